@@ -1,0 +1,116 @@
+// The contracts that have one place in code: headers, subjects, buckets, sizes, reasons.
+import type { SessionToken } from "./session.ts";
+import { shardOf } from "./session.ts";
+
+/** HTTP and gRPC headers. */
+export const headers = {
+  session: "x-voda-session",
+  namespace: "x-voda-namespace",
+  agent: "x-voda-agent",
+  /** Owner hint: `ip:port` of a node ingress, minted by the owner, echoed by clients. */
+  host: "x-voda-host",
+  token: "x-voda-token",
+  idempotencyKey: "idempotency-key",
+  requestId: "x-request-id",
+  traceparent: "traceparent",
+  /** Internal: stripped from client requests by Envoy, set by the picker. */
+  grant: "x-voda-grant",
+} as const;
+
+/** Same value as the header `x-voda-host`. */
+export const hostCookie = "voda_host";
+
+/** Sizes in bytes. */
+export const bodyBytesMax = 4 * 1024 * 1024;
+/** Delta and answer of one turn. */
+export const turnBytesMax = 1024 * 1024;
+export const headersBytesMax = 64 * 1024;
+export const busFrameBytesMax = 5 * 1024 * 1024;
+export const natsPayloadBytesMax = 8 * 1024 * 1024;
+export const pageBytesMax = 64 * 1024;
+
+/** NATS names; a deployment may put a prefix before each. */
+export const logStream = (index: number): string => `VODA_LOG_${index}`;
+export const snapshotStream = (index: number): string => `VODA_SNAP_${index}`;
+export const nodesBucket = "voda_nodes";
+export const agentsBucket = "voda_agents";
+export const keysBucket = "voda_keys";
+export const blobsBucket = "voda_blobs";
+
+/** Subjects of one session in its log stream (PROTOCOL.md 3). */
+export const laneSubjects = (token: SessionToken) => {
+  const base = `v.log.${shardOf(token)}.${token}`;
+  return {
+    /** Records without outbox entries, folds, the tombstone. */
+    plain: `${base}.d.p`,
+    /** The filter of the fence: everything that only the owner writes. */
+    fence: `${base}.d.*`,
+    /** The name record, written once. */
+    name: `${base}.i`,
+  };
+};
+export const pageSubject = (token: SessionToken, epoch: number, index: number): string =>
+  `v.snap.${shardOf(token)}.${token}.p.${epoch}.${index}`;
+export const framesSubject = (node: string, lane: number): string => `v.dp.${node}.${lane}`;
+export const heartbeatSubject = (node: string): string => `v.hb.${node}`;
+export const reportSubject = (node: string): string => `v.cp.report.${node}`;
+export const commandSubject = (node: string): string => `v.cp.command.${node}`;
+export const resyncSubject = "v.cp.resync";
+
+/** Connect's codes in their wire form. */
+export type Code =
+  | "canceled"
+  | "unknown"
+  | "invalid_argument"
+  | "deadline_exceeded"
+  | "not_found"
+  | "already_exists"
+  | "permission_denied"
+  | "resource_exhausted"
+  | "failed_precondition"
+  | "aborted"
+  | "out_of_range"
+  | "unimplemented"
+  | "internal"
+  | "unavailable"
+  | "data_loss"
+  | "unauthenticated";
+
+/** Domain of `google.rpc.ErrorInfo` in every error voda makes. */
+export const errorDomain = "voda.dev";
+
+/** Why voda itself refuses or fails a call, with its one code. `user` carries the code that the handler threw. */
+export const reasons = {
+  user: "unknown",
+  internal: "internal",
+  bad_request: "invalid_argument",
+  agent_not_found: "not_found",
+  method_not_found: "unimplemented",
+  node_not_found: "not_found",
+  grant_refused: "permission_denied",
+  not_owner: "unavailable",
+  draining: "unavailable",
+  closed: "unavailable",
+  store_away: "unavailable",
+  no_capacity: "resource_exhausted",
+  queue_full: "resource_exhausted",
+  quota: "resource_exhausted",
+  too_large: "resource_exhausted",
+  fenced: "aborted",
+  turn_timeout: "deadline_exceeded",
+  interrupted: "canceled",
+  deadlock: "failed_precondition",
+  schema: "failed_precondition",
+  idempotency_key_reused: "invalid_argument",
+  answer_not_kept: "already_exists",
+  corrupt: "data_loss",
+  data_loss: "data_loss",
+} as const satisfies Record<string, Code>;
+export type Reason = keyof typeof reasons;
+
+/** Whether the same call with the same idempotency key may be sent again. */
+export function isRetryable(code: Code, reason: string, retryAfterMs: number | undefined): boolean {
+  if (code === "unavailable" || code === "deadline_exceeded") return true;
+  if (code === "aborted") return reason !== "user";
+  return code === "resource_exhausted" && retryAfterMs !== undefined;
+}

@@ -1,0 +1,194 @@
+// Little-endian reading and writing with varints (LEB128): the alphabet of records, deltas and pages.
+
+const utf8 = new TextEncoder();
+const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Input that does not decode; the message says where. */
+export class DecodeError extends Error {
+  override readonly name = "DecodeError";
+}
+
+/** Grows as needed; `finish` hands out an exact copy, and the writer can be used again. */
+export class ByteWriter {
+  #bytes: Uint8Array<ArrayBuffer>;
+  #view: DataView;
+  #length = 0;
+
+  constructor(capacity = 256) {
+    this.#bytes = new Uint8Array(capacity);
+    this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  u8(value: number): void {
+    this.#reserve(1);
+    this.#bytes[this.#length++] = value;
+  }
+
+  u16(value: number): void {
+    this.#reserve(2);
+    this.#view.setUint16(this.#length, value, true);
+    this.#length += 2;
+  }
+
+  u32(value: number): void {
+    this.#reserve(4);
+    this.#view.setUint32(this.#length, value, true);
+    this.#length += 4;
+  }
+
+  f64(value: number): void {
+    this.#reserve(8);
+    this.#view.setFloat64(this.#length, value, true);
+    this.#length += 8;
+  }
+
+  /** An integer of 0 to 2^53 - 1. */
+  varint(value: number): void {
+    if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`varint of ${value}`);
+    this.#reserve(8);
+    let rest = value;
+    while (rest >= 0x80) {
+      this.#bytes[this.#length++] = (rest % 0x80) | 0x80;
+      rest = Math.floor(rest / 0x80);
+    }
+    this.#bytes[this.#length++] = rest;
+  }
+
+  /** Bytes without their length. */
+  raw(bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
+    this.#bytes.set(bytes, this.#length);
+    this.#length += bytes.length;
+  }
+
+  /** Bytes after their length. */
+  block(bytes: Uint8Array): void {
+    this.varint(bytes.length);
+    this.raw(bytes);
+  }
+
+  text(text: string): void {
+    this.block(utf8.encode(text));
+  }
+
+  /** Overwrites four bytes that were written before. */
+  patchU32(at: number, value: number): void {
+    if (at + 4 > this.#length) throw new RangeError(`patch at ${at} beyond length ${this.#length}`);
+    this.#view.setUint32(at, value, true);
+  }
+
+  /** What was written so far, without a copy; void after the next write. */
+  peek(from = 0): Uint8Array<ArrayBuffer> {
+    return this.#bytes.subarray(from, this.#length);
+  }
+
+  finish(): Uint8Array<ArrayBuffer> {
+    const done = this.#bytes.slice(0, this.#length);
+    this.#length = 0;
+    return done;
+  }
+
+  #reserve(more: number): void {
+    const need = this.#length + more;
+    if (need <= this.#bytes.length) return;
+    const grown = new Uint8Array(Math.max(need, this.#bytes.length * 2));
+    grown.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = grown;
+    this.#view = new DataView(grown.buffer);
+  }
+}
+
+/** Reads what ByteWriter wrote; every read is bounded. @throws DecodeError */
+export class ByteReader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  get left(): number {
+    return this.#bytes.length - this.#at;
+  }
+
+  u8(): number {
+    return this.#view.getUint8(this.#take(1));
+  }
+
+  u16(): number {
+    return this.#view.getUint16(this.#take(2), true);
+  }
+
+  u32(): number {
+    return this.#view.getUint32(this.#take(4), true);
+  }
+
+  f64(): number {
+    return this.#view.getFloat64(this.#take(8), true);
+  }
+
+  varint(): number {
+    let value = 0;
+    let scale = 1;
+    for (let i = 0; i < 8; i += 1) {
+      const byte = this.u8();
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) {
+        if (value > Number.MAX_SAFE_INTEGER) throw new DecodeError(`varint beyond 2^53 at byte ${this.#at}`);
+        return value;
+      }
+      scale *= 0x80;
+    }
+    throw new DecodeError(`varint of more than 8 bytes at byte ${this.#at}`);
+  }
+
+  /** A view, not a copy. */
+  raw(length: number): Uint8Array {
+    const at = this.#take(length);
+    return this.#bytes.subarray(at, at + length);
+  }
+
+  /** A view, not a copy. */
+  block(): Uint8Array {
+    return this.raw(this.varint());
+  }
+
+  text(): string {
+    try {
+      return strictUtf8.decode(this.block());
+    } catch (cause) {
+      if (cause instanceof DecodeError) throw cause;
+      throw new DecodeError(`text that is not UTF-8 before byte ${this.#at}`, { cause });
+    }
+  }
+
+  /** A count of things that take at least `bytesEach`: refuses numbers that the input cannot hold. */
+  count(bytesEach = 1): number {
+    const count = this.varint();
+    if (count * bytesEach > this.left) throw new DecodeError(`count of ${count} in ${this.left} bytes`);
+    return count;
+  }
+
+  end(): void {
+    if (this.left > 0) throw new DecodeError(`${this.left} bytes after the end`);
+  }
+
+  #take(length: number): number {
+    if (length > this.left) throw new DecodeError(`${length} bytes wanted at byte ${this.#at}, ${this.left} left`);
+    const at = this.#at;
+    this.#at += length;
+    return at;
+  }
+}
+
+export function bytesEqual(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i += 1) if (a[i] !== b[i]) return false;
+  return true;
+}

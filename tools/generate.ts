@@ -1,0 +1,4 @@
+// npm run generate: writes everything under */gen from its sources.
+import { run } from "./run.ts";
+
+run("buf", ["generate"]);

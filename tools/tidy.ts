@@ -1,0 +1,77 @@
+// House rules that no linter has; each says its fix. `npm run check` runs them over every file in git.
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+
+interface Rule {
+  readonly applies: (file: string) => boolean;
+  readonly broken: (file: string, text: string) => string | undefined;
+}
+
+const LINES_MAX = 600;
+const isSource = (file: string): boolean => file.endsWith(".ts") && !file.includes("/gen/");
+const isTest = (file: string): boolean => file.endsWith(".test.ts");
+const line = (text: string, at: number): number => text.slice(0, at).split("\n").length;
+
+/** A rule that holds when the pattern is nowhere. */
+function forbid(pattern: RegExp, applies: (file: string) => boolean, fix: string): Rule {
+  return {
+    applies,
+    broken: (_, text) => {
+      const found = pattern.exec(text);
+      return found === null ? undefined : `line ${line(text, found.index)}: ${fix}`;
+    },
+  };
+}
+
+const notThisFile = (file: string): boolean => !file.startsWith("tools/tidy");
+const rules: readonly Rule[] = [
+  forbid(
+    /\b(TODO|FIXME|XXX)\b/,
+    (file) => isSource(file) && notThisFile(file),
+    "finish it, or say in the README that it is left out",
+  ),
+  forbid(/@ts-(ignore|nocheck)/, (file) => isSource(file) && notThisFile(file), "mend the type"),
+  forbid(/\bas unknown as\b/, (file) => isSource(file) && notThisFile(file), "find the type that is missing"),
+  forbid(/\b(test|describe|it)\.(skip|only|todo)\(|\{ *skip:/, isTest, "a test runs or is deleted"),
+  forbid(/await (sleep|delay|setTimeout)\(/, isTest, "wait for a condition with a deadline, not for time"),
+  forbid(
+    /\.catch\(\(\) *=> *(\{\s*\}|undefined|null)\)|catch *(\([^)]*\))? *\{\s*\}/,
+    isSource,
+    "handle the error or let it pass",
+  ),
+  forbid(/\benum [A-Z]/, isSource, "use a union of strings: type stripping has no enum"),
+  {
+    applies: (file) => /(^|\/)(utils?|helpers?|common|misc)\.ts$/.test(file),
+    broken: () => "name the file by its noun or verb",
+  },
+  {
+    applies: isSource,
+    broken: (_, text) => {
+      const lines = text.split("\n").length;
+      return lines > LINES_MAX ? `${lines} lines exceed ${LINES_MAX}: is it one noun or one verb?` : undefined;
+    },
+  },
+  {
+    applies: isTest,
+    broken: (_, text) => (/\btest\(/.test(text) ? undefined : "a test file without test(...)"),
+  },
+  {
+    applies: (file) => /^[a-z]+\/package\.json$/.test(file) && !file.startsWith("examples/"),
+    broken: (file) => (files.includes(file.replace("package.json", "README.md")) ? undefined : "the room needs a README.md"),
+  },
+];
+
+const files = execFileSync("git", ["ls-files"], { encoding: "utf8" })
+  .split("\n")
+  .filter((file) => file !== "");
+let broken = 0;
+for (const file of files) {
+  for (const rule of rules.filter((one) => one.applies(file))) {
+    const problem = rule.broken(file, readFileSync(file, "utf8"));
+    if (problem === undefined) continue;
+    console.error(`${file}: ${problem}`);
+    broken += 1;
+  }
+}
+console.log(`tidy: ${files.length} files, ${broken} broken rules`);
+process.exitCode = broken > 0 ? 1 : 0;

@@ -86,6 +86,11 @@ export class ByteWriter {
     return this.#bytes.subarray(from, this.#length);
   }
 
+  /** Forgets what was written and keeps the memory. */
+  clear(): void {
+    this.#length = 0;
+  }
+
   finish(): Uint8Array<ArrayBuffer> {
     const done = this.#bytes.slice(0, this.#length);
     this.#length = 0;

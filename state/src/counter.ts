@@ -1,0 +1,117 @@
+import { ByteReader, ByteWriter, DecodeError } from "@voda/stdx";
+import { type Field, findSlot, refuseAssign, type Scope } from "./field.ts";
+import { readJson, writeJson } from "./json.ts";
+
+export interface ReadCounter {
+  readonly value: number;
+}
+
+export interface Counter extends ReadCounter {
+  /** Adds an integer, 1 by default, and gives the sum. @throws TypeError | RangeError */
+  add(amount?: number): number;
+}
+
+interface CounterSlot {
+  value: number;
+}
+
+/** An integer that is added to. Deltas carry the amount, not the sum. */
+export class CounterField implements Field<CounterSlot> {
+  readonly kind = "counter";
+  readonly bytes = 8;
+  readonly name: string;
+  readonly index: number;
+  value = 0;
+
+  constructor(name: string, index: number) {
+    this.name = name;
+    this.index = index;
+  }
+
+  access(scope: Scope): Counter {
+    scope.alive();
+    return new CounterHandle(this, scope);
+  }
+
+  assign(): void {
+    refuseAssign(this.name, this.kind);
+  }
+
+  changed(slot: CounterSlot): boolean {
+    return slot.value !== this.value;
+  }
+
+  encode(slot: CounterSlot, writer: ByteWriter): void {
+    writeJson(writer, slot.value - this.value);
+  }
+
+  decode(reader: ByteReader): CounterSlot {
+    const value = this.value + integer(reader);
+    if (!Number.isSafeInteger(value)) throw new DecodeError(`counter ${this.name} would be ${value}`);
+    return { value };
+  }
+
+  undo(): CounterSlot {
+    return { value: this.value };
+  }
+
+  fold(newer: CounterSlot, older: CounterSlot | undefined): CounterSlot {
+    return older ?? newer;
+  }
+
+  apply(slot: CounterSlot): void {
+    this.value = slot.value;
+  }
+
+  save(): readonly Uint8Array[] {
+    if (this.value === 0) return [];
+    const writer = new ByteWriter(16);
+    writeJson(writer, this.value);
+    return [writer.finish()];
+  }
+
+  load(bytes: Uint8Array): void {
+    const reader = new ByteReader(bytes);
+    const value = integer(reader);
+    reader.end();
+    this.value = value;
+  }
+}
+
+class CounterHandle implements Counter {
+  readonly #field: CounterField;
+  readonly #scope: Scope;
+
+  constructor(field: CounterField, scope: Scope) {
+    this.#field = field;
+    this.#scope = scope;
+  }
+
+  get value(): number {
+    this.#scope.alive();
+    return (findSlot(this.#scope.layer, this.#field.index) as CounterSlot | undefined)?.value ?? this.#field.value;
+  }
+
+  add(amount = 1): number {
+    const { name, index } = this.#field;
+    this.#scope.writable(name);
+    if (!Number.isSafeInteger(amount)) {
+      throw new TypeError(`state.${name}.add(${String(amount)}): the amount must be an integer within 2^53`);
+    }
+    const value = this.value + amount;
+    // The amount of the whole transaction goes into the delta, so it has the same bound as the sum.
+    if (!Number.isSafeInteger(value) || !Number.isSafeInteger(value - this.#field.value)) {
+      throw new RangeError(
+        `state.${name}.add(${amount}): the sum ${value}, or what this transaction adds, exceeds ${Number.MAX_SAFE_INTEGER}`,
+      );
+    }
+    this.#scope.layer.slots[index] = { value };
+    return value;
+  }
+}
+
+function integer(reader: ByteReader): number {
+  const amount = readJson(reader);
+  if (typeof amount !== "number" || !Number.isSafeInteger(amount)) throw new DecodeError("a counter's amount is not an integer");
+  return amount;
+}

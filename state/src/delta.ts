@@ -1,0 +1,85 @@
+// A delta is one transaction: its dot {origin, seq}, then the operations of each field it changed.
+import { ByteReader, type ByteWriter, DecodeError } from "@voda/stdx";
+import { CorruptError, SchemaError } from "./errors.ts";
+import { type Field, kindNumbers } from "./field.ts";
+
+/** Names one transaction: who made it, and its number in the session. */
+export interface Dot {
+  /** The activation that wrote it, as 1 to 2^32 - 1. */
+  readonly origin: number;
+  /** Counts the transactions of the session from 1 without a gap. */
+  readonly seq: number;
+}
+
+/** Operations of a field that this revision does not have. */
+export interface UnknownChange {
+  readonly name: string;
+  readonly kind: number;
+  readonly operations: Uint8Array;
+}
+
+export interface Delta {
+  readonly dot: Dot;
+  readonly changes: readonly { readonly index: number; readonly slot: unknown }[];
+  readonly unknown: readonly UnknownChange[];
+}
+
+export const originMax = 2 ** 32 - 1;
+
+export function checkOrigin(origin: number): void {
+  const fits = Number.isInteger(origin) && origin >= 1 && origin <= originMax;
+  if (!fits) throw new RangeError(`origin ${origin} is not an integer of 1 to ${originMax}`);
+}
+
+export function writeDot(writer: ByteWriter, dot: Dot): void {
+  writer.varint(dot.origin);
+  writer.varint(dot.seq);
+}
+
+/** Reads without changing anything. @throws DecodeError | CorruptError | SchemaError */
+export function readDelta(
+  reader: ByteReader,
+  fields: ReadonlyMap<string, { index: number; field: Field }>,
+  expected: number,
+): Delta {
+  const dot = readDot(reader);
+  if (dot.seq !== expected) throw new CorruptError(`transaction ${dot.seq} where ${expected} must follow`);
+  const changes: { index: number; slot: unknown }[] = [];
+  const unknown: UnknownChange[] = [];
+  const names = new Set<string>();
+  for (let left = reader.count(3); left > 0; left -= 1) {
+    const name = reader.text();
+    const kind = reader.u8();
+    const operations = reader.block();
+    if (names.has(name)) throw new DecodeError(`field ${name} is changed twice in one transaction`);
+    names.add(name);
+    const known = fields.get(name);
+    if (known === undefined) unknown.push({ name, kind, operations: operations.slice() });
+    else changes.push({ index: known.index, slot: decodeSlot(known.field, kind, operations) });
+  }
+  reader.end();
+  return { dot, changes, unknown };
+}
+
+export function checkKind(field: Field, kind: number): void {
+  if (kind === kindNumbers[field.kind]) return;
+  const known = Object.entries(kindNumbers).find(([, number]) => number === kind);
+  throw new SchemaError(
+    `field ${field.name} is a ${field.kind} in this revision and a ${known?.[0] ?? `field of kind ${kind}`} in the session; give it another name`,
+  );
+}
+
+function readDot(reader: ByteReader): Dot {
+  const origin = reader.varint();
+  if (origin < 1 || origin > originMax) throw new DecodeError(`origin ${origin} is not 1 to ${originMax}`);
+  return { origin, seq: reader.varint() };
+}
+
+/** @throws DecodeError | SchemaError */
+export function decodeSlot(field: Field, kind: number, operations: Uint8Array): unknown {
+  checkKind(field, kind);
+  const reader = new ByteReader(operations);
+  const slot = field.decode(reader);
+  reader.end();
+  return slot;
+}

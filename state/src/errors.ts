@@ -1,0 +1,19 @@
+/** Bytes whose checksum, position or content do not fit: never applied. Load the session again from what is durable. */
+export class CorruptError extends Error {
+  override readonly name = "CorruptError";
+}
+
+/** The schema of this revision does not fit what the session holds, or is not a schema. */
+export class SchemaError extends Error {
+  override readonly name = "SchemaError";
+}
+
+/** A transaction or the whole state would pass a bound in bytes; nothing was applied. */
+export class TooLargeError extends RangeError {
+  override readonly name = "TooLargeError";
+}
+
+/** A handle was used after its transaction or view ended. */
+export class ClosedError extends Error {
+  override readonly name = "ClosedError";
+}

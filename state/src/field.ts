@@ -1,0 +1,63 @@
+// What every kind of field has in common. A field holds the committed value; layers above it hold what differs:
+// the writes of the open transaction, or what an open view still sees of the past.
+import type { ByteReader, ByteWriter } from "@voda/stdx";
+
+export type FieldKind = "register" | "counter" | "map" | "text";
+
+/** On the wire; a number is never used again for another kind. */
+export const kindNumbers: { readonly [kind in FieldKind]: number } = { register: 1, counter: 2, map: 3, text: 4 };
+
+/** One slot per field, in the order of the schema; `next` is the layer to ask when a slot is empty or lacks a key. */
+export interface Layer {
+  readonly slots: unknown[];
+  readonly next: Layer | undefined;
+}
+
+/** The life of one transaction or view: what its handles ask before they read or write. */
+export interface Scope {
+  readonly layer: Layer;
+  /** @throws ClosedError */
+  alive(): void;
+  /** @throws ClosedError | TypeError */
+  writable(field: string): void;
+}
+
+/** `S` is the field's slot in a layer. `decode` and a transaction make the same slots, so commit and replay are one path. */
+export interface Field<S = unknown> {
+  readonly name: string;
+  readonly kind: FieldKind;
+  /** Roughly what it occupies in memory. */
+  readonly bytes: number;
+  /** What `state.<name>` gives: the value of a register, else a handle. */
+  access(scope: Scope): unknown;
+  /** What `state.<name> = value` does. */
+  assign(scope: Scope, value: unknown): void;
+  /** Whether applying the slot would change anything. */
+  changed(slot: S): boolean;
+  /** Writes the slot as operations of a delta. */
+  encode(slot: S, writer: ByteWriter, origin: number): void;
+  /** Reads operations; changes nothing. @throws DecodeError */
+  decode(reader: ByteReader): S;
+  /** The slot that shows an older layer what `apply(slot)` is about to replace. */
+  undo(slot: S): S;
+  /** Adds a newer undo slot to an older one, which wins. */
+  fold(newer: S, older: S | undefined): S;
+  apply(slot: S): void;
+  /** The committed value in pieces for pages; none when it is what an empty session has. */
+  save(): readonly Uint8Array[];
+  /** Takes the joined pieces of `save`. @throws DecodeError */
+  load(bytes: Uint8Array): void;
+}
+
+/** The slot that a reader of `layer` sees, if any layer has one. */
+export function findSlot(layer: Layer, index: number): unknown {
+  for (let at: Layer | undefined = layer; at !== undefined; at = at.next) {
+    const slot = at.slots[index];
+    if (slot !== undefined) return slot;
+  }
+  return undefined;
+}
+
+export function refuseAssign(field: string, kind: FieldKind): never {
+  throw new TypeError(`state.${field} is a ${kind}: it cannot be replaced, use its methods`);
+}

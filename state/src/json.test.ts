@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { frozenJson, jsonDepthMax } from "./index.ts";
+
+class Point {
+  readonly x = 1;
+}
+
+test("what is not Json is refused with its place and kind", () => {
+  const cases: readonly (readonly [unknown, RegExp])[] = [
+    [undefined, /^state\.a is undefined/],
+    [Number.NaN, /^state\.a is NaN/],
+    [Number.POSITIVE_INFINITY, /^state\.a is Infinity/],
+    [() => 1, /^state\.a is a function/],
+    [10n, /^state\.a is a bigint/],
+    [Symbol("s"), /^state\.a is a symbol/],
+    [new Date(0), /^state\.a is an instance of Date/],
+    [new Map(), /^state\.a is an instance of Map/],
+    [new Point(), /^state\.a is an instance of Point/],
+    ["\ud800", /^state\.a is a string with a lone surrogate/],
+    [{ b: [1, { c: undefined }] }, /^state\.a\.b\[1\]\.c is undefined/],
+    [new Array(1), /^state\.a\[0\] is undefined/],
+    [{ "\udc00": 1 }, /^state\.a has a key with a lone surrogate/],
+  ];
+  for (const [value, message] of cases) assert.throws(() => frozenJson(value, "state.a"), { name: "TypeError", message });
+});
+
+test("a value that holds itself is refused", () => {
+  const loop: unknown[] = [];
+  loop.push(loop);
+  assert.throws(() => frozenJson(loop, "state.a"), { name: "RangeError", message: new RegExp(`jsonDepthMax ${jsonDepthMax}`) });
+});
+
+test("a copy is frozen at every depth and apart from its source", () => {
+  const source = { list: [{ name: "a" }] };
+  const copy = frozenJson(source, "state.a");
+  source.list.push({ name: "b" });
+  assert.deepEqual(copy, { list: [{ name: "a" }] });
+  for (const part of [copy, Object(copy).list, Object(copy).list[0]]) assert.ok(Object.isFrozen(part));
+});
+
+test("a key __proto__ is a key like any other", () => {
+  const copy = frozenJson(JSON.parse('{"__proto__": {"x": 1}}'), "state.a");
+  assert.equal(Object.getPrototypeOf(copy), Object.prototype);
+  assert.equal(JSON.stringify(copy), '{"__proto__":{"x":1}}');
+});

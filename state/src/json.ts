@@ -1,0 +1,173 @@
+// Json values: checked and copied when written, frozen when read, one byte of tag each on the wire.
+import { type ByteReader, type ByteWriter, DecodeError } from "@voda/stdx";
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** Arrays and objects inside each other. */
+export const jsonDepthMax = 64;
+
+/** 0 stands for "no value" where one may be missing. */
+const tags = { absent: 0, null: 1, false: 2, true: 3, f64: 4, natural: 5, negative: 6, string: 7, array: 8, object: 9 } as const;
+
+/**
+ * A deeply frozen copy, so that neither the writer's own objects nor a reader can change the state behind a transaction.
+ * @param where what the value is for; errors begin with it
+ * @throws TypeError | RangeError
+ */
+export function frozenJson(value: unknown, where: string, depth = 0): Json {
+  if (value === null || typeof value === "boolean") return value;
+  if (typeof value === "string") {
+    if (!value.isWellFormed()) throw new TypeError(`${where} is a string with a lone surrogate; use well-formed Unicode`);
+    return value;
+  }
+  if (typeof value === "number") {
+    if (!Number.isFinite(value)) throw new TypeError(`${where} is ${value}; Json numbers are finite`);
+    return value;
+  }
+  if (typeof value !== "object") throw new TypeError(`${where} is ${describe(value)}; a value must be Json`);
+  if (depth === jsonDepthMax)
+    throw new RangeError(`${where} is nested deeper than jsonDepthMax ${jsonDepthMax}, or holds itself`);
+  return Array.isArray(value) ? frozenArray(value, where, depth) : frozenObject(value, where, depth);
+}
+
+function frozenArray(value: readonly unknown[], where: string, depth: number): Json {
+  // Not `map`: it would leave holes, which are no Json, as they are.
+  const copy: Json[] = [];
+  for (let i = 0; i < value.length; i += 1) copy.push(frozenJson(value[i], `${where}[${i}]`, depth + 1));
+  return Object.freeze(copy);
+}
+
+function frozenObject(value: object, where: string, depth: number): Json {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) {
+    throw new TypeError(`${where} is ${describe(value)}; a value must be Json: plain objects, arrays, strings, numbers`);
+  }
+  const copy: { [key: string]: Json } = {};
+  for (const [key, item] of Object.entries(value)) {
+    if (!key.isWellFormed()) throw new TypeError(`${where} has a key with a lone surrogate; use well-formed Unicode`);
+    put(copy, key, frozenJson(item, `${where}.${key}`, depth + 1));
+  }
+  return Object.freeze(copy);
+}
+
+export function writeJson(writer: ByteWriter, value: Json | undefined): void {
+  if (value === undefined) writer.u8(tags.absent);
+  else if (value === null) writer.u8(tags.null);
+  else if (typeof value === "boolean") writer.u8(value ? tags.true : tags.false);
+  else if (typeof value === "number") writeNumber(writer, value);
+  else if (typeof value === "string") {
+    writer.u8(tags.string);
+    writer.text(value);
+  } else if (isArray(value)) {
+    writer.u8(tags.array);
+    writer.varint(value.length);
+    for (const item of value) writeJson(writer, item);
+  } else writeObject(writer, value);
+}
+
+function writeObject(writer: ByteWriter, value: { readonly [key: string]: Json }): void {
+  const entries = Object.entries(value);
+  writer.u8(tags.object);
+  writer.varint(entries.length);
+  for (const [key, item] of entries) {
+    writer.text(key);
+    writeJson(writer, item);
+  }
+}
+
+function writeNumber(writer: ByteWriter, value: number): void {
+  if (Number.isSafeInteger(value) && !Object.is(value, -0)) {
+    writer.u8(value < 0 ? tags.negative : tags.natural);
+    writer.varint(Math.abs(value));
+    return;
+  }
+  writer.u8(tags.f64);
+  writer.f64(value);
+}
+
+/** A frozen value, or `undefined` where the writer wrote none. @throws DecodeError */
+export function readOptionalJson(reader: ByteReader, depth = 0): Json | undefined {
+  const tag = reader.u8();
+  switch (tag) {
+    case tags.absent:
+      return undefined;
+    case tags.null:
+      return null;
+    case tags.false:
+      return false;
+    case tags.true:
+      return true;
+    case tags.natural:
+      return reader.varint();
+    case tags.negative:
+      return -reader.varint();
+    case tags.f64:
+      return finite(reader.f64());
+    case tags.string:
+      return reader.text();
+    case tags.array:
+      return readArray(reader, depth);
+    case tags.object:
+      return readObject(reader, depth);
+    default:
+      throw new DecodeError(`unknown tag ${tag} of a value`);
+  }
+}
+
+/** @throws DecodeError */
+export function readJson(reader: ByteReader, depth = 0): Json {
+  const value = readOptionalJson(reader, depth);
+  if (value === undefined) throw new DecodeError("a value is missing");
+  return value;
+}
+
+function readArray(reader: ByteReader, depth: number): Json {
+  const items: Json[] = [];
+  for (let left = countAt(reader, depth, 1); left > 0; left -= 1) items.push(readJson(reader, depth + 1));
+  return Object.freeze(items);
+}
+
+function readObject(reader: ByteReader, depth: number): Json {
+  const object: { [key: string]: Json } = {};
+  for (let left = countAt(reader, depth, 2); left > 0; left -= 1) {
+    const key = reader.text();
+    put(object, key, readJson(reader, depth + 1));
+  }
+  return Object.freeze(object);
+}
+
+function countAt(reader: ByteReader, depth: number, bytesEach: number): number {
+  if (depth === jsonDepthMax) throw new DecodeError(`a value is nested deeper than jsonDepthMax ${jsonDepthMax}`);
+  return reader.count(bytesEach);
+}
+
+function finite(value: number): number {
+  if (!Number.isFinite(value)) throw new DecodeError(`${value} is not a Json number`);
+  return value;
+}
+
+/** Roughly what a value occupies in memory. */
+export function jsonBytes(value: Json): number {
+  if (typeof value === "string") return 24 + value.length;
+  if (typeof value !== "object" || value === null) return 8;
+  let bytes = 32;
+  if (isArray(value)) for (const item of value) bytes += jsonBytes(item);
+  else for (const item of Object.values(value)) bytes += 24 + jsonBytes(item);
+  return bytes;
+}
+
+/** Plain assignment, but a key `__proto__` is a key like any other. */
+function put(object: { [key: string]: Json }, key: string, value: Json): void {
+  if (key === "__proto__") Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
+  else object[key] = value;
+}
+
+function isArray(value: object): value is readonly Json[] {
+  return Array.isArray(value);
+}
+
+function describe(value: unknown): string {
+  if (typeof value !== "object" || value === null) return value === undefined ? "undefined" : `a ${typeof value}`;
+  const maker: unknown = value.constructor;
+  return typeof maker === "function" && maker.name !== "" ? `an instance of ${maker.name}` : "an object of a class";
+}

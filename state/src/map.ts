@@ -1,0 +1,260 @@
+import { ByteReader, ByteWriter, DecodeError } from "@voda/stdx";
+import { type Field, type Layer, refuseAssign, type Scope } from "./field.ts";
+import { frozenJson, type Json, jsonBytes, readJson, readOptionalJson, writeJson } from "./json.ts";
+import { cutEvenly, pieceAloneBytes, pieceBytesMax } from "./piece.ts";
+
+/** Bytes of UTF-8. */
+export const mapKeyBytesMax = 1024;
+
+/** Iterates in the order of the keys' UTF-16 code units, over the keys that were there when the iteration began. */
+export interface ReadMap extends Iterable<[string, Json]> {
+  readonly size: number;
+  has(key: string): boolean;
+  get(key: string): Json | undefined;
+  keys(): Iterable<string>;
+  values(): Iterable<Json>;
+}
+
+export interface MapState extends ReadMap {
+  /** @throws TypeError | RangeError */
+  set(key: string, value: Json): void;
+  update(key: string, change: (old: Json | undefined) => Json): void;
+  /** Whether the key was there. */
+  delete(key: string): boolean;
+}
+
+interface MapSlot {
+  /** `undefined`: the key is absent. */
+  readonly values: Map<string, Json | undefined>;
+  /** Keys of the whole map as this layer sees it. */
+  size: number;
+}
+
+const ENTRY_BYTES = 64;
+const utf8 = new TextEncoder();
+
+/** Json values under string keys; each key is written on its own. */
+export class MapField implements Field<MapSlot> {
+  readonly kind = "map";
+  readonly name: string;
+  readonly #index: number;
+  readonly #live = new Map<string, Json>();
+  #bytes = 0;
+  #sorted: readonly string[] | undefined = [];
+  #saved: readonly Uint8Array[] | undefined;
+
+  constructor(name: string, index: number) {
+    this.name = name;
+    this.#index = index;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  access(scope: Scope): MapState {
+    scope.alive();
+    return new MapHandle(this, scope);
+  }
+
+  assign(): void {
+    refuseAssign(this.name, this.kind);
+  }
+
+  get(layer: Layer, key: string): Json | undefined {
+    for (const slot of this.#slots(layer)) if (slot.values.has(key)) return slot.values.get(key);
+    return this.#live.get(key);
+  }
+
+  size(layer: Layer): number {
+    for (const slot of this.#slots(layer)) return slot.size;
+    return this.#live.size;
+  }
+
+  keys(layer: Layer): readonly string[] {
+    const touched = new Set<string>();
+    for (const slot of this.#slots(layer)) for (const key of slot.values.keys()) touched.add(key);
+    const live = (this.#sorted ??= [...this.#live.keys()].sort());
+    if (touched.size === 0) return live;
+    const kept = live.filter((key) => !touched.has(key));
+    for (const key of touched) if (this.get(layer, key) !== undefined) kept.push(key);
+    return kept.sort();
+  }
+
+  write(layer: Layer, key: string, value: Json | undefined): void {
+    const slot = (layer.slots[this.#index] ??= this.#emptySlot()) as MapSlot;
+    const before = this.get(layer, key);
+    slot.values.set(key, value);
+    slot.size += (value === undefined ? 0 : 1) - (before === undefined ? 0 : 1);
+  }
+
+  changed(slot: MapSlot): boolean {
+    return this.#changes(slot).length > 0;
+  }
+
+  encode(slot: MapSlot, writer: ByteWriter): void {
+    const changes = this.#changes(slot);
+    writer.varint(changes.length);
+    for (const [key, value] of changes) {
+      writer.text(key);
+      writeJson(writer, value);
+    }
+  }
+
+  decode(reader: ByteReader): MapSlot {
+    const slot = this.#emptySlot();
+    for (let left = reader.count(2); left > 0; left -= 1) {
+      const key = reader.text();
+      if (slot.values.has(key)) throw new DecodeError(`map ${this.name}: a key is written twice`);
+      const value = readOptionalJson(reader);
+      slot.values.set(key, value);
+      slot.size += (value === undefined ? 0 : 1) - (this.#live.has(key) ? 1 : 0);
+    }
+    return slot;
+  }
+
+  undo(slot: MapSlot): MapSlot {
+    const undo = this.#emptySlot();
+    for (const key of slot.values.keys()) undo.values.set(key, this.#live.get(key));
+    return undo;
+  }
+
+  fold(newer: MapSlot, older: MapSlot | undefined): MapSlot {
+    if (older === undefined) return newer;
+    for (const [key, value] of newer.values) if (!older.values.has(key)) older.values.set(key, value);
+    return older;
+  }
+
+  apply(slot: MapSlot): void {
+    for (const [key, value] of slot.values) this.#put(key, value);
+    this.#saved = undefined;
+  }
+
+  /** Ends a piece where a key's hash says so: an entry that comes or goes leaves the other pieces as they were. */
+  save(): readonly Uint8Array[] {
+    if (this.#saved !== undefined) return this.#saved;
+    const pieces: Uint8Array[] = [];
+    const writer = new ByteWriter();
+    for (const key of (this.#sorted ??= [...this.#live.keys()].sort())) {
+      writer.text(key);
+      writeJson(writer, this.#live.get(key));
+      const full = writer.length >= pieceAloneBytes && (endsPiece(key) || writer.length >= pieceBytesMax / 2);
+      if (full) pieces.push(...cutEvenly(writer.finish()));
+    }
+    if (writer.length > 0) pieces.push(writer.finish());
+    this.#saved = pieces;
+    return pieces;
+  }
+
+  load(bytes: Uint8Array): void {
+    const reader = new ByteReader(bytes);
+    while (reader.left > 0) {
+      const key = reader.text();
+      if (this.#live.has(key)) throw new DecodeError(`map ${this.name}: a key is there twice`);
+      this.#put(key, readJson(reader));
+    }
+  }
+
+  *#slots(layer: Layer): Iterable<MapSlot> {
+    for (let at: Layer | undefined = layer; at !== undefined; at = at.next) {
+      const slot = at.slots[this.#index];
+      if (slot !== undefined) yield slot as MapSlot;
+    }
+  }
+
+  #emptySlot(): MapSlot {
+    return { values: new Map(), size: this.#live.size };
+  }
+
+  #changes(slot: MapSlot): [string, Json | undefined][] {
+    return [...slot.values].filter(([key, value]) => this.#live.get(key) !== value);
+  }
+
+  #put(key: string, value: Json | undefined): void {
+    const old = this.#live.get(key);
+    if (old !== undefined) this.#bytes -= entryBytes(key, old);
+    if (value !== undefined) this.#bytes += entryBytes(key, value);
+    if ((old === undefined) !== (value === undefined)) this.#sorted = undefined;
+    if (value === undefined) this.#live.delete(key);
+    else this.#live.set(key, value);
+  }
+}
+
+class MapHandle implements MapState {
+  readonly #field: MapField;
+  readonly #scope: Scope;
+
+  constructor(field: MapField, scope: Scope) {
+    this.#field = field;
+    this.#scope = scope;
+  }
+
+  get size(): number {
+    this.#scope.alive();
+    return this.#field.size(this.#scope.layer);
+  }
+
+  has(key: string): boolean {
+    return this.get(key) !== undefined;
+  }
+
+  get(key: string): Json | undefined {
+    this.#scope.alive();
+    return this.#field.get(this.#scope.layer, key);
+  }
+
+  set(key: string, value: Json): void {
+    const { name } = this.#field;
+    this.#scope.writable(name);
+    checkKey(name, key);
+    this.#field.write(this.#scope.layer, key, frozenJson(value, `state.${name}[${JSON.stringify(key)}]`));
+  }
+
+  update(key: string, change: (old: Json | undefined) => Json): void {
+    this.set(key, change(this.get(key)));
+  }
+
+  delete(key: string): boolean {
+    this.#scope.writable(this.#field.name);
+    if (!this.has(key)) return false;
+    this.#field.write(this.#scope.layer, key, undefined);
+    return true;
+  }
+
+  *keys(): Generator<string> {
+    for (const [key] of this) yield key;
+  }
+
+  *values(): Generator<Json> {
+    for (const [, value] of this) yield value;
+  }
+
+  *[Symbol.iterator](): Generator<[string, Json]> {
+    this.#scope.alive();
+    for (const key of this.#field.keys(this.#scope.layer)) {
+      const value = this.get(key);
+      if (value !== undefined) yield [key, value];
+    }
+  }
+}
+
+function checkKey(field: string, key: unknown): void {
+  if (typeof key !== "string") throw new TypeError(`state.${field}: a key is a ${typeof key}; keys are strings`);
+  if (!key.isWellFormed()) throw new TypeError(`state.${field}: a key has a lone surrogate; use well-formed Unicode`);
+  // Three bytes of UTF-8 for one unit of UTF-16 is the most there is.
+  if (key.length * 3 <= mapKeyBytesMax) return;
+  const { length } = utf8.encode(key);
+  if (length > mapKeyBytesMax)
+    throw new RangeError(`state.${field}: key of ${length} bytes exceeds mapKeyBytesMax ${mapKeyBytesMax}`);
+}
+
+function entryBytes(key: string, value: Json): number {
+  return ENTRY_BYTES + key.length + jsonBytes(value);
+}
+
+/** One key of eight, by FNV-1a. */
+function endsPiece(key: string): boolean {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < key.length; i += 1) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
+  return ((hash ^ (hash >>> 15)) & 7) === 0;
+}

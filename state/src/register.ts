@@ -1,0 +1,85 @@
+import { ByteReader, ByteWriter } from "@voda/stdx";
+import { type Field, findSlot, type Scope } from "./field.ts";
+import { frozenJson, type Json, jsonBytes, readJson, writeJson } from "./json.ts";
+import { cutEvery, pieceBytesMax } from "./piece.ts";
+
+interface RegisterSlot {
+  /** `undefined`: never written. */
+  readonly value: Json | undefined;
+}
+
+/** One Json value, replaced as a whole. The initial value is the schema's until the first write. */
+export class RegisterField implements Field<RegisterSlot> {
+  readonly kind = "register";
+  readonly name: string;
+  readonly #index: number;
+  readonly #initial: Json;
+  #value: Json | undefined;
+  #bytes = 0;
+  #saved: readonly Uint8Array[] | undefined;
+
+  constructor(name: string, index: number, initial: Json) {
+    this.name = name;
+    this.#index = index;
+    this.#initial = frozenJson(initial, `initial value of state.${name}`);
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  access(scope: Scope): Json {
+    scope.alive();
+    const slot = findSlot(scope.layer, this.#index) as RegisterSlot | undefined;
+    const value = slot === undefined ? this.#value : slot.value;
+    return value === undefined ? this.#initial : value;
+  }
+
+  assign(scope: Scope, value: unknown): void {
+    scope.writable(this.name);
+    scope.layer.slots[this.#index] = { value: frozenJson(value, `state.${this.name}`) };
+  }
+
+  changed(slot: RegisterSlot): boolean {
+    return slot.value !== this.#value;
+  }
+
+  encode(slot: RegisterSlot, writer: ByteWriter): void {
+    writeJson(writer, slot.value);
+  }
+
+  decode(reader: ByteReader): RegisterSlot {
+    return { value: readJson(reader) };
+  }
+
+  undo(): RegisterSlot {
+    return { value: this.#value };
+  }
+
+  fold(newer: RegisterSlot, older: RegisterSlot | undefined): RegisterSlot {
+    return older ?? newer;
+  }
+
+  apply(slot: RegisterSlot): void {
+    this.#value = slot.value;
+    this.#bytes = slot.value === undefined ? 0 : jsonBytes(slot.value);
+    this.#saved = undefined;
+  }
+
+  save(): readonly Uint8Array[] {
+    if (this.#value === undefined) return [];
+    if (this.#saved === undefined) {
+      const writer = new ByteWriter();
+      writeJson(writer, this.#value);
+      this.#saved = cutEvery(writer.finish(), pieceBytesMax);
+    }
+    return this.#saved;
+  }
+
+  load(bytes: Uint8Array): void {
+    const reader = new ByteReader(bytes);
+    const value = readJson(reader);
+    reader.end();
+    this.apply({ value });
+  }
+}

@@ -1,0 +1,278 @@
+import { turnBytesMax } from "@voda/proto/wire";
+import { assert, ByteWriter } from "@voda/stdx";
+import { type Accessors, createAccessors } from "./accessors.ts";
+import { checkKind, checkOrigin, type Delta, decodeSlot, readDelta, type UnknownChange, writeDot } from "./delta.ts";
+import { beginEnvelope, type Crc32, endEnvelope, envelopeKinds, openEnvelope } from "./envelope.ts";
+import { ClosedError, CorruptError, TooLargeError } from "./errors.ts";
+import { type Field, kindNumbers, type Layer, type Scope } from "./field.ts";
+import { createFields, type ReadState, type Schema, type State } from "./schema.ts";
+import { joinBytes, readPages, type Stored, writePages } from "./snapshot.ts";
+import { TextField } from "./text.ts";
+import { type Cuts, createCuts } from "./view.ts";
+
+/** What the engine needs from outside. */
+export interface Tools {
+  readonly crc32: Crc32;
+}
+
+// Scratch space of one synchronous commit, shared by all sessions of a worker.
+const deltaWriter = new ByteWriter(4096);
+const operationsWriter = new ByteWriter(4096);
+
+/** The state of one session in memory. */
+export interface SessionState<S extends Schema = Schema> {
+  /** Transactions in it. */
+  readonly seq: number;
+  /** Roughly what it occupies in memory. */
+  readonly bytes: number;
+  /** Takes one committed transaction, whole or not at all. @throws DecodeError | CorruptError | SchemaError */
+  apply(delta: Uint8Array): void;
+  /** Starts the transaction; there is one at a time. */
+  begin(): Transaction<S>;
+  /** A cut of the last committed state, fixed until it is closed. */
+  view(): View<S>;
+  /** The committed state as pages of at most pageBytesMax, for `openState`. */
+  snapshot(): Uint8Array[];
+}
+
+export interface Transaction<S extends Schema = Schema> {
+  /** Reads its own writes; nobody else does before the commit. */
+  readonly state: State<S>;
+  /**
+   * Applies the writes and gives them as a delta, or `undefined` if nothing changed. Ends the transaction, unless it throws TooLargeError.
+   * @param origin the activation's number, 1 to 2^32 - 1: the same for one activation, never again for another
+   * @param bytesMax the delta's bound, turnBytesMax by default
+   */
+  commit(origin: number, bytesMax?: number): Uint8Array | undefined;
+  /** Leaves no trace. */
+  rollback(): void;
+}
+
+export interface View<S extends Schema = Schema> {
+  readonly state: ReadState<S>;
+  close(): void;
+}
+
+/** An empty session, or the one that the pages hold. @throws DecodeError | CorruptError | SchemaError */
+export function openState<S extends Schema>(schema: S, tools: Tools, snapshot?: readonly Uint8Array[]): SessionState<S> {
+  return new Live<S>(createFields(schema), tools.crc32, snapshot);
+}
+
+class Live<S extends Schema> implements SessionState<S> {
+  readonly #fields: readonly Field[];
+  readonly #named: ReadonlyMap<string, { readonly index: number; readonly field: Field }>;
+  readonly #names: readonly Uint8Array[];
+  readonly #crc32: Crc32;
+  readonly #accessors: Accessors;
+  readonly #cuts: Cuts;
+  readonly #unknown = new Map<string, { kind: number; value: readonly Uint8Array[]; operations: Uint8Array[] }>();
+  #seq = 0;
+  #isWriting = false;
+  #broken: unknown;
+
+  constructor(fields: readonly Field[], crc32: Crc32, snapshot: readonly Uint8Array[] | undefined) {
+    this.#fields = fields;
+    this.#named = new Map(fields.map((field, index) => [field.name, { index, field }]));
+    this.#names = fields.map(nameBlock);
+    this.#crc32 = crc32;
+    this.#accessors = createAccessors(fields);
+    this.#cuts = createCuts(fields);
+    if (snapshot !== undefined) this.#load(snapshot);
+  }
+
+  get seq(): number {
+    return this.#seq;
+  }
+
+  get bytes(): number {
+    let bytes = 1024;
+    for (const field of this.#fields) bytes += 128 + field.bytes;
+    for (const { value, operations } of this.#unknown.values()) {
+      for (const part of [...value, ...operations]) bytes += 128 + part.length;
+    }
+    return bytes;
+  }
+
+  apply(bytes: Uint8Array): void {
+    this.#check();
+    assert(!this.#isWriting, "apply while a transaction is open");
+    const reader = openEnvelope(bytes, envelopeKinds.delta, this.#crc32);
+    const delta = readDelta(reader, this.#named, this.#seq + 1);
+    for (const change of delta.unknown) this.#checkUnknown(change);
+    this.#unbroken(() => this.#take(delta));
+  }
+
+  begin(): Transaction<S> {
+    this.#check();
+    assert(!this.#isWriting, "begin while a transaction is open");
+    this.#isWriting = true;
+    const layer: Layer = { slots: [], next: undefined };
+    const scope = new Writing(layer);
+    const end = (how: string): void => {
+      scope.end(how);
+      this.#isWriting = false;
+    };
+    return {
+      state: this.#accessors(scope) as State<S>,
+      commit: (origin, bytesMax = turnBytesMax) => {
+        scope.alive();
+        const delta = this.#commit(layer.slots, origin, bytesMax);
+        end("committed");
+        return delta;
+      },
+      rollback: () => {
+        scope.alive();
+        end("rolled back");
+      },
+    };
+  }
+
+  view(): View<S> {
+    this.#check();
+    const { scope, close } = this.#cuts.open(this.#seq);
+    return { state: this.#accessors(scope) as ReadState<S>, close };
+  }
+
+  snapshot(): Uint8Array[] {
+    this.#check();
+    const fields: Stored[] = this.#fields.map((field) => ({
+      name: field.name,
+      kind: kindNumbers[field.kind],
+      value: field.save(),
+      operations: [],
+    }));
+    for (const [name, field] of this.#unknown) fields.push({ name, ...field });
+    return writePages({ seq: this.#seq, fields: fields.sort(byName) }, this.#crc32);
+  }
+
+  #commit(slots: readonly unknown[], origin: number, bytesMax: number): Uint8Array | undefined {
+    checkOrigin(origin);
+    const changed = this.#fields.flatMap((field, index) => {
+      const slot = slots[index];
+      return slot !== undefined && field.changed(slot) ? [{ field, index, slot }] : [];
+    });
+    if (changed.length === 0) return undefined;
+    const dot = { origin, seq: this.#seq + 1 };
+    const writer = deltaWriter;
+    writer.clear();
+    const at = beginEnvelope(writer, envelopeKinds.delta);
+    writeDot(writer, dot);
+    writer.varint(changed.length);
+    // Encoding a text performs its edits. So the others come first, and the size is judged before there is an effect.
+    const texts = changed.filter(({ field }) => field.kind === "text");
+    for (const change of changed) if (change.field.kind !== "text") this.#write(writer, change, origin);
+    checkSize(writer.length + texts.reduce((sum, { slot }) => sum + TextField.estimate(slot), 0), bytesMax);
+    return this.#unbroken(() => {
+      for (const change of texts) this.#write(writer, change, origin);
+      endEnvelope(writer, at, this.#crc32);
+      this.#take({ dot, changes: changed, unknown: [] });
+      return writer.finish();
+    });
+  }
+
+  #write(writer: ByteWriter, { field, index, slot }: { field: Field; index: number; slot: unknown }, origin: number): void {
+    const name = this.#names[index];
+    assert(name !== undefined, "every field has a name");
+    writer.raw(name);
+    writer.u8(kindNumbers[field.kind]);
+    operationsWriter.clear();
+    field.encode(slot, operationsWriter, origin);
+    writer.block(operationsWriter.peek());
+  }
+
+  /** The one path of commit, replay and replication. */
+  #take({ dot, changes, unknown }: Delta): void {
+    for (const { index, slot } of changes) {
+      this.#cuts.keep(index, slot);
+      this.#fields[index]?.apply(slot);
+    }
+    for (const change of unknown) this.#takeUnknown(change);
+    this.#seq = dot.seq;
+  }
+
+  #checkUnknown({ name, kind }: UnknownChange): void {
+    const known = this.#unknown.get(name)?.kind ?? kind;
+    if (known !== kind) throw new CorruptError(`field ${name} of kind ${known} is changed as kind ${kind}`);
+  }
+
+  #takeUnknown({ name, kind, operations }: UnknownChange): void {
+    const field = this.#unknown.get(name) ?? { kind, value: [], operations: [] };
+    field.operations.push(operations);
+    this.#unknown.set(name, field);
+  }
+
+  #load(pages: readonly Uint8Array[]): void {
+    const { seq, fields } = readPages(pages, this.#crc32);
+    for (const stored of fields) this.#loadField(stored);
+    this.#seq = seq;
+  }
+
+  #loadField({ name, kind, value, operations }: Stored): void {
+    const known = this.#named.get(name);
+    if (known === undefined) {
+      const copies = { value: value.map(copy), operations: operations.map(copy) };
+      this.#unknown.set(name, { kind, ...copies });
+      return;
+    }
+    checkKind(known.field, kind);
+    if (value.length > 0) known.field.load(joinBytes(value));
+    for (const block of operations) known.field.apply(decodeSlot(known.field, kind, block));
+  }
+
+  /** An effect that fails in its middle ends this object: nobody may read half a transaction. */
+  #unbroken<T>(effect: () => T): T {
+    try {
+      return effect();
+    } catch (cause) {
+      this.#broken = cause;
+      throw cause;
+    }
+  }
+
+  #check(): void {
+    if (this.#broken === undefined) return;
+    throw new CorruptError("the state is broken by an earlier failure: load the session again", { cause: this.#broken });
+  }
+}
+
+/** The scope of a transaction. */
+class Writing implements Scope {
+  readonly layer: Layer;
+  #end: string | undefined;
+
+  constructor(layer: Layer) {
+    this.layer = layer;
+  }
+
+  alive(): void {
+    if (this.#end === undefined) return;
+    throw new ClosedError(`the transaction is ${this.#end}: use the state only inside the handler's call`);
+  }
+
+  writable(): void {
+    this.alive();
+  }
+
+  end(how: string): void {
+    this.#end = how;
+  }
+}
+
+function checkSize(bytes: number, bytesMax: number): void {
+  if (bytes > bytesMax)
+    throw new TooLargeError(`transaction of about ${bytes} bytes exceeds ${bytesMax}; write less in one call`);
+}
+
+function nameBlock(field: Field): Uint8Array {
+  const writer = new ByteWriter();
+  writer.text(field.name);
+  return writer.finish();
+}
+
+function copy(bytes: Uint8Array): Uint8Array {
+  return bytes.slice();
+}
+
+function byName(a: Stored, b: Stored): number {
+  return a.name < b.name ? -1 : 1;
+}

@@ -1,6 +1,6 @@
 // The contracts that have one place in code: headers, subjects, buckets, sizes, reasons.
-import type { SessionToken } from "./session.ts";
-import { shardOf } from "./session.ts";
+import type { SessionToken } from "./name.ts";
+import { shardOf } from "./name.ts";
 
 /** HTTP and gRPC headers. */
 export const headers = {

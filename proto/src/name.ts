@@ -1,0 +1,49 @@
+// Names of sessions, and what is wrong with one. Runs in a browser too: the token, which needs a hash, is in session.ts.
+declare const brand: unique symbol;
+/** 26 characters: lower-case unpadded base32 (RFC 4648) of the first 16 bytes of SHA-256(namespace 0x00 agent 0x00 key). */
+export type SessionToken = string & { readonly [brand]: "SessionToken" };
+
+export interface SessionName {
+  readonly namespace: string;
+  readonly agent: string;
+  readonly key: string;
+}
+
+export const defaultNamespace = "default";
+/** Bytes of UTF-8. */
+export const keyBytesMax = 256;
+export const shardCount = 1024;
+
+/** RFC 4648 base32 in lower case. */
+export const tokenAlphabet = "abcdefghijklmnopqrstuvwxyz234567";
+const IDENTIFIER = /^[a-z][a-z0-9-]{0,62}$/;
+const CONTROL = /\p{Cc}/u;
+const utf8 = new TextEncoder();
+
+/** The first 10 bits of the token: 0 to 1023. */
+export function shardOf(token: SessionToken): number {
+  return tokenAlphabet.indexOf(token.charAt(0)) * 32 + tokenAlphabet.indexOf(token.charAt(1));
+}
+
+export function isSessionToken(text: string): text is SessionToken {
+  return /^[a-z2-7]{26}$/.test(text);
+}
+
+/** What is wrong with a key, or `undefined`: 1 to 256 bytes of UTF-8 without control characters. */
+export function keyProblem(key: string): string | undefined {
+  if (key === "") return "the key is empty; it must have 1 to 256 bytes";
+  const bytes = utf8.encode(key).length;
+  if (bytes > keyBytesMax) return `key of ${bytes} bytes exceeds keyBytesMax ${keyBytesMax}`;
+  if (CONTROL.test(key)) return "the key has a control character";
+  return undefined;
+}
+
+/** What is wrong with the name of an agent or a namespace, or `undefined`. */
+export function identifierProblem(what: "agent" | "namespace", name: string): string | undefined {
+  if (IDENTIFIER.test(name)) return undefined;
+  return `${what} ${JSON.stringify(name.slice(0, 80))} is not a name: 1 to 63 of a-z, 0-9 and "-", first a letter`;
+}
+
+export function sessionNameProblem(name: SessionName): string | undefined {
+  return identifierProblem("namespace", name.namespace) ?? identifierProblem("agent", name.agent) ?? keyProblem(name.key);
+}

@@ -1,0 +1,155 @@
+// The builder: agent(name, schema, options).readonly({...}).handlers({...}).implements(Service, {...})
+import type { DescService } from "@bufbuild/protobuf";
+import { identifierProblem } from "@voda/proto/name";
+import type { Ctx, ReadCtx } from "./context.ts";
+import {
+  type AgentParts,
+  agentParts,
+  type Handler,
+  type HostContext,
+  type MethodDefinition,
+  type MethodMode,
+  type TypedAgent,
+} from "./definition.ts";
+import { isReservedName, nameProblem } from "./name.ts";
+import { type AgentOptions, limitsOf } from "./options.ts";
+import { fieldsOf, type Schema, type Validate } from "./schema.ts";
+import { methodsOf, type ServiceImpl, type UnaryOnly } from "./service.ts";
+
+/** Objects that JSON cannot write down: streams, generators, maps, sets, bytes, dates, functions. */
+interface NotJson {
+  readonly [Symbol.asyncIterator]?: never;
+  readonly [Symbol.toStringTag]?: never;
+  readonly getTime?: never;
+  readonly bind?: never;
+}
+
+/** What a handler may return, or promise: JSON, or nothing. */
+export type Returnable = undefined | null | boolean | number | string | (object & NotJson) | void;
+
+/** Handlers by name: the context first, then at most one input. */
+export interface Handlers<C> {
+  readonly [name: string]: (ctx: C, input: never) => Returnable | Promise<Returnable>;
+}
+
+/** Makes a name that was defined before a type error that says so. */
+type NotAgain<H> = { readonly [K in keyof H]?: "this agent has a handler of this name already" };
+// oxlint-disable-next-line typescript/no-generated-empty-object-type -- what a block adds to must have no properties yet
+type None = Record<never, never>;
+
+/**
+ * An agent: a name, a state, handlers. Each block returns a new agent and leaves this one as it is.
+ * All blocks throw TypeError for a name that is malformed, reserved or taken, and for what is not a function.
+ */
+export interface Agent<N extends string, S extends Schema, H extends object> extends TypedAgent<N, S, H> {
+  /** Adds handlers that run concurrently on the newest committed state and cannot write to it. */
+  readonly<X extends Handlers<ReadCtx<S>> & NotAgain<H>>(handlers: X): Agent<N, S, H & X>;
+  /** Adds handlers that run one at a time, each one transaction: it commits as a whole or, when it throws, not at all. */
+  handlers<X extends Handlers<Ctx<S>> & NotAgain<H>>(handlers: X): Agent<N, S, H & X>;
+  /**
+   * Implements all methods of a protobuf service; they must be unary. Methods with `idempotency_level = NO_SIDE_EFFECTS` are `readonly`:
+   * writing in one fails. Called by generated clients (Connect, gRPC, gRPC-Web), not by `voda/client`.
+   */
+  implements<D extends DescService>(service: D & UnaryOnly<D>, implementation: ServiceImpl<D, Ctx<S>>): Agent<N, S, H>;
+}
+
+/**
+ * Defines an agent.
+ *
+ * ```ts
+ * export const counter = agent("counter", { count: s.counter() })
+ *   .readonly({ get: (ctx) => ctx.state.count.value })
+ *   .handlers({ add: (ctx, by: number) => ctx.state.count.add(by) });
+ * ```
+ * @param name 1 to 63 of a-z, 0-9 and "-", first a letter; part of every session's address
+ * @param schema fields of the state, made by `s`. Default none
+ * @param options see AgentOptions for defaults and ranges
+ * @throws TypeError for a bad name, field or option, RangeError for an option out of range
+ */
+export function agent<const N extends string, S extends Schema = None>(
+  name: N,
+  schema?: S,
+  options: AgentOptions = {},
+): Agent<N, S, None> {
+  const problem = identifierProblem("agent", name);
+  if (problem !== undefined) throw new TypeError(problem);
+  const fields = fieldsOf(name, schema === undefined ? {} : schema);
+  const validators = new Map<string, Validate>();
+  for (const field of fields) if (field.validate !== undefined) validators.set(field.name, field.validate);
+  const plainFields = fields.map(({ name, kind, initial }) =>
+    Object.freeze(initial === undefined ? { name, kind } : { name, kind, initial }),
+  );
+  const limits = limitsOf(name, options);
+  const definition = { name, fields: Object.freeze(plainFields), methods: Object.freeze([]), ...limits };
+  Object.freeze(limits.resources);
+  return assemble({ definition: Object.freeze(definition), handlers: new Map(), validators }) as Agent<N, S, None>;
+}
+
+type Functions = Readonly<Record<string, Run>>;
+type Run = (ctx: HostContext, input: unknown) => unknown;
+
+function assemble(parts: AgentParts) {
+  return Object.freeze({
+    name: parts.definition.name,
+    [agentParts]: Object.freeze(parts),
+    readonly: (functions: Functions) => assemble(withPlain(parts, "readonly", functions)),
+    handlers: (functions: Functions) => assemble(withPlain(parts, "handler", functions)),
+    implements: (service: DescService, implementation: object) => assemble(withService(parts, service, implementation)),
+  });
+}
+
+interface Addition {
+  readonly method: MethodDefinition;
+  readonly handler: Handler;
+}
+
+function withPlain(parts: AgentParts, mode: MethodMode, functions: Functions): AgentParts {
+  const agentName = parts.definition.name;
+  if (typeof functions !== "object" || functions === null)
+    throw new TypeError(`agent ${agentName}: a block of handlers is an object of functions`);
+  const additions = Object.entries(functions).map(([name, run]): Addition => {
+    refuseFunction(agentName, name, run, 2);
+    return { method: { name, mode }, handler: { kind: "plain", mode, run } };
+  });
+  return withAdditions(parts, additions);
+}
+
+function withService(parts: AgentParts, service: DescService, implementation: object): AgentParts {
+  const agentName = parts.definition.name;
+  const additions = methodsOf(agentName, service, implementation).map((method): Addition => {
+    const mode = method.isReadonly ? "readonly" : "handler";
+    const { name, rpc, input, output, run } = method;
+    refuseFunction(agentName, name, run, 2);
+    return {
+      method: { name, mode, service: service.typeName, rpc },
+      handler: { kind: "proto", mode, input, output, run: run as Run },
+    };
+  });
+  return withAdditions(parts, additions);
+}
+
+function withAdditions(parts: AgentParts, additions: readonly Addition[]): AgentParts {
+  const handlers = new Map(parts.handlers);
+  for (const { method, handler } of additions) {
+    const problem = nameProblem(method.name) ?? (isReservedName(method.name) ? `name "${method.name}" is reserved` : undefined);
+    if (problem !== undefined) throw new TypeError(`agent ${parts.definition.name}: handler ${problem}`);
+    if (handlers.has(method.name))
+      throw new TypeError(
+        `agent ${parts.definition.name}: there is a handler "${method.name}" already; names are unique over all blocks`,
+      );
+    handlers.set(method.name, Object.freeze(handler));
+  }
+  const methods = Object.freeze([...parts.definition.methods, ...additions.map(({ method }) => Object.freeze(method))]);
+  return { ...parts, handlers, definition: Object.freeze({ ...parts.definition, methods }) };
+}
+
+function refuseFunction(agentName: string, name: string, run: unknown, parametersMax: number): void {
+  const what = `agent ${agentName}: handler "${name}"`;
+  if (typeof run !== "function") throw new TypeError(`${what} is not a function`);
+  if (/Generator/.test(Object.prototype.toString.call(run)))
+    throw new TypeError(`${what} is a generator; a handler returns one answer`);
+  if (run.length > parametersMax)
+    throw new TypeError(
+      `${what} takes ${run.length} parameters; a handler takes the context and one input: put several into an object`,
+    );
+}

@@ -1,0 +1,109 @@
+// One call over HTTP: its attempts, its deadline, its hint.
+import { headers as names } from "@voda/proto/wire";
+import { readAnswer } from "./answer.ts";
+import { VodaError } from "./error.ts";
+import type { HintCache } from "./hint.ts";
+
+/** What all calls of a client share. */
+export interface Endpoint {
+  /** URL before `/agents`. */
+  readonly base: string;
+  readonly attemptsMax: number;
+  readonly fetch: typeof fetch;
+  readonly hints: HintCache;
+}
+
+export interface Call {
+  /** `agent/key`, for the hint. */
+  readonly session: string;
+  readonly url: string;
+  /** JSON; `undefined` sends no content. */
+  readonly body: string | undefined;
+  /** Idempotency key of all attempts. */
+  readonly id: string;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+  readonly headers: Headers;
+}
+
+const backoffFirstMs = 100;
+const backoffMsMax = 2_000;
+
+/** The answer, `undefined` when it has no content. @throws VodaError */
+export async function perform(endpoint: Endpoint, call: Call): Promise<unknown> {
+  const deadlineMs = performance.now() + call.timeoutMs;
+  const timeout = AbortSignal.timeout(call.timeoutMs);
+  const signal = call.signal === undefined ? timeout : AbortSignal.any([call.signal, timeout]);
+  let last: VodaError | undefined;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await send(endpoint, call, signal, Math.max(1, Math.ceil(deadlineMs - performance.now())));
+    } catch (error) {
+      last = failure(call, timeout, error, last);
+    }
+    const delayMs = backoffMs(attempt, last.retryAfterMs ?? 0, Math.random());
+    const isLast = attempt >= endpoint.attemptsMax || performance.now() + delayMs >= deadlineMs;
+    if (!last.retryable || signal.aborted || isLast) throw last;
+    await pause(delayMs, signal);
+    if (signal.aborted) throw failure(call, timeout, signal.reason, last);
+  }
+}
+
+/** Full jitter over a doubling step, and never before the time the mesh asked for. */
+export function backoffMs(attempt: number, retryAfterMs: number, random: number): number {
+  const stepMs = Math.min(backoffMsMax, backoffFirstMs * 2 ** (attempt - 1));
+  return retryAfterMs + random * stepMs;
+}
+
+async function send(endpoint: Endpoint, call: Call, signal: AbortSignal, leftMs: number): Promise<unknown> {
+  const headers = new Headers(call.headers);
+  headers.set("content-type", "application/json");
+  headers.set(names.idempotencyKey, call.id);
+  headers.set("connect-timeout-ms", String(leftMs));
+  const hint = endpoint.hints.get(call.session);
+  if (hint !== undefined) headers.set(names.host, hint);
+  const response = await endpoint.fetch(call.url, {
+    method: "POST",
+    headers,
+    signal,
+    ...(call.body !== undefined && { body: call.body }),
+  });
+  const host = response.headers.get(names.host);
+  if (host !== null) endpoint.hints.set(call.session, host);
+  else if (!response.ok) endpoint.hints.delete(call.session);
+  return readAnswer(response.status, await response.text());
+}
+
+/** What the caller gets to see of an attempt that failed. */
+function failure(call: Call, timeout: AbortSignal, error: unknown, last: VodaError | undefined): VodaError {
+  if (VodaError.is(error)) return error;
+  if (call.signal?.aborted === true)
+    return new VodaError("canceled", "the caller's signal ended the call", { reason: "aborted", cause: call.signal.reason });
+  if (timeout.aborted) {
+    const seen = last === undefined ? "" : `; before that: ${last.message}`;
+    return new VodaError("deadline_exceeded", `no answer within the timeout of ${call.timeoutMs} ms${seen}`, {
+      reason: "timed_out",
+      cause: last ?? error,
+    });
+  }
+  return new VodaError("unavailable", `cannot reach ${call.url}: ${causeText(error)}`, { reason: "unreachable", cause: error });
+}
+
+/** Node's fetch says "fetch failed" and hides why in the cause. */
+function causeText(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error && error.cause.message !== "" ? error.cause.message : error.message;
+}
+
+/** Ends early when the signal fires. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener("abort", end);
+  });
+}

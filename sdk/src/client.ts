@@ -1,0 +1,190 @@
+// Zone `voda/client`: typed calls from Node 20 or newer and from browsers, with nothing but fetch.
+import { defaultNamespace, identifierProblem, keyProblem } from "@voda/proto/name";
+import { type Call, type Endpoint, perform } from "./call.ts";
+import type { AnyAgent, TypedAgent } from "./definition.ts";
+import { type Duration, type DurationRange, durationMs } from "./duration.ts";
+import { VodaError } from "./error.ts";
+import { hintCache } from "./hint.ts";
+import { isReservedName } from "./name.ts";
+import { refuseUnknown } from "./options.ts";
+import type { Schema } from "./schema.ts";
+
+export type { Duration } from "./duration.ts";
+export { type ClientReason, type Code, type Reason, VodaError } from "./error.ts";
+
+/** Options of a client. */
+export interface ClientOptions {
+  /** Where the mesh is: `http://127.0.0.1:4000`, or `/` in a page that the mesh's own host serves. */
+  readonly url: string;
+  /** Default `default`. */
+  readonly namespace?: string;
+  /** How long a call may take with all its attempts: 1 ms to 1 day. Default 30 s. The mesh is told, and stops too. */
+  readonly timeout?: Duration;
+  readonly retry?: {
+    /** Attempts of one call, 1 to 100. Default 5. One idempotency key goes with all of them, so the call takes effect once. */
+    readonly attempts?: number;
+  };
+  /** Sent with every call. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Default: the global `fetch`. */
+  readonly fetch?: typeof fetch;
+}
+
+/** Options of the calls of one session. */
+export interface CallOptions {
+  /**
+   * Idempotency key, 1 to 256 visible ASCII characters: a call that is repeated under it takes effect once and gets the stored answer.
+   * Default: a new one for every call.
+   */
+  readonly id?: string;
+  /** As in ClientOptions. */
+  readonly timeout?: Duration;
+  /** Ends the call with `canceled`. It may have taken effect. */
+  readonly signal?: AbortSignal;
+  /** Sent besides those of the client, and instead of them where the names are the same. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+type Input<F> = F extends (...args: infer P) => unknown ? (P extends readonly [unknown, ...infer I] ? I : []) : never;
+type Output<F> = F extends (...args: never[]) => infer R ? Promise<Awaited<R>> : never;
+
+/** The plain handlers of an agent, to be called. Every call rejects with VodaError only. */
+export type Session<D extends AnyAgent> =
+  D extends TypedAgent<string, Schema, infer H>
+    ? { readonly [K in keyof H]: (...input: Input<H[K]>) => Output<H[K]> } & {
+        /** The same session with other options for its calls. @throws TypeError or RangeError for a bad option */
+        $with(options: CallOptions): Session<D>;
+      }
+    : never;
+
+/** One function per agent: takes a key (1 to 256 bytes, not `.` or `..`), gives the session. */
+export type Client<C extends { readonly agents: readonly AnyAgent[] }> = {
+  readonly [D in C["agents"][number] as D["name"]]: (key: string) => Session<D>;
+};
+
+const timeoutRange: DurationRange = { minMs: 1, maxMs: 86_400_000 };
+const timeoutDefault: Duration = "30s";
+const attemptsDefault = 5;
+const attemptsMaxMax = 100;
+const clientNames: ReadonlySet<string> = new Set(["url", "namespace", "timeout", "retry", "headers", "fetch"]);
+const retryNames: ReadonlySet<string> = new Set(["attempts"]);
+const callNames: ReadonlySet<string> = new Set(["id", "timeout", "signal", "headers"]);
+const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,256}$/;
+
+/**
+ * A client whose types come from a config: nothing of the server is bundled.
+ *
+ * ```ts
+ * import type config from "./voda.config.ts";
+ * const voda = createClient<typeof config>({ url: "http://127.0.0.1:4000" });
+ * const count = await voda.counter("alice").add(2);
+ * ```
+ * Calls that fail with a retryable error are sent again, with full jitter, until `retry.attempts` or `timeout`.
+ * Answers are JSON: what a handler returns without a JSON form arrives changed, and nothing arrives as `undefined`.
+ * @throws TypeError or RangeError for a bad option
+ */
+export function createClient<C extends { readonly agents: readonly AnyAgent[] }>(options: ClientOptions): Client<C> {
+  const endpoint = endpointOf(options);
+  const timeoutMs = durationMs("timeout", options.timeout ?? timeoutDefault, timeoutRange);
+  const settings: Settings = { id: undefined, signal: undefined, timeoutMs, headers: new Headers({ ...options.headers }) };
+  const agentOf = (name: string) => (key: string) => session(endpoint, name, key, settings);
+  return properties(agentOf) as Client<C>;
+}
+
+function endpointOf(options: ClientOptions): Endpoint {
+  refuseUnknown("client option", options, clientNames);
+  refuseUnknown("retry option", options.retry ?? {}, retryNames);
+  const namespace = options.namespace ?? defaultNamespace;
+  const problem = identifierProblem("namespace", namespace);
+  if (problem !== undefined) throw new TypeError(problem);
+  const attemptsMax = options.retry?.attempts ?? attemptsDefault;
+  if (!Number.isInteger(attemptsMax) || attemptsMax < 1 || attemptsMax > attemptsMaxMax)
+    throw new RangeError(`retry.attempts of ${attemptsMax} is not a whole number of 1 to ${attemptsMaxMax}`);
+  return {
+    base: `${baseOf(options.url)}${namespace === defaultNamespace ? "" : `/namespaces/${namespace}`}`,
+    attemptsMax,
+    // A browser's fetch must not be called as a method of something else.
+    fetch: options.fetch ?? ((input, init) => fetch(input, init)),
+    hints: hintCache(),
+  };
+}
+
+function baseOf(url: string): string {
+  const isPath = typeof url === "string" && url.startsWith("/");
+  if (!isPath && !(URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)))
+    throw new TypeError(`url of ${JSON.stringify(url)} is neither http://..., https://... nor a path`);
+  return url.replace(/\/+$/, "");
+}
+
+/** Call options, checked. */
+interface Settings {
+  readonly id: string | undefined;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+  readonly headers: Headers;
+}
+
+function session(endpoint: Endpoint, agent: string, key: string, settings: Settings): object {
+  const withOptions = (options: CallOptions): object => session(endpoint, agent, key, changed(settings, options));
+  const methodOf =
+    (method: string) =>
+    async (input?: unknown): Promise<unknown> =>
+      perform(endpoint, callOf(endpoint, `${agent}/${pathKey(key)}`, method, input, settings));
+  return properties((name) => (name === "$with" ? withOptions : methodOf(name)));
+}
+
+function changed(settings: Settings, options: CallOptions): Settings {
+  refuseUnknown("call option", options, callNames);
+  const { id = settings.id, signal = settings.signal } = options;
+  if (id !== undefined && !IDEMPOTENCY_KEY.test(id))
+    throw new TypeError(`id of ${JSON.stringify(id.slice(0, 80))} is not 1 to 256 visible ASCII characters`);
+  const timeoutMs = options.timeout === undefined ? settings.timeoutMs : durationMs("timeout", options.timeout, timeoutRange);
+  const headers = new Headers(settings.headers);
+  for (const [name, value] of Object.entries(options.headers ?? {})) headers.set(name, value);
+  return { id, timeoutMs, signal, headers };
+}
+
+/** An object that has every property that can be the name of an agent or a handler; above all it has no `then`. */
+function properties(get: (name: string) => unknown): object {
+  return new Proxy(Object.freeze({}), {
+    get: (_, name) => (typeof name === "string" && !isReservedName(name) ? get(name) : undefined),
+  });
+}
+
+function pathKey(key: string): string {
+  const problem = typeof key !== "string" || !key.isWellFormed() ? "the key is not a well-formed string" : keyProblem(key);
+  if (problem !== undefined) throw refusal(problem);
+  if (key === "." || key === "..") throw refusal(`key "${key}" cannot stand in a URL: clients remove it from the path`);
+  return encodeURIComponent(key);
+}
+
+function callOf(endpoint: Endpoint, name: string, method: string, input: unknown, settings: Settings): Call {
+  return {
+    ...settings,
+    session: name,
+    url: `${endpoint.base}/agents/${name}/${encodeURIComponent(method)}`,
+    body: bodyOf(input),
+    id: settings.id ?? newId(),
+  };
+}
+
+/** 128 random bits. `crypto.randomUUID` is missing in pages that came over plain HTTP. */
+function newId(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function bodyOf(input: unknown): string | undefined {
+  if (input === undefined) return undefined;
+  let body: string | undefined;
+  try {
+    body = JSON.stringify(input);
+  } catch (cause) {
+    throw refusal(`the input is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+  }
+  if (body === undefined) throw refusal(`the input is not JSON: it is of type ${typeof input}`);
+  return body;
+}
+
+function refusal(message: string, cause?: unknown): VodaError {
+  return new VodaError("invalid_argument", message, { reason: "bad_request", cause });
+}

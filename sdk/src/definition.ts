@@ -1,0 +1,125 @@
+// Zone `voda/definition`: agents as plain data and functions, for the programs that host or deploy them.
+import type { DescMessage } from "@bufbuild/protobuf";
+import type { CallContext } from "./context.ts";
+import type { Json } from "./json.ts";
+import type { Limits } from "./options.ts";
+import type { FieldKind, Schema, Validate } from "./schema.ts";
+
+export type {
+  CallContext,
+  Caller,
+  Counter,
+  Ctx,
+  Logger,
+  MapState,
+  ReadCounter,
+  ReadCtx,
+  ReadMap,
+  ReadText,
+  TextState,
+} from "./context.ts";
+export { type ClientReason, type Code, type Reason, VodaError, type VodaErrorOptions } from "./error.ts";
+export { type Json, jsonProblem } from "./json.ts";
+export type { Limits, Resources } from "./options.ts";
+export type { FieldKind, Schema, Validate, Validation } from "./schema.ts";
+
+/** `handler`: one at a time, one transaction each. `readonly`: concurrent, may not change the state. */
+export type MethodMode = "handler" | "readonly";
+
+/** One field of the state. */
+export interface FieldDefinition {
+  /** Property in `ctx.state`. */
+  readonly name: string;
+  readonly kind: FieldKind;
+  /** What a new session has; only of registers. */
+  readonly initial?: Json;
+}
+
+/** One handler that clients can call. */
+export interface MethodDefinition {
+  /** Name in plain paths: `POST /agents/{agent}/{key}/{method}`. */
+  readonly name: string;
+  readonly mode: MethodMode;
+  /** Full name of the protobuf service; absent for plain handlers. */
+  readonly service?: string;
+  /** Name of the rpc in `service`: `AddItem`. */
+  readonly rpc?: string;
+}
+
+/** An agent as plain data: what can be stored, sent and compared. Deeply frozen. */
+export interface AgentDefinition extends Limits {
+  readonly name: string;
+  readonly fields: readonly FieldDefinition[];
+  /** In the order in which they were defined; names are unique. */
+  readonly methods: readonly MethodDefinition[];
+}
+
+/** The context that a host builds for one call. */
+export interface HostContext extends CallContext {
+  readonly state: object;
+}
+
+/** A handler whose input and answer are JSON. */
+export interface PlainHandler {
+  readonly kind: "plain";
+  readonly mode: MethodMode;
+  /** Returns the answer or a promise of it; `undefined` means no content. */
+  readonly run: (ctx: HostContext, input: unknown) => unknown;
+}
+
+/** A handler whose input and answer are protobuf messages. */
+export interface ProtoHandler {
+  readonly kind: "proto";
+  readonly mode: MethodMode;
+  readonly input: DescMessage;
+  readonly output: DescMessage;
+  /** Takes a message of `input`; returns what initialises a message of `output`, or a promise of it. */
+  readonly run: (ctx: HostContext, message: unknown) => unknown;
+}
+
+/** What runs when a method is called. */
+export type Handler = PlainHandler | ProtoHandler;
+
+/** What an agent holds for its host. */
+export interface AgentParts {
+  readonly definition: AgentDefinition;
+  readonly handlers: ReadonlyMap<string, Handler>;
+  readonly validators: ReadonlyMap<string, Validate>;
+}
+
+// A registered symbol: the bundle and the node may hold different copies of this package.
+export const agentParts: unique symbol = Symbol.for("voda.agent");
+declare const agentTypes: unique symbol;
+
+/** Any agent. */
+export interface AnyAgent {
+  readonly name: string;
+  readonly [agentParts]: AgentParts;
+  readonly [agentTypes]?: { readonly schema: Schema; readonly handlers: object };
+}
+
+/** An agent with the types of its state and of its plain handlers. */
+export interface TypedAgent<N extends string, S extends Schema, H extends object> extends AnyAgent {
+  readonly name: N;
+  readonly [agentTypes]?: { readonly schema: S; readonly handlers: H };
+}
+
+/** Whether it was made by `agent(...)`, of this or another copy of this package. */
+export function isAgent(value: unknown): value is AnyAgent {
+  return typeof value === "object" && value !== null && agentParts in value;
+}
+
+/** The agent as plain data. */
+export function definitionOf(agent: AnyAgent): AgentDefinition {
+  return agent[agentParts].definition;
+}
+
+/** What runs for each method, by its name. */
+export function handlersOf(agent: AnyAgent): ReadonlyMap<string, Handler> {
+  return agent[agentParts].handlers;
+}
+
+/** What checks a value before it is written, by the name of the field; only fields with a schema have one. */
+export function validatorsOf(agent: AnyAgent): ReadonlyMap<string, Validate> {
+  return agent[agentParts].validators;
+}

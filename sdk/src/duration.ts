@@ -1,0 +1,35 @@
+// Lengths of time as people write them.
+
+/** A length of time: a number of milliseconds, or a number with its unit: `"250ms"`, `"2s"`, `"5m"`, `"1h"`, `"7d"`. */
+export type Duration = number | `${number}${"ms" | "s" | "m" | "h" | "d"}`;
+
+/** Both ends are allowed. */
+export interface DurationRange {
+  readonly minMs: number;
+  readonly maxMs: number;
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const WRITTEN = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
+
+/**
+ * Whole milliseconds of a duration.
+ * @param what name of the option, for the error
+ * @throws TypeError when it is not a duration, RangeError when it is out of range
+ */
+export function durationMs(what: string, value: Duration, range: DurationRange): number {
+  const ms = Math.round(parse(what, value));
+  if (ms < range.minMs || ms > range.maxMs)
+    throw new RangeError(`${what} of ${JSON.stringify(value)} is out of range: ${range.minMs} ms to ${range.maxMs} ms`);
+  return ms;
+}
+
+function parse(what: string, value: unknown): number {
+  if (typeof value === "number" && Number.isFinite(value)) return value;
+  const [, amount, unit] = (typeof value === "string" && WRITTEN.exec(value)) || [];
+  if (amount === undefined || unit === undefined)
+    throw new TypeError(
+      `${what} of ${JSON.stringify(value)} is not a duration: write milliseconds, or "250ms", "2s", "5m", "1h", "7d"`,
+    );
+  return Number(amount) * (UNIT_MS[unit] ?? Number.NaN);
+}

@@ -1,0 +1,25 @@
+// Zone `voda`: what an author of agents uses.
+export { type Agent, agent, type Handlers, type Returnable } from "./agent.ts";
+export type {
+  CallContext,
+  Caller,
+  Counter,
+  Ctx,
+  Frozen,
+  Logger,
+  MapState,
+  ReadCounter,
+  ReadCtx,
+  ReadMap,
+  ReadState,
+  ReadText,
+  State,
+  TextState,
+} from "./context.ts";
+export type { AnyAgent } from "./definition.ts";
+export type { Duration } from "./duration.ts";
+export { type ClientReason, type Code, type Reason, VodaError, type VodaErrorOptions } from "./error.ts";
+export type { Json } from "./json.ts";
+export type { AgentOptions, Place } from "./options.ts";
+export { type Field, type FieldKind, type Schema, type SchemaOf, s } from "./schema.ts";
+export type { ServiceImpl } from "./service.ts";

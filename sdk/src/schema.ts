@@ -1,0 +1,126 @@
+// The state schema of an agent: one field per property of `ctx.state`.
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { type Json, jsonProblem } from "./json.ts";
+import { isReservedName, nameProblem } from "./name.ts";
+
+/** Kinds of fields. */
+export type FieldKind = "register" | "counter" | "map" | "text";
+
+declare const valueType: unique symbol;
+const fieldKey: unique symbol = Symbol.for("voda.field");
+
+/** One field of the state; made by `s`. */
+export interface Field<K extends FieldKind, V> {
+  /** What the field can do, and how it is stored. */
+  readonly kind: K;
+  readonly [fieldKey]: FieldParts;
+  readonly [valueType]?: V;
+}
+
+/** The state schema: names of properties and their fields. */
+export interface Schema {
+  readonly [name: string]: Field<FieldKind, unknown>;
+}
+
+/** Any schema library that speaks Standard Schema: valibot, zod, arktype, ... */
+export type SchemaOf<X> = StandardSchemaV1<unknown, X>;
+
+/** What a schema says of a value that is about to be written. */
+export type Validation = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly problem: string };
+/** Checks a value before it is written to a register or a map. */
+export type Validate = (value: unknown) => Validation;
+
+interface FieldParts {
+  readonly initial?: Json;
+  readonly validate?: Validate;
+}
+
+/** The fields of a state. */
+export const s: {
+  /**
+   * One JSON value, read and assigned as an ordinary property: `ctx.state.title = "x"`. Values are deeply read-only: assign a new one.
+   * @param initial what a new session has. @throws TypeError when it is not JSON
+   */
+  register<X>(initial: X): Field<"register", X>;
+  /**
+   * As above; what is written is checked by the schema, and what the schema returns is stored. The schema must answer at once: it may not be
+   * asynchronous. @throws TypeError when `initial` is not JSON or does not fit the schema
+   */
+  register<X>(schema: SchemaOf<X>, initial: NoInfer<X>): Field<"register", X>;
+  /** A number that starts at 0 and is added to. */
+  counter(): Field<"counter", number>;
+  /** JSON values by string key. With a schema, values are checked as in `register`. */
+  map<X>(schema?: SchemaOf<X>): Field<"map", X>;
+  /** A text that is edited in place; offsets are UTF-16 code units, as in JavaScript strings. Starts empty. */
+  text(): Field<"text", string>;
+} = { register, counter: () => field("counter", {}), map, text: () => field("text", {}) };
+
+function register<X>(...args: [initial: X] | [schema: SchemaOf<X>, initial: X]): Field<"register", X> {
+  if (args.length === 1) return field("register", { initial: initialValue(args[0]) });
+  const validate = validator("s.register", args[0]);
+  const validation = validate(args[1]);
+  if (!validation.ok) throw new TypeError(`the initial value of s.register does not fit its schema: ${validation.problem}`);
+  return field("register", { initial: initialValue(validation.value), validate });
+}
+
+function map<X>(schema?: SchemaOf<X>): Field<"map", X> {
+  return field("map", schema === undefined ? {} : { validate: validator("s.map", schema) });
+}
+
+function field<K extends FieldKind, V>(kind: K, parts: FieldParts): Field<K, V> {
+  return Object.freeze({ kind, [fieldKey]: Object.freeze(parts) });
+}
+
+function initialValue(value: unknown): Json {
+  const problem = jsonProblem(value);
+  if (problem !== undefined) throw new TypeError(`the initial value of s.register is not JSON: ${problem}`);
+  return freeze(structuredClone(value as Json));
+}
+
+function freeze(value: Json): Json {
+  if (typeof value === "object" && value !== null) for (const item of Object.values(value)) freeze(item);
+  return Object.freeze(value);
+}
+
+function validator(what: string, schema: StandardSchemaV1): Validate {
+  // Schemas are objects or, in some libraries, functions.
+  const standard = (schema as Partial<StandardSchemaV1> | null | undefined)?.["~standard"];
+  if (typeof standard?.validate !== "function")
+    throw new TypeError(`${what} takes a Standard Schema (valibot, zod, arktype, ...) as its first argument`);
+  return (value) => {
+    const result = standard.validate(value);
+    if (result instanceof Promise)
+      return { ok: false, problem: "the schema is asynchronous; a field's schema must answer at once" };
+    if (result.issues === undefined) return { ok: true, value: result.value };
+    return { ok: false, problem: result.issues.map((issue) => issueText(issue)).join("; ") };
+  };
+}
+
+function issueText(issue: StandardSchemaV1.Issue): string {
+  const path = (issue.path ?? []).map((part) => String(typeof part === "object" ? part.key : part)).join(".");
+  return path === "" ? issue.message : `${path}: ${issue.message}`;
+}
+
+/** One field with its name and without its types. */
+export interface NamedField extends FieldParts {
+  readonly name: string;
+  readonly kind: FieldKind;
+}
+
+/** The fields of a schema in their order. @throws TypeError for a bad name or what is not a field */
+export function fieldsOf(agent: string, schema: unknown): NamedField[] {
+  if (typeof schema !== "object" || schema === null)
+    throw new TypeError(`agent ${agent}: the state schema must be an object of fields, { count: s.counter() }`);
+  return Object.entries(schema).map(([name, value]: [string, unknown]) => {
+    const problem = nameProblem(name);
+    if (problem !== undefined) throw new TypeError(`agent ${agent}: field ${problem}`);
+    if (isReservedName(name)) throw new TypeError(`agent ${agent}: field name "${name}" is reserved`);
+    if (!isField(value))
+      throw new TypeError(`agent ${agent}: field ${name} is not made by s.register, s.counter, s.map or s.text`);
+    return { name, kind: value.kind, ...value[fieldKey] };
+  });
+}
+
+function isField(value: unknown): value is Field<FieldKind, unknown> {
+  return typeof value === "object" && value !== null && fieldKey in value;
+}

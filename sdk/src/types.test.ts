@@ -1,0 +1,171 @@
+// What must not compile, and what must be inferred. The compiler is the test: a misuse that compiles leaves an unused @ts-expect-error.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Message } from "@bufbuild/protobuf";
+import type { GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { AgentService } from "@voda/proto/api";
+import { createClient } from "./client.ts";
+import { defineConfig } from "./config.ts";
+import { agent, s, VodaError } from "./index.ts";
+
+interface Profile {
+  name: string;
+  tags: string[];
+  address?: { city: string };
+}
+
+const profileAgent = agent("profile", {
+  profile: s.register<Profile>({ name: "", tags: [] }),
+  status: s.register<"new" | "done">("new"),
+  count: s.counter(),
+  scores: s.map<number>(),
+  notes: s.text(),
+})
+  .readonly({
+    profile: (ctx) => ctx.state.profile,
+    score: (ctx, name: string) => ctx.state.scores.get(name),
+  })
+  .handlers({
+    rename(ctx, name: string) {
+      ctx.state.profile = { ...ctx.state.profile, name };
+    },
+    add: (ctx, by?: number) => ctx.state.count.add(by),
+    async put(ctx, entry: { name: string; score: number }) {
+      ctx.state.scores.set(entry.name, entry.score);
+      return ctx.state.scores.size;
+    },
+  });
+const rpcAgent = agent("rpc").implements(AgentService, {
+  deployAgents: (_ctx, request) => ({ agents: request.agents }),
+  getAgent: async () => ({ agent: { name: "a" } }),
+  listAgents: () => ({}),
+});
+const config = defineConfig({ agents: [profileAgent, rpcAgent] });
+
+type Any<A> = 0 extends 1 & A ? true : false;
+type Same<A, B> = Any<A> extends true ? false : [A, B] extends [B, A] ? true : false;
+type Answer<F extends (...args: never[]) => unknown> = Awaited<ReturnType<F>>;
+
+function infers(): readonly true[] {
+  const voda = createClient<typeof config>({ url: "http://127.0.0.1:1" });
+  const session = voda.profile("p");
+  const agents: Same<keyof typeof voda, "profile" | "rpc"> = true;
+  const numbers: Same<Answer<typeof session.put>, number> = true;
+  const nothing: Same<Answer<typeof session.rename>, undefined> = true;
+  const maybe: Same<Answer<typeof session.score>, number | undefined> = true;
+  const optional: Same<Parameters<typeof session.add>, [by?: number | undefined]> = true;
+  const input: Same<Parameters<typeof session.put>, [entry: { name: string; score: number }]> = true;
+  const without: Same<Parameters<typeof session.profile>, []> = true;
+  const same: Same<ReturnType<typeof session.$with>, typeof session> = true;
+  return [agents, numbers, nothing, maybe, optional, input, without, same];
+}
+
+function refusesWrongState(): void {
+  profileAgent.handlers({
+    // @ts-expect-error a register is deeply read-only: what is assigned inside would be lost
+    deep: (ctx) => void (ctx.state.profile.name = "x"),
+    // @ts-expect-error arrays of a register too
+    push: (ctx) => ctx.state.profile.tags.push("x"),
+    // @ts-expect-error a counter is added to, not assigned
+    assign: (ctx) => void (ctx.state.count = 1),
+    // @ts-expect-error the type of the register
+    status: (ctx) => void (ctx.state.status = "other"),
+    // @ts-expect-error the type of the map's values
+    mapped: (ctx) => ctx.state.scores.set("a", "b"),
+    // @ts-expect-error no such field
+    field: (ctx) => ctx.state.missing,
+    // @ts-expect-error the context has nothing that was left out
+    more: (ctx) => ctx.send,
+  });
+  profileAgent.readonly({
+    // @ts-expect-error a readonly handler cannot assign a register
+    write: (ctx) => void (ctx.state.status = "done"),
+    // @ts-expect-error nor add to a counter
+    count: (ctx) => ctx.state.count.add(1),
+    // @ts-expect-error nor set in a map
+    set: (ctx) => ctx.state.scores.set("a", 1),
+    // @ts-expect-error nor edit a text
+    edit: (ctx) => ctx.state.notes.append("x"),
+  });
+}
+
+function refusesWrongHandlers(): void {
+  // @ts-expect-error one input only
+  profileAgent.handlers({ two: (_ctx, _a: number, _b: number) => 1 });
+  // @ts-expect-error a stream is not an answer
+  profileAgent.handlers({ stream: async function* () {} });
+  // @ts-expect-error a big integer is not JSON
+  profileAgent.handlers({ big: () => 1n });
+  // @ts-expect-error nor is a date
+  profileAgent.handlers({ date: () => new Date() });
+  // @ts-expect-error nor a map
+  profileAgent.handlers({ map: async () => new Map() });
+  // @ts-expect-error nor a function
+  profileAgent.readonly({ fn: () => () => 1 });
+  // @ts-expect-error a name that another block has
+  profileAgent.handlers({ score: () => 1 });
+  // @ts-expect-error not a field
+  agent("x", { count: 0 });
+  // @ts-expect-error no such option
+  agent("x", {}, { idel: "5m" });
+  // @ts-expect-error not a duration
+  agent("x", {}, { idle: "5 minutes" });
+  // @ts-expect-error no such code
+  void new VodaError("missing", "x");
+  // @ts-expect-error not an agent
+  defineConfig({ agents: [{ name: "x" }] });
+  // @ts-expect-error no such key
+  defineConfig({ agents: [profileAgent], listen: 1 });
+}
+
+type Empty = Message<"test.Empty">;
+interface Unary {
+  methodKind: "unary";
+  input: GenMessage<Empty>;
+  output: GenMessage<Empty>;
+}
+interface Watching {
+  get: Unary;
+  watch: Omit<Unary, "methodKind"> & { methodKind: "server_streaming" };
+}
+
+function refusesWrongServices(streaming: GenService<{ [K in keyof Watching]: Watching[K] }>): void {
+  const impl = { deployAgents: () => ({}), getAgent: () => ({}), listAgents: () => ({}) };
+  // @ts-expect-error "an agent implements unary methods only; watch streams"
+  agent("x").implements(streaming, { get: () => ({}), watch: undefined as never });
+  // @ts-expect-error a missing rpc
+  agent("x").implements(AgentService, { getAgent: () => ({}), listAgents: () => ({}) });
+  // @ts-expect-error no such rpc
+  agent("x").implements(AgentService, { ...impl, other: () => ({}) });
+  // @ts-expect-error the wrong type of a field of the answer
+  agent("x").implements(AgentService, { ...impl, getAgent: () => ({ agent: { name: 1 } }) });
+  // @ts-expect-error no such field in the request
+  agent("x").implements(AgentService, { ...impl, getAgent: (_ctx, request) => ({ agent: { name: request.nome } }) });
+}
+
+function refusesWrongCalls(): void {
+  const voda = createClient<typeof config>({ url: "http://127.0.0.1:1" });
+  // @ts-expect-error no such agent
+  void voda.nobody("a");
+  // @ts-expect-error no such handler
+  void voda.profile("a").subtract(1);
+  // @ts-expect-error the wrong type of input
+  void voda.profile("a").add("1");
+  // @ts-expect-error a missing input
+  void voda.profile("a").put();
+  // @ts-expect-error an input too many
+  void voda.profile("a").profile(1);
+  // @ts-expect-error methods of a protobuf service are called by its generated clients
+  void voda.rpc("a").getAgent({});
+  // @ts-expect-error a promise is not its value
+  const count: number = voda.profile("a").add(1);
+  // @ts-expect-error no such option
+  voda.profile("a").$with({ ack: "durable" });
+  // @ts-expect-error a key is a string
+  void voda.profile(count);
+}
+
+test("misuse does not compile and what follows is inferred", () => {
+  const checks = [infers, refusesWrongState, refusesWrongHandlers, refusesWrongServices, refusesWrongCalls];
+  assert.equal(checks.length, 5);
+});

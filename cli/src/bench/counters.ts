@@ -1,0 +1,77 @@
+// Increments of many counters by many clients while nodes are killed: counts what was lost or doubled.
+import { prng } from "@voda/stdx";
+import { openCaller } from "./caller.ts";
+import { type KillOptions, type Mesh, startKilling } from "./mesh.ts";
+
+export interface CountersOptions extends KillOptions {
+  readonly clients: number;
+  readonly sessions: number;
+  readonly seconds: number;
+}
+
+export interface CountersResult {
+  readonly clients: number;
+  readonly sessions: number;
+  readonly seconds: number;
+  readonly calls: number;
+  readonly rps: number;
+  readonly kills: number;
+  /** Acknowledged increments that the counters do not show. */
+  readonly lost: number;
+  /** Increments that the counters show beyond the acknowledged ones. */
+  readonly doubled: number;
+  readonly retried: number;
+  /** Longest time from a call's first attempt to its answer: how long a kill was felt. */
+  readonly slowestCallMs: number;
+}
+
+export async function counters(mesh: Mesh, options: CountersOptions, progress: (line: string) => void): Promise<CountersResult> {
+  using caller = openCaller(mesh.url);
+  const run = `${options.seed}-${mesh.startedAt}`;
+  const acknowledged = new Uint32Array(options.sessions);
+  const tally = { calls: 0, retried: 0, slowestCallMs: 0 };
+  const killing = startKilling(mesh, options, progress);
+  const started = performance.now();
+  const until = started + options.seconds * 1000;
+
+  const client = async (index: number): Promise<void> => {
+    const random = prng(options.seed * 1000 + index);
+    for (let i = 0; performance.now() < until; i += 1) {
+      const session = random.below(options.sessions);
+      const called = await caller.call("counter", `c-${run}-${session}`, "add", 1, `${run}-${index}-${i}`);
+      acknowledged[session] = (acknowledged[session] ?? 0) + 1;
+      tally.calls += 1;
+      if (called.attempts > 1) tally.retried += 1;
+      tally.slowestCallMs = Math.max(tally.slowestCallMs, called.ms);
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: options.clients }, (_, index) => client(index)));
+  } finally {
+    killing.stop();
+  }
+  const seconds = (performance.now() - started) / 1000;
+  let lost = 0;
+  let doubled = 0;
+  const check = async (session: number): Promise<void> => {
+    const { body } = await caller.call("counter", `c-${run}-${session}`, "get", undefined, undefined);
+    const difference = Number(JSON.parse(body)) - (acknowledged[session] ?? 0);
+    if (difference < 0) lost -= difference;
+    else doubled += difference;
+  };
+  for (let at = 0; at < options.sessions; at += 64) {
+    await Promise.all(Array.from({ length: Math.min(64, options.sessions - at) }, (_, i) => check(at + i)));
+  }
+  return {
+    clients: options.clients,
+    sessions: options.sessions,
+    seconds: Math.round(seconds * 10) / 10,
+    calls: tally.calls,
+    rps: Math.round((tally.calls / seconds) * 10) / 10,
+    kills: killing.kills,
+    lost,
+    doubled,
+    retried: tally.retried,
+    slowestCallMs: Math.round(tally.slowestCallMs),
+  };
+}

@@ -1,0 +1,102 @@
+// The mesh that a bench runs against: its own on free ports, or the one at --url; and the killing of its parts.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { prng } from "@voda/stdx";
+import { programs } from "../programs.ts";
+import type { ReadyFile } from "../up/ready-file.ts";
+
+/** Until a mesh of its own must serve. */
+const READY_MS_MAX = 60_000;
+const POLL_MS = 50;
+
+export interface Mesh extends AsyncDisposable {
+  readonly url: string;
+  /** Milliseconds since 1970: makes the sessions of one run differ from those of another on the same mesh. */
+  readonly startedAt: number;
+  /** Where everything is now, with the pids of now; `undefined` for a mesh that somebody else runs. */
+  describe(): ReadyFile | undefined;
+}
+
+export interface OwnMeshOptions {
+  readonly nodes: number;
+  /** The config with the agents. */
+  readonly config: string;
+}
+
+export function foreignMesh(url: string): Mesh {
+  return { url, startedAt: Date.now(), describe: () => undefined, [Symbol.asyncDispose]: async () => undefined };
+}
+
+/** Starts `voda up` with a folder of its own and ends it with the bench. @throws when it does not serve in time */
+export async function ownMesh(options: OwnMeshOptions): Promise<Mesh> {
+  const folder = mkdtempSync(join(tmpdir(), "voda-bench-"));
+  const readyFile = join(folder, "ready.json");
+  const flags = ["--ready-file", readyFile, "--data-dir", join(folder, "data"), "--ingress-port", "0"];
+  const args = [programs().cli, "up", ...flags, "--nodes", String(options.nodes), "--config", options.config];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
+  const exited = once(child, "exit");
+  const close = async (): Promise<void> => {
+    if (child.exitCode === null) child.kill("SIGTERM");
+    await exited;
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const read = (): ReadyFile => JSON.parse(readFileSync(readyFile, "utf8"));
+  try {
+    await ready(child, readyFile);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { url: read().ingress, startedAt: Date.now(), describe: read, [Symbol.asyncDispose]: close };
+}
+
+async function ready(child: ReturnType<typeof spawn>, file: string): Promise<void> {
+  for (const deadline = Date.now() + READY_MS_MAX; !existsSync(file); ) {
+    if (child.exitCode !== null) throw new Error(`the mesh of the bench ended with ${child.exitCode}; the lines above say why`);
+    if (Date.now() > deadline) throw new Error(`the mesh of the bench was not ready in ${READY_MS_MAX} ms`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+export interface KillOptions {
+  readonly seed: number;
+  /** What is killed with SIGKILL, if anything. */
+  readonly kill: "node" | undefined;
+  readonly killEveryMs: number;
+}
+
+export interface Killing {
+  readonly kills: number;
+  stop(): void;
+}
+
+/** Kills a random node with SIGKILL every `killEveryMs`; the supervisor starts it again. */
+export function startKilling(mesh: Mesh, options: KillOptions, progress: (line: string) => void): Killing {
+  const random = prng(options.seed);
+  let kills = 0;
+  const killOne = (): void => {
+    const nodes = mesh.describe()?.nodes.filter((node) => node.pid > 0) ?? [];
+    if (nodes.length === 0) return;
+    const node = random.pick(nodes);
+    try {
+      process.kill(node.pid, "SIGKILL");
+    } catch (error) {
+      progress(`node ${node.id} (pid ${node.pid}) was gone already: ${String(error)}`);
+      return;
+    }
+    kills += 1;
+    progress(`killed node ${node.id} (pid ${node.pid})`);
+  };
+  const timer = options.kill === "node" ? setInterval(killOne, options.killEveryMs) : undefined;
+  return {
+    get kills() {
+      return kills;
+    },
+    stop() {
+      clearInterval(timer);
+    },
+  };
+}

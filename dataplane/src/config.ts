@@ -1,0 +1,36 @@
+// The node's flags, parsed once; an unknown one is an error.
+import { availableParallelism, totalmem } from "node:os";
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import * as v from "valibot";
+
+const port = v.pipe(v.string(), v.regex(/^\d+$/, "a port is a number"), v.transform(Number), v.maxValue(65_535));
+const amount = v.pipe(v.string(), v.regex(/^[1-9]\d*$/, "an amount is a positive whole number"), v.transform(Number));
+const mib = 1024 * 1024;
+
+const FlagsSchema = v.strictObject({
+  nats: v.pipe(v.string(), v.url()),
+  "node-id": v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "an id has 1 to 63 of a-z, 0-9 and -")),
+  "data-dir": v.pipe(v.string(), v.transform((path) => resolve(path))),
+  host: v.optional(v.pipe(v.string(), v.ip()), "127.0.0.1"),
+  "ingress-port": v.optional(port, "0"),
+  durability: v.optional(v.picklist(["process", "replicated", "disk"]), "process"),
+  "cpu-milli": v.optional(amount, String(availableParallelism() * 1000)),
+  "memory-mib": v.optional(amount, String(Math.floor(totalmem() / mib))),
+  "log-level": v.optional(v.picklist(["debug", "info", "warn", "error"]), "info"),
+  supervised: v.optional(v.boolean(), false),
+});
+
+/** See `FlagsSchema` for ranges and defaults. */
+export type NodeConfig = Readonly<v.InferOutput<typeof FlagsSchema>>;
+
+/** @throws Error that names the flag, its value and what it may be */
+export function parseConfig(args: readonly string[]): NodeConfig {
+  const names = Object.keys(FlagsSchema.entries);
+  const options = Object.fromEntries(names.map((name) => [name, { type: name === "supervised" ? "boolean" : "string" } as const]));
+  const { values } = parseArgs({ args: [...args], options, strict: true, allowPositionals: false });
+  const parsed = v.safeParse(FlagsSchema, values);
+  if (parsed.success) return Object.freeze(parsed.output);
+  const [issue] = parsed.issues;
+  throw new Error(`--${v.getDotPath(issue) ?? ""}: ${issue.message}`);
+}

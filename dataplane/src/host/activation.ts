@@ -1,0 +1,254 @@
+// One session in a worker: its state, its mailbox, the handlers that run. The turn machine decides, this does.
+import { randomUUID } from "node:crypto";
+import type { SessionState, Transaction, View } from "@voda/state";
+import { TooLargeError } from "@voda/state";
+import { assert, unreachable } from "@voda/stdx";
+import { turnBytesMax } from "@voda/proto/wire";
+import { type Handler, type HostContext, type Logger, VodaError } from "voda/definition";
+import { encodeAnswer } from "../answer.ts";
+import { type Answer, type Content, fail } from "../invocation.ts";
+import { openTurn, stepTurn, type Turn, type TurnEffect, type TurnEvent, type TurnMessage } from "../turn/index.ts";
+import { BadInput, decodeInput, encodeOutput } from "./convert.ts";
+
+/** A call as it comes into the worker. */
+export interface RunCall {
+  readonly call: number;
+  readonly method: string;
+  readonly readonly: boolean;
+  readonly content: Content;
+  readonly deadlineMs: number;
+  readonly caller: string;
+  readonly body: Uint8Array;
+}
+
+export interface ActivationOptions {
+  readonly number: number;
+  readonly key: string;
+  /** Names this activation in the deltas of texts: never the same for another activation of the session. */
+  readonly origin: number;
+  readonly state: SessionState;
+  readonly handlers: ReadonlyMap<string, Handler>;
+  readonly turnMsMax: number;
+  readonly log: Logger;
+  readonly say: (message: TurnMessage) => void;
+  readonly sayCut: (after: number, pages: readonly Uint8Array[]) => void;
+}
+
+interface Running {
+  readonly run: RunCall;
+  readonly handler: Handler;
+  readonly scope: Transaction | View;
+  readonly abort: AbortController;
+  timer: NodeJS.Timeout | undefined;
+}
+
+const NOTHING = new Uint8Array(0);
+
+export class Activation {
+  readonly #options: ActivationOptions;
+  readonly #turn: Turn;
+  /** Calls that the machine knows and that have not ended. */
+  readonly #calls = new Map<number, RunCall>();
+  readonly #running = new Map<number, Running>();
+
+  constructor(options: ActivationOptions) {
+    this.#options = options;
+    this.#turn = openTurn(options.number);
+  }
+
+  run(call: RunCall): void {
+    this.#calls.set(call.call, call);
+    this.#step({ type: "run", job: { call: call.call, readonly: call.readonly, deadlineMs: call.deadlineMs } });
+  }
+
+  cancel(call: number, why: "deadline" | "caller"): void {
+    this.#step({ type: "cancel", call, why });
+  }
+
+  cut(): void {
+    this.#step({ type: "cut" });
+  }
+
+  close(): void {
+    this.#step({ type: "close" });
+    for (const call of this.#running.keys()) this.#end(call);
+    this.#calls.clear();
+  }
+
+  #step(event: TurnEvent): void {
+    for (const effect of stepTurn(this.#turn, event, Date.now())) this.#perform(effect);
+  }
+
+  #perform(effect: TurnEffect): void {
+    switch (effect.type) {
+      case "start":
+        this.#start(effect.call);
+        return;
+      case "abort":
+        this.#running.get(effect.call)?.abort.abort(new VodaError(...abortReason(effect.why)));
+        return;
+      case "apply": // the commit that made the delta has applied it, in this very step
+        this.#end(effect.call);
+        return;
+      case "discard": {
+        const running = this.#end(effect.call);
+        if (running !== undefined && "rollback" in running.scope) running.scope.rollback();
+        return;
+      }
+      case "snapshot":
+        this.#options.sayCut(effect.after, this.#options.state.snapshot());
+        return;
+      case "say":
+        this.#calls.delete(effect.message.call);
+        this.#options.say(effect.message);
+        return;
+      default:
+        unreachable(effect);
+    }
+  }
+
+  #start(number: number): void {
+    const run = this.#calls.get(number);
+    assert(run !== undefined, `the machine starts call ${number}, which never came`);
+    const handler = this.#options.handlers.get(run.method);
+    if (handler === undefined || (handler.mode === "readonly") !== run.readonly) {
+      this.#throw(number, fail("schema", `revision has no ${run.readonly ? "readonly " : ""}method ${run.method}; it is being rolled out: retry`));
+      return;
+    }
+    const { state } = this.#options;
+    const running: Running = {
+      run,
+      handler,
+      scope: run.readonly ? state.view() : state.begin(),
+      abort: new AbortController(),
+      timer: undefined,
+    };
+    this.#running.set(number, running);
+    this.#runHandler(running);
+  }
+
+  #runHandler(running: Running): void {
+    const { run, handler } = running;
+    let result: unknown;
+    try {
+      const input = decodeInput(handler, run.content, run.body);
+      result = handler.run(this.#context(running), input);
+    } catch (error) {
+      this.#failed(running, error);
+      return;
+    }
+    if (!isThenable(result)) {
+      this.#returned(running, result);
+      return;
+    }
+    const { turnMsMax } = this.#options;
+    running.timer = setTimeout(() => this.#tooLong(running), turnMsMax);
+    result.then(
+      (value: unknown) => this.#returned(running, value),
+      (error: unknown) => this.#failed(running, error),
+    );
+  }
+
+  #returned(running: Running, result: unknown): void {
+    if (!this.#isRunning(running)) return;
+    const { run, handler, scope } = running;
+    const answer = encodeOutput(handler, run.content, result);
+    if (!answer.ok) {
+      this.#log(running, answer.failure.message);
+      this.#throw(run.call, answer);
+      return;
+    }
+    const encoded = encodeAnswer(answer);
+    if (encoded.length > turnBytesMax) {
+      this.#throw(run.call, fail("too_large", `answer of ${encoded.length} bytes exceeds turnBytesMax ${turnBytesMax}`));
+      return;
+    }
+    if (!("commit" in scope)) {
+      this.#step({ type: "succeeded", call: run.call, delta: NOTHING, answer: encoded });
+      return;
+    }
+    let delta: Uint8Array;
+    try {
+      delta = scope.commit(this.#options.origin, turnBytesMax - encoded.length) ?? NOTHING;
+    } catch (error) {
+      this.#failed(running, error);
+      return;
+    }
+    this.#step({ type: "succeeded", call: run.call, delta, answer: encoded });
+  }
+
+  #failed(running: Running, error: unknown): void {
+    if (!this.#isRunning(running)) return;
+    if (error instanceof BadInput) this.#throw(running.run.call, fail("bad_request", error.message));
+    else if (error instanceof TooLargeError) this.#throw(running.run.call, fail("too_large", error.message));
+    else if (VodaError.is(error)) this.#throw(running.run.call, thrownOnPurpose(error));
+    else {
+      this.#log(running, error instanceof Error ? (error.stack ?? error.message) : String(error));
+      this.#throw(running.run.call, fail("internal", "the handler threw; the node's log has the error"));
+    }
+  }
+
+  #tooLong(running: Running): void {
+    const { turnMsMax } = this.#options;
+    running.abort.abort(new VodaError("deadline_exceeded", `the turn ran longer than maxTurn ${turnMsMax} ms`, { reason: "turn_timeout" }));
+    if (!this.#isRunning(running)) return;
+    this.#throw(running.run.call, fail("turn_timeout", `the turn ran longer than maxTurn ${turnMsMax} ms and was undone`));
+  }
+
+  #throw(call: number, answer: Answer): void {
+    this.#step({ type: "threw", call, answer: encodeAnswer(answer) });
+    this.#end(call);
+  }
+
+  #isRunning(running: Running): boolean {
+    return this.#running.get(running.run.call) === running;
+  }
+
+  /** The handler may still run; nothing that it does counts any more. */
+  #end(call: number): Running | undefined {
+    const running = this.#running.get(call);
+    if (running === undefined) return undefined;
+    this.#running.delete(call);
+    clearTimeout(running.timer);
+    if ("close" in running.scope) running.scope.close();
+    return running;
+  }
+
+  #context(running: Running): HostContext {
+    const { key, log } = this.#options;
+    return {
+      key,
+      log,
+      state: running.scope.state,
+      caller: { subject: running.run.caller },
+      get signal() {
+        return running.abort.signal;
+      },
+      now: () => Date.now(),
+      random: () => Math.random(),
+      uuid: () => randomUUID(),
+    };
+  }
+
+  #log(running: Running, error: string): void {
+    this.#options.log.error("handler failed", { method: running.run.method, error });
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
+function abortReason(why: "deadline" | "caller"): ConstructorParameters<typeof VodaError> {
+  return why === "deadline"
+    ? ["deadline_exceeded", "the caller's deadline has passed", { reason: "turn_timeout" }]
+    : ["canceled", "the caller went away", { reason: "interrupted" }];
+}
+
+function thrownOnPurpose(error: VodaError): Answer {
+  const { code, reason, message, retryAfterMs, details } = error;
+  return {
+    ok: false,
+    failure: { code, reason, message, ...(retryAfterMs !== undefined && { retryAfterMs }), metadata: details },
+  };
+}

@@ -1,0 +1,101 @@
+// The calls that this node has not answered, and the watch over their deadlines.
+import type { Clock } from "@voda/stdx";
+import { type Answer, fail, type Invocation } from "../invocation.ts";
+
+/** What goes with an answer to the caller. */
+export interface AnswerMeta {
+  /** `ip:port` of the owner's ingress. */
+  readonly hint?: string;
+  /** Session token for reading one's writes. */
+  readonly token?: string;
+}
+
+export type Reply = (answer: Answer, meta: AnswerMeta) => void;
+
+export interface LiveCall {
+  readonly number: number;
+  readonly invocation: Invocation;
+  readonly reply: Reply;
+  /** Takes back what was passed on to another node. */
+  cancelForward: (() => void) | undefined;
+}
+
+/** Calls that one node holds at the same time; more are refused at once. */
+export const callsMax = 100_000;
+/** Deadlines are met this much late at most. */
+export const deadlineTickMs = 25;
+
+export interface Calls extends Disposable {
+  readonly size: number;
+  /** `undefined` when there are `callsMax` already; the caller has been told. */
+  add(invocation: Invocation, reply: Reply): LiveCall | undefined;
+  get(number: number): LiveCall | undefined;
+  /** Answers and forgets the call; nothing happens when it was answered before. */
+  answer(number: number, answer: Answer, meta?: AnswerMeta): void;
+}
+
+/** `onLate` is told of each call whose deadline passes; it has been answered with `deadline_exceeded`. */
+export function createCalls(clock: Clock, onLate: (call: LiveCall) => void): Calls {
+  const live = new Map<number, LiveCall>();
+  /** Numbers by the tick of their deadline: one timer for all. */
+  const ticks = new Map<number, number[]>();
+  let next = 1;
+  let swept = Math.floor(clock.wallMs() / deadlineTickMs);
+
+  const take = (number: number): LiveCall | undefined => {
+    const call = live.get(number);
+    live.delete(number);
+    return call;
+  };
+  const sweep = (): void => {
+    const now = Math.floor(clock.wallMs() / deadlineTickMs);
+    // After a pause or a step of the clock the gap may be huge: then look at what there is instead of at every tick.
+    const due = now - swept > ticks.size ? [...ticks.keys()].filter((tick) => tick < now).sort((a, b) => a - b) : range(swept, now);
+    swept = now;
+    for (const tick of due) {
+      for (const number of ticks.get(tick) ?? []) expire(number);
+      ticks.delete(tick);
+    }
+  };
+  const expire = (number: number): void => {
+    const call = take(number);
+    if (call === undefined) return;
+    call.reply(
+      fail("turn_timeout", "the deadline passed before the call was decided; it may still take effect: retry with the same idempotency key"),
+      {},
+    );
+    onLate(call);
+  };
+  const timer = setInterval(sweep, deadlineTickMs);
+
+  return {
+    get size() {
+      return live.size;
+    },
+    add(invocation, reply) {
+      if (live.size >= callsMax) {
+        reply(fail("queue_full", `this node holds callsMax ${callsMax} calls; retry later`, { retryAfterMs: 100 }), {});
+        return undefined;
+      }
+      const call: LiveCall = { number: next, invocation, reply, cancelForward: undefined };
+      next += 1;
+      live.set(call.number, call);
+      const tick = Math.max(swept, Math.floor(invocation.deadlineMs / deadlineTickMs));
+      const numbers = ticks.get(tick);
+      if (numbers === undefined) ticks.set(tick, [call.number]);
+      else numbers.push(call.number);
+      return call;
+    },
+    get: (number) => live.get(number),
+    answer(number, answer, meta = {}) {
+      take(number)?.reply(answer, meta);
+    },
+    [Symbol.dispose]() {
+      clearInterval(timer);
+    },
+  };
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
+}

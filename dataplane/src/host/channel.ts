@@ -1,0 +1,84 @@
+// Both directions between the I/O thread and a worker: messages as frames in rings.
+import type { MessagePort } from "node:worker_threads";
+import { FrameCursor, type FrameFields, frameLength, writeFrame } from "../frame/index.ts";
+import { RingReader, RingWriter } from "../ring/index.ts";
+
+/** What one side of a channel holds; the port carries the bells of both rings. */
+export interface Ends {
+  readonly input: SharedArrayBuffer;
+  readonly output: SharedArrayBuffer;
+  readonly port: MessagePort;
+}
+
+export interface Channel<Out> extends Disposable {
+  /** Never fails: what the ring has no room for waits here, in order. */
+  send(message: Out): void;
+  /** Bytes that wait for room in the ring. */
+  readonly backlogBytes: number;
+}
+
+export interface ChannelOptions<Out, In> {
+  readonly encode: (message: Out) => FrameFields;
+  readonly decode: (frame: FrameCursor) => In;
+  readonly onMessage: (message: In) => void;
+}
+
+export function openChannel<Out, In>(ends: Ends, options: ChannelOptions<Out, In>): Channel<Out> {
+  const writer = new RingWriter(ends.output, ends.port);
+  const cursor = new FrameCursor();
+  const backlog: FrameFields[] = [];
+  let backlogBytes = 0;
+
+  const reader = new RingReader(ends.input, ends.port, {
+    onRecord(memory, at, length) {
+      cursor.open(memory, at, length);
+      options.onMessage(options.decode(cursor));
+    },
+    onBroken(error) {
+      throw error; // both ends are ours: whoever broke the ring has a bug, and its thread must end
+    },
+  });
+  const write = (fields: FrameFields): boolean => {
+    const length = lengthOf(fields);
+    const at = writer.reserve(length);
+    if (at === false) return false;
+    writer.commit(at, writeFrame(writer.memory, at, fields));
+    return true;
+  };
+  const drain = (): void => {
+    let sent = 0;
+    for (const fields of backlog) {
+      if (!write(fields)) break;
+      backlogBytes -= lengthOf(fields);
+      sent += 1;
+    }
+    backlog.splice(0, sent);
+    waitForSpace();
+  };
+  const waitForSpace = (): void => {
+    const next = backlog[0];
+    if (next !== undefined) writer.onSpace(lengthOf(next), drain);
+  };
+
+  return {
+    get backlogBytes() {
+      return backlogBytes;
+    },
+    send(message) {
+      const fields = options.encode(message);
+      if (backlog.length === 0 && write(fields)) return;
+      backlog.push(fields);
+      backlogBytes += lengthOf(fields);
+      if (backlog.length === 1) waitForSpace();
+    },
+    [Symbol.dispose]() {
+      writer.close();
+      reader.close();
+      ends.port.close();
+    },
+  };
+}
+
+function lengthOf({ subject, meta, payload }: FrameFields): number {
+  return frameLength(subject.length, meta.length, payload.length);
+}

@@ -1,0 +1,32 @@
+// Passes calls on to the node that owns their session.
+import type { AnswerMeta, Bus, CallKind } from "../bus/index.ts";
+import type { Answer, Invocation } from "../invocation.ts";
+import type { Membership } from "../membership/index.ts";
+
+export interface Forwarded {
+  answered(answer: Answer, meta: AnswerMeta): void;
+  /** It certainly did not run there. */
+  undelivered(): void;
+}
+
+/** Takes the call back; nothing is told then. */
+export type TakeBack = () => void;
+
+export function forward(
+  { bus, membership }: { readonly bus: Bus; readonly membership: Membership },
+  to: { readonly kind: CallKind; readonly incarnation: string },
+  invocation: Invocation,
+  forwarded: Forwarded,
+): TakeBack {
+  const node = membership.nodeOf(to.incarnation);
+  if (node === undefined) {
+    queueMicrotask(() => forwarded.undelivered());
+    return () => undefined;
+  }
+  // The grant was for this node: it says nothing to another one.
+  const passedOn = { ...invocation, hops: invocation.hops + 1, grant: undefined };
+  return bus.call(node.node, to.kind, passedOn, (outcome) => {
+    if (outcome.type === "undelivered") forwarded.undelivered();
+    else forwarded.answered(outcome.answer, outcome.meta);
+  });
+}

@@ -1,0 +1,89 @@
+// Checks the control plane's signed permission to activate a session here; public keys come from the bucket of keys.
+import { Kvm } from "@nats-io/kv";
+import type { NatsConnection } from "@nats-io/transport-node";
+import { type GrantClaims, grantBytesMax, grantProblem, parseGrantClaims } from "@voda/proto/grant";
+import type { SessionToken } from "@voda/proto/session";
+import { keysBucket } from "@voda/proto/wire";
+import type { Clock } from "@voda/stdx";
+import { compactVerify, decodeProtectedHeader, importJWK, type JWK } from "jose";
+import type { Logger } from "pino";
+
+export type Verdict =
+  | { readonly type: "granted"; readonly claims: GrantClaims }
+  /** As if there were no grant. */
+  | { readonly type: "expired" }
+  | { readonly type: "refused"; readonly message: string };
+
+export interface Grants extends AsyncDisposable {
+  verify(jws: string, session: SessionToken): Promise<Verdict>;
+}
+
+export interface GrantsOptions {
+  readonly connection: NatsConnection;
+  readonly node: string;
+  readonly incarnation: () => string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+type Key = Awaited<ReturnType<typeof importJWK>>;
+const utf8 = new TextDecoder();
+
+export async function openGrants(options: GrantsOptions): Promise<Grants> {
+  const { log } = options;
+  const bucket = await new Kvm(options.connection).open(keysBucket);
+  const keys = new Map<string, Key>();
+  const watch = await bucket.watch();
+  const watching = (async () => {
+    for await (const entry of watch) {
+      try {
+        if (entry.operation === "PUT") keys.set(entry.key, await importJWK(entry.json<JWK>(), "EdDSA"));
+        else keys.delete(entry.key);
+      } catch (err) {
+        log.error({ err, key: entry.key }, "public key not usable");
+      }
+    }
+  })();
+  /** A control plane that has just started signs before its key has come through the watch. */
+  const keyOf = async (id: string): Promise<Key | undefined> => {
+    const known = keys.get(id);
+    if (known !== undefined || !/^[A-Za-z0-9_-]{1,64}$/.test(id)) return known;
+    const entry = await bucket.get(id);
+    return entry === null || entry.operation !== "PUT" ? undefined : importJWK(entry.json<JWK>(), "EdDSA");
+  };
+
+  return {
+    async verify(jws, session) {
+      if (jws.length > grantBytesMax) return refused(`grant of ${jws.length} bytes exceeds grantBytesMax ${grantBytesMax}`);
+      const claims = await verified(jws, keyOf);
+      if (typeof claims === "string") return refused(claims);
+      const incarnation = options.incarnation();
+      const problem = grantProblem(claims, { session, node: options.node, incarnation: claims.incarnation, nowMs: options.clock.wallMs() });
+      if (problem?.kind === "refused") return refused(problem.message);
+      // A node that has just restarted gets grants for the life before: they permit nothing, and the caller did nothing wrong.
+      if (problem !== undefined || claims.incarnation !== incarnation) return { type: "expired" };
+      return { type: "granted", claims };
+    },
+    async [Symbol.asyncDispose]() {
+      watch.stop();
+      await watching;
+    },
+  };
+}
+
+/** The claims, or what is wrong with the signature or the form. */
+async function verified(jws: string, keyOf: (id: string) => Promise<Key | undefined>): Promise<GrantClaims | string> {
+  try {
+    const { kid } = decodeProtectedHeader(jws);
+    const key = kid === undefined ? undefined : await keyOf(kid);
+    if (key === undefined) return "the grant is refused: it is not signed by a control plane of this mesh";
+    const { payload } = await compactVerify(jws, key, { algorithms: ["EdDSA"] });
+    return parseGrantClaims(JSON.parse(utf8.decode(payload)));
+  } catch (error) {
+    return `the grant is refused: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+function refused(message: string): Verdict {
+  return { type: "refused", message };
+}

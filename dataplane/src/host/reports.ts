@@ -1,0 +1,132 @@
+// What the node tells the control planes, and what they ask of it.
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { Msg, NatsConnection } from "@nats-io/transport-node";
+import {
+  type Activation,
+  ActivationSchema,
+  type Command,
+  type CommandResult,
+  CommandResultSchema,
+  CommandSchema,
+  HeartbeatSchema,
+  ReportSchema,
+  ResyncSchema,
+} from "@voda/proto/node";
+import type { SessionName, SessionToken } from "@voda/proto/session";
+import { commandSubject, heartbeatSubject, reportSubject, resyncSubject } from "@voda/proto/wire";
+import type { Logger } from "pino";
+
+export const heartbeatIntervalMs = 1_000;
+/** Changes wait this long for company before they are reported. */
+export const reportDelayMs = 20;
+/** Sessions in one report: about 300 KiB at the longest keys. */
+export const reportSessionsMax = 1_000;
+
+export interface ReportsOptions {
+  readonly connection: NatsConnection;
+  readonly node: string;
+  /** The incarnation now; a new one starts a new sequence with a full report. */
+  readonly incarnation: () => string;
+  readonly log: Logger;
+  /** Sessions in memory, for full reports. */
+  readonly activations: () => Iterable<{ readonly name: SessionName; readonly epoch: number }>;
+  readonly onCommand: (command: Command) => Promise<CommandResult>;
+}
+
+export interface Reports extends AsyncDisposable {
+  activated(token: SessionToken, name: SessionName, epoch: number): void;
+  deactivated(token: SessionToken): void;
+  /** Tells everything again: after a start and under each new incarnation. */
+  full(): void;
+}
+
+export function openReports(options: ReportsOptions): Reports {
+  const { connection, node, log } = options;
+  let sequence = 0;
+  let incarnation = options.incarnation();
+  let count = 0;
+  let timer: NodeJS.Timeout | undefined;
+  /** What changed since the last report; `undefined` means that the session left memory. */
+  let changes = new Map<SessionToken, Activation | undefined>();
+
+  const publish = (full: boolean, activated: Activation[], deactivated: string[]): void => {
+    sequence += 1;
+    const report = create(ReportSchema, { node, incarnation, sequence: BigInt(sequence), full, activated, deactivated });
+    connection.publish(reportSubject(node), toBinary(ReportSchema, report));
+  };
+  const flush = (): void => {
+    timer = undefined;
+    if (connection.isClosed()) return;
+    const pending = [...changes];
+    changes = new Map();
+    for (let at = 0; at < pending.length; at += reportSessionsMax) {
+      const part = pending.slice(at, at + reportSessionsMax);
+      publish(
+        false,
+        part.flatMap(([, activation]) => activation ?? []),
+        part.flatMap(([token, activation]) => (activation === undefined ? token : [])),
+      );
+    }
+  };
+  const change = (token: SessionToken, activation: Activation | undefined): void => {
+    changes.set(token, activation);
+    timer ??= setTimeout(flush, reportDelayMs);
+  };
+  const full = (): void => {
+    if (incarnation !== options.incarnation()) {
+      incarnation = options.incarnation();
+      sequence = 0;
+    }
+    changes.clear();
+    const all = [...options.activations()].map(({ name, epoch }) => create(ActivationSchema, { ...name, epoch: BigInt(epoch) }));
+    for (let at = 0; at === 0 || at < all.length; at += reportSessionsMax) publish(at === 0, all.slice(at, at + reportSessionsMax), []);
+  };
+
+  const beat = setInterval(() => {
+    if (connection.isClosed()) return;
+    const message = create(HeartbeatSchema, { node, incarnation, sessions: count, reportSequence: BigInt(sequence) });
+    connection.publish(heartbeatSubject(node), toBinary(HeartbeatSchema, message));
+  }, heartbeatIntervalMs);
+
+  const resync = connection.subscribe(resyncSubject, {
+    callback: (error, message) => {
+      if (error !== null) return;
+      const asked = fromBinary(ResyncSchema, message.data).node;
+      if (asked === "" || asked === node) full();
+    },
+  });
+  const commands = connection.subscribe(commandSubject(node), {
+    callback: (error, message) => {
+      if (error === null) void answer(message);
+    },
+  });
+  const answer = async (message: Msg): Promise<void> => {
+    let result: CommandResult;
+    try {
+      result = await options.onCommand(fromBinary(CommandSchema, message.data));
+    } catch (err) {
+      log.error({ err }, "command failed");
+      result = create(CommandResultSchema, { code: "internal", reason: "internal", message: "the node could not carry the command out" });
+    }
+    message.respond(toBinary(CommandResultSchema, result));
+  };
+
+  return {
+    activated(token, name, epoch) {
+      count += 1;
+      change(token, create(ActivationSchema, { ...name, epoch: BigInt(epoch) }));
+    },
+    deactivated(token) {
+      count -= 1;
+      change(token, undefined);
+    },
+    full,
+    async [Symbol.asyncDispose]() {
+      clearInterval(beat);
+      clearTimeout(timer);
+      flush();
+      resync.unsubscribe();
+      commands.unsubscribe();
+    },
+  };
+}

@@ -1,0 +1,104 @@
+// From a path to a handler: built anew for each deploy, read on every request.
+import type { Agent } from "@voda/proto/api";
+import { MethodMode } from "@voda/proto/api";
+import { type Answer, fail } from "../invocation.ts";
+
+/** What the ingress needs to know of one handler. */
+export interface Route {
+  readonly agent: string;
+  readonly method: string;
+  readonly readonly: boolean;
+  /** Milliseconds. */
+  readonly turnMsMax: number;
+  /** How long the answer of an explicit idempotency key is kept, in milliseconds. */
+  readonly dedupeMs: number;
+}
+
+export interface Routes {
+  /** `POST /agents/{agent}/{key}/{method}` */
+  plain(namespace: string, agent: string, method: string): Route | Answer;
+  /** `/{service}/{rpc}`; `agent` is the header `x-voda-agent`, needed only where several agents implement the service. */
+  rpc(service: string, rpc: string, namespace: string, agent: string | undefined): Route | Answer;
+}
+
+interface RoutedAgent {
+  readonly methods: ReadonlyMap<string, Route>;
+  /** By `service/rpc`. */
+  readonly rpcs: ReadonlyMap<string, Route>;
+}
+
+export interface RouteTable extends Routes {
+  set(agent: Agent): void;
+  delete(namespace: string, name: string): void;
+}
+
+export function createRoutes(): RouteTable {
+  const agents = new Map<string, RoutedAgent>();
+  /** Names of the agents that implement a service, by `namespace/service`. */
+  const implementers = new Map<string, string[]>();
+
+  const index = (): void => {
+    implementers.clear();
+    for (const [id, agent] of agents) {
+      const [namespace = "", name = ""] = id.split("/");
+      for (const service of new Set([...agent.rpcs.keys()].map((path) => path.slice(0, path.indexOf("/"))))) {
+        const key = `${namespace}/${service}`;
+        implementers.set(key, [...(implementers.get(key) ?? []), name].sort());
+      }
+    }
+  };
+
+  return {
+    set(agent) {
+      agents.set(`${agent.namespace}/${agent.name}`, routed(agent));
+      index();
+    },
+    delete(namespace, name) {
+      agents.delete(`${namespace}/${name}`);
+      index();
+    },
+    plain(namespace, name, method) {
+      const agent = agents.get(`${namespace}/${name}`);
+      if (agent === undefined) return fail("agent_not_found", `no agent ${name} in namespace ${namespace}; deployed are: ${deployed(namespace)}`);
+      return agent.methods.get(method) ?? fail("method_not_found", `agent ${name} has no method ${method}; it has: ${list(agent.methods.keys())}`);
+    },
+    rpc(service, rpc, namespace, wanted) {
+      const names = implementers.get(`${namespace}/${service}`);
+      if (names === undefined) return fail("method_not_found", `no agent in namespace ${namespace} implements ${service}`);
+      if (wanted === undefined && names.length > 1) return fail("bad_request", `${service} is implemented by ${list(names)}: say which in x-voda-agent`);
+      const name = wanted ?? names[0] ?? "";
+      const agent = agents.get(`${namespace}/${name}`);
+      if (agent === undefined) return fail("agent_not_found", `no agent ${name} in namespace ${namespace}; deployed are: ${deployed(namespace)}`);
+      return agent.rpcs.get(`${service}/${rpc}`) ?? fail("method_not_found", `agent ${name} does not implement ${service}/${rpc}`);
+    },
+  };
+
+  function deployed(namespace: string): string {
+    return list([...agents.keys()].filter((id) => id.startsWith(`${namespace}/`)).map((id) => id.slice(namespace.length + 1)));
+  }
+}
+
+const NAMES_SHOWN_MAX = 20;
+
+function list(names: Iterable<string>): string {
+  const all = [...names];
+  if (all.length === 0) return "none";
+  return all.length > NAMES_SHOWN_MAX ? `${all.slice(0, NAMES_SHOWN_MAX).join(", ")} and ${all.length - NAMES_SHOWN_MAX} more` : all.join(", ");
+}
+
+function routed(agent: Agent): RoutedAgent {
+  const methods = new Map<string, Route>();
+  const rpcs = new Map<string, Route>();
+  for (const method of agent.methods) {
+    const route: Route = {
+      agent: agent.name,
+      method: method.name,
+      readonly: method.mode === MethodMode.READONLY,
+      turnMsMax: agent.turnMsMax,
+      dedupeMs: agent.dedupeMs,
+    };
+    methods.set(method.name, route);
+    if (method.service !== "") rpcs.set(`${method.service}/${method.rpc}`, route);
+  }
+  return { methods, rpcs };
+}

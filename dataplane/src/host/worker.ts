@@ -1,0 +1,169 @@
+// The thread that runs one bundle: sessions come and go by frames in a ring, their handlers run on this thread's event loop.
+import { registerHooks } from "node:module";
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { pathToFileURL } from "node:url";
+import { crc32 } from "node:zlib";
+import { openState, type Schema, SchemaError, type SessionState } from "@voda/state";
+import { assert, unreachable } from "@voda/stdx";
+import { type AnyAgent, definitionOf, handlersOf, isAgent, type Logger, validatorsOf } from "voda/definition";
+import { fail, type Failure } from "../invocation.ts";
+import { Activation } from "./activation.ts";
+import { type Channel, openChannel, type Ends } from "./channel.ts";
+import { type FromWorker, fromWorkerFrame, type LogLevel, readToWorker, type ToWorker } from "./messages.ts";
+
+/** What `workers.ts` gives a new thread. */
+export interface WorkerSetup {
+  readonly namespace: string;
+  /** Path of the bundle. */
+  readonly bundle: string;
+  readonly ends: Ends;
+}
+
+/** One line of an agent's log, in characters; the rest is cut. */
+const logCharsMax = 8_192;
+
+interface Loaded {
+  readonly agent: AnyAgent;
+  readonly schema: Schema;
+}
+
+interface Opening {
+  readonly agent: string;
+  readonly key: string;
+  readonly origin: number;
+  readonly pages: Uint8Array[];
+  readonly deltas: Uint8Array[];
+}
+
+class WorkerThread {
+  readonly #agents: ReadonlyMap<string, Loaded>;
+  readonly #channel: Channel<FromWorker>;
+  readonly #opening = new Map<number, Opening>();
+  readonly #activations = new Map<number, Activation>();
+
+  constructor(agents: ReadonlyMap<string, Loaded>, ends: Ends) {
+    this.#agents = agents;
+    this.#channel = openChannel(ends, { encode: fromWorkerFrame, decode: readToWorker, onMessage: (message) => this.#handle(message) });
+  }
+
+  #handle(message: ToWorker): void {
+    const { activation } = message;
+    switch (message.type) {
+      case "open":
+        this.#opening.set(activation, { agent: message.agent, key: message.key, origin: message.origin, pages: [], deltas: [] });
+        return;
+      case "page":
+        this.#opening.get(activation)?.pages.push(message.bytes);
+        return;
+      case "delta":
+        this.#opening.get(activation)?.deltas.push(message.bytes);
+        return;
+      case "opened":
+        this.#open(activation);
+        return;
+      case "run":
+        this.#activations.get(activation)?.run(message.run);
+        return;
+      case "cancel":
+        this.#activations.get(activation)?.cancel(message.call, message.why);
+        return;
+      case "cut":
+        this.#activations.get(activation)?.cut();
+        return;
+      case "close":
+        this.#opening.delete(activation);
+        this.#activations.get(activation)?.close();
+        this.#activations.delete(activation);
+        return;
+      default:
+        unreachable(message);
+    }
+  }
+
+  #open(number: number): void {
+    const opening = this.#opening.get(number);
+    assert(opening !== undefined, `activation ${number} is opened without a beginning`);
+    this.#opening.delete(number);
+    const loaded = this.#agents.get(opening.agent);
+    if (loaded === undefined) {
+      this.#openFailed(number, "schema", `the bundle has no agent ${opening.agent}`);
+      return;
+    }
+    let state: SessionState;
+    try {
+      state = openState(loaded.schema, { crc32 }, opening.pages);
+      for (const delta of opening.deltas) if (delta.length > 0) state.apply(delta);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      this.#openFailed(number, error instanceof SchemaError ? "schema" : "corrupt", `the session's state does not load: ${message}`);
+      return;
+    }
+    const { agent } = loaded;
+    this.#activations.set(
+      number,
+      new Activation({
+        number,
+        key: opening.key,
+        origin: opening.origin,
+        state,
+        handlers: handlersOf(agent),
+        turnMsMax: definitionOf(agent).turnMsMax,
+        log: this.#logger(opening.agent, opening.key),
+        say: (said) => this.#channel.send(said),
+        sayCut: (after, pages) => {
+          for (const bytes of pages) this.#channel.send({ type: "cut_page", activation: number, bytes });
+          this.#channel.send({ type: "cut", activation: number, after });
+        },
+      }),
+    );
+  }
+
+  #openFailed(activation: number, reason: "schema" | "corrupt", message: string): void {
+    const answer = fail(reason, message);
+    const failure: Failure = answer.ok ? { code: "internal", reason: "internal", message } : answer.failure;
+    this.#channel.send({ type: "open_failed", activation, failure });
+  }
+
+  #logger(agent: string, key: string): Logger {
+    const write =
+      (level: LogLevel) =>
+      (message: string, fields: object = {}): void => {
+        let line: string;
+        try {
+          line = JSON.stringify({ ...fields, agent, key, msg: message });
+        } catch (error) {
+          line = JSON.stringify({ agent, key, msg: message, unloggable: String(error) });
+        }
+        this.#channel.send({ type: "log", level, line: line.slice(0, logCharsMax) });
+      };
+    return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
+  }
+}
+
+/** The bundle's own `voda` is the node's: one VodaError, one symbol, one version of the contracts. */
+function resolveVodaHere(): void {
+  registerHooks({
+    resolve: (specifier, context, next) =>
+      specifier === "voda" || specifier.startsWith("voda/") ? next(specifier, { ...context, parentURL: import.meta.url }) : next(specifier, context),
+  });
+}
+
+async function loadAgents(bundle: string): Promise<ReadonlyMap<string, Loaded>> {
+  const loaded: { readonly default?: { readonly agents?: readonly unknown[] } } = await import(pathToFileURL(bundle).href);
+  const agents = (loaded.default?.agents ?? []).filter(isAgent);
+  return new Map(agents.map((agent) => [agent.name, { agent, schema: schemaOf(agent) }]));
+}
+
+function schemaOf(agent: AnyAgent): Schema {
+  const validators = validatorsOf(agent);
+  return Object.fromEntries(
+    definitionOf(agent).fields.map((field) => [field.name, { ...field, validate: validators.get(field.name) }]),
+  ) as Schema;
+}
+
+assert(parentPort !== null, "worker.ts runs in a worker thread");
+const setup = workerData as WorkerSetup;
+resolveVodaHere();
+const agents = await loadAgents(setup.bundle);
+new WorkerThread(agents, setup.ends);
+(parentPort satisfies MessagePort).postMessage({ ready: [...agents.keys()] });

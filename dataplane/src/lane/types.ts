@@ -68,7 +68,7 @@ export interface World {
 export type Action = "end" | "wake" | "sleep";
 export type CallKind = "invoke" | Action;
 
-export type LaneTimer = "append" | "wake" | "trim";
+export type LaneTimer = "append" | "wake" | "fold";
 
 /**
  * An event carries everything that happened; replies of the store name the `token` of the effect that asked.
@@ -98,7 +98,7 @@ export type LaneEvent =
   | { readonly type: "pages"; readonly token: number; readonly pages: readonly (Uint8Array | undefined)[] }
   /** Answer to `writePages`: all of them are stored. */
   | { readonly type: "pages_written"; readonly token: number }
-  /** A read or a write of pages did not succeed: no answer, timeout, connection. */
+  /** A read, or a write of pages, did not succeed. Every one of them is answered or fails, within seconds: no answer, timeout, connection. */
   | { readonly type: "store_failed"; readonly token: number }
   /**
    * The connection to the store of this lane. Delivered to every lane at once, before anything else that happens on the new
@@ -108,7 +108,7 @@ export type LaneEvent =
   /** The own lease was renewed after a gap, or the node has a new incarnation, or a lease of somebody else ended. */
   | { readonly type: "leases" }
   /** A forwarded call did not reach the other node, and so did not run there. The lane had forgotten it. */
-  | { readonly type: "undelivered"; readonly call: Call; readonly kind: CallKind }
+  | { readonly type: "undelivered"; readonly call: Call; readonly kind: CallKind; readonly incarnation: Incarnation }
   | { readonly type: "timer"; readonly timer: LaneTimer };
 
 export type LaneEffect =

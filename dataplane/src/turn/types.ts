@@ -13,11 +13,11 @@ export interface Job {
 
 export type TurnEvent =
   | { readonly type: "run"; readonly job: Job }
-  /** Nobody waits any more: a queued job is dropped, a running one is told by its signal. */
+  /** Nobody waits any more: a queued job is dropped; a running one is told by its signal and, after its deadline, discarded. */
   | { readonly type: "cancel"; readonly call: number; readonly why: AbandonReason }
   /** The handler of a started job ended well. `delta` is ignored for a readonly job. Its overlay is not applied yet. */
   | { readonly type: "succeeded"; readonly call: number; readonly delta: Uint8Array; readonly answer: Uint8Array }
-  /** The handler threw, broke a limit or changed state in a readonly job. `answer` is the encoded failure. */
+  /** The handler threw, broke a limit, or changed state in a readonly job. `answer` is the encoded failure. */
   | { readonly type: "threw"; readonly call: number; readonly answer: Uint8Array }
   /** The lane wants a snapshot of what is executed now. */
   | { readonly type: "cut" }
@@ -25,7 +25,10 @@ export type TurnEvent =
   | { readonly type: "close" };
 
 export type TurnEffect =
-  /** Run the handler: a writer on a fresh overlay, a reader on the applied state. Several readers may run beside one writer. */
+  /**
+   * Run the handler: a writer on a fresh overlay, a reader on the applied state. Several readers may run beside one writer. A reader
+   * during which a turn was applied is started again: what it saw may be of two states.
+   */
   | { readonly type: "start"; readonly call: number; readonly readonly: boolean }
   /** Abort `ctx.signal` of a started job. */
   | { readonly type: "abort"; readonly call: number; readonly why: AbandonReason }
@@ -65,5 +68,5 @@ export type TurnMessage =
       readonly after: number;
       readonly answer: Uint8Array;
     }
-  /** The job was dropped before its handler started. */
+  /** The job was dropped before its handler ended, and left nothing. */
   | { readonly type: "dropped"; readonly activation: number; readonly call: number; readonly why: AbandonReason };

@@ -1,0 +1,46 @@
+// Bounds and times of a lane (PROTOCOL.md 7), each with its reason. Those of leases belong to `store`.
+
+/** Turns that are executed or wait, and are not accepted yet: the memory that an absent store may cost one session. */
+export const pipelineTurnsMax = 1024;
+/** Bytes of their bodies, deltas and answers. */
+export const pipelineBytesMax = 4 * 1024 * 1024;
+/** Turns in one record: bounds what one wake must decode at once. One larger turn forms its own record. */
+export const recordTurnsMax = 256;
+/** Bytes of deltas and answers in one record; a message of this size still costs the store well under 1 ms. */
+export const recordBytesMax = 512 * 1024;
+
+/** Ids remembered in a session. */
+export const idsMax = 10_000;
+/** Bytes of their answers. */
+export const answerBytesMax = 1024 * 1024;
+/** Answers kept no longer than this are for the proxy's own retries; when the table is full they give way to others. */
+export const briefKeepMs = 60_000;
+
+/** Records after a fold until the next one: a wake reads at most that many. */
+export const foldRecordsMax = 512;
+/** Bytes of records after a fold until the next one. */
+export const foldBytesMax = 1024 * 1024;
+/** A snapshot of at most this size lies in the fold itself. */
+export const inlineBytesMax = 64 * 1024;
+
+/** Until the first resend: the 99th percentile is 8 ms, and a resend is harmless. */
+export const appendTimeoutMs = 2000;
+/** Between resends after the first: doubling from the one to the other. */
+export const resendMinMs = 50;
+export const resendMaxMs = 1000;
+/** After a refusal that decided nothing: another proposal is on its way through the store. */
+export const undecidedMs = 10;
+/** Until an append without outcome is given up: a crashed leader takes 5 to 8 s; then memory is dropped and the lane decides. */
+export const settleMaxMs = 60_000;
+
+/** Between two looks at a lane whose owner does not answer, or at a store that does not. */
+export const wakeRetryMs = 100;
+/** Reads of a lane with a gap, from the leader, until it counts as corrupt: a follower may lag. */
+export const wakeAttemptsMax = 5;
+/** Times that nodes pass a call on. */
+export const hopsMax = 2;
+
+/** Age at which a fold cannot be lost by a store that syncs every 2 min; 0 where the store is replicated or syncs always. */
+export const trimDelayMs = 300_000;
+/** Life of a tombstone: longer than every retry. */
+export const tombstoneMs = 7 * 24 * 60 * 60 * 1000;

@@ -1,0 +1,91 @@
+// Answers stored under the ids of calls (PROTOCOL.md 6.1): bounded, exact in the lane's order, carried on by folds.
+import { answerBytesMax, briefKeepMs, idsMax } from "./constants.ts";
+import type { StoredAnswer, TurnKey } from "./record.ts";
+
+export interface Dedupe {
+  /** Explicit keys: never dropped before their time. In the order of the lane. */
+  readonly kept: Map<string, StoredAnswer>;
+  /** Ids that guard the proxy's own retries: the oldest give way when the table is full. */
+  readonly brief: Map<string, StoredAnswer>;
+  answerBytes: number;
+}
+
+export function createDedupe(): Dedupe {
+  return { kept: new Map(), brief: new Map(), answerBytes: 0 };
+}
+
+/** A 16-byte id as the key of a map. */
+export function idText(id: Uint8Array): string {
+  return String.fromCharCode(...id);
+}
+
+export function findAnswer(table: Dedupe, key: string, wallMs: number): StoredAnswer | undefined {
+  const found = table.kept.get(key) ?? table.brief.get(key);
+  if (found === undefined || found.expiresAtMs > wallMs) return found;
+  remove(table, key);
+  return undefined;
+}
+
+/** Whether a new explicit key fits beside `running` calls that will take one too. */
+export function hasRoom(table: Dedupe, running: number, wallMs: number): boolean {
+  if (table.kept.size + running < idsMax) return true;
+  dropExpired(table, wallMs);
+  return table.kept.size + running < idsMax;
+}
+
+/** Remembers the answer of the turn at position `n` of a record written at `writtenMs`. */
+export function storeAnswer(table: Dedupe, key: TurnKey, n: number, writtenMs: number, answer: Uint8Array): void {
+  const { id, bodyHash, keepMs } = key;
+  put(table, { id, bodyHash, n, expiresAtMs: writtenMs + keepMs, brief: keepMs <= briefKeepMs, answer });
+}
+
+export function restoreAnswers(table: Dedupe, answers: readonly StoredAnswer[]): void {
+  for (const entry of answers) put(table, entry);
+}
+
+/** What a fold or a tombstone carries on. */
+export function answersAt(table: Dedupe, wallMs: number): StoredAnswer[] {
+  dropExpired(table, wallMs);
+  return [...table.kept.values(), ...table.brief.values()].sort((a, b) => a.n - b.n);
+}
+
+function put(table: Dedupe, entry: StoredAnswer): void {
+  const key = idText(entry.id);
+  remove(table, key);
+  (entry.brief ? table.brief : table.kept).set(key, entry);
+  table.answerBytes += entry.answer?.length ?? 0;
+  while (table.brief.size > 0 && table.kept.size + table.brief.size > idsMax) dropOldest(table);
+  if (table.answerBytes > answerBytesMax) dropBodies(table);
+}
+
+function dropOldest(table: Dedupe): void {
+  for (const key of table.brief.keys()) {
+    remove(table, key);
+    return;
+  }
+}
+
+/** The first bodies go: the retry then learns that the call was done. */
+function dropBodies(table: Dedupe): void {
+  for (const entries of [table.brief, table.kept]) {
+    for (const [key, entry] of entries) {
+      if (table.answerBytes <= answerBytesMax) return;
+      if (entry.answer === undefined) continue;
+      table.answerBytes -= entry.answer.length;
+      entries.set(key, { ...entry, answer: undefined });
+    }
+  }
+}
+
+function dropExpired(table: Dedupe, wallMs: number): void {
+  for (const entries of [table.brief, table.kept])
+    for (const [key, entry] of entries) if (entry.expiresAtMs <= wallMs) remove(table, key);
+}
+
+function remove(table: Dedupe, key: string): void {
+  const entry = table.kept.get(key) ?? table.brief.get(key);
+  if (entry === undefined) return;
+  table.kept.delete(key);
+  table.brief.delete(key);
+  table.answerBytes -= entry.answer?.length ?? 0;
+}

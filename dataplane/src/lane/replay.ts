@@ -1,0 +1,129 @@
+// What a range of records says: the chain that links, and where an activation starts from.
+import { createDedupe, type Dedupe, restoreAnswers, storeAnswer } from "./dedupe.ts";
+import { type FoldRecord, type LaneRecord, noRecord, type RecordId, sameRecord } from "./record.ts";
+
+export interface Row {
+  readonly seq: number;
+  readonly record: LaneRecord;
+  readonly bytes: number;
+}
+
+/** Everything that a claim goes on from. */
+export interface Base {
+  /** Last sequence of the lane, and its record; a void record may lie there. */
+  readonly expect: number;
+  readonly tip: RecordId;
+  /** The last record that links. */
+  readonly prev: RecordId;
+  readonly n: number;
+  readonly epoch: number;
+  readonly uid: Uint8Array | undefined;
+  readonly from: number;
+  readonly fold: { readonly seq: number; readonly record: FoldRecord } | undefined;
+  readonly deltas: readonly Uint8Array[];
+  readonly dedupe: Dedupe;
+  readonly tailRecords: number;
+  readonly tailBytes: number;
+  /** Records of lost branches that were skipped. */
+  readonly voids: number;
+}
+
+export function emptyLane(): Base {
+  return {
+    expect: 0,
+    tip: noRecord,
+    prev: noRecord,
+    n: 0,
+    epoch: 0,
+    uid: undefined,
+    from: 1,
+    fold: undefined,
+    deltas: [],
+    dedupe: createDedupe(),
+    tailRecords: 0,
+    tailBytes: 0,
+    voids: 0,
+  };
+}
+
+/** `gap`: records are missing, or the reader is behind. */
+export function replay(rows: readonly Row[]): Base | "gap" {
+  const links = chain(rows);
+  const last = rows.at(-1);
+  const end = links?.at(-1);
+  if (links === undefined || last === undefined || end === undefined) return "gap";
+  const start = startOf(links);
+  if (start === undefined) return "gap";
+  const tail = links.slice(start.at);
+  const dedupe = createDedupe();
+  if (start.fold !== undefined) restoreAnswers(dedupe, start.fold.record.answers);
+  const deltas = tail.flatMap((row) => replayRow(row, dedupe));
+  const isGone = end.record.kind === "gone";
+  return {
+    expect: last.seq,
+    tip: last.record.rid,
+    prev: end.record.rid,
+    n: end.record.n,
+    epoch: rows.reduce((epoch, row) => Math.max(epoch, row.record.epoch), 0),
+    uid: isGone ? undefined : end.record.uid,
+    from: isGone ? end.seq : end.record.from,
+    fold: start.fold,
+    deltas,
+    dedupe,
+    tailRecords: tail.length,
+    tailBytes: tail.reduce((sum, row) => sum + row.bytes, 0),
+    voids: rows.length - links.length,
+  };
+}
+
+/** Rows that link, from the first that needs nothing before it; rows of lost branches are left out. `undefined`: rows are missing. */
+function chain(rows: readonly Row[]): Row[] | undefined {
+  const links: Row[] = [];
+  const covered = rows.flatMap(({ record }) => (record.kind === "fold" ? [record.coversRid] : []));
+  for (const row of rows) {
+    const before = links.at(-1)?.record;
+    if (before === undefined) {
+      if (isAnchor(row.record, covered)) links.push(row);
+    } else if (sameRecord(row.record.prev, before.rid)) {
+      links.push(row);
+    } else if (row.record.n > before.n + 1) {
+      return undefined;
+    }
+  }
+  return links;
+}
+
+function isAnchor(record: LaneRecord, covered: readonly RecordId[]): boolean {
+  return record.born || record.kind === "gone" || covered.some((rid) => sameRecord(rid, record.prev));
+}
+
+/** Where replay starts: after what the last fold covers, at a tombstone, or at a birth. */
+function startOf(links: readonly Row[]): { at: number; fold: Base["fold"] } | undefined {
+  for (let at = links.length - 1; at >= 0; at -= 1) {
+    const row = links[at];
+    if (row === undefined) return undefined;
+    if (row.record.kind === "gone" || row.record.born) return { at: bornAt(links, at), fold: undefined };
+    if (row.record.kind === "fold") return afterFold(links, row.seq, row.record);
+  }
+  return undefined;
+}
+
+/** A tombstone just before a birth hands its stored answers on. */
+function bornAt(links: readonly Row[], at: number): number {
+  return links[at - 1]?.record.kind === "gone" ? at - 1 : at;
+}
+
+function afterFold(links: readonly Row[], seq: number, record: FoldRecord): ReturnType<typeof startOf> {
+  const at = links.findIndex((row) => row.seq > record.covers);
+  const first = links[at];
+  if (first === undefined || !sameRecord(first.record.prev, record.coversRid)) return undefined;
+  return { at, fold: { seq, record } };
+}
+
+function replayRow({ record }: Row, dedupe: Dedupe): Uint8Array[] {
+  if (record.kind === "gone") restoreAnswers(dedupe, record.answers);
+  if (record.kind !== "turns") return [];
+  for (const { key, answer } of record.turns)
+    if (key !== undefined) storeAnswer(dedupe, key, record.n, record.wallMs, answer.slice());
+  return record.turns.map((turn) => turn.delta);
+}

@@ -1,0 +1,187 @@
+// The I/O thread's half of a session: what happens to it, what it wants done, and what it may ask of the node while it decides.
+import type { Failure, Invocation } from "../invocation.ts";
+import type { AbandonReason, Job, TurnMessage } from "../turn/types.ts";
+
+/** One life of a node under one lease: 128 random bits, 32 characters of lower-case hex. */
+export type Incarnation = string;
+
+/** What the lane needs of an invocation; the host keeps the rest under `call`, a number that it never gives out twice. */
+export interface Call extends Pick<Invocation, "readonly" | "deadlineMs" | "id" | "keepMs" | "bodyHash" | "hops"> {
+  readonly call: number;
+  /** Bytes of the body: queued calls count against the pipeline's bound. */
+  readonly bytes: number;
+}
+
+/** A record as it lies in the stream. */
+export interface Stored {
+  readonly seq: number;
+  readonly bytes: Uint8Array;
+}
+
+/** A part of a snapshot: at most `pageBytesMax`, with 16 bytes of hash over it. */
+export interface Page {
+  readonly hash: Uint8Array;
+  readonly bytes: Uint8Array;
+}
+
+/** Name of a stored page: subject `….p.<epoch>.<index>`, written once. */
+export interface PageName {
+  readonly epoch: number;
+  readonly index: number;
+}
+
+/** What an activation starts from: the pages of a snapshot in order (none: empty state), then the deltas of the turns after it. */
+export interface Image {
+  readonly pages: readonly Uint8Array[];
+  readonly deltas: readonly Uint8Array[];
+}
+
+/** What is known of the lease of an incarnation. */
+export type Standing =
+  /** Its lease may live: nobody may claim over it. */
+  | { readonly type: "living" }
+  /** Proved by its expiry marker or an obituary. `successor` lives and keeps its sessions in memory. */
+  | { readonly type: "ended"; readonly successor: Incarnation | undefined };
+
+/**
+ * The node at the instant of a step. The host makes it fresh for every event: times read before the event arrived would be those of
+ * before a pause. Functions answer from memory.
+ */
+export interface World {
+  /** Milliseconds since 1970. */
+  readonly wallMs: number;
+  readonly monotonicMs: number;
+  /** The node's own, current one. */
+  readonly incarnation: Incarnation;
+  /** Whether the own lease is valid, computed from both clocks now (PROTOCOL.md 5.7), never a flag that a timer clears. */
+  leaseValid(): boolean;
+  standing(incarnation: Incarnation): Standing;
+  /** A number that this process never gave out before: activations, records and reads are told apart by it. */
+  unique(): number;
+  /** 16 random bytes for a session that is born. */
+  birth(): Uint8Array;
+}
+
+/**
+ * end: delete the session. wake: load it. sleep: finish what runs, fold with release, forget; calls that arrive meanwhile wake it again.
+ */
+export type Action = "end" | "wake" | "sleep";
+export type CallKind = "invoke" | Action;
+
+export type LaneTimer = "append" | "wake" | "fold";
+
+/**
+ * An event carries everything that happened; replies of the store name the `token` of the effect that asked.
+ * The host delivers events of one lane in the order in which they happened.
+ */
+export type LaneEvent =
+  | { readonly type: "invoke"; readonly call: Call }
+  /** An order from outside the session, answered by `done`, `fail` or `forward`. Only `call`, `deadlineMs` and `hops` of the call matter. */
+  | { readonly type: "control"; readonly action: Action; readonly call: Call }
+  /** The caller's deadline passed, or it went away. The host watches the deadlines of all calls that it has not answered. */
+  | { readonly type: "abandon"; readonly call: number; readonly why: AbandonReason }
+  /** Nothing was asked of the session for a while, or memory is short: sleep, unless something goes on. */
+  | { readonly type: "idle" }
+  | TurnMessage
+  | { readonly type: "cut"; readonly activation: number; readonly after: number; readonly pages: readonly Page[] }
+  /** The worker of the activation is gone; its memory with it. Calls that it had are run again. */
+  | { readonly type: "worker_lost"; readonly activation: number }
+  /** The append was accepted at `seq`. */
+  | { readonly type: "appended"; readonly token: number; readonly seq: number }
+  /** The append was refused: 10071 or 10164; neither says that it will never be in the lane. */
+  | { readonly type: "refused"; readonly token: number }
+  /** Answer to `readLast`; `undefined` when the lane is empty. */
+  | { readonly type: "last"; readonly token: number; readonly record: Stored | undefined }
+  /** Answer to `readRange`: all records from there on, ascending. */
+  | { readonly type: "range"; readonly token: number; readonly records: readonly Stored[] }
+  /** Answer to `readPages`, in the order of the names; `undefined` where there is none. */
+  | { readonly type: "pages"; readonly token: number; readonly pages: readonly (Uint8Array | undefined)[] }
+  /** Answer to `writePages`: all of them are stored. */
+  | { readonly type: "pages_written"; readonly token: number }
+  /** A read, or a write of pages, did not succeed. Every one of them is answered or fails, within seconds: no answer, timeout, connection. */
+  | { readonly type: "store_failed"; readonly token: number }
+  /**
+   * The connection to the store of this lane. Delivered to every lane at once, before anything else that happens on the new
+   * connection; a leader election counts as down and up. Publishes that the client still holds are dropped at `up: false`.
+   */
+  | { readonly type: "connection"; readonly up: boolean }
+  /** The own lease was renewed after a gap, or the node has a new incarnation, or a lease of somebody else ended. */
+  | { readonly type: "leases" }
+  /** A forwarded call did not reach the other node, and so did not run there. The lane had forgotten it. */
+  | { readonly type: "undelivered"; readonly call: Call; readonly kind: CallKind; readonly incarnation: Incarnation }
+  | { readonly type: "timer"; readonly timer: LaneTimer };
+
+export type LaneEffect =
+  // to the worker, in this order
+  | { readonly type: "open"; readonly activation: number; readonly image: Image }
+  | { readonly type: "run"; readonly activation: number; readonly job: Job }
+  | { readonly type: "cancel"; readonly activation: number; readonly call: number; readonly why: AbandonReason }
+  /** Ask for a snapshot: answered by the event `cut`. */
+  | { readonly type: "cut"; readonly activation: number }
+  | { readonly type: "close"; readonly activation: number }
+  // to callers; each call gets exactly one of these
+  /** The answer as the worker encoded it. `n` and `uid` make the token for reading one's writes. */
+  | {
+      readonly type: "reply";
+      readonly call: number;
+      readonly answer: Uint8Array;
+      readonly n: number;
+      readonly uid: Uint8Array;
+    }
+  | { readonly type: "fail"; readonly call: number; readonly failure: Failure }
+  /** Pass the call on, unchanged, with one more hop; its answer goes to the caller without the lane. */
+  | {
+      readonly type: "forward";
+      readonly call: number;
+      readonly kind: CallKind;
+      readonly incarnation: Incarnation;
+    }
+  /** The control call is carried out. */
+  | { readonly type: "done"; readonly call: number }
+  // to the store
+  /** Publish to `.d.p` with the last sequence of `.d.*` expected to be `expect`. `gone`: with rollup and a TTL of `tombstoneMs`. */
+  | {
+      readonly type: "append";
+      readonly token: number;
+      readonly expect: number;
+      readonly bytes: Uint8Array;
+      readonly gone: boolean;
+    }
+  /** The last record of `.d.*`. `leader`: not from a follower. */
+  | { readonly type: "readLast"; readonly token: number; readonly leader: boolean }
+  /** Records of `.d.*` with a sequence of at least `from`. `limit`: that many are enough. */
+  | {
+      readonly type: "readRange";
+      readonly token: number;
+      readonly from: number;
+      readonly leader: boolean;
+      readonly limit: number | undefined;
+    }
+  | { readonly type: "readPages"; readonly token: number; readonly names: readonly PageName[] }
+  | {
+      readonly type: "writePages";
+      readonly token: number;
+      readonly pages: readonly { readonly name: PageName; readonly bytes: Uint8Array }[];
+    }
+  /** Purge `.d.p` below the absolute sequence. Not awaited. */
+  | { readonly type: "trim"; readonly below: number }
+  /** Not awaited: a page that stays is garbage and harms nobody. */
+  | { readonly type: "deletePages"; readonly names: readonly PageName[] }
+  // to the host
+  /** A timer of that name at that monotonic time, instead of the one before. One that comes early or late does no harm. */
+  | { readonly type: "timer"; readonly timer: LaneTimer; readonly atMs: number }
+  /** The session is in memory here and its claim is durable. `born`: it is new, its name record is not written. */
+  | { readonly type: "owned"; readonly epoch: number; readonly born: boolean }
+  /** Nothing is in memory. The lane may be thrown away if `isIdle` says so. */
+  | { readonly type: "cold"; readonly why: ColdReason }
+  | { readonly type: "alarm"; readonly alarm: Alarm; readonly message: string };
+
+export type ColdReason = "released" | "ended" | "dropped" | "fenced";
+
+export type Alarm =
+  /** Records that were acknowledged are not in the lane any more. */
+  | "data_loss"
+  /** A record of a lost branch was skipped. */
+  | "void_record"
+  /** The lane cannot be read: nothing is served. */
+  | "corrupt";

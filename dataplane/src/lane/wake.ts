@@ -1,0 +1,154 @@
+// From cold to held: one read of the last record, or of the tail after the last fold (PROTOCOL.md 5.1).
+import { failCall, failWork, forwardWork, tooManyHops } from "./calls.ts";
+import { hopsMax, wakeAttemptsMax, wakeRetryMs } from "./constants.ts";
+import type { Step, Waking } from "./lane.ts";
+import { giveUpCorrupt, open } from "./memory.ts";
+import type { LaneRecord } from "./record.ts";
+import { type Base, emptyLane, type Row, replay } from "./replay.ts";
+import { decodeRow } from "./settle.ts";
+import type { Incarnation, Stored } from "./types.ts";
+
+/** Starts to wake when somebody waits, and again after a pause. */
+export function advanceWake(step: Step): void {
+  const { lane, world } = step;
+  if (lane.activation !== undefined) return;
+  if (lane.queue.length === 0 && lane.controls.length === 0) {
+    if (lane.waking !== undefined) step.out.push({ type: "cold", why: "dropped" });
+    lane.waking = undefined;
+    return;
+  }
+  if (!lane.connected) return;
+  if (lane.waking === undefined) readLast(step, 0);
+  else if (lane.waking.stage === "pause" && world.monotonicMs >= lane.waking.untilMs) readLast(step, lane.waking.attempts);
+}
+
+function readLast(step: Step, attempts: number): void {
+  const token = step.world.unique();
+  step.lane.waking = { stage: "last", token, attempts };
+  // a follower may be behind: good enough for a hint, until it has misled us
+  step.out.push({ type: "readLast", token, leader: attempts > 0 });
+}
+
+export function pauseWake(step: Step, attempts: number): void {
+  const untilMs = step.world.monotonicMs + wakeRetryMs;
+  step.lane.waking = { stage: "pause", attempts, untilMs };
+  step.out.push({ type: "timer", timer: "wake", atMs: untilMs });
+}
+
+export function lastRead(step: Step, waking: Waking & { stage: "last" }, stored: Stored | undefined): void {
+  const row = stored === undefined ? undefined : decodeRow(step, stored);
+  if (row === "corrupt") return;
+  if (row === undefined) {
+    settleControls(step, emptyLane());
+    return;
+  }
+  if (!isOurName(step, row.record) || sendsElsewhere(step, row.record)) return;
+  const { record } = row;
+  const alone = record.kind === "gone" || (record.kind === "fold" && record.whole);
+  if (alone) {
+    loaded(step, waking.attempts, replay([row]));
+    return;
+  }
+  const token = step.world.unique();
+  const leader = waking.attempts > 0;
+  step.lane.waking = { stage: "range", token, attempts: waking.attempts, atLeast: row.seq };
+  step.out.push({ type: "readRange", token, from: record.from, leader, limit: undefined });
+}
+
+export function rangeRead(step: Step, waking: Waking & { stage: "range" }, stored: readonly Stored[]): void {
+  const rows: Row[] = [];
+  for (const one of stored) {
+    const row = decodeRow(step, one);
+    if (row === "corrupt") return;
+    if (!isOurName(step, row.record)) return;
+    rows.push(row);
+  }
+  const last = rows.at(-1);
+  if (last === undefined || last.seq < waking.atLeast) {
+    again(step, waking.attempts, `records up to ${waking.atLeast} do not show`);
+    return;
+  }
+  if (sendsElsewhere(step, last.record)) return;
+  loaded(step, waking.attempts, replay(rows));
+}
+
+function loaded(step: Step, attempts: number, base: Base | "gap"): void {
+  if (base === "gap") {
+    again(step, attempts, "records are missing between the last fold and the last record");
+    return;
+  }
+  const table = base.fold?.record.table ?? [];
+  if (table.length === 0) {
+    settleControls(step, base);
+    return;
+  }
+  const token = step.world.unique();
+  step.lane.waking = { stage: "pages", token, attempts, base };
+  step.out.push({ type: "readPages", token, names: table.map((entry) => entry.name) });
+}
+
+/** A missing page means that there is a newer fold. */
+export function pagesRead(step: Step, waking: Waking & { stage: "pages" }, pages: readonly (Uint8Array | undefined)[]): void {
+  const found = pages.filter((page) => page !== undefined);
+  const wanted = waking.base.fold?.record.table.length;
+  if (found.length !== wanted) again(step, waking.attempts, `${found.length} of ${wanted} pages are there`);
+  else settleControls(step, waking.base, found);
+}
+
+function again(step: Step, attempts: number, why: string): void {
+  if (attempts >= wakeAttemptsMax) giveUpCorrupt(step, `${why}, after ${attempts} reads from the leader`);
+  else pauseWake(step, attempts + 1);
+}
+
+/** Two names with one token must not share a lane. */
+function isOurName(step: Step, record: LaneRecord): boolean {
+  const { name } = step.lane;
+  const other = record.name;
+  if (other === undefined) return true;
+  if (other.namespace === name.namespace && other.agent === name.agent && other.key === name.key) return true;
+  giveUpCorrupt(step, `its lane belongs to ${JSON.stringify(other)}`);
+  return false;
+}
+
+/** Passes everything on when another node may own the session: nobody claims over a live lease. */
+function sendsElsewhere(step: Step, record: LaneRecord): boolean {
+  const to = ownerElsewhere(step, record);
+  if (to === undefined) return false;
+  const { lane, out } = step;
+  const { queue, controls } = lane;
+  lane.queue = [];
+  lane.controls = [];
+  lane.waking = undefined;
+  for (const work of queue) {
+    if (work.waiters.some((waiter) => waiter.hops >= hopsMax)) failWork(step, work, tooManyHops(hopsMax));
+    else forwardWork(step, work, to);
+  }
+  for (const { action, call } of controls) {
+    if (call.hops >= hopsMax) failCall(step, call.call, tooManyHops(hopsMax));
+    else out.push({ type: "forward", call: call.call, kind: action, incarnation: to });
+  }
+  out.push({ type: "cold", why: "dropped" });
+  return true;
+}
+
+function ownerElsewhere({ lane, world }: Step, record: LaneRecord): Incarnation | undefined {
+  const owner = record.rid.incarnation;
+  const isFree = record.kind === "gone" || (record.kind === "fold" && record.released);
+  if (isFree || owner === world.incarnation || !lane.rules.claimNeedsEndedLease) return undefined;
+  const standing = world.standing(owner);
+  if (standing.type === "living") return owner;
+  const { successor } = standing;
+  return successor === world.incarnation || successor === lane.unreachable ? undefined : successor;
+}
+
+/** The base is known: orders that need no memory are carried out; the session is opened if anything else waits. */
+function settleControls(step: Step, base: Base, pages?: readonly Uint8Array[]): void {
+  const { lane, out } = step;
+  const isNothing = base.uid === undefined;
+  const isDone = (action: string): boolean => action === "sleep" || (action === "end" && isNothing);
+  for (const { action, call } of lane.controls) if (isDone(action)) out.push({ type: "done", call: call.call });
+  lane.controls = lane.controls.filter(({ action }) => !isDone(action));
+  lane.waking = undefined;
+  if (lane.queue.length === 0 && lane.controls.length === 0) out.push({ type: "cold", why: "dropped" });
+  else open(step, base, pages ?? base.fold?.record.inline ?? []);
+}

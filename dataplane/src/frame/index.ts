@@ -1,0 +1,19 @@
+export { codeNumbers, codeOf } from "./code.ts";
+export {
+  FrameCursor,
+  FrameError,
+  type FrameFields,
+  type FrameMemory,
+  frameBytesMin,
+  frameLength,
+  frameMemory,
+  writeFrame,
+} from "./frame.ts";
+export {
+  decodeFailure,
+  decodeInvocationMeta,
+  encodeFailure,
+  encodeInvocationMeta,
+  type InvocationMeta,
+} from "./meta.ts";
+export { packToken, unpackToken } from "./token.ts";

@@ -1,0 +1,128 @@
+import type { FrameMemory } from "../frame/index.ts";
+import {
+  type Bell,
+  HEAD,
+  openRing,
+  READER_SLEEPS,
+  RECORD,
+  type Ring,
+  RingError,
+  recordBytesMax,
+  recordHeaderBytes,
+  roomOf,
+  TAIL,
+  WRAP,
+  WRITER_WAITS,
+  wake,
+} from "./ring.ts";
+
+/** What a reader takes in one loop turn before it lets others run. */
+export const drainRecordsMax = 256;
+export const drainBytesMax = 1024 * 1024;
+
+export interface RingListener {
+  /** A record: `length` bytes at `at`, to be used or copied before this returns. Another thread can still write to them. */
+  onRecord(memory: FrameMemory, at: number, length: number): void;
+  /** The writer broke the ring; nothing is read any more. */
+  onBroken(error: RingError): void;
+}
+
+/** The consumer's end: reads as soon as it is made, until it is closed. Its bell keeps the event loop alive. */
+export class RingReader {
+  readonly #ring: Ring;
+  readonly #bell: Bell;
+  readonly #listener: RingListener;
+  readonly #onBell = (): void => this.#drain();
+  readonly #recordBytesMax: number;
+  #tail: number;
+  #head: number;
+  #scheduled: NodeJS.Immediate | undefined;
+  #closed = false;
+
+  constructor(shared: SharedArrayBuffer, bell: Bell, listener: RingListener) {
+    this.#ring = openRing(shared);
+    this.#bell = bell;
+    this.#listener = listener;
+    this.#recordBytesMax = recordBytesMax(this.#ring.capacity);
+    this.#tail = Atomics.load(this.#ring.control, TAIL);
+    this.#head = this.#tail;
+    bell.on("message", this.#onBell);
+    this.#drainSoon();
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearImmediate(this.#scheduled);
+    this.#bell.off("message", this.#onBell);
+  }
+
+  #drainSoon(): void {
+    this.#scheduled ??= setImmediate(() => {
+      this.#scheduled = undefined;
+      this.#drain();
+    });
+  }
+
+  /** Looks once more a loop turn after it found work, so that a busy writer rings no bell; then arms, looks again and sleeps. */
+  #drain(): void {
+    if (this.#closed) return;
+    try {
+      if (this.#readSome()) return this.#drainSoon();
+      Atomics.store(this.#ring.control, READER_SLEEPS, 1);
+      if (Atomics.load(this.#ring.control, HEAD) === this.#tail) return;
+      Atomics.store(this.#ring.control, READER_SLEEPS, 0);
+      this.#drainSoon();
+    } catch (error) {
+      if (!(error instanceof RingError)) throw error;
+      this.close();
+      this.#listener.onBroken(error);
+    }
+  }
+
+  /** Whether there was anything. */
+  #readSome(): boolean {
+    const from = this.#tail;
+    try {
+      for (let records = 0; records < drainRecordsMax && ((this.#tail - from) | 0) < drainBytesMax; records += 1) {
+        if (this.#closed || !this.#readOne()) break;
+      }
+    } finally {
+      if (this.#tail !== from) {
+        Atomics.store(this.#ring.control, TAIL, this.#tail);
+        wake(this.#ring.control, WRITER_WAITS, this.#bell);
+      }
+    }
+    return this.#tail !== from;
+  }
+
+  /** Each word is read once and checked as it was read: the writer's thread may change it a moment later. */
+  #readOne(): boolean {
+    if (this.#tail === this.#head && !this.#refresh()) return false;
+    const { memory, capacity } = this.#ring;
+    let at = this.#tail & (capacity - 1);
+    let mark = memory.view.getUint32(at + 4, true);
+    if (mark === WRAP && at !== 0) {
+      this.#tail = (this.#tail + capacity - at) | 0;
+      at = 0;
+      mark = memory.view.getUint32(4, true);
+    }
+    const length = memory.view.getUint32(at, true);
+    const published = (this.#head - this.#tail) | 0;
+    if (mark !== RECORD || length > this.#recordBytesMax || roomOf(length) > published || at + roomOf(length) > capacity) {
+      throw new RingError(`no record at ${at} of ${capacity}: length ${length}, ${published} bytes published`);
+    }
+    this.#tail = (this.#tail + roomOf(length)) | 0;
+    this.#listener.onRecord(memory, at + recordHeaderBytes, length);
+    return true;
+  }
+
+  #refresh(): boolean {
+    const head = Atomics.load(this.#ring.control, HEAD);
+    const published = (head - this.#tail) | 0;
+    if (published < 0 || published > this.#ring.capacity || (head & 7) !== 0) {
+      throw new RingError(`the writer's head ${head} does not fit the tail ${this.#tail}`);
+    }
+    this.#head = head;
+    return published > 0;
+  }
+}

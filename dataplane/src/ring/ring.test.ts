@@ -1,0 +1,233 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { test } from "node:test";
+import { MessageChannel, Worker } from "node:worker_threads";
+import { busFrameBytesMax } from "@voda/proto/wire";
+import { type Prng, prng } from "@voda/stdx";
+import { RingReader } from "./reader.ts";
+import { createRing, HEAD, openRing, type RingError, recordBytesMax, ringBytes, TAIL } from "./ring.ts";
+import { RingWriter } from "./writer.ts";
+
+/** A ring whose two ends live in this thread. */
+function pair(bytes: number, onRecord: (record: Uint8Array) => void, start = 0) {
+  const shared = createRing(bytes);
+  const { control } = openRing(shared);
+  Atomics.store(control, HEAD, start);
+  Atomics.store(control, TAIL, start);
+  const { port1, port2 } = new MessageChannel();
+  const broken = Promise.withResolvers<RingError>();
+  const writer = new RingWriter(shared, port1);
+  const open = (): RingReader =>
+    new RingReader(shared, port2, {
+      onRecord: ({ bytes }, at, length) => onRecord(new Uint8Array(bytes.subarray(at, at + length))),
+      onBroken: (error) => broken.resolve(error),
+    });
+  const close = (reader?: RingReader): void => {
+    reader?.close();
+    writer.close();
+    port1.close();
+  };
+  return { shared, control, writer, open, close, broken: broken.promise };
+}
+
+function fill(bytes: Uint8Array, at: number, length: number, seed: number): void {
+  for (let i = 0; i < length; i += 1) bytes[at + i] = (seed + i * 31) & 255;
+}
+
+test("the default ring holds a frame of the greatest size at every position", () => {
+  assert.ok(recordBytesMax(ringBytes) >= busFrameBytesMax);
+});
+
+test("a ring whose size is no power of two, too small or too large is refused", () => {
+  for (const bytes of [0, 512, 1025, 3000, 2 ** 29, Number.NaN]) assert.throws(() => createRing(bytes), RangeError);
+});
+
+test("records come out in order when head and tail pass 2^31 and 2^32", async () => {
+  for (const start of [0x7fffff00 | 0, -256]) {
+    const seen: number[] = [];
+    const done = Promise.withResolvers<void>();
+    const ring = pair(
+      1024,
+      (record) => {
+        seen.push(record[0] ?? -1);
+        if (seen.length === 200) done.resolve();
+      },
+      start,
+    );
+    const reader = ring.open();
+    let next = 0;
+    const send = (): void => {
+      for (; next < 200; next += 1)
+        if (!ring.writer.write(new Uint8Array(1 + (next % 90)).fill(next))) return ring.writer.onSpace(91, send);
+    };
+    send();
+    await done.promise;
+    assert.deepEqual(seen, [...Array(200).keys()]);
+    ring.close(reader);
+  }
+});
+
+test("a full ring says false, and tells its writer when the record fits", async () => {
+  const seen: Uint8Array[] = [];
+  const ring = pair(1024, (record) => seen.push(record));
+  const record = new Uint8Array(200).fill(7);
+  let written = 0;
+  while (ring.writer.write(record)) written += 1;
+  assert.equal(written, 4);
+  const told = Promise.withResolvers<void>();
+  ring.writer.onSpace(200, told.resolve);
+  const reader = ring.open();
+  await told.promise;
+  assert.equal(ring.writer.write(record), true);
+  ring.close(reader);
+});
+
+test("a record beyond recordBytesMax is refused, one of exactly that size passes an empty ring at any position", async () => {
+  let got = 0;
+  const done = Promise.withResolvers<void>();
+  const ring = pair(1024, () => (++got === 50 ? done.resolve() : undefined));
+  assert.throws(() => ring.writer.reserve(505), /exceeds recordBytesMax 504/);
+  const reader = ring.open();
+  let sent = 0;
+  const send = (): void => {
+    const length = sent % 2 === 0 ? 504 : 24;
+    if (!ring.writer.write(new Uint8Array(length))) return ring.writer.onSpace(length, send);
+    sent += 1;
+    if (sent < 50) send();
+  };
+  send();
+  await done.promise;
+  ring.close(reader);
+});
+
+test("a reservation may be committed shorter, and not longer", async () => {
+  const seen = Promise.withResolvers<Uint8Array>();
+  const ring = pair(1024, seen.resolve);
+  const at = ring.writer.reserve(100);
+  assert.ok(at !== false);
+  assert.throws(() => ring.writer.commit(at, 200), /without a reservation/);
+  fill(ring.writer.memory.bytes, at, 3, 1);
+  ring.writer.commit(at, 3);
+  assert.throws(() => ring.writer.commit(at, 3), /without a reservation/);
+  const reader = ring.open();
+  assert.deepEqual([...(await seen.promise)], [1, 32, 63]);
+  ring.close(reader);
+});
+
+test("a record is not seen before publish", () => {
+  const ring = pair(1024, () => undefined);
+  ring.writer.write(new Uint8Array(8));
+  assert.equal(Atomics.load(ring.control, HEAD), 0);
+  ring.writer.publish();
+  assert.equal(Atomics.load(ring.control, HEAD), 16);
+  ring.close();
+});
+
+test("a reader refuses what a broken writer leaves, and touches nothing outside the ring", async () => {
+  const breaks: ((words: Int32Array, control: Int32Array) => void)[] = [
+    (words) => words.set([0x7fffffff], 0),
+    (words) => words.set([600], 0),
+    (words) => words.set([100], 0),
+    (words) => words.set([0], 1),
+    (_, control) => control.set([-16], HEAD),
+    (_, control) => control.set([4096], HEAD),
+    (_, control) => control.set([17], HEAD),
+  ];
+  for (const [which, damage] of breaks.entries()) {
+    const ring = pair(1024, () => assert.fail(`break ${which} was read`));
+    ring.writer.write(new Uint8Array(20));
+    ring.writer.publish();
+    damage(new Int32Array(ring.shared, 256), ring.control);
+    const reader = ring.open();
+    assert.equal((await ring.broken).name, "RingError", `break ${which}`);
+    ring.close(reader);
+  }
+});
+
+test("a writer refuses the tail of a broken reader", () => {
+  const ring = pair(1024, () => undefined);
+  while (ring.writer.write(new Uint8Array(100)));
+  ring.control[TAIL] = 1 << 20;
+  assert.throws(() => ring.writer.write(new Uint8Array(100)), /does not fit/);
+  ring.close();
+});
+
+interface Echo {
+  readonly writer: RingWriter;
+  close(): Promise<void>;
+}
+
+/** A worker thread that sends everything back. */
+function echo(bytes: number, onRecord: (bytes: Uint8Array, at: number, length: number) => void): Echo {
+  const [here, back] = [createRing(bytes), createRing(bytes)];
+  const [toWorker, fromWorker] = [new MessageChannel(), new MessageChannel()];
+  const bells = { hereBell: toWorker.port2, backBell: fromWorker.port2 };
+  const worker = new Worker(new URL("./echo.worker.ts", import.meta.url), {
+    workerData: { here, back, ...bells },
+    transferList: [toWorker.port2, fromWorker.port2],
+  });
+  const writer = new RingWriter(here, toWorker.port1);
+  const reader = new RingReader(back, fromWorker.port1, {
+    onRecord: (memory, at, length) => onRecord(memory.bytes, at, length),
+    onBroken: (error) => assert.fail(error),
+  });
+  const close = async (): Promise<void> => {
+    reader.close();
+    writer.close();
+    worker.postMessage("close");
+    const [code] = (await once(worker, "exit")) as [number];
+    assert.equal(code, 0, "the worker's loop is empty once its ends are closed");
+  };
+  return { writer, close };
+}
+
+const sizeOf = (chance: Prng): number => (chance.chance(0.0005) ? chance.below(60_000) : chance.below(200));
+
+test("1,000,000 records of mixed sizes cross two threads and come back in order and whole", async () => {
+  const seed = Number(process.env["SEED"] ?? Date.now() % 1e9);
+  const total = 1_000_000;
+  const [sizes, expected] = [prng(seed), prng(seed)];
+  const done = Promise.withResolvers<void>();
+  let received = 0;
+  let fullTimes = 0;
+  const peer = echo(256 * 1024, (bytes, at, length) => {
+    const wanted = sizeOf(expected);
+    if (length !== wanted) assert.fail(`seed ${seed}: record ${received} has ${length} bytes instead of ${wanted}`);
+    for (let i = 0; i < length; i += 1) {
+      if (bytes[at + i] !== ((received + i * 31) & 255)) assert.fail(`seed ${seed}: byte ${i} of record ${received}`);
+    }
+    received += 1;
+    if (received === total) done.resolve();
+  });
+  let sent = 0;
+  let size = sizeOf(sizes);
+  const send = (): void => {
+    for (let budget = 2000; budget > 0 && sent < total; budget -= 1) {
+      const at = peer.writer.reserve(size);
+      if (at === false) {
+        fullTimes += 1;
+        return peer.writer.onSpace(size, send);
+      }
+      fill(peer.writer.memory.bytes, at, size, sent);
+      peer.writer.commit(at, size);
+      sent += 1;
+      size = sizeOf(sizes);
+    }
+    if (sent < total) setImmediate(send);
+  };
+  send();
+  await done.promise;
+  assert.ok(fullTimes > 0, "the ring was never full: make it smaller");
+  await peer.close();
+});
+
+test("two threads that both sleep between single records wake each other every time", async () => {
+  let arrived = Promise.withResolvers<void>();
+  const peer = echo(1024, () => arrived.resolve());
+  for (let i = 0; i < 2000; i += 1) {
+    arrived = Promise.withResolvers<void>();
+    peer.writer.write(new Uint8Array(8));
+    await arrived.promise;
+  }
+  await peer.close();
+});

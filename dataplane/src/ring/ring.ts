@@ -1,0 +1,74 @@
+// A byte ring in shared memory between one producer thread and one consumer thread. Both live on event loops: the consumer sleeps
+// only after it has armed a flag, and the producer rings the bell only if it finds the flag armed.
+//
+// Control words stand on cache lines of their own: head (written by the producer), tail (by the consumer), and the two flags. Head and
+// tail count bytes and wrap at 2^32. A record is `length u32, mark u32, bytes`, padded to 8; a wrap mark sends the reader to the start.
+import type { FrameMemory } from "../frame/index.ts";
+import { frameMemory } from "../frame/index.ts";
+
+/** Capacity of a ring in bytes: three of the largest frames, and a power of two. */
+export const ringBytes = 16 * 1024 * 1024;
+export const ringBytesMin = 1024;
+export const ringBytesMax = 256 * 1024 * 1024;
+
+const CONTROL_BYTES = 256;
+/** Indices into the control words, 64 bytes apart. */
+export const HEAD = 0;
+export const TAIL = 16;
+export const READER_SLEEPS = 32;
+export const WRITER_WAITS = 48;
+
+export const recordHeaderBytes = 8;
+export const RECORD = 0x44434552;
+export const WRAP = 0x50415257;
+
+/** The other side wrote what no writer or reader of this code writes: the ring cannot be used any more. */
+export class RingError extends Error {
+  override readonly name = "RingError";
+}
+
+/** What a ring needs of a MessagePort to wake the other side. */
+export interface Bell {
+  postMessage(message: 0): void;
+  on(event: "message", listener: () => void): unknown;
+  off(event: "message", listener: () => void): unknown;
+}
+
+export interface Ring {
+  readonly control: Int32Array;
+  readonly memory: FrameMemory;
+  readonly capacity: number;
+}
+
+/** @throws RangeError unless `bytes` is a power of two within ringBytesMin and ringBytesMax */
+export function createRing(bytes: number = ringBytes): SharedArrayBuffer {
+  const isPower = Number.isSafeInteger(Math.log2(bytes));
+  if (!isPower || bytes < ringBytesMin || bytes > ringBytesMax) {
+    throw new RangeError(`ring of ${bytes} bytes: it has a power of two from ${ringBytesMin} to ${ringBytesMax}`);
+  }
+  return new SharedArrayBuffer(CONTROL_BYTES + bytes);
+}
+
+export function openRing(shared: SharedArrayBuffer): Ring {
+  const capacity = shared.byteLength - CONTROL_BYTES;
+  return {
+    control: new Int32Array(shared, 0, CONTROL_BYTES / 4),
+    memory: frameMemory(new Uint8Array(shared, CONTROL_BYTES, capacity)),
+    capacity,
+  };
+}
+
+/** A record wastes at most its own size at the wrap, so what fits twice fits at every position of an empty ring. */
+export function recordBytesMax(capacity: number): number {
+  return capacity / 2 - recordHeaderBytes;
+}
+
+/** Room that a record takes with its header and padding. */
+export function roomOf(length: number): number {
+  return (length + recordHeaderBytes + 7) & ~7;
+}
+
+/** Rings the bell of a side that armed `flag`: once per arming, whoever comes first. */
+export function wake(control: Int32Array, flag: number, bell: Bell): void {
+  if (Atomics.load(control, flag) === 1 && Atomics.compareExchange(control, flag, 1, 0) === 1) bell.postMessage(0);
+}

@@ -1,0 +1,143 @@
+import type { FrameMemory } from "../frame/index.ts";
+import {
+  type Bell,
+  HEAD,
+  openRing,
+  READER_SLEEPS,
+  RECORD,
+  type Ring,
+  RingError,
+  recordBytesMax,
+  recordHeaderBytes,
+  roomOf,
+  TAIL,
+  WRAP,
+  WRITER_WAITS,
+  wake,
+} from "./ring.ts";
+
+/** The producer's end. */
+export class RingWriter {
+  /** Where `reserve` points into. */
+  readonly memory: FrameMemory;
+  readonly recordBytesMax: number;
+  readonly #ring: Ring;
+  readonly #bell: Bell;
+  readonly #onBell = (): void => this.#tellSpace();
+  #head: number;
+  #tail: number;
+  /** Bytes that the open reservation takes, with what it wastes at the wrap; 0 when there is none. */
+  #reserved = 0;
+  #scheduled: NodeJS.Immediate | undefined;
+  #waiting: { readonly length: number; readonly listener: () => void } | undefined;
+  #closed = false;
+
+  constructor(shared: SharedArrayBuffer, bell: Bell) {
+    this.#ring = openRing(shared);
+    this.#bell = bell;
+    this.memory = this.#ring.memory;
+    this.recordBytesMax = recordBytesMax(this.#ring.capacity);
+    this.#head = Atomics.load(this.#ring.control, HEAD);
+    this.#tail = Atomics.load(this.#ring.control, TAIL);
+    bell.on("message", this.#onBell);
+  }
+
+  /**
+   * Room for a record of at most `length` bytes: its place in `memory`, or `false` when the ring is full. A second call before
+   * `commit` takes the same room again. @throws RangeError beyond recordBytesMax
+   */
+  reserve(length: number): number | false {
+    if (length > this.recordBytesMax)
+      throw new RangeError(`record of ${length} bytes exceeds recordBytesMax ${this.recordBytesMax}`);
+    const { capacity, memory } = this.#ring;
+    const at = this.#head & (capacity - 1);
+    const need = this.#need(length);
+    if (this.#free() < need && !this.#refresh(need)) return false;
+    this.#reserved = need;
+    if (need === roomOf(length)) return at + recordHeaderBytes;
+    memory.view.setUint32(at + 4, WRAP, true);
+    return recordHeaderBytes;
+  }
+
+  /** Completes the reserved record with the length it came to. The reader sees it after `publish`, which runs once per loop turn. */
+  commit(at: number, length: number): void {
+    const start = at - recordHeaderBytes;
+    const { capacity, memory } = this.#ring;
+    const position = this.#head & (capacity - 1);
+    const wasted = start === position ? 0 : capacity - position;
+    if (this.#reserved === 0 || (wasted > 0 && start !== 0) || wasted + roomOf(length) > this.#reserved) {
+      throw new RangeError(`commit of ${length} bytes at ${at} without a reservation that holds them`);
+    }
+    memory.view.setUint32(start, length, true);
+    memory.view.setUint32(start + 4, RECORD, true);
+    this.#head = (this.#head + wasted + roomOf(length)) | 0;
+    this.#reserved = 0;
+    this.#scheduled ??= setImmediate(() => this.publish());
+  }
+
+  /** Copies a record in; `false` when the ring is full. */
+  write(bytes: Uint8Array): boolean {
+    const at = this.reserve(bytes.length);
+    if (at === false) return false;
+    this.memory.bytes.set(bytes, at);
+    this.commit(at, bytes.length);
+    return true;
+  }
+
+  /** Shows the committed records to the reader now, and wakes it if it sleeps. */
+  publish(): void {
+    clearImmediate(this.#scheduled);
+    this.#scheduled = undefined;
+    if (this.#closed) return;
+    Atomics.store(this.#ring.control, HEAD, this.#head);
+    wake(this.#ring.control, READER_SLEEPS, this.#bell);
+  }
+
+  /** Calls `listener` once, when room for `length` bytes is free; the next call replaces it. */
+  onSpace(length: number, listener: () => void): void {
+    this.#waiting = { length, listener };
+    this.publish();
+    setImmediate(() => this.#tellSpace());
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearImmediate(this.#scheduled);
+    this.#waiting = undefined;
+    this.#bell.off("message", this.#onBell);
+  }
+
+  /** Arms before it looks: a reader that frees room in between rings the bell. */
+  #tellSpace(): void {
+    if (this.#waiting === undefined) return;
+    Atomics.store(this.#ring.control, WRITER_WAITS, 1);
+    if (!this.#refresh(this.#need(this.#waiting.length))) return;
+    Atomics.store(this.#ring.control, WRITER_WAITS, 0);
+    const { listener } = this.#waiting;
+    this.#waiting = undefined;
+    listener();
+  }
+
+  /** Room for a record at the head, with what it wastes at the wrap. */
+  #need(length: number): number {
+    const { capacity } = this.#ring;
+    const untilEnd = capacity - (this.#head & (capacity - 1));
+    const room = roomOf(length);
+    return untilEnd < room ? untilEnd + room : room;
+  }
+
+  #free(): number {
+    return this.#ring.capacity - ((this.#head - this.#tail) | 0);
+  }
+
+  /** Reads how far the reader has come; whether `room` is free now. */
+  #refresh(room: number): boolean {
+    const tail = Atomics.load(this.#ring.control, TAIL);
+    const used = (this.#head - tail) | 0;
+    if (used < 0 || used > this.#ring.capacity || (tail & 7) !== 0) {
+      throw new RingError(`the reader's tail ${tail} does not fit the head ${this.#head}`);
+    }
+    this.#tail = tail;
+    return this.#free() >= room;
+  }
+}

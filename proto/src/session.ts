@@ -1,6 +1,6 @@
 // What follows from the name of a session: its token.
 import { hash } from "node:crypto";
-import { type SessionName, type SessionToken, tokenAlphabet } from "./name.ts";
+import { type SessionName, type SessionToken, sessionNameProblem, tokenAlphabet } from "./name.ts";
 
 export {
   defaultNamespace,
@@ -16,10 +16,30 @@ export {
 } from "./name.ts";
 
 const TOKEN_BYTES = 16;
+const utf8 = new TextEncoder();
 
 export function sessionToken(name: SessionName): SessionToken {
   const digest = hash("sha256", `${name.namespace}\0${name.agent}\0${name.key}`, "buffer");
   return base32(digest.subarray(0, TOKEN_BYTES)) as SessionToken;
+}
+
+/** Bytes of the record on the subject `….i`: the name behind a token, for listings. */
+export function encodeNameRecord(name: SessionName): Uint8Array {
+  return utf8.encode(JSON.stringify([name.namespace, name.agent, name.key]));
+}
+
+/** `undefined` when the bytes are no name record. */
+export function decodeNameRecord(bytes: Uint8Array): SessionName | undefined {
+  let parts: unknown;
+  try {
+    parts = JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return undefined;
+  }
+  if (!Array.isArray(parts) || parts.length !== 3 || !parts.every((part) => typeof part === "string")) return undefined;
+  const [namespace = "", agent = "", key = ""] = parts;
+  const name = { namespace, agent, key };
+  return sessionNameProblem(name) === undefined ? name : undefined;
 }
 
 function base32(bytes: Uint8Array): string {

@@ -3,3 +3,4 @@ export { ByteReader, ByteWriter, bytesEqual, DecodeError } from "./bytes.ts";
 export { type Clock, systemClock } from "./clock.ts";
 export { type Prng, prng } from "./prng.ts";
 export { BoundedQueue } from "./queue.ts";
+export { SlotTable } from "./slots.ts";

@@ -1,0 +1,190 @@
+import { createInbox, headers, type Msg, type MsgHdrs } from "@nats-io/transport-node";
+import { natsPayloadBytesMax } from "@voda/proto/wire";
+import { assert, BoundedQueue, type Clock, SlotTable } from "@voda/stdx";
+import { type AppendOutcome, readAck } from "./ack.ts";
+import { type Connection, rethrown } from "./connection.ts";
+
+/** One message for a stream. */
+export interface Append {
+  readonly subject: string;
+  /** Filter of subjects whose last sequence must be `expect`, else the append is refused. */
+  readonly fence: string;
+  /** 0 means that the fence has no message. */
+  readonly expect: number;
+  /** Nobody writes to it before `done`. */
+  readonly payload: Uint8Array;
+  /** The message goes by itself after this time. */
+  readonly ttlSeconds?: number;
+  /** All earlier messages of the subject go when this one is stored. */
+  readonly rollup?: boolean;
+}
+
+export type AppendDone = (outcome: AppendOutcome) => void;
+
+/** Appends that are published at once in each turn of the event loop, and answered in any order. */
+export interface Commit extends AsyncDisposable {
+  /** `done` is called exactly once and never inside this call, whatever happens to the connection. */
+  append(append: Append, done: AppendDone): void;
+  /** Appends without an outcome. */
+  readonly waiting: number;
+  /** All that waits becomes unanswered, and so does what is appended later. */
+  close(): Promise<void>;
+}
+
+export const appendTimeoutMs = 2_000;
+/** Published without an answer: the rest waits here. The server cuts a client that is 64 MiB behind. */
+export const inFlightBytesMax = 16 * 1024 * 1024;
+export const inFlightMax = 65_536;
+const QUEUE_MAX = 1_048_576;
+const SWEEP_MS = 250;
+
+interface InFlight {
+  readonly done: AppendDone;
+  readonly bytes: number;
+  readonly sentAtMs: number;
+}
+interface Queued {
+  readonly append: Append;
+  readonly done: AppendDone;
+}
+
+export function openCommit(connection: Connection, clock: Clock): Commit {
+  return new PipelinedCommit(connection, clock);
+}
+
+class PipelinedCommit implements Commit {
+  readonly #connection: Connection;
+  readonly #clock: Clock;
+  readonly #slots = new SlotTable<InFlight>(inFlightMax);
+  readonly #queue = new BoundedQueue<Queued>(QUEUE_MAX);
+  readonly #inbox: string;
+  readonly #stopListening: () => void;
+  readonly #unsubscribe: () => void;
+  #bytes = 0;
+  #turnPlanned = false;
+  #sweep: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(connection: Connection, clock: Clock) {
+    this.#connection = connection;
+    this.#clock = clock;
+    this.#inbox = `${createInbox()}.`;
+    const subscription = connection.nats.subscribe(`${this.#inbox}*`, {
+      callback: rethrown((error, message) => {
+        if (error === null) this.#answer(message);
+      }),
+    });
+    this.#unsubscribe = () => subscription.unsubscribe();
+    this.#stopListening = connection.onEvent((event) => {
+      if (event.type === "disconnected") this.#giveUpAll();
+    });
+  }
+
+  get waiting(): number {
+    return this.#slots.size + this.#queue.size;
+  }
+
+  append(append: Append, done: AppendDone): void {
+    assert(
+      append.payload.length <= natsPayloadBytesMax,
+      `record of ${append.payload.length} bytes exceeds natsPayloadBytesMax ${natsPayloadBytesMax}`,
+    );
+    assert(this.#queue.push({ append, done }), `more than ${QUEUE_MAX} appends wait`);
+    this.#planTurn();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#stopListening();
+    this.#unsubscribe();
+    this.#giveUpAll();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #planTurn(): void {
+    if (this.#turnPlanned) return;
+    this.#turnPlanned = true;
+    setImmediate(() => this.#publishQueued());
+  }
+
+  // All publishes of one turn are one write: the client flushes in the microtask after this task.
+  #publishQueued(): void {
+    this.#turnPlanned = false;
+    if (this.#closed || !this.#connection.isUp()) {
+      this.#giveUpAll();
+      return;
+    }
+    while (this.#bytes < inFlightBytesMax && this.#slots.size < inFlightMax) {
+      const next = this.#queue.shift();
+      if (next === undefined) break;
+      this.#publish(next);
+    }
+    if (this.#slots.size > 0) this.#sweep ??= setTimeout(() => this.#expire(), SWEEP_MS);
+  }
+
+  #publish({ append, done }: Queued): void {
+    const bytes = append.payload.length;
+    const slot = this.#slots.take({ done, bytes, sentAtMs: this.#clock.monotonicMs() });
+    this.#bytes += bytes;
+    const generation = this.#slots.generation(slot);
+    const reply = `${this.#inbox}${generation * inFlightMax + slot}`;
+    try {
+      this.#connection.nats.publish(append.subject, append.payload, { headers: appendHeaders(append), reply });
+    } catch (error) {
+      this.#finish(slot, generation, { type: "error", code: 0, description: `the client refused it: ${String(error)}` });
+    }
+  }
+
+  #answer(message: Msg): void {
+    const token = Number(message.subject.slice(this.#inbox.length));
+    // "No responders" (503, no body): JetStream is not there at the moment. It says nothing of an earlier copy.
+    const outcome: AppendOutcome = message.data.length === 0 ? { type: "unanswered" } : readAck(message.data);
+    this.#finish(token % inFlightMax, Math.floor(token / inFlightMax), outcome);
+    if (this.#queue.size > 0 && !this.#closed) this.#planTurn();
+  }
+
+  #finish(slot: number, generation: number, outcome: AppendOutcome): void {
+    const waiting = this.#slots.release(slot, generation);
+    if (waiting === undefined) return; // a late answer
+    this.#bytes -= waiting.bytes;
+    waiting.done(outcome);
+  }
+
+  #expire(): void {
+    this.#sweep = undefined;
+    const before = this.#clock.monotonicMs() - appendTimeoutMs;
+    this.#slots.forEach((waiting, slot, generation) => {
+      if (waiting.sentAtMs <= before) this.#finish(slot, generation, { type: "unanswered" });
+    });
+    if (this.#closed) return;
+    if (this.#queue.size > 0) this.#planTurn();
+    if (this.#slots.size > 0) this.#sweep ??= setTimeout(() => this.#expire(), SWEEP_MS);
+  }
+
+  // What `done` appends anew is not touched: it waits for the next turn.
+  #giveUpAll(): void {
+    clearTimeout(this.#sweep);
+    this.#sweep = undefined;
+    const all: AppendDone[] = [];
+    this.#slots.forEach((waiting, slot, generation) => {
+      this.#slots.release(slot, generation);
+      all.push(waiting.done);
+    });
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) all.push(next.done);
+    this.#bytes = 0;
+    for (const done of all) done({ type: "unanswered" });
+  }
+}
+
+function appendHeaders(append: Append): MsgHdrs {
+  const made = headers();
+  made.set("Nats-Expected-Last-Subject-Sequence", String(append.expect));
+  made.set("Nats-Expected-Last-Subject-Sequence-Subject", append.fence);
+  if (append.ttlSeconds !== undefined) made.set("Nats-TTL", `${append.ttlSeconds}s`);
+  if (append.rollup === true) made.set("Nats-Rollup", "sub");
+  return made;
+}

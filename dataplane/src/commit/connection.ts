@@ -1,0 +1,104 @@
+// The node's connection to NATS: it comes back for ever, and says when it went.
+import { connect, type NatsConnection } from "@nats-io/transport-node";
+
+export type ConnectionEvent =
+  | { readonly type: "disconnected" }
+  | { readonly type: "reconnected" }
+  /** Sessions of this stream must be verified before their next append or read (PROTOCOL.md 5.9). */
+  | { readonly type: "leader_elected"; readonly stream: string };
+
+export interface Connection extends AsyncDisposable {
+  readonly nats: NatsConnection;
+  /**
+   * Publish only while this is true, and from a task of the event loop, never from a microtask: the client keeps what is
+   * published while it dials and sends it after the reconnect.
+   */
+  isUp(): boolean;
+  /** Returns the way to stop listening. Listeners run in a microtask after the fact. */
+  onEvent(listener: (event: ConnectionEvent) => void): () => void;
+  close(): Promise<void>;
+}
+
+export interface ConnectionOptions {
+  readonly url: string;
+  /** Shown in the server's list of connections. */
+  readonly name: string;
+}
+
+const RECONNECT_FIRST_MS = 20;
+const RECONNECT_MAX_MS = 1_000;
+/** A server that answers no ping for this long times 3 is given up: it is frozen, or the network is. */
+const PING_INTERVAL_MS = 5_000;
+const LEADER_ELECTED = "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.*";
+
+/** @throws when the server cannot be reached at the start; later it is dialled until `close` */
+export async function openConnection(options: ConnectionOptions): Promise<Connection> {
+  let delayMs = RECONNECT_FIRST_MS;
+  const nats = await connect({
+    servers: options.url,
+    name: options.name,
+    noAsyncTraces: true,
+    maxReconnectAttempts: -1,
+    ignoreAuthErrorAbort: true,
+    pingInterval: PING_INTERVAL_MS,
+    reconnectDelayHandler: () => {
+      delayMs = Math.min(RECONNECT_MAX_MS, delayMs * 2);
+      return delayMs;
+    },
+  });
+  const listeners = new Set<(event: ConnectionEvent) => void>();
+  const tell = (event: ConnectionEvent): void => {
+    for (const listener of listeners) listener(event);
+  };
+  let up = true;
+  const watch = async (): Promise<void> => {
+    for await (const status of nats.status()) {
+      if (status.type === "disconnect" && up) {
+        up = false;
+        tell({ type: "disconnected" });
+      } else if (status.type === "reconnect" && !up) {
+        up = true;
+        delayMs = RECONNECT_FIRST_MS;
+        tell({ type: "reconnected" });
+      }
+    }
+    up = false;
+  };
+  nats.subscribe(LEADER_ELECTED, {
+    callback: rethrown((error, message) => {
+      if (error === null) tell({ type: "leader_elected", stream: message.subject.slice(LEADER_ELECTED.length - 1) });
+    }),
+  });
+  const watching = watch();
+  const close = async (): Promise<void> => {
+    up = false;
+    await nats.close();
+    await watching;
+  };
+  return {
+    nats,
+    isUp: () => up,
+    onEvent(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/**
+ * The client's reader swallows what a subscription's callback throws and reads no further. What is thrown in ours is a bug of
+ * ours and must end the process, so it is thrown outside.
+ */
+export function rethrown<A extends unknown[]>(callback: (...args: A) => void): (...args: A) => void {
+  return (...args) => {
+    try {
+      callback(...args);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  };
+}

@@ -1,0 +1,113 @@
+// Reads of a stream: direct ones, which any replica answers, and those of the leader.
+import { createInbox, type Msg, RequestError } from "@nats-io/transport-node";
+import { type Connection, rethrown } from "../commit/index.ts";
+
+/** A message as it lies in its stream. */
+export interface Stored {
+  readonly seq: number;
+  readonly bytes: Uint8Array;
+}
+
+/** The store did not answer, or refused; nothing is known of what was asked. */
+export class StoreError extends Error {
+  override readonly name = "StoreError";
+}
+
+/** Answers later than this count as none. */
+export const readTimeoutMs = 2_000;
+const NOT_FOUND = 404;
+const END_OF_BATCH = 204;
+const NO_MESSAGE = 10037;
+
+/** Which message: the last of a filter, or the first of a filter at or after a sequence. */
+export type Query = { readonly last_by_subj: string } | { readonly seq: number; readonly next_by_subj: string };
+
+/** One JetStream API request. @throws StoreError */
+export async function request(connection: Connection, subject: string, body: string): Promise<Msg> {
+  if (!connection.isUp()) throw new StoreError(`${subject}: the connection to NATS is down`);
+  try {
+    return await connection.nats.request(subject, body, { timeout: readTimeoutMs });
+  } catch (cause) {
+    const why = cause instanceof RequestError && cause.isNoResponders() ? "nobody listens" : String(cause);
+    throw new StoreError(`${subject}: ${why}`, { cause });
+  }
+}
+
+/** An API request whose answer must not be an error. @throws StoreError */
+export async function command(connection: Connection, subject: string, body: string): Promise<void> {
+  const answer = (await request(connection, subject, body)).json<{ error?: { description: string } }>();
+  if (answer.error !== undefined) throw new StoreError(`${subject}: ${answer.error.description}`);
+}
+
+/** From any replica: with 3 replicas it may be old. @throws StoreError */
+export async function direct(connection: Connection, stream: string, query: Query): Promise<Stored | undefined> {
+  const subject = `$JS.API.DIRECT.GET.${stream}`;
+  const message = await request(connection, subject, JSON.stringify(query));
+  return toStored(message, subject);
+}
+
+/** The last message of one subject, which stands in the request's own subject. @throws StoreError */
+export async function directLast(connection: Connection, stream: string, last: string): Promise<Stored | undefined> {
+  const subject = `$JS.API.DIRECT.GET.${stream}.${last}`;
+  return toStored(await request(connection, subject, ""), subject);
+}
+
+/** From the leader: never old. @throws StoreError */
+export async function fromLeader(connection: Connection, stream: string, query: Query): Promise<Stored | undefined> {
+  const subject = `$JS.API.STREAM.MSG.GET.${stream}`;
+  const message = await request(connection, subject, JSON.stringify(query));
+  const answer = message.json<{ message?: { seq: number; data?: string }; error?: { err_code: number; description: string } }>();
+  if (answer.message !== undefined) {
+    return { seq: answer.message.seq, bytes: new Uint8Array(Buffer.from(answer.message.data ?? "", "base64")) };
+  }
+  if (answer.error?.err_code === NO_MESSAGE) return undefined;
+  throw new StoreError(`${subject}: ${answer.error?.description ?? "an answer without a message"}`);
+}
+
+export interface Batch {
+  readonly messages: readonly Stored[];
+  /** Whether messages of the filter follow. */
+  readonly more: boolean;
+}
+
+/** Up to `count` messages of the filter at or after `seq`, in order, from any replica. @throws StoreError */
+export function directBatch(connection: Connection, stream: string, filter: string, seq: number, count: number): Promise<Batch> {
+  const subject = `$JS.API.DIRECT.GET.${stream}`;
+  if (!connection.isUp()) return Promise.reject(new StoreError(`${subject}: the connection to NATS is down`));
+  return new Promise((resolve, reject) => {
+    const messages: Stored[] = [];
+    const settle = (how: () => void): void => {
+      clearTimeout(timer);
+      subscription.unsubscribe();
+      how();
+    };
+    const failed = (why: string): void => settle(() => reject(new StoreError(`${subject}: ${why}`)));
+    const timer = setTimeout(() => failed(`no answer in ${readTimeoutMs} ms`), readTimeoutMs);
+    const inbox = createInbox();
+    const subscription = connection.nats.subscribe(inbox, {
+      callback: rethrown((error, message) => {
+        const status = message?.headers?.code ?? 0;
+        if (error !== null) failed(error.message);
+        else if (status === END_OF_BATCH)
+          settle(() => resolve({ messages, more: message.headers?.get("Nats-Num-Pending") !== "0" }));
+        else if (status === NOT_FOUND) settle(() => resolve({ messages: [], more: false }));
+        else if (status !== 0) failed(message.headers?.description ?? String(status));
+        else messages.push({ seq: sequenceOf(message), bytes: message.data });
+      }),
+    });
+    connection.nats.publish(subject, JSON.stringify({ seq, next_by_subj: filter, batch: count }), { reply: inbox });
+  });
+}
+
+function toStored(message: Msg, subject: string): Stored | undefined {
+  const status = message.headers?.code ?? 0;
+  if (status === NOT_FOUND) return undefined;
+  if (status !== 0) throw new StoreError(`${subject}: ${status} ${message.headers?.description ?? ""}`);
+  return { seq: sequenceOf(message), bytes: message.data };
+}
+
+function sequenceOf(message: Msg): number {
+  const seq = Number(message.headers?.get("Nats-Sequence"));
+  if (!(seq > 0)) throw new StoreError(`a message without its sequence on ${message.subject}`);
+  return seq;
+}

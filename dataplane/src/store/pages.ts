@@ -1,0 +1,85 @@
+// Pages of snapshots: immutable messages of the snapshot stream, each on a subject of its own that is never used again.
+import { hash } from "node:crypto";
+import type { SessionToken } from "@voda/proto/session";
+import { pageBytesMax, pageSubject, snapshotStream } from "@voda/proto/wire";
+import { assert, bytesEqual } from "@voda/stdx";
+import type { AppendOutcome, Commit, Connection } from "../commit/index.ts";
+import { directLast, StoreError } from "./direct.ts";
+
+export interface PageName {
+  /** Ownership epoch of the writer: two owners never write the same name. */
+  readonly epoch: number;
+  readonly index: number;
+}
+
+/** Bytes of the hash that stands beside a page's name in a fold. */
+export const pageHashBytes = 16;
+/** Reads and purges in flight for one session: a wake must not fill the connection. */
+const PARALLEL = 32;
+/** Sends of one page until the write fails. */
+const ATTEMPTS_MAX = 5;
+
+/** 16 bytes of SHA-256. */
+export function pageHash(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(hash("sha256", bytes, "buffer").subarray(0, pageHashBytes));
+}
+
+type NamedPage = { readonly name: PageName; readonly bytes: Uint8Array };
+
+export async function writePages(
+  connection: Connection,
+  commit: Commit,
+  token: SessionToken,
+  pages: readonly NamedPage[],
+): Promise<void> {
+  for (const page of pages) {
+    assert(page.bytes.length <= pageBytesMax, `page of ${page.bytes.length} bytes exceeds pageBytesMax ${pageBytesMax}`);
+  }
+  await Promise.all(pages.map((page) => writePage(connection, commit, token, page)));
+}
+
+// A page that is refused is there: an earlier attempt, whose answer was lost, has written it.
+async function writePage(connection: Connection, commit: Commit, token: SessionToken, page: NamedPage): Promise<void> {
+  const subject = pageSubject(token, page.name.epoch, page.name.index);
+  let last: AppendOutcome["type"] = "unanswered";
+  for (let attempt = 0; attempt < ATTEMPTS_MAX && connection.isUp(); attempt += 1) {
+    const outcome = await new Promise<AppendOutcome>((resolve) => {
+      commit.append({ subject, fence: subject, expect: 0, payload: page.bytes }, resolve);
+    });
+    if (outcome.type === "acked") return;
+    if (outcome.type === "error") throw new StoreError(`page ${subject} was not written: ${outcome.description}`);
+    if (outcome.type === "refused") {
+      const there = await directLast(connection, snapshotStream(0), subject);
+      if (there !== undefined && bytesEqual(there.bytes, page.bytes)) return;
+      if (there !== undefined) throw new StoreError(`page ${subject} exists with other bytes`);
+    }
+    last = outcome.type;
+  }
+  throw new StoreError(`page ${subject} was not written: ${last}`);
+}
+
+export async function readPages(
+  connection: Connection,
+  token: SessionToken,
+  names: readonly PageName[],
+): Promise<(Uint8Array | undefined)[]> {
+  const pages: (Uint8Array | undefined)[] = [];
+  await eachOf(names, async (name, i) => {
+    pages[i] = (await directLast(connection, snapshotStream(0), pageSubject(token, name.epoch, name.index)))?.bytes;
+  });
+  return pages;
+}
+
+export function deletePages(
+  token: SessionToken,
+  names: readonly PageName[],
+  purge: (subject: string) => Promise<void>,
+): Promise<void> {
+  return eachOf(names, (name) => purge(pageSubject(token, name.epoch, name.index)));
+}
+
+async function eachOf<T>(items: readonly T[], work: (item: T, index: number) => Promise<void>): Promise<void> {
+  for (let at = 0; at < items.length; at += PARALLEL) {
+    await Promise.all(items.slice(at, at + PARALLEL).map((item, i) => work(item, at + i)));
+  }
+}

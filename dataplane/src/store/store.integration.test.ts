@@ -1,0 +1,195 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { jetstreamManager } from "@nats-io/jetstream";
+import { decodeNameRecord, type SessionName, sessionToken } from "@voda/proto/session";
+import { laneSubjects, logStream, nameSubjects, snapshotStream } from "@voda/proto/wire";
+import { systemClock } from "@voda/stdx";
+import { leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
+import { type Commit, type Connection, openCommit, openConnection } from "../commit/index.ts";
+import { createStreams, openStore, pageHash, type Store, StoreError } from "./index.ts";
+
+interface Rig {
+  readonly server: Nats;
+  readonly connection: Connection;
+  readonly commit: Commit;
+  readonly store: Store;
+}
+
+async function rig(context: TestContext): Promise<Rig> {
+  const nothingLeaked = leakCheck();
+  const cleanup = new AsyncDisposableStack();
+  context.after(async () => {
+    await cleanup.disposeAsync();
+    await nothingLeaked();
+  });
+  const server = cleanup.use(await startNats());
+  const connection = cleanup.use(await openConnection({ url: server.url, name: "test" }));
+  await createStreams(connection, 1);
+  const commit = cleanup.use(openCommit(connection, systemClock));
+  return { server, connection, commit, store: openStore(connection, commit) };
+}
+
+const name: SessionName = { namespace: "default", agent: "test", key: "a" };
+const token = sessionToken(name);
+const other = sessionToken({ ...name, key: "b" });
+const utf8 = new TextEncoder();
+const text = (bytes: Uint8Array | undefined) => (bytes === undefined ? undefined : new TextDecoder().decode(bytes));
+
+/** Appends `count` records and returns their sequences. */
+async function fill(commit: Commit, session: typeof token, count: number, rollup = false): Promise<number[]> {
+  const { plain, fence } = laneSubjects(session);
+  const sequences: number[] = [];
+  for (let i = 0; i < count; i += 1) {
+    const seq = await new Promise<number>((resolve, reject) => {
+      const expect = sequences.at(-1) ?? 0;
+      commit.append({ subject: plain, fence, expect, payload: utf8.encode(`record ${i}`), rollup }, (outcome) =>
+        outcome.type === "acked" ? resolve(outcome.seq) : reject(new Error(outcome.type)),
+      );
+    });
+    sequences.push(seq);
+  }
+  return sequences;
+}
+
+test("the last record of a lane is found by its fence, from any replica and from the leader", async (t) => {
+  const { store, commit } = await rig(t);
+  assert.equal(await store.last(token), undefined);
+  assert.equal(await store.lastFromLeader(token), undefined);
+  const sequences = await fill(commit, token, 3);
+  await fill(commit, other, 2);
+  for (const last of [await store.last(token), await store.lastFromLeader(token)]) {
+    assert.deepEqual([last?.seq, text(last?.bytes)], [sequences[2], "record 2"]);
+  }
+});
+
+test("a range has all records of one lane from a sequence on, however many, and no others", async (t) => {
+  const { store, commit } = await rig(t);
+  const first = await fill(commit, token, 1);
+  await fill(commit, other, 700);
+  assert.deepEqual((await store.range(other, 1)).length, 700);
+  assert.deepEqual(
+    (await store.range(token, 1)).map((record) => record.seq),
+    first,
+  );
+  const all = (await store.range(other, 1)).map((record) => record.seq);
+  assert.deepEqual(
+    (await store.range(other, all[690] ?? 0)).map((record) => record.seq),
+    all.slice(690),
+  );
+  assert.deepEqual(
+    (await store.range(other, all[5] ?? 0, { limit: 3 })).map((record) => record.seq),
+    all.slice(5, 8),
+  );
+  assert.deepEqual(
+    (await store.range(other, all[690] ?? 0, { leader: true, limit: 4 })).map((record) => record.seq),
+    all.slice(690, 694),
+  );
+  assert.deepEqual(await store.range(token, 10_000), []);
+  assert.deepEqual(await store.range(token, 10_000, { leader: true }), []);
+});
+
+test("the record after a sequence is the next of this lane", async (t) => {
+  const { store, commit } = await rig(t);
+  const [first = 0] = await fill(commit, token, 1);
+  await fill(commit, other, 5);
+  assert.equal(await store.recordAfter(token, first), undefined);
+  assert.equal((await store.recordAfter(token, first - 1))?.seq, first);
+});
+
+test("a trim removes what is before its bound, again and again the same, and nothing of another lane", async (t) => {
+  const { store, commit } = await rig(t);
+  const mine = await fill(commit, token, 5);
+  const theirs = await fill(commit, other, 2);
+  await store.trim(token, mine[3] ?? 0);
+  await store.trim(token, mine[1] ?? 0);
+  const left = (await store.range(token, 1)).map((record) => record.seq);
+  assert.deepEqual(left, mine.slice(3));
+  assert.equal((await store.range(other, 1)).length, theirs.length);
+  assert.throws(() => store.trim(token, 0), /would purge the whole lane/);
+});
+
+test("pages are read back in the order of their names, and missing ones show", async (t) => {
+  const { store, connection } = await rig(t);
+  const pages = Array.from({ length: 80 }, (_, index) => ({ name: { epoch: 7, index }, bytes: utf8.encode(`page ${index}`) }));
+  await store.writePages(token, pages);
+  await store.writePages(token, pages.slice(0, 2)); // a repeat after a lost answer
+  const read = await store.readPages(token, [
+    { epoch: 7, index: 79 },
+    { epoch: 8, index: 0 },
+    { epoch: 7, index: 0 },
+  ]);
+  assert.deepEqual(read.map(text), ["page 79", undefined, "page 0"]);
+  await store.deletePages(
+    token,
+    pages.slice(1).map((page) => page.name),
+  );
+  const manager = await jetstreamManager(connection.nats);
+  assert.equal((await manager.streams.info(snapshotStream(0))).state.messages, 1);
+  const clash = [{ name: { epoch: 7, index: 0 }, bytes: utf8.encode("something else") }];
+  await assert.rejects(store.writePages(token, clash), /exists with other bytes/);
+});
+
+test("the hash of a page has 16 bytes and tells pages apart", () => {
+  assert.equal(pageHash(utf8.encode("a")).length, 16);
+  assert.notDeepEqual(pageHash(utf8.encode("a")), pageHash(utf8.encode("b")));
+});
+
+test("an ended session leaves its tombstone alone", async (t) => {
+  const { store, commit, connection } = await rig(t);
+  const sequences = await fill(commit, token, 3);
+  await store.publishName(token, name);
+  await store.writePages(token, [{ name: { epoch: 1, index: 0 }, bytes: utf8.encode("page") }]);
+  await fill(commit, other, 1);
+  await store.purgeSession(token, sequences[2] ?? 0);
+  const manager = await jetstreamManager(connection.nats);
+  assert.equal((await manager.streams.info(snapshotStream(0))).state.messages, 0);
+  assert.deepEqual(
+    (await store.range(token, 1)).map((record) => record.seq),
+    sequences.slice(2),
+  );
+  assert.equal((await manager.streams.info(logStream(0))).state.messages, 2);
+});
+
+test("a name is written once, and one filter lists all of them", async (t) => {
+  const { store, connection } = await rig(t);
+  await store.publishName(token, name);
+  await store.publishName(token, name);
+  await store.publishName(other, { ...name, key: "b" });
+  const manager = await jetstreamManager(connection.nats);
+  const keys: (string | undefined)[] = [];
+  for await (const message of await manager.direct.getBatch(logStream(0), { seq: 1, next_by_subj: nameSubjects, batch: 10 })) {
+    keys.push(decodeNameRecord(message.data)?.key);
+  }
+  assert.deepEqual(keys, ["a", "b"]);
+});
+
+test("a store that is away fails reads at once", async (t) => {
+  const { store, server, connection } = await rig(t);
+  await server.kill9();
+  await waitUntil(() => !connection.isUp(), 2_000, "the connection is down");
+  await assert.rejects(store.last(token), StoreError);
+  await assert.rejects(store.range(token, 1), StoreError);
+  await assert.rejects(store.writePages(token, [{ name: { epoch: 1, index: 0 }, bytes: utf8.encode("x") }]), StoreError);
+});
+
+test("a read that the server drops in the middle fails", async (t) => {
+  const { store, server, commit } = await rig(t);
+  await fill(commit, token, 1);
+  server.signal("SIGSTOP");
+  const read = assert.rejects(store.last(token), StoreError);
+  const range = assert.rejects(store.range(token, 1), StoreError);
+  await server.kill9();
+  await Promise.all([read, range]);
+});
+
+test("streams are created once, and one with other settings is refused with the difference", async (t) => {
+  const { connection } = await rig(t);
+  await createStreams(connection, 1);
+  const manager = await jetstreamManager(connection.nats);
+  await manager.streams.delete(snapshotStream(0));
+  await manager.streams.add({ name: snapshotStream(0), subjects: ["v.snap.>"], allow_direct: false });
+  await assert.rejects(
+    createStreams(connection, 1),
+    /VODA_SNAP_0 exists with other settings: .*allow_direct is false and must be true/,
+  );
+});

@@ -1,0 +1,104 @@
+import { encodeNameRecord, type SessionName, type SessionToken } from "@voda/proto/session";
+import { ensureStreams } from "@voda/proto/streams";
+import { laneSubjects, logStream, pageSubjects, snapshotStream } from "@voda/proto/wire";
+import { assert } from "@voda/stdx";
+import type { Commit, Connection } from "../commit/index.ts";
+import { command, direct, directBatch, fromLeader, request, type Stored, StoreError } from "./direct.ts";
+import { deletePages, type PageName, readPages, writePages } from "./pages.ts";
+
+/**
+ * The stored half of sessions: records of lanes, pages of snapshots, names. Reads are hints; only an accepted append proves
+ * anything. Everything that returns a promise may throw a StoreError.
+ */
+export interface Store {
+  /** The last record of the lane: one read, from any replica. */
+  last(token: SessionToken): Promise<Stored | undefined>;
+  /** The same from the leader. */
+  lastFromLeader(token: SessionToken): Promise<Stored | undefined>;
+  /** Records of the lane at or after `from`, ascending; all of them, or the first `limit`. */
+  range(token: SessionToken, from: number, options?: RangeOptions): Promise<Stored[]>;
+  /** The first record after `seq`, from the leader. */
+  recordAfter(token: SessionToken, seq: number): Promise<Stored | undefined>;
+  /** Removes the records before `below`, which must not be beyond the lane's last: a lane is never emptied. */
+  trim(token: SessionToken, below: number): Promise<void>;
+  /** Removes what a session leaves beside its tombstone at `goneSeq`: earlier records, name, pages. */
+  purgeSession(token: SessionToken, goneSeq: number): Promise<void>;
+  /** Writes immutable pages; returns when all are stored. */
+  writePages(token: SessionToken, pages: readonly { readonly name: PageName; readonly bytes: Uint8Array }[]): Promise<void>;
+  /** In the order of the names; `undefined` where there is none. */
+  readPages(token: SessionToken, names: readonly PageName[]): Promise<(Uint8Array | undefined)[]>;
+  deletePages(token: SessionToken, names: readonly PageName[]): Promise<void>;
+  /** Writes the name record unless it is there. */
+  publishName(token: SessionToken, name: SessionName): Promise<void>;
+}
+
+export interface RangeOptions {
+  readonly leader?: boolean;
+  readonly limit?: number;
+}
+
+/** Records per read: a fold comes every 512 records, so a wake is one read. */
+const RANGE_BATCH = 600;
+const WRONG_SEQUENCE = 10071;
+
+/** The commit is the owner's: pages and names are appends like records, with an expectation of 0 on their own subject. */
+export function openStore(connection: Connection, commit: Commit): Store {
+  const log = logStream(0);
+  const purge = (stream: string, filter: string, more: object = {}): Promise<void> =>
+    command(connection, `$JS.API.STREAM.PURGE.${stream}`, JSON.stringify({ filter, ...more }));
+  return {
+    last: (token) => direct(connection, log, { last_by_subj: laneSubjects(token).fence }),
+    lastFromLeader: (token) => fromLeader(connection, log, { last_by_subj: laneSubjects(token).fence }),
+    range: (token, from, options = {}) => range(connection, laneSubjects(token).fence, from, options),
+    recordAfter: (token, seq) => fromLeader(connection, log, { seq: seq + 1, next_by_subj: laneSubjects(token).fence }),
+    trim(token, below) {
+      assert(below > 0, `trim below ${below}: 0 would purge the whole lane`);
+      return purge(log, laneSubjects(token).plain, { seq: below });
+    },
+    async purgeSession(token, goneSeq) {
+      assert(goneSeq > 0, `tombstone at ${goneSeq}`);
+      await purge(log, laneSubjects(token).plain, { seq: goneSeq });
+      await purge(log, laneSubjects(token).name);
+      await purge(snapshotStream(0), pageSubjects(token));
+    },
+    writePages: (token, pages) => writePages(connection, commit, token, pages),
+    readPages: (token, names) => readPages(connection, token, names),
+    deletePages: (token, names) => deletePages(token, names, (subject) => purge(snapshotStream(0), subject)),
+    publishName: (token, name) => publishName(commit, token, name),
+  };
+}
+
+/** Creates the streams and buckets that are missing. @throws IncompatibleStreamError, StoreError */
+export function createStreams(connection: Connection, replicas: number): Promise<void> {
+  return ensureStreams(async (subject, body) => (await request(connection, subject, body)).string(), replicas);
+}
+
+async function range(connection: Connection, fence: string, from: number, options: RangeOptions): Promise<Stored[]> {
+  const limit = options.limit ?? Number.POSITIVE_INFINITY;
+  const records: Stored[] = [];
+  let seq = Math.max(1, from);
+  while (records.length < limit) {
+    if (options.leader === true) {
+      const next = await fromLeader(connection, logStream(0), { seq, next_by_subj: fence });
+      if (next === undefined) break;
+      records.push(next);
+    } else {
+      const count = Math.min(RANGE_BATCH, limit - records.length);
+      const batch = await directBatch(connection, logStream(0), fence, seq, count);
+      records.push(...batch.messages);
+      if (!batch.more) break;
+    }
+    seq = (records.at(-1)?.seq ?? seq) + 1;
+  }
+  return records;
+}
+
+function publishName(commit: Commit, token: SessionToken, name: SessionName): Promise<void> {
+  const subject = laneSubjects(token).name;
+  return new Promise((resolve, reject) => {
+    commit.append({ subject, fence: subject, expect: 0, payload: encodeNameRecord(name) }, (outcome) => {
+      if (outcome.type === "acked" || (outcome.type === "refused" && outcome.code === WRONG_SEQUENCE)) resolve();
+      else reject(new StoreError(`the name record on ${subject} was not written: ${outcome.type}`));
+    });
+  });
+}

@@ -138,13 +138,18 @@ test("operations that do not decode are refused before any field changes", () =>
   const tx = live.begin();
   tx.state.n.add(1);
   tx.state.notes.append("a");
+  tx.state.items.set("ka", 1);
+  tx.state.items.set("kb", 1);
   const delta = tx.commit(1);
   assert.ok(delta);
+  const sameKey = Buffer.from(delta);
+  sameKey.write("ka", sameKey.indexOf("kb"));
   const cut = Buffer.from(delta);
   cut.fill(0xff, cut.indexOf("notes") + 7);
   const twice = Buffer.from(delta);
-  twice[18] = 3;
+  twice[18] = 4;
   for (const [bytes, message] of [
+    [sameKey, /a key is written twice/],
     [cut, /not an update of a text/],
     [Buffer.concat([twice, twice.subarray(19, 25)]), /changed twice/],
   ] as const) {

@@ -54,6 +54,16 @@ test("many small fields share pages within the bound", () => {
   for (const name of Object.keys(registers)) assert.equal(state[name], name.repeat(120));
 });
 
+test("entries around the size of a page come back in their order", () => {
+  for (const size of [pageBytesMax - 600, pageBytesMax - 500, pageBytesMax, pageBytesMax + 400, 2 * pageBytesMax]) {
+    const live = openState(wide, tools);
+    const tx = live.begin();
+    for (const key of ["a", "b", "c"]) tx.state.items.set(key, key.repeat(size));
+    tx.commit(1);
+    assert.deepEqual(read(openState(wide, tools, live.snapshot())), read(live));
+  }
+});
+
 test("a small change leaves most pages as they were", () => {
   const live = openState(wide, tools);
   fill(live, 5000);

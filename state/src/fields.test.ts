@@ -212,3 +212,24 @@ test("nothing changed is no delta", () => {
   assert.equal(tx.commit(1), undefined);
   assert.equal(live.seq, 1);
 });
+
+test("a delta whose text builds on missing edits ends the state: no half of it can be read", () => {
+  const live = open();
+  const deltas = ["a", "b"].map((text) => {
+    const tx = live.begin();
+    tx.state.visits.add(1);
+    tx.state.notes.append(text);
+    return tx.commit(1) ?? assert.fail("no delta");
+  });
+  // The second transaction, sealed again as the first.
+  const forged = Buffer.from(deltas[1] ?? []);
+  forged[17] = 1;
+  forged.writeUInt32LE(0, 12);
+  forged.writeUInt32LE(crc32(forged), 12);
+  const other = open();
+  const view = other.view();
+  assert.throws(() => other.apply(forged), { name: "CorruptError", message: /builds on edits that are not there/ });
+  for (const use of [() => other.begin(), () => other.view(), () => other.snapshot(), () => view.state.visits.value]) {
+    assert.throws(use, { name: "CorruptError", message: /load the session again/ });
+  }
+});

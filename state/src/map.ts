@@ -1,7 +1,7 @@
 import { ByteReader, ByteWriter, DecodeError } from "@voda/stdx";
 import { type Field, type Layer, refuseAssign, type Scope } from "./field.ts";
 import { frozenJson, type Json, jsonBytes, readJson, readOptionalJson, writeJson } from "./json.ts";
-import { cutEvenly, pieceAloneBytes, pieceBytesMax } from "./piece.ts";
+import { cutEvenly, pieceAloneBytes, pieceBytesMax, piecesBytes } from "./piece.ts";
 
 /** Bytes of UTF-8. */
 export const mapKeyBytesMax = 1024;
@@ -26,11 +26,13 @@ export interface MapState extends ReadMap {
 interface MapSlot {
   /** `undefined`: the key is absent. */
   readonly values: Map<string, Json | undefined>;
-  /** Keys of the whole map as this layer sees it. */
+  /** Keys of the whole map as the layer sees it; of no meaning in a slot that was decoded. */
   size: number;
 }
 
 const ENTRY_BYTES = 64;
+/** Between two places where a piece may end, on average. */
+const PIECE_BYTES = 16 * 1024;
 const utf8 = new TextEncoder();
 
 /** Json values under string keys; each key is written on its own. */
@@ -49,7 +51,7 @@ export class MapField implements Field<MapSlot> {
   }
 
   get bytes(): number {
-    return this.#bytes;
+    return this.#bytes + piecesBytes(this.#saved);
   }
 
   access(scope: Scope): MapState {
@@ -106,9 +108,7 @@ export class MapField implements Field<MapSlot> {
     for (let left = reader.count(2); left > 0; left -= 1) {
       const key = reader.text();
       if (slot.values.has(key)) throw new DecodeError(`map ${this.name}: a key is written twice`);
-      const value = readOptionalJson(reader);
-      slot.values.set(key, value);
-      slot.size += (value === undefined ? 0 : 1) - (this.#live.has(key) ? 1 : 0);
+      slot.values.set(key, readOptionalJson(reader));
     }
     return slot;
   }
@@ -136,9 +136,11 @@ export class MapField implements Field<MapSlot> {
     const pieces: Uint8Array[] = [];
     const writer = new ByteWriter();
     for (const key of (this.#sorted ??= [...this.#live.keys()].sort())) {
+      const from = writer.length;
       writer.text(key);
       writeJson(writer, this.#live.get(key));
-      const full = writer.length >= pieceAloneBytes && (endsPiece(key) || writer.length >= pieceBytesMax / 2);
+      const ends = endsPiece(key, writer.length - from) || writer.length >= pieceBytesMax * 0.75;
+      const full = ends && writer.length >= pieceAloneBytes;
       if (full) pieces.push(...cutEvenly(writer.finish()));
     }
     if (writer.length > 0) pieces.push(writer.finish());
@@ -252,9 +254,10 @@ function entryBytes(key: string, value: Json): number {
   return ENTRY_BYTES + key.length + jsonBytes(value);
 }
 
-/** One key of eight, by FNV-1a. */
-function endsPiece(key: string): boolean {
+/** Once in about PIECE_BYTES of entries, by the key alone: FNV-1a with its last bits mixed. */
+function endsPiece(key: string, bytes: number): boolean {
   let hash = 0x811c9dc5;
   for (let i = 0; i < key.length; i += 1) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
-  return ((hash ^ (hash >>> 15)) & 7) === 0;
+  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
+  return ((hash ^ (hash >>> 13)) >>> 0) * PIECE_BYTES < bytes * 2 ** 32;
 }

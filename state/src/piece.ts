@@ -4,7 +4,7 @@ import { pageBytesMax } from "@voda/proto/wire";
 /** Room in a page for the envelope and for the header of a piece: name, kind, form, length. */
 export const pieceBytesMax = pageBytesMax - 512;
 /** A piece of this size has a page of its own; smaller ones share pages. */
-export const pieceAloneBytes = 16 * 1024;
+export const pieceAloneBytes = 8 * 1024;
 
 /** Parts of `size` bytes, the last one what is left: bytes before a change stay in equal parts. */
 export function cutEvery(bytes: Uint8Array, size: number): Uint8Array[] {
@@ -17,4 +17,11 @@ export function cutEvery(bytes: Uint8Array, size: number): Uint8Array[] {
 export function cutEvenly(bytes: Uint8Array): Uint8Array[] {
   const parts = Math.ceil(bytes.length / pieceBytesMax);
   return cutEvery(bytes, Math.ceil(bytes.length / Math.max(1, parts)));
+}
+
+/** What kept pieces occupy. */
+export function piecesBytes(pieces: readonly Uint8Array[] | undefined): number {
+  let bytes = 0;
+  for (const piece of pieces ?? []) bytes += piece.length;
+  return bytes;
 }

@@ -1,7 +1,7 @@
 import { ByteReader, ByteWriter } from "@voda/stdx";
 import { type Field, findSlot, type Scope } from "./field.ts";
 import { frozenJson, type Json, jsonBytes, readJson, writeJson } from "./json.ts";
-import { cutEvery, pieceBytesMax } from "./piece.ts";
+import { cutEvery, pieceBytesMax, piecesBytes } from "./piece.ts";
 
 interface RegisterSlot {
   /** `undefined`: never written. */
@@ -25,7 +25,7 @@ export class RegisterField implements Field<RegisterSlot> {
   }
 
   get bytes(): number {
-    return this.#bytes;
+    return this.#bytes + piecesBytes(this.#saved);
   }
 
   access(scope: Scope): Json {

@@ -76,7 +76,7 @@ class Live<S extends Schema> implements SessionState<S> {
     this.#names = fields.map(nameBlock);
     this.#crc32 = crc32;
     this.#accessors = createAccessors(fields);
-    this.#cuts = createCuts(fields);
+    this.#cuts = createCuts(fields, () => this.#check());
     if (snapshot !== undefined) this.#load(snapshot);
   }
 
@@ -107,7 +107,7 @@ class Live<S extends Schema> implements SessionState<S> {
     assert(!this.#isWriting, "begin while a transaction is open");
     this.#isWriting = true;
     const layer: Layer = { slots: [], next: undefined };
-    const scope = new Writing(layer);
+    const scope = new Writing(layer, () => this.#check());
     const end = (how: string): void => {
       scope.end(how);
       this.#isWriting = false;
@@ -238,14 +238,16 @@ class Live<S extends Schema> implements SessionState<S> {
 /** The scope of a transaction. */
 class Writing implements Scope {
   readonly layer: Layer;
+  readonly #whole: () => void;
   #end: string | undefined;
 
-  constructor(layer: Layer) {
+  constructor(layer: Layer, whole: () => void) {
     this.layer = layer;
+    this.#whole = whole;
   }
 
   alive(): void {
-    if (this.#end === undefined) return;
+    if (this.#end === undefined) return this.#whole();
     throw new ClosedError(`the transaction is ${this.#end}: use the state only inside the handler's call`);
   }
 

@@ -2,7 +2,7 @@ import { type ByteReader, type ByteWriter, DecodeError } from "@voda/stdx";
 import { applyUpdate, Doc, decodeUpdate, encodeStateAsUpdate, type Text } from "yjs";
 import { CorruptError, TooLargeError } from "./errors.ts";
 import { type Field, findSlot, refuseAssign, type Scope } from "./field.ts";
-import { cutEvery, pieceBytesMax } from "./piece.ts";
+import { cutEvery, pieceBytesMax, piecesBytes } from "./piece.ts";
 
 /** UTF-16 code units of one text. */
 export const textLengthMax = 16 * 1024 * 1024;
@@ -50,6 +50,7 @@ const NO_CLIENT = 0;
 const STRUCT_BYTES = 160;
 /** What one edit adds to an update besides its text; measured updates have 15 to 32 bytes. */
 const EDIT_BYTES = 48;
+const utf8 = new TextEncoder();
 
 /**
  * Text of which ranges are inserted and deleted. Behind it is a yjs document, opened at the first use; its updates travel
@@ -70,7 +71,7 @@ export class TextField implements Field<TextSlot> {
   }
 
   get bytes(): number {
-    let bytes = this.#stored?.length ?? 0;
+    let bytes = (this.#stored?.length ?? 0) + piecesBytes(this.#saved);
     for (const structs of this.#live?.doc.store.clients.values() ?? []) bytes += structs.length * STRUCT_BYTES;
     return bytes + (this.#live?.text.length ?? 0) + (this.#text?.length ?? 0);
   }
@@ -97,7 +98,7 @@ export class TextField implements Field<TextSlot> {
   /** About how many bytes `encode` will write, without the edits' effect on the document. */
   static estimate(slot: unknown): number {
     const { edits } = slot as TextSlot;
-    return edits.reduce((sum, edit) => sum + EDIT_BYTES + edit.inserted.length, 0);
+    return edits.reduce((sum, edit) => sum + EDIT_BYTES + utf8.encode(edit.inserted).length, 0);
   }
 
   /** Performs the edits: the document is ahead of `read` until `apply`. */

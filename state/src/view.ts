@@ -18,7 +18,8 @@ export interface Cuts {
   keep(index: number, slot: unknown): void;
 }
 
-export function createCuts(fields: readonly Field[]): Cuts {
+/** @param whole throws once the state is broken */
+export function createCuts(fields: readonly Field[], whole: () => void): Cuts {
   let newest: Cut | undefined;
 
   const enter = (seq: number): Cut => {
@@ -54,6 +55,7 @@ export function createCuts(fields: readonly Field[]): Cuts {
       let isOpen = true;
       const alive = (): void => {
         if (!isOpen) throw new ClosedError("the view is closed: read before the handler returns");
+        whole();
       };
       const writable = (field: string): void => {
         alive();

@@ -24,7 +24,7 @@ for (const [name, step] of steps) {
 
 function checkGenerated(): void {
   run("node", ["tools/generate.ts"]);
-  const changed = execFileSync("git", ["status", "--porcelain", "--", "*/gen"], { encoding: "utf8" });
+  const changed = execFileSync("git", ["status", "--porcelain", "--", "*/gen/*"], { encoding: "utf8" });
   if (changed !== "")
     throw new Error(`generated code differs from its source; commit what \`npm run generate\` wrote:\n${changed}`);
 }

@@ -1,0 +1,132 @@
+// The handlers of the examples on a state in memory; the tests of the mesh run them on the real one.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { gunzipSync } from "node:zlib";
+import { create } from "@bufbuild/protobuf";
+import { type AnyAgent, definitionOf, handlersOf, type MapState, type TextState, VodaError } from "voda/definition";
+import { cart } from "./cart/cart.ts";
+import { counter } from "./counter/counter.ts";
+import { editor } from "./editor/editor.ts";
+import { AddItemRequestSchema, GetCartRequestSchema } from "./gen/shop/v1/cart_pb.ts";
+import config from "./voda.config.ts";
+
+/** Calls handlers of an agent on one state. */
+function session(agent: AnyAgent, state: object) {
+  return (method: string, input?: unknown): unknown => {
+    const handler = handlersOf(agent).get(method);
+    assert.ok(handler !== undefined, `no handler ${method}`);
+    const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+    const call = { key: "k", caller: { subject: "anonymous" }, signal: new AbortController().signal, log };
+    return handler.run({ ...call, state, now: () => 0, random: () => 0, uuid: () => "" }, input);
+  };
+}
+
+function memoryCounter() {
+  const state = { value: 0, add: (by = 1) => (state.value += by) };
+  return state;
+}
+
+function memoryMap(): MapState<number> {
+  const map = new Map<string, number>();
+  const update = (key: string, change: (old: number | undefined) => number): void => void map.set(key, change(map.get(key)));
+  return Object.assign(map, { update });
+}
+
+function memoryText(): TextState {
+  let text = "";
+  const splice = (at: number, length: number, insert: string): void => {
+    text = text.slice(0, at) + insert + text.slice(at + length);
+  };
+  return {
+    get length() {
+      return text.length;
+    },
+    toString: () => text,
+    append: (more) => splice(text.length, 0, more),
+    insert: (at, more) => splice(at, 0, more),
+    delete: (at, length) => splice(at, length, ""),
+    replace(find, more) {
+      const at = text.indexOf(find);
+      if (at >= 0) splice(at, find.length, more);
+      return at >= 0;
+    },
+  };
+}
+
+test("the config names the three agents with their methods", () => {
+  const methods = config.agents.map((agent) => [
+    agent.name,
+    definitionOf(agent).methods.map((method) => `${method.mode} ${method.name}`),
+  ]);
+  assert.deepEqual(methods, [
+    ["counter", ["readonly get", "handler add"]],
+    ["cart", ["handler addItem", "readonly getCart"]],
+    ["editor", ["readonly text", "readonly length", "handler apply"]],
+  ]);
+});
+
+test("the counter adds and reads", () => {
+  const call = session(counter, { count: memoryCounter() });
+  assert.equal(call("add", 2), 2);
+  assert.equal(call("add", 3), 5);
+  assert.equal(call("get"), 5);
+});
+
+test("the cart sums quantities, counts changes and refuses what cannot be bought", () => {
+  const call = session(cart, { lines: memoryMap(), version: memoryCounter() });
+  const add = (sku: string, quantity: number): unknown => call("addItem", create(AddItemRequestSchema, { sku, quantity }));
+  add("tea", 2);
+  add("cup", 1);
+  const lines = [
+    { sku: "tea", quantity: 5 },
+    { sku: "cup", quantity: 1 },
+  ];
+  assert.deepEqual(add("tea", 3), { cart: { lines, version: 3n } });
+  assert.deepEqual(call("getCart", create(GetCartRequestSchema)), { cart: { lines, version: 3n } });
+  for (const [sku, quantity] of [["", 1] as const, ["tea", 0] as const])
+    assert.throws(
+      () => add(sku, quantity),
+      (error) => VodaError.is(error, "invalid_argument"),
+    );
+});
+
+test("the editor applies edits in their order and refuses malformed ones with their index", () => {
+  const call = session(editor, { text: memoryText() });
+  const edits = [
+    [0, 0, "hello"],
+    [5, 0, " world"],
+    [0, 1, "H"],
+  ];
+  assert.equal(call("apply", edits), 11);
+  assert.equal(call("text"), "Hello world");
+  assert.equal(call("length"), 11);
+  const refused = (input: unknown, message: RegExp): void =>
+    assert.throws(
+      () => call("apply", input),
+      (error) => VodaError.is(error, "invalid_argument") && message.test(error.message),
+    );
+  refused(undefined, /the input is not a list/);
+  refused([[0, 0, ""], 1], /edit 1 is not \[at, deleteCount, insert\]/);
+  refused([[-1, 0, ""]], /edit 0 is not/);
+  refused([[0, 0.5, ""]], /edit 0 is not/);
+  refused([[8, 4, ""]], /edit 0 reaches to 12 in a text of length 11/);
+});
+
+interface Trace {
+  readonly startContent: string;
+  readonly endContent: string;
+  readonly txns: readonly { readonly patches: readonly [number, number, string][] }[];
+}
+
+test("the shipped editing history replays to its end", () => {
+  const file = new URL("./editor/trace.json.gz", import.meta.url);
+  const trace = JSON.parse(gunzipSync(readFileSync(file)).toString()) as Trace;
+  const call = session(editor, { text: memoryText() });
+  const edits = trace.txns.flatMap((txn) => txn.patches);
+  // Its characters are all in the basic plane, so code points are code units.
+  for (const edit of [...edits, [0, 0, trace.endContent]]) assert.doesNotMatch(String(edit[2]), /[\ud800-\udfff]/);
+  call("apply", [[0, 0, trace.startContent], ...edits]);
+  assert.equal(call("text"), trace.endContent);
+  assert.equal(edits.length, 26_078);
+});

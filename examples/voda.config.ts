@@ -1,0 +1,6 @@
+import { defineConfig } from "voda/config";
+import { cart } from "./cart/cart.ts";
+import { counter } from "./counter/counter.ts";
+import { editor } from "./editor/editor.ts";
+
+export default defineConfig({ agents: [counter, cart, editor] });

@@ -59,7 +59,8 @@ export function grantProblem(claims: GrantClaims, use: GrantUse): GrantProblem |
   if (claims.session !== use.session) return refused(`it is for session ${claims.session}, not ${use.session}`);
   if (claims.node !== use.node) return refused(`it is for node ${claims.node}, not ${use.node}`);
   if (claims.incarnation !== use.incarnation) return refused(`it is for another incarnation of node ${use.node}`);
-  if (exp <= iat || exp - iat > grantSecondsMax) return refused(`its life of ${exp - iat} s exceeds grantSecondsMax ${grantSecondsMax}`);
+  if (exp <= iat || exp - iat > grantSecondsMax)
+    return refused(`its life of ${exp - iat} s exceeds grantSecondsMax ${grantSecondsMax}`);
   const now = use.nowMs / 1000;
   if (iat > now + clockSkewSeconds) return refused(`it was issued ${Math.round(iat - now)} s in the future`);
   return now >= exp ? { kind: "expired" } : undefined;

@@ -1,0 +1,92 @@
+// Streams and buckets of a deployment, as the JetStream API names their settings, and the one way to create them.
+import { agentsBucket, blobsBucket, keysBucket, logStream, nodesBucket, snapshotStream } from "./wire.ts";
+
+const SECOND_NS = 1_000_000_000;
+/** How long the marker of an expired lease stays for watchers that were away. */
+const leaseMarkerNs = 300 * SECOND_NS;
+
+/** Settings of one stream; durations are in nanoseconds. */
+export type StreamConfig = { readonly name: string } & Readonly<Record<string, unknown>>;
+
+/** Sends one JetStream API request and returns the JSON of the answer. */
+export type JetStreamRequest = (subject: string, body: string) => Promise<string>;
+
+/** A stream that exists with settings that voda cannot work with. */
+export class IncompatibleStreamError extends Error {
+  override readonly name = "IncompatibleStreamError";
+}
+
+/** Log and snapshots own all shards: stream 0 is the only one. `replicas` is 1 or 3. */
+export function streamConfigs(replicas: number): StreamConfig[] {
+  const base = { storage: "file", retention: "limits", num_replicas: replicas, allow_direct: true };
+  // Without limits nothing is discarded; "new" would be safer and is refused together with schedules (nats-server 2.15.1).
+  const log = {
+    ...base,
+    discard: "old",
+    allow_rollup_hdrs: true,
+    allow_msg_ttl: true,
+    allow_msg_schedules: true,
+    allow_atomic: true,
+  };
+  return [
+    { ...log, name: logStream(0), subjects: ["v.log.>"] },
+    { ...base, name: snapshotStream(0), subjects: ["v.snap.>"], discard: "new" },
+    bucket(base, nodesBucket, { allow_msg_ttl: true, subject_delete_marker_ttl: leaseMarkerNs }),
+    bucket(base, agentsBucket, {}),
+    bucket(base, keysBucket, { allow_msg_ttl: true }),
+    {
+      ...base,
+      name: `OBJ_${blobsBucket}`,
+      subjects: [`$O.${blobsBucket}.C.>`, `$O.${blobsBucket}.M.>`],
+      discard: "new",
+      allow_rollup_hdrs: true,
+    },
+  ];
+}
+
+/**
+ * Creates what is missing; a second call, or one by another process at the same time, changes nothing.
+ * @throws IncompatibleStreamError when a stream exists with other settings; it is left as it is
+ */
+export async function ensureStreams(request: JetStreamRequest, replicas: number): Promise<void> {
+  for (const config of streamConfigs(replicas)) {
+    const made = parse(await request(`$JS.API.STREAM.CREATE.${config.name}`, JSON.stringify(config)));
+    if (made.error === undefined) continue;
+    if (made.error.err_code !== nameInUse) throw new Error(`cannot create stream ${config.name}: ${made.error.description}`);
+    const found = parse(await request(`$JS.API.STREAM.INFO.${config.name}`, ""));
+    const differs = differences(config, found.config ?? {});
+    throw new IncompatibleStreamError(
+      `stream ${config.name} exists with other settings: ${differs.join(", ")}; use another nats-server store, or delete the stream if its data may go`,
+    );
+  }
+}
+
+/** JetStream's error code: a stream of this name has another configuration. */
+const nameInUse = 10058;
+
+interface Answer {
+  readonly error?: { readonly err_code?: number; readonly description: string };
+  readonly config?: Readonly<Record<string, unknown>>;
+}
+
+const parse = (json: string): Answer => JSON.parse(json) as Answer;
+
+function bucket(base: object, name: string, more: object): StreamConfig {
+  return {
+    ...base,
+    name: `KV_${name}`,
+    subjects: [`$KV.${name}.>`],
+    discard: "new",
+    max_msgs_per_subject: 1,
+    allow_rollup_hdrs: true,
+    deny_delete: true,
+    ...more,
+  };
+}
+
+function differences(wanted: StreamConfig, found: Readonly<Record<string, unknown>>): string[] {
+  return Object.entries(wanted).flatMap(([key, value]) => {
+    const [want, have] = [JSON.stringify(value), JSON.stringify(found[key])];
+    return want === have ? [] : [`${key} is ${have ?? "not set"} and must be ${want}`];
+  });
+}

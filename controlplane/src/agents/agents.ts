@@ -1,0 +1,59 @@
+// What is deployed: definitions by name, and which agents implement a protobuf service.
+import type { Agent } from "@voda/proto/api";
+import { gpuRequest, type Resources } from "../placement/index.ts";
+
+const nothing: Resources = { cpuMilli: 0, memoryMib: 0, gpu: { kind: "none" } };
+
+/** Key of `voda_agents`, and of this index: a namespace and a name have no dot. */
+export function agentKey(namespace: string, name: string): string {
+  return `${namespace}.${name}`;
+}
+
+export class Agents {
+  readonly #agents = new Map<string, Agent>();
+  /** Names by namespace and service. */
+  readonly #implementers = new Map<string, Set<string>>();
+
+  get(namespace: string, name: string): Agent | undefined {
+    return this.#agents.get(agentKey(namespace, name));
+  }
+
+  /** All agents of a namespace, by name. */
+  list(namespace: string): Agent[] {
+    const found = [...this.#agents.values()].filter((agent) => agent.namespace === namespace);
+    return found.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** The one agent that implements a service; `undefined` when there is none, or several. */
+  implementer(namespace: string, service: string): string | undefined {
+    const names = this.#implementers.get(agentKey(namespace, service));
+    return names?.size === 1 ? names.values().next().value : undefined;
+  }
+
+  resourcesOf(namespace: string, name: string): Resources {
+    const found = this.get(namespace, name)?.resources;
+    if (found === undefined) return nothing;
+    const { cpuMilli, memoryMib, gpuMilli, gpuMemoryMib } = found;
+    return { cpuMilli, memoryMib, gpu: gpuRequest(gpuMilli, gpuMemoryMib) };
+  }
+
+  set(agent: Agent): void {
+    this.delete(agentKey(agent.namespace, agent.name));
+    this.#agents.set(agentKey(agent.namespace, agent.name), agent);
+    for (const service of servicesOf(agent)) {
+      const key = agentKey(agent.namespace, service);
+      this.#implementers.set(key, (this.#implementers.get(key) ?? new Set()).add(agent.name));
+    }
+  }
+
+  delete(key: string): void {
+    const known = this.#agents.get(key);
+    if (known === undefined) return;
+    this.#agents.delete(key);
+    for (const service of servicesOf(known)) this.#implementers.get(agentKey(known.namespace, service))?.delete(known.name);
+  }
+}
+
+function servicesOf(agent: Agent): Set<string> {
+  return new Set(agent.methods.map((method) => method.service).filter((service) => service !== ""));
+}

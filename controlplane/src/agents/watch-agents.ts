@@ -1,0 +1,25 @@
+// Keeps the index of agents equal to the bucket `voda_agents`.
+import { fromJsonString } from "@bufbuild/protobuf";
+import type { KV, KvWatchEntry } from "@nats-io/kv";
+import { AgentSchema } from "@voda/proto/api";
+import type { Logger } from "pino";
+import { type BucketWatch, watchBucket } from "../nats/watch-bucket.ts";
+import type { Agents } from "./agents.ts";
+
+export function watchAgents(kv: KV, agents: Agents, log: Logger): Promise<BucketWatch> {
+  return watchBucket(kv, (entry) => {
+    if (entry.operation === "PUT") accept(entry, agents, log);
+    else agents.delete(entry.key);
+  });
+}
+
+function accept(entry: KvWatchEntry, agents: Agents, log: Logger): void {
+  try {
+    agents.set(fromJsonString(AgentSchema, entry.string(), { ignoreUnknownFields: true }));
+  } catch (error) {
+    log.error(
+      { err: error, key: entry.key, revision: entry.revision },
+      "a definition in the bucket is not readable; it is left out",
+    );
+  }
+}

@@ -1,0 +1,182 @@
+// Feeds the lease machine and the directory from NATS: leases (KV), heartbeats and reports (core subjects).
+import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import type { KV, KvWatchEntry } from "@nats-io/kv";
+import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
+import { HeartbeatSchema, ReportSchema, ResyncSchema } from "@voda/proto/node";
+import { heartbeatSubject, reportSubject, resyncSubject } from "@voda/proto/wire";
+import type { Clock } from "@voda/stdx";
+import type { Logger } from "pino";
+import { isReady, type LeaseEffect, type LeaseEvent, type LeaseState, noLeases, step } from "../lease/index.ts";
+import { type BucketWatch, watchBucket } from "../nats/watch-bucket.ts";
+import type { Directory, DirectoryNode } from "./directory.ts";
+import { readLeaseEntry } from "./lease-entry.ts";
+
+/** What Envoy must know of a node. */
+export interface NodeEndpoint {
+  readonly id: string;
+  readonly ingress: string;
+  /** It gets no new sessions; those it has go on. */
+  readonly draining: boolean;
+}
+
+export interface FollowOptions {
+  readonly connection: NatsConnection;
+  /** The bucket `voda_nodes`. */
+  readonly leases: KV;
+  readonly directory: Directory;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Called with all nodes whenever one of them changes. */
+  readonly onNodes: (nodes: readonly NodeEndpoint[]) => void;
+}
+
+const tickMs = 250;
+/** A node that does not answer a resync is asked again after this. */
+const resyncMs = 1_000;
+/** A start waits this long for the reports of the nodes that are there. */
+const settleMsMax = 1_500;
+
+export class NodeFollower implements AsyncDisposable {
+  readonly #options: FollowOptions;
+  #leases: LeaseState = noLeases;
+  readonly #askedMs = new Map<string, number>();
+  #published = "[]";
+  #subscriptions: readonly Subscription[] = [];
+  #watch: BucketWatch | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #settled = Promise.withResolvers<void>();
+
+  /** Resolves when the nodes that are there have reported what they host, or `settleMsMax` have passed. */
+  static async open(options: FollowOptions): Promise<NodeFollower> {
+    const follower = new NodeFollower(options);
+    const { connection } = options;
+    follower.#subscriptions = [
+      connection.subscribe(heartbeatSubject("*"), { callback: (error, message) => follower.#onHeartbeat(error, message) }),
+      connection.subscribe(reportSubject("*"), { callback: (error, message) => follower.#onReport(error, message) }),
+    ];
+    follower.#watch = await watchBucket(options.leases, (entry) => follower.#onEntry(entry));
+    follower.#timer = setInterval(() => follower.#tick(), tickMs);
+    await follower.#settle();
+    return follower;
+  }
+
+  private constructor(options: FollowOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the node may get sessions now. */
+  isReady(node: string): boolean {
+    return isReady(this.#leases, node, this.#nowMs());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer);
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+    await this.#watch?.close();
+  }
+
+  async #settle(): Promise<void> {
+    if (this.#options.directory.unsynced().length === 0) return;
+    const timeout = setTimeout(() => this.#settled.resolve(), settleMsMax);
+    await this.#settled.promise;
+    clearTimeout(timeout);
+  }
+
+  #nowMs(): number {
+    return this.#options.clock.monotonicMs();
+  }
+
+  #onEntry(entry: KvWatchEntry): void {
+    try {
+      const { event, node } = readLeaseEntry(entry, this.#nowMs());
+      this.#step(event, node);
+    } catch (error) {
+      this.#options.log.error({ err: error, key: entry.key }, "a lease is not readable; it is left out");
+    }
+  }
+
+  #onHeartbeat(error: Error | null, message: Msg): void {
+    const heartbeat = this.#decode(HeartbeatSchema, error, message);
+    if (heartbeat === undefined) return;
+    const { node, incarnation } = heartbeat;
+    this.#step({ kind: "heartbeat", node, incarnation, nowMs: this.#nowMs() });
+    this.#options.directory.hear(heartbeat);
+    this.#askUnsynced();
+  }
+
+  #onReport(error: Error | null, message: Msg): void {
+    const report = this.#decode(ReportSchema, error, message);
+    if (report === undefined) return;
+    const outcome = this.#options.directory.apply(report);
+    if (outcome === "gap") this.#askUnsynced();
+    if (this.#options.directory.unsynced().length === 0) this.#settled.resolve();
+  }
+
+  #decode<Desc extends DescMessage>(schema: Desc, error: Error | null, message: Msg): MessageShape<Desc> | undefined {
+    try {
+      if (error !== null) throw error;
+      return fromBinary(schema, message.data);
+    } catch (cause) {
+      this.#options.log.error({ err: cause, subject: message.subject }, "a message of a node is not readable; it is left out");
+      return undefined;
+    }
+  }
+
+  #tick(): void {
+    const nowMs = this.#nowMs();
+    this.#step({ kind: "tick", nowMs });
+    this.#options.directory.expire(nowMs);
+    this.#askUnsynced();
+    this.#publish();
+  }
+
+  /** `described`: what the lease of the event says of its node. */
+  #step(event: LeaseEvent, described?: DirectoryNode): void {
+    const next = step(this.#leases, event);
+    this.#leases = next.state;
+    for (const effect of next.effects) this.#apply(effect, described);
+    if (next.effects.length > 0) this.#publish();
+  }
+
+  #apply(effect: LeaseEffect, described: DirectoryNode | undefined): void {
+    const { directory, log } = this.#options;
+    if (effect.kind === "held") {
+      log.warn({ leases: effect.leases }, "many leases ended at once; nobody is given up by silence for a while");
+      return;
+    }
+    log.info({ node: effect.node, incarnation: effect.incarnation }, `node ${effect.kind}`);
+    if (effect.kind === "lost") {
+      directory.drop(effect.node);
+      this.#askedMs.delete(effect.node);
+    } else if (effect.kind !== "lapsed" && described !== undefined) {
+      if (effect.kind === "joined") directory.join(described);
+      else directory.rejoin(described);
+      this.#askedMs.delete(effect.node);
+      this.#askUnsynced();
+    }
+  }
+
+  /** Asks for full reports, each node at most once in `resyncMs`. */
+  #askUnsynced(): void {
+    const nowMs = this.#nowMs();
+    for (const node of this.#options.directory.unsynced()) {
+      if (nowMs - (this.#askedMs.get(node) ?? Number.NEGATIVE_INFINITY) < resyncMs) continue;
+      this.#askedMs.set(node, nowMs);
+      this.#options.connection.publish(resyncSubject, toBinary(ResyncSchema, create(ResyncSchema, { node })));
+    }
+  }
+
+  /** Sets who may get sessions, and tells `onNodes` when something changed. */
+  #publish(): void {
+    const { directory } = this.#options;
+    const endpoints = directory.nodes().map(({ node }) => {
+      const ready = this.isReady(node.id);
+      directory.setReady(node.id, ready);
+      return { id: node.id, ingress: node.ingress, draining: !ready };
+    });
+    const text = JSON.stringify(endpoints);
+    if (text === this.#published) return;
+    this.#published = text;
+    this.#options.onNodes(endpoints);
+  }
+}

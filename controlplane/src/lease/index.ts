@@ -1,0 +1,1 @@
+export { isReady, type LeaseEffect, type LeaseEvent, type LeaseState, noLeases, type Step, step } from "./lease.ts";

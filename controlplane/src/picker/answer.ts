@@ -1,0 +1,59 @@
+// The HTTP answers of the picker to Envoy's ext_authz: 200 lets the request pass, 429 is passed on to the client.
+import { errorInfo, grpcCodes, retryInfo, rpcStatus } from "@voda/proto/errors";
+import { headers as names } from "@voda/proto/wire";
+import { unreachable } from "@voda/stdx";
+import { describeRefusal } from "../placement/index.ts";
+import type { Pick } from "./pick.ts";
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+const retryAfterSeconds = 1;
+const code = "resource_exhausted";
+const details = [errorInfo("no_capacity"), retryInfo(retryAfterSeconds * 1000)];
+
+/** Passes without an owner: Envoy hashes, and the node that gets the request says what is wrong in its protocol. */
+export const passed: HttpAnswer = { status: 200, headers: {}, body: "" };
+
+export function answerOf(picked: Pick, contentType: string): HttpAnswer {
+  switch (picked.kind) {
+    case "owner":
+      return { status: 200, headers: { owner: picked.ingress }, body: "" };
+    case "placed":
+      return { status: 200, headers: { owner: picked.ingress, [names.grant]: picked.grant }, body: "" };
+    case "unknown_agent":
+      return passed;
+    case "refusal":
+      return noCapacity(describeRefusal(picked), contentType);
+    default:
+      return unreachable(picked);
+  }
+}
+
+/**
+ * `resource_exhausted/no_capacity` for every protocol: Connect and plain callers read the JSON body; gRPC and gRPC-Web
+ * read the `grpc-` headers, and Envoy, which turns a denial into gRPC trailers, keeps a `grpc-status` that is there and
+ * takes the body for the message.
+ */
+function noCapacity(message: string, contentType: string): HttpAnswer {
+  const isGrpc = contentType.startsWith("application/grpc");
+  const headers = {
+    "retry-after": String(retryAfterSeconds),
+    "content-type": isGrpc ? "text/plain" : "application/json",
+    ...(isGrpc && {
+      "grpc-status": String(grpcCodes[code]),
+      "grpc-message": encodeURIComponent(message),
+      "grpc-status-details-bin": base64(rpcStatus(code, message, details)),
+    }),
+  };
+  const json = { code, message, details: details.map(({ type, value }) => ({ type, value: base64(value) })) };
+  return { status: 429, headers, body: isGrpc ? message : JSON.stringify(json) };
+}
+
+/** Without padding, as Connect and gRPC write it. */
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("base64").replace(/=+$/, "");
+}

@@ -1,0 +1,65 @@
+// Where a request for a session goes: to the node that has it, else to one chosen now, with a grant.
+import { type SessionName, sessionToken } from "@voda/proto/session";
+import type { Agents } from "../agents/agents.ts";
+import type { Directory } from "../directory/directory.ts";
+import type { GrantSigner } from "../grant/sign.ts";
+import { place, type Refusal } from "../placement/index.ts";
+
+export interface PickContext {
+  readonly agents: Agents;
+  readonly directory: Directory;
+  readonly signer: GrantSigner;
+  /** Milliseconds since 1970, for grants. */
+  readonly wallMs: () => number;
+  /** Of the clock that tentative placements expire by. */
+  readonly monotonicMs: () => number;
+}
+
+export type Pick =
+  | { readonly kind: "owner"; readonly node: string; readonly ingress: string }
+  | { readonly kind: "placed"; readonly node: string; readonly ingress: string; readonly grant: string }
+  | { readonly kind: "unknown_agent" }
+  | Refusal;
+
+/** An awake session needs no grant; one that was only sent somewhere gets a new one for the same node. */
+export function pick(context: PickContext, name: SessionName): Pick {
+  const { agents, directory } = context;
+  const token = sessionToken(name);
+  const nowMs = context.monotonicMs();
+  const owner = directory.ownerOf(token, nowMs);
+  if (owner?.isConfirmed === true) {
+    const node = directory.node(owner.node);
+    if (node !== undefined) return { kind: "owner", node: node.id, ingress: node.ingress };
+  }
+  const agent = agents.get(name.namespace, name.agent);
+  if (agent === undefined) return { kind: "unknown_agent" };
+  const placed = owner?.node ?? reserve(context, name, nowMs);
+  if (typeof placed !== "string") return placed;
+  const node = directory.node(placed);
+  if (node === undefined) throw new Error(`session ${token} was placed on node ${placed}, which is not in the directory`);
+  const { namespace, agent: agentName, key } = name;
+  const grant = context.signer.sign(
+    {
+      session: token,
+      namespace,
+      agent: agentName,
+      key,
+      agentRevision: agent.revision,
+      node: node.id,
+      incarnation: node.incarnation,
+      devices: [],
+    },
+    context.wallMs(),
+  );
+  return { kind: "placed", node: node.id, ingress: node.ingress, grant };
+}
+
+function reserve({ agents, directory }: PickContext, name: SessionName, nowMs: number): string | Refusal {
+  directory.expire(nowMs);
+  const session = sessionToken(name);
+  const resources = agents.resourcesOf(name.namespace, name.agent);
+  const plan = place(directory.snapshot(), { session, namespace: name.namespace, resources });
+  if (plan.kind === "refusal") return plan;
+  directory.reserve(session, plan, nowMs);
+  return plan.node;
+}

@@ -1,0 +1,71 @@
+// Grants (PROTOCOL 5.8): what is in them and when a node heeds one. The signature is checked around this.
+import { identifierProblem, isSessionToken, keyProblem, type SessionToken, sessionToken } from "./session.ts";
+
+/** The payload of the compact JWS (EdDSA) in `x-voda-grant`; its header names the key as `kid`. */
+export interface GrantClaims {
+  readonly session: SessionToken;
+  readonly namespace: string;
+  readonly agent: string;
+  readonly key: string;
+  /** SHA-256 of the bundle that the control plane knew, lower-case hex. */
+  readonly agentRevision: string;
+  readonly node: string;
+  readonly incarnation: string;
+  /** Device ids that the session may use. */
+  readonly devices: readonly string[];
+  /** Seconds since 1970. */
+  readonly iat: number;
+  readonly exp: number;
+  readonly nonce: string;
+}
+
+export const grantSecondsMax = 10;
+/** Bytes of the compact form; longer ones are refused unread. */
+export const grantBytesMax = 4096;
+/** Clocks of control planes and nodes may differ by this much. */
+const clockSkewSeconds = 1;
+
+/** Why a grant is not heeded. An expired one counts as none; anything else is `permission_denied/grant_refused`. */
+export type GrantProblem = { readonly kind: "expired" } | { readonly kind: "refused"; readonly message: string };
+
+export interface GrantUse {
+  readonly session: SessionToken;
+  readonly node: string;
+  readonly incarnation: string;
+  readonly nowMs: number;
+}
+
+/** Reads the payload of a JWS whose signature is good; a text says what is wrong with it. */
+export function parseGrantClaims(payload: unknown): GrantClaims | string {
+  if (typeof payload !== "object" || payload === null) return "the grant is not an object";
+  const claims = payload as Partial<Record<keyof GrantClaims, unknown>>;
+  const { namespace, agent, key, devices, iat, exp, session } = claims;
+  for (const name of ["namespace", "agent", "key", "agentRevision", "node", "incarnation", "nonce", "session"] as const) {
+    if (typeof claims[name] !== "string") return `the grant has no text ${name}`;
+  }
+  if (!Number.isSafeInteger(iat) || !Number.isSafeInteger(exp)) return "the grant has no whole seconds in iat and exp";
+  if (!Array.isArray(devices) || devices.some((one) => typeof one !== "string")) return "the grant has no list of devices";
+  const problem =
+    identifierProblem("namespace", String(namespace)) ?? identifierProblem("agent", String(agent)) ?? keyProblem(String(key));
+  if (problem !== undefined) return `the grant names no session: ${problem}`;
+  if (!isSessionToken(String(session))) return "the grant has no session token";
+  return claims as GrantClaims;
+}
+
+/** Whether a grant permits what a node is about to do; `undefined` means yes. */
+export function grantProblem(claims: GrantClaims, use: GrantUse): GrantProblem | undefined {
+  const { namespace, agent, key, iat, exp } = claims;
+  if (claims.session !== sessionToken({ namespace, agent, key })) return refused("its session token is not that of its name");
+  if (claims.session !== use.session) return refused(`it is for session ${claims.session}, not ${use.session}`);
+  if (claims.node !== use.node) return refused(`it is for node ${claims.node}, not ${use.node}`);
+  if (claims.incarnation !== use.incarnation) return refused(`it is for another incarnation of node ${use.node}`);
+  if (exp <= iat || exp - iat > grantSecondsMax)
+    return refused(`its life of ${exp - iat} s exceeds grantSecondsMax ${grantSecondsMax}`);
+  const now = use.nowMs / 1000;
+  if (iat > now + clockSkewSeconds) return refused(`it was issued ${Math.round(iat - now)} s in the future`);
+  return now >= exp ? { kind: "expired" } : undefined;
+}
+
+function refused(why: string): GrantProblem {
+  return { kind: "refused", message: `the grant is refused: ${why}` };
+}

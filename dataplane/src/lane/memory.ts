@@ -1,4 +1,5 @@
 // How an activation begins and ends. Dropping memory is always safe: whatever is not in the lane never happened.
+import type { Failure } from "../invocation.ts";
 import { corruptLane, failCall, failWork, requeue, unknownOutcome } from "./calls.ts";
 import { createDedupe } from "./dedupe.ts";
 import type { Activation, Output, Step, Work } from "./lane.ts";
@@ -49,7 +50,7 @@ export function open(step: Step, base: Base, pages: readonly Uint8Array[]): void
     const message = `${base.voids} records before sequence ${base.expect} do not link: a writer that had lost data`;
     out.push({ type: "alarm", alarm: "void_record", message });
   }
-  out.push({ type: "open", activation: activation.number, image: { pages, deltas: base.deltas } });
+  out.push({ type: "open", activation: activation.number, epoch: activation.epoch, image: { pages, deltas: base.deltas } });
   if (!lane.rules.cutDiesWithMemory || !lane.rules.dropPipelineWhenFenced) raise(step, activation);
 }
 
@@ -77,14 +78,20 @@ export function drop(step: Step, activation: Activation, why: ColdReason, outcom
 export function giveUpCorrupt(step: Step, why: string): void {
   const { lane, out } = step;
   out.push({ type: "alarm", alarm: "corrupt", message: why });
-  if (lane.activation !== undefined) drop(step, lane.activation, "dropped", "unknown");
+  if (lane.activation === undefined) out.push({ type: "cold", why: "dropped" });
+  else drop(step, lane.activation, "dropped", "unknown");
   lane.waking = undefined;
+  failAll(step, corruptLane(why));
+}
+
+/** Nobody who waits can be served. */
+export function failAll(step: Step, failure: Failure): void {
+  const { lane } = step;
   const { queue, controls } = lane;
   lane.queue = [];
   lane.controls = [];
-  for (const work of queue) failWork(step, work, corruptLane(why));
-  for (const control of controls) failCall(step, control.call.call, corruptLane(why));
-  out.push({ type: "cold", why: "dropped" });
+  for (const work of queue) failWork(step, work, failure);
+  for (const control of controls) failCall(step, control.call.call, failure);
 }
 
 /** Only with a rule off: keeps what should die. */

@@ -6,7 +6,7 @@ import { advanceAppend, advanceFlight, committed } from "./commit.ts";
 import { advanceFold, cutTaken, isQuiet, pagesFailed, pagesWritten } from "./fold.ts";
 import { openGate } from "./gate.ts";
 import type { Activation, Lane, Step } from "./lane.ts";
-import { drop } from "./memory.ts";
+import { drop, failAll } from "./memory.ts";
 import { advanceVerify, lastSeen, lookFailed, lookOf, rangeSeen, refused } from "./settle.ts";
 import type { Call, CallKind, Incarnation, LaneEffect, LaneEvent, World } from "./types.ts";
 import { advanceWake, lastRead, pagesRead, pauseWake, rangeRead } from "./wake.ts";
@@ -72,6 +72,7 @@ function note(at: Step, event: LaneEvent): void {
     case "dropped":
     case "cut":
     case "worker_lost":
+    case "open_failed":
       return noteWorker(at, event);
   }
 }
@@ -115,7 +116,7 @@ function noteActivationReply(at: Step, activation: Activation, event: Reply): vo
   else if (event.type === "store_failed") lookFailed(at, activation);
 }
 
-type FromWorker = TurnMessage | Extract<LaneEvent, { type: "cut" | "worker_lost" }>;
+type FromWorker = TurnMessage | Extract<LaneEvent, { type: "cut" | "worker_lost" | "open_failed" }>;
 function noteWorker(at: Step, event: FromWorker): void {
   const { lane } = at;
   const { activation } = lane;
@@ -139,6 +140,9 @@ function noteWorker(at: Step, event: FromWorker): void {
       return cutTaken(activation, event);
     case "worker_lost":
       return drop(at, activation, "dropped", "unknown");
+    case "open_failed":
+      drop(at, activation, "dropped", "nothing");
+      return failAll(at, event.failure);
   }
 }
 

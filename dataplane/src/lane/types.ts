@@ -86,6 +86,8 @@ export type LaneEvent =
   | { readonly type: "cut"; readonly activation: number; readonly after: number; readonly pages: readonly Page[] }
   /** The worker of the activation is gone; its memory with it. Calls that it had are run again. */
   | { readonly type: "worker_lost"; readonly activation: number }
+  /** The state does not load in the revision that is deployed: whoever waits gets the failure, and memory goes. */
+  | { readonly type: "open_failed"; readonly activation: number; readonly failure: Failure }
   /** The append was accepted at `seq`. */
   | { readonly type: "appended"; readonly token: number; readonly seq: number }
   /** The append was refused: 10071 or 10164; neither says that it will never be in the lane. */
@@ -113,7 +115,8 @@ export type LaneEvent =
 
 export type LaneEffect =
   // to the worker, in this order
-  | { readonly type: "open"; readonly activation: number; readonly image: Image }
+  /** `epoch`: under which it will claim; no other activation of the session writes deltas under it. */
+  | { readonly type: "open"; readonly activation: number; readonly epoch: number; readonly image: Image }
   | { readonly type: "run"; readonly activation: number; readonly job: Job }
   | { readonly type: "cancel"; readonly activation: number; readonly call: number; readonly why: AbandonReason }
   /** Ask for a snapshot: answered by the event `cut`. */

@@ -76,11 +76,11 @@ test("the counter adds and reads", () => {
 test("the cart sums quantities, counts changes and refuses what cannot be bought", () => {
   const call = session(cart, { lines: memoryMap(), version: memoryCounter() });
   const add = (sku: string, quantity: number): unknown => call("addItem", create(AddItemRequestSchema, { sku, quantity }));
-  add("tea", 2);
   add("cup", 1);
+  add("tea", 2);
   const lines = [
-    { sku: "tea", quantity: 5 },
     { sku: "cup", quantity: 1 },
+    { sku: "tea", quantity: 5 },
   ];
   assert.deepEqual(add("tea", 3), { cart: { lines, version: 3n } });
   assert.deepEqual(call("getCart", create(GetCartRequestSchema)), { cart: { lines, version: 3n } });

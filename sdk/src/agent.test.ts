@@ -63,6 +63,7 @@ test("handlers run with the host's context and input", () => {
   const get = handlers.get("get");
   const add = handlers.get("add");
   assert.ok(get?.kind === "plain" && add?.kind === "plain");
+  assert.ok(Object.isFrozen(get));
   assert.equal(get.mode, "readonly");
   assert.equal(get.run(ctx, undefined), 7);
   assert.equal(add.mode, "handler");

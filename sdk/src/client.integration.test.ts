@@ -229,24 +229,33 @@ test("a call that gets no answer ends at its timeout", async () => {
   assert.ok(Number(server.requests[0]?.headers["connect-timeout-ms"]) <= 80);
 });
 
-test("the caller's signal ends a call in flight, a call that waits to be sent again, and a call that was not sent", async () => {
+test("the caller's signal ends a call in flight, one that waits to be sent again, and one that was not sent", {
+  timeout: 5_000,
+}, async () => {
   const controller = new AbortController();
   await using waiting = await mesh(() => controller.abort(new Error("enough")));
   const inFlight = await rejection(waiting.client.counter("k").$with({ signal: controller.signal }).add(1));
   assert.deepEqual([inFlight.code, inFlight.reason, inFlight.cause], ["canceled", "aborted", controller.signal.reason]);
 
   const second = new AbortController();
-  await using later = await mesh((_, response) => {
-    response.once("close", () => setImmediate(() => second.abort()));
-    refuse(response, { status: 503, code: "unavailable", reason: "draining", retryAfterMs: 20_000 });
-  });
+  // Fires when the answer was read and the client waits for its next attempt.
+  const abortAfter: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init);
+    const text = await response.text();
+    setTimeout(() => second.abort(), 50);
+    return new Response(text, { status: response.status });
+  };
+  await using later = await mesh(
+    (_, response) => refuse(response, { status: 503, code: "unavailable", reason: "draining", retryAfterMs: 20_000 }),
+    { fetch: abortAfter },
+  );
   assert.equal((await rejection(later.client.counter("k").$with({ signal: second.signal }).add(1))).code, "canceled");
   assert.equal((await rejection(later.client.counter("k").$with({ signal: AbortSignal.abort() }).add(1))).code, "canceled");
   assert.equal(later.requests.length, 1);
 });
 
 test("$with sets key and headers for its calls and leaves the session it is called on", async () => {
-  await using server = await mesh(json(1), { headers: { "x-team": "a" } });
+  await using server = await mesh(json(1), { headers: { "x-team": "a", "x-app": "web" } });
   const session = server.client.counter("k");
   await session
     .$with({ id: "order-1" })
@@ -254,7 +263,10 @@ test("$with sets key and headers for its calls and leaves the session it is call
     .add(1);
   await session.add(1);
   const [first, second] = server.requests;
-  assert.deepEqual([first?.headers["idempotency-key"], first?.headers["x-team"]], ["order-1", "b"]);
+  assert.deepEqual(
+    [first?.headers["idempotency-key"], first?.headers["x-team"], first?.headers["x-app"]],
+    ["order-1", "b", "web"],
+  );
   assert.equal(second?.headers["x-team"], "a");
   assert.notEqual(second?.headers["idempotency-key"], "order-1");
 });
@@ -333,7 +345,7 @@ test("bad options are refused at once", () => {
   assert.throws(() => session.$with({ id: "a b" }), /id of "a b" is not 1 to 256 visible ASCII/);
 });
 
-test("clients and sessions can be awaited, returned from async functions and inspected", async () => {
+test("clients and sessions can be awaited, returned from async functions and inspected", { timeout: 5_000 }, async () => {
   const client = createClient<typeof config>({ url: "http://127.0.0.1:1" });
   const session = client.counter("k");
   assert.equal(await Promise.resolve(client), client);

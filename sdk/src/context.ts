@@ -15,11 +15,11 @@ export interface ReadCounter {
 
 /** A counter. */
 export interface Counter extends ReadCounter {
-  /** Adds `by` (default 1; negative to subtract) and returns the new value. */
+  /** Adds an integer (default 1; negative to subtract) and returns the new value. @throws TypeError or RangeError */
   add(by?: number): number;
 }
 
-/** A map in a `readonly` handler. */
+/** A map in a `readonly` handler. Iterates in the order of its keys (UTF-16 code units). */
 export interface ReadMap<X> extends Iterable<[string, X]> {
   readonly size: number;
   has(key: string): boolean;
@@ -28,8 +28,9 @@ export interface ReadMap<X> extends Iterable<[string, X]> {
   values(): Iterable<X>;
 }
 
-/** A map. Values are frozen: `set` or `update` to change one. */
+/** A map. Keys have at most 1,024 bytes. Values are frozen: `set` or `update` to change one. */
 export interface MapState<X> extends ReadMap<X> {
+  /** @throws TypeError or RangeError when key or value cannot be stored */
   set(key: string, value: X): void;
   /** Sets what `change` returns for the old value, `undefined` when there is none. */
   update(key: string, change: (old: X | undefined) => X): void;
@@ -44,10 +45,12 @@ export interface ReadText {
   toString(): string;
 }
 
-/** A text. Offsets and lengths are UTF-16 code units. */
+/** A text. Offsets and lengths are UTF-16 code units and never lie inside a surrogate pair. */
 export interface TextState extends ReadText {
   append(text: string): void;
+  /** @throws TypeError or RangeError when `at` is not a place in the text */
   insert(at: number, text: string): void;
+  /** @throws TypeError or RangeError when the range is not in the text */
   delete(at: number, length: number): void;
   /** Replaces the first place where `find` stands; `false` when it stands nowhere. */
   replace(find: string, text: string): boolean;

@@ -42,25 +42,6 @@ export function decodeNameRecord(bytes: Uint8Array): SessionName | undefined {
   return sessionNameProblem(name) === undefined ? name : undefined;
 }
 
-/** Bytes of the record on the subject `….i`: the name behind a token, for listings. */
-export function encodeNameRecord(name: SessionName): Uint8Array {
-  return utf8.encode(JSON.stringify([name.namespace, name.agent, name.key]));
-}
-
-/** `undefined` when the bytes are no name record. */
-export function decodeNameRecord(bytes: Uint8Array): SessionName | undefined {
-  let parts: unknown;
-  try {
-    parts = JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    return undefined;
-  }
-  if (!Array.isArray(parts) || parts.length !== 3 || !parts.every((part) => typeof part === "string")) return undefined;
-  const [namespace = "", agent = "", key = ""] = parts;
-  const name = { namespace, agent, key };
-  return sessionNameProblem(name) === undefined ? name : undefined;
-}
-
 function base32(bytes: Uint8Array): string {
   let text = "";
   let buffer = 0;

@@ -1,14 +1,7 @@
 // The calls that this node has not answered, and the watch over their deadlines.
 import type { Clock } from "@voda/stdx";
+import type { AnswerMeta } from "../bus/index.ts";
 import { type Answer, fail, type Invocation } from "../invocation.ts";
-
-/** What goes with an answer to the caller. */
-export interface AnswerMeta {
-  /** `ip:port` of the owner's ingress. */
-  readonly hint?: string;
-  /** Session token for reading one's writes. */
-  readonly token?: string;
-}
 
 export type Reply = (answer: Answer, meta: AnswerMeta) => void;
 
@@ -17,7 +10,7 @@ export interface LiveCall {
   readonly invocation: Invocation;
   readonly reply: Reply;
   /** Takes back what was passed on to another node. */
-  cancelForward: (() => void) | undefined;
+  takeBack: (() => void) | undefined;
 }
 
 /** Calls that one node holds at the same time; more are refused at once. */
@@ -34,7 +27,7 @@ export interface Calls extends Disposable {
   answer(number: number, answer: Answer, meta?: AnswerMeta): void;
 }
 
-/** `onLate` is told of each call whose deadline passes; it has been answered with `deadline_exceeded`. */
+/** `onLate` is told of each call whose deadline passes; what it does not answer is answered after it. */
 export function createCalls(clock: Clock, onLate: (call: LiveCall) => void): Calls {
   const live = new Map<number, LiveCall>();
   /** Numbers by the tick of their deadline: one timer for all. */
@@ -42,10 +35,17 @@ export function createCalls(clock: Clock, onLate: (call: LiveCall) => void): Cal
   let next = 1;
   let swept = Math.floor(clock.wallMs() / deadlineTickMs);
 
-  const take = (number: number): LiveCall | undefined => {
+  const answer = (number: number, given: Answer, meta: AnswerMeta = {}): void => {
     const call = live.get(number);
+    if (call === undefined) return;
     live.delete(number);
-    return call;
+    call.reply(given, meta);
+  };
+  const expire = (number: number): void => {
+    const call = live.get(number);
+    if (call === undefined) return;
+    onLate(call);
+    answer(number, fail("turn_timeout", "the deadline passed; the call may still take effect: retry with the same idempotency key"));
   };
   const sweep = (): void => {
     const now = Math.floor(clock.wallMs() / deadlineTickMs);
@@ -53,18 +53,10 @@ export function createCalls(clock: Clock, onLate: (call: LiveCall) => void): Cal
     const due = now - swept > ticks.size ? [...ticks.keys()].filter((tick) => tick < now).sort((a, b) => a - b) : range(swept, now);
     swept = now;
     for (const tick of due) {
-      for (const number of ticks.get(tick) ?? []) expire(number);
+      const numbers = ticks.get(tick) ?? [];
       ticks.delete(tick);
+      for (const number of numbers) expire(number);
     }
-  };
-  const expire = (number: number): void => {
-    const call = take(number);
-    if (call === undefined) return;
-    call.reply(
-      fail("turn_timeout", "the deadline passed before the call was decided; it may still take effect: retry with the same idempotency key"),
-      {},
-    );
-    onLate(call);
   };
   const timer = setInterval(sweep, deadlineTickMs);
 
@@ -77,7 +69,7 @@ export function createCalls(clock: Clock, onLate: (call: LiveCall) => void): Cal
         reply(fail("queue_full", `this node holds callsMax ${callsMax} calls; retry later`, { retryAfterMs: 100 }), {});
         return undefined;
       }
-      const call: LiveCall = { number: next, invocation, reply, cancelForward: undefined };
+      const call: LiveCall = { number: next, invocation, reply, takeBack: undefined };
       next += 1;
       live.set(call.number, call);
       const tick = Math.max(swept, Math.floor(invocation.deadlineMs / deadlineTickMs));
@@ -87,9 +79,7 @@ export function createCalls(clock: Clock, onLate: (call: LiveCall) => void): Cal
       return call;
     },
     get: (number) => live.get(number),
-    answer(number, answer, meta = {}) {
-      take(number)?.reply(answer, meta);
-    },
+    answer,
     [Symbol.dispose]() {
       clearInterval(timer);
     },

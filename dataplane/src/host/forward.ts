@@ -9,23 +9,21 @@ export interface Forwarded {
   undelivered(): void;
 }
 
-/** Takes the call back; nothing is told then. */
-export type TakeBack = () => void;
-
+/** Returns the way to take the call back; nothing is told then. */
 export function forward(
   { bus, membership }: { readonly bus: Bus; readonly membership: Membership },
   to: { readonly kind: CallKind; readonly incarnation: string },
   invocation: Invocation,
   forwarded: Forwarded,
-): TakeBack {
-  const node = membership.nodeOf(to.incarnation);
-  if (node === undefined) {
+): () => void {
+  const member = membership.member(to.incarnation);
+  if (member === undefined) {
     queueMicrotask(() => forwarded.undelivered());
     return () => undefined;
   }
   // The grant was for this node: it says nothing to another one.
   const passedOn = { ...invocation, hops: invocation.hops + 1, grant: undefined };
-  return bus.call(node.node, to.kind, passedOn, (outcome) => {
+  return bus.call(member.node, to.kind, passedOn, (outcome) => {
     if (outcome.type === "undelivered") forwarded.undelivered();
     else forwarded.answered(outcome.answer, outcome.meta);
   });

@@ -1,49 +1,52 @@
 // The sessions of this node: tells each lane what happens, and does what it wants done.
-import type { SessionName, SessionToken } from "@voda/proto/session";
-import { laneSubjects } from "@voda/proto/wire";
+import { crc32 } from "node:zlib";
+import { type SessionName, type SessionToken, sessionToken } from "@voda/proto/session";
 import { type Clock, unreachable } from "@voda/stdx";
 import type { Logger } from "pino";
 import { decodeAnswer } from "../answer.ts";
-import type { Bus } from "../bus/index.ts";
-import type { AppendOutcome, Commit } from "../commit/index.ts";
-import { fail, type Invocation } from "../invocation.ts";
-import { isIdle, type LaneEffect, type LaneEvent, stepLane, tombstoneMs } from "../lane/index.ts";
+import type { Bus, CallKind } from "../bus/index.ts";
+import { type Answer, fail, type Invocation } from "../invocation.ts";
+import { createLane, isIdle, type LaneEffect, type LaneEvent, step, trimDelayMs } from "../lane/index.ts";
 import type { Membership } from "../membership/index.ts";
-import type { Store } from "../store/index.ts";
-import { type Calls, createCalls, type LiveCall, type Reply } from "./calls.ts";
 import type { Admission } from "./admission.ts";
+import { type Calls, createCalls, type LiveCall, type Reply } from "./calls.ts";
 import { forward } from "./forward.ts";
-import { type Hosted, host, pageHash, settle } from "./hosted.ts";
+import { type Hosted, pageHash } from "./hosted.ts";
 import type { FromWorker } from "./messages.ts";
 import type { Reports } from "./reports.ts";
+import { performOnStore, type StoreParts } from "./store-effects.ts";
 import type { Workers } from "./workers.ts";
-import { createWorld } from "./world.ts";
+import { createWorld, type NodeWorld } from "./world.ts";
 
 /** How late a lane's timer may ring. */
 export const timerTickMs = 25;
-export const idleSweepMs = 500;
+export const idleSweepMs = 250;
 
-export interface SessionsOptions {
-  readonly commit: Commit;
-  readonly store: Store;
+export interface SessionsOptions extends StoreParts {
   readonly membership: Membership;
   readonly bus: Bus;
-  readonly admission: Admission;
   readonly workers: Workers;
   readonly reports: Reports;
+  readonly admission: Admission;
   readonly clock: Clock;
   readonly log: Logger;
   /** `ip:port` of this node's ingress. */
   readonly hint: string;
+  /** Whether the store may lose its unsynced tail: trims lag then. */
+  readonly isSynced: boolean;
+  readonly isConnected: () => boolean;
 }
 
-export class Sessions implements AsyncDisposable {
+type WorkerEffect = Extract<LaneEffect, { type: "open" | "run" | "cancel" | "cut" | "close" }>;
+type CallEffect = Extract<LaneEffect, { type: "reply" | "fail" | "done" | "forward" }>;
+
+export class Sessions implements Disposable {
   readonly #options: SessionsOptions;
   readonly #hosted = new Map<SessionToken, Hosted>();
   readonly #byActivation = new Map<number, Hosted>();
   readonly #timed = new Set<Hosted>();
   readonly #calls: Calls;
-  readonly #world: ReturnType<typeof createWorld>;
+  readonly #world: NodeWorld;
   readonly #intervals: readonly NodeJS.Timeout[];
 
   constructor(options: SessionsOptions) {
@@ -58,37 +61,19 @@ export class Sessions implements AsyncDisposable {
     for (const hosted of this.#hosted.values()) if (hosted.epoch > 0) yield hosted;
   }
 
-  isHere(token: SessionToken): boolean {
-    return this.#hosted.has(token);
+  epochOf(token: SessionToken): number {
+    return this.#hosted.get(token)?.epoch ?? 0;
   }
 
-  get unanswered(): number {
-    return this.#calls.size;
-  }
-
-  /** The answer comes exactly once. The returned function takes the call back. */
-  invoke(invocation: Invocation, reply: Reply): () => void {
-    return this.#enter("invoke", invocation, reply);
-  }
-
-  /** Ends the session; answered with an empty body. */
-  end(invocation: Invocation, reply: Reply): () => void {
-    return this.#enter("end", invocation, reply);
-  }
-
-  /** Resolves when the session is out of memory; at once when it is not here. */
-  sleep(token: SessionToken): Promise<void> {
-    const hosted = this.#hosted.get(token);
-    if (hosted === undefined) return Promise.resolve();
-    return this.#settled(hosted, "cold", { type: "sleep" });
-  }
-
-  /** Resolves with the epoch when the session is in memory and its claim is durable. */
-  async wake(name: SessionName, token: SessionToken): Promise<number> {
-    const hosted = this.#host(name, token, true);
-    if (!("token" in hosted)) throw new RefusedError(hosted.failure);
-    if (hosted.epoch === 0) await this.#settled(hosted, "owned", { type: "wake" });
-    return hosted.epoch;
+  /** The answer comes exactly once; of an order it has an empty body. The returned function takes the call back. */
+  enter(kind: CallKind, invocation: Invocation, reply: Reply): () => void {
+    const hosted = this.#hosted.get(invocation.token) ?? this.#admit(invocation);
+    const refusal = "lane" in hosted ? queueFull(hosted) : hosted;
+    const call = refusal === undefined ? this.#calls.add(invocation, reply) : undefined;
+    if (refusal !== undefined) reply(refusal, {});
+    if (call === undefined || !("lane" in hosted)) return () => undefined;
+    this.#deliver(hosted, kind, call);
+    return () => this.#abandon(call, "caller");
   }
 
   /** Something that every lane must know before anything else happens. */
@@ -99,91 +84,107 @@ export class Sessions implements AsyncDisposable {
   fromWorker(message: Exclude<FromWorker, { type: "log" }>): void {
     const hosted = this.#byActivation.get(message.activation);
     if (hosted === undefined) return; // memory that was dropped meanwhile
-    switch (message.type) {
-      case "cut_page":
-        hosted.cutPages.push(message.bytes);
-        return;
-      case "cut": {
-        const pages = hosted.cutPages.map((bytes) => ({ bytes, hash: pageHash(bytes) }));
-        hosted.cutPages = [];
-        this.#step(hosted, { ...message, pages });
-        return;
-      }
-      default:
-        this.#step(hosted, message);
+    if (message.type === "cut_page") {
+      hosted.cutPages.push(message.bytes);
+    } else if (message.type === "cut") {
+      const pages = hosted.cutPages.map((bytes) => ({ bytes, hash: pageHash(bytes) }));
+      hosted.cutPages = [];
+      this.#step(hosted, { ...message, pages });
+    } else {
+      this.#step(hosted, message);
     }
   }
 
   workerLost(activations: Iterable<number>): void {
-    for (const activation of [...activations]) {
+    for (const activation of activations) {
       const hosted = this.#byActivation.get(activation);
       if (hosted !== undefined) this.#step(hosted, { type: "worker_lost", activation });
     }
   }
 
   /** Puts the sessions of these activations to sleep: they wake under the revision that is current then. */
-  retire(activations: Iterable<number>): Promise<unknown> {
+  async retire(activations: Iterable<number>, deadlineMs: number): Promise<void> {
     const hosted = [...activations].flatMap((activation) => this.#byActivation.get(activation) ?? []);
-    return Promise.all(hosted.map((one) => this.#settled(one, "cold", { type: "sleep" })));
+    await Promise.all(hosted.map((one) => this.order("sleep", one.name, deadlineMs)));
   }
 
   /** Puts every session to sleep. */
-  async drain(): Promise<void> {
-    await Promise.all([...this.#hosted.values()].map((hosted) => this.#settled(hosted, "cold", { type: "sleep" })));
+  async drain(deadlineMs: number): Promise<void> {
+    await Promise.all([...this.#hosted.values()].map((hosted) => this.order("sleep", hosted.name, deadlineMs)));
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  order(kind: "sleep" | "wake" | "end", name: SessionName, deadlineMs: number, grant?: string): Promise<Answer> {
+    const invocation: Invocation = {
+      name,
+      token: sessionToken(name),
+      method: "",
+      readonly: false,
+      content: "json",
+      body: new Uint8Array(0),
+      deadlineMs,
+      id: undefined,
+      keepMs: 0,
+      bodyHash: new Uint8Array(0),
+      caller: "control plane",
+      traceparent: undefined,
+      hops: 0,
+      grant,
+    };
+    return new Promise((resolve) => void this.enter(kind, invocation, resolve));
+  }
+
+  [Symbol.dispose](): void {
     for (const interval of this.#intervals) clearInterval(interval);
     this.#calls[Symbol.dispose]();
   }
 
-  #enter(type: "invoke" | "end", invocation: Invocation, reply: Reply): () => void {
-    const hosted = this.#host(invocation.name, invocation.token, invocation.grant !== undefined);
-    const refusal = "ok" in hosted ? hosted : queueFull(hosted);
-    if (refusal !== undefined || "ok" in hosted) {
-      reply(refusal ?? hosted, {});
-      return () => undefined;
-    }
-    const call = this.#calls.add(invocation, reply);
-    if (call === undefined) return () => undefined;
-    hosted.usedMs = this.#options.clock.monotonicMs();
-    hosted.calls += 1;
-    this.#step(hosted, { type, call: laneCall(call) });
-    return () => {
-      call.cancelForward?.();
-      this.#abandon(call, "caller");
+  #admit(invocation: Invocation): Hosted | Answer {
+    const { name, token } = invocation;
+    const { workers, admission, clock, isSynced } = this.#options;
+    const agent = workers.agent(name.namespace, name.agent);
+    if (agent === undefined) return fail("not_owner", `agent ${name.agent} is not deployed on this node yet; retry`);
+    const refusal = admission.admit(agent, invocation.grant !== undefined);
+    if (refusal !== undefined) return refusal;
+    const lane = createLane({ name, crc32, trimDelayMs: isSynced ? 0 : trimDelayMs, connected: this.#options.isConnected() });
+    const hosted: Hosted = {
+      token,
+      name,
+      agent,
+      lane,
+      worker: undefined,
+      epoch: 0,
+      cutPages: [],
+      calls: 0,
+      usedMs: clock.monotonicMs(),
+      timers: new Map(),
     };
-  }
-
-  #host(name: SessionName, token: SessionToken): Hosted {
-    const known = this.#hosted.get(token);
-    if (known !== undefined) return known;
-    const hosted = host(token, name, this.#options.clock.monotonicMs());
     this.#hosted.set(token, hosted);
     return hosted;
   }
 
-  #settled(hosted: Hosted, what: "owned" | "cold", event: LaneEvent): Promise<void> {
-    return new Promise((resolve) => {
-      hosted.waiting.push({ for: what, done: resolve });
-      this.#step(hosted, event);
-      if (what === "cold" && !this.#hosted.has(hosted.token)) settle(hosted, "cold");
-    });
+  #deliver(hosted: Hosted, kind: CallKind, call: LiveCall): void {
+    hosted.calls += 1;
+    hosted.usedMs = this.#options.clock.monotonicMs();
+    this.#step(hosted, kind === "invoke" ? { type: "invoke", call: laneCall(call) } : { type: "control", action: kind, call: laneCall(call) });
   }
 
   #abandon(call: LiveCall, why: "deadline" | "caller"): void {
+    if (call.takeBack !== undefined) {
+      call.takeBack();
+      if (why === "caller") this.#calls.answer(call.number, fail("interrupted", "the caller went away"));
+      return;
+    }
     const hosted = this.#hosted.get(call.invocation.token);
     if (hosted !== undefined) this.#step(hosted, { type: "abandon", call: call.number, why });
   }
 
   #step(hosted: Hosted, event: LaneEvent): void {
     this.#world.refresh();
-    for (const effect of stepLane(hosted.lane, event, this.#world)) this.#perform(hosted, effect);
-    if (isIdle(hosted.lane) && this.#hosted.get(hosted.token) === hosted) {
-      this.#hosted.delete(hosted.token);
-      this.#timed.delete(hosted);
-      settle(hosted, "cold");
-    }
+    for (const effect of step(hosted.lane, event, this.#world)) this.#perform(hosted, effect);
+    if (!isIdle(hosted.lane) || this.#hosted.get(hosted.token) !== hosted) return;
+    this.#hosted.delete(hosted.token);
+    this.#timed.delete(hosted);
+    this.#options.admission.release(hosted.agent);
   }
 
   #perform(hosted: Hosted, effect: LaneEffect): void {
@@ -195,23 +196,11 @@ export class Sessions implements AsyncDisposable {
       case "close":
         this.#performOnWorker(hosted, effect);
         return;
-      case "reply": {
-        const token = `${Buffer.from(effect.uid).toString("base64url")}.${effect.n}`;
-        this.#answered(hosted);
-        this.#calls.answer(effect.call, decodeAnswer(effect.answer), { hint: this.#options.hint, token });
-        return;
-      }
+      case "reply":
       case "fail":
-        this.#answered(hosted);
-        this.#calls.answer(effect.call, { ok: false, failure: effect.failure });
-        return;
-      case "ended":
-        this.#answered(hosted);
-        this.#calls.answer(effect.call, { ok: true, content: "json", body: new Uint8Array(0) });
-        return;
+      case "done":
       case "forward":
-        this.#answered(hosted);
-        this.#forward(hosted, effect);
+        this.#performOnCall(hosted, effect);
         return;
       case "timer":
         hosted.timers.set(effect.timer, effect.atMs);
@@ -220,52 +209,54 @@ export class Sessions implements AsyncDisposable {
       case "owned":
         hosted.epoch = effect.epoch;
         this.#options.reports.activated(hosted.token, hosted.name, effect.epoch);
-        if (effect.born) this.#options.store.publishName(hosted.token, hosted.name);
-        settle(hosted, "owned");
+        if (effect.born) this.#writeName(hosted);
         return;
       case "cold":
         if (hosted.epoch > 0) this.#options.reports.deactivated(hosted.token);
         hosted.epoch = 0;
-        settle(hosted, "cold");
         return;
       case "alarm":
         this.#options.log.error({ alarm: effect.alarm, session: hosted.name }, effect.message);
         return;
       default:
-        this.#performOnStore(hosted, effect);
+        performOnStore(this.#options, hosted, effect, (event) => this.#step(hosted, event));
     }
   }
 
-  #performOnWorker(hosted: Hosted, effect: Extract<LaneEffect, { type: "open" | "run" | "cancel" | "cut" | "close" }>): void {
+  #performOnWorker(hosted: Hosted, effect: WorkerEffect): void {
     const { activation } = effect;
-    if (effect.type === "open") {
-      this.#open(hosted, effect);
-      return;
+    switch (effect.type) {
+      case "open":
+        this.#open(hosted, effect);
+        return;
+      case "run": {
+        const call = this.#calls.get(effect.job.call);
+        if (call === undefined) return; // answered by its deadline; the lane hears of that next
+        const { method, content, caller, body } = call.invocation;
+        hosted.worker?.send({ type: "run", activation, run: { ...effect.job, method, content, caller, body } });
+        return;
+      }
+      case "cancel":
+      case "cut":
+        hosted.worker?.send(effect);
+        return;
+      case "close":
+        this.#byActivation.delete(activation);
+        hosted.worker?.close(activation);
+        hosted.worker = undefined;
+        hosted.cutPages = [];
+        return;
+      default:
+        unreachable(effect);
     }
-    if (effect.type === "close") {
-      this.#byActivation.delete(activation);
-      hosted.worker?.close(activation);
-      hosted.worker = undefined;
-      hosted.cutPages = [];
-      return;
-    }
-    if (effect.type !== "run") {
-      hosted.worker?.send(effect);
-      return;
-    }
-    const call = this.#calls.get(effect.job.call);
-    if (call === undefined) return; // answered by its deadline; the lane hears of that next
-    const { method, content, caller, body } = call.invocation;
-    hosted.worker?.send({ type: "run", activation, run: { ...effect.job, method, content, caller, body } });
   }
 
   #open(hosted: Hosted, { activation, image, epoch }: Extract<LaneEffect, { type: "open" }>): void {
-    const worker = this.#options.workers.of(hosted.name);
-    hosted.activation = activation;
     this.#byActivation.set(activation, hosted);
+    const worker = this.#options.workers.of(hosted.name);
     if (worker === undefined) {
-      const message = `no agent ${hosted.name.agent} in namespace ${hosted.name.namespace} is deployed`;
-      queueMicrotask(() => this.#step(hosted, { type: "open_failed", activation, failure: { code: "not_found", reason: "agent_not_found", message } }));
+      const gone = fail("agent_not_found", `agent ${hosted.name.agent} is not deployed any more`);
+      if (!gone.ok) queueMicrotask(() => this.#step(hosted, { type: "open_failed", activation, failure: gone.failure }));
       return;
     }
     hosted.worker = worker;
@@ -276,81 +267,54 @@ export class Sessions implements AsyncDisposable {
     worker.send({ type: "opened", activation });
   }
 
-  #performOnStore(hosted: Hosted, effect: StoreEffect): void {
-    const { store } = this.#options;
-    const { token } = hosted;
+  #performOnCall(hosted: Hosted, effect: CallEffect): void {
+    hosted.calls -= 1;
+    hosted.usedMs = this.#options.clock.monotonicMs();
     switch (effect.type) {
-      case "append":
-        this.#append(hosted, effect);
+      case "reply": {
+        const token = `${Buffer.from(effect.uid).toString("base64url")}.${effect.n}`;
+        this.#calls.answer(effect.call, decodeAnswer(effect.answer), { hint: this.#options.hint, token });
         return;
-      case "readLast":
-        this.#read(hosted, effect.token, store.last(token, effect.leader), (record) => ({ type: "last", token: effect.token, record }));
+      }
+      case "fail":
+        this.#calls.answer(effect.call, { ok: false, failure: effect.failure });
         return;
-      case "readRange":
-        this.#read(hosted, effect.token, store.range(token, effect), (records) => ({ type: "range", token: effect.token, records }));
+      case "done":
+        this.#calls.answer(effect.call, { ok: true, content: "json", body: new Uint8Array(0) });
         return;
-      case "readPages":
-        this.#read(hosted, effect.token, store.readPages(token, effect.names), (pages) => ({ type: "pages", token: effect.token, pages }));
-        return;
-      case "writePages":
-        this.#read(hosted, effect.token, store.writePages(token, effect.pages), () => ({ type: "pages_written", token: effect.token }));
-        return;
-      case "trim":
-        this.#dropped(hosted, "trim", store.trim(token, effect.below));
-        return;
-      case "deletePages":
-        this.#dropped(hosted, "delete pages", store.deletePages(token, effect.names));
+      case "forward":
+        this.#forward(effect);
         return;
       default:
         unreachable(effect);
     }
   }
 
-  #append(hosted: Hosted, effect: Extract<LaneEffect, { type: "append" }>): void {
-    const subjects = laneSubjects(hosted.token);
-    const gone = effect.gone ? { rollup: true, ttlSeconds: tombstoneMs / 1000 } : {};
-    const append = { subject: subjects.plain, fence: subjects.fence, expect: effect.expect, payload: effect.bytes, ...gone };
-    this.#options.commit.append(append, (outcome) => this.#appendDone(hosted, effect.token, outcome));
-  }
-
-  #appendDone(hosted: Hosted, token: number, outcome: AppendOutcome): void {
-    if (outcome.type === "acked") this.#step(hosted, { type: "appended", token, seq: outcome.seq });
-    else if (outcome.type === "refused") this.#step(hosted, { type: "refused", token });
-    // Unanswered or an error of the server: the lane's own timer sends the record again.
-    else if (outcome.type === "error") this.#options.log.warn({ outcome, session: hosted.name }, "the store refused an append");
-  }
-
-  #read<T>(hosted: Hosted, token: number, reading: Promise<T>, event: (value: T) => LaneEvent): void {
-    reading.then(
-      (value) => this.#step(hosted, event(value)),
-      (err: unknown) => {
-        this.#options.log.warn({ err, session: hosted.name }, "the store did not answer");
-        this.#step(hosted, { type: "store_failed", token });
-      },
-    );
-  }
-
-  #dropped(hosted: Hosted, what: string, work: Promise<unknown>): void {
-    work.catch((err: unknown) => this.#options.log.warn({ err, session: hosted.name }, `${what} failed; the next fold makes up for it`));
-  }
-
-  #forward(hosted: Hosted, effect: Extract<LaneEffect, { type: "forward" }>): void {
-    const call = this.#calls.get(effect.call);
+  #forward({ call: number, kind, incarnation }: Extract<LaneEffect, { type: "forward" }>): void {
+    const call = this.#calls.get(number);
     if (call === undefined) return;
-    const { kind, incarnation } = effect;
-    call.cancelForward = this.#options.forwarder.forward(kind, incarnation, call.invocation, {
-      answered: (answer, meta) => this.#calls.answer(call.number, answer, meta),
-      undelivered: () => {
-        const again = this.#host(hosted.name, hosted.token);
-        again.calls += 1;
-        this.#step(again, { type: "undelivered", call: laneCall(call), kind });
-      },
+    call.takeBack = forward(this.#options, { kind, incarnation }, call.invocation, {
+      answered: (answer, meta) => this.#calls.answer(number, answer, meta),
+      undelivered: () => this.#undelivered(call, kind, incarnation),
     });
   }
 
-  #answered(hosted: Hosted): void {
-    hosted.calls -= 1;
-    hosted.usedMs = this.#options.clock.monotonicMs();
+  #undelivered(call: LiveCall, kind: CallKind, incarnation: string): void {
+    if (this.#calls.get(call.number) === undefined) return;
+    call.takeBack = undefined;
+    const hosted = this.#hosted.get(call.invocation.token) ?? this.#admit(call.invocation);
+    if ("ok" in hosted) {
+      this.#calls.answer(call.number, hosted);
+      return;
+    }
+    hosted.calls += 1;
+    this.#step(hosted, { type: "undelivered", call: laneCall(call), kind, incarnation });
+  }
+
+  #writeName(hosted: Hosted): void {
+    this.#options.store.publishName(hosted.token, hosted.name).catch((err: unknown) => {
+      this.#options.log.warn({ err, session: hosted.name }, "name record not written; the session is missing in lists until it wakes again");
+    });
   }
 
   #ring(): void {
@@ -368,16 +332,15 @@ export class Sessions implements AsyncDisposable {
   #sleepIdle(): void {
     const nowMs = this.#options.clock.monotonicMs();
     for (const hosted of this.#hosted.values()) {
-      if (hosted.calls > 0 || nowMs - hosted.usedMs < this.#options.idleMs(hosted.name)) continue;
-      this.#step(hosted, { type: "sleep" });
+      if (hosted.calls === 0 && nowMs - hosted.usedMs >= hosted.agent.idleMs) this.#step(hosted, { type: "idle" });
     }
   }
 }
 
-type StoreEffect = Extract<
-  LaneEffect,
-  { type: "append" | "readLast" | "readRange" | "readPages" | "writePages" | "trim" | "deletePages" }
->;
+function queueFull({ calls, agent }: Hosted): Answer | undefined {
+  if (calls <= agent.queueMax) return undefined;
+  return fail("queue_full", `${calls} calls wait for this session; maxQueue of agent ${agent.name} is ${agent.queueMax}`, { retryAfterMs: 100 });
+}
 
 function laneCall(call: LiveCall): Extract<LaneEvent, { type: "invoke" }>["call"] {
   const { readonly, deadlineMs, id, keepMs, bodyHash, hops, body } = call.invocation;

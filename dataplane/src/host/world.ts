@@ -1,13 +1,26 @@
+// What lanes may ask of the node.
 import { randomBytes } from "node:crypto";
 import type { Clock } from "@voda/stdx";
-import type { Standing, World } from "../lane/index.ts";
+import type { Incarnation, Standing, World } from "../lane/index.ts";
 import type { Membership } from "../membership/index.ts";
 
-/** What lanes may ask of the node; `refresh` reads the clocks for the step that follows. */
-export function createWorld(clock: Clock, membership: Membership): World & { refresh(): void } {
+export interface NodeWorld extends World {
+  /** Reads the clocks for the step that follows. */
+  refresh(): void;
+}
+
+export function createWorld(clock: Clock, membership: Membership): NodeWorld {
   let unique = 0;
   let wallMs = 0;
   let monotonicMs = 0;
+  const proving = new Set<Incarnation>();
+
+  /** Lanes are told of the proof as of every other end of a lease. */
+  const prove = (incarnation: Incarnation): void => {
+    if (proving.has(incarnation)) return;
+    proving.add(incarnation);
+    void membership.prove(incarnation).finally(() => proving.delete(incarnation));
+  };
   return {
     refresh() {
       wallMs = clock.wallMs();
@@ -20,11 +33,16 @@ export function createWorld(clock: Clock, membership: Membership): World & { ref
       return monotonicMs;
     },
     get incarnation() {
-      return membership.incarnation;
+      return membership.incarnation();
     },
-    // Read anew: the process may have been stopped since the step began.
-    leaseValid: () => membership.isValid(),
-    standing: (incarnation): Standing => membership.standing(incarnation),
+    // Computed anew at each question: the process may have been stopped since the step began.
+    leaseValid: () => membership.leaseLeftMs() > 0,
+    standing(incarnation): Standing {
+      const ended = membership.ended(incarnation);
+      if (ended === "yes") return { type: "ended", successor: membership.successor(incarnation)?.incarnation };
+      if (ended === "unknown") prove(incarnation);
+      return { type: "living" };
+    },
     unique: () => {
       unique += 1;
       return unique;

@@ -1,0 +1,25 @@
+// Where calls from the ingress come in: a grant is checked before anything else looks at the call.
+import { fail, type Invocation } from "../invocation.ts";
+import type { Reply } from "./calls.ts";
+import type { Grants } from "./grants.ts";
+import type { Sessions } from "./sessions.ts";
+
+export interface Entering {
+  /** The caller went away. */
+  cancel(): void;
+}
+
+export function enter(parts: { readonly grants: Grants; readonly sessions: Sessions }, invocation: Invocation, reply: Reply): Entering {
+  const { grants, sessions } = parts;
+  if (invocation.grant === undefined) return { cancel: sessions.enter("invoke", invocation, reply) };
+  let isCancelled = false;
+  let cancel = (): void => {
+    isCancelled = true;
+  };
+  void grants.verify(invocation.grant, invocation.token).then((verdict) => {
+    if (verdict.type === "refused") reply(fail("grant_refused", verdict.message), {});
+    else if (isCancelled) reply(fail("interrupted", "the caller went away before the call ran"), {});
+    else cancel = sessions.enter("invoke", verdict.type === "granted" ? invocation : { ...invocation, grant: undefined }, reply);
+  });
+  return { cancel: () => cancel() };
+}

@@ -1,0 +1,165 @@
+// One node: opens its parts in the order in which they need each other, closes them in the reverse one.
+import { join } from "node:path";
+import { create } from "@bufbuild/protobuf";
+import { CapacitySchema } from "@voda/proto/node";
+import { systemClock } from "@voda/stdx";
+import type { Logger } from "pino";
+import { openBus } from "./bus/index.ts";
+import { type Connection, openCommit, openConnection } from "./commit/index.ts";
+import type { NodeConfig } from "./config.ts";
+import { createAdmission } from "./host/admission.ts";
+import { obey } from "./host/commands.ts";
+import { watchDeployments } from "./host/deployments.ts";
+import { enter } from "./host/entry.ts";
+import { openGrants } from "./host/grants.ts";
+import { openReports } from "./host/reports.ts";
+import { createRoutes } from "./host/routes.ts";
+import { Sessions } from "./host/sessions.ts";
+import { openWorkers } from "./host/workers.ts";
+import { openIngress } from "./ingress/index.ts";
+import { fail } from "./invocation.ts";
+import { type Membership, openIdentity, openMembership } from "./membership/index.ts";
+import { createStreams, openStore } from "./store/index.ts";
+
+/** How long a stop waits for sessions to be put to sleep. */
+export const drainMsMax = 4_000;
+/** How long sessions of an old revision may take to move to the new one. */
+const retireMsMax = 60_000;
+
+export interface Node extends AsyncDisposable {
+  readonly ingress: string;
+  readonly incarnation: string;
+}
+
+export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
+  await using parts = new AsyncDisposableStack();
+  const clock = systemClock;
+  const node = config["node-id"];
+  const identity = parts.use(await openIdentity(config["data-dir"]));
+  const connection = parts.use(await openConnection({ url: config.nats, name: `voda node ${node}` }));
+  await createStreams(connection, config.durability === "replicated" ? 3 : 1);
+  const commit = parts.use(openCommit(connection, clock));
+  const store = openStore(connection, commit);
+  const routes = createRoutes();
+  let sessions: Sessions | undefined;
+  let open: Parameters<typeof openIngress>[0]["dispatch"] | undefined;
+
+  const ingress = parts.use(
+    await openIngress({
+      host: config.host,
+      port: config["ingress-port"],
+      routes,
+      clock,
+      log,
+      dispatch(invocation, reply) {
+        if (open !== undefined) return open(invocation, reply);
+        reply(fail("closed", `node ${node} is not ready; retry`), {});
+        return { cancel: () => undefined };
+      },
+    }),
+  );
+  const hint = `${config.host}:${ingress.port}`;
+  const capacity = create(CapacitySchema, { cpuMilli: config["cpu-milli"], memoryMib: config["memory-mib"], gpus: [] });
+  const workers = parts.use(
+    openWorkers({
+      log,
+      onMessage: (message) => sessions?.fromWorker(message),
+      onLost: (activations) => sessions?.workerLost(activations),
+      onRetire: async (activations) => sessions?.retire(activations, clock.wallMs() + retireMsMax),
+    }),
+  );
+  parts.use(
+    await watchDeployments({
+      connection: connection.nats,
+      folder: join(config["data-dir"], "bundles"),
+      log,
+      async onDeployed(agent, bundle) {
+        await workers.deploy(agent, bundle);
+        routes.set(agent);
+      },
+    }),
+  );
+  const membership = parts.use(await openMembership({ connection, commit, clock, identity, node, ingress: hint, capacity }));
+  const grants = parts.use(await openGrants({ connection: connection.nats, node, incarnation: () => membership.incarnation(), clock, log }));
+  const bus = parts.use(
+    openBus({
+      connection,
+      node,
+      onCall: (kind, invocation, reply) => {
+        if (sessions !== undefined) return sessions.enter(kind, invocation, reply);
+        reply(fail("closed", `node ${node} is not ready; retry`), {});
+        return () => undefined;
+      },
+      onMalformed: (err) => log.warn({ err }, "a message between nodes is malformed; it is dropped"),
+    }),
+  );
+  const reports = parts.use(
+    openReports({
+      connection: connection.nats,
+      node,
+      incarnation: () => membership.incarnation(),
+      log,
+      activations: () => sessions?.owned() ?? [],
+      onCommand: (command) => obey({ grants, sessions: ready }, command),
+    }),
+  );
+  const ready = parts.use(
+    new Sessions({
+      commit,
+      store,
+      membership,
+      bus,
+      workers,
+      reports,
+      admission: createAdmission(capacity),
+      clock,
+      log,
+      hint,
+      isSynced: config.durability !== "process",
+      isConnected: () => connection.isUp(),
+    }),
+  );
+  sessions = ready;
+  parts.defer(watchConnection(connection, ready));
+  parts.defer(watchMembership(membership, { sessions: ready, peerLost: (peer) => bus.peerLost(peer), full: () => reports.full() }));
+  reports.full();
+  open = (invocation, reply) => enter({ grants, sessions: ready }, invocation, reply);
+
+  const opened = parts.move();
+  return {
+    ingress: hint,
+    get incarnation() {
+      return membership.incarnation();
+    },
+    async [Symbol.asyncDispose]() {
+      open = undefined;
+      await ready.drain(clock.wallMs() + drainMsMax);
+      await opened.disposeAsync();
+    },
+  };
+}
+
+/** Every lane hears of a lost connection before anything else happens on the next one. */
+function watchConnection(connection: Connection, sessions: Sessions): () => void {
+  return connection.onEvent((event) => {
+    if (event.type === "disconnected" || event.type === "leader_elected") sessions.tellAll({ type: "connection", up: false });
+    if (event.type === "reconnected" || event.type === "leader_elected") sessions.tellAll({ type: "connection", up: true });
+  });
+}
+
+interface Told {
+  readonly sessions: Sessions;
+  readonly peerLost: (node: string) => void;
+  readonly full: () => void;
+}
+
+function watchMembership(membership: Membership, told: Told): () => void {
+  let known = new Map(membership.members().map(({ incarnation, node }) => [incarnation, node]));
+  return membership.onEvent((event) => {
+    const now = new Map(membership.members().map(({ incarnation, node }) => [incarnation, node]));
+    for (const [incarnation, node] of known) if (!now.has(incarnation)) told.peerLost(node);
+    known = now;
+    told.sessions.tellAll({ type: "leases" });
+    if (event.type === "lapsed") told.full();
+  });
+}

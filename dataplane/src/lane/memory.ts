@@ -40,7 +40,7 @@ export function open(step: Step, base: Base, pages: readonly Uint8Array[]): void
     tailRecords: base.tailRecords,
     tailBytes: base.tailBytes,
     closing: undefined,
-    closers: [],
+    orders: [],
   };
   lane.waking = undefined;
   lane.unreachable = undefined;
@@ -49,7 +49,7 @@ export function open(step: Step, base: Base, pages: readonly Uint8Array[]): void
     const message = `${base.voids} records before sequence ${base.expect} do not link: a writer that had lost data`;
     out.push({ type: "alarm", alarm: "void_record", message });
   }
-  out.push({ type: "open", activation: activation.number, image: { pages, deltas: base.deltas } });
+  out.push({ type: "open", activation: activation.number, epoch: activation.epoch, image: { pages, deltas: base.deltas } });
   if (!lane.rules.cutDiesWithMemory || !lane.rules.dropPipelineWhenFenced) raise(step, activation);
 }
 
@@ -68,7 +68,7 @@ export function drop(step: Step, activation: Activation, why: ColdReason, outcom
     else again.push(work);
   }
   requeue(lane, again);
-  lane.controls = [...activation.closers, ...lane.controls];
+  lane.controls = [...activation.orders, ...lane.controls];
   out.push({ type: "close", activation: activation.number });
   out.push({ type: "cold", why });
 }

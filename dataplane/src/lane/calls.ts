@@ -120,9 +120,9 @@ function abandonControl(step: Step, call: number, why: AbandonReason): void {
   const { lane } = step;
   const waits = (control: { call: Call }): boolean => control.call.call === call;
   const activation = lane.activation;
-  if (!lane.controls.some(waits) && !activation?.closers.some(waits)) return;
+  if (!lane.controls.some(waits) && !activation?.orders.some(waits)) return;
   lane.controls = lane.controls.filter((control) => !waits(control));
-  if (activation !== undefined) activation.closers = activation.closers.filter((control) => !waits(control));
+  if (activation !== undefined) activation.orders = activation.orders.filter((control) => !waits(control));
   failCall(step, call, left(why));
 }
 

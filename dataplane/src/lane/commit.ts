@@ -124,6 +124,8 @@ export function committed(step: Step, activation: Activation, flight: Flight, se
     activation.claim = "owner";
     activation.wantsClaim = false;
     step.out.push({ type: "owned", epoch: record.epoch, born });
+    for (const { action, call } of activation.orders) if (action === "wake") step.out.push({ type: "done", call: call.call });
+    activation.orders = activation.orders.filter(({ action }) => action !== "wake");
   }
   acceptTurns(step, activation, flight);
   noteCovered(activation);
@@ -146,10 +148,9 @@ function acceptTurns(step: Step, activation: Activation, { record, turns }: Flig
 /** The session sleeps, or is deleted: its orders are carried out. */
 function close(step: Step, activation: Activation, why: "released" | "ended"): void {
   const { out } = step;
-  const isDone = (action: string): boolean => why === "ended" || action === "sleep";
-  for (const { action, call } of activation.closers) if (isDone(action)) out.push({ type: "done", call: call.call });
-  activation.closers = activation.closers.filter(({ action }) => !isDone(action));
   if (why === "ended") {
+    for (const { action, call } of activation.orders) if (action === "end") out.push({ type: "done", call: call.call });
+    activation.orders = activation.orders.filter(({ action }) => action !== "end");
     const names = [...activation.table.map((entry) => entry.name), ...activation.retired.flatMap((pages) => pages.names)];
     if (names.length > 0) out.push({ type: "deletePages", names });
   }

@@ -1,7 +1,7 @@
 // The memory of a lane: plain objects that only `step` writes.
 import type { SessionName } from "@voda/proto/session";
+import type { Crc32 } from "@voda/state";
 import type { Dedupe } from "./dedupe.ts";
-import type { Crc32 } from "./envelope.ts";
 import type { LaneRecord, PageEntry, RecordId, RetiredPages, TrimMark } from "./record.ts";
 import type { Base } from "./replay.ts";
 import { allRules, type Rules } from "./rules.ts";
@@ -134,7 +134,8 @@ export interface Activation {
   tailRecords: number;
   tailBytes: number;
   closing: "sleep" | "end" | undefined;
-  closers: Control[];
+  /** Who waits for its end, or for the claim. */
+  orders: Control[];
 }
 
 export interface Control {
@@ -181,7 +182,7 @@ export interface Step {
   readonly out: LaneEffect[];
 }
 
-export function createLane(options: LaneOptions): Lane {
+export function openLane(options: LaneOptions): Lane {
   return {
     name: options.name,
     crc32: options.crc32,

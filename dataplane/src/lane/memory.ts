@@ -1,5 +1,4 @@
 // How an activation begins and ends. Dropping memory is always safe: whatever is not in the lane never happened.
-import type { Failure } from "../invocation.ts";
 import { corruptLane, failCall, failWork, requeue, unknownOutcome } from "./calls.ts";
 import { createDedupe } from "./dedupe.ts";
 import type { Activation, Output, Step, Work } from "./lane.ts";
@@ -41,7 +40,7 @@ export function open(step: Step, base: Base, pages: readonly Uint8Array[]): void
     tailRecords: base.tailRecords,
     tailBytes: base.tailBytes,
     closing: undefined,
-    closers: [],
+    orders: [],
   };
   lane.waking = undefined;
   lane.unreachable = undefined;
@@ -69,7 +68,7 @@ export function drop(step: Step, activation: Activation, why: ColdReason, outcom
     else again.push(work);
   }
   requeue(lane, again);
-  lane.controls = [...activation.closers, ...lane.controls];
+  lane.controls = [...activation.orders, ...lane.controls];
   out.push({ type: "close", activation: activation.number });
   out.push({ type: "cold", why });
 }
@@ -78,20 +77,14 @@ export function drop(step: Step, activation: Activation, why: ColdReason, outcom
 export function giveUpCorrupt(step: Step, why: string): void {
   const { lane, out } = step;
   out.push({ type: "alarm", alarm: "corrupt", message: why });
-  if (lane.activation === undefined) out.push({ type: "cold", why: "dropped" });
-  else drop(step, lane.activation, "dropped", "unknown");
+  if (lane.activation !== undefined) drop(step, lane.activation, "dropped", "unknown");
   lane.waking = undefined;
-  failAll(step, corruptLane(why));
-}
-
-/** Nobody who waits can be served. */
-export function failAll(step: Step, failure: Failure): void {
-  const { lane } = step;
   const { queue, controls } = lane;
   lane.queue = [];
   lane.controls = [];
-  for (const work of queue) failWork(step, work, failure);
-  for (const control of controls) failCall(step, control.call.call, failure);
+  for (const work of queue) failWork(step, work, corruptLane(why));
+  for (const control of controls) failCall(step, control.call.call, corruptLane(why));
+  out.push({ type: "cold", why: "dropped" });
 }
 
 /** Only with a rule off: keeps what should die. */

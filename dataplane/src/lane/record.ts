@@ -1,8 +1,8 @@
 // Records of a lane, and their bytes (PROTOCOL.md 3). A record that does not decode is refused, never skipped.
 
 import type { SessionName } from "@voda/proto/session";
+import { beginEnvelope, CorruptError, type Crc32, endEnvelope, openEnvelope } from "@voda/state";
 import { ByteReader, ByteWriter, DecodeError } from "@voda/stdx";
-import { beginEnvelope, type Crc32, endEnvelope, openEnvelope } from "./envelope.ts";
 import type { Incarnation, PageName } from "./types.ts";
 
 /** Unique for ever: the writer's incarnation and a number that it gives out once. */
@@ -94,6 +94,8 @@ export type GoneRecord = Head & { readonly kind: "gone"; readonly answers: reado
 export type LaneRecord = TurnsRecord | FoldRecord | GoneRecord;
 
 const ID_BYTES = 16;
+/** Where the envelope says the kind. */
+const KIND_AT = 5;
 /** `journal` is reserved for results of steps inside a turn. Kinds below 16 belong to `state`. */
 const kinds = { turns: 16, journal: 17, fold: 18, gone: 19 } as const;
 const flag = { born: 1, named: 2, whole: 4, released: 8, inline: 16, trim: 32 } as const;
@@ -127,11 +129,21 @@ export function encodeRecord(record: LaneRecord, crc32: Crc32): Uint8Array<Array
 
 /** Byte fields are views on `bytes`. @throws DecodeError */
 export function decodeRecord(bytes: Uint8Array, crc32: Crc32): LaneRecord {
-  const { kind, body } = openEnvelope(bytes, crc32);
+  const kind = bytes[KIND_AT] ?? 0;
+  const body = open(bytes, kind, crc32);
   const { flags, head } = readHead(body);
   const record = readBody(kind, flags, head, body);
   body.end();
   return record;
+}
+
+function open(bytes: Uint8Array, kind: number, crc32: Crc32): ByteReader {
+  try {
+    return openEnvelope(bytes, kind, crc32);
+  } catch (cause) {
+    if (cause instanceof CorruptError) throw new DecodeError(cause.message, { cause });
+    throw cause;
+  }
 }
 
 function readBody(kind: number, flags: number, head: Head, body: ByteReader): LaneRecord {

@@ -1,17 +1,18 @@
 // One step of a lane: what happened is noted, then everything that is possible now is done.
 import { assert } from "@voda/stdx";
+import type { Failure } from "../invocation.ts";
 import type { TurnMessage } from "../turn/types.ts";
-import { abandon, arrive, dispatch, dropped } from "./calls.ts";
+import { abandon, arrive, dispatch, dropped, failCall, failWork } from "./calls.ts";
 import { advanceAppend, advanceFlight, committed } from "./commit.ts";
 import { advanceFold, cutTaken, isQuiet, pagesFailed, pagesWritten } from "./fold.ts";
 import { openGate } from "./gate.ts";
 import type { Activation, Lane, Step } from "./lane.ts";
-import { drop, failAll } from "./memory.ts";
+import { drop } from "./memory.ts";
 import { advanceVerify, lastSeen, lookFailed, lookOf, rangeSeen, refused } from "./settle.ts";
 import type { Call, CallKind, Incarnation, LaneEffect, LaneEvent, World } from "./types.ts";
 import { advanceWake, lastRead, pagesRead, pauseWake, rangeRead } from "./wake.ts";
 
-export function step(lane: Lane, event: LaneEvent, world: World): LaneEffect[] {
+export function stepLane(lane: Lane, event: LaneEvent, world: World): LaneEffect[] {
   const at: Step = { lane, world, out: [] };
   if (lane.activation !== undefined) returnUnderNewIncarnation(at, lane.activation);
   note(at, event);
@@ -45,8 +46,8 @@ function note(at: Step, event: LaneEvent): void {
       return;
     case "abandon":
       return abandon(at, event.call, event.why);
-    case "idle":
-      if (lane.activation !== undefined && isQuiet(lane.activation)) lane.activation.closing ??= "sleep";
+    case "sleep":
+      if (lane.activation !== undefined) lane.activation.closing ??= "sleep";
       return;
     case "connection":
       return noteConnection(at, event.up);
@@ -71,8 +72,8 @@ function note(at: Step, event: LaneEvent): void {
     case "read":
     case "dropped":
     case "cut":
-    case "worker_lost":
     case "open_failed":
+    case "worker_lost":
       return noteWorker(at, event);
   }
 }
@@ -116,7 +117,7 @@ function noteActivationReply(at: Step, activation: Activation, event: Reply): vo
   else if (event.type === "store_failed") lookFailed(at, activation);
 }
 
-type FromWorker = TurnMessage | Extract<LaneEvent, { type: "cut" | "worker_lost" | "open_failed" }>;
+type FromWorker = TurnMessage | Extract<LaneEvent, { type: "cut" | "open_failed" | "worker_lost" }>;
 function noteWorker(at: Step, event: FromWorker): void {
   const { lane } = at;
   const { activation } = lane;
@@ -138,11 +139,10 @@ function noteWorker(at: Step, event: FromWorker): void {
       return dropped(at, activation, event.call, event.why);
     case "cut":
       return cutTaken(activation, event);
+    case "open_failed":
+      return refuseAll(at, activation, event.failure);
     case "worker_lost":
       return drop(at, activation, "dropped", "unknown");
-    case "open_failed":
-      drop(at, activation, "dropped", "nothing");
-      return failAll(at, event.failure);
   }
 }
 
@@ -204,15 +204,14 @@ function obey(at: Step, activation: Activation): void {
   const { lane, out } = at;
   const later: typeof lane.controls = [];
   for (const control of lane.controls) {
-    const { action, call } = control;
-    if (activation.claim === "released" || (action === "wake" && activation.closing !== undefined)) {
+    if (activation.claim === "released" || (control.action === "wake" && activation.closing !== undefined)) {
       later.push(control);
-    } else if (action === "wake") {
-      out.push({ type: "done", call: call.call });
+    } else if (control.action === "wake" && activation.claim === "owner") {
+      out.push({ type: "done", call: control.call.call });
     } else {
-      activation.closers.push(control);
-      if (action === "end") endNow(activation);
-      else activation.closing ??= "sleep";
+      activation.orders.push(control);
+      if (control.action === "wake") activation.wantsClaim = true;
+      else endNow(activation);
     }
   }
   lane.controls = later;
@@ -226,8 +225,16 @@ function endNow(activation: Activation): void {
 /** A session that is only held has nothing to release: its memory goes. */
 function forget(at: Step, activation: Activation): void {
   if (activation.closing !== "sleep" || activation.claim !== "held" || !isQuiet(activation)) return;
-  const { out } = at;
-  for (const { action, call } of activation.closers) if (action === "sleep") out.push({ type: "done", call: call.call });
-  activation.closers = activation.closers.filter(({ action }) => action !== "sleep");
   drop(at, activation, "dropped", "nothing");
+}
+
+/** There is nothing here that could run the session's calls. */
+function refuseAll(at: Step, activation: Activation, failure: Failure): void {
+  drop(at, activation, "dropped", "unknown");
+  const { lane } = at;
+  const { queue, controls } = lane;
+  lane.queue = [];
+  lane.controls = [];
+  for (const work of queue) failWork(at, work, failure);
+  for (const control of controls) failCall(at, control.call.call, failure);
 }

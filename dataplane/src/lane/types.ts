@@ -62,10 +62,8 @@ export interface World {
   birth(): Uint8Array;
 }
 
-/**
- * end: delete the session. wake: load it. sleep: finish what runs, fold with release, forget; calls that arrive meanwhile wake it again.
- */
-export type Action = "end" | "wake" | "sleep";
+/** end: delete the session. wake: load it and make the claim durable. */
+export type Action = "end" | "wake";
 export type CallKind = "invoke" | Action;
 
 export type LaneTimer = "append" | "wake" | "fold";
@@ -80,14 +78,14 @@ export type LaneEvent =
   | { readonly type: "control"; readonly action: Action; readonly call: Call }
   /** The caller's deadline passed, or it went away. The host watches the deadlines of all calls that it has not answered. */
   | { readonly type: "abandon"; readonly call: number; readonly why: AbandonReason }
-  /** Nothing was asked of the session for a while, or memory is short: sleep, unless something goes on. */
-  | { readonly type: "idle" }
+  /** Finish what runs, fold with release, forget. Calls that arrive meanwhile wake it again. Told by `cold`. */
+  | { readonly type: "sleep" }
   | TurnMessage
   | { readonly type: "cut"; readonly activation: number; readonly after: number; readonly pages: readonly Page[] }
+  /** The activation cannot be opened here: its calls fail with this. */
+  | { readonly type: "open_failed"; readonly activation: number; readonly failure: Failure }
   /** The worker of the activation is gone; its memory with it. Calls that it had are run again. */
   | { readonly type: "worker_lost"; readonly activation: number }
-  /** The state does not load in the revision that is deployed: whoever waits gets the failure, and memory goes. */
-  | { readonly type: "open_failed"; readonly activation: number; readonly failure: Failure }
   /** The append was accepted at `seq`. */
   | { readonly type: "appended"; readonly token: number; readonly seq: number }
   /** The append was refused: 10071 or 10164; neither says that it will never be in the lane. */
@@ -115,7 +113,7 @@ export type LaneEvent =
 
 export type LaneEffect =
   // to the worker, in this order
-  /** `epoch`: under which it will claim; no other activation of the session writes deltas under it. */
+  /** `epoch`: no other activation of this session that commits anything is opened with the same number. */
   | { readonly type: "open"; readonly activation: number; readonly epoch: number; readonly image: Image }
   | { readonly type: "run"; readonly activation: number; readonly job: Job }
   | { readonly type: "cancel"; readonly activation: number; readonly call: number; readonly why: AbandonReason }

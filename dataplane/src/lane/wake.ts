@@ -144,8 +144,7 @@ function ownerElsewhere({ lane, world }: Step, record: LaneRecord): Incarnation 
 /** The base is known: orders that need no memory are carried out; the session is opened if anything else waits. */
 function settleControls(step: Step, base: Base, pages?: readonly Uint8Array[]): void {
   const { lane, out } = step;
-  const isNothing = base.uid === undefined;
-  const isDone = (action: string): boolean => action === "sleep" || (action === "end" && isNothing);
+  const isDone = (action: string): boolean => action === "end" && base.uid === undefined;
   for (const { action, call } of lane.controls) if (isDone(action)) out.push({ type: "done", call: call.call });
   lane.controls = lane.controls.filter(({ action }) => !isDone(action));
   lane.waking = undefined;

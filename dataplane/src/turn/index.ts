@@ -1,2 +1,2 @@
-export { createTurn, step, type Turn } from "./turn.ts";
+export { openTurn, stepTurn, type Turn } from "./turn.ts";
 export type * from "./types.ts";

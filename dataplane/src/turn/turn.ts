@@ -26,12 +26,12 @@ export interface Turn {
   closed: boolean;
 }
 
-export function createTurn(activation: number): Turn {
+export function openTurn(activation: number): Turn {
   return { activation, turn: 0, running: undefined, mailbox: [], readers: new Map(), waitingReaders: [], closed: false };
 }
 
 /** `wallMs`: milliseconds since 1970, now. */
-export function step(turn: Turn, event: TurnEvent, wallMs: number): TurnEffect[] {
+export function stepTurn(turn: Turn, event: TurnEvent, wallMs: number): TurnEffect[] {
   const out: TurnEffect[] = [];
   if (turn.closed) return out;
   switch (event.type) {

@@ -1,6 +1,6 @@
 import { fork } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { AgentDefinition } from "voda/definition";
 import { CliError } from "../failure.ts";
@@ -43,15 +43,21 @@ function ask(describe: string, file: string): Promise<Description> {
 
 /** The user's file and line in a stack: the first frame that is neither of Node, of voda nor of a package. */
 function placeOf(stack: string): string {
-  for (const [, url, line, column] of stack.matchAll(/(file:\/\/\/\S+?):(\d+):(\d+)/g)) {
-    if (url === undefined || url.includes("/node_modules/") || url.endsWith(".mjs") || isOfVoda(url)) continue;
-    return `${relative(".", fileURLToPath(url))}:${line}:${column}: `;
+  for (const [, place = "", line, column] of stack.matchAll(/((?:file:\/\/)?\/[^\s():]+):(\d+):(\d+)/g)) {
+    const file = place.startsWith("file://") ? fileURLToPath(place) : place; // mapped frames have paths, the others URLs
+    if (!isOfUser(file)) continue;
+    return `${relative(".", file)}:${line}:${column}: `;
   }
   return "";
 }
 
-const vodaFolder = new URL(".", import.meta.resolve("voda")).href;
+const vodaFolder = dirname(fileURLToPath(import.meta.resolve("voda")));
 
-function isOfVoda(url: string): boolean {
-  return url.startsWith(vodaFolder) || url.includes("/bundle/describe.");
+function isOfUser(file: string): boolean {
+  return (
+    !file.includes("/node_modules/") &&
+    !file.startsWith(vodaFolder) &&
+    !file.startsWith(import.meta.dirname) &&
+    !file.endsWith(".mjs")
+  );
 }

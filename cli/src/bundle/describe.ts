@@ -11,7 +11,7 @@ export type Description =
 // The bundle lies in a data directory, from where `voda` cannot be found.
 registerHooks({
   resolve: (specifier, context, next) =>
-    /^voda($|\/)/.test(specifier) ? { url: import.meta.resolve(specifier), shortCircuit: true } : next(specifier, context),
+    next(specifier, /^voda($|\/)/.test(specifier) ? { ...context, parentURL: import.meta.url } : context),
 });
 
 const description = await describeBundle(process.argv[2] ?? "");

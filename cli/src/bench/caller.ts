@@ -26,7 +26,12 @@ export function openCaller(url: string, { giveUpMs = 60_000, signal }: { giveUpM
   /** Owner hints by session, as a client keeps them. */
   const hints = new Map<string, string>();
 
-  const attempt = (path: string, session: string, payload: string, id: string | undefined): Promise<{ status: number; body: string }> =>
+  const attempt = (
+    path: string,
+    session: string,
+    payload: string,
+    id: string | undefined,
+  ): Promise<{ status: number; body: string }> =>
     new Promise((resolve, reject) => {
       const hint = hints.get(session);
       const outgoing = request(

@@ -1,6 +1,7 @@
 // Replays a real editing history onto sessions of the `editor` agent while nodes are killed.
-import { type Edit, type EditingTrace, groupEdits, readTrace } from "./editing-trace.ts";
+
 import { openCaller } from "./caller.ts";
+import { type Edit, type EditingTrace, groupEdits, readTrace } from "./editing-trace.ts";
 import { type KillOptions, type Mesh, startKilling } from "./mesh.ts";
 
 export interface MeshTraceOptions extends KillOptions {
@@ -24,7 +25,11 @@ export interface MeshTraceResult {
   readonly slowestCallMs: number;
 }
 
-export async function meshTrace(mesh: Mesh, options: MeshTraceOptions, progress: (line: string) => void): Promise<MeshTraceResult> {
+export async function meshTrace(
+  mesh: Mesh,
+  options: MeshTraceOptions,
+  progress: (line: string) => void,
+): Promise<MeshTraceResult> {
   const trace = readTrace(options.file);
   const groups = groupEdits(trace.edits, options.editsPerCall);
   using caller = openCaller(mesh.url);
@@ -58,7 +63,8 @@ export async function meshTrace(mesh: Mesh, options: MeshTraceOptions, progress:
   };
 
   async function replay(key: string): Promise<void> {
-    for (const [i, edits] of withStart(trace, groups).entries()) count(await caller.call("editor", key, "apply", edits, `${key}-${i}`));
+    for (const [i, edits] of withStart(trace, groups).entries())
+      count(await caller.call("editor", key, "apply", edits, `${key}-${i}`));
     progress(`${key}: ${groups.length} calls done`);
   }
 

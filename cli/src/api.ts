@@ -1,0 +1,22 @@
+// Clients of the control plane's API, reached through Envoy.
+import { type Client, createClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { AgentService, NodeService, SessionService } from "@voda/proto/api";
+
+export interface Api {
+  readonly agents: Client<typeof AgentService>;
+  readonly sessions: Client<typeof SessionService>;
+  readonly nodes: Client<typeof NodeService>;
+}
+
+export const defaultUrl = "http://127.0.0.1:4000";
+const timeoutMs = 30_000;
+
+export function connectApi(url: string): Api {
+  const transport = createConnectTransport({ baseUrl: url, httpVersion: "1.1", defaultTimeoutMs: timeoutMs });
+  return {
+    agents: createClient(AgentService, transport),
+    sessions: createClient(SessionService, transport),
+    nodes: createClient(NodeService, transport),
+  };
+}

@@ -1,0 +1,132 @@
+// Configs as users write them, compiled by the real bundler and loaded by a real process.
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { MethodMode } from "@voda/proto/api";
+import { programs } from "../programs.ts";
+import { eventually, temporaryFolder } from "../up/testdata/start.ts";
+import { type Bundle, bundleConfig } from "./bundle.ts";
+import { readAgents } from "./definitions.ts";
+import { deployRequest } from "./deploy-request.ts";
+import { watchConfig } from "./watch.ts";
+
+const counter = `import { agent, s } from "voda";
+import { step } from "./step.ts";
+export const counter = agent("counter", { count: s.counter() })
+  .readonly({ get: (ctx) => ctx.state.count.value })
+  .handlers({ add: (ctx, by: number) => ctx.state.count.add(by * step) });
+`;
+const config = `import { defineConfig } from "voda/config";
+import { counter } from "./counter.ts";
+export default defineConfig({ agents: [counter] });
+`;
+const sources = { "voda.config.ts": config, "counter.ts": counter, "step.ts": "export const step: number = 1;\n" };
+
+function write(folder: string, files: Readonly<Record<string, string>>): string {
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
+  return join(folder, "voda.config.ts");
+}
+
+const agentsOf = (bundle: Bundle, folder: string) => readAgents(bundle, programs().describe, join(folder, ".voda/bundles"));
+
+test("a config becomes one file that imports voda only, and its agents as plain data", async () => {
+  using folder = temporaryFolder();
+  const bundle = await bundleConfig(write(folder.path, sources));
+  const imported = [...bundle.code.matchAll(/^import .* from "(.*)";$/gm)].map(([, name]) => name);
+  assert.deepEqual(
+    imported.toSorted((a = "", b = "") => a.localeCompare(b)),
+    ["voda", "voda/config"],
+  );
+  const request = deployRequest(bundle, await agentsOf(bundle, folder.path));
+  const [agent] = request.agents;
+  assert.deepEqual([agent?.name, agent?.namespace, agent?.revision], ["counter", "default", bundle.revision]);
+  assert.deepEqual(
+    agent?.fields.map(({ name, kind }) => [name, kind]),
+    [["count", "counter"]],
+  );
+  assert.deepEqual(
+    agent?.methods.map(({ name, mode }) => [name, mode]),
+    [
+      ["get", MethodMode.READONLY],
+      ["add", MethodMode.HANDLER],
+    ],
+  );
+  assert.deepEqual([agent?.idleMs, agent?.resources?.memoryMib], [300_000, 1]);
+});
+
+test("the revision depends on the sources and not on where they are", async () => {
+  using here = temporaryFolder();
+  using there = temporaryFolder();
+  const first = await bundleConfig(write(here.path, sources));
+  const moved = await bundleConfig(write(join(there.path, "a/b"), sources));
+  const changed = await bundleConfig(write(here.path, { ...sources, "step.ts": "export const step: number = 2;\n" }));
+  assert.equal(moved.revision, first.revision);
+  assert.notEqual(changed.revision, first.revision);
+});
+
+for (const [name, files, says] of [
+  ["a syntax error", { "step.ts": "export const step = 1 +;\n" }, /^\S*step\.ts:1:24: Unexpected token$/],
+  [
+    "a missing file",
+    { "counter.ts": `import "./nope.ts";\n${counter}` },
+    /^\S*counter\.ts:1:8: Could not resolve '\.\/nope\.ts'/,
+  ],
+  [
+    "a missing package",
+    { "step.ts": 'import "left-pad-2";\nexport const step = 1;\n' },
+    /imports "left-pad-2".*npm install left-pad-2$/,
+  ],
+  [
+    "an error at the top level",
+    { "step.ts": 'export const step: number = 1;\n\nthrow new Error("no key set");\n' },
+    /^\S*step\.ts:3:7: no key set$/,
+  ],
+  ["a misused builder", { "counter.ts": counter.replace('"counter"', '"Counter"') }, /^\S*counter\.ts:3:\d+: .*Counter/],
+  ["no default export", { "voda.config.ts": "export const agents = [];\n" }, /no agents: export default defineConfig/],
+  [
+    "a config that ends the process",
+    { "step.ts": "export const step: number = 1;\nprocess.exit(7);\n" },
+    /ended the process that loads it with code 7/,
+  ],
+] as const) {
+  test(`${name} is one line with what is wrong`, async () => {
+    using folder = temporaryFolder();
+    const path = write(folder.path, { ...sources, ...files });
+    await assert.rejects(
+      async () => agentsOf(await bundleConfig(path), folder.path),
+      (error: Error) => {
+        assert.match(error.message, says);
+        return error.name === "CliError";
+      },
+    );
+  });
+}
+
+test("a config that is not there names the flag", async () => {
+  await assert.rejects(
+    bundleConfig("/nowhere/voda.config.ts"),
+    /^CliError: no \/nowhere\/voda\.config\.ts; write one .*--config$/,
+  );
+});
+
+test("a save is noticed, also after one that does not compile", async () => {
+  using folder = temporaryFolder();
+  const path = write(folder.path, sources);
+  let changes = 0;
+  await using _watch = watchConfig(path, async () => {
+    changes += 1;
+  });
+  for (const [at, step] of ["1 +", "3"].entries()) {
+    // Saved until it is noticed: the watcher may not listen yet.
+    await eventually(`change ${at}`, () => {
+      if (changes > at) return true;
+      write(folder.path, { "step.ts": `export const step: number = ${step};\n` });
+      return undefined;
+    });
+  }
+  assert.ok(changes >= 2);
+});

@@ -1,0 +1,70 @@
+// One ESM file from a config and everything it imports, but `voda` and what Node has built in.
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { isBuiltin } from "node:module";
+import { dirname, relative, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { type RolldownError, rolldown } from "rolldown";
+import { CliError } from "../failure.ts";
+
+export interface Bundle {
+  readonly code: string;
+  /** SHA-256 of the code, lower-case hex: the same sources give the same. */
+  readonly revision: string;
+  /** The code with an inline source map: errors while it is loaded then name the user's files. */
+  readonly debugCode: string;
+}
+
+export const configName = "voda.config.ts";
+const ofVoda = /^voda($|\/)/;
+
+/** @throws CliError with file and line for what does not compile */
+export async function bundleConfig(config: string): Promise<Bundle> {
+  if (!existsSync(config))
+    throw new CliError(`no ${config}; write one (export default defineConfig({ agents: [...] })), or name another with --config`);
+  await using build = await rolldown(inputOptions(config));
+  try {
+    const { output } = await build.generate({
+      format: "esm",
+      codeSplitting: false,
+      sourcemap: "hidden",
+      sourcemapPathTransform: (source, mapPath) => pathToFileURL(resolve(dirname(mapPath), source)).href,
+    });
+    const [chunk] = output;
+    const strange = chunk.imports.find((name) => !ofVoda.test(name) && !isBuiltin(name));
+    if (strange !== undefined)
+      throw new CliError(
+        `${relative(".", config)} imports ${JSON.stringify(strange)}, which is not installed: npm install ${strange}`,
+      );
+    const map = Buffer.from(JSON.stringify(chunk.map)).toString("base64");
+    return {
+      code: chunk.code,
+      revision: createHash("sha256").update(chunk.code).digest("hex"),
+      debugCode: `${chunk.code}\n//# sourceMappingURL=data:application/json;base64,${map}\n`,
+    };
+  } catch (error) {
+    throw error instanceof CliError ? error : compileError(error);
+  }
+}
+
+/** What the bundler and its watcher are told. */
+export function inputOptions(config: string) {
+  return {
+    input: config,
+    cwd: dirname(config),
+    platform: "node" as const,
+    external: (id: string): boolean => ofVoda.test(id) || isBuiltin(id),
+    logLevel: "silent" as const, // what matters is thrown
+    experimental: { attachDebugInfo: "none" as const }, // no paths in comments: they would change the revision
+  };
+}
+
+function compileError(error: unknown): unknown {
+  const first = error instanceof Error && "errors" in error && Array.isArray(error.errors) ? error.errors[0] : undefined;
+  if (first === undefined) return error;
+  const { message, loc, id } = first as RolldownError;
+  const what = message.split("\n")[0]?.replace(/^\[(\w+)\] /, "");
+  const file = loc?.file ?? id;
+  const where = file === undefined ? "" : `${relative(".", file)}${loc === undefined ? "" : `:${loc.line}:${loc.column + 1}`}: `;
+  return new CliError(`${where}${what}`, 1, { cause: error });
+}

@@ -1,0 +1,63 @@
+import { fork } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { AgentDefinition } from "voda/definition";
+import { CliError } from "../failure.ts";
+import type { Bundle } from "./bundle.ts";
+import type { Description } from "./describe.ts";
+
+const describeMsMax = 20_000;
+
+/** Loads the bundle in a process of its own and returns its agents. @throws CliError with file and line */
+export async function readAgents(bundle: Bundle, describe: string, folder: string): Promise<readonly AgentDefinition[]> {
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, `${bundle.revision}.mjs`);
+  writeFileSync(file, bundle.debugCode);
+  const description = await ask(describe, file);
+  if (description.kind === "agents") return description.agents;
+  throw new CliError(`${placeOf(description.stack)}${description.message}`);
+}
+
+function ask(describe: string, file: string): Promise<Description> {
+  const { promise, resolve, reject } = Promise.withResolvers<Description>();
+  const child = fork(describe, [file], {
+    execArgv: ["--enable-source-maps"],
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+    timeout: describeMsMax,
+    killSignal: "SIGKILL",
+  });
+  child.once("message", (message) => resolve(message as Description));
+  child.once("error", reject);
+  child.once("exit", (code, signal) =>
+    reject(
+      new CliError(
+        signal === "SIGKILL"
+          ? `the config did not load within ${describeMsMax / 1000} s; it must not wait for anything at its top level`
+          : `the config ended the process that loads it with code ${code}; it must not call process.exit`,
+      ),
+    ),
+  );
+  return promise;
+}
+
+/** The user's file and line in a stack: the first frame that is neither of Node, of voda nor of a package. */
+function placeOf(stack: string): string {
+  for (const [, place = "", line, column] of stack.matchAll(/((?:file:\/\/)?\/[^\s():]+):(\d+):(\d+)/g)) {
+    const file = place.startsWith("file://") ? fileURLToPath(place) : place; // mapped frames have paths, the others URLs
+    if (!isOfUser(file)) continue;
+    return `${relative(".", file)}:${line}:${column}: `;
+  }
+  return "";
+}
+
+const vodaFolder = dirname(fileURLToPath(import.meta.resolve("voda")));
+
+function isOfUser(file: string): boolean {
+  return (
+    !file.includes("/node_modules/") &&
+    !file.startsWith(vodaFolder) &&
+    !file.startsWith(import.meta.dirname) &&
+    !file.endsWith(".mjs")
+  );
+}

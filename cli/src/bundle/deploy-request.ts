@@ -1,0 +1,35 @@
+import { create } from "@bufbuild/protobuf";
+import { type Agent, AgentSchema, type DeployAgentsRequest, DeployAgentsRequestSchema, MethodMode } from "@voda/proto/api";
+import { defaultNamespace } from "@voda/proto/session";
+import type { AgentDefinition } from "voda/definition";
+import type { Bundle } from "./bundle.ts";
+
+const utf8 = new TextEncoder();
+
+/** What the control plane is asked to deploy: the code, and the agents in it as plain data. */
+export function deployRequest(bundle: Bundle, agents: readonly AgentDefinition[]): DeployAgentsRequest {
+  return create(DeployAgentsRequestSchema, {
+    bundle: utf8.encode(bundle.code),
+    agents: agents.map((agent) => agentMessage(agent, bundle.revision)),
+  });
+}
+
+function agentMessage(agent: AgentDefinition, revision: string): Agent {
+  return create(AgentSchema, {
+    namespace: defaultNamespace,
+    name: agent.name,
+    revision,
+    fields: agent.fields.map(({ name, kind }) => ({ name, kind })),
+    methods: agent.methods.map(({ name, mode, service, rpc }) => ({
+      name,
+      mode: mode === "readonly" ? MethodMode.READONLY : MethodMode.HANDLER,
+      service: service ?? "",
+      rpc: rpc ?? "",
+    })),
+    resources: agent.resources,
+    idleMs: agent.idleMs,
+    turnMsMax: agent.turnMsMax,
+    queueMax: agent.queueMax,
+    dedupeMs: agent.dedupeMs,
+  });
+}

@@ -1,0 +1,35 @@
+// A program of its own: loads the bundle named by its argument, so that the user's code runs apart from the command,
+// and sends the agents as plain data, or what went wrong, to its parent.
+import { registerHooks } from "node:module";
+import { pathToFileURL } from "node:url";
+import { type AgentDefinition, definitionOf, isAgent } from "voda/definition";
+
+export type Description =
+  | { readonly kind: "agents"; readonly agents: readonly AgentDefinition[] }
+  | { readonly kind: "failed"; readonly message: string; readonly stack: string };
+
+// The bundle lies in a data directory, from where `voda` cannot be found.
+registerHooks({
+  resolve: (specifier, context, next) =>
+    next(specifier, /^voda($|\/)/.test(specifier) ? { ...context, parentURL: import.meta.url } : context),
+});
+
+const description = await describeBundle(process.argv[2] ?? "");
+process.send?.(description, () => process.exit(0)); // whatever the user's code left running
+
+async function describeBundle(file: string): Promise<Description> {
+  try {
+    const loaded: { default?: unknown } = await import(pathToFileURL(file).href);
+    return { kind: "agents", agents: agentsOf(loaded.default) };
+  } catch (error) {
+    const { message, stack } = error instanceof Error ? error : new Error(String(error));
+    return { kind: "failed", message, stack: stack ?? "" };
+  }
+}
+
+function agentsOf(config: unknown): readonly AgentDefinition[] {
+  const agents = typeof config === "object" && config !== null && "agents" in config ? config.agents : undefined;
+  if (!Array.isArray(agents) || !agents.every(isAgent) || agents.length === 0)
+    throw new TypeError("the config's default export has no agents: export default defineConfig({ agents: [...] })");
+  return agents.map(definitionOf);
+}

@@ -1,0 +1,79 @@
+import { headers } from "@voda/proto/wire";
+import type { Command } from "commander";
+import { adviceFor, CliError, exitCodes } from "../failure.ts";
+import { type ClientFlags, withClientFlags } from "../options.ts";
+import type { Print } from "../print.ts";
+import { methodPath, parseSession } from "../session-argument.ts";
+
+interface CallFlags extends ClientFlags {
+  readonly id?: string;
+}
+
+export function addCall(program: Command, print: Print): void {
+  const command = program
+    .command("call")
+    .description("call a method of a session")
+    .argument("<session>", "AGENT/KEY")
+    .argument("<method>", "name of the method")
+    .argument("[input]", "input as JSON")
+    .option("--id <key>", "idempotency key: the same call again takes effect once");
+  withClientFlags(command).action(async (session: string, method: string, input: string | undefined, flags: CallFlags) => {
+    const answer = await call(session, method, input, flags);
+    if (answer !== "") print(answer);
+  });
+}
+
+/** The answer as the node wrote it: JSON, or nothing where the method returns nothing. */
+async function call(session: string, method: string, input: string | undefined, flags: CallFlags): Promise<string> {
+  const path = methodPath(parseSession(session, flags.namespace), method);
+  if (input !== undefined) requireJson(input);
+  const response = await fetch(`${flags.url}${path}`, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...(flags.id !== undefined && { [headers.idempotencyKey]: flags.id }) },
+    ...(input !== undefined && { body: input }),
+  });
+  const body = await response.text();
+  if (!response.ok) throw refusal(response.status, body);
+  return body.trimEnd();
+}
+
+function requireJson(input: string): void {
+  try {
+    JSON.parse(input);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new CliError(
+      `the input is not JSON (${reason}); quote it for the shell, as in '{"x":1}' or '"text"'`,
+      exitCodes.usage,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+/** Connect's error body, or whatever a proxy answered. */
+function refusal(status: number, body: string): CliError {
+  const { code, message } = connectError(body);
+  const known = code ?? codeOfStatus(status);
+  const { exitCode, next } = adviceFor(known);
+  const said = message ?? `HTTP ${status} ${body.slice(0, 200)}`.trim();
+  return new CliError(`${known}: ${said}${next === undefined ? "" : `; ${next}`}`, exitCode);
+}
+
+function connectError(body: string): { code?: string; message?: string } {
+  let value: unknown;
+  try {
+    value = JSON.parse(body);
+  } catch (error) {
+    if (error instanceof SyntaxError) return {};
+    throw error;
+  }
+  if (typeof value !== "object" || value === null || !("code" in value) || typeof value.code !== "string") return {};
+  return { code: value.code, ...("message" in value && typeof value.message === "string" && { message: value.message }) };
+}
+
+function codeOfStatus(status: number): string {
+  if (status === 404) return "not_found";
+  return status === 502 || status === 503 || status === 504 ? "unavailable" : "unknown";
+}

@@ -1,0 +1,36 @@
+import { resolve } from "node:path";
+import { type Command, Option } from "commander";
+import { examine } from "../doctor/checks.ts";
+import { jsonOption, parseWhole, portMax } from "../options.ts";
+import { type Print, table } from "../print.ts";
+
+interface DoctorFlags {
+  readonly dataDir: string;
+  readonly ingressPort: number;
+  readonly json?: true;
+}
+
+export function addDoctor(program: Command, print: Print, onFailed: () => void): void {
+  program
+    .command("doctor")
+    .description("look for what keeps a mesh from running here, and say the fix")
+    .addOption(new Option("--data-dir <folder>", "data directory of the mesh").default(".voda"))
+    .addOption(new Option("--ingress-port <port>", "port of the mesh").default(4000).argParser(parseWhole(1, portMax)))
+    .addOption(jsonOption())
+    .action(async (flags: DoctorFlags) => {
+      const findings = await examine({ dataDir: resolve(flags.dataDir), ingressPort: flags.ingressPort });
+      if (flags.json === true) print(JSON.stringify({ findings }));
+      else
+        print(
+          table(
+            ["", "CHECK", "FOUND"],
+            findings.map(({ ok, name, found, fix }) => [
+              ok ? "ok" : "fail",
+              name,
+              fix === undefined ? found : `${found}; ${fix}`,
+            ]),
+          ),
+        );
+      if (findings.some((finding) => !finding.ok)) onFailed();
+    });
+}

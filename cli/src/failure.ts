@@ -1,0 +1,79 @@
+// How a command fails: one line that says why and what to do, and an exit code that programs can tell apart.
+import { Code, ConnectError } from "@connectrpc/connect";
+
+export const exitCodes = { ok: 0, error: 1, usage: 2, notFound: 3, unavailable: 4 } as const;
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
+
+/** An expected failure; the message is the one line the user sees. */
+export class CliError extends Error {
+  override readonly name = "CliError";
+  readonly exitCode: ExitCode;
+
+  constructor(message: string, exitCode: ExitCode = exitCodes.error, options?: ErrorOptions) {
+    super(message, options);
+    this.exitCode = exitCode;
+  }
+}
+
+export interface Failure {
+  readonly line: string;
+  readonly exitCode: ExitCode;
+}
+
+const bringUp = "bring the mesh up with `npx voda up`, or name its address with --url or VODA_URL";
+
+/** What a Connect code in its wire form means for the exit code, and what to do next. */
+export function adviceFor(code: string): { readonly exitCode: ExitCode; readonly next: string | undefined } {
+  switch (code) {
+    case "not_found":
+      return { exitCode: exitCodes.notFound, next: "`npx voda ps` lists what there is" };
+    case "unimplemented":
+      return { exitCode: exitCodes.notFound, next: "check the name of the method in the agent's definition" };
+    case "unavailable":
+      return { exitCode: exitCodes.unavailable, next: bringUp };
+    case "deadline_exceeded":
+      return { exitCode: exitCodes.unavailable, next: "try again with the same --id" };
+    case "resource_exhausted":
+      return { exitCode: exitCodes.error, next: undefined };
+    default:
+      return { exitCode: exitCodes.error, next: undefined };
+  }
+}
+
+/** The line and the exit code of anything that was thrown. */
+export function failureOf(error: unknown): Failure {
+  if (error instanceof CliError) return { line: oneLine(error.message), exitCode: error.exitCode };
+  if (error instanceof ConnectError) return connectFailure(error);
+  const unreachable = unreachableAddress(error);
+  if (unreachable !== undefined)
+    return { line: `nothing answers at ${unreachable}; ${bringUp}`, exitCode: exitCodes.unavailable };
+  return { line: oneLine(error instanceof Error ? error.message : String(error)), exitCode: exitCodes.error };
+}
+
+function connectFailure(error: ConnectError): Failure {
+  const unreachable = unreachableAddress(error.cause);
+  if (unreachable !== undefined)
+    return { line: `nothing answers at ${unreachable}; ${bringUp}`, exitCode: exitCodes.unavailable };
+  const code = snakeCase(Code[error.code] ?? "unknown");
+  const { exitCode, next } = adviceFor(code);
+  return { line: oneLine(`${code}: ${error.rawMessage}${next === undefined ? "" : `; ${next}`}`), exitCode };
+}
+
+/** The `host:port` that refused or dropped the connection, when that is what happened. */
+function unreachableAddress(error: unknown): string | undefined {
+  for (let at = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth += 1) {
+    const inner = at instanceof AggregateError ? at.errors[0] : at;
+    const { code, address, port } = inner as NodeJS.ErrnoException & { address?: string; port?: number };
+    if (code === "ECONNREFUSED" || code === "ECONNRESET" || code === "ENOTFOUND")
+      return address === undefined ? "that address" : `${address}:${port}`;
+  }
+  return undefined;
+}
+
+function snakeCase(name: string): string {
+  return name.replaceAll(/(?<=[a-z])(?=[A-Z])/g, "_").toLowerCase();
+}
+
+function oneLine(text: string): string {
+  return text.trim().replaceAll(/\s*\n\s*/g, " ");
+}

@@ -1,0 +1,39 @@
+// Flags that several commands share, and how their values are read.
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { defaultUrl } from "./api.ts";
+
+export interface ClientFlags {
+  readonly url: string;
+  readonly namespace?: string;
+  readonly json?: true;
+}
+
+export const jsonOption = (): Option => new Option("--json", "print JSON for programs");
+export const urlOption = (): Option =>
+  new Option("--url <url>", "where the mesh is").env("VODA_URL").default(defaultUrl).argParser(parseUrl);
+
+/** The flags of every command that talks to a running mesh. */
+export function withClientFlags(command: Command): Command {
+  return command
+    .addOption(urlOption())
+    .addOption(new Option("--namespace <name>", "trust domain of the session (default: default)"))
+    .addOption(jsonOption());
+}
+
+export function parseUrl(text: string): string {
+  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol))
+    throw new InvalidArgumentError(`write a URL such as ${defaultUrl}`);
+  return text.replace(/\/+$/, "");
+}
+
+/** A whole number of `min` to `max`. */
+export function parseWhole(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < min || value > max)
+      throw new InvalidArgumentError(`write a whole number of ${min} to ${max}`);
+    return value;
+  };
+}
+
+export const portMax = 65_535;

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import { test } from "node:test";
+import { run } from "./program.ts";
+import { freePorts } from "./up/ports.ts";
+
+interface Ran {
+  readonly code: number;
+  readonly out: readonly string[];
+  readonly err: readonly string[];
+}
+
+async function voda(...args: string[]): Promise<Ran> {
+  const out: string[] = [];
+  const err: string[] = [];
+  const code = await run(args, { out: (line) => out.push(line), err: (line) => err.push(line) });
+  return { code, out, err };
+}
+
+async function serving(listener: RequestListener, work: (url: string) => Promise<void>): Promise<void> {
+  const server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    await work(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  } finally {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+}
+
+for (const [name, args, says] of [
+  ["an unknown command", ["fly"], /^voda: unknown command 'fly'/],
+  ["an unknown flag", ["ps", "--fast"], /^voda: unknown option '--fast'.*; see `voda ps --help`$/],
+  ["a missing argument", ["call", "counter/alice"], /missing required argument 'method'/],
+  ["a number out of range", ["up", "--nodes", "99"], /'99' is invalid. write a whole number of 1 to 16/],
+  ["a mode that does not exist", ["up", "--durability", "maybe"], /Allowed choices are process, disk/],
+  ["a URL that is none", ["ps", "--url", "localhost:4000"], /write a URL such as http:\/\/127\.0\.0\.1:4000/],
+  ["input that is not JSON", ["call", "counter/alice", "add", "{x:1}"], /the input is not JSON .*quote it for the shell/],
+  ["a session without a key", ["sleep", "counter"], /"counter" names no session; write AGENT\/KEY/],
+  ["no command", [], /^voda: name a command/],
+] as const) {
+  test(`${name} is one line on standard error and exit code 2`, async () => {
+    const { code, out, err } = await voda(...args);
+    assert.equal(code, 2);
+    assert.deepEqual(out, []);
+    assert.equal(err.length, 1);
+    assert.match(err[0] ?? "", says);
+    assert.doesNotMatch(err[0] ?? "", /\n/);
+  });
+}
+
+test("help goes to standard output with exit code 0", async () => {
+  const { code, out, err } = await voda("--help");
+  assert.deepEqual([code, err], [0, []]);
+  for (const command of ["up", "dev", "call", "ps", "sleep", "wake", "bench", "doctor"])
+    assert.match(out.join("\n"), new RegExp(`^ {2}${command}\\b`, "m"));
+});
+
+test("a mesh that is not there is exit code 4 and says how to bring it up", async () => {
+  const [port] = await freePorts(1);
+  for (const args of [["call", "counter/alice", "get"], ["ps"], ["sleep", "counter/alice"]]) {
+    const { code, err } = await voda(...args, "--url", `http://127.0.0.1:${port}`);
+    assert.equal(code, 4, err.join());
+    assert.deepEqual(err, [
+      `voda: nothing answers at 127.0.0.1:${port}; bring the mesh up with \`npx voda up\`, or name its address with --url or VODA_URL`,
+    ]);
+  }
+});
+
+test("call posts the JSON with the idempotency key and prints the answer as it came", async () => {
+  const seen: unknown[] = [];
+  const listener: RequestListener = (request, response) => {
+    let body = "";
+    request.on("data", (chunk) => {
+      body += chunk;
+    });
+    request.on("end", () => {
+      seen.push([request.method, request.url, request.headers["idempotency-key"], body]);
+      response.end("9007199254740993");
+    });
+  };
+  await serving(listener, async (url) => {
+    const { code, out } = await voda("call", "counter/a/b", "add", "2", "--id", "once", "--url", url);
+    assert.deepEqual([code, out], [0, ["9007199254740993"]]);
+  });
+  assert.deepEqual(seen, [["POST", "/agents/counter/a%2Fb/add", "once", "2"]]);
+});
+
+for (const [status, body, exitCode, says] of [
+  [404, '{"code":"not_found","message":"agent \\"x\\" is not deployed"}', 3, /^voda: not_found: agent "x" is not deployed; /],
+  [501, '{"code":"unimplemented","message":"no method fly"}', 3, /^voda: unimplemented: no method fly; /],
+  [503, "no healthy upstream", 4, /^voda: unavailable: HTTP 503 no healthy upstream; /],
+  [429, '{"code":"resource_exhausted","message":"too large"}', 1, /^voda: resource_exhausted: too large$/],
+  [500, '{"code":"internal","message":"bug"}', 1, /^voda: internal: bug$/],
+] as const) {
+  test(`HTTP ${status} becomes exit code ${exitCode}`, async () => {
+    const refuse: RequestListener = (_, response) => response.writeHead(status).end(body);
+    await serving(refuse, async (url) => {
+      const { code, out, err } = await voda("call", "counter/alice", "get", "--url", url);
+      assert.deepEqual([code, out, err.length], [exitCode, [], 1]);
+      assert.match(err[0] ?? "", says);
+    });
+  });
+}

@@ -1,0 +1,194 @@
+import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process";
+import { createInterface, type Interface } from "node:readline";
+import type { Readable } from "node:stream";
+import { finished } from "node:stream/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import type { LogFile } from "./log-file.ts";
+import type { Readiness } from "./readiness.ts";
+import { type Death, recentDeaths, restartAfter, windowMs } from "./restart.ts";
+
+export interface ChildSpec {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly readiness: Readiness;
+}
+
+/** What the owner of a child hears. */
+export interface ChildEvents {
+  /** The process of the child is another one, or none. */
+  readonly onProcess: () => void;
+  /** Serves, for the first time or again. */
+  readonly onReady: () => void;
+  /** Will not be started again. */
+  readonly onGiveUp: (error: Error) => void;
+  readonly onLine: (line: string) => void;
+}
+
+const readyMsMax = 15_000;
+const lastOutputMsMax = 200;
+const lastWordsMax = 300;
+const complaint = /error|fatal|cannot|denied/i;
+
+type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null; readonly error?: Error };
+
+/** A program that is started again whenever it dies, until it is stopped. */
+export class Child {
+  readonly name: string;
+  readonly #spec: ChildSpec;
+  readonly #log: LogFile;
+  readonly #events: ChildEvents;
+  readonly #stopping = new AbortController();
+  readonly #firstReady = Promise.withResolvers<void>();
+  readonly #runs: Promise<void>;
+  #process: ChildProcess | undefined;
+
+  constructor(spec: ChildSpec, log: LogFile, events: ChildEvents) {
+    this.name = spec.name;
+    this.#spec = spec;
+    this.#log = log;
+    this.#events = events;
+    this.#firstReady.promise.catch((error: unknown) => this.#log.write(`supervisor: ${String(error)}`));
+    this.#runs = this.#run();
+  }
+
+  /** Undefined between a death and the next start. */
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  /** Settles when the child serves for the first time; rejects when it never will. */
+  get ready(): Promise<void> {
+    return this.#firstReady.promise;
+  }
+
+  /** SIGTERM, and SIGKILL for what still runs after `msMax`. Resolves when nothing runs. */
+  async stop(msMax: number): Promise<void> {
+    this.#stopping.abort();
+    this.#firstReady.reject(new Error(`${this.name} was stopped before it was ready`));
+    this.#process?.kill("SIGTERM");
+    const timer = setTimeout(() => this.#process?.kill("SIGKILL"), msMax);
+    await this.#runs;
+    clearTimeout(timer);
+  }
+
+  async #run(): Promise<void> {
+    let deaths: readonly Death[] = [];
+    while (!this.#stopping.signal.aborted) {
+      const death = await this.#live();
+      if (this.#stopping.signal.aborted) return;
+      const now = performance.now();
+      deaths = recentDeaths([...deaths, { atMs: now, killed: death.killed }], now);
+      const next = restartAfter(deaths);
+      if (next.kind === "give_up") {
+        this.#giveUp(next.failures, death.why);
+        return;
+      }
+      await this.#pause(next.delayMs);
+    }
+  }
+
+  /** One process, from start to death. */
+  async #live(): Promise<{ readonly why: string; readonly killed: boolean }> {
+    // A session of its own: Ctrl-C in the terminal reaches the supervisor only, which stops everything in order.
+    const child = spawn(this.#spec.command, this.#spec.args, { detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    this.#process = child;
+    const exited = exitOf(child);
+    const release = child.pid === undefined ? undefined : guard(child.pid);
+    this.#events.onProcess();
+
+    const stdout = this.#follow(child.stdout);
+    this.#follow(child.stderr);
+    const life = new AbortController();
+    let notReady: string | undefined;
+    let served = false;
+    const signal = AbortSignal.any([life.signal, AbortSignal.timeout(readyMsMax)]);
+    const probe = this.#spec.readiness({ stdout, signal }).then(
+      () => {
+        if (life.signal.aborted) return;
+        served = true;
+        this.#firstReady.resolve();
+        this.#events.onReady();
+      },
+      (error: unknown) => {
+        if (life.signal.aborted) return;
+        notReady = signal.aborted ? `not ready after ${readyMsMax / 1000} s` : String(error);
+        child.kill("SIGKILL");
+      },
+    );
+    const exit = await exited;
+    life.abort();
+    await Promise.all([probe, release?.(), lastOutput(child)]);
+    this.#process = undefined;
+    this.#events.onProcess();
+    const why = notReady ?? wordsFor(exit);
+    if (!this.#stopping.signal.aborted) this.#log.write(`supervisor: ${this.name}: ${why}`);
+    return { why, killed: served && exit.signal === "SIGKILL" };
+  }
+
+  /** Sends a stream to the log, line by line. */
+  #follow(stream: Readable): Interface {
+    const lines = createInterface({ input: stream });
+    lines.on("line", (line) => {
+      this.#log.write(line);
+      this.#events.onLine(line);
+    });
+    return lines;
+  }
+
+  #giveUp(failures: number, why: string): void {
+    const said = this.#log.tail.filter((line) => line !== "" && !line.startsWith("supervisor: "));
+    const last = said.findLast((line) => complaint.test(line)) ?? said.at(-1);
+    const words = last === undefined ? "" : `; it said: ${last.trim().slice(0, lastWordsMax)}`;
+    const error = new Error(
+      `${this.name} failed ${failures} times in ${windowMs / 1000} s (${why}), see ${this.#log.path}${words}`,
+    );
+    this.#firstReady.reject(error);
+    this.#events.onGiveUp(error);
+  }
+
+  async #pause(ms: number): Promise<void> {
+    try {
+      await delay(ms, undefined, { signal: this.#stopping.signal });
+    } catch (error) {
+      if (!this.#stopping.signal.aborted) throw error;
+    }
+  }
+}
+
+function exitOf(child: ChildProcess): Promise<Exit> {
+  const { promise, resolve } = Promise.withResolvers<Exit>();
+  child.once("exit", (code, signal) => resolve({ code, signal }));
+  child.once("error", (error) => resolve({ code: null, signal: null, error }));
+  return promise;
+}
+
+/** What a dead process wrote last; a grandchild that keeps the pipes open is not waited for. */
+async function lastOutput(child: ChildProcessByStdio<null, Readable, Readable>): Promise<void> {
+  const pipes = [child.stdout, child.stderr];
+  const drained = Promise.allSettled(pipes.map((pipe) => finished(pipe)));
+  await Promise.race([drained, delay(lastOutputMsMax)]);
+  for (const pipe of pipes) pipe.destroy();
+}
+
+function wordsFor(exit: Exit): string {
+  if (exit.error !== undefined) return exit.error.message;
+  return exit.signal === null ? `it ended with code ${exit.code}` : `it was ended by ${exit.signal}`;
+}
+
+/**
+ * A shell that waits for a line from this process and kills `pid` when the pipe breaks instead: the child does not
+ * outlive a supervisor that was killed. The returned function releases it.
+ */
+function guard(pid: number): () => Promise<void> {
+  const shell = spawn("sh", ["-c", 'read -r line || kill -KILL "$0"', String(pid)], {
+    detached: true,
+    stdio: ["pipe", "ignore", "ignore"],
+  });
+  const exited = exitOf(shell);
+  shell.stdin?.on("error", () => shell.kill()); // the shell is gone: nobody is left to tell
+  return async () => {
+    shell.stdin?.end("\n");
+    await exited;
+  };
+}

@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { LogFile } from "./log-file.ts";
+import { temporaryFolder } from "./testdata/start.ts";
+
+test("a log is two files of at most its bound", () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "n1.log");
+  using log = new LogFile(path, 100);
+  for (let i = 0; i < 50; i += 1) log.write(`line ${i}`);
+  assert.deepEqual(readdirSync(folder.path), ["n1.log", "n1.log.1"]);
+  for (const name of readdirSync(folder.path)) assert.ok(statSync(join(folder.path, name)).size <= 100, name);
+  assert.match(readFileSync(path, "utf8"), /line 49\n$/);
+});
+
+test("a log goes on where it ended, and remembers the newest lines", () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "n1.log");
+  {
+    using log = new LogFile(path);
+    log.write("before");
+  }
+  using log = new LogFile(path);
+  for (let i = 0; i < 30; i += 1) log.write(`line ${i}`);
+  assert.match(readFileSync(path, "utf8"), /^before\nline 0\n/);
+  assert.deepEqual([log.tail.length, log.tail[0], log.tail.at(-1)], [20, "line 10", "line 29"]);
+});

@@ -1,0 +1,222 @@
+// The processes of one mesh on this machine: what they are called with, in which order they start and stop.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { locate } from "../binaries/locate.ts";
+import type { Programs } from "../programs.ts";
+import { Child, type ChildSpec } from "./child.ts";
+import { envoyBootstrap } from "./envoy-bootstrap.ts";
+import { LogFile } from "./log-file.ts";
+import { type Durability, natsConfig } from "./nats-config.ts";
+import { claimPort, freePorts, loopback } from "./ports.ts";
+import { commandOf, writeProcesses } from "./processes.ts";
+import { adminIsReady, greetsAsNats, saysReady } from "./readiness.ts";
+import type { ReadyFile } from "./ready-file.ts";
+
+export interface MeshOptions {
+  /** Absolute path. */
+  readonly dataDir: string;
+  readonly nodes: number;
+  /** 0 = any free port. */
+  readonly ingressPort: number;
+  readonly durability: Durability;
+  readonly programs: Pick<Programs, "controlplane" | "node">;
+  /** Called with each line that a child writes. */
+  readonly onLine?: (child: string, line: string) => void;
+  /** Called when a child serves, for the first time or again. */
+  readonly onReady?: (mesh: Mesh) => void;
+}
+
+/** The longest time that each stage of a stop may take, in its order. */
+const stopMsMax = { envoy: 2000, nodes: 5000, controlplane: 1500, nats: 1500 };
+const envoyThreadsMax = 4;
+
+export const logsFolder = (dataDir: string): string => join(dataDir, "logs");
+export const lockFile = (dataDir: string): string => join(dataDir, "up.lock");
+export const processesFile = (dataDir: string): string => join(dataDir, "processes.json");
+
+interface Ports {
+  readonly ingress: number;
+  readonly nats: number;
+  readonly api: number;
+  readonly picker: number;
+  readonly xds: number;
+  readonly admin: number;
+  readonly nodes: readonly number[];
+}
+
+async function choosePorts(options: MeshOptions): Promise<Ports> {
+  const ingress = await claimPort(options.ingressPort, "--ingress-port");
+  const [nats = 0, api = 0, picker = 0, xds = 0, admin = 0, ...nodes] = await freePorts(5 + options.nodes);
+  return { ingress, nats, api, picker, xds, admin, nodes };
+}
+
+/** A running mesh: its children are started again when they die, until it is closed. */
+export class Mesh implements AsyncDisposable {
+  readonly #options: MeshOptions;
+  readonly #ports: Ports;
+  readonly #children = new Map<string, Child>();
+  readonly #logs: LogFile[] = [];
+  readonly #failed = Promise.withResolvers<never>();
+  #isClosing = false;
+
+  /** Starts everything; `ready` tells when it serves. @throws when a port is taken or a binary is missing */
+  static async start(options: MeshOptions): Promise<Mesh> {
+    return new Mesh(options, await choosePorts(options));
+  }
+
+  private constructor(options: MeshOptions, ports: Ports) {
+    this.#options = options;
+    this.#ports = ports;
+    this.#failed.promise.catch((error: unknown) => options.onLine?.("supervisor", String(error)));
+    this.#spawn(this.#natsSpec());
+  }
+
+  /** Rejects when a child keeps failing; never resolves. */
+  get failed(): Promise<never> {
+    return this.#failed.promise;
+  }
+
+  /** `host:port` of the control plane itself. */
+  get apiUrl(): string {
+    return `http://${loopback}:${this.#ports.api}`;
+  }
+
+  get ingressUrl(): string {
+    return `http://${loopback}:${this.#ports.ingress}`;
+  }
+
+  /** nats-server first; the control plane makes the streams that the nodes use; Envoy waits for its configuration anyway. */
+  async startControlplane(): Promise<void> {
+    await this.#child("nats").ready;
+    this.#spawn(this.#envoySpec());
+    await this.#spawn(this.#controlplaneSpec()).ready;
+  }
+
+  async startNodes(): Promise<void> {
+    const nodes = this.#ports.nodes.map((_, index) => this.#spawn(this.#nodeSpec(index)));
+    await Promise.all([...nodes.map((node) => node.ready), this.#child("envoy").ready]);
+  }
+
+  /** What the ready file says; a child between death and restart has pid 0. */
+  describe(): ReadyFile {
+    const pid = (name: string): number => this.#children.get(name)?.pid ?? 0;
+    const { nats, admin, nodes } = this.#ports;
+    return {
+      ingress: this.ingressUrl,
+      api: this.ingressUrl,
+      nats: { url: `nats://${loopback}:${nats}`, pid: pid("nats") },
+      envoy: { adminUrl: `http://${loopback}:${admin}`, pid: pid("envoy") },
+      controlplanes: [{ pid: pid("controlplane") }],
+      nodes: nodes.map((port, index) => ({
+        id: nodeId(index),
+        pid: pid(nodeId(index)),
+        ingress: `${loopback}:${port}`,
+      })),
+    };
+  }
+
+  /** Stops Envoy, the nodes, the control plane and nats-server in this order. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosing = true;
+    await this.#children.get("envoy")?.stop(stopMsMax.envoy);
+    const nodes = this.#ports.nodes.flatMap((_, index) => this.#children.get(nodeId(index)) ?? []);
+    await Promise.all(nodes.map((node) => node.stop(stopMsMax.nodes)));
+    await this.#children.get("controlplane")?.stop(stopMsMax.controlplane);
+    await this.#children.get("nats")?.stop(stopMsMax.nats);
+    for (const log of this.#logs) log[Symbol.dispose]();
+  }
+
+  #child(name: string): Child {
+    const child = this.#children.get(name);
+    if (child === undefined) throw new Error(`${name} was not started`);
+    return child;
+  }
+
+  #spawn(spec: ChildSpec): Child {
+    if (this.#isClosing) throw new Error(`${spec.name} is not started: the mesh is stopping`);
+    const log = new LogFile(join(logsFolder(this.#options.dataDir), `${spec.name}.log`));
+    this.#logs.push(log);
+    const child = new Child(spec, log, {
+      onProcess: () => this.#record(),
+      onReady: () => this.#options.onReady?.(this),
+      onGiveUp: (error) => this.#failed.reject(error),
+      onLine: (line) => this.#options.onLine?.(spec.name, line),
+    });
+    this.#children.set(spec.name, child);
+    this.#record();
+    return child;
+  }
+
+  #record(): void {
+    const records = [...this.#children.values()].flatMap(({ name, pid }) => {
+      const command = pid === undefined ? undefined : commandOf(pid);
+      return pid === undefined || command === undefined ? [] : [{ name, pid, command }];
+    });
+    writeProcesses(processesFile(this.#options.dataDir), records);
+  }
+
+  #natsSpec(): ChildSpec {
+    const { dataDir, durability } = this.#options;
+    const config = join(dataDir, "nats.conf");
+    mkdirSync(dataDir, { recursive: true });
+    writeFileSync(config, natsConfig({ port: this.#ports.nats, storeDir: join(dataDir, "nats"), durability }));
+    return {
+      name: "nats",
+      command: locate("nats-server"),
+      args: ["-c", config],
+      readiness: greetsAsNats(this.#ports.nats),
+    };
+  }
+
+  #controlplaneSpec(): ChildSpec {
+    const { api, picker, xds, ingress, nats } = this.#ports;
+    const flags = {
+      nats: `nats://${loopback}:${nats}`,
+      host: loopback,
+      "api-port": api,
+      "picker-port": picker,
+      "xds-port": xds,
+      "listener-host": loopback,
+      "listener-port": ingress,
+      durability: this.#options.durability,
+    };
+    return program("controlplane", this.#options.programs.controlplane, flags);
+  }
+
+  #nodeSpec(index: number): ChildSpec {
+    const flags = {
+      nats: `nats://${loopback}:${this.#ports.nats}`,
+      "node-id": nodeId(index),
+      "data-dir": join(this.#options.dataDir, "nodes", nodeId(index)),
+      host: loopback,
+      "ingress-port": this.#ports.nodes[index] ?? 0,
+      durability: this.#options.durability,
+    };
+    mkdirSync(flags["data-dir"], { recursive: true });
+    return program(nodeId(index), this.#options.programs.node, flags);
+  }
+
+  #envoySpec(): ChildSpec {
+    const { admin, xds } = this.#ports;
+    const config = join(this.#options.dataDir, "envoy.json");
+    writeFileSync(config, JSON.stringify(envoyBootstrap({ id: "envoy-1", adminPort: admin, xdsPort: xds }), null, 2));
+    // A listener that changes cuts its streams after the drain time: nothing of ours changes it for a day.
+    const flags = `--disable-hot-restart --drain-time-s 86400 --log-level warn --concurrency ${envoyThreads()}`;
+    return { name: "envoy", command: locate("envoy"), args: ["-c", config, ...flags.split(" ")], readiness: adminIsReady(admin) };
+  }
+}
+
+/** Half of the cores: the nodes need the other half. */
+function envoyThreads(): number {
+  return Math.max(1, Math.min(envoyThreadsMax, Math.floor(availableParallelism() / 2)));
+}
+
+function nodeId(index: number): string {
+  return `n${index + 1}`;
+}
+
+function program(name: string, file: string, flags: Readonly<Record<string, string | number>>): ChildSpec {
+  const args = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, String(value)]);
+  return { name, command: process.execPath, args: [file, ...args], readiness: saysReady };
+}

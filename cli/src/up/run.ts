@@ -1,0 +1,45 @@
+import { mkdirSync, rmSync } from "node:fs";
+import { lock } from "./lock.ts";
+import { lockFile, Mesh, type MeshOptions, processesFile } from "./mesh.ts";
+import { reap } from "./processes.ts";
+import { writeReadyFile } from "./ready-file.ts";
+import { stopRequest } from "./stop-request.ts";
+
+export interface RunOptions extends Omit<MeshOptions, "onReady"> {
+  /** Written when the mesh serves, and after each restart of a part. */
+  readonly readyFile?: string;
+  /** Brings the mesh to where it serves. */
+  readonly serve: (mesh: Mesh) => Promise<void>;
+  /** What runs while the mesh serves. */
+  readonly accompany: (mesh: Mesh) => AsyncDisposable | undefined;
+  /** Tells people what happens. */
+  readonly say: (line: string) => void;
+}
+
+/** Runs a mesh until Ctrl-C or SIGTERM; nothing of it runs on afterwards. @throws when a part keeps failing */
+export async function runMesh(options: RunOptions): Promise<void> {
+  const { dataDir, readyFile } = options;
+  mkdirSync(dataDir, { recursive: true });
+  using _lock = lock(lockFile(dataDir));
+  using stop = stopRequest();
+  const reaped = await reap(processesFile(dataDir));
+  if (reaped.length > 0) options.say(`ended ${reaped.length} processes that an earlier start left in ${dataDir}`);
+
+  using readyFileOfOurs = new DisposableStack();
+  if (readyFile !== undefined) {
+    rmSync(readyFile, { force: true }); // of a supervisor that was killed
+    readyFileOfOurs.defer(() => rmSync(readyFile, { force: true }));
+  }
+  let isReady = false;
+  const onReady = (mesh: Mesh): void => {
+    if (isReady && readyFile !== undefined) writeReadyFile(readyFile, mesh.describe());
+  };
+  await using mesh = await Mesh.start({ ...options, onReady });
+  const first = await Promise.race([stop.asked, mesh.failed, options.serve(mesh)]);
+  if (first === "stopped") return;
+  isReady = true;
+  onReady(mesh);
+  await using _company = options.accompany(mesh);
+  await Promise.race([stop.asked, mesh.failed]);
+  options.say("stopping");
+}

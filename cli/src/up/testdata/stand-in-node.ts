@@ -1,0 +1,18 @@
+// Obeys the contract of a node as far as the supervisor sees it. FAIL=<id> makes that node fail at its start.
+import { createServer } from "node:http";
+import { parseArgs } from "node:util";
+
+const { values } = parseArgs({
+  strict: false,
+  options: { "node-id": { type: "string" }, "ingress-port": { type: "string" } },
+});
+const id = String(values["node-id"]);
+
+if (process.env["FAIL"] === id) {
+  console.error("cannot open the log: no such stream");
+  process.exit(3);
+}
+createServer((_, response) => response.end(id)).listen(Number(values["ingress-port"]), "127.0.0.1", () =>
+  console.log(JSON.stringify({ ready: true, node: id })),
+);
+process.on("SIGTERM", () => process.exit(0));

@@ -1,0 +1,65 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { ReadyFile } from "../ready-file.ts";
+
+const mesh = fileURLToPath(new URL("./stand-in-mesh.ts", import.meta.url));
+
+export interface Started extends AsyncDisposable {
+  readonly process: ChildProcess;
+  readonly readyFile: string;
+  /** Ends when the process does. */
+  readonly stderr: Promise<string>;
+  /** Exit code, or the signal's name. */
+  readonly ended: Promise<number | string>;
+}
+
+export function startMesh(dataDir: string, options: { readonly port?: number; readonly fail?: string } = {}): Started {
+  const readyFile = join(dataDir, "ready.json");
+  rmSync(readyFile, { force: true });
+  const child = spawn(process.execPath, [mesh, dataDir, readyFile, String(options.port ?? 0)], {
+    stdio: ["ignore", "inherit", "pipe"],
+    env: { ...process.env, FAIL: options.fail ?? "" },
+  });
+  const ended = once(child, "exit").then(([code, signal]) => (code ?? signal) as number | string);
+  return {
+    process: child,
+    readyFile,
+    stderr: text(child.stderr),
+    ended,
+    [Symbol.asyncDispose]: async () => {
+      child.kill("SIGTERM");
+      await ended;
+    },
+  };
+}
+
+export function temporaryFolder(): Disposable & { readonly path: string } {
+  const path = mkdtempSync(join(tmpdir(), "voda-up-"));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+export function readReady(file: string): ReadyFile | undefined {
+  try {
+    return JSON.parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** The first value that is not undefined. @throws when there is none in time */
+export async function eventually<T>(what: string, probe: () => T | undefined, msMax = 15_000): Promise<T> {
+  const deadlineMs = performance.now() + msMax;
+  for (;;) {
+    const value = probe();
+    if (value !== undefined) return value;
+    if (performance.now() > deadlineMs) throw new Error(`not within ${msMax} ms: ${what}`);
+    await delay(20);
+  }
+}

@@ -1,0 +1,47 @@
+import { relative } from "node:path";
+import type { AgentDefinition } from "voda/definition";
+import { defaultUrl } from "../api.ts";
+import type { ReadyFile } from "./ready-file.ts";
+
+/** What `voda up` says when it serves: where things are, and three commands to try. */
+export function welcome(options: {
+  readonly mesh: ReadyFile;
+  readonly agents: readonly AgentDefinition[];
+  readonly logs: string;
+  readonly took: string;
+}): readonly string[] {
+  const { mesh, agents } = options;
+  return [
+    `voda is ready after ${options.took}; stop it with Ctrl-C`,
+    "",
+    `  clients   ${mesh.ingress}`,
+    `  nodes     ${mesh.nodes.map((node) => `${node.id} ${node.ingress}`).join("  ")}`,
+    `  nats      ${mesh.nats.url}`,
+    `  envoy     ${mesh.envoy.adminUrl}`,
+    `  logs      ${relative(".", options.logs)}`,
+    "",
+    ...agents.map((agent) => `  ${agent.name.padEnd(9)} ${agent.methods.map(methodWord).join("  ")}`),
+    "",
+    "try:",
+    ...tries(mesh.ingress, agents).map((command) => `  ${command}`),
+  ];
+}
+
+function methodWord(method: AgentDefinition["methods"][number]): string {
+  return method.mode === "readonly" ? `${method.name} (readonly)` : method.name;
+}
+
+function tries(url: string, agents: readonly AgentDefinition[]): readonly string[] {
+  const elsewhere = url === defaultUrl ? "" : ` --url ${url}`;
+  const plain = (mode: string) => (agent: AgentDefinition) =>
+    agent.methods.find((method) => method.mode === mode && method.service === undefined)?.name;
+  const agent = agents.find((one) => plain("handler")(one) !== undefined) ?? agents[0];
+  if (agent === undefined) return [];
+  const write = plain("handler")(agent);
+  const read = plain("readonly")(agent);
+  return [
+    ...(write === undefined ? [] : [`curl --json 2 ${url}/agents/${agent.name}/alice/${write}`]),
+    ...(read === undefined ? [] : [`npx voda call ${agent.name}/alice ${read}${elsewhere}`]),
+    `npx voda ps${elsewhere}`,
+  ];
+}

@@ -1,5 +1,6 @@
 // One node: opens its parts in the order in which they need each other, closes them in the reverse one.
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { CapacitySchema } from "@voda/proto/node";
 import { systemClock } from "@voda/stdx";
@@ -8,7 +9,7 @@ import { openBus } from "./bus/index.ts";
 import { type Connection, openCommit, openConnection } from "./commit/index.ts";
 import type { NodeConfig } from "./config.ts";
 import { createAdmission } from "./host/admission.ts";
-import { obey } from "./host/commands.ts";
+import { obey, refused } from "./host/commands.ts";
 import { watchDeployments } from "./host/deployments.ts";
 import { enter } from "./host/entry.ts";
 import { openGrants } from "./host/grants.ts";
@@ -23,8 +24,6 @@ import { createStreams, openStore } from "./store/index.ts";
 
 /** How long a stop waits for sessions to be put to sleep. */
 export const drainMsMax = 4_000;
-/** How long sessions of an old revision may take to move to the new one. */
-const retireMsMax = 60_000;
 
 export interface Node extends AsyncDisposable {
   readonly ingress: string;
@@ -42,7 +41,9 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   const store = openStore(connection, commit);
   const routes = createRoutes();
   let sessions: Sessions | undefined;
-  let open: Parameters<typeof openIngress>[0]["dispatch"] | undefined;
+  /** From when everything is open until the node closes; calls that come outside of it are refused. */
+  let isAccepting = false;
+  const notReady = fail("closed", `node ${node} is not ready; retry`);
 
   const ingress = parts.use(
     await openIngress({
@@ -52,8 +53,8 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
       clock,
       log,
       dispatch(invocation, reply) {
-        if (open !== undefined) return open(invocation, reply);
-        reply(fail("closed", `node ${node} is not ready; retry`), {});
+        if (isAccepting && sessions !== undefined) return enter({ grants, sessions }, invocation, reply);
+        reply(notReady, {});
         return { cancel: () => undefined };
       },
     }),
@@ -65,7 +66,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
       log,
       onMessage: (message) => sessions?.fromWorker(message),
       onLost: (activations) => sessions?.workerLost(activations),
-      onRetire: async (activations) => sessions?.retire(activations, clock.wallMs() + retireMsMax),
+      onRetire: async (activations) => sessions?.retire(activations),
     }),
   );
   parts.use(
@@ -86,8 +87,8 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
       connection,
       node,
       onCall: (kind, invocation, reply) => {
-        if (sessions !== undefined) return sessions.enter(kind, invocation, reply);
-        reply(fail("closed", `node ${node} is not ready; retry`), {});
+        if (isAccepting && sessions !== undefined) return sessions.enter(kind, invocation, reply);
+        reply(notReady, {});
         return () => undefined;
       },
       onMalformed: (err) => log.warn({ err }, "a message between nodes is malformed; it is dropped"),
@@ -100,7 +101,8 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
       incarnation: () => membership.incarnation(),
       log,
       activations: () => sessions?.owned() ?? [],
-      onCommand: (command) => obey({ grants, sessions: ready }, command),
+      onCommand: async (command) => 
+        isAccepting && sessions !== undefined ? obey({ grants, sessions }, command) : refused(notReady),
     }),
   );
   const ready = parts.use(
@@ -123,7 +125,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   parts.defer(watchConnection(connection, ready));
   parts.defer(watchMembership(membership, { sessions: ready, peerLost: (peer) => bus.peerLost(peer), full: () => reports.full() }));
   reports.full();
-  open = (invocation, reply) => enter({ grants, sessions: ready }, invocation, reply);
+  isAccepting = true;
 
   const opened = parts.move();
   return {
@@ -132,8 +134,8 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
       return membership.incarnation();
     },
     async [Symbol.asyncDispose]() {
-      open = undefined;
-      await ready.drain(clock.wallMs() + drainMsMax);
+      isAccepting = false;
+      await Promise.race([ready.drain(), setTimeout(drainMsMax, undefined, { ref: false })]);
       await opened.disposeAsync();
     },
   };

@@ -4,6 +4,9 @@ import type { ByteReader, ByteWriter } from "@voda/stdx";
 
 export type FieldKind = "register" | "counter" | "map" | "text";
 
+/** Looks at a value before it is written and gives what is stored in its place. @throws TypeError when it does not fit */
+export type Check = (value: unknown) => unknown;
+
 /** On the wire; a number is never used again for another kind. */
 export const kindNumbers: { readonly [kind in FieldKind]: number } = { register: 1, counter: 2, map: 3, text: 4 };
 

@@ -12,7 +12,7 @@ export {
   openEnvelope,
 } from "./envelope.ts";
 export { ClosedError, CorruptError, SchemaError, TooLargeError } from "./errors.ts";
-export type { FieldKind } from "./field.ts";
+export type { Check, FieldKind } from "./field.ts";
 export { frozenJson, type Json, jsonDepthMax, readJson, writeJson } from "./json.ts";
 export { type MapState, mapKeyBytesMax, type ReadMap } from "./map.ts";
 export { type FieldSchema, fieldNameBytesMax, fieldsMax, type ReadState, type Schema, type State } from "./schema.ts";

@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter, DecodeError } from "@voda/stdx";
-import { type Field, type Layer, refuseAssign, type Scope } from "./field.ts";
+import { type Check, type Field, type Layer, refuseAssign, type Scope } from "./field.ts";
 import { frozenJson, type Json, jsonBytes, readJson, readOptionalJson, writeJson } from "./json.ts";
 import { cutEvenly, pieceAloneBytes, pieceBytesMax, piecesBytes } from "./piece.ts";
 
@@ -39,15 +39,17 @@ const utf8 = new TextEncoder();
 export class MapField implements Field<MapSlot> {
   readonly kind = "map";
   readonly name: string;
+  readonly check: Check;
   readonly #index: number;
   readonly #live = new Map<string, Json>();
   #bytes = 0;
   #sorted: readonly string[] | undefined = [];
   #saved: readonly Uint8Array[] | undefined;
 
-  constructor(name: string, index: number) {
+  constructor(name: string, index: number, check: Check = (value) => value) {
     this.name = name;
     this.#index = index;
+    this.check = check;
   }
 
   get bytes(): number {
@@ -209,7 +211,7 @@ class MapHandle implements MapState {
     const { name } = this.#field;
     this.#scope.writable(name);
     checkKey(name, key);
-    this.#field.write(this.#scope.layer, key, frozenJson(value, `state.${name}[${JSON.stringify(key)}]`));
+    this.#field.write(this.#scope.layer, key, frozenJson(this.#field.check(value), `state.${name}[${JSON.stringify(key)}]`));
   }
 
   update(key: string, change: (old: Json | undefined) => Json): void {

@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter } from "@voda/stdx";
-import { type Field, findSlot, type Scope } from "./field.ts";
+import { type Check, type Field, findSlot, type Scope } from "./field.ts";
 import { frozenJson, type Json, jsonBytes, readJson, writeJson } from "./json.ts";
 import { cutEvery, pieceBytesMax, piecesBytes } from "./piece.ts";
 
@@ -14,12 +14,14 @@ export class RegisterField implements Field<RegisterSlot> {
   readonly name: string;
   readonly #index: number;
   readonly #initial: Json;
+  readonly #check: Check;
   #value: Json | undefined;
   #bytes = 0;
   #saved: readonly Uint8Array[] | undefined;
 
-  constructor(name: string, index: number, initial: Json) {
+  constructor(name: string, index: number, initial: Json, check: Check = (value) => value) {
     this.name = name;
+    this.#check = check;
     this.#index = index;
     this.#initial = frozenJson(initial, `initial value of state.${name}`);
   }
@@ -37,7 +39,7 @@ export class RegisterField implements Field<RegisterSlot> {
 
   assign(scope: Scope, value: unknown): void {
     scope.writable(this.name);
-    scope.layer.slots[this.#index] = { value: frozenJson(value, `state.${this.name}`) };
+    scope.layer.slots[this.#index] = { value: frozenJson(this.#check(value), `state.${this.name}`) };
   }
 
   changed(slot: RegisterSlot): boolean {

@@ -1,15 +1,15 @@
 import { type Counter, CounterField, type ReadCounter } from "./counter.ts";
 import { SchemaError } from "./errors.ts";
-import type { Field } from "./field.ts";
+import type { Check, Field } from "./field.ts";
 import type { Json } from "./json.ts";
 import { MapField, type MapState, type ReadMap } from "./map.ts";
 import { RegisterField } from "./register.ts";
 import { type ReadText, TextField, type TextState } from "./text.ts";
 
 export type FieldSchema =
-  | { readonly kind: "register"; readonly initial: Json }
+  | { readonly kind: "register"; readonly initial: Json; readonly check?: Check }
   | { readonly kind: "counter" }
-  | { readonly kind: "map" }
+  | { readonly kind: "map"; readonly check?: Check }
   | { readonly kind: "text" };
 export type Schema = { readonly [field: string]: FieldSchema };
 
@@ -45,11 +45,11 @@ function createField(name: string, index: number, field: FieldSchema): Field {
   const { kind } = field;
   switch (kind) {
     case "register":
-      return new RegisterField(name, index, field.initial);
+      return new RegisterField(name, index, field.initial, field.check);
     case "counter":
       return new CounterField(name, index);
     case "map":
-      return new MapField(name, index);
+      return new MapField(name, index, field.check);
     case "text":
       return new TextField(name, index);
     default:

@@ -23,6 +23,8 @@ export interface Hosted {
   usedMs: number;
   /** Monotonic time at which each timer is due. */
   readonly timers: Map<LaneTimer, number>;
+  /** Who waits for the session to be out of memory. */
+  readonly onCold: (() => void)[];
 }
 
 const PAGE_HASH_BYTES = 16;

@@ -6,7 +6,7 @@ import type { Logger } from "pino";
 import { decodeAnswer } from "../answer.ts";
 import type { Bus, CallKind } from "../bus/index.ts";
 import { type Answer, fail, type Invocation } from "../invocation.ts";
-import { createLane, isIdle, type LaneEffect, type LaneEvent, step, trimDelayMs } from "../lane/index.ts";
+import { isIdle, type LaneEffect, type LaneEvent, openLane, stepLane, trimDelayMs } from "../lane/index.ts";
 import type { Membership } from "../membership/index.ts";
 import type { Admission } from "./admission.ts";
 import { type Calls, createCalls, type LiveCall, type Reply } from "./calls.ts";
@@ -102,18 +102,28 @@ export class Sessions implements Disposable {
     }
   }
 
+  /** Resolves when the session is out of memory; at once when it is not here. */
+  sleep(token: SessionToken): Promise<void> {
+    const hosted = this.#hosted.get(token);
+    if (hosted === undefined || hosted.epoch === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      hosted.onCold.push(resolve);
+      this.#step(hosted, { type: "sleep" });
+    });
+  }
+
   /** Puts the sessions of these activations to sleep: they wake under the revision that is current then. */
-  async retire(activations: Iterable<number>, deadlineMs: number): Promise<void> {
+  async retire(activations: Iterable<number>): Promise<void> {
     const hosted = [...activations].flatMap((activation) => this.#byActivation.get(activation) ?? []);
-    await Promise.all(hosted.map((one) => this.order("sleep", one.name, deadlineMs)));
+    await Promise.all(hosted.map((one) => this.sleep(one.token)));
   }
 
   /** Puts every session to sleep. */
-  async drain(deadlineMs: number): Promise<void> {
-    await Promise.all([...this.#hosted.values()].map((hosted) => this.order("sleep", hosted.name, deadlineMs)));
+  async drain(): Promise<void> {
+    await Promise.all([...this.#hosted.keys()].map((token) => this.sleep(token)));
   }
 
-  order(kind: "sleep" | "wake" | "end", name: SessionName, deadlineMs: number, grant?: string): Promise<Answer> {
+  order(kind: Exclude<CallKind, "invoke">, name: SessionName, deadlineMs: number, grant?: string): Promise<Answer> {
     const invocation: Invocation = {
       name,
       token: sessionToken(name),
@@ -145,7 +155,7 @@ export class Sessions implements Disposable {
     if (agent === undefined) return fail("not_owner", `agent ${name.agent} is not deployed on this node yet; retry`);
     const refusal = admission.admit(agent, invocation.grant !== undefined);
     if (refusal !== undefined) return refusal;
-    const lane = createLane({ name, crc32, trimDelayMs: isSynced ? 0 : trimDelayMs, connected: this.#options.isConnected() });
+    const lane = openLane({ name, crc32, trimDelayMs: isSynced ? 0 : trimDelayMs, connected: this.#options.isConnected() });
     const hosted: Hosted = {
       token,
       name,
@@ -157,6 +167,7 @@ export class Sessions implements Disposable {
       calls: 0,
       usedMs: clock.monotonicMs(),
       timers: new Map(),
+      onCold: [],
     };
     this.#hosted.set(token, hosted);
     return hosted;
@@ -180,7 +191,7 @@ export class Sessions implements Disposable {
 
   #step(hosted: Hosted, event: LaneEvent): void {
     this.#world.refresh();
-    for (const effect of step(hosted.lane, event, this.#world)) this.#perform(hosted, effect);
+    for (const effect of stepLane(hosted.lane, event, this.#world)) this.#perform(hosted, effect);
     if (!isIdle(hosted.lane) || this.#hosted.get(hosted.token) !== hosted) return;
     this.#hosted.delete(hosted.token);
     this.#timed.delete(hosted);
@@ -214,6 +225,7 @@ export class Sessions implements Disposable {
       case "cold":
         if (hosted.epoch > 0) this.#options.reports.deactivated(hosted.token);
         hosted.epoch = 0;
+        for (const resolve of hosted.onCold.splice(0)) resolve();
         return;
       case "alarm":
         this.#options.log.error({ alarm: effect.alarm, session: hosted.name }, effect.message);
@@ -332,7 +344,7 @@ export class Sessions implements Disposable {
   #sleepIdle(): void {
     const nowMs = this.#options.clock.monotonicMs();
     for (const hosted of this.#hosted.values()) {
-      if (hosted.calls === 0 && nowMs - hosted.usedMs >= hosted.agent.idleMs) this.#step(hosted, { type: "idle" });
+      if (hosted.calls === 0 && nowMs - hosted.usedMs >= hosted.agent.idleMs) this.#step(hosted, { type: "sleep" });
     }
   }
 }

@@ -3,9 +3,18 @@ import { registerHooks } from "node:module";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { pathToFileURL } from "node:url";
 import { crc32 } from "node:zlib";
-import { openState, type Schema, SchemaError, type SessionState } from "@voda/state";
+import { type Check, type FieldSchema, openState, type Schema, SchemaError, type SessionState } from "@voda/state";
 import { assert, unreachable } from "@voda/stdx";
-import { type AnyAgent, definitionOf, handlersOf, isAgent, type Logger, validatorsOf } from "voda/definition";
+import {
+  type AnyAgent,
+  definitionOf,
+  type FieldDefinition,
+  handlersOf,
+  isAgent,
+  type Logger,
+  type Validate,
+  validatorsOf,
+} from "voda/definition";
 import { fail, type Failure } from "../invocation.ts";
 import { Activation } from "./activation.ts";
 import { type Channel, openChannel, type Ends } from "./channel.ts";
@@ -156,9 +165,30 @@ async function loadAgents(bundle: string): Promise<ReadonlyMap<string, Loaded>> 
 
 function schemaOf(agent: AnyAgent): Schema {
   const validators = validatorsOf(agent);
-  return Object.fromEntries(
-    definitionOf(agent).fields.map((field) => [field.name, { ...field, validate: validators.get(field.name) }]),
-  ) as Schema;
+  return Object.fromEntries(definitionOf(agent).fields.map((field) => [field.name, fieldSchema(field, validators.get(field.name))]));
+}
+
+function fieldSchema({ name, kind, initial = null }: FieldDefinition, validate: Validate | undefined): FieldSchema {
+  const checked = validate === undefined ? {} : { check: checking(name, validate) };
+  switch (kind) {
+    case "register":
+      return { kind, initial, ...checked };
+    case "map":
+      return { kind, ...checked };
+    case "counter":
+    case "text":
+      return { kind };
+    default:
+      return unreachable(kind);
+  }
+}
+
+function checking(name: string, validate: Validate): Check {
+  return (value) => {
+    const validation = validate(value);
+    if (!validation.ok) throw new TypeError(`state.${name}: ${validation.problem}`);
+    return validation.value;
+  };
 }
 
 assert(parentPort !== null, "worker.ts runs in a worker thread");

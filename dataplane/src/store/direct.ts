@@ -1,10 +1,12 @@
 // Reads of a stream: direct ones, which any replica answers, and those of the leader.
 import { createInbox, type Msg, RequestError } from "@nats-io/transport-node";
+import { assert } from "@voda/stdx";
 import { type Connection, rethrown } from "../commit/index.ts";
 
 /** A message as it lies in its stream. */
 export interface Stored {
   readonly seq: number;
+  readonly subject: string;
   readonly bytes: Uint8Array;
 }
 
@@ -56,9 +58,13 @@ export async function directLast(connection: Connection, stream: string, last: s
 export async function fromLeader(connection: Connection, stream: string, query: Query): Promise<Stored | undefined> {
   const subject = `$JS.API.STREAM.MSG.GET.${stream}`;
   const message = await request(connection, subject, JSON.stringify(query));
-  const answer = message.json<{ message?: { seq: number; data?: string }; error?: { err_code: number; description: string } }>();
+  const answer = message.json<{
+    message?: { seq: number; subject: string; data?: string };
+    error?: { err_code: number; description: string };
+  }>();
   if (answer.message !== undefined) {
-    return { seq: answer.message.seq, bytes: new Uint8Array(Buffer.from(answer.message.data ?? "", "base64")) };
+    const { seq, subject: of } = answer.message;
+    return { seq, subject: of, bytes: new Uint8Array(Buffer.from(answer.message.data ?? "", "base64")) };
   }
   if (answer.error?.err_code === NO_MESSAGE) return undefined;
   throw new StoreError(`${subject}: ${answer.error?.description ?? "an answer without a message"}`);
@@ -92,7 +98,7 @@ export function directBatch(connection: Connection, stream: string, filter: stri
           settle(() => resolve({ messages, more: message.headers?.get("Nats-Num-Pending") !== "0" }));
         else if (status === NOT_FOUND) settle(() => resolve({ messages: [], more: false }));
         else if (status !== 0) failed(message.headers?.description ?? String(status));
-        else messages.push({ seq: sequenceOf(message), bytes: message.data });
+        else messages.push(readMessage(message));
       }),
     });
     connection.nats.publish(subject, JSON.stringify({ seq, next_by_subj: filter, batch: count }), { reply: inbox });
@@ -103,11 +109,11 @@ function toStored(message: Msg, subject: string): Stored | undefined {
   const status = message.headers?.code ?? 0;
   if (status === NOT_FOUND) return undefined;
   if (status !== 0) throw new StoreError(`${subject}: ${status} ${message.headers?.description ?? ""}`);
-  return { seq: sequenceOf(message), bytes: message.data };
+  return readMessage(message);
 }
 
-function sequenceOf(message: Msg): number {
+function readMessage(message: Msg): Stored {
   const seq = Number(message.headers?.get("Nats-Sequence"));
-  if (!(seq > 0)) throw new StoreError(`a message without its sequence on ${message.subject}`);
-  return seq;
+  assert(seq > 0, "a message of a direct get without its sequence");
+  return { seq, subject: message.headers?.get("Nats-Subject") ?? "", bytes: message.data };
 }

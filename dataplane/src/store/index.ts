@@ -1,3 +1,3 @@
-export { readTimeoutMs, type Stored, StoreError } from "./direct.ts";
+export { directBatch, fromLeader, type Query, readTimeoutMs, type Stored, StoreError } from "./direct.ts";
 export { type PageName, pageHash, pageHashBytes } from "./pages.ts";
 export { createStreams, openStore, type RangeOptions, type Store } from "./store.ts";

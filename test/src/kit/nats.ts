@@ -4,6 +4,9 @@ import { join } from "node:path";
 import { natsPayloadBytesMax } from "@voda/proto/wire";
 import { locate } from "../../../cli/src/binaries/locate.ts";
 import { type RunningProcess, startProcess } from "./process.ts";
+import { waitUntil } from "./wait.ts";
+
+const PORTS_WITHIN_MS = 5_000;
 
 export interface NatsOptions {
   /** Folder of the store; default is a temporary one that `stop` removes. */
@@ -69,12 +72,22 @@ jetstream { store_dir: ${JSON.stringify(dir)}${sync === undefined ? "" : `, sync
     args: ["-c", config],
     ready: (output) => output.includes("Server is ready"),
   });
-  return { server, port: port === -1 ? chosenPort(join(dir, `nats-server_${server.pid}.ports`)) : port };
+  try {
+    return { server, port: port === -1 ? await chosenPort(join(dir, `nats-server_${server.pid}.ports`)) : port };
+  } catch (error) {
+    await server.kill9();
+    throw error;
+  }
 }
 
-function chosenPort(portsFile: string): number {
-  if (!existsSync(portsFile)) throw new Error(`nats-server is ready and wrote no ${portsFile}`);
-  const ports = JSON.parse(readFileSync(portsFile, "utf8")) as { nats: string[] };
+/** The server writes the file soon after it is ready. */
+async function chosenPort(portsFile: string): Promise<number> {
+  const text = await waitUntil(
+    () => existsSync(portsFile) && readFileSync(portsFile, "utf8"),
+    PORTS_WITHIN_MS,
+    `nats-server wrote ${portsFile}`,
+  );
+  const ports = JSON.parse(text) as { nats: string[] };
   const port = Number(new URL(ports.nats[0] ?? "nats://none").port);
   if (!(port > 0)) throw new Error(`${portsFile} names no port`);
   return port;

@@ -1,0 +1,41 @@
+// Keys and values of the bucket `voda_nodes`: `<node>.<incarnation>` holds a lease, an obituary, or the server's expiry marker.
+import { create, fromJsonString, type MessageInitShape, toJsonString } from "@bufbuild/protobuf";
+import { type Lease, LeaseSchema } from "@voda/proto/node";
+import { nodesBucket } from "@voda/proto/wire";
+
+/** Node part of an obituary for an incarnation whose node is not known. */
+export const unknownNode = "unknown";
+export const nodesStream = `KV_${nodesBucket}`;
+const PREFIX = `$KV.${nodesBucket}.`;
+
+export const leaseSubject = (node: string, incarnation: string): string => `${PREFIX}${node}.${incarnation}`;
+/** Filter of all leases. */
+export const leaseSubjects = `${PREFIX}>`;
+export const incarnationOf = (subject: string): string => subject.slice(subject.lastIndexOf(".") + 1);
+/** Fence of everything about one incarnation: a lease, a renewal and an obituary exclude each other whatever their node part. */
+export const leaseFence = (incarnation: string): string => `${PREFIX}*.${incarnation}`;
+
+const utf8 = new TextEncoder();
+const text = new TextDecoder();
+
+export function encodeLease(lease: MessageInitShape<typeof LeaseSchema>): Uint8Array {
+  return utf8.encode(toJsonString(LeaseSchema, create(LeaseSchema, lease)));
+}
+
+export type LeaseEntry =
+  | { readonly type: "lease"; readonly lease: Lease }
+  | { readonly type: "ended" }
+  /** Not ours, or of a later version: it proves nothing. */
+  | { readonly type: "unreadable" };
+
+/** A marker of the server has no bytes. */
+export function decodeEntry(bytes: Uint8Array): LeaseEntry {
+  if (bytes.length === 0) return { type: "ended" };
+  let lease: Lease;
+  try {
+    lease = fromJsonString(LeaseSchema, text.decode(bytes), { ignoreUnknownFields: true });
+  } catch {
+    return { type: "unreadable" };
+  }
+  return lease.dead ? { type: "ended" } : { type: "lease", lease };
+}

@@ -1,0 +1,199 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { type Clock, systemClock } from "@voda/stdx";
+import { leakCheck, type Nats, startNats, startProcess, waitUntil } from "@voda/test/kit";
+import { type Commit, type Connection, openCommit, openConnection } from "../commit/index.ts";
+import { createStreams } from "../store/index.ts";
+import { leaseTtlMs, type Membership, type MembershipEvent, openIdentity, openMembership, readWindowMs } from "./index.ts";
+
+interface Node {
+  readonly membership: Membership;
+  readonly connection: Connection;
+  readonly commit: Commit;
+  readonly events: MembershipEvent[];
+}
+interface Rig {
+  readonly server: Nats;
+  /** Starts a node, or the next process of one. */
+  readonly node: (name: string, clock?: Clock) => Promise<Node>;
+  /** Ends the node's process without a word: nothing is renewed any more, and the directory's lock is free. */
+  readonly crash: (node: Node) => Promise<void>;
+}
+
+async function rig(context: TestContext): Promise<Rig> {
+  const nothingLeaked = leakCheck();
+  const cleanup = new AsyncDisposableStack();
+  context.after(async () => {
+    await cleanup.disposeAsync();
+    await nothingLeaked();
+  });
+  const dir = mkdtempSync(join(tmpdir(), "voda-membership-"));
+  cleanup.defer(() => rmSync(dir, { recursive: true }));
+  const server = cleanup.use(await startNats());
+  const locks = new Map<Node, () => void>();
+  return {
+    server,
+    async node(name, clock = systemClock) {
+      const connection = cleanup.use(await openConnection({ url: server.url, name }));
+      await createStreams(connection, 1);
+      const commit = cleanup.use(openCommit(connection, clock));
+      const identity = cleanup.use(openIdentity(join(dir, name)));
+      const capacity = { cpuMilli: 1_000, memoryMib: 512 };
+      const ingress = "127.0.0.1:7000";
+      const membership = cleanup.use(
+        await openMembership({ connection, commit, clock, identity, node: name, ingress, capacity }),
+      );
+      const node: Node = { membership, connection, commit, events: [] };
+      membership.onEvent((event) => node.events.push(event));
+      locks.set(node, () => identity.close());
+      return node;
+    },
+    async crash(node) {
+      await node.commit.close();
+      await node.connection.close();
+      await node.membership.close();
+      locks.get(node)?.();
+    },
+  };
+}
+
+const soon = 2_000;
+
+/** Stops this whole process, as SIGSTOP would: no timer runs, nothing is renewed. */
+function freeze(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+test("nodes know each other, and a clean stop ends a lease at once", async (t) => {
+  const { node } = await rig(t);
+  const [a, b] = [await node("a"), await node("b")];
+  assert.ok(a.membership.leaseLeftMs() > 0);
+  const ofB = b.membership.incarnation();
+  await waitUntil(() => a.membership.ended(ofB) === "no", soon, "a sees b");
+  assert.deepEqual(a.membership.member(ofB)?.node, "b");
+  assert.deepEqual(a.membership.member(ofB)?.ingress, "127.0.0.1:7000");
+  const stopped = performance.now();
+  await b.membership.close();
+  assert.equal(b.membership.leaseLeftMs(), 0);
+  await waitUntil(() => a.membership.ended(ofB) === "yes", soon, "a sees the end of b");
+  assert.ok(performance.now() - stopped < 1_000);
+  assert.ok(a.events.some((event) => event.type === "changed"));
+});
+
+test("a lease outlives its time to live as long as it is renewed, and ends when the node is dead", async (t) => {
+  const { node, crash } = await rig(t);
+  const [a, b] = [await node("a"), await node("b")];
+  const ofB = b.membership.incarnation();
+  const started = performance.now();
+  await waitUntil(() => performance.now() - started > leaseTtlMs + 500, 2 * leaseTtlMs, "the time to live is over");
+  assert.equal(a.membership.ended(ofB), "no");
+  assert.equal(b.membership.incarnation(), ofB);
+  assert.ok(b.membership.leaseLeftMs() > 0);
+  await crash(b);
+  assert.equal(await a.membership.prove(ofB), false, "its lease still lives");
+  await waitUntil(() => a.membership.ended(ofB) === "yes", leaseTtlMs + 1_500, "the lease of b ends");
+});
+
+test("the next process of a node ends the lease of the last one at its start", async (t) => {
+  const { node, crash } = await rig(t);
+  const a = await node("a");
+  const b = await node("b");
+  const old = b.membership.incarnation();
+  await waitUntil(() => a.membership.ended(old) === "no", soon, "a sees b");
+  await crash(b);
+  const again = await node("b");
+  await waitUntil(() => a.membership.ended(old) === "yes", 500, "a sees the obituary");
+  assert.notEqual(again.membership.incarnation(), old);
+  assert.equal(a.membership.successor(old), undefined);
+});
+
+test("a data directory belongs to one process", async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), "voda-identity-"));
+  t.after(() => rmSync(dir, { recursive: true }));
+  const mine = openIdentity(dir);
+  mine.note("0123456789abcdef0123456789abcdef");
+  assert.throws(() => openIdentity(dir), /belongs to a running node/);
+  mine.close();
+  const script = `import { openIdentity } from ${JSON.stringify(new URL("./identity.ts", import.meta.url).href)};
+    const identity = openIdentity(${JSON.stringify(dir)});
+    console.log("previous", identity.previous());
+    setInterval(() => identity.previous(), 1000);`;
+  const other = await startProcess({
+    command: process.execPath,
+    args: ["--input-type=module", "-e", script],
+    ready: (output) => output.includes("previous 0123456789abcdef0123456789abcdef"),
+  });
+  assert.throws(() => openIdentity(dir), /belongs to a running node/);
+  await other.kill9();
+  openIdentity(dir).close();
+});
+
+test("a node that was paused beyond its lease returns as a new incarnation that succeeds the old", async (t) => {
+  const { node } = await rig(t);
+  const a = await node("a");
+  const old = a.membership.incarnation();
+  freeze(leaseTtlMs + 500);
+  assert.equal(a.membership.leaseLeftMs(), 0, "before anything else ran");
+  await waitUntil(() => a.events.some((event) => event.type === "lapsed"), soon, "a lapsed");
+  const incarnation = a.membership.incarnation();
+  assert.deepEqual(
+    a.events.find((event) => event.type === "lapsed"),
+    { type: "lapsed", ended: old, incarnation },
+  );
+  await waitUntil(() => a.membership.leaseLeftMs() > 0, soon, "a is back");
+  const b = await node("b");
+  await waitUntil(() => b.membership.ended(incarnation) === "no", soon, "b sees a");
+  assert.ok(await b.membership.prove(old));
+  assert.equal(b.membership.ended(old), "yes");
+  assert.equal(b.membership.successor(old)?.incarnation, incarnation);
+});
+
+test("a window that ended by either clock opens again with the next renewal, in the same incarnation", async (t) => {
+  const { node } = await rig(t);
+  let wallStepMs = 0;
+  const clock: Clock = { wallMs: () => Date.now() + wallStepMs, monotonicMs: () => performance.now() };
+  const a = await node("a", clock);
+  const { membership, events } = a;
+  const incarnation = membership.incarnation();
+  wallStepMs = readWindowMs; // as after the suspension of the machine
+  assert.equal(membership.leaseLeftMs(), 0);
+  await waitUntil(() => events.some((event) => event.type === "renewed"), soon, "the lease is renewed");
+  assert.ok(membership.leaseLeftMs() > 0);
+  assert.equal(membership.incarnation(), incarnation);
+});
+
+test("the end of a lease of which nothing is known is proved by an obituary, which keeps the lease from coming back", async (t) => {
+  const { node } = await rig(t);
+  const a = await node("a");
+  const never = "00".repeat(16);
+  assert.equal(a.membership.ended(never), "unknown");
+  assert.ok(await a.membership.prove(never));
+  assert.equal(a.membership.ended(never), "yes");
+  const late = {
+    subject: `$KV.voda_nodes.b.${never}`,
+    fence: `$KV.voda_nodes.*.${never}`,
+    expect: 0,
+    payload: new Uint8Array(2),
+  };
+  const outcome = await new Promise((resolve) => a.commit.append(late, resolve));
+  assert.deepEqual(outcome, { type: "refused", code: 10071 });
+  const b = await node("b");
+  assert.equal(await a.membership.prove(b.membership.incarnation()), false);
+});
+
+test("a restart of the server in the meantime ends no lease, and news go on afterwards", async (t) => {
+  const { node, server } = await rig(t);
+  const [a, b] = [await node("a"), await node("b")];
+  const [ofA, ofB] = [a.membership.incarnation(), b.membership.incarnation()];
+  await waitUntil(() => a.membership.ended(ofB) === "no", soon, "a sees b");
+  await server.kill9();
+  await server.restart();
+  await waitUntil(() => a.connection.isUp() && b.connection.isUp(), 5_000, "both are connected again");
+  await waitUntil(() => a.membership.leaseLeftMs() > 0 && b.membership.leaseLeftMs() > 0, 5_000, "both leases are valid");
+  assert.deepEqual([a.membership.incarnation(), b.membership.incarnation()], [ofA, ofB]);
+  await b.membership.close();
+  await waitUntil(() => a.membership.ended(ofB) === "yes", 3_000, "a sees the end of b");
+});

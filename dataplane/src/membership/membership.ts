@@ -1,0 +1,312 @@
+import { randomBytes } from "node:crypto";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { CapacitySchema } from "@voda/proto/node";
+import type { Clock } from "@voda/stdx";
+import type { AppendOutcome, Commit, Connection } from "../commit/index.ts";
+import { directBatch, fromLeader, StoreError } from "../store/index.ts";
+import type { Identity } from "./identity.ts";
+import {
+  decodeEntry,
+  encodeLease,
+  incarnationOf,
+  type LeaseEntry,
+  leaseFence,
+  leaseSubject,
+  leaseSubjects,
+  nodesStream,
+  unknownNode,
+} from "./lease-key.ts";
+import { type Ended, type Member, Roster } from "./roster.ts";
+import { instantOf, LeaseWindow, leaseRenewMs, leaseTtlMs } from "./window.ts";
+
+export type MembershipEvent =
+  /** The own lease ended and the node has a new incarnation: what it owned is held, and claimed anew by the next append. */
+  | { readonly type: "lapsed"; readonly ended: string; readonly incarnation: string }
+  /** The own lease is valid again after a gap, without having ended. */
+  | { readonly type: "renewed" }
+  /** Somebody's lease began or ended. */
+  | { readonly type: "changed" };
+
+/** The node's own lease, and what it knows of the others'. */
+export interface Membership extends AsyncDisposable {
+  /** The current one; it changes when the lease lapses. */
+  incarnation(): string;
+  /** Computed from both clocks at this call: how long the own lease is still certain to live; 0 if it is not. */
+  leaseLeftMs(): number;
+  /** From memory. */
+  ended(incarnation: string): Ended;
+  /** The living incarnation that has the sessions of an ended one in memory, as `held`. */
+  successor(incarnation: string): Member | undefined;
+  /** Where a living incarnation is. */
+  member(incarnation: string): Member | undefined;
+  members(): Member[];
+  /** Ends the incarnation's lease for ever, if it has none any more. Whether it has ended. */
+  prove(incarnation: string): Promise<boolean>;
+  onEvent(listener: (event: MembershipEvent) => void): () => void;
+  /** Ends the own lease, so that its sessions are free at once. */
+  close(): Promise<void>;
+}
+
+export interface MembershipOptions {
+  readonly connection: Connection;
+  readonly commit: Commit;
+  readonly clock: Clock;
+  readonly identity: Identity;
+  readonly node: string;
+  /** `ip:port` of the node's ingress. */
+  readonly ingress: string;
+  readonly capacity: MessageInitShape<typeof CapacitySchema>;
+}
+
+const obituaryTtlSeconds = 24 * 60 * 60;
+const ATTEMPTS_MAX = 5;
+/**
+ * News are fetched, not pushed: a pushed watch that loses its server says so only after many seconds, and is made again with several
+ * requests.
+ */
+const watchMs = 200;
+const WATCH_BATCH = 1_000;
+
+/** @throws when the first lease cannot be made */
+export async function openMembership(options: MembershipOptions): Promise<Membership> {
+  const membership = new LeasedMembership(options);
+  try {
+    await membership.begin();
+  } catch (error) {
+    await membership.close();
+    throw error;
+  }
+  return membership;
+}
+
+class LeasedMembership implements Membership {
+  readonly #options: MembershipOptions;
+  readonly #window = new LeaseWindow();
+  readonly #roster = new Roster();
+  readonly #listeners = new Set<(event: MembershipEvent) => void>();
+  readonly #stopListening: () => void;
+  readonly #closing = new AbortController();
+  #incarnation = "";
+  #revision = 0;
+  #renewing: Promise<void> = Promise.resolve();
+  #watching: Promise<void> = Promise.resolve();
+  /** Sequence of the first entry that is news. */
+  #news = 1;
+
+  constructor(options: MembershipOptions) {
+    this.#options = options;
+    this.#stopListening = options.connection.onEvent(() => {
+      this.#news = 1; // the server may have lost entries, and give their sequences out again
+    });
+  }
+
+  /** A process that ran before on this data directory is dead, since we have its lock: its sessions need not wait for its lease. */
+  async begin(): Promise<void> {
+    const { identity } = this.#options;
+    const previous = identity.previous();
+    if (previous !== undefined && !(await this.#bury(previous, true))) {
+      throw new Error(`the lease of the node's last incarnation ${previous} could not be ended: is NATS there?`);
+    }
+    await this.#enter("");
+    await this.#fetchNews();
+    this.#watching = this.#watch();
+    this.#renewing = this.#renew();
+  }
+
+  incarnation(): string {
+    return this.#incarnation;
+  }
+
+  leaseLeftMs(): number {
+    return this.#window.leftMs(instantOf(this.#options.clock));
+  }
+
+  ended(incarnation: string): Ended {
+    return this.#roster.ended(incarnation, this.#options.clock.monotonicMs());
+  }
+
+  successor(incarnation: string): Member | undefined {
+    return this.#roster.successor(incarnation, this.#options.clock.monotonicMs());
+  }
+
+  member(incarnation: string): Member | undefined {
+    return this.#roster.member(incarnation, this.#options.clock.monotonicMs());
+  }
+
+  members(): Member[] {
+    return this.#roster.members(this.#options.clock.monotonicMs());
+  }
+
+  async prove(incarnation: string): Promise<boolean> {
+    if (this.ended(incarnation) === "yes") return true;
+    if (incarnation === this.#incarnation) return false;
+    return this.#bury(incarnation, false);
+  }
+
+  onEvent(listener: (event: MembershipEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort();
+    this.#window.close();
+    this.#stopListening();
+    await Promise.all([this.#renewing, this.#watching]);
+    if (this.#revision > 0 && this.#options.connection.isUp()) await this.#bury(this.#incarnation, true);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Takes a new incarnation, whose lease exists when this returns. */
+  async #enter(succeeds: string): Promise<void> {
+    const incarnation = randomBytes(16).toString("hex");
+    this.#options.identity.note(incarnation);
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+      const sentAt = instantOf(this.#options.clock);
+      const outcome = await this.#put(incarnation, succeeds, 0);
+      const revision = outcome.type === "acked" ? outcome.seq : await this.#revisionOf(incarnation);
+      if (revision === undefined) continue;
+      this.#incarnation = incarnation;
+      this.#revision = revision;
+      if (outcome.type === "acked") this.#window.renewed(sentAt);
+      return;
+    }
+    throw new Error(`the lease of node ${this.#options.node} could not be made: is NATS there, and its stream ${nodesStream}?`);
+  }
+
+  /** One renewal each second until the end; nobody else changes the lease but to end it. */
+  async #renew(): Promise<void> {
+    let succeeds = "";
+    while (await this.#pause(leaseRenewMs)) {
+      const wasValid = this.leaseLeftMs() > 0;
+      const sentAt = instantOf(this.#options.clock);
+      const outcome = await this.#put(this.#incarnation, succeeds, this.#revision);
+      if (this.#closing.signal.aborted) return;
+      if (outcome.type === "acked") {
+        this.#revision = outcome.seq;
+        this.#window.renewed(sentAt);
+        if (!wasValid) this.#tell({ type: "renewed" });
+      } else if (outcome.type === "refused") {
+        succeeds = await this.#settle(succeeds);
+      }
+    }
+  }
+
+  /** A renewal was refused: an earlier one, whose answer was lost, is in the store, or the lease has ended. */
+  async #settle(succeeds: string): Promise<string> {
+    const ended = this.#incarnation;
+    const found = await this.#read(ended);
+    if (found === "away") return succeeds;
+    if (found !== undefined && found.entry.type === "lease") {
+      this.#revision = found.seq;
+      return succeeds;
+    }
+    this.#window.close();
+    try {
+      await this.#enter(ended);
+    } catch {
+      return succeeds; // the store is away: the next renewal is refused again and leads back here
+    }
+    this.#roster.end(ended);
+    this.#tell({ type: "lapsed", ended, incarnation: this.#incarnation });
+    return ended;
+  }
+
+  #put(incarnation: string, succeeds: string, expect: number): Promise<AppendOutcome> {
+    const { node, ingress, capacity } = this.#options;
+    const payload = encodeLease({ node, incarnation, succeeds, ingress, capacity, pid: process.pid });
+    return this.#append(node, incarnation, expect, payload, leaseTtlMs / 1_000);
+  }
+
+  #append(node: string, incarnation: string, expect: number, payload: Uint8Array, ttlSeconds: number): Promise<AppendOutcome> {
+    const append = { subject: leaseSubject(node, incarnation), fence: leaseFence(incarnation), expect, payload, ttlSeconds };
+    return new Promise((resolve) => this.#options.commit.append(append, resolve));
+  }
+
+  /**
+   * Writes an obituary. Without `force` only where no lease is: then it proves that none is on its way. With it over our own lease.
+   * Whether the incarnation has ended.
+   */
+  async #bury(incarnation: string, force: boolean): Promise<boolean> {
+    const node = this.member(incarnation)?.node ?? (force ? this.#options.node : unknownNode);
+    const payload = encodeLease({ node, incarnation, dead: true });
+    let expect = 0;
+    for (let attempt = 0; attempt < ATTEMPTS_MAX && this.#options.connection.isUp(); attempt += 1) {
+      const outcome = await this.#append(node, incarnation, expect, payload, obituaryTtlSeconds);
+      if (outcome.type === "acked") return this.#ended(incarnation);
+      if (outcome.type !== "refused") continue;
+      const found = await this.#read(incarnation);
+      if (found === "away") continue;
+      if (found?.entry.type === "ended") return this.#ended(incarnation);
+      if (found !== undefined && !force) return false;
+      expect = found?.seq ?? 0;
+    }
+    return false;
+  }
+
+  #ended(incarnation: string): true {
+    if (this.#roster.end(incarnation)) this.#tell({ type: "changed" });
+    return true;
+  }
+
+  async #revisionOf(incarnation: string): Promise<number | undefined> {
+    const found = await this.#read(incarnation);
+    return found !== "away" && found?.entry.type === "lease" ? found.seq : undefined;
+  }
+
+  async #read(incarnation: string): Promise<{ seq: number; entry: LeaseEntry } | "away" | undefined> {
+    try {
+      const last = await fromLeader(this.#options.connection, nodesStream, { last_by_subj: leaseFence(incarnation) });
+      return last === undefined ? undefined : { seq: last.seq, entry: decodeEntry(last.bytes) };
+    } catch (error) {
+      if (error instanceof StoreError) return "away";
+      throw error;
+    }
+  }
+
+  async #watch(): Promise<void> {
+    while (await this.#pause(watchMs)) await this.#fetchNews();
+  }
+
+  async #fetchNews(): Promise<void> {
+    const { connection, clock } = this.#options;
+    let changed = false;
+    try {
+      for (let more = true; more; ) {
+        const batch = await directBatch(connection, nodesStream, leaseSubjects, this.#news, WATCH_BATCH);
+        for (const { subject, bytes } of batch.messages) {
+          if (this.#roster.apply(incarnationOf(subject), decodeEntry(bytes), clock.monotonicMs())) changed = true;
+        }
+        this.#news = (batch.messages.at(-1)?.seq ?? this.#news - 1) + 1;
+        more = batch.more;
+      }
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error; // the store is away: the next time has the news
+    }
+    if (changed) this.#tell({ type: "changed" });
+  }
+
+  #tell(event: MembershipEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  /** False when the membership is closing. */
+  async #pause(ms: number): Promise<boolean> {
+    const { signal } = this.#closing;
+    if (signal.aborted) return false;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      signal.addEventListener("abort", done);
+    });
+    return !signal.aborted;
+  }
+}

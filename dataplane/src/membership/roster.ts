@@ -1,0 +1,86 @@
+// What a node knows of the leases of all nodes, from the watch of the bucket alone.
+import type { LeaseEntry } from "./lease-key.ts";
+
+/** A node whose lease lives. */
+export interface Member {
+  readonly node: string;
+  readonly incarnation: string;
+  /** `ip:port`. */
+  readonly ingress: string;
+}
+
+/**
+ * Whether a lease has ended for ever. `unknown`: no news of it, ask for a proof; a lease that is not there may be one that is not
+ * there yet.
+ */
+export type Ended = "yes" | "no" | "unknown";
+
+/** A lease is renewed each second; after this much silence of the watch nothing is said of it. A failover takes 10 s at most. */
+export const leaseSilenceMs = 12_000;
+const REMEMBERED_MAX = 10_000;
+
+interface Living extends Member {
+  readonly heardAtMs: number;
+}
+
+export class Roster {
+  readonly #living = new Map<string, Living>();
+  readonly #ended = new Set<string>();
+  /** Of an incarnation, the one that came after it in the same process. */
+  readonly #successors = new Map<string, string>();
+
+  /** Returns whether somebody joined or ended. */
+  apply(incarnation: string, entry: LeaseEntry, nowMs: number): boolean {
+    if (entry.type === "ended") return this.end(incarnation);
+    if (entry.type === "unreadable" || this.#ended.has(incarnation)) return false; // an old entry, delivered again
+    const { node, ingress, succeeds } = entry.lease;
+    const isNew = !this.#living.has(incarnation);
+    this.#living.set(incarnation, { node, incarnation, ingress, heardAtMs: nowMs });
+    if (isNew && succeeds !== "") remember(this.#successors, succeeds, incarnation);
+    return isNew;
+  }
+
+  end(incarnation: string): boolean {
+    if (this.#ended.has(incarnation)) return false;
+    this.#living.delete(incarnation);
+    this.#ended.add(incarnation);
+    for (const oldest of this.#ended) {
+      if (this.#ended.size <= REMEMBERED_MAX) break;
+      this.#ended.delete(oldest);
+    }
+    return true;
+  }
+
+  ended(incarnation: string, nowMs: number): Ended {
+    if (this.#ended.has(incarnation)) return "yes";
+    return this.member(incarnation, nowMs) === undefined ? "unknown" : "no";
+  }
+
+  member(incarnation: string, nowMs: number): Member | undefined {
+    const living = this.#living.get(incarnation);
+    return living !== undefined && nowMs - living.heardAtMs < leaseSilenceMs ? living : undefined;
+  }
+
+  members(nowMs: number): Member[] {
+    return [...this.#living.values()].filter((living) => nowMs - living.heardAtMs < leaseSilenceMs);
+  }
+
+  /** The living incarnation of the same process, which has the sessions of an ended one in memory. */
+  successor(incarnation: string, nowMs: number): Member | undefined {
+    let at = this.#successors.get(incarnation);
+    while (at !== undefined) {
+      const member = this.member(at, nowMs);
+      if (member !== undefined) return member;
+      at = this.#successors.get(at);
+    }
+    return undefined;
+  }
+}
+
+function remember(map: Map<string, string>, key: string, value: string): void {
+  map.set(key, value);
+  for (const oldest of map.keys()) {
+    if (map.size <= REMEMBERED_MAX) break;
+    map.delete(oldest);
+  }
+}

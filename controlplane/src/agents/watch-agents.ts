@@ -1,7 +1,7 @@
 // Keeps the index of agents equal to the bucket `voda_agents`.
 import { fromJsonString } from "@bufbuild/protobuf";
-import type { KV, KvWatchEntry } from "@nats-io/kv";
-import { AgentSchema } from "@voda/proto/api";
+import type { KV, KvEntry } from "@nats-io/kv";
+import { type Agent, AgentSchema } from "@voda/proto/api";
 import type { Logger } from "pino";
 import { type BucketWatch, watchBucket } from "../nats/watch-bucket.ts";
 import type { Agents } from "./agents.ts";
@@ -13,9 +13,14 @@ export function watchAgents(kv: KV, agents: Agents, log: Logger): Promise<Bucket
   });
 }
 
-function accept(entry: KvWatchEntry, agents: Agents, log: Logger): void {
+/** @throws when the value is no definition */
+export function readAgent(entry: KvEntry): Agent {
+  return fromJsonString(AgentSchema, entry.string(), { ignoreUnknownFields: true });
+}
+
+function accept(entry: KvEntry, agents: Agents, log: Logger): void {
   try {
-    agents.set(fromJsonString(AgentSchema, entry.string(), { ignoreUnknownFields: true }));
+    agents.set(readAgent(entry));
   } catch (error) {
     log.error(
       { err: error, key: entry.key, revision: entry.revision },

@@ -80,6 +80,13 @@ test("a lost report asks for a full one, and nothing is applied before it", () =
   assert.deepEqual(cpuOf(directory), [100]);
 });
 
+test("of a node that has just joined only a full report counts", () => {
+  const directory = new Directory({ resourcesOf: () => cpu100 });
+  directory.join(node("a"));
+  assert.equal(directory.apply(report("a", 1n, { activated: [on("x")] })), "gap");
+  assert.equal(directory.apply(report("a", 2n, { full: true, activated: [on("x")] })), "applied");
+});
+
 test("a heartbeat shows that the last report was lost", () => {
   const directory = directoryOf("a");
   directory.hear(create(HeartbeatSchema, { node: "a", incarnation: "1", reportSequence: 1n }));

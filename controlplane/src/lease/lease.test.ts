@@ -44,7 +44,7 @@ test("a silent node whose lease holds is not lost, but gets no sessions", () => 
   assert.equal(isReady(state, "a", 3000), false);
 });
 
-test("an obituary counts at once", () => {
+test("an obituary over a living lease counts at once", () => {
   const { state, effects } = run([lease("a.1", 0), heartbeat("a.1", 10), obituary("a.1", 11)]);
   assert.deepEqual(lost(effects), ["a.1 obituary"]);
   assert.equal(state.nodes.size, 0);
@@ -73,9 +73,27 @@ test("when more than a third of the leases end within 1 s nobody is given up by 
   assert.deepEqual(lost(run([tick(13_999)], two.state).effects), ["a.1 silence", "b.1 silence"]);
 });
 
-test("an obituary counts during the hold after a mass expiry", () => {
-  const events = [lease("a.1", 0), lease("b.1", 0), expired("a.1", 3000), expired("b.1", 3000), obituary("a.1", 3001)];
-  assert.deepEqual(lost(run(events).effects), ["a.1 obituary"]);
+test("an obituary over a lease that has ended is only a proof of that: the heartbeat decides", () => {
+  const start = run([lease("a.1", 0), expired("a.1", 3000), obituary("a.1", 3001), heartbeat("a.1", 3002), tick(6001)]);
+  assert.deepEqual(lost(start.effects), []);
+  assert.deepEqual(lost(run([tick(6002)], start.state).effects), ["a.1 silence"]);
+});
+
+test("nodes that prove each other's ends do not undo the hold after a mass expiry", () => {
+  const events = [
+    lease("a.1", 0),
+    lease("b.1", 0),
+    expired("a.1", 3000),
+    expired("b.1", 3000),
+    obituary("a.1", 3001),
+    tick(9000),
+  ];
+  assert.deepEqual(lost(run(events).effects), []);
+});
+
+test("an obituary counts whatever node it names: incarnations are unique", () => {
+  const nobody: LeaseEvent = { kind: "obituary", node: "unknown", incarnation: "1", nowMs: 5 };
+  assert.deepEqual(lost(run([lease("a.1", 0), nobody]).effects), ["a.1 obituary"]);
 });
 
 test("leases that end 1 s apart, or one of two, are no mass expiry", () => {

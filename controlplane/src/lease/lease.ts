@@ -38,7 +38,7 @@ export type LeaseEvent =
   | ({ readonly kind: "lease"; readonly succeeds: string } & OfNode)
   /** The expiry marker of the lease: nobody renewed it. */
   | ({ readonly kind: "expired" } & OfNode)
-  /** The word of a supervisor, or of the node's next life, that this one is over. */
+  /** The word, left in the bucket of leases, that this life is over. */
   | ({ readonly kind: "obituary" } & OfNode)
   | ({ readonly kind: "heartbeat" } & OfNode)
   | { readonly kind: "tick"; readonly nowMs: number };
@@ -114,9 +114,17 @@ function isMass(ended: number, nodes: number): boolean {
   return ended >= massLeasesMin && ended > nodes * massPart;
 }
 
-function onObituary(state: LeaseState, { node, incarnation }: Of<"obituary">): Step {
-  if (state.nodes.get(node)?.incarnation !== incarnation) return { state, effects: [] };
-  return { state: withoutNode(state, node), effects: [{ kind: "lost", node, incarnation, cause: "obituary" }] };
+/**
+ * Over a living lease only the node itself writes one: at its end, or in its next life. Over a lease that has ended any node
+ * may, as a proof that it ended, which says nothing of the process: the heartbeat goes on to decide. Its author may not know
+ * the node's id, but incarnations are unique.
+ */
+function onObituary(state: LeaseState, { incarnation }: Of<"obituary">): Step {
+  for (const [node, known] of state.nodes) {
+    if (known.state !== "living" || known.incarnation !== incarnation) continue;
+    return { state: withoutNode(state, node), effects: [{ kind: "lost", node, incarnation, cause: "obituary" }] };
+  }
+  return { state, effects: [] };
 }
 
 function heard(state: LeaseState, { node, incarnation, nowMs }: Of<"heartbeat">): LeaseState {

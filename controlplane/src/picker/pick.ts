@@ -1,5 +1,6 @@
 // Where a request for a session goes: to the node that has it, else to one chosen now, with a grant.
 import { type SessionName, sessionToken } from "@voda/proto/session";
+import type { Clock } from "@voda/stdx";
 import type { Agents } from "../agents/agents.ts";
 import type { Directory } from "../directory/directory.ts";
 import type { GrantSigner } from "../grant/sign.ts";
@@ -9,10 +10,7 @@ export interface PickContext {
   readonly agents: Agents;
   readonly directory: Directory;
   readonly signer: GrantSigner;
-  /** Milliseconds since 1970, for grants. */
-  readonly wallMs: () => number;
-  /** Of the clock that tentative placements expire by. */
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 }
 
 export type Pick =
@@ -25,7 +23,7 @@ export type Pick =
 export function pick(context: PickContext, name: SessionName): Pick {
   const { agents, directory } = context;
   const token = sessionToken(name);
-  const nowMs = context.monotonicMs();
+  const nowMs = context.clock.monotonicMs();
   const owner = directory.ownerOf(token, nowMs);
   if (owner?.isConfirmed === true) {
     const node = directory.node(owner.node);
@@ -49,7 +47,7 @@ export function pick(context: PickContext, name: SessionName): Pick {
       incarnation: node.incarnation,
       devices: [],
     },
-    context.wallMs(),
+    context.clock.wallMs(),
   );
   return { kind: "placed", node: node.id, ingress: node.ingress, grant };
 }

@@ -1,0 +1,111 @@
+// AgentService: what is deployed. Bundles go to `voda_blobs` by SHA-256, definitions to `voda_agents`.
+import { createHash } from "node:crypto";
+import { create, toJsonString } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { JetStreamApiCodes, JetStreamApiError } from "@nats-io/jetstream";
+import type { KV } from "@nats-io/kv";
+import type { ObjectStore } from "@nats-io/obj";
+import { type Agent, AgentSchema, type AgentService, ResourcesSchema } from "@voda/proto/api";
+import { defaultNamespace, identifierProblem } from "@voda/proto/session";
+import { type Agents, agentKey } from "../agents/agents.ts";
+import { readAgent } from "../agents/watch-agents.ts";
+import { ControlError } from "../errors.ts";
+import { checkDeploy, checkSchema } from "./check-deploy.ts";
+
+export interface AgentContext {
+  readonly agents: Agents;
+  /** The bucket `voda_agents`. */
+  readonly definitions: KV;
+  /** The object store `voda_blobs`. */
+  readonly blobs: ObjectStore;
+}
+
+/** Attempts to store one definition while others deploy it too. */
+const storeAttemptsMax = 5;
+
+export function agentService(context: AgentContext): ServiceImpl<typeof AgentService> {
+  return {
+    async deployAgents(request) {
+      const agents = request.agents.map(normalize);
+      const sha256 = createHash("sha256").update(request.bundle).digest("hex");
+      checkDeploy({ ...request, agents }, sha256);
+      const running = await Promise.all(agents.map((agent) => find(context, agent)));
+      running.forEach((one, i) => checkAgainst(one?.agent, agents[i]));
+      await storeBlob(context.blobs, sha256, request.bundle);
+      for (const agent of agents) await storeDefinition(context, agent);
+      return { agents };
+    },
+    getAgent({ namespace, name }) {
+      const agent = context.agents.get(namespaceOf(namespace), name);
+      if (agent === undefined) throw agentNotFound(namespaceOf(namespace), name);
+      return { agent };
+    },
+    listAgents: ({ namespace }) => ({ agents: context.agents.list(namespaceOf(namespace)) }),
+  };
+}
+
+export function agentNotFound(namespace: string, name: string): ControlError {
+  return ControlError.of(
+    "agent_not_found",
+    `agent ${JSON.stringify(name)} is not deployed in namespace ${JSON.stringify(namespace)}`,
+  );
+}
+
+function namespaceOf(text: string): string {
+  const namespace = text === "" ? defaultNamespace : text;
+  const problem = identifierProblem("namespace", namespace);
+  if (problem !== undefined) throw ControlError.of("bad_request", problem);
+  return namespace;
+}
+
+function normalize(agent: Agent): Agent {
+  const namespace = agent.namespace === "" ? defaultNamespace : agent.namespace;
+  return create(AgentSchema, { ...agent, namespace, resources: agent.resources ?? create(ResourcesSchema) });
+}
+
+async function find({ definitions }: AgentContext, agent: Agent): Promise<{ agent: Agent; revision: number } | undefined> {
+  const entry = await definitions.get(agentKey(agent.namespace, agent.name));
+  return entry?.operation === "PUT" ? { agent: readAgent(entry), revision: entry.revision } : undefined;
+}
+
+function checkAgainst(running: Agent | undefined, next: Agent | undefined): void {
+  if (running !== undefined && next !== undefined) checkSchema(running, next);
+}
+
+async function storeBlob(blobs: ObjectStore, sha256: string, bundle: Uint8Array): Promise<void> {
+  const known = await blobs.info(sha256);
+  if (known === null || known.deleted) await blobs.putBlob({ name: sha256 }, bundle);
+}
+
+/** Writes over the revision that was checked; when another deployment came between, checks and writes again. */
+async function storeDefinition(context: AgentContext, agent: Agent): Promise<void> {
+  const key = agentKey(agent.namespace, agent.name);
+  const json = toJsonString(AgentSchema, agent);
+  for (let attempt = 0; attempt < storeAttemptsMax; attempt += 1) {
+    const running = await find(context, agent);
+    checkAgainst(running?.agent, agent);
+    if (running === undefined || toJsonString(AgentSchema, running.agent) !== json) {
+      const isStored = await storeOver(context.definitions, { key, json, revision: running?.revision });
+      if (!isStored) continue;
+    }
+    context.agents.set(agent);
+    return;
+  }
+  throw ControlError.of("fenced", `agent ${agent.name} was deployed by others ${storeAttemptsMax} times meanwhile; deploy again`);
+}
+
+/** `false` when the entry is not at that revision any more. */
+async function storeOver(kv: KV, entry: { key: string; json: string; revision: number | undefined }): Promise<boolean> {
+  try {
+    if (entry.revision === undefined) await kv.create(entry.key, entry.json);
+    else await kv.update(entry.key, entry.json, entry.revision);
+    return true;
+  } catch (error) {
+    const isConflict =
+      error instanceof JetStreamApiError &&
+      (error.code === JetStreamApiCodes.StreamWrongLastSequence ||
+        error.code === JetStreamApiCodes.StreamWrongLastSequenceUnknown);
+    if (isConflict) return false;
+    throw error;
+  }
+}

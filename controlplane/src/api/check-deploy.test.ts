@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { AgentSchema, DeployAgentsRequestSchema, MethodMode } from "@voda/proto/api";
+import { ControlError } from "../errors.ts";
+import { bundleBytesMax, checkDeploy, checkSchema } from "./check-deploy.ts";
+
+type AgentInit = MessageInitShape<typeof AgentSchema>;
+const good = {
+  namespace: "default",
+  name: "counter",
+  revision: "abc",
+  fields: [{ name: "value", kind: "counter" }],
+  methods: [{ name: "increment", mode: MethodMode.HANDLER }],
+  idleMs: 1,
+  turnMsMax: 1,
+  queueMax: 1,
+} satisfies AgentInit;
+const request = (agents: AgentInit[], bundle = new Uint8Array(1)) => create(DeployAgentsRequestSchema, { bundle, agents });
+
+/** Reason and message of the refusal. */
+function refusal(check: () => void): string {
+  try {
+    check();
+  } catch (error) {
+    assert.ok(error instanceof ControlError);
+    return `${error.reason}: ${error.message}`;
+  }
+  return "accepted";
+}
+const deploy = (more: AgentInit): string => refusal(() => checkDeploy(request([{ ...good, ...more }]), "abc"));
+
+test("a good deployment is accepted", () => {
+  assert.equal(deploy({}), "accepted");
+});
+
+test("a bundle that is empty or too large is refused with both numbers", () => {
+  assert.match(
+    refusal(() => checkDeploy(request([good], new Uint8Array()), "abc")),
+    /the bundle is empty/,
+  );
+  const large = new Uint8Array(bundleBytesMax + 1);
+  assert.equal(
+    refusal(() => checkDeploy(request([good], large), "abc")),
+    "too_large: bundle of 16777217 bytes exceeds bundleBytesMax 16777216",
+  );
+});
+
+test("a deployment without agents, or with one twice, is refused", () => {
+  assert.match(
+    refusal(() => checkDeploy(request([]), "abc")),
+    /names no agent/,
+  );
+  assert.match(
+    refusal(() => checkDeploy(request([good, good]), "abc")),
+    /agent default\/counter is in the deployment twice/,
+  );
+});
+
+test("what is wrong in a definition is named", () => {
+  const method = good.methods[0];
+  const wrong: [AgentInit, RegExp][] = [
+    [{ name: "Counter" }, /agent "Counter" is not a name/],
+    [{ namespace: "a.b" }, /namespace "a.b" is not a name/],
+    [{ revision: "def" }, /revision def is not the bundle's SHA-256 abc/],
+    [{ fields: [{ name: "v", kind: "set" }] }, /field v has kind "set"; known are register, counter, map, text/],
+    [{ fields: [{ name: "a b", kind: "map" }] }, /field "a b" is not a name/],
+    [{ fields: [...good.fields, ...good.fields] }, /field value is there twice/],
+    [{ methods: [{ name: "x" }] }, /method x is neither HANDLER nor READONLY/],
+    [{ methods: [{ ...method, name: "x", service: "a.B" }] }, /names a service or an rpc without the other/],
+    [{ methods: [{ ...method, name: "x", service: "a/B", rpc: "C" }] }, /"a\/B" is not a service/],
+    [{ queueMax: 0 }, /queueMax is 0/],
+    [{ resources: { gpuMilli: 1500 } }, /gpuMilli 1500 is neither/],
+  ];
+  for (const [more, message] of wrong) assert.match(deploy(more), message);
+});
+
+test("fields may come and go, but not become another kind", () => {
+  const running = create(AgentSchema, good);
+  const next = (fields: AgentInit["fields"]) => create(AgentSchema, { ...good, fields: fields ?? [] });
+  assert.equal(
+    refusal(() => checkSchema(running, next([{ name: "other", kind: "text" }]))),
+    "accepted",
+  );
+  assert.match(
+    refusal(() => checkSchema(running, next([{ name: "value", kind: "text" }]))),
+    /^schema: agent counter: field value is a counter in the running revision and a text in the new one/,
+  );
+});

@@ -1,0 +1,99 @@
+// Whether a deployment may go in: the bundle's hash and size, the names, and the schema against the running revision.
+import { type Agent, type DeployAgentsRequest, MethodMode } from "@voda/proto/api";
+import { identifierProblem } from "@voda/proto/session";
+import { ControlError } from "../errors.ts";
+import { resourcesProblem } from "../placement/index.ts";
+
+export const bundleBytesMax = 16 * 1024 * 1024;
+const agentsMax = 256;
+/** Fields, and methods, of one agent. */
+const membersMax = 1024;
+const memberName = /^[A-Za-z_][A-Za-z0-9_-]{0,127}$/;
+const serviceName = /^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*$/;
+const fieldKinds: ReadonlySet<string> = new Set(["register", "counter", "map", "text"]);
+
+/** @throws ControlError `bad_request` or `too_large` */
+export function checkDeploy(request: DeployAgentsRequest, sha256: string): void {
+  const { bundle, agents } = request;
+  if (bundle.length > bundleBytesMax) {
+    throw ControlError.of("too_large", `bundle of ${bundle.length} bytes exceeds bundleBytesMax ${bundleBytesMax}`);
+  }
+  const problem =
+    requestProblem(bundle, agents) ?? agents.map((agent) => agentProblem(agent, sha256)).find((one) => one !== undefined);
+  if (problem !== undefined) throw ControlError.of("bad_request", problem);
+}
+
+function requestProblem(bundle: Uint8Array, agents: readonly Agent[]): string | undefined {
+  if (bundle.length === 0) return "the bundle is empty";
+  if (agents.length === 0) return "the deployment names no agent";
+  if (agents.length > agentsMax) return `${agents.length} agents exceed agentsMax ${agentsMax}`;
+  const twice = firstTwice(agents.map((agent) => `${agent.namespace}/${agent.name}`));
+  return twice === undefined ? undefined : `agent ${twice} is in the deployment twice`;
+}
+
+function agentProblem(agent: Agent, sha256: string): string | undefined {
+  const name = identifierProblem("namespace", agent.namespace) ?? identifierProblem("agent", agent.name);
+  if (name !== undefined) return name;
+  if (agent.revision !== sha256)
+    return `agent ${agent.name}: revision ${agent.revision.slice(0, 80)} is not the bundle's SHA-256 ${sha256}`;
+  const problem = fieldsProblem(agent) ?? methodsProblem(agent) ?? limitsProblem(agent);
+  return problem === undefined ? undefined : `agent ${agent.name}: ${problem}`;
+}
+
+function fieldsProblem({ fields }: Agent): string | undefined {
+  for (const { name, kind } of fields) {
+    if (!memberName.test(name)) return `field ${JSON.stringify(name.slice(0, 80))} is not a name`;
+    if (!fieldKinds.has(kind))
+      return `field ${name} has kind ${JSON.stringify(kind.slice(0, 80))}; known are ${[...fieldKinds].join(", ")}`;
+  }
+  return membersProblem(
+    "field",
+    fields.map((field) => field.name),
+  );
+}
+
+function methodsProblem({ methods }: Agent): string | undefined {
+  for (const { name, mode, service, rpc } of methods) {
+    if (!memberName.test(name)) return `method ${JSON.stringify(name.slice(0, 80))} is not a name`;
+    if (mode !== MethodMode.HANDLER && mode !== MethodMode.READONLY) return `method ${name} is neither HANDLER nor READONLY`;
+    if ((service === "") !== (rpc === "")) return `method ${name} names a service or an rpc without the other`;
+    if (service !== "" && !serviceName.test(service))
+      return `method ${name}: ${JSON.stringify(service.slice(0, 80))} is not a service`;
+  }
+  return membersProblem(
+    "method",
+    methods.map((method) => method.name),
+  );
+}
+
+function membersProblem(what: string, names: readonly string[]): string | undefined {
+  if (names.length > membersMax) return `${names.length} ${what}s exceed membersMax ${membersMax}`;
+  const twice = firstTwice(names);
+  return twice === undefined ? undefined : `${what} ${twice} is there twice`;
+}
+
+function limitsProblem(agent: Agent): string | undefined {
+  for (const limit of ["idleMs", "turnMsMax", "queueMax"] as const) {
+    if (agent[limit] === 0) return `${limit} is 0; it must be at least 1`;
+  }
+  const { cpuMilli = 0, memoryMib = 0, gpuMilli = 0, gpuMemoryMib = 0 } = agent.resources ?? {};
+  return resourcesProblem({ cpuMilli, memoryMib, gpuMilli, gpuMemoryMib });
+}
+
+/** State outlives a revision: a field may come and go, but not become another kind. @throws ControlError `schema` */
+export function checkSchema(running: Agent, next: Agent): void {
+  const kinds = new Map(running.fields.map((field) => [field.name, field.kind]));
+  for (const { name, kind } of next.fields) {
+    const was = kinds.get(name);
+    if (was === undefined || was === kind) continue;
+    throw ControlError.of(
+      "schema",
+      `agent ${next.name}: field ${name} is a ${was} in the running revision and a ${kind} in the new one; give the new field another name`,
+    );
+  }
+}
+
+function firstTwice(names: readonly string[]): string | undefined {
+  const seen = new Set<string>();
+  return names.find((name) => seen.size === seen.add(name).size);
+}

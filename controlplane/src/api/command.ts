@@ -1,0 +1,44 @@
+// Sends a command to the node that has, or shall have, a session.
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { type NatsConnection, NoRespondersError, RequestError, TimeoutError } from "@nats-io/transport-node";
+import { type CommandKind, CommandResultSchema, CommandSchema } from "@voda/proto/node";
+import type { SessionName } from "@voda/proto/session";
+import { type Code, commandSubject } from "@voda/proto/wire";
+import { ControlError } from "../errors.ts";
+
+export interface SessionCommand {
+  readonly kind: CommandKind;
+  readonly name: SessionName;
+  readonly node: string;
+  readonly grant: string;
+  readonly timeoutMs: number;
+}
+
+/** The epoch after the command. @throws ControlError what the node answered, or `closed` when it did not */
+export async function sendCommand(connection: NatsConnection, command: SessionCommand): Promise<bigint> {
+  const { kind, name, node, grant, timeoutMs } = command;
+  const { namespace, agent, key } = name;
+  const deadlineMs = BigInt(Date.now() + timeoutMs);
+  const body = toBinary(CommandSchema, create(CommandSchema, { kind, namespace, agent, key, grant, deadlineMs }));
+  const { code, reason, message, epoch } = fromBinary(CommandResultSchema, await request(connection, { node, body, timeoutMs }));
+  if (code !== "") throw new ControlError({ code: code as Code, reason, message });
+  return epoch;
+}
+
+async function request(
+  connection: NatsConnection,
+  { node, body, timeoutMs }: { readonly node: string; readonly body: Uint8Array; readonly timeoutMs: number },
+): Promise<Uint8Array> {
+  try {
+    return (await connection.request(commandSubject(node), body, { timeout: timeoutMs })).data;
+  } catch (error) {
+    const cause = error instanceof RequestError ? error.cause : error;
+    if (error instanceof NoRespondersError || cause instanceof NoRespondersError) {
+      throw ControlError.of("closed", `node ${node} does not take commands; it may just have stopped: try again`);
+    }
+    if (error instanceof TimeoutError || cause instanceof TimeoutError) {
+      throw ControlError.of("closed", `node ${node} did not answer within ${timeoutMs} ms`);
+    }
+    throw error;
+  }
+}

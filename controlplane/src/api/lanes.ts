@@ -1,0 +1,32 @@
+// What the log tells of sessions that no node has in memory.
+import type { JetStreamManager } from "@nats-io/jetstream";
+import { decodeNameRecord, type SessionName, type SessionToken } from "@voda/proto/session";
+import { laneSubjects, logStream } from "@voda/proto/wire";
+
+/** Every token's name record. */
+const nameRecords = "v.log.*.*.i";
+/** Only the tombstone, the last record of an ended session, has a time to live. */
+const ttlHeader = "Nats-TTL";
+const batchMax = 512;
+
+/** Whether the lane holds a session: it has records, and the last one is not a tombstone. */
+export async function isInLog(jsm: JetStreamManager, token: SessionToken): Promise<boolean> {
+  const last = await jsm.direct.getMessage(logStream(0), { last_by_subj: laneSubjects(token).fence });
+  return last !== null && !last.header.has(ttlHeader);
+}
+
+/** Names in the order of their birth, from a sequence on; each with the sequence after it. */
+export async function* namesFrom(jsm: JetStreamManager, sequence: number): AsyncGenerator<{ name: SessionName; next: number }> {
+  let from = sequence;
+  for (;;) {
+    let count = 0;
+    const batch = await jsm.direct.getBatch(logStream(0), { seq: from, next_by_subj: nameRecords, batch: batchMax });
+    for await (const record of batch) {
+      count += 1;
+      from = record.seq + 1;
+      const name = decodeNameRecord(record.data);
+      if (name !== undefined) yield { name, next: from };
+    }
+    if (count < batchMax) return;
+  }
+}

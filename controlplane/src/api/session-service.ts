@@ -1,0 +1,129 @@
+// SessionService: where sessions are, and moving them through their life by commands to nodes.
+import { create } from "@bufbuild/protobuf";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { JetStreamManager } from "@nats-io/jetstream";
+import type { NatsConnection } from "@nats-io/transport-node";
+import { type Session, type SessionRef, SessionSchema, type SessionService, SessionStatus } from "@voda/proto/api";
+import { CommandKind } from "@voda/proto/node";
+import { defaultNamespace, identifierProblem, type SessionName, sessionNameProblem, sessionToken } from "@voda/proto/session";
+import { ControlError } from "../errors.ts";
+import { type PickContext, pick } from "../picker/pick.ts";
+import { describeRefusal } from "../placement/index.ts";
+import { agentNotFound } from "./agent-service.ts";
+import { sendCommand } from "./command.ts";
+import { isInLog, namesFrom } from "./lanes.ts";
+
+export interface SessionContext extends PickContext {
+  readonly connection: NatsConnection;
+  readonly jsm: JetStreamManager;
+}
+
+const pageSizeDefault = 100;
+const pageSizeMax = 1_000;
+/** Name records read for one page; a filter that matches few of them gets short pages with a token. */
+const scanMax = 10_000;
+const commandMsDefault = 30_000;
+const retryAfterMs = 1_000;
+
+export function sessionService(context: SessionContext): ServiceImpl<typeof SessionService> {
+  return {
+    async getSession(request) {
+      return { session: await find(context, nameOf(request.session)) };
+    },
+    listSessions: (request) => list(context, request),
+    async sleepSession(request, call) {
+      const name = nameOf(request.session);
+      const found = await find(context, name);
+      if (found.status !== SessionStatus.AWAKE) return { session: found };
+      await sendCommand(context.connection, { kind: CommandKind.SLEEP, name, node: found.node, grant: "", ...timeout(call) });
+      return { session: describe(name, SessionStatus.ASLEEP) };
+    },
+    async wakeSession(request, call) {
+      const name = nameOf(request.session);
+      const { node, epoch } = await commandAnywhere(context, CommandKind.WAKE, { name, ...timeout(call) });
+      return { session: describe(name, SessionStatus.AWAKE, { node, epoch }) };
+    },
+    async endSession(request, call) {
+      const name = nameOf(request.session);
+      const { status } = await find(context, name);
+      if (status !== SessionStatus.UNBORN) await commandAnywhere(context, CommandKind.END, { name, ...timeout(call) });
+      return {};
+    },
+  };
+}
+
+/** Reads and checks a reference. @throws ControlError `bad_request` */
+function nameOf(ref: SessionRef | undefined): SessionName {
+  if (ref === undefined) throw ControlError.of("bad_request", "the request names no session");
+  const name = { namespace: ref.namespace === "" ? defaultNamespace : ref.namespace, agent: ref.agent, key: ref.key };
+  const problem = sessionNameProblem(name);
+  if (problem !== undefined) throw ControlError.of("bad_request", problem);
+  return name;
+}
+
+function timeout(call: HandlerContext): { readonly timeoutMs: number } {
+  return { timeoutMs: Math.max(1, Math.min(call.timeoutMs() ?? commandMsDefault, commandMsDefault)) };
+}
+
+function describe(name: SessionName, status: SessionStatus, at: { node?: string; epoch?: bigint } = {}): Session {
+  return create(SessionSchema, { ...name, status, ...at });
+}
+
+function awake(context: SessionContext, name: SessionName): Session | undefined {
+  const owner = context.directory.ownerOf(sessionToken(name), context.clock.monotonicMs());
+  return owner?.isConfirmed === true ? describe(name, SessionStatus.AWAKE, { node: owner.node, epoch: owner.epoch }) : undefined;
+}
+
+async function find(context: SessionContext, name: SessionName): Promise<Session> {
+  const found = awake(context, name);
+  if (found !== undefined) return found;
+  const isAsleep = await isInLog(context.jsm, sessionToken(name));
+  return describe(name, isAsleep ? SessionStatus.ASLEEP : SessionStatus.UNBORN);
+}
+
+/** To the owner, or to a node chosen now, with a grant. */
+async function commandAnywhere(
+  context: SessionContext,
+  kind: CommandKind,
+  { name, timeoutMs }: { readonly name: SessionName; readonly timeoutMs: number },
+): Promise<{ node: string; epoch: bigint }> {
+  const picked = pick(context, name);
+  if (picked.kind === "unknown_agent") throw agentNotFound(name.namespace, name.agent);
+  if (picked.kind === "refusal") throw ControlError.of("no_capacity", describeRefusal(picked), retryAfterMs);
+  const grant = picked.kind === "placed" ? picked.grant : "";
+  const epoch = await sendCommand(context.connection, { kind, name, node: picked.node, grant, timeoutMs });
+  return { node: picked.node, epoch };
+}
+
+interface ListRequest {
+  readonly namespace: string;
+  readonly agent: string;
+  readonly pageSize: number;
+  readonly pageToken: string;
+}
+
+async function list(context: SessionContext, request: ListRequest): Promise<{ sessions: Session[]; nextPageToken: string }> {
+  const { namespace, agent, size, sequence } = checkList(request);
+  const sessions: Session[] = [];
+  let scanned = 0;
+  let next = sequence;
+  for await (const record of namesFrom(context.jsm, sequence)) {
+    if (sessions.length === size || scanned === scanMax) return { sessions, nextPageToken: String(next) };
+    scanned += 1;
+    next = record.next;
+    if (record.name.namespace !== namespace || (agent !== "" && record.name.agent !== agent)) continue;
+    sessions.push(awake(context, record.name) ?? describe(record.name, SessionStatus.ASLEEP));
+  }
+  return { sessions, nextPageToken: "" };
+}
+
+function checkList(request: ListRequest): { namespace: string; agent: string; size: number; sequence: number } {
+  const namespace = request.namespace === "" ? defaultNamespace : request.namespace;
+  const problem =
+    identifierProblem("namespace", namespace) ??
+    (request.agent === "" ? undefined : identifierProblem("agent", request.agent)) ??
+    (/^\d{0,15}$/.test(request.pageToken) ? undefined : "page_token is not one that ListSessions gave out");
+  if (problem !== undefined) throw ControlError.of("bad_request", problem);
+  const size = request.pageSize === 0 ? pageSizeDefault : Math.min(request.pageSize, pageSizeMax);
+  return { namespace, agent: request.agent, size, sequence: Math.max(1, Number(request.pageToken)) };
+}

@@ -1,0 +1,68 @@
+// Flags of the program: read once, checked, frozen. An unknown flag is an error.
+import { parseArgs } from "node:util";
+import * as v from "valibot";
+
+const port = v.pipe(v.string(), v.digits("is not a port"), v.transform(Number), v.maxValue(65_535, "is not a port"));
+const address = v.pipe(v.string(), v.nonEmpty("is empty"));
+
+const Flags = v.strictObject({
+  /** `nats://host:port`. */
+  nats: v.pipe(v.string(), v.regex(/^(nats|tls):\/\/[^/]+$/, "is not nats://host:port")),
+  /** Address that the API, the picker and xDS listen on. */
+  host: v.optional(address, "127.0.0.1"),
+  /** 0 lets the system choose. */
+  "api-port": v.optional(port, "0"),
+  "picker-port": v.optional(port, "0"),
+  "xds-port": v.optional(port, "0"),
+  /** Where Envoy listens for clients. */
+  "listener-host": v.optional(address, "127.0.0.1"),
+  "listener-port": v.optional(port, "4000"),
+  durability: v.optional(v.picklist(["process", "replicated", "disk"], "is not process, replicated or disk"), "process"),
+});
+
+export interface Config {
+  readonly nats: string;
+  readonly host: string;
+  readonly apiPort: number;
+  readonly pickerPort: number;
+  readonly xdsPort: number;
+  readonly listener: { readonly host: string; readonly port: number };
+  /** Copies of every stream and bucket. */
+  readonly replicas: 1 | 3;
+}
+
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+/** @throws ConfigError that names the flag, its value and what it must be */
+export function readConfig(args: readonly string[]): Config {
+  const result = v.safeParse(Flags, parse(args));
+  if (!result.success) throw new ConfigError(result.issues.map(describe).join("; "));
+  const flags = result.output;
+  return Object.freeze({
+    nats: flags.nats,
+    host: flags.host,
+    apiPort: flags["api-port"],
+    pickerPort: flags["picker-port"],
+    xdsPort: flags["xds-port"],
+    listener: Object.freeze({ host: flags["listener-host"], port: flags["listener-port"] }),
+    replicas: flags.durability === "replicated" ? 3 : 1,
+  });
+}
+
+function parse(args: readonly string[]): Record<string, unknown> {
+  const names = Object.keys(Flags.entries);
+  try {
+    const options = Object.fromEntries(names.map((name) => [name, { type: "string" as const }]));
+    return { ...parseArgs({ args: [...args], options }).values };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new ConfigError(`${message}; flags are ${names.map((name) => `--${name}`).join(", ")}`, { cause: error });
+  }
+}
+
+function describe(issue: v.BaseIssue<unknown>): string {
+  const flag = v.getDotPath(issue) ?? "flags";
+  return issue.input === undefined ? `--${flag} is missing` : `--${flag} ${JSON.stringify(issue.input)} ${issue.message}`;
+}

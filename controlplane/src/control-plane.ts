@@ -1,0 +1,72 @@
+// Composition: one control plane on one NATS connection.
+import { jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { Kvm } from "@nats-io/kv";
+import { Objm } from "@nats-io/obj";
+import { connect, type NatsConnection } from "@nats-io/transport-node";
+import { ensureStreams } from "@voda/proto/streams";
+import { agentsBucket, blobsBucket, nodesBucket } from "@voda/proto/wire";
+import { systemClock } from "@voda/stdx";
+import type { Logger } from "pino";
+import { Agents } from "./agents/agents.ts";
+import { watchAgents } from "./agents/watch-agents.ts";
+import { openApi } from "./api/server.ts";
+import type { Config } from "./config.ts";
+import { Directory } from "./directory/directory.ts";
+import { NodeFollower } from "./directory/follow-nodes.ts";
+import { publishKey } from "./grant/publish-key.ts";
+import { createSigner } from "./grant/sign.ts";
+import { openPicker } from "./picker/server.ts";
+
+export interface ControlPlane extends AsyncDisposable {
+  /** `ip:port` of the API. */
+  readonly api: string;
+  readonly picker: string;
+}
+
+const requestMs = 10_000;
+const reconnectMs = 100;
+
+/** Resolves when it serves: streams exist, the grant key is stored, and the nodes that are there have reported. */
+export async function openControlPlane(config: Config, log: Logger): Promise<ControlPlane> {
+  await using stack = new AsyncDisposableStack();
+  const connection = await dial(config.nats);
+  stack.defer(() => connection.close());
+  await ensureStreams(async (subject, body) => {
+    const answer = await connection.request(subject, body, { timeout: requestMs });
+    return answer.string();
+  }, config.replicas);
+  const js = jetstream(connection);
+  const jsm = await jetstreamManager(connection);
+  const buckets = new Kvm(js);
+  const definitions = await buckets.open(agentsBucket);
+  const blobs = await new Objm(js).open(blobsBucket);
+
+  const agents = new Agents();
+  stack.use(await watchAgents(definitions, agents, log));
+  const signer = createSigner();
+  stack.use(await publishKey(js, signer, log));
+  const directory = new Directory({ resourcesOf: (namespace, agent) => agents.resourcesOf(namespace, agent) });
+  const nodes = {
+    connection,
+    leases: await buckets.open(nodesBucket),
+    directory,
+    clock: systemClock,
+    log,
+    onNodes: (endpoints: readonly object[]) => log.info({ nodes: endpoints }, "nodes changed"),
+  };
+  stack.use(await NodeFollower.open(nodes));
+  const picks = { agents, directory, signer, clock: systemClock };
+  const picker = stack.use(await openPicker(picks, { host: config.host, port: config.pickerPort, log }));
+  const apiContext = { ...picks, connection, jsm, definitions, blobs };
+  const api = stack.use(await openApi(apiContext, { host: config.host, port: config.apiPort, log }));
+  const owned = stack.move();
+  return { api: api.address, picker: picker.address, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+async function dial(url: string): Promise<NatsConnection> {
+  try {
+    return await connect({ servers: url, name: "voda-controlplane", maxReconnectAttempts: -1, reconnectTimeWait: reconnectMs });
+  } catch (cause) {
+    throw new Error(`no nats-server answers at ${url}; start one, or pass another --nats`, { cause });
+  }
+}

@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readLeaseEntry } from "./lease-entry.ts";
+
+const entry = (operation: "PUT" | "DEL" | "PURGE", value: object = {}) => ({
+  key: "n1.i1",
+  operation,
+  string: () => JSON.stringify(value),
+});
+const lease = { node: "n1", incarnation: "i1", ingress: "127.0.0.1:9001", capacity: { cpuMilli: 1000, memoryMib: 512 } };
+
+test("a lease tells the node and what it has", () => {
+  const { event, node } = readLeaseEntry(entry("PUT", { ...lease, succeeds: "i0" }), 5);
+  assert.deepEqual(event, { kind: "lease", node: "n1", incarnation: "i1", succeeds: "i0", nowMs: 5 });
+  assert.deepEqual(node, { id: "n1", incarnation: "i1", ingress: "127.0.0.1:9001", cpuMilli: 1000, memoryMib: 512, gpus: [] });
+});
+
+test("the server's marker is an expiry; an obituary and a deletion are somebody's word", () => {
+  assert.equal(readLeaseEntry(entry("PURGE"), 0).event.kind, "expired");
+  assert.equal(readLeaseEntry(entry("DEL"), 0).event.kind, "obituary");
+  assert.equal(readLeaseEntry(entry("PUT", { dead: true }), 0).event.kind, "obituary");
+});
+
+test("a value that is no lease of its key is refused", () => {
+  assert.throws(() => readLeaseEntry(entry("PUT", { ...lease, incarnation: "i2" }), 0), /says node n1, incarnation i2/);
+  assert.throws(() => readLeaseEntry(entry("PUT", { ...lease, ingress: "evil.example:80" }), 0), /not ip:port/);
+  assert.throws(() => readLeaseEntry(entry("PUT", { node: "n1", incarnation: "i1" }), 0), /names no capacity/);
+});

@@ -1,0 +1,26 @@
+// The program `voda controlplane`: flags in, one JSON line on standard output when it serves, logs on standard error.
+import { destination, pino } from "pino";
+import { ConfigError, readConfig } from "./config.ts";
+import { type ControlPlane, openControlPlane } from "./control-plane.ts";
+
+const log = pino({ name: "controlplane" }, destination({ dest: 2, sync: true }));
+const exitUsage = 2;
+
+try {
+  const controlPlane = await openControlPlane(readConfig(process.argv.slice(2)), log);
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void stop(controlPlane));
+  process.stdout.write(`${JSON.stringify({ ready: true, api: controlPlane.api, picker: controlPlane.picker })}\n`);
+} catch (error) {
+  log.fatal({ err: error }, error instanceof Error ? error.message : "the control plane did not start");
+  process.exit(error instanceof ConfigError ? exitUsage : 1);
+}
+
+async function stop(controlPlane: ControlPlane): Promise<void> {
+  try {
+    await controlPlane[Symbol.asyncDispose]();
+    process.exit(0);
+  } catch (error) {
+    log.fatal({ err: error }, "the control plane did not close cleanly");
+    process.exit(1);
+  }
+}

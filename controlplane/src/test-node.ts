@@ -1,0 +1,168 @@
+// The control plane's side of a node for its integration tests: it speaks every subject and key for real, and hosts nothing.
+import { create, fromBinary, type MessageInitShape, toBinary, toJsonString } from "@bufbuild/protobuf";
+import { type JetStreamClient, jetstream } from "@nats-io/jetstream";
+import { Kvm } from "@nats-io/kv";
+import { connect, type Msg, type NatsConnection } from "@nats-io/transport-node";
+import { parseGrantClaims } from "@voda/proto/grant";
+import {
+  type Command,
+  CommandKind,
+  CommandResultSchema,
+  CommandSchema,
+  HeartbeatSchema,
+  LeaseSchema,
+  ReportSchema,
+  ResyncSchema,
+} from "@voda/proto/node";
+import { type SessionName, sessionToken } from "@voda/proto/session";
+import { commandSubject, heartbeatSubject, keysBucket, nodesBucket, reportSubject, resyncSubject } from "@voda/proto/wire";
+import { compactVerify, decodeProtectedHeader, importJWK, type JWK } from "jose";
+
+export interface TestNodeOptions {
+  readonly nats: string;
+  readonly id: string;
+  readonly incarnation?: string;
+  readonly ingress?: string;
+  readonly cpuMilli?: number;
+}
+
+const leaseSeconds = 3;
+const beatMs = 200;
+
+export class TestNode implements AsyncDisposable {
+  readonly id: string;
+  readonly incarnation: string;
+  readonly ingress: string;
+  readonly commands: Command[] = [];
+  /** Claims of the grants that came with commands, after their signature was checked. */
+  readonly grants: unknown[] = [];
+  /** Full reports that were asked for. */
+  resyncs = 0;
+  readonly #cpuMilli: number;
+  readonly #connection: NatsConnection;
+  readonly #js: JetStreamClient;
+  readonly #hosted = new Map<string, SessionName & { epoch: bigint }>();
+  #sequence = 0n;
+  #revision = 0;
+  #renewed = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #beating: Promise<void> = Promise.resolve();
+
+  static async open(options: TestNodeOptions): Promise<TestNode> {
+    const node = new TestNode(options, await connect({ servers: options.nats }));
+    const of = node.#connection;
+    of.subscribe(commandSubject(node.id), { callback: (_, message) => void node.#onCommand(message) });
+    of.subscribe(resyncSubject, { callback: (_, message) => node.#onResync(message) });
+    await node.#beat();
+    node.#timer = setInterval(() => {
+      node.#beating = node.#beat();
+    }, beatMs);
+    return node;
+  }
+
+  private constructor(options: TestNodeOptions, connection: NatsConnection) {
+    this.id = options.id;
+    this.incarnation = options.incarnation ?? `${options.id}-1`;
+    this.ingress = options.ingress ?? `127.0.0.1:${9000 + Number(options.id.slice(1))}`;
+    this.#cpuMilli = options.cpuMilli ?? 4000;
+    this.#connection = connection;
+    this.#js = jetstream(connection);
+  }
+
+  /** A session that came into memory; reported at once. */
+  activate(name: SessionName, epoch = 1n): void {
+    this.#hosted.set(sessionToken(name), { ...name, epoch });
+    this.#report({ activated: [{ ...name, epoch }] });
+  }
+
+  deactivate(name: SessionName): void {
+    this.#hosted.delete(sessionToken(name));
+    this.#report({ deactivated: [sessionToken(name)] });
+  }
+
+  /** Uses up a report number without sending it. */
+  loseReport(): void {
+    this.#sequence += 1n;
+  }
+
+  /** The words of a supervisor that saw this process die. */
+  async writeObituary(connection: NatsConnection): Promise<void> {
+    const value = toJsonString(LeaseSchema, create(LeaseSchema, { node: this.id, incarnation: this.incarnation, dead: true }));
+    await jetstream(connection).publish(`$KV.${nodesBucket}.${this.id}.${this.incarnation}`, value, { ttl: "24h" });
+  }
+
+  /** Like SIGKILL: nothing is said any more. */
+  async kill(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#beating;
+    await this.#connection.close();
+  }
+
+  /** A clean stop gives the lease back. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#beating;
+    const leases = await new Kvm(this.#js).open(nodesBucket);
+    await leases.delete(`${this.id}.${this.incarnation}`);
+    await this.#connection.close();
+  }
+
+  async #beat(): Promise<void> {
+    const now = performance.now();
+    if (this.#revision === 0 || now - this.#renewed > 1000) {
+      this.#renewed = now;
+      const ack = await this.#js.publish(`$KV.${nodesBucket}.${this.id}.${this.incarnation}`, this.#lease(), {
+        ttl: `${leaseSeconds}s`,
+        expect: { lastSubjectSequence: this.#revision },
+      });
+      this.#revision = ack.seq;
+    }
+    const beat = { node: this.id, incarnation: this.incarnation, sessions: this.#hosted.size, reportSequence: this.#sequence };
+    this.#connection.publish(heartbeatSubject(this.id), toBinary(HeartbeatSchema, create(HeartbeatSchema, beat)));
+  }
+
+  #lease(): string {
+    const value: MessageInitShape<typeof LeaseSchema> = {
+      node: this.id,
+      incarnation: this.incarnation,
+      ingress: this.ingress,
+      capacity: { cpuMilli: this.#cpuMilli, memoryMib: 4096, gpus: [] },
+    };
+    return toJsonString(LeaseSchema, create(LeaseSchema, value));
+  }
+
+  #report(more: MessageInitShape<typeof ReportSchema>): void {
+    this.#sequence += 1n;
+    const report = create(ReportSchema, { node: this.id, incarnation: this.incarnation, sequence: this.#sequence, ...more });
+    this.#connection.publish(reportSubject(this.id), toBinary(ReportSchema, report));
+  }
+
+  #onResync(message: Msg): void {
+    const { node } = fromBinary(ResyncSchema, message.data);
+    if (node !== "" && node !== this.id) return;
+    this.resyncs += 1;
+    this.#report({ full: true, activated: [...this.#hosted.values()] });
+  }
+
+  async #onCommand(message: Msg): Promise<void> {
+    const command = fromBinary(CommandSchema, message.data);
+    this.commands.push(command);
+    if (command.grant !== "") this.grants.push(await this.#verify(command.grant));
+    const name = { namespace: command.namespace, agent: command.agent, key: command.key };
+    if (command.kind === CommandKind.WAKE) this.activate(name, 7n);
+    else this.deactivate(name);
+    const result = create(
+      CommandResultSchema,
+      command.key === "fails" ? { code: "unavailable", reason: "store_away", message: "no store" } : { epoch: 7n },
+    );
+    message.respond(toBinary(CommandResultSchema, result));
+  }
+
+  async #verify(grant: string): Promise<unknown> {
+    const keys = await new Kvm(this.#js).open(keysBucket);
+    const entry = await keys.get(decodeProtectedHeader(grant).kid ?? "none");
+    if (entry === null) throw new Error("the grant's key is not in the bucket");
+    const { payload } = await compactVerify(grant, await importJWK(entry.json<JWK>()), { algorithms: ["EdDSA"] });
+    return parseGrantClaims(JSON.parse(new TextDecoder().decode(payload)));
+  }
+}

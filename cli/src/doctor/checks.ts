@@ -50,7 +50,7 @@ export function binaryFinding(binary: Binary): Finding {
   const found = `${version ?? "does not run"} (${located.from}: ${located.path})`;
   if (version === binary.version) return { name: binary.name, ok: true, found };
   const fix =
-    located.from === "variable" ? `let ${binary.variable} name a ${binary.name} ${binary.version}, or unset it` : binary.install;
+    located.from === "variable" ? `let ${binary.variable} name ${binary.name} ${binary.version}, or unset it` : binary.install;
   return { name: binary.name, ok: false, found, fix };
 }
 

@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { test } from "node:test";
+import { binaries } from "../binaries/locate.ts";
+import { run } from "../program.ts";
+import { lock } from "../up/lock.ts";
+import { lockFile, processesFile } from "../up/mesh.ts";
+import { freePorts, loopback } from "../up/ports.ts";
+import { commandOf, writeProcesses } from "../up/processes.ts";
+import { temporaryFolder } from "../up/testdata/start.ts";
+import { binaryFinding, examine, leftoversFinding, nodeFinding } from "./checks.ts";
+
+const findingOf = async (name: string, dataDir: string, ingressPort: number) =>
+  (await examine({ dataDir, ingressPort })).find((finding) => finding.name === name);
+
+test("an old Node is refused with the version that is needed", () => {
+  assert.deepEqual(nodeFinding("22.1.0"), { name: "node", ok: false, found: "22.1.0", fix: "install Node 24 or newer" });
+  assert.equal(nodeFinding("26.10.0").ok, true);
+});
+
+test("a variable that names another version is refused, and the fix names the variable", () => {
+  const [envoy] = binaries;
+  assert.ok(envoy !== undefined);
+  process.env["VODA_ENVOY"] = process.execPath; // runs, and says its own version
+  try {
+    const finding = binaryFinding(envoy);
+    assert.equal(finding.ok, false);
+    assert.match(finding.found, new RegExp(`^${process.versions.node} \\(variable: `));
+    assert.equal(finding.fix, "let VODA_ENVOY name envoy 1.40.0, or unset it");
+  } finally {
+    delete process.env["VODA_ENVOY"];
+  }
+});
+
+test("a port in use fails unless the mesh of the folder runs", async () => {
+  using folder = temporaryFolder();
+  const [port = 0] = await freePorts(1);
+  assert.equal((await findingOf(`port ${port}`, folder.path, port))?.found, "free");
+  const server = createServer().listen(port, loopback);
+  await once(server, "listening");
+  try {
+    assert.match((await findingOf(`port ${port}`, folder.path, port))?.fix ?? "", /--ingress-port 0/);
+    using _running = lock(lockFile(folder.path));
+    assert.equal((await findingOf(`port ${port}`, folder.path, port))?.ok, true);
+  } finally {
+    server.close();
+  }
+});
+
+test("processes that a dead supervisor left are found by their command line", async () => {
+  using folder = temporaryFolder();
+  const child = spawn("sleep", ["60"]);
+  try {
+    const pid = child.pid ?? 0;
+    writeProcesses(processesFile(folder.path), [
+      { name: "nats", pid, command: commandOf(pid) ?? "" },
+      { name: "envoy", pid: process.pid, command: "envoy" }, // the id belongs to another program now
+    ]);
+    assert.equal(leftoversFinding(folder.path).found, `left over: nats ${pid}`);
+  } finally {
+    child.kill();
+    await once(child, "exit");
+  }
+  assert.equal(leftoversFinding(folder.path).ok, true);
+});
+
+test("the command prints each finding and fails with exit code 1 when one does", async () => {
+  using folder = temporaryFolder();
+  const [port = 0] = await freePorts(1);
+  const doctor = async (...flags: string[]) => {
+    const out: string[] = [];
+    const args = ["doctor", "--data-dir", join(folder.path, "data"), "--ingress-port", String(port), ...flags];
+    const code = await run(args, { out: (line) => out.push(line), err: (line) => out.push(line) });
+    return { code, text: out.join("\n") };
+  };
+  const healthy = await doctor("--json");
+  assert.deepEqual([healthy.code, JSON.parse(healthy.text).findings.length], [0, 7]);
+  const server = createServer().listen(port, loopback);
+  await once(server, "listening");
+  try {
+    const ill = await doctor();
+    assert.equal(ill.code, 1);
+    assert.match(ill.text, new RegExp(`^fail +port ${port} +in use; stop what uses it`, "m"));
+  } finally {
+    server.close();
+  }
+});

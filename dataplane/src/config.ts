@@ -11,7 +11,10 @@ const mib = 1024 * 1024;
 const FlagsSchema = v.strictObject({
   nats: v.pipe(v.string(), v.url()),
   "node-id": v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "an id has 1 to 63 of a-z, 0-9 and -")),
-  "data-dir": v.pipe(v.string(), v.transform((path) => resolve(path))),
+  "data-dir": v.pipe(
+    v.string(),
+    v.transform((path) => resolve(path)),
+  ),
   host: v.optional(v.pipe(v.string(), v.ip()), "127.0.0.1"),
   "ingress-port": v.optional(port, "0"),
   durability: v.optional(v.picklist(["process", "replicated", "disk"]), "process"),
@@ -27,7 +30,9 @@ export type NodeConfig = Readonly<v.InferOutput<typeof FlagsSchema>>;
 /** @throws Error that names the flag, its value and what it may be */
 export function parseConfig(args: readonly string[]): NodeConfig {
   const names = Object.keys(FlagsSchema.entries);
-  const options = Object.fromEntries(names.map((name) => [name, { type: name === "supervised" ? "boolean" : "string" } as const]));
+  const options = Object.fromEntries(
+    names.map((name) => [name, { type: name === "supervised" ? "boolean" : "string" } as const]),
+  );
   const { values } = parseArgs({ args: [...args], options, strict: true, allowPositionals: false });
   const parsed = v.safeParse(FlagsSchema, values);
   if (parsed.success) return Object.freeze(parsed.output);

@@ -39,14 +39,18 @@ export interface Failure {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-export type Answer =
-  | { readonly ok: true; readonly content: Content; readonly body: Uint8Array }
-  | { readonly ok: false; readonly failure: Failure };
+/** An answer that says no. */
+export interface Failed {
+  readonly ok: false;
+  readonly failure: Failure;
+}
+
+export type Answer = { readonly ok: true; readonly content: Content; readonly body: Uint8Array } | Failed;
 
 export function fail(
   reason: Exclude<Reason, "user">,
   message: string,
   more: Pick<Failure, "retryAfterMs" | "metadata"> = {},
-): Answer {
+): Failed {
   return { ok: false, failure: { code: reasons[reason], reason, message, ...more } };
 }

@@ -10,7 +10,9 @@ if (config === undefined) {
 }
 const log = pino({ level: config["log-level"], base: { node: config["node-id"] } }, pino.destination(2));
 const node = await openNode(config, log);
-process.stdout.write(`${JSON.stringify({ ready: true, node: config["node-id"], ingress: node.ingress, incarnation: node.incarnation })}\n`);
+process.stdout.write(
+  `${JSON.stringify({ ready: true, node: config["node-id"], ingress: node.ingress, incarnation: node.incarnation })}\n`,
+);
 
 const stop = async (why: string): Promise<void> => {
   log.info({ why }, "stopping");

@@ -45,20 +45,19 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   let isAccepting = false;
   const notReady = fail("closed", `node ${node} is not ready; retry`);
 
-  const ingress = parts.use(
-    await openIngress({
-      host: config.host,
-      port: config["ingress-port"],
-      routes,
-      clock,
-      log,
-      dispatch(invocation, reply) {
-        if (isAccepting && sessions !== undefined) return enter({ grants, sessions }, invocation, reply);
-        reply(notReady, {});
-        return { cancel: () => undefined };
-      },
-    }),
-  );
+  const ingress = await openIngress({
+    host: config.host,
+    port: config["ingress-port"],
+    routes,
+    clock,
+    log,
+    dispatch(invocation, reply) {
+      if (isAccepting && sessions !== undefined) return enter({ grants, sessions }, invocation, reply);
+      reply(notReady, {});
+      return { cancel: () => undefined };
+    },
+  });
+  parts.defer(() => ingress.close());
   const hint = `${config.host}:${ingress.port}`;
   const capacity = create(CapacitySchema, { cpuMilli: config["cpu-milli"], memoryMib: config["memory-mib"], gpus: [] });
   const workers = parts.use(
@@ -81,7 +80,9 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
     }),
   );
   const membership = parts.use(await openMembership({ connection, commit, clock, identity, node, ingress: hint, capacity }));
-  const grants = parts.use(await openGrants({ connection: connection.nats, node, incarnation: () => membership.incarnation(), clock, log }));
+  const grants = parts.use(
+    await openGrants({ connection: connection.nats, node, incarnation: () => membership.incarnation(), clock, log }),
+  );
   const bus = parts.use(
     openBus({
       connection,
@@ -101,7 +102,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
       incarnation: () => membership.incarnation(),
       log,
       activations: () => sessions?.owned() ?? [],
-      onCommand: async (command) => 
+      onCommand: async (command) =>
         isAccepting && sessions !== undefined ? obey({ grants, sessions }, command) : refused(notReady),
     }),
   );
@@ -123,7 +124,9 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   );
   sessions = ready;
   parts.defer(watchConnection(connection, ready));
-  parts.defer(watchMembership(membership, { sessions: ready, peerLost: (peer) => bus.peerLost(peer), full: () => reports.full() }));
+  parts.defer(
+    watchMembership(membership, { sessions: ready, peerLost: (peer) => bus.peerLost(peer), full: () => reports.full() }),
+  );
   reports.full();
   isAccepting = true;
 

@@ -1,9 +1,9 @@
 // One session in a worker: its state, its mailbox, the handlers that run. The turn machine decides, this does.
 import { randomUUID } from "node:crypto";
+import { turnBytesMax } from "@voda/proto/wire";
 import type { SessionState, Transaction, View } from "@voda/state";
 import { TooLargeError } from "@voda/state";
 import { assert, unreachable } from "@voda/stdx";
-import { turnBytesMax } from "@voda/proto/wire";
 import { type Handler, type HostContext, type Logger, VodaError } from "voda/definition";
 import { encodeAnswer } from "../answer.ts";
 import { type Answer, type Content, fail } from "../invocation.ts";
@@ -112,7 +112,10 @@ export class Activation {
     assert(run !== undefined, `the machine starts call ${number}, which never came`);
     const handler = this.#options.handlers.get(run.method);
     if (handler === undefined || (handler.mode === "readonly") !== run.readonly) {
-      this.#throw(number, fail("schema", `revision has no ${run.readonly ? "readonly " : ""}method ${run.method}; it is being rolled out: retry`));
+      this.#throw(
+        number,
+        fail("schema", `revision has no ${run.readonly ? "readonly " : ""}method ${run.method}; it is being rolled out: retry`),
+      );
       return;
     }
     const { state } = this.#options;
@@ -190,7 +193,9 @@ export class Activation {
 
   #tooLong(running: Running): void {
     const { turnMsMax } = this.#options;
-    running.abort.abort(new VodaError("deadline_exceeded", `the turn ran longer than maxTurn ${turnMsMax} ms`, { reason: "turn_timeout" }));
+    running.abort.abort(
+      new VodaError("deadline_exceeded", `the turn ran longer than maxTurn ${turnMsMax} ms`, { reason: "turn_timeout" }),
+    );
     if (!this.#isRunning(running)) return;
     this.#throw(running.run.call, fail("turn_timeout", `the turn ran longer than maxTurn ${turnMsMax} ms and was undone`));
   }

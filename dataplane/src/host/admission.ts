@@ -21,12 +21,16 @@ export function createAdmission(capacity: Capacity): Admission {
     memoryMib += sign * (resources?.memoryMib ?? 0);
   };
   const refusal = (what: string, wanted: number, used: number, has: number): Answer =>
-    fail("no_capacity", `a session that takes ${wanted} ${what} does not fit: ${used} of ${has} are taken on this node`, { retryAfterMs });
+    fail("no_capacity", `a session that takes ${wanted} ${what} does not fit: ${used} of ${has} are taken on this node`, {
+      retryAfterMs,
+    });
 
   return {
     admit({ name, resources }, granted) {
       if ((resources?.gpuMilli ?? 0) > 0 && !granted) {
-        return fail("no_capacity", `agent ${name} needs a GPU, which only a placement of the control plane gives; retry`, { retryAfterMs });
+        return fail("no_capacity", `agent ${name} needs a GPU, which only a placement of the control plane gives; retry`, {
+          retryAfterMs,
+        });
       }
       const [cpu, memory] = [resources?.cpuMilli ?? 0, resources?.memoryMib ?? 0];
       if (cpuMilli + cpu > capacity.cpuMilli) return refusal("thousandths of a core", cpu, cpuMilli, capacity.cpuMilli);

@@ -45,12 +45,16 @@ export function createCalls(clock: Clock, onLate: (call: LiveCall) => void): Cal
     const call = live.get(number);
     if (call === undefined) return;
     onLate(call);
-    answer(number, fail("turn_timeout", "the deadline passed; the call may still take effect: retry with the same idempotency key"));
+    answer(
+      number,
+      fail("turn_timeout", "the deadline passed; the call may still take effect: retry with the same idempotency key"),
+    );
   };
   const sweep = (): void => {
     const now = Math.floor(clock.wallMs() / deadlineTickMs);
     // After a pause or a step of the clock the gap may be huge: then look at what there is instead of at every tick.
-    const due = now - swept > ticks.size ? [...ticks.keys()].filter((tick) => tick < now).sort((a, b) => a - b) : range(swept, now);
+    const due =
+      now - swept > ticks.size ? [...ticks.keys()].filter((tick) => tick < now).sort((a, b) => a - b) : range(swept, now);
     swept = now;
     for (const tick of due) {
       const numbers = ticks.get(tick) ?? [];

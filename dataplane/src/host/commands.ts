@@ -12,12 +12,16 @@ const orders: ReadonlyMap<CommandKind, "sleep" | "wake" | "end"> = new Map([
   [CommandKind.END, "end"],
 ]);
 
-export async function obey(parts: { readonly grants: Grants; readonly sessions: Sessions }, command: Command): Promise<CommandResult> {
+export async function obey(
+  parts: { readonly grants: Grants; readonly sessions: Sessions },
+  command: Command,
+): Promise<CommandResult> {
   const { kind, namespace, agent, key, grant, deadlineMs } = command;
   const name = { namespace, agent, key };
   const order = orders.get(kind);
   const problem = order === undefined ? `there is no command of kind ${kind}` : sessionNameProblem(name);
-  if (order === undefined || problem !== undefined) return failed({ code: "invalid_argument", reason: "bad_request", message: problem ?? "" });
+  if (order === undefined || problem !== undefined)
+    return failed({ code: "invalid_argument", reason: "bad_request", message: problem ?? "" });
   const token = sessionToken(name);
   if (order === "sleep") {
     // One that is not in memory here sleeps already, or is somebody else's.
@@ -25,7 +29,8 @@ export async function obey(parts: { readonly grants: Grants; readonly sessions: 
     return create(CommandResultSchema);
   }
   const verdict = grant === "" ? undefined : await parts.grants.verify(grant, token);
-  if (verdict?.type === "refused") return failed({ code: "permission_denied", reason: "grant_refused", message: verdict.message });
+  if (verdict?.type === "refused")
+    return failed({ code: "permission_denied", reason: "grant_refused", message: verdict.message });
   const granted = verdict?.type === "granted" ? grant : undefined;
   const answer = await parts.sessions.order(order, name, Number(deadlineMs), granted);
   return answer.ok ? create(CommandResultSchema, { epoch: BigInt(parts.sessions.epochOf(token)) }) : refused(answer);

@@ -33,7 +33,8 @@ export function encodeOutput(handler: Handler, content: Content, result: unknown
   try {
     if (handler.kind === "proto") {
       const message = create(handler.output, (result ?? {}) as Partial<Message>);
-      const body = content === "proto" ? toBinary(handler.output, message) : utf8.encode(JSON.stringify(toJson(handler.output, message)));
+      const body =
+        content === "proto" ? toBinary(handler.output, message) : utf8.encode(JSON.stringify(toJson(handler.output, message)));
       return { ok: true, content, body };
     }
     if (result === undefined) return { ok: true, content, body: NOTHING };

@@ -9,7 +9,11 @@ export interface Entering {
   cancel(): void;
 }
 
-export function enter(parts: { readonly grants: Grants; readonly sessions: Sessions }, invocation: Invocation, reply: Reply): Entering {
+export function enter(
+  parts: { readonly grants: Grants; readonly sessions: Sessions },
+  invocation: Invocation,
+  reply: Reply,
+): Entering {
   const { grants, sessions } = parts;
   if (invocation.grant === undefined) return { cancel: sessions.enter("invoke", invocation, reply) };
   let isCancelled = false;

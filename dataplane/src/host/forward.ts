@@ -1,6 +1,7 @@
 // Passes calls on to the node that owns their session.
-import type { AnswerMeta, Bus, CallKind } from "../bus/index.ts";
+import type { AnswerMeta, Bus } from "../bus/index.ts";
 import type { Answer, Invocation } from "../invocation.ts";
+import type { CallKind } from "../lane/index.ts";
 import type { Membership } from "../membership/index.ts";
 
 export interface Forwarded {

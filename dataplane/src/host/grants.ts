@@ -58,7 +58,12 @@ export async function openGrants(options: GrantsOptions): Promise<Grants> {
       const claims = await verified(jws, keyOf);
       if (typeof claims === "string") return refused(claims);
       const incarnation = options.incarnation();
-      const problem = grantProblem(claims, { session, node: options.node, incarnation: claims.incarnation, nowMs: options.clock.wallMs() });
+      const problem = grantProblem(claims, {
+        session,
+        node: options.node,
+        incarnation: claims.incarnation,
+        nowMs: options.clock.wallMs(),
+      });
       if (problem?.kind === "refused") return refused(problem.message);
       // A node that has just restarted gets grants for the life before: they permit nothing, and the caller did nothing wrong.
       if (problem !== undefined || claims.incarnation !== incarnation) return { type: "expired" };

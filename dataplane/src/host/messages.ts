@@ -156,7 +156,13 @@ export function fromWorkerFrame(message: FromWorker): FrameFields {
       return { ...empty, kind: kinds[message.type], activation, call, turn: after, payload: answer };
     }
     case "dropped":
-      return { ...empty, kind: kinds.dropped, activation: message.activation, call: message.call, code: reasons.indexOf(message.why) };
+      return {
+        ...empty,
+        kind: kinds.dropped,
+        activation: message.activation,
+        call: message.call,
+        code: reasons.indexOf(message.why),
+      };
     case "cut_page":
       return { ...empty, kind: kinds.cut_page, activation: message.activation, payload: message.bytes };
     case "cut":

@@ -79,7 +79,8 @@ export function openReports(options: ReportsOptions): Reports {
     }
     changes.clear();
     const all = [...options.activations()].map(({ name, epoch }) => create(ActivationSchema, { ...name, epoch: BigInt(epoch) }));
-    for (let at = 0; at === 0 || at < all.length; at += reportSessionsMax) publish(at === 0, all.slice(at, at + reportSessionsMax), []);
+    for (let at = 0; at === 0 || at < all.length; at += reportSessionsMax)
+      publish(at === 0, all.slice(at, at + reportSessionsMax), []);
   };
 
   const beat = setInterval(() => {
@@ -106,7 +107,11 @@ export function openReports(options: ReportsOptions): Reports {
       result = await options.onCommand(fromBinary(CommandSchema, message.data));
     } catch (err) {
       log.error({ err }, "command failed");
-      result = create(CommandResultSchema, { code: "internal", reason: "internal", message: "the node could not carry the command out" });
+      result = create(CommandResultSchema, {
+        code: "internal",
+        reason: "internal",
+        message: "the node could not carry the command out",
+      });
     }
     message.respond(toBinary(CommandResultSchema, result));
   };

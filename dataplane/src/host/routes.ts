@@ -1,25 +1,8 @@
 // From a path to a handler: built anew for each deploy, read on every request.
 import type { Agent } from "@voda/proto/api";
 import { MethodMode } from "@voda/proto/api";
-import { type Answer, fail } from "../invocation.ts";
-
-/** What the ingress needs to know of one handler. */
-export interface Route {
-  readonly agent: string;
-  readonly method: string;
-  readonly readonly: boolean;
-  /** Milliseconds. */
-  readonly turnMsMax: number;
-  /** How long the answer of an explicit idempotency key is kept, in milliseconds. */
-  readonly dedupeMs: number;
-}
-
-export interface Routes {
-  /** `POST /agents/{agent}/{key}/{method}` */
-  plain(namespace: string, agent: string, method: string): Route | Answer;
-  /** `/{service}/{rpc}`; `agent` is the header `x-voda-agent`, needed only where several agents implement the service. */
-  rpc(service: string, rpc: string, namespace: string, agent: string | undefined): Route | Answer;
-}
+import type { Route, Routes } from "../ingress/index.ts";
+import { fail } from "../invocation.ts";
 
 interface RoutedAgent {
   readonly methods: ReadonlyMap<string, Route>;
@@ -59,17 +42,25 @@ export function createRoutes(): RouteTable {
     },
     plain(namespace, name, method) {
       const agent = agents.get(`${namespace}/${name}`);
-      if (agent === undefined) return fail("agent_not_found", `no agent ${name} in namespace ${namespace}; deployed are: ${deployed(namespace)}`);
-      return agent.methods.get(method) ?? fail("method_not_found", `agent ${name} has no method ${method}; it has: ${list(agent.methods.keys())}`);
+      if (agent === undefined)
+        return fail("agent_not_found", `no agent ${name} in namespace ${namespace}; deployed are: ${deployed(namespace)}`);
+      return (
+        agent.methods.get(method) ??
+        fail("method_not_found", `agent ${name} has no method ${method}; it has: ${list(agent.methods.keys())}`)
+      );
     },
     rpc(service, rpc, namespace, wanted) {
       const names = implementers.get(`${namespace}/${service}`);
       if (names === undefined) return fail("method_not_found", `no agent in namespace ${namespace} implements ${service}`);
-      if (wanted === undefined && names.length > 1) return fail("bad_request", `${service} is implemented by ${list(names)}: say which in x-voda-agent`);
+      if (wanted === undefined && names.length > 1)
+        return fail("bad_request", `${service} is implemented by ${list(names)}: say which in x-voda-agent`);
       const name = wanted ?? names[0] ?? "";
       const agent = agents.get(`${namespace}/${name}`);
-      if (agent === undefined) return fail("agent_not_found", `no agent ${name} in namespace ${namespace}; deployed are: ${deployed(namespace)}`);
-      return agent.rpcs.get(`${service}/${rpc}`) ?? fail("method_not_found", `agent ${name} does not implement ${service}/${rpc}`);
+      if (agent === undefined)
+        return fail("agent_not_found", `no agent ${name} in namespace ${namespace}; deployed are: ${deployed(namespace)}`);
+      return (
+        agent.rpcs.get(`${service}/${rpc}`) ?? fail("method_not_found", `agent ${name} does not implement ${service}/${rpc}`)
+      );
     },
   };
 
@@ -83,7 +74,9 @@ const NAMES_SHOWN_MAX = 20;
 function list(names: Iterable<string>): string {
   const all = [...names];
   if (all.length === 0) return "none";
-  return all.length > NAMES_SHOWN_MAX ? `${all.slice(0, NAMES_SHOWN_MAX).join(", ")} and ${all.length - NAMES_SHOWN_MAX} more` : all.join(", ");
+  return all.length > NAMES_SHOWN_MAX
+    ? `${all.slice(0, NAMES_SHOWN_MAX).join(", ")} and ${all.length - NAMES_SHOWN_MAX} more`
+    : all.join(", ");
 }
 
 function routed(agent: Agent): RoutedAgent {

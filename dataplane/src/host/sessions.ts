@@ -4,9 +4,9 @@ import { type SessionName, type SessionToken, sessionToken } from "@voda/proto/s
 import { type Clock, unreachable } from "@voda/stdx";
 import type { Logger } from "pino";
 import { decodeAnswer } from "../answer.ts";
-import type { Bus, CallKind } from "../bus/index.ts";
+import type { Bus } from "../bus/index.ts";
 import { type Answer, fail, type Invocation } from "../invocation.ts";
-import { isIdle, type LaneEffect, type LaneEvent, openLane, stepLane, trimDelayMs } from "../lane/index.ts";
+import { type CallKind, isIdle, type LaneEffect, type LaneEvent, openLane, stepLane, trimDelayMs } from "../lane/index.ts";
 import type { Membership } from "../membership/index.ts";
 import type { Admission } from "./admission.ts";
 import { type Calls, createCalls, type LiveCall, type Reply } from "./calls.ts";
@@ -176,7 +176,10 @@ export class Sessions implements Disposable {
   #deliver(hosted: Hosted, kind: CallKind, call: LiveCall): void {
     hosted.calls += 1;
     hosted.usedMs = this.#options.clock.monotonicMs();
-    this.#step(hosted, kind === "invoke" ? { type: "invoke", call: laneCall(call) } : { type: "control", action: kind, call: laneCall(call) });
+    this.#step(
+      hosted,
+      kind === "invoke" ? { type: "invoke", call: laneCall(call) } : { type: "control", action: kind, call: laneCall(call) },
+    );
   }
 
   #abandon(call: LiveCall, why: "deadline" | "caller"): void {
@@ -325,7 +328,10 @@ export class Sessions implements Disposable {
 
   #writeName(hosted: Hosted): void {
     this.#options.store.publishName(hosted.token, hosted.name).catch((err: unknown) => {
-      this.#options.log.warn({ err, session: hosted.name }, "name record not written; the session is missing in lists until it wakes again");
+      this.#options.log.warn(
+        { err, session: hosted.name },
+        "name record not written; the session is missing in lists until it wakes again",
+      );
     });
   }
 
@@ -351,7 +357,9 @@ export class Sessions implements Disposable {
 
 function queueFull({ calls, agent }: Hosted): Answer | undefined {
   if (calls <= agent.queueMax) return undefined;
-  return fail("queue_full", `${calls} calls wait for this session; maxQueue of agent ${agent.name} is ${agent.queueMax}`, { retryAfterMs: 100 });
+  return fail("queue_full", `${calls} calls wait for this session; maxQueue of agent ${agent.name} is ${agent.queueMax}`, {
+    retryAfterMs: 100,
+  });
 }
 
 function laneCall(call: LiveCall): Extract<LaneEvent, { type: "invoke" }>["call"] {

@@ -34,7 +34,9 @@ export function performOnStore(parts: StoreParts, hosted: Hosted, effect: StoreE
     );
   };
   const unwatched = (work: Promise<unknown>): void => {
-    work.catch((err: unknown) => log.warn({ err, session: hosted.name, effect: effect.type }, "left in the store until the next fold"));
+    work.catch((err: unknown) =>
+      log.warn({ err, session: hosted.name, effect: effect.type }, "left in the store until the next fold"),
+    );
   };
   switch (effect.type) {
     case "append":

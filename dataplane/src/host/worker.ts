@@ -1,7 +1,7 @@
 // The thread that runs one bundle: sessions come and go by frames in a ring, their handlers run on this thread's event loop.
 import { registerHooks } from "node:module";
-import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { pathToFileURL } from "node:url";
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { crc32 } from "node:zlib";
 import { type Check, type FieldSchema, openState, type Schema, SchemaError, type SessionState } from "@voda/state";
 import { assert, unreachable } from "@voda/stdx";
@@ -15,9 +15,9 @@ import {
   type Validate,
   validatorsOf,
 } from "voda/definition";
-import { fail, type Failure } from "../invocation.ts";
+import { type Failure, fail } from "../invocation.ts";
 import { Activation } from "./activation.ts";
-import { type Channel, openChannel, type Ends } from "./channel.ts";
+import { type Channel, type Ends, openChannel } from "./channel.ts";
 import { type FromWorker, fromWorkerFrame, type LogLevel, readToWorker, type ToWorker } from "./messages.ts";
 
 /** What `workers.ts` gives a new thread. */
@@ -52,7 +52,11 @@ class WorkerThread {
 
   constructor(agents: ReadonlyMap<string, Loaded>, ends: Ends) {
     this.#agents = agents;
-    this.#channel = openChannel(ends, { encode: fromWorkerFrame, decode: readToWorker, onMessage: (message) => this.#handle(message) });
+    this.#channel = openChannel(ends, {
+      encode: fromWorkerFrame,
+      decode: readToWorker,
+      onMessage: (message) => this.#handle(message),
+    });
   }
 
   #handle(message: ToWorker): void {
@@ -104,7 +108,11 @@ class WorkerThread {
       for (const delta of opening.deltas) if (delta.length > 0) state.apply(delta);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      this.#openFailed(number, error instanceof SchemaError ? "schema" : "corrupt", `the session's state does not load: ${message}`);
+      this.#openFailed(
+        number,
+        error instanceof SchemaError ? "schema" : "corrupt",
+        `the session's state does not load: ${message}`,
+      );
       return;
     }
     const { agent } = loaded;
@@ -153,7 +161,9 @@ class WorkerThread {
 function resolveVodaHere(): void {
   registerHooks({
     resolve: (specifier, context, next) =>
-      specifier === "voda" || specifier.startsWith("voda/") ? next(specifier, { ...context, parentURL: import.meta.url }) : next(specifier, context),
+      specifier === "voda" || specifier.startsWith("voda/")
+        ? next(specifier, { ...context, parentURL: import.meta.url })
+        : next(specifier, context),
   });
 }
 
@@ -165,7 +175,9 @@ async function loadAgents(bundle: string): Promise<ReadonlyMap<string, Loaded>> 
 
 function schemaOf(agent: AnyAgent): Schema {
   const validators = validatorsOf(agent);
-  return Object.fromEntries(definitionOf(agent).fields.map((field) => [field.name, fieldSchema(field, validators.get(field.name))]));
+  return Object.fromEntries(
+    definitionOf(agent).fields.map((field) => [field.name, fieldSchema(field, validators.get(field.name))]),
+  );
 }
 
 function fieldSchema({ name, kind, initial = null }: FieldDefinition, validate: Validate | undefined): FieldSchema {

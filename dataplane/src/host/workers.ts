@@ -74,7 +74,9 @@ export function openWorkers(options: WorkersOptions): Workers {
       const before = deployed.get(id)?.worker;
       deployed.set(id, { agent, worker });
       if (before !== undefined && before !== worker) {
-        closeUnused(before).catch((err: unknown) => options.log.error({ err, revision: before.revision }, "old revision not closed"));
+        closeUnused(before).catch((err: unknown) =>
+          options.log.error({ err, revision: before.revision }, "old revision not closed"),
+        );
       }
     },
     async [Symbol.asyncDispose]() {
@@ -166,7 +168,10 @@ class BundleWorker implements WorkerHandle, AsyncDisposable {
 
   #exited(thread: Worker, code: number): void {
     if (this.#closed || thread !== this.#thread) return;
-    this.#options.log.error({ code, revision: this.revision, sessions: this.activations.size }, "worker ended; starting it again");
+    this.#options.log.error(
+      { code, revision: this.revision, sessions: this.activations.size },
+      "worker ended; starting it again",
+    );
     this.#channel[Symbol.dispose]();
     setTimeout(() => {
       if (this.#closed) return;

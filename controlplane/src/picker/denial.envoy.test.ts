@@ -124,3 +124,8 @@ test("a denial for lack of capacity reaches gRPC and Connect clients with its co
     assert.deepEqual(types, ["google.rpc.ErrorInfo", "google.rpc.RetryInfo"]);
   }
 });
+
+test("a gRPC client that reads no details gets the code from grpc-status", async () => {
+  const { metadata } = await refusalOf(createGrpcTransport({ baseUrl: `http://127.0.0.1:${port}`, interceptors: [session] }));
+  assert.deepEqual([metadata.get("grpc-status"), metadata.get("grpc-message")], ["8", "no node is up; start one"]);
+});

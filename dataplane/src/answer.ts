@@ -22,7 +22,8 @@ export function decodeAnswer(bytes: Uint8Array): Answer {
       return { ok: true, content: "proto", body };
     case kinds.failure:
       return { ok: false, failure: decodeFailure(body) };
+    case undefined:
     default:
-      throw new FrameError(`answer of unknown kind ${bytes[0] ?? "nothing"}`);
+      throw new FrameError(`answer of unknown kind ${bytes[0]}`);
   }
 }

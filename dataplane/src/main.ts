@@ -14,16 +14,23 @@ process.stdout.write(
   `${JSON.stringify({ ready: true, node: config["node-id"], ingress: node.ingress, incarnation: node.incarnation })}\n`,
 );
 
-const stop = async (why: string): Promise<void> => {
+let isStopping = false;
+const stop = (why: string): void => {
+  if (isStopping) return;
+  isStopping = true;
   log.info({ why }, "stopping");
-  await node[Symbol.asyncDispose]();
-  process.exit(0);
+  node[Symbol.asyncDispose]().then(
+    () => process.exit(0),
+    (err: unknown) => {
+      log.fatal({ err }, "not stopped cleanly");
+      process.exit(1);
+    },
+  );
 };
-let stopping: Promise<void> | undefined;
-for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => (stopping ??= stop(signal)));
+for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stop(signal));
 if (config.supervised) {
   // The supervisor holds the other end: when it dies, so does the node.
-  process.stdin.on("end", () => (stopping ??= stop("the supervisor is gone"))).resume();
+  process.stdin.on("end", () => stop("the supervisor is gone")).resume();
 }
 
 function read(): [ReturnType<typeof parseConfig>, ""] | [undefined, string] {

@@ -34,7 +34,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   await using parts = new AsyncDisposableStack();
   const clock = systemClock;
   const node = config["node-id"];
-  const identity = parts.use(await openIdentity(config["data-dir"]));
+  const identity = parts.use(openIdentity(config["data-dir"]));
   const connection = parts.use(await openConnection({ url: config.nats, name: `voda node ${node}` }));
   await createStreams(connection, config.durability === "replicated" ? 3 : 1);
   const commit = parts.use(openCommit(connection, clock));

@@ -233,8 +233,17 @@ export class Sessions implements Disposable {
       case "alarm":
         this.#options.log.error({ alarm: effect.alarm, session: hosted.name }, effect.message);
         return;
-      default:
+      case "append":
+      case "readLast":
+      case "readRange":
+      case "readPages":
+      case "writePages":
+      case "trim":
+      case "deletePages":
         performOnStore(this.#options, hosted, effect, (event) => this.#step(hosted, event));
+        return;
+      default:
+        unreachable(effect);
     }
   }
 

@@ -46,17 +46,27 @@ interface Opening {
 
 class WorkerThread {
   readonly #agents: ReadonlyMap<string, Loaded>;
-  readonly #channel: Channel<FromWorker>;
   readonly #opening = new Map<number, Opening>();
   readonly #activations = new Map<number, Activation>();
 
+  readonly #ends: Ends;
+  #channel: Channel<FromWorker> | undefined;
+
   constructor(agents: ReadonlyMap<string, Loaded>, ends: Ends) {
     this.#agents = agents;
-    this.#channel = openChannel(ends, {
+    this.#ends = ends;
+  }
+
+  serve(): void {
+    this.#channel = openChannel(this.#ends, {
       encode: fromWorkerFrame,
       decode: readToWorker,
       onMessage: (message) => this.#handle(message),
     });
+  }
+
+  #say(message: FromWorker): void {
+    this.#channel?.send(message);
   }
 
   #handle(message: ToWorker): void {
@@ -104,7 +114,7 @@ class WorkerThread {
     }
     let state: SessionState;
     try {
-      state = openState(loaded.schema, { crc32 }, opening.pages);
+      state = openState(loaded.schema, { crc32 }, opening.pages.length > 0 ? opening.pages : undefined);
       for (const delta of opening.deltas) if (delta.length > 0) state.apply(delta);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
@@ -126,10 +136,10 @@ class WorkerThread {
         handlers: handlersOf(agent),
         turnMsMax: definitionOf(agent).turnMsMax,
         log: this.#logger(opening.agent, opening.key),
-        say: (said) => this.#channel.send(said),
+        say: (said) => this.#say(said),
         sayCut: (after, pages) => {
-          for (const bytes of pages) this.#channel.send({ type: "cut_page", activation: number, bytes });
-          this.#channel.send({ type: "cut", activation: number, after });
+          for (const bytes of pages) this.#say({ type: "cut_page", activation: number, bytes });
+          this.#say({ type: "cut", activation: number, after });
         },
       }),
     );
@@ -138,7 +148,7 @@ class WorkerThread {
   #openFailed(activation: number, reason: "schema" | "corrupt", message: string): void {
     const answer = fail(reason, message);
     const failure: Failure = answer.ok ? { code: "internal", reason: "internal", message } : answer.failure;
-    this.#channel.send({ type: "open_failed", activation, failure });
+    this.#say({ type: "open_failed", activation, failure });
   }
 
   #logger(agent: string, key: string): Logger {
@@ -151,7 +161,7 @@ class WorkerThread {
         } catch (error) {
           line = JSON.stringify({ agent, key, msg: message, unloggable: String(error) });
         }
-        this.#channel.send({ type: "log", level, line: line.slice(0, logCharsMax) });
+        this.#say({ type: "log", level, line: line.slice(0, logCharsMax) });
       };
     return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
   }
@@ -207,5 +217,6 @@ assert(parentPort !== null, "worker.ts runs in a worker thread");
 const setup = workerData as WorkerSetup;
 resolveVodaHere();
 const agents = await loadAgents(setup.bundle);
-new WorkerThread(agents, setup.ends);
+const thread = new WorkerThread(agents, setup.ends);
+thread.serve();
 (parentPort satisfies MessagePort).postMessage({ ready: [...agents.keys()] });

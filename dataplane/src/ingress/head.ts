@@ -1,0 +1,45 @@
+import type { IncomingHttpHeaders } from "node:http";
+
+/** What is known of a request before its body. */
+export interface Head {
+  readonly method: string;
+  /** Path and query as sent. */
+  readonly target: string;
+  readonly http: 1 | 2;
+  readonly headers: IncomingHttpHeaders;
+  /** Names, values and their overhead as HTTP/2 counts it (RFC 9113 6.5.2). */
+  readonly headersBytes: number;
+}
+
+export const headerOverheadBytes = 32;
+
+export function headerOf(head: Head, name: string): string | undefined {
+  const value = head.headers[name];
+  return typeof value === "string" ? value : undefined;
+}
+
+export function pathOf(head: Head): string {
+  const query = head.target.indexOf("?");
+  return query < 0 ? head.target : head.target.slice(0, query);
+}
+
+export function queryOf(head: Head): URLSearchParams {
+  const query = head.target.indexOf("?");
+  return new URLSearchParams(query < 0 ? "" : head.target.slice(query + 1));
+}
+
+/** Type and subtype in lower case, without parameters. */
+export function mediaTypeOf(head: Head): string | undefined {
+  const value = headerOf(head, "content-type");
+  if (value === undefined) return undefined;
+  const end = value.indexOf(";");
+  return (end < 0 ? value : value.slice(0, end)).trim().toLowerCase();
+}
+
+export function cookieOf(head: Head, name: string): string | undefined {
+  for (const pair of (headerOf(head, "cookie") ?? "").split(";")) {
+    const at = pair.indexOf("=");
+    if (at > 0 && pair.slice(0, at).trim() === name) return pair.slice(at + 1).trim();
+  }
+  return undefined;
+}

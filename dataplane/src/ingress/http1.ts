@@ -1,0 +1,111 @@
+// HTTP/1.1 on node:http: its parser is the strict one, and this file only turns requests into exchanges.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { headersBytesMax } from "@voda/proto/wire";
+import { type Caller, Exchange, type Floor } from "./exchange.ts";
+import { type Head, headerOverheadBytes } from "./head.ts";
+import { healthOf } from "./health.ts";
+import { discardBytesMax, discardMsMax, headersBytesCut, headersMsMax, keepAliveMs } from "./limits.ts";
+import { refuse } from "./refusal.ts";
+import { errorJson } from "./status.ts";
+
+export interface Http1 {
+  readonly server: Server;
+  /** Cuts the connections that have no request whose answer is still to come. */
+  closeIdle(): void;
+}
+
+export function createHttp1(floor: Floor, isClosing: () => boolean): Http1 {
+  const idle = new Set<Socket>();
+  const server = createServer({
+    maxHeaderSize: headersBytesCut,
+    headersTimeout: headersMsMax,
+    requestTimeout: 0, // bodies have their own bound, the same for both versions
+    keepAliveTimeout: keepAliveMs,
+    connectionsCheckingInterval: 1000,
+    insecureHTTPParser: false,
+    requireHostHeader: true,
+    noDelay: true,
+  });
+  server.on("connection", (socket) => {
+    idle.add(socket);
+    socket.on("close", () => idle.delete(socket));
+  });
+  server.on("request", (request, response) => {
+    idle.delete(request.socket);
+    response.on("close", () => {
+      if (isClosing()) request.socket.destroySoon();
+      else if (!request.socket.destroyed) idle.add(request.socket);
+    });
+    onRequest(floor, isClosing, request, response);
+  });
+  server.on("clientError", onClientError);
+  const closeIdle = (): void => {
+    for (const socket of idle) socket.destroy();
+  };
+  return { server, closeIdle };
+}
+
+function onRequest(floor: Floor, isClosing: () => boolean, request: IncomingMessage, response: ServerResponse): void {
+  const head = headOf(request);
+  if (head.target === "/healthz") {
+    const { status, text } = healthOf(isClosing());
+    response.writeHead(status, { "content-type": "text/plain" }).end(text);
+    return;
+  }
+  const exchange = new Exchange(floor, head, callerOf(request, response, isClosing));
+  request.on("data", (chunk: Buffer) => exchange.push(chunk));
+  request.on("end", () => exchange.end());
+  response.on("close", () => exchange.gone());
+}
+
+function callerOf(request: IncomingMessage, response: ServerResponse, isClosing: () => boolean): Caller {
+  return {
+    send({ status, headers, body }) {
+      if (response.destroyed || response.headersSent) return;
+      if (isClosing()) response.shouldKeepAlive = false;
+      response.writeHead(status, { ...headers, "content-length": body.length });
+      response.end(body);
+    },
+    // What is on its way is read and dropped, so that the connection can serve the next request; more than a bound is cut.
+    discard() {
+      let dropped = 0;
+      const cut = (): void => {
+        request.socket.destroy();
+      };
+      const timer = setTimeout(cut, discardMsMax);
+      request.on("close", () => clearTimeout(timer));
+      request.removeAllListeners("data");
+      request.on("data", (chunk: Buffer) => {
+        dropped += chunk.length;
+        if (dropped > discardBytesMax) cut();
+      });
+    },
+  };
+}
+
+function headOf(request: IncomingMessage): Head {
+  let headersBytes = 0;
+  for (const text of request.rawHeaders) headersBytes += text.length;
+  headersBytes += (request.rawHeaders.length / 2) * headerOverheadBytes;
+  return { method: request.method ?? "", target: request.url ?? "", http: 1, headers: request.headers, headersBytes };
+}
+
+const parserErrors: Readonly<Record<string, readonly [line: string, message: string]>> = {
+  HPE_HEADER_OVERFLOW: ["431 Request Header Fields Too Large", `headers exceed headersBytesMax ${headersBytesMax}`],
+  ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", `headers were not complete within headersMsMax ${headersMsMax}`],
+};
+
+/** What the parser refuses never becomes a request: the answer is written by hand. */
+function onClientError(error: Error & { code?: string }, socket: Duplex): void {
+  if (!socket.writable || error.code === "ECONNRESET") {
+    socket.destroy();
+    return;
+  }
+  const [line, message] = parserErrors[error.code ?? ""] ?? ["400 Bad Request", `malformed HTTP/1.1 request: ${error.message}`];
+  const { failure } = refuse(line.startsWith("431") ? "too_large" : "bad_request", message);
+  const body = Buffer.from(errorJson(failure));
+  const head = `HTTP/1.1 ${line}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`;
+  socket.end(Buffer.concat([Buffer.from(head), body]));
+}

@@ -1,0 +1,4 @@
+export type { Route, Routes } from "./accept.ts";
+export type { Dispatch, ReplyMeta } from "./exchange.ts";
+export { type Ingress, type IngressOptions, type IngressStats, openIngress } from "./ingress.ts";
+export type { Failed } from "./refusal.ts";

@@ -1,0 +1,40 @@
+// Bounds of one ingress. Sizes that every room shares are in @voda/proto/wire.
+import { headersBytesMax } from "@voda/proto/wire";
+
+/** A caller that names no deadline, or a later one, gets this. */
+export const callMsMax = 60_000;
+/** From the first byte of a request's headers to the last byte of its body. */
+export const headersMsMax = 10_000;
+export const bodyMsMax = 30_000;
+/** From the connection to the bytes that tell HTTP/1.1 from HTTP/2. */
+export const sniffMsMax = 10_000;
+/** Longer than Envoy's pools keep an idle connection by habit of its users: the client closes first, so no request meets a closing socket. */
+export const keepAliveMs = 75_000;
+/** How long `close` waits for calls in flight. */
+export const closeMsMax = 10_000;
+/** How often deadlines are looked at. */
+export const sweepMs = 100;
+
+export const connectionsMax = 16_384;
+export const callsMax = 16_384;
+/** Bodies of calls that are not answered. */
+export const callsBytesMax = 512 * 1024 * 1024;
+export const streamsPerConnectionMax = 4096;
+/** How long, and on HTTP/1.1 how much, a refused request may still send before it is cut. */
+export const discardMsMax = 10_000;
+export const discardBytesMax = 16 * 1024 * 1024;
+/** Beyond `headersBytesMax` a request is answered with both numbers, beyond this its headers are not even read. */
+export const headersBytesCut = 2 * headersBytesMax;
+
+export const idempotencyKeyBytesMax = 256;
+export const methodBytesMax = 128;
+/** Of an error that travels in gRPC trailers, which clients bound (8 KiB in most). */
+export const trailerMessageBytesMax = 2048;
+export const trailerDetailsBytesMax = 4096;
+/** After a refusal for lack of room. */
+export const busyRetryMs = 100;
+/** Resets per second that a connection survives: Envoy cancels many calls of innocent neighbours over one connection. */
+export const streamResetsMax = 1_000_000;
+export const sessionMemoryMiB = 256;
+export const streamWindowBytes = 1024 * 1024;
+export const sessionWindowBytes = 16 * 1024 * 1024;

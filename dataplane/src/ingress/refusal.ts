@@ -1,0 +1,29 @@
+import type { Code, Reason } from "@voda/proto/wire";
+import { type Answer, type Failure, fail } from "../invocation.ts";
+
+export type Failed = Extract<Answer, { ok: false }>;
+
+/** Why a request goes no further; thrown while it is read, sent in the caller's protocol. */
+export class Refusal extends Error {
+  override readonly name = "Refusal";
+  readonly failure: Failure;
+  /** Where HTTP has a status that says more than the one of the code. */
+  readonly status: number | undefined;
+
+  constructor(failure: Failure, status?: number) {
+    super(failure.message);
+    this.failure = failure;
+    this.status = status;
+  }
+}
+
+export function refuse(reason: Exclude<Reason, "user">, message: string, status?: number): Refusal {
+  const answer = fail(reason, message);
+  return answer.ok ? unimplemented(message) : new Refusal(answer.failure, status);
+}
+
+/** What this server does not speak: compressed messages, other protocols. */
+export function unimplemented(message: string, status?: number): Refusal {
+  const code: Code = "unimplemented";
+  return new Refusal({ code, reason: "bad_request", message }, status);
+}

@@ -1,0 +1,32 @@
+// One port for both versions of HTTP: the first bytes of a connection tell them apart.
+import type { Socket } from "node:net";
+import { sniffMsMax } from "./limits.ts";
+
+const PREFACE = Buffer.from("PRI * HTTP/2.0");
+
+/**
+ * Calls `take` with the version once it is known; the bytes that were looked at are back in the socket. Waits for "readable" and reads,
+ * because a socket that was set flowing by "data" refuses the streams of node:http2 afterwards.
+ */
+export function sniff(socket: Socket, take: (version: 1 | 2) => void): void {
+  let seen: Buffer = Buffer.alloc(0);
+  const drop = (): void => {
+    socket.destroy();
+  };
+  const look = (): void => {
+    const chunk = socket.read() as Buffer | null;
+    if (chunk === null) return;
+    seen = Buffer.concat([seen, chunk]);
+    const length = Math.min(seen.length, PREFACE.length);
+    const isPreface = PREFACE.compare(seen, 0, length, 0, length) === 0;
+    if (isPreface && length < PREFACE.length) return;
+    for (const event of ["timeout", "error", "end"]) socket.off(event, drop);
+    socket.off("readable", look);
+    socket.setTimeout(0);
+    socket.unshift(seen);
+    take(isPreface ? 2 : 1);
+  };
+  socket.setTimeout(sniffMsMax);
+  for (const event of ["timeout", "error", "end"]) socket.on(event, drop);
+  socket.on("readable", look);
+}

@@ -1,0 +1,131 @@
+// An ingress over agents of the tests' own: `probe` with plain methods, and the public SessionService as a typed agent.
+import { once } from "node:events";
+import type { TestContext } from "node:test";
+import { create, fromBinary, fromJson, toBinary, toJson } from "@bufbuild/protobuf";
+import { GetSessionRequestSchema, GetSessionResponseSchema } from "@voda/proto/api";
+import { systemClock } from "@voda/stdx";
+import { pino } from "pino";
+import { type Answer, fail, type Invocation } from "../invocation.ts";
+import type { Route, Routes } from "./accept.ts";
+import type { ReplyMeta } from "./exchange.ts";
+import { type Ingress, openIngress } from "./ingress.ts";
+import type { Failed } from "./refusal.ts";
+
+export interface Pending {
+  readonly invocation: Invocation;
+  readonly reply: (answer: Answer, meta: ReplyMeta) => void;
+  readonly cancelled: Promise<void>;
+}
+
+export interface Bed {
+  readonly ingress: Ingress;
+  readonly url: string;
+  /** Every call in order. */
+  readonly seen: Invocation[];
+  /** The next call of the method `hang`, which answers only when the test says so. */
+  nextHanging(): Promise<Pending>;
+  /** What the next calls answer instead. */
+  answer: Answer | undefined;
+  meta: ReplyMeta;
+}
+
+export const service = "voda.api.v1.SessionService";
+const route = (method: string, readonly = false): Route => ({
+  agent: "probe",
+  method,
+  readonly,
+  turnMsMax: 1000,
+  dedupeMs: 600_000,
+});
+
+function failed(answer: Answer): Failed {
+  if (answer.ok) throw new Error("an answer that is no failure");
+  return answer;
+}
+
+export const routes: Routes = {
+  plain(namespace, agent, method) {
+    if (namespace === "nowhere") return failed(fail("agent_not_found", `namespace ${namespace} is not known here`));
+    if (agent !== "probe") return failed(fail("agent_not_found", `agent ${agent} is not known here`));
+    if (method !== "echo" && method !== "hang")
+      return failed(fail("method_not_found", `probe has no method ${method}; it has echo, hang`));
+    return route(method);
+  },
+  rpc(called, rpc, _namespace, agent) {
+    if (called !== service) return failed(fail("agent_not_found", `no agent implements ${called}`));
+    if (agent !== undefined && agent !== "probe")
+      return failed(fail("agent_not_found", `agent ${agent} does not implement ${called}`));
+    if (rpc === "ListSessions") return route("hang", true);
+    if (rpc === "GetSession") return route("get", true);
+    return rpc === "SleepSession" ? route("sleep") : failed(fail("method_not_found", `${called} has no method ${rpc}`));
+  },
+};
+
+/** Answers a typed call with the key that the header named and the agent that the request named. */
+function typed(invocation: Invocation): Answer {
+  const { content, body } = invocation;
+  const request =
+    content === "proto"
+      ? fromBinary(GetSessionRequestSchema, body)
+      : fromJson(GetSessionRequestSchema, JSON.parse(Buffer.from(body).toString()));
+  const session = { agent: request.session?.agent ?? "", key: invocation.name.key, namespace: invocation.name.namespace };
+  const response = create(GetSessionResponseSchema, { session });
+  const json = (): Uint8Array => Buffer.from(JSON.stringify(toJson(GetSessionResponseSchema, response)));
+  return { ok: true, content, body: content === "proto" ? toBinary(GetSessionResponseSchema, response) : json() };
+}
+
+export async function openBed(t: TestContext): Promise<Bed> {
+  const seen: Invocation[] = [];
+  const hanging: Pending[] = [];
+  let told = Promise.withResolvers<void>();
+  const ingress = await openIngress({
+    host: "127.0.0.1",
+    port: 0,
+    routes,
+    clock: systemClock,
+    log: pino({ level: "silent" }),
+    closeMs: 2000,
+    dispatch(invocation, reply) {
+      seen.push(invocation);
+      const cancelled = Promise.withResolvers<void>();
+      if (invocation.method === "hang") {
+        hanging.push({ invocation, reply, cancelled: cancelled.promise });
+        told.resolve();
+        told = Promise.withResolvers<void>();
+      } else if (bed.answer !== undefined) reply(bed.answer, bed.meta);
+      else if (invocation.method === "echo") reply({ ok: true, content: "json", body: invocation.body }, bed.meta);
+      else setImmediate(() => reply(typed(invocation), bed.meta));
+      return { cancel: cancelled.resolve };
+    },
+  });
+  const bed: Bed = {
+    ingress,
+    url: `http://127.0.0.1:${ingress.port}`,
+    seen,
+    answer: undefined,
+    meta: {},
+    async nextHanging() {
+      for (;;) {
+        const next = hanging.shift();
+        if (next !== undefined) return next;
+        await told.promise;
+      }
+    },
+  };
+  t.after(() => ingress.close());
+  return bed;
+}
+
+/** Runs out of time with a message instead of hanging. */
+export async function within<T>(ms: number, what: string, promise: Promise<T>): Promise<T> {
+  const expired = new AbortController();
+  const timer = setTimeout(() => expired.abort(), ms);
+  try {
+    return await Promise.race([
+      promise,
+      once(expired.signal, "abort").then(() => Promise.reject(new Error(`${what}: not within ${ms} ms`))),
+    ]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

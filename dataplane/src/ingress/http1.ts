@@ -35,7 +35,7 @@ export function createHttp1(floor: Floor, isClosing: () => boolean): Http1 {
   server.on("request", (request, response) => {
     idle.delete(request.socket);
     response.on("close", () => {
-      if (isClosing()) request.socket.destroy();
+      if (isClosing()) request.socket.destroySoon();
       else if (!request.socket.destroyed) idle.add(request.socket);
     });
     onRequest(floor, isClosing, request, response);

@@ -221,12 +221,23 @@ test("1,000,000 records of mixed sizes cross two threads and come back in order 
   await peer.close();
 });
 
-test("two threads that both sleep between single records wake each other every time", async () => {
+test("a reader that is about to sleep is woken by a record that comes at that moment", async () => {
+  const chance = prng(Number(process.env["SEED"] ?? Date.now() % 1e9));
+  let left = 0;
   let arrived = Promise.withResolvers<void>();
-  const peer = echo(1024, () => arrived.resolve());
-  for (let i = 0; i < 2000; i += 1) {
+  const peer = echo(1024, () => {
+    left -= 1;
+    if (left === 0) arrived.resolve();
+  });
+  for (let i = 0; i < 5000; i += 1) {
     arrived = Promise.withResolvers<void>();
-    peer.writer.write(new Uint8Array(8));
+    left = 2;
+    for (const spread of [0, 0.12]) {
+      const until = performance.now() + chance.next() * spread; // the second record comes while the first one wakes the reader
+      while (performance.now() < until);
+      peer.writer.write(new Uint8Array(8));
+      peer.writer.publish();
+    }
     await arrived.promise;
   }
   await peer.close();

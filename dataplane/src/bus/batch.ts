@@ -1,34 +1,43 @@
-// Frames of one loop turn for one peer, in one NATS message: version u8, sender's node id, then each frame after its length.
-import { ByteReader, ByteWriter } from "@voda/stdx";
+// One NATS message between nodes: all frames of one loop turn. version u8, sender's node id, sender's process u32, frames after lengths.
+import { ByteReader, ByteWriter, DecodeError } from "@voda/stdx";
 import { FrameCursor, type FrameFields, frameLength, frameMemory, writeFrame } from "../frame/index.ts";
 
 const VERSION = 1;
+const LENGTH_BYTES = 4;
 
-export interface Batch {
-  readonly bytes: number;
-  readonly frames: readonly FrameFields[];
+/** Who sent a batch: `process` tells two processes apart that have the node's id one after the other. */
+export interface Sender {
+  readonly node: string;
+  readonly process: number;
 }
 
-export function encodeBatch(sender: string, frames: readonly FrameFields[]): Uint8Array {
-  const writer = new ByteWriter(256);
-  writer.u8(VERSION);
-  writer.text(sender);
+export const fieldsLength = (fields: FrameFields): number =>
+  frameLength(fields.subject.length, fields.meta.length, fields.payload.length);
+
+export function encodeBatch(sender: Sender, frames: readonly FrameFields[]): Uint8Array {
+  const head = new ByteWriter(64);
+  head.u8(VERSION);
+  head.text(sender.node);
+  head.u32(sender.process);
+  let length = head.length;
+  for (const fields of frames) length += LENGTH_BYTES + fieldsLength(fields);
+  const memory = frameMemory(new Uint8Array(length));
+  let at = head.length;
+  memory.bytes.set(head.peek());
   for (const fields of frames) {
-    const length = frameLength(fields.subject.length, fields.meta.length, fields.payload.length);
-    const frame = new Uint8Array(length);
-    writeFrame(frameMemory(frame), 0, fields);
-    writer.u32(length);
-    writer.raw(frame);
+    const written = writeFrame(memory, at + LENGTH_BYTES, fields);
+    memory.view.setUint32(at, written, true);
+    at += LENGTH_BYTES + written;
   }
-  return writer.finish();
+  return memory.bytes;
 }
 
-/** Calls `visit` for each frame; the cursor is valid until it returns. @throws DecodeError | FrameError */
-export function decodeBatch(bytes: Uint8Array, visit: (sender: string, frame: FrameCursor) => void): void {
+/** Calls `visit` for each frame; the cursor is valid until it returns. @throws DecodeError, FrameError */
+export function decodeBatch(bytes: Uint8Array, visit: (sender: Sender, frame: FrameCursor) => void): void {
   const reader = new ByteReader(bytes);
   const version = reader.u8();
-  if (version !== VERSION) throw new RangeError(`batch of version ${version}; known is ${VERSION}`);
-  const sender = reader.text();
+  if (version !== VERSION) throw new DecodeError(`batch of version ${version}; known is ${VERSION}`);
+  const sender: Sender = { node: reader.text(), process: reader.u32() };
   const cursor = new FrameCursor();
   while (reader.left > 0) {
     const frame = reader.raw(reader.u32());

@@ -1,35 +1,38 @@
 // Calls from node to node: all frames that one loop turn makes for one peer are one core NATS message.
-import { defaultNamespace, sessionToken } from "@voda/proto/session";
+import { randomInt } from "node:crypto";
+import { createInbox } from "@nats-io/transport-node";
 import { busFrameBytesMax, framesSubject } from "@voda/proto/wire";
-import { ByteReader, ByteWriter, SlotTable } from "@voda/stdx";
+import { DecodeError, SlotTable, systemClock } from "@voda/stdx";
 import { decodeAnswer, encodeAnswer } from "../answer.ts";
 import { type Connection, rethrown } from "../commit/index.ts";
-import {
-  decodeInvocationMeta,
-  encodeInvocationMeta,
-  type FrameCursor,
-  type FrameFields,
-  frameLength,
-  packToken,
-  unpackToken,
-} from "../frame/index.ts";
+import { type FrameCursor, FrameError, type FrameFields } from "../frame/index.ts";
 import { type Answer, fail, type Invocation } from "../invocation.ts";
 import type { CallKind } from "../lane/index.ts";
-import { decodeBatch, encodeBatch } from "./batch.ts";
+import { decodeBatch, encodeBatch, fieldsLength, type Sender } from "./batch.ts";
+import {
+  type AnswerMeta,
+  bareFrame,
+  type CallId,
+  callFrame,
+  callIdOf,
+  callKindOf,
+  decodeAnswerMeta,
+  encodeAnswerMeta,
+  frameKinds,
+  readCall,
+} from "./message.ts";
 
 /** Calls to one peer without an answer. */
 export const peerCallsMax = 16_384;
-/** Bytes of calls to one peer without an answer. */
+/** Bytes of the calls to one peer without an answer: the server cuts a client that is 64 MiB behind. */
 export const peerBytesMax = 32 * 1024 * 1024;
-
-export interface AnswerMeta {
-  readonly hint?: string;
-  readonly token?: string;
-}
+const CALLS_MAX = 2 ** 20;
+const SWEEP_MS = 100;
+const NO_RESPONDERS = 503;
 
 export type Outcome =
   | { readonly type: "answered"; readonly answer: Answer; readonly meta: AnswerMeta }
-  /** It did not leave this node: it certainly did not run there. */
+  /** It did not reach the peer: it certainly did not run there. */
   | { readonly type: "undelivered" };
 
 export type BusReply = (answer: Answer, meta: AnswerMeta) => void;
@@ -38,28 +41,29 @@ export interface BusOptions {
   readonly connection: Connection;
   /** Id of this node. */
   readonly node: string;
-  /** A call from a peer; the reply comes exactly once. Returns the way to take the call back. */
+  /** A call from a peer, to be replied to once. Returns the way to take the call back; its reply is not sent then. */
   readonly onCall: (kind: CallKind, invocation: Invocation, reply: BusReply) => () => void;
-  /** A message that is none of ours. */
-  readonly onMalformed: (error: unknown) => void;
+  /** Bytes that are not ours. */
+  readonly onMalformed: (error: Error) => void;
 }
 
 export interface Bus extends AsyncDisposable {
-  /** `done` is called once, never inside this call. The returned function takes the call back; `done` is not called then. */
+  /**
+   * `done` is called once, never inside this call, and by the invocation's deadline at the latest. The returned function takes the
+   * call back; `done` is not called then.
+   */
   call(peer: string, kind: CallKind, invocation: Invocation, done: (outcome: Outcome) => void): () => void;
-  /** The peer's process is gone: its calls end with `unavailable`. */
+  /** The peer's lease has ended: its calls end with `unavailable`, since nobody knows what became of them. */
   peerLost(peer: string): void;
 }
-
-const kinds = { invoke: 1, end: 2, wake: 3, answer: 4, cancel: 5 } as const;
-const utf8 = new TextEncoder();
-const NOTHING = new Uint8Array(0);
-const NO_TOKEN = new Uint8Array(16);
 
 interface Waiting {
   readonly peer: string;
   readonly bytes: number;
+  readonly deadlineMs: number;
   readonly done: (outcome: Outcome) => void;
+  /** Number of the message that carries it; 0 while it waits for the end of the turn. */
+  message: number;
 }
 
 interface Peer {
@@ -75,68 +79,71 @@ export function openBus(options: BusOptions): Bus {
 
 class FrameBus implements Bus {
   readonly #options: BusOptions;
-  readonly #waiting = new SlotTable<Waiting>(2 ** 24);
+  readonly #self: Sender;
+  readonly #waiting = new SlotTable<Waiting>(CALLS_MAX);
   readonly #peers = new Map<string, Peer>();
-  /** Calls of peers that run here: how to take each back, by `peer/slot/generation`. */
+  /** Calls of peers that run here: how to take each back. */
   readonly #serving = new Map<string, () => void>();
-  readonly #unsubscribe: () => void;
-  #turn: NodeJS.Immediate | undefined;
+  readonly #inbox = `${createInbox()}.`;
+  readonly #stop: readonly (() => void)[];
+  #messages = 0;
+  #turnPlanned = false;
+  #sweep: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(options: BusOptions) {
     this.#options = options;
-    const subscription = options.connection.nats.subscribe(framesSubject(options.node, 0), {
+    this.#self = { node: options.node, process: randomInt(2 ** 32) };
+    const frames = options.connection.nats.subscribe(framesSubject(options.node, 0), {
       callback: rethrown((error, message) => {
-        if (error === null) this.#receive(message.data);
+        if (error === null) this.#receive(plain(message.data));
       }),
     });
-    this.#unsubscribe = () => subscription.unsubscribe();
+    const refusals = options.connection.nats.subscribe(`${this.#inbox}*`, {
+      callback: rethrown((error, message) => {
+        if (error === null && message.headers?.code === NO_RESPONDERS)
+          this.#nobody(Number(message.subject.slice(this.#inbox.length)));
+      }),
+    });
+    // An answer that was on its way is lost with the connection, and nobody sends it again.
+    const stopListening = options.connection.onEvent((event) => {
+      if (event.type === "disconnected")
+        this.#failAll(fail("store_away", "the connection between the nodes was lost; retry with the same idempotency key"));
+    });
+    this.#stop = [() => frames.unsubscribe(), () => refusals.unsubscribe(), stopListening];
   }
 
   call(name: string, kind: CallKind, invocation: Invocation, done: (outcome: Outcome) => void): () => void {
+    const refused = this.#closed || !this.#options.connection.isUp();
+    if (refused) return later(done, { type: "undelivered" });
     const peer = this.#peer(name);
-    const { subject, meta } = addressOf(invocation);
-    const bytes = frameLength(subject.length, meta.length, invocation.body.length);
-    if (peer.calls >= peerCallsMax || peer.bytes + bytes > peerBytesMax) return refuse(name, peer, done);
-    const slot = this.#connected() ? this.#waiting.take({ peer: name, bytes, done }) : -1;
-    if (slot < 0) {
-      queueMicrotask(() => done({ type: "undelivered" }));
-      return () => undefined;
-    }
+    const bytes = fieldsLength(callFrame(frameKinds[kind], { slot: 0, generation: 0, process: 0 }, invocation));
+    if (peer.calls >= peerCallsMax || peer.bytes + bytes > peerBytesMax) return later(done, queueFull(name, peer));
+    const slot = this.#waiting.take({ peer: name, bytes, deadlineMs: invocation.deadlineMs, done, message: 0 });
+    if (slot < 0) return later(done, queueFull(name, peer));
     peer.calls += 1;
     peer.bytes += bytes;
-    const generation = this.#waiting.generation(slot);
-    this.#send(name, {
-      ...header(kinds[kind], slot, generation),
-      deadlineMs: invocation.deadlineMs,
-      token: packToken(invocation.token),
-      subject,
-      meta,
-      payload: invocation.body,
-    });
+    const id: CallId = { slot, generation: this.#waiting.generation(slot), process: this.#self.process };
+    this.#send(name, callFrame(frameKinds[kind], id, invocation));
+    this.#sweep ??= setTimeout(() => this.#expire(), SWEEP_MS);
     return () => {
-      if (this.#take(slot, generation) !== undefined) this.#send(name, header(kinds.cancel, slot, generation));
+      if (this.#take(id) !== undefined) this.#send(name, bareFrame(frameKinds.cancel, id));
     };
   }
 
   peerLost(name: string): void {
     const answer = fail("not_owner", `node ${name} is gone; retry with the same idempotency key`);
-    this.#waiting.forEach((waiting, slot, generation) => {
-      if (waiting.peer === name) this.#finish(slot, generation, { type: "answered", answer, meta: {} });
-    });
+    this.#failAll(answer, (waiting) => waiting.peer === name);
     this.#peers.delete(name);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
     this.#flush();
     this.#closed = true;
-    this.#unsubscribe();
-    const answer = fail("closed", "this node is closing; retry with the same idempotency key");
-    this.#waiting.forEach((_, slot, generation) => this.#finish(slot, generation, { type: "answered", answer, meta: {} }));
-  }
-
-  #connected(): boolean {
-    return !this.#closed && this.#options.connection.isUp();
+    for (const stop of this.#stop) stop();
+    this.#failAll(fail("closed", "this node is closing; retry with the same idempotency key"));
+    clearTimeout(this.#sweep);
   }
 
   #peer(name: string): Peer {
@@ -150,154 +157,150 @@ class FrameBus implements Bus {
 
   #send(name: string, fields: FrameFields): void {
     const peer = this.#peer(name);
-    const bytes = frameLength(fields.subject.length, fields.meta.length, fields.payload.length);
+    const bytes = fieldsLength(fields);
     if (peer.frames.length > 0 && peer.frameBytes + bytes > busFrameBytesMax) this.#flushPeer(name, peer);
     peer.frames.push(fields);
     peer.frameBytes += bytes;
-    this.#turn ??= setImmediate(() => this.#flush());
+    if (this.#turnPlanned) return;
+    this.#turnPlanned = true;
+    setImmediate(() => this.#flush());
   }
 
   #flush(): void {
-    clearImmediate(this.#turn);
-    this.#turn = undefined;
+    this.#turnPlanned = false;
     for (const [name, peer] of this.#peers) this.#flushPeer(name, peer);
   }
 
-  // Frames that cannot be sent now are dropped: core NATS promises no delivery, deadlines and retries make up for it.
+  // Answers that cannot be sent are dropped: their callers have heard of the lost connection themselves.
   #flushPeer(name: string, peer: Peer): void {
     if (peer.frames.length === 0) return;
     const frames = peer.frames;
     peer.frames = [];
     peer.frameBytes = 0;
-    if (this.#connected()) this.#options.connection.nats.publish(framesSubject(name, 0), encodeBatch(this.#options.node, frames));
+    if (this.#closed || !this.#options.connection.isUp()) return;
+    this.#messages += 1;
+    for (const frame of frames) {
+      const waiting = frame.turn === this.#self.process ? this.#waiting.get(frame.call, frame.activation) : undefined;
+      if (waiting !== undefined) waiting.message = this.#messages;
+    }
+    const reply = `${this.#inbox}${this.#messages}`; // only so that the server says when nobody listens
+    this.#options.connection.nats.publish(framesSubject(name, 0), encodeBatch(this.#self, frames), { reply });
   }
 
+  /** Nobody got this message: its calls did not run. Those that the peer got before have lost it. */
+  #nobody(message: number): void {
+    let gone: string | undefined;
+    this.#waiting.forEach((waiting, slot, generation) => {
+      if (waiting.message !== message) return;
+      gone = waiting.peer;
+      this.#finish({ slot, generation, process: this.#self.process }, { type: "undelivered" });
+    });
+    if (gone !== undefined) this.peerLost(gone);
+  }
+
+  // Handlers run after the decoding, so that what they throw is not taken for a malformed message.
   #receive(bytes: Uint8Array): void {
     if (this.#closed) return;
+    const deliveries: (() => void)[] = [];
     try {
-      decodeBatch(bytes, (sender, frame) => this.#handle(sender, frame));
+      decodeBatch(bytes, (sender, frame) => deliveries.push(this.#read(sender, frame)));
     } catch (error) {
+      if (!(error instanceof DecodeError || error instanceof FrameError)) throw error;
       this.#options.onMalformed(error);
     }
+    for (const deliver of deliveries) deliver();
   }
 
-  #handle(sender: string, frame: FrameCursor): void {
-    const { call: slot, activation: generation } = frame;
-    const id = `${sender}/${slot}/${generation}`;
-    switch (frame.kind) {
-      case kinds.answer: {
-        const meta = readAnswerMeta(frame.meta());
-        this.#finish(slot, generation, { type: "answered", answer: decodeAnswer(frame.payload().slice()), meta });
-        return;
-      }
-      case kinds.cancel: {
-        const cancel = this.#serving.get(id);
-        this.#serving.delete(id);
-        cancel?.();
-        return;
-      }
-      case kinds.invoke:
-        this.#serve(sender, id, "invoke", frame);
-        return;
-      case kinds.end:
-        this.#serve(sender, id, "end", frame);
-        return;
-      case kinds.wake:
-        this.#serve(sender, id, "wake", frame);
-        return;
-      default:
-        throw new RangeError(`frame of kind ${frame.kind} is nothing between nodes`);
+  #read(sender: Sender, frame: FrameCursor): () => void {
+    const id = callIdOf(frame);
+    if (frame.kind === frameKinds.cancel) return () => this.#cancelled(servingKey(sender, id));
+    if (frame.kind === frameKinds.answer) {
+      const answer = decodeAnswer(frame.payload().slice());
+      const meta = decodeAnswerMeta(frame.meta());
+      return () => this.#finish(id, { type: "answered", answer, meta });
     }
+    const kind = callKindOf(frame);
+    if (kind === undefined) throw new FrameError(`a frame of kind ${frame.kind} is nothing between nodes`);
+    const invocation = readCall(frame);
+    return () => this.#serve(sender, id, kind, invocation);
   }
 
-  #serve(sender: string, id: string, kind: CallKind, frame: FrameCursor): void {
-    const { call: slot, activation: generation } = frame;
-    const invocation = readInvocation(frame);
-    let answered = false;
+  #serve(sender: Sender, id: CallId, kind: CallKind, invocation: Invocation): void {
+    const key = servingKey(sender, id);
+    let open = true;
     const cancel = this.#options.onCall(kind, invocation, (answer, meta) => {
-      answered = true;
-      this.#serving.delete(id);
-      const fields = { ...header(kinds.answer, slot, generation), meta: writeAnswerMeta(meta), payload: encodeAnswer(answer) };
-      this.#send(sender, fields);
+      if (!open) return; // taken back
+      open = false;
+      this.#serving.delete(key);
+      if (this.#closed) return;
+      this.#send(sender.node, {
+        ...bareFrame(frameKinds.answer, id),
+        meta: encodeAnswerMeta(meta),
+        payload: encodeAnswer(answer),
+      });
     });
-    if (!answered) this.#serving.set(id, cancel);
+    if (!open) return;
+    this.#serving.set(key, () => {
+      open = false;
+      cancel();
+    });
   }
 
-  #take(slot: number, generation: number): Waiting | undefined {
-    const waiting = this.#waiting.release(slot, generation);
-    if (waiting === undefined) return undefined;
-    const peer = this.#peers.get(waiting.peer);
-    if (peer !== undefined) {
+  #cancelled(key: string): void {
+    const cancel = this.#serving.get(key);
+    this.#serving.delete(key);
+    cancel?.();
+  }
+
+  #take(id: CallId): Waiting | undefined {
+    // An answer to the process that had this node's id before is none of ours.
+    const waiting = id.process === this.#self.process ? this.#waiting.release(id.slot, id.generation) : undefined;
+    const peer = waiting === undefined ? undefined : this.#peers.get(waiting.peer);
+    if (waiting !== undefined && peer !== undefined) {
       peer.calls -= 1;
       peer.bytes -= waiting.bytes;
     }
     return waiting;
   }
 
-  #finish(slot: number, generation: number, outcome: Outcome): void {
-    this.#take(slot, generation)?.done(outcome);
+  #finish(id: CallId, outcome: Outcome): void {
+    this.#take(id)?.done(outcome);
+  }
+
+  #failAll(answer: Answer, which: (waiting: Waiting) => boolean = () => true): void {
+    const { process } = this.#self;
+    this.#waiting.forEach((waiting, slot, generation) => {
+      if (which(waiting)) this.#finish({ slot, generation, process }, { type: "answered", answer, meta: {} });
+    });
+  }
+
+  #expire(): void {
+    this.#sweep = undefined;
+    const nowMs = systemClock.wallMs();
+    this.#failAll(
+      fail("turn_timeout", "the other node did not answer by the deadline"),
+      (waiting) => waiting.deadlineMs <= nowMs,
+    );
+    if (this.#waiting.size > 0 && !this.#closed) this.#sweep ??= setTimeout(() => this.#expire(), SWEEP_MS);
   }
 }
 
-function refuse(name: string, peer: Peer, done: (outcome: Outcome) => void): () => void {
+const servingKey = (sender: Sender, id: CallId): string => `${sender.node}/${id.process}/${id.slot}/${id.generation}`;
+
+/** The client gives a Buffer, whose `slice` copies nothing. */
+const plain = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+
+function later(done: (outcome: Outcome) => void, outcome: Outcome): () => void {
+  let open = true;
+  setImmediate(() => {
+    if (open) done(outcome);
+  });
+  return () => {
+    open = false;
+  };
+}
+
+function queueFull(name: string, peer: Peer): Outcome {
   const message = `${peer.calls} calls with ${peer.bytes} bytes wait for node ${name}; bounds are peerCallsMax ${peerCallsMax} and peerBytesMax ${peerBytesMax}: retry later`;
-  queueMicrotask(() => done({ type: "answered", answer: fail("queue_full", message, { retryAfterMs: 100 }), meta: {} }));
-  return () => undefined;
-}
-
-function header(kind: number, call: number, activation: number): FrameFields {
-  return {
-    kind,
-    call,
-    activation,
-    flags: 0,
-    code: 0,
-    turn: 0,
-    deadlineMs: 0,
-    token: NO_TOKEN,
-    subject: NOTHING,
-    meta: NOTHING,
-    payload: NOTHING,
-  };
-}
-
-/** Subject: namespace (empty: default), agent, key, method, each after its length. */
-function addressOf(invocation: Invocation): { readonly subject: Uint8Array; readonly meta: Uint8Array } {
-  const { namespace, agent, key } = invocation.name;
-  const writer = new ByteWriter(64);
-  writer.text(namespace === defaultNamespace ? "" : namespace);
-  for (const text of [agent, key, invocation.method]) writer.text(text);
-  return { subject: writer.finish(), meta: encodeInvocationMeta(invocation) };
-}
-
-function readInvocation(frame: FrameCursor): Invocation {
-  const reader = new ByteReader(frame.subject());
-  const name = { namespace: reader.text() || defaultNamespace, agent: reader.text(), key: reader.text() };
-  const method = reader.text();
-  reader.end();
-  const token = unpackToken(frame.token());
-  if (token !== sessionToken(name)) throw new RangeError(`frame for session ${token} names another one`);
-  return {
-    name,
-    token,
-    method,
-    body: frame.payload().slice(),
-    deadlineMs: frame.deadlineMs,
-    ...decodeInvocationMeta(frame.meta()),
-  };
-}
-
-function writeAnswerMeta(meta: AnswerMeta): Uint8Array {
-  const [hint, token] = [utf8.encode(meta.hint ?? ""), utf8.encode(meta.token ?? "")];
-  const writer = new ByteWriter(64);
-  writer.block(hint);
-  writer.block(token);
-  return writer.finish();
-}
-
-function readAnswerMeta(bytes: Uint8Array): AnswerMeta {
-  const reader = new ByteReader(bytes);
-  const [hint, token] = [reader.text(), reader.text()];
-  reader.end();
-  return { ...(hint !== "" && { hint }), ...(token !== "" && { token }) };
+  return { type: "answered", answer: fail("queue_full", message, { retryAfterMs: 100 }), meta: {} };
 }

@@ -1,9 +1,10 @@
 export {
-  type AnswerMeta,
   type Bus,
   type BusOptions,
+  type BusReply,
   type Outcome,
   openBus,
   peerBytesMax,
   peerCallsMax,
 } from "./bus.ts";
+export type { AnswerMeta } from "./message.ts";

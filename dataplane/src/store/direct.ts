@@ -115,5 +115,5 @@ function toStored(message: Msg, subject: string): Stored | undefined {
 function readMessage(message: Msg): Stored {
   const seq = Number(message.headers?.get("Nats-Sequence"));
   assert(seq > 0, "a message of a direct get without its sequence");
-  return { seq, subject: message.headers?.get("Nats-Subject") ?? "", bytes: message.data };
+  return { seq, subject: message.headers?.get("Nats-Subject") ?? "", bytes: new Uint8Array(message.data) }; // not a view of what came with it
 }

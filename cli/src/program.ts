@@ -1,6 +1,6 @@
 // The command line of `voda`: its commands, and how each of them ends.
 import { Command, CommanderError } from "commander";
-import { benches } from "./bench/bench.ts";
+import { benches } from "./bench/registry.ts";
 import { addBench } from "./commands/bench.ts";
 import { addCall } from "./commands/call.ts";
 import { addDoctor } from "./commands/doctor.ts";

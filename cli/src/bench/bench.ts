@@ -1,4 +1,4 @@
-// What a benchmark of `voda bench` is, and the list of them.
+// What a benchmark of `voda bench` is.
 
 export interface BenchFlag {
   /** Without dashes: `edits-per-call`. */
@@ -20,12 +20,29 @@ export interface BenchRun {
   readonly say: (line: string) => void;
 }
 
+export interface BenchResult {
+  readonly figures: Readonly<Record<string, number | string | boolean>>;
+  /** Why the run is not what it must be; the command then fails after it has printed the figures. */
+  readonly failure?: string;
+}
+
 export interface Bench {
   readonly name: string;
   readonly summary: string;
   readonly flags: readonly BenchFlag[];
-  /** The figures, by name; the run fails by throwing. */
-  readonly run: (run: BenchRun) => Promise<Readonly<Record<string, number | string | boolean>>>;
+  readonly run: (run: BenchRun) => Promise<BenchResult>;
 }
 
-export const benches: readonly Bench[] = [];
+/** @throws when the bench has no such flag of whole numbers */
+export function whole(values: BenchValues, name: string): number {
+  const value = values[name];
+  if (typeof value !== "number") throw new Error(`the bench has no flag --${name} for a whole number`);
+  return value;
+}
+
+/** @throws when the bench has no such flag */
+export function text(values: BenchValues, name: string): string {
+  const value = values[name];
+  if (value === undefined) throw new Error(`the bench has no flag --${name}`);
+  return String(value);
+}

@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import type { Bench, BenchValues } from "../bench/bench.ts";
+import { CliError } from "../failure.ts";
 import { jsonOption, parseUrl, parseWhole } from "../options.ts";
 import { type Print, table } from "../print.ts";
 
@@ -16,13 +17,14 @@ export function addBench(program: Command, benches: readonly Bench[], print: Pri
     sub.addOption(new Option("--url <url>", "a running mesh (default: one of its own on free ports)").argParser(parseUrl));
     sub.addOption(jsonOption());
     sub.action(async (flags: Record<string, unknown>) => {
-      const result = await bench.run({
+      const { figures, failure } = await bench.run({
         values: valuesOf(bench, sub),
         url: typeof flags["url"] === "string" ? flags["url"] : undefined,
         say: (line) => process.stderr.write(`${line}\n`),
       });
-      const rows = Object.entries(result).map(([name, value]) => [name, String(value)]);
-      print(flags["json"] === true ? JSON.stringify(result) : table(["FIGURE", "VALUE"], rows));
+      const rows = Object.entries(figures).map(([name, value]) => [name, String(value)]);
+      print(flags["json"] === true ? JSON.stringify(figures) : table(["FIGURE", "VALUE"], rows));
+      if (failure !== undefined) throw new CliError(`${bench.name}: ${failure}`);
     });
   }
 }

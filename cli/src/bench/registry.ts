@@ -1,0 +1,68 @@
+// The benchmarks of `voda bench`.
+import { resolve } from "node:path";
+import { CliError, exitCodes } from "../failure.ts";
+import { type Bench, type BenchFlag, type BenchRun, text, whole } from "./bench.ts";
+import { counters } from "./counters.ts";
+import { foreignMesh, type KillOptions, type Mesh, ownMesh } from "./mesh.ts";
+import { meshTrace } from "./mesh-trace.ts";
+
+const meshFlags = (killEveryMs: number): readonly BenchFlag[] => [
+  { name: "nodes", kind: "whole", description: "node processes of a mesh of its own", default: 2 },
+  { name: "config", kind: "text", description: "agents of a mesh of its own", default: "examples/voda.config.ts" },
+  { name: "kill", kind: "text", description: "what is killed with SIGKILL: node, or nothing", default: "nothing" },
+  { name: "kill-every-ms", kind: "whole", description: "time between two kills", default: killEveryMs },
+  { name: "seed", kind: "whole", description: "decides which node is killed and which session is called", default: 1 },
+];
+
+export const benches: readonly Bench[] = [
+  {
+    name: "mesh-trace",
+    summary: "replay an editing history onto sessions of `editor`; every final text must be the history's",
+    flags: [
+      { name: "file", kind: "text", description: "editing history (.json or .json.gz)" },
+      { name: "sessions", kind: "whole", description: "sessions, all at once", default: 16 },
+      { name: "edits-per-call", kind: "whole", description: "consecutive edits in one call", default: 16 },
+      ...meshFlags(3000),
+    ],
+    run: async (run) => {
+      const { values, say } = run;
+      const kills = killing(run);
+      await using mesh = await open(run);
+      const sizes = { sessions: whole(values, "sessions"), editsPerCall: whole(values, "edits-per-call") };
+      const figures = { ...(await meshTrace(mesh, { file: text(values, "file"), ...sizes, ...kills }, say)) };
+      return { figures, ...(!figures.equal && { failure: "a final text differs from the history's" }) };
+    },
+  },
+  {
+    name: "counters",
+    summary: "increment many counters from many clients; no acknowledged increment may be lost or doubled",
+    flags: [
+      { name: "clients", kind: "whole", description: "clients, each with one call at a time", default: 64 },
+      { name: "sessions", kind: "whole", description: "counters", default: 1000 },
+      { name: "seconds", kind: "whole", description: "how long", default: 60 },
+      ...meshFlags(5000),
+    ],
+    run: async (run) => {
+      const { values, say } = run;
+      const kills = killing(run);
+      await using mesh = await open(run);
+      const sizes = { clients: whole(values, "clients"), sessions: whole(values, "sessions"), seconds: whole(values, "seconds") };
+      const figures = { ...(await counters(mesh, { ...sizes, ...kills }, say)) };
+      const wrong = figures.lost > 0 || figures.doubled > 0;
+      return { figures, ...(wrong && { failure: `${figures.lost} increments were lost and ${figures.doubled} doubled` }) };
+    },
+  },
+];
+
+async function open({ values, url }: BenchRun): Promise<Mesh> {
+  if (url === undefined) return ownMesh({ nodes: whole(values, "nodes"), config: resolve(text(values, "config")) });
+  if (text(values, "kill") !== "nothing")
+    throw new CliError("--kill needs a mesh of the bench's own: leave --url out", exitCodes.usage);
+  return foreignMesh(url);
+}
+
+function killing({ values }: BenchRun): KillOptions {
+  const kill = text(values, "kill");
+  if (kill !== "node" && kill !== "nothing") throw new CliError(`--kill ${kill} is neither node nor nothing`, exitCodes.usage);
+  return { kill: kill === "node" ? kill : undefined, killEveryMs: whole(values, "kill-every-ms"), seed: whole(values, "seed") };
+}

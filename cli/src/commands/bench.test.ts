@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Command } from "commander";
+import type { Bench, BenchRun } from "../bench/bench.ts";
+import { addBench } from "./bench.ts";
+
+async function bench(failure: string | undefined, ...args: string[]): Promise<{ run: BenchRun | undefined; printed: string[] }> {
+  let seen: BenchRun | undefined;
+  const printed: string[] = [];
+  const one: Bench = {
+    name: "one",
+    summary: "measures one",
+    flags: [
+      { name: "edits-per-call", kind: "whole", description: "edits", default: 16 },
+      { name: "file", kind: "text", description: "a file" },
+    ],
+    run: async (run) => {
+      seen = run;
+      return { figures: { equal: failure === undefined, rps: 12.5 }, ...(failure !== undefined && { failure }) };
+    },
+  };
+  const program = new Command("voda").exitOverride().configureOutput({ writeErr: () => undefined });
+  addBench(program, [one], (line) => printed.push(line));
+  try {
+    await program.parseAsync(["bench", "one", ...args], { from: "user" });
+  } catch (error) {
+    printed.push(String(error));
+  }
+  return { run: seen, printed };
+}
+
+test("a bench gets all its flags by name, with their defaults, and no URL", async () => {
+  const { run } = await bench(undefined, "--file", "a.json");
+  assert.deepEqual(run?.values, { "edits-per-call": 16, file: "a.json" });
+  assert.equal(run?.url, undefined);
+});
+
+test("the last line of --json is the figures", async () => {
+  const { run, printed } = await bench(undefined, "--file", "a", "--edits-per-call", "4", "--url", "http://h:1/", "--json");
+  assert.deepEqual([run?.values["edits-per-call"], run?.url], [4, "http://h:1"]);
+  assert.deepEqual(printed, ['{"equal":true,"rps":12.5}']);
+});
+
+test("a run that is not what it must be prints its figures and fails", async () => {
+  const { printed } = await bench("a text differs", "--file", "a", "--json");
+  assert.deepEqual(printed, ['{"equal":false,"rps":12.5}', "CliError: one: a text differs"]);
+});
+
+test("a flag without a default must be given, and whole numbers are whole", async () => {
+  assert.match((await bench(undefined)).printed.join(), /required option '--file <text>' not specified/);
+  assert.match((await bench(undefined, "--file", "a", "--edits-per-call", "1.5")).printed.join(), /'1.5' is invalid/);
+});

@@ -1,0 +1,153 @@
+// npm run pack: writes voda-<version>.tgz, the one package that users install: the SDK, its types, and the programs.
+import { execFileSync } from "node:child_process";
+import { copyFileSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { isBuiltin } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join, relative, resolve } from "node:path";
+import { type OutputChunk, type Plugin, rolldown } from "rolldown";
+
+/** Files of `dist`: the zones of the SDK, then the programs. */
+const entries = {
+  index: "sdk/src/index.ts",
+  definition: "sdk/src/definition.ts",
+  client: "sdk/src/client.ts",
+  config: "sdk/src/config.ts",
+  cli: "cli/src/main.ts",
+  describe: "cli/src/bundle/describe.ts",
+  controlplane: "controlplane/src/main.ts",
+  node: "dataplane/src/main.ts",
+  worker: "dataplane/src/host/worker.ts",
+};
+const zones = { ".": "index", "./definition": "definition", "./client": "client", "./config": "config" };
+const ours = /^(@voda\/|voda($|\/))/;
+
+interface Manifest {
+  readonly version: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+}
+
+const readManifest = (path: string): Manifest & Readonly<Record<string, unknown>> => JSON.parse(readFileSync(path, "utf8"));
+
+/** `new URL("./worker.ts", import.meta.url)` names a program; in `dist` all programs lie side by side. */
+const programUrls: Plugin = {
+  name: "program-urls",
+  transform: (code) =>
+    code.replaceAll(/new Worker\(new URL\("\.\/([\w-]+)\.ts", import\.meta\.url\)/g, (_, name: string) => {
+      if (!(name in entries)) throw new Error(`${name}.ts runs in a worker and is no entry of cli/src/pack/main.ts`);
+      return `new Worker(new URL("./${name}.js", import.meta.url)`;
+    }),
+};
+
+const folder = mkdtempSync(join(tmpdir(), "voda-pack-"));
+try {
+  const chunks = await bundlePrograms(join(folder, "dist"));
+  writeTypes(join(folder, "types"));
+  copyFileSync("cli/src/binaries/requirements.txt", join(folder, "dist/requirements.txt"));
+  mkdirSync(join(folder, "bin"));
+  copyFileSync("sdk/bin/voda.mjs", join(folder, "bin/voda.mjs"));
+  copyFileSync("LICENSE", join(folder, "LICENSE"));
+  copyFileSync("sdk/README.md", join(folder, "README.md"));
+  writeFileSync(join(folder, "package.json"), JSON.stringify(manifest(chunks), null, 2));
+  execute("npm", ["pack", "--silent", "--pack-destination", resolve("."), folder]);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+function execute(command: string, args: readonly string[]): void {
+  execFileSync(command, args, { stdio: "inherit" });
+}
+
+/** Our rooms become a few files; packages of others stay imports and become dependencies. */
+async function bundlePrograms(outDir: string): Promise<readonly OutputChunk[]> {
+  await using build = await rolldown({
+    input: Object.fromEntries(Object.entries(entries).map(([name, file]) => [name, resolve(file)])),
+    platform: "node",
+    external: (id) => isBuiltin(id) || (/^[@\w]/.test(id) && !ours.test(id)),
+    plugins: [programUrls],
+  });
+  const { output } = await build.write({
+    dir: outDir,
+    format: "esm",
+    entryFileNames: "[name].js",
+    chunkFileNames: "shared-[hash].js",
+  });
+  return output.filter((file) => file.type === "chunk");
+}
+
+/** Declarations of the zones and of the part of `proto` that they show. */
+function writeTypes(outDir: string): void {
+  const config = join(folder, "tsconfig.json");
+  const files = [...Object.values(zones).map((zone) => `sdk/src/${zone}.ts`), "proto/src/wire.ts", "proto/src/name.ts"];
+  writeFileSync(
+    config,
+    JSON.stringify({
+      extends: resolve("tsconfig.json"),
+      compilerOptions: {
+        noEmit: false,
+        declaration: true,
+        emitDeclarationOnly: true,
+        rootDir: resolve("."),
+        outDir,
+        typeRoots: [resolve("node_modules/@types")],
+      },
+      include: [],
+      files: files.map((file) => resolve(file)),
+    }),
+  );
+  execute("tsc", ["-p", config]);
+  rmSync(config);
+  for (const file of globSync(join(outDir, "**/*.d.ts"))) {
+    const toProto = relative(dirname(file), join(outDir, "proto/src"));
+    const text = readFileSync(file, "utf8")
+      .replaceAll(/(from ")@voda\/proto\/(\w+)"/g, `$1${toProto}/$2.ts"`)
+      .replaceAll(/(from "\.[^"]*)\.ts"/g, '$1.js"');
+    if (/"@voda\//.test(text)) throw new Error(`${file} shows types of a room that is not published`);
+    writeFileSync(file, text);
+  }
+}
+
+function manifest(chunks: readonly OutputChunk[]): object {
+  const sdk = readManifest("sdk/package.json");
+  const imported = chunks.flatMap((chunk) => [...chunk.imports, ...chunk.dynamicImports]);
+  const names = new Set(
+    imported.filter((id) => !isBuiltin(id) && /^[@\w]/.test(id) && !id.startsWith("shared-")).flatMap(packageOf),
+  );
+  for (const entry of Object.keys(entries)) names.delete(`${entry}.js`);
+  return {
+    name: "voda",
+    version: sdk.version,
+    description: sdk["description"],
+    license: sdk["license"],
+    type: "module",
+    bin: { voda: "bin/voda.mjs" },
+    engines: sdk["engines"],
+    exports: Object.fromEntries(
+      Object.entries(zones).map(([zone, name]) => [
+        zone,
+        { types: `./types/sdk/src/${name}.d.ts`, default: `./dist/${name}.js` },
+      ]),
+    ),
+    files: ["bin", "dist", "types"],
+    dependencies: pins(new Set([...names, ...Object.keys(sdk.dependencies ?? {})])),
+    optionalDependencies: readManifest("package.json").optionalDependencies,
+  };
+}
+
+function packageOf(id: string): string[] {
+  const parts = id.split("/");
+  return [parts.slice(0, id.startsWith("@") ? 2 : 1).join("/")];
+}
+
+/** The exact versions that the rooms use. */
+function pins(names: ReadonlySet<string>): Readonly<Record<string, string>> {
+  const rooms = globSync("*/package.json").map((path) => readManifest(path).dependencies ?? {});
+  const known = new Map(rooms.flatMap((dependencies) => Object.entries(dependencies)));
+  return Object.fromEntries(
+    [...names].toSorted().map((name) => {
+      const version = known.get(name);
+      if (version === undefined) throw new Error(`${name} is imported, and no room depends on it`);
+      return [name, version];
+    }),
+  );
+}

@@ -1,0 +1,4 @@
+export { leakCheck } from "./leaks.ts";
+export { type Nats, type NatsOptions, startNats } from "./nats.ts";
+export { outputCharactersMax, type ProcessOptions, type RunningProcess, runningProcesses, startProcess } from "./process.ts";
+export { freePort, waitUntil } from "./wait.ts";

@@ -1,0 +1,81 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { natsPayloadBytesMax } from "@voda/proto/wire";
+import { locate } from "../../../cli/src/binaries/locate.ts";
+import { type RunningProcess, startProcess } from "./process.ts";
+
+export interface NatsOptions {
+  /** Folder of the store; default is a temporary one that `stop` removes. */
+  readonly dir?: string;
+  /** Default: one that the server picks. */
+  readonly port?: number;
+  /** Default: the server's own, 2 minutes. */
+  readonly sync?: "always";
+}
+
+/** A real nats-server with JetStream on 127.0.0.1. */
+export interface Nats extends AsyncDisposable {
+  readonly url: string;
+  readonly port: number;
+  readonly dir: string;
+  pid(): number;
+  signal(name: NodeJS.Signals): void;
+  /** SIGKILL; the store stays. */
+  kill9(): Promise<void>;
+  /** Starts the stopped server again, on the same port and store. */
+  restart(): Promise<void>;
+  /** Ends the server and removes the temporary store. */
+  stop(): Promise<void>;
+}
+
+export async function startNats(options: NatsOptions = {}): Promise<Nats> {
+  const dir = options.dir ?? mkdtempSync(join(tmpdir(), "voda-nats-"));
+  mkdirSync(dir, { recursive: true });
+  const first = await launch(dir, options.port ?? -1, options.sync);
+  let server = first.server;
+  const stop = async (): Promise<void> => {
+    await server.stop();
+    if (options.dir === undefined) rmSync(dir, { recursive: true, force: true });
+  };
+  return {
+    url: `nats://127.0.0.1:${first.port}`,
+    port: first.port,
+    dir,
+    pid: () => server.pid,
+    signal: (name) => server.signal(name),
+    kill9: () => server.kill9(),
+    async restart() {
+      await server.stop();
+      server = (await launch(dir, first.port, options.sync)).server;
+    },
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+async function launch(dir: string, port: number, sync: "always" | undefined): Promise<{ server: RunningProcess; port: number }> {
+  const config = join(dir, "nats.conf");
+  writeFileSync(
+    config,
+    `listen: "127.0.0.1:${port}"
+max_payload: ${natsPayloadBytesMax}
+ports_file_dir: ${JSON.stringify(dir)}
+jetstream { store_dir: ${JSON.stringify(dir)}${sync === undefined ? "" : `, sync_interval: ${sync}`} }
+`,
+  );
+  const server = await startProcess({
+    command: locate("nats-server"),
+    args: ["-c", config],
+    ready: (output) => output.includes("Server is ready"),
+  });
+  return { server, port: port === -1 ? chosenPort(join(dir, `nats-server_${server.pid}.ports`)) : port };
+}
+
+function chosenPort(portsFile: string): number {
+  if (!existsSync(portsFile)) throw new Error(`nats-server is ready and wrote no ${portsFile}`);
+  const ports = JSON.parse(readFileSync(portsFile, "utf8")) as { nats: string[] };
+  const port = Number(new URL(ports.nats[0] ?? "nats://none").port);
+  if (!(port > 0)) throw new Error(`${portsFile} names no port`);
+  return port;
+}

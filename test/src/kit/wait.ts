@@ -1,0 +1,31 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
+
+const POLL_MS = 5;
+
+/** Resolves with the first truthy value of `condition`; the error names what did not happen. @throws after `deadlineMs` */
+export async function waitUntil<T>(
+  condition: () => T | Promise<T>,
+  deadlineMs: number,
+  what: string,
+): Promise<Exclude<T, false | undefined | null | 0 | "">> {
+  const started = performance.now();
+  for (;;) {
+    const value = await condition();
+    if (value) return value as Exclude<T, false | undefined | null | 0 | "">;
+    if (performance.now() - started > deadlineMs) throw new Error(`waited ${deadlineMs} ms in vain until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+/** A port of 127.0.0.1 that was free a moment ago; prefer to let the server choose. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (address === null || typeof address === "string") throw new Error("a listening TCP server without a port");
+  return address.port;
+}

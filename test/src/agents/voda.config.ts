@@ -1,0 +1,54 @@
+// Agents that tests need and no example should have: they throw, wait, hang, hold the thread.
+import { agent, s, VodaError } from "voda";
+import { defineConfig } from "voda/config";
+
+const pages = agent("pages", { notes: s.map<string>() })
+  .readonly({ size: (ctx) => ctx.state.notes.size, read: (ctx, key: string) => ctx.state.notes.get(key) ?? null })
+  .handlers({
+    write(ctx, note: { key: string; text: string }) {
+      ctx.state.notes.set(note.key, note.text);
+      return ctx.state.notes.size;
+    },
+    fill(ctx, { from, count, bytes }: { from: number; count: number; bytes: number }) {
+      for (let i = from; i < from + count; i += 1) ctx.state.notes.set(`k${i}`, "x".repeat(bytes));
+      return ctx.state.notes.size;
+    },
+  });
+
+const probe = agent("probe", { count: s.counter(), name: s.register("none") }, { idle: "1h", maxTurn: "300ms", maxQueue: 4 })
+  .readonly({
+    get: (ctx) => ({ count: ctx.state.count.value, name: ctx.state.name }),
+    sneak(ctx) {
+      (ctx.state as { name: string }).name = "written by a reader";
+      return null;
+    },
+  })
+  .handlers({
+    add: (ctx, by: number) => ctx.state.count.add(by),
+    refuse(ctx) {
+      ctx.state.count.add(1000);
+      throw new VodaError("failed_precondition", "not today", { details: { day: "friday" } });
+    },
+    crash(ctx) {
+      ctx.state.count.add(1000);
+      ctx.state.name = "crashed";
+      throw new Error("secret detail");
+    },
+    async hang(ctx) {
+      ctx.state.count.add(1000);
+      await new Promise(() => undefined);
+      return null;
+    },
+    async addSlowly(ctx, ms: number) {
+      ctx.state.count.add(1);
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      return ctx.state.count.value;
+    },
+    huge: () => "x".repeat(2 * 1024 * 1024),
+  });
+
+const sleeper = agent("sleeper", { count: s.counter() }, { idle: "300ms" })
+  .readonly({ get: (ctx) => ctx.state.count.value })
+  .handlers({ add: (ctx, by: number) => ctx.state.count.add(by) });
+
+export default defineConfig({ agents: [pages, probe, sleeper] });

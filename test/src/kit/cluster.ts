@@ -1,0 +1,93 @@
+// A control plane and nodes as real processes on a real nats-server, without Envoy: what a node's own ingress promises.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { createClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { AgentService } from "@voda/proto/api";
+import { bundleConfig } from "../../../cli/src/bundle/bundle.ts";
+import { readAgents } from "../../../cli/src/bundle/definitions.ts";
+import { deployRequest } from "../../../cli/src/bundle/deploy-request.ts";
+import { programs } from "../../../cli/src/programs.ts";
+import { type Nats, startNats } from "./nats.ts";
+import { type RunningProcess, startProcess } from "./process.ts";
+import { waitUntil } from "./wait.ts";
+
+export interface ClusterNode {
+  readonly id: string;
+  /** URL of its ingress; the same after a restart. */
+  readonly url: string;
+  process(): RunningProcess;
+  /** SIGKILL. */
+  kill9(): Promise<void>;
+  /** Starts it again, after `kill9` or `stop`, with its id, folder and port. */
+  restart(): Promise<void>;
+}
+
+export interface Cluster extends AsyncDisposable {
+  readonly nats: Nats;
+  readonly apiUrl: string;
+  readonly pickerUrl: string;
+  readonly nodes: readonly ClusterNode[];
+  /** Bundles a config and deploys its agents; resolves when every node has them. */
+  deploy(config: string): Promise<void>;
+}
+
+export const testAgents = fileURLToPath(new URL("../agents/voda.config.ts", import.meta.url));
+
+export async function startCluster(options: { readonly nodes: number; readonly config?: string }): Promise<Cluster> {
+  const folder = mkdtempSync(join(tmpdir(), "voda-cluster-"));
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => rmSync(folder, { recursive: true, force: true }));
+  const nats = stack.use(await startNats());
+  const controlplane = stack.use(
+    await startProgram(programs().controlplane, ["--nats", nats.url, "--api-port", "0", "--picker-port", "0"]),
+  );
+  const { api, picker } = readyLine(controlplane);
+  const nodes = await Promise.all(Array.from({ length: options.nodes }, (_, i) => startNode(`n${i + 1}`, nats.url, folder)));
+  for (const node of nodes) stack.defer(() => node.process().stop());
+  const cluster = { nats, apiUrl: `http://${api}`, pickerUrl: `http://${picker}`, nodes };
+  const deploy = (config: string): Promise<void> => deployTo(cluster, config, folder);
+  await deploy(options.config ?? testAgents);
+  const owned = stack.move();
+  return { ...cluster, deploy, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+async function startNode(id: string, natsUrl: string, folder: string): Promise<ClusterNode> {
+  const args = ["--nats", natsUrl, "--node-id", id, "--data-dir", join(folder, id)];
+  let running = await startProgram(programs().node, [...args, "--ingress-port", "0"]);
+  const { ingress } = readyLine(running);
+  const port = ingress?.split(":")[1] ?? "0";
+  return {
+    id,
+    url: `http://${ingress}`,
+    process: () => running,
+    kill9: () => running.kill9(),
+    async restart() {
+      running = await startProgram(programs().node, [...args, "--ingress-port", port]);
+    },
+  };
+}
+
+function startProgram(file: string, args: readonly string[]): Promise<RunningProcess> {
+  return startProcess({ command: process.execPath, args: [file, ...args], ready: (output) => output.includes('"ready":true') });
+}
+
+function readyLine(program: RunningProcess): Readonly<Record<string, string>> {
+  const line = program
+    .output()
+    .split("\n")
+    .find((one) => one.includes('"ready":true'));
+  return JSON.parse(line ?? "{}") as Record<string, string>;
+}
+
+async function deployTo(cluster: Pick<Cluster, "apiUrl" | "nodes">, config: string, folder: string): Promise<void> {
+  const bundle = await bundleConfig(config);
+  const agents = await readAgents(bundle, programs().describe, join(folder, "bundles"));
+  const client = createClient(AgentService, createConnectTransport({ baseUrl: cluster.apiUrl, httpVersion: "1.1" }));
+  await client.deployAgents(deployRequest(bundle, agents));
+  const isDeployed = (node: ClusterNode): boolean =>
+    agents.every(({ name }) => node.process().output().includes(`"agent":"${name}","revision":"${bundle.revision}"`));
+  await waitUntil(() => cluster.nodes.every(isDeployed), 10_000, "every node has the agents");
+}

@@ -44,6 +44,7 @@ export interface Spoken {
 export function dialectOf(head: Head): Spoken {
   if (isPlainPath(pathOf(head))) return { dialect: plain, problem: plainProblem(head) };
   if (head.method === "GET") return getDialect(head);
+  if (head.method !== "POST") return { dialect: json, problem: methodProblem(head.method) };
   const type = mediaTypeOf(head);
   const dialect = type === undefined ? undefined : dialects.get(type);
   if (dialect === undefined) return { dialect: json, problem: mediaTypeProblem(type, [...dialects.keys()]) };
@@ -74,7 +75,6 @@ function getDialect(head: Head): Spoken {
 }
 
 function rpcProblem(head: Head, dialect: Dialect): Refusal | undefined {
-  if (head.method !== "POST") return methodProblem(head.method);
   if (dialect.protocol !== "connect") {
     if (dialect.protocol === "grpc" && head.http === 1)
       return unimplemented("gRPC needs HTTP/2; over HTTP/1.1 use gRPC-Web or Connect");

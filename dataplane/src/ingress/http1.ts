@@ -17,7 +17,12 @@ export interface Http1 {
 }
 
 export function createHttp1(floor: Floor, isClosing: () => boolean): Http1 {
-  const idle = new Set<Socket>();
+  /** Requests on each connection that are not answered; pipelining makes it more than one. */
+  const waiting = new Map<Socket, number>();
+  const add = (socket: Socket, more: number): void => {
+    const before = waiting.get(socket);
+    if (before !== undefined) waiting.set(socket, before + more);
+  };
   const server = createServer({
     maxHeaderSize: headersBytesCut,
     headersTimeout: headersMsMax,
@@ -29,42 +34,53 @@ export function createHttp1(floor: Floor, isClosing: () => boolean): Http1 {
     noDelay: true,
   });
   server.on("connection", (socket) => {
-    idle.add(socket);
-    socket.on("close", () => idle.delete(socket));
+    waiting.set(socket, 0);
+    socket.on("close", () => waiting.delete(socket));
   });
   server.on("request", (request, response) => {
-    idle.delete(request.socket);
+    const { socket } = request;
+    add(socket, 1);
     response.on("close", () => {
-      if (isClosing()) request.socket.destroySoon();
-      else if (!request.socket.destroyed) idle.add(request.socket);
+      add(socket, -1);
+      if (isClosing() && waiting.get(socket) === 0) socket.destroySoon();
     });
-    onRequest(floor, isClosing, request, response);
+    onRequest(floor, isClosing, request, response, () => waiting.get(socket) === 1);
   });
   server.on("clientError", onClientError);
   const closeIdle = (): void => {
-    for (const socket of idle) socket.destroy();
+    for (const [socket, requests] of waiting) if (requests === 0) socket.destroy();
   };
   return { server, closeIdle };
 }
 
-function onRequest(floor: Floor, isClosing: () => boolean, request: IncomingMessage, response: ServerResponse): void {
+function onRequest(
+  floor: Floor,
+  isClosing: () => boolean,
+  request: IncomingMessage,
+  response: ServerResponse,
+  isAlone: () => boolean,
+): void {
   const head = headOf(request);
   if (head.target === "/healthz") {
     const { status, text } = healthOf(isClosing());
     response.writeHead(status, { "content-type": "text/plain" }).end(text);
     return;
   }
-  const exchange = new Exchange(floor, head, callerOf(request, response, isClosing));
+  const exchange = new Exchange(
+    floor,
+    head,
+    callerOf(request, response, () => isClosing() && isAlone()),
+  );
   request.on("data", (chunk: Buffer) => exchange.push(chunk));
   request.on("end", () => exchange.end());
   response.on("close", () => exchange.gone());
 }
 
-function callerOf(request: IncomingMessage, response: ServerResponse, isClosing: () => boolean): Caller {
+function callerOf(request: IncomingMessage, response: ServerResponse, isLast: () => boolean): Caller {
   return {
     send({ status, headers, body }) {
       if (response.destroyed || response.headersSent) return;
-      if (isClosing()) response.shouldKeepAlive = false;
+      if (isLast()) response.shouldKeepAlive = false;
       response.writeHead(status, { ...headers, "content-length": body.length });
       response.end(body);
     },
@@ -75,7 +91,12 @@ function callerOf(request: IncomingMessage, response: ServerResponse, isClosing:
         request.socket.destroy();
       };
       const timer = setTimeout(cut, discardMsMax);
-      request.on("close", () => clearTimeout(timer));
+      const settle = (): void => {
+        clearTimeout(timer);
+        request.socket.off("close", settle);
+      };
+      request.on("end", settle);
+      request.socket.on("close", settle); // an answered request hears nothing of its connection's end
       request.removeAllListeners("data");
       request.on("data", (chunk: Buffer) => {
         dropped += chunk.length;

@@ -6,6 +6,7 @@ import { healthOf } from "./health.ts";
 import {
   discardMsMax,
   headersBytesCut,
+  keepAliveMs,
   sessionMemoryMiB,
   sessionWindowBytes,
   streamResetsMax,
@@ -31,6 +32,7 @@ export function createHttp2(floor: Floor, isClosing: () => boolean): Http2Server
   });
   server.on("session", (session) => {
     session.setLocalWindowSize(sessionWindowBytes);
+    session.setTimeout(keepAliveMs, () => session.close());
     session.on("error", () => session.destroy());
   });
   server.on("stream", (stream: ServerHttp2Stream, headers, _flags, rawHeaders) =>
@@ -49,20 +51,20 @@ function onStream(
 ): void {
   const head = headOf(headers, rawHeaders);
   stream.on("error", () => stream.destroy());
+  const caller = callerOf(stream, head.method === "HEAD");
   if (head.target === "/healthz") {
     const { status, text } = healthOf(isClosing());
-    stream.respond({ ":status": status, "content-type": "text/plain" });
-    stream.end(text);
+    caller.send({ status, headers: { "content-type": "text/plain" }, body: Buffer.from(text) });
     return;
   }
-  const exchange = new Exchange(floor, head, callerOf(stream));
+  const exchange = new Exchange(floor, head, caller);
   stream.on("data", (chunk: Buffer) => exchange.push(chunk));
   stream.on("end", () => exchange.end());
   stream.on("close", () => exchange.gone());
 }
 
 /** A stream that was reset while its call ran throws when it is written to: each write looks first. */
-function callerOf(stream: ServerHttp2Stream): Caller {
+function callerOf(stream: ServerHttp2Stream, isHead: boolean): Caller {
   const isGone = (): boolean => stream.destroyed || stream.closed;
   return {
     send({ status, headers, body, trailers }) {
@@ -74,7 +76,7 @@ function callerOf(stream: ServerHttp2Stream): Caller {
         });
         stream.respond(head, { waitForTrailers: true });
         stream.end(body);
-      } else if (body.length === 0) stream.respond(head, { endStream: true });
+      } else if (body.length === 0 || isHead) stream.respond(head, { endStream: true });
       else {
         stream.respond({ ...head, "content-length": body.length });
         stream.end(body);

@@ -76,6 +76,7 @@ export async function openIngress(options: IngressOptions): Promise<Ingress> {
       for (const socket of sockets) socket.destroy();
     }, closeMs);
     await closed;
+    await Promise.all([...sockets].map((socket) => once(socket, "close"))); // their last event may come after the server's
     clearTimeout(cut);
     clearInterval(sweeper);
     http1.server.close();

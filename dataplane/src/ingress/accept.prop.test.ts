@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { acceptCall, invocationOf } from "./accept.ts";
+import { Body } from "./body.ts";
+import { dialectOf, type Protocol } from "./dialect.ts";
+import { frameMessage } from "./grpc.ts";
+import type { Head } from "./head.ts";
+import { parsePlainPath } from "./path.ts";
+import { Refusal } from "./refusal.ts";
+import { respond } from "./respond.ts";
+import { routes } from "./testbed.ts";
+
+const latin1 = fc.string({ unit: fc.integer({ min: 0x20, max: 0xff }).map((code) => String.fromCharCode(code)) });
+const names = fc.constantFrom(
+  "content-type",
+  "x-voda-session",
+  "x-voda-namespace",
+  "x-voda-agent",
+  "idempotency-key",
+  "x-request-id",
+  "traceparent",
+  "grpc-timeout",
+  "connect-timeout-ms",
+  "connect-protocol-version",
+  "content-encoding",
+  "cookie",
+);
+const likely = fc.constantFrom(
+  "application/json",
+  "application/grpc",
+  "application/proto",
+  "k",
+  "%20",
+  "1",
+  "5S",
+  "identity",
+  "default",
+  "probe",
+);
+const segment = fc.oneof(
+  latin1,
+  fc.constantFrom("agents", "namespaces", "probe", "k", "echo", "%2F", "voda.api.v1.SessionService", "GetSession", "?connect=v1"),
+);
+const head: fc.Arbitrary<Head> = fc.record({
+  method: fc.constantFrom("GET", "POST", "PUT"),
+  target: fc.array(segment, { maxLength: 7 }).map((parts) => `/${parts.join("/")}`),
+  http: fc.constantFrom(1, 2),
+  headersBytes: fc.nat(70_000),
+  headers: fc.dictionary(names, fc.oneof(latin1, likely)),
+});
+
+test("any head is a call or is refused, and a refusal can be said in its protocol", () => {
+  fc.assert(
+    fc.property(head, (one) => {
+      const { dialect, problem } = dialectOf(one);
+      try {
+        if (problem !== undefined) throw problem;
+        const call = acceptCall(one, routes, 0);
+        const invocation = invocationOf(one, dialect, call, new Uint8Array(0));
+        assert.ok(invocation.deadlineMs <= 60_000);
+      } catch (error) {
+        assert.ok(error instanceof Refusal, String(error));
+        const response = respond(dialect, { ok: false, failure: error.failure }, error.status);
+        for (const value of Object.values(response.headers)) assert.match(value, /^[\x20-\x7e]*$/);
+      }
+    }),
+    { numRuns: 5000 },
+  );
+});
+
+test("every key survives its way through a path", () => {
+  const keys = fc
+    .string({ unit: "grapheme", minLength: 1, maxLength: 40 })
+    .filter((key) => key.isWellFormed() && !/\p{Cc}/u.test(key));
+  fc.assert(
+    fc.property(keys, (key) => {
+      fc.pre(Buffer.byteLength(key) <= 256);
+      assert.equal(parsePlainPath(`/agents/probe/${encodeURIComponent(key)}/echo`).key, key);
+    }),
+  );
+});
+
+test("any bytes in any chunks are one message or are refused", () => {
+  const protocols = fc.constantFrom<Protocol>("grpc", "grpc-web", "grpc-web-text", "connect", "plain");
+  const chunk = fc.oneof(
+    fc.uint8Array({ maxLength: 12 }),
+    fc.uint8Array({ maxLength: 9 }).map((bytes) => new Uint8Array(frameMessage(bytes))),
+  );
+  fc.assert(
+    fc.property(protocols, fc.array(chunk, { maxLength: 4 }), (protocol, chunks) => {
+      const body = new Body(protocol);
+      try {
+        for (const bytes of chunks) if (body.push(Buffer.from(bytes)) !== undefined) return;
+        assert.ok(body.finish().length <= chunks.reduce((sum, bytes) => sum + bytes.length, 0));
+      } catch (error) {
+        assert.ok(error instanceof Refusal, String(error));
+      }
+    }),
+    { numRuns: 3000 },
+  );
+});

@@ -1,0 +1,337 @@
+// Bytes that no decent client sends, and what becomes of the connection and of the others on it.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect as connectHttp2,
+  constants,
+  type OutgoingHttpHeaders,
+} from "node:http2";
+import { connect, type Socket } from "node:net";
+import { type TestContext, test } from "node:test";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { GetSessionRequestSchema, GetSessionResponseSchema } from "@voda/proto/api";
+import { bodyBytesMax } from "@voda/proto/wire";
+import { systemClock } from "@voda/stdx";
+import { pino } from "pino";
+import { frameMessage } from "./grpc.ts";
+import { openIngress } from "./ingress.ts";
+import { headersBytesCut } from "./limits.ts";
+import { type Bed, openBed, routes, service, within } from "./testbed.ts";
+
+const message = toBinary(GetSessionRequestSchema, create(GetSessionRequestSchema, { session: { agent: "probe" } }));
+const answer: Uint8Array = new Uint8Array(0);
+
+interface Reply {
+  readonly headers: OutgoingHttpHeaders;
+  readonly body: Buffer;
+  readonly trailers: OutgoingHttpHeaders;
+}
+
+function openSession(t: TestContext, bed: Bed, options = {}): ClientHttp2Session {
+  const session = connectHttp2(bed.url, options);
+  t.after(() => session.destroy());
+  return session;
+}
+
+function grpcStream(session: ClientHttp2Session, rpc: string, more: OutgoingHttpHeaders = {}): ClientHttp2Stream {
+  const path = `/${service}/${rpc}`;
+  return session.request({
+    ":method": "POST",
+    ":path": path,
+    "content-type": "application/grpc",
+    te: "trailers",
+    "x-voda-session": "k",
+    ...more,
+  });
+}
+
+function replyOf(stream: ClientHttp2Stream): Promise<Reply> {
+  const chunks: Buffer[] = [];
+  let headers: OutgoingHttpHeaders = {};
+  let trailers: OutgoingHttpHeaders = {};
+  stream.on("response", (got) => (headers = got));
+  stream.on("trailers", (got) => (trailers = got));
+  stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+  const done = new Promise<Reply>((resolve, reject) => {
+    stream.on("error", reject);
+    stream.on("end", () => resolve({ headers, body: Buffer.concat(chunks), trailers }));
+  });
+  return within(5000, "answer", done);
+}
+
+// The first test: later ones leave timers of fetch.
+test("closing leaves no socket, server or timer, whatever the clients were doing", async (t) => {
+  const before = process.getActiveResourcesInfo().sort();
+  const bed = await openBed(t);
+  const session = openSession(t, bed);
+  const running = grpcStream(session, "ListSessions");
+  const cut = once(running.resume(), "close");
+  running.end(frameMessage(answer));
+  await bed.nextHanging();
+  const silent = await rawConnection(t, bed);
+  const half = await rawConnection(t, bed);
+  half.write(
+    "POST /agents/probe/k/echo HTTP/1.1\r\nhost: a\r\ncontent-length: 5000000\r\ncontent-type: application/json\r\n\r\n",
+  );
+  assert.match(String(await within(2000, "refusal", once(half, "data"))), /HTTP\/1.1 429/);
+  const ends = [session, silent.resume(), half].map((one) => (one.closed ? undefined : once(one, "close")));
+  await bed.ingress.close();
+  await Promise.all([cut, ...ends]);
+  session.destroy();
+  await new Promise((next) => setImmediate(next));
+  assert.deepEqual(process.getActiveResourcesInfo().sort(), before);
+});
+
+test("malformed gRPC messages are refused as the call's status, and the connection lives", async (t) => {
+  const bed = await openBed(t);
+  const session = openSession(t, bed, { maxSendHeaderBlockLength: 1 << 20 });
+  const huge = Buffer.from([0, 0xff, 0xff, 0xff, 0xff]);
+  const cases: readonly (readonly [Buffer, OutgoingHttpHeaders, string, RegExp])[] = [
+    [Buffer.alloc(0), {}, "3", /malformed gRPC message: 0 bytes/],
+    [Buffer.alloc(4), {}, "3", /malformed gRPC message: 4 bytes/],
+    [Buffer.from([0, 0, 0, 0, 9, 1]), {}, "3", /its prefix says 9 bytes, 1 follow/],
+    [Buffer.concat([frameMessage(message), frameMessage(message)]), {}, "3", /its prefix says \d+ bytes, \d+ follow/],
+    [frameMessage(message, 1), {}, "12", /compressed messages are not accepted/],
+    [frameMessage(message, 2), {}, "3", /malformed gRPC message: flags 2/],
+    [huge, {}, "8", /body of 4294967295 bytes exceeds bodyBytesMax 4194304/],
+    [frameMessage(message), { "grpc-encoding": "gzip" }, "12", /encoding gzip; send identity/],
+    [frameMessage(message), { "grpc-timeout": "1x" }, "3", /grpc-timeout 1x is not/],
+    [frameMessage(message), { "grpc-timeout": "123456789S" }, "3", /grpc-timeout 123456789S is not/],
+    [
+      frameMessage(message),
+      { "x-large": Array.from({ length: 9 }, () => "x".repeat(8000)) },
+      "8",
+      /headers of \d+ bytes exceed headersBytesMax 65536/,
+    ],
+  ];
+  for (const [body, headers, status, wanted] of cases) {
+    const stream = grpcStream(session, "GetSession", headers);
+    const reply = replyOf(stream);
+    stream.end(body);
+    const got = (await reply).headers;
+    assert.equal(got["grpc-status"], status, String(got["grpc-message"]));
+    assert.match(decodeURIComponent(String(got["grpc-message"])), wanted);
+    assert.equal(got[":status"], 200);
+  }
+  assert.equal(bed.seen.length, 0);
+  const stream = grpcStream(session, "GetSession", { "grpc-timeout": "5S" });
+  stream.end(frameMessage(message));
+  const { body, trailers } = await replyOf(stream);
+  assert.equal(fromBinary(GetSessionResponseSchema, body.subarray(5)).session?.key, "k");
+  assert.deepEqual(trailers["grpc-status"], "0");
+});
+
+test("a gRPC caller who sends on after it was refused is stopped, and its connection serves others", async (t) => {
+  const bed = await openBed(t);
+  const session = openSession(t, bed);
+  const stream = grpcStream(session, "Nothing");
+  const closed = once(stream, "close");
+  const reply = replyOf(stream);
+  const chunk = Buffer.alloc(65536);
+  const pump = (): void => {
+    while (!stream.destroyed && stream.write(chunk));
+  };
+  stream.on("drain", pump);
+  pump();
+  assert.equal((await reply).headers["grpc-status"], "12");
+  await within(5000, "reset", closed);
+  assert.equal(stream.rstCode, constants.NGHTTP2_NO_ERROR);
+  const next = grpcStream(session, "GetSession");
+  next.end(frameMessage(message));
+  assert.equal((await replyOf(next)).trailers["grpc-status"], "0");
+});
+
+test("gRPC-Web text goes in and comes back in base64, with trailers at its end; other bytes are refused", async (t) => {
+  const bed = await openBed(t);
+  const post = async (body: string): Promise<Buffer> => {
+    const headers = { "content-type": "application/grpc-web-text", "x-voda-session": "k" };
+    const response = await fetch(`${bed.url}/${service}/GetSession`, { method: "POST", body, headers });
+    assert.equal(response.status, 200);
+    assert.equal(response.headers.get("content-type"), "application/grpc-web-text");
+    return Buffer.from(await response.text(), "base64");
+  };
+  const got = await post(frameMessage(message).toString("base64"));
+  const length = got.readUInt32BE(1);
+  assert.equal(fromBinary(GetSessionResponseSchema, got.subarray(5, 5 + length)).session?.key, "k");
+  assert.equal(got[5 + length], 0x80);
+  assert.equal(got.subarray(10 + length).toString(), "grpc-status: 0\r\n");
+  assert.match((await post("!!!!")).toString(), /grpc-status: 3\r\ngrpc-message: malformed gRPC-Web text/);
+  assert.match((await post(Buffer.alloc(bodyBytesMax + 6).toString("base64"))).toString(), /grpc-status: [38]\r\n/);
+});
+
+test("2,000 rapid resets leave the connection and an innocent call on it alone, and cancel what ran", async (t) => {
+  const bed = await openBed(t);
+  const session = openSession(t, bed);
+  let hasGoneAway = false;
+  session.on("goaway", () => (hasGoneAway = true));
+  const innocent = grpcStream(session, "ListSessions");
+  innocent.end(frameMessage(answer));
+  const reply = replyOf(innocent);
+  const waiting = await bed.nextHanging();
+  for (let round = 0; round < 20; round += 1) {
+    const streams = Array.from({ length: 100 }, (_, i) => {
+      const stream = grpcStream(session, i % 2 === 0 ? "ListSessions" : "GetSession");
+      stream.on("error", (error) => assert.equal((error as NodeJS.ErrnoException).code, "ERR_HTTP2_STREAM_ERROR"));
+      stream.end(frameMessage(i % 2 === 0 ? answer : message));
+      return stream;
+    });
+    const closed = streams.map((stream) => (stream.closed ? Promise.resolve() : once(stream, "close")));
+    for (const stream of streams) stream.close(constants.NGHTTP2_CANCEL);
+    await Promise.all(closed);
+  }
+  const late = grpcStream(session, "GetSession");
+  late.end(frameMessage(message));
+  assert.equal((await replyOf(late)).trailers["grpc-status"], "0");
+  assert.equal(hasGoneAway, false);
+  assert.equal(bed.ingress.stats().inFlight, 1);
+  assert.ok(bed.ingress.stats().cancelled > 0);
+  waiting.reply({ ok: true, content: "proto", body: answer }, {});
+  assert.equal((await reply).trailers["grpc-status"], "0");
+});
+
+async function rawConnection(t: TestContext, bed: Bed): Promise<Socket> {
+  const socket = connect(bed.ingress.port, "127.0.0.1");
+  t.after(() => socket.destroy());
+  await once(socket, "connect");
+  return socket;
+}
+
+async function everything(socket: Socket): Promise<string> {
+  const chunks: Buffer[] = [];
+  socket.on("data", (chunk: Buffer) => chunks.push(chunk));
+  await once(socket, "end");
+  return Buffer.concat(chunks).toString();
+}
+
+test("malformed HTTP/1.1 is answered with JSON and the connection closed; the next one is served", async (t) => {
+  const bed = await openBed(t);
+  const cases: readonly (readonly [string, RegExp])[] = [
+    ["NONSENSE\r\n\r\n", /^HTTP\/1.1 400 .*"code":"invalid_argument","message":"malformed HTTP\/1.1 request/s],
+    ["PRI * HTTP/1.1\r\nhost: a\r\n\r\n", /^HTTP\/1.1 400 /],
+    [
+      "POST /agents/probe/k/echo HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+      /^HTTP\/1.1 400 /,
+    ],
+    ["POST /agents/probe/k/echo HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabc", /^HTTP\/1.1 400 /],
+    ["GET /healthz HTTP/1.1\r\nhost: a\r\nx : y\r\n\r\n", /^HTTP\/1.1 400 /],
+    ["GET /healthz HTTP/1.1\r\n\r\n", /^HTTP\/1.1 400 /],
+    [
+      `GET /healthz HTTP/1.1\r\nhost: a\r\nx: ${"y".repeat(headersBytesCut)}\r\n\r\n`,
+      /^HTTP\/1.1 431 .*resource_exhausted.*headersBytesMax 65536/s,
+    ],
+  ];
+  for (const [bytes, wanted] of cases) {
+    const socket = await rawConnection(t, bed);
+    const all = everything(socket);
+    socket.write(bytes);
+    assert.match(await within(3000, bytes.slice(0, 30), all), wanted);
+  }
+  assert.equal(await (await fetch(`${bed.url}/healthz`)).text(), "ok\n");
+});
+
+test("HEAD, OPTIONS and DELETE are refused on both versions, without a body for HEAD", async (t) => {
+  const bed = await openBed(t);
+  const session = openSession(t, bed);
+  for (const method of ["HEAD", "OPTIONS", "DELETE"]) {
+    for (const path of ["/agents/probe/k/echo", `/${service}/GetSession`]) {
+      const { headers, body } = await replyOf(session.request({ ":method": method, ":path": path }).end());
+      const response = await fetch(bed.url + path, { method });
+      assert.deepEqual([headers[":status"], response.status], [405, 405]);
+      assert.deepEqual([body.length > 0, (await response.text()).length > 0], [method !== "HEAD", method !== "HEAD"]);
+    }
+  }
+  assert.equal((await replyOf(session.request({ ":path": "/healthz" }))).body.toString(), "ok\n");
+});
+
+test("pipelined requests are answered in order, and closing waits for all of them", async (t) => {
+  const bed = await openBed(t);
+  const socket = await rawConnection(t, bed);
+  const all = everything(socket);
+  const post = (method: string): string => `POST /agents/probe/k/${method} HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n`;
+  socket.write(post("hang") + post("hang"));
+  const [first, second] = [await bed.nextHanging(), await bed.nextHanging()];
+  second.reply({ ok: true, content: "json", body: Buffer.from("2") }, {});
+  const closed = bed.ingress.close();
+  first.reply({ ok: true, content: "json", body: Buffer.from("1") }, {});
+  await within(1500, "close", closed);
+  assert.deepEqual((await all).match(/(?<=\r\n\r\n)\d/g), ["1", "2"]);
+});
+
+test("a preface that comes byte by byte still opens HTTP/2, and so does a request line for HTTP/1.1", async (t) => {
+  const bed = await openBed(t);
+  const drip = (bytes: string) => async (): Promise<Buffer> => {
+    const socket = await rawConnection(t, bed);
+    socket.setNoDelay(true);
+    for (const byte of bytes) {
+      socket.write(byte);
+      await new Promise((next) => setImmediate(next));
+    }
+    const [first] = (await within(3000, "first bytes", once(socket, "data"))) as [Buffer];
+    return first;
+  };
+  const settings = await drip("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u0004\0\0\0\0\0")();
+  assert.equal(settings[3], 4, "the first frame is SETTINGS");
+  assert.match(
+    (await drip("POST /agents/probe/k/echo HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n")()).toString(),
+    /^HTTP\/1.1 200 OK/,
+  );
+});
+
+test("closing finishes the calls in flight on both versions, accepts no more, and leaves nothing behind", async (t) => {
+  const bed = await openBed(t);
+  const session = openSession(t, bed);
+  const stream = grpcStream(session, "ListSessions");
+  stream.end(frameMessage(answer));
+  const http2Reply = replyOf(stream);
+  const first = await bed.nextHanging();
+  const http1Reply = fetch(`${bed.url}/agents/probe/k/hang`, { method: "POST" });
+  const second = await bed.nextHanging();
+  const idle = await rawConnection(t, bed);
+  const idleEnd = once(idle.resume(), "close");
+  const closed = bed.ingress.close();
+  await idleEnd;
+  await assert.rejects(fetch(`${bed.url}/healthz`));
+  first.reply({ ok: true, content: "proto", body: answer }, {});
+  second.reply({ ok: true, content: "json", body: Buffer.from("1") }, {});
+  assert.equal((await http2Reply).trailers["grpc-status"], "0");
+  assert.equal((await http1Reply).headers.get("connection"), "close");
+  assert.equal(await (await http1Reply).text(), "1");
+  await within(1500, "close", closed);
+  assert.deepEqual([bed.ingress.stats().connections, bed.ingress.stats().inFlight], [0, 0]);
+  await assert.rejects(fetch(`${bed.url}/healthz`));
+});
+
+test("closing cuts what does not end in time, and its calls are cancelled", async (t) => {
+  const bed = await openBed(t);
+  const refused = assert.rejects(fetch(`${bed.url}/agents/probe/k/hang`, { method: "POST" }));
+  const hanging = await bed.nextHanging();
+  await within(4000, "close", bed.ingress.close());
+  await refused;
+  await hanging.cancelled;
+});
+
+test("a port in use is an error at the opener", async (t) => {
+  const bed = await openBed(t);
+  const options = { host: "127.0.0.1", port: bed.ingress.port, routes, clock: systemClock, log: pino({ level: "silent" }) };
+  await assert.rejects(openIngress({ ...options, dispatch: () => ({ cancel: () => undefined }) }), { code: "EADDRINUSE" });
+});
+
+test("connections that dawdle are cut: silent ones, half prefaces, half headers; a half body ends with its deadline", async (t) => {
+  const bed = await openBed(t);
+  const dawdle = async (bytes: string): Promise<string> => {
+    const socket = await rawConnection(t, bed);
+    const all = everything(socket);
+    socket.write(bytes);
+    return within(20_000, JSON.stringify(bytes), all);
+  };
+  const post = "POST /agents/probe/k/echo HTTP/1.1\r\nhost: a\r\n";
+  const half = await rawConnection(t, bed);
+  half.write(`${post}content-type: application/json\r\ncontent-length: 9\r\nconnect-timeout-ms: 100\r\n\r\n{`);
+  const [late] = (await within(2000, "deadline", once(half, "data"))) as [Buffer];
+  assert.match(late.toString(), /^HTTP\/1.1 504 .*deadline_exceeded.*the body was not complete/s);
+  const [silent, preface, headers] = await Promise.all([dawdle(""), dawdle("PRI *"), dawdle(post)]);
+  assert.deepEqual([silent, preface], ["", ""]);
+  assert.match(headers, /^HTTP\/1.1 408 .*headers were not complete within headersMsMax 10000/s);
+});

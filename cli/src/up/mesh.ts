@@ -1,6 +1,6 @@
 // The processes of one mesh on this machine: what they are called with, in which order they start and stop.
 import { mkdirSync, writeFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { locate } from "../binaries/locate.ts";
 import type { Programs } from "../programs.ts";
@@ -192,6 +192,9 @@ export class Mesh implements AsyncDisposable {
       host: loopback,
       "ingress-port": this.#ports.nodes[index] ?? 0,
       durability: this.#options.durability,
+      // Nodes of one machine share it: together they must not promise more than there is.
+      "cpu-milli": Math.floor((availableParallelism() * 1000) / this.#options.nodes),
+      "memory-mib": Math.floor(totalmem() / 1024 ** 2 / this.#options.nodes),
     };
     mkdirSync(flags["data-dir"], { recursive: true });
     return program(nodeId(index), this.#options.programs.node, flags);

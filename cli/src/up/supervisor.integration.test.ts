@@ -1,12 +1,14 @@
 // The supervisor with a real nats-server, a real Envoy and stand-ins for voda's own programs.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { lockFile, processesFile } from "./mesh.ts";
 import { freePorts, loopback } from "./ports.ts";
-import { commandOf, type ProcessRecord } from "./processes.ts";
+import { commandOf, type ProcessRecord, writeProcesses } from "./processes.ts";
 import type { ReadyFile } from "./ready-file.ts";
 import { eventually, readReady, type Started, startMesh, temporaryFolder } from "./testdata/start.ts";
 
@@ -66,6 +68,19 @@ test("no child outlives a supervisor that is killed", async () => {
   await eventually("all children gone", () => (running(pids).length === 0 ? true : undefined));
   await using next = startMesh(folder.path); // its lock and its ports are free
   assert.equal(running(pidsOf(await ready(next))).length, 5);
+});
+
+test("a start ends what an earlier one left behind", async () => {
+  using folder = temporaryFolder();
+  const leftover = spawn("sleep", ["60"], { detached: true });
+  const pid = leftover.pid ?? 0;
+  const died = once(leftover, "exit");
+  writeProcesses(processesFile(folder.path), [{ name: "nats", pid, command: commandOf(pid) ?? "" }]);
+  await using mesh = startMesh(folder.path);
+  await ready(mesh);
+  assert.deepEqual(await died, [null, "SIGKILL"]);
+  mesh.process.kill("SIGTERM");
+  assert.match(await mesh.stderr, /^ended 1 processes that an earlier start left in /);
 });
 
 test("a second start on the same data directory is refused and disturbs nothing", async () => {

@@ -109,7 +109,9 @@ test("after a kill of the server everything in flight is unanswered at once, and
   const flying = Promise.all(Array.from({ length: 50 }, (_, i) => append(commit, record(`k${i}`, 0, "x"))));
   await new Promise((resolve) => setImmediate(resolve));
   await server.kill9();
+  const killedAt = performance.now();
   assert.ok((await flying).every((outcome) => outcome.type === "unanswered"));
+  assert.ok(performance.now() - killedAt < appendTimeoutMs / 4);
   await waitUntil(() => !connection.isUp(), 2_000, "the connection is down");
   const published = connection.nats.stats().outMsgs;
   assert.deepEqual(await append(commit, record("b", 0, "down")), { type: "unanswered" });

@@ -1,0 +1,111 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  any,
+  type Cluster,
+  Cluster_DiscoveryType,
+  type ClusterLoadAssignment,
+  ClusterLoadAssignmentSchema,
+  ClusterSchema,
+  duration,
+  type Endpoint,
+  endpoint,
+  extension,
+  HealthStatus,
+  HttpProtocolOptionsSchema,
+  MaglevSchema,
+  OverrideHostSchema,
+  overAds,
+} from "@voda/envoy";
+import { clusterNames, hintMetadata, type IngressConfig, type IngressNode, ownerMetadata } from "./config.ts";
+
+const CONNECT_MS = 1_000;
+/** More connections mean that one broken one takes fewer streams with it. */
+const STREAMS_PER_CONNECTION_MAX = 100;
+/** Nodes and the API refuse by themselves what is too much, with a reason; Envoy's own bounds are only a last stop. */
+const THRESHOLDS = { maxConnections: 100_000, maxPendingRequests: 100_000, maxRequests: 1_000_000, maxRetries: 1_000 };
+/** With fewer than this share of nodes that take new sessions, those that drain take them too: only when none is left. */
+const PANIC_PERCENT = 1;
+
+const PROTOCOLS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+
+/** HTTP/1.1 and HTTP/2 as the client speaks them: gRPC needs HTTP/2 to the end, and both servers tell them apart. */
+const asTheClient = () => ({
+  [PROTOCOLS]: any(HttpProtocolOptionsSchema, {
+    upstreamProtocolOptions: {
+      case: "useDownstreamProtocolConfig",
+      value: {
+        httpProtocolOptions: {},
+        http2ProtocolOptions: {
+          maxConcurrentStreams: STREAMS_PER_CONNECTION_MAX,
+          connectionKeepalive: { interval: duration(30_000), timeout: duration(5_000) },
+        },
+      },
+    },
+  }),
+});
+
+export function pickerCluster({ picker }: IngressConfig): Cluster {
+  return fixedCluster(clusterNames.picker, [picker], {});
+}
+
+export function apiCluster({ api }: IngressConfig): Cluster {
+  return fixedCluster(clusterNames.api, api, asTheClient());
+}
+
+function fixedCluster(name: string, endpoints: readonly Endpoint[], protocols: ReturnType<typeof asTheClient> | object): Cluster {
+  return create(ClusterSchema, {
+    name,
+    clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.STATIC },
+    connectTimeout: duration(CONNECT_MS),
+    typedExtensionProtocolOptions: { ...protocols },
+    circuitBreakers: { thresholds: [THRESHOLDS] },
+    loadAssignment: {
+      clusterName: name,
+      endpoints: [{ lbEndpoints: endpoints.map(({ host, port }) => endpoint(host, port)) }],
+    },
+  });
+}
+
+/** The owner that the picker named, else the client's hint, else the hash; an address that is no node's is passed over. */
+export function agentsCluster(): Cluster {
+  return create(ClusterSchema, {
+    name: clusterNames.agents,
+    clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.EDS },
+    edsClusterConfig: { edsConfig: overAds() },
+    connectTimeout: duration(CONNECT_MS),
+    typedExtensionProtocolOptions: asTheClient(),
+    circuitBreakers: { thresholds: [THRESHOLDS] },
+    commonLbConfig: { healthyPanicThreshold: { value: PANIC_PERCENT } },
+    loadBalancingPolicy: {
+      policies: [
+        {
+          typedExtensionConfig: extension("envoy.load_balancing_policies.override_host", OverrideHostSchema, {
+            overrideHostSources: [ownerMetadata, hintMetadata].map(({ namespace, key }) => ({
+              metadata: { key: namespace, path: [{ segment: { case: "key" as const, value: key } }] },
+            })),
+            fallbackPolicy: {
+              policies: [{ typedExtensionConfig: extension("envoy.load_balancing_policies.maglev", MaglevSchema, {}) }],
+            },
+          }),
+        },
+      ],
+    },
+  });
+}
+
+/** Sorted, so that the same nodes are the same bytes, whatever order they are reported in. */
+export function agentsAssignment(nodes: readonly IngressNode[]): ClusterLoadAssignment {
+  const sorted = [...nodes].sort((a, b) => (a.id < b.id ? -1 : 1));
+  return create(ClusterLoadAssignmentSchema, {
+    clusterName: clusterNames.agents,
+    endpoints: [
+      {
+        loadBalancingWeight: 1,
+        lbEndpoints: sorted.map(({ host, port, draining }) => ({
+          ...endpoint(host, port),
+          healthStatus: draining ? HealthStatus.DRAINING : HealthStatus.HEALTHY,
+        })),
+      },
+    ],
+  });
+}

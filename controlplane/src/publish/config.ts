@@ -1,0 +1,27 @@
+import type { Endpoint } from "@voda/envoy";
+
+/** What stays the same for the life of a control plane. */
+export interface IngressConfig {
+  /** Where clients connect. */
+  readonly listener: Endpoint;
+  readonly picker: Endpoint;
+  /** The control planes' APIs. */
+  readonly api: readonly Endpoint[];
+}
+
+/** A node's ingress as proxies shall see it. */
+export interface IngressNode {
+  readonly id: string;
+  readonly host: string;
+  readonly port: number;
+  /** Keeps its sessions and gets no new ones. */
+  readonly draining: boolean;
+}
+
+export const ingressName = "ingress";
+export const clusterNames = { agents: "agents", api: "api", picker: "picker" } as const;
+
+/** Dynamic metadata of a request: where the hint of the client is kept. */
+export const hintMetadata = { namespace: "envoy.lb", key: "voda_hint" } as const;
+/** The picker's answer: its response header and the metadata that Envoy makes of it. */
+export const ownerMetadata = { namespace: "envoy.filters.http.ext_authz", key: "owner" } as const;

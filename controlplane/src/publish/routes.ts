@@ -1,0 +1,119 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  any,
+  duration,
+  ExtAuthzPerRouteSchema,
+  HeaderValueOption_HeaderAppendAction,
+  PreviousHostsPredicateSchema,
+  RetryPolicySchema,
+  type Route,
+  type RouteConfiguration,
+  RouteConfigurationSchema,
+  RouteSchema,
+} from "@voda/envoy";
+import { headers } from "@voda/proto/wire";
+import { clusterNames, ingressName } from "./config.ts";
+import { extAuthzFilter } from "./listener.ts";
+
+/** A stream without a byte in either direction is reset after this. */
+export const streamIdleMs = 3_600_000;
+const RETRIES = 2;
+const API_PREFIX = "/voda.api.v1.";
+/** A plain path: the key is what is hashed, so that a session has one node whatever protocol it is called by. */
+const PLAIN_PATH = "^(?:/namespaces/[^/?]*)?/agents/[^/?]*/([^/?]*).*$";
+const PLAIN_PREFIXES = ["/agents/", "/namespaces/"];
+
+export const noNodeBody = JSON.stringify({
+  code: "unavailable",
+  message: "no node is ready yet: start one with `voda node`, or try again in a moment",
+});
+
+/** @param hasNodes false only before the first node: then calls are told so, while the API is there already */
+export function ingressRoutes(hasNodes: boolean): RouteConfiguration {
+  const sessions = hasNodes ? [...PLAIN_PREFIXES.map(plainRoute), typedRoute()] : [noNodeRoute()];
+  return create(RouteConfigurationSchema, {
+    name: ingressName,
+    virtualHosts: [{ name: "all", domains: ["*"], routes: [apiRoute(), ...sessions] }],
+  });
+}
+
+const unasked = () => ({ [extAuthzFilter]: any(ExtAuthzPerRouteSchema, { override: { case: "disabled", value: true } }) });
+const under = (prefix: string) => ({ pathSpecifier: { case: "prefix" as const, value: prefix } });
+
+function apiRoute(): Route {
+  return create(RouteSchema, {
+    match: under(API_PREFIX),
+    action: {
+      case: "route",
+      value: {
+        clusterSpecifier: { case: "cluster", value: clusterNames.api },
+        timeout: duration(0),
+        idleTimeout: duration(streamIdleMs),
+        retryPolicy: retryPolicy(),
+      },
+    },
+    typedPerFilterConfig: unasked(),
+  });
+}
+
+const hashOfHeader = (headerName: string, pattern?: string) => ({
+  policySpecifier: {
+    case: "header" as const,
+    value: {
+      headerName,
+      ...(pattern !== undefined && { regexRewrite: { pattern: { regex: pattern }, substitution: "\\1" } }),
+    },
+  },
+});
+
+const plainRoute = (prefix: string): Route => sessionRoute(prefix, hashOfHeader(":path", PLAIN_PATH));
+const typedRoute = (): Route => sessionRoute("/", hashOfHeader(headers.session));
+
+function sessionRoute(prefix: string, hashPolicy: ReturnType<typeof hashOfHeader>): Route {
+  return create(RouteSchema, {
+    match: under(prefix),
+    action: {
+      case: "route",
+      value: {
+        clusterSpecifier: { case: "cluster", value: clusterNames.agents },
+        timeout: duration(0),
+        idleTimeout: duration(streamIdleMs),
+        hashPolicy: [hashPolicy],
+        retryPolicy: retryPolicy(),
+      },
+    },
+  });
+}
+
+/** Only what never reached a node is tried again, on another one. */
+const retryPolicy = () =>
+  create(RetryPolicySchema, {
+    retryOn: "connect-failure,refused-stream,reset-before-request",
+    numRetries: RETRIES,
+    hostSelectionRetryMaxAttempts: 3n,
+    retryHostPredicate: [
+      {
+        name: "envoy.retry_host_predicates.previous_hosts",
+        configType: { case: "typedConfig", value: any(PreviousHostsPredicateSchema, {}) },
+      },
+    ],
+    retryBackOff: { baseInterval: duration(5), maxInterval: duration(50) },
+  });
+
+function noNodeRoute(): Route {
+  return create(RouteSchema, {
+    match: under("/"),
+    action: {
+      case: "directResponse",
+      value: { status: 503, body: { specifier: { case: "inlineString", value: noNodeBody } } },
+    },
+    responseHeadersToAdd: [
+      ["retry-after", "1"],
+      ["content-type", "application/json"],
+    ].map(([key, value]) => ({
+      header: { key: key ?? "", value: value ?? "" },
+      appendAction: HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
+    })),
+    typedPerFilterConfig: unasked(),
+  });
+}

@@ -1,0 +1,16 @@
+export { type BootstrapOptions, bootstrap, drainSeconds, type Endpoint, envoyArguments } from "./bootstrap.ts";
+export { SnapshotRefusedError } from "./errors.ts";
+export { address, any, duration, endpoint, extension, overAds } from "./resource/build.ts";
+export type { Kind } from "./resource/kind.ts";
+export * from "./resource/types.ts";
+export {
+  type Nack,
+  openXdsServer,
+  type ProxyStatus,
+  requestBytesMax,
+  streamsMax,
+  subscribedNamesMax,
+  type XdsOptions,
+  type XdsServer,
+} from "./server.ts";
+export type { Snapshot } from "./snapshot/snapshot.ts";

@@ -1,0 +1,140 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { startEnvoy } from "../../test/src/kit/envoy.ts";
+import { leakCheck } from "../../test/src/kit/leaks.ts";
+import { waitUntil } from "../../test/src/kit/wait.ts";
+import { SnapshotRefusedError } from "./errors.ts";
+import { address, any, duration, endpoint, overAds } from "./resource/build.ts";
+import {
+  type Cluster,
+  Cluster_DiscoveryType,
+  ClusterLoadAssignmentSchema,
+  ClusterSchema,
+  HttpConnectionManagerSchema,
+  ListenerSchema,
+  RouteConfigurationSchema,
+  RouterSchema,
+} from "./resource/types.ts";
+import { type Nack, openXdsServer } from "./server.ts";
+import type { Snapshot } from "./snapshot/snapshot.ts";
+
+const HOST = "127.0.0.1";
+
+const cluster = (connectMs: number): Cluster =>
+  create(ClusterSchema, {
+    name: "web",
+    clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.EDS },
+    edsClusterConfig: { edsConfig: overAds() },
+    connectTimeout: duration(connectMs),
+  });
+
+function snapshotOf(web: Cluster): Snapshot {
+  return {
+    clusters: [web],
+    assignments: [create(ClusterLoadAssignmentSchema, { clusterName: "web", endpoints: [{ lbEndpoints: [endpoint(HOST, 9)] }] })],
+    listeners: [
+      create(ListenerSchema, {
+        name: "l",
+        address: address(HOST, 1),
+        bindToPort: false,
+        filterChains: [
+          {
+            filters: [
+              {
+                name: "envoy.filters.network.http_connection_manager",
+                configType: {
+                  case: "typedConfig",
+                  value: any(HttpConnectionManagerSchema, {
+                    statPrefix: "l",
+                    routeSpecifier: { case: "rds", value: { routeConfigName: "r", configSource: overAds() } },
+                    httpFilters: [
+                      { name: "envoy.filters.http.router", configType: { case: "typedConfig", value: any(RouterSchema, {}) } },
+                    ],
+                  }),
+                },
+              },
+            ],
+          },
+        ],
+      }),
+    ],
+    routes: [
+      create(RouteConfigurationSchema, {
+        name: "r",
+        virtualHosts: [
+          {
+            name: "all",
+            domains: ["*"],
+            routes: [
+              {
+                match: { pathSpecifier: { case: "prefix", value: "/" } },
+                action: { case: "route", value: { clusterSpecifier: { case: "cluster", value: "web" } } },
+              },
+            ],
+          },
+        ],
+      }),
+    ],
+  };
+}
+
+test("Envoy waits for the first snapshot, takes it, and is warm at once after a changed cluster", async () => {
+  const check = leakCheck();
+  {
+    await using xds = await openXdsServer({ host: HOST, port: 0 });
+    await using envoy = await startEnvoy({ xds: { host: HOST, port: xds.port }, waitForAdminOnly: true });
+    await waitUntil(() => xds.status().some((one) => one.proxy === "test"), 5_000, "Envoy is connected");
+    assert.equal(await envoy.isReady(), false);
+    xds.publish(snapshotOf(cluster(1_000)));
+    await waitUntil(() => envoy.isReady(), 5_000, "Envoy is ready");
+    await waitUntil(() => xds.status()[0]?.acked, 5_000, "Envoy has accepted all");
+    const before = await envoy.stat("cluster.web.update_success");
+    xds.publish(snapshotOf(cluster(2_000)));
+    // Without the endpoints sent again it would be warming for 15 s.
+    await waitUntil(() => xds.status()[0]?.acked, 5_000, "Envoy has accepted the change");
+    await waitUntil(async () => (await envoy.stat("cluster_manager.warming_clusters")) === 0, 2_000, "the cluster is warm");
+    assert.equal((await envoy.stat("cluster.web.update_success")) > before, true);
+  }
+  await check();
+});
+
+test("a refused resource is reported once, is not sent again, and the next good snapshot is taken", async () => {
+  const nacks: Nack[] = [];
+  await using xds = await openXdsServer({ host: HOST, port: 0, onNack: (nack) => nacks.push(nack) });
+  xds.publish(snapshotOf(cluster(1_000)));
+  await using envoy = await startEnvoy({ xds: { host: HOST, port: xds.port } });
+  await waitUntil(() => xds.status()[0]?.acked, 5_000, "Envoy has accepted all");
+  const bad = cluster(-1_000);
+  xds.publish(snapshotOf(bad));
+  await waitUntil(() => nacks.length > 0, 5_000, "Envoy refuses");
+  xds.publish(snapshotOf(bad));
+  assert.equal(xds.status()[0]?.acked, false);
+  assert.equal(xds.status()[0]?.nacked.length, 1);
+  xds.publish(snapshotOf(cluster(3_000)));
+  await waitUntil(() => xds.status()[0]?.acked, 5_000, "Envoy has accepted the next");
+  assert.deepEqual(xds.status()[0]?.nacked, []);
+  assert.equal(nacks.length, 1);
+  const [nack] = nacks;
+  assert.deepEqual([nack?.proxy, nack?.kind, nack?.resources], ["test", "cluster", ["web"]]);
+  assert.match(nack?.message ?? "", /Expected positive duration/);
+  assert.equal(await envoy.stat("cluster_manager.cds.update_rejected"), 1);
+});
+
+test("an inconsistent snapshot is refused before any proxy sees it, and the last one stays", async () => {
+  await using xds = await openXdsServer({ host: HOST, port: 0 });
+  const good = snapshotOf(cluster(1_000));
+  xds.publish(good);
+  await using envoy = await startEnvoy({ xds: { host: HOST, port: xds.port } });
+  await waitUntil(() => xds.status()[0]?.acked, 5_000, "Envoy has accepted all");
+  const empty = create(ClusterLoadAssignmentSchema, { clusterName: "web" });
+  assert.throws(() => xds.publish({ ...good, assignments: [empty] }), SnapshotRefusedError);
+  assert.throws(() => xds.publish({ ...good, clusters: [] }), SnapshotRefusedError);
+  assert.equal(xds.status()[0]?.acked, true);
+  assert.equal(await envoy.stat("cluster.web.membership_total"), 1);
+});
+
+test("a port in use is an error that names the address", async () => {
+  await using xds = await openXdsServer({ host: HOST, port: 0 });
+  await assert.rejects(openXdsServer({ host: HOST, port: xds.port }), new RegExp(`cannot listen on ${HOST}:${xds.port}`));
+});

@@ -1,0 +1,213 @@
+// The xDS server: delta ADS over gRPC. Everything that decides is in subscription/; here are streams and bytes.
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { Server, ServerCredentials, type ServerDuplexStream, status } from "@grpc/grpc-js";
+import {
+  type DeltaDiscoveryRequest,
+  DeltaDiscoveryRequestSchema,
+  type DeltaDiscoveryResponse,
+  DeltaDiscoveryResponseSchema,
+} from "../gen/envoy/service/discovery/v3/discovery_pb.ts";
+import { type Kind, kindOf, typeUrls } from "./resource/kind.ts";
+import { seal } from "./seal.ts";
+import type { SealedSnapshot, Snapshot } from "./snapshot/snapshot.ts";
+import { isAccepted, nextResponse, openStream, publish, type Response, receive, type Stream } from "./subscription/stream.ts";
+
+/** Proxies that may be connected at once; one more is refused with RESOURCE_EXHAUSTED. */
+export const streamsMax = 1024;
+/** Names that one proxy may ask for, of one kind. */
+export const subscribedNamesMax = 10_000;
+/** A proxy that reconnects names all that it has in one message. */
+export const requestBytesMax = 16 * 1024 * 1024;
+const KEEPALIVE_MS = 30_000;
+const KEEPALIVE_TIMEOUT_MS = 10_000;
+
+/** A proxy refused a response; it keeps what it had, or part of the new (Envoy applies the good half of some). */
+export interface Nack {
+  readonly proxy: string;
+  readonly kind: Kind;
+  /** What was in the response. */
+  readonly resources: readonly string[];
+  readonly message: string;
+}
+
+export interface ProxyStatus {
+  /** The node id of its bootstrap; "" until it has said it. */
+  readonly proxy: string;
+  /** It has accepted everything of the newest snapshot. */
+  readonly acked: boolean;
+  /** What it refused last, at most one per kind; gone once it accepts the kind again. */
+  readonly nacked: readonly Nack[];
+}
+
+export interface XdsServer extends AsyncDisposable {
+  readonly port: number;
+  /**
+   * Makes this the configuration of all proxies. The same snapshot again sends nothing.
+   * @throws SnapshotRefusedError when it is not consistent or a set of endpoints is empty; the last one stays
+   */
+  publish(snapshot: Snapshot): void;
+  /** One entry per connected proxy. */
+  status(): ProxyStatus[];
+  close(): Promise<void>;
+}
+
+export interface XdsOptions {
+  readonly host: string;
+  /** 0: the system chooses. */
+  readonly port: number;
+  readonly onNack?: (nack: Nack) => void;
+}
+
+type Call = ServerDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>;
+
+interface Connection {
+  readonly call: Call;
+  readonly stream: Stream;
+  proxy: string;
+  readonly nacked: Map<Kind, Nack>;
+  /** Names in the responses that wait for an answer. */
+  readonly waiting: Map<Kind, readonly string[]>;
+}
+
+/** Until the first `publish` proxies get no answer and wait: an empty one would take their configuration away. */
+export async function openXdsServer(options: XdsOptions): Promise<XdsServer> {
+  const connections = new Set<Connection>();
+  let snapshot: SealedSnapshot | undefined;
+  const server = new Server({
+    "grpc.max_receive_message_length": requestBytesMax,
+    "grpc.keepalive_time_ms": KEEPALIVE_MS,
+    "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
+  });
+  server.addService(deltaAds, {
+    DeltaAggregatedResources: (call: Call) => {
+      if (connections.size >= streamsMax) {
+        call.destroy(
+          rpcError(status.RESOURCE_EXHAUSTED, `${connections.size} proxies are connected, streamsMax is ${streamsMax}`),
+        );
+        return;
+      }
+      const connection = connect(call, snapshot);
+      connections.add(connection);
+      serve(connection, options, () => connections.delete(connection));
+    },
+  });
+  const port = await bind(server, options.host, options.port);
+  const close = async (): Promise<void> => {
+    for (const { call } of connections) call.end();
+    server.forceShutdown();
+    connections.clear();
+    await Promise.resolve();
+  };
+  return {
+    port,
+    publish(next) {
+      snapshot = seal(next);
+      for (const connection of connections) {
+        publish(connection.stream, snapshot);
+        flush(connection);
+      }
+    },
+    status: () => [...connections].map(statusOf),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function bind(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
+      if (error === null) resolve(bound);
+      else reject(new Error(`the xDS server cannot listen on ${host}:${port}`, { cause: error }));
+    });
+  });
+}
+
+function connect(call: Call, snapshot: SealedSnapshot | undefined): Connection {
+  return { call, stream: openStream(snapshot), proxy: "", nacked: new Map(), waiting: new Map() };
+}
+
+function serve(connection: Connection, options: XdsOptions, gone: () => void): void {
+  const { call } = connection;
+  call.on("data", (request: DeltaDiscoveryRequest) => {
+    const problem = take(connection, request, options);
+    if (problem === undefined) flush(connection);
+    else call.destroy(problem);
+  });
+  call.on("end", () => call.end());
+  call.on("error", gone); // a proxy that breaks its stream comes back with what it has
+  call.on("cancelled", gone);
+  call.on("close", gone);
+}
+
+function take(connection: Connection, request: DeltaDiscoveryRequest, options: XdsOptions): Error | undefined {
+  const { stream, waiting, nacked } = connection;
+  if (request.node !== undefined) connection.proxy = request.node.id;
+  if (request.typeUrl === "") return rpcError(status.INVALID_ARGUMENT, "type_url is empty; an aggregated stream needs it");
+  const kind = kindOf(request.typeUrl);
+  // Other kinds (secrets, runtimes) do not exist here: the proxy's request stays open without an answer.
+  if (kind === undefined) return undefined;
+  const error = request.errorDetail?.message;
+  const resources = waiting.get(kind) ?? [];
+  const before = stream.subscriptions.get(kind)?.pending;
+  const refused = receive(stream, kind, {
+    subscribe: request.resourceNamesSubscribe,
+    unsubscribe: request.resourceNamesUnsubscribe,
+    initialVersions: request.initialResourceVersions,
+    nonce: request.responseNonce,
+    error,
+  });
+  const after = stream.subscriptions.get(kind);
+  const names = (after?.names.size ?? 0) + (after?.owed.size ?? 0);
+  if (names > subscribedNamesMax) {
+    return rpcError(status.RESOURCE_EXHAUSTED, `${names} ${kind} names exceed subscribedNamesMax ${subscribedNamesMax}`);
+  }
+  if (before === undefined || after?.pending !== undefined) return undefined;
+  waiting.delete(kind);
+  if (refused) {
+    const nack = { proxy: connection.proxy, kind, resources, message: error ?? "" };
+    nacked.delete(kind);
+    nacked.set(kind, nack);
+    options.onNack?.(nack);
+  } else nacked.delete(kind);
+  return undefined;
+}
+
+/** At most one response per kind waits for its answer, so at most four are in the send buffer of a proxy that does not read. */
+function flush({ stream, call, waiting }: Connection): void {
+  for (let response = nextResponse(stream); response !== undefined; response = nextResponse(stream)) {
+    waiting.set(response.kind, [...response.upserts.map(({ name }) => name), ...response.removals]);
+    call.write(encode(response));
+  }
+}
+
+function encode({ kind, nonce, upserts, removals }: Response): DeltaDiscoveryResponse {
+  const typeUrl = typeUrls[kind];
+  return create(DeltaDiscoveryResponseSchema, {
+    typeUrl,
+    nonce,
+    resources: upserts.map(({ name, version, body }) => ({ name, version, resource: { typeUrl, value: body } })),
+    removedResources: [...removals],
+    controlPlane: { identifier: "voda" },
+  });
+}
+
+function statusOf({ proxy, stream, nacked }: Connection): ProxyStatus {
+  return { proxy, acked: isAccepted(stream), nacked: [...nacked.values()] };
+}
+
+function rpcError(code: status, details: string): Error {
+  return Object.assign(new Error(details), { code, details });
+}
+
+const deltaAds = {
+  DeltaAggregatedResources: {
+    path: "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources",
+    requestStream: true,
+    responseStream: true,
+    requestDeserialize: (bytes: Buffer): DeltaDiscoveryRequest => fromBinary(DeltaDiscoveryRequestSchema, bytes),
+    requestSerialize: (request: DeltaDiscoveryRequest): Buffer => Buffer.from(toBinary(DeltaDiscoveryRequestSchema, request)),
+    responseDeserialize: (bytes: Buffer): DeltaDiscoveryResponse => fromBinary(DeltaDiscoveryResponseSchema, bytes),
+    responseSerialize: (response: DeltaDiscoveryResponse): Buffer =>
+      Buffer.from(toBinary(DeltaDiscoveryResponseSchema, response)),
+  },
+} as const satisfies Record<string, object>;

@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { address, any, endpoint, overAds } from "../resource/build.ts";
+import {
+  type Cluster,
+  ClusterLoadAssignmentSchema,
+  ClusterSchema,
+  ExtAuthzSchema,
+  HttpConnectionManagerSchema,
+  ListenerSchema,
+  RouteConfigurationSchema,
+} from "../resource/types.ts";
+import { problems } from "./check.ts";
+import type { Snapshot } from "./snapshot.ts";
+
+const eds = (name: string): Cluster => create(ClusterSchema, { name, edsClusterConfig: { edsConfig: overAds() } });
+const assignment = (clusterName: string, ports: readonly number[]) =>
+  create(ClusterLoadAssignmentSchema, {
+    clusterName,
+    endpoints: [{ lbEndpoints: ports.map((port) => endpoint("10.0.0.1", port)) }],
+  });
+const routes = (cluster: string) =>
+  create(RouteConfigurationSchema, {
+    name: "r",
+    virtualHosts: [
+      {
+        routes: [{ action: { case: "route", value: { clusterSpecifier: { case: "cluster", value: cluster } } } }],
+      },
+    ],
+  });
+const listener = (port: number, asks: string, route = "r") =>
+  create(ListenerSchema, {
+    name: "l",
+    address: address("0.0.0.0", port),
+    filterChains: [
+      {
+        filters: [
+          {
+            configType: {
+              case: "typedConfig",
+              value: any(HttpConnectionManagerSchema, {
+                routeSpecifier: { case: "rds", value: { routeConfigName: route } },
+                httpFilters: [
+                  {
+                    configType: {
+                      case: "typedConfig",
+                      value: any(ExtAuthzSchema, {
+                        services: {
+                          case: "httpService",
+                          value: { serverUri: { httpUpstreamType: { case: "cluster", value: asks } } },
+                        },
+                      }),
+                    },
+                  },
+                ],
+              }),
+            },
+          },
+        ],
+      },
+    ],
+  });
+
+const good: Snapshot = {
+  clusters: [eds("a")],
+  assignments: [assignment("a", [1, 2])],
+  listeners: [listener(80, "a")],
+  routes: [routes("a")],
+};
+
+test("a consistent snapshot has no problems", () => {
+  assert.deepEqual(problems(good), []);
+});
+
+const cases: readonly [string, Partial<Snapshot>, RegExp][] = [
+  ["a route to an unknown cluster", { routes: [routes("b")] }, /sends to the cluster "b", which is not there/],
+  ["a cluster without its assignment", { clusters: [eds("a"), eds("b")] }, /"b" waits for the assignment "b"/],
+  ["an assignment without a cluster", { assignments: [...good.assignments, assignment("b", [1])] }, /"b" belongs to no cluster/],
+  ["an empty set of endpoints", { assignments: [assignment("a", [])] }, /"a" is empty/],
+  ["an endpoint twice", { assignments: [assignment("a", [1, 1])] }, /10.0.0.1:1 twice/],
+  ["port 0 of an endpoint", { assignments: [assignment("a", [0])] }, /10.0.0.1:0 is not in 1 to 65535/],
+  ["port 70000 of a listener", { listeners: [listener(70_000, "a")] }, /listener "l": the port of 0.0.0.0:70000/],
+  ["a cluster twice", { clusters: [eds("a"), eds("a")] }, /cluster "a" is there twice/],
+  ["a listener without its routes", { listeners: [listener(80, "a", "s")] }, /waits for the route configuration "s"/],
+  ["a filter that asks an unknown cluster", { listeners: [listener(80, "p")] }, /asks the cluster "p"/],
+  ["no listener", { listeners: [] }, /no listener/],
+];
+for (const [what, change, problem] of cases) {
+  test(`${what} is a problem`, () => {
+    const found = problems({ ...good, ...change });
+    assert.equal(found.length, 1, found.join("; "));
+    assert.match(found[0] ?? "", problem);
+  });
+}

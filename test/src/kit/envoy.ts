@@ -1,0 +1,105 @@
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { get } from "node:http";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { bootstrap, type Endpoint, envoyArguments } from "@voda/envoy";
+import { locate } from "../../../cli/src/binaries/locate.ts";
+import { startProcess } from "./process.ts";
+
+export interface EnvoyOptions {
+  readonly xds: Endpoint;
+  readonly nodeId?: string;
+  /** Resolve at the first answer of the admin port, not only when all configuration is there. */
+  readonly waitForAdminOnly?: boolean;
+}
+
+export interface RunningEnvoy extends AsyncDisposable {
+  readonly pid: number;
+  /** The body of an admin page, such as `/clusters`. */
+  admin(path: string): Promise<string>;
+  /** Whether it has all of its configuration. */
+  isReady(): Promise<boolean>;
+  /** A counter or gauge; 0 when it does not exist. */
+  stat(name: string): Promise<number>;
+  /** What it has written to standard error. */
+  output(): string;
+  stop(): Promise<void>;
+}
+
+const LOOPBACK = "127.0.0.1";
+
+/** A real Envoy of the pinned version with one worker thread; it dies with the test, however that ends. */
+export async function startEnvoy(options: EnvoyOptions): Promise<RunningEnvoy> {
+  const folder = mkdtempSync(join(tmpdir(), "voda-envoy-"));
+  const file = join(folder, "envoy.json");
+  const addressFile = join(folder, "admin");
+  const config = bootstrap({ nodeId: options.nodeId ?? "test", admin: { host: LOOPBACK, port: 0 }, xds: options.xds });
+  writeFileSync(file, JSON.stringify(config));
+  const admin = async (path: string): Promise<{ status: number; body: string }> =>
+    existsSync(addressFile) ? page(readFileSync(addressFile, "utf8"), path) : { status: 0, body: "" };
+  const isReady = async (): Promise<boolean> => (await admin("/ready")).status === 200;
+
+  const envoy = await startProcess({
+    command: locate("envoy"),
+    args: [...envoyArguments(file), "--concurrency", "1", "--admin-address-path", addressFile],
+    ready: async () => (options.waitForAdminOnly === true ? (await admin("/ready")).status !== 0 : isReady()),
+  });
+  const watch = watchdog(envoy.pid);
+  const stop = async (): Promise<void> => {
+    await envoy.kill9();
+    watch.kill("SIGKILL");
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return {
+    pid: envoy.pid,
+    admin: async (path) => (await admin(path)).body,
+    isReady,
+    stat: async (name) => {
+      const line = (await admin(`/stats?filter=^${name.replaceAll(".", "\\.")}$`)).body;
+      return Number(/: (\d+)/.exec(line)?.[1] ?? 0);
+    },
+    output: () => envoy.output(),
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+/** Kills the process when this one is gone: its standard input ends then, even after SIGKILL. */
+function watchdog(pid: number): ReturnType<typeof spawn> {
+  const shell = spawn("sh", ["-c", `read -r line; kill -9 ${pid}`], { stdio: ["pipe", "ignore", "ignore"] });
+  shell.unref();
+  return shell;
+}
+
+function page(address: string, path: string): Promise<{ status: number; body: string }> {
+  return new Promise((resolve) => {
+    const request = get(`http://${address}${path}`, { agent: false }, (response) => {
+      const status = response.statusCode ?? 0;
+      text(response).then(
+        (body) => resolve({ status, body }),
+        () => resolve({ status: 0, body: "" }),
+      );
+    });
+    request.on("error", () => resolve({ status: 0, body: "" })); // not listening yet, or not any more
+  });
+}
+
+const PORT_MIN = 20_000;
+const PORTS = 12_000;
+
+/** A free port that the system does not give to outgoing connections, for a listener that another process opens. */
+export async function listenerPort(): Promise<number> {
+  for (;;) {
+    const port = PORT_MIN + Math.floor(Math.random() * PORTS);
+    const server = createServer();
+    const free = new Promise<boolean>((resolve) => {
+      server.once("listening", () => server.close(() => resolve(true)));
+      server.once("error", () => resolve(false));
+    });
+    server.listen(port, LOOPBACK);
+    if (await free) return port;
+  }
+}

@@ -1,0 +1,258 @@
+// A whole ingress for tests: a real Envoy with the published configuration, nodes and an API that say who they are, a picker.
+import { once } from "node:events";
+import {
+  createServer as createHttp1,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request,
+  type ServerResponse,
+} from "node:http";
+import { connect, createServer as createHttp2, type Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import { buffer, text } from "node:stream/consumers";
+import { type Nack, openXdsServer, type SnapshotRefusedError, type XdsServer } from "@voda/envoy";
+import { openPublisher, type Publisher } from "../../../controlplane/src/publish/publisher.ts";
+import { listenerPort, type RunningEnvoy, startEnvoy } from "./envoy.ts";
+import { waitUntil } from "./wait.ts";
+
+const HOST = "127.0.0.1";
+
+export interface TestServer extends AsyncDisposable {
+  readonly name: string;
+  readonly port: number;
+  /** `ip:port`. */
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+type Handler = (request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse) => void;
+
+/** HTTP/1.1 and h2c on one port, as nodes and the API serve them. */
+export async function openServer(name: string, handler: Handler): Promise<TestServer> {
+  const http1 = createHttp1(handler);
+  const http2 = createHttp2({ streamResetBurst: 1_000_000, streamResetRate: 1_000_000 }, handler);
+  http1.keepAliveTimeout = 0;
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => socket.destroy());
+    socket.once("close", () => sockets.delete(socket));
+    socket.once("readable", () => {
+      const first: Buffer | null = socket.read();
+      if (first === null) return;
+      socket.unshift(first);
+      (first.subarray(0, 3).toString() === "PRI" ? http2 : http1).emit("connection", socket);
+    });
+  });
+  server.listen(0, HOST);
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const close = async (): Promise<void> => {
+    if (!server.listening) return;
+    const closed = once(server, "close");
+    server.close();
+    for (const socket of sockets) socket.destroy();
+    await closed;
+  };
+  return { name, port, address: `${HOST}:${port}`, close, [Symbol.asyncDispose]: close };
+}
+
+/** What a test node saw, as it tells its caller. */
+export interface Seen {
+  readonly server: string;
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+  readonly httpVersion: string;
+}
+
+/** Answers every request with what it saw; to gRPC with the same message and trailers. */
+export function openEcho(name: string): Promise<TestServer> {
+  return openServer(name, (incoming, response) => {
+    void buffer(incoming).then((body) => {
+      const isGrpc = incoming.headers["content-type"]?.startsWith("application/grpc") ?? false;
+      if (isGrpc && response instanceof Http2ServerResponse) {
+        response.setHeader("content-type", "application/grpc");
+        response.setHeader("x-server", name);
+        response.addTrailers({ "grpc-status": "0" });
+        response.end(body);
+        return;
+      }
+      const seen = {
+        server: name,
+        path: incoming.url,
+        headers: incoming.headers,
+        body: String(body),
+        httpVersion: incoming.httpVersion,
+      };
+      response.setHeader("content-type", "application/json");
+      response.setHeader("x-server", name);
+      response.end(JSON.stringify(seen));
+    });
+  });
+}
+
+export interface Picked {
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+export interface TestPicker extends TestServer {
+  /** What Envoy asked, oldest first. */
+  readonly asked: { path: string; headers: IncomingHttpHeaders }[];
+  /** `"hang"` never answers. */
+  answer: (path: string, headers: IncomingHttpHeaders) => Picked | "hang";
+}
+
+export async function openTestPicker(): Promise<TestPicker> {
+  const asked: TestPicker["asked"] = [];
+  const server = await openServer("picker", (incoming, response) => {
+    const path = incoming.url ?? "";
+    asked.push({ path, headers: incoming.headers });
+    const picked = picker.answer(path, incoming.headers);
+    if (picked === "hang") return;
+    response.statusCode = picked.status ?? 200;
+    for (const [key, value] of Object.entries(picked.headers ?? {})) response.setHeader(key, value);
+    response.end(picked.body ?? "");
+  });
+  const picker: TestPicker = { ...server, asked, answer: () => ({}) };
+  return picker;
+}
+
+export interface TestIngress extends AsyncDisposable {
+  readonly port: number;
+  readonly xds: XdsServer;
+  readonly publisher: Publisher;
+  readonly envoy: RunningEnvoy;
+  readonly picker: TestPicker;
+  readonly nacks: Nack[];
+  readonly refused: SnapshotRefusedError[];
+  /** Publishes these nodes and waits until Envoy has them. */
+  setNodes(nodes: readonly TestServer[], draining?: readonly TestServer[]): Promise<void>;
+  restartXds(): Promise<void>;
+}
+
+export function report(nodes: readonly TestServer[], draining: readonly TestServer[] = []) {
+  return nodes.map((node) => ({ id: node.name, ingress: node.address, draining: draining.includes(node) }));
+}
+
+/** @param nodes published before Envoy starts; none: the state before the first node */
+export async function openTestIngress(nodes: readonly TestServer[] = []): Promise<TestIngress> {
+  await using opened = new AsyncDisposableStack();
+  const nacks: Nack[] = [];
+  const refused: SnapshotRefusedError[] = [];
+  const port = await listenerPort();
+  const picker = opened.use(await openTestPicker());
+  const api = opened.use(await openEcho("api"));
+  const open = (xdsPort: number): Promise<XdsServer> =>
+    openXdsServer({ host: HOST, port: xdsPort, onNack: (nack) => nacks.push(nack) });
+  let xds = await open(0);
+  opened.defer(() => xds.close());
+  const publisherOf = (server: XdsServer): Publisher =>
+    openPublisher({
+      xds: server,
+      listener: { host: HOST, port },
+      picker: { host: HOST, port: picker.port },
+      api: [{ host: HOST, port: api.port }],
+      onRefused: (error) => refused.push(error),
+    });
+  let publisher = publisherOf(xds);
+  let last: readonly TestServer[] = nodes;
+  const untilAccepted = (): Promise<unknown> =>
+    waitUntil(() => xds.status().length === 1 && xds.status().every((one) => one.acked), 5_000, "Envoy has accepted everything");
+  const publish = async (list: readonly TestServer[], draining?: readonly TestServer[]): Promise<void> => {
+    last = list;
+    publisher.setNodes(report(list, draining));
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+  };
+  await publish(nodes);
+  const envoy = opened.use(await startEnvoy({ xds: { host: HOST, port: xds.port } }));
+  await untilAccepted();
+  const owned = opened.move();
+  return {
+    port,
+    get xds() {
+      return xds;
+    },
+    get publisher() {
+      return publisher;
+    },
+    envoy,
+    picker,
+    nacks,
+    refused,
+    async setNodes(list, draining) {
+      await publish(list, draining);
+      await untilAccepted();
+    },
+    async restartXds() {
+      const before = xds.port;
+      publisher.close();
+      await xds.close();
+      xds = await open(before);
+      publisher = publisherOf(xds);
+      await publish(last);
+      await untilAccepted();
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+  /** What the server behind Envoy saw; throws when the reply is not from one. */
+  seen(): Seen;
+}
+
+/** One HTTP/1.1 request on a connection of its own. */
+export async function call(
+  port: number,
+  path: string,
+  headers: Readonly<Record<string, string>> = {},
+  body = "",
+): Promise<Reply> {
+  const outgoing = request({ host: HOST, port, path, method: "POST", headers, agent: false });
+  outgoing.end(body);
+  const [response] = (await once(outgoing, "response")) as [IncomingMessage];
+  const answer = await text(response);
+  return { status: response.statusCode ?? 0, headers: response.headers, text: answer, seen: () => JSON.parse(answer) as Seen };
+}
+
+export interface Http2Reply extends Reply {
+  readonly trailers: Readonly<Record<string, unknown>>;
+  readonly body: Buffer;
+}
+
+/** One HTTP/2 request (prior knowledge) on a connection of its own. */
+export async function callHttp2(
+  port: number,
+  path: string,
+  headers: Readonly<Record<string, string>> = {},
+  body: Uint8Array | string = "",
+): Promise<Http2Reply> {
+  const session = connect(`http://${HOST}:${port}`);
+  try {
+    const stream = session.request({ ":method": "POST", ":path": path, ...headers });
+    let trailers: Readonly<Record<string, unknown>> = {};
+    stream.once("trailers", (received: Readonly<Record<string, unknown>>) => {
+      trailers = received;
+    });
+    stream.end(body);
+    const [received] = (await once(stream, "response")) as [IncomingHttpHeaders & { ":status"?: number }];
+    const bytes = await buffer(stream);
+    const answer = String(bytes);
+    return {
+      status: received[":status"] ?? 0,
+      headers: received,
+      text: answer,
+      body: bytes,
+      trailers,
+      seen: () => JSON.parse(answer) as Seen,
+    };
+  } finally {
+    session.close();
+  }
+}

@@ -3,6 +3,7 @@ import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
 import { Objm } from "@nats-io/obj";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
+import { type Endpoint, openXdsServer } from "@voda/envoy";
 import { ensureStreams } from "@voda/proto/streams";
 import { agentsBucket, blobsBucket, nodesBucket } from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
@@ -12,15 +13,17 @@ import { watchAgents } from "./agents/watch-agents.ts";
 import { openApi } from "./api/server.ts";
 import type { Config } from "./config.ts";
 import { Directory } from "./directory/directory.ts";
-import { NodeFollower } from "./directory/follow-nodes.ts";
+import { type NodeEndpoint, NodeFollower } from "./directory/follow-nodes.ts";
 import { publishKey } from "./grant/publish-key.ts";
 import { createSigner } from "./grant/sign.ts";
 import { openPicker } from "./picker/server.ts";
+import { openPublisher } from "./publish/index.ts";
 
 export interface ControlPlane extends AsyncDisposable {
   /** `ip:port` of the API. */
   readonly api: string;
   readonly picker: string;
+  readonly xds: string;
 }
 
 const requestMs = 10_000;
@@ -46,21 +49,48 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
   const signer = createSigner();
   stack.use(await publishKey(js, signer, log));
   const directory = new Directory({ resourcesOf: (namespace, agent) => agents.resourcesOf(namespace, agent) });
+  const picks = { agents, directory, signer, clock: systemClock };
+  const picker = stack.use(await openPicker(picks, { host: config.host, port: config.pickerPort, log }));
+  const apiContext = { ...picks, connection, jsm, definitions, blobs };
+  const api = stack.use(await openApi(apiContext, { host: config.host, port: config.apiPort, log }));
+  const xds = stack.use(
+    await openXdsServer({
+      host: config.host,
+      port: config.xdsPort,
+      onNack: (nack) => log.error({ nack }, "envoy refused a configuration"),
+    }),
+  );
+  const publisher = openPublisher({
+    xds,
+    listener: config.listener,
+    picker: endpointOf(picker.address),
+    api: [endpointOf(api.address)],
+    onRefused: (err) => log.error({ err }, "nodes not published; envoy keeps the last ones"),
+  });
+  stack.defer(() => publisher.close());
   const nodes = {
     connection,
     leases: await buckets.open(nodesBucket),
     directory,
     clock: systemClock,
     log,
-    onNodes: (endpoints: readonly object[]) => log.info({ nodes: endpoints }, "nodes changed"),
+    onNodes: (endpoints: readonly NodeEndpoint[]) => publisher.setNodes(endpoints),
   };
   stack.use(await NodeFollower.open(nodes));
-  const picks = { agents, directory, signer, clock: systemClock };
-  const picker = stack.use(await openPicker(picks, { host: config.host, port: config.pickerPort, log }));
-  const apiContext = { ...picks, connection, jsm, definitions, blobs };
-  const api = stack.use(await openApi(apiContext, { host: config.host, port: config.apiPort, log }));
+  // With nodes, `onNodes` tells; without any, Envoy gets a configuration that says so.
+  if (directory.nodes().length === 0) publisher.setNodes([]);
   const owned = stack.move();
-  return { api: api.address, picker: picker.address, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return {
+    api: api.address,
+    picker: picker.address,
+    xds: `${config.host}:${xds.port}`,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+function endpointOf(address: string): Endpoint {
+  const at = address.lastIndexOf(":");
+  return { host: address.slice(0, at), port: Number(address.slice(at + 1)) };
 }
 
 async function dial(url: string): Promise<NatsConnection> {

@@ -9,7 +9,9 @@ const exitUsage = 2;
 try {
   const controlPlane = await openControlPlane(readConfig(process.argv.slice(2)), log);
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void stop(controlPlane));
-  process.stdout.write(`${JSON.stringify({ ready: true, api: controlPlane.api, picker: controlPlane.picker })}\n`);
+  process.stdout.write(
+    `${JSON.stringify({ ready: true, api: controlPlane.api, picker: controlPlane.picker, xds: controlPlane.xds })}\n`,
+  );
 } catch (error) {
   log.fatal({ err: error }, error instanceof Error ? error.message : "the control plane did not start");
   process.exit(error instanceof ConfigError ? exitUsage : 1);

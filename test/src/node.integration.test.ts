@@ -1,7 +1,7 @@
 // Nodes as processes: what a session promises when handlers fail, nodes die and agents are deployed anew.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { type Cluster, type ClusterNode, call, refusal, startCluster, waitUntil } from "./kit/index.ts";
+import { type Called, type Cluster, type ClusterNode, call, refusal, startCluster, waitUntil } from "./kit/index.ts";
 
 let cluster: Cluster;
 let n1: ClusterNode;
@@ -13,11 +13,21 @@ before(async () => {
 });
 after(() => cluster[Symbol.asyncDispose]());
 
+/** `undefined` when the connection failed: the node is being killed. */
+async function attempt(calling: () => Promise<Called>): Promise<Called | undefined> {
+  try {
+    return await calling();
+  } catch (error) {
+    assert.match(String(error), /fetch failed/);
+    return undefined;
+  }
+}
+
 /** As a client with an idempotency key does. */
 async function insist(url: string, path: string, input: unknown, id?: string): Promise<unknown> {
   const decided = await waitUntil(
     async () => {
-      const called = await call(url, path, { input, ...(id !== undefined && { id }) }).catch(() => undefined);
+      const called = await attempt(() => call(url, path, { input, ...(id !== undefined && { id }) }));
       return called !== undefined && called.status < 500 && called.status !== 429 ? called : undefined;
     },
     15_000,

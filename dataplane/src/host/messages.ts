@@ -25,6 +25,14 @@ export type FromWorker =
   | { readonly type: "open_failed"; readonly activation: number; readonly failure: Failure }
   | { readonly type: "log"; readonly level: LogLevel; readonly line: string };
 
+/** What an agent logs, as JSON in `line`. */
+export interface LogEntry {
+  readonly agent: string;
+  readonly key: string;
+  readonly message: string;
+  readonly fields: object;
+}
+
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
 const kinds = {

@@ -18,7 +18,7 @@ import {
 import { type Failure, fail } from "../invocation.ts";
 import { Activation } from "./activation.ts";
 import { type Channel, type Ends, openChannel } from "./channel.ts";
-import { type FromWorker, fromWorkerFrame, type LogLevel, readToWorker, type ToWorker } from "./messages.ts";
+import { type FromWorker, fromWorkerFrame, type LogEntry, type LogLevel, readToWorker, type ToWorker } from "./messages.ts";
 
 /** What `workers.ts` gives a new thread. */
 export interface WorkerSetup {
@@ -28,7 +28,7 @@ export interface WorkerSetup {
   readonly ends: Ends;
 }
 
-/** One line of an agent's log, in characters; the rest is cut. */
+/** A message of an agent's log, in characters; the rest is cut. Its fields may have as many. */
 const logCharsMax = 8_192;
 
 interface Loaded {
@@ -154,16 +154,21 @@ class WorkerThread {
   #logger(agent: string, key: string): Logger {
     const write =
       (level: LogLevel) =>
-      (message: string, fields: object = {}): void => {
-        let line: string;
-        try {
-          line = JSON.stringify({ ...fields, agent, key, msg: message });
-        } catch (error) {
-          line = JSON.stringify({ agent, key, msg: message, unloggable: String(error) });
-        }
-        this.#say({ type: "log", level, line: line.slice(0, logCharsMax) });
-      };
+      (message: string, fields: object = {}): void =>
+        this.#say({ type: "log", level, line: logLine({ agent, key, message, fields }) });
     return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
+  }
+}
+
+/** Fields that have no JSON form or are too long are left out, and the line says so. */
+function logLine(entry: LogEntry): string {
+  const message = entry.message.slice(0, logCharsMax);
+  try {
+    const line = JSON.stringify({ ...entry, message });
+    if (line.length <= 2 * logCharsMax) return line;
+    return JSON.stringify({ ...entry, message, fields: { leftOut: `fields of ${line.length} characters` } });
+  } catch (error) {
+    return JSON.stringify({ ...entry, message, fields: { leftOut: String(error) } });
   }
 }
 

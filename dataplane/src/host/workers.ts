@@ -5,7 +5,7 @@ import type { SessionName } from "@voda/proto/session";
 import type { Logger } from "pino";
 import { createRing } from "../ring/index.ts";
 import { type Channel, openChannel } from "./channel.ts";
-import { type FromWorker, readFromWorker, type ToWorker, toWorkerFrame } from "./messages.ts";
+import { type FromWorker, type LogEntry, readFromWorker, type ToWorker, toWorkerFrame } from "./messages.ts";
 import type { WorkerSetup } from "./worker.ts";
 
 /** A bundle that does not load in this time is refused. */
@@ -162,8 +162,12 @@ class BundleWorker implements WorkerHandle, AsyncDisposable {
   }
 
   #receive(message: FromWorker): void {
-    if (message.type === "log") this.#options.log[message.level](JSON.parse(message.line), "agent");
-    else this.#options.onMessage(message);
+    if (message.type !== "log") {
+      this.#options.onMessage(message);
+      return;
+    }
+    const { agent, key, message: text, fields } = JSON.parse(message.line) as LogEntry;
+    this.#options.log[message.level]({ ...fields, agent, key }, text);
   }
 
   #exited(thread: Worker, code: number): void {

@@ -1,5 +1,4 @@
 // One session on this node: its lane, and what the host keeps beside it.
-import { hash } from "node:crypto";
 import type { Agent } from "@voda/proto/api";
 import type { SessionName, SessionToken } from "@voda/proto/session";
 import type { Lane, LaneTimer } from "../lane/index.ts";
@@ -25,11 +24,4 @@ export interface Hosted {
   readonly timers: Map<LaneTimer, number>;
   /** Who waits for the session to be out of memory. */
   readonly onCold: (() => void)[];
-}
-
-const PAGE_HASH_BYTES = 16;
-
-/** Tells whether a page is the one that an earlier fold wrote. */
-export function pageHash(bytes: Uint8Array): Uint8Array {
-  return hash("sha256", bytes, "buffer").subarray(0, PAGE_HASH_BYTES);
 }

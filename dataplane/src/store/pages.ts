@@ -12,6 +12,12 @@ export interface PageName {
   readonly index: number;
 }
 
+/** A page as a fold names it. */
+export interface PageReference extends PageName {
+  /** 16 bytes; a page that has another one counts as missing. */
+  readonly hash?: Uint8Array;
+}
+
 /** Bytes of the hash that stands beside a page's name in a fold. */
 export const pageHashBytes = 16;
 /** Reads and purges in flight for one session: a wake must not fill the connection. */
@@ -61,11 +67,13 @@ async function writePage(connection: Connection, commit: Commit, token: SessionT
 export async function readPages(
   connection: Connection,
   token: SessionToken,
-  names: readonly PageName[],
+  names: readonly PageReference[],
 ): Promise<(Uint8Array | undefined)[]> {
   const pages: (Uint8Array | undefined)[] = [];
-  await eachOf(names, async (name, i) => {
-    pages[i] = (await directLast(connection, snapshotStream(0), pageSubject(token, name.epoch, name.index)))?.bytes;
+  await eachOf(names, async ({ epoch, index, hash: wanted }, i) => {
+    const bytes = (await directLast(connection, snapshotStream(0), pageSubject(token, epoch, index)))?.bytes;
+    const isWhole = bytes !== undefined && (wanted === undefined || bytesEqual(pageHash(bytes), wanted));
+    pages[i] = isWhole ? bytes : undefined;
   });
   return pages;
 }

@@ -129,9 +129,14 @@ test("pages are read back in the order of their names, and missing ones show", a
   await assert.rejects(store.writePages(token, clash), /exists with other bytes/);
 });
 
-test("the hash of a page has 16 bytes and tells pages apart", () => {
-  assert.equal(pageHash(utf8.encode("a")).length, 16);
-  assert.notDeepEqual(pageHash(utf8.encode("a")), pageHash(utf8.encode("b")));
+test("a page with another hash than the one that is asked for counts as missing", async (t) => {
+  const { store } = await rig(t);
+  const bytes = utf8.encode("page");
+  const name = { epoch: 1, index: 0 };
+  await store.writePages(token, [{ name, bytes }]);
+  const asked = [pageHash(bytes), pageHash(utf8.encode("other"))].map((hash) => ({ ...name, hash }));
+  assert.deepEqual((await store.readPages(token, asked)).map(text), ["page", undefined]);
+  assert.equal(pageHash(bytes).length, 16);
 });
 
 test("an ended session leaves its tombstone alone", async (t) => {

@@ -4,7 +4,7 @@ import { laneSubjects, logStream, pageSubjects, snapshotStream } from "@voda/pro
 import { assert } from "@voda/stdx";
 import type { Commit, Connection } from "../commit/index.ts";
 import { command, direct, directBatch, fromLeader, request, type Stored, StoreError } from "./direct.ts";
-import { deletePages, type PageName, readPages, writePages } from "./pages.ts";
+import { deletePages, type PageName, type PageReference, readPages, writePages } from "./pages.ts";
 
 /**
  * The stored half of sessions: records of lanes, pages of snapshots, names. Reads are hints; only an accepted append proves
@@ -25,8 +25,8 @@ export interface Store {
   purgeSession(token: SessionToken, goneSeq: number): Promise<void>;
   /** Writes immutable pages; returns when all are stored. */
   writePages(token: SessionToken, pages: readonly { readonly name: PageName; readonly bytes: Uint8Array }[]): Promise<void>;
-  /** In the order of the names; `undefined` where there is none. */
-  readPages(token: SessionToken, names: readonly PageName[]): Promise<(Uint8Array | undefined)[]>;
+  /** In the order of the names; `undefined` where there is none, or none with that hash. */
+  readPages(token: SessionToken, names: readonly PageReference[]): Promise<(Uint8Array | undefined)[]>;
   deletePages(token: SessionToken, names: readonly PageName[]): Promise<void>;
   /** Writes the name record unless it is there. */
   publishName(token: SessionToken, name: SessionName): Promise<void>;

@@ -101,13 +101,14 @@ test("a draining node gets no new sessions, also as one of few, and still those 
   assert.equal((await call(ingress.port, "/agents/c/a/add")).status, 200);
 });
 
-test("with the picker and a node killed, requests go on to the nodes that are left", async () => {
-  await using ingress = await openTestIngress(nodes);
+test("with the picker and one of two nodes killed, every request goes on to the node that is left", async () => {
+  const [first] = nodes;
+  assert.ok(first);
   await using dead = await openEcho("dead");
-  await ingress.setNodes([...nodes, dead]);
+  await using ingress = await openTestIngress([first, dead]);
   await ingress.picker.close();
   await dead.close();
-  for (let i = 0; i < 20; i += 1) assert.equal((await call(ingress.port, `/agents/c/k${i}/add`)).status, 200);
+  for (let i = 0; i < 60; i += 1) assert.equal((await call(ingress.port, `/agents/c/k${i}/add`)).status, 200);
   assert.equal((await call(ingress.port, "/agents/c/a/add", { "x-voda-host": dead.address })).status, 200);
 });
 

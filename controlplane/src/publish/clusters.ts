@@ -23,8 +23,6 @@ const CONNECT_MS = 1_000;
 const STREAMS_PER_CONNECTION_MAX = 100;
 /** Nodes and the API refuse by themselves what is too much, with a reason; Envoy's own bounds are only a last stop. */
 const THRESHOLDS = { maxConnections: 100_000, maxPendingRequests: 100_000, maxRequests: 1_000_000, maxRetries: 1_000 };
-/** With fewer than this share of nodes that take new sessions, those that drain take them too: only when none is left. */
-const PANIC_PERCENT = 1;
 
 const PROTOCOLS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
@@ -75,7 +73,6 @@ export function agentsCluster(): Cluster {
     connectTimeout: duration(CONNECT_MS),
     typedExtensionProtocolOptions: asTheClient(),
     circuitBreakers: { thresholds: [THRESHOLDS] },
-    commonLbConfig: { healthyPanicThreshold: { value: PANIC_PERCENT } },
     loadBalancingPolicy: {
       policies: [
         {

@@ -18,6 +18,8 @@ import { extAuthzFilter } from "./listener.ts";
 /** A stream without a byte in either direction is reset after this. */
 export const streamIdleMs = 3_600_000;
 const RETRIES = 2;
+/** A retry draws a node until it is another one; of two nodes, three draws would give up on every eighth session of the dead one. */
+const HOST_ATTEMPTS = 32n;
 const API_PREFIX = "/voda.api.v1.";
 /** A plain path: the key is what is hashed, so that a session has one node whatever protocol it is called by. */
 const PLAIN_PATH = "^(?:/namespaces/[^/?]*)?/agents/[^/?]*/([^/?]*).*$";
@@ -90,7 +92,7 @@ const retryPolicy = () =>
   create(RetryPolicySchema, {
     retryOn: "connect-failure,refused-stream,reset-before-request",
     numRetries: RETRIES,
-    hostSelectionRetryMaxAttempts: 3n,
+    hostSelectionRetryMaxAttempts: HOST_ATTEMPTS,
     retryHostPredicate: [
       {
         name: "envoy.retry_host_predicates.previous_hosts",

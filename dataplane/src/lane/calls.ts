@@ -142,10 +142,24 @@ export function dropped(step: Step, activation: Activation, call: number, why: A
 
 /** Puts work back before what waits already; work that nobody waits for ends. */
 export function requeue(lane: Lane, works: readonly Work[]): void {
-  const again = works.filter((work) => work.waiters.length > 0);
+  const again = works.filter((work) => work.waiters.length > 0 && !mergeSame(lane, work));
   for (const work of works) if (work.waiters.length === 0) finish(lane, work);
   for (const work of again) work.stage = "queued";
   lane.queue = [...again, ...lane.queue];
+}
+
+/** A failed turn does not let others join; when it must run again, it joins who came later under its id. */
+function mergeSame(lane: Lane, work: Work): boolean {
+  if (work.key === undefined || !lane.rules.joinSameId) return false;
+  const other = lane.running.get(work.key);
+  if (other === undefined) lane.running.set(work.key, work);
+  if (other === undefined || other === work) return false;
+  for (const waiter of work.waiters) {
+    other.waiters.push(waiter);
+    lane.calls.set(waiter.call, other);
+  }
+  work.waiters = [];
+  return true;
 }
 
 export function replyWork(step: Step, work: Work, answer: Uint8Array, n: number, uid: Uint8Array): void {

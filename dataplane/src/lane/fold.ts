@@ -1,5 +1,5 @@
 // Snapshots of a lane (PROTOCOL.md 5.6): when one is taken, where its pages go, what may be trimmed after it.
-import { foldBytesMax, foldRecordsMax, inlineBytesMax, wakeRetryMs } from "./constants.ts";
+import { wakeRetryMs } from "./constants.ts";
 import type { Activation, Cut, Lane, Step, TrimPlan } from "./lane.ts";
 import type { FoldRecord, PageEntry, TrimMark } from "./record.ts";
 import type { LaneEvent, PageName } from "./types.ts";
@@ -8,7 +8,7 @@ import type { LaneEvent, PageName } from "./types.ts";
 export function advanceFold(step: Step, activation: Activation): void {
   const { fold } = activation;
   if (fold.stage === "none") {
-    if (activation.claim !== "owner" || !activation.verified || !wantsFold(activation)) return;
+    if (activation.claim !== "owner" || !activation.verified || !wantsFold(step.lane, activation)) return;
     activation.fold = { stage: "asked" };
     step.out.push({ type: "cut", activation: activation.number });
   } else if (fold.stage === "cut" && activation.claim === "owner" && activation.verified) {
@@ -17,10 +17,10 @@ export function advanceFold(step: Step, activation: Activation): void {
   }
 }
 
-function wantsFold(activation: Activation): boolean {
+function wantsFold({ bounds }: Lane, activation: Activation): boolean {
   if (activation.closing === "sleep") return isQuiet(activation);
   if (activation.closing === "end") return false;
-  return activation.tailRecords >= foldRecordsMax || activation.tailBytes >= foldBytesMax;
+  return activation.tailRecords >= bounds.foldRecordsMax || activation.tailBytes >= bounds.foldBytesMax;
 }
 
 /** Nothing runs, waits or is on its way. */
@@ -51,7 +51,7 @@ export function noteCovered(activation: Activation): void {
 
 function writePages(step: Step, activation: Activation, cut: Cut): void {
   const size = cut.pages.reduce((sum, page) => sum + page.bytes.length, 0);
-  if (size <= inlineBytesMax) {
+  if (size <= step.lane.bounds.inlineBytesMax) {
     activation.fold = { stage: "ready", cut, table: [] };
     return;
   }

@@ -1,6 +1,7 @@
 // The memory of a lane: plain objects that only `step` writes.
 import type { SessionName } from "@voda/proto/session";
 import type { Crc32 } from "@voda/state";
+import { foldBytesMax, foldRecordsMax, inlineBytesMax } from "./constants.ts";
 import type { Dedupe } from "./dedupe.ts";
 import type { LaneRecord, PageEntry, RecordId, RetiredPages, TrimMark } from "./record.ts";
 import type { Base } from "./replay.ts";
@@ -14,8 +15,15 @@ export interface LaneOptions {
   readonly trimDelayMs: number;
   /** Whether the connection to the store is up. */
   readonly connected: boolean;
-  /** For the simulator only. */
+  /** For the simulator only: a rule that is off must be missed, and small bounds are met in a short run. */
   readonly rules?: Rules;
+  readonly bounds?: Bounds;
+}
+
+export interface Bounds {
+  readonly foldRecordsMax: number;
+  readonly foldBytesMax: number;
+  readonly inlineBytesMax: number;
 }
 
 /** One execution of a call, and everybody who waits for it: calls with the same id share it. */
@@ -155,6 +163,7 @@ export interface Lane {
   readonly crc32: Crc32;
   readonly trimDelayMs: number;
   readonly rules: Rules;
+  readonly bounds: Bounds;
   connected: boolean;
   /** Work that no worker has. */
   queue: Work[];
@@ -188,6 +197,7 @@ export function openLane(options: LaneOptions): Lane {
     crc32: options.crc32,
     trimDelayMs: options.trimDelayMs,
     rules: options.rules ?? allRules,
+    bounds: options.bounds ?? { foldRecordsMax, foldBytesMax, inlineBytesMax },
     connected: options.connected,
     queue: [],
     controls: [],

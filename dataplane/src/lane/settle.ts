@@ -18,8 +18,13 @@ export function advanceVerify(step: Step, activation: Activation): void {
 }
 
 function isWanted({ lane }: Step, activation: Activation): boolean {
-  if (lane.queue.length > 0 || activation.closing !== undefined || activation.flight !== undefined) return true;
-  return activation.jobs.size > 0 || activation.pending.length > 0 || activation.fold.stage !== "none";
+  if (lane.queue.length > 0 || activation.orders.length > 0 || activation.flight !== undefined) return true;
+  return (
+    activation.closing !== undefined ||
+    activation.jobs.size > 0 ||
+    activation.pending.length > 0 ||
+    activation.fold.stage !== "none"
+  );
 }
 
 /** 10071 or 10164: it decides nothing. */

@@ -131,6 +131,8 @@ function noteWorker(at: Step, event: FromWorker): void {
       const work = activation.jobs.get(event.call);
       assert(work !== undefined, `worker answers call ${event.call}, which it does not have`);
       work.stage = "executed";
+      // what a failed turn saw may be old news for a call that comes later: that one runs for itself
+      if (work.key !== undefined && lane.running.get(work.key) === work) lane.running.delete(work.key);
       activation.gate.push({ work, after: event.after, answer: event.answer });
       activation.wantsClaim ||= activation.claim === "held";
       return;

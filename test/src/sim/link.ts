@@ -1,0 +1,101 @@
+// A node's connection to the store: delays, losses and copies of messages, and reconnects.
+import type { Clockwork } from "./clockwork.ts";
+import type { Plan } from "./options.ts";
+import type { SimProcess } from "./process.ts";
+import type { SimStore } from "./store.ts";
+
+export type Reply = (deliver: () => void) => void;
+
+export interface Link {
+  readonly isUp: boolean;
+  start(): void;
+  crash(): void;
+  /** The connection breaks; it is made again after `againInMs`, or when the store is back. */
+  lose(againInMs: number): void;
+  /** A message that `act`s at the store, and whose answer may come back. */
+  publish(act: (reply: Reply) => void, extraMs?: number): void;
+}
+
+export interface LinkOptions {
+  readonly plan: Plan;
+  readonly clockwork: Clockwork;
+  readonly process: SimProcess;
+  readonly store: SimStore;
+  readonly changed: (up: boolean) => void;
+}
+
+const RECONNECT_MS = 120;
+
+export function createLink({ plan, clockwork, process, store, changed }: LinkOptions): Link {
+  const { random } = clockwork;
+  const { faults } = plan;
+  let isUp = false;
+  /** Counts the connections; answers of an earlier one do not arrive. */
+  let connection = 0;
+  /** The server that this connection was made to. */
+  let life = 0;
+
+  function connect(): void {
+    if (isUp) return;
+    if (!store.isUp) {
+      process.deliver(RECONNECT_MS, connect);
+      return;
+    }
+    isUp = true;
+    connection += 1;
+    life = store.life;
+    changed(true);
+  }
+
+  function delayMs(): number {
+    return random.chance(faults.slow) ? random.below(3000) : 0.2 + random.next() * 4;
+  }
+
+  function arrive(act: (reply: Reply) => void, sentTo: number, from: number): void {
+    if (store.life !== sentTo || !store.isUp) {
+      if (plan.worldRules.dropBuffersOnReconnect) return;
+      // a client that keeps what it could not send, and sends it on the next connection
+      if (!store.isUp) {
+        clockwork.after(RECONNECT_MS, () => arrive(act, sentTo, from));
+        return;
+      }
+    }
+    act((deliver) => {
+      if (random.chance(faults.lost)) return;
+      process.deliver(delayMs(), () => {
+        if (connection === from && isUp) deliver();
+      });
+    });
+  }
+
+  return {
+    get isUp() {
+      return isUp;
+    },
+    start() {
+      isUp = false;
+      process.deliver(random.below(20), connect);
+    },
+    crash() {
+      isUp = false;
+    },
+    lose(againInMs) {
+      process.deliver(random.below(30), () => {
+        if (!isUp || (againInMs === 0 && life === store.life)) return;
+        isUp = false;
+        changed(false);
+        process.deliver(againInMs + RECONNECT_MS, connect);
+      });
+    },
+    publish(act, extraMs = 0) {
+      if (!isUp) return;
+      const sentTo = life;
+      const from = connection;
+      const copies = random.chance(faults.doubled) ? 2 : 1;
+      for (let i = 0; i < copies; i += 1) {
+        if (random.chance(faults.lost)) continue;
+        clockwork.after(delayMs() + extraMs, () => arrive(act, sentTo, from));
+      }
+    },
+  };
+}

@@ -1,0 +1,109 @@
+// What one run is made of. Everything that is not given is drawn from the seed.
+import { allRules, type Rules } from "../../../dataplane/src/lane/index.ts";
+
+/** Rules that belong to the store, to the leases or to the host. */
+export interface WorldRules {
+  /** A purge names a sequence, never "keep n". */
+  readonly absolutePurge: boolean;
+  /** Validity is computed from the clock, never a flag that a timer clears. */
+  readonly leaseByClock: boolean;
+  /** Every start of a process has a new incarnation. */
+  readonly newIncarnation: boolean;
+  /** A node whose lease ended never renews it. */
+  readonly newIncarnationAfterExpiry: boolean;
+  /** No publish crosses a reconnect. */
+  readonly dropBuffersOnReconnect: boolean;
+}
+
+export const allWorldRules: WorldRules = {
+  absolutePurge: true,
+  leaseByClock: true,
+  newIncarnation: true,
+  newIncarnationAfterExpiry: true,
+  dropBuffersOnReconnect: true,
+};
+
+export interface Faults {
+  readonly crashes: number;
+  readonly pauses: number;
+  readonly disconnects: number;
+  readonly workerLosses: number;
+  readonly storeRestarts: number;
+  readonly powerLosses: number;
+  /** Probabilities per message. */
+  readonly lost: number;
+  readonly doubled: number;
+  readonly slow: number;
+  readonly staleReads: number;
+  readonly busyRefusals: number;
+}
+
+export interface RunOptions {
+  readonly seed: number;
+  readonly rules?: Partial<Rules>;
+  readonly worldRules?: Partial<WorldRules>;
+  /** Instead of what the seed would draw. */
+  readonly faults?: Partial<Faults>;
+  readonly plan?: Partial<Omit<Plan, "seed" | "rules" | "worldRules" | "faults">>;
+}
+
+export interface Plan {
+  readonly seed: number;
+  readonly rules: Rules;
+  readonly worldRules: WorldRules;
+  readonly faults: Faults;
+  readonly nodes: number;
+  readonly writes: number;
+  readonly unkeyed: number;
+  readonly throwing: number;
+  readonly reads: number;
+  readonly sleeps: number;
+  readonly ends: number;
+  /** Operations and faults begin within this time; then everything must come to rest. */
+  readonly busyMs: number;
+  readonly foldRecordsMax: number;
+  readonly inlineBytesMax: number;
+  readonly trimDelayMs: number;
+}
+
+export function planRun(options: RunOptions, random: { below(bound: number): number; chance(p: number): boolean }): Plan {
+  const some = (probability: number, max: number): number => (random.chance(probability) ? 1 + random.below(max) : 0);
+  const rate = (probability: number, max: number): number =>
+    random.chance(probability) ? (1 + random.below(10)) * (max / 10) : 0;
+  const powerLosses = some(0.2, 2);
+  const faults: Faults = {
+    crashes: some(0.4, 3),
+    pauses: some(0.5, 4),
+    disconnects: some(0.3, 3),
+    workerLosses: some(0.25, 3),
+    storeRestarts: some(0.25, 2),
+    powerLosses,
+    lost: rate(0.5, 0.15),
+    doubled: rate(0.4, 0.2),
+    slow: rate(0.5, 0.2),
+    staleReads: rate(0.3, 0.5),
+    busyRefusals: rate(0.3, 0.3),
+    ...options.faults,
+  };
+  return {
+    seed: options.seed,
+    rules: { ...allRules, ...options.rules },
+    worldRules: { ...allWorldRules, ...options.worldRules },
+    faults,
+    nodes: 2 + random.below(2),
+    writes: 2 + random.below(8),
+    unkeyed: some(0.5, 3),
+    throwing: some(0.3, 2),
+    reads: some(0.8, 8),
+    sleeps: some(0.5, 4),
+    ends: some(0.12, 2),
+    busyMs: 1000 + random.below(9000),
+    foldRecordsMax: 2 + random.below(6),
+    inlineBytesMax: random.chance(0.5) ? 24 : 1 << 16,
+    trimDelayMs: faults.powerLosses > 0 ? storeSyncMs * 2 : 0,
+    ...options.plan,
+  };
+}
+
+/** What the store accepted within this time may go with its power. */
+export const storeSyncMs = 1500;

@@ -1,0 +1,181 @@
+// One schedule: a mesh, its clients and its faults from one seed, checked after every step, until everything has come to rest.
+
+import { crc32 } from "node:zlib";
+import { AssertionError } from "@voda/stdx";
+import { decodeRecord } from "../../../dataplane/src/lane/index.ts";
+import { Violation } from "./checks.ts";
+import { type Clients, createClients } from "./clients.ts";
+import { type Clockwork, createClockwork } from "./clockwork.ts";
+import { createLeases, type LeaseNews, type Leases } from "./leases.ts";
+import { createNode, type SimNode } from "./node.ts";
+import { type Plan, planRun, type RunOptions } from "./options.ts";
+import { createStore, type SimStore } from "./store.ts";
+
+export interface RunResult {
+  readonly seed: number;
+  /** What went wrong; `undefined` when everything held and everything was done. */
+  readonly problem: string | undefined;
+  readonly trace: readonly string[];
+  readonly steps: number;
+}
+
+const stepsMax = 200_000;
+/** Time after the last fault within which everything must be done. */
+const calmMsMax = 180_000;
+
+export function run(options: RunOptions): RunResult {
+  const clockwork = createClockwork(options.seed);
+  const plan = planRun(options, clockwork.random);
+  let steps = 0;
+  try {
+    const mesh = createMesh(plan, clockwork);
+    mesh.begin();
+    while (!mesh.isAtRest()) {
+      if (clockwork.nowMs > plan.busyMs + calmMsMax || steps > stepsMax) throw new Violation(`not done: ${mesh.describe()}`);
+      if (!clockwork.next()) throw new Violation(`nothing happens any more: ${mesh.describe()}`);
+      steps += 1;
+    }
+    return { seed: options.seed, problem: undefined, trace: clockwork.trace, steps };
+  } catch (error) {
+    if (!(error instanceof Violation) && !(error instanceof AssertionError)) throw error;
+    return { seed: options.seed, problem: error.message, trace: clockwork.trace, steps };
+  }
+}
+
+interface Mesh {
+  begin(): void;
+  isAtRest(): boolean;
+  describe(): string;
+}
+
+function createMesh(plan: Plan, clockwork: Clockwork): Mesh {
+  const { random } = clockwork;
+  const store = createStore(plan, clockwork, (left) => clients.forget(left));
+  const nodes: SimNode[] = [];
+  const history: LeaseNews[] = [];
+  const leases: Leases = createLeases(
+    clockwork,
+    () => store.isUp,
+    (news) => {
+      history.push(news);
+      for (const node of nodes) node.hear(news);
+    },
+  );
+  const clients: Clients = createClients({
+    plan,
+    clockwork,
+    store,
+    send: (attempt) => random.pick(nodes).receive(attempt, 0),
+  });
+  for (let index = 0; index < plan.nodes; index += 1) {
+    nodes.push(
+      createNode({
+        index,
+        plan,
+        clockwork,
+        store,
+        leases: () => leases,
+        answered: (attempt, outcome) => clients.answered(attempt, outcome),
+        nodeOf: (incarnation) => nodes.find((node) => node.process.isUp && node.holder.incarnation === incarnation),
+      }),
+    );
+  }
+  const start = (node: SimNode): void => {
+    node.start();
+    for (const news of history) node.hear(news);
+  };
+
+  return {
+    begin() {
+      for (const node of nodes) start(node);
+      clients.begin();
+      planFaults({ plan, clockwork, store, nodes, leases, start });
+      const goToSleep = (): void => {
+        if (clients.areDone && !isAsleep(store) && nodes.every((node) => node.isIdle)) clients.wake();
+        if (clients.areDone) for (const node of nodes) node.sleep();
+        clockwork.after(500, goToSleep);
+      };
+      clockwork.after(plan.busyMs, goToSleep);
+    },
+    isAtRest: () =>
+      clockwork.nowMs > plan.busyMs &&
+      clients.areDone &&
+      isAsleep(store) &&
+      nodes.every((node) => node.isIdle && node.unanswered().length === 0),
+    describe: () => {
+      const waiting = clients.operations.filter((operation) => !operation.isDone).map(({ kind, number }) => `${kind} ${number}`);
+      const calls = nodes.map((node, i) => `node ${i} owes ${node.unanswered().length} answers`);
+      return [
+        `waiting: ${waiting.join(", ") || "nobody"}`,
+        `asleep: ${isAsleep(store)}`,
+        ...nodes.map((node) => node.describe()),
+        ...calls,
+      ].join("; ");
+    },
+  };
+}
+
+/** The session is released or deleted: nothing that is needed is in a memory. */
+function isAsleep(store: SimStore): boolean {
+  const last = store.last(true);
+  if (last === undefined) return true;
+  const record = decodeRecord(last.bytes, crc32);
+  return record.kind === "gone" || (record.kind === "fold" && record.released);
+}
+
+interface Scene {
+  readonly plan: Plan;
+  readonly clockwork: Clockwork;
+  readonly store: SimStore;
+  readonly nodes: readonly SimNode[];
+  readonly leases: Leases;
+  readonly start: (node: SimNode) => void;
+}
+
+function planFaults(scene: Scene): void {
+  const { plan, clockwork, nodes } = scene;
+  const { random } = clockwork;
+  const { faults } = plan;
+  const sometime = (count: number, act: () => void): void => {
+    for (let i = 0; i < count; i += 1) clockwork.after(random.below(plan.busyMs), act);
+  };
+  sometime(faults.crashes, () => crash(scene, random.pick(nodes)));
+  sometime(faults.pauses, () => pause(scene, random.pick(nodes)));
+  sometime(faults.disconnects, () => random.pick(nodes).link.lose(random.below(5000)));
+  sometime(faults.workerLosses, () => random.pick(nodes).loseWorkers());
+  sometime(faults.storeRestarts, () => restartStore(scene, 50 + random.below(4000), false));
+  sometime(faults.powerLosses, () => restartStore(scene, 3000 + random.below(1000), true));
+  sometime(plan.sleeps, () => random.pick(nodes).sleep());
+}
+
+function crash({ clockwork, start }: Scene, node: SimNode): void {
+  if (!node.process.isUp) return;
+  node.crash();
+  clockwork.after(clockwork.random.below(5000), () => start(node));
+}
+
+function pause({ clockwork }: Scene, node: SimNode): void {
+  const { process } = node;
+  if (!process.isUp || process.isPaused) return;
+  const { generation } = process;
+  clockwork.say(`${node.describe()}: stopped`);
+  process.pause();
+  clockwork.after(clockwork.random.chance(0.7) ? clockwork.random.below(6000) : clockwork.random.below(500), () => {
+    if (process.generation !== generation) return;
+    clockwork.say(`${node.describe()}: goes on`);
+    process.resume();
+  });
+}
+
+/** Everybody's connection breaks. With the power goes what was not synced; it is back later than any owner's window. */
+function restartStore({ clockwork, store, nodes, leases }: Scene, downMs: number, lossy: boolean): void {
+  if (!store.isUp) return;
+  clockwork.say(`store: ${lossy ? "loses its power" : "stops"}`);
+  store.stop();
+  for (const node of nodes) node.link.lose(0);
+  clockwork.after(downMs, () => {
+    clockwork.say("store: is back");
+    store.start(lossy);
+    leases.sweep();
+  });
+}

@@ -1,0 +1,164 @@
+// One lane of a simulated JetStream stream: compare-and-set on its last sequence, gaps, absolute purges, proposals that are under way,
+// followers that lag, pages; and what a power loss takes.
+import { crc32 } from "node:zlib";
+import { decodeRecord, type PageName, type Stored } from "../../../dataplane/src/lane/index.ts";
+import { replay } from "../../../dataplane/src/lane/replay.ts";
+import { firstVersion, follow, type Version, Violation } from "./checks.ts";
+import type { Clockwork } from "./clockwork.ts";
+import { type Plan, storeSyncMs } from "./options.ts";
+
+export interface Append {
+  readonly expect: number;
+  readonly bytes: Uint8Array;
+  readonly gone: boolean;
+}
+
+interface Row extends Stored {
+  readonly acceptedAtMs: number;
+  /** Number of versions without this record. */
+  readonly before: number;
+  readonly gone: boolean;
+}
+
+export interface SimStore {
+  readonly versions: readonly Version[];
+  /** Changes with every start of the server: nothing sent to the one before arrives. */
+  readonly life: number;
+  readonly isUp: boolean;
+  append(append: Append, answer: (seq: number | "refused") => void): void;
+  last(leader: boolean): Stored | undefined;
+  range(from: number, leader: boolean, limit: number | undefined): Stored[];
+  purge(below: number): void;
+  readPage(name: PageName): Uint8Array | undefined;
+  writePage(name: PageName, bytes: Uint8Array): void;
+  deletePage(name: PageName): void;
+  stop(): void;
+  /** `lossy`: the power was cut, and what was not synced may be gone. Returns what is gone. */
+  start(lossy: boolean): number;
+}
+
+const pageText = (name: PageName): string => `${name.epoch}.${name.index}`;
+const utf8 = new TextDecoder();
+
+/** `onLoss` hears how many versions are left before the others go. */
+export function createStore(plan: Plan, clockwork: Clockwork, onLoss: (left: number) => void): SimStore {
+  const { random } = clockwork;
+  let rows: Row[] = [];
+  let versions: Version[] = [firstVersion];
+  let lastSeq = 0;
+  let proposal: Append | undefined;
+  let life = 1;
+  let isUp = true;
+  let stoppedAtMs = 0;
+  const pages = new Map<string, Uint8Array>();
+  const tipSeq = (): number => rows.at(-1)?.seq ?? 0;
+
+  function accept({ bytes, gone }: Append): number {
+    const record = decodeRecord(bytes, crc32);
+    const before = versions.length;
+    versions.push(...follow(versions.at(-1) ?? firstVersion, record));
+    lastSeq += 1 + (random.chance(0.2) ? random.below(4) : 0);
+    if (gone) rows = [];
+    rows.push({ seq: lastSeq, bytes, acceptedAtMs: clockwork.nowMs, before, gone });
+    const who = `${record.rid.incarnation.slice(0, 4)}.${record.rid.counter}`;
+    clockwork.say(
+      `store: ${record.kind} ${who} accepted at ${lastSeq}, epoch ${record.epoch}: ${versions.at(-1)?.effects.join(" ")}`,
+    );
+    checkWaker();
+    return lastSeq;
+  }
+
+  /** A waker that reads now must see exactly what was committed. */
+  function checkWaker(): void {
+    const truth = (versions.at(-1) ?? firstVersion).effects.join(" ");
+    const seen = wakerSees();
+    if (seen !== truth) throw new Violation(`lost: a waker would see "${seen}", committed is "${truth}"`);
+  }
+
+  function wakerSees(): string {
+    const last = rows.at(-1);
+    if (last === undefined) return "";
+    const from = decodeRecord(last.bytes, crc32).from;
+    const tail = rows.filter((row) => row.seq >= Math.min(from, last.seq));
+    const base = replay(tail.map((row) => ({ seq: row.seq, record: decodeRecord(row.bytes, crc32), bytes: row.bytes.length })));
+    if (base === "gap") return "a gap";
+    const fold = base.fold?.record;
+    const stored = fold === undefined ? [] : (fold.inline ?? fold.table.map(({ name }) => pages.get(pageText(name))));
+    const found = stored.filter((page) => page !== undefined);
+    if (found.length < stored.length) return "a missing page";
+    const effects = found.flatMap((page): string[] => JSON.parse(utf8.decode(page)));
+    return [...effects, ...base.deltas.map((delta) => utf8.decode(delta))].join(" ");
+  }
+
+  function seenBy(leader: boolean): Row[] {
+    if (leader || !random.chance(plan.faults.staleReads)) return rows;
+    return rows.slice(0, Math.max(0, rows.length - 1 - random.below(3)));
+  }
+
+  return {
+    get versions() {
+      return versions;
+    },
+    get life() {
+      return life;
+    },
+    get isUp() {
+      return isUp;
+    },
+    append(append, answer) {
+      // 10071: it moved; 10164: another proposal is on its way
+      if (append.expect !== tipSeq() || proposal !== undefined) return answer("refused");
+      if (!random.chance(plan.faults.busyRefusals)) return answer(accept(append));
+      proposal = append;
+      const bornIn = life;
+      clockwork.after(random.below(40), () => {
+        if (bornIn !== life) return;
+        proposal = undefined;
+        answer(accept(append));
+      });
+    },
+    last: (leader) => seenBy(leader).at(-1),
+    range(from, leader, limit) {
+      return seenBy(leader)
+        .filter((row) => row.seq >= from)
+        .slice(0, limit);
+    },
+    purge(below) {
+      const before = rows.length;
+      rows = plan.worldRules.absolutePurge ? rows.filter((row) => row.seq >= below) : rows.slice(-1);
+      clockwork.say(`store: purge below ${below}, ${before - rows.length} records go`);
+      checkWaker();
+    },
+    readPage: (name) => pages.get(pageText(name)),
+    writePage(name, bytes) {
+      pages.set(pageText(name), bytes);
+    },
+    deletePage(name) {
+      pages.delete(pageText(name));
+      checkWaker();
+    },
+    stop() {
+      isUp = false;
+      stoppedAtMs = clockwork.nowMs;
+      life += 1;
+      proposal = undefined;
+    },
+    start(lossy) {
+      isUp = true;
+      if (!lossy) return 0;
+      const unsynced = rows.filter((row) => row.acceptedAtMs > stoppedAtMs - storeSyncMs).length;
+      const gone = random.below(unsynced + 1);
+      if (gone === 0) return 0;
+      const first = rows[rows.length - gone];
+      rows = rows.slice(0, rows.length - gone);
+      // what a tombstone had rolled up does not come back without it: the lane starts over
+      const left = first === undefined || first.gone ? 1 : first.before;
+      onLoss(left);
+      versions = versions.slice(0, left);
+      lastSeq = tipSeq();
+      clockwork.say(`store: ${gone} records are lost, the last is at ${lastSeq}`);
+      checkWaker();
+      return gone;
+    },
+  };
+}

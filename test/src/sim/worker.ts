@@ -1,0 +1,107 @@
+// A worker's half of an activation: the real turn machine; the state is the list of effects, and a handler takes some time.
+
+import type { Image, Page } from "../../../dataplane/src/lane/index.ts";
+import {
+  openTurn,
+  stepTurn,
+  type Turn,
+  type TurnEffect,
+  type TurnEvent,
+  type TurnMessage,
+} from "../../../dataplane/src/turn/index.ts";
+import { effectOf } from "./checks.ts";
+import type { Operation } from "./clients.ts";
+
+export type FromWorker =
+  | TurnMessage
+  | { readonly type: "cut"; readonly activation: number; readonly after: number; readonly pages: readonly Page[] };
+
+export interface SimWorker {
+  tell(event: TurnEvent): void;
+}
+
+export interface WorkerOptions {
+  readonly activation: number;
+  readonly image: Image;
+  readonly operation: (call: number) => Operation;
+  readonly wallMs: () => number;
+  /** Lets a handler run that long. */
+  readonly run: (done: () => void) => void;
+  readonly say: (message: FromWorker) => void;
+}
+
+export type Told = { readonly effect: string } | { readonly failed: string } | { readonly state: string };
+
+const utf8 = new TextEncoder();
+const text = new TextDecoder();
+const EFFECTS_PER_PAGE = 2;
+const HASH_BYTES = 16;
+
+export const encodeTold = (told: Told): Uint8Array => utf8.encode(JSON.stringify(told));
+export const decodeTold = (bytes: Uint8Array): Told => JSON.parse(text.decode(bytes));
+
+export function createWorker(options: WorkerOptions): SimWorker {
+  const turn: Turn = openTurn(options.activation);
+  const state = [
+    ...options.image.pages.flatMap((page): string[] => JSON.parse(text.decode(page))),
+    ...options.image.deltas.map((delta) => text.decode(delta)),
+  ];
+  /** Handlers that run, by call; a later start takes the place of an earlier one. */
+  const runs = new Map<number, { readonly effect: string }>();
+  const nothing = new Uint8Array(0);
+
+  function start(call: number, readonly: boolean): void {
+    const operation = options.operation(call);
+    const seen = state.join(" ");
+    const run = { effect: effectOf(operation.number, state) };
+    runs.set(call, run);
+    options.run(() => {
+      if (runs.get(call) !== run) return;
+      if (operation.kind === "throw") tell({ type: "threw", call, answer: encodeTold({ failed: seen }) });
+      else if (readonly) tell({ type: "succeeded", call, delta: nothing, answer: encodeTold({ state: seen }) });
+      else tell({ type: "succeeded", call, delta: utf8.encode(run.effect), answer: encodeTold({ effect: run.effect }) });
+    });
+  }
+
+  function tell(event: TurnEvent): void {
+    for (const effect of stepTurn(turn, event, options.wallMs())) perform(effect);
+  }
+
+  function perform(effect: TurnEffect): void {
+    switch (effect.type) {
+      case "start":
+        return start(effect.call, effect.readonly);
+      case "apply": {
+        const run = runs.get(effect.call);
+        if (run !== undefined) state.push(run.effect);
+        runs.delete(effect.call);
+        return;
+      }
+      case "discard":
+        runs.delete(effect.call);
+        return;
+      case "abort":
+        return;
+      case "snapshot":
+        return options.say({ type: "cut", activation: options.activation, after: effect.after, pages: pagesOf(state) });
+      case "say":
+        return options.say(effect.message);
+    }
+  }
+
+  return { tell };
+}
+
+function pagesOf(state: readonly string[]): Page[] {
+  const pages: Page[] = [];
+  for (let at = 0; at < state.length; at += EFFECTS_PER_PAGE) {
+    const bytes = utf8.encode(JSON.stringify(state.slice(at, at + EFFECTS_PER_PAGE)));
+    const hash = new Uint8Array(HASH_BYTES);
+    bytes.forEach((byte, i) => {
+      const place = i % HASH_BYTES;
+      hash[place] = Math.imul((hash[place] ?? 0) + byte + i, 31) & 255;
+    });
+    pages.push({ hash, bytes });
+  }
+  return pages;
+}

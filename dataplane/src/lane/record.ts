@@ -99,6 +99,7 @@ const KIND_AT = 5;
 /** `journal` is reserved for results of steps inside a turn. Kinds below 16 belong to `state`. */
 const kinds = { turns: 16, journal: 17, fold: 18, gone: 19 } as const;
 const flag = { born: 1, named: 2, whole: 4, released: 8, inline: 16, trim: 32 } as const;
+const FLAGS_KNOWN = 63;
 
 export const noRecord: RecordId = { incarnation: "0".repeat(2 * ID_BYTES), counter: 0 };
 
@@ -184,6 +185,7 @@ function flagsOf(record: LaneRecord): number {
 
 function readHead(body: ByteReader): { flags: number; head: Head } {
   const flags = body.u8();
+  if (flags > FLAGS_KNOWN) throw new DecodeError(`record with unknown flags 0x${flags.toString(16)}`);
   const head = {
     rid: readRid(body),
     prev: readRid(body),

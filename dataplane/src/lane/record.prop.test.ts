@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { crc32 } from "node:zlib";
+import { DecodeError } from "@voda/stdx";
+import fc from "fast-check";
+import { decodeRecord, encodeRecord, type LaneRecord } from "./record.ts";
+
+const sixteen = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Uint8Array.from(bytes));
+const blob = fc.uint8Array({ maxLength: 300 }).map((bytes) => Uint8Array.from(bytes));
+const count = fc.maxSafeNat();
+const plain = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> => fc.record(model, { noNullPrototype: true });
+const rid = plain({ incarnation: sixteen.map((bytes) => Buffer.from(bytes).toString("hex")), counter: count });
+const name = plain({ namespace: fc.string({ unit: "grapheme" }), agent: fc.string(), key: fc.string({ unit: "grapheme" }) });
+const head = { rid, prev: rid, n: count, epoch: count, uid: sixteen, from: count, wallMs: count, born: fc.boolean() };
+const named = { ...head, name: fc.option(name, { nil: undefined }) };
+const pageName = plain({ epoch: count, index: count });
+const answers = fc.array(
+  plain({
+    id: sixteen,
+    bodyHash: sixteen,
+    n: count,
+    expiresAtMs: count,
+    brief: fc.boolean(),
+    answer: fc.option(blob, { nil: undefined }),
+  }),
+  { maxLength: 5 },
+);
+const key = plain({ id: sixteen, bodyHash: sixteen, keepMs: count });
+const turn = plain({ key: fc.option(key, { nil: undefined }), delta: blob, answer: blob }).map((one) =>
+  one.key === undefined ? { ...one, answer: new Uint8Array(0) } : one,
+);
+const snapshot = fc.oneof(
+  plain({ inline: fc.array(blob, { maxLength: 4 }), table: fc.constant([]) }),
+  plain({
+    inline: fc.constant(undefined),
+    table: fc.array(plain({ name: pageName, hash: sixteen }), { maxLength: 4 }),
+  }),
+);
+const fold = plain({
+  ...named,
+  kind: fc.constant("fold" as const),
+  covers: count,
+  coversRid: rid,
+  whole: fc.boolean(),
+  released: fc.boolean(),
+  answers,
+  trim: fc.option(plain({ covers: count, wallMs: count }), { nil: undefined }),
+  retired: fc.array(plain({ seq: count, names: fc.array(pageName, { maxLength: 3 }) }), { maxLength: 3 }),
+  snapshot,
+}).map(({ snapshot: pages, ...rest }) => ({ ...rest, ...pages }));
+const record: fc.Arbitrary<LaneRecord> = fc.oneof(
+  plain({ ...named, kind: fc.constant("turns" as const), turns: fc.array(turn, { maxLength: 6 }) }),
+  fold,
+  plain({ ...named, kind: fc.constant("gone" as const), answers }),
+);
+
+test("every record is read back as it was written", () => {
+  fc.assert(fc.property(record, (one) => assert.deepEqual(decodeRecord(encodeRecord(one, crc32), crc32), one)));
+});
+
+test("bytes are decoded or refused with a DecodeError, never anything else", () => {
+  fc.assert(
+    fc.property(record, fc.nat(), fc.uint8Array({ minLength: 1, maxLength: 8 }), (one, place, noise) => {
+      const bytes = encodeRecord(one, crc32);
+      bytes.set(noise, Math.min(16 + (place % bytes.length), bytes.length - noise.length));
+      bytes.fill(0, 12, 16);
+      new DataView(bytes.buffer).setUint32(12, crc32(bytes), true);
+      try {
+        decodeRecord(bytes, crc32);
+      } catch (error) {
+        assert.ok(error instanceof DecodeError, String(error));
+      }
+    }),
+  );
+});

@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { openTurn, readerAttemptsMax, readersMax, stepTurn } from "./turn.ts";
+import type { Job, TurnEffect, TurnEvent } from "./types.ts";
+
+const delta = Uint8Array.of(1);
+const answer = Uint8Array.of(2);
+const write = (call: number, deadlineMs = 1000): Job => ({ call, readonly: false, deadlineMs });
+const read = (call: number, deadlineMs = 1000): Job => ({ call, readonly: true, deadlineMs });
+const run = (job: Job): TurnEvent => ({ type: "run", job });
+const succeeded = (call: number): TurnEvent => ({ type: "succeeded", call, delta, answer });
+const threw = (call: number): TurnEvent => ({ type: "threw", call, answer });
+
+/** Runs the events at time 0 and gives the effects of the last one. */
+function after(...events: TurnEvent[]): TurnEffect[] {
+  const turn = openTurn(7);
+  let effects: TurnEffect[] = [];
+  for (const event of events) effects = stepTurn(turn, event, 0);
+  return effects;
+}
+
+const started = (call: number, readonly = false): TurnEffect => ({ type: "start", call, readonly });
+const turned = (call: number, turn: number): TurnEffect => ({
+  type: "say",
+  message: { type: "turned", activation: 7, call, turn, delta, answer },
+});
+const said = (type: "read" | "failed", call: number, seen: number): TurnEffect => ({
+  type: "say",
+  message: { type, activation: 7, call, after: seen, answer },
+});
+const dropped = (call: number, why: "deadline" | "caller"): TurnEffect => ({
+  type: "say",
+  message: { type: "dropped", activation: 7, call, why },
+});
+
+test("one turn runs at a time, in the order of arrival, and numbers are dense", () => {
+  assert.deepEqual(after(run(write(1))), [started(1)]);
+  assert.deepEqual(after(run(write(1)), run(write(2))), []);
+  assert.deepEqual(after(run(write(1)), run(write(2)), succeeded(1)), [{ type: "apply", call: 1 }, turned(1, 1), started(2)]);
+  assert.deepEqual(after(run(write(1)), run(write(2)), succeeded(1), succeeded(2)), [{ type: "apply", call: 2 }, turned(2, 2)]);
+});
+
+test("a handler that throws leaves nothing, takes no number, and tells what it saw", () => {
+  assert.deepEqual(after(run(write(1)), threw(1)), [{ type: "discard", call: 1 }, said("failed", 1, 0)]);
+  assert.deepEqual(after(run(write(1)), threw(1), run(write(2)), succeeded(2)), [{ type: "apply", call: 2 }, turned(2, 1)]);
+});
+
+test("readers start beside a running turn and answer from the last applied one", () => {
+  assert.deepEqual(after(run(write(1)), run(read(2))), [started(2, true)]);
+  assert.deepEqual(after(run(write(1)), run(read(2)), succeeded(2)), [said("read", 2, 0)]);
+  assert.deepEqual(after(run(write(1)), succeeded(1), run(read(2)), succeeded(2)), [said("read", 2, 1)]);
+});
+
+test("a reader during which a turn was applied starts again, and in the end runs alone", () => {
+  const events: TurnEvent[] = [run(read(1))];
+  for (let turn = 1; turn < readerAttemptsMax; turn += 1) {
+    events.push(run(write(10 + turn)), succeeded(10 + turn), succeeded(1));
+    assert.deepEqual(after(...events), [started(1, true)]);
+  }
+  events.push(run(write(20)), run(write(21)), succeeded(20));
+  // 21 runs: the reader is next, before what comes later
+  assert.deepEqual(after(...events, succeeded(1), run(write(22)), succeeded(21)), [
+    { type: "apply", call: 21 },
+    turned(21, readerAttemptsMax + 1),
+    started(1, true),
+  ]);
+  assert.deepEqual(after(...events, succeeded(1), run(write(22)), succeeded(21), succeeded(1)), [
+    said("read", 1, readerAttemptsMax + 1),
+    started(22),
+  ]);
+});
+
+test("an error of a reader that turns disturbed is not told", () => {
+  assert.deepEqual(after(run(read(1)), run(write(2)), succeeded(2), threw(1)), [started(1, true)]);
+  assert.deepEqual(after(run(read(1)), threw(1)), [said("failed", 1, 0)]);
+});
+
+test("more than readersMax readers wait", () => {
+  const many = Array.from({ length: readersMax }, (_, i) => run(read(i + 1)));
+  assert.deepEqual(after(...many, run(read(100))), []);
+  assert.deepEqual(after(...many, run(read(100)), succeeded(1)), [said("read", 1, 0), started(100, true)]);
+});
+
+test("a queued call whose deadline passed is dropped before any work", () => {
+  const turn = openTurn(7);
+  stepTurn(turn, run(write(1)), 0);
+  stepTurn(turn, run(write(2, 50)), 0);
+  assert.deepEqual(stepTurn(turn, succeeded(1), 50), [{ type: "apply", call: 1 }, turned(1, 1), dropped(2, "deadline")]);
+  assert.deepEqual(stepTurn(turn, run(read(3, 50)), 50), [dropped(3, "deadline")]);
+});
+
+test("a queued call whose caller went away is dropped; a running one only hears of it", () => {
+  assert.deepEqual(after(run(write(1)), run(write(2)), { type: "cancel", call: 2, why: "caller" }), [dropped(2, "caller")]);
+  assert.deepEqual(after(run(write(1)), { type: "cancel", call: 1, why: "caller" }), [{ type: "abort", call: 1, why: "caller" }]);
+  assert.deepEqual(after({ type: "cancel", call: 1, why: "caller" }), []);
+});
+
+test("a turn that passes its deadline is discarded, the next one runs, and its late end is nothing", () => {
+  const late: TurnEvent[] = [run(write(1)), run(write(2)), { type: "cancel", call: 1, why: "deadline" }];
+  assert.deepEqual(after(...late), [
+    { type: "abort", call: 1, why: "deadline" },
+    { type: "discard", call: 1 },
+    dropped(1, "deadline"),
+    started(2),
+  ]);
+  assert.deepEqual(after(...late, succeeded(1)), []);
+  assert.deepEqual(after(run(read(1)), { type: "cancel", call: 1, why: "deadline" }, succeeded(1)), []);
+});
+
+test("a snapshot is of the applied turns, whatever runs", () => {
+  assert.deepEqual(after(run(write(1)), succeeded(1), run(write(2)), { type: "cut" }), [{ type: "snapshot", after: 1 }]);
+});
+
+test("after close nothing is said any more", () => {
+  const close: TurnEvent[] = [run(write(1)), run(write(2)), run(read(3)), { type: "close" }];
+  assert.deepEqual(after(...close), [
+    { type: "abort", call: 1, why: "caller" },
+    { type: "discard", call: 1 },
+    { type: "abort", call: 3, why: "caller" },
+    { type: "discard", call: 3 },
+  ]);
+  assert.deepEqual(after(...close, succeeded(1)), []);
+  assert.deepEqual(after(...close, run(write(4))), []);
+});

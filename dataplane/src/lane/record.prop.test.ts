@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
 import { DecodeError } from "@voda/stdx";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { decodeRecord, encodeRecord, type LaneRecord } from "./record.ts";
 
 const sixteen = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Uint8Array.from(bytes));

@@ -158,7 +158,8 @@ export type LaneEffect =
       readonly leader: boolean;
       readonly limit: number | undefined;
     }
-  | { readonly type: "readPages"; readonly token: number; readonly names: readonly PageName[] }
+  /** A page with another hash counts as missing. */
+  | { readonly type: "readPages"; readonly token: number; readonly names: readonly (PageName & { readonly hash: Uint8Array })[] }
   | {
       readonly type: "writePages";
       readonly token: number;

@@ -84,7 +84,7 @@ function loaded(step: Step, attempts: number, base: Base | "gap"): void {
   }
   const token = step.world.unique();
   step.lane.waking = { stage: "pages", token, attempts, base };
-  step.out.push({ type: "readPages", token, names: table.map((entry) => entry.name) });
+  step.out.push({ type: "readPages", token, names: table.map(({ name, hash }) => ({ ...name, hash })) });
 }
 
 /** A missing page means that there is a newer fold. */

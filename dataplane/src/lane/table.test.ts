@@ -1,0 +1,335 @@
+// The table of PROTOCOL.md 4: what each event does in each state of an activation.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { all, callOf, createRig, me, one, other, type Rig, readOf, recordOf, stored, typesOf } from "./testing/rig.ts";
+import type { LaneEffect } from "./types.ts";
+
+/** Another node's record took the place of ours: the store shows it. */
+function showFence(rig: Rig, looking: readonly LaneEffect[]): LaneEffect[] {
+  const own = rig.activation.expect > 0 ? [rig.tip()] : [];
+  const fence = rig.fence();
+  return rig.range(rig.last(looking, fence), ...own, fence);
+}
+
+/** After a fence: the memory goes, and the calls go to the new owner. */
+function assertForwards(rig: Rig, effects: readonly LaneEffect[], calls: readonly number[]): void {
+  assert.equal(one(effects, "close").activation > 0, true);
+  assert.equal(one(effects, "cold").why, "fenced");
+  const forwards = all(rig.last(effects, stored(9, { ...recordOf(other, 9), epoch: 9 })), "forward");
+  assert.deepEqual(
+    forwards.map(({ call, incarnation }) => [call, incarnation]),
+    calls.map((call) => [call, other]),
+  );
+  assert.equal(rig.phase, "cold");
+}
+
+test("invocation, cold: wake", () => {
+  const rig = createRig();
+  const effects = rig.invoke(callOf(1));
+  assert.deepEqual(typesOf(effects), ["readLast"]);
+  assert.equal(one(effects, "readLast").leader, false);
+  assert.deepEqual(typesOf(rig.last(effects)), ["open", "run"]);
+  assert.equal(rig.phase, "held");
+});
+
+test("invocation, held: run; its record is the claim", () => {
+  const rig = createRig().held();
+  assert.deepEqual(typesOf(rig.invoke(callOf(2))), ["run"]);
+  const effects = rig.turned(1);
+  assert.equal(one(effects, "append").expect, 0);
+  assert.deepEqual(typesOf(rig.accept(effects)), ["owned", "reply"]);
+  assert.equal(rig.phase, "owner");
+});
+
+test("invocation, owner: run, append when nothing is in flight", () => {
+  const rig = createRig().owner();
+  assert.deepEqual(typesOf(rig.invoke(callOf(2))), ["run"]);
+  rig.invoke(callOf(3));
+  rig.invoke(callOf(4));
+  const first = rig.turned(2);
+  assert.equal(one(first, "append").expect, 1);
+  assert.deepEqual(typesOf(rig.turned(3)), []);
+  assert.deepEqual(typesOf(rig.turned(4)), []);
+  const second = rig.accept(first);
+  assert.deepEqual(typesOf(second), ["reply", "append"]);
+  assert.deepEqual(
+    all(rig.accept(second), "reply").map((reply) => reply.call),
+    [3, 4],
+  );
+});
+
+test("invocation, settling: run into the pipeline", () => {
+  const { rig } = createRig().settling();
+  assert.deepEqual(typesOf(rig.invoke(callOf(3))), ["run"]);
+  assert.deepEqual(typesOf(rig.turned(3)), []);
+});
+
+test("invocation, releasing: wait, then wake the session again", () => {
+  const { rig, release } = createRig().releasing();
+  assert.deepEqual(typesOf(rig.invoke(callOf(2))), []);
+  assert.deepEqual(typesOf(rig.accept([release])), ["close", "cold", "readLast"]);
+});
+
+test("invocation, verifying: wait for the look at the last record", () => {
+  const rig = createRig().verifying();
+  const effects = rig.invoke(callOf(2));
+  assert.deepEqual(typesOf(effects), ["readLast"]);
+  assert.equal(one(effects, "readLast").leader, true);
+  assert.deepEqual(typesOf(rig.last(effects, rig.tip())), ["run"]);
+  assert.equal(rig.phase, "owner");
+});
+
+test("readonly, cold and held: a bare claim goes out at once, and the answer waits for it", () => {
+  const rig = createRig();
+  const effects = rig.last(rig.invoke(readOf(1)));
+  assert.deepEqual(typesOf(effects), ["open", "run", "append"]);
+  assert.deepEqual(typesOf(rig.read(1)), []);
+  assert.deepEqual(typesOf(rig.accept(effects)), ["owned", "reply"]);
+});
+
+test("readonly, owner: answered without the log", () => {
+  const rig = createRig().owner();
+  assert.deepEqual(typesOf(rig.invoke(readOf(2))), ["run"]);
+  assert.deepEqual(typesOf(rig.read(2)), ["reply"]);
+});
+
+test("readonly, owner: an answer waits for every turn that it has seen", () => {
+  const rig = createRig().owner();
+  rig.invoke(callOf(2));
+  const flight = rig.turned(2);
+  rig.invoke(readOf(3));
+  assert.deepEqual(typesOf(rig.read(3)), []);
+  assert.deepEqual(
+    all(rig.accept(flight), "reply").map((reply) => reply.call),
+    [2, 3],
+  );
+});
+
+test("the error of a failed turn waits as a readonly answer does, and is not stored", () => {
+  const rig = createRig().held();
+  const claim = rig.failed(1);
+  assert.deepEqual(typesOf(claim), ["append"]);
+  assert.deepEqual(typesOf(rig.accept(claim)), ["owned", "reply"]);
+  assert.deepEqual(typesOf(rig.invoke(callOf(5, { id: callOf(1).id }))), ["run"]);
+});
+
+test("readonly, settling: an answer waits", () => {
+  const { rig, flight } = createRig().settling();
+  rig.invoke(readOf(3));
+  assert.deepEqual(typesOf(rig.read(3)), []);
+  assert.deepEqual(typesOf(rig.accept([flight])), ["reply", "reply"]);
+});
+
+test("readonly, releasing: nothing is answered from the moment the release is sent", () => {
+  const { rig } = createRig().releasing();
+  assert.deepEqual(typesOf(rig.invoke(readOf(2))), []);
+});
+
+test("readonly, verifying: answered after the look", () => {
+  const rig = createRig().verifying();
+  const effects = rig.invoke(readOf(2));
+  assert.deepEqual(typesOf(rig.last(effects, rig.tip())), ["run"]);
+  assert.deepEqual(typesOf(rig.read(2)), ["reply"]);
+});
+
+test("append acknowledged, releasing: cold, and the fold before the last allows a trim", () => {
+  const rig = createRig({ bounds: { foldRecordsMax: 1, foldBytesMax: 1000, inlineBytesMax: 1000 } }).owner();
+  // the first record asks for a fold
+  rig.accept(rig.cut());
+  rig.tell({ type: "sleep" });
+  const release = rig.cut();
+  const effects = rig.accept(release);
+  assert.deepEqual(typesOf(effects), ["trim", "close", "cold"]);
+  assert.equal(one(effects, "trim").below, 2);
+  assert.equal(rig.phase, "cold");
+});
+
+test("append refused, held and owner: settle; the record in the lane is ours", () => {
+  const rig = createRig().held();
+  const flight = one(rig.turned(1), "append");
+  const looking = rig.tell({ type: "refused", token: flight.token });
+  assert.equal(one(looking, "readLast").leader, true);
+  assert.equal(rig.phase, "settling");
+  const effects = rig.last(looking, { seq: 4, bytes: flight.bytes });
+  assert.deepEqual(typesOf(effects), ["owned", "reply"]);
+});
+
+test("append refused, nothing moved: it decides nothing, the same record is sent again", () => {
+  const { rig, flight } = createRig().settling();
+  const looking = rig.tell({ type: "refused", token: flight.token });
+  assert.deepEqual(typesOf(rig.last(looking, rig.tip())), []);
+  assert.deepEqual(one(rig.wait(10), "append"), flight);
+});
+
+test("append refused, ours is in the lane and another record after it: answered, then fenced", () => {
+  const { rig, flight } = createRig().settling();
+  const looking = rig.tell({ type: "refused", token: flight.token });
+  const theirs = stored(3, { ...recordOf(other, 3), epoch: 9 });
+  const effects = rig.range(rig.last(looking, theirs), rig.tip(), { seq: 2, bytes: flight.bytes });
+  assert.deepEqual(typesOf(effects), ["reply", "close", "cold"]);
+});
+
+test("append refused, another record took its place: its calls go to the new owner", () => {
+  const { rig, flight } = createRig().settling();
+  rig.invoke(readOf(3));
+  assertForwards(rig, showFence(rig, rig.tell({ type: "refused", token: flight.token })), [2, 3]);
+});
+
+test("append refused, releasing: settle; fenced means cold", () => {
+  const { rig, release } = createRig().releasing();
+  assert.deepEqual(typesOf(showFence(rig, rig.tell({ type: "refused", token: release.token }))), ["close", "cold"]);
+});
+
+test("no answer in time: the same record again, later and later, until it is given up", () => {
+  const rig = createRig().owner();
+  rig.invoke(callOf(2));
+  const flight = one(rig.turned(2), "append");
+  assert.deepEqual(typesOf(rig.wait(1999)), []);
+  assert.deepEqual(one(rig.wait(1), "append"), flight);
+  assert.deepEqual(typesOf(rig.wait(49)), []);
+  assert.deepEqual(one(rig.wait(1), "append"), flight);
+  assert.deepEqual(typesOf(rig.wait(99)), []);
+  assert.deepEqual(one(rig.wait(1), "append"), flight);
+  assert.deepEqual(typesOf(rig.wait(60_000)), ["close", "cold", "readLast"]);
+});
+
+test("no answer in time, releasing: send again", () => {
+  const { rig, release } = createRig().releasing();
+  assert.deepEqual(one(rig.wait(2000), "append"), release);
+});
+
+test("fenced, held: the calls go to the owner", () => {
+  const rig = createRig().held();
+  const flight = one(rig.turned(1), "append");
+  assertForwards(rig, showFence(rig, rig.tell({ type: "refused", token: flight.token })), [1]);
+});
+
+test("fenced, outcome unknown: a call without an id is not run again, the others are", () => {
+  const { rig, flight } = createRig().settling(callOf(2, { id: undefined }));
+  rig.invoke(callOf(3));
+  const looking = rig.tell({ type: "refused", token: flight.token });
+  const late = stored(9, { ...recordOf(other, 9), epoch: 9 });
+  const effects = rig.range(rig.last(looking, late), late);
+  assert.deepEqual(typesOf(effects), ["fail", "close", "cold", "readLast"]);
+  assert.deepEqual(one(effects, "fail").failure.reason, "store_away");
+  assert.deepEqual(one(rig.last(effects, late), "forward").call, 3);
+});
+
+test("fenced, definitely not committed: a call without an id goes to the new owner too", () => {
+  const { rig, flight } = createRig().settling(callOf(2, { id: undefined }));
+  assertForwards(rig, showFence(rig, rig.tell({ type: "refused", token: flight.token })), [2]);
+});
+
+test("lease not valid, owner: reads wait; renewed in time: as before", () => {
+  const rig = createRig().owner();
+  rig.world.valid = false;
+  rig.invoke(readOf(2));
+  assert.deepEqual(typesOf(rig.read(2)), []);
+  rig.world.valid = true;
+  assert.deepEqual(typesOf(rig.tell({ type: "leases" })), ["reply"]);
+});
+
+test("lease ended, owner: held under the new incarnation, and reads wait for the new claim", () => {
+  const rig = createRig().owner();
+  const { epoch } = rig.activation;
+  rig.world.incarnation = other;
+  assert.deepEqual(typesOf(rig.invoke(readOf(2))), ["run", "append"]);
+  assert.equal(rig.phase, "held");
+  assert.equal(rig.activation.epoch, epoch + 1);
+  assert.deepEqual(typesOf(rig.read(2)), []);
+});
+
+test("lease ended, settling: a record of the old incarnation is committed, but is no claim", () => {
+  const { rig, flight } = createRig().settling();
+  rig.world.incarnation = other;
+  assert.deepEqual(typesOf(rig.accept([flight])), ["reply"]);
+  assert.equal(rig.phase, "held");
+});
+
+test("reconnect, held: the tip is looked at before the claim", () => {
+  const rig = createRig().held();
+  rig.tell({ type: "connection", up: false });
+  assert.deepEqual(typesOf(rig.turned(1)), []);
+  const looking = rig.tell({ type: "connection", up: true });
+  assert.deepEqual(typesOf(rig.last(looking)), ["append"]);
+});
+
+test("reconnect, settling: verify, then send again at once", () => {
+  const { rig, flight } = createRig().settling();
+  rig.tell({ type: "connection", up: false });
+  assert.deepEqual(typesOf(rig.wait(5000)), []);
+  const looking = rig.tell({ type: "connection", up: true });
+  assert.deepEqual(one(rig.last(looking, rig.tip()), "append"), flight);
+});
+
+test("reconnect, releasing: verify, then send again", () => {
+  const { rig, release } = createRig().releasing();
+  rig.tell({ type: "connection", up: false });
+  const looking = rig.tell({ type: "connection", up: true });
+  assert.deepEqual(one(rig.last(looking, rig.tip()), "append"), release);
+});
+
+test("reconnect, verifying: again; an answer to the look before is nothing", () => {
+  const rig = createRig().verifying();
+  const before = rig.invoke(callOf(2));
+  rig.tell({ type: "connection", up: false });
+  const looking = rig.tell({ type: "connection", up: true });
+  assert.deepEqual(typesOf(looking), ["readLast"]);
+  assert.deepEqual(typesOf(rig.last(before, rig.tip())), []);
+  assert.deepEqual(typesOf(rig.last(looking, rig.tip())), ["run"]);
+});
+
+test("the last record is not ours any more, verifying: fenced", () => {
+  const rig = createRig().verifying();
+  assertForwards(rig, showFence(rig, rig.invoke(callOf(2))), [2]);
+});
+
+test("the last record vanished, verifying: fenced with an alarm", () => {
+  const rig = createRig().verifying();
+  const effects = rig.last(rig.invoke(callOf(2)));
+  assert.deepEqual(typesOf(effects), ["alarm", "close", "cold", "readLast"]);
+  assert.equal(one(effects, "alarm").alarm, "data_loss");
+});
+
+test("the sequence of the last record was given out again, verifying: fenced with an alarm", () => {
+  const rig = createRig().verifying();
+  const reused = stored(1, recordOf(other, 1));
+  assert.equal(one(rig.last(rig.invoke(callOf(2)), reused), "alarm").alarm, "data_loss");
+});
+
+test("idle, held: the memory is dropped", () => {
+  const rig = createRig();
+  rig.last(rig.invoke(callOf(1)));
+  rig.tell({ type: "dropped", activation: rig.activation.number, call: 1, why: "caller" });
+  assert.deepEqual(typesOf(rig.tell({ type: "sleep" })), ["close", "cold"]);
+});
+
+test("idle, owner: cut, fold with release; a wake then reads one record", () => {
+  const rig = createRig().owner();
+  assert.deepEqual(typesOf(rig.tell({ type: "sleep" })), ["cut"]);
+  const release = rig.cut();
+  assert.deepEqual(typesOf(rig.accept(release)), ["close", "cold"]);
+  const effects = rig.last(rig.invoke(callOf(2)), { seq: 2, bytes: one(release, "append").bytes });
+  assert.deepEqual(typesOf(effects), ["open", "run"]);
+  assert.equal(one(effects, "open").epoch, 2);
+  assert.equal(one(effects, "open").image.pages.length, 1);
+});
+
+test("idle, settling: the session sleeps after its append is settled", () => {
+  const { rig, flight } = createRig().settling();
+  assert.deepEqual(typesOf(rig.tell({ type: "sleep" })), []);
+  assert.deepEqual(typesOf(rig.accept([flight])), ["reply", "cut"]);
+});
+
+test("idle, verifying: first the look", () => {
+  const rig = createRig().verifying();
+  const looking = rig.tell({ type: "sleep" });
+  assert.deepEqual(typesOf(looking), ["readLast"]);
+  assert.deepEqual(typesOf(rig.last(looking, rig.tip())), ["cut"]);
+});
+
+test("a session of this incarnation whose memory was dropped is claimed again, not forwarded", () => {
+  const rig = createRig();
+  const looking = rig.last(rig.invoke(callOf(1)), stored(1, recordOf(me, 1)));
+  assert.deepEqual(typesOf(rig.range(looking, stored(1, recordOf(me, 1)))), ["open", "run"]);
+});

@@ -1,0 +1,189 @@
+// A lane with its world in a test's hand: events go in, effects are looked at, and each state of PROTOCOL.md 4 is one call away.
+import assert from "node:assert/strict";
+import { crc32 } from "node:zlib";
+import { type LaneOptions, openLane, phaseOf } from "../lane.ts";
+import { encodeRecord, type FoldRecord, type LaneRecord, noRecord, type RecordId } from "../record.ts";
+import { stepLane } from "../step.ts";
+import type { Call, LaneEffect, LaneEvent, Standing, Stored } from "../types.ts";
+
+export const me = "a".repeat(32);
+export const other = "b".repeat(32);
+export const sixteen = (first: number): Uint8Array => new Uint8Array(16).fill(first);
+const uid = sixteen(77);
+const name = { namespace: "default", agent: "counter", key: "k" };
+
+type Of<T extends LaneEffect["type"]> = Extract<LaneEffect, { type: T }>;
+
+export function callOf(number: number, more: Partial<Call> = {}): Call {
+  return {
+    call: number,
+    readonly: false,
+    deadlineMs: 1_000_000,
+    id: sixteen(number),
+    keepMs: 600_000,
+    bodyHash: sixteen(1),
+    hops: 0,
+    bytes: 10,
+    ...more,
+  };
+}
+
+export const readOf = (number: number, more: Partial<Call> = {}): Call => callOf(number, { readonly: true, ...more });
+
+/** A record of somebody, at `n`, after `prev`. */
+export function recordOf(by: string, n: number, prev: RecordId = noRecord, more: Partial<FoldRecord> = {}): LaneRecord {
+  const head = {
+    rid: { incarnation: by, counter: 1000 + n },
+    prev,
+    n,
+    epoch: 1,
+    uid,
+    from: 1,
+    wallMs: 0,
+    born: n === 1,
+    name: undefined,
+  };
+  if (more.kind !== "fold") return { ...head, kind: "turns", turns: [], ...(more.epoch !== undefined && { epoch: more.epoch }) };
+  return {
+    ...head,
+    kind: "fold",
+    covers: 0,
+    coversRid: prev,
+    whole: true,
+    released: false,
+    inline: [],
+    table: [],
+    answers: [],
+    trim: undefined,
+    retired: [],
+    ...more,
+  };
+}
+
+export const stored = (seq: number, record: LaneRecord): Stored => ({ seq, bytes: encodeRecord(record, crc32) });
+
+export function createRig(options: Partial<LaneOptions> = {}) {
+  const lane = openLane({ name, crc32, trimDelayMs: 0, connected: true, ...options });
+  const world = {
+    wallMs: 1000,
+    monotonicMs: 1000,
+    incarnation: me,
+    valid: true,
+    standings: new Map<string, Standing>(),
+    count: 0,
+    leaseValid: () => world.valid,
+    standing: (incarnation: string): Standing => world.standings.get(incarnation) ?? { type: "living" },
+    unique: () => (world.count += 1),
+    birth: () => uid,
+  };
+  let seq = 0;
+  let turn = 0;
+  const rig = {
+    lane,
+    world,
+    get phase() {
+      return phaseOf(lane);
+    },
+    get activation() {
+      const { activation } = lane;
+      assert.ok(activation !== undefined, "the session is not in memory");
+      return activation;
+    },
+    tell: (event: LaneEvent): LaneEffect[] => stepLane(lane, event, world),
+    invoke: (call: Call): LaneEffect[] => rig.tell({ type: "invoke", call }),
+    /** Time passes and a timer rings. */
+    wait(ms: number, timer: "append" | "wake" | "fold" = "append"): LaneEffect[] {
+      world.wallMs += ms;
+      world.monotonicMs += ms;
+      return rig.tell({ type: "timer", timer });
+    },
+    /** Answers the read that is asked for among the effects. */
+    last: (effects: readonly LaneEffect[], record?: Stored): LaneEffect[] =>
+      rig.tell({ type: "last", token: one(effects, "readLast").token, record }),
+    range: (effects: readonly LaneEffect[], ...records: Stored[]): LaneEffect[] =>
+      rig.tell({ type: "range", token: one(effects, "readRange").token, records }),
+    accept(effects: readonly LaneEffect[]): LaneEffect[] {
+      seq = Math.max(seq, rig.lane.activation?.expect ?? 0) + 1;
+      return rig.tell({ type: "appended", token: one(effects, "append").token, seq });
+    },
+    turned(call: number, bytes = 1): LaneEffect[] {
+      turn += 1;
+      const { number } = rig.activation;
+      return rig.tell({ type: "turned", activation: number, call, turn, delta: new Uint8Array(bytes), answer: sixteen(call) });
+    },
+    read: (call: number, after = turn): LaneEffect[] =>
+      rig.tell({ type: "read", activation: rig.activation.number, call, after, answer: sixteen(call) }),
+    failed: (call: number, after = turn): LaneEffect[] =>
+      rig.tell({ type: "failed", activation: rig.activation.number, call, after, answer: sixteen(call) }),
+    cut: (after = turn): LaneEffect[] =>
+      rig.tell({ type: "cut", activation: rig.activation.number, after, pages: [{ hash: sixteen(9), bytes: sixteen(3) }] }),
+    /** A new session, loaded for call 1, which is at the worker. */
+    held() {
+      rig.last(rig.invoke(callOf(1)));
+      assert.equal(rig.phase, "held");
+      return rig;
+    },
+    /** Call 1 is committed and answered. */
+    owner() {
+      rig.held();
+      rig.accept(rig.turned(1));
+      assert.equal(rig.phase, "owner");
+      return rig;
+    },
+    /** The record of call 2 is on its way, and nobody has answered in time. */
+    settling(call: Call = callOf(2)) {
+      rig.owner();
+      rig.invoke(call);
+      rig.turned(2);
+      const again = rig.wait(2000);
+      assert.equal(rig.phase, "settling");
+      return { rig, flight: one(again, "append") };
+    },
+    /** The fold with release is on its way. */
+    releasing() {
+      rig.owner();
+      rig.tell({ type: "sleep" });
+      const release = rig.cut();
+      assert.equal(rig.phase, "releasing");
+      return { rig, release: one(release, "append") };
+    },
+    verifying() {
+      rig.owner();
+      rig.tell({ type: "connection", up: false });
+      rig.tell({ type: "connection", up: true });
+      assert.equal(rig.phase, "verifying");
+      return rig;
+    },
+    /** The tip as the store has it. */
+    tip: (): Stored => {
+      const { expect, tip, n } = rig.activation;
+      return stored(expect, { ...recordOf(tip.incarnation, n), rid: tip });
+    },
+    /** A record of another node right after our tip. */
+    fence: (): Stored => {
+      const { expect, tip, n } = rig.activation;
+      return stored(expect + 1, { ...recordOf(other, n + 1, tip), epoch: 9 });
+    },
+  };
+  return rig;
+}
+
+export type Rig = ReturnType<typeof createRig>;
+
+/** The only effect of that type. */
+export function one<T extends LaneEffect["type"]>(effects: readonly LaneEffect[], type: T): Of<T> {
+  const found = all(effects, type);
+  const [first] = found;
+  assert.ok(
+    first !== undefined && found.length === 1,
+    `${found.length} effects of type ${type} among ${typesOf(effects).join(", ")}`,
+  );
+  return first;
+}
+
+export function all<T extends LaneEffect["type"]>(effects: readonly LaneEffect[], type: T): Of<T>[] {
+  return effects.filter((effect): effect is Of<T> => effect.type === type);
+}
+
+export const typesOf = (effects: readonly LaneEffect[]): string[] =>
+  effects.map((effect) => effect.type).filter((type) => type !== "timer");

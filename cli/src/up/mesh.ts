@@ -2,10 +2,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
+import { bootstrap, envoyArguments } from "@voda/envoy/bootstrap";
 import { locate } from "../binaries/locate.ts";
 import type { Programs } from "../programs.ts";
 import { Child, type ChildSpec } from "./child.ts";
-import { envoyBootstrap } from "./envoy-bootstrap.ts";
 import { LogFile } from "./log-file.ts";
 import { type Durability, natsConfig } from "./nats-config.ts";
 import { claimPort, freePorts, loopback } from "./ports.ts";
@@ -203,10 +203,10 @@ export class Mesh implements AsyncDisposable {
   #envoySpec(): ChildSpec {
     const { admin, xds } = this.#ports;
     const config = join(this.#options.dataDir, "envoy.json");
-    writeFileSync(config, JSON.stringify(envoyBootstrap({ id: "envoy-1", adminPort: admin, xdsPort: xds }), null, 2));
-    // A listener that changes cuts its streams after the drain time: nothing of ours changes it for a day.
-    const flags = `--disable-hot-restart --drain-time-s 86400 --log-level warn --concurrency ${envoyThreads()}`;
-    return { name: "envoy", command: locate("envoy"), args: ["-c", config, ...flags.split(" ")], readiness: adminIsReady(admin) };
+    const at = (port: number) => ({ host: loopback, port });
+    writeFileSync(config, JSON.stringify(bootstrap({ nodeId: "envoy-1", admin: at(admin), xds: at(xds) }), null, 2));
+    const args = [...envoyArguments(config), "--concurrency", String(envoyThreads())];
+    return { name: "envoy", command: locate("envoy"), args, readiness: adminIsReady(admin) };
   }
 }
 

@@ -1,7 +1,7 @@
 // The table of PROTOCOL.md 4: what each event does in each state of an activation.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { all, callOf, createRig, me, one, other, type Rig, readOf, recordOf, stored, typesOf } from "./testing/rig.ts";
+import { all, callOf, createRig, me, one, other, type Rig, readOf, recordOf, stored, typesOf } from "../testing/lane-rig.ts";
 import type { LaneEffect } from "./types.ts";
 
 /** Another node's record took the place of ours: the store shows it. */
@@ -295,6 +295,14 @@ test("the sequence of the last record was given out again, verifying: fenced wit
   const rig = createRig().verifying();
   const reused = stored(1, recordOf(other, 1));
   assert.equal(one(rig.last(rig.invoke(callOf(2)), reused), "alarm").alarm, "data_loss");
+});
+
+test("our last record was replaced and others follow, verifying: fenced with an alarm", () => {
+  const rig = createRig().verifying();
+  const reused = stored(1, recordOf(other, 1));
+  const newer = stored(2, recordOf(other, 2, { incarnation: other, counter: 1001 }));
+  const effects = rig.range(rig.last(rig.invoke(callOf(2)), newer), reused, newer);
+  assert.equal(one(effects, "alarm").alarm, "data_loss");
 });
 
 test("idle, held: the memory is dropped", () => {

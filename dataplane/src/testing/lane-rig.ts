@@ -1,10 +1,10 @@
 // A lane with its world in a test's hand: events go in, effects are looked at, and each state of PROTOCOL.md 4 is one call away.
 import assert from "node:assert/strict";
 import { crc32 } from "node:zlib";
-import { type LaneOptions, openLane, phaseOf } from "../lane.ts";
-import { encodeRecord, type FoldRecord, type LaneRecord, noRecord, type RecordId } from "../record.ts";
-import { stepLane } from "../step.ts";
-import type { Call, LaneEffect, LaneEvent, Standing, Stored } from "../types.ts";
+import { type LaneOptions, openLane, phaseOf } from "../lane/lane.ts";
+import { encodeRecord, type FoldRecord, type LaneRecord, noRecord, type RecordId } from "../lane/record.ts";
+import { stepLane } from "../lane/step.ts";
+import type { Call, LaneEffect, LaneEvent, Standing, Stored } from "../lane/types.ts";
 
 export const me = "a".repeat(32);
 export const other = "b".repeat(32);

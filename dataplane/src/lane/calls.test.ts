@@ -1,0 +1,236 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { all, callOf, createRig, one, other, readOf, recordOf, sixteen, stored, typesOf } from "../testing/lane-rig.ts";
+import { idsMax, pipelineTurnsMax } from "./constants.ts";
+import type { LaneEffect } from "./types.ts";
+
+const reasons = (effects: readonly LaneEffect[]): [number, string][] =>
+  all(effects, "fail").map(({ call, failure }) => [call, failure.reason]);
+
+test("a stored answer leaves at once, whoever asks again", () => {
+  const rig = createRig().owner();
+  const reply = one(rig.invoke(callOf(2, { id: callOf(1).id })), "reply");
+  assert.deepEqual([reply.call, reply.answer, reply.n], [2, sixteen(1), 1]);
+});
+
+test("a stored answer outlives the memory: it is in the records and in the fold", () => {
+  const rig = createRig().owner();
+  rig.tell({ type: "sleep" });
+  const release = rig.cut();
+  rig.accept(release);
+  const fold = { seq: 2, bytes: one(release, "append").bytes };
+  const effects = rig.last(rig.invoke(callOf(2, { id: callOf(1).id })), fold);
+  assert.deepEqual(typesOf(effects), ["open", "reply"]);
+  const late = createRig();
+  late.world.wallMs += 600_000;
+  assert.deepEqual(typesOf(late.last(late.invoke(callOf(2, { id: callOf(1).id })), fold)), ["open", "run"]);
+});
+
+test("an id that was used for another call is refused, stored or running", () => {
+  const rig = createRig().owner();
+  rig.invoke(callOf(2));
+  const differently = (call: number, id: number) => callOf(call, { id: sixteen(id), bodyHash: sixteen(9) });
+  assert.deepEqual(reasons(rig.invoke(differently(3, 1))), [[3, "idempotency_key_reused"]]);
+  assert.deepEqual(reasons(rig.invoke(differently(4, 2))), [[4, "idempotency_key_reused"]]);
+});
+
+test("the same id joins the call that runs, and both are answered", () => {
+  const rig = createRig().owner();
+  rig.invoke(callOf(2));
+  assert.deepEqual(typesOf(rig.invoke(callOf(3, { id: callOf(2).id }))), []);
+  assert.deepEqual(
+    all(rig.accept(rig.turned(2)), "reply").map((reply) => reply.call),
+    [2, 3],
+  );
+});
+
+test("readonly calls do not share answers", () => {
+  const rig = createRig().owner();
+  rig.invoke(readOf(2));
+  assert.deepEqual(typesOf(rig.invoke(readOf(3, { id: readOf(2).id }))), ["run"]);
+});
+
+test("a call under the id of a failed turn whose error still waits runs for itself", () => {
+  const rig = createRig().owner();
+  rig.world.valid = false;
+  rig.invoke(callOf(2));
+  assert.deepEqual(typesOf(rig.failed(2)), []);
+  assert.deepEqual(typesOf(rig.invoke(callOf(3, { id: callOf(2).id }))), ["run"]);
+});
+
+test("when memory is lost, a failed turn whose error was not told joins the call that came later under its id", () => {
+  const rig = createRig().owner();
+  rig.world.valid = false;
+  rig.invoke(callOf(2));
+  rig.failed(2);
+  rig.invoke(callOf(3, { id: callOf(2).id }));
+  const effects = rig.tell({ type: "worker_lost", activation: rig.activation.number });
+  assert.equal(all(rig.last(effects, stored(1, recordOf(other, 1))), "forward").length, 2);
+  assert.equal(rig.lane.workCount, 0);
+});
+
+test("answers beyond the bound are dropped, and the retry learns that the call was done", () => {
+  const rig = createRig().owner();
+  const commit = (call: number): void => {
+    rig.invoke(callOf(call));
+    const { number, executed } = rig.activation;
+    const answer = new Uint8Array(700_000);
+    rig.accept(rig.tell({ type: "turned", activation: number, call, turn: executed + 1, delta: sixteen(0), answer }));
+  };
+  commit(2);
+  commit(3);
+  assert.deepEqual(reasons(rig.invoke(callOf(4, { id: callOf(2).id }))), [[4, "answer_not_kept"]]);
+  assert.deepEqual(typesOf(rig.invoke(callOf(5, { id: callOf(3).id }))), ["reply"]);
+});
+
+test("a session that remembers idsMax explicit keys refuses new ones; brief ids give way", () => {
+  const rig = createRig().held();
+  const { kept, brief } = rig.activation.dedupe;
+  const entry = { bodyHash: sixteen(1), n: 1, expiresAtMs: 1e9, answer: undefined };
+  for (let i = 0; i < idsMax - 1; i += 1) kept.set(`kept ${i}`, { ...entry, id: sixteen(0), brief: false });
+  assert.deepEqual(reasons(rig.invoke(callOf(2))), [[2, "quota"]]);
+  assert.deepEqual(typesOf(rig.invoke(callOf(3, { keepMs: 60_000 }))), ["run"]);
+  rig.accept(rig.turned(1));
+  rig.accept(rig.turned(3));
+  assert.equal(kept.size + brief.size, idsMax);
+  assert.equal(brief.size, 0);
+});
+
+test("calls beyond pipelineTurnsMax are refused, and taken again when others are answered", () => {
+  const rig = createRig().held();
+  for (let call = 2; call <= pipelineTurnsMax; call += 1) rig.invoke(callOf(call, { id: undefined }));
+  const effects = rig.invoke(callOf(5000));
+  assert.deepEqual(reasons(effects), [[5000, "queue_full"]]);
+  assert.match(one(effects, "fail").failure.message, /1024 calls wait, pipelineTurnsMax is 1024/);
+  rig.accept(rig.turned(1));
+  assert.deepEqual(typesOf(rig.invoke(callOf(5001))), ["run"]);
+});
+
+test("calls beyond pipelineBytesMax are refused", () => {
+  const rig = createRig().held();
+  rig.invoke(callOf(2, { bytes: 4_000_000 }));
+  const effects = rig.invoke(callOf(3, { bytes: 200_000 }));
+  assert.match(one(effects, "fail").failure.message, /4200010 bytes of calls wait, pipelineBytesMax is 4194304/);
+});
+
+test("a deadline that passes while the session wakes: the call never runs", () => {
+  const rig = createRig();
+  const looking = rig.invoke(callOf(1));
+  assert.deepEqual(reasons(rig.tell({ type: "abandon", call: 1, why: "deadline" })), [[1, "turn_timeout"]]);
+  assert.deepEqual(typesOf(rig.last(looking)), []);
+});
+
+test("a deadline that passes in flight: the caller hears it, the record commits, the retry gets the answer", () => {
+  const rig = createRig().owner();
+  rig.invoke(callOf(2));
+  const flight = rig.turned(2);
+  assert.deepEqual(reasons(rig.tell({ type: "abandon", call: 2, why: "deadline" })), [[2, "turn_timeout"]]);
+  assert.deepEqual(typesOf(rig.accept(flight)), []);
+  assert.deepEqual(typesOf(rig.invoke(callOf(3, { id: callOf(2).id }))), ["reply"]);
+});
+
+test("a deadline that passes at the worker cancels the job there, unless somebody else waits for it", () => {
+  const rig = createRig().owner();
+  rig.invoke(callOf(2));
+  assert.deepEqual(typesOf(rig.tell({ type: "abandon", call: 2, why: "deadline" })), ["fail", "cancel"]);
+  rig.invoke(callOf(3));
+  rig.invoke(callOf(4, { id: callOf(3).id }));
+  assert.deepEqual(typesOf(rig.tell({ type: "abandon", call: 3, why: "deadline" })), ["fail"]);
+  assert.deepEqual(one(rig.accept(rig.turned(3)), "reply").call, 4);
+});
+
+test("a caller that goes away is told `interrupted` only when the turn did not run", () => {
+  const rig = createRig().owner();
+  rig.invoke(callOf(2));
+  assert.deepEqual(typesOf(rig.tell({ type: "abandon", call: 2, why: "caller" })), ["cancel"]);
+  assert.deepEqual(typesOf(rig.accept(rig.turned(2))), ["reply"]);
+  rig.invoke(callOf(3));
+  rig.tell({ type: "abandon", call: 3, why: "caller" });
+  const { number } = rig.activation;
+  assert.deepEqual(reasons(rig.tell({ type: "dropped", activation: number, call: 3, why: "caller" })), [[3, "interrupted"]]);
+});
+
+test("a job that was cancelled runs again for who joined it meanwhile", () => {
+  const rig = createRig().owner();
+  rig.invoke(callOf(2));
+  rig.tell({ type: "abandon", call: 2, why: "caller" });
+  rig.invoke(callOf(3, { id: callOf(2).id }));
+  const { number } = rig.activation;
+  const effects = rig.tell({ type: "dropped", activation: number, call: 2, why: "caller" });
+  assert.deepEqual(reasons(effects), [[2, "interrupted"]]);
+  assert.equal(one(effects, "run").job.call, 3);
+});
+
+test("a call that two nodes have passed on is not passed on again", () => {
+  const rig = createRig();
+  const owned = stored(1, recordOf(other, 1));
+  const effects = rig.last(rig.invoke(callOf(1, { hops: 2 })), owned);
+  assert.deepEqual(reasons(effects), [[1, "not_owner"]]);
+  assert.deepEqual(typesOf(rig.last(rig.invoke(callOf(2, { hops: 1 })), owned)), ["forward", "cold"]);
+});
+
+test("an owner that does not answer is asked again, until its lease has ended: then the session is claimed", () => {
+  const rig = createRig();
+  const owned = stored(1, recordOf(other, 1));
+  rig.last(rig.invoke(callOf(1)), owned);
+  const undelivered = { type: "undelivered", call: callOf(1), kind: "invoke", incarnation: other } as const;
+  assert.deepEqual(typesOf(rig.tell(undelivered)), []);
+  assert.deepEqual(typesOf(rig.last(rig.wait(100, "wake"), owned)), ["forward", "cold"]);
+  rig.tell(undelivered);
+  rig.world.standings.set(other, { type: "ended", successor: undefined });
+  const looking = rig.last(rig.tell({ type: "leases" }), owned);
+  assert.deepEqual(typesOf(rig.range(looking, owned)), ["open", "run"]);
+});
+
+test("calls go to the incarnation that succeeds an ended one, and are claimed if it does not answer", () => {
+  const rig = createRig();
+  const successor = "c".repeat(32);
+  const owned = stored(1, recordOf(other, 1));
+  rig.world.standings.set(other, { type: "ended", successor });
+  assert.equal(one(rig.last(rig.invoke(callOf(1)), owned), "forward").incarnation, successor);
+  rig.tell({ type: "undelivered", call: callOf(1), kind: "invoke", incarnation: successor });
+  assert.deepEqual(typesOf(rig.last(rig.wait(100, "wake"), owned)), ["readRange"]);
+});
+
+test("a worker that is lost takes nothing with it that was not answered", () => {
+  const rig = createRig().owner();
+  rig.invoke(callOf(2));
+  const { number } = rig.activation;
+  const effects = rig.tell({ type: "worker_lost", activation: number });
+  assert.deepEqual(typesOf(effects), ["close", "cold", "readLast"]);
+});
+
+test("an activation that cannot be opened fails its calls with the host's reason", () => {
+  const rig = createRig().held();
+  const failure = { code: "not_found", reason: "agent_not_found", message: "no such agent" } as const;
+  const effects = rig.tell({ type: "open_failed", activation: rig.activation.number, failure });
+  assert.deepEqual(reasons(effects), [[1, "agent_not_found"]]);
+  assert.equal(rig.phase, "cold");
+});
+
+test("an order to wake is done when the claim is durable", () => {
+  const rig = createRig();
+  const effects = rig.last(rig.tell({ type: "control", action: "wake", call: callOf(1) }));
+  assert.deepEqual(typesOf(effects), ["open", "append"]);
+  assert.deepEqual(typesOf(rig.accept(effects)), ["owned", "done"]);
+  assert.deepEqual(typesOf(rig.tell({ type: "control", action: "wake", call: callOf(2) })), ["done"]);
+});
+
+test("an order to end is done when the tombstone is accepted; a later call begins a new life with the old ids", () => {
+  const rig = createRig().owner();
+  rig.invoke(callOf(2));
+  assert.deepEqual(typesOf(rig.tell({ type: "control", action: "end", call: callOf(3) })), []);
+  const last = rig.accept(rig.turned(2));
+  assert.deepEqual(typesOf(last), ["reply", "append"]);
+  assert.equal(one(last, "append").gone, true);
+  assert.deepEqual(typesOf(rig.accept(last)), ["done", "close", "cold"]);
+  const gone = { seq: 3, bytes: one(last, "append").bytes };
+  const again = rig.last(rig.invoke(callOf(4, { id: callOf(2).id })), gone);
+  assert.deepEqual(typesOf(again), ["open", "reply"]);
+  assert.deepEqual(one(again, "open").image, { pages: [], deltas: [] });
+});
+
+test("an order to end a session that is not there is done at once", () => {
+  const rig = createRig();
+  assert.deepEqual(typesOf(rig.last(rig.tell({ type: "control", action: "end", call: callOf(1) }))), ["done", "cold"]);
+});

@@ -1,0 +1,156 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { crc32 } from "node:zlib";
+import { all, callOf, createRig, me, one, type Rig, sixteen, typesOf } from "../testing/lane-rig.ts";
+import { decodeRecord, type FoldRecord } from "./record.ts";
+import type { LaneEffect, Page } from "./types.ts";
+
+const bounds = { foldRecordsMax: 2, foldBytesMax: 1 << 20, inlineBytesMax: 1000 };
+const large = (first: number): Page => ({ hash: sixteen(first), bytes: new Uint8Array(900).fill(first) });
+
+function foldIn(effects: readonly LaneEffect[]): FoldRecord {
+  const record = decodeRecord(one(effects, "append").bytes, crc32);
+  assert.equal(record.kind, "fold");
+  return record.kind === "fold" ? record : assert.fail();
+}
+
+function turnsIn(effects: readonly LaneEffect[]): number {
+  const record = decodeRecord(one(effects, "append").bytes, crc32);
+  return record.kind === "turns" ? record.turns.length : assert.fail(record.kind);
+}
+
+/** Commits a turn of that call. */
+function commit(rig: Rig, call: number): LaneEffect[] {
+  rig.invoke(callOf(call));
+  return rig.accept(rig.turned(call));
+}
+
+const cutOf = (rig: Rig, after: number, pages: readonly Page[]): LaneEffect[] =>
+  rig.tell({ type: "cut", activation: rig.activation.number, after, pages });
+
+test("turns that ran while a record was on its way form the next, at most 256 of them", () => {
+  const rig = createRig().held();
+  for (let call = 2; call <= 302; call += 1) rig.invoke(callOf(call, { id: undefined }));
+  const first = rig.turned(1);
+  for (let call = 2; call <= 302; call += 1) rig.turned(call);
+  const second = rig.accept(first);
+  assert.equal(turnsIn(second), 256);
+  assert.equal(turnsIn(rig.accept(second)), 45);
+});
+
+test("a record holds at most 512 KiB of turns; one larger turn forms its own", () => {
+  const rig = createRig().owner();
+  for (let call = 2; call <= 6; call += 1) rig.invoke(callOf(call));
+  const first = rig.turned(2);
+  rig.turned(3, 300_000);
+  rig.turned(4, 300_000);
+  rig.turned(5, 900_000);
+  rig.turned(6);
+  const sizes: number[] = [];
+  for (let effects = rig.accept(first); all(effects, "append").length > 0; effects = rig.accept(effects))
+    sizes.push(turnsIn(effects));
+  assert.deepEqual(sizes, [1, 1, 1, 1]);
+});
+
+test("a busy session folds after so many records, between two of them, and goes on", () => {
+  const rig = createRig({ bounds }).owner();
+  rig.invoke(callOf(2));
+  const flight = rig.turned(2);
+  assert.deepEqual(typesOf(rig.accept(flight)), ["reply", "cut"]);
+  rig.invoke(callOf(3));
+  rig.invoke(callOf(4));
+  rig.invoke(callOf(5));
+  const third = rig.turned(3);
+  rig.turned(4);
+  // the worker takes the cut after turn 4, and goes on
+  assert.deepEqual(typesOf(rig.cut(4)), []);
+  rig.turned(5);
+  const fourth = rig.accept(third);
+  assert.equal(turnsIn(fourth), 1);
+  const fold = rig.accept(fourth);
+  assert.deepEqual([foldIn(fold).covers, foldIn(fold).whole, foldIn(fold).released], [4, true, false]);
+  assert.equal(turnsIn(rig.accept(fold)), 1);
+});
+
+test("a fold whose pages took long covers less than its predecessor, and says so", () => {
+  const rig = createRig({ bounds: { ...bounds, inlineBytesMax: 0 } }).owner();
+  commit(rig, 2);
+  const writing = rig.cut();
+  rig.invoke(callOf(3));
+  const flight = rig.turned(3);
+  assert.deepEqual(typesOf(flight), ["append"]);
+  rig.tell({ type: "pages_written", token: one(writing, "writePages").token });
+  const fold = foldIn(rig.accept(flight));
+  assert.deepEqual([fold.covers, fold.whole, fold.n], [2, false, 4]);
+});
+
+test("unchanged pages keep their names, and pages that no fold names are deleted after the trim", () => {
+  const rig = createRig({ bounds }).owner();
+  commit(rig, 2);
+  const written = one(cutOf(rig, 2, [large(1), large(2)]), "writePages");
+  assert.deepEqual(
+    written.pages.map((page) => page.name),
+    [
+      { epoch: 1, index: 0 },
+      { epoch: 1, index: 1 },
+    ],
+  );
+  const first = rig.tell({ type: "pages_written", token: written.token });
+  assert.equal(foldIn(first).inline, undefined);
+  rig.accept(first);
+  commit(rig, 3);
+  commit(rig, 4);
+  const changed = one(cutOf(rig, 4, [large(1), large(3)]), "writePages");
+  assert.deepEqual(
+    changed.pages.map((page) => page.name),
+    [{ epoch: 1, index: 2 }],
+  );
+  const second = rig.accept(rig.tell({ type: "pages_written", token: changed.token }));
+  // the first fold lies at 3 and covers 2: it stays, and so do its pages
+  assert.deepEqual([one(second, "trim").below, typesOf(second)], [3, ["trim"]]);
+  commit(rig, 5);
+  commit(rig, 6);
+  const same = cutOf(rig, 6, [large(1), large(3)]);
+  assert.deepEqual(typesOf(same), ["append"]);
+  const third = rig.accept(same);
+  assert.deepEqual(one(third, "deletePages").names, [{ epoch: 1, index: 1 }]);
+});
+
+test("pages that could not be written are written again, under new names", () => {
+  const rig = createRig({ bounds }).owner();
+  commit(rig, 2);
+  const written = one(cutOf(rig, 2, [large(1), large(2)]), "writePages");
+  assert.deepEqual(typesOf(rig.tell({ type: "store_failed", token: written.token })), []);
+  const again = one(rig.wait(100, "fold"), "writePages");
+  assert.deepEqual(
+    again.pages.map((page) => page.name.index),
+    [2, 3],
+  );
+});
+
+test("where the store may lose its tail, a fold must be old before what it covers goes", () => {
+  const rig = createRig({ bounds, trimDelayMs: 300_000 }).owner();
+  const foldAt = (call: number): LaneEffect[] => {
+    commit(rig, call);
+    commit(rig, call + 1);
+    return rig.accept(rig.cut());
+  };
+  const trims = (effects: readonly LaneEffect[]): number[] => all(effects, "trim").map((trim) => trim.below);
+  commit(rig, 50);
+  rig.accept(rig.cut()); // covers 2
+  assert.deepEqual(trims(foldAt(60)), []);
+  rig.wait(200_000);
+  assert.deepEqual(trims(foldAt(70)), []);
+  rig.wait(100_000);
+  // the first two are old enough now: the younger of them waits in the last fold as the next mark
+  assert.deepEqual(trims(foldAt(80)), [3]);
+});
+
+test("what a fold says about itself wakes the session with it alone", () => {
+  const rig = createRig().owner();
+  rig.tell({ type: "sleep" });
+  const release = rig.cut();
+  const fold = foldIn(release);
+  assert.deepEqual([fold.released, fold.whole, fold.covers, fold.from, fold.rid.incarnation], [true, true, 1, 2, me]);
+  assert.deepEqual(fold.name, { namespace: "default", agent: "counter", key: "k" });
+});

@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { callOf, createRig, me, one, other, type Rig, recordOf, sixteen, stored, typesOf } from "../testing/lane-rig.ts";
+import { noRecord, type TurnEntry } from "./record.ts";
+import type { LaneEffect, Stored } from "./types.ts";
+
+const turn = (first: number): TurnEntry => ({ key: undefined, delta: sixteen(first), answer: new Uint8Array(0) });
+
+/** Records 1 to `count` of this incarnation, each with one turn, at sequences 10, 20, ... */
+function laneOf(count: number): Stored[] {
+  let prev = noRecord;
+  return Array.from({ length: count }, (_, i) => {
+    const record = { ...recordOf(me, i + 1, prev), kind: "turns" as const, turns: [turn(i + 1)] };
+    prev = record.rid;
+    return stored(10 * (i + 1), record);
+  });
+}
+
+const wake = (rig: Rig, last: Stored | undefined): LaneEffect[] => rig.last(rig.invoke(callOf(1)), last);
+
+function assertCorrupt(rig: Rig, effects: readonly LaneEffect[], message: RegExp): void {
+  assert.equal(one(effects, "alarm").alarm, "corrupt");
+  assert.match(one(effects, "alarm").message, message);
+  assert.equal(one(effects, "fail").failure.reason, "corrupt");
+  assert.equal(rig.phase, "cold");
+}
+
+test("a wake replays the tail in order", () => {
+  const rig = createRig();
+  const rows = laneOf(3);
+  const effects = rig.range(wake(rig, rows[2]), ...rows);
+  assert.deepEqual(one(effects, "open").image, { pages: [], deltas: [sixteen(1), sixteen(2), sixteen(3)] });
+  assert.equal(one(rig.turned(1), "append").expect, 30);
+});
+
+test("a record that fails its checksum is refused, never skipped", () => {
+  const rig = createRig();
+  const [row] = laneOf(1);
+  assert.ok(row !== undefined);
+  row.bytes[20] = (row.bytes[20] ?? 0) ^ 1;
+  assertCorrupt(rig, wake(rig, row), /record at sequence 10: crc32/);
+});
+
+test("a gap is read again from the leader, and after five times the lane counts as corrupt", () => {
+  const rig = createRig();
+  const [first, second, third] = laneOf(3);
+  assert.ok(first !== undefined && second !== undefined && third !== undefined);
+  let looking = rig.invoke(callOf(1));
+  for (let attempt = 0; attempt < 5; attempt += 1) {
+    assert.equal(one(looking, "readLast").leader, attempt > 0);
+    rig.range(rig.last(looking, third), first, third);
+    looking = rig.wait(100, "wake");
+  }
+  assertCorrupt(rig, rig.range(rig.last(looking, third), first, third), /records are missing/);
+});
+
+test("a range that ends before the last record is read again", () => {
+  const rig = createRig();
+  const [first, second] = laneOf(2);
+  assert.ok(first !== undefined && second !== undefined);
+  assert.deepEqual(typesOf(rig.range(wake(rig, second), first)), []);
+  const effects = rig.range(rig.last(rig.wait(100, "wake"), second), first, second);
+  assert.deepEqual(typesOf(effects), ["open", "run"]);
+});
+
+test("a record of a lost branch is skipped with an alarm, and the next record goes after it", () => {
+  const rig = createRig();
+  const [first] = laneOf(1);
+  assert.ok(first !== undefined);
+  const lost = stored(20, recordOf(me, 2, { incarnation: other, counter: 5 }));
+  const effects = rig.range(wake(rig, lost), first, lost);
+  assert.equal(one(effects, "alarm").alarm, "void_record");
+  assert.deepEqual(one(effects, "open").image.deltas, [sixteen(1)]);
+  assert.equal(one(rig.turned(1), "append").expect, 20);
+});
+
+test("a lane that belongs to another name is refused", () => {
+  const rig = createRig();
+  const name = { namespace: "default", agent: "counter", key: "another" };
+  assertCorrupt(rig, wake(rig, stored(10, { ...recordOf(me, 1), name })), /belongs to .*another/);
+});
+
+test("pages are read at a wake; a missing one is a reason to look again", () => {
+  const rig = createRig();
+  const table = [{ name: { epoch: 1, index: 4 }, hash: sixteen(4) }];
+  const fold = stored(
+    20,
+    recordOf(me, 2, { incarnation: me, counter: 1001 }, { kind: "fold", inline: undefined, table, covers: 10 }),
+  );
+  const reading = wake(rig, fold);
+  assert.deepEqual(one(reading, "readPages").names, [{ epoch: 1, index: 4, hash: sixteen(4) }]);
+  const answer = (effects: readonly LaneEffect[], page: Uint8Array | undefined): LaneEffect[] =>
+    rig.tell({ type: "pages", token: one(effects, "readPages").token, pages: [page] });
+  assert.deepEqual(typesOf(answer(reading, undefined)), []);
+  const again = rig.last(rig.wait(100, "wake"), fold);
+  assert.deepEqual(one(answer(again, sixteen(8)), "open").image.pages, [sixteen(8)]);
+});
+
+test("a store that does not answer is asked again until nobody waits any more", () => {
+  const rig = createRig();
+  const looking = rig.invoke(callOf(1));
+  assert.deepEqual(typesOf(rig.tell({ type: "store_failed", token: one(looking, "readLast").token })), []);
+  assert.deepEqual(typesOf(rig.wait(100, "wake")), ["readLast"]);
+  assert.deepEqual(typesOf(rig.tell({ type: "abandon", call: 1, why: "deadline" })), ["fail", "cold"]);
+});
+
+test("nothing is read while the connection is down", () => {
+  const rig = createRig({ connected: false });
+  assert.deepEqual(typesOf(rig.invoke(callOf(1))), []);
+  assert.deepEqual(typesOf(rig.tell({ type: "connection", up: true })), ["readLast"]);
+});
+
+test("the session of another incarnation whose lease lives is not claimed", () => {
+  const rig = createRig();
+  assert.deepEqual(typesOf(wake(rig, stored(10, recordOf(other, 1)))), ["forward", "cold"]);
+  rig.world.standings.set(other, { type: "ended", successor: undefined });
+  const row = stored(10, recordOf(other, 1));
+  const effects = rig.range(rig.last(rig.invoke(callOf(2)), row), row);
+  assert.equal(one(effects, "open").epoch, 2);
+});

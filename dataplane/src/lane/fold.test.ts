@@ -72,6 +72,18 @@ test("a busy session folds after so many records, between two of them, and goes 
   assert.equal(turnsIn(rig.accept(fold)), 1);
 });
 
+test("a fold that is ready while a turn still runs does not release the session", () => {
+  const rig = createRig({ bounds }).owner();
+  commit(rig, 2);
+  rig.invoke(callOf(3));
+  rig.tell({ type: "sleep" });
+  const fold = rig.cut();
+  assert.equal(foldIn(fold).released, false);
+  rig.accept(fold);
+  assert.deepEqual(typesOf(rig.accept(rig.turned(3))), ["reply", "cut"]);
+  assert.equal(foldIn(rig.cut()).released, true);
+});
+
 test("a fold whose pages took long covers less than its predecessor, and says so", () => {
   const rig = createRig({ bounds: { ...bounds, inlineBytesMax: 0 } }).owner();
   commit(rig, 2);

@@ -139,7 +139,7 @@ function acceptTurns(step: Step, activation: Activation, { record, turns }: Flig
     activation.accepted = Math.max(activation.accepted, turn);
     activation.jobs.delete(work.job.call);
     const { id, bodyHash, keepMs } = work.job;
-    if (id !== undefined) storeAnswer(activation.dedupe, { id, bodyHash, keepMs }, record.n, record.wallMs, answer);
+    if (id !== undefined) storeAnswer(activation.dedupe, { id, bodyHash, keepMs }, record, answer, work.key);
     if (step.lane.rules.answerAfterCommit) replyWork(step, work, answer, record.n, activation.uid);
     else finish(step.lane, work);
   }

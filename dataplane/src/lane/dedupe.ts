@@ -7,16 +7,21 @@ export interface Dedupe {
   readonly kept: Map<string, StoredAnswer>;
   /** Ids that guard the proxy's own retries: the oldest give way when the table is full. */
   readonly brief: Map<string, StoredAnswer>;
+  /** Brief ids, oldest first, from `oldest` on: the first key of a map from which many were deleted is slow to find. */
+  order: { readonly key: string; readonly n: number }[];
+  oldest: number;
   answerBytes: number;
 }
 
 export function createDedupe(): Dedupe {
-  return { kept: new Map(), brief: new Map(), answerBytes: 0 };
+  return { kept: new Map(), brief: new Map(), order: [], oldest: 0, answerBytes: 0 };
 }
 
 /** A 16-byte id as the key of a map. */
 export function idText(id: Uint8Array): string {
-  return String.fromCharCode(...id);
+  let text = "";
+  for (const byte of id) text += String.fromCharCode(byte);
+  return text;
 }
 
 export function findAnswer(table: Dedupe, key: string, wallMs: number): StoredAnswer | undefined {
@@ -33,14 +38,20 @@ export function hasRoom(table: Dedupe, running: number, wallMs: number): boolean
   return table.kept.size + running < idsMax;
 }
 
-/** Remembers the answer of the turn at position `n` of a record written at `writtenMs`. */
-export function storeAnswer(table: Dedupe, key: TurnKey, n: number, writtenMs: number, answer: Uint8Array): void {
-  const { id, bodyHash, keepMs } = key;
-  put(table, { id, bodyHash, n, expiresAtMs: writtenMs + keepMs, brief: keepMs <= briefKeepMs, answer });
+/** Remembers the answer of a turn in the record `at`. */
+export function storeAnswer(
+  table: Dedupe,
+  { id, bodyHash, keepMs }: TurnKey,
+  at: { readonly n: number; readonly wallMs: number },
+  answer: Uint8Array,
+  key = idText(id),
+): void {
+  const { n } = at;
+  put(table, key, { id, bodyHash, n, expiresAtMs: at.wallMs + keepMs, brief: keepMs <= briefKeepMs, answer });
 }
 
 export function restoreAnswers(table: Dedupe, answers: readonly StoredAnswer[]): void {
-  for (const entry of answers) put(table, entry);
+  for (const entry of answers) put(table, idText(entry.id), entry);
 }
 
 /** What a fold or a tombstone carries on. */
@@ -49,20 +60,30 @@ export function answersAt(table: Dedupe, wallMs: number): StoredAnswer[] {
   return [...table.kept.values(), ...table.brief.values()].sort((a, b) => a.n - b.n);
 }
 
-function put(table: Dedupe, entry: StoredAnswer): void {
-  const key = idText(entry.id);
+function put(table: Dedupe, key: string, entry: StoredAnswer): void {
   remove(table, key);
   (entry.brief ? table.brief : table.kept).set(key, entry);
+  if (entry.brief) table.order.push({ key, n: entry.n });
   table.answerBytes += entry.answer?.length ?? 0;
-  while (table.brief.size > 0 && table.kept.size + table.brief.size > idsMax) dropOldest(table);
+  while (table.kept.size + table.brief.size > idsMax && table.oldest < table.order.length) dropOldest(table);
+  if (table.order.length > 2 * idsMax) compact(table);
   if (table.answerBytes > answerBytesMax) dropBodies(table);
 }
 
 function dropOldest(table: Dedupe): void {
-  for (const key of table.brief.keys()) {
-    remove(table, key);
-    return;
-  }
+  const first = table.order[table.oldest];
+  table.oldest += 1;
+  if (first !== undefined && isIn(table, first)) remove(table, first.key);
+}
+
+/** False when the id was dropped before, or stored again since. */
+function isIn(table: Dedupe, { key, n }: Dedupe["order"][number]): boolean {
+  return table.brief.get(key)?.n === n;
+}
+
+function compact(table: Dedupe): void {
+  table.order = table.order.slice(table.oldest).filter((one) => isIn(table, one));
+  table.oldest = 0;
 }
 
 /** The first bodies go: the retry then learns that the call was done. */

@@ -107,8 +107,11 @@ export function sameRecord(a: RecordId, b: RecordId): boolean {
   return a.counter === b.counter && a.incarnation === b.incarnation;
 }
 
+/** Used again for every record: its buffer has grown to what records need. */
+const writer = new ByteWriter(4096);
+
 export function encodeRecord(record: LaneRecord, crc32: Crc32): Uint8Array<ArrayBuffer> {
-  const writer = new ByteWriter(1024);
+  writer.clear();
   const at = beginEnvelope(writer, kinds[record.kind]);
   writeHead(writer, record);
   switch (record.kind) {
@@ -312,8 +315,15 @@ function none(body: ByteReader, what: string): void {
 }
 
 function writeRid(writer: ByteWriter, rid: RecordId): void {
-  for (let i = 0; i < ID_BYTES; i += 1) writer.u8(Number.parseInt(rid.incarnation.slice(2 * i, 2 * i + 2), 16));
+  if (written.incarnation !== rid.incarnation) written = { incarnation: rid.incarnation, bytes: bytesOf(rid.incarnation) };
+  writer.raw(written.bytes);
   writer.varint(rid.counter);
+}
+
+function bytesOf(incarnation: string): Uint8Array {
+  const bytes = new Uint8Array(ID_BYTES);
+  for (let i = 0; i < ID_BYTES; i += 1) bytes[i] = Number.parseInt(incarnation.slice(2 * i, 2 * i + 2), 16);
+  return bytes;
 }
 
 function readRid(body: ByteReader): RecordId {
@@ -326,5 +336,8 @@ function sized(bytes: Uint8Array): Uint8Array {
   if (bytes.length !== ID_BYTES) throw new RangeError(`${bytes.length} bytes where ${ID_BYTES} belong`);
   return bytes;
 }
+
+/** A node writes its own incarnation again and again. */
+let written: { readonly incarnation: string; readonly bytes: Uint8Array } = { incarnation: "", bytes: new Uint8Array(0) };
 
 const empty = new Uint8Array(0);

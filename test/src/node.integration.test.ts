@@ -152,6 +152,16 @@ test("a forged grant is refused and wakes nothing", async () => {
   assert.equal((await call(n1.url, "probe/forged/add", { input: 1 })).body, 1);
 });
 
+test("a grant that came to another node than it is for counts as none", async () => {
+  const picked = await fetch(`${cluster.pickerUrl}/pick/agents/probe/astray/add`, { method: "POST" });
+  const grant = picked.headers.get("x-voda-grant") ?? "";
+  const owner = `http://${picked.headers.get("owner")}`;
+  const [other] = cluster.nodes.filter(({ url }) => url !== owner);
+  assert.ok(grant !== "" && other !== undefined);
+  const called = await call(other.url, "probe/astray/add", { input: 1, headers: { "x-voda-grant": grant } });
+  assert.deepEqual([called.status, called.body], [200, 1]);
+});
+
 test("bad input gets a clear error and the process lives", async () => {
   const pid = n1.process().pid;
   const longKey = "k".repeat(300);

@@ -106,6 +106,13 @@ test("a session survives SIGKILL of its node, here and elsewhere, and repeats no
   assert.equal(await insist(n1.url, "probe/killed/add", 1, "last"), 22);
 });
 
+test("a node that starts refuses calls for a while, and never takes a deployed agent for unknown", async () => {
+  await n1.kill9();
+  const restarting = n1.restart();
+  assert.equal(await insist(n1.url, "probe/early/add", 1, "early"), 1);
+  await restarting;
+});
+
 test("nothing is lost when nats-server is killed under calls", async () => {
   const calls = Array.from({ length: 40 }, (_, i) => insist(n2.url, `probe/nats-${i % 4}/add`, 1, `nats-${i}`));
   await cluster.nats.kill9();

@@ -48,7 +48,11 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   const ingress = await openIngress({
     host: config.host,
     port: config["ingress-port"],
-    routes,
+    // Until all that is deployed is known, an agent that is not found may well be there.
+    routes: {
+      plain: (...asked) => (isAccepting ? routes.plain(...asked) : notReady),
+      rpc: (...asked) => (isAccepting ? routes.rpc(...asked) : notReady),
+    },
     clock,
     log,
     dispatch(invocation, reply) {

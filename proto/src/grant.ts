@@ -25,8 +25,11 @@ export const grantBytesMax = 4096;
 /** Clocks of control planes and nodes may differ by this much. */
 const clockSkewSeconds = 1;
 
-/** Why a grant is not heeded. An expired one counts as none; anything else is `permission_denied/grant_refused`. */
-export type GrantProblem = { readonly kind: "expired" } | { readonly kind: "refused"; readonly message: string };
+/**
+ * Why a grant is not heeded. A void one counts as none: it has expired, or the proxy took it to another node than it was
+ * given for, because that one had gone; the caller did nothing wrong. Anything else is `permission_denied/grant_refused`.
+ */
+export type GrantProblem = { readonly kind: "void" } | { readonly kind: "refused"; readonly message: string };
 
 export interface GrantUse {
   readonly session: SessionToken;
@@ -57,13 +60,12 @@ export function grantProblem(claims: GrantClaims, use: GrantUse): GrantProblem |
   const { namespace, agent, key, iat, exp } = claims;
   if (claims.session !== sessionToken({ namespace, agent, key })) return refused("its session token is not that of its name");
   if (claims.session !== use.session) return refused(`it is for session ${claims.session}, not ${use.session}`);
-  if (claims.node !== use.node) return refused(`it is for node ${claims.node}, not ${use.node}`);
-  if (claims.incarnation !== use.incarnation) return refused(`it is for another incarnation of node ${use.node}`);
   if (exp <= iat || exp - iat > grantSecondsMax)
     return refused(`its life of ${exp - iat} s exceeds grantSecondsMax ${grantSecondsMax}`);
   const now = use.nowMs / 1000;
   if (iat > now + clockSkewSeconds) return refused(`it was issued ${Math.round(iat - now)} s in the future`);
-  return now >= exp ? { kind: "expired" } : undefined;
+  const isHere = claims.node === use.node && claims.incarnation === use.incarnation;
+  return isHere && now < exp ? undefined : { kind: "void" };
 }
 
 function refused(why: string): GrantProblem {

@@ -106,6 +106,13 @@ test("a session survives SIGKILL of its node, here and elsewhere, and repeats no
   assert.equal(await insist(n1.url, "probe/killed/add", 1, "last"), 22);
 });
 
+test("a node that starts refuses calls for a while, and never takes a deployed agent for unknown", async () => {
+  await n1.kill9();
+  const restarting = n1.restart();
+  assert.equal(await insist(n1.url, "probe/early/add", 1, "early"), 1);
+  await restarting;
+});
+
 test("nothing is lost when nats-server is killed under calls", async () => {
   const calls = Array.from({ length: 40 }, (_, i) => insist(n2.url, `probe/nats-${i % 4}/add`, 1, `nats-${i}`));
   await cluster.nats.kill9();
@@ -150,6 +157,16 @@ test("a forged grant is refused and wakes nothing", async () => {
   });
   assert.deepEqual([forged.status, refusal(forged).reason], [403, "grant_refused"]);
   assert.equal((await call(n1.url, "probe/forged/add", { input: 1 })).body, 1);
+});
+
+test("a grant that came to another node than it is for counts as none", async () => {
+  const picked = await fetch(`${cluster.pickerUrl}/pick/agents/probe/astray/add`, { method: "POST" });
+  const grant = picked.headers.get("x-voda-grant") ?? "";
+  const owner = `http://${picked.headers.get("owner")}`;
+  const [other] = cluster.nodes.filter(({ url }) => url !== owner);
+  assert.ok(grant !== "" && other !== undefined);
+  const called = await call(other.url, "probe/astray/add", { input: 1, headers: { "x-voda-grant": grant } });
+  assert.deepEqual([called.status, called.body], [200, 1]);
 });
 
 test("bad input gets a clear error and the process lives", async () => {

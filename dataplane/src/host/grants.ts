@@ -11,7 +11,7 @@ import type { Logger } from "pino";
 export type Verdict =
   | { readonly type: "granted"; readonly claims: GrantClaims }
   /** As if there were no grant. */
-  | { readonly type: "expired" }
+  | { readonly type: "void" }
   | { readonly type: "refused"; readonly message: string };
 
 export interface Grants extends AsyncDisposable {
@@ -58,15 +58,9 @@ export async function openGrants(options: GrantsOptions): Promise<Grants> {
       const claims = await verified(jws, keyOf);
       if (typeof claims === "string") return refused(claims);
       const incarnation = options.incarnation();
-      const problem = grantProblem(claims, {
-        session,
-        node: options.node,
-        incarnation: claims.incarnation,
-        nowMs: options.clock.wallMs(),
-      });
+      const problem = grantProblem(claims, { session, node: options.node, incarnation, nowMs: options.clock.wallMs() });
       if (problem?.kind === "refused") return refused(problem.message);
-      // A node that has just restarted gets grants for the life before: they permit nothing, and the caller did nothing wrong.
-      if (problem !== undefined || claims.incarnation !== incarnation) return { type: "expired" };
+      if (problem?.kind === "void") return { type: "void" };
       return { type: "granted", claims };
     },
     async [Symbol.asyncDispose]() {

@@ -2,6 +2,7 @@ export { type Called, type CallOptions, call, refusal } from "./call.ts";
 export { type Cluster, type ClusterNode, startCluster, testAgents } from "./cluster.ts";
 export { type EnvoyOptions, listenerPort, type RunningEnvoy, startEnvoy } from "./envoy.ts";
 export { leakCheck } from "./leaks.ts";
+export { examples, type MeshOptions, pidsOf, type RunningMesh, startMesh, upExamples } from "./mesh.ts";
 export { type Nats, type NatsOptions, startNats } from "./nats.ts";
 export { outputCharactersMax, type ProcessOptions, type RunningProcess, runningProcesses, startProcess } from "./process.ts";
 export { freePort, waitUntil } from "./wait.ts";

@@ -1,0 +1,67 @@
+// Parts of the mesh are killed under calls: nothing acknowledged is lost or doubled, and calls soon succeed again.
+import assert from "node:assert/strict";
+import { after, before, type TestContext, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { counters } from "../../../cli/src/bench/counters.ts";
+import { meshTrace } from "../../../cli/src/bench/mesh-trace.ts";
+import type { ReadyFile } from "../../../cli/src/up/ready-file.ts";
+import { pidsOf, type RunningMesh, startMesh, waitUntil } from "../kit/index.ts";
+
+const trace = fileURLToPath(new URL("../../../examples/editor/trace.json.gz", import.meta.url));
+const feltMsMax = 5_000;
+const callsBefore = 100;
+
+let mesh: RunningMesh;
+before(async () => {
+  mesh = await startMesh();
+});
+after(() => mesh[Symbol.asyncDispose]());
+
+test("a real editing history comes out whole on every session while nodes are killed", async (context) => {
+  const kills = { kill: "node", killEveryMs: 3_000, seed: 1 } as const;
+  const result = await meshTrace(mesh, { file: trace, sessions: 4, editsPerCall: 16, ...kills }, () => undefined);
+  context.diagnostic(JSON.stringify(result));
+  assert.equal(result.equal, true);
+  assert.equal(result.edits, 4 * 26_078);
+  assert.ok(result.kills > 0, "no node was killed");
+});
+
+test("no acknowledged increment is lost or doubled while nodes are killed", async (context) => {
+  const options = { clients: 16, sessions: 100, seconds: 12, kill: "node", killEveryMs: 3_000, seed: 2 } as const;
+  const result = await counters(mesh, options, () => undefined);
+  context.diagnostic(JSON.stringify(result));
+  assert.deepEqual([result.lost, result.doubled], [0, 0]);
+  assert.ok(result.kills >= 3, `${result.kills} nodes were killed`);
+  assert.ok(result.slowestCallMs <= feltMsMax, `a call took ${result.slowestCallMs} ms`);
+});
+
+const parts: readonly (readonly [string, (ready: ReadyFile) => number])[] = [
+  ["nats-server", ({ nats }) => nats.pid],
+  ["the control plane", ({ controlplanes }) => controlplanes[0]?.pid ?? 0],
+  ["Envoy", ({ envoy }) => envoy.pid],
+];
+for (const [name, pidOf] of parts) {
+  test(`${name} comes back after SIGKILL under calls, and nothing is lost`, (context) => killUnderCalls(context, pidOf));
+}
+
+async function killUnderCalls(context: TestContext, pidOf: (ready: ReadyFile) => number): Promise<void> {
+  const before = mesh.describe();
+  const pid = pidOf(before);
+  const kills = { kill: undefined, killEveryMs: 1, seed: pid };
+  const calling = counters(mesh, { clients: 8, sessions: 40, seconds: 4, ...kills }, () => undefined);
+  const served = await mesh.stat("cluster.agents.upstream_rq_completed");
+  await waitUntil(
+    async () => (await mesh.stat("cluster.agents.upstream_rq_completed")) > served + callsBefore,
+    feltMsMax,
+    `${callsBefore} calls have been answered`,
+  );
+  process.kill(pid, "SIGKILL");
+  const result = await calling;
+  context.diagnostic(JSON.stringify(result));
+  assert.deepEqual([result.lost, result.doubled], [0, 0]);
+  assert.ok(result.slowestCallMs <= feltMsMax, `a call took ${result.slowestCallMs} ms`);
+  const now = mesh.describe();
+  assert.ok(pidOf(now) > 0 && pidOf(now) !== pid, "it does not run again");
+  const others = (ready: ReadyFile): number[] => pidsOf(ready).filter((one) => one !== pidOf(ready));
+  assert.deepEqual(others(now), others(before), "another part died too");
+}

@@ -1,0 +1,120 @@
+// The whole mesh as users run it: `voda up` as a process, and the proof that nothing is left of it.
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { programs } from "../../../cli/src/programs.ts";
+import { isPortFree } from "../../../cli/src/up/ports.ts";
+import type { ReadyFile } from "../../../cli/src/up/ready-file.ts";
+import { type RunningProcess, startProcess } from "./process.ts";
+import { waitUntil } from "./wait.ts";
+
+export interface MeshOptions {
+  /** Program and what comes before the flags that say where everything is. Default: `voda up` with the examples. */
+  readonly command?: readonly string[];
+  /** Default: a folder of its own, removed at the end. */
+  readonly dataDir?: string;
+  /** Default 2. */
+  readonly nodes?: number;
+}
+
+export interface RunningMesh extends AsyncDisposable {
+  /** What clients use. */
+  readonly url: string;
+  readonly startedAt: number;
+  readonly dataDir: string;
+  readonly supervisor: RunningProcess;
+  /** The ready file as it is now. */
+  describe(): ReadyFile;
+  /** A counter of Envoy. */
+  stat(name: string): Promise<number>;
+  /** Ends the supervisor and proves that it ended well and left nothing. */
+  close(signal?: "SIGTERM" | "SIGINT" | "SIGKILL"): Promise<void>;
+}
+
+export const examples = fileURLToPath(new URL("../../../examples/voda.config.ts", import.meta.url));
+export const upExamples: readonly string[] = [programs().cli, "up", "--config", examples];
+
+const READY_WITHIN_MS = 30_000;
+const STOPPED_WITHIN_MS = 12_000;
+const GONE_WITHIN_MS = 3_000;
+
+export async function startMesh(options: MeshOptions = {}): Promise<RunningMesh> {
+  const folder = mkdtempSync(join(tmpdir(), "voda-mesh-"));
+  const dataDir = options.dataDir ?? join(folder, "data");
+  const readyFile = join(folder, "ready.json");
+  const flags = ["--data-dir", dataDir, "--ready-file", readyFile, "--ingress-port", "0", "--nodes", String(options.nodes ?? 2)];
+  const describe = (): ReadyFile => JSON.parse(readFileSync(readyFile, "utf8"));
+  let supervisor: RunningProcess;
+  try {
+    supervisor = await startProcess({
+      command: process.execPath,
+      args: [...(options.command ?? upExamples), ...flags],
+      ready: () => existsSync(readyFile),
+      readyWithinMs: READY_WITHIN_MS,
+    });
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
+  const { ingress, envoy } = describe();
+  let closing: Promise<void> | undefined;
+  const end = async (signal: "SIGTERM" | "SIGINT" | "SIGKILL"): Promise<void> => {
+    const last = describe();
+    supervisor.signal(signal);
+    const force = setTimeout(() => supervisor.signal("SIGKILL"), STOPPED_WITHIN_MS);
+    const code = await supervisor.exited;
+    clearTimeout(force);
+    try {
+      if (code !== (signal === "SIGKILL" ? -1 : 0)) throw new Error(`the mesh ended with ${code}:\n${supervisor.output()}`);
+      await nothingIsLeft(last, dataDir);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  };
+  const close = (signal: "SIGTERM" | "SIGINT" | "SIGKILL" = "SIGTERM"): Promise<void> => (closing ??= end(signal));
+  return {
+    url: ingress,
+    startedAt: Date.now(),
+    dataDir,
+    supervisor,
+    describe,
+    stat: async (name) => {
+      const response = await fetch(`${envoy.adminUrl}/stats?filter=^${name.replaceAll(".", "\\.")}$`);
+      return Number(/: (\d+)/.exec(await response.text())?.[1] ?? 0);
+    },
+    close,
+    [Symbol.asyncDispose]: () => close(),
+  };
+}
+
+/** Process ids of all parts; 0 for one that is between death and restart. */
+export function pidsOf(mesh: ReadyFile): number[] {
+  return [mesh.nats.pid, mesh.envoy.pid, ...mesh.controlplanes.map(({ pid }) => pid), ...mesh.nodes.map(({ pid }) => pid)];
+}
+
+async function nothingIsLeft(mesh: ReadyFile, dataDir: string): Promise<void> {
+  const urls = [mesh.ingress, mesh.nats.url, mesh.envoy.adminUrl, ...mesh.nodes.map(({ ingress }) => `tcp://${ingress}`)];
+  let left: string[] = [];
+  const isClean = async (): Promise<boolean> => {
+    const taken = await Promise.all(urls.map(async (url) => ((await isPortFree(Number(new URL(url).port))) ? [] : [url])));
+    left = [...processesOf(pidsOf(mesh), dataDir), ...taken.flat()];
+    return left.length === 0;
+  };
+  try {
+    await waitUntil(isClean, GONE_WITHIN_MS, "nothing is left of the mesh");
+  } catch (cause) {
+    throw new Error(`the mesh left behind: ${left.join("; ")}`, { cause });
+  }
+}
+
+/** Command lines of processes that are the mesh's, name its folder, or guard one of its processes. */
+function processesOf(pids: readonly number[], dataDir: string): string[] {
+  const lines = execFileSync("ps", ["-eo", "pid=,args="], { encoding: "utf8" }).split("\n");
+  return lines.filter((line) => {
+    const [, pid = "", args = ""] = /^\s*(\d+) (.*)$/.exec(line) ?? [];
+    const guarded = /kill -KILL "\$0" (\d+)$/.exec(args)?.[1];
+    return pids.includes(Number(pid)) || args.includes(dataDir) || (guarded !== undefined && pids.includes(Number(guarded)));
+  });
+}

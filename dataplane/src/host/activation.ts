@@ -1,11 +1,12 @@
 // One session in a worker: its state, its mailbox, the handlers that run. The turn machine decides, this does.
 import { randomUUID } from "node:crypto";
+import { inspect } from "node:util";
 import { turnBytesMax } from "@voda/proto/wire";
 import type { SessionState, Transaction, View } from "@voda/state";
 import { TooLargeError } from "@voda/state";
 import { assert, unreachable } from "@voda/stdx";
 import { type Handler, type HostContext, type Logger, VodaError } from "voda/definition";
-import { encodeAnswer } from "../answer.ts";
+import { decodeAnswer, encodeAnswer } from "../answer.ts";
 import { type Answer, type Content, fail } from "../invocation.ts";
 import { openTurn, stepTurn, type Turn, type TurnEffect, type TurnEvent, type TurnMessage } from "../turn/index.ts";
 import { BadInput, decodeInput, encodeOutput } from "./convert.ts";
@@ -99,6 +100,7 @@ export class Activation {
         this.#options.sayCut(effect.after, this.#options.state.snapshot());
         return;
       case "say":
+        this.#end(effect.message.call); // of a reader: nothing else ends its view
         this.#calls.delete(effect.message.call);
         this.#options.say(effect.message);
         return;
@@ -147,7 +149,8 @@ export class Activation {
     }
     const { turnMsMax } = this.#options;
     running.timer = setTimeout(() => this.#tooLong(running), turnMsMax);
-    result.then(
+    // a thenable of the agent's own may throw or settle twice
+    Promise.resolve(result).then(
       (value: unknown) => this.#returned(running, value),
       (error: unknown) => this.#failed(running, error),
     );
@@ -187,7 +190,7 @@ export class Activation {
     else if (error instanceof TooLargeError) this.#throw(running.run.call, fail("too_large", error.message));
     else if (VodaError.is(error)) this.#throw(running.run.call, thrownOnPurpose(error));
     else {
-      this.#log(running, error instanceof Error ? (error.stack ?? error.message) : String(error));
+      this.#log(running, inspect(error));
       this.#throw(running.run.call, fail("internal", "the handler threw; the node's log has the error"));
     }
   }
@@ -202,7 +205,7 @@ export class Activation {
   }
 
   #throw(call: number, answer: Answer): void {
-    this.#step({ type: "threw", call, answer: encodeAnswer(answer) });
+    this.#step({ type: "threw", call, answer: encodeFailed(answer) });
     this.#end(call);
   }
 
@@ -249,6 +252,18 @@ function abortReason(why: "deadline" | "caller"): ConstructorParameters<typeof V
   return why === "deadline"
     ? ["deadline_exceeded", "the caller's deadline has passed", { reason: "turn_timeout" }]
     : ["canceled", "the caller went away", { reason: "interrupted" }];
+}
+
+/** What an agent throws may be of any size, and of other types than it says. */
+function encodeFailed(answer: Answer): Uint8Array {
+  try {
+    const encoded = encodeAnswer(answer);
+    decodeAnswer(encoded);
+    if (encoded.length <= turnBytesMax) return encoded;
+    return encodeAnswer(fail("too_large", `error of ${encoded.length} bytes exceeds turnBytesMax ${turnBytesMax}`));
+  } catch (error) {
+    return encodeAnswer(fail("internal", `the handler's error cannot be encoded: ${inspect(error)}`));
+  }
 }
 
 function thrownOnPurpose(error: VodaError): Answer {

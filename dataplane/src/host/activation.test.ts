@@ -1,0 +1,266 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { setImmediate as turnOfLoop } from "node:timers/promises";
+import { crc32 } from "node:zlib";
+import { openState, type Schema, type SessionState } from "@voda/state";
+import { agent, s, VodaError } from "voda";
+import { definitionOf, handlersOf } from "voda/definition";
+import { decodeAnswer } from "../answer.ts";
+import type { Answer } from "../invocation.ts";
+import type { TurnMessage } from "../turn/index.ts";
+import { Activation, type RunCall } from "./activation.ts";
+
+const utf8 = new TextDecoder();
+
+/** Promises of handlers that a test lets go. */
+function gate(): { readonly opened: Promise<void>; open(): void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { opened: promise, open: resolve };
+}
+
+function harness() {
+  const held = gate();
+  const seen: unknown[] = [];
+  const probe = agent("probe", { count: s.counter(), name: s.register("none") }, { maxTurn: "50ms" })
+    .readonly({
+      get: (ctx) => ({ count: ctx.state.count.value, name: ctx.state.name }),
+      async slowGet(ctx) {
+        await held.opened;
+        return ctx.state.count.value;
+      },
+      never: () => new Promise<null>(() => undefined),
+    })
+    .handlers({
+      add: (ctx, by: number) => ctx.state.count.add(by),
+      async addHeld(ctx, by: number) {
+        ctx.state.count.add(by);
+        await held.opened;
+        return ctx.state.count.value;
+      },
+      async hang(ctx) {
+        ctx.state.count.add(1000);
+        ctx.signal.addEventListener("abort", () => seen.push((ctx.signal.reason as VodaError).reason));
+        await new Promise(() => undefined);
+        return null;
+      },
+      refuse(ctx, message: string) {
+        ctx.state.count.add(1000);
+        throw new VodaError("failed_precondition", message);
+      },
+      strange() {
+        throw Object.create(null);
+      },
+      wrongError() {
+        throw Object.assign(new VodaError("aborted", "m"), { code: "nonsense", message: 7 });
+      },
+      thenable() {
+        const then = (): never => {
+          throw new Error("not even a promise");
+        };
+        return Object.fromEntries([["then", then]]) as never;
+      },
+    });
+  const schema: Schema = { count: { kind: "counter" }, name: { kind: "register", initial: "none" } };
+  const state: SessionState = openState(schema, { crc32 });
+  const said: TurnMessage[] = [];
+  const cuts: [number, number][] = [];
+  const logged: string[] = [];
+  let views = 0;
+  const counting: SessionState = {
+    get seq() {
+      return state.seq;
+    },
+    get bytes() {
+      return state.bytes;
+    },
+    apply: (delta) => state.apply(delta),
+    begin: () => state.begin(),
+    snapshot: () => state.snapshot(),
+    view() {
+      const view = state.view();
+      views += 1;
+      return {
+        state: view.state,
+        close() {
+          view.close();
+          views -= 1;
+        },
+      };
+    },
+  };
+  const write = (message: string): void => void logged.push(message);
+  const activation = new Activation({
+    number: 7,
+    key: "k",
+    origin: 1,
+    state: counting,
+    handlers: handlersOf(probe),
+    turnMsMax: definitionOf(probe).turnMsMax,
+    log: { debug: write, info: write, warn: write, error: write },
+    say: (message) => said.push(message),
+    sayCut: (after, pages) => cuts.push([after, pages.length]),
+  });
+  let next = 0;
+  const run = (method: string, input?: unknown, more: Partial<RunCall> = {}): number => {
+    next += 1;
+    const body = input === undefined ? new Uint8Array(0) : new TextEncoder().encode(JSON.stringify(input));
+    const readonly = ["get", "slowGet", "never"].includes(method);
+    const deadlineMs = Date.now() + 60_000;
+    activation.run({ call: next, method, readonly, content: "json", deadlineMs, caller: "me", body, ...more });
+    return next;
+  };
+  const answerOf = (call: number): Answer => {
+    const message = said.find((one) => one.call === call);
+    assert.ok(message !== undefined && "answer" in message, `call ${call} has no answer`);
+    return decodeAnswer(message.answer);
+  };
+  const value = (call: number): unknown => {
+    const answer = answerOf(call);
+    assert.ok(answer.ok, JSON.stringify(answer));
+    return JSON.parse(utf8.decode(answer.body));
+  };
+  const reason = (call: number): string => {
+    const answer = answerOf(call);
+    assert.ok(!answer.ok);
+    return answer.failure.reason;
+  };
+  const until = async (condition: () => boolean): Promise<void> => {
+    while (!condition()) await turnOfLoop();
+  };
+  return { activation, held, seen, state, said, cuts, logged, run, value, reason, answerOf, until, views: () => views };
+}
+
+describe("an activation", () => {
+  test("runs turns one after another and numbers them", async () => {
+    const { run, value, held, said, until } = harness();
+    const first = run("addHeld", 2);
+    const second = run("add", 3);
+    assert.equal(said.length, 0);
+    held.open();
+    await until(() => said.length === 2);
+    assert.deepEqual([value(first), value(second)], [2, 5]);
+    assert.deepEqual(
+      said.map((one) => one.type === "turned" && one.turn),
+      [1, 2],
+    );
+  });
+
+  test("closes the view of every reader that has answered", async () => {
+    const { run, value, views, held, said, until } = harness();
+    assert.deepEqual(value(run("get")), { count: 0, name: "none" });
+    assert.equal(views(), 0, "a reader that returns at once");
+    const slow = run("slowGet");
+    assert.equal(views(), 1);
+    held.open();
+    await until(() => said.length === 2);
+    assert.equal(value(slow), 0);
+    assert.equal(views(), 0, "a reader that awaits");
+  });
+
+  test("starts a reader again when a turn took place beside it", async () => {
+    const { run, value, views, held, said, until } = harness();
+    const reader = run("slowGet");
+    run("add", 4);
+    held.open();
+    await until(() => said.length === 2);
+    assert.equal(value(reader), 4);
+    assert.equal(views(), 0);
+  });
+
+  test("undoes a turn that runs longer than maxTurn, and aborts its signal", async () => {
+    const { run, reason, value, seen, said, until } = harness();
+    const hung = run("hang");
+    await until(() => said.length === 1);
+    assert.equal(reason(hung), "turn_timeout");
+    assert.deepEqual(seen, ["turn_timeout"]);
+    assert.equal(value(run("add", 1)), 1);
+  });
+
+  test("ends a reader that runs longer than maxTurn", async () => {
+    const { run, reason, views, said, until } = harness();
+    const reader = run("never");
+    await until(() => said.length === 1);
+    assert.equal(reason(reader), "turn_timeout");
+    assert.equal(views(), 0);
+  });
+
+  test("drops what is cancelled at its deadline and lets the next one run", () => {
+    const { activation, run, value, said } = harness();
+    const hung = run("hang");
+    const next = run("add", 1);
+    activation.cancel(hung, "deadline");
+    assert.deepEqual(said[0], { type: "dropped", activation: 7, call: hung, why: "deadline" });
+    assert.equal(value(next), 1);
+  });
+
+  test("a caller that goes away stops its queued call and only signals the running one", async () => {
+    const { activation, run, said, held, until } = harness();
+    const running = run("addHeld", 1);
+    const queued = run("add", 1);
+    activation.cancel(queued, "caller");
+    activation.cancel(running, "caller");
+    assert.deepEqual(
+      said.map((one) => [one.type, one.call]),
+      [["dropped", queued]],
+    );
+    held.open();
+    await until(() => said.length === 2);
+    assert.equal(said[1]?.type, "turned");
+  });
+
+  test("a call without time left runs nothing", () => {
+    const { run, said, state } = harness();
+    run("add", 1, { deadlineMs: Date.now() - 1 });
+    assert.equal(said[0]?.type, "dropped");
+    assert.equal(state.seq, 0);
+  });
+
+  test("nothing is said after close, whatever the handler still does", async () => {
+    const { activation, run, said, held, views } = harness();
+    run("addHeld", 1);
+    run("slowGet");
+    activation.close();
+    held.open();
+    await turnOfLoop();
+    assert.deepEqual(said, []);
+    assert.equal(views(), 0);
+  });
+
+  test("a cut is a snapshot of what is executed", () => {
+    const { activation, run, cuts } = harness();
+    run("add", 1);
+    activation.cut();
+    assert.deepEqual(cuts, [[1, 2]]);
+  });
+
+  test("an error thrown on purpose tells its code and leaves no state", () => {
+    const { run, value, answerOf } = harness();
+    const answer = answerOf(run("refuse", "not today"));
+    assert.ok(!answer.ok);
+    assert.deepEqual(answer.failure, { code: "failed_precondition", reason: "user", message: "not today", metadata: {} });
+    assert.deepEqual(value(run("get")), { count: 0, name: "none" });
+  });
+
+  test("an error that is too large, mistyped or no error at all is answered, and the session goes on", async () => {
+    const { run, reason, value, said, until } = harness();
+    assert.equal(reason(run("refuse", "x".repeat(2 * 1024 * 1024))), "too_large");
+    assert.equal(reason(run("strange")), "internal");
+    assert.equal(reason(run("wrongError")), "internal");
+    const odd = run("thenable");
+    await until(() => said.length === 4);
+    assert.equal(reason(odd), "internal");
+    assert.equal(value(run("add", 1)), 1);
+  });
+
+  test("a method that this revision does not have is refused", () => {
+    const { run, reason } = harness();
+    assert.equal(reason(run("gone")), "schema");
+    assert.equal(reason(run("add", 1, { readonly: true })), "schema");
+  });
+
+  test("input that is no JSON is the caller's mistake", () => {
+    const { run, reason } = harness();
+    assert.equal(reason(run("add", 1, { body: new TextEncoder().encode("{") })), "bad_request");
+    assert.equal(reason(run("add", 1, { content: "proto" })), "bad_request");
+  });
+});

@@ -17,8 +17,8 @@ const kinds: readonly Kind[] = [
   { name: "e2e", flags: ["--test-concurrency=1", "--test-timeout=300000"] },
 ];
 
-/** Suites with needs of their own (root, apt, long builds); each has its own npm script. */
-const separate = ["clients"];
+/** Suites with needs of their own (other languages, package registries); each has its own npm script. */
+const separate = ["clients", "pack"];
 
 function kindOf(file: string): string {
   const suffix = /\.([a-z0-9]+)\.test\.ts$/.exec(file)?.[1];

@@ -1,0 +1,55 @@
+// Adds to a cart over gRPC: go run ./grpc localhost:4000 cart-42 tea 2
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log"
+	"os"
+	"strconv"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	shop "example.com/cart/gen/shop/v1"
+)
+
+func main() {
+	log.SetFlags(0)
+	if err := add(os.Args[1], os.Args[2], os.Args[3], os.Args[4]); err != nil {
+		log.Fatalf("%s: %s", status.Code(err), status.Convert(err).Message())
+	}
+}
+
+func add(address, cart, sku, amount string) error {
+	quantity, err := strconv.ParseInt(amount, 10, 32)
+	if err != nil {
+		return err
+	}
+	connection, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return err
+	}
+	defer connection.Close()
+	carts := shop.NewCartServiceClient(connection)
+
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	ctx = metadata.AppendToOutgoingContext(ctx, "x-voda-session", cart)
+	// The same key again is the same call: a retry takes effect once.
+	once := metadata.AppendToOutgoingContext(ctx, "idempotency-key", rand.Text())
+	if _, err := carts.AddItem(once, &shop.AddItemRequest{Sku: sku, Quantity: int32(quantity)}); err != nil {
+		return err
+	}
+	answer, err := carts.GetCart(ctx, &shop.GetCartRequest{})
+	if err != nil {
+		return err
+	}
+	fmt.Println(protojson.Format(answer.Cart))
+	return nil
+}

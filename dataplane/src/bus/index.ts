@@ -4,7 +4,6 @@ export {
   type BusReply,
   type Outcome,
   openBus,
-  peerBytesMax,
   peerCallsMax,
 } from "./bus.ts";
 export type { AnswerMeta } from "./message.ts";

@@ -4,6 +4,7 @@ export {
   type BusReply,
   type Outcome,
   openBus,
+  type PeerName,
   peerBytesMax,
   peerCallsMax,
 } from "./bus.ts";

@@ -1,0 +1,86 @@
+// What the documentation says, compared with the code and the files.
+import assert from "node:assert/strict";
+import { existsSync, globSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { grpcCodes } from "@voda/proto/errors";
+import { type Code, isRetryable, reasons } from "@voda/proto/wire";
+import { httpStatus } from "../../../dataplane/src/ingress/status.ts";
+import { blocksOf, callsOf, documents, read, root } from "./documents.ts";
+
+const linesMax = 120;
+
+test("the table of errors has every reason with its code, statuses and whether it is sent again", () => {
+  const rows = read("docs/errors.md")
+    .split("\n")
+    .filter((line) => line.startsWith("| `"))
+    .map((line) => line.split("|").map((cell) => cell.trim().replaceAll("`", "")));
+  const said = rows.map(([, ...cells]) => cells.slice(0, 5).join(" "));
+  const true_ = (Object.entries(reasons) as [string, Code][]).map(([reason, code]) => {
+    return [reason, code, httpStatus[code], grpcCodes[code], again(reason, code)].join(" ");
+  });
+  assert.deepEqual(said, true_);
+  for (const cells of rows) assert.ok((cells[6] ?? "").length > 10, `${cells[1]} says what it means`);
+});
+
+function again(reason: string, code: Code): string {
+  if (reason === "user") return "as its code";
+  if (isRetryable(code, reason, undefined)) return "yes";
+  return isRetryable(code, reason, 1) ? "if it says when" : "no";
+}
+
+test("Go and Python in the documentation is text of programs that the clients' tests run", () => {
+  const programs = globSync("examples/cart/clients/{python,go/*,typescript}/*.{py,go,ts}", { cwd: root }).map(read);
+  assert.equal(programs.length >= 4, true);
+  const blocks = documents()
+    .flatMap(blocksOf)
+    .filter(({ language }) => language === "python" || language === "go");
+  assert.equal(blocks.length, 3);
+  for (const { document, text } of blocks)
+    assert.ok(
+      programs.some((program) => program.includes(text)),
+      `${document} shows a program that is no file:\n${text}`,
+    );
+  const cart = read("examples/cart/clients/typescript/cart.ts");
+  assert.ok(
+    blocksOf("docs/clients.md").some(({ text }) => text === cart),
+    "docs/clients.md shows typescript/cart.ts as it is",
+  );
+});
+
+test("links of the documentation lead to files", () => {
+  const broken = documents().flatMap((document) =>
+    [...read(document).matchAll(/\]\((?!https?:)([^)#\s]+)[^)]*\)/g)]
+      .map(([, link = ""]) => link)
+      .filter((link) => !existsSync(join(root, dirname(document), link)))
+      .map((link) => `${document}: ${link}`),
+  );
+  assert.deepEqual(broken, []);
+});
+
+test("scripts that the documentation names are there, and so are the files of its commands", () => {
+  const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
+  const missing = documents().flatMap((document) => {
+    const text = read(document);
+    const named = [...text.matchAll(/npm run ([\w:-]+)/g)].map(([, name = ""]) => name).filter((name) => !(name in scripts));
+    const files = [...text.matchAll(/node ([\w./-]+\.(?:ts|mjs))/g)].map(([, file = ""]) => file);
+    const gone = files.filter((file) => file.includes("/") && !existsSync(join(root, file)));
+    return [...named, ...gone].map((what) => `${document}: ${what}`);
+  });
+  assert.deepEqual(missing, []);
+});
+
+test("every document that people start with is short", () => {
+  const long = documents()
+    .filter((path) => path.endsWith("README.md"))
+    .map((path) => [path, read(path).split("\n").length] as const)
+    .filter(([, lines]) => lines > linesMax);
+  assert.deepEqual(long, []);
+});
+
+test("a line's comment says what it prints, and a block of JSON what the line before it printed", () => {
+  const readme = callsOf("README.md").map(({ prints }) => prints);
+  assert.deepEqual(readme, [2, 2]);
+  const errors = callsOf("docs/errors.md").map(({ prints }) => (prints as { code: string }).code);
+  assert.deepEqual(errors, ["unimplemented"]);
+});

@@ -67,10 +67,10 @@ test("calls that are on a thread when a timer of an agent throws run again and t
 test("a new revision under calls fails none of them, keeps the state and closes the thread before it", async () => {
   const keys = Array.from({ length: 8 }, (_, i) => `v-${i}`);
   const called: Promise<Called>[] = [];
-  let stop = false;
+  const stop = new AbortController();
   const load = async (key: string): Promise<number> => {
     let count = 0;
-    for (; !stop; count += 1) {
+    for (; !stop.signal.aborted; count += 1) {
       const one = call(n1.url, `versioned/${key}/addSlowly`, { input: 20 });
       called.push(one);
       await one;
@@ -85,7 +85,7 @@ test("a new revision under calls fails none of them, keeps the state and closes 
   // Back again: nothing is left on the revision before, which no agent needs any more.
   await cluster.deploy(config);
   await waitUntil(() => says(n1, "old revision closed"), 5_000, "the thread of the new revision is closed");
-  stop = true;
+  stop.abort();
   const counts = await Promise.all(loads);
   const failed = (await Promise.all(called)).filter(({ status }) => status !== 200);
   assert.deepEqual(failed, []);

@@ -19,7 +19,7 @@ import { Sessions } from "./host/sessions.ts";
 import { openWorkers } from "./host/workers.ts";
 import { openIngress } from "./ingress/index.ts";
 import { fail } from "./invocation.ts";
-import { type Membership, openIdentity, openMembership } from "./membership/index.ts";
+import { openIdentity, openMembership } from "./membership/index.ts";
 import { createStreams, openStore } from "./store/index.ts";
 
 /** How long a stop waits for sessions to be put to sleep. */
@@ -70,6 +70,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
       onMessage: (message) => sessions?.fromWorker(message),
       onLost: (activations) => sessions?.workerLost(activations),
       onRetire: async (activations) => sessions?.retire(activations),
+      failOverdue: (activations) => sessions?.failOverdue(activations) ?? 0,
     }),
   );
   parts.use(
@@ -106,6 +107,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
       incarnation: () => membership.incarnation(),
       log,
       activations: () => sessions?.owned() ?? [],
+      sessions: () => sessions?.ownedCount ?? 0,
       onCommand: async (command) =>
         isAccepting && sessions !== undefined ? obey({ grants, sessions }, command) : refused(notReady),
     }),
@@ -129,7 +131,12 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   sessions = ready;
   parts.defer(watchConnection(connection, ready));
   parts.defer(
-    watchMembership(membership, { sessions: ready, peerLost: (peer) => bus.peerLost(peer), full: () => reports.full() }),
+    membership.onEvent((event) => {
+      // A node whose lease lapsed and that came back is the same process: what it was asked it still does.
+      bus.peersLost((peer) => membership.ended(peer) === "yes" && membership.successor(peer) === undefined);
+      ready.tellAll({ type: "leases" });
+      if (event.type === "lapsed") reports.full();
+    }),
   );
   reports.full();
   isAccepting = true;
@@ -153,22 +160,5 @@ function watchConnection(connection: Connection, sessions: Sessions): () => void
   return connection.onEvent((event) => {
     if (event.type === "disconnected" || event.type === "leader_elected") sessions.tellAll({ type: "connection", up: false });
     if (event.type === "reconnected" || event.type === "leader_elected") sessions.tellAll({ type: "connection", up: true });
-  });
-}
-
-interface Told {
-  readonly sessions: Sessions;
-  readonly peerLost: (node: string) => void;
-  readonly full: () => void;
-}
-
-function watchMembership(membership: Membership, told: Told): () => void {
-  let known = new Map(membership.members().map(({ incarnation, node }) => [incarnation, node]));
-  return membership.onEvent((event) => {
-    const now = new Map(membership.members().map(({ incarnation, node }) => [incarnation, node]));
-    for (const [incarnation, node] of known) if (!now.has(incarnation)) told.peerLost(node);
-    known = now;
-    told.sessions.tellAll({ type: "leases" });
-    if (event.type === "lapsed") told.full();
   });
 }

@@ -51,8 +51,6 @@ export const laneSubjects = (token: SessionToken) => {
 };
 /** Filter of all name records. */
 export const nameSubjects = "v.log.*.*.i";
-/** Filter of everything that the snapshot stream has of one session. */
-export const pageSubjects = (token: SessionToken): string => `v.snap.${shardOf(token)}.${token}.p.>`;
 export const pageSubject = (token: SessionToken, epoch: number, index: number): string =>
   `v.snap.${shardOf(token)}.${token}.p.${epoch}.${index}`;
 export const framesSubject = (node: string, lane: number): string => `v.dp.${node}.${lane}`;

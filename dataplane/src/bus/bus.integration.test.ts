@@ -6,7 +6,7 @@ import { leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
 import { type Connection, openConnection } from "../commit/index.ts";
 import type { Answer, Invocation } from "../invocation.ts";
 import type { CallKind } from "../lane/index.ts";
-import { type AnswerMeta, type Bus, type BusReply, type Outcome, openBus, peerCallsMax } from "./index.ts";
+import { type AnswerMeta, type Bus, type BusReply, type Outcome, openBus, type PeerName, peerCallsMax } from "./index.ts";
 
 interface Served {
   readonly kind: CallKind;
@@ -69,9 +69,10 @@ const invocation = (more: Partial<Invocation> = {}): Invocation => ({
 const answer: Answer = { ok: true, content: "json", body: utf8.encode("2") };
 const meta: AnswerMeta = { hint: "10.0.0.1:7000", token: "t" };
 const soon = 3_000;
+const life = (node: string): PeerName => ({ node, incarnation: `${node}1` });
 
 const call = (from: Peer, to: string, kind: CallKind = "invoke", more: Partial<Invocation> = {}): Promise<Outcome> =>
-  new Promise((resolve) => from.bus.call(to, kind, invocation(more), resolve));
+  new Promise((resolve) => from.bus.call(life(to), kind, invocation(more), resolve));
 
 /** What a peer got, once it has so many calls. */
 const calls = (peer: Peer, count: number): Promise<Served[]> =>
@@ -94,7 +95,7 @@ test("a call arrives whole at the peer, and its answer whole at the caller", asy
   const [a, b] = [await peer("a"), await peer("b")];
   for (const kind of ["invoke", "end", "wake"] as const) {
     const sent = invocation();
-    const outcome = new Promise<Outcome>((resolve) => a.bus.call("b", kind, sent, resolve));
+    const outcome = new Promise<Outcome>((resolve) => a.bus.call(life("b"), kind, sent, resolve));
     const served = await first(b);
     assert.equal(served.kind, kind);
     assert.deepEqual(served.invocation, sent);
@@ -148,7 +149,7 @@ test("the largest bodies pass, several in one turn", async (t) => {
 test("a call that is taken back is cancelled at the peer and answered to nobody", async (t) => {
   const { peer } = await rig(t);
   const [a, b] = [await peer("a"), await peer("b")];
-  const take = a.bus.call("b", "invoke", invocation(), () => assert.fail("taken back"));
+  const take = a.bus.call(life("b"), "invoke", invocation(), () => assert.fail("taken back"));
   const served = await first(b);
   take();
   await waitUntil(() => served.cancelled, soon, "the call is cancelled at the peer");
@@ -166,21 +167,24 @@ test("a call to a node that is not there did not run, and that is known at once"
   assert.deepEqual(await call(a, "nobody"), { type: "undelivered" });
 });
 
-test("the calls of a peer whose lease ended are unavailable; those of others go on", async (t) => {
+test("the calls to a life of a peer that ended are lost; those to others and to its next life go on", async (t) => {
   const { peer } = await rig(t);
   const [a, b, c] = [await peer("a"), await peer("b"), await peer("c")];
   const [lost, kept] = [call(a, "b"), call(a, "c")];
-  await first(b);
-  a.bus.peerLost("b");
-  assert.deepEqual(failureOf(await lost), { code: "unavailable", reason: "not_owner" });
+  const next = new Promise<Outcome>((resolve) => a.bus.call({ node: "b", incarnation: "b2" }, "invoke", invocation(), resolve));
+  const served = await calls(b, 2);
+  a.bus.peersLost((incarnation) => incarnation === "b1");
+  assert.deepEqual(await lost, { type: "lost" });
   (await first(c)).reply(answer, {});
   assert.equal((await kept).type, "answered");
+  served[1]?.reply(answer, {});
+  assert.equal((await next).type, "answered");
 });
 
 test("an answer to the process that had the node's id before is not taken for one's own", async (t) => {
   const { peer } = await rig(t);
   const [a, b] = [await peer("a"), await peer("b")];
-  a.bus.call("b", "invoke", invocation(), () => undefined);
+  a.bus.call(life("b"), "invoke", invocation(), () => undefined);
   const served = await first(b);
   await a.bus[Symbol.asyncDispose]();
   const again = await peer("a");
@@ -204,7 +208,7 @@ test("beyond the bound of calls a peer's queue is full, until answers come", asy
   const { peer } = await rig(t);
   const [a, b] = [await peer("a"), await peer("b")];
   let answered = 0;
-  for (let i = 0; i < peerCallsMax; i += 1) a.bus.call("b", "invoke", invocation(), () => (answered += 1));
+  for (let i = 0; i < peerCallsMax; i += 1) a.bus.call(life("b"), "invoke", invocation(), () => (answered += 1));
   assert.deepEqual(failureOf(await call(a, "b")), { code: "resource_exhausted", reason: "queue_full" });
   for (const { reply } of await calls(b, peerCallsMax)) reply(answer, {});
   await waitUntil(() => answered === peerCallsMax, soon, "all are answered");
@@ -213,13 +217,13 @@ test("beyond the bound of calls a peer's queue is full, until answers come", asy
   assert.equal((await again).type, "answered");
 });
 
-test("when the connection breaks, calls on their way are unavailable and new ones undelivered", async (t) => {
+test("when the connection breaks, calls on their way are lost and new ones undelivered", async (t) => {
   const { peer, server } = await rig(t);
   const [a, b] = [await peer("a"), await peer("b")];
   const flying = call(a, "b");
   await first(b);
   await server.kill9();
-  assert.deepEqual(failureOf(await flying), { code: "unavailable", reason: "store_away" });
+  assert.deepEqual(await flying, { type: "lost" });
   assert.deepEqual(await call(a, "b"), { type: "undelivered" });
 });
 

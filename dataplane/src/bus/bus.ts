@@ -33,7 +33,9 @@ const NO_RESPONDERS = 503;
 export type Outcome =
   | { readonly type: "answered"; readonly answer: Answer; readonly meta: AnswerMeta }
   /** It did not reach the peer: it certainly did not run there. */
-  | { readonly type: "undelivered" };
+  | { readonly type: "undelivered" }
+  /** The peer or the connection is gone: nobody knows what became of it. */
+  | { readonly type: "lost" };
 
 export type BusReply = (answer: Answer, meta: AnswerMeta) => void;
 
@@ -52,13 +54,19 @@ export interface Bus extends AsyncDisposable {
    * `done` is called once, never inside this call, and by the invocation's deadline at the latest. The returned function takes the
    * call back; `done` is not called then.
    */
-  call(peer: string, kind: CallKind, invocation: Invocation, done: (outcome: Outcome) => void): () => void;
-  /** The peer's lease has ended: its calls end with `unavailable`, since nobody knows what became of them. */
-  peerLost(peer: string): void;
+  call(peer: PeerName, kind: CallKind, invocation: Invocation, done: (outcome: Outcome) => void): () => void;
+  /** Ends the calls to all peers of which `isGone` is true as `lost`. */
+  peersLost(isGone: (incarnation: string) => boolean): void;
+}
+
+/** A life of a node. */
+export interface PeerName {
+  readonly node: string;
+  readonly incarnation: string;
 }
 
 interface Waiting {
-  readonly peer: string;
+  readonly peer: PeerName;
   readonly bytes: number;
   readonly deadlineMs: number;
   readonly done: (outcome: Outcome) => void;
@@ -107,19 +115,19 @@ class FrameBus implements Bus {
     });
     // An answer that was on its way is lost with the connection, and nobody sends it again.
     const stopListening = options.connection.onEvent((event) => {
-      if (event.type === "disconnected")
-        this.#failAll(fail("store_away", "the connection between the nodes was lost; retry with the same idempotency key"));
+      if (event.type === "disconnected") this.#endAll({ type: "lost" });
     });
     this.#stop = [() => frames.unsubscribe(), () => refusals.unsubscribe(), stopListening];
   }
 
-  call(name: string, kind: CallKind, invocation: Invocation, done: (outcome: Outcome) => void): () => void {
+  call(to: PeerName, kind: CallKind, invocation: Invocation, done: (outcome: Outcome) => void): () => void {
+    const name = to.node;
     const refused = this.#closed || !this.#options.connection.isUp();
     if (refused) return later(done, { type: "undelivered" });
     const peer = this.#peer(name);
     const bytes = fieldsLength(callFrame(frameKinds[kind], { slot: 0, generation: 0, process: 0 }, invocation));
     if (peer.calls >= peerCallsMax || peer.bytes + bytes > peerBytesMax) return later(done, queueFull(name, peer));
-    const slot = this.#waiting.take({ peer: name, bytes, deadlineMs: invocation.deadlineMs, done, message: 0 });
+    const slot = this.#waiting.take({ peer: to, bytes, deadlineMs: invocation.deadlineMs, done, message: 0 });
     if (slot < 0) return later(done, queueFull(name, peer));
     peer.calls += 1;
     peer.bytes += bytes;
@@ -131,10 +139,9 @@ class FrameBus implements Bus {
     };
   }
 
-  peerLost(name: string): void {
-    const answer = fail("not_owner", `node ${name} is gone; retry with the same idempotency key`);
-    this.#failAll(answer, (waiting) => waiting.peer === name);
-    this.#peers.delete(name);
+  peersLost(isGone: (incarnation: string) => boolean): void {
+    this.#endAll({ type: "lost" }, ({ peer }) => isGone(peer.incarnation));
+    for (const [name, peer] of this.#peers) if (peer.calls === 0 && peer.frames.length === 0) this.#peers.delete(name);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -142,7 +149,7 @@ class FrameBus implements Bus {
     this.#flush();
     this.#closed = true;
     for (const stop of this.#stop) stop();
-    this.#failAll(fail("closed", "this node is closing; retry with the same idempotency key"));
+    this.#endAll(answered(fail("closed", "this node is closing; retry with the same idempotency key")));
     clearTimeout(this.#sweep);
   }
 
@@ -192,10 +199,11 @@ class FrameBus implements Bus {
     let gone: string | undefined;
     this.#waiting.forEach((waiting, slot, generation) => {
       if (waiting.message !== message) return;
-      gone = waiting.peer;
+      gone = waiting.peer.node;
       this.#finish({ slot, generation, process: this.#self.process }, { type: "undelivered" });
     });
-    if (gone !== undefined) this.peerLost(gone);
+    if (gone !== undefined)
+      this.#endAll({ type: "lost" }, ({ peer, message: sent }) => peer.node === gone && sent > 0 && sent < message);
   }
 
   // Handlers run after the decoding, so that what they throw is not taken for a malformed message.
@@ -255,7 +263,7 @@ class FrameBus implements Bus {
   #take(id: CallId): Waiting | undefined {
     // An answer to the process that had this node's id before is none of ours.
     const waiting = id.process === this.#self.process ? this.#waiting.release(id.slot, id.generation) : undefined;
-    const peer = waiting === undefined ? undefined : this.#peers.get(waiting.peer);
+    const peer = waiting === undefined ? undefined : this.#peers.get(waiting.peer.node);
     if (waiting !== undefined && peer !== undefined) {
       peer.calls -= 1;
       peer.bytes -= waiting.bytes;
@@ -267,23 +275,25 @@ class FrameBus implements Bus {
     this.#take(id)?.done(outcome);
   }
 
-  #failAll(answer: Answer, which: (waiting: Waiting) => boolean = () => true): void {
+  #endAll(outcome: Outcome, which: (waiting: Waiting) => boolean = () => true): void {
     const { process } = this.#self;
     this.#waiting.forEach((waiting, slot, generation) => {
-      if (which(waiting)) this.#finish({ slot, generation, process }, { type: "answered", answer, meta: {} });
+      if (which(waiting)) this.#finish({ slot, generation, process }, outcome);
     });
   }
 
   #expire(): void {
     this.#sweep = undefined;
     const nowMs = systemClock.wallMs();
-    this.#failAll(
-      fail("turn_timeout", "the other node did not answer by the deadline"),
+    this.#endAll(
+      answered(fail("turn_timeout", "the other node did not answer by the deadline")),
       (waiting) => waiting.deadlineMs <= nowMs,
     );
     if (this.#waiting.size > 0 && !this.#closed) this.#sweep ??= setTimeout(() => this.#expire(), SWEEP_MS);
   }
 }
+
+const answered = (answer: Answer): Outcome => ({ type: "answered", answer, meta: {} });
 
 const servingKey = (sender: Sender, id: CallId): string => `${sender.node}/${id.process}/${id.slot}/${id.generation}`;
 
@@ -302,5 +312,5 @@ function later(done: (outcome: Outcome) => void, outcome: Outcome): () => void {
 
 function queueFull(name: string, peer: Peer): Outcome {
   const message = `${peer.calls} calls with ${peer.bytes} bytes wait for node ${name}; bounds are peerCallsMax ${peerCallsMax} and peerBytesMax ${peerBytesMax}: retry later`;
-  return { type: "answered", answer: fail("queue_full", message, { retryAfterMs: 100 }), meta: {} };
+  return answered(fail("queue_full", message, { retryAfterMs: 100 }));
 }

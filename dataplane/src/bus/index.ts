@@ -4,6 +4,7 @@ export {
   type BusReply,
   type Outcome,
   openBus,
+  type PeerName,
   peerCallsMax,
 } from "./bus.ts";
 export type { AnswerMeta } from "./message.ts";

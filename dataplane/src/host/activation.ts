@@ -120,7 +120,6 @@ export class Activation {
       );
       return;
     }
-    this.#end(number); // a reader that turns have disturbed starts over on a new view
     const { state } = this.#options;
     const running: Running = {
       run,

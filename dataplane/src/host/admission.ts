@@ -1,14 +1,14 @@
 // What sessions in memory take of this node. The node is the authority over its capacity, with or without a grant.
 import type { Agent, Resources } from "@voda/proto/api";
 import type { Capacity } from "@voda/proto/node";
-import { type Answer, fail } from "../invocation.ts";
+import { type Failed, fail } from "../invocation.ts";
 
 /** When a caller that found no room should try again. */
 const retryAfterMs = 1_000;
 
 export interface Admission {
   /** Takes what a session of the agent needs, or says why there is no room. */
-  admit(agent: Agent, granted: boolean): Answer | undefined;
+  admit(agent: Agent, granted: boolean): Failed | undefined;
   release(agent: Agent): void;
 }
 
@@ -20,7 +20,7 @@ export function createAdmission(capacity: Capacity): Admission {
     cpuMilli += sign * (resources?.cpuMilli ?? 0);
     memoryMib += sign * (resources?.memoryMib ?? 0);
   };
-  const refusal = (what: string, wanted: number, used: number, has: number): Answer =>
+  const refusal = (what: string, wanted: number, used: number, has: number): Failed =>
     fail("no_capacity", `a session that takes ${wanted} ${what} does not fit: ${used} of ${has} are taken on this node`, {
       retryAfterMs,
     });

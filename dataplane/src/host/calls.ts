@@ -11,6 +11,10 @@ export interface LiveCall {
   readonly reply: Reply;
   /** Takes back what was passed on to another node. */
   takeBack: (() => void) | undefined;
+  /** Monotonic time at which it was handed to a worker. */
+  handedMs: number | undefined;
+  /** Workers that ended while they had it. */
+  workersLost: number;
 }
 
 /** Calls that one node holds at the same time; more are refused at once. */
@@ -18,11 +22,13 @@ export const callsMax = 100_000;
 /** Deadlines are met this much late at most. */
 export const deadlineTickMs = 25;
 
+/** Disposal answers what is left. */
 export interface Calls extends Disposable {
   readonly size: number;
   /** `undefined` when there are `callsMax` already; the caller has been told. */
   add(invocation: Invocation, reply: Reply): LiveCall | undefined;
   get(number: number): LiveCall | undefined;
+  all(): Iterable<LiveCall>;
   /** Answers and forgets the call; nothing happens when it was answered before. */
   answer(number: number, answer: Answer, meta?: AnswerMeta): void;
 }
@@ -73,7 +79,7 @@ export function createCalls(clock: Clock, onLate: (call: LiveCall) => void): Cal
         reply(fail("queue_full", `this node holds callsMax ${callsMax} calls; retry later`, { retryAfterMs: 100 }), {});
         return undefined;
       }
-      const call: LiveCall = { number: next, invocation, reply, takeBack: undefined };
+      const call: LiveCall = { number: next, invocation, reply, takeBack: undefined, handedMs: undefined, workersLost: 0 };
       next += 1;
       live.set(call.number, call);
       const tick = Math.max(swept, Math.floor(invocation.deadlineMs / deadlineTickMs));
@@ -83,9 +89,12 @@ export function createCalls(clock: Clock, onLate: (call: LiveCall) => void): Cal
       return call;
     },
     get: (number) => live.get(number),
+    all: () => live.values(),
     answer,
     [Symbol.dispose]() {
       clearInterval(timer);
+      for (const number of live.keys())
+        answer(number, fail("closed", "this node is closing; retry with the same idempotency key"));
     },
   };
 }

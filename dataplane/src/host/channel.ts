@@ -13,8 +13,6 @@ export interface Ends {
 export interface Channel<Out> extends Disposable {
   /** Never fails: what the ring has no room for waits here, in order. */
   send(message: Out): void;
-  /** Bytes that wait for room in the ring. */
-  readonly backlogBytes: number;
 }
 
 export interface ChannelOptions<Out, In> {
@@ -27,7 +25,6 @@ export function openChannel<Out, In>(ends: Ends, options: ChannelOptions<Out, In
   const writer = new RingWriter(ends.output, ends.port);
   const cursor = new FrameCursor();
   const backlog: FrameFields[] = [];
-  let backlogBytes = 0;
 
   const reader = new RingReader(ends.input, ends.port, {
     onRecord(memory, at, length) {
@@ -49,7 +46,6 @@ export function openChannel<Out, In>(ends: Ends, options: ChannelOptions<Out, In
     let sent = 0;
     for (const fields of backlog) {
       if (!write(fields)) break;
-      backlogBytes -= lengthOf(fields);
       sent += 1;
     }
     backlog.splice(0, sent);
@@ -61,14 +57,10 @@ export function openChannel<Out, In>(ends: Ends, options: ChannelOptions<Out, In
   };
 
   return {
-    get backlogBytes() {
-      return backlogBytes;
-    },
     send(message) {
       const fields = options.encode(message);
       if (backlog.length === 0 && write(fields)) return;
       backlog.push(fields);
-      backlogBytes += lengthOf(fields);
       if (backlog.length === 1) waitForSpace();
     },
     [Symbol.dispose]() {

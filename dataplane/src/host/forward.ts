@@ -8,6 +8,8 @@ export interface Forwarded {
   answered(answer: Answer, meta: AnswerMeta): void;
   /** It certainly did not run there. */
   undelivered(): void;
+  /** Nobody knows what became of it. */
+  lost(): void;
 }
 
 /** Returns the way to take the call back; nothing is told then. */
@@ -24,8 +26,9 @@ export function forward(
   }
   // The grant was for this node: it says nothing to another one.
   const passedOn = { ...invocation, hops: invocation.hops + 1, grant: undefined };
-  return bus.call(member.node, to.kind, passedOn, (outcome) => {
+  return bus.call(member, to.kind, passedOn, (outcome) => {
     if (outcome.type === "undelivered") forwarded.undelivered();
+    else if (outcome.type === "lost") forwarded.lost();
     else forwarded.answered(outcome.answer, outcome.meta);
   });
 }

@@ -9,8 +9,8 @@ import { compactVerify, decodeProtectedHeader, importJWK, type JWK } from "jose"
 import type { Logger } from "pino";
 
 export type Verdict =
-  | { readonly type: "granted"; readonly claims: GrantClaims }
-  /** As if there were no grant. */
+  | { readonly type: "granted" }
+  /** As if there were no grant: it is for another node or life of it, or has expired. */
   | { readonly type: "void" }
   | { readonly type: "refused"; readonly message: string };
 
@@ -61,7 +61,7 @@ export async function openGrants(options: GrantsOptions): Promise<Grants> {
       const problem = grantProblem(claims, { session, node: options.node, incarnation, nowMs: options.clock.wallMs() });
       if (problem?.kind === "refused") return refused(problem.message);
       if (problem?.kind === "void") return { type: "void" };
-      return { type: "granted", claims };
+      return { type: "granted" };
     },
     async [Symbol.asyncDispose]() {
       watch.stop();

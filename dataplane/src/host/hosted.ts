@@ -1,17 +1,22 @@
 // One session on this node: its lane, and what the host keeps beside it.
 import type { Agent } from "@voda/proto/api";
 import type { SessionName, SessionToken } from "@voda/proto/session";
+import type { Failure } from "../invocation.ts";
 import type { Lane, LaneTimer } from "../lane/index.ts";
-import type { WorkerHandle } from "./workers.ts";
+import type { WorkerHandle } from "./bundle-worker.ts";
 
 export interface Hosted {
   readonly token: SessionToken;
   readonly name: SessionName;
-  /** As it was when the session came here: what it takes of the node is given back the same. */
-  readonly agent: Agent;
+  /** As it was when the session was opened last: what it takes of the node is given back the same. */
+  agent: Agent;
+  /** Whether a call with a grant waits for it, or has opened it. */
+  granted: boolean;
   readonly lane: Lane;
-  /** Where its activation runs, while there is one. */
+  /** Where its activation runs; it takes its part of the node while there is one. */
   worker: WorkerHandle | undefined;
+  /** Why its activation cannot be opened: told to the lane when it has said all that it wants done. */
+  refused: { readonly activation: number; readonly failure: Failure } | undefined;
   /** Of the durable claim; 0 while there is none. */
   epoch: number;
   /** Pages of a snapshot that is on its way from the worker. */

@@ -5,6 +5,9 @@ import type { Failure } from "../invocation.ts";
 import type { TurnMessage } from "../turn/index.ts";
 import type { RunCall } from "./activation.ts";
 
+/** Between two looks at a thread; its own beats come twice as often. */
+export const pulseMs = 500;
+
 export type ToWorker =
   /** A session comes into memory: its pages and deltas follow, then `opened`. `origin` names the activation in deltas. */
   | { readonly type: "open"; readonly activation: number; readonly agent: string; readonly key: string; readonly origin: number }

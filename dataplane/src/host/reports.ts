@@ -30,6 +30,8 @@ export interface ReportsOptions {
   readonly log: Logger;
   /** Sessions in memory, for full reports. */
   readonly activations: () => Iterable<{ readonly name: SessionName; readonly epoch: number }>;
+  /** How many they are. */
+  readonly sessions: () => number;
   readonly onCommand: (command: Command) => Promise<CommandResult>;
 }
 
@@ -44,7 +46,6 @@ export function openReports(options: ReportsOptions): Reports {
   const { connection, node, log } = options;
   let sequence = 0;
   let incarnation = options.incarnation();
-  let count = 0;
   let timer: NodeJS.Timeout | undefined;
   /** What changed since the last report; `undefined` means that the session left memory. */
   let changes = new Map<SessionToken, Activation | undefined>();
@@ -85,7 +86,12 @@ export function openReports(options: ReportsOptions): Reports {
 
   const beat = setInterval(() => {
     if (connection.isClosed()) return;
-    const message = create(HeartbeatSchema, { node, incarnation, sessions: count, reportSequence: BigInt(sequence) });
+    const message = create(HeartbeatSchema, {
+      node,
+      incarnation,
+      sessions: options.sessions(),
+      reportSequence: BigInt(sequence),
+    });
     connection.publish(heartbeatSubject(node), toBinary(HeartbeatSchema, message));
   }, heartbeatIntervalMs);
 
@@ -118,11 +124,9 @@ export function openReports(options: ReportsOptions): Reports {
 
   return {
     activated(token, name, epoch) {
-      count += 1;
       change(token, create(ActivationSchema, { ...name, epoch: BigInt(epoch) }));
     },
     deactivated(token) {
-      count -= 1;
       change(token, undefined);
     },
     full,

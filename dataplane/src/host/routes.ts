@@ -12,7 +12,6 @@ interface RoutedAgent {
 
 export interface RouteTable extends Routes {
   set(agent: Agent): void;
-  delete(namespace: string, name: string): void;
 }
 
 export function createRoutes(): RouteTable {
@@ -34,10 +33,6 @@ export function createRoutes(): RouteTable {
   return {
     set(agent) {
       agents.set(`${agent.namespace}/${agent.name}`, routed(agent));
-      index();
-    },
-    delete(namespace, name) {
-      agents.delete(`${namespace}/${name}`);
       index();
     },
     plain(namespace, name, method) {

@@ -5,7 +5,7 @@ import { type Clock, unreachable } from "@voda/stdx";
 import type { Logger } from "pino";
 import { decodeAnswer } from "../answer.ts";
 import type { Bus } from "../bus/index.ts";
-import { type Answer, fail, type Invocation } from "../invocation.ts";
+import { type Answer, type Failed, fail, type Invocation } from "../invocation.ts";
 import { type CallKind, isIdle, type LaneEffect, type LaneEvent, openLane, stepLane, trimDelayMs } from "../lane/index.ts";
 import type { Membership } from "../membership/index.ts";
 import { pageHash } from "../store/index.ts";
@@ -22,6 +22,8 @@ import { createWorld, type NodeWorld } from "./world.ts";
 /** How late a lane's timer may ring. */
 export const timerTickMs = 25;
 export const idleSweepMs = 250;
+/** A call that was in so many workers when they ended is not run again: it may be what ends them. */
+export const workersLostMax = 3;
 
 export interface SessionsOptions extends StoreParts {
   readonly membership: Membership;
@@ -49,6 +51,9 @@ export class Sessions implements Disposable {
   readonly #calls: Calls;
   readonly #world: NodeWorld;
   readonly #intervals: readonly NodeJS.Timeout[];
+  #owned = 0;
+  /** Told when nothing is in memory any more; there from the beginning of a drain. */
+  #drained: (() => void) | undefined;
 
   constructor(options: SessionsOptions) {
     this.#options = options;
@@ -62,18 +67,21 @@ export class Sessions implements Disposable {
     for (const hosted of this.#hosted.values()) if (hosted.epoch > 0) yield hosted;
   }
 
+  get ownedCount(): number {
+    return this.#owned;
+  }
+
   epochOf(token: SessionToken): number {
     return this.#hosted.get(token)?.epoch ?? 0;
   }
 
   /** The answer comes exactly once; of an order it has an empty body. The returned function takes the call back. */
   enter(kind: CallKind, invocation: Invocation, reply: Reply): () => void {
-    const hosted = this.#hosted.get(invocation.token) ?? this.#admit(invocation);
-    const refusal = "lane" in hosted ? queueFull(hosted) : hosted;
+    const refusal = queueFull(this.#hosted.get(invocation.token));
     const call = refusal === undefined ? this.#calls.add(invocation, reply) : undefined;
     if (refusal !== undefined) reply(refusal, {});
-    if (call === undefined || !("lane" in hosted)) return () => undefined;
-    this.#deliver(hosted, kind, call);
+    if (call === undefined) return () => undefined;
+    this.#deliver(call, kind);
     return () => this.#abandon(call, "caller");
   }
 
@@ -96,32 +104,55 @@ export class Sessions implements Disposable {
     }
   }
 
-  workerLost(activations: Iterable<number>): void {
+  workerLost(activations: readonly number[]): void {
+    for (const [hosted, call] of this.#handed(activations)) {
+      call.workersLost += 1;
+      const message = `${workersLostMax} workers ended while they had the call; the node's log says why`;
+      if (call.workersLost >= workersLostMax) this.#giveUp(hosted, call, fail("internal", message));
+    }
     for (const activation of activations) {
       const hosted = this.#byActivation.get(activation);
       if (hosted !== undefined) this.#step(hosted, { type: "worker_lost", activation });
     }
   }
 
-  /** Resolves when the session is out of memory; at once when it is not here. */
+  /** Fails the calls of these activations that their worker has had for longer than maxTurn; how many there were. */
+  failOverdue(activations: ReadonlySet<number>): number {
+    const nowMs = this.#options.clock.monotonicMs();
+    let failed = 0;
+    for (const [hosted, call] of this.#handed(activations)) {
+      const { turnMsMax } = hosted.agent;
+      if (nowMs - (call.handedMs ?? nowMs) < turnMsMax) continue;
+      this.#giveUp(hosted, call, fail("turn_timeout", `the handler held its thread for longer than maxTurn ${turnMsMax} ms`));
+      failed += 1;
+    }
+    return failed;
+  }
+
+  /** Resolves when the session is out of memory; at once when it is not in it. */
   sleep(token: SessionToken): Promise<void> {
     const hosted = this.#hosted.get(token);
-    if (hosted === undefined || hosted.epoch === 0) return Promise.resolve();
+    if (hosted?.worker === undefined) return Promise.resolve();
     return new Promise((resolve) => {
       hosted.onCold.push(resolve);
       this.#step(hosted, { type: "sleep" });
     });
   }
 
-  /** Puts the sessions of these activations to sleep: they wake under the revision that is current then. */
+  /** Puts those sessions to sleep that do not run under the current revision: they wake under it. */
   async retire(activations: Iterable<number>): Promise<void> {
     const hosted = [...activations].flatMap((activation) => this.#byActivation.get(activation) ?? []);
-    await Promise.all(hosted.map((one) => this.sleep(one.token)));
+    const old = hosted.filter(({ name, worker }) => worker !== this.#options.workers.of(name)?.worker);
+    await Promise.all(old.map(({ token }) => this.sleep(token)));
   }
 
-  /** Puts every session to sleep. */
-  async drain(): Promise<void> {
-    await Promise.all([...this.#hosted.keys()].map((token) => this.sleep(token)));
+  /** Lets the calls end that are here and puts every session to sleep. No more calls may come. */
+  drain(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#drained = resolve;
+    this.#sleepIdle();
+    if (this.#hosted.size === 0) resolve();
+    return promise;
   }
 
   order(kind: Exclude<CallKind, "invoke">, name: SessionName, deadlineMs: number, grant?: string): Promise<Answer> {
@@ -149,20 +180,19 @@ export class Sessions implements Disposable {
     this.#calls[Symbol.dispose]();
   }
 
-  #admit(invocation: Invocation): Hosted | Answer {
-    const { name, token } = invocation;
-    const { workers, admission, clock, isSynced } = this.#options;
-    const agent = workers.agent(name.namespace, name.agent);
+  #host({ name, token }: Invocation): Hosted | Failed {
+    const { workers, clock, isSynced } = this.#options;
+    const agent = workers.of(name)?.agent;
     if (agent === undefined) return fail("not_owner", `agent ${name.agent} is not deployed on this node yet; retry`);
-    const refusal = admission.admit(agent, invocation.grant !== undefined);
-    if (refusal !== undefined) return refusal;
     const lane = openLane({ name, crc32, trimDelayMs: isSynced ? 0 : trimDelayMs, connected: this.#options.isConnected() });
     const hosted: Hosted = {
       token,
       name,
       agent,
       lane,
+      granted: false,
       worker: undefined,
+      refused: undefined,
       epoch: 0,
       cutPages: [],
       calls: 0,
@@ -174,13 +204,36 @@ export class Sessions implements Disposable {
     return hosted;
   }
 
-  #deliver(hosted: Hosted, kind: CallKind, call: LiveCall): void {
+  /** `unreached`: the node that did not get it. */
+  #deliver(call: LiveCall, kind: CallKind, unreached?: string): void {
+    const { invocation } = call;
+    const hosted = this.#hosted.get(invocation.token) ?? this.#host(invocation);
+    if ("ok" in hosted) {
+      this.#calls.answer(call.number, hosted);
+      return;
+    }
     hosted.calls += 1;
     hosted.usedMs = this.#options.clock.monotonicMs();
-    this.#step(
-      hosted,
-      kind === "invoke" ? { type: "invoke", call: laneCall(call) } : { type: "control", action: kind, call: laneCall(call) },
-    );
+    hosted.granted ||= invocation.grant !== undefined;
+    const one = laneCall(call);
+    if (unreached !== undefined) this.#step(hosted, { type: "undelivered", call: one, kind, incarnation: unreached });
+    else if (kind === "invoke") this.#step(hosted, { type: "invoke", call: one });
+    else this.#step(hosted, { type: "control", action: kind, call: one });
+  }
+
+  /** Calls of these activations that a worker has, or had. */
+  *#handed(activations: Iterable<number>): Iterable<[Hosted, LiveCall]> {
+    const all = [...activations].flatMap((activation) => this.#byActivation.get(activation) ?? []);
+    const sessions = new Map(all.map((hosted) => [hosted.token, hosted]));
+    for (const call of this.#calls.all()) {
+      const hosted = sessions.get(call.invocation.token);
+      if (hosted !== undefined && call.handedMs !== undefined) yield [hosted, call];
+    }
+  }
+
+  #giveUp(hosted: Hosted, call: LiveCall, answer: Failed): void {
+    this.#calls.answer(call.number, answer);
+    this.#step(hosted, { type: "abandon", call: call.number, why: "deadline" });
   }
 
   #abandon(call: LiveCall, why: "deadline" | "caller"): void {
@@ -196,10 +249,16 @@ export class Sessions implements Disposable {
   #step(hosted: Hosted, event: LaneEvent): void {
     this.#world.refresh();
     for (const effect of stepLane(hosted.lane, event, this.#world)) this.#perform(hosted, effect);
+    const { refused } = hosted;
+    if (refused !== undefined) {
+      hosted.refused = undefined;
+      this.#step(hosted, { type: "open_failed", ...refused });
+      return;
+    }
     if (!isIdle(hosted.lane) || this.#hosted.get(hosted.token) !== hosted) return;
     this.#hosted.delete(hosted.token);
     this.#timed.delete(hosted);
-    this.#options.admission.release(hosted.agent);
+    if (this.#hosted.size === 0) this.#drained?.();
   }
 
   #perform(hosted: Hosted, effect: LaneEffect): void {
@@ -222,12 +281,16 @@ export class Sessions implements Disposable {
         this.#timed.add(hosted);
         return;
       case "owned":
+        if (hosted.epoch === 0) this.#owned += 1;
         hosted.epoch = effect.epoch;
         this.#options.reports.activated(hosted.token, hosted.name, effect.epoch);
         if (effect.born) this.#writeName(hosted);
         return;
       case "cold":
-        if (hosted.epoch > 0) this.#options.reports.deactivated(hosted.token);
+        if (hosted.epoch > 0) {
+          this.#owned -= 1;
+          this.#options.reports.deactivated(hosted.token);
+        }
         hosted.epoch = 0;
         for (const resolve of hosted.onCold.splice(0)) resolve();
         return;
@@ -235,6 +298,9 @@ export class Sessions implements Disposable {
         this.#options.log.error({ alarm: effect.alarm, session: hosted.name }, effect.message);
         return;
       case "append":
+        if (hosted.refused !== undefined) return; // no claim for what is not opened here; an append may always get lost
+        performOnStore(this.#options, hosted, effect, (event) => this.#step(hosted, event));
+        return;
       case "readLast":
       case "readRange":
       case "readPages":
@@ -258,6 +324,7 @@ export class Sessions implements Disposable {
         const call = this.#calls.get(effect.job.call);
         if (call === undefined) return; // answered by its deadline; the lane hears of that next
         const { method, content, caller, body } = call.invocation;
+        call.handedMs = this.#options.clock.monotonicMs();
         hosted.worker?.send({ type: "run", activation, run: { ...effect.job, method, content, caller, body } });
         return;
       }
@@ -266,10 +333,7 @@ export class Sessions implements Disposable {
         hosted.worker?.send(effect);
         return;
       case "close":
-        this.#byActivation.delete(activation);
-        hosted.worker?.close(activation);
-        hosted.worker = undefined;
-        hosted.cutPages = [];
+        this.#close(hosted, activation);
         return;
       default:
         unreachable(effect);
@@ -277,19 +341,36 @@ export class Sessions implements Disposable {
   }
 
   #open(hosted: Hosted, { activation, image, epoch }: Extract<LaneEffect, { type: "open" }>): void {
-    this.#byActivation.set(activation, hosted);
-    const worker = this.#options.workers.of(hosted.name);
-    if (worker === undefined) {
-      const gone = fail("agent_not_found", `agent ${hosted.name.agent} is not deployed any more`);
-      if (!gone.ok) queueMicrotask(() => this.#step(hosted, { type: "open_failed", activation, failure: gone.failure }));
+    const { workers, admission } = this.#options;
+    const deployed = workers.of(hosted.name);
+    const refusal =
+      deployed === undefined
+        ? fail("agent_not_found", `agent ${hosted.name.agent} is not deployed any more`)
+        : admission.admit(deployed.agent, hosted.granted);
+    if (deployed === undefined || refusal !== undefined) {
+      if (refusal !== undefined) hosted.refused = { activation, failure: refusal.failure };
       return;
     }
+    const { agent, worker } = deployed;
+    this.#byActivation.set(activation, hosted);
+    hosted.agent = agent;
     hosted.worker = worker;
     worker.open(activation);
     worker.send({ type: "open", activation, agent: hosted.name.agent, key: hosted.name.key, origin: epoch });
     for (const bytes of image.pages) worker.send({ type: "page", activation, bytes });
     for (const bytes of image.deltas) worker.send({ type: "delta", activation, bytes });
     worker.send({ type: "opened", activation });
+  }
+
+  #close(hosted: Hosted, activation: number): void {
+    const { worker } = hosted;
+    hosted.granted = false;
+    hosted.cutPages = [];
+    if (worker === undefined) return; // its opening was refused
+    this.#byActivation.delete(activation);
+    worker.close(activation);
+    hosted.worker = undefined;
+    this.#options.admission.release(hosted.agent);
   }
 
   #performOnCall(hosted: Hosted, effect: CallEffect): void {
@@ -320,20 +401,26 @@ export class Sessions implements Disposable {
     if (call === undefined) return;
     call.takeBack = forward(this.#options, { kind, incarnation }, call.invocation, {
       answered: (answer, meta) => this.#calls.answer(number, answer, meta),
-      undelivered: () => this.#undelivered(call, kind, incarnation),
+      undelivered: () => this.#again(call, kind, incarnation),
+      lost: () => this.#lost(call, kind),
     });
   }
 
-  #undelivered(call: LiveCall, kind: CallKind, incarnation: string): void {
+  #again(call: LiveCall, kind: CallKind, unreached?: string): void {
     if (this.#calls.get(call.number) === undefined) return;
     call.takeBack = undefined;
-    const hosted = this.#hosted.get(call.invocation.token) ?? this.#admit(call.invocation);
-    if ("ok" in hosted) {
-      this.#calls.answer(call.number, hosted);
-      return;
-    }
-    hosted.calls += 1;
-    this.#step(hosted, { type: "undelivered", call: laneCall(call), kind, incarnation });
+    this.#deliver(call, kind, unreached);
+  }
+
+  /** A call with a key joins what ran of it, and a reader changes nothing: they may run again wherever the session is then. */
+  #lost(call: LiveCall, kind: CallKind): void {
+    const { id, readonly } = call.invocation;
+    if (kind === "invoke" && (id !== undefined || readonly)) this.#again(call, kind);
+    else
+      this.#calls.answer(
+        call.number,
+        fail("not_owner", "the session's node is gone; whether the call took effect is unknown: it had no idempotency key"),
+      );
   }
 
   #writeName(hosted: Hosted): void {
@@ -360,13 +447,15 @@ export class Sessions implements Disposable {
   #sleepIdle(): void {
     const nowMs = this.#options.clock.monotonicMs();
     for (const hosted of this.#hosted.values()) {
-      if (hosted.calls === 0 && nowMs - hosted.usedMs >= hosted.agent.idleMs) this.#step(hosted, { type: "sleep" });
+      const isIdleNow = this.#drained !== undefined || nowMs - hosted.usedMs >= hosted.agent.idleMs;
+      if (hosted.calls === 0 && isIdleNow) this.#step(hosted, { type: "sleep" });
     }
   }
 }
 
-function queueFull({ calls, agent }: Hosted): Answer | undefined {
-  if (calls <= agent.queueMax) return undefined;
+function queueFull(hosted: Hosted | undefined): Failed | undefined {
+  if (hosted === undefined || hosted.calls <= hosted.agent.queueMax) return undefined;
+  const { calls, agent } = hosted;
   return fail("queue_full", `${calls} calls wait for this session; maxQueue of agent ${agent.name} is ${agent.queueMax}`, {
     retryAfterMs: 100,
   });

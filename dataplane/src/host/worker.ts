@@ -18,13 +18,22 @@ import {
 import { type Failure, fail } from "../invocation.ts";
 import { Activation } from "./activation.ts";
 import { type Channel, type Ends, openChannel } from "./channel.ts";
-import { type FromWorker, fromWorkerFrame, type LogEntry, type LogLevel, readToWorker, type ToWorker } from "./messages.ts";
+import {
+  type FromWorker,
+  fromWorkerFrame,
+  type LogEntry,
+  type LogLevel,
+  pulseMs,
+  readToWorker,
+  type ToWorker,
+} from "./messages.ts";
 
 /** What `workers.ts` gives a new thread. */
 export interface WorkerSetup {
-  readonly namespace: string;
   /** Path of the bundle. */
   readonly bundle: string;
+  /** One number, counted up while the event loop turns. */
+  readonly pulse: Int32Array<SharedArrayBuffer>;
   readonly ends: Ends;
 }
 
@@ -224,4 +233,5 @@ resolveVodaHere();
 const agents = await loadAgents(setup.bundle);
 const thread = new WorkerThread(agents, setup.ends);
 thread.serve();
+setInterval(() => Atomics.add(setup.pulse, 0, 1), pulseMs / 2);
 (parentPort satisfies MessagePort).postMessage({ ready: [...agents.keys()] });

@@ -30,6 +30,11 @@ export interface PageName {
   readonly index: number;
 }
 
+/** A page as a fold names it: one with another hash counts as missing. */
+export interface PageReference extends PageName {
+  readonly hash: Uint8Array;
+}
+
 /** What an activation starts from: the pages of a snapshot in order (none: empty state), then the deltas of the turns after it. */
 export interface Image {
   readonly pages: readonly Uint8Array[];
@@ -94,7 +99,7 @@ export type LaneEvent =
   | { readonly type: "last"; readonly token: number; readonly record: Stored | undefined }
   /** Answer to `readRange`: all records from there on, ascending. */
   | { readonly type: "range"; readonly token: number; readonly records: readonly Stored[] }
-  /** Answer to `readPages`, in the order of the names; `undefined` where there is none. */
+  /** Answer to `readPages`, in the order of the names; `undefined` where there is none with that hash. */
   | { readonly type: "pages"; readonly token: number; readonly pages: readonly (Uint8Array | undefined)[] }
   /** Answer to `writePages`: all of them are stored. */
   | { readonly type: "pages_written"; readonly token: number }

@@ -1,5 +1,5 @@
 // Reads of a stream: direct ones, which any replica answers, and those of the leader.
-import { createInbox, type Msg, RequestError } from "@nats-io/transport-node";
+import { createInbox, type Msg, type MsgHdrs, RequestError } from "@nats-io/transport-node";
 import { assert } from "@voda/stdx";
 import { type Connection, rethrown } from "../commit/index.ts";
 
@@ -25,10 +25,15 @@ const NO_MESSAGE = 10037;
 export type Query = { readonly last_by_subj: string } | { readonly seq: number; readonly next_by_subj: string };
 
 /** One JetStream API request. @throws StoreError */
-export async function request(connection: Connection, subject: string, body: string): Promise<Msg> {
+export async function request(
+  connection: Connection,
+  subject: string,
+  body: string | Uint8Array,
+  headers?: MsgHdrs,
+): Promise<Msg> {
   if (!connection.isUp()) throw new StoreError(`${subject}: the connection to NATS is down`);
   try {
-    return await connection.nats.request(subject, body, { timeout: readTimeoutMs });
+    return await connection.nats.request(subject, body, { timeout: readTimeoutMs, ...(headers && { headers }) });
   } catch (cause) {
     const why = cause instanceof RequestError && cause.isNoResponders() ? "nobody listens" : String(cause);
     throw new StoreError(`${subject}: ${why}`, { cause });
@@ -36,8 +41,13 @@ export async function request(connection: Connection, subject: string, body: str
 }
 
 /** An API request whose answer must not be an error. @throws StoreError */
-export async function command(connection: Connection, subject: string, body: string): Promise<void> {
-  const answer = (await request(connection, subject, body)).json<{ error?: { description: string } }>();
+export async function command(
+  connection: Connection,
+  subject: string,
+  body: string | Uint8Array,
+  headers?: MsgHdrs,
+): Promise<void> {
+  const answer = (await request(connection, subject, body, headers)).json<{ error?: { description: string } }>();
   if (answer.error !== undefined) throw new StoreError(`${subject}: ${answer.error.description}`);
 }
 

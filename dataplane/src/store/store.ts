@@ -1,9 +1,10 @@
+import { headers } from "@nats-io/transport-node";
 import { encodeNameRecord, type SessionName, type SessionToken } from "@voda/proto/session";
 import { ensureStreams } from "@voda/proto/streams";
-import { laneSubjects, logStream, pageSubjects, snapshotStream } from "@voda/proto/wire";
+import { laneSubjects, logStream, snapshotStream } from "@voda/proto/wire";
 import { assert } from "@voda/stdx";
 import type { Commit, Connection } from "../commit/index.ts";
-import { command, direct, directBatch, fromLeader, request, type Stored, StoreError } from "./direct.ts";
+import { command, direct, directBatch, fromLeader, request, type Stored } from "./direct.ts";
 import { deletePages, type PageName, type PageReference, readPages, writePages } from "./pages.ts";
 
 /**
@@ -21,14 +22,17 @@ export interface Store {
   recordAfter(token: SessionToken, seq: number): Promise<Stored | undefined>;
   /** Removes the records before `below`, which must not be beyond the lane's last: a lane is never emptied. */
   trim(token: SessionToken, below: number): Promise<void>;
-  /** Removes what a session leaves beside its tombstone at `goneSeq`: earlier records, name, pages. */
+  /**
+   * Removes what a session leaves before its tombstone at `goneSeq`: records and name. What a session that is created again has
+   * written since stays.
+   */
   purgeSession(token: SessionToken, goneSeq: number): Promise<void>;
   /** Writes immutable pages; returns when all are stored. */
   writePages(token: SessionToken, pages: readonly { readonly name: PageName; readonly bytes: Uint8Array }[]): Promise<void>;
   /** In the order of the names; `undefined` where there is none, or none with that hash. */
   readPages(token: SessionToken, names: readonly PageReference[]): Promise<(Uint8Array | undefined)[]>;
   deletePages(token: SessionToken, names: readonly PageName[]): Promise<void>;
-  /** Writes the name record unless it is there. */
+  /** Writes the name record; there is one per session. */
   publishName(token: SessionToken, name: SessionName): Promise<void>;
 }
 
@@ -39,7 +43,6 @@ export interface RangeOptions {
 
 /** Records per read: a fold comes every 512 records, so a wake is one read. */
 const RANGE_BATCH = 600;
-const WRONG_SEQUENCE = 10071;
 
 /** The commit is the owner's: pages and names are appends like records, with an expectation of 0 on their own subject. */
 export function openStore(connection: Connection, commit: Commit): Store {
@@ -58,13 +61,12 @@ export function openStore(connection: Connection, commit: Commit): Store {
     async purgeSession(token, goneSeq) {
       assert(goneSeq > 0, `tombstone at ${goneSeq}`);
       await purge(log, laneSubjects(token).plain, { seq: goneSeq });
-      await purge(log, laneSubjects(token).name);
-      await purge(snapshotStream(0), pageSubjects(token));
+      await purge(log, laneSubjects(token).name, { seq: goneSeq });
     },
     writePages: (token, pages) => writePages(connection, commit, token, pages),
     readPages: (token, names) => readPages(connection, token, names),
     deletePages: (token, names) => deletePages(token, names, (subject) => purge(snapshotStream(0), subject)),
-    publishName: (token, name) => publishName(commit, token, name),
+    publishName: (token, name) => publishName(connection, token, name),
   };
 }
 
@@ -93,12 +95,9 @@ async function range(connection: Connection, fence: string, from: number, option
   return records;
 }
 
-function publishName(commit: Commit, token: SessionToken, name: SessionName): Promise<void> {
-  const subject = laneSubjects(token).name;
-  return new Promise((resolve, reject) => {
-    commit.append({ subject, fence: subject, expect: 0, payload: encodeNameRecord(name) }, (outcome) => {
-      if (outcome.type === "acked" || (outcome.type === "refused" && outcome.code === WRONG_SEQUENCE)) resolve();
-      else reject(new StoreError(`the name record on ${subject} was not written: ${outcome.type}`));
-    });
-  });
+/** Takes the place of the name record of an earlier life that is not purged yet. */
+function publishName(connection: Connection, token: SessionToken, name: SessionName): Promise<void> {
+  const rollup = headers();
+  rollup.set("Nats-Rollup", "sub");
+  return command(connection, laneSubjects(token).name, encodeNameRecord(name), rollup);
 }

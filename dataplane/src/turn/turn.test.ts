@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openTurn, readerAttemptsMax, readersMax, stepTurn } from "./turn.ts";
+import { openTurn, readersMax, stepTurn } from "./turn.ts";
 import type { Job, TurnEffect, TurnEvent } from "./types.ts";
 
 const delta = Uint8Array.of(1);
@@ -51,28 +51,11 @@ test("readers start beside a running turn and answer from the last applied one",
   assert.deepEqual(after(run(write(1)), succeeded(1), run(read(2)), succeeded(2)), [said("read", 2, 1)]);
 });
 
-test("a reader during which a turn was applied starts again, and in the end runs alone", () => {
-  const events: TurnEvent[] = [run(read(1))];
-  for (let turn = 1; turn < readerAttemptsMax; turn += 1) {
-    events.push(run(write(10 + turn)), succeeded(10 + turn), succeeded(1));
-    assert.deepEqual(after(...events), [started(1, true)]);
-  }
-  events.push(run(write(20)), run(write(21)), run(write(22)), succeeded(20));
-  // 21 runs: the reader is next, before what waits
-  assert.deepEqual(after(...events, succeeded(1), succeeded(21)), [
-    { type: "apply", call: 21 },
-    turned(21, readerAttemptsMax + 1),
-    started(1, true),
-  ]);
-  assert.deepEqual(after(...events, succeeded(1), succeeded(21), succeeded(1)), [
-    said("read", 1, readerAttemptsMax + 1),
-    started(22),
-  ]);
-});
-
-test("an error of a reader that turns disturbed is not told", () => {
-  assert.deepEqual(after(run(read(1)), run(write(2)), succeeded(2), threw(1)), [started(1, true)]);
-  assert.deepEqual(after(run(read(1)), threw(1)), [said("failed", 1, 0)]);
+test("a reader during which turns are applied answers from the state that it started on", () => {
+  const disturbed = [run(read(1)), run(write(2)), succeeded(2), run(write(3)), succeeded(3)];
+  assert.deepEqual(after(...disturbed, succeeded(1)), [said("read", 1, 0)]);
+  assert.deepEqual(after(...disturbed, threw(1)), [said("failed", 1, 0)]);
+  assert.deepEqual(after(...disturbed, run(read(4)), succeeded(4)), [said("read", 4, 2)]);
 });
 
 test("more than readersMax readers wait", () => {

@@ -4,21 +4,18 @@ import type { AbandonReason, Job, TurnEffect, TurnEvent } from "./types.ts";
 
 /** Handlers of readonly calls that run at once; more wait. */
 export const readersMax = 64;
-/** Starts of a reader beside turns; then it runs alone, as a turn does. */
-export const readerAttemptsMax = 3;
 
 interface Reader {
   readonly job: Job;
-  /** Turn that was applied last when it started. */
-  startedAt: number;
-  attempts: number;
+  /** Turn that was applied last when it started: it sees the state after that turn until it ends, whatever is applied meanwhile. */
+  readonly startedAt: number;
 }
 
 export interface Turn {
   readonly activation: number;
   /** Number of the last turn that took place. */
   turn: number;
-  /** What runs alone: a writer, or a reader that turns disturbed too often. */
+  /** The writer. */
   running: Job | undefined;
   readonly mailbox: Job[];
   readonly readers: Map<number, Reader>;
@@ -62,13 +59,13 @@ function startNext(turn: Turn, wallMs: number, out: TurnEffect[]): void {
     if (job === undefined) break;
     if (isLate(turn, job, wallMs, out)) continue;
     turn.running = job;
-    out.push({ type: "start", call: job.call, readonly: job.readonly });
+    out.push({ type: "start", call: job.call, readonly: false });
   }
   while (turn.readers.size < readersMax) {
     const job = turn.waitingReaders.shift();
     if (job === undefined) break;
     if (isLate(turn, job, wallMs, out)) continue;
-    turn.readers.set(job.call, { job, startedAt: turn.turn, attempts: 1 });
+    turn.readers.set(job.call, { job, startedAt: turn.turn });
     out.push({ type: "start", call: job.call, readonly: true });
   }
 }
@@ -82,45 +79,36 @@ function isLate(turn: Turn, job: Job, wallMs: number, out: TurnEffect[]): boolea
 
 function finished(turn: Turn, event: TurnEvent & { type: "succeeded" | "threw" }, out: TurnEffect[]): void {
   const reader = turn.readers.get(event.call);
-  if (reader !== undefined) readerFinished(turn, reader, event, out);
-  else if (turn.running?.call === event.call) runningFinished(turn, turn.running, event, out);
+  if (reader !== undefined) {
+    turn.readers.delete(event.call);
+    sayRead(turn, event, reader.startedAt, out);
+  } else if (turn.running?.call === event.call) {
+    turn.running = undefined;
+    writerFinished(turn, event, out);
+  }
   // else it was discarded before: nobody waits for how it ended
 }
 
-function runningFinished(turn: Turn, job: Job, event: TurnEvent & { type: "succeeded" | "threw" }, out: TurnEffect[]): void {
-  turn.running = undefined;
-  if (job.readonly) {
-    sayRead(turn, event, out);
-  } else if (event.type === "threw") {
-    out.push({ type: "discard", call: job.call });
-    sayRead(turn, event, out);
-  } else {
-    turn.turn += 1;
-    out.push({ type: "apply", call: job.call });
-    const { call, delta, answer } = event;
-    out.push({ type: "say", message: { type: "turned", activation: turn.activation, call, turn: turn.turn, delta, answer } });
+function writerFinished(turn: Turn, event: TurnEvent & { type: "succeeded" | "threw" }, out: TurnEffect[]): void {
+  const { call, answer } = event;
+  if (event.type === "threw") {
+    out.push({ type: "discard", call });
+    sayRead(turn, event, turn.turn, out);
+    return;
   }
-}
-
-function readerFinished(turn: Turn, reader: Reader, event: TurnEvent & { type: "succeeded" | "threw" }, out: TurnEffect[]): void {
-  if (reader.startedAt === turn.turn) {
-    turn.readers.delete(event.call);
-    sayRead(turn, event, out);
-  } else if (reader.attempts < readerAttemptsMax) {
-    reader.startedAt = turn.turn;
-    reader.attempts += 1;
-    out.push({ type: "start", call: event.call, readonly: true });
-  } else {
-    turn.readers.delete(event.call);
-    turn.mailbox.unshift(reader.job);
-  }
+  turn.turn += 1;
+  out.push({ type: "apply", call });
+  out.push({
+    type: "say",
+    message: { type: "turned", activation: turn.activation, call, turn: turn.turn, delta: event.delta, answer },
+  });
 }
 
 /** An answer that tells what was read: of a reader, or the error of a failed turn. */
-function sayRead(turn: Turn, event: TurnEvent & { type: "succeeded" | "threw" }, out: TurnEffect[]): void {
+function sayRead(turn: Turn, event: TurnEvent & { type: "succeeded" | "threw" }, after: number, out: TurnEffect[]): void {
   const { call, answer } = event;
   const type = event.type === "threw" ? "failed" : "read";
-  out.push({ type: "say", message: { type, activation: turn.activation, call, after: turn.turn, answer } });
+  out.push({ type: "say", message: { type, activation: turn.activation, call, after, answer } });
 }
 
 function sayDropped(turn: Turn, call: number, why: AbandonReason, out: TurnEffect[]): void {

@@ -26,8 +26,8 @@ export type TurnEvent =
 
 export type TurnEffect =
   /**
-   * Run the handler: a writer on a fresh overlay, a reader on the applied state. Several readers may run beside one writer. A reader
-   * during which a turn was applied is started again: what it saw may be of two states.
+   * Run the handler: a writer on a fresh overlay, a reader on a view of the applied state that stays as it is until the reader ends.
+   * Several readers may run beside one writer.
    */
   | { readonly type: "start"; readonly call: number; readonly readonly: boolean }
   /** Abort `ctx.signal` of a started job. */

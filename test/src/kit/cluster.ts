@@ -36,7 +36,15 @@ export interface Cluster extends AsyncDisposable {
 
 export const testAgents = fileURLToPath(new URL("../agents/voda.config.ts", import.meta.url));
 
-export async function startCluster(options: { readonly nodes: number; readonly config?: string }): Promise<Cluster> {
+export interface ClusterOptions {
+  readonly nodes: number;
+  /** Default: `testAgents`. */
+  readonly config?: string;
+  /** More flags of every node. */
+  readonly nodeFlags?: readonly string[];
+}
+
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const folder = mkdtempSync(join(tmpdir(), "voda-cluster-"));
   await using stack = new AsyncDisposableStack();
   stack.defer(() => rmSync(folder, { recursive: true, force: true }));
@@ -45,7 +53,9 @@ export async function startCluster(options: { readonly nodes: number; readonly c
     await startProgram(programs().controlplane, ["--nats", nats.url, "--api-port", "0", "--picker-port", "0"]),
   );
   const { api, picker } = readyLine(controlplane);
-  const nodes = await Promise.all(Array.from({ length: options.nodes }, (_, i) => startNode(`n${i + 1}`, nats.url, folder)));
+  const nodes = await Promise.all(
+    Array.from({ length: options.nodes }, (_, i) => startNode(`n${i + 1}`, nats.url, folder, options.nodeFlags)),
+  );
   for (const node of nodes) stack.defer(() => node.process().stop());
   const cluster = { nats, apiUrl: `http://${api}`, pickerUrl: `http://${picker}`, nodes };
   const deploy = (config: string): Promise<void> => deployTo(cluster, config, folder);
@@ -54,8 +64,8 @@ export async function startCluster(options: { readonly nodes: number; readonly c
   return { ...cluster, deploy, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-async function startNode(id: string, natsUrl: string, folder: string): Promise<ClusterNode> {
-  const args = ["--nats", natsUrl, "--node-id", id, "--data-dir", join(folder, id)];
+async function startNode(id: string, natsUrl: string, folder: string, flags: readonly string[] = []): Promise<ClusterNode> {
+  const args = ["--nats", natsUrl, "--node-id", id, "--data-dir", join(folder, id), ...flags];
   let running = await startProgram(programs().node, [...args, "--ingress-port", "0"]);
   const { ingress } = readyLine(running);
   const port = ingress?.split(":")[1] ?? "0";

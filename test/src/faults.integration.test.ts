@@ -1,0 +1,172 @@
+// Nodes as processes when agents break their threads, nodes freeze, die or stop, and bundles change under calls.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { type Called, type Cluster, type ClusterNode, call, refusal, startCluster, waitUntil } from "./kit/index.ts";
+
+const config = fileURLToPath(new URL("./agents/faults.config.ts", import.meta.url));
+const nextConfig = fileURLToPath(new URL("./agents/faults-next.config.ts", import.meta.url));
+
+let cluster: Cluster;
+let n1: ClusterNode;
+let n2: ClusterNode;
+
+before(async () => {
+  cluster = await startCluster({ nodes: 2, config, nodeFlags: ["--cpu-milli", "1000"] });
+  [n1, n2] = cluster.nodes as [ClusterNode, ClusterNode];
+});
+after(() => cluster[Symbol.asyncDispose]());
+
+const says = (node: ClusterNode, text: string): boolean => node.process().output().includes(text);
+
+/** Of the control plane. */
+async function ask<T>(method: string, request: object): Promise<T> {
+  const response = await fetch(`${cluster.apiUrl}/voda.api.v1.${method}`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(request),
+  });
+  return (await response.json()) as T;
+}
+
+async function sessionsOn(node: ClusterNode): Promise<number> {
+  const { nodes = [] } = await ask<{ nodes?: { id: string; sessions?: number }[] }>("NodeService/ListNodes", {});
+  return nodes.find(({ id }) => id === node.id)?.sessions ?? 0;
+}
+
+test("a handler that never lets go of its thread is ended after maxTurn and the bundle's sessions go on", async () => {
+  assert.equal((await call(n1.url, "rogue/spins/add", { input: 1 })).body, 1);
+  assert.equal((await call(n1.url, "rogue/beside/add", { input: 1 })).body, 1);
+  const spinning = call(n1.url, "rogue/spins/spin");
+  await waitUntil(() => says(n1, "holds its thread for longer than maxTurn"), 10_000, "the thread is found held");
+  const spun = await spinning;
+  assert.deepEqual([spun.status, refusal(spun).reason], [504, "turn_timeout"]);
+  assert.equal((await call(n1.url, "rogue/spins/add", { input: 1 })).body, 2);
+  assert.equal((await call(n1.url, "rogue/beside/add", { input: 1 })).body, 2);
+});
+
+test("a call that ends its thread again and again is given up, and its session goes on", async () => {
+  assert.equal((await call(n1.url, "rogue/exits/add", { input: 1 })).body, 1);
+  const exited = await call(n1.url, "rogue/exits/exit");
+  assert.deepEqual([exited.status, refusal(exited).reason], [500, "internal"]);
+  assert.match(refusal(exited).message ?? "", /3 workers ended/);
+  assert.equal((await call(n1.url, "rogue/exits/add", { input: 1 })).body, 2);
+});
+
+test("calls that are on a thread when a timer of an agent throws run again and take effect once", async () => {
+  const beside = [0, 1, 2, 3].map((i) => call(n1.url, `rogue/near-${i}/addSlowly`, { input: 200 }));
+  await call(n1.url, "rogue/later/throwLater");
+  await waitUntil(() => says(n1, "thrown by a timer of an agent"), 5_000, "the thread ends");
+  assert.deepEqual(
+    (await Promise.all(beside)).map(({ body }) => body),
+    [1, 1, 1, 1],
+  );
+  assert.equal((await call(n1.url, "rogue/later/get")).body, 1);
+});
+
+test("a new revision under calls fails none of them, keeps the state and closes the thread before it", async () => {
+  const keys = Array.from({ length: 8 }, (_, i) => `v-${i}`);
+  const called: Promise<Called>[] = [];
+  const stop = new AbortController();
+  const load = async (key: string): Promise<number> => {
+    let count = 0;
+    for (; !stop.signal.aborted; count += 1) {
+      const one = call(n1.url, `versioned/${key}/addSlowly`, { input: 20 });
+      called.push(one);
+      await one;
+    }
+    return count;
+  };
+  const loads = keys.map(load);
+  await waitUntil(() => called.length > 2 * keys.length, 5_000, "calls run");
+  await cluster.deploy(nextConfig);
+  const isNew = async (): Promise<boolean> => (await call(n1.url, "versioned/v-0/version")).body === 2;
+  await waitUntil(isNew, 5_000, "the session runs under the new revision");
+  // Back again: nothing is left on the revision before, which no agent needs any more.
+  await cluster.deploy(config);
+  await waitUntil(() => says(n1, "old revision closed"), 5_000, "the thread of the new revision is closed");
+  stop.abort();
+  const counts = await Promise.all(loads);
+  const failed = (await Promise.all(called)).filter(({ status }) => status !== 200);
+  assert.deepEqual(failed, []);
+  const states = await Promise.all(keys.map(async (key) => (await call(n1.url, `versioned/${key}/get`)).body));
+  assert.deepEqual(states, counts);
+  assert.equal((await call(n1.url, "versioned/v-0/version")).body, 1);
+});
+
+test("a session whose first call runs while a new revision comes is answered", async () => {
+  const first = call(n1.url, "versioned/held/addSlowly", { input: 700 });
+  await cluster.deploy(nextConfig);
+  assert.equal((await first).body, 1);
+  const isNew = async (): Promise<boolean> => (await call(n1.url, "versioned/held/version")).body === 2;
+  await waitUntil(isNew, 5_000, "the session runs under the new revision");
+});
+
+test("a node without room refuses new sessions, and still passes calls on to their owners", async () => {
+  assert.equal((await call(n1.url, "large/a/add", { input: 1 })).body, 1);
+  const refused = await call(n1.url, "large/b/get");
+  assert.deepEqual([refused.status, refusal(refused).reason], [429, "no_capacity"]);
+  assert.equal((await call(n2.url, "large/b/add", { input: 1 })).body, 1, "the refused read left no claim on the full node");
+  assert.equal((await call(n1.url, "large/b/add", { input: 1 })).body, 2);
+});
+
+test("a call with a key that a dying node had is run by the node that it came in at", async () => {
+  assert.equal((await call(n1.url, "rogue/dies/add", { input: 1 })).body, 1);
+  const flying = call(n2.url, "rogue/dies/addSlowly", { input: 350, id: "flying" });
+  const unkeyed = call(n2.url, "rogue/dies/add", { input: 1 });
+  await waitUntil(async () => (await sessionsOn(n1)) > 0, 5_000, "the node has reported");
+  await n1.kill9();
+  await n1.restart();
+  const [keyed] = await Promise.all([flying, unkeyed]);
+  assert.equal(keyed.status, 200, JSON.stringify(keyed.body));
+});
+
+test("a node that was stopped longer than its lease comes back under a new incarnation and takes no session back", async () => {
+  assert.equal((await call(n1.url, "rogue/frozen/add", { input: 1 })).body, 1);
+  assert.equal((await call(n1.url, "rogue/kept/add", { input: 1 })).body, 1);
+  const incarnation = async (): Promise<string | undefined> => {
+    const { nodes = [] } = await ask<{ nodes?: { id: string; incarnation: string }[] }>("NodeService/ListNodes", {});
+    return nodes.find(({ id }) => id === n1.id)?.incarnation;
+  };
+  const old = await incarnation();
+  n1.process().signal("SIGSTOP");
+  try {
+    const moved = await waitUntil(
+      async () => {
+        const called = await call(n2.url, "rogue/frozen/add", { input: 1, id: "moved" });
+        return called.status === 200 && called;
+      },
+      20_000,
+      "the session runs elsewhere",
+    );
+    assert.equal(moved.body, 2);
+  } finally {
+    n1.process().signal("SIGCONT");
+  }
+  assert.equal((await call(n1.url, "rogue/frozen/get")).body, 2, "no stale read after it comes back");
+  await waitUntil(async () => (await incarnation()) !== old && (await incarnation()) !== undefined, 10_000, "it has a new lease");
+  assert.equal((await call(n1.url, "rogue/frozen/add", { input: 1 })).body, 3);
+  assert.equal((await call(n1.url, "rogue/kept/add", { input: 1 })).body, 2, "what nobody took meanwhile goes on");
+  const { session } = await ask<{ session?: { node?: string } }>("SessionService/GetSession", {
+    session: { agent: "rogue", key: "frozen" },
+  });
+  assert.equal(session?.node, n2.id);
+});
+
+test("a node that is told to stop, twice, answers what runs, releases its sessions and ends with 0", async () => {
+  const keys = ["s-0", "s-1", "s-2"];
+  for (const key of keys) await call(n1.url, `rogue/${key}/add`, { input: 1 });
+  const running = keys.map((key) => call(n1.url, `rogue/${key}/addSlowly`, { input: 300 }));
+  await waitUntil(async () => (await sessionsOn(n1)) >= keys.length, 5_000, "the sessions are reported");
+  n1.process().signal("SIGTERM");
+  n1.process().signal("SIGTERM");
+  const answers = await Promise.all(running);
+  assert.deepEqual(
+    answers.map(({ body }) => body),
+    [2, 2, 2],
+  );
+  assert.equal(await n1.process().exited, 0);
+  const startedMs = performance.now();
+  for (const key of keys) assert.equal((await call(n2.url, `rogue/${key}/add`, { input: 1 })).body, 3);
+  assert.ok(performance.now() - startedMs < 2_000, "nobody waits for a lease");
+});

@@ -46,8 +46,8 @@ try {
   copyFileSync("cli/src/binaries/requirements.txt", join(folder, "dist/requirements.txt"));
   mkdirSync(join(folder, "bin"));
   copyFileSync("sdk/bin/voda.mjs", join(folder, "bin/voda.mjs"));
-  copyFileSync("LICENSE", join(folder, "LICENSE"));
-  copyFileSync("sdk/README.md", join(folder, "README.md"));
+  for (const file of ["LICENSE", "README.md"]) copyFileSync(file, join(folder, file));
+  writeFileSync(join(folder, "NOTICE"), `${readFileSync("NOTICE", "utf8")}\n${readFileSync("envoy/NOTICE", "utf8")}`);
   writeFileSync(join(folder, "package.json"), JSON.stringify(manifest(chunks), null, 2));
   execute("npm", ["pack", "--silent", "--pack-destination", resolve("."), folder]);
 } finally {
@@ -128,7 +128,7 @@ function manifest(chunks: readonly OutputChunk[]): object {
         { types: `./types/sdk/src/${name}.d.ts`, default: `./dist/${name}.js` },
       ]),
     ),
-    files: ["bin", "dist", "types"],
+    files: ["bin", "dist", "types", "NOTICE"],
     dependencies: pins(new Set([...names, ...Object.keys(sdk.dependencies ?? {})])),
     optionalDependencies: readManifest("package.json").optionalDependencies,
   };

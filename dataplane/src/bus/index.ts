@@ -5,7 +5,6 @@ export {
   type Outcome,
   openBus,
   type PeerName,
-  peerBytesMax,
   peerCallsMax,
 } from "./bus.ts";
 export type { AnswerMeta } from "./message.ts";

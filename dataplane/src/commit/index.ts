@@ -1,11 +1,9 @@
-export { type AppendOutcome, readAck } from "./ack.ts";
+export type { AppendOutcome } from "./ack.ts";
 export {
   type Append,
   type AppendDone,
   appendTimeoutMs,
   type Commit,
-  inFlightBytesMax,
-  inFlightMax,
   openCommit,
 } from "./commit.ts";
 export { type Connection, type ConnectionEvent, type ConnectionOptions, openConnection, rethrown } from "./connection.ts";

@@ -1,10 +1,9 @@
-export { codeNumbers, codeOf } from "./code.ts";
+export { codeNumbers } from "./code.ts";
 export {
   FrameCursor,
   FrameError,
   type FrameFields,
   type FrameMemory,
-  frameBytesMin,
   frameLength,
   frameMemory,
   writeFrame,

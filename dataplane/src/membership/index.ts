@@ -1,4 +1,4 @@
 export { type Identity, openIdentity } from "./identity.ts";
 export { type Membership, type MembershipEvent, type MembershipOptions, openMembership } from "./membership.ts";
-export { type Ended, leaseSilenceMs, type Member } from "./roster.ts";
-export { leaseRenewMs, leaseTtlMs, readWindowMs } from "./window.ts";
+export { type Ended, type Member } from "./roster.ts";
+export { leaseTtlMs, readWindowMs } from "./window.ts";

@@ -6,7 +6,7 @@ import { type Channel, openChannel } from "./channel.ts";
 import { readToWorker, type ToWorker, toWorkerFrame } from "./messages.ts";
 
 /** Both ends in this thread; rings of so many bytes. */
-function pair(ringBytes: number, onMessage: (message: ToWorker) => void): { from: Channel<ToWorker>; close(): void } {
+function pair(ringBytes: number, onMessage: (message: ToWorker) => void): { from: Channel<ToWorker>; close: () => void } {
   const [there, back] = [createRing(ringBytes), createRing(ringBytes)];
   const { port1, port2 } = new MessageChannel();
   const codec = { encode: toWorkerFrame, decode: readToWorker };

@@ -1,15 +1,22 @@
 // The mesh as `npm start` runs it: it comes up, keeps what it knows, and leaves nothing running however it ends.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { programs } from "../../../cli/src/programs.ts";
 import { call, pidsOf, type RunningMesh, startMesh, waitUntil } from "../kit/index.ts";
 
 const npmStart = [fileURLToPath(new URL("../../../tools/start.ts", import.meta.url))];
 /** The bar of a calm machine is 5,000; tests share theirs. */
 const readyMsMax = 15_000;
+
+const slowConfig = `import { agent } from "voda";
+import { defineConfig } from "voda/config";
+await new Promise((resolve) => setTimeout(resolve, 4_000));
+export default defineConfig({ agents: [agent("slow", {}).readonly({ answer: () => 42 })] });
+`;
 
 async function started(dataDir: string): Promise<{ mesh: RunningMesh; ms: number }> {
   const from = performance.now();
@@ -33,6 +40,16 @@ test("starts in a row on one folder are ready in time, keep its state, and end w
     assert.equal(again.body, 1, "the stored answer was lost");
     await mesh.close(signal);
   }
+});
+
+test("a mesh that is ready knows its agents, however long they take to load", async (context) => {
+  const folder = mkdtempSync(join(tmpdir(), "voda-slow-"));
+  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  const config = join(folder, "voda.config.ts");
+  writeFileSync(config, slowConfig);
+  await using mesh = await startMesh({ command: [programs().cli, "up", "--config", config], nodes: 1 });
+  const called = await call(mesh.url, "slow/k/answer");
+  assert.deepEqual([called.status, called.body], [200, 42]);
 });
 
 test("the ready file has the new process of a node that was killed", async () => {

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { prng } from "@voda/stdx";
 import { programs } from "../programs.ts";
+import { logsFolder } from "../up/mesh.ts";
 import type { ReadyFile } from "../up/ready-file.ts";
 
 /** Until a mesh of its own must serve. */
@@ -20,6 +21,13 @@ export interface Mesh extends AsyncDisposable {
   describe(): ReadyFile | undefined;
 }
 
+/** A mesh that the bench started. */
+export interface OwnMesh extends Mesh {
+  describe(): ReadyFile;
+  /** Where a part of the mesh writes its log. */
+  logOf(part: string): string;
+}
+
 export interface OwnMeshOptions {
   readonly nodes: number;
   /** The config with the agents. */
@@ -31,12 +39,15 @@ export function foreignMesh(url: string): Mesh {
 }
 
 /** Starts `voda up` with a folder of its own and ends it with the bench. @throws when it does not serve in time */
-export async function ownMesh(options: OwnMeshOptions): Promise<Mesh> {
+export async function ownMesh(options: OwnMeshOptions): Promise<OwnMesh> {
   const folder = mkdtempSync(join(tmpdir(), "voda-bench-"));
   const readyFile = join(folder, "ready.json");
-  const flags = ["--ready-file", readyFile, "--data-dir", join(folder, "data"), "--ingress-port", "0"];
+  const dataDir = join(folder, "data");
+  const flags = ["--ready-file", readyFile, "--data-dir", dataDir, "--ingress-port", "0"];
   const args = [programs().cli, "up", ...flags, "--nodes", String(options.nodes), "--config", options.config];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
+  // Whoever opens the inspector of a part, to read its heap, gets a port that is free.
+  const env = { ...process.env, NODE_OPTIONS: `${process.env["NODE_OPTIONS"] ?? ""} --inspect-port=0` };
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"], env });
   const exited = once(child, "exit");
   const close = async (): Promise<void> => {
     if (child.exitCode === null) child.kill("SIGTERM");
@@ -50,7 +61,13 @@ export async function ownMesh(options: OwnMeshOptions): Promise<Mesh> {
     await close();
     throw error;
   }
-  return { url: read().ingress, startedAt: Date.now(), describe: read, [Symbol.asyncDispose]: close };
+  return {
+    url: read().ingress,
+    startedAt: Date.now(),
+    describe: read,
+    logOf: (part) => join(logsFolder(dataDir), `${part}.log`),
+    [Symbol.asyncDispose]: close,
+  };
 }
 
 async function ready(child: ReturnType<typeof spawn>, file: string): Promise<void> {

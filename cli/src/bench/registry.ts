@@ -3,12 +3,17 @@ import { resolve } from "node:path";
 import { CliError, exitCodes } from "../failure.ts";
 import { type Bench, type BenchFlag, type BenchRun, text, whole } from "./bench.ts";
 import { counters } from "./counters.ts";
-import { foreignMesh, type KillOptions, type Mesh, ownMesh } from "./mesh.ts";
+import { foreignMesh, type KillOptions, type Mesh, type OwnMeshOptions, ownMesh } from "./mesh.ts";
 import { meshTrace } from "./mesh-trace.ts";
+import { type WakeResult, wake } from "./wake.ts";
 
-const meshFlags = (killEveryMs: number): readonly BenchFlag[] => [
+const ownMeshFlags: readonly BenchFlag[] = [
   { name: "nodes", kind: "whole", description: "node processes of a mesh of its own", default: 2 },
   { name: "config", kind: "text", description: "agents of a mesh of its own", default: "examples/voda.config.ts" },
+];
+
+const meshFlags = (killEveryMs: number): readonly BenchFlag[] => [
+  ...ownMeshFlags,
   { name: "kill", kind: "text", description: "what is killed with SIGKILL: node, or nothing", default: "nothing" },
   { name: "kill-every-ms", kind: "whole", description: "time between two kills", default: killEveryMs },
   { name: "seed", kind: "whole", description: "decides which node is killed and which session is called", default: 1 },
@@ -52,10 +57,40 @@ export const benches: readonly Bench[] = [
       return { figures, ...(wrong && { failure: `${figures.lost} increments were lost and ${figures.doubled} doubled` }) };
     },
   },
+  {
+    name: "wake",
+    summary: "put sessions of `editor` to sleep and wake them through Envoy; asleep they must leave the nodes' heaps",
+    flags: [
+      { name: "sessions", kind: "whole", description: "sessions", default: 2000 },
+      { name: "characters", kind: "whole", description: "length of each session's text", default: 1024 },
+      ...ownMeshFlags,
+    ],
+    run: async ({ values, url, say }) => {
+      if (url !== undefined) throw new CliError("wake reads the heaps of nodes of its own: leave --url out", exitCodes.usage);
+      await using mesh = await ownMesh(own(values));
+      const sizes = { sessions: whole(values, "sessions"), characters: whole(values, "characters") };
+      const figures = { ...(await wake(mesh, sizes, say)) };
+      const failure = wakeFailure(figures);
+      return { figures, ...(failure !== undefined && { failure }) };
+    },
+  },
 ];
 
+/** Asleep to before. */
+const heapRatioMax = 1.1;
+
+function wakeFailure({ wrong, heapRatio }: WakeResult): string | undefined {
+  if (wrong > 0) return `${wrong} sessions woke with another text`;
+  return heapRatio > heapRatioMax ? `heapRatio ${heapRatio} exceeds ${heapRatioMax}: sleepers stay in memory` : undefined;
+}
+
+const own = (values: BenchRun["values"]): OwnMeshOptions => ({
+  nodes: whole(values, "nodes"),
+  config: resolve(text(values, "config")),
+});
+
 async function open({ values, url }: BenchRun): Promise<Mesh> {
-  if (url === undefined) return ownMesh({ nodes: whole(values, "nodes"), config: resolve(text(values, "config")) });
+  if (url === undefined) return ownMesh(own(values));
   if (text(values, "kill") !== "nothing")
     throw new CliError("--kill needs a mesh of the bench's own: leave --url out", exitCodes.usage);
   return foreignMesh(url);

@@ -105,12 +105,10 @@ async function compile(config: string, dataDir: string): Promise<Compiled> {
 
 /** Starts what is not running yet, deploys, and waits until the way through Envoy to every node is open. */
 async function serve(mesh: Mesh, compiled: Promise<Compiled>, nodes: number): Promise<readonly AgentDefinition[]> {
-  const controlplane = mesh.startControlplane();
-  const deployed = Promise.all([compiled, controlplane]).then(async ([{ agents, request }]) => {
-    await connectApi(mesh.apiUrl).agents.deployAgents(request);
-    return agents;
-  });
-  const [agents] = await Promise.all([deployed, controlplane.then(() => mesh.startNodes())]);
+  const [{ agents, request }] = await Promise.all([compiled, mesh.startControlplane()]);
+  // Before the nodes: a node is ready once it runs what is deployed by then.
+  await connectApi(mesh.apiUrl).agents.deployAgents(request);
+  await mesh.startNodes();
   await nodesReady(connectApi(mesh.ingressUrl), nodes);
   return agents;
 }

@@ -95,10 +95,18 @@ export function openReports(options: ReportsOptions): Reports {
     connection.publish(heartbeatSubject(node), toBinary(HeartbeatSchema, message));
   }, heartbeatIntervalMs);
 
+  /** The client reads nothing more once a callback has thrown. */
+  const askedNode = (message: Msg): string | undefined => {
+    try {
+      return fromBinary(ResyncSchema, message.data).node;
+    } catch (err) {
+      log.warn({ err }, "a resync is malformed; it is dropped");
+      return undefined;
+    }
+  };
   const resync = connection.subscribe(resyncSubject, {
     callback: (error, message) => {
-      if (error !== null) return;
-      const asked = fromBinary(ResyncSchema, message.data).node;
+      const asked = error === null ? askedNode(message) : undefined;
       if (asked === "" || asked === node) full();
     },
   });

@@ -9,7 +9,10 @@ export interface NodeWorld extends World {
   refresh(): void;
 }
 
-export function createWorld(clock: Clock, membership: Membership): NodeWorld {
+/** What the world knows of leases. */
+export type Leases = Pick<Membership, "incarnation" | "leaseLeftMs" | "ended" | "successor" | "prove">;
+
+export function createWorld(clock: Clock, membership: Leases): NodeWorld {
   let unique = 0;
   let wallMs = 0;
   let monotonicMs = 0;

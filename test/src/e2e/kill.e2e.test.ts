@@ -4,12 +4,14 @@ import { after, before, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { counters } from "../../../cli/src/bench/counters.ts";
 import { meshTrace } from "../../../cli/src/bench/mesh-trace.ts";
+import { commandOf } from "../../../cli/src/up/processes.ts";
 import type { ReadyFile } from "../../../cli/src/up/ready-file.ts";
 import { pidsOf, type RunningMesh, startMesh, waitUntil } from "../kit/index.ts";
 
 const trace = fileURLToPath(new URL("../../../examples/editor/trace.json.gz", import.meta.url));
 const feltMsMax = 5_000;
 const callsBefore = 100;
+const restartMsMax = 15_000;
 
 let mesh: RunningMesh;
 before(async () => {
@@ -27,11 +29,12 @@ test("a real editing history comes out whole on every session while nodes are ki
 });
 
 test("no acknowledged increment is lost or doubled while nodes are killed", async (context) => {
-  const options = { clients: 16, sessions: 100, seconds: 12, kill: "node", killEveryMs: 3_000, seed: 2 } as const;
+  await everythingRuns();
+  const options = { clients: 16, sessions: 100, seconds: 12, kill: "node", killEveryMs: 5_000, seed: 2 } as const;
   const result = await counters(mesh, options, () => undefined);
   context.diagnostic(JSON.stringify(result));
   assert.deepEqual([result.lost, result.doubled], [0, 0]);
-  assert.ok(result.kills >= 3, `${result.kills} nodes were killed`);
+  assert.ok(result.kills >= 2, `${result.kills} nodes were killed`);
   assert.ok(result.slowestCallMs <= feltMsMax, `a call took ${result.slowestCallMs} ms`);
 });
 
@@ -44,11 +47,18 @@ for (const [name, pidOf] of parts) {
   test(`${name} comes back after SIGKILL under calls, and nothing is lost`, (context) => killUnderCalls(context, pidOf));
 }
 
+/** The ready file names a process that has died until its successor serves. */
+async function everythingRuns(): Promise<void> {
+  const isRunning = (pid: number): boolean => pid > 0 && commandOf(pid) !== undefined;
+  await waitUntil(() => pidsOf(mesh.describe()).every(isRunning), restartMsMax, "every part runs");
+}
+
 async function killUnderCalls(context: TestContext, pidOf: (ready: ReadyFile) => number): Promise<void> {
+  await everythingRuns();
   const before = mesh.describe();
   const pid = pidOf(before);
   const kills = { kill: undefined, killEveryMs: 1, seed: pid };
-  const calling = counters(mesh, { clients: 8, sessions: 40, seconds: 4, ...kills }, () => undefined);
+  const calling = counters(mesh, { clients: 8, sessions: 40, seconds: 3, ...kills }, () => undefined);
   const served = await mesh.stat("cluster.agents.upstream_rq_completed");
   await waitUntil(
     async () => (await mesh.stat("cluster.agents.upstream_rq_completed")) > served + callsBefore,
@@ -60,8 +70,9 @@ async function killUnderCalls(context: TestContext, pidOf: (ready: ReadyFile) =>
   context.diagnostic(JSON.stringify(result));
   assert.deepEqual([result.lost, result.doubled], [0, 0]);
   assert.ok(result.slowestCallMs <= feltMsMax, `a call took ${result.slowestCallMs} ms`);
+  await everythingRuns();
   const now = mesh.describe();
-  assert.ok(pidOf(now) > 0 && pidOf(now) !== pid, "it does not run again");
+  assert.notEqual(pidOf(now), pid);
   const others = (ready: ReadyFile): number[] => pidsOf(ready).filter((one) => one !== pidOf(ready));
   assert.deepEqual(others(now), others(before), "another part died too");
 }

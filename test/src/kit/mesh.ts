@@ -1,11 +1,12 @@
 // The whole mesh as users run it: `voda up` as a process, and the proof that nothing is left of it.
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { programs } from "../../../cli/src/programs.ts";
 import { isPortFree } from "../../../cli/src/up/ports.ts";
+import { commandOf } from "../../../cli/src/up/processes.ts";
 import type { ReadyFile } from "../../../cli/src/up/ready-file.ts";
 import { type RunningProcess, startProcess } from "./process.ts";
 import { waitUntil } from "./wait.ts";
@@ -111,10 +112,17 @@ async function nothingIsLeft(mesh: ReadyFile, dataDir: string): Promise<void> {
 
 /** Command lines of processes that are the mesh's, name its folder, or guard one of its processes. */
 function processesOf(pids: readonly number[], dataDir: string): string[] {
-  const lines = execFileSync("ps", ["-eo", "pid=,args="], { encoding: "utf8" }).split("\n");
-  return lines.filter((line) => {
-    const [, pid = "", args = ""] = /^\s*(\d+) (.*)$/.exec(line) ?? [];
-    const guarded = /kill -KILL "\$0" (\d+)$/.exec(args)?.[1];
-    return pids.includes(Number(pid)) || args.includes(dataDir) || (guarded !== undefined && pids.includes(Number(guarded)));
+  return everyProcess().flatMap(([pid, command]) => {
+    const guarded = /kill -KILL "\$0" (\d+)$/.exec(command)?.[1];
+    const isItsOwn = pids.includes(pid) || command.includes(dataDir) || (guarded !== undefined && pids.includes(Number(guarded)));
+    return isItsOwn ? [`${pid} ${command}`] : [];
   });
+}
+
+/** Every running process with its command line. */
+function everyProcess(): (readonly [pid: number, command: string])[] {
+  const pids = existsSync("/proc/self")
+    ? readdirSync("/proc").filter((name) => /^\d+$/.test(name))
+    : execFileSync("ps", ["-Ao", "pid="], { encoding: "utf8" }).split("\n");
+  return pids.map((pid) => [Number(pid), commandOf(Number(pid)) ?? ""]);
 }

@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { isAbsolute } from "node:path";
+import { test } from "node:test";
+import { parseConfig } from "./config.ts";
+
+const needed = ["--nats", "nats://127.0.0.1:4222", "--node-id", "n1", "--data-dir", "data"];
+
+test("what is not given has its default, and the folder is absolute", () => {
+  const config = parseConfig(needed);
+  assert.ok(isAbsolute(config["data-dir"]));
+  assert.deepEqual(
+    [config.host, config["ingress-port"], config.durability, config["log-level"], config.supervised],
+    ["127.0.0.1", 0, "process", "info", false],
+  );
+  assert.ok(config["cpu-milli"] >= 1000 && config["memory-mib"] > 0);
+  assert.throws(() => Object.assign(config, { host: "::1" }), TypeError);
+});
+
+test("what is given is taken", () => {
+  const config = parseConfig([...needed, "--cpu-milli", "500", "--ingress-port", "8080", "--durability", "disk", "--supervised"]);
+  assert.deepEqual(
+    [config["cpu-milli"], config["ingress-port"], config.durability, config.supervised],
+    [500, 8080, "disk", true],
+  );
+});
+
+test("a flag that is wrong, missing or unknown is named", () => {
+  for (const [flag, value] of [
+    ["--cpu-milli", "0"],
+    ["--memory-mib", "1.5"],
+    ["--ingress-port", "65536"],
+    ["--host", "localhost"],
+    ["--durability", "none"],
+    ["--node-id", "N1"],
+    ["--nats", "somewhere"],
+  ] as const) {
+    assert.throws(() => parseConfig([...needed, flag, value]), new RegExp(`^Error: ${flag}: `), flag);
+  }
+  assert.throws(() => parseConfig(needed.slice(2)), /--nats/);
+  assert.throws(() => parseConfig([...needed, "--frobnicate", "1"]), /frobnicate/);
+});

@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { TimestampSchema } from "@bufbuild/protobuf/wkt";
+import type { Handler } from "voda/definition";
+import { BadInput, decodeInput, encodeOutput } from "./convert.ts";
+
+const utf8 = new TextEncoder();
+const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+const plain: Handler = { kind: "plain", mode: "handler", run: () => undefined };
+// google.protobuf.Duration and Timestamp have JSON forms of their own: the strictest of messages
+const proto: Handler = { kind: "proto", mode: "handler", input: TimestampSchema, output: TimestampSchema, run: () => undefined };
+
+describe("input", () => {
+  test("a plain handler gets the JSON value, and undefined for an empty body", () => {
+    assert.deepEqual(decodeInput(plain, "json", utf8.encode('{"a":[1,null]}')), { a: [1, null] });
+    assert.equal(decodeInput(plain, "json", new Uint8Array(0)), undefined);
+  });
+
+  test("a typed handler gets its message from either content", () => {
+    const message = fromBinary(TimestampSchema, toBinary(TimestampSchema, decodeAs("json", '"1970-01-01T00:00:07Z"')));
+    assert.equal(message.seconds, 7n);
+    const bytes = toBinary(TimestampSchema, message);
+    const again = decodeInput(proto, "proto", bytes) as typeof message;
+    assert.equal(again.seconds, 7n);
+  });
+
+  test("what is no JSON, no UTF-8 or no such message is the caller's mistake", () => {
+    assert.throws(() => decodeInput(plain, "json", utf8.encode("{")), BadInput);
+    assert.throws(() => decodeInput(plain, "json", Uint8Array.of(0x22, 0xff, 0x22)), BadInput);
+    assert.throws(() => decodeInput(plain, "proto", new Uint8Array(0)), /takes JSON/);
+    assert.throws(() => decodeInput(proto, "json", utf8.encode('"yesterday"')), /not a google.protobuf.Timestamp/);
+    assert.throws(() => decodeInput(proto, "proto", Uint8Array.of(0xff)), BadInput);
+  });
+});
+
+function decodeAs(content: "json" | "proto", body: string) {
+  return decodeInput(proto, content, utf8.encode(body)) as Parameters<typeof toBinary<typeof TimestampSchema>>[1];
+}
+
+describe("output", () => {
+  const bodyOf = (handler: Handler, content: "json" | "proto", result: unknown): string => {
+    const answer = encodeOutput(handler, content, result);
+    assert.ok(answer.ok, JSON.stringify(answer));
+    assert.equal(answer.content, content);
+    return text(answer.body);
+  };
+  const reasonOf = (handler: Handler, result: unknown): string => {
+    const answer = encodeOutput(handler, "json", result);
+    assert.ok(!answer.ok);
+    return answer.failure.reason;
+  };
+
+  test("a plain result is JSON, and no result is no content", () => {
+    assert.equal(bodyOf(plain, "json", { a: "ä" }), '{"a":"ä"}');
+    assert.equal(bodyOf(plain, "json", null), "null");
+    assert.equal(bodyOf(plain, "json", undefined), "");
+  });
+
+  test("a typed result is written as the call asked", () => {
+    assert.equal(bodyOf(proto, "json", { seconds: 7n }), '"1970-01-01T00:00:07Z"');
+    const binary = encodeOutput(proto, "proto", { seconds: 7n });
+    assert.ok(binary.ok);
+    assert.equal(fromBinary(TimestampSchema, binary.body).seconds, 7n);
+    assert.equal(bodyOf(proto, "json", undefined), '"1970-01-01T00:00:00Z"');
+  });
+
+  test("a result without a JSON form is the handler's bug", () => {
+    const ring: Record<string, unknown> = {};
+    ring["self"] = ring;
+    for (const bad of [ring, 1n, () => 1, Symbol("s"), { toJSON: () => assert.fail("thrown by the agent") }]) {
+      assert.equal(reasonOf(plain, bad), "internal");
+    }
+    assert.equal(reasonOf(proto, { seconds: "many" }), "internal");
+  });
+});

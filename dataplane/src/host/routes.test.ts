@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { type Agent, AgentSchema, MethodMode } from "@voda/proto/api";
+import { createRoutes } from "./routes.ts";
+
+function agent(name: string, methods: readonly string[], service = "", namespace = "default"): Agent {
+  return create(AgentSchema, {
+    namespace,
+    name,
+    turnMsMax: 500,
+    dedupeMs: 60_000,
+    methods: methods.map((method) => ({
+      name: method,
+      mode: method.startsWith("get") ? MethodMode.READONLY : MethodMode.HANDLER,
+      service,
+      rpc: service === "" ? "" : method,
+    })),
+  });
+}
+
+function failed(route: ReturnType<ReturnType<typeof createRoutes>["plain"]>): { reason: string; message: string } {
+  assert.ok("failure" in route, JSON.stringify(route));
+  const { reason, message } = route.failure;
+  return { reason, message };
+}
+
+test("a plain path finds the method with its mode and bounds", () => {
+  const routes = createRoutes();
+  routes.set(agent("cart", ["add", "get"]));
+  const common = { agent: "cart", turnMsMax: 500, dedupeMs: 60_000 };
+  assert.deepEqual(routes.plain("default", "cart", "add"), { ...common, method: "add", readonly: false });
+  assert.deepEqual(routes.plain("default", "cart", "get"), { ...common, method: "get", readonly: true });
+});
+
+test("an unknown agent or method is refused with what there is, of this namespace alone", () => {
+  const routes = createRoutes();
+  routes.set(agent("cart", ["add", "get"]));
+  routes.set(agent("secret", ["add"], "", "other"));
+  assert.deepEqual(failed(routes.plain("default", "shop", "add")), {
+    reason: "agent_not_found",
+    message: "no agent shop in namespace default; deployed are: cart",
+  });
+  assert.equal(failed(routes.plain("default", "secret", "add")).reason, "agent_not_found");
+  assert.deepEqual(failed(routes.plain("default", "cart", "buy")), {
+    reason: "method_not_found",
+    message: "agent cart has no method buy; it has: add, get",
+  });
+  assert.match(failed(routes.plain("empty", "cart", "add")).message, /deployed are: none/);
+});
+
+test("an rpc finds the one agent that implements its service", () => {
+  const routes = createRoutes();
+  routes.set(agent("cart", ["add"], "shop.v1.Cart"));
+  const route = routes.rpc("shop.v1.Cart", "add", "default", undefined);
+  assert.ok("agent" in route && route.agent === "cart" && route.method === "add");
+  assert.equal(failed(routes.rpc("shop.v1.Cart", "drop", "default", undefined)).reason, "method_not_found");
+  assert.equal(failed(routes.rpc("shop.v1.Cart", "add", "other", undefined)).reason, "method_not_found");
+  assert.equal(failed(routes.rpc("shop.v1.Cart", "add", "default", "nobody")).reason, "agent_not_found");
+});
+
+test("a service of two agents needs the name of one", () => {
+  const routes = createRoutes();
+  routes.set(agent("b", ["add"], "shop.v1.Cart"));
+  routes.set(agent("a", ["add"], "shop.v1.Cart"));
+  assert.match(failed(routes.rpc("shop.v1.Cart", "add", "default", undefined)).message, /implemented by a, b: say/);
+  const route = routes.rpc("shop.v1.Cart", "add", "default", "b");
+  assert.ok("agent" in route && route.agent === "b");
+});
+
+test("a new revision takes the place of the one before", () => {
+  const routes = createRoutes();
+  routes.set(agent("cart", ["add"], "shop.v1.Cart"));
+  routes.set(agent("cart", ["put"]));
+  assert.equal(failed(routes.plain("default", "cart", "add")).reason, "method_not_found");
+  assert.equal(failed(routes.rpc("shop.v1.Cart", "add", "default", undefined)).reason, "method_not_found");
+});
+
+test("a long list of names is cut", () => {
+  const routes = createRoutes();
+  for (let i = 10; i < 35; i += 1) routes.set(agent(`a${i}`, []));
+  assert.match(failed(routes.plain("default", "x", "m")).message, /a29 and 5 more$/);
+});

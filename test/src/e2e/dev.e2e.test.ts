@@ -1,0 +1,54 @@
+// `voda dev`: a saved file is the new behaviour, the state stays, and nobody notices the change.
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { programs } from "../../../cli/src/programs.ts";
+import { type Called, call, startMesh, waitUntil } from "../kit/index.ts";
+
+const source = (step: number): string => `import { agent, s } from "voda";
+import { defineConfig } from "voda/config";
+const tally = agent("tally", { count: s.counter() })
+  .readonly({ get: (ctx) => ctx.state.count.value, step: () => ${step} })
+  .handlers({ bump: (ctx) => ctx.state.count.add(${step}) });
+export default defineConfig({ agents: [tally] });
+`;
+
+test("an edit is the new behaviour of sessions that are awake, without a failed call", async (context) => {
+  const folder = mkdtempSync(join(tmpdir(), "voda-dev-"));
+  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, "voda.config.ts");
+  writeFileSync(file, source(1));
+  await using mesh = await startMesh({ command: [programs().cli, "dev", "--config", file], nodes: 1 });
+
+  const failed: Called[] = [];
+  const bumps = { one: 0, thousand: 0 };
+  const enough = new AbortController();
+  const caller = async (key: string): Promise<void> => {
+    for (let last = 0; !enough.signal.aborted; ) {
+      const called = await call(mesh.url, `tally/${key}/bump`);
+      if (called.status !== 200) failed.push(called);
+      const step = Number(called.body) - last;
+      assert.ok(step === 1 || step === 1000, `a bump went from ${last} to ${String(called.body)}`);
+      last += step;
+      bumps[step === 1 ? "one" : "thousand"] += 1;
+    }
+  };
+  const callers = Promise.all(["a", "b", "c", "d"].map(caller));
+  await waitUntil(() => bumps.one > 50, 5_000, "the first revision is called");
+  writeFileSync(file, source(1000));
+  await waitUntil(() => bumps.thousand > 50, 15_000, "the second revision is called");
+  enough.abort();
+  await callers;
+  assert.deepEqual(failed, []);
+  assert.match(mesh.supervisor.output(), /deployed tally as [0-9a-f]{12} in /);
+
+  writeFileSync(file, "export default defineConfig({ agents: [");
+  await waitUntil(
+    () => mesh.supervisor.output().includes("not deployed, the code before goes on: "),
+    15_000,
+    "the mistake is told",
+  );
+  assert.equal((await call(mesh.url, "tally/a/step")).body, 1000);
+});

@@ -1,0 +1,68 @@
+// The mesh as `npm start` runs it: it comes up, keeps what it knows, and leaves nothing running however it ends.
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { programs } from "../../../cli/src/programs.ts";
+import { call, pidsOf, type RunningMesh, startMesh, waitUntil } from "../kit/index.ts";
+
+const npmStart = [fileURLToPath(new URL("../../../tools/start.ts", import.meta.url))];
+/** The bar of a calm machine is 5,000; tests share theirs. */
+const readyMsMax = 15_000;
+
+const slowConfig = `import { agent } from "voda";
+import { defineConfig } from "voda/config";
+await new Promise((resolve) => setTimeout(resolve, 4_000));
+export default defineConfig({ agents: [agent("slow", {}).readonly({ answer: () => 42 })] });
+`;
+
+async function started(dataDir: string): Promise<{ mesh: RunningMesh; ms: number }> {
+  const from = performance.now();
+  const mesh = await startMesh({ command: npmStart, dataDir });
+  return { mesh, ms: performance.now() - from };
+}
+
+test("starts in a row on one folder are ready in time, keep its state, and end without a trace", async (context) => {
+  const dataDir = mkdtempSync(join(tmpdir(), "voda-start-"));
+  context.after(() => rmSync(dataDir, { recursive: true, force: true }));
+  for (const [i, signal] of (["SIGTERM", "SIGINT", "SIGKILL"] as const).entries()) {
+    const { mesh, ms } = await started(dataDir);
+    await using _ = mesh;
+    context.diagnostic(`ready after ${Math.round(ms)} ms`);
+    assert.ok(ms <= readyMsMax, `ready after ${Math.round(ms)} ms`);
+    const offer = /curl --json 2 http:.*\n.*voda call.*\n.*voda ps/;
+    await waitUntil(() => offer.test(mesh.supervisor.output()), readyMsMax, "three commands to try are printed");
+    const added = await call(mesh.url, "counter/kept/add", { input: 1, id: `start-${i}` });
+    assert.equal(added.body, i + 1);
+    const again = await call(mesh.url, "counter/kept/add", { input: 1, id: "start-0" });
+    assert.equal(again.body, 1, "the stored answer was lost");
+    await mesh.close(signal);
+  }
+});
+
+test("a mesh that is ready knows its agents, however long they take to load", async (context) => {
+  const folder = mkdtempSync(join(tmpdir(), "voda-slow-"));
+  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  const config = join(folder, "voda.config.ts");
+  writeFileSync(config, slowConfig);
+  await using mesh = await startMesh({ command: [programs().cli, "up", "--config", config], nodes: 1 });
+  const called = await call(mesh.url, "slow/k/answer");
+  assert.deepEqual([called.status, called.body], [200, 42]);
+});
+
+test("the ready file has the new process of a node that was killed", async () => {
+  await using mesh = await startMesh();
+  const before = mesh.describe();
+  const [n1] = before.nodes;
+  assert.ok(n1 !== undefined);
+  process.kill(n1.pid, "SIGKILL");
+  const now = await waitUntil(
+    () => mesh.describe().nodes[0]?.pid !== n1.pid && !pidsOf(mesh.describe()).includes(0) && mesh.describe(),
+    readyMsMax,
+    "the ready file has a new process of n1",
+  );
+  assert.deepEqual([now.nodes[0]?.ingress, now.nodes[1], now.ingress], [n1.ingress, before.nodes[1], before.ingress]);
+  assert.equal((await call(`http://${n1.ingress}`, "counter/direct/add", { input: 1 })).body, 1);
+});

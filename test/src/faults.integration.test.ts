@@ -2,6 +2,10 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { fromBinary } from "@bufbuild/protobuf";
+import { connect } from "@nats-io/transport-node";
+import { type Heartbeat, HeartbeatSchema } from "@voda/proto/node";
+import { heartbeatSubject } from "@voda/proto/wire";
 import { type Called, type Cluster, type ClusterNode, call, refusal, startCluster, waitUntil } from "./kit/index.ts";
 
 const config = fileURLToPath(new URL("./agents/faults.config.ts", import.meta.url));
@@ -32,6 +36,19 @@ async function ask<T>(method: string, request: object): Promise<T> {
 async function sessionsOn(node: ClusterNode): Promise<number> {
   const { nodes = [] } = await ask<{ nodes?: { id: string; sessions?: number }[] }>("NodeService/ListNodes", {});
   return nodes.find(({ id }) => id === node.id)?.sessions ?? 0;
+}
+
+/** What the node says of itself. */
+async function nextBeat(node: ClusterNode): Promise<Heartbeat> {
+  const connection = await connect({ servers: cluster.nats.url });
+  try {
+    for await (const message of connection.subscribe(heartbeatSubject(node.id), { max: 1 })) {
+      return fromBinary(HeartbeatSchema, message.data);
+    }
+    throw new Error("the subscription ended without a heartbeat");
+  } finally {
+    await connection.close();
+  }
 }
 
 test("a handler that never lets go of its thread is ended after maxTurn and the bundle's sessions go on", async () => {
@@ -151,6 +168,12 @@ test("a node that was stopped longer than its lease comes back under a new incar
     session: { agent: "rogue", key: "frozen" },
   });
   assert.equal(session?.node, n2.id);
+  const counts = async (): Promise<boolean> => {
+    const beat = await nextBeat(n1);
+    const { sessions = [] } = await ask<{ sessions?: { node?: string }[] }>("SessionService/ListSessions", { pageSize: 1000 });
+    return beat.sessions > 0 && beat.sessions === sessions.filter(({ node }) => node === n1.id).length;
+  };
+  await waitUntil(counts, 5_000, "its heartbeat counts each session once");
 });
 
 test("a node that is told to stop, twice, answers what runs, releases its sessions and ends with 0", async () => {

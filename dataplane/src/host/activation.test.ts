@@ -249,8 +249,8 @@ describe("an activation", () => {
 
   test("a method that this revision does not have is refused", () => {
     const { run, reason } = harness();
-    assert.equal(reason(run("gone")), "schema");
-    assert.equal(reason(run("add", 1, { readonly: true })), "schema");
+    assert.equal(reason(run("gone")), "draining");
+    assert.equal(reason(run("add", 1, { readonly: true })), "draining");
   });
 
   test("input that is no JSON is the caller's mistake", () => {

@@ -116,7 +116,10 @@ export class Activation {
     if (handler === undefined || (handler.mode === "readonly") !== run.readonly) {
       this.#throw(
         number,
-        fail("schema", `revision has no ${run.readonly ? "readonly " : ""}method ${run.method}; it is being rolled out: retry`),
+        fail(
+          "draining",
+          `this revision has no ${run.readonly ? "readonly " : ""}method ${run.method}; it is being rolled out: retry`,
+        ),
       );
       return;
     }

@@ -6,7 +6,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { connect } from "@nats-io/transport-node";
 import { type Heartbeat, HeartbeatSchema } from "@voda/proto/node";
 import { heartbeatSubject } from "@voda/proto/wire";
-import { type Called, type Cluster, type ClusterNode, call, refusal, startCluster, waitUntil } from "./kit/index.ts";
+import { type Called, type Cluster, type ClusterNode, call, freeze, refusal, startCluster, waitUntil } from "./kit/index.ts";
 
 const config = fileURLToPath(new URL("./agents/faults.config.ts", import.meta.url));
 const nextConfig = fileURLToPath(new URL("./agents/faults-next.config.ts", import.meta.url));
@@ -146,7 +146,7 @@ test("a node that was stopped longer than its lease comes back under a new incar
     return nodes.find(({ id }) => id === n1.id)?.incarnation;
   };
   const old = await incarnation();
-  n1.process().signal("SIGSTOP");
+  await freeze(n1.process().pid);
   try {
     const moved = await waitUntil(
       async () => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Kvm } from "@nats-io/kv";
 import { connect, headers, type NatsConnection } from "@nats-io/transport-node";
-import { leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
+import { freeze, leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
 
 const expected = "Nats-Expected-Last-Subject-Sequence";
 const fenced = "Nats-Expected-Last-Subject-Sequence-Subject";
@@ -244,7 +244,7 @@ test("a server that was frozen ends every overdue lease when it wakes", async ()
   const client = await connect({ servers: own.url, noAsyncTraces: true });
   const kv = await new Kvm(client).create("lease", { history: 1, markerTTL: 30_000 });
   const revision = await kv.create("n.1", "a", "1s");
-  own.signal("SIGSTOP");
+  await freeze(own.pid());
   const frozenAt = performance.now();
   await waitUntil(() => performance.now() - frozenAt > 1_800, 4_000, "the lease is overdue");
   own.signal("SIGCONT");

@@ -5,7 +5,7 @@ import { sessionToken } from "@voda/proto/session";
 import { ensureStreams } from "@voda/proto/streams";
 import { laneSubjects, logStream } from "@voda/proto/wire";
 import { type Clock, systemClock } from "@voda/stdx";
-import { leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
+import { freeze, leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
 import {
   type Append,
   type AppendOutcome,
@@ -94,7 +94,7 @@ test("an append that the server does not answer is unanswered after the timeout"
   let skippedMs = 0;
   const clock: Clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() + skippedMs };
   const { commit, server } = await rig(t, clock);
-  server.signal("SIGSTOP");
+  await freeze(server.pid());
   const outcome = append(commit, record("a", 0, "one"));
   setImmediate(() => {
     skippedMs = appendTimeoutMs;
@@ -105,7 +105,7 @@ test("an append that the server does not answer is unanswered after the timeout"
 
 test("after a kill of the server everything in flight is unanswered at once, and nothing is published until it is back", async (t) => {
   const { commit, server, connection } = await rig(t);
-  server.signal("SIGSTOP"); // so that no answer can come before the kill
+  await freeze(server.pid()); // so that no answer can come before the kill
   const flying = Promise.all(Array.from({ length: 50 }, (_, i) => append(commit, record(`k${i}`, 0, "x"))));
   await new Promise((resolve) => setImmediate(resolve));
   await server.kill9();

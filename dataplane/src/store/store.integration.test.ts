@@ -4,7 +4,7 @@ import { jetstreamManager } from "@nats-io/jetstream";
 import { decodeNameRecord, type SessionName, sessionToken } from "@voda/proto/session";
 import { laneSubjects, logStream, nameSubjects, snapshotStream } from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
-import { leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
+import { freeze, leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
 import { type Commit, type Connection, openCommit, openConnection } from "../commit/index.ts";
 import { createStreams, openStore, pageHash, type Store, StoreError } from "./index.ts";
 
@@ -182,7 +182,7 @@ test("a store that is away fails reads at once", async (t) => {
 test("a read that the server drops in the middle fails", async (t) => {
   const { store, server, commit } = await rig(t);
   await fill(commit, token, 1);
-  server.signal("SIGSTOP");
+  await freeze(server.pid());
   const read = assert.rejects(store.last(token), StoreError);
   const range = assert.rejects(store.range(token, 1), StoreError);
   await server.kill9();

@@ -1,0 +1,67 @@
+// What a benchmark of this room is: the same shape as those of `voda bench`, whose command runs them.
+
+export interface BenchFlag {
+  /** Without dashes: `seeds`. */
+  readonly name: string;
+  readonly kind: "whole" | "text";
+  readonly description: string;
+  /** Left out: the flag must be given. */
+  readonly default?: number | string;
+}
+
+export type BenchValues = Readonly<Record<string, number | string>>;
+
+export interface BenchRun {
+  /** Every flag of the bench by its name. */
+  readonly values: BenchValues;
+  /** Tells people how far it is; never part of the result. */
+  readonly say: (line: string) => void;
+}
+
+export interface BenchResult {
+  readonly figures: Readonly<Record<string, unknown>>;
+  /** Why the run is not what it must be; the command then fails after it has printed the figures. */
+  readonly failure?: string;
+}
+
+export interface Bench {
+  readonly name: string;
+  readonly summary: string;
+  readonly flags: readonly BenchFlag[];
+  readonly run: (run: BenchRun) => Promise<BenchResult>;
+}
+
+/** The user's mistake: shown without a stack. */
+export class BenchError extends Error {
+  override readonly name = "BenchError";
+}
+
+export function whole(values: BenchValues, name: string): number {
+  const value = values[name];
+  if (typeof value !== "number") throw new BenchError(`the bench has no flag --${name} for a whole number`);
+  return value;
+}
+
+export function text(values: BenchValues, name: string): string {
+  const value = values[name];
+  if (value === undefined) throw new BenchError(`the bench has no flag --${name}`);
+  return String(value);
+}
+
+/** A number within bounds from a flag that is text because it may have decimals. */
+export function decimal(values: BenchValues, name: string, { least, most }: { least: number; most: number }): number {
+  const written = text(values, name);
+  const value = written.trim() === "" ? Number.NaN : Number(written);
+  if (!(value >= least && value <= most)) throw new BenchError(`--${name} ${written} is not a number from ${least} to ${most}`);
+  return value;
+}
+
+/** `42,43,44` */
+export function seedsOf(values: BenchValues): readonly number[] {
+  const written = text(values, "seeds").split(",");
+  return written.map((one) => {
+    const seed = /^\d{1,9}$/.test(one.trim()) ? Number(one) : Number.NaN;
+    if (Number.isNaN(seed)) throw new BenchError(`--seeds: "${one}" is not a seed; give whole numbers with commas between`);
+    return seed;
+  });
+}

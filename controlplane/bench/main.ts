@@ -1,0 +1,48 @@
+// Runs one benchmark of this room: node controlplane/bench/main.ts placement --nodes FILE --pods FILE --json
+import { parseArgs } from "node:util";
+import { BooksError } from "../src/placement/books.ts";
+import { type Bench, BenchError, type BenchFlag, type BenchValues } from "./bench.ts";
+import { TraceError } from "./openb.ts";
+import { placement } from "./placement.ts";
+
+const benches: readonly Bench[] = [placement];
+
+async function main(args: readonly string[]): Promise<void> {
+  const bench = benches.find((one) => one.name === args[0]);
+  if (bench === undefined) throw new BenchError(`"${args[0] ?? ""}" is none of ${benches.map((one) => one.name).join(", ")}`);
+  const { values, isJson } = readFlags(bench, args.slice(1));
+  const result = await bench.run({ values, say: (line) => console.error(line) });
+  console.log(isJson ? JSON.stringify(result.figures) : JSON.stringify(result.figures, undefined, 2));
+  if (result.failure !== undefined) throw new BenchError(result.failure);
+}
+
+function readFlags(bench: Bench, args: readonly string[]): { values: BenchValues; isJson: boolean } {
+  const options = Object.fromEntries(bench.flags.map(({ name }) => [name, { type: "string" as const }]));
+  const { values } = parseArgs({ args: [...args], options: { ...options, json: { type: "boolean" } } });
+  const given = new Map(Object.entries(values));
+  return {
+    values: Object.fromEntries(bench.flags.map((flag) => [flag.name, valueOf(flag, given.get(flag.name))])),
+    isJson: given.get("json") === true,
+  };
+}
+
+function valueOf(flag: BenchFlag, given: string | boolean | undefined): number | string {
+  const written = typeof given === "string" ? given : flag.default;
+  if (written === undefined) throw new BenchError(`--${flag.name} is missing: ${flag.description}`);
+  if (flag.kind === "text" || typeof written === "number") return written;
+  if (!/^\d{1,9}$/.test(written)) throw new BenchError(`--${flag.name} ${written} is not a whole number`);
+  return Number(written);
+}
+
+function isMistake(error: unknown): error is Error {
+  const isUsage = error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
+  return error instanceof BenchError || error instanceof TraceError || error instanceof BooksError || isUsage;
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  if (!isMistake(error)) throw error;
+  console.error(error.message);
+  process.exitCode = 1;
+}

@@ -1,0 +1,53 @@
+// `bench placement`: how many GPUs each policy leaves unallocated in the inflation protocol.
+import type { PolicyName } from "../src/placement/policies.ts";
+import { type Bench, seedsOf, whole } from "./bench.ts";
+import { type InflationRun, inflate } from "./inflation.ts";
+import { quantile, round, type Spread, spreadOf } from "./statistics.ts";
+import { plotFlag, policiesOf, readTrace, traceFlags } from "./trace-files.ts";
+
+interface PolicyFigures {
+  readonly u100: Spread;
+  readonly u130: Spread;
+  readonly f95: Spread;
+  readonly usPerDecision: { readonly p50: number; readonly p99: number };
+}
+
+export const placement: Bench = {
+  name: "placement",
+  summary: "inflation protocol: unallocated GPU percent at 100 and 130 percent arrived, refusals before 95 percent",
+  flags: [
+    ...traceFlags,
+    { name: "learn", kind: "whole", description: "1: the policies start without knowing the mix", default: 0 },
+    plotFlag,
+  ],
+  run: async ({ values, say }) => {
+    const trace = readTrace(values);
+    const seeds = seedsOf(values);
+    const isLearning = whole(values, "learn") === 1;
+    const figures: Record<string, PolicyFigures> = {};
+    const curves = new Map<string, readonly InflationRun[]>();
+    for (const policy of policiesOf(values)) {
+      const runs = seeds.map((seed) => inflate(trace, { policy, seed, isLearning }));
+      figures[policy] = figuresOf(runs);
+      curves.set(policy, runs);
+      say(line(policy, figures[policy]));
+    }
+    return { figures: { policies: figures } };
+  },
+};
+
+function figuresOf(runs: readonly InflationRun[]): PolicyFigures {
+  const at = (percent: number): Spread => spreadOf(runs.map((run) => run.unallocated.get(percent) ?? 100));
+  const micros = Float64Array.from(runs.flatMap((run) => [...run.decisionMicros])).toSorted();
+  return {
+    u100: at(100),
+    u130: at(130),
+    f95: spreadOf(runs.map((run) => run.refusedEarly)),
+    usPerDecision: { p50: round(quantile(micros, 0.5)), p99: round(quantile(micros, 0.99)) },
+  };
+}
+
+function line(policy: PolicyName, { u100, u130, f95, usPerDecision }: PolicyFigures): string {
+  const spread = ({ mean, sd }: Spread): string => `${mean.toFixed(2)} ± ${sd.toFixed(2)}`;
+  return `${policy.padEnd(14)} u100 ${spread(u100)}  u130 ${spread(u130)}  f95 ${spread(f95)}  p50 ${usPerDecision.p50} µs  p99 ${usPerDecision.p99} µs`;
+}

@@ -1,0 +1,125 @@
+// Fragmentation gradient descent (Weng et al., USENIX ATC '23): place where the expected unusable GPU grows the least.
+// Two details carry its published result: scores are truncated to 0..100, and the first node wins ties.
+import type { Books } from "./books.ts";
+import type { Kind } from "./kind.ts";
+import type { KindShare, Policy } from "./policy.ts";
+import { gpuMilliWhole } from "./resources.ts";
+
+/** Typical requests are the most frequent ones that cover this part of the arrivals. */
+const TYPICAL_PART = 0.95;
+
+interface Typical {
+  readonly cpuMilli: number;
+  readonly count: number;
+  readonly milli: number;
+  readonly models: number;
+  share: number;
+}
+
+export function fgd(books: Books): Policy {
+  let typical: readonly Typical[] = [];
+  const free = new Int16Array(books.stride);
+  const before = new Float64Array(books.count);
+  const versionOf = new Int32Array(books.count);
+  const chosen = { device: -1 };
+
+  const fragments = (node: number, cpuMilli: number): number => expectedFragments(books, node, { typical, cpuMilli, free });
+  const load = (node: number): void => {
+    const first = node * books.stride;
+    for (let i = 0; i < (books.gpus[node] as number); i++) free[i] = books.deviceMilli[first + i] as number;
+  };
+  const scoreAfter = (node: number, cpuMilli: number): number => {
+    const difference = (before[node] as number) - fragments(node, cpuMilli);
+    return Math.trunc(100 / (1 + Math.exp(-difference / gpuMilliWhole)));
+  };
+  const cost = (node: number, kind: Kind): number => {
+    load(node);
+    if (versionOf[node] !== books.version[node]) {
+      before[node] = fragments(node, books.cpuMilli[node] as number);
+      versionOf[node] = books.version[node] as number;
+    }
+    const cpuMilli = (books.cpuMilli[node] as number) - kind.cpuMilli;
+    if (!kind.isFraction) {
+      takeWhole(free, books.gpus[node] as number, kind.gpuCount);
+      return -scoreAfter(node, cpuMilli);
+    }
+    let best = -1;
+    for (let i = 0; i < (books.gpus[node] as number); i++) {
+      if (!books.isShareFor(node * books.stride + i, kind)) continue;
+      free[i] = (free[i] as number) - kind.gpuMilli;
+      const score = scoreAfter(node, cpuMilli);
+      free[i] = (free[i] as number) + kind.gpuMilli;
+      if (score > best) {
+        best = score;
+        chosen.device = i;
+      }
+    }
+    return -best;
+  };
+  const adopt = ({ mix }: { readonly mix: readonly KindShare[] }): void => {
+    typical = typicalOf(mix);
+    versionOf.fill(0);
+  };
+  return { name: "fgd", tie: "first", cost, chosen, adopt };
+}
+
+function takeWhole(free: Int16Array, gpus: number, count: number): void {
+  let left = count;
+  for (let i = 0; i < gpus && left > 0; i++) {
+    if (free[i] !== gpuMilliWhole) continue;
+    free[i] = 0;
+    left -= 1;
+  }
+}
+
+/** Memory is no part of it: requests that differ in memory alone are one typical request. */
+function typicalOf(mix: readonly KindShare[]): readonly Typical[] {
+  const byShape = new Map<string, Typical>();
+  for (const { kind, share } of mix) {
+    const key = `${kind.cpuMilli}/${kind.gpuCount}/${kind.gpuMilli}/${kind.models}`;
+    const known = byShape.get(key);
+    if (known !== undefined) known.share += share;
+    else byShape.set(key, { cpuMilli: kind.cpuMilli, count: kind.gpuCount, milli: kind.gpuMilli, models: kind.models, share });
+  }
+  const sorted = [...byShape.values()].toSorted(
+    (a, b) => b.share - a.share || b.cpuMilli - a.cpuMilli || b.milli - a.milli || b.count - a.count,
+  );
+  const typical: Typical[] = [];
+  let covered = 0;
+  for (const one of sorted) {
+    if (covered >= TYPICAL_PART) break;
+    typical.push(one);
+    covered += one.share;
+  }
+  for (const one of typical) one.share /= covered;
+  return typical;
+}
+
+interface After {
+  readonly typical: readonly Typical[];
+  readonly cpuMilli: number;
+  readonly free: Int16Array;
+}
+
+function expectedFragments(books: Books, node: number, { typical, cpuMilli, free }: After): number {
+  const gpus = books.gpus[node] as number;
+  let total = 0;
+  for (let i = 0; i < gpus; i++) total += free[i] as number;
+  if (total === 0) return 0;
+  const model = books.deviceModel[node * books.stride] as number;
+  let expected = 0;
+  for (const one of typical) {
+    const isHere = one.count > 0 && cpuMilli >= one.cpuMilli && (one.models === 0 || ((one.models >> model) & 1) === 1);
+    let missing = one.count;
+    let fragments = 0;
+    if (isHere) {
+      for (let i = 0; i < gpus; i++) {
+        const milli = free[i] as number;
+        if (milli >= one.milli) missing -= 1;
+        else fragments += milli;
+      }
+    }
+    expected += one.share * (isHere && missing <= 0 ? fragments : total);
+  }
+  return expected;
+}

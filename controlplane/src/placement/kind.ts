@@ -1,0 +1,104 @@
+// Kinds: the shapes of requests. Sessions are many and kinds are few, so scores and counts are kept per kind.
+import type { GpuRequest } from "./resources.ts";
+import { defaultMemoryMib, gpuMilliWhole } from "./resources.ts";
+
+/**
+ * `shared`: a fraction may sit beside any other `shared` session. `process`: beside sessions of its own namespace only.
+ * `dedicated`: a fraction gets a device of its own. Whole GPUs are never shared, whatever the class.
+ */
+export type Isolation = "shared" | "process" | "dedicated";
+
+export interface Kind {
+  /** Position in its table: 0, 1, 2, ... */
+  readonly index: number;
+  readonly cpuMilli: number;
+  readonly memoryMib: number;
+  readonly diskMib: number;
+  /** 0 when no GPU is asked for; 1 for a fraction. */
+  readonly gpuCount: number;
+  readonly isFraction: boolean;
+  /** Of one device; 1000 for whole GPUs, 0 when a fraction names memory alone. */
+  readonly gpuMilli: number;
+  /** Of one device; 0 is "not named". */
+  readonly gpuMemoryMib: number;
+  /** Bit i allows model i; 0 allows any. */
+  readonly models: number;
+  /** Namespace that a device is kept to, or -1 when the device may be shared by all. */
+  readonly owner: number;
+}
+
+export type KindShape = Omit<Kind, "index">;
+
+/** Shapes that one pool remembers: each has a row of 9 bytes per node while it is in use. */
+export const kindsMax = 4096;
+
+/** Gives equal shapes the same kind. */
+export class KindTable {
+  readonly all: Kind[] = [];
+  readonly #byKey = new Map<string, Kind>();
+
+  /** `undefined` when the table is full. */
+  kindOf(shape: KindShape): Kind | undefined {
+    const key = `${shape.cpuMilli}/${shape.memoryMib}/${shape.diskMib}/${shape.gpuCount}/${shape.gpuMilli}/${shape.gpuMemoryMib}/${shape.models}/${shape.owner}`;
+    const known = this.#byKey.get(key);
+    if (known !== undefined) return known;
+    if (this.all.length >= kindsMax) return undefined;
+    const kind = { index: this.all.length, ...shape };
+    this.all.push(kind);
+    this.#byKey.set(key, kind);
+    return kind;
+  }
+}
+
+export interface Shape {
+  readonly cpuMilli: number;
+  readonly memoryMib: number;
+  readonly diskMib: number;
+  readonly gpu: GpuRequest;
+  readonly isolation: Isolation;
+}
+
+/** `owner` is the number of the request's namespace. A dedicated fraction is a whole GPU from here on. */
+export function shapeOf(shape: Shape, models: number, owner: number): KindShape {
+  const { cpuMilli, diskMib, gpu, isolation } = shape;
+  const memoryMib = shape.memoryMib > 0 ? shape.memoryMib : defaultMemoryMib;
+  const amounts = { cpuMilli, memoryMib, diskMib };
+  if (gpu.kind === "none") {
+    return { ...amounts, gpuCount: 0, isFraction: false, gpuMilli: 0, gpuMemoryMib: 0, models: 0, owner: -1 };
+  }
+  if (gpu.kind === "whole" || isolation === "dedicated") {
+    const gpuCount = gpu.kind === "whole" ? gpu.count : 1;
+    return { ...amounts, gpuCount, isFraction: false, gpuMilli: gpuMilliWhole, gpuMemoryMib: gpu.memoryMib, models, owner: -1 };
+  }
+  return {
+    ...amounts,
+    gpuCount: 1,
+    isFraction: true,
+    gpuMilli: gpu.milli,
+    gpuMemoryMib: gpu.memoryMib,
+    models,
+    owner: isolation === "process" ? owner : -1,
+  };
+}
+
+/** Thousandths of a card of this size that a fraction takes: at least what its memory is a part of. */
+export function milliOn(kind: Kind, cardMemoryMib: number): number {
+  if (kind.gpuMilli > 0) return kind.gpuMilli;
+  return cardMemoryMib > 0
+    ? Math.max(1, Math.floor((kind.gpuMemoryMib * gpuMilliWhole) / cardMemoryMib))
+    : Number.POSITIVE_INFINITY;
+}
+
+/**
+ * MiB of a card of this size that a fraction takes. What is not named is its part of the card, rounded down: so the
+ * memory of fractions that name only thousandths runs out when the thousandths do and not before.
+ */
+export function cardMemoryOn(kind: Kind, cardMemoryMib: number): number {
+  if (kind.gpuMemoryMib > 0) return kind.gpuMemoryMib;
+  return Math.floor((kind.gpuMilli * cardMemoryMib) / gpuMilliWhole);
+}
+
+/** GPUs that a session of this kind counts for, in milli, on a card of this size. */
+export function demandMilli(kind: Kind, cardMemoryMib: number): number {
+  return kind.isFraction ? milliOn(kind, cardMemoryMib) : kind.gpuCount * gpuMilliWhole;
+}

@@ -1,0 +1,256 @@
+// One pool of nodes: decides from its books, books what is decided, and keeps what it learns for the policy.
+// A decision changes nothing; its plan is refused when the node has changed since, and is then made anew.
+import { assert, prng } from "@voda/stdx";
+import { Books } from "./books.ts";
+import { cardMemoryOn, demandMilli, type Kind, KindTable, milliOn, shapeOf } from "./kind.ts";
+import { Labels } from "./labels.ts";
+import { RequestMix } from "./mix.ts";
+import type { NodeSpec } from "./node-spec.ts";
+import { type PolicyName, policies } from "./policies.ts";
+import type { Outlook, Policy, PolicyOf } from "./policy.ts";
+import { type PoolRefusal, refuseFor } from "./pool-refusal.ts";
+import { type Amounts, type Quota, Quotas } from "./quota.ts";
+import { Ranking } from "./ranking.ts";
+import { type PoolRequest, requestProblem } from "./request.ts";
+import { type DeviceShare, gpuMilliWhole } from "./resources.ts";
+
+export interface PoolOptions {
+  readonly nodes: readonly NodeSpec[];
+  readonly policy?: PolicyName | PolicyOf;
+  readonly quotas?: ReadonlyMap<string, Quota>;
+  /** For the policy `random`. */
+  readonly seed?: number;
+}
+
+export interface PoolPlan {
+  readonly kind: "plan";
+  readonly request: PoolRequest;
+  readonly shape: Kind;
+  readonly node: number;
+  readonly nodeId: string;
+  /** Positions of the devices on the node. */
+  readonly mask: number;
+  /** Version of the node that the plan was made for. */
+  readonly version: number;
+}
+
+/** A session that is booked. */
+export interface Placed {
+  readonly request: PoolRequest;
+  readonly shape: Kind;
+  node: number;
+  mask: number;
+}
+
+/** Worth of a warm node, in costs of `bpf`: a twentieth of a GPU. It decides between near equals and wastes no device. */
+const WARM_DISCOUNT = 10;
+/** Change of the churn that is worth new prices. */
+const CHURN_STEP = 0.08;
+/** Arrivals before the first prices are made. */
+const FIRST_ARRIVALS = 20;
+/** Arrivals between prices at most: the window in which the mix is learned anew. */
+const ARRIVALS_MAX = 4000;
+/** Models that no node has share this bit, which no device carries. */
+const UNKNOWN_MODEL = 1 << 30;
+
+export class Pool {
+  readonly books: Books;
+  readonly ranking: Ranking;
+  readonly kinds = new KindTable();
+  readonly mix = new RequestMix();
+  readonly quotas: Quotas;
+  readonly labels: Labels;
+  readonly sessions = new Map<string, Placed>();
+  readonly policy: Policy;
+  readonly #onNode: Set<Placed>[];
+  readonly #nodeNumbers: ReadonlyMap<string, number>;
+  readonly #namespaces = new Map<string, number>();
+  #adopted = { arrivals: 0, churn: 0 };
+
+  /** @throws BooksError that says what is wrong with which node. */
+  constructor({ nodes, policy = "bpf", quotas = new Map(), seed = 1 }: PoolOptions) {
+    this.books = new Books(nodes);
+    this.policy = (typeof policy === "string" ? policies[policy] : policy)(this.books);
+    this.ranking = new Ranking(this.books, this.policy, prng(seed));
+    this.quotas = new Quotas(quotas);
+    this.labels = new Labels(this.books);
+    this.#onNode = nodes.map(() => new Set());
+    this.#nodeNumbers = new Map(nodes.map((node, i) => [node.id, i]));
+  }
+
+  decide(request: PoolRequest): PoolPlan | PoolRefusal {
+    const shape = this.shapeOf(request);
+    if (typeof shape === "string") return { kind: "refusal", reason: "invalid", problem: shape };
+    const miss = this.quotas.missOf(request.namespace, this.amountsOf(shape));
+    if (miss !== undefined) return { kind: "refusal", reason: "quota", namespace: request.namespace, miss };
+    const node = this.nodeFor(request, shape);
+    if (node === undefined) return this.#refuse(request, shape);
+    return this.planOn(request, shape, node);
+  }
+
+  /** The node that the policy wants for a request; never the excluded one. */
+  nodeFor(request: PoolRequest, shape: Kind, excluded = -1): number | undefined {
+    const { labels } = this;
+    const warm = request.warmNode === undefined ? undefined : this.#warm(request.warmNode);
+    const isFree = !labels.isConstrained(request);
+    const isAllowed = (node: number): boolean =>
+      node !== excluded && (isFree || labels.missOn(node, request) === undefined);
+    if (request.spreadLabel === undefined) {
+      return this.ranking.pick(shape, { isAllowed: isFree && excluded < 0 ? undefined : isAllowed, warm })?.node;
+    }
+    for (const zones of labels.zonesFor(request, request.spreadLabel)) {
+      const isInZone = (node: number): boolean => labels.isInZones(node, zones) && isAllowed(node);
+      const picked = this.ranking.pick(shape, { isAllowed: isInZone, warm });
+      if (picked !== undefined) return picked.node;
+    }
+    return undefined;
+  }
+
+  /** A plan for a node that fits. */
+  planOn(request: PoolRequest, shape: Kind, node: number): PoolPlan {
+    const mask = this.ranking.maskOn(shape, node);
+    const version = this.books.version[node] as number;
+    return { kind: "plan", request, shape, node, nodeId: this.books.idOf(node), mask, version };
+  }
+
+  /** Books the plan, or refuses it when the node or the namespace has changed since: decide again. */
+  commit(plan: PoolPlan): Placed | "stale" {
+    const { request, shape, node, mask } = plan;
+    if (this.books.version[node] !== plan.version || this.sessions.has(request.session)) return "stale";
+    if (this.quotas.missOf(request.namespace, this.amountsOf(shape)) !== undefined) return "stale";
+    const placed: Placed = { request, shape, node, mask };
+    this.book(placed);
+    this.mix.placed();
+    return placed;
+  }
+
+  /** One arrival from start to end: counts it for the outlook, decides and books. */
+  place(request: PoolRequest): Placed | PoolRefusal {
+    this.arrived(request);
+    const plan = this.decide(request);
+    if (plan.kind === "refusal") return plan;
+    const placed = this.commit(plan);
+    assert(placed !== "stale", "nothing changed between the decision and its commit");
+    return placed;
+  }
+
+  /** Counts an arrival for the outlook: once per request, however often it is decided. */
+  arrived(request: PoolRequest): void {
+    const shape = this.shapeOf(request);
+    if (typeof shape !== "string") this.mix.arrived(shape);
+  }
+
+  /** Says that requests like this one are to be expected: knowledge of the mix from before the first arrival. */
+  expect(request: PoolRequest): void {
+    const shape = this.shapeOf(request);
+    if (typeof shape !== "string") this.mix.expect(shape);
+  }
+
+  /** The session ended or fell asleep: it is off the books either way. */
+  release(session: string): Placed | undefined {
+    const placed = this.sessions.get(session);
+    if (placed === undefined) return undefined;
+    this.unbook(placed);
+    this.mix.departed();
+    return placed;
+  }
+
+  sessionsOn(node: number): ReadonlySet<Placed> {
+    return this.#onNode[node] ?? new Set();
+  }
+
+  /** Puts a session on the books where it says; for plans and their undoing. */
+  book(placed: Placed): void {
+    const { request, shape, node, mask } = placed;
+    this.books.take(node, shape, mask);
+    this.quotas.take(request.namespace, this.amountsOf(shape));
+    this.labels.add(node, request);
+    this.sessions.set(request.session, placed);
+    this.#onNode[node]?.add(placed);
+  }
+
+  unbook(placed: Placed): void {
+    const { request, shape, node, mask } = placed;
+    this.books.give(node, shape, mask);
+    this.quotas.give(request.namespace, this.amountsOf(shape));
+    this.labels.remove(node, request);
+    this.sessions.delete(request.session);
+    this.#onNode[node]?.delete(placed);
+  }
+
+  /** Whether new prices are worth their making: the mix has doubled or aged, or the churn has moved. */
+  isAdoptDue(): boolean {
+    const since = this.mix.arrivals - this.#adopted.arrivals;
+    if (since >= Math.min(ARRIVALS_MAX, Math.max(FIRST_ARRIVALS, this.#adopted.arrivals))) return true;
+    return Math.abs(this.mix.churn() - this.#adopted.churn) > CHURN_STEP;
+  }
+
+  /** Makes new prices from what was learned, or from an outlook that is known. Milliseconds: not on the path of a decision. */
+  adopt(outlook: Outlook = this.mix.outlook()): void {
+    this.#adopted = { arrivals: this.mix.arrivals, churn: outlook.churn };
+    if (this.policy.adopt === undefined || outlook.mix.length === 0) return;
+    this.policy.adopt(outlook);
+    this.ranking.forget();
+  }
+
+  /** The kind of a request, or what is wrong with it. */
+  shapeOf(request: PoolRequest): Kind | string {
+    const problem = requestProblem(request);
+    if (problem !== undefined) return problem;
+    const { resources, diskMib = 0, isolation = "shared" } = request;
+    const owner = isolation === "process" ? this.#ownerOf(request.namespace) : -1;
+    const shape = shapeOf({ ...resources, diskMib, isolation }, this.#modelMask(request.models ?? []), owner);
+    return this.kinds.kindOf(shape) ?? `its shape is one more than the ${this.kinds.all.length} that a pool remembers`;
+  }
+
+  amountsOf(shape: Kind): Amounts {
+    const gpuMilli = shape.gpuMilli > 0 ? demandMilli(shape, 0) : 0;
+    return { sessions: 1, cpuMilli: shape.cpuMilli, memoryMib: shape.memoryMib, gpuMilli };
+  }
+
+  /** What a mask of devices gives a session: the node turns it into environment and limits. */
+  devicesOf({
+    shape,
+    node,
+    mask,
+  }: {
+    readonly shape: Kind;
+    readonly node: number;
+    readonly mask: number;
+  }): readonly DeviceShare[] {
+    const gpus = this.books.specs[node]?.gpus ?? [];
+    return gpus
+      .filter((_, i) => ((mask >> i) & 1) === 1)
+      .map(({ uuid, memoryMib }) =>
+        shape.isFraction
+          ? { uuid, whole: false, milli: milliOn(shape, memoryMib), memoryMib: cardMemoryOn(shape, memoryMib) }
+          : { uuid, whole: true, milli: gpuMilliWhole, memoryMib },
+      );
+  }
+
+  #refuse(request: PoolRequest, shape: Kind): PoolRefusal {
+    const isConstrained = this.labels.isConstrained(request);
+    return refuseFor(this.books, shape, (node) => (isConstrained ? this.labels.missOn(node, request) : undefined));
+  }
+
+  #warm(id: string): { node: number; discount: number } | undefined {
+    const node = this.#nodeNumbers.get(id);
+    return node === undefined ? undefined : { node, discount: WARM_DISCOUNT };
+  }
+
+  #ownerOf(namespace: string): number {
+    const known = this.#namespaces.get(namespace);
+    if (known !== undefined) return known;
+    this.#namespaces.set(namespace, this.#namespaces.size);
+    return this.#namespaces.size - 1;
+  }
+
+  #modelMask(models: readonly string[]): number {
+    let mask = 0;
+    for (const model of models) {
+      const i = this.books.models.indexOf(model);
+      mask |= i < 0 ? UNKNOWN_MODEL : 1 << i;
+    }
+    return mask;
+  }
+}

@@ -1,0 +1,65 @@
+// What a namespace may hold at once. Only placed sessions count: a sleeping one is free and counts again when it wakes.
+
+export interface Amounts {
+  readonly sessions: number;
+  readonly cpuMilli: number;
+  readonly memoryMib: number;
+  readonly gpuMilli: number;
+}
+
+/** An amount that is not named is not limited. */
+export type Quota = Partial<Amounts>;
+
+export interface QuotaMiss {
+  readonly amount: keyof Amounts;
+  readonly used: number;
+  readonly wanted: number;
+  readonly limit: number;
+}
+
+const nothing: Amounts = { sessions: 0, cpuMilli: 0, memoryMib: 0, gpuMilli: 0 };
+const amounts = ["sessions", "cpuMilli", "memoryMib", "gpuMilli"] as const;
+
+export class Quotas {
+  readonly #quotas: ReadonlyMap<string, Quota>;
+  readonly #used = new Map<string, Amounts>();
+
+  constructor(quotas: ReadonlyMap<string, Quota>) {
+    this.#quotas = quotas;
+  }
+
+  /** The first amount that would go over the namespace's quota, or `undefined`. */
+  missOf(namespace: string, wanted: Amounts): QuotaMiss | undefined {
+    const quota = this.#quotas.get(namespace);
+    if (quota === undefined) return undefined;
+    const used = this.usedBy(namespace);
+    for (const amount of amounts) {
+      const limit = quota[amount];
+      if (limit === undefined || used[amount] + wanted[amount] <= limit) continue;
+      return { amount, used: used[amount], wanted: wanted[amount], limit };
+    }
+    return undefined;
+  }
+
+  usedBy(namespace: string): Amounts {
+    return this.#used.get(namespace) ?? nothing;
+  }
+
+  take(namespace: string, wanted: Amounts): void {
+    this.#change(namespace, wanted, 1);
+  }
+
+  give(namespace: string, wanted: Amounts): void {
+    this.#change(namespace, wanted, -1);
+  }
+
+  #change(namespace: string, wanted: Amounts, sign: 1 | -1): void {
+    const used = this.usedBy(namespace);
+    this.#used.set(namespace, {
+      sessions: used.sessions + sign * wanted.sessions,
+      cpuMilli: used.cpuMilli + sign * wanted.cpuMilli,
+      memoryMib: used.memoryMib + sign * wanted.memoryMib,
+      gpuMilli: used.gpuMilli + sign * wanted.gpuMilli,
+    });
+  }
+}

@@ -1,0 +1,225 @@
+// Picks the node of least cost for a kind. Costs are kept per kind and node with the version they were made at; nodes
+// come in blocks of 64 whose best is kept too, so a decision reads what changed since the kind was last asked for.
+import { assert, type Prng } from "@voda/stdx";
+import { type Books, blockBits } from "./books.ts";
+import type { Kind } from "./kind.ts";
+import type { Policy } from "./policy.ts";
+
+/** A node that does not fit, or a block without one that does. */
+const NONE = -1;
+const INFEASIBLE = 2 ** 31 - 1;
+/** Kinds with kept costs, 9 bytes per node each; the one that was asked for longest ago makes room. */
+export const rowsMax = 512;
+
+class Row {
+  readonly cost: Int32Array;
+  readonly device: Int8Array;
+  readonly version: Int32Array;
+  readonly blockBest: Int32Array;
+  readonly blockVersion: Int32Array;
+  epoch = 0;
+
+  constructor(nodes: number, blocks: number) {
+    this.cost = new Int32Array(nodes);
+    this.device = new Int8Array(nodes);
+    this.version = new Int32Array(nodes);
+    this.blockBest = new Int32Array(blocks);
+    this.blockVersion = new Int32Array(blocks);
+  }
+
+  forget(epoch: number): void {
+    this.version.fill(0);
+    this.blockVersion.fill(0);
+    this.epoch = epoch;
+  }
+}
+
+export interface Pick {
+  readonly node: number;
+  readonly cost: number;
+}
+
+export interface PickOptions {
+  /** Nodes that may be picked, where the request constrains more than its kind. */
+  readonly isAllowed?: ((node: number) => boolean) | undefined;
+  /** The node where the session's data is, and what that is worth in cost. */
+  readonly warm?: { readonly node: number; readonly discount: number } | undefined;
+}
+
+export class Ranking {
+  readonly #books: Books;
+  readonly #policy: Policy;
+  readonly #prng: Prng;
+  /** In the order of use: the first is the one to drop. */
+  readonly #rows = new Map<number, Row>();
+  #epoch = 1;
+  #last: { readonly kind: Kind; readonly row: Row } | undefined;
+
+  constructor(books: Books, policy: Policy, prng: Prng) {
+    this.#books = books;
+    this.#policy = policy;
+    this.#prng = prng;
+  }
+
+  /** Voids all kept costs: the policy has new prices. */
+  forget(): void {
+    this.#epoch += 1;
+  }
+
+  /** The best node for the kind, or `undefined` when none fits. */
+  pick(kind: Kind, { isAllowed, warm }: PickOptions = {}): Pick | undefined {
+    const row = this.#rowOf(kind);
+    let best = NONE;
+    if (this.#policy.tie === "any") best = this.#pickAny(row, kind, isAllowed);
+    else best = isAllowed === undefined ? this.#pickByBlocks(row, kind) : this.#pickAmong(row, kind, isAllowed);
+    if (best === NONE) return undefined;
+    const cost = row.cost[best] as number;
+    if (warm !== undefined && warm.node !== best && (isAllowed === undefined || isAllowed(warm.node))) {
+      const warmCost = this.#costOn(row, kind, warm.node);
+      if (warmCost !== INFEASIBLE && warmCost - warm.discount <= cost) return { node: warm.node, cost: warmCost };
+    }
+    return { node: best, cost };
+  }
+
+  /** The devices that the policy chose for a kind on a node that fits it. */
+  maskOn(kind: Kind, node: number): number {
+    const row = this.#rowOf(kind);
+    const cost = this.#costOn(row, kind, node);
+    assert(cost !== INFEASIBLE, `node ${this.#books.idOf(node)} does not fit the request`);
+    if (this.#policy.tie === "any" && kind.isFraction) return 1 << this.#anyDevice(kind, node);
+    return this.#books.maskFor(node, kind, row.device[node] as number);
+  }
+
+  /** The cost of a kind on one node, or `undefined` when it does not fit there. */
+  costOn(kind: Kind, node: number): number | undefined {
+    const cost = this.#costOn(this.#rowOf(kind), kind, node);
+    return cost === INFEASIBLE ? undefined : cost;
+  }
+
+  #rowOf(kind: Kind): Row {
+    const known = this.#rows.get(kind.index);
+    if (known !== undefined) {
+      if (this.#last?.kind !== kind) {
+        this.#rows.delete(kind.index);
+        this.#rows.set(kind.index, known);
+        this.#last = { kind, row: known };
+      }
+      if (known.epoch !== this.#epoch) known.forget(this.#epoch);
+      return known;
+    }
+    const row = this.#freeRow();
+    row.forget(this.#epoch);
+    this.#rows.set(kind.index, row);
+    this.#last = { kind, row };
+    return row;
+  }
+
+  #freeRow(): Row {
+    if (this.#rows.size >= rowsMax) {
+      const [oldest] = this.#rows;
+      assert(oldest !== undefined, "rowsMax is at least 1");
+      this.#rows.delete(oldest[0]);
+      return oldest[1];
+    }
+    return new Row(this.#books.count, this.#books.blockVersion.length);
+  }
+
+  #costOn(row: Row, kind: Kind, node: number): number {
+    const version = this.#books.version[node] as number;
+    if (row.version[node] !== version) this.#measure(row, kind, node, version);
+    return row.cost[node] as number;
+  }
+
+  #measure(row: Row, kind: Kind, node: number, version: number): void {
+    row.version[node] = version;
+    if (!this.#books.fits(node, kind)) {
+      row.cost[node] = INFEASIBLE;
+      return;
+    }
+    const { chosen } = this.#policy;
+    chosen.device = NONE;
+    row.cost[node] = this.#policy.cost(node, kind);
+    row.device[node] = chosen.device;
+  }
+
+  #pickByBlocks(row: Row, kind: Kind): number {
+    const { blockVersion } = this.#books;
+    const isFullestFirst = this.#policy.tie === "fullest";
+    let best = NONE;
+    let bestCost = INFEASIBLE;
+    for (let block = 0; block < blockVersion.length; block++) {
+      if (row.blockVersion[block] !== blockVersion[block]) this.#measureBlock(row, kind, block);
+      const node = row.blockBest[block] as number;
+      if (node === NONE) continue;
+      const cost = row.cost[node] as number;
+      if (cost < bestCost || (isFullestFirst && cost === bestCost && this.#isFuller(node, best))) {
+        best = node;
+        bestCost = cost;
+      }
+    }
+    return best;
+  }
+
+  #measureBlock(row: Row, kind: Kind, block: number): void {
+    const { version, count } = this.#books;
+    const isFullestFirst = this.#policy.tie === "fullest";
+    const end = Math.min(count, (block + 1) << blockBits);
+    let best = NONE;
+    let bestCost = INFEASIBLE;
+    for (let node = block << blockBits; node < end; node++) {
+      const now = version[node] as number;
+      if (row.version[node] !== now) this.#measure(row, kind, node, now);
+      const cost = row.cost[node] as number;
+      if (cost > bestCost || cost === INFEASIBLE) continue;
+      if (cost < bestCost || (isFullestFirst && this.#isFuller(node, best))) {
+        best = node;
+        bestCost = cost;
+      }
+    }
+    row.blockBest[block] = best;
+    row.blockVersion[block] = this.#books.blockVersion[block] as number;
+  }
+
+  #pickAmong(row: Row, kind: Kind, isAllowed: (node: number) => boolean): number {
+    const isFullestFirst = this.#policy.tie === "fullest";
+    let best = NONE;
+    let bestCost = INFEASIBLE;
+    for (let node = 0; node < this.#books.count; node++) {
+      const cost = this.#costOn(row, kind, node);
+      if (cost > bestCost || cost === INFEASIBLE) continue;
+      const isBetter = cost < bestCost || (isFullestFirst && this.#isFuller(node, best));
+      if (!isBetter || !isAllowed(node)) continue;
+      best = node;
+      bestCost = cost;
+    }
+    return best;
+  }
+
+  #pickAny(row: Row, kind: Kind, isAllowed: ((node: number) => boolean) | undefined): number {
+    let best = NONE;
+    let seen = 0;
+    for (let node = 0; node < this.#books.count; node++) {
+      if (this.#costOn(row, kind, node) === INFEASIBLE || (isAllowed !== undefined && !isAllowed(node))) continue;
+      seen += 1;
+      if (this.#prng.below(seen) === 0) best = node;
+    }
+    return best;
+  }
+
+  #anyDevice(kind: Kind, node: number): number {
+    const first = node * this.#books.stride;
+    const fitting: number[] = [];
+    for (let i = 0; i < (this.#books.gpus[node] as number); i++) {
+      if (this.#books.isShareFor(first + i, kind)) fitting.push(i);
+    }
+    return this.#prng.pick(fitting);
+  }
+
+  /** A core weighs as much as 62.5 milli of a GPU: about what a typical card has of cores. The first wins a tie. */
+  #isFuller(a: number, b: number): boolean {
+    const { cpuMilli, gpuMilli } = this.#books;
+    const leftA = (cpuMilli[a] as number) / 16 + (gpuMilli[a] as number);
+    const leftB = (cpuMilli[b] as number) / 16 + (gpuMilli[b] as number);
+    return leftA < leftB;
+  }
+}

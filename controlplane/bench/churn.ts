@@ -7,6 +7,8 @@ import { EventQueue } from "./event-queue.ts";
 import { nodesInOrderOf } from "./inflation.ts";
 import { demandOf, requestOf, type Trace } from "./trace-files.ts";
 
+const SAMPLE_EVERY = 500;
+
 export interface ChurnOptions {
   readonly policy: PolicyName;
   readonly seed: number;
@@ -19,6 +21,8 @@ export interface ChurnOptions {
   readonly arrivals: number;
   /** Arrivals before the first that counts. */
   readonly warmUp: number;
+  /** Told the unallocated GPU percent now and then. */
+  readonly sample: (arrived: number, unallocatedPct: number) => void;
 }
 
 export interface ChurnRun {
@@ -57,13 +61,15 @@ export function churn({ nodes, pods }: Trace, options: ChurnOptions): ChurnRun {
       pool.release(gone.item);
     }
     advance(now);
+    if (i % SAMPLE_EVERY === 0) options.sample(i, 100 - (pool.books.usedMilli / pool.books.capacityMilli) * 100);
     const pod = chance.pick(pods);
     const lifetime = exponential();
     const request = requestOf(pod, String(i), movableChance.chance(movable));
     if (pool.isAdoptDue()) pool.adopt();
     let placed = pool.place(request);
     if ("reason" in placed && movesMax > 0) {
-      const mayLeave = ({ request }: { readonly request: { readonly isMovable?: boolean } }): boolean => request.isMovable === true;
+      const mayLeave = ({ request }: { readonly request: { readonly isMovable?: boolean } }): boolean =>
+        request.isMovable === true;
       const room = planRoom(pool, request, { how: "move", mayLeave, most: movesMax });
       const made = room === undefined ? "stale" : applyRoom(pool, room);
       if (made !== "stale") placed = made;

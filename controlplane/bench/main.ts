@@ -4,8 +4,10 @@ import { BooksError } from "../src/placement/books.ts";
 import { type Bench, BenchError, type BenchFlag, type BenchValues } from "./bench.ts";
 import { TraceError } from "./openb.ts";
 import { placement } from "./placement.ts";
+import { placementChurn } from "./placement-churn.ts";
+import { placementSpeed } from "./placement-speed.ts";
 
-const benches: readonly Bench[] = [placement];
+const benches: readonly Bench[] = [placement, placementChurn, placementSpeed];
 
 async function main(args: readonly string[]): Promise<void> {
   const bench = benches.find((one) => one.name === args[0]);

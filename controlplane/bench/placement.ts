@@ -1,9 +1,11 @@
 // `bench placement`: how many GPUs each policy leaves unallocated in the inflation protocol.
+
 import type { PolicyName } from "../src/placement/policies.ts";
 import { type Bench, seedsOf, whole } from "./bench.ts";
+import { floorPct } from "./floor.ts";
 import { type InflationRun, inflate } from "./inflation.ts";
 import { quantile, round, type Spread, spreadOf } from "./statistics.ts";
-import { plotFlag, policiesOf, readTrace, traceFlags } from "./trace-files.ts";
+import { plotFlag, policiesOf, readTrace, traceFlags, writePlot } from "./trace-files.ts";
 
 interface PolicyFigures {
   readonly u100: Spread;
@@ -32,9 +34,34 @@ export const placement: Bench = {
       curves.set(policy, runs);
       say(line(policy, figures[policy]));
     }
+    const floor = floorPct(trace.pods);
+    writePlot(values, {
+      title: "Unallocated GPUs",
+      xLabel: "arrived GPU demand, % of the GPUs",
+      yLabel: "unallocated GPU %",
+      yMax: 40,
+      lines: [
+        ...[...curves].map(([name, runs]) => ({ name, points: meanCurve(runs) })),
+        { name: `floor ${floor.toFixed(2)} %`, isDashed: true, points: floorCurve(floor) },
+      ],
+    });
     return { figures: { policies: figures } };
   },
 };
+
+function meanCurve(runs: readonly InflationRun[]): readonly (readonly [number, number])[] {
+  const percents = [...(runs[0]?.unallocated.keys() ?? [])].toSorted((a, b) => a - b);
+  return percents.map((percent) => [percent, spreadOf(runs.map((run) => run.unallocated.get(percent) ?? 0)).mean] as const);
+}
+
+/** Everything is placed until the floor is reached. */
+function floorCurve(floor: number): readonly (readonly [number, number])[] {
+  return [
+    [60, 40],
+    [100 - floor, floor],
+    [130, floor],
+  ];
+}
 
 function figuresOf(runs: readonly InflationRun[]): PolicyFigures {
   const at = (percent: number): Spread => spreadOf(runs.map((run) => run.unallocated.get(percent) ?? 100));

@@ -1,10 +1,11 @@
 // From files and flags to the objects that the benches run on.
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import type { NodeSpec } from "../src/placement/node-spec.ts";
 import { isPolicyName, type PolicyName, policies } from "../src/placement/policies.ts";
 import type { PoolRequest } from "../src/placement/request.ts";
 import { BenchError, type BenchFlag, type BenchValues, text } from "./bench.ts";
 import { type Pod, parseNodes, parsePods } from "./openb.ts";
+import { type Chart, plotLines } from "./plot.ts";
 
 export const traceFlags: readonly BenchFlag[] = [
   { name: "nodes", kind: "text", description: "node list (openb CSV)" },
@@ -14,6 +15,12 @@ export const traceFlags: readonly BenchFlag[] = [
 ];
 
 export const plotFlag: BenchFlag = { name: "plot", kind: "text", description: "SVG file to write; empty: none", default: "" };
+
+/** Writes the chart when `--plot` names a file. */
+export function writePlot(values: BenchValues, chart: Chart): void {
+  const file = text(values, "plot");
+  if (file !== "") writeFileSync(file, plotLines(chart));
+}
 
 export interface Trace {
   readonly nodes: readonly NodeSpec[];

@@ -7,8 +7,8 @@ import { gpuMilliWhole } from "./resources.ts";
 
 /** Modes of a device: they are never mixed on one device. */
 export const deviceMode = { idle: 0, whole: 1, shared: 2, owned: 3 } as const;
-/** Nodes whose versions are also kept together: one unchanged block is skipped as a whole. */
-export const blockBits = 6;
+/** 16 nodes have a version in common too: a block that is unchanged is skipped as a whole. */
+export const blockBits = 4;
 /** Lanes of `hosted`: fractions are lane 0, whole requests have the lane of their count. */
 export const hostedLanes = 17;
 

@@ -1,8 +1,8 @@
 // A plan for a request that fits nowhere: a few sessions leave one node, to other nodes or to sleep, so that it fits
 // there. Only a plan: it is made on the books and taken back, and `applyRoom` books it if nothing changed in between.
 import { demandMilli, type Kind } from "./kind.ts";
-import { couldHost } from "./pool-refusal.ts";
 import type { Placed, Pool, PoolPlan } from "./pool.ts";
+import { couldHost } from "./pool-refusal.ts";
 import type { PoolRequest } from "./request.ts";
 import { gpuMilliWhole } from "./resources.ts";
 

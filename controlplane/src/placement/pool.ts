@@ -81,6 +81,9 @@ export class Pool {
   decide(request: PoolRequest): PoolPlan | PoolRefusal {
     const shape = this.shapeOf(request);
     if (typeof shape === "string") return { kind: "refusal", reason: "invalid", problem: shape };
+    if (this.sessions.has(request.session)) {
+      return { kind: "refusal", reason: "invalid", problem: `session ${request.session} is placed already` };
+    }
     const miss = this.quotas.missOf(request.namespace, this.amountsOf(shape));
     if (miss !== undefined) return { kind: "refusal", reason: "quota", namespace: request.namespace, miss };
     const node = this.nodeFor(request, shape);
@@ -93,8 +96,7 @@ export class Pool {
     const { labels } = this;
     const warm = request.warmNode === undefined ? undefined : this.#warm(request.warmNode);
     const isFree = !labels.isConstrained(request);
-    const isAllowed = (node: number): boolean =>
-      node !== excluded && (isFree || labels.missOn(node, request) === undefined);
+    const isAllowed = (node: number): boolean => node !== excluded && (isFree || labels.missOn(node, request) === undefined);
     if (request.spreadLabel === undefined) {
       return this.ranking.pick(shape, { isAllowed: isFree && excluded < 0 ? undefined : isAllowed, warm })?.node;
     }

@@ -1,5 +1,5 @@
 // Picks the node of least cost for a kind. Costs are kept per kind and node with the version they were made at; nodes
-// come in blocks of 64 whose best is kept too, so a decision reads what changed since the kind was last asked for.
+// come in blocks of 16 whose best is kept too, so a decision reads what changed since the kind was last asked for.
 import { assert, type Prng } from "@voda/stdx";
 import { type Books, blockBits } from "./books.ts";
 import type { Kind } from "./kind.ts";

@@ -1,0 +1,39 @@
+// Nodes and requests for the tests of this folder.
+import type { NodeSpec } from "./node-spec.ts";
+import type { PoolRequest } from "./request.ts";
+import type { GpuRequest } from "./resources.ts";
+
+const GIB = 1024;
+
+export interface NodeShape {
+  readonly gpus?: number;
+  readonly model?: string;
+  readonly cardGib?: number;
+  readonly cores?: number;
+  readonly gib?: number;
+  readonly zone?: string;
+}
+
+export function node(
+  id: string,
+  { gpus = 0, model = "A", cardGib = 80, cores = 96, gib = 768, zone = "z" }: NodeShape = {},
+): NodeSpec {
+  return {
+    id,
+    zone,
+    cpuMilli: cores * 1000,
+    memoryMib: gib * GIB,
+    diskMib: 100 * GIB,
+    gpus: Array.from({ length: gpus }, (_, i) => ({ uuid: `${id}-${i}`, model, memoryMib: cardGib * GIB })),
+  };
+}
+
+export const none: GpuRequest = { kind: "none" };
+export const whole = (count: number, memoryMib = 0): GpuRequest => ({ kind: "whole", count, memoryMib });
+export const fraction = (milli: number, memoryMib = 0): GpuRequest => ({ kind: "fraction", milli, memoryMib });
+
+type Rest = Partial<Omit<PoolRequest, "session" | "resources">> & { readonly cores?: number; readonly gib?: number };
+
+export function ask(session: string, gpu: GpuRequest, { cores = 4, gib = 8, ...rest }: Rest = {}): PoolRequest {
+  return { session, namespace: "red", resources: { cpuMilli: cores * 1000, memoryMib: gib * GIB, gpu }, ...rest };
+}

@@ -11,7 +11,7 @@ export interface FractionPrices {
   /** Value of a rest of 0..1000 milli, in GPUs, before any discount. */
   readonly valueOf: Float64Array;
   /** Value of a request of this size. */
-  priceOf(milli: number): number;
+  readonly priceOf: (milli: number) => number;
 }
 
 /** Frequencies by size in milli, each 1 to 999. */

@@ -194,6 +194,13 @@ test("sessions move to make room for a set of GPUs, and a plan that has aged is 
   assert.equal(pool.books.usedMilli, 4000);
 });
 
+test("no session moves for one of its own size", () => {
+  const pool = new Pool({ nodes: [node("a", { gpus: 1 }), node("b", { gpus: 1, model: "B" })] });
+  placed(pool, ask("one", whole(1), { models: ["A"] }));
+  assert.equal(planRoom(pool, ask("two", whole(1), { models: ["A"] }), { how: "move", mayLeave, most: 1 }), undefined);
+  assert.equal(planRoom(pool, ask("two", whole(1), { models: ["A"] }), { how: "sleep", mayLeave, most: 1 }), undefined);
+});
+
 test("idle sessions are put to sleep where they are to make room", () => {
   const pool = new Pool({ nodes: [node("a", { gpus: 1 })] });
   placed(pool, ask("busy", fraction(400)));

@@ -2,7 +2,8 @@
 // of requests that its class of nodes can host. Two tables per class make one value a few reads, for any number of kinds.
 import type { Books } from "./books.ts";
 import { type FractionPrices, fractionPrices } from "./fraction-prices.ts";
-import { demandMilli, type Kind, milliOn } from "./kind.ts";
+import type { Kind } from "./kind.ts";
+import { CORE_MILLI, canHost, meanCardMib, type NodeClass, sizeOf } from "./node-classes.ts";
 import type { KindShare } from "./policy.ts";
 import { gpuMilliWhole } from "./resources.ts";
 
@@ -13,23 +14,21 @@ export interface Tuning {
   readonly setWeight: number;
   /** Worth of a part of a set of GPUs: 0 counts full sets only. */
   readonly partOfSet: number;
-}
-
-/** Nodes of the same GPUs and cores have the same tables. */
-interface NodeClass {
-  readonly model: number;
-  readonly gpus: number;
-  readonly cpuMilli: number;
-  memoryMib: number;
-  totalGpus: number;
+  /** Weight of the GPUs that are expected to be unusable for the next request. */
+  readonly fragmentWeight: number;
 }
 
 export interface NodeValue {
   /** Value of a rest of 0..1000 milli of one device. */
   readonly ofRest: Float64Array;
-  readonly classOf: Int32Array;
   /** Value of a node with rests worth `rests` together, of which `idle` devices are whole, and this CPU and memory. */
   of(nodeClass: number, rests: number, idle: number, cpuMilli: number, memoryMib: number): number;
+}
+
+export interface Inputs {
+  readonly mix: readonly KindShare[];
+  readonly tuning: Tuning;
+  readonly classes: readonly NodeClass[];
 }
 
 /** Cores per GPU of value: beyond the end of the axis CPU is not what runs out. */
@@ -38,7 +37,6 @@ const CORE_STEPS = 512;
 const MEMORY_STEPS = 32;
 /** Nodes that can host a kind are never counted as fewer than this part of all GPUs: its weight stays bounded. */
 const HOSTABLE_MIN = 0.002;
-const CORE_MILLI = 1000;
 const EPSILON = 1e-12;
 
 interface Weighted {
@@ -49,8 +47,7 @@ interface Weighted {
   readonly memory: number;
 }
 
-export function nodeValue(books: Books, mix: readonly KindShare[], tuning: Tuning): NodeValue {
-  const { classes, classOf } = classesOf(books);
+export function nodeValue(books: Books, { mix, tuning, classes }: Inputs): NodeValue {
   const prices = pricesOf(books, mix);
   const ofRest = prices.valueOf.map((value, rest) => (rest < gpuMilliWhole ? value * (1 - tuning.restDiscount) : value));
   const weighted = weigh(books, mix, { prices, tuning });
@@ -67,59 +64,14 @@ export function nodeValue(books: Books, mix: readonly KindShare[], tuning: Tunin
     const setValue = idle === 0 ? 0 : (set.values[idle * setStride + (served | 0)] as number);
     return rests <= EPSILON ? setValue : rests * read(single, cores / rests, memoryMib / rests) + setValue;
   };
-  return { ofRest, classOf, of };
-}
-
-function classesOf(books: Books): { classes: NodeClass[]; classOf: Int32Array } {
-  const classes: NodeClass[] = [];
-  const byKey = new Map<string, number>();
-  const classOf = new Int32Array(books.count);
-  for (const [node, spec] of books.specs.entries()) {
-    const model = books.deviceModel[node * books.stride] as number;
-    const key = `${model}/${spec.gpus.length}/${spec.cpuMilli}`;
-    let index = byKey.get(key);
-    if (index === undefined) {
-      index = classes.length;
-      byKey.set(key, index);
-      classes.push({ model, gpus: spec.gpus.length, cpuMilli: spec.cpuMilli, memoryMib: 0, totalGpus: 0 });
-    }
-    const its = classes[index] as NodeClass;
-    its.memoryMib = Math.max(its.memoryMib, spec.memoryMib);
-    its.totalGpus += spec.gpus.length;
-    classOf[node] = index;
-  }
-  return { classes, classOf };
-}
-
-/** Milli that a fraction takes on a card of the pool's mean size: what prices are made for. */
-export function nominalMilli(books: Books, kind: Kind): number {
-  const milli = milliOn(kind, meanCardMib(books));
-  return Number.isFinite(milli) ? Math.min(gpuMilliWhole, milli) : gpuMilliWhole;
-}
-
-function meanCardMib(books: Books): number {
-  let cards = 0;
-  let sum = 0;
-  for (const memoryMib of books.cardMemoryMib) {
-    if (memoryMib === 0) continue;
-    cards += 1;
-    sum += memoryMib;
-  }
-  return cards === 0 ? 0 : Math.round(sum / cards);
-}
-
-/** A fraction that names more memory than thousandths is as large as its memory. */
-function sizeOf(kind: Kind, cardMib: number): number {
-  const byMemory = cardMib > 0 && kind.gpuMemoryMib > 0 ? Math.ceil((kind.gpuMemoryMib * gpuMilliWhole) / cardMib) : 0;
-  const milli = demandMilli(kind, cardMib);
-  return Math.min(gpuMilliWhole, Math.max(Number.isFinite(milli) ? milli : gpuMilliWhole, byMemory));
+  return { ofRest, of };
 }
 
 function pricesOf(books: Books, mix: readonly KindShare[]): FractionPrices {
   const cardMib = meanCardMib(books);
   const frequencies = new Map<number, number>();
   for (const { kind, share } of mix) {
-    const size = kind.isFraction ? sizeOf(kind, cardMib) : gpuMilliWhole;
+    const size = sizeOf(kind, cardMib);
     if (size < gpuMilliWhole) frequencies.set(size, (frequencies.get(size) ?? 0) + share);
   }
   return fractionPrices(frequencies);
@@ -142,15 +94,6 @@ function weigh(
     weighted.push({ kind, weight, cores: kind.cpuMilli / CORE_MILLI / value, memory: kind.memoryMib / value });
   }
   return weighted.map((one) => ({ ...one, weight: one.weight / total }));
-}
-
-function canHost(one: NodeClass, kind: Kind): boolean {
-  return (
-    one.gpus >= kind.gpuCount &&
-    one.cpuMilli >= kind.cpuMilli &&
-    one.memoryMib >= kind.memoryMib &&
-    (kind.models === 0 || ((kind.models >> one.model) & 1) === 1)
-  );
 }
 
 function hostablePart(kind: Kind, classes: readonly NodeClass[]): number {

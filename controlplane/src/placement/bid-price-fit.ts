@@ -9,12 +9,12 @@ import { type NodeValue, nodeValue, type Tuning } from "./node-value.ts";
 import type { Outlook, Policy } from "./policy.ts";
 import { gpuMilliWhole } from "./resources.ts";
 
-/** Costs are whole numbers of a 200th of a GPU's value: nodes that differ by less are equal, and the fullest wins. */
-const COST_PER_GPU = 200;
+/** Costs are whole numbers of a hundredth of a GPU's value: nodes that differ by less are equal, and the fullest wins. */
+const COST_PER_GPU = 100;
 
 /** From filling (churn 0) to steady (1): slack between nodes is worth less and whole sets of GPUs are worth more. */
 export function tuningFor(churn: number): Tuning {
-  return { restDiscount: 0.05 + 0.25 * churn, setWeight: 0.2 * 50 ** churn, partOfSet: churn, fragmentWeight: churn };
+  return { restDiscount: 0.05 + 0.25 * churn, setWeight: 0.2 * 75 ** churn, partOfSet: churn, fragmentWeight: churn };
 }
 
 export function bpf(books: Books): Policy {

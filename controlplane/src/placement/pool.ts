@@ -43,7 +43,7 @@ export interface Placed {
 }
 
 /** Worth of a warm node, in costs of `bpf`: a twentieth of a GPU. It decides between near equals and wastes no device. */
-const WARM_DISCOUNT = 10;
+const WARM_DISCOUNT = 5;
 /** Change of the churn that is worth new prices. */
 const CHURN_STEP = 0.08;
 /** Arrivals before the first prices are made. */

@@ -3,7 +3,8 @@
 export interface BenchFlag {
   /** Without dashes: `seeds`. */
   readonly name: string;
-  readonly kind: "whole" | "text";
+  /** A switch is given or not: 1 or 0. */
+  readonly kind: "whole" | "text" | "switch";
   readonly description: string;
   /** Left out: the flag must be given. */
   readonly default?: number | string;

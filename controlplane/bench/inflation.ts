@@ -68,16 +68,18 @@ export function adoptMixOf(pool: Pool, pods: readonly Pod[]): void {
 }
 
 /** The trace in random order, then pods drawn from it; or, when the trace asks for too much, without random ones of it. */
-export function workload(pods: readonly Pod[], chance: Prng, capacityMilli: number): readonly Pod[] {
+function workload(pods: readonly Pod[], chance: Prng, capacityMilli: number): readonly Pod[] {
   const sorted = pods.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const arrivals = [...shuffled(sorted, chance)];
   const source = [...arrivals];
   const demandMax = ARRIVED_MAX * capacityMilli;
   let demand = arrivals.reduce((sum, pod) => sum + demandOf(pod), 0);
-  if (demand === 0) return arrivals;
   while (demand > demandMax) {
-    const [gone] = arrivals.splice(chance.below(arrivals.length), 1);
-    if (gone !== undefined) demand -= demandOf(gone);
+    const at = chance.below(arrivals.length);
+    const [gone, last] = [arrivals[at], arrivals.pop()];
+    if (gone === undefined || last === undefined) break;
+    if (at < arrivals.length) arrivals[at] = last;
+    demand -= demandOf(gone);
   }
   for (;;) {
     const pod = chance.pick(source);

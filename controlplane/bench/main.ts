@@ -19,7 +19,9 @@ async function main(args: readonly string[]): Promise<void> {
 }
 
 function readFlags(bench: Bench, args: readonly string[]): { values: BenchValues; isJson: boolean } {
-  const options = Object.fromEntries(bench.flags.map(({ name }) => [name, { type: "string" as const }]));
+  const options = Object.fromEntries(
+    bench.flags.map(({ name, kind }) => [name, { type: kind === "switch" ? ("boolean" as const) : ("string" as const) }]),
+  );
   const { values } = parseArgs({ args: [...args], options: { ...options, json: { type: "boolean" } } });
   const given = new Map(Object.entries(values));
   return {
@@ -29,6 +31,7 @@ function readFlags(bench: Bench, args: readonly string[]): { values: BenchValues
 }
 
 function valueOf(flag: BenchFlag, given: string | boolean | undefined): number | string {
+  if (flag.kind === "switch") return given === true ? 1 : 0;
   const written = typeof given === "string" ? given : flag.default;
   if (written === undefined) throw new BenchError(`--${flag.name} is missing: ${flag.description}`);
   if (flag.kind === "text" || typeof written === "number") return written;

@@ -7,6 +7,7 @@ import { replay } from "./replay.ts";
 import { type Spread, spreadOf } from "./statistics.ts";
 import { plotFlag, policiesOf, readTrace, type Trace, traceFlags, writePlot } from "./trace-files.ts";
 
+const arrivalsMax = 10_000_000;
 const LOAD_DEFAULT = 0.95;
 const LOADS = { least: 0.01, most: 10 };
 
@@ -57,6 +58,7 @@ function replays(trace: Trace, { values, say, load }: Sizes<number | undefined>)
 function churns(trace: Trace, { values, say, load }: Sizes<number>): Figures {
   const arrivals = whole(values, "arrivals");
   const warmUp = whole(values, "warm-up");
+  if (arrivals > arrivalsMax) throw new BenchError(`--arrivals ${arrivals} exceeds arrivalsMax ${arrivalsMax}`);
   if (warmUp >= arrivals) throw new BenchError(`--warm-up ${warmUp} leaves nothing of --arrivals ${arrivals}`);
   const movesMax = whole(values, "moves");
   const movable = decimal(values, "movable", { least: 0, most: 1 });

@@ -17,11 +17,7 @@ interface PolicyFigures {
 export const placement: Bench = {
   name: "placement",
   summary: "inflation protocol: unallocated GPU percent at 100 and 130 percent arrived, refusals before 95 percent",
-  flags: [
-    ...traceFlags,
-    { name: "learn", kind: "whole", description: "1: the policies start without knowing the mix", default: 0 },
-    plotFlag,
-  ],
+  flags: [...traceFlags, { name: "learn", kind: "switch", description: "the policies start without knowing the mix" }, plotFlag],
   run: async ({ values, say }) => {
     const trace = readTrace(values);
     const seeds = seedsOf(values);
@@ -64,7 +60,7 @@ function floorCurve(floor: number): readonly (readonly [number, number])[] {
 }
 
 function figuresOf(runs: readonly InflationRun[]): PolicyFigures {
-  const at = (percent: number): Spread => spreadOf(runs.map((run) => run.unallocated.get(percent) ?? 100));
+  const at = (percent: number): Spread => spreadOf(runs.map((run) => unallocatedAt(run, percent)));
   const micros = Float64Array.from(runs.flatMap((run) => [...run.decisionMicros])).toSorted();
   return {
     u100: at(100),
@@ -72,6 +68,12 @@ function figuresOf(runs: readonly InflationRun[]): PolicyFigures {
     f95: spreadOf(runs.map((run) => run.refusedEarly)),
     usPerDecision: { p50: round(quantile(micros, 0.5)), p99: round(quantile(micros, 0.99)) },
   };
+}
+
+/** At that percent arrived, or at the last event before when none rounds to it. */
+function unallocatedAt({ unallocated }: InflationRun, percent: number): number {
+  const last = [...unallocated.keys()].filter((one) => one <= percent).reduce((most, one) => Math.max(most, one), 0);
+  return unallocated.get(last) ?? 100;
 }
 
 function line(policy: PolicyName, { u100, u130, f95, usPerDecision }: PolicyFigures): string {

@@ -30,7 +30,10 @@ export interface Trace {
 export function readTrace(values: BenchValues): Trace {
   const nodes = text(values, "nodes");
   const pods = text(values, "pods");
-  return { nodes: parseNodes(read(nodes), nodes), pods: parsePods(read(pods), pods) };
+  const trace = { nodes: parseNodes(read(nodes), nodes), pods: parsePods(read(pods), pods) };
+  if (trace.nodes.every(({ gpus }) => gpus.length === 0)) throw new BenchError(`${nodes}: no node has a GPU to place on`);
+  if (trace.pods.every((pod) => pod.gpuCount === 0)) throw new BenchError(`${pods}: no pod asks for a GPU`);
+  return trace;
 }
 
 function read(file: string): string {

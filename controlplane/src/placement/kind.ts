@@ -9,7 +9,7 @@ import { defaultMemoryMib, gpuMilliWhole } from "./resources.ts";
 export type Isolation = "shared" | "process" | "dedicated";
 
 export interface Kind {
-  /** Position in its table: 0, 1, 2, ... */
+  /** 0, 1, 2, ... in the order of making: no two kinds of a table have the same. */
   readonly index: number;
   readonly cpuMilli: number;
   readonly memoryMib: number;
@@ -29,22 +29,26 @@ export interface Kind {
 
 export type KindShape = Omit<Kind, "index">;
 
-/** Shapes that one pool remembers: each has a row of 9 bytes per node while it is in use. */
+/** Shapes that one pool remembers; the one that was asked for longest ago is forgotten, and made anew when it comes again. */
 export const kindsMax = 4096;
 
 /** Gives equal shapes the same kind. */
 export class KindTable {
-  readonly all: Kind[] = [];
+  /** In the order of use. */
   readonly #byKey = new Map<string, Kind>();
+  #made = 0;
 
-  /** `undefined` when the table is full. */
-  kindOf(shape: KindShape): Kind | undefined {
+  kindOf(shape: KindShape): Kind {
     const key = `${shape.cpuMilli}/${shape.memoryMib}/${shape.diskMib}/${shape.gpuCount}/${shape.gpuMilli}/${shape.gpuMemoryMib}/${shape.models}/${shape.owner}`;
     const known = this.#byKey.get(key);
-    if (known !== undefined) return known;
-    if (this.all.length >= kindsMax) return undefined;
-    const kind = { index: this.all.length, ...shape };
-    this.all.push(kind);
+    if (known !== undefined) {
+      this.#byKey.delete(key);
+      this.#byKey.set(key, known);
+      return known;
+    }
+    const [oldest] = this.#byKey.keys();
+    if (this.#byKey.size >= kindsMax && oldest !== undefined) this.#byKey.delete(oldest);
+    const kind = { index: this.#made++, ...shape };
     this.#byKey.set(key, kind);
     return kind;
   }

@@ -4,15 +4,18 @@ import type { PoolRequest } from "./request.ts";
 
 type Counts = Map<number, number>;
 export type LabelMiss = "affinity" | "anti_affinity";
+export type LabelMissOn = (node: number) => LabelMiss | undefined;
 
 export class Labels {
   readonly #zones: readonly string[];
+  readonly #names: readonly string[];
   /** Sessions per node, by label and by label that is kept away; keys carry the namespace. */
   readonly #on = new Map<string, Counts>();
   readonly #kept = new Map<string, Counts>();
 
   constructor(books: Books) {
     this.#zones = books.specs.map((node) => node.zone);
+    this.#names = [...new Set(this.#zones)];
   }
 
   add(node: number, request: PoolRequest): void {
@@ -23,27 +26,25 @@ export class Labels {
     this.#count(node, request, -1);
   }
 
-  /** Which label of the request the node fails, or `undefined`. */
-  missOn(node: number, request: PoolRequest): LabelMiss | undefined {
-    const key = (label: string): string => keyOf(request, label);
-    for (const label of request.antiAffinity ?? []) if (this.#on.get(key(label))?.has(node) === true) return "anti_affinity";
-    for (const label of request.labels ?? []) if (this.#kept.get(key(label))?.has(node) === true) return "anti_affinity";
-    for (const label of request.affinity ?? []) {
-      const there = this.#on.get(key(label));
-      const isFirst = there === undefined && request.labels?.includes(label) === true;
-      if (!isFirst && there?.has(node) !== true) return "affinity";
-    }
-    return undefined;
-  }
-
-  isConstrained(request: PoolRequest): boolean {
-    const isNamed = (list: readonly string[] | undefined): boolean => list !== undefined && list.length > 0;
-    return isNamed(request.affinity) || isNamed(request.antiAffinity) || (isNamed(request.labels) && this.#kept.size > 0);
+  /** Tells which label of the request a node fails; `undefined` when the labels allow every node. */
+  missesOf(request: PoolRequest): LabelMissOn | undefined {
+    const { labels = [], affinity = [], antiAffinity = [] } = request;
+    const kept = (all: Map<string, Counts>, names: readonly string[]): readonly Counts[] =>
+      names.map((label) => all.get(keyOf(request, label))).filter((one) => one !== undefined);
+    const keepsOff = [...kept(this.#on, antiAffinity), ...kept(this.#kept, labels)];
+    const wanted = affinity
+      .map((label) => ({ there: this.#on.get(keyOf(request, label)), isOwn: labels.includes(label) }))
+      .filter(({ there, isOwn }) => there !== undefined || !isOwn);
+    if (keepsOff.length === 0 && wanted.length === 0) return undefined;
+    return (node) => {
+      if (keepsOff.some((counts) => counts.has(node))) return "anti_affinity";
+      return wanted.every(({ there }) => there?.has(node) === true) ? undefined : "affinity";
+    };
   }
 
   /** The zones, those with the fewest sessions of the label first; equals are in one group. */
   zonesFor(request: PoolRequest, label: string): readonly ReadonlySet<string>[] {
-    const perZone = new Map(this.#zones.map((zone) => [zone, 0]));
+    const perZone = new Map(this.#names.map((zone) => [zone, 0]));
     for (const [node, count] of this.#on.get(keyOf(request, label)) ?? []) {
       const zone = this.#zones[node] ?? "";
       perZone.set(zone, (perZone.get(zone) ?? 0) + count);

@@ -156,7 +156,7 @@ interface Trial {
 function tryOn(pool: Pool, node: number, { request, shape, leaving, how }: Trial): RoomPlan | undefined {
   const before = leaving.map((one) => ({ node: one.node, mask: one.mask }));
   for (const one of leaving) pool.unbook(one);
-  const isRoom = pool.books.fits(node, shape) && pool.labels.missOn(node, request) === undefined;
+  const isRoom = pool.books.fits(node, shape) && pool.labels.missesOf(request)?.(node) === undefined;
   let result: { leaving: readonly Leaving[]; plan: PoolPlan } | undefined;
   if (isRoom) {
     const plan = pool.planOn(request, shape, node);

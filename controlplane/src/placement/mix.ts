@@ -7,9 +7,11 @@ const MIX_WINDOW = 8000;
 /** Arrivals over which departures are counted: longer than the noise of a few, shorter than a change of the load. */
 const CHURN_WINDOW = 2000;
 /** Weights grow instead of counts fading; at this weight all are scaled back. */
-const WEIGHT_MAX = 1e12;
+const WEIGHT_MAX = 1e6;
 /** Counts below this part of one arrival are dropped: the counts stay as few as the kinds in use. */
-const COUNT_MIN = 1e-6;
+const COUNT_MIN = 1e-3;
+/** Kinds of an outlook, the most frequent ones: prices take milliseconds to make. */
+const OUTLOOK_KINDS_MAX = 512;
 
 export class RequestMix {
   #counts = new Map<Kind, number>();
@@ -58,8 +60,8 @@ export class RequestMix {
   }
 }
 
-export function sharesOf(counts: ReadonlyMap<Kind, number>): readonly KindShare[] {
-  let total = 0;
-  for (const count of counts.values()) total += count;
-  return [...counts].map(([kind, count]) => ({ kind, share: count / total }));
+function sharesOf(counts: ReadonlyMap<Kind, number>): readonly KindShare[] {
+  const most = [...counts].toSorted((a, b) => b[1] - a[1]).slice(0, OUTLOOK_KINDS_MAX);
+  const total = most.reduce((sum, [, count]) => sum + count, 0);
+  return most.map(([kind, count]) => ({ kind, share: count / total }));
 }

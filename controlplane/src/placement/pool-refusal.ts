@@ -1,7 +1,7 @@
 // Why a pool did not place a request, in terms that a person can act on.
 import { type Books, deviceMode } from "./books.ts";
 import { cardMemoryOn, type Kind, milliOn } from "./kind.ts";
-import type { LabelMiss } from "./labels.ts";
+import type { LabelMissOn } from "./labels.ts";
 import type { QuotaMiss } from "./quota.ts";
 import { gpuMilliWhole } from "./resources.ts";
 
@@ -42,7 +42,7 @@ export type PoolRefusal =
     };
 
 /** One pass over the nodes without allocations: a pool that is full refuses often. */
-export function refuseFor(books: Books, kind: Kind, labelMissOn: (node: number) => LabelMiss | undefined): PoolRefusal {
+export function refuseFor(books: Books, kind: Kind, labelMissOn: LabelMissOn | undefined): PoolRefusal {
   const failed = Object.fromEntries(constraints.map((one) => [one, 0])) as Record<PoolConstraint, number>;
   const miss: Miss = { constraint: "cpu", wanted: 0, free: 0 };
   let nearest: PoolMiss | undefined;
@@ -50,7 +50,7 @@ export function refuseFor(books: Books, kind: Kind, labelMissOn: (node: number) 
   let isPossible = false;
   for (let node = 0; node < books.count; node++) {
     isPossible ||= couldHost(books, node, kind);
-    const labelMiss = labelMissOn(node);
+    const labelMiss = labelMissOn?.(node);
     if (labelMiss !== undefined && books.isReady[node] === 1) set(miss, labelMiss, 1, 0);
     else if (!findMiss(books, node, { kind, miss })) continue;
     failed[miss.constraint] += 1;

@@ -239,3 +239,14 @@ test("every policy places a request that fits somewhere", () => {
     assert.equal(placed(pool, ask("s", whole(4))), "big", name);
   }
 });
+
+test("a pool outlives more shapes than it remembers", () => {
+  const pool = new Pool({ nodes: [node("n", { gpus: 8, cores: 1000 })] });
+  for (let i = 0; i < 5000; i++) {
+    placed(pool, ask(`s${i}`, none, { cores: 1 + i / 1000 }));
+    if (i > 0) pool.release(`s${i - 1}`);
+    if (pool.isAdoptDue()) pool.adopt();
+  }
+  assert.equal(pool.sessions.size, 1);
+  assert.equal(pool.books.cpuMilli[0], 1_000_000 - 5999);
+});

@@ -56,12 +56,12 @@ const UNKNOWN_MODEL = 1 << 30;
 export class Pool {
   readonly books: Books;
   readonly ranking: Ranking;
-  readonly kinds = new KindTable();
   readonly mix = new RequestMix();
   readonly quotas: Quotas;
   readonly labels: Labels;
   readonly sessions = new Map<string, Placed>();
   readonly policy: Policy;
+  readonly #kinds = new KindTable();
   readonly #onNode: Set<Placed>[];
   readonly #nodeNumbers: ReadonlyMap<string, number>;
   readonly #namespaces = new Map<string, number>();
@@ -87,21 +87,21 @@ export class Pool {
     const miss = this.quotas.missOf(request.namespace, this.amountsOf(shape));
     if (miss !== undefined) return { kind: "refusal", reason: "quota", namespace: request.namespace, miss };
     const node = this.nodeFor(request, shape);
-    if (node === undefined) return this.#refuse(request, shape);
+    if (node === undefined) return refuseFor(this.books, shape, this.labels.missesOf(request));
     return this.planOn(request, shape, node);
   }
 
   /** The node that the policy wants for a request; never the excluded one. */
   nodeFor(request: PoolRequest, shape: Kind, excluded = -1): number | undefined {
-    const { labels } = this;
     const warm = request.warmNode === undefined ? undefined : this.#warm(request.warmNode);
-    const isFree = !labels.isConstrained(request);
-    const isAllowed = (node: number): boolean => node !== excluded && (isFree || labels.missOn(node, request) === undefined);
+    const missOn = this.labels.missesOf(request);
+    const isAllowed = (node: number): boolean => node !== excluded && missOn?.(node) === undefined;
     if (request.spreadLabel === undefined) {
-      return this.ranking.pick(shape, { isAllowed: isFree && excluded < 0 ? undefined : isAllowed, warm })?.node;
+      const isFree = missOn === undefined && excluded < 0;
+      return this.ranking.pick(shape, { isAllowed: isFree ? undefined : isAllowed, warm })?.node;
     }
-    for (const zones of labels.zonesFor(request, request.spreadLabel)) {
-      const isInZone = (node: number): boolean => labels.isInZones(node, zones) && isAllowed(node);
+    for (const zones of this.labels.zonesFor(request, request.spreadLabel)) {
+      const isInZone = (node: number): boolean => this.labels.isInZones(node, zones) && isAllowed(node);
       const picked = this.ranking.pick(shape, { isAllowed: isInZone, warm });
       if (picked !== undefined) return picked.node;
     }
@@ -202,7 +202,7 @@ export class Pool {
     const { resources, diskMib = 0, isolation = "shared" } = request;
     const owner = isolation === "process" ? this.#ownerOf(request.namespace) : -1;
     const shape = shapeOf({ ...resources, diskMib, isolation }, this.#modelMask(request.models ?? []), owner);
-    return this.kinds.kindOf(shape) ?? `its shape is one more than the ${this.kinds.all.length} that a pool remembers`;
+    return this.#kinds.kindOf(shape);
   }
 
   amountsOf(shape: Kind): Amounts {
@@ -228,11 +228,6 @@ export class Pool {
           ? { uuid, whole: false, milli: milliOn(shape, memoryMib), memoryMib: cardMemoryOn(shape, memoryMib) }
           : { uuid, whole: true, milli: gpuMilliWhole, memoryMib },
       );
-  }
-
-  #refuse(request: PoolRequest, shape: Kind): PoolRefusal {
-    const isConstrained = this.labels.isConstrained(request);
-    return refuseFor(this.books, shape, (node) => (isConstrained ? this.labels.missOn(node, request) : undefined));
   }
 
   #warm(id: string): { node: number; discount: number } | undefined {

@@ -55,6 +55,10 @@ export class Quotas {
 
   #change(namespace: string, wanted: Amounts, sign: 1 | -1): void {
     const used = this.usedBy(namespace);
+    if (used.sessions + sign * wanted.sessions === 0) {
+      this.#used.delete(namespace);
+      return;
+    }
     this.#used.set(namespace, {
       sessions: used.sessions + sign * wanted.sessions,
       cpuMilli: used.cpuMilli + sign * wanted.cpuMilli,

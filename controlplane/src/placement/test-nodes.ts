@@ -35,5 +35,5 @@ export const fraction = (milli: number, memoryMib = 0): GpuRequest => ({ kind: "
 type Rest = Partial<Omit<PoolRequest, "session" | "resources">> & { readonly cores?: number; readonly gib?: number };
 
 export function ask(session: string, gpu: GpuRequest, { cores = 4, gib = 8, ...rest }: Rest = {}): PoolRequest {
-  return { session, namespace: "red", resources: { cpuMilli: cores * 1000, memoryMib: gib * GIB, gpu }, ...rest };
+  return { session, namespace: "red", resources: { cpuMilli: Math.round(cores * 1000), memoryMib: gib * GIB, gpu }, ...rest };
 }

@@ -86,7 +86,7 @@ interface Timed {
   readonly curve: readonly (readonly [number, number])[];
 }
 
-/** Fills the pool, then lets random sessions go and new ones come; only `decide` is timed. */
+/** Fills the pool, then lets random sessions go and new ones come; `decide` is timed, and the catching up between two. */
 function steady(pool: Pool, pods: readonly Pod[], { chance, decisions }: Load): Timed {
   const target = FULL_PART * pool.books.capacityMilli;
   const live: string[] = [];
@@ -98,6 +98,7 @@ function steady(pool: Pool, pods: readonly Pod[], { chance, decisions }: Load): 
     else live.push(request.session);
   }
   const micros = new Float64Array(decisions);
+  let catchUpMicros = 0;
   for (let i = 0; i < decisions; i++) {
     while (pool.books.usedMilli > target && live.length > 0) {
       const at = chance.below(live.length);
@@ -112,11 +113,23 @@ function steady(pool: Pool, pods: readonly Pod[], { chance, decisions }: Load): 
     const plan = pool.decide(request);
     micros[i] = (performance.now() - started) * 1000;
     if (plan.kind === "plan" && pool.commit(plan) !== "stale") live.push(request.session);
+    pool.arrived(request);
+    const between = performance.now();
+    pool.ranking.catchUp();
+    catchUpMicros += (performance.now() - between) * 1000;
+    if (i === decisions >> 2) pool.adopt();
   }
   const sorted = micros.subarray(decisions >> 1).toSorted();
   const mean = sorted.reduce((sum, one) => sum + one, 0) / sorted.length;
   const at = (part: number): number => round(quantile(sorted, part));
-  const timed = { mean: round(mean), p50: at(0.5), p99: at(0.99), p999: at(0.999), max: at(1) };
+  const timed = {
+    mean: round(mean),
+    p50: at(0.5),
+    p99: at(0.99),
+    p999: at(0.999),
+    max: at(1),
+    catchUpMean: round(catchUpMicros / decisions),
+  };
   return { timed, curve: Array.from({ length: 1000 }, (_, i) => [i / 10, at(i / 1000)] as const) };
 }
 

@@ -4,7 +4,7 @@
 import type { Books } from "./books.ts";
 import { type ExpectedFragments, expectedFragments } from "./expected-fragments.ts";
 import { type Kind, milliOn } from "./kind.ts";
-import { CORE_MILLI, classesOf } from "./node-classes.ts";
+import { type Classes, CORE_MILLI, classesOf } from "./node-classes.ts";
 import { type NodeValue, nodeValue, type Tuning } from "./node-value.ts";
 import type { Outlook, Policy } from "./policy.ts";
 import { gpuMilliWhole } from "./resources.ts";
@@ -23,60 +23,68 @@ export function bpf(books: Books): Policy {
 
 /** For experiments with the constants. */
 export function bpfWith(books: Books, tuningOf: (churn: number) => Tuning): Policy {
-  const { classes, classOf } = classesOf(books);
-  let tuning = tuningOf(0);
-  let value: NodeValue = nodeValue(books, { mix: [], tuning, classes });
-  let fragments: ExpectedFragments = expectedFragments(books, [], classes);
-  const versionOf = new Int32Array(books.count);
-  const rests = new Float64Array(books.count);
-  const rooms = new Int32Array(books.count);
-  const worthBefore = new Float64Array(books.count);
-  const chosen = { device: -1 };
-  const after = { node: 0, cpuMilli: 0, memoryMib: 0 };
+  const prices = new NodePrices(books, tuningOf);
+  return {
+    name: "bpf",
+    tie: "fullest",
+    cost: (node, kind) => prices.cost(node, kind),
+    chosen: prices.chosen,
+    adopt: (outlook) => prices.adopt(outlook),
+  };
+}
 
-  /** Sets what the node has left for the rest of one evaluation. */
-  const leave = (node: number, kind: Kind | undefined): void => {
-    after.node = node;
-    after.cpuMilli = (books.cpuMilli[node] as number) - (kind?.cpuMilli ?? 0);
-    after.memoryMib = (books.memoryMib[node] as number) - (kind?.memoryMib ?? 0);
-  };
-  const fragmentsOfRests = (): number => {
-    const { node } = after;
-    const cores = (after.cpuMilli / CORE_MILLI) | 0;
-    return fragments.ofRests(classOf[node] as number, cores, books.deviceRoom, node * books.stride, books.gpus[node] as number);
-  };
-  const fragmentsOfRest = (room: number): number =>
-    room === 0 || room === gpuMilliWhole
-      ? 0
-      : fragments.ofRest(classOf[after.node] as number, (after.cpuMilli / CORE_MILLI) | 0, room);
-  /** Value of the node less what is expected to be unusable of it. */
-  const worth = (sum: number, idle: number, room: number, unusable: number): number => {
-    const nodeClass = classOf[after.node] as number;
-    const its = value.of(nodeClass, sum, idle, after.cpuMilli, after.memoryMib);
-    if (tuning.fragmentWeight === 0) return its;
-    return its - tuning.fragmentWeight * fragments.of(nodeClass, (after.cpuMilli / CORE_MILLI) | 0, unusable, room, idle);
-  };
-  const measure = (node: number): void => {
-    const first = node * books.stride;
-    let sum = 0;
-    let room = 0;
-    for (let device = first; device < first + (books.gpus[node] as number); device++) {
-      sum += value.ofRest[books.deviceRoom[device] as number] as number;
-      room += books.deviceRoom[device] as number;
-    }
-    leave(node, undefined);
-    rests[node] = sum;
-    rooms[node] = room;
-    worthBefore[node] = worth(sum, books.idleGpus[node] as number, room, tuning.fragmentWeight === 0 ? 0 : fragmentsOfRests());
-    versionOf[node] = books.version[node] as number;
-  };
-  const costOf = (node: number, worthAfter: number): number =>
-    Math.round(((worthBefore[node] as number) - worthAfter) * COST_PER_GPU);
+/** The prices of one outlook, and what every node was worth at the version that it was last looked at. */
+class NodePrices {
+  readonly chosen = { device: -1 };
+  readonly #books: Books;
+  readonly #tuningOf: (churn: number) => Tuning;
+  readonly #classes: Classes;
+  #fragmentWeight = 0;
+  #value: NodeValue;
+  #fragments: ExpectedFragments;
 
-  const costOfFraction = (node: number, kind: Kind): number => {
+  readonly #version: Int32Array;
+  /** Value of all rests of the node's devices, their milli, and the worth of the node with them. */
+  readonly #rests: Float64Array;
+  readonly #milli: Int32Array;
+  readonly #worth: Float64Array;
+
+  constructor(books: Books, tuningOf: (churn: number) => Tuning) {
+    this.#books = books;
+    this.#tuningOf = tuningOf;
+    this.#classes = classesOf(books);
+    this.#value = nodeValue(books, { mix: [], tuning: tuningOf(0), classes: this.#classes.classes });
+    this.#fragments = expectedFragments(books, [], this.#classes.classes);
+    this.#version = new Int32Array(books.count);
+    this.#rests = new Float64Array(books.count);
+    this.#milli = new Int32Array(books.count);
+    this.#worth = new Float64Array(books.count);
+  }
+
+  adopt({ mix, churn }: Outlook): void {
+    const tuning = this.#tuningOf(churn);
+    const { classes } = this.#classes;
+    this.#fragmentWeight = tuning.fragmentWeight;
+    this.#value = nodeValue(this.#books, { mix, tuning, classes });
+    this.#fragments = expectedFragments(this.#books, mix, classes);
+    this.#version.fill(0);
+  }
+
+  cost(node: number, kind: Kind): number {
+    if (this.#version[node] !== this.#books.version[node]) this.#measure(node);
+    if (kind.isFraction) return this.#costOfFraction(node, kind);
+    const count = kind.gpuCount;
+    const rests = (this.#rests[node] as number) - count;
+    const milli = (this.#milli[node] as number) - count * gpuMilliWhole;
+    const idle = (this.#books.idleGpus[node] as number) - count;
+    return this.#costOf(node, this.#worthAfter(node, kind, { rests, milli, idle, broken: this.#brokenRests(node, kind) }));
+  }
+
+  #costOfFraction(node: number, kind: Kind): number {
+    const books = this.#books;
     const first = node * books.stride;
     const idle = books.idleGpus[node] as number;
-    const unusable = tuning.fragmentWeight === 0 ? 0 : fragmentsOfRests();
+    const broken = this.#brokenRests(node, kind);
     let best = Number.POSITIVE_INFINITY;
     let bestRoom = 0;
     let seen = -1;
@@ -85,33 +93,82 @@ export function bpfWith(books: Books, tuningOf: (churn: number) => Tuning): Poli
       if (room === seen || !books.isShareFor(first + i, kind)) continue;
       seen = room;
       const left = roomAfter(books, first + i, kind);
-      const sum = (rests[node] as number) - (value.ofRest[room] as number) + (value.ofRest[left] as number);
-      const unusableAfter = tuning.fragmentWeight === 0 ? 0 : unusable - fragmentsOfRest(room) + fragmentsOfRest(left);
-      const idleAfter = room === gpuMilliWhole ? idle - 1 : idle;
-      const cost = costOf(node, worth(sum, idleAfter, (rooms[node] as number) - room + left, unusableAfter));
+      const after = {
+        rests: (this.#rests[node] as number) - this.#value.restOf(room) + this.#value.restOf(left),
+        milli: (this.#milli[node] as number) - room + left,
+        idle: room === gpuMilliWhole ? idle - 1 : idle,
+        broken: broken - this.#brokenRest(node, kind, room) + this.#brokenRest(node, kind, left),
+      };
+      const cost = this.#costOf(node, this.#worthAfter(node, kind, after));
       if (cost > best || (cost === best && room >= bestRoom)) continue;
       best = cost;
       bestRoom = room;
-      chosen.device = i;
+      this.chosen.device = i;
     }
     return best;
-  };
-  const cost = (node: number, kind: Kind): number => {
-    if (versionOf[node] !== books.version[node]) measure(node);
-    leave(node, kind);
-    if (kind.isFraction) return costOfFraction(node, kind);
-    const count = kind.gpuCount;
-    const idle = (books.idleGpus[node] as number) - count;
-    const unusable = tuning.fragmentWeight === 0 ? 0 : fragmentsOfRests();
-    return costOf(node, worth((rests[node] as number) - count, idle, (rooms[node] as number) - count * gpuMilliWhole, unusable));
-  };
-  const adopt = ({ mix, churn }: Outlook): void => {
-    tuning = tuningOf(churn);
-    value = nodeValue(books, { mix, tuning, classes });
-    fragments = expectedFragments(books, mix, classes);
-    versionOf.fill(0);
-  };
-  return { name: "bpf", tie: "fullest", cost, chosen, adopt };
+  }
+
+  #measure(node: number): void {
+    const books = this.#books;
+    const first = node * books.stride;
+    let rests = 0;
+    let milli = 0;
+    for (let device = first; device < first + (books.gpus[node] as number); device++) {
+      const room = books.deviceRoom[device] as number;
+      rests += this.#value.restOf(room);
+      milli += room;
+    }
+    this.#rests[node] = rests;
+    this.#milli[node] = milli;
+    const idle = books.idleGpus[node] as number;
+    this.#worth[node] = this.#worthAfter(node, undefined, { rests, milli, idle, broken: this.#brokenRests(node, undefined) });
+    this.#version[node] = books.version[node] as number;
+  }
+
+  #costOf(node: number, after: number): number {
+    return Math.round(((this.#worth[node] as number) - after) * COST_PER_GPU);
+  }
+
+  /** What the node is worth when the kind has taken its CPU and memory, and its devices have been left like this. */
+  #worthAfter(node: number, kind: Kind | undefined, { rests, milli, idle, broken }: Devices): number {
+    const nodeClass = this.#classes.classOf[node] as number;
+    const cpuMilli = (this.#books.cpuMilli[node] as number) - (kind?.cpuMilli ?? 0);
+    const memoryMib = (this.#books.memoryMib[node] as number) - (kind?.memoryMib ?? 0);
+    const value = this.#value.of(nodeClass, rests, idle, cpuMilli, memoryMib);
+    if (this.#fragmentWeight === 0) return value;
+    return value - this.#fragmentWeight * this.#fragments.of(nodeClass, (cpuMilli / CORE_MILLI) | 0, broken, milli, idle);
+  }
+
+  #brokenRests(node: number, kind: Kind | undefined): number {
+    if (this.#fragmentWeight === 0) return 0;
+    const books = this.#books;
+    const { stride, deviceRoom, gpus } = books;
+    return this.#fragments.ofRests(
+      this.#classes.classOf[node] as number,
+      this.#coresAfter(node, kind),
+      deviceRoom,
+      node * stride,
+      gpus[node] as number,
+    );
+  }
+
+  #brokenRest(node: number, kind: Kind, room: number): number {
+    if (this.#fragmentWeight === 0 || room === 0 || room === gpuMilliWhole) return 0;
+    return this.#fragments.ofRest(this.#classes.classOf[node] as number, this.#coresAfter(node, kind), room);
+  }
+
+  #coresAfter(node: number, kind: Kind | undefined): number {
+    return (((this.#books.cpuMilli[node] as number) - (kind?.cpuMilli ?? 0)) / CORE_MILLI) | 0;
+  }
+}
+
+interface Devices {
+  /** Value of the rests. */
+  readonly rests: number;
+  readonly milli: number;
+  readonly idle: number;
+  /** Part of the rests that is expected to be too small, in milli. */
+  readonly broken: number;
 }
 
 function roomAfter(books: Books, device: number, kind: Kind): number {

@@ -20,7 +20,7 @@ export interface Tuning {
 
 export interface NodeValue {
   /** Value of a rest of 0..1000 milli of one device. */
-  readonly ofRest: Float64Array;
+  restOf(milli: number): number;
   /** Value of a node with rests worth `rests` together, of which `idle` devices are whole, and this CPU and memory. */
   of(nodeClass: number, rests: number, idle: number, cpuMilli: number, memoryMib: number): number;
 }
@@ -64,7 +64,7 @@ export function nodeValue(books: Books, { mix, tuning, classes }: Inputs): NodeV
     const setValue = idle === 0 ? 0 : (set.values[idle * setStride + (served | 0)] as number);
     return rests <= EPSILON ? setValue : rests * read(single, cores / rests, memoryMib / rests) + setValue;
   };
-  return { ofRest, of };
+  return { restOf: (milli) => ofRest[milli] as number, of };
 }
 
 function pricesOf(books: Books, mix: readonly KindShare[]): FractionPrices {

@@ -6,7 +6,9 @@ import { Pool } from "./pool.ts";
 import { ask, fraction, node, none, whole } from "./test-nodes.ts";
 
 const gpu = fc.constantFrom(none, whole(1), whole(2), whole(8), fraction(250), fraction(460), fraction(810));
-const requests = fc.array(fc.record({ gpu, cores: fc.constantFrom(1, 6, 12), leaves: fc.boolean() }), { maxLength: 120 });
+const requests = fc.array(fc.record({ gpu, cores: fc.constantFrom(1, 6, 12), leaves: fc.boolean(), catchesUp: fc.boolean() }), {
+  maxLength: 120,
+});
 const names = (Object.keys(policies) as PolicyName[]).filter((name) => name !== "random");
 
 /** More than one block of nodes, and a last block that is not full. */
@@ -16,7 +18,7 @@ test("the kept costs pick the node that a fresh look at all nodes picks", () => 
   fc.assert(
     fc.property(fc.constantFrom(...names), requests, (name, steps) => {
       const kept = new Pool({ nodes: specs, policy: name });
-      for (const [i, { gpu, cores, leaves }] of steps.entries()) {
+      for (const [i, { gpu, cores, leaves, catchesUp }] of steps.entries()) {
         const request = ask(`s${i}`, gpu, { cores });
         kept.arrived(request);
         if (i % 30 === 29) kept.adopt();
@@ -24,6 +26,7 @@ test("the kept costs pick the node that a fresh look at all nodes picks", () => 
         const anew = fresh(kept, request);
         assert.equal(plan.kind === "plan" ? plan.nodeId : undefined, anew);
         if (plan.kind === "plan") kept.commit(plan);
+        if (catchesUp) kept.ranking.catchUp();
         if (leaves) kept.release(`s${Math.floor(i / 2)}`);
       }
     }),

@@ -12,6 +12,7 @@ const INFEASIBLE = 2 ** 31 - 1;
 export const rowsMax = 512;
 
 class Row {
+  kind: Kind;
   readonly cost: Int32Array;
   readonly device: Int8Array;
   readonly version: Int32Array;
@@ -19,7 +20,8 @@ class Row {
   readonly blockVersion: Int32Array;
   epoch = 0;
 
-  constructor(nodes: number, blocks: number) {
+  constructor(kind: Kind, nodes: number, blocks: number) {
+    this.kind = kind;
     this.cost = new Int32Array(nodes);
     this.device = new Int8Array(nodes);
     this.version = new Int32Array(nodes);
@@ -52,6 +54,9 @@ export class Ranking {
   readonly #prng: Prng;
   /** In the order of use: the first is the one to drop. */
   readonly #rows = new Map<number, Row>();
+  /** The same rows in the order of making, and whose turn it is to be brought up to date. */
+  readonly #all: Row[] = [];
+  #turn = 0;
   #epoch = 1;
   #last: { readonly kind: Kind; readonly row: Row } | undefined;
 
@@ -64,6 +69,21 @@ export class Ranking {
   /** Voids all kept costs: the policy has new prices. */
   forget(): void {
     this.#epoch += 1;
+  }
+
+  /**
+   * Brings the costs of one kind up to date, each in its turn. Whoever owns the pool calls it between decisions: it costs
+   * as much as one, and bounds what a kind that is rarely asked for has to catch up on.
+   */
+  catchUp(): void {
+    this.#turn = (this.#turn + 1) % Math.max(1, this.#all.length);
+    const row = this.#all[this.#turn];
+    if (row === undefined || this.#policy.tie === "any") return;
+    if (row.epoch !== this.#epoch) row.forget(this.#epoch);
+    const { blockVersion } = this.#books;
+    for (let block = 0; block < blockVersion.length; block++) {
+      if (row.blockVersion[block] !== blockVersion[block]) this.#measureBlock(row, row.kind, block);
+    }
   }
 
   /** The best node for the kind, or `undefined` when none fits. */
@@ -107,21 +127,25 @@ export class Ranking {
       if (known.epoch !== this.#epoch) known.forget(this.#epoch);
       return known;
     }
-    const row = this.#freeRow();
+    const row = this.#freeRow(kind);
     row.forget(this.#epoch);
     this.#rows.set(kind.index, row);
     this.#last = { kind, row };
     return row;
   }
 
-  #freeRow(): Row {
+  #freeRow(kind: Kind): Row {
     if (this.#rows.size >= rowsMax) {
       const [oldest] = this.#rows;
       assert(oldest !== undefined, "rowsMax is at least 1");
-      this.#rows.delete(oldest[0]);
-      return oldest[1];
+      const [index, row] = oldest;
+      this.#rows.delete(index);
+      row.kind = kind;
+      return row;
     }
-    return new Row(this.#books.count, this.#books.blockVersion.length);
+    const row = new Row(kind, this.#books.count, this.#books.blockVersion.length);
+    this.#all.push(row);
+    return row;
   }
 
   #costOn(row: Row, kind: Kind, node: number): number {

@@ -2,9 +2,11 @@
 import { prng } from "@voda/stdx";
 import { applyRoom, planRoom } from "../src/placement/make-room.ts";
 import type { PolicyName } from "../src/placement/policies.ts";
-import { Pool } from "../src/placement/pool.ts";
+import { type Placed, Pool } from "../src/placement/pool.ts";
+import type { PoolRequest } from "../src/placement/request.ts";
 import { EventQueue } from "./event-queue.ts";
 import { nodesInOrderOf } from "./inflation.ts";
+import type { Pod } from "./openb.ts";
 import { demandOf, requestOf, type Trace } from "./trace-files.ts";
 
 const SAMPLE_EVERY = 500;
@@ -35,7 +37,7 @@ export interface ChurnRun {
 
 /** Streams of arrivals depend on the seed alone: all policies get the same. The pool learns the mix from its arrivals. */
 export function churn({ nodes, pods }: Trace, options: ChurnOptions): ChurnRun {
-  const { policy, seed, load, movesMax, movable, arrivals, warmUp } = options;
+  const { policy, seed, load, movable, arrivals, warmUp } = options;
   const pool = new Pool({ nodes: nodesInOrderOf(nodes, seed), policy, seed });
   const chance = prng(seed * 104_729 + 1);
   const movableChance = prng(seed * 77 + 5);
@@ -43,50 +45,86 @@ export function churn({ nodes, pods }: Trace, options: ChurnOptions): ChurnRun {
   const arrivalsPerLifetime = (load * pool.books.capacityMilli) / meanDemand;
   const exponential = (): number => -Math.log(1 - chance.next());
   const departures = new EventQueue<string>();
-  const usage = { area: 0, time: 0, last: 0 };
-  const count = { demand: 0, rejected: 0, big: 0, bigRejected: 0, moves: 0 };
+  const tally = new Tally(pool);
   let now = 0;
   for (let i = 0; i < arrivals; i++) {
-    const isCounted = i >= warmUp;
+    if (i === warmUp) tally.start(now);
     now += exponential() / arrivalsPerLifetime;
-    const advance = (to: number): void => {
-      if (isCounted) {
-        usage.area += pool.books.usedMilli * (to - usage.last);
-        usage.time += to - usage.last;
-      }
-      usage.last = to;
-    };
     for (let gone = departures.takeUntil(now); gone !== undefined; gone = departures.takeUntil(now)) {
-      advance(gone.at);
+      tally.advance(gone.at);
       pool.release(gone.item);
     }
-    advance(now);
+    tally.advance(now);
     if (i % SAMPLE_EVERY === 0) options.sample(i, 100 - (pool.books.usedMilli / pool.books.capacityMilli) * 100);
     const pod = chance.pick(pods);
     const lifetime = exponential();
     const request = requestOf(pod, String(i), movableChance.chance(movable));
     if (pool.isAdoptDue()) pool.adopt();
-    let placed = pool.place(request);
-    if ("reason" in placed && movesMax > 0) {
-      const mayLeave = ({ request }: { readonly request: { readonly isMovable?: boolean } }): boolean =>
-        request.isMovable === true;
-      const room = planRoom(pool, request, { how: "move", mayLeave, most: movesMax });
-      const made = room === undefined ? "stale" : applyRoom(pool, room);
-      if (made !== "stale") placed = made;
-      if (isCounted && made !== "stale") count.moves += room?.leaving.length ?? 0;
-    }
-    const isPlaced = !("reason" in placed);
-    if (isPlaced) departures.add(now + lifetime, request.session);
-    if (!isCounted) continue;
-    count.demand += demandOf(pod);
-    if (!isPlaced) count.rejected += demandOf(pod);
-    if (pod.gpuCount > 1) count.big += 1;
-    if (pod.gpuCount > 1 && !isPlaced) count.bigRejected += 1;
+    const moves = arrive(pool, request, options.movesMax);
+    if (moves !== undefined) departures.add(now + lifetime, request.session);
+    tally.count(pod, moves);
   }
-  return {
-    allocatedPct: (usage.area / usage.time / pool.books.capacityMilli) * 100,
-    rejectedDemandPct: (count.rejected / count.demand) * 100,
-    bigRejectedPct: (count.bigRejected / Math.max(1, count.big)) * 100,
-    movesPer100: (count.moves / (arrivals - warmUp)) * 100,
-  };
+  return tally.result();
+}
+
+/** Moves that were made for it, or `undefined` when it is lost. */
+function arrive(pool: Pool, request: PoolRequest, movesMax: number): number | undefined {
+  if (!("reason" in pool.place(request))) return 0;
+  if (movesMax === 0) return undefined;
+  const mayLeave = (placed: Placed): boolean => placed.request.isMovable === true;
+  const room = planRoom(pool, request, { how: "move", mayLeave, most: movesMax });
+  if (room === undefined || applyRoom(pool, room) === "stale") return undefined;
+  return room.leaving.length;
+}
+
+/** What happened since the warm-up. */
+class Tally {
+  readonly #pool: Pool;
+  #isCounting = false;
+  #area = 0;
+  #time = 0;
+  #last = 0;
+  #arrivals = 0;
+  #demand = 0;
+  #rejected = 0;
+  #big = 0;
+  #bigRejected = 0;
+  #moves = 0;
+
+  constructor(pool: Pool) {
+    this.#pool = pool;
+  }
+
+  start(now: number): void {
+    this.#isCounting = true;
+    this.#last = now;
+  }
+
+  advance(to: number): void {
+    if (!this.#isCounting) return;
+    this.#area += this.#pool.books.usedMilli * (to - this.#last);
+    this.#time += to - this.#last;
+    this.#last = to;
+  }
+
+  count(pod: Pod, moves: number | undefined): void {
+    if (!this.#isCounting) return;
+    const isBig = pod.gpuCount > 1;
+    this.#arrivals += 1;
+    this.#demand += demandOf(pod);
+    this.#big += isBig ? 1 : 0;
+    this.#moves += moves ?? 0;
+    if (moves !== undefined) return;
+    this.#rejected += demandOf(pod);
+    this.#bigRejected += isBig ? 1 : 0;
+  }
+
+  result(): ChurnRun {
+    return {
+      allocatedPct: (this.#area / this.#time / this.#pool.books.capacityMilli) * 100,
+      rejectedDemandPct: (this.#rejected / this.#demand) * 100,
+      bigRejectedPct: (this.#bigRejected / Math.max(1, this.#big)) * 100,
+      movesPer100: (this.#moves / this.#arrivals) * 100,
+    };
+  }
 }

@@ -17,6 +17,8 @@ class Row {
   readonly device: Int8Array;
   readonly version: Int32Array;
   readonly blockBest: Int32Array;
+  /** Cost of the best of the block: beside each other, so that a decision reads them in one pass. */
+  readonly blockCost: Int32Array;
   readonly blockVersion: Int32Array;
   epoch = 0;
 
@@ -26,6 +28,7 @@ class Row {
     this.device = new Int8Array(nodes);
     this.version = new Int32Array(nodes);
     this.blockBest = new Int32Array(blocks);
+    this.blockCost = new Int32Array(blocks);
     this.blockVersion = new Int32Array(blocks);
   }
 
@@ -173,9 +176,9 @@ export class Ranking {
     let bestCost = INFEASIBLE;
     for (let block = 0; block < blockVersion.length; block++) {
       if (row.blockVersion[block] !== blockVersion[block]) this.#measureBlock(row, kind, block);
+      const cost = row.blockCost[block] as number;
+      if (cost > bestCost || cost === INFEASIBLE) continue;
       const node = row.blockBest[block] as number;
-      if (node === NONE) continue;
-      const cost = row.cost[node] as number;
       if (cost < bestCost || (isFullestFirst && cost === bestCost && this.#isFuller(node, best))) {
         best = node;
         bestCost = cost;
@@ -201,6 +204,7 @@ export class Ranking {
       }
     }
     row.blockBest[block] = best;
+    row.blockCost[block] = bestCost;
     row.blockVersion[block] = this.#books.blockVersion[block] as number;
   }
 

@@ -14,7 +14,7 @@ const COST_PER_GPU = 100;
 
 /** From filling (churn 0) to steady (1): slack between nodes is worth less and whole sets of GPUs are worth more. */
 export function tuningFor(churn: number): Tuning {
-  return { restDiscount: 0.05 + 0.25 * churn, setWeight: 0.2 * 75 ** churn, partOfSet: churn, fragmentWeight: churn };
+  return { restDiscount: 0.05 + 0.25 * churn, setGain: 60 ** churn, partOfSet: churn, fragmentWeight: churn };
 }
 
 export function bpf(books: Books): Policy {

@@ -10,8 +10,8 @@ import { gpuMilliWhole } from "./resources.ts";
 export interface Tuning {
   /** Part of its value that a device loses when it is not whole: a rest may never be filled. */
   readonly restDiscount: number;
-  /** Weight of requests for several GPUs against those for one. */
-  readonly setWeight: number;
+  /** Factor on the weight of requests for several GPUs: 1 while a pool fills. */
+  readonly setGain: number;
   /** Worth of a part of a set of GPUs: 0 counts full sets only. */
   readonly partOfSet: number;
   /** Weight of the GPUs that are expected to be unusable for the next request. */
@@ -84,16 +84,31 @@ function weigh(
   { prices, tuning }: { readonly prices: FractionPrices; readonly tuning: Tuning },
 ): readonly Weighted[] {
   const cardMib = meanCardMib(books);
-  const weighted: Weighted[] = [];
-  let total = 0;
-  for (const { kind, share } of mix) {
-    if (kind.gpuCount === 0) continue;
+  let singles = 0;
+  let sets = 0;
+  const priced = mix.flatMap(({ kind, share }) => {
+    if (kind.gpuCount === 0) return [];
     const value = kind.isFraction ? prices.priceOf(sizeOf(kind, cardMib)) : kind.gpuCount;
-    const weight = share * value * (kind.gpuCount > 1 ? tuning.setWeight : 1);
-    total += weight;
-    weighted.push({ kind, weight, cores: kind.cpuMilli / CORE_MILLI / value, memory: kind.memoryMib / value });
-  }
-  return weighted.map((one) => ({ ...one, weight: one.weight / total }));
+    if (kind.gpuCount === 1) singles += share * value;
+    else sets += share * value;
+    return [{ kind, share, value }];
+  });
+  const gain = sets > 0 && singles > 0 ? (partOfSets(sets / singles) * tuning.setGain * singles) / sets : 1;
+  const total = singles + gain * sets;
+  return priced.map(({ kind, share, value }) => ({
+    kind,
+    weight: (share * value * (kind.gpuCount > 1 ? gain : 1)) / total,
+    cores: kind.cpuMilli / CORE_MILLI / value,
+    memory: kind.memoryMib / value,
+  }));
+}
+
+/**
+ * Weight of all requests for several GPUs against all those for one, by their values. Found by experiment: a weight in
+ * proportion keeps too many GPUs for sets that are asked for often enough to find their own.
+ */
+function partOfSets(ratio: number): number {
+  return 0.02 + 0.06 * ratio ** 2;
 }
 
 function hostablePart(kind: Kind, classes: readonly NodeClass[]): number {

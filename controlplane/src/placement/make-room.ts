@@ -1,5 +1,6 @@
 // A plan for a request that fits nowhere: a few sessions leave one node, to other nodes or to sleep, so that it fits
 // there. Only a plan: it is made on the books and taken back, and `applyRoom` books it if nothing changed in between.
+import { assert } from "@voda/stdx";
 import { demandMilli, type Kind } from "./kind.ts";
 import type { Placed, Pool, PoolPlan } from "./pool.ts";
 import { couldHost } from "./pool-refusal.ts";
@@ -50,20 +51,26 @@ export function planRoom(pool: Pool, request: PoolRequest, options: RoomOptions)
   return undefined;
 }
 
-/** Books the plan; `stale` when a node that it touches has changed since. */
+/** Books the plan; `stale` when a node that it touches, or the namespace's quota, has changed since. */
 export function applyRoom(pool: Pool, { leaving, plan, versions }: RoomPlan): Placed | "stale" {
+  const { request, shape } = plan;
   for (const [node, version] of versions) if (pool.books.version[node] !== version) return "stale";
-  const left = leaving.map(({ session }) => pool.sessions.get(session)).filter((one) => one !== undefined);
-  if (left.length < leaving.length) return "stale";
-  for (const placed of left) pool.unbook(placed);
-  const version = pool.books.version[plan.node] as number;
-  const placed = pool.commit({ ...plan, version });
-  for (const [i, { to }] of leaving.entries()) {
-    const moved = left[i];
-    if (moved === undefined || to === undefined) continue;
-    pool.book(Object.assign(moved, to));
+  if (pool.sessions.has(request.session)) return "stale";
+  if (pool.quotas.missOf(request.namespace, pool.amountsOf(shape)) !== undefined) return "stale";
+  const moving: { placed: Placed; to: { readonly node: number; readonly mask: number } }[] = [];
+  for (const { session, to } of leaving) {
+    const placed = pool.sessions.get(session);
+    assert(placed !== undefined, `session ${session} has left a node whose version is the same`);
+    if (to === undefined) pool.release(session);
+    else {
+      pool.unbook(placed);
+      moving.push({ placed, to });
+    }
   }
-  return placed;
+  const coming = pool.commit({ ...plan, version: pool.books.version[plan.node] as number });
+  assert(coming !== "stale", "the plan was checked before anything left");
+  for (const { placed, to } of moving) pool.book(Object.assign(placed, to));
+  return coming;
 }
 
 interface Wanted {
@@ -85,8 +92,9 @@ function leavingFrom(pool: Pool, node: number, { shape, options }: Wanted): read
     memoryMib -= one.shape.memoryMib;
   }
   if (cpuMilli <= 0 && memoryMib <= 0) return [...leaving];
+  const isMove = options.how === "move";
   const others = [...pool.sessionsOn(node)].filter(
-    (one) => one.shape.gpuCount <= 1 && one.shape !== shape && !leaving.has(one) && options.mayLeave(one),
+    (one) => one.shape.gpuCount <= 1 && !(isMove && one.shape === shape) && !leaving.has(one) && options.mayLeave(one),
   );
   others.sort((a, b) => b.shape.cpuMilli - a.shape.cpuMilli);
   for (const one of others) {
@@ -129,7 +137,7 @@ function leavingDevice(
   const missing = wanted - (books.deviceMilli[device] as number);
   there.sort((a, b) => milliOf(a.shape) - milliOf(b.shape));
   const enough = there.find((one) => milliOf(one.shape) >= missing);
-  if (enough !== undefined) return isSwap(enough.shape, shape) ? undefined : [enough];
+  if (enough !== undefined) return options.how === "move" && isSwap(enough.shape, shape) ? undefined : [enough];
   const leaving: Placed[] = [];
   let freed = 0;
   for (const one of there.toReversed()) {
@@ -140,7 +148,7 @@ function leavingDevice(
   return freed >= missing ? leaving : undefined;
 }
 
-/** A session that leaves for one of its own size wins nothing. */
+/** A session that moves for one of its own size wins nothing: the newcomer could go where it goes. */
 function isSwap(leaving: Kind, coming: Kind): boolean {
   return coming.gpuCount === 1 && milliOf(leaving) === milliOf(coming);
 }

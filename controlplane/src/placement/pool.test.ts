@@ -194,11 +194,11 @@ test("sessions move to make room for a set of GPUs, and a plan that has aged is 
   assert.equal(pool.books.usedMilli, 4000);
 });
 
-test("no session moves for one of its own size", () => {
+test("no session moves for one of its own size, but an idle one sleeps for it", () => {
   const pool = new Pool({ nodes: [node("a", { gpus: 1 }), node("b", { gpus: 1, model: "B" })] });
   placed(pool, ask("one", whole(1), { models: ["A"] }));
   assert.equal(planRoom(pool, ask("two", whole(1), { models: ["A"] }), { how: "move", mayLeave, most: 1 }), undefined);
-  assert.equal(planRoom(pool, ask("two", whole(1), { models: ["A"] }), { how: "sleep", mayLeave, most: 1 }), undefined);
+  assert.equal(planRoom(pool, ask("two", whole(1), { models: ["A"] }), { how: "sleep", mayLeave, most: 1 })?.leaving.length, 1);
 });
 
 test("idle sessions are put to sleep where they are to make room", () => {
@@ -212,6 +212,17 @@ test("idle sessions are put to sleep where they are to make room", () => {
   assert.deepEqual(plan?.leaving, [{ session: "idle", from: 0, to: undefined }]);
   assert.ok(plan !== undefined && applyRoom(pool, plan) !== "stale");
   assert.deepEqual([...pool.sessions.keys()], ["busy", "new"]);
+});
+
+test("a room plan that the quota no longer allows puts nobody to sleep", () => {
+  const pool = new Pool({ nodes: [node("a", { gpus: 1 }), node("b")], quotas: new Map([["blue", { sessions: 1 }]]) });
+  placed(pool, ask("idle", whole(1)));
+  const wanted = ask("new", whole(1), { namespace: "blue" });
+  const plan = planRoom(pool, wanted, { how: "sleep", mayLeave, most: 1 });
+  assert.ok(plan !== undefined);
+  assert.equal(placed(pool, ask("other", none, { namespace: "blue", warmNode: "b" })), "b");
+  assert.equal(applyRoom(pool, plan), "stale");
+  assert.deepEqual([...pool.sessions.keys()], ["idle", "other"]);
 });
 
 test("moves are limited to so many per minute", () => {

@@ -4,8 +4,10 @@ import { benches } from "./bench/registry.ts";
 import { addBench } from "./commands/bench.ts";
 import { addCall } from "./commands/call.ts";
 import { addDoctor } from "./commands/doctor.ts";
+import { addExplain } from "./commands/explain.ts";
 import { addLife } from "./commands/life.ts";
 import { addPs } from "./commands/ps.ts";
+import { addTop } from "./commands/top.ts";
 import { addUp } from "./commands/up.ts";
 import { type ExitCode, exitCodes, failureOf } from "./failure.ts";
 
@@ -44,6 +46,8 @@ function build(output: Output): Command {
   addCall(program, output.out);
   addPs(program, output.out);
   addLife(program, output.out);
+  addTop(program, output.out);
+  addExplain(program, output.out);
   addBench(program, benches, output.out);
   return program;
 }

@@ -26,16 +26,16 @@ export function placementService({ scheduler }: { readonly scheduler: Scheduler 
 }
 
 function describe(decision: Decision) {
-  const { name, decidedMs, outcome, policy } = decision;
-  const explained = explain(decision);
-  const failed = Object.entries(explained?.failed ?? {}).filter(([, count]) => count > 0);
+  const { name, decidedMs, outcome, policy, nodes } = decision;
+  const { failed: counts, candidates } = explain(decision);
+  const failed = Object.entries(counts).filter(([, count]) => count > 0);
   return {
     session: name,
     decidedMs: BigInt(Math.floor(decidedMs)),
     policy,
-    nodes: explained?.nodes ?? 0,
+    nodes,
     failed: Object.fromEntries(failed),
-    candidates: (explained?.candidates ?? []).map(({ node, score }) => ({ node, score: [...score] })),
+    candidates: candidates.map(({ node, score }) => ({ node, score: [...score] })),
     ...(outcome.kind === "plan"
       ? { node: outcome.node, devices: [...outcome.allocation.devices], message: `placed on ${outcome.node}` }
       : { message: describeRefusal(outcome), ...(outcome.nearest !== undefined && { nearest: outcome.nearest }) }),

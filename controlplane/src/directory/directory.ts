@@ -134,6 +134,10 @@ export class Directory {
     return [...this.#nodes.values()].toSorted((a, b) => (a.node.id < b.node.id ? -1 : 1));
   }
 
+  get nodeCount(): number {
+    return this.#nodes.size;
+  }
+
   booksOf(id: string): NodeSnapshot | undefined {
     return this.#nodes.get(id)?.books;
   }

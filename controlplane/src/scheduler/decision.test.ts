@@ -26,6 +26,7 @@ function decide(nodes: readonly NodeSnapshot[], resources: Resources, key = "k")
     outcome: place({ nodes }, request),
     policy: "bestFit",
     candidates: undefined,
+    nodes: nodes.length,
     snapshot: { nodes },
   };
 }
@@ -41,15 +42,21 @@ test("an explained plan has its own node first, and counts what the others faile
   assert.equal(decision.outcome.kind === "plan" ? decision.outcome.node : "", "used");
   const explained = explain(decision);
   assert.deepEqual(
-    explained?.candidates.map((one) => one.node),
+    explained.candidates.map((one) => one.node),
     ["used", "empty"],
   );
-  assert.deepEqual([explained?.nodes, explained?.failed], [4, { gpu_count: 1, cpu: 1 }]);
+  assert.deepEqual(explained.failed, { gpu_count: 1, cpu: 1 });
+});
+
+test("without its snapshot a decision keeps the scores that the policy gave", () => {
+  const candidates = [{ node: "a", score: [3] }];
+  const decision: Decision = { ...decide([node("a", 1)], half), candidates, snapshot: undefined };
+  assert.deepEqual(explain(decision), { failed: {}, candidates });
 });
 
 test("an explained refusal is the refusal", () => {
   const explained = explain(decide([node("a", 0), { ...node("b", 1), ready: false }], half));
-  assert.deepEqual([explained?.nodes, explained?.failed["not_ready"], explained?.candidates], [2, 1, []]);
+  assert.deepEqual([explained.failed["not_ready"], explained.candidates], [1, []]);
 });
 
 test("the log keeps the last decision of each session, and no more sessions than its bound", () => {

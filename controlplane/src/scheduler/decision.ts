@@ -11,7 +11,9 @@ export interface Decision {
   readonly policy: "bpf" | "bestFit";
   /** As the policy scored them then; absent where the snapshot tells it. */
   readonly candidates: readonly Candidate[] | undefined;
-  /** The nodes as they were; dropped when `snapshotNodesMax` is reached. */
+  /** Nodes there were. */
+  readonly nodes: number;
+  /** The nodes as they were; absent in large pools, and dropped when `snapshotNodesMax` is reached. */
   snapshot: Snapshot | undefined;
 }
 
@@ -21,7 +23,7 @@ export interface Candidate {
 }
 
 export interface Explanation {
-  readonly nodes: number;
+  /** Nothing is known of it without the snapshot. */
   readonly failed: Partial<Record<Constraint, number>>;
   /** The best first, at most `candidatesMax`. */
   readonly candidates: readonly Candidate[];
@@ -30,9 +32,9 @@ export interface Explanation {
 export const candidatesMax = 5;
 
 /** Asks the nodes as they were again, one by one: what each failed, or how best fit ranked it. */
-export function explain({ snapshot, request, outcome, candidates }: Decision): Explanation | undefined {
-  if (outcome.kind === "refusal") return { nodes: outcome.nodes, failed: outcome.failed, candidates: [] };
-  if (snapshot === undefined) return undefined;
+export function explain({ snapshot, request, outcome, candidates }: Decision): Explanation {
+  if (outcome.kind === "refusal") return { failed: outcome.failed, candidates: [] };
+  if (snapshot === undefined) return { failed: {}, candidates: candidates ?? [] };
   const failed: Partial<Record<Constraint, number>> = {};
   const ranked: { readonly node: string; readonly score: Rank }[] = [];
   for (const node of snapshot.nodes) {
@@ -43,7 +45,7 @@ export function explain({ snapshot, request, outcome, candidates }: Decision): E
   const best = ranked.toSorted((a, b) =>
     isBetter(a.score, b.score) || (!isBetter(b.score, a.score) && a.node < b.node) ? -1 : 1,
   );
-  return { nodes: snapshot.nodes.length, failed, candidates: candidates ?? best.slice(0, candidatesMax) };
+  return { failed, candidates: candidates ?? best.slice(0, candidatesMax) };
 }
 
 function constraintsOf({ failed }: Refusal): Constraint[] {

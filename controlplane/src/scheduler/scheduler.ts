@@ -25,6 +25,9 @@ export interface Counters {
   readonly strandedMilli: number;
 }
 
+/** The pool reads what changed, a snapshot reads every node: in larger pools it would take longer than the decision. */
+const snapshotPooledMax = 1_000;
+
 export class Scheduler implements Disposable {
   readonly #options: SchedulerOptions;
   readonly #log = new DecisionLog();
@@ -48,15 +51,16 @@ export class Scheduler implements Disposable {
     directory.expire(nowMs);
     const session = sessionToken(name);
     const request = { session, namespace: name.namespace, resources: agents.resourcesOf(name.namespace, name.agent) };
-    const snapshot = directory.snapshot();
     const pooled = request.resources.gpu.kind === "none" ? undefined : this.#pooled(request);
-    const outcome = pooled?.plan ?? place(snapshot, request);
+    const nodes = directory.nodeCount;
+    const snapshot = pooled !== undefined && nodes > snapshotPooledMax ? undefined : directory.snapshot();
+    const outcome = pooled?.plan ?? place(snapshot ?? directory.snapshot(), request);
     if (outcome.kind === "plan") directory.reserve(session, outcome, nowMs);
     else this.#count(outcome.nearest?.constraint ?? "no_node");
     if (pooled !== undefined) this.#mirror.placed();
     this.#decisions += 1;
     const policy = pooled === undefined ? "bestFit" : poolPolicy;
-    this.#log.add({ name, request, decidedMs: clock.wallMs(), outcome, policy, candidates: pooled?.candidates, snapshot });
+    this.#log.add({ name, request, decidedMs: clock.wallMs(), outcome, policy, candidates: pooled?.candidates, nodes, snapshot });
     return outcome;
   }
 

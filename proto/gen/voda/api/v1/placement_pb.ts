@@ -135,14 +135,14 @@ export type PlacementDecision = Message<"voda.api.v1.PlacementDecision"> & {
   nodes: number;
 
   /**
-   * How many nodes failed each constraint; a node counts at the first one that it fails.
+   * How many nodes failed each constraint; a node counts at the first one that it fails. Empty for placed sessions of large meshes.
    *
    * @generated from field: map<string, uint32> failed = 7;
    */
   failed: { [key: string]: number };
 
   /**
-   * Nodes that could take it, the best first, at most 5; absent for decisions of long ago.
+   * Nodes that could take it, the chosen one first, at most 5; in large meshes only that one.
    *
    * @generated from field: repeated voda.api.v1.PlacementCandidate candidates = 8;
    */

@@ -1,7 +1,7 @@
 // The command line of `voda`: its commands, and how each of them ends.
 import { Command, CommanderError } from "commander";
 import { benches } from "./bench/registry.ts";
-import { addBench } from "./commands/bench.ts";
+import { addBench, addPlacementBenches } from "./commands/bench.ts";
 import { addCall } from "./commands/call.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addExplain } from "./commands/explain.ts";
@@ -49,6 +49,7 @@ function build(output: Output): Command {
   addTop(program, output.out);
   addExplain(program, output.out);
   addBench(program, benches, output.out);
+  addPlacementBenches(program, output);
   return program;
 }
 

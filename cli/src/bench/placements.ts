@@ -24,6 +24,8 @@ export interface PlacementsResult {
   readonly perSecond: number;
   /** Calls that were answered only after another attempt. */
   readonly retried: number;
+  /** Calls that were not answered in time; their waiting counts in the percentiles. */
+  readonly unanswered: number;
 }
 
 const NODES = 2;
@@ -46,16 +48,15 @@ export function sessionsOf({ rate, seconds }: PlacementsOptions): number {
   throw new CliError(limit, exitCodes.usage);
 }
 
-/** @throws when a call is refused for good */
 export async function placements(options: PlacementsOptions, say: (line: string) => void): Promise<PlacementsResult> {
   const { rate, seconds } = options;
   using gpus = declaredGpus(Math.ceil(sessionsOf(options) / SESSIONS_PER_GPU / NODES) * NODES);
   await using mesh = await ownMesh({ nodes: NODES, config: programs().gpuConfig, gpus: gpus.file });
-  const run = new Arrivals(mesh);
+  const run = new Arrivals(mesh, say);
   await run.wakeControl();
   await run.arrive("warm", { rate: WARM_UP_RATE, seconds: WARM_UP_SECONDS });
   say(`${rate} placements and ${rate} control calls a second for ${seconds} s`);
-  const { placed, control, tookMs, retried } = await run.arrive("new", options);
+  const { placed, control, perSecond, retried, unanswered } = await run.arrive("new", options);
   const [p99Ms, controlP99Ms] = [quantile(placed, 0.99), quantile(control, 0.99)];
   return {
     rate,
@@ -64,8 +65,9 @@ export async function placements(options: PlacementsOptions, say: (line: string)
     controlP50Ms: hundredths(quantile(control, 0.5)),
     controlP99Ms: hundredths(controlP99Ms),
     overControlP99Ms: hundredths(p99Ms - controlP99Ms),
-    perSecond: hundredths((placed.length * 1000) / tookMs),
+    perSecond: hundredths(perSecond),
     retried,
+    unanswered,
   };
 }
 
@@ -73,15 +75,18 @@ interface Arrived {
   /** From the instant at which the call was due to its answer, ascending. */
   readonly placed: Float64Array;
   readonly control: Float64Array;
-  readonly tookMs: number;
+  readonly perSecond: number;
   readonly retried: number;
+  readonly unanswered: number;
 }
 
 class Arrivals {
   readonly #mesh: OwnMesh;
+  readonly #say: (line: string) => void;
 
-  constructor(mesh: OwnMesh) {
+  constructor(mesh: OwnMesh, say: (line: string) => void) {
     this.#mesh = mesh;
+    this.#say = say;
   }
 
   async wakeControl(): Promise<void> {
@@ -95,25 +100,34 @@ class Arrivals {
     const count = rate * seconds;
     const [placed, control] = [new Float64Array(count), new Float64Array(count)];
     const calls: Promise<void>[] = [];
-    let retried = 0;
+    let [answered, retried, unanswered] = [0, 0, 0];
     const startedMs = performance.now();
-    const call = async (key: string, id: string, dueMs: number): Promise<number> => {
-      const { attempts } = await add(caller, key, id);
-      if (attempts > 1) retried += 1;
-      return performance.now() - dueMs;
+    const call = async (key: string, id: string): Promise<boolean> => {
+      try {
+        const { attempts } = await add(caller, key, id);
+        if (attempts > 1) retried += 1;
+        return true;
+      } catch (error) {
+        if (unanswered === 0) this.#say(error instanceof Error ? error.message : String(error));
+        unanswered += 1;
+        return false;
+      }
     };
     const place = async (i: number, dueMs: number): Promise<void> => {
-      placed[i] = await call(`${prefix}-${i}`, `${prefix}-${i}`, dueMs);
+      if (await call(`${prefix}-${i}`, `${prefix}-${i}`)) answered += 1;
+      placed[i] = performance.now() - dueMs;
     };
     const repeat = async (i: number, dueMs: number): Promise<void> => {
-      control[i] = await call(controlKey(i % CONTROL_SESSIONS), `${prefix}-control-${i}`, dueMs);
+      await call(controlKey(i % CONTROL_SESSIONS), `${prefix}-control-${i}`);
+      control[i] = performance.now() - dueMs;
     };
     await atRate(2 * rate, 2 * count, (i) => {
       const dueMs = startedMs + (i * 500) / rate;
       calls.push(i % 2 === 0 ? place(i / 2, dueMs) : repeat((i - 1) / 2, dueMs));
     });
     await Promise.all(calls);
-    return { placed: placed.toSorted(), control: control.toSorted(), tookMs: performance.now() - startedMs, retried };
+    const perSecond = (answered * 1000) / (performance.now() - startedMs);
+    return { placed: placed.toSorted(), control: control.toSorted(), perSecond, retried, unanswered };
   }
 
   /** Without hints, so that every call asks the picker: the control differs in nothing but the placement and the claim. */

@@ -60,8 +60,11 @@ function timePlacements(command: Command, { out, err }: Output): void {
         out(printed);
         return;
       }
-      const figures = { ...(JSON.parse(printed) as object), endToEnd: await placements(options, err) };
+      const endToEnd = await placements(options, err);
+      const figures = { ...(JSON.parse(printed) as object), endToEnd };
       out(flags.includes("--json") ? JSON.stringify(figures) : JSON.stringify(figures, undefined, 2));
+      if (endToEnd.unanswered > 0)
+        throw new CliError(`${command.name()}: ${endToEnd.unanswered} calls were not answered in time`);
     });
 }
 

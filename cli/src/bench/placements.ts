@@ -33,7 +33,6 @@ const NODES = 2;
 const CONTROL_SESSIONS = 200;
 /** Arrivals before those that count: connections are open and code is compiled by then. */
 const WARM_UP_SECONDS = 2;
-const WARM_UP_RATE = 200;
 /** A GPU holds 1,000 sessions of `gpu.config.ts`: a tenth stays free. */
 const SESSIONS_PER_GPU = 900;
 const GPUS_PER_NODE_MAX = 16;
@@ -42,7 +41,7 @@ const CALLER_GIVES_UP_MS = 10_000;
 
 /** All sessions of a run, which stay awake. @throws when they do not fit on the nodes */
 export function sessionsOf({ rate, seconds }: PlacementsOptions): number {
-  const sessions = CONTROL_SESSIONS + WARM_UP_RATE * WARM_UP_SECONDS + rate * seconds;
+  const sessions = CONTROL_SESSIONS + rate * (WARM_UP_SECONDS + seconds);
   if (sessions <= sessionsMax) return sessions;
   const limit = `--rate ${rate} for --seconds ${seconds} needs ${sessions} sessions; sessionsMax is ${sessionsMax}`;
   throw new CliError(limit, exitCodes.usage);
@@ -54,7 +53,7 @@ export async function placements(options: PlacementsOptions, say: (line: string)
   await using mesh = await ownMesh({ nodes: NODES, config: programs().gpuConfig, gpus: gpus.file });
   const run = new Arrivals(mesh, say);
   await run.wakeControl();
-  await run.arrive("warm", { rate: WARM_UP_RATE, seconds: WARM_UP_SECONDS });
+  await run.arrive("warm", { rate, seconds: WARM_UP_SECONDS });
   say(`${rate} placements and ${rate} control calls a second for ${seconds} s`);
   const { placed, control, perSecond, retried, unanswered } = await run.arrive("new", options);
   const [p99Ms, controlP99Ms] = [quantile(placed, 0.99), quantile(control, 0.99)];

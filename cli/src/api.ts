@@ -1,12 +1,13 @@
 // Clients of the control plane's API, reached through Envoy.
 import { type Client, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
-import { AgentService, NodeService, SessionService } from "@voda/proto/api";
+import { AgentService, NodeService, PlacementService, SessionService } from "@voda/proto/api";
 
 export interface Api {
   readonly agents: Client<typeof AgentService>;
   readonly sessions: Client<typeof SessionService>;
   readonly nodes: Client<typeof NodeService>;
+  readonly placement: Client<typeof PlacementService>;
 }
 
 export const defaultUrl = "http://127.0.0.1:4000";
@@ -18,5 +19,6 @@ export function connectApi(url: string): Api {
     agents: createClient(AgentService, transport),
     sessions: createClient(SessionService, transport),
     nodes: createClient(NodeService, transport),
+    placement: createClient(PlacementService, transport),
   };
 }

@@ -53,7 +53,7 @@ for (const [name, args, says] of [
 test("help goes to standard output with exit code 0", async () => {
   const { code, out, err } = await voda("--help");
   assert.deepEqual([code, err], [0, []]);
-  for (const command of ["up", "dev", "call", "ps", "sleep", "wake", "bench", "doctor"])
+  for (const command of ["up", "dev", "call", "ps", "sleep", "wake", "top", "explain", "bench", "doctor"])
     assert.match(out.join("\n"), new RegExp(`^ {2}${command}\\b`, "m"));
 });
 

@@ -1,11 +1,13 @@
 // The command line of `voda`: its commands, and how each of them ends.
 import { Command, CommanderError } from "commander";
 import { benches } from "./bench/registry.ts";
-import { addBench } from "./commands/bench.ts";
+import { addBench, addPlacementBenches } from "./commands/bench.ts";
 import { addCall } from "./commands/call.ts";
 import { addDoctor } from "./commands/doctor.ts";
+import { addExplain } from "./commands/explain.ts";
 import { addLife } from "./commands/life.ts";
 import { addPs } from "./commands/ps.ts";
+import { addTop } from "./commands/top.ts";
 import { addUp } from "./commands/up.ts";
 import { type ExitCode, exitCodes, failureOf } from "./failure.ts";
 
@@ -44,7 +46,10 @@ function build(output: Output): Command {
   addCall(program, output.out);
   addPs(program, output.out);
   addLife(program, output.out);
+  addTop(program, output.out);
+  addExplain(program, output.out);
   addBench(program, benches, output.out);
+  addPlacementBenches(program, output);
   return program;
 }
 

@@ -8,6 +8,10 @@ export interface Programs {
   readonly node: string;
   /** Prints the agents of a bundle. */
   readonly describe: string;
+  /** Runs the benches of placement. */
+  readonly placementBench: string;
+  /** The config of the mesh that placements are timed in. */
+  readonly gpuConfig: string;
 }
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -19,6 +23,15 @@ export function programs(): Programs {
       controlplane: at("../../controlplane/src/main.ts"),
       node: at("../../dataplane/src/main.ts"),
       describe: at("./bundle/describe.ts"),
+      placementBench: at("../../controlplane/bench/main.ts"),
+      gpuConfig: at("./bench/gpu.config.ts"),
     };
-  return { cli: at("./cli.js"), controlplane: at("./controlplane.js"), node: at("./node.js"), describe: at("./describe.js") };
+  return {
+    cli: at("./cli.js"),
+    controlplane: at("./controlplane.js"),
+    node: at("./node.js"),
+    describe: at("./describe.js"),
+    placementBench: at("./placement-bench.js"),
+    gpuConfig: at("./gpu.config.ts"),
+  };
 }

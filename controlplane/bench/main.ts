@@ -9,13 +9,39 @@ import { placementSpeed } from "./placement-speed.ts";
 
 const benches: readonly Bench[] = [placement, placementChurn, placementSpeed];
 
+const exitError = 1;
+const exitUsage = 2;
+
 async function main(args: readonly string[]): Promise<void> {
   const bench = benches.find((one) => one.name === args[0]);
   if (bench === undefined) throw new BenchError(`"${args[0] ?? ""}" is none of ${benches.map((one) => one.name).join(", ")}`);
+  if (args.includes("--help")) {
+    console.log(help(bench));
+    return;
+  }
   const { values, isJson } = readFlags(bench, args.slice(1));
   const result = await bench.run({ values, say: (line) => console.error(line) });
   console.log(isJson ? JSON.stringify(result.figures) : JSON.stringify(result.figures, undefined, 2));
-  if (result.failure !== undefined) throw new BenchError(result.failure);
+  if (result.failure !== undefined) fail(result.failure, exitError);
+}
+
+function help(bench: Bench): string {
+  const shown = (given: number | string | undefined): string =>
+    given === undefined ? " (must be given)" : given === "" ? "" : ` (default: ${given})`;
+  const lines = bench.flags.map((flag) => [
+    `  --${flag.name}${flag.kind === "switch" ? "" : flag.kind === "whole" ? " <n>" : " <text>"}`,
+    `${flag.description}${flag.kind === "switch" ? "" : shown(flag.default)}`,
+  ]);
+  const width = Math.max(...lines.map(([name = ""]) => name.length));
+  return ["Flags:", ...lines.map(([name = "", words = ""]) => `${name.padEnd(width)}  ${words}`), "  --json  one line"].join(
+    "\n",
+  );
+}
+
+/** `voda bench` finds the failure among the lines by its first word. */
+function fail(words: string, exitCode: number): void {
+  console.error(`error: ${words.replaceAll(/\s*\n\s*/g, " ")}`);
+  process.exitCode = exitCode;
 }
 
 function readFlags(bench: Bench, args: readonly string[]): { values: BenchValues; isJson: boolean } {
@@ -48,6 +74,5 @@ try {
   await main(process.argv.slice(2));
 } catch (error) {
   if (!isMistake(error)) throw error;
-  console.error(error.message);
-  process.exitCode = 1;
+  fail(error.message, error instanceof TraceError || error instanceof BooksError ? exitError : exitUsage);
 }

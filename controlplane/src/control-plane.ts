@@ -18,6 +18,7 @@ import { publishKey } from "./grant/publish-key.ts";
 import { createSigner } from "./grant/sign.ts";
 import { openPicker } from "./picker/server.ts";
 import { openPublisher } from "./publish/index.ts";
+import { Scheduler } from "./scheduler/index.ts";
 
 export interface ControlPlane extends AsyncDisposable {
   /** `ip:port` of the API. */
@@ -49,7 +50,8 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
   const signer = createSigner();
   stack.use(await publishKey(js, signer, log));
   const directory = new Directory({ resourcesOf: (namespace, agent) => agents.resourcesOf(namespace, agent) });
-  const picks = { agents, directory, signer, clock: systemClock };
+  const scheduler = stack.use(new Scheduler({ agents, directory, clock: systemClock }));
+  const picks = { agents, directory, scheduler, signer, clock: systemClock };
   const picker = stack.use(await openPicker(picks, { host: config.host, port: config.pickerPort, log }));
   const apiContext = { ...picks, connection, jsm, definitions, blobs };
   const api = stack.use(await openApi(apiContext, { host: config.host, port: config.apiPort, log }));

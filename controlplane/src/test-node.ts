@@ -3,8 +3,9 @@ import { create, fromBinary, type MessageInitShape, toBinary, toJsonString } fro
 import { type JetStreamClient, jetstream } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
 import { connect, type Msg, type NatsConnection } from "@nats-io/transport-node";
-import { parseGrantClaims } from "@voda/proto/grant";
+import { type DeviceShare, parseGrantClaims } from "@voda/proto/grant";
 import {
+  type ActivationSchema,
   type Command,
   CommandKind,
   CommandResultSchema,
@@ -24,6 +25,7 @@ export interface TestNodeOptions {
   readonly incarnation?: string;
   readonly ingress?: string;
   readonly cpuMilli?: number;
+  readonly gpus?: readonly { readonly uuid: string; readonly model: string; readonly memoryMib: number }[];
 }
 
 const leaseSeconds = 3;
@@ -39,9 +41,10 @@ export class TestNode implements AsyncDisposable {
   /** Full reports that were asked for. */
   resyncs = 0;
   readonly #cpuMilli: number;
+  readonly #gpus: NonNullable<TestNodeOptions["gpus"]>;
   readonly #connection: NatsConnection;
   readonly #js: JetStreamClient;
-  readonly #hosted = new Map<string, SessionName & { epoch: bigint }>();
+  readonly #hosted = new Map<string, MessageInitShape<typeof ActivationSchema>>();
   #sequence = 0n;
   #revision = 0;
   #renewed = 0;
@@ -65,14 +68,16 @@ export class TestNode implements AsyncDisposable {
     this.incarnation = options.incarnation ?? `${options.id}-1`;
     this.ingress = options.ingress ?? `127.0.0.1:${9000 + Number(options.id.slice(1))}`;
     this.#cpuMilli = options.cpuMilli ?? 4000;
+    this.#gpus = options.gpus ?? [];
     this.#connection = connection;
     this.#js = jetstream(connection);
   }
 
   /** A session that came into memory; reported at once. */
-  activate(name: SessionName, epoch = 1n): void {
-    this.#hosted.set(sessionToken(name), { ...name, epoch });
-    this.#report({ activated: [{ ...name, epoch }] });
+  activate(name: SessionName, epoch = 1n, devices: readonly DeviceShare[] = []): void {
+    const activation = { ...name, epoch, devices: [...devices] };
+    this.#hosted.set(sessionToken(name), activation);
+    this.#report({ activated: [activation] });
   }
 
   deactivate(name: SessionName): void {
@@ -126,7 +131,7 @@ export class TestNode implements AsyncDisposable {
       node: this.id,
       incarnation: this.incarnation,
       ingress: this.ingress,
-      capacity: { cpuMilli: this.#cpuMilli, memoryMib: 4096, gpus: [] },
+      capacity: { cpuMilli: this.#cpuMilli, memoryMib: 4096, gpus: [...this.#gpus] },
     };
     return toJsonString(LeaseSchema, create(LeaseSchema, value));
   }

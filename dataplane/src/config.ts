@@ -6,6 +6,15 @@ import * as v from "valibot";
 
 const port = v.pipe(v.string(), v.regex(/^\d+$/, "a port is a number"), v.transform(Number), v.maxValue(65_535));
 const amount = v.pipe(v.string(), v.regex(/^[1-9]\d*$/, "an amount is a positive whole number"), v.transform(Number));
+const part = v.pipe(
+  v.string(),
+  v.regex(/^\d{1,4}\/[1-9]\d{0,3}$/, "a part is INDEX/COUNT, as in 0/2"),
+  v.transform((text) => {
+    const [index = 0, count = 1] = text.split("/").map(Number);
+    return { index, count };
+  }),
+  v.check(({ index, count }) => index < count, "the index of a part counts from 0 and is below the count"),
+);
 const mib = 1024 * 1024;
 
 const FlagsSchema = v.strictObject({
@@ -20,6 +29,15 @@ const FlagsSchema = v.strictObject({
   durability: v.optional(v.picklist(["process", "replicated", "disk"]), "process"),
   "cpu-milli": v.optional(amount, String(availableParallelism() * 1000)),
   "memory-mib": v.optional(amount, String(Math.floor(totalmem() / mib))),
+  /** Declares the GPUs; without it the vendors' tools are asked. */
+  gpus: v.optional(
+    v.pipe(
+      v.string(),
+      v.transform((path) => resolve(path)),
+    ),
+  ),
+  /** Which of the machine's GPUs are this node's: `0/2` is the first of two nodes, which has every second one. */
+  "gpu-part": v.optional(part, "0/1"),
   "log-level": v.optional(v.picklist(["debug", "info", "warn", "error"]), "info"),
   supervised: v.optional(v.boolean(), false),
 });

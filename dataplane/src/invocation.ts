@@ -1,4 +1,5 @@
 // What travels through a node: one call of one handler, and its answer. Every room of the data plane speaks of these.
+import type { DeviceShare } from "@voda/proto/grant";
 import type { SessionName, SessionToken } from "@voda/proto/session";
 import { type Code, type Reason, reasons } from "@voda/proto/wire";
 
@@ -28,6 +29,8 @@ export interface Invocation {
   /** Nodes that have passed this call on. */
   readonly hops: number;
   readonly grant: string | undefined;
+  /** What a grant that was checked here gives of this node's GPUs; it does not travel. */
+  readonly devices?: readonly DeviceShare[];
 }
 
 export interface Failure {

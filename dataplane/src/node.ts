@@ -8,6 +8,7 @@ import type { Logger } from "pino";
 import { openBus } from "./bus/index.ts";
 import { type Connection, openCommit, openConnection } from "./commit/index.ts";
 import type { NodeConfig } from "./config.ts";
+import { createDeviceBooks, discoverDevices } from "./devices/index.ts";
 import { createAdmission } from "./host/admission.ts";
 import { obey, refused } from "./host/commands.ts";
 import { watchDeployments } from "./host/deployments.ts";
@@ -63,7 +64,9 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   });
   parts.defer(() => ingress.close());
   const hint = `${config.host}:${ingress.port}`;
-  const capacity = create(CapacitySchema, { cpuMilli: config["cpu-milli"], memoryMib: config["memory-mib"], gpus: [] });
+  const devices = await discoverDevices({ file: config.gpus, part: config["gpu-part"], log });
+  const gpus = devices.map(({ uuid, model, memoryMib }) => ({ uuid, model, memoryMib }));
+  const capacity = create(CapacitySchema, { cpuMilli: config["cpu-milli"], memoryMib: config["memory-mib"], gpus });
   const workers = parts.use(
     openWorkers({
       log,
@@ -120,7 +123,8 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
       bus,
       workers,
       reports,
-      admission: createAdmission(capacity),
+      admission: createAdmission(capacity, createDeviceBooks(devices)),
+      devices,
       clock,
       log,
       hint,

@@ -46,10 +46,13 @@ test("a grant that lives longer than 10 s or comes from the future is refused", 
 
 test("a payload that is no grant says what it lacks", () => {
   assert.deepEqual(parseGrantClaims(good), good);
+  const half = { uuid: "GPU-1", whole: false, milli: 500, memoryMib: 1000 };
+  assert.deepEqual(parseGrantClaims({ ...good, devices: [half] }), { ...good, devices: [half] });
   assert.equal(parseGrantClaims(null), "the grant is not an object");
   assert.equal(parseGrantClaims({ ...good, node: 1 }), "the grant has no text node");
   assert.equal(parseGrantClaims({ ...good, exp: "1010" }), "the grant has no whole seconds in iat and exp");
-  assert.equal(parseGrantClaims({ ...good, devices: [1] }), "the grant has no list of devices");
+  for (const device of [1, null, {}, { ...half, milli: -1 }, { ...half, whole: 1 }, { ...half, memoryMib: "1" }])
+    assert.equal(parseGrantClaims({ ...good, devices: [device] }), "the grant has no list of devices");
   const unnamed = parseGrantClaims({ ...good, agent: "No" });
   assert.match(typeof unnamed === "string" ? unnamed : "", /names no session/);
 });

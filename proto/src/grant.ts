@@ -1,6 +1,16 @@
 // Grants (PROTOCOL 5.8): what is in them and when a node heeds one. The signature is checked around this.
 import { identifierProblem, isSessionToken, keyProblem, type SessionToken, sessionToken } from "./session.ts";
 
+/** A share of one GPU, or all of it. */
+export interface DeviceShare {
+  readonly uuid: string;
+  /** Never shared with another session. */
+  readonly whole: boolean;
+  /** Thousandths of the device's time; 1000 of a whole one. */
+  readonly milli: number;
+  readonly memoryMib: number;
+}
+
 /** The payload of the compact JWS (EdDSA) in `x-voda-grant`; its header names the key as `kid`. */
 export interface GrantClaims {
   readonly session: SessionToken;
@@ -11,8 +21,8 @@ export interface GrantClaims {
   readonly agentRevision: string;
   readonly node: string;
   readonly incarnation: string;
-  /** Device ids that the session may use. */
-  readonly devices: readonly string[];
+  /** What the session gets of the node's GPUs. */
+  readonly devices: readonly DeviceShare[];
   /** Seconds since 1970. */
   readonly iat: number;
   readonly exp: number;
@@ -47,12 +57,22 @@ export function parseGrantClaims(payload: unknown): GrantClaims | string {
     if (typeof claims[name] !== "string") return `the grant has no text ${name}`;
   }
   if (!Number.isSafeInteger(iat) || !Number.isSafeInteger(exp)) return "the grant has no whole seconds in iat and exp";
-  if (!Array.isArray(devices) || devices.some((one) => typeof one !== "string")) return "the grant has no list of devices";
+  if (!Array.isArray(devices) || !devices.every(isDeviceShare)) return "the grant has no list of devices";
   const problem =
     identifierProblem("namespace", String(namespace)) ?? identifierProblem("agent", String(agent)) ?? keyProblem(String(key));
   if (problem !== undefined) return `the grant names no session: ${problem}`;
   if (!isSessionToken(String(session))) return "the grant has no session token";
   return claims as GrantClaims;
+}
+
+function isDeviceShare(value: unknown): value is DeviceShare {
+  if (typeof value !== "object" || value === null) return false;
+  const { uuid, whole, milli, memoryMib } = value as Partial<Record<keyof DeviceShare, unknown>>;
+  return typeof uuid === "string" && typeof whole === "boolean" && isAmount(milli) && isAmount(memoryMib);
+}
+
+function isAmount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
 }
 
 /** Whether a grant permits what a node is about to do; `undefined` means yes. */

@@ -89,6 +89,7 @@ export const reasons = {
   agent_not_found: "not_found",
   method_not_found: "unimplemented",
   node_not_found: "not_found",
+  decision_not_found: "not_found",
   grant_refused: "permission_denied",
   not_owner: "unavailable",
   draining: "unavailable",

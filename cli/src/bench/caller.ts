@@ -20,7 +20,14 @@ export interface Caller extends Disposable {
   call(agent: string, key: string, method: string, input: unknown, id: string | undefined): Promise<Called>;
 }
 
-export function openCaller(url: string, { giveUpMs = 60_000, signal }: { giveUpMs?: number; signal?: AbortSignal } = {}): Caller {
+export interface CallerOptions {
+  readonly giveUpMs?: number;
+  readonly signal?: AbortSignal;
+  /** Whether owner hints are sent back; without, each call has to be routed anew. */
+  readonly keepsHints?: boolean;
+}
+
+export function openCaller(url: string, { giveUpMs = 60_000, signal, keepsHints = true }: CallerOptions = {}): Caller {
   const base = new URL(url);
   const agent = new Agent({ keepAlive: true, maxSockets: SOCKETS_MAX });
   /** Owner hints by session, as a client keeps them. */
@@ -50,7 +57,7 @@ export function openCaller(url: string, { giveUpMs = 60_000, signal }: { giveUpM
         },
         (response) => {
           const minted = response.headers[headers.host];
-          if (typeof minted === "string") hints.set(session, minted);
+          if (typeof minted === "string" && keepsHints) hints.set(session, minted);
           else if (response.statusCode !== 200) hints.delete(session);
           const chunks: Buffer[] = [];
           response.on("data", (chunk: Buffer) => chunks.push(chunk));

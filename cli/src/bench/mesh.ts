@@ -32,6 +32,8 @@ export interface OwnMeshOptions {
   readonly nodes: number;
   /** The config with the agents. */
   readonly config: string;
+  /** Declares the GPUs of the machine. */
+  readonly gpus?: string;
 }
 
 export function foreignMesh(url: string): Mesh {
@@ -45,6 +47,7 @@ export async function ownMesh(options: OwnMeshOptions): Promise<OwnMesh> {
   const dataDir = join(folder, "data");
   const flags = ["--ready-file", readyFile, "--data-dir", dataDir, "--ingress-port", "0"];
   const args = [programs().cli, "up", ...flags, "--nodes", String(options.nodes), "--config", options.config];
+  if (options.gpus !== undefined) args.push("--gpus", options.gpus);
   // Whoever opens the inspector of a part, to read its heap, gets a port that is free.
   const env = { ...process.env, NODE_OPTIONS: `${process.env["NODE_OPTIONS"] ?? ""} --inspect-port=0` };
   const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"], env });

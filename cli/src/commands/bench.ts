@@ -1,8 +1,11 @@
 import { type Command, Option } from "commander";
 import type { Bench, BenchValues } from "../bench/bench.ts";
+import { flagsOf, placementBenches, runPlacementBench } from "../bench/placement.ts";
+import { placements, sessionsOf } from "../bench/placements.ts";
 import { CliError } from "../failure.ts";
 import { jsonOption, parseUrl, parseWhole } from "../options.ts";
 import { type Print, table } from "../print.ts";
+import type { Output } from "../program.ts";
 
 /** `voda bench NAME`: one subcommand per bench, so that each has its own flags and help. */
 export function addBench(program: Command, benches: readonly Bench[], print: Print): void {
@@ -27,6 +30,48 @@ export function addBench(program: Command, benches: readonly Bench[], print: Pri
       if (failure !== undefined) throw new CliError(`${bench.name}: ${failure}`);
     });
   }
+}
+
+/** The benches of placement are programs of their own, which read their flags themselves. */
+export function addPlacementBenches(program: Command, output: Output): void {
+  const bench = program.commands.find((one) => one.name() === "bench") ?? program.command("bench");
+  for (const { name, summary } of placementBenches) {
+    const command = bench
+      .command(name)
+      .description(summary)
+      .allowUnknownOption()
+      .argument("[flags...]", "as below")
+      .addHelpText("after", () => `\n${flagsOf(name)}`);
+    if (name === "placement-speed") timePlacements(command, output);
+    else command.action(async (flags: readonly string[]) => output.out(await runPlacementBench(name, flags, output.err)));
+  }
+}
+
+/** What the mesh does is measured from here: the program does not start meshes. */
+function timePlacements(command: Command, { out, err }: Output): void {
+  command
+    .addOption(new Option("--end-to-end", "also time placements through a mesh of its own"))
+    .addOption(new Option("--rate <n>", "placements per second, end to end").default(1000).argParser(parseWhole(1, 20_000)))
+    .addOption(new Option("--seconds <n>", "how long, end to end").default(5).argParser(parseWhole(1, 3600)))
+    .action(async (flags: readonly string[], options: EndToEndFlags) => {
+      if (options.endToEnd === true) sessionsOf(options); // before the decisions take their time
+      const printed = await runPlacementBench(command.name(), flags, err);
+      if (options.endToEnd !== true) {
+        out(printed);
+        return;
+      }
+      const endToEnd = await placements(options, err);
+      const figures = { ...(JSON.parse(printed) as object), endToEnd };
+      out(flags.includes("--json") ? JSON.stringify(figures) : JSON.stringify(figures, undefined, 2));
+      if (endToEnd.unanswered > 0)
+        throw new CliError(`${command.name()}: ${endToEnd.unanswered} calls were not answered in time`);
+    });
+}
+
+interface EndToEndFlags {
+  readonly endToEnd?: true;
+  readonly rate: number;
+  readonly seconds: number;
 }
 
 function valuesOf(bench: Bench, command: Command): BenchValues {

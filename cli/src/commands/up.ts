@@ -26,6 +26,7 @@ interface UpFlags {
   readonly nodes: number;
   readonly ingressPort: number;
   readonly durability: Durability;
+  readonly gpus?: string;
   readonly readyFile?: string;
   readonly json?: true;
 }
@@ -59,6 +60,7 @@ function withMeshFlags(command: Command, nodes: number): Command {
         .choices(["process", "disk"])
         .default("process"),
     )
+    .addOption(new Option("--gpus <file>", "declares the machine's GPUs as JSON; default: what nvidia-smi and amd-smi tell"))
     .addOption(new Option("--ready-file <file>", "written when the mesh serves, and after each restart of a part"))
     .addOption(jsonOption());
 }
@@ -78,6 +80,7 @@ async function up(flags: UpFlags, output: Output, mode: "up" | "dev"): Promise<v
     durability,
     programs: programs(),
     say: (line) => output.err(`voda: ${line}`),
+    ...(flags.gpus !== undefined && { gpus: resolve(flags.gpus) }),
     ...(readyFile !== undefined && { readyFile }),
     ...(mode === "dev" && { onLine: (child, line) => tellTurn(child, line, output) }),
     serve: async (mesh) => {

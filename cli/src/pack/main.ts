@@ -15,6 +15,7 @@ const entries = {
   cli: "cli/src/main.ts",
   describe: "cli/src/bundle/describe.ts",
   controlplane: "controlplane/src/main.ts",
+  "placement-bench": "controlplane/bench/main.ts",
   node: "dataplane/src/main.ts",
   worker: "dataplane/src/host/worker.ts",
 };
@@ -44,6 +45,7 @@ try {
   const chunks = await bundlePrograms(join(folder, "dist"));
   writeTypes(join(folder, "types"));
   copyFileSync("cli/src/binaries/requirements.txt", join(folder, "dist/requirements.txt"));
+  copyFileSync("cli/src/bench/gpu.config.ts", join(folder, "dist/gpu.config.ts"));
   mkdirSync(join(folder, "bin"));
   copyFileSync("sdk/bin/voda.mjs", join(folder, "bin/voda.mjs"));
   for (const file of ["LICENSE", "README.md"]) copyFileSync(file, join(folder, file));

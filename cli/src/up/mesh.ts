@@ -20,6 +20,8 @@ export interface MeshOptions {
   /** 0 = any free port. */
   readonly ingressPort: number;
   readonly durability: Durability;
+  /** Declares the machine's GPUs; without it the nodes ask the vendors' tools. */
+  readonly gpus?: string;
   readonly programs: Pick<Programs, "controlplane" | "node">;
   /** Called with each line that a child writes. */
   readonly onLine?: (child: string, line: string) => void;
@@ -195,6 +197,8 @@ export class Mesh implements AsyncDisposable {
       // Nodes of one machine share it: together they must not promise more than there is.
       "cpu-milli": Math.floor((availableParallelism() * 1000) / this.#options.nodes),
       "memory-mib": Math.floor(totalmem() / 1024 ** 2 / this.#options.nodes),
+      "gpu-part": `${index}/${this.#options.nodes}`,
+      ...(this.#options.gpus !== undefined && { gpus: this.#options.gpus }),
     };
     mkdirSync(flags["data-dir"], { recursive: true });
     return program(nodeId(index), this.#options.programs.node, flags);

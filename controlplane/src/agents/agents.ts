@@ -37,6 +37,16 @@ export class Agents {
     return { cpuMilli, memoryMib, gpu: gpuRequest(gpuMilli, gpuMemoryMib) };
   }
 
+  /** What the sessions of all agents ask for, each kind once. */
+  wanted(): Resources[] {
+    const kinds = new Map<string, Resources>();
+    for (const { namespace, name } of this.#agents.values()) {
+      const resources = this.resourcesOf(namespace, name);
+      kinds.set(JSON.stringify(resources), resources);
+    }
+    return [...kinds.values()];
+  }
+
   set(agent: Agent): void {
     this.delete(agentKey(agent.namespace, agent.name));
     this.#agents.set(agentKey(agent.namespace, agent.name), agent);

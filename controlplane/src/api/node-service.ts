@@ -2,7 +2,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { NodeService } from "@voda/proto/api";
 import type { Directory } from "../directory/directory.ts";
-import type { NodeSnapshot } from "../placement/index.ts";
+import type { Gpu, NodeSnapshot } from "../placement/index.ts";
 
 export function nodeService(directory: Directory): ServiceImpl<typeof NodeService> {
   return {
@@ -15,6 +15,7 @@ export function nodeService(directory: Directory): ServiceImpl<typeof NodeServic
         sessions: books.sessions,
         capacity: capacityOf(books),
         allocated: allocatedOf(books),
+        devices: books.gpus.map(deviceOf),
       })),
     }),
   };
@@ -27,6 +28,12 @@ function capacityOf({ capacity, gpus }: NodeSnapshot) {
     gpuMilli: gpus.length * 1000,
     gpuMemoryMib: gpus.reduce((sum, { device }) => sum + device.memoryMib, 0),
   };
+}
+
+function deviceOf({ device, state }: Gpu) {
+  if (state.mode === "idle") return device;
+  if (state.mode === "whole") return { ...device, allocatedMilli: 1000, allocatedMemoryMib: device.memoryMib, sessions: 1 };
+  return { ...device, allocatedMilli: state.milli, allocatedMemoryMib: state.memoryMib, sessions: state.sessions };
 }
 
 function allocatedOf({ allocated, gpus }: NodeSnapshot) {

@@ -4,12 +4,13 @@ import { createServer as createHttp1 } from "node:http";
 import { createServer as createHttp2, type ServerHttp2Session } from "node:http2";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
-import { AgentService, NodeService, SessionService } from "@voda/proto/api";
+import { AgentService, NodeService, PlacementService, SessionService } from "@voda/proto/api";
 import type { Logger } from "pino";
 import { type AgentContext, agentService } from "./agent-service.ts";
 import { bundleBytesMax } from "./check-deploy.ts";
 import { mapErrors } from "./connect-error.ts";
 import { nodeService } from "./node-service.ts";
+import { placementService } from "./placement-service.ts";
 import { type SessionContext, sessionService } from "./session-service.ts";
 
 export interface ApiServer extends AsyncDisposable {
@@ -36,6 +37,7 @@ export async function openApi(
       router.service(AgentService, agentService(context));
       router.service(SessionService, sessionService(context));
       router.service(NodeService, nodeService(context.directory));
+      router.service(PlacementService, placementService(context));
     },
     interceptors: [mapErrors(listen.log)],
     readMaxBytes: requestBytesMax,

@@ -53,7 +53,7 @@ export function sessionService(context: SessionContext): ServiceImpl<typeof Sess
 }
 
 /** Reads and checks a reference. @throws ControlError `bad_request` */
-function nameOf(ref: SessionRef | undefined): SessionName {
+export function nameOf(ref: SessionRef | undefined): SessionName {
   if (ref === undefined) throw ControlError.of("bad_request", "the request names no session");
   const name = { namespace: ref.namespace === "" ? defaultNamespace : ref.namespace, agent: ref.agent, key: ref.key };
   const problem = sessionNameProblem(name);

@@ -4,7 +4,8 @@ import { isSessionToken, type SessionName, type SessionToken, sessionToken } fro
 import {
   type Allocation,
   allocate,
-  allocationOn,
+  costOf,
+  type DeviceShare,
   emptyNode,
   type GpuDevice,
   type NodeSnapshot,
@@ -13,6 +14,7 @@ import {
   release,
   type Snapshot,
 } from "../placement/index.ts";
+import { fittingShares } from "./reported-devices.ts";
 
 export interface DirectoryNode {
   readonly id: string;
@@ -30,10 +32,10 @@ export interface Owner {
   readonly isConfirmed: boolean;
   /** 0 until confirmed. */
   readonly epoch: bigint;
+  readonly allocation: Allocation;
 }
 
 interface Entry extends Owner {
-  readonly allocation: Allocation;
   readonly expiresMs: number;
 }
 
@@ -45,6 +47,23 @@ interface NodeEntry {
   /** Until a full report, what the node has is not known for sure. */
   isSynced: boolean;
   readonly sessions: Set<SessionToken>;
+}
+
+/** What a session takes of its node. */
+export interface Booking {
+  readonly token: SessionToken;
+  readonly node: string;
+  readonly allocation: Allocation;
+}
+
+/** Hears of every change of the books, at once. */
+export interface BookObserver {
+  readonly booked: (booking: Booking) => void;
+  /** `isGone`: it left, and is not just booked anew. */
+  readonly released: (token: SessionToken, isGone: boolean) => void;
+  readonly ready: (node: string, isReady: boolean) => void;
+  /** Nodes came, went or changed: everything is to be read anew. */
+  readonly nodesChanged: () => void;
 }
 
 /** A placement that no report confirms is forgotten after this. */
@@ -66,15 +85,22 @@ export class Directory {
   /** Tentative entries, the oldest first: all live equally long. */
   readonly #tentative = new Map<SessionToken, number>();
 
+  #observer: BookObserver | undefined;
+
   constructor(options: DirectoryOptions) {
     this.#resourcesOf = options.resourcesOf;
     this.#sessionsMax = options.sessionsMax ?? directorySessionsMax;
+  }
+
+  observe(observer: BookObserver): void {
+    this.#observer = observer;
   }
 
   /** A node in a new life: nothing is in its memory, and its first report is awaited. */
   join(node: DirectoryNode): void {
     this.drop(node.id);
     this.#nodes.set(node.id, { node, books: emptyNode(node), sequence: 0n, isSynced: false, sessions: new Set() });
+    this.#observer?.nodesChanged();
   }
 
   /** A node under a new lease with its sessions still in memory. */
@@ -89,12 +115,14 @@ export class Directory {
   drop(id: string): void {
     const entry = this.#nodes.get(id);
     for (const token of entry?.sessions ?? []) this.#forget(token);
-    this.#nodes.delete(id);
+    if (this.#nodes.delete(id)) this.#observer?.nodesChanged();
   }
 
   setReady(id: string, ready: boolean): void {
     const entry = this.#nodes.get(id);
-    if (entry !== undefined && entry.books.ready !== ready) entry.books = { ...entry.books, ready };
+    if (entry === undefined || entry.books.ready === ready) return;
+    entry.books = { ...entry.books, ready };
+    this.#observer?.ready(id, ready);
   }
 
   node(id: string): DirectoryNode | undefined {
@@ -104,6 +132,18 @@ export class Directory {
   /** By id. */
   nodes(): { readonly node: DirectoryNode; readonly books: NodeSnapshot }[] {
     return [...this.#nodes.values()].toSorted((a, b) => (a.node.id < b.node.id ? -1 : 1));
+  }
+
+  get nodeCount(): number {
+    return this.#nodes.size;
+  }
+
+  booksOf(id: string): NodeSnapshot | undefined {
+    return this.#nodes.get(id)?.books;
+  }
+
+  *bookings(): Iterable<Booking> {
+    for (const [token, { node, allocation }] of this.#sessions) yield { token, node, allocation };
   }
 
   snapshot(): Snapshot {
@@ -149,8 +189,8 @@ export class Directory {
       return "gap";
     }
     if (report.full) this.#clearConfirmed(entry, report.activated);
-    for (const activation of report.activated) this.#activate(entry, activation);
     for (const token of report.deactivated) if (isSessionToken(token)) this.#deactivate(entry, token);
+    this.#activate(entry, report.activated);
     entry.sequence = report.sequence;
     entry.isSynced = true;
     return "applied";
@@ -170,20 +210,39 @@ export class Directory {
     }
   }
 
-  /** The higher epoch is the later claim: a late report of the owner before changes nothing. */
-  #activate(entry: NodeEntry, activation: Activation): void {
-    const token = sessionToken(activation);
-    const known = this.#sessions.get(token);
-    if (known?.isConfirmed === true && known.epoch > activation.epoch) return;
-    const isHere = known?.node === entry.node.id;
-    const kept = isHere ? known.allocation : undefined;
-    this.#forget(token);
-    const allocation = kept ?? allocationOn(entry.books, this.#resources(activation));
-    this.#remember(token, entry.node.id, allocation, {
-      isConfirmed: true,
-      epoch: activation.epoch,
-      expiresMs: Number.POSITIVE_INFINITY,
-    });
+  /**
+   * The higher epoch is the later claim: a late report of the owner before changes nothing. All that the report names leaves the books
+   * before any of it comes back: sessions of one report may have changed devices among each other.
+   */
+  #activate(entry: NodeEntry, activations: readonly Activation[]): void {
+    const news = new Map<SessionToken, { readonly activation: Activation; readonly kept: Allocation | undefined }>();
+    for (const activation of activations) {
+      const token = sessionToken(activation);
+      const known = this.#sessions.get(token);
+      const epoch = news.get(token)?.activation.epoch ?? (known?.isConfirmed === true ? known.epoch : 0n);
+      if (epoch > activation.epoch) continue;
+      const kept = known?.node === entry.node.id ? known.allocation : news.get(token)?.kept;
+      news.set(token, { activation, kept });
+      this.#forget(token, false);
+    }
+    for (const [token, { activation, kept }] of news) {
+      const { cpuMilli, memoryMib } = kept ?? costOf(this.#resources(activation));
+      const devices = this.#sharesOf(entry, activation.devices);
+      const confirmed = { isConfirmed: true, epoch: activation.epoch, expiresMs: Number.POSITIVE_INFINITY };
+      this.#remember(token, entry.node.id, { cpuMilli, memoryMib, devices }, confirmed);
+    }
+  }
+
+  /** What the node says counts: a placement that nobody confirmed gives way, and is decided anew. */
+  #sharesOf(entry: NodeEntry, reported: readonly DeviceShare[]): readonly DeviceShare[] {
+    const fitting = fittingShares(entry.books, reported);
+    if (fitting.length === reported.length) return fitting;
+    const ids = new Set(reported.map(({ uuid }) => uuid));
+    for (const token of entry.sessions) {
+      const known = this.#sessions.get(token);
+      if (known?.isConfirmed === false && known.allocation.devices.some(({ uuid }) => ids.has(uuid))) this.#forget(token);
+    }
+    return fittingShares(entry.books, reported);
   }
 
   #deactivate(entry: NodeEntry, token: SessionToken): void {
@@ -200,14 +259,16 @@ export class Directory {
     this.#sessions.set(token, { node, allocation, ...more });
     entry.sessions.add(token);
     entry.books = allocate(entry.books, allocation);
+    this.#observer?.booked({ token, node, allocation });
     if (!more.isConfirmed) this.#tentative.set(token, more.expiresMs);
   }
 
-  #forget(token: SessionToken): void {
+  #forget(token: SessionToken, isGone = true): void {
     const known = this.#sessions.get(token);
     if (known === undefined) return;
     this.#sessions.delete(token);
     this.#tentative.delete(token);
+    this.#observer?.released(token, isGone);
     const entry = this.#nodes.get(known.node);
     if (entry === undefined) return;
     entry.sessions.delete(token);

@@ -12,7 +12,12 @@ const grant = {
   agentRevision: "0".repeat(64),
   node: "n1",
   incarnation: "1".repeat(32),
-  devices: [],
+  devices: Array.from({ length: 16 }, (_, i) => ({
+    uuid: `${i}`.padStart(48, "G"),
+    whole: true,
+    milli: 1000,
+    memoryMib: 16_777_216,
+  })),
 };
 
 test("an independent implementation verifies a grant with the published key", async () => {

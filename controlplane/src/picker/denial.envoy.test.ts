@@ -14,6 +14,7 @@ import { locate } from "../../../cli/src/binaries/locate.ts";
 import { Agents } from "../agents/agents.ts";
 import { Directory } from "../directory/directory.ts";
 import { createSigner } from "../grant/sign.ts";
+import { Scheduler } from "../scheduler/index.ts";
 import { openPicker, type Picker } from "./server.ts";
 
 let picker: Picker;
@@ -27,7 +28,13 @@ before(async () => {
   const directory = new Directory({ resourcesOf: () => agents.resourcesOf("default", "cart") });
   const log = pino({ level: "silent" });
   picker = await openPicker(
-    { agents, directory, signer: createSigner(), clock: systemClock },
+    {
+      agents,
+      directory,
+      scheduler: new Scheduler({ agents, directory, clock: systemClock }),
+      signer: createSigner(),
+      clock: systemClock,
+    },
     { host: "127.0.0.1", port: 0, log },
   );
   port = await freePort();

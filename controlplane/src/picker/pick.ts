@@ -4,11 +4,13 @@ import type { Clock } from "@voda/stdx";
 import type { Agents } from "../agents/agents.ts";
 import type { Directory } from "../directory/directory.ts";
 import type { GrantSigner } from "../grant/sign.ts";
-import { place, type Refusal } from "../placement/index.ts";
+import type { Refusal } from "../placement/index.ts";
+import type { Scheduler } from "../scheduler/index.ts";
 
 export interface PickContext {
   readonly agents: Agents;
   readonly directory: Directory;
+  readonly scheduler: Scheduler;
   readonly signer: GrantSigner;
   readonly clock: Clock;
 }
@@ -31,10 +33,10 @@ export function pick(context: PickContext, name: SessionName): Pick {
   }
   const agent = agents.get(name.namespace, name.agent);
   if (agent === undefined) return { kind: "unknown_agent" };
-  const placed = owner?.node ?? reserve(context, name, nowMs);
-  if (typeof placed !== "string") return placed;
-  const node = directory.node(placed);
-  if (node === undefined) throw new Error(`session ${token} was placed on node ${placed}, which is not in the directory`);
+  const placed = owner ?? context.scheduler.place(name);
+  if ("kind" in placed && placed.kind === "refusal") return placed;
+  const node = directory.node(placed.node);
+  if (node === undefined) throw new Error(`session ${token} was placed on node ${placed.node}, which is not in the directory`);
   const { namespace, agent: agentName, key } = name;
   const grant = context.signer.sign(
     {
@@ -45,19 +47,9 @@ export function pick(context: PickContext, name: SessionName): Pick {
       agentRevision: agent.revision,
       node: node.id,
       incarnation: node.incarnation,
-      devices: [],
+      devices: placed.allocation.devices,
     },
     context.clock.wallMs(),
   );
   return { kind: "placed", node: node.id, ingress: node.ingress, grant };
-}
-
-function reserve({ agents, directory }: PickContext, name: SessionName, nowMs: number): string | Refusal {
-  directory.expire(nowMs);
-  const session = sessionToken(name);
-  const resources = agents.resourcesOf(name.namespace, name.agent);
-  const plan = place(directory.snapshot(), { session, namespace: name.namespace, resources });
-  if (plan.kind === "refusal") return plan;
-  directory.reserve(session, plan, nowMs);
-  return plan.node;
 }

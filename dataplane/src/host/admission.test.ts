@@ -2,46 +2,66 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { type Agent, AgentSchema } from "@voda/proto/api";
-import { CapacitySchema } from "@voda/proto/node";
-import { createAdmission } from "./admission.ts";
+import type { DeviceShare } from "@voda/proto/grant";
+import { createDeviceBooks } from "../devices/index.ts";
+import { type Admission, createAdmission } from "./admission.ts";
 
-const admission = () => createAdmission(create(CapacitySchema, { cpuMilli: 1000, memoryMib: 100 }));
-const agent = (cpuMilli: number, memoryMib: number, gpuMilli = 0): Agent =>
-  create(AgentSchema, { name: "a", resources: { cpuMilli, memoryMib, gpuMilli } });
+const half: DeviceShare = { uuid: "a", whole: false, milli: 500, memoryMib: 100 };
+const open = (): Admission =>
+  createAdmission(
+    { cpuMilli: 1000, memoryMib: 1024 },
+    createDeviceBooks([{ uuid: "a", model: "X", memoryMib: 1000, vendor: "nvidia" }]),
+  );
+const agent = (resources: { cpuMilli?: number; memoryMib?: number; gpuMilli?: number; gpuMemoryMib?: number }): Agent =>
+  create(AgentSchema, { name: "model", resources });
+const onGpu = agent({ gpuMilli: 500, cpuMilli: 400 });
 
-test("sessions are admitted up to the node's cores and not beyond", () => {
-  const node = admission();
-  assert.equal(node.admit(agent(600, 1), false), undefined);
-  assert.equal(node.admit(agent(400, 1), false), undefined);
-  const refusal = node.admit(agent(1, 1), false);
-  assert.equal(refusal?.failure.reason, "no_capacity");
-  assert.match(refusal?.failure.message ?? "", /1000 of 1000/);
-  assert.ok((refusal?.failure.retryAfterMs ?? 0) > 0);
+function problem(admission: Admission, of: Agent, granted?: readonly DeviceShare[]): string | undefined {
+  const admitted = admission.admit(of, granted);
+  return "failure" in admitted ? admitted.failure.message : undefined;
+}
+
+test("CPU and memory are given until they are used up, and again when they are released", () => {
+  const admission = open();
+  const small = agent({ cpuMilli: 600, memoryMib: 1 });
+  assert.equal(problem(admission, small), undefined);
+  assert.match(problem(admission, small) ?? "", /takes 600 thousandths of a core does not fit: 600 of 1000/);
+  admission.release(small, []);
+  assert.equal(problem(admission, small), undefined);
+  const refused = admission.admit(small, undefined);
+  assert.ok("failure" in refused && refused.failure.reason === "no_capacity" && (refused.failure.retryAfterMs ?? 0) > 0);
+  assert.match(problem(admission, agent({ memoryMib: 1024 })) ?? "", /takes 1024 MiB does not fit: 1 of 1024/);
 });
 
-test("sessions are admitted up to the node's memory and not beyond, also with a grant", () => {
-  const node = admission();
-  assert.equal(node.admit(agent(0, 100), true), undefined);
-  assert.equal(node.admit(agent(0, 1), true)?.failure.reason, "no_capacity");
+test("a session that needs a GPU opens only with a grant that names one", () => {
+  const admission = open();
+  for (const granted of [undefined, []])
+    assert.match(problem(admission, onGpu, granted) ?? "", /needs a GPU, which only a placement of the control plane gives/);
+  assert.match(problem(admission, agent({ gpuMemoryMib: 10 })) ?? "", /needs a GPU/);
+  assert.deepEqual(admission.admit(onGpu, [half]), { devices: [half] });
 });
 
-test("what is given back can be taken again, and a refusal takes nothing", () => {
-  const node = admission();
-  for (let i = 0; i < 3; i += 1) {
-    assert.equal(node.admit(agent(1000, 100), false), undefined);
-    assert.notEqual(node.admit(agent(1000, 100), false), undefined);
-    node.release(agent(1000, 100));
-  }
+test("what does not fit on a device is refused and takes nothing", () => {
+  const admission = open();
+  assert.deepEqual(admission.admit(onGpu, [half]), { devices: [half] });
+  assert.match(
+    problem(admission, onGpu, [{ ...half, milli: 501 }]) ?? "",
+    /^agent model needs a GPU: 501 thousandths of GPU a do not fit/,
+  );
+  assert.deepEqual(admission.admit(onGpu, [half]), { devices: [half] });
+  // The third lacks CPU: its share is not taken either.
+  admission.release(onGpu, [half]);
+  assert.match(problem(admission, agent({ gpuMilli: 500, cpuMilli: 700 }), [half]) ?? "", /thousandths of a core/);
+  assert.deepEqual(admission.admit(onGpu, [half]), { devices: [half] });
 });
 
-test("an agent that needs a GPU is admitted with a grant alone", () => {
-  const node = admission();
-  assert.match(node.admit(agent(1, 1, 100), false)?.failure.message ?? "", /needs a GPU/);
-  assert.equal(node.admit(agent(1, 1, 100), true), undefined);
+test("a session without needs always fits", () => {
+  const admission = open();
+  assert.equal(problem(admission, agent({ cpuMilli: 1000, memoryMib: 1024 })), undefined);
+  assert.equal(problem(admission, create(AgentSchema, { name: "small" })), undefined);
 });
 
-test("an agent without needs always fits", () => {
-  const node = admission();
-  assert.equal(node.admit(agent(1000, 100), false), undefined);
-  assert.equal(node.admit(create(AgentSchema, { name: "small" }), false), undefined);
+test("a session that needs no GPU holds none, whatever its grant gives", () => {
+  const admission = open();
+  assert.deepEqual(admission.admit(agent({}), [half]), { devices: [] });
 });

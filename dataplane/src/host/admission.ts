@@ -1,18 +1,20 @@
 // What sessions in memory take of this node. The node is the authority over its capacity, with or without a grant.
 import type { Agent, Resources } from "@voda/proto/api";
+import type { DeviceShare } from "@voda/proto/grant";
 import type { Capacity } from "@voda/proto/node";
+import type { DeviceBooks } from "../devices/index.ts";
 import { type Failed, fail } from "../invocation.ts";
 
 /** When a caller that found no room should try again. */
 const retryAfterMs = 1_000;
 
 export interface Admission {
-  /** Takes what a session of the agent needs, or says why there is no room. */
-  admit(agent: Agent, granted: boolean): Failed | undefined;
-  release(agent: Agent): void;
+  /** Takes what a session of the agent needs and tells which devices it holds, or says why there is no room. */
+  admit(agent: Agent, granted: readonly DeviceShare[] | undefined): { readonly devices: readonly DeviceShare[] } | Failed;
+  release(agent: Agent, devices: readonly DeviceShare[]): void;
 }
 
-export function createAdmission(capacity: Capacity): Admission {
+export function createAdmission(capacity: Pick<Capacity, "cpuMilli" | "memoryMib">, books: DeviceBooks): Admission {
   let cpuMilli = 0;
   let memoryMib = 0;
 
@@ -20,26 +22,31 @@ export function createAdmission(capacity: Capacity): Admission {
     cpuMilli += sign * (resources?.cpuMilli ?? 0);
     memoryMib += sign * (resources?.memoryMib ?? 0);
   };
-  const refusal = (what: string, wanted: number, used: number, has: number): Failed =>
-    fail("no_capacity", `a session that takes ${wanted} ${what} does not fit: ${used} of ${has} are taken on this node`, {
-      retryAfterMs,
-    });
+  const lack = (what: string, wanted: number, used: number, has: number): string | undefined =>
+    used + wanted <= has
+      ? undefined
+      : `a session that takes ${wanted} ${what} does not fit: ${used} of ${has} are taken on this node`;
+  const deviceProblem = (name: string, granted: readonly DeviceShare[]): string | undefined => {
+    if (granted.length === 0) return `agent ${name} needs a GPU, which only a placement of the control plane gives; retry`;
+    const problem = books.take(granted);
+    return problem === undefined ? undefined : `agent ${name} needs a GPU: ${problem}; retry`;
+  };
 
   return {
-    admit({ name, resources }, granted) {
-      if ((resources?.gpuMilli ?? 0) > 0 && !granted) {
-        return fail("no_capacity", `agent ${name} needs a GPU, which only a placement of the control plane gives; retry`, {
-          retryAfterMs,
-        });
-      }
-      const [cpu, memory] = [resources?.cpuMilli ?? 0, resources?.memoryMib ?? 0];
-      if (cpuMilli + cpu > capacity.cpuMilli) return refusal("thousandths of a core", cpu, cpuMilli, capacity.cpuMilli);
-      if (memoryMib + memory > capacity.memoryMib) return refusal("MiB", memory, memoryMib, capacity.memoryMib);
+    admit({ name, resources }, granted = []) {
+      const { cpuMilli: cpu = 0, memoryMib: memory = 0, gpuMilli = 0, gpuMemoryMib = 0 } = resources ?? {};
+      const devices = gpuMilli > 0 || gpuMemoryMib > 0 ? granted : [];
+      const problem =
+        lack("thousandths of a core", cpu, cpuMilli, capacity.cpuMilli) ??
+        lack("MiB", memory, memoryMib, capacity.memoryMib) ??
+        (gpuMilli > 0 || gpuMemoryMib > 0 ? deviceProblem(name, devices) : undefined);
+      if (problem !== undefined) return fail("no_capacity", problem, { retryAfterMs });
       add(resources, 1);
-      return undefined;
+      return { devices };
     },
-    release({ resources }) {
+    release({ resources }, devices) {
       add(resources, -1);
+      books.give(devices);
     },
   };
 }

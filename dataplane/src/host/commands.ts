@@ -31,7 +31,7 @@ export async function obey(
   const verdict = grant === "" ? undefined : await parts.grants.verify(grant, token);
   if (verdict?.type === "refused")
     return failed({ code: "permission_denied", reason: "grant_refused", message: verdict.message });
-  const granted = verdict?.type === "granted" ? grant : undefined;
+  const granted = verdict?.type === "granted" ? { grant, devices: verdict.devices } : undefined;
   const answer = await parts.sessions.order(order, name, Number(deadlineMs), granted);
   return answer.ok ? create(CommandResultSchema, { epoch: BigInt(parts.sessions.epochOf(token)) }) : refused(answer);
 }

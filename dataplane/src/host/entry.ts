@@ -1,12 +1,16 @@
 // Where calls from the ingress come in: a grant is checked before anything else looks at the call.
 import { fail, type Invocation } from "../invocation.ts";
 import type { Reply } from "./calls.ts";
-import type { Grants } from "./grants.ts";
+import type { Grants, Verdict } from "./grants.ts";
 import type { Sessions } from "./sessions.ts";
 
 export interface Entering {
   /** The caller went away. */
   cancel(): void;
+}
+
+function granted(invocation: Invocation, verdict: Exclude<Verdict, { type: "refused" }>): Invocation {
+  return verdict.type === "granted" ? { ...invocation, devices: verdict.devices } : { ...invocation, grant: undefined };
 }
 
 export function enter(
@@ -23,7 +27,7 @@ export function enter(
   void grants.verify(invocation.grant, invocation.token).then((verdict) => {
     if (verdict.type === "refused") reply(fail("grant_refused", verdict.message), {});
     else if (isCancelled) reply(fail("interrupted", "the caller went away before the call ran"), {});
-    else cancel = sessions.enter("invoke", verdict.type === "granted" ? invocation : { ...invocation, grant: undefined }, reply);
+    else cancel = sessions.enter("invoke", granted(invocation, verdict), reply);
   });
   return { cancel: () => cancel() };
 }

@@ -1,7 +1,7 @@
 // Checks the control plane's signed permission to activate a session here; public keys come from the bucket of keys.
 import { Kvm } from "@nats-io/kv";
 import type { NatsConnection } from "@nats-io/transport-node";
-import { type GrantClaims, grantBytesMax, grantProblem, parseGrantClaims } from "@voda/proto/grant";
+import { type DeviceShare, type GrantClaims, grantBytesMax, grantProblem, parseGrantClaims } from "@voda/proto/grant";
 import type { SessionToken } from "@voda/proto/session";
 import { keysBucket } from "@voda/proto/wire";
 import type { Clock } from "@voda/stdx";
@@ -9,7 +9,7 @@ import { compactVerify, decodeProtectedHeader, importJWK, type JWK } from "jose"
 import type { Logger } from "pino";
 
 export type Verdict =
-  | { readonly type: "granted" }
+  | { readonly type: "granted"; readonly devices: readonly DeviceShare[] }
   /** As if there were no grant: it is for another node or life of it, or has expired. */
   | { readonly type: "void" }
   | { readonly type: "refused"; readonly message: string };
@@ -61,7 +61,7 @@ export async function openGrants(options: GrantsOptions): Promise<Grants> {
       const problem = grantProblem(claims, { session, node: options.node, incarnation, nowMs: options.clock.wallMs() });
       if (problem?.kind === "refused") return refused(problem.message);
       if (problem?.kind === "void") return { type: "void" };
-      return { type: "granted" };
+      return { type: "granted", devices: claims.devices };
     },
     async [Symbol.asyncDispose]() {
       watch.stop();

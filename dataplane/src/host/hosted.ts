@@ -1,5 +1,6 @@
 // One session on this node: its lane, and what the host keeps beside it.
 import type { Agent } from "@voda/proto/api";
+import type { DeviceShare } from "@voda/proto/grant";
 import type { SessionName, SessionToken } from "@voda/proto/session";
 import type { Failure } from "../invocation.ts";
 import type { Lane, LaneTimer } from "../lane/index.ts";
@@ -10,8 +11,10 @@ export interface Hosted {
   readonly name: SessionName;
   /** As it was when the session was opened last: what it takes of the node is given back the same. */
   agent: Agent;
-  /** Whether a call with a grant waits for it, or has opened it. */
-  granted: boolean;
+  /** What the grant of a call that waits for it, or has opened it, gives of the node's GPUs. */
+  granted: readonly DeviceShare[] | undefined;
+  /** What it holds of them while it is open. */
+  devices: readonly DeviceShare[];
   readonly lane: Lane;
   /** Where its activation runs; it takes its part of the node while there is one. */
   worker: WorkerHandle | undefined;

@@ -15,7 +15,7 @@ import { type SessionName, sessionToken } from "@voda/proto/session";
 import { commandSubject, heartbeatSubject, reportSubject, resyncSubject } from "@voda/proto/wire";
 import { type Nats, startNats, waitUntil } from "@voda/test/kit";
 import pino from "pino";
-import { openReports, type Reports, reportSessionsMax } from "./reports.ts";
+import { type Activated, openReports, type Reports, reportSessionsMax } from "./reports.ts";
 
 const soon = 3_000;
 let nats: Nats;
@@ -23,12 +23,18 @@ let connection: NatsConnection;
 let reports: Reports;
 let got: Report[];
 let incarnation: string;
-let owned: { name: SessionName; epoch: number }[];
+let owned: Activated[];
 let sessions: number;
 let onCommand: () => Promise<CommandResult>;
 
 const nameOf = (i: number): SessionName => ({ namespace: "default", agent: "a", key: `k${i}` });
 const tokenOf = (i: number) => sessionToken(nameOf(i));
+const activated = (i: number, epoch: number): Activated => ({
+  token: tokenOf(i),
+  name: nameOf(i),
+  epoch,
+  devices: [{ uuid: "GPU-1", whole: false, milli: 500, memoryMib: 1 }],
+});
 
 before(async () => {
   nats = await startNats();
@@ -67,8 +73,8 @@ describe("reports", () => {
     waitUntil(() => got.length >= count && got, soon, `${count} reports come`);
 
   test("changes of a moment are one report, and of each session the last one counts", async () => {
-    reports.activated(tokenOf(1), nameOf(1), 3);
-    reports.activated(tokenOf(2), nameOf(2), 1);
+    reports.activated(activated(1, 3));
+    reports.activated(activated(2, 1));
     reports.deactivated(tokenOf(2));
     const [report] = await received(1);
     assert.deepEqual(
@@ -76,14 +82,14 @@ describe("reports", () => {
       ["n1", "first", 1n, false, [tokenOf(2)]],
     );
     assert.deepEqual(
-      report?.activated.map(({ key, epoch }) => [key, epoch]),
-      [["k1", 3n]],
+      report?.activated.map(({ key, epoch, devices }) => [key, epoch, devices.map(({ uuid, milli }) => [uuid, milli])]),
+      [["k1", 3n, [["GPU-1", 500]]]],
     );
   });
 
   test("many changes are several reports in dense order", async () => {
     const count = reportSessionsMax + 1;
-    for (let i = 0; i < count; i += 1) reports.activated(tokenOf(i), nameOf(i), 1);
+    for (let i = 0; i < count; i += 1) reports.activated(activated(i, 1));
     const parts = await received(2);
     assert.deepEqual(
       parts.map(({ sequence, activated }) => [sequence, activated.length]),
@@ -95,16 +101,16 @@ describe("reports", () => {
   });
 
   test("a full report starts with a full part, makes waiting changes void, and is numbered anew in a new life", async () => {
-    reports.activated(tokenOf(1), nameOf(1), 1);
+    reports.activated(activated(1, 1));
     await received(1);
-    owned = Array.from({ length: reportSessionsMax + 5 }, (_, i) => ({ name: nameOf(i), epoch: 2 }));
+    owned = Array.from({ length: reportSessionsMax + 5 }, (_, i) => activated(i, 2));
     reports.deactivated(tokenOf(1));
     incarnation = "second";
     reports.full();
     const [, first, rest] = await received(3);
     assert.deepEqual([first?.incarnation, first?.sequence, first?.full, first?.activated.length], ["second", 1n, true, 1000]);
     assert.deepEqual([rest?.sequence, rest?.full, rest?.activated.length], [2n, false, 5]);
-    reports.activated(tokenOf(9), nameOf(9), 3);
+    reports.activated(activated(9, 3));
     assert.deepEqual((await received(4))[3]?.deactivated, []);
   });
 

@@ -1,6 +1,7 @@
 // What the node tells the control planes, and what they ask of it.
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { Msg, NatsConnection } from "@nats-io/transport-node";
+import type { DeviceShare } from "@voda/proto/grant";
 import {
   type Activation,
   ActivationSchema,
@@ -29,14 +30,22 @@ export interface ReportsOptions {
   readonly incarnation: () => string;
   readonly log: Logger;
   /** Sessions in memory, for full reports. */
-  readonly activations: () => Iterable<{ readonly name: SessionName; readonly epoch: number }>;
+  readonly activations: () => Iterable<Activated>;
   /** How many they are. */
   readonly sessions: () => number;
   readonly onCommand: (command: Command) => Promise<CommandResult>;
 }
 
+/** A session with a durable claim, and what it holds of the node's GPUs. */
+export interface Activated {
+  readonly token: SessionToken;
+  readonly name: SessionName;
+  readonly epoch: number;
+  readonly devices: readonly DeviceShare[];
+}
+
 export interface Reports extends AsyncDisposable {
-  activated(token: SessionToken, name: SessionName, epoch: number): void;
+  activated(session: Activated): void;
   deactivated(token: SessionToken): void;
   /** Tells everything again: after a start and under each new incarnation. */
   full(): void;
@@ -79,7 +88,7 @@ export function openReports(options: ReportsOptions): Reports {
       sequence = 0;
     }
     changes.clear();
-    const all = [...options.activations()].map(({ name, epoch }) => create(ActivationSchema, { ...name, epoch: BigInt(epoch) }));
+    const all = [...options.activations()].map(describe);
     for (let at = 0; at === 0 || at < all.length; at += reportSessionsMax)
       publish(at === 0, all.slice(at, at + reportSessionsMax), []);
   };
@@ -131,8 +140,8 @@ export function openReports(options: ReportsOptions): Reports {
   };
 
   return {
-    activated(token, name, epoch) {
-      change(token, create(ActivationSchema, { ...name, epoch: BigInt(epoch) }));
+    activated(session) {
+      change(session.token, describe(session));
     },
     deactivated(token) {
       change(token, undefined);
@@ -146,4 +155,8 @@ export function openReports(options: ReportsOptions): Reports {
       commands.unsubscribe();
     },
   };
+}
+
+function describe({ name, epoch, devices }: Activated): Activation {
+  return create(ActivationSchema, { ...name, epoch: BigInt(epoch), devices: [...devices] });
 }

@@ -5,6 +5,7 @@ import { type Clock, unreachable } from "@voda/stdx";
 import type { Logger } from "pino";
 import { decodeAnswer } from "../answer.ts";
 import type { Bus } from "../bus/index.ts";
+import { type Device, deviceEnvironment } from "../devices/index.ts";
 import { type Answer, type Failed, fail, type Invocation } from "../invocation.ts";
 import { type CallKind, isIdle, type LaneEffect, type LaneEvent, openLane, stepLane, trimDelayMs } from "../lane/index.ts";
 import type { Membership } from "../membership/index.ts";
@@ -14,7 +15,7 @@ import { type Calls, createCalls, type LiveCall, type Reply } from "./calls.ts";
 import { forward } from "./forward.ts";
 import type { Hosted } from "./hosted.ts";
 import type { FromWorker } from "./messages.ts";
-import type { Reports } from "./reports.ts";
+import type { Activated, Reports } from "./reports.ts";
 import { performOnStore, type StoreParts } from "./store-effects.ts";
 import type { Workers } from "./workers.ts";
 import { createWorld, type NodeWorld } from "./world.ts";
@@ -31,6 +32,8 @@ export interface SessionsOptions extends StoreParts {
   readonly workers: Workers;
   readonly reports: Reports;
   readonly admission: Admission;
+  /** The GPUs of this node. */
+  readonly devices: readonly Device[];
   readonly clock: Clock;
   readonly log: Logger;
   /** `ip:port` of this node's ingress. */
@@ -63,7 +66,7 @@ export class Sessions implements Disposable {
   }
 
   /** Sessions in memory with a durable claim. */
-  *owned(): Iterable<{ readonly name: SessionName; readonly epoch: number }> {
+  *owned(): Iterable<Activated> {
     for (const hosted of this.#hosted.values()) if (hosted.epoch > 0) yield hosted;
   }
 
@@ -155,7 +158,12 @@ export class Sessions implements Disposable {
     return promise;
   }
 
-  order(kind: Exclude<CallKind, "invoke">, name: SessionName, deadlineMs: number, grant?: string): Promise<Answer> {
+  order(
+    kind: Exclude<CallKind, "invoke">,
+    name: SessionName,
+    deadlineMs: number,
+    granted?: Required<Pick<Invocation, "grant" | "devices">>,
+  ): Promise<Answer> {
     const invocation: Invocation = {
       name,
       token: sessionToken(name),
@@ -170,7 +178,8 @@ export class Sessions implements Disposable {
       caller: "control plane",
       traceparent: undefined,
       hops: 0,
-      grant,
+      grant: undefined,
+      ...granted,
     };
     return new Promise((resolve) => void this.enter(kind, invocation, resolve));
   }
@@ -190,7 +199,8 @@ export class Sessions implements Disposable {
       name,
       agent,
       lane,
-      granted: false,
+      granted: undefined,
+      devices: [],
       worker: undefined,
       refused: undefined,
       epoch: 0,
@@ -214,7 +224,7 @@ export class Sessions implements Disposable {
     }
     hosted.calls += 1;
     hosted.usedMs = this.#options.clock.monotonicMs();
-    hosted.granted ||= invocation.grant !== undefined;
+    hosted.granted = invocation.devices ?? hosted.granted;
     const one = laneCall(call);
     if (unreached !== undefined) this.#step(hosted, { type: "undelivered", call: one, kind, incarnation: unreached });
     else if (kind === "invoke") this.#step(hosted, { type: "invoke", call: one });
@@ -283,7 +293,7 @@ export class Sessions implements Disposable {
       case "owned":
         if (hosted.epoch === 0) this.#owned += 1;
         hosted.epoch = effect.epoch;
-        this.#options.reports.activated(hosted.token, hosted.name, effect.epoch);
+        this.#options.reports.activated(hosted);
         if (effect.born) this.#writeName(hosted);
         return;
       case "cold":
@@ -343,17 +353,19 @@ export class Sessions implements Disposable {
   #open(hosted: Hosted, { activation, image, epoch }: Extract<LaneEffect, { type: "open" }>): void {
     const { workers, admission } = this.#options;
     const deployed = workers.of(hosted.name);
-    const refusal =
+    const admitted =
       deployed === undefined
         ? fail("agent_not_found", `agent ${hosted.name.agent} is not deployed any more`)
         : admission.admit(deployed.agent, hosted.granted);
-    if (deployed === undefined || refusal !== undefined) {
-      if (refusal !== undefined) hosted.refused = { activation, failure: refusal.failure };
+    if (deployed === undefined || "failure" in admitted) {
+      if ("failure" in admitted) hosted.refused = { activation, failure: admitted.failure };
       return;
     }
     const { agent, worker } = deployed;
     this.#byActivation.set(activation, hosted);
     hosted.agent = agent;
+    hosted.devices = admitted.devices;
+    this.#logDevices(hosted);
     hosted.worker = worker;
     worker.open(activation);
     worker.send({ type: "open", activation, agent: hosted.name.agent, key: hosted.name.key, origin: epoch });
@@ -364,13 +376,21 @@ export class Sessions implements Disposable {
 
   #close(hosted: Hosted, activation: number): void {
     const { worker } = hosted;
-    hosted.granted = false;
+    // Calls that still wait may open it again with what it held; nothing else may.
+    hosted.granted = worker === undefined ? undefined : hosted.devices;
     hosted.cutPages = [];
     if (worker === undefined) return; // its opening was refused
     this.#byActivation.delete(activation);
     worker.close(activation);
     hosted.worker = undefined;
-    this.#options.admission.release(hosted.agent);
+    this.#options.admission.release(hosted.agent, hosted.devices);
+    hosted.devices = [];
+  }
+
+  #logDevices({ name, devices }: Hosted): void {
+    if (devices.length === 0) return;
+    const environment = deviceEnvironment(this.#options.devices, devices);
+    this.#options.log.info({ session: name, devices, environment }, "session holds devices");
   }
 
   #performOnCall(hosted: Hosted, effect: CallEffect): void {

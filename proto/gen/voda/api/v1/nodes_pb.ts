@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file voda/api/v1/nodes.proto.
  */
 export const file_voda_api_v1_nodes: GenFile = /*@__PURE__*/
-  fileDesc("Chd2b2RhL2FwaS92MS9ub2Rlcy5wcm90bxILdm9kYS5hcGkudjEirgEKBE5vZGUSCgoCaWQYASABKAkSDwoHaW5ncmVzcxgCIAEoCRITCgtpbmNhcm5hdGlvbhgDIAEoCRINCgVyZWFkeRgEIAEoCBIQCghzZXNzaW9ucxgFIAEoDRIoCghjYXBhY2l0eRgGIAEoCzIWLnZvZGEuYXBpLnYxLlJlc291cmNlcxIpCglhbGxvY2F0ZWQYByABKAsyFi52b2RhLmFwaS52MS5SZXNvdXJjZXMiEgoQTGlzdE5vZGVzUmVxdWVzdCI1ChFMaXN0Tm9kZXNSZXNwb25zZRIgCgVub2RlcxgBIAMoCzIRLnZvZGEuYXBpLnYxLk5vZGUyXgoLTm9kZVNlcnZpY2USTwoJTGlzdE5vZGVzEh0udm9kYS5hcGkudjEuTGlzdE5vZGVzUmVxdWVzdBoeLnZvZGEuYXBpLnYxLkxpc3ROb2Rlc1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_voda_api_v1_agents]);
+  fileDesc("Chd2b2RhL2FwaS92MS9ub2Rlcy5wcm90bxILdm9kYS5hcGkudjEi1AEKBE5vZGUSCgoCaWQYASABKAkSDwoHaW5ncmVzcxgCIAEoCRITCgtpbmNhcm5hdGlvbhgDIAEoCRINCgVyZWFkeRgEIAEoCBIQCghzZXNzaW9ucxgFIAEoDRIoCghjYXBhY2l0eRgGIAEoCzIWLnZvZGEuYXBpLnYxLlJlc291cmNlcxIpCglhbGxvY2F0ZWQYByABKAsyFi52b2RhLmFwaS52MS5SZXNvdXJjZXMSJAoHZGV2aWNlcxgIIAMoCzITLnZvZGEuYXBpLnYxLkRldmljZSKCAQoGRGV2aWNlEgwKBHV1aWQYASABKAkSDQoFbW9kZWwYAiABKAkSEgoKbWVtb3J5X21pYhgDIAEoDRIXCg9hbGxvY2F0ZWRfbWlsbGkYBCABKA0SHAoUYWxsb2NhdGVkX21lbW9yeV9taWIYBSABKA0SEAoIc2Vzc2lvbnMYBiABKA0iTQoLRGV2aWNlU2hhcmUSDAoEdXVpZBgBIAEoCRINCgV3aG9sZRgCIAEoCBINCgVtaWxsaRgDIAEoDRISCgptZW1vcnlfbWliGAQgASgNIhIKEExpc3ROb2Rlc1JlcXVlc3QiNQoRTGlzdE5vZGVzUmVzcG9uc2USIAoFbm9kZXMYASADKAsyES52b2RhLmFwaS52MS5Ob2RlMl4KC05vZGVTZXJ2aWNlEk8KCUxpc3ROb2RlcxIdLnZvZGEuYXBpLnYxLkxpc3ROb2Rlc1JlcXVlc3QaHi52b2RhLmFwaS52MS5MaXN0Tm9kZXNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_voda_api_v1_agents]);
 
 /**
  * A data-plane process that hosts sessions.
@@ -68,6 +68,13 @@ export type Node = Message<"voda.api.v1.Node"> & {
    * @generated from field: voda.api.v1.Resources allocated = 7;
    */
   allocated?: Resources | undefined;
+
+  /**
+   * Its GPUs, in the order of their index.
+   *
+   * @generated from field: repeated voda.api.v1.Device devices = 8;
+   */
+  devices: Device[];
 };
 
 /**
@@ -76,6 +83,104 @@ export type Node = Message<"voda.api.v1.Node"> & {
  */
 export const NodeSchema: GenMessage<Node> = /*@__PURE__*/
   messageDesc(file_voda_api_v1_nodes, 0);
+
+/**
+ * A GPU of a node, and what is taken of it.
+ *
+ * @generated from message voda.api.v1.Device
+ */
+export type Device = Message<"voda.api.v1.Device"> & {
+  /**
+   * Id of the device.
+   *
+   * @generated from field: string uuid = 1;
+   */
+  uuid: string;
+
+  /**
+   * Product name.
+   *
+   * @generated from field: string model = 2;
+   */
+  model: string;
+
+  /**
+   * Memory in MiB.
+   *
+   * @generated from field: uint32 memory_mib = 3;
+   */
+  memoryMib: number;
+
+  /**
+   * Thousandths of its time that are taken.
+   *
+   * @generated from field: uint32 allocated_milli = 4;
+   */
+  allocatedMilli: number;
+
+  /**
+   * Memory that is taken, in MiB.
+   *
+   * @generated from field: uint32 allocated_memory_mib = 5;
+   */
+  allocatedMemoryMib: number;
+
+  /**
+   * Sessions that hold it or a share of it.
+   *
+   * @generated from field: uint32 sessions = 6;
+   */
+  sessions: number;
+};
+
+/**
+ * Describes the message voda.api.v1.Device.
+ * Use `create(DeviceSchema)` to create a new message.
+ */
+export const DeviceSchema: GenMessage<Device> = /*@__PURE__*/
+  messageDesc(file_voda_api_v1_nodes, 1);
+
+/**
+ * A share of one GPU, or all of it.
+ *
+ * @generated from message voda.api.v1.DeviceShare
+ */
+export type DeviceShare = Message<"voda.api.v1.DeviceShare"> & {
+  /**
+   * Id of the device.
+   *
+   * @generated from field: string uuid = 1;
+   */
+  uuid: string;
+
+  /**
+   * Never shared with another session.
+   *
+   * @generated from field: bool whole = 2;
+   */
+  whole: boolean;
+
+  /**
+   * Thousandths of the device's time; 1000 of a whole one.
+   *
+   * @generated from field: uint32 milli = 3;
+   */
+  milli: number;
+
+  /**
+   * Memory in MiB.
+   *
+   * @generated from field: uint32 memory_mib = 4;
+   */
+  memoryMib: number;
+};
+
+/**
+ * Describes the message voda.api.v1.DeviceShare.
+ * Use `create(DeviceShareSchema)` to create a new message.
+ */
+export const DeviceShareSchema: GenMessage<DeviceShare> = /*@__PURE__*/
+  messageDesc(file_voda_api_v1_nodes, 2);
 
 /**
  * Request of ListNodes.
@@ -90,7 +195,7 @@ export type ListNodesRequest = Message<"voda.api.v1.ListNodesRequest"> & {
  * Use `create(ListNodesRequestSchema)` to create a new message.
  */
 export const ListNodesRequestSchema: GenMessage<ListNodesRequest> = /*@__PURE__*/
-  messageDesc(file_voda_api_v1_nodes, 1);
+  messageDesc(file_voda_api_v1_nodes, 3);
 
 /**
  * Response of ListNodes.
@@ -111,7 +216,7 @@ export type ListNodesResponse = Message<"voda.api.v1.ListNodesResponse"> & {
  * Use `create(ListNodesResponseSchema)` to create a new message.
  */
 export const ListNodesResponseSchema: GenMessage<ListNodesResponse> = /*@__PURE__*/
-  messageDesc(file_voda_api_v1_nodes, 2);
+  messageDesc(file_voda_api_v1_nodes, 4);
 
 /**
  * Tells about the nodes.

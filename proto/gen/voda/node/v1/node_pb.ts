@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file voda/node/v1/node.proto.
  */
 export const file_voda_node_v1_node: GenFile = /*@__PURE__*/
-  fileDesc("Chd2b2RhL25vZGUvdjEvbm9kZS5wcm90bxIMdm9kYS5ub2RlLnYxIpIBCgVMZWFzZRIMCgRub2RlGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgJEhAKCHN1Y2NlZWRzGAMgASgJEg8KB2luZ3Jlc3MYBCABKAkSKAoIY2FwYWNpdHkYBSABKAsyFi52b2RhLm5vZGUudjEuQ2FwYWNpdHkSCwoDcGlkGAYgASgNEgwKBGRlYWQYByABKAgiUgoIQ2FwYWNpdHkSEQoJY3B1X21pbGxpGAEgASgNEhIKCm1lbW9yeV9taWIYAiABKA0SHwoEZ3B1cxgDIAMoCzIRLnZvZGEubm9kZS52MS5HcHUiNgoDR3B1EgwKBHV1aWQYASABKAkSDQoFbW9kZWwYAiABKAkSEgoKbWVtb3J5X21pYhgDIAEoDSJZCglIZWFydGJlYXQSDAoEbm9kZRgBIAEoCRITCgtpbmNhcm5hdGlvbhgCIAEoCRIQCghzZXNzaW9ucxgDIAEoDRIXCg9yZXBvcnRfc2VxdWVuY2UYBCABKAQiSgoKQWN0aXZhdGlvbhIRCgluYW1lc3BhY2UYASABKAkSDQoFYWdlbnQYAiABKAkSCwoDa2V5GAMgASgJEg0KBWVwb2NoGAQgASgEIo0BCgZSZXBvcnQSDAoEbm9kZRgBIAEoCRITCgtpbmNhcm5hdGlvbhgCIAEoCRIQCghzZXF1ZW5jZRgDIAEoBBIMCgRmdWxsGAQgASgIEisKCWFjdGl2YXRlZBgFIAMoCzIYLnZvZGEubm9kZS52MS5BY3RpdmF0aW9uEhMKC2RlYWN0aXZhdGVkGAYgAygJIhYKBlJlc3luYxIMCgRub2RlGAEgASgJIoUBCgdDb21tYW5kEicKBGtpbmQYASABKA4yGS52b2RhLm5vZGUudjEuQ29tbWFuZEtpbmQSEQoJbmFtZXNwYWNlGAIgASgJEg0KBWFnZW50GAMgASgJEgsKA2tleRgEIAEoCRINCgVncmFudBgFIAEoCRITCgtkZWFkbGluZV9tcxgGIAEoBCJNCg1Db21tYW5kUmVzdWx0EgwKBGNvZGUYASABKAkSDgoGcmVhc29uGAIgASgJEg8KB21lc3NhZ2UYAyABKAkSDQoFZXBvY2gYBCABKAQqcAoLQ29tbWFuZEtpbmQSHAoYQ09NTUFORF9LSU5EX1VOU1BFQ0lGSUVEEAASFgoSQ09NTUFORF9LSU5EX1NMRUVQEAESFQoRQ09NTUFORF9LSU5EX1dBS0UQAhIUChBDT01NQU5EX0tJTkRfRU5EEANiBnByb3RvMw");
+  fileDesc("Chd2b2RhL25vZGUvdjEvbm9kZS5wcm90bxIMdm9kYS5ub2RlLnYxIpIBCgVMZWFzZRIMCgRub2RlGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgJEhAKCHN1Y2NlZWRzGAMgASgJEg8KB2luZ3Jlc3MYBCABKAkSKAoIY2FwYWNpdHkYBSABKAsyFi52b2RhLm5vZGUudjEuQ2FwYWNpdHkSCwoDcGlkGAYgASgNEgwKBGRlYWQYByABKAgiUgoIQ2FwYWNpdHkSEQoJY3B1X21pbGxpGAEgASgNEhIKCm1lbW9yeV9taWIYAiABKA0SHwoEZ3B1cxgDIAMoCzIRLnZvZGEubm9kZS52MS5HcHUiNgoDR3B1EgwKBHV1aWQYASABKAkSDQoFbW9kZWwYAiABKAkSEgoKbWVtb3J5X21pYhgDIAEoDSJZCglIZWFydGJlYXQSDAoEbm9kZRgBIAEoCRITCgtpbmNhcm5hdGlvbhgCIAEoCRIQCghzZXNzaW9ucxgDIAEoDRIXCg9yZXBvcnRfc2VxdWVuY2UYBCABKAQidgoKQWN0aXZhdGlvbhIRCgluYW1lc3BhY2UYASABKAkSDQoFYWdlbnQYAiABKAkSCwoDa2V5GAMgASgJEg0KBWVwb2NoGAQgASgEEioKB2RldmljZXMYBSADKAsyGS52b2RhLm5vZGUudjEuRGV2aWNlU2hhcmUiTQoLRGV2aWNlU2hhcmUSDAoEdXVpZBgBIAEoCRINCgV3aG9sZRgCIAEoCBINCgVtaWxsaRgDIAEoDRISCgptZW1vcnlfbWliGAQgASgNIo0BCgZSZXBvcnQSDAoEbm9kZRgBIAEoCRITCgtpbmNhcm5hdGlvbhgCIAEoCRIQCghzZXF1ZW5jZRgDIAEoBBIMCgRmdWxsGAQgASgIEisKCWFjdGl2YXRlZBgFIAMoCzIYLnZvZGEubm9kZS52MS5BY3RpdmF0aW9uEhMKC2RlYWN0aXZhdGVkGAYgAygJIhYKBlJlc3luYxIMCgRub2RlGAEgASgJIoUBCgdDb21tYW5kEicKBGtpbmQYASABKA4yGS52b2RhLm5vZGUudjEuQ29tbWFuZEtpbmQSEQoJbmFtZXNwYWNlGAIgASgJEg0KBWFnZW50GAMgASgJEgsKA2tleRgEIAEoCRINCgVncmFudBgFIAEoCRITCgtkZWFkbGluZV9tcxgGIAEoBCJNCg1Db21tYW5kUmVzdWx0EgwKBGNvZGUYASABKAkSDgoGcmVhc29uGAIgASgJEg8KB21lc3NhZ2UYAyABKAkSDQoFZXBvY2gYBCABKAQqcAoLQ29tbWFuZEtpbmQSHAoYQ09NTUFORF9LSU5EX1VOU1BFQ0lGSUVEEAASFgoSQ09NTUFORF9LSU5EX1NMRUVQEAESFQoRQ09NTUFORF9LSU5EX1dBS0UQAhIUChBDT01NQU5EX0tJTkRfRU5EEANiBnByb3RvMw");
 
 /**
  * Value of the key `voda_nodes/<node>.<incarnation>`, as JSON: one life of a node.
@@ -222,6 +222,13 @@ export type Activation = Message<"voda.node.v1.Activation"> & {
    * @generated from field: uint64 epoch = 4;
    */
   epoch: bigint;
+
+  /**
+   * What it holds of the node's GPUs.
+   *
+   * @generated from field: repeated voda.node.v1.DeviceShare devices = 5;
+   */
+  devices: DeviceShare[];
 };
 
 /**
@@ -230,6 +237,48 @@ export type Activation = Message<"voda.node.v1.Activation"> & {
  */
 export const ActivationSchema: GenMessage<Activation> = /*@__PURE__*/
   messageDesc(file_voda_node_v1_node, 4);
+
+/**
+ * A share of one GPU, or all of it.
+ *
+ * @generated from message voda.node.v1.DeviceShare
+ */
+export type DeviceShare = Message<"voda.node.v1.DeviceShare"> & {
+  /**
+   * Id of the device.
+   *
+   * @generated from field: string uuid = 1;
+   */
+  uuid: string;
+
+  /**
+   * Never shared with another session.
+   *
+   * @generated from field: bool whole = 2;
+   */
+  whole: boolean;
+
+  /**
+   * Thousandths of the device's time; 1000 of a whole one.
+   *
+   * @generated from field: uint32 milli = 3;
+   */
+  milli: number;
+
+  /**
+   * Memory in MiB.
+   *
+   * @generated from field: uint32 memory_mib = 4;
+   */
+  memoryMib: number;
+};
+
+/**
+ * Describes the message voda.node.v1.DeviceShare.
+ * Use `create(DeviceShareSchema)` to create a new message.
+ */
+export const DeviceShareSchema: GenMessage<DeviceShare> = /*@__PURE__*/
+  messageDesc(file_voda_node_v1_node, 5);
 
 /**
  * `v.cp.report.<node>`: what changed in the node's memory, at most one per 20 ms.
@@ -285,7 +334,7 @@ export type Report = Message<"voda.node.v1.Report"> & {
  * Use `create(ReportSchema)` to create a new message.
  */
 export const ReportSchema: GenMessage<Report> = /*@__PURE__*/
-  messageDesc(file_voda_node_v1_node, 5);
+  messageDesc(file_voda_node_v1_node, 6);
 
 /**
  * `v.cp.resync`: asks every node for a full report; sent by a control plane that starts or sees a gap.
@@ -306,7 +355,7 @@ export type Resync = Message<"voda.node.v1.Resync"> & {
  * Use `create(ResyncSchema)` to create a new message.
  */
 export const ResyncSchema: GenMessage<Resync> = /*@__PURE__*/
-  messageDesc(file_voda_node_v1_node, 6);
+  messageDesc(file_voda_node_v1_node, 7);
 
 /**
  * `v.cp.command.<node>`: a NATS request; the answer is a CommandResult.
@@ -362,7 +411,7 @@ export type Command = Message<"voda.node.v1.Command"> & {
  * Use `create(CommandSchema)` to create a new message.
  */
 export const CommandSchema: GenMessage<Command> = /*@__PURE__*/
-  messageDesc(file_voda_node_v1_node, 7);
+  messageDesc(file_voda_node_v1_node, 8);
 
 /**
  * Answer to a Command.
@@ -404,7 +453,7 @@ export type CommandResult = Message<"voda.node.v1.CommandResult"> & {
  * Use `create(CommandResultSchema)` to create a new message.
  */
 export const CommandResultSchema: GenMessage<CommandResult> = /*@__PURE__*/
-  messageDesc(file_voda_node_v1_node, 8);
+  messageDesc(file_voda_node_v1_node, 9);
 
 /**
  * What a control plane asks of a node.

@@ -1,0 +1,54 @@
+// The benches of placement: programs of the control plane, which is not part of the command itself; each runs as a child.
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { text as readAll } from "node:stream/consumers";
+import { CliError, type ExitCode, exitCodes } from "../failure.ts";
+import { programs } from "../programs.ts";
+
+/** What `voda bench --help` says of them; their flags are told by `voda bench NAME --help`. */
+export const placementBenches = [
+  { name: "placement", summary: "GPUs that each policy leaves unallocated while sessions arrive" },
+  { name: "placement-churn", summary: "demand that each policy rejects while sessions come and go" },
+  { name: "placement-speed", summary: "time of one placement in a pool that is 92 percent full" },
+] as const;
+
+/** The flags of one of them, as its help shows them. */
+export function flagsOf(name: string): string {
+  return execFileSync(process.execPath, [programs().placementBench, name, "--help"], { encoding: "utf8" });
+}
+
+/** The line of a child with its own failure; other lines tell how far it is. */
+const FAILURE = "error: ";
+
+/** Runs one of them and returns what it printed. @throws CliError with the child's own words */
+export async function runPlacementBench(name: string, args: readonly string[], say: (line: string) => void): Promise<string> {
+  const child = spawn(process.execPath, [programs().placementBench, name, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  using _stop = stopWith(() => child.kill("SIGKILL"));
+  let failure: string | undefined;
+  createInterface({ input: child.stderr }).on("line", (line) => {
+    if (line.startsWith(FAILURE)) failure = line.slice(FAILURE.length);
+    else say(line);
+  });
+  const [printed, [code]] = await Promise.all([readAll(child.stdout), once(child, "close")]);
+  if (code === 0) return printed.trimEnd();
+  if (printed !== "") say(printed.trimEnd());
+  throw new CliError(`bench ${name}: ${failure ?? `ended with code ${String(code)}; the lines above say why`}`, exitCodeOf(code));
+}
+
+const exitCodeOf = (code: unknown): ExitCode => (code === exitCodes.usage ? exitCodes.usage : exitCodes.error);
+
+/** The child dies with this process, however it is asked to end. */
+function stopWith(stop: () => void): Disposable {
+  const onSignal = (signal: NodeJS.Signals): void => {
+    stop();
+    process.kill(process.pid, signal);
+  };
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  for (const signal of signals) process.once(signal, onSignal);
+  return {
+    [Symbol.dispose]() {
+      for (const signal of signals) process.off(signal, onSignal);
+    },
+  };
+}

@@ -1,0 +1,43 @@
+// PlacementService: why sessions are where they are, and what was counted.
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { PlacementService } from "@voda/proto/api";
+import { sessionToken } from "@voda/proto/session";
+import { ControlError } from "../errors.ts";
+import { describeRefusal } from "../placement/index.ts";
+import { type Decision, explain, type Scheduler } from "../scheduler/index.ts";
+import { nameOf } from "./session-service.ts";
+
+export function placementService({ scheduler }: { readonly scheduler: Scheduler }): ServiceImpl<typeof PlacementService> {
+  return {
+    explainPlacement(request) {
+      const name = nameOf(request.session);
+      const decision = scheduler.decisionOf(sessionToken(name));
+      if (decision !== undefined) return { decision: describe(decision) };
+      const session = `${name.agent}/${name.key}`;
+      const why = "it was not placed by this control plane, or long ago; put it to sleep and call it again";
+      throw ControlError.of("decision_not_found", `no decision about session ${session} is known: ${why}`);
+    },
+    getPlacementCounters() {
+      const { decisions, refusals, strandedMilli } = scheduler.counters();
+      const counts = [...refusals].map(([reason, count]) => [reason, BigInt(count)] as const);
+      return { decisions: BigInt(decisions), refusals: Object.fromEntries(counts), strandedGpuMilli: strandedMilli };
+    },
+  };
+}
+
+function describe(decision: Decision) {
+  const { name, decidedMs, outcome, policy, nodes } = decision;
+  const { failed: counts, candidates } = explain(decision);
+  const failed = Object.entries(counts).filter(([, count]) => count > 0);
+  return {
+    session: name,
+    decidedMs: BigInt(Math.floor(decidedMs)),
+    policy,
+    nodes,
+    failed: Object.fromEntries(failed),
+    candidates: candidates.map(({ node, score }) => ({ node, score: [...score] })),
+    ...(outcome.kind === "plan"
+      ? { node: outcome.node, devices: [...outcome.allocation.devices], message: `placed on ${outcome.node}` }
+      : { message: describeRefusal(outcome), ...(outcome.nearest !== undefined && { nearest: outcome.nearest }) }),
+  };
+}

@@ -1,0 +1,71 @@
+// What sessions in memory hold of this node's GPUs. The node is the authority: no device is ever given beyond what it has, and none is
+// held whole and shared at once, whatever a grant says.
+import type { DeviceShare } from "@voda/proto/grant";
+import type { Device } from "./device.ts";
+
+export interface DeviceBooks {
+  /** Takes all of the shares or none of them; a text says which one does not fit, and why. */
+  take(shares: readonly DeviceShare[]): string | undefined;
+  /** Gives back exactly what was taken. */
+  give(shares: readonly DeviceShare[]): void;
+}
+
+const milliWhole = 1000;
+
+interface Held {
+  milli: number;
+  memoryMib: number;
+  sessions: number;
+  isWhole: boolean;
+}
+
+export function createDeviceBooks(devices: readonly Device[]): DeviceBooks {
+  const byUuid = new Map(devices.map((device) => [device.uuid, device]));
+  const held = new Map<string, Held>(devices.map(({ uuid }) => [uuid, { milli: 0, memoryMib: 0, sessions: 0, isWhole: false }]));
+
+  const problemOf = (share: DeviceShare): string | undefined => {
+    const device = byUuid.get(share.uuid);
+    const used = held.get(share.uuid);
+    if (device === undefined || used === undefined) return `this node has no GPU ${share.uuid}`;
+    if (used.isWhole) return `GPU ${share.uuid} is taken whole`;
+    if (share.whole)
+      return used.sessions === 0 ? undefined : `GPU ${share.uuid} is shared by ${used.sessions} sessions, not free as a whole`;
+    return (
+      lack("thousandths", share.milli, used.milli, milliWhole) ?? lack("MiB", share.memoryMib, used.memoryMib, device.memoryMib)
+    );
+    function lack(what: string, wanted: number, taken: number, all: number): string | undefined {
+      if (!Number.isInteger(wanted) || wanted < 0) return `${wanted} ${what} of GPU ${share.uuid} are no amount`;
+      return taken + wanted <= all
+        ? undefined
+        : `${wanted} ${what} of GPU ${share.uuid} do not fit: ${taken} of ${all} are taken`;
+    }
+  };
+  const change = (share: DeviceShare, sign: 1 | -1): void => {
+    const used = held.get(share.uuid);
+    if (used === undefined) return;
+    used.sessions += sign;
+    if (share.whole) {
+      used.isWhole = sign === 1;
+    } else {
+      used.milli += sign * share.milli;
+      used.memoryMib += sign * share.memoryMib;
+    }
+  };
+
+  return {
+    take(shares) {
+      for (const [at, share] of shares.entries()) {
+        const problem = problemOf(share);
+        if (problem !== undefined) {
+          for (const taken of shares.slice(0, at)) change(taken, -1);
+          return problem;
+        }
+        change(share, 1);
+      }
+      return undefined;
+    },
+    give(shares) {
+      for (const share of shares) change(share, -1);
+    },
+  };
+}

@@ -1,0 +1,156 @@
+// Sessions on GPUs through the whole mesh: two nodes of one machine that declares two GPUs; each session takes half of one.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { SessionStatus } from "@voda/proto/api";
+import { connectApi } from "../../../cli/src/api.ts";
+import { programs } from "../../../cli/src/programs.ts";
+import { type Called, call, type RunningMesh, refusal, startMesh, waitUntil } from "../kit/index.ts";
+
+const config = fileURLToPath(new URL("../agents/gpu.config.ts", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "voda-gpus-"));
+const gpusFile = join(folder, "gpus.json");
+let mesh: RunningMesh;
+
+before(async () => {
+  const gpus = ["GPU-a", "GPU-b"].map((uuid) => ({ uuid, model: "H200", memoryMib: 143_771, vendor: "nvidia" }));
+  writeFileSync(gpusFile, JSON.stringify(gpus));
+  mesh = await startMesh({ command: [programs().cli, "up", "--config", config, "--gpus", gpusFile], nodes: 2 });
+});
+after(async () => {
+  await mesh[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true });
+});
+
+/** Of nodes and of the control plane alike: the reason is in the ErrorInfo, whose text parts are plain. */
+function reasonOf({ body }: Called): string | undefined {
+  const { details } = body as { details?: { type: string; value: string }[] };
+  const info = details?.find(({ type }) => type === "google.rpc.ErrorInfo")?.value ?? "";
+  return /[a-z_]+(?=\W*voda\.dev)/.exec(Buffer.from(info, "base64").toString("latin1"))?.[0];
+}
+const voda = async (...args: string[]): Promise<string> =>
+  (await promisify(execFile)(process.execPath, [programs().cli, ...args, "--url", mesh.url])).stdout;
+const add = (key: string): Promise<Called> => call(mesh.url, `model/${key}/add`, { input: 1 });
+/** Thousandths of GPUs that the control plane has on its books, per node. */
+const allocated = async (): Promise<number[]> => {
+  const { nodes } = await connectApi(mesh.url).nodes.listNodes({});
+  return nodes.map((node) => node.allocated?.gpuMilli ?? 0);
+};
+const settles = (milli: readonly number[], what: string): Promise<unknown> =>
+  waitUntil(async () => JSON.stringify(await allocated()) === JSON.stringify(milli), 10_000, what);
+/** As a client that tries again: `unavailable` is a node or control plane that is being started again. */
+const runs = (key: string): Promise<unknown> => waitUntil(async () => (await add(key)).status === 200, 15_000, `${key} has run`);
+
+test("two sessions fill each GPU, and the next is refused with a reason to act on", async () => {
+  for (const key of ["k0", "k1", "k2", "k3"]) assert.equal((await add(key)).body, 1);
+  await settles([1000, 1000], "both GPUs are full");
+  const refused = await add("k4");
+  assert.equal(refused.status, 429);
+  assert.equal(reasonOf(refused), "no_capacity");
+  assert.match(
+    refusal(refused).message ?? "",
+    /^none of 2 nodes fits \(gpu_\w+: 2\); nearest is n[12]: gpu_\w+ wanted \d+, free 0$/,
+  );
+  assert.equal((await add("k0")).body, 2);
+});
+
+/** The control plane hears of a session that has just run a moment later, and puts only what it knows to sleep. */
+async function putToSleep(key: string): Promise<void> {
+  const { sessions } = connectApi(mesh.url);
+  const session = { agent: "model", key };
+  const isAwake = async (): Promise<boolean> => (await sessions.getSession({ session })).session?.status === SessionStatus.AWAKE;
+  await waitUntil(isAwake, 5_000, `${key} is known to be awake`);
+  await sessions.sleepSession({ session });
+}
+
+interface Explained {
+  readonly node?: string;
+  readonly policy: string;
+  readonly nodes: number;
+  readonly devices?: { uuid: string; milli: number; memoryMib: number }[];
+  readonly candidates?: { node: string; score: number[] }[];
+  readonly failed?: Record<string, number>;
+  readonly nearest?: { node: string };
+}
+const explain = async (key: string): Promise<Explained> =>
+  JSON.parse(await voda("explain", "placement", `model/${key}`, "--json")) as Explained;
+
+test("voda explains why a session is on its GPU, and why another is on none", async () => {
+  const placed = await explain("k1");
+  assert.deepEqual(
+    [placed.nodes, placed.devices?.length, placed.devices?.[0]?.milli, placed.devices?.[0]?.memoryMib],
+    [2, 1, 500, 1000],
+  );
+  assert.deepEqual(
+    placed.candidates?.map(({ node }) => node),
+    [placed.node, placed.node === "n1" ? "n2" : "n1"],
+  );
+  const refused = await explain("k4");
+  assert.equal(refused.node ?? "", "");
+  assert.equal(
+    Object.values(refused.failed ?? {}).reduce((sum, count) => sum + count, 0),
+    2,
+  );
+  assert.match(refused.nearest?.node ?? "", /^n[12]$/);
+  assert.match(await voda("explain", "placement", "model/k1"), /^model\/k1: placed on n[12], decided by \w+ at /);
+  await assert.rejects(voda("explain", "placement", "model/nobody"), {
+    code: 3,
+    stderr: /no decision about session model\/nobody is known/,
+  });
+});
+
+test("voda top shows what is taken of each GPU, and the counters", async () => {
+  const { nodes, placement } = JSON.parse(await voda("top", "--json")) as {
+    nodes: { devices: { allocatedMilli: number; sessions: number }[] }[];
+    placement: { decisions: string; refusals: Record<string, string>; strandedGpuMilli: number };
+  };
+  assert.deepEqual(
+    nodes.flatMap(({ devices }) => devices.map((one) => [one.allocatedMilli, one.sessions])),
+    [
+      [1000, 2],
+      [1000, 2],
+    ],
+  );
+  assert.ok(Number(placement.decisions) >= 5 && Object.values(placement.refusals).length > 0);
+  assert.equal(placement.strandedGpuMilli, 0);
+  const screen = await voda("top", "--once");
+  assert.match(screen, /^GPU-a +n1 +H200 +2 +100 % +2000 of 143771 MiB$/m);
+});
+
+test("a session that sleeps frees its half, and waits for another when it wakes", async () => {
+  await putToSleep("k0");
+  await runs("k4");
+  assert.equal(reasonOf(await add("k0")), "no_capacity");
+  await putToSleep("k4");
+  await waitUntil(async () => (await add("k0")).body === 3, 10_000, "k0 woke with its state");
+});
+
+test("a control plane that is killed overbooks nothing when it is back", async () => {
+  const [controlplane] = mesh.describe().controlplanes;
+  const pid = controlplane?.pid ?? 0;
+  process.kill(pid, "SIGKILL");
+  const isBack = async (): Promise<boolean> => {
+    const now = mesh.describe().controlplanes[0]?.pid ?? 0;
+    // Without the control plane nobody places it, with a new one nobody finds room for it.
+    const answered = await add("k5");
+    assert.equal(reasonOf(answered), "no_capacity", JSON.stringify(answered.body));
+    return now !== 0 && now !== pid && (refusal(answered).message ?? "").startsWith("none of 2 nodes fits");
+  };
+  await waitUntil(isBack, 15_000, "the new control plane refuses");
+  assert.deepEqual(await allocated(), [1000, 1000]);
+  for (const key of ["k0", "k1", "k2", "k3"]) assert.equal((await add(key)).status, 200);
+});
+
+test("a node that is killed gives its GPU back, and its sessions find room elsewhere or there again", async () => {
+  const node = mesh.describe().nodes[0];
+  process.kill(node?.pid ?? 0, "SIGKILL");
+  await settles([0, 1000], "the killed node's GPU is free");
+  for (const key of ["k0", "k1", "k2", "k3"]) await runs(key);
+  await settles([1000, 1000], "its sessions are back");
+  assert.equal(reasonOf(await add("k6")), "no_capacity");
+});

@@ -1,4 +1,3 @@
-export { codeNumbers } from "./code.ts";
 export {
   FrameCursor,
   FrameError,

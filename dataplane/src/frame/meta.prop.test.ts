@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { grpcCodes } from "@voda/proto/errors";
 import { type Code, reasons } from "@voda/proto/wire";
 import * as fc from "fast-check";
 import type { Failure } from "../invocation.ts";
-import { codeNumbers } from "./code.ts";
 import { FrameError } from "./frame.ts";
 import { decodeFailure, decodeInvocationMeta, encodeFailure, encodeInvocationMeta, type InvocationMeta } from "./meta.ts";
 
@@ -24,7 +24,7 @@ const meta: fc.Arbitrary<InvocationMeta> = fc
   .map((one) => ({ ...one, bodyHash: one.id === undefined ? new Uint8Array(16) : one.bodyHash }));
 const failure: fc.Arbitrary<Failure> = fc
   .record({
-    code: fc.constantFrom(...(Object.keys(codeNumbers) as Code[])),
+    code: fc.constantFrom(...(Object.keys(grpcCodes) as Code[])),
     reason: fc.constantFrom(...Object.keys(reasons)),
     message: fc.string({ unit: "grapheme" }),
     retryAfterMs: fc.option(fc.nat(), { nil: undefined }),

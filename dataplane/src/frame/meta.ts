@@ -1,8 +1,9 @@
 // The meta block of a frame: entries `tag u8, value` in ascending order of their tags, each at most once, absent where there is nothing
 // to say. Name, token, method, deadline and body of an invocation travel elsewhere in the frame.
+import { grpcCodes } from "@voda/proto/errors";
 import { ByteReader, ByteWriter, DecodeError } from "@voda/stdx";
 import type { Content, Failure, Invocation } from "../invocation.ts";
-import { codeNumbers, codeOf } from "./code.ts";
+import { codeOf } from "./code.ts";
 import { FrameError } from "./frame.ts";
 
 export type InvocationMeta = Pick<
@@ -79,7 +80,7 @@ export function decodeInvocationMeta(bytes: Uint8Array): InvocationMeta {
 export function encodeFailure(failure: Failure): Uint8Array<ArrayBuffer> {
   const out = new ByteWriter(128);
   out.u8(CODE);
-  out.u8(codeNumbers[failure.code]);
+  out.u8(grpcCodes[failure.code]);
   text(out, REASON, failure.reason);
   text(out, MESSAGE, failure.message);
   if (failure.retryAfterMs !== undefined) {

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { grpcCodes } from "@voda/proto/errors";
 import type { Code } from "@voda/proto/wire";
 import * as fc from "fast-check";
-import { codeNumbers, FrameCursor, FrameError, type FrameFields, frameLength, frameMemory, writeFrame } from "../frame/index.ts";
+import { FrameCursor, FrameError, type FrameFields, frameLength, frameMemory, writeFrame } from "../frame/index.ts";
 import { type FromWorker, fromWorkerFrame, readFromWorker, readToWorker, type ToWorker, toWorkerFrame } from "./messages.ts";
 
 const u32 = fc.integer({ min: 0, max: 0xffffffff });
@@ -29,7 +30,7 @@ const toWorker: fc.Arbitrary<ToWorker> = fc.oneof(
   record({ type: is("cancel"), activation: u32, call: u32, why }),
 );
 const failure = record({
-  code: fc.constantFrom(...(Object.keys(codeNumbers) as Code[])),
+  code: fc.constantFrom(...(Object.keys(grpcCodes) as Code[])),
   reason: text,
   message: text,
 });

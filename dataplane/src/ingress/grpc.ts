@@ -1,6 +1,6 @@
 // gRPC's messages on the wire: 5 bytes of flags and length, then the message; and how its trailers say an error.
+import { grpcCodes } from "@voda/proto/errors";
 import { bodyBytesMax } from "@voda/proto/wire";
-import { codeNumbers } from "../frame/index.ts";
 import type { Failure } from "../invocation.ts";
 import { trailerDetailsBytesMax, trailerMessageBytesMax } from "./limits.ts";
 import { type Refusal, refuse, unimplemented } from "./refusal.ts";
@@ -59,7 +59,7 @@ export function errorTrailers(failure: Failure): Record<string, string> {
   let details = statusBytes({ ...failure, message });
   if (details.length > trailerDetailsBytesMax) details = statusBytes({ ...failure, message, metadata: {} });
   return {
-    "grpc-status": String(codeNumbers[failure.code]),
+    "grpc-status": String(grpcCodes[failure.code]),
     "grpc-message": encodeMessage(message),
     "grpc-status-details-bin": Buffer.from(details).toString("base64").replaceAll("=", ""),
   };

@@ -1,16 +1,18 @@
 // Bid-price fit: every rest of a node has a price, made from what is being asked for; a request goes where it destroys
 // the least value. The prices of the pieces come from `fraction-prices.ts`, the value of a node from `node-value.ts`;
 // while sessions come and go, GPUs that the next request could not use count too (`expected-fragments.ts`).
-import type { Books } from "./books.ts";
+import { type Books, grown } from "./books.ts";
 import { type ExpectedFragments, expectedFragments } from "./expected-fragments.ts";
 import { type Kind, milliOn } from "./kind.ts";
-import { type Classes, CORE_MILLI, classesOf } from "./node-classes.ts";
+import { type Classes, CORE_MILLI, classesOf, classify, NO_CLASS } from "./node-classes.ts";
 import { type NodeValue, nodeValue, type Tuning } from "./node-value.ts";
 import type { Outlook, Policy } from "./policy.ts";
 import { gpuMilliWhole } from "./resources.ts";
 
 /** Costs are whole numbers of a hundredth of a GPU's value: nodes that differ by less are equal, and the fullest wins. */
 const COST_PER_GPU = 100;
+/** A node whose class has no prices yet is taken after all others: its rests may be worth anything. */
+const COST_UNPRICED = 2 ** 30;
 
 /** From filling (churn 0) to steady (1): slack between nodes is worth less and whole sets of GPUs are worth more. */
 export function tuningFor(churn: number): Tuning {
@@ -30,6 +32,7 @@ export function bpfWith(books: Books, tuningOf: (churn: number) => Tuning): Poli
     cost: (node, kind) => prices.cost(node, kind),
     chosen: prices.chosen,
     adopt: (outlook) => prices.adopt(outlook),
+    nodeChanged: (node) => prices.nodeChanged(node),
   };
 }
 
@@ -38,16 +41,18 @@ class NodePrices {
   readonly chosen = { device: -1 };
   readonly #books: Books;
   readonly #tuningOf: (churn: number) => Tuning;
-  readonly #classes: Classes;
+  #classes: Classes;
+  /** Nodes came or went since the classes were made. */
+  #isOutdated = false;
   #fragmentWeight = 0;
   #value: NodeValue;
   #fragments: ExpectedFragments;
 
-  readonly #version: Int32Array;
+  #version: Int32Array;
   /** Value of all rests of the node's devices, their milli, and the worth of the node with them. */
-  readonly #rests: Float64Array;
-  readonly #milli: Int32Array;
-  readonly #worth: Float64Array;
+  #rests: Float64Array;
+  #milli: Int32Array;
+  #worth: Float64Array;
 
   constructor(books: Books, tuningOf: (churn: number) => Tuning) {
     this.#books = books;
@@ -55,14 +60,29 @@ class NodePrices {
     this.#classes = classesOf(books);
     this.#value = nodeValue(books, { mix: [], tuning: tuningOf(0), classes: this.#classes.classes });
     this.#fragments = expectedFragments(books, [], this.#classes.classes);
-    this.#version = new Int32Array(books.count);
-    this.#rests = new Float64Array(books.count);
-    this.#milli = new Int32Array(books.count);
-    this.#worth = new Float64Array(books.count);
+    this.#version = new Int32Array(books.capacity);
+    this.#rests = new Float64Array(books.capacity);
+    this.#milli = new Int32Array(books.capacity);
+    this.#worth = new Float64Array(books.capacity);
+  }
+
+  nodeChanged(node: number): boolean {
+    const { capacity, gpus } = this.#books;
+    if (node >= this.#version.length) {
+      this.#version = grown(this.#version, capacity);
+      this.#rests = grown(this.#rests, capacity);
+      this.#milli = grown(this.#milli, capacity);
+      this.#worth = grown(this.#worth, capacity);
+    }
+    this.#isOutdated = true;
+    classify(this.#books, this.#classes, node);
+    return gpus[node] !== 0 && this.#classes.classOf[node] === NO_CLASS;
   }
 
   adopt({ mix, churn }: Outlook): void {
     const tuning = this.#tuningOf(churn);
+    if (this.#isOutdated) this.#classes = classesOf(this.#books);
+    this.#isOutdated = false;
     const { classes } = this.#classes;
     this.#fragmentWeight = tuning.fragmentWeight;
     this.#value = nodeValue(this.#books, { mix, tuning, classes });
@@ -71,6 +91,8 @@ class NodePrices {
   }
 
   cost(node: number, kind: Kind): number {
+    if (this.#books.gpus[node] === 0) return 0;
+    if (this.#classes.classOf[node] === NO_CLASS) return COST_UNPRICED;
     if (this.#version[node] !== this.#books.version[node]) this.#measure(node);
     if (kind.isFraction) return this.#costOfFraction(node, kind);
     const count = kind.gpuCount;

@@ -2,7 +2,7 @@
 // pass over memory. Every change bumps the node's version; caches and plans compare versions.
 import { assert } from "@voda/stdx";
 import { cardMemoryOn, type Kind, milliOn } from "./kind.ts";
-import { type NodeSpec, nodesProblem } from "./node-spec.ts";
+import { joinProblem, type NodeSpec, nodesProblem } from "./node-spec.ts";
 import { gpuMilliWhole } from "./resources.ts";
 
 /** Modes of a device: they are never mixed on one device. */
@@ -18,88 +18,225 @@ export class BooksError extends Error {
   override readonly name = "BooksError";
 }
 
+type Lane = Int32Array | Int16Array | Uint8Array | Float64Array;
+
+/** The same numbers with room for more; the rest is `fill`. */
+export function grown<T extends Lane | Int8Array>(lane: T, length: number, fill = 0): T {
+  const longer = new (lane.constructor as new (length: number) => T)(length);
+  longer.fill(fill, lane.length);
+  longer.set(lane);
+  return longer;
+}
+
 export class Books {
-  readonly specs: readonly NodeSpec[];
-  /** Nodes. */
-  readonly count: number;
+  /** By slot: a node that leaves leaves a slot without a spec, which the next one takes. */
+  readonly specs: (NodeSpec | undefined)[] = [];
+  /** Slots in use, those of nodes that left included: every loop over nodes ends here. */
+  count = 0;
+  /** Slots that the lanes have room for. */
+  capacity: number;
   /** Devices are numbered node * stride + position. */
-  readonly stride: number;
-  readonly models: readonly string[];
+  stride: number;
+  /** Every model that a node had; a model keeps its number when its last node leaves. */
+  readonly models: string[] = [];
 
-  readonly isReady: Uint8Array;
-  readonly cpuMilli: Int32Array;
+  isReady: Uint8Array;
+  cpuMilli: Int32Array;
   /** Fractions of a MiB occur: see `defaultMemoryMib`. */
-  readonly memoryMib: Float64Array;
-  readonly diskMib: Int32Array;
-  readonly cpuCapacity: Int32Array;
-  readonly gpus: Uint8Array;
+  memoryMib: Float64Array;
+  diskMib: Int32Array;
+  cpuCapacity: Int32Array;
+  memoryCapacity: Float64Array;
+  gpus: Uint8Array;
   /** Devices without a session, per node. */
-  readonly idleGpus: Uint8Array;
+  idleGpus: Uint8Array;
   /** Free milli over all devices of a node. */
-  readonly gpuMilli: Int32Array;
-  readonly sessions: Int32Array;
+  gpuMilli: Int32Array;
+  sessions: Int32Array;
   /** Sessions per node and size of GPU request. */
-  readonly hosted: Int32Array;
-  readonly version: Int32Array;
-  readonly blockVersion: Int32Array;
+  hosted: Int32Array;
+  /** 0 in a slot that never had a node: kept costs of version 0 were never made. */
+  version: Int32Array;
+  /** Never 0: the last block may have no node yet. */
+  blockVersion: Int32Array;
 
-  readonly deviceModel: Uint8Array;
-  readonly cardMemoryMib: Int32Array;
-  readonly deviceMode: Uint8Array;
-  readonly deviceMilli: Int16Array;
-  readonly deviceMemoryMib: Int32Array;
+  deviceModel: Uint8Array;
+  cardMemoryMib: Int32Array;
+  deviceMode: Uint8Array;
+  deviceMilli: Int16Array;
+  deviceMemoryMib: Int32Array;
   /** Milli that a next fraction could get of a device when its memory is counted too. */
-  readonly deviceRoom: Int16Array;
-  readonly deviceOwner: Int32Array;
-  readonly deviceSessions: Int32Array;
+  deviceRoom: Int16Array;
+  deviceOwner: Int32Array;
+  deviceSessions: Int32Array;
 
-  readonly capacityMilli: number;
+  capacityMilli = 0;
   usedMilli = 0;
+  /** The largest node that was ever there: what scores are normalised by. */
+  largestCpuMilli = 1;
+  largestGpus = 1;
+
+  readonly #slots = new Map<string, number>();
+  readonly #left: number[] = [];
 
   /** @throws BooksError that names the node and the limit. */
   constructor(specs: readonly NodeSpec[]) {
     const problem = nodesProblem(specs);
     if (problem !== undefined) throw new BooksError(problem);
-    const count = specs.length;
-    this.specs = specs;
-    this.count = count;
+    const slots = Math.max(1, specs.length);
+    this.capacity = slots;
     this.stride = specs.reduce((most, node) => Math.max(most, node.gpus.length), 1);
-    this.models = [...new Set(specs.flatMap((node) => node.gpus.map((gpu) => gpu.model)))];
-    this.isReady = new Uint8Array(count).fill(1);
-    this.cpuMilli = Int32Array.from(specs, (node) => node.cpuMilli);
-    this.cpuCapacity = this.cpuMilli.slice();
-    this.memoryMib = Float64Array.from(specs, (node) => node.memoryMib);
-    this.diskMib = Int32Array.from(specs, (node) => node.diskMib);
-    this.gpus = Uint8Array.from(specs, (node) => node.gpus.length);
-    this.idleGpus = this.gpus.slice();
-    this.gpuMilli = Int32Array.from(specs, (node) => node.gpus.length * gpuMilliWhole);
-    this.sessions = new Int32Array(count);
-    this.hosted = new Int32Array(count * hostedLanes);
-    this.version = new Int32Array(count).fill(1);
-    this.blockVersion = new Int32Array((count >> blockBits) + 1).fill(1);
-    const devices = count * this.stride;
+    this.isReady = new Uint8Array(slots);
+    this.cpuMilli = new Int32Array(slots);
+    this.cpuCapacity = new Int32Array(slots);
+    this.memoryMib = new Float64Array(slots);
+    this.memoryCapacity = new Float64Array(slots);
+    this.diskMib = new Int32Array(slots);
+    this.gpus = new Uint8Array(slots);
+    this.idleGpus = new Uint8Array(slots);
+    this.gpuMilli = new Int32Array(slots);
+    this.sessions = new Int32Array(slots);
+    this.hosted = new Int32Array(slots * hostedLanes);
+    this.version = new Int32Array(slots);
+    this.blockVersion = new Int32Array((slots >> blockBits) + 1).fill(1);
+    const devices = slots * this.stride;
     this.deviceModel = new Uint8Array(devices);
     this.cardMemoryMib = new Int32Array(devices);
     this.deviceMode = new Uint8Array(devices);
     this.deviceMilli = new Int16Array(devices);
+    this.deviceMemoryMib = new Int32Array(devices);
     this.deviceRoom = new Int16Array(devices);
     this.deviceOwner = new Int32Array(devices).fill(NO_OWNER);
     this.deviceSessions = new Int32Array(devices);
-    const modelNumbers = new Map(this.models.map((model, i) => [model, i]));
-    for (const [node, spec] of specs.entries()) {
-      for (const [i, gpu] of spec.gpus.entries()) {
-        const device = node * this.stride + i;
-        this.deviceModel[device] = modelNumbers.get(gpu.model) ?? 0;
-        this.cardMemoryMib[device] = gpu.memoryMib;
-        this.deviceMilli[device] = gpuMilliWhole;
-        this.deviceRoom[device] = gpuMilliWhole;
-      }
+    for (const spec of specs) this.#seat(spec);
+  }
+
+  /** Nodes that are there. */
+  get nodes(): number {
+    return this.#slots.size;
+  }
+
+  /** Blocks up to the last slot in use. */
+  get blocks(): number {
+    return (this.count >> blockBits) + 1;
+  }
+
+  slotOf(id: string): number | undefined {
+    return this.#slots.get(id);
+  }
+
+  /**
+   * A new node, in a slot that was left or in a new one; ready, and without sessions.
+   * @throws BooksError that names the node and the limit.
+   */
+  join(spec: NodeSpec): number {
+    const problem = joinProblem(spec, { nodes: this.nodes, models: this.models, isTaken: this.#slots.has(spec.id) });
+    if (problem !== undefined) throw new BooksError(problem);
+    return this.#seat(spec);
+  }
+
+  /** @throws AssertionError while sessions are booked on it. */
+  leave(node: number): void {
+    const spec = this.specs[node];
+    assert(spec !== undefined && this.sessions[node] === 0, `node ${this.idOf(node)} still has ${this.sessions[node]} sessions`);
+    this.capacityMilli -= (this.gpus[node] as number) * gpuMilliWhole;
+    this.specs[node] = undefined;
+    this.#slots.delete(spec.id);
+    this.#left.push(node);
+    this.#setLanes(node, { ...spec, cpuMilli: 0, memoryMib: 0, diskMib: 0, gpus: [] });
+    this.isReady[node] = 0;
+    this.#changed(node);
+  }
+
+  #seat(spec: NodeSpec): number {
+    const node = this.#left.pop() ?? this.count;
+    if (node >= this.capacity) this.#grow();
+    if (spec.gpus.length > this.stride) this.#widen(spec.gpus.length);
+    this.count = Math.max(this.count, node + 1);
+    this.specs[node] = spec;
+    this.#slots.set(spec.id, node);
+    this.#setLanes(node, spec);
+    this.isReady[node] = 1;
+    this.capacityMilli += this.gpuMilli[node] as number;
+    this.largestCpuMilli = Math.max(this.largestCpuMilli, spec.cpuMilli);
+    this.largestGpus = Math.max(this.largestGpus, spec.gpus.length);
+    this.#changed(node);
+    return node;
+  }
+
+  /** An empty node as its spec says; `sessions` and `hosted` of the slot are 0 already. */
+  #setLanes(node: number, spec: NodeSpec): void {
+    this.cpuMilli[node] = spec.cpuMilli;
+    this.cpuCapacity[node] = spec.cpuMilli;
+    this.memoryMib[node] = spec.memoryMib;
+    this.memoryCapacity[node] = spec.memoryMib;
+    this.diskMib[node] = spec.diskMib;
+    this.gpus[node] = spec.gpus.length;
+    this.idleGpus[node] = spec.gpus.length;
+    this.gpuMilli[node] = spec.gpus.length * gpuMilliWhole;
+    for (let i = 0; i < this.stride; i++) {
+      const gpu = spec.gpus[i];
+      const device = node * this.stride + i;
+      this.deviceModel[device] = gpu === undefined ? 0 : this.#modelOf(gpu.model);
+      this.cardMemoryMib[device] = gpu?.memoryMib ?? 0;
+      this.deviceMemoryMib[device] = gpu?.memoryMib ?? 0;
+      this.deviceMode[device] = deviceMode.idle;
+      this.deviceMilli[device] = gpu === undefined ? 0 : gpuMilliWhole;
+      this.deviceRoom[device] = gpu === undefined ? 0 : gpuMilliWhole;
     }
-    this.deviceMemoryMib = this.cardMemoryMib.slice();
-    this.capacityMilli = this.gpuMilli.reduce((sum, milli) => sum + milli, 0);
+  }
+
+  #modelOf(model: string): number {
+    const known = this.models.indexOf(model);
+    return known < 0 ? this.models.push(model) - 1 : known;
+  }
+
+  #grow(): void {
+    const slots = this.capacity * 2;
+    this.capacity = slots;
+    this.isReady = grown(this.isReady, slots);
+    this.cpuMilli = grown(this.cpuMilli, slots);
+    this.cpuCapacity = grown(this.cpuCapacity, slots);
+    this.memoryMib = grown(this.memoryMib, slots);
+    this.memoryCapacity = grown(this.memoryCapacity, slots);
+    this.diskMib = grown(this.diskMib, slots);
+    this.gpus = grown(this.gpus, slots);
+    this.idleGpus = grown(this.idleGpus, slots);
+    this.gpuMilli = grown(this.gpuMilli, slots);
+    this.sessions = grown(this.sessions, slots);
+    this.hosted = grown(this.hosted, slots * hostedLanes);
+    this.version = grown(this.version, slots);
+    this.blockVersion = grown(this.blockVersion, (slots >> blockBits) + 1, 1);
+    this.#layDevices(this.stride);
+  }
+
+  /** A node has more devices than any before: all devices get new numbers, on nodes whose versions stay. */
+  #widen(stride: number): void {
+    this.#layDevices(stride);
+    this.stride = stride;
+  }
+
+  #layDevices(stride: number): void {
+    const lay = <T extends Lane>(lane: T, fill = 0): T => {
+      const laid = grown(lane.subarray(0, 0) as T, this.capacity * stride, fill);
+      if (stride === this.stride) laid.set(lane);
+      else
+        for (let node = 0; node < this.count; node++)
+          laid.set(lane.subarray(node * this.stride, (node + 1) * this.stride), node * stride);
+      return laid;
+    };
+    this.deviceModel = lay(this.deviceModel);
+    this.cardMemoryMib = lay(this.cardMemoryMib);
+    this.deviceMode = lay(this.deviceMode);
+    this.deviceMilli = lay(this.deviceMilli);
+    this.deviceMemoryMib = lay(this.deviceMemoryMib);
+    this.deviceRoom = lay(this.deviceRoom);
+    this.deviceOwner = lay(this.deviceOwner, NO_OWNER);
+    this.deviceSessions = lay(this.deviceSessions);
   }
 
   setReady(node: number, isReady: boolean): void {
+    assert(this.specs[node] !== undefined, `slot ${node} has no node to be ready`);
     this.isReady[node] = isReady ? 1 : 0;
     this.#changed(node);
   }

@@ -1,7 +1,8 @@
 // Fragmentation gradient descent (Weng et al., USENIX ATC '23): place where the expected unusable GPU grows the least.
 // Two details carry its published result: scores are truncated to 0..100, and the first node wins ties.
-import type { Books } from "./books.ts";
+import { type Books, grown } from "./books.ts";
 import type { Kind } from "./kind.ts";
+import { gpusPerNodeMax } from "./node-spec.ts";
 import type { KindShare, Policy } from "./policy.ts";
 import { gpuMilliWhole } from "./resources.ts";
 
@@ -18,9 +19,9 @@ interface Typical {
 
 export function fgd(books: Books): Policy {
   let typical: readonly Typical[] = [];
-  const free = new Int16Array(books.stride);
-  const before = new Float64Array(books.count);
-  const versionOf = new Int32Array(books.count);
+  const free = new Int16Array(gpusPerNodeMax);
+  let before = new Float64Array(books.capacity);
+  let versionOf = new Int32Array(books.capacity);
   const chosen = { device: -1 };
 
   const fragments = (node: number, cpuMilli: number): number => expectedFragments(books, node, { typical, cpuMilli, free });
@@ -60,7 +61,14 @@ export function fgd(books: Books): Policy {
     typical = typicalOf(mix);
     versionOf.fill(0);
   };
-  return { name: "fgd", tie: "first", cost, chosen, adopt };
+  const nodeChanged = (node: number): boolean => {
+    if (node >= before.length) {
+      before = grown(before, books.capacity);
+      versionOf = grown(versionOf, books.capacity);
+    }
+    return false;
+  };
+  return { name: "fgd", tie: "first", cost, chosen, adopt, nodeChanged };
 }
 
 function takeWhole(free: Int16Array, gpus: number, count: number): void {

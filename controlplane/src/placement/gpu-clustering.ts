@@ -1,13 +1,13 @@
 // Keeps requests of the same GPU size together. Scores are those of the published simulator.
 import { type Books, hostedLanes } from "./books.ts";
-import { largestNode } from "./greedy.ts";
+import { largestMilli } from "./greedy.ts";
 import type { Kind } from "./kind.ts";
 import type { Policy } from "./policy.ts";
 
 export function gpuClustering(books: Books): Policy {
-  const most = largestNode(books).gpuMilli;
   const cost = (node: number, kind: Kind): number => {
     if (kind.gpuCount === 0) return 0;
+    const most = largestMilli(books);
     const fullness = Math.trunc((25 * (most - (books.gpuMilli[node] as number))) / most);
     const lane = kind.isFraction ? 0 : kind.gpuCount;
     const sizes = sizesOn(books, node);

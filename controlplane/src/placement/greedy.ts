@@ -4,11 +4,9 @@ import type { Kind } from "./kind.ts";
 import type { Policy } from "./policy.ts";
 import { gpuMilliWhole } from "./resources.ts";
 
-/** The largest node of the pool: what scores are normalised by. */
-export function largestNode(books: Books): { readonly cpuMilli: number; readonly gpuMilli: number } {
-  const cpuMilli = books.cpuCapacity.reduce((most, one) => Math.max(most, one), 1);
-  const gpus = books.gpus.reduce((most, one) => Math.max(most, one), 1);
-  return { cpuMilli, gpuMilli: gpus * gpuMilliWhole };
+/** GPUs of the largest node there was: what scores are normalised by. */
+export function largestMilli(books: Books): number {
+  return books.largestGpus * gpuMilliWhole;
 }
 
 export function wantedMilli(kind: Kind): number {
@@ -17,10 +15,9 @@ export function wantedMilli(kind: Kind): number {
 
 /** What would be left, halves of CPU and GPU: the least wins. */
 export function bestFit(books: Books): Policy {
-  const most = largestNode(books);
   const cost = (node: number, kind: Kind): number => {
-    const cpu = ((books.cpuMilli[node] as number) - kind.cpuMilli) / most.cpuMilli;
-    const gpu = ((books.gpuMilli[node] as number) - wantedMilli(kind)) / most.gpuMilli;
+    const cpu = ((books.cpuMilli[node] as number) - kind.cpuMilli) / books.largestCpuMilli;
+    const gpu = ((books.gpuMilli[node] as number) - wantedMilli(kind)) / largestMilli(books);
     return -Math.trunc((1 - (cpu / 2 + gpu / 2)) * 100);
   };
   return { name: "bestFit", tie: "first", cost, chosen: { device: -1 } };
@@ -34,8 +31,8 @@ export function spread(books: Books): Policy {
 
 /** The smallest product of what is free and what is wanted wins, after Tetris. */
 export function dotProduct(books: Books): Policy {
-  const most = largestNode(books);
   const cost = (node: number, kind: Kind): number => {
+    const most = { cpuMilli: books.largestCpuMilli, gpuMilli: largestMilli(books) };
     const cpu = ((books.cpuMilli[node] as number) / most.cpuMilli) * (kind.cpuMilli / most.cpuMilli);
     const gpu = ((books.gpuMilli[node] as number) / most.gpuMilli) * (wantedMilli(kind) / most.gpuMilli);
     return -Math.trunc((1 - (cpu + gpu) / 2) * 100);

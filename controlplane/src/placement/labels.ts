@@ -7,15 +7,13 @@ export type LabelMiss = "affinity" | "anti_affinity";
 export type LabelMissOn = (node: number) => LabelMiss | undefined;
 
 export class Labels {
-  readonly #zones: readonly string[];
-  readonly #names: readonly string[];
+  readonly #books: Books;
   /** Sessions per node, by label and by label that is kept away; keys carry the namespace. */
   readonly #on = new Map<string, Counts>();
   readonly #kept = new Map<string, Counts>();
 
   constructor(books: Books) {
-    this.#zones = books.specs.map((node) => node.zone);
-    this.#names = [...new Set(this.#zones)];
+    this.#books = books;
   }
 
   add(node: number, request: PoolRequest): void {
@@ -44,9 +42,10 @@ export class Labels {
 
   /** The zones, those with the fewest sessions of the label first; equals are in one group. */
   zonesFor(request: PoolRequest, label: string): readonly ReadonlySet<string>[] {
-    const perZone = new Map(this.#names.map((zone) => [zone, 0]));
+    const perZone = new Map<string, number>();
+    for (const spec of this.#books.specs) if (spec !== undefined) perZone.set(spec.zone, 0);
     for (const [node, count] of this.#on.get(keyOf(request, label)) ?? []) {
-      const zone = this.#zones[node] ?? "";
+      const zone = this.#zoneOf(node);
       perZone.set(zone, (perZone.get(zone) ?? 0) + count);
     }
     const groups = Map.groupBy(perZone, ([, count]) => count);
@@ -54,7 +53,11 @@ export class Labels {
   }
 
   isInZones(node: number, zones: ReadonlySet<string>): boolean {
-    return zones.has(this.#zones[node] ?? "");
+    return zones.has(this.#zoneOf(node));
+  }
+
+  #zoneOf(node: number): string {
+    return this.#books.specs[node]?.zone ?? "";
   }
 
   #count(node: number, request: PoolRequest, by: 1 | -1): void {

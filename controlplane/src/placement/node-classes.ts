@@ -1,5 +1,5 @@
 // Nodes of the same GPUs and cores are one class: what a rest of them is worth is tabled once per class.
-import type { Books } from "./books.ts";
+import { type Books, grown } from "./books.ts";
 import { demandMilli, type Kind } from "./kind.ts";
 import { gpuMilliWhole } from "./resources.ts";
 
@@ -14,21 +14,28 @@ export interface NodeClass {
   readonly totalGpus: number;
 }
 
+/** Of a slot without a node, of a node without GPUs, and of one that came since with GPUs and cores as none before. */
+export const NO_CLASS = -1;
+
 export interface Classes {
   readonly classes: readonly NodeClass[];
-  readonly classOf: Int32Array;
+  /** By slot; as long as the lanes of the books. */
+  classOf: Int32Array;
+  readonly byKey: ReadonlyMap<string, number>;
 }
 
 export function classesOf(books: Books): Classes {
   const classes: NodeClass[] = [];
   const byKey = new Map<string, number>();
-  const classOf = new Int32Array(books.count);
-  for (const [node, { cpuMilli, memoryMib, gpus }] of books.specs.entries()) {
-    const model = books.deviceModel[node * books.stride] as number;
-    const key = `${model}/${gpus.length}/${cpuMilli}`;
+  const classOf = new Int32Array(books.capacity).fill(NO_CLASS);
+  for (const [node, spec] of books.specs.entries()) {
+    if (spec === undefined || spec.gpus.length === 0) continue;
+    const key = keyOf(books, node);
     const index = byKey.get(key) ?? classes.length;
     byKey.set(key, index);
     classOf[node] = index;
+    const { cpuMilli, memoryMib, gpus } = spec;
+    const model = books.deviceModel[node * books.stride] as number;
     const its = classes[index] ?? { model, gpus: gpus.length, cpuMilli, memoryMib: 0, totalGpus: 0 };
     classes[index] = {
       ...its,
@@ -36,7 +43,17 @@ export function classesOf(books: Books): Classes {
       totalGpus: its.totalGpus + gpus.length,
     };
   }
-  return { classes, classOf };
+  return { classes, classOf, byKey };
+}
+
+/** Gives a node that came, or the slot of one that left, its class among the known ones. */
+export function classify(books: Books, classes: Classes, node: number): void {
+  if (node >= classes.classOf.length) classes.classOf = grown(classes.classOf, books.capacity, NO_CLASS);
+  classes.classOf[node] = books.gpus[node] === 0 ? NO_CLASS : (classes.byKey.get(keyOf(books, node)) ?? NO_CLASS);
+}
+
+function keyOf(books: Books, node: number): string {
+  return `${books.deviceModel[node * books.stride]}/${books.gpus[node]}/${books.cpuCapacity[node]}`;
 }
 
 export function canHost(one: NodeClass, kind: Kind): boolean {

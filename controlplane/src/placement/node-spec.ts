@@ -36,6 +36,19 @@ export function nodesProblem(nodes: readonly NodeSpec[]): string | undefined {
   return undefined;
 }
 
+/** What is wrong with one more node beside those that are there, or `undefined`. */
+export function joinProblem(
+  node: NodeSpec,
+  there: { readonly nodes: number; readonly models: readonly string[]; readonly isTaken: boolean },
+): string | undefined {
+  if (there.nodes >= nodesMax) return `node ${node.id}: the pool has nodesMax ${nodesMax} already; split the nodes into pools`;
+  if (there.isTaken) return `node ${node.id}: its id is taken by another node`;
+  const problem = nodeProblem(node);
+  if (problem !== undefined) return `node ${node.id}: ${problem}`;
+  const models = new Set([...there.models, ...node.gpus.map(({ model }) => model)]).size;
+  return models > modelsMax ? `node ${node.id}: ${models} GPU models exceed modelsMax ${modelsMax}` : undefined;
+}
+
 function nodeProblem(node: NodeSpec): string | undefined {
   if (node.gpus.length > gpusPerNodeMax) return `${node.gpus.length} GPUs exceed gpusPerNodeMax ${gpusPerNodeMax}`;
   return (

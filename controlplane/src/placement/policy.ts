@@ -29,6 +29,8 @@ export interface Policy {
   readonly chosen: { device: number };
   /** Makes new prices; absent when the policy needs no outlook. All costs of before are void afterwards. */
   readonly adopt?: (outlook: Outlook) => void;
+  /** A node came to this slot, or went from it. Tells whether new prices are wanted for it. */
+  readonly nodeChanged?: (node: number) => boolean;
 }
 
 export type PolicyOf = (books: Books) => Policy;

@@ -49,6 +49,7 @@ export function refuseFor(books: Books, kind: Kind, labelMissOn: LabelMissOn | u
   let nearestPart = Number.POSITIVE_INFINITY;
   let isPossible = false;
   for (let node = 0; node < books.count; node++) {
+    if (books.specs[node] === undefined) continue;
     isPossible ||= couldHost(books, node, kind);
     const labelMiss = labelMissOn?.(node);
     if (labelMiss !== undefined && books.isReady[node] === 1) set(miss, labelMiss, 1, 0);
@@ -59,7 +60,7 @@ export function refuseFor(books: Books, kind: Kind, labelMissOn: LabelMissOn | u
     nearestPart = part;
     nearest = { node: books.idOf(node), ...miss };
   }
-  return { kind: "refusal", reason: isPossible ? "no_room" : "impossible", nodes: books.count, failed, nearest };
+  return { kind: "refusal", reason: isPossible ? "no_room" : "impossible", nodes: books.nodes, failed, nearest };
 }
 
 /** `wanted` is above `free`; the missing part, 0 to 1, makes cores comparable with MiB. */
@@ -159,7 +160,7 @@ export function describePoolRefusal(refusal: PoolRefusal): string {
     const { amount, used, wanted, limit } = refusal.miss;
     return `namespace ${refusal.namespace} uses ${used} of its quota of ${limit} ${amount} and asks for ${wanted} more; release some or raise it`;
   }
-  if (refusal.nodes === 0) return "the pool has no node; add one";
+  if (refusal.nodes === 0) return "no node is up; start one";
   const counts = Object.entries(refusal.failed)
     .filter(([, count]) => count > 0)
     .map(([constraint, count]) => `${constraint}: ${count}`);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { Books, deviceMode } from "./books.ts";
+import { deviceMode } from "./books.ts";
 import { commitGang, decideGang } from "./gang.ts";
 import { cardMemoryOn, milliOn } from "./kind.ts";
 import { applyRoom, planRoom } from "./make-room.ts";
@@ -42,32 +42,32 @@ const request: fc.Arbitrary<Omit<PoolRequest, "session">> = fc.record(
   },
   { requiredKeys: ["namespace", "resources"] },
 );
+const shape = fc.record({
+  cpuMilli: fc.constantFrom(2000, 16_000),
+  memoryMib: fc.constantFrom(4096, 32_768),
+  diskMib: fc.constantFrom(0, 10_000),
+  zone: fc.constantFrom("z1", "z2"),
+  cards: fc.array(fc.record({ model: fc.constantFrom("X", "Y"), memoryMib: fc.constantFrom(0, 24_000, 80_000) }), {
+    maxLength: 4,
+  }),
+});
+const specOf = ({ cards, ...spec }: typeof shape extends fc.Arbitrary<infer T> ? T : never, n: number): NodeSpec => ({
+  ...spec,
+  id: `n${n}`,
+  gpus: cards.map((card, i) => ({ uuid: `${n}-${i}`, ...card })),
+});
 const nodes: fc.Arbitrary<NodeSpec[]> = fc
-  .array(
-    fc.record({
-      cpuMilli: fc.constantFrom(2000, 16_000),
-      memoryMib: fc.constantFrom(4096, 32_768),
-      diskMib: fc.constantFrom(0, 10_000),
-      zone: fc.constantFrom("z1", "z2"),
-      cards: fc.array(fc.record({ model: fc.constantFrom("X", "Y"), memoryMib: fc.constantFrom(0, 24_000, 80_000) }), {
-        maxLength: 4,
-      }),
-    }),
-    { minLength: 1, maxLength: 6 },
-  )
-  .map((specs) =>
-    specs.map(({ cards, ...spec }, n) => ({
-      ...spec,
-      id: `n${n}`,
-      gpus: cards.map((card, i) => ({ uuid: `${n}-${i}`, ...card })),
-    })),
-  );
+  .array(shape, { minLength: 1, maxLength: 6 })
+  .map((shapes) => shapes.map((one, n) => specOf(one, n)));
 const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant("place" as const), request }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("release" as const), at: fc.nat(50) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("gang" as const), request, members: fc.integer({ min: 2, max: 5 }) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("room" as const), request, how: fc.constantFrom("move", "sleep") }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("adopt" as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("leave" as const), at: fc.nat(9) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("join" as const), at: fc.nat(9), shape }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("ready" as const), at: fc.nat(9), isReady: fc.boolean() }) },
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 const policy = fc.constantFrom(...(Object.keys(policies) as PolicyName[]));
@@ -77,7 +77,11 @@ const quotas = new Map([["blue", { gpuMilli: 3000, sessions: 6 }]]);
 function play(pool: Pool, one: Step, name: () => string): void {
   const placed = [...pool.sessions.values()];
   if (one.do === "adopt") pool.adopt();
-  else if (one.do === "release") {
+  else if (one.do === "leave") pool.leave(`n${one.at}`);
+  else if (one.do === "ready") pool.setReady(`n${one.at}`, one.isReady);
+  else if (one.do === "join") {
+    if (pool.books.slotOf(`n${one.at}`) === undefined) pool.join(specOf(one.shape, one.at));
+  } else if (one.do === "release") {
     const gone = placed[one.at % Math.max(1, placed.length)];
     if (gone !== undefined) pool.release(gone.request.session);
   } else if (one.do === "place") pool.place({ ...one.request, session: name() });
@@ -102,30 +106,33 @@ function mayLeave({ request }: Placed): boolean {
 /** Everything that must hold of a pool, from its sessions alone and against its books. */
 function check(pool: Pool): void {
   const { books } = pool;
-  const fresh = new Books(books.specs);
-  for (const { node, shape, mask } of pool.sessions.values()) fresh.take(node, shape, mask);
-  const lanes = [
-    "cpuMilli",
-    "memoryMib",
-    "diskMib",
-    "idleGpus",
-    "gpuMilli",
-    "sessions",
-    "deviceMilli",
-    "deviceMemoryMib",
-  ] as const;
-  for (const lane of lanes) assert.deepEqual(books[lane], fresh[lane], `${lane} is not the sum of the sessions`);
-  assert.equal(books.usedMilli, fresh.usedMilli);
+  let [used, capacity] = [0, 0];
   for (const [node, spec] of books.specs.entries()) {
-    const here = [...pool.sessionsOn(node)];
+    const here = [...pool.sessions.values()].filter((one) => one.node === node);
+    assert.deepEqual(new Set(here), pool.sessionsOn(node));
+    assert.equal(books.sessions[node], here.length);
+    if (spec === undefined) {
+      assert.deepEqual([here.length, books.isReady[node], books.cpuMilli[node], books.gpuMilli[node]], [0, 0, 0, 0]);
+      continue;
+    }
+    assert.equal(books.slotOf(spec.id), node);
     const sum = (of: (one: Placed) => number): number => here.reduce((total, one) => total + of(one), 0);
+    assert.equal(books.cpuMilli[node], spec.cpuMilli - sum((one) => one.shape.cpuMilli));
+    assert.equal(books.memoryMib[node], spec.memoryMib - sum((one) => one.shape.memoryMib));
+    assert.equal(books.diskMib[node], spec.diskMib - sum((one) => one.shape.diskMib));
+    const milli = spec.gpus.map((_, i) => books.deviceMilli[node * books.stride + i] ?? 0);
+    const free = milli.reduce((total, one) => total + one, 0);
+    assert.equal(books.gpuMilli[node], free);
+    assert.equal(books.idleGpus[node], spec.gpus.filter((_, i) => here.every(({ mask }) => ((mask >> i) & 1) === 0)).length);
+    used += spec.gpus.length * 1000 - free;
+    capacity += spec.gpus.length * 1000;
     assert.ok(sum((one) => one.shape.cpuMilli) <= spec.cpuMilli && sum((one) => one.shape.memoryMib) <= spec.memoryMib);
     assert.ok(sum((one) => one.shape.diskMib) <= spec.diskMib);
     for (const [i, card] of spec.gpus.entries()) checkDevice(pool, { node, position: i, memoryMib: card.memoryMib }, here);
     for (const one of here) {
       const wanted = one.request.models ?? [];
       for (const device of pool.devicesOf(one)) {
-        const model = spec.gpus.find((gpu) => gpu.uuid === device.uuid)?.model ?? "";
+        const model: string = spec.gpus.find((gpu) => gpu.uuid === device.uuid)?.model ?? "";
         assert.ok(wanted.length === 0 || wanted.includes(model), `${model} is none of ${wanted.join()}`);
       }
       const others = here.filter((other) => other !== one && other.request.namespace === one.request.namespace);
@@ -134,6 +141,7 @@ function check(pool: Pool): void {
       }
     }
   }
+  assert.deepEqual([books.usedMilli, books.capacityMilli, books.nodes], [used, capacity, books.specs.filter(Boolean).length]);
   for (const namespace of namespaces) {
     const its = [...pool.sessions.values()].filter((one) => one.request.namespace === namespace);
     assert.equal(pool.quotas.usedBy(namespace).sessions, its.length);
@@ -154,14 +162,16 @@ function checkDevice({ books }: Pool, { node, position, memoryMib }: Device, her
   const milli = on.reduce((sum, { shape }) => sum + (shape.isFraction ? milliOn(shape, memoryMib) : 1000), 0);
   const memory = on.reduce((sum, { shape }) => sum + (shape.isFraction ? cardMemoryOn(shape, memoryMib) : memoryMib), 0);
   assert.ok(milli <= 1000, `${milli} milli of one device are given out`);
+  const at = node * books.stride + position;
+  assert.deepEqual([books.deviceMilli[at], books.deviceMemoryMib[at]], [1000 - milli, memoryMib - memory]);
+  assert.equal(books.deviceSessions[at], on.length);
   assert.ok(memory <= memoryMib, `${memory} of ${memoryMib} MiB are given out`);
   const tenants = new Set(on.map(({ request }) => request.namespace));
   const classes = new Set(on.map(({ request }) => request.isolation ?? "shared"));
   assert.ok(tenants.size <= 1 || [...classes].every((one) => one === "shared"), "tenants share a device against their class");
   assert.ok(classes.size <= 1, "sharing modes are mixed on one device");
   if (classes.has("dedicated")) assert.equal(on.length, 1, "a dedicated device is shared");
-  const mode = books.deviceMode[node * books.stride + position];
-  assert.equal(mode === deviceMode.idle, on.length === 0);
+  assert.equal(books.deviceMode[at] === deviceMode.idle, on.length === 0);
 }
 
 test("no history of a pool exceeds a capacity or a quota, mixes the modes of a GPU, or lets tenants share against their class", () => {
@@ -226,9 +236,10 @@ test("a refusal is honest: every node is counted once, at a constraint that it r
       const refusal = pool.decide({ ...wanted, session: "new" });
       if (refusal.kind === "plan" || refusal.reason === "invalid" || refusal.reason === "quota") return;
       const counted = Object.values(refusal.failed).reduce((total, count) => total + count, 0);
-      assert.equal(counted, specs.length);
-      assert.ok(refusal.nearest !== undefined && refusal.nearest.free < refusal.nearest.wanted);
-      const empty = new Pool({ nodes: specs, policy: name });
+      assert.deepEqual([counted, refusal.nodes], [pool.books.nodes, pool.books.nodes]);
+      assert.equal(refusal.nearest === undefined, refusal.failed.not_ready === refusal.nodes);
+      if (refusal.nearest !== undefined) assert.ok(refusal.nearest.free < refusal.nearest.wanted);
+      const empty = new Pool({ nodes: pool.books.specs.filter((spec) => spec !== undefined), policy: name });
       const { affinity: _, ...free } = wanted;
       assert.equal(empty.decide({ ...free, session: "new" }).kind === "refusal", refusal.reason === "impossible");
     }),

@@ -1,4 +1,4 @@
-// One pool of nodes: decides from its books, books what is decided, and keeps what it learns for the policy.
+// One pool of nodes, which come and go: decides from its books, books what is decided, and keeps what it learns for the policy.
 // A decision changes nothing; its plan is refused when the node has changed since, and is then made anew.
 import { assert, prng } from "@voda/stdx";
 import { Books } from "./books.ts";
@@ -15,7 +15,8 @@ import { type PoolRequest, requestProblem } from "./request.ts";
 import { type DeviceShare, gpuMilliWhole } from "./resources.ts";
 
 export interface PoolOptions {
-  readonly nodes: readonly NodeSpec[];
+  /** Those that are there from the start. */
+  readonly nodes?: readonly NodeSpec[];
   readonly policy?: PolicyName | PolicyOf;
   readonly quotas?: ReadonlyMap<string, Quota>;
   /** For the policy `random`. */
@@ -63,19 +64,46 @@ export class Pool {
   readonly policy: Policy;
   readonly #kinds = new KindTable();
   readonly #onNode: Set<Placed>[];
-  readonly #nodeNumbers: ReadonlyMap<string, number>;
   readonly #namespaces = new Map<string, number>();
   #adopted = { arrivals: 0, churn: 0 };
+  /** A node came that has no prices. */
+  #isUnpriced = false;
 
   /** @throws BooksError that says what is wrong with which node. */
-  constructor({ nodes, policy = "bpf", quotas = new Map(), seed = 1 }: PoolOptions) {
+  constructor({ nodes = [], policy = "bpf", quotas = new Map(), seed = 1 }: PoolOptions) {
     this.books = new Books(nodes);
     this.policy = (typeof policy === "string" ? policies[policy] : policy)(this.books);
     this.ranking = new Ranking(this.books, this.policy, prng(seed));
     this.quotas = new Quotas(quotas);
     this.labels = new Labels(this.books);
     this.#onNode = nodes.map(() => new Set());
-    this.#nodeNumbers = new Map(nodes.map((node, i) => [node.id, i]));
+  }
+
+  /**
+   * What the pool has learned stays. A node whose like was never there is taken last until the next `adopt`.
+   * @throws BooksError that says what is wrong with the node.
+   */
+  join(spec: NodeSpec): number {
+    const { largestCpuMilli, largestGpus } = this.books;
+    const node = this.books.join(spec);
+    this.#onNode[node] ??= new Set();
+    if (this.policy.nodeChanged?.(node) === true) this.#isUnpriced = true;
+    if (this.books.largestCpuMilli > largestCpuMilli || this.books.largestGpus > largestGpus) this.ranking.forget();
+    return node;
+  }
+
+  /** Its sessions leave the books with it. */
+  leave(id: string): void {
+    const node = this.books.slotOf(id);
+    if (node === undefined) return;
+    for (const { request } of this.sessionsOn(node)) this.release(request.session);
+    this.books.leave(node);
+    this.policy.nodeChanged?.(node);
+  }
+
+  setReady(id: string, isReady: boolean): void {
+    const node = this.books.slotOf(id);
+    if (node !== undefined && (this.books.isReady[node] === 1) !== isReady) this.books.setReady(node, isReady);
   }
 
   decide(request: PoolRequest): PoolPlan | PoolRefusal {
@@ -180,8 +208,9 @@ export class Pool {
     this.#onNode[node]?.delete(placed);
   }
 
-  /** Whether new prices are worth their making: the mix has doubled or aged, or the churn has moved. */
+  /** Whether new prices are worth their making: a node has none, the mix has doubled or aged, or the churn has moved. */
   isAdoptDue(): boolean {
+    if (this.#isUnpriced) return true;
     const since = this.mix.arrivals - this.#adopted.arrivals;
     if (since >= Math.min(ARRIVALS_MAX, Math.max(FIRST_ARRIVALS, this.#adopted.arrivals))) return true;
     return Math.abs(this.mix.churn() - this.#adopted.churn) > CHURN_STEP;
@@ -190,7 +219,9 @@ export class Pool {
   /** Makes new prices from what was learned, or from an outlook that is known. Milliseconds: not on the path of a decision. */
   adopt(outlook: Outlook = this.mix.outlook()): void {
     this.#adopted = { arrivals: this.mix.arrivals, churn: outlook.churn };
-    if (this.policy.adopt === undefined || outlook.mix.length === 0) return;
+    const isWanted = outlook.mix.length > 0 || this.#isUnpriced;
+    this.#isUnpriced = false;
+    if (this.policy.adopt === undefined || !isWanted) return;
     this.policy.adopt(outlook);
     this.ranking.forget();
   }
@@ -200,7 +231,7 @@ export class Pool {
     const problem = requestProblem(request);
     if (problem !== undefined) return problem;
     const { resources, diskMib = 0, isolation = "shared" } = request;
-    const owner = isolation === "process" ? this.#ownerOf(request.namespace) : -1;
+    const owner = isolation === "process" && resources.gpu.kind === "fraction" ? this.#ownerOf(request.namespace) : -1;
     const shape = shapeOf({ ...resources, diskMib, isolation }, this.#modelMask(request.models ?? []), owner);
     return this.#kinds.kindOf(shape);
   }
@@ -231,7 +262,7 @@ export class Pool {
   }
 
   #warm(id: string): { node: number; discount: number } | undefined {
-    const node = this.#nodeNumbers.get(id);
+    const node = this.books.slotOf(id);
     return node === undefined ? undefined : { node, discount: WARM_DISCOUNT };
   }
 

@@ -5,21 +5,35 @@ import { type PolicyName, policies } from "./policies.ts";
 import { Pool } from "./pool.ts";
 import { ask, fraction, node, none, whole } from "./test-nodes.ts";
 
-const gpu = fc.constantFrom(none, whole(1), whole(2), whole(8), fraction(250), fraction(460), fraction(810));
-const requests = fc.array(fc.record({ gpu, cores: fc.constantFrom(1, 6, 12), leaves: fc.boolean(), catchesUp: fc.boolean() }), {
-  maxLength: 120,
-});
-const names = (Object.keys(policies) as PolicyName[]).filter((name) => name !== "random");
+const gpu = fc.constantFrom(none, none, none, whole(1), whole(2), whole(8), fraction(250), fraction(460), fraction(810));
+const requests = fc.array(
+  fc.record({
+    gpu,
+    cores: fc.constantFrom(0, 0, 1, 6, 12),
+    gib: fc.constantFrom(0, 8),
+    leaves: fc.boolean(),
+    catchesUp: fc.boolean(),
+    /** A node that goes, and one that comes: twice as many as at the start make the lanes grow. */
+    goes: fc.option(fc.nat(60), { freq: 6 }),
+    comes: fc.option(fc.nat(60), { freq: 2 }),
+  }),
+  { maxLength: 120 },
+);
+/** `bpf` alone has ties that depend on the kind. */
+const names = ["bpf", "bpf", "bpf", ...(Object.keys(policies) as PolicyName[]).filter((name) => name !== "random")] as const;
 
 /** More than one block of nodes, and a last block that is not full. */
-const specs = Array.from({ length: 37 }, (_, i) => node(`n${i}`, { gpus: [8, 2, 0, 4][i % 4] ?? 0, cores: 32 + (i % 3) * 32 }));
+const specOf = (i: number) => node(`n${i}`, { gpus: [8, 2, 0, 4, 12][i % 5] ?? 0, cores: 32 + (i % 3) * 32 + (i > 40 ? i : 0) });
+const specs = Array.from({ length: 37 }, (_, i) => specOf(i)).filter(({ gpus }) => gpus.length < 12);
 
 test("the kept costs pick the node that a fresh look at all nodes picks", () => {
   fc.assert(
     fc.property(fc.constantFrom(...names), requests, (name, steps) => {
       const kept = new Pool({ nodes: specs, policy: name });
-      for (const [i, { gpu, cores, leaves, catchesUp }] of steps.entries()) {
-        const request = ask(`s${i}`, gpu, { cores });
+      for (const [i, { gpu, cores, gib, leaves, catchesUp, goes, comes }] of steps.entries()) {
+        const request = ask(`s${i}`, gpu, { cores, gib });
+        if (goes !== null) kept.leave(`n${goes}`);
+        if (comes !== null && kept.books.slotOf(`n${comes}`) === undefined) kept.join(specOf(comes));
         kept.arrived(request);
         if (i % 30 === 29) kept.adopt();
         const plan = kept.decide(request);
@@ -30,23 +44,45 @@ test("the kept costs pick the node that a fresh look at all nodes picks", () => 
         if (leaves) kept.release(`s${Math.floor(i / 2)}`);
       }
     }),
-    { numRuns: 40 },
+    { numRuns: 60 },
   );
 });
 
-/** By the definition: least cost, then the fullest or the first. */
+/** By the definition: least cost, then the fullest or the first; those that name nothing go to the emptiest. */
 function fresh(pool: Pool, request: Parameters<Pool["decide"]>[0]): string | undefined {
   const shape = pool.shapeOf(request);
   if (typeof shape === "string") return undefined;
-  let best: { node: number; cost: number; left: number } | undefined;
+  const names = { cpu: shape.cpuMilli > 0, memory: shape.memoryMib >= 1, gpu: shape.gpuCount > 0 };
+  let best: { node: number; cost: number; left: readonly number[] } | undefined;
   for (let node = 0; node < pool.books.count; node++) {
     if (!pool.books.fits(node, shape)) continue;
     const cost = pool.policy.cost(node, shape);
-    const left = (pool.books.cpuMilli[node] ?? 0) / 16 + (pool.books.gpuMilli[node] ?? 0);
-    const isFuller = pool.policy.tie === "fullest" && cost === best?.cost && left < best.left;
+    const left = leftOf(pool, node, names);
+    const isFuller = pool.policy.tie === "fullest" && cost === best?.cost && isBefore(left, best.left);
     if (best === undefined || cost < best.cost || isFuller) best = { node, cost, left };
   }
   return best === undefined ? undefined : pool.books.idOf(best.node);
+}
+
+interface Names {
+  readonly cpu: boolean;
+  readonly memory: boolean;
+  readonly gpu: boolean;
+}
+
+/** Compared from left to right, the least wins. */
+function leftOf({ books }: Pool, node: number, names: Names): readonly number[] {
+  const [cpu, memory, gpu] = [books.cpuMilli[node] ?? 0, books.memoryMib[node] ?? 0, books.gpuMilli[node] ?? 0];
+  if (names.gpu || names.cpu) return [cpu / 16 + gpu];
+  if (names.memory) return [memory / 128 + gpu];
+  const spec = books.specs[node];
+  const room = cpu / (spec?.cpuMilli ?? 1) + memory / (spec?.memoryMib ?? 1);
+  return [books.gpus[node] === 0 ? 0 : 1, -room, books.sessions[node] ?? 0];
+}
+
+function isBefore(a: readonly number[], b: readonly number[]): boolean {
+  const at = a.findIndex((one, i) => one !== b[i]);
+  return at >= 0 && (a[at] ?? 0) < (b[at] ?? 0);
 }
 
 test("random takes any node that fits, and each of them in time", () => {

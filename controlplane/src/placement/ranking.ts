@@ -1,9 +1,10 @@
 // Picks the node of least cost for a kind. Costs are kept per kind and node with the version they were made at; nodes
 // come in blocks of 16 whose best is kept too, so a decision reads what changed since the kind was last asked for.
 import { assert, type Prng } from "@voda/stdx";
-import { type Books, blockBits } from "./books.ts";
+import { type Books, blockBits, grown } from "./books.ts";
 import type { Kind } from "./kind.ts";
 import type { Policy } from "./policy.ts";
+import { defaultMemoryMib } from "./resources.ts";
 
 /** A node that does not fit, or a block without one that does. */
 const NONE = -1;
@@ -11,15 +12,27 @@ const INFEASIBLE = 2 ** 31 - 1;
 /** Kinds with kept costs, 9 bytes per node each; the one that was asked for longest ago makes room. */
 export const rowsMax = 512;
 
+/** A core weighs as much as 62.5 milli of a GPU, and 8 GiB as a core: about what a typical card has beside it. */
+const MILLI_OF_CPU_PER_GPU = 16;
+const MIB_PER_GPU_MILLI = 128;
+
+/**
+ * What decides between nodes of equal cost, by what the kind names: sessions that name CPU or memory pack tightly, those
+ * that name neither spread. `first` where the policy leaves ties to the order of the pool.
+ */
+const Tie = { first: 0, fullest: 1, leastMemory: 2, emptiest: 3 } as const;
+type Tie = (typeof Tie)[keyof typeof Tie];
+
 class Row {
   kind: Kind;
-  readonly cost: Int32Array;
-  readonly device: Int8Array;
-  readonly version: Int32Array;
-  readonly blockBest: Int32Array;
+  tie: Tie = Tie.first;
+  cost: Int32Array;
+  device: Int8Array;
+  version: Int32Array;
+  blockBest: Int32Array;
   /** Cost of the best of the block: beside each other, so that a decision reads them in one pass. */
-  readonly blockCost: Int32Array;
-  readonly blockVersion: Int32Array;
+  blockCost: Int32Array;
+  blockVersion: Int32Array;
   epoch = 0;
 
   constructor(kind: Kind, nodes: number, blocks: number) {
@@ -30,6 +43,16 @@ class Row {
     this.blockBest = new Int32Array(blocks);
     this.blockCost = new Int32Array(blocks);
     this.blockVersion = new Int32Array(blocks);
+  }
+
+  /** Version 0 of what is new: never looked at. */
+  grow(nodes: number, blocks: number): void {
+    this.cost = grown(this.cost, nodes);
+    this.device = grown(this.device, nodes);
+    this.version = grown(this.version, nodes);
+    this.blockBest = grown(this.blockBest, blocks);
+    this.blockCost = grown(this.blockCost, blocks);
+    this.blockVersion = grown(this.blockVersion, blocks);
   }
 
   forget(epoch: number): void {
@@ -74,6 +97,11 @@ export class Ranking {
     this.#epoch += 1;
   }
 
+  /** Kinds with kept costs. */
+  get rows(): number {
+    return this.#all.length;
+  }
+
   /**
    * Brings the costs of one kind up to date, each in its turn. Whoever owns the pool calls it between decisions: it costs
    * as much as one, and bounds what a kind that is rarely asked for has to catch up on.
@@ -82,11 +110,27 @@ export class Ranking {
     this.#turn = (this.#turn + 1) % Math.max(1, this.#all.length);
     const row = this.#all[this.#turn];
     if (row === undefined || this.#policy.tie === "any") return;
-    if (row.epoch !== this.#epoch) row.forget(this.#epoch);
-    const { blockVersion } = this.#books;
-    for (let block = 0; block < blockVersion.length; block++) {
+    this.#renew(row);
+    const { blockVersion, blocks } = this.#books;
+    for (let block = 0; block < blocks; block++) {
       if (row.blockVersion[block] !== blockVersion[block]) this.#measureBlock(row, row.kind, block);
     }
+  }
+
+  /** The best nodes of the blocks, the best first: in a pool of a few blocks not all that would come next. */
+  bestOfBlocks(kind: Kind, most: number): readonly Pick[] {
+    const row = this.#rowOf(kind);
+    if (this.#policy.tie !== "any") this.#pickByBlocks(row, kind);
+    const best: Pick[] = [];
+    for (let block = 0; block < this.#books.blocks && this.#policy.tie !== "any"; block++) {
+      const cost = row.blockCost[block] as number;
+      const worst = best[most - 1]?.cost ?? INFEASIBLE;
+      if (cost >= worst) continue;
+      const at = best.findIndex((one) => one.cost > cost);
+      best.splice(at < 0 ? best.length : at, 0, { node: row.blockBest[block] as number, cost });
+      if (best.length > most) best.pop();
+    }
+    return best;
   }
 
   /** The best node for the kind, or `undefined` when none fits. */
@@ -127,14 +171,22 @@ export class Ranking {
         this.#rows.set(kind.index, known);
         this.#last = { kind, row: known };
       }
-      if (known.epoch !== this.#epoch) known.forget(this.#epoch);
+      this.#renew(known);
       return known;
     }
     const row = this.#freeRow(kind);
     row.forget(this.#epoch);
+    row.tie = this.#tieOf(kind);
+    this.#renew(row);
     this.#rows.set(kind.index, row);
     this.#last = { kind, row };
     return row;
+  }
+
+  #renew(row: Row): void {
+    const { capacity, blockVersion } = this.#books;
+    if (row.cost.length < capacity) row.grow(capacity, blockVersion.length);
+    if (row.epoch !== this.#epoch) row.forget(this.#epoch);
   }
 
   #freeRow(kind: Kind): Row {
@@ -146,7 +198,7 @@ export class Ranking {
       row.kind = kind;
       return row;
     }
-    const row = new Row(kind, this.#books.count, this.#books.blockVersion.length);
+    const row = new Row(kind, this.#books.capacity, this.#books.blockVersion.length);
     this.#all.push(row);
     return row;
   }
@@ -170,16 +222,16 @@ export class Ranking {
   }
 
   #pickByBlocks(row: Row, kind: Kind): number {
-    const { blockVersion } = this.#books;
-    const isFullestFirst = this.#policy.tie === "fullest";
+    const { blockVersion, blocks } = this.#books;
+    const { tie } = row;
     let best = NONE;
     let bestCost = INFEASIBLE;
-    for (let block = 0; block < blockVersion.length; block++) {
+    for (let block = 0; block < blocks; block++) {
       if (row.blockVersion[block] !== blockVersion[block]) this.#measureBlock(row, kind, block);
       const cost = row.blockCost[block] as number;
       if (cost > bestCost || cost === INFEASIBLE) continue;
       const node = row.blockBest[block] as number;
-      if (cost < bestCost || (isFullestFirst && cost === bestCost && this.#isFuller(node, best))) {
+      if (cost < bestCost || (tie !== Tie.first && cost === bestCost && this.#isPreferred(tie, node, best))) {
         best = node;
         bestCost = cost;
       }
@@ -189,7 +241,7 @@ export class Ranking {
 
   #measureBlock(row: Row, kind: Kind, block: number): void {
     const { version, count } = this.#books;
-    const isFullestFirst = this.#policy.tie === "fullest";
+    const { tie } = row;
     const end = Math.min(count, (block + 1) << blockBits);
     let best = NONE;
     let bestCost = INFEASIBLE;
@@ -198,7 +250,7 @@ export class Ranking {
       if (row.version[node] !== now) this.#measure(row, kind, node, now);
       const cost = row.cost[node] as number;
       if (cost > bestCost || cost === INFEASIBLE) continue;
-      if (cost < bestCost || (isFullestFirst && this.#isFuller(node, best))) {
+      if (cost < bestCost || (tie !== Tie.first && this.#isPreferred(tie, node, best))) {
         best = node;
         bestCost = cost;
       }
@@ -209,13 +261,13 @@ export class Ranking {
   }
 
   #pickAmong(row: Row, kind: Kind, isAllowed: (node: number) => boolean): number {
-    const isFullestFirst = this.#policy.tie === "fullest";
+    const { tie } = row;
     let best = NONE;
     let bestCost = INFEASIBLE;
     for (let node = 0; node < this.#books.count; node++) {
       const cost = this.#costOn(row, kind, node);
       if (cost > bestCost || cost === INFEASIBLE) continue;
-      const isBetter = cost < bestCost || (isFullestFirst && this.#isFuller(node, best));
+      const isBetter = cost < bestCost || (tie !== Tie.first && this.#isPreferred(tie, node, best));
       if (!isBetter || !isAllowed(node)) continue;
       best = node;
       bestCost = cost;
@@ -243,11 +295,36 @@ export class Ranking {
     return this.#prng.pick(fitting);
   }
 
-  /** A core weighs as much as 62.5 milli of a GPU: about what a typical card has of cores. The first wins a tie. */
-  #isFuller(a: number, b: number): boolean {
-    const { cpuMilli, gpuMilli } = this.#books;
-    const leftA = (cpuMilli[a] as number) / 16 + (gpuMilli[a] as number);
-    const leftB = (cpuMilli[b] as number) / 16 + (gpuMilli[b] as number);
-    return leftA < leftB;
+  #tieOf(kind: Kind): Tie {
+    if (this.#policy.tie !== "fullest") return Tie.first;
+    if (kind.gpuCount > 0 || kind.cpuMilli > 0) return Tie.fullest;
+    return kind.memoryMib > defaultMemoryMib ? Tie.leastMemory : Tie.emptiest;
+  }
+
+  /** Between nodes of equal cost; the first wins what is left. */
+  #isPreferred(tie: Tie, a: number, b: number): boolean {
+    if (tie === Tie.emptiest) return this.#isEmptier(a, b);
+    const { cpuMilli, memoryMib, gpuMilli } = this.#books;
+    if (tie === Tie.fullest) {
+      const leftA = (cpuMilli[a] as number) / MILLI_OF_CPU_PER_GPU + (gpuMilli[a] as number);
+      return leftA < (cpuMilli[b] as number) / MILLI_OF_CPU_PER_GPU + (gpuMilli[b] as number);
+    }
+    const leftA = (memoryMib[a] as number) / MIB_PER_GPU_MILLI + (gpuMilli[a] as number);
+    return leftA < (memoryMib[b] as number) / MIB_PER_GPU_MILLI + (gpuMilli[b] as number);
+  }
+
+  /** GPUs are not for sessions that need none while there is another place; then the most room, in parts of the node. */
+  #isEmptier(a: number, b: number): boolean {
+    const { gpus, sessions } = this.#books;
+    const hasGpus = gpus[a] !== 0;
+    if (hasGpus !== (gpus[b] !== 0)) return !hasGpus;
+    const [roomA, roomB] = [this.#roomOf(a), this.#roomOf(b)];
+    return roomA === roomB ? (sessions[a] as number) < (sessions[b] as number) : roomA > roomB;
+  }
+
+  #roomOf(node: number): number {
+    const { cpuMilli, cpuCapacity, memoryMib, memoryCapacity } = this.#books;
+    const cpu = (cpuMilli[node] as number) / Math.max(1, cpuCapacity[node] as number);
+    return cpu + (memoryMib[node] as number) / Math.max(1, memoryCapacity[node] as number);
   }
 }

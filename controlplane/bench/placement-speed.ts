@@ -15,7 +15,10 @@ import { plotFlag, policiesOf, readTrace, requestOf, traceFlags, writePlot } fro
 /** Part of the GPUs that are allocated while decisions are timed. */
 const FULL_PART = 0.92;
 const GANG_MEMBERS = 64;
-const GANGS = 20;
+/** Each shape of member is new to the pool once; the others come again, as jobs do. */
+const GANGS = 400;
+/** Gangs between new prices, after which every cost is void. */
+const GANGS_PER_ADOPT = 100;
 
 export const placementSpeed: Bench = {
   name: "placement-speed",
@@ -133,17 +136,37 @@ function steady(pool: Pool, pods: readonly Pod[], { chance, decisions }: Load): 
   return { timed, curve: Array.from({ length: 1000 }, (_, i) => [i / 10, at(i / 1000)] as const) };
 }
 
-function timeGangs(pool: Pool): Record<string, number> {
-  const gpu = { kind: "whole", count: 1, memoryMib: 0 } as const;
-  const resources = { cpuMilli: 1000, memoryMib: 1024, gpu };
-  const members = Array.from({ length: GANG_MEMBERS }, (_, i) => ({ session: `gang-${i}`, namespace: "bench", resources }));
-  const millis = new Float64Array(GANGS);
+/** Members of 1 to 8 GPUs and 1 to 3 cores, in turns. */
+function timeGangs(pool: Pool): Record<string, number | Record<string, number>> {
+  const all: number[] = [];
+  const undisturbed: number[] = [];
   let placed = 0;
   for (let i = 0; i < GANGS; i++) {
+    if (i % GANGS_PER_ADOPT === GANGS_PER_ADOPT >> 1) pool.adopt();
+    const members = gangOf({ count: 1 + (i % 8), cores: 1 + ((i >> 3) % 3) });
+    const switches = descheduled();
     const started = performance.now();
-    if (decideGang(pool, members).kind === "gang") placed += 1;
-    millis[i] = performance.now() - started;
+    const { kind } = decideGang(pool, members);
+    const millis = performance.now() - started;
+    all.push(millis);
+    if (descheduled() === switches) undisturbed.push(millis);
+    if (kind === "gang") placed += 1;
   }
-  const sorted = millis.toSorted();
-  return { p50: round(quantile(sorted, 0.5)), max: round(quantile(sorted, 1)), placed };
+  return { ...timesOf(all), placed, of: GANGS, undisturbed: { ...timesOf(undisturbed), of: undisturbed.length } };
+}
+
+function gangOf({ count, cores }: { readonly count: number; readonly cores: number }): readonly PoolRequest[] {
+  const gpu = { kind: "whole", count, memoryMib: 0 } as const;
+  const resources = { cpuMilli: cores * 1000, memoryMib: 1024, gpu };
+  return Array.from({ length: GANG_MEMBERS }, (_, i) => ({ session: `gang-${i}`, namespace: "bench", resources }));
+}
+
+/** How often another process took the core. */
+function descheduled(): number {
+  return process.resourceUsage().involuntaryContextSwitches;
+}
+
+function timesOf(millis: readonly number[]): Record<string, number> {
+  const sorted = millis.toSorted((a, b) => a - b);
+  return { p50: round(quantile(sorted, 0.5)), p99: round(quantile(sorted, 0.99)), max: round(quantile(sorted, 1)) };
 }

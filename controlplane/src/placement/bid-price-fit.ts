@@ -19,12 +19,25 @@ export function tuningFor(churn: number): Tuning {
   return { restDiscount: 0.05 + 0.25 * churn, setGain: 60 ** churn, partOfSet: churn, fragmentWeight: churn };
 }
 
-export function bpf(books: Books): Policy {
+/** A policy that can say what any placement destroys, not only the one that it would choose. */
+export interface PricedPolicy extends Policy {
+  /**
+   * Value that the kind destroys on these devices of a node that fits it, in thousandths of a GPU; not rounded.
+   * `undefined` on a node that has no prices until the next `adopt`.
+   */
+  readonly destroyedMilli: (node: number, kind: Kind, mask: number) => number | undefined;
+}
+
+export function isPriced(policy: Policy): policy is PricedPolicy {
+  return "destroyedMilli" in policy;
+}
+
+export function bpf(books: Books): PricedPolicy {
   return bpfWith(books, tuningFor);
 }
 
 /** For experiments with the constants. */
-export function bpfWith(books: Books, tuningOf: (churn: number) => Tuning): Policy {
+export function bpfWith(books: Books, tuningOf: (churn: number) => Tuning): PricedPolicy {
   const prices = new NodePrices(books, tuningOf);
   return {
     name: "bpf",
@@ -33,6 +46,7 @@ export function bpfWith(books: Books, tuningOf: (churn: number) => Tuning): Poli
     chosen: prices.chosen,
     adopt: (outlook) => prices.adopt(outlook),
     nodeChanged: (node) => prices.nodeChanged(node),
+    destroyedMilli: (node, kind, mask) => prices.destroyedMilli(node, kind, mask),
   };
 }
 
@@ -94,18 +108,30 @@ class NodePrices {
     if (this.#books.gpus[node] === 0) return 0;
     if (this.#classes.classOf[node] === NO_CLASS) return COST_UNPRICED;
     if (this.#version[node] !== this.#books.version[node]) this.#measure(node);
-    if (kind.isFraction) return this.#costOfFraction(node, kind);
+    return kind.isFraction ? this.#costOfFraction(node, kind) : this.#costOf(node, this.#worthAfterWhole(node, kind));
+  }
+
+  destroyedMilli(node: number, kind: Kind, mask: number): number | undefined {
+    if (this.#books.gpus[node] === 0) return 0;
+    if (this.#classes.classOf[node] === NO_CLASS) return undefined;
+    if (this.#version[node] !== this.#books.version[node]) this.#measure(node);
+    const after = kind.isFraction
+      ? this.#worthAfterFraction(node, kind, { position: positionOf(mask), broken: this.#brokenRests(node, kind) })
+      : this.#worthAfterWhole(node, kind);
+    return ((this.#worth[node] as number) - after) * gpuMilliWhole;
+  }
+
+  #worthAfterWhole(node: number, kind: Kind): number {
     const count = kind.gpuCount;
     const rests = (this.#rests[node] as number) - count;
     const milli = (this.#milli[node] as number) - count * gpuMilliWhole;
     const idle = (this.#books.idleGpus[node] as number) - count;
-    return this.#costOf(node, this.#worthAfter(node, kind, { rests, milli, idle, broken: this.#brokenRests(node, kind) }));
+    return this.#worthAfter(node, kind, { rests, milli, idle, broken: this.#brokenRests(node, kind) });
   }
 
   #costOfFraction(node: number, kind: Kind): number {
     const books = this.#books;
     const first = node * books.stride;
-    const idle = books.idleGpus[node] as number;
     const broken = this.#brokenRests(node, kind);
     let best = Number.POSITIVE_INFINITY;
     let bestRoom = 0;
@@ -114,20 +140,26 @@ class NodePrices {
       const room = books.deviceRoom[first + i] as number;
       if (room === seen || !books.isShareFor(first + i, kind)) continue;
       seen = room;
-      const left = roomAfter(books, first + i, kind);
-      const after = {
-        rests: (this.#rests[node] as number) - this.#value.restOf(room) + this.#value.restOf(left),
-        milli: (this.#milli[node] as number) - room + left,
-        idle: room === gpuMilliWhole ? idle - 1 : idle,
-        broken: broken - this.#brokenRest(node, kind, room) + this.#brokenRest(node, kind, left),
-      };
-      const cost = this.#costOf(node, this.#worthAfter(node, kind, after));
+      const cost = this.#costOf(node, this.#worthAfterFraction(node, kind, { position: i, broken }));
       if (cost > best || (cost === best && room >= bestRoom)) continue;
       best = cost;
       bestRoom = room;
       this.chosen.device = i;
     }
     return best;
+  }
+
+  #worthAfterFraction(node: number, kind: Kind, { position, broken }: Share): number {
+    const device = node * this.#books.stride + position;
+    const room = this.#books.deviceRoom[device] as number;
+    const left = roomAfter(this.#books, device, kind);
+    const idle = this.#books.idleGpus[node] as number;
+    return this.#worthAfter(node, kind, {
+      rests: (this.#rests[node] as number) - this.#value.restOf(room) + this.#value.restOf(left),
+      milli: (this.#milli[node] as number) - room + left,
+      idle: room === gpuMilliWhole ? idle - 1 : idle,
+      broken: broken - this.#brokenRest(node, kind, room) + this.#brokenRest(node, kind, left),
+    });
   }
 
   #measure(node: number): void {
@@ -191,6 +223,17 @@ interface Devices {
   readonly idle: number;
   /** Part of the rests that is expected to be too small, in milli. */
   readonly broken: number;
+}
+
+interface Share {
+  readonly position: number;
+  /** Of the rests before, with the cores of after. */
+  readonly broken: number;
+}
+
+/** Of the only device of a mask. */
+function positionOf(mask: number): number {
+  return 31 - Math.clz32(mask);
 }
 
 function roomAfter(books: Books, device: number, kind: Kind): number {

@@ -354,6 +354,11 @@ export class Books {
     );
   }
 
+  /** After all that was taken since that version has been given back: what is kept for that version holds again. */
+  revert(node: number, version: number): void {
+    this.version[node] = version;
+  }
+
   idOf(node: number): string {
     return this.specs[node]?.id ?? `#${node}`;
   }
@@ -419,9 +424,11 @@ export class Books {
     this.deviceRoom[device] = Math.min(milli, byMemory);
   }
 
+  /** Versions of nodes are those of their block, so that none is given twice: see `revert`. */
   #changed(node: number): void {
-    this.version[node] = (this.version[node] as number) + 1;
     const block = node >> blockBits;
-    this.blockVersion[block] = (this.blockVersion[block] as number) + 1;
+    const version = (this.blockVersion[block] as number) + 1;
+    this.blockVersion[block] = version;
+    this.version[node] = version;
   }
 }

@@ -1,9 +1,11 @@
 // Sessions that are placed together or not at all.
+import type { Kind } from "./kind.ts";
 import type { Placed, Pool, PoolPlan } from "./pool.ts";
 import type { PoolRefusal } from "./pool-refusal.ts";
+import type { Contest } from "./ranking.ts";
 import type { PoolRequest } from "./request.ts";
 
-/** Members of one gang: their placing stays within 10 ms. */
+/** Members of one gang. */
 export const gangMembersMax = 1024;
 
 export interface GangPlan {
@@ -21,55 +23,122 @@ export interface GangRefusal {
   readonly refusal: PoolRefusal;
 }
 
-/** Places the members on the books one by one, those that ask for most first, and takes all of them back. */
+interface Member {
+  readonly member: number;
+  readonly request: PoolRequest;
+  readonly shape: Kind;
+}
+
+/**
+ * Places the members on the books one by one, those that ask for most first and equal kinds after each other, and takes all
+ * of them back. Afterwards the books have the versions of before, so that no kind has to look at their nodes again.
+ */
 export function decideGang(pool: Pool, requests: readonly PoolRequest[]): GangPlan | GangRefusal {
-  if (requests.length > gangMembersMax) {
-    const problem = `${requests.length} members exceed gangMembersMax ${gangMembersMax}`;
-    return { kind: "gang-refusal", member: gangMembersMax, refusal: { kind: "refusal", reason: "invalid", problem } };
-  }
-  const order = requests.map((_, member) => member).toSorted((a, b) => sizeOf(requests[b]) - sizeOf(requests[a]) || a - b);
-  const booked: Placed[] = [];
-  const plans = new Map<number, PoolPlan>();
+  const members = membersOf(pool, requests);
+  if ("kind" in members) return members;
+  const trial = new Trial(pool);
+  const plans: PoolPlan[] = [];
   let failure: GangRefusal | undefined;
-  for (const member of order) {
-    const request = requests[member];
-    if (request === undefined) continue;
-    const plan = pool.decide(request);
+  for (const { member, request, shape } of members) {
+    const plan = trial.place(request, shape);
     if (plan.kind === "refusal") {
       failure = { kind: "gang-refusal", member, refusal: plan };
       break;
     }
-    const placed: Placed = { request, shape: plan.shape, node: plan.node, mask: plan.mask };
-    pool.book(placed);
-    booked.push(placed);
-    plans.set(member, plan);
+    plans[member] = plan;
   }
-  for (const placed of booked.toReversed()) pool.unbook(placed);
-  if (failure !== undefined) return failure;
-  const inOrder = requests.map((_, member) => plans.get(member)).filter((plan) => plan !== undefined);
-  const versions = new Map(inOrder.map(({ node }) => [node, pool.books.version[node] as number]));
-  return { kind: "gang", plans: inOrder, versions };
+  const versions = trial.takeBack();
+  return failure ?? { kind: "gang", plans, versions };
 }
 
-/** Books all members, or none when a node or a quota has changed since the plan was made. */
+/** Books all members, or none when a node, a quota or a session has changed since the plan was made. */
 export function commitGang(pool: Pool, { plans, versions }: GangPlan): readonly Placed[] | "stale" {
   for (const [node, version] of versions) if (pool.books.version[node] !== version) return "stale";
-  const placed: Placed[] = [];
-  for (const plan of plans) {
-    const version = pool.books.version[plan.node] as number;
-    const member = pool.commit({ ...plan, version });
-    if (member === "stale") {
-      for (const one of placed.toReversed()) pool.unbook(one);
+  const booked: Placed[] = [];
+  for (const { request, shape, node, mask } of plans) {
+    const isOver = pool.quotas.missOf(request.namespace, pool.amountsOf(shape)) !== undefined;
+    if (isOver || pool.sessions.has(request.session)) {
+      for (const one of booked.toReversed()) pool.unbook(one);
       return "stale";
     }
-    placed.push(member);
+    const placed: Placed = { request, shape, node, mask };
+    pool.book(placed);
+    booked.push(placed);
   }
-  return placed;
+  for (const _ of booked) pool.mix.placed();
+  return booked;
 }
 
-function sizeOf(request: PoolRequest | undefined): number {
-  if (request === undefined) return 0;
-  const { gpu, cpuMilli } = request.resources;
-  const gpus = gpu.kind === "none" ? 0 : gpu.kind === "whole" ? gpu.count : Math.max(gpu.milli / 1000, 0.001);
+/** The members in the order of their placing, or what is wrong with one of them whatever the nodes have. */
+function membersOf(pool: Pool, requests: readonly PoolRequest[]): readonly Member[] | GangRefusal {
+  if (requests.length > gangMembersMax) {
+    return malformed(gangMembersMax, `${requests.length} members exceed gangMembersMax ${gangMembersMax}`);
+  }
+  const sessions = new Set<string>();
+  const members: Member[] = [];
+  for (const [member, request] of requests.entries()) {
+    const shape = pool.shapeOf(request);
+    if (typeof shape === "string") return malformed(member, shape);
+    if (sessions.has(request.session)) return malformed(member, `session ${request.session} is in the gang twice`);
+    sessions.add(request.session);
+    members.push({ member, request, shape });
+  }
+  return members.sort((a, b) => sizeOf(b.shape) - sizeOf(a.shape) || a.shape.index - b.shape.index || a.member - b.member);
+}
+
+function malformed(member: number, problem: string): GangRefusal {
+  return { kind: "gang-refusal", member, refusal: { kind: "refusal", reason: "invalid", problem } };
+}
+
+/** Bookings for the length of one decision: what later members look at, and nothing else. */
+class Trial {
+  readonly #pool: Pool;
+  readonly #plans: PoolPlan[] = [];
+  readonly #versions = new Map<number, number>();
+  #contest: { readonly shape: Kind; readonly picks: Contest | undefined } | undefined;
+
+  constructor(pool: Pool) {
+    this.#pool = pool;
+  }
+
+  place(request: PoolRequest, shape: Kind): PoolPlan | PoolRefusal {
+    const { books, quotas, labels } = this.#pool;
+    const plan = this.#pool.decideOn(request, shape, () => this.#nodeFor(request, shape));
+    if (plan.kind === "refusal") return plan;
+    const { node, mask } = plan;
+    if (!this.#versions.has(node)) this.#versions.set(node, books.version[node] as number);
+    books.take(node, shape, mask);
+    quotas.take(request.namespace, this.#pool.amountsOf(shape));
+    labels.add(node, request);
+    this.#contest?.picks?.changed(node);
+    this.#plans.push(plan);
+    return plan;
+  }
+
+  /** The nodes that were touched, and their versions, which are those of before. */
+  takeBack(): ReadonlyMap<number, number> {
+    const { books, quotas, labels } = this.#pool;
+    for (const { node, shape, mask, request } of this.#plans.toReversed()) {
+      books.give(node, shape, mask);
+      quotas.give(request.namespace, this.#pool.amountsOf(shape));
+      labels.remove(node, request);
+    }
+    for (const [node, version] of this.#versions) books.revert(node, version);
+    return this.#versions;
+  }
+
+  /** One look at all nodes serves the members of a kind that may go anywhere. */
+  #nodeFor(request: PoolRequest, shape: Kind): number | undefined {
+    const { ranking, labels } = this.#pool;
+    if (this.#contest?.shape !== shape) this.#contest = { shape, picks: ranking.contest(shape) };
+    const isFree = request.spreadLabel === undefined && request.warmNode === undefined && labels.missesOf(request) === undefined;
+    const { picks } = this.#contest;
+    return isFree && picks !== undefined ? picks.best() : this.#pool.nodeFor(request, shape);
+  }
+}
+
+/** GPUs first, then cores. */
+function sizeOf({ isFraction, gpuMilli, gpuCount, cpuMilli }: Kind): number {
+  const gpus = isFraction ? Math.max(gpuMilli / 1000, 0.001) : gpuCount;
   return gpus * 1e6 + cpuMilli / 1e4;
 }

@@ -32,3 +32,4 @@ export {
   resourcesProblem,
   type Snapshot,
 } from "./resources.ts";
+export { Shadow, type ShadowCounters, shadowTimeShareMax } from "./shadow.ts";

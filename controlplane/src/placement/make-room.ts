@@ -189,7 +189,7 @@ function findPlaces(pool: Pool, node: number, leaving: readonly Placed[]): reado
   const booked: Placed[] = [];
   const places = new Map<Placed, Leaving>();
   for (const one of leaving.toSorted((a, b) => milliOf(b.shape) - milliOf(a.shape))) {
-    const to = pool.nodeFor(one.request, one.shape, node);
+    const to = pool.nodeFor(one.request, one.shape, { excluded: node });
     if (to === undefined) break;
     const mask = pool.ranking.maskOn(one.shape, to);
     const there: Placed = { ...one, node: to, mask };

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { commitGang, decideGang } from "./gang.ts";
 import { applyRoom, MoveBudget, planRoom } from "./make-room.ts";
 import { amountMax } from "./node-spec.ts";
 import { policies } from "./policies.ts";
@@ -146,31 +145,6 @@ test("a quota counts placed sessions, and again when one wakes", () => {
   placed(pool, ask("c", whole(1), { warmNode: "n" }));
   assert.equal(refused(pool, ask("a", whole(1), { warmNode: "n" })).reason, "quota");
   placed(pool, ask("free", whole(8 - 2), { namespace: "blue" }));
-});
-
-test("a gang is placed whole or not at all, and leaves no trace when it is not", () => {
-  const pool = new Pool({ nodes: [node("a", { gpus: 8 }), node("b", { gpus: 8 })] });
-  const members = (count: number): PoolRequest[] => Array.from({ length: count }, (_, i) => ask(`g${i}`, whole(1)));
-  const refusal = decideGang(pool, members(17));
-  assert.ok(refusal.kind === "gang-refusal");
-  assert.equal(refusal.member, 16);
-  assert.equal(pool.books.usedMilli, 0);
-  const gang = decideGang(pool, members(16));
-  assert.ok(gang.kind === "gang");
-  assert.equal(pool.sessions.size, 0);
-  placed(pool, ask("between", none));
-  assert.equal(commitGang(pool, gang), "stale");
-  assert.equal(pool.sessions.size, 1);
-  const again = decideGang(pool, members(16));
-  assert.ok(again.kind === "gang" && commitGang(pool, again) !== "stale");
-  assert.equal(pool.books.usedMilli, 16_000);
-});
-
-test("a gang that names one session twice is refused", () => {
-  const pool = new Pool({ nodes: [node("a", { gpus: 8 })] });
-  const twice = decideGang(pool, [ask("s", whole(1)), ask("s", whole(1))]);
-  assert.ok(twice.kind === "gang-refusal");
-  assert.equal(describePoolRefusal(twice.refusal), "the request is malformed: session s is placed already");
 });
 
 test("sessions move to make room for a set of GPUs, and a plan that has aged is refused", () => {

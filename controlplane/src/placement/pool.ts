@@ -109,28 +109,37 @@ export class Pool {
   decide(request: PoolRequest): PoolPlan | PoolRefusal {
     const shape = this.shapeOf(request);
     if (typeof shape === "string") return { kind: "refusal", reason: "invalid", problem: shape };
+    return this.decideOn(request, shape, () => this.nodeFor(request, shape));
+  }
+
+  /** The same for a caller that knows the kind and picks the node. */
+  decideOn(request: PoolRequest, shape: Kind, pick: () => number | undefined): PoolPlan | PoolRefusal {
     if (this.sessions.has(request.session)) {
       return { kind: "refusal", reason: "invalid", problem: `session ${request.session} is placed already` };
     }
     const miss = this.quotas.missOf(request.namespace, this.amountsOf(shape));
     if (miss !== undefined) return { kind: "refusal", reason: "quota", namespace: request.namespace, miss };
-    const node = this.nodeFor(request, shape);
+    const node = pick();
     if (node === undefined) return refuseFor(this.books, shape, this.labels.missesOf(request));
     return this.planOn(request, shape, node);
   }
 
-  /** The node that the policy wants for a request; never the excluded one. */
-  nodeFor(request: PoolRequest, shape: Kind, excluded = -1): number | undefined {
+  /** The node that the policy wants for a request, or another policy on these books; never the excluded one. */
+  nodeFor(
+    request: PoolRequest,
+    shape: Kind,
+    { excluded = -1, ranking = this.ranking }: { readonly excluded?: number; readonly ranking?: Ranking } = {},
+  ): number | undefined {
     const warm = request.warmNode === undefined ? undefined : this.#warm(request.warmNode);
     const missOn = this.labels.missesOf(request);
     const isAllowed = (node: number): boolean => node !== excluded && missOn?.(node) === undefined;
     if (request.spreadLabel === undefined) {
       const isFree = missOn === undefined && excluded < 0;
-      return this.ranking.pick(shape, { isAllowed: isFree ? undefined : isAllowed, warm })?.node;
+      return ranking.pick(shape, { isAllowed: isFree ? undefined : isAllowed, warm })?.node;
     }
     for (const zones of this.labels.zonesFor(request, request.spreadLabel)) {
       const isInZone = (node: number): boolean => this.labels.isInZones(node, zones) && isAllowed(node);
-      const picked = this.ranking.pick(shape, { isAllowed: isInZone, warm });
+      const picked = ranking.pick(shape, { isAllowed: isInZone, warm });
       if (picked !== undefined) return picked.node;
     }
     return undefined;

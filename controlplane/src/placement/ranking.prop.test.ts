@@ -6,9 +6,12 @@ import { Pool } from "./pool.ts";
 import { ask, fraction, node, none, whole } from "./test-nodes.ts";
 
 const gpu = fc.constantFrom(none, none, none, whole(1), whole(2), whole(8), fraction(250), fraction(460), fraction(810));
+const labels = fc.constantFrom<string[][]>([], [], ["a"], ["b"]);
 const requests = fc.array(
   fc.record({
     gpu,
+    labels,
+    antiAffinity: labels,
     cores: fc.constantFrom(0, 0, 1, 6, 12),
     gib: fc.constantFrom(0, 8),
     leaves: fc.boolean(),
@@ -30,8 +33,8 @@ test("the kept costs pick the node that a fresh look at all nodes picks", () => 
   fc.assert(
     fc.property(fc.constantFrom(...names), requests, (name, steps) => {
       const kept = new Pool({ nodes: specs, policy: name });
-      for (const [i, { gpu, cores, gib, leaves, catchesUp, goes, comes }] of steps.entries()) {
-        const request = ask(`s${i}`, gpu, { cores, gib });
+      for (const [i, { gpu, leaves, catchesUp, goes, comes, ...rest }] of steps.entries()) {
+        const request = ask(`s${i}`, gpu, rest);
         if (goes !== null) kept.leave(`n${goes}`);
         if (comes !== null && kept.books.slotOf(`n${comes}`) === undefined) kept.join(specOf(comes));
         kept.arrived(request);
@@ -52,10 +55,11 @@ test("the kept costs pick the node that a fresh look at all nodes picks", () => 
 function fresh(pool: Pool, request: Parameters<Pool["decide"]>[0]): string | undefined {
   const shape = pool.shapeOf(request);
   if (typeof shape === "string") return undefined;
+  const missOn = pool.labels.missesOf(request);
   const names = { cpu: shape.cpuMilli > 0, memory: shape.memoryMib >= 1, gpu: shape.gpuCount > 0 };
   let best: { node: number; cost: number; left: readonly number[] } | undefined;
   for (let node = 0; node < pool.books.count; node++) {
-    if (!pool.books.fits(node, shape)) continue;
+    if (!pool.books.fits(node, shape) || missOn?.(node) !== undefined) continue;
     const cost = pool.policy.cost(node, shape);
     const left = leftOf(pool, node, names);
     const isFuller = pool.policy.tie === "fullest" && cost === best?.cost && isBefore(left, best.left);

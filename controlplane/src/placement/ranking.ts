@@ -5,6 +5,7 @@ import { type Books, blockBits, grown } from "./books.ts";
 import type { Kind } from "./kind.ts";
 import type { Policy } from "./policy.ts";
 import { defaultMemoryMib } from "./resources.ts";
+import { tournament } from "./tournament.ts";
 
 /** A node that does not fit, or a block without one that does. */
 const NONE = -1;
@@ -74,10 +75,19 @@ export interface PickOptions {
   readonly warm?: { readonly node: number; readonly discount: number } | undefined;
 }
 
+/** The picks of one kind, each of which is booked before the next. */
+export interface Contest {
+  /** What `pick` would say. */
+  best(): number | undefined;
+  /** To be told of every node that changes. */
+  changed(node: number): void;
+}
+
 export class Ranking {
   readonly #books: Books;
   readonly #policy: Policy;
   readonly #prng: Prng;
+  readonly #rowsMost: number;
   /** In the order of use: the first is the one to drop. */
   readonly #rows = new Map<number, Row>();
   /** The same rows in the order of making, and whose turn it is to be brought up to date. */
@@ -86,10 +96,12 @@ export class Ranking {
   #epoch = 1;
   #last: { readonly kind: Kind; readonly row: Row } | undefined;
 
-  constructor(books: Books, policy: Policy, prng: Prng) {
+  /** `rows`: kinds with kept costs. */
+  constructor(books: Books, policy: Policy, prng: Prng, rows = rowsMax) {
     this.#books = books;
     this.#policy = policy;
     this.#prng = prng;
+    this.#rowsMost = rows;
   }
 
   /** Voids all kept costs: the policy has new prices. */
@@ -148,6 +160,29 @@ export class Ranking {
     return { node: best, cost };
   }
 
+  /** Void when another kind is asked for or prices change; absent where chance decides. */
+  contest(kind: Kind): Contest | undefined {
+    if (this.#policy.tie === "any") return undefined;
+    const row = this.#rowOf(kind);
+    const { blockVersion, blocks: count } = this.#books;
+    for (let block = 0; block < count; block++) {
+      if (row.blockVersion[block] !== blockVersion[block]) this.#measureBlock(row, kind, block);
+    }
+    const blocks = tournament(count, (a, b) =>
+      this.#isBlockBetter(row, a, row.blockBest[b] as number, row.blockCost[b] as number),
+    );
+    return {
+      best: () => {
+        const node = row.blockBest[blocks.winner()] as number;
+        return node === NONE ? undefined : node;
+      },
+      changed: (node) => {
+        this.#measureBlock(row, kind, node >> blockBits);
+        blocks.changed(node >> blockBits);
+      },
+    };
+  }
+
   /** The devices that the policy chose for a kind on a node that fits it. */
   maskOn(kind: Kind, node: number): number {
     const row = this.#rowOf(kind);
@@ -190,9 +225,9 @@ export class Ranking {
   }
 
   #freeRow(kind: Kind): Row {
-    if (this.#rows.size >= rowsMax) {
+    if (this.#rows.size >= this.#rowsMost) {
       const [oldest] = this.#rows;
-      assert(oldest !== undefined, "rowsMax is at least 1");
+      assert(oldest !== undefined, "a ranking keeps at least one row");
       const [index, row] = oldest;
       this.#rows.delete(index);
       row.kind = kind;
@@ -260,19 +295,32 @@ export class Ranking {
     row.blockVersion[block] = this.#books.blockVersion[block] as number;
   }
 
+  /** A block is looked into only when its best, allowed or not, beats what was found before it. */
   #pickAmong(row: Row, kind: Kind, isAllowed: (node: number) => boolean): number {
+    const { blockVersion, blocks, count } = this.#books;
     const { tie } = row;
     let best = NONE;
     let bestCost = INFEASIBLE;
-    for (let node = 0; node < this.#books.count; node++) {
-      const cost = this.#costOn(row, kind, node);
-      if (cost > bestCost || cost === INFEASIBLE) continue;
-      const isBetter = cost < bestCost || (tie !== Tie.first && this.#isPreferred(tie, node, best));
-      if (!isBetter || !isAllowed(node)) continue;
-      best = node;
-      bestCost = cost;
+    for (let block = 0; block < blocks; block++) {
+      if (row.blockVersion[block] !== blockVersion[block]) this.#measureBlock(row, kind, block);
+      if (!this.#isBlockBetter(row, block, best, bestCost)) continue;
+      const end = Math.min(count, (block + 1) << blockBits);
+      for (let node = block << blockBits; node < end; node++) {
+        const cost = row.cost[node] as number;
+        if (cost > bestCost || cost === INFEASIBLE) continue;
+        const isBetter = cost < bestCost || (tie !== Tie.first && this.#isPreferred(tie, node, best));
+        if (!isBetter || !isAllowed(node)) continue;
+        best = node;
+        bestCost = cost;
+      }
     }
     return best;
+  }
+
+  #isBlockBetter(row: Row, block: number, node: number, cost: number): boolean {
+    const its = row.blockCost[block] as number;
+    if (its !== cost) return its < cost;
+    return its !== INFEASIBLE && row.tie !== Tie.first && this.#isPreferred(row.tie, row.blockBest[block] as number, node);
   }
 
   #pickAny(row: Row, kind: Kind, isAllowed: ((node: number) => boolean) | undefined): number {

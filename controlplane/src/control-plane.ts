@@ -17,6 +17,7 @@ import { type NodeEndpoint, NodeFollower } from "./directory/follow-nodes.ts";
 import { publishKey } from "./grant/publish-key.ts";
 import { createSigner } from "./grant/sign.ts";
 import { openPicker } from "./picker/server.ts";
+import { Pool } from "./placement/index.ts";
 import { openPublisher } from "./publish/index.ts";
 import { Scheduler } from "./scheduler/index.ts";
 
@@ -49,7 +50,7 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
   stack.use(await watchAgents(definitions, agents, log));
   const signer = createSigner();
   stack.use(await publishKey(js, signer, log));
-  const directory = new Directory({ resourcesOf: (namespace, agent) => agents.resourcesOf(namespace, agent) });
+  const directory = new Directory({ pool: new Pool({}), requestOf: (name) => agents.requestOf(name) });
   const scheduler = stack.use(new Scheduler({ agents, directory, clock: systemClock }));
   const picks = { agents, directory, scheduler, signer, clock: systemClock };
   const picker = stack.use(await openPicker(picks, { host: config.host, port: config.pickerPort, log }));
@@ -76,7 +77,10 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
     directory,
     clock: systemClock,
     log,
-    onNodes: (endpoints: readonly NodeEndpoint[]) => publisher.setNodes(endpoints),
+    onNodes: (endpoints: readonly NodeEndpoint[]) => {
+      publisher.setNodes(endpoints);
+      scheduler.nodesChanged();
+    },
   };
   stack.use(await NodeFollower.open(nodes));
   // With nodes, `onNodes` tells; without any, Envoy gets a configuration that says so.

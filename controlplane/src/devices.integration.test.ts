@@ -76,7 +76,7 @@ test("grants fill one device before the next, and what fits nowhere is refused w
   );
   const refused = await pick(controlPlane, "k4");
   assert.equal(refused.status, 429);
-  assert.match(refused.message, /^none of 1 nodes fits \(gpu_\w+: 1\); nearest is n1: gpu_\w+ wanted \d+, free 0$/);
+  assert.match(refused.message, /^none of 1 nodes has room now \(gpu_\w+: 1\); nearest is n1: gpu_\w+ wanted \d+, free 0$/);
 });
 
 test("a control plane that starts places around the devices that sessions hold", async () => {

@@ -5,9 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { fromBinary } from "@bufbuild/protobuf";
+import { connect, type Msg } from "@nats-io/transport-node";
+import { ReportSchema } from "@voda/proto/node";
+import { sessionToken } from "@voda/proto/session";
+import { reportSubject } from "@voda/proto/wire";
 import { connectApi } from "../../cli/src/api.ts";
 import { programs } from "../../cli/src/programs.ts";
-import { type Cluster, type ClusterNode, call, refusal, startCluster, startProcess } from "./kit/index.ts";
+import { type Cluster, type ClusterNode, call, refusal, startCluster, startProcess, waitUntil } from "./kit/index.ts";
 
 const config = fileURLToPath(new URL("./agents/gpu.config.ts", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "voda-gpus-"));
@@ -32,6 +37,18 @@ test("without a grant no session opens on a GPU, at whichever node; one that is 
   await connectApi(cluster.apiUrl).sessions.wakeSession({ session: { agent: "model", key: "k" } });
   for (const { url } of cluster.nodes) assert.equal((await call(url, "model/k/add", { input: 1 })).status, 200);
   assert.equal((await call((cluster.nodes[0] as ClusterNode).url, "model/k/get")).body, 2);
+});
+
+test("a node tells the control planes of a session that it refused, so that they do not send it there again", async () => {
+  const connection = await connect({ servers: cluster.nats.url });
+  const refused: string[] = [];
+  const callback = (_: Error | null, { data }: Msg): void => void refused.push(...fromBinary(ReportSchema, data).deactivated);
+  connection.subscribe(reportSubject("*"), { callback });
+  await connection.flush();
+  assert.equal((await call((cluster.nodes[0] as ClusterNode).url, "model/refused/add", { input: 1 })).status, 429);
+  const token = sessionToken({ namespace: "default", agent: "model", key: "refused" });
+  await waitUntil(() => refused.includes(token), 5_000, "the refusal is reported");
+  await connection.close();
 });
 
 test("the node says what a session holds, and the environment for a process that works for it", () => {

@@ -1,6 +1,7 @@
 // What is deployed: definitions by name, and which agents implement a protobuf service.
 import type { Agent } from "@voda/proto/api";
-import { gpuRequest, type Resources } from "../placement/index.ts";
+import { type SessionName, sessionToken } from "@voda/proto/session";
+import { gpuRequest, type PoolRequest, type Resources } from "../placement/index.ts";
 
 const nothing: Resources = { cpuMilli: 0, memoryMib: 0, gpu: { kind: "none" } };
 
@@ -13,6 +14,7 @@ export class Agents {
   readonly #agents = new Map<string, Agent>();
   /** Names by namespace and service. */
   readonly #implementers = new Map<string, Set<string>>();
+  #wanted: readonly PoolRequest[] | undefined;
 
   get(namespace: string, name: string): Agent | undefined {
     return this.#agents.get(agentKey(namespace, name));
@@ -37,18 +39,23 @@ export class Agents {
     return { cpuMilli, memoryMib, gpu: gpuRequest(gpuMilli, gpuMemoryMib) };
   }
 
-  /** What the sessions of all agents ask for, each kind once. */
-  wanted(): Resources[] {
-    const kinds = new Map<string, Resources>();
-    for (const { namespace, name } of this.#agents.values()) {
-      const resources = this.resourcesOf(namespace, name);
-      kinds.set(JSON.stringify(resources), resources);
-    }
-    return [...kinds.values()];
+  /** What a session asks of a pool; one of an agent that is not known asks for nothing. */
+  requestOf(name: SessionName): PoolRequest {
+    const resources = this.resourcesOf(name.namespace, name.agent);
+    return { session: sessionToken(name), namespace: name.namespace, resources, isolation: "process" };
+  }
+
+  /** What a session of each agent asks for; the same list until a definition changes. */
+  wanted(): readonly PoolRequest[] {
+    this.#wanted ??= Array.from(this.#agents.values(), ({ namespace, name }) =>
+      this.requestOf({ namespace, agent: name, key: "any" }),
+    );
+    return this.#wanted;
   }
 
   set(agent: Agent): void {
     this.delete(agentKey(agent.namespace, agent.name));
+    this.#wanted = undefined;
     this.#agents.set(agentKey(agent.namespace, agent.name), agent);
     for (const service of servicesOf(agent)) {
       const key = agentKey(agent.namespace, service);
@@ -59,6 +66,7 @@ export class Agents {
   delete(key: string): void {
     const known = this.#agents.get(key);
     if (known === undefined) return;
+    this.#wanted = undefined;
     this.#agents.delete(key);
     for (const service of servicesOf(known)) this.#implementers.get(agentKey(known.namespace, service))?.delete(known.name);
   }

@@ -1,48 +1,39 @@
 // NodeService: the nodes as leases and reports tell of them.
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { NodeService } from "@voda/proto/api";
-import type { Directory } from "../directory/directory.ts";
-import type { Gpu, NodeSnapshot } from "../placement/index.ts";
+import type { Directory, DirectoryNode } from "../directory/directory.ts";
+import type { NodeUse } from "../placement/index.ts";
 
 export function nodeService(directory: Directory): ServiceImpl<typeof NodeService> {
   return {
     listNodes: () => ({
-      nodes: directory.nodes().map(({ node, books }) => ({
-        id: node.id,
-        ingress: node.ingress,
-        incarnation: node.incarnation,
-        ready: books.ready,
-        sessions: books.sessions,
-        capacity: capacityOf(books),
-        allocated: allocatedOf(books),
-        devices: books.gpus.map(deviceOf),
-      })),
+      nodes: directory.nodes().flatMap((node) => {
+        const use = directory.useOf(node.id);
+        return use === undefined ? [] : describe(node, use);
+      }),
     }),
   };
 }
 
-function capacityOf({ capacity, gpus }: NodeSnapshot) {
+function describe(node: DirectoryNode, use: NodeUse) {
   return {
-    cpuMilli: capacity.cpuMilli,
-    memoryMib: capacity.memoryMib,
-    gpuMilli: gpus.length * 1000,
-    gpuMemoryMib: gpus.reduce((sum, { device }) => sum + device.memoryMib, 0),
+    id: node.id,
+    ingress: node.ingress,
+    incarnation: node.incarnation,
+    ready: use.isReady,
+    sessions: use.sessions,
+    capacity: {
+      cpuMilli: node.cpuMilli,
+      memoryMib: node.memoryMib,
+      gpuMilli: node.gpus.length * 1000,
+      gpuMemoryMib: node.gpus.reduce((sum, { memoryMib }) => sum + memoryMib, 0),
+    },
+    allocated: {
+      cpuMilli: use.cpuMilli,
+      memoryMib: Math.ceil(use.memoryMib),
+      gpuMilli: use.devices.reduce((sum, { allocatedMilli }) => sum + allocatedMilli, 0),
+      gpuMemoryMib: use.devices.reduce((sum, { allocatedMemoryMib }) => sum + allocatedMemoryMib, 0),
+    },
+    devices: [...use.devices],
   };
-}
-
-function deviceOf({ device, state }: Gpu) {
-  if (state.mode === "idle") return device;
-  if (state.mode === "whole") return { ...device, allocatedMilli: 1000, allocatedMemoryMib: device.memoryMib, sessions: 1 };
-  return { ...device, allocatedMilli: state.milli, allocatedMemoryMib: state.memoryMib, sessions: state.sessions };
-}
-
-function allocatedOf({ allocated, gpus }: NodeSnapshot) {
-  let gpuMilli = 0;
-  let gpuMemoryMib = 0;
-  for (const { device, state } of gpus) {
-    if (state.mode === "idle") continue;
-    gpuMilli += state.mode === "whole" ? 1000 : state.milli;
-    gpuMemoryMib += state.mode === "whole" ? device.memoryMib : state.memoryMib;
-  }
-  return { cpuMilli: allocated.cpuMilli, memoryMib: Math.ceil(allocated.memoryMib), gpuMilli, gpuMemoryMib };
 }

@@ -3,8 +3,8 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { PlacementService } from "@voda/proto/api";
 import { sessionToken } from "@voda/proto/session";
 import { ControlError } from "../errors.ts";
-import { describeRefusal } from "../placement/index.ts";
-import { type Decision, explain, type Scheduler } from "../scheduler/index.ts";
+import { describePoolRefusal } from "../placement/index.ts";
+import type { Decision, Scheduler } from "../scheduler/index.ts";
 import { nameOf } from "./session-service.ts";
 
 export function placementService({ scheduler }: { readonly scheduler: Scheduler }): ServiceImpl<typeof PlacementService> {
@@ -26,9 +26,8 @@ export function placementService({ scheduler }: { readonly scheduler: Scheduler 
 }
 
 function describe(decision: Decision) {
-  const { name, decidedMs, outcome, policy, nodes } = decision;
-  const { failed: counts, candidates } = explain(decision);
-  const failed = Object.entries(counts).filter(([, count]) => count > 0);
+  const { name, decidedMs, outcome, policy, nodes, candidates } = decision;
+  const failed = Object.entries(decision.failed).filter(([, count]) => count > 0);
   return {
     session: name,
     decidedMs: BigInt(Math.floor(decidedMs)),
@@ -37,7 +36,7 @@ function describe(decision: Decision) {
     failed: Object.fromEntries(failed),
     candidates: candidates.map(({ node, score }) => ({ node, score: [...score] })),
     ...(outcome.kind === "plan"
-      ? { node: outcome.node, devices: [...outcome.allocation.devices], message: `placed on ${outcome.node}` }
-      : { message: describeRefusal(outcome), ...(outcome.nearest !== undefined && { nearest: outcome.nearest }) }),
+      ? { node: outcome.node, devices: [...outcome.devices], message: `placed on ${outcome.node}` }
+      : { message: describePoolRefusal(outcome), ...("nearest" in outcome && { nearest: outcome.nearest }) }),
   };
 }

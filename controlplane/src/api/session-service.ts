@@ -8,7 +8,7 @@ import { CommandKind } from "@voda/proto/node";
 import { defaultNamespace, identifierProblem, type SessionName, sessionNameProblem, sessionToken } from "@voda/proto/session";
 import { ControlError } from "../errors.ts";
 import { type PickContext, pick } from "../picker/pick.ts";
-import { describeRefusal } from "../placement/index.ts";
+import { describePoolRefusal } from "../placement/index.ts";
 import { agentNotFound } from "./agent-service.ts";
 import { sendCommand } from "./command.ts";
 import { isInLog, namesFrom } from "./lanes.ts";
@@ -89,7 +89,7 @@ async function commandAnywhere(
 ): Promise<{ node: string; epoch: bigint }> {
   const picked = pick(context, name);
   if (picked.kind === "unknown_agent") throw agentNotFound(name.namespace, name.agent);
-  if (picked.kind === "refusal") throw ControlError.of("no_capacity", describeRefusal(picked), retryAfterMs);
+  if (picked.kind === "refusal") throw ControlError.of("no_capacity", describePoolRefusal(picked), retryAfterMs);
   const grant = picked.kind === "placed" ? picked.grant : "";
   const epoch = await sendCommand(context.connection, { kind, name, node: picked.node, grant, timeoutMs });
   return { node: picked.node, epoch };

@@ -3,53 +3,68 @@ import { test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { ReportSchema } from "@voda/proto/node";
 import { sessionToken } from "@voda/proto/session";
-import { type DeviceShare, place, type Resources } from "../placement/index.ts";
+import { type DeviceShare, Pool, type PoolRequest } from "../placement/index.ts";
 import { Directory, type DirectoryNode } from "./directory.ts";
 
-const half: Resources = { cpuMilli: 100, memoryMib: 64, gpu: { kind: "fraction", milli: 500, memoryMib: 1000 } };
+type Name = Parameters<typeof sessionToken>[0];
+const half = (name: Name): PoolRequest => ({
+  session: sessionToken(name),
+  namespace: name.namespace,
+  resources: { cpuMilli: 100, memoryMib: 64, gpu: { kind: "fraction", milli: 500, memoryMib: 1000 } },
+  isolation: "process",
+});
 const node: DirectoryNode = {
   id: "a",
   incarnation: "1",
   ingress: "127.0.0.1:1",
   cpuMilli: 10_000,
   memoryMib: 8192,
+  diskMib: 0,
+  zone: "",
   gpus: ["g0", "g1"].map((uuid) => ({ uuid, model: "X", memoryMib: 80_000 })),
 };
-const name = (key: string) => ({ namespace: "default", agent: "model", key });
+const name = (key: string, namespace = "default"): Name => ({ namespace, agent: "model", key });
 const token = (key: string) => sessionToken(name(key));
 const share = (uuid: string, milli = 500): DeviceShare => ({ uuid, whole: false, milli, memoryMib: 1000 });
 const whole = (uuid: string): DeviceShare => ({ uuid, whole: true, milli: 1000, memoryMib: 80_000 });
 const on = (key: string, ...devices: DeviceShare[]) => ({ ...name(key), epoch: 1n, devices });
 
 function open(): { directory: Directory; report: (more: MessageInitShape<typeof ReportSchema>) => void } {
-  const directory = new Directory({ resourcesOf: () => half });
+  const directory = new Directory({ pool: new Pool({}), requestOf: half });
   let sequence = 0n;
   const report = (more: MessageInitShape<typeof ReportSchema>): void => {
     sequence += 1n;
-    assert.equal(directory.apply(create(ReportSchema, { node: "a", incarnation: "1", sequence, ...more })), "applied");
+    assert.equal(directory.apply(create(ReportSchema, { node: "a", incarnation: "1", sequence, ...more }), 0), "applied");
   };
   directory.join(node);
   report({ full: true });
   return { directory, report };
 }
-const states = (directory: Directory) => directory.nodes()[0]?.books.gpus.map(({ state }) => state);
-const shared = (sessions: number) => ({ mode: "shared", milli: 500 * sessions, memoryMib: 1000 * sessions, sessions });
+/** Thousandths, MiB and sessions of each device. */
+const states = (directory: Directory) =>
+  directory.useOf("a")?.devices.map((one) => [one.allocatedMilli, one.allocatedMemoryMib, one.sessions]);
+const idle = [0, 0, 0];
+const full = [1000, 80_000, 1];
+const shared = (sessions: number) => [500 * sessions, 1000 * sessions, sessions];
+function place(directory: Directory, key: string): readonly DeviceShare[] {
+  const plan = directory.pool.decide(half(name(key)));
+  assert.equal(plan.kind, "plan");
+  directory.reserve(token(key), plan, 0);
+  return directory.pool.devicesOf(plan);
+}
 
 test("a control plane that starts has the devices on its books that the node says its sessions hold", () => {
   const { directory, report } = open();
   report({ full: true, activated: [on("x", share("g1")), on("y", share("g1"))] });
-  assert.deepEqual(states(directory), [{ mode: "idle" }, shared(2)]);
-  assert.deepEqual(directory.ownerOf(token("x"), 0)?.allocation.devices[0]?.uuid, "g1");
+  assert.deepEqual(states(directory), [idle, shared(2)]);
+  assert.deepEqual(directory.ownerOf(token("x"), 0)?.devices[0]?.uuid, "g1");
 });
 
 test("what the node reports replaces what the placement meant", () => {
   const { directory, report } = open();
-  const plan = place(directory.snapshot(), { session: token("x"), namespace: "default", resources: half });
-  assert.equal(plan.kind, "plan");
-  assert.equal(plan.allocation.devices[0]?.uuid, "g0");
-  directory.reserve(token("x"), plan, 0);
+  assert.equal(place(directory, "x")[0]?.uuid, "g0");
   report({ activated: [on("x", share("g1"))] });
-  assert.deepEqual(states(directory), [{ mode: "idle" }, shared(1)]);
+  assert.deepEqual(states(directory), [idle, shared(1)]);
 });
 
 test("sessions of one report may have changed devices among each other", () => {
@@ -57,26 +72,67 @@ test("sessions of one report may have changed devices among each other", () => {
   report({ activated: [on("x", whole("g0")), on("y", whole("g1"))] });
   report({ activated: [on("x", whole("g1")), on("y", whole("g0"))] });
   assert.deepEqual(
-    [token("x"), token("y")].map((one) => directory.ownerOf(one, 0)?.allocation.devices[0]?.uuid),
+    [token("x"), token("y")].map((one) => directory.ownerOf(one, 0)?.devices[0]?.uuid),
     ["g1", "g0"],
   );
   report({ deactivated: [token("x")], activated: [on("z", share("g1"))] });
-  assert.deepEqual(states(directory), [{ mode: "whole" }, shared(1)]);
+  assert.deepEqual(states(directory), [full, shared(1)]);
 });
 
 test("a placement that nobody confirmed gives way to what the node says, and is decided anew", () => {
   const { directory, report } = open();
-  const plan = place(directory.snapshot(), { session: token("x"), namespace: "default", resources: half });
-  assert.equal(plan.kind, "plan");
-  directory.reserve(token("x"), plan, 0);
+  place(directory, "x");
   report({ activated: [on("y", whole("g0"))] });
   assert.equal(directory.ownerOf(token("x"), 1), undefined);
-  assert.deepEqual(states(directory), [{ mode: "whole" }, { mode: "idle" }]);
+  assert.deepEqual(states(directory), [full, idle]);
 });
 
 test("a device that the node does not have, or that is taken, is not put on the books", () => {
   const { directory, report } = open();
   report({ activated: [on("x", share("g9"), share("g0", 1001)), on("y", whole("g1")), on("z", share("g1"))] });
-  assert.deepEqual(states(directory), [{ mode: "idle" }, { mode: "whole" }]);
+  assert.deepEqual(states(directory), [idle, full]);
   assert.equal(directory.ownerOf(token("z"), 0)?.node, "a");
+});
+
+test("only the placement that is in the way gives way", () => {
+  const { directory, report } = open();
+  report({ activated: [on("there", share("g1"))] });
+  assert.equal(place(directory, "x")[0]?.uuid, "g1");
+  report({ activated: [on("y", whole("g0"))] });
+  assert.equal(directory.ownerOf(token("x"), 1)?.node, "a");
+  assert.deepEqual(states(directory), [full, shared(2)]);
+});
+
+test("sessions of two namespaces are never on the books of one device, whatever a node reports", () => {
+  const { directory, report } = open();
+  const other = name("other", "blue");
+  report({ activated: [on("x", share("g0")), { ...other, epoch: 1n, devices: [share("g0")] }] });
+  assert.deepEqual(states(directory), [shared(1), idle]);
+  assert.deepEqual(directory.ownerOf(sessionToken(other), 0)?.devices, []);
+});
+
+test("all placements that are in the way of a whole device give way", () => {
+  const { directory, report } = open();
+  assert.deepEqual([place(directory, "x")[0]?.uuid, place(directory, "y")[0]?.uuid], ["g0", "g0"]);
+  report({ activated: [on("z", whole("g0"))] });
+  assert.deepEqual([directory.size, states(directory)], [1, [full, idle]]);
+});
+
+test("a session keeps what it was placed with when its agent asks for something else meanwhile", () => {
+  let cpuMilli = 100;
+  const requestOf = (of: Name): PoolRequest => {
+    const { resources, ...rest } = half(of);
+    return { ...rest, resources: { ...resources, cpuMilli } };
+  };
+  const directory = new Directory({ pool: new Pool({}), requestOf });
+  directory.join(node);
+  const report = (sequence: bigint, uuid: string): unknown =>
+    directory.apply(
+      create(ReportSchema, { node: "a", incarnation: "1", sequence, full: true, activated: [on("x", share(uuid))] }),
+      0,
+    );
+  report(1n, "g0");
+  cpuMilli = 700;
+  report(2n, "g1");
+  assert.deepEqual([directory.useOf("a")?.cpuMilli, states(directory)], [100, [idle, shared(1)]]);
 });

@@ -3,16 +3,23 @@ import { test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { HeartbeatSchema, ReportSchema } from "@voda/proto/node";
 import { sessionToken } from "@voda/proto/session";
-import { place, type Resources } from "../placement/index.ts";
+import { Pool, type PoolRequest } from "../placement/index.ts";
 import { Directory, type DirectoryNode, tentativeMs } from "./directory.ts";
+import { refusedMs } from "./refusals.ts";
 
-const cpu100: Resources = { cpuMilli: 100, memoryMib: 64, gpu: { kind: "none" } };
+const cpu100 = (name: { readonly namespace: string; readonly agent: string; readonly key: string }): PoolRequest => ({
+  session: sessionToken(name),
+  namespace: name.namespace,
+  resources: { cpuMilli: 100, memoryMib: 64, gpu: { kind: "none" } },
+});
 const node = (id: string, incarnation = "1"): DirectoryNode => ({
   id,
   incarnation,
   ingress: `127.0.0.1:${id}`,
   cpuMilli: 1000,
   memoryMib: 1024,
+  diskMib: 0,
+  zone: "",
   gpus: [],
 });
 const name = (key: string) => ({ namespace: "default", agent: "counter", key });
@@ -22,33 +29,33 @@ const report = (id: string, sequence: bigint, more: MessageInitShape<typeof Repo
   create(ReportSchema, { node: id, incarnation: "1", sequence, ...more });
 
 function directoryOf(...ids: string[]): Directory {
-  const directory = new Directory({ resourcesOf: () => cpu100, sessionsMax: 100 });
+  const directory = new Directory({ pool: new Pool({}), requestOf: cpu100, sessionsMax: 100 });
   for (const id of ids) {
     directory.join(node(id));
-    directory.apply(report(id, 1n, { full: true }));
+    directory.apply(report(id, 1n, { full: true }), 0);
   }
   return directory;
 }
 
 function reserve(directory: Directory, key: string, nowMs: number): string {
-  const plan = place(directory.snapshot(), { session: token(key), namespace: "default", resources: cpu100 });
+  const plan = directory.pool.decide(cpu100(name(key)));
   assert.equal(plan.kind, "plan");
   directory.reserve(token(key), plan, nowMs);
-  return plan.node;
+  return plan.nodeId;
 }
-const cpuOf = (directory: Directory): number[] => directory.nodes().map(({ books }) => books.allocated.cpuMilli);
+const cpuOf = (directory: Directory) => directory.nodes().map(({ id }) => directory.useOf(id)?.cpuMilli);
 
 test("reports say where sessions are and what they take", () => {
   const directory = directoryOf("a", "b");
-  assert.equal(directory.apply(report("a", 2n, { activated: [on("x"), on("y")] })), "applied");
+  assert.equal(directory.apply(report("a", 2n, { activated: [on("x"), on("y")] }), 0), "applied");
   assert.equal(directory.ownerOf(token("x"), 0)?.node, "a");
   assert.deepEqual(cpuOf(directory), [200, 0]);
-  directory.apply(report("a", 3n, { deactivated: [token("x")] }));
+  directory.apply(report("a", 3n, { deactivated: [token("x")] }), 0);
   assert.equal(directory.ownerOf(token("x"), 0), undefined);
   assert.deepEqual(cpuOf(directory), [100, 0]);
 });
 
-test("a placement that no report confirms is forgotten after 10 s", () => {
+test("a placement that no report confirms is forgotten when its grant can do nothing more", () => {
   const directory = directoryOf("a");
   reserve(directory, "x", 1000);
   assert.deepEqual(directory.ownerOf(token("x"), 1000 + tentativeMs - 1)?.isConfirmed, false);
@@ -60,7 +67,7 @@ test("a placement that no report confirms is forgotten after 10 s", () => {
 test("a report confirms a placement, which then stays and is counted once", () => {
   const directory = directoryOf("a");
   reserve(directory, "x", 0);
-  directory.apply(report("a", 2n, { activated: [on("x", 7n)] }));
+  directory.apply(report("a", 2n, { activated: [on("x", 7n)] }), 0);
   directory.expire(1_000_000);
   assert.equal(directory.ownerOf(token("x"), 1_000_000)?.epoch, 7n);
   assert.deepEqual(cpuOf(directory), [100]);
@@ -68,12 +75,12 @@ test("a report confirms a placement, which then stays and is counted once", () =
 
 test("a lost report asks for a full one, and nothing is applied before it", () => {
   const directory = directoryOf("a");
-  directory.apply(report("a", 2n, { activated: [on("x")] }));
-  assert.equal(directory.apply(report("a", 4n, { activated: [on("z")] })), "gap");
+  directory.apply(report("a", 2n, { activated: [on("x")] }), 0);
+  assert.equal(directory.apply(report("a", 4n, { activated: [on("z")] }), 0), "gap");
   assert.deepEqual(directory.unsynced(), ["a"]);
-  assert.equal(directory.apply(report("a", 5n)), "gap");
+  assert.equal(directory.apply(report("a", 5n), 0), "gap");
   assert.equal(directory.ownerOf(token("z"), 0), undefined);
-  directory.apply(report("a", 6n, { full: true, activated: [on("y")] }));
+  directory.apply(report("a", 6n, { full: true, activated: [on("y")] }), 0);
   assert.deepEqual(directory.unsynced(), []);
   assert.equal(directory.ownerOf(token("x"), 0), undefined);
   assert.equal(directory.ownerOf(token("y"), 0)?.node, "a");
@@ -81,10 +88,10 @@ test("a lost report asks for a full one, and nothing is applied before it", () =
 });
 
 test("of a node that has just joined only a full report counts", () => {
-  const directory = new Directory({ resourcesOf: () => cpu100 });
+  const directory = new Directory({ pool: new Pool({}), requestOf: cpu100 });
   directory.join(node("a"));
-  assert.equal(directory.apply(report("a", 1n, { activated: [on("x")] })), "gap");
-  assert.equal(directory.apply(report("a", 2n, { full: true, activated: [on("x")] })), "applied");
+  assert.equal(directory.apply(report("a", 1n, { activated: [on("x")] }), 0), "gap");
+  assert.equal(directory.apply(report("a", 2n, { full: true, activated: [on("x")] }), 0), "applied");
 });
 
 test("a heartbeat shows that the last report was lost", () => {
@@ -97,18 +104,18 @@ test("a heartbeat shows that the last report was lost", () => {
 
 test("a repeated report, or one of another life, changes nothing", () => {
   const directory = directoryOf("a");
-  assert.equal(directory.apply(report("a", 1n, { activated: [on("x")] })), "known");
-  assert.equal(directory.apply({ ...report("a", 2n, { activated: [on("x")] }), incarnation: "0" }), "gap");
+  assert.equal(directory.apply(report("a", 1n, { activated: [on("x")] }), 0), "known");
+  assert.equal(directory.apply({ ...report("a", 2n, { activated: [on("x")] }), incarnation: "0" }, 0), "gap");
   assert.equal(directory.size, 0);
 });
 
 test("the higher epoch wins, in whatever order the reports come", () => {
   const directory = directoryOf("a", "b");
-  directory.apply(report("b", 2n, { activated: [on("x", 5n)] }));
-  directory.apply(report("a", 2n, { activated: [on("x", 4n)] }));
-  directory.apply(report("a", 3n, { deactivated: [token("x")] }));
+  directory.apply(report("b", 2n, { activated: [on("x", 5n)] }), 0);
+  directory.apply(report("a", 2n, { activated: [on("x", 4n)] }), 0);
+  directory.apply(report("a", 3n, { deactivated: [token("x")] }), 0);
   assert.equal(directory.ownerOf(token("x"), 0)?.node, "b");
-  directory.apply(report("a", 4n, { activated: [on("x", 6n)] }));
+  directory.apply(report("a", 4n, { activated: [on("x", 6n)] }), 0);
   assert.equal(directory.ownerOf(token("x"), 0)?.node, "a");
   assert.deepEqual(cpuOf(directory), [100, 0]);
 });
@@ -116,14 +123,14 @@ test("the higher epoch wins, in whatever order the reports come", () => {
 test("a full report keeps placements that are still on their way", () => {
   const directory = directoryOf("a");
   reserve(directory, "x", 0);
-  directory.apply(report("a", 2n, { full: true, activated: [on("y")] }));
+  directory.apply(report("a", 2n, { full: true, activated: [on("y")] }), 0);
   assert.equal(directory.ownerOf(token("x"), 1)?.node, "a");
 });
 
 test("a lost node takes its sessions with it; one that returns keeps them", () => {
   const directory = directoryOf("a", "b");
-  directory.apply(report("a", 2n, { activated: [on("x")] }));
-  directory.apply(report("b", 2n, { activated: [on("y")] }));
+  directory.apply(report("a", 2n, { activated: [on("x")] }), 0);
+  directory.apply(report("b", 2n, { activated: [on("y")] }), 0);
   directory.rejoin(node("a", "2"));
   directory.drop("b");
   assert.equal(directory.ownerOf(token("x"), 0)?.node, "a");
@@ -134,14 +141,56 @@ test("a lost node takes its sessions with it; one that returns keeps them", () =
 
 test("beyond its bound the directory remembers no more", () => {
   const directory = directoryOf("a");
-  directory.apply(report("a", 2n, { activated: Array.from({ length: 150 }, (_, i) => on(`k${i}`)) }));
+  directory.apply(report("a", 2n, { activated: Array.from({ length: 150 }, (_, i) => on(`k${i}`)) }), 0);
   assert.equal(directory.size, 100);
 });
 
-test("a node takes all that it has, even beyond what the books allow", () => {
+test("a node may hold more than it has; the books are full then and not beyond", () => {
   const directory = directoryOf("a");
-  directory.apply(report("a", 2n, { activated: Array.from({ length: 20 }, (_, i) => on(`k${i}`)) }));
-  assert.deepEqual(cpuOf(directory), [2000]);
-  const refused = place(directory.snapshot(), { session: token("x"), namespace: "default", resources: cpu100 });
-  assert.equal(refused.kind, "refusal");
+  directory.apply(report("a", 2n, { activated: Array.from({ length: 20 }, (_, i) => on(`k${i}`)) }), 0);
+  assert.deepEqual([cpuOf(directory), directory.useOf("a")?.sessions], [[1000], 20]);
+  assert.equal(directory.pool.decide(cpu100(name("x"))).kind, "refusal");
+  directory.apply(report("a", 3n, { deactivated: Array.from({ length: 20 }, (_, i) => token(`k${i}`)) }), 0);
+  assert.deepEqual(cpuOf(directory), [0]);
+});
+
+test("a new grant keeps the room of its placement for as long as it may be used", () => {
+  const directory = directoryOf("a");
+  reserve(directory, "x", 0);
+  assert.equal(directory.renew(token("x"), tentativeMs - 1)?.node, "a");
+  directory.expire(tentativeMs);
+  assert.equal(directory.ownerOf(token("x"), 2 * tentativeMs - 2)?.node, "a");
+  assert.deepEqual(cpuOf(directory), [100]);
+  assert.equal(directory.renew(token("x"), 2 * tentativeMs - 1), undefined);
+  assert.deepEqual(cpuOf(directory), [0]);
+});
+
+test("a placement on a node that gets no sessions any more is given up, a confirmed session is not", () => {
+  const directory = directoryOf("a");
+  reserve(directory, "x", 0);
+  directory.apply(report("a", 2n, { activated: [on("y")] }), 0);
+  directory.setReady("a", false);
+  assert.equal(directory.renew(token("x"), 1), undefined);
+  assert.equal(directory.renew(token("y"), 1)?.node, "a");
+});
+
+test("what a node refuses is decided anew, and its room there is nobody's for a moment", () => {
+  const directory = directoryOf("a", "b");
+  const node = reserve(directory, "x", 0);
+  directory.apply(report(node, 2n, { deactivated: [token("x")] }), 0);
+  assert.equal(directory.ownerOf(token("x"), 1), undefined);
+  assert.equal(directory.useOf(node)?.cpuMilli, 100);
+  directory.expire(refusedMs);
+  assert.deepEqual(cpuOf(directory), [0, 0]);
+});
+
+test("the node where a session fell asleep is remembered until it wakes", () => {
+  const directory = directoryOf("a", "b");
+  directory.apply(report("b", 2n, { activated: [on("x"), on("y")] }), 0);
+  assert.equal(directory.warmNodeOf(token("x")), undefined);
+  directory.apply(report("b", 3n, { deactivated: [token("x")] }), 0);
+  directory.apply(report("b", 4n, { full: true }), 0);
+  assert.deepEqual([directory.warmNodeOf(token("x")), directory.warmNodeOf(token("y"))], ["b", "b"]);
+  directory.apply(report("a", 2n, { activated: [on("x", 2n)] }), 0);
+  assert.equal(directory.warmNodeOf(token("x")), undefined);
 });

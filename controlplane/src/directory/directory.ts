@@ -1,29 +1,27 @@
-// Which node hosts which session, and what each node has left. In memory only: rebuilt from the nodes' reports.
+// Which node hosts which session. In memory only: rebuilt from the nodes' reports. What sessions take of their nodes is on the books of the
+// pool, and nowhere else.
 import type { Activation, Heartbeat, Report } from "@voda/proto/node";
 import { isSessionToken, type SessionName, type SessionToken, sessionToken } from "@voda/proto/session";
 import {
-  type Allocation,
-  allocate,
-  costOf,
+  cutToFit,
   type DeviceShare,
-  emptyNode,
-  type GpuDevice,
-  type NodeSnapshot,
-  type Plan,
-  type Resources,
-  release,
-  type Snapshot,
+  heldOn,
+  inTheWayOf,
+  type NodeSpec,
+  type NodeUse,
+  type Placed,
+  type Pool,
+  type PoolPlan,
+  type PoolRequest,
+  useOf,
 } from "../placement/index.ts";
-import { fittingShares } from "./reported-devices.ts";
+import { Refusals } from "./refusals.ts";
+import { WarmNodes } from "./warm-nodes.ts";
 
-export interface DirectoryNode {
-  readonly id: string;
+export interface DirectoryNode extends NodeSpec {
   readonly incarnation: string;
   /** `ip:port`. */
   readonly ingress: string;
-  readonly cpuMilli: number;
-  readonly memoryMib: number;
-  readonly gpus: readonly GpuDevice[];
 }
 
 export interface Owner {
@@ -32,75 +30,69 @@ export interface Owner {
   readonly isConfirmed: boolean;
   /** 0 until confirmed. */
   readonly epoch: bigint;
-  readonly allocation: Allocation;
+  readonly devices: readonly DeviceShare[];
 }
 
-interface Entry extends Owner {
-  readonly expiresMs: number;
+interface Entry {
+  readonly node: string;
+  readonly isConfirmed: boolean;
+  readonly epoch: bigint;
+  readonly placed: Placed;
 }
 
 interface NodeEntry {
   node: DirectoryNode;
-  books: NodeSnapshot;
+  /** Of the node in the pool's books. */
+  readonly slot: number;
   /** Number of the last report that was applied. */
   sequence: bigint;
-  /** Until a full report, what the node has is not known for sure. */
-  isSynced: boolean;
-  readonly sessions: Set<SessionToken>;
 }
 
-/** What a session takes of its node. */
-export interface Booking {
-  readonly token: SessionToken;
-  readonly node: string;
-  readonly allocation: Allocation;
-}
-
-/** Hears of every change of the books, at once. */
-export interface BookObserver {
-  readonly booked: (booking: Booking) => void;
-  /** `isGone`: it left, and is not just booked anew. */
-  readonly released: (token: SessionToken, isGone: boolean) => void;
-  readonly ready: (node: string, isReady: boolean) => void;
-  /** Nodes came, went or changed: everything is to be read anew. */
-  readonly nodesChanged: () => void;
-}
-
-/** A placement that no report confirms is forgotten after this. */
-export const tentativeMs = 10_000;
+/** A grant may be used for 10 s, by clocks that differ by 1 s; the node then has this long to read the session's log and open it. */
+const nodeWaitMs = 4_000;
+/**
+ * A placement that no report confirms is forgotten after this: as long as a grant for it may still take the room on the node. Each new grant
+ * begins it anew.
+ */
+export const tentativeMs = 11_000 + nodeWaitMs;
 /** Entries; beyond it sessions are still placed, but not remembered until a report finds room. */
 export const directorySessionsMax = 1_000_000;
 
 export interface DirectoryOptions {
-  /** What a session of this agent takes; nothing for an agent that is not known. */
-  readonly resourcesOf: (namespace: string, agent: string) => Resources;
+  /** The books, without nodes. */
+  readonly pool: Pool;
+  /** What a session takes; nothing for one of an agent that is not known. */
+  readonly requestOf: (name: SessionName) => PoolRequest;
   readonly sessionsMax?: number;
 }
 
 export class Directory {
-  readonly #resourcesOf: DirectoryOptions["resourcesOf"];
+  readonly pool: Pool;
+  readonly #requestOf: DirectoryOptions["requestOf"];
   readonly #sessionsMax: number;
   readonly #nodes = new Map<string, NodeEntry>();
+  readonly #unsynced = new Set<string>();
   readonly #sessions = new Map<SessionToken, Entry>();
-  /** Tentative entries, the oldest first: all live equally long. */
+  /** When tentative entries expire, the first first: all live equally long. */
   readonly #tentative = new Map<SessionToken, number>();
+  readonly #refusals: Refusals;
+  readonly #warm = new WarmNodes();
 
-  #observer: BookObserver | undefined;
-
-  constructor(options: DirectoryOptions) {
-    this.#resourcesOf = options.resourcesOf;
-    this.#sessionsMax = options.sessionsMax ?? directorySessionsMax;
+  constructor({ pool, requestOf, sessionsMax = directorySessionsMax }: DirectoryOptions) {
+    this.pool = pool;
+    this.#requestOf = requestOf;
+    this.#sessionsMax = sessionsMax;
+    this.#refusals = new Refusals(pool);
   }
 
-  observe(observer: BookObserver): void {
-    this.#observer = observer;
-  }
-
-  /** A node in a new life: nothing is in its memory, and its first report is awaited. */
+  /**
+   * A node in a new life: nothing is in its memory, and its first report is awaited.
+   * @throws BooksError when the pool cannot hold it
+   */
   join(node: DirectoryNode): void {
     this.drop(node.id);
-    this.#nodes.set(node.id, { node, books: emptyNode(node), sequence: 0n, isSynced: false, sessions: new Set() });
-    this.#observer?.nodesChanged();
+    this.#nodes.set(node.id, { node, slot: this.pool.join(node), sequence: 0n });
+    this.#unsynced.add(node.id);
   }
 
   /** A node under a new lease with its sessions still in memory. */
@@ -109,20 +101,21 @@ export class Directory {
     if (entry === undefined) return this.join(node);
     entry.node = node;
     entry.sequence = 0n;
-    entry.isSynced = false;
+    this.#unsynced.add(node.id);
   }
 
   drop(id: string): void {
     const entry = this.#nodes.get(id);
-    for (const token of entry?.sessions ?? []) this.#forget(token);
-    if (this.#nodes.delete(id)) this.#observer?.nodesChanged();
+    if (entry === undefined) return;
+    for (const token of this.#tokensOn(entry)) this.#forget(token);
+    this.#refusals.dropOn(entry.slot);
+    this.#nodes.delete(id);
+    this.#unsynced.delete(id);
+    this.pool.leave(id);
   }
 
-  setReady(id: string, ready: boolean): void {
-    const entry = this.#nodes.get(id);
-    if (entry === undefined || entry.books.ready === ready) return;
-    entry.books = { ...entry.books, ready };
-    this.#observer?.ready(id, ready);
+  setReady(id: string, isReady: boolean): void {
+    this.pool.setReady(id, isReady);
   }
 
   node(id: string): DirectoryNode | undefined {
@@ -130,29 +123,19 @@ export class Directory {
   }
 
   /** By id. */
-  nodes(): { readonly node: DirectoryNode; readonly books: NodeSnapshot }[] {
-    return [...this.#nodes.values()].toSorted((a, b) => (a.node.id < b.node.id ? -1 : 1));
+  nodes(): DirectoryNode[] {
+    return Array.from(this.#nodes.values(), ({ node }) => node).toSorted((a, b) => (a.id < b.id ? -1 : 1));
   }
 
-  get nodeCount(): number {
-    return this.#nodes.size;
+  /** What is taken of a node. */
+  useOf(id: string): NodeUse | undefined {
+    const slot = this.#nodes.get(id)?.slot;
+    return slot === undefined ? undefined : useOf(this.pool.books, slot);
   }
 
-  booksOf(id: string): NodeSnapshot | undefined {
-    return this.#nodes.get(id)?.books;
-  }
-
-  *bookings(): Iterable<Booking> {
-    for (const [token, { node, allocation }] of this.#sessions) yield { token, node, allocation };
-  }
-
-  snapshot(): Snapshot {
-    return { nodes: Array.from(this.#nodes.values(), (entry) => entry.books) };
-  }
-
-  /** Nodes that must be asked for a full report. */
+  /** Nodes that must be asked for a full report: until one, what they have is not known for sure. */
   unsynced(): string[] {
-    return [...this.#nodes.values()].filter((entry) => !entry.isSynced).map((entry) => entry.node.id);
+    return [...this.#unsynced];
   }
 
   get size(): number {
@@ -161,18 +144,45 @@ export class Directory {
 
   ownerOf(token: SessionToken, nowMs: number): Owner | undefined {
     const entry = this.#sessions.get(token);
-    return entry === undefined || entry.isConfirmed || entry.expiresMs > nowMs ? entry : undefined;
+    if (entry === undefined || (!entry.isConfirmed && (this.#tentative.get(token) ?? 0) <= nowMs)) return undefined;
+    const { node, isConfirmed, epoch, placed } = entry;
+    return { node, isConfirmed, epoch, devices: this.pool.devicesOf(placed) };
   }
 
-  /** Remembers where a session was sent, until a report confirms it or `tentativeMs` have passed. */
-  reserve(token: SessionToken, plan: Plan, nowMs: number): void {
-    this.expire(nowMs);
-    this.#forget(token);
-    this.#remember(token, plan.node, plan.allocation, { isConfirmed: false, epoch: 0n, expiresMs: nowMs + tentativeMs });
+  /**
+   * The owner, whose room is kept for one more grant; `undefined`: decide. A placement that nobody confirmed is given up when its node gets
+   * no sessions now.
+   */
+  renew(token: SessionToken, nowMs: number): Owner | undefined {
+    const entry = this.#sessions.get(token);
+    const owner = this.ownerOf(token, nowMs);
+    if (entry === undefined || owner?.isConfirmed === true) return owner;
+    if (owner === undefined || this.pool.books.isReady[entry.placed.node] === 0) {
+      this.#forget(token);
+      return undefined;
+    }
+    this.#tentative.delete(token);
+    this.#tentative.set(token, nowMs + tentativeMs);
+    return owner;
   }
 
-  /** Frees what tentative placements held that nobody confirmed. */
+  /** The node where a session that sleeps was last. */
+  warmNodeOf(token: SessionToken): string | undefined {
+    return this.#warm.of(token);
+  }
+
+  /** Books a plan that was made now, until a report confirms it or `tentativeMs` have passed. */
+  reserve(token: SessionToken, plan: PoolPlan, nowMs: number): void {
+    const { request, shape, node, mask } = plan;
+    const placed: Placed = { request, shape, node, mask };
+    if (!this.#remember(token, { node: plan.nodeId, isConfirmed: false, epoch: 0n, placed })) return;
+    this.#tentative.set(token, nowMs + tentativeMs);
+    if (shape.gpuCount > 0) this.pool.mix.placed();
+  }
+
+  /** Frees what tentative placements held that nobody confirmed, and what nodes refused a while ago. */
   expire(nowMs: number): void {
+    this.#refusals.expire(nowMs);
     for (const [token, expiresMs] of this.#tentative) {
       if (expiresMs > nowMs) return;
       this.#forget(token);
@@ -180,19 +190,19 @@ export class Directory {
   }
 
   /** `gap`: a report was lost, or the node is not known in this life; it must be asked for a full one. */
-  apply(report: Report): "applied" | "known" | "gap" {
+  apply(report: Report, nowMs: number): "applied" | "known" | "gap" {
     const entry = this.#nodes.get(report.node);
     if (entry === undefined || entry.node.incarnation !== report.incarnation) return "gap";
     if (report.sequence <= entry.sequence) return "known";
-    if (!report.full && (report.sequence !== entry.sequence + 1n || !entry.isSynced)) {
-      entry.isSynced = false;
+    if (!report.full && (report.sequence !== entry.sequence + 1n || this.#unsynced.has(report.node))) {
+      this.#unsynced.add(report.node);
       return "gap";
     }
     if (report.full) this.#clearConfirmed(entry, report.activated);
-    for (const token of report.deactivated) if (isSessionToken(token)) this.#deactivate(entry, token);
+    for (const token of report.deactivated) if (isSessionToken(token)) this.#deactivate(entry, token, nowMs);
     this.#activate(entry, report.activated);
     entry.sequence = report.sequence;
-    entry.isSynced = true;
+    this.#unsynced.delete(report.node);
     return "applied";
   }
 
@@ -200,78 +210,97 @@ export class Directory {
   hear(heartbeat: Heartbeat): void {
     const entry = this.#nodes.get(heartbeat.node);
     if (entry?.node.incarnation !== heartbeat.incarnation) return;
-    if (heartbeat.reportSequence > entry.sequence) entry.isSynced = false;
+    if (heartbeat.reportSequence > entry.sequence) this.#unsynced.add(heartbeat.node);
   }
 
   #clearConfirmed(entry: NodeEntry, activated: readonly Activation[]): void {
     const stay = new Set(activated.map(sessionToken));
-    for (const token of entry.sessions) {
-      if (this.#sessions.get(token)?.isConfirmed === true && !stay.has(token)) this.#forget(token);
+    for (const token of this.#tokensOn(entry)) {
+      if (this.#sessions.get(token)?.isConfirmed === true && !stay.has(token)) this.#sleep(entry, token);
     }
   }
 
   /**
-   * The higher epoch is the later claim: a late report of the owner before changes nothing. All that the report names leaves the books
+   * The higher epoch is the later claim: a late report of the owner before changes nothing. All that the report changes leaves the books
    * before any of it comes back: sessions of one report may have changed devices among each other.
    */
   #activate(entry: NodeEntry, activations: readonly Activation[]): void {
-    const news = new Map<SessionToken, { readonly activation: Activation; readonly kept: Allocation | undefined }>();
+    const news = new Map<SessionToken, { readonly activation: Activation; readonly request: PoolRequest }>();
     for (const activation of activations) {
       const token = sessionToken(activation);
       const known = this.#sessions.get(token);
       const epoch = news.get(token)?.activation.epoch ?? (known?.isConfirmed === true ? known.epoch : 0n);
       if (epoch > activation.epoch) continue;
-      const kept = known?.node === entry.node.id ? known.allocation : news.get(token)?.kept;
-      news.set(token, { activation, kept });
+      this.#warm.woke(token);
+      if (known?.node === entry.node.id && this.#holds(known, activation.devices)) {
+        this.#tentative.delete(token);
+        this.#sessions.set(token, { ...known, isConfirmed: true, epoch: activation.epoch });
+        continue;
+      }
+      const kept = known?.node === entry.node.id ? known.placed.request : news.get(token)?.request;
+      news.set(token, { activation, request: kept ?? this.#requestOf(activation) });
       this.#forget(token, false);
     }
-    for (const [token, { activation, kept }] of news) {
-      const { cpuMilli, memoryMib } = kept ?? costOf(this.#resources(activation));
-      const devices = this.#sharesOf(entry, activation.devices);
-      const confirmed = { isConfirmed: true, epoch: activation.epoch, expiresMs: Number.POSITIVE_INFINITY };
-      this.#remember(token, entry.node.id, { cpuMilli, memoryMib, devices }, confirmed);
+    for (const [token, { activation, request }] of news) {
+      const placed = this.#roomFor(entry, request, activation.devices);
+      this.#remember(token, { node: entry.node.id, isConfirmed: true, epoch: activation.epoch, placed });
     }
+  }
+
+  #holds({ placed }: Entry, reported: readonly DeviceShare[]): boolean {
+    const devices = this.pool.devicesOf(placed);
+    const isSame = (a: DeviceShare, b: DeviceShare | undefined): boolean =>
+      a.uuid === b?.uuid && a.whole === b.whole && a.milli === b.milli && a.memoryMib === b.memoryMib;
+    return devices.length === reported.length && devices.every((one, i) => isSame(one, reported[i]));
   }
 
   /** What the node says counts: a placement that nobody confirmed gives way, and is decided anew. */
-  #sharesOf(entry: NodeEntry, reported: readonly DeviceShare[]): readonly DeviceShare[] {
-    const fitting = fittingShares(entry.books, reported);
-    if (fitting.length === reported.length) return fitting;
-    const ids = new Set(reported.map(({ uuid }) => uuid));
-    for (const token of entry.sessions) {
-      const known = this.#sessions.get(token);
-      if (known?.isConfirmed === false && known.allocation.devices.some(({ uuid }) => ids.has(uuid))) this.#forget(token);
+  #roomFor(entry: NodeEntry, request: PoolRequest, shares: readonly DeviceShare[]): Placed {
+    const held = heldOn(this.pool, entry.slot, { request, shares });
+    for (const { request: other } of inTheWayOf(this.pool, held)) {
+      const { session } = other;
+      if (this.#refusals.drop(session)) continue;
+      if (isSessionToken(session) && this.#sessions.get(session)?.isConfirmed === false) this.#forget(session);
     }
-    return fittingShares(entry.books, reported);
+    return cutToFit(this.pool, held);
   }
 
-  #deactivate(entry: NodeEntry, token: SessionToken): void {
-    if (this.#sessions.get(token)?.node === entry.node.id) this.#forget(token);
+  /** A node that gives up what it never had has refused it. */
+  #deactivate(entry: NodeEntry, token: SessionToken, nowMs: number): void {
+    const known = this.#sessions.get(token);
+    if (known?.node !== entry.node.id) return;
+    if (known.isConfirmed) {
+      this.#sleep(entry, token);
+    } else {
+      this.#forget(token);
+      this.#refusals.add(known.placed, nowMs);
+    }
   }
 
-  #resources(name: SessionName): Resources {
-    return this.#resourcesOf(name.namespace, name.agent);
+  #sleep({ node }: NodeEntry, token: SessionToken): void {
+    this.#forget(token);
+    this.#warm.slept(token, node.id);
   }
 
-  #remember(token: SessionToken, node: string, allocation: Allocation, more: Omit<Entry, "node" | "allocation">): void {
-    const entry = this.#nodes.get(node);
-    if (entry === undefined || this.#sessions.size >= this.#sessionsMax) return;
-    this.#sessions.set(token, { node, allocation, ...more });
-    entry.sessions.add(token);
-    entry.books = allocate(entry.books, allocation);
-    this.#observer?.booked({ token, node, allocation });
-    if (!more.isConfirmed) this.#tentative.set(token, more.expiresMs);
+  #tokensOn({ slot }: NodeEntry): SessionToken[] {
+    return Array.from(this.pool.sessionsOn(slot), ({ request }) => request.session).filter(isSessionToken);
   }
 
+  /** `false`: there is no room for one more entry. */
+  #remember(token: SessionToken, entry: Entry): boolean {
+    if (this.#sessions.size >= this.#sessionsMax) return false;
+    this.#sessions.set(token, entry);
+    this.pool.book(entry.placed);
+    return true;
+  }
+
+  /** `isGone`: it left, and is not just booked anew. */
   #forget(token: SessionToken, isGone = true): void {
     const known = this.#sessions.get(token);
     if (known === undefined) return;
     this.#sessions.delete(token);
     this.#tentative.delete(token);
-    this.#observer?.released(token, isGone);
-    const entry = this.#nodes.get(known.node);
-    if (entry === undefined) return;
-    entry.sessions.delete(token);
-    entry.books = release(entry.books, known.allocation);
+    this.pool.unbook(known.placed);
+    if (isGone && known.placed.shape.gpuCount > 0) this.pool.mix.departed();
   }
 }

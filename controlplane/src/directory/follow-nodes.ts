@@ -91,7 +91,7 @@ export class NodeFollower implements AsyncDisposable {
       const { event, node } = readLeaseEntry(entry, this.#nowMs());
       this.#step(event, node);
     } catch (error) {
-      this.#options.log.error({ err: error, key: entry.key }, "a lease is not readable; it is left out");
+      this.#options.log.error({ err: error, key: entry.key }, "a lease is not usable; its node is left out");
     }
   }
 
@@ -107,7 +107,7 @@ export class NodeFollower implements AsyncDisposable {
   #onReport(error: Error | null, message: Msg): void {
     const report = this.#decode(ReportSchema, error, message);
     if (report === undefined) return;
-    const outcome = this.#options.directory.apply(report);
+    const outcome = this.#options.directory.apply(report, this.#nowMs());
     if (outcome === "gap") this.#askUnsynced();
     if (this.#options.directory.unsynced().length === 0) this.#settled.resolve();
   }
@@ -169,7 +169,7 @@ export class NodeFollower implements AsyncDisposable {
   /** Sets who may get sessions, and tells `onNodes` when something changed. */
   #publish(): void {
     const { directory } = this.#options;
-    const endpoints = directory.nodes().map(({ node }) => {
+    const endpoints = directory.nodes().map((node) => {
       const ready = this.isReady(node.id);
       directory.setReady(node.id, ready);
       return { id: node.id, ingress: node.ingress, draining: !ready };

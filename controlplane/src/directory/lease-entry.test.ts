@@ -12,7 +12,16 @@ const lease = { node: "n1", incarnation: "i1", ingress: "127.0.0.1:9001", capaci
 test("a lease tells the node and what it has", () => {
   const { event, node } = readLeaseEntry(entry("PUT", { ...lease, succeeds: "i0" }), 5);
   assert.deepEqual(event, { kind: "lease", node: "n1", incarnation: "i1", succeeds: "i0", nowMs: 5 });
-  assert.deepEqual(node, { id: "n1", incarnation: "i1", ingress: "127.0.0.1:9001", cpuMilli: 1000, memoryMib: 512, gpus: [] });
+  assert.deepEqual(node, {
+    id: "n1",
+    incarnation: "i1",
+    ingress: "127.0.0.1:9001",
+    cpuMilli: 1000,
+    memoryMib: 512,
+    diskMib: 0,
+    gpus: [],
+    zone: "",
+  });
 });
 
 test("the server's marker is an expiry; an obituary and a deletion are somebody's word", () => {

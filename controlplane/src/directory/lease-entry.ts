@@ -36,5 +36,5 @@ function describe({ node, incarnation, ingress, capacity }: Lease): DirectoryNod
     throw new Error(`the lease of node ${node} has ingress ${JSON.stringify(ingress)}, not ip:port`);
   const { cpuMilli, memoryMib } = capacity;
   const gpus = capacity.gpus.map((gpu) => ({ uuid: gpu.uuid, model: gpu.model, memoryMib: gpu.memoryMib }));
-  return { id: node, incarnation, ingress, cpuMilli, memoryMib, gpus };
+  return { id: node, incarnation, ingress, cpuMilli, memoryMib, diskMib: 0, gpus, zone: "" };
 }

@@ -2,7 +2,7 @@
 import { errorInfo, grpcCodes, retryInfo, rpcStatus } from "@voda/proto/errors";
 import { headers as names } from "@voda/proto/wire";
 import { unreachable } from "@voda/stdx";
-import { describeRefusal } from "../placement/index.ts";
+import { describePoolRefusal } from "../placement/index.ts";
 import type { Pick } from "./pick.ts";
 
 export interface HttpAnswer {
@@ -27,7 +27,7 @@ export function answerOf(picked: Pick, contentType: string): HttpAnswer {
     case "unknown_agent":
       return passed;
     case "refusal":
-      return noCapacity(describeRefusal(picked), contentType);
+      return noCapacity(describePoolRefusal(picked), contentType);
     default:
       return unreachable(picked);
   }

@@ -14,6 +14,7 @@ import { locate } from "../../../cli/src/binaries/locate.ts";
 import { Agents } from "../agents/agents.ts";
 import { Directory } from "../directory/directory.ts";
 import { createSigner } from "../grant/sign.ts";
+import { Pool } from "../placement/index.ts";
 import { Scheduler } from "../scheduler/index.ts";
 import { openPicker, type Picker } from "./server.ts";
 
@@ -25,7 +26,7 @@ const dir = mkdtempSync(join(tmpdir(), "voda-picker-"));
 before(async () => {
   const agents = new Agents();
   agents.set(create(AgentSchema, { namespace: "default", name: "cart", revision: "0" }));
-  const directory = new Directory({ resourcesOf: () => agents.resourcesOf("default", "cart") });
+  const directory = new Directory({ pool: new Pool({}), requestOf: (name) => agents.requestOf(name) });
   const log = pino({ level: "silent" });
   picker = await openPicker(
     {

@@ -4,7 +4,7 @@ import type { Clock } from "@voda/stdx";
 import type { Agents } from "../agents/agents.ts";
 import type { Directory } from "../directory/directory.ts";
 import type { GrantSigner } from "../grant/sign.ts";
-import type { Refusal } from "../placement/index.ts";
+import type { PoolRefusal } from "../placement/index.ts";
 import type { Scheduler } from "../scheduler/index.ts";
 
 export interface PickContext {
@@ -19,7 +19,7 @@ export type Pick =
   | { readonly kind: "owner"; readonly node: string; readonly ingress: string }
   | { readonly kind: "placed"; readonly node: string; readonly ingress: string; readonly grant: string }
   | { readonly kind: "unknown_agent" }
-  | Refusal;
+  | PoolRefusal;
 
 /** An awake session needs no grant; one that was only sent somewhere gets a new one for the same node. */
 export function pick(context: PickContext, name: SessionName): Pick {
@@ -33,8 +33,8 @@ export function pick(context: PickContext, name: SessionName): Pick {
   }
   const agent = agents.get(name.namespace, name.agent);
   if (agent === undefined) return { kind: "unknown_agent" };
-  const placed = owner ?? context.scheduler.place(name);
-  if ("kind" in placed && placed.kind === "refusal") return placed;
+  const placed = context.scheduler.place(name);
+  if (placed.kind === "refusal") return placed;
   const node = directory.node(placed.node);
   if (node === undefined) throw new Error(`session ${token} was placed on node ${placed.node}, which is not in the directory`);
   const { namespace, agent: agentName, key } = name;
@@ -47,7 +47,7 @@ export function pick(context: PickContext, name: SessionName): Pick {
       agentRevision: agent.revision,
       node: node.id,
       incarnation: node.incarnation,
-      devices: placed.allocation.devices,
+      devices: placed.devices,
     },
     context.clock.wallMs(),
   );

@@ -3,33 +3,18 @@
 // Pools: books, policies and plans for many nodes.
 export { BooksError } from "./books.ts";
 export { commitGang, decideGang, type GangPlan, type GangRefusal } from "./gang.ts";
+// Sister rooms: what nodes say of their sessions, and what is taken of a node.
+export { cutToFit, heldOn, inTheWayOf } from "./held.ts";
 export type { Isolation } from "./kind.ts";
-// Sister rooms: the books.
-export { allocate, allocationOn, costOf, emptyNode, release } from "./ledger.ts";
 export { applyRoom, type Leaving, MoveBudget, planRoom, type RoomOptions, type RoomPlan } from "./make-room.ts";
 export type { NodeSpec } from "./node-spec.ts";
-export { describeRefusal, place } from "./place.ts";
+export { type NodeUse, useOf } from "./node-use.ts";
 export { isPolicyName, type PolicyName, policies } from "./policies.ts";
 export type { KindShare, Outlook, Policy, PolicyOf } from "./policy.ts";
 export { type Placed, Pool, type PoolOptions, type PoolPlan } from "./pool.ts";
-export { describePoolRefusal, type PoolConstraint, type PoolMiss, type PoolRefusal } from "./pool-refusal.ts";
+export { describePoolRefusal, failuresOf, type PoolConstraint, type PoolMiss, type PoolRefusal } from "./pool-refusal.ts";
 export type { Amounts, Quota } from "./quota.ts";
 export type { PoolRequest } from "./request.ts";
-export {
-  type Allocation,
-  type Constraint,
-  type DeviceShare,
-  defaultMemoryMib,
-  type Gpu,
-  type GpuDevice,
-  type GpuRequest,
-  gpuRequest,
-  type NodeSnapshot,
-  type PlacementRequest,
-  type Plan,
-  type Refusal,
-  type Resources,
-  resourcesProblem,
-  type Snapshot,
-} from "./resources.ts";
+export { type DeviceShare, type GpuDevice, type GpuRequest, gpuRequest, type Resources, resourcesProblem } from "./resources.ts";
 export { Shadow, type ShadowCounters, shadowTimeShareMax } from "./shadow.ts";
+export { Stranded } from "./stranded.ts";

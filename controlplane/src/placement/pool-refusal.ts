@@ -36,13 +36,31 @@ export type PoolRefusal =
       /** `impossible`: no node could take it even empty. */
       readonly reason: "no_room" | "impossible";
       readonly nodes: number;
-      /** How many nodes failed each constraint; a node counts at the first one that it fails. */
-      readonly failed: Readonly<Record<PoolConstraint, number>>;
+      readonly failed: Failures;
       readonly nearest: PoolMiss | undefined;
     };
 
-/** One pass over the nodes without allocations: a pool that is full refuses often. */
+/** How many nodes fail each constraint; a node counts at the first one that it fails. */
+export type Failures = Readonly<Record<PoolConstraint, number>>;
+
+/** Of a request that may well have a place. */
+export function failuresOf(books: Books, kind: Kind, labelMissOn: LabelMissOn | undefined): Failures {
+  return missesOn(books, kind, labelMissOn).failed;
+}
+
 export function refuseFor(books: Books, kind: Kind, labelMissOn: LabelMissOn | undefined): PoolRefusal {
+  const { failed, nearest, isPossible } = missesOn(books, kind, labelMissOn);
+  return { kind: "refusal", reason: isPossible ? "no_room" : "impossible", nodes: books.nodes, failed, nearest };
+}
+
+interface Misses {
+  readonly failed: Failures;
+  readonly nearest: PoolMiss | undefined;
+  readonly isPossible: boolean;
+}
+
+/** One pass over the nodes without allocations: a pool that is full refuses often. */
+function missesOn(books: Books, kind: Kind, labelMissOn: LabelMissOn | undefined): Misses {
   const failed = Object.fromEntries(constraints.map((one) => [one, 0])) as Record<PoolConstraint, number>;
   const miss: Miss = { constraint: "cpu", wanted: 0, free: 0 };
   let nearest: PoolMiss | undefined;
@@ -60,7 +78,7 @@ export function refuseFor(books: Books, kind: Kind, labelMissOn: LabelMissOn | u
     nearestPart = part;
     nearest = { node: books.idOf(node), ...miss };
   }
-  return { kind: "refusal", reason: isPossible ? "no_room" : "impossible", nodes: books.nodes, failed, nearest };
+  return { failed, nearest, isPossible };
 }
 
 /** `wanted` is above `free`; the missing part, 0 to 1, makes cores comparable with MiB. */

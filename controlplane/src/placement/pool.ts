@@ -2,7 +2,7 @@
 // A decision changes nothing; its plan is refused when the node has changed since, and is then made anew.
 import { assert, prng } from "@voda/stdx";
 import { Books } from "./books.ts";
-import { cardMemoryOn, demandMilli, type Kind, KindTable, milliOn, shapeOf } from "./kind.ts";
+import { cardMemoryOn, demandMilli, type Kind, type KindShape, KindTable, milliOn, shapeOf } from "./kind.ts";
 import { Labels } from "./labels.ts";
 import { RequestMix } from "./mix.ts";
 import type { NodeSpec } from "./node-spec.ts";
@@ -241,7 +241,10 @@ export class Pool {
     if (problem !== undefined) return problem;
     const { resources, diskMib = 0, isolation = "shared" } = request;
     const owner = isolation === "process" && resources.gpu.kind === "fraction" ? this.#ownerOf(request.namespace) : -1;
-    const shape = shapeOf({ ...resources, diskMib, isolation }, this.#modelMask(request.models ?? []), owner);
+    return this.kindOf(shapeOf({ ...resources, diskMib, isolation }, this.#modelMask(request.models ?? []), owner));
+  }
+
+  kindOf(shape: KindShape): Kind {
     return this.#kinds.kindOf(shape);
   }
 

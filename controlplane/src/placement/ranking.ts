@@ -129,15 +129,14 @@ export class Ranking {
     }
   }
 
-  /** The best nodes of the blocks, the best first: in a pool of a few blocks not all that would come next. */
+  /** The best nodes of the blocks, the best first. For a policy that keeps costs. */
   bestOfBlocks(kind: Kind, most: number): readonly Pick[] {
     const row = this.#rowOf(kind);
-    if (this.#policy.tie !== "any") this.#pickByBlocks(row, kind);
+    this.#pickByBlocks(row, kind);
     const best: Pick[] = [];
-    for (let block = 0; block < this.#books.blocks && this.#policy.tie !== "any"; block++) {
+    for (let block = 0; block < this.#books.blocks; block++) {
       const cost = row.blockCost[block] as number;
-      const worst = best[most - 1]?.cost ?? INFEASIBLE;
-      if (cost >= worst) continue;
+      if (cost >= (best[most - 1]?.cost ?? INFEASIBLE)) continue;
       const at = best.findIndex((one) => one.cost > cost);
       best.splice(at < 0 ? best.length : at, 0, { node: row.blockBest[block] as number, cost });
       if (best.length > most) best.pop();

@@ -1,92 +1,85 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sessionToken } from "@voda/proto/session";
-import { allocate, emptyNode, type NodeSnapshot, type PlacementRequest, place, type Resources } from "../placement/index.ts";
-import { type Decision, explain } from "./decision.ts";
-import { DecisionLog, decisionsMax, snapshotNodesMax } from "./decision-log.ts";
-import { strandedMilli } from "./stranded.ts";
+import { Pool, type PoolPlan } from "../placement/index.ts";
+import { ask, fraction, node, none } from "../placement/test-nodes.ts";
+import { candidatesMax, type Decision, explainedNodesMax, reasonsAgainst, reasonsFor } from "./decision.ts";
+import { DecisionLog, decisionsMax } from "./decision-log.ts";
 
-const half: Resources = { cpuMilli: 100, memoryMib: 64, gpu: { kind: "fraction", milli: 500, memoryMib: 0 } };
-const whole: Resources = { cpuMilli: 100, memoryMib: 64, gpu: { kind: "whole", count: 1, memoryMib: 0 } };
-const node = (id: string, gpus: number, cpuMilli = 1000): NodeSnapshot =>
-  emptyNode({
-    id,
-    cpuMilli,
-    memoryMib: 1024,
-    gpus: Array.from({ length: gpus }, (_, i) => ({ uuid: `${id}-${i}`, model: "X", memoryMib: 1000 })),
-  });
-
-function decide(nodes: readonly NodeSnapshot[], resources: Resources, key = "k"): Decision {
-  const name = { namespace: "default", agent: "a", key };
-  const request: PlacementRequest = { session: sessionToken(name), namespace: "default", resources };
-  return {
-    name,
-    request,
-    decidedMs: 0,
-    outcome: place({ nodes }, request),
-    policy: "bestFit",
-    candidates: undefined,
-    nodes: nodes.length,
-    snapshot: { nodes },
-  };
-}
-function filled(one: NodeSnapshot, resources: Resources): NodeSnapshot {
-  const { outcome } = decide([one], resources);
-  assert.equal(outcome.kind, "plan");
-  return allocate(one, outcome.allocation);
+const half = (session: string) => ask(session, fraction(500), { cores: 1, gib: 0 });
+function decided(pool: Pool, session: string): PoolPlan {
+  const plan = pool.decide(half(session));
+  assert.equal(plan.kind, "plan");
+  return plan;
 }
 
 test("an explained plan has its own node first, and counts what the others failed", () => {
-  const used = filled(node("used", 1), half);
-  const decision = decide([node("empty", 1), used, node("none", 0), node("small", 1, 50)], half);
-  assert.equal(decision.outcome.kind === "plan" ? decision.outcome.node : "", "used");
-  const explained = explain(decision);
+  const nodes = [node("empty", { gpus: 1 }), node("used", { gpus: 1 }), node("none"), node("small", { gpus: 1, cores: 0 })];
+  const pool = new Pool({ nodes });
+  pool.place({ ...half("first"), warmNode: "used" });
+  const { candidates, failed } = reasonsFor(pool, decided(pool, "k"));
   assert.deepEqual(
-    explained.candidates.map((one) => one.node),
+    candidates.map((one) => one.node),
     ["used", "empty"],
   );
-  assert.deepEqual(explained.failed, { gpu_count: 1, cpu: 1 });
+  assert.deepEqual([failed.gpu_count, failed.cpu, failed.not_ready], [1, 1, 0]);
 });
 
-test("without its snapshot a decision keeps the scores that the policy gave", () => {
-  const candidates = [{ node: "a", score: [3] }];
-  const decision: Decision = { ...decide([node("a", 1)], half), candidates, snapshot: undefined };
-  assert.deepEqual(explain(decision), { failed: {}, candidates });
+test("a node that the labels rule out is no candidate", () => {
+  const pool = new Pool({ nodes: [node("a"), node("b"), node("c")] });
+  pool.place(ask("db", none, { labels: ["db"], warmNode: "b" }));
+  const plan = pool.decide(ask("web", none, { antiAffinity: ["db"] }));
+  assert.equal(plan.kind, "plan");
+  const { candidates, failed } = reasonsFor(pool, plan);
+  assert.deepEqual(candidates.map((one) => one.node).toSorted(), ["a", "c"]);
+  assert.equal(failed.anti_affinity, 1);
+});
+
+test("in a large pool the best of the blocks are named, the chosen node first and none twice", () => {
+  const count = explainedNodesMax * 4;
+  const pool = new Pool({ nodes: Array.from({ length: count }, (_, i) => node(`n${i}`, { gpus: 1 + (i % 8) })) });
+  for (let i = 0; i < 40; i++) pool.expect(half(`e${i}`));
+  pool.adopt();
+  for (let i = 0; i < 100; i++) pool.place(half(`s${i}`));
+  const plan = decided(pool, "k");
+  const { candidates, failed } = reasonsFor(pool, plan);
+  assert.deepEqual([candidates[0]?.node, candidates.length, failed], [plan.nodeId, candidatesMax, {}]);
+  assert.equal(new Set(candidates.map((one) => one.node)).size, candidatesMax);
+  const scores = candidates.map((one) => one.score[0] ?? 0);
+  assert.deepEqual(
+    scores,
+    scores.toSorted((a, b) => a - b),
+  );
 });
 
 test("an explained refusal is the refusal", () => {
-  const explained = explain(decide([node("a", 0), { ...node("b", 1), ready: false }], half));
-  assert.deepEqual([explained.failed["not_ready"], explained.candidates], [1, []]);
+  const pool = new Pool({ nodes: [node("a"), node("b", { gpus: 1 })], quotas: new Map([["blue", { sessions: 0 }]]) });
+  pool.setReady("b", false);
+  const refusal = pool.decide(half("k"));
+  assert.equal(refusal.kind, "refusal");
+  const { failed, candidates } = reasonsAgainst(refusal);
+  assert.deepEqual([failed.not_ready, failed.gpu_count, candidates], [1, 1, []]);
+  const overQuota = pool.decide({ ...half("k"), namespace: "blue" });
+  assert.deepEqual(overQuota.kind === "refusal" && reasonsAgainst(overQuota), { failed: {}, candidates: [] });
 });
 
 test("the log keeps the last decision of each session, and no more sessions than its bound", () => {
   const log = new DecisionLog();
-  const [first, second] = [decide([node("a", 1)], half), decide([], half)];
-  log.add(first);
-  log.add(second);
-  assert.equal(log.get(first.request.session), second);
-  for (let i = 0; i < decisionsMax; i += 1) log.add(decide([], half, `other-${i}`));
-  assert.equal(log.get(first.request.session), undefined);
-});
-
-test("snapshots of old decisions make room for those of new ones; the decision stays", () => {
-  const log = new DecisionLog();
-  const nodes = new Array<NodeSnapshot>(snapshotNodesMax / 2).fill(node("a", 0));
-  const decisions = ["1", "2", "3"].map((key): Decision => ({ ...decide([node("a", 1)], half, key), snapshot: { nodes } }));
-  for (const one of decisions) log.add(one);
-  assert.deepEqual(
-    decisions.map((one) => one.snapshot === undefined),
-    [true, false, false],
-  );
-  const session = sessionToken({ namespace: "default", agent: "a", key: "1" });
-  assert.equal(log.get(session), decisions[0]);
-});
-
-test("free GPU time is stranded where nothing that is deployed fits", () => {
-  const quarter: Resources = { ...half, gpu: { kind: "fraction", milli: 250, memoryMib: 0 } };
-  const nodes = [filled(node("a", 2), half), node("b", 1, 50), { ...node("c", 1), ready: false }];
-  assert.equal(strandedMilli({ nodes }, [quarter]), 1000);
-  assert.equal(strandedMilli({ nodes }, [whole]), 1500);
-  assert.equal(strandedMilli({ nodes }, [whole, half]), 1000);
-  assert.equal(strandedMilli({ nodes }, []), 2500);
+  const decide = (key: string, decidedMs: number): Decision => ({
+    name: { namespace: "default", agent: "a", key },
+    decidedMs,
+    outcome: { kind: "plan", node: "n", devices: [] },
+    policy: "bpf",
+    nodes: 1,
+    failed: {},
+    candidates: [],
+  });
+  const token = sessionToken({ namespace: "default", agent: "a", key: "k" });
+  log.add(decide("k", 1));
+  log.add(decide("k", 2));
+  assert.equal(log.get(token)?.decidedMs, 2);
+  for (let i = 1; i < decisionsMax; i += 1) log.add(decide(`other-${i}`, 3));
+  assert.equal(log.get(token)?.decidedMs, 2);
+  log.add(decide("one more", 4));
+  assert.equal(log.get(token), undefined);
 });

@@ -1,20 +1,19 @@
 // What the scheduler decided about a session, as it is told to people later.
 import type { SessionName } from "@voda/proto/session";
-import { isBetter, type Rank, rank } from "../placement/best-fit.ts";
-import { type Constraint, type PlacementRequest, type Plan, place, type Refusal, type Snapshot } from "../placement/index.ts";
+import {
+  type DeviceShare,
+  failuresOf,
+  type Pool,
+  type PoolConstraint,
+  type PoolPlan,
+  type PoolRefusal,
+} from "../placement/index.ts";
 
-export interface Decision {
-  readonly name: SessionName;
-  readonly request: PlacementRequest;
-  readonly decidedMs: number;
-  readonly outcome: Plan | Refusal;
-  readonly policy: "bpf" | "bestFit";
-  /** As the policy scored them then; absent where the snapshot tells it. */
-  readonly candidates: readonly Candidate[] | undefined;
-  /** Nodes there were. */
-  readonly nodes: number;
-  /** The nodes as they were; absent in large pools, and dropped when `snapshotNodesMax` is reached. */
-  snapshot: Snapshot | undefined;
+/** Where a session goes, and what it gets there. */
+export interface Plan {
+  readonly kind: "plan";
+  readonly node: string;
+  readonly devices: readonly DeviceShare[];
 }
 
 export interface Candidate {
@@ -22,32 +21,45 @@ export interface Candidate {
   readonly score: readonly number[];
 }
 
-export interface Explanation {
-  /** Nothing is known of it without the snapshot. */
-  readonly failed: Partial<Record<Constraint, number>>;
-  /** The best first, at most `candidatesMax`. */
+export interface Decision {
+  readonly name: SessionName;
+  readonly decidedMs: number;
+  readonly outcome: Plan | PoolRefusal;
+  readonly policy: string;
+  /** Nodes there were. */
+  readonly nodes: number;
+  /** Of a placed session of a pool of more than `explainedNodesMax` nodes nothing is counted. */
+  readonly failed: Partial<Record<PoolConstraint, number>>;
+  /** The chosen node first, at most `candidatesMax`. */
   readonly candidates: readonly Candidate[];
 }
 
 export const candidatesMax = 5;
+/** Larger pools name the best of each block of nodes, which the decision has looked at, and count no failures. */
+export const explainedNodesMax = 64;
 
-/** Asks the nodes as they were again, one by one: what each failed, or how best fit ranked it. */
-export function explain({ snapshot, request, outcome, candidates }: Decision): Explanation {
-  if (outcome.kind === "refusal") return { failed: outcome.failed, candidates: [] };
-  if (snapshot === undefined) return { failed: {}, candidates: candidates ?? [] };
-  const failed: Partial<Record<Constraint, number>> = {};
-  const ranked: { readonly node: string; readonly score: Rank }[] = [];
-  for (const node of snapshot.nodes) {
-    const alone = place({ nodes: [node] }, request);
-    if (alone.kind === "plan") ranked.push({ node: node.id, score: rank(node, request.resources, alone.allocation.devices) });
-    else for (const constraint of constraintsOf(alone)) failed[constraint] = (failed[constraint] ?? 0) + 1;
+/** What is known about a plan before it is reserved. */
+export function reasonsFor(pool: Pool, { request, shape, node }: PoolPlan): Pick<Decision, "failed" | "candidates"> {
+  const { books, ranking, labels } = pool;
+  const scored = (of: number, cost: number): Candidate => ({ node: books.idOf(of), score: [cost] });
+  const chosen = scored(node, ranking.costOn(shape, node) ?? 0);
+  const missOn = labels.missesOf(request);
+  if (books.nodes > explainedNodesMax) {
+    const best = ranking
+      .bestOfBlocks(shape, candidatesMax)
+      .filter((one) => one.node !== node && missOn?.(one.node) === undefined);
+    return { failed: {}, candidates: [chosen, ...best.map((one) => scored(one.node, one.cost))].slice(0, candidatesMax) };
   }
-  const best = ranked.toSorted((a, b) =>
-    isBetter(a.score, b.score) || (!isBetter(b.score, a.score) && a.node < b.node) ? -1 : 1,
-  );
-  return { failed, candidates: candidates ?? best.slice(0, candidatesMax) };
+  const others: Candidate[] = [];
+  for (let other = 0; other < books.count; other += 1) {
+    const cost = other === node || missOn?.(other) !== undefined ? undefined : ranking.costOn(shape, other);
+    if (cost !== undefined) others.push(scored(other, cost));
+  }
+  others.sort((a, b) => (a.score[0] ?? 0) - (b.score[0] ?? 0) || (a.node < b.node ? -1 : 1));
+  return { failed: failuresOf(books, shape, missOn), candidates: [chosen, ...others].slice(0, candidatesMax) };
 }
 
-function constraintsOf({ failed }: Refusal): Constraint[] {
-  return (Object.keys(failed) as Constraint[]).filter((constraint) => failed[constraint] > 0);
+/** What is known about a refusal. */
+export function reasonsAgainst(refusal: PoolRefusal): Pick<Decision, "failed" | "candidates"> {
+  return { failed: "failed" in refusal ? refusal.failed : {}, candidates: [] };
 }

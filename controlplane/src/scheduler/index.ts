@@ -1,2 +1,2 @@
-export { type Decision, explain } from "./decision.ts";
+export type { Decision, Plan } from "./decision.ts";
 export { type Counters, Scheduler } from "./scheduler.ts";

@@ -1,40 +1,62 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { AgentSchema } from "@voda/proto/api";
 import { ReportSchema } from "@voda/proto/node";
 import { sessionToken } from "@voda/proto/session";
 import { Agents } from "../agents/agents.ts";
-import { Directory } from "../directory/directory.ts";
-import type { Plan, Refusal } from "../placement/index.ts";
+import { Directory, tentativeMs } from "../directory/directory.ts";
+import { describePoolRefusal, Pool, type PoolRefusal, type Quota } from "../placement/index.ts";
+import type { Plan } from "./decision.ts";
 import { Scheduler } from "./scheduler.ts";
+import { adoptIntervalMs } from "./upkeep.ts";
 
-const name = (agent: string, key: string) => ({ namespace: "default", agent, key });
+const name = (agent: string, key: string, namespace = "default") => ({ namespace, agent, key });
+const token = (agent: string, key: string) => sessionToken(name(agent, key));
 
-function open(nodes: readonly string[]) {
+interface Options {
+  /** Of each node. */
+  readonly gpus?: number;
+  readonly quotas?: ReadonlyMap<string, Quota>;
+}
+function open(nodes: readonly string[], { gpus = 2, quotas = new Map() }: Options = {}) {
   const agents = new Agents();
-  const deploy = (agent: string, resources: object): void =>
-    agents.set(create(AgentSchema, { namespace: "default", name: agent, revision: "0", resources }));
+  const deploy = (agent: string, resources: object, namespace = "default"): void =>
+    agents.set(create(AgentSchema, { namespace, name: agent, revision: "0", resources }));
   deploy("half", { gpuMilli: 500 });
+  deploy("half", { gpuMilli: 500 }, "blue");
+  deploy("whole", { gpuMilli: 1000 });
   deploy("pair", { gpuMilli: 2000 });
   deploy("heavy", { cpuMilli: 900 });
   deploy("plain", {});
-  const directory = new Directory({ resourcesOf: (namespace, agent) => agents.resourcesOf(namespace, agent) });
-  for (const id of nodes) {
-    const gpus = ["0", "1"].map((at) => ({ uuid: `${id}-${at}`, model: "X", memoryMib: 1000 }));
-    directory.join({ id, incarnation: "1", ingress: "127.0.0.1:1", cpuMilli: 1000, memoryMib: 1024, gpus });
-    directory.apply(create(ReportSchema, { node: id, incarnation: "1", sequence: 1n, full: true }));
-  }
-  const scheduler = new Scheduler({ agents, directory, clock: { wallMs: () => 5, monotonicMs: () => 0 } });
-  const ask = (agent: string, key: string): Plan | Refusal => scheduler.place(name(agent, key));
-  const decision = (agent: string, key: string) => scheduler.decisionOf(sessionToken(name(agent, key)));
-  return { scheduler, directory, ask, decision };
+  const directory = new Directory({ pool: new Pool({ quotas }), requestOf: (one) => agents.requestOf(one) });
+  const sequences = new Map<string, bigint>();
+  const clock = { nowMs: 0, wallMs: () => 5, monotonicMs: () => clock.nowMs };
+  const report = (node: string, more: MessageInitShape<typeof ReportSchema>): void => {
+    const sequence = (sequences.get(node) ?? 0n) + 1n;
+    sequences.set(node, sequence);
+    const applied = directory.apply(create(ReportSchema, { node, incarnation: "1", sequence, ...more }), clock.nowMs);
+    assert.equal(applied, "applied");
+  };
+  const join = (id: string): void => {
+    const cards = Array.from({ length: gpus }, (_, at) => ({ uuid: `${id}-${at}`, model: "X", memoryMib: 1000 }));
+    const has = { cpuMilli: 1000, memoryMib: 1024, diskMib: 0, gpus: cards };
+    directory.join({ id, incarnation: "1", ingress: "127.0.0.1:1", zone: "", ...has });
+    report(id, { full: true });
+  };
+  for (const id of nodes) join(id);
+  const scheduler = new Scheduler({ agents, directory, clock });
+  const ask = (agent: string, key: string, namespace?: string): Plan | PoolRefusal =>
+    scheduler.place(name(agent, key, namespace));
+  const decision = (agent: string, key: string) => scheduler.decisionOf(token(agent, key));
+  return { scheduler, directory, clock, deploy, report, join, ask, decision };
 }
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-const devices = (outcome: Plan | Refusal): string[] =>
-  outcome.kind === "plan" ? outcome.allocation.devices.map(({ uuid }) => uuid) : [];
+const devices = (outcome: Plan | PoolRefusal): string[] =>
+  outcome.kind === "plan" ? outcome.devices.map(({ uuid }) => uuid) : [outcome.reason];
+const nodeOf = (outcome: Plan | PoolRefusal): string => (outcome.kind === "plan" ? outcome.node : outcome.reason);
 
-test("sessions with GPUs are placed by bid-price fit, which keeps whole devices whole; others by best fit", async () => {
+test("every session is placed by the policy, which keeps whole devices whole, and its reasons are remembered", async () => {
   const { scheduler, ask, decision } = open(["a", "b"]);
   using _owned = scheduler;
   await settle();
@@ -42,41 +64,130 @@ test("sessions with GPUs are placed by bid-price fit, which keeps whole devices 
   assert.deepEqual(devices(ask("half", "2")), first);
   assert.equal(devices(ask("pair", "1")).length, 2);
   assert.equal(ask("plain", "1").kind, "plan");
-  assert.deepEqual([decision("half", "1")?.policy, decision("plain", "1")?.policy], ["bpf", "bestFit"]);
-  const { candidates } = decision("half", "2") ?? {};
+  assert.deepEqual([decision("half", "1")?.policy, decision("plain", "1")?.policy], ["bpf", "bpf"]);
+  const { candidates, failed } = decision("half", "2") ?? {};
   assert.equal(candidates?.length, 2);
-  assert.ok((candidates[0]?.score[0] ?? 0) <= (candidates[1]?.score[0] ?? 0));
+  assert.equal(candidates[0]?.node, nodeOf(ask("half", "2")));
+  assert.equal(failed?.gpu_count, 0);
+  assert.equal(devices(ask("pair", "2"))[0], "no_room");
+  assert.deepEqual([decision("pair", "2")?.failed.gpu_count, decision("pair", "2")?.candidates], [2, []]);
 });
 
-test("before the pool is made anew best fit decides", () => {
-  const { scheduler, ask, decision } = open(["a"]);
+test("three idle nodes share 300 sessions that ask for nothing evenly, beside one with GPUs", async () => {
+  const { scheduler, directory, ask } = open(["a", "b", "c"], { gpus: 0 });
   using _owned = scheduler;
-  assert.equal(ask("half", "1").kind, "plan");
-  assert.equal(decision("half", "1")?.policy, "bestFit");
+  for (let i = 0; i < 300; i += 1) {
+    ask("plain", String(i));
+    if (i % 50 === 0) await settle();
+  }
+  assert.deepEqual(
+    directory.nodes().map(({ id }) => directory.useOf(id)?.sessions),
+    [100, 100, 100],
+  );
 });
 
-test("a node that has more than the books allow gets nothing more, whatever the pool thinks", async () => {
-  const { scheduler, directory, ask } = open(["a"]);
+test("nodes that come later are used, and prices are made for them between decisions", async () => {
+  const { scheduler, directory, clock, join, ask } = open([]);
   using _owned = scheduler;
+  assert.equal(nodeOf(ask("half", "1")), "impossible");
+  join("a");
+  scheduler.nodesChanged();
   await settle();
-  const activated = ["1", "2"].map((key) => ({ ...name("heavy", key), epoch: 1n }));
-  directory.apply(create(ReportSchema, { node: "a", incarnation: "1", sequence: 2n, activated }));
-  assert.equal(directory.booksOf("a")?.allocated.cpuMilli, 1800);
-  assert.equal(ask("heavy", "3").kind, "refusal");
-  assert.equal(ask("half", "1").kind, "plan");
+  assert.equal(directory.pool.isAdoptDue(), false);
+  assert.equal(nodeOf(ask("half", "2")), "a");
+  clock.nowMs += adoptIntervalMs;
+  join("b");
+  assert.equal(nodeOf(ask("pair", "1")), "b");
 });
 
 test("decisions and refusals are counted by what the nearest node lacked", async () => {
-  const { scheduler, directory, ask } = open(["a"]);
+  const quotas = new Map([["blue", { gpuMilli: 400 }]]);
+  const { scheduler, directory, ask } = open(["a"], { quotas });
   using _owned = scheduler;
   await settle();
   ask("pair", "1");
   ask("pair", "2");
+  ask("half", "1");
   ask("heavy", "1");
   ask("heavy", "2");
+  assert.match(
+    describePoolRefusal(ask("half", "1", "blue") as PoolRefusal),
+    /^namespace blue uses 0 of its quota of 400 gpuMilli/,
+  );
   directory.drop("a");
   ask("plain", "1");
   const { decisions, refusals } = scheduler.counters();
-  assert.equal(decisions, 5);
-  assert.deepEqual(Object.fromEntries(refusals), { gpu_count: 1, cpu: 1, no_node: 1 });
+  assert.equal(decisions, 7);
+  assert.deepEqual(Object.fromEntries(refusals), { gpu_count: 1, gpu_milli: 1, cpu: 1, quota: 1, no_node: 1 });
+});
+
+test("sessions of different namespaces get different devices", () => {
+  const { scheduler, ask } = open(["a"]);
+  using _owned = scheduler;
+  const red = devices(ask("half", "1"));
+  const blue = devices(ask("half", "1", "blue"));
+  assert.notDeepEqual(red, blue);
+  assert.deepEqual([devices(ask("half", "2")), devices(ask("half", "2", "blue"))], [red, blue]);
+});
+
+test("a session goes back to the node where it fell asleep", () => {
+  const { scheduler, report, ask } = open(["a", "b"], { gpus: 0 });
+  using _owned = scheduler;
+  const first = nodeOf(ask("plain", "1"));
+  report(first, { activated: [{ ...name("plain", "1"), epoch: 1n }] });
+  for (let i = 2; i < 9; i += 1) report(first, { activated: [{ ...name("plain", String(i)), epoch: 1n }] });
+  report(first, { deactivated: [token("plain", "1")] });
+  assert.notEqual(nodeOf(ask("plain", "9")), first);
+  assert.equal(nodeOf(ask("plain", "1")), first);
+});
+
+test("the room of a placement stays taken as long as any grant for it may be used", () => {
+  const { scheduler, clock, report, ask } = open(["a"], { gpus: 1 });
+  using _owned = scheduler;
+  assert.equal(nodeOf(ask("whole", "slow")), "a");
+  clock.nowMs = 9_000;
+  assert.equal(nodeOf(ask("whole", "slow")), "a", "this grant may be used until 19 s");
+  clock.nowMs = 19_000;
+  assert.equal(nodeOf(ask("whole", "next")), "no_room");
+  clock.nowMs = 20_000;
+  const held = [{ uuid: "a-0", whole: true, milli: 1000, memoryMib: 1000 }];
+  report("a", { activated: [{ ...name("whole", "slow"), epoch: 1n, devices: held }] });
+  clock.nowMs = 1_000_000;
+  assert.equal(nodeOf(ask("whole", "next")), "no_room");
+});
+
+test("a report that comes later than its reservation takes the room from whoever was placed there since", () => {
+  const { scheduler, clock, report, ask } = open(["a", "b"], { gpus: 1 });
+  using _owned = scheduler;
+  const node = nodeOf(ask("whole", "late"));
+  clock.nowMs = tentativeMs;
+  const others = [ask("whole", "1"), ask("whole", "2")];
+  assert.deepEqual(others.map(nodeOf).toSorted(), ["a", "b"]);
+  const held = [{ uuid: `${node}-0`, whole: true, milli: 1000, memoryMib: 1000 }];
+  report(node, { activated: [{ ...name("whole", "late"), epoch: 1n, devices: held }] });
+  const again = ["1", "2"].map((key) => nodeOf(ask("whole", key)));
+  assert.deepEqual(again.toSorted(), [node === "a" ? "b" : "a", "no_room"]);
+});
+
+test("a session that its node refuses is sent to another node, and so is the next one", () => {
+  const { scheduler, clock, report, ask } = open(["a", "b", "c"], { gpus: 1 });
+  using _owned = scheduler;
+  const full = nodeOf(ask("whole", "1"));
+  report(full, { deactivated: [token("whole", "1")] });
+  clock.nowMs = 1_000;
+  const others = ["1", "2"].map((key) => nodeOf(ask("whole", key)));
+  assert.ok(!others.includes(full), `${others.join()} are not ${full}`);
+  assert.equal(nodeOf(ask("whole", "3")), "no_room");
+  clock.nowMs = 3_000;
+  assert.equal(nodeOf(ask("whole", "3")), full);
+});
+
+test("the only node is asked again after a moment when it refused", () => {
+  const { scheduler, clock, report, ask } = open(["a"], { gpus: 1 });
+  using _owned = scheduler;
+  ask("whole", "1");
+  report("a", { deactivated: [token("whole", "1")] });
+  assert.equal(nodeOf(ask("whole", "1")), "no_room");
+  clock.nowMs = 2_000;
+  assert.equal(nodeOf(ask("whole", "1")), "a");
 });

@@ -1,14 +1,12 @@
-// Places sessions: decides on a snapshot, reserves what was decided until the node confirms it, remembers and counts the decisions.
+// Places sessions: asks the pool, reserves what it decided until the node confirms it, remembers and counts the decisions.
 import { type SessionName, type SessionToken, sessionToken } from "@voda/proto/session";
 import type { Clock } from "@voda/stdx";
 import type { Agents } from "../agents/agents.ts";
 import type { Directory } from "../directory/directory.ts";
-import { fittingShares } from "../directory/reported-devices.ts";
-import { type Constraint, type PlacementRequest, type Plan, place, type Refusal } from "../placement/index.ts";
-import type { Decision } from "./decision.ts";
+import { type PoolConstraint, type PoolRefusal, type PoolRequest, Stranded } from "../placement/index.ts";
+import { type Decision, type Plan, reasonsAgainst, reasonsFor } from "./decision.ts";
 import { DecisionLog } from "./decision-log.ts";
-import { PoolMirror, type PoolPlanned, poolPolicy } from "./pool-mirror.ts";
-import { strandedMilli } from "./stranded.ts";
+import { Upkeep } from "./upkeep.ts";
 
 export interface SchedulerOptions {
   readonly agents: Agents;
@@ -16,8 +14,8 @@ export interface SchedulerOptions {
   readonly clock: Clock;
 }
 
-/** `no_node`: none was ready. */
-export type RefusalReason = Constraint | "no_node";
+/** `no_node`: none was ready. `invalid`: no node could be asked for that. */
+export type RefusalReason = PoolConstraint | "quota" | "invalid" | "no_node";
 
 export interface Counters {
   readonly decisions: number;
@@ -25,69 +23,81 @@ export interface Counters {
   readonly strandedMilli: number;
 }
 
-/** The pool reads what changed, a snapshot reads every node: in larger pools it would take longer than the decision. */
-const snapshotPooledMax = 1_000;
-
 export class Scheduler implements Disposable {
   readonly #options: SchedulerOptions;
   readonly #log = new DecisionLog();
-  readonly #mirror: PoolMirror;
+  readonly #upkeep: Upkeep;
+  readonly #stranded: Stranded;
   #decisions = 0;
   readonly #refusals = new Map<RefusalReason, number>();
 
   constructor(options: SchedulerOptions) {
+    const { agents, directory, clock } = options;
     this.#options = options;
-    this.#mirror = new PoolMirror(options.directory, () => options.agents.wanted());
+    this.#upkeep = new Upkeep({ pool: directory.pool, wanted: () => agents.wanted(), clock });
+    this.#stranded = new Stranded(directory.pool);
   }
 
   [Symbol.dispose](): void {
-    this.#mirror[Symbol.dispose]();
+    this.#upkeep[Symbol.dispose]();
   }
 
-  /** A plan is reserved when this returns. */
-  place(name: SessionName): Plan | Refusal {
+  /** A plan is reserved when this returns, for as long as a grant for it may be used. One that still is gets no new decision. */
+  place(name: SessionName): Plan | PoolRefusal {
     const { agents, directory, clock } = this.#options;
     const nowMs = clock.monotonicMs();
     directory.expire(nowMs);
     const session = sessionToken(name);
-    const request = { session, namespace: name.namespace, resources: agents.resourcesOf(name.namespace, name.agent) };
-    const pooled = request.resources.gpu.kind === "none" ? undefined : this.#pooled(request);
-    const nodes = directory.nodeCount;
-    const snapshot = pooled !== undefined && nodes > snapshotPooledMax ? undefined : directory.snapshot();
-    const outcome = pooled?.plan ?? place(snapshot ?? directory.snapshot(), request);
-    if (outcome.kind === "plan") directory.reserve(session, outcome, nowMs);
-    else this.#count(outcome.nearest?.constraint ?? "no_node");
-    if (pooled !== undefined) this.#mirror.placed();
-    this.#decisions += 1;
-    const policy = pooled === undefined ? "bestFit" : poolPolicy;
-    this.#log.add({ name, request, decidedMs: clock.wallMs(), outcome, policy, candidates: pooled?.candidates, nodes, snapshot });
-    return outcome;
-  }
-
-  /** What the pool wants, if the books agree. Best fit decides where it does not, and says why nothing fits. */
-  #pooled(request: PlacementRequest): PoolPlanned | undefined {
-    const planned = this.#mirror.decide(request);
-    const books = planned === undefined ? undefined : this.#options.directory.booksOf(planned.plan.node);
-    if (planned === undefined || books === undefined || place({ nodes: [books] }, request).kind === "refusal") return undefined;
-    const { devices } = planned.plan.allocation;
-    return fittingShares(books, devices).length === devices.length ? planned : undefined;
+    const owner = directory.renew(session, nowMs);
+    if (owner !== undefined) return { kind: "plan", node: owner.node, devices: owner.devices };
+    const warmNode = directory.warmNodeOf(session);
+    const request = agents.requestOf(name);
+    return this.#decide(name, { session, nowMs, request: warmNode === undefined ? request : { ...request, warmNode } });
   }
 
   decisionOf(token: SessionToken): Decision | undefined {
     return this.#log.get(token);
   }
 
-  /** Counted since the start; what is stranded is computed now. */
+  /** Nodes came or went: what is made from them is made anew. */
+  nodesChanged(): void {
+    this.#upkeep.nodesChanged();
+  }
+
+  /** Counted since the start; what is stranded is counted now. */
   counters(): Counters {
-    const { agents, directory } = this.#options;
-    return {
-      decisions: this.#decisions,
-      refusals: this.#refusals,
-      strandedMilli: strandedMilli(directory.snapshot(), agents.wanted()),
-    };
+    const strandedMilli = this.#stranded.milli(this.#options.agents.wanted());
+    return { decisions: this.#decisions, refusals: this.#refusals, strandedMilli };
+  }
+
+  #decide(name: SessionName, { session, nowMs, request }: Asking): Plan | PoolRefusal {
+    const { directory, clock } = this.#options;
+    const { pool } = directory;
+    // Prices are of GPUs: other requests would thin out the mix that they are made from.
+    if (request.resources.gpu.kind !== "none") pool.arrived(request);
+    const planned = pool.decide(request);
+    const reasons = planned.kind === "plan" ? reasonsFor(pool, planned) : reasonsAgainst(planned);
+    const outcome: Plan | PoolRefusal =
+      planned.kind === "plan" ? { kind: "plan", node: planned.nodeId, devices: pool.devicesOf(planned) } : planned;
+    if (planned.kind === "plan") directory.reserve(session, planned, nowMs);
+    else this.#count(reasonOf(planned));
+    this.#decisions += 1;
+    this.#log.add({ name, decidedMs: clock.wallMs(), outcome, policy: pool.policy.name, nodes: pool.books.nodes, ...reasons });
+    this.#upkeep.decided();
+    return outcome;
   }
 
   #count(reason: RefusalReason): void {
     this.#refusals.set(reason, (this.#refusals.get(reason) ?? 0) + 1);
   }
+}
+
+interface Asking {
+  readonly session: SessionToken;
+  readonly nowMs: number;
+  readonly request: PoolRequest;
+}
+
+function reasonOf(refusal: PoolRefusal): RefusalReason {
+  return "nearest" in refusal ? (refusal.nearest?.constraint ?? "no_node") : refusal.reason;
 }

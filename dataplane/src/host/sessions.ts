@@ -359,6 +359,7 @@ export class Sessions implements Disposable {
         : admission.admit(deployed.agent, hosted.granted);
     if (deployed === undefined || "failure" in admitted) {
       if ("failure" in admitted) hosted.refused = { activation, failure: admitted.failure };
+      this.#options.reports.deactivated(hosted.token); // or control planes would send it here again
       return;
     }
     const { agent, worker } = deployed;

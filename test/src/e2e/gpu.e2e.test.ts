@@ -54,7 +54,7 @@ test("two sessions fill each GPU, and the next is refused with a reason to act o
   assert.equal(reasonOf(refused), "no_capacity");
   assert.match(
     refusal(refused).message ?? "",
-    /^none of 2 nodes fits \(gpu_\w+: 2\); nearest is n[12]: gpu_\w+ wanted \d+, free 0$/,
+    /^none of 2 nodes has room now \(gpu_\w+: 2\); nearest is n[12]: gpu_\w+ wanted \d+, free 0$/,
   );
   assert.equal((await add("k0")).body, 2);
 });
@@ -139,7 +139,7 @@ test("a control plane that is killed overbooks nothing when it is back", async (
     // Without the control plane nobody places it, with a new one nobody finds room for it.
     const answered = await add("k5");
     assert.equal(reasonOf(answered), "no_capacity", JSON.stringify(answered.body));
-    return now !== 0 && now !== pid && (refusal(answered).message ?? "").startsWith("none of 2 nodes fits");
+    return now !== 0 && now !== pid && (refusal(answered).message ?? "").startsWith("none of 2 nodes has room now");
   };
   await waitUntil(isBack, 15_000, "the new control plane refuses");
   assert.deepEqual(await allocated(), [1000, 1000]);

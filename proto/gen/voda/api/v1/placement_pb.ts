@@ -58,7 +58,8 @@ export type PlacementMiss = Message<"voda.api.v1.PlacementMiss"> & {
   node: string;
 
   /**
-   * What it lacked: `cpu`, `memory`, `gpu_count`, `gpu_milli`, `gpu_memory`.
+   * What it lacked: `cpu`, `memory`, `disk`, `gpu_model`, `gpu_count`, `gpu_milli`, `gpu_memory`; `gpu_mode`: its devices have room, and are shared by
+   * others; `affinity`, `anti_affinity`.
    *
    * @generated from field: string constraint = 2;
    */
@@ -142,7 +143,7 @@ export type PlacementDecision = Message<"voda.api.v1.PlacementDecision"> & {
   failed: { [key: string]: number };
 
   /**
-   * Nodes that could take it, the chosen one first, at most 5; in large meshes only that one.
+   * Nodes that could take it, the chosen one first, at most 5; in large meshes the best of some blocks of nodes.
    *
    * @generated from field: repeated voda.api.v1.PlacementCandidate candidates = 8;
    */
@@ -241,7 +242,7 @@ export type GetPlacementCountersResponse = Message<"voda.api.v1.GetPlacementCoun
   decisions: bigint;
 
   /**
-   * Refusals by the constraint that the nearest node failed; `no_node` when none was ready.
+   * Refusals by the constraint that the nearest node failed; `no_node` when none was ready, `quota` when the namespace may not have more.
    *
    * @generated from field: map<string, uint64> refusals = 2;
    */

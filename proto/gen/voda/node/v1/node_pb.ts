@@ -322,7 +322,7 @@ export type Report = Message<"voda.node.v1.Report"> & {
   activated: Activation[];
 
   /**
-   * Tokens of sessions that left memory.
+   * Tokens of sessions that left memory, or that were sent here and refused.
    *
    * @generated from field: repeated string deactivated = 6;
    */

@@ -19,6 +19,8 @@ const nodeOf = (id: string): DirectoryNode => ({
   ingress: "127.0.0.1:1",
   cpuMilli: 500,
   memoryMib: 8192,
+  diskMib: 0,
+  zone: "",
   gpus: ["g0", "g1"].map((gpu) => ({ uuid: `${id}-${gpu}`, model: "X", memoryMib: cardMib })),
 });
 const ids = ["a", "b"];

@@ -13,6 +13,8 @@ const node: DirectoryNode = {
   ingress: "127.0.0.1:1",
   cpuMilli: 10_000,
   memoryMib: 8192,
+  diskMib: 0,
+  zone: "",
   gpus: ["g0", "g1"].map((uuid) => ({ uuid, model: "X", memoryMib: 80_000 })),
 };
 const name = (key: string) => ({ namespace: "default", agent: "model", key });

@@ -13,6 +13,8 @@ const node = (id: string, incarnation = "1"): DirectoryNode => ({
   ingress: `127.0.0.1:${id}`,
   cpuMilli: 1000,
   memoryMib: 1024,
+  diskMib: 0,
+  zone: "",
   gpus: [],
 });
 const name = (key: string) => ({ namespace: "default", agent: "counter", key });

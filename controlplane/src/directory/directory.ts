@@ -23,7 +23,10 @@ export interface DirectoryNode {
   readonly ingress: string;
   readonly cpuMilli: number;
   readonly memoryMib: number;
+  readonly diskMib: number;
   readonly gpus: readonly GpuDevice[];
+  /** Empty for a node that names none. */
+  readonly zone: string;
 }
 
 export interface Owner {

@@ -7,7 +7,7 @@ export type { Isolation } from "./kind.ts";
 // Sister rooms: the books.
 export { allocate, allocationOn, costOf, emptyNode, release } from "./ledger.ts";
 export { applyRoom, type Leaving, MoveBudget, planRoom, type RoomOptions, type RoomPlan } from "./make-room.ts";
-export type { NodeSpec } from "./node-spec.ts";
+export { type NodeSpec, nodeProblem } from "./node-spec.ts";
 export { describeRefusal, place } from "./place.ts";
 export { isPolicyName, type PolicyName, policies } from "./policies.ts";
 export type { KindShare, Outlook, Policy, PolicyOf } from "./policy.ts";

@@ -36,7 +36,8 @@ export function nodesProblem(nodes: readonly NodeSpec[]): string | undefined {
   return undefined;
 }
 
-function nodeProblem(node: NodeSpec): string | undefined {
+/** What is wrong with one node, or `undefined`. */
+export function nodeProblem(node: NodeSpec): string | undefined {
   if (node.gpus.length > gpusPerNodeMax) return `${node.gpus.length} GPUs exceed gpusPerNodeMax ${gpusPerNodeMax}`;
   return (
     amountProblem("cpuMilli", node.cpuMilli) ??

@@ -24,6 +24,8 @@ const nodeOf = (id: string): DirectoryNode => ({
   ingress: "127.0.0.1:1",
   cpuMilli: 4000,
   memoryMib: 1024,
+  diskMib: 0,
+  zone: "",
   gpus: ["g0", "g1"].map((gpu) => ({ uuid: `${id}-${gpu}`, model: "X", memoryMib: 1000 })),
 });
 const agentOf = (kind: number): string => `kind${kind}`;

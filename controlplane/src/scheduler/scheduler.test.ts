@@ -22,7 +22,7 @@ function open(nodes: readonly string[]) {
   const directory = new Directory({ resourcesOf: (namespace, agent) => agents.resourcesOf(namespace, agent) });
   for (const id of nodes) {
     const gpus = ["0", "1"].map((at) => ({ uuid: `${id}-${at}`, model: "X", memoryMib: 1000 }));
-    directory.join({ id, incarnation: "1", ingress: "127.0.0.1:1", cpuMilli: 1000, memoryMib: 1024, gpus });
+    directory.join({ id, incarnation: "1", ingress: "127.0.0.1:1", cpuMilli: 1000, memoryMib: 1024, diskMib: 0, gpus, zone: "" });
     directory.apply(create(ReportSchema, { node: id, incarnation: "1", sequence: 1n, full: true }));
   }
   const scheduler = new Scheduler({ agents, directory, clock: { wallMs: () => 5, monotonicMs: () => 0 } });

@@ -1,6 +1,8 @@
 // What is deployed: definitions by name, and which agents implement a protobuf service.
 import type { Agent } from "@voda/proto/api";
-import { gpuRequest, type Resources } from "../placement/index.ts";
+import { type SessionName, sessionToken } from "@voda/proto/session";
+import { gpuRequest, type PoolRequest, type Resources } from "../placement/index.ts";
+import { isolationOf } from "./isolation.ts";
 
 const nothing: Resources = { cpuMilli: 0, memoryMib: 0, gpu: { kind: "none" } };
 
@@ -35,6 +37,24 @@ export class Agents {
     if (found === undefined) return nothing;
     const { cpuMilli, memoryMib, gpuMilli, gpuMemoryMib } = found;
     return { cpuMilli, memoryMib, gpu: gpuRequest(gpuMilli, gpuMemoryMib) };
+  }
+
+  /** What a session asks of a pool; one of an agent that is not known asks for nothing. */
+  requestOf(name: SessionName): PoolRequest {
+    const agent = this.get(name.namespace, name.agent);
+    const { gpuModels = [], isolation, labels = [], affinity = [], antiAffinity = [], spread = "" } = agent?.placement ?? {};
+    return {
+      session: sessionToken(name),
+      namespace: name.namespace,
+      resources: this.resourcesOf(name.namespace, name.agent),
+      diskMib: agent?.resources?.diskMib ?? 0,
+      models: gpuModels,
+      isolation: isolationOf(isolation) ?? "dedicated", // a class of a later version is kept by sharing with nobody
+      labels,
+      affinity,
+      antiAffinity,
+      ...(spread !== "" && { spreadLabel: spread }),
+    };
   }
 
   /** What the sessions of all agents ask for, each kind once. */

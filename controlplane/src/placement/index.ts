@@ -29,6 +29,5 @@ export {
   type Plan,
   type Refusal,
   type Resources,
-  resourcesProblem,
   type Snapshot,
 } from "./resources.ts";

@@ -4,7 +4,7 @@ import { type SessionToken, sessionToken } from "@voda/proto/session";
 import { allocate, emptyNode } from "./ledger.ts";
 import { describeRefusal, place } from "./place.ts";
 import type { GpuDevice, NodeSnapshot, PlacementRequest, Resources } from "./resources.ts";
-import { gpuRequest, resourcesProblem } from "./resources.ts";
+import { gpuRequest } from "./resources.ts";
 
 const session: SessionToken = sessionToken({ namespace: "default", agent: "counter", key: "a" });
 const nothing: Resources = { cpuMilli: 0, memoryMib: 0, gpu: { kind: "none" } };
@@ -111,10 +111,4 @@ test("a refused fraction names the dimension of the device that lacks", () => {
 test("without nodes the refusal says to start one", () => {
   const refusal = place({ nodes: [] }, ask({}));
   assert.equal(refusal.kind === "refusal" ? describeRefusal(refusal) : "", "no node is up; start one");
-});
-
-test("GPU milli between whole devices is refused with both ways out", () => {
-  const problem = resourcesProblem({ cpuMilli: 0, memoryMib: 0, gpuMilli: 1500, gpuMemoryMib: 0 });
-  assert.match(problem ?? "", /gpuMilli 1500 is neither a fraction .* nor whole GPUs/);
-  assert.equal(resourcesProblem({ cpuMilli: 100, memoryMib: 64, gpuMilli: 2000, gpuMemoryMib: 0 }), undefined);
 });

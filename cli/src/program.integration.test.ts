@@ -34,6 +34,7 @@ for (const [name, args, says] of [
   ["an unknown flag", ["ps", "--fast"], /^voda: unknown option '--fast'.*; see `voda ps --help`$/],
   ["a missing argument", ["call", "counter/alice"], /missing required argument 'method'/],
   ["a number out of range", ["up", "--nodes", "99"], /'99' is invalid. write a whole number of 1 to 16/],
+  ["a zone that is none", ["up", "--zones", "a,,b"], /'a,,b' is invalid. write names with commas between/],
   ["a mode that does not exist", ["up", "--durability", "maybe"], /Allowed choices are process, disk/],
   ["a URL that is none", ["ps", "--url", "localhost:4000"], /write a URL such as http:\/\/127\.0\.0\.1:4000/],
   ["input that is not JSON", ["call", "counter/alice", "add", "{x:1}"], /the input is not JSON .*quote it for the shell/],

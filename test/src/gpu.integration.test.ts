@@ -16,7 +16,7 @@ let cluster: Cluster;
 
 before(async () => {
   writeFileSync(file, JSON.stringify([{ uuid: "GPU-a", model: "H200", memoryMib: 143_771, vendor: "nvidia" }]));
-  cluster = await startCluster({ nodes: 2, config, nodeFlags: ["--gpus", file] });
+  cluster = await startCluster({ nodes: 2, config, nodeFlags: ["--gpus", file, "--zone", "eu-1", "--disk-mib", "4096"] });
 });
 after(async () => {
   await cluster[Symbol.asyncDispose]();
@@ -32,6 +32,17 @@ test("without a grant no session opens on a GPU, at whichever node; one that is 
   await connectApi(cluster.apiUrl).sessions.wakeSession({ session: { agent: "model", key: "k" } });
   for (const { url } of cluster.nodes) assert.equal((await call(url, "model/k/add", { input: 1 })).status, 200);
   assert.equal((await call((cluster.nodes[0] as ClusterNode).url, "model/k/get")).body, 2);
+});
+
+test("the control plane lists the zone and the disk that a node names", async () => {
+  const { nodes } = await connectApi(cluster.apiUrl).nodes.listNodes({});
+  assert.deepEqual(
+    nodes.map(({ zone, capacity }) => [zone, capacity?.diskMib]),
+    [
+      ["eu-1", 4096],
+      ["eu-1", 4096],
+    ],
+  );
 });
 
 test("the node says what a session holds, and the environment for a process that works for it", () => {

@@ -14,13 +14,15 @@ export interface Admission {
   release(agent: Agent, devices: readonly DeviceShare[]): void;
 }
 
-export function createAdmission(capacity: Pick<Capacity, "cpuMilli" | "memoryMib">, books: DeviceBooks): Admission {
+export function createAdmission(capacity: Pick<Capacity, "cpuMilli" | "memoryMib" | "diskMib">, books: DeviceBooks): Admission {
   let cpuMilli = 0;
   let memoryMib = 0;
+  let diskMib = 0;
 
   const add = (resources: Resources | undefined, sign: 1 | -1): void => {
     cpuMilli += sign * (resources?.cpuMilli ?? 0);
     memoryMib += sign * (resources?.memoryMib ?? 0);
+    diskMib += sign * (resources?.diskMib ?? 0);
   };
   const lack = (what: string, wanted: number, used: number, has: number): string | undefined =>
     used + wanted <= has
@@ -34,11 +36,12 @@ export function createAdmission(capacity: Pick<Capacity, "cpuMilli" | "memoryMib
 
   return {
     admit({ name, resources }, granted = []) {
-      const { cpuMilli: cpu = 0, memoryMib: memory = 0, gpuMilli = 0, gpuMemoryMib = 0 } = resources ?? {};
+      const { cpuMilli: cpu = 0, memoryMib: memory = 0, diskMib: disk = 0, gpuMilli = 0, gpuMemoryMib = 0 } = resources ?? {};
       const devices = gpuMilli > 0 || gpuMemoryMib > 0 ? granted : [];
       const problem =
         lack("thousandths of a core", cpu, cpuMilli, capacity.cpuMilli) ??
         lack("MiB", memory, memoryMib, capacity.memoryMib) ??
+        lack("MiB of disk", disk, diskMib, capacity.diskMib) ??
         (gpuMilli > 0 || gpuMemoryMib > 0 ? deviceProblem(name, devices) : undefined);
       if (problem !== undefined) return fail("no_capacity", problem, { retryAfterMs });
       add(resources, 1);

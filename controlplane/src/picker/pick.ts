@@ -4,7 +4,7 @@ import type { Clock } from "@voda/stdx";
 import type { Agents } from "../agents/agents.ts";
 import type { Directory } from "../directory/directory.ts";
 import type { GrantSigner } from "../grant/sign.ts";
-import type { Refusal } from "../placement/index.ts";
+import type { PoolRefusal, Refusal } from "../placement/index.ts";
 import type { Scheduler } from "../scheduler/index.ts";
 
 export interface PickContext {
@@ -19,7 +19,8 @@ export type Pick =
   | { readonly kind: "owner"; readonly node: string; readonly ingress: string }
   | { readonly kind: "placed"; readonly node: string; readonly ingress: string; readonly grant: string }
   | { readonly kind: "unknown_agent" }
-  | Refusal;
+  | Refusal
+  | PoolRefusal;
 
 /** An awake session needs no grant; one that was only sent somewhere gets a new one for the same node. */
 export function pick(context: PickContext, name: SessionName): Pick {

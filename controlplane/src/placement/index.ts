@@ -13,7 +13,7 @@ export { isPolicyName, type PolicyName, policies } from "./policies.ts";
 export type { KindShare, Outlook, Policy, PolicyOf } from "./policy.ts";
 export { type Placed, Pool, type PoolOptions, type PoolPlan } from "./pool.ts";
 export { describePoolRefusal, type PoolConstraint, type PoolMiss, type PoolRefusal } from "./pool-refusal.ts";
-export type { Amounts, Quota } from "./quota.ts";
+export { type Amounts, type Quota, Quotas } from "./quota.ts";
 export type { PoolRequest } from "./request.ts";
 export {
   type Allocation,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { type Agent, AgentSchema, type ResourcesSchema } from "@voda/proto/api";
+import { type Agent, AgentSchema, Isolation, type ResourcesSchema } from "@voda/proto/api";
 import type { DeviceShare } from "@voda/proto/grant";
 import { createDeviceBooks } from "../devices/index.ts";
 import { type Admission, createAdmission } from "./admission.ts";
@@ -72,4 +72,28 @@ test("a session without needs always fits", () => {
 test("a session that needs no GPU holds none, whatever its grant gives", () => {
   const admission = open();
   assert.deepEqual(admission.admit(agent({}), [half]), { devices: [] });
+});
+
+test("sessions share a device as the isolation of their agents allows", () => {
+  const of = (namespace: string, isolation: Isolation): Agent =>
+    create(AgentSchema, { name: "model", namespace, resources: { gpuMilli: 100 }, placement: { isolation } });
+  const share: DeviceShare = { ...half, milli: 100 };
+  /** Whether the second is admitted beside the first. */
+  const beside = (first: Agent, second: Agent): boolean => {
+    const admission = open();
+    assert.equal(problem(admission, first, [share]), undefined);
+    return problem(admission, second, [share]) === undefined;
+  };
+  const { UNSPECIFIED, SHARED, PROCESS, DEDICATED } = Isolation;
+  assert.deepEqual(
+    [
+      beside(of("red", SHARED), of("blue", SHARED)),
+      beside(of("red", PROCESS), of("red", UNSPECIFIED)),
+      beside(of("red", PROCESS), of("blue", PROCESS)),
+      beside(of("red", PROCESS), of("red", SHARED)),
+      beside(of("red", DEDICATED), of("red", DEDICATED)),
+      beside(of("red", DEDICATED), of("red", PROCESS)),
+    ],
+    [true, true, false, false, false, false],
+  );
 });

@@ -1,13 +1,14 @@
 // Clients of the control plane's API, reached through Envoy.
 import { type Client, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
-import { AgentService, NodeService, PlacementService, SessionService } from "@voda/proto/api";
+import { AgentService, NodeService, PlacementService, QuotaService, SessionService } from "@voda/proto/api";
 
 export interface Api {
   readonly agents: Client<typeof AgentService>;
   readonly sessions: Client<typeof SessionService>;
   readonly nodes: Client<typeof NodeService>;
   readonly placement: Client<typeof PlacementService>;
+  readonly quotas: Client<typeof QuotaService>;
 }
 
 export const defaultUrl = "http://127.0.0.1:4000";
@@ -20,5 +21,6 @@ export function connectApi(url: string): Api {
     sessions: createClient(SessionService, transport),
     nodes: createClient(NodeService, transport),
     placement: createClient(PlacementService, transport),
+    quotas: createClient(QuotaService, transport),
   };
 }

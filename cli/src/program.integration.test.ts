@@ -34,10 +34,18 @@ for (const [name, args, says] of [
   ["an unknown flag", ["ps", "--fast"], /^voda: unknown option '--fast'.*; see `voda ps --help`$/],
   ["a missing argument", ["call", "counter/alice"], /missing required argument 'method'/],
   ["a number out of range", ["up", "--nodes", "99"], /'99' is invalid. write a whole number of 1 to 16/],
+  ["a zone that is none", ["up", "--zones", "a,,b"], /'a,,b' is invalid. write names with commas between/],
   ["a mode that does not exist", ["up", "--durability", "maybe"], /Allowed choices are process, disk/],
   ["a URL that is none", ["ps", "--url", "localhost:4000"], /write a URL such as http:\/\/127\.0\.0\.1:4000/],
   ["input that is not JSON", ["call", "counter/alice", "add", "{x:1}"], /the input is not JSON .*quote it for the shell/],
   ["a session without a key", ["sleep", "counter"], /"counter" names no session; write AGENT\/KEY/],
+  ["a quota without a limit", ["quota", "set", "team"], /^voda: name at least one of --sessions, --cpu-milli/],
+  [
+    "a quota below zero",
+    ["quota", "set", "team", "--sessions", "-1"],
+    /'-1' is invalid. write a whole number of 0 to 4294967295/,
+  ],
+  ["a quota of a namespace that is none", ["quota", "delete", "Team"], /namespace "Team" is not a name/],
   ["no command", [], /^voda: name a command/],
 ] as const) {
   test(`${name} is one line on standard error and exit code 2`, async () => {
@@ -53,13 +61,13 @@ for (const [name, args, says] of [
 test("help goes to standard output with exit code 0", async () => {
   const { code, out, err } = await voda("--help");
   assert.deepEqual([code, err], [0, []]);
-  for (const command of ["up", "dev", "call", "ps", "sleep", "wake", "top", "explain", "bench", "doctor"])
+  for (const command of ["up", "dev", "call", "ps", "sleep", "wake", "top", "explain", "quota", "bench", "doctor"])
     assert.match(out.join("\n"), new RegExp(`^ {2}${command}\\b`, "m"));
 });
 
 test("a mesh that is not there is exit code 4 and says how to bring it up", async () => {
   const [port] = await freePorts(1);
-  for (const args of [["call", "counter/alice", "get"], ["ps"], ["sleep", "counter/alice"]]) {
+  for (const args of [["call", "counter/alice", "get"], ["ps"], ["sleep", "counter/alice"], ["quota", "ls"]]) {
     const { code, err } = await voda(...args, "--url", `http://127.0.0.1:${port}`);
     assert.equal(code, 4, err.join());
     assert.deepEqual(err, [

@@ -7,6 +7,7 @@ import { addDoctor } from "./commands/doctor.ts";
 import { addExplain } from "./commands/explain.ts";
 import { addLife } from "./commands/life.ts";
 import { addPs } from "./commands/ps.ts";
+import { addQuota } from "./commands/quota.ts";
 import { addTop } from "./commands/top.ts";
 import { addUp } from "./commands/up.ts";
 import { type ExitCode, exitCodes, failureOf } from "./failure.ts";
@@ -48,6 +49,7 @@ function build(output: Output): Command {
   addLife(program, output.out);
   addTop(program, output.out);
   addExplain(program, output.out);
+  addQuota(program, output.out);
   addBench(program, benches, output.out);
   addPlacementBenches(program, output);
   return program;

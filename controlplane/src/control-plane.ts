@@ -5,7 +5,7 @@ import { Objm } from "@nats-io/obj";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { type Endpoint, openXdsServer } from "@voda/envoy";
 import { ensureStreams } from "@voda/proto/streams";
-import { agentsBucket, blobsBucket, nodesBucket } from "@voda/proto/wire";
+import { agentsBucket, blobsBucket, nodesBucket, quotasBucket } from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
 import type { Logger } from "pino";
 import { Agents } from "./agents/agents.ts";
@@ -19,6 +19,7 @@ import { createSigner } from "./grant/sign.ts";
 import { openPicker } from "./picker/server.ts";
 import { Pool } from "./placement/index.ts";
 import { openPublisher } from "./publish/index.ts";
+import { QuotaBucket } from "./quotas/quota-bucket.ts";
 import { Scheduler } from "./scheduler/index.ts";
 
 export interface ControlPlane extends AsyncDisposable {
@@ -48,13 +49,15 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
 
   const agents = new Agents();
   stack.use(await watchAgents(definitions, agents, log));
+  const pool = new Pool({});
+  const quotaBucket = stack.use(await QuotaBucket.open({ kv: await buckets.open(quotasBucket), quotas: pool.quotas, log }));
   const signer = createSigner();
   stack.use(await publishKey(js, signer, log));
-  const directory = new Directory({ pool: new Pool({}), requestOf: (name) => agents.requestOf(name) });
+  const directory = new Directory({ pool, requestOf: (name) => agents.requestOf(name) });
   const scheduler = stack.use(new Scheduler({ agents, directory, clock: systemClock }));
   const picks = { agents, directory, scheduler, signer, clock: systemClock };
   const picker = stack.use(await openPicker(picks, { host: config.host, port: config.pickerPort, log }));
-  const apiContext = { ...picks, connection, jsm, definitions, blobs };
+  const apiContext = { ...picks, connection, jsm, definitions, blobs, quotaBucket };
   const api = stack.use(await openApi(apiContext, { host: config.host, port: config.apiPort, log }));
   const xds = stack.use(
     await openXdsServer({

@@ -44,6 +44,7 @@ test("the program makes the streams, says where it is, serves and stops cleanly"
     "KV_voda_agents",
     "KV_voda_keys",
     "KV_voda_nodes",
+    "KV_voda_quotas",
     "OBJ_voda_blobs",
     "VODA_LOG_0",
     "VODA_SNAP_0",

@@ -24,6 +24,13 @@ test("what is given is taken", () => {
   );
 });
 
+test("a zone and an amount of disk are taken; without them the zone has no name and the disk is left to be read", () => {
+  const config = parseConfig([...needed, "--zone", "eu-west-1.a", "--disk-mib", "0"]);
+  assert.deepEqual([config.zone, config["disk-mib"]], ["eu-west-1.a", 0]);
+  const bare = parseConfig(needed);
+  assert.deepEqual([bare.zone, bare["disk-mib"]], [undefined, undefined]);
+});
+
 test("a flag that is wrong, missing or unknown is named", () => {
   for (const [flag, value] of [
     ["--cpu-milli", "0"],
@@ -31,6 +38,10 @@ test("a flag that is wrong, missing or unknown is named", () => {
     ["--ingress-port", "65536"],
     ["--host", "localhost"],
     ["--durability", "none"],
+    ["--disk-mib", "1.5"],
+    ["--disk-mib", "2147483648"],
+    ["--zone", ""],
+    ["--zone", "a,b"],
     ["--node-id", "N1"],
     ["--nats", "somewhere"],
   ] as const) {

@@ -2,10 +2,21 @@
 import { availableParallelism, totalmem } from "node:os";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { isLabel, labelCharactersMax, nodeDiskMibMax } from "@voda/proto/placement";
 import * as v from "valibot";
 
 const port = v.pipe(v.string(), v.regex(/^\d+$/, "a port is a number"), v.transform(Number), v.maxValue(65_535));
 const amount = v.pipe(v.string(), v.regex(/^[1-9]\d*$/, "an amount is a positive whole number"), v.transform(Number));
+const disk = v.pipe(
+  v.string(),
+  v.regex(/^\d{1,10}$/, "an amount of disk is a whole number"),
+  v.transform(Number),
+  v.maxValue(nodeDiskMibMax, `an amount of disk is at most ${nodeDiskMibMax} MiB`),
+);
+const zone = v.pipe(
+  v.string(),
+  v.check(isLabel, `a zone has 1 to ${labelCharactersMax} letters, digits, -, _ and ., first and last a letter or digit`),
+);
 const part = v.pipe(
   v.string(),
   v.regex(/^\d{1,4}\/[1-9]\d{0,3}$/, "a part is INDEX/COUNT, as in 0/2"),
@@ -29,6 +40,10 @@ const FlagsSchema = v.strictObject({
   durability: v.optional(v.picklist(["process", "replicated", "disk"]), "process"),
   "cpu-milli": v.optional(amount, String(availableParallelism() * 1000)),
   "memory-mib": v.optional(amount, String(Math.floor(totalmem() / mib))),
+  /** Without it, what is free below the data directory when the node starts. */
+  "disk-mib": v.optional(disk),
+  /** Nodes that name none are in one zone. */
+  zone: v.optional(zone),
   /** Declares the GPUs; without it the vendors' tools are asked. */
   gpus: v.optional(
     v.pipe(

@@ -9,6 +9,7 @@ import { openBus } from "./bus/index.ts";
 import { type Connection, openCommit, openConnection } from "./commit/index.ts";
 import type { NodeConfig } from "./config.ts";
 import { createDeviceBooks, discoverDevices } from "./devices/index.ts";
+import { freeDiskMib } from "./free-disk.ts";
 import { createAdmission } from "./host/admission.ts";
 import { obey, refused } from "./host/commands.ts";
 import { watchDeployments } from "./host/deployments.ts";
@@ -66,7 +67,8 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   const hint = `${config.host}:${ingress.port}`;
   const devices = await discoverDevices({ file: config.gpus, part: config["gpu-part"], log });
   const gpus = devices.map(({ uuid, model, memoryMib }) => ({ uuid, model, memoryMib }));
-  const capacity = create(CapacitySchema, { cpuMilli: config["cpu-milli"], memoryMib: config["memory-mib"], gpus });
+  const diskMib = config["disk-mib"] ?? (await freeDiskMib(config["data-dir"]));
+  const capacity = create(CapacitySchema, { cpuMilli: config["cpu-milli"], memoryMib: config["memory-mib"], diskMib, gpus });
   const workers = parts.use(
     openWorkers({
       log,
@@ -87,7 +89,9 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
       },
     }),
   );
-  const membership = parts.use(await openMembership({ connection, commit, clock, identity, node, ingress: hint, capacity }));
+  const membership = parts.use(
+    await openMembership({ connection, commit, clock, identity, node, ingress: hint, zone: config.zone ?? "", capacity }),
+  );
   const grants = parts.use(
     await openGrants({ connection: connection.nats, node, incarnation: () => membership.incarnation(), clock, log }),
   );

@@ -1,5 +1,5 @@
 // Streams and buckets of a deployment, as the JetStream API names their settings, and the one way to create them.
-import { agentsBucket, blobsBucket, keysBucket, logStream, nodesBucket, snapshotStream } from "./wire.ts";
+import { agentsBucket, blobsBucket, keysBucket, logStream, nodesBucket, quotasBucket, snapshotStream } from "./wire.ts";
 
 const SECOND_NS = 1_000_000_000;
 /** How long the marker of an expired lease stays for watchers that were away. */
@@ -34,6 +34,7 @@ export function streamConfigs(replicas: number): StreamConfig[] {
     bucket(base, nodesBucket, { allow_msg_ttl: true, subject_delete_marker_ttl: leaseMarkerNs }),
     bucket(base, agentsBucket, {}),
     bucket(base, keysBucket, { allow_msg_ttl: true }),
+    bucket(base, quotasBucket, {}),
     {
       ...base,
       name: `OBJ_${blobsBucket}`,

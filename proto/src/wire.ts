@@ -36,6 +36,7 @@ export const nodesBucket = "voda_nodes";
 export const agentsBucket = "voda_agents";
 export const keysBucket = "voda_keys";
 export const blobsBucket = "voda_blobs";
+export const quotasBucket = "voda_quotas";
 
 /** Subjects of one session in its log stream (PROTOCOL.md 3). */
 export const laneSubjects = (token: SessionToken) => {
@@ -90,6 +91,7 @@ export const reasons = {
   method_not_found: "unimplemented",
   node_not_found: "not_found",
   decision_not_found: "not_found",
+  quota_not_found: "not_found",
   grant_refused: "permission_denied",
   not_owner: "unavailable",
   draining: "unavailable",
@@ -98,6 +100,7 @@ export const reasons = {
   no_capacity: "resource_exhausted",
   queue_full: "resource_exhausted",
   quota: "resource_exhausted",
+  namespace_quota: "resource_exhausted",
   too_large: "resource_exhausted",
   fenced: "aborted",
   turn_timeout: "deadline_exceeded",

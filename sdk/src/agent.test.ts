@@ -37,7 +37,8 @@ test("a definition is frozen plain data with the documented defaults", () => {
       { name: "get", mode: "readonly" },
       { name: "add", mode: "handler" },
     ],
-    resources: { cpuMilli: 0, memoryMib: 1, gpuMilli: 0, gpuMemoryMib: 0 },
+    resources: { cpuMilli: 0, memoryMib: 1, gpuMilli: 0, gpuMemoryMib: 0, diskMib: 0 },
+    placement: { gpuModels: [], isolation: "process", labels: [], affinity: [], antiAffinity: [], spread: "" },
     idleMs: 300_000,
     turnMsMax: 60_000,
     queueMax: 256,
@@ -51,6 +52,8 @@ test("a definition is frozen plain data with the documented defaults", () => {
     definition.methods,
     definition.methods[1],
     definition.resources,
+    definition.placement,
+    definition.placement.labels,
   ])
     assert.ok(Object.isFrozen(part));
 });
@@ -183,9 +186,9 @@ test("bad names of agents and fields, and fields that are none, are refused", ()
 });
 
 test("options become whole units", () => {
-  const place = { cpuMilli: 250, memoryMiB: 64, gpu: 0.25, gpuMemoryMiB: 8192 };
+  const place = { cpuMilli: 250, memoryMiB: 64, gpu: 0.25, gpuMemoryMiB: 8192, diskMiB: 512 };
   const definition = definitionOf(agent("a", {}, { idle: "1.5s", maxTurn: 250, maxQueue: 8, dedupe: "1h", place }));
-  assert.deepEqual(definition.resources, { cpuMilli: 250, memoryMib: 64, gpuMilli: 250, gpuMemoryMib: 8192 });
+  assert.deepEqual(definition.resources, { cpuMilli: 250, memoryMib: 64, gpuMilli: 250, gpuMemoryMib: 8192, diskMib: 512 });
   assert.deepEqual(
     [definition.idleMs, definition.turnMsMax, definition.queueMax, definition.dedupeMs],
     [1_500, 250, 8, 3_600_000],
@@ -210,6 +213,53 @@ test("options that are unknown, malformed or out of range are refused with the v
   refused({ place: { cpuMilli: 0.5 } }, /agent a: place.cpuMilli of 0.5 is not a whole number/);
   for (const gpu of [-1, 1.5, 65, 0.0001, Number.NaN]) refused({ place: { gpu } }, /is neither a fraction of one GPU/);
   refused({ place: { gpuMemoryMiB: 1 } }, /agent a: place.gpuMemoryMiB needs place.gpu/);
+});
+
+test("rules of placement become plain data that later changes of the option leave alone", () => {
+  const labels = ["web", "eu.v1_2-b"];
+  const place = {
+    gpu: 1,
+    gpuModels: ["NVIDIA H200"],
+    isolation: "dedicated",
+    labels,
+    affinity: ["cache"],
+    spread: "web",
+  } as const;
+  const { placement } = definitionOf(agent("a", {}, { place: { ...place, antiAffinity: ["batch"] } }));
+  labels.push("late");
+  assert.deepEqual(placement, {
+    gpuModels: ["NVIDIA H200"],
+    isolation: "dedicated",
+    labels: ["web", "eu.v1_2-b"],
+    affinity: ["cache"],
+    antiAffinity: ["batch"],
+    spread: "web",
+  });
+});
+
+test("rules of placement that nobody could keep are refused with the rule and its value", () => {
+  const refused = (place: unknown, message: RegExp): void =>
+    assert.throws(() => agent("a", {}, untyped({ place })), message, JSON.stringify(place));
+  const many = Array.from({ length: 17 }, (_, at) => `l${at}`);
+  for (const diskMiB of [-1, 0.5, 16_777_217, "1"])
+    refused({ diskMiB }, /^RangeError: agent a: place.diskMiB of .* is not a whole number of 0 to 16777216$/);
+  refused({ isolation: "none" }, /^TypeError: agent a: place.isolation of "none" is none of shared, process, dedicated$/);
+  for (const rule of ["labels", "affinity", "antiAffinity"]) {
+    refused({ [rule]: "web" }, new RegExp(`^TypeError: agent a: place.${rule} of "web" is not a list of texts$`));
+    refused({ [rule]: [1] }, /is not a list of texts/);
+    refused({ [rule]: many }, new RegExp(`^TypeError: agent a: place.${rule} has 17 labels; labelsMax is 16$`));
+    refused({ [rule]: ["a", "b", "a"] }, new RegExp(`place.${rule} has "a" twice`));
+    for (const label of ["", "-a", "a-", "a b", "a=b", "ä", "x".repeat(64)])
+      refused({ [rule]: [label] }, new RegExp(`place.${rule} has "${label}", which is not a label: 1 to 63 letters`));
+  }
+  refused({ affinity: ["a"], antiAffinity: ["b", "a"] }, /place.antiAffinity has "a", which is in affinity too/);
+  refused({ labels: ["a"], spread: "b" }, /place.spread "b" is not among labels/);
+  refused({ labels: ["a"], spread: 1 }, /place.spread of 1 is not a label/);
+  refused({ gpuModels: ["H200"] }, /^RangeError: agent a: place.gpuModels needs place.gpu$/);
+  for (const model of ["", "a\n", "x".repeat(129)])
+    refused({ gpu: 1, gpuModels: [model] }, /which is not a model: 1 to 128 characters/);
+  refused({ gpu: 1, gpuModels: ["A", "A"] }, /place.gpuModels has "A" twice/);
+  refused({ gpu: 1, gpuModels: many }, /place.gpuModels has 17 models; gpuModelsMax is 16/);
 });
 
 test("fields with a schema have a validator, which says what is wrong", () => {

@@ -1,7 +1,17 @@
 // Options of an agent and what follows from them.
+import {
+  cpuMilliMax,
+  diskMibMax,
+  type Isolation,
+  isolations,
+  memoryMibMax,
+  type PlacementRules,
+  rulesProblem,
+  wholeGpusMax,
+} from "@voda/proto/placement";
 import { type Duration, type DurationRange, durationMs } from "./duration.ts";
 
-/** What each session that is awake takes from its node; the mesh packs sessions by it. */
+/** What each session that is awake takes from its node, and where it may go; the mesh packs sessions by it. */
 export interface Place {
   /** Thousandths of a core, 0 to 1,024,000. Default 0. */
   readonly cpuMilli?: number;
@@ -11,6 +21,29 @@ export interface Place {
   readonly gpu?: number;
   /** Memory of each GPU in MiB, 0 to 16,777,216; only with `gpu`. Default 0: as large as the fraction of the GPU. */
   readonly gpuMemoryMiB?: number;
+  /** Disk in MiB, 0 to 16,777,216: counted, not enforced. Default 0. */
+  readonly diskMiB?: number;
+  /**
+   * GPU models that will do, at most 16; only with `gpu`. A model is written as the node reports it (with NVIDIA the name that
+   * `nvidia-smi -L` prints: `"NVIDIA H200"`) and compared exactly. Default: any.
+   */
+  readonly gpuModels?: readonly string[];
+  /**
+   * Who may share a GPU with a session that has a fraction of it: `"process"` sessions of its own namespace, `"shared"` those of other
+   * namespaces whose agents say `"shared"` too, `"dedicated"` nobody. Whole GPUs are never shared. Default `"process"`.
+   */
+  readonly isolation?: Isolation;
+  /**
+   * What its sessions are called, for the rules below, inside its namespace. At most 16, each of 1 to 63 letters, digits, `-`, `_` and
+   * `.`, first and last a letter or digit. Default none.
+   */
+  readonly labels?: readonly string[];
+  /** Labels that sessions on the node must have already, at most 16; the first session with a label of its own may start. Default none. */
+  readonly affinity?: readonly string[];
+  /** Labels that no session on the node may have, at most 16; it holds for those that come later too. Default none. */
+  readonly antiAffinity?: readonly string[];
+  /** One of `labels`: a session goes to the zone that has the fewest sessions with it and still has room. Default none. */
+  readonly spread?: string;
 }
 
 /** Options of an agent. */
@@ -36,11 +69,13 @@ export interface Resources {
   readonly gpuMilli: number;
   /** Of each GPU; 0 leaves it to the fraction. */
   readonly gpuMemoryMib: number;
+  readonly diskMib: number;
 }
 
 /** The options with their defaults, as plain data. */
 export interface Limits {
   readonly resources: Resources;
+  readonly placement: PlacementRules;
   readonly idleMs: number;
   readonly turnMsMax: number;
   readonly queueMax: number;
@@ -51,19 +86,31 @@ const idleRange: DurationRange = { minMs: 10, maxMs: 7 * 86_400_000 };
 const turnRange: DurationRange = { minMs: 1, maxMs: 3_600_000 };
 const dedupeRange: DurationRange = { minMs: 1_000, maxMs: 86_400_000 };
 const queueMaxMax = 65_536;
-const cpuMilliMax = 1_024_000;
-const memoryMibMax = 16_777_216;
-const wholeGpusMax = 64;
 
 const optionNames: ReadonlySet<string> = new Set(["idle", "maxTurn", "maxQueue", "dedupe", "place"]);
-const placeNames: ReadonlySet<string> = new Set(["cpuMilli", "memoryMiB", "gpu", "gpuMemoryMiB"]);
+const placeNames: ReadonlySet<string> = new Set([
+  "cpuMilli",
+  "memoryMiB",
+  "gpu",
+  "gpuMemoryMiB",
+  "diskMiB",
+  "gpuModels",
+  "isolation",
+  "labels",
+  "affinity",
+  "antiAffinity",
+  "spread",
+]);
 
 /** @throws TypeError for an unknown or malformed option, RangeError for one out of range */
 export function limitsOf(agent: string, options: AgentOptions): Limits {
   const what = (option: string): string => `agent ${agent}: ${option}`;
   refuseUnknown(`agent ${agent}: option`, options, optionNames);
+  const place = options.place ?? {};
+  refuseUnknown(what("place option"), place, placeNames);
   return {
-    resources: resourcesOf(what, options.place ?? {}),
+    resources: resourcesOf(what, place),
+    placement: placementOf(what, place),
     idleMs: durationMs(what("idle"), options.idle ?? "5m", idleRange),
     turnMsMax: durationMs(what("maxTurn"), options.maxTurn ?? "1m", turnRange),
     queueMax: whole(what("maxQueue"), options.maxQueue ?? 256, 1, queueMaxMax),
@@ -72,7 +119,6 @@ export function limitsOf(agent: string, options: AgentOptions): Limits {
 }
 
 function resourcesOf(what: (option: string) => string, place: Place): Resources {
-  refuseUnknown(what("place option"), place, placeNames);
   const gpuMilli = gpuMilliOf(what("place.gpu"), place.gpu ?? 0);
   const gpuMemoryMib = whole(what("place.gpuMemoryMiB"), place.gpuMemoryMiB ?? 0, 0, memoryMibMax);
   if (gpuMemoryMib > 0 && gpuMilli === 0) throw new RangeError(`${what("place.gpuMemoryMiB")} needs place.gpu`);
@@ -81,7 +127,33 @@ function resourcesOf(what: (option: string) => string, place: Place): Resources 
     memoryMib: whole(what("place.memoryMiB"), place.memoryMiB ?? 1, 0, memoryMibMax),
     gpuMilli,
     gpuMemoryMib,
+    diskMib: whole(what("place.diskMiB"), place.diskMiB ?? 0, 0, diskMibMax),
   };
+}
+
+function placementOf(what: (option: string) => string, place: Place): PlacementRules {
+  const { isolation = "process", spread = "" } = place;
+  if (!isolations.includes(isolation))
+    throw new TypeError(`${what("place.isolation")} of ${JSON.stringify(isolation)} is none of ${isolations.join(", ")}`);
+  if (typeof spread !== "string") throw new TypeError(`${what("place.spread")} of ${JSON.stringify(spread)} is not a label`);
+  const rules = {
+    gpuModels: texts(what("place.gpuModels"), place.gpuModels ?? []),
+    isolation,
+    labels: texts(what("place.labels"), place.labels ?? []),
+    affinity: texts(what("place.affinity"), place.affinity ?? []),
+    antiAffinity: texts(what("place.antiAffinity"), place.antiAffinity ?? []),
+    spread,
+  };
+  const problem = rulesProblem(rules);
+  if (problem !== undefined) throw new TypeError(what(`place.${problem}`));
+  if (rules.gpuModels.length > 0 && (place.gpu ?? 0) === 0) throw new RangeError(`${what("place.gpuModels")} needs place.gpu`);
+  return Object.freeze(rules);
+}
+
+function texts(what: string, value: readonly string[]): readonly string[] {
+  if (!Array.isArray(value) || !value.every((one) => typeof one === "string"))
+    throw new TypeError(`${what} of ${JSON.stringify(value)} is not a list of texts`);
+  return Object.freeze([...value]);
 }
 
 function gpuMilliOf(what: string, gpu: number): number {

@@ -21,7 +21,7 @@ let cluster: Cluster;
 
 before(async () => {
   writeFileSync(file, JSON.stringify([{ uuid: "GPU-a", model: "H200", memoryMib: 143_771, vendor: "nvidia" }]));
-  cluster = await startCluster({ nodes: 2, config, nodeFlags: ["--gpus", file] });
+  cluster = await startCluster({ nodes: 2, config, nodeFlags: ["--gpus", file, "--zone", "eu-1", "--disk-mib", "4096"] });
 });
 after(async () => {
   await cluster[Symbol.asyncDispose]();
@@ -49,6 +49,17 @@ test("a node tells the control planes of a session that it refused, so that they
   const token = sessionToken({ namespace: "default", agent: "model", key: "refused" });
   await waitUntil(() => refused.includes(token), 5_000, "the refusal is reported");
   await connection.close();
+});
+
+test("the control plane lists the zone and the disk that a node names", async () => {
+  const { nodes } = await connectApi(cluster.apiUrl).nodes.listNodes({});
+  assert.deepEqual(
+    nodes.map(({ zone, capacity }) => [zone, capacity?.diskMib]),
+    [
+      ["eu-1", 4096],
+      ["eu-1", 4096],
+    ],
+  );
 });
 
 test("the node says what a session holds, and the environment for a process that works for it", () => {

@@ -1,5 +1,14 @@
 import { create } from "@bufbuild/protobuf";
-import { type Agent, AgentSchema, type DeployAgentsRequest, DeployAgentsRequestSchema, MethodMode } from "@voda/proto/api";
+import {
+  type Agent,
+  AgentSchema,
+  type DeployAgentsRequest,
+  DeployAgentsRequestSchema,
+  Isolation,
+  MethodMode,
+  type Placement,
+  PlacementSchema,
+} from "@voda/proto/api";
 import { defaultNamespace } from "@voda/proto/session";
 import type { AgentDefinition } from "voda/definition";
 import type { Bundle } from "./bundle.ts";
@@ -27,9 +36,28 @@ function agentMessage(agent: AgentDefinition, revision: string): Agent {
       rpc: rpc ?? "",
     })),
     resources: agent.resources,
+    placement: placementMessage(agent.placement),
     idleMs: agent.idleMs,
     turnMsMax: agent.turnMsMax,
     queueMax: agent.queueMax,
     dedupeMs: agent.dedupeMs,
+  });
+}
+
+const isolationOf = {
+  shared: Isolation.SHARED,
+  process: Isolation.PROCESS,
+  dedicated: Isolation.DEDICATED,
+} as const satisfies Record<AgentDefinition["placement"]["isolation"], Isolation>;
+
+function placementMessage(rules: AgentDefinition["placement"]): Placement {
+  const { gpuModels, isolation, labels, affinity, antiAffinity, spread } = rules;
+  return create(PlacementSchema, {
+    gpuModels: [...gpuModels],
+    isolation: isolationOf[isolation],
+    labels: [...labels],
+    affinity: [...affinity],
+    antiAffinity: [...antiAffinity],
+    spread,
   });
 }

@@ -74,9 +74,10 @@ function printNodes(nodes: readonly Node[], flags: PsFlags, print: Print): void 
   else
     print(
       table(
-        ["NODE", "READY", "INGRESS", "SESSIONS", "CPU", "MEMORY"],
-        nodes.map(({ id, ready, ingress, sessions, capacity, allocated }) => [
+        ["NODE", "ZONE", "READY", "INGRESS", "SESSIONS", "CPU", "MEMORY"],
+        nodes.map(({ id, zone, ready, ingress, sessions, capacity, allocated }) => [
           id,
+          zone === "" ? "-" : zone,
           ready ? "yes" : "no",
           ingress,
           String(sessions),

@@ -74,9 +74,10 @@ export function screen({ nodes, counters }: Seen): string {
 
 function nodesTable(nodes: readonly Node[]): string {
   return table(
-    ["NODE", "READY", "SESSIONS", "CPU", "MEMORY", "GPU"],
-    nodes.map(({ id, ready, sessions, capacity, allocated }) => [
+    ["NODE", "ZONE", "READY", "SESSIONS", "CPU", "MEMORY", "GPU"],
+    nodes.map(({ id, zone, ready, sessions, capacity, allocated }) => [
       id,
+      zone === "" ? "-" : zone,
       ready ? "yes" : "no",
       String(sessions),
       share(allocated?.cpuMilli, capacity?.cpuMilli, 1000),

@@ -1,7 +1,8 @@
 // `voda up` and `voda dev`: the whole mesh on this machine, until Ctrl-C.
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { type Command, Option } from "commander";
+import { isLabel, labelCharactersMax } from "@voda/proto/placement";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { AgentDefinition } from "voda/definition";
 import { type Api, connectApi, defaultUrl } from "../api.ts";
 import { installBinaries } from "../binaries/install.ts";
@@ -27,6 +28,7 @@ interface UpFlags {
   readonly ingressPort: number;
   readonly durability: Durability;
   readonly gpus?: string;
+  readonly zones?: readonly string[];
   readonly readyFile?: string;
   readonly json?: true;
 }
@@ -61,8 +63,22 @@ function withMeshFlags(command: Command, nodes: number): Command {
         .default("process"),
     )
     .addOption(new Option("--gpus <file>", "declares the machine's GPUs as JSON; default: what nvidia-smi and amd-smi tell"))
+    .addOption(
+      new Option("--zones <names>", "zones that the nodes are in, in turn, as in a,b; default: none is named").argParser(
+        parseZones,
+      ),
+    )
     .addOption(new Option("--ready-file <file>", "written when the mesh serves, and after each restart of a part"))
     .addOption(jsonOption());
+}
+
+function parseZones(text: string): string[] {
+  const zones = text.split(",");
+  if (!zones.every(isLabel))
+    throw new InvalidArgumentError(
+      `write names with commas between: each has 1 to ${labelCharactersMax} letters, digits, -, _ and .`,
+    );
+  return zones;
 }
 
 async function up(flags: UpFlags, output: Output, mode: "up" | "dev"): Promise<void> {
@@ -81,6 +97,7 @@ async function up(flags: UpFlags, output: Output, mode: "up" | "dev"): Promise<v
     programs: programs(),
     say: (line) => output.err(`voda: ${line}`),
     ...(flags.gpus !== undefined && { gpus: resolve(flags.gpus) }),
+    ...(flags.zones !== undefined && { zones: flags.zones }),
     ...(readyFile !== undefined && { readyFile }),
     ...(mode === "dev" && { onLine: (child, line) => tellTurn(child, line, output) }),
     serve: async (mesh) => {

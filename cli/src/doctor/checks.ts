@@ -1,9 +1,7 @@
 // What `voda doctor` looks at.
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
-import { statfs } from "node:fs/promises";
-import { dirname } from "node:path";
 import { type Binary, binaries, find, versionOf } from "../binaries/locate.ts";
+import { freeBytes } from "../free-disk.ts";
 import { lockHolder } from "../up/lock.ts";
 import { lockFile, processesFile } from "../up/mesh.ts";
 import { isPortFree } from "../up/ports.ts";
@@ -33,7 +31,7 @@ export async function examine(place: Place): Promise<readonly Finding[]> {
     ...binaries.map(binaryFinding),
     pipFinding(),
     await portFinding(place),
-    await diskFinding(place.dataDir),
+    diskFinding(place.dataDir),
     leftoversFinding(place.dataDir),
   ];
 }
@@ -70,11 +68,8 @@ async function portFinding({ dataDir, ingressPort }: Place): Promise<Finding> {
   return { name, ok: false, found: "in use", fix: "stop what uses it, or start with --ingress-port 0" };
 }
 
-async function diskFinding(dataDir: string): Promise<Finding> {
-  let folder = dataDir;
-  while (!existsSync(folder)) folder = dirname(folder);
-  const { bavail, bsize } = await statfs(folder);
-  const free = bavail * bsize;
+function diskFinding(dataDir: string): Finding {
+  const free = freeBytes(dataDir);
   const ok = free >= freeBytesMin;
   return {
     name: "disk",

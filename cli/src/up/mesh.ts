@@ -3,7 +3,9 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { bootstrap, envoyArguments } from "@voda/envoy/bootstrap";
+import { nodeDiskMibMax } from "@voda/proto/placement";
 import { locate } from "../binaries/locate.ts";
+import { freeBytes } from "../free-disk.ts";
 import type { Programs } from "../programs.ts";
 import { Child, type ChildSpec } from "./child.ts";
 import { LogFile } from "./log-file.ts";
@@ -22,6 +24,8 @@ export interface MeshOptions {
   readonly durability: Durability;
   /** Declares the machine's GPUs; without it the nodes ask the vendors' tools. */
   readonly gpus?: string;
+  /** Zones that the nodes are in, in turn; none are named without it. */
+  readonly zones?: readonly string[];
   readonly programs: Pick<Programs, "controlplane" | "node">;
   /** Called with each line that a child writes. */
   readonly onLine?: (child: string, line: string) => void;
@@ -187,6 +191,8 @@ export class Mesh implements AsyncDisposable {
   }
 
   #nodeSpec(index: number): ChildSpec {
+    const { zones = [] } = this.#options;
+    const zone = zones[index % zones.length];
     const flags = {
       nats: `nats://${loopback}:${this.#ports.nats}`,
       "node-id": nodeId(index),
@@ -197,8 +203,10 @@ export class Mesh implements AsyncDisposable {
       // Nodes of one machine share it: together they must not promise more than there is.
       "cpu-milli": Math.floor((availableParallelism() * 1000) / this.#options.nodes),
       "memory-mib": Math.floor(totalmem() / 1024 ** 2 / this.#options.nodes),
+      "disk-mib": Math.min(nodeDiskMibMax, Math.floor(freeBytes(this.#options.dataDir) / 1024 ** 2 / this.#options.nodes)),
       "gpu-part": `${index}/${this.#options.nodes}`,
       ...(this.#options.gpus !== undefined && { gpus: this.#options.gpus }),
+      ...(zone !== undefined && { zone }),
     };
     mkdirSync(flags["data-dir"], { recursive: true });
     return program(nodeId(index), this.#options.programs.node, flags);

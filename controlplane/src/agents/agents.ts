@@ -2,6 +2,7 @@
 import type { Agent } from "@voda/proto/api";
 import { type SessionName, sessionToken } from "@voda/proto/session";
 import { gpuRequest, type PoolRequest, type Resources } from "../placement/index.ts";
+import { isolationOf } from "./isolation.ts";
 
 const nothing: Resources = { cpuMilli: 0, memoryMib: 0, gpu: { kind: "none" } };
 
@@ -41,8 +42,20 @@ export class Agents {
 
   /** What a session asks of a pool; one of an agent that is not known asks for nothing. */
   requestOf(name: SessionName): PoolRequest {
-    const resources = this.resourcesOf(name.namespace, name.agent);
-    return { session: sessionToken(name), namespace: name.namespace, resources, isolation: "process" };
+    const agent = this.get(name.namespace, name.agent);
+    const { gpuModels = [], isolation, labels = [], affinity = [], antiAffinity = [], spread = "" } = agent?.placement ?? {};
+    return {
+      session: sessionToken(name),
+      namespace: name.namespace,
+      resources: this.resourcesOf(name.namespace, name.agent),
+      diskMib: agent?.resources?.diskMib ?? 0,
+      models: gpuModels,
+      isolation: isolationOf(isolation) ?? "dedicated", // a class of a later version is kept by sharing with nobody
+      labels,
+      affinity,
+      antiAffinity,
+      ...(spread !== "" && { spreadLabel: spread }),
+    };
   }
 
   /** What a session of each agent asks for; the same list until a definition changes. */

@@ -6,11 +6,12 @@ import { JetStreamApiCodes, JetStreamApiError } from "@nats-io/jetstream";
 import type { KV } from "@nats-io/kv";
 import type { ObjectStore } from "@nats-io/obj";
 import { type Agent, AgentSchema, type AgentService, ResourcesSchema } from "@voda/proto/api";
-import { defaultNamespace, identifierProblem } from "@voda/proto/session";
+import { defaultNamespace } from "@voda/proto/session";
 import { type Agents, agentKey } from "../agents/agents.ts";
 import { readAgent } from "../agents/watch-agents.ts";
 import { ControlError } from "../errors.ts";
 import { checkDeploy, checkSchema } from "./check-deploy.ts";
+import { namespaceOf } from "./namespace.ts";
 
 export interface AgentContext {
   readonly agents: Agents;
@@ -49,13 +50,6 @@ export function agentNotFound(namespace: string, name: string): ControlError {
     "agent_not_found",
     `agent ${JSON.stringify(name)} is not deployed in namespace ${JSON.stringify(namespace)}`,
   );
-}
-
-function namespaceOf(text: string): string {
-  const namespace = text === "" ? defaultNamespace : text;
-  const problem = identifierProblem("namespace", namespace);
-  if (problem !== undefined) throw ControlError.of("bad_request", problem);
-  return namespace;
 }
 
 function normalize(agent: Agent): Agent {

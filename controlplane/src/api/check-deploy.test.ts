@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { AgentSchema, DeployAgentsRequestSchema, MethodMode } from "@voda/proto/api";
+import { create, fromJson, type MessageInitShape } from "@bufbuild/protobuf";
+import { AgentSchema, DeployAgentsRequestSchema, Isolation, MethodMode, PlacementSchema } from "@voda/proto/api";
 import { ControlError } from "../errors.ts";
 import { bundleBytesMax, checkDeploy, checkSchema } from "./check-deploy.ts";
 
@@ -34,6 +34,13 @@ test("a good deployment is accepted", () => {
   assert.equal(deploy({}), "accepted");
 });
 
+test("rules of placement and the largest amounts are accepted", () => {
+  const resources = { cpuMilli: 1_024_000, memoryMib: 16_777_216, diskMib: 16_777_216, gpuMilli: 64_000 };
+  const placement = { gpuModels: ["NVIDIA H200"], isolation: Isolation.SHARED, labels: ["a"], affinity: ["a"], spread: "a" };
+  assert.equal(deploy({ resources, placement }), "accepted");
+  assert.equal(deploy({ resources: { gpuMemoryMib: 1 }, placement: { gpuModels: ["X"] } }), "accepted");
+});
+
 test("a bundle that is empty or too large is refused with both numbers", () => {
   assert.match(
     refusal(() => checkDeploy(request([good], new Uint8Array()), "abc")),
@@ -59,6 +66,7 @@ test("a deployment without agents, or with one twice, is refused", () => {
 
 test("what is wrong in a definition is named", () => {
   const method = good.methods[0];
+  const many = Array.from({ length: 17 }, (_, at) => `l${at}`);
   const wrong: [AgentInit, RegExp][] = [
     [{ name: "Counter" }, /agent "Counter" is not a name/],
     [{ namespace: "a.b" }, /namespace "a.b" is not a name/],
@@ -71,6 +79,19 @@ test("what is wrong in a definition is named", () => {
     [{ methods: [{ ...method, name: "x", service: "a/B", rpc: "C" }] }, /"a\/B" is not a service/],
     [{ queueMax: 0 }, /queueMax is 0/],
     [{ resources: { gpuMilli: 1500 } }, /gpuMilli 1500 is neither/],
+    [{ resources: { cpuMilli: 1_024_001 } }, /cpuMilli 1024001 exceeds 1024000/],
+    [{ resources: { memoryMib: 16_777_217 } }, /memoryMib 16777217 exceeds 16777216/],
+    [{ resources: { diskMib: 16_777_217 } }, /diskMib 16777217 exceeds 16777216/],
+    [{ resources: { gpuMilli: 65_000 } }, /gpuMilli 65000 exceeds 64000/],
+    [{ resources: { gpuMilli: 1, gpuMemoryMib: 16_777_217 } }, /gpuMemoryMib 16777217 exceeds 16777216/],
+    [{ placement: fromJson(PlacementSchema, { isolation: 7 }) }, /isolation 7 is none of SHARED, PROCESS, DEDICATED/],
+    [{ placement: { gpuModels: ["H200"] } }, /gpuModels needs gpuMilli or gpuMemoryMib/],
+    [{ resources: { gpuMilli: 1 }, placement: { gpuModels: [""] } }, /gpuModels has "", which is not a model/],
+    [{ placement: { labels: many } }, /labels has 17 labels; labelsMax is 16/],
+    [{ placement: { affinity: ["a", "a"] } }, /affinity has "a" twice/],
+    [{ placement: { antiAffinity: ["a b"] } }, /antiAffinity has "a b", which is not a label/],
+    [{ placement: { affinity: ["a"], antiAffinity: ["a"] } }, /antiAffinity has "a", which is in affinity too/],
+    [{ placement: { labels: ["a"], spread: "b" } }, /spread "b" is not among labels/],
   ];
   for (const [more, message] of wrong) assert.match(deploy(more), message);
 });

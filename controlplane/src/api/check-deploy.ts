@@ -2,7 +2,7 @@
 import { type Agent, type DeployAgentsRequest, MethodMode } from "@voda/proto/api";
 import { identifierProblem } from "@voda/proto/session";
 import { ControlError } from "../errors.ts";
-import { resourcesProblem } from "../placement/index.ts";
+import { placeProblem } from "./check-place.ts";
 
 export const bundleBytesMax = 16 * 1024 * 1024;
 const agentsMax = 256;
@@ -76,8 +76,7 @@ function limitsProblem(agent: Agent): string | undefined {
   for (const limit of ["idleMs", "turnMsMax", "queueMax"] as const) {
     if (agent[limit] === 0) return `${limit} is 0; it must be at least 1`;
   }
-  const { cpuMilli = 0, memoryMib = 0, gpuMilli = 0, gpuMemoryMib = 0 } = agent.resources ?? {};
-  return resourcesProblem({ cpuMilli, memoryMib, gpuMilli, gpuMemoryMib });
+  return placeProblem(agent);
 }
 
 /** State outlives a revision: a field may come and go, but not become another kind. @throws ControlError `schema` */

@@ -20,11 +20,13 @@ function describe(node: DirectoryNode, use: NodeUse) {
     id: node.id,
     ingress: node.ingress,
     incarnation: node.incarnation,
+    zone: node.zone,
     ready: use.isReady,
     sessions: use.sessions,
     capacity: {
       cpuMilli: node.cpuMilli,
       memoryMib: node.memoryMib,
+      diskMib: node.diskMib,
       gpuMilli: node.gpus.length * 1000,
       gpuMemoryMib: node.gpus.reduce((sum, { memoryMib }) => sum + memoryMib, 0),
     },

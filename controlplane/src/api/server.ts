@@ -4,13 +4,14 @@ import { createServer as createHttp1 } from "node:http";
 import { createServer as createHttp2, type ServerHttp2Session } from "node:http2";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
-import { AgentService, NodeService, PlacementService, SessionService } from "@voda/proto/api";
+import { AgentService, NodeService, PlacementService, QuotaService, SessionService } from "@voda/proto/api";
 import type { Logger } from "pino";
 import { type AgentContext, agentService } from "./agent-service.ts";
 import { bundleBytesMax } from "./check-deploy.ts";
 import { mapErrors } from "./connect-error.ts";
 import { nodeService } from "./node-service.ts";
 import { placementService } from "./placement-service.ts";
+import { type QuotaContext, quotaService } from "./quota-service.ts";
 import { type SessionContext, sessionService } from "./session-service.ts";
 
 export interface ApiServer extends AsyncDisposable {
@@ -29,7 +30,7 @@ const streamsReset = 1_000_000; // a client that cancels much must not end the c
 
 /** @throws when the port is taken */
 export async function openApi(
-  context: AgentContext & SessionContext,
+  context: AgentContext & SessionContext & QuotaContext,
   listen: { readonly host: string; readonly port: number; readonly log: Logger },
 ): Promise<ApiServer> {
   const handler = connectNodeAdapter({
@@ -38,6 +39,7 @@ export async function openApi(
       router.service(SessionService, sessionService(context));
       router.service(NodeService, nodeService(context.directory));
       router.service(PlacementService, placementService(context));
+      router.service(QuotaService, quotaService(context));
     },
     interceptors: [mapErrors(listen.log)],
     readMaxBytes: requestBytesMax,

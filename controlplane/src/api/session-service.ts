@@ -8,7 +8,7 @@ import { CommandKind } from "@voda/proto/node";
 import { defaultNamespace, identifierProblem, type SessionName, sessionNameProblem, sessionToken } from "@voda/proto/session";
 import { ControlError } from "../errors.ts";
 import { type PickContext, pick } from "../picker/pick.ts";
-import { describePoolRefusal } from "../placement/index.ts";
+import { callerRefusal } from "../picker/refusal.ts";
 import { agentNotFound } from "./agent-service.ts";
 import { sendCommand } from "./command.ts";
 import { isInLog, namesFrom } from "./lanes.ts";
@@ -23,7 +23,6 @@ const pageSizeMax = 1_000;
 /** Name records read for one page; a filter that matches few of them gets short pages with a token. */
 const scanMax = 10_000;
 const commandMsDefault = 30_000;
-const retryAfterMs = 1_000;
 
 export function sessionService(context: SessionContext): ServiceImpl<typeof SessionService> {
   return {
@@ -89,7 +88,10 @@ async function commandAnywhere(
 ): Promise<{ node: string; epoch: bigint }> {
   const picked = pick(context, name);
   if (picked.kind === "unknown_agent") throw agentNotFound(name.namespace, name.agent);
-  if (picked.kind === "refusal") throw ControlError.of("no_capacity", describePoolRefusal(picked), retryAfterMs);
+  if (picked.kind === "refusal") {
+    const { reason, message, retryAfterMs } = callerRefusal(picked);
+    throw ControlError.of(reason, message, retryAfterMs);
+  }
   const grant = picked.kind === "placed" ? picked.grant : "";
   const epoch = await sendCommand(context.connection, { kind, name, node: picked.node, grant, timeoutMs });
   return { node: picked.node, epoch };

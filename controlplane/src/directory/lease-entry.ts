@@ -3,6 +3,7 @@ import { fromJsonString } from "@bufbuild/protobuf";
 import type { KvWatchEntry } from "@nats-io/kv";
 import { type Lease, LeaseSchema } from "@voda/proto/node";
 import type { LeaseEvent } from "../lease/index.ts";
+import { nodeProblem } from "../placement/index.ts";
 import type { DirectoryNode } from "./directory.ts";
 
 export interface LeaseEntry {
@@ -30,11 +31,14 @@ export function readLeaseEntry(entry: Entry, nowMs: number): LeaseEntry {
   return { event: { kind: "lease", succeeds: lease.succeeds, ...of }, node: describe(lease) };
 }
 
-function describe({ node, incarnation, ingress, capacity }: Lease): DirectoryNode {
+function describe({ node, incarnation, ingress, zone, capacity }: Lease): DirectoryNode {
   if (capacity === undefined) throw new Error(`the lease of node ${node} names no capacity`);
   if (!/^[\d.]+:\d+$/.test(ingress))
     throw new Error(`the lease of node ${node} has ingress ${JSON.stringify(ingress)}, not ip:port`);
-  const { cpuMilli, memoryMib } = capacity;
+  const { cpuMilli, memoryMib, diskMib } = capacity;
   const gpus = capacity.gpus.map((gpu) => ({ uuid: gpu.uuid, model: gpu.model, memoryMib: gpu.memoryMib }));
-  return { id: node, incarnation, ingress, cpuMilli, memoryMib, diskMib: 0, gpus, zone: "" };
+  const described = { id: node, incarnation, ingress, cpuMilli, memoryMib, diskMib, gpus, zone };
+  const problem = nodeProblem(described); // one node that a pool cannot hold must not keep it from the others
+  if (problem !== undefined) throw new Error(`the lease of node ${node}: ${problem}`);
+  return described;
 }

@@ -2,8 +2,8 @@
 import { errorInfo, grpcCodes, retryInfo, rpcStatus } from "@voda/proto/errors";
 import { headers as names } from "@voda/proto/wire";
 import { unreachable } from "@voda/stdx";
-import { describePoolRefusal } from "../placement/index.ts";
 import type { Pick } from "./pick.ts";
+import { type CallerRefusal, callerRefusal } from "./refusal.ts";
 
 export interface HttpAnswer {
   readonly status: number;
@@ -11,9 +11,7 @@ export interface HttpAnswer {
   readonly body: string;
 }
 
-const retryAfterSeconds = 1;
 const code = "resource_exhausted";
-const details = [errorInfo("no_capacity"), retryInfo(retryAfterSeconds * 1000)];
 
 /** Passes without an owner: Envoy hashes, and the node that gets the request says what is wrong in its protocol. */
 export const passed: HttpAnswer = { status: 200, headers: {}, body: "" };
@@ -27,21 +25,22 @@ export function answerOf(picked: Pick, contentType: string): HttpAnswer {
     case "unknown_agent":
       return passed;
     case "refusal":
-      return noCapacity(describePoolRefusal(picked), contentType);
+      return refused(callerRefusal(picked), contentType);
     default:
       return unreachable(picked);
   }
 }
 
 /**
- * `resource_exhausted/no_capacity` for every protocol: Connect and plain callers read the JSON body; gRPC and gRPC-Web
+ * `resource_exhausted` for every protocol: Connect and plain callers read the JSON body; gRPC and gRPC-Web
  * read the `grpc-` headers, and Envoy, which turns a denial into gRPC trailers, keeps a `grpc-status` that is there and
  * takes the body for the message.
  */
-function noCapacity(message: string, contentType: string): HttpAnswer {
+function refused({ reason, message, retryAfterMs }: CallerRefusal, contentType: string): HttpAnswer {
   const isGrpc = contentType.startsWith("application/grpc");
+  const details = [errorInfo(reason), ...(retryAfterMs === undefined ? [] : [retryInfo(retryAfterMs)])];
   const headers = {
-    "retry-after": String(retryAfterSeconds),
+    ...(retryAfterMs !== undefined && { "retry-after": String(retryAfterMs / 1000) }),
     "content-type": isGrpc ? "text/plain" : "application/json",
     ...(isGrpc && {
       "grpc-status": String(grpcCodes[code]),

@@ -49,7 +49,8 @@ export function joinProblem(
   return models > modelsMax ? `node ${node.id}: ${models} GPU models exceed modelsMax ${modelsMax}` : undefined;
 }
 
-function nodeProblem(node: NodeSpec): string | undefined {
+/** What is wrong with one node, or `undefined`. */
+export function nodeProblem(node: NodeSpec): string | undefined {
   if (node.gpus.length > gpusPerNodeMax) return `${node.gpus.length} GPUs exceed gpusPerNodeMax ${gpusPerNodeMax}`;
   return (
     amountProblem("cpuMilli", node.cpuMilli) ??

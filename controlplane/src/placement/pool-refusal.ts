@@ -176,7 +176,7 @@ export function describePoolRefusal(refusal: PoolRefusal): string {
   if (refusal.reason === "invalid") return `the request is malformed: ${refusal.problem}`;
   if (refusal.reason === "quota") {
     const { amount, used, wanted, limit } = refusal.miss;
-    return `namespace ${refusal.namespace} uses ${used} of its quota of ${limit} ${amount} and asks for ${wanted} more; release some or raise it`;
+    return `namespace ${refusal.namespace} uses ${used} of its quota of ${limit} ${amount} and asks for ${wanted} more; put sessions to sleep, or raise it with \`voda quota set\``;
   }
   if (refusal.nodes === 0) return "no node is up; start one";
   const counts = Object.entries(refusal.failed)

@@ -139,7 +139,7 @@ test("a quota counts placed sessions, and again when one wakes", () => {
   placed(pool, ask("b", fraction(500)));
   assert.equal(
     describePoolRefusal(refused(pool, ask("c", fraction(100)))),
-    "namespace red uses 1500 of its quota of 1500 gpuMilli and asks for 100 more; release some or raise it",
+    "namespace red uses 1500 of its quota of 1500 gpuMilli and asks for 100 more; put sessions to sleep, or raise it with `voda quota set`",
   );
   pool.release("a");
   placed(pool, ask("c", whole(1), { warmNode: "n" }));

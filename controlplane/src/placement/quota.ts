@@ -21,21 +21,39 @@ const nothing: Amounts = { sessions: 0, cpuMilli: 0, memoryMib: 0, gpuMilli: 0 }
 const amounts = ["sessions", "cpuMilli", "memoryMib", "gpuMilli"] as const;
 
 export class Quotas {
-  readonly #quotas: ReadonlyMap<string, Quota>;
+  readonly #quotas: Map<string, Quota>;
   readonly #used = new Map<string, Amounts>();
 
-  constructor(quotas: ReadonlyMap<string, Quota>) {
-    this.#quotas = quotas;
+  constructor(quotas: ReadonlyMap<string, Quota> = new Map()) {
+    this.#quotas = new Map(quotas);
   }
 
-  /** The first amount that would go over the namespace's quota, or `undefined`. */
+  /** Holds for what is placed from now on; what is placed already stays. `undefined`: the namespace is not limited any more. */
+  set(namespace: string, quota: Quota | undefined): void {
+    if (quota === undefined) this.#quotas.delete(namespace);
+    else this.#quotas.set(namespace, quota);
+  }
+
+  quotaOf(namespace: string): Quota | undefined {
+    return this.#quotas.get(namespace);
+  }
+
+  /** Namespaces that have a quota, by name. */
+  namespaces(): string[] {
+    return [...this.#quotas.keys()].toSorted();
+  }
+
+  /**
+   * The first amount that would go over the namespace's quota, or `undefined`. What asks for none of an amount fits, though more of it
+   * may be used than a quota that was lowered allows.
+   */
   missOf(namespace: string, wanted: Amounts): QuotaMiss | undefined {
     const quota = this.#quotas.get(namespace);
     if (quota === undefined) return undefined;
     const used = this.usedBy(namespace);
     for (const amount of amounts) {
       const limit = quota[amount];
-      if (limit === undefined || used[amount] + wanted[amount] <= limit) continue;
+      if (limit === undefined || wanted[amount] === 0 || used[amount] + wanted[amount] <= limit) continue;
       return { amount, used: used[amount], wanted: wanted[amount], limit };
     }
     return undefined;

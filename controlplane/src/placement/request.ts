@@ -1,4 +1,5 @@
 // What a pool is asked for, and what is wrong with an asking.
+import { labelsMax } from "@voda/proto/placement";
 import type { Isolation } from "./kind.ts";
 import { amountProblem } from "./node-spec.ts";
 import { gpuMilliWhole, type Resources } from "./resources.ts";
@@ -27,8 +28,6 @@ export interface PoolRequest {
   readonly isMovable?: boolean;
 }
 
-/** Labels of one list of a request. */
-export const labelsMax = 16;
 /** Whole GPUs of one request; more than any node has is refused as impossible, not as malformed. */
 export const gpuCountMax = 1024;
 

@@ -34,23 +34,6 @@ export const defaultMemoryMib = 1 / 16;
 
 export const gpuMilliWhole = 1000;
 
-/** What is wrong with the resources of a definition, or `undefined`. */
-export function resourcesProblem(resources: {
-  readonly cpuMilli: number;
-  readonly memoryMib: number;
-  readonly gpuMilli: number;
-  readonly gpuMemoryMib: number;
-}): string | undefined {
-  for (const [what, amount] of Object.entries(resources)) {
-    if (typeof amount === "number" && (!Number.isInteger(amount) || amount < 0)) return `${what} ${amount} is not 0, 1, 2, ...`;
-  }
-  const { gpuMilli } = resources;
-  if (gpuMilli > gpuMilliWhole && gpuMilli % gpuMilliWhole !== 0) {
-    return `gpuMilli ${gpuMilli} is neither a fraction of one GPU (below ${gpuMilliWhole}) nor whole GPUs (a multiple of ${gpuMilliWhole})`;
-  }
-  return undefined;
-}
-
 /** Reads the two numbers of a definition: a fraction, a count of whole GPUs, or memory alone. */
 export function gpuRequest(gpuMilli: number, gpuMemoryMib: number): GpuRequest {
   if (gpuMilli === 0 && gpuMemoryMib === 0) return { kind: "none" };

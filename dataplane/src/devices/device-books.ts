@@ -1,11 +1,11 @@
-// What sessions in memory hold of this node's GPUs. The node is the authority: no device is ever given beyond what it has, and none is
-// held whole and shared at once, whatever a grant says.
+// What sessions in memory hold of this node's GPUs. The node is the authority: no device is ever given beyond what it has, none is held
+// whole and shared at once, and none is shared by two tenants, whatever a grant says.
 import type { DeviceShare } from "@voda/proto/grant";
 import type { Device } from "./device.ts";
 
 export interface DeviceBooks {
-  /** Takes all of the shares or none of them; a text says which one does not fit, and why. */
-  take(shares: readonly DeviceShare[]): string | undefined;
+  /** Takes all of the shares or none of them; a text says which one does not fit, and why. Only equal tenants share a device. */
+  take(shares: readonly DeviceShare[], tenant: string): string | undefined;
   /** Gives back exactly what was taken. */
   give(shares: readonly DeviceShare[]): void;
 }
@@ -17,19 +17,25 @@ interface Held {
   memoryMib: number;
   sessions: number;
   isWhole: boolean;
+  /** Of the sessions that share it; what it was counts no more when none does. */
+  tenant: string;
 }
 
 export function createDeviceBooks(devices: readonly Device[]): DeviceBooks {
   const byUuid = new Map(devices.map((device) => [device.uuid, device]));
-  const held = new Map<string, Held>(devices.map(({ uuid }) => [uuid, { milli: 0, memoryMib: 0, sessions: 0, isWhole: false }]));
+  const held = new Map<string, Held>(
+    devices.map(({ uuid }) => [uuid, { milli: 0, memoryMib: 0, sessions: 0, isWhole: false, tenant: "" }]),
+  );
 
-  const problemOf = (share: DeviceShare): string | undefined => {
+  const problemOf = (share: DeviceShare, tenant: string): string | undefined => {
     const device = byUuid.get(share.uuid);
     const used = held.get(share.uuid);
     if (device === undefined || used === undefined) return `this node has no GPU ${share.uuid}`;
     if (used.isWhole) return `GPU ${share.uuid} is taken whole`;
     if (share.whole)
       return used.sessions === 0 ? undefined : `GPU ${share.uuid} is shared by ${used.sessions} sessions, not free as a whole`;
+    if (used.sessions > 0 && used.tenant !== tenant)
+      return `GPU ${share.uuid} is shared by ${used.sessions} sessions that it may not be shared with`;
     return (
       lack("thousandths", share.milli, used.milli, milliWhole) ?? lack("MiB", share.memoryMib, used.memoryMib, device.memoryMib)
     );
@@ -53,14 +59,16 @@ export function createDeviceBooks(devices: readonly Device[]): DeviceBooks {
   };
 
   return {
-    take(shares) {
+    take(shares, tenant) {
       for (const [at, share] of shares.entries()) {
-        const problem = problemOf(share);
+        const problem = problemOf(share, tenant);
         if (problem !== undefined) {
           for (const taken of shares.slice(0, at)) change(taken, -1);
           return problem;
         }
         change(share, 1);
+        const taken = held.get(share.uuid);
+        if (taken !== undefined) taken.tenant = tenant;
       }
       return undefined;
     },

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { create } from "@bufbuild/protobuf";
-import { type Agent, AgentSchema } from "@voda/proto/api";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { type Agent, AgentSchema, Isolation, type ResourcesSchema } from "@voda/proto/api";
 import type { DeviceShare } from "@voda/proto/grant";
 import { createDeviceBooks } from "../devices/index.ts";
 import { type Admission, createAdmission } from "./admission.ts";
@@ -9,11 +9,10 @@ import { type Admission, createAdmission } from "./admission.ts";
 const half: DeviceShare = { uuid: "a", whole: false, milli: 500, memoryMib: 100 };
 const open = (): Admission =>
   createAdmission(
-    { cpuMilli: 1000, memoryMib: 1024 },
+    { cpuMilli: 1000, memoryMib: 1024, diskMib: 4096 },
     createDeviceBooks([{ uuid: "a", model: "X", memoryMib: 1000, vendor: "nvidia" }]),
   );
-const agent = (resources: { cpuMilli?: number; memoryMib?: number; gpuMilli?: number; gpuMemoryMib?: number }): Agent =>
-  create(AgentSchema, { name: "model", resources });
+const agent = (resources: MessageInitShape<typeof ResourcesSchema>): Agent => create(AgentSchema, { name: "model", resources });
 const onGpu = agent({ gpuMilli: 500, cpuMilli: 400 });
 
 function problem(admission: Admission, of: Agent, granted?: readonly DeviceShare[]): string | undefined {
@@ -31,6 +30,15 @@ test("CPU and memory are given until they are used up, and again when they are r
   const refused = admission.admit(small, undefined);
   assert.ok("failure" in refused && refused.failure.reason === "no_capacity" && (refused.failure.retryAfterMs ?? 0) > 0);
   assert.match(problem(admission, agent({ memoryMib: 1024 })) ?? "", /takes 1024 MiB does not fit: 1 of 1024/);
+});
+
+test("disk is given until it is used up, and again when it is released", () => {
+  const admission = open();
+  const large = agent({ diskMib: 3000 });
+  assert.equal(problem(admission, large), undefined);
+  assert.match(problem(admission, large) ?? "", /takes 3000 MiB of disk does not fit: 3000 of 4096/);
+  admission.release(large, []);
+  assert.equal(problem(admission, large), undefined);
 });
 
 test("a session that needs a GPU opens only with a grant that names one", () => {
@@ -64,4 +72,28 @@ test("a session without needs always fits", () => {
 test("a session that needs no GPU holds none, whatever its grant gives", () => {
   const admission = open();
   assert.deepEqual(admission.admit(agent({}), [half]), { devices: [] });
+});
+
+test("sessions share a device as the isolation of their agents allows", () => {
+  const of = (namespace: string, isolation: Isolation): Agent =>
+    create(AgentSchema, { name: "model", namespace, resources: { gpuMilli: 100 }, placement: { isolation } });
+  const share: DeviceShare = { ...half, milli: 100 };
+  /** Whether the second is admitted beside the first. */
+  const beside = (first: Agent, second: Agent): boolean => {
+    const admission = open();
+    assert.equal(problem(admission, first, [share]), undefined);
+    return problem(admission, second, [share]) === undefined;
+  };
+  const { UNSPECIFIED, SHARED, PROCESS, DEDICATED } = Isolation;
+  assert.deepEqual(
+    [
+      beside(of("red", SHARED), of("blue", SHARED)),
+      beside(of("red", PROCESS), of("red", UNSPECIFIED)),
+      beside(of("red", PROCESS), of("blue", PROCESS)),
+      beside(of("red", PROCESS), of("red", SHARED)),
+      beside(of("red", DEDICATED), of("red", DEDICATED)),
+      beside(of("red", DEDICATED), of("red", PROCESS)),
+    ],
+    [true, true, false, false, false, false],
+  );
 });

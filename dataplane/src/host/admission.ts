@@ -1,5 +1,5 @@
 // What sessions in memory take of this node. The node is the authority over its capacity, with or without a grant.
-import type { Agent, Resources } from "@voda/proto/api";
+import { type Agent, Isolation, type Resources } from "@voda/proto/api";
 import type { DeviceShare } from "@voda/proto/grant";
 import type { Capacity } from "@voda/proto/node";
 import type { DeviceBooks } from "../devices/index.ts";
@@ -14,32 +14,44 @@ export interface Admission {
   release(agent: Agent, devices: readonly DeviceShare[]): void;
 }
 
-export function createAdmission(capacity: Pick<Capacity, "cpuMilli" | "memoryMib">, books: DeviceBooks): Admission {
+export function createAdmission(capacity: Pick<Capacity, "cpuMilli" | "memoryMib" | "diskMib">, books: DeviceBooks): Admission {
   let cpuMilli = 0;
   let memoryMib = 0;
+  let diskMib = 0;
 
   const add = (resources: Resources | undefined, sign: 1 | -1): void => {
     cpuMilli += sign * (resources?.cpuMilli ?? 0);
     memoryMib += sign * (resources?.memoryMib ?? 0);
+    diskMib += sign * (resources?.diskMib ?? 0);
   };
   const lack = (what: string, wanted: number, used: number, has: number): string | undefined =>
     used + wanted <= has
       ? undefined
       : `a session that takes ${wanted} ${what} does not fit: ${used} of ${has} are taken on this node`;
-  const deviceProblem = (name: string, granted: readonly DeviceShare[]): string | undefined => {
+  let alone = 0;
+  /** Who shares devices with the agent's sessions: those of the same tenant. */
+  const tenantOf = ({ namespace, placement }: Agent): string => {
+    if (placement?.isolation === Isolation.SHARED) return "shared";
+    if (placement?.isolation === Isolation.DEDICATED) return `dedicated ${(alone += 1)}`;
+    return `namespace ${namespace}`;
+  };
+  const deviceProblem = (agent: Agent, granted: readonly DeviceShare[]): string | undefined => {
+    const { name } = agent;
     if (granted.length === 0) return `agent ${name} needs a GPU, which only a placement of the control plane gives; retry`;
-    const problem = books.take(granted);
+    const problem = books.take(granted, tenantOf(agent));
     return problem === undefined ? undefined : `agent ${name} needs a GPU: ${problem}; retry`;
   };
 
   return {
-    admit({ name, resources }, granted = []) {
-      const { cpuMilli: cpu = 0, memoryMib: memory = 0, gpuMilli = 0, gpuMemoryMib = 0 } = resources ?? {};
+    admit(agent, granted = []) {
+      const { resources } = agent;
+      const { cpuMilli: cpu = 0, memoryMib: memory = 0, diskMib: disk = 0, gpuMilli = 0, gpuMemoryMib = 0 } = resources ?? {};
       const devices = gpuMilli > 0 || gpuMemoryMib > 0 ? granted : [];
       const problem =
         lack("thousandths of a core", cpu, cpuMilli, capacity.cpuMilli) ??
         lack("MiB", memory, memoryMib, capacity.memoryMib) ??
-        (gpuMilli > 0 || gpuMemoryMib > 0 ? deviceProblem(name, devices) : undefined);
+        lack("MiB of disk", disk, diskMib, capacity.diskMib) ??
+        (gpuMilli > 0 || gpuMemoryMib > 0 ? deviceProblem(agent, devices) : undefined);
       if (problem !== undefined) return fail("no_capacity", problem, { retryAfterMs });
       add(resources, 1);
       return { devices };

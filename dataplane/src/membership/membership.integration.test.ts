@@ -44,7 +44,7 @@ async function rig(context: TestContext): Promise<Rig> {
       const capacity = { cpuMilli: 1_000, memoryMib: 512 };
       const ingress = "127.0.0.1:7000";
       const membership = cleanup.use(
-        await openMembership({ connection, commit, clock, identity, node: name, ingress, capacity }),
+        await openMembership({ connection, commit, clock, identity, node: name, ingress, zone: "", capacity }),
       );
       const node: Node = { membership, connection, commit, events: [] };
       membership.onEvent((event) => node.events.push(event));

@@ -55,6 +55,7 @@ export interface MembershipOptions {
   readonly node: string;
   /** `ip:port` of the node's ingress. */
   readonly ingress: string;
+  readonly zone: string;
   readonly capacity: MessageInitShape<typeof CapacitySchema>;
 }
 
@@ -217,8 +218,8 @@ class LeasedMembership implements Membership {
   }
 
   #put(incarnation: string, succeeds: string, expect: number): Promise<AppendOutcome> {
-    const { node, ingress, capacity } = this.#options;
-    const payload = encodeLease({ node, incarnation, succeeds, ingress, capacity, pid: process.pid });
+    const { node, ingress, zone, capacity } = this.#options;
+    const payload = encodeLease({ node, incarnation, succeeds, ingress, zone, capacity, pid: process.pid });
     return this.#append(node, incarnation, expect, payload, leaseTtlMs / 1_000);
   }
 

@@ -20,7 +20,10 @@ let mesh: RunningMesh;
 before(async () => {
   const gpus = ["GPU-a", "GPU-b"].map((uuid) => ({ uuid, model: "H200", memoryMib: 143_771, vendor: "nvidia" }));
   writeFileSync(gpusFile, JSON.stringify(gpus));
-  mesh = await startMesh({ command: [programs().cli, "up", "--config", config, "--gpus", gpusFile], nodes: 2 });
+  mesh = await startMesh({
+    command: [programs().cli, "up", "--config", config, "--gpus", gpusFile, "--zones", "eu-1,eu-2"],
+    nodes: 2,
+  });
 });
 after(async () => {
   await mesh[Symbol.asyncDispose]();
@@ -119,6 +122,8 @@ test("voda top shows what is taken of each GPU, and the counters", async () => {
   assert.ok(Number(placement.decisions) >= 5 && Object.values(placement.refusals).length > 0);
   assert.equal(placement.strandedGpuMilli, 0);
   const screen = await voda("top", "--once");
+  assert.match(screen, /^n2 +eu-2 +yes +\d+ /m);
+  assert.match(await voda("ps", "--nodes"), /^n1 +eu-1 +yes +127/m);
   assert.match(screen, /^GPU-a +n1 +H200 +2 +100 % +2000 of 143771 MiB$/m);
 });
 

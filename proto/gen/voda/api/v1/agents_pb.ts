@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file voda/api/v1/agents.proto.
  */
 export const file_voda_api_v1_agents: GenFile = /*@__PURE__*/
-  fileDesc("Chh2b2RhL2FwaS92MS9hZ2VudHMucHJvdG8SC3ZvZGEuYXBpLnYxIlsKBk1ldGhvZBIMCgRuYW1lGAEgASgJEiUKBG1vZGUYAiABKA4yFy52b2RhLmFwaS52MS5NZXRob2RNb2RlEg8KB3NlcnZpY2UYAyABKAkSCwoDcnBjGAQgASgJIiMKBUZpZWxkEgwKBG5hbWUYASABKAkSDAoEa2luZBgCIAEoCSJdCglSZXNvdXJjZXMSEQoJY3B1X21pbGxpGAEgASgNEhIKCm1lbW9yeV9taWIYAiABKA0SEQoJZ3B1X21pbGxpGAMgASgNEhYKDmdwdV9tZW1vcnlfbWliGAQgASgNIvsBCgVBZ2VudBIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRIQCghyZXZpc2lvbhgDIAEoCRIiCgZmaWVsZHMYBCADKAsyEi52b2RhLmFwaS52MS5GaWVsZBIkCgdtZXRob2RzGAUgAygLMhMudm9kYS5hcGkudjEuTWV0aG9kEikKCXJlc291cmNlcxgGIAEoCzIWLnZvZGEuYXBpLnYxLlJlc291cmNlcxIPCgdpZGxlX21zGAcgASgNEhMKC3R1cm5fbXNfbWF4GAggASgNEhEKCXF1ZXVlX21heBgJIAEoDRIRCglkZWR1cGVfbXMYCiABKA0iSQoTRGVwbG95QWdlbnRzUmVxdWVzdBIOCgZidW5kbGUYASABKAwSIgoGYWdlbnRzGAIgAygLMhIudm9kYS5hcGkudjEuQWdlbnQiOgoURGVwbG95QWdlbnRzUmVzcG9uc2USIgoGYWdlbnRzGAEgAygLMhIudm9kYS5hcGkudjEuQWdlbnQiMgoPR2V0QWdlbnRSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJIjUKEEdldEFnZW50UmVzcG9uc2USIQoFYWdlbnQYASABKAsyEi52b2RhLmFwaS52MS5BZ2VudCImChFMaXN0QWdlbnRzUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkiOAoSTGlzdEFnZW50c1Jlc3BvbnNlEiIKBmFnZW50cxgBIAMoCzISLnZvZGEuYXBpLnYxLkFnZW50KlwKCk1ldGhvZE1vZGUSGwoXTUVUSE9EX01PREVfVU5TUEVDSUZJRUQQABIXChNNRVRIT0RfTU9ERV9IQU5ETEVSEAESGAoUTUVUSE9EX01PREVfUkVBRE9OTFkQAjKFAgoMQWdlbnRTZXJ2aWNlElMKDERlcGxveUFnZW50cxIgLnZvZGEuYXBpLnYxLkRlcGxveUFnZW50c1JlcXVlc3QaIS52b2RhLmFwaS52MS5EZXBsb3lBZ2VudHNSZXNwb25zZRJMCghHZXRBZ2VudBIcLnZvZGEuYXBpLnYxLkdldEFnZW50UmVxdWVzdBodLnZvZGEuYXBpLnYxLkdldEFnZW50UmVzcG9uc2UiA5ACARJSCgpMaXN0QWdlbnRzEh4udm9kYS5hcGkudjEuTGlzdEFnZW50c1JlcXVlc3QaHy52b2RhLmFwaS52MS5MaXN0QWdlbnRzUmVzcG9uc2UiA5ACAWIGcHJvdG8z");
+  fileDesc("Chh2b2RhL2FwaS92MS9hZ2VudHMucHJvdG8SC3ZvZGEuYXBpLnYxIlsKBk1ldGhvZBIMCgRuYW1lGAEgASgJEiUKBG1vZGUYAiABKA4yFy52b2RhLmFwaS52MS5NZXRob2RNb2RlEg8KB3NlcnZpY2UYAyABKAkSCwoDcnBjGAQgASgJIiMKBUZpZWxkEgwKBG5hbWUYASABKAkSDAoEa2luZBgCIAEoCSJvCglSZXNvdXJjZXMSEQoJY3B1X21pbGxpGAEgASgNEhIKCm1lbW9yeV9taWIYAiABKA0SEQoJZ3B1X21pbGxpGAMgASgNEhYKDmdwdV9tZW1vcnlfbWliGAQgASgNEhAKCGRpc2tfbWliGAUgASgNIpMBCglQbGFjZW1lbnQSEgoKZ3B1X21vZGVscxgBIAMoCRIpCglpc29sYXRpb24YAiABKA4yFi52b2RhLmFwaS52MS5Jc29sYXRpb24SDgoGbGFiZWxzGAMgAygJEhAKCGFmZmluaXR5GAQgAygJEhUKDWFudGlfYWZmaW5pdHkYBSADKAkSDgoGc3ByZWFkGAYgASgJIqYCCgVBZ2VudBIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRIQCghyZXZpc2lvbhgDIAEoCRIiCgZmaWVsZHMYBCADKAsyEi52b2RhLmFwaS52MS5GaWVsZBIkCgdtZXRob2RzGAUgAygLMhMudm9kYS5hcGkudjEuTWV0aG9kEikKCXJlc291cmNlcxgGIAEoCzIWLnZvZGEuYXBpLnYxLlJlc291cmNlcxIPCgdpZGxlX21zGAcgASgNEhMKC3R1cm5fbXNfbWF4GAggASgNEhEKCXF1ZXVlX21heBgJIAEoDRIRCglkZWR1cGVfbXMYCiABKA0SKQoJcGxhY2VtZW50GAsgASgLMhYudm9kYS5hcGkudjEuUGxhY2VtZW50IkkKE0RlcGxveUFnZW50c1JlcXVlc3QSDgoGYnVuZGxlGAEgASgMEiIKBmFnZW50cxgCIAMoCzISLnZvZGEuYXBpLnYxLkFnZW50IjoKFERlcGxveUFnZW50c1Jlc3BvbnNlEiIKBmFnZW50cxgBIAMoCzISLnZvZGEuYXBpLnYxLkFnZW50IjIKD0dldEFnZW50UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCSI1ChBHZXRBZ2VudFJlc3BvbnNlEiEKBWFnZW50GAEgASgLMhIudm9kYS5hcGkudjEuQWdlbnQiJgoRTGlzdEFnZW50c1JlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJIjgKEkxpc3RBZ2VudHNSZXNwb25zZRIiCgZhZ2VudHMYASADKAsyEi52b2RhLmFwaS52MS5BZ2VudCpcCgpNZXRob2RNb2RlEhsKF01FVEhPRF9NT0RFX1VOU1BFQ0lGSUVEEAASFwoTTUVUSE9EX01PREVfSEFORExFUhABEhgKFE1FVEhPRF9NT0RFX1JFQURPTkxZEAIqbAoJSXNvbGF0aW9uEhkKFUlTT0xBVElPTl9VTlNQRUNJRklFRBAAEhQKEElTT0xBVElPTl9TSEFSRUQQARIVChFJU09MQVRJT05fUFJPQ0VTUxACEhcKE0lTT0xBVElPTl9ERURJQ0FURUQQAzKFAgoMQWdlbnRTZXJ2aWNlElMKDERlcGxveUFnZW50cxIgLnZvZGEuYXBpLnYxLkRlcGxveUFnZW50c1JlcXVlc3QaIS52b2RhLmFwaS52MS5EZXBsb3lBZ2VudHNSZXNwb25zZRJMCghHZXRBZ2VudBIcLnZvZGEuYXBpLnYxLkdldEFnZW50UmVxdWVzdBodLnZvZGEuYXBpLnYxLkdldEFnZW50UmVzcG9uc2UiA5ACARJSCgpMaXN0QWdlbnRzEh4udm9kYS5hcGkudjEuTGlzdEFnZW50c1JlcXVlc3QaHy52b2RhLmFwaS52MS5MaXN0QWdlbnRzUmVzcG9uc2UiA5ACAWIGcHJvdG8z");
 
 /**
  * One handler that clients can call.
@@ -117,6 +117,13 @@ export type Resources = Message<"voda.api.v1.Resources"> & {
    * @generated from field: uint32 gpu_memory_mib = 4;
    */
   gpuMemoryMib: number;
+
+  /**
+   * Disk in MiB.
+   *
+   * @generated from field: uint32 disk_mib = 5;
+   */
+  diskMib: number;
 };
 
 /**
@@ -125,6 +132,62 @@ export type Resources = Message<"voda.api.v1.Resources"> & {
  */
 export const ResourcesSchema: GenMessage<Resources> = /*@__PURE__*/
   messageDesc(file_voda_api_v1_agents, 2);
+
+/**
+ * Where sessions of the agent may go. Labels are those of sessions, and each namespace has its own.
+ *
+ * @generated from message voda.api.v1.Placement
+ */
+export type Placement = Message<"voda.api.v1.Placement"> & {
+  /**
+   * Product names of GPUs that will do, compared exactly with what nodes report; empty means any. At most 16.
+   *
+   * @generated from field: repeated string gpu_models = 1;
+   */
+  gpuModels: string[];
+
+  /**
+   * Who may share their devices.
+   *
+   * @generated from field: voda.api.v1.Isolation isolation = 2;
+   */
+  isolation: Isolation;
+
+  /**
+   * What they are called. At most 16, each of 1 to 63 letters, digits, `-`, `_` and `.`.
+   *
+   * @generated from field: repeated string labels = 3;
+   */
+  labels: string[];
+
+  /**
+   * Labels that have to be on the node already; one of their own may be there first. At most 16.
+   *
+   * @generated from field: repeated string affinity = 4;
+   */
+  affinity: string[];
+
+  /**
+   * Labels that must not be on the node; it holds in both directions. At most 16.
+   *
+   * @generated from field: repeated string anti_affinity = 5;
+   */
+  antiAffinity: string[];
+
+  /**
+   * The one of `labels` whose sessions go to the zone that has the fewest of them; empty means none.
+   *
+   * @generated from field: string spread = 6;
+   */
+  spread: string;
+};
+
+/**
+ * Describes the message voda.api.v1.Placement.
+ * Use `create(PlacementSchema)` to create a new message.
+ */
+export const PlacementSchema: GenMessage<Placement> = /*@__PURE__*/
+  messageDesc(file_voda_api_v1_agents, 3);
 
 /**
  * A deployed agent: plain data taken from its definition.
@@ -201,6 +264,13 @@ export type Agent = Message<"voda.api.v1.Agent"> & {
    * @generated from field: uint32 dedupe_ms = 10;
    */
   dedupeMs: number;
+
+  /**
+   * Where its sessions may go.
+   *
+   * @generated from field: voda.api.v1.Placement placement = 11;
+   */
+  placement?: Placement | undefined;
 };
 
 /**
@@ -208,7 +278,7 @@ export type Agent = Message<"voda.api.v1.Agent"> & {
  * Use `create(AgentSchema)` to create a new message.
  */
 export const AgentSchema: GenMessage<Agent> = /*@__PURE__*/
-  messageDesc(file_voda_api_v1_agents, 3);
+  messageDesc(file_voda_api_v1_agents, 4);
 
 /**
  * Request of DeployAgents.
@@ -236,7 +306,7 @@ export type DeployAgentsRequest = Message<"voda.api.v1.DeployAgentsRequest"> & {
  * Use `create(DeployAgentsRequestSchema)` to create a new message.
  */
 export const DeployAgentsRequestSchema: GenMessage<DeployAgentsRequest> = /*@__PURE__*/
-  messageDesc(file_voda_api_v1_agents, 4);
+  messageDesc(file_voda_api_v1_agents, 5);
 
 /**
  * Response of DeployAgents.
@@ -257,7 +327,7 @@ export type DeployAgentsResponse = Message<"voda.api.v1.DeployAgentsResponse"> &
  * Use `create(DeployAgentsResponseSchema)` to create a new message.
  */
 export const DeployAgentsResponseSchema: GenMessage<DeployAgentsResponse> = /*@__PURE__*/
-  messageDesc(file_voda_api_v1_agents, 5);
+  messageDesc(file_voda_api_v1_agents, 6);
 
 /**
  * Request of GetAgent.
@@ -285,7 +355,7 @@ export type GetAgentRequest = Message<"voda.api.v1.GetAgentRequest"> & {
  * Use `create(GetAgentRequestSchema)` to create a new message.
  */
 export const GetAgentRequestSchema: GenMessage<GetAgentRequest> = /*@__PURE__*/
-  messageDesc(file_voda_api_v1_agents, 6);
+  messageDesc(file_voda_api_v1_agents, 7);
 
 /**
  * Response of GetAgent.
@@ -306,7 +376,7 @@ export type GetAgentResponse = Message<"voda.api.v1.GetAgentResponse"> & {
  * Use `create(GetAgentResponseSchema)` to create a new message.
  */
 export const GetAgentResponseSchema: GenMessage<GetAgentResponse> = /*@__PURE__*/
-  messageDesc(file_voda_api_v1_agents, 7);
+  messageDesc(file_voda_api_v1_agents, 8);
 
 /**
  * Request of ListAgents.
@@ -327,7 +397,7 @@ export type ListAgentsRequest = Message<"voda.api.v1.ListAgentsRequest"> & {
  * Use `create(ListAgentsRequestSchema)` to create a new message.
  */
 export const ListAgentsRequestSchema: GenMessage<ListAgentsRequest> = /*@__PURE__*/
-  messageDesc(file_voda_api_v1_agents, 8);
+  messageDesc(file_voda_api_v1_agents, 9);
 
 /**
  * Response of ListAgents.
@@ -348,7 +418,7 @@ export type ListAgentsResponse = Message<"voda.api.v1.ListAgentsResponse"> & {
  * Use `create(ListAgentsResponseSchema)` to create a new message.
  */
 export const ListAgentsResponseSchema: GenMessage<ListAgentsResponse> = /*@__PURE__*/
-  messageDesc(file_voda_api_v1_agents, 9);
+  messageDesc(file_voda_api_v1_agents, 10);
 
 /**
  * How a handler of an agent may be run.
@@ -390,6 +460,54 @@ export type MethodMode = (typeof MethodMode)[keyof typeof MethodMode] | UnknownE
  */
 export const MethodModeSchema: GenEnum<MethodMode> = /*@__PURE__*/
   enumDesc(file_voda_api_v1_agents, 0);
+
+/**
+ * Who may share a device with a session that has a fraction of it. Whole GPUs are never shared.
+ *
+ * @generated from enum voda.api.v1.Isolation
+ */
+export const Isolation = {
+  /**
+   * Not set: the same as PROCESS.
+   *
+   * @generated from enum value: ISOLATION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Sessions of every namespace whose class is SHARED too.
+   *
+   * @generated from enum value: ISOLATION_SHARED = 1;
+   */
+  SHARED: 1,
+
+  /**
+   * Sessions of the same namespace.
+   *
+   * @generated from enum value: ISOLATION_PROCESS = 2;
+   */
+  PROCESS: 2,
+
+  /**
+   * Nobody.
+   *
+   * @generated from enum value: ISOLATION_DEDICATED = 3;
+   */
+  DEDICATED: 3,
+} as const;
+
+/**
+ * Who may share a device with a session that has a fraction of it. Whole GPUs are never shared.
+ *
+ * @generated from enum voda.api.v1.Isolation
+ */
+export type Isolation = (typeof Isolation)[keyof typeof Isolation] | UnknownEnum;
+
+/**
+ * Describes the enum voda.api.v1.Isolation.
+ */
+export const IsolationSchema: GenEnum<Isolation> = /*@__PURE__*/
+  enumDesc(file_voda_api_v1_agents, 1);
 
 /**
  * Deploys agents and tells what is deployed.

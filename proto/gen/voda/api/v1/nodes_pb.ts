@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file voda/api/v1/nodes.proto.
  */
 export const file_voda_api_v1_nodes: GenFile = /*@__PURE__*/
-  fileDesc("Chd2b2RhL2FwaS92MS9ub2Rlcy5wcm90bxILdm9kYS5hcGkudjEi1AEKBE5vZGUSCgoCaWQYASABKAkSDwoHaW5ncmVzcxgCIAEoCRITCgtpbmNhcm5hdGlvbhgDIAEoCRINCgVyZWFkeRgEIAEoCBIQCghzZXNzaW9ucxgFIAEoDRIoCghjYXBhY2l0eRgGIAEoCzIWLnZvZGEuYXBpLnYxLlJlc291cmNlcxIpCglhbGxvY2F0ZWQYByABKAsyFi52b2RhLmFwaS52MS5SZXNvdXJjZXMSJAoHZGV2aWNlcxgIIAMoCzITLnZvZGEuYXBpLnYxLkRldmljZSKCAQoGRGV2aWNlEgwKBHV1aWQYASABKAkSDQoFbW9kZWwYAiABKAkSEgoKbWVtb3J5X21pYhgDIAEoDRIXCg9hbGxvY2F0ZWRfbWlsbGkYBCABKA0SHAoUYWxsb2NhdGVkX21lbW9yeV9taWIYBSABKA0SEAoIc2Vzc2lvbnMYBiABKA0iTQoLRGV2aWNlU2hhcmUSDAoEdXVpZBgBIAEoCRINCgV3aG9sZRgCIAEoCBINCgVtaWxsaRgDIAEoDRISCgptZW1vcnlfbWliGAQgASgNIhIKEExpc3ROb2Rlc1JlcXVlc3QiNQoRTGlzdE5vZGVzUmVzcG9uc2USIAoFbm9kZXMYASADKAsyES52b2RhLmFwaS52MS5Ob2RlMl4KC05vZGVTZXJ2aWNlEk8KCUxpc3ROb2RlcxIdLnZvZGEuYXBpLnYxLkxpc3ROb2Rlc1JlcXVlc3QaHi52b2RhLmFwaS52MS5MaXN0Tm9kZXNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_voda_api_v1_agents]);
+  fileDesc("Chd2b2RhL2FwaS92MS9ub2Rlcy5wcm90bxILdm9kYS5hcGkudjEi4gEKBE5vZGUSCgoCaWQYASABKAkSDwoHaW5ncmVzcxgCIAEoCRITCgtpbmNhcm5hdGlvbhgDIAEoCRINCgVyZWFkeRgEIAEoCBIQCghzZXNzaW9ucxgFIAEoDRIoCghjYXBhY2l0eRgGIAEoCzIWLnZvZGEuYXBpLnYxLlJlc291cmNlcxIpCglhbGxvY2F0ZWQYByABKAsyFi52b2RhLmFwaS52MS5SZXNvdXJjZXMSJAoHZGV2aWNlcxgIIAMoCzITLnZvZGEuYXBpLnYxLkRldmljZRIMCgR6b25lGAkgASgJIoIBCgZEZXZpY2USDAoEdXVpZBgBIAEoCRINCgVtb2RlbBgCIAEoCRISCgptZW1vcnlfbWliGAMgASgNEhcKD2FsbG9jYXRlZF9taWxsaRgEIAEoDRIcChRhbGxvY2F0ZWRfbWVtb3J5X21pYhgFIAEoDRIQCghzZXNzaW9ucxgGIAEoDSJNCgtEZXZpY2VTaGFyZRIMCgR1dWlkGAEgASgJEg0KBXdob2xlGAIgASgIEg0KBW1pbGxpGAMgASgNEhIKCm1lbW9yeV9taWIYBCABKA0iEgoQTGlzdE5vZGVzUmVxdWVzdCI1ChFMaXN0Tm9kZXNSZXNwb25zZRIgCgVub2RlcxgBIAMoCzIRLnZvZGEuYXBpLnYxLk5vZGUyXgoLTm9kZVNlcnZpY2USTwoJTGlzdE5vZGVzEh0udm9kYS5hcGkudjEuTGlzdE5vZGVzUmVxdWVzdBoeLnZvZGEuYXBpLnYxLkxpc3ROb2Rlc1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_voda_api_v1_agents]);
 
 /**
  * A data-plane process that hosts sessions.
@@ -75,6 +75,13 @@ export type Node = Message<"voda.api.v1.Node"> & {
    * @generated from field: repeated voda.api.v1.Device devices = 8;
    */
   devices: Device[];
+
+  /**
+   * Where it is; empty for a node that names no zone.
+   *
+   * @generated from field: string zone = 9;
+   */
+  zone: string;
 };
 
 /**

@@ -1,0 +1,125 @@
+// `voda quota`: what the awake sessions of a namespace may take together.
+
+import { toJson } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { type Quota, QuotaSchema, type QuotaState, QuotaUsageSchema } from "@voda/proto/api";
+import { identifierProblem } from "@voda/proto/session";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { connectApi } from "../api.ts";
+import { CliError, exitCodes } from "../failure.ts";
+import { jsonOption, parseWhole, urlOption } from "../options.ts";
+import { type Print, table } from "../print.ts";
+
+interface QuotaFlags {
+  readonly url: string;
+  readonly json?: true;
+}
+
+interface Limits {
+  readonly sessions?: number;
+  readonly cpuMilli?: number;
+  readonly memoryMib?: number;
+  readonly gpuMilli?: number;
+}
+
+const limitMax = 2 ** 32 - 1;
+
+export function addQuota(program: Command, print: Print): void {
+  const quota = program.command("quota").description("limit what the awake sessions of a namespace take");
+  addSet(quota, print);
+  addList(quota, print);
+  addDelete(quota, print);
+}
+
+function addSet(quota: Command, print: Print): void {
+  const limit = (flag: string, what: string): Option =>
+    new Option(`${flag} <n>`, `${what}; not limited without it`).argParser(parseWhole(0, limitMax));
+  const command = quota
+    .command("set")
+    .description("set the limits of a namespace in place of those it has; no session that is awake is put to sleep")
+    .argument("<namespace>", "trust domain", parseNamespace)
+    .addOption(limit("--sessions", "sessions"))
+    .addOption(limit("--cpu-milli", "thousandths of a core"))
+    .addOption(limit("--memory-mib", "memory in MiB"))
+    .addOption(limit("--gpu-milli", "thousandths of GPUs"));
+  withFlags(command).action(async (namespace: string, { url, json, ...limits }: QuotaFlags & Limits) => {
+    if (Object.keys(limits).length === 0)
+      throw new CliError(
+        "name at least one of --sessions, --cpu-milli, --memory-mib, --gpu-milli; `voda quota delete` takes all limits away",
+        exitCodes.usage,
+      );
+    const { quota: stored } = await connectApi(url).quotas.setQuota({ quota: { namespace, ...limits } });
+    if (stored === undefined) throw new Error("the control plane's answer to set names no quota");
+    print(json === true ? JSON.stringify(toJson(QuotaSchema, stored)) : `namespace ${namespace} may take ${limitsText(stored)}`);
+  });
+}
+
+function addList(quota: Command, print: Print): void {
+  const command = quota.command("ls").description("list the quotas, and what is used of them");
+  withFlags(command).action(async ({ url, json }: QuotaFlags) => {
+    const { quotas } = await connectApi(url).quotas.listQuotas({});
+    if (json === true) print(JSON.stringify({ quotas: quotas.map(asJson) }));
+    else if (quotas.length === 0) print("no quotas");
+    else print(table(["NAMESPACE", "SESSIONS", "CPU", "MEMORY", "GPU"], quotas.map(row)));
+  });
+}
+
+function addDelete(quota: Command, print: Print): void {
+  const command = quota
+    .command("delete")
+    .description("take all limits of a namespace away")
+    .argument("<namespace>", "trust domain", parseNamespace);
+  withFlags(command).action(async (namespace: string, { url, json }: QuotaFlags) => {
+    try {
+      await connectApi(url).quotas.deleteQuota({ namespace });
+    } catch (error) {
+      if (!(error instanceof ConnectError) || error.code !== Code.NotFound) throw error;
+      throw new CliError(`${error.rawMessage}; \`voda quota ls\` lists those that have one`, exitCodes.notFound, {
+        cause: error,
+      });
+    }
+    print(json === true ? JSON.stringify({ deleted: namespace }) : `namespace ${namespace} is not limited any more`);
+  });
+}
+
+function withFlags(command: Command): Command {
+  return command.addOption(urlOption()).addOption(jsonOption());
+}
+
+function parseNamespace(text: string): string {
+  const problem = identifierProblem("namespace", text);
+  if (problem !== undefined) throw new InvalidArgumentError(problem);
+  return text;
+}
+
+function limitsText({ sessions, cpuMilli, memoryMib, gpuMilli }: Quota): string {
+  const parts = [
+    sessions !== undefined && `${sessions} sessions`,
+    cpuMilli !== undefined && `${cpuMilli / 1000} cores`,
+    memoryMib !== undefined && `${memoryMib} MiB`,
+    gpuMilli !== undefined && `${gpuMilli / 1000} GPUs`,
+  ];
+  return parts.filter((part) => part !== false).join(", ");
+}
+
+/** What is not limited is absent from `quota`; what is not used is 0 in `used`. */
+function asJson({ quota, used }: QuotaState) {
+  return {
+    ...(quota !== undefined && { quota: toJson(QuotaSchema, quota) }),
+    ...(used !== undefined && { used: toJson(QuotaUsageSchema, used, { alwaysEmitImplicit: true }) }),
+  };
+}
+
+function row({ quota, used }: QuotaState): string[] {
+  return [
+    quota?.namespace ?? "",
+    share(used?.sessions, quota?.sessions, 1),
+    share(used?.cpuMilli, quota?.cpuMilli, 1000),
+    `${share(used?.memoryMib, quota?.memoryMib, 1)} MiB`,
+    share(used?.gpuMilli, quota?.gpuMilli, 1000),
+  ];
+}
+
+function share(used: number | undefined, limit: number | undefined, unit: number): string {
+  return `${(used ?? 0) / unit} of ${limit === undefined ? "any" : limit / unit}`;
+}

@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Pool, type PoolRefusal } from "../placement/index.ts";
+import { ask, none } from "../placement/test-nodes.ts";
+import { answerOf } from "./answer.ts";
+
+const overQuota: PoolRefusal = {
+  kind: "refusal",
+  reason: "quota",
+  namespace: "team",
+  miss: { amount: "sessions", used: 2, wanted: 1, limit: 2 },
+};
+const full = new Pool({ nodes: [] }).decide(ask("a", none));
+const text = (base64: string): string => Buffer.from(base64, "base64").toString("latin1");
+
+test("a refusal for quota has a reason of its own, says the four numbers' meaning and names no time to try again", () => {
+  const { status, headers, body } = answerOf(overQuota, "application/json");
+  const json = JSON.parse(body) as { code: string; message: string; details: { type: string; value: string }[] };
+  assert.deepEqual([status, headers["retry-after"], json.code], [429, undefined, "resource_exhausted"]);
+  assert.equal(
+    json.message,
+    "namespace team uses 2 of its quota of 2 sessions and asks for 1 more; put sessions to sleep, or raise it with `voda quota set`",
+  );
+  assert.deepEqual(
+    json.details.map(({ type }) => type),
+    ["google.rpc.ErrorInfo"],
+  );
+  assert.match(text(json.details[0]?.value ?? ""), /namespace_quota/);
+});
+
+test("a refusal for quota is in the trailers that gRPC clients read", () => {
+  const { headers, body } = answerOf(overQuota, "application/grpc+proto");
+  assert.deepEqual([headers["grpc-status"], headers["retry-after"]], ["8", undefined]);
+  assert.match(text(headers["grpc-status-details-bin"] ?? ""), /namespace_quota/);
+  assert.match(body, /^namespace team uses 2 of its quota/);
+});
+
+test("a refusal for lack of room says when to try again", () => {
+  assert.ok(full.kind === "refusal");
+  const { headers, body } = answerOf(full, "application/json");
+  assert.equal(headers["retry-after"], "1");
+  assert.match(text((JSON.parse(body) as { details: { value: string }[] }).details[0]?.value ?? ""), /no_capacity/);
+});

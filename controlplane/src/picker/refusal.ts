@@ -1,0 +1,17 @@
+// What a refusal of the placement is to a caller.
+import { describePoolRefusal, type PoolRefusal } from "../placement/index.ts";
+
+export interface CallerRefusal {
+  readonly reason: "no_capacity" | "namespace_quota";
+  readonly message: string;
+  /** Room comes by itself when sessions fall asleep; a quota is left to people. */
+  readonly retryAfterMs: number | undefined;
+}
+
+const retryAfterMs = 1_000;
+
+export function callerRefusal(refusal: PoolRefusal): CallerRefusal {
+  const message = describePoolRefusal(refusal);
+  if (refusal.reason === "quota") return { reason: "namespace_quota", message, retryAfterMs: undefined };
+  return { reason: "no_capacity", message, retryAfterMs };
+}

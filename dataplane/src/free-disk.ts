@@ -1,0 +1,11 @@
+// What is free on the file system of the data directory.
+import { statfs } from "node:fs/promises";
+import { nodeDiskMibMax } from "@voda/proto/placement";
+
+const mib = 1024 * 1024;
+
+/** In MiB, as users without privileges see it. */
+export async function freeDiskMib(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return Math.min(nodeDiskMibMax, Math.floor((bavail * bsize) / mib));
+}

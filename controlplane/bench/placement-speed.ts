@@ -95,7 +95,8 @@ function timePolicy({ nodes, pods }: Trace, { policy, seeds, nodes: count, decis
   const runs = seeds.map((seed, i) => {
     const pool = new Pool({ nodes: nodesInOrderOf(nodes, seed), policy, seed });
     adoptMixOf(pool, pods);
-    const at = (doing: string): void => tell(() => `${policy}: seed ${seed}, ${i + 1} of ${seeds.length}, ${doing}`);
+    const run = `${policy}: seed ${seed}, ${i + 1} of ${seeds.length}`;
+    const at = (doing: string, part: number): void => tell(() => `${run}, ${doing}, ${Math.floor(part * 100)} %`);
     return {
       ...steady(pool, pods, { chance: prng(seed), decisions, at }),
       gangMs: timeGangs(pool),
@@ -151,8 +152,8 @@ function repeated(nodes: readonly NodeSpec[], count: number): readonly NodeSpec[
 interface Load {
   readonly chance: Prng;
   readonly decisions: number;
-  /** Told often what is being done. */
-  readonly at: (doing: string) => void;
+  /** Told often what is being done, and the part of it that is done. */
+  readonly at: (doing: string, part: number) => void;
 }
 
 interface Timed {
@@ -170,7 +171,7 @@ function steady(pool: Pool, pods: readonly Pod[], { chance, decisions, at }: Loa
     const request = next();
     if ("reason" in pool.place(request)) misses += 1;
     else live.push(request.session);
-    at("filling");
+    at("filling", pool.books.usedMilli / target);
   }
   const micros = new Float64Array(decisions);
   let catchUpMicros = 0;
@@ -186,7 +187,7 @@ function steady(pool: Pool, pods: readonly Pod[], { chance, decisions, at }: Loa
     pool.ranking.catchUp();
     catchUpMicros += (performance.now() - between) * 1000;
     if (i === decisions >> 2) pool.adopt();
-    at("deciding");
+    at("deciding", i / decisions);
   }
   return { micros: micros.subarray(decisions >> 1), catchUpMean: catchUpMicros / decisions };
 }

@@ -23,7 +23,7 @@ test("a session with a part of a GPU: where it is, what it is now, its devices, 
     ],
   });
   assert.deepEqual(explanation(decision, "asleep").join("\n").split("\n"), [
-    "model/a is asleep; last decision, by bpf at 2026-11-21T15:33:54.717Z: placed on n2",
+    "model/a (now asleep); last decision, by bpf at 2026-11-21T15:33:54.717Z: placed on n2",
     "  GPU-1: 0.5 of it, 20000 MiB",
     "nodes looked at: 3; did not fit: gpu_count: 1",
     "CANDIDATE  SCORE",
@@ -45,6 +45,6 @@ test("a session that was refused: the reason once, and what came closest", () =>
     nearest: { node: "n1", constraint: "gpu_count", wanted: 9, free: 6 },
   });
   assert.deepEqual(explanation(decision, "unborn"), [
-    `model/a is unborn; last decision, by bestFit at 2026-11-21T15:33:54.717Z: ${message}`,
+    `model/a (now unborn); last decision, by bestFit at 2026-11-21T15:33:54.717Z: ${message}`,
   ]);
 });

@@ -1,8 +1,10 @@
 // `voda explain placement`: why a session is on its node, or on none.
 import { toJson } from "@bufbuild/protobuf";
+import { ConnectError } from "@connectrpc/connect";
 import { type PlacementDecision, PlacementDecisionSchema, SessionStatus } from "@voda/proto/api";
+import type { SessionName } from "@voda/proto/session";
 import type { Command } from "commander";
-import { connectApi } from "../api.ts";
+import { type Api, connectApi } from "../api.ts";
 import { type ClientFlags, withClientFlags } from "../options.ts";
 import { type Print, table } from "../print.ts";
 import { parseSession } from "../session-argument.ts";
@@ -17,15 +19,22 @@ export function addExplain(program: Command, print: Print): void {
   withClientFlags(command).action(async (text: string, flags: ClientFlags) => {
     const session = parseSession(text, flags.namespace);
     const api = connectApi(flags.url);
-    const [{ decision }, answer] = await Promise.all([
-      api.placement.explainPlacement({ session }),
-      api.sessions.getSession({ session }),
-    ]);
+    const { decision } = await api.placement.explainPlacement({ session });
     if (decision === undefined) throw new Error("the control plane's answer to explain names no decision");
-    const status = statusWord(answer.session?.status ?? SessionStatus.UNSPECIFIED);
+    const status = await statusNow(api, session);
     if (flags.json === true) print(JSON.stringify({ ...(toJson(PlacementDecisionSchema, decision) as object), status }));
     else for (const line of explanation(decision, status)) print(line);
   });
+}
+
+/** `unknown` when the log of sessions cannot be read: what was decided can be told all the same. */
+async function statusNow(api: Api, session: SessionName): Promise<string> {
+  try {
+    return statusWord((await api.sessions.getSession({ session })).session?.status ?? SessionStatus.UNSPECIFIED);
+  } catch (error) {
+    if (error instanceof ConnectError) return statusWord(SessionStatus.UNSPECIFIED);
+    throw error;
+  }
 }
 
 /** What the numbers of a score are, from left to right. */
@@ -38,7 +47,7 @@ const scores: Readonly<Record<string, string>> = {
 export function explanation(decision: PlacementDecision, status: string): string[] {
   const { session, decidedMs, policy, message, node, nodes, devices, candidates } = decision;
   const at = new Date(Number(decidedMs)).toISOString();
-  const lines = [`${session?.agent}/${session?.key} is ${status}; last decision, by ${policy} at ${at}: ${message}`];
+  const lines = [`${session?.agent}/${session?.key} (now ${status}); last decision, by ${policy} at ${at}: ${message}`];
   for (const { uuid, whole, milli, memoryMib } of devices)
     lines.push(`  ${uuid}: ${whole ? "all of it" : `${milli / 1000} of it, ${memoryMib} MiB`}`);
   const failed = Object.entries(decision.failed).map(([constraint, count]) => `${constraint}: ${count}`);

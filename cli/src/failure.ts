@@ -55,6 +55,10 @@ function connectFailure(error: ConnectError): Failure {
   if (unreachable !== undefined)
     return { line: `nothing answers at ${unreachable}; ${bringUp}`, exitCode: exitCodes.unavailable };
   const code = snakeCase(Code[error.code] ?? "unknown");
+  if (error.code === Code.DeadlineExceeded) {
+    const line = `${code}: the control plane did not answer in time; try again, or look into its log`;
+    return { line, exitCode: exitCodes.unavailable };
+  }
   const { exitCode, next } = adviceFor(code);
   return { line: oneLine(`${code}: ${error.rawMessage}${next === undefined ? "" : `; ${next}`}`), exitCode };
 }

@@ -58,6 +58,23 @@ for (const [name, args, says] of [
   });
 }
 
+test("with --json every failure is one JSON value on standard output, with the message and the exit code", async () => {
+  const [port] = await freePorts(1);
+  const url = `http://127.0.0.1:${port}`;
+  for (const [args, exitCode, says] of [
+    [["top", "--url", url], 4, /^nothing answers at 127\.0\.0\.1:\d+; bring the mesh up/],
+    [["explain", "placement", "counter/a", "--url", url], 4, /^nothing answers at/],
+    [["explain", "placement", "counter"], 2, /names no session/],
+    [["ps", "--fast"], 2, /unknown option '--fast'; see `voda ps --help`$/],
+    [["bench", "wake", "--sessions", "x"], 2, /'x' is invalid.*; see `voda bench wake --help`$/],
+  ] as const) {
+    const { code, out, err } = await voda(...args, "--json");
+    const message = (err[0] ?? "").replace("voda: ", "");
+    assert.deepEqual([code, ...out], [exitCode, JSON.stringify({ error: { message, exitCode } })]);
+    assert.match(message, says);
+  }
+});
+
 test("help goes to standard output with exit code 0", async () => {
   const { code, out, err } = await voda("--help");
   assert.deepEqual([code, err], [0, []]);

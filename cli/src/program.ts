@@ -10,7 +10,7 @@ import { addPs } from "./commands/ps.ts";
 import { addQuota } from "./commands/quota.ts";
 import { addTop } from "./commands/top.ts";
 import { addUp } from "./commands/up.ts";
-import { type ExitCode, exitCodes, failureOf } from "./failure.ts";
+import { type ExitCode, exitCodes, type Failure, failureOf } from "./failure.ts";
 
 export const version = "0.1.0";
 
@@ -19,22 +19,38 @@ export interface Output {
   readonly err: (line: string) => void;
 }
 
-/** Runs one command line; a failure is one line on `err`. */
-export async function run(args: readonly string[], output: Output): Promise<ExitCode> {
-  const program = build(output);
+/**
+ * Runs one command line; a failure is one line on `err`. With `--json` it is also the one JSON value on `out`, unless the
+ * command has printed its own.
+ */
+export async function run(args: readonly string[], { out, err }: Output): Promise<ExitCode> {
+  let hasPrinted = false;
+  const print = (line: string): void => {
+    hasPrinted = true;
+    out(line);
+  };
+  const fail = ({ line, exitCode }: Failure): ExitCode => {
+    err(`voda: ${line}`);
+    if (isForPrograms(args) && !hasPrinted) out(JSON.stringify({ error: { message: line, exitCode } }));
+    return exitCode;
+  };
+  const program = build({ out: print, err });
   let exitCode: ExitCode = exitCodes.ok;
-  addDoctor(program, output.out, () => {
+  addDoctor(program, print, () => {
     exitCode = exitCodes.error;
   });
   try {
     await program.parseAsync(args, { from: "user" });
     return exitCode;
   } catch (error) {
-    if (error instanceof CommanderError) return usage(error, args, output);
-    const failure = failureOf(error);
-    output.err(`voda: ${failure.line}`);
-    return failure.exitCode;
+    if (!(error instanceof CommanderError)) return fail(failureOf(error));
+    return error.exitCode === 0 ? exitCodes.ok : fail(usage(error, commandIn(program, args)));
   }
+}
+
+function isForPrograms(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  return args.slice(0, end < 0 ? args.length : end).includes("--json");
 }
 
 function build(output: Output): Command {
@@ -55,15 +71,23 @@ function build(output: Output): Command {
   return program;
 }
 
-/** Commander's own refusals, and its help. */
-function usage(error: CommanderError, args: readonly string[], output: Output): ExitCode {
-  if (error.exitCode === 0) return exitCodes.ok;
-  const command = args.find((arg) => !arg.startsWith("-"));
-  if (error.code === "commander.help") {
-    output.err("voda: name a command; `voda --help` lists them");
-    return exitCodes.usage;
+/** The names of the command and of its subcommands, as far as they are known. */
+function commandIn(program: Command, args: readonly string[]): string {
+  const names: string[] = [];
+  let at = program;
+  for (const arg of args) {
+    const next = at.commands.find((one) => one.name() === arg);
+    if (next === undefined) break;
+    names.push(arg);
+    at = next;
   }
+  return names.map((name) => `${name} `).join("");
+}
+
+/** Commander's own refusals. */
+function usage(error: CommanderError, command: string): Failure {
+  const { usage: exitCode } = exitCodes;
+  if (error.code === "commander.help") return { line: `name a command; \`voda ${command}--help\` lists them`, exitCode };
   const message = error.message.replace(/^error: /, "").replaceAll(/\s*\n\s*/g, " ");
-  output.err(`voda: ${message}; see \`voda ${command === undefined ? "" : `${command} `}--help\``);
-  return exitCodes.usage;
+  return { line: `${message}; see \`voda ${command}--help\``, exitCode };
 }

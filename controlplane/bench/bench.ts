@@ -20,7 +20,10 @@ export interface BenchRun {
 }
 
 export interface BenchResult {
+  /** For programs: `--json`. */
   readonly figures: Readonly<Record<string, unknown>>;
+  /** For people: what is printed without `--json`. */
+  readonly table: string;
   /** Why the run is not what it must be; the command then fails after it has printed the figures. */
   readonly failure?: string;
 }
@@ -53,16 +56,47 @@ export function text(values: BenchValues, name: string): string {
 export function decimal(values: BenchValues, name: string, { least, most }: { least: number; most: number }): number {
   const written = text(values, name);
   const value = written.trim() === "" ? Number.NaN : Number(written);
-  if (!(value >= least && value <= most)) throw new BenchError(`--${name} ${written} is not a number from ${least} to ${most}`);
+  if (!(value >= least && value <= most)) {
+    throw new BenchError(`--${name} "${written}" is not a number from ${least} to ${most}`);
+  }
   return value;
 }
 
 /** `42,43,44` */
 export function seedsOf(values: BenchValues): readonly number[] {
-  const written = text(values, "seeds").split(",");
-  return written.map((one) => {
-    const seed = /^\d{1,9}$/.test(one.trim()) ? Number(one) : Number.NaN;
-    if (Number.isNaN(seed)) throw new BenchError(`--seeds: "${one}" is not a seed; give whole numbers with commas between`);
-    return seed;
+  const seeds = listOf(values, "seeds").map((one) => {
+    if (/^\d{1,9}$/.test(one)) return Number(one);
+    throw new BenchError(`--seeds: "${one}" is not a seed; give whole numbers of at most 9 digits with commas between`);
   });
+  return distinct(seeds, "seeds");
+}
+
+/** Parts of a flag with commas between. */
+export function listOf(values: BenchValues, name: string): readonly string[] {
+  const written = text(values, name);
+  if (written.trim() === "") throw new BenchError(`--${name} is empty; give at least one`);
+  return written.split(",").map((one) => one.trim());
+}
+
+/** A run that is there twice would count twice. */
+export function distinct<T extends string | number>(list: readonly T[], name: string): readonly T[] {
+  const twice = list.find((one, i) => list.indexOf(one) !== i);
+  if (twice !== undefined) throw new BenchError(`--${name}: ${twice} is there twice`);
+  return list;
+}
+
+const tellEveryMs = 2_000;
+
+/** Tells how far a run is, now and then: the words are only made when it is time, and told when they are new. */
+export function teller(say: (line: string) => void): (words: () => string) => void {
+  let toldMs = performance.now();
+  let told = "";
+  return (words) => {
+    const nowMs = performance.now();
+    if (nowMs - toldMs < tellEveryMs) return;
+    toldMs = nowMs;
+    const line = words();
+    if (line !== told) say(line);
+    told = line;
+  };
 }

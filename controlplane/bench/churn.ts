@@ -122,7 +122,7 @@ class Tally {
   result(): ChurnRun {
     return {
       allocatedPct: (this.#area / this.#time / this.#pool.books.capacityMilli) * 100,
-      rejectedDemandPct: (this.#rejected / this.#demand) * 100,
+      rejectedDemandPct: (this.#rejected / Math.max(1, this.#demand)) * 100,
       bigRejectedPct: (this.#bigRejected / Math.max(1, this.#big)) * 100,
       movesPer100: (this.#moves / this.#arrivals) * 100,
     };

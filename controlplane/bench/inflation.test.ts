@@ -60,3 +60,26 @@ test("a replay lets nobody wait when there is room, and everybody be placed in t
   assert.ok(compressed.waitSecondsMean > 0);
   assert.equal(compressed.unplaced, 0);
 });
+
+test("a fill that would take more arrivals than the limit is refused", () => {
+  const pods = trace.pods.slice(0, 1).map((pod) => ({ ...pod, gpuCount: 1, gpuMilli: 1 }));
+  const many = Array.from({ length: 70 }, (_, i) => nodes.map((spec) => ({ ...spec, id: `${spec.id}/${i}` }))).flat();
+  assert.throws(() => inflate({ nodes: many, pods }, { policy: "bpf", seed: 1, isLearning: true }), {
+    name: "BenchError",
+    message: /^the pods ask for 0\.0010 GPUs on average: \d+ arrivals until 130 % exceed arrivalsMax 5000000$/,
+  });
+});
+
+test("a line of 20,000 that wait for one GPU is served in the order of arrival, a try per kind", () => {
+  const [node] = syntheticNodes();
+  assert.ok(node !== undefined);
+  const one = { ...node, gpus: node.gpus.slice(0, 1) };
+  const [pod] = syntheticPods().filter((some) => some.gpuCount === 1 && some.gpuMilli === 1000);
+  assert.ok(pod !== undefined);
+  const pods = Array.from({ length: 20_000 }, (_, i) => ({ ...pod, name: `p${i}`, createdAt: 0, deletedAt: 10 }));
+  const started = process.cpuUsage();
+  const run = replay({ nodes: [one], pods }, { policy: "bestFit", seed: 1, load: undefined });
+  const { user } = process.cpuUsage(started);
+  assert.deepEqual([run.unplaced, run.waitSecondsP50], [0, 100_000]);
+  assert.ok(user < 20_000_000, `${user} µs of CPU`);
+});

@@ -3,6 +3,8 @@ import { type Prng, prng } from "@voda/stdx";
 import type { NodeSpec } from "../src/placement/node-spec.ts";
 import type { PolicyName } from "../src/placement/policies.ts";
 import { Pool } from "../src/placement/pool.ts";
+import { gpuMilliWhole } from "../src/placement/resources.ts";
+import { BenchError } from "./bench.ts";
 import type { Pod } from "./openb.ts";
 import { shuffled } from "./statistics.ts";
 import { demandOf, requestOf, type Trace } from "./trace-files.ts";
@@ -11,6 +13,8 @@ import { demandOf, requestOf, type Trace } from "./trace-files.ts";
 const ARRIVED_MAX = 1.3;
 /** Refusals count as early before this part has arrived. */
 const EARLY_PART = 0.95;
+const TELL_EVERY = 64;
+const arrivalsMax = 5_000_000;
 
 export interface InflationRun {
   /** Unallocated GPU percent by arrived percent, mean over the events that round to it. */
@@ -25,9 +29,11 @@ export interface InflationOptions {
   readonly seed: number;
   /** Without: the policy knows the trace's mix from the start. */
   readonly isLearning: boolean;
+  /** Told the part of the run that is over, often. */
+  readonly tell?: (part: number) => void;
 }
 
-export function inflate({ nodes, pods }: Trace, { policy, seed, isLearning }: InflationOptions): InflationRun {
+export function inflate({ nodes, pods }: Trace, { policy, seed, isLearning, tell }: InflationOptions): InflationRun {
   const pool = new Pool({ nodes: nodesInOrderOf(nodes, seed), policy, seed });
   if (!isLearning) adoptMixOf(pool, pods);
   const chance = prng(seed * 7919 + 13);
@@ -37,6 +43,7 @@ export function inflate({ nodes, pods }: Trace, { policy, seed, isLearning }: In
   let arrived = 0;
   let refusedEarly = 0;
   for (const [i, pod] of arrivals.entries()) {
+    if (i % TELL_EVERY === 0) tell?.(i / arrivals.length);
     const request = requestOf(pod, String(i));
     arrived += demandOf(pod);
     pool.arrived(request);
@@ -74,6 +81,13 @@ function workload(pods: readonly Pod[], chance: Prng, capacityMilli: number): re
   const source = [...arrivals];
   const demandMax = ARRIVED_MAX * capacityMilli;
   let demand = arrivals.reduce((sum, pod) => sum + demandOf(pod), 0);
+  const expected = pods.length * Math.max(1, demandMax / demand);
+  if (expected > arrivalsMax) {
+    const asked = `the pods ask for ${(demand / pods.length / gpuMilliWhole).toPrecision(2)} GPUs on average`;
+    throw new BenchError(
+      `${asked}: ${Math.ceil(expected)} arrivals until ${ARRIVED_MAX * 100} % exceed arrivalsMax ${arrivalsMax}`,
+    );
+  }
   while (demand > demandMax) {
     const at = chance.below(arrivals.length);
     const [gone, last] = [arrivals[at], arrivals.pop()];

@@ -2,10 +2,10 @@
 import { parseArgs } from "node:util";
 import { BooksError } from "../src/placement/books.ts";
 import { type Bench, BenchError, type BenchFlag, type BenchValues } from "./bench.ts";
-import { TraceError } from "./openb.ts";
 import { placement } from "./placement.ts";
 import { placementChurn } from "./placement-churn.ts";
 import { placementSpeed } from "./placement-speed.ts";
+import { TraceError } from "./rows.ts";
 
 const benches: readonly Bench[] = [placement, placementChurn, placementSpeed];
 
@@ -21,7 +21,7 @@ async function main(args: readonly string[]): Promise<void> {
   }
   const { values, isJson } = readFlags(bench, args.slice(1));
   const result = await bench.run({ values, say: (line) => console.error(line) });
-  console.log(isJson ? JSON.stringify(result.figures) : JSON.stringify(result.figures, undefined, 2));
+  console.log(isJson ? JSON.stringify(result.figures) : result.table);
   if (result.failure !== undefined) fail(result.failure, exitError);
 }
 
@@ -48,7 +48,7 @@ function readFlags(bench: Bench, args: readonly string[]): { values: BenchValues
   const options = Object.fromEntries(
     bench.flags.map(({ name, kind }) => [name, { type: kind === "switch" ? ("boolean" as const) : ("string" as const) }]),
   );
-  const { values } = parseArgs({ args: [...args], options: { ...options, json: { type: "boolean" } } });
+  const { values } = parseArgs({ args: withSigns(args), options: { ...options, json: { type: "boolean" } } });
   const given = new Map(Object.entries(values));
   return {
     values: Object.fromEntries(bench.flags.map((flag) => [flag.name, valueOf(flag, given.get(flag.name))])),
@@ -56,12 +56,22 @@ function readFlags(bench: Bench, args: readonly string[]): { values: BenchValues
   };
 }
 
+/** `--load -1` as `--load=-1`, so that the flag says what is wrong with the number. */
+function withSigns(args: readonly string[]): string[] {
+  return args.reduce<string[]>((out, arg) => {
+    const flag = out.at(-1);
+    if (/^-[\d.]/.test(arg) && flag !== undefined && /^--[^=]+$/.test(flag)) out[out.length - 1] = `${flag}=${arg}`;
+    else out.push(arg);
+    return out;
+  }, []);
+}
+
 function valueOf(flag: BenchFlag, given: string | boolean | undefined): number | string {
   if (flag.kind === "switch") return given === true ? 1 : 0;
   const written = typeof given === "string" ? given : flag.default;
   if (written === undefined) throw new BenchError(`--${flag.name} is missing: ${flag.description}`);
   if (flag.kind === "text" || typeof written === "number") return written;
-  if (!/^\d{1,9}$/.test(written)) throw new BenchError(`--${flag.name} ${written} is not a whole number`);
+  if (!/^\d{1,9}$/.test(written)) throw new BenchError(`--${flag.name} "${written}" is not a whole number of at most 9 digits`);
   return Number(written);
 }
 

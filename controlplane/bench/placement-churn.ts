@@ -1,11 +1,15 @@
 // `bench placement-churn`: what each policy rejects when sessions come and go, or how long it lets them wait.
 import type { PolicyName } from "../src/placement/policies.ts";
-import { type Bench, BenchError, type BenchValues, decimal, seedsOf, text, whole } from "./bench.ts";
+import { type Bench, BenchError, type BenchResult, type BenchValues, decimal, seedsOf, teller, text, whole } from "./bench.ts";
 import { churn } from "./churn.ts";
 import { floorPct } from "./floor.ts";
+import { type Plot, plotFlag, plotOf } from "./plot-file.ts";
 import { replay } from "./replay.ts";
-import { type Spread, spreadOf } from "./statistics.ts";
-import { plotFlag, policiesOf, readTrace, type Trace, traceFlags, writePlot } from "./trace-files.ts";
+import { TraceError } from "./rows.ts";
+import { runsWords, type Spread, shownSpread, spreadOf } from "./statistics.ts";
+import { textTable } from "./text-table.ts";
+import { policiesOf, readTrace, type Trace, traceFlags } from "./trace-files.ts";
+import { unplaceable } from "./unplaceable.ts";
 
 const arrivalsMax = 10_000_000;
 const LOAD_DEFAULT = 0.95;
@@ -30,75 +34,158 @@ export const placementChurn: Bench = {
     plotFlag,
   ],
   run: async (run) => {
-    const { values } = run;
+    const { values, say } = run;
     const lifetimes = text(values, "lifetimes");
     if (lifetimes !== "exponential" && lifetimes !== "trace") {
-      throw new BenchError(`--lifetimes ${lifetimes} is neither exponential nor trace`);
+      throw new BenchError(`--lifetimes "${lifetimes}" is neither exponential nor trace`);
     }
-    const trace = readTrace(values);
     const load = text(values, "load") === "" ? undefined : decimal(values, "load", LOADS);
-    const measured =
-      lifetimes === "trace" ? replays(trace, { ...run, load }) : churns(trace, { ...run, load: load ?? LOAD_DEFAULT });
-    return { figures: { policies: measured } };
+    const sizes = { policies: policiesOf(values), seeds: seedsOf(values), plot: plotOf(values), say };
+    if (lifetimes === "trace") {
+      if (whole(values, "moves") > 0) throw new BenchError("--moves needs --lifetimes exponential: a replay moves nothing");
+      return replays(timedTrace(values, say), { ...sizes, load });
+    }
+    const churning = { ...churnSizes(values), load: load ?? LOAD_DEFAULT };
+    return churns(noted(readTrace(values), say), { ...sizes, ...churning });
   },
 };
 
-interface Sizes<Load> {
-  readonly values: BenchValues;
+function noted(trace: Trace, say: (line: string) => void): Trace {
+  for (const line of unplaceable(trace)) say(line);
+  return trace;
+}
+
+function timedTrace(values: BenchValues, say: (line: string) => void): Trace {
+  const trace = readTrace(values);
+  const at = trace.pods.findIndex((pod) => pod.createdAt === undefined || pod.deletedAt === undefined);
+  if (at < 0) return noted(trace, say);
+  const field = trace.pods[at]?.createdAt === undefined ? "creation_time" : "deletion_time";
+  const name = trace.pods[at]?.name ?? "";
+  throw new TraceError(`${text(values, "pods")}: line ${at + 2}: pod ${name} has no ${field}, which --lifetimes trace needs`);
+}
+
+interface ChurnSizes {
+  readonly arrivals: number;
+  readonly warmUp: number;
+  readonly movesMax: number;
+  readonly movable: number;
+}
+
+function churnSizes(values: BenchValues): ChurnSizes {
+  const [arrivals, warmUp, movesMax] = [whole(values, "arrivals"), whole(values, "warm-up"), whole(values, "moves")];
+  if (arrivals > arrivalsMax) throw new BenchError(`--arrivals ${arrivals} exceeds arrivalsMax ${arrivalsMax}`);
+  if (warmUp >= arrivals) throw new BenchError(`--warm-up ${warmUp} leaves nothing of --arrivals ${arrivals}`);
+  return { arrivals, warmUp, movesMax, movable: decimal(values, "movable", { least: 0, most: 1 }) };
+}
+
+interface Runs<Load> {
+  readonly policies: readonly PolicyName[];
+  readonly seeds: readonly number[];
+  readonly plot: Plot;
   readonly say: (line: string) => void;
   readonly load: Load;
 }
 
 type Figures = Record<string, Record<string, Spread>>;
+/** Told as a run goes on: where it is, and the GPU percent that is unallocated then. */
+type Sample = (at: number, unallocatedPct: number) => void;
 
-function replays(trace: Trace, { values, say, load }: Sizes<number | undefined>): Figures {
-  return measure(values, say, (policy, seed) => ({ ...replay(trace, { policy, seed, load }) }));
+const timeUnits = [
+  { name: "days", seconds: 86_400 },
+  { name: "hours", seconds: 3_600 },
+  { name: "minutes", seconds: 60 },
+] as const;
+const POINTS = 200;
+
+function replays(trace: Trace, runs: Runs<number | undefined>): BenchResult {
+  const { load, plot } = runs;
+  const { figures, curves } = measure({ ...runs, unit: "s" }, (policy, seed, sample) => ({
+    ...replay(trace, { policy, seed, load, sample }),
+  }));
+  const floor = floorPct(trace.pods);
+  const end = [...curves.values()].flat().reduce((most, [at]) => Math.max(most, at), 1);
+  const unit = timeUnits.find(({ seconds }) => end >= 3 * seconds) ?? { name: "seconds", seconds: 1 };
+  const lines = [...curves].map(([name, samples]) => ({ name, points: binned(samples, unit.seconds) }));
+  plot.draw({
+    title: `Unallocated GPUs, replay of the trace ${load === undefined ? "as recorded" : `at load ${load}`}, ${seedsWords(runs)}`,
+    xLabel: `${unit.name} since the first creation`,
+    yLabel: "unallocated GPUs, %",
+    lines: [...lines, floorLine(floor, end / unit.seconds)],
+  });
+  return { figures: { policies: figures }, table: tableOf(figures, floor) };
 }
 
-function churns(trace: Trace, { values, say, load }: Sizes<number>): Figures {
-  const arrivals = whole(values, "arrivals");
-  const warmUp = whole(values, "warm-up");
-  if (arrivals > arrivalsMax) throw new BenchError(`--arrivals ${arrivals} exceeds arrivalsMax ${arrivalsMax}`);
-  if (warmUp >= arrivals) throw new BenchError(`--warm-up ${warmUp} leaves nothing of --arrivals ${arrivals}`);
-  const movesMax = whole(values, "moves");
-  const movable = decimal(values, "movable", { least: 0, most: 1 });
-  const curves = new Map<PolicyName, Map<number, number[]>>();
-  const figures = measure(values, say, (policy, seed) => {
-    const curve = curves.get(policy) ?? new Map<number, number[]>();
-    curves.set(policy, curve);
-    const sample = (arrived: number, pct: number): void => {
-      curve.set(arrived, [...(curve.get(arrived) ?? []), pct]);
-    };
-    return { ...churn(trace, { policy, seed, load, movesMax, movable, arrivals, warmUp, sample }) };
-  });
+function churns(trace: Trace, runs: Runs<number> & ChurnSizes): BenchResult {
+  const { load, plot, arrivals, warmUp, movesMax, movable } = runs;
+  const { figures, curves } = measure({ ...runs, unit: "arrivals" }, (policy, seed, sample) => ({
+    ...churn(trace, { policy, seed, load, movesMax, movable, arrivals, warmUp, sample }),
+  }));
   const floor = Math.max(100 - 100 * load, floorPct(trace.pods));
-  writePlot(values, {
-    title: `Unallocated GPUs at load ${load}`,
+  plot.draw({
+    title: `Unallocated GPUs, churn at load ${load}, moves ${movesMax}, ${seedsWords(runs)}`,
     xLabel: "arrivals",
-    yLabel: "unallocated GPU %",
+    yLabel: "unallocated GPUs, %",
     yMax: 4 * floor + 10,
-    lines: [
-      ...[...curves].map(([name, curve]) => ({ name, points: [...curve].map(([x, pcts]) => [x, spreadOf(pcts).mean] as const) })),
-      { name: `floor ${floor.toFixed(2)} %`, isDashed: true, points: [[0, floor] as const, [arrivals, floor] as const] },
-    ],
+    lines: [...[...curves].map(([name, samples]) => ({ name, points: binned(samples, 1) })), floorLine(floor, arrivals)],
   });
-  return figures;
+  return { figures: { policies: figures }, table: tableOf(figures, floor) };
+}
+
+const seedsWords = ({ seeds }: Runs<unknown>): string => runsWords(seeds.length);
+
+const floorLine = (floor: number, end: number) => ({
+  name: `floor ${floor.toFixed(2)} %`,
+  isDashed: true,
+  points: [[0, floor] as const, [end, floor] as const],
+});
+
+/** Means over the runs and over equal parts of the time. */
+function binned(samples: readonly (readonly [at: number, pct: number])[], unit: number): readonly (readonly [number, number])[] {
+  const end = samples.reduce((most, [at]) => Math.max(most, at), 1);
+  const sums = new Map<number, { sum: number; count: number }>();
+  for (const [at, pct] of samples) {
+    const bin = Math.min(POINTS - 1, Math.floor((at / end) * POINTS));
+    const { sum, count } = sums.get(bin) ?? { sum: 0, count: 0 };
+    sums.set(bin, { sum: sum + pct, count: count + 1 });
+  }
+  const bins = [...sums].toSorted(([a], [b]) => a - b);
+  return bins.map(([bin, { sum, count }]) => [((bin + 0.5) * end) / POINTS / unit, sum / count] as const);
 }
 
 function measure(
-  values: BenchValues,
-  say: (line: string) => void,
-  run: (policy: PolicyName, seed: number) => Readonly<Record<string, number>>,
-): Figures {
-  const seeds = seedsOf(values);
+  { policies, seeds, say, unit }: Runs<unknown> & { readonly unit: string },
+  run: (policy: PolicyName, seed: number, sample: Sample) => Readonly<Record<string, number>>,
+): { readonly figures: Figures; readonly curves: ReadonlyMap<PolicyName, readonly (readonly [number, number])[]> } {
   const figures: Figures = {};
-  for (const policy of policiesOf(values)) {
-    const runs = seeds.map((seed) => run(policy, seed));
-    const names = Object.keys(runs[0] ?? {});
-    const spreads = Object.fromEntries(names.map((name) => [name, spreadOf(runs.map((one) => one[name] ?? 0))]));
+  const curves = new Map<PolicyName, (readonly [number, number])[]>();
+  const tell = teller(say);
+  for (const policy of policies) {
+    const samples: (readonly [number, number])[] = [];
+    curves.set(policy, samples);
+    const results = seeds.map((seed, i) =>
+      run(policy, seed, (at, pct) => {
+        samples.push([at, pct]);
+        tell(
+          () =>
+            `${policy}: seed ${seed}, ${i + 1} of ${seeds.length}, ${Math.floor(at)} ${unit}, ${pct.toFixed(2)} % unallocated`,
+        );
+      }),
+    );
+    const names = Object.keys(results[0] ?? {});
+    const spreads = Object.fromEntries(names.map((name) => [name, spreadOf(results.map((one) => one[name] ?? 0))]));
     figures[policy] = spreads;
-    const shown = Object.entries(spreads).map(([name, { mean, sd }]) => `${name} ${mean.toFixed(2)} ± ${sd.toFixed(2)}`);
+    const shown = Object.entries(spreads).map(([name, spread]) => `${name} ${shownSpread(spread)}`);
     say(`${policy.padEnd(14)} ${shown.join("  ")}`);
   }
-  return figures;
+  return { figures, curves };
+}
+
+function tableOf(figures: Figures, floor: number): string {
+  const names = Object.keys(Object.values(figures)[0] ?? {});
+  const rows = Object.entries(figures).map(([policy, spreads]) => [
+    policy,
+    ...names.map((name) => (spreads[name] === undefined ? "" : shownSpread(spreads[name]))),
+  ]);
+  const words = `floor ${floor.toFixed(2)} %: GPUs that stay unallocated under any policy that places the whole mix`;
+  return `${textTable([["POLICY", ...names], ...rows])}\n${words}`;
 }

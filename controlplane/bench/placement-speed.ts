@@ -1,74 +1,138 @@
 // `bench placement-speed`: the time of one decision in a pool that is 92 % full, and of a gang.
 import { type Prng, prng } from "@voda/stdx";
-import { decideGang } from "../src/placement/gang.ts";
 import type { NodeSpec } from "../src/placement/node-spec.ts";
 import { nodesMax } from "../src/placement/node-spec.ts";
+import type { PolicyName } from "../src/placement/policies.ts";
 import { Pool } from "../src/placement/pool.ts";
 import type { PoolRequest } from "../src/placement/request.ts";
-import { type Bench, BenchError, seedsOf, whole } from "./bench.ts";
+import { type Bench, BenchError, type BenchValues, seedsOf, teller, text, whole } from "./bench.ts";
+import { type GangFigures, gangFigures, timeGangs } from "./gang-speed.ts";
 import { adoptMixOf, nodesInOrderOf } from "./inflation.ts";
 import type { Pod } from "./openb.ts";
-import { quantile, round } from "./statistics.ts";
+import { plotFlag, plotOf } from "./plot-file.ts";
+import { merged, quantile, round } from "./statistics.ts";
 import { syntheticNodes, syntheticPods } from "./synthetic-trace.ts";
-import { plotFlag, policiesOf, readTrace, requestOf, traceFlags, writePlot } from "./trace-files.ts";
+import { textTable } from "./text-table.ts";
+import { policiesOf, readNodes, readPods, requestOf, type Trace } from "./trace-files.ts";
 
 /** Part of the GPUs that are allocated while decisions are timed. */
 const FULL_PART = 0.92;
-const GANG_MEMBERS = 64;
-/** Each shape of member is new to the pool once; the others come again, as jobs do. */
-const GANGS = 400;
-/** Gangs between new prices, after which every cost is void. */
-const GANGS_PER_ADOPT = 100;
+/** Of the chart. */
+const POINTS = 1000;
 
 export const placementSpeed: Bench = {
   name: "placement-speed",
   summary: "time of one decision at 92 percent full, one departure and one arrival per step; time of a gang of 64",
   flags: [
     { name: "nodes", kind: "whole", description: "nodes; the list is repeated until there are so many", default: 10_917 },
-    ...traceFlags
-      .filter(({ name }) => name !== "nodes")
-      .map((flag) =>
-        flag.name === "pods" ? { ...flag, description: "pod list (openb CSV); empty: a synthetic mix", default: "" } : flag,
-      )
-      .map((flag) => (flag.name === "policies" ? { ...flag, default: "bpf" } : flag))
-      .map((flag) => (flag.name === "seeds" ? { ...flag, default: "1" } : flag)),
     { name: "node-list", kind: "text", description: "node list to repeat (openb CSV); empty: synthetic shapes", default: "" },
+    { name: "pods", kind: "text", description: "pod list (openb CSV); empty: a synthetic mix", default: "" },
+    { name: "policies", kind: "text", description: "with commas between; the first is told at the top", default: "bpf" },
+    { name: "seeds", kind: "text", description: "with commas between; each is one run", default: "1" },
+    { name: "decisions", kind: "whole", description: "arrivals of one run; the second half is timed", default: 20_000 },
     plotFlag,
-    { name: "decisions", kind: "whole", description: "arrivals; the second half is timed", default: 20_000 },
   ],
   run: async ({ values, say }) => {
-    const count = whole(values, "nodes");
-    if (count < 1 || count > nodesMax) throw new BenchError(`--nodes ${count} is not from 1 to nodesMax ${nodesMax}`);
-    const hasFiles = values["pods"] !== "" && values["node-list"] !== "";
-    const trace = hasFiles
-      ? readTrace({ ...values, nodes: values["node-list"] ?? "" })
-      : { nodes: syntheticNodes(), pods: syntheticPods() };
-    const nodes = repeated(trace.nodes, count);
-    const figures: Record<string, unknown> = {};
-    const curves = new Map<string, readonly (readonly [number, number])[]>();
-    for (const policy of policiesOf(values)) {
-      for (const seed of seedsOf(values)) {
-        const pool = new Pool({ nodes: nodesInOrderOf(nodes, seed), policy, seed });
-        adoptMixOf(pool, trace.pods);
-        const { timed, curve } = steady(pool, trace.pods, { chance: prng(seed), decisions: whole(values, "decisions") });
-        curves.set(policy, curve);
-        const gangMs = timeGangs(pool);
-        figures[policy] = { usPerDecision: timed, gangOf64Ms: gangMs, nodes: count, sessions: pool.sessions.size };
-        say(
-          `${policy} ${count} nodes, ${pool.sessions.size} sessions: ${JSON.stringify(timed)} µs, gang ${JSON.stringify(gangMs)} ms`,
-        );
-      }
-    }
-    writePlot(values, {
-      title: `Time of one decision, ${count} nodes`,
-      xLabel: "percent of the decisions",
+    const sizes = sizesOf(values);
+    const [policies, seeds, plot] = [policiesOf(values), seedsOf(values), plotOf(values)];
+    const [nodeList, podList] = [text(values, "node-list"), text(values, "pods")];
+    const nodes = repeated(nodeList === "" ? syntheticNodes() : readNodes(nodeList), sizes.nodes);
+    const pods = podList === "" ? syntheticPods() : readPods(podList);
+    const timed = new Map(policies.map((policy) => [policy, timePolicy({ nodes, pods }, { policy, seeds, ...sizes, say })]));
+    const figures = Object.fromEntries([...timed].map(([policy, { figures: of }]) => [policy, of]));
+    plot.draw({
+      title: `Time of one decision, ${sizes.nodes} nodes, 92 % full`,
+      xLabel: "decisions that took no longer, %",
       yLabel: "µs",
-      lines: [...curves].map(([name, points]) => ({ name, points })),
+      lines: [...timed].map(([name, { curve }]) => ({ name, points: curve })),
     });
-    const usPerDecision = (figures["bpf"] as { usPerDecision?: unknown } | undefined)?.usPerDecision;
-    return { figures: { ...(usPerDecision !== undefined && { usPerDecision }), policies: figures } };
+    const usPerDecision = [...timed.values()][0]?.figures.usPerDecision;
+    return { figures: { usPerDecision, policies: figures }, table: tableOf(figures) };
   },
 };
+
+interface Sizes {
+  readonly nodes: number;
+  readonly decisions: number;
+}
+
+const decisionsMax = 1_000_000;
+
+function sizesOf(values: BenchValues): Sizes {
+  const [nodes, decisions] = [whole(values, "nodes"), whole(values, "decisions")];
+  if (nodes < 1 || nodes > nodesMax) throw new BenchError(`--nodes ${nodes} is not from 1 to nodesMax ${nodesMax}`);
+  if (decisions < 2 || decisions > decisionsMax) {
+    throw new BenchError(`--decisions ${decisions} is not from 2 to decisionsMax ${decisionsMax}`);
+  }
+  return { nodes, decisions };
+}
+
+interface PolicyRuns extends Sizes {
+  readonly policy: PolicyName;
+  readonly seeds: readonly number[];
+  readonly say: (line: string) => void;
+}
+
+interface SpeedFigures {
+  readonly usPerDecision: Readonly<Record<"mean" | "p50" | "p99" | "p999" | "max" | "catchUpMean", number>>;
+  readonly gangOf64Ms: GangFigures;
+  readonly nodes: number;
+  /** Of the last run, at its end. */
+  readonly sessions: number;
+}
+
+interface TimedPolicy {
+  readonly figures: SpeedFigures;
+  /** Percentiles: percent, µs. */
+  readonly curve: readonly (readonly [number, number])[];
+}
+
+/** All runs of one policy together. */
+function timePolicy({ nodes, pods }: Trace, { policy, seeds, nodes: count, decisions, say }: PolicyRuns): TimedPolicy {
+  const tell = teller(say);
+  const runs = seeds.map((seed, i) => {
+    const pool = new Pool({ nodes: nodesInOrderOf(nodes, seed), policy, seed });
+    adoptMixOf(pool, pods);
+    const run = `${policy}: seed ${seed}, ${i + 1} of ${seeds.length}`;
+    const at = (doing: string, part: number): void => tell(() => `${run}, ${doing}, ${Math.floor(part * 100)} %`);
+    return {
+      ...steady(pool, pods, { chance: prng(seed), decisions, at }),
+      gangs: timeGangs(pool),
+      sessions: pool.sessions.size,
+    };
+  });
+  const micros = merged(runs.map((run) => run.micros));
+  const mean = (values: Float64Array): number => values.reduce((sum, one) => sum + one, 0) / values.length;
+  const part = (of: number): number => round(quantile(micros, of));
+  const figures = {
+    usPerDecision: {
+      mean: round(mean(micros)),
+      p50: part(0.5),
+      p99: part(0.99),
+      p999: part(0.999),
+      max: part(1),
+      catchUpMean: round(mean(Float64Array.from(runs.map((run) => run.catchUpMean)))),
+    },
+    gangOf64Ms: gangFigures(runs.map((run) => run.gangs)),
+    nodes: count,
+    sessions: runs.at(-1)?.sessions ?? 0,
+  };
+  const { p50, p99, p999 } = figures.usPerDecision;
+  say(`${policy.padEnd(14)} ${count} nodes, ${figures.sessions} sessions: p50 ${p50} µs  p99 ${p99} µs  p99.9 ${p999} µs`);
+  return { figures, curve: Array.from({ length: POINTS }, (_, i) => [(i * 100) / POINTS, part(i / POINTS)] as const) };
+}
+
+function tableOf(figures: Readonly<Record<string, SpeedFigures>>): string {
+  const rows = Object.entries(figures).map(([policy, { usPerDecision, gangOf64Ms, nodes, sessions }]) => [
+    policy,
+    String(nodes),
+    String(sessions),
+    ...[usPerDecision.p50, usPerDecision.p99, usPerDecision.p999].map((micros) => micros.toFixed(1)),
+    gangOf64Ms.p50.toFixed(2),
+    gangOf64Ms.p99.toFixed(2),
+  ]);
+  return textTable([["POLICY", "NODES", "SESSIONS", "P50 µs", "P99 µs", "P99.9 µs", "GANG OF 64 P50 ms", "P99 ms"], ...rows]);
+}
 
 function repeated(nodes: readonly NodeSpec[], count: number): readonly NodeSpec[] {
   return Array.from({ length: count }, (_, i) => {
@@ -82,15 +146,17 @@ function repeated(nodes: readonly NodeSpec[], count: number): readonly NodeSpec[
 interface Load {
   readonly chance: Prng;
   readonly decisions: number;
+  /** Told often what is being done, and the part of it that is done. */
+  readonly at: (doing: string, part: number) => void;
 }
 
 interface Timed {
-  readonly timed: Readonly<Record<string, number>>;
-  readonly curve: readonly (readonly [number, number])[];
+  readonly micros: Float64Array;
+  readonly catchUpMean: number;
 }
 
 /** Fills the pool, then lets random sessions go and new ones come; `decide` is timed, and the catching up between two. */
-function steady(pool: Pool, pods: readonly Pod[], { chance, decisions }: Load): Timed {
+function steady(pool: Pool, pods: readonly Pod[], { chance, decisions, at }: Load): Timed {
   const target = FULL_PART * pool.books.capacityMilli;
   const live: string[] = [];
   let sessions = 0;
@@ -99,18 +165,12 @@ function steady(pool: Pool, pods: readonly Pod[], { chance, decisions }: Load): 
     const request = next();
     if ("reason" in pool.place(request)) misses += 1;
     else live.push(request.session);
+    at("filling", pool.books.usedMilli / target);
   }
   const micros = new Float64Array(decisions);
   let catchUpMicros = 0;
   for (let i = 0; i < decisions; i++) {
-    while (pool.books.usedMilli > target && live.length > 0) {
-      const at = chance.below(live.length);
-      const [gone, last] = [live[at], live.at(-1)];
-      if (gone === undefined || last === undefined) break;
-      live[at] = last;
-      live.pop();
-      pool.release(gone);
-    }
+    while (pool.books.usedMilli > target && live.length > 0) releaseOne(pool, live, chance);
     const request = next();
     const started = performance.now();
     const plan = pool.decide(request);
@@ -121,52 +181,15 @@ function steady(pool: Pool, pods: readonly Pod[], { chance, decisions }: Load): 
     pool.ranking.catchUp();
     catchUpMicros += (performance.now() - between) * 1000;
     if (i === decisions >> 2) pool.adopt();
+    at("deciding", i / decisions);
   }
-  const sorted = micros.subarray(decisions >> 1).toSorted();
-  const mean = sorted.reduce((sum, one) => sum + one, 0) / sorted.length;
-  const at = (part: number): number => round(quantile(sorted, part));
-  const timed = {
-    mean: round(mean),
-    p50: at(0.5),
-    p99: at(0.99),
-    p999: at(0.999),
-    max: at(1),
-    catchUpMean: round(catchUpMicros / decisions),
-  };
-  return { timed, curve: Array.from({ length: 1000 }, (_, i) => [i / 10, at(i / 1000)] as const) };
+  return { micros: micros.subarray(decisions >> 1), catchUpMean: catchUpMicros / decisions };
 }
 
-/** Members of 1 to 8 GPUs and 1 to 3 cores, in turns. */
-function timeGangs(pool: Pool): Record<string, number | Record<string, number>> {
-  const all: number[] = [];
-  const undisturbed: number[] = [];
-  let placed = 0;
-  for (let i = 0; i < GANGS; i++) {
-    if (i % GANGS_PER_ADOPT === GANGS_PER_ADOPT >> 1) pool.adopt();
-    const members = gangOf({ count: 1 + (i % 8), cores: 1 + ((i >> 3) % 3) });
-    const switches = descheduled();
-    const started = performance.now();
-    const { kind } = decideGang(pool, members);
-    const millis = performance.now() - started;
-    all.push(millis);
-    if (descheduled() === switches) undisturbed.push(millis);
-    if (kind === "gang") placed += 1;
-  }
-  return { ...timesOf(all), placed, of: GANGS, undisturbed: { ...timesOf(undisturbed), of: undisturbed.length } };
-}
-
-function gangOf({ count, cores }: { readonly count: number; readonly cores: number }): readonly PoolRequest[] {
-  const gpu = { kind: "whole", count, memoryMib: 0 } as const;
-  const resources = { cpuMilli: cores * 1000, memoryMib: 1024, gpu };
-  return Array.from({ length: GANG_MEMBERS }, (_, i) => ({ session: `gang-${i}`, namespace: "bench", resources }));
-}
-
-/** How often another process took the core. */
-function descheduled(): number {
-  return process.resourceUsage().involuntaryContextSwitches;
-}
-
-function timesOf(millis: readonly number[]): Record<string, number> {
-  const sorted = millis.toSorted((a, b) => a - b);
-  return { p50: round(quantile(sorted, 0.5)), p99: round(quantile(sorted, 0.99)), max: round(quantile(sorted, 1)) };
+function releaseOne(pool: Pool, live: string[], chance: Prng): void {
+  const at = chance.below(live.length);
+  const [gone, last] = [live[at], live.pop()];
+  if (gone === undefined || last === undefined) return;
+  if (at < live.length) live[at] = last;
+  pool.release(gone);
 }

@@ -1,11 +1,14 @@
 // `bench placement`: how many GPUs each policy leaves unallocated in the inflation protocol.
 
 import type { PolicyName } from "../src/placement/policies.ts";
-import { type Bench, seedsOf, whole } from "./bench.ts";
+import { type Bench, seedsOf, teller, whole } from "./bench.ts";
 import { floorPct } from "./floor.ts";
 import { type InflationRun, inflate } from "./inflation.ts";
-import { quantile, round, type Spread, spreadOf } from "./statistics.ts";
-import { plotFlag, policiesOf, readTrace, traceFlags, writePlot } from "./trace-files.ts";
+import { plotFlag, plotOf } from "./plot-file.ts";
+import { merged, quantile, round, runsWords, type Spread, shownSpread, spreadOf } from "./statistics.ts";
+import { textTable } from "./text-table.ts";
+import { policiesOf, readTrace, traceFlags } from "./trace-files.ts";
+import { unplaceable } from "./unplaceable.ts";
 
 interface PolicyFigures {
   readonly u100: Spread;
@@ -19,31 +22,50 @@ export const placement: Bench = {
   summary: "inflation protocol: unallocated GPU percent at 100 and 130 percent arrived, refusals before 95 percent",
   flags: [...traceFlags, { name: "learn", kind: "switch", description: "the policies start without knowing the mix" }, plotFlag],
   run: async ({ values, say }) => {
+    const [policies, seeds, plot] = [policiesOf(values), seedsOf(values), plotOf(values)];
     const trace = readTrace(values);
-    const seeds = seedsOf(values);
+    for (const line of unplaceable(trace)) say(line);
     const isLearning = whole(values, "learn") === 1;
+    const tell = teller(say);
     const figures: Record<string, PolicyFigures> = {};
     const curves = new Map<string, readonly InflationRun[]>();
-    for (const policy of policiesOf(values)) {
-      const runs = seeds.map((seed) => inflate(trace, { policy, seed, isLearning }));
+    for (const policy of policies) {
+      const runs = seeds.map((seed, i) =>
+        inflate(trace, {
+          policy,
+          seed,
+          isLearning,
+          tell: (part) => tell(() => `${policy}: seed ${seed}, ${i + 1} of ${seeds.length}, ${Math.floor(part * 100)} %`),
+        }),
+      );
       figures[policy] = figuresOf(runs);
       curves.set(policy, runs);
       say(line(policy, figures[policy]));
     }
     const floor = floorPct(trace.pods);
-    writePlot(values, {
-      title: "Unallocated GPUs",
+    plot.draw({
+      title: `Unallocated GPUs, inflation protocol: ${trace.nodes.length} nodes, ${runsWords(seeds.length)}`,
       xLabel: "arrived GPU demand, % of the GPUs",
-      yLabel: "unallocated GPU %",
+      yLabel: "unallocated GPUs, %",
       yMax: 40,
       lines: [
         ...[...curves].map(([name, runs]) => ({ name, points: meanCurve(runs) })),
         { name: `floor ${floor.toFixed(2)} %`, isDashed: true, points: floorCurve(floor) },
       ],
     });
-    return { figures: { policies: figures } };
+    return { figures: { policies: figures }, table: tableOf(figures, floor) };
   },
 };
+
+function tableOf(figures: Readonly<Record<string, PolicyFigures>>, floor: number): string {
+  const rows = Object.entries(figures).map(([policy, { u100, u130, f95, usPerDecision }]) => [
+    policy,
+    ...[u100, u130, f95].map(shownSpread),
+    ...[usPerDecision.p50, usPerDecision.p99].map((micros) => micros.toFixed(1)),
+  ]);
+  const head = ["POLICY", "U100 %", "U130 %", "F95 PODS", "P50 µs", "P99 µs"];
+  return textTable([head, ...rows, ["floor", floor.toFixed(2), floor.toFixed(2), "", "", ""]]);
+}
 
 function meanCurve(runs: readonly InflationRun[]): readonly (readonly [number, number])[] {
   const percents = [...(runs[0]?.unallocated.keys() ?? [])].toSorted((a, b) => a - b);
@@ -61,7 +83,7 @@ function floorCurve(floor: number): readonly (readonly [number, number])[] {
 
 function figuresOf(runs: readonly InflationRun[]): PolicyFigures {
   const at = (percent: number): Spread => spreadOf(runs.map((run) => unallocatedAt(run, percent)));
-  const micros = Float64Array.from(runs.flatMap((run) => [...run.decisionMicros])).toSorted();
+  const micros = merged(runs.map((run) => run.decisionMicros));
   return {
     u100: at(100),
     u130: at(130),
@@ -77,6 +99,7 @@ function unallocatedAt({ unallocated }: InflationRun, percent: number): number {
 }
 
 function line(policy: PolicyName, { u100, u130, f95, usPerDecision }: PolicyFigures): string {
-  const spread = ({ mean, sd }: Spread): string => `${mean.toFixed(2)} ± ${sd.toFixed(2)}`;
-  return `${policy.padEnd(14)} u100 ${spread(u100)}  u130 ${spread(u130)}  f95 ${spread(f95)}  p50 ${usPerDecision.p50} µs  p99 ${usPerDecision.p99} µs`;
+  const { p50, p99 } = usPerDecision;
+  const spreads = `u100 ${shownSpread(u100)}  u130 ${shownSpread(u130)}  f95 ${shownSpread(f95)}`;
+  return `${policy.padEnd(14)} ${spreads}  p50 ${p50} µs  p99 ${p99} µs`;
 }

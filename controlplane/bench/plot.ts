@@ -1,4 +1,4 @@
-// One line chart as SVG text: lines over two linear axes, names beside their ends.
+// One line chart as marks: lines over two linear axes, and a legend beside them.
 
 export interface Line {
   readonly name: string;
@@ -16,40 +16,88 @@ export interface Chart {
   readonly yMax?: number;
 }
 
-const WIDTH = 900;
-const HEIGHT = 520;
-const LEFT = 70;
-const RIGHT = 170;
-const TOP = 40;
-const BOTTOM = 55;
-const TICKS = 8;
-const COLOURS = ["#0b6e4f", "#c1292e", "#235789", "#b8860b", "#6a4c93", "#3d405b", "#e07a5f", "#118ab2"];
+/** What is drawn, on a page of `pageWidth` x `pageHeight`. */
+export type Mark =
+  | {
+      readonly kind: "line";
+      readonly points: readonly (readonly [x: number, y: number])[];
+      readonly colour: string;
+      readonly width: number;
+      readonly isDashed: boolean;
+    }
+  | {
+      readonly kind: "words";
+      readonly x: number;
+      /** Of the foot of the letters. */
+      readonly y: number;
+      readonly words: string;
+      readonly colour: string;
+      readonly anchor: "start" | "middle" | "end";
+      /** From the foot to the top of the page. */
+      readonly isUpward: boolean;
+    };
 
-export function plotLines({ title, xLabel, yLabel, lines, yMax = Number.POSITIVE_INFINITY }: Chart): string {
+export const pageWidth = 900;
+export const pageHeight = 520;
+const LEFT = 70;
+const RIGHT = 190;
+const TOP = 44;
+const BOTTOM = 60;
+const TICKS = 8;
+const SWATCH = 22;
+const INK = "#222222";
+const GRID = "#dddddd";
+/** One per policy; the last is a bound's. */
+const COLOURS = ["#1f77b4", "#d62728", "#2ca02c", "#ff7f0e", "#9467bd", "#8c564b", "#e377c2", "#17becf"];
+const BOUND = "#555555";
+
+export function marksOf({ title, xLabel, yLabel, lines, yMax = Number.POSITIVE_INFINITY }: Chart): readonly Mark[] {
   const inside = lines.map((line) => ({ ...line, points: line.points.filter(([, y]) => y <= yMax) }));
   const all = inside.flatMap(({ points }) => points);
+  const [right, foot] = [pageWidth - RIGHT, pageHeight - BOTTOM];
   const x = scaleOf(
     all.map(([value]) => value),
     LEFT,
-    WIDTH - RIGHT,
+    right,
   );
-  const y = scaleOf([0, ...all.map(([, value]) => value)], HEIGHT - BOTTOM, TOP);
-  const parts = [
-    text(LEFT, TOP - 16, title, "font-weight='bold'"),
-    text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 12, xLabel, "text-anchor='middle'"),
-    `<text x='18' y='${(TOP + HEIGHT - BOTTOM) / 2}' transform='rotate(-90 18 ${(TOP + HEIGHT - BOTTOM) / 2})' text-anchor='middle'>${escape(yLabel)}</text>`,
-    ...x.ticks.map((tick) => text(x.at(tick), HEIGHT - BOTTOM + 18, String(tick), "text-anchor='middle'")),
-    ...y.ticks.map(
-      (tick) =>
-        `<line x1='${LEFT}' x2='${WIDTH - RIGHT}' y1='${y.at(tick)}' y2='${y.at(tick)}' stroke='#ddd'/>${text(LEFT - 8, y.at(tick) + 4, String(tick), "text-anchor='end'")}`,
-    ),
-    ...inside.map((line, i) => drawLine(line, { x, y, colour: line.isDashed === true ? "#555" : colourOf(i) })),
-    ...inside.map((line, i) =>
-      text(WIDTH - RIGHT + 14, TOP + 18 * (i + 1), line.name, `fill='${line.isDashed === true ? "#555" : colourOf(i)}'`),
-    ),
+  const y = scaleOf([0, ...all.map(([, value]) => value)], foot, TOP);
+  const colours = inside.map((line, i) => (line.isDashed === true ? BOUND : (COLOURS[i % COLOURS.length] ?? INK)));
+  return [
+    words(LEFT, TOP - 18, title),
+    ...y.ticks.flatMap((tick) => [
+      stroke([[LEFT, y.at(tick)] as const, [right, y.at(tick)] as const], GRID),
+      words(LEFT - 8, y.at(tick) + 4, String(tick), "end"),
+    ]),
+    ...x.ticks.flatMap((tick) => [
+      stroke([[x.at(tick), foot] as const, [x.at(tick), foot + 5] as const], INK),
+      words(x.at(tick), foot + 20, String(tick), "middle"),
+    ]),
+    stroke([[LEFT, TOP] as const, [LEFT, foot] as const, [right, foot] as const], INK),
+    words((LEFT + right) / 2, pageHeight - 14, xLabel, "middle"),
+    { ...words(20, (TOP + foot) / 2, yLabel, "middle"), isUpward: true },
+    ...inside.map(({ points, isDashed }, i) => ({
+      ...stroke(
+        points.map(([a, b]) => [x.at(a), y.at(b)] as const),
+        colours[i] ?? INK,
+      ),
+      width: 1.8,
+      isDashed: isDashed === true,
+    })),
+    ...inside.flatMap((line, i) => legend(line, { colour: colours[i] ?? INK, x: right + 14, y: TOP + 18 * (i + 1) })),
   ];
-  const frame = `<svg xmlns='http://www.w3.org/2000/svg' width='${WIDTH}' height='${HEIGHT}' font-family='sans-serif' font-size='13'>`;
-  return `${frame}<rect width='100%' height='100%' fill='white'/>\n${parts.join("\n")}\n</svg>\n`;
+}
+
+function legend({ name, isDashed }: Line, { colour, x, y }: { colour: string; x: number; y: number }): readonly Mark[] {
+  const swatch = stroke([[x, y - 4] as const, [x + SWATCH, y - 4] as const], colour);
+  return [{ ...swatch, width: 3, isDashed: isDashed === true }, words(x + SWATCH + 6, y, name)];
+}
+
+function stroke(points: readonly (readonly [number, number])[], colour: string): Mark & { readonly kind: "line" } {
+  return { kind: "line", points, colour, width: 1, isDashed: false };
+}
+
+function words(x: number, y: number, said: string, anchor: "start" | "middle" | "end" = "start"): Mark & { kind: "words" } {
+  return { kind: "words", x, y, words: said, colour: INK, anchor, isUpward: false };
 }
 
 interface Scale {
@@ -72,21 +120,4 @@ function scaleOf(values: readonly number[], from: number, to: number): Scale {
 function niceStep(rough: number): number {
   const power = 10 ** Math.floor(Math.log10(rough));
   return power * ([1, 2, 5].find((one) => one * power >= rough) ?? 10);
-}
-
-function drawLine({ points, isDashed }: Line, { x, y, colour }: { x: Scale; y: Scale; colour: string }): string {
-  const list = points.map(([a, b]) => `${x.at(a)},${y.at(b)}`).join(" ");
-  return `<polyline fill='none' stroke='${colour}' stroke-width='1.6'${isDashed === true ? " stroke-dasharray='5 4'" : ""} points='${list}'/>`;
-}
-
-function colourOf(i: number): string {
-  return COLOURS[i % COLOURS.length] ?? "#000";
-}
-
-function text(x: number, y: number, words: string, attributes = ""): string {
-  return `<text x='${x}' y='${y}' ${attributes}>${escape(words)}</text>`;
-}
-
-function escape(words: string): string {
-  return words.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll("'", "&apos;");
 }

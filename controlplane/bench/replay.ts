@@ -25,22 +25,27 @@ export interface ReplayOptions {
   readonly seed: number;
   /** Compresses the time between creations until the demand is this part of the GPUs; `undefined`: as recorded. */
   readonly load: number | undefined;
+  /** Told the seconds since the first creation and the unallocated GPU percent, at every creation. */
+  readonly sample?: (atSeconds: number, unallocatedPct: number) => void;
 }
 
 interface Visit {
   readonly request: PoolRequest;
+  /** Requests of one kind fit or fail together. */
+  readonly kind: string;
   readonly at: number;
   readonly lifetime: number;
 }
 
-export function replay({ nodes, pods }: Trace, { policy, seed, load }: ReplayOptions): ReplayRun {
+export function replay({ nodes, pods }: Trace, { policy, seed, load, sample }: ReplayOptions): ReplayRun {
   const pool = new Pool({ nodes: nodesInOrderOf(nodes, seed), policy, seed });
   const visits = visitsOf(pods, { load, capacityMilli: pool.books.capacityMilli });
   const departures = new EventQueue<string>();
   const waits: number[] = [];
-  let waiting: Visit[] = [];
+  const waiting = new WaitingLine();
   let area = 0;
-  let last = visits[0]?.at ?? 0;
+  const first = visits[0]?.at ?? 0;
+  let last = first;
   const advance = (to: number): void => {
     area += pool.books.usedMilli * (to - last);
     last = to;
@@ -56,17 +61,18 @@ export function replay({ nodes, pods }: Trace, { policy, seed, load }: ReplayOpt
       advance(gone.at);
       pool.release(gone.item);
       const hasMoreNow = departures.next()?.at === gone.at;
-      if (!hasMoreNow && waiting.length > 0) waiting = retry(pool, waiting, (visit) => start(visit, last));
+      if (!hasMoreNow) waiting.retry((visit) => mayFit(pool, visit.request) && start(visit, last));
     }
   };
   for (const visit of visits) {
     depart(visit.at);
     advance(visit.at);
     if (pool.isAdoptDue()) pool.adopt();
-    if (!start(visit, visit.at)) waiting.push(visit);
+    if (!start(visit, visit.at)) waiting.add(visit);
+    sample?.(visit.at - first, 100 - (pool.books.usedMilli / pool.books.capacityMilli) * 100);
   }
   const end = visits.at(-1)?.at ?? 0;
-  const allocatedPct = (area / Math.max(1, end - (visits[0]?.at ?? 0)) / pool.books.capacityMilli) * 100;
+  const allocatedPct = (area / Math.max(1, end - first) / pool.books.capacityMilli) * 100;
   depart(Number.POSITIVE_INFINITY);
   const sorted = waits.toSorted((a, b) => a - b);
   const mean = waits.reduce((sum, one) => sum + one, 0) / Math.max(1, waits.length);
@@ -75,20 +81,47 @@ export function replay({ nodes, pods }: Trace, { policy, seed, load }: ReplayOpt
     waitSecondsP95: quantile(sorted, 0.95),
     waitSecondsMean: mean,
     allocatedPct,
-    unplaced: waiting.length,
+    unplaced: waiting.length(),
   };
 }
 
-/** One try per kind and pass: what does not fit now does not fit for the next of its kind either. */
-function retry(pool: Pool, waiting: readonly Visit[], start: (visit: Visit) => boolean): Visit[] {
-  const hopeless = new Set<number>();
-  return waiting.filter((visit) => {
-    const shape = pool.shapeOf(visit.request);
-    if (typeof shape === "string" || hopeless.has(shape.index)) return true;
-    if (pool.nodeFor(visit.request, shape) !== undefined && start(visit)) return false;
-    hopeless.add(shape.index);
-    return true;
-  });
+/** Cheaper than a refusal with its reasons. */
+function mayFit(pool: Pool, request: PoolRequest): boolean {
+  const shape = pool.shapeOf(request);
+  return typeof shape !== "string" && pool.nodeFor(request, shape) !== undefined;
+}
+
+/** Who waits, in the order of arrival; kept per kind, so that a pass costs a try per kind, however long the line is. */
+class WaitingLine {
+  readonly #kinds = new Map<string, { readonly visits: { readonly visit: Visit; readonly order: number }[]; taken: number }>();
+  #added = 0;
+  #left = 0;
+
+  add(visit: Visit): void {
+    const line = this.#kinds.get(visit.kind) ?? { visits: [], taken: 0 };
+    this.#kinds.set(visit.kind, line);
+    line.visits.push({ visit, order: this.#added++ });
+  }
+
+  /** One try per kind and pass: what does not fit now does not fit for the next of its kind either. */
+  retry(start: (visit: Visit) => boolean): void {
+    const heads = new EventQueue<string>();
+    for (const [kind, { visits, taken }] of this.#kinds) heads.add(visits[taken]?.order ?? 0, kind);
+    for (let next = heads.takeUntil(this.#added); next !== undefined; next = heads.takeUntil(this.#added)) {
+      const line = this.#kinds.get(next.item);
+      const head = line?.visits[line.taken];
+      if (line === undefined || head === undefined || !start(head.visit)) continue;
+      line.taken += 1;
+      this.#left += 1;
+      const following = line.visits[line.taken];
+      if (following === undefined) this.#kinds.delete(next.item);
+      else heads.add(following.order, next.item);
+    }
+  }
+
+  length(): number {
+    return this.#added - this.#left;
+  }
 }
 
 /** Copies of the trace, one after the other: one copy asks for no more than all GPUs even if nothing ever ends. */
@@ -106,8 +139,10 @@ function visitsOf(pods: readonly Pod[], { load, capacityMilli }: Load): readonly
     if (pod.createdAt === undefined || pod.deletedAt === undefined) {
       throw new BenchError(`pod ${pod.name} has no creation_time or deletion_time; this list cannot be replayed`);
     }
+    const { cpuMilli, memoryMib, gpuCount, gpuMilli, models } = pod;
+    const kind = [cpuMilli, memoryMib, gpuCount, gpuMilli, ...models].join("|");
     const lifetime = pod.deletedAt - pod.createdAt;
-    return { request: requestOf(pod, pod.name), at: pod.createdAt, lifetime, demand: demandOf(pod) };
+    return { request: requestOf(pod, pod.name), kind, at: pod.createdAt, lifetime, demand: demandOf(pod) };
   });
   recorded.sort((a, b) => a.at - b.at);
   if (load === undefined) return recorded;

@@ -13,6 +13,26 @@ export function spreadOf(values: readonly number[]): Spread {
   return { mean: round(mean), sd: round(Math.sqrt(squares / Math.max(1, values.length - 1))) };
 }
 
+export function shownSpread({ mean, sd }: Spread): string {
+  return `${mean.toFixed(2)} ± ${sd.toFixed(2)}`;
+}
+
+/** For the title of a chart. */
+export function runsWords(runs: number): string {
+  return runs === 1 ? "one run" : `mean of ${runs} runs`;
+}
+
+/** All values in ascending order. */
+export function merged(lists: readonly Float64Array[]): Float64Array {
+  const all = new Float64Array(lists.reduce((length, list) => length + list.length, 0));
+  let at = 0;
+  for (const list of lists) {
+    all.set(list, at);
+    at += list.length;
+  }
+  return all.sort();
+}
+
 /** Of values in ascending order; 0 when there are none. */
 export function quantile(sorted: ArrayLike<number>, part: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? 0;

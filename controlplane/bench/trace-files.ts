@@ -1,11 +1,12 @@
 // From files and flags to the objects that the benches run on.
-import { readFileSync, writeFileSync } from "node:fs";
-import type { NodeSpec } from "../src/placement/node-spec.ts";
+import { isUtf8 } from "node:buffer";
+import { closeSync, openSync, readSync } from "node:fs";
+import { modelsMax, type NodeSpec } from "../src/placement/node-spec.ts";
 import { isPolicyName, type PolicyName, policies } from "../src/placement/policies.ts";
 import type { PoolRequest } from "../src/placement/request.ts";
-import { BenchError, type BenchFlag, type BenchValues, text } from "./bench.ts";
+import { BenchError, type BenchFlag, type BenchValues, distinct, listOf, text } from "./bench.ts";
 import { type Pod, parseNodes, parsePods } from "./openb.ts";
-import { type Chart, plotLines } from "./plot.ts";
+import { TraceError } from "./rows.ts";
 
 export const traceFlags: readonly BenchFlag[] = [
   { name: "nodes", kind: "text", description: "node list (openb CSV)" },
@@ -14,43 +15,76 @@ export const traceFlags: readonly BenchFlag[] = [
   { name: "seeds", kind: "text", description: "with commas between; each is one run", default: "42,43,44" },
 ];
 
-export const plotFlag: BenchFlag = { name: "plot", kind: "text", description: "SVG file to write; empty: none", default: "" };
-
-/** Writes the chart when `--plot` names a file. */
-export function writePlot(values: BenchValues, chart: Chart): void {
-  const file = text(values, "plot");
-  if (file !== "") writeFileSync(file, plotLines(chart));
-}
-
 export interface Trace {
   readonly nodes: readonly NodeSpec[];
   readonly pods: readonly Pod[];
 }
 
+/** @throws BenchError, TraceError */
 export function readTrace(values: BenchValues): Trace {
-  const nodes = text(values, "nodes");
-  const pods = text(values, "pods");
-  const trace = { nodes: parseNodes(read(nodes), nodes), pods: parsePods(read(pods), pods) };
-  if (trace.nodes.every(({ gpus }) => gpus.length === 0)) throw new BenchError(`${nodes}: no node has a GPU to place on`);
-  if (trace.pods.every((pod) => pod.gpuCount === 0)) throw new BenchError(`${pods}: no pod asks for a GPU`);
-  return trace;
+  return { nodes: readNodes(text(values, "nodes")), pods: readPods(text(values, "pods")) };
 }
 
-function read(file: string): string {
+export function readNodes(file: string): readonly NodeSpec[] {
+  const nodes = parseNodes(readList(file), file);
+  if (nodes.every(({ gpus }) => gpus.length === 0)) throw new TraceError(`${file}: no node has a GPU to place on`);
+  const models = new Set(nodes.flatMap(({ gpus }) => gpus.map(({ model }) => model)));
+  if (models.size > modelsMax) throw new TraceError(`${file}: ${models.size} GPU models exceed modelsMax ${modelsMax}`);
+  return nodes;
+}
+
+export function readPods(file: string): readonly Pod[] {
+  const pods = parsePods(readList(file), file);
+  if (pods.every((pod) => pod.gpuCount === 0)) throw new TraceError(`${file}: no pod asks for a GPU`);
+  return pods;
+}
+
+const listBytesMax = 256 * 1024 * 1024;
+const pieceBytes = 1024 * 1024;
+const NEW_LINE = 10;
+
+/** By pieces, as a device or a pipe does not tell its length. */
+function readList(file: string): string {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
   try {
-    return readFileSync(file, "utf8");
+    using open = opened(file);
+    for (;;) {
+      const piece = Buffer.alloc(pieceBytes);
+      const read = readSync(open.descriptor, piece);
+      if (read === 0) break;
+      pieces.push(piece.subarray(0, read));
+      bytes += read;
+      if (bytes > listBytesMax) break;
+    }
   } catch (error) {
     throw new BenchError(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  if (bytes > listBytesMax) throw new TraceError(`${file}: is longer than listBytesMax ${listBytesMax}`);
+  const all = Buffer.concat(pieces);
+  if (!isUtf8(all)) throw new TraceError(`${file}: line ${firstLineOfOtherText(all)}: is not UTF-8 text`);
+  return all.toString("utf8");
+}
+
+function opened(file: string): Disposable & { readonly descriptor: number } {
+  const descriptor = openSync(file, "r");
+  return { descriptor, [Symbol.dispose]: () => closeSync(descriptor) };
+}
+
+function firstLineOfOtherText(all: Buffer): number {
+  for (let line = 1, from = 0; ; line++) {
+    const end = all.indexOf(NEW_LINE, from);
+    if (end === -1 || !isUtf8(all.subarray(from, end))) return line;
+    from = end + 1;
   }
 }
 
 export function policiesOf(values: BenchValues): readonly PolicyName[] {
-  return text(values, "policies")
-    .split(",")
-    .map((name) => {
-      if (!isPolicyName(name)) throw new BenchError(`--policies: "${name}" is none of ${Object.keys(policies).join(", ")}`);
-      return name;
-    });
+  const named = listOf(values, "policies").map((name) => {
+    if (!isPolicyName(name)) throw new BenchError(`--policies: "${name}" is none of ${Object.keys(policies).join(", ")}`);
+    return name;
+  });
+  return distinct(named, "policies");
 }
 
 export function requestOf(pod: Pod, session: string, isMovable = false): PoolRequest {

@@ -73,15 +73,39 @@ test("placement-churn prints allocated and rejected demand and moves, or waiting
 });
 
 test("placement-speed prints percentiles of one decision", async () => {
-  const ran = await bench("placement-speed", "--nodes", "20", "--decisions", "200", "--json");
+  const ran = await bench("placement-speed", "--nodes", "20", "--decisions", "200", "--no-end-to-end", "--json");
   const { p50, p99, p999 } = (figures(ran) as { usPerDecision: { p50: number; p99: number; p999: number } }).usPerDecision;
   assert.ok(p50 > 0 && p99 >= p50 && p999 >= p99);
 });
 
-test("without --json the figures are on several lines", async () => {
-  const { code, out } = await bench("placement-speed", "--nodes", "20", "--decisions", "200");
-  assert.equal(code, 0);
-  assert.match(out.join("\n"), /^\{\n {2}"usPerDecision": \{\n/);
+test("without --json a table tells the figures of each policy, and the floor", async () => {
+  const small = ["--policies", "bpf,fgd", "--seeds", "42"];
+  for (const [args, says] of [
+    [["placement", ...traces, ...small], /^POLICY +U100 % .*\nbpf +\d.*\nfgd +\d.*\nfloor +\d+\.\d\d /],
+    [
+      ["placement-churn", ...traces, ...small, "--arrivals", "400", "--warm-up", "100"],
+      /^POLICY +allocatedPct .*\nbpf .*\nfgd .*\nfloor \d/,
+    ],
+    [["placement-churn", ...traces, ...small, "--lifetimes", "trace"], /^POLICY +waitSecondsP50 .*\nbpf .*\nfgd .*\nfloor \d/],
+    [["placement-speed", "--nodes", "20", "--decisions", "200", "--no-end-to-end"], /^POLICY +NODES .*\nbpf +20 /],
+  ] as const) {
+    const { code, out, err } = await bench(...args);
+    assert.equal(code, 0, err.join("\n"));
+    assert.match(out.join("\n"), says);
+  }
+});
+
+test("each bench draws its chart, as PNG too", async () => {
+  const small = ["--policies", "bpf", "--seeds", "42", "--json"];
+  for (const [i, args] of [
+    ["placement-churn", ...traces, ...small, "--arrivals", "400", "--warm-up", "100"],
+    ["placement-churn", ...traces, ...small, "--lifetimes", "trace"],
+    ["placement-speed", "--nodes", "20", "--decisions", "200", "--no-end-to-end", "--json"],
+  ].entries()) {
+    const plot = join(folder, `plot${i}.png`);
+    figures(await bench(...args, "--plot", plot));
+    assert.equal(readFileSync(plot).toString("latin1", 1, 4), "PNG");
+  }
 });
 
 for (const [name, args, code, says] of [
@@ -94,14 +118,37 @@ for (const [name, args, code, says] of [
   ["an unknown flag", ["placement", ...traces, "--fast"], 2, /^voda: bench placement: Unknown option '--fast'/],
   ["a missing flag", ["placement-churn", "--nodes", nodes], 2, /^voda: bench placement-churn: --pods is missing: /],
   ["an unknown policy", ["placement", ...traces, "--policies", "luck"], 2, /--policies: "luck" is none of bpf, fgd, /],
-  ["a file that is not there", ["placement", "--nodes", "none.csv", "--pods", pods], 2, /none\.csv cannot be read: ENOENT/],
-  ["more nodes than the limit", ["placement-speed", "--nodes", "1000000"], 2, /--nodes 1000000 is not from 1 to nodesMax \d+$/],
+  ["a policy that is there twice", ["placement", ...traces, "--policies", "bpf,bpf"], 2, /--policies: bpf is there twice$/],
+  ["a negative load", ["placement-churn", ...traces, "--load", "-1"], 2, /--load "-1" is not a number from 0\.01 to 10$/],
+  ["moves in a replay", ["placement-churn", ...traces, "--lifetimes", "trace", "--moves", "4"], 2, /a replay moves nothing$/],
   [
-    "more sessions than fit",
-    ["placement-speed", "--end-to-end", "--seconds", "600"],
-    2,
-    /needs \d+ sessions; sessionsMax is 28800$/,
+    "a replay of a list without times",
+    ["placement-churn", "--nodes", nodes, "--pods", file("timeless.csv", podHeader, "p,1,1,1,500,,1,"), "--lifetimes", "trace"],
+    1,
+    /timeless\.csv: line 2: pod p has no deletion_time, which --lifetimes trace needs$/,
   ],
+  [
+    "a chart of a kind that is not drawn",
+    ["placement", ...traces, "--plot", "a.pdf"],
+    2,
+    /a\.pdf ends in neither \.svg nor \.png$/,
+  ],
+  ["no decisions", ["placement-speed", "--no-end-to-end", "--decisions", "0"], 2, /--decisions 0 is not from 2 to decisionsMax/],
+  ["one list of two for the speed", ["placement-speed", "--no-end-to-end", "--node-list", pods], 1, /column sn is missing/],
+  [
+    "a rate that is none",
+    ["placement-speed", "--rate", "0"],
+    2,
+    /whole number of 1 to 20000; see `voda bench placement-speed --help`$/,
+  ],
+  ["a file that is not there", ["placement", "--nodes", "none.csv", "--pods", pods], 2, /none\.csv cannot be read: ENOENT/],
+  [
+    "more nodes than the limit",
+    ["placement-speed", "--nodes", "1000000", "--no-end-to-end"],
+    2,
+    /--nodes 1000000 is not from 1 to nodesMax \d+$/,
+  ],
+  ["more sessions than fit", ["placement-speed", "--seconds", "600"], 2, /needs \d+ sessions; sessionsMax is 28800$/],
 ] as const) {
   test(`${name} is one line on standard error and exit code ${code}`, async () => {
     const ran = await bench(...args);
@@ -109,6 +156,16 @@ for (const [name, args, code, says] of [
     assert.match(ran.err[0] ?? "", says);
   });
 }
+
+test("with --json a failure is one JSON value on standard output too", async () => {
+  const { code, out, err } = await bench("placement", ...traces, "--policies", "luck", "--json");
+  const [line = ""] = err;
+  assert.equal(code, 2);
+  assert.deepEqual(
+    out.map((one) => JSON.parse(one)),
+    [{ error: { message: line.replace("voda: ", ""), exitCode: 2 } }],
+  );
+});
 
 test("the help of each tells its flags", async () => {
   for (const [name, flag] of [

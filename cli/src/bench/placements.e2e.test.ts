@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { run } from "../program.ts";
 
-test("placement-speed --end-to-end places sessions through a mesh and compares them with calls of sessions that are awake", async () => {
+test("placement-speed places sessions through a mesh and compares them with calls of sessions that are awake", async () => {
   const out: string[] = [];
   const err: string[] = [];
   const small = ["--nodes", "20", "--decisions", "100", "--rate", "20", "--seconds", "1"];
-  const code = await run(["bench", "placement-speed", "--end-to-end", "--json", ...small], {
+  const code = await run(["bench", "placement-speed", "--json", ...small], {
     out: (line) => out.push(line),
     err: (line) => err.push(line),
   });

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import type { Bench, BenchValues } from "../bench/bench.ts";
 import { flagsOf, placementBenches, runPlacementBench } from "../bench/placement.ts";
-import { placements, sessionsOf } from "../bench/placements.ts";
+import { type PlacementsResult, placements, sessionsOf } from "../bench/placements.ts";
 import { CliError } from "../failure.ts";
 import { jsonOption, parseUrl, parseWhole } from "../options.ts";
 import { type Print, table } from "../print.ts";
@@ -50,26 +50,45 @@ export function addPlacementBenches(program: Command, output: Output): void {
 /** What the mesh does is measured from here: the program does not start meshes. */
 function timePlacements(command: Command, { out, err }: Output): void {
   command
-    .addOption(new Option("--end-to-end", "also time placements through a mesh of its own"))
+    .addOption(new Option("--end-to-end", "also time placements through a mesh of its own").default(true))
+    .addOption(new Option("--no-end-to-end", "only time decisions"))
     .addOption(new Option("--rate <n>", "placements per second, end to end").default(1000).argParser(parseWhole(1, 20_000)))
     .addOption(new Option("--seconds <n>", "how long, end to end").default(5).argParser(parseWhole(1, 3600)))
     .action(async (flags: readonly string[], options: EndToEndFlags) => {
-      if (options.endToEnd === true) sessionsOf(options); // before the decisions take their time
+      if (options.endToEnd) sessionsOf(options); // before the decisions take their time
       const printed = await runPlacementBench(command.name(), flags, err);
-      if (options.endToEnd !== true) {
+      if (!options.endToEnd) {
         out(printed);
         return;
       }
-      const endToEnd = await placements(options, err);
-      const figures = { ...(JSON.parse(printed) as object), endToEnd };
-      out(flags.includes("--json") ? JSON.stringify(figures) : JSON.stringify(figures, undefined, 2));
+      const isJson = flags.includes("--json");
+      if (!isJson) out(printed);
+      const endToEnd = await endToEndOr(() => isJson && out(printed), placements(options, err));
+      if (isJson) out(JSON.stringify({ ...(JSON.parse(printed) as object), endToEnd }));
+      else
+        out(
+          `\n${table(
+            ["END TO END", "VALUE"],
+            Object.entries(endToEnd).map(([name, value]) => [name, String(value)]),
+          )}`,
+        );
       if (endToEnd.unanswered > 0)
-        throw new CliError(`${command.name()}: ${endToEnd.unanswered} calls were not answered in time`);
+        throw new CliError(`bench ${command.name()}: ${endToEnd.unanswered} calls were not answered in time`);
     });
 }
 
+/** What was measured before is printed even if the mesh fails. */
+async function endToEndOr(print: () => void, measured: Promise<PlacementsResult>): Promise<PlacementsResult> {
+  try {
+    return await measured;
+  } catch (error) {
+    print();
+    throw error;
+  }
+}
+
 interface EndToEndFlags {
-  readonly endToEnd?: true;
+  readonly endToEnd: boolean;
   readonly rate: number;
   readonly seconds: number;
 }

@@ -1,11 +1,14 @@
 // `voda explain placement`: why a session is on its node, or on none.
 import { toJson } from "@bufbuild/protobuf";
-import { type PlacementDecision, PlacementDecisionSchema } from "@voda/proto/api";
+import { ConnectError } from "@connectrpc/connect";
+import { type PlacementDecision, PlacementDecisionSchema, SessionStatus } from "@voda/proto/api";
+import type { SessionName } from "@voda/proto/session";
 import type { Command } from "commander";
-import { connectApi } from "../api.ts";
+import { type Api, connectApi } from "../api.ts";
 import { type ClientFlags, withClientFlags } from "../options.ts";
 import { type Print, table } from "../print.ts";
 import { parseSession } from "../session-argument.ts";
+import { statusWord } from "./ps.ts";
 
 export function addExplain(program: Command, print: Print): void {
   const explain = program.command("explain").description("explain a decision of the control plane");
@@ -15,27 +18,41 @@ export function addExplain(program: Command, print: Print): void {
     .argument("<session>", "AGENT/KEY");
   withClientFlags(command).action(async (text: string, flags: ClientFlags) => {
     const session = parseSession(text, flags.namespace);
-    const { decision } = await connectApi(flags.url).placement.explainPlacement({ session });
+    const api = connectApi(flags.url);
+    const { decision } = await api.placement.explainPlacement({ session });
     if (decision === undefined) throw new Error("the control plane's answer to explain names no decision");
-    if (flags.json === true) print(JSON.stringify(toJson(PlacementDecisionSchema, decision)));
-    else for (const line of explanation(decision)) print(line);
+    const status = await statusNow(api, session);
+    if (flags.json === true) print(JSON.stringify({ ...(toJson(PlacementDecisionSchema, decision) as object), status }));
+    else for (const line of explanation(decision, status)) print(line);
   });
 }
 
-export function explanation(decision: PlacementDecision): string[] {
-  const { session, decidedMs, policy, message, devices, candidates } = decision;
+/** `unknown` when the log of sessions cannot be read: what was decided can be told all the same. */
+async function statusNow(api: Api, session: SessionName): Promise<string> {
+  try {
+    return statusWord((await api.sessions.getSession({ session })).session?.status ?? SessionStatus.UNSPECIFIED);
+  } catch (error) {
+    if (error instanceof ConnectError) return statusWord(SessionStatus.UNSPECIFIED);
+    throw error;
+  }
+}
+
+/** What the numbers of a score are, from left to right. */
+const scores: Readonly<Record<string, string>> = {
+  bpf: "the value that the placement takes from the GPUs, CPU and memory that stay free",
+  bestFit: "free GPU afterwards, free CPU and memory afterwards, sessions; from left to right",
+};
+
+/** `status`: what the session is now, which the decision does not tell. */
+export function explanation(decision: PlacementDecision, status: string): string[] {
+  const { session, decidedMs, policy, message, node, nodes, devices, candidates } = decision;
   const at = new Date(Number(decidedMs)).toISOString();
-  const lines = [`${session?.agent}/${session?.key}: ${message}, decided by ${policy} at ${at}`];
+  const lines = [`${session?.agent}/${session?.key} (now ${status}); last decision, by ${policy} at ${at}: ${message}`];
   for (const { uuid, whole, milli, memoryMib } of devices)
     lines.push(`  ${uuid}: ${whole ? "all of it" : `${milli / 1000} of it, ${memoryMib} MiB`}`);
   const failed = Object.entries(decision.failed).map(([constraint, count]) => `${constraint}: ${count}`);
-  lines.push(`${decision.nodes} nodes looked at; failed: ${failed.length === 0 ? "none" : failed.join(", ")}`);
-  if (candidates.length > 0)
-    lines.push(
-      table(
-        ["CANDIDATE", "SCORE"],
-        candidates.map(({ node, score }) => [node, score.map((one) => Number(one.toFixed(3))).join(" ")]),
-      ),
-    );
-  return lines;
+  if (node !== "") lines.push(`nodes looked at: ${nodes}; did not fit: ${failed.length === 0 ? "none" : failed.join(", ")}`);
+  if (candidates.length === 0) return lines;
+  const rows = candidates.map((one) => [one.node, one.score.map((value) => Number(value.toFixed(3))).join("  ")]);
+  return [...lines, table(["CANDIDATE", "SCORE"], rows), `the least score wins: ${scores[policy] ?? `as ${policy} counts`}`];
 }

@@ -45,7 +45,7 @@ async function follow(api: Api, print: Print): Promise<void> {
   using stop = stopRequest();
   const over = new AbortController();
   void stop.asked.then(() => over.abort());
-  do print(`${clear}${screen(await look(api))}`);
+  do print(`${clear}${fitted(await look(api), process.stdout)}`);
   while (await pause(over.signal));
 }
 
@@ -65,11 +65,31 @@ function asJson({ nodes, counters }: Seen) {
   return { nodes: nodes.map((node) => toJson(NodeSchema, node, { alwaysEmitImplicit: true })), placement };
 }
 
-export function screen({ nodes, counters }: Seen): string {
-  const parts = [nodes.length === 0 ? "no nodes" : nodesTable(nodes)];
-  if (nodes.some(({ devices }) => devices.length > 0)) parts.push(devicesTable(nodes));
-  parts.push(countersLine(counters));
+/** The counters first: a small window cuts the end. */
+export function screen({ nodes, counters }: Seen, uuidCharsMax = Number.POSITIVE_INFINITY): string {
+  const parts = [countersLine(counters), nodes.length === 0 ? "no nodes" : nodesTable(nodes)];
+  if (nodes.some(({ devices }) => devices.length > 0)) parts.push(devicesTable(nodes, uuidCharsMax));
   return parts.join("\n\n");
+}
+
+interface Terminal {
+  /** Absent where the output is no terminal: then nothing is cut. */
+  readonly columns?: number;
+  readonly rows?: number;
+}
+
+const uuidCharsMin = 13;
+
+/** As much as the window shows: ids of GPUs are cut to its width, and the end to its height. */
+export function fitted(seen: Seen, { columns = Number.POSITIVE_INFINITY, rows = Number.POSITIVE_INFINITY }: Terminal): string {
+  const whole = screen(seen).split("\n");
+  const excess = Math.max(...whole.map((line) => line.length)) - columns;
+  const longest = Math.max(0, ...seen.nodes.flatMap(({ devices }) => devices.map(({ uuid }) => uuid.length)));
+  const lines = excess > 0 ? screen(seen, Math.max(uuidCharsMin, longest - excess)).split("\n") : whole;
+  const cut = lines.map((line) => (line.length > columns ? `${line.slice(0, columns - 1)}…` : line));
+  if (cut.length < rows) return cut.join("\n");
+  const shown = cut.slice(0, Math.max(1, rows - 2));
+  return [...shown, `and ${cut.length - shown.length} lines more: voda top --once`].join("\n");
 }
 
 function nodesTable(nodes: readonly Node[]): string {
@@ -87,12 +107,12 @@ function nodesTable(nodes: readonly Node[]): string {
   );
 }
 
-function devicesTable(nodes: readonly Node[]): string {
+function devicesTable(nodes: readonly Node[], uuidCharsMax: number): string {
   return table(
     ["GPU", "NODE", "MODEL", "SESSIONS", "TIME", "MEMORY"],
     nodes.flatMap(({ id, devices }) =>
       devices.map(({ uuid, model, sessions, allocatedMilli, allocatedMemoryMib, memoryMib }) => [
-        uuid,
+        uuid.length > uuidCharsMax ? `${uuid.slice(0, uuidCharsMax - 1)}…` : uuid,
         id,
         model,
         String(sessions),

@@ -3,6 +3,7 @@ import { createInterface, type Interface } from "node:readline";
 import type { Readable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { setTimeout as delay } from "node:timers/promises";
+import { exitCodes } from "../failure.ts";
 import type { LogFile } from "./log-file.ts";
 import type { Readiness } from "./readiness.ts";
 import { type Death, recentDeaths, restartAfter, windowMs } from "./restart.ts";
@@ -77,19 +78,23 @@ export class Child {
     while (!this.#stopping.signal.aborted) {
       const death = await this.#live();
       if (this.#stopping.signal.aborted) return;
+      if (death.refused) {
+        this.#giveUp("refused to start", death.why);
+        return;
+      }
       const now = performance.now();
       deaths = recentDeaths([...deaths, { atMs: now, killed: death.killed }], now);
       const next = restartAfter(deaths);
       if (next.kind === "give_up") {
-        this.#giveUp(next.failures, death.why);
+        this.#giveUp(`failed ${next.failures} times in ${windowMs / 1000} s`, death.why);
         return;
       }
       await this.#pause(next.delayMs);
     }
   }
 
-  /** One process, from start to death. */
-  async #live(): Promise<{ readonly why: string; readonly killed: boolean }> {
+  /** One process, from start to death. Refused: it will not have its flags or a file they name, however often it is started. */
+  async #live(): Promise<{ readonly why: string; readonly killed: boolean; readonly refused: boolean }> {
     // A session of its own: Ctrl-C in the terminal reaches the supervisor only, which stops everything in order.
     const child = spawn(this.#spec.command, this.#spec.args, { detached: true, stdio: ["ignore", "pipe", "pipe"] });
     this.#process = child;
@@ -123,7 +128,7 @@ export class Child {
     this.#events.onProcess();
     const why = notReady ?? wordsFor(exit);
     if (!this.#stopping.signal.aborted) this.#log.write(`supervisor: ${this.name}: ${why}`);
-    return { why, killed: served && exit.signal === "SIGKILL" };
+    return { why, killed: served && exit.signal === "SIGKILL", refused: !served && exit.code === exitCodes.usage };
   }
 
   /** Sends a stream to the log, line by line. */
@@ -136,13 +141,11 @@ export class Child {
     return lines;
   }
 
-  #giveUp(failures: number, why: string): void {
+  #giveUp(what: string, why: string): void {
     const said = this.#log.tail.filter((line) => line !== "" && !line.startsWith("supervisor: "));
     const last = said.findLast((line) => complaint.test(line)) ?? said.at(-1);
     const words = last === undefined ? "" : `; it said: ${last.trim().slice(0, lastWordsMax)}`;
-    const error = new Error(
-      `${this.name} failed ${failures} times in ${windowMs / 1000} s (${why}), see ${this.#log.path}${words}`,
-    );
+    const error = new Error(`${this.name} ${what} (${why}), see ${this.#log.path}${words}`);
     this.#firstReady.reject(error);
     this.#events.onGiveUp(error);
   }

@@ -106,9 +106,20 @@ test("a port in use is refused with the port and the flag", async () => {
   }
 });
 
+test("a child that refuses its flags, or a file they name, ends the mesh the first time", async () => {
+  using folder = temporaryFolder();
+  await using mesh = startMesh(folder.path, { fail: "n2:2" });
+  assert.equal(await mesh.ended, 1);
+  const log = join(folder.path, "logs", "n2.log");
+  assert.equal(
+    await mesh.stderr,
+    `n2 refused to start (it ended with code 2), see ${log}; it said: cannot open the log: no such stream\n`,
+  );
+});
+
 test("a child that keeps failing ends the mesh with one line that has its last words", async () => {
   using folder = temporaryFolder();
-  await using mesh = startMesh(folder.path, { fail: "n2" });
+  await using mesh = startMesh(folder.path, { fail: "n2:3" });
   assert.equal(await mesh.ended, 1);
   const log = join(folder.path, "logs", "n2.log");
   assert.equal(

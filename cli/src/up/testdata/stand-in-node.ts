@@ -1,4 +1,4 @@
-// Obeys the contract of a node as far as the supervisor sees it. FAIL=<id> makes that node fail at its start.
+// Obeys the contract of a node as far as the supervisor sees it. FAIL=<id>:<code> makes that node end with the code.
 import { createServer } from "node:http";
 import { parseArgs } from "node:util";
 
@@ -8,9 +8,10 @@ const { values } = parseArgs({
 });
 const id = String(values["node-id"]);
 
-if (process.env["FAIL"] === id) {
+const [failing, code] = (process.env["FAIL"] ?? "").split(":");
+if (failing === id) {
   console.error("cannot open the log: no such stream");
-  process.exit(3);
+  process.exit(Number(code));
 }
 createServer((_, response) => response.end(id)).listen(Number(values["ingress-port"]), "127.0.0.1", () =>
   console.log(JSON.stringify({ ready: true, node: id })),

@@ -132,14 +132,17 @@ export class Ranking {
   /** The best nodes of the blocks, the best first. For a policy that keeps costs. */
   bestOfBlocks(kind: Kind, most: number): readonly Pick[] {
     const row = this.#rowOf(kind);
-    this.#pickByBlocks(row, kind);
+    const { blockVersion, blocks } = this.#books;
     const best: Pick[] = [];
-    for (let block = 0; block < this.#books.blocks; block++) {
+    let worst = INFEASIBLE;
+    for (let block = 0; block < blocks; block++) {
+      if (row.blockVersion[block] !== blockVersion[block]) this.#measureBlock(row, kind, block);
       const cost = row.blockCost[block] as number;
-      if (cost >= (best[most - 1]?.cost ?? INFEASIBLE)) continue;
+      if (cost >= worst) continue;
       const at = best.findIndex((one) => one.cost > cost);
       best.splice(at < 0 ? best.length : at, 0, { node: row.blockBest[block] as number, cost });
       if (best.length > most) best.pop();
+      if (best.length === most) worst = best.at(-1)?.cost ?? INFEASIBLE;
     }
     return best;
   }
@@ -365,7 +368,8 @@ export class Ranking {
     const { gpus, sessions } = this.#books;
     const hasGpus = gpus[a] !== 0;
     if (hasGpus !== (gpus[b] !== 0)) return !hasGpus;
-    const [roomA, roomB] = [this.#roomOf(a), this.#roomOf(b)];
+    const roomA = this.#roomOf(a);
+    const roomB = this.#roomOf(b);
     return roomA === roomB ? (sessions[a] as number) < (sessions[b] as number) : roomA > roomB;
   }
 

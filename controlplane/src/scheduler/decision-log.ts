@@ -1,5 +1,5 @@
 // The last decision about each of the sessions that were placed of late. Bounded: what is older is forgotten.
-import { type SessionToken, sessionToken } from "@voda/proto/session";
+import type { SessionToken } from "@voda/proto/session";
 import type { Decision } from "./decision.ts";
 
 /** Sessions whose last decision is kept: about 1 KiB each. */
@@ -9,8 +9,7 @@ export class DecisionLog {
   /** The oldest first. */
   readonly #decisions = new Map<SessionToken, Decision>();
 
-  add(decision: Decision): void {
-    const token = sessionToken(decision.name);
+  add(token: SessionToken, decision: Decision): void {
     this.#decisions.delete(token);
     this.#decisions.set(token, decision);
     if (this.#decisions.size <= decisionsMax) return;

@@ -65,21 +65,18 @@ test("an explained refusal is the refusal", () => {
 
 test("the log keeps the last decision of each session, and no more sessions than its bound", () => {
   const log = new DecisionLog();
-  const decide = (key: string, decidedMs: number): Decision => ({
-    name: { namespace: "default", agent: "a", key },
-    decidedMs,
-    outcome: { kind: "plan", node: "n", devices: [] },
-    policy: "bpf",
-    nodes: 1,
-    failed: {},
-    candidates: [],
-  });
+  const decide = (key: string, decidedMs: number): void => {
+    const name = { namespace: "default", agent: "a", key };
+    const outcome = { kind: "plan", node: "n", devices: [] } as const;
+    const decision: Decision = { name, decidedMs, outcome, policy: "bpf", nodes: 1, failed: {}, candidates: [] };
+    log.add(sessionToken(name), decision);
+  };
   const token = sessionToken({ namespace: "default", agent: "a", key: "k" });
-  log.add(decide("k", 1));
-  log.add(decide("k", 2));
+  decide("k", 1);
+  decide("k", 2);
   assert.equal(log.get(token)?.decidedMs, 2);
-  for (let i = 1; i < decisionsMax; i += 1) log.add(decide(`other-${i}`, 3));
+  for (let i = 1; i < decisionsMax; i += 1) decide(`other-${i}`, 3);
   assert.equal(log.get(token)?.decidedMs, 2);
-  log.add(decide("one more", 4));
+  decide("one more", 4);
   assert.equal(log.get(token), undefined);
 });

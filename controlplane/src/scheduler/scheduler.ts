@@ -82,7 +82,8 @@ export class Scheduler implements Disposable {
     if (planned.kind === "plan") directory.reserve(session, planned, nowMs);
     else this.#count(reasonOf(planned));
     this.#decisions += 1;
-    this.#log.add({ name, decidedMs: clock.wallMs(), outcome, policy: pool.policy.name, nodes: pool.books.nodes, ...reasons });
+    const [policy, nodes] = [pool.policy.name, pool.books.nodes];
+    this.#log.add(session, { name, decidedMs: clock.wallMs(), outcome, policy, nodes, ...reasons });
     this.#upkeep.decided();
     return outcome;
   }

@@ -21,6 +21,13 @@ test("the screen tells the counters, every node and every GPU", () => {
   assert.match(screen({ nodes: [], counters }), /no nodes/);
 });
 
+test("what was saved against another policy is told once it was compared", () => {
+  const fgd = { decisions: 40n, sameNode: 30n, lostMilli: -1234 };
+  const shown = screen({ nodes: [], counters: create(GetPlacementCountersResponseSchema, { shadow: { fgd, spread: {} } }) });
+  assert.match(shown, /AGAINST POLICY +COMPARED +SAME NODE +LOST GPUs\nfgd +40 +30 +-1\.23$/);
+  assert.doesNotMatch(shown, /spread/);
+});
+
 test("in a terminal of 80 by 24 nothing wraps or scrolls, GPUs stay distinct, and the last line tells what is cut", () => {
   const lines = fitted({ nodes: [node(1, 16), node(2, 16)], counters }, { columns: 80, rows: 24 }).split("\n");
   assert.ok(lines.length < 24, `${lines.length} lines`);

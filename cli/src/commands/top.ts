@@ -69,7 +69,7 @@ function asJson({ nodes, counters }: Seen) {
 export function screen({ nodes, counters }: Seen, uuidCharsMax = Number.POSITIVE_INFINITY): string {
   const parts = [countersLine(counters), nodes.length === 0 ? "no nodes" : nodesTable(nodes)];
   if (nodes.some(({ devices }) => devices.length > 0)) parts.push(devicesTable(nodes, uuidCharsMax));
-  return parts.join("\n\n");
+  return [...parts, ...shadowTable(counters)].join("\n\n");
 }
 
 interface Terminal {
@@ -121,6 +121,19 @@ function devicesTable(nodes: readonly Node[], uuidCharsMax: number): string {
       ]),
     ),
   );
+}
+
+/** What the placement lost against each other policy; below 0 it saved them. */
+function shadowTable({ shadow }: GetPlacementCountersResponse): string[] {
+  const compared = Object.entries(shadow).filter(([, { decisions }]) => decisions > 0n);
+  if (compared.length === 0) return [];
+  const rows = compared.map(([policy, { decisions, sameNode, lostMilli }]) => [
+    policy,
+    String(decisions),
+    String(sameNode),
+    (lostMilli / 1000).toFixed(2),
+  ]);
+  return [table(["AGAINST POLICY", "COMPARED", "SAME NODE", "LOST GPUs"], rows)];
 }
 
 function countersLine({ decisions, refusals, strandedGpuMilli }: GetPlacementCountersResponse): string {

@@ -33,6 +33,7 @@ function describe(node: DirectoryNode, use: NodeUse) {
     allocated: {
       cpuMilli: use.cpuMilli,
       memoryMib: Math.ceil(use.memoryMib),
+      diskMib: use.diskMib,
       gpuMilli: use.devices.reduce((sum, { allocatedMilli }) => sum + allocatedMilli, 0),
       gpuMemoryMib: use.devices.reduce((sum, { allocatedMemoryMib }) => sum + allocatedMemoryMib, 0),
     },

@@ -3,7 +3,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { PlacementService } from "@voda/proto/api";
 import { sessionToken } from "@voda/proto/session";
 import { ControlError } from "../errors.ts";
-import { describePoolRefusal } from "../placement/index.ts";
+import { describePoolRefusal, type ShadowCounters } from "../placement/index.ts";
 import type { Decision, Scheduler } from "../scheduler/index.ts";
 import { nameOf } from "./session-service.ts";
 
@@ -18,10 +18,28 @@ export function placementService({ scheduler }: { readonly scheduler: Scheduler 
       throw ControlError.of("decision_not_found", `no decision about session ${session} is known: ${why}`);
     },
     getPlacementCounters() {
-      const { decisions, refusals, strandedMilli } = scheduler.counters();
+      const { decisions, refusals, strandedMilli, shadow } = scheduler.counters();
       const counts = [...refusals].map(([reason, count]) => [reason, BigInt(count)] as const);
-      return { decisions: BigInt(decisions), refusals: Object.fromEntries(counts), strandedGpuMilli: strandedMilli };
+      const compared = [...shadow].map(([policy, counters]) => [policy, describeShadow(counters)] as const);
+      return {
+        decisions: BigInt(decisions),
+        refusals: Object.fromEntries(counts),
+        strandedGpuMilli: strandedMilli,
+        shadow: Object.fromEntries(compared),
+      };
     },
+  };
+}
+
+function describeShadow(counters: ShadowCounters) {
+  const { destroyedMilli, referenceDestroyedMilli } = counters;
+  return {
+    decisions: BigInt(counters.decisions),
+    sameNode: BigInt(counters.sameNode),
+    sameDevices: BigInt(counters.sameDevices),
+    destroyedMilli,
+    policyDestroyedMilli: referenceDestroyedMilli,
+    lostMilli: destroyedMilli - referenceDestroyedMilli,
   };
 }
 

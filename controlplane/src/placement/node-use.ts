@@ -16,17 +16,19 @@ export interface NodeUse {
   readonly sessions: number;
   readonly cpuMilli: number;
   readonly memoryMib: number;
+  readonly diskMib: number;
   readonly devices: readonly DeviceUse[];
 }
 
 export function useOf(books: Books, node: number): NodeUse {
-  const gpus = books.specs[node]?.gpus ?? [];
+  const { gpus = [], diskMib = 0 } = books.specs[node] ?? {};
   const device = (i: number): number => node * books.stride + i;
   return {
     isReady: books.isReady[node] === 1,
     sessions: books.sessions[node] as number,
     cpuMilli: (books.cpuCapacity[node] as number) - (books.cpuMilli[node] as number),
     memoryMib: (books.memoryCapacity[node] as number) - (books.memoryMib[node] as number),
+    diskMib: diskMib - (books.diskMib[node] as number),
     devices: gpus.map(({ uuid, model, memoryMib }, i) => ({
       uuid,
       model,

@@ -43,6 +43,13 @@ export interface Placed {
   mask: number;
 }
 
+/** What is kept equal to the pool: it hears of every change at once. */
+export interface PoolFollower {
+  readonly adopted: (outlook: Outlook) => void;
+  /** A node came to this slot, or went from it. */
+  readonly nodeChanged: (node: number) => void;
+}
+
 /** Worth of a warm node, in costs of `bpf`: a twentieth of a GPU. It decides between near equals and wastes no device. */
 const WARM_DISCOUNT = 5;
 /** Change of the churn that is worth new prices. */
@@ -68,6 +75,7 @@ export class Pool {
   #adopted = { arrivals: 0, churn: 0 };
   /** A node came that has no prices. */
   #isUnpriced = false;
+  readonly #followers: PoolFollower[] = [];
 
   /** @throws BooksError that says what is wrong with which node. */
   constructor({ nodes = [], policy = "bpf", quotas = new Map(), seed = 1 }: PoolOptions) {
@@ -77,6 +85,10 @@ export class Pool {
     this.quotas = new Quotas(quotas);
     this.labels = new Labels(this.books);
     this.#onNode = nodes.map(() => new Set());
+  }
+
+  follow(follower: PoolFollower): void {
+    this.#followers.push(follower);
   }
 
   /**
@@ -89,6 +101,7 @@ export class Pool {
     this.#onNode[node] ??= new Set();
     if (this.policy.nodeChanged?.(node) === true) this.#isUnpriced = true;
     if (this.books.largestCpuMilli > largestCpuMilli || this.books.largestGpus > largestGpus) this.ranking.forget();
+    for (const follower of this.#followers) follower.nodeChanged(node);
     return node;
   }
 
@@ -99,6 +112,7 @@ export class Pool {
     for (const { request } of this.sessionsOn(node)) this.release(request.session);
     this.books.leave(node);
     this.policy.nodeChanged?.(node);
+    for (const follower of this.#followers) follower.nodeChanged(node);
   }
 
   setReady(id: string, isReady: boolean): void {
@@ -230,7 +244,9 @@ export class Pool {
     this.#adopted = { arrivals: this.mix.arrivals, churn: outlook.churn };
     const isWanted = outlook.mix.length > 0 || this.#isUnpriced;
     this.#isUnpriced = false;
-    if (this.policy.adopt === undefined || !isWanted) return;
+    if (!isWanted) return;
+    for (const follower of this.#followers) follower.adopted(outlook);
+    if (this.policy.adopt === undefined) return;
     this.policy.adopt(outlook);
     this.ranking.forget();
   }

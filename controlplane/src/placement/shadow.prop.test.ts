@@ -11,11 +11,7 @@ const roundingMilli = 10 + 1e-6;
 const everywhere = history.map((steps) => steps.map(({ leaves, member }) => ({ leaves, member: { ...member, warm: "" } })));
 
 /** Plays the history; what is planned is seen before it is booked. */
-function play(
-  pool: Pool,
-  steps: History,
-  { planned, shadow }: { planned?: (plan: PoolPlan) => void; shadow?: Shadow },
-): string[] {
+function play(pool: Pool, steps: History, planned?: (plan: PoolPlan) => void): string[] {
   const places: string[] = [];
   for (const [i, { member, leaves }] of steps.entries()) {
     const request = requestOf(`t${i}`, member);
@@ -26,11 +22,7 @@ function play(
       planned?.(plan);
       assert.notEqual(pool.commit(plan), "stale");
     }
-    if (i % 12 === 11) {
-      const outlook = pool.mix.outlook();
-      pool.adopt(outlook);
-      shadow?.adopt(outlook);
-    }
+    if (i % 12 === 11) pool.adopt();
     if (leaves) pool.release(`t${Math.floor(i / 2)}`);
   }
   return places;
@@ -39,9 +31,7 @@ function play(
 function start(name: PolicyName, before: History, references?: readonly PolicyName[]): { pool: Pool; shadow: Shadow } {
   const pool = poolWith(name, before);
   const shadow = new Shadow(pool, references);
-  const outlook = pool.mix.outlook();
-  pool.adopt(outlook);
-  shadow.adopt(outlook);
+  pool.adopt();
   return { pool, shadow };
 }
 
@@ -60,7 +50,7 @@ test("a policy agrees with itself in every choice and loses nothing against itse
         shadow.compare(plan);
         if (name !== "bpf") shadow.compare(plan);
       };
-      play(pool, steps, { planned: compare, shadow });
+      play(pool, steps, compare);
       const { decisions, sameNode, sameDevices, destroyedMilli, referenceDestroyedMilli } = of(shadow, name);
       assert.deepEqual([sameNode, sameDevices, destroyedMilli], [decisions, decisions, referenceDestroyedMilli]);
     }),
@@ -81,7 +71,7 @@ test("no reference destroys less than bpf, and no policy less than bpf in its sh
           assert.ok(sign * (lost() - earlier) <= roundingMilli, `${name} loses ${lost() - earlier} thousandths`);
         }
       };
-      play(pool, steps, { planned: compare, shadow });
+      play(pool, steps, compare);
     }),
   );
 });
@@ -96,7 +86,7 @@ test("comparing changes no books and no decision", () => {
         for (let i = 0; i < shadow.counters().size; i++) shadow.compare(plan);
         assert.deepEqual(lanesOf(pool), lanes);
       };
-      assert.deepEqual(play(pool, steps, { planned: compare, shadow }), play(alone, steps, {}));
+      assert.deepEqual(play(pool, steps, compare), play(alone, steps));
       assert.deepEqual(lanesOf(pool), lanesOf(alone));
     }),
   );

@@ -19,11 +19,9 @@ function twoNodes(policy: PolicyName): Pool {
   return pool;
 }
 
-function adopt(pool: Pool, shadow: Shadow): void {
+function adopt(pool: Pool): void {
   for (const count of [1, 2]) pool.expect(ask("expected", whole(count)));
-  const outlook = pool.mix.outlook();
-  pool.adopt(outlook);
-  shadow.adopt(outlook);
+  pool.adopt();
 }
 
 /**
@@ -46,7 +44,7 @@ function of(shadow: Shadow, name: PolicyName): ShadowCounters {
 test("the pool that breaks no pair of GPUs has saved what the reference would have broken", () => {
   const pool = twoNodes("bpf");
   const shadow = new Shadow(pool, ["spread", "bestFit"]);
-  adopt(pool, shadow);
+  adopt(pool);
   const plan = planOf(pool, ask("next", whole(1)));
   assert.equal(plan.nodeId, "a");
   shadow.compare(plan);
@@ -63,7 +61,7 @@ test("the pool that breaks no pair of GPUs has saved what the reference would ha
 test("a pool of another policy is priced by a bpf of the shadow's own, and has lost against it", () => {
   const pool = twoNodes("spread");
   const shadow = new Shadow(pool, ["bpf"]);
-  adopt(pool, shadow);
+  adopt(pool);
   const plan = planOf(pool, ask("next", whole(1)));
   assert.equal(plan.nodeId, "b");
   shadow.compare(plan);
@@ -79,7 +77,7 @@ test("new prices void what a reference knew of nodes that have not changed", () 
   assert.equal(plan.nodeId, "single");
   shadow.compare(plan);
   assert.equal(of(shadow, "bpf").sameNode, 0, "without prices it takes the fullest");
-  adopt(pool, shadow);
+  adopt(pool);
   shadow.compare(plan);
   assert.equal(of(shadow, "bpf").sameNode, 1, "it broke a pair");
 });
@@ -90,9 +88,7 @@ test("a fraction on another device of the same node is priced on that device", (
   for (let i = 0; i < 2; i++) pool.expect(ask("expected", fraction(500)));
   pool.expect(ask("expected", whole(1)));
   pool.commit(planOf(pool, ask("first", fraction(500))));
-  const outlook = pool.mix.outlook();
-  pool.adopt(outlook);
-  shadow.adopt(outlook);
+  pool.adopt();
   const plan = planOf(pool, ask("second", fraction(500)));
   for (let i = 0; i < 40; i++) shadow.compare(plan);
   const { decisions, sameNode, sameDevices, destroyedMilli, referenceDestroyedMilli } = of(shadow, "random");
@@ -137,17 +133,15 @@ for (const policy of ["bpf", "fgd"] as const) {
   test(`${policy}: nodes that come and go are compared too, and none before it has prices`, () => {
     const pool = twoNodes(policy);
     const shadow = new Shadow(pool);
-    adopt(pool, shadow);
+    adopt(pool);
     const compare = (plan: PoolPlan): readonly number[] => {
       for (const _ of shadow.counters()) shadow.compare(plan);
       return [...shadow.counters().values()].map(({ decisions }) => decisions);
     };
-    for (let i = 0; i < 6; i++) shadow.nodeChanged(pool.join(node(`c${i}`, { gpus: 4, model: "C" })));
-    const slot = pool.books.slotOf("a") ?? -1;
+    for (let i = 0; i < 6; i++) pool.join(node(`c${i}`, { gpus: 4, model: "C" }));
     pool.leave("a");
-    shadow.nodeChanged(slot);
     assert.ok(compare(planOf(pool, ask("early", whole(4)))).every((decisions) => decisions === 0));
-    adopt(pool, shadow);
+    adopt(pool);
     assert.ok(compare(planOf(pool, ask("late", whole(4)))).every((decisions) => decisions === 1));
     for (const { destroyedMilli, referenceDestroyedMilli } of shadow.counters().values())
       about(referenceDestroyedMilli, destroyedMilli);

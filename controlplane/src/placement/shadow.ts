@@ -4,7 +4,7 @@ import { assert, prng } from "@voda/stdx";
 import { isPriced, type PricedPolicy } from "./bid-price-fit.ts";
 import { type PolicyName, policies } from "./policies.ts";
 import type { Outlook, Policy } from "./policy.ts";
-import type { Pool, PoolPlan } from "./pool.ts";
+import type { Pool, PoolFollower, PoolPlan } from "./pool.ts";
 import { Ranking } from "./ranking.ts";
 
 /** Part of the time that comparisons may take. */
@@ -44,7 +44,7 @@ function referencesFor(active: string): readonly PolicyName[] {
   return (Object.keys(policies) as PolicyName[]).filter((name) => name !== active);
 }
 
-export class Shadow {
+export class Shadow implements PoolFollower {
   readonly #pool: Pool;
   readonly #references: readonly Reference[];
   readonly #prices: PricedPolicy;
@@ -62,17 +62,17 @@ export class Shadow {
     const prices = [pool.policy, ...this.#references.map(({ policy }) => policy)].find(isPriced);
     assert(prices !== undefined, "neither the pool's policy nor a reference has prices to compare by");
     this.#prices = prices;
+    pool.follow(this);
   }
 
-  /** To be called with what the pool adopts, at the same time: choices are compared by prices of one outlook. */
-  adopt(outlook: Outlook): void {
+  /** Choices are compared by prices of one outlook. */
+  adopted(outlook: Outlook): void {
     for (const { policy, ranking } of this.#references) {
       policy.adopt?.(outlook);
       ranking.forget();
     }
   }
 
-  /** To be called when a node came to this slot or went from it, before it is planned for. */
   nodeChanged(node: number): void {
     for (const { policy, ranking } of this.#references) {
       policy.nodeChanged?.(node);

@@ -100,6 +100,20 @@ test("nodes that come later are used, and prices are made for them between decis
   assert.equal(nodeOf(ask("pair", "1")), "b");
 });
 
+test("what is placed on GPUs is compared with each other policy in turn, and nothing else is", async () => {
+  const { scheduler, ask } = open(["a", "b"]);
+  using _owned = scheduler;
+  await settle();
+  ask("plain", "1");
+  ask("pair", "1");
+  for (let i = 0; i < 4; i += 1) ask("half", String(i));
+  ask("pair", "refused");
+  const compared = [...scheduler.counters().shadow].filter(([, { decisions }]) => decisions > 0);
+  assert.equal(compared.length, 5);
+  for (const [policy, { destroyedMilli, referenceDestroyedMilli }] of compared)
+    assert.ok(destroyedMilli <= referenceDestroyedMilli + 10, `lost against ${policy}`);
+});
+
 test("decisions and refusals are counted by what the nearest node lacked", async () => {
   const quotas = new Map([["blue", { gpuMilli: 400 }]]);
   const { scheduler, directory, ask } = open(["a"], { quotas });

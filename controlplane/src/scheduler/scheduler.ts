@@ -3,7 +3,15 @@ import { type SessionName, type SessionToken, sessionToken } from "@voda/proto/s
 import type { Clock } from "@voda/stdx";
 import type { Agents } from "../agents/agents.ts";
 import type { Directory } from "../directory/directory.ts";
-import { type PoolConstraint, type PoolRefusal, type PoolRequest, Stranded } from "../placement/index.ts";
+import {
+  type PoolConstraint,
+  type PoolPlan,
+  type PoolRefusal,
+  type PoolRequest,
+  Shadow,
+  type ShadowCounters,
+  Stranded,
+} from "../placement/index.ts";
 import { type Decision, type Plan, reasonsAgainst, reasonsFor } from "./decision.ts";
 import { DecisionLog } from "./decision-log.ts";
 import { Upkeep } from "./upkeep.ts";
@@ -21,6 +29,8 @@ export interface Counters {
   readonly decisions: number;
   readonly refusals: ReadonlyMap<RefusalReason, number>;
   readonly strandedMilli: number;
+  /** By the reference policy. */
+  readonly shadow: ReadonlyMap<string, ShadowCounters>;
 }
 
 export class Scheduler implements Disposable {
@@ -28,6 +38,7 @@ export class Scheduler implements Disposable {
   readonly #log = new DecisionLog();
   readonly #upkeep: Upkeep;
   readonly #stranded: Stranded;
+  readonly #shadow: Shadow;
   #decisions = 0;
   readonly #refusals = new Map<RefusalReason, number>();
 
@@ -36,6 +47,7 @@ export class Scheduler implements Disposable {
     this.#options = options;
     this.#upkeep = new Upkeep({ pool: directory.pool, wanted: () => agents.wanted(), clock });
     this.#stranded = new Stranded(directory.pool);
+    this.#shadow = new Shadow(directory.pool);
   }
 
   [Symbol.dispose](): void {
@@ -67,7 +79,7 @@ export class Scheduler implements Disposable {
   /** Counted since the start; what is stranded is counted now. */
   counters(): Counters {
     const strandedMilli = this.#stranded.milli(this.#options.agents.wanted());
-    return { decisions: this.#decisions, refusals: this.#refusals, strandedMilli };
+    return { decisions: this.#decisions, refusals: this.#refusals, strandedMilli, shadow: this.#shadow.counters() };
   }
 
   #decide(name: SessionName, { session, nowMs, request }: Asking): Plan | PoolRefusal {
@@ -79,13 +91,25 @@ export class Scheduler implements Disposable {
     const reasons = planned.kind === "plan" ? reasonsFor(pool, planned) : reasonsAgainst(planned);
     const outcome: Plan | PoolRefusal =
       planned.kind === "plan" ? { kind: "plan", node: planned.nodeId, devices: pool.devicesOf(planned) } : planned;
-    if (planned.kind === "plan") directory.reserve(session, planned, nowMs);
-    else this.#count(reasonOf(planned));
+    if (planned.kind === "plan") {
+      this.#compare(planned);
+      directory.reserve(session, planned, nowMs);
+    } else this.#count(reasonOf(planned));
     this.#decisions += 1;
     const [policy, nodes] = [pool.policy.name, pool.books.nodes];
     this.#log.add(session, { name, decidedMs: clock.wallMs(), outcome, policy, nodes, ...reasons });
     this.#upkeep.decided();
     return outcome;
+  }
+
+  /** The policies differ in what they do with GPUs. */
+  #compare(plan: PoolPlan): void {
+    const { clock } = this.#options;
+    const startMs = clock.monotonicMs();
+    if (plan.shape.gpuCount === 0 || !this.#shadow.isDue(startMs)) return;
+    this.#shadow.compare(plan);
+    const endMs = clock.monotonicMs();
+    this.#shadow.compared(endMs - startMs, endMs);
   }
 
   #count(reason: RefusalReason): void {

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file voda/api/v1/placement.proto.
  */
 export const file_voda_api_v1_placement: GenFile = /*@__PURE__*/
-  fileDesc("Cht2b2RhL2FwaS92MS9wbGFjZW1lbnQucHJvdG8SC3ZvZGEuYXBpLnYxIjEKElBsYWNlbWVudENhbmRpZGF0ZRIMCgRub2RlGAEgASgJEg0KBXNjb3JlGAIgAygBIk8KDVBsYWNlbWVudE1pc3MSDAoEbm9kZRgBIAEoCRISCgpjb25zdHJhaW50GAIgASgJEg4KBndhbnRlZBgDIAEoARIMCgRmcmVlGAQgASgBIocDChFQbGFjZW1lbnREZWNpc2lvbhIoCgdzZXNzaW9uGAEgASgLMhcudm9kYS5hcGkudjEuU2Vzc2lvblJlZhISCgpkZWNpZGVkX21zGAIgASgEEg4KBnBvbGljeRgDIAEoCRIMCgRub2RlGAQgASgJEikKB2RldmljZXMYBSADKAsyGC52b2RhLmFwaS52MS5EZXZpY2VTaGFyZRINCgVub2RlcxgGIAEoDRI6CgZmYWlsZWQYByADKAsyKi52b2RhLmFwaS52MS5QbGFjZW1lbnREZWNpc2lvbi5GYWlsZWRFbnRyeRIzCgpjYW5kaWRhdGVzGAggAygLMh8udm9kYS5hcGkudjEuUGxhY2VtZW50Q2FuZGlkYXRlEisKB25lYXJlc3QYCSABKAsyGi52b2RhLmFwaS52MS5QbGFjZW1lbnRNaXNzEg8KB21lc3NhZ2UYCiABKAkaLQoLRmFpbGVkRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgNOgI4ASJDChdFeHBsYWluUGxhY2VtZW50UmVxdWVzdBIoCgdzZXNzaW9uGAEgASgLMhcudm9kYS5hcGkudjEuU2Vzc2lvblJlZiJMChhFeHBsYWluUGxhY2VtZW50UmVzcG9uc2USMAoIZGVjaXNpb24YASABKAsyHi52b2RhLmFwaS52MS5QbGFjZW1lbnREZWNpc2lvbiIdChtHZXRQbGFjZW1lbnRDb3VudGVyc1JlcXVlc3QiyQEKHEdldFBsYWNlbWVudENvdW50ZXJzUmVzcG9uc2USEQoJZGVjaXNpb25zGAEgASgEEkkKCHJlZnVzYWxzGAIgAygLMjcudm9kYS5hcGkudjEuR2V0UGxhY2VtZW50Q291bnRlcnNSZXNwb25zZS5SZWZ1c2Fsc0VudHJ5EhoKEnN0cmFuZGVkX2dwdV9taWxsaRgDIAEoDRovCg1SZWZ1c2Fsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoBDoCOAEy6gEKEFBsYWNlbWVudFNlcnZpY2USZAoQRXhwbGFpblBsYWNlbWVudBIkLnZvZGEuYXBpLnYxLkV4cGxhaW5QbGFjZW1lbnRSZXF1ZXN0GiUudm9kYS5hcGkudjEuRXhwbGFpblBsYWNlbWVudFJlc3BvbnNlIgOQAgEScAoUR2V0UGxhY2VtZW50Q291bnRlcnMSKC52b2RhLmFwaS52MS5HZXRQbGFjZW1lbnRDb3VudGVyc1JlcXVlc3QaKS52b2RhLmFwaS52MS5HZXRQbGFjZW1lbnRDb3VudGVyc1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_voda_api_v1_nodes, file_voda_api_v1_sessions]);
+  fileDesc("Cht2b2RhL2FwaS92MS9wbGFjZW1lbnQucHJvdG8SC3ZvZGEuYXBpLnYxIjEKElBsYWNlbWVudENhbmRpZGF0ZRIMCgRub2RlGAEgASgJEg0KBXNjb3JlGAIgAygBIk8KDVBsYWNlbWVudE1pc3MSDAoEbm9kZRgBIAEoCRISCgpjb25zdHJhaW50GAIgASgJEg4KBndhbnRlZBgDIAEoARIMCgRmcmVlGAQgASgBIocDChFQbGFjZW1lbnREZWNpc2lvbhIoCgdzZXNzaW9uGAEgASgLMhcudm9kYS5hcGkudjEuU2Vzc2lvblJlZhISCgpkZWNpZGVkX21zGAIgASgEEg4KBnBvbGljeRgDIAEoCRIMCgRub2RlGAQgASgJEikKB2RldmljZXMYBSADKAsyGC52b2RhLmFwaS52MS5EZXZpY2VTaGFyZRINCgVub2RlcxgGIAEoDRI6CgZmYWlsZWQYByADKAsyKi52b2RhLmFwaS52MS5QbGFjZW1lbnREZWNpc2lvbi5GYWlsZWRFbnRyeRIzCgpjYW5kaWRhdGVzGAggAygLMh8udm9kYS5hcGkudjEuUGxhY2VtZW50Q2FuZGlkYXRlEisKB25lYXJlc3QYCSABKAsyGi52b2RhLmFwaS52MS5QbGFjZW1lbnRNaXNzEg8KB21lc3NhZ2UYCiABKAkaLQoLRmFpbGVkRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgNOgI4ASJDChdFeHBsYWluUGxhY2VtZW50UmVxdWVzdBIoCgdzZXNzaW9uGAEgASgLMhcudm9kYS5hcGkudjEuU2Vzc2lvblJlZiJMChhFeHBsYWluUGxhY2VtZW50UmVzcG9uc2USMAoIZGVjaXNpb24YASABKAsyHi52b2RhLmFwaS52MS5QbGFjZW1lbnREZWNpc2lvbiKZAQoOU2hhZG93Q291bnRlcnMSEQoJZGVjaXNpb25zGAEgASgEEhEKCXNhbWVfbm9kZRgCIAEoBBIUCgxzYW1lX2RldmljZXMYAyABKAQSFwoPZGVzdHJveWVkX21pbGxpGAQgASgBEh4KFnBvbGljeV9kZXN0cm95ZWRfbWlsbGkYBSABKAESEgoKbG9zdF9taWxsaRgGIAEoASIdChtHZXRQbGFjZW1lbnRDb3VudGVyc1JlcXVlc3Qi3AIKHEdldFBsYWNlbWVudENvdW50ZXJzUmVzcG9uc2USEQoJZGVjaXNpb25zGAEgASgEEkkKCHJlZnVzYWxzGAIgAygLMjcudm9kYS5hcGkudjEuR2V0UGxhY2VtZW50Q291bnRlcnNSZXNwb25zZS5SZWZ1c2Fsc0VudHJ5EhoKEnN0cmFuZGVkX2dwdV9taWxsaRgDIAEoDRJFCgZzaGFkb3cYBCADKAsyNS52b2RhLmFwaS52MS5HZXRQbGFjZW1lbnRDb3VudGVyc1Jlc3BvbnNlLlNoYWRvd0VudHJ5Gi8KDVJlZnVzYWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4ARpKCgtTaGFkb3dFbnRyeRILCgNrZXkYASABKAkSKgoFdmFsdWUYAiABKAsyGy52b2RhLmFwaS52MS5TaGFkb3dDb3VudGVyczoCOAEy6gEKEFBsYWNlbWVudFNlcnZpY2USZAoQRXhwbGFpblBsYWNlbWVudBIkLnZvZGEuYXBpLnYxLkV4cGxhaW5QbGFjZW1lbnRSZXF1ZXN0GiUudm9kYS5hcGkudjEuRXhwbGFpblBsYWNlbWVudFJlc3BvbnNlIgOQAgEScAoUR2V0UGxhY2VtZW50Q291bnRlcnMSKC52b2RhLmFwaS52MS5HZXRQbGFjZW1lbnRDb3VudGVyc1JlcXVlc3QaKS52b2RhLmFwaS52MS5HZXRQbGFjZW1lbnRDb3VudGVyc1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_voda_api_v1_nodes, file_voda_api_v1_sessions]);
 
 /**
  * A node that could have taken the session.
@@ -214,6 +214,63 @@ export const ExplainPlacementResponseSchema: GenMessage<ExplainPlacementResponse
   messageDesc(file_voda_api_v1_placement, 4);
 
 /**
+ * What the placement's choices were worth beside those that another policy would have made on the same books. Only some decisions are compared:
+ * a comparison takes no more than a hundredth of the time.
+ *
+ * @generated from message voda.api.v1.ShadowCounters
+ */
+export type ShadowCounters = Message<"voda.api.v1.ShadowCounters"> & {
+  /**
+   * Decisions that were compared.
+   *
+   * @generated from field: uint64 decisions = 1;
+   */
+  decisions: bigint;
+
+  /**
+   * Of these, how often the other policy would have chosen the same node.
+   *
+   * @generated from field: uint64 same_node = 2;
+   */
+  sameNode: bigint;
+
+  /**
+   * And there the same devices.
+   *
+   * @generated from field: uint64 same_devices = 3;
+   */
+  sameDevices: bigint;
+
+  /**
+   * Value that the choices destroyed for later requests, in thousandths of a GPU, at the bid prices of the time.
+   *
+   * @generated from field: double destroyed_milli = 4;
+   */
+  destroyedMilli: number;
+
+  /**
+   * Value that the other policy's choices would have destroyed.
+   *
+   * @generated from field: double policy_destroyed_milli = 5;
+   */
+  policyDestroyedMilli: number;
+
+  /**
+   * The first less the second: what was lost against the other policy; below 0 it was saved.
+   *
+   * @generated from field: double lost_milli = 6;
+   */
+  lostMilli: number;
+};
+
+/**
+ * Describes the message voda.api.v1.ShadowCounters.
+ * Use `create(ShadowCountersSchema)` to create a new message.
+ */
+export const ShadowCountersSchema: GenMessage<ShadowCounters> = /*@__PURE__*/
+  messageDesc(file_voda_api_v1_placement, 5);
+
+/**
  * Request of GetPlacementCounters.
  *
  * @generated from message voda.api.v1.GetPlacementCountersRequest
@@ -226,7 +283,7 @@ export type GetPlacementCountersRequest = Message<"voda.api.v1.GetPlacementCount
  * Use `create(GetPlacementCountersRequestSchema)` to create a new message.
  */
 export const GetPlacementCountersRequestSchema: GenMessage<GetPlacementCountersRequest> = /*@__PURE__*/
-  messageDesc(file_voda_api_v1_placement, 5);
+  messageDesc(file_voda_api_v1_placement, 6);
 
 /**
  * Response of GetPlacementCounters: what this control plane has counted since it started.
@@ -254,6 +311,13 @@ export type GetPlacementCountersResponse = Message<"voda.api.v1.GetPlacementCoun
    * @generated from field: uint32 stranded_gpu_milli = 3;
    */
   strandedGpuMilli: number;
+
+  /**
+   * By the name of the other policy; requests with GPUs only.
+   *
+   * @generated from field: map<string, voda.api.v1.ShadowCounters> shadow = 4;
+   */
+  shadow: { [key: string]: ShadowCounters };
 };
 
 /**
@@ -261,7 +325,7 @@ export type GetPlacementCountersResponse = Message<"voda.api.v1.GetPlacementCoun
  * Use `create(GetPlacementCountersResponseSchema)` to create a new message.
  */
 export const GetPlacementCountersResponseSchema: GenMessage<GetPlacementCountersResponse> = /*@__PURE__*/
-  messageDesc(file_voda_api_v1_placement, 6);
+  messageDesc(file_voda_api_v1_placement, 7);
 
 /**
  * Tells why sessions are where they are.

@@ -194,3 +194,15 @@ test("the node where a session fell asleep is remembered until it wakes", () => 
   directory.apply(report("a", 2n, { activated: [on("x", 2n)] }), 0);
   assert.equal(directory.warmNodeOf(token("x")), undefined);
 });
+
+test("a node that the pool cannot hold is refused by its name, and keeps nobody else out", () => {
+  const directory = directoryOf("a");
+  const gpus = Array.from({ length: 17 }, (_, i) => ({ uuid: `g${i}`, model: "X", memoryMib: 1 }));
+  assert.throws(() => directory.join({ ...node("b"), gpus }), /node b: 17 GPUs exceed gpusPerNodeMax 16/);
+  assert.equal(directory.node("b"), undefined);
+  directory.join(node("b"));
+  assert.deepEqual(
+    directory.nodes().map(({ id }) => id),
+    ["a", "b"],
+  );
+});

@@ -100,7 +100,7 @@ for (const [name, args, code, says] of [
     "more sessions than fit",
     ["placement-speed", "--end-to-end", "--seconds", "600"],
     2,
-    /needs \d+ sessions; sessionsMax is 28800$/,
+    /needs \d+ sessions; sessionsMax is 14400$/,
   ],
 ] as const) {
   test(`${name} is one line on standard error and exit code ${code}`, async () => {

@@ -9,6 +9,7 @@ import { jetstream } from "@nats-io/jetstream";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { type Agent, AgentSchema, AgentService, MethodMode, NodeService, SessionService, SessionStatus } from "@voda/proto/api";
 import { grantProblem, parseGrantClaims } from "@voda/proto/grant";
+import { CommandKind } from "@voda/proto/node";
 import { encodeNameRecord, type SessionName, sessionToken } from "@voda/proto/session";
 import { laneSubjects } from "@voda/proto/wire";
 import { leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
@@ -308,6 +309,25 @@ test("wake, sleep and end reach the node that has, or gets, the session", async 
       [1, name.key, false],
       [3, name.key, true],
     ],
+  );
+});
+
+test("sleep reaches the node that a session was just sent to, before that node has reported it", async () => {
+  await using controlPlane = await open();
+  const api = apiOf(controlPlane);
+  await deploy(api, "fresh");
+  await using node = await TestNode.open({ nats: nats.url, id: "n20" });
+  const [called, sent] = [newName("fresh"), newName("fresh")];
+  const isSentHere = async (name: SessionName) => (await askFor(controlPlane, name)).owner === node.ingress;
+  await waitUntil(() => isSentHere(newName("fresh")), 10_000, "the node is the only one that is ready");
+  assert.ok(await isSentHere(called));
+  await writeLane(called); // its first call has committed; the report is on its way
+  assert.equal((await api.sessions.sleepSession({ session: called })).session?.status, SessionStatus.ASLEEP);
+  assert.ok(await isSentHere(sent)); // its first call has not
+  assert.equal((await api.sessions.sleepSession({ session: sent })).session?.status, SessionStatus.UNBORN);
+  assert.deepEqual(
+    node.commands.map(({ kind, key }) => [kind, key]),
+    [called, sent].map(({ key }) => [CommandKind.SLEEP, key]),
   );
 });
 

@@ -22,7 +22,7 @@ import { openWorkers } from "./host/workers.ts";
 import { openIngress } from "./ingress/index.ts";
 import { fail } from "./invocation.ts";
 import { openIdentity, openMembership } from "./membership/index.ts";
-import { createStreams, openStore } from "./store/index.ts";
+import { createStreams, openRequests, openStore } from "./store/index.ts";
 
 /** How long a stop waits for sessions to be put to sleep. */
 export const drainMsMax = 4_000;
@@ -38,9 +38,10 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   const node = config["node-id"];
   const identity = parts.use(openIdentity(config["data-dir"]));
   const connection = parts.use(await openConnection({ url: config.nats, name: `voda node ${node}` }));
-  await createStreams(connection, config.durability === "replicated" ? 3 : 1);
+  const requests = parts.use(openRequests(connection, clock));
+  await createStreams(requests, config.durability === "replicated" ? 3 : 1);
   const commit = parts.use(openCommit(connection, clock));
-  const store = openStore(connection, commit);
+  const store = openStore(requests, commit);
   const routes = createRoutes();
   let sessions: Sessions | undefined;
   /** From when everything is open until the node closes; calls that come outside of it are refused. */
@@ -90,7 +91,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
     }),
   );
   const membership = parts.use(
-    await openMembership({ connection, commit, clock, identity, node, ingress: hint, zone: config.zone ?? "", capacity }),
+    await openMembership({ requests, commit, clock, identity, node, ingress: hint, zone: config.zone ?? "", capacity }),
   );
   const grants = parts.use(
     await openGrants({ connection: connection.nats, node, incarnation: () => membership.incarnation(), clock, log }),

@@ -1,6 +1,6 @@
 // A client as the docs tell users to write one: it retries with its idempotency key until the call is decided.
-import { Agent, request } from "node:http";
 import { headers } from "@voda/proto/wire";
+import { Connections, type HttpAnswer } from "./connections.ts";
 
 /** Sockets kept open to the mesh. */
 const SOCKETS_MAX = 256;
@@ -29,46 +29,28 @@ export interface CallerOptions {
 
 export function openCaller(url: string, { giveUpMs = 60_000, signal, keepsHints = true }: CallerOptions = {}): Caller {
   const base = new URL(url);
-  const agent = new Agent({ keepAlive: true, maxSockets: SOCKETS_MAX });
+  const connections = new Connections({
+    host: base.hostname,
+    port: Number(base.port === "" ? 80 : base.port),
+    connectionsMax: SOCKETS_MAX,
+    silentMsMax: ATTEMPT_TIMEOUT_MS,
+  });
   /** Owner hints by session, as a client keeps them. */
   const hints = new Map<string, string>();
 
-  const attempt = (
-    path: string,
-    session: string,
-    payload: string,
-    id: string | undefined,
-  ): Promise<{ status: number; body: string }> =>
-    new Promise((resolve, reject) => {
-      const hint = hints.get(session);
-      const outgoing = request(
-        {
-          host: base.hostname,
-          port: base.port,
-          method: "POST",
-          path,
-          agent,
-          headers: {
-            "content-type": "application/json",
-            "content-length": Buffer.byteLength(payload),
-            ...(id !== undefined && { [headers.idempotencyKey]: id }),
-            ...(hint !== undefined && { [headers.host]: hint }),
-          },
-        },
-        (response) => {
-          const minted = response.headers[headers.host];
-          if (typeof minted === "string" && keepsHints) hints.set(session, minted);
-          else if (response.statusCode !== 200) hints.delete(session);
-          const chunks: Buffer[] = [];
-          response.on("data", (chunk: Buffer) => chunks.push(chunk));
-          response.on("end", () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8") }));
-          response.on("error", reject);
-        },
-      );
-      outgoing.setTimeout(ATTEMPT_TIMEOUT_MS, () => outgoing.destroy(new Error(`no answer in ${ATTEMPT_TIMEOUT_MS} ms`)));
-      outgoing.on("error", reject);
-      outgoing.end(payload);
-    });
+  const attempt = async (path: string, session: string, body: string, id: string | undefined): Promise<HttpAnswer> => {
+    const hint = hints.get(session);
+    const sent = {
+      "content-type": "application/json",
+      ...(id !== undefined && { [headers.idempotencyKey]: id }),
+      ...(hint !== undefined && { [headers.host]: hint }),
+    };
+    const answer = await connections.request({ method: "POST", path, headers: sent, body });
+    const minted = answer.header(headers.host);
+    if (minted !== undefined && keepsHints) hints.set(session, minted);
+    else if (answer.status !== 200) hints.delete(session);
+    return answer;
+  };
 
   return {
     async call(agentName, key, method, input, id) {
@@ -94,7 +76,7 @@ export function openCaller(url: string, { giveUpMs = 60_000, signal, keepsHints 
       throw new Error(`${session} ${method}: no answer in ${giveUpMs} ms; the last attempt said: ${last}`);
     },
     [Symbol.dispose]() {
-      agent.destroy();
+      connections[Symbol.dispose]();
     },
   };
 }

@@ -148,7 +148,7 @@ for (const [name, args, code, says] of [
     2,
     /--nodes 1000000 is not from 1 to nodesMax \d+$/,
   ],
-  ["more sessions than fit", ["placement-speed", "--seconds", "600"], 2, /needs \d+ sessions; sessionsMax is 28800$/],
+  ["more sessions than fit", ["placement-speed", "--seconds", "600"], 2, /needs \d+ sessions; sessionsMax is 14400$/],
 ] as const) {
   test(`${name} is one line on standard error and exit code ${code}`, async () => {
     const ran = await bench(...args);

@@ -1,15 +1,20 @@
 // Placements through a real mesh at a steady rate: how much longer a session's first call takes than a call of one that is awake.
+// Slices of one take turns with slices of the other, so that each has the machine to itself and both have the same machine.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { CliError, exitCodes } from "../failure.ts";
 import { programs } from "../programs.ts";
-import { type Called, openCaller } from "./caller.ts";
+import { arrive, type Slice } from "./arrivals.ts";
+import { type Called, type Caller, openCaller } from "./caller.ts";
+import { type CpuMs, cpuPerCall, readCpu } from "./cpu.ts";
 import { type OwnMesh, ownMesh } from "./mesh.ts";
 
 export interface PlacementsOptions {
   /** Placements per second, and as many calls of the control. */
   readonly rate: number;
+  /** Of placements, and as many of the control. */
   readonly seconds: number;
 }
 
@@ -20,28 +25,38 @@ export interface PlacementsResult {
   readonly controlP50Ms: number;
   readonly controlP99Ms: number;
   readonly overControlP99Ms: number;
-  /** Placements that were answered, per second from the first arrival to the last answer. */
+  /** Placements that were answered, per second from the first arrival of each slice to its last answer. */
   readonly perSecond: number;
+  readonly controlPerSecond: number;
+  /** From the instant at which a call was due to the one at which it was sent: how late the driver itself is. */
+  readonly lateP99Ms: number;
+  readonly controlLateP99Ms: number;
   /** Calls that were answered only after another attempt. */
   readonly retried: number;
   /** Calls that were not answered in time; their waiting counts in the percentiles. */
   readonly unanswered: number;
+  /** Processor milliseconds of each part per placement, and per call of the control. */
+  readonly cpuMs?: { readonly placement: CpuMs; readonly control: CpuMs };
 }
 
 const NODES = 2;
 /** Sessions of the control, awake before the first arrival. */
 const CONTROL_SESSIONS = 200;
-/** Arrivals before those that count: connections are open and code is compiled by then. */
-const WARM_UP_SECONDS = 2;
+/** Slices of both before those that count: connections are open and code is compiled by then. */
+const WARM_UP_SLICES = 2;
+const SLICE_SECONDS = 1;
+/** After a slice, so that what its calls leave to be done is done, and counted, before the next one. */
+const SETTLE_MS = 100;
 /** A GPU holds 1,000 sessions of `gpu.config.ts`: a tenth stays free. */
 const SESSIONS_PER_GPU = 900;
-const GPUS_PER_NODE_MAX = 16;
-const sessionsMax = NODES * GPUS_PER_NODE_MAX * SESSIONS_PER_GPU;
+/** A file declares as many at most, for all nodes of a machine together. */
+const GPUS_MAX = 16;
+const sessionsMax = GPUS_MAX * SESSIONS_PER_GPU;
 const CALLER_GIVES_UP_MS = 10_000;
 
 /** All sessions of a run, which stay awake. @throws when they do not fit on the nodes */
 export function sessionsOf({ rate, seconds }: PlacementsOptions): number {
-  const sessions = CONTROL_SESSIONS + rate * (WARM_UP_SECONDS + seconds);
+  const sessions = CONTROL_SESSIONS + rate * SLICE_SECONDS * (WARM_UP_SLICES + seconds);
   if (sessions <= sessionsMax) return sessions;
   const limit = `--rate ${rate} for --seconds ${seconds} needs ${sessions} sessions; sessionsMax is ${sessionsMax}`;
   throw new CliError(limit, exitCodes.usage);
@@ -51,108 +66,99 @@ export async function placements(options: PlacementsOptions, say: (line: string)
   const { rate, seconds } = options;
   using gpus = declaredGpus(Math.ceil(sessionsOf(options) / SESSIONS_PER_GPU / NODES) * NODES);
   await using mesh = await ownMesh({ nodes: NODES, config: programs().gpuConfig, gpus: gpus.file });
-  const run = new Arrivals(mesh, say);
-  await run.wakeControl();
-  await run.arrive("warm", { rate, seconds: WARM_UP_SECONDS });
-  say(`${rate} placements and ${rate} control calls a second for ${seconds} s`);
-  const { placed, control, perSecond, retried, unanswered } = await run.arrive("new", options);
-  const [p99Ms, controlP99Ms] = [quantile(placed, 0.99), quantile(control, 0.99)];
-  return {
-    rate,
-    p50Ms: hundredths(quantile(placed, 0.5)),
-    p99Ms: hundredths(p99Ms),
-    controlP50Ms: hundredths(quantile(control, 0.5)),
-    controlP99Ms: hundredths(controlP99Ms),
-    overControlP99Ms: hundredths(p99Ms - controlP99Ms),
-    perSecond: hundredths(perSecond),
-    retried,
-    unanswered,
+  // Without hints, so that every call asks the picker: the control differs in nothing but the placement and the claim.
+  using caller = openCaller(mesh.url, { giveUpMs: CALLER_GIVES_UP_MS, keepsHints: false });
+  for (let i = 0; i < CONTROL_SESSIONS; i++) await add(caller, controlKey(i), `wake-${i}`);
+  const measured: Measured = { mesh, say, place: slicesOf(caller, rate, "new"), control: slicesOf(caller, rate, "control") };
+  await rounds(measured, WARM_UP_SLICES);
+  say(`${rate} placements a second and ${rate} control calls a second, by turns, for ${seconds} s each`);
+  return resultOf(rate, await rounds(measured, seconds));
+}
+
+interface Measured {
+  readonly mesh: OwnMesh;
+  readonly say: (line: string) => void;
+  /** Both send the next slice of their calls. */
+  readonly place: () => Promise<Slice>;
+  readonly control: () => Promise<Slice>;
+}
+
+function slicesOf(caller: Caller, rate: number, kind: "new" | "control"): () => Promise<Slice> {
+  let next = 0;
+  return () => {
+    const first = next;
+    next += rate * SLICE_SECONDS;
+    return arrive({ perSecond: rate, count: rate * SLICE_SECONDS }, (i) => {
+      const key = kind === "new" ? `new-${first + i}` : controlKey((first + i) % CONTROL_SESSIONS);
+      return add(caller, key, `${kind}-${first + i}`);
+    });
   };
 }
 
-interface Arrived {
-  /** From the instant at which the call was due to its answer, ascending. */
-  readonly placed: Float64Array;
-  readonly control: Float64Array;
-  readonly perSecond: number;
-  readonly retried: number;
-  readonly unanswered: number;
+type Counted = Slice & { readonly cpu: { readonly from: CpuMs; readonly to: CpuMs } | undefined };
+
+interface Rounds {
+  readonly placed: readonly Counted[];
+  readonly control: readonly Counted[];
 }
 
-class Arrivals {
-  readonly #mesh: OwnMesh;
-  readonly #say: (line: string) => void;
-
-  constructor(mesh: OwnMesh, say: (line: string) => void) {
-    this.#mesh = mesh;
-    this.#say = say;
+/** One slice of each per round; who begins changes, so that a machine that gets faster or slower favours neither. */
+async function rounds({ mesh, say, place, control }: Measured, count: number): Promise<Rounds> {
+  const counted = async (into: Counted[], slice: () => Promise<Slice>): Promise<void> => {
+    const from = readCpu(mesh.describe());
+    const done = await slice();
+    if (done.problem !== undefined) say(done.problem);
+    await delay(SETTLE_MS);
+    const to = readCpu(mesh.describe());
+    into.push({ ...done, cpu: from === undefined || to === undefined ? undefined : { from, to } });
+  };
+  const [placed, controlled]: [Counted[], Counted[]] = [[], []];
+  for (let round = 0; round < count; round++) {
+    if (round % 2 === 0) await counted(placed, place);
+    await counted(controlled, control);
+    if (round % 2 === 1) await counted(placed, place);
   }
+  return { placed, control: controlled };
+}
 
-  async wakeControl(): Promise<void> {
-    using caller = this.#caller();
-    for (let i = 0; i < CONTROL_SESSIONS; i++) await add(caller, controlKey(i), `wake-${i}`);
-  }
+function resultOf(rate: number, { placed, control }: Rounds): PlacementsResult {
+  const [ms, controlMs] = [sorted(placed, "ms"), sorted(control, "ms")];
+  const [p99Ms, controlP99Ms] = [quantile(ms, 0.99), quantile(controlMs, 0.99)];
+  const all = [...placed, ...control];
+  const [cpu, controlCpu] = [cpuOf(placed), cpuOf(control)];
+  return {
+    rate,
+    p50Ms: hundredths(quantile(ms, 0.5)),
+    p99Ms: hundredths(p99Ms),
+    controlP50Ms: hundredths(quantile(controlMs, 0.5)),
+    controlP99Ms: hundredths(controlP99Ms),
+    overControlP99Ms: hundredths(p99Ms - controlP99Ms),
+    perSecond: hundredths(perSecond(placed)),
+    controlPerSecond: hundredths(perSecond(control)),
+    lateP99Ms: hundredths(quantile(sorted(placed, "lateMs"), 0.99)),
+    controlLateP99Ms: hundredths(quantile(sorted(control, "lateMs"), 0.99)),
+    retried: all.reduce((sum, { retried }) => sum + retried, 0),
+    unanswered: all.reduce((sum, { unanswered }) => sum + unanswered, 0),
+    ...(cpu !== undefined && controlCpu !== undefined && { cpuMs: { placement: cpu, control: controlCpu } }),
+  };
+}
 
-  /** One placement and, half an interval later, one call of the control; nobody waits for an answer. */
-  async arrive(prefix: string, { rate, seconds }: PlacementsOptions): Promise<Arrived> {
-    using caller = this.#caller();
-    const count = rate * seconds;
-    const [placed, control] = [new Float64Array(count), new Float64Array(count)];
-    const calls: Promise<void>[] = [];
-    let [answered, retried, unanswered] = [0, 0, 0];
-    const startedMs = performance.now();
-    const call = async (key: string, id: string): Promise<boolean> => {
-      try {
-        const { attempts } = await add(caller, key, id);
-        if (attempts > 1) retried += 1;
-        return true;
-      } catch (error) {
-        if (unanswered === 0) this.#say(error instanceof Error ? error.message : String(error));
-        unanswered += 1;
-        return false;
-      }
-    };
-    const place = async (i: number, dueMs: number): Promise<void> => {
-      if (await call(`${prefix}-${i}`, `${prefix}-${i}`)) answered += 1;
-      placed[i] = performance.now() - dueMs;
-    };
-    const repeat = async (i: number, dueMs: number): Promise<void> => {
-      await call(controlKey(i % CONTROL_SESSIONS), `${prefix}-control-${i}`);
-      control[i] = performance.now() - dueMs;
-    };
-    await atRate(2 * rate, 2 * count, (i) => {
-      const dueMs = startedMs + (i * 500) / rate;
-      calls.push(i % 2 === 0 ? place(i / 2, dueMs) : repeat((i - 1) / 2, dueMs));
-    });
-    await Promise.all(calls);
-    const perSecond = (answered * 1000) / (performance.now() - startedMs);
-    return { placed: placed.toSorted(), control: control.toSorted(), perSecond, retried, unanswered };
-  }
+const sorted = (slices: readonly Slice[], of: "ms" | "lateMs"): Float64Array =>
+  Float64Array.from(slices.flatMap((slice) => [...slice[of]])).sort();
 
-  /** Without hints, so that every call asks the picker: the control differs in nothing but the placement and the claim. */
-  #caller(): ReturnType<typeof openCaller> {
-    return openCaller(this.#mesh.url, { giveUpMs: CALLER_GIVES_UP_MS, keepsHints: false });
-  }
+function perSecond(slices: readonly Slice[]): number {
+  const answered = slices.reduce((sum, { ms, unanswered }) => sum + ms.length - unanswered, 0);
+  return (answered * 1000) / slices.reduce((sum, { tookMs }) => sum + tookMs, 0);
+}
+
+function cpuOf(slices: readonly Counted[]): CpuMs | undefined {
+  const calls = slices.reduce((sum, { ms }) => sum + ms.length, 0);
+  const spans = slices.flatMap(({ cpu }) => cpu ?? []);
+  return spans.length === slices.length ? cpuPerCall(spans, calls) : undefined;
 }
 
 const controlKey = (i: number): string => `control-${i}`;
-const add = (caller: ReturnType<typeof openCaller>, key: string, id: string): Promise<Called> =>
-  caller.call("model", key, "add", 1, id);
-
-/** Calls `arrival` for each index when it is due, late ones at once. Resolves after the last one. */
-function atRate(perSecond: number, count: number, arrival: (i: number) => void): Promise<void> {
-  const startedMs = performance.now();
-  return new Promise((resolve) => {
-    let next = 0;
-    const tick = (): void => {
-      const due = Math.min(count, Math.floor(((performance.now() - startedMs) * perSecond) / 1000) + 1);
-      for (; next < due; next++) arrival(next);
-      if (next === count) resolve();
-      else setTimeout(tick, 0);
-    };
-    tick();
-  });
-}
+const add = (caller: Caller, key: string, id: string): Promise<Called> => caller.call("model", key, "add", 1, id);
 
 function declaredGpus(count: number): Disposable & { readonly file: string } {
   const folder = mkdtempSync(join(tmpdir(), "voda-bench-gpus-"));
@@ -167,5 +173,5 @@ function declaredGpus(count: number): Disposable & { readonly file: string } {
   return { file, [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
-const quantile = (sorted: Float64Array, part: number): number => sorted[Math.floor(sorted.length * part)] ?? 0;
+const quantile = (ascending: Float64Array, part: number): number => ascending[Math.floor(ascending.length * part)] ?? 0;
 const hundredths = (value: number): number => Math.round(value * 100) / 100;

@@ -6,6 +6,7 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import { type Session, type SessionRef, SessionSchema, type SessionService, SessionStatus } from "@voda/proto/api";
 import { CommandKind } from "@voda/proto/node";
 import { defaultNamespace, identifierProblem, type SessionName, sessionNameProblem, sessionToken } from "@voda/proto/session";
+import type { Owner } from "../directory/directory.ts";
 import { ControlError } from "../errors.ts";
 import { type PickContext, pick } from "../picker/pick.ts";
 import { callerRefusal } from "../picker/refusal.ts";
@@ -32,10 +33,11 @@ export function sessionService(context: SessionContext): ServiceImpl<typeof Sess
     listSessions: (request) => list(context, request),
     async sleepSession(request, call) {
       const name = nameOf(request.session);
-      const found = await find(context, name);
-      if (found.status !== SessionStatus.AWAKE) return { session: found };
-      await sendCommand(context.connection, { kind: CommandKind.SLEEP, name, node: found.node, grant: "", ...timeout(call) });
-      return { session: describe(name, SessionStatus.ASLEEP) };
+      // Also to a node that has not confirmed it: its report may be on the way.
+      const owner = ownerOf(context, name);
+      if (owner === undefined) return { session: await stored(context, name) };
+      await sendCommand(context.connection, { kind: CommandKind.SLEEP, name, node: owner.node, grant: "", ...timeout(call) });
+      return { session: owner.isConfirmed ? describe(name, SessionStatus.ASLEEP) : await stored(context, name) };
     },
     async wakeSession(request, call) {
       const name = nameOf(request.session);
@@ -68,14 +70,21 @@ function describe(name: SessionName, status: SessionStatus, at: { node?: string;
   return create(SessionSchema, { ...name, status, ...at });
 }
 
+function ownerOf(context: SessionContext, name: SessionName): Owner | undefined {
+  return context.directory.ownerOf(sessionToken(name), context.clock.monotonicMs());
+}
+
 function awake(context: SessionContext, name: SessionName): Session | undefined {
-  const owner = context.directory.ownerOf(sessionToken(name), context.clock.monotonicMs());
+  const owner = ownerOf(context, name);
   return owner?.isConfirmed === true ? describe(name, SessionStatus.AWAKE, { node: owner.node, epoch: owner.epoch }) : undefined;
 }
 
 async function find(context: SessionContext, name: SessionName): Promise<Session> {
-  const found = awake(context, name);
-  if (found !== undefined) return found;
+  return awake(context, name) ?? (await stored(context, name));
+}
+
+/** What the log says of a session that no node has in memory. */
+async function stored(context: SessionContext, name: SessionName): Promise<Session> {
   const isAsleep = await isInLog(context.jsm, sessionToken(name));
   return describe(name, isAsleep ? SessionStatus.ASLEEP : SessionStatus.UNBORN);
 }

@@ -6,7 +6,7 @@ import { type TestContext, test } from "node:test";
 import { type Clock, systemClock } from "@voda/stdx";
 import { leakCheck, type Nats, startNats, startProcess, waitUntil } from "@voda/test/kit";
 import { type Commit, type Connection, openCommit, openConnection } from "../commit/index.ts";
-import { createStreams } from "../store/index.ts";
+import { createStreams, openRequests } from "../store/index.ts";
 import { leaseTtlMs, type Membership, type MembershipEvent, openIdentity, openMembership, readWindowMs } from "./index.ts";
 
 interface Node {
@@ -38,13 +38,14 @@ async function rig(context: TestContext): Promise<Rig> {
     server,
     async node(name, clock = systemClock) {
       const connection = cleanup.use(await openConnection({ url: server.url, name }));
-      await createStreams(connection, 1);
+      const requests = cleanup.use(openRequests(connection, clock));
+      await createStreams(requests, 1);
       const commit = cleanup.use(openCommit(connection, clock));
       const identity = cleanup.use(openIdentity(join(dir, name)));
       const capacity = { cpuMilli: 1_000, memoryMib: 512 };
       const ingress = "127.0.0.1:7000";
       const membership = cleanup.use(
-        await openMembership({ connection, commit, clock, identity, node: name, ingress, zone: "", capacity }),
+        await openMembership({ requests, commit, clock, identity, node: name, ingress, zone: "", capacity }),
       );
       const node: Node = { membership, connection, commit, events: [] };
       membership.onEvent((event) => node.events.push(event));

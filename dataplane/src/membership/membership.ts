@@ -2,8 +2,8 @@ import { randomBytes } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { CapacitySchema } from "@voda/proto/node";
 import type { Clock } from "@voda/stdx";
-import type { AppendOutcome, Commit, Connection } from "../commit/index.ts";
-import { directBatch, fromLeader, StoreError } from "../store/index.ts";
+import type { AppendOutcome, Commit } from "../commit/index.ts";
+import { directBatch, fromLeader, type Requests, StoreError } from "../store/index.ts";
 import type { Identity } from "./identity.ts";
 import {
   decodeEntry,
@@ -48,7 +48,7 @@ export interface Membership extends AsyncDisposable {
 }
 
 export interface MembershipOptions {
-  readonly connection: Connection;
+  readonly requests: Requests;
   readonly commit: Commit;
   readonly clock: Clock;
   readonly identity: Identity;
@@ -96,7 +96,7 @@ class LeasedMembership implements Membership {
 
   constructor(options: MembershipOptions) {
     this.#options = options;
-    this.#stopListening = options.connection.onEvent(() => {
+    this.#stopListening = options.requests.connection.onEvent(() => {
       this.#news = 1; // the server may have lost entries, and give their sequences out again
     });
   }
@@ -155,7 +155,7 @@ class LeasedMembership implements Membership {
     this.#window.close();
     this.#stopListening();
     await Promise.all([this.#renewing, this.#watching]);
-    if (this.#revision > 0 && this.#options.connection.isUp()) await this.#bury(this.#incarnation, true);
+    if (this.#revision > 0 && this.#options.requests.connection.isUp()) await this.#bury(this.#incarnation, true);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -236,7 +236,7 @@ class LeasedMembership implements Membership {
     const node = this.member(incarnation)?.node ?? (force ? this.#options.node : unknownNode);
     const payload = encodeLease({ node, incarnation, dead: true });
     let expect = 0;
-    for (let attempt = 0; attempt < ATTEMPTS_MAX && this.#options.connection.isUp(); attempt += 1) {
+    for (let attempt = 0; attempt < ATTEMPTS_MAX && this.#options.requests.connection.isUp(); attempt += 1) {
       const outcome = await this.#append(node, incarnation, expect, payload, obituaryTtlSeconds);
       if (outcome.type === "acked") return this.#ended(incarnation);
       if (outcome.type !== "refused") continue;
@@ -261,7 +261,7 @@ class LeasedMembership implements Membership {
 
   async #read(incarnation: string): Promise<{ seq: number; entry: LeaseEntry } | "away" | undefined> {
     try {
-      const last = await fromLeader(this.#options.connection, nodesStream, { last_by_subj: leaseFence(incarnation) });
+      const last = await fromLeader(this.#options.requests, nodesStream, { last_by_subj: leaseFence(incarnation) });
       return last === undefined ? undefined : { seq: last.seq, entry: decodeEntry(last.bytes) };
     } catch (error) {
       if (error instanceof StoreError) return "away";
@@ -274,11 +274,11 @@ class LeasedMembership implements Membership {
   }
 
   async #fetchNews(): Promise<void> {
-    const { connection, clock } = this.#options;
+    const { requests, clock } = this.#options;
     let changed = false;
     try {
       for (let more = true; more; ) {
-        const batch = await directBatch(connection, nodesStream, leaseSubjects, this.#news, WATCH_BATCH);
+        const batch = await directBatch(requests, nodesStream, leaseSubjects, this.#news, WATCH_BATCH);
         for (const { subject, bytes } of batch.messages) {
           if (this.#roster.apply(incarnationOf(subject), decodeEntry(bytes), clock.monotonicMs())) changed = true;
         }

@@ -1,7 +1,8 @@
 // Reads of a stream: direct ones, which any replica answers, and those of the leader.
-import { createInbox, type Msg, type MsgHdrs, RequestError } from "@nats-io/transport-node";
+import { createInbox, type Msg, type MsgHdrs } from "@nats-io/transport-node";
 import { assert } from "@voda/stdx";
-import { type Connection, rethrown } from "../commit/index.ts";
+import { rethrown } from "../commit/index.ts";
+import { type Requests, readTimeoutMs, StoreError } from "./requests.ts";
 
 /** A message as it lies in its stream. */
 export interface Stored {
@@ -10,13 +11,6 @@ export interface Stored {
   readonly bytes: Uint8Array;
 }
 
-/** The store did not answer, or refused; nothing is known of what was asked. */
-export class StoreError extends Error {
-  override readonly name = "StoreError";
-}
-
-/** Answers later than this count as none. */
-export const readTimeoutMs = 2_000;
 const NOT_FOUND = 404;
 const END_OF_BATCH = 204;
 const NO_MESSAGE = 10037;
@@ -24,50 +18,29 @@ const NO_MESSAGE = 10037;
 /** Which message: the last of a filter, or the first of a filter at or after a sequence. */
 export type Query = { readonly last_by_subj: string } | { readonly seq: number; readonly next_by_subj: string };
 
-/** One JetStream API request. @throws StoreError */
-export async function request(
-  connection: Connection,
-  subject: string,
-  body: string | Uint8Array,
-  headers?: MsgHdrs,
-): Promise<Msg> {
-  if (!connection.isUp()) throw new StoreError(`${subject}: the connection to NATS is down`);
-  try {
-    return await connection.nats.request(subject, body, { timeout: readTimeoutMs, ...(headers && { headers }) });
-  } catch (cause) {
-    const why = cause instanceof RequestError && cause.isNoResponders() ? "nobody listens" : String(cause);
-    throw new StoreError(`${subject}: ${why}`, { cause });
-  }
-}
-
 /** An API request whose answer must not be an error. @throws StoreError */
-export async function command(
-  connection: Connection,
-  subject: string,
-  body: string | Uint8Array,
-  headers?: MsgHdrs,
-): Promise<void> {
-  const answer = (await request(connection, subject, body, headers)).json<{ error?: { description: string } }>();
+export async function command(requests: Requests, subject: string, body: string | Uint8Array, headers?: MsgHdrs): Promise<void> {
+  const answer = (await requests.ask(subject, body, headers)).json<{ error?: { description: string } }>();
   if (answer.error !== undefined) throw new StoreError(`${subject}: ${answer.error.description}`);
 }
 
 /** From any replica: with 3 replicas it may be old. @throws StoreError */
-export async function direct(connection: Connection, stream: string, query: Query): Promise<Stored | undefined> {
+export async function direct(requests: Requests, stream: string, query: Query): Promise<Stored | undefined> {
   const subject = `$JS.API.DIRECT.GET.${stream}`;
-  const message = await request(connection, subject, JSON.stringify(query));
+  const message = await requests.ask(subject, JSON.stringify(query));
   return toStored(message, subject);
 }
 
 /** The last message of one subject, which stands in the request's own subject. @throws StoreError */
-export async function directLast(connection: Connection, stream: string, last: string): Promise<Stored | undefined> {
+export async function directLast(requests: Requests, stream: string, last: string): Promise<Stored | undefined> {
   const subject = `$JS.API.DIRECT.GET.${stream}.${last}`;
-  return toStored(await request(connection, subject, ""), subject);
+  return toStored(await requests.ask(subject, ""), subject);
 }
 
 /** From the leader: never old. @throws StoreError */
-export async function fromLeader(connection: Connection, stream: string, query: Query): Promise<Stored | undefined> {
+export async function fromLeader(requests: Requests, stream: string, query: Query): Promise<Stored | undefined> {
   const subject = `$JS.API.STREAM.MSG.GET.${stream}`;
-  const message = await request(connection, subject, JSON.stringify(query));
+  const message = await requests.ask(subject, JSON.stringify(query));
   const answer = message.json<{
     message?: { seq: number; subject: string; data?: string };
     error?: { err_code: number; description: string };
@@ -87,7 +60,8 @@ export interface Batch {
 }
 
 /** Up to `count` messages of the filter at or after `seq`, in order, from any replica. @throws StoreError */
-export function directBatch(connection: Connection, stream: string, filter: string, seq: number, count: number): Promise<Batch> {
+export function directBatch(requests: Requests, stream: string, filter: string, seq: number, count: number): Promise<Batch> {
+  const { connection } = requests;
   const subject = `$JS.API.DIRECT.GET.${stream}`;
   if (!connection.isUp()) return Promise.reject(new StoreError(`${subject}: the connection to NATS is down`));
   return new Promise((resolve, reject) => {

@@ -1,3 +1,4 @@
-export { directBatch, fromLeader, type Query, type Stored, StoreError } from "./direct.ts";
+export { directBatch, fromLeader, type Query, type Stored } from "./direct.ts";
 export { type PageName, type PageReference, pageHash } from "./pages.ts";
+export { openRequests, type Requests, StoreError } from "./requests.ts";
 export { createStreams, openStore, type RangeOptions, type Store } from "./store.ts";

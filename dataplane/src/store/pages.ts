@@ -3,8 +3,9 @@ import { hash } from "node:crypto";
 import type { SessionToken } from "@voda/proto/session";
 import { pageBytesMax, pageSubject, snapshotStream } from "@voda/proto/wire";
 import { assert, bytesEqual } from "@voda/stdx";
-import type { AppendOutcome, Commit, Connection } from "../commit/index.ts";
-import { directLast, StoreError } from "./direct.ts";
+import type { AppendOutcome, Commit } from "../commit/index.ts";
+import { directLast } from "./direct.ts";
+import { type Requests, StoreError } from "./requests.ts";
 
 export interface PageName {
   /** Ownership epoch of the writer: two owners never write the same name. */
@@ -33,7 +34,7 @@ export function pageHash(bytes: Uint8Array): Uint8Array {
 type NamedPage = { readonly name: PageName; readonly bytes: Uint8Array };
 
 export async function writePages(
-  connection: Connection,
+  requests: Requests,
   commit: Commit,
   token: SessionToken,
   pages: readonly NamedPage[],
@@ -41,21 +42,21 @@ export async function writePages(
   for (const page of pages) {
     assert(page.bytes.length <= pageBytesMax, `page of ${page.bytes.length} bytes exceeds pageBytesMax ${pageBytesMax}`);
   }
-  await Promise.all(pages.map((page) => writePage(connection, commit, token, page)));
+  await Promise.all(pages.map((page) => writePage(requests, commit, token, page)));
 }
 
 // A page that is refused is there: an earlier attempt, whose answer was lost, has written it.
-async function writePage(connection: Connection, commit: Commit, token: SessionToken, page: NamedPage): Promise<void> {
+async function writePage(requests: Requests, commit: Commit, token: SessionToken, page: NamedPage): Promise<void> {
   const subject = pageSubject(token, page.name.epoch, page.name.index);
   let last: AppendOutcome["type"] = "unanswered";
-  for (let attempt = 0; attempt < ATTEMPTS_MAX && connection.isUp(); attempt += 1) {
+  for (let attempt = 0; attempt < ATTEMPTS_MAX && requests.connection.isUp(); attempt += 1) {
     const outcome = await new Promise<AppendOutcome>((resolve) => {
       commit.append({ subject, fence: subject, expect: 0, payload: page.bytes }, resolve);
     });
     if (outcome.type === "acked") return;
     if (outcome.type === "error") throw new StoreError(`page ${subject} was not written: ${outcome.description}`);
     if (outcome.type === "refused") {
-      const there = await directLast(connection, snapshotStream(0), subject);
+      const there = await directLast(requests, snapshotStream(0), subject);
       if (there !== undefined && bytesEqual(there.bytes, page.bytes)) return;
       if (there !== undefined) throw new StoreError(`page ${subject} exists with other bytes`);
     }
@@ -65,13 +66,13 @@ async function writePage(connection: Connection, commit: Commit, token: SessionT
 }
 
 export async function readPages(
-  connection: Connection,
+  requests: Requests,
   token: SessionToken,
   names: readonly PageReference[],
 ): Promise<(Uint8Array | undefined)[]> {
   const pages: (Uint8Array | undefined)[] = [];
   await eachOf(names, async ({ epoch, index, hash: wanted }, i) => {
-    const bytes = (await directLast(connection, snapshotStream(0), pageSubject(token, epoch, index)))?.bytes;
+    const bytes = (await directLast(requests, snapshotStream(0), pageSubject(token, epoch, index)))?.bytes;
     const isWhole = bytes !== undefined && (wanted === undefined || bytesEqual(pageHash(bytes), wanted));
     pages[i] = isWhole ? bytes : undefined;
   });

@@ -6,11 +6,12 @@ import { laneSubjects, logStream, nameSubjects, snapshotStream } from "@voda/pro
 import { systemClock } from "@voda/stdx";
 import { freeze, leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
 import { type Commit, type Connection, openCommit, openConnection } from "../commit/index.ts";
-import { createStreams, openStore, pageHash, type Store, StoreError } from "./index.ts";
+import { createStreams, openRequests, openStore, pageHash, type Requests, type Store, StoreError } from "./index.ts";
 
 interface Rig {
   readonly server: Nats;
   readonly connection: Connection;
+  readonly requests: Requests;
   readonly commit: Commit;
   readonly store: Store;
 }
@@ -24,9 +25,10 @@ async function rig(context: TestContext): Promise<Rig> {
   });
   const server = cleanup.use(await startNats());
   const connection = cleanup.use(await openConnection({ url: server.url, name: "test" }));
-  await createStreams(connection, 1);
+  const requests = cleanup.use(openRequests(connection, systemClock));
+  await createStreams(requests, 1);
   const commit = cleanup.use(openCommit(connection, systemClock));
-  return { server, connection, commit, store: openStore(connection, commit) };
+  return { server, connection, requests, commit, store: openStore(requests, commit) };
 }
 
 const name: SessionName = { namespace: "default", agent: "test", key: "a" };
@@ -170,6 +172,27 @@ test("a name is written once, and one filter lists all of them", async (t) => {
   assert.deepEqual(keys, ["a", "b"]);
 });
 
+test("the name of a new life stays when what the earlier one left is purged late", async (t) => {
+  const { store, commit, connection } = await rig(t);
+  await store.publishName(token, name);
+  const sequences = await fill(commit, token, 2);
+  await store.publishName(token, name);
+  await store.purgeSession(token, sequences[1] ?? 0);
+  const manager = await jetstreamManager(connection.nats);
+  const { subjects } = (await manager.streams.info(logStream(0), { subjects_filter: nameSubjects })).state;
+  assert.deepEqual(Object.keys(subjects ?? {}), [laneSubjects(token).name]);
+});
+
+test("a request that nobody can answer fails at once, and so does what waits when the store closes", async (t) => {
+  const { requests, server } = await rig(t);
+  await assert.rejects(requests.ask("nobody.listens", ""), /nobody.listens: nobody listens/);
+  await freeze(server.pid());
+  const waits = assert.rejects(requests.ask("$JS.API.INFO", ""), /the store is closed/);
+  requests[Symbol.dispose]();
+  await waits;
+  await server.kill9();
+});
+
 test("a store that is away fails reads at once", async (t) => {
   const { store, server, connection } = await rig(t);
   await server.kill9();
@@ -190,13 +213,13 @@ test("a read that the server drops in the middle fails", async (t) => {
 });
 
 test("streams are created once, and one with other settings is refused with the difference", async (t) => {
-  const { connection } = await rig(t);
-  await createStreams(connection, 1);
+  const { connection, requests } = await rig(t);
+  await createStreams(requests, 1);
   const manager = await jetstreamManager(connection.nats);
   await manager.streams.delete(snapshotStream(0));
   await manager.streams.add({ name: snapshotStream(0), subjects: ["v.snap.>"], allow_direct: false });
   await assert.rejects(
-    createStreams(connection, 1),
+    createStreams(requests, 1),
     /VODA_SNAP_0 exists with other settings: .*allow_direct is false and must be true/,
   );
 });

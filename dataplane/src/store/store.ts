@@ -3,9 +3,10 @@ import { encodeNameRecord, type SessionName, type SessionToken } from "@voda/pro
 import { ensureStreams } from "@voda/proto/streams";
 import { laneSubjects, logStream, snapshotStream } from "@voda/proto/wire";
 import { assert } from "@voda/stdx";
-import type { Commit, Connection } from "../commit/index.ts";
-import { command, direct, directBatch, fromLeader, request, type Stored } from "./direct.ts";
+import type { AppendOutcome, Commit } from "../commit/index.ts";
+import { command, direct, directBatch, fromLeader, type Stored } from "./direct.ts";
 import { deletePages, type PageName, type PageReference, readPages, writePages } from "./pages.ts";
+import type { Requests } from "./requests.ts";
 
 /**
  * The stored half of sessions: records of lanes, pages of snapshots, names. Reads are hints; only an accepted append proves
@@ -41,19 +42,24 @@ export interface RangeOptions {
   readonly limit?: number;
 }
 
+interface Named {
+  readonly token: SessionToken;
+  readonly name: SessionName;
+}
+
 /** Records per read: a fold comes every 512 records, so a wake is one read. */
 const RANGE_BATCH = 600;
 
 /** The commit is the owner's: pages and names are appends like records, with an expectation of 0 on their own subject. */
-export function openStore(connection: Connection, commit: Commit): Store {
+export function openStore(requests: Requests, commit: Commit): Store {
   const log = logStream(0);
   const purge = (stream: string, filter: string, more: object = {}): Promise<void> =>
-    command(connection, `$JS.API.STREAM.PURGE.${stream}`, JSON.stringify({ filter, ...more }));
+    command(requests, `$JS.API.STREAM.PURGE.${stream}`, JSON.stringify({ filter, ...more }));
   return {
-    last: (token) => direct(connection, log, { last_by_subj: laneSubjects(token).fence }),
-    lastFromLeader: (token) => fromLeader(connection, log, { last_by_subj: laneSubjects(token).fence }),
-    range: (token, from, options = {}) => range(connection, laneSubjects(token).fence, from, options),
-    recordAfter: (token, seq) => fromLeader(connection, log, { seq: seq + 1, next_by_subj: laneSubjects(token).fence }),
+    last: (token) => direct(requests, log, { last_by_subj: laneSubjects(token).fence }),
+    lastFromLeader: (token) => fromLeader(requests, log, { last_by_subj: laneSubjects(token).fence }),
+    range: (token, from, options = {}) => range(requests, laneSubjects(token).fence, from, options),
+    recordAfter: (token, seq) => fromLeader(requests, log, { seq: seq + 1, next_by_subj: laneSubjects(token).fence }),
     trim(token, below) {
       assert(below > 0, `trim below ${below}: 0 would purge the whole lane`);
       return purge(log, laneSubjects(token).plain, { seq: below });
@@ -63,30 +69,30 @@ export function openStore(connection: Connection, commit: Commit): Store {
       await purge(log, laneSubjects(token).plain, { seq: goneSeq });
       await purge(log, laneSubjects(token).name, { seq: goneSeq });
     },
-    writePages: (token, pages) => writePages(connection, commit, token, pages),
-    readPages: (token, names) => readPages(connection, token, names),
+    writePages: (token, pages) => writePages(requests, commit, token, pages),
+    readPages: (token, names) => readPages(requests, token, names),
     deletePages: (token, names) => deletePages(token, names, (subject) => purge(snapshotStream(0), subject)),
-    publishName: (token, name) => publishName(connection, token, name),
+    publishName: (token, name) => publishName(requests, commit, { token, name }),
   };
 }
 
 /** Creates the streams and buckets that are missing. @throws IncompatibleStreamError, StoreError */
-export function createStreams(connection: Connection, replicas: number): Promise<void> {
-  return ensureStreams(async (subject, body) => (await request(connection, subject, body)).string(), replicas);
+export function createStreams(requests: Requests, replicas: number): Promise<void> {
+  return ensureStreams(async (subject, body) => (await requests.ask(subject, body)).string(), replicas);
 }
 
-async function range(connection: Connection, fence: string, from: number, options: RangeOptions): Promise<Stored[]> {
+async function range(requests: Requests, fence: string, from: number, options: RangeOptions): Promise<Stored[]> {
   const limit = options.limit ?? Number.POSITIVE_INFINITY;
   const records: Stored[] = [];
   let seq = Math.max(1, from);
   while (records.length < limit) {
     if (options.leader === true) {
-      const next = await fromLeader(connection, logStream(0), { seq, next_by_subj: fence });
+      const next = await fromLeader(requests, logStream(0), { seq, next_by_subj: fence });
       if (next === undefined) break;
       records.push(next);
     } else {
       const count = Math.min(RANGE_BATCH, limit - records.length);
-      const batch = await directBatch(connection, logStream(0), fence, seq, count);
+      const batch = await directBatch(requests, logStream(0), fence, seq, count);
       records.push(...batch.messages);
       if (!batch.more) break;
     }
@@ -95,9 +101,15 @@ async function range(connection: Connection, fence: string, from: number, option
   return records;
 }
 
-/** Takes the place of the name record of an earlier life that is not purged yet. */
-function publishName(connection: Connection, token: SessionToken, name: SessionName): Promise<void> {
+/** An append like any other, unless there is a name already: that of an earlier life, which may not be purged yet, gives its place. */
+async function publishName(requests: Requests, commit: Commit, { token, name }: Named): Promise<void> {
+  const subject = laneSubjects(token).name;
+  const payload = encodeNameRecord(name);
+  const outcome = await new Promise<AppendOutcome>((resolve) => {
+    commit.append({ subject, fence: subject, expect: 0, payload }, resolve);
+  });
+  if (outcome.type === "acked") return;
   const rollup = headers();
   rollup.set("Nats-Rollup", "sub");
-  return command(connection, laneSubjects(token).name, encodeNameRecord(name), rollup);
+  await command(requests, subject, payload, rollup);
 }

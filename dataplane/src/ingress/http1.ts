@@ -6,7 +6,7 @@ import { headersBytesMax } from "@voda/proto/wire";
 import { type Caller, Exchange, type Floor } from "./exchange.ts";
 import { type Head, headerOverheadBytes } from "./head.ts";
 import { healthOf } from "./health.ts";
-import { discardBytesMax, discardMsMax, headersBytesCut, headersMsMax, keepAliveMs } from "./limits.ts";
+import { discardBytesMax, discardMsMax, headersBytesCut, headersMsMax, joinedBytesMax, keepAliveMs } from "./limits.ts";
 import { refuse } from "./refusal.ts";
 import { errorJson } from "./status.ts";
 
@@ -81,8 +81,11 @@ function callerOf(request: IncomingMessage, response: ServerResponse, isLast: ()
     send({ status, headers, body }) {
       if (response.destroyed || response.headersSent) return;
       if (isLast()) response.shouldKeepAlive = false;
-      response.writeHead(status, { ...headers, "content-length": body.length });
-      response.end(body);
+      headers["content-length"] = String(body.length);
+      response.writeHead(status, headers);
+      if (body.length > joinedBytesMax) response.end(body);
+      // As text of one byte per character it goes into the same write as the head.
+      else response.end(Buffer.from(body.buffer, body.byteOffset, body.length).toString("latin1"), "latin1");
     },
     // What is on its way is read and dropped, so that the connection can serve the next request; more than a bound is cut.
     discard() {

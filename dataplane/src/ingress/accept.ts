@@ -3,11 +3,11 @@ import { hash } from "node:crypto";
 import { defaultNamespace, type SessionName, type SessionToken, sessionToken } from "@voda/proto/session";
 import { headers, headersBytesMax, hostCookie } from "@voda/proto/wire";
 import type { Invocation } from "../invocation.ts";
+import { recent } from "../recent.ts";
 import { type Dialect, isPlainPath } from "./dialect.ts";
 import { cookieOf, type Head, headerOf, pathOf, queryOf } from "./head.ts";
 import { callMsMax, idempotencyKeyBytesMax, recentNamesMax, recentTextMax } from "./limits.ts";
 import { checkIdentifier, decodeKey, parsePlainPath, parseRpcPath } from "./path.ts";
-import { recent } from "./recent.ts";
 import { type Failed, Refusal, refuse, unimplemented } from "./refusal.ts";
 import { timeoutMs } from "./timeout.ts";
 

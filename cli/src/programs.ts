@@ -10,6 +10,9 @@ export interface Programs {
   readonly describe: string;
   /** Runs the benches of placement. */
   readonly placementBench: string;
+  /** Calls a node, and is what its CPU is compared with. */
+  readonly callsDriver: string;
+  readonly callsControl: string;
   /** The config of the mesh that placements are timed in. */
   readonly gpuConfig: string;
 }
@@ -24,6 +27,8 @@ export function programs(): Programs {
       node: at("../../dataplane/src/main.ts"),
       describe: at("./bundle/describe.ts"),
       placementBench: at("../../controlplane/bench/main.ts"),
+      callsDriver: at("./bench/calls-driver.ts"),
+      callsControl: at("./bench/calls-control.ts"),
       gpuConfig: at("./bench/gpu.config.ts"),
     };
   return {
@@ -32,6 +37,8 @@ export function programs(): Programs {
     node: at("./node.js"),
     describe: at("./describe.js"),
     placementBench: at("./placement-bench.js"),
+    callsDriver: at("./calls-driver.js"),
+    callsControl: at("./calls-control.js"),
     gpuConfig: at("./gpu.config.ts"),
   };
 }

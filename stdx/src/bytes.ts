@@ -8,6 +8,24 @@ export class DecodeError extends Error {
   override readonly name = "DecodeError";
 }
 
+/** Small results share a buffer: one of its own costs more than what most of them hold. */
+const slabBytes = 8192;
+const slabShareMax = 1024;
+/** V8 keeps typed arrays of up to 64 bytes beside their other fields, which costs least. */
+const inlineBytesMax = 64;
+let slab = new Uint8Array(slabBytes);
+let slabAt = 0;
+
+function room(length: number): Uint8Array<ArrayBuffer> {
+  if (length <= inlineBytesMax || length > slabShareMax) return new Uint8Array(length);
+  if (slabAt + length > slabBytes) {
+    slab = new Uint8Array(slabBytes);
+    slabAt = 0;
+  }
+  slabAt += length;
+  return slab.subarray(slabAt - length, slabAt);
+}
+
 /** Grows as needed; `finish` hands out an exact copy, and the writer can be used again. */
 export class ByteWriter {
   #bytes: Uint8Array<ArrayBuffer>;
@@ -92,7 +110,8 @@ export class ByteWriter {
   }
 
   finish(): Uint8Array<ArrayBuffer> {
-    const done = this.#bytes.slice(0, this.#length);
+    const done = room(this.#length);
+    done.set(this.peek());
     this.#length = 0;
     return done;
   }

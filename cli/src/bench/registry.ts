@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import { CliError, exitCodes } from "../failure.ts";
 import { type Bench, type BenchFlag, type BenchRun, text, whole } from "./bench.ts";
+import { calls } from "./calls.ts";
 import { counters } from "./counters.ts";
 import { foreignMesh, type KillOptions, type Mesh, type OwnMeshOptions, ownMesh } from "./mesh.ts";
 import { meshTrace } from "./mesh-trace.ts";
@@ -55,6 +56,25 @@ export const benches: readonly Bench[] = [
       const figures = { ...(await counters(mesh, { ...sizes, ...kills }, say)) };
       const wrong = figures.lost > 0 || figures.doubled > 0;
       return { figures, ...(wrong && { failure: `${figures.lost} increments were lost and ${figures.doubled} doubled` }) };
+    },
+  },
+  {
+    name: "calls",
+    summary: "call awake counters at one node's own ingress, in turns with an echo server: calls per second, CPU per call",
+    flags: [
+      { name: "clients", kind: "whole", description: "connections, each with one call at a time", default: 64 },
+      { name: "sessions", kind: "whole", description: "counters", default: 1000 },
+      { name: "seconds", kind: "whole", description: "how long each of the two is called by all clients", default: 10 },
+      { name: "config", kind: "text", description: "agents of a mesh of its own", default: "examples/voda.config.ts" },
+    ],
+    run: async ({ values, url, say }) => {
+      if (url !== undefined) throw new CliError("calls reads the CPU of a mesh of its own: leave --url out", exitCodes.usage);
+      await using mesh = await ownMesh({ nodes: 1, config: resolve(text(values, "config")) });
+      const sizes = { clients: whole(values, "clients"), sessions: whole(values, "sessions"), seconds: whole(values, "seconds") };
+      const { figures, ...wrong } = await calls(mesh, sizes, say);
+      const { failed, lost, doubled } = wrong;
+      const failure = `${failed} calls failed, ${lost} were lost and ${doubled} doubled`;
+      return { figures: { ...figures, ...wrong }, ...(failed + lost + doubled > 0 && { failure }) };
     },
   },
   {

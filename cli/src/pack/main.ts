@@ -16,6 +16,8 @@ const entries = {
   describe: "cli/src/bundle/describe.ts",
   controlplane: "controlplane/src/main.ts",
   "placement-bench": "controlplane/bench/main.ts",
+  "calls-driver": "cli/src/bench/calls-driver.ts",
+  "calls-control": "cli/src/bench/calls-control.ts",
   node: "dataplane/src/main.ts",
   worker: "dataplane/src/host/worker.ts",
 };

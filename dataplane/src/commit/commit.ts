@@ -1,4 +1,4 @@
-import { createInbox, headers, type Msg, type MsgHdrs } from "@nats-io/transport-node";
+import { createInbox, type Msg, MsgHdrsImpl } from "@nats-io/transport-node";
 import { natsPayloadBytesMax } from "@voda/proto/wire";
 import { assert, BoundedQueue, type Clock, SlotTable } from "@voda/stdx";
 import { type AppendOutcome, readAck } from "./ack.ts";
@@ -58,6 +58,7 @@ class PipelinedCommit implements Commit {
   readonly #slots = new SlotTable<InFlight>(inFlightMax);
   readonly #queue = new BoundedQueue<Queued>(QUEUE_MAX);
   readonly #inbox: string;
+  readonly #headers = new AppendHeaders();
   readonly #stopListening: () => void;
   readonly #unsubscribe: () => void;
   #bytes = 0;
@@ -132,8 +133,9 @@ class PipelinedCommit implements Commit {
     this.#bytes += bytes;
     const generation = this.#slots.generation(slot);
     const reply = `${this.#inbox}${generation * inFlightMax + slot}`;
+    this.#headers.of(append);
     try {
-      this.#connection.nats.publish(append.subject, append.payload, { headers: appendHeaders(append), reply });
+      this.#connection.nats.publish(append.subject, append.payload, { headers: this.#headers, reply });
     } catch (error) {
       this.#finish(slot, generation, { type: "error", code: 0, description: `the client refused it: ${String(error)}` });
     }
@@ -180,11 +182,21 @@ class PipelinedCommit implements Commit {
   }
 }
 
-function appendHeaders(append: Append): MsgHdrs {
-  const made = headers();
-  made.set("Nats-Expected-Last-Subject-Sequence", String(append.expect));
-  made.set("Nats-Expected-Last-Subject-Sequence-Subject", append.fence);
-  if (append.ttlSeconds !== undefined) made.set("Nats-TTL", `${append.ttlSeconds}s`);
-  if (append.rollup === true) made.set("Nats-Rollup", "sub");
-  return made;
+/**
+ * The headers of one append after the other: the client encodes them inside `publish`. Its own class looks at every letter of every
+ * name and value of every message; these names are fixed, and fences are subjects.
+ */
+class AppendHeaders extends MsgHdrsImpl {
+  #text = "";
+
+  of({ expect, fence, ttlSeconds, rollup }: Append): void {
+    let text = `NATS/1.0\r\nNats-Expected-Last-Subject-Sequence: ${expect}\r\nNats-Expected-Last-Subject-Sequence-Subject: ${fence}\r\n`;
+    if (ttlSeconds !== undefined) text += `Nats-TTL: ${ttlSeconds}s\r\n`;
+    if (rollup === true) text += "Nats-Rollup: sub\r\n";
+    this.#text = `${text}\r\n`;
+  }
+
+  override encode(): Uint8Array {
+    return Buffer.from(this.#text, "latin1");
+  }
 }

@@ -181,6 +181,15 @@ export class FrameCursor {
     return this.#bytes.subarray(this.payloadAt, this.payloadAt + this.payloadLength);
   }
 
+  /** Copies that outlive the memory. */
+  metaCopy(): Uint8Array {
+    return this.#bytes.slice(this.metaAt, this.metaAt + this.metaLength);
+  }
+
+  payloadCopy(): Uint8Array {
+    return this.#bytes.slice(this.payloadAt, this.payloadAt + this.payloadLength);
+  }
+
   token(): Uint8Array {
     return this.#bytes.subarray(this.#at + TOKEN_AT, this.#at + TOKEN_AT + TOKEN_BYTES);
   }

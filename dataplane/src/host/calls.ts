@@ -2,6 +2,7 @@
 import type { Clock } from "@voda/stdx";
 import type { AnswerMeta } from "../bus/index.ts";
 import { type Answer, fail, type Invocation } from "../invocation.ts";
+import { createTicks } from "./ticks.ts";
 
 export type Reply = (answer: Answer, meta: AnswerMeta) => void;
 
@@ -19,7 +20,7 @@ export interface LiveCall {
 
 /** Calls that one node holds at the same time; more are refused at once. */
 export const callsMax = 100_000;
-/** Deadlines are met this much late at most. */
+/** Deadlines are met two of these late at most. */
 export const deadlineTickMs = 25;
 
 /** Disposal answers what is left. */
@@ -36,10 +37,7 @@ export interface Calls extends Disposable {
 /** `onLate` is told of each call whose deadline passes; what it does not answer is answered after it. */
 export function createCalls(clock: Clock, onLate: (call: LiveCall) => void): Calls {
   const live = new Map<number, LiveCall>();
-  /** Numbers by the tick of their deadline: one timer for all. */
-  const ticks = new Map<number, number[]>();
   let next = 1;
-  let swept = Math.floor(clock.wallMs() / deadlineTickMs);
 
   const answer = (number: number, given: Answer, meta: AnswerMeta = {}): void => {
     const call = live.get(number);
@@ -56,19 +54,7 @@ export function createCalls(clock: Clock, onLate: (call: LiveCall) => void): Cal
       fail("turn_timeout", "the deadline passed; the call may still take effect: retry with the same idempotency key"),
     );
   };
-  const sweep = (): void => {
-    const now = Math.floor(clock.wallMs() / deadlineTickMs);
-    // After a pause or a step of the clock the gap may be huge: then look at what there is instead of at every tick.
-    const due =
-      now - swept > ticks.size ? [...ticks.keys()].filter((tick) => tick < now).sort((a, b) => a - b) : range(swept, now);
-    swept = now;
-    for (const tick of due) {
-      const numbers = ticks.get(tick) ?? [];
-      ticks.delete(tick);
-      for (const number of numbers) expire(number);
-    }
-  };
-  const timer = setInterval(sweep, deadlineTickMs);
+  const deadlines = createTicks({ nowMs: () => clock.wallMs(), tickMs: deadlineTickMs, onDue: expire });
 
   return {
     get size() {
@@ -82,23 +68,16 @@ export function createCalls(clock: Clock, onLate: (call: LiveCall) => void): Cal
       const call: LiveCall = { number: next, invocation, reply, takeBack: undefined, handedMs: undefined, workersLost: 0 };
       next += 1;
       live.set(call.number, call);
-      const tick = Math.max(swept, Math.floor(invocation.deadlineMs / deadlineTickMs));
-      const numbers = ticks.get(tick);
-      if (numbers === undefined) ticks.set(tick, [call.number]);
-      else numbers.push(call.number);
+      deadlines.add(invocation.deadlineMs, call.number);
       return call;
     },
     get: (number) => live.get(number),
     all: () => live.values(),
     answer,
     [Symbol.dispose]() {
-      clearInterval(timer);
+      deadlines[Symbol.dispose]();
       for (const number of live.keys())
         answer(number, fail("closed", "this node is closing; retry with the same idempotency key"));
     },
   };
-}
-
-function range(from: number, to: number): number[] {
-  return Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
 }

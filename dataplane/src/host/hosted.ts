@@ -2,8 +2,9 @@
 import type { Agent } from "@voda/proto/api";
 import type { DeviceShare } from "@voda/proto/grant";
 import type { SessionName, SessionToken } from "@voda/proto/session";
+import type { laneSubjects } from "@voda/proto/wire";
 import type { Failure } from "../invocation.ts";
-import type { Lane, LaneTimer } from "../lane/index.ts";
+import type { Lane, LaneEvent, LaneTimer } from "../lane/index.ts";
 import type { WorkerHandle } from "./bundle-worker.ts";
 
 export interface Hosted {
@@ -32,4 +33,9 @@ export interface Hosted {
   readonly timers: Map<LaneTimer, number>;
   /** Who waits for the session to be out of memory. */
   readonly onCold: (() => void)[];
+  /** The birth id in tokens for reading one's writes, as text. */
+  life: { readonly uid: Uint8Array; readonly text: string } | undefined;
+  readonly subjects: ReturnType<typeof laneSubjects>;
+  /** Lets its lane know what happened. */
+  readonly tell: (event: LaneEvent) => void;
 }

@@ -4,6 +4,7 @@ import { decodeFailure, encodeFailure, type FrameCursor, FrameError, type FrameF
 import type { Failure } from "../invocation.ts";
 import type { TurnMessage } from "../turn/index.ts";
 import type { RunCall } from "./activation.ts";
+import { decodeWord, encodeWord } from "./words.ts";
 
 /** Between two looks at a thread; its own beats come twice as often. */
 export const pulseMs = 500;
@@ -109,8 +110,8 @@ export function toWorkerFrame(message: ToWorker): FrameFields {
         activation,
         call: run.call,
         deadlineMs: run.deadlineMs,
-        subject: utf8.encode(run.method),
-        meta: utf8.encode(run.caller),
+        subject: encodeWord(run.method),
+        meta: encodeWord(run.caller),
         payload: run.body,
       };
     }
@@ -125,9 +126,9 @@ export function readToWorker(frame: FrameCursor): ToWorker {
     case kinds.open:
       return { type: "open", activation, agent: text(frame.subject()), key: text(frame.meta()), origin: frame.call };
     case kinds.page:
-      return { type: "page", activation, bytes: frame.payload().slice() };
+      return { type: "page", activation, bytes: frame.payloadCopy() };
     case kinds.delta:
-      return { type: "delta", activation, bytes: frame.payload().slice() };
+      return { type: "delta", activation, bytes: frame.payloadCopy() };
     case kinds.opened:
       return { type: "opened", activation };
     case kinds.cut:
@@ -142,12 +143,12 @@ export function readToWorker(frame: FrameCursor): ToWorker {
         activation,
         run: {
           call: frame.call,
-          method: text(frame.subject()),
+          method: decodeWord(frame.subject()),
           readonly: (frame.flags & READONLY) !== 0,
           content: (frame.flags & PROTO) === 0 ? "json" : "proto",
           deadlineMs: frame.deadlineMs,
-          caller: text(frame.meta()),
-          body: frame.payload().slice(),
+          caller: decodeWord(frame.meta()),
+          body: frame.payloadCopy(),
         },
       };
     default:
@@ -191,15 +192,15 @@ export function readFromWorker(frame: FrameCursor): FromWorker {
   const { activation, call, turn } = frame;
   switch (frame.kind) {
     case kinds.turned:
-      return { type: "turned", activation, call, turn, delta: frame.meta().slice(), answer: frame.payload().slice() };
+      return { type: "turned", activation, call, turn, delta: frame.metaCopy(), answer: frame.payloadCopy() };
     case kinds.failed:
-      return { type: "failed", activation, call, after: turn, answer: frame.payload().slice() };
+      return { type: "failed", activation, call, after: turn, answer: frame.payloadCopy() };
     case kinds.read:
-      return { type: "read", activation, call, after: turn, answer: frame.payload().slice() };
+      return { type: "read", activation, call, after: turn, answer: frame.payloadCopy() };
     case kinds.dropped:
       return { type: "dropped", activation, call, why: abandonReason(frame.code) };
     case kinds.cut_page:
-      return { type: "cut_page", activation, bytes: frame.payload().slice() };
+      return { type: "cut_page", activation, bytes: frame.payloadCopy() };
     case kinds.cut_done:
       return { type: "cut", activation, after: turn };
     case kinds.open_failed:

@@ -1,59 +1,60 @@
 // The sessions of this node: tells each lane what happens, and does what it wants done.
 import { crc32 } from "node:zlib";
 import { type SessionName, type SessionToken, sessionToken } from "@voda/proto/session";
-import { type Clock, unreachable } from "@voda/stdx";
+import { laneSubjects } from "@voda/proto/wire";
+import { unreachable } from "@voda/stdx";
 import type { Logger } from "pino";
-import { decodeAnswer } from "../answer.ts";
-import type { Bus } from "../bus/index.ts";
-import { type Device, deviceEnvironment } from "../devices/index.ts";
 import { type Answer, type Failed, fail, type Invocation } from "../invocation.ts";
-import { type CallKind, isIdle, type LaneEffect, type LaneEvent, openLane, stepLane, trimDelayMs } from "../lane/index.ts";
-import type { Membership } from "../membership/index.ts";
+import {
+  type CallKind,
+  isIdle,
+  type LaneEffect,
+  type LaneEvent,
+  type LaneTimer,
+  openLane,
+  stepLane,
+  trimDelayMs,
+} from "../lane/index.ts";
 import { pageHash } from "../store/index.ts";
-import type { Admission } from "./admission.ts";
+import { type CallParts, performOnCall } from "./call-effects.ts";
 import { type Calls, createCalls, type LiveCall, type Reply } from "./calls.ts";
-import { forward } from "./forward.ts";
 import type { Hosted } from "./hosted.ts";
 import type { FromWorker } from "./messages.ts";
 import type { Activated, Reports } from "./reports.ts";
 import { performOnStore, type StoreParts } from "./store-effects.ts";
-import type { Workers } from "./workers.ts";
+import { createTicks, type Ticks } from "./ticks.ts";
+import { performOnWorker, type WorkerParts } from "./worker-effects.ts";
 import { createWorld, type NodeWorld } from "./world.ts";
 
-/** How late a lane's timer may ring. */
+/** A lane's timer rings two of these late at most. */
 export const timerTickMs = 25;
 export const idleSweepMs = 250;
 /** A call that was in so many workers when they ended is not run again: it may be what ends them. */
 export const workersLostMax = 3;
 
-export interface SessionsOptions extends StoreParts {
-  readonly membership: Membership;
-  readonly bus: Bus;
-  readonly workers: Workers;
+export interface SessionsOptions extends StoreParts, WorkerParts, CallParts {
   readonly reports: Reports;
-  readonly admission: Admission;
-  /** The GPUs of this node. */
-  readonly devices: readonly Device[];
-  readonly clock: Clock;
   readonly log: Logger;
-  /** `ip:port` of this node's ingress. */
-  readonly hint: string;
   /** Whether the store may lose its unsynced tail: trims lag then. */
   readonly isSynced: boolean;
   readonly isConnected: () => boolean;
 }
 
-type WorkerEffect = Extract<LaneEffect, { type: "open" | "run" | "cancel" | "cut" | "close" }>;
-type CallEffect = Extract<LaneEffect, { type: "reply" | "fail" | "done" | "forward" }>;
+interface Alarm {
+  readonly hosted: Hosted;
+  readonly timer: LaneTimer;
+}
 
 export class Sessions implements Disposable {
   readonly #options: SessionsOptions;
   readonly #hosted = new Map<SessionToken, Hosted>();
   readonly #byActivation = new Map<number, Hosted>();
-  readonly #timed = new Set<Hosted>();
   readonly #calls: Calls;
   readonly #world: NodeWorld;
-  readonly #intervals: readonly NodeJS.Timeout[];
+  readonly #alarms: Ticks<Alarm>;
+  readonly #idleSweep: NodeJS.Timeout;
+  readonly #onWorker: Parameters<typeof performOnWorker>[0];
+  readonly #onCall: Parameters<typeof performOnCall>[0];
   #owned = 0;
   /** Told when nothing is in memory any more; there from the beginning of a drain. */
   #drained: (() => void) | undefined;
@@ -62,7 +63,11 @@ export class Sessions implements Disposable {
     this.#options = options;
     this.#calls = createCalls(options.clock, (call) => this.#abandon(call, "deadline"));
     this.#world = createWorld(options.clock, options.membership);
-    this.#intervals = [setInterval(() => this.#ring(), timerTickMs), setInterval(() => this.#sleepIdle(), idleSweepMs)];
+    const nowMs = (): number => options.clock.monotonicMs();
+    this.#alarms = createTicks({ nowMs, tickMs: timerTickMs, onDue: (alarm) => this.#ring(alarm) });
+    this.#idleSweep = setInterval(() => this.#sleepIdle(), idleSweepMs);
+    this.#onWorker = { ...options, calls: this.#calls, byActivation: this.#byActivation };
+    this.#onCall = { ...options, calls: this.#calls, deliver: (...delivered) => this.#deliver(...delivered) };
   }
 
   /** Sessions in memory with a durable claim. */
@@ -185,7 +190,8 @@ export class Sessions implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const interval of this.#intervals) clearInterval(interval);
+    clearInterval(this.#idleSweep);
+    this.#alarms[Symbol.dispose]();
     this.#calls[Symbol.dispose]();
   }
 
@@ -209,6 +215,9 @@ export class Sessions implements Disposable {
       usedMs: clock.monotonicMs(),
       timers: new Map(),
       onCold: [],
+      life: undefined,
+      subjects: laneSubjects(token),
+      tell: (event) => this.#step(hosted, event),
     };
     this.#hosted.set(token, hosted);
     return hosted;
@@ -267,7 +276,7 @@ export class Sessions implements Disposable {
     }
     if (!isIdle(hosted.lane) || this.#hosted.get(hosted.token) !== hosted) return;
     this.#hosted.delete(hosted.token);
-    this.#timed.delete(hosted);
+    hosted.timers.clear();
     if (this.#hosted.size === 0) this.#drained?.();
   }
 
@@ -278,17 +287,17 @@ export class Sessions implements Disposable {
       case "cancel":
       case "cut":
       case "close":
-        this.#performOnWorker(hosted, effect);
+        performOnWorker(this.#onWorker, hosted, effect);
         return;
       case "reply":
       case "fail":
       case "done":
       case "forward":
-        this.#performOnCall(hosted, effect);
+        performOnCall(this.#onCall, hosted, effect);
         return;
       case "timer":
         hosted.timers.set(effect.timer, effect.atMs);
-        this.#timed.add(hosted);
+        this.#alarms.add(effect.atMs, { hosted, timer: effect.timer });
         return;
       case "owned":
         if (hosted.epoch === 0) this.#owned += 1;
@@ -309,7 +318,7 @@ export class Sessions implements Disposable {
         return;
       case "append":
         if (hosted.refused !== undefined) return; // no claim for what is not opened here; an append may always get lost
-        performOnStore(this.#options, hosted, effect, (event) => this.#step(hosted, event));
+        performOnStore(this.#options, hosted, effect);
         return;
       case "readLast":
       case "readRange":
@@ -317,131 +326,11 @@ export class Sessions implements Disposable {
       case "writePages":
       case "trim":
       case "deletePages":
-        performOnStore(this.#options, hosted, effect, (event) => this.#step(hosted, event));
+        performOnStore(this.#options, hosted, effect);
         return;
       default:
         unreachable(effect);
     }
-  }
-
-  #performOnWorker(hosted: Hosted, effect: WorkerEffect): void {
-    const { activation } = effect;
-    switch (effect.type) {
-      case "open":
-        this.#open(hosted, effect);
-        return;
-      case "run": {
-        const call = this.#calls.get(effect.job.call);
-        if (call === undefined) return; // answered by its deadline; the lane hears of that next
-        const { method, content, caller, body } = call.invocation;
-        call.handedMs = this.#options.clock.monotonicMs();
-        hosted.worker?.send({ type: "run", activation, run: { ...effect.job, method, content, caller, body } });
-        return;
-      }
-      case "cancel":
-      case "cut":
-        hosted.worker?.send(effect);
-        return;
-      case "close":
-        this.#close(hosted, activation);
-        return;
-      default:
-        unreachable(effect);
-    }
-  }
-
-  #open(hosted: Hosted, { activation, image, epoch }: Extract<LaneEffect, { type: "open" }>): void {
-    const { workers, admission } = this.#options;
-    const deployed = workers.of(hosted.name);
-    const admitted =
-      deployed === undefined
-        ? fail("agent_not_found", `agent ${hosted.name.agent} is not deployed any more`)
-        : admission.admit(deployed.agent, hosted.granted);
-    if (deployed === undefined || "failure" in admitted) {
-      if ("failure" in admitted) hosted.refused = { activation, failure: admitted.failure };
-      this.#options.reports.deactivated(hosted.token); // or control planes would send it here again
-      return;
-    }
-    const { agent, worker } = deployed;
-    this.#byActivation.set(activation, hosted);
-    hosted.agent = agent;
-    hosted.devices = admitted.devices;
-    this.#logDevices(hosted);
-    hosted.worker = worker;
-    worker.open(activation);
-    worker.send({ type: "open", activation, agent: hosted.name.agent, key: hosted.name.key, origin: epoch });
-    for (const bytes of image.pages) worker.send({ type: "page", activation, bytes });
-    for (const bytes of image.deltas) worker.send({ type: "delta", activation, bytes });
-    worker.send({ type: "opened", activation });
-  }
-
-  #close(hosted: Hosted, activation: number): void {
-    const { worker } = hosted;
-    // Calls that still wait may open it again with what it held; nothing else may.
-    hosted.granted = worker === undefined ? undefined : hosted.devices;
-    hosted.cutPages = [];
-    if (worker === undefined) return; // its opening was refused
-    this.#byActivation.delete(activation);
-    worker.close(activation);
-    hosted.worker = undefined;
-    this.#options.admission.release(hosted.agent, hosted.devices);
-    hosted.devices = [];
-  }
-
-  #logDevices({ name, devices }: Hosted): void {
-    if (devices.length === 0) return;
-    const environment = deviceEnvironment(this.#options.devices, devices);
-    this.#options.log.info({ session: name, devices, environment }, "session holds devices");
-  }
-
-  #performOnCall(hosted: Hosted, effect: CallEffect): void {
-    hosted.calls -= 1;
-    hosted.usedMs = this.#options.clock.monotonicMs();
-    switch (effect.type) {
-      case "reply": {
-        const token = `${Buffer.from(effect.uid).toString("base64url")}.${effect.n}`;
-        this.#calls.answer(effect.call, decodeAnswer(effect.answer), { hint: this.#options.hint, token });
-        return;
-      }
-      case "fail":
-        this.#calls.answer(effect.call, { ok: false, failure: effect.failure });
-        return;
-      case "done":
-        this.#calls.answer(effect.call, { ok: true, content: "json", body: new Uint8Array(0) });
-        return;
-      case "forward":
-        this.#forward(effect);
-        return;
-      default:
-        unreachable(effect);
-    }
-  }
-
-  #forward({ call: number, kind, incarnation }: Extract<LaneEffect, { type: "forward" }>): void {
-    const call = this.#calls.get(number);
-    if (call === undefined) return;
-    call.takeBack = forward(this.#options, { kind, incarnation }, call.invocation, {
-      answered: (answer, meta) => this.#calls.answer(number, answer, meta),
-      undelivered: () => this.#again(call, kind, incarnation),
-      lost: () => this.#lost(call, kind),
-    });
-  }
-
-  #again(call: LiveCall, kind: CallKind, unreached?: string): void {
-    if (this.#calls.get(call.number) === undefined) return;
-    call.takeBack = undefined;
-    this.#deliver(call, kind, unreached);
-  }
-
-  /** A call with a key joins what ran of it, and a reader changes nothing: they may run again wherever the session is then. */
-  #lost(call: LiveCall, kind: CallKind): void {
-    const { id, readonly } = call.invocation;
-    if (kind === "invoke" && (id !== undefined || readonly)) this.#again(call, kind);
-    else
-      this.#calls.answer(
-        call.number,
-        fail("not_owner", "the session's node is gone; whether the call took effect is unknown: it had no idempotency key"),
-      );
   }
 
   #writeName(hosted: Hosted): void {
@@ -453,16 +342,12 @@ export class Sessions implements Disposable {
     });
   }
 
-  #ring(): void {
-    const nowMs = this.#options.clock.monotonicMs();
-    for (const hosted of this.#timed) {
-      for (const [timer, atMs] of hosted.timers) {
-        if (atMs > nowMs) continue;
-        hosted.timers.delete(timer);
-        this.#step(hosted, { type: "timer", timer });
-      }
-      if (hosted.timers.size === 0) this.#timed.delete(hosted);
-    }
+  /** One that was set to another time since says nothing. */
+  #ring({ hosted, timer }: Alarm): void {
+    const atMs = hosted.timers.get(timer);
+    if (atMs === undefined || atMs > this.#options.clock.monotonicMs()) return;
+    hosted.timers.delete(timer);
+    this.#step(hosted, { type: "timer", timer });
   }
 
   #sleepIdle(): void {

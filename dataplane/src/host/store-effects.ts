@@ -1,5 +1,4 @@
 // What a lane wants of the store, done; what the store says goes back to the lane as events.
-import { laneSubjects } from "@voda/proto/wire";
 import { unreachable } from "@voda/stdx";
 import type { Logger } from "pino";
 import type { AppendOutcome, Commit } from "../commit/index.ts";
@@ -18,11 +17,13 @@ export type StoreEffect = Extract<
   { type: "append" | "readLast" | "readRange" | "readPages" | "writePages" | "trim" | "deletePages" }
 >;
 
-type Tell = (event: LaneEvent) => void;
-
-export function performOnStore(parts: StoreParts, hosted: Hosted, effect: StoreEffect, tell: Tell): void {
+export function performOnStore(parts: StoreParts, hosted: Hosted, effect: StoreEffect): void {
+  if (effect.type === "append") {
+    append(parts, hosted, effect);
+    return;
+  }
   const { store, log } = parts;
-  const session = hosted.token;
+  const { token: session, tell } = hosted;
   /** Every read is answered or fails. */
   const read = <T>(reading: Promise<T>, token: number, event: (value: T) => LaneEvent): void => {
     reading.then(
@@ -39,9 +40,6 @@ export function performOnStore(parts: StoreParts, hosted: Hosted, effect: StoreE
     );
   };
   switch (effect.type) {
-    case "append":
-      append(parts, hosted, effect, tell);
-      return;
     case "readLast": {
       const { token, leader } = effect;
       read(leader ? store.lastFromLeader(session) : store.last(session), token, (record) => ({ type: "last", token, record }));
@@ -74,22 +72,22 @@ export function performOnStore(parts: StoreParts, hosted: Hosted, effect: StoreE
   }
 }
 
-function append(parts: StoreParts, hosted: Hosted, effect: Extract<LaneEffect, { type: "append" }>, tell: Tell): void {
-  const { plain, fence } = laneSubjects(hosted.token);
-  const { token, expect, bytes, gone } = effect;
-  const tombstone = gone ? { rollup: true, ttlSeconds: tombstoneMs / 1000 } : {};
+function append(parts: StoreParts, hosted: Hosted, effect: Extract<LaneEffect, { type: "append" }>): void {
+  const { plain: subject, fence } = hosted.subjects;
+  const { token, expect, bytes: payload, gone } = effect;
   const done = (outcome: AppendOutcome): void => {
     if (outcome.type === "acked") {
-      tell({ type: "appended", token, seq: outcome.seq });
+      hosted.tell({ type: "appended", token, seq: outcome.seq });
       if (gone) purge(parts, hosted, outcome.seq);
     } else if (outcome.type === "refused") {
-      tell({ type: "refused", token });
+      hosted.tell({ type: "refused", token });
     } else if (outcome.type === "error") {
       // As without an answer: the lane's timer sends the record again.
       parts.log.warn({ outcome, session: hosted.name }, "the store refused a record");
     }
   };
-  parts.commit.append({ subject: plain, fence, expect, payload: bytes, ...tombstone }, done);
+  const record = { subject, fence, expect, payload };
+  parts.commit.append(gone ? { ...record, rollup: true, ttlSeconds: tombstoneMs / 1000 } : record, done);
 }
 
 function purge({ store, log }: StoreParts, hosted: Hosted, goneSeq: number): void {

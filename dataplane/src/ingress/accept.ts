@@ -1,11 +1,12 @@
 // Reads a request's head: who is called, by whom, until when. The body stays opaque.
-import { createHash, hash } from "node:crypto";
-import { defaultNamespace, type SessionName, sessionToken } from "@voda/proto/session";
+import { hash } from "node:crypto";
+import { defaultNamespace, type SessionName, type SessionToken, sessionToken } from "@voda/proto/session";
 import { headers, headersBytesMax, hostCookie } from "@voda/proto/wire";
 import type { Invocation } from "../invocation.ts";
+import { recent } from "../recent.ts";
 import { type Dialect, isPlainPath } from "./dialect.ts";
 import { cookieOf, type Head, headerOf, pathOf, queryOf } from "./head.ts";
-import { callMsMax, idempotencyKeyBytesMax } from "./limits.ts";
+import { callMsMax, idempotencyKeyBytesMax, recentNamesMax, recentTextMax } from "./limits.ts";
 import { checkIdentifier, decodeKey, parsePlainPath, parseRpcPath } from "./path.ts";
 import { type Failed, Refusal, refuse, unimplemented } from "./refusal.ts";
 import { timeoutMs } from "./timeout.ts";
@@ -30,6 +31,7 @@ export interface Routes {
 export interface Call {
   readonly route: Route;
   readonly name: SessionName;
+  readonly token: SessionToken;
   readonly deadlineMs: number;
   readonly repeat: Repeat | undefined;
   /** The message of a GET; others send theirs as the body. */
@@ -63,28 +65,39 @@ export function acceptCall(head: Head, routes: Routes, nowMs: number): Call {
     throw refuse("too_large", `headers of ${head.headersBytes} bytes exceed headersBytesMax ${headersBytesMax}`, 431);
   }
   const path = pathOf(head);
-  const { route, name, prefix } = isPlainPath(path) ? plainTarget(path, routes) : rpcTarget(head, path, routes);
+  const { route, name, token, cookiePath } = isPlainPath(path) ? plainTarget(path, routes) : rpcTarget(head, path, routes);
   return {
     route,
     name,
+    token,
     deadlineMs: nowMs + Math.min(timeoutMs(head) ?? callMsMax, callMsMax),
     repeat: repeatOf(head, route),
     message: head.method === "GET" ? getMessage(head, route) : undefined,
-    hint: headerOf(head, headers.host) ?? (prefix === undefined ? undefined : cookieOf(head, hostCookie)),
-    cookiePath: prefix?.replaceAll(";", "%3B"),
+    hint: headerOf(head, headers.host) ?? (cookiePath === undefined ? undefined : cookieOf(head, hostCookie)),
+    cookiePath,
   };
 }
 
 interface Target {
   readonly route: Route;
   readonly name: SessionName;
-  readonly prefix: string | undefined;
+  readonly token: SessionToken;
+  readonly cookiePath: string | undefined;
 }
 
-function plainTarget(path: string, routes: Routes): Target {
+/** What a plain path says by itself. @throws Refusal */
+function readPlainPath(path: string): Omit<Target, "route"> & { readonly method: string } {
   const { namespace, agent, key, method, prefix } = parsePlainPath(path);
-  const route = known(routes.plain(namespace, agent, method));
-  return { route, name: { namespace, agent: route.agent, key }, prefix };
+  const name = { namespace, agent, key };
+  return { name, token: sessionToken(name), method, cookiePath: prefix.replaceAll(";", "%3B") };
+}
+
+const recentPlainPath = recent(recentNamesMax, readPlainPath);
+
+function plainTarget(path: string, routes: Routes): Target {
+  const { name, token, method, cookiePath } = path.length > recentTextMax ? readPlainPath(path) : recentPlainPath(path);
+  const route = known(routes.plain(name.namespace, name.agent, method));
+  return { route, name, token, cookiePath };
 }
 
 function rpcTarget(head: Head, path: string, routes: Routes): Target {
@@ -101,7 +114,8 @@ function rpcTarget(head: Head, path: string, routes: Routes): Target {
       `${service} is served by sessions: set the header ${headers.session} to the session's key, percent-encoded`,
     );
   }
-  return { route, name: { namespace, agent: route.agent, key: decodeKey(key) }, prefix: undefined };
+  const name = { namespace, agent: route.agent, key: decodeKey(key) };
+  return { route, name, token: sessionToken(name), cookiePath: undefined };
 }
 
 function known(route: Route | Failed): Route {
@@ -142,11 +156,11 @@ function getMessage(head: Head, route: Route): Uint8Array {
 }
 
 export function invocationOf(head: Head, { content }: Dialect, call: Call, body: Uint8Array): Invocation {
-  const { name, route, repeat } = call;
+  const { name, token, route, repeat } = call;
   const trace = headerOf(head, headers.traceparent);
   return {
     name,
-    token: sessionToken(name),
+    token,
     method: route.method,
     readonly: route.readonly,
     content,
@@ -167,7 +181,7 @@ function idOf({ namespace, agent, key }: SessionName, { kind, text }: Repeat): U
 }
 
 function bodyHashOf(method: string, content: string, body: Uint8Array): Uint8Array {
-  return first16(createHash("sha256").update(`${method}\0${content}\0`).update(body).digest());
+  return first16(hash("sha256", Buffer.concat([Buffer.from(`${method}\0${content}\0`), body]), "buffer"));
 }
 
 function first16(digest: Buffer): Uint8Array {

@@ -1,12 +1,12 @@
 // HTTP/1.1 on node:http: its parser is the strict one, and this file only turns requests into exchanges.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { headersBytesMax } from "@voda/proto/wire";
 import { type Caller, Exchange, type Floor } from "./exchange.ts";
 import { type Head, headerOverheadBytes } from "./head.ts";
 import { healthOf } from "./health.ts";
-import { discardBytesMax, discardMsMax, headersBytesCut, headersMsMax, keepAliveMs } from "./limits.ts";
+import { discardBytesMax, discardMsMax, headersBytesCut, headersMsMax, joinedBytesMax, keepAliveMs } from "./limits.ts";
 import { refuse } from "./refusal.ts";
 import { errorJson } from "./status.ts";
 
@@ -16,14 +16,32 @@ export interface Http1 {
   closeIdle(): void;
 }
 
+/** Takes a body as it comes. */
+interface Sink {
+  push(chunk: Buffer): void;
+  end(): void;
+}
+
+/** A request that hands its body on as the parser gives it: as a stream it would take longer than all else that is done for a small call. */
+class Request extends IncomingMessage {
+  sink: Sink | undefined;
+
+  override push(chunk: Buffer | null): boolean {
+    if (chunk === null) this.sink?.end();
+    else this.sink?.push(chunk);
+    return true;
+  }
+}
+
+/** Requests on a connection that are not answered; pipelining makes it more than one. */
+interface Connection {
+  waiting: number;
+}
+
 export function createHttp1(floor: Floor, isClosing: () => boolean): Http1 {
-  /** Requests on each connection that are not answered; pipelining makes it more than one. */
-  const waiting = new Map<Socket, number>();
-  const add = (socket: Socket, more: number): void => {
-    const before = waiting.get(socket);
-    if (before !== undefined) waiting.set(socket, before + more);
-  };
+  const connections = new Map<Socket, Connection>();
   const server = createServer({
+    IncomingMessage: Request,
     maxHeaderSize: headersBytesCut,
     headersTimeout: headersMsMax,
     requestTimeout: 0, // bodies have their own bound, the same for both versions
@@ -34,21 +52,23 @@ export function createHttp1(floor: Floor, isClosing: () => boolean): Http1 {
     noDelay: true,
   });
   server.on("connection", (socket) => {
-    waiting.set(socket, 0);
-    socket.on("close", () => waiting.delete(socket));
+    connections.set(socket, { waiting: 0 });
+    socket.on("close", () => connections.delete(socket));
   });
   server.on("request", (request, response) => {
-    const { socket } = request;
-    add(socket, 1);
+    const connection = connections.get(request.socket);
+    if (connection === undefined) return; // it has closed
+    connection.waiting += 1;
+    const exchange = onRequest(floor, isClosing, request, response, connection);
     response.on("close", () => {
-      add(socket, -1);
-      if (isClosing() && waiting.get(socket) === 0) socket.destroySoon();
+      connection.waiting -= 1;
+      exchange?.gone();
+      if (connection.waiting === 0 && isClosing()) request.socket.destroySoon();
     });
-    onRequest(floor, isClosing, request, response, () => waiting.get(socket) === 1);
   });
   server.on("clientError", onClientError);
   const closeIdle = (): void => {
-    for (const [socket, requests] of waiting) if (requests === 0) socket.destroy();
+    for (const [socket, { waiting }] of connections) if (waiting === 0) socket.destroy();
   };
   return { server, closeIdle };
 }
@@ -56,33 +76,32 @@ export function createHttp1(floor: Floor, isClosing: () => boolean): Http1 {
 function onRequest(
   floor: Floor,
   isClosing: () => boolean,
-  request: IncomingMessage,
+  request: Request,
   response: ServerResponse,
-  isAlone: () => boolean,
-): void {
+  connection: Connection,
+): Exchange | undefined {
   const head = headOf(request);
   if (head.target === "/healthz") {
     const { status, text } = healthOf(isClosing());
     response.writeHead(status, { "content-type": "text/plain" }).end(text);
-    return;
+    return undefined;
   }
-  const exchange = new Exchange(
-    floor,
-    head,
-    callerOf(request, response, () => isClosing() && isAlone()),
-  );
-  request.on("data", (chunk: Buffer) => exchange.push(chunk));
-  request.on("end", () => exchange.end());
-  response.on("close", () => exchange.gone());
+  const isLast = (): boolean => connection.waiting === 1 && isClosing();
+  const exchange = new Exchange(floor, head, callerOf(request, response, isLast));
+  request.sink ??= exchange;
+  return exchange;
 }
 
-function callerOf(request: IncomingMessage, response: ServerResponse, isLast: () => boolean): Caller {
+function callerOf(request: Request, response: ServerResponse, isLast: () => boolean): Caller {
   return {
     send({ status, headers, body }) {
       if (response.destroyed || response.headersSent) return;
       if (isLast()) response.shouldKeepAlive = false;
-      response.writeHead(status, { ...headers, "content-length": body.length });
-      response.end(body);
+      headers["content-length"] = String(body.length);
+      response.writeHead(status, headers);
+      if (body.length > joinedBytesMax) response.end(body);
+      // As text of one byte per character it goes into the same write as the head.
+      else response.end(Buffer.from(body.buffer, body.byteOffset, body.length).toString("latin1"), "latin1");
     },
     // What is on its way is read and dropped, so that the connection can serve the next request; more than a bound is cut.
     discard() {
@@ -95,13 +114,14 @@ function callerOf(request: IncomingMessage, response: ServerResponse, isLast: ()
         clearTimeout(timer);
         request.socket.off("close", settle);
       };
-      request.on("end", settle);
       request.socket.on("close", settle); // an answered request hears nothing of its connection's end
-      request.removeAllListeners("data");
-      request.on("data", (chunk: Buffer) => {
-        dropped += chunk.length;
-        if (dropped > discardBytesMax) cut();
-      });
+      request.sink = {
+        push(chunk) {
+          dropped += chunk.length;
+          if (dropped > discardBytesMax) cut();
+        },
+        end: settle,
+      };
     },
   };
 }

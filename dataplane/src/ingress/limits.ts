@@ -26,6 +26,11 @@ export const discardBytesMax = 16 * 1024 * 1024;
 /** Beyond `headersBytesMax` a request is answered with both numbers, beyond this its headers are not even read. */
 export const headersBytesCut = 2 * headersBytesMax;
 
+/** A body up to this size is copied to stand behind its head in one piece. */
+export const joinedBytesMax = 4096;
+/** Paths whose reading is remembered, and their length in characters: longer ones are read anew each time. */
+export const recentNamesMax = 16_384;
+export const recentTextMax = 256;
 export const idempotencyKeyBytesMax = 256;
 export const methodBytesMax = 128;
 /** Of an error that travels in gRPC trailers, which clients bound (8 KiB in most). */

@@ -1,0 +1,198 @@
+// Calls of awake sessions at one node's own ingress, in slices that take turns with slices of a control: what a call costs.
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { programs } from "../programs.ts";
+import { openCaller } from "./caller.ts";
+import type { Driven, DriveOrder } from "./calls-driver.ts";
+import type { OwnMesh } from "./mesh.ts";
+
+export interface CallsOptions {
+  readonly clients: number;
+  readonly sessions: number;
+  /** How long each of the two is called by all clients. */
+  readonly seconds: number;
+}
+
+export interface CallsResult {
+  readonly figures: Readonly<Record<string, number>>;
+  readonly failed: number;
+  /** Answered calls that the counters do not show. */
+  readonly lost: number;
+  /** What the counters show beyond the answered calls. */
+  readonly doubled: number;
+}
+
+const SLICES = 10;
+/** Of the time of all clients: how long one client calls, and how long everybody calls before anything counts. */
+const ONE_PART = 0.25;
+const WARM_UP_PART = 0.5;
+const READS_AT_ONCE = 64;
+
+/** Nanoseconds to microseconds. */
+const NS_PER_US = 1000;
+
+interface Target {
+  readonly port: number;
+  /** Processes whose CPU counts, by name. */
+  readonly pids: Readonly<Record<string, number>>;
+}
+
+/** One slice: what is measured, each as a number. */
+type Row = Readonly<Record<string, number>>;
+
+export async function calls(mesh: OwnMesh, options: CallsOptions, say: (line: string) => void): Promise<CallsResult> {
+  await using children = new AsyncDisposableStack();
+  const control = children.adopt(fork(programs().callsControl), end);
+  const [port] = (await once(control, "message")) as [number];
+  const driver = children.adopt(fork(programs().callsDriver), end);
+  const { nodes, nats } = mesh.describe();
+  const [node] = nodes;
+  if (node === undefined || control.pid === undefined || driver.pid === undefined) throw new Error("a process did not start");
+  const run = new Slices(driver, driver.pid, `/agents/counter/calls-${mesh.startedAt}-`, options.sessions);
+  const voda = { port: Number(new URL(`http://${node.ingress}`).port), pids: { node: node.pid, nats: nats.pid } };
+  const echo = { port, pids: { control: control.pid } };
+
+  const { clients, seconds } = options;
+  const sliceMs = (seconds * 1000) / SLICES;
+  for (const target of [voda, echo]) await run.slice(target, clients, sliceMs * SLICES * WARM_UP_PART);
+  say(`${SLICES} slices of ${sliceMs} ms with ${clients} connections, as many of ${sliceMs * ONE_PART} ms with one`);
+  const many: [Row, Row][] = [];
+  const one: [Row, Row][] = [];
+  for (let i = 0; i < SLICES; i += 1) {
+    many.push([await run.slice(voda, clients, sliceMs), await run.slice(echo, clients, sliceMs)]);
+    one.push([await run.slice(voda, 1, sliceMs * ONE_PART), await run.slice(echo, 1, sliceMs * ONE_PART)]);
+  }
+  const answered = run.answeredBy(voda);
+  const counted = await countedBy(mesh.url, `calls-${mesh.startedAt}-`, options.sessions);
+  return {
+    figures: { ...options, slices: SLICES, calls: answered, ...figuresOf(many, ""), ...figuresOf(one, "One") },
+    failed: run.failed,
+    lost: Math.max(0, answered - counted),
+    doubled: Math.max(0, counted - answered),
+  };
+}
+
+class Slices {
+  readonly #driver: ChildProcess;
+  readonly #driverPid: number;
+  readonly #prefix: string;
+  readonly #sessions: number;
+  readonly #exited: Promise<never>;
+  readonly #answered = new Map<number, number>();
+  #seed = 1;
+  failed = 0;
+
+  constructor(driver: ChildProcess, driverPid: number, prefix: string, sessions: number) {
+    this.#driver = driver;
+    this.#driverPid = driverPid;
+    this.#exited = exited(driver);
+    this.#prefix = prefix;
+    this.#sessions = sessions;
+  }
+
+  answeredBy({ port }: Target): number {
+    return this.#answered.get(port) ?? 0;
+  }
+
+  async slice({ port, pids }: Target, connections: number, ms: number): Promise<Row> {
+    const all = { ...pids, driver: this.#driverPid };
+    const before = Object.values(all).map(cpuUs);
+    this.#seed += connections;
+    const where = { prefix: this.#prefix, sessions: this.#sessions, suffix: "/add" };
+    const driven = await this.#drive({ port, connections, ms, seed: this.#seed, ...where });
+    const row: Record<string, number> = {
+      perSecond: (driven.calls * 1000) / driven.ms,
+      p50Ms: driven.p50Ms,
+      p99Ms: driven.p99Ms,
+    };
+    for (const [i, [name, pid]] of Object.entries(all).entries()) {
+      row[`${name}CpuUs`] = (cpuUs(pid) - (before[i] ?? 0)) / driven.calls;
+    }
+    this.#answered.set(port, this.answeredBy({ port, pids }) + driven.calls - driven.failed);
+    this.failed += driven.failed;
+    return row;
+  }
+
+  async #drive(order: DriveOrder): Promise<Driven> {
+    this.#driver.send(order);
+    const [driven] = (await Promise.race([once(this.#driver, "message"), this.#exited])) as [Driven];
+    return driven;
+  }
+}
+
+async function exited(child: ChildProcess): Promise<never> {
+  const [code] = await once(child, "exit");
+  throw new Error(`the process that calls ended with ${code}; the lines above say why`);
+}
+
+/** CPU time of a process with all its threads, as Linux counts it. */
+function cpuUs(pid: number): number {
+  const tasks = `/proc/${pid}/task`;
+  let ns = 0;
+  for (const task of readdirSync(tasks)) ns += Number(readFileSync(`${tasks}/${task}/schedstat`, "utf8").split(" ")[0]);
+  return ns / NS_PER_US;
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return;
+  child.kill("SIGTERM");
+  await once(child, "exit");
+}
+
+/** Sum of all counters. */
+async function countedBy(url: string, prefix: string, sessions: number): Promise<number> {
+  using caller = openCaller(url);
+  let sum = 0;
+  const left = Array.from({ length: sessions }, (_, i) => `${prefix}${i}`).values();
+  const read = async (): Promise<void> => {
+    for (const key of left) {
+      const { body } = await caller.call("counter", key, "get", undefined, undefined);
+      sum += Number(JSON.parse(body));
+    }
+  };
+  await Promise.all(Array.from({ length: READS_AT_ONCE }, read));
+  return sum;
+}
+
+/** Medians over the slices, and from where to where they spread. */
+function figuresOf(pairs: readonly (readonly [Row, Row])[], suffix: string): Record<string, number> {
+  const figures: Record<string, number> = {};
+  const put = (name: string, values: readonly number[]): void => {
+    const sorted = values.toSorted((a, b) => a - b);
+    figures[`${name}${suffix}`] = hundredths(sorted[Math.floor(sorted.length / 2)] ?? 0);
+    figures[`${name}${suffix}Low`] = hundredths(sorted[0] ?? 0);
+    figures[`${name}${suffix}High`] = hundredths(sorted.at(-1) ?? 0);
+  };
+  const of = (row: Row, name: string): number => row[name] ?? 0;
+  for (const name of ["perSecond", "nodeCpuUs", "natsCpuUs", "driverCpuUs", "p50Ms", "p99Ms"]) {
+    put(
+      name,
+      pairs.map(([voda]) => of(voda, name)),
+    );
+  }
+  for (const [name, from] of Object.entries(controlNames)) {
+    put(
+      name,
+      pairs.map(([, control]) => of(control, from)),
+    );
+  }
+  put(
+    "perSecondOfControl",
+    pairs.map(([voda, control]) => of(voda, "perSecond") / of(control, "perSecond")),
+  );
+  put(
+    "cpuOfControl",
+    pairs.map(([voda, control]) => (of(voda, "nodeCpuUs") + of(voda, "natsCpuUs")) / of(control, "controlCpuUs")),
+  );
+  return figures;
+}
+
+const controlNames: Readonly<Record<string, string>> = {
+  controlPerSecond: "perSecond",
+  controlCpuUs: "controlCpuUs",
+  controlP50Ms: "p50Ms",
+  controlP99Ms: "p99Ms",
+};
+
+const hundredths = (value: number): number => Math.round(value * 100) / 100;

@@ -1,0 +1,100 @@
+// What a lane wants of the worker thread, done.
+import { type Clock, unreachable } from "@voda/stdx";
+import type { Logger } from "pino";
+import { type Device, deviceEnvironment } from "../devices/index.ts";
+import { fail } from "../invocation.ts";
+import type { LaneEffect } from "../lane/index.ts";
+import type { Admission } from "./admission.ts";
+import type { Calls } from "./calls.ts";
+import type { Hosted } from "./hosted.ts";
+import type { Reports } from "./reports.ts";
+import type { Workers } from "./workers.ts";
+
+export interface WorkerParts {
+  readonly workers: Workers;
+  readonly admission: Admission;
+  readonly reports: Reports;
+  /** The GPUs of this node. */
+  readonly devices: readonly Device[];
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+interface Running extends WorkerParts {
+  readonly calls: Calls;
+  readonly byActivation: Map<number, Hosted>;
+}
+
+export type WorkerEffect = Extract<LaneEffect, { type: "open" | "run" | "cancel" | "cut" | "close" }>;
+
+export function performOnWorker(parts: Running, hosted: Hosted, effect: WorkerEffect): void {
+  const { activation } = effect;
+  switch (effect.type) {
+    case "open":
+      open(parts, hosted, effect);
+      return;
+    case "run": {
+      const call = parts.calls.get(effect.job.call);
+      if (call === undefined) return; // answered by its deadline; the lane hears of that next
+      const { method, content, caller, body } = call.invocation;
+      const { readonly, deadlineMs } = effect.job;
+      call.handedMs = parts.clock.monotonicMs();
+      const run = { call: call.number, readonly, deadlineMs, method, content, caller, body };
+      hosted.worker?.send({ type: "run", activation, run });
+      return;
+    }
+    case "cancel":
+    case "cut":
+      hosted.worker?.send(effect);
+      return;
+    case "close":
+      close(parts, hosted, activation);
+      return;
+    default:
+      unreachable(effect);
+  }
+}
+
+function open(parts: Running, hosted: Hosted, { activation, image, epoch }: Extract<LaneEffect, { type: "open" }>): void {
+  const { workers, admission, reports, byActivation } = parts;
+  const deployed = workers.of(hosted.name);
+  const admitted =
+    deployed === undefined
+      ? fail("agent_not_found", `agent ${hosted.name.agent} is not deployed any more`)
+      : admission.admit(deployed.agent, hosted.granted);
+  if (deployed === undefined || "failure" in admitted) {
+    if ("failure" in admitted) hosted.refused = { activation, failure: admitted.failure };
+    reports.deactivated(hosted.token); // or control planes would send it here again
+    return;
+  }
+  const { agent, worker } = deployed;
+  byActivation.set(activation, hosted);
+  hosted.agent = agent;
+  hosted.devices = admitted.devices;
+  logDevices(parts, hosted);
+  hosted.worker = worker;
+  worker.open(activation);
+  worker.send({ type: "open", activation, agent: hosted.name.agent, key: hosted.name.key, origin: epoch });
+  for (const bytes of image.pages) worker.send({ type: "page", activation, bytes });
+  for (const bytes of image.deltas) worker.send({ type: "delta", activation, bytes });
+  worker.send({ type: "opened", activation });
+}
+
+function close({ admission, byActivation }: Running, hosted: Hosted, activation: number): void {
+  const { worker } = hosted;
+  // Calls that still wait may open it again with what it held; nothing else may.
+  hosted.granted = worker === undefined ? undefined : hosted.devices;
+  hosted.cutPages = [];
+  if (worker === undefined) return; // its opening was refused
+  byActivation.delete(activation);
+  worker.close(activation);
+  hosted.worker = undefined;
+  admission.release(hosted.agent, hosted.devices);
+  hosted.devices = [];
+}
+
+function logDevices(parts: Running, { name, devices }: Hosted): void {
+  if (devices.length === 0) return;
+  const environment = deviceEnvironment(parts.devices, devices);
+  parts.log.info({ session: name, devices, environment }, "session holds devices");
+}

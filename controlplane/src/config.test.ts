@@ -12,6 +12,7 @@ test("flags become a frozen configuration with defaults", () => {
     xdsPort: 0,
     listener: { host: "127.0.0.1", port: 4000 },
     replicas: 3,
+    placementPolicy: "bpf",
   });
   assert.ok(Object.isFrozen(config));
 });
@@ -21,6 +22,10 @@ test("a flag that is unknown, missing or malformed is named with what it must be
   assert.throws(() => readConfig(["--nats", "127.0.0.1"]), /--nats "127.0.0.1" is not nats:\/\/host:port/);
   assert.throws(() => readConfig(["--nats", "nats://a:1", "--api-port", "70000"]), /--api-port 70000 is not a port/);
   assert.throws(() => readConfig(["--nats", "nats://a:1", "--durability", "best"]), /"best" is not process, replicated or disk/);
+  assert.throws(
+    () => readConfig(["--nats", "nats://a:1", "--placement-policy", "luck"]),
+    /--placement-policy "luck" is none of bpf, fgd, bestFit/,
+  );
   assert.throws(
     () => readConfig(["--nats", "nats://a:1", "--shards", "7"]),
     /Unknown option '--shards'.*; flags are --nats, --host/,

@@ -1,9 +1,12 @@
 // Flags of the program: read once, checked, frozen. An unknown flag is an error.
 import { parseArgs } from "node:util";
 import * as v from "valibot";
+import { type PolicyName, policies } from "./placement/index.ts";
 
 const port = v.pipe(v.string(), v.digits("is not a port"), v.transform(Number), v.maxValue(65_535, "is not a port"));
 const address = v.pipe(v.string(), v.nonEmpty("is empty"));
+
+const policyNames = Object.keys(policies) as PolicyName[];
 
 const Flags = v.strictObject({
   /** `nats://host:port`. */
@@ -18,6 +21,8 @@ const Flags = v.strictObject({
   "listener-host": v.optional(address, "127.0.0.1"),
   "listener-port": v.optional(port, "4000"),
   durability: v.optional(v.picklist(["process", "replicated", "disk"], "is not process, replicated or disk"), "process"),
+  /** What ranks the nodes that fit. */
+  "placement-policy": v.optional(v.picklist(policyNames, `is none of ${policyNames.join(", ")}`), "bpf"),
 });
 
 export interface Config {
@@ -29,6 +34,7 @@ export interface Config {
   readonly listener: { readonly host: string; readonly port: number };
   /** Copies of every stream and bucket. */
   readonly replicas: 1 | 3;
+  readonly placementPolicy: PolicyName;
 }
 
 export class ConfigError extends Error {
@@ -48,6 +54,7 @@ export function readConfig(args: readonly string[]): Config {
     xdsPort: flags["xds-port"],
     listener: Object.freeze({ host: flags["listener-host"], port: flags["listener-port"] }),
     replicas: flags.durability === "replicated" ? 3 : 1,
+    placementPolicy: flags["placement-policy"],
   });
 }
 

@@ -49,7 +49,7 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
 
   const agents = new Agents();
   stack.use(await watchAgents(definitions, agents, log));
-  const pool = new Pool({});
+  const pool = new Pool({ policy: config.placementPolicy });
   const quotaBucket = stack.use(await QuotaBucket.open({ kv: await buckets.open(quotasBucket), quotas: pool.quotas, log }));
   const signer = createSigner();
   stack.use(await publishKey(js, signer, log));

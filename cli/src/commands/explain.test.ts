@@ -29,7 +29,7 @@ test("a session with a part of a GPU: where it is, what it is now, its devices, 
     "CANDIDATE  SCORE",
     "n2         12",
     "n1         40.123",
-    "the least score wins: the value that the placement takes from the GPUs, CPU and memory that stay free",
+    "the least score wins: hundredths of a GPU that the placement takes from what stays free",
   ]);
 });
 

@@ -37,12 +37,6 @@ async function statusNow(api: Api, session: SessionName): Promise<string> {
   }
 }
 
-/** What the numbers of a score are, from left to right. */
-const scores: Readonly<Record<string, string>> = {
-  bpf: "the value that the placement takes from the GPUs, CPU and memory that stay free",
-  bestFit: "free GPU afterwards, free CPU and memory afterwards, sessions; from left to right",
-};
-
 /** `status`: what the session is now, which the decision does not tell. */
 export function explanation(decision: PlacementDecision, status: string): string[] {
   const { session, decidedMs, policy, message, node, nodes, devices, candidates } = decision;
@@ -54,5 +48,10 @@ export function explanation(decision: PlacementDecision, status: string): string
   if (node !== "") lines.push(`nodes looked at: ${nodes}; did not fit: ${failed.length === 0 ? "none" : failed.join(", ")}`);
   if (candidates.length === 0) return lines;
   const rows = candidates.map((one) => [one.node, one.score.map((value) => Number(value.toFixed(3))).join("  ")]);
-  return [...lines, table(["CANDIDATE", "SCORE"], rows), `the least score wins: ${scores[policy] ?? `as ${policy} counts`}`];
+  return [...lines, table(["CANDIDATE", "SCORE"], rows), scoreWords(policy)];
+}
+
+function scoreWords(policy: string): string {
+  const what = policy === "bpf" ? "hundredths of a GPU that the placement takes from what stays free" : `as ${policy} counts`;
+  return `the least score wins: ${what}`;
 }

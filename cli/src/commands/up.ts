@@ -29,6 +29,7 @@ interface UpFlags {
   readonly durability: Durability;
   readonly gpus?: string;
   readonly zones?: readonly string[];
+  readonly placementPolicy?: string;
   readonly readyFile?: string;
   readonly json?: true;
 }
@@ -68,6 +69,7 @@ function withMeshFlags(command: Command, nodes: number): Command {
         parseZones,
       ),
     )
+    .addOption(new Option("--placement-policy <name>", "what ranks the nodes that fit: bpf (default), fgd, bestFit, spread, ..."))
     .addOption(new Option("--ready-file <file>", "written when the mesh serves, and after each restart of a part"))
     .addOption(jsonOption());
 }
@@ -98,6 +100,7 @@ async function up(flags: UpFlags, output: Output, mode: "up" | "dev"): Promise<v
     say: (line) => output.err(`voda: ${line}`),
     ...(flags.gpus !== undefined && { gpus: resolve(flags.gpus) }),
     ...(flags.zones !== undefined && { zones: flags.zones }),
+    ...(flags.placementPolicy !== undefined && { placementPolicy: flags.placementPolicy }),
     ...(readyFile !== undefined && { readyFile }),
     ...(mode === "dev" && { onLine: (child, line) => tellTurn(child, line, output) }),
     serve: async (mesh) => {

@@ -26,6 +26,7 @@ export interface MeshOptions {
   readonly gpus?: string;
   /** Zones that the nodes are in, in turn; none are named without it. */
   readonly zones?: readonly string[];
+  readonly placementPolicy?: string;
   readonly programs: Pick<Programs, "controlplane" | "node">;
   /** Called with each line that a child writes. */
   readonly onLine?: (child: string, line: string) => void;
@@ -177,6 +178,7 @@ export class Mesh implements AsyncDisposable {
 
   #controlplaneSpec(): ChildSpec {
     const { api, picker, xds, ingress, nats } = this.#ports;
+    const { placementPolicy } = this.#options;
     const flags = {
       nats: `nats://${loopback}:${nats}`,
       host: loopback,
@@ -186,6 +188,7 @@ export class Mesh implements AsyncDisposable {
       "listener-host": loopback,
       "listener-port": ingress,
       durability: this.#options.durability,
+      ...(placementPolicy !== undefined && { "placement-policy": placementPolicy }),
     };
     return program("controlplane", this.#options.programs.controlplane, flags);
   }

@@ -100,7 +100,10 @@ test("voda explains why a session is on its GPU, and why another is on none", as
     2,
   );
   assert.match(refused.nearest?.node ?? "", /^n[12]$/);
-  assert.match(await voda("explain", "placement", "model/k1"), /^model\/k1: placed on n[12], decided by \w+ at /);
+  assert.match(
+    await voda("explain", "placement", "model/k1"),
+    /^model\/k1 \(now awake\); last decision, by bpf at \S+: placed on n[12]\n/,
+  );
   await assert.rejects(voda("explain", "placement", "model/nobody"), {
     code: 3,
     stderr: /no decision about session model\/nobody is known/,

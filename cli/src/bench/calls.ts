@@ -160,7 +160,8 @@ function figuresOf(pairs: readonly (readonly [Row, Row])[], suffix: string): Rec
   const figures: Record<string, number> = {};
   const put = (name: string, values: readonly number[]): void => {
     const sorted = values.toSorted((a, b) => a - b);
-    figures[`${name}${suffix}`] = hundredths(sorted[Math.floor(sorted.length / 2)] ?? 0);
+    const [lower = 0, upper = 0] = [sorted[Math.ceil(sorted.length / 2) - 1], sorted[Math.floor(sorted.length / 2)]];
+    figures[`${name}${suffix}`] = hundredths((lower + upper) / 2);
     figures[`${name}${suffix}Low`] = hundredths(sorted[0] ?? 0);
     figures[`${name}${suffix}High`] = hundredths(sorted.at(-1) ?? 0);
   };

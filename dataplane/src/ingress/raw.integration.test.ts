@@ -17,7 +17,7 @@ import { systemClock } from "@voda/stdx";
 import { pino } from "pino";
 import { frameMessage } from "./grpc.ts";
 import { openIngress } from "./ingress.ts";
-import { headersBytesCut } from "./limits.ts";
+import { discardBytesMax, discardMsMax, headersBytesCut } from "./limits.ts";
 import { type Bed, openBed, routes, service, within } from "./testbed.ts";
 
 const message = toBinary(GetSessionRequestSchema, create(GetSessionRequestSchema, { session: { agent: "probe" } }));
@@ -229,6 +229,28 @@ test("malformed HTTP/1.1 is answered with JSON and the connection closed; the ne
     assert.match(await within(3000, bytes.slice(0, 30), all), wanted);
   }
   assert.equal(await (await fetch(`${bed.url}/healthz`)).text(), "ok\n");
+});
+
+test("a refused HTTP/1.1 request may send on within a bound and its connection serves the next; beyond the bound it is cut", async (t) => {
+  const bed = await openBed(t);
+  const start = "POST /agents/probe/k/echo HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n";
+  const chunk = Buffer.concat([Buffer.from("100000\r\n"), Buffer.alloc(1024 * 1024), Buffer.from("\r\n")]);
+  const refused = async (): Promise<Socket> => {
+    const socket = await rawConnection(t, bed);
+    socket.on("error", () => undefined);
+    socket.write(start);
+    assert.match(String(await within(2000, "refusal", once(socket, "data"))), /HTTP\/1.1 415/);
+    return socket;
+  };
+  const few = await refused();
+  few.write(chunk);
+  few.write("0\r\n\r\nGET /healthz HTTP/1.1\r\nhost: x\r\n\r\n");
+  assert.match(String(await within(2000, "the next answer", once(few, "data"))), /HTTP\/1.1 200/);
+
+  const many = await refused();
+  const closed = new Promise<unknown>((resolve) => many.resume().on("close", resolve)); // after ECONNRESET, as a rule
+  for (let sent = 0; sent < 2 * discardBytesMax; sent += chunk.length) many.write(chunk);
+  await within(discardMsMax / 2, "cut", closed);
 });
 
 test("HEAD, OPTIONS and DELETE are refused on both versions, without a body for HEAD", async (t) => {

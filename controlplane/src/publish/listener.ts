@@ -23,8 +23,11 @@ import {
 import { headers, headersBytesMax, hostCookie } from "@voda/proto/wire";
 import { clusterNames, hintMetadata, type IngressConfig, ingressName, ownerMetadata } from "./config.ts";
 
-/** The picker answers from memory; past this the request is hashed to a node. */
-export const pickTimeoutMs = 250;
+/**
+ * The picker answers from memory; past this the request is hashed to a node. Longer than a busy machine keeps a process waiting: an
+ * answer that is given up was work for nothing, and a session that needs a device is refused without its grant and comes again.
+ */
+export const pickTimeoutMs = 1_000;
 /** A connection without requests is closed after this. */
 export const connectionIdleMs = 3_600_000;
 /** A client has this long to send its headers. */

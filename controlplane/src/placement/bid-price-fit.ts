@@ -16,7 +16,7 @@ const COST_UNPRICED = 2 ** 30;
 
 /** From filling (churn 0) to steady (1): slack between nodes is worth less and whole sets of GPUs are worth more. */
 export function tuningFor(churn: number): Tuning {
-  return { restDiscount: 0.05 + 0.25 * churn, setGain: 60 ** churn, partOfSet: churn, fragmentWeight: churn };
+  return { restDiscount: 0.05 + 0.25 * churn, setScarcity: churn, partOfSet: churn, fragmentWeight: churn };
 }
 
 /** A policy that can say what any placement destroys, not only the one that it would choose. */
@@ -72,7 +72,7 @@ class NodePrices {
     this.#books = books;
     this.#tuningOf = tuningOf;
     this.#classes = classesOf(books);
-    this.#value = nodeValue(books, { mix: [], tuning: tuningOf(0), classes: this.#classes.classes });
+    this.#value = nodeValue(books, { mix: [], tuning: tuningOf(0), classes: this.#classes });
     this.#fragments = expectedFragments(books, [], this.#classes.classes);
     this.#version = new Int32Array(books.capacity);
     this.#rests = new Float64Array(books.capacity);
@@ -99,7 +99,7 @@ class NodePrices {
     this.#isOutdated = false;
     const { classes } = this.#classes;
     this.#fragmentWeight = tuning.fragmentWeight;
-    this.#value = nodeValue(this.#books, { mix, tuning, classes });
+    this.#value = nodeValue(this.#books, { mix, tuning, classes: this.#classes });
     this.#fragments = expectedFragments(this.#books, mix, classes);
     this.#version.fill(0);
   }

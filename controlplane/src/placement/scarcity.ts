@@ -7,6 +7,8 @@ import { type Classes, CORE_MILLI, canHost } from "./node-classes.ts";
 /** Part of the GPUs that counts as free even when none is: scarcity stays bounded, and of a few free GPUs the count is chance. */
 const FREE_MIN = 0.01;
 const FREE_SETS_MIN = 0.005;
+/** Free sets are held against what is asked for in this part of a lifetime. */
+const HORIZON = 0.25;
 
 export interface Inputs {
   readonly classes: Classes;
@@ -22,9 +24,8 @@ export function scarcityOf(
   wanted: readonly Wanted[],
   { classes, valueOf, setScarcity }: Inputs,
 ): readonly number[] {
-  const gpus = books.gpus.reduce((sum, one) => sum + one, 0);
+  const gpus = sumOf(books, (node) => books.gpus[node] as number);
   const rests = restsOf(books, valueOf);
-  const free = rests.reduce((sum, one) => sum + one, 0);
   return wanted.map((one) => {
     const isHost = classes.classes.map((nodeClass) => canHost(nodeClass, one.kind));
     if (one.kind.gpuCount === 1 && isHost.every((is) => is)) return 1;
@@ -33,7 +34,7 @@ export function scarcityOf(
     if (hosting === 0) return 1;
     if (one.kind.gpuCount > 1) {
       const inSets = sumOf(books, (node) => (hosts(node) ? gpusInSets(books, node, one) : 0));
-      const now = (inSets + FREE_SETS_MIN * hosting) / (free + FREE_SETS_MIN * gpus);
+      const now = (inSets + FREE_SETS_MIN * hosting) / (HORIZON * gpus);
       return (hosting / gpus) ** (setScarcity - 1) * now ** -setScarcity;
     }
     let here = 0;

@@ -84,3 +84,23 @@ test("a request for one GPU leaves whole the model that only others can use", ()
     assert.equal(pool.books.idOf(placed.node), "common");
   }
 });
+
+test("a model that few requests need is used by others too, but not to its end", () => {
+  const expected = Array.from({ length: 50 }, (_, i) =>
+    ask(`e${i}`, whole(1), { cores: i % 2 === 0 ? 4 : 16, models: i < 2 ? ["rare"] : [] }),
+  );
+  // With few cores per GPU the rare model is the cheapest as long as there is plenty of it.
+  const common = Array.from(
+    { length: 6 },
+    (_, i): Parameters<typeof node> => [`c${i}`, { gpus: 8, model: "common", cores: 160 }],
+  );
+  const pool = poolOf([["rare", { gpus: 8, model: "rare", cores: 40 }], ...common], expected);
+  const onRare = (): number => [...pool.sessions.values()].filter((placed) => pool.books.idOf(placed.node) === "rare").length;
+  for (let i = 0; i < 30; i++) {
+    const plan = pool.decide(ask(`s${i}`, whole(1)));
+    assert.ok(plan.kind === "plan" && pool.commit(plan) !== "stale");
+    if (i === 0) assert.equal(onRare(), 1);
+    pool.adopt();
+  }
+  assert.ok(onRare() <= 6, `two are left for who can use nothing else, not ${8 - onRare()}`);
+});

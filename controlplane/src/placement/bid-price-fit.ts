@@ -1,6 +1,7 @@
 // Bid-price fit: every rest of a node has a price, made from what is being asked for; a request goes where it destroys
-// the least value. The prices of the pieces come from `fraction-prices.ts`, the value of a node from `node-value.ts`;
-// while sessions come and go, GPUs that the next request could not use count too (`expected-fragments.ts`).
+// the least value. The prices of the pieces come from `fraction-prices.ts`, the value of a node from `node-value.ts`, and
+// what is scarce weighs more (`scarcity.ts`); while sessions come and go, GPUs that the next request could not use count
+// too (`expected-fragments.ts`).
 import { type Books, grown } from "./books.ts";
 import { type ExpectedFragments, expectedFragments } from "./expected-fragments.ts";
 import { type Kind, milliOn } from "./kind.ts";
@@ -14,9 +15,9 @@ const COST_PER_GPU = 100;
 /** A node whose class has no prices yet is taken after all others: its rests may be worth anything. */
 const COST_UNPRICED = 2 ** 30;
 
-/** From filling (churn 0) to steady (1): slack between nodes is worth less and whole sets of GPUs are worth more. */
+/** From filling (churn 0) to steady (1): slack between nodes is worth less, and sets of GPUs what is free of them tells. */
 export function tuningFor(churn: number): Tuning {
-  return { restDiscount: 0.05 + 0.25 * churn, setGain: 60 ** churn, partOfSet: churn, fragmentWeight: churn };
+  return { restDiscount: 0.05 + 0.25 * churn, setScarcity: churn, partOfSet: churn, fragmentWeight: churn };
 }
 
 /** A policy that can say what any placement destroys, not only the one that it would choose. */
@@ -72,7 +73,7 @@ class NodePrices {
     this.#books = books;
     this.#tuningOf = tuningOf;
     this.#classes = classesOf(books);
-    this.#value = nodeValue(books, { mix: [], tuning: tuningOf(0), classes: this.#classes.classes });
+    this.#value = nodeValue(books, { mix: [], tuning: tuningOf(0), classes: this.#classes });
     this.#fragments = expectedFragments(books, [], this.#classes.classes);
     this.#version = new Int32Array(books.capacity);
     this.#rests = new Float64Array(books.capacity);
@@ -99,7 +100,7 @@ class NodePrices {
     this.#isOutdated = false;
     const { classes } = this.#classes;
     this.#fragmentWeight = tuning.fragmentWeight;
-    this.#value = nodeValue(this.#books, { mix, tuning, classes });
+    this.#value = nodeValue(this.#books, { mix, tuning, classes: this.#classes });
     this.#fragments = expectedFragments(this.#books, mix, classes);
     this.#version.fill(0);
   }

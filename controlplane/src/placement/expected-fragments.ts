@@ -11,11 +11,11 @@ const STEPS = gpuMilliWhole / STEP_MILLI + 1;
 
 interface FragmentTable {
   /** Part of the requests for one GPU that these cores serve and this rest does not, by cores and rest. */
-  readonly tooSmall: Float32Array;
+  readonly tooSmall: Float64Array;
   /** Part of the requests for which nothing of the node counts as usable by its rests, by cores. */
-  readonly unserved: Float32Array;
+  readonly unserved: Float64Array;
   /** Part of the requests for several GPUs that these cores and idle GPUs serve, by cores and idle GPUs. */
-  readonly sets: Float32Array;
+  readonly sets: Float64Array;
 }
 
 export interface ExpectedFragments {
@@ -55,24 +55,40 @@ export function expectedFragments(books: Books, mix: readonly KindShare[], class
 /** Cores of a node are rounded down: a rest of a core serves nobody. */
 function tableOf(one: NodeClass, mix: readonly KindShare[], cardMib: number): FragmentTable {
   const cores = Math.floor(one.cpuMilli / CORE_MILLI);
-  const tooSmall = new Float32Array((cores + 1) * STEPS);
-  const unserved = new Float32Array(cores + 1).fill(1);
-  const sets = new Float32Array((cores + 1) * (one.gpus + 1));
+  const tooSmall = new Float64Array((cores + 1) * STEPS);
+  const unserved = new Float64Array(cores + 1);
+  unserved[0] = 1;
+  const sets = new Float64Array((cores + 1) * (one.gpus + 1));
+  // Shares are put where they begin and taken away where they end; the sums along the axes are the tables.
   for (const { kind, share } of mix) {
-    if (kind.gpuCount === 0 || !canHost(one, kind)) continue;
-    const size = sizeOf(kind, cardMib);
-    for (let core = Math.ceil(kind.cpuMilli / CORE_MILLI); core <= cores; core++) {
-      if (kind.gpuCount > 1) {
-        for (let idle = kind.gpuCount; idle <= one.gpus; idle++) add(sets, core * (one.gpus + 1) + idle, share);
-        continue;
-      }
-      add(unserved, core, -share);
-      for (let step = 0; step * STEP_MILLI < size; step++) add(tooSmall, core * STEPS + step, share);
+    const core = Math.ceil(kind.cpuMilli / CORE_MILLI);
+    if (kind.gpuCount === 0 || core > cores || !canHost(one, kind)) continue;
+    if (kind.gpuCount > 1) {
+      add(sets, core * (one.gpus + 1) + kind.gpuCount, share);
+      continue;
     }
+    const end = Math.ceil(sizeOf(kind, cardMib) / STEP_MILLI);
+    add(unserved, core, -share);
+    add(tooSmall, core * STEPS, share);
+    add(tooSmall, core * STEPS + end, -share);
+  }
+  sumRows(tooSmall, STEPS);
+  sumRows(sets, one.gpus + 1);
+  for (const [table, row] of [
+    [tooSmall, STEPS],
+    [sets, one.gpus + 1],
+    [unserved, 1],
+  ] as const) {
+    for (let i = row; i < table.length; i++) add(table, i, table[i - row] as number);
   }
   return { tooSmall, unserved, sets };
 }
 
-function add(table: Float32Array, i: number, amount: number): void {
+/** Makes every place of a row the sum of those up to it. */
+function sumRows(table: Float64Array, row: number): void {
+  for (let i = 0; i < table.length; i++) if (i % row !== 0) add(table, i, table[i - 1] as number);
+}
+
+function add(table: Float64Array, i: number, amount: number): void {
   table[i] = (table[i] as number) + amount;
 }

@@ -235,3 +235,17 @@ test("a pool outlives more shapes than it remembers", () => {
   assert.equal(pool.sessions.size, 1);
   assert.equal(pool.books.cpuMilli[0], 1_000_000 - 5999);
 });
+
+test("new prices are due when the mix has doubled, and when the GPUs in use have changed", () => {
+  const pool = new Pool({ nodes: Array.from({ length: 10 }, (_, i) => node(`n${i}`, { gpus: 8 })) });
+  for (let i = 0; i < 100; i++) pool.expect(ask(`e${i}`, none));
+  assert.ok(pool.isAdoptDue());
+  pool.adopt();
+  for (let i = 0; i < 20; i++) pool.arrived(ask(`a${i}`, none));
+  for (let i = 0; i < 3; i++) placed(pool, ask(`g${i}`, whole(1)));
+  assert.ok(!pool.isAdoptDue(), "3 of 80 GPUs are less than 4 %");
+  placed(pool, ask("g3", whole(1)));
+  assert.ok(pool.isAdoptDue());
+  pool.adopt();
+  assert.ok(!pool.isAdoptDue());
+});

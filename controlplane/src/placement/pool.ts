@@ -54,7 +54,9 @@ export interface PoolFollower {
 const WARM_DISCOUNT = 5;
 /** Change of the churn that is worth new prices. */
 const CHURN_STEP = 0.08;
-/** Arrivals before the first prices are made. */
+/** Change of the GPUs in use, as a part of all, that is worth new prices: what is scarce has changed then. */
+const USE_STEP = 0.04;
+/** Arrivals before the first prices are made, and between prices at least. */
 const FIRST_ARRIVALS = 20;
 /** Arrivals between prices at most: the window in which the mix is learned anew. */
 const ARRIVALS_MAX = 4000;
@@ -72,7 +74,7 @@ export class Pool {
   readonly #kinds = new KindTable();
   readonly #onNode: Set<Placed>[];
   readonly #namespaces = new Map<string, number>();
-  #adopted = { arrivals: 0, churn: 0 };
+  #adopted = { arrivals: 0, churn: 0, usedMilli: 0 };
   /** A node came that has no prices. */
   #isUnpriced = false;
   readonly #followers: PoolFollower[] = [];
@@ -231,17 +233,19 @@ export class Pool {
     this.#onNode[node]?.delete(placed);
   }
 
-  /** Whether new prices are worth their making: a node has none, the mix has doubled or aged, or the churn has moved. */
+  /** Whether new prices are worth their making: a node has none, the mix has doubled or aged, or the churn or the use has moved. */
   isAdoptDue(): boolean {
     if (this.#isUnpriced) return true;
     const since = this.mix.arrivals - this.#adopted.arrivals;
     if (since >= Math.min(ARRIVALS_MAX, Math.max(FIRST_ARRIVALS, this.#adopted.arrivals))) return true;
+    if (since < FIRST_ARRIVALS) return false;
+    if (Math.abs(this.books.usedMilli - this.#adopted.usedMilli) > USE_STEP * this.books.capacityMilli) return true;
     return Math.abs(this.mix.churn() - this.#adopted.churn) > CHURN_STEP;
   }
 
   /** Makes new prices from what was learned, or from an outlook that is known. Milliseconds: not on the path of a decision. */
   adopt(outlook: Outlook = this.mix.outlook()): void {
-    this.#adopted = { arrivals: this.mix.arrivals, churn: outlook.churn };
+    this.#adopted = { arrivals: this.mix.arrivals, churn: outlook.churn, usedMilli: this.books.usedMilli };
     const isWanted = outlook.mix.length > 0 || this.#isUnpriced;
     this.#isUnpriced = false;
     if (!isWanted) return;

@@ -1,14 +1,14 @@
 // One session in a worker: its state, its mailbox, the handlers that run. The turn machine decides, this does.
-import { randomUUID } from "node:crypto";
 import { inspect } from "node:util";
 import { turnBytesMax } from "@voda/proto/wire";
 import type { SessionState, Transaction, View } from "@voda/state";
 import { TooLargeError } from "@voda/state";
 import { assert, unreachable } from "@voda/stdx";
-import { type Handler, type HostContext, type Logger, VodaError } from "voda/definition";
+import { type Handler, type Logger, VodaError } from "voda/definition";
 import { decodeAnswer, encodeAnswer } from "../answer.ts";
 import { type Answer, type Content, fail } from "../invocation.ts";
 import { openTurn, stepTurn, type Turn, type TurnEffect, type TurnEvent, type TurnMessage } from "../turn/index.ts";
+import { Abort, Context } from "./context.ts";
 import { BadInput, decodeInput, encodeOutput } from "./convert.ts";
 
 /** A call as it comes into the worker. */
@@ -39,7 +39,7 @@ interface Running {
   readonly run: RunCall;
   readonly handler: Handler;
   readonly scope: Transaction | View;
-  readonly abort: AbortController;
+  readonly abort: Abort;
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -128,7 +128,7 @@ export class Activation {
       run,
       handler,
       scope: run.readonly ? state.view() : state.begin(),
-      abort: new AbortController(),
+      abort: new Abort(),
       timer: undefined,
     };
     this.#running.set(number, running);
@@ -136,11 +136,12 @@ export class Activation {
   }
 
   #runHandler(running: Running): void {
-    const { run, handler } = running;
+    const { run, handler, scope, abort } = running;
+    const { key, log } = this.#options;
     let result: unknown;
     try {
       const input = decodeInput(handler, run.content, run.body);
-      result = handler.run(this.#context(running), input);
+      result = handler.run(new Context({ key, log, state: scope.state, caller: run.caller, abort }), input);
     } catch (error) {
       this.#failed(running, error);
       return;
@@ -223,22 +224,6 @@ export class Activation {
     clearTimeout(running.timer);
     if ("close" in running.scope) running.scope.close();
     return running;
-  }
-
-  #context(running: Running): HostContext {
-    const { key, log } = this.#options;
-    return {
-      key,
-      log,
-      state: running.scope.state,
-      caller: { subject: running.run.caller },
-      get signal() {
-        return running.abort.signal;
-      },
-      now: () => Date.now(),
-      random: () => Math.random(),
-      uuid: () => randomUUID(),
-    };
   }
 
   #log(running: Running, error: string): void {

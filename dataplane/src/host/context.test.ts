@@ -1,0 +1,26 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Abort, Context } from "./context.ts";
+
+const ignore = (): void => undefined;
+const log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+const contextOf = (abort: Abort): Context => new Context({ key: "k", log, state: {}, caller: "anonymous", abort });
+
+test("a signal tells an abort that came before it was asked for, and one that comes after", () => {
+  const abort = new Abort();
+  const [early, late] = [new Error("early"), new Error("late")];
+  const { signal } = contextOf(abort);
+  assert.equal(signal.aborted, false);
+  abort.abort(early);
+  abort.abort(late);
+  assert.equal(signal.reason, early);
+  const before = new Abort();
+  before.abort(early);
+  before.abort(late);
+  assert.equal(contextOf(before).signal.reason, early);
+});
+
+test("the functions work when they are taken out of the context", () => {
+  const { now, random, uuid } = contextOf(new Abort());
+  assert.ok(now() > 0 && random() < 1 && uuid().length === 36);
+});

@@ -26,10 +26,10 @@ function adopt(pool: Pool): void {
 
 /**
  * By the definition of `nodeValue`: requests for two GPUs are worth twice as much as those for one, r = 2, and so weigh
- * 0.02 + 0.06 * 2 ** 2 = 0.26 of them. A GPU alone is worth 1 / 1.26, two together are worth 2.
+ * 0.02 + 0.06 * 2 ** 2 = 0.26 of them. A GPU alone is worth 1, two together are worth 2 + 2 * 0.26.
  */
-const aloneMilli = 1000 / 1.26;
-const fromTwoMilli = 2000 - aloneMilli;
+const aloneMilli = 1000;
+const fromTwoMilli = 2520 - aloneMilli;
 
 function about(actual: number | undefined, expected: number): void {
   assert.ok(actual !== undefined && Math.abs(actual - expected) < 1e-6, `${actual} is not about ${expected}`);

@@ -24,34 +24,31 @@ export function scarcityOf(
   wanted: readonly Wanted[],
   { classes, valueOf, setScarcity }: Inputs,
 ): readonly number[] {
-  const gpus = sumOf(books, (node) => books.gpus[node] as number);
+  const gpus = classes.classes.reduce((sum, one) => sum + one.totalGpus, 0);
   const rests = restsOf(books, valueOf);
   return wanted.map((one) => {
     const isHost = classes.classes.map((nodeClass) => canHost(nodeClass, one.kind));
     if (one.kind.gpuCount === 1 && isHost.every((is) => is)) return 1;
     const hosts = (node: number): boolean => isHost[classes.classOf[node] as number] === true;
-    const hosting = sumOf(books, (node) => (hosts(node) ? (books.gpus[node] as number) : 0));
+    const hosting = classes.classes.reduce((sum, { totalGpus }, i) => (isHost[i] === true ? sum + totalGpus : sum), 0);
     if (hosting === 0) return 1;
     if (one.kind.gpuCount > 1) {
-      const inSets = sumOf(books, (node) => (hosts(node) ? gpusInSets(books, node, one) : 0));
+      let inSets = 0;
+      for (let node = 0; node < books.count; node++) {
+        if (books.isReady[node] === 1 && hosts(node)) inSets += gpusInSets(books, node, one);
+      }
       const now = (inSets + FREE_SETS_MIN * hosting) / (HORIZON * gpus);
       return (hosting / gpus) ** (setScarcity - 1) * now ** -setScarcity;
     }
     let here = 0;
     let everywhere = 0;
     for (let node = 0; node < books.count; node++) {
-      const room = books.isReady[node] === 0 ? 0 : roomFor(books, node, one, rests[node] as number);
+      const room = roomFor(books, node, one, rests[node] as number);
       everywhere += room;
       if (hosts(node)) here += room;
     }
     return (everywhere + FREE_MIN * gpus) / (here + FREE_MIN * hosting);
   });
-}
-
-function sumOf(books: Books, of: (node: number) => number): number {
-  let sum = 0;
-  for (let node = 0; node < books.count; node++) if (books.isReady[node] === 1) sum += of(node);
-  return sum;
 }
 
 function restsOf(books: Books, valueOf: Float64Array): Float64Array {

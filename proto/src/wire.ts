@@ -105,6 +105,7 @@ export const reasons = {
   fenced: "aborted",
   turn_timeout: "deadline_exceeded",
   interrupted: "canceled",
+  busy: "failed_precondition",
   deadlock: "failed_precondition",
   schema: "failed_precondition",
   idempotency_key_reused: "invalid_argument",

@@ -25,6 +25,11 @@ export async function obey(
   const token = sessionToken(name);
   if (order === "sleep") {
     // One that is not in memory here sleeps already, or is somebody else's.
+    const { idleMsMin } = command;
+    if (idleMsMin > 0 && !parts.sessions.hasRested(token, idleMsMin)) {
+      const message = `session ${agent}/${key} had work within the last ${idleMsMin} ms; take another one or try later`;
+      return failed({ code: "failed_precondition", reason: "busy", message });
+    }
     await parts.sessions.sleep(token);
     return create(CommandResultSchema);
   }

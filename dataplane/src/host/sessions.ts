@@ -137,6 +137,13 @@ export class Sessions implements Disposable {
     return failed;
   }
 
+  /** Whether no call was here for so long, nor is one now. */
+  hasRested(token: SessionToken, forMs: number): boolean {
+    const hosted = this.#hosted.get(token);
+    if (hosted === undefined) return true;
+    return hosted.calls === 0 && this.#options.clock.monotonicMs() - hosted.usedMs >= forMs;
+  }
+
   /** Resolves when the session is out of memory; at once when it is not in it. */
   sleep(token: SessionToken): Promise<void> {
     const hosted = this.#hosted.get(token);

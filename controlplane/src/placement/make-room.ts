@@ -13,6 +13,8 @@ export interface RoomOptions {
   readonly mayLeave: (placed: Placed) => boolean;
   /** Sessions that may leave for one request. */
   readonly most: number;
+  /** Looks at so many nodes only, from the first on and around. Default: all. */
+  readonly among?: { readonly first: number; readonly nodes: number };
 }
 
 export interface Leaving {
@@ -38,7 +40,9 @@ export function planRoom(pool: Pool, request: PoolRequest, options: RoomOptions)
   const shape = pool.shapeOf(request);
   if (typeof shape === "string" || pool.quotas.missOf(request.namespace, pool.amountsOf(shape)) !== undefined) return undefined;
   const candidates: { node: number; leaving: readonly Placed[]; cost: number }[] = [];
-  for (let node = 0; node < pool.books.count; node++) {
+  const { first, nodes } = options.among ?? { first: 0, nodes: pool.books.count };
+  for (let i = 0; i < Math.min(nodes, pool.books.count); i++) {
+    const node = (first + i) % pool.books.count;
     const leaving = leavingFrom(pool, node, { shape, options });
     if (leaving === undefined || leaving.length === 0 || leaving.length > options.most) continue;
     candidates.push({ node, leaving, cost: leaving.reduce((sum, one) => sum + milliOf(one.shape) + LEAVING_MILLI, 0) });

@@ -117,7 +117,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
       activations: () => sessions?.owned() ?? [],
       sessions: () => sessions?.ownedCount ?? 0,
       onCommand: async (command) =>
-        isAccepting && sessions !== undefined ? obey({ grants, sessions }, command) : refused(notReady),
+        isAccepting && sessions !== undefined ? obey({ grants, sessions, clock }, command) : refused(notReady),
     }),
   );
   const ready = parts.use(

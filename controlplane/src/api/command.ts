@@ -14,13 +14,19 @@ export interface SessionCommand {
   readonly timeoutMs: number;
 }
 
+/** The node ends what it was asked for at the deadline and says so: its answer may be this late. */
+const answerMsMax = 500;
+
 /** The epoch after the command. @throws ControlError what the node answered, or `closed` when it did not */
 export async function sendCommand(connection: NatsConnection, command: SessionCommand): Promise<bigint> {
   const { kind, name, node, grant, timeoutMs } = command;
   const { namespace, agent, key } = name;
   const deadlineMs = BigInt(Date.now() + timeoutMs);
   const body = toBinary(CommandSchema, create(CommandSchema, { kind, namespace, agent, key, grant, deadlineMs }));
-  const { code, reason, message, epoch } = fromBinary(CommandResultSchema, await request(connection, { node, body, timeoutMs }));
+  const { code, reason, message, epoch } = fromBinary(
+    CommandResultSchema,
+    await request(connection, { node, body, timeoutMs: timeoutMs + answerMsMax }),
+  );
   if (code !== "") throw new ControlError({ code: code as Code, reason, message });
   return epoch;
 }

@@ -2,6 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { type Command, CommandKind, type CommandResult, CommandResultSchema } from "@voda/proto/node";
 import { sessionNameProblem, sessionToken } from "@voda/proto/session";
+import type { Clock } from "@voda/stdx";
 import type { Answer, Failure } from "../invocation.ts";
 import type { Grants } from "./grants.ts";
 import type { Sessions } from "./sessions.ts";
@@ -13,7 +14,7 @@ const orders: ReadonlyMap<CommandKind, "sleep" | "wake" | "end"> = new Map([
 ]);
 
 export async function obey(
-  parts: { readonly grants: Grants; readonly sessions: Sessions },
+  parts: { readonly grants: Grants; readonly sessions: Sessions; readonly clock: Clock },
   command: Command,
 ): Promise<CommandResult> {
   const { kind, namespace, agent, key, grant, deadlineMs } = command;
@@ -22,6 +23,10 @@ export async function obey(
   const problem = order === undefined ? `there is no command of kind ${kind}` : sessionNameProblem(name);
   if (order === undefined || problem !== undefined)
     return failed({ code: "invalid_argument", reason: "bad_request", message: problem ?? "" });
+  const lateMs = parts.clock.wallMs() - Number(deadlineMs);
+  // Whoever sent it takes it for not done: a node that was stopped for a while must not wake sessions then.
+  if (lateMs > 0)
+    return failed({ code: "deadline_exceeded", reason: "turn_timeout", message: `the command came ${lateMs} ms too late` });
   const token = sessionToken(name);
   if (order === "sleep") {
     // One that is not in memory here sleeps already, or is somebody else's.

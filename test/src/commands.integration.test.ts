@@ -1,9 +1,9 @@
-// The command SLEEP with `idle_ms_min`, as a control plane sends it to a real node to make room: it may come at any moment.
+// Commands as a control plane sends them to a real node, above all SLEEP with `idle_ms_min`: it may come at any moment.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
-import { CommandKind, CommandResultSchema, CommandSchema } from "@voda/proto/node";
+import { type Command, CommandKind, CommandResultSchema, CommandSchema } from "@voda/proto/node";
 import { commandSubject } from "@voda/proto/wire";
 import { type Called, type Cluster, call, startCluster, waitUntil } from "./kit/index.ts";
 
@@ -25,7 +25,9 @@ after(async () => {
 /** The reason why it was not put to sleep; empty when it sleeps. */
 async function putToSleep(key: string, idleMsMin: number): Promise<{ readonly reason: string; readonly message: string }> {
   const deadlineMs = BigInt(Date.now() + 10_000);
-  const command = create(CommandSchema, { kind: CommandKind.SLEEP, namespace: "default", agent, key, deadlineMs, idleMsMin });
+  return send(create(CommandSchema, { kind: CommandKind.SLEEP, namespace: "default", agent, key, deadlineMs, idleMsMin }));
+}
+async function send(command: Command): Promise<{ readonly reason: string; readonly message: string }> {
   const reply = await connection.request(commandSubject("n1"), toBinary(CommandSchema, command), { timeout: 10_000 });
   return fromBinary(CommandResultSchema, reply.data);
 }
@@ -82,6 +84,12 @@ test("a turn that its caller has left counts as work until it has ended", async 
   await assert.rejects(calling, { name: "AbortError" });
   await waitUntil(async () => (await putToSleep("left", 1)).reason === "", 5_000, "the turn was undone");
   assert.equal((await add("left")).body, 2);
+});
+
+test("a command that comes after its deadline is not carried out", async () => {
+  const command = create(CommandSchema, { kind: CommandKind.WAKE, namespace: "default", agent, key: "late", deadlineMs: 1n });
+  assert.equal((await send(command)).reason, "turn_timeout");
+  assert.equal((await putToSleep("late", 3_600_000)).reason, "", "it is not in memory");
 });
 
 test("calls that arrive while a session falls asleep are all answered, and nothing is lost", async () => {

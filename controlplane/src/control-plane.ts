@@ -20,7 +20,8 @@ import { openPicker } from "./picker/server.ts";
 import { Pool } from "./placement/index.ts";
 import { openPublisher } from "./publish/index.ts";
 import { QuotaBucket } from "./quotas/quota-bucket.ts";
-import { Scheduler } from "./scheduler/index.ts";
+import { RoomMaker, Scheduler } from "./scheduler/index.ts";
+import { restingSleeper } from "./scheduler/sleep-resting.ts";
 
 export interface ControlPlane extends AsyncDisposable {
   /** `ip:port` of the API. */
@@ -54,7 +55,9 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
   const signer = createSigner();
   stack.use(await publishKey(js, signer, log));
   const directory = new Directory({ pool, requestOf: (name) => agents.requestOf(name) });
-  const scheduler = stack.use(new Scheduler({ agents, directory, clock: systemClock }));
+  const putToSleep = restingSleeper({ connection, directory, log });
+  const rooms = stack.use(new RoomMaker({ clock: systemClock, putToSleep }));
+  const scheduler = stack.use(new Scheduler({ agents, directory, clock: systemClock, rooms }));
   const picks = { agents, directory, scheduler, signer, clock: systemClock };
   const picker = stack.use(await openPicker(picks, { host: config.host, port: config.pickerPort, log }));
   const apiContext = { ...picks, connection, jsm, definitions, blobs, quotaBucket };

@@ -94,7 +94,10 @@ test("a control plane that starts places around the devices that sessions hold",
 test("a session that sleeps frees its share, and so does a node that is lost", async () => {
   await using controlPlane = await open();
   const node = await TestNode.open({ nats: nats.url, id: "n3", gpus: gpus("GPU-e") });
-  for (const key of ["e1", "e2"]) node.activate(name(key), 1n, [half("GPU-e")]);
+  for (const key of ["e1", "e2"]) {
+    node.busy.add(key);
+    node.activate(name(key), 1n, [half("GPU-e")]);
+  }
   await waitUntil(async () => (await pick(controlPlane, "e2")).status === 200, 5_000, "the reports have come");
   await waitUntil(async () => (await pick(controlPlane, "e3")).status === 429, 5_000, "the device is full");
   node.deactivate(name("e1"));

@@ -38,6 +38,8 @@ export class TestNode implements AsyncDisposable {
   readonly commands: Command[] = [];
   /** Claims of the grants that came with commands, after their signature was checked. */
   readonly grants: unknown[] = [];
+  /** Keys of sessions that always have work. */
+  readonly busy = new Set<string>();
   /** Full reports that were asked for. */
   resyncs = 0;
   readonly #cpuMilli: number;
@@ -152,15 +154,19 @@ export class TestNode implements AsyncDisposable {
   async #onCommand(message: Msg): Promise<void> {
     const command = fromBinary(CommandSchema, message.data);
     this.commands.push(command);
-    if (command.grant !== "") this.grants.push(await this.#verify(command.grant));
-    const name = { namespace: command.namespace, agent: command.agent, key: command.key };
-    if (command.kind === CommandKind.WAKE) this.activate(name, 7n);
-    else this.deactivate(name);
-    const result = create(
-      CommandResultSchema,
-      command.key === "fails" ? { code: "unavailable", reason: "store_away", message: "no store" } : { epoch: 7n },
-    );
-    message.respond(toBinary(CommandResultSchema, result));
+    const claims = command.grant === "" ? undefined : await this.#verify(command.grant);
+    if (claims !== undefined) this.grants.push(claims);
+    message.respond(toBinary(CommandResultSchema, create(CommandResultSchema, this.#obey(command, claims))));
+  }
+
+  #obey({ kind, namespace, agent, key, idleMsMin }: Command, claims: unknown): MessageInitShape<typeof CommandResultSchema> {
+    if (key === "fails") return { code: "unavailable", reason: "store_away", message: "no store" };
+    if (idleMsMin > 0 && this.busy.has(key)) return { code: "failed_precondition", reason: "busy", message: "it has work" };
+    const name = { namespace, agent, key };
+    const granted = parseGrantClaims(claims);
+    if (kind !== CommandKind.WAKE) this.deactivate(name);
+    else if (!this.#hosted.has(sessionToken(name))) this.activate(name, 7n, typeof granted === "string" ? [] : granted.devices);
+    return { epoch: 7n };
   }
 
   async #verify(grant: string): Promise<unknown> {
@@ -168,6 +174,6 @@ export class TestNode implements AsyncDisposable {
     const entry = await keys.get(decodeProtectedHeader(grant).kid ?? "none");
     if (entry === null) throw new Error("the grant's key is not in the bucket");
     const { payload } = await compactVerify(grant, await importJWK(entry.json<JWK>()), { algorithms: ["EdDSA"] });
-    return parseGrantClaims(JSON.parse(new TextDecoder().decode(payload)));
+    return JSON.parse(new TextDecoder().decode(payload));
   }
 }

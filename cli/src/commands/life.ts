@@ -2,32 +2,42 @@
 import { toJson } from "@bufbuild/protobuf";
 import { type Session, SessionSchema } from "@voda/proto/api";
 import type { Command } from "commander";
-import { type Api, connectApi } from "../api.ts";
+import { connectApi } from "../api.ts";
 import { type ClientFlags, withClientFlags } from "../options.ts";
 import type { Print } from "../print.ts";
 import { parseSession } from "../session-argument.ts";
 import { statusWord } from "./ps.ts";
 
-type Move = (api: Api, session: { namespace: string; agent: string; key: string }) => Promise<Session | undefined>;
-
 export function addLife(program: Command, print: Print): void {
-  add(program, print, "sleep", "write a session to its log and free its memory", async (api, session) => {
-    return (await api.sessions.sleepSession({ session })).session;
+  const sleep = program
+    .command("sleep")
+    .description("write a session to its log and free its memory")
+    .argument("<session>", "AGENT/KEY");
+  withClientFlags(sleep).action(async (text: string, flags: ClientFlags) => {
+    const session = parseSession(text, flags.namespace);
+    show([(await connectApi(flags.url).sessions.sleepSession({ session })).session], flags, print);
   });
-  add(program, print, "wake", "load a session on a node without calling it", async (api, session) => {
-    return (await api.sessions.wakeSession({ session })).session;
+  const wake = program
+    .command("wake")
+    .description("load a session on a node without calling it; several are all loaded, or none")
+    .argument("<session...>", "AGENT/KEY");
+  withClientFlags(wake).action(async (texts: string[], flags: ClientFlags) => {
+    const { sessions } = connectApi(flags.url);
+    const names = texts.map((text) => parseSession(text, flags.namespace));
+    const [session, ...more] = names;
+    if (more.length === 0) show([(await sessions.wakeSession({ session })).session], flags, print);
+    else show((await sessions.wakeSessions({ sessions: names })).sessions, flags, print);
   });
 }
 
-function add(program: Command, print: Print, name: string, description: string, move: Move): void {
-  const command = program.command(name).description(description).argument("<session>", "AGENT/KEY");
-  withClientFlags(command).action(async (text: string, flags: ClientFlags) => {
-    const session = await move(connectApi(flags.url), parseSession(text, flags.namespace));
-    if (session === undefined) throw new Error(`the control plane's answer to ${name} names no session`);
-    if (flags.json === true) print(JSON.stringify(toJson(SessionSchema, session)));
-    else
-      print(
-        `${session.agent}/${session.key} is ${statusWord(session.status)}${session.node === "" ? "" : ` on ${session.node}`}`,
-      );
-  });
+/** One as an object, several as a list. */
+function show(sessions: readonly (Session | undefined)[], flags: ClientFlags, print: Print): void {
+  const there = sessions.filter((session) => session !== undefined);
+  if (there.length === 0) throw new Error("the control plane's answer names no session");
+  if (flags.json === true) {
+    const [first, ...more] = there.map((session) => toJson(SessionSchema, session));
+    print(JSON.stringify(more.length === 0 ? first : { sessions: [first, ...more] }));
+  } else
+    for (const { agent, key, status, node } of there)
+      print(`${agent}/${key} is ${statusWord(status)}${node === "" ? "" : ` on ${node}`}`);
 }

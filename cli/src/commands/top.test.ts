@@ -12,11 +12,12 @@ const counters = create(GetPlacementCountersResponseSchema, {
   decisions: 5n,
   refusals: { gpu_count: 1n },
   strandedGpuMilli: 500,
+  sleptForRoom: 3n,
 });
 
 test("the screen tells the counters, every node and every GPU", () => {
   const shown = screen({ nodes: [node(1, 16), node(2, 0)], counters });
-  assert.match(shown, /^decisions 5, refused gpu_count: 1, stranded GPUs 0\.5\n/);
+  assert.match(shown, /^decisions 5, refused gpu_count: 1, stranded GPUs 0\.5, put to sleep for others 3\n/);
   for (const said of ["n1", "n2", uuid(100), uuid(115)]) assert.ok(shown.includes(said), said);
   assert.match(screen({ nodes: [], counters }), /no nodes/);
 });

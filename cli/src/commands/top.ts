@@ -136,9 +136,9 @@ function shadowTable({ shadow }: GetPlacementCountersResponse): string[] {
   return [table(["AGAINST POLICY", "COMPARED", "SAME NODE", "LOST GPUs"], rows)];
 }
 
-function countersLine({ decisions, refusals, strandedGpuMilli }: GetPlacementCountersResponse): string {
+function countersLine({ decisions, refusals, strandedGpuMilli, sleptForRoom }: GetPlacementCountersResponse): string {
   const refused = Object.entries(refusals).map(([reason, count]) => `${reason}: ${count}`);
-  return `decisions ${decisions}, refused ${refused.length === 0 ? "none" : refused.join(", ")}, stranded GPUs ${strandedGpuMilli / 1000}`;
+  return `decisions ${decisions}, refused ${refused.length === 0 ? "none" : refused.join(", ")}, stranded GPUs ${strandedGpuMilli / 1000}, put to sleep for others ${sleptForRoom}`;
 }
 
 function share(used: number | undefined, all: number | undefined, unit: number): string {

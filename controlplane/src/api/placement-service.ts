@@ -18,7 +18,7 @@ export function placementService({ scheduler }: { readonly scheduler: Scheduler 
       throw ControlError.of("decision_not_found", `no decision about session ${session} is known: ${why}`);
     },
     getPlacementCounters() {
-      const { decisions, refusals, strandedMilli, shadow } = scheduler.counters();
+      const { decisions, refusals, strandedMilli, shadow, rooms } = scheduler.counters();
       const counts = [...refusals].map(([reason, count]) => [reason, BigInt(count)] as const);
       const compared = [...shadow].map(([policy, counters]) => [policy, describeShadow(counters)] as const);
       return {
@@ -26,6 +26,9 @@ export function placementService({ scheduler }: { readonly scheduler: Scheduler 
         refusals: Object.fromEntries(counts),
         strandedGpuMilli: strandedMilli,
         shadow: Object.fromEntries(compared),
+        roomsMade: BigInt(rooms.made),
+        sleptForRoom: BigInt(rooms.slept),
+        busyForRoom: BigInt(rooms.busy),
       };
     },
   };

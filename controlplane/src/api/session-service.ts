@@ -8,11 +8,12 @@ import { CommandKind } from "@voda/proto/node";
 import { defaultNamespace, identifierProblem, type SessionName, sessionNameProblem, sessionToken } from "@voda/proto/session";
 import type { Owner } from "../directory/directory.ts";
 import { ControlError } from "../errors.ts";
+import { sendCommand } from "../nats/command.ts";
 import { type PickContext, pick } from "../picker/pick.ts";
 import { callerRefusal } from "../picker/refusal.ts";
 import { agentNotFound } from "./agent-service.ts";
-import { sendCommand } from "./command.ts";
 import { isInLog, namesFrom } from "./lanes.ts";
+import { wakeAll } from "./wake-sessions.ts";
 
 export interface SessionContext extends PickContext {
   readonly connection: NatsConnection;
@@ -36,13 +37,24 @@ export function sessionService(context: SessionContext): ServiceImpl<typeof Sess
       // Also to a node that has not confirmed it: its report may be on the way.
       const owner = ownerOf(context, name);
       if (owner === undefined) return { session: await stored(context, name) };
-      await sendCommand(context.connection, { kind: CommandKind.SLEEP, name, node: owner.node, grant: "", ...timeout(call) });
+      await sendCommand(context.connection, {
+        kind: CommandKind.SLEEP,
+        name,
+        node: owner.node,
+        grant: "",
+        ...timeout(call),
+        idleMsMin: 0,
+      });
       return { session: owner.isConfirmed ? describe(name, SessionStatus.ASLEEP) : await stored(context, name) };
     },
     async wakeSession(request, call) {
       const name = nameOf(request.session);
       const { node, epoch } = await commandAnywhere(context, CommandKind.WAKE, { name, ...timeout(call) });
       return { session: describe(name, SessionStatus.AWAKE, { node, epoch }) };
+    },
+    async wakeSessions(request, call) {
+      const woken = await wakeAll(context, request.sessions.map(nameOf), timeout(call).timeoutMs);
+      return { sessions: woken.map(({ name, node, epoch }) => describe(name, SessionStatus.AWAKE, { node, epoch })) };
     },
     async endSession(request, call) {
       const name = nameOf(request.session);
@@ -98,11 +110,11 @@ async function commandAnywhere(
   const picked = pick(context, name);
   if (picked.kind === "unknown_agent") throw agentNotFound(name.namespace, name.agent);
   if (picked.kind === "refusal") {
-    const { reason, message, retryAfterMs } = callerRefusal(picked);
+    const { reason, message, retryAfterMs } = callerRefusal(picked, picked.retryMs);
     throw ControlError.of(reason, message, retryAfterMs);
   }
   const grant = picked.kind === "placed" ? picked.grant : "";
-  const epoch = await sendCommand(context.connection, { kind, name, node: picked.node, grant, timeoutMs });
+  const epoch = await sendCommand(context.connection, { kind, name, node: picked.node, grant, timeoutMs, idleMsMin: 0 });
   return { node: picked.node, epoch };
 }
 

@@ -8,7 +8,7 @@ import { type SessionName, type SessionToken, sessionToken } from "@voda/proto/s
 import * as fc from "fast-check";
 import { Agents } from "../agents/agents.ts";
 import { type DeviceShare, Pool, type PoolRequest } from "../placement/index.ts";
-import { Scheduler } from "../scheduler/index.ts";
+import { RoomMaker, Scheduler } from "../scheduler/index.ts";
 import { Directory, type DirectoryNode, tentativeMs } from "./directory.ts";
 import { refusedMs } from "./refusals.ts";
 
@@ -90,7 +90,8 @@ class History implements Disposable {
 
   constructor() {
     const clock = { wallMs: () => 0, monotonicMs: () => this.nowMs };
-    this.#scheduler = new Scheduler({ agents: this.agents, directory: this.directory, clock });
+    const rooms = new RoomMaker({ clock, putToSleep: () => Promise.resolve("away") });
+    this.#scheduler = new Scheduler({ agents: this.agents, directory: this.directory, clock, rooms });
     for (const id of ids) this.join(id, 2);
   }
 

@@ -38,6 +38,8 @@ interface Entry {
   readonly isConfirmed: boolean;
   readonly epoch: bigint;
   readonly placed: Placed;
+  /** Only where it is confirmed and holds devices: who wants it to sleep must name it. */
+  readonly name?: SessionName;
 }
 
 interface NodeEntry {
@@ -180,6 +182,16 @@ export class Directory {
     if (shape.gpuCount > 0) this.pool.mix.placed();
   }
 
+  /** Gives up a placement that nobody confirmed. */
+  release(token: SessionToken): void {
+    if (this.#sessions.get(token)?.isConfirmed === false) this.#forget(token);
+  }
+
+  /** The name of a session that its node says is awake and that holds devices. */
+  holderOf(session: string): SessionName | undefined {
+    return isSessionToken(session) ? this.#sessions.get(session)?.name : undefined;
+  }
+
   /** Frees what tentative placements held that nobody confirmed, and what nodes refused a while ago. */
   expire(nowMs: number): void {
     this.#refusals.expire(nowMs);
@@ -234,7 +246,14 @@ export class Directory {
       this.#warm.woke(token);
       if (known?.node === entry.node.id && this.#holds(known, activation.devices)) {
         this.#tentative.delete(token);
-        this.#sessions.set(token, { ...known, isConfirmed: true, epoch: activation.epoch });
+        const { node, placed } = known;
+        this.#sessions.set(token, {
+          node,
+          isConfirmed: true,
+          epoch: activation.epoch,
+          placed,
+          ...nameOfHolder(activation, placed),
+        });
         continue;
       }
       const kept = known?.node === entry.node.id ? known.placed.request : news.get(token)?.request;
@@ -243,7 +262,8 @@ export class Directory {
     }
     for (const [token, { activation, request }] of news) {
       const placed = this.#roomFor(entry, request, activation.devices);
-      this.#remember(token, { node: entry.node.id, isConfirmed: true, epoch: activation.epoch, placed });
+      const { epoch } = activation;
+      this.#remember(token, { node: entry.node.id, isConfirmed: true, epoch, placed, ...nameOfHolder(activation, placed) });
     }
   }
 
@@ -303,4 +323,8 @@ export class Directory {
     this.pool.unbook(known.placed);
     if (isGone && known.placed.shape.gpuCount > 0) this.pool.mix.departed();
   }
+}
+
+function nameOfHolder({ namespace, agent, key }: Activation, { mask }: Placed): { readonly name?: SessionName } {
+  return mask === 0 ? {} : { name: { namespace, agent, key } };
 }

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Pool, type PoolRefusal } from "../placement/index.ts";
+import { Pool } from "../placement/index.ts";
 import { ask, none } from "../placement/test-nodes.ts";
+import type { Refused } from "../scheduler/index.ts";
 import { answerOf } from "./answer.ts";
 
-const overQuota: PoolRefusal = {
+const overQuota: Refused = {
   kind: "refusal",
+  retryMs: 1_000,
   reason: "quota",
   namespace: "team",
   miss: { amount: "sessions", used: 2, wanted: 1, limit: 2 },
@@ -37,7 +39,12 @@ test("a refusal for quota is in the trailers that gRPC clients read", () => {
 
 test("a refusal for lack of room says when to try again", () => {
   assert.ok(full.kind === "refusal");
-  const { headers, body } = answerOf(full, "application/json");
-  assert.equal(headers["retry-after"], "1");
+  for (const [retryMs, seconds] of [
+    [1_000, "1"],
+    [250, "1"],
+    [1_001, "2"],
+  ] as const)
+    assert.equal(answerOf({ ...full, retryMs }, "application/json").headers["retry-after"], seconds);
+  const { body } = answerOf({ ...full, retryMs: 250 }, "application/json");
   assert.match(text((JSON.parse(body) as { details: { value: string }[] }).details[0]?.value ?? ""), /no_capacity/);
 });

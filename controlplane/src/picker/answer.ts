@@ -25,7 +25,7 @@ export function answerOf(picked: Pick, contentType: string): HttpAnswer {
     case "unknown_agent":
       return passed;
     case "refusal":
-      return refused(callerRefusal(picked), contentType);
+      return refused(callerRefusal(picked, picked.retryMs), contentType);
     default:
       return unreachable(picked);
   }
@@ -40,7 +40,7 @@ function refused({ reason, message, retryAfterMs }: CallerRefusal, contentType: 
   const isGrpc = contentType.startsWith("application/grpc");
   const details = [errorInfo(reason), ...(retryAfterMs === undefined ? [] : [retryInfo(retryAfterMs)])];
   const headers = {
-    ...(retryAfterMs !== undefined && { "retry-after": String(retryAfterMs / 1000) }),
+    ...(retryAfterMs !== undefined && { "retry-after": String(Math.ceil(retryAfterMs / 1000)) }),
     "content-type": isGrpc ? "text/plain" : "application/json",
     ...(isGrpc && {
       "grpc-status": String(grpcCodes[code]),

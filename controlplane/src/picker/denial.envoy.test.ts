@@ -15,7 +15,7 @@ import { Agents } from "../agents/agents.ts";
 import { Directory } from "../directory/directory.ts";
 import { createSigner } from "../grant/sign.ts";
 import { Pool } from "../placement/index.ts";
-import { Scheduler } from "../scheduler/index.ts";
+import { RoomMaker, Scheduler } from "../scheduler/index.ts";
 import { openPicker, type Picker } from "./server.ts";
 
 let picker: Picker;
@@ -28,11 +28,12 @@ before(async () => {
   agents.set(create(AgentSchema, { namespace: "default", name: "cart", revision: "0" }));
   const directory = new Directory({ pool: new Pool({}), requestOf: (name) => agents.requestOf(name) });
   const log = pino({ level: "silent" });
+  const rooms = new RoomMaker({ clock: systemClock, putToSleep: () => Promise.resolve("away") });
   picker = await openPicker(
     {
       agents,
       directory,
-      scheduler: new Scheduler({ agents, directory, clock: systemClock }),
+      scheduler: new Scheduler({ agents, directory, clock: systemClock, rooms }),
       signer: createSigner(),
       clock: systemClock,
     },

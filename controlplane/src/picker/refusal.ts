@@ -8,9 +8,7 @@ export interface CallerRefusal {
   readonly retryAfterMs: number | undefined;
 }
 
-const retryAfterMs = 1_000;
-
-export function callerRefusal(refusal: PoolRefusal): CallerRefusal {
+export function callerRefusal(refusal: PoolRefusal, retryAfterMs: number): CallerRefusal {
   const message = describePoolRefusal(refusal);
   if (refusal.reason === "quota") return { reason: "namespace_quota", message, retryAfterMs: undefined };
   return { reason: "no_capacity", message, retryAfterMs };

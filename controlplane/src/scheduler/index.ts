@@ -1,2 +1,3 @@
 export type { Decision, Plan } from "./decision.ts";
-export { type Counters, Scheduler } from "./scheduler.ts";
+export { RoomMaker } from "./room-maker.ts";
+export { type Counters, type Refused, refusedRetryMs, Scheduler } from "./scheduler.ts";

@@ -11,7 +11,6 @@ import {
   roomRetryMs,
   type Slept,
   triesMax,
-  triesMs,
 } from "./room-maker.ts";
 
 interface Asked {
@@ -76,20 +75,44 @@ test("while room is being made for a session, and until the report of it is due,
   assert.deepEqual(maker.counters, { made: 1, slept: 1, busy: 0 });
 });
 
-test("a session that was busy is left alone for a while, and another is asked at the next try", async () => {
+test("after a session that was busy another is asked, and the busy one is left alone for a while", async () => {
   const { asked, wants, last, time, maker } = open(2, [ask("a", whole(1)), ask("b", whole(1))]);
   const request = ask("new", whole(1));
   wants(request);
   const first = last().session;
   await last().answer("busy");
-  assert.equal(wants(request), roomRetryMs);
+  assert.equal(asked.length, 2);
   assert.notEqual(last().session, first);
+  assert.equal(wants(request), roomRetryMs);
   await last().answer("busy");
   assert.equal(wants(request), undefined);
   time.ms = avoidMs;
   assert.equal(wants(request), roomRetryMs);
   assert.equal(asked.length, 3);
   assert.deepEqual(maker.counters, { made: 0, slept: 0, busy: 2 });
+});
+
+test("no other is asked when room came up by itself, or when a part of those that were asked sleeps", async () => {
+  const alone = open(1, [ask("a", whole(1)), ask("b", whole(1))], 2);
+  alone.wants(ask("new", whole(1)));
+  alone.pool.release(alone.last().session);
+  await alone.last().answer("busy");
+  assert.equal(alone.asked.length, 1);
+  const placed = open(1, [ask("a", whole(1)), ask("b", whole(1))], 2);
+  placed.wants(ask("new", whole(1)));
+  placed.pool.release(placed.last().session);
+  placed.pool.place(ask("new", whole(1)));
+  await placed.last().answer("busy");
+  assert.equal(placed.asked.length, 1);
+  const partly = open(2, [half("a"), half("b"), half("c"), half("d")]);
+  const request = ask("new", whole(1));
+  partly.wants(request);
+  const [one, other] = partly.asked;
+  await one?.answer("asleep");
+  await other?.answer("busy");
+  assert.equal(partly.wants(request), roomRetryMs);
+  assert.equal(partly.asked.length, 2);
+  assert.deepEqual(partly.maker.counters, { made: 0, slept: 1, busy: 1 });
 });
 
 test("a node that does not answer counts for nothing, and its session is left alone for a while", async () => {
@@ -130,18 +153,20 @@ test("no more than so many sessions leave for one request", () => {
   assert.equal(open(1, eighths(leavingMax + 1)).wants(ask("new", whole(1))), undefined);
 });
 
-test("one request gets a few tries, and new ones after a while", async () => {
-  const { wants, last, time, asked } = open(1, [ask("a", whole(1))]);
+test("one asking tries a few plans, and no more", async () => {
+  const count = triesMax + 1;
+  const { wants, last, asked } = open(
+    count,
+    Array.from({ length: count }, (_, i) => ask(`s${i}`, whole(1))),
+  );
   const request = ask("new", whole(1));
-  for (let i = 0; i < triesMax; i += 1) {
-    assert.equal(wants(request), roomRetryMs);
+  wants(request);
+  for (let i = 1; i <= triesMax; i += 1) {
+    assert.equal(asked.length, i);
     await last().answer("busy");
-    time.ms += avoidMs;
   }
-  assert.equal(wants(request), undefined);
-  time.ms = triesMs;
+  assert.equal(asked.length, triesMax);
   assert.equal(wants(request), roomRetryMs);
-  assert.equal(asked.length, triesMax + 1);
 });
 
 test("no more sessions are asked in a minute than the budget allows", () => {

@@ -8,7 +8,7 @@ export type Slept = "asleep" | "busy" | "away";
 
 export interface RoomMakerOptions {
   readonly clock: Clock;
-  /** Never rejects. */
+  /** Never rejects, and ends a moment after `sleepMsMax`. */
   readonly putToSleep: (session: string, node: string) => Promise<Slept>;
 }
 
@@ -29,15 +29,18 @@ export interface RoomCounters {
   readonly busy: number;
 }
 
+/** A session that had work within this time is left alone. */
+export const roomIdleMsMin = 1_000;
+/** How long a node may take to put a session to sleep. */
+export const sleepMsMax = 2_000;
 /** What a caller is told to wait while room is being made: a sleep and its report take some tens of ms. */
 export const roomRetryMs = 250;
 /** Sessions that leave for one request. */
 export const leavingMax = 8;
 /** Sessions of the whole mesh that are asked in a minute, saved up to one minute's worth. It bounds all lists here too. */
 export const asksPerMinuteMax = 600;
-/** Plans for one request within `triesMs`. */
+/** Plans for one asking: after sessions that were busy, others are asked. */
 export const triesMax = 4;
-export const triesMs = 10_000;
 /** A session that was asked is not asked again for so long: the busy one may rest by then, the other's report has come. */
 export const avoidMs = 1_000;
 /** Nodes that one plan looks at, about 10 µs each; the next one looks at others. */
@@ -45,18 +48,11 @@ export const planNodesMax = 1_000;
 /** After a plan none is made for this many times what it took. */
 const planPause = 9;
 
-interface Wanting {
-  tries: number;
-  /** Until then room is being made, or the report that it is there is on its way. */
-  waitsUntilMs: number;
-  readonly expiresMs: number;
-}
-
 export class RoomMaker implements AsyncDisposable {
   readonly #options: RoomMakerOptions;
   readonly #budget: MoveBudget;
-  /** The sessions that room is made for; all expire equally late, so the oldest come first. */
-  readonly #wanting = new Map<string, Wanting>();
+  /** The sessions that room is being made for, until the report that it is there is due. */
+  readonly #wanting = new Map<string, number>();
   /** Until when a session is not asked again. */
   readonly #avoided = new Map<string, number>();
   readonly #flights = new Set<Promise<void>>();
@@ -73,24 +69,16 @@ export class RoomMaker implements AsyncDisposable {
     return this.#counters;
   }
 
-  /** In how many milliseconds to ask again because room is being made then; `undefined` when none is. */
-  makeFor({ pool, request, isConfirmed }: RoomRequest): number | undefined {
-    const nowMs = this.#options.clock.monotonicMs();
-    this.#expire(nowMs);
-    const wanting = this.#wanting.get(request.session);
-    if (wanting !== undefined && nowMs < wanting.waitsUntilMs) return roomRetryMs;
-    if ((wanting?.tries ?? 0) >= triesMax || nowMs < this.#plansFromMs) return undefined;
-    const most = Math.min(leavingMax, this.#budget.left(nowMs));
-    if (most === 0) return undefined;
-    const mayLeave = (placed: Placed): boolean =>
-      isOfRequest(placed, request) && this.#mayAsk(placed.request.session, isConfirmed);
-    const among = { first: this.#nextNode, nodes: planNodesMax };
-    const plan = planRoom(pool, request, { how: "sleep", mayLeave, most, among });
-    this.#nextNode += planNodesMax;
-    const plannedMs = this.#options.clock.monotonicMs();
-    this.#plansFromMs = plannedMs + planPause * (plannedMs - nowMs);
-    if (plan === undefined || !this.#budget.spend(plan.leaving.length, nowMs)) return undefined;
-    this.#start(pool, plan, wanting ?? { tries: 0, waitsUntilMs: 0, expiresMs: nowMs + triesMs });
+  /** In how many milliseconds to ask again because room is being made; `undefined` when none is. The request was refused just now. */
+  makeFor(wanted: RoomRequest): number | undefined {
+    this.#expire();
+    const { session } = wanted.request;
+    if (this.#wanting.has(session)) return roomRetryMs;
+    const plan = this.#plan(wanted);
+    if (plan === undefined) return undefined;
+    this.#wanting.set(session, Number.POSITIVE_INFINITY);
+    const flight = this.#carryOut(wanted, plan).finally(() => this.#flights.delete(flight));
+    this.#flights.add(flight);
     return roomRetryMs;
   }
 
@@ -99,23 +87,39 @@ export class RoomMaker implements AsyncDisposable {
     await Promise.all(this.#flights);
   }
 
-  #mayAsk(session: string, isConfirmed: RoomRequest["isConfirmed"]): boolean {
-    return !this.#avoided.has(session) && isConfirmed(session);
+  /** What the plan costs is spent. */
+  #plan({ pool, request, isConfirmed }: RoomRequest): RoomPlan | undefined {
+    const { clock } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const most = Math.min(leavingMax, this.#budget.left(nowMs));
+    if (nowMs < this.#plansFromMs || most === 0) return undefined;
+    const mayLeave = (placed: Placed): boolean =>
+      isOfRequest(placed, request) && !this.#avoided.has(placed.request.session) && isConfirmed(placed.request.session);
+    const among = { first: this.#nextNode, nodes: planNodesMax };
+    const plan = planRoom(pool, request, { how: "sleep", mayLeave, most, among });
+    this.#nextNode += planNodesMax;
+    const plannedMs = clock.monotonicMs();
+    this.#plansFromMs = plannedMs + planPause * (plannedMs - nowMs);
+    return plan !== undefined && this.#budget.spend(plan.leaving.length, nowMs) ? plan : undefined;
   }
 
-  #start(pool: Pool, { leaving, plan }: RoomPlan, wanting: Wanting): void {
-    wanting.tries += 1;
-    wanting.waitsUntilMs = Number.POSITIVE_INFINITY;
-    this.#wanting.set(plan.request.session, wanting);
-    const asked = leaving.map(({ session, from }) => this.#ask(session, pool.books.idOf(from)));
-    const flight = Promise.all(asked).then((outcomes) => {
-      this.#flights.delete(flight);
-      const isMade = outcomes.every((one) => one === "asleep");
-      // of room that is there the report is awaited; of room that is not, the next asking makes another plan
-      wanting.waitsUntilMs = isMade ? this.#options.clock.monotonicMs() + roomRetryMs : 0;
-      this.#count({ made: isMade ? 1 : 0 });
-    });
-    this.#flights.add(flight);
+  async #carryOut(wanted: RoomRequest, first: RoomPlan): Promise<void> {
+    const { pool, request } = wanted;
+    let hasSlept = false;
+    let plan: RoomPlan | undefined = first;
+    for (let tries = 1; plan !== undefined; tries += 1) {
+      const outcomes: Slept[] = await Promise.all(
+        plan.leaving.map(({ session, from }) => this.#ask(session, pool.books.idOf(from))),
+      );
+      if (outcomes.every((one) => one === "asleep")) this.#count({ made: 1 });
+      hasSlept = outcomes.includes("asleep");
+      // what has left is on the books until the report: only then another plan would be right
+      const isOver = hasSlept || tries === triesMax || !isWanted(wanted);
+      this.#expire();
+      plan = isOver ? undefined : this.#plan(wanted);
+    }
+    if (hasSlept) this.#wanting.set(request.session, this.#options.clock.monotonicMs() + roomRetryMs);
+    else this.#wanting.delete(request.session);
   }
 
   async #ask(session: string, node: string): Promise<Slept> {
@@ -131,13 +135,16 @@ export class RoomMaker implements AsyncDisposable {
     this.#counters = { made: counted.made + made, slept: counted.slept + slept, busy: counted.busy + busy };
   }
 
-  #expire(nowMs: number): void {
-    for (const [session, { expiresMs }] of this.#wanting) {
-      if (expiresMs > nowMs) break;
-      this.#wanting.delete(session);
-    }
-    for (const [session, untilMs] of this.#avoided) if (untilMs <= nowMs) this.#avoided.delete(session);
+  #expire(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    for (const map of [this.#wanting, this.#avoided])
+      for (const [session, untilMs] of map) if (untilMs <= nowMs) map.delete(session);
   }
+}
+
+/** Whether it is still without a place, and would still find none. */
+function isWanted({ pool, request }: RoomRequest): boolean {
+  return !pool.sessions.has(request.session) && pool.decide(request).kind === "refusal";
 }
 
 /** Only what holds devices, and only of the same namespace: nobody's sessions sleep for strangers. */

@@ -8,6 +8,7 @@ import { Agents } from "../agents/agents.ts";
 import { Directory, tentativeMs } from "../directory/directory.ts";
 import { describePoolRefusal, Pool, type PoolRefusal, type Quota } from "../placement/index.ts";
 import type { Plan } from "./decision.ts";
+import { RoomMaker, type Slept } from "./room-maker.ts";
 import { Scheduler } from "./scheduler.ts";
 import { adoptIntervalMs } from "./upkeep.ts";
 
@@ -45,11 +46,16 @@ function open(nodes: readonly string[], { gpus = 2, quotas = new Map() }: Option
     report(id, { full: true });
   };
   for (const id of nodes) join(id);
-  const scheduler = new Scheduler({ agents, directory, clock });
+  const asked: string[][] = [];
+  const putToSleep = (session: string, node: string): Promise<Slept> => {
+    asked.push([session, node]);
+    return Promise.resolve("asleep");
+  };
+  const scheduler = new Scheduler({ agents, directory, clock, rooms: new RoomMaker({ clock, putToSleep }) });
   const ask = (agent: string, key: string, namespace?: string): Plan | PoolRefusal =>
     scheduler.place(name(agent, key, namespace));
   const decision = (agent: string, key: string) => scheduler.decisionOf(token(agent, key));
-  return { scheduler, directory, clock, deploy, report, join, ask, decision };
+  return { scheduler, directory, clock, deploy, report, join, ask, decision, asked };
 }
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const devices = (outcome: Plan | PoolRefusal): string[] =>
@@ -204,4 +210,65 @@ test("the only node is asked again after a moment when it refused", () => {
   assert.equal(nodeOf(ask("whole", "1")), "no_room");
   clock.nowMs = 2_000;
   assert.equal(nodeOf(ask("whole", "1")), "a");
+});
+
+test("a request with GPUs that finds no room has a holder asked to sleep, and its caller come back soon", () => {
+  const { scheduler, report, asked } = open(["a"], { gpus: 1 });
+  using _owned = scheduler;
+  const held = { uuid: "a-0", whole: true, milli: 1000, memoryMib: 1000 };
+  assert.equal(scheduler.place(name("whole", "1")).kind, "plan");
+  const retryMs = (agent: string, key: string): number | undefined => {
+    const outcome = scheduler.place(name(agent, key));
+    return outcome.kind === "plan" ? undefined : outcome.retryMs;
+  };
+  assert.deepEqual([retryMs("whole", "2"), asked], [1_000, []]); // nobody has said yet that it is awake
+  report("a", { activated: [{ ...name("whole", "1"), epoch: 1n, devices: [held] }] });
+  assert.deepEqual([retryMs("pair", "3"), retryMs("heavy", "4"), retryMs("heavy", "5"), asked], [1_000, undefined, 1_000, []]);
+  assert.deepEqual([retryMs("whole", "2"), asked], [250, [[token("whole", "1"), "a"]]]);
+});
+
+test("nobody sleeps for a request without GPUs", () => {
+  const { scheduler, deploy, report, asked } = open(["a"], { gpus: 1 });
+  using _owned = scheduler;
+  deploy("mixed", { cpuMilli: 900, gpuMilli: 1000 });
+  const held = { uuid: "a-0", whole: true, milli: 1000, memoryMib: 1000 };
+  report("a", { activated: [{ ...name("mixed", "1"), epoch: 1n, devices: [held] }] });
+  const refused = scheduler.place(name("heavy", "1"));
+  assert.ok(refused.kind === "refusal");
+  assert.deepEqual([refused.retryMs, asked], [1_000, []]);
+});
+
+test("a gang is reserved as a whole beside what is there, its members keep the places that they have, and can be given up", () => {
+  const { scheduler, directory, ask, decision } = open(["a", "b"], { gpus: 1 });
+  using _owned = scheduler;
+  const first = ask("whole", "1");
+  const gang = [name("half", "1"), name("whole", "1"), name("half", "2")];
+  const plans = scheduler.placeAll(gang);
+  assert.ok(!("refusal" in plans));
+  assert.deepEqual(plans[1], first);
+  assert.equal(nodeOf(plans[0] ?? assert.fail()), nodeOf(plans[2] ?? assert.fail()));
+  assert.notEqual(nodeOf(plans[0] ?? assert.fail()), nodeOf(first));
+  assert.equal(decision("half", "2")?.outcome.kind, "plan");
+  assert.equal(directory.size, 3);
+  for (const member of gang) scheduler.release(member);
+  assert.equal(directory.size, 0);
+});
+
+test("a gang of which one member finds no place reserves nothing, and says which one", () => {
+  const { scheduler, directory, ask, decision, asked } = open(["a", "b"], { gpus: 1 });
+  using _owned = scheduler;
+  ask("half", "1");
+  const refused = scheduler.placeAll([name("whole", "1"), name("half", "1"), name("whole", "2")]);
+  assert.ok("refusal" in refused);
+  assert.deepEqual([refused.member, refused.refusal.reason], [2, "no_room"]);
+  assert.equal(decision("whole", "2")?.outcome.kind, "refusal");
+  assert.deepEqual([directory.size, asked], [1, []]);
+});
+
+test("what is awake cannot be given up", () => {
+  const { scheduler, directory, report } = open(["a"]);
+  using _owned = scheduler;
+  report("a", { activated: [{ ...name("plain", "1"), epoch: 1n }] });
+  scheduler.release(name("plain", "1"));
+  assert.equal(directory.size, 1);
 });

@@ -1,9 +1,11 @@
 // Places sessions: asks the pool, reserves what it decided until the node confirms it, remembers and counts the decisions.
 import { type SessionName, type SessionToken, sessionToken } from "@voda/proto/session";
-import type { Clock } from "@voda/stdx";
+import { assert, type Clock } from "@voda/stdx";
 import type { Agents } from "../agents/agents.ts";
 import type { Directory } from "../directory/directory.ts";
 import {
+  decideGang,
+  type GangRefusal,
   type PoolConstraint,
   type PoolPlan,
   type PoolRefusal,
@@ -14,13 +16,18 @@ import {
 } from "../placement/index.ts";
 import { type Decision, type Plan, reasonsAgainst, reasonsFor } from "./decision.ts";
 import { DecisionLog } from "./decision-log.ts";
+import type { RoomCounters, RoomMaker } from "./room-maker.ts";
 import { Upkeep } from "./upkeep.ts";
 
 export interface SchedulerOptions {
   readonly agents: Agents;
   readonly directory: Directory;
   readonly clock: Clock;
+  readonly rooms: RoomMaker;
 }
+
+/** With the time after which asking again may help. */
+export type Refused = PoolRefusal & { readonly retryMs: number };
 
 /** `no_node`: none was ready. `invalid`: no node could be asked for that. */
 export type RefusalReason = PoolConstraint | "quota" | "invalid" | "no_node";
@@ -31,7 +38,11 @@ export interface Counters {
   readonly strandedMilli: number;
   /** By the reference policy. */
   readonly shadow: ReadonlyMap<string, ShadowCounters>;
+  readonly rooms: RoomCounters;
 }
+
+/** When to ask again while no room is being made. */
+export const refusedRetryMs = 1_000;
 
 export class Scheduler implements Disposable {
   readonly #options: SchedulerOptions;
@@ -55,16 +66,47 @@ export class Scheduler implements Disposable {
   }
 
   /** A plan is reserved when this returns, for as long as a grant for it may be used. One that still is gets no new decision. */
-  place(name: SessionName): Plan | PoolRefusal {
-    const { agents, directory, clock } = this.#options;
-    const nowMs = clock.monotonicMs();
-    directory.expire(nowMs);
-    const session = sessionToken(name);
-    const owner = directory.renew(session, nowMs);
-    if (owner !== undefined) return { kind: "plan", node: owner.node, devices: owner.devices };
-    const warmNode = directory.warmNodeOf(session);
-    const request = agents.requestOf(name);
-    return this.#decide(name, { session, nowMs, request: warmNode === undefined ? request : { ...request, warmNode } });
+  place(name: SessionName): Plan | Refused {
+    const nowMs = this.#now();
+    const asked = { name, session: sessionToken(name) };
+    const known = this.#renew(asked, nowMs);
+    if (known !== undefined) return known;
+    const request = this.#request(asked);
+    const planned = this.#options.directory.pool.decide(request);
+    if (planned.kind === "plan") {
+      this.#compare(planned);
+      return this.#reserve(asked, planned, nowMs);
+    }
+    this.#refuse(asked, planned);
+    return { ...planned, retryMs: this.#makeRoom(planned, request) ?? refusedRetryMs };
+  }
+
+  /** Plans for all of the sessions, as `place` makes them, or for none. Nobody goes to sleep for them. */
+  placeAll(names: readonly SessionName[]): readonly Plan[] | GangRefusal {
+    const nowMs = this.#now();
+    const all = names.map((name) => ({ name, session: sessionToken(name) }));
+    const known = all.map((asked) => this.#renew(asked, nowMs));
+    const rest = all.filter((_, i) => known[i] === undefined);
+    const requests = rest.map((asked) => this.#request(asked));
+    const planned = decideGang(this.#options.directory.pool, requests);
+    if (planned.kind === "gang-refusal") {
+      const member = rest[planned.member];
+      assert(member !== undefined, `a gang of ${rest.length} is refused for its member ${planned.member}`);
+      this.#refuse(member, planned.refusal);
+      return { ...planned, member: all.indexOf(member) };
+    }
+    const plans = new Map(planned.plans.map((plan) => [plan.request.session, plan]));
+    return all.map((asked, i) => {
+      const plan = plans.get(asked.session);
+      const place = known[i] ?? (plan && this.#reserve(asked, plan, nowMs));
+      assert(place !== undefined, "a gang's plan has every member");
+      return place;
+    });
+  }
+
+  /** Gives up what was reserved for a session and its node has not confirmed. */
+  release(name: SessionName): void {
+    this.#options.directory.release(sessionToken(name));
   }
 
   decisionOf(token: SessionToken): Decision | undefined {
@@ -78,28 +120,55 @@ export class Scheduler implements Disposable {
 
   /** Counted since the start; what is stranded is counted now. */
   counters(): Counters {
-    const strandedMilli = this.#stranded.milli(this.#options.agents.wanted());
-    return { decisions: this.#decisions, refusals: this.#refusals, strandedMilli, shadow: this.#shadow.counters() };
+    const { agents, rooms } = this.#options;
+    const strandedMilli = this.#stranded.milli(agents.wanted());
+    const [shadow, made] = [this.#shadow.counters(), rooms.counters];
+    return { decisions: this.#decisions, refusals: this.#refusals, strandedMilli, shadow, rooms: made };
   }
 
-  #decide(name: SessionName, { session, nowMs, request }: Asking): Plan | PoolRefusal {
+  #now(): number {
     const { directory, clock } = this.#options;
-    const { pool } = directory;
+    const nowMs = clock.monotonicMs();
+    directory.expire(nowMs);
+    return nowMs;
+  }
+
+  #renew({ session }: Asked, nowMs: number): Plan | undefined {
+    const owner = this.#options.directory.renew(session, nowMs);
+    return owner && { kind: "plan", node: owner.node, devices: owner.devices };
+  }
+
+  #request({ name, session }: Asked): PoolRequest {
+    const { agents, directory } = this.#options;
+    const request = agents.requestOf(name);
     // Prices are of GPUs: other requests would thin out the mix that they are made from.
-    if (request.resources.gpu.kind !== "none") pool.arrived(request);
-    const planned = pool.decide(request);
-    const reasons = planned.kind === "plan" ? reasonsFor(pool, planned) : reasonsAgainst(planned);
-    const outcome: Plan | PoolRefusal =
-      planned.kind === "plan" ? { kind: "plan", node: planned.nodeId, devices: pool.devicesOf(planned) } : planned;
-    if (planned.kind === "plan") {
-      this.#compare(planned);
-      directory.reserve(session, planned, nowMs);
-    } else this.#count(reasonOf(planned));
-    this.#decisions += 1;
+    if (request.resources.gpu.kind !== "none") directory.pool.arrived(request);
+    const warmNode = directory.warmNodeOf(session);
+    return warmNode === undefined ? request : { ...request, warmNode };
+  }
+
+  #reserve(asked: Asked, planned: PoolPlan, nowMs: number): Plan {
+    const { directory } = this.#options;
+    const reasons = reasonsFor(directory.pool, planned);
+    const plan: Plan = { kind: "plan", node: planned.nodeId, devices: directory.pool.devicesOf(planned) };
+    directory.reserve(asked.session, planned, nowMs);
+    this.#decided(asked, plan, reasons);
+    return plan;
+  }
+
+  #refuse(asked: Asked, refusal: PoolRefusal): void {
+    const reason = reasonOf(refusal);
+    this.#refusals.set(reason, (this.#refusals.get(reason) ?? 0) + 1);
+    this.#decided(asked, refusal, reasonsAgainst(refusal));
+  }
+
+  #decided({ name, session }: Asked, outcome: Plan | PoolRefusal, reasons: Pick<Decision, "failed" | "candidates">): void {
+    const { pool } = this.#options.directory;
+    const decidedMs = this.#options.clock.wallMs();
     const [policy, nodes] = [pool.policy.name, pool.books.nodes];
-    this.#log.add(session, { name, decidedMs: clock.wallMs(), outcome, policy, nodes, ...reasons });
+    this.#decisions += 1;
+    this.#log.add(session, { name, decidedMs, outcome, policy, nodes, ...reasons });
     this.#upkeep.decided();
-    return outcome;
   }
 
   /** The policies differ in what they do with GPUs. */
@@ -112,15 +181,18 @@ export class Scheduler implements Disposable {
     this.#shadow.compared(endMs - startMs, endMs);
   }
 
-  #count(reason: RefusalReason): void {
-    this.#refusals.set(reason, (this.#refusals.get(reason) ?? 0) + 1);
+  /** In how many milliseconds there may be room, when some is being made. */
+  #makeRoom(refusal: PoolRefusal, request: PoolRequest): number | undefined {
+    if (refusal.reason !== "no_room" || request.resources.gpu.kind === "none") return undefined;
+    const { directory, rooms } = this.#options;
+    const isConfirmed = (session: string): boolean => directory.holderOf(session) !== undefined;
+    return rooms.makeFor({ pool: directory.pool, request, isConfirmed });
   }
 }
 
-interface Asking {
+interface Asked {
+  readonly name: SessionName;
   readonly session: SessionToken;
-  readonly nowMs: number;
-  readonly request: PoolRequest;
 }
 
 function reasonOf(refusal: PoolRefusal): RefusalReason {

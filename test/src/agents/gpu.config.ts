@@ -1,4 +1,4 @@
-// An agent that takes half of a GPU: no example should need one.
+// Agents that take GPUs: no example should need one.
 import { agent, s } from "voda";
 import { defineConfig } from "voda/config";
 
@@ -6,4 +6,12 @@ const model = agent("model", { count: s.counter() }, { idle: "1h", place: { gpu:
   .readonly({ get: (ctx) => ctx.state.count.value })
   .handlers({ add: (ctx, by: number) => ctx.state.count.add(by) });
 
-export default defineConfig({ agents: [model] });
+const solo = agent("solo", { count: s.counter() }, { idle: "1h", maxTurn: "30s", place: { gpu: 1 } }).handlers({
+  add: (ctx, by: number) => ctx.state.count.add(by),
+  async addSlowly(ctx, ms: number) {
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    return ctx.state.count.add(1);
+  },
+});
+
+export default defineConfig({ agents: [model, solo] });

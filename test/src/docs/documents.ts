@@ -61,7 +61,7 @@ export function callsOf(document: string): Line[] {
       if (last !== undefined) lines.push({ ...last, prints: JSON.parse(text) });
     }
     if (language !== "sh") continue;
-    const commands = text.split("\n").filter((line) => /^(curl|npx voda call) /.test(line));
+    const commands = text.split("\n").filter((line) => /^(curl|npx voda (call|wake)) /.test(line));
     lines.push(...commands.map((line) => lineOf(document, line)));
   }
   return lines;

@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file voda/api/v1/sessions.proto.
  */
 export const file_voda_api_v1_sessions: GenFile = /*@__PURE__*/
-  fileDesc("Chp2b2RhL2FwaS92MS9zZXNzaW9ucy5wcm90bxILdm9kYS5hcGkudjEigQEKB1Nlc3Npb24SEQoJbmFtZXNwYWNlGAEgASgJEg0KBWFnZW50GAIgASgJEgsKA2tleRgDIAEoCRIqCgZzdGF0dXMYBCABKA4yGi52b2RhLmFwaS52MS5TZXNzaW9uU3RhdHVzEgwKBG5vZGUYBSABKAkSDQoFZXBvY2gYBiABKAQiOwoKU2Vzc2lvblJlZhIRCgluYW1lc3BhY2UYASABKAkSDQoFYWdlbnQYAiABKAkSCwoDa2V5GAMgASgJIj0KEUdldFNlc3Npb25SZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmIjsKEkdldFNlc3Npb25SZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQudm9kYS5hcGkudjEuU2Vzc2lvbiJeChNMaXN0U2Vzc2lvbnNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVhZ2VudBgCIAEoCRIRCglwYWdlX3NpemUYAyABKA0SEgoKcGFnZV90b2tlbhgEIAEoCSJXChRMaXN0U2Vzc2lvbnNSZXNwb25zZRImCghzZXNzaW9ucxgBIAMoCzIULnZvZGEuYXBpLnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIj8KE1NsZWVwU2Vzc2lvblJlcXVlc3QSKAoHc2Vzc2lvbhgBIAEoCzIXLnZvZGEuYXBpLnYxLlNlc3Npb25SZWYiPQoUU2xlZXBTZXNzaW9uUmVzcG9uc2USJQoHc2Vzc2lvbhgBIAEoCzIULnZvZGEuYXBpLnYxLlNlc3Npb24iPgoSV2FrZVNlc3Npb25SZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmIjwKE1dha2VTZXNzaW9uUmVzcG9uc2USJQoHc2Vzc2lvbhgBIAEoCzIULnZvZGEuYXBpLnYxLlNlc3Npb24iPQoRRW5kU2Vzc2lvblJlcXVlc3QSKAoHc2Vzc2lvbhgBIAEoCzIXLnZvZGEuYXBpLnYxLlNlc3Npb25SZWYiFAoSRW5kU2Vzc2lvblJlc3BvbnNlKn8KDVNlc3Npb25TdGF0dXMSHgoaU0VTU0lPTl9TVEFUVVNfVU5TUEVDSUZJRUQQABIYChRTRVNTSU9OX1NUQVRVU19BV0FLRRABEhkKFVNFU1NJT05fU1RBVFVTX0FTTEVFUBACEhkKFVNFU1NJT05fU1RBVFVTX1VOQk9SThADMrQDCg5TZXNzaW9uU2VydmljZRJSCgpHZXRTZXNzaW9uEh4udm9kYS5hcGkudjEuR2V0U2Vzc2lvblJlcXVlc3QaHy52b2RhLmFwaS52MS5HZXRTZXNzaW9uUmVzcG9uc2UiA5ACARJYCgxMaXN0U2Vzc2lvbnMSIC52b2RhLmFwaS52MS5MaXN0U2Vzc2lvbnNSZXF1ZXN0GiEudm9kYS5hcGkudjEuTGlzdFNlc3Npb25zUmVzcG9uc2UiA5ACARJTCgxTbGVlcFNlc3Npb24SIC52b2RhLmFwaS52MS5TbGVlcFNlc3Npb25SZXF1ZXN0GiEudm9kYS5hcGkudjEuU2xlZXBTZXNzaW9uUmVzcG9uc2USUAoLV2FrZVNlc3Npb24SHy52b2RhLmFwaS52MS5XYWtlU2Vzc2lvblJlcXVlc3QaIC52b2RhLmFwaS52MS5XYWtlU2Vzc2lvblJlc3BvbnNlEk0KCkVuZFNlc3Npb24SHi52b2RhLmFwaS52MS5FbmRTZXNzaW9uUmVxdWVzdBofLnZvZGEuYXBpLnYxLkVuZFNlc3Npb25SZXNwb25zZWIGcHJvdG8z");
+  fileDesc("Chp2b2RhL2FwaS92MS9zZXNzaW9ucy5wcm90bxILdm9kYS5hcGkudjEigQEKB1Nlc3Npb24SEQoJbmFtZXNwYWNlGAEgASgJEg0KBWFnZW50GAIgASgJEgsKA2tleRgDIAEoCRIqCgZzdGF0dXMYBCABKA4yGi52b2RhLmFwaS52MS5TZXNzaW9uU3RhdHVzEgwKBG5vZGUYBSABKAkSDQoFZXBvY2gYBiABKAQiOwoKU2Vzc2lvblJlZhIRCgluYW1lc3BhY2UYASABKAkSDQoFYWdlbnQYAiABKAkSCwoDa2V5GAMgASgJIj0KEUdldFNlc3Npb25SZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmIjsKEkdldFNlc3Npb25SZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQudm9kYS5hcGkudjEuU2Vzc2lvbiJeChNMaXN0U2Vzc2lvbnNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVhZ2VudBgCIAEoCRIRCglwYWdlX3NpemUYAyABKA0SEgoKcGFnZV90b2tlbhgEIAEoCSJXChRMaXN0U2Vzc2lvbnNSZXNwb25zZRImCghzZXNzaW9ucxgBIAMoCzIULnZvZGEuYXBpLnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIj8KE1NsZWVwU2Vzc2lvblJlcXVlc3QSKAoHc2Vzc2lvbhgBIAEoCzIXLnZvZGEuYXBpLnYxLlNlc3Npb25SZWYiPQoUU2xlZXBTZXNzaW9uUmVzcG9uc2USJQoHc2Vzc2lvbhgBIAEoCzIULnZvZGEuYXBpLnYxLlNlc3Npb24iPgoSV2FrZVNlc3Npb25SZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmIjwKE1dha2VTZXNzaW9uUmVzcG9uc2USJQoHc2Vzc2lvbhgBIAEoCzIULnZvZGEuYXBpLnYxLlNlc3Npb24iQAoTV2FrZVNlc3Npb25zUmVxdWVzdBIpCghzZXNzaW9ucxgBIAMoCzIXLnZvZGEuYXBpLnYxLlNlc3Npb25SZWYiPgoUV2FrZVNlc3Npb25zUmVzcG9uc2USJgoIc2Vzc2lvbnMYASADKAsyFC52b2RhLmFwaS52MS5TZXNzaW9uIj0KEUVuZFNlc3Npb25SZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmIhQKEkVuZFNlc3Npb25SZXNwb25zZSp/Cg1TZXNzaW9uU3RhdHVzEh4KGlNFU1NJT05fU1RBVFVTX1VOU1BFQ0lGSUVEEAASGAoUU0VTU0lPTl9TVEFUVVNfQVdBS0UQARIZChVTRVNTSU9OX1NUQVRVU19BU0xFRVAQAhIZChVTRVNTSU9OX1NUQVRVU19VTkJPUk4QAzKJBAoOU2Vzc2lvblNlcnZpY2USUgoKR2V0U2Vzc2lvbhIeLnZvZGEuYXBpLnYxLkdldFNlc3Npb25SZXF1ZXN0Gh8udm9kYS5hcGkudjEuR2V0U2Vzc2lvblJlc3BvbnNlIgOQAgESWAoMTGlzdFNlc3Npb25zEiAudm9kYS5hcGkudjEuTGlzdFNlc3Npb25zUmVxdWVzdBohLnZvZGEuYXBpLnYxLkxpc3RTZXNzaW9uc1Jlc3BvbnNlIgOQAgESUwoMU2xlZXBTZXNzaW9uEiAudm9kYS5hcGkudjEuU2xlZXBTZXNzaW9uUmVxdWVzdBohLnZvZGEuYXBpLnYxLlNsZWVwU2Vzc2lvblJlc3BvbnNlElAKC1dha2VTZXNzaW9uEh8udm9kYS5hcGkudjEuV2FrZVNlc3Npb25SZXF1ZXN0GiAudm9kYS5hcGkudjEuV2FrZVNlc3Npb25SZXNwb25zZRJTCgxXYWtlU2Vzc2lvbnMSIC52b2RhLmFwaS52MS5XYWtlU2Vzc2lvbnNSZXF1ZXN0GiEudm9kYS5hcGkudjEuV2FrZVNlc3Npb25zUmVzcG9uc2USTQoKRW5kU2Vzc2lvbhIeLnZvZGEuYXBpLnYxLkVuZFNlc3Npb25SZXF1ZXN0Gh8udm9kYS5hcGkudjEuRW5kU2Vzc2lvblJlc3BvbnNlYgZwcm90bzM");
 
 /**
  * One session of an agent.
@@ -300,6 +300,48 @@ export const WakeSessionResponseSchema: GenMessage<WakeSessionResponse> = /*@__P
   messageDesc(file_voda_api_v1_sessions, 9);
 
 /**
+ * Request of WakeSessions.
+ *
+ * @generated from message voda.api.v1.WakeSessionsRequest
+ */
+export type WakeSessionsRequest = Message<"voda.api.v1.WakeSessionsRequest"> & {
+  /**
+   * Which sessions: 1 to 1024, none of them twice.
+   *
+   * @generated from field: repeated voda.api.v1.SessionRef sessions = 1;
+   */
+  sessions: SessionRef[];
+};
+
+/**
+ * Describes the message voda.api.v1.WakeSessionsRequest.
+ * Use `create(WakeSessionsRequestSchema)` to create a new message.
+ */
+export const WakeSessionsRequestSchema: GenMessage<WakeSessionsRequest> = /*@__PURE__*/
+  messageDesc(file_voda_api_v1_sessions, 10);
+
+/**
+ * Response of WakeSessions.
+ *
+ * @generated from message voda.api.v1.WakeSessionsResponse
+ */
+export type WakeSessionsResponse = Message<"voda.api.v1.WakeSessionsResponse"> & {
+  /**
+   * The sessions, awake, in the order of the request.
+   *
+   * @generated from field: repeated voda.api.v1.Session sessions = 1;
+   */
+  sessions: Session[];
+};
+
+/**
+ * Describes the message voda.api.v1.WakeSessionsResponse.
+ * Use `create(WakeSessionsResponseSchema)` to create a new message.
+ */
+export const WakeSessionsResponseSchema: GenMessage<WakeSessionsResponse> = /*@__PURE__*/
+  messageDesc(file_voda_api_v1_sessions, 11);
+
+/**
  * Request of EndSession.
  *
  * @generated from message voda.api.v1.EndSessionRequest
@@ -318,7 +360,7 @@ export type EndSessionRequest = Message<"voda.api.v1.EndSessionRequest"> & {
  * Use `create(EndSessionRequestSchema)` to create a new message.
  */
 export const EndSessionRequestSchema: GenMessage<EndSessionRequest> = /*@__PURE__*/
-  messageDesc(file_voda_api_v1_sessions, 10);
+  messageDesc(file_voda_api_v1_sessions, 12);
 
 /**
  * Response of EndSession.
@@ -333,7 +375,7 @@ export type EndSessionResponse = Message<"voda.api.v1.EndSessionResponse"> & {
  * Use `create(EndSessionResponseSchema)` to create a new message.
  */
 export const EndSessionResponseSchema: GenMessage<EndSessionResponse> = /*@__PURE__*/
-  messageDesc(file_voda_api_v1_sessions, 11);
+  messageDesc(file_voda_api_v1_sessions, 13);
 
 /**
  * Where a session is in its life.
@@ -428,6 +470,16 @@ export const SessionService: GenService<{
     methodKind: "unary";
     input: typeof WakeSessionRequestSchema;
     output: typeof WakeSessionResponseSchema;
+  },
+  /**
+   * Loads all of the sessions on nodes, or none of them: those that the call has woken go to sleep again when one cannot be woken.
+   *
+   * @generated from rpc voda.api.v1.SessionService.WakeSessions
+   */
+  wakeSessions: {
+    methodKind: "unary";
+    input: typeof WakeSessionsRequestSchema;
+    output: typeof WakeSessionsResponseSchema;
   },
   /**
    * Ends the session for good: its state is deleted, a later call starts a new one.

@@ -12,6 +12,8 @@ export interface SessionCommand {
   readonly node: string;
   readonly grant: string;
   readonly timeoutMs: number;
+  /** Only with SLEEP: refused with `busy` when the session had work within this time. */
+  readonly idleMsMin: number;
 }
 
 /** The node ends what it was asked for at the deadline and says so: its answer may be this late. */
@@ -19,10 +21,10 @@ const answerMsMax = 500;
 
 /** The epoch after the command. @throws ControlError what the node answered, or `closed` when it did not */
 export async function sendCommand(connection: NatsConnection, command: SessionCommand): Promise<bigint> {
-  const { kind, name, node, grant, timeoutMs } = command;
+  const { kind, name, node, grant, timeoutMs, idleMsMin } = command;
   const { namespace, agent, key } = name;
   const deadlineMs = BigInt(Date.now() + timeoutMs);
-  const body = toBinary(CommandSchema, create(CommandSchema, { kind, namespace, agent, key, grant, deadlineMs }));
+  const body = toBinary(CommandSchema, create(CommandSchema, { kind, namespace, agent, key, grant, deadlineMs, idleMsMin }));
   const { code, reason, message, epoch } = fromBinary(
     CommandResultSchema,
     await request(connection, { node, body, timeoutMs: timeoutMs + answerMsMax }),

@@ -1,0 +1,31 @@
+// Asks a node to put a session to sleep that has rested: how room is made.
+import type { NatsConnection } from "@nats-io/transport-node";
+import { CommandKind } from "@voda/proto/node";
+import type { Logger } from "pino";
+import type { Directory } from "../directory/directory.ts";
+import { ControlError } from "../errors.ts";
+import { sendCommand } from "../nats/command.ts";
+import { type RoomMakerOptions, roomIdleMsMin, type Slept, sleepMsMax } from "./room-maker.ts";
+
+export interface RestingSleeperOptions {
+  readonly connection: NatsConnection;
+  readonly directory: Directory;
+  readonly log: Logger;
+}
+
+export function restingSleeper({ connection, directory, log }: RestingSleeperOptions): RoomMakerOptions["putToSleep"] {
+  return async (session, node): Promise<Slept> => {
+    const name = directory.holderOf(session);
+    if (name === undefined) return "away";
+    const command = { kind: CommandKind.SLEEP, name, node, grant: "", timeoutMs: sleepMsMax, idleMsMin: roomIdleMsMin };
+    try {
+      await sendCommand(connection, command);
+      log.info({ session: name, node }, "session sleeps to make room");
+      return "asleep";
+    } catch (err) {
+      if (err instanceof ControlError && err.reason === "busy") return "busy";
+      log.warn({ err, session: name, node }, "session not put to sleep to make room");
+      return "away";
+    }
+  };
+}

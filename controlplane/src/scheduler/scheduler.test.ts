@@ -32,7 +32,7 @@ function open(nodes: readonly string[], { gpus = 2, quotas = new Map() }: Option
   deploy("plain", {});
   const directory = new Directory({ pool: new Pool({ quotas }), requestOf: (one) => agents.requestOf(one) });
   const sequences = new Map<string, bigint>();
-  const clock = { nowMs: 0, wallMs: () => 5, monotonicMs: () => clock.nowMs };
+  const clock = { nowMs: 0, wall: 5, wallMs: () => clock.wall, monotonicMs: () => clock.nowMs };
   const report = (node: string, more: MessageInitShape<typeof ReportSchema>): void => {
     const sequence = (sequences.get(node) ?? 0n) + 1n;
     sequences.set(node, sequence);
@@ -118,6 +118,20 @@ test("what is placed on GPUs is compared with each other policy in turn, and not
   assert.equal(compared.length, 5);
   for (const [policy, { destroyedMilli, referenceDestroyedMilli }] of compared)
     assert.ok(destroyedMilli <= referenceDestroyedMilli + 10, `lost against ${policy}`);
+});
+
+test("a caller that asks until there is room is one arrival, and one that comes back later is a new one", () => {
+  const { scheduler, directory, clock, ask } = open(["a"], { gpus: 1 });
+  using _owned = scheduler;
+  const { mix } = directory.pool;
+  const before = mix.arrivals;
+  for (let i = 0; i < 5; i += 1) ask("pair", "1");
+  assert.equal(mix.arrivals - before, 1);
+  ask("whole", "1");
+  assert.equal(mix.arrivals - before, 2);
+  clock.wall += 60_000;
+  ask("pair", "1");
+  assert.equal(mix.arrivals - before, 3);
 });
 
 test("decisions and refusals are counted by what the nearest node lacked", async () => {

@@ -43,6 +43,8 @@ export interface Counters {
 
 /** When to ask again while no room is being made. */
 export const refusedRetryMs = 1_000;
+/** A request that comes this long after its refusal, or later, is a new one. */
+const asksAgainMsMax = 60_000;
 
 export class Scheduler implements Disposable {
   readonly #options: SchedulerOptions;
@@ -142,9 +144,15 @@ export class Scheduler implements Disposable {
     const { agents, directory } = this.#options;
     const request = agents.requestOf(name);
     // Prices are of GPUs: other requests would thin out the mix that they are made from.
-    if (request.resources.gpu.kind !== "none") directory.pool.arrived(request);
+    if (request.resources.gpu.kind !== "none" && !this.#asksAgain(session)) directory.pool.arrived(request);
     const warmNode = directory.warmNodeOf(session);
     return warmNode === undefined ? request : { ...request, warmNode };
+  }
+
+  /** After a refusal a caller asks until there is room: that is one arrival. */
+  #asksAgain(session: SessionToken): boolean {
+    const last = this.#log.get(session);
+    return last?.outcome.kind === "refusal" && this.#options.clock.wallMs() - last.decidedMs < asksAgainMsMax;
   }
 
   #reserve(asked: Asked, planned: PoolPlan, nowMs: number): Plan {

@@ -1,4 +1,4 @@
-// The agent of `bench placement-speed --end-to-end`: so little of a GPU that thousands of its sessions fit on a few.
+// The agents of `bench placement-speed`: one that takes so little of a GPU that thousands of its sessions fit on a few, and one that takes none.
 import { agent, s } from "voda";
 import { defineConfig } from "voda/config";
 
@@ -6,4 +6,8 @@ const model = agent("model", { count: s.counter() }, { idle: "1h", place: { gpu:
   add: (ctx, by: number) => ctx.state.count.add(by),
 });
 
-export default defineConfig({ agents: [model] });
+const plain = agent("plain", { count: s.counter() }, { idle: "1h" }).handlers({
+  add: (ctx, by: number) => ctx.state.count.add(by),
+});
+
+export default defineConfig({ agents: [model, plain] });

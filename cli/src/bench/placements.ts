@@ -7,7 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { CliError, exitCodes } from "../failure.ts";
 import { programs } from "../programs.ts";
 import { arrive, type Slice } from "./arrivals.ts";
-import { type Called, type Caller, openCaller } from "./caller.ts";
+import { type Caller, openCaller } from "./caller.ts";
 import { type CpuMs, cpuPerCall, readCpu } from "./cpu.ts";
 import { type OwnMesh, ownMesh } from "./mesh.ts";
 
@@ -42,7 +42,10 @@ export interface PlacementsResult {
 const NODES = 2;
 /** Sessions of the control, awake before the first arrival. */
 const CONTROL_SESSIONS = 200;
-/** Slices of both before those that count: connections are open and code is compiled by then. */
+/**
+ * Slices of each before those that count: connections are open and code is compiled by then. `bpf` fills one node after the other, so sessions
+ * without GPUs, which spread, come first: no node begins to host while the calls are timed.
+ */
 const WARM_UP_SLICES = 2;
 const SLICE_SECONDS = 1;
 /** After a slice, so that what its calls leave to be done is done, and counted, before the next one. */
@@ -68,8 +71,12 @@ export async function placements(options: PlacementsOptions, say: (line: string)
   await using mesh = await ownMesh({ nodes: NODES, config: programs().gpuConfig, gpus: gpus.file });
   // Without hints, so that every call asks the picker: the control differs in nothing but the placement and the claim.
   using caller = openCaller(mesh.url, { giveUpMs: CALLER_GIVES_UP_MS, keepsHints: false });
-  for (let i = 0; i < CONTROL_SESSIONS; i++) await add(caller, controlKey(i), `wake-${i}`);
-  const measured: Measured = { mesh, say, place: slicesOf(caller, rate, "new"), control: slicesOf(caller, rate, "control") };
+  for (let i = 0; i < CONTROL_SESSIONS; i++) await caller.call("model", controlKey(i), "add", 1, `wake-${i}`);
+  const spread = slicesOf(caller, rate, { agent: "plain", keyOf: (i) => `spread-${i}` });
+  for (let i = 0; i < WARM_UP_SLICES; i++) await spread();
+  const place = slicesOf(caller, rate, { agent: "model", keyOf: (i) => `new-${i}` });
+  const control = slicesOf(caller, rate, { agent: "model", keyOf: (i) => controlKey(i % CONTROL_SESSIONS) });
+  const measured: Measured = { mesh, say, place, control };
   await rounds(measured, WARM_UP_SLICES);
   say(`${rate} placements a second and ${rate} control calls a second, by turns, for ${seconds} s each`);
   return resultOf(rate, await rounds(measured, seconds));
@@ -83,15 +90,19 @@ interface Measured {
   readonly control: () => Promise<Slice>;
 }
 
-function slicesOf(caller: Caller, rate: number, kind: "new" | "control"): () => Promise<Slice> {
+interface Called {
+  readonly agent: string;
+  readonly keyOf: (call: number) => string;
+}
+
+function slicesOf(caller: Caller, rate: number, { agent, keyOf }: Called): () => Promise<Slice> {
   let next = 0;
   return () => {
     const first = next;
     next += rate * SLICE_SECONDS;
-    return arrive({ perSecond: rate, count: rate * SLICE_SECONDS }, (i) => {
-      const key = kind === "new" ? `new-${first + i}` : controlKey((first + i) % CONTROL_SESSIONS);
-      return add(caller, key, `${kind}-${first + i}`);
-    });
+    return arrive({ perSecond: rate, count: rate * SLICE_SECONDS }, (i) =>
+      caller.call(agent, keyOf(first + i), "add", 1, `slices-${agent}-${first + i}`),
+    );
   };
 }
 
@@ -108,6 +119,17 @@ async function rounds({ mesh, say, place, control }: Measured, count: number): P
     const from = readCpu(mesh.describe());
     const done = await slice();
     if (done.problem !== undefined) say(done.problem);
+    {
+      const m = Float64Array.from(done.ms).sort();
+      const t: string[] = [];
+      for (let i = 0; i < done.ms.length; i += Math.ceil(done.ms.length / 10)) {
+        const c = Float64Array.from(done.ms.slice(i, i + Math.ceil(done.ms.length / 10))).sort();
+        t.push(c[c.length - 1]!.toFixed(0));
+      }
+      say(
+        `DBG ${Date.now()} ${into === placed ? "P" : "C"} p50 ${quantile(m, 0.5).toFixed(1)} p99 ${quantile(m, 0.99).toFixed(1)} max by tenth ${t.join(" ")}`,
+      );
+    }
     await delay(SETTLE_MS);
     const to = readCpu(mesh.describe());
     into.push({ ...done, cpu: from === undefined || to === undefined ? undefined : { from, to } });
@@ -158,7 +180,6 @@ function cpuOf(slices: readonly Counted[]): CpuMs | undefined {
 }
 
 const controlKey = (i: number): string => `control-${i}`;
-const add = (caller: Caller, key: string, id: string): Promise<Called> => caller.call("model", key, "add", 1, id);
 
 function declaredGpus(count: number): Disposable & { readonly file: string } {
   const folder = mkdtempSync(join(tmpdir(), "voda-bench-gpus-"));

@@ -119,17 +119,6 @@ async function rounds({ mesh, say, place, control }: Measured, count: number): P
     const from = readCpu(mesh.describe());
     const done = await slice();
     if (done.problem !== undefined) say(done.problem);
-    {
-      const m = Float64Array.from(done.ms).sort();
-      const t: string[] = [];
-      for (let i = 0; i < done.ms.length; i += Math.ceil(done.ms.length / 10)) {
-        const c = Float64Array.from(done.ms.slice(i, i + Math.ceil(done.ms.length / 10))).sort();
-        t.push(c[c.length - 1]!.toFixed(0));
-      }
-      say(
-        `DBG ${Date.now()} ${into === placed ? "P" : "C"} p50 ${quantile(m, 0.5).toFixed(1)} p99 ${quantile(m, 0.99).toFixed(1)} max by tenth ${t.join(" ")}`,
-      );
-    }
     await delay(SETTLE_MS);
     const to = readCpu(mesh.describe());
     into.push({ ...done, cpu: from === undefined || to === undefined ? undefined : { from, to } });

@@ -36,6 +36,8 @@ export interface MeshOptions {
 
 /** The longest time that each stage of a stop may take, in its order. */
 const stopMsMax = { envoy: 2000, nodes: 5000, controlplane: 1500, nats: 1500 };
+/** As many as V8 takes by itself. */
+const v8ThreadsMax = 4;
 const envoyThreadsMax = 4;
 
 export const logsFolder = (dataDir: string): string => join(dataDir, "logs");
@@ -190,7 +192,7 @@ export class Mesh implements AsyncDisposable {
       durability: this.#options.durability,
       ...(placementPolicy !== undefined && { "placement-policy": placementPolicy }),
     };
-    return program("controlplane", this.#options.programs.controlplane, flags);
+    return this.#program("controlplane", this.#options.programs.controlplane, flags);
   }
 
   #nodeSpec(index: number): ChildSpec {
@@ -212,7 +214,13 @@ export class Mesh implements AsyncDisposable {
       ...(zone !== undefined && { zone }),
     };
     mkdirSync(flags["data-dir"], { recursive: true });
-    return program(nodeId(index), this.#options.programs.node, flags);
+    return this.#program(nodeId(index), this.#options.programs.node, flags);
+  }
+
+  #program(name: string, file: string, flags: Readonly<Record<string, string | number>>): ChildSpec {
+    const args = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, String(value)]);
+    const v8Flags = [`--v8-pool-size=${v8Threads(this.#options.nodes + 1)}`];
+    return { name, command: process.execPath, args: [...v8Flags, file, ...args], readiness: saysReady };
   }
 
   #envoySpec(): ChildSpec {
@@ -234,7 +242,7 @@ function nodeId(index: number): string {
   return `n${index + 1}`;
 }
 
-function program(name: string, file: string, flags: Readonly<Record<string, string | number>>): ChildSpec {
-  const args = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, String(value)]);
-  return { name, command: process.execPath, args: [file, ...args], readiness: saysReady };
+/** V8's threads for collecting and compiling, of each program: its part of the cores. Those of all together would take them from the programs. */
+function v8Threads(programs: number): number {
+  return Math.max(1, Math.min(v8ThreadsMax, Math.floor(availableParallelism() / programs)));
 }

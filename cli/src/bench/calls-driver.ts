@@ -3,6 +3,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { prng } from "@voda/stdx";
+import { quantile } from "./statistics.ts";
 
 /** POSTs of `1` to `prefix`, a number below `sessions`, `suffix`, until the time is over and every call is answered. */
 export interface DriveOrder {
@@ -65,8 +66,8 @@ async function drive(order: DriveOrder): Promise<Driven> {
     calls: times.length,
     failed: slice.failed,
     ms: performance.now() - startedMs,
-    p50Ms: times[Math.floor(times.length * 0.5)] ?? 0,
-    p99Ms: times[Math.floor(times.length * 0.99)] ?? 0,
+    p50Ms: quantile(times, 0.5),
+    p99Ms: quantile(times, 0.99),
   };
 }
 

@@ -6,6 +6,7 @@ import { programs } from "../programs.ts";
 import { openCaller } from "./caller.ts";
 import type { Driven, DriveOrder } from "./calls-driver.ts";
 import type { OwnMesh } from "./mesh.ts";
+import { hundredths } from "./statistics.ts";
 
 export interface CallsOptions {
   readonly clients: number;
@@ -195,5 +196,3 @@ const controlNames: Readonly<Record<string, string>> = {
   controlP50Ms: "p50Ms",
   controlP99Ms: "p99Ms",
 };
-
-const hundredths = (value: number): number => Math.round(value * 100) / 100;

@@ -2,6 +2,7 @@
 import { prng } from "@voda/stdx";
 import { openCaller } from "./caller.ts";
 import { type KillOptions, type Mesh, startKilling } from "./mesh.ts";
+import { tenths } from "./statistics.ts";
 
 export interface CountersOptions extends KillOptions {
   readonly clients: number;
@@ -65,9 +66,9 @@ export async function counters(mesh: Mesh, options: CountersOptions, progress: (
   return {
     clients: options.clients,
     sessions: options.sessions,
-    seconds: Math.round(seconds * 10) / 10,
+    seconds: tenths(seconds),
     calls: tally.calls,
-    rps: Math.round((tally.calls / seconds) * 10) / 10,
+    rps: tenths(tally.calls / seconds),
     kills: killing.kills,
     lost,
     doubled,

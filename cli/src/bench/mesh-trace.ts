@@ -3,6 +3,7 @@
 import { openCaller } from "./caller.ts";
 import { type Edit, type EditingTrace, groupEdits, readTrace } from "./editing-trace.ts";
 import { type KillOptions, type Mesh, startKilling } from "./mesh.ts";
+import { tenths } from "./statistics.ts";
 
 export interface MeshTraceOptions extends KillOptions {
   readonly file: string;
@@ -56,8 +57,8 @@ export async function meshTrace(
     edits: trace.edits.length * options.sessions,
     calls: tally.calls,
     kills: killing.kills,
-    rps: Math.round((tally.calls / seconds) * 10) / 10,
-    seconds: Math.round(seconds * 10) / 10,
+    rps: tenths(tally.calls / seconds),
+    seconds: tenths(seconds),
     retried: tally.retried,
     slowestCallMs: Math.round(tally.slowestCallMs),
   };

@@ -10,6 +10,7 @@ import { arrive, type Slice } from "./arrivals.ts";
 import { type Caller, openCaller } from "./caller.ts";
 import { type CpuMs, cpuPerCall, readCpu } from "./cpu.ts";
 import { type OwnMesh, ownMesh } from "./mesh.ts";
+import { hundredths, quantile } from "./statistics.ts";
 
 export interface PlacementsOptions {
   /** Placements per second, and as many calls of the control. */
@@ -182,6 +183,3 @@ function declaredGpus(count: number): Disposable & { readonly file: string } {
   writeFileSync(file, JSON.stringify(gpus));
   return { file, [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) };
 }
-
-const quantile = (ascending: Float64Array, part: number): number => ascending[Math.floor(ascending.length * part)] ?? 0;
-const hundredths = (value: number): number => Math.round(value * 100) / 100;

@@ -3,6 +3,7 @@ import { connectApi } from "../api.ts";
 import { openCaller } from "./caller.ts";
 import type { OwnMesh } from "./mesh.ts";
 import { type NodeHeap, openHeap } from "./node-heap.ts";
+import { quantile, tenths } from "./statistics.ts";
 
 export interface WakeOptions {
   readonly sessions: number;
@@ -76,14 +77,13 @@ export async function wake(mesh: OwnMesh, options: WakeOptions, progress: (line:
     heapAwakeMb: megabytes(awake),
     heapAsleepMb: megabytes(asleep),
     heapRatio: Math.round((asleep / before) * 1000) / 1000,
-    wakeP50Ms: tenths(times[Math.floor(times.length * 0.5)] ?? 0),
-    wakeP99Ms: tenths(times[Math.floor(times.length * 0.99)] ?? 0),
+    wakeP50Ms: tenths(quantile(times, 0.5)),
+    wakeP99Ms: tenths(quantile(times, 0.99)),
     wrong,
   };
 }
 
 const keysOf = (prefix: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${prefix}-${i}`);
-const tenths = (value: number): number => Math.round(value * 10) / 10;
 const megabytes = (bytes: number): number => tenths(bytes / 1e6);
 
 async function eachOf(keys: readonly string[], work: (key: string) => Promise<void>): Promise<void> {

@@ -1,4 +1,5 @@
 // The HTTP answers of the picker to Envoy's ext_authz: 200 lets the request pass, 429 is passed on to the client.
+import { base64Encode } from "@bufbuild/protobuf/wire";
 import { errorInfo, grpcCodes, retryInfo, rpcStatus } from "@voda/proto/errors";
 import { headers as names } from "@voda/proto/wire";
 import { unreachable } from "@voda/stdx";
@@ -45,14 +46,9 @@ function refused({ reason, message, retryAfterMs }: CallerRefusal, contentType: 
     ...(isGrpc && {
       "grpc-status": String(grpcCodes[code]),
       "grpc-message": encodeURIComponent(message),
-      "grpc-status-details-bin": base64(rpcStatus(code, message, details)),
+      "grpc-status-details-bin": base64Encode(rpcStatus(code, message, details), "std_raw"),
     }),
   };
-  const json = { code, message, details: details.map(({ type, value }) => ({ type, value: base64(value) })) };
+  const json = { code, message, details: details.map(({ type, value }) => ({ type, value: base64Encode(value, "std_raw") })) };
   return { status: 429, headers, body: isGrpc ? message : JSON.stringify(json) };
-}
-
-/** Without padding, as Connect and gRPC write it. */
-function base64(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("base64").replace(/=+$/, "");
 }

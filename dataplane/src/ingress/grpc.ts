@@ -1,4 +1,5 @@
 // gRPC's messages on the wire: 5 bytes of flags and length, then the message; and how its trailers say an error.
+import { base64Encode } from "@bufbuild/protobuf/wire";
 import { grpcCodes } from "@voda/proto/errors";
 import { bodyBytesMax } from "@voda/proto/wire";
 import type { Failure } from "../invocation.ts";
@@ -61,7 +62,7 @@ export function errorTrailers(failure: Failure): Record<string, string> {
   return {
     "grpc-status": String(grpcCodes[failure.code]),
     "grpc-message": encodeMessage(message),
-    "grpc-status-details-bin": Buffer.from(details).toString("base64").replaceAll("=", ""),
+    "grpc-status-details-bin": base64Encode(details, "std_raw"),
   };
 }
 

@@ -1,4 +1,5 @@
 // An error as the protocols carry it: google.rpc.Status in bytes, Connect's JSON, HTTP statuses.
+import { base64Encode } from "@bufbuild/protobuf/wire";
 import { type ErrorDetail, errorInfo, retryInfo, rpcStatus } from "@voda/proto/errors";
 import { type Code, errorDomain } from "@voda/proto/wire";
 import type { Failure } from "../invocation.ts";
@@ -30,7 +31,7 @@ interface Detail extends ErrorDetail {
 /** Body of a Connect error. */
 export function errorJson(failure: Failure): string {
   const details = detailsOf(failure).map(({ type, value, debug }) => {
-    return { type, value: Buffer.from(value).toString("base64").replaceAll("=", ""), debug };
+    return { type, value: base64Encode(value, "std_raw"), debug };
   });
   return JSON.stringify({ code: failure.code, message: failure.message, details });
 }

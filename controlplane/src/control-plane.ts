@@ -54,7 +54,7 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
   const quotaBucket = stack.use(await QuotaBucket.open({ kv: await buckets.open(quotasBucket), quotas: pool.quotas, log }));
   const signer = createSigner();
   stack.use(await publishKey(js, signer, log));
-  const directory = new Directory({ pool, requestOf: (name) => agents.requestOf(name) });
+  const directory = new Directory({ pool, requestOf: (name, token) => agents.requestOf(name, token) });
   const putToSleep = restingSleeper({ connection, directory, log });
   const rooms = stack.use(new RoomMaker({ clock: systemClock, putToSleep }));
   const scheduler = stack.use(new Scheduler({ agents, directory, clock: systemClock, rooms }));

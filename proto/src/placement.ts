@@ -13,7 +13,10 @@ export const labelCharactersMax = 63;
 export const gpuModelsMax = 16;
 export const gpuModelCharactersMax = 128;
 
-/** Who may share a device with a session that asks for a fraction of it. */
+/**
+ * Who may share a device with a session that asks for a fraction of it. `shared`: any other `shared` session. `process`: sessions of its own
+ * namespace that are `process` too. `dedicated`: nobody. Whole GPUs are never shared, whatever the class.
+ */
 export const isolations = ["shared", "process", "dedicated"] as const;
 export type Isolation = (typeof isolations)[number];
 

@@ -33,21 +33,14 @@ export class Agents {
     return names?.size === 1 ? names.values().next().value : undefined;
   }
 
-  resourcesOf(namespace: string, name: string): Resources {
-    const found = this.get(namespace, name)?.resources;
-    if (found === undefined) return nothing;
-    const { cpuMilli, memoryMib, gpuMilli, gpuMemoryMib } = found;
-    return { cpuMilli, memoryMib, gpu: gpuRequest(gpuMilli, gpuMemoryMib) };
-  }
-
-  /** What a session asks of a pool; one of an agent that is not known asks for nothing. */
-  requestOf(name: SessionName): PoolRequest {
+  /** What a session asks of a pool; one of an agent that is not known asks for nothing. Who has the token gives it: it is a hash. */
+  requestOf(name: SessionName, session = sessionToken(name)): PoolRequest {
     const agent = this.get(name.namespace, name.agent);
     const { gpuModels = [], isolation, labels = [], affinity = [], antiAffinity = [], spread = "" } = agent?.placement ?? {};
     return {
-      session: sessionToken(name),
+      session,
       namespace: name.namespace,
-      resources: this.resourcesOf(name.namespace, name.agent),
+      resources: resourcesOf(agent),
       diskMib: agent?.resources?.diskMib ?? 0,
       models: gpuModels,
       isolation: isolationOf(isolation) ?? "dedicated", // a class of a later version is kept by sharing with nobody
@@ -83,6 +76,12 @@ export class Agents {
     this.#agents.delete(key);
     for (const service of servicesOf(known)) this.#implementers.get(agentKey(known.namespace, service))?.delete(known.name);
   }
+}
+
+function resourcesOf(agent: Agent | undefined): Resources {
+  if (agent?.resources === undefined) return nothing;
+  const { cpuMilli, memoryMib, gpuMilli, gpuMemoryMib } = agent.resources;
+  return { cpuMilli, memoryMib, gpu: gpuRequest(gpuMilli, gpuMemoryMib) };
 }
 
 function servicesOf(agent: Agent): Set<string> {

@@ -1,6 +1,6 @@
 // The isolation class of a definition, in the words of the placement.
 import { Isolation as Wire } from "@voda/proto/api";
-import type { Isolation } from "../placement/index.ts";
+import type { Isolation } from "@voda/proto/placement";
 
 const classes: ReadonlyMap<Wire, Isolation> = new Map([
   [Wire.UNSPECIFIED, "process"],

@@ -2,8 +2,8 @@
 import type { Agent } from "@voda/proto/api";
 import { cpuMilliMax, diskMibMax, memoryMibMax, rulesProblem, wholeGpusMax } from "@voda/proto/placement";
 import { isolationOf } from "../agents/isolation.ts";
+import { gpuMilliWhole } from "../placement/index.ts";
 
-const gpuMilliWhole = 1000;
 const maxima = {
   cpuMilli: cpuMilliMax,
   memoryMib: memoryMibMax,

@@ -2,7 +2,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { NodeService } from "@voda/proto/api";
 import type { Directory, DirectoryNode } from "../directory/directory.ts";
-import type { NodeUse } from "../placement/index.ts";
+import { gpuMilliWhole, type NodeUse } from "../placement/index.ts";
 
 export function nodeService(directory: Directory): ServiceImpl<typeof NodeService> {
   return {
@@ -27,7 +27,7 @@ function describe(node: DirectoryNode, use: NodeUse) {
       cpuMilli: node.cpuMilli,
       memoryMib: node.memoryMib,
       diskMib: node.diskMib,
-      gpuMilli: node.gpus.length * 1000,
+      gpuMilli: node.gpus.length * gpuMilliWhole,
       gpuMemoryMib: node.gpus.reduce((sum, { memoryMib }) => sum + memoryMib, 0),
     },
     allocated: {

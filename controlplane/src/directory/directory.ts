@@ -64,7 +64,7 @@ export interface DirectoryOptions {
   /** The books, without nodes. */
   readonly pool: Pool;
   /** What a session takes; nothing for one of an agent that is not known. */
-  readonly requestOf: (name: SessionName) => PoolRequest;
+  readonly requestOf: (name: SessionName, token: SessionToken) => PoolRequest;
   readonly sessionsMax?: number;
 }
 
@@ -257,7 +257,7 @@ export class Directory {
         continue;
       }
       const kept = known?.node === entry.node.id ? known.placed.request : news.get(token)?.request;
-      news.set(token, { activation, request: kept ?? this.#requestOf(activation) });
+      news.set(token, { activation, request: kept ?? this.#requestOf(activation, token) });
       this.#forget(token, false);
     }
     for (const [token, { activation, request }] of news) {

@@ -28,7 +28,7 @@ export function pick(context: PickContext, name: SessionName): Pick {
   if (owner !== undefined) return { kind: "owner", node: owner.id, ingress: owner.ingress };
   const agent = context.agents.get(name.namespace, name.agent);
   if (agent === undefined) return { kind: "unknown_agent" };
-  const placed = context.scheduler.place(name);
+  const placed = context.scheduler.place(name, session);
   return placed.kind === "refusal" ? placed : granted(context, { name, session }, placed);
 }
 

@@ -291,6 +291,11 @@ export class Books {
     return cardMemoryOn(kind, card) <= (this.deviceMemoryMib[device] as number);
   }
 
+  /** Whether the device has room for the kind, or for one of its whole GPUs. */
+  takes(device: number, kind: Kind): boolean {
+    return kind.isFraction ? this.isShareFor(device, kind) : this.isWholeFor(device, kind);
+  }
+
   isModeFor(device: number, kind: Kind): boolean {
     const mode = this.deviceMode[device];
     if (mode === deviceMode.idle) return true;

@@ -75,7 +75,7 @@ function misfits(books: Books, { node, shape, mask }: Held): number {
   for (let i = 0; mask >> i > 0; i++) {
     const device = node * books.stride + i;
     const isWanted = ((mask >> i) & 1) === 1;
-    if (isWanted && !(shape.isFraction ? books.isShareFor(device, shape) : books.isWholeFor(device, shape))) misfit |= 1 << i;
+    if (isWanted && !books.takes(device, shape)) misfit |= 1 << i;
   }
   return misfit;
 }

@@ -1,12 +1,7 @@
 // Kinds: the shapes of requests. Sessions are many and kinds are few, so scores and counts are kept per kind.
+import type { Isolation } from "@voda/proto/placement";
 import type { GpuRequest } from "./resources.ts";
 import { defaultMemoryMib, gpuMilliWhole } from "./resources.ts";
-
-/**
- * `shared`: a fraction may sit beside any other `shared` session. `process`: beside sessions of its own namespace only.
- * `dedicated`: a fraction gets a device of its own. Whole GPUs are never shared, whatever the class.
- */
-export type Isolation = "shared" | "process" | "dedicated";
 
 export interface Kind {
   /** 0, 1, 2, ... in the order of making: no two kinds of a table have the same. */

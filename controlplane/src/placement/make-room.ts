@@ -132,7 +132,7 @@ function leavingDevice(
   const { books } = pool;
   const device = node * books.stride + position;
   if (!books.isModelFor(device, shape)) return undefined;
-  if (shape.isFraction ? books.isShareFor(device, shape) : books.isWholeFor(device, shape)) return [];
+  if (books.takes(device, shape)) return [];
   const there = [...pool.sessionsOn(node)].filter(
     (one) => ((one.mask >> position) & 1) === 1 && one.shape.gpuCount === 1 && options.mayLeave(one),
   );

@@ -1,6 +1,5 @@
 // What a pool is asked for, and what is wrong with an asking.
-import { labelsMax } from "@voda/proto/placement";
-import type { Isolation } from "./kind.ts";
+import { type Isolation, labelsMax } from "@voda/proto/placement";
 import { amountProblem } from "./node-spec.ts";
 import { gpuMilliWhole, type Resources } from "./resources.ts";
 

@@ -1,4 +1,6 @@
 // What sessions ask for and what nodes have: plain immutable data.
+export type { DeviceShare } from "@voda/proto/grant";
+
 /** GPUs of a request. A fraction names thousandths of one device, or its memory, or both. */
 export type GpuRequest =
   | { readonly kind: "none" }
@@ -15,14 +17,6 @@ export interface Resources {
 export interface GpuDevice {
   readonly uuid: string;
   readonly model: string;
-  readonly memoryMib: number;
-}
-
-/** A share of one device, or all of it. */
-export interface DeviceShare {
-  readonly uuid: string;
-  readonly whole: boolean;
-  readonly milli: number;
   readonly memoryMib: number;
 }
 

@@ -68,12 +68,8 @@ function strandedOn(books: Books, node: number, kinds: readonly Kind[]): number 
   const first = node * books.stride;
   for (let device = first; device < first + (books.gpus[node] as number); device++) {
     const free = books.deviceMilli[device] as number;
-    if (free > 0 && !taking.some((kind) => isUseful(books, device, kind))) stranded += free;
+    // a node that takes several whole devices takes any of its idle ones
+    if (free > 0 && !taking.some((kind) => books.takes(device, kind))) stranded += free;
   }
   return stranded;
-}
-
-/** A node that takes several whole devices takes any of its idle ones. */
-function isUseful(books: Books, device: number, kind: Kind): boolean {
-  return kind.isFraction ? books.isShareFor(device, kind) : books.isWholeFor(device, kind);
 }

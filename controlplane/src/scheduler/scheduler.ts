@@ -68,9 +68,9 @@ export class Scheduler implements Disposable {
   }
 
   /** A plan is reserved when this returns, for as long as a grant for it may be used. One that still is gets no new decision. */
-  place(name: SessionName): Plan | Refused {
+  place(name: SessionName, session = sessionToken(name)): Plan | Refused {
     const nowMs = this.#now();
-    const asked = { name, session: sessionToken(name) };
+    const asked = { name, session };
     const known = this.#renew(asked, nowMs);
     if (known !== undefined) return known;
     const request = this.#request(asked);
@@ -142,7 +142,7 @@ export class Scheduler implements Disposable {
 
   #request({ name, session }: Asked): PoolRequest {
     const { agents, directory } = this.#options;
-    const request = agents.requestOf(name);
+    const request = agents.requestOf(name, session);
     // Prices are of GPUs: other requests would thin out the mix that they are made from.
     if (request.resources.gpu.kind !== "none" && !this.#asksAgain(session)) directory.pool.arrived(request);
     const warmNode = directory.warmNodeOf(session);

@@ -4,7 +4,14 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { create } from "@bufbuild/protobuf";
-import { type AnyAgent, definitionOf, handlersOf, type MapState, type TextState, VodaError } from "voda/definition";
+import {
+  type AnyAgent,
+  definitionOf,
+  handlersOf,
+  type MapState,
+  type TextState,
+  VodaError,
+} from "voda/definition";
 import { cart } from "./cart/cart.ts";
 import { counter } from "./counter/counter.ts";
 import { editor } from "./editor/editor.ts";
@@ -29,7 +36,8 @@ function memoryCounter() {
 
 function memoryMap(): MapState<number> {
   const map = new Map<string, number>();
-  const update = (key: string, change: (old: number | undefined) => number): void => void map.set(key, change(map.get(key)));
+  const update = (key: string, change: (old: number | undefined) => number): void =>
+    void map.set(key, change(map.get(key)));
   return Object.assign(map, { update });
 }
 
@@ -75,7 +83,8 @@ test("the counter adds and reads", () => {
 
 test("the cart sums quantities, counts changes and refuses what cannot be bought", () => {
   const call = session(cart, { lines: memoryMap(), version: memoryCounter() });
-  const add = (sku: string, quantity: number): unknown => call("addItem", create(AddItemRequestSchema, { sku, quantity }));
+  const add = (sku: string, quantity: number): unknown =>
+    call("addItem", create(AddItemRequestSchema, { sku, quantity }));
   add("cup", 1);
   add("tea", 2);
   const lines = [
@@ -125,7 +134,8 @@ test("the shipped editing history replays to its end", () => {
   const call = session(editor, { text: memoryText() });
   const edits = trace.txns.flatMap((txn) => txn.patches);
   // Its characters are all in the basic plane, so code points are code units.
-  for (const edit of [...edits, [0, 0, trace.endContent]]) assert.doesNotMatch(String(edit[2]), /[\ud800-\udfff]/);
+  for (const edit of [...edits, [0, 0, trace.endContent]])
+    assert.doesNotMatch(String(edit[2]), /[\ud800-\udfff]/);
   call("apply", [[0, 0, trace.startContent], ...edits]);
   assert.equal(call("text"), trace.endContent);
   assert.equal(edits.length, 26_078);

@@ -29,7 +29,9 @@ function checkGenerated(): void {
   run("node", ["tools/generate.ts"]);
   const changed = execFileSync("git", ["status", "--porcelain", "--", "*/gen/*"], { encoding: "utf8" });
   if (changed !== "")
-    throw new Error(`generated code differs from its source; commit what \`npm run generate\` wrote:\n${changed}`);
+    throw new Error(
+      `generated code differs from its source; commit what \`npm run generate\` wrote:\n${changed}`,
+    );
 }
 
 /** What clients and stored data rely on may not change under them. Clones of continuous integration may have no main. */

@@ -4,9 +4,13 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 
-const result = spawnSync("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", ...process.argv.slice(2)], {
-  stdio: "inherit",
-});
+const result = spawnSync(
+  "npm",
+  ["install", "--ignore-scripts", "--no-audit", "--no-fund", ...process.argv.slice(2)],
+  {
+    stdio: "inherit",
+  },
+);
 if (result.status !== 0) process.exit(result.status ?? 1);
 
 const lock = JSON.parse(readFileSync("package-lock.json", "utf8"));
@@ -17,8 +21,30 @@ for (const [path, entry] of Object.entries(lock.packages)) {
     const places = [`${path}/node_modules/${name}`, `node_modules/${name}`];
     if (places.some((place) => lock.packages[place])) continue;
     const word = (list) => list.find((item) => new RegExp(`(^|[-/])${item}([-/]|$)`).test(name));
-    const os = word(["linux", "darwin", "win32", "freebsd", "android", "openbsd", "netbsd", "sunos", "aix", "openharmony"]);
-    const cpu = word(["x64", "arm64", "ia32", "arm", "ppc64", "s390x", "riscv64", "loong64", "mips64el", "wasm32"]);
+    const os = word([
+      "linux",
+      "darwin",
+      "win32",
+      "freebsd",
+      "android",
+      "openbsd",
+      "netbsd",
+      "sunos",
+      "aix",
+      "openharmony",
+    ]);
+    const cpu = word([
+      "x64",
+      "arm64",
+      "ia32",
+      "arm",
+      "ppc64",
+      "s390x",
+      "riscv64",
+      "loong64",
+      "mips64el",
+      "wasm32",
+    ]);
     const libc = /musl/.test(name) ? ["musl"] : /(gnu|glibc)/.test(name) ? ["glibc"] : undefined;
     lock.packages[places[1]] = {
       version: range.replace(/^[\^~]/, ""),

@@ -4,5 +4,6 @@ import { spawnSync } from "node:child_process";
 export function run(command: string, args: readonly string[]): void {
   const result = spawnSync(command, args, { stdio: "inherit" });
   if (result.error !== undefined) throw result.error;
-  if (result.status !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${result.status ?? result.signal}`);
+  if (result.status !== 0)
+    throw new Error(`${command} ${args.join(" ")} ended with ${result.status ?? result.signal}`);
 }

@@ -20,11 +20,23 @@ function installPackages() {
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === want) return;
   const keep = /^npm_config_(userconfig|globalconfig|cache|registry|proxy|https_proxy|cafile)$/;
   const env = Object.fromEntries(
-    Object.entries(process.env).filter(([key]) => keep.test(key) || !/^npm_(config|package|lifecycle)_/.test(key)),
+    Object.entries(process.env).filter(
+      ([key]) => keep.test(key) || !/^npm_(config|package|lifecycle)_/.test(key),
+    ),
   );
-  const args = ["ci", "--include=dev", "--include=optional", "--ignore-scripts", "--loglevel=error", "--no-audit", "--no-fund"];
+  const args = [
+    "ci",
+    "--include=dev",
+    "--include=optional",
+    "--ignore-scripts",
+    "--loglevel=error",
+    "--no-audit",
+    "--no-fund",
+  ];
   const npm = process.env.npm_execpath; // the npm the user started, on the Node it runs on
-  const [command, list] = npm ? [process.env.npm_node_execpath ?? process.execPath, [npm, ...args]] : ["npm", args];
+  const [command, list] = npm
+    ? [process.env.npm_node_execpath ?? process.execPath, [npm, ...args]]
+    : ["npm", args];
   console.error("setup: installing packages (npm ci)");
   const result = spawnSync(command, list, { cwd: at(""), stdio: "inherit", env });
   if (result.status !== 0) fail("npm ci failed; the lines above say why");
@@ -43,7 +55,8 @@ function linkNode() {
     symlinkSync(`../${name}/bin/node`, link);
     return link;
   }
-  if (Number(process.versions.node.split(".")[0]) < 24) fail("no pinned Node for this platform: install Node 24 or newer");
+  if (Number(process.versions.node.split(".")[0]) < 24)
+    fail("no pinned Node for this platform: install Node 24 or newer");
   return process.execPath;
 }
 

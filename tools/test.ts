@@ -26,14 +26,16 @@ function kindOf(file: string): string {
 }
 
 const { asked, part } = readArguments(process.argv.slice(2));
-const files = globSync("*/**/*.test.ts", { exclude: ["**/node_modules", "**/dist", "**/gen"] }).filter((file) =>
-  file.includes(part),
+const files = globSync("*/**/*.test.ts", { exclude: ["**/node_modules", "**/dist", "**/gen"] }).filter(
+  (file) => file.includes(part),
 );
 const known = new Set([...kinds.map((kind) => kind.name), ...separate]);
 const strange = files.filter((file) => !known.has(kindOf(file)));
-for (const file of strange) console.error(`${file}: unknown kind of test "${kindOf(file)}"; known are ${[...known].join(", ")}`);
+for (const file of strange)
+  console.error(`${file}: unknown kind of test "${kindOf(file)}"; known are ${[...known].join(", ")}`);
 const unknown = asked.filter((name) => !known.has(name));
-for (const name of unknown) console.error(`unknown kind of test "${name}"; known are ${[...known].join(", ")}`);
+for (const name of unknown)
+  console.error(`unknown kind of test "${name}"; known are ${[...known].join(", ")}`);
 
 let failed = strange.length > 0 || unknown.length > 0;
 const wanted = asked.length > 0 ? asked : kinds.map((kind) => kind.name);
@@ -45,12 +47,19 @@ for (const name of failed ? [] : wanted) {
     failed = true;
     continue;
   }
-  const flags = kinds.find((kind) => kind.name === name)?.flags ?? ["--test-concurrency=1", "--test-timeout=600000"];
+  const flags = kinds.find((kind) => kind.name === name)?.flags ?? [
+    "--test-concurrency=1",
+    "--test-timeout=600000",
+  ];
   const started = performance.now();
   console.log(`# ${name}: ${ofKind.length} files`);
-  const result = spawnSync(process.execPath, ["--test", "--test-reporter=./tools/reporter.mjs", ...flags, ...ofKind], {
-    stdio: "inherit",
-  });
+  const result = spawnSync(
+    process.execPath,
+    ["--test", "--test-reporter=./tools/reporter.mjs", ...flags, ...ofKind],
+    {
+      stdio: "inherit",
+    },
+  );
   console.log(`# ${name}: ${((performance.now() - started) / 1000).toFixed(1)} s`);
   if (result.status !== 0) failed = true;
 }

@@ -48,7 +48,9 @@ const rules: readonly Rule[] = [
     applies: isSource,
     broken: (_, text) => {
       const lines = text.split("\n").length;
-      return lines > LINES_MAX ? `${lines} lines exceed ${LINES_MAX}: is it one noun or one verb?` : undefined;
+      return lines > LINES_MAX
+        ? `${lines} lines exceed ${LINES_MAX}: is it one noun or one verb?`
+        : undefined;
     },
   },
   {
@@ -57,7 +59,8 @@ const rules: readonly Rule[] = [
   },
   {
     applies: (file) => /^[a-z]+\/package\.json$/.test(file) && !file.startsWith("examples/"),
-    broken: (file) => (files.includes(file.replace("package.json", "README.md")) ? undefined : "the room needs a README.md"),
+    broken: (file) =>
+      files.includes(file.replace("package.json", "README.md")) ? undefined : "the room needs a README.md",
   },
 ];
 

@@ -37,9 +37,17 @@ for (const [name, args, says] of [
   ["a zone that is none", ["up", "--zones", "a,,b"], /'a,,b' is invalid. write names with commas between/],
   ["a mode that does not exist", ["up", "--durability", "maybe"], /Allowed choices are process, disk/],
   ["a URL that is none", ["ps", "--url", "localhost:4000"], /write a URL such as http:\/\/127\.0\.0\.1:4000/],
-  ["input that is not JSON", ["call", "counter/alice", "add", "{x:1}"], /the input is not JSON .*quote it for the shell/],
+  [
+    "input that is not JSON",
+    ["call", "counter/alice", "add", "{x:1}"],
+    /the input is not JSON .*quote it for the shell/,
+  ],
   ["a session without a key", ["sleep", "counter"], /"counter" names no session; write AGENT\/KEY/],
-  ["a quota without a limit", ["quota", "set", "team"], /^voda: name at least one of --sessions, --cpu-milli/],
+  [
+    "a quota without a limit",
+    ["quota", "set", "team"],
+    /^voda: name at least one of --sessions, --cpu-milli/,
+  ],
   [
     "a quota below zero",
     ["quota", "set", "team", "--sessions", "-1"],
@@ -78,13 +86,30 @@ test("with --json every failure is one JSON value on standard output, with the m
 test("help goes to standard output with exit code 0", async () => {
   const { code, out, err } = await voda("--help");
   assert.deepEqual([code, err], [0, []]);
-  for (const command of ["up", "dev", "call", "ps", "sleep", "wake", "top", "explain", "quota", "bench", "doctor"])
+  for (const command of [
+    "up",
+    "dev",
+    "call",
+    "ps",
+    "sleep",
+    "wake",
+    "top",
+    "explain",
+    "quota",
+    "bench",
+    "doctor",
+  ])
     assert.match(out.join("\n"), new RegExp(`^ {2}${command}\\b`, "m"));
 });
 
 test("a mesh that is not there is exit code 4 and says how to bring it up", async () => {
   const [port] = await freePorts(1);
-  for (const args of [["call", "counter/alice", "get"], ["ps"], ["sleep", "counter/alice"], ["quota", "ls"]]) {
+  for (const args of [
+    ["call", "counter/alice", "get"],
+    ["ps"],
+    ["sleep", "counter/alice"],
+    ["quota", "ls"],
+  ]) {
     const { code, err } = await voda(...args, "--url", `http://127.0.0.1:${port}`);
     assert.equal(code, 4, err.join());
     assert.deepEqual(err, [
@@ -113,7 +138,12 @@ test("call posts the JSON with the idempotency key and prints the answer as it c
 });
 
 for (const [status, body, exitCode, says] of [
-  [404, '{"code":"not_found","message":"agent \\"x\\" is not deployed"}', 3, /^voda: not_found: agent "x" is not deployed; /],
+  [
+    404,
+    '{"code":"not_found","message":"agent \\"x\\" is not deployed"}',
+    3,
+    /^voda: not_found: agent "x" is not deployed; /,
+  ],
   [501, '{"code":"unimplemented","message":"no method fly"}', 3, /^voda: unimplemented: no method fly; /],
   [503, "no healthy upstream", 4, /^voda: unavailable: HTTP 503 no healthy upstream; /],
   [429, '{"code":"resource_exhausted","message":"too large"}', 1, /^voda: resource_exhausted: too large$/],

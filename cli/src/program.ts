@@ -87,7 +87,8 @@ function commandIn(program: Command, args: readonly string[]): string {
 /** Commander's own refusals. */
 function usage(error: CommanderError, command: string): Failure {
   const { usage: exitCode } = exitCodes;
-  if (error.code === "commander.help") return { line: `name a command; \`voda ${command}--help\` lists them`, exitCode };
+  if (error.code === "commander.help")
+    return { line: `name a command; \`voda ${command}--help\` lists them`, exitCode };
   const message = error.message.replace(/^error: /, "").replaceAll(/\s*\n\s*/g, " ");
   return { line: `${message}; see \`voda ${command}--help\``, exitCode };
 }

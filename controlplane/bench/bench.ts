@@ -53,7 +53,11 @@ export function text(values: BenchValues, name: string): string {
 }
 
 /** A number within bounds from a flag that is text because it may have decimals. */
-export function decimal(values: BenchValues, name: string, { least, most }: { least: number; most: number }): number {
+export function decimal(
+  values: BenchValues,
+  name: string,
+  { least, most }: { least: number; most: number },
+): number {
   const written = text(values, name);
   const value = written.trim() === "" ? Number.NaN : Number(written);
   if (!(value >= least && value <= most)) {
@@ -66,7 +70,9 @@ export function decimal(values: BenchValues, name: string, { least, most }: { le
 export function seedsOf(values: BenchValues): readonly number[] {
   const seeds = listOf(values, "seeds").map((one) => {
     if (/^\d{1,9}$/.test(one)) return Number(one);
-    throw new BenchError(`--seeds: "${one}" is not a seed; give whole numbers of at most 9 digits with commas between`);
+    throw new BenchError(
+      `--seeds: "${one}" is not a seed; give whole numbers of at most 9 digits with commas between`,
+    );
   });
   return distinct(seeds, "seeds");
 }

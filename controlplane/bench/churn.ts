@@ -55,7 +55,8 @@ export function churn({ nodes, pods }: Trace, options: ChurnOptions): ChurnRun {
       pool.release(gone.item);
     }
     tally.advance(now);
-    if (i % SAMPLE_EVERY === 0) options.sample(i, 100 - (pool.books.usedMilli / pool.books.capacityMilli) * 100);
+    if (i % SAMPLE_EVERY === 0)
+      options.sample(i, 100 - (pool.books.usedMilli / pool.books.capacityMilli) * 100);
     const pod = chance.pick(pods);
     const lifetime = exponential();
     const request = requestOf(pod, String(i), movableChance.chance(movable));

@@ -44,7 +44,10 @@ export function timeGangs(pool: Pool): GangTimes {
 }
 
 export function gangFigures(runs: readonly GangTimes[]): GangFigures {
-  const [millis, undisturbed] = [merged(runs.map((run) => run.millis)), merged(runs.map((run) => run.undisturbed))];
+  const [millis, undisturbed] = [
+    merged(runs.map((run) => run.millis)),
+    merged(runs.map((run) => run.undisturbed)),
+  ];
   const placed = runs.reduce((sum, run) => sum + run.placed, 0);
   return {
     ...percentiles(millis),
@@ -55,10 +58,20 @@ export function gangFigures(runs: readonly GangTimes[]): GangFigures {
 }
 
 /** Members of 1 to 8 GPUs and 1 to 3 cores, in turns. */
-function gangOf({ count, cores }: { readonly count: number; readonly cores: number }): readonly PoolRequest[] {
+function gangOf({
+  count,
+  cores,
+}: {
+  readonly count: number;
+  readonly cores: number;
+}): readonly PoolRequest[] {
   const gpu = { kind: "whole", count, memoryMib: 0 } as const;
   const resources = { cpuMilli: cores * 1000, memoryMib: 1024, gpu };
-  return Array.from({ length: GANG_MEMBERS }, (_, i) => ({ session: `gang-${i}`, namespace: "bench", resources }));
+  return Array.from({ length: GANG_MEMBERS }, (_, i) => ({
+    session: `gang-${i}`,
+    namespace: "bench",
+    resources,
+  }));
 }
 
 /** How often another process took the core. */
@@ -67,5 +80,9 @@ function descheduled(): number {
 }
 
 function percentiles(sorted: Float64Array): Percentiles {
-  return { p50: round(quantile(sorted, 0.5)), p99: round(quantile(sorted, 0.99)), max: round(quantile(sorted, 1)) };
+  return {
+    p50: round(quantile(sorted, 0.5)),
+    p99: round(quantile(sorted, 0.99)),
+    max: round(quantile(sorted, 1)),
+  };
 }

@@ -6,7 +6,9 @@ import { inflate } from "./inflation.ts";
 import { replay } from "./replay.ts";
 import { syntheticNodes, syntheticPods } from "./synthetic-trace.ts";
 
-const nodes = Array.from({ length: 4 }, (_, i) => syntheticNodes().map((spec) => ({ ...spec, id: `${spec.id}/${i}` }))).flat();
+const nodes = Array.from({ length: 4 }, (_, i) =>
+  syntheticNodes().map((spec) => ({ ...spec, id: `${spec.id}/${i}` })),
+).flat();
 const trace = { nodes, pods: syntheticPods() };
 
 test("an inflation run is the same for the same seed, and never allocates more than has arrived", () => {
@@ -14,7 +16,10 @@ test("an inflation run is the same for the same seed, and never allocates more t
   const again = inflate(trace, { policy: "bpf", seed: 42, isLearning: true });
   assert.deepEqual(again.unallocated, run.unallocated);
   for (const [percent, unallocated] of run.unallocated) {
-    assert.ok(unallocated >= Math.max(0, 99 - percent) && unallocated <= 100, `${unallocated} % unallocated at ${percent} %`);
+    assert.ok(
+      unallocated >= Math.max(0, 99 - percent) && unallocated <= 100,
+      `${unallocated} % unallocated at ${percent} %`,
+    );
   }
 });
 
@@ -27,7 +32,14 @@ test("bid-price fit leaves less unallocated than random placing, and nothing goe
 });
 
 test("the floor counts the rests that no fraction fits", () => {
-  const pod = { name: "p", cpuMilli: 1, memoryMib: 1, models: [], createdAt: undefined, deletedAt: undefined };
+  const pod = {
+    name: "p",
+    cpuMilli: 1,
+    memoryMib: 1,
+    models: [],
+    createdAt: undefined,
+    deletedAt: undefined,
+  };
   assert.equal(Math.round(floorPct([{ ...pod, gpuCount: 1, gpuMilli: 800 }])), 20);
   assert.equal(floorPct([{ ...pod, gpuCount: 1, gpuMilli: 500 }]), 0);
   assert.equal(floorPct([{ ...pod, gpuCount: 8, gpuMilli: 1000 }]), 0);
@@ -49,7 +61,10 @@ test("churn rejects nothing at a tenth of the load and something at twice the ca
   const busy = churn(trace, { ...options, load: 2 });
   assert.ok(busy.rejectedDemandPct > 40 && busy.allocatedPct > 80);
   const moving = churn(trace, { ...options, load: 1, movesMax: 4, movable: 1 });
-  assert.ok(moving.rejectedDemandPct <= churn(trace, { ...options, load: 1 }).rejectedDemandPct && moving.movesPer100 > 0);
+  assert.ok(
+    moving.rejectedDemandPct <= churn(trace, { ...options, load: 1 }).rejectedDemandPct &&
+      moving.movesPer100 > 0,
+  );
 });
 
 test("a replay lets nobody wait when there is room, and everybody be placed in the end when there is not", () => {
@@ -63,10 +78,13 @@ test("a replay lets nobody wait when there is room, and everybody be placed in t
 
 test("a fill that would take more arrivals than the limit is refused", () => {
   const pods = trace.pods.slice(0, 1).map((pod) => ({ ...pod, gpuCount: 1, gpuMilli: 1 }));
-  const many = Array.from({ length: 70 }, (_, i) => nodes.map((spec) => ({ ...spec, id: `${spec.id}/${i}` }))).flat();
+  const many = Array.from({ length: 70 }, (_, i) =>
+    nodes.map((spec) => ({ ...spec, id: `${spec.id}/${i}` })),
+  ).flat();
   assert.throws(() => inflate({ nodes: many, pods }, { policy: "bpf", seed: 1, isLearning: true }), {
     name: "BenchError",
-    message: /^the pods ask for 0\.0010 GPUs on average: \d+ arrivals until 130 % exceed arrivalsMax 5000000$/,
+    message:
+      /^the pods ask for 0\.0010 GPUs on average: \d+ arrivals until 130 % exceed arrivalsMax 5000000$/,
   });
 });
 
@@ -76,7 +94,12 @@ test("a line of 20,000 that wait for one GPU is served in the order of arrival, 
   const one = { ...node, gpus: node.gpus.slice(0, 1) };
   const [pod] = syntheticPods().filter((some) => some.gpuCount === 1 && some.gpuMilli === 1000);
   assert.ok(pod !== undefined);
-  const pods = Array.from({ length: 20_000 }, (_, i) => ({ ...pod, name: `p${i}`, createdAt: 0, deletedAt: 10 }));
+  const pods = Array.from({ length: 20_000 }, (_, i) => ({
+    ...pod,
+    name: `p${i}`,
+    createdAt: 0,
+    deletedAt: 10,
+  }));
   const started = process.cpuUsage();
   const run = replay({ nodes: [one], pods }, { policy: "bestFit", seed: 1, load: undefined });
   const { user } = process.cpuUsage(started);

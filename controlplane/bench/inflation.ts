@@ -33,7 +33,10 @@ export interface InflationOptions {
   readonly tell?: (part: number) => void;
 }
 
-export function inflate({ nodes, pods }: Trace, { policy, seed, isLearning, tell }: InflationOptions): InflationRun {
+export function inflate(
+  { nodes, pods }: Trace,
+  { policy, seed, isLearning, tell }: InflationOptions,
+): InflationRun {
   const pool = new Pool({ nodes: nodesInOrderOf(nodes, seed), policy, seed });
   if (!isLearning) adoptMixOf(pool, pods);
   const chance = prng(seed * 7919 + 13);
@@ -58,7 +61,10 @@ export function inflate({ nodes, pods }: Trace, { policy, seed, isLearning, tell
     sums.set(percent, { sum: at.sum + pool.books.usedMilli, events: at.events + 1 });
   }
   const unallocated = new Map(
-    [...sums].map(([percent, { sum, events }]) => [percent, 100 - (sum / events / pool.books.capacityMilli) * 100]),
+    [...sums].map(([percent, { sum, events }]) => [
+      percent,
+      100 - (sum / events / pool.books.capacityMilli) * 100,
+    ]),
   );
   return { unallocated, refusedEarly, decisionMicros };
 }

@@ -14,7 +14,8 @@ const exitUsage = 2;
 
 async function main(args: readonly string[]): Promise<void> {
   const bench = benches.find((one) => one.name === args[0]);
-  if (bench === undefined) throw new BenchError(`"${args[0] ?? ""}" is none of ${benches.map((one) => one.name).join(", ")}`);
+  if (bench === undefined)
+    throw new BenchError(`"${args[0] ?? ""}" is none of ${benches.map((one) => one.name).join(", ")}`);
   if (args.includes("--help")) {
     console.log(help(bench));
     return;
@@ -33,9 +34,11 @@ function help(bench: Bench): string {
     `${flag.description}${flag.kind === "switch" ? "" : shown(flag.default)}`,
   ]);
   const width = Math.max(...lines.map(([name = ""]) => name.length));
-  return ["Flags:", ...lines.map(([name = "", words = ""]) => `${name.padEnd(width)}  ${words}`), "  --json  one line"].join(
-    "\n",
-  );
+  return [
+    "Flags:",
+    ...lines.map(([name = "", words = ""]) => `${name.padEnd(width)}  ${words}`),
+    "  --json  one line",
+  ].join("\n");
 }
 
 /** `voda bench` finds the failure among the lines by its first word. */
@@ -46,7 +49,10 @@ function fail(words: string, exitCode: number): void {
 
 function readFlags(bench: Bench, args: readonly string[]): { values: BenchValues; isJson: boolean } {
   const options = Object.fromEntries(
-    bench.flags.map(({ name, kind }) => [name, { type: kind === "switch" ? ("boolean" as const) : ("string" as const) }]),
+    bench.flags.map(({ name, kind }) => [
+      name,
+      { type: kind === "switch" ? ("boolean" as const) : ("string" as const) },
+    ]),
   );
   const { values } = parseArgs({ args: withSigns(args), options: { ...options, json: { type: "boolean" } } });
   const given = new Map(Object.entries(values));
@@ -60,7 +66,8 @@ function readFlags(bench: Bench, args: readonly string[]): { values: BenchValues
 function withSigns(args: readonly string[]): string[] {
   return args.reduce<string[]>((out, arg) => {
     const flag = out.at(-1);
-    if (/^-[\d.]/.test(arg) && flag !== undefined && /^--[^=]+$/.test(flag)) out[out.length - 1] = `${flag}=${arg}`;
+    if (/^-[\d.]/.test(arg) && flag !== undefined && /^--[^=]+$/.test(flag))
+      out[out.length - 1] = `${flag}=${arg}`;
     else out.push(arg);
     return out;
   }, []);
@@ -71,12 +78,14 @@ function valueOf(flag: BenchFlag, given: string | boolean | undefined): number |
   const written = typeof given === "string" ? given : flag.default;
   if (written === undefined) throw new BenchError(`--${flag.name} is missing: ${flag.description}`);
   if (flag.kind === "text" || typeof written === "number") return written;
-  if (!/^\d{1,9}$/.test(written)) throw new BenchError(`--${flag.name} "${written}" is not a whole number of at most 9 digits`);
+  if (!/^\d{1,9}$/.test(written))
+    throw new BenchError(`--${flag.name} "${written}" is not a whole number of at most 9 digits`);
   return Number(written);
 }
 
 function isMistake(error: unknown): error is Error {
-  const isUsage = error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
+  const isUsage =
+    error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
   return error instanceof BenchError || error instanceof TraceError || error instanceof BooksError || isUsage;
 }
 

@@ -1,6 +1,16 @@
 // `bench placement-churn`: what each policy rejects when sessions come and go, or how long it lets them wait.
 import type { PolicyName } from "../src/placement/policies.ts";
-import { type Bench, BenchError, type BenchResult, type BenchValues, decimal, seedsOf, teller, text, whole } from "./bench.ts";
+import {
+  type Bench,
+  BenchError,
+  type BenchResult,
+  type BenchValues,
+  decimal,
+  seedsOf,
+  teller,
+  text,
+  whole,
+} from "./bench.ts";
 import { churn } from "./churn.ts";
 import { floorPct } from "./floor.ts";
 import { type Plot, plotFlag, plotOf } from "./plot-file.ts";
@@ -17,18 +27,35 @@ const LOADS = { least: 0.01, most: 10 };
 
 export const placementChurn: Bench = {
   name: "placement-churn",
-  summary: "sessions come and go at a load: allocated and rejected demand, moves; or a replay of the trace with a queue",
+  summary:
+    "sessions come and go at a load: allocated and rejected demand, moves; or a replay of the trace with a queue",
   flags: [
     ...traceFlags,
     {
       name: "load",
       kind: "text",
-      description: "offered GPU demand as a part of the GPUs; empty: 0.95, or as recorded with --lifetimes trace",
+      description:
+        "offered GPU demand as a part of the GPUs; empty: 0.95, or as recorded with --lifetimes trace",
       default: "",
     },
-    { name: "moves", kind: "whole", description: "sessions that may move for one that fits nowhere", default: 0 },
-    { name: "movable", kind: "text", description: "part of the sessions that may move, 0 to 1", default: "1" },
-    { name: "lifetimes", kind: "text", description: "exponential, or trace: the trace's own times", default: "exponential" },
+    {
+      name: "moves",
+      kind: "whole",
+      description: "sessions that may move for one that fits nowhere",
+      default: 0,
+    },
+    {
+      name: "movable",
+      kind: "text",
+      description: "part of the sessions that may move, 0 to 1",
+      default: "1",
+    },
+    {
+      name: "lifetimes",
+      kind: "text",
+      description: "exponential, or trace: the trace's own times",
+      default: "exponential",
+    },
     { name: "arrivals", kind: "whole", description: "arrivals of one run", default: 60_000 },
     { name: "warm-up", kind: "whole", description: "arrivals that do not count", default: 20_000 },
     plotFlag,
@@ -42,7 +69,8 @@ export const placementChurn: Bench = {
     const load = text(values, "load") === "" ? undefined : decimal(values, "load", LOADS);
     const sizes = { policies: policiesOf(values), seeds: seedsOf(values), plot: plotOf(values), say };
     if (lifetimes === "trace") {
-      if (whole(values, "moves") > 0) throw new BenchError("--moves needs --lifetimes exponential: a replay moves nothing");
+      if (whole(values, "moves") > 0)
+        throw new BenchError("--moves needs --lifetimes exponential: a replay moves nothing");
       return replays(timedTrace(values, say), { ...sizes, load });
     }
     const churning = { ...churnSizes(values), load: load ?? LOAD_DEFAULT };
@@ -61,7 +89,9 @@ function timedTrace(values: BenchValues, say: (line: string) => void): Trace {
   if (at < 0) return noted(trace, say);
   const field = trace.pods[at]?.createdAt === undefined ? "creation_time" : "deletion_time";
   const name = trace.pods[at]?.name ?? "";
-  throw new TraceError(`${text(values, "pods")}: line ${at + 2}: pod ${name} has no ${field}, which --lifetimes trace needs`);
+  throw new TraceError(
+    `${text(values, "pods")}: line ${at + 2}: pod ${name} has no ${field}, which --lifetimes trace needs`,
+  );
 }
 
 interface ChurnSizes {
@@ -72,9 +102,15 @@ interface ChurnSizes {
 }
 
 function churnSizes(values: BenchValues): ChurnSizes {
-  const [arrivals, warmUp, movesMax] = [whole(values, "arrivals"), whole(values, "warm-up"), whole(values, "moves")];
-  if (arrivals > arrivalsMax) throw new BenchError(`--arrivals ${arrivals} exceeds arrivalsMax ${arrivalsMax}`);
-  if (warmUp >= arrivals) throw new BenchError(`--warm-up ${warmUp} leaves nothing of --arrivals ${arrivals}`);
+  const [arrivals, warmUp, movesMax] = [
+    whole(values, "arrivals"),
+    whole(values, "warm-up"),
+    whole(values, "moves"),
+  ];
+  if (arrivals > arrivalsMax)
+    throw new BenchError(`--arrivals ${arrivals} exceeds arrivalsMax ${arrivalsMax}`);
+  if (warmUp >= arrivals)
+    throw new BenchError(`--warm-up ${warmUp} leaves nothing of --arrivals ${arrivals}`);
   return { arrivals, warmUp, movesMax, movable: decimal(values, "movable", { least: 0, most: 1 }) };
 }
 
@@ -126,7 +162,10 @@ function churns(trace: Trace, runs: Runs<number> & ChurnSizes): BenchResult {
     xLabel: "arrivals",
     yLabel: "unallocated GPUs, %",
     yMax: 4 * floor + 10,
-    lines: [...[...curves].map(([name, samples]) => ({ name, points: binned(samples, 1) })), floorLine(floor, arrivals)],
+    lines: [
+      ...[...curves].map(([name, samples]) => ({ name, points: binned(samples, 1) })),
+      floorLine(floor, arrivals),
+    ],
   });
   return { figures: { policies: figures }, table: tableOf(figures, floor) };
 }
@@ -140,7 +179,10 @@ const floorLine = (floor: number, end: number) => ({
 });
 
 /** Means over the runs and over equal parts of the time. */
-function binned(samples: readonly (readonly [at: number, pct: number])[], unit: number): readonly (readonly [number, number])[] {
+function binned(
+  samples: readonly (readonly [at: number, pct: number])[],
+  unit: number,
+): readonly (readonly [number, number])[] {
   const end = samples.reduce((most, [at]) => Math.max(most, at), 1);
   const sums = new Map<number, { sum: number; count: number }>();
   for (const [at, pct] of samples) {
@@ -155,7 +197,10 @@ function binned(samples: readonly (readonly [at: number, pct: number])[], unit: 
 function measure(
   { policies, seeds, say, unit }: Runs<unknown> & { readonly unit: string },
   run: (policy: PolicyName, seed: number, sample: Sample) => Readonly<Record<string, number>>,
-): { readonly figures: Figures; readonly curves: ReadonlyMap<PolicyName, readonly (readonly [number, number])[]> } {
+): {
+  readonly figures: Figures;
+  readonly curves: ReadonlyMap<PolicyName, readonly (readonly [number, number])[]>;
+} {
   const figures: Figures = {};
   const curves = new Map<PolicyName, (readonly [number, number])[]>();
   const tell = teller(say);
@@ -172,7 +217,9 @@ function measure(
       }),
     );
     const names = Object.keys(results[0] ?? {});
-    const spreads = Object.fromEntries(names.map((name) => [name, spreadOf(results.map((one) => one[name] ?? 0))]));
+    const spreads = Object.fromEntries(
+      names.map((name) => [name, spreadOf(results.map((one) => one[name] ?? 0))]),
+    );
     figures[policy] = spreads;
     const shown = Object.entries(spreads).map(([name, spread]) => `${name} ${shownSpread(spread)}`);
     say(`${policy.padEnd(14)} ${shown.join("  ")}`);

@@ -22,14 +22,35 @@ const POINTS = 1000;
 
 export const placementSpeed: Bench = {
   name: "placement-speed",
-  summary: "time of one decision at 92 percent full, one departure and one arrival per step; time of a gang of 64",
+  summary:
+    "time of one decision at 92 percent full, one departure and one arrival per step; time of a gang of 64",
   flags: [
-    { name: "nodes", kind: "whole", description: "nodes; the list is repeated until there are so many", default: 10_917 },
-    { name: "node-list", kind: "text", description: "node list to repeat (openb CSV); empty: synthetic shapes", default: "" },
+    {
+      name: "nodes",
+      kind: "whole",
+      description: "nodes; the list is repeated until there are so many",
+      default: 10_917,
+    },
+    {
+      name: "node-list",
+      kind: "text",
+      description: "node list to repeat (openb CSV); empty: synthetic shapes",
+      default: "",
+    },
     { name: "pods", kind: "text", description: "pod list (openb CSV); empty: a synthetic mix", default: "" },
-    { name: "policies", kind: "text", description: "with commas between; the first is told at the top", default: "bpf" },
+    {
+      name: "policies",
+      kind: "text",
+      description: "with commas between; the first is told at the top",
+      default: "bpf",
+    },
     { name: "seeds", kind: "text", description: "with commas between; each is one run", default: "1" },
-    { name: "decisions", kind: "whole", description: "arrivals of one run; the second half is timed", default: 20_000 },
+    {
+      name: "decisions",
+      kind: "whole",
+      description: "arrivals of one run; the second half is timed",
+      default: 20_000,
+    },
     plotFlag,
   ],
   run: async ({ values, say }) => {
@@ -38,7 +59,9 @@ export const placementSpeed: Bench = {
     const [nodeList, podList] = [text(values, "node-list"), text(values, "pods")];
     const nodes = repeated(nodeList === "" ? syntheticNodes() : readNodes(nodeList), sizes.nodes);
     const pods = podList === "" ? syntheticPods() : readPods(podList);
-    const timed = new Map(policies.map((policy) => [policy, timePolicy({ nodes, pods }, { policy, seeds, ...sizes, say })]));
+    const timed = new Map(
+      policies.map((policy) => [policy, timePolicy({ nodes, pods }, { policy, seeds, ...sizes, say })]),
+    );
     const figures = Object.fromEntries([...timed].map(([policy, { figures: of }]) => [policy, of]));
     plot.draw({
       title: `Time of one decision, ${sizes.nodes} nodes, 92 % full`,
@@ -60,7 +83,8 @@ const decisionsMax = 1_000_000;
 
 function sizesOf(values: BenchValues): Sizes {
   const [nodes, decisions] = [whole(values, "nodes"), whole(values, "decisions")];
-  if (nodes < 1 || nodes > nodesMax) throw new BenchError(`--nodes ${nodes} is not from 1 to nodesMax ${nodesMax}`);
+  if (nodes < 1 || nodes > nodesMax)
+    throw new BenchError(`--nodes ${nodes} is not from 1 to nodesMax ${nodesMax}`);
   if (decisions < 2 || decisions > decisionsMax) {
     throw new BenchError(`--decisions ${decisions} is not from 2 to decisionsMax ${decisionsMax}`);
   }
@@ -88,13 +112,17 @@ interface TimedPolicy {
 }
 
 /** All runs of one policy together. */
-function timePolicy({ nodes, pods }: Trace, { policy, seeds, nodes: count, decisions, say }: PolicyRuns): TimedPolicy {
+function timePolicy(
+  { nodes, pods }: Trace,
+  { policy, seeds, nodes: count, decisions, say }: PolicyRuns,
+): TimedPolicy {
   const tell = teller(say);
   const runs = seeds.map((seed, i) => {
     const pool = new Pool({ nodes: nodesInOrderOf(nodes, seed), policy, seed });
     adoptMixOf(pool, pods);
     const run = `${policy}: seed ${seed}, ${i + 1} of ${seeds.length}`;
-    const at = (doing: string, part: number): void => tell(() => `${run}, ${doing}, ${Math.floor(part * 100)} %`);
+    const at = (doing: string, part: number): void =>
+      tell(() => `${run}, ${doing}, ${Math.floor(part * 100)} %`);
     return {
       ...steady(pool, pods, { chance: prng(seed), decisions, at }),
       gangs: timeGangs(pool),
@@ -118,8 +146,13 @@ function timePolicy({ nodes, pods }: Trace, { policy, seeds, nodes: count, decis
     sessions: runs.at(-1)?.sessions ?? 0,
   };
   const { p50, p99, p999 } = figures.usPerDecision;
-  say(`${policy.padEnd(14)} ${count} nodes, ${figures.sessions} sessions: p50 ${p50} µs  p99 ${p99} µs  p99.9 ${p999} µs`);
-  return { figures, curve: Array.from({ length: POINTS }, (_, i) => [(i * 100) / POINTS, part(i / POINTS)] as const) };
+  say(
+    `${policy.padEnd(14)} ${count} nodes, ${figures.sessions} sessions: p50 ${p50} µs  p99 ${p99} µs  p99.9 ${p999} µs`,
+  );
+  return {
+    figures,
+    curve: Array.from({ length: POINTS }, (_, i) => [(i * 100) / POINTS, part(i / POINTS)] as const),
+  };
 }
 
 function tableOf(figures: Readonly<Record<string, SpeedFigures>>): string {
@@ -131,7 +164,10 @@ function tableOf(figures: Readonly<Record<string, SpeedFigures>>): string {
     gangOf64Ms.p50.toFixed(2),
     gangOf64Ms.p99.toFixed(2),
   ]);
-  return textTable([["POLICY", "NODES", "SESSIONS", "P50 µs", "P99 µs", "P99.9 µs", "GANG OF 64 P50 ms", "P99 ms"], ...rows]);
+  return textTable([
+    ["POLICY", "NODES", "SESSIONS", "P50 µs", "P99 µs", "P99.9 µs", "GANG OF 64 P50 ms", "P99 ms"],
+    ...rows,
+  ]);
 }
 
 function repeated(nodes: readonly NodeSpec[], count: number): readonly NodeSpec[] {

@@ -19,8 +19,13 @@ interface PolicyFigures {
 
 export const placement: Bench = {
   name: "placement",
-  summary: "inflation protocol: unallocated GPU percent at 100 and 130 percent arrived, refusals before 95 percent",
-  flags: [...traceFlags, { name: "learn", kind: "switch", description: "the policies start without knowing the mix" }, plotFlag],
+  summary:
+    "inflation protocol: unallocated GPU percent at 100 and 130 percent arrived, refusals before 95 percent",
+  flags: [
+    ...traceFlags,
+    { name: "learn", kind: "switch", description: "the policies start without knowing the mix" },
+    plotFlag,
+  ],
   run: async ({ values, say }) => {
     const [policies, seeds, plot] = [policiesOf(values), seedsOf(values), plotOf(values)];
     const trace = readTrace(values);
@@ -35,7 +40,8 @@ export const placement: Bench = {
           policy,
           seed,
           isLearning,
-          tell: (part) => tell(() => `${policy}: seed ${seed}, ${i + 1} of ${seeds.length}, ${Math.floor(part * 100)} %`),
+          tell: (part) =>
+            tell(() => `${policy}: seed ${seed}, ${i + 1} of ${seeds.length}, ${Math.floor(part * 100)} %`),
         }),
       );
       figures[policy] = figuresOf(runs);
@@ -69,7 +75,9 @@ function tableOf(figures: Readonly<Record<string, PolicyFigures>>, floor: number
 
 function meanCurve(runs: readonly InflationRun[]): readonly (readonly [number, number])[] {
   const percents = [...(runs[0]?.unallocated.keys() ?? [])].toSorted((a, b) => a - b);
-  return percents.map((percent) => [percent, spreadOf(runs.map((run) => run.unallocated.get(percent) ?? 0)).mean] as const);
+  return percents.map(
+    (percent) => [percent, spreadOf(runs.map((run) => run.unallocated.get(percent) ?? 0)).mean] as const,
+  );
 }
 
 /** Everything is placed until the floor is reached. */
@@ -94,7 +102,9 @@ function figuresOf(runs: readonly InflationRun[]): PolicyFigures {
 
 /** At that percent arrived, or at the last event before when none rounds to it. */
 function unallocatedAt({ unallocated }: InflationRun, percent: number): number {
-  const last = [...unallocated.keys()].filter((one) => one <= percent).reduce((most, one) => Math.max(most, one), 0);
+  const last = [...unallocated.keys()]
+    .filter((one) => one <= percent)
+    .reduce((most, one) => Math.max(most, one), 0);
   return unallocated.get(last) ?? 100;
 }
 

@@ -25,12 +25,14 @@ export function plotOf(values: BenchValues): Plot {
   const file = text(values, "plot");
   if (file === "") return { draw: () => undefined };
   const suffix = extname(file).toLowerCase();
-  if (!isFormat(suffix)) throw new BenchError(`--plot ${file} ends in neither ${Object.keys(formats).join(" nor ")}`);
+  if (!isFormat(suffix))
+    throw new BenchError(`--plot ${file} ends in neither ${Object.keys(formats).join(" nor ")}`);
   attempt(file, () => {
     accessSync(dirname(file), constants.W_OK);
     if (statSync(file, { throwIfNoEntry: false }) !== undefined) accessSync(file, constants.W_OK);
   });
-  if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true) throw new BenchError(`--plot ${file} is a folder`);
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true)
+    throw new BenchError(`--plot ${file} is a folder`);
   return { draw: (chart) => attempt(file, () => writeFileSync(file, formats[suffix](marksOf(chart)))) };
 }
 
@@ -38,6 +40,8 @@ function attempt(file: string, step: () => void): void {
   try {
     step();
   } catch (error) {
-    throw new BenchError(`--plot ${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`);
+    throw new BenchError(
+      `--plot ${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
 }

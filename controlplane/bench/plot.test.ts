@@ -29,7 +29,16 @@ const chart: Chart = {
 test("a chart has a title, labelled axes, and a legend in which every line has its own colour and the floor is dashed", () => {
   const marks = marksOf(chart);
   const words = marks.flatMap((mark) => (mark.kind === "words" ? [mark.words] : []));
-  for (const said of [chart.title, chart.xLabel, chart.yLabel, ...chart.lines.map(({ name }) => name), "60", "100", "0", "40"]) {
+  for (const said of [
+    chart.title,
+    chart.xLabel,
+    chart.yLabel,
+    ...chart.lines.map(({ name }) => name),
+    "60",
+    "100",
+    "0",
+    "40",
+  ]) {
     assert.ok(words.includes(said), `${said} is one of ${words.join(", ")}`);
   }
   const swatches = marks.flatMap((mark) => (mark.kind === "line" && mark.width === 3 ? [mark] : []));
@@ -49,7 +58,10 @@ test("no two words of a chart lie on each other, nothing is outside the page, an
     return { words, left, right: left + width, top: y - 10, foot: y };
   });
   for (const [i, a] of boxes.entries()) {
-    assert.ok(a.left >= 0 && a.right <= pageWidth && a.top >= 0 && a.foot <= pageHeight, `${a.words} is on the page`);
+    assert.ok(
+      a.left >= 0 && a.right <= pageWidth && a.top >= 0 && a.foot <= pageHeight,
+      `${a.words} is on the page`,
+    );
     for (const b of boxes.slice(i + 1)) {
       const overlap = a.left < b.right && b.left < a.right && a.top < b.foot && b.top < a.foot;
       assert.ok(!overlap, `"${a.words}" and "${b.words}" overlap`);
@@ -87,5 +99,6 @@ test("a PNG has sound chunks and as many pixels as its header says, coloured lik
   const colours = new Set<string>();
   for (let at = 1; at < rows.length - 3; at += 3)
     if ((at - 1) % (1 + 3 * width) !== 3 * width) colours.add(rows.toString("hex", at, at + 3));
-  for (const colour of ["ffffff", "1f77b4", "d62728", "17becf", "555555"]) assert.ok(colours.has(colour), `${colour} is drawn`);
+  for (const colour of ["ffffff", "1f77b4", "d62728", "17becf", "555555"])
+    assert.ok(colours.has(colour), `${colour} is drawn`);
 });

@@ -51,7 +51,13 @@ const GRID = "#dddddd";
 const COLOURS = ["#1f77b4", "#d62728", "#2ca02c", "#ff7f0e", "#9467bd", "#8c564b", "#e377c2", "#17becf"];
 const BOUND = "#555555";
 
-export function marksOf({ title, xLabel, yLabel, lines, yMax = Number.POSITIVE_INFINITY }: Chart): readonly Mark[] {
+export function marksOf({
+  title,
+  xLabel,
+  yLabel,
+  lines,
+  yMax = Number.POSITIVE_INFINITY,
+}: Chart): readonly Mark[] {
   const inside = lines.map((line) => ({ ...line, points: line.points.filter(([, y]) => y <= yMax) }));
   const all = inside.flatMap(({ points }) => points);
   const [right, foot] = [pageWidth - RIGHT, pageHeight - BOTTOM];
@@ -61,7 +67,9 @@ export function marksOf({ title, xLabel, yLabel, lines, yMax = Number.POSITIVE_I
     right,
   );
   const y = scaleOf([0, ...all.map(([, value]) => value)], foot, TOP);
-  const colours = inside.map((line, i) => (line.isDashed === true ? BOUND : (COLOURS[i % COLOURS.length] ?? INK)));
+  const colours = inside.map((line, i) =>
+    line.isDashed === true ? BOUND : (COLOURS[i % COLOURS.length] ?? INK),
+  );
   return [
     words(LEFT, TOP - 18, title),
     ...y.ticks.flatMap((tick) => [
@@ -83,20 +91,33 @@ export function marksOf({ title, xLabel, yLabel, lines, yMax = Number.POSITIVE_I
       width: 1.8,
       isDashed: isDashed === true,
     })),
-    ...inside.flatMap((line, i) => legend(line, { colour: colours[i] ?? INK, x: right + 14, y: TOP + 18 * (i + 1) })),
+    ...inside.flatMap((line, i) =>
+      legend(line, { colour: colours[i] ?? INK, x: right + 14, y: TOP + 18 * (i + 1) }),
+    ),
   ];
 }
 
-function legend({ name, isDashed }: Line, { colour, x, y }: { colour: string; x: number; y: number }): readonly Mark[] {
+function legend(
+  { name, isDashed }: Line,
+  { colour, x, y }: { colour: string; x: number; y: number },
+): readonly Mark[] {
   const swatch = stroke([[x, y - 4] as const, [x + SWATCH, y - 4] as const], colour);
   return [{ ...swatch, width: 3, isDashed: isDashed === true }, words(x + SWATCH + 6, y, name)];
 }
 
-function stroke(points: readonly (readonly [number, number])[], colour: string): Mark & { readonly kind: "line" } {
+function stroke(
+  points: readonly (readonly [number, number])[],
+  colour: string,
+): Mark & { readonly kind: "line" } {
   return { kind: "line", points, colour, width: 1, isDashed: false };
 }
 
-function words(x: number, y: number, said: string, anchor: "start" | "middle" | "end" = "start"): Mark & { kind: "words" } {
+function words(
+  x: number,
+  y: number,
+  said: string,
+  anchor: "start" | "middle" | "end" = "start",
+): Mark & { kind: "words" } {
   return { kind: "words", x, y, words: said, colour: INK, anchor, isUpward: false };
 }
 
@@ -113,7 +134,10 @@ function scaleOf(values: readonly number[], from: number, to: number): Scale {
   const first = Math.ceil(low / step);
   const count = Math.floor(high / step) - first + 1;
   const ticks = Array.from({ length: count }, (_, i) => Number(((first + i) * step).toPrecision(6)));
-  return { ticks, at: (value) => Math.round((from + ((value - low) / (high - low)) * (to - from)) * 10) / 10 };
+  return {
+    ticks,
+    at: (value) => Math.round((from + ((value - low) / (high - low)) * (to - from)) * 10) / 10,
+  };
 }
 
 /** 1, 2 or 5 times a power of ten. */

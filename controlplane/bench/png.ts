@@ -38,7 +38,10 @@ class Picture {
   }
 }
 
-function drawLine(picture: Picture, { points, colour, width, isDashed }: Mark & { readonly kind: "line" }): void {
+function drawLine(
+  picture: Picture,
+  { points, colour, width, isDashed }: Mark & { readonly kind: "line" },
+): void {
   const scaled = points.map(([x, y]) => [x * SCALE, y * SCALE] as const);
   const ink = rgb(colour);
   let walked = 0;
@@ -46,7 +49,9 @@ function drawLine(picture: Picture, { points, colour, width, isDashed }: Mark & 
     const from = scaled[i - 1];
     if (from === undefined) continue;
     const length = Math.hypot(to[0] - from[0], to[1] - from[1]);
-    if (isDashed) for (const [a, b] of dashes(from, to, walked)) drawSegment(picture, a, b, { ink, width: width * SCALE });
+    if (isDashed)
+      for (const [a, b] of dashes(from, to, walked))
+        drawSegment(picture, a, b, { ink, width: width * SCALE });
     else drawSegment(picture, from, to, { ink, width: width * SCALE });
     walked += length;
   }
@@ -87,7 +92,10 @@ function drawSegment(picture: Picture, from: Point, to: Point, { ink, width }: P
   }
 }
 
-function drawWords(picture: Picture, { x, y, words, colour, anchor, isUpward }: Mark & { readonly kind: "words" }): void {
+function drawWords(
+  picture: Picture,
+  { x, y, words, colour, anchor, isUpward }: Mark & { readonly kind: "words" },
+): void {
   const ink = rgb(colour);
   const letters = words.split("");
   const length = letters.length * glyphAdvance * DOT;
@@ -98,14 +106,19 @@ function drawWords(picture: Picture, { x, y, words, colour, anchor, isUpward }: 
         if (!hasDot(letter, column, row)) continue;
         const along = (i * glyphAdvance + column) * DOT - before;
         const above = (row - glyphHeight) * DOT;
-        dot(picture, isUpward ? [x * SCALE + above, y * SCALE - along - DOT] : [x * SCALE + along, y * SCALE + above], ink);
+        dot(
+          picture,
+          isUpward ? [x * SCALE + above, y * SCALE - along - DOT] : [x * SCALE + along, y * SCALE + above],
+          ink,
+        );
       }
     }
   }
 }
 
 function dot(picture: Picture, [x, y]: Point, ink: Colour): void {
-  for (let i = 0; i < DOT * DOT; i++) picture.paint(Math.round(x) + (i % DOT), Math.round(y) + Math.floor(i / DOT), ink, 1);
+  for (let i = 0; i < DOT * DOT; i++)
+    picture.paint(Math.round(x) + (i % DOT), Math.round(y) + Math.floor(i / DOT), ink, 1);
 }
 
 /** `#rrggbb` */
@@ -125,7 +138,12 @@ function encode(pixels: Uint8Array): Buffer {
   header.writeUInt32BE(HEIGHT, 4);
   header.set([8, 2], 8);
   const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-  return Buffer.concat([signature, chunk("IHDR", header), chunk("IDAT", deflateSync(rows)), chunk("IEND", Buffer.alloc(0))]);
+  return Buffer.concat([
+    signature,
+    chunk("IHDR", header),
+    chunk("IDAT", deflateSync(rows)),
+    chunk("IEND", Buffer.alloc(0)),
+  ]);
 }
 
 function chunk(kind: string, content: Buffer): Buffer {

@@ -93,7 +93,10 @@ function mayFit(pool: Pool, request: PoolRequest): boolean {
 
 /** Who waits, in the order of arrival; kept per kind, so that a pass costs a try per kind, however long the line is. */
 class WaitingLine {
-  readonly #kinds = new Map<string, { readonly visits: { readonly visit: Visit; readonly order: number }[]; taken: number }>();
+  readonly #kinds = new Map<
+    string,
+    { readonly visits: { readonly visit: Visit; readonly order: number }[]; taken: number }
+  >();
   #added = 0;
   #left = 0;
 
@@ -137,7 +140,9 @@ interface Load {
 function visitsOf(pods: readonly Pod[], { load, capacityMilli }: Load): readonly Visit[] {
   const recorded = pods.map((pod) => {
     if (pod.createdAt === undefined || pod.deletedAt === undefined) {
-      throw new BenchError(`pod ${pod.name} has no creation_time or deletion_time; this list cannot be replayed`);
+      throw new BenchError(
+        `pod ${pod.name} has no creation_time or deletion_time; this list cannot be replayed`,
+      );
     }
     const { cpuMilli, memoryMib, gpuCount, gpuMilli, models } = pod;
     const kind = [cpuMilli, memoryMib, gpuCount, gpuMilli, ...models].join("|");
@@ -165,11 +170,18 @@ interface Target {
 }
 
 /** The factor on times of creation at which the demand of the second half of the replay is the wanted one on average. */
-function compressionFor(visits: readonly (Visit & { readonly demand: number })[], { span, demand }: Target): number {
+function compressionFor(
+  visits: readonly (Visit & { readonly demand: number })[],
+  { span, demand }: Target,
+): number {
   const demandAt = (compression: number): number => {
     const [from, to] = [(span * compression) / 2, span * compression];
-    const overlap = (at: number, lifetime: number): number => Math.max(0, Math.min(to, at + lifetime) - Math.max(from, at));
-    const sum = visits.reduce((total, { at, lifetime, demand }) => total + demand * overlap(at * compression, lifetime), 0);
+    const overlap = (at: number, lifetime: number): number =>
+      Math.max(0, Math.min(to, at + lifetime) - Math.max(from, at));
+    const sum = visits.reduce(
+      (total, { at, lifetime, demand }) => total + demand * overlap(at * compression, lifetime),
+      0,
+    );
     return sum / (to - from);
   };
   let [low, high] = [1e-9, 1];

@@ -25,12 +25,18 @@ const lineCharsMax = 65_536;
 const shownCharsMax = 60;
 
 /** @throws TraceError */
-export function readRows<T>(csv: string, { file, needed, rowsMax }: RowOptions, read: (row: Row) => T): readonly T[] {
+export function readRows<T>(
+  csv: string,
+  { file, needed, rowsMax }: RowOptions,
+  read: (row: Row) => T,
+): readonly T[] {
   const lines = csv.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/);
   while (lines.at(-1) === "") lines.pop();
-  if (lines.length === 0) throw new TraceError(`${file}: is empty; its first line must have the columns ${needed.join(", ")}`);
+  if (lines.length === 0)
+    throw new TraceError(`${file}: is empty; its first line must have the columns ${needed.join(", ")}`);
   const columns = columnsOf(cellsOf(lines[0] ?? "", `${file}: line 1`), needed, file);
-  if (lines.length - 1 > rowsMax) throw new TraceError(`${file}: ${lines.length - 1} rows exceed the limit of ${rowsMax}`);
+  if (lines.length - 1 > rowsMax)
+    throw new TraceError(`${file}: ${lines.length - 1} rows exceed the limit of ${rowsMax}`);
   const seen = new Set<string>();
   return lines.slice(1).map((line, i) => {
     const place = `${file}: line ${i + 2}`;
@@ -43,11 +49,17 @@ export function readRows<T>(csv: string, { file, needed, rowsMax }: RowOptions, 
   });
 }
 
-function columnsOf(header: readonly string[], needed: readonly string[], file: string): ReadonlyMap<string, number> {
+function columnsOf(
+  header: readonly string[],
+  needed: readonly string[],
+  file: string,
+): ReadonlyMap<string, number> {
   const columns = new Map(header.map((field, at) => [field, at]));
   const missing = needed.find((field) => !columns.has(field));
   if (missing !== undefined) {
-    throw new TraceError(`${file}: line 1: the column ${missing} is missing; the line is ${shown(header.join(","))}`);
+    throw new TraceError(
+      `${file}: line 1: the column ${missing} is missing; the line is ${shown(header.join(","))}`,
+    );
   }
   const twice = header.find((field, at) => columns.get(field) !== at);
   if (twice !== undefined) throw new TraceError(`${file}: line 1: the column ${shown(twice)} is there twice`);
@@ -70,7 +82,8 @@ function cellsOf(line: string, place: string): readonly string[] {
   return piecesOf(line).map((cell) => {
     const inside = QUOTED.exec(cell)?.groups?.["inside"];
     if (inside !== undefined) return inside.replaceAll('""', '"').trim();
-    if (cell.includes('"')) throw new TraceError(`${place}: ${shown(cell)} has a quote that does not enclose the whole field`);
+    if (cell.includes('"'))
+      throw new TraceError(`${place}: ${shown(cell)} has a quote that does not enclose the whole field`);
     return cell.trim();
   });
 }
@@ -99,9 +112,13 @@ interface RowParts {
 }
 
 function rowOf({ cells, columns, place, seen }: RowParts): Row {
-  const error = (field: string, problem: string): TraceError => new TraceError(`${place}: ${field} ${problem}`);
+  const error = (field: string, problem: string): TraceError =>
+    new TraceError(`${place}: ${field} ${problem}`);
   const text = (field: string): string => cells[columns.get(field) ?? -1] ?? "";
-  const whole = (field: string, { least, most }: { readonly least: number; readonly most: number }): number => {
+  const whole = (
+    field: string,
+    { least, most }: { readonly least: number; readonly most: number },
+  ): number => {
     const written = text(field);
     if (!/^-?\d+(\.0+)?$/.test(written)) {
       throw error(field, `${shown(written)} is not a whole number from ${least} to ${most}`);
@@ -113,7 +130,8 @@ function rowOf({ cells, columns, place, seen }: RowParts): Row {
   return {
     text,
     whole,
-    wholeOrNone: (field) => (text(field) === "" ? undefined : whole(field, { least: 0, most: Number.MAX_SAFE_INTEGER })),
+    wholeOrNone: (field) =>
+      text(field) === "" ? undefined : whole(field, { least: 0, most: Number.MAX_SAFE_INTEGER }),
     unique: (field) => {
       const value = text(field);
       if (value === "") throw error(field, "is empty");

@@ -27,9 +27,11 @@ export function readTrace(values: BenchValues): Trace {
 
 export function readNodes(file: string): readonly NodeSpec[] {
   const nodes = parseNodes(readList(file), file);
-  if (nodes.every(({ gpus }) => gpus.length === 0)) throw new TraceError(`${file}: no node has a GPU to place on`);
+  if (nodes.every(({ gpus }) => gpus.length === 0))
+    throw new TraceError(`${file}: no node has a GPU to place on`);
   const models = new Set(nodes.flatMap(({ gpus }) => gpus.map(({ model }) => model)));
-  if (models.size > modelsMax) throw new TraceError(`${file}: ${models.size} GPU models exceed modelsMax ${modelsMax}`);
+  if (models.size > modelsMax)
+    throw new TraceError(`${file}: ${models.size} GPU models exceed modelsMax ${modelsMax}`);
   return nodes;
 }
 
@@ -81,7 +83,8 @@ function firstLineOfOtherText(all: Buffer): number {
 
 export function policiesOf(values: BenchValues): readonly PolicyName[] {
   const named = listOf(values, "policies").map((name) => {
-    if (!isPolicyName(name)) throw new BenchError(`--policies: "${name}" is none of ${Object.keys(policies).join(", ")}`);
+    if (!isPolicyName(name))
+      throw new BenchError(`--policies: "${name}" is none of ${Object.keys(policies).join(", ")}`);
     return name;
   });
   return distinct(named, "policies");

@@ -8,8 +8,18 @@ const pairsMax = 20_000_000;
 
 /** One line, or none. */
 export function unplaceable({ nodes, pods }: Trace): readonly string[] {
-  const shapes = distinct(nodes, ({ cpuMilli, memoryMib, gpus }) => [cpuMilli, memoryMib, gpus.length, gpus[0]?.model]);
-  const kinds = distinct(pods, ({ cpuMilli, memoryMib, gpuCount, models }) => [cpuMilli, memoryMib, gpuCount, ...models]);
+  const shapes = distinct(nodes, ({ cpuMilli, memoryMib, gpus }) => [
+    cpuMilli,
+    memoryMib,
+    gpus.length,
+    gpus[0]?.model,
+  ]);
+  const kinds = distinct(pods, ({ cpuMilli, memoryMib, gpuCount, models }) => [
+    cpuMilli,
+    memoryMib,
+    gpuCount,
+    ...models,
+  ]);
   const counts = new Map<string, number>();
   let all = 0;
   for (const { one: pod, count } of kinds.slice(0, Math.floor(pairsMax / shapes.length))) {
@@ -27,7 +37,10 @@ export function unplaceable({ nodes, pods }: Trace): readonly string[] {
 }
 
 /** What no node has enough of, with what was asked for before. */
-function lackOf({ models, gpuCount, cpuMilli, memoryMib }: Pod, nodes: readonly NodeSpec[]): string | undefined {
+function lackOf(
+  { models, gpuCount, cpuMilli, memoryMib }: Pod,
+  nodes: readonly NodeSpec[],
+): string | undefined {
   const modelled = nodes.filter(({ gpus }) => models.length === 0 || models.includes(gpus[0]?.model ?? ""));
   if (modelled.length === 0) return `no GPU of model ${models.join(" or ").slice(0, 60)}`;
   const wide = modelled.filter(({ gpus }) => gpus.length >= gpuCount);
@@ -36,7 +49,10 @@ function lackOf({ models, gpuCount, cpuMilli, memoryMib }: Pod, nodes: readonly 
   return fits ? undefined : "CPU or memory beside the GPUs";
 }
 
-function distinct<T>(list: readonly T[], keyOf: (one: T) => readonly unknown[]): readonly { one: T; count: number }[] {
+function distinct<T>(
+  list: readonly T[],
+  keyOf: (one: T) => readonly unknown[],
+): readonly { one: T; count: number }[] {
   const found = new Map<string, { one: T; count: number }>();
   for (const one of list) {
     const key = keyOf(one).join("|");

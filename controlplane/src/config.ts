@@ -3,7 +3,12 @@ import { parseArgs } from "node:util";
 import * as v from "valibot";
 import { type PolicyName, policies } from "./placement/index.ts";
 
-const port = v.pipe(v.string(), v.digits("is not a port"), v.transform(Number), v.maxValue(65_535, "is not a port"));
+const port = v.pipe(
+  v.string(),
+  v.digits("is not a port"),
+  v.transform(Number),
+  v.maxValue(65_535, "is not a port"),
+);
 const address = v.pipe(v.string(), v.nonEmpty("is empty"));
 
 const policyNames = Object.keys(policies) as PolicyName[];
@@ -20,7 +25,10 @@ const Flags = v.strictObject({
   /** Where Envoy listens for clients. */
   "listener-host": v.optional(address, "127.0.0.1"),
   "listener-port": v.optional(port, "4000"),
-  durability: v.optional(v.picklist(["process", "replicated", "disk"], "is not process, replicated or disk"), "process"),
+  durability: v.optional(
+    v.picklist(["process", "replicated", "disk"], "is not process, replicated or disk"),
+    "process",
+  ),
   /** What ranks the nodes that fit. */
   "placement-policy": v.optional(v.picklist(policyNames, `is none of ${policyNames.join(", ")}`), "bpf"),
 });
@@ -65,11 +73,15 @@ function parse(args: readonly string[]): Record<string, unknown> {
     return { ...parseArgs({ args: [...args], options }).values };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    throw new ConfigError(`${message}; flags are ${names.map((name) => `--${name}`).join(", ")}`, { cause: error });
+    throw new ConfigError(`${message}; flags are ${names.map((name) => `--${name}`).join(", ")}`, {
+      cause: error,
+    });
   }
 }
 
 function describe(issue: v.BaseIssue<unknown>): string {
   const flag = v.getDotPath(issue) ?? "flags";
-  return issue.input === undefined ? `--${flag} is missing` : `--${flag} ${JSON.stringify(issue.input)} ${issue.message}`;
+  return issue.input === undefined
+    ? `--${flag} is missing`
+    : `--${flag} ${JSON.stringify(issue.input)} ${issue.message}`;
 }

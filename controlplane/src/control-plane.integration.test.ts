@@ -4,10 +4,22 @@ import { after, before, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { type Client, Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
-import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+} from "@connectrpc/connect-node";
 import { jetstream } from "@nats-io/jetstream";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
-import { type Agent, AgentSchema, AgentService, MethodMode, NodeService, SessionService, SessionStatus } from "@voda/proto/api";
+import {
+  type Agent,
+  AgentSchema,
+  AgentService,
+  MethodMode,
+  NodeService,
+  SessionService,
+  SessionStatus,
+} from "@voda/proto/api";
 import { grantProblem, parseGrantClaims } from "@voda/proto/grant";
 import { CommandKind } from "@voda/proto/node";
 import { encodeNameRecord, type SessionName, sessionToken } from "@voda/proto/session";
@@ -37,7 +49,11 @@ after(async () => {
 const open = (): Promise<ControlPlane> => openControlPlane(readConfig(["--nats", nats.url]), quiet);
 /** Each test has sessions of its own. */
 let count = 0;
-const newName = (agent = "counter"): SessionName => ({ namespace: "default", agent, key: `k${(count += 1)}` });
+const newName = (agent = "counter"): SessionName => ({
+  namespace: "default",
+  agent,
+  key: `k${(count += 1)}`,
+});
 
 interface Api {
   readonly agents: Client<typeof AgentService>;
@@ -70,7 +86,11 @@ function agent(name: string, code: Uint8Array, more: { kind?: string; cpuMilli?:
     queueMax: 100,
   });
 }
-async function deploy(api: Api, name: string, more: { kind?: string; cpuMilli?: number } = {}): Promise<void> {
+async function deploy(
+  api: Api,
+  name: string,
+  more: { kind?: string; cpuMilli?: number } = {},
+): Promise<void> {
   const code = bundle(`export default ${JSON.stringify([name, more])}`);
   await api.agents.deployAgents({ bundle: code, agents: [agent(name, code, more)] });
 }
@@ -82,7 +102,11 @@ interface Picked {
   readonly headers: Headers;
   readonly body: string;
 }
-async function ask(controlPlane: ControlPlane, path: string, headers: Record<string, string> = {}): Promise<Picked> {
+async function ask(
+  controlPlane: ControlPlane,
+  path: string,
+  headers: Record<string, string> = {},
+): Promise<Picked> {
   const response = await fetch(`http://${controlPlane.picker}/pick${path}`, { method: "POST", headers });
   const of = response.headers;
   return {
@@ -96,7 +120,9 @@ async function ask(controlPlane: ControlPlane, path: string, headers: Record<str
 const askFor = (controlPlane: ControlPlane, name: SessionName): Promise<Picked> =>
   ask(controlPlane, `/agents/${name.agent}/${name.key}/increment`);
 
-async function failure(call: Promise<unknown>): Promise<{ code: Code; message: string; reason: string | undefined }> {
+async function failure(
+  call: Promise<unknown>,
+): Promise<{ code: Code; message: string; reason: string | undefined }> {
   const error = await call.then(
     () => assert.fail("the call succeeded"),
     (cause: unknown) => ConnectError.from(cause),
@@ -120,7 +146,11 @@ test("an awake session is answered with its owner and no grant", async () => {
   await using node = await TestNode.open({ nats: nats.url, id: "n1" });
   const name = newName();
   node.activate(name);
-  await waitUntil(async () => (await askFor(controlPlane, name)).grant === null, 5_000, "the report has come");
+  await waitUntil(
+    async () => (await askFor(controlPlane, name)).grant === null,
+    5_000,
+    "the report has come",
+  );
   const picked = await askFor(controlPlane, name);
   assert.deepEqual([picked.status, picked.owner, picked.grant], [200, node.ingress, null]);
 });
@@ -132,14 +162,22 @@ test("a session that no node has is placed, with a grant for that node, and stay
   await using second = await TestNode.open({ nats: nats.url, id: "n3" });
   const name = newName();
   const picked = await waitUntil(
-    async () => [await askFor(controlPlane, name)].find((one) => one.owner === first.ingress || one.owner === second.ingress),
+    async () =>
+      [await askFor(controlPlane, name)].find(
+        (one) => one.owner === first.ingress || one.owner === second.ingress,
+      ),
     5_000,
     "a node has joined",
   );
   const node = picked.owner === first.ingress ? first : second;
   const claims = parseGrantClaims(decodeJwt(picked.grant ?? ""));
   assert.ok(typeof claims !== "string");
-  const use = { session: sessionToken(name), node: node.id, incarnation: node.incarnation, nowMs: Date.now() };
+  const use = {
+    session: sessionToken(name),
+    node: node.id,
+    incarnation: node.incarnation,
+    nowMs: Date.now(),
+  };
   assert.equal(grantProblem(claims, use), undefined);
   const again = await askFor(controlPlane, name);
   assert.equal(again.owner, picked.owner);
@@ -155,7 +193,9 @@ test("new sessions spread over the nodes", async () => {
   const ready = async () =>
     (await api.nodes.listNodes({})).nodes.filter((one) => one.incarnation.startsWith("spread") && one.ready);
   await waitUntil(async () => (await ready()).length === 2, 5_000, "both nodes are ready");
-  const owners = await Promise.all(Array.from({ length: 40 }, async () => (await askFor(controlPlane, newName())).owner));
+  const owners = await Promise.all(
+    Array.from({ length: 40 }, async () => (await askFor(controlPlane, newName())).owner),
+  );
   for (const node of [first, second]) {
     const share = owners.filter((owner) => owner === node.ingress).length;
     assert.ok(share >= 10, `${node.id} got ${share} of 40`);
@@ -169,7 +209,10 @@ test("typed paths find the agent by its service", async () => {
   const name = newName("typed");
   node.activate(name);
   const typed = () =>
-    ask(controlPlane, "/shop.v1.typed/AddItem", { "x-voda-session": name.key, "content-type": "application/grpc" });
+    ask(controlPlane, "/shop.v1.typed/AddItem", {
+      "x-voda-session": name.key,
+      "content-type": "application/grpc",
+    });
   await waitUntil(async () => (await typed()).owner === node.ingress, 5_000, "the owner is known");
 });
 
@@ -201,11 +244,16 @@ test("no capacity is refused in the protocol of the caller", async () => {
   const baseUrl = `http://${controlPlane.picker}/pick`;
   const transport = createConnectTransport({ baseUrl, httpVersion: "1.1", interceptors: [session] });
   const connectSees = await failure(createClient(NodeService, transport).listNodes({}));
-  const grpc = await ask(controlPlane, "/agents/greedy/k/increment", { "content-type": "application/grpc+proto" });
+  const grpc = await ask(controlPlane, "/agents/greedy/k/increment", {
+    "content-type": "application/grpc+proto",
+  });
   assert.deepEqual([grpc.status, grpc.headers.get("grpc-status")], [429, "8"]);
   const grpcSees = await failure(Promise.reject(findTrailerError(grpc.headers)));
   for (const seen of [connectSees, grpcSees]) {
-    assert.deepEqual([seen.code, seen.reason, seen.message], [Code.ResourceExhausted, "no_capacity", body.message]);
+    assert.deepEqual(
+      [seen.code, seen.reason, seen.message],
+      [Code.ResourceExhausted, "no_capacity", body.message],
+    );
   }
   assert.equal(grpc.body, body.message);
 });
@@ -238,7 +286,9 @@ test("a deployment that is wrong is refused with what is wrong", async () => {
   assert.deepEqual([other.code, other.reason], [Code.FailedPrecondition, "schema"]);
   assert.match(other.message, /field value is a counter in the running revision and a text in the new one/);
   const code = bundle("x");
-  const forged = await failure(api.agents.deployAgents({ bundle: bundle("y"), agents: [agent("checked", code)] }));
+  const forged = await failure(
+    api.agents.deployAgents({ bundle: bundle("y"), agents: [agent("checked", code)] }),
+  );
   assert.deepEqual([forged.code, forged.reason], [Code.InvalidArgument, "bad_request"]);
   assert.match(forged.message, /is not the bundle's SHA-256/);
   const unknown = await failure(api.agents.getAgent({ name: "nobody" }));
@@ -254,7 +304,11 @@ test("get tells awake, asleep and unborn sessions apart", async () => {
   await writeLane(asleep);
   await writeLane(ended, { ttl: "168h" });
   const status = async (name: SessionName) => (await api.sessions.getSession({ session: name })).session;
-  await waitUntil(async () => (await status(awake))?.status === SessionStatus.AWAKE, 5_000, "the report has come");
+  await waitUntil(
+    async () => (await status(awake))?.status === SessionStatus.AWAKE,
+    5_000,
+    "the report has come",
+  );
   const found = await status(awake);
   assert.deepEqual([found?.node, found?.epoch], ["n5", 3n]);
   assert.equal((await status(asleep))?.status, SessionStatus.ASLEEP);
@@ -289,8 +343,13 @@ test("wake, sleep and end reach the node that has, or gets, the session", async 
   const api = apiOf(controlPlane);
   await deploy(api, "moved");
   await using node = await TestNode.open({ nats: nats.url, id: "n6", incarnation: "moved-6" });
-  const isReady = async () => (await api.nodes.listNodes({})).nodes.filter((one) => one.ready).map((one) => one.incarnation);
-  await waitUntil(async () => (await isReady()).join() === "moved-6", 10_000, "the node is the only one that is ready");
+  const isReady = async () =>
+    (await api.nodes.listNodes({})).nodes.filter((one) => one.ready).map((one) => one.incarnation);
+  await waitUntil(
+    async () => (await isReady()).join() === "moved-6",
+    10_000,
+    "the node is the only one that is ready",
+  );
   const name = newName("moved");
   const { session: woken } = await api.sessions.wakeSession({ session: name });
   assert.deepEqual([woken?.status, woken?.node, woken?.epoch], [SessionStatus.AWAKE, "n6", 7n]);
@@ -338,15 +397,22 @@ test("a refusal of the node, and a node that is gone, come as errors of the api"
   const name = { namespace: "default", agent: "counter", key: "fails" };
   const node = await TestNode.open({ nats: nats.url, id: "n7" });
   node.activate(name);
-  const isAwake = async () => (await api.sessions.getSession({ session: name })).session?.status === SessionStatus.AWAKE;
+  const isAwake = async () =>
+    (await api.sessions.getSession({ session: name })).session?.status === SessionStatus.AWAKE;
   await waitUntil(isAwake, 5_000, "the report has come");
   const refused = await failure(api.sessions.wakeSession({ session: name }));
-  assert.deepEqual([refused.code, refused.reason, refused.message], [Code.Unavailable, "store_away", "no store"]);
+  assert.deepEqual(
+    [refused.code, refused.reason, refused.message],
+    [Code.Unavailable, "store_away", "no store"],
+  );
   await node.kill();
   const gone = await failure(api.sessions.sleepSession({ session: name }));
   assert.deepEqual([gone.code, gone.reason], [Code.Unavailable, "closed"]);
   const bad = await failure(api.sessions.getSession({ session: { agent: "counter", key: "k".repeat(300) } }));
-  assert.deepEqual([bad.code, bad.message], [Code.InvalidArgument, "key of 300 bytes exceeds keyBytesMax 256"]);
+  assert.deepEqual(
+    [bad.code, bad.message],
+    [Code.InvalidArgument, "key of 300 bytes exceeds keyBytesMax 256"],
+  );
 });
 
 test("a control plane that starts learns from full reports what is awake", async () => {
@@ -368,7 +434,8 @@ test("two control planes side by side know the same sessions", async () => {
   const name = newName();
   node.activate(name);
   for (const one of [first, second]) {
-    const owner = async () => (await apiOf(one).sessions.getSession({ session: name })).session?.node === "n9";
+    const owner = async () =>
+      (await apiOf(one).sessions.getSession({ session: name })).session?.node === "n9";
     await waitUntil(owner, 5_000, "both know the owner");
   }
 });

@@ -51,7 +51,9 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
   const agents = new Agents();
   stack.use(await watchAgents(definitions, agents, log));
   const pool = new Pool({ policy: config.placementPolicy });
-  const quotaBucket = stack.use(await QuotaBucket.open({ kv: await buckets.open(quotasBucket), quotas: pool.quotas, log }));
+  const quotaBucket = stack.use(
+    await QuotaBucket.open({ kv: await buckets.open(quotasBucket), quotas: pool.quotas, log }),
+  );
   const signer = createSigner();
   stack.use(await publishKey(js, signer, log));
   const directory = new Directory({ pool, requestOf: (name, token) => agents.requestOf(name, token) });
@@ -107,7 +109,12 @@ function endpointOf(address: string): Endpoint {
 
 async function dial(url: string): Promise<NatsConnection> {
   try {
-    return await connect({ servers: url, name: "voda-controlplane", maxReconnectAttempts: -1, reconnectTimeWait: reconnectMs });
+    return await connect({
+      servers: url,
+      name: "voda-controlplane",
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: reconnectMs,
+    });
   } catch (cause) {
     throw new Error(`no nats-server answers at ${url}; start one, or pass another --nats`, { cause });
   }

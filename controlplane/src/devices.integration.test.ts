@@ -26,7 +26,14 @@ before(async () => {
   const bundle = new TextEncoder().encode("export default {}");
   const revision = createHash("sha256").update(bundle).digest("hex");
   const resources = { gpuMilli: 500, gpuMemoryMib: 1000 };
-  const agent = create(AgentSchema, { name: "model", revision, resources, idleMs: 60_000, turnMsMax: 10_000, queueMax: 100 });
+  const agent = create(AgentSchema, {
+    name: "model",
+    revision,
+    resources,
+    idleMs: 60_000,
+    turnMsMax: 10_000,
+    queueMax: 100,
+  });
   await createClient(AgentService, transport).deployAgents({ bundle, agents: [agent] });
 });
 after(async () => {
@@ -46,7 +53,9 @@ interface Picked {
   readonly devices: readonly DeviceShare[];
 }
 async function pick(controlPlane: ControlPlane, key: string): Promise<Picked> {
-  const response = await fetch(`http://${controlPlane.picker}/pick/agents/model/${key}/run`, { method: "POST" });
+  const response = await fetch(`http://${controlPlane.picker}/pick/agents/model/${key}/run`, {
+    method: "POST",
+  });
   const text = await response.text();
   const grant = response.headers.get("x-voda-grant");
   const claims = grant === null ? undefined : parseGrantClaims(decodeJwt(grant));
@@ -76,7 +85,10 @@ test("grants fill one device before the next, and what fits nowhere is refused w
   );
   const refused = await pick(controlPlane, "k4");
   assert.equal(refused.status, 429);
-  assert.match(refused.message, /^none of 1 nodes has room now \(gpu_\w+: 1\); nearest is n1: gpu_\w+ wanted \d+, free 0$/);
+  assert.match(
+    refused.message,
+    /^none of 1 nodes has room now \(gpu_\w+: 1\); nearest is n1: gpu_\w+ wanted \d+, free 0$/,
+  );
 });
 
 test("a control plane that starts places around the devices that sessions hold", async () => {
@@ -98,10 +110,18 @@ test("a session that sleeps frees its share, and so does a node that is lost", a
     node.busy.add(key);
     node.activate(name(key), 1n, [half("GPU-e")]);
   }
-  await waitUntil(async () => (await pick(controlPlane, "e2")).status === 200, 5_000, "the reports have come");
+  await waitUntil(
+    async () => (await pick(controlPlane, "e2")).status === 200,
+    5_000,
+    "the reports have come",
+  );
   await waitUntil(async () => (await pick(controlPlane, "e3")).status === 429, 5_000, "the device is full");
   node.deactivate(name("e1"));
-  await waitUntil(async () => (await pick(controlPlane, "e3")).status === 200, 5_000, "a share is free again");
+  await waitUntil(
+    async () => (await pick(controlPlane, "e3")).status === 200,
+    5_000,
+    "a share is free again",
+  );
   await using other = await TestNode.open({ nats: nats.url, id: "n4", gpus: gpus("GPU-f") });
   await node[Symbol.asyncDispose]();
   const moved = await waitUntil(

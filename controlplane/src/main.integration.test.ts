@@ -22,23 +22,32 @@ interface Ready {
   readonly api: string;
   readonly picker: string;
 }
-const readyLine = (output: string): string | undefined => output.split("\n").find((line) => line.startsWith('{"ready":true'));
+const readyLine = (output: string): string | undefined =>
+  output.split("\n").find((line) => line.startsWith('{"ready":true'));
 async function start(...flags: string[]) {
   const args = [main, "--nats", nats.url, ...flags];
-  const program = await startProcess({ command: process.execPath, args, ready: (output) => readyLine(output) !== undefined });
+  const program = await startProcess({
+    command: process.execPath,
+    args,
+    ready: (output) => readyLine(output) !== undefined,
+  });
   return { program, ready: JSON.parse(readyLine(program.output()) ?? "") as Ready };
 }
 async function fails(...flags: string[]): Promise<{ code: number; output: string }> {
   const child = spawn(process.execPath, [main, ...flags], { stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
   const [code] = (await once(child, "close")) as [number];
   return { code, output };
 }
 
 test("the program makes the streams, says where it is, serves and stops cleanly", async () => {
   const { program, ready } = await start();
-  await using connection = { nats: await connect({ servers: nats.url }), [Symbol.asyncDispose]: () => connection.nats.close() };
+  await using connection = {
+    nats: await connect({ servers: nats.url }),
+    [Symbol.asyncDispose]: () => connection.nats.close(),
+  };
   const streams = await (await jetstreamManager(connection.nats)).streams.names().next();
   assert.deepEqual(streams.toSorted(), [
     "KV_voda_agents",
@@ -92,7 +101,8 @@ test("it goes on after nats-server was killed and started again", async () => {
   await nats.restart();
   await using node = await TestNode.open({ nats: nats.url, id: "n1" });
   node.activate({ namespace: "default", agent: "counter", key: "k" });
-  const owner = async () => (await fetch(`http://${ready.picker}/pick/agents/counter/k/get`)).headers.get("owner");
+  const owner = async () =>
+    (await fetch(`http://${ready.picker}/pick/agents/counter/k/get`)).headers.get("owner");
   await waitUntil(async () => (await owner()) === node.ingress, 30_000, "the new node's report has come");
   await program.stop();
 });

@@ -5,7 +5,14 @@ import { after, afterEach, before, beforeEach, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
-import { AgentSchema, AgentService, NodeService, PlacementService, SessionService, SessionStatus } from "@voda/proto/api";
+import {
+  AgentSchema,
+  AgentService,
+  NodeService,
+  PlacementService,
+  SessionService,
+  SessionStatus,
+} from "@voda/proto/api";
 import { retryInfo } from "@voda/proto/errors";
 import type { DeviceShare } from "@voda/proto/grant";
 import { CommandKind } from "@voda/proto/node";
@@ -50,7 +57,11 @@ afterEach(() => controlPlane[Symbol.asyncDispose]());
 const name = (key: string, namespace = "default"): SessionName => ({ namespace, agent: "solo", key });
 const all = (uuid: string): DeviceShare => ({ uuid, whole: true, milli: 1000, memoryMib: 1000 });
 const open = (id: string, ...uuids: string[]): Promise<TestNode> =>
-  TestNode.open({ nats: nats.url, id, gpus: uuids.map((uuid) => ({ uuid, model: "H200", memoryMib: 1000 })) });
+  TestNode.open({
+    nats: nats.url,
+    id,
+    gpus: uuids.map((uuid) => ({ uuid, model: "H200", memoryMib: 1000 })),
+  });
 
 /** RetryInfo as it is encoded, and what it says. */
 const retryTimes = new Map(
@@ -65,7 +76,9 @@ async function pick(key: string, namespace = "default"): Promise<Picked> {
   const path = `${namespace === "default" ? "" : `/namespaces/${namespace}`}/agents/solo/${key}/run`;
   const response = await fetch(`http://${controlPlane.picker}/pick${path}`, { method: "POST" });
   const text = await response.text();
-  const { details = [] } = (text === "" ? {} : JSON.parse(text)) as { details?: { type: string; value: string }[] };
+  const { details = [] } = (text === "" ? {} : JSON.parse(text)) as {
+    details?: { type: string; value: string }[];
+  };
   const retry = details.find(({ type }) => type === "google.rpc.RetryInfo")?.value;
   return { status: response.status, retryMs: retry === undefined ? undefined : retryTimes.get(retry) };
 }
@@ -94,7 +107,11 @@ test("a session that says busy keeps its device, and the caller is told the usua
   node.activate(name("old"), 1n, [all("GPU-b")]);
   await waitUntil(() => isAwake(name("old")), 5_000, "the report has come");
   assert.deepEqual(await pick("new"), { status: 429, retryMs: 250 });
-  await waitUntil(async () => (await placement.getPlacementCounters({})).busyForRoom === 1n, 5_000, "the node said busy");
+  await waitUntil(
+    async () => (await placement.getPlacementCounters({})).busyForRoom === 1n,
+    5_000,
+    "the node said busy",
+  );
   assert.deepEqual(await pick("new"), { status: 429, retryMs: 1_000 });
   assert.ok(await isAwake(name("old")));
 });
@@ -136,7 +153,9 @@ test("a gang is woken member by member, each with a grant for a device of its ow
 test("a gang that does not fit is refused by name, reserves nothing and wakes nobody", async () => {
   await using node = await open("n6", "GPU-f", "GPU-g");
   await joined(2);
-  const refused = await failure(sessions.wakeSessions({ sessions: ["g1", "g2", "g3"].map((key) => name(key)) }));
+  const refused = await failure(
+    sessions.wakeSessions({ sessions: ["g1", "g2", "g3"].map((key) => name(key)) }),
+  );
   assert.equal(refused.code, Code.ResourceExhausted);
   assert.match(refused.message, /^solo\/g\d found no place beside the others: none of 1 nodes has room now/);
   assert.deepEqual([await booked(), node.commands], [[0, 0], []]);
@@ -146,13 +165,22 @@ test("when one member cannot be woken, those that the call woke sleep again and 
   await using node = await open("n7", "GPU-h", "GPU-i", "GPU-j");
   node.activate(name("early"), 1n, [all("GPU-h")]);
   await waitUntil(() => isAwake(name("early")), 5_000, "the report has come");
-  const refused = await failure(sessions.wakeSessions({ sessions: ["early", "g1", "fails"].map((key) => name(key)) }));
+  const refused = await failure(
+    sessions.wakeSessions({ sessions: ["early", "g1", "fails"].map((key) => name(key)) }),
+  );
   assert.equal(refused.code, Code.Unavailable);
-  assert.equal(refused.message, "solo/fails was not woken on n7: no store; those that this call woke sleep again");
+  assert.equal(
+    refused.message,
+    "solo/fails was not woken on n7: no store; those that this call woke sleep again",
+  );
   const slept = kinds(node).filter(([kind]) => kind === CommandKind.SLEEP);
   assert.deepEqual(slept.map(([, key]) => key).toSorted(), ["fails", "g1"]);
   assert.ok(slept.every(([, , idleMsMin]) => idleMsMin === 0));
-  await waitUntil(async () => (await booked()).join() === "1,0,0", 5_000, "only the early one is on the books");
+  await waitUntil(
+    async () => (await booked()).join() === "1,0,0",
+    5_000,
+    "only the early one is on the books",
+  );
   assert.deepEqual([await isAwake(name("early")), await isAwake(name("g1"))], [true, false]);
 });
 

@@ -59,11 +59,17 @@ async function failure(call: Promise<unknown>): Promise<string> {
 }
 
 test("a quota that is set holds at once where it was set, in the other control planes soon, and after a restart", async () => {
-  const { quota } = await apiOf(first).setQuota({ quota: { namespace: "team", sessions: 0, gpuMilli: 2500 } });
+  const { quota } = await apiOf(first).setQuota({
+    quota: { namespace: "team", sessions: 0, gpuMilli: 2500 },
+  });
   const wanted = { namespace: "team", sessions: 0, gpuMilli: 2500 };
   assert.deepEqual(quota === undefined ? undefined : limitsOf(quota), wanted);
   assert.deepEqual(await quotaAt(first, "team"), wanted);
-  await waitUntil(async () => (await quotaAt(second, "team")) !== undefined, 5_000, "the other one has heard of it");
+  await waitUntil(
+    async () => (await quotaAt(second, "team")) !== undefined,
+    5_000,
+    "the other one has heard of it",
+  );
   assert.deepEqual(await quotaAt(second, "team"), wanted);
   await using third = await open();
   assert.deepEqual(await quotaAt(third, "team"), wanted);
@@ -95,19 +101,36 @@ test("quotas are listed by namespace with what is used", async () => {
 
 test("a quota that is deleted limits nothing any more, here and there", async () => {
   await apiOf(second).setQuota({ quota: { namespace: "gone", sessions: 1 } });
-  await waitUntil(async () => (await quotaAt(first, "gone")) !== undefined, 5_000, "the other one has heard of it");
+  await waitUntil(
+    async () => (await quotaAt(first, "gone")) !== undefined,
+    5_000,
+    "the other one has heard of it",
+  );
   await apiOf(second).deleteQuota({ namespace: "gone" });
   assert.equal(await quotaAt(second, "gone"), undefined);
-  await waitUntil(async () => (await quotaAt(first, "gone")) === undefined, 5_000, "the other one has heard of its end");
-  assert.equal(await failure(apiOf(second).deleteQuota({ namespace: "gone" })), 'quota_not_found: namespace "gone" has no quota');
+  await waitUntil(
+    async () => (await quotaAt(first, "gone")) === undefined,
+    5_000,
+    "the other one has heard of its end",
+  );
+  assert.equal(
+    await failure(apiOf(second).deleteQuota({ namespace: "gone" })),
+    'quota_not_found: namespace "gone" has no quota',
+  );
 });
 
 test("a quota that names no namespace that can be, or no amount, is refused", async () => {
   const set = (quota: object): Promise<string> => failure(apiOf(first).setQuota({ quota }));
   assert.match(await set({ namespace: "Team", sessions: 1 }), /^bad_request: namespace "Team" is not a name/);
-  assert.match(await set({ namespace: "none" }), /^bad_request: the quota of namespace none limits nothing; name an amount/);
+  assert.match(
+    await set({ namespace: "none" }),
+    /^bad_request: the quota of namespace none limits nothing; name an amount/,
+  );
   assert.equal(await failure(apiOf(first).setQuota({})), "bad_request: the request names no quota");
-  assert.match(await failure(apiOf(first).deleteQuota({ namespace: "a.b" })), /^bad_request: namespace "a.b" is not a name/);
+  assert.match(
+    await failure(apiOf(first).deleteQuota({ namespace: "a.b" })),
+    /^bad_request: namespace "a.b" is not a name/,
+  );
 });
 
 test("a value in the bucket that is no quota of its namespace leaves the one before, and later ones count", async () => {
@@ -115,15 +138,25 @@ test("a value in the bucket that is no quota of its namespace leaves the one bef
   await kv.put("odd", "not json");
   await kv.put("odd", JSON.stringify({ namespace: "other", sessions: 9 }));
   await kv.put("even", JSON.stringify({ namespace: "even", sessions: 4 }));
-  await waitUntil(async () => (await quotaAt(first, "even")) !== undefined, 5_000, "what came after it was read");
+  await waitUntil(
+    async () => (await quotaAt(first, "even")) !== undefined,
+    5_000,
+    "what came after it was read",
+  );
   assert.deepEqual(await quotaAt(first, "odd"), { namespace: "odd", sessions: 1 });
   await kv.put("odd", JSON.stringify({ namespace: "odd", sessions: 2 }));
-  await waitUntil(async () => JSON.stringify(await quotaAt(first, "odd")).includes("2"), 5_000, "the later quota holds");
+  await waitUntil(
+    async () => JSON.stringify(await quotaAt(first, "odd")).includes("2"),
+    5_000,
+    "the later quota holds",
+  );
 });
 
 /** The bucket, but for one method that is as slow as NATS may be at its worst. */
 const slow = (method: "get" | "watch", answer: () => Promise<unknown>): KV =>
-  new Proxy(kv, { get: (of, name) => (name === method ? answer : (Reflect.get(of, name) as () => void).bind(of)) });
+  new Proxy(kv, {
+    get: (of, name) => (name === method ? answer : (Reflect.get(of, name) as () => void).bind(of)),
+  });
 
 test("a quota holds where it was set before the watch has told it", async () => {
   const quotas = new Quotas();

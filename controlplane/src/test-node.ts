@@ -16,7 +16,14 @@ import {
   ResyncSchema,
 } from "@voda/proto/node";
 import { type SessionName, sessionToken } from "@voda/proto/session";
-import { commandSubject, heartbeatSubject, keysBucket, nodesBucket, reportSubject, resyncSubject } from "@voda/proto/wire";
+import {
+  commandSubject,
+  heartbeatSubject,
+  keysBucket,
+  nodesBucket,
+  reportSubject,
+  resyncSubject,
+} from "@voda/proto/wire";
 import { compactVerify, decodeProtectedHeader, importJWK, type JWK } from "jose";
 
 export interface TestNodeOptions {
@@ -94,8 +101,13 @@ export class TestNode implements AsyncDisposable {
 
   /** The words of a supervisor that saw this process die. */
   async writeObituary(connection: NatsConnection): Promise<void> {
-    const value = toJsonString(LeaseSchema, create(LeaseSchema, { node: this.id, incarnation: this.incarnation, dead: true }));
-    await jetstream(connection).publish(`$KV.${nodesBucket}.${this.id}.${this.incarnation}`, value, { ttl: "24h" });
+    const value = toJsonString(
+      LeaseSchema,
+      create(LeaseSchema, { node: this.id, incarnation: this.incarnation, dead: true }),
+    );
+    await jetstream(connection).publish(`$KV.${nodesBucket}.${this.id}.${this.incarnation}`, value, {
+      ttl: "24h",
+    });
   }
 
   /** Like SIGKILL: nothing is said any more. */
@@ -124,8 +136,16 @@ export class TestNode implements AsyncDisposable {
       });
       this.#revision = ack.seq;
     }
-    const beat = { node: this.id, incarnation: this.incarnation, sessions: this.#hosted.size, reportSequence: this.#sequence };
-    this.#connection.publish(heartbeatSubject(this.id), toBinary(HeartbeatSchema, create(HeartbeatSchema, beat)));
+    const beat = {
+      node: this.id,
+      incarnation: this.incarnation,
+      sessions: this.#hosted.size,
+      reportSequence: this.#sequence,
+    };
+    this.#connection.publish(
+      heartbeatSubject(this.id),
+      toBinary(HeartbeatSchema, create(HeartbeatSchema, beat)),
+    );
   }
 
   #lease(): string {
@@ -140,7 +160,12 @@ export class TestNode implements AsyncDisposable {
 
   #report(more: MessageInitShape<typeof ReportSchema>): void {
     this.#sequence += 1n;
-    const report = create(ReportSchema, { node: this.id, incarnation: this.incarnation, sequence: this.#sequence, ...more });
+    const report = create(ReportSchema, {
+      node: this.id,
+      incarnation: this.incarnation,
+      sequence: this.#sequence,
+      ...more,
+    });
     this.#connection.publish(reportSubject(this.id), toBinary(ReportSchema, report));
   }
 
@@ -159,13 +184,18 @@ export class TestNode implements AsyncDisposable {
     message.respond(toBinary(CommandResultSchema, create(CommandResultSchema, this.#obey(command, claims))));
   }
 
-  #obey({ kind, namespace, agent, key, idleMsMin }: Command, claims: unknown): MessageInitShape<typeof CommandResultSchema> {
+  #obey(
+    { kind, namespace, agent, key, idleMsMin }: Command,
+    claims: unknown,
+  ): MessageInitShape<typeof CommandResultSchema> {
     if (key === "fails") return { code: "unavailable", reason: "store_away", message: "no store" };
-    if (idleMsMin > 0 && this.busy.has(key)) return { code: "failed_precondition", reason: "busy", message: "it has work" };
+    if (idleMsMin > 0 && this.busy.has(key))
+      return { code: "failed_precondition", reason: "busy", message: "it has work" };
     const name = { namespace, agent, key };
     const granted = parseGrantClaims(claims);
     if (kind !== CommandKind.WAKE) this.deactivate(name);
-    else if (!this.#hosted.has(sessionToken(name))) this.activate(name, 7n, typeof granted === "string" ? [] : granted.devices);
+    else if (!this.#hosted.has(sessionToken(name)))
+      this.activate(name, 7n, typeof granted === "string" ? [] : granted.devices);
     return { epoch: 7n };
   }
 
@@ -173,7 +203,9 @@ export class TestNode implements AsyncDisposable {
     const keys = await new Kvm(this.#js).open(keysBucket);
     const entry = await keys.get(decodeProtectedHeader(grant).kid ?? "none");
     if (entry === null) throw new Error("the grant's key is not in the bucket");
-    const { payload } = await compactVerify(grant, await importJWK(entry.json<JWK>()), { algorithms: ["EdDSA"] });
+    const { payload } = await compactVerify(grant, await importJWK(entry.json<JWK>()), {
+      algorithms: ["EdDSA"],
+    });
     return JSON.parse(new TextDecoder().decode(payload));
   }
 }

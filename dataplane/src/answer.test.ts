@@ -15,5 +15,6 @@ test("an answer reads back as it was written", () => {
 });
 
 test("bytes of no kind, and none, are refused", () => {
-  for (const bytes of [[], [3], [255, 0], [2], [2, 9]]) assert.throws(() => decodeAnswer(Uint8Array.from(bytes)), FrameError);
+  for (const bytes of [[], [3], [255, 0], [2], [2, 9]])
+    assert.throws(() => decodeAnswer(Uint8Array.from(bytes)), FrameError);
 });

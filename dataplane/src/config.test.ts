@@ -17,7 +17,16 @@ test("what is not given has its default, and the folder is absolute", () => {
 });
 
 test("what is given is taken", () => {
-  const config = parseConfig([...needed, "--cpu-milli", "500", "--ingress-port", "8080", "--durability", "disk", "--supervised"]);
+  const config = parseConfig([
+    ...needed,
+    "--cpu-milli",
+    "500",
+    "--ingress-port",
+    "8080",
+    "--durability",
+    "disk",
+    "--supervised",
+  ]);
   assert.deepEqual(
     [config["cpu-milli"], config["ingress-port"], config.durability, config.supervised],
     [500, 8080, "disk", true],

@@ -5,8 +5,17 @@ import { parseArgs } from "node:util";
 import { isLabel, labelCharactersMax, nodeDiskMibMax } from "@voda/proto/placement";
 import * as v from "valibot";
 
-const port = v.pipe(v.string(), v.regex(/^\d+$/, "a port is a number"), v.transform(Number), v.maxValue(65_535));
-const amount = v.pipe(v.string(), v.regex(/^[1-9]\d*$/, "an amount is a positive whole number"), v.transform(Number));
+const port = v.pipe(
+  v.string(),
+  v.regex(/^\d+$/, "a port is a number"),
+  v.transform(Number),
+  v.maxValue(65_535),
+);
+const amount = v.pipe(
+  v.string(),
+  v.regex(/^[1-9]\d*$/, "an amount is a positive whole number"),
+  v.transform(Number),
+);
 const disk = v.pipe(
   v.string(),
   v.regex(/^\d{1,10}$/, "an amount of disk is a whole number"),
@@ -15,7 +24,10 @@ const disk = v.pipe(
 );
 const zone = v.pipe(
   v.string(),
-  v.check(isLabel, `a zone has 1 to ${labelCharactersMax} letters, digits, -, _ and ., first and last a letter or digit`),
+  v.check(
+    isLabel,
+    `a zone has 1 to ${labelCharactersMax} letters, digits, -, _ and ., first and last a letter or digit`,
+  ),
 );
 const part = v.pipe(
   v.string(),

@@ -69,7 +69,12 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   const devices = await discoverDevices({ file: config.gpus, part: config["gpu-part"], log });
   const gpus = devices.map(({ uuid, model, memoryMib }) => ({ uuid, model, memoryMib }));
   const diskMib = config["disk-mib"] ?? (await freeDiskMib(config["data-dir"]));
-  const capacity = create(CapacitySchema, { cpuMilli: config["cpu-milli"], memoryMib: config["memory-mib"], diskMib, gpus });
+  const capacity = create(CapacitySchema, {
+    cpuMilli: config["cpu-milli"],
+    memoryMib: config["memory-mib"],
+    diskMib,
+    gpus,
+  });
   const workers = parts.use(
     openWorkers({
       log,
@@ -91,10 +96,25 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
     }),
   );
   const membership = parts.use(
-    await openMembership({ requests, commit, clock, identity, node, ingress: hint, zone: config.zone ?? "", capacity }),
+    await openMembership({
+      requests,
+      commit,
+      clock,
+      identity,
+      node,
+      ingress: hint,
+      zone: config.zone ?? "",
+      capacity,
+    }),
   );
   const grants = parts.use(
-    await openGrants({ connection: connection.nats, node, incarnation: () => membership.incarnation(), clock, log }),
+    await openGrants({
+      connection: connection.nats,
+      node,
+      incarnation: () => membership.incarnation(),
+      clock,
+      log,
+    }),
   );
   const bus = parts.use(
     openBus({
@@ -117,7 +137,9 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
       activations: () => sessions?.owned() ?? [],
       sessions: () => sessions?.ownedCount ?? 0,
       onCommand: async (command) =>
-        isAccepting && sessions !== undefined ? obey({ grants, sessions, clock }, command) : refused(notReady),
+        isAccepting && sessions !== undefined
+          ? obey({ grants, sessions, clock }, command)
+          : refused(notReady),
     }),
   );
   const ready = parts.use(
@@ -167,7 +189,9 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
 /** Every lane hears of a lost connection before anything else happens on the next one. */
 function watchConnection(connection: Connection, sessions: Sessions): () => void {
   return connection.onEvent((event) => {
-    if (event.type === "disconnected" || event.type === "leader_elected") sessions.tellAll({ type: "connection", up: false });
-    if (event.type === "reconnected" || event.type === "leader_elected") sessions.tellAll({ type: "connection", up: true });
+    if (event.type === "disconnected" || event.type === "leader_elected")
+      sessions.tellAll({ type: "connection", up: false });
+    if (event.type === "reconnected" || event.type === "leader_elected")
+      sessions.tellAll({ type: "connection", up: true });
   });
 }

@@ -52,14 +52,27 @@ function xdsCluster(xds: Endpoint): object {
     typed_extension_protocol_options: {
       [HTTP]: {
         "@type": `type.googleapis.com/${HTTP}`,
-        explicit_http_config: { http2_protocol_options: { connection_keepalive: { interval: "30s", timeout: "5s" } } },
+        explicit_http_config: {
+          http2_protocol_options: { connection_keepalive: { interval: "30s", timeout: "5s" } },
+        },
       },
     },
-    load_assignment: { cluster_name: "xds", endpoints: [{ lb_endpoints: [{ endpoint: { address: socket(xds) } }] }] },
+    load_assignment: {
+      cluster_name: "xds",
+      endpoints: [{ lb_endpoints: [{ endpoint: { address: socket(xds) } }] }],
+    },
   };
 }
 
 /** The command line that goes with the bootstrap file. Without hot restart several Envoys can run on one machine. */
 export function envoyArguments(bootstrapFile: string): string[] {
-  return ["-c", bootstrapFile, "--disable-hot-restart", "--drain-time-s", String(drainSeconds), "--log-level", "warn"];
+  return [
+    "-c",
+    bootstrapFile,
+    "--disable-hot-restart",
+    "--drain-time-s",
+    String(drainSeconds),
+    "--log-level",
+    "warn",
+  ];
 }

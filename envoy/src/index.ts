@@ -1,4 +1,10 @@
-export { type BootstrapOptions, bootstrap, drainSeconds, type Endpoint, envoyArguments } from "./bootstrap.ts";
+export {
+  type BootstrapOptions,
+  bootstrap,
+  drainSeconds,
+  type Endpoint,
+  envoyArguments,
+} from "./bootstrap.ts";
 export { SnapshotRefusedError } from "./errors.ts";
 export { address, any, duration, endpoint, extension, overAds } from "./resource/build.ts";
 export type { Kind } from "./resource/kind.ts";

@@ -1,7 +1,12 @@
 import { createHash } from "node:crypto";
 import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { SnapshotRefusedError } from "./errors.ts";
-import { ClusterLoadAssignmentSchema, ClusterSchema, ListenerSchema, RouteConfigurationSchema } from "./resource/types.ts";
+import {
+  ClusterLoadAssignmentSchema,
+  ClusterSchema,
+  ListenerSchema,
+  RouteConfigurationSchema,
+} from "./resource/types.ts";
 import { problems } from "./snapshot/check.ts";
 import { assignmentName, type Sealed, type SealedSnapshot, type Snapshot } from "./snapshot/snapshot.ts";
 

@@ -32,7 +32,12 @@ const cluster = (connectMs: number): Cluster =>
 function snapshotOf(web: Cluster): Snapshot {
   return {
     clusters: [web],
-    assignments: [create(ClusterLoadAssignmentSchema, { clusterName: "web", endpoints: [{ lbEndpoints: [endpoint(HOST, 9)] }] })],
+    assignments: [
+      create(ClusterLoadAssignmentSchema, {
+        clusterName: "web",
+        endpoints: [{ lbEndpoints: [endpoint(HOST, 9)] }],
+      }),
+    ],
     listeners: [
       create(ListenerSchema, {
         name: "l",
@@ -49,7 +54,10 @@ function snapshotOf(web: Cluster): Snapshot {
                     statPrefix: "l",
                     routeSpecifier: { case: "rds", value: { routeConfigName: "r", configSource: overAds() } },
                     httpFilters: [
-                      { name: "envoy.filters.http.router", configType: { case: "typedConfig", value: any(RouterSchema, {}) } },
+                      {
+                        name: "envoy.filters.http.router",
+                        configType: { case: "typedConfig", value: any(RouterSchema, {}) },
+                      },
                     ],
                   }),
                 },
@@ -93,7 +101,11 @@ test("Envoy waits for the first snapshot, takes it, and is warm at once after a 
     xds.publish(snapshotOf(cluster(2_000)));
     // Without the endpoints sent again it would be warming for 15 s.
     await waitUntil(() => xds.status()[0]?.acked, 5_000, "Envoy has accepted the change");
-    await waitUntil(async () => (await envoy.stat("cluster_manager.warming_clusters")) === 0, 2_000, "the cluster is warm");
+    await waitUntil(
+      async () => (await envoy.stat("cluster_manager.warming_clusters")) === 0,
+      2_000,
+      "the cluster is warm",
+    );
     assert.equal((await envoy.stat("cluster.web.update_success")) > before, true);
   }
   await check();
@@ -136,5 +148,8 @@ test("an inconsistent snapshot is refused before any proxy sees it, and the last
 
 test("a port in use is an error that names the address", async () => {
   await using xds = await openXdsServer({ host: HOST, port: 0 });
-  await assert.rejects(openXdsServer({ host: HOST, port: xds.port }), new RegExp(`cannot listen on ${HOST}:${xds.port}`));
+  await assert.rejects(
+    openXdsServer({ host: HOST, port: xds.port }),
+    new RegExp(`cannot listen on ${HOST}:${xds.port}`),
+  );
 });

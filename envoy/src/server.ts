@@ -10,7 +10,15 @@ import {
 import { type Kind, kindOf, typeUrls } from "./resource/kind.ts";
 import { seal } from "./seal.ts";
 import type { SealedSnapshot, Snapshot } from "./snapshot/snapshot.ts";
-import { isAccepted, nextResponse, openStream, publish, type Response, receive, type Stream } from "./subscription/stream.ts";
+import {
+  isAccepted,
+  nextResponse,
+  openStream,
+  publish,
+  type Response,
+  receive,
+  type Stream,
+} from "./subscription/stream.ts";
 
 /** Proxies that may be connected at once; one more is refused with RESOURCE_EXHAUSTED. */
 export const streamsMax = 1024;
@@ -82,7 +90,10 @@ export async function openXdsServer(options: XdsOptions): Promise<XdsServer> {
     DeltaAggregatedResources: (call: Call) => {
       if (connections.size >= streamsMax) {
         call.destroy(
-          rpcError(status.RESOURCE_EXHAUSTED, `${connections.size} proxies are connected, streamsMax is ${streamsMax}`),
+          rpcError(
+            status.RESOURCE_EXHAUSTED,
+            `${connections.size} proxies are connected, streamsMax is ${streamsMax}`,
+          ),
         );
         return;
       }
@@ -139,10 +150,15 @@ function serve(connection: Connection, options: XdsOptions, gone: () => void): v
   call.on("close", gone);
 }
 
-function take(connection: Connection, request: DeltaDiscoveryRequest, options: XdsOptions): Error | undefined {
+function take(
+  connection: Connection,
+  request: DeltaDiscoveryRequest,
+  options: XdsOptions,
+): Error | undefined {
   const { stream, waiting, nacked } = connection;
   if (request.node !== undefined) connection.proxy = request.node.id;
-  if (request.typeUrl === "") return rpcError(status.INVALID_ARGUMENT, "type_url is empty; an aggregated stream needs it");
+  if (request.typeUrl === "")
+    return rpcError(status.INVALID_ARGUMENT, "type_url is empty; an aggregated stream needs it");
   const kind = kindOf(request.typeUrl);
   // Other kinds (secrets, runtimes) do not exist here: the proxy's request stays open without an answer.
   if (kind === undefined) return undefined;
@@ -159,7 +175,10 @@ function take(connection: Connection, request: DeltaDiscoveryRequest, options: X
   const after = stream.subscriptions.get(kind);
   const names = (after?.names.size ?? 0) + (after?.owed.size ?? 0);
   if (names > subscribedNamesMax) {
-    return rpcError(status.RESOURCE_EXHAUSTED, `${names} ${kind} names exceed subscribedNamesMax ${subscribedNamesMax}`);
+    return rpcError(
+      status.RESOURCE_EXHAUSTED,
+      `${names} ${kind} names exceed subscribedNamesMax ${subscribedNamesMax}`,
+    );
   }
   if (before === undefined || after?.pending !== undefined) return undefined;
   waiting.delete(kind);
@@ -185,7 +204,11 @@ function encode({ kind, nonce, upserts, removals }: Response): DeltaDiscoveryRes
   return create(DeltaDiscoveryResponseSchema, {
     typeUrl,
     nonce,
-    resources: upserts.map(({ name, version, body }) => ({ name, version, resource: { typeUrl, value: body } })),
+    resources: upserts.map(({ name, version, body }) => ({
+      name,
+      version,
+      resource: { typeUrl, value: body },
+    })),
     removedResources: [...removals],
     controlPlane: { identifier: "voda" },
   });
@@ -204,9 +227,12 @@ const deltaAds = {
     path: "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources",
     requestStream: true,
     responseStream: true,
-    requestDeserialize: (bytes: Buffer): DeltaDiscoveryRequest => fromBinary(DeltaDiscoveryRequestSchema, bytes),
-    requestSerialize: (request: DeltaDiscoveryRequest): Buffer => Buffer.from(toBinary(DeltaDiscoveryRequestSchema, request)),
-    responseDeserialize: (bytes: Buffer): DeltaDiscoveryResponse => fromBinary(DeltaDiscoveryResponseSchema, bytes),
+    requestDeserialize: (bytes: Buffer): DeltaDiscoveryRequest =>
+      fromBinary(DeltaDiscoveryRequestSchema, bytes),
+    requestSerialize: (request: DeltaDiscoveryRequest): Buffer =>
+      Buffer.from(toBinary(DeltaDiscoveryRequestSchema, request)),
+    responseDeserialize: (bytes: Buffer): DeltaDiscoveryResponse =>
+      fromBinary(DeltaDiscoveryResponseSchema, bytes),
     responseSerialize: (response: DeltaDiscoveryResponse): Buffer =>
       Buffer.from(toBinary(DeltaDiscoveryResponseSchema, response)),
   },

@@ -4,13 +4,25 @@ import { join } from "node:path";
 import { fromBinary } from "@bufbuild/protobuf";
 import { type FileDescriptorProto, FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 
-const ESCAPES: Readonly<Record<string, number>> = { n: 10, r: 13, t: 9, a: 7, b: 8, f: 12, v: 11, "\\": 92, '"': 34, "'": 39 };
+const ESCAPES: Readonly<Record<string, number>> = {
+  n: 10,
+  r: 13,
+  t: 9,
+  a: 7,
+  b: 8,
+  f: 12,
+  v: 11,
+  "\\": 92,
+  '"': 34,
+  "'": 39,
+};
 
 /** The bytes of the concatenated Go string literals at the start of `source`. */
 function goString(source: string): Uint8Array {
   const bytes: number[] = [];
   const literal = /\s*\+?\s*"((?:[^"\\]|\\.)*)"/suy;
-  for (let found = literal.exec(source); found !== null; found = literal.exec(source)) pushLiteral(found[1] ?? "", bytes);
+  for (let found = literal.exec(source); found !== null; found = literal.exec(source))
+    pushLiteral(found[1] ?? "", bytes);
   return Uint8Array.from(bytes);
 }
 
@@ -21,7 +33,8 @@ function pushLiteral(literal: string, bytes: number[]): void {
     if (hex !== undefined) bytes.push(Number.parseInt(hex, 16));
     else if (octal !== undefined) bytes.push(Number.parseInt(octal, 8));
     else if (simple !== undefined) bytes.push(escapeOf(simple));
-    else if (point !== undefined) bytes.push(...Buffer.from(String.fromCodePoint(Number.parseInt(point, 16))));
+    else if (point !== undefined)
+      bytes.push(...Buffer.from(String.fromCodePoint(Number.parseInt(point, 16))));
     else bytes.push(...Buffer.from(plain ?? ""));
   }
 }
@@ -80,12 +93,16 @@ function dropUnknown(holder: WithOptions): void {
 }
 
 /** The roots and all they import, each file after its imports. */
-export function closure(roots: readonly string[], all: ReadonlyMap<string, FileDescriptorProto>): FileDescriptorProto[] {
+export function closure(
+  roots: readonly string[],
+  all: ReadonlyMap<string, FileDescriptorProto>,
+): FileDescriptorProto[] {
   const ordered = new Map<string, FileDescriptorProto>();
   const visit = (name: string, from: string): void => {
     if (ordered.has(name)) return;
     const file = all.get(name);
-    if (file === undefined) throw new Error(`${name}, imported by ${from}, is in none of the modules of LOCK.json`);
+    if (file === undefined)
+      throw new Error(`${name}, imported by ${from}, is in none of the modules of LOCK.json`);
     for (const dependency of file.dependency) visit(dependency, name);
     ordered.set(name, file);
   };

@@ -55,18 +55,26 @@ const wellKnown = [
 ];
 
 function folderOf({ module, version, sum }: Module): string {
-  const answer = execFileSync("go", ["mod", "download", "-json", `${module}@${version}`], { encoding: "utf8" });
+  const answer = execFileSync("go", ["mod", "download", "-json", `${module}@${version}`], {
+    encoding: "utf8",
+  });
   const { Dir: folder, Sum: found } = JSON.parse(answer) as { Dir: string; Sum: string };
-  if (found !== sum) throw new Error(`${module}@${version} has the hash ${found}, LOCK.json says ${sum}: do not use it`);
+  if (found !== sum)
+    throw new Error(`${module}@${version} has the hash ${found}, LOCK.json says ${sum}: do not use it`);
   return folder;
 }
 
 /** Says to buf that a file is only imported: extension 8042 of its images, `is_import`. The runtime library has the types of these. */
 function asImport(file: FileDescriptorProto): FileDescriptorProto {
-  return { ...file, $unknown: [{ no: 8042, wireType: WireType.LengthDelimited, data: Uint8Array.of(2, 8, 1) }] };
+  return {
+    ...file,
+    $unknown: [{ no: 8042, wireType: WireType.LengthDelimited, data: Uint8Array.of(2, 8, 1) }],
+  };
 }
 
-const lock = JSON.parse(readFileSync(new URL("./LOCK.json", import.meta.url), "utf8")) as { modules: readonly Module[] };
+const lock = JSON.parse(readFileSync(new URL("./LOCK.json", import.meta.url), "utf8")) as {
+  modules: readonly Module[];
+};
 const all = new Map<string, FileDescriptorProto>();
 for (const file of wellKnown) all.set(`${file.name}.proto`, asImport(file.proto));
 for (const module of lock.modules) {

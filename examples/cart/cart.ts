@@ -12,4 +12,5 @@ export const cart = agent("cart", { lines: s.map<number>(), version: s.counter()
   getCart: (ctx) => ({ cart: { lines: lines(ctx.state.lines), version: BigInt(ctx.state.version.value) } }),
 });
 
-const lines = (quantities: Iterable<[string, number]>) => Array.from(quantities, ([sku, quantity]) => ({ sku, quantity }));
+const lines = (quantities: Iterable<[string, number]>) =>
+  Array.from(quantities, ([sku, quantity]) => ({ sku, quantity }));

@@ -9,7 +9,8 @@ export const editor = agent("editor", { text: s.text() })
     /** Applies all edits in their order, or none; returns the new length. */
     apply(ctx, edits: readonly Edit[]) {
       const { text } = ctx.state;
-      if (!Array.isArray(edits)) throw new VodaError("invalid_argument", "the input is not a list of [at, deleteCount, insert]");
+      if (!Array.isArray(edits))
+        throw new VodaError("invalid_argument", "the input is not a list of [at, deleteCount, insert]");
       for (const [index, edit] of edits.entries()) {
         const problem = editProblem(edit, text.length);
         if (problem !== undefined) throw new VodaError("invalid_argument", `edit ${index} ${problem}`);
@@ -24,7 +25,8 @@ export const editor = agent("editor", { text: s.text() })
 /** What is wrong with an edit of a text of `length`, or `undefined`. The input came over the network: it may be anything. */
 function editProblem(edit: unknown, length: number): string | undefined {
   const [at, deleteCount, insert]: readonly unknown[] = Array.isArray(edit) ? edit : [];
-  if (!isCount(at) || !isCount(deleteCount) || typeof insert !== "string") return "is not [at, deleteCount, insert]";
+  if (!isCount(at) || !isCount(deleteCount) || typeof insert !== "string")
+    return "is not [at, deleteCount, insert]";
   if (at + deleteCount > length) return `reaches to ${at + deleteCount} in a text of length ${length}`;
   return undefined;
 }

@@ -46,7 +46,11 @@ export function retryInfo(retryAfterMs: number): ErrorDetail {
 }
 
 /** `Status {code = 1, message = 2, details = 3}`: the value of `grpc-status-details-bin`, before base64. */
-export function rpcStatus(code: Code, message: string, details: readonly ErrorDetail[]): Uint8Array<ArrayBuffer> {
+export function rpcStatus(
+  code: Code,
+  message: string,
+  details: readonly ErrorDetail[],
+): Uint8Array<ArrayBuffer> {
   const writer = new BinaryWriter().uint32(8).int32(grpcCodes[code]).uint32(18).string(message);
   for (const { type, value } of details) {
     writer.uint32(26).fork().uint32(10).string(`type.googleapis.com/${type}`).uint32(18).bytes(value).join();

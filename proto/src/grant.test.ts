@@ -51,7 +51,14 @@ test("a payload that is no grant says what it lacks", () => {
   assert.equal(parseGrantClaims(null), "the grant is not an object");
   assert.equal(parseGrantClaims({ ...good, node: 1 }), "the grant has no text node");
   assert.equal(parseGrantClaims({ ...good, exp: "1010" }), "the grant has no whole seconds in iat and exp");
-  for (const device of [1, null, {}, { ...half, milli: -1 }, { ...half, whole: 1 }, { ...half, memoryMib: "1" }])
+  for (const device of [
+    1,
+    null,
+    {},
+    { ...half, milli: -1 },
+    { ...half, whole: 1 },
+    { ...half, memoryMib: "1" },
+  ])
     assert.equal(parseGrantClaims({ ...good, devices: [device] }), "the grant has no list of devices");
   const unnamed = parseGrantClaims({ ...good, agent: "No" });
   assert.match(typeof unnamed === "string" ? unnamed : "", /names no session/);

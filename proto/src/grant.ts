@@ -53,13 +53,25 @@ export function parseGrantClaims(payload: unknown): GrantClaims | string {
   if (typeof payload !== "object" || payload === null) return "the grant is not an object";
   const claims = payload as Partial<Record<keyof GrantClaims, unknown>>;
   const { namespace, agent, key, devices, iat, exp, session } = claims;
-  for (const name of ["namespace", "agent", "key", "agentRevision", "node", "incarnation", "nonce", "session"] as const) {
+  for (const name of [
+    "namespace",
+    "agent",
+    "key",
+    "agentRevision",
+    "node",
+    "incarnation",
+    "nonce",
+    "session",
+  ] as const) {
     if (typeof claims[name] !== "string") return `the grant has no text ${name}`;
   }
-  if (!Number.isSafeInteger(iat) || !Number.isSafeInteger(exp)) return "the grant has no whole seconds in iat and exp";
+  if (!Number.isSafeInteger(iat) || !Number.isSafeInteger(exp))
+    return "the grant has no whole seconds in iat and exp";
   if (!Array.isArray(devices) || !devices.every(isDeviceShare)) return "the grant has no list of devices";
   const problem =
-    identifierProblem("namespace", String(namespace)) ?? identifierProblem("agent", String(agent)) ?? keyProblem(String(key));
+    identifierProblem("namespace", String(namespace)) ??
+    identifierProblem("agent", String(agent)) ??
+    keyProblem(String(key));
   if (problem !== undefined) return `the grant names no session: ${problem}`;
   if (!isSessionToken(String(session))) return "the grant has no session token";
   return claims as GrantClaims;
@@ -78,8 +90,10 @@ function isAmount(value: unknown): boolean {
 /** Whether a grant permits what a node is about to do; `undefined` means yes. */
 export function grantProblem(claims: GrantClaims, use: GrantUse): GrantProblem | undefined {
   const { namespace, agent, key, iat, exp } = claims;
-  if (claims.session !== sessionToken({ namespace, agent, key })) return refused("its session token is not that of its name");
-  if (claims.session !== use.session) return refused(`it is for session ${claims.session}, not ${use.session}`);
+  if (claims.session !== sessionToken({ namespace, agent, key }))
+    return refused("its session token is not that of its name");
+  if (claims.session !== use.session)
+    return refused(`it is for session ${claims.session}, not ${use.session}`);
   if (exp <= iat || exp - iat > grantSecondsMax)
     return refused(`its life of ${exp - iat} s exceeds grantSecondsMax ${grantSecondsMax}`);
   const now = use.nowMs / 1000;

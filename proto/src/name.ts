@@ -45,5 +45,9 @@ export function identifierProblem(what: "agent" | "namespace", name: string): st
 }
 
 export function sessionNameProblem(name: SessionName): string | undefined {
-  return identifierProblem("namespace", name.namespace) ?? identifierProblem("agent", name.agent) ?? keyProblem(name.key);
+  return (
+    identifierProblem("namespace", name.namespace) ??
+    identifierProblem("agent", name.agent) ??
+    keyProblem(name.key)
+  );
 }

@@ -62,7 +62,9 @@ function labelsProblem(what: string, labels: readonly string[]): string | undefi
 
 function contradiction({ affinity, antiAffinity }: PlacementRules): string | undefined {
   const both = antiAffinity.find((label) => affinity.includes(label));
-  return both === undefined ? undefined : `antiAffinity has ${quoted(both)}, which is in affinity too: no node can do both`;
+  return both === undefined
+    ? undefined
+    : `antiAffinity has ${quoted(both)}, which is in affinity too: no node can do both`;
 }
 
 function spreadProblem({ spread, labels }: PlacementRules): string | undefined {
@@ -71,8 +73,11 @@ function spreadProblem({ spread, labels }: PlacementRules): string | undefined {
 }
 
 function modelsProblem(models: readonly string[]): string | undefined {
-  if (models.length > gpuModelsMax) return `gpuModels has ${models.length} models; gpuModelsMax is ${gpuModelsMax}`;
-  const wrong = models.find((model) => model === "" || model.length > gpuModelCharactersMax || CONTROL.test(model));
+  if (models.length > gpuModelsMax)
+    return `gpuModels has ${models.length} models; gpuModelsMax is ${gpuModelsMax}`;
+  const wrong = models.find(
+    (model) => model === "" || model.length > gpuModelCharactersMax || CONTROL.test(model),
+  );
   if (wrong !== undefined)
     return `gpuModels has ${quoted(wrong)}, which is not a model: 1 to ${gpuModelCharactersMax} characters, as nodes report it`;
   return twice("gpuModels", models);

@@ -36,7 +36,8 @@ export function decodeNameRecord(bytes: Uint8Array): SessionName | undefined {
   } catch {
     return undefined;
   }
-  if (!Array.isArray(parts) || parts.length !== 3 || !parts.every((part) => typeof part === "string")) return undefined;
+  if (!Array.isArray(parts) || parts.length !== 3 || !parts.every((part) => typeof part === "string"))
+    return undefined;
   const [namespace = "", agent = "", key = ""] = parts;
   const name = { namespace, agent, key };
   return sessionNameProblem(name) === undefined ? name : undefined;

@@ -1,5 +1,13 @@
 // Streams and buckets of a deployment, as the JetStream API names their settings, and the one way to create them.
-import { agentsBucket, blobsBucket, keysBucket, logStream, nodesBucket, quotasBucket, snapshotStream } from "./wire.ts";
+import {
+  agentsBucket,
+  blobsBucket,
+  keysBucket,
+  logStream,
+  nodesBucket,
+  quotasBucket,
+  snapshotStream,
+} from "./wire.ts";
 
 const SECOND_NS = 1_000_000_000;
 /** How long the marker of an expired lease stays for watchers that were away. */
@@ -53,7 +61,8 @@ export async function ensureStreams(request: JetStreamRequest, replicas: number)
   for (const config of streamConfigs(replicas)) {
     const made = parse(await request(`$JS.API.STREAM.CREATE.${config.name}`, JSON.stringify(config)));
     if (made.error === undefined) continue;
-    if (made.error.err_code !== nameInUse) throw new Error(`cannot create stream ${config.name}: ${made.error.description}`);
+    if (made.error.err_code !== nameInUse)
+      throw new Error(`cannot create stream ${config.name}: ${made.error.description}`);
     const found = parse(await request(`$JS.API.STREAM.INFO.${config.name}`, ""));
     const differs = differences(config, found.config ?? {});
     throw new IncompatibleStreamError(

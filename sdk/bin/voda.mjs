@@ -17,7 +17,8 @@ function fail(message) {
 /** The sources in the workspace, the bundle in the published package. */
 function entry() {
   const workspace = at("../../cli/package.json");
-  const isWorkspace = existsSync(workspace) && JSON.parse(readFileSync(workspace, "utf8")).name === "@voda/cli";
+  const isWorkspace =
+    existsSync(workspace) && JSON.parse(readFileSync(workspace, "utf8")).name === "@voda/cli";
   return isWorkspace ? at("../../cli/src/main.ts") : at("../dist/cli.js");
 }
 

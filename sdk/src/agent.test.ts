@@ -38,7 +38,14 @@ test("a definition is frozen plain data with the documented defaults", () => {
       { name: "add", mode: "handler" },
     ],
     resources: { cpuMilli: 0, memoryMib: 1, gpuMilli: 0, gpuMemoryMib: 0, diskMib: 0 },
-    placement: { gpuModels: [], isolation: "process", labels: [], affinity: [], antiAffinity: [], spread: "" },
+    placement: {
+      gpuModels: [],
+      isolation: "process",
+      labels: [],
+      affinity: [],
+      antiAffinity: [],
+      spread: "",
+    },
     idleMs: 300_000,
     turnMsMax: 60_000,
     queueMax: 256,
@@ -84,7 +91,8 @@ test("a block leaves the agent it is called on as it is", () => {
 test("agents are found by a registered symbol, so that another copy of the package can read them", () => {
   assert.ok(Symbol.for("voda.agent") in counter);
   assert.ok(isAgent({ name: "other", [Symbol.for("voda.agent")]: {} }));
-  for (const value of [undefined, null, 1, "counter", {}, { name: "counter" }, () => 1]) assert.equal(isAgent(value), false);
+  for (const value of [undefined, null, 1, "counter", {}, { name: "counter" }, () => 1])
+    assert.equal(isAgent(value), false);
 });
 
 test("a protobuf service becomes methods with their descriptors, readonly where they have no side effects", () => {
@@ -103,7 +111,9 @@ test("a protobuf service becomes methods with their descriptors, readonly where 
   assert.ok(get?.kind === "proto");
   assert.equal(get.input, AgentService.method.getAgent.input);
   assert.equal(get.output, AgentService.method.getAgent.output);
-  assert.deepEqual(get.run(context({}), create(GetAgentRequestSchema, { name: "n" })), { agent: { name: "n" } });
+  assert.deepEqual(get.run(context({}), create(GetAgentRequestSchema, { name: "n" })), {
+    agent: { name: "n" },
+  });
 });
 
 test("a service with a streaming method is refused by name", () => {
@@ -114,7 +124,12 @@ test("a service with a streaming method is refused by name", () => {
         package: "t",
         syntax: "proto3",
         messageType: [{ name: "M" }],
-        service: [{ name: "S", method: [{ name: "Watch", inputType: ".t.M", outputType: ".t.M", serverStreaming: true }] }],
+        service: [
+          {
+            name: "S",
+            method: [{ name: "Watch", inputType: ".t.M", outputType: ".t.M", serverStreaming: true }],
+          },
+        ],
       },
     ],
   });
@@ -133,8 +148,14 @@ test("a missing rpc, an unknown rpc and what is no service are refused by name",
     () => base.implements(AgentService, untyped({ getAgent: whole.getAgent })),
     /AgentService.deployAgents is not implemented/,
   );
-  assert.throws(() => base.implements(AgentService, untyped({ ...whole, other: () => 1 })), /has no method "other"/);
-  assert.throws(() => base.implements(AgentService, untyped({ ...whole, getAgent: 1 })), /handler "getAgent" is not a function/);
+  assert.throws(
+    () => base.implements(AgentService, untyped({ ...whole, other: () => 1 })),
+    /has no method "other"/,
+  );
+  assert.throws(
+    () => base.implements(AgentService, untyped({ ...whole, getAgent: 1 })),
+    /handler "getAgent" is not a function/,
+  );
   assert.throws(() => base.implements(untyped({}), untyped({})), /implements\(\) takes a service/);
   assert.throws(() => base.implements(untyped(undefined), untyped({})), /implements\(\) takes a service/);
   assert.throws(() => base.implements(AgentService, untyped(undefined)), /takes an object of functions/);
@@ -159,7 +180,11 @@ test("a handler name that is taken by any other block is refused", () => {
 
 test("malformed and reserved handler names are refused", () => {
   for (const name of ["then", "constructor", "toString", "toJSON"])
-    assert.throws(() => agent("a").handlers(untyped({ [name]: () => 1 })), new RegExp(`name "${name}" is reserved`), name);
+    assert.throws(
+      () => agent("a").handlers(untyped({ [name]: () => 1 })),
+      new RegExp(`name "${name}" is reserved`),
+      name,
+    );
   for (const name of ["", "$with", "_x", "1st", "a-b", "a/b", "ä", "x".repeat(64)])
     assert.throws(() => agent("a").handlers({ [name]: () => 1 }), /is not a name: 1 to 63 letters/, name);
 });
@@ -187,8 +212,16 @@ test("bad names of agents and fields, and fields that are none, are refused", ()
 
 test("options become whole units", () => {
   const place = { cpuMilli: 250, memoryMiB: 64, gpu: 0.25, gpuMemoryMiB: 8192, diskMiB: 512 };
-  const definition = definitionOf(agent("a", {}, { idle: "1.5s", maxTurn: 250, maxQueue: 8, dedupe: "1h", place }));
-  assert.deepEqual(definition.resources, { cpuMilli: 250, memoryMib: 64, gpuMilli: 250, gpuMemoryMib: 8192, diskMib: 512 });
+  const definition = definitionOf(
+    agent("a", {}, { idle: "1.5s", maxTurn: 250, maxQueue: 8, dedupe: "1h", place }),
+  );
+  assert.deepEqual(definition.resources, {
+    cpuMilli: 250,
+    memoryMib: 64,
+    gpuMilli: 250,
+    gpuMemoryMib: 8192,
+    diskMib: 512,
+  });
   assert.deepEqual(
     [definition.idleMs, definition.turnMsMax, definition.queueMax, definition.dedupeMs],
     [1_500, 250, 8, 3_600_000],
@@ -211,7 +244,8 @@ test("options that are unknown, malformed or out of range are refused with the v
   refused({ maxQueue: "8" }, /maxQueue of 8 is not a whole number/);
   refused({ place: { gpus: 1 } }, /unknown agent a: place option "gpus"/);
   refused({ place: { cpuMilli: 0.5 } }, /agent a: place.cpuMilli of 0.5 is not a whole number/);
-  for (const gpu of [-1, 1.5, 65, 0.0001, Number.NaN]) refused({ place: { gpu } }, /is neither a fraction of one GPU/);
+  for (const gpu of [-1, 1.5, 65, 0.0001, Number.NaN])
+    refused({ place: { gpu } }, /is neither a fraction of one GPU/);
   refused({ place: { gpuMemoryMiB: 1 } }, /agent a: place.gpuMemoryMiB needs place.gpu/);
 });
 
@@ -243,16 +277,31 @@ test("rules of placement that nobody could keep are refused with the rule and it
   const many = Array.from({ length: 17 }, (_, at) => `l${at}`);
   for (const diskMiB of [-1, 0.5, 16_777_217, "1"])
     refused({ diskMiB }, /^RangeError: agent a: place.diskMiB of .* is not a whole number of 0 to 16777216$/);
-  refused({ isolation: "none" }, /^TypeError: agent a: place.isolation of "none" is none of shared, process, dedicated$/);
+  refused(
+    { isolation: "none" },
+    /^TypeError: agent a: place.isolation of "none" is none of shared, process, dedicated$/,
+  );
   for (const rule of ["labels", "affinity", "antiAffinity"]) {
-    refused({ [rule]: "web" }, new RegExp(`^TypeError: agent a: place.${rule} of "web" is not a list of texts$`));
+    refused(
+      { [rule]: "web" },
+      new RegExp(`^TypeError: agent a: place.${rule} of "web" is not a list of texts$`),
+    );
     refused({ [rule]: [1] }, /is not a list of texts/);
-    refused({ [rule]: many }, new RegExp(`^TypeError: agent a: place.${rule} has 17 labels; labelsMax is 16$`));
+    refused(
+      { [rule]: many },
+      new RegExp(`^TypeError: agent a: place.${rule} has 17 labels; labelsMax is 16$`),
+    );
     refused({ [rule]: ["a", "b", "a"] }, new RegExp(`place.${rule} has "a" twice`));
     for (const label of ["", "-a", "a-", "a b", "a=b", "ä", "x".repeat(64)])
-      refused({ [rule]: [label] }, new RegExp(`place.${rule} has "${label}", which is not a label: 1 to 63 letters`));
+      refused(
+        { [rule]: [label] },
+        new RegExp(`place.${rule} has "${label}", which is not a label: 1 to 63 letters`),
+      );
   }
-  refused({ affinity: ["a"], antiAffinity: ["b", "a"] }, /place.antiAffinity has "a", which is in affinity too/);
+  refused(
+    { affinity: ["a"], antiAffinity: ["b", "a"] },
+    /place.antiAffinity has "a", which is in affinity too/,
+  );
   refused({ labels: ["a"], spread: "b" }, /place.spread "b" is not among labels/);
   refused({ labels: ["a"], spread: 1 }, /place.spread of 1 is not a label/);
   refused({ gpuModels: ["H200"] }, /^RangeError: agent a: place.gpuModels needs place.gpu$/);
@@ -274,13 +323,22 @@ test("fields with a schema have a validator, which says what is wrong", () => {
     },
   } as const;
   const slow = { "~standard": { ...even["~standard"], validate: async (value: unknown) => ({ value }) } };
-  const fields = { plain: s.register(1), even: s.register(even, 2), evens: s.map(even), slow: s.map(slow), map: s.map<number>() };
+  const fields = {
+    plain: s.register(1),
+    even: s.register(even, 2),
+    evens: s.map(even),
+    slow: s.map(slow),
+    map: s.map<number>(),
+  };
   const validators = validatorsOf(agent("a", fields));
   assert.deepEqual([...validators.keys()], ["even", "evens", "slow"]);
   assert.deepEqual(validators.get("even")?.(4), { ok: true, value: 4 });
   assert.deepEqual(validators.get("evens")?.(3), { ok: false, problem: "a.0: not even; bad" });
   assert.match(JSON.stringify(validators.get("slow")?.(3)), /the schema is asynchronous/);
-  assert.throws(() => s.register(even, 3), /the initial value of s.register does not fit its schema: a.0: not even; bad/);
+  assert.throws(
+    () => s.register(even, 3),
+    /the initial value of s.register does not fit its schema: a.0: not even; bad/,
+  );
   assert.throws(() => s.map(untyped({})), /s.map takes a Standard Schema/);
   assert.throws(() => s.register(untyped(null), untyped(1)), /s.register takes a Standard Schema/);
 });
@@ -307,7 +365,16 @@ test("a VodaError derives retryable from code, reason and retry time", () => {
   const error = new VodaError("not_found", "no item", { details: { sku: "tea" }, cause: 1 });
   assert.ok(error instanceof Error);
   assert.deepEqual(
-    [error.name, error.code, error.message, error.reason, error.retryable, error.retryAfterMs, error.details, error.cause],
+    [
+      error.name,
+      error.code,
+      error.message,
+      error.reason,
+      error.retryable,
+      error.retryAfterMs,
+      error.details,
+      error.cause,
+    ],
     ["VodaError", "not_found", "no item", "user", false, undefined, { sku: "tea" }, 1],
   );
   assert.equal(new VodaError("resource_exhausted", "x").retryable, false);
@@ -315,7 +382,10 @@ test("a VodaError derives retryable from code, reason and retry time", () => {
   assert.deepEqual([later.retryable, later.retryAfterMs, later.reason], [true, 2_000, "quota"]);
   assert.equal(new VodaError("aborted", "x").retryable, false);
   assert.equal(new VodaError("aborted", "x", { reason: "fenced" }).retryable, true);
-  assert.throws(() => new VodaError("unavailable", "x", { retryAfter: "2d" }), /retryAfter of "2d" is out of range/);
+  assert.throws(
+    () => new VodaError("unavailable", "x", { retryAfter: "2d" }),
+    /retryAfter of "2d" is out of range/,
+  );
 });
 
 test("VodaError.is and from know the errors of another copy, and wrap all others as internal", () => {
@@ -324,9 +394,13 @@ test("VodaError.is and from know the errors of another copy, and wrap all others
   assert.ok(VodaError.is(foreign, "aborted"));
   assert.equal(VodaError.is(foreign, "internal"), false);
   assert.equal(VodaError.from(foreign), foreign);
-  for (const value of [undefined, null, "x", new Error("x"), { code: "aborted" }]) assert.equal(VodaError.is(value), false);
+  for (const value of [undefined, null, "x", new Error("x"), { code: "aborted" }])
+    assert.equal(VodaError.is(value), false);
   const cause = new RangeError("bad");
   const wrapped = VodaError.from(cause);
-  assert.deepEqual([wrapped.code, wrapped.reason, wrapped.message, wrapped.cause], ["internal", "internal", "bad", cause]);
+  assert.deepEqual(
+    [wrapped.code, wrapped.reason, wrapped.message, wrapped.cause],
+    ["internal", "internal", "bad", cause],
+  );
   assert.equal(VodaError.from("text").message, "text");
 });

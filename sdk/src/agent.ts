@@ -50,7 +50,10 @@ export interface Agent<N extends string, S extends Schema, H extends object> ext
    * Implements all methods of a protobuf service; they must be unary. Methods with `idempotency_level = NO_SIDE_EFFECTS` are `readonly`:
    * writing in one fails. Called by generated clients (Connect, gRPC, gRPC-Web), not by `voda/client`.
    */
-  implements<D extends DescService>(service: D & UnaryOnly<D>, implementation: ServiceImpl<D, Ctx<S>>): Agent<N, S, H>;
+  implements<D extends DescService>(
+    service: D & UnaryOnly<D>,
+    implementation: ServiceImpl<D, Ctx<S>>,
+  ): Agent<N, S, H>;
 }
 
 /**
@@ -82,7 +85,11 @@ export function agent<const N extends string, S extends Schema = None>(
   const limits = limitsOf(name, options);
   const definition = { name, fields: Object.freeze(plainFields), methods: Object.freeze([]), ...limits };
   Object.freeze(limits.resources);
-  return assemble({ definition: Object.freeze(definition), handlers: new Map(), validators }) as Agent<N, S, None>;
+  return assemble({ definition: Object.freeze(definition), handlers: new Map(), validators }) as Agent<
+    N,
+    S,
+    None
+  >;
 }
 
 type Functions = Readonly<Record<string, Run>>;
@@ -94,7 +101,8 @@ function assemble(parts: AgentParts) {
     [agentParts]: Object.freeze(parts),
     readonly: (functions: Functions) => assemble(withPlain(parts, "readonly", functions)),
     handlers: (functions: Functions) => assemble(withPlain(parts, "handler", functions)),
-    implements: (service: DescService, implementation: object) => assemble(withService(parts, service, implementation)),
+    implements: (service: DescService, implementation: object) =>
+      assemble(withService(parts, service, implementation)),
   });
 }
 
@@ -131,7 +139,9 @@ function withService(parts: AgentParts, service: DescService, implementation: ob
 function withAdditions(parts: AgentParts, additions: readonly Addition[]): AgentParts {
   const handlers = new Map(parts.handlers);
   for (const { method, handler } of additions) {
-    const problem = nameProblem(method.name) ?? (isReservedName(method.name) ? `name "${method.name}" is reserved` : undefined);
+    const problem =
+      nameProblem(method.name) ??
+      (isReservedName(method.name) ? `name "${method.name}" is reserved` : undefined);
     if (problem !== undefined) throw new TypeError(`agent ${parts.definition.name}: handler ${problem}`);
     if (handlers.has(method.name))
       throw new TypeError(
@@ -139,7 +149,10 @@ function withAdditions(parts: AgentParts, additions: readonly Addition[]): Agent
       );
     handlers.set(method.name, Object.freeze(handler));
   }
-  const methods = Object.freeze([...parts.definition.methods, ...additions.map(({ method }) => Object.freeze(method))]);
+  const methods = Object.freeze([
+    ...parts.definition.methods,
+    ...additions.map(({ method }) => Object.freeze(method)),
+  ]);
   return { ...parts, handlers, definition: Object.freeze({ ...parts.definition, methods }) };
 }
 

@@ -10,7 +10,10 @@ export function readAnswer(status: number, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new VodaError("internal", `the answer is not JSON: ${excerpt(text)}`, { reason: "bad_answer", cause });
+    throw new VodaError("internal", `the answer is not JSON: ${excerpt(text)}`, {
+      reason: "bad_answer",
+      cause,
+    });
   }
 }
 
@@ -55,7 +58,9 @@ export function readError(status: number, text: string): VodaError {
       reason: "bad_answer",
     });
   const message = typeof body["message"] === "string" ? body["message"] : "";
-  const { reason, metadata, retryAfterMs } = readDetails(Array.isArray(body["details"]) ? body["details"] : []);
+  const { reason, metadata, retryAfterMs } = readDetails(
+    Array.isArray(body["details"]) ? body["details"] : [],
+  );
   return new VodaError(body["code"], message, {
     reason: reason ?? "unknown",
     ...(metadata !== undefined && { details: metadata }),
@@ -75,7 +80,11 @@ function readDetails(details: readonly unknown[]): Details {
   for (const detail of details) {
     if (!isRecord(detail) || typeof detail["value"] !== "string") continue;
     const read =
-      detail["type"] === "google.rpc.ErrorInfo" ? errorInfo : detail["type"] === "google.rpc.RetryInfo" ? retryInfo : undefined;
+      detail["type"] === "google.rpc.ErrorInfo"
+        ? errorInfo
+        : detail["type"] === "google.rpc.RetryInfo"
+          ? retryInfo
+          : undefined;
     if (read !== undefined) found = { ...found, ...decode(detail["value"], read) };
   }
   return found;

@@ -59,11 +59,16 @@ function layOut(layout: Layout) {
   cpSync(bin, join(room, "bin", "voda.mjs"));
   writeFileSync(entry, probe);
   writeFileSync(join(room, "package.json"), '{"type":"module"}');
-  if (layout.workspace) writeFileSync(join(root, "cli", "package.json"), '{"name":"@voda/cli","type":"module"}');
+  if (layout.workspace)
+    writeFileSync(join(root, "cli", "package.json"), '{"name":"@voda/cli","type":"module"}');
   const node = join(root, "node_modules", pinnedPackage, "bin", "node");
   if (layout.pinned === "linked") symlinkSync(process.execPath, node);
   if (layout.pinned === "broken") writeFileSync(node, "#!/no/such/loader\n", { mode: 0o755 });
-  return { entry, bin: join(room, "bin", "voda.mjs"), [Symbol.dispose]: () => rmSync(root, { recursive: true }) };
+  return {
+    entry,
+    bin: join(room, "bin", "voda.mjs"),
+    [Symbol.dispose]: () => rmSync(root, { recursive: true }),
+  };
 }
 
 function collect(child: ChildProcess) {
@@ -81,7 +86,8 @@ async function finish(node: string, args: readonly string[], input = "") {
   return { code, signal, ...text };
 }
 
-const firstLine = (out: string): Record<string, unknown> => JSON.parse(out.split("\n")[0] ?? "") as Record<string, unknown>;
+const firstLine = (out: string): Record<string, unknown> =>
+  JSON.parse(out.split("\n")[0] ?? "") as Record<string, unknown>;
 
 test("the file can be executed", () => {
   accessSync(bin, constants.X_OK);
@@ -130,14 +136,22 @@ test("without the pinned Node, or where it does not start, a Node that is new en
   for (const pinned of ["absent", "broken"] as const) {
     using layout = layOut({ pinned, workspace: false });
     const result = await finish(process.execPath, [layout.bin, "exit", "4"]);
-    assert.deepEqual([firstLine(result.out)["node"], result.code, result.error], [process.execPath, 4, ""], pinned);
+    assert.deepEqual(
+      [firstLine(result.out)["node"], result.code, result.error],
+      [process.execPath, 4, ""],
+      pinned,
+    );
   }
 });
 
 test("without the pinned Node an old one says what to do, in one line", async () => {
   using layout = layOut({ pinned: "absent", workspace: false });
   const versions = `Object.defineProperty(process, "versions", { value: { ...process.versions, node: "18.19.0" } })`;
-  const result = await finish(process.execPath, ["--import", `data:text/javascript,${encodeURIComponent(versions)}`, layout.bin]);
+  const result = await finish(process.execPath, [
+    "--import",
+    `data:text/javascript,${encodeURIComponent(versions)}`,
+    layout.bin,
+  ]);
   assert.equal(result.code, 1);
   assert.equal(
     result.error,

@@ -78,7 +78,10 @@ async function send(endpoint: Endpoint, call: Call, signal: AbortSignal, leftMs:
 function failure(call: Call, timeout: AbortSignal, error: unknown, last: VodaError | undefined): VodaError {
   if (VodaError.is(error)) return error;
   if (call.signal?.aborted === true)
-    return new VodaError("canceled", "the caller's signal ended the call", { reason: "aborted", cause: call.signal.reason });
+    return new VodaError("canceled", "the caller's signal ended the call", {
+      reason: "aborted",
+      cause: call.signal.reason,
+    });
   if (timeout.aborted) {
     const seen = last === undefined ? "" : `; before that: ${last.message}`;
     return new VodaError("deadline_exceeded", `no answer within the timeout of ${call.timeoutMs} ms${seen}`, {
@@ -86,7 +89,10 @@ function failure(call: Call, timeout: AbortSignal, error: unknown, last: VodaErr
       cause: last ?? error,
     });
   }
-  return new VodaError("unavailable", `cannot reach ${call.url}: ${causeText(error)}`, { reason: "unreachable", cause: error });
+  return new VodaError("unavailable", `cannot reach ${call.url}: ${causeText(error)}`, {
+    reason: "unreachable",
+    cause: error,
+  });
 }
 
 /** Node's fetch says "fetch failed" and hides why in the cause. */

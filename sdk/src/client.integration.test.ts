@@ -44,7 +44,12 @@ async function mesh(respond: Respond, options: Partial<ClientOptions> = {}) {
     server.close();
     await once(server, "close");
   };
-  return { requests, url, client: createClient<typeof config>({ url, ...options }), [Symbol.asyncDispose]: close };
+  return {
+    requests,
+    url,
+    client: createClient<typeof config>({ url, ...options }),
+    [Symbol.asyncDispose]: close,
+  };
 }
 
 const json =
@@ -106,7 +111,10 @@ test("a call posts its input as JSON to the session's path and returns the answe
   assert.equal(request?.headers["content-type"], "application/json");
   assert.equal(request?.headers["x-team"], "a");
   assert.match(String(request?.headers["idempotency-key"]), /^[0-9a-f]{32}$/);
-  assert.ok(Number(request?.headers["connect-timeout-ms"]) > 29_000 && Number(request?.headers["connect-timeout-ms"]) <= 30_000);
+  assert.ok(
+    Number(request?.headers["connect-timeout-ms"]) > 29_000 &&
+      Number(request?.headers["connect-timeout-ms"]) <= 30_000,
+  );
   assert.equal(request?.headers["x-voda-host"], undefined);
 });
 
@@ -117,7 +125,9 @@ test("another namespace stands in the path", async () => {
 });
 
 test("no input sends no content, and no content is undefined", async () => {
-  await using server = await mesh((_, response, count) => void response.writeHead(count === 1 ? 200 : 204).end());
+  await using server = await mesh(
+    (_, response, count) => void response.writeHead(count === 1 ? 200 : 204).end(),
+  );
   assert.equal(await server.client.counter("k").nothing(), undefined);
   assert.equal(await server.client.counter("k").nothing(), undefined);
   assert.equal(server.requests[0]?.body, "");
@@ -151,7 +161,9 @@ test("an error carries code, message, reason, details and retry time", async () 
 });
 
 test("an error that is not retryable is sent once", async () => {
-  await using server = await mesh((_, response) => refuse(response, { status: 409, code: "aborted", reason: "user" }));
+  await using server = await mesh((_, response) =>
+    refuse(response, { status: 409, code: "aborted", reason: "user" }),
+  );
   const error = await rejection(server.client.counter("k").add(1));
   assert.deepEqual([error.code, error.reason, error.retryable], ["aborted", "user", false]);
   assert.equal(server.requests.length, 1);
@@ -159,7 +171,9 @@ test("an error that is not retryable is sent once", async () => {
 
 test("a retryable error is sent again under the same key, with less time left", async () => {
   await using server = await mesh((request, response, count) =>
-    count < 3 ? refuse(response, { status: 503, code: "unavailable", reason: "draining" }) : json(7)(request, response, count),
+    count < 3
+      ? refuse(response, { status: 503, code: "unavailable", reason: "draining" })
+      : json(7)(request, response, count),
   );
   assert.equal(await server.client.counter("k").add(1), 7);
   const keys = new Set(server.requests.map((request) => request.headers["idempotency-key"]));
@@ -172,16 +186,24 @@ test("a retryable error is sent again under the same key, with less time left", 
 });
 
 test("attempts end at their bound with the last error", async () => {
-  await using server = await mesh((_, response) => refuse(response, { status: 503, code: "unavailable", reason: "draining" }), {
-    retry: { attempts: 2 },
-  });
+  await using server = await mesh(
+    (_, response) => refuse(response, { status: 503, code: "unavailable", reason: "draining" }),
+    {
+      retry: { attempts: 2 },
+    },
+  );
   assert.equal((await rejection(server.client.counter("k").add(1))).reason, "draining");
   assert.equal(server.requests.length, 2);
 });
 
 test("a retry that would come after the deadline is not waited for", async () => {
   await using server = await mesh((_, response) =>
-    refuse(response, { status: 429, code: "resource_exhausted", reason: "no_capacity", retryAfterMs: 60_000 }),
+    refuse(response, {
+      status: 429,
+      code: "resource_exhausted",
+      reason: "no_capacity",
+      retryAfterMs: 60_000,
+    }),
   );
   const error = await rejection(server.client.counter("k").add(1));
   assert.deepEqual([error.reason, error.retryAfterMs], ["no_capacity", 60_000]);
@@ -190,7 +212,8 @@ test("a retry that would come after the deadline is not waited for", async () =>
 
 test("a connection that breaks is tried again, and without a server it is unreachable", async () => {
   const server = await mesh(
-    (request, response, count) => (count === 1 ? void response.socket?.destroy() : json(3)(request, response, count)),
+    (request, response, count) =>
+      count === 1 ? void response.socket?.destroy() : json(3)(request, response, count),
     { retry: { attempts: 2 } },
   );
   assert.equal(await server.client.counter("k").add(1), 3);
@@ -235,7 +258,10 @@ test("the caller's signal ends a call in flight, one that waits to be sent again
   const controller = new AbortController();
   await using waiting = await mesh(() => controller.abort(new Error("enough")));
   const inFlight = await rejection(waiting.client.counter("k").$with({ signal: controller.signal }).add(1));
-  assert.deepEqual([inFlight.code, inFlight.reason, inFlight.cause], ["canceled", "aborted", controller.signal.reason]);
+  assert.deepEqual(
+    [inFlight.code, inFlight.reason, inFlight.cause],
+    ["canceled", "aborted", controller.signal.reason],
+  );
 
   const second = new AbortController();
   // Fires when the answer was read and the client waits for its next attempt.
@@ -246,11 +272,18 @@ test("the caller's signal ends a call in flight, one that waits to be sent again
     return new Response(text, { status: response.status });
   };
   await using later = await mesh(
-    (_, response) => refuse(response, { status: 503, code: "unavailable", reason: "draining", retryAfterMs: 20_000 }),
+    (_, response) =>
+      refuse(response, { status: 503, code: "unavailable", reason: "draining", retryAfterMs: 20_000 }),
     { fetch: abortAfter },
   );
-  assert.equal((await rejection(later.client.counter("k").$with({ signal: second.signal }).add(1))).code, "canceled");
-  assert.equal((await rejection(later.client.counter("k").$with({ signal: AbortSignal.abort() }).add(1))).code, "canceled");
+  assert.equal(
+    (await rejection(later.client.counter("k").$with({ signal: second.signal }).add(1))).code,
+    "canceled",
+  );
+  assert.equal(
+    (await rejection(later.client.counter("k").$with({ signal: AbortSignal.abort() }).add(1))).code,
+    "canceled",
+  );
   assert.equal(later.requests.length, 1);
 });
 
@@ -291,15 +324,23 @@ test("an answer that is not the mesh's is an error that quotes it", async () => 
   );
   for (const [status, code] of statuses) {
     const error = await rejection(server.client.counter("k").get());
-    assert.deepEqual([error.code, error.reason, error.message], [code, "bad_answer", `HTTP status ${status}: "<html>"`]);
+    assert.deepEqual(
+      [error.code, error.reason, error.message],
+      [code, "bad_answer", `HTTP status ${status}: "<html>"`],
+    );
   }
-  assert.match((await rejection(server.client.counter("k").get())).message, /the answer is not JSON: "<html>"/);
+  assert.match(
+    (await rejection(server.client.counter("k").get())).message,
+    /the answer is not JSON: "<html>"/,
+  );
 });
 
 test("a body that has an unknown code, or details that do not decode, still gives an error", async () => {
   await using server = await mesh((_, response, count) => {
     const details = [{ type: "google.rpc.ErrorInfo", value: "/w" }, { type: "x.Other", value: "" }, null, 1];
-    response.writeHead(409).end(JSON.stringify(count === 1 ? { code: "strange" } : { code: "not_found", details }));
+    response
+      .writeHead(409)
+      .end(JSON.stringify(count === 1 ? { code: "strange" } : { code: "not_found", details }));
   });
   assert.deepEqual([(await rejection(server.client.counter("k").get())).code], ["unknown"]);
   const error = await rejection(server.client.counter("k").get());
@@ -328,7 +369,8 @@ test("bad keys and inputs are refused before anything is sent", async () => {
 const untyped = (value: unknown): never => value as never;
 
 test("bad options are refused at once", () => {
-  const refused = (options: unknown, message: RegExp): void => assert.throws(() => createClient(untyped(options)), message);
+  const refused = (options: unknown, message: RegExp): void =>
+    assert.throws(() => createClient(untyped(options)), message);
   const url = "http://127.0.0.1:1";
   refused({ url: "127.0.0.1:4000" }, /url of "127.0.0.1:4000" is neither/);
   refused({ url: "ftp://a" }, /url of "ftp:\/\/a" is neither/);
@@ -345,7 +387,9 @@ test("bad options are refused at once", () => {
   assert.throws(() => session.$with({ id: "a b" }), /id of "a b" is not 1 to 256 visible ASCII/);
 });
 
-test("clients and sessions can be awaited, returned from async functions and inspected", { timeout: 5_000 }, async () => {
+test("clients and sessions can be awaited, returned from async functions and inspected", {
+  timeout: 5_000,
+}, async () => {
   const client = createClient<typeof config>({ url: "http://127.0.0.1:1" });
   const session = client.counter("k");
   assert.equal(await Promise.resolve(client), client);

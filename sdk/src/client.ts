@@ -45,7 +45,11 @@ export interface CallOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-type Input<F> = F extends (...args: infer P) => unknown ? (P extends readonly [unknown, ...infer I] ? I : []) : never;
+type Input<F> = F extends (...args: infer P) => unknown
+  ? P extends readonly [unknown, ...infer I]
+    ? I
+    : []
+  : never;
 type Output<F> = F extends (...args: never[]) => infer R ? Promise<Awaited<R>> : never;
 
 /** The plain handlers of an agent, to be called. Every call rejects with VodaError only. */
@@ -66,7 +70,14 @@ const timeoutRange: DurationRange = { minMs: 1, maxMs: 86_400_000 };
 const timeoutDefault: Duration = "30s";
 const attemptsDefault = 5;
 const attemptsMaxMax = 100;
-const clientNames: ReadonlySet<string> = new Set(["url", "namespace", "timeout", "retry", "headers", "fetch"]);
+const clientNames: ReadonlySet<string> = new Set([
+  "url",
+  "namespace",
+  "timeout",
+  "retry",
+  "headers",
+  "fetch",
+]);
 const retryNames: ReadonlySet<string> = new Set(["attempts"]);
 const callNames: ReadonlySet<string> = new Set(["id", "timeout", "signal", "headers"]);
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,256}$/;
@@ -83,10 +94,17 @@ const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,256}$/;
  * Answers are JSON: what a handler returns without a JSON form arrives changed, and nothing arrives as `undefined`.
  * @throws TypeError or RangeError for a bad option
  */
-export function createClient<C extends { readonly agents: readonly AnyAgent[] }>(options: ClientOptions): Client<C> {
+export function createClient<C extends { readonly agents: readonly AnyAgent[] }>(
+  options: ClientOptions,
+): Client<C> {
   const endpoint = endpointOf(options);
   const timeoutMs = durationMs("timeout", options.timeout ?? timeoutDefault, timeoutRange);
-  const settings: Settings = { id: undefined, signal: undefined, timeoutMs, headers: new Headers({ ...options.headers }) };
+  const settings: Settings = {
+    id: undefined,
+    signal: undefined,
+    timeoutMs,
+    headers: new Headers({ ...options.headers }),
+  };
   const agentOf = (name: string) => (key: string) => session(endpoint, name, key, settings);
   return properties(agentOf) as Client<C>;
 }
@@ -125,7 +143,8 @@ interface Settings {
 }
 
 function session(endpoint: Endpoint, agent: string, key: string, settings: Settings): object {
-  const withOptions = (options: CallOptions): object => session(endpoint, agent, key, changed(settings, options));
+  const withOptions = (options: CallOptions): object =>
+    session(endpoint, agent, key, changed(settings, options));
   const methodOf =
     (method: string) =>
     async (input?: unknown): Promise<unknown> =>
@@ -138,7 +157,8 @@ function changed(settings: Settings, options: CallOptions): Settings {
   const { id = settings.id, signal = settings.signal } = options;
   if (id !== undefined && !IDEMPOTENCY_KEY.test(id))
     throw new TypeError(`id of ${JSON.stringify(id.slice(0, 80))} is not 1 to 256 visible ASCII characters`);
-  const timeoutMs = options.timeout === undefined ? settings.timeoutMs : durationMs("timeout", options.timeout, timeoutRange);
+  const timeoutMs =
+    options.timeout === undefined ? settings.timeoutMs : durationMs("timeout", options.timeout, timeoutRange);
   const headers = new Headers(settings.headers);
   for (const [name, value] of Object.entries(options.headers ?? {})) headers.set(name, value);
   return { id, timeoutMs, signal, headers };
@@ -152,9 +172,11 @@ function properties(get: (name: string) => unknown): object {
 }
 
 function pathKey(key: string): string {
-  const problem = typeof key !== "string" || !key.isWellFormed() ? "the key is not a well-formed string" : keyProblem(key);
+  const problem =
+    typeof key !== "string" || !key.isWellFormed() ? "the key is not a well-formed string" : keyProblem(key);
   if (problem !== undefined) throw refusal(problem);
-  if (key === "." || key === "..") throw refusal(`key "${key}" cannot stand in a URL: clients remove it from the path`);
+  if (key === "." || key === "..")
+    throw refusal(`key "${key}" cannot stand in a URL: clients remove it from the path`);
   return encodeURIComponent(key);
 }
 
@@ -170,7 +192,9 @@ function callOf(endpoint: Endpoint, name: string, method: string, input: unknown
 
 /** 128 random bits. `crypto.randomUUID` is missing in pages that came over plain HTTP. */
 function newId(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
+    byte.toString(16).padStart(2, "0"),
+  ).join("");
 }
 
 function bodyOf(input: unknown): string | undefined {

@@ -16,10 +16,16 @@ test("a config keeps its agents and is frozen", () => {
 });
 
 test("an unknown key, no agent, what is no agent and a name used twice are refused", () => {
-  assert.throws(() => defineConfig(untyped({ agents: [a], listen: {} })), /unknown config key "listen"; known are agents/);
+  assert.throws(
+    () => defineConfig(untyped({ agents: [a], listen: {} })),
+    /unknown config key "listen"; known are agents/,
+  );
   assert.throws(() => defineConfig(untyped(undefined)), /config keys must be an object/);
   assert.throws(() => defineConfig(untyped({})), /agents must be a list of at least one agent/);
   assert.throws(() => defineConfig({ agents: [] }), /agents must be a list of at least one agent/);
-  assert.throws(() => defineConfig(untyped({ agents: [a, { name: "b" }] })), /agents\[1\] was not made by agent/);
+  assert.throws(
+    () => defineConfig(untyped({ agents: [a, { name: "b" }] })),
+    /agents\[1\] was not made by agent/,
+  );
   assert.throws(() => defineConfig({ agents: [a, agent("a")] }), /two agents are named "a"/);
 });

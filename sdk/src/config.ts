@@ -17,7 +17,8 @@ const configNames: ReadonlySet<string> = new Set(["agents"]);
 export function defineConfig<const A extends readonly AnyAgent[]>(config: Config<A>): Config<A> {
   refuseUnknown("config key", config, configNames);
   const { agents } = config;
-  if (!Array.isArray(agents) || agents.length === 0) throw new TypeError("config: agents must be a list of at least one agent");
+  if (!Array.isArray(agents) || agents.length === 0)
+    throw new TypeError("config: agents must be a list of at least one agent");
   const names = new Set<string>();
   for (const [at, one] of agents.entries()) {
     if (!isAgent(one)) throw new TypeError(`config: agents[${at}] was not made by agent(...)`);

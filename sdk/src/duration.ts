@@ -20,7 +20,9 @@ const WRITTEN = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
 export function durationMs(what: string, value: Duration, range: DurationRange): number {
   const ms = Math.round(parse(what, value));
   if (ms < range.minMs || ms > range.maxMs)
-    throw new RangeError(`${what} of ${JSON.stringify(value)} is out of range: ${range.minMs} ms to ${range.maxMs} ms`);
+    throw new RangeError(
+      `${what} of ${JSON.stringify(value)} is out of range: ${range.minMs} ms to ${range.maxMs} ms`,
+    );
   return ms;
 }
 

@@ -56,7 +56,9 @@ export class VodaError extends Error {
     this.code = code;
     this.reason = options.reason ?? "user";
     this.retryAfterMs =
-      options.retryAfter === undefined ? undefined : durationMs("retryAfter", options.retryAfter, retryAfterRange);
+      options.retryAfter === undefined
+        ? undefined
+        : durationMs("retryAfter", options.retryAfter, retryAfterRange);
     this.retryable = isRetryable(code, this.reason, this.retryAfterMs);
     this.details = options.details ?? {};
   }

@@ -121,7 +121,8 @@ export function limitsOf(agent: string, options: AgentOptions): Limits {
 function resourcesOf(what: (option: string) => string, place: Place): Resources {
   const gpuMilli = gpuMilliOf(what("place.gpu"), place.gpu ?? 0);
   const gpuMemoryMib = whole(what("place.gpuMemoryMiB"), place.gpuMemoryMiB ?? 0, 0, memoryMibMax);
-  if (gpuMemoryMib > 0 && gpuMilli === 0) throw new RangeError(`${what("place.gpuMemoryMiB")} needs place.gpu`);
+  if (gpuMemoryMib > 0 && gpuMilli === 0)
+    throw new RangeError(`${what("place.gpuMemoryMiB")} needs place.gpu`);
   return {
     cpuMilli: whole(what("place.cpuMilli"), place.cpuMilli ?? 0, 0, cpuMilliMax),
     memoryMib: whole(what("place.memoryMiB"), place.memoryMiB ?? 1, 0, memoryMibMax),
@@ -134,8 +135,11 @@ function resourcesOf(what: (option: string) => string, place: Place): Resources 
 function placementOf(what: (option: string) => string, place: Place): PlacementRules {
   const { isolation = "process", spread = "" } = place;
   if (!isolations.includes(isolation))
-    throw new TypeError(`${what("place.isolation")} of ${JSON.stringify(isolation)} is none of ${isolations.join(", ")}`);
-  if (typeof spread !== "string") throw new TypeError(`${what("place.spread")} of ${JSON.stringify(spread)} is not a label`);
+    throw new TypeError(
+      `${what("place.isolation")} of ${JSON.stringify(isolation)} is none of ${isolations.join(", ")}`,
+    );
+  if (typeof spread !== "string")
+    throw new TypeError(`${what("place.spread")} of ${JSON.stringify(spread)} is not a label`);
   const rules = {
     gpuModels: texts(what("place.gpuModels"), place.gpuModels ?? []),
     isolation,
@@ -146,7 +150,8 @@ function placementOf(what: (option: string) => string, place: Place): PlacementR
   };
   const problem = rulesProblem(rules);
   if (problem !== undefined) throw new TypeError(what(`place.${problem}`));
-  if (rules.gpuModels.length > 0 && (place.gpu ?? 0) === 0) throw new RangeError(`${what("place.gpuModels")} needs place.gpu`);
+  if (rules.gpuModels.length > 0 && (place.gpu ?? 0) === 0)
+    throw new RangeError(`${what("place.gpuModels")} needs place.gpu`);
   return Object.freeze(rules);
 }
 
@@ -177,5 +182,6 @@ function whole(what: string, value: number, min: number, max: number): number {
 export function refuseUnknown(what: string, value: object, known: ReadonlySet<string>): void {
   if (typeof value !== "object" || value === null) throw new TypeError(`${what}s must be an object`);
   const strange = Object.keys(value).find((name) => !known.has(name));
-  if (strange !== undefined) throw new TypeError(`unknown ${what} "${strange}"; known are ${[...known].join(", ")}`);
+  if (strange !== undefined)
+    throw new TypeError(`unknown ${what} "${strange}"; known are ${[...known].join(", ")}`);
 }

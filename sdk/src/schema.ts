@@ -26,7 +26,9 @@ export interface Schema {
 export type SchemaOf<X> = StandardSchemaV1<unknown, X>;
 
 /** What a schema says of a value that is about to be written. */
-export type Validation = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly problem: string };
+export type Validation =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly problem: string };
 /** Checks a value before it is written to a register or a map. */
 export type Validate = (value: unknown) => Validation;
 
@@ -59,7 +61,8 @@ function register<X>(...args: [initial: X] | [schema: SchemaOf<X>, initial: X]):
   if (args.length === 1) return field("register", { initial: initialValue(args[0]) });
   const validate = validator("s.register", args[0]);
   const validation = validate(args[1]);
-  if (!validation.ok) throw new TypeError(`the initial value of s.register does not fit its schema: ${validation.problem}`);
+  if (!validation.ok)
+    throw new TypeError(`the initial value of s.register does not fit its schema: ${validation.problem}`);
   return field("register", { initial: initialValue(validation.value), validate });
 }
 
@@ -110,13 +113,17 @@ export interface NamedField extends FieldParts {
 /** The fields of a schema in their order. @throws TypeError for a bad name or what is not a field */
 export function fieldsOf(agent: string, schema: unknown): NamedField[] {
   if (typeof schema !== "object" || schema === null)
-    throw new TypeError(`agent ${agent}: the state schema must be an object of fields, { count: s.counter() }`);
+    throw new TypeError(
+      `agent ${agent}: the state schema must be an object of fields, { count: s.counter() }`,
+    );
   return Object.entries(schema).map(([name, value]: [string, unknown]) => {
     const problem = nameProblem(name);
     if (problem !== undefined) throw new TypeError(`agent ${agent}: field ${problem}`);
     if (isReservedName(name)) throw new TypeError(`agent ${agent}: field name "${name}" is reserved`);
     if (!isField(value))
-      throw new TypeError(`agent ${agent}: field ${name} is not made by s.register, s.counter, s.map or s.text`);
+      throw new TypeError(
+        `agent ${agent}: field ${name} is not made by s.register, s.counter, s.map or s.text`,
+      );
     return { name, kind: value.kind, ...value[fieldKey] };
   });
 }

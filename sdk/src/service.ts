@@ -1,5 +1,12 @@
 // Protobuf services as blocks of an agent: types of the implementation, and its handlers.
-import type { DescMessage, DescMethod, DescMethodUnary, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type {
+  DescMessage,
+  DescMethod,
+  DescMethodUnary,
+  DescService,
+  MessageInitShape,
+  MessageShape,
+} from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 
 /** Names of the methods of a service that stream. */
@@ -31,22 +38,29 @@ export interface ServiceMethod {
 
 /** @throws TypeError when a method streams, is not implemented, or does not exist */
 export function methodsOf(agent: string, service: DescService, implementation: object): ServiceMethod[] {
-  if (service?.kind !== "service") throw new TypeError(`agent ${agent}: implements() takes a service of generated code first`);
+  if (service?.kind !== "service")
+    throw new TypeError(`agent ${agent}: implements() takes a service of generated code first`);
   if (typeof implementation !== "object" || implementation === null)
     throw new TypeError(`agent ${agent}: implements(${service.typeName}) takes an object of functions`);
   const functions = new Map<string, unknown>(Object.entries(implementation));
-  const methods = service.methods.map((method) => methodOf(agent, service, method, functions.get(method.localName)));
+  const methods = service.methods.map((method) =>
+    methodOf(agent, service, method, functions.get(method.localName)),
+  );
   const names = new Set(methods.map((method) => method.name));
   const strange = [...functions.keys()].find((name) => !names.has(name));
-  if (strange !== undefined) throw new TypeError(`agent ${agent}: ${service.typeName} has no method "${strange}"`);
+  if (strange !== undefined)
+    throw new TypeError(`agent ${agent}: ${service.typeName} has no method "${strange}"`);
   return methods;
 }
 
 function methodOf(agent: string, service: DescService, method: DescMethod, run: unknown): ServiceMethod {
   const name = method.localName;
   if (method.methodKind !== "unary")
-    throw new TypeError(`agent ${agent}: ${service.typeName}.${method.name} streams; an agent implements unary methods only`);
-  if (run === undefined) throw new TypeError(`agent ${agent}: ${service.typeName}.${name} is not implemented`);
+    throw new TypeError(
+      `agent ${agent}: ${service.typeName}.${method.name} streams; an agent implements unary methods only`,
+    );
+  if (run === undefined)
+    throw new TypeError(`agent ${agent}: ${service.typeName}.${name} is not implemented`);
   const isReadonly = method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
   return { name, rpc: method.name, isReadonly, input: method.input, output: method.output, run };
 }

@@ -139,8 +139,11 @@ function refusesWrongServices(streaming: GenService<{ [K in keyof Watching]: Wat
   agent("x").implements(AgentService, { ...impl, other: () => ({}) });
   // @ts-expect-error the wrong type of a field of the answer
   agent("x").implements(AgentService, { ...impl, getAgent: () => ({ agent: { name: 1 } }) });
-  // @ts-expect-error no such field in the request
-  agent("x").implements(AgentService, { ...impl, getAgent: (_ctx, request) => ({ agent: { name: request.nome } }) });
+  agent("x").implements(AgentService, {
+    ...impl,
+    // @ts-expect-error no such field in the request
+    getAgent: (_ctx, request) => ({ agent: { name: request.nome } }),
+  });
 }
 
 function refusesWrongCalls(): void {

@@ -89,7 +89,9 @@ class CounterHandle implements Counter {
 
   get value(): number {
     this.#scope.alive();
-    return (findSlot(this.#scope.layer, this.#field.index) as CounterSlot | undefined)?.value ?? this.#field.value;
+    return (
+      (findSlot(this.#scope.layer, this.#field.index) as CounterSlot | undefined)?.value ?? this.#field.value
+    );
   }
 
   add(amount = 1): number {
@@ -112,6 +114,7 @@ class CounterHandle implements Counter {
 
 function integer(reader: ByteReader): number {
   const amount = readJson(reader);
-  if (typeof amount !== "number" || !Number.isSafeInteger(amount)) throw new DecodeError("a counter's amount is not an integer");
+  if (typeof amount !== "number" || !Number.isSafeInteger(amount))
+    throw new DecodeError("a counter's amount is not an integer");
   return amount;
 }

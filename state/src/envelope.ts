@@ -38,16 +38,19 @@ export function endEnvelope(writer: ByteWriter, at: number, crc32: Crc32): void 
 export function openEnvelope(bytes: Uint8Array, kind: number, crc32: Crc32): ByteReader {
   const header = new ByteReader(bytes);
   const magic = header.u32();
-  if (magic !== envelopeMagic) throw new DecodeError(`magic 0x${magic.toString(16)} is not 0x${envelopeMagic.toString(16)}`);
+  if (magic !== envelopeMagic)
+    throw new DecodeError(`magic 0x${magic.toString(16)} is not 0x${envelopeMagic.toString(16)}`);
   const version = header.u8();
-  if (version !== envelopeVersion) throw new DecodeError(`envelope of version ${version}; known is ${envelopeVersion}`);
+  if (version !== envelopeVersion)
+    throw new DecodeError(`envelope of version ${version}; known is ${envelopeVersion}`);
   const found = header.u8();
   if (found !== kind) throw new DecodeError(`envelope of kind ${found} where kind ${kind} belongs`);
   const flags = header.u16();
   if (flags !== 0) throw new DecodeError(`envelope with unknown flags 0x${flags.toString(16)}`);
   const length = header.u32();
   const expected = header.u32();
-  if (length !== header.left) throw new DecodeError(`envelope says ${length} bytes, ${header.left} are there`);
+  if (length !== header.left)
+    throw new DecodeError(`envelope says ${length} bytes, ${header.left} are there`);
   const crc = checksum(bytes, crc32);
   if (crc !== expected) throw new CorruptError(`crc32 of ${crc} does not match ${expected} in the envelope`);
   return header;

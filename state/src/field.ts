@@ -8,7 +8,12 @@ export type FieldKind = "register" | "counter" | "map" | "text";
 export type Check = (value: unknown) => unknown;
 
 /** On the wire; a number is never used again for another kind. */
-export const kindNumbers: { readonly [kind in FieldKind]: number } = { register: 1, counter: 2, map: 3, text: 4 };
+export const kindNumbers: { readonly [kind in FieldKind]: number } = {
+  register: 1,
+  counter: 2,
+  map: 3,
+  text: 4,
+};
 
 /** One slot per field, in the order of the schema; `next` is the layer to ask when a slot is empty or lacks a key. */
 export interface Layer {

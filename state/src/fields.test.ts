@@ -129,7 +129,9 @@ test("a text refuses offsets outside it, inside a surrogate pair, or no integers
   for (const at of [Number.NaN, 0.5]) assert.throws(() => state.notes.insert(at, "x"), TypeError);
   assert.throws(() => state.notes.insert(0, "\ud83c"), /lone surrogate/);
   assert.throws(() => state.notes.append(Object(7)), /must be a string/);
-  assert.throws(() => state.notes.insert(9, "x"), { message: "state.notes: offset 9 and count 0 exceed its length 4" });
+  assert.throws(() => state.notes.insert(9, "x"), {
+    message: "state.notes: offset 9 and count 0 exceed its length 4",
+  });
   assert.throws(() => state.notes.replace("", "x"), RangeError);
   assert.equal(String(state.notes), "a🌊b");
 });
@@ -228,8 +230,16 @@ test("a delta whose text builds on missing edits ends the state: no half of it c
   forged.writeUInt32LE(crc32(forged), 12);
   const other = open();
   const view = other.view();
-  assert.throws(() => other.apply(forged), { name: "CorruptError", message: /builds on edits that are not there/ });
-  for (const use of [() => other.begin(), () => other.view(), () => other.snapshot(), () => view.state.visits.value]) {
+  assert.throws(() => other.apply(forged), {
+    name: "CorruptError",
+    message: /builds on edits that are not there/,
+  });
+  for (const use of [
+    () => other.begin(),
+    () => other.view(),
+    () => other.snapshot(),
+    () => view.state.visits.value,
+  ]) {
     assert.throws(use, { name: "CorruptError", message: /load the session again/ });
   }
 });

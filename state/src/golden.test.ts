@@ -55,7 +55,13 @@ test("the golden deltas and pages give the same state", () => {
   for (const live of [replayed, openState(schema, tools, golden("pages"))]) {
     const { state } = live.view();
     assert.equal(live.seq, 2);
-    assert.deepEqual(state.profile, { name: "Ada", age: 36, score: -1.5, tags: [true, false, null, -7], "": {} });
+    assert.deepEqual(state.profile, {
+      name: "Ada",
+      age: 36,
+      score: -1.5,
+      tags: [true, false, null, -7],
+      "": {},
+    });
     assert.equal(state.visits.value, -700);
     assert.deepEqual([...state.items], [["b", "🌊"]]);
     assert.equal(String(state.notes), "🌊! world");

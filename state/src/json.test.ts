@@ -22,13 +22,17 @@ test("what is not Json is refused with its place and kind", () => {
     [new Array(1), /^state\.a\[0\] is undefined/],
     [{ "\udc00": 1 }, /^state\.a has a key with a lone surrogate/],
   ];
-  for (const [value, message] of cases) assert.throws(() => frozenJson(value, "state.a"), { name: "TypeError", message });
+  for (const [value, message] of cases)
+    assert.throws(() => frozenJson(value, "state.a"), { name: "TypeError", message });
 });
 
 test("a value that holds itself is refused", () => {
   const loop: unknown[] = [];
   loop.push(loop);
-  assert.throws(() => frozenJson(loop, "state.a"), { name: "RangeError", message: new RegExp(`jsonDepthMax ${jsonDepthMax}`) });
+  assert.throws(() => frozenJson(loop, "state.a"), {
+    name: "RangeError",
+    message: new RegExp(`jsonDepthMax ${jsonDepthMax}`),
+  });
 });
 
 test("a copy is frozen at every depth and apart from its source", () => {

@@ -7,7 +7,18 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 export const jsonDepthMax = 64;
 
 /** 0 stands for "no value" where one may be missing. */
-const tags = { absent: 0, null: 1, false: 2, true: 3, f64: 4, natural: 5, negative: 6, string: 7, array: 8, object: 9 } as const;
+const tags = {
+  absent: 0,
+  null: 1,
+  false: 2,
+  true: 3,
+  f64: 4,
+  natural: 5,
+  negative: 6,
+  string: 7,
+  array: 8,
+  object: 9,
+} as const;
 
 /**
  * A deeply frozen copy, so that neither the writer's own objects nor a reader can change the state behind a transaction.
@@ -17,7 +28,8 @@ const tags = { absent: 0, null: 1, false: 2, true: 3, f64: 4, natural: 5, negati
 export function frozenJson(value: unknown, where: string, depth = 0): Json {
   if (value === null || typeof value === "boolean") return value;
   if (typeof value === "string") {
-    if (!value.isWellFormed()) throw new TypeError(`${where} is a string with a lone surrogate; use well-formed Unicode`);
+    if (!value.isWellFormed())
+      throw new TypeError(`${where} is a string with a lone surrogate; use well-formed Unicode`);
     return value;
   }
   if (typeof value === "number") {
@@ -40,11 +52,14 @@ function frozenArray(value: readonly unknown[], where: string, depth: number): J
 function frozenObject(value: object, where: string, depth: number): Json {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) {
-    throw new TypeError(`${where} is ${describe(value)}; a value must be Json: plain objects, arrays, strings, numbers`);
+    throw new TypeError(
+      `${where} is ${describe(value)}; a value must be Json: plain objects, arrays, strings, numbers`,
+    );
   }
   const copy: { [key: string]: Json } = {};
   for (const [key, item] of Object.entries(value)) {
-    if (!key.isWellFormed()) throw new TypeError(`${where} has a key with a lone surrogate; use well-formed Unicode`);
+    if (!key.isWellFormed())
+      throw new TypeError(`${where} has a key with a lone surrogate; use well-formed Unicode`);
     put(copy, key, frozenJson(item, `${where}.${key}`, depth + 1));
   }
   return Object.freeze(copy);
@@ -137,7 +152,8 @@ function readObject(reader: ByteReader, depth: number): Json {
 }
 
 function countAt(reader: ByteReader, depth: number, bytesEach: number): number {
-  if (depth === jsonDepthMax) throw new DecodeError(`a value is nested deeper than jsonDepthMax ${jsonDepthMax}`);
+  if (depth === jsonDepthMax)
+    throw new DecodeError(`a value is nested deeper than jsonDepthMax ${jsonDepthMax}`);
   return reader.count(bytesEach);
 }
 
@@ -158,7 +174,8 @@ export function jsonBytes(value: Json): number {
 
 /** Plain assignment, but a key `__proto__` is a key like any other. */
 function put(object: { [key: string]: Json }, key: string, value: Json): void {
-  if (key === "__proto__") Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
+  if (key === "__proto__")
+    Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
   else object[key] = value;
 }
 
@@ -167,7 +184,10 @@ function isArray(value: object): value is readonly Json[] {
 }
 
 function describe(value: unknown): string {
-  if (typeof value !== "object" || value === null) return value === undefined ? "undefined" : `a ${typeof value}`;
+  if (typeof value !== "object" || value === null)
+    return value === undefined ? "undefined" : `a ${typeof value}`;
   const maker: unknown = value.constructor;
-  return typeof maker === "function" && maker.name !== "" ? `an instance of ${maker.name}` : "an object of a class";
+  return typeof maker === "function" && maker.name !== ""
+    ? `an instance of ${maker.name}`
+    : "an object of a class";
 }

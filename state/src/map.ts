@@ -211,7 +211,11 @@ class MapHandle implements MapState {
     const { name } = this.#field;
     this.#scope.writable(name);
     checkKey(name, key);
-    this.#field.write(this.#scope.layer, key, frozenJson(this.#field.check(value), `state.${name}[${JSON.stringify(key)}]`));
+    this.#field.write(
+      this.#scope.layer,
+      key,
+      frozenJson(this.#field.check(value), `state.${name}[${JSON.stringify(key)}]`),
+    );
   }
 
   update(key: string, change: (old: Json | undefined) => Json): void {
@@ -243,8 +247,10 @@ class MapHandle implements MapState {
 }
 
 function checkKey(field: string, key: unknown): void {
-  if (typeof key !== "string") throw new TypeError(`state.${field}: a key is a ${typeof key}; keys are strings`);
-  if (!key.isWellFormed()) throw new TypeError(`state.${field}: a key has a lone surrogate; use well-formed Unicode`);
+  if (typeof key !== "string")
+    throw new TypeError(`state.${field}: a key is a ${typeof key}; keys are strings`);
+  if (!key.isWellFormed())
+    throw new TypeError(`state.${field}: a key has a lone surrogate; use well-formed Unicode`);
   // Three bytes of UTF-8 for one unit of UTF-16 is the most there is.
   if (key.length * 3 <= mapKeyBytesMax) return;
   const { length } = utf8.encode(key);

@@ -22,8 +22,20 @@ export type State<S extends Schema> = {
 /** What `state` gives in a view. */
 export type ReadState<S extends Schema> = { readonly [N in keyof S]: ReadHandle<S[N]["kind"]> };
 
-type Handle<K> = K extends "counter" ? Counter : K extends "map" ? MapState : K extends "text" ? TextState : never;
-type ReadHandle<K> = K extends "counter" ? ReadCounter : K extends "map" ? ReadMap : K extends "text" ? ReadText : Json;
+type Handle<K> = K extends "counter"
+  ? Counter
+  : K extends "map"
+    ? MapState
+    : K extends "text"
+      ? TextState
+      : never;
+type ReadHandle<K> = K extends "counter"
+  ? ReadCounter
+  : K extends "map"
+    ? ReadMap
+    : K extends "text"
+      ? ReadText
+      : Json;
 
 export const fieldsMax = 256;
 /** Bytes of UTF-8. */
@@ -34,7 +46,8 @@ const utf8 = new TextEncoder();
 /** The fields of an empty session, in the order of the schema. @throws SchemaError */
 export function createFields(schema: Schema): Field[] {
   const entries = Object.entries(schema);
-  if (entries.length > fieldsMax) throw new SchemaError(`${entries.length} fields exceed fieldsMax ${fieldsMax}`);
+  if (entries.length > fieldsMax)
+    throw new SchemaError(`${entries.length} fields exceed fieldsMax ${fieldsMax}`);
   return entries.map(([name, field], index) => {
     checkName(name);
     return createField(name, index, field);
@@ -61,5 +74,7 @@ function checkName(name: string): void {
   const { length } = utf8.encode(name);
   const fits = length >= 1 && length <= fieldNameBytesMax && name.isWellFormed();
   if (!fits)
-    throw new SchemaError(`a field's name has ${length} bytes; it must have 1 to ${fieldNameBytesMax} of well-formed Unicode`);
+    throw new SchemaError(
+      `a field's name has ${length} bytes; it must have 1 to ${fieldNameBytesMax} of well-formed Unicode`,
+    );
 }

@@ -126,7 +126,10 @@ function readLive(live: SessionState<S>): unknown {
 }
 
 /** Runs the turns on a session that commits and on a replica, with every property checked after every turn. */
-function run(all: readonly Turn[], check: (delta: Uint8Array, before: Uint8Array[]) => void = () => undefined): void {
+function run(
+  all: readonly Turn[],
+  check: (delta: Uint8Array, before: Uint8Array[]) => void = () => undefined,
+): void {
   let live = open();
   const replica = open();
   let model: Model = { reg: null, n: 0, items: new Map(), texts: { notes: "", other: "" } };
@@ -212,7 +215,8 @@ test("every damaged page is refused", () => {
     fc.property(turns, fc.nat(), (all, chance) => {
       run(all.slice(0, 5), (_, before) => {
         for (const [index, page] of before.entries()) {
-          for (const damaged of damages(page, chance)) assert.throws(() => open(before.with(index, damaged)), isRefusal);
+          for (const damaged of damages(page, chance))
+            assert.throws(() => open(before.with(index, damaged)), isRefusal);
         }
       });
     }),
@@ -242,7 +246,14 @@ function turnsBody(): fc.Arbitrary<Uint8Array> {
   const names = fc.constantFrom("reg", "n", "items", "notes");
   const numbers = { reg: 1, n: 2, items: 3, notes: 4 };
   return fc.tuple(names, fc.uint8Array({ maxLength: 40 }), fc.boolean()).map(([name, rest, isDelta]) => {
-    const field = [name.length, ...Buffer.from(name), numbers[name], ...(isDelta ? [] : [0]), rest.length, ...rest];
+    const field = [
+      name.length,
+      ...Buffer.from(name),
+      numbers[name],
+      ...(isDelta ? [] : [0]),
+      rest.length,
+      ...rest,
+    ];
     return Uint8Array.from(isDelta ? [1, 1, 1, ...field] : field);
   });
 }

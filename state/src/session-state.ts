@@ -1,7 +1,15 @@
 import { turnBytesMax } from "@voda/proto/wire";
 import { assert, ByteWriter } from "@voda/stdx";
 import { type Accessors, createAccessors } from "./accessors.ts";
-import { checkKind, checkOrigin, type Delta, decodeSlot, readDelta, type UnknownChange, writeDot } from "./delta.ts";
+import {
+  checkKind,
+  checkOrigin,
+  type Delta,
+  decodeSlot,
+  readDelta,
+  type UnknownChange,
+  writeDot,
+} from "./delta.ts";
 import { beginEnvelope, type Crc32, endEnvelope, envelopeKinds, openEnvelope } from "./envelope.ts";
 import { ClosedError, CorruptError, TooLargeError } from "./errors.ts";
 import { type Field, kindNumbers, type Layer, type Scope } from "./field.ts";
@@ -54,7 +62,11 @@ export interface View<S extends Schema = Schema> {
 }
 
 /** An empty session, or the one that the pages hold. @throws DecodeError | CorruptError | SchemaError */
-export function openState<S extends Schema>(schema: S, tools: Tools, snapshot?: readonly Uint8Array[]): SessionState<S> {
+export function openState<S extends Schema>(
+  schema: S,
+  tools: Tools,
+  snapshot?: readonly Uint8Array[],
+): SessionState<S> {
   return new Live<S>(createFields(schema), tools.crc32, snapshot);
 }
 
@@ -65,7 +77,10 @@ class Live<S extends Schema> implements SessionState<S> {
   readonly #crc32: Crc32;
   readonly #accessors: Accessors;
   readonly #cuts: Cuts;
-  readonly #unknown = new Map<string, { kind: number; value: readonly Uint8Array[]; operations: Uint8Array[] }>();
+  readonly #unknown = new Map<
+    string,
+    { kind: number; value: readonly Uint8Array[]; operations: Uint8Array[] }
+  >();
   #seq = 0;
   #isWriting = false;
   #broken: unknown;
@@ -170,7 +185,11 @@ class Live<S extends Schema> implements SessionState<S> {
     });
   }
 
-  #write(writer: ByteWriter, { field, index, slot }: { field: Field; index: number; slot: unknown }, origin: number): void {
+  #write(
+    writer: ByteWriter,
+    { field, index, slot }: { field: Field; index: number; slot: unknown },
+    origin: number,
+  ): void {
     const name = this.#names[index];
     assert(name !== undefined, "every field has a name");
     writer.raw(name);
@@ -231,7 +250,9 @@ class Live<S extends Schema> implements SessionState<S> {
 
   #check(): void {
     if (this.#broken === undefined) return;
-    throw new CorruptError("the state is broken by an earlier failure: load the session again", { cause: this.#broken });
+    throw new CorruptError("the state is broken by an earlier failure: load the session again", {
+      cause: this.#broken,
+    });
   }
 }
 
@@ -262,7 +283,9 @@ class Writing implements Scope {
 
 function checkSize(bytes: number, bytesMax: number): void {
   if (bytes > bytesMax)
-    throw new TooLargeError(`transaction of about ${bytes} bytes exceeds ${bytesMax}; write less in one call`);
+    throw new TooLargeError(
+      `transaction of about ${bytes} bytes exceeds ${bytesMax}; write less in one call`,
+    );
 }
 
 function nameBlock(field: Field): Uint8Array {

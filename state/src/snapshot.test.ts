@@ -55,7 +55,13 @@ test("many small fields share pages within the bound", () => {
 });
 
 test("entries around the size of a page come back in their order", () => {
-  for (const size of [pageBytesMax - 600, pageBytesMax - 500, pageBytesMax, pageBytesMax + 400, 2 * pageBytesMax]) {
+  for (const size of [
+    pageBytesMax - 600,
+    pageBytesMax - 500,
+    pageBytesMax,
+    pageBytesMax + 400,
+    2 * pageBytesMax,
+  ]) {
     const live = openState(wide, tools);
     const tx = live.begin();
     for (const key of ["a", "b", "c"]) tx.state.items.set(key, key.repeat(size));
@@ -109,7 +115,8 @@ test("a field whose kind changed is a schema error, in pages and in deltas", () 
 });
 
 test("a schema with an empty or endless name is refused", () => {
-  for (const name of ["", "x".repeat(129)]) assert.throws(() => openState({ [name]: { kind: "counter" } }, tools), SchemaError);
+  for (const name of ["", "x".repeat(129)])
+    assert.throws(() => openState({ [name]: { kind: "counter" } }, tools), SchemaError);
 });
 
 test("pages that do not belong together are refused", () => {
@@ -136,7 +143,10 @@ test("a delta that is not the next one is refused", () => {
   const other = openState(narrow, tools);
   const [first, second] = deltas;
   assert.ok(first && second);
-  assert.throws(() => other.apply(second), { name: "CorruptError", message: "transaction 2 where 1 must follow" });
+  assert.throws(() => other.apply(second), {
+    name: "CorruptError",
+    message: "transaction 2 where 1 must follow",
+  });
   other.apply(first);
   assert.throws(() => other.apply(first), CorruptError);
   other.apply(second);

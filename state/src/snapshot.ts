@@ -2,7 +2,15 @@
 // A page does not name its place, so what did not change gives the same page again.
 import { pageBytesMax } from "@voda/proto/wire";
 import { ByteReader, ByteWriter, DecodeError } from "@voda/stdx";
-import { beginEnvelope, type Crc32, endEnvelope, envelopeBytes, envelopeCrc, envelopeKinds, openEnvelope } from "./envelope.ts";
+import {
+  beginEnvelope,
+  type Crc32,
+  endEnvelope,
+  envelopeBytes,
+  envelopeCrc,
+  envelopeKinds,
+  openEnvelope,
+} from "./envelope.ts";
 import { CorruptError, TooLargeError } from "./errors.ts";
 import { cutEvenly, pieceAloneBytes } from "./piece.ts";
 
@@ -40,7 +48,8 @@ export function writePages({ seq, fields }: Snapshot, crc32: Crc32): Uint8Array[
   const small = pieces.filter((piece) => piece.bytes.length < pieceAloneBytes);
   const pages = large.map((piece) => sealPage((writer) => writePiece(writer, piece), crc32));
   pages.push(...sharedPages(small, crc32));
-  if (pages.length > pagesMax) throw new TooLargeError(`snapshot of ${pages.length} pages exceeds pagesMax ${pagesMax}`);
+  if (pages.length > pagesMax)
+    throw new TooLargeError(`snapshot of ${pages.length} pages exceeds pagesMax ${pagesMax}`);
   return [sealPage((writer) => writeHead(writer, seq, pages), crc32), ...pages];
 }
 
@@ -49,7 +58,10 @@ function piecesOf({ name, kind, value, operations }: Stored): Piece[] {
   if (operations.length === 0) return pieces;
   const writer = new ByteWriter();
   for (const block of operations) writer.block(block);
-  return [...pieces, ...cutEvenly(writer.finish()).map((bytes) => ({ name, kind, form: forms.operations, bytes }))];
+  return [
+    ...pieces,
+    ...cutEvenly(writer.finish()).map((bytes) => ({ name, kind, form: forms.operations, bytes })),
+  ];
 }
 
 function sharedPages(pieces: readonly Piece[], crc32: Crc32): Uint8Array[] {
@@ -97,7 +109,10 @@ export function readPages(pages: readonly Uint8Array[], crc32: Crc32): Snapshot 
   const [head, ...rest] = pages;
   if (head === undefined) throw new DecodeError("a snapshot without pages");
   const seq = readHead(openEnvelope(head, envelopeKinds.page, crc32), rest);
-  const fields = new Map<string, { name: string; kind: number; value: Uint8Array[]; operations: Uint8Array[] }>();
+  const fields = new Map<
+    string,
+    { name: string; kind: number; value: Uint8Array[]; operations: Uint8Array[] }
+  >();
   for (const page of rest) {
     const reader = openEnvelope(page, envelopeKinds.page, crc32);
     while (reader.left > 0) {
@@ -108,7 +123,10 @@ export function readPages(pages: readonly Uint8Array[], crc32: Crc32): Snapshot 
       fields.set(name, field);
     }
   }
-  return { seq, fields: [...fields.values()].map((field) => ({ ...field, operations: readBlocks(field.operations) })) };
+  return {
+    seq,
+    fields: [...fields.values()].map((field) => ({ ...field, operations: readBlocks(field.operations) })),
+  };
 }
 
 function readHead(reader: ByteReader, rest: readonly Uint8Array[]): number {
@@ -116,10 +134,12 @@ function readHead(reader: ByteReader, rest: readonly Uint8Array[]): number {
   if (format !== 1) throw new DecodeError(`snapshot of format ${format}; known is 1`);
   const seq = reader.varint();
   const count = reader.count(4);
-  if (count !== rest.length) throw new CorruptError(`the head names ${count} pages, ${rest.length} are there`);
+  if (count !== rest.length)
+    throw new CorruptError(`the head names ${count} pages, ${rest.length} are there`);
   for (const [index, page] of rest.entries()) {
     if (page.length < envelopeBytes) throw new DecodeError(`page ${index + 1} has ${page.length} bytes`);
-    if (reader.u32() !== envelopeCrc(page)) throw new CorruptError(`page ${index + 1} is not the one that the head names`);
+    if (reader.u32() !== envelopeCrc(page))
+      throw new CorruptError(`page ${index + 1} is not the one that the head names`);
   }
   reader.end();
   return seq;
@@ -129,7 +149,8 @@ function readPiece(reader: ByteReader): Piece {
   const name = reader.text();
   const kind = reader.u8();
   const form = reader.u8();
-  if (form !== forms.value && form !== forms.operations) throw new DecodeError(`piece of unknown form ${form}`);
+  if (form !== forms.value && form !== forms.operations)
+    throw new DecodeError(`piece of unknown form ${form}`);
   return { name, kind, form, bytes: reader.block() };
 }
 

@@ -9,7 +9,11 @@ const schema = { text: { kind: "text" } } as const;
 const tools = { crc32 };
 
 test("any offset either edits like a plain string or is refused for splitting a pair", () => {
-  const edit = fc.tuple(fc.nat(30), fc.nat(6), fc.string({ unit: fc.constantFrom("x", "🌊", "é"), maxLength: 4 }));
+  const edit = fc.tuple(
+    fc.nat(30),
+    fc.nat(6),
+    fc.string({ unit: fc.constantFrom("x", "🌊", "é"), maxLength: 4 }),
+  );
   fc.assert(
     fc.property(fc.array(edit, { maxLength: 40 }), fc.integer({ min: 1, max: 5 }), (edits, perTurn) => {
       const live = openState(schema, tools);
@@ -19,7 +23,8 @@ test("any offset either edits like a plain string or is refused for splitting a 
         const tx = live.begin();
         for (const [at, count, inserted] of edits.slice(from, from + perTurn)) {
           const next = plain.slice(0, at) + plain.slice(at + count);
-          const isPossible = at + count <= plain.length && plain.slice(0, at).isWellFormed() && next.isWellFormed();
+          const isPossible =
+            at + count <= plain.length && plain.slice(0, at).isWellFormed() && next.isWellFormed();
           if (!isPossible) {
             assert.throws(() => tx.state.text.delete(at, count), RangeError);
             continue;

@@ -72,7 +72,8 @@ export class TextField implements Field<TextSlot> {
 
   get bytes(): number {
     let bytes = (this.#stored?.length ?? 0) + piecesBytes(this.#saved);
-    for (const structs of this.#live?.doc.store.clients.values() ?? []) bytes += structs.length * STRUCT_BYTES;
+    for (const structs of this.#live?.doc.store.clients.values() ?? [])
+      bytes += structs.length * STRUCT_BYTES;
     return bytes + (this.#live?.text.length ?? 0) + (this.#text?.length ?? 0);
   }
 
@@ -195,7 +196,9 @@ class TextHandle implements TextState {
 
   toString(): string {
     this.#scope.alive();
-    return (findSlot(this.#scope.layer, this.#field.index) as TextSlot | undefined)?.text ?? this.#field.read();
+    return (
+      (findSlot(this.#scope.layer, this.#field.index) as TextSlot | undefined)?.text ?? this.#field.read()
+    );
   }
 
   append(text: string): void {
@@ -213,7 +216,8 @@ class TextHandle implements TextState {
   replace(find: string, text: string): boolean {
     this.#scope.writable(this.#field.name);
     this.#checkText(find);
-    if (find === "") throw new RangeError(`state.${this.#field.name}.replace: there is nothing to find in ""`);
+    if (find === "")
+      throw new RangeError(`state.${this.#field.name}.replace: there is nothing to find in ""`);
     const at = this.toString().indexOf(find);
     if (at < 0) {
       this.#checkText(text);
@@ -236,13 +240,19 @@ class TextHandle implements TextState {
     const { slots } = this.#scope.layer;
     const edits = (slots[index] as TextSlot | undefined)?.edits ?? [];
     edits.push({ at, removed, inserted });
-    slots[index] = { text: before.slice(0, at) + inserted + before.slice(at + removed), edits, update: undefined };
+    slots[index] = {
+      text: before.slice(0, at) + inserted + before.slice(at + removed),
+      edits,
+      update: undefined,
+    };
   }
 
   #checkText(text: unknown): void {
     const { name } = this.#field;
-    if (typeof text !== "string") throw new TypeError(`state.${name}: text is a ${typeof text}; it must be a string`);
-    if (!text.isWellFormed()) throw new TypeError(`state.${name}: text has a lone surrogate; use well-formed Unicode`);
+    if (typeof text !== "string")
+      throw new TypeError(`state.${name}: text is a ${typeof text}; it must be a string`);
+    if (!text.isWellFormed())
+      throw new TypeError(`state.${name}: text has a lone surrogate; use well-formed Unicode`);
   }
 
   #checkRange(text: string, at: number, count: number): void {
@@ -254,7 +264,8 @@ class TextHandle implements TextState {
       throw new RangeError(`state.${name}: offset ${at} and count ${count} exceed its length ${text.length}`);
     }
     for (const offset of [at, at + count]) {
-      if (splitsPair(text, offset)) throw new RangeError(`state.${name}: offset ${offset} is inside a surrogate pair`);
+      if (splitsPair(text, offset))
+        throw new RangeError(`state.${name}: offset ${offset} is inside a surrogate pair`);
     }
   }
 }

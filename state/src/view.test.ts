@@ -17,7 +17,12 @@ function session() {
   };
   const see = () => {
     const view = live.view();
-    const read = () => [view.state.n.value, [...view.state.items], view.state.items.size, String(view.state.notes)];
+    const read = () => [
+      view.state.n.value,
+      [...view.state.items],
+      view.state.items.size,
+      String(view.state.notes),
+    ];
     return { read, close: () => view.close() };
   };
   return { live, step, see };

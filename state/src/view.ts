@@ -37,7 +37,8 @@ export function createCuts(fields: readonly Field[], whole: () => void): Cuts {
     const { older, next } = cut;
     for (const [index, field] of fields.entries()) {
       const slot = cut.slots[index];
-      if (older !== undefined && slot !== undefined) older.slots[index] = field.fold(slot, older.slots[index]);
+      if (older !== undefined && slot !== undefined)
+        older.slots[index] = field.fold(slot, older.slots[index]);
     }
     if (older !== undefined) older.next = next;
     if (next !== undefined) next.older = older;

@@ -204,7 +204,8 @@ export class ByteReader {
   }
 
   #take(length: number): number {
-    if (length > this.left) throw new DecodeError(`${length} bytes wanted at byte ${this.#at}, ${this.left} left`);
+    if (length > this.left)
+      throw new DecodeError(`${length} bytes wanted at byte ${this.#at}, ${this.left} left`);
     const at = this.#at;
     this.#at += length;
     return at;

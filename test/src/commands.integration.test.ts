@@ -23,12 +23,26 @@ after(async () => {
 });
 
 /** The reason why it was not put to sleep; empty when it sleeps. */
-async function putToSleep(key: string, idleMsMin: number): Promise<{ readonly reason: string; readonly message: string }> {
+async function putToSleep(
+  key: string,
+  idleMsMin: number,
+): Promise<{ readonly reason: string; readonly message: string }> {
   const deadlineMs = BigInt(Date.now() + 10_000);
-  return send(create(CommandSchema, { kind: CommandKind.SLEEP, namespace: "default", agent, key, deadlineMs, idleMsMin }));
+  return send(
+    create(CommandSchema, {
+      kind: CommandKind.SLEEP,
+      namespace: "default",
+      agent,
+      key,
+      deadlineMs,
+      idleMsMin,
+    }),
+  );
 }
 async function send(command: Command): Promise<{ readonly reason: string; readonly message: string }> {
-  const reply = await connection.request(commandSubject("n1"), toBinary(CommandSchema, command), { timeout: 10_000 });
+  const reply = await connection.request(commandSubject("n1"), toBinary(CommandSchema, command), {
+    timeout: 10_000,
+  });
   return fromBinary(CommandResultSchema, reply.data);
 }
 const add = (key: string, by = 1): Promise<Called> => call(url, `${agent}/${key}/add`, { input: by });
@@ -70,7 +84,11 @@ test("a session with a turn that runs is not put to sleep, however little rest i
     isAnswered = true;
     return called;
   });
-  await waitUntil(async () => (await putToSleep("running", 1)).reason === "busy", 5_000, "the node says busy");
+  await waitUntil(
+    async () => (await putToSleep("running", 1)).reason === "busy",
+    5_000,
+    "the node says busy",
+  );
   assert.equal(isAnswered, false);
   assert.equal((await slow).body, 2);
 });
@@ -87,7 +105,13 @@ test("a turn that its caller has left counts as work until it has ended", async 
 });
 
 test("a command that comes after its deadline is not carried out", async () => {
-  const command = create(CommandSchema, { kind: CommandKind.WAKE, namespace: "default", agent, key: "late", deadlineMs: 1n });
+  const command = create(CommandSchema, {
+    kind: CommandKind.WAKE,
+    namespace: "default",
+    agent,
+    key: "late",
+    deadlineMs: 1n,
+  });
   assert.equal((await send(command)).reason, "turn_timeout");
   assert.equal((await putToSleep("late", 3_600_000)).reason, "", "it is not in memory");
 });
@@ -96,9 +120,16 @@ test("calls that arrive while a session falls asleep are all answered, and nothi
   const rounds = 60;
   let slept = 0;
   for (let round = 1; round <= rounds; round += 1) {
-    await waitUntil(async () => (await putToSleep("race", 1)).reason === "", 5_000, "the session rested for a millisecond");
+    await waitUntil(
+      async () => (await putToSleep("race", 1)).reason === "",
+      5_000,
+      "the session rested for a millisecond",
+    );
     assert.equal((await add("race")).body, 2 * round - 1);
-    const [command, called] = await Promise.all([waitUntil(() => putToSleep("race", 1), 5_000, "an answer"), add("race")]);
+    const [command, called] = await Promise.all([
+      waitUntil(() => putToSleep("race", 1), 5_000, "an answer"),
+      add("race"),
+    ]);
     assert.equal(called.body, 2 * round);
     if (command.reason === "") slept += 1;
     else assert.equal(command.reason, "busy");

@@ -6,7 +6,16 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { connect } from "@nats-io/transport-node";
 import { type Heartbeat, HeartbeatSchema } from "@voda/proto/node";
 import { heartbeatSubject } from "@voda/proto/wire";
-import { type Called, type Cluster, type ClusterNode, call, freeze, refusal, startCluster, waitUntil } from "./kit/index.ts";
+import {
+  type Called,
+  type Cluster,
+  type ClusterNode,
+  call,
+  freeze,
+  refusal,
+  startCluster,
+  waitUntil,
+} from "./kit/index.ts";
 
 const config = fileURLToPath(new URL("./agents/faults.config.ts", import.meta.url));
 const nextConfig = fileURLToPath(new URL("./agents/faults-next.config.ts", import.meta.url));
@@ -34,7 +43,10 @@ async function ask<T>(method: string, request: object): Promise<T> {
 }
 
 async function sessionsOn(node: ClusterNode): Promise<number> {
-  const { nodes = [] } = await ask<{ nodes?: { id: string; sessions?: number }[] }>("NodeService/ListNodes", {});
+  const { nodes = [] } = await ask<{ nodes?: { id: string; sessions?: number }[] }>(
+    "NodeService/ListNodes",
+    {},
+  );
   return nodes.find(({ id }) => id === node.id)?.sessions ?? 0;
 }
 
@@ -55,7 +67,11 @@ test("a handler that never lets go of its thread is ended after maxTurn and the 
   assert.equal((await call(n1.url, "rogue/spins/add", { input: 1 })).body, 1);
   assert.equal((await call(n1.url, "rogue/beside/add", { input: 1 })).body, 1);
   const spinning = call(n1.url, "rogue/spins/spin");
-  await waitUntil(() => says(n1, "holds its thread for longer than maxTurn"), 10_000, "the thread is found held");
+  await waitUntil(
+    () => says(n1, "holds its thread for longer than maxTurn"),
+    10_000,
+    "the thread is found held",
+  );
   const spun = await spinning;
   assert.deepEqual([spun.status, refusal(spun).reason], [504, "turn_timeout"]);
   assert.equal((await call(n1.url, "rogue/spins/add", { input: 1 })).body, 2);
@@ -106,7 +122,9 @@ test("a new revision under calls fails none of them, keeps the state and closes 
   const counts = await Promise.all(loads);
   const failed = (await Promise.all(called)).filter(({ status }) => status !== 200);
   assert.deepEqual(failed, []);
-  const states = await Promise.all(keys.map(async (key) => (await call(n1.url, `versioned/${key}/get`)).body));
+  const states = await Promise.all(
+    keys.map(async (key) => (await call(n1.url, `versioned/${key}/get`)).body),
+  );
   assert.deepEqual(states, counts);
   assert.equal((await call(n1.url, "versioned/v-0/version")).body, 1);
 });
@@ -123,7 +141,11 @@ test("a node without room refuses new sessions, and still passes calls on to the
   assert.equal((await call(n1.url, "large/a/add", { input: 1 })).body, 1);
   const refused = await call(n1.url, "large/b/get");
   assert.deepEqual([refused.status, refusal(refused).reason], [429, "no_capacity"]);
-  assert.equal((await call(n2.url, "large/b/add", { input: 1 })).body, 1, "the refused read left no claim on the full node");
+  assert.equal(
+    (await call(n2.url, "large/b/add", { input: 1 })).body,
+    1,
+    "the refused read left no claim on the full node",
+  );
   assert.equal((await call(n1.url, "large/b/add", { input: 1 })).body, 2);
 });
 
@@ -142,7 +164,10 @@ test("a node that was stopped longer than its lease comes back under a new incar
   assert.equal((await call(n1.url, "rogue/frozen/add", { input: 1 })).body, 1);
   assert.equal((await call(n1.url, "rogue/kept/add", { input: 1 })).body, 1);
   const incarnation = async (): Promise<string | undefined> => {
-    const { nodes = [] } = await ask<{ nodes?: { id: string; incarnation: string }[] }>("NodeService/ListNodes", {});
+    const { nodes = [] } = await ask<{ nodes?: { id: string; incarnation: string }[] }>(
+      "NodeService/ListNodes",
+      {},
+    );
     return nodes.find(({ id }) => id === n1.id)?.incarnation;
   };
   const old = await incarnation();
@@ -161,16 +186,26 @@ test("a node that was stopped longer than its lease comes back under a new incar
     n1.process().signal("SIGCONT");
   }
   assert.equal((await call(n1.url, "rogue/frozen/get")).body, 2, "no stale read after it comes back");
-  await waitUntil(async () => (await incarnation()) !== old && (await incarnation()) !== undefined, 10_000, "it has a new lease");
+  await waitUntil(
+    async () => (await incarnation()) !== old && (await incarnation()) !== undefined,
+    10_000,
+    "it has a new lease",
+  );
   assert.equal((await call(n1.url, "rogue/frozen/add", { input: 1 })).body, 3);
-  assert.equal((await call(n1.url, "rogue/kept/add", { input: 1 })).body, 2, "what nobody took meanwhile goes on");
+  assert.equal(
+    (await call(n1.url, "rogue/kept/add", { input: 1 })).body,
+    2,
+    "what nobody took meanwhile goes on",
+  );
   const { session } = await ask<{ session?: { node?: string } }>("SessionService/GetSession", {
     session: { agent: "rogue", key: "frozen" },
   });
   assert.equal(session?.node, n2.id);
   const counts = async (): Promise<boolean> => {
     const beat = await nextBeat(n1);
-    const { sessions = [] } = await ask<{ sessions?: { node?: string }[] }>("SessionService/ListSessions", { pageSize: 1000 });
+    const { sessions = [] } = await ask<{ sessions?: { node?: string }[] }>("SessionService/ListSessions", {
+      pageSize: 1000,
+    });
     return beat.sessions > 0 && beat.sessions === sessions.filter(({ node }) => node === n1.id).length;
   };
   await waitUntil(counts, 5_000, "its heartbeat counts each session once");

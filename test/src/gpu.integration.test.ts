@@ -12,7 +12,15 @@ import { sessionToken } from "@voda/proto/session";
 import { reportSubject } from "@voda/proto/wire";
 import { connectApi } from "../../cli/src/api.ts";
 import { programs } from "../../cli/src/programs.ts";
-import { type Cluster, type ClusterNode, call, refusal, startCluster, startProcess, waitUntil } from "./kit/index.ts";
+import {
+  type Cluster,
+  type ClusterNode,
+  call,
+  refusal,
+  startCluster,
+  startProcess,
+  waitUntil,
+} from "./kit/index.ts";
 
 const config = fileURLToPath(new URL("./agents/gpu.config.ts", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "voda-gpus-"));
@@ -20,8 +28,15 @@ const file = join(folder, "gpus.json");
 let cluster: Cluster;
 
 before(async () => {
-  writeFileSync(file, JSON.stringify([{ uuid: "GPU-a", model: "H200", memoryMib: 143_771, vendor: "nvidia" }]));
-  cluster = await startCluster({ nodes: 2, config, nodeFlags: ["--gpus", file, "--zone", "eu-1", "--disk-mib", "4096"] });
+  writeFileSync(
+    file,
+    JSON.stringify([{ uuid: "GPU-a", model: "H200", memoryMib: 143_771, vendor: "nvidia" }]),
+  );
+  cluster = await startCluster({
+    nodes: 2,
+    config,
+    nodeFlags: ["--gpus", file, "--zone", "eu-1", "--disk-mib", "4096"],
+  });
 });
 after(async () => {
   await cluster[Symbol.asyncDispose]();
@@ -32,20 +47,28 @@ test("without a grant no session opens on a GPU, at whichever node; one that is 
   for (const { url } of cluster.nodes) {
     const refused = await call(url, "model/k/add", { input: 1 });
     assert.deepEqual([refused.status, refusal(refused).reason], [429, "no_capacity"]);
-    assert.match(refusal(refused).message ?? "", /needs a GPU, which only a placement of the control plane gives/);
+    assert.match(
+      refusal(refused).message ?? "",
+      /needs a GPU, which only a placement of the control plane gives/,
+    );
   }
   await connectApi(cluster.apiUrl).sessions.wakeSession({ session: { agent: "model", key: "k" } });
-  for (const { url } of cluster.nodes) assert.equal((await call(url, "model/k/add", { input: 1 })).status, 200);
+  for (const { url } of cluster.nodes)
+    assert.equal((await call(url, "model/k/add", { input: 1 })).status, 200);
   assert.equal((await call((cluster.nodes[0] as ClusterNode).url, "model/k/get")).body, 2);
 });
 
 test("a node tells the control planes of a session that it refused, so that they do not send it there again", async () => {
   const connection = await connect({ servers: cluster.nats.url });
   const refused: string[] = [];
-  const callback = (_: Error | null, { data }: Msg): void => void refused.push(...fromBinary(ReportSchema, data).deactivated);
+  const callback = (_: Error | null, { data }: Msg): void =>
+    void refused.push(...fromBinary(ReportSchema, data).deactivated);
   connection.subscribe(reportSubject("*"), { callback });
   await connection.flush();
-  assert.equal((await call((cluster.nodes[0] as ClusterNode).url, "model/refused/add", { input: 1 })).status, 429);
+  assert.equal(
+    (await call((cluster.nodes[0] as ClusterNode).url, "model/refused/add", { input: 1 })).status,
+    429,
+  );
   const token = sessionToken({ namespace: "default", agent: "model", key: "refused" });
   await waitUntil(() => refused.includes(token), 5_000, "the refusal is reported");
   await connection.close();
@@ -65,13 +88,25 @@ test("the control plane lists the zone and the disk that a node names", async ()
 test("the node says what a session holds, and the environment for a process that works for it", () => {
   const output = cluster.nodes.map((node) => node.process().output()).join("");
   assert.match(output, /"devices":\[\{"uuid":"GPU-a","whole":false,"milli":500,"memoryMib":1000\}\]/);
-  assert.match(output, /"CUDA_VISIBLE_DEVICES":"GPU-a".*"CUDA_MPS_PINNED_DEVICE_MEM_LIMIT":"0=1000M".*session holds devices/);
+  assert.match(
+    output,
+    /"CUDA_VISIBLE_DEVICES":"GPU-a".*"CUDA_MPS_PINNED_DEVICE_MEM_LIMIT":"0=1000M".*session holds devices/,
+  );
 });
 
 test("a node whose file of GPUs is wrong does not start and says where it is wrong", async () => {
   const wrong = join(folder, "wrong.json");
   writeFileSync(wrong, JSON.stringify([{ uuid: "GPU-a", model: "H200", memoryMib: 0, vendor: "nvidia" }]));
-  const flags = ["--nats", cluster.nats.url, "--node-id", "n9", "--data-dir", join(folder, "n9"), "--gpus", wrong];
+  const flags = [
+    "--nats",
+    cluster.nats.url,
+    "--node-id",
+    "n9",
+    "--data-dir",
+    join(folder, "n9"),
+    "--gpus",
+    wrong,
+  ];
   await assert.rejects(
     startProcess({
       command: process.execPath,

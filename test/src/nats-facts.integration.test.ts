@@ -80,7 +80,8 @@ async function direct(name: string, query: object): Promise<Found | undefined> {
   return { seq: Number(header("Nats-Sequence")), subject: header("Nats-Subject"), header };
 }
 
-const purge = (name: string, filter: string, more: object = {}) => api(`STREAM.PURGE.${name}`, { filter, ...more });
+const purge = (name: string, filter: string, more: object = {}) =>
+  api(`STREAM.PURGE.${name}`, { filter, ...more });
 
 test("kill -9 loses nothing that was acknowledged", async () => {
   await using own = await startNats();
@@ -144,7 +145,10 @@ test("of two racing writers under one fence exactly one wins, in 300 rounds on o
     const rival = round % 2 === 0 ? `r.${round}.d.o` : `r.${round}.d.p`;
     const both = await Promise.all([publish(`r.${round}.d.p`, of), publish(rival, of, "x", other)]);
     const codes = both.map((answer) => answer.error?.err_code ?? 0).sort((a, b) => a - b);
-    assert.ok(codes[0] === 0 && (codes[1] === 10071 || codes[1] === 10164), `round ${round}: ${codes.join(", ")}`);
+    assert.ok(
+      codes[0] === 0 && (codes[1] === 10071 || codes[1] === 10164),
+      `round ${round}: ${codes.join(", ")}`,
+    );
   }
   await other.close();
 });
@@ -257,10 +261,17 @@ test("a server that was frozen ends every overdue lease when it wakes", async ()
 test("a renewal by raw publish keeps the time to live; the client's update drops it", async () => {
   const kv = await new Kvm(nats).create("renew", { history: 1, markerTTL: 30_000 });
   const updated = await kv.update("updated", "b", await kv.create("updated", "a", "1s"));
-  const renewed = await acked("$KV.renew.renewed", { [expected]: await kv.create("renewed", "a", "1s"), "Nats-TTL": "1s" });
+  const renewed = await acked("$KV.renew.renewed", {
+    [expected]: await kv.create("renewed", "a", "1s"),
+    "Nats-TTL": "1s",
+  });
   assert.equal((await direct("KV_renew", { seq: updated }))?.header("Nats-TTL"), "");
   assert.equal((await direct("KV_renew", { seq: renewed }))?.header("Nats-TTL"), "1s");
-  await waitUntil(async () => (await kv.get("renewed"))?.operation !== "PUT", 4_000, "the renewed lease ends");
+  await waitUntil(
+    async () => (await kv.get("renewed"))?.operation !== "PUT",
+    4_000,
+    "the renewed lease ends",
+  );
   assert.equal((await kv.get("updated"))?.operation, "PUT");
 });
 
@@ -270,13 +281,21 @@ test("a schedule of the past fires at once onto its target, a later one replaces
   await stream("s");
   const target = { "Nats-Schedule-Target": "s.fired" };
   await acked("s.t.past", { ...target, "Nats-Schedule": inFuture(-60_000) }, "past");
-  await waitUntil(async () => (await direct("s", { last_by_subj: "s.fired" })) !== undefined, 4_000, "it fires");
+  await waitUntil(
+    async () => (await direct("s", { last_by_subj: "s.fired" })) !== undefined,
+    4_000,
+    "it fires",
+  );
   await acked("s.t.replaced", { ...target, "Nats-Schedule": inFuture(1_000) });
   await acked("s.t.replaced", { ...target, "Nats-Schedule": inFuture(600_000) });
   await acked("s.t.purged", { ...target, "Nats-Schedule": inFuture(1_000) });
   await purge("s", "s.t.purged");
   await acked("s.t.witness", { ...target, "Nats-Schedule": inFuture(2_000) });
-  await waitUntil(async () => (await direct("s", { last_by_subj: "s.t.witness" })) === undefined, 6_000, "the witness fires");
+  await waitUntil(
+    async () => (await direct("s", { last_by_subj: "s.t.witness" })) === undefined,
+    6_000,
+    "the witness fires",
+  );
   await waitUntil(async () => (await messages("s")) === 3, 2_000, "two have fired and one waits");
   assert.ok((await direct("s", { last_by_subj: "s.t.replaced" })) !== undefined);
 });
@@ -285,7 +304,13 @@ test("a schedule's target is another subject of the same stream, and the stream 
   await stream("v");
   await refused(10190, "v.t.1", { "Nats-Schedule": inFuture(1_000), "Nats-Schedule-Target": "v.t.1" });
   await refused(10190, "v.t.1", { "Nats-Schedule": inFuture(1_000), "Nats-Schedule-Target": "elsewhere" });
-  const config = { name: "v2", subjects: ["v2.>"], allow_msg_schedules: true, allow_msg_ttl: true, discard: "new" };
+  const config = {
+    name: "v2",
+    subjects: ["v2.>"],
+    allow_msg_schedules: true,
+    allow_msg_ttl: true,
+    discard: "new",
+  };
   assert.match((await api("STREAM.CREATE.v2", config)).error?.description ?? "", /discard new/);
 });
 
@@ -293,7 +318,12 @@ test("a schedule survives kill -9", async () => {
   await using own = await startNats();
   const first = await connect({ servers: own.url, reconnect: false, noAsyncTraces: true });
   await stream("s", {}, first);
-  const answer = await publish("s.t", { "Nats-Schedule": inFuture(1_000), "Nats-Schedule-Target": "s.a" }, "x", first);
+  const answer = await publish(
+    "s.t",
+    { "Nats-Schedule": inFuture(1_000), "Nats-Schedule-Target": "s.a" },
+    "x",
+    first,
+  );
   assert.equal(answer.error, undefined);
   await own.kill9();
   await first.closed();
@@ -306,7 +336,10 @@ test("a schedule survives kill -9", async () => {
 
 let batches = 0;
 /** Publishes all in one atomic batch, the commit as a request. `numbered` may leave holes. */
-async function batch(entries: readonly (readonly [string, Headers])[], numbered = (i: number) => i + 1): Promise<Answer> {
+async function batch(
+  entries: readonly (readonly [string, Headers])[],
+  numbered = (i: number) => i + 1,
+): Promise<Answer> {
   batches += 1;
   let last: Promise<Answer> | undefined;
   for (const [i, [subject, of]] of entries.entries()) {

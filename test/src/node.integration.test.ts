@@ -1,7 +1,15 @@
 // Nodes as processes: what a session promises when handlers fail, nodes die and agents are deployed anew.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { type Called, type Cluster, type ClusterNode, call, refusal, startCluster, waitUntil } from "./kit/index.ts";
+import {
+  type Called,
+  type Cluster,
+  type ClusterNode,
+  call,
+  refusal,
+  startCluster,
+  waitUntil,
+} from "./kit/index.ts";
 
 let cluster: Cluster;
 let n1: ClusterNode;
@@ -97,7 +105,8 @@ test("any node serves a session: it forwards to the owner and names it", async (
 });
 
 test("a session survives SIGKILL of its node, here and elsewhere, and repeats nothing", async () => {
-  for (let i = 1; i <= 20; i += 1) assert.equal(await insist(n1.url, "probe/killed/add", 1, `before-${i}`), i);
+  for (let i = 1; i <= 20; i += 1)
+    assert.equal(await insist(n1.url, "probe/killed/add", 1, `before-${i}`), i);
   await n1.kill9();
   assert.equal(await insist(n2.url, "probe/killed/add", 1, "before-20"), 20);
   assert.equal(await insist(n2.url, "probe/killed/add", 1, "after"), 21);
@@ -114,7 +123,9 @@ test("a node that starts refuses calls for a while, and never takes a deployed a
 });
 
 test("nothing is lost when nats-server is killed under calls", async () => {
-  const calls = Array.from({ length: 40 }, (_, i) => insist(n2.url, `probe/nats-${i % 4}/add`, 1, `nats-${i}`));
+  const calls = Array.from({ length: 40 }, (_, i) =>
+    insist(n2.url, `probe/nats-${i % 4}/add`, 1, `nats-${i}`),
+  );
   await cluster.nats.kill9();
   await cluster.nats.restart();
   await Promise.all(calls);
@@ -142,7 +153,8 @@ test("an idle session sleeps, leaves the node, and wakes with its state and its 
 });
 
 test("a state of many pages survives folds, sleep and SIGKILL", async () => {
-  for (let i = 0; i < 24; i += 1) await insist(n1.url, "pages/big/fill", { from: i * 10, count: 10, bytes: 8_000 }, `fill-${i}`);
+  for (let i = 0; i < 24; i += 1)
+    await insist(n1.url, "pages/big/fill", { from: i * 10, count: 10, bytes: 8_000 }, `fill-${i}`);
   await n1.kill9();
   assert.equal(await insist(n2.url, "pages/big/size", undefined), 240);
   await n1.restart();
@@ -172,11 +184,17 @@ test("a grant that came to another node than it is for counts as none", async ()
 test("bad input gets a clear error and the process lives", async () => {
   const pid = n1.process().pid;
   const longKey = "k".repeat(300);
-  assert.match(refusal(await call(n1.url, `probe/${longKey}/add`, { input: 1 })).message ?? "", /300 bytes.*keyBytesMax 256/);
+  assert.match(
+    refusal(await call(n1.url, `probe/${longKey}/add`, { input: 1 })).message ?? "",
+    /300 bytes.*keyBytesMax 256/,
+  );
   assert.equal(refusal(await call(n1.url, "nobody/k/add", { input: 1 })).reason, "agent_not_found");
   assert.equal(refusal(await call(n1.url, "probe/k/nothing", { input: 1 })).reason, "method_not_found");
   const body = "x".repeat(4 * 1024 * 1024 + 1);
-  assert.match(refusal(await call(n1.url, "probe/k/add", { input: body })).message ?? "", /4194307.*4194304|4194304/);
+  assert.match(
+    refusal(await call(n1.url, "probe/k/add", { input: body })).message ?? "",
+    /4194307.*4194304|4194304/,
+  );
   const malformed = await fetch(`${n1.url}/agents/probe/k/add`, {
     method: "POST",
     headers: { "content-type": "application/json" },

@@ -21,8 +21,23 @@ async function quota(...args: string[]): Promise<{ code: number; out: string[]; 
 
 test("quotas are set, listed and deleted, in words and as JSON", async () => {
   assert.deepEqual(await quota("ls"), { code: 0, out: ["no quotas"], err: [] });
-  const set = await quota("set", "team", "--sessions", "10", "--cpu-milli", "1500", "--memory-mib", "64", "--gpu-milli", "500");
-  assert.deepEqual(set, { code: 0, out: ["namespace team may take 10 sessions, 1.5 cores, 64 MiB, 0.5 GPUs"], err: [] });
+  const set = await quota(
+    "set",
+    "team",
+    "--sessions",
+    "10",
+    "--cpu-milli",
+    "1500",
+    "--memory-mib",
+    "64",
+    "--gpu-milli",
+    "500",
+  );
+  assert.deepEqual(set, {
+    code: 0,
+    out: ["namespace team may take 10 sessions, 1.5 cores, 64 MiB, 0.5 GPUs"],
+    err: [],
+  });
   const none = await quota("set", "default", "--sessions", "0", "--json");
   assert.deepEqual(JSON.parse(none.out.join("")), { namespace: "default", sessions: 0 });
   const { out } = await quota("ls");
@@ -36,7 +51,11 @@ test("quotas are set, listed and deleted, in words and as JSON", async () => {
     quota: { namespace: "default", sessions: 0 },
     used: { sessions: 0, cpuMilli: 0, memoryMib: 0, gpuMilli: 0 },
   });
-  assert.deepEqual(await quota("delete", "team"), { code: 0, out: ["namespace team is not limited any more"], err: [] });
+  assert.deepEqual(await quota("delete", "team"), {
+    code: 0,
+    out: ["namespace team is not limited any more"],
+    err: [],
+  });
   assert.deepEqual((await quota("delete", "default", "--json")).out, ['{"deleted":"default"}']);
   assert.deepEqual((await quota("ls")).out, ["no quotas"]);
 });

@@ -21,7 +21,10 @@ export interface Arrivals {
 }
 
 /** Resolves when every call was answered or given up. */
-export async function arrive({ perSecond, count }: Arrivals, call: (i: number) => Promise<Called>): Promise<Slice> {
+export async function arrive(
+  { perSecond, count }: Arrivals,
+  call: (i: number) => Promise<Called>,
+): Promise<Slice> {
   const [ms, lateMs] = [new Float64Array(count), new Float64Array(count)];
   let [retried, unanswered] = [0, 0];
   let problem: string | undefined;
@@ -45,7 +48,11 @@ export async function arrive({ perSecond, count }: Arrivals, call: (i: number) =
 }
 
 /** Calls `arrival` for each index when it is due, late ones at once. Resolves after the last one. */
-function whenDue({ perSecond, count }: Arrivals, startedMs: number, arrival: (i: number) => void): Promise<void> {
+function whenDue(
+  { perSecond, count }: Arrivals,
+  startedMs: number,
+  arrival: (i: number) => void,
+): Promise<void> {
   return new Promise((resolve) => {
     let next = 0;
     const tick = (): void => {

@@ -27,7 +27,10 @@ export interface CallerOptions {
   readonly keepsHints?: boolean;
 }
 
-export function openCaller(url: string, { giveUpMs = 60_000, signal, keepsHints = true }: CallerOptions = {}): Caller {
+export function openCaller(
+  url: string,
+  { giveUpMs = 60_000, signal, keepsHints = true }: CallerOptions = {},
+): Caller {
   const base = new URL(url);
   const connections = new Connections({
     host: base.hostname,
@@ -38,7 +41,12 @@ export function openCaller(url: string, { giveUpMs = 60_000, signal, keepsHints 
   /** Owner hints by session, as a client keeps them. */
   const hints = new Map<string, string>();
 
-  const attempt = async (path: string, session: string, body: string, id: string | undefined): Promise<HttpAnswer> => {
+  const attempt = async (
+    path: string,
+    session: string,
+    body: string,
+    id: string | undefined,
+  ): Promise<HttpAnswer> => {
     const hint = hints.get(session);
     const sent = {
       "content-type": "application/json",
@@ -71,7 +79,9 @@ export function openCaller(url: string, { giveUpMs = 60_000, signal, keepsHints 
           hints.delete(session);
           last = error instanceof Error ? error.message : String(error);
         }
-        await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY_MS * Math.min(attempts, 10) * (0.5 + Math.random())));
+        await new Promise((resolve) =>
+          setTimeout(resolve, RETRY_DELAY_MS * Math.min(attempts, 10) * (0.5 + Math.random())),
+        );
       }
       throw new Error(`${session} ${method}: no answer in ${giveUpMs} ms; the last attempt said: ${last}`);
     },

@@ -57,7 +57,9 @@ async function pool(port: number, size: number): Promise<readonly Socket[]> {
 async function drive(order: DriveOrder): Promise<Driven> {
   const { port, connections, ms, sessions } = order;
   const sockets = await pool(port, connections);
-  const requests = Array.from({ length: sessions }, (_, i) => requestTo(`${order.prefix}${i}${order.suffix}`));
+  const requests = Array.from({ length: sessions }, (_, i) =>
+    requestTo(`${order.prefix}${i}${order.suffix}`),
+  );
   const startedMs = performance.now();
   const slice: Slice = { requests, untilMs: startedMs + ms, times: [], failed: 0 };
   await Promise.all(sockets.map((socket, i) => callAgainAndAgain(socket, prng(order.seed + i), slice)));

@@ -13,7 +13,16 @@ test("calls takes turns with its control, and every answered call is counted onc
   });
   assert.deepEqual([code, out.length], [0, 1], err.join("\n"));
   const figures = JSON.parse(out[0] ?? "") as Record<string, number>;
-  const { calls = 0, lost, doubled, failed, nodeCpuUs = 0, natsCpuUs = 0, controlCpuUs = 0, cpuOfControl = 0 } = figures;
+  const {
+    calls = 0,
+    lost,
+    doubled,
+    failed,
+    nodeCpuUs = 0,
+    natsCpuUs = 0,
+    controlCpuUs = 0,
+    cpuOfControl = 0,
+  } = figures;
   assert.deepEqual([lost, doubled, failed], [0, 0, 0]);
   assert.ok(calls > 0 && nodeCpuUs > 0 && natsCpuUs > 0 && controlCpuUs > 0 && cpuOfControl > 0, out.join());
   for (const name of ["perSecond", "p50Ms", "p99MsOne", "perSecondOfControl"]) {

@@ -42,22 +42,32 @@ interface Target {
 /** One slice: what is measured, each as a number. */
 type Row = Readonly<Record<string, number>>;
 
-export async function calls(mesh: OwnMesh, options: CallsOptions, say: (line: string) => void): Promise<CallsResult> {
+export async function calls(
+  mesh: OwnMesh,
+  options: CallsOptions,
+  say: (line: string) => void,
+): Promise<CallsResult> {
   await using children = new AsyncDisposableStack();
   const control = children.adopt(fork(programs().callsControl), end);
   const [port] = (await once(control, "message")) as [number];
   const driver = children.adopt(fork(programs().callsDriver), end);
   const { nodes, nats } = mesh.describe();
   const [node] = nodes;
-  if (node === undefined || control.pid === undefined || driver.pid === undefined) throw new Error("a process did not start");
+  if (node === undefined || control.pid === undefined || driver.pid === undefined)
+    throw new Error("a process did not start");
   const run = new Slices(driver, driver.pid, `/agents/counter/calls-${mesh.startedAt}-`, options.sessions);
-  const voda = { port: Number(new URL(`http://${node.ingress}`).port), pids: { node: node.pid, nats: nats.pid } };
+  const voda = {
+    port: Number(new URL(`http://${node.ingress}`).port),
+    pids: { node: node.pid, nats: nats.pid },
+  };
   const echo = { port, pids: { control: control.pid } };
 
   const { clients, seconds } = options;
   const sliceMs = (seconds * 1000) / SLICES;
   for (const target of [voda, echo]) await run.slice(target, clients, sliceMs * SLICES * WARM_UP_PART);
-  say(`${SLICES} slices of ${sliceMs} ms with ${clients} connections, as many of ${sliceMs * ONE_PART} ms with one`);
+  say(
+    `${SLICES} slices of ${sliceMs} ms with ${clients} connections, as many of ${sliceMs * ONE_PART} ms with one`,
+  );
   const many: [Row, Row][] = [];
   const one: [Row, Row][] = [];
   for (let i = 0; i < SLICES; i += 1) {
@@ -67,7 +77,13 @@ export async function calls(mesh: OwnMesh, options: CallsOptions, say: (line: st
   const answered = run.answeredBy(voda);
   const counted = await countedBy(mesh.url, `calls-${mesh.startedAt}-`, options.sessions);
   return {
-    figures: { ...options, slices: SLICES, calls: answered, ...figuresOf(many, ""), ...figuresOf(one, "One") },
+    figures: {
+      ...options,
+      slices: SLICES,
+      calls: answered,
+      ...figuresOf(many, ""),
+      ...figuresOf(one, "One"),
+    },
     failed: run.failed,
     lost: Math.max(0, answered - counted),
     doubled: Math.max(0, counted - answered),
@@ -131,7 +147,8 @@ async function exited(child: ChildProcess): Promise<never> {
 function cpuUs(pid: number): number {
   const tasks = `/proc/${pid}/task`;
   let ns = 0;
-  for (const task of readdirSync(tasks)) ns += Number(readFileSync(`${tasks}/${task}/schedstat`, "utf8").split(" ")[0]);
+  for (const task of readdirSync(tasks))
+    ns += Number(readFileSync(`${tasks}/${task}/schedstat`, "utf8").split(" ")[0]);
   return ns / NS_PER_US;
 }
 
@@ -161,7 +178,10 @@ function figuresOf(pairs: readonly (readonly [Row, Row])[], suffix: string): Rec
   const figures: Record<string, number> = {};
   const put = (name: string, values: readonly number[]): void => {
     const sorted = values.toSorted((a, b) => a - b);
-    const [lower = 0, upper = 0] = [sorted[Math.ceil(sorted.length / 2) - 1], sorted[Math.floor(sorted.length / 2)]];
+    const [lower = 0, upper = 0] = [
+      sorted[Math.ceil(sorted.length / 2) - 1],
+      sorted[Math.floor(sorted.length / 2)],
+    ];
     figures[`${name}${suffix}`] = hundredths((lower + upper) / 2);
     figures[`${name}${suffix}Low`] = hundredths(sorted[0] ?? 0);
     figures[`${name}${suffix}High`] = hundredths(sorted.at(-1) ?? 0);
@@ -185,7 +205,9 @@ function figuresOf(pairs: readonly (readonly [Row, Row])[], suffix: string): Rec
   );
   put(
     "cpuOfControl",
-    pairs.map(([voda, control]) => (of(voda, "nodeCpuUs") + of(voda, "natsCpuUs")) / of(control, "controlCpuUs")),
+    pairs.map(
+      ([voda, control]) => (of(voda, "nodeCpuUs") + of(voda, "natsCpuUs")) / of(control, "controlCpuUs"),
+    ),
   );
   return figures;
 }

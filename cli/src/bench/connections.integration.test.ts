@@ -5,11 +5,21 @@ import { type AddressInfo, createServer, type Server } from "node:net";
 import { type TestContext, test } from "node:test";
 import { Connections } from "./connections.ts";
 
-async function open(t: TestContext, server: Server, more: { connectionsMax?: number } = {}): Promise<Connections> {
+async function open(
+  t: TestContext,
+  server: Server,
+  more: { connectionsMax?: number } = {},
+): Promise<Connections> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  const connections = new Connections({ host: "127.0.0.1", port, connectionsMax: 2, silentMsMax: 200, ...more });
+  const connections = new Connections({
+    host: "127.0.0.1",
+    port,
+    connectionsMax: 2,
+    silentMsMax: 200,
+    ...more,
+  });
   t.after(async () => {
     connections[Symbol.dispose]();
     server.close();
@@ -64,7 +74,10 @@ test("a connection that is cut, silent or speaks something else fails its reques
   const connections = await open(t, server, { connectionsMax: 1 });
   await assert.rejects(connections.request(post("a")), /closed before the answer|ECONNRESET/);
   await assert.rejects(connections.request(post("b")), /no answer in 200 ms/);
-  await assert.rejects(connections.request(post("c")), /not an answer with a content-length: HTTP\/1.1 200 OK/);
+  await assert.rejects(
+    connections.request(post("c")),
+    /not an answer with a content-length: HTTP\/1.1 200 OK/,
+  );
   assert.equal((await connections.request(post("d"))).body, "ok");
   assert.equal((await connections.request(post("e"))).status, 429);
 });

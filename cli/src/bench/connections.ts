@@ -103,7 +103,8 @@ export class Connections implements Disposable {
 
   #receive(connection: Connection, chunk: Buffer): void {
     const { exchange, socket } = connection;
-    connection.received = connection.received.length === 0 ? chunk : Buffer.concat([connection.received, chunk]);
+    connection.received =
+      connection.received.length === 0 ? chunk : Buffer.concat([connection.received, chunk]);
     const end = connection.received.indexOf(HEAD_END);
     if (end < 0) return;
     const head = connection.received.toString("latin1", 0, end);

@@ -26,7 +26,11 @@ export interface CountersResult {
   readonly slowestCallMs: number;
 }
 
-export async function counters(mesh: Mesh, options: CountersOptions, progress: (line: string) => void): Promise<CountersResult> {
+export async function counters(
+  mesh: Mesh,
+  options: CountersOptions,
+  progress: (line: string) => void,
+): Promise<CountersResult> {
   using caller = openCaller(mesh.url);
   const run = `${options.seed}-${mesh.startedAt}`;
   const acknowledged = new Uint32Array(options.sessions);

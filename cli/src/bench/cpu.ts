@@ -27,8 +27,12 @@ export function readCpu({ controlplanes, nodes, nats, envoy }: ReadyFile): CpuMs
 }
 
 /** What each part used between two readings, for each of `calls`. */
-export function cpuPerCall(spans: readonly { readonly from: CpuMs; readonly to: CpuMs }[], calls: number): CpuMs {
-  const used = (part: Part): number => spans.reduce((total, { from, to }) => total + to[part] - from[part], 0);
+export function cpuPerCall(
+  spans: readonly { readonly from: CpuMs; readonly to: CpuMs }[],
+  calls: number,
+): CpuMs {
+  const used = (part: Part): number =>
+    spans.reduce((total, { from, to }) => total + to[part] - from[part], 0);
   const each = (part: Part): number => Math.round((used(part) / calls) * 1000) / 1000;
   return {
     controlplane: each("controlplane"),
@@ -43,7 +47,8 @@ interface Process {
   readonly pid: number;
 }
 
-const sum = (processes: readonly Process[]): number => processes.reduce((total, one) => total + ofProcess(one), 0);
+const sum = (processes: readonly Process[]): number =>
+  processes.reduce((total, one) => total + ofProcess(one), 0);
 
 function ofProcess({ pid }: Process): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");

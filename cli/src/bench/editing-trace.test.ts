@@ -3,7 +3,10 @@ import { test } from "node:test";
 import { type Edit, groupEdits, toCodeUnits } from "./editing-trace.ts";
 
 function apply(start: string, edits: readonly Edit[]): string {
-  return edits.reduce((text, [at, deleted, inserted]) => text.slice(0, at) + inserted + text.slice(at + deleted), start);
+  return edits.reduce(
+    (text, [at, deleted, inserted]) => text.slice(0, at) + inserted + text.slice(at + deleted),
+    start,
+  );
 }
 
 test("positions stay as they are while no character needs two code units", () => {

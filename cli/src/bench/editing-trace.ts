@@ -22,10 +22,15 @@ const TraceSchema = v.object({
 /** Reads `*.json` or `*.json.gz`. @throws when the file is not such a trace */
 export function readTrace(file: string): EditingTrace {
   const bytes = readFileSync(file);
-  const parsed = v.safeParse(TraceSchema, JSON.parse((file.endsWith(".gz") ? gunzipSync(bytes) : bytes).toString("utf8")));
+  const parsed = v.safeParse(
+    TraceSchema,
+    JSON.parse((file.endsWith(".gz") ? gunzipSync(bytes) : bytes).toString("utf8")),
+  );
   if (!parsed.success) {
     const issue = parsed.issues[0];
-    throw new Error(`${file} is not an editing trace: ${v.getDotPath(issue) ?? "the file"}: ${issue.message}`);
+    throw new Error(
+      `${file} is not an editing trace: ${v.getDotPath(issue) ?? "the file"}: ${issue.message}`,
+    );
   }
   const { startContent, endContent, txns } = parsed.output;
   return {
@@ -53,7 +58,9 @@ export function toCodeUnits(startContent: string, patches: readonly Edit[]): Edi
 
 /** Consecutive edits, `size` at a time. */
 export function groupEdits(edits: readonly Edit[], size: number): Edit[][] {
-  return Array.from({ length: Math.ceil(edits.length / size) }, (_, i) => edits.slice(i * size, (i + 1) * size));
+  return Array.from({ length: Math.ceil(edits.length / size) }, (_, i) =>
+    edits.slice(i * size, (i + 1) * size),
+  );
 }
 
 function hasPair(text: string): boolean {

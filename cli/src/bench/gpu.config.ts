@@ -2,7 +2,11 @@
 import { agent, s } from "voda";
 import { defineConfig } from "voda/config";
 
-const model = agent("model", { count: s.counter() }, { idle: "1h", place: { gpu: 0.001, gpuMemoryMiB: 1 } }).handlers({
+const model = agent(
+  "model",
+  { count: s.counter() },
+  { idle: "1h", place: { gpu: 0.001, gpuMemoryMiB: 1 } },
+).handlers({
   add: (ctx, by: number) => ctx.state.count.add(by),
 });
 

@@ -37,7 +37,12 @@ export interface OwnMeshOptions {
 }
 
 export function foreignMesh(url: string): Mesh {
-  return { url, startedAt: Date.now(), describe: () => undefined, [Symbol.asyncDispose]: async () => undefined };
+  return {
+    url,
+    startedAt: Date.now(),
+    describe: () => undefined,
+    [Symbol.asyncDispose]: async () => undefined,
+  };
 }
 
 /** Starts `voda up` with a folder of its own and ends it with the bench. @throws when it does not serve in time */
@@ -75,7 +80,8 @@ export async function ownMesh(options: OwnMeshOptions): Promise<OwnMesh> {
 
 async function ready(child: ReturnType<typeof spawn>, file: string): Promise<void> {
   for (const deadline = Date.now() + READY_MS_MAX; !existsSync(file); ) {
-    if (child.exitCode !== null) throw new Error(`the mesh of the bench ended with ${child.exitCode}; the lines above say why`);
+    if (child.exitCode !== null)
+      throw new Error(`the mesh of the bench ended with ${child.exitCode}; the lines above say why`);
     if (Date.now() > deadline) throw new Error(`the mesh of the bench was not ready in ${READY_MS_MAX} ms`);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }

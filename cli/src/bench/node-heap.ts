@@ -27,7 +27,10 @@ export async function openHeap(pid: number, logFile: string): Promise<NodeHeap> 
   await inspector.ask(undefined, "NodeWorker.enable", { waitForDebuggerOnStart: false });
   const liveOf = async (worker: string | undefined): Promise<number> => {
     await inspector.ask(worker, "HeapProfiler.collectGarbage", {});
-    const { usedSize, backingStorageSize } = v.parse(Usage, await inspector.ask(worker, "Runtime.getHeapUsage", {}));
+    const { usedSize, backingStorageSize } = v.parse(
+      Usage,
+      await inspector.ask(worker, "Runtime.getHeapUsage", {}),
+    );
     return usedSize + backingStorageSize;
   };
   return {
@@ -44,7 +47,8 @@ async function addressIn(logFile: string): Promise<string> {
     const address = /Debugger listening on (ws:\S+)/g;
     const last = [...readFileSync(logFile, "utf8").matchAll(address)].at(-1)?.[1];
     if (last !== undefined) return last;
-    if (performance.now() > deadline) throw new Error(`no inspector was opened in ${OPEN_MS_MAX} ms, says ${logFile}`);
+    if (performance.now() > deadline)
+      throw new Error(`no inspector was opened in ${OPEN_MS_MAX} ms, says ${logFile}`);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
@@ -67,9 +71,12 @@ async function connect(address: string): Promise<Inspector> {
     const message = v.parse(Message, JSON.parse(text));
     const { method, params } = message;
     if (message.id !== undefined) waiting.get(`${worker} ${message.id}`)?.(message);
-    else if (method === "NodeWorker.attachedToWorker" && params?.sessionId !== undefined) workers.add(params.sessionId);
-    else if (method === "NodeWorker.detachedFromWorker" && params?.sessionId !== undefined) workers.delete(params.sessionId);
-    else if (method === "NodeWorker.receivedMessageFromWorker") receive(params?.sessionId, params?.message ?? "");
+    else if (method === "NodeWorker.attachedToWorker" && params?.sessionId !== undefined)
+      workers.add(params.sessionId);
+    else if (method === "NodeWorker.detachedFromWorker" && params?.sessionId !== undefined)
+      workers.delete(params.sessionId);
+    else if (method === "NodeWorker.receivedMessageFromWorker")
+      receive(params?.sessionId, params?.message ?? "");
   };
   socket.addEventListener("open", () => open.resolve());
   socket.addEventListener("error", () => open.reject(new Error(`cannot reach the inspector at ${address}`)));
@@ -80,7 +87,10 @@ async function connect(address: string): Promise<Inspector> {
     const id = next++;
     const text = JSON.stringify({ id, method, params });
     const answered = Promise.withResolvers<v.InferOutput<typeof Message>>();
-    const timer = setTimeout(() => answered.reject(new Error(`no answer to ${method} in ${ANSWER_MS_MAX} ms`)), ANSWER_MS_MAX);
+    const timer = setTimeout(
+      () => answered.reject(new Error(`no answer to ${method} in ${ANSWER_MS_MAX} ms`)),
+      ANSWER_MS_MAX,
+    );
     waiting.set(`${worker} ${id}`, answered.resolve);
     if (worker === undefined) socket.send(text);
     else await ask(undefined, "NodeWorker.sendMessageToWorker", { sessionId: worker, message: text });

@@ -17,7 +17,12 @@ const file = (name: string, ...lines: readonly string[]): string => {
 const podHeader = "name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,creation_time,deletion_time";
 const pod = (i: number): string =>
   `p${i},4000,8192,1,${[1000, 460, 250, 1000][i % 4]},${i % 5 === 0 ? "G2|P100" : ""},${i},${i + 20}`;
-const nodes = file("nodes.csv", "sn,cpu_milli,memory_mib,gpu,model", "n0,96000,393216,8,G2", "n1,64000,262144,2,P100");
+const nodes = file(
+  "nodes.csv",
+  "sn,cpu_milli,memory_mib,gpu,model",
+  "n0,96000,393216,8,G2",
+  "n1,64000,262144,2,P100",
+);
 const pods = file("pods.csv", podHeader, ...Array.from({ length: 40 }, (_, i) => pod(i)));
 const traces = ["--nodes", nodes, "--pods", pods];
 
@@ -30,7 +35,10 @@ interface Ran {
 async function bench(...args: readonly string[]): Promise<Ran> {
   const out: string[] = [];
   const err: string[] = [];
-  const code = await run(["bench", ...args], { out: (line) => out.push(line), err: (line) => err.push(line) });
+  const code = await run(["bench", ...args], {
+    out: (line) => out.push(line),
+    err: (line) => err.push(line),
+  });
   return { code, out, err };
 }
 
@@ -45,7 +53,8 @@ const spread = (of: unknown, name: string): void => {
   assert.deepEqual([typeof mean, typeof sd], ["number", "number"], `${name} is ${JSON.stringify(of)}`);
 };
 
-const bpfOf = (of: unknown): Record<string, unknown> => (of as { policies: { bpf: Record<string, unknown> } }).policies.bpf;
+const bpfOf = (of: unknown): Record<string, unknown> =>
+  (of as { policies: { bpf: Record<string, unknown> } }).policies.bpf;
 
 test("placement prints unallocated GPUs, refusals and times of each policy, and draws them", async () => {
   const plot = join(folder, "plot.svg");
@@ -60,21 +69,43 @@ test("placement prints unallocated GPUs, refusals and times of each policy, and 
   }
   assert.match(ran.err.join("\n"), /^bpf .*\nfgd /);
   const svg = readFileSync(plot, "utf8");
-  for (const shown of ["bpf", "fgd", "floor", "</svg>"]) assert.ok(svg.includes(shown), `the plot shows ${shown}`);
+  for (const shown of ["bpf", "fgd", "floor", "</svg>"])
+    assert.ok(svg.includes(shown), `the plot shows ${shown}`);
 });
 
 test("placement-churn prints allocated and rejected demand and moves, or waiting times when the trace is replayed", async () => {
   const policy = ["--policies", "bpf", "--seeds", "42", "--json"];
-  const churn = ["--load", "0.95", "--moves", "4", "--movable", "0.5", "--arrivals", "400", "--warm-up", "100"];
+  const churn = [
+    "--load",
+    "0.95",
+    "--moves",
+    "4",
+    "--movable",
+    "0.5",
+    "--arrivals",
+    "400",
+    "--warm-up",
+    "100",
+  ];
   const bpf = bpfOf(figures(await bench("placement-churn", ...traces, ...policy, ...churn)));
-  for (const name of ["allocatedPct", "rejectedDemandPct", "bigRejectedPct", "movesPer100"]) spread(bpf[name], name);
+  for (const name of ["allocatedPct", "rejectedDemandPct", "bigRejectedPct", "movesPer100"])
+    spread(bpf[name], name);
   const waited = bpfOf(figures(await bench("placement-churn", ...traces, ...policy, "--lifetimes", "trace")));
   for (const name of ["waitSecondsP50", "waitSecondsP95"]) spread(waited[name], name);
 });
 
 test("placement-speed prints percentiles of one decision", async () => {
-  const ran = await bench("placement-speed", "--nodes", "20", "--decisions", "200", "--no-end-to-end", "--json");
-  const { p50, p99, p999 } = (figures(ran) as { usPerDecision: { p50: number; p99: number; p999: number } }).usPerDecision;
+  const ran = await bench(
+    "placement-speed",
+    "--nodes",
+    "20",
+    "--decisions",
+    "200",
+    "--no-end-to-end",
+    "--json",
+  );
+  const { p50, p99, p999 } = (figures(ran) as { usPerDecision: { p50: number; p99: number; p999: number } })
+    .usPerDecision;
   assert.ok(p50 > 0 && p99 >= p50 && p999 >= p99);
 });
 
@@ -86,8 +117,14 @@ test("without --json a table tells the figures of each policy, and the floor", a
       ["placement-churn", ...traces, ...small, "--arrivals", "400", "--warm-up", "100"],
       /^POLICY +allocatedPct .*\nbpf .*\nfgd .*\nfloor \d/,
     ],
-    [["placement-churn", ...traces, ...small, "--lifetimes", "trace"], /^POLICY +waitSecondsP50 .*\nbpf .*\nfgd .*\nfloor \d/],
-    [["placement-speed", "--nodes", "20", "--decisions", "200", "--no-end-to-end"], /^POLICY +NODES .*\nbpf +20 /],
+    [
+      ["placement-churn", ...traces, ...small, "--lifetimes", "trace"],
+      /^POLICY +waitSecondsP50 .*\nbpf .*\nfgd .*\nfloor \d/,
+    ],
+    [
+      ["placement-speed", "--nodes", "20", "--decisions", "200", "--no-end-to-end"],
+      /^POLICY +NODES .*\nbpf +20 /,
+    ],
   ] as const) {
     const { code, out, err } = await bench(...args);
     assert.equal(code, 0, err.join("\n"));
@@ -115,15 +152,53 @@ for (const [name, args, code, says] of [
     1,
     /^voda: bench placement: \S+bad\.csv: line 3: cpu_milli -4 is not from 0 to 2147483647$/,
   ],
-  ["an unknown flag", ["placement", ...traces, "--fast"], 2, /^voda: bench placement: Unknown option '--fast'/],
-  ["a missing flag", ["placement-churn", "--nodes", nodes], 2, /^voda: bench placement-churn: --pods is missing: /],
-  ["an unknown policy", ["placement", ...traces, "--policies", "luck"], 2, /--policies: "luck" is none of bpf, fgd, /],
-  ["a policy that is there twice", ["placement", ...traces, "--policies", "bpf,bpf"], 2, /--policies: bpf is there twice$/],
-  ["a negative load", ["placement-churn", ...traces, "--load", "-1"], 2, /--load "-1" is not a number from 0\.01 to 10$/],
-  ["moves in a replay", ["placement-churn", ...traces, "--lifetimes", "trace", "--moves", "4"], 2, /a replay moves nothing$/],
+  [
+    "an unknown flag",
+    ["placement", ...traces, "--fast"],
+    2,
+    /^voda: bench placement: Unknown option '--fast'/,
+  ],
+  [
+    "a missing flag",
+    ["placement-churn", "--nodes", nodes],
+    2,
+    /^voda: bench placement-churn: --pods is missing: /,
+  ],
+  [
+    "an unknown policy",
+    ["placement", ...traces, "--policies", "luck"],
+    2,
+    /--policies: "luck" is none of bpf, fgd, /,
+  ],
+  [
+    "a policy that is there twice",
+    ["placement", ...traces, "--policies", "bpf,bpf"],
+    2,
+    /--policies: bpf is there twice$/,
+  ],
+  [
+    "a negative load",
+    ["placement-churn", ...traces, "--load", "-1"],
+    2,
+    /--load "-1" is not a number from 0\.01 to 10$/,
+  ],
+  [
+    "moves in a replay",
+    ["placement-churn", ...traces, "--lifetimes", "trace", "--moves", "4"],
+    2,
+    /a replay moves nothing$/,
+  ],
   [
     "a replay of a list without times",
-    ["placement-churn", "--nodes", nodes, "--pods", file("timeless.csv", podHeader, "p,1,1,1,500,,1,"), "--lifetimes", "trace"],
+    [
+      "placement-churn",
+      "--nodes",
+      nodes,
+      "--pods",
+      file("timeless.csv", podHeader, "p,1,1,1,500,,1,"),
+      "--lifetimes",
+      "trace",
+    ],
     1,
     /timeless\.csv: line 2: pod p has no deletion_time, which --lifetimes trace needs$/,
   ],
@@ -133,22 +208,42 @@ for (const [name, args, code, says] of [
     2,
     /a\.pdf ends in neither \.svg nor \.png$/,
   ],
-  ["no decisions", ["placement-speed", "--no-end-to-end", "--decisions", "0"], 2, /--decisions 0 is not from 2 to decisionsMax/],
-  ["one list of two for the speed", ["placement-speed", "--no-end-to-end", "--node-list", pods], 1, /column sn is missing/],
+  [
+    "no decisions",
+    ["placement-speed", "--no-end-to-end", "--decisions", "0"],
+    2,
+    /--decisions 0 is not from 2 to decisionsMax/,
+  ],
+  [
+    "one list of two for the speed",
+    ["placement-speed", "--no-end-to-end", "--node-list", pods],
+    1,
+    /column sn is missing/,
+  ],
   [
     "a rate that is none",
     ["placement-speed", "--rate", "0"],
     2,
     /whole number of 1 to 20000; see `voda bench placement-speed --help`$/,
   ],
-  ["a file that is not there", ["placement", "--nodes", "none.csv", "--pods", pods], 2, /none\.csv cannot be read: ENOENT/],
+  [
+    "a file that is not there",
+    ["placement", "--nodes", "none.csv", "--pods", pods],
+    2,
+    /none\.csv cannot be read: ENOENT/,
+  ],
   [
     "more nodes than the limit",
     ["placement-speed", "--nodes", "1000000", "--no-end-to-end"],
     2,
     /--nodes 1000000 is not from 1 to nodesMax \d+$/,
   ],
-  ["more sessions than fit", ["placement-speed", "--seconds", "600"], 2, /needs \d+ sessions; sessionsMax is 14400$/],
+  [
+    "more sessions than fit",
+    ["placement-speed", "--seconds", "600"],
+    2,
+    /needs \d+ sessions; sessionsMax is 14400$/,
+  ],
 ] as const) {
   test(`${name} is one line on standard error and exit code ${code}`, async () => {
     const ran = await bench(...args);
@@ -175,6 +270,7 @@ test("the help of each tells its flags", async () => {
   ] as const) {
     const { code, out } = await bench(name, "--help");
     assert.equal(code, 0);
-    for (const shown of [flag, "--seeds", "--plot", "--json"]) assert.ok(out.join("\n").includes(shown), `${name} ${shown}`);
+    for (const shown of [flag, "--seeds", "--plot", "--json"])
+      assert.ok(out.join("\n").includes(shown), `${name} ${shown}`);
   }
 });

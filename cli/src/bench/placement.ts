@@ -22,8 +22,14 @@ export function flagsOf(name: string): string {
 const FAILURE = "error: ";
 
 /** Runs one of them and returns what it printed. @throws CliError with the child's own words */
-export async function runPlacementBench(name: string, args: readonly string[], say: (line: string) => void): Promise<string> {
-  const child = spawn(process.execPath, [programs().placementBench, name, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+export async function runPlacementBench(
+  name: string,
+  args: readonly string[],
+  say: (line: string) => void,
+): Promise<string> {
+  const child = spawn(process.execPath, [programs().placementBench, name, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   using _stop = stopWith(() => child.kill("SIGKILL"));
   let failure: string | undefined;
   createInterface({ input: child.stderr }).on("line", (line) => {
@@ -33,10 +39,14 @@ export async function runPlacementBench(name: string, args: readonly string[], s
   const [printed, [code]] = await Promise.all([readAll(child.stdout), once(child, "close")]);
   if (code === 0) return printed.trimEnd();
   if (printed !== "") say(printed.trimEnd());
-  throw new CliError(`bench ${name}: ${failure ?? `ended with code ${String(code)}; the lines above say why`}`, exitCodeOf(code));
+  throw new CliError(
+    `bench ${name}: ${failure ?? `ended with code ${String(code)}; the lines above say why`}`,
+    exitCodeOf(code),
+  );
 }
 
-const exitCodeOf = (code: unknown): ExitCode => (code === exitCodes.usage ? exitCodes.usage : exitCodes.error);
+const exitCodeOf = (code: unknown): ExitCode =>
+  code === exitCodes.usage ? exitCodes.usage : exitCodes.error;
 
 /** The child dies with this process, however it is asked to end. */
 function stopWith(stop: () => void): Disposable {

@@ -14,13 +14,26 @@ test("placement-speed places sessions through a mesh and compares them with call
   assert.deepEqual([code, out.length], [0, 1], err.join("\n"));
   const { usPerDecision, endToEnd } = JSON.parse(out[0] ?? "") as Record<string, Record<string, number>>;
   assert.ok((usPerDecision?.["p50"] ?? 0) > 0);
-  const { rate, p50Ms = 0, p99Ms = 0, controlP99Ms = 0, overControlP99Ms = 0, perSecond = 0, unanswered } = endToEnd ?? {};
+  const {
+    rate,
+    p50Ms = 0,
+    p99Ms = 0,
+    controlP99Ms = 0,
+    overControlP99Ms = 0,
+    perSecond = 0,
+    unanswered,
+  } = endToEnd ?? {};
   assert.deepEqual([rate, unanswered], [20, 0]);
   assert.ok(p50Ms > 0 && p99Ms >= p50Ms && controlP99Ms > 0 && perSecond > 0, out.join());
-  const { cpuMs } = (JSON.parse(out[0] ?? "") as { endToEnd: { cpuMs: Record<string, Record<string, number>> } }).endToEnd;
+  const { cpuMs } = (
+    JSON.parse(out[0] ?? "") as { endToEnd: { cpuMs: Record<string, Record<string, number>> } }
+  ).endToEnd;
   for (const side of ["placement", "control"])
     assert.deepEqual(Object.keys(cpuMs[side] ?? {}), ["controlplane", "nodes", "nats", "envoy", "driver"]);
   const used = Object.values(cpuMs["placement"] ?? {});
   assert.ok(used.reduce((sum, ms) => sum + ms) > 0, out.join());
-  assert.ok(Math.abs(p99Ms - controlP99Ms - overControlP99Ms) < 0.02, "the difference is the one of the two percentiles");
+  assert.ok(
+    Math.abs(p99Ms - controlP99Ms - overControlP99Ms) < 0.02,
+    "the difference is the one of the two percentiles",
+  );
 });

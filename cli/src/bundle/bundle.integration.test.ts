@@ -21,7 +21,11 @@ const config = `import { defineConfig } from "voda/config";
 import { counter } from "./counter.ts";
 export default defineConfig({ agents: [counter] });
 `;
-const sources = { "voda.config.ts": config, "counter.ts": counter, "step.ts": "export const step: number = 1;\n" };
+const sources = {
+  "voda.config.ts": config,
+  "counter.ts": counter,
+  "step.ts": "export const step: number = 1;\n",
+};
 
 function write(folder: string, files: Readonly<Record<string, string>>): string {
   for (const [name, text] of Object.entries(files)) {
@@ -31,7 +35,8 @@ function write(folder: string, files: Readonly<Record<string, string>>): string 
   return join(folder, "voda.config.ts");
 }
 
-const agentsOf = (bundle: Bundle, folder: string) => readAgents(bundle, programs().describe, join(folder, ".voda/bundles"));
+const agentsOf = (bundle: Bundle, folder: string) =>
+  readAgents(bundle, programs().describe, join(folder, ".voda/bundles"));
 
 test("a config becomes one file that imports voda only, and its agents as plain data", async () => {
   using folder = temporaryFolder();
@@ -63,7 +68,9 @@ test("the revision depends on the sources and not on where they are", async () =
   using there = temporaryFolder();
   const first = await bundleConfig(write(here.path, sources));
   const moved = await bundleConfig(write(join(there.path, "a/b"), sources));
-  const changed = await bundleConfig(write(here.path, { ...sources, "step.ts": "export const step: number = 2;\n" }));
+  const changed = await bundleConfig(
+    write(here.path, { ...sources, "step.ts": "export const step: number = 2;\n" }),
+  );
   assert.equal(moved.revision, first.revision);
   assert.notEqual(changed.revision, first.revision);
 });
@@ -85,8 +92,16 @@ for (const [name, files, says] of [
     { "step.ts": 'export const step: number = 1;\n\nthrow new Error("no key set");\n' },
     /^\S*step\.ts:3:7: no key set$/,
   ],
-  ["a misused builder", { "counter.ts": counter.replace('"counter"', '"Counter"') }, /^\S*counter\.ts:3:\d+: .*Counter/],
-  ["no default export", { "voda.config.ts": "export const agents = [];\n" }, /no agents: export default defineConfig/],
+  [
+    "a misused builder",
+    { "counter.ts": counter.replace('"counter"', '"Counter"') },
+    /^\S*counter\.ts:3:\d+: .*Counter/,
+  ],
+  [
+    "no default export",
+    { "voda.config.ts": "export const agents = [];\n" },
+    /no agents: export default defineConfig/,
+  ],
   [
     "a config that ends the process",
     { "step.ts": "export const step: number = 1;\nprocess.exit(7);\n" },

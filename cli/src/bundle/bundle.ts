@@ -21,7 +21,9 @@ const ofVoda = /^voda($|\/)/;
 /** @throws CliError with file and line for what does not compile */
 export async function bundleConfig(config: string): Promise<Bundle> {
   if (!existsSync(config))
-    throw new CliError(`no ${config}; write one (export default defineConfig({ agents: [...] })), or name another with --config`);
+    throw new CliError(
+      `no ${config}; write one (export default defineConfig({ agents: [...] })), or name another with --config`,
+    );
   await using build = await rolldown(inputOptions(config));
   try {
     const { output } = await build.generate({
@@ -60,11 +62,15 @@ export function inputOptions(config: string) {
 }
 
 function compileError(error: unknown): unknown {
-  const first = error instanceof Error && "errors" in error && Array.isArray(error.errors) ? error.errors[0] : undefined;
+  const first =
+    error instanceof Error && "errors" in error && Array.isArray(error.errors) ? error.errors[0] : undefined;
   if (first === undefined) return error;
   const { message, loc, id } = first as RolldownError;
   const what = message.split("\n")[0]?.replace(/^\[(\w+)\] /, "");
   const file = loc?.file ?? id;
-  const where = file === undefined ? "" : `${relative(".", file)}${loc === undefined ? "" : `:${loc.line}:${loc.column + 1}`}: `;
+  const where =
+    file === undefined
+      ? ""
+      : `${relative(".", file)}${loc === undefined ? "" : `:${loc.line}:${loc.column + 1}`}: `;
   return new CliError(`${where}${what}`, 1, { cause: error });
 }

@@ -10,7 +10,11 @@ import type { Description } from "./describe.ts";
 const describeMsMax = 20_000;
 
 /** Loads the bundle in a process of its own and returns its agents. @throws CliError with file and line */
-export async function readAgents(bundle: Bundle, describe: string, folder: string): Promise<readonly AgentDefinition[]> {
+export async function readAgents(
+  bundle: Bundle,
+  describe: string,
+  folder: string,
+): Promise<readonly AgentDefinition[]> {
   mkdirSync(folder, { recursive: true });
   const file = join(folder, `${bundle.revision}.mjs`);
   writeFileSync(file, bundle.debugCode);

@@ -28,8 +28,11 @@ async function describeBundle(file: string): Promise<Description> {
 }
 
 function agentsOf(config: unknown): readonly AgentDefinition[] {
-  const agents = typeof config === "object" && config !== null && "agents" in config ? config.agents : undefined;
+  const agents =
+    typeof config === "object" && config !== null && "agents" in config ? config.agents : undefined;
   if (!Array.isArray(agents) || !agents.every(isAgent) || agents.length === 0)
-    throw new TypeError("the config's default export has no agents: export default defineConfig({ agents: [...] })");
+    throw new TypeError(
+      "the config's default export has no agents: export default defineConfig({ agents: [...] })",
+    );
   return agents.map(definitionOf);
 }

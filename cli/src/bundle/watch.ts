@@ -3,7 +3,10 @@ import { inputOptions } from "./bundle.ts";
 
 /** Calls `changed` whenever a file of the config was saved, one call at a time. */
 export function watchConfig(config: string, changed: () => Promise<void>): AsyncDisposable {
-  const watcher = watch({ ...inputOptions(config), watch: { skipWrite: true, exclude: "**/node_modules/**" } });
+  const watcher = watch({
+    ...inputOptions(config),
+    watch: { skipWrite: true, exclude: "**/node_modules/**" },
+  });
   let first = true;
   let turn: Promise<void> = Promise.resolve();
   watcher.on("event", async (event) => {

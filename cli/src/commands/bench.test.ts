@@ -4,7 +4,10 @@ import { Command } from "commander";
 import type { Bench, BenchRun } from "../bench/bench.ts";
 import { addBench } from "./bench.ts";
 
-async function bench(failure: string | undefined, ...args: string[]): Promise<{ run: BenchRun | undefined; printed: string[] }> {
+async function bench(
+  failure: string | undefined,
+  ...args: string[]
+): Promise<{ run: BenchRun | undefined; printed: string[] }> {
   let seen: BenchRun | undefined;
   const printed: string[] = [];
   const one: Bench = {
@@ -16,7 +19,10 @@ async function bench(failure: string | undefined, ...args: string[]): Promise<{ 
     ],
     run: async (run) => {
       seen = run;
-      return { figures: { equal: failure === undefined, rps: 12.5 }, ...(failure !== undefined && { failure }) };
+      return {
+        figures: { equal: failure === undefined, rps: 12.5 },
+        ...(failure !== undefined && { failure }),
+      };
     },
   };
   const program = new Command("voda").exitOverride().configureOutput({ writeErr: () => undefined });
@@ -36,7 +42,16 @@ test("a bench gets all its flags by name, with their defaults, and no URL", asyn
 });
 
 test("the last line of --json is the figures", async () => {
-  const { run, printed } = await bench(undefined, "--file", "a", "--edits-per-call", "4", "--url", "http://h:1/", "--json");
+  const { run, printed } = await bench(
+    undefined,
+    "--file",
+    "a",
+    "--edits-per-call",
+    "4",
+    "--url",
+    "http://h:1/",
+    "--json",
+  );
   assert.deepEqual([run?.values["edits-per-call"], run?.url], [4, "http://h:1"]);
   assert.deepEqual(printed, ['{"equal":true,"rps":12.5}']);
 });
@@ -48,5 +63,8 @@ test("a run that is not what it must be prints its figures and fails", async () 
 
 test("a flag without a default must be given, and whole numbers are whole", async () => {
   assert.match((await bench(undefined)).printed.join(), /required option '--file <text>' not specified/);
-  assert.match((await bench(undefined, "--file", "a", "--edits-per-call", "1.5")).printed.join(), /'1.5' is invalid/);
+  assert.match(
+    (await bench(undefined, "--file", "a", "--edits-per-call", "1.5")).printed.join(),
+    /'1.5' is invalid/,
+  );
 });

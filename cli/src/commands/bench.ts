@@ -17,7 +17,9 @@ export function addBench(program: Command, benches: readonly Bench[], print: Pri
       if (flag.kind === "whole") option.argParser(parseWhole(0, Number.MAX_SAFE_INTEGER));
       sub.addOption(flag.default === undefined ? option.makeOptionMandatory() : option.default(flag.default));
     }
-    sub.addOption(new Option("--url <url>", "a running mesh (default: one of its own on free ports)").argParser(parseUrl));
+    sub.addOption(
+      new Option("--url <url>", "a running mesh (default: one of its own on free ports)").argParser(parseUrl),
+    );
     sub.addOption(jsonOption());
     sub.action(async (flags: Record<string, unknown>) => {
       const { figures, failure } = await bench.run({
@@ -43,7 +45,10 @@ export function addPlacementBenches(program: Command, output: Output): void {
       .argument("[flags...]", "as below")
       .addHelpText("after", () => `\n${flagsOf(name)}`);
     if (name === "placement-speed") timePlacements(command, output);
-    else command.action(async (flags: readonly string[]) => output.out(await runPlacementBench(name, flags, output.err)));
+    else
+      command.action(async (flags: readonly string[]) =>
+        output.out(await runPlacementBench(name, flags, output.err)),
+      );
   }
 }
 
@@ -52,7 +57,11 @@ function timePlacements(command: Command, { out, err }: Output): void {
   command
     .addOption(new Option("--end-to-end", "also time placements through a mesh of its own").default(true))
     .addOption(new Option("--no-end-to-end", "only time decisions"))
-    .addOption(new Option("--rate <n>", "placements per second, end to end").default(1000).argParser(parseWhole(1, 20_000)))
+    .addOption(
+      new Option("--rate <n>", "placements per second, end to end")
+        .default(1000)
+        .argParser(parseWhole(1, 20_000)),
+    )
     .addOption(new Option("--seconds <n>", "how long, end to end").default(5).argParser(parseWhole(1, 3600)))
     .action(async (flags: readonly string[], options: EndToEndFlags) => {
       if (options.endToEnd) sessionsOf(options); // before the decisions take their time

@@ -17,19 +17,29 @@ export function addCall(program: Command, print: Print): void {
     .argument("<method>", "name of the method")
     .argument("[input]", "input as JSON")
     .option("--id <key>", "idempotency key: the same call again takes effect once");
-  withClientFlags(command).action(async (session: string, method: string, input: string | undefined, flags: CallFlags) => {
-    const answer = await call(session, method, input, flags);
-    if (answer !== "") print(answer);
-  });
+  withClientFlags(command).action(
+    async (session: string, method: string, input: string | undefined, flags: CallFlags) => {
+      const answer = await call(session, method, input, flags);
+      if (answer !== "") print(answer);
+    },
+  );
 }
 
 /** The answer as the node wrote it: JSON, or nothing where the method returns nothing. */
-async function call(session: string, method: string, input: string | undefined, flags: CallFlags): Promise<string> {
+async function call(
+  session: string,
+  method: string,
+  input: string | undefined,
+  flags: CallFlags,
+): Promise<string> {
   const path = methodPath(parseSession(session, flags.namespace), method);
   if (input !== undefined) requireJson(input);
   const response = await fetch(`${flags.url}${path}`, {
     method: "POST",
-    headers: { "content-type": "application/json", ...(flags.id !== undefined && { [headers.idempotencyKey]: flags.id }) },
+    headers: {
+      "content-type": "application/json",
+      ...(flags.id !== undefined && { [headers.idempotencyKey]: flags.id }),
+    },
     ...(input !== undefined && { body: input }),
   });
   const body = await response.text();
@@ -69,8 +79,12 @@ function connectError(body: string): { code?: string; message?: string } {
     if (error instanceof SyntaxError) return {};
     throw error;
   }
-  if (typeof value !== "object" || value === null || !("code" in value) || typeof value.code !== "string") return {};
-  return { code: value.code, ...("message" in value && typeof value.message === "string" && { message: value.message }) };
+  if (typeof value !== "object" || value === null || !("code" in value) || typeof value.code !== "string")
+    return {};
+  return {
+    code: value.code,
+    ...("message" in value && typeof value.message === "string" && { message: value.message }),
+  };
 }
 
 function codeOfStatus(status: number): string {

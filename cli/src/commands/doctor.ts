@@ -15,7 +15,9 @@ export function addDoctor(program: Command, print: Print, onFailed: () => void):
     .command("doctor")
     .description("look for what keeps a mesh from running here, and say the fix")
     .addOption(new Option("--data-dir <folder>", "data directory of the mesh").default(".voda"))
-    .addOption(new Option("--ingress-port <port>", "port of the mesh").default(4000).argParser(parseWhole(1, portMax)))
+    .addOption(
+      new Option("--ingress-port <port>", "port of the mesh").default(4000).argParser(parseWhole(1, portMax)),
+    )
     .addOption(jsonOption())
     .action(async (flags: DoctorFlags) => {
       const findings = await examine({ dataDir: resolve(flags.dataDir), ingressPort: flags.ingressPort });

@@ -22,7 +22,8 @@ export function addExplain(program: Command, print: Print): void {
     const { decision } = await api.placement.explainPlacement({ session });
     if (decision === undefined) throw new Error("the control plane's answer to explain names no decision");
     const status = await statusNow(api, session);
-    if (flags.json === true) print(JSON.stringify({ ...(toJson(PlacementDecisionSchema, decision) as object), status }));
+    if (flags.json === true)
+      print(JSON.stringify({ ...(toJson(PlacementDecisionSchema, decision) as object), status }));
     else for (const line of explanation(decision, status)) print(line);
   });
 }
@@ -30,7 +31,9 @@ export function addExplain(program: Command, print: Print): void {
 /** `unknown` when the log of sessions cannot be read: what was decided can be told all the same. */
 async function statusNow(api: Api, session: SessionName): Promise<string> {
   try {
-    return statusWord((await api.sessions.getSession({ session })).session?.status ?? SessionStatus.UNSPECIFIED);
+    return statusWord(
+      (await api.sessions.getSession({ session })).session?.status ?? SessionStatus.UNSPECIFIED,
+    );
   } catch (error) {
     if (error instanceof ConnectError) return statusWord(SessionStatus.UNSPECIFIED);
     throw error;
@@ -41,17 +44,26 @@ async function statusNow(api: Api, session: SessionName): Promise<string> {
 export function explanation(decision: PlacementDecision, status: string): string[] {
   const { session, decidedMs, policy, message, node, nodes, devices, candidates } = decision;
   const at = new Date(Number(decidedMs)).toISOString();
-  const lines = [`${session?.agent}/${session?.key} (now ${status}); last decision, by ${policy} at ${at}: ${message}`];
+  const lines = [
+    `${session?.agent}/${session?.key} (now ${status}); last decision, by ${policy} at ${at}: ${message}`,
+  ];
   for (const { uuid, whole, milli, memoryMib } of devices)
     lines.push(`  ${uuid}: ${whole ? "all of it" : `${milli / 1000} of it, ${memoryMib} MiB`}`);
   const failed = Object.entries(decision.failed).map(([constraint, count]) => `${constraint}: ${count}`);
-  if (node !== "") lines.push(`nodes looked at: ${nodes}; did not fit: ${failed.length === 0 ? "none" : failed.join(", ")}`);
+  if (node !== "")
+    lines.push(`nodes looked at: ${nodes}; did not fit: ${failed.length === 0 ? "none" : failed.join(", ")}`);
   if (candidates.length === 0) return lines;
-  const rows = candidates.map((one) => [one.node, one.score.map((value) => Number(value.toFixed(3))).join("  ")]);
+  const rows = candidates.map((one) => [
+    one.node,
+    one.score.map((value) => Number(value.toFixed(3))).join("  "),
+  ]);
   return [...lines, table(["CANDIDATE", "SCORE"], rows), scoreWords(policy)];
 }
 
 function scoreWords(policy: string): string {
-  const what = policy === "bpf" ? "hundredths of a GPU that the placement takes from what stays free" : `as ${policy} counts`;
+  const what =
+    policy === "bpf"
+      ? "hundredths of a GPU that the placement takes from what stays free"
+      : `as ${policy} counts`;
   return `the least score wins: ${what}`;
 }

@@ -25,7 +25,11 @@ export function addPs(program: Command, print: Print): void {
   });
 }
 
-async function listSessions(api: Api, agent: string, namespace: string): Promise<{ sessions: Session[]; more: boolean }> {
+async function listSessions(
+  api: Api,
+  agent: string,
+  namespace: string,
+): Promise<{ sessions: Session[]; more: boolean }> {
   const sessions: Session[] = [];
   let pageToken = "";
   do {
@@ -38,7 +42,12 @@ async function listSessions(api: Api, agent: string, namespace: string): Promise
 
 function printSessions(listed: { sessions: Session[]; more: boolean }, flags: PsFlags, print: Print): void {
   if (flags.json === true) {
-    print(JSON.stringify({ sessions: listed.sessions.map((session) => toJson(SessionSchema, session)), more: listed.more }));
+    print(
+      JSON.stringify({
+        sessions: listed.sessions.map((session) => toJson(SessionSchema, session)),
+        more: listed.more,
+      }),
+    );
     return;
   }
   if (listed.sessions.length === 0) print("no sessions");

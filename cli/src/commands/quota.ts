@@ -36,7 +36,9 @@ function addSet(quota: Command, print: Print): void {
     new Option(`${flag} <n>`, `${what}; not limited without it`).argParser(parseWhole(0, limitMax));
   const command = quota
     .command("set")
-    .description("set the limits of a namespace in place of those it has; no session that is awake is put to sleep")
+    .description(
+      "set the limits of a namespace in place of those it has; no session that is awake is put to sleep",
+    )
     .argument("<namespace>", "trust domain", parseNamespace)
     .addOption(limit("--sessions", "sessions"))
     .addOption(limit("--cpu-milli", "thousandths of a core"))
@@ -50,7 +52,11 @@ function addSet(quota: Command, print: Print): void {
       );
     const { quota: stored } = await connectApi(url).quotas.setQuota({ quota: { namespace, ...limits } });
     if (stored === undefined) throw new Error("the control plane's answer to set names no quota");
-    print(json === true ? JSON.stringify(toJson(QuotaSchema, stored)) : `namespace ${namespace} may take ${limitsText(stored)}`);
+    print(
+      json === true
+        ? JSON.stringify(toJson(QuotaSchema, stored))
+        : `namespace ${namespace} may take ${limitsText(stored)}`,
+    );
   });
 }
 
@@ -74,11 +80,19 @@ function addDelete(quota: Command, print: Print): void {
       await connectApi(url).quotas.deleteQuota({ namespace });
     } catch (error) {
       if (!(error instanceof ConnectError) || error.code !== Code.NotFound) throw error;
-      throw new CliError(`${error.rawMessage}; \`voda quota ls\` lists those that have one`, exitCodes.notFound, {
-        cause: error,
-      });
+      throw new CliError(
+        `${error.rawMessage}; \`voda quota ls\` lists those that have one`,
+        exitCodes.notFound,
+        {
+          cause: error,
+        },
+      );
     }
-    print(json === true ? JSON.stringify({ deleted: namespace }) : `namespace ${namespace} is not limited any more`);
+    print(
+      json === true
+        ? JSON.stringify({ deleted: namespace })
+        : `namespace ${namespace} is not limited any more`,
+    );
   });
 }
 

@@ -1,7 +1,12 @@
 // `voda top`: nodes and their GPUs, what is taken of them, and what the placement has counted.
 import { setTimeout as delay } from "node:timers/promises";
 import { toJson } from "@bufbuild/protobuf";
-import { type GetPlacementCountersResponse, GetPlacementCountersResponseSchema, type Node, NodeSchema } from "@voda/proto/api";
+import {
+  type GetPlacementCountersResponse,
+  GetPlacementCountersResponseSchema,
+  type Node,
+  NodeSchema,
+} from "@voda/proto/api";
 import type { Command } from "commander";
 import { type Api, connectApi } from "../api.ts";
 import { type ClientFlags, jsonOption, urlOption } from "../options.ts";
@@ -37,7 +42,10 @@ export function addTop(program: Command, print: Print): void {
 }
 
 async function look(api: Api): Promise<Seen> {
-  const [{ nodes }, counters] = await Promise.all([api.nodes.listNodes({}), api.placement.getPlacementCounters({})]);
+  const [{ nodes }, counters] = await Promise.all([
+    api.nodes.listNodes({}),
+    api.placement.getPlacementCounters({}),
+  ]);
   return { nodes, counters };
 }
 
@@ -81,7 +89,10 @@ interface Terminal {
 const uuidCharsMin = 13;
 
 /** As much as the window shows: ids of GPUs are cut to its width, and the end to its height. */
-export function fitted(seen: Seen, { columns = Number.POSITIVE_INFINITY, rows = Number.POSITIVE_INFINITY }: Terminal): string {
+export function fitted(
+  seen: Seen,
+  { columns = Number.POSITIVE_INFINITY, rows = Number.POSITIVE_INFINITY }: Terminal,
+): string {
   const whole = screen(seen).split("\n");
   const excess = Math.max(...whole.map((line) => line.length)) - columns;
   const longest = Math.max(0, ...seen.nodes.flatMap(({ devices }) => devices.map(({ uuid }) => uuid.length)));
@@ -136,7 +147,12 @@ function shadowTable({ shadow }: GetPlacementCountersResponse): string[] {
   return [table(["AGAINST POLICY", "COMPARED", "SAME NODE", "LOST GPUs"], rows)];
 }
 
-function countersLine({ decisions, refusals, strandedGpuMilli, sleptForRoom }: GetPlacementCountersResponse): string {
+function countersLine({
+  decisions,
+  refusals,
+  strandedGpuMilli,
+  sleptForRoom,
+}: GetPlacementCountersResponse): string {
   const refused = Object.entries(refusals).map(([reason, count]) => `${reason}: ${count}`);
   return `decisions ${decisions}, refused ${refused.length === 0 ? "none" : refused.join(", ")}, stranded GPUs ${strandedGpuMilli / 1000}, put to sleep for others ${sleptForRoom}`;
 }

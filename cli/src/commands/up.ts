@@ -40,11 +40,11 @@ const nodesReadyMsMax = 15_000;
 const pollEveryMs = 20;
 
 export function addUp(program: Command, output: Output): void {
-  withMeshFlags(program.command("up").description("run the mesh on this machine"), 2).action((flags: UpFlags) =>
-    up(flags, output, "up"),
+  withMeshFlags(program.command("up").description("run the mesh on this machine"), 2).action(
+    (flags: UpFlags) => up(flags, output, "up"),
   );
-  withMeshFlags(program.command("dev").description("run the mesh and deploy again on each save"), 1).action((flags: UpFlags) =>
-    up(flags, output, "dev"),
+  withMeshFlags(program.command("dev").description("run the mesh and deploy again on each save"), 1).action(
+    (flags: UpFlags) => up(flags, output, "dev"),
   );
 }
 
@@ -63,14 +63,27 @@ function withMeshFlags(command: Command, nodes: number): Command {
         .choices(["process", "disk"])
         .default("process"),
     )
-    .addOption(new Option("--gpus <file>", "declares the machine's GPUs as JSON; default: what nvidia-smi and amd-smi tell"))
     .addOption(
-      new Option("--zones <names>", "zones that the nodes are in, in turn, as in a,b; default: none is named").argParser(
-        parseZones,
+      new Option(
+        "--gpus <file>",
+        "declares the machine's GPUs as JSON; default: what nvidia-smi and amd-smi tell",
       ),
     )
-    .addOption(new Option("--placement-policy <name>", "what ranks the nodes that fit: bpf (default), fgd, bestFit, spread, ..."))
-    .addOption(new Option("--ready-file <file>", "written when the mesh serves, and after each restart of a part"))
+    .addOption(
+      new Option(
+        "--zones <names>",
+        "zones that the nodes are in, in turn, as in a,b; default: none is named",
+      ).argParser(parseZones),
+    )
+    .addOption(
+      new Option(
+        "--placement-policy <name>",
+        "what ranks the nodes that fit: bpf (default), fgd, bestFit, spread, ...",
+      ),
+    )
+    .addOption(
+      new Option("--ready-file <file>", "written when the mesh serves, and after each restart of a part"),
+    )
     .addOption(jsonOption());
 }
 
@@ -109,7 +122,9 @@ async function up(flags: UpFlags, output: Output, mode: "up" | "dev"): Promise<v
     accompany: (mesh) => {
       const took = duration(performance.now() - startedMs);
       if (flags.json === true) output.out(JSON.stringify(mesh.describe()));
-      else for (const line of welcome({ mesh: mesh.describe(), agents, logs: logsFolder(dataDir), took })) output.out(line);
+      else
+        for (const line of welcome({ mesh: mesh.describe(), agents, logs: logsFolder(dataDir), took }))
+          output.out(line);
       return mode === "dev" ? watchConfig(config, () => redeploy(mesh, config, dataDir, output)) : undefined;
     },
   });
@@ -127,7 +142,11 @@ async function compile(config: string, dataDir: string): Promise<Compiled> {
 }
 
 /** Starts what is not running yet, deploys, and waits until the way through Envoy to every node is open. */
-async function serve(mesh: Mesh, compiled: Promise<Compiled>, nodes: number): Promise<readonly AgentDefinition[]> {
+async function serve(
+  mesh: Mesh,
+  compiled: Promise<Compiled>,
+  nodes: number,
+): Promise<readonly AgentDefinition[]> {
   const [{ agents, request }] = await Promise.all([compiled, mesh.startControlplane()]);
   // Before the nodes: a node is ready once it runs what is deployed by then.
   await connectApi(mesh.apiUrl).agents.deployAgents(request);
@@ -143,7 +162,9 @@ async function nodesReady(api: Api, nodes: number): Promise<void> {
     const ready = listed.nodes.filter((node) => node.ready).length;
     if (ready >= nodes) return;
     if (performance.now() > deadlineMs)
-      throw new CliError(`only ${ready} of ${nodes} nodes got ready in ${nodesReadyMsMax / 1000} s; see the logs of the nodes`);
+      throw new CliError(
+        `only ${ready} of ${nodes} nodes got ready in ${nodesReadyMsMax / 1000} s; see the logs of the nodes`,
+      );
     await delay(pollEveryMs);
   }
 }
@@ -154,7 +175,9 @@ async function redeploy(mesh: Mesh, config: string, dataDir: string, output: Out
     const { agents, request } = await compile(config, dataDir);
     await connectApi(mesh.apiUrl).agents.deployAgents(request);
     const names = agents.map((agent) => agent.name).join(", ");
-    output.out(`deployed ${names} as ${request.agents[0]?.revision.slice(0, 12)} in ${duration(performance.now() - startedMs)}`);
+    output.out(
+      `deployed ${names} as ${request.agents[0]?.revision.slice(0, 12)} in ${duration(performance.now() - startedMs)}`,
+    );
   } catch (error) {
     output.err(`voda: not deployed, the code before goes on: ${failureOf(error).line}`);
   }

@@ -17,7 +17,12 @@ const findingOf = async (name: string, dataDir: string, ingressPort: number) =>
   (await examine({ dataDir, ingressPort })).find((finding) => finding.name === name);
 
 test("an old Node is refused with the version that is needed", () => {
-  assert.deepEqual(nodeFinding("22.1.0"), { name: "node", ok: false, found: "22.1.0", fix: "install Node 24 or newer" });
+  assert.deepEqual(nodeFinding("22.1.0"), {
+    name: "node",
+    ok: false,
+    found: "22.1.0",
+    fix: "install Node 24 or newer",
+  });
   assert.equal(nodeFinding("26.10.0").ok, true);
 });
 
@@ -72,7 +77,14 @@ test("the command prints each finding and fails with exit code 1 when one does",
   const [port = 0] = await freePorts(1);
   const doctor = async (...flags: string[]) => {
     const out: string[] = [];
-    const args = ["doctor", "--data-dir", join(folder.path, "data"), "--ingress-port", String(port), ...flags];
+    const args = [
+      "doctor",
+      "--data-dir",
+      join(folder.path, "data"),
+      "--ingress-port",
+      String(port),
+      ...flags,
+    ];
     const code = await run(args, { out: (line) => out.push(line), err: (line) => out.push(line) });
     return { code, text: out.join("\n") };
   };

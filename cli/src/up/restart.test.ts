@@ -10,7 +10,9 @@ test("the first death is mended at once", () => {
 });
 
 test("each further death doubles the wait, up to a second", () => {
-  const delays = [2, 3, 4, 5, 6, 12].map((count) => restartAfter(Array.from({ length: count }, () => killed(0))));
+  const delays = [2, 3, 4, 5, 6, 12].map((count) =>
+    restartAfter(Array.from({ length: count }, () => killed(0))),
+  );
   assert.deepEqual(
     delays.map((restart) => (restart.kind === "again" ? restart.delayMs : restart.kind)),
     [100, 200, 400, 800, 1000, 1000],
@@ -27,5 +29,8 @@ test("a child that served and was killed by somebody never is given up", () => {
 });
 
 test("deaths older than ten seconds no longer count", () => {
-  assert.deepEqual(recentDeaths([failed(0), failed(5000), failed(12_000)], 15_000), [failed(5000), failed(12_000)]);
+  assert.deepEqual(recentDeaths([failed(0), failed(5000), failed(12_000)], 15_000), [
+    failed(5000),
+    failed(12_000),
+  ]);
 });

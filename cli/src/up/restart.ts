@@ -25,5 +25,8 @@ export function restartAfter(deaths: readonly Death[]): Restart {
   const failures = deaths.filter((death) => !death.killed).length;
   if (failures >= failuresMax) return { kind: "give_up", failures };
   const earlier = deaths.length - 1;
-  return { kind: "again", delayMs: earlier <= 0 ? 0 : Math.min(backoffMsMax, firstBackoffMs * 2 ** (earlier - 1)) };
+  return {
+    kind: "again",
+    delayMs: earlier <= 0 ? 0 : Math.min(backoffMsMax, firstBackoffMs * 2 ** (earlier - 1)),
+  };
 }

@@ -23,7 +23,8 @@ export async function runMesh(options: RunOptions): Promise<void> {
   using _lock = lock(lockFile(dataDir));
   using stop = stopRequest();
   const reaped = await reap(processesFile(dataDir));
-  if (reaped.length > 0) options.say(`ended ${reaped.length} processes that an earlier start left in ${dataDir}`);
+  if (reaped.length > 0)
+    options.say(`ended ${reaped.length} processes that an earlier start left in ${dataDir}`);
 
   using readyFileOfOurs = new DisposableStack();
   if (readyFile !== undefined) {

@@ -12,7 +12,8 @@ import { commandOf, type ProcessRecord, writeProcesses } from "./processes.ts";
 import type { ReadyFile } from "./ready-file.ts";
 import { eventually, readReady, type Started, startMesh, temporaryFolder } from "./testdata/start.ts";
 
-const ready = (mesh: Started): Promise<ReadyFile> => eventually("a ready file", () => readReady(mesh.readyFile));
+const ready = (mesh: Started): Promise<ReadyFile> =>
+  eventually("a ready file", () => readReady(mesh.readyFile));
 const pidsOf = (file: ReadyFile): readonly number[] => [
   file.nats.pid,
   file.envoy.pid,
@@ -20,7 +21,8 @@ const pidsOf = (file: ReadyFile): readonly number[] => [
   ...file.nodes.map((one) => one.pid),
 ];
 const running = (pids: readonly number[]): readonly string[] => pids.flatMap((pid) => commandOf(pid) ?? []);
-const withoutPids = (file: ReadyFile): unknown => JSON.parse(JSON.stringify(file, (key, value) => (key === "pid" ? 0 : value)));
+const withoutPids = (file: ReadyFile): unknown =>
+  JSON.parse(JSON.stringify(file, (key, value) => (key === "pid" ? 0 : value)));
 
 test("every child that is killed serves again under a new pid and its old port", async () => {
   using folder = temporaryFolder();
@@ -89,7 +91,10 @@ test("a second start on the same data directory is refused and disturbs nothing"
   const pids = pidsOf(await ready(mesh));
   await using second = startMesh(folder.path);
   assert.equal(await second.ended, 1);
-  assert.match(await second.stderr, new RegExp(`^this data directory is in use by process ${mesh.process.pid} .*--data-dir\n$`));
+  assert.match(
+    await second.stderr,
+    new RegExp(`^this data directory is in use by process ${mesh.process.pid} .*--data-dir\n$`),
+  );
   assert.equal(running(pids).length, 5);
 });
 
@@ -100,7 +105,10 @@ test("a port in use is refused with the port and the flag", async () => {
   try {
     await using mesh = startMesh(folder.path, { port });
     assert.equal(await mesh.ended, 1);
-    assert.match(await mesh.stderr, new RegExp(`^port ${port} is in use; .*--ingress-port \\(0 = any free port\\)\n$`));
+    assert.match(
+      await mesh.stderr,
+      new RegExp(`^port ${port} is in use; .*--ingress-port \\(0 = any free port\\)\n$`),
+    );
   } finally {
     holder.close();
   }

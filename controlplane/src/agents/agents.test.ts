@@ -47,6 +47,9 @@ test("devices are shared inside the namespace unless the definition says otherwi
 
 test("a session of an agent that is not known asks for nothing", () => {
   const { resources, spreadLabel, ...rest } = new Agents().requestOf(name);
-  assert.deepEqual([resources, spreadLabel], [{ cpuMilli: 0, memoryMib: 0, gpu: { kind: "none" } }, undefined]);
+  assert.deepEqual(
+    [resources, spreadLabel],
+    [{ cpuMilli: 0, memoryMib: 0, gpu: { kind: "none" } }, undefined],
+  );
   assert.deepEqual([rest.diskMib, rest.models, rest.labels], [0, [], []]);
 });

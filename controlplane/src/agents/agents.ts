@@ -36,7 +36,14 @@ export class Agents {
   /** What a session asks of a pool; one of an agent that is not known asks for nothing. Who has the token gives it: it is a hash. */
   requestOf(name: SessionName, session = sessionToken(name)): PoolRequest {
     const agent = this.get(name.namespace, name.agent);
-    const { gpuModels = [], isolation, labels = [], affinity = [], antiAffinity = [], spread = "" } = agent?.placement ?? {};
+    const {
+      gpuModels = [],
+      isolation,
+      labels = [],
+      affinity = [],
+      antiAffinity = [],
+      spread = "",
+    } = agent?.placement ?? {};
     return {
       session,
       namespace: name.namespace,
@@ -74,7 +81,8 @@ export class Agents {
     if (known === undefined) return;
     this.#wanted = undefined;
     this.#agents.delete(key);
-    for (const service of servicesOf(known)) this.#implementers.get(agentKey(known.namespace, service))?.delete(known.name);
+    for (const service of servicesOf(known))
+      this.#implementers.get(agentKey(known.namespace, service))?.delete(known.name);
   }
 }
 

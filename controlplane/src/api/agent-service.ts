@@ -57,7 +57,10 @@ function normalize(agent: Agent): Agent {
   return create(AgentSchema, { ...agent, namespace, resources: agent.resources ?? create(ResourcesSchema) });
 }
 
-async function find({ definitions }: AgentContext, agent: Agent): Promise<{ agent: Agent; revision: number } | undefined> {
+async function find(
+  { definitions }: AgentContext,
+  agent: Agent,
+): Promise<{ agent: Agent; revision: number } | undefined> {
   const entry = await definitions.get(agentKey(agent.namespace, agent.name));
   return entry?.operation === "PUT" ? { agent: readAgent(entry), revision: entry.revision } : undefined;
 }
@@ -85,11 +88,17 @@ async function storeDefinition(context: AgentContext, agent: Agent): Promise<voi
     context.agents.set(agent);
     return;
   }
-  throw ControlError.of("fenced", `agent ${agent.name} was deployed by others ${storeAttemptsMax} times meanwhile; deploy again`);
+  throw ControlError.of(
+    "fenced",
+    `agent ${agent.name} was deployed by others ${storeAttemptsMax} times meanwhile; deploy again`,
+  );
 }
 
 /** `false` when the entry is not at that revision any more. */
-async function storeOver(kv: KV, entry: { key: string; json: string; revision: number | undefined }): Promise<boolean> {
+async function storeOver(
+  kv: KV,
+  entry: { key: string; json: string; revision: number | undefined },
+): Promise<boolean> {
   try {
     if (entry.revision === undefined) await kv.create(entry.key, entry.json);
     else await kv.update(entry.key, entry.json, entry.revision);

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, fromJson, type MessageInitShape } from "@bufbuild/protobuf";
-import { AgentSchema, DeployAgentsRequestSchema, Isolation, MethodMode, PlacementSchema } from "@voda/proto/api";
+import {
+  AgentSchema,
+  DeployAgentsRequestSchema,
+  Isolation,
+  MethodMode,
+  PlacementSchema,
+} from "@voda/proto/api";
 import { ControlError } from "../errors.ts";
 import { bundleBytesMax, checkDeploy, checkSchema } from "./check-deploy.ts";
 
@@ -16,7 +22,8 @@ const good = {
   turnMsMax: 1,
   queueMax: 1,
 } satisfies AgentInit;
-const request = (agents: AgentInit[], bundle = new Uint8Array(1)) => create(DeployAgentsRequestSchema, { bundle, agents });
+const request = (agents: AgentInit[], bundle = new Uint8Array(1)) =>
+  create(DeployAgentsRequestSchema, { bundle, agents });
 
 /** Reason and message of the refusal. */
 function refusal(check: () => void): string {
@@ -28,7 +35,8 @@ function refusal(check: () => void): string {
   }
   return "accepted";
 }
-const deploy = (more: AgentInit): string => refusal(() => checkDeploy(request([{ ...good, ...more }]), "abc"));
+const deploy = (more: AgentInit): string =>
+  refusal(() => checkDeploy(request([{ ...good, ...more }]), "abc"));
 
 test("a good deployment is accepted", () => {
   assert.equal(deploy({}), "accepted");
@@ -36,7 +44,13 @@ test("a good deployment is accepted", () => {
 
 test("rules of placement and the largest amounts are accepted", () => {
   const resources = { cpuMilli: 1_024_000, memoryMib: 16_777_216, diskMib: 16_777_216, gpuMilli: 64_000 };
-  const placement = { gpuModels: ["NVIDIA H200"], isolation: Isolation.SHARED, labels: ["a"], affinity: ["a"], spread: "a" };
+  const placement = {
+    gpuModels: ["NVIDIA H200"],
+    isolation: Isolation.SHARED,
+    labels: ["a"],
+    affinity: ["a"],
+    spread: "a",
+  };
   assert.equal(deploy({ resources, placement }), "accepted");
   assert.equal(deploy({ resources: { gpuMemoryMib: 1 }, placement: { gpuModels: ["X"] } }), "accepted");
 });
@@ -71,7 +85,10 @@ test("what is wrong in a definition is named", () => {
     [{ name: "Counter" }, /agent "Counter" is not a name/],
     [{ namespace: "a.b" }, /namespace "a.b" is not a name/],
     [{ revision: "def" }, /revision def is not the bundle's SHA-256 abc/],
-    [{ fields: [{ name: "v", kind: "set" }] }, /field v has kind "set"; known are register, counter, map, text/],
+    [
+      { fields: [{ name: "v", kind: "set" }] },
+      /field v has kind "set"; known are register, counter, map, text/,
+    ],
     [{ fields: [{ name: "a b", kind: "map" }] }, /field "a b" is not a name/],
     [{ fields: [...good.fields, ...good.fields] }, /field value is there twice/],
     [{ methods: [{ name: "x" }] }, /method x is neither HANDLER nor READONLY/],
@@ -84,13 +101,22 @@ test("what is wrong in a definition is named", () => {
     [{ resources: { diskMib: 16_777_217 } }, /diskMib 16777217 exceeds 16777216/],
     [{ resources: { gpuMilli: 65_000 } }, /gpuMilli 65000 exceeds 64000/],
     [{ resources: { gpuMilli: 1, gpuMemoryMib: 16_777_217 } }, /gpuMemoryMib 16777217 exceeds 16777216/],
-    [{ placement: fromJson(PlacementSchema, { isolation: 7 }) }, /isolation 7 is none of SHARED, PROCESS, DEDICATED/],
+    [
+      { placement: fromJson(PlacementSchema, { isolation: 7 }) },
+      /isolation 7 is none of SHARED, PROCESS, DEDICATED/,
+    ],
     [{ placement: { gpuModels: ["H200"] } }, /gpuModels needs gpuMilli or gpuMemoryMib/],
-    [{ resources: { gpuMilli: 1 }, placement: { gpuModels: [""] } }, /gpuModels has "", which is not a model/],
+    [
+      { resources: { gpuMilli: 1 }, placement: { gpuModels: [""] } },
+      /gpuModels has "", which is not a model/,
+    ],
     [{ placement: { labels: many } }, /labels has 17 labels; labelsMax is 16/],
     [{ placement: { affinity: ["a", "a"] } }, /affinity has "a" twice/],
     [{ placement: { antiAffinity: ["a b"] } }, /antiAffinity has "a b", which is not a label/],
-    [{ placement: { affinity: ["a"], antiAffinity: ["a"] } }, /antiAffinity has "a", which is in affinity too/],
+    [
+      { placement: { affinity: ["a"], antiAffinity: ["a"] } },
+      /antiAffinity has "a", which is in affinity too/,
+    ],
     [{ placement: { labels: ["a"], spread: "b" } }, /spread "b" is not among labels/],
   ];
   for (const [more, message] of wrong) assert.match(deploy(more), message);

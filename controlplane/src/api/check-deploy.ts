@@ -16,10 +16,14 @@ const fieldKinds: ReadonlySet<string> = new Set(["register", "counter", "map", "
 export function checkDeploy(request: DeployAgentsRequest, sha256: string): void {
   const { bundle, agents } = request;
   if (bundle.length > bundleBytesMax) {
-    throw ControlError.of("too_large", `bundle of ${bundle.length} bytes exceeds bundleBytesMax ${bundleBytesMax}`);
+    throw ControlError.of(
+      "too_large",
+      `bundle of ${bundle.length} bytes exceeds bundleBytesMax ${bundleBytesMax}`,
+    );
   }
   const problem =
-    requestProblem(bundle, agents) ?? agents.map((agent) => agentProblem(agent, sha256)).find((one) => one !== undefined);
+    requestProblem(bundle, agents) ??
+    agents.map((agent) => agentProblem(agent, sha256)).find((one) => one !== undefined);
   if (problem !== undefined) throw ControlError.of("bad_request", problem);
 }
 
@@ -55,8 +59,10 @@ function fieldsProblem({ fields }: Agent): string | undefined {
 function methodsProblem({ methods }: Agent): string | undefined {
   for (const { name, mode, service, rpc } of methods) {
     if (!memberName.test(name)) return `method ${JSON.stringify(name.slice(0, 80))} is not a name`;
-    if (mode !== MethodMode.HANDLER && mode !== MethodMode.READONLY) return `method ${name} is neither HANDLER nor READONLY`;
-    if ((service === "") !== (rpc === "")) return `method ${name} names a service or an rpc without the other`;
+    if (mode !== MethodMode.HANDLER && mode !== MethodMode.READONLY)
+      return `method ${name} is neither HANDLER nor READONLY`;
+    if ((service === "") !== (rpc === ""))
+      return `method ${name} names a service or an rpc without the other`;
     if (service !== "" && !serviceName.test(service))
       return `method ${name}: ${JSON.stringify(service.slice(0, 80))} is not a service`;
   }

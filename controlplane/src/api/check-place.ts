@@ -24,7 +24,9 @@ export function placeProblem({ resources, placement }: Agent): string | undefine
   if (placement === undefined) return undefined;
   const { gpuModels, labels, affinity, antiAffinity, spread } = placement;
   const isolation = isolationOf(placement.isolation);
-  if (isolation === undefined) return `isolation ${placement.isolation} is none of SHARED, PROCESS, DEDICATED`;
-  if (gpuModels.length > 0 && gpuMilli === 0 && gpuMemoryMib === 0) return "gpuModels needs gpuMilli or gpuMemoryMib";
+  if (isolation === undefined)
+    return `isolation ${placement.isolation} is none of SHARED, PROCESS, DEDICATED`;
+  if (gpuModels.length > 0 && gpuMilli === 0 && gpuMemoryMib === 0)
+    return "gpuModels needs gpuMilli or gpuMemoryMib";
   return rulesProblem({ gpuModels, isolation, labels, affinity, antiAffinity, spread });
 }

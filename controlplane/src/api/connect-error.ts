@@ -18,7 +18,13 @@ export function mapErrors(log: Logger): Interceptor {
 function connectError(error: unknown, method: string, log: Logger): ConnectError {
   if (error instanceof ConnectError) return error;
   if (error instanceof ControlError) {
-    const mapped = new ConnectError(error.message, codeFromString(error.code) ?? Code.Unknown, undefined, undefined, error);
+    const mapped = new ConnectError(
+      error.message,
+      codeFromString(error.code) ?? Code.Unknown,
+      undefined,
+      undefined,
+      error,
+    );
     mapped.details = [errorInfo(error.reason)];
     if (error.retryAfterMs !== undefined) mapped.details.push(retryInfo(error.retryAfterMs));
     return mapped;

@@ -16,11 +16,18 @@ export async function isInLog(jsm: JetStreamManager, token: SessionToken): Promi
 }
 
 /** Names in the order of their birth, from a sequence on; each with the sequence after it. */
-export async function* namesFrom(jsm: JetStreamManager, sequence: number): AsyncGenerator<{ name: SessionName; next: number }> {
+export async function* namesFrom(
+  jsm: JetStreamManager,
+  sequence: number,
+): AsyncGenerator<{ name: SessionName; next: number }> {
   let from = sequence;
   for (;;) {
     let count = 0;
-    const batch = await jsm.direct.getBatch(logStream(0), { seq: from, next_by_subj: nameRecords, batch: batchMax });
+    const batch = await jsm.direct.getBatch(logStream(0), {
+      seq: from,
+      next_by_subj: nameRecords,
+      batch: batchMax,
+    });
     for await (const record of batch) {
       count += 1;
       from = record.seq + 1;

@@ -7,7 +7,11 @@ import { describePoolRefusal, type ShadowCounters } from "../placement/index.ts"
 import type { Decision, Scheduler } from "../scheduler/index.ts";
 import { nameOf } from "./session-service.ts";
 
-export function placementService({ scheduler }: { readonly scheduler: Scheduler }): ServiceImpl<typeof PlacementService> {
+export function placementService({
+  scheduler,
+}: {
+  readonly scheduler: Scheduler;
+}): ServiceImpl<typeof PlacementService> {
   return {
     explainPlacement(request) {
       const name = nameOf(request.session);

@@ -24,7 +24,10 @@ export function quotaService({ quotaBucket }: QuotaContext): ServiceImpl<typeof 
     getQuota({ namespace: text }) {
       const namespace = namespaceOf(text);
       const limits = quotas.quotaOf(namespace);
-      return { used: usageOf(quotas, namespace), ...(limits !== undefined && { quota: quotaMessage(namespace, limits) }) };
+      return {
+        used: usageOf(quotas, namespace),
+        ...(limits !== undefined && { quota: quotaMessage(namespace, limits) }),
+      };
     },
     listQuotas: () => ({
       quotas: quotas.namespaces().map((namespace) => ({
@@ -53,7 +56,10 @@ function check(asked: Quota | undefined, quotas: Quotas): Quota {
       `the quota of namespace ${namespace} limits nothing; name an amount, or delete the quota`,
     );
   if (quotas.quotaOf(namespace) === undefined && quotas.namespaces().length >= quotasMax)
-    throw ControlError.of("too_large", `there are ${quotasMax} quotas already, as many as quotasMax allows; delete one`);
+    throw ControlError.of(
+      "too_large",
+      `there are ${quotasMax} quotas already, as many as quotasMax allows; delete one`,
+    );
   return quotaMessage(namespace, limits);
 }
 

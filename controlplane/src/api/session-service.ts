@@ -3,9 +3,21 @@ import { create } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { JetStreamManager } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
-import { type Session, type SessionRef, SessionSchema, type SessionService, SessionStatus } from "@voda/proto/api";
+import {
+  type Session,
+  type SessionRef,
+  SessionSchema,
+  type SessionService,
+  SessionStatus,
+} from "@voda/proto/api";
 import { CommandKind } from "@voda/proto/node";
-import { defaultNamespace, identifierProblem, type SessionName, sessionNameProblem, sessionToken } from "@voda/proto/session";
+import {
+  defaultNamespace,
+  identifierProblem,
+  type SessionName,
+  sessionNameProblem,
+  sessionToken,
+} from "@voda/proto/session";
 import type { Owner } from "../directory/directory.ts";
 import { ControlError } from "../errors.ts";
 import { sendCommand } from "../nats/command.ts";
@@ -45,7 +57,9 @@ export function sessionService(context: SessionContext): ServiceImpl<typeof Sess
         ...timeout(call),
         idleMsMin: 0,
       });
-      return { session: owner.isConfirmed ? describe(name, SessionStatus.ASLEEP) : await stored(context, name) };
+      return {
+        session: owner.isConfirmed ? describe(name, SessionStatus.ASLEEP) : await stored(context, name),
+      };
     },
     async wakeSession(request, call) {
       const name = nameOf(request.session);
@@ -54,12 +68,15 @@ export function sessionService(context: SessionContext): ServiceImpl<typeof Sess
     },
     async wakeSessions(request, call) {
       const woken = await wakeAll(context, request.sessions.map(nameOf), timeout(call).timeoutMs);
-      return { sessions: woken.map(({ name, node, epoch }) => describe(name, SessionStatus.AWAKE, { node, epoch })) };
+      return {
+        sessions: woken.map(({ name, node, epoch }) => describe(name, SessionStatus.AWAKE, { node, epoch })),
+      };
     },
     async endSession(request, call) {
       const name = nameOf(request.session);
       const { status } = await find(context, name);
-      if (status !== SessionStatus.UNBORN) await commandAnywhere(context, CommandKind.END, { name, ...timeout(call) });
+      if (status !== SessionStatus.UNBORN)
+        await commandAnywhere(context, CommandKind.END, { name, ...timeout(call) });
       return {};
     },
   };
@@ -68,7 +85,11 @@ export function sessionService(context: SessionContext): ServiceImpl<typeof Sess
 /** Reads and checks a reference. @throws ControlError `bad_request` */
 export function nameOf(ref: SessionRef | undefined): SessionName {
   if (ref === undefined) throw ControlError.of("bad_request", "the request names no session");
-  const name = { namespace: ref.namespace === "" ? defaultNamespace : ref.namespace, agent: ref.agent, key: ref.key };
+  const name = {
+    namespace: ref.namespace === "" ? defaultNamespace : ref.namespace,
+    agent: ref.agent,
+    key: ref.key,
+  };
   const problem = sessionNameProblem(name);
   if (problem !== undefined) throw ControlError.of("bad_request", problem);
   return name;
@@ -78,7 +99,11 @@ function timeout(call: HandlerContext): { readonly timeoutMs: number } {
   return { timeoutMs: Math.max(1, Math.min(call.timeoutMs() ?? commandMsDefault, commandMsDefault)) };
 }
 
-function describe(name: SessionName, status: SessionStatus, at: { node?: string; epoch?: bigint } = {}): Session {
+function describe(
+  name: SessionName,
+  status: SessionStatus,
+  at: { node?: string; epoch?: bigint } = {},
+): Session {
   return create(SessionSchema, { ...name, status, ...at });
 }
 
@@ -88,7 +113,9 @@ function ownerOf(context: SessionContext, name: SessionName): Owner | undefined 
 
 function awake(context: SessionContext, name: SessionName): Session | undefined {
   const owner = ownerOf(context, name);
-  return owner?.isConfirmed === true ? describe(name, SessionStatus.AWAKE, { node: owner.node, epoch: owner.epoch }) : undefined;
+  return owner?.isConfirmed === true
+    ? describe(name, SessionStatus.AWAKE, { node: owner.node, epoch: owner.epoch })
+    : undefined;
 }
 
 async function find(context: SessionContext, name: SessionName): Promise<Session> {
@@ -114,7 +141,14 @@ async function commandAnywhere(
     throw ControlError.of(reason, message, retryAfterMs);
   }
   const grant = picked.kind === "placed" ? picked.grant : "";
-  const epoch = await sendCommand(context.connection, { kind, name, node: picked.node, grant, timeoutMs, idleMsMin: 0 });
+  const epoch = await sendCommand(context.connection, {
+    kind,
+    name,
+    node: picked.node,
+    grant,
+    timeoutMs,
+    idleMsMin: 0,
+  });
   return { node: picked.node, epoch };
 }
 
@@ -125,7 +159,10 @@ interface ListRequest {
   readonly pageToken: string;
 }
 
-async function list(context: SessionContext, request: ListRequest): Promise<{ sessions: Session[]; nextPageToken: string }> {
+async function list(
+  context: SessionContext,
+  request: ListRequest,
+): Promise<{ sessions: Session[]; nextPageToken: string }> {
   const { namespace, agent, size, sequence } = checkList(request);
   const sessions: Session[] = [];
   let scanned = 0;
@@ -140,7 +177,12 @@ async function list(context: SessionContext, request: ListRequest): Promise<{ se
   return { sessions, nextPageToken: "" };
 }
 
-function checkList(request: ListRequest): { namespace: string; agent: string; size: number; sequence: number } {
+function checkList(request: ListRequest): {
+  namespace: string;
+  agent: string;
+  size: number;
+  sequence: number;
+} {
   const namespace = request.namespace === "" ? defaultNamespace : request.namespace;
   const problem =
     identifierProblem("namespace", namespace) ??

@@ -22,7 +22,11 @@ const wakeMsMax = 10_000;
 const undoMsMax = 5_000;
 
 /** @throws ControlError that names the member and says why: then nothing is reserved, and what this call woke sleeps again */
-export async function wakeAll(context: SessionContext, names: readonly SessionName[], callMs: number): Promise<readonly Woken[]> {
+export async function wakeAll(
+  context: SessionContext,
+  names: readonly SessionName[],
+  callMs: number,
+): Promise<readonly Woken[]> {
   check(context, names);
   const members = pickAll(context, names);
   if ("refusal" in members) {
@@ -33,7 +37,8 @@ export async function wakeAll(context: SessionContext, names: readonly SessionNa
   const timeoutMs = Math.min(callMs, wakeMsMax);
   const outcomes = await Promise.allSettled(members.map((member) => wake(context, member, timeoutMs)));
   const failed = outcomes.findIndex(({ status }) => status === "rejected");
-  if (failed < 0) return outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
+  if (failed < 0)
+    return outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
   const left = await undo(context, members, outcomes);
   throw failure(members[failed], outcomes[failed], left);
 }
@@ -51,8 +56,19 @@ function check({ agents }: SessionContext, names: readonly SessionName[]): void 
   }
 }
 
-async function wake({ connection }: SessionContext, { name, node, grant }: Member, timeoutMs: number): Promise<Woken> {
-  const epoch = await sendCommand(connection, { kind: CommandKind.WAKE, name, node, grant, timeoutMs, idleMsMin: 0 });
+async function wake(
+  { connection }: SessionContext,
+  { name, node, grant }: Member,
+  timeoutMs: number,
+): Promise<Woken> {
+  const epoch = await sendCommand(connection, {
+    kind: CommandKind.WAKE,
+    name,
+    node,
+    grant,
+    timeoutMs,
+    idleMsMin: 0,
+  });
   return { name, node, epoch };
 }
 
@@ -87,9 +103,16 @@ function failure(
   if (!(error instanceof ControlError) || member === undefined) return error;
   const { code, reason } = error;
   const others =
-    left.length === 0 ? "those that this call woke sleep again" : `may still be awake: ${left.map(textOf).join(", ")}`;
+    left.length === 0
+      ? "those that this call woke sleep again"
+      : `may still be awake: ${left.map(textOf).join(", ")}`;
   const message = `${textOf(member.name)} was not woken on ${member.node}: ${error.message}; ${others}`;
-  return new ControlError({ code, reason, message, ...(reason === "no_capacity" && { retryAfterMs: refusedRetryMs }) });
+  return new ControlError({
+    code,
+    reason,
+    message,
+    ...(reason === "no_capacity" && { retryAfterMs: refusedRetryMs }),
+  });
 }
 
 function textOf(name: SessionName | undefined): string {

@@ -24,7 +24,11 @@ const asked: Record<string, Pick<PoolRequest, "resources" | "isolation" | "label
   alone: { resources: { cpuMilli: 0, memoryMib: 0, gpu: fraction(200, 0) }, isolation: "dedicated" },
   one: { resources: { cpuMilli: 1500, memoryMib: 0, gpu: whole(1) } },
   two: { resources: { cpuMilli: 0, memoryMib: 0, gpu: whole(2) } },
-  heavy: { resources: { cpuMilli: 3000, memoryMib: 0, gpu: none }, labels: ["heavy"], antiAffinity: ["heavy"] },
+  heavy: {
+    resources: { cpuMilli: 3000, memoryMib: 0, gpu: none },
+    labels: ["heavy"],
+    antiAffinity: ["heavy"],
+  },
   plain: { resources: { cpuMilli: 0, memoryMib: 0, gpu: none } },
 };
 class AskingAgents extends Agents {
@@ -57,7 +61,11 @@ const share = fc.record({
   milli: fc.integer({ min: 0, max: 1200 }),
   memoryMib: fc.integer({ min: 0, max: 1200 }),
 });
-const activation = fc.record({ name, epoch: fc.bigInt({ min: 1n, max: 4n }), devices: fc.array(share, { maxLength: 3 }) });
+const activation = fc.record({
+  name,
+  epoch: fc.bigInt({ min: 1n, max: 4n }),
+  devices: fc.array(share, { maxLength: 3 }),
+});
 const node = fc.constantFrom(...ids);
 const step = fc.oneof(
   { weight: 8, arbitrary: fc.record({ does: fc.constant("place" as const), name }) },
@@ -72,9 +80,18 @@ const step = fc.oneof(
       activated: fc.array(activation, { maxLength: 4 }),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ does: fc.constant("pass" as const), ms: fc.constantFrom(1, refusedMs, tentativeMs) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      does: fc.constant("pass" as const),
+      ms: fc.constantFrom(1, refusedMs, tentativeMs),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ does: fc.constant("drop" as const), node }) },
-  { weight: 1, arbitrary: fc.record({ does: fc.constant("join" as const), node, gpus: fc.integer({ min: 0, max: 3 }) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ does: fc.constant("join" as const), node, gpus: fc.integer({ min: 0, max: 3 }) }),
+  },
   { weight: 1, arbitrary: fc.record({ does: fc.constant("ready" as const), node, isReady: fc.boolean() }) },
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
@@ -105,7 +122,11 @@ class History implements Disposable {
     else if (one.does === "ready") this.directory.setReady(one.node, one.isReady);
     else if (one.does === "pass") this.#pass(one.ms);
     else if (one.does === "report") {
-      const activated = one.activated.map((each) => ({ ...each.name, epoch: each.epoch, devices: each.devices }));
+      const activated = one.activated.map((each) => ({
+        ...each.name,
+        epoch: each.epoch,
+        devices: each.devices,
+      }));
       for (const each of one.activated) this.#know(each.name);
       this.report(one.node, { full: one.full, activated });
     } else this.#playSession(one.does, one.name);
@@ -147,9 +168,15 @@ class History implements Disposable {
       const { gpu } = this.agents.requestOf(of).resources;
       assert.equal(now.devices.length, gpu.kind === "none" ? 0 : gpu.kind === "whole" ? gpu.count : 1);
     } else if (owner !== undefined && does === "confirm") {
-      const activated: MessageInitShape<typeof ActivationSchema>[] = [{ ...of, epoch: 5n, devices: [...owner.devices] }];
+      const activated: MessageInitShape<typeof ActivationSchema>[] = [
+        { ...of, epoch: 5n, devices: [...owner.devices] },
+      ];
       this.report(owner.node, { activated });
-      assert.deepEqual(this.directory.ownerOf(token, this.nowMs)?.devices, owner.devices, "a session lost what it held");
+      assert.deepEqual(
+        this.directory.ownerOf(token, this.nowMs)?.devices,
+        owner.devices,
+        "a session lost what it held",
+      );
     } else if (owner !== undefined) {
       this.report(owner.node, { deactivated: [token] });
       assert.equal(this.directory.ownerOf(token, this.nowMs), undefined);
@@ -160,7 +187,10 @@ class History implements Disposable {
 interface Holding {
   readonly node: string;
   readonly devices: readonly DeviceShare[];
-  readonly placed: { readonly shape: { readonly cpuMilli: number; readonly memoryMib: number }; readonly request: PoolRequest };
+  readonly placed: {
+    readonly shape: { readonly cpuMilli: number; readonly memoryMib: number };
+    readonly request: PoolRequest;
+  };
   /** Absent of room that a node refused. */
   readonly name: SessionName | undefined;
 }
@@ -173,7 +203,9 @@ function check({ directory, agents, names }: History): void {
     placed,
     name: names.get(placed.request.session as SessionToken),
   }));
-  const owned = [...names.keys()].filter((token) => directory.ownerOf(token, Number.NEGATIVE_INFINITY) !== undefined);
+  const owned = [...names.keys()].filter(
+    (token) => directory.ownerOf(token, Number.NEGATIVE_INFINITY) !== undefined,
+  );
   const booked = holdings.filter((one) => one.name !== undefined).map((one) => one.placed.request.session);
   assert.deepEqual(booked.toSorted(), owned.toSorted());
   assert.equal(directory.size, owned.length);
@@ -200,7 +232,8 @@ function checkNode(
   { directory, agents }: Pick<History, "directory" | "agents">,
 ): void {
   const use = directory.useOf(one.id) ?? assert.fail();
-  const sum = (of: (holding: Holding) => number): number => here.reduce((total, holding) => total + of(holding), 0);
+  const sum = (of: (holding: Holding) => number): number =>
+    here.reduce((total, holding) => total + of(holding), 0);
   assert.equal(use.sessions, here.length);
   assert.equal(
     use.cpuMilli,
@@ -214,7 +247,8 @@ function checkNode(
   for (const device of use.devices) {
     const on = here.filter(({ devices }) => devices.some(({ uuid }) => uuid === device.uuid));
     const shares = on.flatMap(({ devices }) => devices).filter(({ uuid }) => uuid === device.uuid);
-    const total = (of: (share: DeviceShare) => number): number => shares.reduce((all, share) => all + of(share), 0);
+    const total = (of: (share: DeviceShare) => number): number =>
+      shares.reduce((all, share) => all + of(share), 0);
     assert.deepEqual(
       [device.allocatedMilli, device.allocatedMemoryMib, device.sessions],
       [total(({ milli }) => milli), total(({ memoryMib }) => memoryMib), shares.length],
@@ -223,7 +257,10 @@ function checkNode(
     assert.ok(shares.length <= 1 || shares.every((share) => !share.whole), "a whole device is shared");
     const tenants = on.flatMap(({ name: of }) => of ?? []);
     const areOpen = tenants.every((of) => agents.requestOf(of).isolation === "shared");
-    assert.ok(areOpen || new Set(tenants.map(({ namespace }) => namespace)).size <= 1, "namespaces share a device");
+    assert.ok(
+      areOpen || new Set(tenants.map(({ namespace }) => namespace)).size <= 1,
+      "namespaces share a device",
+    );
   }
 }
 

@@ -34,7 +34,10 @@ function open(): { directory: Directory; report: (more: MessageInitShape<typeof 
   let sequence = 0n;
   const report = (more: MessageInitShape<typeof ReportSchema>): void => {
     sequence += 1n;
-    assert.equal(directory.apply(create(ReportSchema, { node: "a", incarnation: "1", sequence, ...more }), 0), "applied");
+    assert.equal(
+      directory.apply(create(ReportSchema, { node: "a", incarnation: "1", sequence, ...more }), 0),
+      "applied",
+    );
   };
   directory.join(node);
   report({ full: true });
@@ -89,7 +92,9 @@ test("a placement that nobody confirmed gives way to what the node says, and is 
 
 test("a device that the node does not have, or that is taken, is not put on the books", () => {
   const { directory, report } = open();
-  report({ activated: [on("x", share("g9"), share("g0", 1001)), on("y", whole("g1")), on("z", share("g1"))] });
+  report({
+    activated: [on("x", share("g9"), share("g0", 1001)), on("y", whole("g1")), on("z", share("g1"))],
+  });
   assert.deepEqual(states(directory), [idle, full]);
   assert.equal(directory.ownerOf(token("z"), 0)?.node, "a");
 });
@@ -128,7 +133,13 @@ test("a session keeps what it was placed with when its agent asks for something 
   directory.join(node);
   const report = (sequence: bigint, uuid: string): unknown =>
     directory.apply(
-      create(ReportSchema, { node: "a", incarnation: "1", sequence, full: true, activated: [on("x", share(uuid))] }),
+      create(ReportSchema, {
+        node: "a",
+        incarnation: "1",
+        sequence,
+        full: true,
+        activated: [on("x", share(uuid))],
+      }),
       0,
     );
   report(1n, "g0");

@@ -7,7 +7,11 @@ import { Pool, type PoolRequest } from "../placement/index.ts";
 import { Directory, type DirectoryNode, tentativeMs } from "./directory.ts";
 import { refusedMs } from "./refusals.ts";
 
-const cpu100 = (name: { readonly namespace: string; readonly agent: string; readonly key: string }): PoolRequest => ({
+const cpu100 = (name: {
+  readonly namespace: string;
+  readonly agent: string;
+  readonly key: string;
+}): PoolRequest => ({
   session: sessionToken(name),
   namespace: name.namespace,
   resources: { cpuMilli: 100, memoryMib: 64, gpu: { kind: "none" } },

@@ -146,7 +146,8 @@ export class Directory {
 
   ownerOf(token: SessionToken, nowMs: number): Owner | undefined {
     const entry = this.#sessions.get(token);
-    if (entry === undefined || (!entry.isConfirmed && (this.#tentative.get(token) ?? 0) <= nowMs)) return undefined;
+    if (entry === undefined || (!entry.isConfirmed && (this.#tentative.get(token) ?? 0) <= nowMs))
+      return undefined;
     const { node, isConfirmed, epoch, placed } = entry;
     return { node, isConfirmed, epoch, devices: this.pool.devicesOf(placed) };
   }
@@ -263,7 +264,13 @@ export class Directory {
     for (const [token, { activation, request }] of news) {
       const placed = this.#roomFor(entry, request, activation.devices);
       const { epoch } = activation;
-      this.#remember(token, { node: entry.node.id, isConfirmed: true, epoch, placed, ...nameOfHolder(activation, placed) });
+      this.#remember(token, {
+        node: entry.node.id,
+        isConfirmed: true,
+        epoch,
+        placed,
+        ...nameOfHolder(activation, placed),
+      });
     }
   }
 
@@ -280,7 +287,8 @@ export class Directory {
     for (const { request: other } of inTheWayOf(this.pool, held)) {
       const { session } = other;
       if (this.#refusals.drop(session)) continue;
-      if (isSessionToken(session) && this.#sessions.get(session)?.isConfirmed === false) this.#forget(session);
+      if (isSessionToken(session) && this.#sessions.get(session)?.isConfirmed === false)
+        this.#forget(session);
     }
     return cutToFit(this.pool, held);
   }
@@ -325,6 +333,9 @@ export class Directory {
   }
 }
 
-function nameOfHolder({ namespace, agent, key }: Activation, { mask }: Placed): { readonly name?: SessionName } {
+function nameOfHolder(
+  { namespace, agent, key }: Activation,
+  { mask }: Placed,
+): { readonly name?: SessionName } {
   return mask === 0 ? {} : { name: { namespace, agent, key } };
 }

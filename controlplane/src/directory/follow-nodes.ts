@@ -6,7 +6,14 @@ import { HeartbeatSchema, ReportSchema, ResyncSchema } from "@voda/proto/node";
 import { heartbeatSubject, reportSubject, resyncSubject } from "@voda/proto/wire";
 import type { Clock } from "@voda/stdx";
 import type { Logger } from "pino";
-import { isReady, type LeaseEffect, type LeaseEvent, type LeaseState, noLeases, step } from "../lease/index.ts";
+import {
+  isReady,
+  type LeaseEffect,
+  type LeaseEvent,
+  type LeaseState,
+  noLeases,
+  step,
+} from "../lease/index.ts";
 import { type BucketWatch, watchBucket } from "../nats/watch-bucket.ts";
 import type { Directory, DirectoryNode } from "./directory.ts";
 import { readLeaseEntry } from "./lease-entry.ts";
@@ -51,8 +58,12 @@ export class NodeFollower implements AsyncDisposable {
     const follower = new NodeFollower(options);
     const { connection } = options;
     follower.#subscriptions = [
-      connection.subscribe(heartbeatSubject("*"), { callback: (error, message) => follower.#onHeartbeat(error, message) }),
-      connection.subscribe(reportSubject("*"), { callback: (error, message) => follower.#onReport(error, message) }),
+      connection.subscribe(heartbeatSubject("*"), {
+        callback: (error, message) => follower.#onHeartbeat(error, message),
+      }),
+      connection.subscribe(reportSubject("*"), {
+        callback: (error, message) => follower.#onReport(error, message),
+      }),
     ];
     follower.#watch = await watchBucket(options.leases, (entry) => follower.#onEntry(entry));
     follower.#timer = setInterval(() => follower.#tick(), tickMs);
@@ -112,12 +123,19 @@ export class NodeFollower implements AsyncDisposable {
     if (this.#options.directory.unsynced().length === 0) this.#settled.resolve();
   }
 
-  #decode<Desc extends DescMessage>(schema: Desc, error: Error | null, message: Msg): MessageShape<Desc> | undefined {
+  #decode<Desc extends DescMessage>(
+    schema: Desc,
+    error: Error | null,
+    message: Msg,
+  ): MessageShape<Desc> | undefined {
     try {
       if (error !== null) throw error;
       return fromBinary(schema, message.data);
     } catch (cause) {
-      this.#options.log.error({ err: cause, subject: message.subject }, "a message of a node is not readable; it is left out");
+      this.#options.log.error(
+        { err: cause, subject: message.subject },
+        "a message of a node is not readable; it is left out",
+      );
       return undefined;
     }
   }
@@ -141,7 +159,10 @@ export class NodeFollower implements AsyncDisposable {
   #apply(effect: LeaseEffect, described: DirectoryNode | undefined): void {
     const { directory, log } = this.#options;
     if (effect.kind === "held") {
-      log.warn({ leases: effect.leases }, "many leases ended at once; nobody is given up by silence for a while");
+      log.warn(
+        { leases: effect.leases },
+        "many leases ended at once; nobody is given up by silence for a while",
+      );
       return;
     }
     log.info({ node: effect.node, incarnation: effect.incarnation }, `node ${effect.kind}`);

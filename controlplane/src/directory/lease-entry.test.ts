@@ -24,9 +24,21 @@ test("the server's marker is an expiry; an obituary and a deletion are somebody'
 });
 
 test("a value that is no lease of its key is refused", () => {
-  assert.throws(() => readLeaseEntry(entry("PUT", { ...lease, incarnation: "i2" }), 0), /says node n1, incarnation i2/);
-  assert.throws(() => readLeaseEntry(entry("PUT", { ...lease, ingress: "evil.example:80" }), 0), /not ip:port/);
-  assert.throws(() => readLeaseEntry(entry("PUT", { node: "n1", incarnation: "i1" }), 0), /names no capacity/);
+  assert.throws(
+    () => readLeaseEntry(entry("PUT", { ...lease, incarnation: "i2" }), 0),
+    /says node n1, incarnation i2/,
+  );
+  assert.throws(
+    () => readLeaseEntry(entry("PUT", { ...lease, ingress: "evil.example:80" }), 0),
+    /not ip:port/,
+  );
+  assert.throws(
+    () => readLeaseEntry(entry("PUT", { node: "n1", incarnation: "i1" }), 0),
+    /names no capacity/,
+  );
   const absurd = { ...capacity, diskMib: 2 ** 31 };
-  assert.throws(() => readLeaseEntry(entry("PUT", { ...lease, capacity: absurd }), 0), /diskMib 2147483648 exceeds amountMax/);
+  assert.throws(
+    () => readLeaseEntry(entry("PUT", { ...lease, capacity: absurd }), 0),
+    /diskMib 2147483648 exceeds amountMax/,
+  );
 });

@@ -20,7 +20,12 @@ export class Refusals {
   add({ request, shape, node, mask }: Placed, nowMs: number): void {
     const session = `${prefix}${request.session}`;
     this.drop(session);
-    const placed: Placed = { request: { session, namespace: "", resources: request.resources }, shape, node, mask };
+    const placed: Placed = {
+      request: { session, namespace: "", resources: request.resources },
+      shape,
+      node,
+      mask,
+    };
     this.#held.set(session, { placed, expiresMs: nowMs + refusedMs });
     this.#pool.book(placed);
   }

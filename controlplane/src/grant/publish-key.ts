@@ -14,13 +14,19 @@ export interface PublishedKey extends Disposable {
 }
 
 /** Resolves when the key is stored. A raw publish, because the bucket's own update drops the time to live. */
-export async function publishKey(js: JetStreamClient, signer: GrantSigner, log: Logger): Promise<PublishedKey> {
+export async function publishKey(
+  js: JetStreamClient,
+  signer: GrantSigner,
+  log: Logger,
+): Promise<PublishedKey> {
   const put = async (): Promise<void> => {
     await js.publish(`$KV.${keysBucket}.${signer.keyId}`, signer.publicJwk, { ttl: `${keySeconds}s` });
   };
   await put();
   const timer = setInterval(() => {
-    put().catch((error: unknown) => log.error({ err: error, keyId: signer.keyId }, "the grant key was not renewed"));
+    put().catch((error: unknown) =>
+      log.error({ err: error, keyId: signer.keyId }, "the grant key was not renewed"),
+    );
   }, renewSeconds * 1000);
   const close = (): void => clearInterval(timer);
   return { close, [Symbol.dispose]: close };

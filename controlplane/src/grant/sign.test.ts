@@ -37,8 +37,13 @@ test("a grant that was changed does not verify", async () => {
   const signer = createSigner();
   const key = await importJWK(JSON.parse(signer.publicJwk) as JWK);
   const [header, , signature] = signer.sign(grant, 0).split(".");
-  const forged = Buffer.from(JSON.stringify({ ...grant, node: "n2", iat: 0, exp: 10, nonce: "" })).toString("base64url");
-  await assert.rejects(compactVerify(`${header}.${forged}.${signature}`, key), /signature verification failed/);
+  const forged = Buffer.from(JSON.stringify({ ...grant, node: "n2", iat: 0, exp: 10, nonce: "" })).toString(
+    "base64url",
+  );
+  await assert.rejects(
+    compactVerify(`${header}.${forged}.${signature}`, key),
+    /signature verification failed/,
+  );
 });
 
 test("two grants for one session differ, and each process has its own key", () => {

@@ -26,7 +26,12 @@ export function createSigner(): GrantSigner {
     sign: (grant, nowMs) => {
       const iat = Math.floor(nowMs / 1000);
       grants += 1;
-      const claims: GrantClaims = { ...grant, iat, exp: iat + grantSecondsMax, nonce: `${salt}${grants.toString(36)}` };
+      const claims: GrantClaims = {
+        ...grant,
+        iat,
+        exp: iat + grantSecondsMax,
+        nonce: `${salt}${grants.toString(36)}`,
+      };
       return signed(`${header}.${base64url(JSON.stringify(claims))}`, privateKey);
     },
   };

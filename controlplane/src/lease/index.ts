@@ -1,1 +1,9 @@
-export { isReady, type LeaseEffect, type LeaseEvent, type LeaseState, noLeases, type Step, step } from "./lease.ts";
+export {
+  isReady,
+  type LeaseEffect,
+  type LeaseEvent,
+  type LeaseState,
+  noLeases,
+  type Step,
+  step,
+} from "./lease.ts";

@@ -6,8 +6,17 @@ import { type LeaseEvent, noLeases, silenceMs, step } from "./lease.ts";
 const node = fc.constantFrom("a", "b", "c", "d");
 const incarnation = fc.constantFrom("1", "2", "3");
 const event = fc.oneof(
-  fc.record({ kind: fc.constant("lease" as const), node, incarnation, succeeds: fc.constantFrom("", "1", "2") }),
-  fc.record({ kind: fc.constantFrom("expired" as const, "obituary" as const, "heartbeat" as const), node, incarnation }),
+  fc.record({
+    kind: fc.constant("lease" as const),
+    node,
+    incarnation,
+    succeeds: fc.constantFrom("", "1", "2"),
+  }),
+  fc.record({
+    kind: fc.constantFrom("expired" as const, "obituary" as const, "heartbeat" as const),
+    node,
+    incarnation,
+  }),
   fc.record({ kind: fc.constant("tick" as const) }),
 );
 /** Events with the time that passes before each. */

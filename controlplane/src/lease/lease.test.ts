@@ -3,7 +3,10 @@ import { test } from "node:test";
 import { isReady, type LeaseEffect, type LeaseEvent, type LeaseState, noLeases, step } from "./lease.ts";
 
 /** Feeds the events; the state after the last one and all effects. */
-function run(events: readonly LeaseEvent[], from: LeaseState = noLeases): { state: LeaseState; effects: LeaseEffect[] } {
+function run(
+  events: readonly LeaseEvent[],
+  from: LeaseState = noLeases,
+): { state: LeaseState; effects: LeaseEffect[] } {
   let state = from;
   const effects: LeaseEffect[] = [];
   for (const event of events) {
@@ -16,13 +19,19 @@ function run(events: readonly LeaseEvent[], from: LeaseState = noLeases): { stat
 
 /** `"a.1"` is incarnation 1 of node a. */
 const of = (life: string, nowMs: number) => ({ node: life.slice(0, 1), incarnation: life.slice(2), nowMs });
-const lease = (life: string, nowMs: number, succeeds = ""): LeaseEvent => ({ kind: "lease", succeeds, ...of(life, nowMs) });
+const lease = (life: string, nowMs: number, succeeds = ""): LeaseEvent => ({
+  kind: "lease",
+  succeeds,
+  ...of(life, nowMs),
+});
 const expired = (life: string, nowMs: number): LeaseEvent => ({ kind: "expired", ...of(life, nowMs) });
 const obituary = (life: string, nowMs: number): LeaseEvent => ({ kind: "obituary", ...of(life, nowMs) });
 const heartbeat = (life: string, nowMs: number): LeaseEvent => ({ kind: "heartbeat", ...of(life, nowMs) });
 const tick = (nowMs: number): LeaseEvent => ({ kind: "tick", nowMs });
 const lost = (effects: readonly LeaseEffect[]): string[] =>
-  effects.flatMap((effect) => (effect.kind === "lost" ? [`${effect.node}.${effect.incarnation} ${effect.cause}`] : []));
+  effects.flatMap((effect) =>
+    effect.kind === "lost" ? [`${effect.node}.${effect.incarnation} ${effect.cause}`] : [],
+  );
 const kinds = (effects: readonly LeaseEffect[]): string[] => effects.map((effect) => effect.kind);
 
 test("a node whose lease ended is lost when its heartbeat has been silent for 3 s", () => {
@@ -74,7 +83,13 @@ test("when more than a third of the leases end within 1 s nobody is given up by 
 });
 
 test("an obituary over a lease that has ended is only a proof of that: the heartbeat decides", () => {
-  const start = run([lease("a.1", 0), expired("a.1", 3000), obituary("a.1", 3001), heartbeat("a.1", 3002), tick(6001)]);
+  const start = run([
+    lease("a.1", 0),
+    expired("a.1", 3000),
+    obituary("a.1", 3001),
+    heartbeat("a.1", 3002),
+    tick(6001),
+  ]);
   assert.deepEqual(lost(start.effects), []);
   assert.deepEqual(lost(run([tick(6002)], start.state).effects), ["a.1 silence"]);
 });

@@ -51,7 +51,12 @@ export type LeaseEffect =
   | { readonly kind: "returned"; readonly node: string; readonly incarnation: string }
   /** No new sessions for it; those it has stay until more is known. */
   | { readonly kind: "lapsed"; readonly node: string; readonly incarnation: string }
-  | { readonly kind: "lost"; readonly node: string; readonly incarnation: string; readonly cause: "obituary" | "silence" }
+  | {
+      readonly kind: "lost";
+      readonly node: string;
+      readonly incarnation: string;
+      readonly cause: "obituary" | "silence";
+    }
   /** So many leases ended at once that the store is the likelier cause than the nodes. */
   | { readonly kind: "held"; readonly leases: number; readonly untilMs: number };
 
@@ -92,9 +97,15 @@ export function step(state: LeaseState, event: LeaseEvent): Step {
 function onLease(state: LeaseState, { node, incarnation, succeeds, nowMs }: Of<"lease">): Step {
   const known = state.nodes.get(node);
   if (known?.incarnation === incarnation || known?.before === incarnation) return { state, effects: [] };
-  const after = withNode(state, node, { state: "living", incarnation, before: known?.incarnation ?? succeeds, heardMs: nowMs });
+  const after = withNode(state, node, {
+    state: "living",
+    incarnation,
+    before: known?.incarnation ?? succeeds,
+    heardMs: nowMs,
+  });
   if (known === undefined) return { state: after, effects: [{ kind: "joined", node, incarnation }] };
-  if (succeeds === known.incarnation) return { state: after, effects: [{ kind: "returned", node, incarnation }] };
+  if (succeeds === known.incarnation)
+    return { state: after, effects: [{ kind: "returned", node, incarnation }] };
   const lost: LeaseEffect = { kind: "lost", node, incarnation: known.incarnation, cause: "obituary" };
   return { state: after, effects: [lost, { kind: "joined", node, incarnation }] };
 }
@@ -107,7 +118,10 @@ function onExpired(state: LeaseState, { node, incarnation, nowMs }: Of<"expired"
   const after: LeaseState = { ...withNode(state, node, { ...known, state: "lapsed" }), endings };
   if (!isMass(endings.length, state.nodes.size)) return { state: after, effects: [lapsed] };
   const untilMs = nowMs + massHoldMs;
-  return { state: { ...after, holdUntilMs: untilMs }, effects: [lapsed, { kind: "held", leases: endings.length, untilMs }] };
+  return {
+    state: { ...after, holdUntilMs: untilMs },
+    effects: [lapsed, { kind: "held", leases: endings.length, untilMs }],
+  };
 }
 
 function isMass(ended: number, nodes: number): boolean {
@@ -122,7 +136,10 @@ function isMass(ended: number, nodes: number): boolean {
 function onObituary(state: LeaseState, { incarnation }: Of<"obituary">): Step {
   for (const [node, known] of state.nodes) {
     if (known.state !== "living" || known.incarnation !== incarnation) continue;
-    return { state: withoutNode(state, node), effects: [{ kind: "lost", node, incarnation, cause: "obituary" }] };
+    return {
+      state: withoutNode(state, node),
+      effects: [{ kind: "lost", node, incarnation, cause: "obituary" }],
+    };
   }
   return { state, effects: [] };
 }

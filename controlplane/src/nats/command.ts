@@ -24,7 +24,10 @@ export async function sendCommand(connection: NatsConnection, command: SessionCo
   const { kind, name, node, grant, timeoutMs, idleMsMin } = command;
   const { namespace, agent, key } = name;
   const deadlineMs = BigInt(Date.now() + timeoutMs);
-  const body = toBinary(CommandSchema, create(CommandSchema, { kind, namespace, agent, key, grant, deadlineMs, idleMsMin }));
+  const body = toBinary(
+    CommandSchema,
+    create(CommandSchema, { kind, namespace, agent, key, grant, deadlineMs, idleMsMin }),
+  );
   const { code, reason, message, epoch } = fromBinary(
     CommandResultSchema,
     await request(connection, { node, body, timeoutMs: timeoutMs + answerMsMax }),
@@ -42,7 +45,10 @@ async function request(
   } catch (error) {
     const cause = error instanceof RequestError ? error.cause : error;
     if (error instanceof NoRespondersError || cause instanceof NoRespondersError) {
-      throw ControlError.of("closed", `node ${node} does not take commands; it may just have stopped: try again`);
+      throw ControlError.of(
+        "closed",
+        `node ${node} does not take commands; it may just have stopped: try again`,
+      );
     }
     if (error instanceof TimeoutError || cause instanceof TimeoutError) {
       throw ControlError.of("closed", `node ${node} did not answer within ${timeoutMs} ms`);

@@ -17,7 +17,11 @@ const text = (base64: string): string => Buffer.from(base64, "base64").toString(
 
 test("a refusal for quota has a reason of its own, says the four numbers' meaning and names no time to try again", () => {
   const { status, headers, body } = answerOf(overQuota, "application/json");
-  const json = JSON.parse(body) as { code: string; message: string; details: { type: string; value: string }[] };
+  const json = JSON.parse(body) as {
+    code: string;
+    message: string;
+    details: { type: string; value: string }[];
+  };
   assert.deepEqual([status, headers["retry-after"], json.code], [429, undefined, "resource_exhausted"]);
   assert.equal(
     json.message,
@@ -46,5 +50,8 @@ test("a refusal for lack of room says when to try again", () => {
   ] as const)
     assert.equal(answerOf({ ...full, retryMs }, "application/json").headers["retry-after"], seconds);
   const { body } = answerOf({ ...full, retryMs: 250 }, "application/json");
-  assert.match(text((JSON.parse(body) as { details: { value: string }[] }).details[0]?.value ?? ""), /no_capacity/);
+  assert.match(
+    text((JSON.parse(body) as { details: { value: string }[] }).details[0]?.value ?? ""),
+    /no_capacity/,
+  );
 });

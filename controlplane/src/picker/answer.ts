@@ -49,6 +49,10 @@ function refused({ reason, message, retryAfterMs }: CallerRefusal, contentType: 
       "grpc-status-details-bin": base64Encode(rpcStatus(code, message, details), "std_raw"),
     }),
   };
-  const json = { code, message, details: details.map(({ type, value }) => ({ type, value: base64Encode(value, "std_raw") })) };
+  const json = {
+    code,
+    message,
+    details: details.map(({ type, value }) => ({ type, value: base64Encode(value, "std_raw") })),
+  };
   return { status: 429, headers, body: isGrpc ? message : JSON.stringify(json) };
 }

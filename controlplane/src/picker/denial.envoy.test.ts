@@ -78,7 +78,13 @@ function bootstrap(listener: number, pickerPort: number) {
       server_uri: { uri: "http://picker", cluster: "picker", timeout: "1s" },
       path_prefix: "/pick",
       authorization_response: {
-        allowed_client_headers: exact(["content-type", "retry-after", "grpc-status", "grpc-message", "grpc-status-details-bin"]),
+        allowed_client_headers: exact([
+          "content-type",
+          "retry-after",
+          "grpc-status",
+          "grpc-message",
+          "grpc-status-details-bin",
+        ]),
       },
     },
   };
@@ -87,7 +93,9 @@ function bootstrap(listener: number, pickerPort: number) {
     stat_prefix: "in",
     codec_type: "AUTO",
     route_config: {
-      virtual_hosts: [{ name: "all", domains: ["*"], routes: [{ match: { prefix: "/" }, route: { cluster: "picker" } }] }],
+      virtual_hosts: [
+        { name: "all", domains: ["*"], routes: [{ match: { prefix: "/" }, route: { cluster: "picker" } }] },
+      ],
     },
     http_filters: [
       { name: "authz", typed_config: authz },
@@ -135,6 +143,11 @@ test("a denial for lack of capacity reaches gRPC and Connect clients with its co
 });
 
 test("a gRPC client that reads no details gets the code from grpc-status", async () => {
-  const { metadata } = await refusalOf(createGrpcTransport({ baseUrl: `http://127.0.0.1:${port}`, interceptors: [session] }));
-  assert.deepEqual([metadata.get("grpc-status"), metadata.get("grpc-message")], ["8", "no node is up; start one"]);
+  const { metadata } = await refusalOf(
+    createGrpcTransport({ baseUrl: `http://127.0.0.1:${port}`, interceptors: [session] }),
+  );
+  assert.deepEqual(
+    [metadata.get("grpc-status"), metadata.get("grpc-message")],
+    ["8", "no node is up; start one"],
+  );
 });

@@ -42,7 +42,10 @@ export interface Member {
 }
 
 /** A node for each of the sessions, or the refusal of the first that found none beside the others. Their agents are deployed. */
-export function pickAll(context: PickContext, names: readonly SessionName[]): readonly Member[] | GangRefusal {
+export function pickAll(
+  context: PickContext,
+  names: readonly SessionName[],
+): readonly Member[] | GangRefusal {
   const plans = context.scheduler.placeAll(names);
   if ("refusal" in plans) return plans;
   return plans.map((plan, i) => {

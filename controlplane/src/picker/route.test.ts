@@ -5,7 +5,10 @@ import { type RequestHead, routeOf } from "./route.ts";
 const implementer = (namespace: string, service: string): string | undefined =>
   namespace === "default" && service === "shop.v1.CartService" ? "cart" : undefined;
 const route = (path: string, more: Partial<RequestHead> = {}): string => {
-  const name = routeOf({ path, session: undefined, namespace: undefined, agent: undefined, ...more }, implementer);
+  const name = routeOf(
+    { path, session: undefined, namespace: undefined, agent: undefined, ...more },
+    implementer,
+  );
   return name === undefined ? "none" : `${name.namespace}|${name.agent}|${name.key}`;
 };
 

@@ -39,7 +39,9 @@ function typedRoute(head: RequestHead, implementer: Implementer): SessionName | 
 }
 
 function nameOf(namespace?: string, agent?: string, key?: string): SessionName | undefined {
-  return namespace === undefined || agent === undefined || key === undefined ? undefined : { namespace, agent, key };
+  return namespace === undefined || agent === undefined || key === undefined
+    ? undefined
+    : { namespace, agent, key };
 }
 
 function decode(text: string | undefined): string | undefined {

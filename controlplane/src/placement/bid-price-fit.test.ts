@@ -70,7 +70,9 @@ test("a request without GPU keeps off the node whose GPUs need its memory", () =
 });
 
 test("a request for one GPU leaves whole the model that only others can use", () => {
-  const expected = Array.from({ length: 10 }, (_, i) => ask(`e${i}`, whole(1), { models: i < 5 ? ["rare"] : [] }));
+  const expected = Array.from({ length: 10 }, (_, i) =>
+    ask(`e${i}`, whole(1), { models: i < 5 ? ["rare"] : [] }),
+  );
   const pool = poolOf(
     [
       ["rare", { gpus: 2, model: "rare" }],
@@ -95,7 +97,8 @@ test("a model that few requests need is used by others too, but not to its end",
     (_, i): Parameters<typeof node> => [`c${i}`, { gpus: 8, model: "common", cores: 160 }],
   );
   const pool = poolOf([["rare", { gpus: 8, model: "rare", cores: 40 }], ...common], expected);
-  const onRare = (): number => [...pool.sessions.values()].filter((placed) => pool.books.idOf(placed.node) === "rare").length;
+  const onRare = (): number =>
+    [...pool.sessions.values()].filter((placed) => pool.books.idOf(placed.node) === "rare").length;
   for (let i = 0; i < 30; i++) {
     const plan = pool.decide(ask(`s${i}`, whole(1)));
     assert.ok(plan.kind === "plan" && pool.commit(plan) !== "stale");

@@ -109,7 +109,9 @@ class NodePrices {
     if (this.#books.gpus[node] === 0) return 0;
     if (this.#classes.classOf[node] === NO_CLASS) return COST_UNPRICED;
     if (this.#version[node] !== this.#books.version[node]) this.#measure(node);
-    return kind.isFraction ? this.#costOfFraction(node, kind) : this.#costOf(node, this.#worthAfterWhole(node, kind));
+    return kind.isFraction
+      ? this.#costOfFraction(node, kind)
+      : this.#costOf(node, this.#worthAfterWhole(node, kind));
   }
 
   destroyedMilli(node: number, kind: Kind, mask: number): number | undefined {
@@ -117,7 +119,10 @@ class NodePrices {
     if (this.#classes.classOf[node] === NO_CLASS) return undefined;
     if (this.#version[node] !== this.#books.version[node]) this.#measure(node);
     const after = kind.isFraction
-      ? this.#worthAfterFraction(node, kind, { position: positionOf(mask), broken: this.#brokenRests(node, kind) })
+      ? this.#worthAfterFraction(node, kind, {
+          position: positionOf(mask),
+          broken: this.#brokenRests(node, kind),
+        })
       : this.#worthAfterWhole(node, kind);
     return ((this.#worth[node] as number) - after) * gpuMilliWhole;
   }
@@ -176,7 +181,12 @@ class NodePrices {
     this.#rests[node] = rests;
     this.#milli[node] = milli;
     const idle = books.idleGpus[node] as number;
-    this.#worth[node] = this.#worthAfter(node, undefined, { rests, milli, idle, broken: this.#brokenRests(node, undefined) });
+    this.#worth[node] = this.#worthAfter(node, undefined, {
+      rests,
+      milli,
+      idle,
+      broken: this.#brokenRests(node, undefined),
+    });
     this.#version[node] = books.version[node] as number;
   }
 
@@ -191,7 +201,10 @@ class NodePrices {
     const memoryMib = (this.#books.memoryMib[node] as number) - (kind?.memoryMib ?? 0);
     const value = this.#value.of(nodeClass, rests, idle, cpuMilli, memoryMib);
     if (this.#fragmentWeight === 0) return value;
-    return value - this.#fragmentWeight * this.#fragments.of(nodeClass, (cpuMilli / CORE_MILLI) | 0, broken, milli, idle);
+    return (
+      value -
+      this.#fragmentWeight * this.#fragments.of(nodeClass, (cpuMilli / CORE_MILLI) | 0, broken, milli, idle)
+    );
   }
 
   #brokenRests(node: number, kind: Kind | undefined): number {

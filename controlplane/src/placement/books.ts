@@ -130,7 +130,11 @@ export class Books {
    * @throws BooksError that names the node and the limit.
    */
   join(spec: NodeSpec): number {
-    const problem = joinProblem(spec, { nodes: this.nodes, models: this.models, isTaken: this.#slots.has(spec.id) });
+    const problem = joinProblem(spec, {
+      nodes: this.nodes,
+      models: this.models,
+      isTaken: this.#slots.has(spec.id),
+    });
     if (problem !== undefined) throw new BooksError(problem);
     return this.#seat(spec);
   }
@@ -138,7 +142,10 @@ export class Books {
   /** @throws AssertionError while sessions are booked on it. */
   leave(node: number): void {
     const spec = this.specs[node];
-    assert(spec !== undefined && this.sessions[node] === 0, `node ${this.idOf(node)} still has ${this.sessions[node]} sessions`);
+    assert(
+      spec !== undefined && this.sessions[node] === 0,
+      `node ${this.idOf(node)} still has ${this.sessions[node]} sessions`,
+    );
     this.capacityMilli -= (this.gpus[node] as number) * gpuMilliWhole;
     this.specs[node] = undefined;
     this.#slots.delete(spec.id);
@@ -244,7 +251,8 @@ export class Books {
   /** Whether the node has the room that the kind needs, whatever the policy thinks of it. */
   fits(node: number, kind: Kind): boolean {
     if (this.isReady[node] === 0) return false;
-    if ((this.cpuMilli[node] as number) < kind.cpuMilli || (this.memoryMib[node] as number) < kind.memoryMib) return false;
+    if ((this.cpuMilli[node] as number) < kind.cpuMilli || (this.memoryMib[node] as number) < kind.memoryMib)
+      return false;
     if ((this.diskMib[node] as number) < kind.diskMib) return false;
     if (kind.gpuCount === 0) return true;
     return kind.isFraction ? this.#fitsFraction(node, kind) : this.#fitsWhole(node, kind);
@@ -310,7 +318,8 @@ export class Books {
     for (let i = 0; i < (this.gpus[node] as number); i++) {
       const device = first + i;
       if (!this.isShareFor(device, kind)) continue;
-      if (best < 0 || (this.deviceMilli[device] as number) < (this.deviceMilli[first + best] as number)) best = i;
+      if (best < 0 || (this.deviceMilli[device] as number) < (this.deviceMilli[first + best] as number))
+        best = i;
     }
     return best;
   }
@@ -401,7 +410,13 @@ export class Books {
     const card = this.cardMemoryMib[device] as number;
     const isWhole = this.deviceMode[device] === deviceMode.whole;
     assert(isWhole !== kind.isFraction, `device ${device} is not held the way it is given back`);
-    this.#share(node, device, isWhole ? gpuMilliWhole : milliOn(kind, card), isWhole ? card : cardMemoryOn(kind, card), -1);
+    this.#share(
+      node,
+      device,
+      isWhole ? gpuMilliWhole : milliOn(kind, card),
+      isWhole ? card : cardMemoryOn(kind, card),
+      -1,
+    );
     if (this.deviceSessions[device] === 0) {
       assert(
         this.deviceMilli[device] === gpuMilliWhole && this.deviceMemoryMib[device] === card,
@@ -425,7 +440,8 @@ export class Books {
   #measureRoom(device: number): void {
     const card = this.cardMemoryMib[device] as number;
     const milli = this.deviceMilli[device] as number;
-    const byMemory = card > 0 ? Math.floor(((this.deviceMemoryMib[device] as number) * gpuMilliWhole) / card) : milli;
+    const byMemory =
+      card > 0 ? Math.floor(((this.deviceMemoryMib[device] as number) * gpuMilliWhole) / card) : milli;
     this.deviceRoom[device] = Math.min(milli, byMemory);
   }
 

@@ -53,7 +53,11 @@ function enteringColumn(pieces: readonly Piece[], whole: number, prices: Float64
 }
 
 /** Unbounded knapsack; `undefined` when no pattern is worth more than the whole that it costs. */
-function bestPattern(pieces: readonly Piece[], whole: number, prices: Float64Array): Float64Array | undefined {
+function bestPattern(
+  pieces: readonly Piece[],
+  whole: number,
+  prices: Float64Array,
+): Float64Array | undefined {
   const value = new Float64Array(whole + 1);
   const last = new Int32Array(whole + 1).fill(-1);
   for (let room = 1; room <= whole; room++) {

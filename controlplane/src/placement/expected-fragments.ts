@@ -26,7 +26,11 @@ export interface ExpectedFragments {
   of(nodeClass: number, cores: number, rests: number, milli: number, idle: number): number;
 }
 
-export function expectedFragments(books: Books, mix: readonly KindShare[], classes: readonly NodeClass[]): ExpectedFragments {
+export function expectedFragments(
+  books: Books,
+  mix: readonly KindShare[],
+  classes: readonly NodeClass[],
+): ExpectedFragments {
   const cardMib = meanCardMib(books);
   const tables = classes.map((one) => tableOf(one, mix, cardMib));
   const ofRest = (nodeClass: number, cores: number, room: number): number => {

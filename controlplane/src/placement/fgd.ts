@@ -24,7 +24,8 @@ export function fgd(books: Books): Policy {
   let versionOf = new Int32Array(books.capacity);
   const chosen = { device: -1 };
 
-  const fragments = (node: number, cpuMilli: number): number => expectedFragments(books, node, { typical, cpuMilli, free });
+  const fragments = (node: number, cpuMilli: number): number =>
+    expectedFragments(books, node, { typical, cpuMilli, free });
   const load = (node: number): void => {
     const first = node * books.stride;
     for (let i = 0; i < (books.gpus[node] as number); i++) free[i] = books.deviceMilli[first + i] as number;
@@ -87,7 +88,14 @@ function typicalOf(mix: readonly KindShare[]): readonly Typical[] {
     const key = `${kind.cpuMilli}/${kind.gpuCount}/${kind.gpuMilli}/${kind.models}`;
     const known = byShape.get(key);
     if (known !== undefined) known.share += share;
-    else byShape.set(key, { cpuMilli: kind.cpuMilli, count: kind.gpuCount, milli: kind.gpuMilli, models: kind.models, share });
+    else
+      byShape.set(key, {
+        cpuMilli: kind.cpuMilli,
+        count: kind.gpuCount,
+        milli: kind.gpuMilli,
+        models: kind.models,
+        share,
+      });
   }
   const sorted = [...byShape.values()].toSorted(
     (a, b) => b.share - a.share || b.cpuMilli - a.cpuMilli || b.milli - a.milli || b.count - a.count,
@@ -117,7 +125,8 @@ function expectedFragments(books: Books, node: number, { typical, cpuMilli, free
   const model = books.deviceModel[node * books.stride] as number;
   let expected = 0;
   for (const one of typical) {
-    const isHere = one.count > 0 && cpuMilli >= one.cpuMilli && (one.models === 0 || ((one.models >> model) & 1) === 1);
+    const isHere =
+      one.count > 0 && cpuMilli >= one.cpuMilli && (one.models === 0 || ((one.models >> model) & 1) === 1);
     let missing = one.count;
     let fragments = 0;
     if (isHere) {

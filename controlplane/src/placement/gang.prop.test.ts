@@ -9,7 +9,9 @@ import { history, lanesOf, type Member, member, policy, poolWith, requestOf } fr
 const timesMax = 12;
 const gang = fc.array(fc.record({ member, times: fc.integer({ min: 1, max: timesMax }) }), { maxLength: 5 });
 /** In turns, so that kinds that ask for the same size alternate. */
-function membersOf(parts: readonly { readonly member: Member; readonly times: number }[]): readonly PoolRequest[] {
+function membersOf(
+  parts: readonly { readonly member: Member; readonly times: number }[],
+): readonly PoolRequest[] {
   const turns = Array.from({ length: timesMax }, (_, turn) => parts.filter(({ times }) => turn < times));
   return turns.flat().map((part, i) => requestOf(`g${i}`, part.member));
 }
@@ -86,7 +88,10 @@ test("what a kind was told of a gang that was not booked is never taken for what
       for (const [i, { member: one, leaves }] of later.entries()) {
         const request = requestOf(`t${i}`, one);
         const [decided, expected] = [disturbed.decide(request), calm.decide(request)];
-        assert.equal(decided.kind === "plan" ? decided.nodeId : "", expected.kind === "plan" ? expected.nodeId : "");
+        assert.equal(
+          decided.kind === "plan" ? decided.nodeId : "",
+          expected.kind === "plan" ? expected.nodeId : "",
+        );
         if (decided.kind === "plan" && expected.kind === "plan") {
           disturbed.commit(decided);
           calm.commit(expected);

@@ -60,14 +60,20 @@ test("a gang of gangMembersMax members is placed and one of one more is refused 
   assert.equal(new Set(everywhere).size, nodes.length);
   const { member, refusal } = refused(decideGang(pool, members(gangMembersMax + 1)));
   assert.equal(member, gangMembersMax);
-  assert.equal(describePoolRefusal(refusal), "the request is malformed: 1025 members exceed gangMembersMax 1024");
+  assert.equal(
+    describePoolRefusal(refusal),
+    "the request is malformed: 1025 members exceed gangMembersMax 1024",
+  );
 });
 
 test("a gang that names one session twice, or one that is placed already, is refused", () => {
   const pool = new Pool({ nodes: [node("a", { gpus: 8 })] });
   const twice = refused(decideGang(pool, [ask("s", whole(1)), ask("t", whole(1)), ask("s", whole(2))]));
   assert.equal(twice.member, 2);
-  assert.equal(describePoolRefusal(twice.refusal), "the request is malformed: session s is in the gang twice");
+  assert.equal(
+    describePoolRefusal(twice.refusal),
+    "the request is malformed: session s is in the gang twice",
+  );
   pool.place(ask("s", whole(1)));
   const placed = refused(decideGang(pool, [ask("t", whole(1)), ask("s", whole(1))]));
   assert.equal(placed.member, 1);
@@ -98,9 +104,15 @@ test("a label of one member counts for the next ones: kept apart, kept together,
   const together = { labels: ["g"], affinity: ["g"] };
   assert.equal(new Set(planned(decideGang(pool, members(4, together)))).size, 1);
   assert.equal(refused(decideGang(pool, members(5, together))).member, 4);
-  const zones = planned(decideGang(pool, members(8, { labels: ["g"], spreadLabel: "g" }))).map((id) => "abcd".indexOf(id) % 2);
+  const zones = planned(decideGang(pool, members(8, { labels: ["g"], spreadLabel: "g" }))).map(
+    (id) => "abcd".indexOf(id) % 2,
+  );
   assert.equal(zones.filter((zone) => zone === 0).length, 4);
-  assert.equal(pool.labels.missesOf(ask("s", none, { affinity: ["g"], antiAffinity: ["g"] }))?.(0), "affinity", "no label stays");
+  assert.equal(
+    pool.labels.missesOf(ask("s", none, { affinity: ["g"], antiAffinity: ["g"] }))?.(0),
+    "affinity",
+    "no label stays",
+  );
 });
 
 test("a quota counts the gang as a whole", () => {

@@ -79,11 +79,14 @@ function membersOf(pool: Pool, requests: readonly PoolRequest[]): readonly Membe
   for (const [member, request] of requests.entries()) {
     const shape = pool.shapeOf(request);
     if (typeof shape === "string") return malformed(member, shape);
-    if (sessions.has(request.session)) return malformed(member, `session ${request.session} is in the gang twice`);
+    if (sessions.has(request.session))
+      return malformed(member, `session ${request.session} is in the gang twice`);
     sessions.add(request.session);
     members.push({ member, request, shape });
   }
-  return members.sort((a, b) => sizeOf(b.shape) - sizeOf(a.shape) || a.shape.index - b.shape.index || a.member - b.member);
+  return members.sort(
+    (a, b) => sizeOf(b.shape) - sizeOf(a.shape) || a.shape.index - b.shape.index || a.member - b.member,
+  );
 }
 
 function malformed(member: number, problem: string): GangRefusal {
@@ -131,7 +134,10 @@ class Trial {
   #nodeFor(request: PoolRequest, shape: Kind): number | undefined {
     const { ranking, labels } = this.#pool;
     if (this.#contest?.shape !== shape) this.#contest = { shape, picks: ranking.contest(shape) };
-    const isFree = request.spreadLabel === undefined && request.warmNode === undefined && labels.missesOf(request) === undefined;
+    const isFree =
+      request.spreadLabel === undefined &&
+      request.warmNode === undefined &&
+      labels.missesOf(request) === undefined;
     const { picks } = this.#contest;
     return isFree && picks !== undefined ? picks.best() : this.#pool.nodeFor(request, shape);
   }

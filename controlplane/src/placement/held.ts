@@ -19,7 +19,9 @@ export function heldOn(
 ): Held {
   const gpus = pool.books.specs[node]?.gpus ?? [];
   const position = ({ uuid }: DeviceShare): number => gpus.findIndex((gpu) => gpu.uuid === uuid);
-  const known = shares.filter((share, i) => position(share) >= 0 && shares.findIndex(({ uuid }) => uuid === share.uuid) === i);
+  const known = shares.filter(
+    (share, i) => position(share) >= 0 && shares.findIndex(({ uuid }) => uuid === share.uuid) === i,
+  );
   const wholes = known.filter(({ whole }) => whole);
   const taken = wholes.length > 0 ? wholes : known.slice(0, 1);
   const { cpuMilli, memoryMib } = request.resources;
@@ -50,7 +52,12 @@ export function* inTheWayOf(pool: Pool, held: Held): Iterable<Held> {
     const isDisk = (books.diskMib[node] as number) < shape.diskMib;
     if (misfit === 0 && !isCpu && !isMemory && !isDisk) return;
     const { cpuMilli, memoryMib, diskMib } = other.shape;
-    if ((misfit & other.mask) !== 0 || (isCpu && cpuMilli > 0) || (isMemory && memoryMib > 0) || (isDisk && diskMib > 0))
+    if (
+      (misfit & other.mask) !== 0 ||
+      (isCpu && cpuMilli > 0) ||
+      (isMemory && memoryMib > 0) ||
+      (isDisk && diskMib > 0)
+    )
       yield other;
   }
 }

@@ -67,7 +67,15 @@ export function shapeOf(shape: Shape, models: number, owner: number): KindShape 
   }
   if (gpu.kind === "whole" || isolation === "dedicated") {
     const gpuCount = gpu.kind === "whole" ? gpu.count : 1;
-    return { ...amounts, gpuCount, isFraction: false, gpuMilli: gpuMilliWhole, gpuMemoryMib: gpu.memoryMib, models, owner: -1 };
+    return {
+      ...amounts,
+      gpuCount,
+      isFraction: false,
+      gpuMilli: gpuMilliWhole,
+      gpuMemoryMib: gpu.memoryMib,
+      models,
+      owner: -1,
+    };
   }
   return {
     ...amounts,

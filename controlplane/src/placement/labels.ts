@@ -49,7 +49,9 @@ export class Labels {
       perZone.set(zone, (perZone.get(zone) ?? 0) + count);
     }
     const groups = Map.groupBy(perZone, ([, count]) => count);
-    return [...groups.keys()].toSorted((a, b) => a - b).map((count) => new Set(groups.get(count)?.map(([zone]) => zone)));
+    return [...groups.keys()]
+      .toSorted((a, b) => a - b)
+      .map((count) => new Set(groups.get(count)?.map(([zone]) => zone)));
   }
 
   isInZones(node: number, zones: ReadonlySet<string>): boolean {

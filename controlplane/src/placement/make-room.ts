@@ -38,14 +38,19 @@ const LEAVING_MILLI = 200;
 
 export function planRoom(pool: Pool, request: PoolRequest, options: RoomOptions): RoomPlan | undefined {
   const shape = pool.shapeOf(request);
-  if (typeof shape === "string" || pool.quotas.missOf(request.namespace, pool.amountsOf(shape)) !== undefined) return undefined;
+  if (typeof shape === "string" || pool.quotas.missOf(request.namespace, pool.amountsOf(shape)) !== undefined)
+    return undefined;
   const candidates: { node: number; leaving: readonly Placed[]; cost: number }[] = [];
   const { first, nodes } = options.among ?? { first: 0, nodes: pool.books.count };
   for (let i = 0; i < Math.min(nodes, pool.books.count); i++) {
     const node = (first + i) % pool.books.count;
     const leaving = leavingFrom(pool, node, { shape, options });
     if (leaving === undefined || leaving.length === 0 || leaving.length > options.most) continue;
-    candidates.push({ node, leaving, cost: leaving.reduce((sum, one) => sum + milliOf(one.shape) + LEAVING_MILLI, 0) });
+    candidates.push({
+      node,
+      leaving,
+      cost: leaving.reduce((sum, one) => sum + milliOf(one.shape) + LEAVING_MILLI, 0),
+    });
   }
   candidates.sort((a, b) => a.leaving.length - b.leaving.length || a.cost - b.cost);
   for (const { node, leaving } of candidates.slice(0, TRIES_MAX)) {
@@ -98,7 +103,11 @@ function leavingFrom(pool: Pool, node: number, { shape, options }: Wanted): read
   if (cpuMilli <= 0 && memoryMib <= 0) return [...leaving];
   const isMove = options.how === "move";
   const others = [...pool.sessionsOn(node)].filter(
-    (one) => one.shape.gpuCount <= 1 && !(isMove && one.shape === shape) && !leaving.has(one) && options.mayLeave(one),
+    (one) =>
+      one.shape.gpuCount <= 1 &&
+      !(isMove && one.shape === shape) &&
+      !leaving.has(one) &&
+      options.mayLeave(one),
   );
   others.sort((a, b) => b.shape.cpuMilli - a.shape.cpuMilli);
   for (const one of others) {
@@ -118,7 +127,8 @@ function leavingDevices(pool: Pool, node: number, wanted: Wanted): readonly Plac
     if (leaving !== undefined) options.push(leaving);
   }
   if (options.length < wanted.shape.gpuCount) return undefined;
-  const milli = (leaving: readonly Placed[]): number => leaving.reduce((sum, one) => sum + milliOf(one.shape), 0);
+  const milli = (leaving: readonly Placed[]): number =>
+    leaving.reduce((sum, one) => sum + milliOf(one.shape), 0);
   options.sort((a, b) => a.length - b.length || milli(a) - milli(b));
   return options.slice(0, wanted.shape.gpuCount).flat();
 }
@@ -141,7 +151,8 @@ function leavingDevice(
   const missing = wanted - (books.deviceMilli[device] as number);
   there.sort((a, b) => milliOf(a.shape) - milliOf(b.shape));
   const enough = there.find((one) => milliOf(one.shape) >= missing);
-  if (enough !== undefined) return options.how === "move" && isSwap(enough.shape, shape) ? undefined : [enough];
+  if (enough !== undefined)
+    return options.how === "move" && isSwap(enough.shape, shape) ? undefined : [enough];
   const leaving: Placed[] = [];
   let freed = 0;
   for (const one of there.toReversed()) {
@@ -202,7 +213,9 @@ function findPlaces(pool: Pool, node: number, leaving: readonly Placed[]): reado
     places.set(one, { session: one.request.session, from: node, to: { node: to, mask } });
   }
   for (const there of booked) pool.unbook(there);
-  return places.size < leaving.length ? undefined : leaving.map((one) => places.get(one)).filter((one) => one !== undefined);
+  return places.size < leaving.length
+    ? undefined
+    : leaving.map((one) => places.get(one)).filter((one) => one !== undefined);
 }
 
 function milliOf(shape: Kind): number {

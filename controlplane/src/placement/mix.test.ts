@@ -12,7 +12,8 @@ test("the outlook follows what arrives, and what came long ago counts for little
   const mix = new RequestMix();
   for (let i = 0; i < 8000; i++) mix.arrived(kind(whole(1)));
   for (let i = 0; i < 40_000; i++) mix.arrived(kind(i % 2 === 0 ? none : fraction(250)));
-  const share = (wanted: typeof none): number => mix.outlook().mix.find((one) => one.kind === kind(wanted))?.share ?? 0;
+  const share = (wanted: typeof none): number =>
+    mix.outlook().mix.find((one) => one.kind === kind(wanted))?.share ?? 0;
   assert.ok(share(whole(1)) < 0.01);
   assert.ok(Math.abs(share(none) - 0.5) < 0.01 && Math.abs(share(fraction(250)) - 0.5) < 0.01);
 });

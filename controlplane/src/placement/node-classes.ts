@@ -49,7 +49,8 @@ export function classesOf(books: Books): Classes {
 /** Gives a node that came, or the slot of one that left, its class among the known ones. */
 export function classify(books: Books, classes: Classes, node: number): void {
   if (node >= classes.classOf.length) classes.classOf = grown(classes.classOf, books.capacity, NO_CLASS);
-  classes.classOf[node] = books.gpus[node] === 0 ? NO_CLASS : (classes.byKey.get(keyOf(books, node)) ?? NO_CLASS);
+  classes.classOf[node] =
+    books.gpus[node] === 0 ? NO_CLASS : (classes.byKey.get(keyOf(books, node)) ?? NO_CLASS);
 }
 
 function keyOf(books: Books, node: number): string {
@@ -80,7 +81,8 @@ export function meanCardMib(books: Books): number {
 /** Milli of one device that a request needs there: a fraction that names more memory than thousandths is as large as its memory. */
 export function sizeOf(kind: Kind, cardMib: number): number {
   if (!kind.isFraction) return gpuMilliWhole;
-  const byMemory = cardMib > 0 && kind.gpuMemoryMib > 0 ? Math.ceil((kind.gpuMemoryMib * gpuMilliWhole) / cardMib) : 0;
+  const byMemory =
+    cardMib > 0 && kind.gpuMemoryMib > 0 ? Math.ceil((kind.gpuMemoryMib * gpuMilliWhole) / cardMib) : 0;
   const milli = demandMilli(kind, cardMib);
   return Math.min(gpuMilliWhole, Math.max(Number.isFinite(milli) ? milli : gpuMilliWhole, byMemory));
 }

@@ -22,7 +22,8 @@ export const amountMax = 2 ** 31 - 1;
 
 /** What is wrong with the nodes of a pool, or `undefined`. */
 export function nodesProblem(nodes: readonly NodeSpec[]): string | undefined {
-  if (nodes.length > nodesMax) return `${nodes.length} nodes exceed nodesMax ${nodesMax}; split them into pools`;
+  if (nodes.length > nodesMax)
+    return `${nodes.length} nodes exceed nodesMax ${nodesMax}; split them into pools`;
   const ids = new Set<string>();
   const models = new Set<string>();
   for (const node of nodes) {
@@ -32,7 +33,8 @@ export function nodesProblem(nodes: readonly NodeSpec[]): string | undefined {
     ids.add(node.id);
     for (const gpu of node.gpus) models.add(gpu.model);
   }
-  if (models.size > modelsMax) return `${models.size} GPU models exceed modelsMax ${modelsMax}; split the nodes into pools`;
+  if (models.size > modelsMax)
+    return `${models.size} GPU models exceed modelsMax ${modelsMax}; split the nodes into pools`;
   return undefined;
 }
 
@@ -41,17 +43,21 @@ export function joinProblem(
   node: NodeSpec,
   there: { readonly nodes: number; readonly models: readonly string[]; readonly isTaken: boolean },
 ): string | undefined {
-  if (there.nodes >= nodesMax) return `node ${node.id}: the pool has nodesMax ${nodesMax} already; split the nodes into pools`;
+  if (there.nodes >= nodesMax)
+    return `node ${node.id}: the pool has nodesMax ${nodesMax} already; split the nodes into pools`;
   if (there.isTaken) return `node ${node.id}: its id is taken by another node`;
   const problem = nodeProblem(node);
   if (problem !== undefined) return `node ${node.id}: ${problem}`;
   const models = new Set([...there.models, ...node.gpus.map(({ model }) => model)]).size;
-  return models > modelsMax ? `node ${node.id}: ${models} GPU models exceed modelsMax ${modelsMax}` : undefined;
+  return models > modelsMax
+    ? `node ${node.id}: ${models} GPU models exceed modelsMax ${modelsMax}`
+    : undefined;
 }
 
 /** What is wrong with one node, or `undefined`. */
 export function nodeProblem(node: NodeSpec): string | undefined {
-  if (node.gpus.length > gpusPerNodeMax) return `${node.gpus.length} GPUs exceed gpusPerNodeMax ${gpusPerNodeMax}`;
+  if (node.gpus.length > gpusPerNodeMax)
+    return `${node.gpus.length} GPUs exceed gpusPerNodeMax ${gpusPerNodeMax}`;
   return (
     amountProblem("cpuMilli", node.cpuMilli) ??
     amountProblem("memoryMib", node.memoryMib) ??

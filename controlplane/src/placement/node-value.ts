@@ -39,14 +39,24 @@ const EPSILON = 1e-12;
 
 export function nodeValue(books: Books, { mix, tuning, classes }: Inputs): NodeValue {
   const { wanted, valueOf } = demandOf(books, mix, tuning.setScarcity);
-  const ofRest = valueOf.map((value, rest) => (rest < gpuMilliWhole ? value * (1 - tuning.restDiscount) : value));
+  const ofRest = valueOf.map((value, rest) =>
+    rest < gpuMilliWhole ? value * (1 - tuning.restDiscount) : value,
+  );
   const scarcity = scarcityOf(books, wanted, { classes, valueOf, setScarcity: tuning.setScarcity });
   const weighted = wanted.map((one, i) => ({ ...one, weight: one.weight * (scarcity[i] ?? 1) }));
   const singles = classes.classes.map((one) => singlesTable(one, weighted));
   const setStride = Math.max(1, ...classes.classes.map((one) => Math.ceil(one.cpuMilli / CORE_MILLI))) + 1;
-  const sets = classes.classes.map((one) => setsTable(one, weighted, { stride: setStride, partOfSet: tuning.partOfSet }));
+  const sets = classes.classes.map((one) =>
+    setsTable(one, weighted, { stride: setStride, partOfSet: tuning.partOfSet }),
+  );
 
-  const of = (nodeClass: number, rests: number, idle: number, cpuMilli: number, memoryMib: number): number => {
+  const of = (
+    nodeClass: number,
+    rests: number,
+    idle: number,
+    cpuMilli: number,
+    memoryMib: number,
+  ): number => {
     const single = singles[nodeClass] as SinglesTable;
     const set = sets[nodeClass] as SetsTable;
     const cores = cpuMilli / CORE_MILLI;

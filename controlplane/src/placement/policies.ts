@@ -6,10 +6,16 @@ import { gpuPacking } from "./gpu-packing.ts";
 import { bestFit, dotProduct, random, spread } from "./greedy.ts";
 import type { PolicyOf } from "./policy.ts";
 
-export const policies = { bpf, fgd, bestFit, dotProduct, gpuPacking, gpuClustering, random, spread } as const satisfies Record<
-  string,
-  PolicyOf
->;
+export const policies = {
+  bpf,
+  fgd,
+  bestFit,
+  dotProduct,
+  gpuPacking,
+  gpuClustering,
+  random,
+  spread,
+} as const satisfies Record<string, PolicyOf>;
 export type PolicyName = keyof typeof policies;
 
 export function isPolicyName(name: string): name is PolicyName {

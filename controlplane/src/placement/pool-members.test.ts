@@ -16,11 +16,15 @@ test("a pool that began empty grows with its nodes, and a slot that was left goe
   const pool = new Pool({});
   assert.equal(placed(pool, plain("early")), "impossible");
   for (let i = 0; i < 100; i++) pool.join(node(`n${i}`, { gpus: i % 3 }));
-  for (let i = 0; i < 100; i++) assert.notEqual(placed(pool, ask(`s${i}`, whole(1), { cores: 90 })), "impossible");
+  for (let i = 0; i < 100; i++)
+    assert.notEqual(placed(pool, ask(`s${i}`, whole(1), { cores: 90 })), "impossible");
   assert.deepEqual([pool.books.nodes, pool.sessions.size, pool.books.capacityMilli], [100, 66, 99_000]);
   const [gone, stays] = [pool.books.slotOf("n1"), pool.books.slotOf("n2")];
   pool.leave("n1");
-  assert.deepEqual([pool.sessions.size, pool.books.slotOf("n1"), pool.books.capacityMilli], [65, undefined, 98_000]);
+  assert.deepEqual(
+    [pool.sessions.size, pool.books.slotOf("n1"), pool.books.capacityMilli],
+    [65, undefined, 98_000],
+  );
   assert.equal(pool.join(node("new", { gpus: 16 })), gone);
   assert.equal(placed(pool, ask("big", whole(16))), "new");
   assert.equal(pool.books.slotOf("n2"), stays);
@@ -32,7 +36,10 @@ test("a node is refused by its limit and its name", () => {
   assert.throws(() => pool.join(node("n")), /node n: its id is taken by another node/);
   assert.throws(() => pool.join(node("m", { gpus: 17 })), /node m: 17 GPUs exceed gpusPerNodeMax 16/);
   for (let i = 0; i < 30; i++) pool.join(node(`m${i}`, { gpus: 1, model: `M${i}` }));
-  assert.throws(() => pool.join(node("x", { gpus: 1, model: "X" })), /node x: 31 GPU models exceed modelsMax 30/);
+  assert.throws(
+    () => pool.join(node("x", { gpus: 1, model: "X" })),
+    /node x: 31 GPU models exceed modelsMax 30/,
+  );
   assert.equal(pool.books.nodes, 31);
 });
 
@@ -46,7 +53,11 @@ test("a node whose like was never there is taken last until there are new prices
   pool.release("before");
   pool.adopt();
   assert.equal(pool.isAdoptDue(), false);
-  assert.equal(placed(pool, ask("after", fraction(500), { cores: 1 })), "single", "it would break a set of eight");
+  assert.equal(
+    placed(pool, ask("after", fraction(500), { cores: 1 })),
+    "single",
+    "it would break a set of eight",
+  );
   pool.adopt();
   pool.join(node("c", { gpus: 8 }));
   assert.equal(pool.isAdoptDue(), false, "its like is there");
@@ -70,7 +81,9 @@ test("sessions that name nothing spread evenly over idle nodes", () => {
 });
 
 test("sessions that name nothing go to the most room, and keep away from GPUs while there is another place", () => {
-  const pool = new Pool({ nodes: [node("gpus", { gpus: 8 }), node("small", { cores: 1, gib: 1 }), node("large")] });
+  const pool = new Pool({
+    nodes: [node("gpus", { gpus: 8 }), node("small", { cores: 1, gib: 1 }), node("large")],
+  });
   assert.equal(placed(pool, ask("heavy", none, { cores: 1, gib: 1 })), "small");
   assert.deepEqual([placed(pool, plain("1")), placed(pool, plain("2"))], ["large", "large"]);
   pool.setReady("large", false);

@@ -22,10 +22,20 @@ test("a device that is short of milli is named as that, however little is left o
     free: 400,
   });
   pool.place(ask("second", fraction(400)));
-  assert.deepEqual(refusal(pool, ask("s", fraction(500))).nearest, { node: "a", constraint: "gpu_milli", wanted: 500, free: 0 });
+  assert.deepEqual(refusal(pool, ask("s", fraction(500))).nearest, {
+    node: "a",
+    constraint: "gpu_milli",
+    wanted: 500,
+    free: 0,
+  });
   const full = new Pool({ nodes: [node("a", { gpus: 1 })] });
   full.place(ask("first", whole(1)));
-  assert.deepEqual(refusal(full, ask("s", fraction(500))).nearest, { node: "a", constraint: "gpu_milli", wanted: 500, free: 0 });
+  assert.deepEqual(refusal(full, ask("s", fraction(500))).nearest, {
+    node: "a",
+    constraint: "gpu_milli",
+    wanted: 500,
+    free: 0,
+  });
 });
 
 test("a refused fraction names what the device lacks most", () => {
@@ -35,16 +45,28 @@ test("a refused fraction names what the device lacks most", () => {
 });
 
 test("whole GPUs may ask for memory that only some devices have", () => {
-  const cards = [...node("small", { gpus: 2, cardGib: 24 }).gpus, ...node("large", { gpus: 1, cardGib: 80 }).gpus];
+  const cards = [
+    ...node("small", { gpus: 2, cardGib: 24 }).gpus,
+    ...node("large", { gpus: 1, cardGib: 80 }).gpus,
+  ];
   const pool = new Pool({ nodes: [{ ...node("a"), gpus: cards }] });
   const placed = pool.place(ask("s", whole(1, 40 * gib)));
-  assert.deepEqual("reason" in placed ? placed.reason : pool.devicesOf(placed).map(({ uuid }) => uuid), ["large-0"]);
+  assert.deepEqual("reason" in placed ? placed.reason : pool.devicesOf(placed).map(({ uuid }) => uuid), [
+    "large-0",
+  ]);
   const wanting = refusal(pool, ask("t", whole(1, 40 * gib)));
-  assert.deepEqual(wanting.nearest, { node: "a", constraint: "gpu_memory", wanted: 40 * gib, free: 24 * gib });
+  assert.deepEqual(wanting.nearest, {
+    node: "a",
+    constraint: "gpu_memory",
+    wanted: 40 * gib,
+    free: 24 * gib,
+  });
 });
 
 test("a refusal counts each node at what it fails first, and names the nearest", () => {
-  const pool = new Pool({ nodes: [node("a"), node("b", { cores: 1 }), node("c", { cores: 1.8 }), node("d", { gib: 1 })] });
+  const pool = new Pool({
+    nodes: [node("a"), node("b", { cores: 1 }), node("c", { cores: 1.8 }), node("d", { gib: 1 })],
+  });
   pool.setReady("a", false);
   const { failed, nearest, nodes } = refusal(pool, ask("s", none, { cores: 2, gib: 2 }));
   assert.deepEqual([nodes, failed.not_ready, failed.cpu, failed.memory], [4, 1, 2, 1]);

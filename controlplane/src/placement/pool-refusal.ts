@@ -30,7 +30,12 @@ export interface PoolMiss {
 
 export type PoolRefusal =
   | { readonly kind: "refusal"; readonly reason: "invalid"; readonly problem: string }
-  | { readonly kind: "refusal"; readonly reason: "quota"; readonly namespace: string; readonly miss: QuotaMiss }
+  | {
+      readonly kind: "refusal";
+      readonly reason: "quota";
+      readonly namespace: string;
+      readonly miss: QuotaMiss;
+    }
   | {
       readonly kind: "refusal";
       /** `impossible`: no node could take it even empty. */
@@ -50,7 +55,13 @@ export function failuresOf(books: Books, kind: Kind, labelMissOn: LabelMissOn | 
 
 export function refuseFor(books: Books, kind: Kind, labelMissOn: LabelMissOn | undefined): PoolRefusal {
   const { failed, nearest, isPossible } = missesOn(books, kind, labelMissOn);
-  return { kind: "refusal", reason: isPossible ? "no_room" : "impossible", nodes: books.nodes, failed, nearest };
+  return {
+    kind: "refusal",
+    reason: isPossible ? "no_room" : "impossible",
+    nodes: books.nodes,
+    failed,
+    nearest,
+  };
 }
 
 interface Misses {
@@ -116,7 +127,9 @@ function findMiss(books: Books, node: number, { kind, miss }: Search): boolean {
   for (let i = 0; i < gpus; i++) if (books.isModelFor(first + i, kind)) ofModel += 1;
   if (gpus > 0 && ofModel === 0) return set(miss, "gpu_model", 1, 0);
   if (ofModel < kind.gpuCount) return set(miss, "gpu_count", kind.gpuCount, ofModel);
-  return kind.isFraction ? findFractionMiss(books, node, { kind, miss }) : findWholeMiss(books, node, { kind, miss });
+  return kind.isFraction
+    ? findFractionMiss(books, node, { kind, miss })
+    : findWholeMiss(books, node, { kind, miss });
 }
 
 function findWholeMiss(books: Books, node: number, { kind, miss }: Search): true {
@@ -129,7 +142,9 @@ function findWholeMiss(books: Books, node: number, { kind, miss }: Search): true
     const card = books.cardMemoryMib[device] as number;
     if (card < kind.gpuMemoryMib) largest = Math.max(largest, card);
   }
-  return idle < kind.gpuCount ? set(miss, "gpu_count", kind.gpuCount, idle) : set(miss, "gpu_memory", kind.gpuMemoryMib, largest);
+  return idle < kind.gpuCount
+    ? set(miss, "gpu_count", kind.gpuCount, idle)
+    : set(miss, "gpu_memory", kind.gpuMemoryMib, largest);
 }
 
 /** What the device lacks that lacks the least. */
@@ -158,14 +173,20 @@ function findFractionMiss(books: Books, node: number, { kind, miss }: Search): t
 /** Whether the node could take the request if it were empty. */
 export function couldHost(books: Books, node: number, kind: Kind): boolean {
   const spec = books.specs[node];
-  if (spec === undefined || spec.cpuMilli < kind.cpuMilli || spec.memoryMib < kind.memoryMib || spec.diskMib < kind.diskMib) {
+  if (
+    spec === undefined ||
+    spec.cpuMilli < kind.cpuMilli ||
+    spec.memoryMib < kind.memoryMib ||
+    spec.diskMib < kind.diskMib
+  ) {
     return false;
   }
   const first = node * books.stride;
   let fitting = 0;
   for (let device = first; device < first + spec.gpus.length; device++) {
     const card = books.cardMemoryMib[device] as number;
-    const isLargeEnough = kind.gpuMemoryMib <= card && (!kind.isFraction || milliOn(kind, card) <= gpuMilliWhole);
+    const isLargeEnough =
+      kind.gpuMemoryMib <= card && (!kind.isFraction || milliOn(kind, card) <= gpuMilliWhole);
     if (isLargeEnough && books.isModelFor(device, kind)) fitting += 1;
   }
   return fitting >= kind.gpuCount;

@@ -31,7 +31,11 @@ const labels = fc.subarray(["a", "b"]);
 const request: fc.Arbitrary<Omit<PoolRequest, "session">> = fc.record(
   {
     namespace: fc.constantFrom(...namespaces),
-    resources: fc.record({ cpuMilli: fc.constantFrom(0, 500, 4000), memoryMib: fc.constantFrom(0, 1024, 8000), gpu }),
+    resources: fc.record({
+      cpuMilli: fc.constantFrom(0, 500, 4000),
+      memoryMib: fc.constantFrom(0, 1024, 8000),
+      gpu,
+    }),
     diskMib: fc.constantFrom(0, 5000),
     models: fc.subarray(["X", "Y"]),
     isolation: fc.constantFrom("shared", "process", "dedicated"),
@@ -47,11 +51,17 @@ const shape = fc.record({
   memoryMib: fc.constantFrom(4096, 32_768),
   diskMib: fc.constantFrom(0, 10_000),
   zone: fc.constantFrom("z1", "z2"),
-  cards: fc.array(fc.record({ model: fc.constantFrom("X", "Y"), memoryMib: fc.constantFrom(0, 24_000, 80_000) }), {
-    maxLength: 4,
-  }),
+  cards: fc.array(
+    fc.record({ model: fc.constantFrom("X", "Y"), memoryMib: fc.constantFrom(0, 24_000, 80_000) }),
+    {
+      maxLength: 4,
+    },
+  ),
 });
-const specOf = ({ cards, ...spec }: typeof shape extends fc.Arbitrary<infer T> ? T : never, n: number): NodeSpec => ({
+const specOf = (
+  { cards, ...spec }: typeof shape extends fc.Arbitrary<infer T> ? T : never,
+  n: number,
+): NodeSpec => ({
   ...spec,
   id: `n${n}`,
   gpus: cards.map((card, i) => ({ uuid: `${n}-${i}`, ...card })),
@@ -62,12 +72,29 @@ const nodes: fc.Arbitrary<NodeSpec[]> = fc
 const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant("place" as const), request }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("release" as const), at: fc.nat(50) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("gang" as const), request, members: fc.integer({ min: 2, max: 5 }) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("room" as const), request, how: fc.constantFrom("move", "sleep") }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant("gang" as const),
+      request,
+      members: fc.integer({ min: 2, max: 5 }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant("room" as const),
+      request,
+      how: fc.constantFrom("move", "sleep"),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("adopt" as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("leave" as const), at: fc.nat(9) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("join" as const), at: fc.nat(9), shape }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("ready" as const), at: fc.nat(9), isReady: fc.boolean() }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant("ready" as const), at: fc.nat(9), isReady: fc.boolean() }),
+  },
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 const policy = fc.constantFrom(...(Object.keys(policies) as PolicyName[]));
@@ -92,7 +119,11 @@ function play(pool: Pool, one: Step, name: () => string): void {
     );
     const before = pool.sessions.size;
     const result = gang.kind === "gang" ? commitGang(pool, gang) : "stale";
-    assert.equal(pool.sessions.size - before, result === "stale" ? 0 : one.members, "a gang is placed in part");
+    assert.equal(
+      pool.sessions.size - before,
+      result === "stale" ? 0 : one.members,
+      "a gang is placed in part",
+    );
   } else {
     const plan = planRoom(pool, { ...one.request, session: name() }, { how: one.how, mayLeave, most: 3 });
     if (plan !== undefined) assert.notEqual(applyRoom(pool, plan), "stale");
@@ -112,7 +143,10 @@ function check(pool: Pool): void {
     assert.deepEqual(new Set(here), pool.sessionsOn(node));
     assert.equal(books.sessions[node], here.length);
     if (spec === undefined) {
-      assert.deepEqual([here.length, books.isReady[node], books.cpuMilli[node], books.gpuMilli[node]], [0, 0, 0, 0]);
+      assert.deepEqual(
+        [here.length, books.isReady[node], books.cpuMilli[node], books.gpuMilli[node]],
+        [0, 0, 0, 0],
+      );
       continue;
     }
     assert.equal(books.slotOf(spec.id), node);
@@ -123,25 +157,40 @@ function check(pool: Pool): void {
     const milli = spec.gpus.map((_, i) => books.deviceMilli[node * books.stride + i] ?? 0);
     const free = milli.reduce((total, one) => total + one, 0);
     assert.equal(books.gpuMilli[node], free);
-    assert.equal(books.idleGpus[node], spec.gpus.filter((_, i) => here.every(({ mask }) => ((mask >> i) & 1) === 0)).length);
+    assert.equal(
+      books.idleGpus[node],
+      spec.gpus.filter((_, i) => here.every(({ mask }) => ((mask >> i) & 1) === 0)).length,
+    );
     used += spec.gpus.length * 1000 - free;
     capacity += spec.gpus.length * 1000;
-    assert.ok(sum((one) => one.shape.cpuMilli) <= spec.cpuMilli && sum((one) => one.shape.memoryMib) <= spec.memoryMib);
+    assert.ok(
+      sum((one) => one.shape.cpuMilli) <= spec.cpuMilli &&
+        sum((one) => one.shape.memoryMib) <= spec.memoryMib,
+    );
     assert.ok(sum((one) => one.shape.diskMib) <= spec.diskMib);
-    for (const [i, card] of spec.gpus.entries()) checkDevice(pool, { node, position: i, memoryMib: card.memoryMib }, here);
+    for (const [i, card] of spec.gpus.entries())
+      checkDevice(pool, { node, position: i, memoryMib: card.memoryMib }, here);
     for (const one of here) {
       const wanted = one.request.models ?? [];
       for (const device of pool.devicesOf(one)) {
         const model: string = spec.gpus.find((gpu) => gpu.uuid === device.uuid)?.model ?? "";
         assert.ok(wanted.length === 0 || wanted.includes(model), `${model} is none of ${wanted.join()}`);
       }
-      const others = here.filter((other) => other !== one && other.request.namespace === one.request.namespace);
+      const others = here.filter(
+        (other) => other !== one && other.request.namespace === one.request.namespace,
+      );
       for (const kept of one.request.antiAffinity ?? []) {
-        assert.ok(!others.some((other) => other.request.labels?.includes(kept)), "a kept away label is on the node");
+        assert.ok(
+          !others.some((other) => other.request.labels?.includes(kept)),
+          "a kept away label is on the node",
+        );
       }
     }
   }
-  assert.deepEqual([books.usedMilli, books.capacityMilli, books.nodes], [used, capacity, books.specs.filter(Boolean).length]);
+  assert.deepEqual(
+    [books.usedMilli, books.capacityMilli, books.nodes],
+    [used, capacity, books.specs.filter(Boolean).length],
+  );
   for (const namespace of namespaces) {
     const its = [...pool.sessions.values()].filter((one) => one.request.namespace === namespace);
     assert.equal(pool.quotas.usedBy(namespace).sessions, its.length);
@@ -160,7 +209,10 @@ function checkDevice({ books }: Pool, { node, position, memoryMib }: Device, her
   const whole = on.filter(({ shape }) => !shape.isFraction);
   if (whole.length > 0) assert.equal(on.length, 1, "a whole device is shared");
   const milli = on.reduce((sum, { shape }) => sum + (shape.isFraction ? milliOn(shape, memoryMib) : 1000), 0);
-  const memory = on.reduce((sum, { shape }) => sum + (shape.isFraction ? cardMemoryOn(shape, memoryMib) : memoryMib), 0);
+  const memory = on.reduce(
+    (sum, { shape }) => sum + (shape.isFraction ? cardMemoryOn(shape, memoryMib) : memoryMib),
+    0,
+  );
   assert.ok(milli <= 1000, `${milli} milli of one device are given out`);
   const at = node * books.stride + position;
   assert.deepEqual([books.deviceMilli[at], books.deviceMemoryMib[at]], [1000 - milli, memoryMib - memory]);
@@ -168,7 +220,10 @@ function checkDevice({ books }: Pool, { node, position, memoryMib }: Device, her
   assert.ok(memory <= memoryMib, `${memory} of ${memoryMib} MiB are given out`);
   const tenants = new Set(on.map(({ request }) => request.namespace));
   const classes = new Set(on.map(({ request }) => request.isolation ?? "shared"));
-  assert.ok(tenants.size <= 1 || [...classes].every((one) => one === "shared"), "tenants share a device against their class");
+  assert.ok(
+    tenants.size <= 1 || [...classes].every((one) => one === "shared"),
+    "tenants share a device against their class",
+  );
   assert.ok(classes.size <= 1, "sharing modes are mixed on one device");
   if (classes.has("dedicated")) assert.equal(on.length, 1, "a dedicated device is shared");
   assert.equal(books.deviceMode[at] === deviceMode.idle, on.length === 0);
@@ -190,22 +245,29 @@ test("no history of a pool exceeds a capacity or a quota, mixes the modes of a G
 
 test("a plan is refused once its node or its namespace's quota has changed, and the books stay as they were", () => {
   fc.assert(
-    fc.property(policy, nodes, fc.array(step, { maxLength: 20 }), request, request, (name, specs, steps, first, second) => {
-      const pool = new Pool({ nodes: specs, policy: name, quotas });
-      let sessions = 0;
-      for (const one of steps) play(pool, one, () => `s${sessions++}`);
-      const plan = pool.decide({ ...first, session: "first" });
-      if (plan.kind === "refusal") return;
-      const other = pool.decide({ ...second, session: "second" });
-      const isSame = other.kind === "plan" && other.node === plan.node;
-      if (other.kind === "plan") assert.notEqual(pool.commit(other), "stale");
-      const isOver = pool.quotas.missOf(first.namespace, pool.amountsOf(plan.shape)) !== undefined;
-      const isRefused = isSame || isOver;
-      const size = pool.sessions.size;
-      assert.equal(pool.commit(plan) === "stale", isRefused);
-      assert.equal(pool.sessions.size, isRefused ? size : size + 1);
-      check(pool);
-    }),
+    fc.property(
+      policy,
+      nodes,
+      fc.array(step, { maxLength: 20 }),
+      request,
+      request,
+      (name, specs, steps, first, second) => {
+        const pool = new Pool({ nodes: specs, policy: name, quotas });
+        let sessions = 0;
+        for (const one of steps) play(pool, one, () => `s${sessions++}`);
+        const plan = pool.decide({ ...first, session: "first" });
+        if (plan.kind === "refusal") return;
+        const other = pool.decide({ ...second, session: "second" });
+        const isSame = other.kind === "plan" && other.node === plan.node;
+        if (other.kind === "plan") assert.notEqual(pool.commit(other), "stale");
+        const isOver = pool.quotas.missOf(first.namespace, pool.amountsOf(plan.shape)) !== undefined;
+        const isRefused = isSame || isOver;
+        const size = pool.sessions.size;
+        assert.equal(pool.commit(plan) === "stale", isRefused);
+        assert.equal(pool.sessions.size, isRefused ? size : size + 1);
+        check(pool);
+      },
+    ),
   );
 });
 
@@ -241,7 +303,10 @@ test("a refusal is honest: every node is counted once, at a constraint that it r
       if (refusal.nearest !== undefined) assert.ok(refusal.nearest.free < refusal.nearest.wanted);
       const empty = new Pool({ nodes: pool.books.specs.filter((spec) => spec !== undefined), policy: name });
       const { affinity: _, ...free } = wanted;
-      assert.equal(empty.decide({ ...free, session: "new" }).kind === "refusal", refusal.reason === "impossible");
+      assert.equal(
+        empty.decide({ ...free, session: "new" }).kind === "refusal",
+        refusal.reason === "impossible",
+      );
     }),
   );
 });

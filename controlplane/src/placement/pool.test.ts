@@ -82,19 +82,34 @@ test("a request that no node could ever take is impossible, not out of room", ()
 test("absurd amounts are refused by name", () => {
   const pool = new Pool({ nodes: [node("n", { gpus: 8 })] });
   const problem = (request: PoolRequest): string => describePoolRefusal(refused(pool, request));
-  assert.equal(problem(ask("s", none, { cores: -1 })), "the request is malformed: cpuMilli -1000 is not 0, 1, 2, ...");
+  assert.equal(
+    problem(ask("s", none, { cores: -1 })),
+    "the request is malformed: cpuMilli -1000 is not 0, 1, 2, ...",
+  );
   assert.equal(
     problem(ask("s", none, { gib: 2 ** 40 })),
     `the request is malformed: memoryMib ${2 ** 50} exceeds amountMax ${amountMax}`,
   );
-  assert.equal(problem(ask("s", whole(0))), "the request is malformed: GPU count 0 is not a whole number from 1 to 1024");
+  assert.equal(
+    problem(ask("s", whole(0))),
+    "the request is malformed: GPU count 0 is not a whole number from 1 to 1024",
+  );
   assert.equal(
     problem(ask("s", whole(1e9))),
     "the request is malformed: GPU count 1000000000 is not a whole number from 1 to 1024",
   );
-  assert.equal(problem(ask("s", fraction(1000))), "the request is malformed: GPU milli 1000 is not a whole number from 0 to 999");
-  assert.equal(problem(ask("s", fraction(0))), "the request is malformed: a fraction names neither milli nor memory");
-  assert.equal(problem(ask("s", none, { diskMib: Number.NaN })), "the request is malformed: diskMib NaN is not 0, 1, 2, ...");
+  assert.equal(
+    problem(ask("s", fraction(1000))),
+    "the request is malformed: GPU milli 1000 is not a whole number from 0 to 999",
+  );
+  assert.equal(
+    problem(ask("s", fraction(0))),
+    "the request is malformed: a fraction names neither milli nor memory",
+  );
+  assert.equal(
+    problem(ask("s", none, { diskMib: Number.NaN })),
+    "the request is malformed: diskMib NaN is not 0, 1, 2, ...",
+  );
 });
 
 test("a pool of a million nodes is refused by its limit", () => {
@@ -111,7 +126,9 @@ test("labels bring sessions together, keep them apart in both directions, and sp
   assert.notEqual(lonely, first);
   for (let i = 0; i < 3; i++) assert.notEqual(placed(pool, ask(`db${i}`, none, { labels: ["db"] })), lonely);
   const zone = (id: string): string => nodes.find((spec) => spec.id === id)?.zone ?? "";
-  const zones = Array.from({ length: 6 }, (_, i) => zone(placed(pool, ask(`s${i}`, none, { labels: ["x"], spreadLabel: "x" }))));
+  const zones = Array.from({ length: 6 }, (_, i) =>
+    zone(placed(pool, ask(`s${i}`, none, { labels: ["x"], spreadLabel: "x" }))),
+  );
   assert.equal(zones.filter((one) => one === "z0").length, 3);
   const refusal = refused(pool, ask("no", none, { affinity: ["nowhere"] }));
   assert.ok(refusal.reason === "no_room");
@@ -129,7 +146,11 @@ test("a session goes back to its warm node unless that costs more than the warmt
   assert.equal(placed(pool, ask("warm", none, { warmNode: other })), other);
   for (let i = 0; i < 40; i++) pool.expect(ask(`e${i}`, whole(8), { cores: 64 }));
   pool.adopt();
-  assert.equal(placed(pool, ask("gpu", whole(1), { warmNode: other })), taken, "it would break a set of eight");
+  assert.equal(
+    placed(pool, ask("gpu", whole(1), { warmNode: other })),
+    taken,
+    "it would break a set of eight",
+  );
 });
 
 test("a quota counts placed sessions, and again when one wakes", () => {
@@ -171,8 +192,15 @@ test("sessions move to make room for a set of GPUs, and a plan that has aged is 
 test("no session moves for one of its own size, but an idle one sleeps for it", () => {
   const pool = new Pool({ nodes: [node("a", { gpus: 1 }), node("b", { gpus: 1, model: "B" })] });
   placed(pool, ask("one", whole(1), { models: ["A"] }));
-  assert.equal(planRoom(pool, ask("two", whole(1), { models: ["A"] }), { how: "move", mayLeave, most: 1 }), undefined);
-  assert.equal(planRoom(pool, ask("two", whole(1), { models: ["A"] }), { how: "sleep", mayLeave, most: 1 })?.leaving.length, 1);
+  assert.equal(
+    planRoom(pool, ask("two", whole(1), { models: ["A"] }), { how: "move", mayLeave, most: 1 }),
+    undefined,
+  );
+  assert.equal(
+    planRoom(pool, ask("two", whole(1), { models: ["A"] }), { how: "sleep", mayLeave, most: 1 })?.leaving
+      .length,
+    1,
+  );
 });
 
 test("idle sessions are put to sleep where they are to make room", () => {
@@ -189,7 +217,10 @@ test("idle sessions are put to sleep where they are to make room", () => {
 });
 
 test("a room plan that the quota no longer allows puts nobody to sleep", () => {
-  const pool = new Pool({ nodes: [node("a", { gpus: 1 }), node("b")], quotas: new Map([["blue", { sessions: 1 }]]) });
+  const pool = new Pool({
+    nodes: [node("a", { gpus: 1 }), node("b")],
+    quotas: new Map([["blue", { sessions: 1 }]]),
+  });
   placed(pool, ask("idle", whole(1)));
   const wanted = ask("new", whole(1), { namespace: "blue" });
   const plan = planRoom(pool, wanted, { how: "sleep", mayLeave, most: 1 });

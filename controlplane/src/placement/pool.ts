@@ -102,7 +102,8 @@ export class Pool {
     const node = this.books.join(spec);
     this.#onNode[node] ??= new Set();
     if (this.policy.nodeChanged?.(node) === true) this.#isUnpriced = true;
-    if (this.books.largestCpuMilli > largestCpuMilli || this.books.largestGpus > largestGpus) this.ranking.forget();
+    if (this.books.largestCpuMilli > largestCpuMilli || this.books.largestGpus > largestGpus)
+      this.ranking.forget();
     for (const follower of this.#followers) follower.nodeChanged(node);
     return node;
   }
@@ -119,7 +120,8 @@ export class Pool {
 
   setReady(id: string, isReady: boolean): void {
     const node = this.books.slotOf(id);
-    if (node !== undefined && (this.books.isReady[node] === 1) !== isReady) this.books.setReady(node, isReady);
+    if (node !== undefined && (this.books.isReady[node] === 1) !== isReady)
+      this.books.setReady(node, isReady);
   }
 
   decide(request: PoolRequest): PoolPlan | PoolRefusal {
@@ -144,7 +146,10 @@ export class Pool {
   nodeFor(
     request: PoolRequest,
     shape: Kind,
-    { excluded = -1, ranking = this.ranking }: { readonly excluded?: number; readonly ranking?: Ranking } = {},
+    {
+      excluded = -1,
+      ranking = this.ranking,
+    }: { readonly excluded?: number; readonly ranking?: Ranking } = {},
   ): number | undefined {
     const warm = request.warmNode === undefined ? undefined : this.#warm(request.warmNode);
     const missOn = this.labels.missesOf(request);
@@ -239,7 +244,8 @@ export class Pool {
     const since = this.mix.arrivals - this.#adopted.arrivals;
     if (since >= Math.min(ARRIVALS_MAX, Math.max(FIRST_ARRIVALS, this.#adopted.arrivals))) return true;
     if (since < FIRST_ARRIVALS) return false;
-    if (Math.abs(this.books.usedMilli - this.#adopted.usedMilli) > USE_STEP * this.books.capacityMilli) return true;
+    if (Math.abs(this.books.usedMilli - this.#adopted.usedMilli) > USE_STEP * this.books.capacityMilli)
+      return true;
     return Math.abs(this.mix.churn() - this.#adopted.churn) > CHURN_STEP;
   }
 
@@ -260,8 +266,11 @@ export class Pool {
     const problem = requestProblem(request);
     if (problem !== undefined) return problem;
     const { resources, diskMib = 0, isolation = "shared" } = request;
-    const owner = isolation === "process" && resources.gpu.kind === "fraction" ? this.#ownerOf(request.namespace) : -1;
-    return this.kindOf(shapeOf({ ...resources, diskMib, isolation }, this.#modelMask(request.models ?? []), owner));
+    const owner =
+      isolation === "process" && resources.gpu.kind === "fraction" ? this.#ownerOf(request.namespace) : -1;
+    return this.kindOf(
+      shapeOf({ ...resources, diskMib, isolation }, this.#modelMask(request.models ?? []), owner),
+    );
   }
 
   kindOf(shape: KindShape): Kind {
@@ -288,7 +297,12 @@ export class Pool {
       .filter((_, i) => ((mask >> i) & 1) === 1)
       .map(({ uuid, memoryMib }) =>
         shape.isFraction
-          ? { uuid, whole: false, milli: milliOn(shape, memoryMib), memoryMib: cardMemoryOn(shape, memoryMib) }
+          ? {
+              uuid,
+              whole: false,
+              milli: milliOn(shape, memoryMib),
+              memoryMib: cardMemoryOn(shape, memoryMib),
+            }
           : { uuid, whole: true, milli: gpuMilliWhole, memoryMib },
       );
   }

@@ -5,7 +5,17 @@ import { type PolicyName, policies } from "./policies.ts";
 import { Pool } from "./pool.ts";
 import { ask, fraction, node, none, whole } from "./test-nodes.ts";
 
-const gpu = fc.constantFrom(none, none, none, whole(1), whole(2), whole(8), fraction(250), fraction(460), fraction(810));
+const gpu = fc.constantFrom(
+  none,
+  none,
+  none,
+  whole(1),
+  whole(2),
+  whole(8),
+  fraction(250),
+  fraction(460),
+  fraction(810),
+);
 const labels = fc.constantFrom<string[][]>([], [], ["a"], ["b"]);
 const requests = fc.array(
   fc.record({
@@ -23,10 +33,16 @@ const requests = fc.array(
   { maxLength: 120 },
 );
 /** `bpf` alone has ties that depend on the kind. */
-const names = ["bpf", "bpf", "bpf", ...(Object.keys(policies) as PolicyName[]).filter((name) => name !== "random")] as const;
+const names = [
+  "bpf",
+  "bpf",
+  "bpf",
+  ...(Object.keys(policies) as PolicyName[]).filter((name) => name !== "random"),
+] as const;
 
 /** More than one block of nodes, and a last block that is not full. */
-const specOf = (i: number) => node(`n${i}`, { gpus: [8, 2, 0, 4, 12][i % 5] ?? 0, cores: 32 + (i % 3) * 32 + (i > 40 ? i : 0) });
+const specOf = (i: number) =>
+  node(`n${i}`, { gpus: [8, 2, 0, 4, 12][i % 5] ?? 0, cores: 32 + (i % 3) * 32 + (i > 40 ? i : 0) });
 const specs = Array.from({ length: 37 }, (_, i) => specOf(i)).filter(({ gpus }) => gpus.length < 12);
 
 test("the kept costs pick the node that a fresh look at all nodes picks", () => {
@@ -76,7 +92,11 @@ interface Names {
 
 /** Compared from left to right, the least wins. */
 function leftOf({ books }: Pool, node: number, names: Names): readonly number[] {
-  const [cpu, memory, gpu] = [books.cpuMilli[node] ?? 0, books.memoryMib[node] ?? 0, books.gpuMilli[node] ?? 0];
+  const [cpu, memory, gpu] = [
+    books.cpuMilli[node] ?? 0,
+    books.memoryMib[node] ?? 0,
+    books.gpuMilli[node] ?? 0,
+  ];
   if (names.gpu || names.cpu) return [cpu / 16 + gpu];
   if (names.memory) return [memory / 128 + gpu];
   const spec = books.specs[node];

@@ -152,12 +152,14 @@ export class Ranking {
     const row = this.#rowOf(kind);
     let best = NONE;
     if (this.#policy.tie === "any") best = this.#pickAny(row, kind, isAllowed);
-    else best = isAllowed === undefined ? this.#pickByBlocks(row, kind) : this.#pickAmong(row, kind, isAllowed);
+    else
+      best = isAllowed === undefined ? this.#pickByBlocks(row, kind) : this.#pickAmong(row, kind, isAllowed);
     if (best === NONE) return undefined;
     const cost = row.cost[best] as number;
     if (warm !== undefined && warm.node !== best && (isAllowed === undefined || isAllowed(warm.node))) {
       const warmCost = this.#costOn(row, kind, warm.node);
-      if (warmCost !== INFEASIBLE && warmCost - warm.discount <= cost) return { node: warm.node, cost: warmCost };
+      if (warmCost !== INFEASIBLE && warmCost - warm.discount <= cost)
+        return { node: warm.node, cost: warmCost };
     }
     return { node: best, cost };
   }
@@ -322,14 +324,19 @@ export class Ranking {
   #isBlockBetter(row: Row, block: number, node: number, cost: number): boolean {
     const its = row.blockCost[block] as number;
     if (its !== cost) return its < cost;
-    return its !== INFEASIBLE && row.tie !== Tie.first && this.#isPreferred(row.tie, row.blockBest[block] as number, node);
+    return (
+      its !== INFEASIBLE &&
+      row.tie !== Tie.first &&
+      this.#isPreferred(row.tie, row.blockBest[block] as number, node)
+    );
   }
 
   #pickAny(row: Row, kind: Kind, isAllowed: ((node: number) => boolean) | undefined): number {
     let best = NONE;
     let seen = 0;
     for (let node = 0; node < this.#books.count; node++) {
-      if (this.#costOn(row, kind, node) === INFEASIBLE || (isAllowed !== undefined && !isAllowed(node))) continue;
+      if (this.#costOn(row, kind, node) === INFEASIBLE || (isAllowed !== undefined && !isAllowed(node)))
+        continue;
       seen += 1;
       if (this.#prng.below(seen) === 0) best = node;
     }

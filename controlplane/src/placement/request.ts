@@ -41,7 +41,8 @@ export function requestProblem(request: PoolRequest): string | undefined {
   }
   const lists = [request.labels, request.affinity, request.antiAffinity];
   for (const labels of lists) {
-    if (labels !== undefined && labels.length > labelsMax) return `${labels.length} labels exceed labelsMax ${labelsMax}`;
+    if (labels !== undefined && labels.length > labelsMax)
+      return `${labels.length} labels exceed labelsMax ${labelsMax}`;
   }
   if (gpu.kind === "none") return undefined;
   const memoryProblem = amountProblem("GPU memoryMib", gpu.memoryMib);
@@ -51,7 +52,11 @@ export function requestProblem(request: PoolRequest): string | undefined {
   return rangeProblem("GPU milli", gpu.milli, { least: 0, most: gpuMilliWhole - 1 });
 }
 
-function rangeProblem(what: string, amount: number, { least, most }: { least: number; most: number }): string | undefined {
+function rangeProblem(
+  what: string,
+  amount: number,
+  { least, most }: { least: number; most: number },
+): string | undefined {
   const isInside = Number.isInteger(amount) && amount >= least && amount <= most;
   return isInside ? undefined : `${what} ${amount} is not a whole number from ${least} to ${most}`;
 }

@@ -31,6 +31,7 @@ export const gpuMilliWhole = 1000;
 /** Reads the two numbers of a definition: a fraction, a count of whole GPUs, or memory alone. */
 export function gpuRequest(gpuMilli: number, gpuMemoryMib: number): GpuRequest {
   if (gpuMilli === 0 && gpuMemoryMib === 0) return { kind: "none" };
-  if (gpuMilli >= gpuMilliWhole) return { kind: "whole", count: gpuMilli / gpuMilliWhole, memoryMib: gpuMemoryMib };
+  if (gpuMilli >= gpuMilliWhole)
+    return { kind: "whole", count: gpuMilli / gpuMilliWhole, memoryMib: gpuMemoryMib };
   return { kind: "fraction", milli: gpuMilli, memoryMib: gpuMemoryMib };
 }

@@ -34,17 +34,22 @@ function scarcityIn(pool: Pool, request: PoolRequest, setScarcity: number): numb
     return { kind, share: 0.5 };
   });
   const { wanted, valueOf } = demandOf(pool.books, mix, setScarcity);
-  return scarcityOf(pool.books, wanted, { classes: classesOf(pool.books), valueOf, setScarcity })[0] ?? Number.NaN;
+  return (
+    scarcityOf(pool.books, wanted, { classes: classesOf(pool.books), valueOf, setScarcity })[0] ?? Number.NaN
+  );
 }
 
-const histories = fc.array(requests, { maxLength: 14 }).map((all) => all.map((one, i) => ask(`s${i}`, one.gpu, one)));
+const histories = fc
+  .array(requests, { maxLength: 14 })
+  .map((all) => all.map((one, i) => ask(`s${i}`, one.gpu, one)));
 const degrees = fc.constantFrom(0, 0.5, 1);
 
 test("what any node can host is not scarce, and more models to choose from are never scarcer", () => {
   fc.assert(
     fc.property(histories, requests, degrees, (before, { gpu, cores }, setScarcity) => {
       const pool = poolOf(before);
-      const of = (models: readonly string[]): number => scarcityIn(pool, ask("r", gpu, { cores, models }), setScarcity);
+      const of = (models: readonly string[]): number =>
+        scarcityIn(pool, ask("r", gpu, { cores, models }), setScarcity);
       const [any, some, one] = [of([]), of(["A", "B"]), of(["B"])];
       assert.ok(any <= some + 1e-9 && some <= one + 1e-9, `${any}, ${some}, ${one} do not ascend`);
       assert.ok(Number.isFinite(one) && any > 0);

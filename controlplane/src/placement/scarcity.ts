@@ -30,7 +30,10 @@ export function scarcityOf(
     const isHost = classes.classes.map((nodeClass) => canHost(nodeClass, one.kind));
     if (one.kind.gpuCount === 1 && isHost.every((is) => is)) return 1;
     const hosts = (node: number): boolean => isHost[classes.classOf[node] as number] === true;
-    const hosting = classes.classes.reduce((sum, { totalGpus }, i) => (isHost[i] === true ? sum + totalGpus : sum), 0);
+    const hosting = classes.classes.reduce(
+      (sum, { totalGpus }, i) => (isHost[i] === true ? sum + totalGpus : sum),
+      0,
+    );
     if (hosting === 0) return 1;
     if (one.kind.gpuCount > 1) {
       let inSets = 0;
@@ -71,7 +74,11 @@ function roomFor(books: Books, node: number, { cores, memory }: Wanted, rests: n
 }
 
 function gpusInSets(books: Books, node: number, { kind }: Wanted): number {
-  const byCores = kind.cpuMilli > 0 ? (books.cpuMilli[node] as number) / kind.cpuMilli : Number.POSITIVE_INFINITY;
-  const byMemory = kind.memoryMib > 0 ? (books.memoryMib[node] as number) / kind.memoryMib : Number.POSITIVE_INFINITY;
-  return kind.gpuCount * Math.floor(Math.min((books.idleGpus[node] as number) / kind.gpuCount, byCores, byMemory));
+  const byCores =
+    kind.cpuMilli > 0 ? (books.cpuMilli[node] as number) / kind.cpuMilli : Number.POSITIVE_INFINITY;
+  const byMemory =
+    kind.memoryMib > 0 ? (books.memoryMib[node] as number) / kind.memoryMib : Number.POSITIVE_INFINITY;
+  return (
+    kind.gpuCount * Math.floor(Math.min((books.idleGpus[node] as number) / kind.gpuCount, byCores, byMemory))
+  );
 }

@@ -8,7 +8,9 @@ import { type History, history, lanesOf, policy, poolWith, requestOf } from "./t
 
 /** Costs of `bpf` are hundredths of a GPU, so of two places it may take one that is 10 thousandths worse. */
 const roundingMilli = 10 + 1e-6;
-const everywhere = history.map((steps) => steps.map(({ leaves, member }) => ({ leaves, member: { ...member, warm: "" } })));
+const everywhere = history.map((steps) =>
+  steps.map(({ leaves, member }) => ({ leaves, member: { ...member, warm: "" } })),
+);
 
 /** Plays the history; what is planned is seen before it is booked. */
 function play(pool: Pool, steps: History, planned?: (plan: PoolPlan) => void): string[] {
@@ -28,7 +30,11 @@ function play(pool: Pool, steps: History, planned?: (plan: PoolPlan) => void): s
   return places;
 }
 
-function start(name: PolicyName, before: History, references?: readonly PolicyName[]): { pool: Pool; shadow: Shadow } {
+function start(
+  name: PolicyName,
+  before: History,
+  references?: readonly PolicyName[],
+): { pool: Pool; shadow: Shadow } {
   const pool = poolWith(name, before);
   const shadow = new Shadow(pool, references);
   pool.adopt();
@@ -52,7 +58,10 @@ test("a policy agrees with itself in every choice and loses nothing against itse
       };
       play(pool, steps, compare);
       const { decisions, sameNode, sameDevices, destroyedMilli, referenceDestroyedMilli } = of(shadow, name);
-      assert.deepEqual([sameNode, sameDevices, destroyedMilli], [decisions, decisions, referenceDestroyedMilli]);
+      assert.deepEqual(
+        [sameNode, sameDevices, destroyedMilli],
+        [decisions, decisions, referenceDestroyedMilli],
+      );
     }),
   );
 });
@@ -63,12 +72,18 @@ test("no reference destroys less than bpf, and no policy less than bpf in its sh
       const { pool, shadow } = start(name, before, name === "bpf" ? undefined : ["bpf"]);
       const sign = name === "bpf" ? 1 : -1;
       const lost = (): number =>
-        [...shadow.counters().values()].reduce((sum, one) => sum + one.destroyedMilli - one.referenceDestroyedMilli, 0);
+        [...shadow.counters().values()].reduce(
+          (sum, one) => sum + one.destroyedMilli - one.referenceDestroyedMilli,
+          0,
+        );
       const compare = (plan: PoolPlan): void => {
         for (let i = 0; i < shadow.counters().size; i++) {
           const earlier = lost();
           shadow.compare(plan);
-          assert.ok(sign * (lost() - earlier) <= roundingMilli, `${name} loses ${lost() - earlier} thousandths`);
+          assert.ok(
+            sign * (lost() - earlier) <= roundingMilli,
+            `${name} loses ${lost() - earlier} thousandths`,
+          );
         }
       };
       play(pool, steps, compare);

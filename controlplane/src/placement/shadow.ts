@@ -105,7 +105,10 @@ export class Shadow implements PoolFollower {
     );
     const { name, ranking, counters } = reference;
     const other = this.#pool.nodeFor(request, shape, { ranking });
-    assert(other !== undefined, `${name} finds no node for session ${request.session}, which was planned for ${nodeId}`);
+    assert(
+      other !== undefined,
+      `${name} finds no node for session ${request.session}, which was planned for ${nodeId}`,
+    );
     const otherMask = ranking.maskOn(shape, other);
     const destroyedMilli = this.#prices.destroyedMilli(node, shape, mask);
     const otherMilli = this.#prices.destroyedMilli(other, shape, otherMask);

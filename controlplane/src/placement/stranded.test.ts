@@ -9,7 +9,9 @@ const quarter = ask("quarter", fraction(250), { cores: 1 });
 const one = ask("one", whole(1), { cores: 1 });
 
 test("free GPU time is stranded where nothing that is deployed fits", () => {
-  const pool = new Pool({ nodes: [node("a", { gpus: 2 }), node("b", { gpus: 1, cores: 0 }), node("c", { gpus: 1 })] });
+  const pool = new Pool({
+    nodes: [node("a", { gpus: 2 }), node("b", { gpus: 1, cores: 0 }), node("c", { gpus: 1 })],
+  });
   pool.setReady("c", false);
   pool.place({ ...half, session: "s" });
   const stranded = new Stranded(pool);

@@ -54,7 +54,9 @@ export class Stranded {
     if (this.#wanted === wanted && this.#models === books.models.length) return;
     this.#wanted = wanted;
     this.#models = books.models.length;
-    const kinds = wanted.map((request) => this.#pool.shapeOf(request)).filter((kind) => typeof kind !== "string");
+    const kinds = wanted
+      .map((request) => this.#pool.shapeOf(request))
+      .filter((kind) => typeof kind !== "string");
     this.#kinds = [...new Set(kinds)].filter(({ gpuCount }) => gpuCount > 0);
     this.#version.fill(0);
     this.#blockVersion.fill(0);

@@ -25,11 +25,20 @@ const quotas = new Map([["blue", { gpuMilli: 9000 }]]);
 
 /** More than one block of nodes, and a last block that is not full. */
 const nodes = Array.from({ length: 37 }, (_, i) =>
-  node(`n${i}`, { gpus: [4, 2, 0][i % 3] ?? 0, model: "AB"[i % 2] ?? "", cores: 16 + (i % 3) * 16, zone: `z${i % 4}` }),
+  node(`n${i}`, {
+    gpus: [4, 2, 0][i % 3] ?? 0,
+    model: "AB"[i % 2] ?? "",
+    cores: 16 + (i % 3) * 16,
+    zone: `z${i % 4}`,
+  }),
 );
 
 export function requestOf(session: string, { gpu, spread, warm, ...rest }: Member): PoolRequest {
-  return ask(session, gpu, { ...rest, ...(spread && { spreadLabel: "a" }), ...(warm !== "" && { warmNode: warm }) });
+  return ask(session, gpu, {
+    ...rest,
+    ...(spread && { spreadLabel: "a" }),
+    ...(warm !== "" && { warmNode: warm }),
+  });
 }
 
 export function poolWith(name: PolicyName, steps: History): Pool {

@@ -30,10 +30,26 @@ export function node(
 
 export const none: GpuRequest = { kind: "none" };
 export const whole = (count: number, memoryMib = 0): GpuRequest => ({ kind: "whole", count, memoryMib });
-export const fraction = (milli: number, memoryMib = 0): GpuRequest => ({ kind: "fraction", milli, memoryMib });
+export const fraction = (milli: number, memoryMib = 0): GpuRequest => ({
+  kind: "fraction",
+  milli,
+  memoryMib,
+});
 
-type Rest = Partial<Omit<PoolRequest, "session" | "resources">> & { readonly cores?: number; readonly gib?: number };
+type Rest = Partial<Omit<PoolRequest, "session" | "resources">> & {
+  readonly cores?: number;
+  readonly gib?: number;
+};
 
-export function ask(session: string, gpu: GpuRequest, { cores = 4, gib = 8, ...rest }: Rest = {}): PoolRequest {
-  return { session, namespace: "red", resources: { cpuMilli: Math.round(cores * 1000), memoryMib: gib * GIB, gpu }, ...rest };
+export function ask(
+  session: string,
+  gpu: GpuRequest,
+  { cores = 4, gib = 8, ...rest }: Rest = {},
+): PoolRequest {
+  return {
+    session,
+    namespace: "red",
+    resources: { cpuMilli: Math.round(cores * 1000), memoryMib: gib * GIB, gpu },
+    ...rest,
+  };
 }

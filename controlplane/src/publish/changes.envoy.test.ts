@@ -32,7 +32,10 @@ test("before the first node calls are told so while the API answers, and the fir
   assert.equal(early.headers["content-type"], "application/json");
   assert.equal(early.headers["retry-after"], "1");
   assert.match(early.text, /"code":"unavailable".*no node is ready yet/);
-  const grpc = await callHttp2(ingress.port, "/shop.v1.Cart/Add", { "content-type": "application/grpc", te: "trailers" });
+  const grpc = await callHttp2(ingress.port, "/shop.v1.Cart/Add", {
+    "content-type": "application/grpc",
+    te: "trailers",
+  });
   assert.equal(grpc.headers["grpc-status"], "14");
   assert.equal((await call(ingress.port, "/voda.api.v1.NodeService/ListNodes")).seen().server, "api");
   assert.equal(ingress.picker.asked.length, 0);
@@ -69,7 +72,11 @@ test("a restarted xDS server with the same nodes sends Envoy nothing, and no req
   await using load = startLoad(ingress.port);
   const before = await updates(ingress);
   await ingress.restartXds();
-  await waitUntil(async () => (await ingress.envoy.stat("control_plane.connected_state")) === 1, 5_000, "Envoy is connected");
+  await waitUntil(
+    async () => (await ingress.envoy.stat("control_plane.connected_state")) === 1,
+    5_000,
+    "Envoy is connected",
+  );
   assert.equal(ingress.xds.status().length, 1);
   assert.equal(ingress.xds.status()[0]?.acked, true);
   assert.deepEqual(await updates(ingress), before);
@@ -87,7 +94,10 @@ test("an empty set of nodes, or two nodes at one address, is refused and the las
   assert.match(ingress.refused[0]?.message ?? "", /"agents" is empty/);
   assert.match(ingress.refused[1]?.message ?? "", /twice/);
   assert.equal((await call(ingress.port, "/agents/counter/a/add")).status, 200);
-  assert.throws(() => ingress.publisher.setNodes([{ id: "n", ingress: "127.0.0.1:70000", draining: false }]), RangeError);
+  assert.throws(
+    () => ingress.publisher.setNodes([{ id: "n", ingress: "127.0.0.1:70000", draining: false }]),
+    RangeError,
+  );
 });
 
 test("a draining node gets no new sessions, also as one of few, and still those that are hinted to it", async () => {
@@ -95,8 +105,12 @@ test("a draining node gets no new sessions, also as one of few, and still those 
   const [first, second, third] = nodes;
   assert.ok(first && second && third);
   await ingress.setNodes(nodes, [first, second]);
-  for (let i = 0; i < 20; i += 1) assert.equal((await call(ingress.port, `/agents/c/k${i}/add`)).seen().server, "n3");
-  assert.equal((await call(ingress.port, "/agents/c/a/add", { "x-voda-host": first.address })).seen().server, "n1");
+  for (let i = 0; i < 20; i += 1)
+    assert.equal((await call(ingress.port, `/agents/c/k${i}/add`)).seen().server, "n3");
+  assert.equal(
+    (await call(ingress.port, "/agents/c/a/add", { "x-voda-host": first.address })).seen().server,
+    "n1",
+  );
   await ingress.setNodes(nodes, nodes);
   assert.equal((await call(ingress.port, "/agents/c/a/add")).status, 200);
 });

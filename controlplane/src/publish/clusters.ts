@@ -22,7 +22,12 @@ const CONNECT_MS = 1_000;
 /** More connections mean that one broken one takes fewer streams with it. */
 const STREAMS_PER_CONNECTION_MAX = 100;
 /** Nodes and the API refuse by themselves what is too much, with a reason; Envoy's own bounds are only a last stop. */
-const THRESHOLDS = { maxConnections: 100_000, maxPendingRequests: 100_000, maxRequests: 1_000_000, maxRetries: 1_000 };
+const THRESHOLDS = {
+  maxConnections: 100_000,
+  maxPendingRequests: 100_000,
+  maxRequests: 1_000_000,
+  maxRetries: 1_000,
+};
 
 const PROTOCOLS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
@@ -50,7 +55,11 @@ export function apiCluster({ api }: IngressConfig): Cluster {
   return fixedCluster(clusterNames.api, api, asTheClient());
 }
 
-function fixedCluster(name: string, endpoints: readonly Endpoint[], protocols: ReturnType<typeof asTheClient> | object): Cluster {
+function fixedCluster(
+  name: string,
+  endpoints: readonly Endpoint[],
+  protocols: ReturnType<typeof asTheClient> | object,
+): Cluster {
   return create(ClusterSchema, {
     name,
     clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.STATIC },
@@ -81,7 +90,9 @@ export function agentsCluster(): Cluster {
               metadata: { key: namespace, path: [{ segment: { case: "key" as const, value: key } }] },
             })),
             fallbackPolicy: {
-              policies: [{ typedExtensionConfig: extension("envoy.load_balancing_policies.maglev", MaglevSchema, {}) }],
+              policies: [
+                { typedExtensionConfig: extension("envoy.load_balancing_policies.maglev", MaglevSchema, {}) },
+              ],
             },
           }),
         },

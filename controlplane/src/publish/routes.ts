@@ -39,7 +39,9 @@ export function ingressRoutes(hasNodes: boolean): RouteConfiguration {
   });
 }
 
-const unasked = () => ({ [extAuthzFilter]: any(ExtAuthzPerRouteSchema, { override: { case: "disabled", value: true } }) });
+const unasked = () => ({
+  [extAuthzFilter]: any(ExtAuthzPerRouteSchema, { override: { case: "disabled", value: true } }),
+});
 const under = (prefix: string) => ({ pathSpecifier: { case: "prefix" as const, value: prefix } });
 
 function apiRoute(): Route {

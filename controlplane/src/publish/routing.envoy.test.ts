@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
-import { call, callHttp2, openEcho, openTestIngress, type TestIngress, type TestServer } from "../../../test/src/kit/ingress.ts";
+import {
+  call,
+  callHttp2,
+  openEcho,
+  openTestIngress,
+  type TestIngress,
+  type TestServer,
+} from "../../../test/src/kit/ingress.ts";
 
 let nodes: TestServer[];
 let ingress: TestIngress;
@@ -43,7 +50,9 @@ test("a session without a hint is asked for once and goes to the owner that the 
 
 test("a hint in the header or in the cookie skips the picker", async () => {
   const byHeader = await call(ingress.port, "/agents/counter/a/add", { "x-voda-host": node(2).address });
-  const byCookie = await call(ingress.port, "/agents/counter/a/add", { cookie: `x=1; voda_host=${node(0).address}` });
+  const byCookie = await call(ingress.port, "/agents/counter/a/add", {
+    cookie: `x=1; voda_host=${node(0).address}`,
+  });
   const both = await call(ingress.port, "/agents/counter/a/add", {
     "x-voda-host": node(2).address,
     cookie: `voda_host=${node(0).address}`,
@@ -54,7 +63,12 @@ test("a hint in the header or in the cookie skips the picker", async () => {
 
 test("a hint that is no node's address is passed over, never connected to", async () => {
   await using stranger = await openEcho("stranger");
-  for (const hint of [stranger.address, "127.0.0.1:1", "nonsense", `${stranger.address},${node(2).address}`]) {
+  for (const hint of [
+    stranger.address,
+    "127.0.0.1:1",
+    "nonsense",
+    `${stranger.address},${node(2).address}`,
+  ]) {
     const reply = await call(ingress.port, "/agents/counter/a/add", { "x-voda-host": hint });
     assert.equal(reply.status, 200, hint);
     assert.notEqual(reply.seen().server, "stranger");
@@ -66,7 +80,12 @@ test("the picker's denial reaches the client with its body and retry time, over 
     headers["content-type"] === "application/grpc"
       ? {
           status: 429,
-          headers: { "retry-after": "1", "content-type": "text/plain", "grpc-status": "8", "grpc-message": "full" },
+          headers: {
+            "retry-after": "1",
+            "content-type": "text/plain",
+            "grpc-status": "8",
+            "grpc-message": "full",
+          },
           body: "full",
         }
       : {
@@ -79,7 +98,10 @@ test("the picker's denial reaches the client with its body and retry time, over 
   assert.equal(plain.headers["retry-after"], "1");
   assert.equal(plain.headers["content-type"], "application/json");
   assert.equal(plain.text, '{"code":"resource_exhausted"}');
-  const grpc = await callHttp2(ingress.port, "/shop.v1.Cart/Add", { "content-type": "application/grpc", te: "trailers" });
+  const grpc = await callHttp2(ingress.port, "/shop.v1.Cart/Add", {
+    "content-type": "application/grpc",
+    te: "trailers",
+  });
   assert.equal(grpc.status, 200);
   assert.equal(grpc.headers["grpc-status"], "8");
 });
@@ -114,11 +136,17 @@ test("without an owner a session has one node, whatever method and protocol it i
 
 test("a client's grant is stripped and the picker's is passed on", async () => {
   const forged = { "x-voda-grant": "forged" };
-  assert.equal((await call(ingress.port, "/agents/c/a/add", forged)).seen().headers["x-voda-grant"], undefined);
+  assert.equal(
+    (await call(ingress.port, "/agents/c/a/add", forged)).seen().headers["x-voda-grant"],
+    undefined,
+  );
   const hinted = await call(ingress.port, "/agents/c/a/add", { ...forged, "x-voda-host": node(0).address });
   assert.equal(hinted.seen().headers["x-voda-grant"], undefined);
   ingress.picker.answer = () => ({ headers: { owner: node(1).address, "x-voda-grant": "signed" } });
-  assert.equal((await call(ingress.port, "/agents/c/a/add", forged)).seen().headers["x-voda-grant"], "signed");
+  assert.equal(
+    (await call(ingress.port, "/agents/c/a/add", forged)).seen().headers["x-voda-grant"],
+    "signed",
+  );
 });
 
 test("gRPC, Connect over HTTP/1.1 and HTTP/2, and JSON reach the owner in the client's protocol", async () => {
@@ -135,7 +163,9 @@ test("gRPC, Connect over HTTP/1.1 and HTTP/2, and JSON reach the owner in the cl
   const connect = { "connect-protocol-version": "1", "content-type": "application/proto" };
   const one = (await call(ingress.port, "/shop.v1.Cart/Add", connect, "body")).seen();
   const two = (await callHttp2(ingress.port, "/shop.v1.Cart/Add", connect, "body")).seen();
-  const json = (await call(ingress.port, "/shop.v1.Cart/Add", { "content-type": "application/json" }, "{}")).seen();
+  const json = (
+    await call(ingress.port, "/shop.v1.Cart/Add", { "content-type": "application/json" }, "{}")
+  ).seen();
   assert.deepEqual([one.server, two.server, json.server], ["n2", "n2", "n2"]);
   assert.deepEqual([one.httpVersion, two.httpVersion], ["1.1", "2.0"]);
   assert.deepEqual([one.body, two.body, json.body], ["body", "body", "{}"]);
@@ -150,7 +180,11 @@ test("an escaped slash in a key stays escaped, and other paths are normalised", 
 test("x-request-id is Envoy's own and new for every request", async () => {
   const ids = new Set<unknown>();
   for (let i = 0; i < 3; i += 1) {
-    ids.add((await call(ingress.port, "/agents/c/a/add", { "x-request-id": "mine" })).seen().headers["x-request-id"]);
+    ids.add(
+      (await call(ingress.port, "/agents/c/a/add", { "x-request-id": "mine" })).seen().headers[
+        "x-request-id"
+      ],
+    );
   }
   assert.equal(ids.size, 3);
   assert.ok(!ids.has("mine"));
@@ -158,7 +192,10 @@ test("x-request-id is Envoy's own and new for every request", async () => {
 
 test("the API is reached without asking the picker", async () => {
   assert.equal((await call(ingress.port, "/voda.api.v1.NodeService/ListNodes")).seen().server, "api");
-  assert.equal((await callHttp2(ingress.port, "/voda.api.v1.NodeService/ListNodes")).seen().httpVersion, "2.0");
+  assert.equal(
+    (await callHttp2(ingress.port, "/voda.api.v1.NodeService/ListNodes")).seen().httpVersion,
+    "2.0",
+  );
   assert.equal(ingress.picker.asked.length, 0);
 });
 

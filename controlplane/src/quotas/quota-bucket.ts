@@ -62,7 +62,10 @@ export class QuotaBucket implements AsyncDisposable {
     try {
       this.#options.quotas.set(key, entry.operation === "PUT" ? readLimits(entry) : undefined);
     } catch (error) {
-      this.#options.log.error({ err: error, key, revision }, "a quota in the bucket is not readable; the one before it holds");
+      this.#options.log.error(
+        { err: error, key, revision },
+        "a quota in the bucket is not readable; the one before it holds",
+      );
     }
   }
 }
@@ -70,7 +73,8 @@ export class QuotaBucket implements AsyncDisposable {
 /** @throws when the value is no quota, or is that of another namespace */
 function readLimits(entry: KvEntry): Limits {
   const quota = fromJsonString(QuotaSchema, entry.string(), { ignoreUnknownFields: true });
-  if (quota.namespace !== entry.key) throw new Error(`the quota under ${entry.key} says namespace ${quota.namespace}`);
+  if (quota.namespace !== entry.key)
+    throw new Error(`the quota under ${entry.key} says namespace ${quota.namespace}`);
   return limitsOf(quota);
 }
 

@@ -14,7 +14,12 @@ function decided(pool: Pool, session: string): PoolPlan {
 }
 
 test("an explained plan has its own node first, and counts what the others failed", () => {
-  const nodes = [node("empty", { gpus: 1 }), node("used", { gpus: 1 }), node("none"), node("small", { gpus: 1, cores: 0 })];
+  const nodes = [
+    node("empty", { gpus: 1 }),
+    node("used", { gpus: 1 }),
+    node("none"),
+    node("small", { gpus: 1, cores: 0 }),
+  ];
   const pool = new Pool({ nodes });
   pool.place({ ...half("first"), warmNode: "used" });
   const { candidates, failed } = reasonsFor(pool, decided(pool, "k"));
@@ -37,7 +42,9 @@ test("a node that the labels rule out is no candidate", () => {
 
 test("in a large pool the best of the blocks are named, the chosen node first and none twice", () => {
   const count = explainedNodesMax * 4;
-  const pool = new Pool({ nodes: Array.from({ length: count }, (_, i) => node(`n${i}`, { gpus: 1 + (i % 8) })) });
+  const pool = new Pool({
+    nodes: Array.from({ length: count }, (_, i) => node(`n${i}`, { gpus: 1 + (i % 8) })),
+  });
   for (let i = 0; i < 40; i++) pool.expect(half(`e${i}`));
   pool.adopt();
   for (let i = 0; i < 100; i++) pool.place(half(`s${i}`));
@@ -53,7 +60,10 @@ test("in a large pool the best of the blocks are named, the chosen node first an
 });
 
 test("an explained refusal is the refusal", () => {
-  const pool = new Pool({ nodes: [node("a"), node("b", { gpus: 1 })], quotas: new Map([["blue", { sessions: 0 }]]) });
+  const pool = new Pool({
+    nodes: [node("a"), node("b", { gpus: 1 })],
+    quotas: new Map([["blue", { sessions: 0 }]]),
+  });
   pool.setReady("b", false);
   const refusal = pool.decide(half("k"));
   assert.equal(refusal.kind, "refusal");
@@ -68,7 +78,15 @@ test("the log keeps the last decision of each session, and no more sessions than
   const decide = (key: string, decidedMs: number): void => {
     const name = { namespace: "default", agent: "a", key };
     const outcome = { kind: "plan", node: "n", devices: [] } as const;
-    const decision: Decision = { name, decidedMs, outcome, policy: "bpf", nodes: 1, failed: {}, candidates: [] };
+    const decision: Decision = {
+      name,
+      decidedMs,
+      outcome,
+      policy: "bpf",
+      nodes: 1,
+      failed: {},
+      candidates: [],
+    };
     log.add(sessionToken(name), decision);
   };
   const token = sessionToken({ namespace: "default", agent: "a", key: "k" });

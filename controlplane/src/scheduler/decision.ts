@@ -39,7 +39,10 @@ export const candidatesMax = 5;
 export const explainedNodesMax = 64;
 
 /** What is known about a plan before it is reserved. */
-export function reasonsFor(pool: Pool, { request, shape, node }: PoolPlan): Pick<Decision, "failed" | "candidates"> {
+export function reasonsFor(
+  pool: Pool,
+  { request, shape, node }: PoolPlan,
+): Pick<Decision, "failed" | "candidates"> {
   const { books, ranking, labels } = pool;
   const scored = (of: number, cost: number): Candidate => ({ node: books.idOf(of), score: [cost] });
   const chosen = scored(node, ranking.costOn(shape, node) ?? 0);
@@ -48,7 +51,10 @@ export function reasonsFor(pool: Pool, { request, shape, node }: PoolPlan): Pick
     const best = ranking
       .bestOfBlocks(shape, candidatesMax)
       .filter((one) => one.node !== node && missOn?.(one.node) === undefined);
-    return { failed: {}, candidates: [chosen, ...best.map((one) => scored(one.node, one.cost))].slice(0, candidatesMax) };
+    return {
+      failed: {},
+      candidates: [chosen, ...best.map((one) => scored(one.node, one.cost))].slice(0, candidatesMax),
+    };
   }
   const others: Candidate[] = [];
   for (let other = 0; other < books.count; other += 1) {
@@ -56,7 +62,10 @@ export function reasonsFor(pool: Pool, { request, shape, node }: PoolPlan): Pick
     if (cost !== undefined) others.push(scored(other, cost));
   }
   others.sort((a, b) => (a.score[0] ?? 0) - (b.score[0] ?? 0) || (a.node < b.node ? -1 : 1));
-  return { failed: failuresOf(books, shape, missOn), candidates: [chosen, ...others].slice(0, candidatesMax) };
+  return {
+    failed: failuresOf(books, shape, missOn),
+    candidates: [chosen, ...others].slice(0, candidatesMax),
+  };
 }
 
 /** What is known about a refusal. */

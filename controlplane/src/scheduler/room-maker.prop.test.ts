@@ -7,10 +7,23 @@ import { asksPerMinuteMax, leavingMax, RoomMaker, type Slept } from "./room-make
 
 const gpu: fc.Arbitrary<GpuRequest> = fc.oneof(
   fc.constant<GpuRequest>({ kind: "none" }),
-  fc.record({ kind: fc.constant("whole" as const), count: fc.integer({ min: 1, max: 2 }), memoryMib: fc.constant(0) }),
-  fc.record({ kind: fc.constant("fraction" as const), milli: fc.constantFrom(100, 250, 500), memoryMib: fc.constant(0) }),
+  fc.record({
+    kind: fc.constant("whole" as const),
+    count: fc.integer({ min: 1, max: 2 }),
+    memoryMib: fc.constant(0),
+  }),
+  fc.record({
+    kind: fc.constant("fraction" as const),
+    milli: fc.constantFrom(100, 250, 500),
+    memoryMib: fc.constant(0),
+  }),
 );
-const step = fc.record({ gpu, namespace: fc.constantFrom("red", "blue"), isBusy: fc.boolean(), passMs: fc.nat(2_000) });
+const step = fc.record({
+  gpu,
+  namespace: fc.constantFrom("red", "blue"),
+  isBusy: fc.boolean(),
+  passMs: fc.nat(2_000),
+});
 const outcome = fc.constantFrom<Slept[]>("asleep", "asleep", "asleep", "busy", "away");
 const world = fc.record({
   nodes: fc.integer({ min: 1, max: 3 }),
@@ -41,7 +54,10 @@ test("whatever arrives and whatever nodes answer: only those sleep that may, and
           return said;
         });
       };
-      await using maker = new RoomMaker({ clock: { wallMs: () => 0, monotonicMs: () => time.ms }, putToSleep });
+      await using maker = new RoomMaker({
+        clock: { wallMs: () => 0, monotonicMs: () => time.ms },
+        putToSleep,
+      });
       for (const [i, { gpu: wants, namespace, isBusy, passMs }] of steps.entries()) {
         time.ms += passMs;
         const request = ask(`s${i}`, wants, { namespace, cores: 1 });
@@ -57,7 +73,8 @@ test("whatever arrives and whatever nodes answer: only those sleep that may, and
         assert.equal(retryMs !== undefined, wanted.asked > 0);
         assert.ok(wanted.asked <= leavingMax);
         await new Promise(setImmediate);
-        if (wanted.asked > 0 && wanted.isMade) assert.equal(pool.decide(request).kind, "plan", "the room that was made is none");
+        if (wanted.asked > 0 && wanted.isMade)
+          assert.equal(pool.decide(request).kind, "plan", "the room that was made is none");
       }
       assert.ok(askedInAll <= asksPerMinuteMax * (1 + time.ms / 60_000));
       assert.ok(maker.counters.slept + maker.counters.busy <= askedInAll);

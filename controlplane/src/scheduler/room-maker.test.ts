@@ -35,8 +35,10 @@ function open(gpus: number, sessions: readonly PoolRequest[], nodes = 1) {
     return promise;
   };
   const maker = new RoomMaker({ clock: { wallMs: () => 0, monotonicMs: () => time.ms }, putToSleep });
-  const wants = (request: PoolRequest, isConfirmed: (session: string) => boolean = () => true): number | undefined =>
-    maker.makeFor({ pool, request, isConfirmed });
+  const wants = (
+    request: PoolRequest,
+    isConfirmed: (session: string) => boolean = () => true,
+  ): number | undefined => maker.makeFor({ pool, request, isConfirmed });
   const last = (): Asked => {
     const one = asked.at(-1);
     assert.ok(one !== undefined, "nobody was asked");
@@ -201,7 +203,9 @@ test("after a plan that took long, none is made for nine times as long", () => {
 });
 
 test("one plan looks at a bounded number of nodes, and the next one at the others", () => {
-  const filled = Array.from({ length: planNodesMax + 1 }, (_, i) => ask(`s${i}`, whole(1), { namespace: "blue" }));
+  const filled = Array.from({ length: planNodesMax + 1 }, (_, i) =>
+    ask(`s${i}`, whole(1), { namespace: "blue" }),
+  );
   const { wants, pool, last } = open(1, filled, planNodesMax + 1);
   const there = [...pool.sessions.values()].find((placed) => placed.node === planNodesMax);
   assert.ok(there !== undefined);

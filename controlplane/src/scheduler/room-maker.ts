@@ -1,7 +1,14 @@
 // Makes room for a request with GPUs that fits nowhere: has idle sessions of its namespace put to sleep, the fewest that free
 // enough. Who is idle only the nodes know: they are asked, and may say busy. Nothing is reserved: who asks next gets the room.
 import type { Clock } from "@voda/stdx";
-import { MoveBudget, type Placed, type Pool, type PoolRequest, planRoom, type RoomPlan } from "../placement/index.ts";
+import {
+  MoveBudget,
+  type Placed,
+  type Pool,
+  type PoolRequest,
+  planRoom,
+  type RoomPlan,
+} from "../placement/index.ts";
 
 /** `away`: the node did not answer, or could not do it. */
 export type Slept = "asleep" | "busy" | "away";
@@ -94,7 +101,9 @@ export class RoomMaker implements AsyncDisposable {
     const most = Math.min(leavingMax, this.#budget.left(nowMs));
     if (nowMs < this.#plansFromMs || most === 0) return undefined;
     const mayLeave = (placed: Placed): boolean =>
-      isOfRequest(placed, request) && !this.#avoided.has(placed.request.session) && isConfirmed(placed.request.session);
+      isOfRequest(placed, request) &&
+      !this.#avoided.has(placed.request.session) &&
+      isConfirmed(placed.request.session);
     const among = { first: this.#nextNode, nodes: planNodesMax };
     const plan = planRoom(pool, request, { how: "sleep", mayLeave, most, among });
     this.#nextNode += planNodesMax;

@@ -36,11 +36,18 @@ function open(nodes: readonly string[], { gpus = 2, quotas = new Map() }: Option
   const report = (node: string, more: MessageInitShape<typeof ReportSchema>): void => {
     const sequence = (sequences.get(node) ?? 0n) + 1n;
     sequences.set(node, sequence);
-    const applied = directory.apply(create(ReportSchema, { node, incarnation: "1", sequence, ...more }), clock.nowMs);
+    const applied = directory.apply(
+      create(ReportSchema, { node, incarnation: "1", sequence, ...more }),
+      clock.nowMs,
+    );
     assert.equal(applied, "applied");
   };
   const join = (id: string): void => {
-    const cards = Array.from({ length: gpus }, (_, at) => ({ uuid: `${id}-${at}`, model: "X", memoryMib: 1000 }));
+    const cards = Array.from({ length: gpus }, (_, at) => ({
+      uuid: `${id}-${at}`,
+      model: "X",
+      memoryMib: 1000,
+    }));
     const has = { cpuMilli: 1000, memoryMib: 1024, diskMib: 0, gpus: cards };
     directory.join({ id, incarnation: "1", ingress: "127.0.0.1:1", zone: "", ...has });
     report(id, { full: true });
@@ -60,7 +67,8 @@ function open(nodes: readonly string[], { gpus = 2, quotas = new Map() }: Option
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const devices = (outcome: Plan | PoolRefusal): string[] =>
   outcome.kind === "plan" ? outcome.devices.map(({ uuid }) => uuid) : [outcome.reason];
-const nodeOf = (outcome: Plan | PoolRefusal): string => (outcome.kind === "plan" ? outcome.node : outcome.reason);
+const nodeOf = (outcome: Plan | PoolRefusal): string =>
+  outcome.kind === "plan" ? outcome.node : outcome.reason;
 
 test("every session is placed by the policy, which keeps whole devices whole, and its reasons are remembered", async () => {
   const { scheduler, ask, decision } = open(["a", "b"]);
@@ -152,7 +160,13 @@ test("decisions and refusals are counted by what the nearest node lacked", async
   ask("plain", "1");
   const { decisions, refusals } = scheduler.counters();
   assert.equal(decisions, 7);
-  assert.deepEqual(Object.fromEntries(refusals), { gpu_count: 1, gpu_milli: 1, cpu: 1, quota: 1, no_node: 1 });
+  assert.deepEqual(Object.fromEntries(refusals), {
+    gpu_count: 1,
+    gpu_milli: 1,
+    cpu: 1,
+    quota: 1,
+    no_node: 1,
+  });
 });
 
 test("sessions of different namespaces get different devices", () => {
@@ -237,7 +251,10 @@ test("a request with GPUs that finds no room has a holder asked to sleep, and it
   };
   assert.deepEqual([retryMs("whole", "2"), asked], [1_000, []]); // nobody has said yet that it is awake
   report("a", { activated: [{ ...name("whole", "1"), epoch: 1n, devices: [held] }] });
-  assert.deepEqual([retryMs("pair", "3"), retryMs("heavy", "4"), retryMs("heavy", "5"), asked], [1_000, undefined, 1_000, []]);
+  assert.deepEqual(
+    [retryMs("pair", "3"), retryMs("heavy", "4"), retryMs("heavy", "5"), asked],
+    [1_000, undefined, 1_000, []],
+  );
   assert.deepEqual([retryMs("whole", "2"), asked], [250, [[token("whole", "1"), "a"]]]);
 });
 

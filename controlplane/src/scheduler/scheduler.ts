@@ -170,7 +170,11 @@ export class Scheduler implements Disposable {
     this.#decided(asked, refusal, reasonsAgainst(refusal));
   }
 
-  #decided({ name, session }: Asked, outcome: Plan | PoolRefusal, reasons: Pick<Decision, "failed" | "candidates">): void {
+  #decided(
+    { name, session }: Asked,
+    outcome: Plan | PoolRefusal,
+    reasons: Pick<Decision, "failed" | "candidates">,
+  ): void {
     const { pool } = this.#options.directory;
     const decidedMs = this.#options.clock.wallMs();
     const [policy, nodes] = [pool.policy.name, pool.books.nodes];

@@ -13,11 +13,22 @@ export interface RestingSleeperOptions {
   readonly log: Logger;
 }
 
-export function restingSleeper({ connection, directory, log }: RestingSleeperOptions): RoomMakerOptions["putToSleep"] {
+export function restingSleeper({
+  connection,
+  directory,
+  log,
+}: RestingSleeperOptions): RoomMakerOptions["putToSleep"] {
   return async (session, node): Promise<Slept> => {
     const name = directory.holderOf(session);
     if (name === undefined) return "away";
-    const command = { kind: CommandKind.SLEEP, name, node, grant: "", timeoutMs: sleepMsMax, idleMsMin: roomIdleMsMin };
+    const command = {
+      kind: CommandKind.SLEEP,
+      name,
+      node,
+      grant: "",
+      timeoutMs: sleepMsMax,
+      idleMsMin: roomIdleMsMin,
+    };
     try {
       await sendCommand(connection, command);
       log.info({ session: name, node }, "session sleeps to make room");

@@ -6,7 +6,15 @@ import { leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
 import { type Connection, openConnection } from "../commit/index.ts";
 import type { Answer, Invocation } from "../invocation.ts";
 import type { CallKind } from "../lane/index.ts";
-import { type AnswerMeta, type Bus, type BusReply, type Outcome, openBus, type PeerName, peerCallsMax } from "./index.ts";
+import {
+  type AnswerMeta,
+  type Bus,
+  type BusReply,
+  type Outcome,
+  openBus,
+  type PeerName,
+  peerCallsMax,
+} from "./index.ts";
 
 interface Served {
   readonly kind: CallKind;
@@ -40,7 +48,9 @@ async function rig(context: TestContext): Promise<{ server: Nats; peer: (node: s
         call.cancelled = true;
       };
     };
-    const bus = cleanup.use(openBus({ connection, node, onCall, onMalformed: (error) => malformed.push(error) }));
+    const bus = cleanup.use(
+      openBus({ connection, node, onCall, onMalformed: (error) => malformed.push(error) }),
+    );
     await connection.nats.flush();
     return { bus, connection, served, malformed };
   };
@@ -71,8 +81,12 @@ const meta: AnswerMeta = { hint: "10.0.0.1:7000", token: "t" };
 const soon = 3_000;
 const life = (node: string): PeerName => ({ node, incarnation: `${node}1` });
 
-const call = (from: Peer, to: string, kind: CallKind = "invoke", more: Partial<Invocation> = {}): Promise<Outcome> =>
-  new Promise((resolve) => from.bus.call(life(to), kind, invocation(more), resolve));
+const call = (
+  from: Peer,
+  to: string,
+  kind: CallKind = "invoke",
+  more: Partial<Invocation> = {},
+): Promise<Outcome> => new Promise((resolve) => from.bus.call(life(to), kind, invocation(more), resolve));
 
 /** What a peer got, once it has so many calls. */
 const calls = (peer: Peer, count: number): Promise<Served[]> =>
@@ -121,10 +135,13 @@ test("all calls of one turn are one message, and each gets its own answer", asyn
   const { peer } = await rig(t);
   const [a, b] = [await peer("a"), await peer("b")];
   const before = a.connection.nats.stats().outMsgs;
-  const outcomes = Array.from({ length: 500 }, (_, i) => call(a, "b", "invoke", { body: utf8.encode(`${i}`) }));
+  const outcomes = Array.from({ length: 500 }, (_, i) =>
+    call(a, "b", "invoke", { body: utf8.encode(`${i}`) }),
+  );
   const served = await calls(b, 500);
   assert.equal(a.connection.nats.stats().outMsgs - before, 1);
-  for (const { invocation: got, reply } of served.toReversed()) reply({ ok: true, content: "json", body: got.body }, {});
+  for (const { invocation: got, reply } of served.toReversed())
+    reply({ ok: true, content: "json", body: got.body }, {});
   const bodies = (await Promise.all(outcomes)).map((outcome) =>
     outcome.type === "answered" && outcome.answer.ok ? new TextDecoder().decode(outcome.answer.body) : "",
   );
@@ -139,7 +156,8 @@ test("the largest bodies pass, several in one turn", async (t) => {
   const [a, b] = [await peer("a"), await peer("b")];
   const body = new Uint8Array(bodyBytesMax).fill(3);
   const outcomes = [1, 2, 3].map(() => call(a, "b", "invoke", { body }));
-  for (const { invocation: got, reply } of await calls(b, 3)) reply({ ok: true, content: "proto", body: got.body }, {});
+  for (const { invocation: got, reply } of await calls(b, 3))
+    reply({ ok: true, content: "proto", body: got.body }, {});
   for (const outcome of await Promise.all(outcomes)) {
     assert.ok(outcome.type === "answered" && outcome.answer.ok);
     assert.equal(Buffer.compare(outcome.answer.body, body), 0);
@@ -171,7 +189,9 @@ test("the calls to a life of a peer that ended are lost; those to others and to 
   const { peer } = await rig(t);
   const [a, b, c] = [await peer("a"), await peer("b"), await peer("c")];
   const [lost, kept] = [call(a, "b"), call(a, "c")];
-  const next = new Promise<Outcome>((resolve) => a.bus.call({ node: "b", incarnation: "b2" }, "invoke", invocation(), resolve));
+  const next = new Promise<Outcome>((resolve) =>
+    a.bus.call({ node: "b", incarnation: "b2" }, "invoke", invocation(), resolve),
+  );
   const served = await calls(b, 2);
   a.bus.peersLost((incarnation) => incarnation === "b1");
   assert.deepEqual(await lost, { type: "lost" });
@@ -208,7 +228,8 @@ test("beyond the bound of calls a peer's queue is full, until answers come", asy
   const { peer } = await rig(t);
   const [a, b] = [await peer("a"), await peer("b")];
   let answered = 0;
-  for (let i = 0; i < peerCallsMax; i += 1) a.bus.call(life("b"), "invoke", invocation(), () => (answered += 1));
+  for (let i = 0; i < peerCallsMax; i += 1)
+    a.bus.call(life("b"), "invoke", invocation(), () => (answered += 1));
   assert.deepEqual(failureOf(await call(a, "b")), { code: "resource_exhausted", reason: "queue_full" });
   for (const { reply } of await calls(b, peerCallsMax)) reply(answer, {});
   await waitUntil(() => answered === peerCallsMax, soon, "all are answered");

@@ -125,8 +125,11 @@ class FrameBus implements Bus {
     const refused = this.#closed || !this.#options.connection.isUp();
     if (refused) return later(done, { type: "undelivered" });
     const peer = this.#peer(name);
-    const bytes = fieldsLength(callFrame(frameKinds[kind], { slot: 0, generation: 0, process: 0 }, invocation));
-    if (peer.calls >= peerCallsMax || peer.bytes + bytes > peerBytesMax) return later(done, queueFull(name, peer));
+    const bytes = fieldsLength(
+      callFrame(frameKinds[kind], { slot: 0, generation: 0, process: 0 }, invocation),
+    );
+    if (peer.calls >= peerCallsMax || peer.bytes + bytes > peerBytesMax)
+      return later(done, queueFull(name, peer));
     const slot = this.#waiting.take({ peer: to, bytes, deadlineMs: invocation.deadlineMs, done, message: 0 });
     if (slot < 0) return later(done, queueFull(name, peer));
     peer.calls += 1;
@@ -141,7 +144,8 @@ class FrameBus implements Bus {
 
   peersLost(isGone: (incarnation: string) => boolean): void {
     this.#endAll({ type: "lost" }, ({ peer }) => isGone(peer.incarnation));
-    for (const [name, peer] of this.#peers) if (peer.calls === 0 && peer.frames.length === 0) this.#peers.delete(name);
+    for (const [name, peer] of this.#peers)
+      if (peer.calls === 0 && peer.frames.length === 0) this.#peers.delete(name);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -187,7 +191,8 @@ class FrameBus implements Bus {
     if (this.#closed || !this.#options.connection.isUp()) return;
     this.#messages += 1;
     for (const frame of frames) {
-      const waiting = frame.turn === this.#self.process ? this.#waiting.get(frame.call, frame.activation) : undefined;
+      const waiting =
+        frame.turn === this.#self.process ? this.#waiting.get(frame.call, frame.activation) : undefined;
       if (waiting !== undefined) waiting.message = this.#messages;
     }
     const reply = `${this.#inbox}${this.#messages}`; // only so that the server says when nobody listens
@@ -203,7 +208,10 @@ class FrameBus implements Bus {
       this.#finish({ slot, generation, process: this.#self.process }, { type: "undelivered" });
     });
     if (gone !== undefined)
-      this.#endAll({ type: "lost" }, ({ peer, message: sent }) => peer.node === gone && sent > 0 && sent < message);
+      this.#endAll(
+        { type: "lost" },
+        ({ peer, message: sent }) => peer.node === gone && sent > 0 && sent < message,
+      );
   }
 
   // Handlers run after the decoding, so that what they throw is not taken for a malformed message.
@@ -262,7 +270,8 @@ class FrameBus implements Bus {
 
   #take(id: CallId): Waiting | undefined {
     // An answer to the process that had this node's id before is none of ours.
-    const waiting = id.process === this.#self.process ? this.#waiting.release(id.slot, id.generation) : undefined;
+    const waiting =
+      id.process === this.#self.process ? this.#waiting.release(id.slot, id.generation) : undefined;
     const peer = waiting === undefined ? undefined : this.#peers.get(waiting.peer.node);
     if (waiting !== undefined && peer !== undefined) {
       peer.calls -= 1;
@@ -295,7 +304,8 @@ class FrameBus implements Bus {
 
 const answered = (answer: Answer): Outcome => ({ type: "answered", answer, meta: {} });
 
-const servingKey = (sender: Sender, id: CallId): string => `${sender.node}/${id.process}/${id.slot}/${id.generation}`;
+const servingKey = (sender: Sender, id: CallId): string =>
+  `${sender.node}/${id.process}/${id.slot}/${id.generation}`;
 
 /** The client gives a Buffer, whose `slice` copies nothing. */
 const plain = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);

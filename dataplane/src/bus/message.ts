@@ -15,7 +15,9 @@ import type { CallKind } from "../lane/index.ts";
 /** Numbers of the frames on `v.dp.<node>.<lane>`. */
 export const frameKinds = { invoke: 1, end: 2, answer: 3, cancel: 4, wake: 5 } as const;
 
-const callKinds = new Map<number, CallKind>((["invoke", "end", "wake"] as const).map((kind) => [frameKinds[kind], kind]));
+const callKinds = new Map<number, CallKind>(
+  (["invoke", "end", "wake"] as const).map((kind) => [frameKinds[kind], kind]),
+);
 
 /** `undefined` when the frame is no call. */
 export const callKindOf = (frame: FrameCursor): CallKind | undefined => callKinds.get(frame.kind);
@@ -55,12 +57,17 @@ export function bareFrame(kind: number, id: CallId): FrameFields {
   };
 }
 
-export const callIdOf = (frame: FrameCursor): CallId => ({ slot: frame.call, generation: frame.activation, process: frame.turn });
+export const callIdOf = (frame: FrameCursor): CallId => ({
+  slot: frame.call,
+  generation: frame.activation,
+  process: frame.turn,
+});
 
 export function callFrame(kind: number, id: CallId, invocation: Invocation): FrameFields {
   const { namespace, agent, key } = invocation.name;
   const subject = new ByteWriter(64);
-  for (const text of [namespace === defaultNamespace ? "" : namespace, agent, key, invocation.method]) subject.text(text);
+  for (const text of [namespace === defaultNamespace ? "" : namespace, agent, key, invocation.method])
+    subject.text(text);
   return {
     ...bareFrame(kind, id),
     deadlineMs: invocation.deadlineMs,
@@ -80,9 +87,17 @@ export function readCall(frame: FrameCursor): Invocation {
   const problem = sessionNameProblem(name);
   if (problem !== undefined) throw new DecodeError(`a call from another node: ${problem}`);
   const token = unpackToken(frame.token());
-  if (token !== sessionToken(name)) throw new DecodeError(`a call from another node: token ${token} is not that of its name`);
+  if (token !== sessionToken(name))
+    throw new DecodeError(`a call from another node: token ${token} is not that of its name`);
   const { deadlineMs } = frame;
-  return { name, token, method, body: frame.payload().slice(), deadlineMs, ...decodeInvocationMeta(frame.meta()) };
+  return {
+    name,
+    token,
+    method,
+    body: frame.payload().slice(),
+    deadlineMs,
+    ...decodeInvocationMeta(frame.meta()),
+  };
 }
 
 export function encodeAnswerMeta(meta: AnswerMeta): Uint8Array {

@@ -6,7 +6,10 @@ const read = (text: string) => readAck(new TextEncoder().encode(text));
 
 test("a success gives the sequence, whatever stands around it", () => {
   assert.deepEqual(read('{"stream":"VODA_LOG_0","seq":17}'), { type: "acked", seq: 17 });
-  assert.deepEqual(read('{"stream":"VODA_LOG_0", "seq": 9007199254740991}'), { type: "acked", seq: 9007199254740991 });
+  assert.deepEqual(read('{"stream":"VODA_LOG_0", "seq": 9007199254740991}'), {
+    type: "acked",
+    seq: 9007199254740991,
+  });
   assert.deepEqual(read('{"stream":"L","domain":"hub","seq":3,"duplicate":true}'), { type: "acked", seq: 3 });
 });
 
@@ -18,12 +21,20 @@ test("both codes of a wrong last sequence are refusals", () => {
 });
 
 test("another error keeps its code and words", () => {
-  const text = '{"error":{"code":503,"err_code":10077,"description":"maximum messages exceeded"},"stream":"L","seq":0}';
+  const text =
+    '{"error":{"code":503,"err_code":10077,"description":"maximum messages exceeded"},"stream":"L","seq":0}';
   assert.deepEqual(read(text), { type: "error", code: 10077, description: "maximum messages exceeded" });
 });
 
 test("half an answer, none, or one without a verdict decides nothing", () => {
-  for (const text of ["", "{", '{"stream":"VODA_LOG_0","se', '{"stream":"VODA_LOG_0"}', "{}", '{"error":{"code":4']) {
+  for (const text of [
+    "",
+    "{",
+    '{"stream":"VODA_LOG_0","se',
+    '{"stream":"VODA_LOG_0"}',
+    "{}",
+    '{"error":{"code":4',
+  ]) {
     assert.deepEqual(read(text), { type: "unanswered" }, text);
   }
 });

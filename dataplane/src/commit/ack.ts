@@ -27,7 +27,13 @@ export function readAck(bytes: Uint8Array): AppendOutcome {
 /** The number after `"seq":`, or 0. */
 function sequence(bytes: Uint8Array): number {
   for (let at = 6; at < bytes.length; at += 1) {
-    if (bytes[at] !== COLON || bytes[at - 2] !== 0x71 || bytes[at - 3] !== 0x65 || bytes[at - 4] !== S || bytes[at - 5] !== 0x22)
+    if (
+      bytes[at] !== COLON ||
+      bytes[at - 2] !== 0x71 ||
+      bytes[at - 3] !== 0x65 ||
+      bytes[at - 4] !== S ||
+      bytes[at - 5] !== 0x22
+    )
       continue;
     let seq = 0;
     for (let digit = at + 1; digit < bytes.length; digit += 1) {

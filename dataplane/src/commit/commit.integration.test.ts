@@ -86,7 +86,12 @@ test("a record may end by itself, and a rollup removes what is before it", async
 
 test("a stream that does not exist leaves the append unanswered, not lost", async (t) => {
   const { commit } = await rig(t);
-  const outcome = await append(commit, { subject: "nobody.listens", fence: "nobody.*", expect: 0, payload: utf8.encode("x") });
+  const outcome = await append(commit, {
+    subject: "nobody.listens",
+    fence: "nobody.*",
+    expect: 0,
+    payload: utf8.encode("x"),
+  });
   assert.deepEqual(outcome, { type: "unanswered" });
 });
 
@@ -118,7 +123,11 @@ test("after a kill of the server everything in flight is unanswered at once, and
   assert.equal(connection.nats.stats().outMsgs, published);
   await server.restart();
   await waitUntil(() => connection.isUp(), 5_000, "the connection is up again");
-  await waitUntil(async () => (await append(commit, record("b", 0, "up"))).type === "acked", 5_000, "JetStream answers again");
+  await waitUntil(
+    async () => (await append(commit, record("b", 0, "up"))).type === "acked",
+    5_000,
+    "JetStream answers again",
+  );
 });
 
 test("nothing acknowledged is missing after kills in the middle of appends", async (t) => {
@@ -162,7 +171,9 @@ test("nothing acknowledged is missing after kills in the middle of appends", asy
 async function lastSequence(connection: Connection, fence: string): Promise<number | undefined> {
   const query = JSON.stringify({ last_by_subj: fence });
   try {
-    const answer = await connection.nats.request(`$JS.API.STREAM.MSG.GET.${logStream(0)}`, query, { timeout: 500 });
+    const answer = await connection.nats.request(`$JS.API.STREAM.MSG.GET.${logStream(0)}`, query, {
+      timeout: 500,
+    });
     return answer.json<{ message?: { seq: number } }>().message?.seq ?? 0;
   } catch (error) {
     assert.ok(error instanceof Error);

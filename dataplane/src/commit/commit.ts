@@ -137,7 +137,11 @@ class PipelinedCommit implements Commit {
     try {
       this.#connection.nats.publish(append.subject, append.payload, { headers: this.#headers, reply });
     } catch (error) {
-      this.#finish(slot, generation, { type: "error", code: 0, description: `the client refused it: ${String(error)}` });
+      this.#finish(slot, generation, {
+        type: "error",
+        code: 0,
+        description: `the client refused it: ${String(error)}`,
+      });
     }
   }
 

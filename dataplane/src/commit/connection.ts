@@ -66,7 +66,8 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   };
   nats.subscribe(LEADER_ELECTED, {
     callback: rethrown((error, message) => {
-      if (error === null) tell({ type: "leader_elected", stream: message.subject.slice(LEADER_ELECTED.length - 1) });
+      if (error === null)
+        tell({ type: "leader_elected", stream: message.subject.slice(LEADER_ELECTED.length - 1) });
     }),
   });
   const watching = watch();

@@ -6,4 +6,10 @@ export {
   type Commit,
   openCommit,
 } from "./commit.ts";
-export { type Connection, type ConnectionEvent, type ConnectionOptions, openConnection, rethrown } from "./connection.ts";
+export {
+  type Connection,
+  type ConnectionEvent,
+  type ConnectionOptions,
+  openConnection,
+  rethrown,
+} from "./connection.ts";

@@ -7,7 +7,10 @@ export const amdSmi = { command: "amd-smi", args: ["static", "--asic", "--vram",
 const Gpu = v.object({
   asic: v.object({
     market_name: v.string(),
-    asic_serial: v.pipe(v.string(), v.regex(/^0x[0-9a-fA-F]{1,16}$/, "is no hexadecimal id such as 0x9C8A7F3B2D1E0F45")),
+    asic_serial: v.pipe(
+      v.string(),
+      v.regex(/^0x[0-9a-fA-F]{1,16}$/, "is no hexadecimal id such as 0x9C8A7F3B2D1E0F45"),
+    ),
   }),
   vram: v.object({
     size: v.object({ value: v.pipe(v.number(), v.integer()), unit: v.literal("MB", "is not MB") }),
@@ -25,7 +28,8 @@ const Output = v.union([
 /** @throws DevicesError that names the GPU and the field */
 export function parseAmdSmi(output: string): readonly Device[] {
   const parsed = v.safeParse(Output, readJson(output));
-  if (!parsed.success) throw new DevicesError("amd-smi: the JSON is neither a list of GPUs nor has one in gpu_data");
+  if (!parsed.success)
+    throw new DevicesError("amd-smi: the JSON is neither a list of GPUs nor has one in gpu_data");
   return parsed.output.map((gpu, at) => parseGpu(gpu, `amd-smi, GPU ${at}`));
 }
 

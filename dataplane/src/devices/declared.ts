@@ -29,7 +29,9 @@ function readList(text: string, file: string): readonly unknown[] {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new DevicesError(`${file} is no JSON: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new DevicesError(`${file} is no JSON: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
   }
   if (!Array.isArray(value)) throw new DevicesError(`${file} is not a list of GPUs`);
   return value;

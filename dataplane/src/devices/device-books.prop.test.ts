@@ -17,7 +17,10 @@ const share: fc.Arbitrary<DeviceShare> = fc.record({
   memoryMib: fc.oneof(fc.nat(30), fc.nat(memoryMib)),
 });
 const tenants = ["red", "blue"] as const;
-const grant = fc.record({ tenant: fc.constantFrom(...tenants), shares: fc.array(share, { minLength: 1, maxLength: 3 }) });
+const grant = fc.record({
+  tenant: fc.constantFrom(...tenants),
+  shares: fc.array(share, { minLength: 1, maxLength: 3 }),
+});
 const step = fc.oneof(grant, fc.nat(20));
 
 test("no history of grants exceeds a device or mixes its modes or tenants, and what is given back is free again", () => {
@@ -43,7 +46,9 @@ test("no history of grants exceeds a device or mixes its modes or tenants, and w
 
 function check(held: readonly Granted[], uuid: string): void {
   const shares = held.flatMap((one) => one.shares).filter((one) => one.uuid === uuid);
-  const owners = held.filter((one) => one.shares.some((each) => each.uuid === uuid)).map(({ tenant }) => tenant);
+  const owners = held
+    .filter((one) => one.shares.some((each) => each.uuid === uuid))
+    .map(({ tenant }) => tenant);
   assert.ok(new Set(owners).size <= 1, `${owners.join(", ")} share ${uuid}`);
   if (shares.some((one) => one.whole)) assert.equal(shares.length, 1);
   assert.ok(shares.reduce((sum, one) => sum + one.milli, 0) <= 1000);

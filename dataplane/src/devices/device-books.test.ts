@@ -8,7 +8,12 @@ const books = () =>
     { uuid: "a", model: "X", memoryMib: 1000, vendor: "nvidia" },
     { uuid: "b", model: "X", memoryMib: 1000, vendor: "nvidia" },
   ]);
-const part = (uuid: string, milli: number, memoryMib = 100): DeviceShare => ({ uuid, whole: false, milli, memoryMib });
+const part = (uuid: string, milli: number, memoryMib = 100): DeviceShare => ({
+  uuid,
+  whole: false,
+  milli,
+  memoryMib,
+});
 const whole = (uuid: string): DeviceShare => ({ uuid, whole: true, milli: 1000, memoryMib: 1000 });
 
 test("fractions share a device until its time or its memory is used up", () => {
@@ -47,7 +52,10 @@ test("fractions of two tenants never share a device, until the last of the one h
   const one = books();
   assert.equal(one.take([part("a", 100)], "red"), undefined);
   assert.equal(one.take([part("a", 100)], "red"), undefined);
-  assert.equal(one.take([part("a", 100)], "blue"), "GPU a is shared by 2 sessions that it may not be shared with");
+  assert.equal(
+    one.take([part("a", 100)], "blue"),
+    "GPU a is shared by 2 sessions that it may not be shared with",
+  );
   assert.equal(one.take([part("b", 100)], "blue"), undefined);
   one.give([part("a", 100)]);
   assert.match(one.take([part("a", 100)], "blue") ?? "", /shared by 1 sessions/);

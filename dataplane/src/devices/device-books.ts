@@ -33,14 +33,18 @@ export function createDeviceBooks(devices: readonly Device[]): DeviceBooks {
     if (device === undefined || used === undefined) return `this node has no GPU ${share.uuid}`;
     if (used.isWhole) return `GPU ${share.uuid} is taken whole`;
     if (share.whole)
-      return used.sessions === 0 ? undefined : `GPU ${share.uuid} is shared by ${used.sessions} sessions, not free as a whole`;
+      return used.sessions === 0
+        ? undefined
+        : `GPU ${share.uuid} is shared by ${used.sessions} sessions, not free as a whole`;
     if (used.sessions > 0 && used.tenant !== tenant)
       return `GPU ${share.uuid} is shared by ${used.sessions} sessions that it may not be shared with`;
     return (
-      lack("thousandths", share.milli, used.milli, milliWhole) ?? lack("MiB", share.memoryMib, used.memoryMib, device.memoryMib)
+      lack("thousandths", share.milli, used.milli, milliWhole) ??
+      lack("MiB", share.memoryMib, used.memoryMib, device.memoryMib)
     );
     function lack(what: string, wanted: number, taken: number, all: number): string | undefined {
-      if (!Number.isInteger(wanted) || wanted < 0) return `${wanted} ${what} of GPU ${share.uuid} are no amount`;
+      if (!Number.isInteger(wanted) || wanted < 0)
+        return `${wanted} ${what} of GPU ${share.uuid} are no amount`;
       return taken + wanted <= all
         ? undefined
         : `${wanted} ${what} of GPU ${share.uuid} do not fit: ${taken} of ${all} are taken`;

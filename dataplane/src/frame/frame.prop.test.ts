@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesEqual, prng } from "@voda/stdx";
 import * as fc from "fast-check";
-import { FrameCursor, FrameError, type FrameFields, type FrameMemory, frameLength, frameMemory, writeFrame } from "./frame.ts";
+import {
+  FrameCursor,
+  FrameError,
+  type FrameFields,
+  type FrameMemory,
+  frameLength,
+  frameMemory,
+  writeFrame,
+} from "./frame.ts";
 
 const u32 = fc.integer({ min: 0, max: 0xffffffff });
 const fields: fc.Arbitrary<FrameFields> = fc.record(
@@ -24,9 +32,23 @@ const fields: fc.Arbitrary<FrameFields> = fc.record(
 
 function fieldsOf(frame: FrameCursor): FrameFields {
   const { kind, flags, code, call, activation, turn, deadlineMs } = frame;
-  const copies = { token: frame.token(), subject: frame.subject(), meta: frame.meta(), payload: frame.payload() };
+  const copies = {
+    token: frame.token(),
+    subject: frame.subject(),
+    meta: frame.meta(),
+    payload: frame.payload(),
+  };
   const vectors = Object.entries(copies).map(([name, view]) => [name, new Uint8Array(view)] as const);
-  return { kind, flags, code, call, activation, turn, deadlineMs, ...(Object.fromEntries(vectors) as typeof copies) };
+  return {
+    kind,
+    flags,
+    code,
+    call,
+    activation,
+    turn,
+    deadlineMs,
+    ...(Object.fromEntries(vectors) as typeof copies),
+  };
 }
 
 /** A frame at `at` of dirty memory. */
@@ -79,8 +101,21 @@ test("100,000 mutated frames are refused with FrameError or stay inside their bo
   const cursor = new FrameCursor();
   let accepted = 0;
   for (let round = 0; round < 100_000; round += 1) {
-    const content = { kind: 1, flags: 0, code: 0, call: round, activation: 1, turn: 1, deadlineMs: 1e12, token: some(16) };
-    const vectors = { subject: some(chance.below(24)), meta: some(chance.below(12)), payload: some(chance.below(40)) };
+    const content = {
+      kind: 1,
+      flags: 0,
+      code: 0,
+      call: round,
+      activation: 1,
+      turn: 1,
+      deadlineMs: 1e12,
+      token: some(16),
+    };
+    const vectors = {
+      subject: some(chance.below(24)),
+      meta: some(chance.below(12)),
+      payload: some(chance.below(40)),
+    };
     const { memory, length } = written({ ...content, ...vectors }, 8, 200);
     const claimed = chance.chance(0.2) ? chance.below(memory.bytes.length + 8) : length;
     for (let i = 1 + chance.below(3); i > 0; i -= 1) mutate(memory, 8, length, chance);
@@ -96,20 +131,35 @@ test("100,000 mutated frames are refused with FrameError or stay inside their bo
       cursor.metaAt + cursor.metaLength,
       cursor.payloadAt + cursor.payloadLength,
     ];
-    assert.ok(Math.min(cursor.subjectAt, cursor.metaAt, cursor.payloadAt) >= 8, `seed ${seed} round ${round}`);
+    assert.ok(
+      Math.min(cursor.subjectAt, cursor.metaAt, cursor.payloadAt) >= 8,
+      `seed ${seed} round ${round}`,
+    );
     assert.ok(Math.max(...ends) <= 8 + claimed, `seed ${seed} round ${round}`);
     const again = frameMemory(new Uint8Array(claimed));
     writeFrame(again, 0, fieldsOf(cursor));
-    assert.ok(bytesEqual(again.bytes, memory.bytes.subarray(8, 8 + claimed)), `seed ${seed} round ${round}: not canonical`);
+    assert.ok(
+      bytesEqual(again.bytes, memory.bytes.subarray(8, 8 + claimed)),
+      `seed ${seed} round ${round}: not canonical`,
+    );
   }
   assert.ok(accepted > 1000, `only ${accepted} mutations left a frame valid: the mutations are too coarse`);
 });
 
-function mutate({ bytes, view }: FrameMemory, at: number, length: number, chance: ReturnType<typeof prng>): void {
+function mutate(
+  { bytes, view }: FrameMemory,
+  at: number,
+  length: number,
+  chance: ReturnType<typeof prng>,
+): void {
   const words = [0, 8, 20, 64, 68, 72, 76, length - 8, length - 4];
   if (chance.chance(0.5)) {
     const place = at + chance.below(length);
     bytes[place] = (bytes[place] ?? 0) ^ (1 << chance.below(8));
   } else
-    view.setUint32(at + chance.pick(words), chance.pick([0, 1, 4, 200, 0x7fffffff, 0xffffffff, length, chance.below(400)]), true);
+    view.setUint32(
+      at + chance.pick(words),
+      chance.pick([0, 1, 4, 200, 0x7fffffff, 0xffffffff, length, chance.below(400)]),
+      true,
+    );
 }

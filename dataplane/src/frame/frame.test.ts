@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sessionToken } from "@voda/proto/session";
-import { FrameCursor, FrameError, type FrameFields, frameBytesMin, frameLength, frameMemory, writeFrame } from "./frame.ts";
+import {
+  FrameCursor,
+  FrameError,
+  type FrameFields,
+  frameBytesMin,
+  frameLength,
+  frameMemory,
+  writeFrame,
+} from "./frame.ts";
 import { packToken, unpackToken } from "./token.ts";
 
 const empty: FrameFields = {

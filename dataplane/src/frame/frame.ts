@@ -69,8 +69,10 @@ export function writeFrame(into: FrameMemory, at: number, fields: FrameFields): 
   const metaStart = metaAt(subject.length);
   const payloadStart = payloadAt(metaStart, meta.length);
   const length = payloadStart + LENGTH_BYTES + payload.length;
-  if (at + length > bytes.length) throw new RangeError(`frame of ${length} bytes at ${at} exceeds the memory of ${bytes.length}`);
-  if (token.length !== TOKEN_BYTES) throw new RangeError(`token of ${token.length} bytes; it has ${TOKEN_BYTES}`);
+  if (at + length > bytes.length)
+    throw new RangeError(`frame of ${length} bytes at ${at} exceeds the memory of ${bytes.length}`);
+  if (token.length !== TOKEN_BYTES)
+    throw new RangeError(`token of ${token.length} bytes; it has ${TOKEN_BYTES}`);
   if (!Number.isFinite(fields.deadlineMs)) throw new RangeError(`deadline of ${fields.deadlineMs}`);
   view.setUint32(at, ROOT, true);
   view.setUint32(at + 4, IDENTIFIER, true);
@@ -78,7 +80,11 @@ export function writeFrame(into: FrameMemory, at: number, fields: FrameFields): 
   view.setUint32(at + 12, VTABLE_HEADER_SUBJECT, true);
   view.setUint32(at + 16, VTABLE_META_PAYLOAD, true);
   view.setUint32(at + 20, TABLE_TO_VTABLE, true);
-  view.setUint32(at + HEADER_AT, (fields.kind & 0xff) | ((fields.flags & 0xff) << 8) | (fields.code << 16), true);
+  view.setUint32(
+    at + HEADER_AT,
+    (fields.kind & 0xff) | ((fields.flags & 0xff) << 8) | (fields.code << 16),
+    true,
+  );
   view.setUint32(at + HEADER_AT + 4, fields.call, true);
   view.setUint32(at + HEADER_AT + 8, fields.activation, true);
   view.setUint32(at + HEADER_AT + 12, fields.turn, true);
@@ -127,7 +133,9 @@ export class FrameCursor {
   /** Opens the frame of exactly `length` bytes at `at`. @throws FrameError when it is not canonical; the cursor is void then */
   open({ bytes, view }: FrameMemory, at: number, length: number): void {
     if (at < 0 || length < frameBytesMin || at + length > bytes.length) {
-      throw new FrameError(`${length} bytes at ${at} of ${bytes.length} cannot be a frame; the smallest has ${frameBytesMin}`);
+      throw new FrameError(
+        `${length} bytes at ${at} of ${bytes.length} cannot be a frame; the smallest has ${frameBytesMin}`,
+      );
     }
     checkLayout(view, at);
     const subject = view.getUint32(at + SUBJECT_AT, true);
@@ -208,7 +216,8 @@ function checkLayout(view: DataView, at: number): void {
 }
 
 function checkZero(bytes: Uint8Array, from: number, to: number): void {
-  for (let i = from; i < to; i += 1) if (bytes[i] !== 0) throw new FrameError(`padding of ${bytes[i]} at byte ${i}; it is 0`);
+  for (let i = from; i < to; i += 1)
+    if (bytes[i] !== 0) throw new FrameError(`padding of ${bytes[i]} at byte ${i}; it is 0`);
 }
 
 function outside(what: string, claimed: number, length: number): FrameError {

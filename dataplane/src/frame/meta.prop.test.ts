@@ -5,7 +5,13 @@ import { type Code, reasons } from "@voda/proto/wire";
 import * as fc from "fast-check";
 import type { Failure } from "../invocation.ts";
 import { FrameError } from "./frame.ts";
-import { decodeFailure, decodeInvocationMeta, encodeFailure, encodeInvocationMeta, type InvocationMeta } from "./meta.ts";
+import {
+  decodeFailure,
+  decodeInvocationMeta,
+  encodeFailure,
+  encodeInvocationMeta,
+  type InvocationMeta,
+} from "./meta.ts";
 
 const hash16 = fc.uint8Array({ minLength: 16, maxLength: 16 });
 const maybeText = fc.option(fc.string({ unit: "grapheme" }), { nil: undefined });
@@ -28,7 +34,9 @@ const failure: fc.Arbitrary<Failure> = fc
     reason: fc.constantFrom(...Object.keys(reasons)),
     message: fc.string({ unit: "grapheme" }),
     retryAfterMs: fc.option(fc.nat(), { nil: undefined }),
-    metadata: fc.option(fc.dictionary(fc.string(), fc.string(), { noNullPrototype: true }), { nil: undefined }),
+    metadata: fc.option(fc.dictionary(fc.string(), fc.string(), { noNullPrototype: true }), {
+      nil: undefined,
+    }),
   })
   .map(({ retryAfterMs, metadata, ...rest }) => ({
     ...rest,
@@ -37,7 +45,9 @@ const failure: fc.Arbitrary<Failure> = fc
   }));
 
 test("the meta of an invocation reads back as it was written", () => {
-  fc.assert(fc.property(meta, (one) => assert.deepEqual(decodeInvocationMeta(encodeInvocationMeta(one)), one)));
+  fc.assert(
+    fc.property(meta, (one) => assert.deepEqual(decodeInvocationMeta(encodeInvocationMeta(one)), one)),
+  );
 });
 
 test("a failure reads back as it was written", () => {
@@ -60,5 +70,6 @@ test("any bytes decode or are refused with FrameError", () => {
 });
 
 test("entries out of order, doubled or unknown are refused", () => {
-  for (const bytes of [[4, 3], [4, 4], [9], [0]]) assert.throws(() => decodeInvocationMeta(Uint8Array.from(bytes)), FrameError);
+  for (const bytes of [[4, 3], [4, 4], [9], [0]])
+    assert.throws(() => decodeInvocationMeta(Uint8Array.from(bytes)), FrameError);
 });

@@ -34,7 +34,8 @@ const METADATA = 5;
 export function encodeInvocationMeta(meta: InvocationMeta): Uint8Array<ArrayBuffer> {
   const out = new ByteWriter(128);
   if (meta.id !== undefined) {
-    if (meta.id.length !== hashBytes || meta.bodyHash.length !== hashBytes) throw new RangeError("id and bodyHash have 16 bytes");
+    if (meta.id.length !== hashBytes || meta.bodyHash.length !== hashBytes)
+      throw new RangeError("id and bodyHash have 16 bytes");
     out.u8(ID);
     out.raw(meta.id);
     out.raw(meta.bodyHash);

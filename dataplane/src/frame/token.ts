@@ -22,7 +22,8 @@ export function packToken(token: SessionToken): Uint8Array {
 
 /** @throws FrameError */
 export function unpackToken(bytes: Uint8Array): SessionToken {
-  if (bytes.length !== TOKEN_BYTES) throw new FrameError(`token of ${bytes.length} bytes; it has ${TOKEN_BYTES}`);
+  if (bytes.length !== TOKEN_BYTES)
+    throw new FrameError(`token of ${bytes.length} bytes; it has ${TOKEN_BYTES}`);
   let text = "";
   let buffer = 0;
   let bits = 0;

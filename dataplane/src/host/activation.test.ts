@@ -101,7 +101,16 @@ function harness() {
     const body = input === undefined ? new Uint8Array(0) : new TextEncoder().encode(JSON.stringify(input));
     const readonly = ["get", "slowGet", "never"].includes(method);
     const deadlineMs = Date.now() + 60_000;
-    activation.run({ call: next, method, readonly, content: "json", deadlineMs, caller: "me", body, ...more });
+    activation.run({
+      call: next,
+      method,
+      readonly,
+      content: "json",
+      deadlineMs,
+      caller: "me",
+      body,
+      ...more,
+    });
     return next;
   };
   const answerOf = (call: number): Answer => {
@@ -122,7 +131,21 @@ function harness() {
   const until = async (condition: () => boolean): Promise<void> => {
     while (!condition()) await turnOfLoop();
   };
-  return { activation, held, seen, state, said, cuts, logged, run, value, reason, answerOf, until, views: () => views };
+  return {
+    activation,
+    held,
+    seen,
+    state,
+    said,
+    cuts,
+    logged,
+    run,
+    value,
+    reason,
+    answerOf,
+    until,
+    views: () => views,
+  };
 }
 
 describe("an activation", () => {
@@ -232,7 +255,12 @@ describe("an activation", () => {
     const { run, value, answerOf } = harness();
     const answer = answerOf(run("refuse", "not today"));
     assert.ok(!answer.ok);
-    assert.deepEqual(answer.failure, { code: "failed_precondition", reason: "user", message: "not today", metadata: {} });
+    assert.deepEqual(answer.failure, {
+      code: "failed_precondition",
+      reason: "user",
+      message: "not today",
+      metadata: {},
+    });
     assert.deepEqual(value(run("get")), { count: 0, name: "none" });
   });
 

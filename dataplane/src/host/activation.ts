@@ -7,7 +7,14 @@ import { assert, unreachable } from "@voda/stdx";
 import { type Handler, type Logger, VodaError } from "voda/definition";
 import { decodeAnswer, encodeAnswer } from "../answer.ts";
 import { type Answer, type Content, fail } from "../invocation.ts";
-import { openTurn, stepTurn, type Turn, type TurnEffect, type TurnEvent, type TurnMessage } from "../turn/index.ts";
+import {
+  openTurn,
+  stepTurn,
+  type Turn,
+  type TurnEffect,
+  type TurnEvent,
+  type TurnMessage,
+} from "../turn/index.ts";
 import { Abort, Context } from "./context.ts";
 import { BadInput, decodeInput, encodeOutput } from "./convert.ts";
 
@@ -59,7 +66,10 @@ export class Activation {
 
   run(call: RunCall): void {
     this.#calls.set(call.call, call);
-    this.#step({ type: "run", job: { call: call.call, readonly: call.readonly, deadlineMs: call.deadlineMs } });
+    this.#step({
+      type: "run",
+      job: { call: call.call, readonly: call.readonly, deadlineMs: call.deadlineMs },
+    });
   }
 
   cancel(call: number, why: "deadline" | "caller"): void {
@@ -170,7 +180,10 @@ export class Activation {
     }
     const encoded = encodeAnswer(answer);
     if (encoded.length > turnBytesMax) {
-      this.#throw(run.call, fail("too_large", `answer of ${encoded.length} bytes exceeds turnBytesMax ${turnBytesMax}`));
+      this.#throw(
+        run.call,
+        fail("too_large", `answer of ${encoded.length} bytes exceeds turnBytesMax ${turnBytesMax}`),
+      );
       return;
     }
     if (!("commit" in scope)) {
@@ -201,10 +214,15 @@ export class Activation {
   #tooLong(running: Running): void {
     const { turnMsMax } = this.#options;
     running.abort.abort(
-      new VodaError("deadline_exceeded", `the turn ran longer than maxTurn ${turnMsMax} ms`, { reason: "turn_timeout" }),
+      new VodaError("deadline_exceeded", `the turn ran longer than maxTurn ${turnMsMax} ms`, {
+        reason: "turn_timeout",
+      }),
     );
     if (!this.#isRunning(running)) return;
-    this.#throw(running.run.call, fail("turn_timeout", `the turn ran longer than maxTurn ${turnMsMax} ms and was undone`));
+    this.#throw(
+      running.run.call,
+      fail("turn_timeout", `the turn ran longer than maxTurn ${turnMsMax} ms and was undone`),
+    );
   }
 
   #throw(call: number, answer: Answer): void {
@@ -247,7 +265,9 @@ function encodeFailed(answer: Answer): Uint8Array {
     const encoded = encodeAnswer(answer);
     decodeAnswer(encoded);
     if (encoded.length <= turnBytesMax) return encoded;
-    return encodeAnswer(fail("too_large", `error of ${encoded.length} bytes exceeds turnBytesMax ${turnBytesMax}`));
+    return encodeAnswer(
+      fail("too_large", `error of ${encoded.length} bytes exceeds turnBytesMax ${turnBytesMax}`),
+    );
   } catch (error) {
     return encodeAnswer(fail("internal", `the handler's error cannot be encoded: ${inspect(error)}`));
   }
@@ -257,6 +277,12 @@ function thrownOnPurpose(error: VodaError): Answer {
   const { code, reason, message, retryAfterMs, details } = error;
   return {
     ok: false,
-    failure: { code, reason, message, ...(retryAfterMs !== undefined && { retryAfterMs }), metadata: details },
+    failure: {
+      code,
+      reason,
+      message,
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+      metadata: details,
+    },
   };
 }

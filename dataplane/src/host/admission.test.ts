@@ -12,7 +12,8 @@ const open = (): Admission =>
     { cpuMilli: 1000, memoryMib: 1024, diskMib: 4096 },
     createDeviceBooks([{ uuid: "a", model: "X", memoryMib: 1000, vendor: "nvidia" }]),
   );
-const agent = (resources: MessageInitShape<typeof ResourcesSchema>): Agent => create(AgentSchema, { name: "model", resources });
+const agent = (resources: MessageInitShape<typeof ResourcesSchema>): Agent =>
+  create(AgentSchema, { name: "model", resources });
 const onGpu = agent({ gpuMilli: 500, cpuMilli: 400 });
 
 function problem(admission: Admission, of: Agent, granted?: readonly DeviceShare[]): string | undefined {
@@ -28,8 +29,15 @@ test("CPU and memory are given until they are used up, and again when they are r
   admission.release(small, []);
   assert.equal(problem(admission, small), undefined);
   const refused = admission.admit(small, undefined);
-  assert.ok("failure" in refused && refused.failure.reason === "no_capacity" && (refused.failure.retryAfterMs ?? 0) > 0);
-  assert.match(problem(admission, agent({ memoryMib: 1024 })) ?? "", /takes 1024 MiB does not fit: 1 of 1024/);
+  assert.ok(
+    "failure" in refused &&
+      refused.failure.reason === "no_capacity" &&
+      (refused.failure.retryAfterMs ?? 0) > 0,
+  );
+  assert.match(
+    problem(admission, agent({ memoryMib: 1024 })) ?? "",
+    /takes 1024 MiB does not fit: 1 of 1024/,
+  );
 });
 
 test("disk is given until it is used up, and again when it is released", () => {
@@ -44,7 +52,10 @@ test("disk is given until it is used up, and again when it is released", () => {
 test("a session that needs a GPU opens only with a grant that names one", () => {
   const admission = open();
   for (const granted of [undefined, []])
-    assert.match(problem(admission, onGpu, granted) ?? "", /needs a GPU, which only a placement of the control plane gives/);
+    assert.match(
+      problem(admission, onGpu, granted) ?? "",
+      /needs a GPU, which only a placement of the control plane gives/,
+    );
   assert.match(problem(admission, agent({ gpuMemoryMib: 10 })) ?? "", /needs a GPU/);
   assert.deepEqual(admission.admit(onGpu, [half]), { devices: [half] });
 });
@@ -59,7 +70,10 @@ test("what does not fit on a device is refused and takes nothing", () => {
   assert.deepEqual(admission.admit(onGpu, [half]), { devices: [half] });
   // The third lacks CPU: its share is not taken either.
   admission.release(onGpu, [half]);
-  assert.match(problem(admission, agent({ gpuMilli: 500, cpuMilli: 700 }), [half]) ?? "", /thousandths of a core/);
+  assert.match(
+    problem(admission, agent({ gpuMilli: 500, cpuMilli: 700 }), [half]) ?? "",
+    /thousandths of a core/,
+  );
   assert.deepEqual(admission.admit(onGpu, [half]), { devices: [half] });
 });
 

@@ -10,11 +10,17 @@ const retryAfterMs = 1_000;
 
 export interface Admission {
   /** Takes what a session of the agent needs and tells which devices it holds, or says why there is no room. */
-  admit(agent: Agent, granted: readonly DeviceShare[] | undefined): { readonly devices: readonly DeviceShare[] } | Failed;
+  admit(
+    agent: Agent,
+    granted: readonly DeviceShare[] | undefined,
+  ): { readonly devices: readonly DeviceShare[] } | Failed;
   release(agent: Agent, devices: readonly DeviceShare[]): void;
 }
 
-export function createAdmission(capacity: Pick<Capacity, "cpuMilli" | "memoryMib" | "diskMib">, books: DeviceBooks): Admission {
+export function createAdmission(
+  capacity: Pick<Capacity, "cpuMilli" | "memoryMib" | "diskMib">,
+  books: DeviceBooks,
+): Admission {
   let cpuMilli = 0;
   let memoryMib = 0;
   let diskMib = 0;
@@ -37,7 +43,8 @@ export function createAdmission(capacity: Pick<Capacity, "cpuMilli" | "memoryMib
   };
   const deviceProblem = (agent: Agent, granted: readonly DeviceShare[]): string | undefined => {
     const { name } = agent;
-    if (granted.length === 0) return `agent ${name} needs a GPU, which only a placement of the control plane gives; retry`;
+    if (granted.length === 0)
+      return `agent ${name} needs a GPU, which only a placement of the control plane gives; retry`;
     const problem = books.take(granted, tenantOf(agent));
     return problem === undefined ? undefined : `agent ${name} needs a GPU: ${problem}; retry`;
   };
@@ -45,7 +52,13 @@ export function createAdmission(capacity: Pick<Capacity, "cpuMilli" | "memoryMib
   return {
     admit(agent, granted = []) {
       const { resources } = agent;
-      const { cpuMilli: cpu = 0, memoryMib: memory = 0, diskMib: disk = 0, gpuMilli = 0, gpuMemoryMib = 0 } = resources ?? {};
+      const {
+        cpuMilli: cpu = 0,
+        memoryMib: memory = 0,
+        diskMib: disk = 0,
+        gpuMilli = 0,
+        gpuMemoryMib = 0,
+      } = resources ?? {};
       const devices = gpuMilli > 0 || gpuMemoryMib > 0 ? granted : [];
       const problem =
         lack("thousandths of a core", cpu, cpuMilli, capacity.cpuMilli) ??

@@ -80,7 +80,10 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
     if (!this.#isLoaded || this.#missed < missedBeatsMax) return;
     const failed = this.#options.failOverdue(this.activations);
     if (failed === 0) return;
-    this.#options.log.error({ revision: this.revision, failed }, "a handler holds its thread for longer than maxTurn");
+    this.#options.log.error(
+      { revision: this.revision, failed },
+      "a handler holds its thread for longer than maxTurn",
+    );
     this.#isLoaded = false;
     void this.#thread.terminate();
   }
@@ -95,7 +98,10 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
   #start(): [Worker, Channel<ToWorker>, Promise<void>] {
     const { port1, port2 } = new MessageChannel();
     const [toWorker, fromWorker] = [createRing(), createRing()];
-    const workerData: WorkerSetup = { ...this.#setup, ends: { input: toWorker, output: fromWorker, port: port2 } };
+    const workerData: WorkerSetup = {
+      ...this.#setup,
+      ends: { input: toWorker, output: fromWorker, port: port2 },
+    };
     const thread = new Worker(new URL("./worker.ts", import.meta.url), {
       workerData,
       transferList: [port2],
@@ -144,7 +150,10 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
   #exited(thread: Worker, code: number): void {
     if (this.#closed || thread !== this.#thread) return;
     const { log } = this.#options;
-    log.error({ code, revision: this.revision, sessions: this.activations.size }, "worker ended; starting it again");
+    log.error(
+      { code, revision: this.revision, sessions: this.activations.size },
+      "worker ended; starting it again",
+    );
     this.#isLoaded = false;
     this.#channel[Symbol.dispose]();
     this.#restarting = setTimeout(() => {

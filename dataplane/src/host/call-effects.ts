@@ -33,7 +33,10 @@ export function performOnCall(parts: Answering, hosted: Hosted, effect: CallEffe
   hosted.usedMs = clock.monotonicMs();
   switch (effect.type) {
     case "reply":
-      calls.answer(effect.call, decodeAnswer(effect.answer), { hint, token: `${lifeOf(hosted, effect.uid)}.${effect.n}` });
+      calls.answer(effect.call, decodeAnswer(effect.answer), {
+        hint,
+        token: `${lifeOf(hosted, effect.uid)}.${effect.n}`,
+      });
       return;
     case "fail":
       calls.answer(effect.call, { ok: false, failure: effect.failure });
@@ -55,7 +58,10 @@ function lifeOf(hosted: Hosted, uid: Uint8Array): string {
   return hosted.life.text;
 }
 
-function pass(parts: Answering, { call: number, kind, incarnation }: Extract<LaneEffect, { type: "forward" }>): void {
+function pass(
+  parts: Answering,
+  { call: number, kind, incarnation }: Extract<LaneEffect, { type: "forward" }>,
+): void {
   const call = parts.calls.get(number);
   if (call === undefined) return;
   call.takeBack = forward(parts, { kind, incarnation }, call.invocation, {
@@ -78,6 +84,9 @@ function lost(parts: Answering, call: LiveCall, kind: CallKind): void {
   else
     parts.calls.answer(
       call.number,
-      fail("not_owner", "the session's node is gone; whether the call took effect is unknown: it had no idempotency key"),
+      fail(
+        "not_owner",
+        "the session's node is gone; whether the call took effect is unknown: it had no idempotency key",
+      ),
     );
 }

@@ -51,7 +51,10 @@ export function createCalls(clock: Clock, onLate: (call: LiveCall) => void): Cal
     onLate(call);
     answer(
       number,
-      fail("turn_timeout", "the deadline passed; the call may still take effect: retry with the same idempotency key"),
+      fail(
+        "turn_timeout",
+        "the deadline passed; the call may still take effect: retry with the same idempotency key",
+      ),
     );
   };
   const deadlines = createTicks({ nowMs: () => clock.wallMs(), tickMs: deadlineTickMs, onDue: expire });
@@ -62,10 +65,22 @@ export function createCalls(clock: Clock, onLate: (call: LiveCall) => void): Cal
     },
     add(invocation, reply) {
       if (live.size >= callsMax) {
-        reply(fail("queue_full", `this node holds callsMax ${callsMax} calls; retry later`, { retryAfterMs: 100 }), {});
+        reply(
+          fail("queue_full", `this node holds callsMax ${callsMax} calls; retry later`, {
+            retryAfterMs: 100,
+          }),
+          {},
+        );
         return undefined;
       }
-      const call: LiveCall = { number: next, invocation, reply, takeBack: undefined, handedMs: undefined, workersLost: 0 };
+      const call: LiveCall = {
+        number: next,
+        invocation,
+        reply,
+        takeBack: undefined,
+        handedMs: undefined,
+        workersLost: 0,
+      };
       next += 1;
       live.set(call.number, call);
       deadlines.add(invocation.deadlineMs, call.number);

@@ -6,12 +6,21 @@ import { type Channel, openChannel } from "./channel.ts";
 import { readToWorker, type ToWorker, toWorkerFrame } from "./messages.ts";
 
 /** Both ends in this thread; rings of so many bytes. */
-function pair(ringBytes: number, onMessage: (message: ToWorker) => void): { from: Channel<ToWorker>; close: () => void } {
+function pair(
+  ringBytes: number,
+  onMessage: (message: ToWorker) => void,
+): { from: Channel<ToWorker>; close: () => void } {
   const [there, back] = [createRing(ringBytes), createRing(ringBytes)];
   const { port1, port2 } = new MessageChannel();
   const codec = { encode: toWorkerFrame, decode: readToWorker };
-  const from = openChannel({ input: back, output: there, port: port1 }, { ...codec, onMessage: () => assert.fail("an echo") });
-  const to = openChannel<ToWorker, ToWorker>({ input: there, output: back, port: port2 }, { ...codec, onMessage });
+  const from = openChannel(
+    { input: back, output: there, port: port1 },
+    { ...codec, onMessage: () => assert.fail("an echo") },
+  );
+  const to = openChannel<ToWorker, ToWorker>(
+    { input: there, output: back, port: port2 },
+    { ...codec, onMessage },
+  );
   const close = (): void => {
     from[Symbol.dispose]();
     to[Symbol.dispose]();
@@ -28,7 +37,8 @@ test("messages beyond the ring's room wait and come in order, small behind large
     got.push([message.activation, message.bytes.length]);
     if (got.length === sizes.length) done.resolve();
   });
-  for (const [i, size] of sizes.entries()) from.send({ type: "page", activation: i, bytes: new Uint8Array(size) });
+  for (const [i, size] of sizes.entries())
+    from.send({ type: "page", activation: i, bytes: new Uint8Array(size) });
   await done.promise;
   assert.deepEqual(
     got,
@@ -46,6 +56,9 @@ test("what is sent after the end is dropped and harms nobody", () => {
 
 test("a message that no ring can hold is refused where it is sent", () => {
   const { from, close } = pair(4096, () => undefined);
-  assert.throws(() => from.send({ type: "page", activation: 1, bytes: new Uint8Array(5000) }), /recordBytesMax/);
+  assert.throws(
+    () => from.send({ type: "page", activation: 1, bytes: new Uint8Array(5000) }),
+    /recordBytesMax/,
+  );
   close();
 });

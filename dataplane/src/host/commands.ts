@@ -26,7 +26,11 @@ export async function obey(
   const lateMs = parts.clock.wallMs() - Number(deadlineMs);
   // Whoever sent it takes it for not done: a node that was stopped for a while must not wake sessions then.
   if (lateMs > 0)
-    return failed({ code: "deadline_exceeded", reason: "turn_timeout", message: `the command came ${lateMs} ms too late` });
+    return failed({
+      code: "deadline_exceeded",
+      reason: "turn_timeout",
+      message: `the command came ${lateMs} ms too late`,
+    });
   const token = sessionToken(name);
   if (order === "sleep") {
     // One that is not in memory here sleeps already, or is somebody else's.
@@ -43,7 +47,9 @@ export async function obey(
     return failed({ code: "permission_denied", reason: "grant_refused", message: verdict.message });
   const granted = verdict?.type === "granted" ? { grant, devices: verdict.devices } : undefined;
   const answer = await parts.sessions.order(order, name, Number(deadlineMs), granted);
-  return answer.ok ? create(CommandResultSchema, { epoch: BigInt(parts.sessions.epochOf(token)) }) : refused(answer);
+  return answer.ok
+    ? create(CommandResultSchema, { epoch: BigInt(parts.sessions.epochOf(token)) })
+    : refused(answer);
 }
 
 export function refused(answer: Answer): CommandResult {

@@ -9,7 +9,13 @@ const utf8 = new TextEncoder();
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 const plain: Handler = { kind: "plain", mode: "handler", run: () => undefined };
 // google.protobuf.Duration and Timestamp have JSON forms of their own: the strictest of messages
-const proto: Handler = { kind: "proto", mode: "handler", input: TimestampSchema, output: TimestampSchema, run: () => undefined };
+const proto: Handler = {
+  kind: "proto",
+  mode: "handler",
+  input: TimestampSchema,
+  output: TimestampSchema,
+  run: () => undefined,
+};
 
 describe("input", () => {
   test("a plain handler gets the JSON value, and undefined for an empty body", () => {
@@ -18,7 +24,10 @@ describe("input", () => {
   });
 
   test("a typed handler gets its message from either content", () => {
-    const message = fromBinary(TimestampSchema, toBinary(TimestampSchema, decodeAs("json", '"1970-01-01T00:00:07Z"')));
+    const message = fromBinary(
+      TimestampSchema,
+      toBinary(TimestampSchema, decodeAs("json", '"1970-01-01T00:00:07Z"')),
+    );
     assert.equal(message.seconds, 7n);
     const bytes = toBinary(TimestampSchema, message);
     const again = decodeInput(proto, "proto", bytes) as typeof message;
@@ -29,13 +38,18 @@ describe("input", () => {
     assert.throws(() => decodeInput(plain, "json", utf8.encode("{")), BadInput);
     assert.throws(() => decodeInput(plain, "json", Uint8Array.of(0x22, 0xff, 0x22)), BadInput);
     assert.throws(() => decodeInput(plain, "proto", new Uint8Array(0)), /takes JSON/);
-    assert.throws(() => decodeInput(proto, "json", utf8.encode('"yesterday"')), /not a google.protobuf.Timestamp/);
+    assert.throws(
+      () => decodeInput(proto, "json", utf8.encode('"yesterday"')),
+      /not a google.protobuf.Timestamp/,
+    );
     assert.throws(() => decodeInput(proto, "proto", Uint8Array.of(0xff)), BadInput);
   });
 });
 
 function decodeAs(content: "json" | "proto", body: string) {
-  return decodeInput(proto, content, utf8.encode(body)) as Parameters<typeof toBinary<typeof TimestampSchema>>[1];
+  return decodeInput(proto, content, utf8.encode(body)) as Parameters<
+    typeof toBinary<typeof TimestampSchema>
+  >[1];
 }
 
 describe("output", () => {
@@ -68,7 +82,13 @@ describe("output", () => {
   test("a result without a JSON form is the handler's bug", () => {
     const ring: Record<string, unknown> = {};
     ring["self"] = ring;
-    for (const bad of [ring, 1n, () => 1, Symbol("s"), { toJSON: () => assert.fail("thrown by the agent") }]) {
+    for (const bad of [
+      ring,
+      1n,
+      () => 1,
+      Symbol("s"),
+      { toJSON: () => assert.fail("thrown by the agent") },
+    ]) {
       assert.equal(reasonOf(plain, bad), "internal");
     }
     assert.equal(reasonOf(proto, { seconds: "many" }), "internal");

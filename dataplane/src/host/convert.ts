@@ -34,12 +34,15 @@ export function encodeOutput(handler: Handler, content: Content, result: unknown
     if (handler.kind === "proto") {
       const message = create(handler.output, (result ?? {}) as Partial<Message>);
       const body =
-        content === "proto" ? toBinary(handler.output, message) : utf8.encode(JSON.stringify(toJson(handler.output, message)));
+        content === "proto"
+          ? toBinary(handler.output, message)
+          : utf8.encode(JSON.stringify(toJson(handler.output, message)));
       return { ok: true, content, body };
     }
     if (result === undefined) return { ok: true, content, body: NOTHING };
     const json = JSON.stringify(result);
-    if (json === undefined) return fail("internal", `the handler returned a ${typeof result}, which has no JSON form`);
+    if (json === undefined)
+      return fail("internal", `the handler returned a ${typeof result}, which has no JSON form`);
     return { ok: true, content, body: utf8.encode(json) };
   } catch (cause) {
     return fail("internal", `the handler's result cannot be encoded: ${text(cause)}`);

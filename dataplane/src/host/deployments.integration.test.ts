@@ -46,7 +46,11 @@ describe("deployments", () => {
     rmSync(folder, { recursive: true });
   });
 
-  const put = async (name: string, bundle: string, more: { blob?: string | undefined } = { blob: bundle }): Promise<string> => {
+  const put = async (
+    name: string,
+    bundle: string,
+    more: { blob?: string | undefined } = { blob: bundle },
+  ): Promise<string> => {
     const revision = hash("sha256", bundle);
     if (more.blob !== undefined) await blobs.putBlob({ name: revision }, utf8.encode(more.blob));
     await agents.put(`default.${name}`, toJsonString(AgentSchema, create(AgentSchema, { name, revision })));

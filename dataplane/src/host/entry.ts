@@ -10,7 +10,9 @@ export interface Entering {
 }
 
 function granted(invocation: Invocation, verdict: Exclude<Verdict, { type: "refused" }>): Invocation {
-  return verdict.type === "granted" ? { ...invocation, devices: verdict.devices } : { ...invocation, grant: undefined };
+  return verdict.type === "granted"
+    ? { ...invocation, devices: verdict.devices }
+    : { ...invocation, grant: undefined };
 }
 
 export function enter(

@@ -54,10 +54,13 @@ function signed(more: Partial<GrantClaims> = {}, kid = "known", key = known): Pr
     nonce: "n",
     ...more,
   };
-  return new CompactSign(Buffer.from(JSON.stringify(claims))).setProtectedHeader({ alg: "EdDSA", kid }).sign(key);
+  return new CompactSign(Buffer.from(JSON.stringify(claims)))
+    .setProtectedHeader({ alg: "EdDSA", kid })
+    .sign(key);
 }
 
-const verdict = async (jws: string | Promise<string>): Promise<Verdict["type"]> => (await grants.verify(await jws, token)).type;
+const verdict = async (jws: string | Promise<string>): Promise<Verdict["type"]> =>
+  (await grants.verify(await jws, token)).type;
 
 test("a grant for this session, node and life permits", async () => {
   assert.equal(await verdict(signed()), "granted");
@@ -98,5 +101,9 @@ test("a key works as soon as it is published, and no longer than it is there", a
   const key = await publishedKey("fresh");
   assert.equal(await verdict(signed({}, "fresh", key)), "granted");
   await keys.delete("fresh");
-  await waitUntil(async () => (await verdict(signed({}, "fresh", key))) === "refused", 3_000, "the key is gone");
+  await waitUntil(
+    async () => (await verdict(signed({}, "fresh", key))) === "refused",
+    3_000,
+    "the key is gone",
+  );
 });

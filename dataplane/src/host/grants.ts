@@ -2,7 +2,13 @@
 import { createPublicKey, type KeyObject, verify as verifySignature, type webcrypto } from "node:crypto";
 import { Kvm } from "@nats-io/kv";
 import type { NatsConnection } from "@nats-io/transport-node";
-import { type DeviceShare, type GrantClaims, grantBytesMax, grantProblem, parseGrantClaims } from "@voda/proto/grant";
+import {
+  type DeviceShare,
+  type GrantClaims,
+  grantBytesMax,
+  grantProblem,
+  parseGrantClaims,
+} from "@voda/proto/grant";
 import type { SessionToken } from "@voda/proto/session";
 import { keysBucket } from "@voda/proto/wire";
 import type { Clock } from "@voda/stdx";
@@ -50,16 +56,24 @@ export async function openGrants(options: GrantsOptions): Promise<Grants> {
     const known = keys.get(id);
     if (known !== undefined || !/^[A-Za-z0-9_-]{1,64}$/.test(id)) return known;
     const entry = await bucket.get(id);
-    return entry === null || entry.operation !== "PUT" ? undefined : readKey(entry.json<webcrypto.JsonWebKey>());
+    return entry === null || entry.operation !== "PUT"
+      ? undefined
+      : readKey(entry.json<webcrypto.JsonWebKey>());
   };
 
   return {
     async verify(jws, session) {
-      if (jws.length > grantBytesMax) return refused(`grant of ${jws.length} bytes exceeds grantBytesMax ${grantBytesMax}`);
+      if (jws.length > grantBytesMax)
+        return refused(`grant of ${jws.length} bytes exceeds grantBytesMax ${grantBytesMax}`);
       const claims = await verified(jws, keyOf);
       if (typeof claims === "string") return refused(claims);
       const incarnation = options.incarnation();
-      const problem = grantProblem(claims, { session, node: options.node, incarnation, nowMs: options.clock.wallMs() });
+      const problem = grantProblem(claims, {
+        session,
+        node: options.node,
+        incarnation,
+        nowMs: options.clock.wallMs(),
+      });
       if (problem?.kind === "refused") return refused(problem.message);
       if (problem?.kind === "void") return { type: "void" };
       return { type: "granted", devices: claims.devices };
@@ -73,7 +87,8 @@ export async function openGrants(options: GrantsOptions): Promise<Grants> {
 
 function readKey(jwk: webcrypto.JsonWebKey): KeyObject {
   const key = createPublicKey({ key: jwk, format: "jwk" });
-  if (key.asymmetricKeyType !== curve) throw new Error(`a key of type ${key.asymmetricKeyType} is none for grants: ${curve}`);
+  if (key.asymmetricKeyType !== curve)
+    throw new Error(`a key of type ${key.asymmetricKeyType} is none for grants: ${curve}`);
   return key;
 }
 
@@ -81,14 +96,19 @@ function readKey(jwk: webcrypto.JsonWebKey): KeyObject {
  * The claims, or what is wrong with the signature or the form. On this thread: handing the signature to another one and taking the
  * answer back costs more than the check.
  */
-async function verified(jws: string, keyOf: (id: string) => Promise<KeyObject | undefined>): Promise<GrantClaims | string> {
+async function verified(
+  jws: string,
+  keyOf: (id: string) => Promise<KeyObject | undefined>,
+): Promise<GrantClaims | string> {
   const [header = "", payload = "", signature = "", ...more] = jws.split(".");
   try {
     const { alg, kid, crit } = readJson(header) as Partial<Record<string, unknown>>;
-    if (alg !== "EdDSA" || typeof kid !== "string" || crit !== undefined || more.length > 0) return unknownSigner;
+    if (alg !== "EdDSA" || typeof kid !== "string" || crit !== undefined || more.length > 0)
+      return unknownSigner;
     const key = await keyOf(kid);
     const input = Buffer.from(`${header}.${payload}`);
-    if (key === undefined || !verifySignature(null, input, key, Buffer.from(signature, "base64url"))) return unknownSigner;
+    if (key === undefined || !verifySignature(null, input, key, Buffer.from(signature, "base64url")))
+      return unknownSigner;
     return parseGrantClaims(readJson(payload));
   } catch (error) {
     return `the grant is refused: ${error instanceof Error ? error.message : String(error)}`;

@@ -3,14 +3,29 @@ import { test } from "node:test";
 import { grpcCodes } from "@voda/proto/errors";
 import type { Code } from "@voda/proto/wire";
 import * as fc from "fast-check";
-import { FrameCursor, FrameError, type FrameFields, frameLength, frameMemory, writeFrame } from "../frame/index.ts";
-import { type FromWorker, fromWorkerFrame, readFromWorker, readToWorker, type ToWorker, toWorkerFrame } from "./messages.ts";
+import {
+  FrameCursor,
+  FrameError,
+  type FrameFields,
+  frameLength,
+  frameMemory,
+  writeFrame,
+} from "../frame/index.ts";
+import {
+  type FromWorker,
+  fromWorkerFrame,
+  readFromWorker,
+  readToWorker,
+  type ToWorker,
+  toWorkerFrame,
+} from "./messages.ts";
 
 const u32 = fc.integer({ min: 0, max: 0xffffffff });
 const bytes = fc.uint8Array({ maxLength: 200 });
 const text = fc.string({ unit: "grapheme", maxLength: 60 });
 const why = fc.constantFrom("deadline" as const, "caller" as const);
-const record = <T>(of: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> => fc.record(of, { noNullPrototype: true });
+const record = <T>(of: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>
+  fc.record(of, { noNullPrototype: true });
 const is = <T extends string>(type: T): fc.Arbitrary<T> => fc.constant(type);
 
 const run = record({
@@ -36,7 +51,13 @@ const failure = record({
 });
 const fromWorker: fc.Arbitrary<FromWorker> = fc.oneof(
   record({ type: is("turned"), activation: u32, call: u32, turn: u32, delta: bytes, answer: bytes }),
-  record({ type: fc.constantFrom("failed" as const, "read" as const), activation: u32, call: u32, after: u32, answer: bytes }),
+  record({
+    type: fc.constantFrom("failed" as const, "read" as const),
+    activation: u32,
+    call: u32,
+    after: u32,
+    answer: bytes,
+  }),
   record({ type: is("dropped"), activation: u32, call: u32, why }),
   record({ type: is("cut_page"), activation: u32, bytes }),
   record({ type: is("cut"), activation: u32, after: u32 }),
@@ -61,11 +82,19 @@ function passed<T>(fields: FrameFields, read: (frame: FrameCursor) => T): T {
 }
 
 test("what the I/O thread says reaches the worker as it was said", () => {
-  fc.assert(fc.property(toWorker, (message) => assert.deepEqual(passed(toWorkerFrame(message), readToWorker), message)));
+  fc.assert(
+    fc.property(toWorker, (message) =>
+      assert.deepEqual(passed(toWorkerFrame(message), readToWorker), message),
+    ),
+  );
 });
 
 test("what the worker says reaches the I/O thread as it was said", () => {
-  fc.assert(fc.property(fromWorker, (message) => assert.deepEqual(passed(fromWorkerFrame(message), readFromWorker), message)));
+  fc.assert(
+    fc.property(fromWorker, (message) =>
+      assert.deepEqual(passed(fromWorkerFrame(message), readFromWorker), message),
+    ),
+  );
 });
 
 test("a frame of the other direction, or of no kind, is refused", () => {

@@ -1,6 +1,12 @@
 // What the I/O thread and a worker say to each other, as frames in a ring. Bytes that leave the ring are copied: its slots are reused.
 import { unreachable } from "@voda/stdx";
-import { decodeFailure, encodeFailure, type FrameCursor, FrameError, type FrameFields } from "../frame/index.ts";
+import {
+  decodeFailure,
+  encodeFailure,
+  type FrameCursor,
+  FrameError,
+  type FrameFields,
+} from "../frame/index.ts";
 import type { Failure } from "../invocation.ts";
 import type { TurnMessage } from "../turn/index.ts";
 import type { RunCall } from "./activation.ts";
@@ -11,12 +17,23 @@ export const pulseMs = 500;
 
 export type ToWorker =
   /** A session comes into memory: its pages and deltas follow, then `opened`. `origin` names the activation in deltas. */
-  | { readonly type: "open"; readonly activation: number; readonly agent: string; readonly key: string; readonly origin: number }
+  | {
+      readonly type: "open";
+      readonly activation: number;
+      readonly agent: string;
+      readonly key: string;
+      readonly origin: number;
+    }
   | { readonly type: "page"; readonly activation: number; readonly bytes: Uint8Array }
   | { readonly type: "delta"; readonly activation: number; readonly bytes: Uint8Array }
   | { readonly type: "opened"; readonly activation: number }
   | { readonly type: "run"; readonly activation: number; readonly run: RunCall }
-  | { readonly type: "cancel"; readonly activation: number; readonly call: number; readonly why: "deadline" | "caller" }
+  | {
+      readonly type: "cancel";
+      readonly activation: number;
+      readonly call: number;
+      readonly why: "deadline" | "caller";
+    }
   | { readonly type: "cut"; readonly activation: number }
   | { readonly type: "close"; readonly activation: number };
 
@@ -100,7 +117,13 @@ export function toWorkerFrame(message: ToWorker): FrameFields {
     case "close":
       return { ...empty, kind: kinds[message.type], activation };
     case "cancel":
-      return { ...empty, kind: kinds.cancel, activation, call: message.call, code: reasons.indexOf(message.why) };
+      return {
+        ...empty,
+        kind: kinds.cancel,
+        activation,
+        call: message.call,
+        code: reasons.indexOf(message.why),
+      };
     case "run": {
       const { run } = message;
       return {
@@ -124,7 +147,13 @@ export function readToWorker(frame: FrameCursor): ToWorker {
   const { activation } = frame;
   switch (frame.kind) {
     case kinds.open:
-      return { type: "open", activation, agent: text(frame.subject()), key: text(frame.meta()), origin: frame.call };
+      return {
+        type: "open",
+        activation,
+        agent: text(frame.subject()),
+        key: text(frame.meta()),
+        origin: frame.call,
+      };
     case kinds.page:
       return { type: "page", activation, bytes: frame.payloadCopy() };
     case kinds.delta:
@@ -180,9 +209,19 @@ export function fromWorkerFrame(message: FromWorker): FrameFields {
     case "cut":
       return { ...empty, kind: kinds.cut_done, activation: message.activation, turn: message.after };
     case "open_failed":
-      return { ...empty, kind: kinds.open_failed, activation: message.activation, payload: encodeFailure(message.failure) };
+      return {
+        ...empty,
+        kind: kinds.open_failed,
+        activation: message.activation,
+        payload: encodeFailure(message.failure),
+      };
     case "log":
-      return { ...empty, kind: kinds.log, code: levels.indexOf(message.level), payload: utf8.encode(message.line) };
+      return {
+        ...empty,
+        kind: kinds.log,
+        code: levels.indexOf(message.level),
+        payload: utf8.encode(message.line),
+      };
     default:
       return unreachable(message);
   }

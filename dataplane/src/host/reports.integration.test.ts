@@ -82,7 +82,11 @@ describe("reports", () => {
       ["n1", "first", 1n, false, [tokenOf(2)]],
     );
     assert.deepEqual(
-      report?.activated.map(({ key, epoch, devices }) => [key, epoch, devices.map(({ uuid, milli }) => [uuid, milli])]),
+      report?.activated.map(({ key, epoch, devices }) => [
+        key,
+        epoch,
+        devices.map(({ uuid, milli }) => [uuid, milli]),
+      ]),
       [["k1", 3n, [["GPU-1", 500]]]],
     );
   });
@@ -108,7 +112,10 @@ describe("reports", () => {
     incarnation = "second";
     reports.full();
     const [, first, rest] = await received(3);
-    assert.deepEqual([first?.incarnation, first?.sequence, first?.full, first?.activated.length], ["second", 1n, true, 1000]);
+    assert.deepEqual(
+      [first?.incarnation, first?.sequence, first?.full, first?.activated.length],
+      ["second", 1n, true, 1000],
+    );
     assert.deepEqual([rest?.sequence, rest?.full, rest?.activated.length], [2n, false, 5]);
     reports.activated(activated(9, 3));
     assert.deepEqual((await received(4))[3]?.deactivated, []);

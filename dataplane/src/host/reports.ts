@@ -61,7 +61,14 @@ export function openReports(options: ReportsOptions): Reports {
 
   const publish = (full: boolean, activated: Activation[], deactivated: string[]): void => {
     sequence += 1;
-    const report = create(ReportSchema, { node, incarnation, sequence: BigInt(sequence), full, activated, deactivated });
+    const report = create(ReportSchema, {
+      node,
+      incarnation,
+      sequence: BigInt(sequence),
+      full,
+      activated,
+      deactivated,
+    });
     connection.publish(reportSubject(node), toBinary(ReportSchema, report));
   };
   const flush = (): void => {

@@ -19,7 +19,10 @@ function agent(name: string, methods: readonly string[], service = "", namespace
   });
 }
 
-function failed(route: ReturnType<ReturnType<typeof createRoutes>["plain"]>): { reason: string; message: string } {
+function failed(route: ReturnType<ReturnType<typeof createRoutes>["plain"]>): {
+  reason: string;
+  message: string;
+} {
   assert.ok("failure" in route, JSON.stringify(route));
   const { reason, message } = route.failure;
   return { reason, message };
@@ -63,7 +66,10 @@ test("a service of two agents needs the name of one", () => {
   const routes = createRoutes();
   routes.set(agent("b", ["add"], "shop.v1.Cart"));
   routes.set(agent("a", ["add"], "shop.v1.Cart"));
-  assert.match(failed(routes.rpc("shop.v1.Cart", "add", "default", undefined)).message, /implemented by a, b: say/);
+  assert.match(
+    failed(routes.rpc("shop.v1.Cart", "add", "default", undefined)).message,
+    /implemented by a, b: say/,
+  );
   const route = routes.rpc("shop.v1.Cart", "add", "default", "b");
   assert.ok("agent" in route && route.agent === "b");
 });

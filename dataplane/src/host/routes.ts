@@ -38,29 +38,44 @@ export function createRoutes(): RouteTable {
     plain(namespace, name, method) {
       const agent = agents.get(`${namespace}/${name}`);
       if (agent === undefined)
-        return fail("agent_not_found", `no agent ${name} in namespace ${namespace}; deployed are: ${deployed(namespace)}`);
+        return fail(
+          "agent_not_found",
+          `no agent ${name} in namespace ${namespace}; deployed are: ${deployed(namespace)}`,
+        );
       return (
         agent.methods.get(method) ??
-        fail("method_not_found", `agent ${name} has no method ${method}; it has: ${list(agent.methods.keys())}`)
+        fail(
+          "method_not_found",
+          `agent ${name} has no method ${method}; it has: ${list(agent.methods.keys())}`,
+        )
       );
     },
     rpc(service, rpc, namespace, wanted) {
       const names = implementers.get(`${namespace}/${service}`);
-      if (names === undefined) return fail("method_not_found", `no agent in namespace ${namespace} implements ${service}`);
+      if (names === undefined)
+        return fail("method_not_found", `no agent in namespace ${namespace} implements ${service}`);
       if (wanted === undefined && names.length > 1)
         return fail("bad_request", `${service} is implemented by ${list(names)}: say which in x-voda-agent`);
       const name = wanted ?? names[0] ?? "";
       const agent = agents.get(`${namespace}/${name}`);
       if (agent === undefined)
-        return fail("agent_not_found", `no agent ${name} in namespace ${namespace}; deployed are: ${deployed(namespace)}`);
+        return fail(
+          "agent_not_found",
+          `no agent ${name} in namespace ${namespace}; deployed are: ${deployed(namespace)}`,
+        );
       return (
-        agent.rpcs.get(`${service}/${rpc}`) ?? fail("method_not_found", `agent ${name} does not implement ${service}/${rpc}`)
+        agent.rpcs.get(`${service}/${rpc}`) ??
+        fail("method_not_found", `agent ${name} does not implement ${service}/${rpc}`)
       );
     },
   };
 
   function deployed(namespace: string): string {
-    return list([...agents.keys()].filter((id) => id.startsWith(`${namespace}/`)).map((id) => id.slice(namespace.length + 1)));
+    return list(
+      [...agents.keys()]
+        .filter((id) => id.startsWith(`${namespace}/`))
+        .map((id) => id.slice(namespace.length + 1)),
+    );
   }
 }
 

@@ -131,7 +131,11 @@ export class Sessions implements Disposable {
     for (const [hosted, call] of this.#handed(activations)) {
       const { turnMsMax } = hosted.agent;
       if (nowMs - (call.handedMs ?? nowMs) < turnMsMax) continue;
-      this.#giveUp(hosted, call, fail("turn_timeout", `the handler held its thread for longer than maxTurn ${turnMsMax} ms`));
+      this.#giveUp(
+        hosted,
+        call,
+        fail("turn_timeout", `the handler held its thread for longer than maxTurn ${turnMsMax} ms`),
+      );
       failed += 1;
     }
     return failed;
@@ -205,8 +209,14 @@ export class Sessions implements Disposable {
   #host({ name, token }: Invocation): Hosted | Failed {
     const { workers, clock, isSynced } = this.#options;
     const agent = workers.of(name)?.agent;
-    if (agent === undefined) return fail("not_owner", `agent ${name.agent} is not deployed on this node yet; retry`);
-    const lane = openLane({ name, crc32, trimDelayMs: isSynced ? 0 : trimDelayMs, connected: this.#options.isConnected() });
+    if (agent === undefined)
+      return fail("not_owner", `agent ${name.agent} is not deployed on this node yet; retry`);
+    const lane = openLane({
+      name,
+      crc32,
+      trimDelayMs: isSynced ? 0 : trimDelayMs,
+      connected: this.#options.isConnected(),
+    });
     const hosted: Hosted = {
       token,
       name,
@@ -242,7 +252,8 @@ export class Sessions implements Disposable {
     hosted.usedMs = this.#options.clock.monotonicMs();
     hosted.granted = invocation.devices ?? hosted.granted;
     const one = laneCall(call);
-    if (unreached !== undefined) this.#step(hosted, { type: "undelivered", call: one, kind, incarnation: unreached });
+    if (unreached !== undefined)
+      this.#step(hosted, { type: "undelivered", call: one, kind, incarnation: unreached });
     else if (kind === "invoke") this.#step(hosted, { type: "invoke", call: one });
     else this.#step(hosted, { type: "control", action: kind, call: one });
   }
@@ -369,9 +380,13 @@ export class Sessions implements Disposable {
 function queueFull(hosted: Hosted | undefined): Failed | undefined {
   if (hosted === undefined || hosted.calls <= hosted.agent.queueMax) return undefined;
   const { calls, agent } = hosted;
-  return fail("queue_full", `${calls} calls wait for this session; maxQueue of agent ${agent.name} is ${agent.queueMax}`, {
-    retryAfterMs: 100,
-  });
+  return fail(
+    "queue_full",
+    `${calls} calls wait for this session; maxQueue of agent ${agent.name} is ${agent.queueMax}`,
+    {
+      retryAfterMs: 100,
+    },
+  );
 }
 
 function laneCall(call: LiveCall): Extract<LaneEvent, { type: "invoke" }>["call"] {

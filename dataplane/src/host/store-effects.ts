@@ -42,7 +42,11 @@ export function performOnStore(parts: StoreParts, hosted: Hosted, effect: StoreE
   switch (effect.type) {
     case "readLast": {
       const { token, leader } = effect;
-      read(leader ? store.lastFromLeader(session) : store.last(session), token, (record) => ({ type: "last", token, record }));
+      read(leader ? store.lastFromLeader(session) : store.last(session), token, (record) => ({
+        type: "last",
+        token,
+        record,
+      }));
       return;
     }
     case "readRange": {

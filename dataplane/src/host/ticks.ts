@@ -20,7 +20,9 @@ export function createTicks<T>({ nowMs, tickMs, onDue }: TicksOptions<T>): Ticks
     const now = Math.floor(nowMs() / tickMs);
     // After a pause or a step of the clock the gap may be huge: then look at what there is instead of at every tick.
     const due =
-      now - swept > waiting.size ? [...waiting.keys()].filter((tick) => tick < now).sort((a, b) => a - b) : range(swept, now);
+      now - swept > waiting.size
+        ? [...waiting.keys()].filter((tick) => tick < now).sort((a, b) => a - b)
+        : range(swept, now);
     swept = now;
     for (const tick of due) {
       const things = waiting.get(tick) ?? [];

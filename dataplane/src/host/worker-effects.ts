@@ -55,7 +55,11 @@ export function performOnWorker(parts: Running, hosted: Hosted, effect: WorkerEf
   }
 }
 
-function open(parts: Running, hosted: Hosted, { activation, image, epoch }: Extract<LaneEffect, { type: "open" }>): void {
+function open(
+  parts: Running,
+  hosted: Hosted,
+  { activation, image, epoch }: Extract<LaneEffect, { type: "open" }>,
+): void {
   const { workers, admission, reports, byActivation } = parts;
   const deployed = workers.of(hosted.name);
   const admitted =

@@ -3,7 +3,14 @@ import { registerHooks } from "node:module";
 import { pathToFileURL } from "node:url";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { crc32 } from "node:zlib";
-import { type Check, type FieldSchema, openState, type Schema, SchemaError, type SessionState } from "@voda/state";
+import {
+  type Check,
+  type FieldSchema,
+  openState,
+  type Schema,
+  SchemaError,
+  type SessionState,
+} from "@voda/state";
 import { assert, unreachable } from "@voda/stdx";
 import {
   type AnyAgent,
@@ -82,7 +89,13 @@ class WorkerThread {
     const { activation } = message;
     switch (message.type) {
       case "open":
-        this.#opening.set(activation, { agent: message.agent, key: message.key, origin: message.origin, pages: [], deltas: [] });
+        this.#opening.set(activation, {
+          agent: message.agent,
+          key: message.key,
+          origin: message.origin,
+          pages: [],
+          deltas: [],
+        });
         return;
       case "page":
         this.#opening.get(activation)?.pages.push(message.bytes);
@@ -192,7 +205,9 @@ function resolveVodaHere(): void {
 }
 
 async function loadAgents(bundle: string): Promise<ReadonlyMap<string, Loaded>> {
-  const loaded: { readonly default?: { readonly agents?: readonly unknown[] } } = await import(pathToFileURL(bundle).href);
+  const loaded: { readonly default?: { readonly agents?: readonly unknown[] } } = await import(
+    pathToFileURL(bundle).href
+  );
   const agents = (loaded.default?.agents ?? []).filter(isAgent);
   return new Map(agents.map((agent) => [agent.name, { agent, schema: schemaOf(agent) }]));
 }
@@ -204,7 +219,10 @@ function schemaOf(agent: AnyAgent): Schema {
   );
 }
 
-function fieldSchema({ name, kind, initial = null }: FieldDefinition, validate: Validate | undefined): FieldSchema {
+function fieldSchema(
+  { name, kind, initial = null }: FieldDefinition,
+  validate: Validate | undefined,
+): FieldSchema {
   const checked = validate === undefined ? {} : { check: checking(name, validate) };
   switch (kind) {
     case "register":

@@ -12,7 +12,8 @@ import { openWorkers, type Workers } from "./workers.ts";
 const folder = mkdtempSync(join(tmpdir(), "voda-workers-"));
 after(() => rmSync(folder, { recursive: true }));
 
-const agentOf = (revision: string, name = "a"): Agent => create(AgentSchema, { namespace: "default", name, revision });
+const agentOf = (revision: string, name = "a"): Agent =>
+  create(AgentSchema, { namespace: "default", name, revision });
 const sessionOf = (agent: string) => ({ namespace: "default", agent });
 
 function bundle(revision: string, text = "export default { agents: [] };"): string {
@@ -46,8 +47,14 @@ test("a bundle that throws or never ends while it loads is refused, and the one 
   const { workers } = rig();
   stack.use(workers);
   await workers.deploy(agentOf("good"), bundle("good"));
-  await assert.rejects(workers.deploy(agentOf("throws"), bundle("throws", "throw new Error('boom');")), /boom/);
-  await assert.rejects(workers.deploy(agentOf("spins"), bundle("spins", "for (;;);")), /bundleLoadMsMax 10000/);
+  await assert.rejects(
+    workers.deploy(agentOf("throws"), bundle("throws", "throw new Error('boom');")),
+    /boom/,
+  );
+  await assert.rejects(
+    workers.deploy(agentOf("spins"), bundle("spins", "for (;;);")),
+    /bundleLoadMsMax 10000/,
+  );
   assert.equal(workers.of(sessionOf("a"))?.worker.revision, "good");
 });
 
@@ -73,7 +80,11 @@ test("a bundle of two agents is closed when all have left it", async () => {
   assert.equal(retirements.length, 1, "the sessions of the first agent move at once");
   retirements[0]?.resolve();
   await workers.deploy(agentOf("both", "c"), bundle("both"));
-  assert.equal(workers.of(sessionOf("c"))?.worker, workers.of(sessionOf("b"))?.worker, "the second agent kept it");
+  assert.equal(
+    workers.of(sessionOf("c"))?.worker,
+    workers.of(sessionOf("b"))?.worker,
+    "the second agent kept it",
+  );
   for (const name of ["b", "c"]) await workers.deploy(agentOf("next", name), bundle("next"));
   for (const retirement of retirements) retirement.resolve();
   await waitUntil(() => closed(lines, "both"), 3_000, "the bundle is closed");

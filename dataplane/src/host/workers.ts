@@ -30,7 +30,8 @@ export function openWorkers(options: WorkersOptions): Workers {
     for (const worker of workers.values()) worker.look();
   }, pulseMs);
 
-  const isCurrent = (worker: BundleWorker): boolean => [...deployed.values()].some((one) => one.worker === worker);
+  const isCurrent = (worker: BundleWorker): boolean =>
+    [...deployed.values()].some((one) => one.worker === worker);
   /** The bundle may still run other agents, or be current again by the time that its sessions have moved. */
   const retire = async (worker: BundleWorker): Promise<void> => {
     await options.onRetire(worker.activations);
@@ -61,7 +62,9 @@ export function openWorkers(options: WorkersOptions): Workers {
       const before = deployed.get(id)?.worker;
       deployed.set(id, { agent, worker });
       if (before === undefined || before === worker) return;
-      retire(before).catch((err: unknown) => options.log.error({ err, revision: before.revision }, "old revision not closed"));
+      retire(before).catch((err: unknown) =>
+        options.log.error({ err, revision: before.revision }, "old revision not closed"),
+      );
     },
     async [Symbol.asyncDispose]() {
       clearInterval(watch);

@@ -12,7 +12,10 @@ function rig(more: Partial<Leases> = {}) {
     prove: () => assert.fail("nothing is to be proved"),
     ...more,
   };
-  return { at, world: createWorld({ wallMs: () => at.wallMs, monotonicMs: () => at.monotonicMs }, membership) };
+  return {
+    at,
+    world: createWorld({ wallMs: () => at.wallMs, monotonicMs: () => at.monotonicMs }, membership),
+  };
 }
 
 test("the clocks stand still between two steps", () => {
@@ -61,7 +64,10 @@ test("an incarnation of unknown standing counts as living, and one proof at a ti
 });
 
 test("an ended incarnation is followed by the life that has its sessions, if there is one", () => {
-  const { world } = rig({ ended: () => "yes", successor: () => ({ node: "n", incarnation: "next", ingress: "i" }) });
+  const { world } = rig({
+    ended: () => "yes",
+    successor: () => ({ node: "n", incarnation: "next", ingress: "i" }),
+  });
   assert.deepEqual(world.standing("x"), { type: "ended", successor: "next" });
   const { world: alone } = rig({ ended: () => "yes" });
   assert.deepEqual(alone.standing("x"), { type: "ended", successor: undefined });

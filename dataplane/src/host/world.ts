@@ -42,7 +42,8 @@ export function createWorld(clock: Clock, membership: Leases): NodeWorld {
     leaseValid: () => membership.leaseLeftMs() > 0,
     standing(incarnation): Standing {
       const ended = membership.ended(incarnation);
-      if (ended === "yes") return { type: "ended", successor: membership.successor(incarnation)?.incarnation };
+      if (ended === "yes")
+        return { type: "ended", successor: membership.successor(incarnation)?.incarnation };
       if (ended === "unknown") prove(incarnation);
       return { type: "living" };
     },

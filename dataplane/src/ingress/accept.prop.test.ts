@@ -11,7 +11,9 @@ import { Refusal } from "./refusal.ts";
 import { respond } from "./respond.ts";
 import { routes } from "./testbed.ts";
 
-const latin1 = fc.string({ unit: fc.integer({ min: 0x20, max: 0xff }).map((code) => String.fromCharCode(code)) });
+const latin1 = fc.string({
+  unit: fc.integer({ min: 0x20, max: 0xff }).map((code) => String.fromCharCode(code)),
+});
 const names = fc.constantFrom(
   "content-type",
   "x-voda-session",
@@ -40,7 +42,17 @@ const likely = fc.constantFrom(
 );
 const segment = fc.oneof(
   latin1,
-  fc.constantFrom("agents", "namespaces", "probe", "k", "echo", "%2F", "voda.api.v1.SessionService", "GetSession", "?connect=v1"),
+  fc.constantFrom(
+    "agents",
+    "namespaces",
+    "probe",
+    "k",
+    "echo",
+    "%2F",
+    "voda.api.v1.SessionService",
+    "GetSession",
+    "?connect=v1",
+  ),
 );
 const head: fc.Arbitrary<Head> = fc.record({
   method: fc.constantFrom("GET", "POST", "PUT"),

@@ -62,10 +62,16 @@ const BASE64URL = /^[A-Za-z0-9_-]*$/;
 /** @throws Refusal */
 export function acceptCall(head: Head, routes: Routes, nowMs: number): Call {
   if (head.headersBytes > headersBytesMax) {
-    throw refuse("too_large", `headers of ${head.headersBytes} bytes exceed headersBytesMax ${headersBytesMax}`, 431);
+    throw refuse(
+      "too_large",
+      `headers of ${head.headersBytes} bytes exceed headersBytesMax ${headersBytesMax}`,
+      431,
+    );
   }
   const path = pathOf(head);
-  const { route, name, token, cookiePath } = isPlainPath(path) ? plainTarget(path, routes) : rpcTarget(head, path, routes);
+  const { route, name, token, cookiePath } = isPlainPath(path)
+    ? plainTarget(path, routes)
+    : rpcTarget(head, path, routes);
   return {
     route,
     name,
@@ -95,7 +101,8 @@ function readPlainPath(path: string): Omit<Target, "route"> & { readonly method:
 const recentPlainPath = recent(recentNamesMax, readPlainPath);
 
 function plainTarget(path: string, routes: Routes): Target {
-  const { name, token, method, cookiePath } = path.length > recentTextMax ? readPlainPath(path) : recentPlainPath(path);
+  const { name, token, method, cookiePath } =
+    path.length > recentTextMax ? readPlainPath(path) : recentPlainPath(path);
   const route = known(routes.plain(name.namespace, name.agent, method));
   return { route, name, token, cookiePath };
 }
@@ -135,7 +142,8 @@ function repeatOf(head: Head, route: Route): Repeat | undefined {
       `idempotency-key of ${key.length} bytes exceeds idempotencyKeyBytesMax ${idempotencyKeyBytesMax}`,
     );
   }
-  if (!IDEMPOTENCY_KEY.test(key)) throw refuse("bad_request", "idempotency-key is empty or not printable ASCII");
+  if (!IDEMPOTENCY_KEY.test(key))
+    throw refuse("bad_request", "idempotency-key is empty or not printable ASCII");
   return { kind: "key", text: key, keepMs: route.dedupeMs };
 }
 
@@ -146,7 +154,8 @@ export function requestIdOf(head: Head): string | undefined {
 
 /** The message in the query of a Connect GET. */
 function getMessage(head: Head, route: Route): Uint8Array {
-  if (!route.readonly) throw unimplemented(`${route.method} writes: HTTP method GET is for readonly methods; send POST`, 405);
+  if (!route.readonly)
+    throw unimplemented(`${route.method} writes: HTTP method GET is for readonly methods; send POST`, 405);
   const query = queryOf(head);
   const message = query.get("message") ?? "";
   if (query.get("base64") !== "1") return Buffer.from(message);

@@ -37,7 +37,11 @@ export class Body {
   push(chunk: Buffer): Refusal | undefined {
     this.#chunks.push(chunk);
     this.#length += chunk.length;
-    if (!this.#isPrefixRead && this.#length >= prefixBytes && (this.#protocol === "grpc" || this.#protocol === "grpc-web")) {
+    if (
+      !this.#isPrefixRead &&
+      this.#length >= prefixBytes &&
+      (this.#protocol === "grpc" || this.#protocol === "grpc-web")
+    ) {
       this.#isPrefixRead = true;
       const problem = prefixProblem(this.#join());
       if (problem !== undefined) return problem;
@@ -66,6 +70,7 @@ export class Body {
 
 function decodeBase64(bytes: Buffer): Buffer {
   const text = bytes.toString("latin1");
-  if (!BASE64.test(text) || text.length % 4 !== 0) throw refuse("bad_request", "malformed gRPC-Web text: the body is not base64");
+  if (!BASE64.test(text) || text.length % 4 !== 0)
+    throw refuse("bad_request", "malformed gRPC-Web text: the body is not base64");
   return Buffer.from(text, "base64");
 }

@@ -55,8 +55,10 @@ export function dialectOf(head: Head): Spoken {
 function plainProblem(head: Head): Refusal | undefined {
   if (head.method !== "POST") return methodProblem(head.method);
   const type = mediaTypeOf(head);
-  const hasBody = headerOf(head, "transfer-encoding") !== undefined || (headerOf(head, "content-length") ?? "0") !== "0";
-  if (type === undefined ? hasBody : type !== "application/json") return mediaTypeProblem(type, ["application/json"]);
+  const hasBody =
+    headerOf(head, "transfer-encoding") !== undefined || (headerOf(head, "content-length") ?? "0") !== "0";
+  if (type === undefined ? hasBody : type !== "application/json")
+    return mediaTypeProblem(type, ["application/json"]);
   return compressionProblem(head, "content-encoding");
 }
 
@@ -70,7 +72,8 @@ function getDialect(head: Head): Spoken {
     const dialect: Dialect = { protocol: "connect", content: "proto", contentType: "application/proto" };
     return { dialect, problem: compression === "identity" ? undefined : compressed(compression) };
   }
-  if (encoding !== "json") return { dialect: json, problem: mediaTypeProblem(`encoding=${encoding}`, ["json", "proto"]) };
+  if (encoding !== "json")
+    return { dialect: json, problem: mediaTypeProblem(`encoding=${encoding}`, ["json", "proto"]) };
   return { dialect: json, problem: compression === "identity" ? undefined : compressed(compression) };
 }
 
@@ -81,7 +84,8 @@ function rpcProblem(head: Head, dialect: Dialect): Refusal | undefined {
     return compressionProblem(head, "grpc-encoding");
   }
   const version = headerOf(head, "connect-protocol-version");
-  if (version !== undefined && version !== "1") return refuse("bad_request", `connect-protocol-version ${version}; this is 1`);
+  if (version !== undefined && version !== "1")
+    return refuse("bad_request", `connect-protocol-version ${version}; this is 1`);
   return compressionProblem(head, "content-encoding");
 }
 
@@ -100,5 +104,7 @@ function compressionProblem(head: Head, name: string): Refusal | undefined {
 }
 
 function compressed(encoding: string): Refusal {
-  return unimplemented(`compressed requests are not accepted: encoding ${encoding.slice(0, 40)}; send identity`);
+  return unimplemented(
+    `compressed requests are not accepted: encoding ${encoding.slice(0, 40)}; send identity`,
+  );
 }

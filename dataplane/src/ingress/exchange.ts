@@ -18,7 +18,10 @@ export interface ReplyMeta {
 }
 
 /** Runs a call; `reply` is called at most once, and may be called before this returns. `cancel` says that nobody waits any more. */
-export type Dispatch = (invocation: Invocation, reply: (answer: Answer, meta: ReplyMeta) => void) => { cancel(): void };
+export type Dispatch = (
+  invocation: Invocation,
+  reply: (answer: Answer, meta: ReplyMeta) => void,
+) => { cancel(): void };
 
 export interface Counts {
   calls: number;
@@ -88,7 +91,8 @@ export class Exchange {
     this.#guard(() => {
       this.#bodyBytes += chunk.length;
       this.#floor.bodyBytes += chunk.length;
-      if (this.#floor.bodyBytes > callsBytesMax) throw busy(`bytes of calls in flight: callsBytesMax ${callsBytesMax}`);
+      if (this.#floor.bodyBytes > callsBytesMax)
+        throw busy(`bytes of calls in flight: callsBytesMax ${callsBytesMax}`);
       const problem = state.body.push(chunk);
       if (problem !== undefined) throw problem;
     });
@@ -100,7 +104,12 @@ export class Exchange {
     const state = this.#state;
     if (state.name !== "receiving") return;
     this.#guard(() => {
-      const invocation = invocationOf(this.#head, this.#dialect, state.call, state.call.message ?? state.body.finish());
+      const invocation = invocationOf(
+        this.#head,
+        this.#dialect,
+        state.call,
+        state.call.message ?? state.body.finish(),
+      );
       this.#floor.counts.calls += 1;
       this.#state = { name: "running", call: state.call, handle: undefined };
       const handle = this.#floor.dispatch(invocation, (answer, meta) => this.#reply(answer, meta));
@@ -122,7 +131,10 @@ export class Exchange {
     const state = this.#state;
     if (state.name === "receiving" && nowMs >= state.untilMs) {
       this.#floor.counts.timedOut += 1;
-      this.#send(fail("turn_timeout", `the body was not complete within ${bodyMsMax} ms or the call's deadline`), {});
+      this.#send(
+        fail("turn_timeout", `the body was not complete within ${bodyMsMax} ms or the call's deadline`),
+        {},
+      );
     } else if (state.name === "running" && nowMs >= state.call.deadlineMs) {
       this.#floor.counts.timedOut += 1;
       this.#send(fail("turn_timeout", "no answer before the call's deadline"), {});

@@ -16,7 +16,9 @@ export function prefixProblem(prefix: Buffer): Refusal | undefined {
   const flags = prefix.readUInt8(0);
   const length = prefix.readUInt32BE(1);
   if (flags === COMPRESSED)
-    return unimplemented("compressed messages are not accepted: the message's flag says compressed; send identity");
+    return unimplemented(
+      "compressed messages are not accepted: the message's flag says compressed; send identity",
+    );
   if (flags !== 0) return refuse("bad_request", `malformed gRPC message: flags ${flags}`);
   return length > bodyBytesMax ? tooLarge(length) : undefined;
 }
@@ -28,12 +30,18 @@ export function tooLarge(bytes: number): Refusal {
 /** The one message of a unary request. @throws Refusal */
 export function unframe(body: Buffer): Uint8Array {
   if (body.length < prefixBytes)
-    throw refuse("bad_request", `malformed gRPC message: ${body.length} bytes, its prefix has ${prefixBytes}`);
+    throw refuse(
+      "bad_request",
+      `malformed gRPC message: ${body.length} bytes, its prefix has ${prefixBytes}`,
+    );
   const problem = prefixProblem(body);
   if (problem !== undefined) throw problem;
   const length = body.readUInt32BE(1);
   if (length !== body.length - prefixBytes) {
-    throw refuse("bad_request", `malformed gRPC message: its prefix says ${length} bytes, ${body.length - prefixBytes} follow`);
+    throw refuse(
+      "bad_request",
+      `malformed gRPC message: its prefix says ${length} bytes, ${body.length - prefixBytes} follow`,
+    );
   }
   return body.subarray(prefixBytes);
 }

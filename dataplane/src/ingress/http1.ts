@@ -6,7 +6,14 @@ import { headersBytesMax } from "@voda/proto/wire";
 import { type Caller, Exchange, type Floor } from "./exchange.ts";
 import { type Head, headerOverheadBytes } from "./head.ts";
 import { healthOf } from "./health.ts";
-import { discardBytesMax, discardMsMax, headersBytesCut, headersMsMax, joinedBytesMax, keepAliveMs } from "./limits.ts";
+import {
+  discardBytesMax,
+  discardMsMax,
+  headersBytesCut,
+  headersMsMax,
+  joinedBytesMax,
+  keepAliveMs,
+} from "./limits.ts";
 import { refuse } from "./refusal.ts";
 import { errorJson } from "./status.ts";
 
@@ -131,12 +138,24 @@ function headOf(request: IncomingMessage): Head {
   let headersBytes = 0;
   for (const text of request.rawHeaders) headersBytes += text.length;
   headersBytes += (request.rawHeaders.length / 2) * headerOverheadBytes;
-  return { method: request.method ?? "", target: request.url ?? "", http: 1, headers: request.headers, headersBytes };
+  return {
+    method: request.method ?? "",
+    target: request.url ?? "",
+    http: 1,
+    headers: request.headers,
+    headersBytes,
+  };
 }
 
 const parserErrors: Readonly<Record<string, readonly [line: string, message: string]>> = {
-  HPE_HEADER_OVERFLOW: ["431 Request Header Fields Too Large", `headers exceed headersBytesMax ${headersBytesMax}`],
-  ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", `headers were not complete within headersMsMax ${headersMsMax}`],
+  HPE_HEADER_OVERFLOW: [
+    "431 Request Header Fields Too Large",
+    `headers exceed headersBytesMax ${headersBytesMax}`,
+  ],
+  ERR_HTTP_REQUEST_TIMEOUT: [
+    "408 Request Timeout",
+    `headers were not complete within headersMsMax ${headersMsMax}`,
+  ],
 };
 
 /** What the parser refuses never becomes a request: the answer is written by hand. */
@@ -145,7 +164,10 @@ function onClientError(error: Error & { code?: string }, socket: Duplex): void {
     socket.destroy();
     return;
   }
-  const [line, message] = parserErrors[error.code ?? ""] ?? ["400 Bad Request", `malformed HTTP/1.1 request: ${error.message}`];
+  const [line, message] = parserErrors[error.code ?? ""] ?? [
+    "400 Bad Request",
+    `malformed HTTP/1.1 request: ${error.message}`,
+  ];
   const { failure } = refuse(line.startsWith("431") ? "too_large" : "bad_request", message);
   const body = Buffer.from(errorJson(failure));
   const head = `HTTP/1.1 ${line}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`;

@@ -1,5 +1,11 @@
 // HTTP/2 on node:http2 streams.
-import { constants, createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import {
+  constants,
+  createServer,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from "node:http2";
 import { type Caller, Exchange, type Floor } from "./exchange.ts";
 import { type Head, headerOverheadBytes } from "./head.ts";
 import { healthOf } from "./health.ts";

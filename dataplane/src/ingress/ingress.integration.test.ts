@@ -4,7 +4,11 @@ import http from "node:http";
 import { test } from "node:test";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
-import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+} from "@connectrpc/connect-node";
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { GetSessionRequestSchema, SessionService } from "@voda/proto/api";
 import { keyBytesMax } from "@voda/proto/session";
@@ -15,11 +19,18 @@ import { openBed, service } from "./testbed.ts";
 type Open = (baseUrl: string) => Transport;
 const transports: readonly (readonly [string, Open])[] = [
   ["connect json, HTTP/1.1", (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "1.1" })],
-  ["connect binary, HTTP/2", (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "2", useBinaryFormat: true })],
-  ["connect GET json", (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "1.1", useHttpGet: true })],
+  [
+    "connect binary, HTTP/2",
+    (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "2", useBinaryFormat: true }),
+  ],
+  [
+    "connect GET json",
+    (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "1.1", useHttpGet: true }),
+  ],
   [
     "connect GET binary",
-    (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "2", useHttpGet: true, useBinaryFormat: true }),
+    (baseUrl) =>
+      createConnectTransport({ baseUrl, httpVersion: "2", useHttpGet: true, useBinaryFormat: true }),
   ],
   ["gRPC", (baseUrl) => createGrpcTransport({ baseUrl })],
   ["gRPC json", (baseUrl) => createGrpcTransport({ baseUrl, useBinaryFormat: false })],
@@ -46,7 +57,11 @@ for (const [name, open] of transports) {
     bed.meta = { hint: "127.0.0.1:7001", token: "t.1" };
     const client = createClient(SessionService, open(bed.url));
     const got = Promise.withResolvers<Headers>();
-    const more = { "x-request-id": "r-1", "x-voda-grant": "g", traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-01` };
+    const more = {
+      "x-request-id": "r-1",
+      "x-voda-grant": "g",
+      traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-01`,
+    };
     const response = await client.getSession(request, {
       headers: { ...headers, ...more },
       onHeader: got.resolve,
@@ -55,7 +70,9 @@ for (const [name, open] of transports) {
     assert.equal(response.session?.key, key);
     assert.equal(response.session?.agent, "probe");
     const answered = await got.promise;
-    const picked = ["x-voda-host", "x-voda-token", "x-request-id", "set-cookie"].map((one) => answered.get(one));
+    const picked = ["x-voda-host", "x-voda-token", "x-request-id", "set-cookie"].map((one) =>
+      answered.get(one),
+    );
     assert.deepEqual(picked, ["127.0.0.1:7001", "t.1", "r-1", null]);
     const [call] = bed.seen;
     assert.equal(call?.grant, "g");
@@ -94,12 +111,20 @@ for (const [name, open] of transports) {
     const client = createClient(SessionService, open(bed.url));
     const cases: readonly (readonly [Record<string, string>, Code, RegExp])[] = [
       [{}, Code.InvalidArgument, /set the header x-voda-session/],
-      [{ "x-voda-session": "a".repeat(300) }, Code.InvalidArgument, /key of 300 bytes exceeds keyBytesMax 256/],
+      [
+        { "x-voda-session": "a".repeat(300) },
+        Code.InvalidArgument,
+        /key of 300 bytes exceeds keyBytesMax 256/,
+      ],
       [{ "x-voda-session": "%zz" }, Code.InvalidArgument, /not percent-encoded UTF-8/],
       [{ "x-voda-session": "%ff" }, Code.InvalidArgument, /not percent-encoded UTF-8/],
       [{ "x-voda-session": "a%00b" }, Code.InvalidArgument, /control character/],
       [{ "x-voda-session": "a b" }, Code.InvalidArgument, /must be percent-encoded/],
-      [{ "x-voda-session": "a", "x-voda-namespace": "No" }, Code.InvalidArgument, /namespace "No" is not a name/],
+      [
+        { "x-voda-session": "a", "x-voda-namespace": "No" },
+        Code.InvalidArgument,
+        /namespace "No" is not a name/,
+      ],
       [{ "x-voda-session": "a", "x-voda-agent": "other" }, Code.NotFound, /agent other does not implement/],
       [
         { "x-voda-session": "a", "idempotency-key": "k".repeat(257) },
@@ -164,11 +189,18 @@ function grpcCall(url: string, method: string, body: Uint8Array, metadata: Metad
   const client = new Client(new URL(url).host, credentials.createInsecure());
   const same = (bytes: Buffer): Buffer => bytes;
   return new Promise<Buffer>((resolve, reject) => {
-    client.makeUnaryRequest(`/${service}/${method}`, same, same, Buffer.from(body), metadata, (error, value) => {
-      client.close();
-      if (error === null && value !== undefined) resolve(value);
-      else reject(error ?? new Error("no message"));
-    });
+    client.makeUnaryRequest(
+      `/${service}/${method}`,
+      same,
+      same,
+      Buffer.from(body),
+      metadata,
+      (error, value) => {
+        client.close();
+        if (error === null && value !== undefined) resolve(value);
+        else reject(error ?? new Error("no message"));
+      },
+    );
   });
 }
 
@@ -178,7 +210,9 @@ test("grpc-js: a unary call, and an error with its details", async (t) => {
   metadata.set("x-voda-session", "k");
   const body = toBinary(GetSessionRequestSchema, create(GetSessionRequestSchema, request));
   assert.ok((await grpcCall(bed.url, "GetSession", body, metadata)).includes("probe"));
-  const error = (await grpcCall(bed.url, "Nothing", body, metadata).catch((reason: unknown) => reason)) as ServiceError;
+  const error = (await grpcCall(bed.url, "Nothing", body, metadata).catch(
+    (reason: unknown) => reason,
+  )) as ServiceError;
   assert.equal(error.code, 12);
   assert.equal(error.details, `${service} has no method Nothing`);
   assert.ok(String(error.metadata.get("grpc-status-details-bin")[0]).includes("method_not_found"));
@@ -224,7 +258,13 @@ test("plain: each refusal has its HTTP status, code and message", async (t) => {
       "invalid_argument",
       /multipart\/form-data is refused/,
     ],
-    ["/agents/probe/k/echo", { body: new Uint8Array(3) }, 415, "invalid_argument", /a body without content-type/],
+    [
+      "/agents/probe/k/echo",
+      { body: new Uint8Array(3) },
+      415,
+      "invalid_argument",
+      /a body without content-type/,
+    ],
     [
       "/agents/probe/k/echo",
       { body: "{}", headers: { ...json, "content-encoding": "gzip" } },
@@ -232,7 +272,13 @@ test("plain: each refusal has its HTTP status, code and message", async (t) => {
       "unimplemented",
       /compressed requests are not accepted: encoding gzip; send identity/,
     ],
-    ["/agents/probe/k/echo", { method: "PUT", body: "{}", headers: json }, 405, "unimplemented", /HTTP method PUT/],
+    [
+      "/agents/probe/k/echo",
+      { method: "PUT", body: "{}", headers: json },
+      405,
+      "unimplemented",
+      /HTTP method PUT/,
+    ],
     ["/agents/other/k/echo", {}, 404, "not_found", /agent other is not known/],
     ["/agents/Other/k/echo", {}, 400, "invalid_argument", /agent "Other" is not a name/],
     ["/namespaces/nowhere/agents/probe/k/echo", {}, 404, "not_found", /namespace nowhere is not known/],
@@ -278,7 +324,13 @@ test("plain: each refusal has its HTTP status, code and message", async (t) => {
       "invalid_argument",
       /connect-protocol-version 2/,
     ],
-    [`/${service}/GetSession`, { body: "{}", headers: { "content-type": "application/grpc" } }, 200, "", /^$/],
+    [
+      `/${service}/GetSession`,
+      { body: "{}", headers: { "content-type": "application/grpc" } },
+      200,
+      "",
+      /^$/,
+    ],
     [
       `/${service}/SleepSession?connect=v1&encoding=json&message=%7B%7D`,
       { method: "GET", headers: { "x-voda-session": "k" } },
@@ -305,7 +357,10 @@ test("plain: each refusal has its HTTP status, code and message", async (t) => {
   for (const [path, init, status, code, message] of cases) {
     const response = await fetch(bed.url + path, { method: "POST", ...init });
     const text = await response.text();
-    const error = (text === "" ? { code: "", message: "" } : JSON.parse(text)) as { code: string; message: string };
+    const error = (text === "" ? { code: "", message: "" } : JSON.parse(text)) as {
+      code: string;
+      message: string;
+    };
     assert.equal(response.status, status, `${path}: ${text}`);
     assert.equal(error.code, code, path);
     assert.match(error.message, message);
@@ -325,7 +380,9 @@ test("an idempotency key gives the same id and hash to the same call, and others
   await send("k", "{}", { "idempotency-key": "b" });
   await send("k2", "{}", { "idempotency-key": "a" });
   await send("k", "{}", { "x-request-id": "a" });
-  const texts = bed.seen.map(({ id, bodyHash }) => [id, bodyHash].map((one) => Buffer.from(one ?? []).toString("hex")));
+  const texts = bed.seen.map(({ id, bodyHash }) =>
+    [id, bodyHash].map((one) => Buffer.from(one ?? []).toString("hex")),
+  );
   const [first, again, otherBody, otherKey, otherSession, requestId] = texts;
   assert.deepEqual(first, again);
   assert.equal(first?.[0]?.length, 32);
@@ -363,20 +420,30 @@ test("an HTTP/1.1 connection outlives a body that is too large, announced or not
   ): Promise<{ status: number | undefined; text: string; port: number | undefined }> =>
     new Promise((resolve, reject) => {
       const sent = { "content-type": "application/json", ...more };
-      const out = http.request(`${bed.url}/agents/probe/k/echo`, { agent, method: "POST", headers: sent }, (response) => {
-        let text = "";
-        const port = out.socket?.localPort;
-        response.on("data", (chunk: Buffer) => (text += chunk.toString()));
-        response.on("end", () => resolve({ status: response.statusCode, text, port }));
-      });
+      const out = http.request(
+        `${bed.url}/agents/probe/k/echo`,
+        { agent, method: "POST", headers: sent },
+        (response) => {
+          let text = "";
+          const port = out.socket?.localPort;
+          response.on("data", (chunk: Buffer) => (text += chunk.toString()));
+          response.on("end", () => resolve({ status: response.statusCode, text, port }));
+        },
+      );
       out.on("error", reject);
       out.end(body);
     });
   const large = Buffer.alloc(bodyBytesMax + 9, 32);
   const announced = await post(large, { "content-length": large.length });
-  assert.deepEqual([announced.status, /body of 4194313 bytes exceeds bodyBytesMax 4194304/.test(announced.text)], [429, true]);
+  assert.deepEqual(
+    [announced.status, /body of 4194313 bytes exceeds bodyBytesMax 4194304/.test(announced.text)],
+    [429, true],
+  );
   const streamed = await post(large, { "transfer-encoding": "chunked" });
-  assert.deepEqual([streamed.status, /body of at least 41943\d\d bytes exceeds bodyBytesMax/.test(streamed.text)], [429, true]);
+  assert.deepEqual(
+    [streamed.status, /body of at least 41943\d\d bytes exceeds bodyBytesMax/.test(streamed.text)],
+    [429, true],
+  );
   const exact = await post(large.subarray(0, bodyBytesMax), {});
   assert.deepEqual([exact.status, exact.text.length], [200, bodyBytesMax]);
   assert.deepEqual(new Set([announced.port, streamed.port, exact.port]).size, 1);

@@ -72,7 +72,10 @@ export async function openIngress(options: IngressOptions): Promise<Ingress> {
     for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
     http1.closeIdle();
     const cut = setTimeout(() => {
-      log.warn({ calls: floor.open.size, connections: sockets.size }, "cutting what did not end before closing");
+      log.warn(
+        { calls: floor.open.size, connections: sockets.size },
+        "cutting what did not end before closing",
+      );
       for (const socket of sockets) socket.destroy();
     }, closeMs);
     await closed;

@@ -60,13 +60,16 @@ test("a plain path is split and decoded once", () => {
 
 test("a typed path has a service and a method", () => {
   assert.deepEqual(parseRpcPath("/voda.api.v1.S/Get"), { service: "voda.api.v1.S", rpc: "Get" });
-  for (const path of ["/", "/a", "/a/b/c", "/a/%62", "//b", "*"]) assert.throws(() => parseRpcPath(path), Refusal, path);
+  for (const path of ["/", "/a", "/a/b/c", "/a/%62", "//b", "*"])
+    assert.throws(() => parseRpcPath(path), Refusal, path);
 });
 
 test("the content type tells the protocol, in any case and with parameters", () => {
   const told = (type: string, more: Partial<Head> = {}): string => {
     const { dialect, problem } = dialectOf(head({ "content-type": type }, more));
-    return problem === undefined ? `${dialect.protocol} ${dialect.content}` : `${dialect.protocol} ${problem.failure.code}`;
+    return problem === undefined
+      ? `${dialect.protocol} ${dialect.content}`
+      : `${dialect.protocol} ${problem.failure.code}`;
   };
   assert.equal(told("application/GRPC+proto"), "grpc proto");
   assert.equal(told("application/grpc-web-text+proto"), "grpc-web-text proto");
@@ -83,7 +86,8 @@ test("a gRPC message survives its frame, in any chunks", () => {
   assert.deepEqual(new Uint8Array(unframe(framed)), message);
   for (const size of [1, 3, 5, 6, 299]) {
     const body = new Body("grpc");
-    for (let at = 0; at < framed.length; at += size) assert.equal(body.push(framed.subarray(at, at + size)), undefined);
+    for (let at = 0; at < framed.length; at += size)
+      assert.equal(body.push(framed.subarray(at, at + size)), undefined);
     assert.deepEqual(new Uint8Array(body.finish()), message);
   }
 });
@@ -93,13 +97,21 @@ test("the first five bytes refuse a large gRPC message, however they are cut", (
   const prefix = Buffer.alloc(5);
   prefix.writeUInt32BE(bodyBytesMax + 1, 1);
   assert.equal(body.push(prefix.subarray(0, 4)), undefined);
-  assert.match(body.push(prefix.subarray(4))?.message ?? "", /body of 4194305 bytes exceeds bodyBytesMax 4194304/);
+  assert.match(
+    body.push(prefix.subarray(4))?.message ?? "",
+    /body of 4194305 bytes exceeds bodyBytesMax 4194304/,
+  );
 });
 
 test("messages in trailers are percent-encoded ASCII, cut where clients would drop them", () => {
   assert.equal(encodeMessage("plain text"), "plain text");
   assert.equal(encodeMessage("100 % für\n"), "100 %25 f%C3%BCr%0A");
-  const failure = { code: "internal", reason: "internal", message: "ü".repeat(5000), metadata: { a: "x".repeat(9000) } } as const;
+  const failure = {
+    code: "internal",
+    reason: "internal",
+    message: "ü".repeat(5000),
+    metadata: { a: "x".repeat(9000) },
+  } as const;
   const size = Object.values(errorTrailers(failure)).reduce((sum, one) => sum + one.length, 0);
   assert.ok(size < 16_000, String(size));
   assert.doesNotMatch(decodeURIComponent(errorTrailers(failure)["grpc-message"] ?? ""), /\ufffd/);

@@ -20,16 +20,29 @@ const PRINTABLE = /^[\x21-\x7e]*$/;
 export function parsePlainPath(path: string): PlainPath {
   const parts = PLAIN.exec(path);
   if (parts === null) {
-    throw refuse("method_not_found", `no such path: ${path.slice(0, 200)}; calls go to POST /agents/{agent}/{key}/{method}`, 404);
+    throw refuse(
+      "method_not_found",
+      `no such path: ${path.slice(0, 200)}; calls go to POST /agents/{agent}/{key}/{method}`,
+      404,
+    );
   }
   const [, namespace = defaultNamespace, agent = "", key = "", method = ""] = parts;
   checkIdentifier("namespace", namespace);
   checkIdentifier("agent", agent);
   const decoded = decodeName("method", method);
   if (decoded === "" || Buffer.byteLength(decoded) > methodBytesMax) {
-    throw refuse("bad_request", `method of ${Buffer.byteLength(decoded)} bytes; it has 1 to methodBytesMax ${methodBytesMax}`);
+    throw refuse(
+      "bad_request",
+      `method of ${Buffer.byteLength(decoded)} bytes; it has 1 to methodBytesMax ${methodBytesMax}`,
+    );
   }
-  return { namespace, agent, key: decodeKey(key), method: decoded, prefix: path.slice(0, path.length - method.length - 1) };
+  return {
+    namespace,
+    agent,
+    key: decodeKey(key),
+    method: decoded,
+    prefix: path.slice(0, path.length - method.length - 1),
+  };
 }
 
 /** `/package.Service/Method`. @throws Refusal */
@@ -58,7 +71,8 @@ export function decodeKey(encoded: string): string {
 }
 
 function decodeName(what: string, encoded: string): string {
-  if (!PRINTABLE.test(encoded)) throw refuse("bad_request", `the ${what} has bytes that must be percent-encoded`);
+  if (!PRINTABLE.test(encoded))
+    throw refuse("bad_request", `the ${what} has bytes that must be percent-encoded`);
   try {
     return decodeURIComponent(encoded);
   } catch (error) {

@@ -20,7 +20,10 @@ import { openIngress } from "./ingress.ts";
 import { discardBytesMax, discardMsMax, headersBytesCut } from "./limits.ts";
 import { type Bed, openBed, routes, service, within } from "./testbed.ts";
 
-const message = toBinary(GetSessionRequestSchema, create(GetSessionRequestSchema, { session: { agent: "probe" } }));
+const message = toBinary(
+  GetSessionRequestSchema,
+  create(GetSessionRequestSchema, { session: { agent: "probe" } }),
+);
 const answer: Uint8Array = new Uint8Array(0);
 
 interface Reply {
@@ -35,7 +38,11 @@ function openSession(t: TestContext, bed: Bed, options = {}): ClientHttp2Session
   return session;
 }
 
-function grpcStream(session: ClientHttp2Session, rpc: string, more: OutgoingHttpHeaders = {}): ClientHttp2Stream {
+function grpcStream(
+  session: ClientHttp2Session,
+  rpc: string,
+  more: OutgoingHttpHeaders = {},
+): ClientHttp2Stream {
   const path = `/${service}/${rpc}`;
   return session.request({
     ":method": "POST",
@@ -92,7 +99,12 @@ test("malformed gRPC messages are refused as the call's status, and the connecti
     [Buffer.alloc(0), {}, "3", /malformed gRPC message: 0 bytes/],
     [Buffer.alloc(4), {}, "3", /malformed gRPC message: 4 bytes/],
     [Buffer.from([0, 0, 0, 0, 9, 1]), {}, "3", /its prefix says 9 bytes, 1 follow/],
-    [Buffer.concat([frameMessage(message), frameMessage(message)]), {}, "3", /its prefix says \d+ bytes, \d+ follow/],
+    [
+      Buffer.concat([frameMessage(message), frameMessage(message)]),
+      {},
+      "3",
+      /its prefix says \d+ bytes, \d+ follow/,
+    ],
     [frameMessage(message, 1), {}, "12", /compressed messages are not accepted/],
     [frameMessage(message, 2), {}, "3", /malformed gRPC message: flags 2/],
     [huge, {}, "8", /body of 4294967295 bytes exceeds bodyBytesMax 4194304/],
@@ -158,7 +170,10 @@ test("gRPC-Web text goes in and comes back in base64, with trailers at its end; 
   assert.equal(got[5 + length], 0x80);
   assert.equal(got.subarray(10 + length).toString(), "grpc-status: 0\r\n");
   assert.match((await post("!!!!")).toString(), /grpc-status: 3\r\ngrpc-message: malformed gRPC-Web text/);
-  assert.match((await post(Buffer.alloc(bodyBytesMax + 6).toString("base64"))).toString(), /grpc-status: [38]\r\n/);
+  assert.match(
+    (await post(Buffer.alloc(bodyBytesMax + 6).toString("base64"))).toString(),
+    /grpc-status: [38]\r\n/,
+  );
 });
 
 test("2,000 rapid resets leave the connection and an innocent call on it alone, and cancel what ran", async (t) => {
@@ -173,7 +188,9 @@ test("2,000 rapid resets leave the connection and an innocent call on it alone, 
   for (let round = 0; round < 20; round += 1) {
     const streams = Array.from({ length: 100 }, (_, i) => {
       const stream = grpcStream(session, i % 2 === 0 ? "ListSessions" : "GetSession");
-      stream.on("error", (error) => assert.equal((error as NodeJS.ErrnoException).code, "ERR_HTTP2_STREAM_ERROR"));
+      stream.on("error", (error) =>
+        assert.equal((error as NodeJS.ErrnoException).code, "ERR_HTTP2_STREAM_ERROR"),
+      );
       stream.end(frameMessage(i % 2 === 0 ? answer : message));
       return stream;
     });
@@ -208,13 +225,19 @@ async function everything(socket: Socket): Promise<string> {
 test("malformed HTTP/1.1 is answered with JSON and the connection closed; the next one is served", async (t) => {
   const bed = await openBed(t);
   const cases: readonly (readonly [string, RegExp])[] = [
-    ["NONSENSE\r\n\r\n", /^HTTP\/1.1 400 .*"code":"invalid_argument","message":"malformed HTTP\/1.1 request/s],
+    [
+      "NONSENSE\r\n\r\n",
+      /^HTTP\/1.1 400 .*"code":"invalid_argument","message":"malformed HTTP\/1.1 request/s,
+    ],
     ["PRI * HTTP/1.1\r\nhost: a\r\n\r\n", /^HTTP\/1.1 400 /],
     [
       "POST /agents/probe/k/echo HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
       /^HTTP\/1.1 400 /,
     ],
-    ["POST /agents/probe/k/echo HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabc", /^HTTP\/1.1 400 /],
+    [
+      "POST /agents/probe/k/echo HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabc",
+      /^HTTP\/1.1 400 /,
+    ],
     ["GET /healthz HTTP/1.1\r\nhost: a\r\nx : y\r\n\r\n", /^HTTP\/1.1 400 /],
     ["GET /healthz HTTP/1.1\r\n\r\n", /^HTTP\/1.1 400 /],
     [
@@ -233,7 +256,8 @@ test("malformed HTTP/1.1 is answered with JSON and the connection closed; the ne
 
 test("a refused HTTP/1.1 request may send on within a bound and its connection serves the next; beyond the bound it is cut", async (t) => {
   const bed = await openBed(t);
-  const start = "POST /agents/probe/k/echo HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n";
+  const start =
+    "POST /agents/probe/k/echo HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n";
   const chunk = Buffer.concat([Buffer.from("100000\r\n"), Buffer.alloc(1024 * 1024), Buffer.from("\r\n")]);
   const refused = async (): Promise<Socket> => {
     const socket = await rawConnection(t, bed);
@@ -261,7 +285,10 @@ test("HEAD, OPTIONS and DELETE are refused on both versions, without a body for 
       const { headers, body } = await replyOf(session.request({ ":method": method, ":path": path }).end());
       const response = await fetch(bed.url + path, { method });
       assert.deepEqual([headers[":status"], response.status], [405, 405]);
-      assert.deepEqual([body.length > 0, (await response.text()).length > 0], [method !== "HEAD", method !== "HEAD"]);
+      assert.deepEqual(
+        [body.length > 0, (await response.text()).length > 0],
+        [method !== "HEAD", method !== "HEAD"],
+      );
     }
   }
   assert.equal((await replyOf(session.request({ ":path": "/healthz" }))).body.toString(), "ok\n");
@@ -271,7 +298,8 @@ test("pipelined requests are answered in order, and closing waits for all of the
   const bed = await openBed(t);
   const socket = await rawConnection(t, bed);
   const all = everything(socket);
-  const post = (method: string): string => `POST /agents/probe/k/${method} HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n`;
+  const post = (method: string): string =>
+    `POST /agents/probe/k/${method} HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n`;
   socket.write(post("hang") + post("hang"));
   const [first, second] = [await bed.nextHanging(), await bed.nextHanging()];
   second.reply({ ok: true, content: "json", body: Buffer.from("2") }, {});
@@ -336,8 +364,16 @@ test("closing cuts what does not end in time, and its calls are cancelled", asyn
 
 test("a port in use is an error at the opener", async (t) => {
   const bed = await openBed(t);
-  const options = { host: "127.0.0.1", port: bed.ingress.port, routes, clock: systemClock, log: pino({ level: "silent" }) };
-  await assert.rejects(openIngress({ ...options, dispatch: () => ({ cancel: () => undefined }) }), { code: "EADDRINUSE" });
+  const options = {
+    host: "127.0.0.1",
+    port: bed.ingress.port,
+    routes,
+    clock: systemClock,
+    log: pino({ level: "silent" }),
+  };
+  await assert.rejects(openIngress({ ...options, dispatch: () => ({ cancel: () => undefined }) }), {
+    code: "EADDRINUSE",
+  });
 });
 
 test("connections that dawdle are cut: silent ones, half prefaces, half headers; a half body ends with its deadline", async (t) => {
@@ -350,7 +386,9 @@ test("connections that dawdle are cut: silent ones, half prefaces, half headers;
   };
   const post = "POST /agents/probe/k/echo HTTP/1.1\r\nhost: a\r\n";
   const half = await rawConnection(t, bed);
-  half.write(`${post}content-type: application/json\r\ncontent-length: 9\r\nconnect-timeout-ms: 100\r\n\r\n{`);
+  half.write(
+    `${post}content-type: application/json\r\ncontent-length: 9\r\nconnect-timeout-ms: 100\r\n\r\n{`,
+  );
   const [late] = (await within(2000, "deadline", once(half, "data"))) as [Buffer];
   assert.match(late.toString(), /^HTTP\/1.1 504 .*deadline_exceeded.*the body was not complete/s);
   const [silent, preface, headers] = await Promise.all([dawdle(""), dawdle("PRI *"), dawdle(post)]);

@@ -18,14 +18,19 @@ const NOTHING = new Uint8Array(0);
 /** `status` replaces the one of the failure's code where the protocol speaks through HTTP statuses. */
 export function respond(dialect: Dialect, answer: Answer, status?: number): Response {
   if (dialect.protocol === "grpc") return grpcResponse(dialect, answer);
-  if (dialect.protocol === "grpc-web" || dialect.protocol === "grpc-web-text") return grpcWebResponse(dialect, answer);
+  if (dialect.protocol === "grpc-web" || dialect.protocol === "grpc-web-text")
+    return grpcWebResponse(dialect, answer);
   if (!answer.ok) return errorResponse(answer.failure, status);
-  const type = answer.body.length === 0 && dialect.content === "json" ? {} : { "content-type": dialect.contentType };
+  const type =
+    answer.body.length === 0 && dialect.content === "json" ? {} : { "content-type": dialect.contentType };
   return { status: 200, headers: type, body: answer.body };
 }
 
 function errorResponse(failure: Failure, status = httpStatus[failure.code]): Response {
-  const retry = failure.retryAfterMs === undefined ? {} : { "retry-after": String(Math.ceil(failure.retryAfterMs / 1000)) };
+  const retry =
+    failure.retryAfterMs === undefined
+      ? {}
+      : { "retry-after": String(Math.ceil(failure.retryAfterMs / 1000)) };
   const allow = status === 405 ? { allow: "POST" } : {};
   const body = Buffer.from(errorJson(failure));
   return { status, headers: { "content-type": "application/json", ...retry, ...allow }, body };

@@ -42,7 +42,10 @@ export function statusBytes(failure: Failure): Uint8Array {
 }
 
 function detailsOf({ reason, metadata = {}, retryAfterMs }: Failure): Detail[] {
-  const details: Detail[] = [{ ...errorInfo(reason, metadata), debug: { reason, domain: errorDomain, metadata } }];
-  if (retryAfterMs !== undefined) details.push({ ...retryInfo(retryAfterMs), debug: { retryDelay: `${retryAfterMs / 1000}s` } });
+  const details: Detail[] = [
+    { ...errorInfo(reason, metadata), debug: { reason, domain: errorDomain, metadata } },
+  ];
+  if (retryAfterMs !== undefined)
+    details.push({ ...retryInfo(retryAfterMs), debug: { retryDelay: `${retryAfterMs / 1000}s` } });
   return details;
 }

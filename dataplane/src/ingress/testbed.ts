@@ -45,7 +45,8 @@ function failed(answer: Answer): Failed {
 
 export const routes: Routes = {
   plain(namespace, agent, method) {
-    if (namespace === "nowhere") return failed(fail("agent_not_found", `namespace ${namespace} is not known here`));
+    if (namespace === "nowhere")
+      return failed(fail("agent_not_found", `namespace ${namespace} is not known here`));
     if (agent !== "probe") return failed(fail("agent_not_found", `agent ${agent} is not known here`));
     if (method !== "echo" && method !== "hang")
       return failed(fail("method_not_found", `probe has no method ${method}; it has echo, hang`));
@@ -57,7 +58,9 @@ export const routes: Routes = {
       return failed(fail("agent_not_found", `agent ${agent} does not implement ${called}`));
     if (rpc === "ListSessions") return route("hang", true);
     if (rpc === "GetSession") return route("get", true);
-    return rpc === "SleepSession" ? route("sleep") : failed(fail("method_not_found", `${called} has no method ${rpc}`));
+    return rpc === "SleepSession"
+      ? route("sleep")
+      : failed(fail("method_not_found", `${called} has no method ${rpc}`));
   },
 };
 
@@ -68,10 +71,18 @@ function typed(invocation: Invocation): Answer {
     content === "proto"
       ? fromBinary(GetSessionRequestSchema, body)
       : fromJson(GetSessionRequestSchema, JSON.parse(Buffer.from(body).toString()));
-  const session = { agent: request.session?.agent ?? "", key: invocation.name.key, namespace: invocation.name.namespace };
+  const session = {
+    agent: request.session?.agent ?? "",
+    key: invocation.name.key,
+    namespace: invocation.name.namespace,
+  };
   const response = create(GetSessionResponseSchema, { session });
   const json = (): Uint8Array => Buffer.from(JSON.stringify(toJson(GetSessionResponseSchema, response)));
-  return { ok: true, content, body: content === "proto" ? toBinary(GetSessionResponseSchema, response) : json() };
+  return {
+    ok: true,
+    content,
+    body: content === "proto" ? toBinary(GetSessionResponseSchema, response) : json(),
+  };
 }
 
 export async function openBed(t: TestContext): Promise<Bed> {
@@ -93,7 +104,8 @@ export async function openBed(t: TestContext): Promise<Bed> {
         told.resolve();
         told = Promise.withResolvers<void>();
       } else if (bed.answer !== undefined) reply(bed.answer, bed.meta);
-      else if (invocation.method === "echo") reply({ ok: true, content: "json", body: invocation.body }, bed.meta);
+      else if (invocation.method === "echo")
+        reply({ ok: true, content: "json", body: invocation.body }, bed.meta);
       else setImmediate(() => reply(typed(invocation), bed.meta));
       return { cancel: cancelled.resolve };
     },

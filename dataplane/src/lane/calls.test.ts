@@ -1,6 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { all, callOf, createRig, me, one, other, readOf, recordOf, sixteen, stored, typesOf } from "../testing/lane-rig.ts";
+import {
+  all,
+  callOf,
+  createRig,
+  me,
+  one,
+  other,
+  readOf,
+  recordOf,
+  sixteen,
+  stored,
+  typesOf,
+} from "../testing/lane-rig.ts";
 import { idsMax, pipelineTurnsMax } from "./constants.ts";
 import type { LaneEffect } from "./types.ts";
 
@@ -75,7 +87,9 @@ test("answers beyond the bound are dropped, and the retry learns that the call w
     rig.invoke(callOf(call));
     const { number, executed } = rig.activation;
     const answer = new Uint8Array(700_000);
-    rig.accept(rig.tell({ type: "turned", activation: number, call, turn: executed + 1, delta: sixteen(0), answer }));
+    rig.accept(
+      rig.tell({ type: "turned", activation: number, call, turn: executed + 1, delta: sixteen(0), answer }),
+    );
   };
   commit(2);
   commit(3);
@@ -110,7 +124,10 @@ test("calls beyond pipelineBytesMax are refused", () => {
   const rig = createRig().held();
   rig.invoke(callOf(2, { bytes: 4_000_000 }));
   const effects = rig.invoke(callOf(3, { bytes: 200_000 }));
-  assert.match(one(effects, "fail").failure.message, /4200010 bytes of calls wait, pipelineBytesMax is 4194304/);
+  assert.match(
+    one(effects, "fail").failure.message,
+    /4200010 bytes of calls wait, pipelineBytesMax is 4194304/,
+  );
 });
 
 test("a deadline that passes while the session wakes: the call never runs", () => {
@@ -147,7 +164,9 @@ test("a caller that goes away is told `interrupted` only when the turn did not r
   rig.invoke(callOf(3));
   rig.tell({ type: "abandon", call: 3, why: "caller" });
   const { number } = rig.activation;
-  assert.deepEqual(reasons(rig.tell({ type: "dropped", activation: number, call: 3, why: "caller" })), [[3, "interrupted"]]);
+  assert.deepEqual(reasons(rig.tell({ type: "dropped", activation: number, call: 3, why: "caller" })), [
+    [3, "interrupted"],
+  ]);
 });
 
 test("a job that was cancelled runs again for who joined it meanwhile", () => {
@@ -232,5 +251,8 @@ test("an order to end is done when the tombstone is accepted; a later call begin
 
 test("an order to end a session that is not there is done at once", () => {
   const rig = createRig();
-  assert.deepEqual(typesOf(rig.last(rig.tell({ type: "control", action: "end", call: callOf(1) }))), ["done", "cold"]);
+  assert.deepEqual(typesOf(rig.last(rig.tell({ type: "control", action: "end", call: callOf(1) }))), [
+    "done",
+    "cold",
+  ]);
 });

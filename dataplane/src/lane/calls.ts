@@ -16,7 +16,9 @@ export function arrive(step: Step, call: Call): void {
     failCall(
       step,
       call.call,
-      queueFull(`${Math.max(lane.calls.size, lane.workCount)} calls wait, pipelineTurnsMax is ${pipelineTurnsMax}`),
+      queueFull(
+        `${Math.max(lane.calls.size, lane.workCount)} calls wait, pipelineTurnsMax is ${pipelineTurnsMax}`,
+      ),
     );
     return;
   }
@@ -27,7 +29,11 @@ export function arrive(step: Step, call: Call): void {
   }
   if (lane.workBytes + call.bytes > pipelineBytesMax) {
     const bytes = lane.workBytes + call.bytes;
-    failCall(step, call.call, queueFull(`${bytes} bytes of calls wait, pipelineBytesMax is ${pipelineBytesMax}`));
+    failCall(
+      step,
+      call.call,
+      queueFull(`${bytes} bytes of calls wait, pipelineBytesMax is ${pipelineBytesMax}`),
+    );
     return;
   }
   const work: Work = { key, job: call, waiters: [call], gone: undefined, stage: "queued", bytes: call.bytes };
@@ -111,7 +117,11 @@ export function abandon(step: Step, call: number, why: AbandonReason): void {
     work.gone.add(call);
   }
   const activation = lane.activation;
-  if (work.stage !== "running" || activation === undefined || !work.waiters.every((waiter) => work.gone?.has(waiter.call)))
+  if (
+    work.stage !== "running" ||
+    activation === undefined ||
+    !work.waiters.every((waiter) => work.gone?.has(waiter.call))
+  )
     return;
   out.push({ type: "cancel", activation: activation.number, call: work.job.call, why });
 }
@@ -200,21 +210,32 @@ function failure(answer: Answer): Failure {
   return answer.failure;
 }
 
-const queueFull = (what: string): Failure => failure(fail("queue_full", what, { retryAfterMs: RETRY_AFTER_MS }));
+const queueFull = (what: string): Failure =>
+  failure(fail("queue_full", what, { retryAfterMs: RETRY_AFTER_MS }));
 const reused = (): Failure =>
   failure(fail("idempotency_key_reused", "the idempotency key was used for another call; take a new key"));
 const notKept = (): Failure =>
   failure(fail("answer_not_kept", "the call was done; its answer is not kept any more: read the session"));
 const quota = (): Failure =>
-  failure(fail("quota", "the session remembers as many idempotency keys as it can; call without a key or later"));
+  failure(
+    fail("quota", "the session remembers as many idempotency keys as it can; call without a key or later"),
+  );
 export const unknownOutcome = (): Failure =>
   failure(fail("store_away", "the outcome of the call is unknown: it had no idempotency key to find it by"));
 export const tooManyHops = (hops: number): Failure =>
-  failure(fail("not_owner", `the session moved while ${hops} nodes passed the call on`, { retryAfterMs: RETRY_AFTER_MS }));
-export const corruptLane = (why: string): Failure => failure(fail("corrupt", `the session cannot be read: ${why}`));
+  failure(
+    fail("not_owner", `the session moved while ${hops} nodes passed the call on`, {
+      retryAfterMs: RETRY_AFTER_MS,
+    }),
+  );
+export const corruptLane = (why: string): Failure =>
+  failure(fail("corrupt", `the session cannot be read: ${why}`));
 const left = (why: AbandonReason): Failure =>
   failure(
     why === "deadline"
-      ? fail("turn_timeout", "the deadline passed; whether the call took effect is unknown unless it is repeated with its key")
+      ? fail(
+          "turn_timeout",
+          "the deadline passed; whether the call took effect is unknown unless it is repeated with its key",
+        )
       : fail("interrupted", "the caller went away before the call ran"),
   );

@@ -1,7 +1,14 @@
 // Appends: what the next record is, and what follows when it is accepted (PROTOCOL.md 5.2). One is in flight at a time.
 import { assert } from "@voda/stdx";
 import { finish, replyWork } from "./calls.ts";
-import { appendTimeoutMs, recordBytesMax, recordTurnsMax, resendMaxMs, resendMinMs, settleMaxMs } from "./constants.ts";
+import {
+  appendTimeoutMs,
+  recordBytesMax,
+  recordTurnsMax,
+  resendMaxMs,
+  resendMinMs,
+  settleMaxMs,
+} from "./constants.ts";
 import { answersAt, storeAnswer } from "./dedupe.ts";
 import { boundary, foldAccepted, isQuiet, noteCovered, readyFold } from "./fold.ts";
 import type { Activation, Flight, Step, TrimPlan, Turned } from "./lane.ts";
@@ -14,7 +21,13 @@ export function advanceAppend(step: Step, activation: Activation): void {
   if (activation.flight !== undefined || activation.look !== undefined) return;
   if (!lane.connected || !activation.verified || activation.claim === "released") return;
   if (activation.closing === "end" && isQuiet(activation)) {
-    send(step, activation, { kind: "gone", answers: answersAt(activation.dedupe, world.wallMs) }, [], undefined);
+    send(
+      step,
+      activation,
+      { kind: "gone", answers: answersAt(activation.dedupe, world.wallMs) },
+      [],
+      undefined,
+    );
     return;
   }
   const fold = activation.closing === "end" ? undefined : readyFold(lane, activation, world.wallMs);
@@ -31,7 +44,13 @@ export function advanceAppend(step: Step, activation: Activation): void {
 type Omitted = "rid" | "prev" | "n" | "epoch" | "uid" | "from" | "wallMs" | "born" | "name";
 type Body = LaneRecord extends infer R ? (R extends LaneRecord ? Omit<R, Omitted> : never) : never;
 
-function send(step: Step, activation: Activation, body: Body, turns: readonly Turned[], trim: TrimPlan | undefined): void {
+function send(
+  step: Step,
+  activation: Activation,
+  body: Body,
+  turns: readonly Turned[],
+  trim: TrimPlan | undefined,
+): void {
   const { lane, world, out } = step;
   const token = world.unique();
   const record: LaneRecord = {
@@ -49,7 +68,17 @@ function send(step: Step, activation: Activation, body: Body, turns: readonly Tu
   const bytes = encodeRecord(record, lane.crc32);
   const startedAtMs = world.monotonicMs;
   const dueAtMs = startedAtMs + appendTimeoutMs;
-  const flight = { token, record, bytes, turns, startedAtMs, dueAtMs, backoffMs: resendMinMs, settling: false, trim };
+  const flight = {
+    token,
+    record,
+    bytes,
+    turns,
+    startedAtMs,
+    dueAtMs,
+    backoffMs: resendMinMs,
+    settling: false,
+    trim,
+  };
   activation.flight = flight;
   // an acknowledgement may be lost while the next owner writes: nothing is read from here on
   if (record.kind === "gone" || (record.kind === "fold" && record.released)) activation.claim = "released";
@@ -124,12 +153,14 @@ export function committed(step: Step, activation: Activation, flight: Flight, se
     activation.claim = "owner";
     activation.wantsClaim = false;
     step.out.push({ type: "owned", epoch: record.epoch, born });
-    for (const { action, call } of activation.orders) if (action === "wake") step.out.push({ type: "done", call: call.call });
+    for (const { action, call } of activation.orders)
+      if (action === "wake") step.out.push({ type: "done", call: call.call });
     activation.orders = activation.orders.filter(({ action }) => action !== "wake");
   }
   acceptTurns(step, activation, flight);
   noteCovered(activation);
-  if (record.kind === "fold" && flight.trim !== undefined) foldAccepted(step, activation, record, seq, flight.trim);
+  if (record.kind === "fold" && flight.trim !== undefined)
+    foldAccepted(step, activation, record, seq, flight.trim);
   if (record.kind === "fold" && record.released) close(step, activation, "released");
   if (record.kind === "gone") close(step, activation, "ended");
 }
@@ -149,9 +180,13 @@ function acceptTurns(step: Step, activation: Activation, { record, turns }: Flig
 function close(step: Step, activation: Activation, why: "released" | "ended"): void {
   const { out } = step;
   if (why === "ended") {
-    for (const { action, call } of activation.orders) if (action === "end") out.push({ type: "done", call: call.call });
+    for (const { action, call } of activation.orders)
+      if (action === "end") out.push({ type: "done", call: call.call });
     activation.orders = activation.orders.filter(({ action }) => action !== "end");
-    const names = [...activation.table.map((entry) => entry.name), ...activation.retired.flatMap((pages) => pages.names)];
+    const names = [
+      ...activation.table.map((entry) => entry.name),
+      ...activation.retired.flatMap((pages) => pages.names),
+    ];
     if (names.length > 0) out.push({ type: "deletePages", names });
   }
   drop(step, activation, why, "nothing");

@@ -163,6 +163,9 @@ test("what a fold says about itself wakes the session with it alone", () => {
   rig.tell({ type: "sleep" });
   const release = rig.cut();
   const fold = foldIn(release);
-  assert.deepEqual([fold.released, fold.whole, fold.covers, fold.from, fold.rid.incarnation], [true, true, 1, 2, me]);
+  assert.deepEqual(
+    [fold.released, fold.whole, fold.covers, fold.from, fold.rid.incarnation],
+    [true, true, 1, 2, me],
+  );
   assert.deepEqual(fold.name, { namespace: "default", agent: "counter", key: "k" });
 });

@@ -30,14 +30,16 @@ export function isQuiet(activation: Activation): boolean {
 
 export function cutTaken(activation: Activation, event: LaneEvent & { type: "cut" }): void {
   if (activation.fold.stage !== "asked") return;
-  const covers = event.after === activation.accepted ? { seq: activation.expect, rid: activation.prev } : undefined;
+  const covers =
+    event.after === activation.accepted ? { seq: activation.expect, rid: activation.prev } : undefined;
   activation.fold = { stage: "cut", cut: { after: event.after, pages: event.pages, covers }, retryAtMs: 0 };
 }
 
 /** The turn at which the record that is formed next must end, so that a cut lies between two records. */
 export function boundary(activation: Activation): number {
   const { fold } = activation;
-  if (fold.stage === "none" || fold.stage === "asked" || fold.cut.covers !== undefined) return Number.POSITIVE_INFINITY;
+  if (fold.stage === "none" || fold.stage === "asked" || fold.cut.covers !== undefined)
+    return Number.POSITIVE_INFINITY;
   return fold.cut.after;
 }
 
@@ -77,7 +79,8 @@ function writePages(step: Step, activation: Activation, cut: Cut): void {
 
 export function pagesWritten(activation: Activation, token: number): void {
   const { fold } = activation;
-  if (fold.stage === "writing" && fold.token === token) activation.fold = { stage: "ready", cut: fold.cut, table: fold.table };
+  if (fold.stage === "writing" && fold.token === token)
+    activation.fold = { stage: "ready", cut: fold.cut, table: fold.table };
 }
 
 /** Pages may be half written: they are written again under new names. */
@@ -95,9 +98,14 @@ type FoldBody = Pick<
 >;
 
 /** The fold that can be appended now, if there is one. */
-export function readyFold(lane: Lane, activation: Activation, wallMs: number): { body: FoldBody; plan: TrimPlan } | undefined {
+export function readyFold(
+  lane: Lane,
+  activation: Activation,
+  wallMs: number,
+): { body: FoldBody; plan: TrimPlan } | undefined {
   const { fold } = activation;
-  if (fold.stage !== "ready" || fold.cut.covers === undefined || activation.claim !== "owner") return undefined;
+  if (fold.stage !== "ready" || fold.cut.covers === undefined || activation.claim !== "owner")
+    return undefined;
   const { cut, table } = fold;
   const { seq, rid } = fold.cut.covers;
   const trim = planTrim(lane, activation, wallMs);
@@ -114,14 +122,21 @@ export function readyFold(lane: Lane, activation: Activation, wallMs: number): {
     trim: trim.next,
     retired: goes === undefined ? retired : retired.filter((pages) => pages.seq >= goes),
   };
-  return { body, plan: { below: goes, pages: goes === undefined ? [] : retired.filter((pages) => pages.seq < goes) } };
+  return {
+    body,
+    plan: { below: goes, pages: goes === undefined ? [] : retired.filter((pages) => pages.seq < goes) },
+  };
 }
 
 /**
  * A trim relies on a fold before the new one: a torn page of the newest can then be rebuilt. Where the store may lose its unsynced
  * tail, that fold must be old. One that is too young is remembered in the folds until it is old enough.
  */
-function planTrim(lane: Lane, activation: Activation, wallMs: number): { below: number | undefined; next: TrimMark | undefined } {
+function planTrim(
+  lane: Lane,
+  activation: Activation,
+  wallMs: number,
+): { below: number | undefined; next: TrimMark | undefined } {
   const { lastFold, trim } = activation;
   const isOld = (mark: TrimMark): boolean => wallMs - mark.wallMs >= lane.trimDelayMs;
   const last = lastFold && { covers: lastFold.covers, wallMs: lastFold.wallMs };
@@ -133,13 +148,21 @@ function planTrim(lane: Lane, activation: Activation, wallMs: number): { below: 
 function retire(activation: Activation, table: readonly PageEntry[]): FoldRecord["retired"] {
   if (activation.lastFold === undefined) return activation.retired;
   const stay = new Set(table.map(({ name }) => `${name.epoch}.${name.index}`));
-  const names = activation.table.map(({ name }) => name).filter((name) => !stay.has(`${name.epoch}.${name.index}`));
+  const names = activation.table
+    .map(({ name }) => name)
+    .filter((name) => !stay.has(`${name.epoch}.${name.index}`));
   if (names.length === 0) return activation.retired;
   return [...activation.retired, { seq: activation.lastFold.seq, names }];
 }
 
 /** The fold lies in the lane at `seq`: what it allows to go, goes. */
-export function foldAccepted(step: Step, activation: Activation, record: FoldRecord, seq: number, plan: TrimPlan): void {
+export function foldAccepted(
+  step: Step,
+  activation: Activation,
+  record: FoldRecord,
+  seq: number,
+  plan: TrimPlan,
+): void {
   const { lane, out } = step;
   activation.lastFold = { seq, covers: record.covers, wallMs: record.wallMs };
   activation.from = record.covers + 1;

@@ -25,6 +25,7 @@ function isSeen(step: Step, activation: Activation, after: number): boolean {
 }
 
 function mayAnswer(step: Step, activation: Activation): boolean {
-  const owns = activation.claim === "owner" || (activation.claim === "released" && !step.lane.rules.releaseEndsAtSend);
+  const owns =
+    activation.claim === "owner" || (activation.claim === "released" && !step.lane.rules.releaseEndsAtSend);
   return owns && activation.verified && step.world.leaseValid();
 }

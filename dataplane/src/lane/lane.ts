@@ -86,7 +86,12 @@ export type Fold =
   | { readonly stage: "none" }
   | { readonly stage: "asked" }
   | { readonly stage: "cut"; readonly cut: Cut; readonly retryAtMs: number }
-  | { readonly stage: "writing"; readonly cut: Cut; readonly token: number; readonly table: readonly PageEntry[] }
+  | {
+      readonly stage: "writing";
+      readonly cut: Cut;
+      readonly token: number;
+      readonly table: readonly PageEntry[];
+    }
   | { readonly stage: "ready"; readonly cut: Cut; readonly table: readonly PageEntry[] };
 
 export interface Cut {
@@ -215,7 +220,12 @@ export function openLane(options: LaneOptions): Lane {
 
 /** Nothing is in memory and nobody waits: the object may be thrown away. */
 export function isIdle(lane: Lane): boolean {
-  return lane.activation === undefined && lane.waking === undefined && lane.queue.length === 0 && lane.controls.length === 0;
+  return (
+    lane.activation === undefined &&
+    lane.waking === undefined &&
+    lane.queue.length === 0 &&
+    lane.controls.length === 0
+  );
 }
 
 /** The state's name in PROTOCOL.md 4. */

@@ -32,7 +32,11 @@ export function open(step: Step, base: Base, pages: readonly Uint8Array[]): void
     flight: undefined,
     dedupe: lane.rules.dedupeInState ? base.dedupe : createDedupe(),
     fold: { stage: "none" },
-    lastFold: base.fold && { seq: base.fold.seq, covers: base.fold.record.covers, wallMs: base.fold.record.wallMs },
+    lastFold: base.fold && {
+      seq: base.fold.seq,
+      covers: base.fold.record.covers,
+      wallMs: base.fold.record.wallMs,
+    },
     table: fold?.table ?? [],
     nextPage: 0,
     trim: fold?.trim,
@@ -49,7 +53,12 @@ export function open(step: Step, base: Base, pages: readonly Uint8Array[]): void
     const message = `${base.voids} records before sequence ${base.expect} do not link: a writer that had lost data`;
     out.push({ type: "alarm", alarm: "void_record", message });
   }
-  out.push({ type: "open", activation: activation.number, epoch: activation.epoch, image: { pages, deltas: base.deltas } });
+  out.push({
+    type: "open",
+    activation: activation.number,
+    epoch: activation.epoch,
+    image: { pages, deltas: base.deltas },
+  });
   if (!lane.rules.cutDiesWithMemory || !lane.rules.dropPipelineWhenFenced) raise(step, activation);
 }
 
@@ -57,7 +66,12 @@ export function open(step: Step, base: Base, pages: readonly Uint8Array[]): void
  * What the memory held is void: its calls run again, wherever the session is then. Only a call without an id whose record may be in
  * the lane does not: nobody could tell that it ran.
  */
-export function drop(step: Step, activation: Activation, why: ColdReason, outcome: "nothing" | "unknown"): void {
+export function drop(
+  step: Step,
+  activation: Activation,
+  why: ColdReason,
+  outcome: "nothing" | "unknown",
+): void {
   const { lane, out } = step;
   const doubtful = outcome === "unknown" ? (activation.flight?.turns ?? []).map((turn) => turn.work) : [];
   lane.activation = undefined;

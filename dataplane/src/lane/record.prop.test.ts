@@ -8,10 +8,27 @@ import { decodeRecord, encodeRecord, type LaneRecord } from "./record.ts";
 const sixteen = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Uint8Array.from(bytes));
 const blob = fc.uint8Array({ maxLength: 300 }).map((bytes) => Uint8Array.from(bytes));
 const count = fc.maxSafeNat();
-const plain = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> => fc.record(model, { noNullPrototype: true });
-const rid = plain({ incarnation: sixteen.map((bytes) => Buffer.from(bytes).toString("hex")), counter: count });
-const name = plain({ namespace: fc.string({ unit: "grapheme" }), agent: fc.string(), key: fc.string({ unit: "grapheme" }) });
-const head = { rid, prev: rid, n: count, epoch: count, uid: sixteen, from: count, wallMs: count, born: fc.boolean() };
+const plain = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>
+  fc.record(model, { noNullPrototype: true });
+const rid = plain({
+  incarnation: sixteen.map((bytes) => Buffer.from(bytes).toString("hex")),
+  counter: count,
+});
+const name = plain({
+  namespace: fc.string({ unit: "grapheme" }),
+  agent: fc.string(),
+  key: fc.string({ unit: "grapheme" }),
+});
+const head = {
+  rid,
+  prev: rid,
+  n: count,
+  epoch: count,
+  uid: sixteen,
+  from: count,
+  wallMs: count,
+  born: fc.boolean(),
+};
 const named = { ...head, name: fc.option(name, { nil: undefined }) };
 const pageName = plain({ epoch: count, index: count });
 const answers = fc.array(
@@ -55,7 +72,9 @@ const record: fc.Arbitrary<LaneRecord> = fc.oneof(
 );
 
 test("every record is read back as it was written", () => {
-  fc.assert(fc.property(record, (one) => assert.deepEqual(decodeRecord(encodeRecord(one, crc32), crc32), one)));
+  fc.assert(
+    fc.property(record, (one) => assert.deepEqual(decodeRecord(encodeRecord(one, crc32), crc32), one)),
+  );
 });
 
 test("bytes are decoded or refused with a DecodeError, never anything else", () => {

@@ -5,10 +5,19 @@ import { crc32 } from "node:zlib";
 import { DecodeError } from "@voda/stdx";
 import { decodeRecord, encodeRecord, type LaneRecord, noRecord } from "./record.ts";
 
-const bytes = (length: number, first: number): Uint8Array => Uint8Array.from({ length }, (_, i) => (first + i) & 255);
+const bytes = (length: number, first: number): Uint8Array =>
+  Uint8Array.from({ length }, (_, i) => (first + i) & 255);
 const rid = (counter: number) => ({ incarnation: "00112233445566778899aabbccddeeff", counter });
 const name = { namespace: "default", agent: "counter", key: "ключ" };
-const head = { rid: rid(300), prev: rid(299), n: 70_000, epoch: 3, uid: bytes(16, 1), from: 2 ** 40, wallMs: 1_790_000_000_000 };
+const head = {
+  rid: rid(300),
+  prev: rid(299),
+  n: 70_000,
+  epoch: 3,
+  uid: bytes(16, 1),
+  from: 2 ** 40,
+  wallMs: 1_790_000_000_000,
+};
 const stored = { id: bytes(16, 30), bodyHash: bytes(16, 60), n: 9, expiresAtMs: 1_790_000_600_000 };
 
 const records: Record<string, LaneRecord> = {
@@ -18,7 +27,11 @@ const records: Record<string, LaneRecord> = {
     born: false,
     name: undefined,
     turns: [
-      { key: { id: bytes(16, 30), bodyHash: bytes(16, 60), keepMs: 600_000 }, delta: bytes(5, 1), answer: bytes(3, 9) },
+      {
+        key: { id: bytes(16, 30), bodyHash: bytes(16, 60), keepMs: 600_000 },
+        delta: bytes(5, 1),
+        answer: bytes(3, 9),
+      },
       { key: undefined, delta: bytes(200, 7), answer: new Uint8Array(0) },
     ],
   },
@@ -59,11 +72,19 @@ const records: Record<string, LaneRecord> = {
     trim: { covers: 12, wallMs: 1_790_000_000_000 },
     retired: [{ seq: 30, names: [{ epoch: 1, index: 5 }] }],
   },
-  gone: { ...head, kind: "gone", born: false, name: undefined, answers: [{ ...stored, brief: true, answer: bytes(4, 4) }] },
+  gone: {
+    ...head,
+    kind: "gone",
+    born: false,
+    name: undefined,
+    answers: [{ ...stored, brief: true, answer: bytes(4, 4) }],
+  },
 };
 
 const golden = (kind: string): Uint8Array =>
-  Uint8Array.from(Buffer.from(readFileSync(new URL(`golden/${kind}.hex`, import.meta.url), "utf8").trim(), "hex"));
+  Uint8Array.from(
+    Buffer.from(readFileSync(new URL(`golden/${kind}.hex`, import.meta.url), "utf8").trim(), "hex"),
+  );
 
 for (const [kind, record] of Object.entries(records)) {
   test(`a record (${kind}) is written as the golden file says, and read back`, () => {

@@ -198,7 +198,10 @@ function readHead(body: ByteReader): { flags: number; head: Head } {
     from: body.varint(),
     wallMs: body.varint(),
     born: (flags & flag.born) !== 0,
-    name: (flags & flag.named) === 0 ? undefined : { namespace: body.text(), agent: body.text(), key: body.text() },
+    name:
+      (flags & flag.named) === 0
+        ? undefined
+        : { namespace: body.text(), agent: body.text(), key: body.text() },
   };
   return { flags, head };
 }
@@ -218,7 +221,8 @@ function writeTurn(writer: ByteWriter, turn: TurnEntry): void {
 function readTurn(body: ByteReader): TurnEntry {
   const keyed = body.u8();
   if (keyed > 1) throw new DecodeError(`turn with unknown flags ${keyed}`);
-  const key = keyed === 0 ? undefined : { id: body.raw(ID_BYTES), bodyHash: body.raw(ID_BYTES), keepMs: body.varint() };
+  const key =
+    keyed === 0 ? undefined : { id: body.raw(ID_BYTES), bodyHash: body.raw(ID_BYTES), keepMs: body.varint() };
   const answer = keyed === 0 ? empty : body.block();
   const delta = body.block();
   none(body, "outbox entries");
@@ -260,7 +264,10 @@ function readFold(flags: number, head: Head, body: ByteReader): FoldRecord {
   const table = inline === undefined ? readList(body, 2 + ID_BYTES, readPageEntry) : [];
   const answers = readList(body, 2 * ID_BYTES, readAnswer);
   const trim = (flags & flag.trim) === 0 ? undefined : { covers: body.varint(), wallMs: body.varint() };
-  const retired = readList(body, 2, (reader) => ({ seq: reader.varint(), names: readList(reader, 2, readPageName) }));
+  const retired = readList(body, 2, (reader) => ({
+    seq: reader.varint(),
+    names: readList(reader, 2, readPageName),
+  }));
   none(body, "entries of `seen`");
   none(body, "timers");
   const whole = (flags & flag.whole) !== 0;
@@ -286,7 +293,14 @@ function readAnswer(body: ByteReader): StoredAnswer {
   const n = body.varint();
   const expiresAtMs = body.varint();
   const flags = body.u8();
-  return { id, bodyHash, n, expiresAtMs, brief: (flags & 1) !== 0, answer: (flags & 2) === 0 ? undefined : body.block() };
+  return {
+    id,
+    bodyHash,
+    n,
+    expiresAtMs,
+    brief: (flags & 1) !== 0,
+    answer: (flags & 2) === 0 ? undefined : body.block(),
+  };
 }
 
 function readPageEntry(body: ByteReader): PageEntry {
@@ -315,7 +329,8 @@ function none(body: ByteReader, what: string): void {
 }
 
 function writeRid(writer: ByteWriter, rid: RecordId): void {
-  if (written.incarnation !== rid.incarnation) written = { incarnation: rid.incarnation, bytes: bytesOf(rid.incarnation) };
+  if (written.incarnation !== rid.incarnation)
+    written = { incarnation: rid.incarnation, bytes: bytesOf(rid.incarnation) };
   writer.raw(written.bytes);
   writer.varint(rid.counter);
 }
@@ -338,6 +353,9 @@ function sized(bytes: Uint8Array): Uint8Array {
 }
 
 /** A node writes its own incarnation again and again. */
-let written: { readonly incarnation: string; readonly bytes: Uint8Array } = { incarnation: "", bytes: new Uint8Array(0) };
+let written: { readonly incarnation: string; readonly bytes: Uint8Array } = {
+  incarnation: "",
+  bytes: new Uint8Array(0),
+};
 
 const empty = new Uint8Array(0);

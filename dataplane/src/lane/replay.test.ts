@@ -5,7 +5,14 @@ import { idText } from "./dedupe.ts";
 import { type FoldRecord, type LaneRecord, noRecord, type RecordId } from "./record.ts";
 import { type Base, type Row, replay } from "./replay.ts";
 
-const answer = { id: sixteen(5), bodyHash: sixteen(1), n: 1, expiresAtMs: 10_000, brief: false, answer: sixteen(6) };
+const answer = {
+  id: sixteen(5),
+  bodyHash: sixteen(1),
+  n: 1,
+  expiresAtMs: 10_000,
+  brief: false,
+  answer: sixteen(6),
+};
 const row = (seq: number, record: LaneRecord): Row => ({ seq, record, bytes: 100 });
 
 function turns(n: number, prev: RecordId, by = me): LaneRecord {
@@ -27,7 +34,13 @@ const deltas = (base: Base): number[] => base.deltas.map((delta) => delta[0] ?? 
 test("a fold stands for what it covers; what came between its cut and itself is replayed", () => {
   const first = turns(1, noRecord);
   const second = turns(2, first.rid);
-  const third = fold(3, second.rid, { covers: 10, coversRid: first.rid, whole: false, answers: [answer], from: 11 });
+  const third = fold(3, second.rid, {
+    covers: 10,
+    coversRid: first.rid,
+    whole: false,
+    answers: [answer],
+    from: 11,
+  });
   const fourth = turns(4, third.rid);
   const base = read(row(20, second), row(30, third), row(40, fourth));
   assert.deepEqual(deltas(base), [2, 4]);
@@ -46,7 +59,11 @@ test("answers of a fold are carried on", () => {
 test("a fold whose tail does not begin where it says is a gap", () => {
   const first = turns(1, noRecord);
   const second = turns(2, first.rid);
-  const third = fold(3, second.rid, { covers: 10, coversRid: { incarnation: other, counter: 9 }, whole: false });
+  const third = fold(3, second.rid, {
+    covers: 10,
+    coversRid: { incarnation: other, counter: 9 },
+    whole: false,
+  });
   assert.equal(replay([row(10, first), row(20, second), row(30, third)]), "gap");
   assert.equal(replay([row(20, second), row(30, third)]), "gap");
 });
@@ -62,14 +79,22 @@ test("a record of a lost branch before the first that is needed is left out too"
 });
 
 test("a tombstone is the end of a life: nothing is left but its answers", () => {
-  const gone: LaneRecord = { ...recordOf(me, 5, { incarnation: me, counter: 1 }), kind: "gone", answers: [answer] };
+  const gone: LaneRecord = {
+    ...recordOf(me, 5, { incarnation: me, counter: 1 }),
+    kind: "gone",
+    answers: [answer],
+  };
   const base = read(row(50, gone));
   assert.deepEqual([base.uid, base.from, deltas(base)], [undefined, 50, []]);
   assert.deepEqual([...base.dedupe.kept.values()], [answer]);
 });
 
 test("a life after a tombstone starts empty, with the answers of the one before", () => {
-  const gone: LaneRecord = { ...recordOf(me, 5, { incarnation: me, counter: 1 }), kind: "gone", answers: [answer] };
+  const gone: LaneRecord = {
+    ...recordOf(me, 5, { incarnation: me, counter: 1 }),
+    kind: "gone",
+    answers: [answer],
+  };
   const born = { ...turns(6, gone.rid), born: true };
   const base = read(row(50, gone), row(60, born));
   assert.deepEqual(deltas(base), [6]);

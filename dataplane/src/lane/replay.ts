@@ -123,6 +123,7 @@ function afterFold(links: readonly Row[], seq: number, record: FoldRecord): Retu
 function replayRow({ record }: Row, dedupe: Dedupe): Uint8Array[] {
   if (record.kind === "gone") restoreAnswers(dedupe, record.answers);
   if (record.kind !== "turns") return [];
-  for (const { key, answer } of record.turns) if (key !== undefined) storeAnswer(dedupe, key, record, answer.slice());
+  for (const { key, answer } of record.turns)
+    if (key !== undefined) storeAnswer(dedupe, key, record, answer.slice());
   return record.turns.map((turn) => turn.delta);
 }

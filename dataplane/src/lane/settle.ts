@@ -12,7 +12,8 @@ import type { LaneEvent, Stored } from "./types.ts";
 /** The first read on a new connection, when something waits for it. */
 export function advanceVerify(step: Step, activation: Activation): void {
   const { lane, world } = step;
-  if (activation.verified || !lane.connected || activation.look !== undefined || !isWanted(step, activation)) return;
+  if (activation.verified || !lane.connected || activation.look !== undefined || !isWanted(step, activation))
+    return;
   if (world.monotonicMs < activation.lookAgainAtMs) armAppend(step, activation.lookAgainAtMs);
   else look(step, activation, "verify");
 }

@@ -1,7 +1,19 @@
 // The table of PROTOCOL.md 4: what each event does in each state of an activation.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { all, callOf, createRig, me, one, other, type Rig, readOf, recordOf, stored, typesOf } from "../testing/lane-rig.ts";
+import {
+  all,
+  callOf,
+  createRig,
+  me,
+  one,
+  other,
+  type Rig,
+  readOf,
+  recordOf,
+  stored,
+  typesOf,
+} from "../testing/lane-rig.ts";
 import type { LaneEffect } from "./types.ts";
 
 /** Another node's record took the place of ours: the store shows it. */
@@ -177,7 +189,10 @@ test("append refused, another record took its place: its calls go to the new own
 
 test("append refused, releasing: settle; fenced means cold", () => {
   const { rig, release } = createRig().releasing();
-  assert.deepEqual(typesOf(showFence(rig, rig.tell({ type: "refused", token: release.token }))), ["close", "cold"]);
+  assert.deepEqual(typesOf(showFence(rig, rig.tell({ type: "refused", token: release.token }))), [
+    "close",
+    "cold",
+  ]);
 });
 
 test("no answer in time: the same record again, later and later, until it is given up", () => {

@@ -6,7 +6,8 @@ import type { AbandonReason, Job, TurnMessage } from "../turn/types.ts";
 export type Incarnation = string;
 
 /** What the lane needs of an invocation; the host keeps the rest under `call`, a number that it never gives out twice. */
-export interface Call extends Pick<Invocation, "readonly" | "deadlineMs" | "id" | "keepMs" | "bodyHash" | "hops"> {
+export interface Call
+  extends Pick<Invocation, "readonly" | "deadlineMs" | "id" | "keepMs" | "bodyHash" | "hops"> {
   readonly call: number;
   /** Bytes of the body: queued calls count against the pipeline's bound. */
   readonly bytes: number;
@@ -86,7 +87,12 @@ export type LaneEvent =
   /** Finish what runs, fold with release, forget. Calls that arrive meanwhile wake it again. Told by `cold`. */
   | { readonly type: "sleep" }
   | TurnMessage
-  | { readonly type: "cut"; readonly activation: number; readonly after: number; readonly pages: readonly Page[] }
+  | {
+      readonly type: "cut";
+      readonly activation: number;
+      readonly after: number;
+      readonly pages: readonly Page[];
+    }
   /** The activation cannot be opened here: its calls fail with this. */
   | { readonly type: "open_failed"; readonly activation: number; readonly failure: Failure }
   /** The worker of the activation is gone; its memory with it. Calls that it had are run again. */
@@ -113,7 +119,12 @@ export type LaneEvent =
   /** The own lease was renewed after a gap, or the node has a new incarnation, or a lease of somebody else ended. */
   | { readonly type: "leases" }
   /** A forwarded call did not reach the other node, and so did not run there. The lane had forgotten it. */
-  | { readonly type: "undelivered"; readonly call: Call; readonly kind: CallKind; readonly incarnation: Incarnation }
+  | {
+      readonly type: "undelivered";
+      readonly call: Call;
+      readonly kind: CallKind;
+      readonly incarnation: Incarnation;
+    }
   | { readonly type: "timer"; readonly timer: LaneTimer };
 
 export type LaneEffect =
@@ -121,7 +132,12 @@ export type LaneEffect =
   /** `epoch`: no other activation of this session that commits anything is opened with the same number. */
   | { readonly type: "open"; readonly activation: number; readonly epoch: number; readonly image: Image }
   | { readonly type: "run"; readonly activation: number; readonly job: Job }
-  | { readonly type: "cancel"; readonly activation: number; readonly call: number; readonly why: AbandonReason }
+  | {
+      readonly type: "cancel";
+      readonly activation: number;
+      readonly call: number;
+      readonly why: AbandonReason;
+    }
   /** Ask for a snapshot: answered by the event `cut`. */
   | { readonly type: "cut"; readonly activation: number }
   | { readonly type: "close"; readonly activation: number }
@@ -164,7 +180,11 @@ export type LaneEffect =
       readonly limit: number | undefined;
     }
   /** A page with another hash counts as missing. */
-  | { readonly type: "readPages"; readonly token: number; readonly names: readonly (PageName & { readonly hash: Uint8Array })[] }
+  | {
+      readonly type: "readPages";
+      readonly token: number;
+      readonly names: readonly (PageName & { readonly hash: Uint8Array })[];
+    }
   | {
       readonly type: "writePages";
       readonly token: number;

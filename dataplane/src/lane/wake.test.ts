@@ -1,10 +1,25 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { callOf, createRig, me, one, other, type Rig, recordOf, sixteen, stored, typesOf } from "../testing/lane-rig.ts";
+import {
+  callOf,
+  createRig,
+  me,
+  one,
+  other,
+  type Rig,
+  recordOf,
+  sixteen,
+  stored,
+  typesOf,
+} from "../testing/lane-rig.ts";
 import { noRecord, type TurnEntry } from "./record.ts";
 import type { LaneEffect, Stored } from "./types.ts";
 
-const turn = (first: number): TurnEntry => ({ key: undefined, delta: sixteen(first), answer: new Uint8Array(0) });
+const turn = (first: number): TurnEntry => ({
+  key: undefined,
+  delta: sixteen(first),
+  answer: new Uint8Array(0),
+});
 
 /** Records 1 to `count` of this incarnation, each with one turn, at sequences 10, 20, ... */
 function laneOf(count: number): Stored[] {
@@ -85,7 +100,12 @@ test("pages are read at a wake; a missing one is a reason to look again", () => 
   const table = [{ name: { epoch: 1, index: 4 }, hash: sixteen(4) }];
   const fold = stored(
     20,
-    recordOf(me, 2, { incarnation: me, counter: 1001 }, { kind: "fold", inline: undefined, table, covers: 10 }),
+    recordOf(
+      me,
+      2,
+      { incarnation: me, counter: 1001 },
+      { kind: "fold", inline: undefined, table, covers: 10 },
+    ),
   );
   const reading = wake(rig, fold);
   assert.deepEqual(one(reading, "readPages").names, [{ epoch: 1, index: 4, hash: sixteen(4) }]);

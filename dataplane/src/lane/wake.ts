@@ -19,7 +19,8 @@ export function advanceWake(step: Step): void {
   }
   if (!lane.connected) return;
   if (lane.waking === undefined) readLast(step, 0);
-  else if (lane.waking.stage === "pause" && world.monotonicMs >= lane.waking.untilMs) readLast(step, lane.waking.attempts);
+  else if (lane.waking.stage === "pause" && world.monotonicMs >= lane.waking.untilMs)
+    readLast(step, lane.waking.attempts);
 }
 
 function readLast(step: Step, attempts: number): void {
@@ -88,7 +89,11 @@ function loaded(step: Step, attempts: number, base: Base | "gap"): void {
 }
 
 /** A missing page means that there is a newer fold. */
-export function pagesRead(step: Step, waking: Waking & { stage: "pages" }, pages: readonly (Uint8Array | undefined)[]): void {
+export function pagesRead(
+  step: Step,
+  waking: Waking & { stage: "pages" },
+  pages: readonly (Uint8Array | undefined)[],
+): void {
   const found = pages.filter((page) => page !== undefined);
   const wanted = waking.base.fold?.record.table.length;
   if (found.length !== wanted) again(step, waking.attempts, `${found.length} of ${wanted} pages are there`);
@@ -145,7 +150,8 @@ function ownerElsewhere({ lane, world }: Step, record: LaneRecord): Incarnation 
 function settleControls(step: Step, base: Base, pages?: readonly Uint8Array[]): void {
   const { lane, out } = step;
   const isDone = (action: string): boolean => action === "end" && base.uid === undefined;
-  for (const { action, call } of lane.controls) if (isDone(action)) out.push({ type: "done", call: call.call });
+  for (const { action, call } of lane.controls)
+    if (isDone(action)) out.push({ type: "done", call: call.call });
   lane.controls = lane.controls.filter(({ action }) => !isDone(action));
   lane.waking = undefined;
   if (lane.queue.length === 0 && lane.controls.length === 0) out.push({ type: "cold", why: "dropped" });

@@ -7,7 +7,14 @@ import { type Clock, systemClock } from "@voda/stdx";
 import { leakCheck, type Nats, startNats, startProcess, waitUntil } from "@voda/test/kit";
 import { type Commit, type Connection, openCommit, openConnection } from "../commit/index.ts";
 import { createStreams, openRequests } from "../store/index.ts";
-import { leaseTtlMs, type Membership, type MembershipEvent, openIdentity, openMembership, readWindowMs } from "./index.ts";
+import {
+  leaseTtlMs,
+  type Membership,
+  type MembershipEvent,
+  openIdentity,
+  openMembership,
+  readWindowMs,
+} from "./index.ts";
 
 interface Node {
   readonly membership: Membership;
@@ -89,7 +96,11 @@ test("a lease outlives its time to live as long as it is renewed, and ends when 
   const [a, b] = [await node("a"), await node("b")];
   const ofB = b.membership.incarnation();
   const started = performance.now();
-  await waitUntil(() => performance.now() - started > leaseTtlMs + 500, 2 * leaseTtlMs, "the time to live is over");
+  await waitUntil(
+    () => performance.now() - started > leaseTtlMs + 500,
+    2 * leaseTtlMs,
+    "the time to live is over",
+  );
   assert.equal(a.membership.ended(ofB), "no");
   assert.equal(b.membership.incarnation(), ofB);
   assert.ok(b.membership.leaseLeftMs() > 0);
@@ -193,7 +204,11 @@ test("a restart of the server in the meantime ends no lease, and news go on afte
   await server.kill9();
   await server.restart();
   await waitUntil(() => a.connection.isUp() && b.connection.isUp(), 5_000, "both are connected again");
-  await waitUntil(() => a.membership.leaseLeftMs() > 0 && b.membership.leaseLeftMs() > 0, 5_000, "both leases are valid");
+  await waitUntil(
+    () => a.membership.leaseLeftMs() > 0 && b.membership.leaseLeftMs() > 0,
+    5_000,
+    "both leases are valid",
+  );
   assert.deepEqual([a.membership.incarnation(), b.membership.incarnation()], [ofA, ofB]);
   await b.membership.close();
   await waitUntil(() => a.membership.ended(ofB) === "yes", 3_000, "a sees the end of b");

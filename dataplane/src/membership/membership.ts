@@ -106,7 +106,9 @@ class LeasedMembership implements Membership {
     const { identity } = this.#options;
     const previous = identity.previous();
     if (previous !== undefined && !(await this.#bury(previous, true))) {
-      throw new Error(`the lease of the node's last incarnation ${previous} could not be ended: is NATS there?`);
+      throw new Error(
+        `the lease of the node's last incarnation ${previous} could not be ended: is NATS there?`,
+      );
     }
     await this.#enter("");
     await this.#fetchNews();
@@ -155,7 +157,8 @@ class LeasedMembership implements Membership {
     this.#window.close();
     this.#stopListening();
     await Promise.all([this.#renewing, this.#watching]);
-    if (this.#revision > 0 && this.#options.requests.connection.isUp()) await this.#bury(this.#incarnation, true);
+    if (this.#revision > 0 && this.#options.requests.connection.isUp())
+      await this.#bury(this.#incarnation, true);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -176,7 +179,9 @@ class LeasedMembership implements Membership {
       if (outcome.type === "acked") this.#window.renewed(sentAt);
       return;
     }
-    throw new Error(`the lease of node ${this.#options.node} could not be made: is NATS there, and its stream ${nodesStream}?`);
+    throw new Error(
+      `the lease of node ${this.#options.node} could not be made: is NATS there, and its stream ${nodesStream}?`,
+    );
   }
 
   /** One renewal each second until the end; nobody else changes the lease but to end it. */
@@ -223,8 +228,20 @@ class LeasedMembership implements Membership {
     return this.#append(node, incarnation, expect, payload, leaseTtlMs / 1_000);
   }
 
-  #append(node: string, incarnation: string, expect: number, payload: Uint8Array, ttlSeconds: number): Promise<AppendOutcome> {
-    const append = { subject: leaseSubject(node, incarnation), fence: leaseFence(incarnation), expect, payload, ttlSeconds };
+  #append(
+    node: string,
+    incarnation: string,
+    expect: number,
+    payload: Uint8Array,
+    ttlSeconds: number,
+  ): Promise<AppendOutcome> {
+    const append = {
+      subject: leaseSubject(node, incarnation),
+      fence: leaseFence(incarnation),
+      expect,
+      payload,
+      ttlSeconds,
+    };
     return new Promise((resolve) => this.#options.commit.append(append, resolve));
   }
 
@@ -261,7 +278,9 @@ class LeasedMembership implements Membership {
 
   async #read(incarnation: string): Promise<{ seq: number; entry: LeaseEntry } | "away" | undefined> {
     try {
-      const last = await fromLeader(this.#options.requests, nodesStream, { last_by_subj: leaseFence(incarnation) });
+      const last = await fromLeader(this.#options.requests, nodesStream, {
+        last_by_subj: leaseFence(incarnation),
+      });
       return last === undefined ? undefined : { seq: last.seq, entry: decodeEntry(last.bytes) };
     } catch (error) {
       if (error instanceof StoreError) return "away";
@@ -280,7 +299,8 @@ class LeasedMembership implements Membership {
       for (let more = true; more; ) {
         const batch = await directBatch(requests, nodesStream, leaseSubjects, this.#news, WATCH_BATCH);
         for (const { subject, bytes } of batch.messages) {
-          if (this.#roster.apply(incarnationOf(subject), decodeEntry(bytes), clock.monotonicMs())) changed = true;
+          if (this.#roster.apply(incarnationOf(subject), decodeEntry(bytes), clock.monotonicMs()))
+            changed = true;
         }
         this.#news = (batch.messages.at(-1)?.seq ?? this.#news - 1) + 1;
         more = batch.more;

@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Instant, LeaseWindow, readWindowMs } from "./window.ts";
 
-const at = (ms: number, wallStepMs = 0): Instant => ({ monotonicMs: ms, wallMs: 1_700_000_000_000 + ms + wallStepMs });
+const at = (ms: number, wallStepMs = 0): Instant => ({
+  monotonicMs: ms,
+  wallMs: 1_700_000_000_000 + ms + wallStepMs,
+});
 
 test("a lease that was never renewed, or is closed, is not valid", () => {
   const window = new LeaseWindow();

@@ -6,7 +6,10 @@ export interface Instant {
   readonly monotonicMs: number;
 }
 
-export const instantOf = (clock: Clock): Instant => ({ wallMs: clock.wallMs(), monotonicMs: clock.monotonicMs() });
+export const instantOf = (clock: Clock): Instant => ({
+  wallMs: clock.wallMs(),
+  monotonicMs: clock.monotonicMs(),
+});
 
 /** The larger of what the two clocks say: too long is safe, too short is not. */
 export const elapsedMs = (from: Instant, to: Instant): number =>

@@ -83,7 +83,11 @@ export class RingReader {
   #readSome(): boolean {
     const from = this.#tail;
     try {
-      for (let records = 0; records < drainRecordsMax && ((this.#tail - from) | 0) < drainBytesMax; records += 1) {
+      for (
+        let records = 0;
+        records < drainRecordsMax && ((this.#tail - from) | 0) < drainBytesMax;
+        records += 1
+      ) {
         if (this.#closed || !this.#readOne()) break;
       }
     } finally {
@@ -108,8 +112,15 @@ export class RingReader {
     }
     const length = memory.view.getUint32(at, true);
     const published = (this.#head - this.#tail) | 0;
-    if (mark !== RECORD || length > this.#recordBytesMax || roomOf(length) > published || at + roomOf(length) > capacity) {
-      throw new RingError(`no record at ${at} of ${capacity}: length ${length}, ${published} bytes published`);
+    if (
+      mark !== RECORD ||
+      length > this.#recordBytesMax ||
+      roomOf(length) > published ||
+      at + roomOf(length) > capacity
+    ) {
+      throw new RingError(
+        `no record at ${at} of ${capacity}: length ${length}, ${published} bytes published`,
+      );
     }
     this.#tail = (this.#tail + roomOf(length)) | 0;
     this.#listener.onRecord(memory, at + recordHeaderBytes, length);

@@ -39,7 +39,8 @@ test("the default ring holds a frame of the greatest size at every position", ()
 });
 
 test("a ring whose size is no power of two, too small or too large is refused", () => {
-  for (const bytes of [0, 512, 1025, 3000, 2 ** 29, Number.NaN]) assert.throws(() => createRing(bytes), RangeError);
+  for (const bytes of [0, 512, 1025, 3000, 2 ** 29, Number.NaN])
+    assert.throws(() => createRing(bytes), RangeError);
 });
 
 test("records come out in order when head and tail pass 2^31 and 2^32", async () => {
@@ -58,7 +59,8 @@ test("records come out in order when head and tail pass 2^31 and 2^32", async ()
     let next = 0;
     const send = (): void => {
       for (; next < 200; next += 1)
-        if (!ring.writer.write(new Uint8Array(1 + (next % 90)).fill(next))) return ring.writer.onSpace(91, send);
+        if (!ring.writer.write(new Uint8Array(1 + (next % 90)).fill(next)))
+          return ring.writer.onSpace(91, send);
     };
     send();
     await done.promise;
@@ -192,9 +194,11 @@ test("1,000,000 records of mixed sizes cross two threads and come back in order 
   let fullTimes = 0;
   const peer = echo(256 * 1024, (bytes, at, length) => {
     const wanted = sizeOf(expected);
-    if (length !== wanted) assert.fail(`seed ${seed}: record ${received} has ${length} bytes instead of ${wanted}`);
+    if (length !== wanted)
+      assert.fail(`seed ${seed}: record ${received} has ${length} bytes instead of ${wanted}`);
     for (let i = 0; i < length; i += 1) {
-      if (bytes[at + i] !== ((received + i * 31) & 255)) assert.fail(`seed ${seed}: byte ${i} of record ${received}`);
+      if (bytes[at + i] !== ((received + i * 31) & 255))
+        assert.fail(`seed ${seed}: byte ${i} of record ${received}`);
     }
     received += 1;
     if (received === total) done.resolve();

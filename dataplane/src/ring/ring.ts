@@ -44,7 +44,9 @@ export interface Ring {
 export function createRing(bytes: number = ringBytes): SharedArrayBuffer {
   const isPower = Number.isSafeInteger(Math.log2(bytes));
   if (!isPower || bytes < ringBytesMin || bytes > ringBytesMax) {
-    throw new RangeError(`ring of ${bytes} bytes: it has a power of two from ${ringBytesMin} to ${ringBytesMax}`);
+    throw new RangeError(
+      `ring of ${bytes} bytes: it has a power of two from ${ringBytesMin} to ${ringBytesMax}`,
+    );
   }
   return new SharedArrayBuffer(CONTROL_BYTES + bytes);
 }
@@ -70,5 +72,6 @@ export function roomOf(length: number): number {
 
 /** Rings the bell of a side that armed `flag`: once per arming, whoever comes first. */
 export function wake(control: Int32Array, flag: number, bell: Bell): void {
-  if (Atomics.load(control, flag) === 1 && Atomics.compareExchange(control, flag, 1, 0) === 1) bell.postMessage(0);
+  if (Atomics.load(control, flag) === 1 && Atomics.compareExchange(control, flag, 1, 0) === 1)
+    bell.postMessage(0);
 }

@@ -16,10 +16,17 @@ const END_OF_BATCH = 204;
 const NO_MESSAGE = 10037;
 
 /** Which message: the last of a filter, or the first of a filter at or after a sequence. */
-export type Query = { readonly last_by_subj: string } | { readonly seq: number; readonly next_by_subj: string };
+export type Query =
+  | { readonly last_by_subj: string }
+  | { readonly seq: number; readonly next_by_subj: string };
 
 /** An API request whose answer must not be an error. @throws StoreError */
-export async function command(requests: Requests, subject: string, body: string | Uint8Array, headers?: MsgHdrs): Promise<void> {
+export async function command(
+  requests: Requests,
+  subject: string,
+  body: string | Uint8Array,
+  headers?: MsgHdrs,
+): Promise<void> {
   const answer = (await requests.ask(subject, body, headers)).json<{ error?: { description: string } }>();
   if (answer.error !== undefined) throw new StoreError(`${subject}: ${answer.error.description}`);
 }
@@ -32,13 +39,21 @@ export async function direct(requests: Requests, stream: string, query: Query): 
 }
 
 /** The last message of one subject, which stands in the request's own subject. @throws StoreError */
-export async function directLast(requests: Requests, stream: string, last: string): Promise<Stored | undefined> {
+export async function directLast(
+  requests: Requests,
+  stream: string,
+  last: string,
+): Promise<Stored | undefined> {
   const subject = `$JS.API.DIRECT.GET.${stream}.${last}`;
   return toStored(await requests.ask(subject, ""), subject);
 }
 
 /** From the leader: never old. @throws StoreError */
-export async function fromLeader(requests: Requests, stream: string, query: Query): Promise<Stored | undefined> {
+export async function fromLeader(
+  requests: Requests,
+  stream: string,
+  query: Query,
+): Promise<Stored | undefined> {
   const subject = `$JS.API.STREAM.MSG.GET.${stream}`;
   const message = await requests.ask(subject, JSON.stringify(query));
   const answer = message.json<{
@@ -60,7 +75,13 @@ export interface Batch {
 }
 
 /** Up to `count` messages of the filter at or after `seq`, in order, from any replica. @throws StoreError */
-export function directBatch(requests: Requests, stream: string, filter: string, seq: number, count: number): Promise<Batch> {
+export function directBatch(
+  requests: Requests,
+  stream: string,
+  filter: string,
+  seq: number,
+  count: number,
+): Promise<Batch> {
   const { connection } = requests;
   const subject = `$JS.API.DIRECT.GET.${stream}`;
   if (!connection.isUp()) return Promise.reject(new StoreError(`${subject}: the connection to NATS is down`));
@@ -85,7 +106,9 @@ export function directBatch(requests: Requests, stream: string, filter: string, 
         else messages.push(readMessage(message));
       }),
     });
-    connection.nats.publish(subject, JSON.stringify({ seq, next_by_subj: filter, batch: count }), { reply: inbox });
+    connection.nats.publish(subject, JSON.stringify({ seq, next_by_subj: filter, batch: count }), {
+      reply: inbox,
+    });
   });
 }
 

@@ -40,13 +40,21 @@ export async function writePages(
   pages: readonly NamedPage[],
 ): Promise<void> {
   for (const page of pages) {
-    assert(page.bytes.length <= pageBytesMax, `page of ${page.bytes.length} bytes exceeds pageBytesMax ${pageBytesMax}`);
+    assert(
+      page.bytes.length <= pageBytesMax,
+      `page of ${page.bytes.length} bytes exceeds pageBytesMax ${pageBytesMax}`,
+    );
   }
   await Promise.all(pages.map((page) => writePage(requests, commit, token, page)));
 }
 
 // A page that is refused is there: an earlier attempt, whose answer was lost, has written it.
-async function writePage(requests: Requests, commit: Commit, token: SessionToken, page: NamedPage): Promise<void> {
+async function writePage(
+  requests: Requests,
+  commit: Commit,
+  token: SessionToken,
+  page: NamedPage,
+): Promise<void> {
   const subject = pageSubject(token, page.name.epoch, page.name.index);
   let last: AppendOutcome["type"] = "unanswered";
   for (let attempt = 0; attempt < ATTEMPTS_MAX && requests.connection.isUp(); attempt += 1) {
@@ -54,7 +62,8 @@ async function writePage(requests: Requests, commit: Commit, token: SessionToken
       commit.append({ subject, fence: subject, expect: 0, payload: page.bytes }, resolve);
     });
     if (outcome.type === "acked") return;
-    if (outcome.type === "error") throw new StoreError(`page ${subject} was not written: ${outcome.description}`);
+    if (outcome.type === "error")
+      throw new StoreError(`page ${subject} was not written: ${outcome.description}`);
     if (outcome.type === "refused") {
       const there = await directLast(requests, snapshotStream(0), subject);
       if (there !== undefined && bytesEqual(there.bytes, page.bytes)) return;
@@ -87,7 +96,10 @@ export function deletePages(
   return eachOf(names, (name) => purge(pageSubject(token, name.epoch, name.index)));
 }
 
-async function eachOf<T>(items: readonly T[], work: (item: T, index: number) => Promise<void>): Promise<void> {
+async function eachOf<T>(
+  items: readonly T[],
+  work: (item: T, index: number) => Promise<void>,
+): Promise<void> {
   for (let at = 0; at < items.length; at += PARALLEL) {
     await Promise.all(items.slice(at, at + PARALLEL).map((item, i) => work(item, at + i)));
   }

@@ -49,7 +49,8 @@ export function openRequests(connection: Connection, clock: Clock): Requests {
   };
   const fail = (why: string, isDue: (waiting: Waiting) => boolean): void =>
     slots.forEach((waiting, slot, generation) => {
-      if (isDue(waiting)) slots.release(slot, generation)?.reject(new StoreError(`${waiting.subject}: ${why}`));
+      if (isDue(waiting))
+        slots.release(slot, generation)?.reject(new StoreError(`${waiting.subject}: ${why}`));
     });
   const sweep = (): void => {
     const nowMs = clock.monotonicMs();
@@ -60,7 +61,8 @@ export function openRequests(connection: Connection, clock: Clock): Requests {
   return {
     connection,
     ask(subject, body, headers) {
-      if (!connection.isUp()) return Promise.reject(new StoreError(`${subject}: the connection to NATS is down`));
+      if (!connection.isUp())
+        return Promise.reject(new StoreError(`${subject}: the connection to NATS is down`));
       return new Promise((resolve, reject) => {
         const slot = slots.take({ subject, untilMs: clock.monotonicMs() + readTimeoutMs, resolve, reject });
         if (slot < 0) {

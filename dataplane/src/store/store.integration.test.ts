@@ -6,7 +6,15 @@ import { laneSubjects, logStream, nameSubjects, snapshotStream } from "@voda/pro
 import { systemClock } from "@voda/stdx";
 import { freeze, leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
 import { type Commit, type Connection, openCommit, openConnection } from "../commit/index.ts";
-import { createStreams, openRequests, openStore, pageHash, type Requests, type Store, StoreError } from "./index.ts";
+import {
+  createStreams,
+  openRequests,
+  openStore,
+  pageHash,
+  type Requests,
+  type Store,
+  StoreError,
+} from "./index.ts";
 
 interface Rig {
   readonly server: Nats;
@@ -35,7 +43,8 @@ const name: SessionName = { namespace: "default", agent: "test", key: "a" };
 const token = sessionToken(name);
 const other = sessionToken({ ...name, key: "b" });
 const utf8 = new TextEncoder();
-const text = (bytes: Uint8Array | undefined) => (bytes === undefined ? undefined : new TextDecoder().decode(bytes));
+const text = (bytes: Uint8Array | undefined) =>
+  bytes === undefined ? undefined : new TextDecoder().decode(bytes);
 
 /** Appends `count` records and returns their sequences. */
 async function fill(commit: Commit, session: typeof token, count: number, rollup = false): Promise<number[]> {
@@ -44,8 +53,9 @@ async function fill(commit: Commit, session: typeof token, count: number, rollup
   for (let i = 0; i < count; i += 1) {
     const seq = await new Promise<number>((resolve, reject) => {
       const expect = sequences.at(-1) ?? 0;
-      commit.append({ subject: plain, fence, expect, payload: utf8.encode(`record ${i}`), rollup }, (outcome) =>
-        outcome.type === "acked" ? resolve(outcome.seq) : reject(new Error(outcome.type)),
+      commit.append(
+        { subject: plain, fence, expect, payload: utf8.encode(`record ${i}`), rollup },
+        (outcome) => (outcome.type === "acked" ? resolve(outcome.seq) : reject(new Error(outcome.type))),
       );
     });
     sequences.push(seq);
@@ -112,7 +122,10 @@ test("a trim removes what is before its bound, again and again the same, and not
 
 test("pages are read back in the order of their names, and missing ones show", async (t) => {
   const { store, connection } = await rig(t);
-  const pages = Array.from({ length: 80 }, (_, index) => ({ name: { epoch: 7, index }, bytes: utf8.encode(`page ${index}`) }));
+  const pages = Array.from({ length: 80 }, (_, index) => ({
+    name: { epoch: 7, index },
+    bytes: utf8.encode(`page ${index}`),
+  }));
   await store.writePages(token, pages);
   await store.writePages(token, pages.slice(0, 2)); // a repeat after a lost answer
   const read = await store.readPages(token, [
@@ -166,7 +179,11 @@ test("a name is written once, and one filter lists all of them", async (t) => {
   await store.publishName(other, { ...name, key: "b" });
   const manager = await jetstreamManager(connection.nats);
   const keys: (string | undefined)[] = [];
-  for await (const message of await manager.direct.getBatch(logStream(0), { seq: 1, next_by_subj: nameSubjects, batch: 10 })) {
+  for await (const message of await manager.direct.getBatch(logStream(0), {
+    seq: 1,
+    next_by_subj: nameSubjects,
+    batch: 10,
+  })) {
     keys.push(decodeNameRecord(message.data)?.key);
   }
   assert.deepEqual(keys, ["a", "b"]);
@@ -199,7 +216,10 @@ test("a store that is away fails reads at once", async (t) => {
   await waitUntil(() => !connection.isUp(), 2_000, "the connection is down");
   await assert.rejects(store.last(token), StoreError);
   await assert.rejects(store.range(token, 1), StoreError);
-  await assert.rejects(store.writePages(token, [{ name: { epoch: 1, index: 0 }, bytes: utf8.encode("x") }]), StoreError);
+  await assert.rejects(
+    store.writePages(token, [{ name: { epoch: 1, index: 0 }, bytes: utf8.encode("x") }]),
+    StoreError,
+  );
 });
 
 test("a read that the server drops in the middle fails", async (t) => {

@@ -29,7 +29,10 @@ export interface Store {
    */
   purgeSession(token: SessionToken, goneSeq: number): Promise<void>;
   /** Writes immutable pages; returns when all are stored. */
-  writePages(token: SessionToken, pages: readonly { readonly name: PageName; readonly bytes: Uint8Array }[]): Promise<void>;
+  writePages(
+    token: SessionToken,
+    pages: readonly { readonly name: PageName; readonly bytes: Uint8Array }[],
+  ): Promise<void>;
   /** In the order of the names; `undefined` where there is none, or none with that hash. */
   readPages(token: SessionToken, names: readonly PageReference[]): Promise<(Uint8Array | undefined)[]>;
   deletePages(token: SessionToken, names: readonly PageName[]): Promise<void>;
@@ -59,7 +62,8 @@ export function openStore(requests: Requests, commit: Commit): Store {
     last: (token) => direct(requests, log, { last_by_subj: laneSubjects(token).fence }),
     lastFromLeader: (token) => fromLeader(requests, log, { last_by_subj: laneSubjects(token).fence }),
     range: (token, from, options = {}) => range(requests, laneSubjects(token).fence, from, options),
-    recordAfter: (token, seq) => fromLeader(requests, log, { seq: seq + 1, next_by_subj: laneSubjects(token).fence }),
+    recordAfter: (token, seq) =>
+      fromLeader(requests, log, { seq: seq + 1, next_by_subj: laneSubjects(token).fence }),
     trim(token, below) {
       assert(below > 0, `trim below ${below}: 0 would purge the whole lane`);
       return purge(log, laneSubjects(token).plain, { seq: below });
@@ -81,7 +85,12 @@ export function createStreams(requests: Requests, replicas: number): Promise<voi
   return ensureStreams(async (subject, body) => (await requests.ask(subject, body)).string(), replicas);
 }
 
-async function range(requests: Requests, fence: string, from: number, options: RangeOptions): Promise<Stored[]> {
+async function range(
+  requests: Requests,
+  fence: string,
+  from: number,
+  options: RangeOptions,
+): Promise<Stored[]> {
   const limit = options.limit ?? Number.POSITIVE_INFINITY;
   const records: Stored[] = [];
   let seq = Math.max(1, from);

@@ -28,10 +28,16 @@ export function callOf(number: number, more: Partial<Call> = {}): Call {
   };
 }
 
-export const readOf = (number: number, more: Partial<Call> = {}): Call => callOf(number, { readonly: true, ...more });
+export const readOf = (number: number, more: Partial<Call> = {}): Call =>
+  callOf(number, { readonly: true, ...more });
 
 /** A record of somebody, at `n`, after `prev`. */
-export function recordOf(by: string, n: number, prev: RecordId = noRecord, more: Partial<FoldRecord> = {}): LaneRecord {
+export function recordOf(
+  by: string,
+  n: number,
+  prev: RecordId = noRecord,
+  more: Partial<FoldRecord> = {},
+): LaneRecord {
   const head = {
     rid: { incarnation: by, counter: 1000 + n },
     prev,
@@ -43,7 +49,8 @@ export function recordOf(by: string, n: number, prev: RecordId = noRecord, more:
     born: n === 1,
     name: undefined,
   };
-  if (more.kind !== "fold") return { ...head, kind: "turns", turns: [], ...(more.epoch !== undefined && { epoch: more.epoch }) };
+  if (more.kind !== "fold")
+    return { ...head, kind: "turns", turns: [], ...(more.epoch !== undefined && { epoch: more.epoch }) };
   return {
     ...head,
     kind: "fold",
@@ -60,7 +67,10 @@ export function recordOf(by: string, n: number, prev: RecordId = noRecord, more:
   };
 }
 
-export const stored = (seq: number, record: LaneRecord): Stored => ({ seq, bytes: encodeRecord(record, crc32) });
+export const stored = (seq: number, record: LaneRecord): Stored => ({
+  seq,
+  bytes: encodeRecord(record, crc32),
+});
 
 export function createRig(options: Partial<LaneOptions> = {}) {
   const lane = openLane({ name, crc32, trimDelayMs: 0, connected: true, ...options });
@@ -109,14 +119,26 @@ export function createRig(options: Partial<LaneOptions> = {}) {
     turned(call: number, bytes = 1): LaneEffect[] {
       turn += 1;
       const { number } = rig.activation;
-      return rig.tell({ type: "turned", activation: number, call, turn, delta: new Uint8Array(bytes), answer: sixteen(call) });
+      return rig.tell({
+        type: "turned",
+        activation: number,
+        call,
+        turn,
+        delta: new Uint8Array(bytes),
+        answer: sixteen(call),
+      });
     },
     read: (call: number, after = turn): LaneEffect[] =>
       rig.tell({ type: "read", activation: rig.activation.number, call, after, answer: sixteen(call) }),
     failed: (call: number, after = turn): LaneEffect[] =>
       rig.tell({ type: "failed", activation: rig.activation.number, call, after, answer: sixteen(call) }),
     cut: (after = turn): LaneEffect[] =>
-      rig.tell({ type: "cut", activation: rig.activation.number, after, pages: [{ hash: sixteen(9), bytes: sixteen(3) }] }),
+      rig.tell({
+        type: "cut",
+        activation: rig.activation.number,
+        after,
+        pages: [{ hash: sixteen(9), bytes: sixteen(3) }],
+      }),
     /** A new session, loaded for call 1, which is at the worker. */
     held() {
       rig.last(rig.invoke(callOf(1)));

@@ -36,13 +36,23 @@ const dropped = (call: number, why: "deadline" | "caller"): TurnEffect => ({
 test("one turn runs at a time, in the order of arrival, and numbers are dense", () => {
   assert.deepEqual(after(run(write(1))), [started(1)]);
   assert.deepEqual(after(run(write(1)), run(write(2))), []);
-  assert.deepEqual(after(run(write(1)), run(write(2)), succeeded(1)), [{ type: "apply", call: 1 }, turned(1, 1), started(2)]);
-  assert.deepEqual(after(run(write(1)), run(write(2)), succeeded(1), succeeded(2)), [{ type: "apply", call: 2 }, turned(2, 2)]);
+  assert.deepEqual(after(run(write(1)), run(write(2)), succeeded(1)), [
+    { type: "apply", call: 1 },
+    turned(1, 1),
+    started(2),
+  ]);
+  assert.deepEqual(after(run(write(1)), run(write(2)), succeeded(1), succeeded(2)), [
+    { type: "apply", call: 2 },
+    turned(2, 2),
+  ]);
 });
 
 test("a handler that throws leaves nothing, takes no number, and tells what it saw", () => {
   assert.deepEqual(after(run(write(1)), threw(1)), [{ type: "discard", call: 1 }, said("failed", 1, 0)]);
-  assert.deepEqual(after(run(write(1)), threw(1), run(write(2)), succeeded(2)), [{ type: "apply", call: 2 }, turned(2, 1)]);
+  assert.deepEqual(after(run(write(1)), threw(1), run(write(2)), succeeded(2)), [
+    { type: "apply", call: 2 },
+    turned(2, 1),
+  ]);
 });
 
 test("readers start beside a running turn and answer from the last applied one", () => {
@@ -68,13 +78,21 @@ test("a queued call whose deadline passed is dropped before any work", () => {
   const turn = openTurn(7);
   stepTurn(turn, run(write(1)), 0);
   stepTurn(turn, run(write(2, 50)), 0);
-  assert.deepEqual(stepTurn(turn, succeeded(1), 50), [{ type: "apply", call: 1 }, turned(1, 1), dropped(2, "deadline")]);
+  assert.deepEqual(stepTurn(turn, succeeded(1), 50), [
+    { type: "apply", call: 1 },
+    turned(1, 1),
+    dropped(2, "deadline"),
+  ]);
   assert.deepEqual(stepTurn(turn, run(read(3, 50)), 50), [dropped(3, "deadline")]);
 });
 
 test("a queued call whose caller went away is dropped; a running one only hears of it", () => {
-  assert.deepEqual(after(run(write(1)), run(write(2)), { type: "cancel", call: 2, why: "caller" }), [dropped(2, "caller")]);
-  assert.deepEqual(after(run(write(1)), { type: "cancel", call: 1, why: "caller" }), [{ type: "abort", call: 1, why: "caller" }]);
+  assert.deepEqual(after(run(write(1)), run(write(2)), { type: "cancel", call: 2, why: "caller" }), [
+    dropped(2, "caller"),
+  ]);
+  assert.deepEqual(after(run(write(1)), { type: "cancel", call: 1, why: "caller" }), [
+    { type: "abort", call: 1, why: "caller" },
+  ]);
   assert.deepEqual(after({ type: "cancel", call: 1, why: "caller" }), []);
 });
 
@@ -91,7 +109,9 @@ test("a turn that passes its deadline is discarded, the next one runs, and its l
 });
 
 test("a snapshot is of the applied turns, whatever runs", () => {
-  assert.deepEqual(after(run(write(1)), succeeded(1), run(write(2)), { type: "cut" }), [{ type: "snapshot", after: 1 }]);
+  assert.deepEqual(after(run(write(1)), succeeded(1), run(write(2)), { type: "cut" }), [
+    { type: "snapshot", after: 1 },
+  ]);
 });
 
 test("after close nothing is said any more", () => {

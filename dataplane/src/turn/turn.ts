@@ -24,7 +24,15 @@ export interface Turn {
 }
 
 export function openTurn(activation: number): Turn {
-  return { activation, turn: 0, running: undefined, mailbox: [], readers: new Map(), waitingReaders: [], closed: false };
+  return {
+    activation,
+    turn: 0,
+    running: undefined,
+    mailbox: [],
+    readers: new Map(),
+    waitingReaders: [],
+    closed: false,
+  };
 }
 
 /** `wallMs`: milliseconds since 1970, now. */
@@ -89,7 +97,11 @@ function finished(turn: Turn, event: TurnEvent & { type: "succeeded" | "threw" }
   // else it was discarded before: nobody waits for how it ended
 }
 
-function writerFinished(turn: Turn, event: TurnEvent & { type: "succeeded" | "threw" }, out: TurnEffect[]): void {
+function writerFinished(
+  turn: Turn,
+  event: TurnEvent & { type: "succeeded" | "threw" },
+  out: TurnEffect[],
+): void {
   const { call, answer } = event;
   if (event.type === "threw") {
     out.push({ type: "discard", call });
@@ -100,12 +112,24 @@ function writerFinished(turn: Turn, event: TurnEvent & { type: "succeeded" | "th
   out.push({ type: "apply", call });
   out.push({
     type: "say",
-    message: { type: "turned", activation: turn.activation, call, turn: turn.turn, delta: event.delta, answer },
+    message: {
+      type: "turned",
+      activation: turn.activation,
+      call,
+      turn: turn.turn,
+      delta: event.delta,
+      answer,
+    },
   });
 }
 
 /** An answer that tells what was read: of a reader, or the error of a failed turn. */
-function sayRead(turn: Turn, event: TurnEvent & { type: "succeeded" | "threw" }, after: number, out: TurnEffect[]): void {
+function sayRead(
+  turn: Turn,
+  event: TurnEvent & { type: "succeeded" | "threw" },
+  after: number,
+  out: TurnEffect[],
+): void {
   const { call, answer } = event;
   const type = event.type === "threw" ? "failed" : "read";
   out.push({ type: "say", message: { type, activation: turn.activation, call, after, answer } });

@@ -16,7 +16,12 @@ export type TurnEvent =
   /** Nobody waits any more: a queued job is dropped; a running one is told by its signal and, after its deadline, discarded. */
   | { readonly type: "cancel"; readonly call: number; readonly why: AbandonReason }
   /** The handler of a started job ended well. `delta` is ignored for a readonly job. Its overlay is not applied yet. */
-  | { readonly type: "succeeded"; readonly call: number; readonly delta: Uint8Array; readonly answer: Uint8Array }
+  | {
+      readonly type: "succeeded";
+      readonly call: number;
+      readonly delta: Uint8Array;
+      readonly answer: Uint8Array;
+    }
   /** The handler threw, broke a limit, or changed state in a readonly job. `answer` is the encoded failure. */
   | { readonly type: "threw"; readonly call: number; readonly answer: Uint8Array }
   /** The lane wants a snapshot of what is executed now. */
@@ -69,4 +74,9 @@ export type TurnMessage =
       readonly answer: Uint8Array;
     }
   /** The job was dropped before its handler ended, and left nothing. */
-  | { readonly type: "dropped"; readonly activation: number; readonly call: number; readonly why: AbandonReason };
+  | {
+      readonly type: "dropped";
+      readonly activation: number;
+      readonly call: number;
+      readonly why: AbandonReason;
+    };

@@ -33,12 +33,17 @@ export function duration(ms: number): { seconds: bigint; nanos: number } {
 
 export function address(host: string, port: number): Address {
   return create(AddressSchema, {
-    address: { case: "socketAddress", value: { address: host, portSpecifier: { case: "portValue", value: port } } },
+    address: {
+      case: "socketAddress",
+      value: { address: host, portSpecifier: { case: "portValue", value: port } },
+    },
   });
 }
 
 export function endpoint(host: string, port: number): LbEndpoint {
-  return create(LbEndpointSchema, { hostIdentifier: { case: "endpoint", value: { address: address(host, port) } } });
+  return create(LbEndpointSchema, {
+    hostIdentifier: { case: "endpoint", value: { address: address(host, port) } },
+  });
 }
 
 /** "Ask for it on the stream that this came by". */

@@ -8,15 +8,38 @@ export {
 } from "../../gen/envoy/config/cluster/v3/cluster_pb.ts";
 export { type Address, AddressSchema } from "../../gen/envoy/config/core/v3/address_pb.ts";
 export { HeaderValueOption_HeaderAppendAction } from "../../gen/envoy/config/core/v3/base_pb.ts";
-export { ApiVersion, type ConfigSource, ConfigSourceSchema } from "../../gen/envoy/config/core/v3/config_source_pb.ts";
-export { type TypedExtensionConfig, TypedExtensionConfigSchema } from "../../gen/envoy/config/core/v3/extension_pb.ts";
+export {
+  ApiVersion,
+  type ConfigSource,
+  ConfigSourceSchema,
+} from "../../gen/envoy/config/core/v3/config_source_pb.ts";
+export {
+  type TypedExtensionConfig,
+  TypedExtensionConfigSchema,
+} from "../../gen/envoy/config/core/v3/extension_pb.ts";
 export { HealthStatus } from "../../gen/envoy/config/core/v3/health_check_pb.ts";
-export { type LbEndpoint, LbEndpointSchema } from "../../gen/envoy/config/endpoint/v3/endpoint_components_pb.ts";
-export { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from "../../gen/envoy/config/endpoint/v3/endpoint_pb.ts";
+export {
+  type LbEndpoint,
+  LbEndpointSchema,
+} from "../../gen/envoy/config/endpoint/v3/endpoint_components_pb.ts";
+export {
+  type ClusterLoadAssignment,
+  ClusterLoadAssignmentSchema,
+} from "../../gen/envoy/config/endpoint/v3/endpoint_pb.ts";
 export { type Listener, ListenerSchema } from "../../gen/envoy/config/listener/v3/listener_pb.ts";
-export { RetryPolicySchema, type Route, RouteSchema } from "../../gen/envoy/config/route/v3/route_components_pb.ts";
-export { type RouteConfiguration, RouteConfigurationSchema } from "../../gen/envoy/config/route/v3/route_pb.ts";
-export { ExtAuthzPerRouteSchema, ExtAuthzSchema } from "../../gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.ts";
+export {
+  RetryPolicySchema,
+  type Route,
+  RouteSchema,
+} from "../../gen/envoy/config/route/v3/route_components_pb.ts";
+export {
+  type RouteConfiguration,
+  RouteConfigurationSchema,
+} from "../../gen/envoy/config/route/v3/route_pb.ts";
+export {
+  ExtAuthzPerRouteSchema,
+  ExtAuthzSchema,
+} from "../../gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.ts";
 export {
   Config_ValueType as HeaderToMetadata_ValueType,
   ConfigSchema as HeaderToMetadataSchema,

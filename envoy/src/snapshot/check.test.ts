@@ -14,7 +14,8 @@ import {
 import { problems } from "./check.ts";
 import type { Snapshot } from "./snapshot.ts";
 
-const eds = (name: string): Cluster => create(ClusterSchema, { name, edsClusterConfig: { edsConfig: overAds() } });
+const eds = (name: string): Cluster =>
+  create(ClusterSchema, { name, edsClusterConfig: { edsConfig: overAds() } });
 const assignment = (clusterName: string, ports: readonly number[]) =>
   create(ClusterLoadAssignmentSchema, {
     clusterName,
@@ -25,7 +26,9 @@ const routes = (cluster: string) =>
     name: "r",
     virtualHosts: [
       {
-        routes: [{ action: { case: "route", value: { clusterSpecifier: { case: "cluster", value: cluster } } } }],
+        routes: [
+          { action: { case: "route", value: { clusterSpecifier: { case: "cluster", value: cluster } } } },
+        ],
       },
     ],
   });
@@ -74,15 +77,35 @@ test("a consistent snapshot has no problems", () => {
 });
 
 const cases: readonly [string, Partial<Snapshot>, RegExp][] = [
-  ["a route to an unknown cluster", { routes: [routes("b")] }, /sends to the cluster "b", which is not there/],
-  ["a cluster without its assignment", { clusters: [eds("a"), eds("b")] }, /"b" waits for the assignment "b"/],
-  ["an assignment without a cluster", { assignments: [...good.assignments, assignment("b", [1])] }, /"b" belongs to no cluster/],
+  [
+    "a route to an unknown cluster",
+    { routes: [routes("b")] },
+    /sends to the cluster "b", which is not there/,
+  ],
+  [
+    "a cluster without its assignment",
+    { clusters: [eds("a"), eds("b")] },
+    /"b" waits for the assignment "b"/,
+  ],
+  [
+    "an assignment without a cluster",
+    { assignments: [...good.assignments, assignment("b", [1])] },
+    /"b" belongs to no cluster/,
+  ],
   ["an empty set of endpoints", { assignments: [assignment("a", [])] }, /"a" is empty/],
   ["an endpoint twice", { assignments: [assignment("a", [1, 1])] }, /10.0.0.1:1 twice/],
   ["port 0 of an endpoint", { assignments: [assignment("a", [0])] }, /10.0.0.1:0 is not in 1 to 65535/],
-  ["port 70000 of a listener", { listeners: [listener(70_000, "a")] }, /listener "l": the port of 0.0.0.0:70000/],
+  [
+    "port 70000 of a listener",
+    { listeners: [listener(70_000, "a")] },
+    /listener "l": the port of 0.0.0.0:70000/,
+  ],
   ["a cluster twice", { clusters: [eds("a"), eds("a")] }, /cluster "a" is there twice/],
-  ["a listener without its routes", { listeners: [listener(80, "a", "s")] }, /waits for the route configuration "s"/],
+  [
+    "a listener without its routes",
+    { listeners: [listener(80, "a", "s")] },
+    /waits for the route configuration "s"/,
+  ],
   ["a filter that asks an unknown cluster", { listeners: [listener(80, "p")] }, /asks the cluster "p"/],
   ["no listener", { listeners: [] }, /no listener/],
 ];

@@ -73,10 +73,12 @@ function clusterProblems({ clusters, assignments }: Snapshot): string[] {
 
 function assignmentProblems({ clusterName, endpoints }: ClusterLoadAssignment): string[] {
   const all = endpoints.flatMap((locality) => locality.lbEndpoints);
-  if (all.length === 0) return [`assignment "${clusterName}" is empty: every request to it would be answered with 503`];
+  if (all.length === 0)
+    return [`assignment "${clusterName}" is empty: every request to it would be answered with 503`];
   const seen = new Set<string>();
   return all.flatMap(({ hostIdentifier }) => {
-    if (hostIdentifier.case !== "endpoint") return [`assignment "${clusterName}" has an endpoint without an address`];
+    if (hostIdentifier.case !== "endpoint")
+      return [`assignment "${clusterName}" has an endpoint without an address`];
     const { text, problem } = readAddress(hostIdentifier.value.address);
     if (problem !== undefined) return [`assignment "${clusterName}": ${problem}`];
     if (seen.has(text)) return [`assignment "${clusterName}" has the endpoint ${text} twice`];
@@ -87,7 +89,8 @@ function assignmentProblems({ clusterName, endpoints }: ClusterLoadAssignment): 
 
 function readAddress(address: Address | undefined): { text: string; problem?: string } {
   const inner = address?.address;
-  if (inner?.case !== "socketAddress") return { text: "", problem: "an address is not an IP address with a port" };
+  if (inner?.case !== "socketAddress")
+    return { text: "", problem: "an address is not an IP address with a port" };
   const { address: host, portSpecifier } = inner.value;
   const port = portSpecifier.case === "portValue" ? portSpecifier.value : 0;
   const text = `${host}:${port}`;
@@ -120,9 +123,12 @@ function listenerProblems(listener: Listener, { routes, clusters }: Snapshot): s
     if (filter.configType.case !== "typedConfig") continue;
     const manager = anyUnpack(filter.configType.value, HttpConnectionManagerSchema);
     if (manager === undefined) continue;
-    const asked = manager.routeSpecifier.case === "rds" ? manager.routeSpecifier.value.routeConfigName : undefined;
+    const asked =
+      manager.routeSpecifier.case === "rds" ? manager.routeSpecifier.value.routeConfigName : undefined;
     if (asked !== undefined && !routes.some((route) => route.name === asked)) {
-      found.push(`listener "${listener.name}" waits for the route configuration "${asked}", which is not there`);
+      found.push(
+        `listener "${listener.name}" waits for the route configuration "${asked}", which is not there`,
+      );
     }
     for (const { configType } of manager.httpFilters) {
       if (configType.case !== "typedConfig" || !anyIs(configType.value, ExtAuthzSchema)) continue;

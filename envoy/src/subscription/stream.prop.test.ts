@@ -4,7 +4,15 @@ import { type Prng, prng } from "@voda/stdx";
 import * as fc from "fast-check";
 import { type Kind, kinds } from "../resource/kind.ts";
 import type { Sealed, SealedSnapshot } from "../snapshot/snapshot.ts";
-import { isAccepted, nextResponse, openStream, publish, type Request, type Response, receive } from "./stream.ts";
+import {
+  isAccepted,
+  nextResponse,
+  openStream,
+  publish,
+  type Request,
+  type Response,
+  receive,
+} from "./stream.ts";
 
 const NAMES = ["c1", "c2", "c3", "c4"];
 const NOTHING = { subscribe: [], unsubscribe: [], initialVersions: {}, nonce: "", error: undefined };
@@ -13,7 +21,10 @@ const NOTHING = { subscribe: [], unsubscribe: [], initialVersions: {}, nonce: ""
 function snapshotOf(random: Prng, salt: string): SealedSnapshot {
   const clusters = NAMES.filter(() => random.chance(0.6));
   const version = (): string => `${salt}${random.below(3)}`;
-  const sealed = (name: string, version: string): [string, Sealed] => [name, { name, version, body: new Uint8Array() }];
+  const sealed = (name: string, version: string): [string, Sealed] => [
+    name,
+    { name, version, body: new Uint8Array() },
+  ];
   const targets = clusters.filter(() => random.chance(0.7));
   return {
     resources: {
@@ -45,7 +56,8 @@ class Proxy {
     this.inbox = [];
     this.opened = new Set();
     this.request("cluster", {});
-    if (this.wanted.assignment.size > 0) this.request("assignment", { subscribe: [...this.wanted.assignment] });
+    if (this.wanted.assignment.size > 0)
+      this.request("assignment", { subscribe: [...this.wanted.assignment] });
     this.request("listener", {});
     if (this.wanted.route.size > 0) this.request("route", { subscribe: [...this.wanted.route] });
   }
@@ -53,13 +65,19 @@ class Proxy {
   request(kind: Kind, change: Partial<Request>): void {
     const first = !this.opened.has(kind);
     this.opened.add(kind);
-    receive(this.stream, kind, { ...NOTHING, ...(first && { initialVersions: Object.fromEntries(this.have[kind]) }), ...change });
+    receive(this.stream, kind, {
+      ...NOTHING,
+      ...(first && { initialVersions: Object.fromEntries(this.have[kind]) }),
+      ...change,
+    });
     this.pump();
   }
 
   pump(): void {
-    for (let next = nextResponse(this.stream); next !== undefined; next = nextResponse(this.stream)) this.inbox.push(next);
-    for (const kind of kinds) assert.ok(this.inbox.filter((one) => one.kind === kind).length <= 1, `two ${kind} responses wait`);
+    for (let next = nextResponse(this.stream); next !== undefined; next = nextResponse(this.stream))
+      this.inbox.push(next);
+    for (const kind of kinds)
+      assert.ok(this.inbox.filter((one) => one.kind === kind).length <= 1, `two ${kind} responses wait`);
   }
 
   /** Applies and answers the oldest response. @param refuse applies a part and refuses it */
@@ -67,10 +85,14 @@ class Proxy {
     const response = this.inbox.shift();
     if (response === undefined) return;
     const { kind, nonce, upserts, removals } = response;
-    assert.equal(new Set([...upserts.map(({ name }) => name), ...removals]).size, upserts.length + removals.length);
+    assert.equal(
+      new Set([...upserts.map(({ name }) => name), ...removals]).size,
+      upserts.length + removals.length,
+    );
     const applied = refuse ? upserts.filter(() => random.chance(0.5)) : upserts;
     for (const { name, version } of applied) {
-      if (kind === "cluster" || kind === "listener" || this.wanted[kind].has(name)) this.have[kind].set(name, version);
+      if (kind === "cluster" || kind === "listener" || this.wanted[kind].has(name))
+        this.have[kind].set(name, version);
     }
     for (const name of removals) this.have[kind].delete(name);
     this.checkRoutes();
@@ -106,9 +128,12 @@ class Proxy {
   }
 }
 
-const steps = fc.array(fc.constantFrom("publish", "answer", "answer", "answer", "refuse", "reconnect", "resubscribe"), {
-  maxLength: 60,
-});
+const steps = fc.array(
+  fc.constantFrom("publish", "answer", "answer", "answer", "refuse", "reconnect", "resubscribe"),
+  {
+    maxLength: 60,
+  },
+);
 
 test("after any history a proxy ends with exactly what is published, and no route ever names what it does not have", () => {
   fc.assert(
@@ -137,7 +162,9 @@ test("after any history a proxy ends with exactly what is published, and no rout
         proxy.answer(random, false);
       }
       for (const kind of kinds) {
-        const published = [...snapshot.resources[kind].values()].map(({ name, version }) => [name, version] as const);
+        const published = [...snapshot.resources[kind].values()].map(
+          ({ name, version }) => [name, version] as const,
+        );
         assert.deepEqual(new Map(proxy.have[kind]), new Map(published), kind);
       }
       assert.ok(isAccepted(proxy.stream));

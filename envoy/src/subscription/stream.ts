@@ -45,7 +45,8 @@ export function receive(stream: Stream, kind: Kind, request: Request): boolean {
     stream.subscriptions.set(kind, openSubscription(request, kind === "cluster" || kind === "listener"));
     return false;
   }
-  const refused = answered(subscription, request.nonce, request.error === undefined) && request.error !== undefined;
+  const refused =
+    answered(subscription, request.nonce, request.error === undefined) && request.error !== undefined;
   // What a request asks for counts even when it answers an old response.
   changeSubscription(subscription, request);
   return refused;
@@ -61,7 +62,9 @@ export function publish(stream: Stream, snapshot: SealedSnapshot): void {
 
 function differs(a: SealedSnapshot, b: SealedSnapshot, kind: Kind): boolean {
   const [left, right] = [a.resources[kind], b.resources[kind]];
-  return left.size !== right.size || [...left].some(([name, { version }]) => right.get(name)?.version !== version);
+  return (
+    left.size !== right.size || [...left].some(([name, { version }]) => right.get(name)?.version !== version)
+  );
 }
 
 /** The next response that may go out, noted as sent; call until there is none. */
@@ -97,7 +100,8 @@ function allowed(
 ): { added: Sealed[]; removed: string[] } {
   const resources = snapshot.resources[kind];
   const keeps =
-    (kind === "cluster" && !(isUpToDate(stream, snapshot, "listener") && isUpToDate(stream, snapshot, "route"))) ||
+    (kind === "cluster" &&
+      !(isUpToDate(stream, snapshot, "listener") && isUpToDate(stream, snapshot, "route"))) ||
     (kind === "assignment" && !isUpToDate(stream, snapshot, "cluster"));
   return {
     added: upserts(subscription, resources),
@@ -114,7 +118,9 @@ function isUpToDate(stream: Stream, snapshot: SealedSnapshot, kind: Kind): boole
   const resources = snapshot.resources[kind];
   if (subscription === undefined) return resources.size === 0;
   const isDone = subscription.pending === undefined && subscription.rejected.size === 0;
-  return isDone && upserts(subscription, resources).length === 0 && removals(subscription, resources).length === 0;
+  return (
+    isDone && upserts(subscription, resources).length === 0 && removals(subscription, resources).length === 0
+  );
 }
 
 function clustersReady(stream: Stream, snapshot: SealedSnapshot): boolean {
@@ -124,7 +130,8 @@ function clustersReady(stream: Stream, snapshot: SealedSnapshot): boolean {
   return [...snapshot.resources.cluster.values()].every(({ name, version }) => {
     if (!clusters.wildcard && !clusters.names.has(name)) return true;
     const assignment = snapshot.assignmentOf.get(name);
-    const hasAssignment = assignment === undefined || (assignments !== undefined && hasAccepted(assignments, assignment));
+    const hasAssignment =
+      assignment === undefined || (assignments !== undefined && hasAccepted(assignments, assignment));
     return hasAssignment && hasAccepted(clusters, name) && clusters.known.get(name) === version;
   });
 }

@@ -93,7 +93,8 @@ export function upserts(subscription: Subscription, resources: Resources): Seale
     ? resources.values()
     : [...subscription.names].flatMap((name) => resources.get(name) ?? []);
   return [...wanted].filter(
-    ({ name, version }) => subscription.known.get(name) !== version && subscription.rejected.get(name) !== version,
+    ({ name, version }) =>
+      subscription.known.get(name) !== version && subscription.rejected.get(name) !== version,
   );
 }
 
@@ -112,7 +113,12 @@ export function absences(subscription: Subscription, resources: Resources): stri
 }
 
 /** Notes that a response goes out. */
-export function sent(subscription: Subscription, nonce: string, added: readonly Sealed[], removed: readonly string[]): void {
+export function sent(
+  subscription: Subscription,
+  nonce: string,
+  added: readonly Sealed[],
+  removed: readonly string[],
+): void {
   for (const { name, version } of added) {
     forget(subscription, name);
     subscription.known.set(name, version);

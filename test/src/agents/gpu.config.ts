@@ -6,7 +6,11 @@ const model = agent("model", { count: s.counter() }, { idle: "1h", place: { gpu:
   .readonly({ get: (ctx) => ctx.state.count.value })
   .handlers({ add: (ctx, by: number) => ctx.state.count.add(by) });
 
-const solo = agent("solo", { count: s.counter() }, { idle: "1h", maxTurn: "30s", place: { gpu: 1 } }).handlers({
+const solo = agent(
+  "solo",
+  { count: s.counter() },
+  { idle: "1h", maxTurn: "30s", place: { gpu: 1 } },
+).handlers({
   add: (ctx, by: number) => ctx.state.count.add(by),
   async addSlowly(ctx, ms: number) {
     await new Promise((resolve) => setTimeout(resolve, ms));

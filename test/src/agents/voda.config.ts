@@ -3,7 +3,10 @@ import { agent, s, VodaError } from "voda";
 import { defineConfig } from "voda/config";
 
 const pages = agent("pages", { notes: s.map<string>() })
-  .readonly({ size: (ctx) => ctx.state.notes.size, read: (ctx, key: string) => ctx.state.notes.get(key) ?? null })
+  .readonly({
+    size: (ctx) => ctx.state.notes.size,
+    read: (ctx, key: string) => ctx.state.notes.get(key) ?? null,
+  })
   .handlers({
     write(ctx, note: { key: string; text: string }) {
       ctx.state.notes.set(note.key, note.text);
@@ -15,7 +18,11 @@ const pages = agent("pages", { notes: s.map<string>() })
     },
   });
 
-const probe = agent("probe", { count: s.counter(), name: s.register("none") }, { idle: "1h", maxTurn: "300ms", maxQueue: 4 })
+const probe = agent(
+  "probe",
+  { count: s.counter(), name: s.register("none") },
+  { idle: "1h", maxTurn: "300ms", maxQueue: 4 },
+)
   .readonly({
     get: (ctx) => ({ count: ctx.state.count.value, name: ctx.state.name }),
     sneak(ctx) {

@@ -43,18 +43,44 @@ async function needs(command: string, flag: string, fix: string): Promise<void> 
 }
 
 async function preparePython(): Promise<void> {
-  await needs("python3", "--version", "install Python 3.10 to 3.14 with venv and pip, then run npm run test:clients again");
+  await needs(
+    "python3",
+    "--version",
+    "install Python 3.10 to 3.14 with venv and pip, then run npm run test:clients again",
+  );
   await must("python", "python3", "-m", "venv", venv);
   const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"];
   await must("python", python, ...pip, "--require-hashes", "-r", "requirements.txt");
   const out = ["--python_out=.", "--grpc_python_out=."];
-  await must("python", python, "-m", "grpc_tools.protoc", "-I", "../../../proto", ...out, "shop/v1/cart.proto");
+  await must(
+    "python",
+    python,
+    "-m",
+    "grpc_tools.protoc",
+    "-I",
+    "../../../proto",
+    ...out,
+    "shop/v1/cart.proto",
+  );
 }
 
 async function prepareGo(): Promise<void> {
-  await needs("go", "version", "install Go 1.26 or newer (https://go.dev/dl), then run npm run test:clients again");
+  await needs(
+    "go",
+    "version",
+    "install Go 1.26 or newer (https://go.dev/dl), then run npm run test:clients again",
+  );
   await must("go", buf, "generate", "../../../proto");
-  await must("go", "go", "build", "-mod=readonly", "-o", join(root, ".voda/clients/go/"), "./grpc", "./connect");
+  await must(
+    "go",
+    "go",
+    "build",
+    "-mod=readonly",
+    "-o",
+    join(root, ".voda/clients/go/"),
+    "./grpc",
+    "./connect",
+  );
 }
 
 let mesh: RunningMesh;
@@ -73,7 +99,14 @@ type Client = (cart: string, sku: string, quantity: number) => Promise<Ended>;
 const host = (): string => new URL(mesh.url).host;
 const curl: Client = async (cart, sku, quantity) => {
   const method = (name: string, body: object): Promise<Ended> => {
-    const args = ["--silent", "--show-error", "--json", JSON.stringify(body), "-H", `x-voda-session: ${cart}`];
+    const args = [
+      "--silent",
+      "--show-error",
+      "--json",
+      JSON.stringify(body),
+      "-H",
+      `x-voda-session: ${cart}`,
+    ];
     return run(".", "curl", ...args, `${mesh.url}/shop.v1.CartService/${name}`);
   };
   const added = await method("AddItem", { sku, quantity });
@@ -82,8 +115,10 @@ const curl: Client = async (cart, sku, quantity) => {
   return { code, out: JSON.stringify((JSON.parse(out) as { cart: object }).cart), error };
 };
 const programs: Readonly<Record<string, Client>> = {
-  "Python over gRPC": (cart, sku, quantity) => run("python", python, "cart.py", host(), cart, sku, String(quantity)),
-  "Go over gRPC": (cart, sku, quantity) => run("go", join(root, ".voda/clients/go/grpc"), host(), cart, sku, String(quantity)),
+  "Python over gRPC": (cart, sku, quantity) =>
+    run("python", python, "cart.py", host(), cart, sku, String(quantity)),
+  "Go over gRPC": (cart, sku, quantity) =>
+    run("go", join(root, ".voda/clients/go/grpc"), host(), cart, sku, String(quantity)),
   "Go over Connect": (cart, sku, quantity) =>
     run("go", join(root, ".voda/clients/go/connect"), mesh.url, cart, sku, String(quantity)),
   "TypeScript over Connect": (cart, sku, quantity) =>
@@ -98,7 +133,11 @@ test("clients in Python, Go, TypeScript and curl fill one cart, each after the o
     lines.push({ sku, quantity: lines.length + 1 });
     const { code, out, error } = await add("shared", sku, lines.length);
     assert.equal(code, 0, `${name}: ${error}`);
-    assert.deepEqual(JSON.parse(out), { lines, version: String(lines.length) }, `the cart as ${name} sees it`);
+    assert.deepEqual(
+      JSON.parse(out),
+      { lines, version: String(lines.length) },
+      `the cart as ${name} sees it`,
+    );
   }
 });
 

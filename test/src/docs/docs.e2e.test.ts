@@ -27,14 +27,21 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 /** Runs a line of a document against a mesh on another port. */
 async function runLine(mesh: RunningMesh, { document, command, prints }: Line): Promise<void> {
   const line = command.replaceAll("localhost:4000", new URL(mesh.url).host);
-  const { stdout } = await run("sh", ["-c", line], { cwd: root, env: { ...process.env, VODA_URL: mesh.url } });
+  const { stdout } = await run("sh", ["-c", line], {
+    cwd: root,
+    env: { ...process.env, VODA_URL: mesh.url },
+  });
   const what = `${document}: ${command}`;
   assert.notEqual(stdout, "", what);
   if (prints !== undefined) assert.deepEqual(JSON.parse(stdout), prints, what);
 }
 
 const startReadme = (dataDir: string): Promise<RunningMesh> =>
-  startMesh({ command: [programs().cli, "dev", "--config", join(folder, "voda.config.ts")], nodes: 1, dataDir });
+  startMesh({
+    command: [programs().cli, "dev", "--config", join(folder, "voda.config.ts")],
+    nodes: 1,
+    dataDir,
+  });
 
 test("the TypeScript of the documentation compiles under the strict settings of this repository", async () => {
   const paths = typescriptFiles().map(({ path }) => path);

@@ -30,7 +30,9 @@ function again(reason: string, code: Code): string {
 }
 
 test("Go and Python in the documentation is text of programs that the clients' tests run", () => {
-  const programs = globSync("examples/cart/clients/{python,go/*,typescript}/*.{py,go,ts}", { cwd: root }).map(read);
+  const programs = globSync("examples/cart/clients/{python,go/*,typescript}/*.{py,go,ts}", { cwd: root }).map(
+    read,
+  );
   assert.equal(programs.length >= 4, true);
   const blocks = documents()
     .flatMap(blocksOf)
@@ -62,7 +64,9 @@ test("scripts that the documentation names are there, and so are the files of it
   const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
   const missing = documents().flatMap((document) => {
     const text = read(document);
-    const named = [...text.matchAll(/npm run ([\w:-]+)/g)].map(([, name = ""]) => name).filter((name) => !(name in scripts));
+    const named = [...text.matchAll(/npm run ([\w:-]+)/g)]
+      .map(([, name = ""]) => name)
+      .filter((name) => !(name in scripts));
     const files = [...text.matchAll(/node ([\w./-]+\.(?:ts|mjs))/g)].map(([, file = ""]) => file);
     const gone = files.filter((file) => file.includes("/") && !existsSync(join(root, file)));
     return [...named, ...gone].map((what) => `${document}: ${what}`);

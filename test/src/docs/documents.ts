@@ -17,7 +17,10 @@ export const read = (path: string): string => readFileSync(join(root, path), "ut
 
 /** All Markdown files in git. */
 export function documents(): string[] {
-  return execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "*.md"], { cwd: root, encoding: "utf8" })
+  return execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "*.md"], {
+    cwd: root,
+    encoding: "utf8",
+  })
     .split("\n")
     .filter((path) => path !== "");
 }
@@ -32,7 +35,9 @@ export function blocksOf(document: string): Block[] {
 
 /** Blocks of TypeScript as files, where their relative imports find the README's `counter.ts` and `voda.config.ts`. */
 export function typescriptFiles(): { path: string; block: Block }[] {
-  const programs = blocksOf("docs/clients.md").filter((block) => read("examples/cart/clients/typescript/cart.ts") === block.text);
+  const programs = blocksOf("docs/clients.md").filter(
+    (block) => read("examples/cart/clients/typescript/cart.ts") === block.text,
+  );
   return documents().flatMap((document) => {
     const folder = dirname(document);
     const blocks = blocksOf(document).filter(({ language, text }) => {

@@ -6,7 +6,11 @@ import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type CallOptions, createClient, type Transport } from "@connectrpc/connect";
-import { createConnectTransport, createGrpcTransport, createGrpcWebTransport as overNode } from "@connectrpc/connect-node";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport as overNode,
+} from "@connectrpc/connect-node";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
 import { createClient as createVoda } from "voda/client";
@@ -32,7 +36,8 @@ before(async () => {
 });
 after(() => mesh[Symbol.asyncDispose]());
 
-const curl = async (...args: string[]): Promise<string> => (await run("curl", ["--silent", "--show-error", ...args])).stdout;
+const curl = async (...args: string[]): Promise<string> =>
+  (await run("curl", ["--silent", "--show-error", ...args])).stdout;
 
 /** Adds one of `sku` to the cart named `key`, and reads the cart, as one kind of client. */
 type Shopper = (key: string, sku: string) => Promise<Cart | undefined>;
@@ -47,7 +52,9 @@ const overTransport =
   };
 
 const fromJson = (text: string): Cart | undefined => {
-  const { cart } = JSON.parse(text) as { cart: { lines: { sku: string; quantity: number }[]; version: string } };
+  const { cart } = JSON.parse(text) as {
+    cart: { lines: { sku: string; quantity: number }[]; version: string };
+  };
   return { $typeName: "shop.v1.Cart", version: BigInt(cart.version), lines: cart.lines as Cart["lines"] };
 };
 
@@ -62,7 +69,9 @@ const shoppers: Readonly<Record<string, Shopper>> = {
     return fromJson(await curl("--json", "{}", ...header, "--http2-prior-knowledge", `${mesh.url}${get}`));
   },
   "connect-h1": overTransport(() => createConnectTransport({ baseUrl: mesh.url, httpVersion: "1.1" })),
-  "connect-h2": overTransport(() => createConnectTransport({ baseUrl: mesh.url, httpVersion: "2", useBinaryFormat: false })),
+  "connect-h2": overTransport(() =>
+    createConnectTransport({ baseUrl: mesh.url, httpVersion: "2", useBinaryFormat: false }),
+  ),
   "connect-grpc": overTransport(() => createGrpcTransport({ baseUrl: mesh.url })),
   "grpc-web-fetch": overTransport(() => createGrpcWebTransport({ baseUrl: mesh.url })),
   "grpc-web-h2": overTransport(() => overNode({ baseUrl: mesh.url, httpVersion: "2" })),
@@ -78,10 +87,16 @@ const shoppers: Readonly<Record<string, Shopper>> = {
           (bytes) => bytes,
           Buffer.from(message),
           metadata,
-          (error, answer) => (error === null && answer !== undefined ? resolve(answer) : reject(error ?? new Error("no answer"))),
+          (error, answer) =>
+            error === null && answer !== undefined
+              ? resolve(answer)
+              : reject(error ?? new Error("no answer")),
         );
       });
-    await unary(add, toBinary(AddItemRequestSchema, { $typeName: "shop.v1.AddItemRequest", sku, quantity: 1 }));
+    await unary(
+      add,
+      toBinary(AddItemRequestSchema, { $typeName: "shop.v1.AddItemRequest", sku, quantity: 1 }),
+    );
     const answer = await unary(get, new Uint8Array(0));
     client.close();
     return fromBinary(GetCartResponseSchema, answer).cart;

@@ -19,9 +19,17 @@ let api: Api;
 
 before(async () => {
   const gpusFile = join(folder, "gpus.json");
-  const gpus = ["a", "b", "c", "d"].map((id) => ({ uuid: `GPU-${id}`, model: "H200", memoryMib: 143_771, vendor: "nvidia" }));
+  const gpus = ["a", "b", "c", "d"].map((id) => ({
+    uuid: `GPU-${id}`,
+    model: "H200",
+    memoryMib: 143_771,
+    vendor: "nvidia",
+  }));
   writeFileSync(gpusFile, JSON.stringify(gpus));
-  mesh = await startMesh({ command: [programs().cli, "up", "--config", config, "--gpus", gpusFile], nodes: 2 });
+  mesh = await startMesh({
+    command: [programs().cli, "up", "--config", config, "--gpus", gpusFile],
+    nodes: 2,
+  });
   api = connectApi(mesh.url);
 });
 after(async () => {
@@ -32,8 +40,10 @@ after(async () => {
 const run = promisify(execFile);
 const voda = async (...args: string[]): Promise<string> =>
   (await run(process.execPath, [programs().cli, ...args, "--url", mesh.url])).stdout;
-const keys = (count: number, prefix: string): string[] => Array.from({ length: count }, (_, i) => `${prefix}${i}`);
-const refs = (names: readonly string[]): { agent: string; key: string }[] => names.map((key) => ({ agent: "solo", key }));
+const keys = (count: number, prefix: string): string[] =>
+  Array.from({ length: count }, (_, i) => `${prefix}${i}`);
+const refs = (names: readonly string[]): { agent: string; key: string }[] =>
+  names.map((key) => ({ agent: "solo", key }));
 const found = (names: readonly string[]): Promise<(Session | undefined)[]> =>
   Promise.all(refs(names).map(async (session) => (await api.sessions.getSession({ session })).session));
 const awake = async (names: readonly string[]): Promise<number> =>
@@ -79,7 +89,10 @@ test("members that were awake before stay so when the gang is refused", async ()
   const [early = "", ...late] = keys(5, "early");
   assert.equal((await call(mesh.url, `solo/${early}/add`, { input: 1 })).body, 1);
   await waitUntil(async () => (await awake([early])) === 1, 5_000, "it is known to be awake");
-  await assert.rejects(api.sessions.wakeSessions({ sessions: refs([early, ...late]) }), /found no place beside the others/);
+  await assert.rejects(
+    api.sessions.wakeSessions({ sessions: refs([early, ...late]) }),
+    /found no place beside the others/,
+  );
   assert.deepEqual([await awake([early]), await awake(late)], [1, 0]);
   await api.sessions.sleepSession({ session: { agent: "solo", key: early } });
   await settles([0, 0], "the GPU is free again");
@@ -91,7 +104,10 @@ test("a node that is killed in the middle leaves no member awake, and the gang i
   // Frozen, it takes its commands and carries none out: the others are awake when it dies.
   await freeze(pid);
   const waking = api.sessions.wakeSessions({ sessions: refs(names) });
-  const failed = assert.rejects(waking, /solo\/killed\d was not woken on n2: .*those that this call woke sleep again/);
+  const failed = assert.rejects(
+    waking,
+    /solo\/killed\d was not woken on n2: .*those that this call woke sleep again/,
+  );
   await waitUntil(async () => (await awake(names)) === 2, 10_000, "the members on the other node are awake");
   process.kill(pid, "SIGKILL");
   await failed;

@@ -18,7 +18,12 @@ const gpusFile = join(folder, "gpus.json");
 let mesh: RunningMesh;
 
 before(async () => {
-  const gpus = ["GPU-a", "GPU-b"].map((uuid) => ({ uuid, model: "H200", memoryMib: 143_771, vendor: "nvidia" }));
+  const gpus = ["GPU-a", "GPU-b"].map((uuid) => ({
+    uuid,
+    model: "H200",
+    memoryMib: 143_771,
+    vendor: "nvidia",
+  }));
   writeFileSync(gpusFile, JSON.stringify(gpus));
   mesh = await startMesh({
     command: [programs().cli, "up", "--config", config, "--gpus", gpusFile, "--zones", "eu-1,eu-2"],
@@ -65,7 +70,9 @@ const held = ["k0", "k1", "k2", "k3"];
 async function allHold(keys = held): Promise<void> {
   const doRun = async (): Promise<boolean> => {
     const called = await Promise.all(keys.map(add));
-    return called.every(({ status }) => status === 200) && JSON.stringify(await allocated()) === "[1000,1000]";
+    return (
+      called.every(({ status }) => status === 200) && JSON.stringify(await allocated()) === "[1000,1000]"
+    );
   };
   await waitUntil(doRun, 20_000, "all four run, each on its half");
 }
@@ -74,7 +81,8 @@ async function allHold(keys = held): Promise<void> {
 async function putToSleep(key: string): Promise<void> {
   const { sessions } = connectApi(mesh.url);
   const session = { agent: "model", key };
-  const isAwake = async (): Promise<boolean> => (await sessions.getSession({ session })).session?.status === SessionStatus.AWAKE;
+  const isAwake = async (): Promise<boolean> =>
+    (await sessions.getSession({ session })).session?.status === SessionStatus.AWAKE;
   await waitUntil(isAwake, 5_000, `${key} is known to be awake`);
   await sessions.sleepSession({ session });
 }
@@ -157,7 +165,9 @@ test("a control plane that is killed overbooks nothing when it is back", async (
     const answered = await add("k5");
     if (answered.status === 200) return true;
     assert.equal(reasonOf(answered), "no_capacity", JSON.stringify(answered.body));
-    return now !== 0 && now !== pid && (refusal(answered).message ?? "").startsWith("none of 2 nodes has room now");
+    return (
+      now !== 0 && now !== pid && (refusal(answered).message ?? "").startsWith("none of 2 nodes has room now")
+    );
   };
   await waitUntil(isBack, 15_000, "the new control plane refuses");
   assert.ok((await allocated()).every((milli) => milli <= 1000));

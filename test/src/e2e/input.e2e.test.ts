@@ -5,7 +5,11 @@ import { connect } from "node:http2";
 import { createServer } from "node:net";
 import { after, afterEach, before, test } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+} from "@connectrpc/connect-node";
 import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { programs } from "../../../cli/src/programs.ts";
 import { CartService } from "../../../examples/gen/shop/v1/cart_pb.ts";
@@ -19,7 +23,10 @@ let pids: readonly number[];
 before(async () => {
   mesh = await startMesh();
   pids = pidsOf(mesh.describe());
-  assert.equal((await call(mesh.url, "cart/good/addItem", { input: { sku: "tea", quantity: 1 } })).status, 200);
+  assert.equal(
+    (await call(mesh.url, "cart/good/addItem", { input: { sku: "tea", quantity: 1 } })).status,
+    200,
+  );
   assert.equal((await call(mesh.url, "counter/good/add", { input: 1 })).body, 1);
 });
 after(() => mesh[Symbol.asyncDispose]());
@@ -38,7 +45,11 @@ const transports = {
 };
 
 /** What a typed client is told, in each of the three protocols. */
-async function refusedTyped(session: string, sku: string, headers: Record<string, string> = {}): Promise<ConnectError[]> {
+async function refusedTyped(
+  session: string,
+  sku: string,
+  headers: Record<string, string> = {},
+): Promise<ConnectError[]> {
   return Promise.all(
     Object.values(transports).map(async (transport) => {
       const client = createClient(CartService, transport());
@@ -164,7 +175,10 @@ for (const hint of ["127.0.0.1:1", "10.0.0.1:22", "[::1]:80", "nonsense", "n1", 
   test(`a forged hint ${hint} is no way to another place`, async () => {
     const forged = [{ "x-voda-host": hint }, { cookie: `voda_host=${hint}` }];
     for (const [i, headers] of forged.entries()) {
-      const called = await call(mesh.url, `counter/hint-${hint}/add`.replaceAll(/[[\],]/g, "_"), { input: 1, headers });
+      const called = await call(mesh.url, `counter/hint-${hint}/add`.replaceAll(/[[\],]/g, "_"), {
+        input: 1,
+        headers,
+      });
       assert.deepEqual([called.status, called.body], [200, i + 1]);
       assert.ok(mesh.describe().nodes.some(({ ingress }) => ingress === called.headers.get("x-voda-host")));
     }
@@ -195,9 +209,16 @@ test("voda up on a port in use ends with one line that names the port and the wa
       "--ingress-port",
       String(port),
     ];
-    const up = await startProcess({ command: process.execPath, args, ready: (output) => output.endsWith("\n") });
+    const up = await startProcess({
+      command: process.execPath,
+      args,
+      ready: (output) => output.endsWith("\n"),
+    });
     assert.equal(await up.exited, 1);
-    assert.match(up.output(), new RegExp(`^voda: .*port ${port} is in use; .*--ingress-port \\(0 = any free port\\)\n$`));
+    assert.match(
+      up.output(),
+      new RegExp(`^voda: .*port ${port} is in use; .*--ingress-port \\(0 = any free port\\)\n$`),
+    );
   } finally {
     holder.close();
   }

@@ -21,7 +21,11 @@ after(() => mesh[Symbol.asyncDispose]());
 
 test("a real editing history comes out whole on every session while nodes are killed", async (context) => {
   const kills = { kill: "node", killEveryMs: 3_000, seed: 1 } as const;
-  const result = await meshTrace(mesh, { file: trace, sessions: 4, editsPerCall: 16, ...kills }, () => undefined);
+  const result = await meshTrace(
+    mesh,
+    { file: trace, sessions: 4, editsPerCall: 16, ...kills },
+    () => undefined,
+  );
   context.diagnostic(JSON.stringify(result));
   assert.equal(result.equal, true);
   assert.equal(result.edits, 4 * 26_078);
@@ -30,7 +34,14 @@ test("a real editing history comes out whole on every session while nodes are ki
 
 test("no acknowledged increment is lost or doubled while nodes are killed", async (context) => {
   await everythingRuns();
-  const options = { clients: 16, sessions: 100, seconds: 12, kill: "node", killEveryMs: 5_000, seed: 2 } as const;
+  const options = {
+    clients: 16,
+    sessions: 100,
+    seconds: 12,
+    kill: "node",
+    killEveryMs: 5_000,
+    seed: 2,
+  } as const;
   const result = await counters(mesh, options, () => undefined);
   context.diagnostic(JSON.stringify(result));
   assert.deepEqual([result.lost, result.doubled], [0, 0]);
@@ -44,7 +55,8 @@ const parts: readonly (readonly [string, (ready: ReadyFile) => number])[] = [
   ["Envoy", ({ envoy }) => envoy.pid],
 ];
 for (const [name, pidOf] of parts) {
-  test(`${name} comes back after SIGKILL under calls, and nothing is lost`, (context) => killUnderCalls(context, pidOf));
+  test(`${name} comes back after SIGKILL under calls, and nothing is lost`, (context) =>
+    killUnderCalls(context, pidOf));
 }
 
 /** The ready file names a process that has died until its successor serves. */

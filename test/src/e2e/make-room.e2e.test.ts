@@ -19,9 +19,17 @@ let api: Api;
 
 before(async () => {
   const gpusFile = join(folder, "gpus.json");
-  const gpus = ["GPU-a", "GPU-b"].map((uuid) => ({ uuid, model: "H200", memoryMib: 143_771, vendor: "nvidia" }));
+  const gpus = ["GPU-a", "GPU-b"].map((uuid) => ({
+    uuid,
+    model: "H200",
+    memoryMib: 143_771,
+    vendor: "nvidia",
+  }));
   writeFileSync(gpusFile, JSON.stringify(gpus));
-  mesh = await startMesh({ command: [programs().cli, "up", "--config", configFile, "--gpus", gpusFile], nodes: 2 });
+  mesh = await startMesh({
+    command: [programs().cli, "up", "--config", configFile, "--gpus", gpusFile],
+    nodes: 2,
+  });
   api = connectApi(mesh.url);
 });
 after(async () => {

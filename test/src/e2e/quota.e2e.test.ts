@@ -37,7 +37,10 @@ function isRefused(called: Called): void {
 }
 
 test("a session over the quota is refused with the numbers, and accepted when another sleeps", async () => {
-  assert.equal(await voda("quota", "set", "default", "--sessions", "2"), "0\nnamespace default may take 2 sessions");
+  assert.equal(
+    await voda("quota", "set", "default", "--sessions", "2"),
+    "0\nnamespace default may take 2 sessions",
+  );
   assert.equal((await add("a")).body, 1);
   assert.equal((await add("b")).body, 1);
   await used(2);

@@ -14,7 +14,10 @@ test("sessions asleep are out of the nodes' heaps, and wake quickly with their s
   context.diagnostic(JSON.stringify(result));
   const { heapBeforeMb, heapAwakeMb, heapAsleepMb, heapRatio } = result;
   assert.equal(result.wrong, 0);
-  assert.ok(heapAwakeMb - heapBeforeMb > 2, "sessions awake take no memory: what is measured is not the heap");
+  assert.ok(
+    heapAwakeMb - heapBeforeMb > 2,
+    "sessions awake take no memory: what is measured is not the heap",
+  );
   assert.ok(heapAsleepMb - heapBeforeMb < (heapAwakeMb - heapBeforeMb) / 2, "more than half of that stayed");
   assert.ok(heapRatio <= 1.1, `heapRatio is ${heapRatio}`);
   assert.ok(result.wakeP50Ms <= wakeP50MsMax, `half of the wakes took more than ${result.wakeP50Ms} ms`);

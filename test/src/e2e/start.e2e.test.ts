@@ -33,7 +33,11 @@ test("starts in a row on one folder are ready in time, keep its state, and end w
     context.diagnostic(`ready after ${Math.round(ms)} ms`);
     assert.ok(ms <= readyMsMax, `ready after ${Math.round(ms)} ms`);
     const offer = /curl --json 2 http:.*\n.*voda call.*\n.*voda ps/;
-    await waitUntil(() => offer.test(mesh.supervisor.output()), readyMsMax, "three commands to try are printed");
+    await waitUntil(
+      () => offer.test(mesh.supervisor.output()),
+      readyMsMax,
+      "three commands to try are printed",
+    );
     const added = await call(mesh.url, "counter/kept/add", { input: 1, id: `start-${i}` });
     assert.equal(added.body, i + 1);
     const again = await call(mesh.url, "counter/kept/add", { input: 1, id: "start-0" });
@@ -63,6 +67,9 @@ test("the ready file has the new process of a node that was killed", async () =>
     readyMsMax,
     "the ready file has a new process of n1",
   );
-  assert.deepEqual([now.nodes[0]?.ingress, now.nodes[1], now.ingress], [n1.ingress, before.nodes[1], before.ingress]);
+  assert.deepEqual(
+    [now.nodes[0]?.ingress, now.nodes[1], now.ingress],
+    [n1.ingress, before.nodes[1], before.ingress],
+  );
   assert.equal((await call(`http://${n1.ingress}`, "counter/direct/add", { input: 1 })).body, 1);
 });

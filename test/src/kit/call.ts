@@ -18,16 +18,28 @@ export async function call(url: string, path: string, options: CallOptions = {})
   const { input, id, headers = {}, signal } = options;
   const response = await fetch(`${url}/agents/${path}`, {
     method: "POST",
-    headers: { "content-type": "application/json", ...(id !== undefined && { "idempotency-key": id }), ...headers },
+    headers: {
+      "content-type": "application/json",
+      ...(id !== undefined && { "idempotency-key": id }),
+      ...headers,
+    },
     ...(input !== undefined && { body: JSON.stringify(input) }),
     ...(signal !== undefined && { signal }),
   });
   const text = await response.text();
-  return { status: response.status, body: text === "" ? undefined : JSON.parse(text), headers: response.headers };
+  return {
+    status: response.status,
+    body: text === "" ? undefined : JSON.parse(text),
+    headers: response.headers,
+  };
 }
 
 /** Code and reason of an error body. */
-export function refusal(called: Called): { readonly code?: string; readonly reason?: string; readonly message?: string } {
+export function refusal(called: Called): {
+  readonly code?: string;
+  readonly reason?: string;
+  readonly message?: string;
+} {
   const { code, message, details } = called.body as {
     code?: string;
     message?: string;

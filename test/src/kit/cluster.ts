@@ -50,11 +50,20 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   stack.defer(() => rmSync(folder, { recursive: true, force: true }));
   const nats = stack.use(await startNats());
   const controlplane = stack.use(
-    await startProgram(programs().controlplane, ["--nats", nats.url, "--api-port", "0", "--picker-port", "0"]),
+    await startProgram(programs().controlplane, [
+      "--nats",
+      nats.url,
+      "--api-port",
+      "0",
+      "--picker-port",
+      "0",
+    ]),
   );
   const { api, picker } = readyLine(controlplane);
   const nodes = await Promise.all(
-    Array.from({ length: options.nodes }, (_, i) => startNode(`n${i + 1}`, nats.url, folder, options.nodeFlags)),
+    Array.from({ length: options.nodes }, (_, i) =>
+      startNode(`n${i + 1}`, nats.url, folder, options.nodeFlags),
+    ),
   );
   for (const node of nodes) stack.defer(() => node.process().stop());
   const cluster = { nats, apiUrl: `http://${api}`, pickerUrl: `http://${picker}`, nodes };
@@ -64,7 +73,12 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   return { ...cluster, deploy, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-async function startNode(id: string, natsUrl: string, folder: string, flags: readonly string[] = []): Promise<ClusterNode> {
+async function startNode(
+  id: string,
+  natsUrl: string,
+  folder: string,
+  flags: readonly string[] = [],
+): Promise<ClusterNode> {
   const args = ["--nats", natsUrl, "--node-id", id, "--data-dir", join(folder, id), ...flags];
   let running = await startProgram(programs().node, [...args, "--ingress-port", "0"]);
   const { ingress } = readyLine(running);
@@ -81,7 +95,11 @@ async function startNode(id: string, natsUrl: string, folder: string, flags: rea
 }
 
 function startProgram(file: string, args: readonly string[]): Promise<RunningProcess> {
-  return startProcess({ command: process.execPath, args: [file, ...args], ready: (output) => output.includes('"ready":true') });
+  return startProcess({
+    command: process.execPath,
+    args: [file, ...args],
+    ready: (output) => output.includes('"ready":true'),
+  });
 }
 
 function readyLine(program: RunningProcess): Readonly<Record<string, string>> {
@@ -92,12 +110,21 @@ function readyLine(program: RunningProcess): Readonly<Record<string, string>> {
   return JSON.parse(line ?? "{}") as Record<string, string>;
 }
 
-async function deployTo(cluster: Pick<Cluster, "apiUrl" | "nodes">, config: string, folder: string): Promise<void> {
+async function deployTo(
+  cluster: Pick<Cluster, "apiUrl" | "nodes">,
+  config: string,
+  folder: string,
+): Promise<void> {
   const bundle = await bundleConfig(config);
   const agents = await readAgents(bundle, programs().describe, join(folder, "bundles"));
-  const client = createClient(AgentService, createConnectTransport({ baseUrl: cluster.apiUrl, httpVersion: "1.1" }));
+  const client = createClient(
+    AgentService,
+    createConnectTransport({ baseUrl: cluster.apiUrl, httpVersion: "1.1" }),
+  );
   await client.deployAgents(deployRequest(bundle, agents));
   const isDeployed = (node: ClusterNode): boolean =>
-    agents.every(({ name }) => node.process().output().includes(`"agent":"${name}","revision":"${bundle.revision}"`));
+    agents.every(({ name }) =>
+      node.process().output().includes(`"agent":"${name}","revision":"${bundle.revision}"`),
+    );
   await waitUntil(() => cluster.nodes.every(isDeployed), 10_000, "every node has the agents");
 }

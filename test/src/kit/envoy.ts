@@ -36,7 +36,11 @@ export async function startEnvoy(options: EnvoyOptions): Promise<RunningEnvoy> {
   const folder = mkdtempSync(join(tmpdir(), "voda-envoy-"));
   const file = join(folder, "envoy.json");
   const addressFile = join(folder, "admin");
-  const config = bootstrap({ nodeId: options.nodeId ?? "test", admin: { host: LOOPBACK, port: 0 }, xds: options.xds });
+  const config = bootstrap({
+    nodeId: options.nodeId ?? "test",
+    admin: { host: LOOPBACK, port: 0 },
+    xds: options.xds,
+  });
   writeFileSync(file, JSON.stringify(config));
   const admin = async (path: string): Promise<{ status: number; body: string }> =>
     existsSync(addressFile) ? page(readFileSync(addressFile, "utf8"), path) : { status: 0, body: "" };

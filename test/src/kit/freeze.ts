@@ -7,7 +7,11 @@ const FROZEN_WITHIN_MS = 5_000;
 /** Stops a process with SIGSTOP and resolves when none of its threads runs any more: the signal alone returns before that. */
 export async function freeze(pid: number): Promise<void> {
   process.kill(pid, "SIGSTOP");
-  await waitUntil(() => statesOf(pid).every((state) => state === "T"), FROZEN_WITHIN_MS, `process ${pid} is stopped`);
+  await waitUntil(
+    () => statesOf(pid).every((state) => state === "T"),
+    FROZEN_WITHIN_MS,
+    `process ${pid} is stopped`,
+  );
 }
 
 /** One letter per thread on Linux, elsewhere that of the process. */

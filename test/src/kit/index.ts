@@ -5,5 +5,11 @@ export { freeze } from "./freeze.ts";
 export { leakCheck } from "./leaks.ts";
 export { examples, type MeshOptions, pidsOf, type RunningMesh, startMesh, upExamples } from "./mesh.ts";
 export { type Nats, type NatsOptions, startNats } from "./nats.ts";
-export { outputCharactersMax, type ProcessOptions, type RunningProcess, runningProcesses, startProcess } from "./process.ts";
+export {
+  outputCharactersMax,
+  type ProcessOptions,
+  type RunningProcess,
+  runningProcesses,
+  startProcess,
+} from "./process.ts";
 export { freePort, waitUntil } from "./wait.ts";

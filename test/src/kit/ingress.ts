@@ -7,7 +7,12 @@ import {
   request,
   type ServerResponse,
 } from "node:http";
-import { connect, createServer as createHttp2, type Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import {
+  connect,
+  createServer as createHttp2,
+  type Http2ServerRequest,
+  Http2ServerResponse,
+} from "node:http2";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { buffer, text } from "node:stream/consumers";
 import { type Nack, openXdsServer, type SnapshotRefusedError, type XdsServer } from "@voda/envoy";
@@ -25,7 +30,10 @@ export interface TestServer extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-type Handler = (request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse) => void;
+type Handler = (
+  request: IncomingMessage | Http2ServerRequest,
+  response: ServerResponse | Http2ServerResponse,
+) => void;
 
 /** HTTP/1.1 and h2c on one port, as nodes and the API serve them. */
 export async function openServer(name: string, handler: Handler): Promise<TestServer> {
@@ -160,7 +168,11 @@ export async function openTestIngress(nodes: readonly TestServer[] = []): Promis
   let publisher = publisherOf(xds);
   let last: readonly TestServer[] = nodes;
   const untilAccepted = (): Promise<unknown> =>
-    waitUntil(() => xds.status().length === 1 && xds.status().every((one) => one.acked), 5_000, "Envoy has accepted everything");
+    waitUntil(
+      () => xds.status().length === 1 && xds.status().every((one) => one.acked),
+      5_000,
+      "Envoy has accepted everything",
+    );
   const publish = async (list: readonly TestServer[], draining?: readonly TestServer[]): Promise<void> => {
     last = list;
     publisher.setNodes(report(list, draining));
@@ -218,7 +230,12 @@ export async function call(
   outgoing.end(body);
   const [response] = (await once(outgoing, "response")) as [IncomingMessage];
   const answer = await text(response);
-  return { status: response.statusCode ?? 0, headers: response.headers, text: answer, seen: () => JSON.parse(answer) as Seen };
+  return {
+    status: response.statusCode ?? 0,
+    headers: response.headers,
+    text: answer,
+    seen: () => JSON.parse(answer) as Seen,
+  };
 }
 
 export interface Http2Reply extends Reply {

@@ -3,7 +3,16 @@ import { waitUntil } from "./wait.ts";
 
 const GONE_WITHIN_MS = 3_000;
 // Of what Node counts as active, what code opens and must close. The others belong to the runner and to pending I/O.
-const OWNED = ["TCPSocketWrap", "TCPServerWrap", "PipeWrap", "ProcessWrap", "Timeout", "Immediate", "FSEventWrap", "MessagePort"];
+const OWNED = [
+  "TCPSocketWrap",
+  "TCPServerWrap",
+  "PipeWrap",
+  "ProcessWrap",
+  "Timeout",
+  "Immediate",
+  "FSEventWrap",
+  "MessagePort",
+];
 
 /** Remembers what is open now; the returned check fails when more is open, or a child process runs. */
 export function leakCheck(): () => Promise<void> {

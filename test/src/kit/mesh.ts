@@ -45,7 +45,16 @@ export async function startMesh(options: MeshOptions = {}): Promise<RunningMesh>
   const folder = mkdtempSync(join(tmpdir(), "voda-mesh-"));
   const dataDir = options.dataDir ?? join(folder, "data");
   const readyFile = join(folder, "ready.json");
-  const flags = ["--data-dir", dataDir, "--ready-file", readyFile, "--ingress-port", "0", "--nodes", String(options.nodes ?? 2)];
+  const flags = [
+    "--data-dir",
+    dataDir,
+    "--ready-file",
+    readyFile,
+    "--ingress-port",
+    "0",
+    "--nodes",
+    String(options.nodes ?? 2),
+  ];
   const describe = (): ReadyFile => JSON.parse(readFileSync(readyFile, "utf8"));
   let supervisor: RunningProcess;
   try {
@@ -68,13 +77,15 @@ export async function startMesh(options: MeshOptions = {}): Promise<RunningMesh>
     const code = await supervisor.exited;
     clearTimeout(force);
     try {
-      if (code !== (signal === "SIGKILL" ? -1 : 0)) throw new Error(`the mesh ended with ${code}:\n${supervisor.output()}`);
+      if (code !== (signal === "SIGKILL" ? -1 : 0))
+        throw new Error(`the mesh ended with ${code}:\n${supervisor.output()}`);
       await nothingIsLeft(last, dataDir);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
   };
-  const close = (signal: "SIGTERM" | "SIGINT" | "SIGKILL" = "SIGTERM"): Promise<void> => (closing ??= end(signal));
+  const close = (signal: "SIGTERM" | "SIGINT" | "SIGKILL" = "SIGTERM"): Promise<void> =>
+    (closing ??= end(signal));
   return {
     url: ingress,
     startedAt: Date.now(),
@@ -92,14 +103,26 @@ export async function startMesh(options: MeshOptions = {}): Promise<RunningMesh>
 
 /** Process ids of all parts; 0 for one that is between death and restart. */
 export function pidsOf(mesh: ReadyFile): number[] {
-  return [mesh.nats.pid, mesh.envoy.pid, ...mesh.controlplanes.map(({ pid }) => pid), ...mesh.nodes.map(({ pid }) => pid)];
+  return [
+    mesh.nats.pid,
+    mesh.envoy.pid,
+    ...mesh.controlplanes.map(({ pid }) => pid),
+    ...mesh.nodes.map(({ pid }) => pid),
+  ];
 }
 
 async function nothingIsLeft(mesh: ReadyFile, dataDir: string): Promise<void> {
-  const urls = [mesh.ingress, mesh.nats.url, mesh.envoy.adminUrl, ...mesh.nodes.map(({ ingress }) => `tcp://${ingress}`)];
+  const urls = [
+    mesh.ingress,
+    mesh.nats.url,
+    mesh.envoy.adminUrl,
+    ...mesh.nodes.map(({ ingress }) => `tcp://${ingress}`),
+  ];
   let left: string[] = [];
   const isClean = async (): Promise<boolean> => {
-    const taken = await Promise.all(urls.map(async (url) => ((await isPortFree(Number(new URL(url).port))) ? [] : [url])));
+    const taken = await Promise.all(
+      urls.map(async (url) => ((await isPortFree(Number(new URL(url).port))) ? [] : [url])),
+    );
     left = [...processesOf(pidsOf(mesh), dataDir), ...taken.flat()];
     return left.length === 0;
   };
@@ -114,7 +137,10 @@ async function nothingIsLeft(mesh: ReadyFile, dataDir: string): Promise<void> {
 function processesOf(pids: readonly number[], dataDir: string): string[] {
   return everyProcess().flatMap(([pid, command]) => {
     const guarded = /kill -KILL "\$0" (\d+)$/.exec(command)?.[1];
-    const isItsOwn = pids.includes(pid) || command.includes(dataDir) || (guarded !== undefined && pids.includes(Number(guarded)));
+    const isItsOwn =
+      pids.includes(pid) ||
+      command.includes(dataDir) ||
+      (guarded !== undefined && pids.includes(Number(guarded)));
     return isItsOwn ? [`${pid} ${command}`] : [];
   });
 }

@@ -57,7 +57,11 @@ export async function startNats(options: NatsOptions = {}): Promise<Nats> {
   };
 }
 
-async function launch(dir: string, port: number, sync: "always" | undefined): Promise<{ server: RunningProcess; port: number }> {
+async function launch(
+  dir: string,
+  port: number,
+  sync: "always" | undefined,
+): Promise<{ server: RunningProcess; port: number }> {
   const config = join(dir, "nats.conf");
   writeFileSync(
     config,
@@ -73,7 +77,10 @@ jetstream { store_dir: ${JSON.stringify(dir)}${sync === undefined ? "" : `, sync
     ready: (output) => output.includes("Server is ready"),
   });
   try {
-    return { server, port: port === -1 ? await chosenPort(join(dir, `nats-server_${server.pid}.ports`)) : port };
+    return {
+      server,
+      port: port === -1 ? await chosenPort(join(dir, `nats-server_${server.pid}.ports`)) : port,
+    };
   } catch (error) {
     await server.kill9();
     throw error;

@@ -13,7 +13,8 @@ export async function waitUntil<T>(
   for (;;) {
     const value = await condition();
     if (value) return value as Exclude<T, false | undefined | null | 0 | "">;
-    if (performance.now() - started > deadlineMs) throw new Error(`waited ${deadlineMs} ms in vain until ${what}`);
+    if (performance.now() - started > deadlineMs)
+      throw new Error(`waited ${deadlineMs} ms in vain until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
@@ -26,6 +27,7 @@ export async function freePort(): Promise<number> {
   const address = server.address();
   server.close();
   await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("a listening TCP server without a port");
+  if (address === null || typeof address === "string")
+    throw new Error("a listening TCP server without a port");
   return address.port;
 }

@@ -1,7 +1,15 @@
 // The tarball as a newcomer gets it: packed, installed into an empty folder by the user's npm, run under the user's Node.
 import assert from "node:assert/strict";
 import { type ChildProcessWithoutNullStreams, execFile, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, readlinkSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { after, before, test } from "node:test";
@@ -24,7 +32,10 @@ const environment = Object.fromEntries(
       .filter((folder) => !folder.includes("node_modules"))
       .join(delimiter),
   }).filter(
-    ([name]) => !/^(npm_(package|lifecycle|config_local_prefix|command|execpath|node_execpath)|INIT_CWD|NODE$)/.test(name),
+    ([name]) =>
+      !/^(npm_(package|lifecycle|config_local_prefix|command|execpath|node_execpath)|INIT_CWD|NODE$)/.test(
+        name,
+      ),
   ),
 );
 
@@ -60,7 +71,9 @@ void voda.counter("alice").add("2");
 `,
   );
   const flags =
-    "--noEmit --strict --skipLibCheck false --module nodenext --target es2024 --allowImportingTsExtensions --types".split(" ");
+    "--noEmit --strict --skipLibCheck false --module nodenext --target es2024 --allowImportingTsExtensions --types".split(
+      " ",
+    );
   const files = ["counter.ts", "voda.config.ts", "check.ts"];
   const tsc = join(root, "node_modules/.bin/tsc");
   await inFolder(tsc, ...flags, "", ...files).catch((error: { stdout: string }) => assert.fail(error.stdout));
@@ -72,7 +85,11 @@ test("npx voda dev answers the README's lines through Envoy on the pinned Node, 
   const dev = inTerminal("npx", "voda", "dev", "--ingress-port", String(port), "--ready-file", readyFile);
   let pids: number[] = [];
   try {
-    await waitUntil(() => existsSync(readyFile) || dev.child.exitCode !== null, READY_WITHIN_MS, "the mesh serves");
+    await waitUntil(
+      () => existsSync(readyFile) || dev.child.exitCode !== null,
+      READY_WITHIN_MS,
+      "the mesh serves",
+    );
     assert.equal(dev.child.exitCode, null, dev.output());
     const mesh = JSON.parse(readFileSync(readyFile, "utf8")) as ReadyFile;
     pids = pidsOf(mesh);
@@ -87,7 +104,11 @@ test("npx voda dev answers the README's lines through Envoy on the pinned Node, 
     }
   } finally {
     dev.child.stdin.write(CTRL_C);
-    await waitUntil(() => dev.child.exitCode !== null && !pids.some(isAlive), GONE_WITHIN_MS, `all is gone: ${dev.output()}`);
+    await waitUntil(
+      () => dev.child.exitCode !== null && !pids.some(isAlive),
+      GONE_WITHIN_MS,
+      `all is gone: ${dev.output()}`,
+    );
   }
   assert.match(dev.output(), /voda: stopping/);
   assert.equal(existsSync(readyFile), false);
@@ -98,7 +119,8 @@ function inTerminal(...command: string[]): { child: ChildProcessWithoutNullStrea
   const pty = ["-c", "import pty, sys; pty.spawn(sys.argv[1:])", ...command];
   const child = spawn("python3", pty, { cwd: folder, env: environment, stdio: "pipe" });
   let output = "";
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
   return { child, output: () => output };
 }
 

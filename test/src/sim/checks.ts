@@ -30,11 +30,15 @@ const utf8 = new TextDecoder();
  */
 export function follow(before: Version, record: LaneRecord): Version[] {
   const what = `record ${record.rid.incarnation.slice(0, 4)}.${record.rid.counter}`;
-  if (!sameRecord(record.prev, before.tip)) throw new Violation(`diverged: ${what} does not continue the lane`);
-  if (record.n !== before.n + 1) throw new Violation(`diverged: ${what} is at position ${record.n} after ${before.n}`);
+  if (!sameRecord(record.prev, before.tip))
+    throw new Violation(`diverged: ${what} does not continue the lane`);
+  if (record.n !== before.n + 1)
+    throw new Violation(`diverged: ${what} is at position ${record.n} after ${before.n}`);
   const owner = before.owners.get(record.epoch);
-  if (owner !== undefined && owner !== record.rid.incarnation) throw new Violation(`epoch ${record.epoch} has two owners`);
-  const owners = owner === undefined ? new Map(before.owners).set(record.epoch, record.rid.incarnation) : before.owners;
+  if (owner !== undefined && owner !== record.rid.incarnation)
+    throw new Violation(`epoch ${record.epoch} has two owners`);
+  const owners =
+    owner === undefined ? new Map(before.owners).set(record.epoch, record.rid.incarnation) : before.owners;
   const effects = record.kind === "gone" || record.born ? [] : before.effects;
   const versions = [{ effects, ever: before.ever, tip: record.rid, n: record.n, owners }];
   for (const turn of record.kind === "turns" ? record.turns : [])
@@ -45,7 +49,9 @@ export function follow(before: Version, record: LaneRecord): Version[] {
 function take(before: Version, effect: string): Version {
   const op = opOf(effect);
   if (effect !== effectOf(op, before.effects)) {
-    throw new Violation(`effect ${effect} was computed on a state that the lane does not have: ${before.effects.join(" ")}`);
+    throw new Violation(
+      `effect ${effect} was computed on a state that the lane does not have: ${before.effects.join(" ")}`,
+    );
   }
   if (before.ever.some((other) => opOf(other) === op)) throw new Violation(`effect ${op} happened twice`);
   return { ...before, effects: [...before.effects, effect], ever: [...before.ever, effect] };

@@ -53,7 +53,8 @@ export function createClients({ plan, clockwork, store, send }: ClientsOptions):
   const { random } = clockwork;
   const operations: Operation[] = [];
   const add = (kind: Kind, count: number): void => {
-    for (let i = 0; i < count; i += 1) operations.push({ number: operations.length + 1, kind, isDone: false, attempts: 0 });
+    for (let i = 0; i < count; i += 1)
+      operations.push({ number: operations.length + 1, kind, isDone: false, attempts: 0 });
   };
   add("write", plan.writes);
   add("unkeyed", plan.unkeyed);
@@ -106,11 +107,14 @@ export function createClients({ plan, clockwork, store, send }: ClientsOptions):
     const told = decodeTold(answer);
     if ("effect" in told) {
       const at = store.versions.findIndex((version) => version.ever.includes(told.effect));
-      if (at < 0 && !lost.has(told.effect)) throw new Violation(`acknowledged effect ${told.effect} is not in the lane`);
+      if (at < 0 && !lost.has(told.effect))
+        throw new Violation(`acknowledged effect ${told.effect} is not in the lane`);
       return Math.max(0, at);
     }
     const state = "failed" in told ? told.failed : told.state;
-    const at = store.versions.findIndex((version, i) => i >= sent.atLeast && version.effects.join(" ") === state);
+    const at = store.versions.findIndex(
+      (version, i) => i >= sent.atLeast && version.effects.join(" ") === state,
+    );
     if (at >= 0) return at;
     const old = store.versions.some((version) => version.effects.join(" ") === state);
     throw new Violation(`${old ? "stale" : "dirty"} read: ${kind} ${number} saw "${state}"`);
@@ -122,7 +126,8 @@ export function createClients({ plan, clockwork, store, send }: ClientsOptions):
       return operations.every((operation) => operation.isDone);
     },
     begin() {
-      for (const operation of operations) clockwork.after(random.below(plan.busyMs), () => attempt(operation));
+      for (const operation of operations)
+        clockwork.after(random.below(plan.busyMs), () => attempt(operation));
     },
     wake() {
       add("wake", 1);
@@ -142,7 +147,9 @@ export function createClients({ plan, clockwork, store, send }: ClientsOptions):
 function refuse(operation: Operation, { reason, message }: Failure): void {
   const isOurs = ["turn_timeout", "interrupted", "not_owner", "store_away"].includes(reason);
   if (!isOurs)
-    throw new Violation(`${operation.kind} ${operation.number} failed for no reason of the world: ${reason}: ${message}`);
+    throw new Violation(
+      `${operation.kind} ${operation.number} failed for no reason of the world: ${reason}: ${message}`,
+    );
 }
 
 function textOf(outcome: Outcome): string {

@@ -1,7 +1,14 @@
 // A node's own lease: renews it, knows by its clocks how long it may answer reads, and returns under a new incarnation.
 import type { Standing } from "../../../dataplane/src/lane/index.ts";
 import type { Clockwork } from "./clockwork.ts";
-import { createKnowledge, type Knowledge, type LeaseNews, type Leases, readWindowMs, renewEveryMs } from "./leases.ts";
+import {
+  createKnowledge,
+  type Knowledge,
+  type LeaseNews,
+  type Leases,
+  readWindowMs,
+  renewEveryMs,
+} from "./leases.ts";
 import type { Link } from "./link.ts";
 import type { Plan } from "./options.ts";
 import type { SimProcess } from "./process.ts";
@@ -25,7 +32,15 @@ export interface HolderOptions {
   readonly changed: () => void;
 }
 
-export function createHolder({ index, plan, clockwork, process, leases, link, changed }: HolderOptions): Holder {
+export function createHolder({
+  index,
+  plan,
+  clockwork,
+  process,
+  leases,
+  link,
+  changed,
+}: HolderOptions): Holder {
   const { random } = clockwork;
   let knowledge: Knowledge = createKnowledge();
   let incarnation = "";
@@ -35,7 +50,8 @@ export function createHolder({ index, plan, clockwork, process, leases, link, ch
   let flag = false;
   let isEnded = false;
 
-  const fresh = (): string => `${index}${Array.from({ length: 31 }, () => random.below(16).toString(16)).join("")}`;
+  const fresh = (): string =>
+    `${index}${Array.from({ length: 31 }, () => random.below(16).toString(16)).join("")}`;
 
   function isValid(): boolean {
     if (!plan.worldRules.leaseByClock) return flag;

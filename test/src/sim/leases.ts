@@ -20,7 +20,11 @@ export interface Leases {
   sweep(): void;
 }
 
-export function createLeases(clockwork: Clockwork, isUp: () => boolean, tell: (news: LeaseNews) => void): Leases {
+export function createLeases(
+  clockwork: Clockwork,
+  isUp: () => boolean,
+  tell: (news: LeaseNews) => void,
+): Leases {
   const expiry = new Map<string, number>();
   const sweep = (): void => {
     if (!isUp()) return;

@@ -103,8 +103,19 @@ export function createNode(options: NodeOptions): SimNode {
   };
 
   function createLane(): Lane {
-    const bounds = { foldRecordsMax: plan.foldRecordsMax, foldBytesMax: 1 << 20, inlineBytesMax: plan.inlineBytesMax };
-    return openLane({ name, crc32, trimDelayMs: plan.trimDelayMs, connected: false, rules: plan.rules, bounds });
+    const bounds = {
+      foldRecordsMax: plan.foldRecordsMax,
+      foldBytesMax: 1 << 20,
+      inlineBytesMax: plan.inlineBytesMax,
+    };
+    return openLane({
+      name,
+      crc32,
+      trimDelayMs: plan.trimDelayMs,
+      connected: false,
+      rules: plan.rules,
+      bounds,
+    });
   }
 
   function tell(event: LaneEvent): void {
@@ -160,7 +171,9 @@ export function createNode(options: NodeOptions): SimNode {
   function performOnStore(effect: StoreEffect): void {
     switch (effect.type) {
       case "append":
-        clockwork.say(`node ${index}: sends ${holder.incarnation.slice(0, 4)}.${effect.token} expecting ${effect.expect}`);
+        clockwork.say(
+          `node ${index}: sends ${holder.incarnation.slice(0, 4)}.${effect.token} expecting ${effect.expect}`,
+        );
         return link.publish((reply) =>
           store.append(effect, (result) =>
             reply(() =>
@@ -173,7 +186,11 @@ export function createNode(options: NodeOptions): SimNode {
           ),
         );
       case "readLast":
-        return ask(effect.token, () => ({ type: "last", token: effect.token, record: store.last(effect.leader) }));
+        return ask(effect.token, () => ({
+          type: "last",
+          token: effect.token,
+          record: store.last(effect.leader),
+        }));
       case "readRange":
         return ask(effect.token, () => ({
           type: "range",
@@ -218,7 +235,9 @@ export function createNode(options: NodeOptions): SimNode {
     });
   }
 
-  function performOnWorker(effect: Extract<LaneEffect, { type: "open" | "run" | "cancel" | "cut" | "close" }>): void {
+  function performOnWorker(
+    effect: Extract<LaneEffect, { type: "open" | "run" | "cancel" | "cut" | "close" }>,
+  ): void {
     const { activation } = effect;
     if (effect.type === "open") {
       workers.set(
@@ -303,7 +322,9 @@ export function createNode(options: NodeOptions): SimNode {
     process.deliver(random.next() * 3, () => {
       const call = take(attempt, hops);
       const { operation } = attempt;
-      clockwork.say(`node ${index}: gets ${operation.kind} ${operation.number} as call ${call.number}, ${phaseOf(lane)}`);
+      clockwork.say(
+        `node ${index}: gets ${operation.kind} ${operation.number} as call ${call.number}, ${phaseOf(lane)}`,
+      );
       const kind = kindOf(call);
       if (kind === "invoke") tell({ type: "invoke", call: laneCall(call) });
       else tell({ type: "control", action: kind, call: laneCall(call) });
@@ -344,7 +365,8 @@ export function createNode(options: NodeOptions): SimNode {
         const lost = [...workers.keys()];
         workers.clear();
         // what they had said is heard first
-        for (const activation of lost) process.deliver(1, () => tell({ type: "worker_lost", activation }), fromWorker);
+        for (const activation of lost)
+          process.deliver(1, () => tell({ type: "worker_lost", activation }), fromWorker);
         clockwork.say(`node ${index}: loses its workers`);
       });
     },
@@ -355,7 +377,8 @@ export function createNode(options: NodeOptions): SimNode {
       });
     },
     unanswered: () => [...calls.values()].filter((call) => !call.isAnswered).map((call) => call.number),
-    describe: () => `node ${index}: ${process.isUp ? phaseOf(lane) : "dead"} ${holder.incarnation.slice(0, 4)}`,
+    describe: () =>
+      `node ${index}: ${process.isUp ? phaseOf(lane) : "dead"} ${holder.incarnation.slice(0, 4)}`,
   };
 }
 

@@ -66,8 +66,12 @@ export interface Plan {
   readonly trimDelayMs: number;
 }
 
-export function planRun(options: RunOptions, random: { below(bound: number): number; chance(p: number): boolean }): Plan {
-  const some = (probability: number, max: number): number => (random.chance(probability) ? 1 + random.below(max) : 0);
+export function planRun(
+  options: RunOptions,
+  random: { below(bound: number): number; chance(p: number): boolean },
+): Plan {
+  const some = (probability: number, max: number): number =>
+    random.chance(probability) ? 1 + random.below(max) : 0;
   const rate = (probability: number, max: number): number =>
     random.chance(probability) ? (1 + random.below(10)) * (max / 10) : 0;
   const powerLosses = some(0.2, 2);

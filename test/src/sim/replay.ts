@@ -4,7 +4,10 @@ import { withoutRule } from "./canaries.ts";
 import { run } from "./run.ts";
 
 const { values } = parseArgs({ options: { seed: { type: "string" }, without: { type: "string" } } });
-const result = run({ seed: Number(values.seed), ...(values.without === undefined ? {} : withoutRule(values.without)) });
+const result = run({
+  seed: Number(values.seed),
+  ...(values.without === undefined ? {} : withoutRule(values.without)),
+});
 for (const line of result.trace) process.stdout.write(`${line}\n`);
 process.stdout.write(`seed ${result.seed}, ${result.steps} steps: ${result.problem ?? "everything held"}\n`);
 process.exitCode = result.problem === undefined ? 0 : 1;

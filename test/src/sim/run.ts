@@ -31,7 +31,8 @@ export function run(options: RunOptions): RunResult {
     const mesh = createMesh(plan, clockwork);
     mesh.begin();
     while (!mesh.isAtRest()) {
-      if (clockwork.nowMs > plan.busyMs + calmMsMax || steps > stepsMax) throw new Violation(`not done: ${mesh.describe()}`);
+      if (clockwork.nowMs > plan.busyMs + calmMsMax || steps > stepsMax)
+        throw new Violation(`not done: ${mesh.describe()}`);
       if (!clockwork.next()) throw new Violation(`nothing happens any more: ${mesh.describe()}`);
       steps += 1;
     }
@@ -76,7 +77,8 @@ function createMesh(plan: Plan, clockwork: Clockwork): Mesh {
         store,
         leases: () => leases,
         answered: (attempt, outcome) => clients.answered(attempt, outcome),
-        nodeOf: (incarnation) => nodes.find((node) => node.process.isUp && node.holder.incarnation === incarnation),
+        nodeOf: (incarnation) =>
+          nodes.find((node) => node.process.isUp && node.holder.incarnation === incarnation),
       }),
     );
   }
@@ -103,7 +105,9 @@ function createMesh(plan: Plan, clockwork: Clockwork): Mesh {
       isAsleep(store) &&
       nodes.every((node) => node.isIdle && node.unanswered().length === 0),
     describe: () => {
-      const waiting = clients.operations.filter((operation) => !operation.isDone).map(({ kind, number }) => `${kind} ${number}`);
+      const waiting = clients.operations
+        .filter((operation) => !operation.isDone)
+        .map(({ kind, number }) => `${kind} ${number}`);
       const calls = nodes.map((node, i) => `node ${i} owes ${node.unanswered().length} answers`);
       return [
         `waiting: ${waiting.join(", ") || "nobody"}`,
@@ -160,11 +164,14 @@ function pause({ clockwork }: Scene, node: SimNode): void {
   const { generation } = process;
   clockwork.say(`${node.describe()}: stopped`);
   process.pause();
-  clockwork.after(clockwork.random.chance(0.7) ? clockwork.random.below(6000) : clockwork.random.below(500), () => {
-    if (process.generation !== generation) return;
-    clockwork.say(`${node.describe()}: goes on`);
-    process.resume();
-  });
+  clockwork.after(
+    clockwork.random.chance(0.7) ? clockwork.random.below(6000) : clockwork.random.below(500),
+    () => {
+      if (process.generation !== generation) return;
+      clockwork.say(`${node.describe()}: goes on`);
+      process.resume();
+    },
+  );
 }
 
 /** Everybody's connection breaks. With the power goes what was not synced; it is back later than any owner's window. */

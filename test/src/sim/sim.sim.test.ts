@@ -11,7 +11,9 @@ const chunk = 2000;
 const canarySchedulesMax = 4000;
 
 function report(result: RunResult, command: string): string {
-  return [`seed ${result.seed}: ${result.problem}`, ...result.trace.slice(-60), `again: ${command}`].join("\n");
+  return [`seed ${result.seed}: ${result.problem}`, ...result.trace.slice(-60), `again: ${command}`].join(
+    "\n",
+  );
 }
 
 for (let from = firstSeed; from < firstSeed + schedules; from += chunk) {
@@ -19,7 +21,8 @@ for (let from = firstSeed; from < firstSeed + schedules; from += chunk) {
   test(`schedules ${from} to ${to - 1} lose, double and reorder nothing, and come to rest`, () => {
     for (let seed = from; seed < to; seed += 1) {
       const result = run({ seed });
-      if (result.problem !== undefined) assert.fail(report(result, `node test/src/sim/replay.ts --seed ${seed}`));
+      if (result.problem !== undefined)
+        assert.fail(report(result, `node test/src/sim/replay.ts --seed ${seed}`));
     }
   });
 }
@@ -33,7 +36,9 @@ for (const rule of Object.keys(canaries)) {
 }
 
 test("schedules reach what they are meant to check", () => {
-  const seen = Array.from({ length: 300 }, (_, i) => run({ seed: firstSeed + i }).trace.join("\n")).join("\n");
+  const seen = Array.from({ length: 300 }, (_, i) => run({ seed: firstSeed + i }).trace.join("\n")).join(
+    "\n",
+  );
   const wanted = [
     /turns \w+\.\d+ accepted/,
     /fold \w+\.\d+ accepted/,

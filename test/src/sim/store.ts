@@ -80,10 +80,13 @@ export function createStore(plan: Plan, clockwork: Clockwork, onLoss: (left: num
     if (last === undefined) return "";
     const from = decodeRecord(last.bytes, crc32).from;
     const tail = rows.filter((row) => row.seq >= Math.min(from, last.seq));
-    const base = replay(tail.map((row) => ({ seq: row.seq, record: decodeRecord(row.bytes, crc32), bytes: row.bytes.length })));
+    const base = replay(
+      tail.map((row) => ({ seq: row.seq, record: decodeRecord(row.bytes, crc32), bytes: row.bytes.length })),
+    );
     if (base === "gap") return "a gap";
     const fold = base.fold?.record;
-    const stored = fold === undefined ? [] : (fold.inline ?? fold.table.map(({ name }) => pages.get(pageText(name))));
+    const stored =
+      fold === undefined ? [] : (fold.inline ?? fold.table.map(({ name }) => pages.get(pageText(name))));
     const found = stored.filter((page) => page !== undefined);
     if (found.length < stored.length) return "a missing page";
     const effects = found.flatMap((page): string[] => JSON.parse(utf8.decode(page)));

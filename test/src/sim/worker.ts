@@ -14,7 +14,12 @@ import type { Operation } from "./clients.ts";
 
 export type FromWorker =
   | TurnMessage
-  | { readonly type: "cut"; readonly activation: number; readonly after: number; readonly pages: readonly Page[] };
+  | {
+      readonly type: "cut";
+      readonly activation: number;
+      readonly after: number;
+      readonly pages: readonly Page[];
+    };
 
 export interface SimWorker {
   tell(event: TurnEvent): void;
@@ -58,8 +63,15 @@ export function createWorker(options: WorkerOptions): SimWorker {
     options.run(() => {
       if (runs.get(call) !== run) return;
       if (operation.kind === "throw") tell({ type: "threw", call, answer: encodeTold({ failed: seen }) });
-      else if (readonly) tell({ type: "succeeded", call, delta: nothing, answer: encodeTold({ state: seen }) });
-      else tell({ type: "succeeded", call, delta: utf8.encode(run.effect), answer: encodeTold({ effect: run.effect }) });
+      else if (readonly)
+        tell({ type: "succeeded", call, delta: nothing, answer: encodeTold({ state: seen }) });
+      else
+        tell({
+          type: "succeeded",
+          call,
+          delta: utf8.encode(run.effect),
+          answer: encodeTold({ effect: run.effect }),
+        });
     });
   }
 
@@ -83,7 +95,12 @@ export function createWorker(options: WorkerOptions): SimWorker {
       case "abort":
         return;
       case "snapshot":
-        return options.say({ type: "cut", activation: options.activation, after: effect.after, pages: pagesOf(state) });
+        return options.say({
+          type: "cut",
+          activation: options.activation,
+          after: effect.after,
+          pages: pagesOf(state),
+        });
       case "say":
         return options.say(effect.message);
     }

@@ -11,7 +11,10 @@ const session = { "x-voda-session": cart };
 try {
   // The same key again is the same call: a retry takes effect once.
   const once = { "idempotency-key": randomUUID() };
-  await carts.addItem({ sku, quantity: Number(quantity) }, { headers: { ...session, ...once }, timeoutMs: 10_000 });
+  await carts.addItem(
+    { sku, quantity: Number(quantity) },
+    { headers: { ...session, ...once }, timeoutMs: 10_000 },
+  );
   const answer = await carts.getCart({}, { headers: session, timeoutMs: 10_000 });
   if (answer.cart !== undefined) console.log(toJsonString(CartSchema, answer.cart));
 } catch (error) {

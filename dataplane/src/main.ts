@@ -1,7 +1,7 @@
 // `voda node`: the data plane as a program. Prints one line of JSON when it serves; logs go to stderr.
 import pino from "pino";
 import { type NodeConfig, parseConfig } from "./config.ts";
-import { DevicesError } from "./devices/index.ts";
+import { DevicesError } from "./controls/index.ts";
 import { type Node, openNode } from "./node.ts";
 
 const [config, problem] = read();

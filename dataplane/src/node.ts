@@ -6,23 +6,26 @@ import { CapacitySchema } from "@voda/proto/node";
 import { systemClock } from "@voda/stdx";
 import type { Logger } from "pino";
 import { openBus } from "./bus/index.ts";
-import { type Connection, openCommit, openConnection } from "./commit/index.ts";
+import { openCommit } from "./commit/index.ts";
 import type { NodeConfig } from "./config.ts";
-import { createDeviceBooks, discoverDevices } from "./devices/index.ts";
+import {
+  createAdmission,
+  createDeviceBooks,
+  discoverDevices,
+  obey,
+  openGrants,
+  openReports,
+  refused,
+  watchDeployments,
+} from "./controls/index.ts";
 import { freeDiskMib } from "./free-disk.ts";
-import { createAdmission } from "./host/admission.ts";
-import { obey, refused } from "./host/commands.ts";
-import { watchDeployments } from "./host/deployments.ts";
-import { enter } from "./host/entry.ts";
-import { openGrants } from "./host/grants.ts";
-import { openReports } from "./host/reports.ts";
-import { createRoutes } from "./host/routes.ts";
-import { Sessions } from "./host/sessions.ts";
-import { openWorkers } from "./host/workers.ts";
-import { openIngress } from "./ingress/index.ts";
+import { Sessions } from "./host/index.ts";
+import { createRoutes, enter, openIngress } from "./ingress/index.ts";
 import { fail } from "./invocation.ts";
 import { openIdentity, openMembership } from "./membership/index.ts";
-import { createStreams, openRequests, openStore } from "./store/index.ts";
+import { type Connection, openConnection, openRequests } from "./nats/index.ts";
+import { createStreams, openStore } from "./store/index.ts";
+import { openWorkers } from "./threads/index.ts";
 
 /** How long a stop waits for sessions to be put to sleep. */
 export const drainMsMax = 4_000;

@@ -19,7 +19,7 @@ const entries = {
   "calls-driver": "cli/src/bench/calls-driver.ts",
   "calls-control": "cli/src/bench/calls-control.ts",
   node: "dataplane/src/main.ts",
-  worker: "dataplane/src/host/worker.ts",
+  worker: "dataplane/src/worker/worker.ts",
 };
 const zones = { ".": "index", "./definition": "definition", "./client": "client", "./config": "config" };
 const ours = /^(@voda\/|voda($|\/))/;
@@ -37,11 +37,14 @@ const readManifest = (path: string): Manifest & Readonly<Record<string, unknown>
 const programUrls: Plugin = {
   name: "program-urls",
   transform: (code) =>
-    code.replaceAll(/new Worker\(new URL\("\.\/([\w-]+)\.ts", import\.meta\.url\)/g, (_, name: string) => {
-      if (!(name in entries))
-        throw new Error(`${name}.ts runs in a worker and is no entry of cli/src/pack/main.ts`);
-      return `new Worker(new URL("./${name}.js", import.meta.url)`;
-    }),
+    code.replaceAll(
+      /new Worker\(new URL\("\.[\w./-]*\/([\w-]+)\.ts", import\.meta\.url\)/g,
+      (_, name: string) => {
+        if (!(name in entries))
+          throw new Error(`${name}.ts runs in a worker and is no entry of cli/src/pack/main.ts`);
+        return `new Worker(new URL("./${name}.js", import.meta.url)`;
+      },
+    ),
 };
 
 const folder = mkdtempSync(join(tmpdir(), "voda-pack-"));

@@ -3,9 +3,9 @@ import { type TestContext, test } from "node:test";
 import { sessionToken } from "@voda/proto/session";
 import { bodyBytesMax, framesSubject } from "@voda/proto/wire";
 import { leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
-import { type Connection, openConnection } from "../commit/index.ts";
 import type { Answer, Invocation } from "../invocation.ts";
 import type { CallKind } from "../lane/index.ts";
+import { type Connection, openConnection } from "../nats/index.ts";
 import {
   type AnswerMeta,
   type Bus,

@@ -4,10 +4,10 @@ import { createInbox } from "@nats-io/transport-node";
 import { busFrameBytesMax, framesSubject } from "@voda/proto/wire";
 import { DecodeError, SlotTable, systemClock } from "@voda/stdx";
 import { decodeAnswer, encodeAnswer } from "../answer.ts";
-import { type Connection, rethrown } from "../commit/index.ts";
 import { type FrameCursor, FrameError, type FrameFields } from "../frame/index.ts";
 import { type Answer, fail, type Invocation } from "../invocation.ts";
 import type { CallKind } from "../lane/index.ts";
+import { type Connection, rethrown } from "../nats/index.ts";
 import { decodeBatch, encodeBatch, fieldsLength, type Sender } from "./batch.ts";
 import {
   type AnswerMeta,

@@ -6,15 +6,8 @@ import { ensureStreams } from "@voda/proto/streams";
 import { laneSubjects, logStream } from "@voda/proto/wire";
 import { type Clock, systemClock } from "@voda/stdx";
 import { freeze, leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
-import {
-  type Append,
-  type AppendOutcome,
-  appendTimeoutMs,
-  type Commit,
-  type Connection,
-  openCommit,
-  openConnection,
-} from "./index.ts";
+import { type Connection, openConnection } from "../nats/index.ts";
+import { type Append, type AppendOutcome, appendTimeoutMs, type Commit, openCommit } from "./index.ts";
 
 interface Rig {
   readonly server: Nats;

@@ -1,8 +1,8 @@
 import { createInbox, type Msg, MsgHdrsImpl } from "@nats-io/transport-node";
 import { natsPayloadBytesMax } from "@voda/proto/wire";
 import { assert, BoundedQueue, type Clock, SlotTable } from "@voda/stdx";
+import { type Connection, rethrown } from "../nats/index.ts";
 import { type AppendOutcome, readAck } from "./ack.ts";
-import { type Connection, rethrown } from "./connection.ts";
 
 /** One message for a stream. */
 export interface Append {

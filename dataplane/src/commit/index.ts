@@ -6,10 +6,3 @@ export {
   type Commit,
   openCommit,
 } from "./commit.ts";
-export {
-  type Connection,
-  type ConnectionEvent,
-  type ConnectionOptions,
-  openConnection,
-  rethrown,
-} from "./connection.ts";

@@ -5,7 +5,7 @@ import type { SessionName, SessionToken } from "@voda/proto/session";
 import type { laneSubjects } from "@voda/proto/wire";
 import type { Failure } from "../invocation.ts";
 import type { Lane, LaneEvent, LaneTimer } from "../lane/index.ts";
-import type { WorkerHandle } from "./bundle-worker.ts";
+import type { WorkerHandle } from "../threads/index.ts";
 
 export interface Hosted {
   readonly token: SessionToken;

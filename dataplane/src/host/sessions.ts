@@ -4,6 +4,7 @@ import { type SessionName, type SessionToken, sessionToken } from "@voda/proto/s
 import { laneSubjects } from "@voda/proto/wire";
 import { unreachable } from "@voda/stdx";
 import type { Logger } from "pino";
+import type { Activated, Reports } from "../controls/index.ts";
 import { type Answer, type Failed, fail, type Invocation } from "../invocation.ts";
 import {
   type CallKind,
@@ -16,11 +17,10 @@ import {
   trimDelayMs,
 } from "../lane/index.ts";
 import { pageHash } from "../store/index.ts";
+import type { FromWorker } from "../threads/index.ts";
 import { type CallParts, performOnCall } from "./call-effects.ts";
 import { type Calls, createCalls, type LiveCall, type Reply } from "./calls.ts";
 import type { Hosted } from "./hosted.ts";
-import type { FromWorker } from "./messages.ts";
-import type { Activated, Reports } from "./reports.ts";
 import { performOnStore, type StoreParts } from "./store-effects.ts";
 import { createTicks, type Ticks } from "./ticks.ts";
 import { performOnWorker, type WorkerParts } from "./worker-effects.ts";

@@ -1,14 +1,12 @@
 // What a lane wants of the worker thread, done.
 import { type Clock, unreachable } from "@voda/stdx";
 import type { Logger } from "pino";
-import { type Device, deviceEnvironment } from "../devices/index.ts";
+import { type Admission, type Device, deviceEnvironment, type Reports } from "../controls/index.ts";
 import { fail } from "../invocation.ts";
 import type { LaneEffect } from "../lane/index.ts";
-import type { Admission } from "./admission.ts";
+import type { Workers } from "../threads/index.ts";
 import type { Calls } from "./calls.ts";
 import type { Hosted } from "./hosted.ts";
-import type { Reports } from "./reports.ts";
-import type { Workers } from "./workers.ts";
 
 export interface WorkerParts {
   readonly workers: Workers;

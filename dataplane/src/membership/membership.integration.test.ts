@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { type Clock, systemClock } from "@voda/stdx";
 import { leakCheck, type Nats, startNats, startProcess, waitUntil } from "@voda/test/kit";
-import { type Commit, type Connection, openCommit, openConnection } from "../commit/index.ts";
-import { createStreams, openRequests } from "../store/index.ts";
+import { type Commit, openCommit } from "../commit/index.ts";
+import { type Connection, openConnection, openRequests } from "../nats/index.ts";
+import { createStreams } from "../store/index.ts";
 import {
   leaseTtlMs,
   type Membership,

@@ -3,7 +3,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { CapacitySchema } from "@voda/proto/node";
 import type { Clock } from "@voda/stdx";
 import type { AppendOutcome, Commit } from "../commit/index.ts";
-import { directBatch, fromLeader, type Requests, StoreError } from "../store/index.ts";
+import { directBatch, fromLeader, type Requests, StoreError } from "../nats/index.ts";
 import type { Identity } from "./identity.ts";
 import {
   decodeEntry,

@@ -4,8 +4,7 @@ import type { SessionToken } from "@voda/proto/session";
 import { pageBytesMax, pageSubject, snapshotStream } from "@voda/proto/wire";
 import { assert, bytesEqual } from "@voda/stdx";
 import type { AppendOutcome, Commit } from "../commit/index.ts";
-import { directLast } from "./direct.ts";
-import { type Requests, StoreError } from "./requests.ts";
+import { directLast, type Requests, StoreError } from "../nats/index.ts";
 
 export interface PageName {
   /** Ownership epoch of the writer: two owners never write the same name. */

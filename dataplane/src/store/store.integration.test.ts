@@ -5,16 +5,9 @@ import { decodeNameRecord, type SessionName, sessionToken } from "@voda/proto/se
 import { laneSubjects, logStream, nameSubjects, snapshotStream } from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
 import { freeze, leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
-import { type Commit, type Connection, openCommit, openConnection } from "../commit/index.ts";
-import {
-  createStreams,
-  openRequests,
-  openStore,
-  pageHash,
-  type Requests,
-  type Store,
-  StoreError,
-} from "./index.ts";
+import { type Commit, openCommit } from "../commit/index.ts";
+import { type Connection, openConnection, openRequests, type Requests, StoreError } from "../nats/index.ts";
+import { createStreams, openStore, pageHash, type Store } from "./index.ts";
 
 interface Rig {
   readonly server: Nats;

@@ -4,9 +4,8 @@ import { ensureStreams } from "@voda/proto/streams";
 import { laneSubjects, logStream, snapshotStream } from "@voda/proto/wire";
 import { assert } from "@voda/stdx";
 import type { AppendOutcome, Commit } from "../commit/index.ts";
-import { command, direct, directBatch, fromLeader, type Stored } from "./direct.ts";
+import { command, direct, directBatch, fromLeader, type Requests, type Stored } from "../nats/index.ts";
 import { deletePages, type PageName, type PageReference, readPages, writePages } from "./pages.ts";
-import type { Requests } from "./requests.ts";
 
 /**
  * The stored half of sessions: records of lanes, pages of snapshots, names. Reads are hints; only an accepted append proves

@@ -1,8 +1,8 @@
 // From a path to a handler: built anew for each deploy, read on every request.
 import type { Agent } from "@voda/proto/api";
 import { MethodMode } from "@voda/proto/api";
-import type { Route, Routes } from "../ingress/index.ts";
 import { fail } from "../invocation.ts";
+import type { Route, Routes } from "./accept.ts";
 
 interface RoutedAgent {
   readonly methods: ReadonlyMap<string, Route>;

@@ -7,8 +7,9 @@ import { agent, s, VodaError } from "voda";
 import { definitionOf, handlersOf } from "voda/definition";
 import { decodeAnswer } from "../answer.ts";
 import type { Answer } from "../invocation.ts";
+import type { RunCall } from "../threads/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
-import { Activation, type RunCall } from "./activation.ts";
+import { Activation } from "./activation.ts";
 
 const utf8 = new TextDecoder();
 

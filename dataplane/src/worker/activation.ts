@@ -6,7 +6,8 @@ import { TooLargeError } from "@voda/state";
 import { assert, unreachable } from "@voda/stdx";
 import { type Handler, type Logger, VodaError } from "voda/definition";
 import { decodeAnswer, encodeAnswer } from "../answer.ts";
-import { type Answer, type Content, fail } from "../invocation.ts";
+import { type Answer, fail } from "../invocation.ts";
+import type { RunCall } from "../threads/index.ts";
 import {
   openTurn,
   stepTurn,
@@ -17,17 +18,6 @@ import {
 } from "../turn/index.ts";
 import { Abort, Context } from "./context.ts";
 import { BadInput, decodeInput, encodeOutput } from "./convert.ts";
-
-/** A call as it comes into the worker. */
-export interface RunCall {
-  readonly call: number;
-  readonly method: string;
-  readonly readonly: boolean;
-  readonly content: Content;
-  readonly deadlineMs: number;
-  readonly caller: string;
-  readonly body: Uint8Array;
-}
 
 export interface ActivationOptions {
   readonly number: number;

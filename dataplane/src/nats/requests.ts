@@ -2,7 +2,7 @@
 // timer and three stack traces each, which is most of what a wake's read would cost.
 import { createInbox, type Msg, type MsgHdrs } from "@nats-io/transport-node";
 import { type Clock, SlotTable } from "@voda/stdx";
-import { type Connection, rethrown } from "../commit/index.ts";
+import { type Connection, rethrown } from "./connection.ts";
 
 /** The store did not answer, or refused; nothing is known of what was asked. */
 export class StoreError extends Error {

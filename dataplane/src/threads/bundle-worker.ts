@@ -3,9 +3,17 @@ import { MessageChannel, Worker } from "node:worker_threads";
 import type { Agent } from "@voda/proto/api";
 import type { Logger } from "pino";
 import { createRing } from "../ring/index.ts";
-import { type Channel, openChannel } from "./channel.ts";
+import { type Channel, type Ends, openChannel } from "./channel.ts";
 import { type FromWorker, type LogEntry, readFromWorker, type ToWorker, toWorkerFrame } from "./messages.ts";
-import type { WorkerSetup } from "./worker.ts";
+
+/** What a new thread is given. */
+export interface WorkerSetup {
+  /** Path of the bundle. */
+  readonly bundle: string;
+  /** One number, counted up while the event loop turns. */
+  readonly pulse: Int32Array<SharedArrayBuffer>;
+  readonly ends: Ends;
+}
 
 /** A bundle that does not load in this time is refused. */
 export const bundleLoadMsMax = 10_000;
@@ -102,7 +110,7 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
       ...this.#setup,
       ends: { input: toWorker, output: fromWorker, port: port2 },
     };
-    const thread = new Worker(new URL("./worker.ts", import.meta.url), {
+    const thread = new Worker(new URL("../worker/worker.ts", import.meta.url), {
       workerData,
       transferList: [port2],
       name: `bundle ${this.revision.slice(0, 12)}`,

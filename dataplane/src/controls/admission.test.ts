@@ -3,8 +3,8 @@ import { test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Agent, AgentSchema, Isolation, type ResourcesSchema } from "@voda/proto/api";
 import type { DeviceShare } from "@voda/proto/grant";
-import { createDeviceBooks } from "../devices/index.ts";
 import { type Admission, createAdmission } from "./admission.ts";
+import { createDeviceBooks } from "./devices/index.ts";
 
 const half: DeviceShare = { uuid: "a", whole: false, milli: 500, memoryMib: 100 };
 const open = (): Admission =>

@@ -7,13 +7,23 @@ import {
   FrameError,
   type FrameFields,
 } from "../frame/index.ts";
-import type { Failure } from "../invocation.ts";
+import type { Content, Failure } from "../invocation.ts";
 import type { TurnMessage } from "../turn/index.ts";
-import type { RunCall } from "./activation.ts";
 import { decodeWord, encodeWord } from "./words.ts";
 
 /** Between two looks at a thread; its own beats come twice as often. */
 export const pulseMs = 500;
+
+/** A call as it comes into the worker. */
+export interface RunCall {
+  readonly call: number;
+  readonly method: string;
+  readonly readonly: boolean;
+  readonly content: Content;
+  readonly deadlineMs: number;
+  readonly caller: string;
+  readonly body: Uint8Array;
+}
 
 export type ToWorker =
   /** A session comes into memory: its pages and deltas follow, then `opened`. `origin` names the activation in deltas. */

@@ -1,8 +1,8 @@
 // Where calls from the ingress come in: a grant is checked before anything else looks at the call.
+
+import type { Grants, Verdict } from "../controls/index.ts";
+import type { Reply, Sessions } from "../host/index.ts";
 import { fail, type Invocation } from "../invocation.ts";
-import type { Reply } from "./calls.ts";
-import type { Grants, Verdict } from "./grants.ts";
-import type { Sessions } from "./sessions.ts";
 
 export interface Entering {
   /** The caller went away. */

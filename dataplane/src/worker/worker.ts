@@ -23,26 +23,20 @@ import {
   validatorsOf,
 } from "voda/definition";
 import { type Failure, fail } from "../invocation.ts";
-import { Activation } from "./activation.ts";
-import { type Channel, type Ends, openChannel } from "./channel.ts";
 import {
+  type Channel,
+  type Ends,
   type FromWorker,
   fromWorkerFrame,
   type LogEntry,
   type LogLevel,
+  openChannel,
   pulseMs,
   readToWorker,
   type ToWorker,
-} from "./messages.ts";
-
-/** What `workers.ts` gives a new thread. */
-export interface WorkerSetup {
-  /** Path of the bundle. */
-  readonly bundle: string;
-  /** One number, counted up while the event loop turns. */
-  readonly pulse: Int32Array<SharedArrayBuffer>;
-  readonly ends: Ends;
-}
+  type WorkerSetup,
+} from "../threads/index.ts";
+import { Activation } from "./activation.ts";
 
 /** A message of an agent's log, in characters; the rest is cut. Its fields may have as many. */
 const logCharsMax = 8_192;

@@ -1,7 +1,7 @@
 // Reads of a stream: direct ones, which any replica answers, and those of the leader.
 import { createInbox, type Msg, type MsgHdrs } from "@nats-io/transport-node";
 import { assert } from "@voda/stdx";
-import { rethrown } from "../commit/index.ts";
+import { rethrown } from "./connection.ts";
 import { type Requests, readTimeoutMs, StoreError } from "./requests.ts";
 
 /** A message as it lies in its stream. */

@@ -1,11 +1,24 @@
 // Orders of the control plane, as answers of the node.
 import { create } from "@bufbuild/protobuf";
+import type { DeviceShare } from "@voda/proto/grant";
 import { type Command, CommandKind, type CommandResult, CommandResultSchema } from "@voda/proto/node";
-import { sessionNameProblem, sessionToken } from "@voda/proto/session";
+import { type SessionName, type SessionToken, sessionNameProblem, sessionToken } from "@voda/proto/session";
 import type { Clock } from "@voda/stdx";
 import type { Answer, Failure } from "../invocation.ts";
 import type { Grants } from "./grants.ts";
-import type { Sessions } from "./sessions.ts";
+
+/** What the control plane may want done with sessions of this node. */
+export interface Orders {
+  hasRested(token: SessionToken, forMs: number): boolean;
+  sleep(token: SessionToken): Promise<void>;
+  order(
+    kind: "wake" | "end",
+    name: SessionName,
+    deadlineMs: number,
+    granted?: { readonly grant: string; readonly devices: readonly DeviceShare[] },
+  ): Promise<Answer>;
+  epochOf(token: SessionToken): number;
+}
 
 const orders: ReadonlyMap<CommandKind, "sleep" | "wake" | "end"> = new Map([
   [CommandKind.SLEEP, "sleep"],
@@ -14,7 +27,7 @@ const orders: ReadonlyMap<CommandKind, "sleep" | "wake" | "end"> = new Map([
 ]);
 
 export async function obey(
-  parts: { readonly grants: Grants; readonly sessions: Sessions; readonly clock: Clock },
+  parts: { readonly grants: Grants; readonly sessions: Orders; readonly clock: Clock },
   command: Command,
 ): Promise<CommandResult> {
   const { kind, namespace, agent, key, grant, deadlineMs } = command;

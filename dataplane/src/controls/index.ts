@@ -1,0 +1,12 @@
+export { type Admission, createAdmission } from "./admission.ts";
+export { obey, refused } from "./commands.ts";
+export { watchDeployments } from "./deployments.ts";
+export {
+  createDeviceBooks,
+  type Device,
+  DevicesError,
+  deviceEnvironment,
+  discoverDevices,
+} from "./devices/index.ts";
+export { type Grants, openGrants, type Verdict } from "./grants.ts";
+export { type Activated, openReports, type Reports } from "./reports.ts";

@@ -1,0 +1,2 @@
+export type { Reply } from "./calls.ts";
+export { Sessions } from "./sessions.ts";

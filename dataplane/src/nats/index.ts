@@ -1,0 +1,9 @@
+export {
+  type Connection,
+  type ConnectionEvent,
+  type ConnectionOptions,
+  openConnection,
+  rethrown,
+} from "./connection.ts";
+export { command, direct, directBatch, directLast, fromLeader, type Stored } from "./direct.ts";
+export { openRequests, type Requests, StoreError } from "./requests.ts";

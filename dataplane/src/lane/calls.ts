@@ -22,7 +22,7 @@ export function arrive(step: Step, call: Call): void {
     );
     return;
   }
-  const same = key === undefined || !lane.rules.joinSameId ? undefined : lane.running.get(key);
+  const same = key === undefined ? undefined : lane.running.get(key);
   if (same !== undefined) {
     join(step, same, call);
     return;
@@ -58,9 +58,9 @@ export function dispatch(step: Step, activation: Activation): void {
   const { lane } = step;
   if (lane.queue.length === 0 || !activation.verified) return;
   const closed = activation.closing !== undefined || activation.claim === "released";
-  if (closed && lane.rules.releaseEndsAtSend) return;
-  const runnable = closed ? lane.queue.filter((work) => work.job.readonly) : lane.queue;
-  lane.queue = closed ? lane.queue.filter((work) => !work.job.readonly) : [];
+  if (closed) return;
+  const runnable = lane.queue;
+  lane.queue = [];
   for (const work of runnable) hand(step, activation, work);
 }
 
@@ -160,7 +160,7 @@ export function requeue(lane: Lane, works: readonly Work[]): void {
 
 /** A failed turn does not let others join; when it must run again, it joins who came later under its id. */
 function mergeSame(lane: Lane, work: Work): boolean {
-  if (work.key === undefined || !lane.rules.joinSameId) return false;
+  if (work.key === undefined) return false;
   const other = lane.running.get(work.key);
   if (other === undefined) lane.running.set(work.key, work);
   if (other === undefined || other === work) return false;

@@ -1,6 +1,6 @@
 // Appends: what the next record is, and what follows when it is accepted (PROTOCOL.md 5.2). One is in flight at a time.
 import { assert } from "@voda/stdx";
-import { finish, replyWork } from "./calls.ts";
+import { replyWork } from "./calls.ts";
 import {
   appendTimeoutMs,
   recordBytesMax,
@@ -32,7 +32,7 @@ export function advanceAppend(step: Step, activation: Activation): void {
   }
   const fold = activation.closing === "end" ? undefined : readyFold(lane, activation, world.wallMs);
   if (fold !== undefined) {
-    const answers = lane.rules.dedupeInState ? answersAt(activation.dedupe, world.wallMs) : [];
+    const answers = answersAt(activation.dedupe, world.wallMs);
     send(step, activation, { ...fold.body, answers }, [], fold.plan);
     return;
   }
@@ -171,8 +171,7 @@ function acceptTurns(step: Step, activation: Activation, { record, turns }: Flig
     activation.jobs.delete(work.job.call);
     const { id, bodyHash, keepMs } = work.job;
     if (id !== undefined) storeAnswer(activation.dedupe, { id, bodyHash, keepMs }, record, answer, work.key);
-    if (step.lane.rules.answerAfterCommit) replyWork(step, work, answer, record.n, activation.uid);
-    else finish(step.lane, work);
+    replyWork(step, work, answer, record.n, activation.uid);
   }
 }
 

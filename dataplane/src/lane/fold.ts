@@ -163,7 +163,7 @@ export function foldAccepted(
   seq: number,
   plan: TrimPlan,
 ): void {
-  const { lane, out } = step;
+  const { out } = step;
   activation.lastFold = { seq, covers: record.covers, wallMs: record.wallMs };
   activation.from = record.covers + 1;
   activation.table = record.table;
@@ -172,9 +172,7 @@ export function foldAccepted(
   activation.fold = { stage: "none" };
   activation.tailRecords = 0;
   activation.tailBytes = 0;
-  let { below } = plan;
-  if (!lane.rules.trimLagsSync) below = record.covers + 1;
-  if (!lane.rules.keepLastRecord) below = seq + 1;
+  const { below } = plan;
   if (below !== undefined) out.push({ type: "trim", below });
   const names = plan.pages.flatMap((pages) => pages.names);
   if (names.length > 0) out.push({ type: "deletePages", names });

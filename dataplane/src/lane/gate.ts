@@ -9,10 +9,10 @@ import type { Activation, Step } from "./lane.ts";
 export function openGate(step: Step, activation: Activation): void {
   const { gate } = activation;
   const [first] = gate;
-  if (first === undefined || !isSeen(step, activation, first.after) || !mayAnswer(step, activation)) return;
+  if (first === undefined || !isSeen(activation, first.after) || !mayAnswer(step, activation)) return;
   let count = 0;
   for (const output of gate) {
-    if (!isSeen(step, activation, output.after)) break;
+    if (!isSeen(activation, output.after)) break;
     activation.jobs.delete(output.work.job.call);
     replyWork(step, output.work, output.answer, activation.n, activation.uid);
     count += 1;
@@ -20,12 +20,10 @@ export function openGate(step: Step, activation: Activation): void {
   activation.gate = gate.slice(count);
 }
 
-function isSeen(step: Step, activation: Activation, after: number): boolean {
-  return after <= activation.accepted || !step.lane.rules.gateReads;
+function isSeen(activation: Activation, after: number): boolean {
+  return after <= activation.accepted;
 }
 
 function mayAnswer(step: Step, activation: Activation): boolean {
-  const owns =
-    activation.claim === "owner" || (activation.claim === "released" && !step.lane.rules.releaseEndsAtSend);
-  return owns && activation.verified && step.world.leaseValid();
+  return activation.claim === "owner" && activation.verified && step.world.leaseValid();
 }

@@ -1,6 +1,5 @@
 export { tombstoneMs, trimDelayMs } from "./constants.ts";
 export { type Bounds, isIdle, type Lane, type LaneOptions, openLane, type Phase, phaseOf } from "./lane.ts";
 export { decodeRecord, type LaneRecord } from "./record.ts";
-export { allRules, type Rules } from "./rules.ts";
 export { stepLane } from "./step.ts";
 export type * from "./types.ts";

@@ -5,7 +5,6 @@ import { foldBytesMax, foldRecordsMax, inlineBytesMax } from "./constants.ts";
 import type { Dedupe } from "./dedupe.ts";
 import type { LaneRecord, PageEntry, RecordId, RetiredPages, TrimMark } from "./record.ts";
 import type { Base } from "./replay.ts";
-import { allRules, type Rules } from "./rules.ts";
 import type { Action, Call, Incarnation, LaneEffect, Page, World } from "./types.ts";
 
 export interface LaneOptions {
@@ -15,8 +14,7 @@ export interface LaneOptions {
   readonly trimDelayMs: number;
   /** Whether the connection to the store is up. */
   readonly connected: boolean;
-  /** For the simulator only: a rule that is off must be missed, and small bounds are met in a short run. */
-  readonly rules?: Rules;
+  /** For the simulator only: small bounds are met in a short run. */
   readonly bounds?: Bounds;
 }
 
@@ -167,7 +165,6 @@ export interface Lane {
   readonly name: SessionName;
   readonly crc32: Crc32;
   readonly trimDelayMs: number;
-  readonly rules: Rules;
   readonly bounds: Bounds;
   connected: boolean;
   /** Work that no worker has. */
@@ -185,8 +182,6 @@ export interface Lane {
   unreachable: Incarnation | undefined;
   /** Time for which the timer `append` is armed. */
   appendTimerMs: number;
-  /** Only when the simulator turns a rule off: what should have died with the memory. */
-  readonly undead: { gate: Output[]; pending: Turned[] };
 }
 
 /** One step at work: the lane, the node at this instant, and what is to be done. */
@@ -201,7 +196,6 @@ export function openLane(options: LaneOptions): Lane {
     name: options.name,
     crc32: options.crc32,
     trimDelayMs: options.trimDelayMs,
-    rules: options.rules ?? allRules,
     bounds: options.bounds ?? { foldRecordsMax, foldBytesMax, inlineBytesMax },
     connected: options.connected,
     queue: [],
@@ -214,7 +208,6 @@ export function openLane(options: LaneOptions): Lane {
     activation: undefined,
     unreachable: undefined,
     appendTimerMs: Number.POSITIVE_INFINITY,
-    undead: { gate: [], pending: [] },
   };
 }
 

@@ -1,7 +1,6 @@
 // How an activation begins and ends. Dropping memory is always safe: whatever is not in the lane never happened.
 import { corruptLane, failCall, failWork, requeue, unknownOutcome } from "./calls.ts";
-import { createDedupe } from "./dedupe.ts";
-import type { Activation, Output, Step, Work } from "./lane.ts";
+import type { Activation, Step, Work } from "./lane.ts";
 import type { Base } from "./replay.ts";
 import type { ColdReason } from "./types.ts";
 
@@ -30,7 +29,7 @@ export function open(step: Step, base: Base, pages: readonly Uint8Array[]): void
     pending: [],
     gate: [],
     flight: undefined,
-    dedupe: lane.rules.dedupeInState ? base.dedupe : createDedupe(),
+    dedupe: base.dedupe,
     fold: { stage: "none" },
     lastFold: base.fold && {
       seq: base.fold.seq,
@@ -59,7 +58,6 @@ export function open(step: Step, base: Base, pages: readonly Uint8Array[]): void
     epoch: activation.epoch,
     image: { pages, deltas: base.deltas },
   });
-  if (!lane.rules.cutDiesWithMemory || !lane.rules.dropPipelineWhenFenced) raise(step, activation);
 }
 
 /**
@@ -75,7 +73,6 @@ export function drop(
   const { lane, out } = step;
   const doubtful = outcome === "unknown" ? (activation.flight?.turns ?? []).map((turn) => turn.work) : [];
   lane.activation = undefined;
-  if (!lane.rules.cutDiesWithMemory || !lane.rules.dropPipelineWhenFenced) bury(step, activation);
   const again: Work[] = [];
   for (const work of activation.jobs.values()) {
     if (work.key === undefined && doubtful.includes(work)) failWork(step, work, unknownOutcome());
@@ -99,29 +96,4 @@ export function giveUpCorrupt(step: Step, why: string): void {
   for (const work of queue) failWork(step, work, corruptLane(why));
   for (const control of controls) failCall(step, control.call.call, corruptLane(why));
   out.push({ type: "cold", why: "dropped" });
-}
-
-/** Only with a rule off: keeps what should die. */
-function bury({ lane }: Step, activation: Activation): void {
-  const keep = (output: Output | Activation["pending"][number]): void => {
-    activation.jobs.delete(output.work.job.call);
-  };
-  if (!lane.rules.cutDiesWithMemory) {
-    lane.undead.gate = activation.gate;
-    activation.gate.forEach(keep);
-  }
-  if (!lane.rules.dropPipelineWhenFenced) {
-    lane.undead.pending = activation.pending;
-    activation.pending.forEach(keep);
-  }
-}
-
-function raise({ lane }: Step, activation: Activation): void {
-  const { gate, pending } = lane.undead;
-  lane.undead.gate = [];
-  lane.undead.pending = [];
-  activation.gate = gate;
-  activation.pending = pending.map((turned) => ({ ...turned, turn: 0 }));
-  for (const { work } of [...gate, ...pending]) activation.jobs.set(work.job.call, work);
-  if (gate.length > 0) activation.wantsClaim = true;
 }

@@ -76,12 +76,10 @@ export function lastSeen(step: Step, activation: Activation, found: Look, stored
 
 /** Nothing is newer than our last record. An append in flight may still arrive: it is sent again. */
 function unmoved(step: Step, activation: Activation, found: Look): void {
-  const { lane, world } = step;
   const { flight } = activation;
   activation.verified = true;
   if (flight === undefined) return;
-  if (!lane.rules.decideByAppend && found.why === "settle") drop(step, activation, "fenced", "nothing");
-  else if (found.why === "verify") flight.dueAtMs = world.monotonicMs;
+  if (found.why === "verify") flight.dueAtMs = step.world.monotonicMs;
   else lookLater(step, activation, undecidedMs);
 }
 

@@ -148,8 +148,7 @@ function noteWorker(at: Step, event: FromWorker): void {
   }
 }
 
-function turned(at: Step, activation: Activation, event: TurnMessage & { type: "turned" }): void {
-  const { lane, out } = at;
+function turned({ lane }: Step, activation: Activation, event: TurnMessage & { type: "turned" }): void {
   const { call, turn, delta, answer } = event;
   const work = activation.jobs.get(call);
   assert(work !== undefined, `worker ran call ${call}, which it does not have`);
@@ -159,18 +158,12 @@ function turned(at: Step, activation: Activation, event: TurnMessage & { type: "
   work.bytes += delta.length + answer.length;
   lane.workBytes += delta.length + answer.length;
   activation.pending.push({ turn, work, delta, answer });
-  if (lane.rules.answerAfterCommit) return;
-  for (const waiter of work.waiters) {
-    lane.calls.delete(waiter.call);
-    out.push({ type: "reply", call: waiter.call, answer, n: activation.n, uid: activation.uid });
-  }
-  work.waiters = [];
 }
 
 /** Sessions of a node whose lease ended stay in memory, and claim again before they answer a read. */
 function returnUnderNewIncarnation(at: Step, activation: Activation): void {
   const { incarnation } = at.world;
-  if (activation.incarnation === incarnation || !at.lane.rules.claimAfterReturn) return;
+  if (activation.incarnation === incarnation) return;
   activation.incarnation = incarnation;
   activation.epoch += 1;
   if (activation.claim !== "owner") return;
@@ -184,7 +177,7 @@ function noteConnection(at: Step, up: boolean): void {
   lane.connected = up;
   if (lane.waking !== undefined) lane.waking = undefined;
   if (up || activation === undefined) return;
-  if (lane.rules.verifyAfterReconnect) activation.verified = false;
+  activation.verified = false;
   activation.look = undefined;
   activation.lookAgainAtMs = 0;
   if (activation.flight !== undefined) activation.flight.settling = true;

@@ -139,7 +139,7 @@ function sendsElsewhere(step: Step, record: LaneRecord): boolean {
 function ownerElsewhere({ lane, world }: Step, record: LaneRecord): Incarnation | undefined {
   const owner = record.rid.incarnation;
   const isFree = record.kind === "gone" || (record.kind === "fold" && record.released);
-  if (isFree || owner === world.incarnation || !lane.rules.claimNeedsEndedLease) return undefined;
+  if (isFree || owner === world.incarnation) return undefined;
   const standing = world.standing(owner);
   if (standing.type === "living") return owner;
   const { successor } = standing;

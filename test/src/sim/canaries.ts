@@ -1,37 +1,220 @@
-// Rules of PROTOCOL.md that are turned off one at a time: the simulator must find what goes wrong without them.
-import { allRules, type Rules } from "../../../dataplane/src/lane/index.ts";
-import { allWorldRules, type RunOptions, type WorldRules } from "./options.ts";
+// Rules of PROTOCOL.md that are broken one at a time, in the source: the simulator must find what goes wrong without them.
+import { type Patch, patchedVariant } from "../patch/patch.ts";
+import type { RunOptions } from "./options.ts";
 
-/** What schedules must have so that the rule matters in them. */
-export const canaries: Readonly<Record<keyof Rules | keyof WorldRules, Pick<RunOptions, "faults" | "plan">>> =
-  {
-    keepLastRecord: {},
-    answerAfterCommit: {},
-    gateReads: {},
-    claimNeedsEndedLease: {},
-    releaseEndsAtSend: { faults: { lost: 0.1, slow: 0.2 }, plan: { reads: 8, sleeps: 5 } },
-    claimAfterReturn: { faults: { pauses: 4, disconnects: 3 }, plan: { reads: 8 } },
-    decideByAppend: { faults: { doubled: 0.2, slow: 0.2, busyRefusals: 0.3 }, plan: { unkeyed: 8 } },
-    cutDiesWithMemory: { plan: { reads: 8 } },
-    dedupeInState: {},
-    joinSameId: {},
-    dropPipelineWhenFenced: {},
-    verifyAfterReconnect: { faults: { powerLosses: 2 } },
-    trimLagsSync: { faults: { powerLosses: 2 } },
-    absolutePurge: {},
-    leaseByClock: { faults: { pauses: 6, lost: 0 }, plan: { writes: 12, reads: 12 } },
-    newIncarnation: { faults: { crashes: 4, slow: 0.2 } },
-    newIncarnationAfterExpiry: { faults: { pauses: 4, disconnects: 3 }, plan: { reads: 8 } },
-    dropBuffersOnReconnect: { faults: { powerLosses: 3, slow: 0.5, lost: 0 }, plan: { writes: 12 } },
-  };
-
-/** Options of schedules that run without a rule. */
-export function withoutRule(rule: string): Omit<RunOptions, "seed"> {
-  const off = { [rule]: false };
-  if (isRuleOfLane(rule)) return { ...canaries[rule], rules: off };
-  if (isRuleOfWorld(rule)) return { ...canaries[rule], worldRules: off };
-  throw new RangeError(`no rule ${rule}; known are ${Object.keys(canaries).join(", ")}`);
+export interface Canary {
+  /** How the rule is broken. */
+  readonly patches: readonly Patch[];
+  /** What schedules must have so that the rule matters in them. */
+  readonly options: Pick<RunOptions, "faults" | "plan">;
 }
 
-const isRuleOfLane = (rule: string): rule is keyof Rules => rule in allRules;
-const isRuleOfWorld = (rule: string): rule is keyof WorldRules => rule in allWorldRules;
+const lane = (file: string, find: string, replace: string): Patch => ({
+  file: `dataplane/src/lane/${file}.ts`,
+  find,
+  replace,
+});
+const world = (file: string, find: string, replace: string): Patch => ({
+  file: `test/src/sim/${file}.ts`,
+  find,
+  replace,
+});
+
+/** The memory that is dropped leaves something behind, and the next one takes it up. */
+const undead = (keep: string, raise: string): Patch[] => [
+  lane("memory", "  lane.activation = undefined;\n", `  lane.activation = undefined;\n  ${keep}\n`),
+  lane("memory", "  lane.activation = activation;\n", `  lane.activation = activation;\n  ${raise}\n`),
+];
+
+export const canaries: Readonly<Record<string, Canary>> = {
+  /** A trim never removes the last record of the lane, so the fence never returns to 0. */
+  keepLastRecord: {
+    patches: [
+      lane(
+        "fold",
+        'if (below !== undefined) out.push({ type: "trim", below });',
+        'out.push({ type: "trim", below: seq + 1 });',
+      ),
+    ],
+    options: {},
+  },
+  /** A reply waits until the record with its turn is accepted. */
+  answerAfterCommit: {
+    patches: [
+      lane(
+        "step",
+        "return turned(at, activation, event);",
+        `turned(at, activation, event);
+        const work = activation.jobs.get(event.call);
+        for (const { call } of work.waiters) {
+          lane.calls.delete(call);
+          at.out.push({ type: "reply", call, answer: event.answer, n: activation.n, uid: activation.uid });
+        }
+        work.waiters = [];
+        return;`,
+      ),
+    ],
+    options: {},
+  },
+  /** A readonly answer waits until every turn that it has seen is accepted. */
+  gateReads: { patches: [lane("gate", "return after <= activation.accepted;", "return true;")], options: {} },
+  /** Nobody claims over a lease that may live. */
+  claimNeedsEndedLease: {
+    patches: [
+      lane("wake", "if (isFree || owner === world.incarnation) return undefined;", "return undefined;"),
+    ],
+    options: {},
+  },
+  /** From the moment its release is published, an owner answers no reads. */
+  releaseEndsAtSend: {
+    patches: [
+      lane(
+        "calls",
+        `if (closed) return;
+  const runnable = lane.queue;
+  lane.queue = [];`,
+        `const runnable = lane.queue.filter((work) => !closed || work.job.readonly);
+  lane.queue = lane.queue.filter((work) => closed && !work.job.readonly);`,
+      ),
+      lane("gate", 'activation.claim === "owner"', 'activation.claim !== "held"'),
+    ],
+    options: { faults: { lost: 0.1, slow: 0.2 }, plan: { reads: 8, sleeps: 5 } },
+  },
+  /** A node whose lease ended returns under a new incarnation, and its sessions claim again before they answer a read. */
+  claimAfterReturn: {
+    patches: [lane("step", "if (activation.incarnation === incarnation) return;", "return;")],
+    options: { faults: { pauses: 4, disconnects: 3 }, plan: { reads: 8 } },
+  },
+  /** "Not committed" is concluded from a later record in its place, never from a read that does not find it. */
+  decideByAppend: {
+    patches: [
+      lane(
+        "settle",
+        "else lookLater(step, activation, undecidedMs);",
+        'else drop(step, activation, "fenced", "nothing");',
+      ),
+    ],
+    options: { faults: { doubled: 0.2, slow: 0.2, busyRefusals: 0.3 }, plan: { unkeyed: 8 } },
+  },
+  /** An answer that was computed from a memory is void when that memory is dropped. */
+  cutDiesWithMemory: {
+    patches: undead(
+      "lane.undead = activation.gate; for (const { work } of activation.gate) activation.jobs.delete(work.job.call);",
+      `activation.gate = lane.undead ?? [];
+       lane.undead = [];
+       for (const { work } of activation.gate) activation.jobs.set(work.job.call, work);
+       if (activation.gate.length > 0) activation.wantsClaim = true;`,
+    ),
+    options: { plan: { reads: 8 } },
+  },
+  /** Stored answers are in the records and folds, not only in memory. */
+  dedupeInState: {
+    patches: [
+      lane("replay", "    if (key !== undefined) storeAnswer(dedupe, key, record, answer.slice());", ""),
+    ],
+    options: {},
+  },
+  /** The same id joins the call that runs under it. */
+  joinSameId: {
+    patches: [
+      lane(
+        "calls",
+        "const same = key === undefined ? undefined : lane.running.get(key);",
+        "const same = undefined;",
+      ),
+      lane("calls", "if (work.key === undefined) return false;", "return false;"),
+    ],
+    options: {},
+  },
+  /** Turns that ran on refused state are dropped with it. */
+  dropPipelineWhenFenced: {
+    patches: undead(
+      "lane.undead = activation.pending; for (const { work } of activation.pending) activation.jobs.delete(work.job.call);",
+      `activation.pending = (lane.undead ?? []).map((turned) => ({ ...turned, turn: 0 }));
+       lane.undead = [];
+       for (const { work } of activation.pending) activation.jobs.set(work.job.call, work);`,
+    ),
+    options: {},
+  },
+  /** The last own record is looked at again before the first append or read on a new connection. */
+  verifyAfterReconnect: {
+    patches: [lane("step", "activation.verified = false;", "")],
+    options: { faults: { powerLosses: 2 } },
+  },
+  /** A trim relies only on a fold that the store cannot lose any more. */
+  trimLagsSync: {
+    patches: [lane("fold", "const { below } = plan;", "const below = record.covers + 1;")],
+    options: { faults: { powerLosses: 2 } },
+  },
+  /** A purge names a sequence, never "keep n". */
+  absolutePurge: {
+    patches: [world("store", "rows = rows.filter((row) => row.seq >= below);", "rows = rows.slice(-1);")],
+    options: {},
+  },
+  /** Validity is computed from the clock, never a flag that a timer clears. */
+  leaseByClock: {
+    patches: [
+      world(
+        "holder",
+        "return !isEnded && elapsedMs < readWindowMs;",
+        "return !isEnded && window.flag === true;",
+      ),
+      world(
+        "holder",
+        "    window = sentAt;\n",
+        `window = sentAt;
+        sentAt.flag = true;
+        const lagMs = readWindowMs - (process.wallMs - sentAt.wallMs) + random.below(400);
+        process.deliver(lagMs, () => { sentAt.flag = false; });\n`,
+      ),
+    ],
+    options: { faults: { pauses: 6, lost: 0 }, plan: { writes: 12, reads: 12 } },
+  },
+  /** Every start of a process has a new incarnation. */
+  newIncarnation: {
+    patches: [
+      world(
+        "holder",
+        "incarnation = fresh();\n      knowledge",
+        'if (before === "") incarnation = fresh();\n      knowledge',
+      ),
+      world("holder", 'if (before !== "") {', "if (false) {"),
+    ],
+    options: { faults: { crashes: 4, slow: 0.2 } },
+  },
+  /** A node whose lease ended never renews it. */
+  newIncarnationAfterExpiry: {
+    patches: [
+      world("holder", "const next = fresh();", "const next = incarnation;"),
+      world("holder", 'knowledge.hear({ type: "ended", incarnation: before });\n        renewed', "renewed"),
+      world(
+        "leases",
+        "else if (news.succeeds !== undefined)",
+        "else if (news.succeeds === news.incarnation) ended.delete(news.incarnation);\n      else if (news.succeeds !== undefined)",
+      ),
+    ],
+    options: { faults: { pauses: 4, disconnects: 3 }, plan: { reads: 8 } },
+  },
+  /** No publish crosses a reconnect. */
+  dropBuffersOnReconnect: {
+    patches: [
+      world(
+        "link",
+        "if (store.life !== sentTo || !store.isUp) return;",
+        "if (!store.isUp) return void clockwork.after(RECONNECT_MS, () => arrive(act, sentTo, from));",
+      ),
+    ],
+    options: { faults: { powerLosses: 3, slow: 0.5, lost: 0 }, plan: { writes: 12 } },
+  },
+};
+
+/** The simulator, and the product in it, without the rule. @throws RangeError when there is no such rule */
+export async function withoutRule(rule: string): Promise<typeof import("./run.ts").run> {
+  const canary = canaries[rule];
+  if (canary === undefined)
+    throw new RangeError(`no rule ${rule}; known are ${Object.keys(canaries).join(", ")}`);
+  const sim: typeof import("./run.ts") = await import(
+    patchedVariant(new URL("./run.ts", import.meta.url), rule, canary.patches)
+  );
+  return ({ seed }) => sim.run({ seed, ...canary.options });
+}

@@ -10,7 +10,6 @@ import {
   renewEveryMs,
 } from "./leases.ts";
 import type { Link } from "./link.ts";
-import type { Plan } from "./options.ts";
 import type { SimProcess } from "./process.ts";
 
 export interface Holder {
@@ -24,7 +23,6 @@ export interface Holder {
 
 export interface HolderOptions {
   readonly index: number;
-  readonly plan: Plan;
   readonly clockwork: Clockwork;
   readonly process: SimProcess;
   readonly leases: () => Leases;
@@ -32,29 +30,18 @@ export interface HolderOptions {
   readonly changed: () => void;
 }
 
-export function createHolder({
-  index,
-  plan,
-  clockwork,
-  process,
-  leases,
-  link,
-  changed,
-}: HolderOptions): Holder {
+export function createHolder({ index, clockwork, process, leases, link, changed }: HolderOptions): Holder {
   const { random } = clockwork;
   let knowledge: Knowledge = createKnowledge();
   let incarnation = "";
   /** Clocks when the last acknowledged renewal was sent. */
   let window = { monotonicMs: Number.NEGATIVE_INFINITY, wallMs: Number.NEGATIVE_INFINITY };
-  /** Only a canary reads it. */
-  let flag = false;
   let isEnded = false;
 
   const fresh = (): string =>
     `${index}${Array.from({ length: 31 }, () => random.below(16).toString(16)).join("")}`;
 
   function isValid(): boolean {
-    if (!plan.worldRules.leaseByClock) return flag;
     const elapsedMs = Math.max(process.monotonicMs - window.monotonicMs, process.wallMs - window.wallMs);
     return !isEnded && elapsedMs < readWindowMs;
   }
@@ -62,11 +49,6 @@ export function createHolder({
   function renewed(sentAt: typeof window): void {
     const wasValid = isValid();
     window = sentAt;
-    flag = true;
-    const lagMs = plan.worldRules.leaseByClock ? 0 : random.below(400);
-    process.deliver(readWindowMs - (process.wallMs - sentAt.wallMs) + lagMs, () => {
-      if (window === sentAt) flag = false;
-    });
     if (!wasValid) changed();
   }
 
@@ -86,14 +68,13 @@ export function createHolder({
   function ended(): void {
     if (isEnded) return;
     isEnded = true;
-    flag = false;
     returnAgain();
   }
 
   function returnAgain(): void {
     if (!isEnded) return;
     const before = incarnation;
-    const next = plan.worldRules.newIncarnationAfterExpiry ? fresh() : incarnation;
+    const next = fresh();
     const sentAt = { monotonicMs: process.monotonicMs, wallMs: process.wallMs };
     link().publish((reply) => {
       leases().create(next, before);
@@ -102,7 +83,7 @@ export function createHolder({
         clockwork.say(`node ${index}: returns as ${next.slice(0, 4)}`);
         incarnation = next;
         isEnded = false;
-        if (next !== before) knowledge.hear({ type: "ended", incarnation: before });
+        knowledge.hear({ type: "ended", incarnation: before });
         renewed(sentAt);
         changed();
       });
@@ -122,14 +103,11 @@ export function createHolder({
     start() {
       const before = incarnation;
       isEnded = false;
-      flag = false;
       window = { monotonicMs: Number.NEGATIVE_INFINITY, wallMs: Number.NEGATIVE_INFINITY };
-      if (before === "" || plan.worldRules.newIncarnation) {
-        incarnation = fresh();
-        knowledge = createKnowledge();
-      }
+      incarnation = fresh();
+      knowledge = createKnowledge();
       // the data directory's lock proves that the process before is dead: an obituary takes the place of its lease
-      if (before !== "" && before !== incarnation) {
+      if (before !== "") {
         leases().end(before);
         knowledge.hear({ type: "ended", incarnation: before });
       }

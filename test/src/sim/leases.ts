@@ -66,8 +66,6 @@ export function createKnowledge(): Knowledge {
   return {
     hear(news) {
       if (news.type === "ended") ended.add(news.incarnation);
-      // only a canary makes a lease that has ended again
-      else if (news.succeeds === news.incarnation) ended.delete(news.incarnation);
       else if (news.succeeds !== undefined) successors.set(news.succeeds, news.incarnation);
     },
     standing(incarnation) {

@@ -52,14 +52,7 @@ export function createLink({ plan, clockwork, process, store, changed }: LinkOpt
   }
 
   function arrive(act: (reply: Reply) => void, sentTo: number, from: number): void {
-    if (store.life !== sentTo || !store.isUp) {
-      if (plan.worldRules.dropBuffersOnReconnect) return;
-      // a client that keeps what it could not send, and sends it on the next connection
-      if (!store.isUp) {
-        clockwork.after(RECONNECT_MS, () => arrive(act, sentTo, from));
-        return;
-      }
-    }
+    if (store.life !== sentTo || !store.isUp) return;
     act((deliver) => {
       if (random.chance(faults.lost)) return;
       process.deliver(delayMs(), () => {

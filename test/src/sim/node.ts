@@ -77,7 +77,6 @@ export function createNode(options: NodeOptions): SimNode {
 
   const holder = createHolder({
     index,
-    plan,
     clockwork,
     process,
     leases: options.leases,
@@ -113,7 +112,6 @@ export function createNode(options: NodeOptions): SimNode {
       crc32,
       trimDelayMs: plan.trimDelayMs,
       connected: false,
-      rules: plan.rules,
       bounds,
     });
   }

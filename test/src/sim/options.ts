@@ -1,27 +1,4 @@
 // What one run is made of. Everything that is not given is drawn from the seed.
-import { allRules, type Rules } from "../../../dataplane/src/lane/index.ts";
-
-/** Rules that belong to the store, to the leases or to the host. */
-export interface WorldRules {
-  /** A purge names a sequence, never "keep n". */
-  readonly absolutePurge: boolean;
-  /** Validity is computed from the clock, never a flag that a timer clears. */
-  readonly leaseByClock: boolean;
-  /** Every start of a process has a new incarnation. */
-  readonly newIncarnation: boolean;
-  /** A node whose lease ended never renews it. */
-  readonly newIncarnationAfterExpiry: boolean;
-  /** No publish crosses a reconnect. */
-  readonly dropBuffersOnReconnect: boolean;
-}
-
-export const allWorldRules: WorldRules = {
-  absolutePurge: true,
-  leaseByClock: true,
-  newIncarnation: true,
-  newIncarnationAfterExpiry: true,
-  dropBuffersOnReconnect: true,
-};
 
 export interface Faults {
   readonly crashes: number;
@@ -40,17 +17,13 @@ export interface Faults {
 
 export interface RunOptions {
   readonly seed: number;
-  readonly rules?: Partial<Rules>;
-  readonly worldRules?: Partial<WorldRules>;
   /** Instead of what the seed would draw. */
   readonly faults?: Partial<Faults>;
-  readonly plan?: Partial<Omit<Plan, "seed" | "rules" | "worldRules" | "faults">>;
+  readonly plan?: Partial<Omit<Plan, "seed" | "faults">>;
 }
 
 export interface Plan {
   readonly seed: number;
-  readonly rules: Rules;
-  readonly worldRules: WorldRules;
   readonly faults: Faults;
   readonly nodes: number;
   readonly writes: number;
@@ -91,8 +64,6 @@ export function planRun(
   };
   return {
     seed: options.seed,
-    rules: { ...allRules, ...options.rules },
-    worldRules: { ...allWorldRules, ...options.worldRules },
     faults,
     nodes: 2 + random.below(2),
     writes: 2 + random.below(8),

@@ -4,10 +4,8 @@ import { withoutRule } from "./canaries.ts";
 import { run } from "./run.ts";
 
 const { values } = parseArgs({ options: { seed: { type: "string" }, without: { type: "string" } } });
-const result = run({
-  seed: Number(values.seed),
-  ...(values.without === undefined ? {} : withoutRule(values.without)),
-});
+const runIt = values.without === undefined ? run : await withoutRule(values.without);
+const result = runIt({ seed: Number(values.seed) });
 for (const line of result.trace) process.stdout.write(`${line}\n`);
 process.stdout.write(`seed ${result.seed}, ${result.steps} steps: ${result.problem ?? "everything held"}\n`);
 process.exitCode = result.problem === undefined ? 0 : 1;

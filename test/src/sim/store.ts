@@ -128,7 +128,7 @@ export function createStore(plan: Plan, clockwork: Clockwork, onLoss: (left: num
     },
     purge(below) {
       const before = rows.length;
-      rows = plan.worldRules.absolutePurge ? rows.filter((row) => row.seq >= below) : rows.slice(-1);
+      rows = rows.filter((row) => row.seq >= below);
       clockwork.say(`store: purge below ${below}, ${before - rows.length} records go`);
       checkWaker();
     },

@@ -11,13 +11,9 @@ import { addQuota } from "./commands/quota.ts";
 import { addTop } from "./commands/top.ts";
 import { addUp } from "./commands/up.ts";
 import { type ExitCode, exitCodes, type Failure, failureOf } from "./failure.ts";
+import type { Output } from "./print.ts";
 
 export const version = "0.1.0";
-
-export interface Output {
-  readonly out: (line: string) => void;
-  readonly err: (line: string) => void;
-}
 
 /**
  * Runs one command line; a failure is one line on `err`. With `--json` it is also the one JSON value on `out`, unless the

@@ -4,8 +4,7 @@ import { flagsOf, placementBenches, runPlacementBench } from "../bench/placement
 import { type PlacementsResult, placements, sessionsOf } from "../bench/placements.ts";
 import { CliError } from "../failure.ts";
 import { jsonOption, parseUrl, parseWhole } from "../options.ts";
-import { type Print, table } from "../print.ts";
-import type { Output } from "../program.ts";
+import { type Output, type Print, table } from "../print.ts";
 
 /** `voda bench NAME`: one subcommand per bench, so that each has its own flags and help. */
 export function addBench(program: Command, benches: readonly Bench[], print: Print): void {

@@ -12,7 +12,8 @@ import { mapErrors } from "./connect-error.ts";
 import { nodeService } from "./node-service.ts";
 import { placementService } from "./placement-service.ts";
 import { type QuotaContext, quotaService } from "./quota-service.ts";
-import { type SessionContext, sessionService } from "./session-service.ts";
+import type { SessionContext } from "./session-context.ts";
+import { sessionService } from "./session-service.ts";
 
 export interface ApiServer extends AsyncDisposable {
   /** `ip:port`. */

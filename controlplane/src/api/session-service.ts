@@ -1,8 +1,6 @@
 // SessionService: where sessions are, and moving them through their life by commands to nodes.
 import { create } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import type { JetStreamManager } from "@nats-io/jetstream";
-import type { NatsConnection } from "@nats-io/transport-node";
 import {
   type Session,
   type SessionRef,
@@ -21,16 +19,12 @@ import {
 import type { Owner } from "../directory/directory.ts";
 import { ControlError } from "../errors.ts";
 import { sendCommand } from "../nats/command.ts";
-import { type PickContext, pick } from "../picker/pick.ts";
+import { pick } from "../picker/pick.ts";
 import { callerRefusal } from "../picker/refusal.ts";
 import { agentNotFound } from "./agent-service.ts";
 import { isInLog, namesFrom } from "./lanes.ts";
+import type { SessionContext } from "./session-context.ts";
 import { wakeAll } from "./wake-sessions.ts";
-
-export interface SessionContext extends PickContext {
-  readonly connection: NatsConnection;
-  readonly jsm: JetStreamManager;
-}
 
 const pageSizeDefault = 100;
 const pageSizeMax = 1_000;

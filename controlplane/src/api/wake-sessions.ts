@@ -8,7 +8,7 @@ import { callerRefusal } from "../picker/refusal.ts";
 import { gangMembersMax } from "../placement/index.ts";
 import { refusedRetryMs } from "../scheduler/index.ts";
 import { agentNotFound } from "./agent-service.ts";
-import type { SessionContext } from "./session-service.ts";
+import type { SessionContext } from "./session-context.ts";
 
 export interface Woken {
   readonly name: SessionName;

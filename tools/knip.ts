@@ -1,0 +1,27 @@
+// Which files nobody imports and yet are used: tests, programs, and what rooms.ts names.
+import type { KnipConfig } from "knip";
+import { rooms } from "./rooms.ts";
+
+const workspaces = Object.fromEntries(
+  Object.entries(rooms).map(([name, { entries = [] }]) => [
+    name,
+    {
+      entry: [...entries, "{src,bench,test}/**/*.test.ts"],
+      project: ["{src,bench,test,tools}/**"],
+    },
+  ]),
+);
+
+export default {
+  ignoreExportsUsedInFile: true,
+  ignore: ["**/gen/**"],
+  ignoreDependencies: ["@bufbuild/buf", "oxlint", "oxlint-tsgolint"],
+  // Types are not searched: a room's face names those of its functions, whoever imports them today.
+  exclude: ["types"],
+  workspaces: {
+    ".": { entry: ["tools/*.{ts,mjs}"], project: ["tools/**"] },
+    ...workspaces,
+    test: { entry: ["src/**/*.test.ts", "src/agents/*.ts", "src/sim/replay.ts"], project: ["src/**"] },
+    examples: { entry: ["*.test.ts", "cart/clients/typescript/cart.ts"], project: ["**/*.ts"] },
+  },
+} satisfies KnipConfig;

@@ -1,0 +1,131 @@
+// Breaks every rule of the fence on purpose and fails where the linter is silent, or where it refuses what is allowed.
+// The probes lie in a copy of the configuration, so that a run that dies leaves nothing in the house.
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { rooms } from "./rooms.ts";
+
+/** One line of a probe file and whether the linter must speak of it. */
+interface Line {
+  readonly code: string;
+  readonly isRefused: boolean;
+}
+
+interface Probe {
+  readonly file: string;
+  readonly lines: readonly Line[];
+}
+
+interface Diagnostic {
+  readonly code: string;
+  readonly filename: string;
+  readonly labels: readonly { readonly span: { readonly line: number } }[];
+}
+
+const refused = (code: string): Line => ({ code, isRefused: true });
+const allowed = (code: string): Line => ({ code, isRefused: false });
+const imports = (specifier: string, isAllowed: boolean): Line => ({
+  code: `import "${specifier}";`,
+  isRefused: !isAllowed,
+});
+
+/** The breaks that a survey of the house found to lint clean, by name: the table may change, these may not. */
+const found: readonly Probe[] = [
+  {
+    file: "dataplane/src/lane/found.ts",
+    lines: ["../commit/index.ts", "../host/sessions.ts", "voda/definition", "node:fs"].map((one) =>
+      imports(one, false),
+    ),
+  },
+  {
+    file: "controlplane/src/placement/found.ts",
+    lines: ["@voda/envoy", "../nats/command.ts", "../directory/directory.ts"].map((one) =>
+      imports(one, false),
+    ),
+  },
+  { file: "state/src/found.ts", lines: ["node:crypto", "@nats-io/kv"].map((one) => imports(one, false)) },
+  // A cycle of types alone.
+  {
+    file: "cli/src/one.ts",
+    lines: [refused('import type { Two } from "./two.ts";'), allowed("export type One = Two | 1;")],
+  },
+  {
+    file: "cli/src/two.ts",
+    lines: [refused('import type { One } from "./one.ts";'), allowed("export type Two = One | 2;")],
+  },
+];
+
+function probes(): readonly Probe[] {
+  return Object.entries(rooms).flatMap(([name, room]) => {
+    const neighbours = Object.keys(rooms).filter((one) => one !== name && one !== "sdk");
+    const houses = (allowedRooms: readonly string[]): Line[] =>
+      [...neighbours.map((one) => `@voda/${one}`), "voda"].map((one) =>
+        imports(one, allowedRooms.includes(one)),
+      );
+    const byPath = neighbours.map((one) => imports(`../../${one}/src/index.ts`, false));
+    const root = { file: `${name}/src/probe.ts`, lines: [...houses(room.pure ?? room.imports), ...byPath] };
+    const folders = Object.entries(room.folders).flatMap(([folder, spec]) =>
+      ["../", "../../"].map((up) => {
+        const siblings = Object.keys(room.folders)
+          .filter((one) => one !== folder)
+          .map((one) => imports(`${up}${one}/index.ts`, spec.imports.includes(one)));
+        const pure = spec.pure ?? room.pure;
+        const outside =
+          pure === undefined ? [] : [imports("node:fs", false), refused("console.log(Date.now());")];
+        const nested = up === "../" ? "" : "nested/";
+        return {
+          file: `${name}/src/${folder}/${nested}probe.ts`,
+          lines: [
+            ...siblings,
+            ...houses(pure ?? room.imports),
+            ...outside,
+            imports(`${up}program.ts`, false),
+          ],
+        };
+      }),
+    );
+    return [root, ...folders];
+  });
+}
+
+const home = mkdtempSync(join(tmpdir(), "voda-probes-"));
+try {
+  cpSync(".oxlintrc.json", join(home, ".oxlintrc.json"));
+  cpSync("tools/gen", join(home, "tools/gen"), { recursive: true });
+  const all = [...found, ...probes()];
+  for (const { file, lines } of all) {
+    mkdirSync(dirname(join(home, file)), { recursive: true });
+    writeFileSync(join(home, file), `${lines.map(({ code }) => code).join("\n")}\n`);
+  }
+  const spoken = lint(home);
+  const wrong = all.flatMap(({ file, lines }) =>
+    lines.flatMap(({ code, isRefused }, at) =>
+      spoken.has(`${file}:${at + 1}`) === isRefused
+        ? []
+        : [
+            `${file}: ${code} ${isRefused ? "lints clean: the fence has a hole" : "is allowed, and is refused"}`,
+          ],
+    ),
+  );
+  for (const line of wrong) console.error(line);
+  console.log(`probes: ${all.length} files, ${wrong.length} where the fence does not hold`);
+  process.exitCode = wrong.length > 0 ? 1 : 0;
+} finally {
+  rmSync(home, { recursive: true });
+}
+
+/** `file:line` of everything that the fence's rules said. */
+function lint(folder: string): ReadonlySet<string> {
+  const args = ["-f", "json", "."];
+  const { stdout, stderr, error } = spawnSync(resolve("node_modules/.bin/oxlint"), args, {
+    cwd: folder,
+    encoding: "utf8",
+    maxBuffer: 64 * 1_024 * 1_024,
+  });
+  if (error !== undefined || stdout === "")
+    throw new Error(`oxlint did not run: ${error?.message ?? stderr}`);
+  const { diagnostics } = JSON.parse(stdout) as { diagnostics: readonly Diagnostic[] };
+  const fence = diagnostics.filter(({ code }) => /no-restricted|no-cycle/.test(code));
+  return new Set(fence.map(({ filename, labels }) => `${filename}:${labels[0]?.span.line}`));
+}

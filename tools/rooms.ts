@@ -1,0 +1,143 @@
+// The rooms of the house and what each may import: the one table from which `npm run generate` writes the linter's fence
+// (tools/gen/oxlint.json) and the diagrams of docs/ARCHITECTURE.md, and which tools/knip.ts reads.
+
+/** A folder of a room's `src/`. */
+export interface Folder {
+  /** Sibling folders, and files of `src/` itself, that it may import. */
+  readonly imports: readonly string[];
+  /**
+   * A pure folder takes time, chance and I/O as arguments, so that the simulator and users' tests can run it in memory:
+   * nothing of Node's, and of packages and rooms only these.
+   */
+  readonly pure?: readonly string[];
+}
+
+export interface Room {
+  /** The rooms that its code may import, by their public faces; tests may import any. */
+  readonly imports: readonly string[];
+  /** What the linter says to one who imports another. */
+  readonly says: string;
+  /** The whole room is pure: see `Folder`. */
+  readonly pure?: readonly string[];
+  /** Files right under `src/` compose the folders and may import all of them. */
+  readonly folders: Readonly<Record<string, Folder>>;
+  /** Files that others start or read by path: knip would call them dead. */
+  readonly entries?: readonly string[];
+}
+
+const stdx = "@voda/stdx";
+const proto = "@voda/proto";
+const state = "@voda/state";
+const protobuf = "@bufbuild/protobuf";
+
+/** Each room stands after those it imports. */
+export const rooms: Readonly<Record<string, Room>> = {
+  stdx: { imports: [], says: "stdx imports nothing", folders: {} },
+  proto: { imports: [], says: "proto imports only its runtimes", folders: {} },
+  state: {
+    imports: [stdx, proto],
+    says: "state imports only stdx and proto",
+    pure: [stdx, proto, "yjs"],
+    folders: {},
+  },
+  envoy: {
+    imports: [stdx],
+    says: "envoy knows nothing of sessions: it imports only stdx",
+    folders: {
+      resource: { imports: [], pure: [stdx, protobuf] },
+      snapshot: { imports: ["resource"], pure: [stdx, protobuf] },
+      subscription: { imports: ["resource", "snapshot"], pure: [stdx, protobuf] },
+    },
+    entries: ["tools/*.ts"],
+  },
+  sdk: { imports: [proto], says: "sdk imports only proto", folders: {} },
+  dataplane: {
+    imports: [stdx, proto, state, "voda/definition"],
+    says: "the data plane imports stdx, proto, state and voda/definition; the planes never import each other",
+    folders: {
+      frame: { imports: ["invocation.ts"], pure: [stdx, proto] },
+      turn: { imports: [], pure: [stdx, proto, state] },
+      lane: { imports: ["turn", "invocation.ts"], pure: [stdx, proto, state] },
+      ring: { imports: ["frame"] },
+      commit: { imports: [] },
+      store: { imports: ["commit"] },
+      membership: { imports: ["commit", "store"] },
+      bus: { imports: ["frame", "lane", "commit", "invocation.ts", "answer.ts"] },
+      devices: { imports: [] },
+      ingress: { imports: ["invocation.ts", "recent.ts"] },
+      host: {
+        imports: [
+          "frame",
+          "turn",
+          "lane",
+          "ring",
+          "commit",
+          "store",
+          "membership",
+          "bus",
+          "devices",
+          "ingress",
+          "invocation.ts",
+          "answer.ts",
+          "recent.ts",
+        ],
+      },
+      testing: { imports: ["lane"] },
+    },
+    entries: ["src/main.ts", "src/host/worker.ts", "src/**/*.worker.ts"],
+  },
+  controlplane: {
+    imports: [stdx, proto, "@voda/envoy"],
+    says: "the control plane imports stdx, proto and envoy; the planes never import each other",
+    folders: {
+      lease: { imports: [], pure: [stdx, proto] },
+      placement: { imports: [], pure: [stdx, proto, "fast-check"] },
+      nats: { imports: ["errors.ts"] },
+      grant: { imports: [] },
+      agents: { imports: ["nats", "placement"] },
+      quotas: { imports: ["nats", "placement"] },
+      directory: { imports: ["lease", "placement", "nats"] },
+      publish: { imports: [] },
+      scheduler: { imports: ["agents", "directory", "placement", "nats", "errors.ts"] },
+      picker: { imports: ["agents", "directory", "grant", "placement", "scheduler"] },
+      api: {
+        imports: ["agents", "directory", "placement", "nats", "quotas", "scheduler", "picker", "errors.ts"],
+      },
+    },
+    entries: ["src/main.ts", "bench/*.ts"],
+  },
+  cli: {
+    imports: [stdx, proto, "voda", "voda/*", "@voda/envoy/bootstrap"],
+    says: "the CLI is a client: it imports stdx, proto, voda and the bootstrap of Envoy that its supervisor writes",
+    folders: {
+      binaries: { imports: [] },
+      bundle: { imports: ["failure.ts"] },
+      up: { imports: ["binaries", "api.ts", "failure.ts", "free-disk.ts", "programs.ts"] },
+      bench: { imports: ["up", "api.ts", "failure.ts", "programs.ts"] },
+      doctor: { imports: ["binaries", "up", "free-disk.ts"] },
+      commands: {
+        imports: [
+          "bench",
+          "binaries",
+          "bundle",
+          "doctor",
+          "up",
+          "api.ts",
+          "failure.ts",
+          "options.ts",
+          "print.ts",
+          "programs.ts",
+          "session-argument.ts",
+        ],
+      },
+      pack: { imports: [] },
+    },
+    entries: [
+      "src/binaries/main.ts",
+      "src/bundle/describe.ts",
+      "src/bench/*.config.ts",
+      "src/bench/calls-{control,driver}.ts",
+      "src/up/testdata/*.ts",
+    ],
+  },
+};

@@ -89,7 +89,8 @@ export async function openXdsServer(options: XdsOptions): Promise<XdsServer> {
   server.addService(deltaAds, {
     DeltaAggregatedResources: (call: Call) => {
       if (connections.size >= streamsMax) {
-        call.destroy(
+        refuse(
+          call,
           rpcError(
             status.RESOURCE_EXHAUSTED,
             `${connections.size} proxies are connected, streamsMax is ${streamsMax}`,
@@ -139,15 +140,25 @@ function connect(call: Call, snapshot: SealedSnapshot | undefined): Connection {
 
 function serve(connection: Connection, options: XdsOptions, gone: () => void): void {
   const { call } = connection;
-  call.on("data", (request: DeltaDiscoveryRequest) => {
+  const onRequest = (request: DeltaDiscoveryRequest): void => {
     const problem = take(connection, request, options);
-    if (problem === undefined) flush(connection);
-    else call.destroy(problem);
-  });
+    if (problem === undefined) return flush(connection);
+    call.off("data", onRequest);
+    refuse(call, problem);
+  };
+  call.on("data", onRequest);
   call.on("end", () => call.end());
   call.on("error", gone); // a proxy that breaks its stream comes back with what it has
   call.on("cancelled", gone);
   call.on("close", gone);
+}
+
+/**
+ * Ends a stream with a status that the proxy reads. grpc-js sends what its own listener of `error` is told; `destroy` closes the stream
+ * without it, and the proxy waits for its deadline.
+ */
+function refuse(call: Call, problem: Error): void {
+  call.emit("error", problem);
 }
 
 function take(

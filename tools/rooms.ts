@@ -96,6 +96,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       agents: { imports: ["nats", "placement"] },
       quotas: { imports: ["nats", "placement"] },
       directory: { imports: ["lease", "placement", "nats"] },
+      edge: { imports: ["nats"] },
       publish: { imports: [] },
       scheduler: { imports: ["agents", "directory", "placement", "nats", "errors.ts"] },
       picker: { imports: ["agents", "directory", "grant", "placement", "scheduler"] },

@@ -10,6 +10,7 @@ import {
   createGrpcWebTransport,
 } from "@connectrpc/connect-node";
 import { jetstream } from "@nats-io/jetstream";
+import { Kvm } from "@nats-io/kv";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import {
   type Agent,
@@ -23,7 +24,7 @@ import {
 import { grantProblem, parseGrantClaims } from "@voda/proto/grant";
 import { CommandKind } from "@voda/proto/node";
 import { encodeNameRecord, type SessionName, sessionToken } from "@voda/proto/session";
-import { laneSubjects } from "@voda/proto/wire";
+import { edgeSecretKey, keysBucket, laneSubjects } from "@voda/proto/wire";
 import { leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
 import { decodeJwt } from "jose";
 import { pino } from "pino";
@@ -139,6 +140,16 @@ async function writeLane(name: SessionName, more: { ttl?: string } = {}): Promis
   await js.publish(subjects.plain, "record", more);
   await js.publish(subjects.name, encodeNameRecord(name));
 }
+
+test("control planes that start at once agree on one secret of the edge, and it stays", async () => {
+  const keys = await new Kvm(jetstream(connection)).open(keysBucket);
+  const secret = async () => (await keys.get(edgeSecretKey))?.string();
+  for (const controlPlane of await Promise.all([open(), open()])) await controlPlane[Symbol.asyncDispose]();
+  const first = await secret();
+  assert.match(first ?? "", /^[0-9a-f]{64}$/);
+  await using again = await open();
+  assert.deepEqual([await secret(), again.api !== ""], [first, true]);
+});
 
 test("an awake session is answered with its owner and no grant", async () => {
   await using controlPlane = await open();

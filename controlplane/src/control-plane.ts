@@ -5,7 +5,7 @@ import { Objm } from "@nats-io/obj";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { type Endpoint, openXdsServer } from "@voda/envoy";
 import { ensureStreams } from "@voda/proto/streams";
-import { agentsBucket, blobsBucket, nodesBucket, quotasBucket } from "@voda/proto/wire";
+import { agentsBucket, blobsBucket, keysBucket, nodesBucket, quotasBucket } from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
 import type { Logger } from "pino";
 import { Agents } from "./agents/agents.ts";
@@ -14,6 +14,7 @@ import { openApi } from "./api/server.ts";
 import type { Config } from "./config.ts";
 import { Directory } from "./directory/directory.ts";
 import { type NodeEndpoint, NodeFollower } from "./directory/follow-nodes.ts";
+import { edgeSecret } from "./edge/secret.ts";
 import { publishKey } from "./grant/publish-key.ts";
 import { createSigner } from "./grant/sign.ts";
 import { openPicker } from "./picker/server.ts";
@@ -76,6 +77,7 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
     listener: config.listener,
     picker: endpointOf(picker.address),
     api: [endpointOf(api.address)],
+    edgeSecret: await edgeSecret(await buckets.open(keysBucket)),
     onRefused: (err) => log.error({ err }, "nodes not published; envoy keeps the last ones"),
   });
   stack.defer(() => publisher.close());

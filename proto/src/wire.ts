@@ -15,6 +15,8 @@ export const headers = {
   traceparent: "traceparent",
   /** Internal: stripped from client requests by Envoy, set by the picker. */
   grant: "x-voda-grant",
+  /** Internal: stripped from client requests by Envoy, which adds the mesh's own secret: only then did the rest come through Envoy. */
+  edge: "x-voda-edge",
 } as const;
 
 /** Same value as the header `x-voda-host`. */
@@ -35,6 +37,8 @@ export const snapshotStream = (index: number): string => `VODA_SNAP_${index}`;
 export const nodesBucket = "voda_nodes";
 export const agentsBucket = "voda_agents";
 export const keysBucket = "voda_keys";
+/** Key of `voda_keys`: the value of the header `x-voda-edge`, 64 hexadecimal digits, made once for a mesh. All others are keys of grants. */
+export const edgeSecretKey = "edge";
 export const blobsBucket = "voda_blobs";
 export const quotasBucket = "voda_quotas";
 

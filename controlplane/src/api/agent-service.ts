@@ -2,7 +2,6 @@
 import { createHash } from "node:crypto";
 import { create, toJsonString } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { JetStreamApiCodes, JetStreamApiError } from "@nats-io/jetstream";
 import type { KV } from "@nats-io/kv";
 import type { ObjectStore } from "@nats-io/obj";
 import { type Agent, AgentSchema, type AgentService, ResourcesSchema } from "@voda/proto/api";
@@ -10,6 +9,7 @@ import { defaultNamespace } from "@voda/proto/session";
 import { type Agents, agentKey } from "../agents/agents.ts";
 import { readAgent } from "../agents/watch-agents.ts";
 import { ControlError } from "../errors.ts";
+import { storeOver } from "../nats/store-over.ts";
 import { checkDeploy, checkSchema } from "./check-deploy.ts";
 import { namespaceOf } from "./namespace.ts";
 
@@ -77,12 +77,12 @@ async function storeBlob(blobs: ObjectStore, sha256: string, bundle: Uint8Array)
 /** Writes over the revision that was checked; when another deployment came between, checks and writes again. */
 async function storeDefinition(context: AgentContext, agent: Agent): Promise<void> {
   const key = agentKey(agent.namespace, agent.name);
-  const json = toJsonString(AgentSchema, agent);
+  const value = toJsonString(AgentSchema, agent);
   for (let attempt = 0; attempt < storeAttemptsMax; attempt += 1) {
     const running = await find(context, agent);
     checkAgainst(running?.agent, agent);
-    if (running === undefined || toJsonString(AgentSchema, running.agent) !== json) {
-      const isStored = await storeOver(context.definitions, { key, json, revision: running?.revision });
+    if (running === undefined || toJsonString(AgentSchema, running.agent) !== value) {
+      const isStored = await storeOver(context.definitions, { key, value, revision: running?.revision });
       if (!isStored) continue;
     }
     context.agents.set(agent);
@@ -92,23 +92,4 @@ async function storeDefinition(context: AgentContext, agent: Agent): Promise<voi
     "fenced",
     `agent ${agent.name} was deployed by others ${storeAttemptsMax} times meanwhile; deploy again`,
   );
-}
-
-/** `false` when the entry is not at that revision any more. */
-async function storeOver(
-  kv: KV,
-  entry: { key: string; json: string; revision: number | undefined },
-): Promise<boolean> {
-  try {
-    if (entry.revision === undefined) await kv.create(entry.key, entry.json);
-    else await kv.update(entry.key, entry.json, entry.revision);
-    return true;
-  } catch (error) {
-    const isConflict =
-      error instanceof JetStreamApiError &&
-      (error.code === JetStreamApiCodes.StreamWrongLastSequence ||
-        error.code === JetStreamApiCodes.StreamWrongLastSequenceUnknown);
-    if (isConflict) return false;
-    throw error;
-  }
 }

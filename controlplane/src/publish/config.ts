@@ -7,6 +7,8 @@ export interface IngressConfig {
   readonly picker: Endpoint;
   /** The control planes' APIs. */
   readonly api: readonly Endpoint[];
+  /** Proof towards nodes that a request came through Envoy. */
+  readonly edgeSecret: string;
 }
 
 /** A node's ingress as proxies shall see it. */

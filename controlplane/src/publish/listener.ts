@@ -71,7 +71,9 @@ const connectionManager = () =>
     streamIdleTimeout: duration(0),
     earlyHeaderMutationExtensions: [
       extension("voda.strip", EarlyHeaderMutationSchema, {
-        mutations: [headers.grant].map((name) => ({ action: { case: "remove" as const, value: name } })),
+        mutations: [headers.grant, headers.edge].map((name) => ({
+          action: { case: "remove" as const, value: name },
+        })),
       }),
     ],
     httpFilters: [

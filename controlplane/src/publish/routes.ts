@@ -12,7 +12,7 @@ import {
   RouteSchema,
 } from "@voda/envoy";
 import { headers } from "@voda/proto/wire";
-import { clusterNames, ingressName } from "./config.ts";
+import { clusterNames, type IngressConfig, ingressName } from "./config.ts";
 import { extAuthzFilter } from "./listener.ts";
 
 /** A stream without a byte in either direction is reset after this. */
@@ -31,8 +31,8 @@ export const noNodeBody = JSON.stringify({
 });
 
 /** @param hasNodes false only before the first node: then calls are told so, while the API is there already */
-export function ingressRoutes(hasNodes: boolean): RouteConfiguration {
-  const sessions = hasNodes ? [...PLAIN_PREFIXES.map(plainRoute), typedRoute()] : [noNodeRoute()];
+export function ingressRoutes(config: IngressConfig, hasNodes: boolean): RouteConfiguration {
+  const sessions = hasNodes ? sessionRoutes(config) : [noNodeRoute()];
   return create(RouteConfigurationSchema, {
     name: ingressName,
     virtualHosts: [{ name: "all", domains: ["*"], routes: [apiRoute(), ...sessions] }],
@@ -70,10 +70,19 @@ const hashOfHeader = (headerName: string, pattern?: string) => ({
   },
 });
 
-const plainRoute = (prefix: string): Route => sessionRoute(prefix, hashOfHeader(":path", PLAIN_PATH));
-const typedRoute = (): Route => sessionRoute("/", hashOfHeader(headers.session));
+function sessionRoutes(config: IngressConfig): Route[] {
+  const byPath = hashOfHeader(":path", PLAIN_PATH);
+  return [
+    ...PLAIN_PREFIXES.map((prefix) => sessionRoute(config, prefix, byPath)),
+    sessionRoute(config, "/", hashOfHeader(headers.session)),
+  ];
+}
 
-function sessionRoute(prefix: string, hashPolicy: ReturnType<typeof hashOfHeader>): Route {
+function sessionRoute(
+  { edgeSecret }: IngressConfig,
+  prefix: string,
+  hashPolicy: ReturnType<typeof hashOfHeader>,
+): Route {
   return create(RouteSchema, {
     match: under(prefix),
     action: {
@@ -86,8 +95,15 @@ function sessionRoute(prefix: string, hashPolicy: ReturnType<typeof hashOfHeader
         retryPolicy: retryPolicy(),
       },
     },
+    requestHeadersToAdd: headersToSet({ [headers.edge]: edgeSecret }),
   });
 }
+
+const headersToSet = (values: Readonly<Record<string, string>>) =>
+  Object.entries(values).map(([key, value]) => ({
+    header: { key, value },
+    appendAction: HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
+  }));
 
 /** Only what never reached a node is tried again, on another one. */
 const retryPolicy = () =>
@@ -111,13 +127,7 @@ function noNodeRoute(): Route {
       case: "directResponse",
       value: { status: 503, body: { specifier: { case: "inlineString", value: noNodeBody } } },
     },
-    responseHeadersToAdd: [
-      ["retry-after", "1"],
-      ["content-type", "application/json"],
-    ].map(([key, value]) => ({
-      header: { key: key ?? "", value: value ?? "" },
-      appendAction: HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
-    })),
+    responseHeadersToAdd: headersToSet({ "retry-after": "1", "content-type": "application/json" }),
     typedPerFilterConfig: unasked(),
   });
 }

@@ -7,6 +7,7 @@ import {
   openTestIngress,
   type TestIngress,
   type TestServer,
+  testEdgeSecret,
 } from "../../../test/src/kit/ingress.ts";
 
 let nodes: TestServer[];
@@ -146,6 +147,20 @@ test("a client's grant is stripped and the picker's is passed on", async () => {
   assert.equal(
     (await call(ingress.port, "/agents/c/a/add", forged)).seen().headers["x-voda-grant"],
     "signed",
+  );
+});
+
+test("nodes get the secret of the edge, whatever a client sends for it; API and picker never do", async () => {
+  const forged = { "x-voda-edge": "forged" };
+  for (const path of ["/agents/c/a/add", "/shop.v1.Cart/Add"]) {
+    const { headers } = (await call(ingress.port, path, forged)).seen();
+    assert.equal(headers["x-voda-edge"], testEdgeSecret);
+  }
+  const api = (await call(ingress.port, "/voda.api.v1.NodeService/ListNodes", forged)).seen();
+  assert.equal(api.headers["x-voda-edge"], undefined);
+  assert.deepEqual(
+    ingress.picker.asked.map(({ headers }) => headers["x-voda-edge"]),
+    [undefined, undefined],
   );
 });
 

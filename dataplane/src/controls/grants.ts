@@ -10,7 +10,7 @@ import {
   parseGrantClaims,
 } from "@voda/proto/grant";
 import type { SessionToken } from "@voda/proto/session";
-import { keysBucket } from "@voda/proto/wire";
+import { edgeSecretKey, keysBucket } from "@voda/proto/wire";
 import type { Clock } from "@voda/stdx";
 import type { Logger } from "pino";
 
@@ -43,6 +43,7 @@ export async function openGrants(options: GrantsOptions): Promise<Grants> {
   const watch = await bucket.watch();
   const watching = (async () => {
     for await (const entry of watch) {
+      if (entry.key === edgeSecretKey) continue; // no key of grants
       try {
         if (entry.operation === "PUT") keys.set(entry.key, readKey(entry.json<webcrypto.JsonWebKey>()));
         else keys.delete(entry.key);

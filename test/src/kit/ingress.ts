@@ -21,6 +21,8 @@ import { listenerPort, type RunningEnvoy, startEnvoy } from "./envoy.ts";
 import { waitUntil } from "./wait.ts";
 
 const HOST = "127.0.0.1";
+/** What Envoy adds for the nodes. */
+export const testEdgeSecret = "5ec2e7".padEnd(64, "0");
 
 export interface TestServer extends AsyncDisposable {
   readonly name: string;
@@ -163,6 +165,7 @@ export async function openTestIngress(nodes: readonly TestServer[] = []): Promis
       listener: { host: HOST, port },
       picker: { host: HOST, port: picker.port },
       api: [{ host: HOST, port: api.port }],
+      edgeSecret: testEdgeSecret,
       onRefused: (error) => refused.push(error),
     });
   let publisher = publisherOf(xds);

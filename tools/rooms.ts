@@ -27,6 +27,7 @@ export interface Room {
 
 const stdx = "@voda/stdx";
 const proto = "@voda/proto";
+const net = "@voda/net";
 const state = "@voda/state";
 const protobuf = "@bufbuild/protobuf";
 
@@ -34,6 +35,7 @@ const protobuf = "@bufbuild/protobuf";
 export const rooms: Readonly<Record<string, Room>> = {
   stdx: { imports: [], says: "stdx imports nothing", folders: {} },
   proto: { imports: [], says: "proto imports only its runtimes", folders: {} },
+  net: { imports: [], says: "net knows nothing of sessions: it imports nothing of ours", folders: {} },
   state: {
     imports: [stdx, proto],
     says: "state imports only stdx and proto",
@@ -52,8 +54,8 @@ export const rooms: Readonly<Record<string, Room>> = {
   },
   sdk: { imports: [proto], says: "sdk imports only proto", folders: {} },
   dataplane: {
-    imports: [stdx, proto, state, "voda/definition"],
-    says: "the data plane imports stdx, proto, state and voda/definition; the planes never import each other",
+    imports: [stdx, proto, net, state, "voda/definition"],
+    says: "the data plane imports stdx, proto, net, state and voda/definition; the planes never import each other",
     folders: {
       frame: { imports: ["invocation.ts"], pure: [stdx, proto] },
       turn: { imports: [], pure: [stdx, proto, state] },
@@ -86,16 +88,16 @@ export const rooms: Readonly<Record<string, Room>> = {
     entries: ["src/main.ts", "src/worker/worker.ts", "src/**/*.worker.ts"],
   },
   controlplane: {
-    imports: [stdx, proto, "@voda/envoy"],
-    says: "the control plane imports stdx, proto and envoy; the planes never import each other",
+    imports: [stdx, proto, net, "@voda/envoy"],
+    says: "the control plane imports stdx, proto, net and envoy; the planes never import each other",
     folders: {
       lease: { imports: [], pure: [stdx, proto] },
       placement: { imports: [], pure: [stdx, proto, "fast-check"] },
       nats: { imports: ["errors.ts"] },
       grant: { imports: [] },
-      agents: { imports: ["nats", "placement"] },
-      quotas: { imports: ["nats", "placement"] },
-      directory: { imports: ["lease", "placement", "nats"] },
+      agents: { imports: ["placement"] },
+      quotas: { imports: ["placement"] },
+      directory: { imports: ["lease", "placement"] },
       edge: { imports: ["nats"] },
       publish: { imports: [] },
       scheduler: { imports: ["agents", "directory", "placement", "nats", "errors.ts"] },

@@ -1,9 +1,9 @@
 // Keeps the index of agents equal to the bucket `voda_agents`.
 import { fromJsonString } from "@bufbuild/protobuf";
 import type { KV, KvEntry } from "@nats-io/kv";
+import { type BucketWatch, watchBucket } from "@voda/net";
 import { type Agent, AgentSchema } from "@voda/proto/api";
 import type { Logger } from "pino";
-import { type BucketWatch, watchBucket } from "../nats/watch-bucket.ts";
 import type { Agents } from "./agents.ts";
 
 export function watchAgents(kv: KV, agents: Agents, log: Logger): Promise<BucketWatch> {

@@ -2,6 +2,7 @@
 import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import type { KV, KvWatchEntry } from "@nats-io/kv";
 import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
+import { type BucketWatch, watchBucket } from "@voda/net";
 import { HeartbeatSchema, ReportSchema, ResyncSchema } from "@voda/proto/node";
 import { heartbeatSubject, reportSubject, resyncSubject } from "@voda/proto/wire";
 import type { Clock } from "@voda/stdx";
@@ -14,7 +15,6 @@ import {
   noLeases,
   step,
 } from "../lease/index.ts";
-import { type BucketWatch, watchBucket } from "../nats/watch-bucket.ts";
 import type { Directory, DirectoryNode } from "./directory.ts";
 import { readLeaseEntry } from "./lease-entry.ts";
 

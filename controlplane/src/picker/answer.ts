@@ -1,6 +1,5 @@
 // The HTTP answers of the picker to Envoy's ext_authz: 200 lets the request pass, 429 is passed on to the client.
-import { base64Encode } from "@bufbuild/protobuf/wire";
-import { errorInfo, grpcCodes, retryInfo, rpcStatus } from "@voda/proto/errors";
+import { errorJson, errorTrailers, httpStatus, retryHeader } from "@voda/proto/error-body";
 import { headers as names } from "@voda/proto/wire";
 import { unreachable } from "@voda/stdx";
 import type { Pick } from "./pick.ts";
@@ -37,22 +36,13 @@ export function answerOf(picked: Pick, contentType: string): HttpAnswer {
  * read the `grpc-` headers, and Envoy, which turns a denial into gRPC trailers, keeps a `grpc-status` that is there and
  * takes the body for the message.
  */
-function refused({ reason, message, retryAfterMs }: CallerRefusal, contentType: string): HttpAnswer {
+function refused(refusal: CallerRefusal, contentType: string): HttpAnswer {
   const isGrpc = contentType.startsWith("application/grpc");
-  const details = [errorInfo(reason), ...(retryAfterMs === undefined ? [] : [retryInfo(retryAfterMs)])];
+  const error = { code, ...refusal } as const;
   const headers = {
-    ...(retryAfterMs !== undefined && { "retry-after": String(Math.ceil(retryAfterMs / 1000)) }),
+    ...retryHeader(error),
     "content-type": isGrpc ? "text/plain" : "application/json",
-    ...(isGrpc && {
-      "grpc-status": String(grpcCodes[code]),
-      "grpc-message": encodeURIComponent(message),
-      "grpc-status-details-bin": base64Encode(rpcStatus(code, message, details), "std_raw"),
-    }),
+    ...(isGrpc && errorTrailers(error)),
   };
-  const json = {
-    code,
-    message,
-    details: details.map(({ type, value }) => ({ type, value: base64Encode(value, "std_raw") })),
-  };
-  return { status: 429, headers, body: isGrpc ? message : JSON.stringify(json) };
+  return { status: httpStatus[code], headers, body: isGrpc ? refusal.message : errorJson(error) };
 }

@@ -1,12 +1,11 @@
 // Envoy's HTTP/1.1 ext_authz: METHOD /pick<original path>, answered within one turn of the event loop.
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
-import type { AddressInfo } from "node:net";
-import { headers as names } from "@voda/proto/wire";
+import { listen } from "@voda/net";
 import type { Logger } from "pino";
 import { answerOf, type HttpAnswer, passed } from "./answer.ts";
 import { type PickContext, pick } from "./pick.ts";
-import { routeOf } from "./route.ts";
+import { sessionOf } from "./route.ts";
 
 export interface Picker extends AsyncDisposable {
   /** `ip:port`. */
@@ -19,26 +18,24 @@ const PREFIX = "/pick";
 /** @throws when the port is taken */
 export async function openPicker(
   context: PickContext,
-  listen: { readonly host: string; readonly port: number; readonly log: Logger },
+  at: { readonly host: string; readonly port: number; readonly log: Logger },
 ): Promise<Picker> {
   const server = createServer((request, response) => {
     // Envoy sends no body; whatever comes is read to its end, so that the connection can be used again.
     request.resume();
-    const { status, headers, body } = answer(context, request, listen.log);
+    const { status, headers, body } = answer(context, request, at.log);
     response.writeHead(status, { ...headers, "content-length": Buffer.byteLength(body) }).end(body);
   });
   // Envoy keeps its connections; closing idle ones here would race with its next request.
   server.keepAliveTimeout = 0;
-  server.listen(listen.port, listen.host);
-  await once(server, "listening");
-  const { address, port } = server.address() as AddressInfo;
+  const { address } = await listen(server, at);
   const close = async (): Promise<void> => {
     const closed = once(server, "close");
     server.close();
     server.closeAllConnections();
     await closed;
   };
-  return { address: `${address}:${port}`, close, [Symbol.asyncDispose]: close };
+  return { address, close, [Symbol.asyncDispose]: close };
 }
 
 /** A failure of ours lets the request pass: any node may take it within its own admission. */
@@ -46,21 +43,12 @@ function answer(context: PickContext, request: IncomingMessage, log: Logger): Ht
   const path = request.url ?? "";
   if (!path.startsWith(`${PREFIX}/`)) return { status: 404, headers: {}, body: `not under ${PREFIX}/\n` };
   try {
-    const head = {
-      path: path.slice(PREFIX.length),
-      session: header(request, names.session),
-      namespace: header(request, names.namespace),
-      agent: header(request, names.agent),
-    };
-    const name = routeOf(head, (namespace, service) => context.agents.implementer(namespace, service));
+    const name = sessionOf(path.slice(PREFIX.length), request.headers, (namespace, service) =>
+      context.agents.implementer(namespace, service),
+    );
     return name === undefined ? passed : answerOf(pick(context, name), request.headers["content-type"] ?? "");
   } catch (error) {
     log.error({ err: error, path }, "pick failed");
     return passed;
   }
-}
-
-function header(request: IncomingMessage, name: string): string | undefined {
-  const value = request.headers[name];
-  return typeof value === "string" && value !== "" ? value : undefined;
 }

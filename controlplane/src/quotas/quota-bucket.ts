@@ -1,9 +1,9 @@
 // The bucket `voda_quotas`, and the limits that are kept equal to it.
 import { create, fromJsonString, toJsonString } from "@bufbuild/protobuf";
 import type { KV, KvEntry } from "@nats-io/kv";
+import { type BucketWatch, watchBucket } from "@voda/net";
 import { type Quota, QuotaSchema } from "@voda/proto/api";
 import type { Logger } from "pino";
-import { type BucketWatch, watchBucket } from "../nats/watch-bucket.ts";
 import type { Quota as Limits, Quotas } from "../placement/index.ts";
 
 export interface QuotaBucketOptions {

@@ -7,6 +7,7 @@ import { fromJsonString } from "@bufbuild/protobuf";
 import { Kvm, type KvWatchEntry } from "@nats-io/kv";
 import { Objm } from "@nats-io/obj";
 import type { NatsConnection } from "@nats-io/transport-node";
+import { watchBucket } from "@voda/net";
 import { type Agent, AgentSchema } from "@voda/proto/api";
 import { agentsBucket, blobsBucket } from "@voda/proto/wire";
 import type { Logger } from "pino";
@@ -49,21 +50,5 @@ export async function watchDeployments(options: DeploymentsOptions): Promise<Asy
     }
   };
 
-  const caughtUp = Promise.withResolvers<void>();
-  const { values } = await bucket.status();
-  const watch = await bucket.watch();
-  if (values === 0) caughtUp.resolve();
-  const watching = (async () => {
-    for await (const entry of watch) {
-      await deploy(entry);
-      if (entry.delta === 0) caughtUp.resolve();
-    }
-  })();
-  await caughtUp.promise;
-  return {
-    async [Symbol.asyncDispose]() {
-      watch.stop();
-      await watching;
-    },
-  };
+  return watchBucket(bucket, deploy);
 }

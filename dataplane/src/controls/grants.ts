@@ -2,6 +2,7 @@
 import { createPublicKey, type KeyObject, verify as verifySignature, type webcrypto } from "node:crypto";
 import { Kvm } from "@nats-io/kv";
 import type { NatsConnection } from "@nats-io/transport-node";
+import { watchBucket } from "@voda/net";
 import {
   type DeviceShare,
   type GrantClaims,
@@ -40,18 +41,15 @@ export async function openGrants(options: GrantsOptions): Promise<Grants> {
   const { log } = options;
   const bucket = await new Kvm(options.connection).open(keysBucket);
   const keys = new Map<string, KeyObject>();
-  const watch = await bucket.watch();
-  const watching = (async () => {
-    for await (const entry of watch) {
-      if (entry.key === edgeSecretKey) continue; // no key of grants
-      try {
-        if (entry.operation === "PUT") keys.set(entry.key, readKey(entry.json<webcrypto.JsonWebKey>()));
-        else keys.delete(entry.key);
-      } catch (err) {
-        log.error({ err, key: entry.key }, "public key not usable");
-      }
+  const watch = await watchBucket(bucket, (entry) => {
+    if (entry.key === edgeSecretKey) return; // no key of grants
+    try {
+      if (entry.operation === "PUT") keys.set(entry.key, readKey(entry.json<webcrypto.JsonWebKey>()));
+      else keys.delete(entry.key);
+    } catch (err) {
+      log.error({ err, key: entry.key }, "public key not usable");
     }
-  })();
+  });
   /** A control plane that has just started signs before its key has come through the watch. */
   const keyOf = async (id: string): Promise<KeyObject | undefined> => {
     const known = keys.get(id);
@@ -79,10 +77,7 @@ export async function openGrants(options: GrantsOptions): Promise<Grants> {
       if (problem?.kind === "void") return { type: "void" };
       return { type: "granted", devices: claims.devices };
     },
-    async [Symbol.asyncDispose]() {
-      watch.stop();
-      await watching;
-    },
+    [Symbol.asyncDispose]: () => watch.close(),
   };
 }
 

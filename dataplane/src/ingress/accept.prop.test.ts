@@ -6,7 +6,6 @@ import { Body } from "./body.ts";
 import { dialectOf, type Protocol } from "./dialect.ts";
 import { frameMessage } from "./grpc.ts";
 import type { Head } from "./head.ts";
-import { parsePlainPath } from "./path.ts";
 import { Refusal } from "./refusal.ts";
 import { respond } from "./respond.ts";
 import { routes } from "./testbed.ts";
@@ -78,18 +77,6 @@ test("any head is a call or is refused, and a refusal can be said in its protoco
       }
     }),
     { numRuns: 5000 },
-  );
-});
-
-test("every key survives its way through a path", () => {
-  const keys = fc
-    .string({ unit: "grapheme", minLength: 1, maxLength: 40 })
-    .filter((key) => key.isWellFormed() && !/\p{Cc}/u.test(key));
-  fc.assert(
-    fc.property(keys, (key) => {
-      fc.pre(Buffer.byteLength(key) <= 256);
-      assert.equal(parsePlainPath(`/agents/probe/${encodeURIComponent(key)}/echo`).key, key);
-    }),
   );
 });
 

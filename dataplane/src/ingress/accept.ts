@@ -1,13 +1,20 @@
 // Reads a request's head: who is called, by whom, until when. The body stays opaque.
 import { hash } from "node:crypto";
-import { defaultNamespace, type SessionName, type SessionToken, sessionToken } from "@voda/proto/session";
+import { type SessionName, type SessionToken, sessionToken } from "@voda/proto/session";
+import {
+  type PathProblem,
+  type PlainPath,
+  pathOf,
+  readPlainPath,
+  readSessionPath,
+  type TypedPath,
+} from "@voda/proto/session-path";
 import { headers, headersBytesMax, hostCookie } from "@voda/proto/wire";
 import type { Invocation } from "../invocation.ts";
 import { recent } from "../recent.ts";
-import { type Dialect, isPlainPath } from "./dialect.ts";
-import { cookieOf, type Head, headerOf, pathOf, queryOf } from "./head.ts";
+import type { Dialect } from "./dialect.ts";
+import { cookieOf, type Head, headerOf, queryOf } from "./head.ts";
 import { callMsMax, idempotencyKeyBytesMax, recentNamesMax, recentTextMax } from "./limits.ts";
-import { checkIdentifier, decodeKey, parsePlainPath, parseRpcPath } from "./path.ts";
 import { type Failed, Refusal, refuse, unimplemented } from "./refusal.ts";
 import { timeoutMs } from "./timeout.ts";
 
@@ -68,10 +75,11 @@ export function acceptCall(head: Head, routes: Routes, nowMs: number): Call {
       431,
     );
   }
-  const path = pathOf(head);
-  const { route, name, token, cookiePath } = isPlainPath(path)
-    ? plainTarget(path, routes)
-    : rpcTarget(head, path, routes);
+  const path = readSessionPath(pathOf(head.target), head.headers, plainReading);
+  if (path.type === "problem")
+    throw refuse(path.reason, path.message, path.reason === "method_not_found" ? 404 : undefined);
+  const { route, name, token, cookiePath } =
+    path.type === "plain" ? plainTarget(path, routes) : typedTarget(path, routes);
   return {
     route,
     name,
@@ -91,37 +99,37 @@ interface Target {
   readonly cookiePath: string | undefined;
 }
 
-/** What a plain path says by itself. @throws Refusal */
-function readPlainPath(path: string): Omit<Target, "route"> & { readonly method: string } {
-  const { namespace, agent, key, method, prefix } = parsePlainPath(path);
-  const name = { namespace, agent, key };
-  return { name, token: sessionToken(name), method, cookiePath: prefix.replaceAll(";", "%3B") };
+/** What follows from a plain path alone. */
+interface PlainReading extends PlainPath {
+  readonly token: SessionToken;
+  readonly cookiePath: string;
 }
 
-const recentPlainPath = recent(recentNamesMax, readPlainPath);
-
-function plainTarget(path: string, routes: Routes): Target {
-  const { name, token, method, cookiePath } =
-    path.length > recentTextMax ? readPlainPath(path) : recentPlainPath(path);
-  const route = known(routes.plain(name.namespace, name.agent, method));
-  return { route, name, token, cookiePath };
+function readPlain(path: string): PlainReading | PathProblem {
+  const plain = readPlainPath(path);
+  if (plain.type === "problem") return plain;
+  return { ...plain, token: sessionToken(plain.name), cookiePath: plain.prefix.replaceAll(";", "%3B") };
 }
 
-function rpcTarget(head: Head, path: string, routes: Routes): Target {
-  const { service, rpc } = parseRpcPath(path);
-  const namespace = headerOf(head, headers.namespace) ?? defaultNamespace;
-  checkIdentifier("namespace", namespace);
-  const agent = headerOf(head, headers.agent);
-  if (agent !== undefined) checkIdentifier("agent", agent);
+const recentPlain = recent(recentNamesMax, readPlain);
+
+function plainReading(path: string): PlainReading | PathProblem {
+  return path.length > recentTextMax ? readPlain(path) : recentPlain(path);
+}
+
+function plainTarget({ name, token, method, cookiePath }: PlainReading, routes: Routes): Target {
+  return { route: known(routes.plain(name.namespace, name.agent, method)), name, token, cookiePath };
+}
+
+function typedTarget({ service, rpc, namespace, agent, key }: TypedPath, routes: Routes): Target {
   const route = known(routes.rpc(service, rpc, namespace, agent));
-  const key = headerOf(head, headers.session);
   if (key === undefined) {
     throw refuse(
       "bad_request",
       `${service} is served by sessions: set the header ${headers.session} to the session's key, percent-encoded`,
     );
   }
-  const name = { namespace, agent: route.agent, key: decodeKey(key) };
+  const name = { namespace, agent: route.agent, key };
   return { route, name, token: sessionToken(name), cookiePath: undefined };
 }
 

@@ -1,6 +1,7 @@
 // Which protocol a request speaks, told by its path and content type. Every request has one, also one that is refused.
+import { isPlainPath, pathOf } from "@voda/proto/session-path";
 import type { Content } from "../invocation.ts";
-import { type Head, headerOf, mediaTypeOf, pathOf, queryOf } from "./head.ts";
+import { type Head, headerOf, mediaTypeOf, queryOf } from "./head.ts";
 import { type Refusal, refuse, unimplemented } from "./refusal.ts";
 
 export type Protocol = "grpc" | "grpc-web" | "grpc-web-text" | "connect" | "plain";
@@ -32,17 +33,13 @@ const dialects: ReadonlyMap<string, Dialect> = new Map(
   ).map(([contentType, protocol, content]) => [contentType, { protocol, content, contentType }]),
 );
 
-export function isPlainPath(path: string): boolean {
-  return path.startsWith("/agents/") || path.startsWith("/namespaces/");
-}
-
 export interface Spoken {
   readonly dialect: Dialect;
   readonly problem: Refusal | undefined;
 }
 
 export function dialectOf(head: Head): Spoken {
-  if (isPlainPath(pathOf(head))) return { dialect: plain, problem: plainProblem(head) };
+  if (isPlainPath(pathOf(head.target))) return { dialect: plain, problem: plainProblem(head) };
   if (head.method === "GET") return getDialect(head);
   if (head.method !== "POST") return { dialect: json, problem: methodProblem(head.method) };
   const type = mediaTypeOf(head);

@@ -1,11 +1,6 @@
-// gRPC's messages on the wire: 5 bytes of flags and length, then the message; and how its trailers say an error.
-import { base64Encode } from "@bufbuild/protobuf/wire";
-import { grpcCodes } from "@voda/proto/errors";
+// gRPC's messages on the wire: 5 bytes of flags and length, then the message.
 import { bodyBytesMax } from "@voda/proto/wire";
-import type { Failure } from "../invocation.ts";
-import { trailerDetailsBytesMax, trailerMessageBytesMax } from "./limits.ts";
 import { type Refusal, refuse, unimplemented } from "./refusal.ts";
-import { statusBytes } from "./status.ts";
 
 export const prefixBytes = 5;
 const COMPRESSED = 1;
@@ -61,31 +56,3 @@ export function trailerFrame(trailers: Readonly<Record<string, string>>): Buffer
 }
 
 export const okTrailers: Readonly<Record<string, string>> = { "grpc-status": "0" };
-
-/** Long messages are cut and large metadata is left out: clients drop trailers beyond their header limit. */
-export function errorTrailers(failure: Failure): Record<string, string> {
-  const message = cut(failure.message, trailerMessageBytesMax);
-  let details = statusBytes({ ...failure, message });
-  if (details.length > trailerDetailsBytesMax) details = statusBytes({ ...failure, message, metadata: {} });
-  return {
-    "grpc-status": String(grpcCodes[failure.code]),
-    "grpc-message": encodeMessage(message),
-    "grpc-status-details-bin": base64Encode(details, "std_raw"),
-  };
-}
-
-function cut(text: string, bytesMax: number): string {
-  const bytes = Buffer.from(text);
-  return bytes.length <= bytesMax ? text : bytes.toString("utf8", 0, bytesMax).replace(/\ufffd$/, "");
-}
-
-/** Percent-encodes all but printable ASCII, and the percent sign. */
-export function encodeMessage(message: string): string {
-  if (/^[\x20-\x24\x26-\x7e]*$/.test(message)) return message;
-  let encoded = "";
-  for (const byte of Buffer.from(message)) {
-    const isPlain = byte >= 0x20 && byte <= 0x7e && byte !== 0x25;
-    encoded += isPlain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
-  }
-  return encoded;
-}

@@ -18,11 +18,6 @@ export function headerOf(head: Head, name: string): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
-export function pathOf(head: Head): string {
-  const query = head.target.indexOf("?");
-  return query < 0 ? head.target : head.target.slice(0, query);
-}
-
 export function queryOf(head: Head): URLSearchParams {
   const query = head.target.indexOf("?");
   return new URLSearchParams(query < 0 ? "" : head.target.slice(query + 1));

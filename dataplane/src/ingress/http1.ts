@@ -2,6 +2,7 @@
 import { createServer, IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { errorJson } from "@voda/proto/error-body";
 import { headersBytesMax } from "@voda/proto/wire";
 import { type Caller, Exchange, type Floor } from "./exchange.ts";
 import { type Head, headerOverheadBytes } from "./head.ts";
@@ -15,7 +16,6 @@ import {
   keepAliveMs,
 } from "./limits.ts";
 import { refuse } from "./refusal.ts";
-import { errorJson } from "./status.ts";
 
 export interface Http1 {
   readonly server: Server;

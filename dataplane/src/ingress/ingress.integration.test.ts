@@ -368,6 +368,26 @@ test("plain: each refusal has its HTTP status, code and message", async (t) => {
   assert.equal(bed.seen.length, 0);
 });
 
+test("plain: a header that contradicts the path is refused, and so is a longer path", async (t) => {
+  const bed = await openBed(t);
+  const post = async (path: string, more: Record<string, string>): Promise<string> => {
+    const sent = { "content-type": "application/json", ...more };
+    const response = await fetch(bed.url + path, { method: "POST", body: "1", headers: sent });
+    return `${response.status} ${((await response.json()) as { message?: string }).message ?? "echo"}`;
+  };
+  const path = "/agents/probe/k/echo";
+  assert.match(
+    await post(path, { "x-voda-namespace": "other" }),
+    /^400 the header x-voda-namespace says "other"/,
+  );
+  assert.match(await post(path, { "x-voda-agent": "cart" }), /^400 the header x-voda-agent says "cart"/);
+  assert.match(await post(path, { "x-voda-session": "l" }), /^400 the header x-voda-session says "l"/);
+  assert.match(await post(`${path}/extra`, {}), /^404 no such path/);
+  assert.equal(bed.seen.length, 0);
+  const agreeing = { "x-voda-namespace": "default", "x-voda-agent": "probe", "x-voda-session": "k" };
+  assert.equal(await post(path, agreeing), "200 echo");
+});
+
 test("an idempotency key gives the same id and hash to the same call, and others to others", async (t) => {
   const bed = await openBed(t);
   const send = async (session: string, body: string, more: Record<string, string>): Promise<void> => {

@@ -1,7 +1,5 @@
 // The port of a node: everything that clients and Envoy send arrives here.
-import { once } from "node:events";
-import type { Http2Session } from "node:http2";
-import { createServer, type Socket } from "node:net";
+import { createPort, listen } from "@voda/net";
 import type { Clock } from "@voda/stdx";
 import type { Logger } from "pino";
 import type { Routes } from "./accept.ts";
@@ -9,7 +7,6 @@ import type { Counts, Dispatch, Exchange, Floor } from "./exchange.ts";
 import { createHttp1 } from "./http1.ts";
 import { createHttp2 } from "./http2.ts";
 import { closeMsMax, connectionsMax, sweepMs } from "./limits.ts";
-import { sniff } from "./sniff.ts";
 
 export interface IngressOptions {
   readonly host: string;
@@ -37,28 +34,19 @@ export interface Ingress {
 
 /** @throws when the address cannot be listened on */
 export async function openIngress(options: IngressOptions): Promise<Ingress> {
-  const { host, port, routes, dispatch, clock, log, closeMs = closeMsMax } = options;
+  const { routes, dispatch, clock, log, closeMs = closeMsMax } = options;
   const counts: Counts = { calls: 0, refused: 0, cancelled: 0, timedOut: 0 };
   const floor: Floor = { routes, dispatch, clock, open: new Set<Exchange>(), counts, bodyBytes: 0 };
-  const sockets = new Set<Socket>();
-  const sessions = new Set<Http2Session>();
   let isClosing = false;
   const http1 = createHttp1(floor, () => isClosing);
   const http2 = createHttp2(floor, () => isClosing);
-  http2.on("session", (session) => {
-    sessions.add(session);
-    session.on("close", () => sessions.delete(session));
+  const port = createPort({
+    http1: http1.server,
+    http2,
+    onError: (error) => log.debug({ error: error.message }, "connection failed"),
   });
-  const server = createServer({ noDelay: true }, (socket) => {
-    sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
-    socket.on("error", (error) => log.debug({ error: error.message }, "connection failed"));
-    sniff(socket, (version) => (version === 2 ? http2 : http1.server).emit("connection", socket));
-  });
-  server.maxConnections = connectionsMax;
-  server.listen(port, host);
-  await once(server, "listening");
-  http1.server.emit("listening"); // starts its watch over headersTimeout: this server gets its connections from ours
+  port.server.maxConnections = connectionsMax;
+  const bound = await listen(port.server, options);
   const sweeper = setInterval(() => {
     const nowMs = clock.wallMs();
     for (const exchange of floor.open) exchange.sweep(nowMs);
@@ -66,29 +54,23 @@ export async function openIngress(options: IngressOptions): Promise<Ingress> {
 
   async function close(): Promise<void> {
     isClosing = true;
-    const closed = once(server, "close");
-    server.close();
-    for (const session of sessions) session.close();
-    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+    const closed = port.close();
     http1.closeIdle();
     const cut = setTimeout(() => {
       log.warn(
-        { calls: floor.open.size, connections: sockets.size },
+        { calls: floor.open.size, connections: port.sockets.size },
         "cutting what did not end before closing",
       );
-      for (const socket of sockets) socket.destroy();
+      for (const socket of port.sockets) socket.destroy();
     }, closeMs);
     await closed;
-    await Promise.all([...sockets].map((socket) => once(socket, "close"))); // their last event may come after the server's
     clearTimeout(cut);
     clearInterval(sweeper);
-    http1.server.close();
   }
 
-  const address = server.address();
   return {
-    port: typeof address === "object" && address !== null ? address.port : port,
-    stats: () => ({ ...counts, inFlight: floor.open.size, connections: sockets.size }),
+    port: bound.port,
+    stats: () => ({ ...counts, inFlight: floor.open.size, connections: port.sockets.size }),
     close,
   };
 }

@@ -6,8 +6,6 @@ export const callMsMax = 60_000;
 /** From the first byte of a request's headers to the last byte of its body. */
 export const headersMsMax = 10_000;
 export const bodyMsMax = 30_000;
-/** From the connection to the bytes that tell HTTP/1.1 from HTTP/2. */
-export const sniffMsMax = 10_000;
 /** Longer than Envoy's pools keep an idle connection by habit of its users: the client closes first, so no request meets a closing socket. */
 export const keepAliveMs = 75_000;
 /** How long `close` waits for calls in flight. */
@@ -32,10 +30,6 @@ export const joinedBytesMax = 4096;
 export const recentNamesMax = 16_384;
 export const recentTextMax = 256;
 export const idempotencyKeyBytesMax = 256;
-export const methodBytesMax = 128;
-/** Of an error that travels in gRPC trailers, which clients bound (8 KiB in most). */
-export const trailerMessageBytesMax = 2048;
-export const trailerDetailsBytesMax = 4096;
 /** After a refusal for lack of room. */
 export const busyRetryMs = 100;
 /** Resets per second that a connection survives: Envoy cancels many calls of innocent neighbours over one connection. */

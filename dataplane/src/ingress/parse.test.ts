@@ -3,11 +3,9 @@ import { test } from "node:test";
 import { bodyBytesMax } from "@voda/proto/wire";
 import { Body } from "./body.ts";
 import { dialectOf } from "./dialect.ts";
-import { encodeMessage, errorTrailers, frameMessage, unframe } from "./grpc.ts";
+import { frameMessage, unframe } from "./grpc.ts";
 import { cookieOf, type Head } from "./head.ts";
-import { parsePlainPath, parseRpcPath } from "./path.ts";
 import { Refusal } from "./refusal.ts";
-import { errorJson, httpStatus } from "./status.ts";
 import { timeoutMs } from "./timeout.ts";
 
 const head = (headers: Record<string, string>, more: Partial<Head> = {}): Head => {
@@ -34,34 +32,6 @@ test("timeouts of both protocols are milliseconds; what is not one is refused", 
   }
   for (const text of ["", "-1", "1.5", "12345678901"])
     assert.throws(() => timeoutMs(head({ "connect-timeout-ms": text })), Refusal, text);
-});
-
-test("a plain path is split and decoded once", () => {
-  const parsed = parsePlainPath("/namespaces/team-1/agents/probe/a%252Fb%2F/m%C3%A9");
-  assert.deepEqual(parsed, {
-    namespace: "team-1",
-    agent: "probe",
-    key: "a%2Fb/",
-    method: "mé",
-    prefix: "/namespaces/team-1/agents/probe/a%252Fb%2F",
-  });
-  assert.equal(parsePlainPath("/agents/a/k/m").namespace, "default");
-  for (const path of [
-    "/agents/a/k",
-    "/agents/a/k/m/",
-    "/agents//k/m",
-    "/namespaces//agents/a/k/m",
-    "/agents/a/k/%",
-    "/agents/a/k/",
-  ]) {
-    assert.throws(() => parsePlainPath(path), Refusal, path);
-  }
-});
-
-test("a typed path has a service and a method", () => {
-  assert.deepEqual(parseRpcPath("/voda.api.v1.S/Get"), { service: "voda.api.v1.S", rpc: "Get" });
-  for (const path of ["/", "/a", "/a/b/c", "/a/%62", "//b", "*"])
-    assert.throws(() => parseRpcPath(path), Refusal, path);
 });
 
 test("the content type tells the protocol, in any case and with parameters", () => {
@@ -101,41 +71,6 @@ test("the first five bytes refuse a large gRPC message, however they are cut", (
     body.push(prefix.subarray(4))?.message ?? "",
     /body of 4194305 bytes exceeds bodyBytesMax 4194304/,
   );
-});
-
-test("messages in trailers are percent-encoded ASCII, cut where clients would drop them", () => {
-  assert.equal(encodeMessage("plain text"), "plain text");
-  assert.equal(encodeMessage("100 % für\n"), "100 %25 f%C3%BCr%0A");
-  const failure = {
-    code: "internal",
-    reason: "internal",
-    message: "ü".repeat(5000),
-    metadata: { a: "x".repeat(9000) },
-  } as const;
-  const size = Object.values(errorTrailers(failure)).reduce((sum, one) => sum + one.length, 0);
-  assert.ok(size < 16_000, String(size));
-  assert.doesNotMatch(decodeURIComponent(errorTrailers(failure)["grpc-message"] ?? ""), /\ufffd/);
-});
-
-test("Connect's JSON carries code, message and details that people can read too", () => {
-  const json = errorJson({ code: "unavailable", reason: "draining", message: "m", retryAfterMs: 250 });
-  assert.deepEqual(JSON.parse(json), {
-    code: "unavailable",
-    message: "m",
-    details: [
-      {
-        type: "google.rpc.ErrorInfo",
-        value: Buffer.from("\n\x08draining\x12\x08voda.dev").toString("base64").replaceAll("=", ""),
-        debug: { reason: "draining", domain: "voda.dev", metadata: {} },
-      },
-      {
-        type: "google.rpc.RetryInfo",
-        value: Buffer.from([10, 7, 8, 0, 16, 128, 229, 154, 119]).toString("base64").replaceAll("=", ""),
-        debug: { retryDelay: "0.25s" },
-      },
-    ],
-  });
-  assert.equal(httpStatus.resource_exhausted, 429);
 });
 
 test("a cookie is found among others", () => {

@@ -1,9 +1,9 @@
 // An answer in the caller's protocol.
+import { errorJson, errorTrailers, httpStatus, retryHeader } from "@voda/proto/error-body";
 import { headers } from "@voda/proto/wire";
 import type { Answer, Failure } from "../invocation.ts";
 import type { Dialect } from "./dialect.ts";
-import { errorTrailers, frameMessage, okTrailers, trailerFrame } from "./grpc.ts";
-import { errorJson, httpStatus } from "./status.ts";
+import { frameMessage, okTrailers, trailerFrame } from "./grpc.ts";
 
 export interface Response {
   readonly status: number;
@@ -27,13 +27,9 @@ export function respond(dialect: Dialect, answer: Answer, status?: number): Resp
 }
 
 function errorResponse(failure: Failure, status = httpStatus[failure.code]): Response {
-  const retry =
-    failure.retryAfterMs === undefined
-      ? {}
-      : { "retry-after": String(Math.ceil(failure.retryAfterMs / 1000)) };
   const allow = status === 405 ? { allow: "POST" } : {};
   const body = Buffer.from(errorJson(failure));
-  return { status, headers: { "content-type": "application/json", ...retry, ...allow }, body };
+  return { status, headers: { "content-type": "application/json", ...retryHeader(failure), ...allow }, body };
 }
 
 function grpcResponse({ contentType }: Dialect, answer: Answer): Response {

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { existsSync, globSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
+import { httpStatus } from "@voda/proto/error-body";
 import { grpcCodes } from "@voda/proto/errors";
 import { type Code, isRetryable, reasons } from "@voda/proto/wire";
-import { httpStatus } from "../../../dataplane/src/ingress/status.ts";
 import { blocksOf, callsOf, documents, read, root } from "./documents.ts";
 
 const linesMax = 120;

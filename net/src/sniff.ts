@@ -1,12 +1,15 @@
 // One port for both versions of HTTP: the first bytes of a connection tell them apart.
 import type { Socket } from "node:net";
-import { sniffMsMax } from "./limits.ts";
 
+/** What every HTTP/2 connection starts with (RFC 9113 3.4), as far as no HTTP/1.1 request can begin. */
 const PREFACE = Buffer.from("PRI * HTTP/2.0");
+/** From the connection to the bytes that tell. */
+const sniffMsMax = 10_000;
 
 /**
  * Calls `take` with the version once it is known; the bytes that were looked at are back in the socket. Waits for "readable" and reads,
- * because a socket that was set flowing by "data" refuses the streams of node:http2 afterwards.
+ * because a socket that was set flowing by "data" refuses the streams of node:http2 afterwards. A preface may come in pieces: nothing is
+ * decided before a byte differs or all of it is there.
  */
 export function sniff(socket: Socket, take: (version: 1 | 2) => void): void {
   let seen: Buffer = Buffer.alloc(0);

@@ -1,0 +1,3 @@
+export { type Bound, listen } from "./listen.ts";
+export { createPort, type Port } from "./port.ts";
+export { type BucketWatch, watchBucket } from "./watch-bucket.ts";

@@ -1,0 +1,22 @@
+// Binds a server and says where.
+import { once } from "node:events";
+import type { Server } from "node:net";
+
+export interface Bound {
+  readonly port: number;
+  /** `ip:port`. */
+  readonly address: string;
+}
+
+/** Port 0 lets the system pick one. @throws when the address cannot be listened on */
+export async function listen(
+  server: Server,
+  at: { readonly host: string; readonly port: number },
+): Promise<Bound> {
+  server.listen(at.port, at.host);
+  await once(server, "listening");
+  const address = server.address();
+  // A string is the path of a socket file, and no host names one.
+  if (address === null || typeof address === "string") throw new Error(`${at.host} is no IP address`);
+  return { port: address.port, address: `${address.address}:${address.port}` };
+}

@@ -1,0 +1,101 @@
+// An error as the protocols carry it: Connect's JSON, gRPC's trailers, HTTP's status. Whoever answers a caller says it so.
+import { base64Encode } from "@bufbuild/protobuf/wire";
+import { type ErrorDetail, errorInfo, grpcCodes, retryInfo, rpcStatus } from "./errors.ts";
+import { type Code, errorDomain } from "./wire.ts";
+
+/** What a caller is told. */
+export interface ErrorBody {
+  readonly code: Code;
+  /** A `Reason` of voda, or what a handler's VodaError names. */
+  readonly reason: string;
+  readonly message: string;
+  readonly retryAfterMs?: number | undefined;
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/** https://connectrpc.com/docs/protocol#error-codes */
+export const httpStatus: Readonly<Record<Code, number>> = {
+  canceled: 499,
+  unknown: 500,
+  invalid_argument: 400,
+  deadline_exceeded: 504,
+  not_found: 404,
+  already_exists: 409,
+  permission_denied: 403,
+  resource_exhausted: 429,
+  failed_precondition: 400,
+  aborted: 409,
+  out_of_range: 400,
+  unimplemented: 501,
+  internal: 500,
+  unavailable: 503,
+  data_loss: 500,
+  unauthenticated: 401,
+};
+
+/** Of an error that travels in gRPC trailers, which clients bound (8 KiB in most). */
+const trailerMessageBytesMax = 2048;
+const trailerDetailsBytesMax = 4096;
+const utf8 = new TextEncoder();
+
+/** Body of a Connect error. */
+export function errorJson(error: ErrorBody): string {
+  const details = detailsOf(error).map(({ type, value, debug }) => {
+    return { type, value: base64Encode(value, "std_raw"), debug };
+  });
+  return JSON.stringify({ code: error.code, message: error.message, details });
+}
+
+/** HTTP's own word for when to try again: whole seconds, none without `retryAfterMs`. */
+export function retryHeader({ retryAfterMs }: ErrorBody): Readonly<Record<string, string>> {
+  return retryAfterMs === undefined ? {} : { "retry-after": String(Math.ceil(retryAfterMs / 1000)) };
+}
+
+/** gRPC's trailers. Long messages are cut and large metadata is left out: clients drop trailers beyond their limit. */
+export function errorTrailers(error: ErrorBody): Record<string, string> {
+  const message = cut(error.message, trailerMessageBytesMax);
+  let details = statusBytes({ ...error, message });
+  if (details.length > trailerDetailsBytesMax) details = statusBytes({ ...error, message, metadata: {} });
+  return {
+    "grpc-status": String(grpcCodes[error.code]),
+    "grpc-message": encodeMessage(message),
+    "grpc-status-details-bin": base64Encode(details, "std_raw"),
+  };
+}
+
+/** `google.rpc.Status` in protobuf. */
+function statusBytes(error: ErrorBody): Uint8Array {
+  return rpcStatus(error.code, error.message, detailsOf(error));
+}
+
+interface ShownDetail extends ErrorDetail {
+  /** The same for people. */
+  readonly debug: unknown;
+}
+
+function detailsOf({ reason, metadata = {}, retryAfterMs }: ErrorBody): ShownDetail[] {
+  const details: ShownDetail[] = [
+    { ...errorInfo(reason, metadata), debug: { reason, domain: errorDomain, metadata } },
+  ];
+  if (retryAfterMs !== undefined)
+    details.push({ ...retryInfo(retryAfterMs), debug: { retryDelay: `${retryAfterMs / 1000}s` } });
+  return details;
+}
+
+function cut(text: string, bytesMax: number): string {
+  const bytes = utf8.encode(text);
+  return bytes.length <= bytesMax
+    ? text
+    : new TextDecoder().decode(bytes.subarray(0, bytesMax)).replace(/\ufffd$/, "");
+}
+
+/** Percent-encodes all but printable ASCII, and the percent sign. */
+export function encodeMessage(message: string): string {
+  if (/^[\x20-\x24\x26-\x7e]*$/.test(message)) return message;
+  let encoded = "";
+  for (const byte of utf8.encode(message)) {
+    const isPlain = byte >= 0x20 && byte <= 0x7e && byte !== 0x25;
+    encoded += isPlain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+  }
+  return encoded;
+}

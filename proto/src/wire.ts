@@ -22,6 +22,9 @@ export const headers = {
 /** Same value as the header `x-voda-host`. */
 export const hostCookie = "voda_host";
 
+/** In source maps of bundles: `voda:agents/chat.ts` is a file below the folder of the config, whatever machine made it. */
+export const sourceScheme = "voda:";
+
 /** Sizes in bytes. */
 export const bodyBytesMax = 4 * 1024 * 1024;
 /** Delta and answer of one turn. */
@@ -101,6 +104,7 @@ export const reasons = {
   draining: "unavailable",
   closed: "unavailable",
   store_away: "unavailable",
+  worker_lost: "unavailable",
   no_capacity: "resource_exhausted",
   queue_full: "resource_exhausted",
   quota: "resource_exhausted",

@@ -120,7 +120,7 @@ export class Sessions implements Disposable {
     }
     for (const activation of activations) {
       const hosted = this.#byActivation.get(activation);
-      if (hosted !== undefined) this.#step(hosted, { type: "worker_lost", activation });
+      if (hosted !== undefined) this.#step(hosted, { type: "worker_lost", activation, begun: new Set() });
     }
   }
 

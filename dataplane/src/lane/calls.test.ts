@@ -77,7 +77,11 @@ test("when memory is lost, a failed turn whose error was not told joins the call
   rig.failed(2);
   rig.invoke(callOf(3, { id: callOf(2).id }));
   const own = stored(1, recordOf(me, 1));
-  const effects = rig.tell({ type: "worker_lost", activation: rig.activation.number });
+  const effects = rig.tell({
+    type: "worker_lost",
+    activation: rig.activation.number,
+    begun: new Set(),
+  });
   assert.equal(one(rig.range(rig.last(effects, own), own), "run").job.call, 3);
 });
 
@@ -211,12 +215,30 @@ test("calls go to the incarnation that succeeds an ended one, and are claimed if
   assert.deepEqual(typesOf(rig.last(rig.wait(100, "wake"), owned)), ["readRange"]);
 });
 
-test("a worker that is lost takes nothing with it that was not answered", () => {
+test("of the calls of a worker that is lost, readers and those that had not begun run again", () => {
+  const rig = createRig().owner();
+  for (const call of [callOf(2), callOf(3), readOf(4)]) rig.invoke(call);
+  const { number } = rig.activation;
+  const effects = rig.tell({ type: "worker_lost", activation: number, begun: new Set([2, 4]) });
+  assert.deepEqual(reasons(effects), [[2, "worker_lost"]]);
+  assert.deepEqual(typesOf(effects), ["fail", "close", "cold", "readLast"]);
+  const own = stored(1, recordOf(me, 1));
+  const again = rig.range(rig.last(effects, own), own);
+  assert.deepEqual(typesOf(again).slice(0, 3), ["open", "run", "run"]);
+});
+
+test("a turn whose record was not accepted when its worker went is not run again, with or without a key", () => {
   const rig = createRig().owner();
   rig.invoke(callOf(2));
+  rig.turned(2);
+  rig.invoke(callOf(3, { id: undefined }));
+  rig.turned(3);
   const { number } = rig.activation;
-  const effects = rig.tell({ type: "worker_lost", activation: number });
-  assert.deepEqual(typesOf(effects), ["close", "cold", "readLast"]);
+  const effects = rig.tell({ type: "worker_lost", activation: number, begun: new Set() });
+  assert.deepEqual(reasons(effects), [
+    [2, "worker_lost"],
+    [3, "worker_lost"],
+  ]);
 });
 
 test("an activation that cannot be opened fails its calls with the host's reason", () => {

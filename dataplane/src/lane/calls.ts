@@ -222,6 +222,13 @@ const quota = (): Failure =>
   );
 export const unknownOutcome = (): Failure =>
   failure(fail("store_away", "the outcome of the call is unknown: it had no idempotency key to find it by"));
+export const workerLost = (): Failure =>
+  failure(
+    fail(
+      "worker_lost",
+      "the thread of the agent ended under the call, which is undone; what its handler did elsewhere is not: call again if it may run twice",
+    ),
+  );
 export const tooManyHops = (hops: number): Failure =>
   failure(
     fail("not_owner", `the session moved while ${hops} nodes passed the call on`, {

@@ -1,5 +1,5 @@
 // How an activation begins and ends. Dropping memory is always safe: whatever is not in the lane never happened.
-import { corruptLane, failCall, failWork, requeue, unknownOutcome } from "./calls.ts";
+import { corruptLane, failCall, failWork, requeue, unknownOutcome, workerLost } from "./calls.ts";
 import type { Activation, Step, Work } from "./lane.ts";
 import type { Base } from "./replay.ts";
 import type { ColdReason } from "./types.ts";
@@ -61,21 +61,26 @@ export function open(step: Step, base: Base, pages: readonly Uint8Array[]): void
 }
 
 /**
- * What the memory held is void: its calls run again, wherever the session is then. Only a call without an id whose record may be in
- * the lane does not: nobody could tell that it ran.
+ * What the memory held is void: its calls run again, wherever the session is then. A call without an id whose record may be in the
+ * lane does not: nobody could tell that it ran. Nor does one that ran in a worker which is `lost`, unless it is a reader: what its
+ * handler did elsewhere would be done twice, and only the caller knows whether that may be.
  */
 export function drop(
   step: Step,
   activation: Activation,
   why: ColdReason,
-  outcome: "nothing" | "unknown",
+  outcome: "nothing" | "unknown" | { readonly begun: ReadonlySet<number> },
 ): void {
   const { lane, out } = step;
-  const doubtful = outcome === "unknown" ? (activation.flight?.turns ?? []).map((turn) => turn.work) : [];
+  const doubtful = outcome === "nothing" ? [] : (activation.flight?.turns ?? []).map((turn) => turn.work);
+  const begun = typeof outcome === "object" ? outcome.begun : undefined;
+  const hasRun = ({ stage, job }: Work): boolean =>
+    begun !== undefined && !job.readonly && (stage === "executed" || begun.has(job.call));
   lane.activation = undefined;
   const again: Work[] = [];
   for (const work of activation.jobs.values()) {
     if (work.key === undefined && doubtful.includes(work)) failWork(step, work, unknownOutcome());
+    else if (hasRun(work)) failWork(step, work, workerLost());
     else again.push(work);
   }
   requeue(lane, again);

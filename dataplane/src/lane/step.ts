@@ -144,7 +144,7 @@ function noteWorker(at: Step, event: FromWorker): void {
     case "open_failed":
       return refuseAll(at, activation, event.failure);
     case "worker_lost":
-      return drop(at, activation, "dropped", "unknown");
+      return drop(at, activation, "dropped", event);
   }
 }
 

@@ -145,7 +145,7 @@ export function createClients({ plan, clockwork, store, send }: ClientsOptions):
 }
 
 function refuse(operation: Operation, { reason, message }: Failure): void {
-  const isOurs = ["turn_timeout", "interrupted", "not_owner", "store_away"].includes(reason);
+  const isOurs = ["turn_timeout", "interrupted", "not_owner", "store_away", "worker_lost"].includes(reason);
   if (!isOurs)
     throw new Violation(
       `${operation.kind} ${operation.number} failed for no reason of the world: ${reason}: ${message}`,

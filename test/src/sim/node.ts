@@ -68,6 +68,8 @@ export function createNode(options: NodeOptions): SimNode {
   const process = createProcess(clockwork);
   const calls = new Map<number, LiveCall>();
   const workers = new Map<number, SimWorker>();
+  /** Their handlers had begun in a worker that was lost. */
+  const neverAgain = new Set<number>();
   const timers = new Map<LaneTimer, number>();
   let toWorker: Channel = [];
   let fromWorker: Channel = [];
@@ -253,9 +255,13 @@ export function createNode(options: NodeOptions): SimNode {
     }
     const worker = workers.get(activation);
     if (worker === undefined) return; // it was lost
-    if (effect.type === "run") worker.tell({ type: "run", job: effect.job });
-    else if (effect.type === "cancel") worker.tell({ type: "cancel", call: effect.call, why: effect.why });
-    else worker.tell({ type: effect.type });
+    if (effect.type === "run") {
+      const { call } = effect.job;
+      if (neverAgain.has(call)) throw new Violation(`call ${call} begins again after its worker was lost`);
+      worker.tell({ type: "run", job: effect.job });
+    }
+    if (effect.type === "cancel") worker.tell({ type: "cancel", call: effect.call, why: effect.why });
+    else if (effect.type !== "run") worker.tell({ type: effect.type });
     if (effect.type === "close") workers.delete(activation);
   }
 
@@ -340,6 +346,7 @@ export function createNode(options: NodeOptions): SimNode {
       process.start();
       calls.clear();
       workers.clear();
+      neverAgain.clear();
       timers.clear();
       toWorker = [];
       fromWorker = [];
@@ -360,11 +367,13 @@ export function createNode(options: NodeOptions): SimNode {
     },
     loseWorkers() {
       process.deliver(0, () => {
-        const lost = [...workers.keys()];
+        const lost = [...workers];
         workers.clear();
         // what they had said is heard first
-        for (const activation of lost)
-          process.deliver(1, () => tell({ type: "worker_lost", activation }), fromWorker);
+        for (const [activation, { begun }] of lost) {
+          for (const call of begun) if (!laneCall(liveCall(call)).readonly) neverAgain.add(call);
+          process.deliver(1, () => tell({ type: "worker_lost", activation, begun }), fromWorker);
+        }
         clockwork.say(`node ${index}: loses its workers`);
       });
     },

@@ -23,6 +23,8 @@ export type FromWorker =
 
 export interface SimWorker {
   tell(event: TurnEvent): void;
+  /** Calls whose handlers have begun. */
+  readonly begun: ReadonlySet<number>;
 }
 
 export interface WorkerOptions {
@@ -53,9 +55,11 @@ export function createWorker(options: WorkerOptions): SimWorker {
   ];
   /** Handlers that run, by call; a later start takes the place of an earlier one. */
   const runs = new Map<number, { readonly effect: string }>();
+  const begun = new Set<number>();
   const nothing = new Uint8Array(0);
 
   function start(call: number, readonly: boolean): void {
+    begun.add(call);
     const operation = options.operation(call);
     const seen = state.join(" ");
     const run = { effect: effectOf(operation.number, state) };
@@ -106,7 +110,7 @@ export function createWorker(options: WorkerOptions): SimWorker {
     }
   }
 
-  return { tell };
+  return { tell, begun };
 }
 
 function pagesOf(state: readonly string[]): Page[] {

@@ -89,10 +89,17 @@ test("answers beyond the bound are dropped, and the retry learns that the call w
   const rig = createRig().owner();
   const commit = (call: number): void => {
     rig.invoke(callOf(call));
-    const { number, executed } = rig.activation;
+    const { number, turns } = rig.activation;
     const answer = new Uint8Array(700_000);
     rig.accept(
-      rig.tell({ type: "turned", activation: number, call, turn: executed + 1, delta: sixteen(0), answer }),
+      rig.tell({
+        type: "turned",
+        activation: number,
+        call,
+        turn: turns.executed + 1,
+        delta: sixteen(0),
+        answer,
+      }),
     );
   };
   commit(2);

@@ -1,44 +1,48 @@
-// Appends: what the next record is, and what follows when it is accepted (PROTOCOL.md 5.2). One is in flight at a time.
+// Appends: what the next record is, and what follows when it is accepted (PROTOCOL.md 5.2).
 import { assert } from "@voda/stdx";
-import { replyWork } from "./calls.ts";
-import {
-  appendTimeoutMs,
-  recordBytesMax,
-  recordTurnsMax,
-  resendMaxMs,
-  resendMinMs,
-  settleMaxMs,
-} from "./constants.ts";
-import { answersAt, storeAnswer } from "./dedupe.ts";
-import { boundary, foldAccepted, isQuiet, noteCovered, readyFold } from "./fold.ts";
-import type { Activation, Flight, Step, TrimPlan, Turned } from "./lane.ts";
+import { arrived, backOff, depart, type Flight, refuse, settle } from "./append.ts";
+import { settleMaxMs } from "./constants.ts";
+import { carryOut } from "./control.ts";
+import { answersAt } from "./dedupe.ts";
+import { boundary, countTail, pagesOf, type TrimPlan } from "./fold.ts";
+import { acceptTurns } from "./gate.ts";
+import { type Activation, armAppend, isQuiet, type Reply, type Slice, type Step } from "./lane.ts";
 import { drop } from "./memory.ts";
-import { encodeRecord, type LaneRecord, type TurnEntry } from "./record.ts";
+import { encodeRecord, type LaneRecord } from "./record.ts";
+import { foldAccepted, noteCovered, readyFold } from "./snapshot.ts";
+import { acceptTip, releaseTip } from "./tip.ts";
+import { entryOf, type Turned, takeTurns } from "./turns.ts";
 
-/** Appends what waits, when nothing is on its way. */
-export function advanceAppend(step: Step, activation: Activation): void {
+export const commit: Slice = { advance, replied, disconnected: ({ append }) => settle(append) };
+
+function advance(step: Step, activation: Activation): void {
+  const isFree = activation.append.flight === undefined && activation.look.asked === undefined;
+  if (isFree && mayAppend(step, activation)) appendNext(step, activation);
+  advanceFlight(step, activation);
+}
+
+function mayAppend({ lane }: Step, { look, tip }: Activation): boolean {
+  return lane.connected && look.verified && tip.claim !== "released";
+}
+
+/** Appends what waits. */
+function appendNext(step: Step, activation: Activation): void {
   const { lane, world } = step;
-  if (activation.flight !== undefined || activation.look !== undefined) return;
-  if (!lane.connected || !activation.verified || activation.claim === "released") return;
-  if (activation.closing === "end" && isQuiet(activation)) {
-    send(
-      step,
-      activation,
-      { kind: "gone", answers: answersAt(activation.dedupe, world.wallMs) },
-      [],
-      undefined,
-    );
+  const { tip, turns, fold, orders, dedupe } = activation;
+  const isEnding = orders.closing === "end";
+  if (isEnding && isQuiet(activation)) {
+    send(step, activation, { kind: "gone", answers: answersAt(dedupe, world.wallMs) }, [], undefined);
     return;
   }
-  const fold = activation.closing === "end" ? undefined : readyFold(lane, activation, world.wallMs);
-  if (fold !== undefined) {
-    const answers = answersAt(activation.dedupe, world.wallMs);
-    send(step, activation, { ...fold.body, answers }, [], fold.plan);
+  const ready = isEnding ? undefined : readyFold(lane, activation, world.wallMs);
+  if (ready !== undefined) {
+    const answers = answersAt(dedupe, world.wallMs);
+    send(step, activation, { ...ready.body, answers }, [], ready.plan);
     return;
   }
-  if (activation.pending.length === 0 && !(activation.wantsClaim && activation.claim === "held")) return;
-  const turns = takeTurns(activation);
-  send(step, activation, { kind: "turns", turns: turns.map(entryOf) }, turns, undefined);
+  if (turns.pending.length === 0 && !(tip.wantsClaim && tip.claim === "held")) return;
+  const taken = takeTurns(turns, boundary(fold));
+  send(step, activation, { kind: "turns", turns: taken.map(entryOf) }, taken, undefined);
 }
 
 type Omitted = "rid" | "prev" | "n" | "epoch" | "uid" | "from" | "wallMs" | "born" | "name";
@@ -52,72 +56,32 @@ function send(
   trim: TrimPlan | undefined,
 ): void {
   const { lane, world, out } = step;
+  const { tip } = activation;
   const token = world.unique();
   const record: LaneRecord = {
-    rid: { incarnation: activation.incarnation, counter: token },
-    prev: activation.prev,
-    n: activation.n + 1,
-    epoch: activation.epoch,
-    uid: activation.uid,
-    from: body.kind === "fold" ? body.covers + 1 : activation.from,
+    rid: { incarnation: tip.incarnation, counter: token },
+    prev: tip.prev,
+    n: tip.n + 1,
+    epoch: tip.epoch,
+    uid: tip.uid,
+    from: body.kind === "fold" ? body.covers + 1 : activation.fold.from,
     wallMs: Math.max(0, Math.floor(world.wallMs)),
-    born: activation.born,
-    name: activation.born || body.kind === "fold" ? lane.name : undefined,
+    born: tip.born,
+    name: tip.born || body.kind === "fold" ? lane.name : undefined,
     ...body,
   };
   const bytes = encodeRecord(record, lane.crc32);
-  const startedAtMs = world.monotonicMs;
-  const dueAtMs = startedAtMs + appendTimeoutMs;
-  const flight = {
-    token,
-    record,
-    bytes,
-    turns,
-    startedAtMs,
-    dueAtMs,
-    backoffMs: resendMinMs,
-    settling: false,
-    trim,
-  };
-  activation.flight = flight;
-  // an acknowledgement may be lost while the next owner writes: nothing is read from here on
-  if (record.kind === "gone" || (record.kind === "fold" && record.released)) activation.claim = "released";
-  out.push({ type: "append", token, expect: activation.expect, bytes, gone: record.kind === "gone" });
+  const { dueAtMs } = depart(activation.append, { token, record, bytes, turns, trim }, world.monotonicMs);
+  if (record.kind === "gone" || (record.kind === "fold" && record.released)) releaseTip(tip);
+  out.push({ type: "append", token, expect: tip.expect, bytes, gone: record.kind === "gone" });
   armAppend(step, dueAtMs);
 }
 
-function takeTurns(activation: Activation): Turned[] {
-  const { pending } = activation;
-  const end = boundary(activation);
-  let count = 0;
-  let bytes = 0;
-  for (const turned of pending) {
-    if (count >= recordTurnsMax || turned.turn > end) break;
-    bytes += turned.delta.length + turned.answer.length;
-    if (count > 0 && bytes > recordBytesMax) break;
-    count += 1;
-  }
-  activation.pending = pending.slice(count);
-  return pending.slice(0, count);
-}
-
-function entryOf({ work, delta, answer }: Turned): TurnEntry {
-  const { id, bodyHash, keepMs } = work.job;
-  return { key: id === undefined ? undefined : { id, bodyHash, keepMs }, delta, answer };
-}
-
-/** Arms the timer unless it rings early enough: one that rings early does no harm. */
-export function armAppend(step: Step, atMs: number): void {
-  if (step.lane.appendTimerMs <= atMs) return;
-  step.lane.appendTimerMs = atMs;
-  step.out.push({ type: "timer", timer: "append", atMs });
-}
-
 /** The same record again, with the same expectation: at most one copy can ever be accepted. */
-export function advanceFlight(step: Step, activation: Activation): void {
+function advanceFlight(step: Step, activation: Activation): void {
   const { lane, world, out } = step;
-  const { flight } = activation;
-  if (flight === undefined || activation.look !== undefined) return;
+  const { flight } = activation.append;
+  if (flight === undefined || activation.look.asked !== undefined) return;
   if (world.monotonicMs < flight.dueAtMs) {
     armAppend(step, flight.dueAtMs);
     return;
@@ -126,67 +90,46 @@ export function advanceFlight(step: Step, activation: Activation): void {
     drop(step, activation, "dropped", "unknown");
     return;
   }
-  flight.settling = true;
-  flight.dueAtMs = world.monotonicMs + flight.backoffMs;
-  flight.backoffMs = Math.min(resendMaxMs, flight.backoffMs * 2);
+  backOff(flight, world.monotonicMs);
   armAppend(step, flight.dueAtMs);
-  if (!lane.connected || !activation.verified) return;
-  const gone = flight.record.kind === "gone";
-  out.push({ type: "append", token: flight.token, expect: activation.expect, bytes: flight.bytes, gone });
+  if (!lane.connected || !activation.look.verified) return;
+  const { token, bytes, record } = flight;
+  out.push({ type: "append", token, expect: activation.tip.expect, bytes, gone: record.kind === "gone" });
+}
+
+function replied(step: Step, activation: Activation, event: Reply): boolean {
+  const { flight } = activation.append;
+  if (flight?.token !== event.token) return false;
+  if (event.type === "appended") committed(step, activation, flight, event.seq);
+  else if (event.type === "refused" && activation.look.asked === undefined && step.lane.connected)
+    refuse(flight);
+  return true;
 }
 
 /** The record in flight lies in the lane at `seq`. */
 export function committed(step: Step, activation: Activation, flight: Flight, seq: number): void {
   const { record } = flight;
-  assert(seq > activation.expect, `record accepted at ${seq}, not after ${activation.expect}`);
-  const isFirst = activation.claim === "held" && record.rid.incarnation === activation.incarnation;
-  const born = activation.born;
-  activation.flight = undefined;
-  activation.expect = seq;
-  activation.n = record.n;
-  activation.tip = record.rid;
-  activation.prev = record.rid;
-  activation.born = false;
-  activation.tailRecords += 1;
-  activation.tailBytes += flight.bytes.length;
+  const { tip, fold } = activation;
+  assert(seq > tip.expect, `record accepted at ${seq}, not after ${tip.expect}`);
+  arrived(activation.append);
+  const { born } = tip;
+  const isFirst = acceptTip(tip, record, seq);
+  countTail(fold, flight.bytes.length);
   if (isFirst) {
-    activation.claim = "owner";
-    activation.wantsClaim = false;
     step.out.push({ type: "owned", epoch: record.epoch, born });
-    for (const { action, call } of activation.orders)
-      if (action === "wake") step.out.push({ type: "done", call: call.call });
-    activation.orders = activation.orders.filter(({ action }) => action !== "wake");
+    carryOut(step, activation.orders, "wake");
   }
-  acceptTurns(step, activation, flight);
+  acceptTurns(step, activation, record, flight.turns);
   noteCovered(activation);
-  if (record.kind === "fold" && flight.trim !== undefined)
-    foldAccepted(step, activation, record, seq, flight.trim);
-  if (record.kind === "fold" && record.released) close(step, activation, "released");
-  if (record.kind === "gone") close(step, activation, "ended");
+  if (record.kind === "fold" && flight.trim !== undefined) foldAccepted(step, fold, record, seq, flight.trim);
+  if (record.kind === "fold" && record.released) drop(step, activation, "released", "nothing");
+  if (record.kind === "gone") end(step, activation);
 }
 
-function acceptTurns(step: Step, activation: Activation, { record, turns }: Flight): void {
-  for (const { turn, work, answer } of turns) {
-    activation.accepted = Math.max(activation.accepted, turn);
-    activation.jobs.delete(work.job.call);
-    const { id, bodyHash, keepMs } = work.job;
-    if (id !== undefined) storeAnswer(activation.dedupe, { id, bodyHash, keepMs }, record, answer, work.key);
-    replyWork(step, work, answer, record.n, activation.uid);
-  }
-}
-
-/** The session sleeps, or is deleted: its orders are carried out. */
-function close(step: Step, activation: Activation, why: "released" | "ended"): void {
-  const { out } = step;
-  if (why === "ended") {
-    for (const { action, call } of activation.orders)
-      if (action === "end") out.push({ type: "done", call: call.call });
-    activation.orders = activation.orders.filter(({ action }) => action !== "end");
-    const names = [
-      ...activation.table.map((entry) => entry.name),
-      ...activation.retired.flatMap((pages) => pages.names),
-    ];
-    if (names.length > 0) out.push({ type: "deletePages", names });
-  }
-  drop(step, activation, why, "nothing");
+/** The session is deleted. */
+function end(step: Step, activation: Activation): void {
+  carryOut(step, activation.orders, "end");
+  const names = pagesOf(activation.fold);
+  if (names.length > 0) step.out.push({ type: "deletePages", names });
+  drop(step, activation, "ended", "nothing");
 }

@@ -1,29 +1,55 @@
-// What waits until it may leave (PROTOCOL.md 5.3, 5.5): answers of readers and errors of failed turns.
-import { replyWork } from "./calls.ts";
-import type { Activation, Step } from "./lane.ts";
+// What the worker says, and when its answers may leave (PROTOCOL.md 5.3, 5.5).
+import type { TurnMessage } from "../turn/types.ts";
+import { storeAnswer } from "./dedupe.ts";
+import type { Activation, Slice, Step } from "./lane.ts";
+import type { LaneRecord } from "./record.ts";
+import { replyWork } from "./share.ts";
+import { wantClaim } from "./tip.ts";
+import { acceptTurn, addOutput, addTurn, hasOutput, type Turned, takeOutputs } from "./turns.ts";
+
+export const gate: Slice = { advance: openGate };
+
+/** A turn took place: its answer waits for the record that will hold it. */
+export function turned({ lane }: Step, { turns }: Activation, event: TurnMessage & { type: "turned" }): void {
+  const work = addTurn(turns, event);
+  const bytes = event.delta.length + event.answer.length;
+  work.bytes += bytes;
+  lane.workBytes += bytes;
+}
+
+/** A reader ended, or a turn failed: its answer waits until all that it has seen is accepted. */
+export function seen(
+  { lane }: Step,
+  { turns, tip }: Activation,
+  event: TurnMessage & { type: "failed" | "read" },
+): void {
+  const work = addOutput(turns, event);
+  // what a failed turn saw may be old news for a call that comes later: that one runs for itself
+  if (work.key !== undefined && lane.running.get(work.key) === work) lane.running.delete(work.key);
+  wantClaim(tip);
+}
 
 /**
  * Lets answers go whose every turn is accepted, while this node is the owner by the clock of this instant. From the moment its
  * release is sent, or its connection is lost, it is not.
  */
-export function openGate(step: Step, activation: Activation): void {
-  const { gate } = activation;
-  const [first] = gate;
-  if (first === undefined || !isSeen(activation, first.after) || !mayAnswer(step, activation)) return;
-  let count = 0;
-  for (const output of gate) {
-    if (!isSeen(activation, output.after)) break;
-    activation.jobs.delete(output.work.job.call);
-    replyWork(step, output.work, output.answer, activation.n, activation.uid);
-    count += 1;
+function openGate(step: Step, { turns, tip, look }: Activation): void {
+  if (!hasOutput(turns) || tip.claim !== "owner" || !look.verified || !step.world.leaseValid()) return;
+  for (const { work, answer } of takeOutputs(turns)) replyWork(step, work, answer, tip.n, tip.uid);
+}
+
+/** The record with these turns lies in the lane: they are answered, and their answers stay under their ids. */
+export function acceptTurns(
+  step: Step,
+  { turns, tip, dedupe }: Activation,
+  record: LaneRecord,
+  accepted: readonly Turned[],
+): void {
+  for (const turned of accepted) {
+    acceptTurn(turns, turned);
+    const { work, answer } = turned;
+    const { id, bodyHash, keepMs } = work.job;
+    if (id !== undefined) storeAnswer(dedupe, { id, bodyHash, keepMs }, record, answer, work.key);
+    replyWork(step, work, answer, record.n, tip.uid);
   }
-  activation.gate = gate.slice(count);
-}
-
-function isSeen(activation: Activation, after: number): boolean {
-  return after <= activation.accepted;
-}
-
-function mayAnswer(step: Step, activation: Activation): boolean {
-  return activation.claim === "owner" && activation.verified && step.world.leaseValid();
 }

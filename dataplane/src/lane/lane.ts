@@ -1,11 +1,17 @@
-// The memory of a lane: plain objects that only `step` writes.
+// The memory of a lane: plain objects that only a step writes.
 import type { SessionName } from "@voda/proto/session";
 import type { Crc32 } from "@voda/state";
+import type { Append } from "./append.ts";
 import { foldBytesMax, foldRecordsMax, inlineBytesMax } from "./constants.ts";
 import type { Dedupe } from "./dedupe.ts";
-import type { LaneRecord, PageEntry, RecordId, RetiredPages, TrimMark } from "./record.ts";
+import type { Fold } from "./fold.ts";
+import type { Look } from "./look.ts";
+import type { Control, Orders } from "./orders.ts";
 import type { Base } from "./replay.ts";
-import type { Action, Call, Incarnation, LaneEffect, Page, World } from "./types.ts";
+import type { Tip } from "./tip.ts";
+import type { Turns } from "./turns.ts";
+import type { Incarnation, LaneEffect, LaneEvent, World } from "./types.ts";
+import type { Work } from "./work.ts";
 
 export interface LaneOptions {
   readonly name: SessionName;
@@ -24,136 +30,31 @@ export interface Bounds {
   readonly inlineBytesMax: number;
 }
 
-/** One execution of a call, and everybody who waits for it: calls with the same id share it. */
-export interface Work {
-  readonly key: string | undefined;
-  /** Under this call it is at the worker. */
-  job: Call;
-  waiters: Call[];
-  /** Waiters whose callers went away. */
-  gone: Set<number> | undefined;
-  stage: "queued" | "running" | "executed";
-  /** Counted against the pipeline. */
-  bytes: number;
-}
-
-/** A turn that took place in memory. */
-export interface Turned {
-  readonly turn: number;
-  readonly work: Work;
-  readonly delta: Uint8Array;
-  readonly answer: Uint8Array;
-}
-
-/** An answer that waits in the gate until everything that it has seen is accepted. */
-export interface Output {
-  readonly work: Work;
-  readonly after: number;
-  readonly answer: Uint8Array;
-}
-
-/** An append without outcome. */
-export interface Flight {
-  readonly token: number;
-  readonly record: LaneRecord;
-  readonly bytes: Uint8Array;
-  readonly turns: readonly Turned[];
-  readonly startedAtMs: number;
-  /** When it is sent again. */
-  dueAtMs: number;
-  backoffMs: number;
-  /** Its first answer was no, or did not come. */
-  settling: boolean;
-  readonly trim: TrimPlan | undefined;
-}
-
-/** What goes once a fold is accepted. */
-export interface TrimPlan {
-  readonly below: number | undefined;
-  readonly pages: RetiredPages[];
-}
-
-/** A look at the lane in the store: what became of an append, or whether our last record is still there. */
-export interface Look {
-  readonly token: number;
-  readonly stage: "last" | "range";
-  readonly why: "settle" | "verify";
-}
-
-export type Fold =
-  | { readonly stage: "none" }
-  | { readonly stage: "asked" }
-  | { readonly stage: "cut"; readonly cut: Cut; readonly retryAtMs: number }
-  | {
-      readonly stage: "writing";
-      readonly cut: Cut;
-      readonly token: number;
-      readonly table: readonly PageEntry[];
-    }
-  | { readonly stage: "ready"; readonly cut: Cut; readonly table: readonly PageEntry[] };
-
-export interface Cut {
-  readonly after: number;
-  readonly pages: readonly Page[];
-  /** Where the record with turn `after` lies, once it is accepted. */
-  covers: { readonly seq: number; readonly rid: RecordId } | undefined;
-}
-
-export interface FoldMark {
-  readonly seq: number;
-  readonly covers: number;
-  readonly wallMs: number;
-}
-
-/** The session in memory. */
+/** The session in memory, in slices: each is written by the file that owns its type, and read by everybody. */
 export interface Activation {
   readonly number: number;
-  /** Under which it holds or owns. */
-  incarnation: Incarnation;
-  /** held: no record of ours is the last one. released: a fold with release is sent, and so nothing is owned any more. */
-  claim: "held" | "owner" | "released";
-  /** A bare claim must go out: something waits that may not happen on two nodes. */
-  wantsClaim: boolean;
-  epoch: number;
-  readonly uid: Uint8Array;
-  /** The first record of this life is not accepted yet. */
-  born: boolean;
-  /** Last sequence of the lane and its record; and the last record that links. */
-  expect: number;
-  tip: RecordId;
-  prev: RecordId;
-  n: number;
-  from: number;
-  /** The tip was seen on this connection. */
-  verified: boolean;
-  lookAgainAtMs: number;
-  look: Look | undefined;
-  /** At the worker, or executed and not answered, by call, in order. */
-  readonly jobs: Map<number, Work>;
-  executed: number;
-  accepted: number;
-  pending: Turned[];
-  gate: Output[];
-  flight: Flight | undefined;
+  readonly tip: Tip;
+  readonly turns: Turns;
+  readonly append: Append;
+  readonly fold: Fold;
+  readonly look: Look;
+  readonly orders: Orders;
   readonly dedupe: Dedupe;
-  fold: Fold;
-  lastFold: FoldMark | undefined;
-  table: readonly PageEntry[];
-  nextPage: number;
-  trim: TrimMark | undefined;
-  retired: readonly RetiredPages[];
-  tailRecords: number;
-  tailBytes: number;
-  closing: "sleep" | "end" | undefined;
-  /** Who waits for its end, or for the claim. */
-  orders: Control[];
 }
 
-export interface Control {
-  readonly action: Action;
-  readonly call: Call;
+/** What a slice has to say to a step. */
+export interface Slice {
+  /** Does what is possible now. */
+  advance?(step: Step, activation: Activation): void;
+  /** A reply of the store; false when it was not asked for by this slice. */
+  replied?(step: Step, activation: Activation, event: Reply): boolean;
+  /** The connection to the store is lost. */
+  disconnected?(activation: Activation, world: World): void;
 }
 
+export type Reply = Extract<LaneEvent, { token: number }>;
+
+/** How far a wake is. */
 export type Waking =
   | { readonly stage: "last"; readonly token: number; readonly attempts: number }
   | { readonly stage: "range"; readonly token: number; readonly attempts: number; readonly atLeast: number }
@@ -221,14 +122,26 @@ export function isIdle(lane: Lane): boolean {
   );
 }
 
+/** Nothing runs, waits or is on its way. */
+export function isQuiet({ turns, append }: Activation): boolean {
+  return turns.jobs.size === 0 && turns.pending.length === 0 && append.flight === undefined;
+}
+
+/** Arms the timer unless it rings early enough: one that rings early does no harm. */
+export function armAppend({ lane, out }: Step, atMs: number): void {
+  if (lane.appendTimerMs <= atMs) return;
+  lane.appendTimerMs = atMs;
+  out.push({ type: "timer", timer: "append", atMs });
+}
+
 /** The state's name in PROTOCOL.md 4. */
 export type Phase = "cold" | "waking" | "held" | "owner" | "settling" | "releasing" | "verifying";
 
 export function phaseOf(lane: Lane): Phase {
   const activation = lane.activation;
   if (activation === undefined) return lane.waking === undefined ? "cold" : "waking";
-  if (!activation.verified) return "verifying";
-  if (activation.claim === "released") return "releasing";
-  if (activation.flight?.settling) return "settling";
-  return activation.claim;
+  if (!activation.look.verified) return "verifying";
+  if (activation.tip.claim === "released") return "releasing";
+  if (activation.append.flight?.settling) return "settling";
+  return activation.tip.claim;
 }

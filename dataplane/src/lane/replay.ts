@@ -1,11 +1,25 @@
 // What a range of records says: the chain that links, and where an activation starts from.
+import type { Crc32 } from "@voda/state";
 import { createDedupe, type Dedupe, restoreAnswers, storeAnswer } from "./dedupe.ts";
-import { type FoldRecord, type LaneRecord, noRecord, type RecordId, sameRecord } from "./record.ts";
+import {
+  decodeRecord,
+  type FoldRecord,
+  type LaneRecord,
+  noRecord,
+  type RecordId,
+  sameRecord,
+} from "./record.ts";
+import type { Stored } from "./types.ts";
 
 export interface Row {
   readonly seq: number;
   readonly record: LaneRecord;
   readonly bytes: number;
+}
+
+/** @throws DecodeError */
+export function decodeRow({ seq, bytes }: Stored, crc32: Crc32): Row {
+  return { seq, record: decodeRecord(bytes, crc32), bytes: bytes.length };
 }
 
 /** Everything that a claim goes on from. */

@@ -1,100 +1,108 @@
 // What became of an append, and whether our last record is still there (PROTOCOL.md 5.4, 5.9). Reads are hints: only a later record
 // in its place proves that an append will never be accepted.
-import { DecodeError } from "@voda/stdx";
-import { armAppend, committed } from "./commit.ts";
+import { resendAt, takeRefusal } from "./append.ts";
+import { committed } from "./commit.ts";
 import { resendMinMs, undecidedMs } from "./constants.ts";
-import type { Activation, Look, Step } from "./lane.ts";
-import { drop, giveUpCorrupt } from "./memory.ts";
-import { decodeRecord, noRecord, sameRecord } from "./record.ts";
+import { type Activation, armAppend, type Reply, type Slice, type Step } from "./lane.ts";
+import { type Asked, ask, lookAgainAt, loseSight, stopAsking, verify } from "./look.ts";
+import { drop, readRow } from "./memory.ts";
+import { noRecord, sameRecord } from "./record.ts";
 import type { Row } from "./replay.ts";
-import type { LaneEvent, Stored } from "./types.ts";
+import type { Stored } from "./types.ts";
 
-/** The first read on a new connection, when something waits for it. */
-export function advanceVerify(step: Step, activation: Activation): void {
+export const settle: Slice = { advance, replied, disconnected: ({ look }) => loseSight(look) };
+
+/** Looks after a refused append, and before anything else on a new connection when something waits for it. */
+function advance(step: Step, activation: Activation): void {
   const { lane, world } = step;
-  if (activation.verified || !lane.connected || activation.look !== undefined || !isWanted(step, activation))
+  const { look, append } = activation;
+  // it was accepted meanwhile: what was asked about it does not matter any more
+  if (look.asked?.why === "settle" && append.flight === undefined) stopAsking(look);
+  if (takeRefusal(append)) {
+    askLast(step, activation, "settle");
     return;
-  if (world.monotonicMs < activation.lookAgainAtMs) armAppend(step, activation.lookAgainAtMs);
-  else look(step, activation, "verify");
+  }
+  if (look.verified || !lane.connected || look.asked !== undefined || !isWanted(step, activation)) return;
+  if (world.monotonicMs < look.againAtMs) armAppend(step, look.againAtMs);
+  else askLast(step, activation, "verify");
 }
 
-function isWanted({ lane }: Step, activation: Activation): boolean {
-  if (lane.queue.length > 0 || activation.orders.length > 0 || activation.flight !== undefined) return true;
+function isWanted({ lane }: Step, { orders, append, turns, fold }: Activation): boolean {
+  if (lane.queue.length > 0 || orders.waiting.length > 0 || append.flight !== undefined) return true;
   return (
-    activation.closing !== undefined ||
-    activation.jobs.size > 0 ||
-    activation.pending.length > 0 ||
-    activation.fold.stage !== "none"
+    orders.closing !== undefined ||
+    turns.jobs.size > 0 ||
+    turns.pending.length > 0 ||
+    fold.making.stage !== "none"
   );
 }
 
-/** 10071 or 10164: it decides nothing. */
-export function refused(step: Step, activation: Activation): void {
-  if (activation.flight === undefined || activation.look !== undefined || !step.lane.connected) return;
-  activation.flight.settling = true;
-  look(step, activation, "settle");
+function askLast({ world, out }: Step, { look }: Activation, why: Asked["why"]): void {
+  const token = world.unique();
+  ask(look, { token, stage: "last", why });
+  out.push({ type: "readLast", token, leader: true });
 }
 
-function look(step: Step, activation: Activation, why: Look["why"]): void {
-  const token = step.world.unique();
-  activation.look = { token, stage: "last", why };
-  step.out.push({ type: "readLast", token, leader: true });
+function replied(step: Step, activation: Activation, event: Reply): boolean {
+  const { look } = activation;
+  const { asked } = look;
+  if (asked?.token !== event.token) return false;
+  stopAsking(look);
+  if (event.type === "last" && asked.stage === "last") lastSeen(step, activation, asked, event.record);
+  else if (event.type === "range" && asked.stage === "range") rangeSeen(step, activation, event.records);
+  else if (event.type === "store_failed") lookLater(step, activation, resendMinMs);
+  return true;
 }
 
-export function lookFailed(step: Step, activation: Activation): void {
-  activation.look = undefined;
-  lookLater(step, activation, resendMinMs);
-}
-
-function lookLater(step: Step, activation: Activation, inMs: number): void {
+function lookLater(step: Step, { look, append }: Activation, inMs: number): void {
   const atMs = step.world.monotonicMs + inMs;
-  activation.lookAgainAtMs = atMs;
-  if (activation.flight !== undefined) activation.flight.dueAtMs = atMs;
+  lookAgainAt(look, atMs);
+  resendAt(append, atMs);
   armAppend(step, atMs);
 }
 
-export function lastSeen(step: Step, activation: Activation, found: Look, stored: Stored | undefined): void {
-  const { flight } = activation;
-  activation.look = undefined;
-  const row = stored === undefined ? undefined : decodeRow(step, stored);
+function lastSeen(step: Step, activation: Activation, asked: Asked, stored: Stored | undefined): void {
+  const { look, tip } = activation;
+  const { flight } = activation.append;
+  const row = stored === undefined ? undefined : readRow(step, stored);
   if (row === "corrupt") return;
   const seq = row?.seq ?? 0;
   const rid = row?.record.rid ?? noRecord;
   if (flight !== undefined && sameRecord(rid, flight.record.rid)) {
-    activation.verified = true;
+    verify(look);
     committed(step, activation, flight, seq);
-  } else if (seq === activation.expect && sameRecord(rid, activation.tip)) {
-    unmoved(step, activation, found);
-  } else if (seq <= activation.expect) {
+  } else if (seq === tip.expect && sameRecord(rid, tip.rid)) {
+    unmoved(step, activation, asked);
+  } else if (seq <= tip.expect) {
     lost(step, activation);
   } else {
     const token = step.world.unique();
-    activation.look = { ...found, token, stage: "range" };
-    step.out.push({ type: "readRange", token, from: Math.max(1, activation.expect), leader: true, limit: 2 });
+    ask(look, { ...asked, token, stage: "range" });
+    step.out.push({ type: "readRange", token, from: Math.max(1, tip.expect), leader: true, limit: 2 });
   }
 }
 
 /** Nothing is newer than our last record. An append in flight may still arrive: it is sent again. */
-function unmoved(step: Step, activation: Activation, found: Look): void {
-  const { flight } = activation;
-  activation.verified = true;
-  if (flight === undefined) return;
-  if (found.why === "verify") flight.dueAtMs = step.world.monotonicMs;
+function unmoved(step: Step, activation: Activation, asked: Asked): void {
+  const { look, append } = activation;
+  verify(look);
+  if (append.flight === undefined) return;
+  if (asked.why === "verify") resendAt(append, step.world.monotonicMs);
   else lookLater(step, activation, undecidedMs);
 }
 
-export function rangeSeen(step: Step, activation: Activation, stored: readonly Stored[]): void {
-  const { flight } = activation;
-  activation.look = undefined;
+function rangeSeen(step: Step, activation: Activation, stored: readonly Stored[]): void {
+  const { tip } = activation;
+  const { flight } = activation.append;
   const rows: Row[] = [];
   for (const one of stored) {
-    const row = decodeRow(step, one);
+    const row = readRow(step, one);
     if (row === "corrupt") return;
     rows.push(row);
   }
-  const own = rows.find((row) => row.seq === activation.expect);
-  const next = rows.find((row) => row.seq > activation.expect);
-  if (own !== undefined && !sameRecord(own.record.rid, activation.tip)) {
+  const own = rows.find((row) => row.seq === tip.expect);
+  const next = rows.find((row) => row.seq > tip.expect);
+  if (own !== undefined && !sameRecord(own.record.rid, tip.rid)) {
     lost(step, activation);
   } else if (next === undefined) {
     lookLater(step, activation, undecidedMs);
@@ -103,28 +111,14 @@ export function rangeSeen(step: Step, activation: Activation, stored: readonly S
     if (step.lane.activation === activation) drop(step, activation, "fenced", "nothing");
   } else {
     // a record that links to our last one took the place of the one in flight; else the place was trimmed, and nobody knows
-    drop(step, activation, "fenced", sameRecord(next.record.prev, activation.prev) ? "nothing" : "unknown");
+    drop(step, activation, "fenced", sameRecord(next.record.prev, tip.prev) ? "nothing" : "unknown");
   }
 }
 
 /** Our last record is gone and nothing newer links to it. */
 function lost(step: Step, activation: Activation): void {
-  const message = `record ${activation.tip.incarnation}.${activation.tip.counter} at sequence ${activation.expect} vanished`;
+  const { rid, expect } = activation.tip;
+  const message = `record ${rid.incarnation}.${rid.counter} at sequence ${expect} vanished`;
   step.out.push({ type: "alarm", alarm: "data_loss", message });
   drop(step, activation, "fenced", "unknown");
-}
-
-export function decodeRow(step: Step, { seq, bytes }: Stored): Row | "corrupt" {
-  try {
-    return { seq, record: decodeRecord(bytes, step.lane.crc32), bytes: bytes.length };
-  } catch (error) {
-    if (!(error instanceof DecodeError)) throw error;
-    giveUpCorrupt(step, `record at sequence ${seq}: ${error.message}`);
-    return "corrupt";
-  }
-}
-
-/** Which look a reply of the store belongs to. */
-export function lookOf(activation: Activation, event: LaneEvent & { token: number }): Look | undefined {
-  return activation.look?.token === event.token ? activation.look : undefined;
 }

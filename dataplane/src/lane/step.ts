@@ -1,37 +1,40 @@
 // One step of a lane: what happened is noted, then everything that is possible now is done.
-import { assert } from "@voda/stdx";
 import type { Failure } from "../invocation.ts";
 import type { TurnMessage } from "../turn/types.ts";
-import { abandon, arrive, dispatch, dropped, failCall, failWork } from "./calls.ts";
-import { advanceAppend, advanceFlight, committed } from "./commit.ts";
-import { advanceFold, cutTaken, isQuiet, pagesFailed, pagesWritten } from "./fold.ts";
-import { openGate } from "./gate.ts";
-import type { Activation, Lane, Step } from "./lane.ts";
-import { drop } from "./memory.ts";
-import { advanceVerify, lastSeen, lookFailed, lookOf, rangeSeen, refused } from "./settle.ts";
+import { abandon, arrive, calls, dropped } from "./calls.ts";
+import { commit } from "./commit.ts";
+import { control } from "./control.ts";
+import { gate, seen, turned } from "./gate.ts";
+import type { Activation, Lane, Reply, Slice, Step } from "./lane.ts";
+import { drop, memory } from "./memory.ts";
+import { sleep } from "./orders.ts";
+import { settle } from "./settle.ts";
+import { failCall, failWork } from "./share.ts";
+import { cutTaken, snapshot } from "./snapshot.ts";
+import { renewTip } from "./tip.ts";
 import type { Call, CallKind, Incarnation, LaneEffect, LaneEvent, World } from "./types.ts";
-import { advanceWake, lastRead, pagesRead, pauseWake, rangeRead } from "./wake.ts";
+import { advanceWake, pauseWake, wakeReplied } from "./wake.ts";
+
+/** In the order of a step: orders close the session before calls run, and the gate opens before the next append. */
+const slices: readonly Slice[] = [control, settle, calls, gate, snapshot, commit, memory];
 
 export function stepLane(lane: Lane, event: LaneEvent, world: World): LaneEffect[] {
   const at: Step = { lane, world, out: [] };
-  if (lane.activation !== undefined) returnUnderNewIncarnation(at, lane.activation);
+  const { activation } = lane;
+  if (activation !== undefined && activation.tip.incarnation !== world.incarnation)
+    renewTip(activation.tip, world.incarnation, activation.turns.gate.length > 0);
   note(at, event);
   advance(at);
   return at.out;
 }
 
-/** The order matters: orders close the session before calls run, and the gate opens before the next append. */
 function advance(at: Step): void {
   const { activation } = at.lane;
   if (activation !== undefined) {
-    if (at.lane.controls.length > 0) obey(at, activation);
-    advanceVerify(at, activation);
-    dispatch(at, activation);
-    openGate(at, activation);
-    advanceFold(at, activation);
-    advanceAppend(at, activation);
-    advanceFlight(at, activation);
-    if (at.lane.activation === activation) forget(at, activation);
+    for (const slice of slices) {
+      slice.advance?.(at, activation);
+      if (at.lane.activation !== activation) break;
+    }
   }
   advanceWake(at);
 }
@@ -47,7 +50,7 @@ function note(at: Step, event: LaneEvent): void {
     case "abandon":
       return abandon(at, event.call, event.why);
     case "sleep":
-      if (lane.activation !== undefined) lane.activation.closing ??= "sleep";
+      if (lane.activation !== undefined) sleep(lane.activation.orders);
       return;
     case "connection":
       return noteConnection(at, event.up);
@@ -78,43 +81,11 @@ function note(at: Step, event: LaneEvent): void {
   }
 }
 
-type Reply = Extract<LaneEvent, { token: number }>;
 function noteReply(at: Step, event: Reply): void {
-  if (at.lane.activation === undefined) noteWakeReply(at, event);
-  else noteActivationReply(at, at.lane.activation, event);
-}
-
-function noteWakeReply(at: Step, event: Reply): void {
-  const { waking } = at.lane;
+  const { activation } = at.lane;
   // replies to what was asked before memory was dropped say nothing any more
-  if (waking === undefined || waking.stage === "pause" || waking.token !== event.token) return;
-  if (event.type === "store_failed") pauseWake(at, waking.attempts);
-  else if (event.type === "last" && waking.stage === "last") lastRead(at, waking, event.record);
-  else if (event.type === "range" && waking.stage === "range") rangeRead(at, waking, event.records);
-  else if (event.type === "pages" && waking.stage === "pages") pagesRead(at, waking, event.pages);
-}
-
-function noteActivationReply(at: Step, activation: Activation, event: Reply): void {
-  const { flight, fold } = activation;
-  if (flight?.token === event.token) {
-    if (event.type === "appended") {
-      activation.look = undefined;
-      committed(at, activation, flight, event.seq);
-    } else if (event.type === "refused") {
-      refused(at, activation);
-    }
-    return;
-  }
-  if (fold.stage === "writing" && fold.token === event.token) {
-    if (event.type === "pages_written") pagesWritten(activation, event.token);
-    else if (event.type === "store_failed") pagesFailed(at, activation);
-    return;
-  }
-  const look = lookOf(activation, event);
-  if (look === undefined) return;
-  if (event.type === "last" && look.stage === "last") lastSeen(at, activation, look, event.record);
-  else if (event.type === "range" && look.stage === "range") rangeSeen(at, activation, event.records);
-  else if (event.type === "store_failed") lookFailed(at, activation);
+  if (activation === undefined) wakeReplied(at, event);
+  else for (const slice of slices) if (slice.replied?.(at, activation, event)) return;
 }
 
 type FromWorker = TurnMessage | Extract<LaneEvent, { type: "cut" | "open_failed" | "worker_lost" }>;
@@ -127,16 +98,8 @@ function noteWorker(at: Step, event: FromWorker): void {
     case "turned":
       return turned(at, activation, event);
     case "failed":
-    case "read": {
-      const work = activation.jobs.get(event.call);
-      assert(work !== undefined, `worker answers call ${event.call}, which it does not have`);
-      work.stage = "executed";
-      // what a failed turn saw may be old news for a call that comes later: that one runs for itself
-      if (work.key !== undefined && lane.running.get(work.key) === work) lane.running.delete(work.key);
-      activation.gate.push({ work, after: event.after, answer: event.answer });
-      activation.wantsClaim ||= activation.claim === "held";
-      return;
-    }
+    case "read":
+      return seen(at, activation, event);
     case "dropped":
       return dropped(at, activation, event.call, event.why);
     case "cut":
@@ -148,41 +111,13 @@ function noteWorker(at: Step, event: FromWorker): void {
   }
 }
 
-function turned({ lane }: Step, activation: Activation, event: TurnMessage & { type: "turned" }): void {
-  const { call, turn, delta, answer } = event;
-  const work = activation.jobs.get(call);
-  assert(work !== undefined, `worker ran call ${call}, which it does not have`);
-  assert(turn === activation.executed + 1, `turn ${turn} after turn ${activation.executed}`);
-  activation.executed = turn;
-  work.stage = "executed";
-  work.bytes += delta.length + answer.length;
-  lane.workBytes += delta.length + answer.length;
-  activation.pending.push({ turn, work, delta, answer });
-}
-
-/** Sessions of a node whose lease ended stay in memory, and claim again before they answer a read. */
-function returnUnderNewIncarnation(at: Step, activation: Activation): void {
-  const { incarnation } = at.world;
-  if (activation.incarnation === incarnation) return;
-  activation.incarnation = incarnation;
-  activation.epoch += 1;
-  if (activation.claim !== "owner") return;
-  activation.claim = "held";
-  activation.wantsClaim = activation.gate.length > 0;
-}
-
 function noteConnection(at: Step, up: boolean): void {
   const { lane, world } = at;
   const { activation } = lane;
   lane.connected = up;
   if (lane.waking !== undefined) lane.waking = undefined;
   if (up || activation === undefined) return;
-  activation.verified = false;
-  activation.look = undefined;
-  activation.lookAgainAtMs = 0;
-  if (activation.flight !== undefined) activation.flight.settling = true;
-  if (activation.fold.stage === "writing")
-    activation.fold = { stage: "cut", cut: activation.fold.cut, retryAtMs: world.monotonicMs };
+  for (const slice of slices) slice.disconnected?.(activation, world);
 }
 
 /** The other node did not get it: the call waits here until that node answers or its lease has ended. */
@@ -192,35 +127,6 @@ function undelivered(at: Step, kind: CallKind, call: Call, incarnation: Incarnat
   if (kind === "invoke") arrive(at, call);
   else lane.controls.push({ action: kind, call });
   if (lane.activation === undefined && lane.waking === undefined) pauseWake(at, 0);
-}
-
-/** Orders for a session in memory. */
-function obey(at: Step, activation: Activation): void {
-  const { lane, out } = at;
-  const later: typeof lane.controls = [];
-  for (const control of lane.controls) {
-    if (activation.claim === "released" || (control.action === "wake" && activation.closing !== undefined)) {
-      later.push(control);
-    } else if (control.action === "wake" && activation.claim === "owner") {
-      out.push({ type: "done", call: control.call.call });
-    } else {
-      activation.orders.push(control);
-      if (control.action === "wake") activation.wantsClaim = true;
-      else endNow(activation);
-    }
-  }
-  lane.controls = later;
-}
-
-function endNow(activation: Activation): void {
-  activation.closing = "end";
-  activation.fold = { stage: "none" };
-}
-
-/** A session that is only held has nothing to release: its memory goes. */
-function forget(at: Step, activation: Activation): void {
-  if (activation.closing !== "sleep" || activation.claim !== "held" || !isQuiet(activation)) return;
-  drop(at, activation, "dropped", "nothing");
 }
 
 /** There is nothing here that could run the session's calls. */

@@ -18,7 +18,7 @@ import type { LaneEffect } from "./types.ts";
 
 /** Another node's record took the place of ours: the store shows it. */
 function showFence(rig: Rig, looking: readonly LaneEffect[]): LaneEffect[] {
-  const own = rig.activation.expect > 0 ? [rig.tip()] : [];
+  const own = rig.activation.tip.expect > 0 ? [rig.tip()] : [];
   const fence = rig.fence();
   return rig.range(rig.last(looking, fence), ...own, fence);
 }
@@ -246,11 +246,11 @@ test("lease not valid, owner: reads wait; renewed in time: as before", () => {
 
 test("lease ended, owner: held under the new incarnation, and reads wait for the new claim", () => {
   const rig = createRig().owner();
-  const { epoch } = rig.activation;
+  const { epoch } = rig.activation.tip;
   rig.world.incarnation = other;
   assert.deepEqual(typesOf(rig.invoke(readOf(2))), ["run", "append"]);
   assert.equal(rig.phase, "held");
-  assert.equal(rig.activation.epoch, epoch + 1);
+  assert.equal(rig.activation.tip.epoch, epoch + 1);
   assert.deepEqual(typesOf(rig.read(2)), []);
 });
 

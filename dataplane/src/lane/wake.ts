@@ -1,11 +1,11 @@
 // From cold to held: one read of the last record, or of the tail after the last fold (PROTOCOL.md 5.1).
-import { failCall, failWork, forwardWork, tooManyHops } from "./calls.ts";
 import { hopsMax, wakeAttemptsMax, wakeRetryMs } from "./constants.ts";
-import type { Step, Waking } from "./lane.ts";
-import { giveUpCorrupt, open } from "./memory.ts";
+import type { Reply, Step, Waking } from "./lane.ts";
+import { giveUpCorrupt, readRow } from "./memory.ts";
+import { open } from "./open.ts";
 import type { LaneRecord } from "./record.ts";
 import { type Base, emptyLane, type Row, replay } from "./replay.ts";
-import { decodeRow } from "./settle.ts";
+import { failCall, failWork, forwardWork, tooManyHops } from "./share.ts";
 import type { Incarnation, Stored } from "./types.ts";
 
 /** Starts to wake when somebody waits, and again after a pause. */
@@ -36,8 +36,18 @@ export function pauseWake(step: Step, attempts: number): void {
   step.out.push({ type: "timer", timer: "wake", atMs: untilMs });
 }
 
-export function lastRead(step: Step, waking: Waking & { stage: "last" }, stored: Stored | undefined): void {
-  const row = stored === undefined ? undefined : decodeRow(step, stored);
+/** A reply of the store to what a wake asked. */
+export function wakeReplied(step: Step, event: Reply): void {
+  const { waking } = step.lane;
+  if (waking === undefined || waking.stage === "pause" || waking.token !== event.token) return;
+  if (event.type === "store_failed") pauseWake(step, waking.attempts);
+  else if (event.type === "last" && waking.stage === "last") lastRead(step, waking, event.record);
+  else if (event.type === "range" && waking.stage === "range") rangeRead(step, waking, event.records);
+  else if (event.type === "pages" && waking.stage === "pages") pagesRead(step, waking, event.pages);
+}
+
+function lastRead(step: Step, waking: Waking & { stage: "last" }, stored: Stored | undefined): void {
+  const row = stored === undefined ? undefined : readRow(step, stored);
   if (row === "corrupt") return;
   if (row === undefined) {
     settleControls(step, emptyLane());
@@ -56,10 +66,10 @@ export function lastRead(step: Step, waking: Waking & { stage: "last" }, stored:
   step.out.push({ type: "readRange", token, from: record.from, leader, limit: undefined });
 }
 
-export function rangeRead(step: Step, waking: Waking & { stage: "range" }, stored: readonly Stored[]): void {
+function rangeRead(step: Step, waking: Waking & { stage: "range" }, stored: readonly Stored[]): void {
   const rows: Row[] = [];
   for (const one of stored) {
-    const row = decodeRow(step, one);
+    const row = readRow(step, one);
     if (row === "corrupt") return;
     if (!isOurName(step, row.record)) return;
     rows.push(row);
@@ -89,7 +99,7 @@ function loaded(step: Step, attempts: number, base: Base | "gap"): void {
 }
 
 /** A missing page means that there is a newer fold. */
-export function pagesRead(
+function pagesRead(
   step: Step,
   waking: Waking & { stage: "pages" },
   pages: readonly (Uint8Array | undefined)[],

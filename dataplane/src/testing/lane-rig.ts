@@ -113,7 +113,7 @@ export function createRig(options: Partial<LaneOptions> = {}) {
     range: (effects: readonly LaneEffect[], ...records: Stored[]): LaneEffect[] =>
       rig.tell({ type: "range", token: one(effects, "readRange").token, records }),
     accept(effects: readonly LaneEffect[]): LaneEffect[] {
-      seq = Math.max(seq, rig.lane.activation?.expect ?? 0) + 1;
+      seq = Math.max(seq, rig.lane.activation?.tip.expect ?? 0) + 1;
       return rig.tell({ type: "appended", token: one(effects, "append").token, seq });
     },
     turned(call: number, bytes = 1): LaneEffect[] {
@@ -178,13 +178,13 @@ export function createRig(options: Partial<LaneOptions> = {}) {
     },
     /** The tip as the store has it. */
     tip: (): Stored => {
-      const { expect, tip, n } = rig.activation;
-      return stored(expect, { ...recordOf(tip.incarnation, n), rid: tip });
+      const { expect, rid, n } = rig.activation.tip;
+      return stored(expect, { ...recordOf(rid.incarnation, n), rid });
     },
     /** A record of another node right after our tip. */
     fence: (): Stored => {
-      const { expect, tip, n } = rig.activation;
-      return stored(expect + 1, { ...recordOf(other, n + 1, tip), epoch: 9 });
+      const { expect, rid, n } = rig.activation.tip;
+      return stored(expect + 1, { ...recordOf(other, n + 1, rid), epoch: 9 });
     },
   };
   return rig;

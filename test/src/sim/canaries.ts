@@ -23,7 +23,7 @@ const world = (file: string, find: string, replace: string): Patch => ({
 /** The memory that is dropped leaves something behind, and the next one takes it up. */
 const undead = (keep: string, raise: string): Patch[] => [
   lane("memory", "  lane.activation = undefined;\n", `  lane.activation = undefined;\n  ${keep}\n`),
-  lane("memory", "  lane.activation = activation;\n", `  lane.activation = activation;\n  ${raise}\n`),
+  lane("open", "  lane.activation = activation;\n", `  lane.activation = activation;\n  ${raise}\n`),
 ];
 
 export const canaries: Readonly<Record<string, Canary>> = {
@@ -31,7 +31,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
   keepLastRecord: {
     patches: [
       lane(
-        "fold",
+        "snapshot",
         'if (below !== undefined) out.push({ type: "trim", below });',
         'out.push({ type: "trim", below: seq + 1 });',
       ),
@@ -45,10 +45,10 @@ export const canaries: Readonly<Record<string, Canary>> = {
         "step",
         "return turned(at, activation, event);",
         `turned(at, activation, event);
-        const work = activation.jobs.get(event.call);
+        const work = activation.turns.jobs.get(event.call);
         for (const { call } of work.waiters) {
           lane.calls.delete(call);
-          at.out.push({ type: "reply", call, answer: event.answer, n: activation.n, uid: activation.uid });
+          at.out.push({ type: "reply", call, answer: event.answer, n: activation.tip.n, uid: activation.tip.uid });
         }
         work.waiters = [];
         return;`,
@@ -57,7 +57,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
     options: {},
   },
   /** A readonly answer waits until every turn that it has seen is accepted. */
-  gateReads: { patches: [lane("gate", "return after <= activation.accepted;", "return true;")], options: {} },
+  gateReads: { patches: [lane("turns", "output.after <= turns.accepted;", "true;")], options: {} },
   /** Nobody claims over a lease that may live. */
   claimNeedsEndedLease: {
     patches: [
@@ -76,13 +76,13 @@ export const canaries: Readonly<Record<string, Canary>> = {
         `const runnable = lane.queue.filter((work) => !closed || work.job.readonly);
   lane.queue = lane.queue.filter((work) => closed && !work.job.readonly);`,
       ),
-      lane("gate", 'activation.claim === "owner"', 'activation.claim !== "held"'),
+      lane("gate", 'tip.claim !== "owner"', 'tip.claim === "held"'),
     ],
     options: { faults: { lost: 0.1, slow: 0.2 }, plan: { reads: 8, sleeps: 5 } },
   },
   /** A node whose lease ended returns under a new incarnation, and its sessions claim again before they answer a read. */
   claimAfterReturn: {
-    patches: [lane("step", "if (activation.incarnation === incarnation) return;", "return;")],
+    patches: [lane("step", "activation.tip.incarnation !== world.incarnation", "false")],
     options: { faults: { pauses: 4, disconnects: 3 }, plan: { reads: 8 } },
   },
   /** "Not committed" is concluded from a later record in its place, never from a read that does not find it. */
@@ -99,11 +99,11 @@ export const canaries: Readonly<Record<string, Canary>> = {
   /** An answer that was computed from a memory is void when that memory is dropped. */
   cutDiesWithMemory: {
     patches: undead(
-      "lane.undead = activation.gate; for (const { work } of activation.gate) activation.jobs.delete(work.job.call);",
-      `activation.gate = lane.undead ?? [];
+      "lane.undead = activation.turns.gate; for (const { work } of activation.turns.gate) activation.turns.jobs.delete(work.job.call);",
+      `activation.turns.gate = lane.undead ?? [];
        lane.undead = [];
-       for (const { work } of activation.gate) activation.jobs.set(work.job.call, work);
-       if (activation.gate.length > 0) activation.wantsClaim = true;`,
+       for (const { work } of activation.turns.gate) activation.turns.jobs.set(work.job.call, work);
+       if (activation.turns.gate.length > 0) activation.tip.wantsClaim = true;`,
     ),
     options: { plan: { reads: 8 } },
   },
@@ -122,28 +122,28 @@ export const canaries: Readonly<Record<string, Canary>> = {
         "const same = key === undefined ? undefined : lane.running.get(key);",
         "const same = undefined;",
       ),
-      lane("calls", "if (work.key === undefined) return false;", "return false;"),
+      lane("share", "if (work.key === undefined) return false;", "return false;"),
     ],
     options: {},
   },
   /** Turns that ran on refused state are dropped with it. */
   dropPipelineWhenFenced: {
     patches: undead(
-      "lane.undead = activation.pending; for (const { work } of activation.pending) activation.jobs.delete(work.job.call);",
-      `activation.pending = (lane.undead ?? []).map((turned) => ({ ...turned, turn: 0 }));
+      "lane.undead = activation.turns.pending; for (const { work } of activation.turns.pending) activation.turns.jobs.delete(work.job.call);",
+      `activation.turns.pending = (lane.undead ?? []).map((turned) => ({ ...turned, turn: 0 }));
        lane.undead = [];
-       for (const { work } of activation.pending) activation.jobs.set(work.job.call, work);`,
+       for (const { work } of activation.turns.pending) activation.turns.jobs.set(work.job.call, work);`,
     ),
     options: {},
   },
   /** The last own record is looked at again before the first append or read on a new connection. */
   verifyAfterReconnect: {
-    patches: [lane("step", "activation.verified = false;", "")],
+    patches: [lane("look", "look.verified = false;", "")],
     options: { faults: { powerLosses: 2 } },
   },
   /** A trim relies only on a fold that the store cannot lose any more. */
   trimLagsSync: {
-    patches: [lane("fold", "const { below } = plan;", "const below = record.covers + 1;")],
+    patches: [lane("snapshot", "const { below } = plan;", "const below = record.covers + 1;")],
     options: { faults: { powerLosses: 2 } },
   },
   /** A purge names a sequence, never "keep n". */

@@ -1,0 +1,36 @@
+// How an activation begins.
+import { openAppend } from "./append.ts";
+import { openFold } from "./fold.ts";
+import type { Activation, Step } from "./lane.ts";
+import { openLook } from "./look.ts";
+import { openOrders } from "./orders.ts";
+import type { Base } from "./replay.ts";
+import { openTip } from "./tip.ts";
+import { openTurns } from "./turns.ts";
+
+export function open(step: Step, base: Base, pages: readonly Uint8Array[]): void {
+  const { lane, world, out } = step;
+  const activation: Activation = {
+    number: world.unique(),
+    tip: openTip(base, world),
+    turns: openTurns(),
+    append: openAppend(),
+    fold: openFold(base),
+    look: openLook(),
+    orders: openOrders(),
+    dedupe: base.dedupe,
+  };
+  lane.waking = undefined;
+  lane.unreachable = undefined;
+  lane.activation = activation;
+  if (base.voids > 0) {
+    const message = `${base.voids} records before sequence ${base.expect} do not link: a writer that had lost data`;
+    out.push({ type: "alarm", alarm: "void_record", message });
+  }
+  out.push({
+    type: "open",
+    activation: activation.number,
+    epoch: activation.tip.epoch,
+    image: { pages, deltas: base.deltas },
+  });
+}

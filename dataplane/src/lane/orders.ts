@@ -1,0 +1,35 @@
+// Orders from outside the session: to claim it, to put it to sleep, to delete it.
+import type { Action, Call } from "./types.ts";
+
+export interface Control {
+  readonly action: Action;
+  readonly call: Call;
+}
+
+export interface Orders {
+  closing: "sleep" | "end" | undefined;
+  /** Who waits for its end, or for the claim. */
+  waiting: Control[];
+}
+
+export function openOrders(): Orders {
+  return { closing: undefined, waiting: [] };
+}
+
+/** Finish what runs, then fold with release. */
+export function sleep(orders: Orders): void {
+  orders.closing ??= "sleep";
+}
+
+/** The control is carried out later; an end closes the session now. */
+export function accept(orders: Orders, control: Control): void {
+  orders.waiting.push(control);
+  if (control.action === "end") orders.closing = "end";
+}
+
+/** Takes out the waiting ones that match. */
+export function takeOrders(orders: Orders, isMeant: (control: Control) => boolean): Control[] {
+  const taken = orders.waiting.filter(isMeant);
+  if (taken.length > 0) orders.waiting = orders.waiting.filter((control) => !isMeant(control));
+  return taken;
+}

@@ -1,0 +1,75 @@
+// Ends and new beginnings of work: everybody who shares it is answered, refused or passed on together.
+import { type Failure, fail } from "../invocation.ts";
+import type { AbandonReason } from "../turn/types.ts";
+import type { Lane, Step } from "./lane.ts";
+import type { Incarnation } from "./types.ts";
+import type { Work } from "./work.ts";
+
+/** Puts work back before what waits already; work that nobody waits for ends. */
+export function requeue(lane: Lane, works: readonly Work[]): void {
+  const again = works.filter((work) => work.waiters.length > 0 && !mergeSame(lane, work));
+  for (const work of works) if (work.waiters.length === 0) finish(lane, work);
+  for (const work of again) work.stage = "queued";
+  lane.queue = [...again, ...lane.queue];
+}
+
+/** A failed turn does not let others join; when it must run again, it joins who came later under its id. */
+function mergeSame(lane: Lane, work: Work): boolean {
+  if (work.key === undefined) return false;
+  const other = lane.running.get(work.key);
+  if (other === undefined) lane.running.set(work.key, work);
+  if (other === undefined || other === work) return false;
+  for (const waiter of work.waiters) {
+    other.waiters.push(waiter);
+    lane.calls.set(waiter.call, other);
+  }
+  work.waiters = [];
+  return true;
+}
+
+export function replyWork(step: Step, work: Work, answer: Uint8Array, n: number, uid: Uint8Array): void {
+  for (const { call } of work.waiters) step.out.push({ type: "reply", call, answer, n, uid });
+  finish(step.lane, work);
+}
+
+export function forwardWork(step: Step, work: Work, incarnation: Incarnation): void {
+  for (const { call } of work.waiters) step.out.push({ type: "forward", call, kind: "invoke", incarnation });
+  finish(step.lane, work);
+}
+
+export function failWork(step: Step, work: Work, failure: Failure): void {
+  for (const { call } of work.waiters) failCall(step, call, failure);
+  finish(step.lane, work);
+}
+
+export function failCall(step: Step, call: number, failure: Failure): void {
+  step.out.push({ type: "fail", call, failure });
+}
+
+/** The work is over: nobody waits for it any more. */
+export function finish(lane: Lane, work: Work): void {
+  for (const { call } of work.waiters) lane.calls.delete(call);
+  if (work.key !== undefined && lane.running.get(work.key) === work) lane.running.delete(work.key);
+  work.waiters = [];
+  lane.workCount -= 1;
+  lane.workBytes -= work.bytes;
+  work.bytes = 0;
+}
+
+export const retryAfterMs = 100;
+
+export const unknownOutcome = (): Failure =>
+  fail("store_away", "the outcome of the call is unknown: it had no idempotency key to find it by").failure;
+const gone =
+  "the thread of the agent ended under the call, which is undone; what its handler did elsewhere is not: call again if it may run twice";
+export const workerLost = (): Failure => fail("worker_lost", gone).failure;
+export const tooManyHops = (hops: number): Failure =>
+  fail("not_owner", `the session moved while ${hops} nodes passed the call on`, { retryAfterMs }).failure;
+export const corruptLane = (why: string): Failure =>
+  fail("corrupt", `the session cannot be read: ${why}`).failure;
+const late =
+  "the deadline passed; whether the call took effect is unknown unless it is repeated with its key";
+export const left = (why: AbandonReason): Failure =>
+  why === "deadline"
+    ? fail("turn_timeout", late).failure
+    : fail("interrupted", "the caller went away before the call ran").failure;

@@ -1,0 +1,130 @@
+// Takes snapshots of the session: asks for a cut, stores its pages, appends the fold, and lets go what it makes needless.
+import { wakeRetryMs } from "./constants.ts";
+import {
+  acceptFold,
+  askCut,
+  type Cut,
+  cover,
+  type Fold,
+  namePages,
+  planTrim,
+  ready,
+  retire,
+  type TrimPlan,
+  takeCut,
+  write,
+  writeAgainAt,
+} from "./fold.ts";
+import { type Activation, isQuiet, type Lane, type Reply, type Slice, type Step } from "./lane.ts";
+import type { FoldRecord } from "./record.ts";
+import type { LaneEvent } from "./types.ts";
+
+export const snapshot: Slice = {
+  advance,
+  replied,
+  disconnected: ({ fold }, { monotonicMs }) => writeAgainAt(fold, monotonicMs),
+};
+
+function advance(step: Step, activation: Activation): void {
+  const { fold, tip, look } = activation;
+  const { making } = fold;
+  // names carry the epoch: only a durable claim makes it ours alone
+  if (tip.claim !== "owner" || !look.verified) return;
+  if (making.stage === "none" && wantsFold(step.lane, activation)) {
+    askCut(fold);
+    step.out.push({ type: "cut", activation: activation.number });
+  } else if (making.stage === "cut" && step.world.monotonicMs >= making.retryAtMs) {
+    writePages(step, activation, making.cut);
+  }
+}
+
+function wantsFold({ bounds }: Lane, activation: Activation): boolean {
+  const { orders, fold } = activation;
+  if (orders.closing === "sleep") return isQuiet(activation);
+  if (orders.closing === "end") return false;
+  return fold.tailRecords >= bounds.foldRecordsMax || fold.tailBytes >= bounds.foldBytesMax;
+}
+
+function writePages({ lane, world, out }: Step, { fold, tip }: Activation, cut: Cut): void {
+  const size = cut.pages.reduce((sum, page) => sum + page.bytes.length, 0);
+  if (size <= lane.bounds.inlineBytesMax) return ready(fold, cut, []);
+  const { table, fresh } = namePages(fold, cut, tip.epoch);
+  if (fresh.length === 0) return ready(fold, cut, table);
+  const token = world.unique();
+  write(fold, cut, token, table);
+  out.push({ type: "writePages", token, pages: fresh });
+}
+
+function replied({ world, out }: Step, { fold }: Activation, event: Reply): boolean {
+  const { making } = fold;
+  if (making.stage !== "writing" || making.token !== event.token) return false;
+  if (event.type === "pages_written") {
+    ready(fold, making.cut, making.table);
+  } else if (event.type === "store_failed") {
+    const atMs = world.monotonicMs + wakeRetryMs;
+    writeAgainAt(fold, atMs);
+    out.push({ type: "timer", timer: "fold", atMs });
+  }
+  return true;
+}
+
+export function cutTaken({ fold, turns, tip }: Activation, event: LaneEvent & { type: "cut" }): void {
+  const covers = event.after === turns.accepted ? { seq: tip.expect, rid: tip.prev } : undefined;
+  takeCut(fold, { after: event.after, pages: event.pages, covers });
+}
+
+/** All turns up to `accepted` lie in the lane, the last of them at `expect`. */
+export function noteCovered({ fold, turns, tip }: Activation): void {
+  cover(fold, turns.accepted, { seq: tip.expect, rid: tip.prev });
+}
+
+type FoldBody = Pick<
+  FoldRecord,
+  "kind" | "covers" | "coversRid" | "whole" | "released" | "inline" | "table" | "trim" | "retired"
+>;
+
+/** The fold that can be appended now, if there is one. */
+export function readyFold(
+  lane: Lane,
+  activation: Activation,
+  wallMs: number,
+): { body: FoldBody; plan: TrimPlan } | undefined {
+  const { fold, tip, orders, turns } = activation;
+  const { making } = fold;
+  if (making.stage !== "ready" || making.cut.covers === undefined || tip.claim !== "owner") return undefined;
+  const { cut, table } = making;
+  const { seq, rid } = making.cut.covers;
+  const trim = planTrim(fold, wallMs, lane.trimDelayMs);
+  const retired = retire(fold, table);
+  const goes = trim.below;
+  const body: FoldBody = {
+    kind: "fold",
+    covers: seq,
+    coversRid: rid,
+    whole: seq === tip.expect && rid === tip.prev,
+    released: orders.closing === "sleep" && isQuiet(activation) && cut.after === turns.accepted,
+    inline: table.length === 0 ? cut.pages.map((page) => page.bytes) : undefined,
+    table,
+    trim: trim.next,
+    retired: goes === undefined ? retired : retired.filter((pages) => pages.seq >= goes),
+  };
+  return {
+    body,
+    plan: { below: goes, pages: goes === undefined ? [] : retired.filter((pages) => pages.seq < goes) },
+  };
+}
+
+/** The fold lies in the lane at `seq`: what it allows to go, goes. */
+export function foldAccepted(
+  { out }: Step,
+  fold: Fold,
+  record: FoldRecord,
+  seq: number,
+  plan: TrimPlan,
+): void {
+  acceptFold(fold, record, seq);
+  const { below } = plan;
+  if (below !== undefined) out.push({ type: "trim", below });
+  const names = plan.pages.flatMap((pages) => pages.names);
+  if (names.length > 0) out.push({ type: "deletePages", names });
+}

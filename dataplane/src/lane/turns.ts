@@ -1,0 +1,119 @@
+// What the worker has and had: jobs, turns that took place, answers that wait in the gate (PROTOCOL.md 5.2, 5.3, 5.5).
+import { assert } from "@voda/stdx";
+import type { TurnMessage } from "../turn/types.ts";
+import { recordBytesMax, recordTurnsMax } from "./constants.ts";
+import type { TurnEntry } from "./record.ts";
+import type { Work } from "./work.ts";
+
+/** A turn that took place in memory. */
+export interface Turned {
+  readonly turn: number;
+  readonly work: Work;
+  readonly delta: Uint8Array;
+  readonly answer: Uint8Array;
+}
+
+/** An answer that waits in the gate until everything that it has seen is accepted. */
+export interface Output {
+  readonly work: Work;
+  readonly after: number;
+  readonly answer: Uint8Array;
+}
+
+export interface Turns {
+  /** At the worker, or executed and not answered, by call, in order. */
+  readonly jobs: Map<number, Work>;
+  /** Number of the last turn that took place, and of the last one whose record is accepted. */
+  executed: number;
+  accepted: number;
+  /** Turns that no record holds yet. */
+  pending: Turned[];
+  gate: Output[];
+}
+
+export function openTurns(): Turns {
+  return { jobs: new Map(), executed: 0, accepted: 0, pending: [], gate: [] };
+}
+
+/** The work goes to the worker. */
+export function startJob({ jobs }: Turns, work: Work): void {
+  work.stage = "running";
+  jobs.set(work.job.call, work);
+}
+
+/** The worker does not have it any more. */
+export function takeJob({ jobs }: Turns, call: number): Work | undefined {
+  const work = jobs.get(call);
+  jobs.delete(call);
+  return work;
+}
+
+/** A turn took place. */
+export function addTurn(turns: Turns, event: TurnMessage & { type: "turned" }): Work {
+  const { call, turn, delta, answer } = event;
+  assert(turn === turns.executed + 1, `turn ${turn} after turn ${turns.executed}`);
+  const work = executed(turns, call);
+  turns.executed = turn;
+  turns.pending.push({ turn, work, delta, answer });
+  return work;
+}
+
+/** An answer that tells what was read: of a reader, or the error of a failed turn. */
+export function addOutput(
+  turns: Turns,
+  { call, after, answer }: TurnMessage & { type: "failed" | "read" },
+): Work {
+  const work = executed(turns, call);
+  turns.gate.push({ work, after, answer });
+  return work;
+}
+
+function executed({ jobs }: Turns, call: number): Work {
+  const work = jobs.get(call);
+  assert(work !== undefined, `worker ran call ${call}, which it does not have`);
+  work.stage = "executed";
+  return work;
+}
+
+/** Whether the first answer of the gate may leave, as far as turns matter. */
+export function hasOutput(turns: Turns): boolean {
+  const [first] = turns.gate;
+  return first !== undefined && isSeen(turns, first);
+}
+
+/** Answers whose every turn is accepted leave the gate. */
+export function takeOutputs(turns: Turns): Output[] {
+  const end = turns.gate.findIndex((output) => !isSeen(turns, output));
+  const leaving = end < 0 ? turns.gate : turns.gate.slice(0, end);
+  turns.gate = end < 0 ? [] : turns.gate.slice(end);
+  for (const { work } of leaving) turns.jobs.delete(work.job.call);
+  return leaving;
+}
+
+const isSeen = (turns: Turns, output: Output): boolean => output.after <= turns.accepted;
+
+/** The turns of the next record, up to turn `end`. */
+export function takeTurns(turns: Turns, end: number): Turned[] {
+  const { pending } = turns;
+  let count = 0;
+  let bytes = 0;
+  for (const turned of pending) {
+    if (count >= recordTurnsMax || turned.turn > end) break;
+    bytes += turned.delta.length + turned.answer.length;
+    if (count > 0 && bytes > recordBytesMax) break;
+    count += 1;
+  }
+  turns.pending = pending.slice(count);
+  return pending.slice(0, count);
+}
+
+/** The record with this turn lies in the lane. */
+export function acceptTurn(turns: Turns, { turn, work }: Turned): void {
+  turns.accepted = Math.max(turns.accepted, turn);
+  turns.jobs.delete(work.job.call);
+}
+
+export function entryOf({ work, delta, answer }: Turned): TurnEntry {
+  const { id, bodyHash, keepMs } = work.job;
+  return { key: id === undefined ? undefined : { id, bodyHash, keepMs }, delta, answer };
+}

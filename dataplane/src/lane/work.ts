@@ -1,0 +1,14 @@
+import type { Call } from "./types.ts";
+
+/** One execution of a call, and everybody who waits for it: calls with the same id share it. */
+export interface Work {
+  readonly key: string | undefined;
+  /** Under this call it is at the worker. */
+  job: Call;
+  waiters: Call[];
+  /** Waiters whose callers went away. */
+  gone: Set<number> | undefined;
+  stage: "queued" | "running" | "executed";
+  /** Counted against the pipeline. */
+  bytes: number;
+}

@@ -30,7 +30,7 @@ function session(agent: AnyAgent, state: object) {
 }
 
 function memoryCounter() {
-  const state = { value: 0, add: (by = 1) => (state.value += by) };
+  const state = { value: 0, add: (by = 1) => (state.value += by), toJSON: () => state.value };
   return state;
 }
 
@@ -38,7 +38,7 @@ function memoryMap(): MapState<number> {
   const map = new Map<string, number>();
   const update = (key: string, change: (old: number | undefined) => number): void =>
     void map.set(key, change(map.get(key)));
-  return Object.assign(map, { update });
+  return Object.assign(map, { update, toJSON: () => Object.fromEntries(map) });
 }
 
 function memoryText(): TextState {
@@ -51,6 +51,7 @@ function memoryText(): TextState {
       return text.length;
     },
     toString: () => text,
+    toJSON: () => text,
     append: (more) => splice(text.length, 0, more),
     insert: (at, more) => splice(at, 0, more),
     delete: (at, length) => splice(at, length, ""),

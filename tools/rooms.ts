@@ -40,7 +40,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     imports: [stdx, proto],
     says: "state imports only stdx and proto",
     pure: [stdx, proto, "yjs"],
-    folders: {},
+    folders: { kinds: { imports: ["errors.ts", "field.ts", "json.ts", "piece.ts"] } },
   },
   envoy: {
     imports: [stdx],

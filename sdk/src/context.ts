@@ -1,80 +1,25 @@
 // What a handler gets: the state of its session and the context of the call.
-import type { Field, FieldKind, Schema } from "./schema.ts";
+import type { FieldKind, Frozen, Handles, ReadHandles } from "@voda/proto/fields";
+import type { Field, Schema } from "./schema.ts";
 
-/** Deeply read-only: registers hand out their value like this. */
-export type Frozen<T> = T extends (...args: never[]) => unknown
-  ? T
-  : T extends object
-    ? { readonly [K in keyof T]: Frozen<T[K]> }
-    : T;
+export type {
+  Counter,
+  Frozen,
+  MapState,
+  ReadCounter,
+  ReadMap,
+  ReadText,
+  TextState,
+} from "@voda/proto/fields";
 
-/** A counter in a `readonly` handler. */
-export interface ReadCounter {
-  readonly value: number;
-}
-
-/** A counter. */
-export interface Counter extends ReadCounter {
-  /** Adds an integer (default 1; negative to subtract) and returns the new value. @throws TypeError or RangeError */
-  add(by?: number): number;
-}
-
-/** A map in a `readonly` handler. Iterates in the order of its keys (UTF-16 code units). */
-export interface ReadMap<X> extends Iterable<[string, X]> {
-  readonly size: number;
-  has(key: string): boolean;
-  get(key: string): X | undefined;
-  keys(): Iterable<string>;
-  values(): Iterable<X>;
-}
-
-/** A map. Keys have at most 1,024 bytes. Values are frozen: `set` or `update` to change one. */
-export interface MapState<X> extends ReadMap<X> {
-  /** @throws TypeError or RangeError when key or value cannot be stored */
-  set(key: string, value: X): void;
-  /** Sets what `change` returns for the old value, `undefined` when there is none. */
-  update(key: string, change: (old: X | undefined) => X): void;
-  /** Whether there was such a key. */
-  delete(key: string): boolean;
-}
-
-/** A text in a `readonly` handler. */
-export interface ReadText {
-  /** UTF-16 code units. */
-  readonly length: number;
-  toString(): string;
-}
-
-/** A text. Offsets and lengths are UTF-16 code units and never lie inside a surrogate pair. */
-export interface TextState extends ReadText {
-  append(text: string): void;
-  /** @throws TypeError or RangeError when `at` is not a place in the text */
-  insert(at: number, text: string): void;
-  /** @throws TypeError or RangeError when the range is not in the text */
-  delete(at: number, length: number): void;
-  /** Replaces the first place where `find` stands; `false` when it stands nowhere. */
-  replace(find: string, text: string): boolean;
-}
-
-type Handle<F> =
-  F extends Field<"counter", unknown>
-    ? Counter
-    : F extends Field<"map", infer X>
-      ? MapState<X>
-      : F extends Field<"text", unknown>
-        ? TextState
-        : never;
+type Registers<S extends Schema> = { [K in keyof S]: S[K]["kind"] extends "register" ? K : never }[keyof S];
+type Handle<F> = F extends Field<infer K, infer X> ? Handles<X>[K] : never;
 type ReadHandle<F> =
   F extends Field<"register", infer X>
     ? Frozen<X>
-    : F extends Field<"counter", unknown>
-      ? ReadCounter
-      : F extends Field<"map", infer X>
-        ? ReadMap<X>
-        : F extends Field<"text", unknown>
-          ? ReadText
-          : never;
-type Registers<S extends Schema> = { [K in keyof S]: S[K]["kind"] extends "register" ? K : never }[keyof S];
+    : F extends Field<infer K, infer X>
+      ? ReadHandles<X>[K]
+      : never;
 
 /** `ctx.state` of a handler: registers are properties to read and assign, the other fields have methods. */
 export type State<S extends Schema> = {

@@ -1,7 +1,6 @@
 // What can be a value in the state, an input or an answer.
 
-/** A JSON value. */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
+export type { Json } from "@voda/proto/fields";
 
 /** Deeper values are refused; a cycle is deeper than anything. */
 const depthMax = 64;

@@ -1,10 +1,10 @@
 // The state schema of an agent: one field per property of `ctx.state`.
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { type FieldKind, fieldKindNames, fieldKinds, type Handles, type ValueKind } from "@voda/proto/fields";
 import { type Json, jsonProblem } from "./json.ts";
 import { isReservedName, nameProblem } from "./name.ts";
 
-/** Kinds of fields. */
-export type FieldKind = "register" | "counter" | "map" | "text";
+export type { FieldKind };
 
 declare const valueType: unique symbol;
 const fieldKey: unique symbol = Symbol.for("voda.field");
@@ -37,8 +37,7 @@ interface FieldParts {
   readonly validate?: Validate;
 }
 
-/** The fields of a state. */
-export const s: {
+interface RegisterMaker {
   /**
    * One JSON value, read and assigned as an ordinary property: `ctx.state.title = "x"`. Values are deeply read-only: assign a new one.
    * @param initial what a new session has. @throws TypeError when it is not JSON
@@ -49,13 +48,28 @@ export const s: {
    * asynchronous. @throws TypeError when `initial` is not JSON or does not fit the schema
    */
   register<X>(schema: SchemaOf<X>, initial: NoInfer<X>): Field<"register", X>;
-  /** A number that starts at 0 and is added to. */
-  counter(): Field<"counter", number>;
-  /** JSON values by string key. With a schema, values are checked as in `register`. */
-  map<X>(schema?: SchemaOf<X>): Field<"map", X>;
-  /** A text that is edited in place; offsets are UTF-16 code units, as in JavaScript strings. Starts empty. */
-  text(): Field<"text", string>;
-} = { register, counter: () => field("counter", {}), map, text: () => field("text", {}) };
+}
+// Mapped over `Pick`, so that each maker has the documentation of its kind's handle.
+type ValueMakers = {
+  readonly [K in keyof Pick<Handles<never>, Exclude<ValueKind, "register">>]: <X>(
+    schema?: SchemaOf<X>,
+  ) => Field<K, X>;
+};
+type OwnMakers = {
+  readonly [K in keyof Pick<Handles<never>, Exclude<FieldKind, ValueKind>>]: () => Field<K, never>;
+};
+
+/** The fields of a state: one function for each kind. */
+export const s: RegisterMaker & ValueMakers & OwnMakers = makers();
+
+function makers() {
+  const others = fieldKindNames.map((kind) => [
+    kind,
+    (schema?: StandardSchemaV1) =>
+      field(kind, partsOf(kind, fieldKinds[kind].holdsValues ? schema : undefined)),
+  ]);
+  return { ...Object.fromEntries(others), register };
+}
 
 function register<X>(...args: [initial: X] | [schema: SchemaOf<X>, initial: X]): Field<"register", X> {
   if (args.length === 1) return field("register", { initial: initialValue(args[0]) });
@@ -66,8 +80,8 @@ function register<X>(...args: [initial: X] | [schema: SchemaOf<X>, initial: X]):
   return field("register", { initial: initialValue(validation.value), validate });
 }
 
-function map<X>(schema?: SchemaOf<X>): Field<"map", X> {
-  return field("map", schema === undefined ? {} : { validate: validator("s.map", schema) });
+function partsOf(kind: string, schema: StandardSchemaV1 | undefined): FieldParts {
+  return schema === undefined ? {} : { validate: validator(`s.${kind}`, schema) };
 }
 
 function field<K extends FieldKind, V>(kind: K, parts: FieldParts): Field<K, V> {
@@ -121,9 +135,7 @@ export function fieldsOf(agent: string, schema: unknown): NamedField[] {
     if (problem !== undefined) throw new TypeError(`agent ${agent}: field ${problem}`);
     if (isReservedName(name)) throw new TypeError(`agent ${agent}: field name "${name}" is reserved`);
     if (!isField(value))
-      throw new TypeError(
-        `agent ${agent}: field ${name} is not made by s.register, s.counter, s.map or s.text`,
-      );
+      throw new TypeError(`agent ${agent}: field ${name} is not made by s.${fieldKindNames.join(", s.")}`);
     return { name, kind: value.kind, ...value[fieldKey] };
   });
 }

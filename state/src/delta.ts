@@ -1,7 +1,8 @@
 // A delta is one transaction: its dot {origin, seq}, then the operations of each field it changed.
+import { fieldKinds } from "@voda/proto/fields";
 import { ByteReader, type ByteWriter, DecodeError } from "@voda/stdx";
 import { CorruptError, SchemaError } from "./errors.ts";
-import { type Field, kindNumbers } from "./field.ts";
+import type { Field } from "./field.ts";
 
 /** Names one transaction: who made it, and its number in the session. */
 export interface Dot {
@@ -62,8 +63,8 @@ export function readDelta(
 }
 
 export function checkKind(field: Field, kind: number): void {
-  if (kind === kindNumbers[field.kind]) return;
-  const known = Object.entries(kindNumbers).find(([, number]) => number === kind);
+  if (kind === fieldKinds[field.kind].number) return;
+  const known = Object.entries(fieldKinds).find(([, row]) => row.number === kind);
   throw new SchemaError(
     `field ${field.name} is a ${field.kind} in this revision and a ${known?.[0] ?? `field of kind ${kind}`} in the session; give it another name`,
   );

@@ -1,19 +1,19 @@
 // What every kind of field has in common. A field holds the committed value; layers above it hold what differs:
 // the writes of the open transaction, or what an open view still sees of the past.
+import type { FieldKind, Json } from "@voda/proto/fields";
 import type { ByteReader, ByteWriter } from "@voda/stdx";
-
-export type FieldKind = "register" | "counter" | "map" | "text";
 
 /** Looks at a value before it is written and gives what is stored in its place. @throws TypeError when it does not fit */
 export type Check = (value: unknown) => unknown;
 
-/** On the wire; a number is never used again for another kind. */
-export const kindNumbers: { readonly [kind in FieldKind]: number } = {
-  register: 1,
-  counter: 2,
-  map: 3,
-  text: 4,
-};
+/** One field as the schema declares it. */
+export interface FieldSchema {
+  readonly kind: FieldKind;
+  /** What a register has before its first write. Default null; no other kind has one. */
+  readonly initial?: Json;
+  /** Of kinds that hold values. Default: every value that is Json. */
+  readonly check?: Check;
+}
 
 /** One slot per field, in the order of the schema; `next` is the layer to ask when a slot is empty or lacks a key. */
 export interface Layer {
@@ -30,7 +30,10 @@ export interface Scope {
   writable(field: string): void;
 }
 
-/** `S` is the field's slot in a layer. `decode` and a transaction make the same slots, so commit and replay are one path. */
+/**
+ * `S` is the field's slot in a layer. What `prepare` and `decode` give is the same, so commit and replay are one path.
+ * `apply` and `load` change the field; nothing else does, so that a delta may be encoded, refused and encoded again.
+ */
 export interface Field<S = unknown> {
   readonly name: string;
   readonly kind: FieldKind;
@@ -42,8 +45,10 @@ export interface Field<S = unknown> {
   assign(scope: Scope, value: unknown): void;
   /** Whether applying the slot would change anything. */
   changed(slot: S): boolean;
-  /** Writes the slot as operations of a delta. */
-  encode(slot: S, writer: ByteWriter, origin: number): void;
+  /** The slot of a transaction as it is applied and encoded. @param origin who commits it */
+  prepare(slot: S, origin: number): S;
+  /** Writes a prepared slot as operations of a delta. */
+  encode(slot: S, writer: ByteWriter): void;
   /** Reads operations; changes nothing. @throws DecodeError */
   decode(reader: ByteReader): S;
   /** The slot that shows an older layer what `apply(slot)` is about to replace. */

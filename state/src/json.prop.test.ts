@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Json } from "@voda/proto/fields";
 import { ByteReader, ByteWriter, DecodeError } from "@voda/stdx";
 import * as fc from "fast-check";
-import { frozenJson, type Json, readJson, writeJson } from "./index.ts";
+import { frozenJson, readJson, writeJson } from "./index.ts";
 
 const json = fc.jsonValue({ stringUnit: "binary", maxDepth: 4 });
 

@@ -1,7 +1,6 @@
 // Json values: checked and copied when written, frozen when read, one byte of tag each on the wire.
+import type { Json } from "@voda/proto/fields";
 import { type ByteReader, type ByteWriter, DecodeError } from "@voda/stdx";
-
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /** Arrays and objects inside each other. */
 export const jsonDepthMax = 64;
@@ -177,6 +176,13 @@ function put(object: { [key: string]: Json }, key: string, value: Json): void {
   if (key === "__proto__")
     Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
   else object[key] = value;
+}
+
+/** An object of these entries, whatever their keys are. */
+export function jsonObject(entries: Iterable<readonly [string, Json]>): { readonly [key: string]: Json } {
+  const object: { [key: string]: Json } = {};
+  for (const [key, value] of entries) put(object, key, value);
+  return object;
 }
 
 function isArray(value: object): value is readonly Json[] {

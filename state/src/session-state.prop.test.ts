@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
+import type { Json } from "@voda/proto/fields";
 import { DecodeError } from "@voda/stdx";
 import * as fc from "fast-check";
-import { CorruptError, type Json, openState, type SessionState, type State, type View } from "./index.ts";
+import { CorruptError, openState, type SessionState, type State, type View } from "./index.ts";
 
 const schema = {
   reg: { kind: "register", initial: null },

@@ -1,3 +1,4 @@
+import { fieldKinds } from "@voda/proto/fields";
 import { turnBytesMax } from "@voda/proto/wire";
 import { assert, ByteWriter } from "@voda/stdx";
 import { type Accessors, createAccessors } from "./accessors.ts";
@@ -5,6 +6,7 @@ import {
   checkKind,
   checkOrigin,
   type Delta,
+  type Dot,
   decodeSlot,
   readDelta,
   type UnknownChange,
@@ -12,10 +14,9 @@ import {
 } from "./delta.ts";
 import { beginEnvelope, type Crc32, endEnvelope, envelopeKinds, openEnvelope } from "./envelope.ts";
 import { ClosedError, CorruptError, TooLargeError } from "./errors.ts";
-import { type Field, kindNumbers, type Layer, type Scope } from "./field.ts";
+import type { Field, Layer, Scope } from "./field.ts";
 import { createFields, type ReadState, type Schema, type State } from "./schema.ts";
 import { joinBytes, readPages, type Stored, writePages } from "./snapshot.ts";
-import { TextField } from "./text.ts";
 import { type Cuts, createCuts } from "./view.ts";
 
 /** What the engine needs from outside. */
@@ -152,7 +153,7 @@ class Live<S extends Schema> implements SessionState<S> {
     this.#check();
     const fields: Stored[] = this.#fields.map((field) => ({
       name: field.name,
-      kind: kindNumbers[field.kind],
+      kind: fieldKinds[field.kind].number,
       value: field.save(),
       operations: [],
     }));
@@ -160,43 +161,42 @@ class Live<S extends Schema> implements SessionState<S> {
     return writePages({ seq: this.#seq, fields: fields.sort(byName) }, this.#crc32);
   }
 
+  /** Nothing has changed when this throws TooLargeError: preparing and encoding have no effects. */
   #commit(slots: readonly unknown[], origin: number, bytesMax: number): Uint8Array | undefined {
     checkOrigin(origin);
-    const changed = this.#fields.flatMap((field, index) => {
+    const changes = this.#fields.flatMap((field, index) => {
       const slot = slots[index];
-      return slot !== undefined && field.changed(slot) ? [{ field, index, slot }] : [];
+      return slot !== undefined && field.changed(slot) ? [{ index, slot: field.prepare(slot, origin) }] : [];
     });
-    if (changed.length === 0) return undefined;
+    if (changes.length === 0) return undefined;
     const dot = { origin, seq: this.#seq + 1 };
+    const bytes = this.#encode(dot, changes);
+    if (bytes.length > bytesMax)
+      throw new TooLargeError(
+        `transaction of ${bytes.length} bytes exceeds ${bytesMax}; write less in one call`,
+      );
+    this.#unbroken(() => this.#take({ dot, changes, unknown: [] }));
+    return bytes;
+  }
+
+  #encode(dot: Dot, changes: Delta["changes"]): Uint8Array {
     const writer = deltaWriter;
     writer.clear();
     const at = beginEnvelope(writer, envelopeKinds.delta);
     writeDot(writer, dot);
-    writer.varint(changed.length);
-    // Encoding a text performs its edits. So the others come first, and the size is judged before there is an effect.
-    const texts = changed.filter(({ field }) => field.kind === "text");
-    for (const change of changed) if (change.field.kind !== "text") this.#write(writer, change, origin);
-    checkSize(writer.length + texts.reduce((sum, { slot }) => sum + TextField.estimate(slot), 0), bytesMax);
-    return this.#unbroken(() => {
-      for (const change of texts) this.#write(writer, change, origin);
-      endEnvelope(writer, at, this.#crc32);
-      this.#take({ dot, changes: changed, unknown: [] });
-      return writer.finish();
-    });
-  }
-
-  #write(
-    writer: ByteWriter,
-    { field, index, slot }: { field: Field; index: number; slot: unknown },
-    origin: number,
-  ): void {
-    const name = this.#names[index];
-    assert(name !== undefined, "every field has a name");
-    writer.raw(name);
-    writer.u8(kindNumbers[field.kind]);
-    operationsWriter.clear();
-    field.encode(slot, operationsWriter, origin);
-    writer.block(operationsWriter.peek());
+    writer.varint(changes.length);
+    for (const { index, slot } of changes) {
+      const field = this.#fields[index];
+      const name = this.#names[index];
+      assert(field !== undefined && name !== undefined, "every change is of a field, which has a name");
+      writer.raw(name);
+      writer.u8(fieldKinds[field.kind].number);
+      operationsWriter.clear();
+      field.encode(slot, operationsWriter);
+      writer.block(operationsWriter.peek());
+    }
+    endEnvelope(writer, at, this.#crc32);
+    return writer.finish();
   }
 
   /** The one path of commit, replay and replication. */
@@ -279,13 +279,6 @@ class Writing implements Scope {
   end(how: string): void {
     this.#end = how;
   }
-}
-
-function checkSize(bytes: number, bytesMax: number): void {
-  if (bytes > bytesMax)
-    throw new TooLargeError(
-      `transaction of about ${bytes} bytes exceeds ${bytesMax}; write less in one call`,
-    );
 }
 
 function nameBlock(field: Field): Uint8Array {

@@ -90,7 +90,7 @@ async function bundlePrograms(outDir: string): Promise<readonly OutputChunk[]> {
 /** Declarations of the zones and of the part of `proto` that they show. */
 function writeTypes(outDir: string): void {
   const config = join(folder, "tsconfig.json");
-  const shown = ["wire", "name", "placement"].map((file) => `proto/src/${file}.ts`);
+  const shown = ["wire", "name", "fields", "placement"].map((file) => `proto/src/${file}.ts`);
   const files = [...Object.values(zones).map((zone) => `sdk/src/${zone}.ts`), ...shown];
   writeFileSync(
     config,

@@ -1,5 +1,6 @@
 // Whether a deployment may go in: the bundle's hash and size, the names, and the schema against the running revision.
 import { type Agent, type DeployAgentsRequest, MethodMode } from "@voda/proto/api";
+import { fieldKindNames, isFieldKind } from "@voda/proto/fields";
 import { identifierProblem } from "@voda/proto/session";
 import { ControlError } from "../errors.ts";
 import { placeProblem } from "./check-place.ts";
@@ -10,7 +11,6 @@ const agentsMax = 256;
 const membersMax = 1024;
 const memberName = /^[A-Za-z_][A-Za-z0-9_-]{0,127}$/;
 const serviceName = /^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*$/;
-const fieldKinds: ReadonlySet<string> = new Set(["register", "counter", "map", "text"]);
 
 /** @throws ControlError `bad_request` or `too_large` */
 export function checkDeploy(request: DeployAgentsRequest, sha256: string): void {
@@ -47,8 +47,8 @@ function agentProblem(agent: Agent, sha256: string): string | undefined {
 function fieldsProblem({ fields }: Agent): string | undefined {
   for (const { name, kind } of fields) {
     if (!memberName.test(name)) return `field ${JSON.stringify(name.slice(0, 80))} is not a name`;
-    if (!fieldKinds.has(kind))
-      return `field ${name} has kind ${JSON.stringify(kind.slice(0, 80))}; known are ${[...fieldKinds].join(", ")}`;
+    if (!isFieldKind(kind))
+      return `field ${name} has kind ${JSON.stringify(kind.slice(0, 80))}; known are ${fieldKindNames.join(", ")}`;
   }
   return membersProblem(
     "field",

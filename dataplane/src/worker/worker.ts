@@ -213,22 +213,12 @@ function schemaOf(agent: AnyAgent): Schema {
   );
 }
 
-function fieldSchema(
-  { name, kind, initial = null }: FieldDefinition,
-  validate: Validate | undefined,
-): FieldSchema {
-  const checked = validate === undefined ? {} : { check: checking(name, validate) };
-  switch (kind) {
-    case "register":
-      return { kind, initial, ...checked };
-    case "map":
-      return { kind, ...checked };
-    case "counter":
-    case "text":
-      return { kind };
-    default:
-      return unreachable(kind);
-  }
+function fieldSchema({ name, kind, initial }: FieldDefinition, validate: Validate | undefined): FieldSchema {
+  return {
+    kind,
+    ...(initial !== undefined && { initial }),
+    ...(validate !== undefined && { check: checking(name, validate) }),
+  };
 }
 
 function checking(name: string, validate: Validate): Check {

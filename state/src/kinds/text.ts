@@ -1,41 +1,24 @@
+import type { TextState } from "@voda/proto/fields";
 import { type ByteReader, type ByteWriter, DecodeError } from "@voda/stdx";
 import { applyUpdate, Doc, decodeUpdate, encodeStateAsUpdate, type Text } from "yjs";
-import { CorruptError, TooLargeError } from "./errors.ts";
-import { type Field, findSlot, refuseAssign, type Scope } from "./field.ts";
-import { cutEvery, pieceBytesMax, piecesBytes } from "./piece.ts";
+import { CorruptError, TooLargeError } from "../errors.ts";
+import { type Field, findSlot, refuseAssign, type Scope } from "../field.ts";
+import { cutEvery, pieceBytesMax, piecesBytes } from "../piece.ts";
+import { Splices } from "./text-splices.ts";
+import { type Bookmark, rootName, writeUpdate } from "./text-update.ts";
 
 /** UTF-16 code units of one text. */
 export const textLengthMax = 16 * 1024 * 1024;
 
-/** Offsets count UTF-16 code units and never lie inside a surrogate pair. */
-export interface ReadText {
-  readonly length: number;
-  toString(): string;
-}
-
-export interface TextState extends ReadText {
-  append(text: string): void;
-  /** @throws TypeError | RangeError */
-  insert(at: number, text: string): void;
-  /** @throws TypeError | RangeError */
-  delete(at: number, count: number): void;
-  /** Replaces the first occurrence; whether there was one. */
-  replace(find: string, text: string): boolean;
-}
-
-interface Edit {
-  readonly at: number;
-  readonly removed: number;
-  readonly inserted: string;
-}
-
 interface TextSlot {
   /** `undefined`: not known before the update was applied. */
   readonly text: string | undefined;
-  /** Buffered until the commit. */
-  readonly edits: Edit[];
-  /** Of a delta that somebody else made. */
+  /** Of the open transaction. */
+  readonly splices: Splices | undefined;
+  /** The same once it is prepared, or of a delta that came. */
   readonly update: Uint8Array | undefined;
+  /** Where the update's first edit is, if known. */
+  readonly near: Bookmark | undefined;
 }
 
 interface Live {
@@ -43,14 +26,10 @@ interface Live {
   readonly text: Text;
 }
 
-/** Names the text inside its document; repeated in updates, hence short. */
-const ROOT = "t";
-/** The client of a document that only applies: yjs changes a client id at random when its own appears in an update. */
-const NO_CLIENT = 0;
-const STRUCT_BYTES = 160;
-/** What one edit adds to an update besides its text; measured updates have 15 to 32 bytes. */
-const EDIT_BYTES = 48;
-const utf8 = new TextEncoder();
+/** The client of every document: ours never write, so yjs need never replace an id that it meets in an update. */
+const noClient = 0;
+/** Roughly what yjs keeps for a struct besides its text. */
+const structBytes = 160;
 
 /**
  * Text of which ranges are inserted and deleted. Behind it is a yjs document, opened at the first use; its updates travel
@@ -65,6 +44,8 @@ export class TextField implements Field<TextSlot> {
   #text: string | undefined;
   #saved: readonly Uint8Array[] | undefined = [];
 
+  #near: Bookmark | undefined;
+
   constructor(name: string, index: number) {
     this.name = name;
     this.index = index;
@@ -72,8 +53,7 @@ export class TextField implements Field<TextSlot> {
 
   get bytes(): number {
     let bytes = (this.#stored?.length ?? 0) + piecesBytes(this.#saved);
-    for (const structs of this.#live?.doc.store.clients.values() ?? [])
-      bytes += structs.length * STRUCT_BYTES;
+    for (const structs of this.#live?.doc.store.clients.values() ?? []) bytes += structs.length * structBytes;
     return bytes + (this.#live?.text.length ?? 0) + (this.#text?.length ?? 0);
   }
 
@@ -92,34 +72,17 @@ export class TextField implements Field<TextSlot> {
     return this.#text;
   }
 
-  changed(slot: TextSlot): boolean {
-    return slot.edits.length > 0 || slot.update !== undefined;
+  changed({ splices, update }: TextSlot): boolean {
+    return update !== undefined || (splices?.list.length ?? 0) > 0;
   }
 
-  /** About how many bytes `encode` will write, without the edits' effect on the document. */
-  static estimate(slot: unknown): number {
-    const { edits } = slot as TextSlot;
-    return edits.reduce((sum, edit) => sum + EDIT_BYTES + utf8.encode(edit.inserted).length, 0);
+  prepare(slot: TextSlot, origin: number): TextSlot {
+    const { update, near } = writeUpdate(this.#open(), slot.splices?.list ?? [], origin, this.#near);
+    return { text: slot.text, splices: undefined, update, near };
   }
 
-  /** Performs the edits: the document is ahead of `read` until `apply`. */
-  encode(slot: TextSlot, writer: ByteWriter, origin: number): void {
-    const { doc, text } = this.#open();
-    const updates: Uint8Array[] = [];
-    const keep = (update: Uint8Array): void => {
-      updates.push(update);
-    };
-    doc.clientID = origin;
-    doc.on("update", keep);
-    doc.transact(() => {
-      for (const { at, removed, inserted } of slot.edits) {
-        if (removed > 0) text.delete(at, removed);
-        if (inserted !== "") text.insert(at, inserted);
-      }
-    });
-    doc.off("update", keep);
-    doc.clientID = NO_CLIENT;
-    for (const update of updates) writer.raw(update);
+  encode({ update }: TextSlot, writer: ByteWriter): void {
+    if (update !== undefined) writer.raw(update);
   }
 
   decode(reader: ByteReader): TextSlot {
@@ -129,11 +92,11 @@ export class TextField implements Field<TextSlot> {
     } catch (cause) {
       throw new DecodeError(`text ${this.name}: not an update of a text`, { cause });
     }
-    return { text: undefined, edits: [], update };
+    return { text: undefined, splices: undefined, update, near: undefined };
   }
 
   undo(): TextSlot {
-    return { text: this.read(), edits: [], update: undefined };
+    return { text: this.read(), splices: undefined, update: undefined, near: undefined };
   }
 
   fold(newer: TextSlot, older: TextSlot | undefined): TextSlot {
@@ -143,6 +106,7 @@ export class TextField implements Field<TextSlot> {
   apply(slot: TextSlot): void {
     this.#saved = undefined;
     this.#text = slot.text;
+    this.#near = slot.near;
     if (slot.update !== undefined) this.#integrate(this.#open(), slot.update);
   }
 
@@ -160,8 +124,8 @@ export class TextField implements Field<TextSlot> {
   #open(): Live {
     if (this.#live !== undefined) return this.#live;
     const doc = new Doc({ guid: "" });
-    doc.clientID = NO_CLIENT;
-    const live = { doc, text: doc.getText(ROOT) };
+    doc.clientID = noClient;
+    const live = { doc, text: doc.getText(rootName) };
     if (this.#stored !== undefined) this.#integrate(live, this.#stored);
     this.#stored = undefined;
     this.#live = live;
@@ -201,6 +165,10 @@ class TextHandle implements TextState {
     );
   }
 
+  toJSON(): string {
+    return this.toString();
+  }
+
   append(text: string): void {
     this.#edit(this.length, 0, text);
   }
@@ -238,13 +206,10 @@ class TextHandle implements TextState {
     if (length > textLengthMax)
       throw new TooLargeError(`state.${name} of ${length} units exceeds textLengthMax ${textLengthMax}`);
     const { slots } = this.#scope.layer;
-    const edits = (slots[index] as TextSlot | undefined)?.edits ?? [];
-    edits.push({ at, removed, inserted });
-    slots[index] = {
-      text: before.slice(0, at) + inserted + before.slice(at + removed),
-      edits,
-      update: undefined,
-    };
+    const splices = (slots[index] as TextSlot | undefined)?.splices ?? new Splices();
+    splices.add(at, removed, inserted);
+    const text = before.slice(0, at) + inserted + before.slice(at + removed);
+    slots[index] = { text, splices, update: undefined, near: undefined };
   }
 
   #checkText(text: unknown): void {

@@ -1,15 +1,7 @@
+import type { Counter } from "@voda/proto/fields";
 import { ByteReader, ByteWriter, DecodeError } from "@voda/stdx";
-import { type Field, findSlot, refuseAssign, type Scope } from "./field.ts";
-import { readJson, writeJson } from "./json.ts";
-
-export interface ReadCounter {
-  readonly value: number;
-}
-
-export interface Counter extends ReadCounter {
-  /** Adds an integer, 1 by default, and gives the sum. @throws TypeError | RangeError */
-  add(amount?: number): number;
-}
+import { type Field, findSlot, refuseAssign, type Scope } from "../field.ts";
+import { readJson, writeJson } from "../json.ts";
 
 interface CounterSlot {
   value: number;
@@ -39,6 +31,10 @@ export class CounterField implements Field<CounterSlot> {
 
   changed(slot: CounterSlot): boolean {
     return slot.value !== this.value;
+  }
+
+  prepare(slot: CounterSlot): CounterSlot {
+    return slot;
   }
 
   encode(slot: CounterSlot, writer: ByteWriter): void {
@@ -92,6 +88,10 @@ class CounterHandle implements Counter {
     return (
       (findSlot(this.#scope.layer, this.#field.index) as CounterSlot | undefined)?.value ?? this.#field.value
     );
+  }
+
+  toJSON(): number {
+    return this.value;
   }
 
   add(amount = 1): number {

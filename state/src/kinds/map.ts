@@ -1,27 +1,11 @@
+import type { Json, MapState } from "@voda/proto/fields";
 import { ByteReader, ByteWriter, DecodeError } from "@voda/stdx";
-import { type Check, type Field, type Layer, refuseAssign, type Scope } from "./field.ts";
-import { frozenJson, type Json, jsonBytes, readJson, readOptionalJson, writeJson } from "./json.ts";
-import { cutEvenly, pieceAloneBytes, pieceBytesMax, piecesBytes } from "./piece.ts";
+import { type Field, type FieldSchema, type Layer, refuseAssign, type Scope } from "../field.ts";
+import { frozenJson, jsonBytes, jsonObject, readJson, readOptionalJson, writeJson } from "../json.ts";
+import { cutEvenly, pieceAloneBytes, pieceBytesMax, piecesBytes } from "../piece.ts";
 
 /** Bytes of UTF-8. */
 export const mapKeyBytesMax = 1024;
-
-/** Iterates in the order of the keys' UTF-16 code units, over the keys that were there when the iteration began. */
-export interface ReadMap extends Iterable<[string, Json]> {
-  readonly size: number;
-  has(key: string): boolean;
-  get(key: string): Json | undefined;
-  keys(): Iterable<string>;
-  values(): Iterable<Json>;
-}
-
-export interface MapState extends ReadMap {
-  /** @throws TypeError | RangeError */
-  set(key: string, value: Json): void;
-  update(key: string, change: (old: Json | undefined) => Json): void;
-  /** Whether the key was there. */
-  delete(key: string): boolean;
-}
 
 interface MapSlot {
   /** `undefined`: the key is absent. */
@@ -39,14 +23,14 @@ const utf8 = new TextEncoder();
 export class MapField implements Field<MapSlot> {
   readonly kind = "map";
   readonly name: string;
-  readonly check: Check;
+  readonly check: FieldSchema["check"];
   readonly #index: number;
   readonly #live = new Map<string, Json>();
   #bytes = 0;
   #sorted: readonly string[] | undefined = [];
   #saved: readonly Uint8Array[] | undefined;
 
-  constructor(name: string, index: number, check: Check = (value) => value) {
+  constructor(name: string, index: number, { check }: FieldSchema) {
     this.name = name;
     this.#index = index;
     this.check = check;
@@ -56,7 +40,7 @@ export class MapField implements Field<MapSlot> {
     return this.#bytes + piecesBytes(this.#saved);
   }
 
-  access(scope: Scope): MapState {
+  access(scope: Scope): MapState<Json> {
     scope.alive();
     return new MapHandle(this, scope);
   }
@@ -94,6 +78,10 @@ export class MapField implements Field<MapSlot> {
 
   changed(slot: MapSlot): boolean {
     return this.#changes(slot).length > 0;
+  }
+
+  prepare(slot: MapSlot): MapSlot {
+    return slot;
   }
 
   encode(slot: MapSlot, writer: ByteWriter): void {
@@ -184,7 +172,7 @@ export class MapField implements Field<MapSlot> {
   }
 }
 
-class MapHandle implements MapState {
+class MapHandle implements MapState<Json> {
   readonly #field: MapField;
   readonly #scope: Scope;
 
@@ -208,14 +196,11 @@ class MapHandle implements MapState {
   }
 
   set(key: string, value: Json): void {
-    const { name } = this.#field;
+    const { name, check } = this.#field;
     this.#scope.writable(name);
     checkKey(name, key);
-    this.#field.write(
-      this.#scope.layer,
-      key,
-      frozenJson(this.#field.check(value), `state.${name}[${JSON.stringify(key)}]`),
-    );
+    const checked = check === undefined ? value : check(value);
+    this.#field.write(this.#scope.layer, key, frozenJson(checked, `state.${name}[${JSON.stringify(key)}]`));
   }
 
   update(key: string, change: (old: Json | undefined) => Json): void {
@@ -235,6 +220,10 @@ class MapHandle implements MapState {
 
   *values(): Generator<Json> {
     for (const [, value] of this) yield value;
+  }
+
+  toJSON(): { readonly [key: string]: Json } {
+    return jsonObject(this);
   }
 
   *[Symbol.iterator](): Generator<[string, Json]> {

@@ -1,7 +1,8 @@
+import type { Json } from "@voda/proto/fields";
 import { ByteReader, ByteWriter } from "@voda/stdx";
-import { type Check, type Field, findSlot, type Scope } from "./field.ts";
-import { frozenJson, type Json, jsonBytes, readJson, writeJson } from "./json.ts";
-import { cutEvery, pieceBytesMax, piecesBytes } from "./piece.ts";
+import { type Field, type FieldSchema, findSlot, type Scope } from "../field.ts";
+import { frozenJson, jsonBytes, readJson, writeJson } from "../json.ts";
+import { cutEvery, pieceBytesMax, piecesBytes } from "../piece.ts";
 
 interface RegisterSlot {
   /** `undefined`: never written. */
@@ -14,12 +15,12 @@ export class RegisterField implements Field<RegisterSlot> {
   readonly name: string;
   readonly #index: number;
   readonly #initial: Json;
-  readonly #check: Check;
+  readonly #check: FieldSchema["check"];
   #value: Json | undefined;
   #bytes = 0;
   #saved: readonly Uint8Array[] | undefined;
 
-  constructor(name: string, index: number, initial: Json, check: Check = (value) => value) {
+  constructor(name: string, index: number, { initial = null, check }: FieldSchema) {
     this.name = name;
     this.#check = check;
     this.#index = index;
@@ -39,11 +40,16 @@ export class RegisterField implements Field<RegisterSlot> {
 
   assign(scope: Scope, value: unknown): void {
     scope.writable(this.name);
-    scope.layer.slots[this.#index] = { value: frozenJson(this.#check(value), `state.${this.name}`) };
+    const checked = this.#check === undefined ? value : this.#check(value);
+    scope.layer.slots[this.#index] = { value: frozenJson(checked, `state.${this.name}`) };
   }
 
   changed(slot: RegisterSlot): boolean {
     return slot.value !== this.#value;
+  }
+
+  prepare(slot: RegisterSlot): RegisterSlot {
+    return slot;
   }
 
   encode(slot: RegisterSlot, writer: ByteWriter): void {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { crc32 } from "node:zlib";
 import { prng } from "@voda/stdx";
 import * as fc from "fast-check";
-import { openState } from "./index.ts";
+import { openState } from "../index.ts";
 
 const schema = { text: { kind: "text" } } as const;
 const tools = { crc32 };

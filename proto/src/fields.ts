@@ -1,0 +1,131 @@
+// The kinds of fields: the one table. The SDK takes types and makers from it, the control plane checks deployments by it,
+// the state engine has one class for each of its rows (`state/src/kinds/<kind>.ts`).
+
+/** A JSON value. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
+
+/** What a kind is on the wire, and whether users' own values are in it. */
+export interface FieldKindRow {
+  /** In deltas and pages; never used again for another kind. */
+  readonly number: number;
+  /** Holds values of the author's own type, so that a schema can check them. */
+  readonly holdsValues: boolean;
+}
+
+/** Every kind that a field can have. */
+export const fieldKinds = {
+  register: { number: 1, holdsValues: true },
+  counter: { number: 2, holdsValues: false },
+  map: { number: 3, holdsValues: true },
+  text: { number: 4, holdsValues: false },
+} as const satisfies { readonly [K in keyof Handles<Json>]: FieldKindRow };
+
+/** Kinds of fields. */
+export type FieldKind = keyof typeof fieldKinds;
+/** Kinds whose values have a type of the author's. */
+export type ValueKind = {
+  [K in FieldKind]: (typeof fieldKinds)[K]["holdsValues"] extends true ? K : never;
+}[FieldKind];
+
+/** Whether it is the name of a kind. */
+export function isFieldKind(name: string): name is FieldKind {
+  return Object.hasOwn(fieldKinds, name);
+}
+
+/** The names of all kinds, as the table has them. */
+export const fieldKindNames: readonly FieldKind[] = Object.keys(fieldKinds).filter(isFieldKind);
+
+/** Deeply read-only: fields hand out their values like this. */
+export type Frozen<T> = T extends (...args: never[]) => unknown
+  ? T
+  : T extends object
+    ? { readonly [K in keyof T]: Frozen<T[K]> }
+    : T;
+
+/** What a handler gets for a field of each kind; `X` is the type of its values. */
+export interface Handles<X> {
+  /** One JSON value, read and assigned as an ordinary property: `ctx.state.title = "x"`. */
+  readonly register: X;
+  /** A number that starts at 0 and is added to. */
+  readonly counter: Counter;
+  /** JSON values by string key. With a schema, values are checked before they are written, as in `register`. */
+  readonly map: MapState<X>;
+  /** A text that is edited in place; offsets are UTF-16 code units, as in JavaScript strings. Starts empty. */
+  readonly text: TextState;
+}
+
+/** What a `readonly` handler gets for a field of each kind. */
+export interface ReadHandles<X> {
+  readonly register: X;
+  readonly counter: ReadCounter;
+  readonly map: ReadMap<X>;
+  readonly text: ReadText;
+}
+
+/** A counter in a `readonly` handler. */
+export interface ReadCounter {
+  /** The sum of all that was added: an integer within 2^53. */
+  readonly value: number;
+  /** The value: so a handler may return the counter itself. */
+  toJSON(): number;
+}
+
+/** A counter. */
+export interface Counter extends ReadCounter {
+  /**
+   * Adds an integer (default 1; negative to subtract) and returns the new value.
+   * @throws TypeError for what is no integer within 2^53, RangeError when the sum is not within 2^53
+   */
+  add(by?: number): number;
+}
+
+/**
+ * A map in a `readonly` handler. Iterates in the order of its keys (UTF-16 code units), over those that were there when the
+ * iteration began.
+ */
+export interface ReadMap<X> extends Iterable<[string, X]> {
+  /** Number of keys. */
+  readonly size: number;
+  /** Whether the key is there. */
+  has(key: string): boolean;
+  /** The value under the key, `undefined` when there is none. It is frozen. */
+  get(key: string): X | undefined;
+  /** The keys in their order. */
+  keys(): Iterable<string>;
+  /** The values in the order of their keys. */
+  values(): Iterable<X>;
+  /** An object with all keys and values: so a handler may return the map itself. */
+  toJSON(): { readonly [key: string]: X };
+}
+
+/** A map. Keys have at most 1,024 bytes of UTF-8. Values are frozen: `set` or `update` to change one. */
+export interface MapState<X> extends ReadMap<X> {
+  /** @throws TypeError when key or value cannot be stored, RangeError when one is too long or nested too deep */
+  set(key: string, value: X): void;
+  /** Sets what `change` returns for the old value, `undefined` when there is none. @throws as `set` */
+  update(key: string, change: (old: X | undefined) => X): void;
+  /** Removes the key; whether it was there. */
+  delete(key: string): boolean;
+}
+
+/** A text in a `readonly` handler. */
+export interface ReadText {
+  /** UTF-16 code units, 0 to 16 Mi. */
+  readonly length: number;
+  /** The whole text. */
+  toString(): string;
+  /** The whole text: so a handler may return the field itself. */
+  toJSON(): string;
+}
+
+/** A text. Offsets and lengths are UTF-16 code units and never lie inside a surrogate pair. */
+export interface TextState extends ReadText {
+  /** Adds to the end. @throws TypeError for what is no well-formed text, RangeError beyond 16 Mi units */
+  append(text: string): void;
+  /** @throws TypeError or RangeError when `at` is not a place in the text */
+  insert(at: number, text: string): void;
+  /** @throws TypeError or RangeError when the range is not in the text */
+  delete(at: number, length: number): void;
+  /** Replaces the first place where `find` stands; `false` when it stands nowhere. @throws RangeError when `find` is empty */
+  replace(find: string, text: string): boolean;
+}

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { inspect } from "node:util";
+import { crc32 } from "node:zlib";
+import { openState } from "./index.ts";
+
+const schema = {
+  title: { kind: "register", initial: "new" },
+  visits: { kind: "counter" },
+  items: { kind: "map" },
+  notes: { kind: "text" },
+} as const;
+
+function filled() {
+  const live = openState(schema, { crc32 });
+  const tx = live.begin();
+  tx.state.title = "old";
+  tx.state.visits.add(3);
+  tx.state.items.set("b", { n: [1] });
+  tx.state.items.set("__proto__", 2);
+  tx.state.notes.append("hello");
+  return { live, tx, state: tx.state };
+}
+const expected = '{"title":"old","visits":3,"items":{"__proto__":2,"b":{"n":[1]}},"notes":"hello"}';
+
+test("the state, a spread of it and every handle give their values as JSON", () => {
+  const { live, tx, state } = filled();
+  assert.equal(JSON.stringify(state), expected);
+  assert.equal(JSON.stringify({ ...state }), expected);
+  assert.equal(
+    JSON.stringify({ deep: [state.visits, state.items, state.notes] }),
+    `{"deep":[3,{"__proto__":2,"b":{"n":[1]}},"hello"]}`,
+  );
+  tx.commit(1);
+  const view = live.view();
+  assert.equal(JSON.stringify(view.state), expected);
+  view.close();
+  assert.throws(() => JSON.stringify(view.state), /the view is closed/);
+});
+
+test("the state has its fields as properties, and nothing else can become one", () => {
+  const { state } = filled();
+  assert.deepEqual(Object.keys(state), ["title", "visits", "items", "notes"]);
+  assert.ok("title" in state && !("other" in state));
+  assert.throws(
+    () => Object.assign(state, { other: 1 }),
+    /state\.other is no field; the schema has title, visits/,
+  );
+  assert.throws(() => Object.assign(state, { visits: 1 }), /state\.visits is a counter/);
+  assert.throws(() => Object.defineProperty(state, "title", { value: 1 }), TypeError);
+  assert.throws(() => Reflect.deleteProperty(state, "title") || assert.fail("not deleted"), /not deleted/);
+  assert.throws(() => Object.freeze(state), TypeError);
+  assert.equal(state.title, "old");
+});
+
+test("printers show the values", () => {
+  const { state } = filled();
+  assert.match(inspect(state), /title: 'old'/);
+});

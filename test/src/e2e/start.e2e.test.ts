@@ -6,9 +6,13 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { programs } from "../../../cli/src/programs.ts";
-import { call, pidsOf, type RunningMesh, startMesh, waitUntil } from "../kit/index.ts";
+import { call, type MeshOptions, pidsOf, type RunningMesh, startMesh, waitUntil } from "../kit/index.ts";
 
-const npmStart = [fileURLToPath(new URL("../../../tools/start.ts", import.meta.url))];
+const home = fileURLToPath(new URL("../../..", import.meta.url));
+/** npm itself, with a shell between it and the mesh: what a container or a service manager signals. */
+const npmStart = { program: "npm", command: ["--prefix", home, "start", "--"] };
+/** SIGKILL reaches no further than the process that gets it: here the one that npm started. */
+const started = { command: [join(home, "tools/start.ts")] };
 /** The bar of a calm machine is 5,000; tests share theirs. */
 const readyMsMax = 15_000;
 
@@ -18,9 +22,9 @@ await new Promise((resolve) => setTimeout(resolve, 4_000));
 export default defineConfig({ agents: [agent("slow", {}).readonly({ answer: () => 42 })] });
 `;
 
-async function started(dataDir: string): Promise<{ mesh: RunningMesh; ms: number }> {
+async function timed(options: MeshOptions): Promise<{ mesh: RunningMesh; ms: number }> {
   const from = performance.now();
-  const mesh = await startMesh({ command: npmStart, dataDir });
+  const mesh = await startMesh(options);
   return { mesh, ms: performance.now() - from };
 }
 
@@ -28,7 +32,7 @@ test("starts in a row on one folder are ready in time, keep its state, and end w
   const dataDir = mkdtempSync(join(tmpdir(), "voda-start-"));
   context.after(() => rmSync(dataDir, { recursive: true, force: true }));
   for (const [i, signal] of (["SIGTERM", "SIGINT", "SIGKILL"] as const).entries()) {
-    const { mesh, ms } = await started(dataDir);
+    const { mesh, ms } = await timed({ ...(signal === "SIGKILL" ? started : npmStart), dataDir });
     await using _ = mesh;
     context.diagnostic(`ready after ${Math.round(ms)} ms`);
     assert.ok(ms <= readyMsMax, `ready after ${Math.round(ms)} ms`);

@@ -12,7 +12,9 @@ import { type RunningProcess, startProcess } from "./process.ts";
 import { waitUntil } from "./wait.ts";
 
 export interface MeshOptions {
-  /** Program and what comes before the flags that say where everything is. Default: `voda up` with the examples. */
+  /** Default: the Node that runs the tests. */
+  readonly program?: string;
+  /** What comes before the flags that say where everything is. Default: `voda up` with the examples. */
   readonly command?: readonly string[];
   /** Default: a folder of its own, removed at the end. */
   readonly dataDir?: string;
@@ -59,7 +61,7 @@ export async function startMesh(options: MeshOptions = {}): Promise<RunningMesh>
   let supervisor: RunningProcess;
   try {
     supervisor = await startProcess({
-      command: process.execPath,
+      command: options.program ?? process.execPath,
       args: [...(options.command ?? upExamples), ...flags],
       ready: () => existsSync(readyFile),
       readyWithinMs: READY_WITHIN_MS,

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { setTimeout as delay } from "node:timers/promises";
 import { waitUntil } from "./wait.ts";
 
 export interface ProcessOptions {
@@ -29,6 +30,8 @@ export interface RunningProcess extends AsyncDisposable {
 
 export const outputCharactersMax = 64 * 1024;
 const STOP_WITHIN_MS = 5_000;
+/** From the end of a process until what it wrote last is read. */
+const pipesMsMax = 2_000;
 const running = new Set<ChildProcess>();
 
 // A test that dies leaves no process behind.
@@ -95,7 +98,10 @@ function own(child: ChildProcess): RunningProcess {
 
 async function ending(child: ChildProcess, note: (message: string) => void): Promise<number> {
   try {
-    const [code]: [number | null] = await (once(child, "close") as Promise<[number | null]>);
+    const exit = once(child, "exit") as Promise<[number | null]>;
+    // A grandchild that was left running holds the pipes: it must not hold the test.
+    const pipes = exit.then(() => delay(pipesMsMax, undefined, { ref: false }));
+    const [[code]] = await Promise.all([exit, Promise.race([once(child, "close"), pipes])]);
     return code ?? -1;
   } catch (error) {
     note(String(error)); // the command does not exist

@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { acceptCall, invocationOf } from "./accept.ts";
+import { acceptHead, invocationOf } from "./accept.ts";
 import { Body } from "./body.ts";
-import { dialectOf, type Protocol } from "./dialect.ts";
-import { frameMessage } from "./grpc.ts";
+import { dialectOf } from "./dialect/index.ts";
+import { frameMessage } from "./dialect/message.ts";
 import type { Head } from "./head.ts";
 import { Refusal } from "./refusal.ts";
-import { respond } from "./respond.ts";
 import { routes } from "./testbed.ts";
 
 const latin1 = fc.string({
@@ -64,15 +63,14 @@ const head: fc.Arbitrary<Head> = fc.record({
 test("any head is a call or is refused, and a refusal can be said in its protocol", () => {
   fc.assert(
     fc.property(head, (one) => {
-      const { dialect, problem } = dialectOf(one);
+      const dialect = dialectOf(one);
       try {
-        if (problem !== undefined) throw problem;
-        const call = acceptCall(one, routes, 0);
-        const invocation = invocationOf(one, dialect, call, new Uint8Array(0));
+        const accepted = acceptHead(one, dialect, routes, 0);
+        const invocation = invocationOf(one, dialect, accepted, new Uint8Array(0));
         assert.ok(invocation.deadlineMs <= 60_000);
       } catch (error) {
         assert.ok(error instanceof Refusal, String(error));
-        const response = respond(dialect, { ok: false, failure: error.failure }, error.status);
+        const response = dialect.refusal(error.failure, error.status);
         for (const value of Object.values(response.headers)) assert.match(value, /^[\x20-\x7e]*$/);
       }
     }),
@@ -81,17 +79,34 @@ test("any head is a call or is refused, and a refusal can be said in its protoco
 });
 
 test("any bytes in any chunks are one message or are refused", () => {
-  const protocols = fc.constantFrom<Protocol>("grpc", "grpc-web", "grpc-web-text", "connect", "plain");
+  const types = fc.constantFrom(
+    "application/grpc",
+    "application/grpc-web",
+    "application/grpc-web-text",
+    "application/proto",
+    "application/json",
+  );
   const chunk = fc.oneof(
     fc.uint8Array({ maxLength: 12 }),
     fc.uint8Array({ maxLength: 9 }).map((bytes) => new Uint8Array(frameMessage(bytes))),
   );
   fc.assert(
-    fc.property(protocols, fc.array(chunk, { maxLength: 4 }), (protocol, chunks) => {
-      const body = new Body(protocol);
+    fc.property(types, fc.array(chunk, { maxLength: 4 }), (type, chunks) => {
+      const head: Head = {
+        method: "POST",
+        target: "/a.B/C",
+        http: 2,
+        headersBytes: 0,
+        headers: { "content-type": type },
+      };
+      const dialect = dialectOf(head);
+      const body = new Body(dialect);
       try {
         for (const bytes of chunks) if (body.push(Buffer.from(bytes)) !== undefined) return;
-        assert.ok(body.finish().length <= chunks.reduce((sum, bytes) => sum + bytes.length, 0));
+        assert.ok(
+          dialect.message(body.complete(), head).length <=
+            chunks.reduce((sum, bytes) => sum + bytes.length, 0),
+        );
       } catch (error) {
         assert.ok(error instanceof Refusal, String(error));
       }

@@ -1,14 +1,14 @@
 // One request from its head to its answer, over either version of HTTP.
-import { hostCookie } from "@voda/proto/wire";
+import { headers } from "@voda/proto/wire";
 import type { Clock } from "@voda/stdx";
 import { type Answer, fail, type Invocation } from "../invocation.ts";
-import { acceptCall, type Call, invocationOf, type Routes, requestIdOf } from "./accept.ts";
+import { type Accepted, acceptHead, invocationOf, requestIdOf } from "./accept.ts";
 import { Body } from "./body.ts";
-import { type Dialect, dialectOf } from "./dialect.ts";
+import { type Dialect, dialectOf, type HttpAnswer } from "./dialect/index.ts";
 import { type Head, headerOf } from "./head.ts";
 import { bodyMsMax, busyRetryMs, callsBytesMax, callsMax } from "./limits.ts";
 import { Refusal, refuse } from "./refusal.ts";
-import { addExtras, type Response, respond } from "./respond.ts";
+import type { Routes } from "./target.ts";
 
 export interface ReplyMeta {
   /** `ip:port` of the owner's ingress. */
@@ -43,14 +43,14 @@ export interface Floor {
 
 /** Where the answer goes. Nothing is sent twice, and sending to a caller who has gone does nothing. */
 export interface Caller {
-  send(response: Response): void;
+  send(answer: HttpAnswer): void;
   /** The rest of the body is not wanted: called after `send`, when the body has not ended. */
   discard(): void;
 }
 
 type State =
-  | { readonly name: "receiving"; readonly call: Call; readonly body: Body; readonly untilMs: number }
-  | { readonly name: "running"; readonly call: Call; readonly handle: { cancel(): void } | undefined }
+  | { readonly name: "receiving"; readonly accepted: Accepted; readonly body: Body; readonly untilMs: number }
+  | { readonly name: "running"; readonly accepted: Accepted; readonly handle: { cancel(): void } | undefined }
   | { readonly name: "done" };
 
 const done: State = { name: "done" };
@@ -69,17 +69,17 @@ export class Exchange {
     this.#floor = floor;
     this.#head = head;
     this.#caller = caller;
-    const { dialect, problem } = dialectOf(head);
+    const dialect = dialectOf(head);
     this.#dialect = dialect;
     this.#guard(() => {
-      if (problem !== undefined) throw problem;
       if (floor.open.size >= callsMax) throw busy(`calls in flight: callsMax ${callsMax}`);
       const nowMs = floor.clock.wallMs();
-      const call = acceptCall(head, floor.routes, nowMs);
-      const body = new Body(dialect.protocol);
+      const accepted = acceptHead(head, dialect, floor.routes, nowMs);
+      const body = new Body(dialect);
       const tooLarge = body.announced(Number(headerOf(head, "content-length") ?? 0));
       if (tooLarge !== undefined) throw tooLarge;
-      this.#state = { name: "receiving", call, body, untilMs: Math.min(nowMs + bodyMsMax, call.deadlineMs) };
+      const untilMs = Math.min(nowMs + bodyMsMax, accepted.deadlineMs);
+      this.#state = { name: "receiving", accepted, body, untilMs };
       floor.open.add(this);
     });
   }
@@ -104,14 +104,10 @@ export class Exchange {
     const state = this.#state;
     if (state.name !== "receiving") return;
     this.#guard(() => {
-      const invocation = invocationOf(
-        this.#head,
-        this.#dialect,
-        state.call,
-        state.call.message ?? state.body.finish(),
-      );
+      const message = this.#dialect.message(state.body.complete(), this.#head);
+      const invocation = invocationOf(this.#head, this.#dialect, state.accepted, message);
       this.#floor.counts.calls += 1;
-      this.#state = { name: "running", call: state.call, handle: undefined };
+      this.#state = { name: "running", accepted: state.accepted, handle: undefined };
       const handle = this.#floor.dispatch(invocation, (answer, meta) => this.#reply(answer, meta));
       if (this.#state.name === "running") this.#state = { ...this.#state, handle };
     });
@@ -135,7 +131,7 @@ export class Exchange {
         fail("turn_timeout", `the body was not complete within ${bodyMsMax} ms or the call's deadline`),
         {},
       );
-    } else if (state.name === "running" && nowMs >= state.call.deadlineMs) {
+    } else if (state.name === "running" && nowMs >= state.accepted.deadlineMs) {
       this.#floor.counts.timedOut += 1;
       this.#send(fail("turn_timeout", "no answer before the call's deadline"), {});
       state.handle?.cancel();
@@ -156,12 +152,14 @@ export class Exchange {
     }
   }
 
-  #send(answer: Answer, meta: ReplyMeta, status?: number): void {
-    const call = this.#state.name === "done" ? undefined : this.#state.call;
+  #send(answer: Answer, { hint, token }: ReplyMeta, status?: number): void {
     this.#finish();
-    const response = respond(this.#dialect, answer, status);
-    const cookie = call === undefined || meta.hint === call.hint ? undefined : cookieFor(call, meta.hint);
-    addExtras(response, { requestId: requestIdOf(this.#head), hint: meta.hint, token: meta.token, cookie });
+    const dialect = this.#dialect;
+    const response = answer.ok ? dialect.answer(answer.body) : dialect.refusal(answer.failure, status);
+    const requestId = requestIdOf(this.#head);
+    if (requestId !== undefined) response.headers[headers.requestId] = requestId;
+    if (hint !== undefined) response.headers[headers.host] = hint;
+    if (token !== undefined) response.headers[headers.token] = token;
     this.#caller.send(response);
     if (!this.#hasEnded) this.#caller.discard();
   }
@@ -172,11 +170,6 @@ export class Exchange {
     this.#floor.bodyBytes -= this.#bodyBytes;
     this.#bodyBytes = 0;
   }
-}
-
-function cookieFor(call: Call, hint: string | undefined): string | undefined {
-  if (hint === undefined || call.cookiePath === undefined) return undefined;
-  return `${hostCookie}=${hint}; Path=${call.cookiePath}; HttpOnly; SameSite=Lax`;
 }
 
 function busy(what: string): Refusal {

@@ -30,11 +30,3 @@ export function mediaTypeOf(head: Head): string | undefined {
   const end = value.indexOf(";");
   return (end < 0 ? value : value.slice(0, end)).trim().toLowerCase();
 }
-
-export function cookieOf(head: Head, name: string): string | undefined {
-  for (const pair of (headerOf(head, "cookie") ?? "").split(";")) {
-    const at = pair.indexOf("=");
-    if (at > 0 && pair.slice(0, at).trim() === name) return pair.slice(at + 1).trim();
-  }
-  return undefined;
-}

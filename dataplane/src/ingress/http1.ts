@@ -30,7 +30,7 @@ interface Sink {
 }
 
 /** A request that hands its body on as the parser gives it: as a stream it would take longer than all else that is done for a small call. */
-class Request extends IncomingMessage {
+class PushedRequest extends IncomingMessage {
   sink: Sink | undefined;
 
   override push(chunk: Buffer | null): boolean {
@@ -48,7 +48,7 @@ interface Connection {
 export function createHttp1(floor: Floor, isClosing: () => boolean): Http1 {
   const connections = new Map<Socket, Connection>();
   const server = createServer({
-    IncomingMessage: Request,
+    IncomingMessage: PushedRequest,
     maxHeaderSize: headersBytesCut,
     headersTimeout: headersMsMax,
     requestTimeout: 0, // bodies have their own bound, the same for both versions
@@ -83,7 +83,7 @@ export function createHttp1(floor: Floor, isClosing: () => boolean): Http1 {
 function onRequest(
   floor: Floor,
   isClosing: () => boolean,
-  request: Request,
+  request: PushedRequest,
   response: ServerResponse,
   connection: Connection,
 ): Exchange | undefined {
@@ -99,7 +99,7 @@ function onRequest(
   return exchange;
 }
 
-function callerOf(request: Request, response: ServerResponse, isLast: () => boolean): Caller {
+function callerOf(request: PushedRequest, response: ServerResponse, isLast: () => boolean): Caller {
   return {
     send({ status, headers, body }) {
       if (response.destroyed || response.headersSent) return;

@@ -2,11 +2,11 @@
 import { createPort, listen } from "@voda/net";
 import type { Clock } from "@voda/stdx";
 import type { Logger } from "pino";
-import type { Routes } from "./accept.ts";
 import type { Counts, Dispatch, Exchange, Floor } from "./exchange.ts";
 import { createHttp1 } from "./http1.ts";
 import { createHttp2 } from "./http2.ts";
 import { closeMsMax, connectionsMax, sweepMs } from "./limits.ts";
+import type { Routes } from "./target.ts";
 
 export interface IngressOptions {
   readonly host: string;

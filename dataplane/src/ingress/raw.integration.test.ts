@@ -15,7 +15,7 @@ import { GetSessionRequestSchema, GetSessionResponseSchema } from "@voda/proto/a
 import { bodyBytesMax } from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
 import { pino } from "pino";
-import { frameMessage } from "./grpc.ts";
+import { frameMessage } from "./dialect/message.ts";
 import { openIngress } from "./ingress.ts";
 import { discardBytesMax, discardMsMax, headersBytesCut } from "./limits.ts";
 import { type Bed, openBed, routes, service, within } from "./testbed.ts";
@@ -82,7 +82,7 @@ test("closing leaves no socket, server or timer, whatever the clients were doing
   half.write(
     "POST /agents/probe/k/echo HTTP/1.1\r\nhost: a\r\ncontent-length: 5000000\r\ncontent-type: application/json\r\n\r\n",
   );
-  assert.match(String(await within(2000, "refusal", once(half, "data"))), /HTTP\/1.1 429/);
+  assert.match(String(await within(2000, "refusal", once(half, "data"))), /HTTP\/1.1 413/);
   const ends = [session, silent.resume(), half].map((one) => (one.closed ? undefined : once(one, "close")));
   await bed.ingress.close();
   await Promise.all([cut, ...ends]);
@@ -96,16 +96,17 @@ test("malformed gRPC messages are refused as the call's status, and the connecti
   const session = openSession(t, bed, { maxSendHeaderBlockLength: 1 << 20 });
   const huge = Buffer.from([0, 0xff, 0xff, 0xff, 0xff]);
   const cases: readonly (readonly [Buffer, OutgoingHttpHeaders, string, RegExp])[] = [
-    [Buffer.alloc(0), {}, "3", /malformed gRPC message: 0 bytes/],
+    [Buffer.alloc(0), {}, "12", /a unary call has one message, this one has none/],
     [Buffer.alloc(4), {}, "3", /malformed gRPC message: 4 bytes/],
     [Buffer.from([0, 0, 0, 0, 9, 1]), {}, "3", /its prefix says 9 bytes, 1 follow/],
     [
       Buffer.concat([frameMessage(message), frameMessage(message)]),
       {},
-      "3",
-      /its prefix says \d+ bytes, \d+ follow/,
+      "12",
+      /a unary call has one message: its prefix says \d+ bytes, and \d+ follow behind it/,
     ],
-    [frameMessage(message, 1), {}, "12", /compressed messages are not accepted/],
+    [frameMessage(message, 1), {}, "13", /its flag says compressed, and no grpc-encoding was named/],
+    [frameMessage(message, 1), { "grpc-encoding": "gzip" }, "12", /encoding gzip; send identity/],
     [frameMessage(message, 2), {}, "3", /malformed gRPC message: flags 2/],
     [huge, {}, "8", /body of 4294967295 bytes exceeds bodyBytesMax 4194304/],
     [frameMessage(message), { "grpc-encoding": "gzip" }, "12", /encoding gzip; send identity/],

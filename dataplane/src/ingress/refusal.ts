@@ -1,4 +1,4 @@
-import type { Code, Reason } from "@voda/proto/wire";
+import { bodyBytesMax, type Reason } from "@voda/proto/wire";
 import { type Answer, type Failure, fail } from "../invocation.ts";
 
 export type Failed = Extract<Answer, { ok: false }>;
@@ -18,12 +18,14 @@ export class Refusal extends Error {
 }
 
 export function refuse(reason: Exclude<Reason, "user">, message: string, status?: number): Refusal {
-  const answer = fail(reason, message);
-  return answer.ok ? unimplemented(message) : new Refusal(answer.failure, status);
+  return new Refusal(fail(reason, message).failure, status);
 }
 
 /** What this server does not speak: compressed messages, other protocols. */
 export function unimplemented(message: string, status?: number): Refusal {
-  const code: Code = "unimplemented";
-  return new Refusal({ code, reason: "bad_request", message }, status);
+  return new Refusal({ code: "unimplemented", reason: "bad_request", message }, status);
+}
+
+export function tooLarge(bytes: number): Refusal {
+  return refuse("too_large", `body of ${bytes} bytes exceeds bodyBytesMax ${bodyBytesMax}`);
 }

@@ -2,7 +2,7 @@
 import type { Agent } from "@voda/proto/api";
 import { MethodMode } from "@voda/proto/api";
 import { fail } from "../invocation.ts";
-import type { Route, Routes } from "./accept.ts";
+import type { Route, Routes } from "./target.ts";
 
 interface RoutedAgent {
   readonly methods: ReadonlyMap<string, Route>;

@@ -6,10 +6,10 @@ import { GetSessionRequestSchema, GetSessionResponseSchema } from "@voda/proto/a
 import { systemClock } from "@voda/stdx";
 import { pino } from "pino";
 import { type Answer, fail, type Invocation } from "../invocation.ts";
-import type { Route, Routes } from "./accept.ts";
 import type { ReplyMeta } from "./exchange.ts";
 import { type Ingress, openIngress } from "./ingress.ts";
 import type { Failed } from "./refusal.ts";
+import type { Route, Routes } from "./target.ts";
 
 export interface Pending {
   readonly invocation: Invocation;

@@ -1,29 +1,29 @@
 // gRPC's messages on the wire: 5 bytes of flags and length, then the message.
 import { bodyBytesMax } from "@voda/proto/wire";
-import { type Refusal, refuse, unimplemented } from "./refusal.ts";
+import { Refusal, refuse, tooLarge, unimplemented } from "../refusal.ts";
 
 export const prefixBytes = 5;
-const COMPRESSED = 1;
-const TRAILERS = 0x80;
+const compressed = 1;
+const trailers = 0x80;
 
 /** What the first five bytes already refuse. */
 export function prefixProblem(prefix: Buffer): Refusal | undefined {
   const flags = prefix.readUInt8(0);
   const length = prefix.readUInt32BE(1);
-  if (flags === COMPRESSED)
-    return unimplemented(
-      "compressed messages are not accepted: the message's flag says compressed; send identity",
-    );
+  // A head that names an encoding was refused, so no encoding was named: gRPC has `internal` for that.
+  if (flags === compressed)
+    return new Refusal({
+      code: "internal",
+      reason: "bad_request",
+      message: "malformed gRPC message: its flag says compressed, and no grpc-encoding was named",
+    });
   if (flags !== 0) return refuse("bad_request", `malformed gRPC message: flags ${flags}`);
   return length > bodyBytesMax ? tooLarge(length) : undefined;
 }
 
-export function tooLarge(bytes: number): Refusal {
-  return refuse("too_large", `body of ${bytes} bytes exceeds bodyBytesMax ${bodyBytesMax}`);
-}
-
-/** The one message of a unary request. @throws Refusal */
+/** The one message of a unary request; none, and more than one, are `unimplemented` in gRPC. @throws Refusal */
 export function unframe(body: Buffer): Uint8Array {
+  if (body.length === 0) throw unimplemented("a unary call has one message, this one has none");
   if (body.length < prefixBytes)
     throw refuse(
       "bad_request",
@@ -32,12 +32,13 @@ export function unframe(body: Buffer): Uint8Array {
   const problem = prefixProblem(body);
   if (problem !== undefined) throw problem;
   const length = body.readUInt32BE(1);
-  if (length !== body.length - prefixBytes) {
-    throw refuse(
-      "bad_request",
-      `malformed gRPC message: its prefix says ${length} bytes, ${body.length - prefixBytes} follow`,
+  const follow = body.length - prefixBytes;
+  if (length < follow)
+    throw unimplemented(
+      `a unary call has one message: its prefix says ${length} bytes, and ${follow - length} follow behind it`,
     );
-  }
+  if (length > follow)
+    throw refuse("bad_request", `malformed gRPC message: its prefix says ${length} bytes, ${follow} follow`);
   return body.subarray(prefixBytes);
 }
 
@@ -50,9 +51,9 @@ export function frameMessage(message: Uint8Array, flags = 0): Buffer {
 }
 
 /** gRPC-Web's trailers at the end of the body. */
-export function trailerFrame(trailers: Readonly<Record<string, string>>): Buffer {
-  const lines = Object.entries(trailers).map(([name, value]) => `${name}: ${value}\r\n`);
-  return frameMessage(Buffer.from(lines.join("")), TRAILERS);
+export function trailerFrame(fields: Readonly<Record<string, string>>): Buffer {
+  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
+  return frameMessage(Buffer.from(lines.join("")), trailers);
 }
 
 export const okTrailers: Readonly<Record<string, string>> = { "grpc-status": "0" };

@@ -1,5 +1,5 @@
 // What the log tells of sessions that no node has in memory.
-import type { JetStreamManager } from "@nats-io/jetstream";
+import { JetStreamError, type JetStreamManager, type StoredMsg } from "@nats-io/jetstream";
 import { decodeNameRecord, type SessionName, type SessionToken } from "@voda/proto/session";
 import { laneSubjects, logStream } from "@voda/proto/wire";
 
@@ -8,6 +8,8 @@ const nameRecords = "v.log.*.*.i";
 /** Only the tombstone, the last record of an ended session, has a time to live. */
 const ttlHeader = "Nats-TTL";
 const batchMax = 512;
+/** "no results": nothing in the stream matches, from the sequence on. */
+const noResults = 404;
 
 /** Whether the lane holds a session: it has records, and the last one is not a tombstone. */
 export async function isInLog(jsm: JetStreamManager, token: SessionToken): Promise<boolean> {
@@ -23,17 +25,22 @@ export async function* namesFrom(
   let from = sequence;
   for (;;) {
     let count = 0;
-    const batch = await jsm.direct.getBatch(logStream(0), {
-      seq: from,
-      next_by_subj: nameRecords,
-      batch: batchMax,
-    });
-    for await (const record of batch) {
+    for await (const record of batchFrom(jsm, from)) {
       count += 1;
       from = record.seq + 1;
       const name = decodeNameRecord(record.data);
       if (name !== undefined) yield { name, next: from };
     }
     if (count < batchMax) return;
+  }
+}
+
+/** A stream where nothing matches is an answer, not a failure: a mesh without sessions has none to list. */
+async function* batchFrom(jsm: JetStreamManager, seq: number): AsyncGenerator<StoredMsg> {
+  const query = { seq, next_by_subj: nameRecords, batch: batchMax };
+  try {
+    yield* await jsm.direct.getBatch(logStream(0), query);
+  } catch (error) {
+    if (!(error instanceof JetStreamError && "code" in error && error.code === noResults)) throw error;
   }
 }

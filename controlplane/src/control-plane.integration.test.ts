@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { after, before, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { type Client, Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
@@ -149,6 +151,16 @@ test("control planes that start at once agree on one secret of the edge, and it 
   assert.match(first ?? "", /^[0-9a-f]{64}$/);
   await using again = await open();
   assert.deepEqual([await secret(), again.api !== ""], [first, true]);
+});
+
+test("a mesh without sessions lists none, and neither does one whose log has no names", async () => {
+  await using controlPlane = await open();
+  const { sessions } = apiOf(controlPlane);
+  const list = async (pageToken = "") => (await sessions.listSessions({ pageToken })).sessions;
+  assert.deepEqual(await list(), []);
+  await jetstream(connection).publish(laneSubjects(sessionToken(newName())).plain, "record");
+  assert.deepEqual(await list(), []);
+  assert.deepEqual(await list("1000"), []);
 });
 
 test("an awake session is answered with its owner and no grant", async () => {
@@ -484,3 +496,46 @@ test("an obituary takes a node out at once; silence takes it out when its lease 
   await waitUntil(async () => !(await there("n12")), 1_000, "the obituary counts");
   assert.ok(await there(stays.id));
 });
+
+test("a node whose lease has ended is asked no more, though its heart beats: its sessions are placed anew", async () => {
+  await using controlPlane = await open();
+  await deploy(apiOf(controlPlane), "moving");
+  await using lapsing = await TestNode.open({ nats: nats.url, id: "n21" });
+  const name = newName("moving");
+  lapsing.activate(name, 4n);
+  const isOwner = async () => (await askFor(controlPlane, name)).owner === lapsing.ingress;
+  await waitUntil(isOwner, 5_000, "the owner is known");
+  await using living = await TestNode.open({ nats: nats.url, id: "n22" });
+  lapsing.loseLease();
+  const elsewhere = async () => {
+    const { owner, grant } = await askFor(controlPlane, name);
+    return owner === living.ingress && grant !== null;
+  };
+  await waitUntil(elsewhere, 6_000, "the session is placed on the other node");
+  assert.equal(await isOwner(), false);
+});
+
+test("a control plane that starts refuses no session that lives: it serves when it knows the nodes", async () => {
+  const name = newName("early");
+  await using node = await TestNode.open({ nats: nats.url, id: "n23", resyncMs: 500 });
+  node.activate(name, 4n);
+  const picker = await freePort();
+  const opening = openControlPlane(readConfig(["--nats", nats.url, "--picker-port", String(picker)]), quiet);
+  const answers: (string | null)[] = [];
+  const url = `http://127.0.0.1:${picker}/pick/agents/early/${name.key}/get`;
+  while (answers.length < 3) {
+    // refused until it listens
+    const [asked] = await Promise.allSettled([fetch(url, { method: "POST" })]);
+    if (asked.status === "fulfilled") answers.push(asked.value.headers.get("owner"));
+  }
+  await using controlPlane = await opening;
+  assert.deepEqual(new Set(answers), new Set([node.ingress]), controlPlane.picker);
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}

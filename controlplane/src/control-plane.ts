@@ -13,7 +13,7 @@ import { watchAgents } from "./agents/watch-agents.ts";
 import { openApi } from "./api/server.ts";
 import type { Config } from "./config.ts";
 import { Directory } from "./directory/directory.ts";
-import { type NodeEndpoint, NodeFollower } from "./directory/follow-nodes.ts";
+import { NodeFollower } from "./directory/follow-nodes.ts";
 import { edgeSecret } from "./edge/secret.ts";
 import { publishKey } from "./grant/publish-key.ts";
 import { createSigner } from "./grant/sign.ts";
@@ -61,6 +61,11 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
   const putToSleep = restingSleeper({ connection, directory, log });
   const rooms = stack.use(new RoomMaker({ clock: systemClock, putToSleep }));
   const scheduler = stack.use(new Scheduler({ agents, directory, clock: systemClock, rooms }));
+  const leases = await buckets.open(nodesBucket);
+  // Nobody is answered before the nodes are known: a picker that knows none would refuse live sessions.
+  const follower = stack.use(
+    await NodeFollower.open({ connection, leases, directory, clock: systemClock, log }),
+  );
   const picks = { agents, directory, scheduler, signer, clock: systemClock };
   const picker = stack.use(await openPicker(picks, { host: config.host, port: config.pickerPort, log }));
   const apiContext = { ...picks, connection, jsm, definitions, blobs, quotaBucket };
@@ -81,20 +86,10 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
     onRefused: (err) => log.error({ err }, "nodes not published; envoy keeps the last ones"),
   });
   stack.defer(() => publisher.close());
-  const nodes = {
-    connection,
-    leases: await buckets.open(nodesBucket),
-    directory,
-    clock: systemClock,
-    log,
-    onNodes: (endpoints: readonly NodeEndpoint[]) => {
-      publisher.setNodes(endpoints);
-      scheduler.nodesChanged();
-    },
-  };
-  stack.use(await NodeFollower.open(nodes));
-  // With nodes, `onNodes` tells; without any, Envoy gets a configuration that says so.
-  if (directory.nodes().length === 0) publisher.setNodes([]);
+  follower.tell((endpoints) => {
+    publisher.setNodes(endpoints);
+    scheduler.nodesChanged();
+  });
   const owned = stack.move();
   return {
     api: api.address,

@@ -32,6 +32,8 @@ export interface TestNodeOptions {
   readonly incarnation?: string;
   readonly ingress?: string;
   readonly cpuMilli?: number;
+  /** How long a full report is thought about. */
+  readonly resyncMs?: number;
   readonly gpus?: readonly { readonly uuid: string; readonly model: string; readonly memoryMib: number }[];
 }
 
@@ -57,6 +59,8 @@ export class TestNode implements AsyncDisposable {
   #sequence = 0n;
   #revision = 0;
   #renewed = 0;
+  readonly #resyncMs: number;
+  #holdsLease = true;
   #timer: NodeJS.Timeout | undefined;
   #beating: Promise<void> = Promise.resolve();
 
@@ -77,6 +81,7 @@ export class TestNode implements AsyncDisposable {
     this.incarnation = options.incarnation ?? `${options.id}-1`;
     this.ingress = options.ingress ?? `127.0.0.1:${9000 + Number(options.id.slice(1))}`;
     this.#cpuMilli = options.cpuMilli ?? 4000;
+    this.#resyncMs = options.resyncMs ?? 0;
     this.#gpus = options.gpus ?? [];
     this.#connection = connection;
     this.#js = jetstream(connection);
@@ -92,6 +97,11 @@ export class TestNode implements AsyncDisposable {
   deactivate(name: SessionName): void {
     this.#hosted.delete(sessionToken(name));
     this.#report({ deactivated: [sessionToken(name)] });
+  }
+
+  /** Renews its lease no more, and beats on: like a node that reaches the server and is not reached by it. */
+  loseLease(): void {
+    this.#holdsLease = false;
   }
 
   /** Uses up a report number without sending it. */
@@ -128,7 +138,7 @@ export class TestNode implements AsyncDisposable {
 
   async #beat(): Promise<void> {
     const now = performance.now();
-    if (this.#revision === 0 || now - this.#renewed > 1000) {
+    if (this.#holdsLease && (this.#revision === 0 || now - this.#renewed > 1000)) {
       this.#renewed = now;
       const ack = await this.#js.publish(`$KV.${nodesBucket}.${this.id}.${this.incarnation}`, this.#lease(), {
         ttl: `${leaseSeconds}s`,
@@ -173,7 +183,7 @@ export class TestNode implements AsyncDisposable {
     const { node } = fromBinary(ResyncSchema, message.data);
     if (node !== "" && node !== this.id) return;
     this.resyncs += 1;
-    this.#report({ full: true, activated: [...this.#hosted.values()] });
+    setTimeout(() => this.#report({ full: true, activated: [...this.#hosted.values()] }), this.#resyncMs);
   }
 
   async #onCommand(message: Msg): Promise<void> {

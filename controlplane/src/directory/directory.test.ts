@@ -59,6 +59,18 @@ test("reports say where sessions are and what they take", () => {
   assert.deepEqual(cpuOf(directory), [100, 0]);
 });
 
+test("a node whose lease has ended owns nothing: its sessions leave the books when they are decided anew", () => {
+  const directory = directoryOf("a", "b");
+  directory.apply(report("a", 2n, { activated: [on("x"), on("y")] }), 0);
+  directory.setLapsed("a", true);
+  assert.equal(directory.ownerOf(token("x"), 0), undefined);
+  assert.equal(directory.renew(token("x"), 0), undefined);
+  assert.deepEqual(cpuOf(directory), [100, 0]);
+  directory.setLapsed("a", false);
+  assert.equal(directory.ownerOf(token("y"), 0)?.node, "a");
+  assert.equal(directory.ownerOf(token("x"), 0), undefined);
+});
+
 test("a placement that no report confirms is forgotten when its grant can do nothing more", () => {
   const directory = directoryOf("a");
   reserve(directory, "x", 1000);

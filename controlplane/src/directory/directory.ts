@@ -48,6 +48,8 @@ interface NodeEntry {
   readonly slot: number;
   /** Number of the last report that was applied. */
   sequence: bigint;
+  /** Its lease has ended: what it had is nobody's until a report under a new one, or another owner's. */
+  isLapsed: boolean;
 }
 
 /** A grant may be used for 10 s, by clocks that differ by 1 s; the node then has this long to read the session's log and open it. */
@@ -93,7 +95,7 @@ export class Directory {
    */
   join(node: DirectoryNode): void {
     this.drop(node.id);
-    this.#nodes.set(node.id, { node, slot: this.pool.join(node), sequence: 0n });
+    this.#nodes.set(node.id, { node, slot: this.pool.join(node), sequence: 0n, isLapsed: false });
     this.#unsynced.add(node.id);
   }
 
@@ -103,6 +105,7 @@ export class Directory {
     if (entry === undefined) return this.join(node);
     entry.node = node;
     entry.sequence = 0n;
+    entry.isLapsed = false;
     this.#unsynced.add(node.id);
   }
 
@@ -118,6 +121,11 @@ export class Directory {
 
   setReady(id: string, isReady: boolean): void {
     this.pool.setReady(id, isReady);
+  }
+
+  setLapsed(id: string, isLapsed: boolean): void {
+    const entry = this.#nodes.get(id);
+    if (entry !== undefined) entry.isLapsed = isLapsed;
   }
 
   node(id: string): DirectoryNode | undefined {
@@ -148,6 +156,7 @@ export class Directory {
     const entry = this.#sessions.get(token);
     if (entry === undefined || (!entry.isConfirmed && (this.#tentative.get(token) ?? 0) <= nowMs))
       return undefined;
+    if (this.#nodes.get(entry.node)?.isLapsed !== false) return undefined;
     const { node, isConfirmed, epoch, placed } = entry;
     return { node, isConfirmed, epoch, devices: this.pool.devicesOf(placed) };
   }
@@ -160,6 +169,7 @@ export class Directory {
     const entry = this.#sessions.get(token);
     const owner = this.ownerOf(token, nowMs);
     if (entry === undefined || owner?.isConfirmed === true) return owner;
+    // gone from the books too: a session is decided where it has no place
     if (owner === undefined || this.pool.books.isReady[entry.placed.node] === 0) {
       this.#forget(token);
       return undefined;

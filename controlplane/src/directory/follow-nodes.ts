@@ -8,6 +8,7 @@ import { heartbeatSubject, reportSubject, resyncSubject } from "@voda/proto/wire
 import type { Clock } from "@voda/stdx";
 import type { Logger } from "pino";
 import {
+  isLapsed,
   isReady,
   type LeaseEffect,
   type LeaseEvent,
@@ -33,8 +34,6 @@ export interface FollowOptions {
   readonly directory: Directory;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Called with all nodes whenever one of them changes. */
-  readonly onNodes: (nodes: readonly NodeEndpoint[]) => void;
 }
 
 const tickMs = 250;
@@ -48,6 +47,8 @@ export class NodeFollower implements AsyncDisposable {
   #leases: LeaseState = noLeases;
   readonly #askedMs = new Map<string, number>();
   #published = "[]";
+  #endpoints: readonly NodeEndpoint[] = [];
+  #onNodes: ((nodes: readonly NodeEndpoint[]) => void) | undefined;
   #subscriptions: readonly Subscription[] = [];
   #watch: BucketWatch | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -73,6 +74,12 @@ export class NodeFollower implements AsyncDisposable {
 
   private constructor(options: FollowOptions) {
     this.#options = options;
+  }
+
+  /** Tells the nodes that are there, and from now on all of them whenever one changes. */
+  tell(onNodes: (nodes: readonly NodeEndpoint[]) => void): void {
+    this.#onNodes = onNodes;
+    onNodes(this.#endpoints);
   }
 
   /** Whether the node may get sessions now. */
@@ -190,14 +197,20 @@ export class NodeFollower implements AsyncDisposable {
   /** Sets who may get sessions, and tells `onNodes` when something changed. */
   #publish(): void {
     const { directory } = this.#options;
-    const endpoints = directory.nodes().map((node) => {
-      const ready = this.isReady(node.id);
-      directory.setReady(node.id, ready);
-      return { id: node.id, ingress: node.ingress, draining: !ready };
-    });
+    const nodes = directory.nodes();
+    const ready = new Set(nodes.flatMap(({ id }) => (this.isReady(id) ? [id] : [])));
+    const endpoints: NodeEndpoint[] = [];
+    for (const { id, ingress } of nodes) {
+      // Whose lease has ended has no sessions: hints to it are passed over too. The only node stays, since nobody else could be asked.
+      const lapsed = ready.size > 0 && isLapsed(this.#leases, id, this.#nowMs());
+      directory.setReady(id, ready.has(id));
+      directory.setLapsed(id, lapsed);
+      if (!lapsed) endpoints.push({ id, ingress, draining: !ready.has(id) });
+    }
     const text = JSON.stringify(endpoints);
     if (text === this.#published) return;
     this.#published = text;
-    this.#options.onNodes(endpoints);
+    this.#endpoints = endpoints;
+    this.#onNodes?.(endpoints);
   }
 }

@@ -1,4 +1,5 @@
 export {
+  isLapsed,
   isReady,
   type LeaseEffect,
   type LeaseEvent,

@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isReady, type LeaseEffect, type LeaseEvent, type LeaseState, noLeases, step } from "./lease.ts";
+import {
+  isLapsed,
+  isReady,
+  type LeaseEffect,
+  type LeaseEvent,
+  type LeaseState,
+  noLeases,
+  step,
+} from "./lease.ts";
 
 /** Feeds the events; the state after the last one and all effects. */
 function run(
@@ -44,6 +52,14 @@ test("a node whose lease ended and whose heart beats is not lost, but gets no se
   const { state, effects } = run([lease("a.1", 0), expired("a.1", 3000), heartbeat("a.1", 5000), tick(7999)]);
   assert.deepEqual(lost(effects), []);
   assert.equal(isReady(state, "a", 5001), false);
+});
+
+test("what a node had is nobody's when its lease has ended, but not while many leases ended at once", () => {
+  const one = run([lease("a.1", 0), lease("b.1", 0), lease("c.1", 0), lease("d.1", 0), expired("a.1", 3000)]);
+  assert.deepEqual([isLapsed(one.state, "a", 3000), isLapsed(one.state, "b", 3000)], [true, false]);
+  const { state } = run([expired("b.1", 3100)], one.state);
+  assert.deepEqual([isLapsed(state, "a", 3100), isLapsed(state, "b", 13_099)], [false, false]);
+  assert.deepEqual([isLapsed(state, "a", 13_100), isLapsed(state, "b", 13_100)], [true, true]);
 });
 
 test("a silent node whose lease holds is not lost, but gets no sessions", () => {

@@ -167,6 +167,14 @@ export function isReady(state: LeaseState, node: string, nowMs: number): boolean
   return known?.state === "living" && nowMs - known.heardMs < silenceMs;
 }
 
+/**
+ * Whether its sessions are nobody's: its lease has ended, so the node itself serves them no more, though its heart may beat. While a mass of
+ * leases ended at once the store is the likelier cause, and the owners come back to what they have.
+ */
+export function isLapsed(state: LeaseState, node: string, nowMs: number): boolean {
+  return state.nodes.get(node)?.state === "lapsed" && nowMs >= state.holdUntilMs;
+}
+
 function withNode(state: LeaseState, node: string, value: NodeState): LeaseState {
   return { ...state, nodes: new Map(state.nodes).set(node, value) };
 }

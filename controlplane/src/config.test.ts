@@ -13,6 +13,7 @@ test("flags become a frozen configuration with defaults", () => {
   ]);
   assert.deepEqual(config, {
     nats: "nats://127.0.0.1:4222",
+    natsLogin: undefined,
     host: "127.0.0.1",
     apiPort: 0,
     pickerPort: 7000,
@@ -41,6 +42,6 @@ test("a flag that is unknown, missing or malformed is named with what it must be
   );
   assert.throws(
     () => readConfig(["--nats", "nats://a:1", "--shards", "7"]),
-    /Unknown option '--shards'.*; flags are --nats, --host/,
+    /Unknown option '--shards'.*; flags are --nats, --nats-login, --host/,
   );
 });

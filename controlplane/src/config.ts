@@ -15,7 +15,9 @@ const policyNames = Object.keys(policies) as PolicyName[];
 
 const Flags = v.strictObject({
   /** `nats://host:port`. */
-  nats: v.pipe(v.string(), v.regex(/^(nats|tls):\/\/[^/]+$/, "is not nats://host:port")),
+  nats: v.pipe(v.string(), v.regex(/^(nats|tls):\/\/[^/@]+$/, "is not nats://host:port")),
+  /** File with `user:password`; without it the server asks for none. */
+  "nats-login": v.optional(v.pipe(v.string(), v.nonEmpty("is empty"))),
   /** Address that the API, the picker and xDS listen on. */
   host: v.optional(address, "127.0.0.1"),
   /** 0 lets the system choose. */
@@ -35,6 +37,7 @@ const Flags = v.strictObject({
 
 export interface Config {
   readonly nats: string;
+  readonly natsLogin: string | undefined;
   readonly host: string;
   readonly apiPort: number;
   readonly pickerPort: number;
@@ -56,6 +59,7 @@ export function readConfig(args: readonly string[]): Config {
   const flags = result.output;
   return Object.freeze({
     nats: flags.nats,
+    natsLogin: flags["nats-login"],
     host: flags.host,
     apiPort: flags["api-port"],
     pickerPort: flags["picker-port"],

@@ -2,8 +2,9 @@
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
 import { Objm } from "@nats-io/obj";
-import { connect, type NatsConnection } from "@nats-io/transport-node";
+import { AuthorizationError, connect, type NatsConnection } from "@nats-io/transport-node";
 import { type Endpoint, openXdsServer } from "@voda/envoy";
+import { readNatsLogin } from "@voda/proto/nats-login";
 import { ensureStreams } from "@voda/proto/streams";
 import { agentsBucket, blobsBucket, keysBucket, nodesBucket, quotasBucket } from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
@@ -37,7 +38,7 @@ const reconnectMs = 100;
 /** Resolves when it serves: streams exist, the grant key is stored, and the nodes that are there have reported. */
 export async function openControlPlane(config: Config, log: Logger): Promise<ControlPlane> {
   await using stack = new AsyncDisposableStack();
-  const connection = await dial(config.nats);
+  const connection = await dial(config);
   stack.defer(() => connection.close());
   await ensureStreams(async (subject, body) => {
     const answer = await connection.request(subject, body, { timeout: requestMs });
@@ -104,15 +105,21 @@ function endpointOf(address: string): Endpoint {
   return { host: address.slice(0, at), port: Number(address.slice(at + 1)) };
 }
 
-async function dial(url: string): Promise<NatsConnection> {
+async function dial({ nats, natsLogin }: Config): Promise<NatsConnection> {
+  const login = natsLogin === undefined ? {} : readNatsLogin(natsLogin);
   try {
     return await connect({
-      servers: url,
+      ...login,
+      servers: nats,
       name: "voda-controlplane",
       maxReconnectAttempts: -1,
       reconnectTimeWait: reconnectMs,
     });
   } catch (cause) {
-    throw new Error(`no nats-server answers at ${url}; start one, or pass another --nats`, { cause });
+    if (cause instanceof AuthorizationError)
+      throw new Error(`nats-server at ${nats} refuses the login of --nats-login ${natsLogin ?? "(none)"}`, {
+        cause,
+      });
+    throw new Error(`no nats-server answers at ${nats}; start one, or pass another --nats`, { cause });
   }
 }

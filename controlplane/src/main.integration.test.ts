@@ -22,16 +22,15 @@ interface Ready {
   readonly api: string;
   readonly picker: string;
 }
-const readyLine = (output: string): string | undefined =>
-  output.split("\n").find((line) => line.startsWith('{"ready":true'));
 async function start(...flags: string[]) {
   const args = [main, "--nats", nats.url, ...flags];
   const program = await startProcess({
     command: process.execPath,
     args,
-    ready: (output) => readyLine(output) !== undefined,
+    ipc: true,
+    ready: (_, told) => told !== undefined,
   });
-  return { program, ready: JSON.parse(readyLine(program.output()) ?? "") as Ready };
+  return { program, ready: program.told() as Ready };
 }
 async function fails(...flags: string[]): Promise<{ code: number; output: string }> {
   const child = spawn(process.execPath, [main, ...flags], { stdio: ["ignore", "pipe", "pipe"] });

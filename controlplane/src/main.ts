@@ -1,4 +1,4 @@
-// The program `voda controlplane`: flags in, one JSON line on standard output when it serves, logs on standard error.
+// The program `voda controlplane`: flags in, a message to its parent over IPC when it serves, logs on standard error.
 import { destination, pino } from "pino";
 import { ConfigError, readConfig } from "./config.ts";
 import { type ControlPlane, openControlPlane } from "./control-plane.ts";
@@ -9,9 +9,9 @@ const exitUsage = 2;
 try {
   const controlPlane = await openControlPlane(readConfig(process.argv.slice(2)), log);
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void stop(controlPlane));
-  process.stdout.write(
-    `${JSON.stringify({ ready: true, api: controlPlane.api, picker: controlPlane.picker, xds: controlPlane.xds })}\n`,
-  );
+  const { api, picker, xds } = controlPlane;
+  log.info({ api, picker, xds }, "ready");
+  process.send?.({ ready: true, api, picker, xds }, () => process.disconnect?.());
 } catch (error) {
   log.fatal({ err: error }, error instanceof Error ? error.message : "the control plane did not start");
   process.exit(error instanceof ConfigError ? exitUsage : 1);

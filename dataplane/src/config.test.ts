@@ -9,8 +9,8 @@ test("what is not given has its default, and the folder is absolute", () => {
   const config = parseConfig(needed);
   assert.ok(isAbsolute(config["data-dir"]));
   assert.deepEqual(
-    [config.host, config["ingress-port"], config.durability, config["log-level"], config.supervised],
-    ["127.0.0.1", 0, "process", "info", false],
+    [config.host, config["ingress-port"], config.durability, config["log-level"], config["nats-login"]],
+    ["127.0.0.1", 0, "process", "info", undefined],
   );
   assert.ok(config["cpu-milli"] >= 1000 && config["memory-mib"] > 0);
   assert.throws(() => Object.assign(config, { host: "::1" }), TypeError);
@@ -25,11 +25,16 @@ test("what is given is taken", () => {
     "8080",
     "--durability",
     "disk",
-    "--supervised",
+    "--nats-login",
+    "/run/login",
   ]);
   assert.deepEqual(
-    [config["cpu-milli"], config["ingress-port"], config.durability, config.supervised],
-    [500, 8080, "disk", true],
+    [config["cpu-milli"], config["ingress-port"], config.durability, config["nats-login"]],
+    [500, 8080, "disk", "/run/login"],
+  );
+  assert.throws(
+    () => parseConfig(["--nats", "nats://u:secret@127.0.0.1:4222", ...needed.slice(2)]),
+    /^Error: --nats: a login goes into a file that --nats-login names$/,
   );
 });
 

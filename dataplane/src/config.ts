@@ -41,7 +41,13 @@ const part = v.pipe(
 const mib = 1024 * 1024;
 
 const FlagsSchema = v.strictObject({
-  nats: v.pipe(v.string(), v.url()),
+  nats: v.pipe(
+    v.string(),
+    v.url(),
+    v.check((url) => !/@/.test(url), "a login goes into a file that --nats-login names"),
+  ),
+  /** File with `user:password`; without it the server asks for none. */
+  "nats-login": v.optional(v.string()),
   "node-id": v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "an id has 1 to 63 of a-z, 0-9 and -")),
   "data-dir": v.pipe(
     v.string(),
@@ -66,7 +72,6 @@ const FlagsSchema = v.strictObject({
   /** Which of the machine's GPUs are this node's: `0/2` is the first of two nodes, which has every second one. */
   "gpu-part": v.optional(part, "0/1"),
   "log-level": v.optional(v.picklist(["debug", "info", "warn", "error"]), "info"),
-  supervised: v.optional(v.boolean(), false),
 });
 
 /** See `FlagsSchema` for ranges and defaults. */
@@ -75,9 +80,7 @@ export type NodeConfig = Readonly<v.InferOutput<typeof FlagsSchema>>;
 /** @throws Error that names the flag, its value and what it may be */
 export function parseConfig(args: readonly string[]): NodeConfig {
   const names = Object.keys(FlagsSchema.entries);
-  const options = Object.fromEntries(
-    names.map((name) => [name, { type: name === "supervised" ? "boolean" : "string" } as const]),
-  );
+  const options = Object.fromEntries(names.map((name) => [name, { type: "string" } as const]));
   const { values } = parseArgs({ args: [...args], options, strict: true, allowPositionals: false });
   const parsed = v.safeParse(FlagsSchema, values);
   if (parsed.success) return Object.freeze(parsed.output);

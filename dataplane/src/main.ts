@@ -1,4 +1,5 @@
-// `voda node`: the data plane as a program. Prints one line of JSON when it serves; logs go to stderr.
+// `voda node`: the data plane as a program. Tells its parent over IPC when it serves, if the parent opened such a channel; logs
+// go to standard error. Standard output belongs to the agents.
 import pino from "pino";
 import { type NodeConfig, parseConfig } from "./config.ts";
 import { DevicesError } from "./controls/index.ts";
@@ -11,9 +12,9 @@ if (config === undefined) {
 }
 const log = pino({ level: config["log-level"], base: { node: config["node-id"] } }, pino.destination(2));
 const node = await open(config);
-process.stdout.write(
-  `${JSON.stringify({ ready: true, node: config["node-id"], ingress: node.ingress, incarnation: node.incarnation })}\n`,
-);
+const served = { node: config["node-id"], ingress: node.ingress, incarnation: node.incarnation };
+log.info(served, "ready");
+process.send?.({ ready: true, ...served }, () => process.disconnect?.());
 
 let isStopping = false;
 const stop = (why: string): void => {
@@ -29,10 +30,6 @@ const stop = (why: string): void => {
   );
 };
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stop(signal));
-if (config.supervised) {
-  // The supervisor holds the other end: when it dies, so does the node.
-  process.stdin.on("end", () => stop("the supervisor is gone")).resume();
-}
 
 /** A wrong file of devices is a wrong flag. */
 async function open(flags: NodeConfig): Promise<Node> {

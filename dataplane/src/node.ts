@@ -40,7 +40,9 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   const clock = systemClock;
   const node = config["node-id"];
   const identity = parts.use(openIdentity(config["data-dir"]));
-  const connection = parts.use(await openConnection({ url: config.nats, name: `voda node ${node}` }));
+  const connection = parts.use(
+    await openConnection({ url: config.nats, login: config["nats-login"], name: `voda node ${node}` }),
+  );
   const requests = parts.use(openRequests(connection, clock));
   await createStreams(requests, config.durability === "replicated" ? 3 : 1);
   const commit = parts.use(openCommit(connection, clock));

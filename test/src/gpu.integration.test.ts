@@ -111,7 +111,8 @@ test("a node whose file of GPUs is wrong does not start and says where it is wro
     startProcess({
       command: process.execPath,
       args: [programs().node, ...flags],
-      ready: (said) => said.includes('"ready":true'),
+      ipc: true,
+      ready: (_, told) => told !== undefined,
     }),
     /voda node: --gpus: .*wrong.json, entry 1: memory is not 1 to gpuMemoryMibMax 16777216 MiB: 0/,
   );

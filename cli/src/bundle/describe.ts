@@ -14,8 +14,11 @@ registerHooks({
     next(specifier, /^voda($|\/)/.test(specifier) ? { ...context, parentURL: import.meta.url } : context),
 });
 
+// The channel is ours: what the user's code finds there would be taken for the description.
+const tell = process.send?.bind(process);
+delete process.send;
 const description = await describeBundle(process.argv[2] ?? "");
-process.send?.(description, () => process.exit(0)); // whatever the user's code left running
+tell?.(description, () => process.exit(0)); // whatever the user's code left running
 
 async function describeBundle(file: string): Promise<Description> {
   try {

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { binaries } from "../binaries/locate.ts";
 import { run } from "../program.ts";
 import { lock } from "../up/lock.ts";
-import { lockFile, processesFile } from "../up/mesh.ts";
+import { processesFile } from "../up/mesh.ts";
 import { freePorts, loopback } from "../up/ports.ts";
 import { commandOf, writeProcesses } from "../up/processes.ts";
 import { temporaryFolder } from "../up/testdata/start.ts";
@@ -48,7 +48,7 @@ test("a port in use fails unless the mesh of the folder runs", async () => {
   await once(server, "listening");
   try {
     assert.match((await findingOf(`port ${port}`, folder.path, port))?.fix ?? "", /--ingress-port 0/);
-    using _running = lock(lockFile(folder.path));
+    using _running = lock(folder.path);
     assert.equal((await findingOf(`port ${port}`, folder.path, port))?.ok, true);
   } finally {
     server.close();

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { type Binary, binaries, find, versionOf } from "../binaries/locate.ts";
 import { freeBytes } from "../free-disk.ts";
 import { lockHolder } from "../up/lock.ts";
-import { lockFile, processesFile } from "../up/mesh.ts";
+import { processesFile } from "../up/mesh.ts";
 import { isPortFree } from "../up/ports.ts";
 import { leftovers } from "../up/processes.ts";
 
@@ -73,9 +73,9 @@ function pipFinding(): Finding {
 async function portFinding({ dataDir, ingressPort }: Place): Promise<Finding> {
   const name = `port ${ingressPort}`;
   if (await isPortFree(ingressPort)) return { name, ok: true, found: "free" };
-  const holder = lockHolder(lockFile(dataDir));
+  const holder = lockHolder(dataDir);
   if (holder !== undefined)
-    return { name, ok: true, found: `in use while the mesh of this folder runs (process ${holder.pid})` };
+    return { name, ok: true, found: `in use while the mesh of this folder runs (${holder})` };
   return { name, ok: false, found: "in use", fix: "stop what uses it, or start with --ingress-port 0" };
 }
 
@@ -93,9 +93,8 @@ function diskFinding(dataDir: string): Finding {
 export function leftoversFinding(dataDir: string): Finding {
   const name = "processes";
   const left = leftovers(processesFile(dataDir));
-  const holder = lockHolder(lockFile(dataDir));
-  if (holder !== undefined)
-    return { name, ok: true, found: `${left.length} run under process ${holder.pid}` };
+  const holder = lockHolder(dataDir);
+  if (holder !== undefined) return { name, ok: true, found: `${left.length} run under ${holder}` };
   if (left.length === 0) return { name, ok: true, found: "none left over" };
   const list = left.map((one) => `${one.name} ${one.pid}`).join(", ");
   return {

@@ -1,11 +1,11 @@
-import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process";
-import { createInterface, type Interface } from "node:readline";
+import { type ChildProcess, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { exitCodes } from "../failure.ts";
 import type { LogFile } from "./log-file.ts";
-import type { Readiness } from "./readiness.ts";
+import { type Readiness, serving } from "./readiness.ts";
 import { type Death, recentDeaths, restartAfter, windowMs } from "./restart.ts";
 
 export interface ChildSpec {
@@ -21,12 +21,15 @@ export interface ChildEvents {
   readonly onProcess: () => void;
   /** Serves, for the first time or again. */
   readonly onReady: () => void;
+  /** Runs, and does not serve yet; called again and again while that lasts. */
+  readonly onWaiting: (words: string) => void;
   /** Will not be started again. */
   readonly onGiveUp: (error: Error) => void;
   readonly onLine: (line: string) => void;
 }
 
-const readyMsMax = 15_000;
+const waitingFirstMs = 5_000;
+const waitingEveryMs = 10_000;
 const lastOutputMsMax = 200;
 const lastWordsMax = 300;
 const complaint = /error|fatal|cannot|denied/i;
@@ -98,63 +101,75 @@ export class Child {
     // A session of its own: Ctrl-C in the terminal reaches the supervisor only, which stops everything in order.
     const child = spawn(this.#spec.command, this.#spec.args, {
       detached: true,
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["ignore", "pipe", "pipe", this.#spec.readiness.type === "told" ? "ipc" : "ignore"],
     });
     this.#process = child;
     const exited = exitOf(child);
     const release = child.pid === undefined ? undefined : guard(child.pid);
     this.#events.onProcess();
-
-    const stdout = this.#follow(child.stdout);
-    this.#follow(child.stderr);
+    const outputs = [child.stdout, child.stderr].filter((stream) => stream !== null);
+    for (const stream of outputs) this.#follow(stream);
     const life = new AbortController();
-    let notReady: string | undefined;
-    let served = false;
-    const signal = AbortSignal.any([life.signal, AbortSignal.timeout(readyMsMax)]);
-    const probe = this.#spec.readiness({ stdout, signal }).then(
-      () => {
-        if (life.signal.aborted) return;
-        served = true;
-        this.#firstReady.resolve();
-        this.#events.onReady();
-      },
-      (error: unknown) => {
-        if (life.signal.aborted) return;
-        notReady = signal.aborted ? `not ready after ${readyMsMax / 1000} s` : String(error);
-        child.kill("SIGKILL");
-      },
-    );
+    const served = this.#served(child, life.signal);
     const exit = await exited;
     life.abort();
-    await Promise.all([probe, release?.(), lastOutput(child)]);
+    await Promise.all([served, release?.(), lastOutput(outputs)]);
     this.#process = undefined;
     this.#events.onProcess();
-    const why = notReady ?? wordsFor(exit);
+    const why = wordsFor(exit);
     if (!this.#stopping.signal.aborted) this.#log.write(`supervisor: ${this.name}: ${why}`);
+    const hasServed = await served;
     return {
       why,
-      killed: served && exit.signal === "SIGKILL",
-      refused: !served && exit.code === exitCodes.usage,
+      killed: hasServed && exit.signal === "SIGKILL",
+      refused: !hasServed && exit.code === exitCodes.usage,
     };
   }
 
+  /** Whether the process served before it died. However long that takes: who waits is told for what. */
+  async #served(child: ChildProcess, died: AbortSignal): Promise<boolean> {
+    const startedMs = performance.now();
+    const tell = (): void => {
+      const words = `waiting for ${this.name}, which has been starting for ${Math.round((performance.now() - startedMs) / 1000)} s`;
+      const last = this.#lastWords();
+      this.#events.onWaiting(`${words}${last === undefined ? "" : `; it said: ${last}`}`);
+      waiting = setTimeout(tell, waitingEveryMs);
+    };
+    let waiting = setTimeout(tell, waitingFirstMs);
+    try {
+      await serving(this.#spec.readiness, child, died);
+      this.#firstReady.resolve();
+      this.#events.onReady();
+      return true;
+    } catch (error) {
+      if (died.aborted) return false;
+      throw error;
+    } finally {
+      clearTimeout(waiting);
+    }
+  }
+
   /** Sends a stream to the log, line by line. */
-  #follow(stream: Readable): Interface {
-    const lines = createInterface({ input: stream });
-    lines.on("line", (line) => {
+  #follow(stream: Readable): void {
+    createInterface({ input: stream }).on("line", (line) => {
       this.#log.write(line);
       this.#events.onLine(line);
     });
-    return lines;
   }
 
   #giveUp(what: string, why: string): void {
-    const said = this.#log.tail.filter((line) => line !== "" && !line.startsWith("supervisor: "));
-    const last = said.findLast((line) => complaint.test(line)) ?? said.at(-1);
-    const words = last === undefined ? "" : `; it said: ${last.trim().slice(0, lastWordsMax)}`;
+    const last = this.#lastWords();
+    const words = last === undefined ? "" : `; it said: ${last}`;
     const error = new Error(`${this.name} ${what} (${why}), see ${this.#log.path}${words}`);
     this.#firstReady.reject(error);
     this.#events.onGiveUp(error);
+  }
+
+  /** Its last complaint, or else its last line. */
+  #lastWords(): string | undefined {
+    const said = this.#log.tail.filter((line) => line !== "" && !line.startsWith("supervisor: "));
+    const last = said.findLast((line) => complaint.test(line)) ?? said.at(-1);
+    return last?.trim().slice(0, lastWordsMax);
   }
 
   async #pause(ms: number): Promise<void> {
@@ -174,8 +189,7 @@ function exitOf(child: ChildProcess): Promise<Exit> {
 }
 
 /** What a dead process wrote last; a grandchild that keeps the pipes open is not waited for. */
-async function lastOutput(child: ChildProcessByStdio<null, Readable, Readable>): Promise<void> {
-  const pipes = [child.stdout, child.stderr];
+async function lastOutput(pipes: readonly Readable[]): Promise<void> {
   const drained = Promise.allSettled(pipes.map((pipe) => finished(pipe)));
   await Promise.race([drained, delay(lastOutputMsMax)]);
   for (const pipe of pipes) pipe.destroy();

@@ -1,36 +1,45 @@
 import assert from "node:assert/strict";
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { lock, lockHolder } from "./lock.ts";
-import { commandOf } from "./processes.ts";
 import { temporaryFolder } from "./testdata/start.ts";
 
-test("a lock is held until it is disposed and leaves nothing behind", () => {
+test("a directory is held until the lock is disposed, and the refusal names the process and the flag", () => {
   using folder = temporaryFolder();
-  const path = join(folder.path, "up.lock");
   {
-    using _held = lock(path);
-    assert.equal(lockHolder(path)?.pid, process.pid);
-    assert.throws(() => lock(path), /in use by process \d+ .*--data-dir/);
-    assert.deepEqual(readdirSync(folder.path), ["up.lock"]);
+    using _held = lock(folder.path);
+    assert.equal(lockHolder(folder.path), `process ${process.pid}`);
+    assert.throws(() => lock(folder.path), {
+      message: `data directory ${folder.path} is in use by process ${process.pid}; stop it, or choose another directory with --data-dir`,
+    });
   }
-  assert.deepEqual(readdirSync(folder.path), []);
+  assert.equal(lockHolder(folder.path), undefined);
+  assert.deepEqual(readdirSync(folder.path), ["lock"]);
 });
 
-test("a lock of a process that is gone is taken over", () => {
-  using folder = temporaryFolder();
-  const path = join(folder.path, "up.lock");
-  writeFileSync(path, JSON.stringify({ pid: 4_194_304, command: "node up" }));
-  using _held = lock(path);
-  assert.deepEqual(readdirSync(folder.path), ["up.lock"]);
-});
+for (const [left, text] of [
+  ["nothing", ""],
+  ["half a note", '{"pid":4'],
+  ["the note of a dead process", JSON.stringify({ pid: process.pid, host: hostname() })],
+] as const) {
+  test(`a crash that left ${left} blocks nobody`, () => {
+    using folder = temporaryFolder();
+    writeFileSync(join(folder.path, "lock"), "");
+    writeFileSync(join(folder.path, "supervisor.json"), text);
+    assert.equal(lockHolder(folder.path), undefined);
+    using _held = lock(folder.path);
+    assert.equal(lockHolder(folder.path), `process ${process.pid}`);
+  });
+}
 
-test("a lock whose process id now belongs to another program is taken over", () => {
+test("a holder of another host is named with it, and one that left no note is still a holder", () => {
   using folder = temporaryFolder();
-  const path = join(folder.path, "up.lock");
-  writeFileSync(path, JSON.stringify({ pid: process.pid, command: "node up" }));
-  assert.equal(lockHolder(path), undefined);
-  using _held = lock(path);
-  assert.equal(lockHolder(path)?.command, commandOf(process.pid));
+  using _held = lock(folder.path);
+  const note = join(folder.path, "supervisor.json");
+  writeFileSync(note, JSON.stringify({ pid: 7, host: "elsewhere" }));
+  assert.equal(lockHolder(folder.path), "process 7 of host elsewhere");
+  rmSync(note);
+  assert.equal(lockHolder(folder.path), "another process");
 });

@@ -1,77 +1,42 @@
-// One supervisor per data directory.
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+// One supervisor per data directory. Who holds it is the kernel's knowledge (`@voda/stdx/lock`), so a crash, a full disk or
+// another container cannot make it wrong; a note beside it only lets the refusal name the process.
+import { rmSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { isLocked, tryLock } from "@voda/stdx/lock";
 import * as v from "valibot";
 import { CliError } from "../failure.ts";
-import { commandOf } from "./processes.ts";
+import { readJsonFile } from "./json-file.ts";
+import { replaceFile } from "./replace-file.ts";
 
-const Holder = v.object({ pid: v.number(), command: v.string() });
-export type Holder = v.InferOutput<typeof Holder>;
+const lockFile = (dataDir: string): string => join(dataDir, "lock");
+const noteFile = (dataDir: string): string => join(dataDir, "supervisor.json");
 
-/** Who holds the lock; `undefined` when nobody does or the holder is dead. */
-export function lockHolder(path: string): Holder | undefined {
-  const text = readLock(path);
-  return text === undefined ? undefined : livingHolder(text);
-}
+const Note = v.object({ pid: v.number(), host: v.string() });
 
-/** Takes the lock or takes it over from a dead process. @throws when a living one holds it */
-export function lock(path: string): Disposable {
-  const own = `${path}.${process.pid}`;
-  const mine = JSON.stringify({ pid: process.pid, command: commandOf(process.pid) ?? "" });
-  writeFileSync(own, mine);
-  try {
-    while (!linked(own, path)) {
-      const text = readLock(path);
-      if (text === undefined) continue;
-      const holder = livingHolder(text);
-      if (holder !== undefined)
-        throw new CliError(
-          `this data directory is in use by process ${holder.pid} (${path}); stop it, or choose another directory with --data-dir`,
-        );
-      removeStale(path, text);
-    }
-  } finally {
-    rmSync(own, { force: true });
-  }
+/** Takes the data directory for this process. @throws when a living one has it */
+export function lock(dataDir: string): Disposable {
+  const held = tryLock(lockFile(dataDir));
+  if (held === undefined)
+    throw new CliError(
+      `data directory ${dataDir} is in use by ${holderOf(dataDir)}; stop it, or choose another directory with --data-dir`,
+    );
+  replaceFile(noteFile(dataDir), JSON.stringify({ pid: process.pid, host: hostname() }));
   return {
     [Symbol.dispose]: () => {
-      if (readLock(path) === mine) rmSync(path);
+      rmSync(noteFile(dataDir), { force: true });
+      held[Symbol.dispose]();
     },
   };
 }
 
-function linked(own: string, path: string): boolean {
-  try {
-    linkSync(own, path); // fails where the file exists, and shows it whole
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-    throw error;
-  }
+/** Who has the data directory, in words; `undefined` when nobody does. */
+export function lockHolder(dataDir: string): string | undefined {
+  return isLocked(lockFile(dataDir)) ? holderOf(dataDir) : undefined;
 }
 
-/** Another starter may have replaced the stale lock since it was read: what was moved away is checked and put back. */
-function removeStale(path: string, stale: string): void {
-  const aside = `${path}.${process.pid}.stale`;
-  try {
-    renameSync(path, aside);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
-    throw error;
-  }
-  if (readLock(aside) !== stale) linked(aside, path);
-  rmSync(aside);
-}
-
-function readLock(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
-}
-
-function livingHolder(text: string): Holder | undefined {
-  const holder = v.parse(Holder, JSON.parse(text));
-  return commandOf(holder.pid) === holder.command ? holder : undefined;
+function holderOf(dataDir: string): string {
+  const note = readJsonFile(noteFile(dataDir), Note);
+  if (note === undefined) return "another process";
+  return note.host === hostname() ? `process ${note.pid}` : `process ${note.pid} of host ${note.host}`;
 }

@@ -1,5 +1,5 @@
 // The processes of one mesh on this machine: what they are called with, in which order they start and stop.
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { bootstrap, envoyArguments } from "@voda/envoy/bootstrap";
@@ -10,10 +10,12 @@ import type { Programs } from "../programs.ts";
 import { Child, type ChildSpec } from "./child.ts";
 import { LogFile } from "./log-file.ts";
 import { type Durability, natsConfig } from "./nats-config.ts";
+import { natsLogin, natsLoginFile } from "./nats-login.ts";
 import { claimPort, freePorts, loopback } from "./ports.ts";
 import { commandOf, writeProcesses } from "./processes.ts";
-import { adminIsReady, greetsAsNats, saysReady } from "./readiness.ts";
+import { adminIsReady, greetsAsNats, told } from "./readiness.ts";
 import type { ReadyFile } from "./ready-file.ts";
+import { replaceFile } from "./replace-file.ts";
 
 export interface MeshOptions {
   /** Absolute path. */
@@ -30,6 +32,8 @@ export interface MeshOptions {
   readonly programs: Pick<Programs, "controlplane" | "node">;
   /** Called with each line that a child writes. */
   readonly onLine?: (child: string, line: string) => void;
+  /** Called again and again while a child runs and does not serve yet, with what is awaited. */
+  readonly onWaiting?: (words: string) => void;
   /** Called when a child serves, for the first time or again. */
   readonly onReady?: (mesh: Mesh) => void;
 }
@@ -41,7 +45,6 @@ const v8ThreadsMax = 4;
 const envoyThreadsMax = 4;
 
 export const logsFolder = (dataDir: string): string => join(dataDir, "logs");
-export const lockFile = (dataDir: string): string => join(dataDir, "up.lock");
 export const processesFile = (dataDir: string): string => join(dataDir, "processes.json");
 
 interface Ports {
@@ -107,7 +110,7 @@ export class Mesh implements AsyncDisposable {
     await Promise.all([...nodes.map((node) => node.ready), this.#child("envoy").ready]);
   }
 
-  /** What the ready file says; a child between death and restart has pid 0. */
+  /** What the ready file says, but for the login; a child between death and restart has pid 0. */
   describe(): ReadyFile {
     const pid = (name: string): number => this.#children.get(name)?.pid ?? 0;
     const { nats, admin, nodes } = this.#ports;
@@ -148,6 +151,7 @@ export class Mesh implements AsyncDisposable {
     this.#logs.push(log);
     const child = new Child(spec, log, {
       onProcess: () => this.#record(),
+      onWaiting: (words) => this.#options.onWaiting?.(words),
       onReady: () => this.#options.onReady?.(this),
       onGiveUp: (error) => this.#failed.reject(error),
       onLine: (line) => this.#options.onLine?.(spec.name, line),
@@ -168,11 +172,8 @@ export class Mesh implements AsyncDisposable {
   #natsSpec(): ChildSpec {
     const { dataDir, durability } = this.#options;
     const config = join(dataDir, "nats.conf");
-    mkdirSync(dataDir, { recursive: true });
-    writeFileSync(
-      config,
-      natsConfig({ port: this.#ports.nats, storeDir: join(dataDir, "nats"), durability }),
-    );
+    const [port, storeDir] = [this.#ports.nats, join(dataDir, "nats")];
+    replaceFile(config, natsConfig({ port, storeDir, login: natsLogin(dataDir), durability }));
     return {
       name: "nats",
       command: locate("nats-server"),
@@ -182,10 +183,10 @@ export class Mesh implements AsyncDisposable {
   }
 
   #controlplaneSpec(): ChildSpec {
-    const { api, picker, xds, ingress, nats } = this.#ports;
+    const { api, picker, xds, ingress } = this.#ports;
     const { placementPolicy } = this.#options;
     const flags = {
-      nats: `nats://${loopback}:${nats}`,
+      ...this.#natsFlags(),
       host: loopback,
       "api-port": api,
       "picker-port": picker,
@@ -202,7 +203,7 @@ export class Mesh implements AsyncDisposable {
     const { zones = [] } = this.#options;
     const zone = zones[index % zones.length];
     const flags = {
-      nats: `nats://${loopback}:${this.#ports.nats}`,
+      ...this.#natsFlags(),
       "node-id": nodeId(index),
       "data-dir": join(this.#options.dataDir, "nodes", nodeId(index)),
       host: loopback,
@@ -223,17 +224,24 @@ export class Mesh implements AsyncDisposable {
     return this.#program(nodeId(index), this.#options.programs.node, flags);
   }
 
+  #natsFlags(): Readonly<Record<string, string>> {
+    return {
+      nats: `nats://${loopback}:${this.#ports.nats}`,
+      "nats-login": natsLoginFile(this.#options.dataDir),
+    };
+  }
+
   #program(name: string, file: string, flags: Readonly<Record<string, string | number>>): ChildSpec {
     const args = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, String(value)]);
     const v8Flags = [`--v8-pool-size=${v8Threads(this.#options.nodes + 1)}`];
-    return { name, command: process.execPath, args: [...v8Flags, file, ...args], readiness: saysReady };
+    return { name, command: process.execPath, args: [...v8Flags, file, ...args], readiness: told };
   }
 
   #envoySpec(): ChildSpec {
     const { admin, xds } = this.#ports;
     const config = join(this.#options.dataDir, "envoy.json");
     const at = (port: number) => ({ host: loopback, port });
-    writeFileSync(
+    replaceFile(
       config,
       JSON.stringify(bootstrap({ nodeId: "envoy-1", admin: at(admin), xds: at(xds) }), null, 2),
     );

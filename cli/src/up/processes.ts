@@ -1,8 +1,9 @@
 // Which processes a data directory started: a file, so that the next start and `voda doctor` find what a dead supervisor left.
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import * as v from "valibot";
+import { readJsonFile } from "./json-file.ts";
 import { replaceFile } from "./replace-file.ts";
 
 export interface ProcessRecord {
@@ -60,7 +61,7 @@ export async function reap(path: string): Promise<readonly ProcessRecord[]> {
   }
 }
 
+/** An unreadable list is none: guards kill the children of a dead supervisor, the list only serves where a guard died too. */
 function readProcesses(path: string): readonly ProcessRecord[] {
-  if (!existsSync(path)) return [];
-  return v.parse(Records, JSON.parse(readFileSync(path, "utf8")));
+  return readJsonFile(path, Records) ?? [];
 }

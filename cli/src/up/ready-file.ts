@@ -1,3 +1,4 @@
+import type { NatsLogin } from "@voda/proto/nats-login";
 import { replaceFile } from "./replace-file.ts";
 
 /** Where everything is; written when all of it serves, and again after each restart of a part. */
@@ -6,12 +7,14 @@ export interface ReadyFile {
   readonly ingress: string;
   /** URL of `voda.api.v1`. */
   readonly api: string;
+  /** In the file, though not in what is printed, the URL holds the login: the file is for its owner only. */
   readonly nats: { readonly url: string; readonly pid: number };
   readonly envoy: { readonly adminUrl: string; readonly pid: number };
   readonly controlplanes: readonly { readonly pid: number }[];
   readonly nodes: readonly { readonly id: string; readonly pid: number; readonly ingress: string }[];
 }
 
-export function writeReadyFile(path: string, ready: ReadyFile): void {
-  replaceFile(path, `${JSON.stringify(ready)}\n`);
+export function writeReadyFile(path: string, ready: ReadyFile, { user, pass }: NatsLogin): void {
+  const nats = { ...ready.nats, url: ready.nats.url.replace("://", `://${user}:${pass}@`) };
+  replaceFile(path, `${JSON.stringify({ ...ready, nats })}\n`);
 }

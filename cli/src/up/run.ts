@@ -1,11 +1,13 @@
-import { mkdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
+import { openDataFolder } from "./data-folder.ts";
 import { lock } from "./lock.ts";
-import { lockFile, Mesh, type MeshOptions, processesFile } from "./mesh.ts";
+import { Mesh, type MeshOptions, processesFile } from "./mesh.ts";
+import { natsLogin } from "./nats-login.ts";
 import { reap } from "./processes.ts";
 import { writeReadyFile } from "./ready-file.ts";
 import { stopRequest } from "./stop-request.ts";
 
-export interface RunOptions extends Omit<MeshOptions, "onReady"> {
+export interface RunOptions extends Omit<MeshOptions, "onReady" | "onWaiting"> {
   /** Written when the mesh serves, and after each restart of a part. */
   readonly readyFile?: string;
   /** Brings the mesh to where it serves. */
@@ -19,8 +21,8 @@ export interface RunOptions extends Omit<MeshOptions, "onReady"> {
 /** Runs a mesh until Ctrl-C or SIGTERM; nothing of it runs on afterwards. @throws when a part keeps failing */
 export async function runMesh(options: RunOptions): Promise<void> {
   const { dataDir, readyFile } = options;
-  mkdirSync(dataDir, { recursive: true });
-  using _lock = lock(lockFile(dataDir));
+  openDataFolder(dataDir);
+  using _lock = lock(dataDir);
   using stop = stopRequest();
   const reaped = await reap(processesFile(dataDir));
   if (reaped.length > 0)
@@ -33,9 +35,9 @@ export async function runMesh(options: RunOptions): Promise<void> {
   }
   let isReady = false;
   const onReady = (mesh: Mesh): void => {
-    if (isReady && readyFile !== undefined) writeReadyFile(readyFile, mesh.describe());
+    if (isReady && readyFile !== undefined) writeReadyFile(readyFile, mesh.describe(), natsLogin(dataDir));
   };
-  await using mesh = await Mesh.start({ ...options, onReady });
+  await using mesh = await Mesh.start({ ...options, onReady, onWaiting: options.say });
   const first = await Promise.race([stop.asked, mesh.failed, options.serve(mesh)]);
   if (first === "stopped") return;
   isReady = true;

@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
-import { lockFile, processesFile } from "./mesh.ts";
+import { lockHolder } from "./lock.ts";
+import { processesFile } from "./mesh.ts";
 import { freePorts, loopback } from "./ports.ts";
 import { commandOf, type ProcessRecord, writeProcesses } from "./processes.ts";
 import type { ReadyFile } from "./ready-file.ts";
@@ -85,6 +86,14 @@ test("a start ends what an earlier one left behind", async () => {
   assert.match(await mesh.stderr, /^ended 1 processes that an earlier start left in /);
 });
 
+test("files that a crash or a full disk left empty keep nobody from starting", async () => {
+  using folder = temporaryFolder();
+  for (const name of ["lock", "processes.json", "supervisor.json", "nats.login", "nats.conf"])
+    writeFileSync(join(folder.path, name), "");
+  await using mesh = startMesh(folder.path);
+  assert.equal(running(pidsOf(await ready(mesh))).length, 5);
+});
+
 test("a second start on the same data directory is refused and disturbs nothing", async () => {
   using folder = temporaryFolder();
   await using mesh = startMesh(folder.path);
@@ -93,10 +102,46 @@ test("a second start on the same data directory is refused and disturbs nothing"
   assert.equal(await second.ended, 1);
   assert.match(
     await second.stderr,
-    new RegExp(`^this data directory is in use by process ${mesh.process.pid} .*--data-dir\n$`),
+    new RegExp(`^data directory \\S+ is in use by process ${mesh.process.pid}; .*--data-dir\n$`),
   );
   assert.equal(running(pids).length, 5);
 });
+
+test("nobody else on the machine gets at the store: a login of its own, shown in no argument, and all files private", async () => {
+  using folder = temporaryFolder();
+  const dataDir = join(folder.path, "data");
+  await using mesh = startMesh(dataDir);
+  const file = await ready(mesh);
+  const { username, password, port } = new URL(file.nats.url);
+  assert.equal(readFileSync(join(dataDir, "nats.login"), "utf8"), `${username}:${password}\n`);
+  const arguments_ = running(pidsOf(file));
+  assert.equal(arguments_.length, 5);
+  assert.deepEqual(
+    arguments_.filter((line) => line.includes(password)),
+    [],
+  );
+  const modes = [
+    dataDir,
+    mesh.readyFile,
+    ...["nats.conf", "nats.login"].map((name) => join(dataDir, name)),
+  ].map((path) => (statSync(path).mode & 0o777).toString(8));
+  assert.deepEqual(modes, ["700", "600", "600", "600"]);
+  assert.match(await says(Number(port), "CONNECT {}\r\nPING\r\n"), /Authorization Violation/);
+  const login = JSON.stringify({ user: username, pass: password });
+  assert.match(await says(Number(port), `CONNECT ${login}\r\nPING\r\n`), /PONG/);
+});
+
+/** What a server on the port has said once it answers PING or refuses. */
+async function says(port: number, words: string): Promise<string> {
+  const socket = connect(port, loopback);
+  socket.write(words);
+  let said = "";
+  for await (const chunk of socket) {
+    said += String(chunk);
+    if (/PONG|-ERR/.test(said)) break;
+  }
+  return said;
+}
 
 test("a port in use is refused with the port and the flag", async () => {
   using folder = temporaryFolder();
@@ -135,5 +180,5 @@ test("a child that keeps failing ends the mesh with one line that has its last w
     `n2 failed 5 times in 10 s (it ended with code 3), see ${log}; it said: cannot open the log: no such stream\n`,
   );
   assert.deepEqual(JSON.parse(readFileSync(processesFile(folder.path), "utf8")), []);
-  assert.throws(() => readFileSync(lockFile(folder.path)), { code: "ENOENT" });
+  assert.equal(lockHolder(folder.path), undefined);
 });

@@ -1,7 +1,7 @@
 // The node's data directory: one process at a time, and the incarnation that the last one had.
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import { tryLock } from "@voda/stdx/lock";
 
 export interface Identity extends Disposable {
   /** Incarnation that was noted last in this directory, by this process or one before it. */
@@ -13,12 +13,14 @@ export interface Identity extends Disposable {
 
 /** @throws when another process has the directory */
 export function openIdentity(dir: string): Identity {
-  mkdirSync(dir, { recursive: true });
-  const lock = acquire(dir);
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const lock = tryLock(join(dir, "lock"));
+  if (lock === undefined)
+    throw new Error(`data directory ${dir} belongs to a running node; give each node its own`);
+  const held = new DisposableStack();
+  held.use(lock);
   const file = join(dir, "incarnation");
-  const close = (): void => {
-    if (lock.isOpen) lock.close();
-  };
+  const close = (): void => held.dispose();
   return {
     previous() {
       const noted = read(file);
@@ -31,18 +33,6 @@ export function openIdentity(dir: string): Identity {
     close,
     [Symbol.dispose]: close,
   };
-}
-
-// Node.js has no file locks of its own, but SQLite's exclusive transaction is one: the kernel frees it when the process dies.
-function acquire(dir: string): DatabaseSync {
-  const lock = new DatabaseSync(join(dir, "lock"));
-  try {
-    lock.exec("BEGIN EXCLUSIVE");
-    return lock;
-  } catch (cause) {
-    lock.close();
-    throw new Error(`data directory ${dir} belongs to a running node; give each node its own`, { cause });
-  }
 }
 
 function read(file: string): string {

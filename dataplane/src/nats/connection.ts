@@ -1,5 +1,7 @@
 // The node's connection to NATS: it comes back for ever, and says when it went.
+
 import { connect, type NatsConnection } from "@nats-io/transport-node";
+import { readNatsLogin } from "@voda/proto/nats-login";
 
 export type ConnectionEvent =
   | { readonly type: "disconnected" }
@@ -21,6 +23,8 @@ export interface Connection extends AsyncDisposable {
 
 export interface ConnectionOptions {
   readonly url: string;
+  /** File with `user:password`; without it the server asks for none. */
+  readonly login?: string | undefined;
   /** Shown in the server's list of connections. */
   readonly name: string;
 }
@@ -35,6 +39,7 @@ const LEADER_ELECTED = "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.*";
 export async function openConnection(options: ConnectionOptions): Promise<Connection> {
   let delayMs = RECONNECT_FIRST_MS;
   const nats = await connect({
+    ...(options.login !== undefined && readNatsLogin(options.login)),
     servers: options.url,
     name: options.name,
     noAsyncTraces: true,

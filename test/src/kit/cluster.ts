@@ -59,7 +59,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       "0",
     ]),
   );
-  const { api, picker } = readyLine(controlplane);
+  const { api, picker } = addressesOf(controlplane);
   const nodes = await Promise.all(
     Array.from({ length: options.nodes }, (_, i) =>
       startNode(`n${i + 1}`, nats.url, folder, options.nodeFlags),
@@ -81,7 +81,7 @@ async function startNode(
 ): Promise<ClusterNode> {
   const args = ["--nats", natsUrl, "--node-id", id, "--data-dir", join(folder, id), ...flags];
   let running = await startProgram(programs().node, [...args, "--ingress-port", "0"]);
-  const { ingress } = readyLine(running);
+  const { ingress } = addressesOf(running);
   const port = ingress?.split(":")[1] ?? "0";
   return {
     id,
@@ -98,16 +98,14 @@ function startProgram(file: string, args: readonly string[]): Promise<RunningPro
   return startProcess({
     command: process.execPath,
     args: [file, ...args],
-    ready: (output) => output.includes('"ready":true'),
+    ipc: true,
+    ready: (_, told) => told !== undefined,
   });
 }
 
-function readyLine(program: RunningProcess): Readonly<Record<string, string>> {
-  const line = program
-    .output()
-    .split("\n")
-    .find((one) => one.includes('"ready":true'));
-  return JSON.parse(line ?? "{}") as Record<string, string>;
+/** Where it serves, as it told. */
+function addressesOf(program: RunningProcess): Readonly<Record<string, string>> {
+  return program.told() as Record<string, string>;
 }
 
 async function deployTo(

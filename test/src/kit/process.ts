@@ -8,8 +8,10 @@ export interface ProcessOptions {
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** Asked again and again until it is truthy; gets all that the process has written so far. */
-  readonly ready: (output: string) => boolean | Promise<boolean>;
+  /** Asked again and again until it is truthy; gets all that the process has written so far, and what it told over IPC. */
+  readonly ready: (output: string, told: unknown) => boolean | Promise<boolean>;
+  /** Opens an IPC channel. Default: none; what is no Node.js program has no use for one. */
+  readonly ipc?: true;
   /** Default 10,000. */
   readonly readyWithinMs?: number;
 }
@@ -19,6 +21,8 @@ export interface RunningProcess extends AsyncDisposable {
   readonly pid: number;
   /** Standard output and error, the last `outputCharactersMax` characters. */
   output(): string;
+  /** Its last message over IPC. */
+  told(): unknown;
   signal(name: NodeJS.Signals): void;
   /** Resolves with the exit code, or -1 after a signal. */
   readonly exited: Promise<number>;
@@ -47,7 +51,7 @@ export function runningProcesses(): number[] {
 /** @throws when the process ends or `readyWithinMs` passes before it is ready; the message has its output. */
 export async function startProcess(options: ProcessOptions): Promise<RunningProcess> {
   const child = spawn(options.command, options.args ?? [], {
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", "pipe", "pipe", options.ipc === true ? "ipc" : "ignore"],
     env: { ...process.env, ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
@@ -59,7 +63,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
   });
   try {
     await waitUntil(
-      async () => (await options.ready(handle.output())) || ended,
+      async () => (await options.ready(handle.output(), handle.told())) || ended,
       options.readyWithinMs ?? 10_000,
       `${options.command} is ready`,
     );
@@ -78,6 +82,10 @@ function own(child: ChildProcess): RunningProcess {
   };
   child.stdout?.on("data", keep);
   child.stderr?.on("data", keep);
+  let told: unknown;
+  child.on("message", (message) => {
+    told = message;
+  });
   const exited = ending(child, (message) => keep(Buffer.from(message)));
   const end = async (name: NodeJS.Signals): Promise<void> => {
     child.kill(name);
@@ -88,6 +96,7 @@ function own(child: ChildProcess): RunningProcess {
   return {
     pid: child.pid ?? -1,
     output: () => output,
+    told: () => told,
     signal: (name) => void child.kill(name),
     exited,
     kill9: () => end("SIGKILL"),

@@ -12,7 +12,7 @@ createServer()
     stream.respond({ ":status": 200, "content-type": "application/grpc" });
     answerEachType(stream);
   })
-  .listen(Number(values["xds-port"]), "127.0.0.1", () => console.log(JSON.stringify({ ready: true })));
+  .listen(Number(values["xds-port"]), "127.0.0.1", () => process.send?.({ ready: true }));
 process.on("SIGTERM", () => process.exit(0));
 
 function answerEachType(stream: ServerHttp2Stream): void {

@@ -13,7 +13,8 @@ if (failing === id) {
   console.error("cannot open the log: no such stream");
   process.exit(Number(code));
 }
+console.log("not JSON, and nobody's business"); // as an agent's file may print while it is loaded
 createServer((_, response) => response.end(id)).listen(Number(values["ingress-port"]), "127.0.0.1", () =>
-  console.log(JSON.stringify({ ready: true, node: id })),
+  process.send?.({ ready: true, node: id }),
 );
 process.on("SIGTERM", () => process.exit(0));

@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { chmodSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { openDataFolder } from "./data-folder.ts";
+import { natsLogin, natsLoginFile } from "./nats-login.ts";
+import { temporaryFolder } from "./testdata/start.ts";
+
+const modeOf = (path: string): string => (statSync(path).mode & 0o777).toString(8);
+
+test("a data directory is for its owner only, also one that an earlier version left open", () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "new", "data");
+  openDataFolder(path);
+  assert.equal(modeOf(path), "700");
+  for (const left of [[], ["nats.conf", "logs"], ["up.lock"]]) {
+    const open = join(folder.path, `open-${left.length}`);
+    mkdirSync(open);
+    for (const name of left) writeFileSync(join(open, name), "");
+    chmodSync(open, 0o755);
+    openDataFolder(open);
+    assert.equal(modeOf(open), "700");
+  }
+});
+
+test("a directory that others use too is refused, and stays as it is", () => {
+  using folder = temporaryFolder();
+  writeFileSync(join(folder.path, "notes.txt"), "");
+  chmodSync(folder.path, 0o755);
+  assert.throws(() => openDataFolder(folder.path), {
+    name: "CliError",
+    message: `data directory ${folder.path} is open to others (mode 755) and holds what is not voda's; name an empty one with --data-dir, or \`chmod 700\` it`,
+  });
+  assert.equal(modeOf(folder.path), "755");
+});
+
+test("a login is made once, for its owner only, and again when a crash has cut it", () => {
+  using folder = temporaryFolder();
+  const first = natsLogin(folder.path);
+  assert.match(first.pass, /^p[0-9a-f]{48}$/); // a letter first: clients that look for a port after each colon find ours
+  assert.deepEqual(natsLogin(folder.path), first);
+  assert.equal(modeOf(natsLoginFile(folder.path)), "600");
+  writeFileSync(natsLoginFile(folder.path), "");
+  assert.notDeepEqual(natsLogin(folder.path), first);
+});

@@ -6,6 +6,7 @@ import { CapacitySchema } from "@voda/proto/node";
 import { systemClock } from "@voda/stdx";
 import type { Logger } from "pino";
 import { openBus } from "./bus/index.ts";
+import { createNumbers, fail } from "./call/index.ts";
 import { openCommit } from "./commit/index.ts";
 import type { NodeConfig } from "./config.ts";
 import {
@@ -21,7 +22,6 @@ import {
 import { freeDiskMib } from "./free-disk.ts";
 import { Sessions } from "./host/index.ts";
 import { createRoutes, enter, openIngress } from "./ingress/index.ts";
-import { fail } from "./invocation.ts";
 import { openIdentity, openMembership } from "./membership/index.ts";
 import { type Connection, openConnection, openRequests } from "./nats/index.ts";
 import { createStreams, openStore } from "./store/index.ts";
@@ -47,6 +47,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   await createStreams(requests, config.durability === "replicated" ? 3 : 1);
   const commit = parts.use(openCommit(connection, clock));
   const store = openStore(requests, commit);
+  const numbers = createNumbers();
   const routes = createRoutes();
   let sessions: Sessions | undefined;
   /** From when everything is open until the node closes; calls that come outside of it are refused. */
@@ -61,12 +62,13 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
       plain: (...asked) => (isAccepting ? routes.plain(...asked) : notReady),
       rpc: (...asked) => (isAccepting ? routes.rpc(...asked) : notReady),
     },
+    numbers,
     clock,
     log,
-    dispatch(invocation, reply) {
-      if (isAccepting && sessions !== undefined) return enter({ grants, sessions }, invocation, reply);
+    dispatch(call, reply) {
+      if (isAccepting && sessions !== undefined) return enter({ grants, sessions }, call, reply);
       reply(notReady, {});
-      return { cancel: () => undefined };
+      return () => undefined;
     },
   });
   parts.defer(() => ingress.close());
@@ -125,8 +127,11 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
     openBus({
       connection,
       node,
-      onCall: (kind, invocation, reply) => {
-        if (isAccepting && sessions !== undefined) return sessions.enter(kind, invocation, reply);
+      clock,
+      numbers,
+      life: () => (membership.leaseLeftMs() > 0 ? membership.incarnation() : undefined),
+      onCall: (call, reply) => {
+        if (isAccepting && sessions !== undefined) return sessions.enter(call, reply);
         reply(notReady, {});
         return () => undefined;
       },
@@ -158,6 +163,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
       admission: createAdmission(capacity, createDeviceBooks(devices)),
       devices,
       clock,
+      numbers,
       log,
       hint,
       isSynced: config.durability !== "process",

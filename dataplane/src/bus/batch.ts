@@ -2,8 +2,8 @@
 import { ByteReader, ByteWriter, DecodeError } from "@voda/stdx";
 import { FrameCursor, type FrameFields, frameLength, frameMemory, writeFrame } from "../frame/index.ts";
 
-const VERSION = 1;
-const LENGTH_BYTES = 4;
+const version = 2;
+const lengthBytes = 4;
 
 /** Who sent a batch: `process` tells two processes apart that have the node's id one after the other. */
 export interface Sender {
@@ -16,18 +16,18 @@ export const fieldsLength = (fields: FrameFields): number =>
 
 export function encodeBatch(sender: Sender, frames: readonly FrameFields[]): Uint8Array {
   const head = new ByteWriter(64);
-  head.u8(VERSION);
+  head.u8(version);
   head.text(sender.node);
   head.u32(sender.process);
   let length = head.length;
-  for (const fields of frames) length += LENGTH_BYTES + fieldsLength(fields);
+  for (const fields of frames) length += lengthBytes + fieldsLength(fields);
   const memory = frameMemory(new Uint8Array(length));
   let at = head.length;
   memory.bytes.set(head.peek());
   for (const fields of frames) {
-    const written = writeFrame(memory, at + LENGTH_BYTES, fields);
+    const written = writeFrame(memory, at + lengthBytes, fields);
     memory.view.setUint32(at, written, true);
-    at += LENGTH_BYTES + written;
+    at += lengthBytes + written;
   }
   return memory.bytes;
 }
@@ -35,8 +35,8 @@ export function encodeBatch(sender: Sender, frames: readonly FrameFields[]): Uin
 /** Calls `visit` for each frame; the cursor is valid until it returns. @throws DecodeError, FrameError */
 export function decodeBatch(bytes: Uint8Array, visit: (sender: Sender, frame: FrameCursor) => void): void {
   const reader = new ByteReader(bytes);
-  const version = reader.u8();
-  if (version !== VERSION) throw new DecodeError(`batch of version ${version}; known is ${VERSION}`);
+  const written = reader.u8();
+  if (written !== version) throw new DecodeError(`batch of version ${written}; known is ${version}`);
   const sender: Sender = { node: reader.text(), process: reader.u32() };
   const cursor = new FrameCursor();
   while (reader.left > 0) {

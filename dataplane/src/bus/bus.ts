@@ -2,59 +2,67 @@
 import { randomInt } from "node:crypto";
 import { createInbox } from "@nats-io/transport-node";
 import { busFrameBytesMax, framesSubject } from "@voda/proto/wire";
-import { DecodeError, SlotTable, systemClock } from "@voda/stdx";
-import { decodeAnswer, encodeAnswer } from "../answer.ts";
-import { type FrameCursor, FrameError, type FrameFields } from "../frame/index.ts";
-import { type Answer, fail, type Invocation } from "../invocation.ts";
-import type { CallKind } from "../lane/index.ts";
-import { type Connection, rethrown } from "../nats/index.ts";
-import { decodeBatch, encodeBatch, fieldsLength, type Sender } from "./batch.ts";
+import { bytesEqual, type Clock, DecodeError } from "@voda/stdx";
 import {
+  type AbandonReason,
+  type Answer,
   type AnswerMeta,
-  bareFrame,
-  type CallId,
-  callFrame,
-  callIdOf,
-  callKindOf,
+  type Call,
+  decodeAnswer,
   decodeAnswerMeta,
+  decodeCall,
+  encodeAnswer,
   encodeAnswerMeta,
-  frameKinds,
-  readCall,
-} from "./message.ts";
+  encodeCall,
+  fail,
+  type Reply,
+} from "../call/index.ts";
+import { emptyFrame, type FrameCursor, FrameError, type FrameFields } from "../frame/index.ts";
+import { type Connection, rethrown } from "../nats/index.ts";
+import { recent } from "../recent.ts";
+import { decodeBatch, encodeBatch, fieldsLength, type Sender } from "./batch.ts";
 
 /** Calls to one peer without an answer. */
 export const peerCallsMax = 16_384;
 /** Bytes of the calls to one peer without an answer: the server cuts a client that is 64 MiB behind. */
 export const peerBytesMax = 32 * 1024 * 1024;
-const CALLS_MAX = 2 ** 20;
-const SWEEP_MS = 100;
-const NO_RESPONDERS = 503;
+/** What the server says when nobody listens on a subject. */
+const noResponders = 503;
+/** Lives of other nodes whose bytes are remembered. */
+const livesMax = 1_024;
+
+/** Numbers of the frames on `v.dp.<node>.<lane>`. */
+const kinds = { call: 1, answer: 2, cancel: 3, undelivered: 4 } as const;
+const reasons: readonly AbandonReason[] = ["deadline", "caller"];
 
 export type Outcome =
   | { readonly type: "answered"; readonly answer: Answer; readonly meta: AnswerMeta }
-  /** It did not reach the peer: it certainly did not run there. */
+  /** It did not reach that life of the peer: it certainly did not run there. */
   | { readonly type: "undelivered" }
   /** The peer or the connection is gone: nobody knows what became of it. */
   | { readonly type: "lost" };
-
-export type BusReply = (answer: Answer, meta: AnswerMeta) => void;
 
 export interface BusOptions {
   readonly connection: Connection;
   /** Id of this node. */
   readonly node: string;
+  readonly clock: Clock;
+  /** Numbers for calls that come from other nodes, and for those that are passed on. */
+  readonly numbers: () => number;
+  /** The life that this node certainly has now; `undefined` while its lease may have ended. */
+  readonly life: () => string | undefined;
   /** A call from a peer, to be replied to once. Returns the way to take the call back; its reply is not sent then. */
-  readonly onCall: (kind: CallKind, invocation: Invocation, reply: BusReply) => () => void;
+  readonly onCall: (call: Call, reply: Reply) => (why: AbandonReason) => void;
   /** Bytes that are not ours. */
   readonly onMalformed: (error: Error) => void;
 }
 
 export interface Bus extends AsyncDisposable {
   /**
-   * `done` is called once, never inside this call, and by the invocation's deadline at the latest. The returned function takes the
-   * call back; `done` is not called then.
+   * `done` is called at most once, and never inside this call. The returned function takes the call back; `done` is not called then.
+   * Whoever holds the caller's connection watches the deadline.
    */
-  call(peer: PeerName, kind: CallKind, invocation: Invocation, done: (outcome: Outcome) => void): () => void;
+  call(peer: PeerName, call: Call, done: (outcome: Outcome) => void): (why: AbandonReason) => void;
   /** Ends the calls to all peers of which `isGone` is true as `lost`. */
   peersLost(isGone: (incarnation: string) => boolean): void;
 }
@@ -68,7 +76,6 @@ export interface PeerName {
 interface Waiting {
   readonly peer: PeerName;
   readonly bytes: number;
-  readonly deadlineMs: number;
   readonly done: (outcome: Outcome) => void;
   /** Number of the message that carries it; 0 while it waits for the end of the turn. */
   message: number;
@@ -88,15 +95,16 @@ export function openBus(options: BusOptions): Bus {
 class FrameBus implements Bus {
   readonly #options: BusOptions;
   readonly #self: Sender;
-  readonly #waiting = new SlotTable<Waiting>(CALLS_MAX);
+  /** By the number under which a call was passed on: another one each time, so that a late answer finds nothing. */
+  readonly #waiting = new Map<number, Waiting>();
   readonly #peers = new Map<string, Peer>();
   /** Calls of peers that run here: how to take each back. */
-  readonly #serving = new Map<string, () => void>();
+  readonly #serving = new Map<string, (why: AbandonReason) => void>();
+  readonly #lifeBytes = recent(livesMax, (incarnation) => new Uint8Array(Buffer.from(incarnation, "hex")));
   readonly #inbox = `${createInbox()}.`;
   readonly #stop: readonly (() => void)[];
   #messages = 0;
   #turnPlanned = false;
-  #sweep: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(options: BusOptions) {
@@ -109,7 +117,7 @@ class FrameBus implements Bus {
     });
     const refusals = options.connection.nats.subscribe(`${this.#inbox}*`, {
       callback: rethrown((error, message) => {
-        if (error === null && message.headers?.code === NO_RESPONDERS)
+        if (error === null && message.headers?.code === noResponders)
           this.#nobody(Number(message.subject.slice(this.#inbox.length)));
       }),
     });
@@ -120,25 +128,31 @@ class FrameBus implements Bus {
     this.#stop = [() => frames.unsubscribe(), () => refusals.unsubscribe(), stopListening];
   }
 
-  call(to: PeerName, kind: CallKind, invocation: Invocation, done: (outcome: Outcome) => void): () => void {
+  call(to: PeerName, call: Call, done: (outcome: Outcome) => void): (why: AbandonReason) => void {
     const name = to.node;
     const refused = this.#closed || !this.#options.connection.isUp();
     if (refused) return later(done, { type: "undelivered" });
     const peer = this.#peer(name);
-    const bytes = fieldsLength(
-      callFrame(frameKinds[kind], { slot: 0, generation: 0, process: 0 }, invocation),
-    );
+    const fields = encodeCall(call, this.#options.clock.monotonicMs());
+    const bytes = fieldsLength(fields);
     if (peer.calls >= peerCallsMax || peer.bytes + bytes > peerBytesMax)
       return later(done, queueFull(name, peer));
-    const slot = this.#waiting.take({ peer: to, bytes, deadlineMs: invocation.deadlineMs, done, message: 0 });
-    if (slot < 0) return later(done, queueFull(name, peer));
+    const number = this.#options.numbers();
+    this.#waiting.set(number, { peer: to, bytes, done, message: 0 });
     peer.calls += 1;
     peer.bytes += bytes;
-    const id: CallId = { slot, generation: this.#waiting.generation(slot), process: this.#self.process };
-    this.#send(name, callFrame(frameKinds[kind], id, invocation));
-    this.#sweep ??= setTimeout(() => this.#expire(), SWEEP_MS);
-    return () => {
-      if (this.#take(id) !== undefined) this.#send(name, bareFrame(frameKinds.cancel, id));
+    const { process } = this.#self;
+    const life = this.#lifeBytes(to.incarnation);
+    this.#send(name, { ...fields, kind: kinds.call, call: number, process, life });
+    return (why) => {
+      if (this.#take(number) === undefined) return;
+      this.#send(name, {
+        ...emptyFrame,
+        kind: kinds.cancel,
+        call: number,
+        process,
+        code: reasons.indexOf(why),
+      });
     };
   }
 
@@ -154,7 +168,6 @@ class FrameBus implements Bus {
     this.#closed = true;
     for (const stop of this.#stop) stop();
     this.#endAll(answered(fail("closed", "this node is closing; retry with the same idempotency key")));
-    clearTimeout(this.#sweep);
   }
 
   #peer(name: string): Peer {
@@ -191,8 +204,7 @@ class FrameBus implements Bus {
     if (this.#closed || !this.#options.connection.isUp()) return;
     this.#messages += 1;
     for (const frame of frames) {
-      const waiting =
-        frame.turn === this.#self.process ? this.#waiting.get(frame.call, frame.activation) : undefined;
+      const waiting = frame.kind === kinds.call ? this.#waiting.get(frame.call) : undefined;
       if (waiting !== undefined) waiting.message = this.#messages;
     }
     const reply = `${this.#inbox}${this.#messages}`; // only so that the server says when nobody listens
@@ -202,11 +214,11 @@ class FrameBus implements Bus {
   /** Nobody got this message: its calls did not run. Those that the peer got before have lost it. */
   #nobody(message: number): void {
     let gone: string | undefined;
-    this.#waiting.forEach((waiting, slot, generation) => {
-      if (waiting.message !== message) return;
+    for (const [number, waiting] of this.#waiting) {
+      if (waiting.message !== message) continue;
       gone = waiting.peer.node;
-      this.#finish({ slot, generation, process: this.#self.process }, { type: "undelivered" });
-    });
+      this.#finish(number, { type: "undelivered" });
+    }
     if (gone !== undefined)
       this.#endAll(
         { type: "lost" },
@@ -228,96 +240,105 @@ class FrameBus implements Bus {
   }
 
   #read(sender: Sender, frame: FrameCursor): () => void {
-    const id = callIdOf(frame);
-    if (frame.kind === frameKinds.cancel) return () => this.#cancelled(servingKey(sender, id));
-    if (frame.kind === frameKinds.answer) {
-      const answer = decodeAnswer(frame.payload().slice());
-      const meta = decodeAnswerMeta(frame.meta());
-      return () => this.#finish(id, { type: "answered", answer, meta });
+    const { kind, call: number, process } = frame;
+    // An answer to the process that had this node's id before is none of ours.
+    const isOurs = process === this.#self.process;
+    switch (kind) {
+      case kinds.call:
+        return this.#readCall(sender, frame);
+      case kinds.cancel: {
+        const why = reasons[frame.code] ?? "caller";
+        return () => this.#cancelled(servingKey(sender, process, number), why);
+      }
+      case kinds.undelivered:
+        return () => {
+          if (isOurs) this.#finish(number, { type: "undelivered" });
+        };
+      case kinds.answer: {
+        const answer = decodeAnswer(frame.payloadCopy());
+        const meta = decodeAnswerMeta(frame.meta());
+        return () => {
+          if (isOurs) this.#finish(number, { type: "answered", answer, meta });
+        };
+      }
+      default:
+        throw new FrameError(`a frame of kind ${kind} is nothing between nodes`);
     }
-    const kind = callKindOf(frame);
-    if (kind === undefined) throw new FrameError(`a frame of kind ${frame.kind} is nothing between nodes`);
-    const invocation = readCall(frame);
-    return () => this.#serve(sender, id, kind, invocation);
   }
 
-  #serve(sender: Sender, id: CallId, kind: CallKind, invocation: Invocation): void {
-    const key = servingKey(sender, id);
+  /** A call that was meant for another life does not run here: its caller may have had it run elsewhere since. */
+  #readCall(sender: Sender, frame: FrameCursor): () => void {
+    const { clock, numbers, life } = this.#options;
+    const { process, call: number } = frame;
+    const own = life();
+    if (own === undefined || !bytesEqual(frame.life(), this.#lifeBytes(own)))
+      return () => this.#send(sender.node, { ...emptyFrame, kind: kinds.undelivered, call: number, process });
+    const call = decodeCall(frame, numbers(), clock.monotonicMs());
+    return () => this.#serve(sender, process, number, call);
+  }
+
+  #serve(sender: Sender, process: number, number: number, call: Call): void {
+    const key = servingKey(sender, process, number);
     let open = true;
-    const cancel = this.#options.onCall(kind, invocation, (answer, meta) => {
+    const cancel = this.#options.onCall(call, (answer, meta) => {
       if (!open) return; // taken back
       open = false;
       this.#serving.delete(key);
       if (this.#closed) return;
       this.#send(sender.node, {
-        ...bareFrame(frameKinds.answer, id),
+        ...emptyFrame,
+        kind: kinds.answer,
+        call: number,
+        process,
         meta: encodeAnswerMeta(meta),
         payload: encodeAnswer(answer),
       });
     });
     if (!open) return;
-    this.#serving.set(key, () => {
+    this.#serving.set(key, (why) => {
       open = false;
-      cancel();
+      cancel(why);
     });
   }
 
-  #cancelled(key: string): void {
+  #cancelled(key: string, why: AbandonReason): void {
     const cancel = this.#serving.get(key);
     this.#serving.delete(key);
-    cancel?.();
+    cancel?.(why);
   }
 
-  #take(id: CallId): Waiting | undefined {
-    // An answer to the process that had this node's id before is none of ours.
-    const waiting =
-      id.process === this.#self.process ? this.#waiting.release(id.slot, id.generation) : undefined;
-    const peer = waiting === undefined ? undefined : this.#peers.get(waiting.peer.node);
-    if (waiting !== undefined && peer !== undefined) {
+  #take(number: number): Waiting | undefined {
+    const waiting = this.#waiting.get(number);
+    if (waiting === undefined) return undefined;
+    this.#waiting.delete(number);
+    const peer = this.#peers.get(waiting.peer.node);
+    if (peer !== undefined) {
       peer.calls -= 1;
       peer.bytes -= waiting.bytes;
     }
     return waiting;
   }
 
-  #finish(id: CallId, outcome: Outcome): void {
-    this.#take(id)?.done(outcome);
+  #finish(number: number, outcome: Outcome): void {
+    this.#take(number)?.done(outcome);
   }
 
   #endAll(outcome: Outcome, which: (waiting: Waiting) => boolean = () => true): void {
-    const { process } = this.#self;
-    this.#waiting.forEach((waiting, slot, generation) => {
-      if (which(waiting)) this.#finish({ slot, generation, process }, outcome);
-    });
-  }
-
-  #expire(): void {
-    this.#sweep = undefined;
-    const nowMs = systemClock.wallMs();
-    this.#endAll(
-      answered(fail("turn_timeout", "the other node did not answer by the deadline")),
-      (waiting) => waiting.deadlineMs <= nowMs,
-    );
-    if (this.#waiting.size > 0 && !this.#closed) this.#sweep ??= setTimeout(() => this.#expire(), SWEEP_MS);
+    for (const [number, waiting] of this.#waiting) if (which(waiting)) this.#finish(number, outcome);
   }
 }
 
 const answered = (answer: Answer): Outcome => ({ type: "answered", answer, meta: {} });
 
-const servingKey = (sender: Sender, id: CallId): string =>
-  `${sender.node}/${id.process}/${id.slot}/${id.generation}`;
+const servingKey = ({ node }: Sender, process: number, number: number): string =>
+  `${node}/${process}/${number}`;
 
 /** The client gives a Buffer, whose `slice` copies nothing. */
 const plain = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 
 function later(done: (outcome: Outcome) => void, outcome: Outcome): () => void {
-  let open = true;
-  setImmediate(() => {
-    if (open) done(outcome);
-  });
-  return () => {
-    open = false;
-  };
+  const timer = setImmediate(() => done(outcome));
+  return () => clearImmediate(timer);
 }
 
 function queueFull(name: string, peer: Peer): Outcome {

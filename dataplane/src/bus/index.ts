@@ -1,10 +1,1 @@
-export {
-  type Bus,
-  type BusOptions,
-  type BusReply,
-  type Outcome,
-  openBus,
-  type PeerName,
-  peerCallsMax,
-} from "./bus.ts";
-export type { AnswerMeta } from "./message.ts";
+export { type Bus, type BusOptions, type Outcome, openBus, type PeerName } from "./bus.ts";

@@ -2,7 +2,7 @@
 import { type Agent, Isolation, type Resources } from "@voda/proto/api";
 import type { DeviceShare } from "@voda/proto/grant";
 import type { Capacity } from "@voda/proto/node";
-import { type Failed, fail } from "../invocation.ts";
+import { type Failed, fail } from "../call/index.ts";
 import type { DeviceBooks } from "./devices/index.ts";
 
 /** When a caller that found no room should try again. */

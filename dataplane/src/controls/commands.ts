@@ -4,7 +4,7 @@ import type { DeviceShare } from "@voda/proto/grant";
 import { type Command, CommandKind, type CommandResult, CommandResultSchema } from "@voda/proto/node";
 import { type SessionName, type SessionToken, sessionNameProblem, sessionToken } from "@voda/proto/session";
 import type { Clock } from "@voda/stdx";
-import type { Answer, Failure } from "../invocation.ts";
+import type { Answer, Failure } from "../call/index.ts";
 import type { Grants } from "./grants.ts";
 
 /** What the control plane may want done with sessions of this node. */
@@ -14,6 +14,7 @@ export interface Orders {
   order(
     kind: "wake" | "end",
     name: SessionName,
+    /** Monotonic. */
     deadlineMs: number,
     granted?: { readonly grant: string; readonly devices: readonly DeviceShare[] },
   ): Promise<Answer>;
@@ -36,13 +37,13 @@ export async function obey(
   const problem = order === undefined ? `there is no command of kind ${kind}` : sessionNameProblem(name);
   if (order === undefined || problem !== undefined)
     return failed({ code: "invalid_argument", reason: "bad_request", message: problem ?? "" });
-  const lateMs = parts.clock.wallMs() - Number(deadlineMs);
+  const remainingMs = Number(deadlineMs) - parts.clock.wallMs();
   // Whoever sent it takes it for not done: a node that was stopped for a while must not wake sessions then.
-  if (lateMs > 0)
+  if (remainingMs < 0)
     return failed({
       code: "deadline_exceeded",
       reason: "turn_timeout",
-      message: `the command came ${lateMs} ms too late`,
+      message: `the command came ${-remainingMs} ms too late`,
     });
   const token = sessionToken(name);
   if (order === "sleep") {
@@ -59,7 +60,7 @@ export async function obey(
   if (verdict?.type === "refused")
     return failed({ code: "permission_denied", reason: "grant_refused", message: verdict.message });
   const granted = verdict?.type === "granted" ? { grant, devices: verdict.devices } : undefined;
-  const answer = await parts.sessions.order(order, name, Number(deadlineMs), granted);
+  const answer = await parts.sessions.order(order, name, parts.clock.monotonicMs() + remainingMs, granted);
   return answer.ok
     ? create(CommandResultSchema, { epoch: BigInt(parts.sessions.epochOf(token)) })
     : refused(answer);

@@ -76,13 +76,21 @@ test("flatc reads every field of a frame as it was written", (t) => {
     [3, 4, 1027],
     [256, 90, 63],
   ] as const) {
-    const header = { kind: 200, flags: 129, code: 65535, call: 4294967295, activation: 7, turn: 9 };
-    const token = numbers(16);
+    const header = {
+      kind: 200,
+      flags: 129,
+      code: 65535,
+      process: 4294967295,
+      call: 2 ** 53 - 1,
+      activation: 7,
+      turn: 2 ** 32,
+    };
+    const life = numbers(16);
     const vectors = { subject: numbers(subject), meta: numbers(meta), payload: numbers(payload) };
     const fields: FrameFields = {
       ...header,
-      deadlineMs: 1763727000123.5,
-      token: Uint8Array.from(token),
+      remainingMs: 1234.5,
+      life: Uint8Array.from(life),
       subject: Uint8Array.from(vectors.subject),
       meta: Uint8Array.from(vectors.meta),
       payload: Uint8Array.from(vectors.payload),
@@ -101,7 +109,7 @@ test("flatc reads every field of a frame as it was written", (t) => {
       join(folder, "frame.bin"),
     ]);
     assert.deepEqual(JSON.parse(readFileSync(join(folder, "frame.json"), "utf8")), {
-      header: { ...header, deadline: 1763727000123.5, token },
+      header: { ...header, remaining: 1234.5, life },
       ...vectors,
     });
   }

@@ -12,17 +12,18 @@ import {
   writeFrame,
 } from "./frame.ts";
 
-const u32 = fc.integer({ min: 0, max: 0xffffffff });
+const number = fc.maxSafeNat();
 const fields: fc.Arbitrary<FrameFields> = fc.record(
   {
     kind: fc.integer({ min: 0, max: 255 }),
     flags: fc.integer({ min: 0, max: 255 }),
     code: fc.integer({ min: 0, max: 65535 }),
-    call: u32,
-    activation: u32,
-    turn: u32,
-    deadlineMs: fc.double({ noNaN: true, noDefaultInfinity: true }),
-    token: fc.uint8Array({ minLength: 16, maxLength: 16 }),
+    process: fc.integer({ min: 0, max: 0xffffffff }),
+    call: number,
+    activation: number,
+    turn: number,
+    remainingMs: fc.double({ noNaN: true, noDefaultInfinity: true }),
+    life: fc.uint8Array({ minLength: 16, maxLength: 16 }),
     subject: fc.uint8Array({ maxLength: 300 }),
     meta: fc.uint8Array({ maxLength: 100 }),
     payload: fc.uint8Array({ maxLength: 2000 }),
@@ -31,9 +32,9 @@ const fields: fc.Arbitrary<FrameFields> = fc.record(
 );
 
 function fieldsOf(frame: FrameCursor): FrameFields {
-  const { kind, flags, code, call, activation, turn, deadlineMs } = frame;
+  const { kind, flags, code, process, call, activation, turn, remainingMs } = frame;
   const copies = {
-    token: frame.token(),
+    life: frame.life(),
     subject: frame.subject(),
     meta: frame.meta(),
     payload: frame.payload(),
@@ -43,10 +44,11 @@ function fieldsOf(frame: FrameCursor): FrameFields {
     kind,
     flags,
     code,
+    process,
     call,
     activation,
     turn,
-    deadlineMs,
+    remainingMs,
     ...(Object.fromEntries(vectors) as typeof copies),
   };
 }
@@ -105,11 +107,12 @@ test("100,000 mutated frames are refused with FrameError or stay inside their bo
       kind: 1,
       flags: 0,
       code: 0,
+      process: 1,
       call: round,
       activation: 1,
       turn: 1,
-      deadlineMs: 1e12,
-      token: some(16),
+      remainingMs: 1e4,
+      life: some(16),
     };
     const vectors = {
       subject: some(chance.below(24)),
@@ -152,7 +155,7 @@ function mutate(
   length: number,
   chance: ReturnType<typeof prng>,
 ): void {
-  const words = [0, 8, 20, 64, 68, 72, 76, length - 8, length - 4];
+  const words = [0, 8, 20, 80, 84, 88, 92, length - 8, length - 4];
   if (chance.chance(0.5)) {
     const place = at + chance.below(length);
     bytes[place] = (bytes[place] ?? 0) ^ (1 << chance.below(8));

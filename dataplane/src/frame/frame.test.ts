@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { sessionToken } from "@voda/proto/session";
 import {
   FrameCursor,
   FrameError,
@@ -10,17 +9,17 @@ import {
   frameMemory,
   writeFrame,
 } from "./frame.ts";
-import { packToken, unpackToken } from "./token.ts";
 
 const empty: FrameFields = {
   kind: 1,
   flags: 2,
   code: 3,
+  process: 8,
   call: 4,
   activation: 5,
   turn: 6,
-  deadlineMs: 7,
-  token: new Uint8Array(16),
+  remainingMs: 7,
+  life: new Uint8Array(16),
   subject: new Uint8Array(0),
   meta: new Uint8Array(0),
   payload: new Uint8Array(0),
@@ -47,23 +46,33 @@ test("a frame is read from shared memory", () => {
 test("padding that is not zero is refused", () => {
   const memory = frameMemory(new Uint8Array(256));
   const length = writeFrame(memory, 0, { ...empty, subject: Uint8Array.of(1) });
-  memory.bytes[82] = 9;
+  memory.bytes[98] = 9;
   assert.throws(() => new FrameCursor().open(memory, 0, length), FrameError);
 });
 
-test("a deadline that is no number is refused on both sides", () => {
+test("a remaining time that is no number is refused on both sides", () => {
   const memory = frameMemory(new Uint8Array(256));
-  assert.throws(() => writeFrame(memory, 0, { ...empty, deadlineMs: Number.NaN }), RangeError);
+  assert.throws(() => writeFrame(memory, 0, { ...empty, remainingMs: Number.NaN }), RangeError);
   const length = writeFrame(memory, 0, empty);
-  memory.view.setFloat64(40, Number.POSITIVE_INFINITY, true);
+  memory.view.setFloat64(56, Number.POSITIVE_INFINITY, true);
   assert.throws(() => new FrameCursor().open(memory, 0, length), FrameError);
 });
 
-test("a session token is packed into 16 bytes and back", () => {
-  for (let i = 0; i < 200; i += 1) {
-    const token = sessionToken({ namespace: "default", agent: "counter", key: `k${i}` });
-    assert.equal(packToken(token).length, 16);
-    assert.equal(unpackToken(packToken(token)), token);
+test("numbers are not cut off at 2^32", () => {
+  const memory = frameMemory(new Uint8Array(256));
+  const cursor = new FrameCursor();
+  for (let more = -3; more <= 3; more += 1) {
+    const number = 2 ** 32 + more;
+    const length = writeFrame(memory, 0, { ...empty, call: number, activation: number, turn: number });
+    cursor.open(memory, 0, length);
+    assert.deepEqual([cursor.call, cursor.activation, cursor.turn], [number, number, number]);
   }
-  assert.throws(() => unpackToken(new Uint8Array(15)), FrameError);
+});
+
+test("a number that a frame cannot hold is refused where it is written", () => {
+  const memory = frameMemory(new Uint8Array(256));
+  for (const field of ["call", "activation", "turn"] as const)
+    for (const value of [-1, 0.5, 2 ** 53, Number.NaN])
+      assert.throws(() => writeFrame(memory, 0, { ...empty, [field]: value }), RangeError);
+  assert.throws(() => writeFrame(memory, 0, { ...empty, process: 2 ** 32 }), RangeError);
 });

@@ -1,7 +1,10 @@
 // The codec of proto/frame/frame.fbs in its one layout: header, offsets and vectors always stand in the same order, so a frame is
 // written front to back without a builder, and checked by comparing constants instead of by a general verifier.
 //
-//   0 root offset | 4 "VDF1" | 8 vtable | 20 table: vtable offset, header (24..64), offsets of the vectors | 76 subject | meta | payload
+//   0 root offset | 4 "VDF2" | 8 vtable | 20 table: vtable offset, header (24..80), offsets of the vectors | 92 subject | meta | payload
+//
+// Numbers that count up for the life of a process have 64 bits: at a million a second they end after 285 years. They are checked when
+// written, since one that is cut off would name somebody else's call or session.
 
 /** Bytes that are not a frame in the canonical layout. */
 export class FrameError extends Error {
@@ -18,39 +21,66 @@ export interface FrameFields {
   readonly kind: number;
   readonly flags: number;
   readonly code: number;
+  /** 32 random bits of the process that gave out the number of the call; between nodes only. */
+  readonly process: number;
+  /** Whole numbers of 0 to 2^53 - 1. */
   readonly call: number;
   readonly activation: number;
   readonly turn: number;
-  /** Milliseconds since 1970, finite. */
-  readonly deadlineMs: number;
-  /** 16 bytes. */
-  readonly token: Uint8Array;
+  /** Milliseconds until nobody waits any more, from when the frame was written; finite. */
+  readonly remainingMs: number;
+  /** 16 bytes: the incarnation that the frame is meant for; zeros for a frame that any life may read. */
+  readonly life: Uint8Array;
   readonly subject: Uint8Array;
   readonly meta: Uint8Array;
   readonly payload: Uint8Array;
 }
 
-const ROOT = 20;
-const IDENTIFIER = 0x31464456; // "VDF1"
-const VTABLE_SIZES = 12 | (56 << 16); // bytes of the vtable, bytes of the table
-const VTABLE_HEADER_SUBJECT = 4 | (44 << 16);
-const VTABLE_META_PAYLOAD = 48 | (52 << 16);
-const TABLE_TO_VTABLE = 12;
-const HEADER_AT = 24;
-const TOKEN_AT = HEADER_AT + 24;
-const TOKEN_BYTES = 16;
-const SUBJECT_OFFSET_AT = 64;
-const META_OFFSET_AT = 68;
-const PAYLOAD_OFFSET_AT = 72;
-const SUBJECT_AT = 76;
-const LENGTH_BYTES = 4;
-/** A frame with three empty vectors. */
-export const frameBytesMin = 88;
+const nothing = new Uint8Array(0);
 
-const metaAt = (subject: number): number => align4(SUBJECT_AT + LENGTH_BYTES + subject);
+/** A frame that says nothing: others are this one with more. */
+export const emptyFrame: FrameFields = {
+  kind: 0,
+  flags: 0,
+  code: 0,
+  process: 0,
+  call: 0,
+  activation: 0,
+  turn: 0,
+  remainingMs: 0,
+  life: new Uint8Array(16),
+  subject: nothing,
+  meta: nothing,
+  payload: nothing,
+};
+
+const rootAt = 20;
+const identifier = 0x32464456; // "VDF2"
+const vtableSizes = 12 | (72 << 16); // bytes of the vtable, bytes of the table
+const vtableHeaderSubject = 4 | (60 << 16);
+const vtableMetaPayload = 64 | (68 << 16);
+const tableToVtable = 12;
+const headerAt = 24;
+const processAt = headerAt + 4;
+const callAt = headerAt + 8;
+const activationAt = headerAt + 16;
+const turnAt = headerAt + 24;
+const remainingAt = headerAt + 32;
+const lifeAt = headerAt + 40;
+const lifeBytes = 16;
+const subjectOffsetAt = 80;
+const metaOffsetAt = 84;
+const payloadOffsetAt = 88;
+const subjectAt = 92;
+const lengthBytes = 4;
+const word = 2 ** 32;
+/** A frame with three empty vectors. */
+export const frameBytesMin = 104;
+
+const metaAt = (subject: number): number => align4(subjectAt + lengthBytes + subject);
 /** The length word stands 4 bytes before a multiple of 8, so that the bytes of the payload are 8-aligned. */
 const payloadAt = (metaAt: number, meta: number): number =>
-  ((metaAt + LENGTH_BYTES + meta + LENGTH_BYTES + 7) & ~7) - LENGTH_BYTES;
+  ((metaAt + lengthBytes + meta + lengthBytes + 7) & ~7) - lengthBytes;
 const align4 = (at: number): number => (at + 3) & ~3;
 
 export function frameMemory(bytes: Uint8Array): FrameMemory {
@@ -59,50 +89,71 @@ export function frameMemory(bytes: Uint8Array): FrameMemory {
 
 /** Bytes of a frame whose vectors have these lengths. */
 export function frameLength(subject: number, meta: number, payload: number): number {
-  return payloadAt(metaAt(subject), meta) + LENGTH_BYTES + payload;
+  return payloadAt(metaAt(subject), meta) + lengthBytes + payload;
 }
 
 /** Writes a frame at `at` and returns its length. The caller has made room for `frameLength(...)` bytes. */
 export function writeFrame(into: FrameMemory, at: number, fields: FrameFields): number {
   const { bytes, view } = into;
-  const { subject, meta, payload, token } = fields;
+  const { subject, meta, payload, life } = fields;
   const metaStart = metaAt(subject.length);
   const payloadStart = payloadAt(metaStart, meta.length);
-  const length = payloadStart + LENGTH_BYTES + payload.length;
+  const length = payloadStart + lengthBytes + payload.length;
   if (at + length > bytes.length)
     throw new RangeError(`frame of ${length} bytes at ${at} exceeds the memory of ${bytes.length}`);
-  if (token.length !== TOKEN_BYTES)
-    throw new RangeError(`token of ${token.length} bytes; it has ${TOKEN_BYTES}`);
-  if (!Number.isFinite(fields.deadlineMs)) throw new RangeError(`deadline of ${fields.deadlineMs}`);
-  view.setUint32(at, ROOT, true);
-  view.setUint32(at + 4, IDENTIFIER, true);
-  view.setUint32(at + 8, VTABLE_SIZES, true);
-  view.setUint32(at + 12, VTABLE_HEADER_SUBJECT, true);
-  view.setUint32(at + 16, VTABLE_META_PAYLOAD, true);
-  view.setUint32(at + 20, TABLE_TO_VTABLE, true);
+  if (life.length !== lifeBytes) throw new RangeError(`life of ${life.length} bytes; it has ${lifeBytes}`);
+  if (!Number.isFinite(fields.remainingMs)) throw new RangeError(`remaining time of ${fields.remainingMs}`);
+  checkNumber("process", fields.process, word - 1);
+  checkNumber("call", fields.call, Number.MAX_SAFE_INTEGER);
+  checkNumber("activation", fields.activation, Number.MAX_SAFE_INTEGER);
+  checkNumber("turn", fields.turn, Number.MAX_SAFE_INTEGER);
+  view.setUint32(at, rootAt, true);
+  view.setUint32(at + 4, identifier, true);
+  view.setUint32(at + 8, vtableSizes, true);
+  view.setUint32(at + 12, vtableHeaderSubject, true);
+  view.setUint32(at + 16, vtableMetaPayload, true);
+  view.setUint32(at + 20, tableToVtable, true);
   view.setUint32(
-    at + HEADER_AT,
+    at + headerAt,
     (fields.kind & 0xff) | ((fields.flags & 0xff) << 8) | (fields.code << 16),
     true,
   );
-  view.setUint32(at + HEADER_AT + 4, fields.call, true);
-  view.setUint32(at + HEADER_AT + 8, fields.activation, true);
-  view.setUint32(at + HEADER_AT + 12, fields.turn, true);
-  view.setFloat64(at + HEADER_AT + 16, fields.deadlineMs, true);
-  bytes.set(token, at + TOKEN_AT);
-  view.setUint32(at + SUBJECT_OFFSET_AT, SUBJECT_AT - SUBJECT_OFFSET_AT, true);
-  view.setUint32(at + META_OFFSET_AT, metaStart - META_OFFSET_AT, true);
-  view.setUint32(at + PAYLOAD_OFFSET_AT, payloadStart - PAYLOAD_OFFSET_AT, true);
-  writeVector(into, at + SUBJECT_AT, subject, at + metaStart);
+  view.setUint32(at + processAt, fields.process, true);
+  writeNumber(view, at + callAt, fields.call);
+  writeNumber(view, at + activationAt, fields.activation);
+  writeNumber(view, at + turnAt, fields.turn);
+  view.setFloat64(at + remainingAt, fields.remainingMs, true);
+  bytes.set(life, at + lifeAt);
+  view.setUint32(at + subjectOffsetAt, subjectAt - subjectOffsetAt, true);
+  view.setUint32(at + metaOffsetAt, metaStart - metaOffsetAt, true);
+  view.setUint32(at + payloadOffsetAt, payloadStart - payloadOffsetAt, true);
+  writeVector(into, at + subjectAt, subject, at + metaStart);
   writeVector(into, at + metaStart, meta, at + payloadStart);
   writeVector(into, at + payloadStart, payload, at + length);
   return length;
 }
 
+function checkNumber(what: string, value: number, max: number): void {
+  if (!Number.isSafeInteger(value) || value < 0 || value > max)
+    throw new RangeError(`${what} ${value} of a frame is no whole number of 0 to ${max}`);
+}
+
+/** As 64 bits, little-endian; by halves, since a BigInt is an object. */
+function writeNumber(view: DataView, at: number, value: number): void {
+  view.setUint32(at, value >>> 0, true);
+  view.setUint32(at + 4, (value / word) >>> 0, true);
+}
+
+function readNumber(view: DataView, at: number): number {
+  const value = view.getUint32(at, true) + view.getUint32(at + 4, true) * word;
+  if (!Number.isSafeInteger(value)) throw new FrameError(`number ${value} of the frame is beyond 2^53 - 1`);
+  return value;
+}
+
 /** Padding is zeroed: a ring's slot holds old bytes, and a frame has one form only. */
 function writeVector({ bytes, view }: FrameMemory, at: number, vector: Uint8Array, end: number): void {
   view.setUint32(at, vector.length, true);
-  const start = at + LENGTH_BYTES;
+  const start = at + lengthBytes;
   if (vector.length < 64) for (let i = 0; i < vector.length; i += 1) bytes[start + i] = vector[i] ?? 0;
   else bytes.set(vector, start);
   for (let i = start + vector.length; i < end; i += 1) bytes[i] = 0;
@@ -116,10 +167,11 @@ export class FrameCursor {
   kind = 0;
   flags = 0;
   code = 0;
+  process = 0;
   call = 0;
   activation = 0;
   turn = 0;
-  deadlineMs = 0;
+  remainingMs = 0;
   /** Absolute positions in the memory, with the lengths in bytes. */
   subjectAt = 0;
   subjectLength = 0;
@@ -138,42 +190,44 @@ export class FrameCursor {
       );
     }
     checkLayout(view, at);
-    const subject = view.getUint32(at + SUBJECT_AT, true);
+    const subject = view.getUint32(at + subjectAt, true);
     if (subject > length - frameBytesMin) throw outside("subject", subject, length);
     const metaStart = metaAt(subject);
     const meta = view.getUint32(at + metaStart, true);
     if (meta > length - frameBytesMin - subject) throw outside("meta", meta, length);
     const payloadStart = payloadAt(metaStart, meta);
-    if (payloadStart + LENGTH_BYTES > length) throw outside("payload", 0, length);
+    if (payloadStart + lengthBytes > length) throw outside("payload", 0, length);
     const payload = view.getUint32(at + payloadStart, true);
-    if (payload !== length - payloadStart - LENGTH_BYTES) throw outside("payload", payload, length);
+    if (payload !== length - payloadStart - lengthBytes) throw outside("payload", payload, length);
     const offsetsHold =
-      view.getUint32(at + META_OFFSET_AT, true) === metaStart - META_OFFSET_AT &&
-      view.getUint32(at + PAYLOAD_OFFSET_AT, true) === payloadStart - PAYLOAD_OFFSET_AT;
+      view.getUint32(at + metaOffsetAt, true) === metaStart - metaOffsetAt &&
+      view.getUint32(at + payloadOffsetAt, true) === payloadStart - payloadOffsetAt;
     if (!offsetsHold) throw new FrameError("the frame's vectors are not where the canonical layout has them");
-    checkZero(bytes, at + SUBJECT_AT + LENGTH_BYTES + subject, at + metaStart);
-    checkZero(bytes, at + metaStart + LENGTH_BYTES + meta, at + payloadStart);
+    checkZero(bytes, at + subjectAt + lengthBytes + subject, at + metaStart);
+    checkZero(bytes, at + metaStart + lengthBytes + meta, at + payloadStart);
     this.#readHeader(view, at);
-    this.subjectAt = at + SUBJECT_AT + LENGTH_BYTES;
+    this.subjectAt = at + subjectAt + lengthBytes;
     this.subjectLength = subject;
-    this.metaAt = at + metaStart + LENGTH_BYTES;
+    this.metaAt = at + metaStart + lengthBytes;
     this.metaLength = meta;
-    this.payloadAt = at + payloadStart + LENGTH_BYTES;
+    this.payloadAt = at + payloadStart + lengthBytes;
     this.payloadLength = payload;
     this.#bytes = bytes;
     this.#at = at;
   }
 
   #readHeader(view: DataView, at: number): void {
-    const word = view.getUint32(at + HEADER_AT, true);
-    this.kind = word & 0xff;
-    this.flags = (word >>> 8) & 0xff;
-    this.code = word >>> 16;
-    this.call = view.getUint32(at + HEADER_AT + 4, true);
-    this.activation = view.getUint32(at + HEADER_AT + 8, true);
-    this.turn = view.getUint32(at + HEADER_AT + 12, true);
-    this.deadlineMs = view.getFloat64(at + HEADER_AT + 16, true);
-    if (!Number.isFinite(this.deadlineMs)) throw new FrameError(`the frame's deadline is ${this.deadlineMs}`);
+    const first = view.getUint32(at + headerAt, true);
+    this.kind = first & 0xff;
+    this.flags = (first >>> 8) & 0xff;
+    this.code = first >>> 16;
+    this.process = view.getUint32(at + processAt, true);
+    this.call = readNumber(view, at + callAt);
+    this.activation = readNumber(view, at + activationAt);
+    this.turn = readNumber(view, at + turnAt);
+    this.remainingMs = view.getFloat64(at + remainingAt, true);
+    if (!Number.isFinite(this.remainingMs))
+      throw new FrameError(`the frame's remaining time is ${this.remainingMs}`);
   }
 
   /** Views, not copies: void when the memory is reused. */
@@ -198,20 +252,20 @@ export class FrameCursor {
     return this.#bytes.slice(this.payloadAt, this.payloadAt + this.payloadLength);
   }
 
-  token(): Uint8Array {
-    return this.#bytes.subarray(this.#at + TOKEN_AT, this.#at + TOKEN_AT + TOKEN_BYTES);
+  life(): Uint8Array {
+    return this.#bytes.subarray(this.#at + lifeAt, this.#at + lifeAt + lifeBytes);
   }
 }
 
 function checkLayout(view: DataView, at: number): void {
   const holds =
-    view.getUint32(at, true) === ROOT &&
-    view.getUint32(at + 4, true) === IDENTIFIER &&
-    view.getUint32(at + 8, true) === VTABLE_SIZES &&
-    view.getUint32(at + 12, true) === VTABLE_HEADER_SUBJECT &&
-    view.getUint32(at + 16, true) === VTABLE_META_PAYLOAD &&
-    view.getUint32(at + 20, true) === TABLE_TO_VTABLE &&
-    view.getUint32(at + SUBJECT_OFFSET_AT, true) === SUBJECT_AT - SUBJECT_OFFSET_AT;
+    view.getUint32(at, true) === rootAt &&
+    view.getUint32(at + 4, true) === identifier &&
+    view.getUint32(at + 8, true) === vtableSizes &&
+    view.getUint32(at + 12, true) === vtableHeaderSubject &&
+    view.getUint32(at + 16, true) === vtableMetaPayload &&
+    view.getUint32(at + 20, true) === tableToVtable &&
+    view.getUint32(at + subjectOffsetAt, true) === subjectAt - subjectOffsetAt;
   if (!holds) throw new FrameError("the bytes do not begin with the layout of a frame");
 }
 

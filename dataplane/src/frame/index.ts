@@ -1,4 +1,5 @@
 export {
+  emptyFrame,
   FrameCursor,
   FrameError,
   type FrameFields,
@@ -7,11 +8,3 @@ export {
   frameMemory,
   writeFrame,
 } from "./frame.ts";
-export {
-  decodeFailure,
-  decodeInvocationMeta,
-  encodeFailure,
-  encodeInvocationMeta,
-  type InvocationMeta,
-} from "./meta.ts";
-export { packToken, unpackToken } from "./token.ts";

@@ -1,9 +1,8 @@
 // What a lane decides of calls, done: they are answered, or passed on to the session's owner.
 import { type Clock, unreachable } from "@voda/stdx";
-import { decodeAnswer } from "../answer.ts";
 import type { Bus } from "../bus/index.ts";
-import { fail } from "../invocation.ts";
-import type { CallKind, LaneEffect } from "../lane/index.ts";
+import { decodeAnswer, fail } from "../call/index.ts";
+import type { LaneEffect } from "../lane/index.ts";
 import type { Membership } from "../membership/index.ts";
 import type { Calls, LiveCall } from "./calls.ts";
 import { forward } from "./forward.ts";
@@ -20,7 +19,7 @@ export interface CallParts {
 interface Answering extends CallParts {
   readonly calls: Calls;
   /** Brings a call in anew. `unreached`: the node that did not get it. */
-  readonly deliver: (call: LiveCall, kind: CallKind, unreached?: string) => void;
+  readonly deliver: (live: LiveCall, unreached?: string) => void;
 }
 
 export type CallEffect = Extract<LaneEffect, { type: "reply" | "fail" | "done" | "forward" }>;
@@ -60,30 +59,30 @@ function lifeOf(hosted: Hosted, uid: Uint8Array): string {
 
 function pass(
   parts: Answering,
-  { call: number, kind, incarnation }: Extract<LaneEffect, { type: "forward" }>,
+  { call: number, incarnation }: Extract<LaneEffect, { type: "forward" }>,
 ): void {
-  const call = parts.calls.get(number);
-  if (call === undefined) return;
-  call.takeBack = forward(parts, { kind, incarnation }, call.invocation, {
+  const live = parts.calls.get(number);
+  if (live === undefined) return;
+  live.takeBack = forward(parts, incarnation, live.call, {
     answered: (answer, meta) => parts.calls.answer(number, answer, meta),
-    undelivered: () => again(parts, call, kind, incarnation),
-    lost: () => lost(parts, call, kind),
+    undelivered: () => again(parts, live, incarnation),
+    lost: () => lost(parts, live),
   });
 }
 
-function again(parts: Answering, call: LiveCall, kind: CallKind, unreached?: string): void {
-  if (parts.calls.get(call.number) === undefined) return;
-  call.takeBack = undefined;
-  parts.deliver(call, kind, unreached);
+function again(parts: Answering, live: LiveCall, unreached?: string): void {
+  if (parts.calls.get(live.call.head.number) === undefined) return;
+  live.takeBack = undefined;
+  parts.deliver(live, unreached);
 }
 
 /** A call with a key joins what ran of it, and a reader changes nothing: they may run again wherever the session is then. */
-function lost(parts: Answering, call: LiveCall, kind: CallKind): void {
-  const { id, readonly } = call.invocation;
-  if (kind === "invoke" && (id !== undefined || readonly)) again(parts, call, kind);
+function lost(parts: Answering, live: LiveCall): void {
+  const { number, type, id, readonly } = live.call.head;
+  if (type === "invoke" && (id !== undefined || readonly)) again(parts, live);
   else
     parts.calls.answer(
-      call.number,
+      number,
       fail(
         "not_owner",
         "the session's node is gone; whether the call took effect is unknown: it had no idempotency key",

@@ -1,17 +1,20 @@
 // The calls that this node has not answered, and the watch over their deadlines.
 import type { Clock } from "@voda/stdx";
-import type { AnswerMeta } from "../bus/index.ts";
-import { type Answer, fail, type Invocation } from "../invocation.ts";
+import {
+  type AbandonReason,
+  type Answer,
+  type AnswerMeta,
+  type Call,
+  fail,
+  type Reply,
+} from "../call/index.ts";
 import { createTicks } from "./ticks.ts";
 
-export type Reply = (answer: Answer, meta: AnswerMeta) => void;
-
 export interface LiveCall {
-  readonly number: number;
-  readonly invocation: Invocation;
+  readonly call: Call;
   readonly reply: Reply;
   /** Takes back what was passed on to another node. */
-  takeBack: (() => void) | undefined;
+  takeBack: ((why: AbandonReason) => void) | undefined;
   /** Monotonic time at which it was handed to a worker. */
   handedMs: number | undefined;
   /** Workers that ended while they had it. */
@@ -27,7 +30,7 @@ export const deadlineTickMs = 25;
 export interface Calls extends Disposable {
   readonly size: number;
   /** `undefined` when there are `callsMax` already; the caller has been told. */
-  add(invocation: Invocation, reply: Reply): LiveCall | undefined;
+  add(call: Call, reply: Reply): LiveCall | undefined;
   get(number: number): LiveCall | undefined;
   all(): Iterable<LiveCall>;
   /** Answers and forgets the call; nothing happens when it was answered before. */
@@ -37,7 +40,6 @@ export interface Calls extends Disposable {
 /** `onLate` is told of each call whose deadline passes; what it does not answer is answered after it. */
 export function createCalls(clock: Clock, onLate: (call: LiveCall) => void): Calls {
   const live = new Map<number, LiveCall>();
-  let next = 1;
 
   const answer = (number: number, given: Answer, meta: AnswerMeta = {}): void => {
     const call = live.get(number);
@@ -57,13 +59,13 @@ export function createCalls(clock: Clock, onLate: (call: LiveCall) => void): Cal
       ),
     );
   };
-  const deadlines = createTicks({ nowMs: () => clock.wallMs(), tickMs: deadlineTickMs, onDue: expire });
+  const deadlines = createTicks({ nowMs: () => clock.monotonicMs(), tickMs: deadlineTickMs, onDue: expire });
 
   return {
     get size() {
       return live.size;
     },
-    add(invocation, reply) {
+    add(call, reply) {
       if (live.size >= callsMax) {
         reply(
           fail("queue_full", `this node holds callsMax ${callsMax} calls; retry later`, {
@@ -73,18 +75,11 @@ export function createCalls(clock: Clock, onLate: (call: LiveCall) => void): Cal
         );
         return undefined;
       }
-      const call: LiveCall = {
-        number: next,
-        invocation,
-        reply,
-        takeBack: undefined,
-        handedMs: undefined,
-        workersLost: 0,
-      };
-      next += 1;
-      live.set(call.number, call);
-      deadlines.add(invocation.deadlineMs, call.number);
-      return call;
+      const { number, deadlineMs } = call.head;
+      const added: LiveCall = { call, reply, takeBack: undefined, handedMs: undefined, workersLost: 0 };
+      live.set(number, added);
+      deadlines.add(deadlineMs, number);
+      return added;
     },
     get: (number) => live.get(number),
     all: () => live.values(),

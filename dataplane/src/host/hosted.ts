@@ -3,7 +3,7 @@ import type { Agent } from "@voda/proto/api";
 import type { DeviceShare } from "@voda/proto/grant";
 import type { SessionName, SessionToken } from "@voda/proto/session";
 import type { laneSubjects } from "@voda/proto/wire";
-import type { Failure } from "../invocation.ts";
+import type { Failure } from "../call/index.ts";
 import type { Lane, LaneEvent, LaneTimer } from "../lane/index.ts";
 import type { WorkerHandle } from "../threads/index.ts";
 

@@ -1,2 +1,1 @@
-export type { Reply } from "./calls.ts";
 export { Sessions } from "./sessions.ts";

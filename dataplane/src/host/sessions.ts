@@ -1,13 +1,22 @@
 // The sessions of this node: tells each lane what happens, and does what it wants done.
 import { crc32 } from "node:zlib";
+import type { DeviceShare } from "@voda/proto/grant";
 import { type SessionName, type SessionToken, sessionToken } from "@voda/proto/session";
 import { laneSubjects } from "@voda/proto/wire";
 import { unreachable } from "@voda/stdx";
 import type { Logger } from "pino";
-import type { Activated, Reports } from "../controls/index.ts";
-import { type Answer, type Failed, fail, type Invocation } from "../invocation.ts";
 import {
-  type CallKind,
+  type AbandonReason,
+  type Answer,
+  anonymous,
+  type Call,
+  type CallType,
+  type Failed,
+  fail,
+  type Reply,
+} from "../call/index.ts";
+import type { Activated, Reports } from "../controls/index.ts";
+import {
   isIdle,
   type LaneEffect,
   type LaneEvent,
@@ -19,7 +28,7 @@ import {
 import { pageHash } from "../store/index.ts";
 import type { FromWorker } from "../threads/index.ts";
 import { type CallParts, performOnCall } from "./call-effects.ts";
-import { type Calls, createCalls, type LiveCall, type Reply } from "./calls.ts";
+import { type Calls, createCalls, type LiveCall } from "./calls.ts";
 import type { Hosted } from "./hosted.ts";
 import { performOnStore, type StoreParts } from "./store-effects.ts";
 import { createTicks, type Ticks } from "./ticks.ts";
@@ -35,6 +44,7 @@ export const workersLostMax = 3;
 export interface SessionsOptions extends StoreParts, WorkerParts, CallParts {
   readonly reports: Reports;
   readonly log: Logger;
+  readonly numbers: () => number;
   /** Whether the store may lose its unsynced tail: trims lag then. */
   readonly isSynced: boolean;
   readonly isConnected: () => boolean;
@@ -84,13 +94,13 @@ export class Sessions implements Disposable {
   }
 
   /** The answer comes exactly once; of an order it has an empty body. The returned function takes the call back. */
-  enter(kind: CallKind, invocation: Invocation, reply: Reply): () => void {
-    const refusal = queueFull(this.#hosted.get(invocation.token));
-    const call = refusal === undefined ? this.#calls.add(invocation, reply) : undefined;
+  enter(call: Call, reply: Reply): (why: AbandonReason) => void {
+    const refusal = queueFull(this.#hosted.get(call.token));
+    const live = refusal === undefined ? this.#calls.add(call, reply) : undefined;
     if (refusal !== undefined) reply(refusal, {});
-    if (call === undefined) return () => undefined;
-    this.#deliver(call, kind);
-    return () => this.#abandon(call, "caller");
+    if (live === undefined) return () => undefined;
+    this.#deliver(live);
+    return (why) => this.#abandon(live, why);
   }
 
   /** Something that every lane must know before anything else happens. */
@@ -113,10 +123,10 @@ export class Sessions implements Disposable {
   }
 
   workerLost(activations: readonly number[]): void {
-    for (const [hosted, call] of this.#handed(activations)) {
-      call.workersLost += 1;
+    for (const [hosted, live] of this.#handed(activations)) {
+      live.workersLost += 1;
       const message = `${workersLostMax} workers ended while they had the call; the node's log says why`;
-      if (call.workersLost >= workersLostMax) this.#giveUp(hosted, call, fail("internal", message));
+      if (live.workersLost >= workersLostMax) this.#giveUp(hosted, live, fail("internal", message));
     }
     for (const activation of activations) {
       const hosted = this.#byActivation.get(activation);
@@ -128,12 +138,12 @@ export class Sessions implements Disposable {
   failOverdue(activations: ReadonlySet<number>): number {
     const nowMs = this.#options.clock.monotonicMs();
     let failed = 0;
-    for (const [hosted, call] of this.#handed(activations)) {
+    for (const [hosted, live] of this.#handed(activations)) {
       const { turnMsMax } = hosted.agent;
-      if (nowMs - (call.handedMs ?? nowMs) < turnMsMax) continue;
+      if (nowMs - (live.handedMs ?? nowMs) < turnMsMax) continue;
       this.#giveUp(
         hosted,
-        call,
+        live,
         fail("turn_timeout", `the handler held its thread for longer than maxTurn ${turnMsMax} ms`),
       );
       failed += 1;
@@ -175,29 +185,32 @@ export class Sessions implements Disposable {
   }
 
   order(
-    kind: Exclude<CallKind, "invoke">,
+    type: Exclude<CallType, "invoke">,
     name: SessionName,
     deadlineMs: number,
-    granted?: Required<Pick<Invocation, "grant" | "devices">>,
+    granted?: { readonly grant: string; readonly devices: readonly DeviceShare[] },
   ): Promise<Answer> {
-    const invocation: Invocation = {
+    const call: Call = {
+      head: {
+        number: this.#options.numbers(),
+        type,
+        readonly: false,
+        deadlineMs,
+        id: undefined,
+        hops: 0,
+        bytes: 0,
+      },
       name,
       token: sessionToken(name),
       method: "",
-      readonly: false,
       content: "json",
       body: new Uint8Array(0),
-      deadlineMs,
-      id: undefined,
-      keepMs: 0,
-      bodyHash: new Uint8Array(0),
-      caller: "control plane",
+      caller: anonymous,
       traceparent: undefined,
-      hops: 0,
-      grant: undefined,
-      ...granted,
+      grant: granted?.grant,
+      devices: granted?.devices,
     };
-    return new Promise((resolve) => void this.enter(kind, invocation, resolve));
+    return new Promise((resolve) => void this.enter(call, resolve));
   }
 
   [Symbol.dispose](): void {
@@ -206,7 +219,7 @@ export class Sessions implements Disposable {
     this.#calls[Symbol.dispose]();
   }
 
-  #host({ name, token }: Invocation): Hosted | Failed {
+  #host({ name, token }: Call): Hosted | Failed {
     const { workers, clock, isSynced } = this.#options;
     const agent = workers.of(name)?.agent;
     if (agent === undefined)
@@ -241,46 +254,45 @@ export class Sessions implements Disposable {
   }
 
   /** `unreached`: the node that did not get it. */
-  #deliver(call: LiveCall, kind: CallKind, unreached?: string): void {
-    const { invocation } = call;
-    const hosted = this.#hosted.get(invocation.token) ?? this.#host(invocation);
+  #deliver({ call }: LiveCall, unreached?: string): void {
+    const hosted = this.#hosted.get(call.token) ?? this.#host(call);
     if ("ok" in hosted) {
-      this.#calls.answer(call.number, hosted);
+      this.#calls.answer(call.head.number, hosted);
       return;
     }
     hosted.calls += 1;
     hosted.usedMs = this.#options.clock.monotonicMs();
-    hosted.granted = invocation.devices ?? hosted.granted;
-    const one = laneCall(call);
+    hosted.granted = call.devices ?? hosted.granted;
     if (unreached !== undefined)
-      this.#step(hosted, { type: "undelivered", call: one, kind, incarnation: unreached });
-    else if (kind === "invoke") this.#step(hosted, { type: "invoke", call: one });
-    else this.#step(hosted, { type: "control", action: kind, call: one });
+      this.#step(hosted, { type: "undelivered", call: call.head, incarnation: unreached });
+    else this.#step(hosted, { type: call.head.type === "invoke" ? "invoke" : "control", call: call.head });
   }
 
   /** Calls of these activations that a worker has, or had. */
   *#handed(activations: Iterable<number>): Iterable<[Hosted, LiveCall]> {
     const all = [...activations].flatMap((activation) => this.#byActivation.get(activation) ?? []);
     const sessions = new Map(all.map((hosted) => [hosted.token, hosted]));
-    for (const call of this.#calls.all()) {
-      const hosted = sessions.get(call.invocation.token);
-      if (hosted !== undefined && call.handedMs !== undefined) yield [hosted, call];
+    for (const live of this.#calls.all()) {
+      const hosted = sessions.get(live.call.token);
+      if (hosted !== undefined && live.handedMs !== undefined) yield [hosted, live];
     }
   }
 
-  #giveUp(hosted: Hosted, call: LiveCall, answer: Failed): void {
-    this.#calls.answer(call.number, answer);
-    this.#step(hosted, { type: "abandon", call: call.number, why: "deadline" });
+  #giveUp(hosted: Hosted, { call }: LiveCall, answer: Failed): void {
+    const { number } = call.head;
+    this.#calls.answer(number, answer);
+    this.#step(hosted, { type: "abandon", call: number, why: "deadline" });
   }
 
-  #abandon(call: LiveCall, why: "deadline" | "caller"): void {
-    if (call.takeBack !== undefined) {
-      call.takeBack();
-      if (why === "caller") this.#calls.answer(call.number, fail("interrupted", "the caller went away"));
+  #abandon(live: LiveCall, why: AbandonReason): void {
+    const { number } = live.call.head;
+    if (live.takeBack !== undefined) {
+      live.takeBack(why);
+      if (why === "caller") this.#calls.answer(number, fail("interrupted", "the caller went away"));
       return;
     }
-    const hosted = this.#hosted.get(call.invocation.token);
-    if (hosted !== undefined) this.#step(hosted, { type: "abandon", call: call.number, why });
+    const hosted = this.#hosted.get(live.call.token);
+    if (hosted !== undefined) this.#step(hosted, { type: "abandon", call: number, why });
   }
 
   #step(hosted: Hosted, event: LaneEvent): void {
@@ -387,9 +399,4 @@ function queueFull(hosted: Hosted | undefined): Failed | undefined {
       retryAfterMs: 100,
     },
   );
-}
-
-function laneCall(call: LiveCall): Extract<LaneEvent, { type: "invoke" }>["call"] {
-  const { readonly, deadlineMs, id, keepMs, bodyHash, hops, body } = call.invocation;
-  return { call: call.number, readonly, deadlineMs, id, keepMs, bodyHash, hops, bytes: body.length };
 }

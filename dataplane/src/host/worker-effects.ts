@@ -1,8 +1,8 @@
 // What a lane wants of the worker thread, done.
 import { type Clock, unreachable } from "@voda/stdx";
 import type { Logger } from "pino";
+import { fail } from "../call/index.ts";
 import { type Admission, type Device, deviceEnvironment, type Reports } from "../controls/index.ts";
-import { fail } from "../invocation.ts";
 import type { LaneEffect } from "../lane/index.ts";
 import type { Workers } from "../threads/index.ts";
 import type { Calls } from "./calls.ts";
@@ -32,13 +32,10 @@ export function performOnWorker(parts: Running, hosted: Hosted, effect: WorkerEf
       open(parts, hosted, effect);
       return;
     case "run": {
-      const call = parts.calls.get(effect.job.call);
-      if (call === undefined) return; // answered by its deadline; the lane hears of that next
-      const { method, content, caller, body } = call.invocation;
-      const { readonly, deadlineMs } = effect.job;
-      call.handedMs = parts.clock.monotonicMs();
-      const run = { call: call.number, readonly, deadlineMs, method, content, caller, body };
-      hosted.worker?.send({ type: "run", activation, run });
+      const live = parts.calls.get(effect.call);
+      if (live === undefined) return; // answered by its deadline; the lane hears of that next
+      live.handedMs = parts.clock.monotonicMs();
+      hosted.worker?.send({ type: "run", activation, call: live.call });
       return;
     }
     case "cancel":
@@ -76,7 +73,7 @@ function open(
   logDevices(parts, hosted);
   hosted.worker = worker;
   worker.open(activation);
-  worker.send({ type: "open", activation, agent: hosted.name.agent, key: hosted.name.key, origin: epoch });
+  worker.send({ type: "open", activation, name: hosted.name, origin: epoch });
   for (const bytes of image.pages) worker.send({ type: "page", activation, bytes });
   for (const bytes of image.deltas) worker.send({ type: "delta", activation, bytes });
   worker.send({ type: "opened", activation });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { acceptHead, invocationOf } from "./accept.ts";
+import { acceptHead, callOf } from "./accept.ts";
 import { Body } from "./body.ts";
 import { dialectOf } from "./dialect/index.ts";
 import { frameMessage } from "./dialect/message.ts";
@@ -66,8 +66,8 @@ test("any head is a call or is refused, and a refusal can be said in its protoco
       const dialect = dialectOf(one);
       try {
         const accepted = acceptHead(one, dialect, routes, 0);
-        const invocation = invocationOf(one, dialect, accepted, new Uint8Array(0));
-        assert.ok(invocation.deadlineMs <= 60_000);
+        const call = callOf(one, dialect, accepted, new Uint8Array(0), 1);
+        assert.ok(call.head.deadlineMs <= 60_000);
       } catch (error) {
         assert.ok(error instanceof Refusal, String(error));
         const response = dialect.refusal(error.failure, error.status);

@@ -2,7 +2,7 @@
 import { hash } from "node:crypto";
 import type { SessionName, SessionToken } from "@voda/proto/session";
 import { headers, headersBytesMax } from "@voda/proto/wire";
-import type { Invocation } from "../invocation.ts";
+import { anonymous, type Call, type CallId } from "../call/index.ts";
 import type { Dialect } from "./dialect/index.ts";
 import { type Head, headerOf } from "./head.ts";
 import { callMsMax, idempotencyKeyBytesMax } from "./limits.ts";
@@ -14,6 +14,7 @@ export interface Accepted {
   readonly route: Route;
   readonly name: SessionName;
   readonly token: SessionToken;
+  /** Monotonic. */
   readonly deadlineMs: number;
   readonly repeat: Repeat | undefined;
 }
@@ -25,11 +26,9 @@ interface Repeat {
   readonly keepMs: number;
 }
 
-const anonymous = "anonymous";
 /** Envoy repeats a request under the same id for this long at most. */
 const requestIdKeepMs = 60_000;
 const hashBytes = 16;
-const noHash = new Uint8Array(hashBytes);
 const requestIdText = /^[\x21-\x7e]{1,256}$/;
 const idempotencyKeyText = /^[\x20-\x7e]+$/;
 const traceparentText = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
@@ -76,30 +75,38 @@ export function requestIdOf(head: Head): string | undefined {
   return id !== undefined && requestIdText.test(id) ? id : undefined;
 }
 
-export function invocationOf(
+export function callOf(
   head: Head,
   { content }: Dialect,
-  accepted: Accepted,
+  { name, token, route, deadlineMs, repeat }: Accepted,
   body: Uint8Array,
-): Invocation {
-  const { name, token, route, repeat } = accepted;
+  number: number,
+): Call {
   const trace = headerOf(head, headers.traceparent);
   return {
+    head: {
+      number,
+      type: "invoke",
+      readonly: route.readonly,
+      deadlineMs,
+      id: repeat === undefined ? undefined : callIdOf(name, repeat, bodyHashOf(route.method, content, body)),
+      hops: 0,
+      bytes: body.length,
+    },
     name,
     token,
     method: route.method,
-    readonly: route.readonly,
     content,
     body,
-    deadlineMs: accepted.deadlineMs,
-    id: repeat === undefined ? undefined : idOf(name, repeat),
-    keepMs: repeat?.keepMs ?? 0,
-    bodyHash: repeat === undefined ? noHash : bodyHashOf(route.method, content, body),
     caller: anonymous,
     traceparent: trace !== undefined && traceparentText.test(trace) ? trace : undefined,
-    hops: 0,
     grant: headerOf(head, headers.grant),
+    devices: undefined,
   };
+}
+
+function callIdOf(name: SessionName, repeat: Repeat, rawHash: Uint8Array): CallId {
+  return { type: "key", id: idOf(name, repeat), keepMs: repeat.keepMs, rawHash };
 }
 
 function idOf({ namespace, agent, key }: SessionName, { kind, text }: Repeat): Uint8Array {

@@ -1,35 +1,26 @@
 // Where calls from the ingress come in: a grant is checked before anything else looks at the call.
-
+import { type Call, type Enter, fail, type Reply, type TakeBack } from "../call/index.ts";
 import type { Grants, Verdict } from "../controls/index.ts";
-import type { Reply, Sessions } from "../host/index.ts";
-import { fail, type Invocation } from "../invocation.ts";
 
-export interface Entering {
-  /** The caller went away. */
-  cancel(): void;
-}
-
-function granted(invocation: Invocation, verdict: Exclude<Verdict, { type: "refused" }>): Invocation {
-  return verdict.type === "granted"
-    ? { ...invocation, devices: verdict.devices }
-    : { ...invocation, grant: undefined };
+function granted(call: Call, verdict: Exclude<Verdict, { type: "refused" }>): Call {
+  return verdict.type === "granted" ? { ...call, devices: verdict.devices } : { ...call, grant: undefined };
 }
 
 export function enter(
-  parts: { readonly grants: Grants; readonly sessions: Sessions },
-  invocation: Invocation,
+  parts: { readonly grants: Grants; readonly sessions: { readonly enter: Enter } },
+  call: Call,
   reply: Reply,
-): Entering {
+): TakeBack {
   const { grants, sessions } = parts;
-  if (invocation.grant === undefined) return { cancel: sessions.enter("invoke", invocation, reply) };
+  if (call.grant === undefined) return sessions.enter(call, reply);
   let isCancelled = false;
-  let cancel = (): void => {
+  let takeBack: TakeBack = () => {
     isCancelled = true;
   };
-  void grants.verify(invocation.grant, invocation.token).then((verdict) => {
+  void grants.verify(call.grant, call.token).then((verdict) => {
     if (verdict.type === "refused") reply(fail("grant_refused", verdict.message), {});
     else if (isCancelled) reply(fail("interrupted", "the caller went away before the call ran"), {});
-    else cancel = sessions.enter("invoke", granted(invocation, verdict), reply);
+    else takeBack = sessions.enter(granted(call, verdict), reply);
   });
-  return { cancel: () => cancel() };
+  return (why) => takeBack(why);
 }

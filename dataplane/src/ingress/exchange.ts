@@ -1,27 +1,14 @@
 // One request from its head to its answer, over either version of HTTP.
 import { headers } from "@voda/proto/wire";
 import type { Clock } from "@voda/stdx";
-import { type Answer, fail, type Invocation } from "../invocation.ts";
-import { type Accepted, acceptHead, invocationOf, requestIdOf } from "./accept.ts";
+import { type Answer, type AnswerMeta, type Enter, fail, type TakeBack } from "../call/index.ts";
+import { type Accepted, acceptHead, callOf, requestIdOf } from "./accept.ts";
 import { Body } from "./body.ts";
 import { type Dialect, dialectOf, type HttpAnswer } from "./dialect/index.ts";
 import { type Head, headerOf } from "./head.ts";
 import { bodyMsMax, busyRetryMs, callsBytesMax, callsMax } from "./limits.ts";
 import { Refusal, refuse } from "./refusal.ts";
 import type { Routes } from "./target.ts";
-
-export interface ReplyMeta {
-  /** `ip:port` of the owner's ingress. */
-  readonly hint?: string;
-  /** For reading one's own writes. */
-  readonly token?: string;
-}
-
-/** Runs a call; `reply` is called at most once, and may be called before this returns. `cancel` says that nobody waits any more. */
-export type Dispatch = (
-  invocation: Invocation,
-  reply: (answer: Answer, meta: ReplyMeta) => void,
-) => { cancel(): void };
 
 export interface Counts {
   calls: number;
@@ -33,7 +20,9 @@ export interface Counts {
 /** What all exchanges of an ingress share. */
 export interface Floor {
   readonly routes: Routes;
-  readonly dispatch: Dispatch;
+  readonly dispatch: Enter;
+  /** Numbers for calls. */
+  readonly numbers: () => number;
   readonly clock: Clock;
   readonly open: Set<Exchange>;
   readonly counts: Counts;
@@ -50,7 +39,7 @@ export interface Caller {
 
 type State =
   | { readonly name: "receiving"; readonly accepted: Accepted; readonly body: Body; readonly untilMs: number }
-  | { readonly name: "running"; readonly accepted: Accepted; readonly handle: { cancel(): void } | undefined }
+  | { readonly name: "running"; readonly accepted: Accepted; readonly takeBack: TakeBack | undefined }
   | { readonly name: "done" };
 
 const done: State = { name: "done" };
@@ -73,7 +62,7 @@ export class Exchange {
     this.#dialect = dialect;
     this.#guard(() => {
       if (floor.open.size >= callsMax) throw busy(`calls in flight: callsMax ${callsMax}`);
-      const nowMs = floor.clock.wallMs();
+      const nowMs = floor.clock.monotonicMs();
       const accepted = acceptHead(head, dialect, floor.routes, nowMs);
       const body = new Body(dialect);
       const tooLarge = body.announced(Number(headerOf(head, "content-length") ?? 0));
@@ -105,11 +94,12 @@ export class Exchange {
     if (state.name !== "receiving") return;
     this.#guard(() => {
       const message = this.#dialect.message(state.body.complete(), this.#head);
-      const invocation = invocationOf(this.#head, this.#dialect, state.accepted, message);
+      const { accepted } = state;
+      const call = callOf(this.#head, this.#dialect, accepted, message, this.#floor.numbers());
       this.#floor.counts.calls += 1;
-      this.#state = { name: "running", accepted: state.accepted, handle: undefined };
-      const handle = this.#floor.dispatch(invocation, (answer, meta) => this.#reply(answer, meta));
-      if (this.#state.name === "running") this.#state = { ...this.#state, handle };
+      this.#state = { name: "running", accepted, takeBack: undefined };
+      const takeBack = this.#floor.dispatch(call, (answer, meta) => this.#reply(answer, meta));
+      if (this.#state.name === "running") this.#state = { ...this.#state, takeBack };
     });
   }
 
@@ -119,7 +109,7 @@ export class Exchange {
     if (state.name === "done") return;
     this.#finish();
     this.#floor.counts.cancelled += 1;
-    if (state.name === "running") state.handle?.cancel();
+    if (state.name === "running") state.takeBack?.("caller");
   }
 
   /** Ends what has waited for too long. */
@@ -134,11 +124,11 @@ export class Exchange {
     } else if (state.name === "running" && nowMs >= state.accepted.deadlineMs) {
       this.#floor.counts.timedOut += 1;
       this.#send(fail("turn_timeout", "no answer before the call's deadline"), {});
-      state.handle?.cancel();
+      state.takeBack?.("deadline");
     }
   }
 
-  #reply(answer: Answer, meta: ReplyMeta): void {
+  #reply(answer: Answer, meta: AnswerMeta): void {
     if (this.#state.name === "running") this.#send(answer, meta);
   }
 
@@ -152,7 +142,7 @@ export class Exchange {
     }
   }
 
-  #send(answer: Answer, { hint, token }: ReplyMeta, status?: number): void {
+  #send(answer: Answer, { hint, token }: AnswerMeta, status?: number): void {
     this.#finish();
     const dialect = this.#dialect;
     const response = answer.ok ? dialect.answer(answer.body) : dialect.refusal(answer.failure, status);

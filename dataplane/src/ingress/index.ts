@@ -1,5 +1,4 @@
 export { enter } from "./entry.ts";
-export type { Dispatch, ReplyMeta } from "./exchange.ts";
 export { type Ingress, type IngressOptions, type IngressStats, openIngress } from "./ingress.ts";
 export type { Failed } from "./refusal.ts";
 export { createRoutes } from "./routes.ts";

@@ -13,7 +13,8 @@ import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js"
 import { GetSessionRequestSchema, SessionService } from "@voda/proto/api";
 import { keyBytesMax } from "@voda/proto/session";
 import { bodyBytesMax, reasons } from "@voda/proto/wire";
-import { fail } from "../invocation.ts";
+import { systemClock } from "@voda/stdx";
+import { fail } from "../call/index.ts";
 import { openBed, service } from "./testbed.ts";
 
 type Open = (baseUrl: string) => Transport;
@@ -77,8 +78,9 @@ for (const [name, open] of transports) {
     const [call] = bed.seen;
     assert.equal(call?.grant, "g");
     assert.equal(call?.traceparent, more.traceparent);
-    assert.equal(call?.keepMs, 60_000);
-    assert.ok(Math.abs((call?.deadlineMs ?? 0) - Date.now() - 5000) < 1000);
+    const { id, deadlineMs } = call?.head ?? {};
+    assert.equal(id?.type === "key" && id.keepMs, 60_000);
+    assert.ok(Math.abs((deadlineMs ?? 0) - systemClock.monotonicMs() - 5000) < 1000);
   });
 
   test(`${name}: every code comes back with its message, reason, metadata and retry time`, async (t) => {
@@ -237,7 +239,7 @@ test("plain: the body goes in and comes back; no body is no input", async (t) =>
       ["team", "probe", "k", 0],
     ],
   );
-  assert.equal(bed.seen[0]?.id, undefined);
+  assert.equal(bed.seen[0]?.head.id, undefined);
 });
 
 test("plain: each refusal has its HTTP status, code and message", async (t) => {
@@ -405,9 +407,8 @@ test("an idempotency key gives the same id and hash to the same call, and others
   await send("k", "{}", { "idempotency-key": "b" });
   await send("k2", "{}", { "idempotency-key": "a" });
   await send("k", "{}", { "x-request-id": "a" });
-  const texts = bed.seen.map(({ id, bodyHash }) =>
-    [id, bodyHash].map((one) => Buffer.from(one ?? []).toString("hex")),
-  );
+  const keys = bed.seen.flatMap(({ head }) => (head.id?.type === "key" ? head.id : []));
+  const texts = keys.map(({ id, rawHash }) => [id, rawHash].map((one) => Buffer.from(one).toString("hex")));
   const [first, again, otherBody, otherKey, otherSession, requestId] = texts;
   assert.deepEqual(first, again);
   assert.equal(first?.[0]?.length, 32);
@@ -415,7 +416,7 @@ test("an idempotency key gives the same id and hash to the same call, and others
   assert.notEqual(otherBody?.[1], first?.[1]);
   assert.equal(new Set([first, otherKey, otherSession, requestId].map((one) => one?.[0])).size, 4);
   assert.deepEqual(
-    bed.seen.map(({ keepMs }) => keepMs),
+    keys.map(({ keepMs }) => keepMs),
     [600_000, 600_000, 600_000, 600_000, 600_000, 60_000],
   );
 });

@@ -2,7 +2,8 @@
 import { createPort, listen } from "@voda/net";
 import type { Clock } from "@voda/stdx";
 import type { Logger } from "pino";
-import type { Counts, Dispatch, Exchange, Floor } from "./exchange.ts";
+import type { Enter } from "../call/index.ts";
+import type { Counts, Exchange, Floor } from "./exchange.ts";
 import { createHttp1 } from "./http1.ts";
 import { createHttp2 } from "./http2.ts";
 import { closeMsMax, connectionsMax, sweepMs } from "./limits.ts";
@@ -13,7 +14,9 @@ export interface IngressOptions {
   /** 0 lets the system pick one. */
   readonly port: number;
   readonly routes: Routes;
-  readonly dispatch: Dispatch;
+  readonly dispatch: Enter;
+  /** Numbers for calls. */
+  readonly numbers: () => number;
   readonly clock: Clock;
   readonly log: Logger;
   /** How long `close` waits for calls in flight, in milliseconds. Default 10 s. */
@@ -34,9 +37,9 @@ export interface Ingress {
 
 /** @throws when the address cannot be listened on */
 export async function openIngress(options: IngressOptions): Promise<Ingress> {
-  const { routes, dispatch, clock, log, closeMs = closeMsMax } = options;
+  const { routes, dispatch, numbers, clock, log, closeMs = closeMsMax } = options;
   const counts: Counts = { calls: 0, refused: 0, cancelled: 0, timedOut: 0 };
-  const floor: Floor = { routes, dispatch, clock, open: new Set<Exchange>(), counts, bodyBytes: 0 };
+  const floor: Floor = { routes, dispatch, numbers, clock, open: new Set<Exchange>(), counts, bodyBytes: 0 };
   let isClosing = false;
   const http1 = createHttp1(floor, () => isClosing);
   const http2 = createHttp2(floor, () => isClosing);
@@ -48,7 +51,7 @@ export async function openIngress(options: IngressOptions): Promise<Ingress> {
   port.server.maxConnections = connectionsMax;
   const bound = await listen(port.server, options);
   const sweeper = setInterval(() => {
-    const nowMs = clock.wallMs();
+    const nowMs = clock.monotonicMs();
     for (const exchange of floor.open) exchange.sweep(nowMs);
   }, sweepMs);
 

@@ -15,6 +15,7 @@ import { GetSessionRequestSchema, GetSessionResponseSchema } from "@voda/proto/a
 import { bodyBytesMax } from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
 import { pino } from "pino";
+import { createNumbers } from "../call/index.ts";
 import { frameMessage } from "./dialect/message.ts";
 import { openIngress } from "./ingress.ts";
 import { discardBytesMax, discardMsMax, headersBytesCut } from "./limits.ts";
@@ -369,10 +370,11 @@ test("a port in use is an error at the opener", async (t) => {
     host: "127.0.0.1",
     port: bed.ingress.port,
     routes,
+    numbers: createNumbers(),
     clock: systemClock,
     log: pino({ level: "silent" }),
   };
-  await assert.rejects(openIngress({ ...options, dispatch: () => ({ cancel: () => undefined }) }), {
+  await assert.rejects(openIngress({ ...options, dispatch: () => () => undefined }), {
     code: "EADDRINUSE",
   });
 });

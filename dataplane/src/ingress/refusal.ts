@@ -1,5 +1,5 @@
 import { bodyBytesMax, type Reason } from "@voda/proto/wire";
-import { type Answer, type Failure, fail } from "../invocation.ts";
+import { type Answer, type Failure, fail } from "../call/index.ts";
 
 export type Failed = Extract<Answer, { ok: false }>;
 

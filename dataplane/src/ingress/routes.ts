@@ -1,7 +1,7 @@
 // From a path to a handler: built anew for each deploy, read on every request.
 import type { Agent } from "@voda/proto/api";
 import { MethodMode } from "@voda/proto/api";
-import { fail } from "../invocation.ts";
+import { fail } from "../call/index.ts";
 import type { Route, Routes } from "./target.ts";
 
 interface RoutedAgent {

@@ -5,15 +5,14 @@ import { create, fromBinary, fromJson, toBinary, toJson } from "@bufbuild/protob
 import { GetSessionRequestSchema, GetSessionResponseSchema } from "@voda/proto/api";
 import { systemClock } from "@voda/stdx";
 import { pino } from "pino";
-import { type Answer, fail, type Invocation } from "../invocation.ts";
-import type { ReplyMeta } from "./exchange.ts";
+import { type Answer, type AnswerMeta, type Call, createNumbers, fail, type Reply } from "../call/index.ts";
 import { type Ingress, openIngress } from "./ingress.ts";
 import type { Failed } from "./refusal.ts";
 import type { Route, Routes } from "./target.ts";
 
 export interface Pending {
-  readonly invocation: Invocation;
-  readonly reply: (answer: Answer, meta: ReplyMeta) => void;
+  readonly call: Call;
+  readonly reply: Reply;
   readonly cancelled: Promise<void>;
 }
 
@@ -21,12 +20,12 @@ export interface Bed {
   readonly ingress: Ingress;
   readonly url: string;
   /** Every call in order. */
-  readonly seen: Invocation[];
+  readonly seen: Call[];
   /** The next call of the method `hang`, which answers only when the test says so. */
   nextHanging(): Promise<Pending>;
   /** What the next calls answer instead. */
   answer: Answer | undefined;
-  meta: ReplyMeta;
+  meta: AnswerMeta;
 }
 
 export const service = "voda.api.v1.SessionService";
@@ -65,16 +64,16 @@ export const routes: Routes = {
 };
 
 /** Answers a typed call with the key that the header named and the agent that the request named. */
-function typed(invocation: Invocation): Answer {
-  const { content, body } = invocation;
+function typed(call: Call): Answer {
+  const { content, body } = call;
   const request =
     content === "proto"
       ? fromBinary(GetSessionRequestSchema, body)
       : fromJson(GetSessionRequestSchema, JSON.parse(Buffer.from(body).toString()));
   const session = {
     agent: request.session?.agent ?? "",
-    key: invocation.name.key,
-    namespace: invocation.name.namespace,
+    key: call.name.key,
+    namespace: call.name.namespace,
   };
   const response = create(GetSessionResponseSchema, { session });
   const json = (): Uint8Array => Buffer.from(JSON.stringify(toJson(GetSessionResponseSchema, response)));
@@ -86,28 +85,28 @@ function typed(invocation: Invocation): Answer {
 }
 
 export async function openBed(t: TestContext): Promise<Bed> {
-  const seen: Invocation[] = [];
+  const seen: Call[] = [];
   const hanging: Pending[] = [];
   let told = Promise.withResolvers<void>();
   const ingress = await openIngress({
     host: "127.0.0.1",
     port: 0,
     routes,
+    numbers: createNumbers(),
     clock: systemClock,
     log: pino({ level: "silent" }),
     closeMs: 2000,
-    dispatch(invocation, reply) {
-      seen.push(invocation);
+    dispatch(call, reply) {
+      seen.push(call);
       const cancelled = Promise.withResolvers<void>();
-      if (invocation.method === "hang") {
-        hanging.push({ invocation, reply, cancelled: cancelled.promise });
+      if (call.method === "hang") {
+        hanging.push({ call, reply, cancelled: cancelled.promise });
         told.resolve();
         told = Promise.withResolvers<void>();
       } else if (bed.answer !== undefined) reply(bed.answer, bed.meta);
-      else if (invocation.method === "echo")
-        reply({ ok: true, content: "json", body: invocation.body }, bed.meta);
-      else setImmediate(() => reply(typed(invocation), bed.meta));
-      return { cancel: cancelled.resolve };
+      else if (call.method === "echo") reply({ ok: true, content: "json", body: call.body }, bed.meta);
+      else setImmediate(() => reply(typed(call), bed.meta));
+      return () => cancelled.resolve();
     },
   });
   const bed: Bed = {

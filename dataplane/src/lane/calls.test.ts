@@ -4,6 +4,7 @@ import {
   all,
   callOf,
   createRig,
+  keyOf,
   me,
   one,
   other,
@@ -41,7 +42,7 @@ test("a stored answer outlives the memory: it is in the records and in the fold"
 test("an id that was used for another call is refused, stored or running", () => {
   const rig = createRig().owner();
   rig.invoke(callOf(2));
-  const differently = (call: number, id: number) => callOf(call, { id: sixteen(id), bodyHash: sixteen(9) });
+  const differently = (call: number, id: number) => callOf(call, { id: keyOf(id, { rawHash: sixteen(9) }) });
   assert.deepEqual(reasons(rig.invoke(differently(3, 1))), [[3, "idempotency_key_reused"]]);
   assert.deepEqual(reasons(rig.invoke(differently(4, 2))), [[4, "idempotency_key_reused"]]);
 });
@@ -82,7 +83,7 @@ test("when memory is lost, a failed turn whose error was not told joins the call
     activation: rig.activation.number,
     begun: new Set(),
   });
-  assert.equal(one(rig.range(rig.last(effects, own), own), "run").job.call, 3);
+  assert.equal(one(rig.range(rig.last(effects, own), own), "run").call, 3);
 });
 
 test("answers beyond the bound are dropped, and the retry learns that the call was done", () => {
@@ -114,7 +115,7 @@ test("a session that remembers idsMax explicit keys refuses new ones; brief ids 
   const entry = { bodyHash: sixteen(1), n: 1, expiresAtMs: 1e9, answer: undefined };
   for (let i = 0; i < idsMax - 1; i += 1) kept.set(`kept ${i}`, { ...entry, id: sixteen(0), brief: false });
   assert.deepEqual(reasons(rig.invoke(callOf(2))), [[2, "quota"]]);
-  assert.deepEqual(typesOf(rig.invoke(callOf(3, { keepMs: 60_000 }))), ["run"]);
+  assert.deepEqual(typesOf(rig.invoke(callOf(3, { id: keyOf(3, { keepMs: 60_000 }) }))), ["run"]);
   rig.accept(rig.turned(1));
   rig.accept(rig.turned(3));
   assert.equal(kept.size + brief.size, idsMax);
@@ -188,7 +189,7 @@ test("a job that was cancelled runs again for who joined it meanwhile", () => {
   const { number } = rig.activation;
   const effects = rig.tell({ type: "dropped", activation: number, call: 2, why: "caller" });
   assert.deepEqual(reasons(effects), [[2, "interrupted"]]);
-  assert.equal(one(effects, "run").job.call, 3);
+  assert.equal(one(effects, "run").call, 3);
 });
 
 test("a call that two nodes have passed on is not passed on again", () => {
@@ -203,7 +204,7 @@ test("an owner that does not answer is asked again, until its lease has ended: t
   const rig = createRig();
   const owned = stored(1, recordOf(other, 1));
   rig.last(rig.invoke(callOf(1)), owned);
-  const undelivered = { type: "undelivered", call: callOf(1), kind: "invoke", incarnation: other } as const;
+  const undelivered = { type: "undelivered", call: callOf(1), incarnation: other } as const;
   assert.deepEqual(typesOf(rig.tell(undelivered)), []);
   assert.deepEqual(typesOf(rig.last(rig.wait(100, "wake"), owned)), ["forward", "cold"]);
   rig.tell(undelivered);
@@ -218,7 +219,7 @@ test("calls go to the incarnation that succeeds an ended one, and are claimed if
   const owned = stored(1, recordOf(other, 1));
   rig.world.standings.set(other, { type: "ended", successor });
   assert.equal(one(rig.last(rig.invoke(callOf(1)), owned), "forward").incarnation, successor);
-  rig.tell({ type: "undelivered", call: callOf(1), kind: "invoke", incarnation: successor });
+  rig.tell({ type: "undelivered", call: callOf(1), incarnation: successor });
   assert.deepEqual(typesOf(rig.last(rig.wait(100, "wake"), owned)), ["readRange"]);
 });
 
@@ -258,16 +259,16 @@ test("an activation that cannot be opened fails its calls with the host's reason
 
 test("an order to wake is done when the claim is durable", () => {
   const rig = createRig();
-  const effects = rig.last(rig.tell({ type: "control", action: "wake", call: callOf(1) }));
+  const effects = rig.last(rig.tell({ type: "control", call: callOf(1, { type: "wake" }) }));
   assert.deepEqual(typesOf(effects), ["open", "append"]);
   assert.deepEqual(typesOf(rig.accept(effects)), ["owned", "done"]);
-  assert.deepEqual(typesOf(rig.tell({ type: "control", action: "wake", call: callOf(2) })), ["done"]);
+  assert.deepEqual(typesOf(rig.tell({ type: "control", call: callOf(2, { type: "wake" }) })), ["done"]);
 });
 
 test("an order to end is done when the tombstone is accepted; a later call begins a new life with the old ids", () => {
   const rig = createRig().owner();
   rig.invoke(callOf(2));
-  assert.deepEqual(typesOf(rig.tell({ type: "control", action: "end", call: callOf(3) })), []);
+  assert.deepEqual(typesOf(rig.tell({ type: "control", call: callOf(3, { type: "end" }) })), []);
   const last = rig.accept(rig.turned(2));
   assert.deepEqual(typesOf(last), ["reply", "append"]);
   assert.equal(one(last, "append").gone, true);
@@ -280,7 +281,7 @@ test("an order to end is done when the tombstone is accepted; a later call begin
 
 test("an order to end a session that is not there is done at once", () => {
   const rig = createRig();
-  assert.deepEqual(typesOf(rig.last(rig.tell({ type: "control", action: "end", call: callOf(1) }))), [
+  assert.deepEqual(typesOf(rig.last(rig.tell({ type: "control", call: callOf(1, { type: "end" }) }))), [
     "done",
     "cold",
   ]);

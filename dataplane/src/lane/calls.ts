@@ -1,26 +1,25 @@
 // Calls: arrival, joining, hand-over to the worker, leaving.
 import { bytesEqual } from "@voda/stdx";
-import { type Failure, fail } from "../invocation.ts";
-import type { AbandonReason } from "../turn/types.ts";
+import { type AbandonReason, type CallHead, type Failure, fail } from "../call/index.ts";
 import { briefKeepMs, pipelineBytesMax, pipelineTurnsMax } from "./constants.ts";
 import { abandonOrder } from "./control.ts";
-import { findAnswer, hasRoom, idText } from "./dedupe.ts";
+import { findAnswer, hasRoom, idText, turnKeyOf } from "./dedupe.ts";
 import type { Activation, Slice, Step } from "./lane.ts";
 import type { StoredAnswer } from "./record.ts";
 import { failCall, failWork, finish, left, replyWork, requeue, retryAfterMs } from "./share.ts";
 import { wantClaim } from "./tip.ts";
 import { startJob, takeJob } from "./turns.ts";
-import type { Call } from "./types.ts";
 import type { Work } from "./work.ts";
 
 export const calls: Slice = { advance: dispatch };
 
-export function arrive(step: Step, call: Call): void {
+export function arrive(step: Step, call: CallHead): void {
   const { lane } = step;
-  const key = call.readonly || call.id === undefined ? undefined : idText(call.id);
+  const stored = call.readonly ? undefined : turnKeyOf(call);
+  const key = stored === undefined ? undefined : idText(stored.id);
   const waiting = Math.max(lane.calls.size, lane.workCount);
   if (waiting >= pipelineTurnsMax) {
-    failCall(step, call.call, queueFull(`${waiting} calls wait, pipelineTurnsMax is ${pipelineTurnsMax}`));
+    failCall(step, call.number, queueFull(`${waiting} calls wait, pipelineTurnsMax is ${pipelineTurnsMax}`));
     return;
   }
   const same = key === undefined ? undefined : lane.running.get(key);
@@ -32,26 +31,26 @@ export function arrive(step: Step, call: Call): void {
   if (bytes > pipelineBytesMax) {
     failCall(
       step,
-      call.call,
+      call.number,
       queueFull(`${bytes} bytes of calls wait, pipelineBytesMax is ${pipelineBytesMax}`),
     );
     return;
   }
   const work: Work = { key, job: call, waiters: [call], gone: undefined, stage: "queued", bytes: call.bytes };
-  lane.calls.set(call.call, work);
+  lane.calls.set(call.number, work);
   if (key !== undefined) lane.running.set(key, work);
   lane.workCount += 1;
   lane.workBytes += work.bytes;
   lane.queue.push(work);
 }
 
-function join(step: Step, work: Work, call: Call): void {
-  if (!bytesEqual(work.job.bodyHash, call.bodyHash)) {
-    failCall(step, call.call, reused());
+function join(step: Step, work: Work, call: CallHead): void {
+  if (!isSame(turnKeyOf(call)?.bodyHash, work.job)) {
+    failCall(step, call.number, reused());
     return;
   }
   work.waiters.push(call);
-  step.lane.calls.set(call.call, work);
+  step.lane.calls.set(call.number, work);
 }
 
 /** Hands queued work to the worker, or answers it from what is stored. */
@@ -78,7 +77,8 @@ function hand(step: Step, activation: Activation, work: Work): void {
       answerStored(step, activation, work, stored);
       return;
     }
-    if (first.keepMs > briefKeepMs && !hasRoom(activation.dedupe, activation.turns.jobs.size, world.wallMs)) {
+    const isBrief = (turnKeyOf(first)?.keepMs ?? 0) <= briefKeepMs;
+    if (!isBrief && !hasRoom(activation.dedupe, activation.turns.jobs.size, world.wallMs)) {
       failWork(step, work, quota());
       return;
     }
@@ -86,14 +86,19 @@ function hand(step: Step, activation: Activation, work: Work): void {
   work.job = first;
   startJob(activation.turns, work);
   if (first.readonly) wantClaim(activation.tip);
-  const { call, readonly, deadlineMs } = first;
-  out.push({ type: "run", activation: activation.number, job: { call, readonly, deadlineMs } });
+  out.push({ type: "run", activation: activation.number, call: first.number });
 }
 
 function answerStored(step: Step, activation: Activation, work: Work, stored: StoredAnswer): void {
-  if (!bytesEqual(stored.bodyHash, work.job.bodyHash)) failWork(step, work, reused());
+  if (!isSame(stored.bodyHash, work.job)) failWork(step, work, reused());
   else if (stored.answer === undefined) failWork(step, work, notKept());
   else replyWork(step, work, stored.answer, stored.n, activation.tip.uid);
+}
+
+/** Whether a call under the same id asked for the same. */
+function isSame(bodyHash: Uint8Array | undefined, job: CallHead): boolean {
+  const own = turnKeyOf(job)?.bodyHash;
+  return own !== undefined && bodyHash !== undefined && bytesEqual(own, bodyHash);
 }
 
 /** The caller's deadline passed, or the caller went away. */
@@ -105,7 +110,7 @@ export function abandon(step: Step, call: number, why: AbandonReason): void {
     return;
   }
   if (work.stage === "queued" || why === "deadline") {
-    work.waiters = work.waiters.filter((waiter) => waiter.call !== call);
+    work.waiters = work.waiters.filter((waiter) => waiter.number !== call);
     lane.calls.delete(call);
     failCall(step, call, left(why));
     if (work.waiters.length === 0 && work.stage === "queued") {
@@ -120,20 +125,20 @@ export function abandon(step: Step, call: number, why: AbandonReason): void {
   if (
     work.stage !== "running" ||
     activation === undefined ||
-    !work.waiters.every((waiter) => work.gone?.has(waiter.call))
+    !work.waiters.every((waiter) => work.gone?.has(waiter.number))
   )
     return;
-  out.push({ type: "cancel", activation: activation.number, call: work.job.call, why });
+  out.push({ type: "cancel", activation: activation.number, call: work.job.number, why });
 }
 
 /** The worker dropped a job: it left nothing. Whoever still waits for it has it run again. */
 export function dropped(step: Step, activation: Activation, call: number, why: AbandonReason): void {
   const work = takeJob(activation.turns, call);
   if (work === undefined) return;
-  const leaving = work.waiters.filter((waiter) => waiter.call === call || work.gone?.has(waiter.call));
+  const leaving = work.waiters.filter((waiter) => waiter.number === call || work.gone?.has(waiter.number));
   for (const waiter of leaving) {
-    step.lane.calls.delete(waiter.call);
-    failCall(step, waiter.call, left(why));
+    step.lane.calls.delete(waiter.number);
+    failCall(step, waiter.number, left(why));
   }
   work.waiters = work.waiters.filter((waiter) => !leaving.includes(waiter));
   requeue(step.lane, [work]);

@@ -1,26 +1,25 @@
 // What orders from outside do to a session in memory.
-import type { AbandonReason } from "../turn/types.ts";
+import type { AbandonReason, CallHead, CallType } from "../call/index.ts";
 import { abandonFold } from "./fold.ts";
 import type { Activation, Slice, Step } from "./lane.ts";
-import { accept, type Control, type Orders, takeOrders } from "./orders.ts";
+import { accept, type Orders, takeOrders } from "./orders.ts";
 import { failCall, left } from "./share.ts";
 import { wantClaim } from "./tip.ts";
-import type { Action } from "./types.ts";
 
 export const control: Slice = { advance };
 
 function advance({ lane, out }: Step, activation: Activation): void {
   if (lane.controls.length === 0) return;
   const { orders, tip } = activation;
-  const later: Control[] = [];
+  const later: CallHead[] = [];
   for (const control of lane.controls) {
-    if (tip.claim === "released" || (control.action === "wake" && orders.closing !== undefined)) {
+    if (tip.claim === "released" || (control.type === "wake" && orders.closing !== undefined)) {
       later.push(control);
-    } else if (control.action === "wake" && tip.claim === "owner") {
-      out.push({ type: "done", call: control.call.call });
+    } else if (control.type === "wake" && tip.claim === "owner") {
+      out.push({ type: "done", call: control.number });
     } else {
       accept(orders, control);
-      if (control.action === "wake") wantClaim(tip);
+      if (control.type === "wake") wantClaim(tip);
       else abandonFold(activation.fold);
     }
   }
@@ -28,15 +27,15 @@ function advance({ lane, out }: Step, activation: Activation): void {
 }
 
 /** What the orders of that kind wanted has happened. */
-export function carryOut({ out }: Step, orders: Orders, what: Action): void {
-  for (const { call } of takeOrders(orders, ({ action }) => action === what))
-    out.push({ type: "done", call: call.call });
+export function carryOut({ out }: Step, orders: Orders, what: CallType): void {
+  for (const { number } of takeOrders(orders, ({ type }) => type === what))
+    out.push({ type: "done", call: number });
 }
 
 /** The caller's deadline passed, or the caller went away: its order may still be carried out. */
 export function abandonOrder(step: Step, call: number, why: AbandonReason): void {
   const { lane } = step;
-  const isMeant = (control: Control): boolean => control.call.call === call;
+  const isMeant = (control: CallHead): boolean => control.number === call;
   const taken = lane.activation === undefined ? [] : takeOrders(lane.activation.orders, isMeant);
   if (taken.length === 0 && !lane.controls.some(isMeant)) return;
   lane.controls = lane.controls.filter((control) => !isMeant(control));

@@ -1,4 +1,5 @@
 // Answers stored under the ids of calls (PROTOCOL.md 6.1): bounded, exact in the lane's order, carried on by folds.
+import type { CallHead } from "../call/index.ts";
 import { answerBytesMax, briefKeepMs, idsMax } from "./constants.ts";
 import type { StoredAnswer, TurnKey } from "./record.ts";
 
@@ -15,6 +16,11 @@ export interface Dedupe {
 
 export function createDedupe(): Dedupe {
   return { kept: new Map(), brief: new Map(), order: [], oldest: 0, answerBytes: 0 };
+}
+
+/** Under what the answer to a call is stored; `undefined` when it is not. */
+export function turnKeyOf({ id }: CallHead): TurnKey | undefined {
+  return id?.type === "key" ? { id: id.id, bodyHash: id.rawHash, keepMs: id.keepMs } : undefined;
 }
 
 /** A 16-byte id as the key of a map. */

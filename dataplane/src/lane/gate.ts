@@ -1,6 +1,6 @@
 // What the worker says, and when its answers may leave (PROTOCOL.md 5.3, 5.5).
-import type { TurnMessage } from "../turn/types.ts";
-import { storeAnswer } from "./dedupe.ts";
+import type { TurnMessage } from "../turn/index.ts";
+import { storeAnswer, turnKeyOf } from "./dedupe.ts";
 import type { Activation, Slice, Step } from "./lane.ts";
 import type { LaneRecord } from "./record.ts";
 import { replyWork } from "./share.ts";
@@ -48,8 +48,8 @@ export function acceptTurns(
   for (const turned of accepted) {
     acceptTurn(turns, turned);
     const { work, answer } = turned;
-    const { id, bodyHash, keepMs } = work.job;
-    if (id !== undefined) storeAnswer(dedupe, { id, bodyHash, keepMs }, record, answer, work.key);
+    const key = turnKeyOf(work.job);
+    if (key !== undefined) storeAnswer(dedupe, key, record, answer, work.key);
     replyWork(step, work, answer, record.n, tip.uid);
   }
 }

@@ -1,12 +1,13 @@
 // The memory of a lane: plain objects that only a step writes.
 import type { SessionName } from "@voda/proto/session";
 import type { Crc32 } from "@voda/state";
+import type { CallHead } from "../call/index.ts";
 import type { Append } from "./append.ts";
 import { foldBytesMax, foldRecordsMax, inlineBytesMax } from "./constants.ts";
 import type { Dedupe } from "./dedupe.ts";
 import type { Fold } from "./fold.ts";
 import type { Look } from "./look.ts";
-import type { Control, Orders } from "./orders.ts";
+import type { Orders } from "./orders.ts";
 import type { Base } from "./replay.ts";
 import type { Tip } from "./tip.ts";
 import type { Turns } from "./turns.ts";
@@ -70,7 +71,7 @@ export interface Lane {
   connected: boolean;
   /** Work that no worker has. */
   queue: Work[];
-  controls: Control[];
+  controls: CallHead[];
   /** Waiters by call. */
   readonly calls: Map<number, Work>;
   /** Queued or executing work by id. */

@@ -31,7 +31,7 @@ export function drop(
   const doubtful = outcome === "nothing" ? [] : (append.flight?.turns ?? []).map((turn) => turn.work);
   const begun = typeof outcome === "object" ? outcome.begun : undefined;
   const hasRun = ({ stage, job }: Work): boolean =>
-    begun !== undefined && !job.readonly && (stage === "executed" || begun.has(job.call));
+    begun !== undefined && !job.readonly && (stage === "executed" || begun.has(job.number));
   lane.activation = undefined;
   const again: Work[] = [];
   for (const work of turns.jobs.values()) {
@@ -55,7 +55,7 @@ export function giveUpCorrupt(step: Step, why: string): void {
   lane.queue = [];
   lane.controls = [];
   for (const work of queue) failWork(step, work, corruptLane(why));
-  for (const control of controls) failCall(step, control.call.call, corruptLane(why));
+  for (const control of controls) failCall(step, control.number, corruptLane(why));
   out.push({ type: "cold", why: "dropped" });
 }
 

@@ -1,15 +1,10 @@
 // Orders from outside the session: to claim it, to put it to sleep, to delete it.
-import type { Action, Call } from "./types.ts";
-
-export interface Control {
-  readonly action: Action;
-  readonly call: Call;
-}
+import type { CallHead } from "../call/index.ts";
 
 export interface Orders {
   closing: "sleep" | "end" | undefined;
   /** Who waits for its end, or for the claim. */
-  waiting: Control[];
+  waiting: CallHead[];
 }
 
 export function openOrders(): Orders {
@@ -22,13 +17,13 @@ export function sleep(orders: Orders): void {
 }
 
 /** The control is carried out later; an end closes the session now. */
-export function accept(orders: Orders, control: Control): void {
+export function accept(orders: Orders, control: CallHead): void {
   orders.waiting.push(control);
-  if (control.action === "end") orders.closing = "end";
+  if (control.type === "end") orders.closing = "end";
 }
 
 /** Takes out the waiting ones that match. */
-export function takeOrders(orders: Orders, isMeant: (control: Control) => boolean): Control[] {
+export function takeOrders(orders: Orders, isMeant: (control: CallHead) => boolean): CallHead[] {
   const taken = orders.waiting.filter(isMeant);
   if (taken.length > 0) orders.waiting = orders.waiting.filter((control) => !isMeant(control));
   return taken;

@@ -1,6 +1,5 @@
 // Ends and new beginnings of work: everybody who shares it is answered, refused or passed on together.
-import { type Failure, fail } from "../invocation.ts";
-import type { AbandonReason } from "../turn/types.ts";
+import { type AbandonReason, type Failure, fail } from "../call/index.ts";
 import type { Lane, Step } from "./lane.ts";
 import type { Incarnation } from "./types.ts";
 import type { Work } from "./work.ts";
@@ -21,24 +20,24 @@ function mergeSame(lane: Lane, work: Work): boolean {
   if (other === undefined || other === work) return false;
   for (const waiter of work.waiters) {
     other.waiters.push(waiter);
-    lane.calls.set(waiter.call, other);
+    lane.calls.set(waiter.number, other);
   }
   work.waiters = [];
   return true;
 }
 
 export function replyWork(step: Step, work: Work, answer: Uint8Array, n: number, uid: Uint8Array): void {
-  for (const { call } of work.waiters) step.out.push({ type: "reply", call, answer, n, uid });
+  for (const { number: call } of work.waiters) step.out.push({ type: "reply", call, answer, n, uid });
   finish(step.lane, work);
 }
 
 export function forwardWork(step: Step, work: Work, incarnation: Incarnation): void {
-  for (const { call } of work.waiters) step.out.push({ type: "forward", call, kind: "invoke", incarnation });
+  for (const { number: call } of work.waiters) step.out.push({ type: "forward", call, incarnation });
   finish(step.lane, work);
 }
 
 export function failWork(step: Step, work: Work, failure: Failure): void {
-  for (const { call } of work.waiters) failCall(step, call, failure);
+  for (const { number: call } of work.waiters) failCall(step, call, failure);
   finish(step.lane, work);
 }
 
@@ -48,7 +47,7 @@ export function failCall(step: Step, call: number, failure: Failure): void {
 
 /** The work is over: nobody waits for it any more. */
 export function finish(lane: Lane, work: Work): void {
-  for (const { call } of work.waiters) lane.calls.delete(call);
+  for (const { number: call } of work.waiters) lane.calls.delete(call);
   if (work.key !== undefined && lane.running.get(work.key) === work) lane.running.delete(work.key);
   work.waiters = [];
   lane.workCount -= 1;

@@ -1,6 +1,6 @@
 // One step of a lane: what happened is noted, then everything that is possible now is done.
-import type { Failure } from "../invocation.ts";
-import type { TurnMessage } from "../turn/types.ts";
+import type { CallHead, Failure } from "../call/index.ts";
+import type { TurnMessage } from "../turn/index.ts";
 import { abandon, arrive, calls, dropped } from "./calls.ts";
 import { commit } from "./commit.ts";
 import { control } from "./control.ts";
@@ -12,7 +12,7 @@ import { settle } from "./settle.ts";
 import { failCall, failWork } from "./share.ts";
 import { cutTaken, snapshot } from "./snapshot.ts";
 import { renewTip } from "./tip.ts";
-import type { Call, CallKind, Incarnation, LaneEffect, LaneEvent, World } from "./types.ts";
+import type { Incarnation, LaneEffect, LaneEvent, World } from "./types.ts";
 import { advanceWake, pauseWake, wakeReplied } from "./wake.ts";
 
 /** In the order of a step: orders close the session before calls run, and the gate opens before the next append. */
@@ -45,7 +45,7 @@ function note(at: Step, event: LaneEvent): void {
     case "invoke":
       return arrive(at, event.call);
     case "control":
-      lane.controls.push({ action: event.action, call: event.call });
+      lane.controls.push(event.call);
       return;
     case "abandon":
       return abandon(at, event.call, event.why);
@@ -58,7 +58,7 @@ function note(at: Step, event: LaneEvent): void {
       if (lane.waking?.stage === "pause") lane.waking = undefined;
       return;
     case "undelivered":
-      return undelivered(at, event.kind, event.call, event.incarnation);
+      return undelivered(at, event.call, event.incarnation);
     case "timer":
       if (event.timer === "append") lane.appendTimerMs = Number.POSITIVE_INFINITY;
       return;
@@ -121,11 +121,11 @@ function noteConnection(at: Step, up: boolean): void {
 }
 
 /** The other node did not get it: the call waits here until that node answers or its lease has ended. */
-function undelivered(at: Step, kind: CallKind, call: Call, incarnation: Incarnation): void {
+function undelivered(at: Step, call: CallHead, incarnation: Incarnation): void {
   const { lane, world } = at;
   if (world.standing(incarnation).type === "living") lane.unreachable = incarnation;
-  if (kind === "invoke") arrive(at, call);
-  else lane.controls.push({ action: kind, call });
+  if (call.type === "invoke") arrive(at, call);
+  else lane.controls.push(call);
   if (lane.activation === undefined && lane.waking === undefined) pauseWake(at, 0);
 }
 
@@ -137,5 +137,5 @@ function refuseAll(at: Step, activation: Activation, failure: Failure): void {
   lane.queue = [];
   lane.controls = [];
   for (const work of queue) failWork(at, work, failure);
-  for (const control of controls) failCall(at, control.call.call, failure);
+  for (const control of controls) failCall(at, control.number, failure);
 }

@@ -1,7 +1,8 @@
 // What the worker has and had: jobs, turns that took place, answers that wait in the gate (PROTOCOL.md 5.2, 5.3, 5.5).
 import { assert } from "@voda/stdx";
-import type { TurnMessage } from "../turn/types.ts";
+import type { TurnMessage } from "../turn/index.ts";
 import { recordBytesMax, recordTurnsMax } from "./constants.ts";
+import { turnKeyOf } from "./dedupe.ts";
 import type { TurnEntry } from "./record.ts";
 import type { Work } from "./work.ts";
 
@@ -38,7 +39,7 @@ export function openTurns(): Turns {
 /** The work goes to the worker. */
 export function startJob({ jobs }: Turns, work: Work): void {
   work.stage = "running";
-  jobs.set(work.job.call, work);
+  jobs.set(work.job.number, work);
 }
 
 /** The worker does not have it any more. */
@@ -86,7 +87,7 @@ export function takeOutputs(turns: Turns): Output[] {
   const end = turns.gate.findIndex((output) => !isSeen(turns, output));
   const leaving = end < 0 ? turns.gate : turns.gate.slice(0, end);
   turns.gate = end < 0 ? [] : turns.gate.slice(end);
-  for (const { work } of leaving) turns.jobs.delete(work.job.call);
+  for (const { work } of leaving) turns.jobs.delete(work.job.number);
   return leaving;
 }
 
@@ -110,10 +111,9 @@ export function takeTurns(turns: Turns, end: number): Turned[] {
 /** The record with this turn lies in the lane. */
 export function acceptTurn(turns: Turns, { turn, work }: Turned): void {
   turns.accepted = Math.max(turns.accepted, turn);
-  turns.jobs.delete(work.job.call);
+  turns.jobs.delete(work.job.number);
 }
 
 export function entryOf({ work, delta, answer }: Turned): TurnEntry {
-  const { id, bodyHash, keepMs } = work.job;
-  return { key: id === undefined ? undefined : { id, bodyHash, keepMs }, delta, answer };
+  return { key: turnKeyOf(work.job), delta, answer };
 }

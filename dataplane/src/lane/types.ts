@@ -1,17 +1,9 @@
 // The I/O thread's half of a session: what happens to it, what it wants done, and what it may ask of the node while it decides.
-import type { Failure, Invocation } from "../invocation.ts";
-import type { AbandonReason, Job, TurnMessage } from "../turn/types.ts";
+import type { AbandonReason, CallHead, Failure } from "../call/index.ts";
+import type { TurnMessage } from "../turn/index.ts";
 
 /** One life of a node under one lease: 128 random bits, 32 characters of lower-case hex. */
 export type Incarnation = string;
-
-/** What the lane needs of an invocation; the host keeps the rest under `call`, a number that it never gives out twice. */
-export interface Call
-  extends Pick<Invocation, "readonly" | "deadlineMs" | "id" | "keepMs" | "bodyHash" | "hops"> {
-  readonly call: number;
-  /** Bytes of the body: queued calls count against the pipeline's bound. */
-  readonly bytes: number;
-}
 
 /** A record as it lies in the stream. */
 export interface Stored {
@@ -68,10 +60,6 @@ export interface World {
   birth(): Uint8Array;
 }
 
-/** end: delete the session. wake: load it and make the claim durable. */
-export type Action = "end" | "wake";
-export type CallKind = "invoke" | Action;
-
 export type LaneTimer = "append" | "wake" | "fold";
 
 /**
@@ -79,9 +67,9 @@ export type LaneTimer = "append" | "wake" | "fold";
  * The host delivers events of one lane in the order in which they happened.
  */
 export type LaneEvent =
-  | { readonly type: "invoke"; readonly call: Call }
-  /** An order from outside the session, answered by `done`, `fail` or `forward`. Only `call`, `deadlineMs` and `hops` of the call matter. */
-  | { readonly type: "control"; readonly action: Action; readonly call: Call }
+  | { readonly type: "invoke"; readonly call: CallHead }
+  /** An order from outside the session, `end` or `wake`, answered by `done`, `fail` or `forward`. */
+  | { readonly type: "control"; readonly call: CallHead }
   /** The caller's deadline passed, or it went away. The host watches the deadlines of all calls that it has not answered. */
   | { readonly type: "abandon"; readonly call: number; readonly why: AbandonReason }
   /** Finish what runs, fold with release, forget. Calls that arrive meanwhile wake it again. Told by `cold`. */
@@ -122,19 +110,14 @@ export type LaneEvent =
   /** The own lease was renewed after a gap, or the node has a new incarnation, or a lease of somebody else ended. */
   | { readonly type: "leases" }
   /** A forwarded call did not reach the other node, and so did not run there. The lane had forgotten it. */
-  | {
-      readonly type: "undelivered";
-      readonly call: Call;
-      readonly kind: CallKind;
-      readonly incarnation: Incarnation;
-    }
+  | { readonly type: "undelivered"; readonly call: CallHead; readonly incarnation: Incarnation }
   | { readonly type: "timer"; readonly timer: LaneTimer };
 
 export type LaneEffect =
   // to the worker, in this order
   /** `epoch`: no other activation of this session that commits anything is opened with the same number. */
   | { readonly type: "open"; readonly activation: number; readonly epoch: number; readonly image: Image }
-  | { readonly type: "run"; readonly activation: number; readonly job: Job }
+  | { readonly type: "run"; readonly activation: number; readonly call: number }
   | {
       readonly type: "cancel";
       readonly activation: number;
@@ -155,12 +138,7 @@ export type LaneEffect =
     }
   | { readonly type: "fail"; readonly call: number; readonly failure: Failure }
   /** Pass the call on, unchanged, with one more hop; its answer goes to the caller without the lane. */
-  | {
-      readonly type: "forward";
-      readonly call: number;
-      readonly kind: CallKind;
-      readonly incarnation: Incarnation;
-    }
+  | { readonly type: "forward"; readonly call: number; readonly incarnation: Incarnation }
   /** The control call is carried out. */
   | { readonly type: "done"; readonly call: number }
   // to the store

@@ -1,4 +1,5 @@
 // From cold to held: one read of the last record, or of the tail after the last fold (PROTOCOL.md 5.1).
+import type { CallHead } from "../call/index.ts";
 import { hopsMax, wakeAttemptsMax, wakeRetryMs } from "./constants.ts";
 import type { Reply, Step, Waking } from "./lane.ts";
 import { giveUpCorrupt, readRow } from "./memory.ts";
@@ -138,9 +139,9 @@ function sendsElsewhere(step: Step, record: LaneRecord): boolean {
     if (work.waiters.some((waiter) => waiter.hops >= hopsMax)) failWork(step, work, tooManyHops(hopsMax));
     else forwardWork(step, work, to);
   }
-  for (const { action, call } of controls) {
-    if (call.hops >= hopsMax) failCall(step, call.call, tooManyHops(hopsMax));
-    else out.push({ type: "forward", call: call.call, kind: action, incarnation: to });
+  for (const { number: call, hops } of controls) {
+    if (hops >= hopsMax) failCall(step, call, tooManyHops(hopsMax));
+    else out.push({ type: "forward", call, incarnation: to });
   }
   out.push({ type: "cold", why: "dropped" });
   return true;
@@ -159,10 +160,9 @@ function ownerElsewhere({ lane, world }: Step, record: LaneRecord): Incarnation 
 /** The base is known: orders that need no memory are carried out; the session is opened if anything else waits. */
 function settleControls(step: Step, base: Base, pages?: readonly Uint8Array[]): void {
   const { lane, out } = step;
-  const isDone = (action: string): boolean => action === "end" && base.uid === undefined;
-  for (const { action, call } of lane.controls)
-    if (isDone(action)) out.push({ type: "done", call: call.call });
-  lane.controls = lane.controls.filter(({ action }) => !isDone(action));
+  const isDone = ({ type }: CallHead): boolean => type === "end" && base.uid === undefined;
+  for (const control of lane.controls) if (isDone(control)) out.push({ type: "done", call: control.number });
+  lane.controls = lane.controls.filter((control) => !isDone(control));
   lane.waking = undefined;
   if (lane.queue.length === 0 && lane.controls.length === 0) out.push({ type: "cold", why: "dropped" });
   else open(step, base, pages ?? base.fold?.record.inline ?? []);

@@ -1,11 +1,11 @@
-import type { Call } from "./types.ts";
+import type { CallHead } from "../call/index.ts";
 
 /** One execution of a call, and everybody who waits for it: calls with the same id share it. */
 export interface Work {
   readonly key: string | undefined;
   /** Under this call it is at the worker. */
-  job: Call;
-  waiters: Call[];
+  job: CallHead;
+  waiters: CallHead[];
   /** Waiters whose callers went away. */
   gone: Set<number> | undefined;
   stage: "queued" | "running" | "executed";

@@ -1,10 +1,11 @@
 // A lane with its world in a test's hand: events go in, effects are looked at, and each state of PROTOCOL.md 4 is one call away.
 import assert from "node:assert/strict";
 import { crc32 } from "node:zlib";
+import type { CallHead, CallId } from "../call/index.ts";
 import { type LaneOptions, openLane, phaseOf } from "../lane/lane.ts";
 import { encodeRecord, type FoldRecord, type LaneRecord, noRecord, type RecordId } from "../lane/record.ts";
 import { stepLane } from "../lane/step.ts";
-import type { Call, LaneEffect, LaneEvent, Standing, Stored } from "../lane/types.ts";
+import type { LaneEffect, LaneEvent, Standing, Stored } from "../lane/types.ts";
 
 export const me = "a".repeat(32);
 export const other = "b".repeat(32);
@@ -14,21 +15,29 @@ const name = { namespace: "default", agent: "counter", key: "k" };
 
 type Of<T extends LaneEffect["type"]> = Extract<LaneEffect, { type: T }>;
 
-export function callOf(number: number, more: Partial<Call> = {}): Call {
+/** The id of a call with a key; calls with the same number share it. */
+export const keyOf = (number: number, more: Partial<Extract<CallId, { type: "key" }>> = {}): CallId => ({
+  type: "key",
+  id: sixteen(number),
+  keepMs: 600_000,
+  rawHash: sixteen(1),
+  ...more,
+});
+
+export function callOf(number: number, more: Partial<CallHead> = {}): CallHead {
   return {
-    call: number,
+    number,
+    type: "invoke",
     readonly: false,
     deadlineMs: 1_000_000,
-    id: sixteen(number),
-    keepMs: 600_000,
-    bodyHash: sixteen(1),
+    id: keyOf(number),
     hops: 0,
     bytes: 10,
     ...more,
   };
 }
 
-export const readOf = (number: number, more: Partial<Call> = {}): Call =>
+export const readOf = (number: number, more: Partial<CallHead> = {}): CallHead =>
   callOf(number, { readonly: true, ...more });
 
 /** A record of somebody, at `n`, after `prev`. */
@@ -100,7 +109,7 @@ export function createRig(options: Partial<LaneOptions> = {}) {
       return activation;
     },
     tell: (event: LaneEvent): LaneEffect[] => stepLane(lane, event, world),
-    invoke: (call: Call): LaneEffect[] => rig.tell({ type: "invoke", call }),
+    invoke: (call: CallHead): LaneEffect[] => rig.tell({ type: "invoke", call }),
     /** Time passes and a timer rings. */
     wait(ms: number, timer: "append" | "wake" | "fold" = "append"): LaneEffect[] {
       world.wallMs += ms;
@@ -153,7 +162,7 @@ export function createRig(options: Partial<LaneOptions> = {}) {
       return rig;
     },
     /** The record of call 2 is on its way, and nobody has answered in time. */
-    settling(call: Call = callOf(2)) {
+    settling(call: CallHead = callOf(2)) {
       rig.owner();
       rig.invoke(call);
       rig.turned(2);

@@ -4,7 +4,8 @@ import type { Agent } from "@voda/proto/api";
 import type { Logger } from "pino";
 import { createRing } from "../ring/index.ts";
 import { type Channel, type Ends, openChannel } from "./channel.ts";
-import { type FromWorker, type LogEntry, readFromWorker, type ToWorker, toWorkerFrame } from "./messages.ts";
+import { type FromWorker, fromWorker, type LogEntry } from "./from-worker.ts";
+import { type ToWorker, toWorker } from "./to-worker.ts";
 
 /** What a new thread is given. */
 export interface WorkerSetup {
@@ -19,6 +20,8 @@ export interface WorkerSetup {
 export const bundleLoadMsMax = 10_000;
 /** Looks without a beat in between after which a thread counts as held: looks and not time, since this process may be stopped too. */
 export const missedBeatsMax = 4;
+/** Between two looks at a thread; its own beats come twice as often. */
+export const pulseMs = 500;
 const restartDelayMs = 200;
 
 export interface WorkerHandle {
@@ -105,10 +108,10 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
 
   #start(): [Worker, Channel<ToWorker>, Promise<void>] {
     const { port1, port2 } = new MessageChannel();
-    const [toWorker, fromWorker] = [createRing(), createRing()];
+    const [input, output] = [createRing(), createRing()];
     const workerData: WorkerSetup = {
       ...this.#setup,
-      ends: { input: toWorker, output: fromWorker, port: port2 },
+      ends: { input, output, port: port2 },
     };
     const thread = new Worker(new URL("../worker/worker.ts", import.meta.url), {
       workerData,
@@ -116,8 +119,8 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
       name: `bundle ${this.revision.slice(0, 12)}`,
     });
     const channel = openChannel<ToWorker, FromWorker>(
-      { input: fromWorker, output: toWorker, port: port1 },
-      { encode: toWorkerFrame, decode: readFromWorker, onMessage: (message) => this.#receive(message) },
+      { input: output, output: input, port: port1 },
+      { encode: toWorker.encode, decode: fromWorker.decode, onMessage: (message) => this.#receive(message) },
     );
     thread.on("error", (err) => this.#options.log.error({ err, revision: this.revision }, "worker failed"));
     thread.once("exit", (code) => this.#exited(thread, code));
@@ -150,8 +153,8 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
       this.#options.onMessage(message);
       return;
     }
-    const { agent, key, message: text, fields } = JSON.parse(message.line) as LogEntry;
-    this.#options.log[message.level]({ ...fields, agent, key }, text);
+    const { fields, message: text, ...context } = JSON.parse(message.line) as LogEntry;
+    this.#options.log[message.level]({ ...fields, ...context }, text);
   }
 
   /** What is sent until the thread runs again is lost with the activations that it was for. */

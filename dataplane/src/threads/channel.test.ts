@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { MessageChannel } from "node:worker_threads";
 import { createRing } from "../ring/index.ts";
 import { type Channel, openChannel } from "./channel.ts";
-import { readToWorker, type ToWorker, toWorkerFrame } from "./messages.ts";
+import { type ToWorker, toWorker } from "./to-worker.ts";
 
 /** Both ends in this thread; rings of so many bytes. */
 function pair(
@@ -12,7 +12,7 @@ function pair(
 ): { from: Channel<ToWorker>; close: () => void } {
   const [there, back] = [createRing(ringBytes), createRing(ringBytes)];
   const { port1, port2 } = new MessageChannel();
-  const codec = { encode: toWorkerFrame, decode: readToWorker };
+  const codec = { encode: toWorker.encode, decode: toWorker.decode };
   const from = openChannel(
     { input: back, output: there, port: port1 },
     { ...codec, onMessage: () => assert.fail("an echo") },

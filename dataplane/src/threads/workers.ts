@@ -1,8 +1,7 @@
 // The worker threads of a node: one per bundle that has sessions or is current.
 import type { Agent } from "@voda/proto/api";
 import type { SessionName } from "@voda/proto/session";
-import { BundleWorker, type BundleWorkerOptions, type WorkerHandle } from "./bundle-worker.ts";
-import { pulseMs } from "./messages.ts";
+import { BundleWorker, type BundleWorkerOptions, pulseMs, type WorkerHandle } from "./bundle-worker.ts";
 
 export interface WorkersOptions extends BundleWorkerOptions {
   /** Moves the sessions of these activations to the bundles that are current now, where they run on older ones. */

@@ -1,13 +1,25 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { CallHead } from "../call/index.ts";
 import { openTurn, readersMax, stepTurn } from "./turn.ts";
-import type { Job, TurnEffect, TurnEvent } from "./types.ts";
+import type { TurnEffect, TurnEvent } from "./types.ts";
 
 const delta = Uint8Array.of(1);
 const answer = Uint8Array.of(2);
-const write = (call: number, deadlineMs = 1000): Job => ({ call, readonly: false, deadlineMs });
-const read = (call: number, deadlineMs = 1000): Job => ({ call, readonly: true, deadlineMs });
-const run = (job: Job): TurnEvent => ({ type: "run", job });
+const write = (number: number, deadlineMs = 1000): CallHead => ({
+  number,
+  type: "invoke",
+  readonly: false,
+  deadlineMs,
+  id: undefined,
+  hops: 0,
+  bytes: 0,
+});
+const read = (number: number, deadlineMs = 1000): CallHead => ({
+  ...write(number, deadlineMs),
+  readonly: true,
+});
+const run = (call: CallHead): TurnEvent => ({ type: "run", call });
 const succeeded = (call: number): TurnEvent => ({ type: "succeeded", call, delta, answer });
 const threw = (call: number): TurnEvent => ({ type: "threw", call, answer });
 

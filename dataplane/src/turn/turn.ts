@@ -1,12 +1,13 @@
 // One activation in its worker: a mailbox, one running turn, readers beside it. Pure: the host runs handlers and holds the state.
 import { assert } from "@voda/stdx";
-import type { AbandonReason, Job, TurnEffect, TurnEvent } from "./types.ts";
+import type { AbandonReason, CallHead } from "../call/index.ts";
+import type { TurnEffect, TurnEvent } from "./types.ts";
 
 /** Handlers of readonly calls that run at once; more wait. */
 export const readersMax = 64;
 
 interface Reader {
-  readonly job: Job;
+  readonly head: CallHead;
   /** Turn that was applied last when it started: it sees the state after that turn until it ends, whatever is applied meanwhile. */
   readonly startedAt: number;
 }
@@ -16,10 +17,10 @@ export interface Turn {
   /** Number of the last turn that took place. */
   turn: number;
   /** The writer. */
-  running: Job | undefined;
-  readonly mailbox: Job[];
+  running: CallHead | undefined;
+  readonly mailbox: CallHead[];
   readonly readers: Map<number, Reader>;
-  readonly waitingReaders: Job[];
+  readonly waitingReaders: CallHead[];
   closed: boolean;
 }
 
@@ -35,13 +36,13 @@ export function openTurn(activation: number): Turn {
   };
 }
 
-/** `wallMs`: milliseconds since 1970, now. */
-export function stepTurn(turn: Turn, event: TurnEvent, wallMs: number): TurnEffect[] {
+/** `nowMs`: monotonic milliseconds of this thread, by which the deadlines of its calls count. */
+export function stepTurn(turn: Turn, event: TurnEvent, nowMs: number): TurnEffect[] {
   const out: TurnEffect[] = [];
   if (turn.closed) return out;
   switch (event.type) {
     case "run":
-      (event.job.readonly ? turn.waitingReaders : turn.mailbox).push(event.job);
+      (event.call.readonly ? turn.waitingReaders : turn.mailbox).push(event.call);
       break;
     case "cancel":
       cancel(turn, event.call, event.why, out);
@@ -57,31 +58,31 @@ export function stepTurn(turn: Turn, event: TurnEvent, wallMs: number): TurnEffe
       close(turn, out);
       return out;
   }
-  startNext(turn, wallMs, out);
+  startNext(turn, nowMs, out);
   return out;
 }
 
-function startNext(turn: Turn, wallMs: number, out: TurnEffect[]): void {
+function startNext(turn: Turn, nowMs: number, out: TurnEffect[]): void {
   while (turn.running === undefined) {
-    const job = turn.mailbox.shift();
-    if (job === undefined) break;
-    if (isLate(turn, job, wallMs, out)) continue;
-    turn.running = job;
-    out.push({ type: "start", call: job.call, readonly: false });
+    const head = turn.mailbox.shift();
+    if (head === undefined) break;
+    if (isLate(turn, head, nowMs, out)) continue;
+    turn.running = head;
+    out.push({ type: "start", call: head.number, readonly: false });
   }
   while (turn.readers.size < readersMax) {
-    const job = turn.waitingReaders.shift();
-    if (job === undefined) break;
-    if (isLate(turn, job, wallMs, out)) continue;
-    turn.readers.set(job.call, { job, startedAt: turn.turn });
-    out.push({ type: "start", call: job.call, readonly: true });
+    const head = turn.waitingReaders.shift();
+    if (head === undefined) break;
+    if (isLate(turn, head, nowMs, out)) continue;
+    turn.readers.set(head.number, { head, startedAt: turn.turn });
+    out.push({ type: "start", call: head.number, readonly: true });
   }
 }
 
 /** A call whose deadline passed while it was queued is dropped before any work. */
-function isLate(turn: Turn, job: Job, wallMs: number, out: TurnEffect[]): boolean {
-  if (wallMs < job.deadlineMs) return false;
-  sayDropped(turn, job.call, "deadline", out);
+function isLate(turn: Turn, head: CallHead, nowMs: number, out: TurnEffect[]): boolean {
+  if (nowMs < head.deadlineMs) return false;
+  sayDropped(turn, head.number, "deadline", out);
   return true;
 }
 
@@ -90,7 +91,7 @@ function finished(turn: Turn, event: TurnEvent & { type: "succeeded" | "threw" }
   if (reader !== undefined) {
     turn.readers.delete(event.call);
     sayRead(turn, event, reader.startedAt, out);
-  } else if (turn.running?.call === event.call) {
+  } else if (turn.running?.number === event.call) {
     turn.running = undefined;
     writerFinished(turn, event, out);
   }
@@ -140,12 +141,12 @@ function sayDropped(turn: Turn, call: number, why: AbandonReason, out: TurnEffec
 }
 
 function cancel(turn: Turn, call: number, why: AbandonReason, out: TurnEffect[]): void {
-  if (takeJob(turn.mailbox, call) || takeJob(turn.waitingReaders, call)) {
+  if (take(turn.mailbox, call) || take(turn.waitingReaders, call)) {
     sayDropped(turn, call, why, out);
     return;
   }
   const isReader = turn.readers.has(call);
-  if (!isReader && turn.running?.call !== call) return;
+  if (!isReader && turn.running?.number !== call) return;
   out.push({ type: "abort", call, why });
   if (why === "caller") return;
   // a handler that does not heed its signal would hold the session for ever
@@ -155,17 +156,17 @@ function cancel(turn: Turn, call: number, why: AbandonReason, out: TurnEffect[])
   sayDropped(turn, call, why, out);
 }
 
-function takeJob(jobs: Job[], call: number): boolean {
-  const at = jobs.findIndex((job) => job.call === call);
+function take(calls: CallHead[], number: number): boolean {
+  const at = calls.findIndex((head) => head.number === number);
   if (at < 0) return false;
-  jobs.splice(at, 1);
+  calls.splice(at, 1);
   return true;
 }
 
 function close(turn: Turn, out: TurnEffect[]): void {
   assert(!turn.closed, "closed twice");
   turn.closed = true;
-  const running = turn.running === undefined ? [] : [turn.running.call];
+  const running = turn.running === undefined ? [] : [turn.running.number];
   for (const call of [...running, ...turn.readers.keys()]) {
     out.push({ type: "abort", call, why: "caller" });
     out.push({ type: "discard", call });

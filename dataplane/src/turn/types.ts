@@ -1,28 +1,19 @@
 // The worker's half of an activation: what happens to it and what it wants done. The I/O thread's half is `lane`.
 
-/** Why nobody waits for a call any more. */
-export type AbandonReason = "deadline" | "caller";
-
-/** A call as the mailbox sees it; the host keeps the body under the same number. */
-export interface Job {
-  readonly call: number;
-  readonly readonly: boolean;
-  /** Milliseconds since 1970. */
-  readonly deadlineMs: number;
-}
+import type { AbandonReason, CallHead } from "../call/index.ts";
 
 export type TurnEvent =
-  | { readonly type: "run"; readonly job: Job }
-  /** Nobody waits any more: a queued job is dropped; a running one is told by its signal and, after its deadline, discarded. */
+  | { readonly type: "run"; readonly call: CallHead }
+  /** Nobody waits any more: a queued call is dropped; a running one is told by its signal and, after its deadline, discarded. */
   | { readonly type: "cancel"; readonly call: number; readonly why: AbandonReason }
-  /** The handler of a started job ended well. `delta` is ignored for a readonly job. Its overlay is not applied yet. */
+  /** The handler of a started call ended well. `delta` is ignored for a readonly one. Its overlay is not applied yet. */
   | {
       readonly type: "succeeded";
       readonly call: number;
       readonly delta: Uint8Array;
       readonly answer: Uint8Array;
     }
-  /** The handler threw, broke a limit, or changed state in a readonly job. `answer` is the encoded failure. */
+  /** The handler threw, broke a limit, or changed state in a readonly call. `answer` is the encoded failure. */
   | { readonly type: "threw"; readonly call: number; readonly answer: Uint8Array }
   /** The lane wants a snapshot of what is executed now. */
   | { readonly type: "cut" }
@@ -35,7 +26,7 @@ export type TurnEffect =
    * Several readers may run beside one writer.
    */
   | { readonly type: "start"; readonly call: number; readonly readonly: boolean }
-  /** Abort `ctx.signal` of a started job. */
+  /** Abort `ctx.signal` of a started call. */
   | { readonly type: "abort"; readonly call: number; readonly why: AbandonReason }
   /** Make the overlay of the writer part of the state, now, before the next effect. */
   | { readonly type: "apply"; readonly call: number }
@@ -73,7 +64,7 @@ export type TurnMessage =
       readonly after: number;
       readonly answer: Uint8Array;
     }
-  /** The job was dropped before its handler ended, and left nothing. */
+  /** The call was dropped before its handler ended, and left nothing. */
   | {
       readonly type: "dropped";
       readonly activation: number;

@@ -3,11 +3,11 @@ import { describe, test } from "node:test";
 import { setImmediate as turnOfLoop } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import { openState, type Schema, type SessionState } from "@voda/state";
+import { systemClock } from "@voda/stdx";
 import { agent, s, VodaError } from "voda";
 import { definitionOf, handlersOf } from "voda/definition";
-import { decodeAnswer } from "../answer.ts";
-import type { Answer } from "../invocation.ts";
-import type { RunCall } from "../threads/index.ts";
+import { type Answer, type Content, decodeAnswer } from "../call/index.ts";
+import { plainCall } from "../testing/call.ts";
 import type { TurnMessage } from "../turn/index.ts";
 import { Activation } from "./activation.ts";
 
@@ -92,26 +92,27 @@ function harness() {
     state: counting,
     handlers: handlersOf(probe),
     turnMsMax: definitionOf(probe).turnMsMax,
-    log: { debug: write, info: write, warn: write, error: write },
+    logOf: () => ({ debug: write, info: write, warn: write, error: write }),
     say: (message) => said.push(message),
     sayCut: (after, pages) => cuts.push([after, pages.length]),
   });
   let next = 0;
-  const run = (method: string, input?: unknown, more: Partial<RunCall> = {}): number => {
+  const run = (
+    method: string,
+    input?: unknown,
+    more: {
+      readonly content?: Content;
+      readonly body?: Uint8Array;
+      readonly deadlineMs?: number;
+      readonly readonly?: boolean;
+    } = {},
+  ): number => {
     next += 1;
-    const body = input === undefined ? new Uint8Array(0) : new TextEncoder().encode(JSON.stringify(input));
-    const readonly = ["get", "slowGet", "never"].includes(method);
-    const deadlineMs = Date.now() + 60_000;
-    activation.run({
-      call: next,
-      method,
-      readonly,
-      content: "json",
-      deadlineMs,
-      caller: "me",
-      body,
-      ...more,
-    });
+    const json = input === undefined ? new Uint8Array(0) : new TextEncoder().encode(JSON.stringify(input));
+    const readonly = more.readonly ?? ["get", "slowGet", "never"].includes(method);
+    const deadlineMs = more.deadlineMs ?? systemClock.monotonicMs() + 60_000;
+    const { content = "json", body = json } = more;
+    activation.run(plainCall(next, deadlineMs, { head: { readonly }, method, content, body, caller: "me" }));
     return next;
   };
   const answerOf = (call: number): Answer => {
@@ -229,7 +230,7 @@ describe("an activation", () => {
 
   test("a call without time left runs nothing", () => {
     const { run, said, state } = harness();
-    run("add", 1, { deadlineMs: Date.now() - 1 });
+    run("add", 1, { deadlineMs: systemClock.monotonicMs() - 1 });
     assert.equal(said[0]?.type, "dropped");
     assert.equal(state.seq, 0);
   });

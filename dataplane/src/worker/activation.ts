@@ -3,11 +3,16 @@ import { inspect } from "node:util";
 import { turnBytesMax } from "@voda/proto/wire";
 import type { SessionState, Transaction, View } from "@voda/state";
 import { TooLargeError } from "@voda/state";
-import { assert, unreachable } from "@voda/stdx";
+import { assert, systemClock, unreachable } from "@voda/stdx";
 import { type Handler, type Logger, VodaError } from "voda/definition";
-import { decodeAnswer, encodeAnswer } from "../answer.ts";
-import { type Answer, fail } from "../invocation.ts";
-import type { RunCall } from "../threads/index.ts";
+import {
+  type AbandonReason,
+  type Answer,
+  decodeAnswer,
+  encodeAnswer,
+  fail,
+  type SessionCall,
+} from "../call/index.ts";
 import {
   openTurn,
   stepTurn,
@@ -27,13 +32,14 @@ export interface ActivationOptions {
   readonly state: SessionState;
   readonly handlers: ReadonlyMap<string, Handler>;
   readonly turnMsMax: number;
-  readonly log: Logger;
+  /** For the lines of one call. */
+  readonly logOf: (call: SessionCall) => Logger;
   readonly say: (message: TurnMessage) => void;
   readonly sayCut: (after: number, pages: readonly Uint8Array[]) => void;
 }
 
 interface Running {
-  readonly run: RunCall;
+  readonly call: SessionCall;
   readonly handler: Handler;
   readonly scope: Transaction | View;
   readonly abort: Abort;
@@ -46,7 +52,7 @@ export class Activation {
   readonly #options: ActivationOptions;
   readonly #turn: Turn;
   /** Calls that the machine knows and that have not ended. */
-  readonly #calls = new Map<number, RunCall>();
+  readonly #calls = new Map<number, SessionCall>();
   readonly #running = new Map<number, Running>();
 
   constructor(options: ActivationOptions) {
@@ -54,15 +60,12 @@ export class Activation {
     this.#turn = openTurn(options.number);
   }
 
-  run(call: RunCall): void {
-    this.#calls.set(call.call, call);
-    this.#step({
-      type: "run",
-      job: { call: call.call, readonly: call.readonly, deadlineMs: call.deadlineMs },
-    });
+  run(call: SessionCall): void {
+    this.#calls.set(call.head.number, call);
+    this.#step({ type: "run", call: call.head });
   }
 
-  cancel(call: number, why: "deadline" | "caller"): void {
+  cancel(call: number, why: AbandonReason): void {
     this.#step({ type: "cancel", call, why });
   }
 
@@ -77,7 +80,7 @@ export class Activation {
   }
 
   #step(event: TurnEvent): void {
-    for (const effect of stepTurn(this.#turn, event, Date.now())) this.#perform(effect);
+    for (const effect of stepTurn(this.#turn, event, systemClock.monotonicMs())) this.#perform(effect);
   }
 
   #perform(effect: TurnEffect): void {
@@ -110,24 +113,25 @@ export class Activation {
   }
 
   #start(number: number): void {
-    const run = this.#calls.get(number);
-    assert(run !== undefined, `the machine starts call ${number}, which never came`);
-    const handler = this.#options.handlers.get(run.method);
-    if (handler === undefined || (handler.mode === "readonly") !== run.readonly) {
+    const call = this.#calls.get(number);
+    assert(call !== undefined, `the machine starts call ${number}, which never came`);
+    const handler = this.#options.handlers.get(call.method);
+    const { readonly } = call.head;
+    if (handler === undefined || (handler.mode === "readonly") !== readonly) {
       this.#throw(
         number,
         fail(
           "draining",
-          `this revision has no ${run.readonly ? "readonly " : ""}method ${run.method}; it is being rolled out: retry`,
+          `this revision has no ${readonly ? "readonly " : ""}method ${call.method}; it is being rolled out: retry`,
         ),
       );
       return;
     }
     const { state } = this.#options;
     const running: Running = {
-      run,
+      call,
       handler,
-      scope: run.readonly ? state.view() : state.begin(),
+      scope: readonly ? state.view() : state.begin(),
       abort: new Abort(),
       timer: undefined,
     };
@@ -136,12 +140,13 @@ export class Activation {
   }
 
   #runHandler(running: Running): void {
-    const { run, handler, scope, abort } = running;
-    const { key, log } = this.#options;
+    const { call, handler, scope, abort } = running;
+    const { key } = this.#options;
+    const log = (): Logger => this.#options.logOf(call);
     let result: unknown;
     try {
-      const input = decodeInput(handler, run.content, run.body);
-      result = handler.run(new Context({ key, log, state: scope.state, caller: run.caller, abort }), input);
+      const input = decodeInput(handler, call.content, call.body);
+      result = handler.run(new Context({ key, log, state: scope.state, caller: call.caller, abort }), input);
     } catch (error) {
       this.#failed(running, error);
       return;
@@ -161,23 +166,24 @@ export class Activation {
 
   #returned(running: Running, result: unknown): void {
     if (!this.#isRunning(running)) return;
-    const { run, handler, scope } = running;
-    const answer = encodeOutput(handler, run.content, result);
+    const { call, handler, scope } = running;
+    const { number } = call.head;
+    const answer = encodeOutput(handler, call.content, result);
     if (!answer.ok) {
       this.#log(running, answer.failure.message);
-      this.#throw(run.call, answer);
+      this.#throw(number, answer);
       return;
     }
     const encoded = encodeAnswer(answer);
     if (encoded.length > turnBytesMax) {
       this.#throw(
-        run.call,
+        number,
         fail("too_large", `answer of ${encoded.length} bytes exceeds turnBytesMax ${turnBytesMax}`),
       );
       return;
     }
     if (!("commit" in scope)) {
-      this.#step({ type: "succeeded", call: run.call, delta: NOTHING, answer: encoded });
+      this.#step({ type: "succeeded", call: number, delta: NOTHING, answer: encoded });
       return;
     }
     let delta: Uint8Array;
@@ -187,17 +193,21 @@ export class Activation {
       this.#failed(running, error);
       return;
     }
-    this.#step({ type: "succeeded", call: run.call, delta, answer: encoded });
+    this.#step({ type: "succeeded", call: number, delta, answer: encoded });
   }
 
   #failed(running: Running, error: unknown): void {
     if (!this.#isRunning(running)) return;
-    if (error instanceof BadInput) this.#throw(running.run.call, fail("bad_request", error.message));
-    else if (error instanceof TooLargeError) this.#throw(running.run.call, fail("too_large", error.message));
-    else if (VodaError.is(error)) this.#throw(running.run.call, thrownOnPurpose(error));
+    if (error instanceof BadInput) this.#throw(running.call.head.number, fail("bad_request", error.message));
+    else if (error instanceof TooLargeError)
+      this.#throw(running.call.head.number, fail("too_large", error.message));
+    else if (VodaError.is(error)) this.#throw(running.call.head.number, thrownOnPurpose(error));
     else {
       this.#log(running, inspect(error));
-      this.#throw(running.run.call, fail("internal", "the handler threw; the node's log has the error"));
+      this.#throw(
+        running.call.head.number,
+        fail("internal", "the handler threw; the node's log has the error"),
+      );
     }
   }
 
@@ -210,7 +220,7 @@ export class Activation {
     );
     if (!this.#isRunning(running)) return;
     this.#throw(
-      running.run.call,
+      running.call.head.number,
       fail("turn_timeout", `the turn ran longer than maxTurn ${turnMsMax} ms and was undone`),
     );
   }
@@ -221,7 +231,7 @@ export class Activation {
   }
 
   #isRunning(running: Running): boolean {
-    return this.#running.get(running.run.call) === running;
+    return this.#running.get(running.call.head.number) === running;
   }
 
   /** The handler may still run; nothing that it does counts any more. */
@@ -235,7 +245,7 @@ export class Activation {
   }
 
   #log(running: Running, error: string): void {
-    this.#options.log.error("handler failed", { method: running.run.method, error });
+    this.#options.logOf(running.call).error("handler failed", { method: running.call.method, error });
   }
 }
 
@@ -243,7 +253,7 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
 
-function abortReason(why: "deadline" | "caller"): ConstructorParameters<typeof VodaError> {
+function abortReason(why: AbandonReason): ConstructorParameters<typeof VodaError> {
   return why === "deadline"
     ? ["deadline_exceeded", "the caller's deadline has passed", { reason: "turn_timeout" }]
     : ["canceled", "the caller went away", { reason: "interrupted" }];

@@ -5,7 +5,7 @@ import { Abort, Context } from "./context.ts";
 const ignore = (): void => undefined;
 const log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 const contextOf = (abort: Abort): Context =>
-  new Context({ key: "k", log, state: {}, caller: "anonymous", abort });
+  new Context({ key: "k", log: () => log, state: {}, caller: "anonymous", abort });
 
 test("a signal tells an abort that came before it was asked for, and one that comes after", () => {
   const abort = new Abort();

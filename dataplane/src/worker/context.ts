@@ -27,7 +27,7 @@ export class Abort {
 
 export interface ContextOptions {
   readonly key: string;
-  readonly log: Logger;
+  readonly log: () => Logger;
   readonly state: object;
   readonly caller: string;
   readonly abort: Abort;
@@ -36,20 +36,24 @@ export interface ContextOptions {
 /** The functions are the same of every context, and can be taken out of it. */
 export class Context implements HostContext {
   readonly key: string;
-  readonly log: Logger;
   readonly state: object;
   readonly caller: Caller;
   readonly now = now;
   readonly random = random;
   readonly uuid = uuid;
   readonly #abort: Abort;
+  readonly #log: () => Logger;
 
   constructor({ key, log, state, caller, abort }: ContextOptions) {
     this.key = key;
-    this.log = log;
     this.state = state;
     this.caller = { subject: caller };
     this.#abort = abort;
+    this.#log = log;
+  }
+
+  get log(): Logger {
+    return this.#log();
   }
 
   get signal(): AbortSignal {

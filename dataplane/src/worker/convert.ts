@@ -1,7 +1,7 @@
 // Bodies to inputs and results to bodies, in the worker: the only place of a node that looks into a body.
 import { create, fromBinary, fromJson, type Message, toBinary, toJson } from "@bufbuild/protobuf";
 import type { Handler } from "voda/definition";
-import { type Answer, type Content, fail } from "../invocation.ts";
+import { type Answer, type Content, fail } from "../call/index.ts";
 
 const utf8 = new TextEncoder();
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true });

@@ -3,6 +3,7 @@ import { registerHooks } from "node:module";
 import { pathToFileURL } from "node:url";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { crc32 } from "node:zlib";
+import type { SessionName } from "@voda/proto/session";
 import {
   type Check,
   type FieldSchema,
@@ -22,18 +23,18 @@ import {
   type Validate,
   validatorsOf,
 } from "voda/definition";
-import { type Failure, fail } from "../invocation.ts";
+import { fail, type SessionCall } from "../call/index.ts";
 import {
   type Channel,
   type Ends,
   type FromWorker,
-  fromWorkerFrame,
+  fromWorker,
   type LogEntry,
   type LogLevel,
   openChannel,
   pulseMs,
-  readToWorker,
   type ToWorker,
+  toWorker,
   type WorkerSetup,
 } from "../threads/index.ts";
 import { Activation } from "./activation.ts";
@@ -47,8 +48,7 @@ interface Loaded {
 }
 
 interface Opening {
-  readonly agent: string;
-  readonly key: string;
+  readonly name: SessionName;
   readonly origin: number;
   readonly pages: Uint8Array[];
   readonly deltas: Uint8Array[];
@@ -69,8 +69,8 @@ class WorkerThread {
 
   serve(): void {
     this.#channel = openChannel(this.#ends, {
-      encode: fromWorkerFrame,
-      decode: readToWorker,
+      encode: fromWorker.encode,
+      decode: toWorker.decode,
       onMessage: (message) => this.#handle(message),
     });
   }
@@ -84,8 +84,7 @@ class WorkerThread {
     switch (message.type) {
       case "open":
         this.#opening.set(activation, {
-          agent: message.agent,
-          key: message.key,
+          name: message.name,
           origin: message.origin,
           pages: [],
           deltas: [],
@@ -101,7 +100,7 @@ class WorkerThread {
         this.#open(activation);
         return;
       case "run":
-        this.#activations.get(activation)?.run(message.run);
+        this.#activations.get(activation)?.run(message.call);
         return;
       case "cancel":
         this.#activations.get(activation)?.cancel(message.call, message.why);
@@ -123,9 +122,10 @@ class WorkerThread {
     const opening = this.#opening.get(number);
     assert(opening !== undefined, `activation ${number} is opened without a beginning`);
     this.#opening.delete(number);
-    const loaded = this.#agents.get(opening.agent);
+    const { name } = opening;
+    const loaded = this.#agents.get(name.agent);
     if (loaded === undefined) {
-      this.#openFailed(number, "schema", `the bundle has no agent ${opening.agent}`);
+      this.#openFailed(number, "schema", `the bundle has no agent ${name.agent}`);
       return;
     }
     let state: SessionState;
@@ -146,12 +146,12 @@ class WorkerThread {
       number,
       new Activation({
         number,
-        key: opening.key,
+        key: name.key,
         origin: opening.origin,
         state,
         handlers: handlersOf(agent),
         turnMsMax: definitionOf(agent).turnMsMax,
-        log: this.#logger(opening.agent, opening.key),
+        logOf: (call) => this.#logger(name, call),
         say: (said) => this.#say(said),
         sayCut: (after, pages) => {
           for (const bytes of pages) this.#say({ type: "cut_page", activation: number, bytes });
@@ -162,16 +162,20 @@ class WorkerThread {
   }
 
   #openFailed(activation: number, reason: "schema" | "corrupt", message: string): void {
-    const answer = fail(reason, message);
-    const failure: Failure = answer.ok ? { code: "internal", reason: "internal", message } : answer.failure;
-    this.#say({ type: "open_failed", activation, failure });
+    this.#say({ type: "open_failed", activation, failure: fail(reason, message).failure });
   }
 
-  #logger(agent: string, key: string): Logger {
+  /** Lines name the trace of the call that they are of, so that they are found beside the caller's. */
+  #logger({ agent, key }: SessionName, { traceparent }: SessionCall): Logger {
+    const trace = traceparent?.split("-")[1];
     const write =
       (level: LogLevel) =>
       (message: string, fields: object = {}): void =>
-        this.#say({ type: "log", level, line: logLine({ agent, key, message, fields }) });
+        this.#say({
+          type: "log",
+          level,
+          line: logLine({ agent, key, ...(trace && { trace }), message, fields }),
+        });
     return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
   }
 }

@@ -1,5 +1,5 @@
 // Clients: operations that are tried at some node until they are answered, and what an answer must say at that instant.
-import type { Failure } from "../../../dataplane/src/invocation.ts";
+import type { Failure } from "../../../dataplane/src/call/index.ts";
 import { Violation } from "./checks.ts";
 import type { Clockwork } from "./clockwork.ts";
 import type { Plan } from "./options.ts";

@@ -1,5 +1,6 @@
 // A node of the simulated mesh: hosts the real lane and the real turns, as the product's host does.
 import { crc32 } from "node:zlib";
+import type { CallHead, CallType } from "../../../dataplane/src/call/index.ts";
 import {
   isIdle,
   type Lane,
@@ -246,7 +247,7 @@ export function createNode(options: NodeOptions): SimNode {
           activation,
           image: effect.image,
           operation: (call) => liveCall(call).attempt.operation,
-          wallMs: () => process.wallMs,
+          nowMs: () => process.monotonicMs,
           run: (done) => process.deliver(random.chance(0.1) ? random.below(600) : random.next() * 10, done),
           say: (message) => process.deliver(random.next(), () => tell(message), fromWorker),
         }),
@@ -256,9 +257,9 @@ export function createNode(options: NodeOptions): SimNode {
     const worker = workers.get(activation);
     if (worker === undefined) return; // it was lost
     if (effect.type === "run") {
-      const { call } = effect.job;
+      const { call } = effect;
       if (neverAgain.has(call)) throw new Violation(`call ${call} begins again after its worker was lost`);
-      worker.tell({ type: "run", job: effect.job });
+      worker.tell({ type: "run", call: headOf(liveCall(call)) });
     }
     if (effect.type === "cancel") worker.tell({ type: "cancel", call: effect.call, why: effect.why });
     else if (effect.type !== "run") worker.tell({ type: effect.type });
@@ -292,7 +293,7 @@ export function createNode(options: NodeOptions): SimNode {
 
   function undelivered(call: LiveCall, incarnation: string): void {
     const again = take(call.attempt, call.hops);
-    tell({ type: "undelivered", call: laneCall(again), kind: kindOf(again), incarnation });
+    tell({ type: "undelivered", call: headOf(again), incarnation });
   }
 
   function arm(timer: LaneTimer, atMs: number): void {
@@ -311,7 +312,7 @@ export function createNode(options: NodeOptions): SimNode {
 
   function take(attempt: Attempt, hops: number): LiveCall {
     nextCall += 1;
-    const deadlineMs = process.wallMs + attempt.timeoutMs;
+    const deadlineMs = process.monotonicMs + attempt.timeoutMs;
     const call: LiveCall = { number: nextCall, attempt, hops, deadlineMs, isAnswered: false };
     calls.set(call.number, call);
     const leave = (why: "deadline" | "caller"): void => {
@@ -329,9 +330,7 @@ export function createNode(options: NodeOptions): SimNode {
       clockwork.say(
         `node ${index}: gets ${operation.kind} ${operation.number} as call ${call.number}, ${phaseOf(lane)}`,
       );
-      const kind = kindOf(call);
-      if (kind === "invoke") tell({ type: "invoke", call: laneCall(call) });
-      else tell({ type: "control", action: kind, call: laneCall(call) });
+      tell({ type: typeOf(call) === "invoke" ? "invoke" : "control", call: headOf(call) });
     });
   }
 
@@ -371,7 +370,7 @@ export function createNode(options: NodeOptions): SimNode {
         workers.clear();
         // what they had said is heard first
         for (const [activation, { begun }] of lost) {
-          for (const call of begun) if (!laneCall(liveCall(call)).readonly) neverAgain.add(call);
+          for (const call of begun) if (!headOf(liveCall(call)).readonly) neverAgain.add(call);
           process.deliver(1, () => tell({ type: "worker_lost", activation, begun }), fromWorker);
         }
         clockwork.say(`node ${index}: loses its workers`);
@@ -389,23 +388,22 @@ export function createNode(options: NodeOptions): SimNode {
   };
 }
 
-function kindOf({ attempt }: LiveCall): "invoke" | "end" | "wake" {
+function typeOf({ attempt }: LiveCall): CallType {
   const { kind } = attempt.operation;
   return kind === "end" || kind === "wake" ? kind : "invoke";
 }
 
-function laneCall(call: LiveCall): Extract<LaneEvent, { type: "invoke" }>["call"] {
+function headOf(call: LiveCall): CallHead {
   const { number, kind } = call.attempt.operation;
   const readonly = kind === "read";
   const id = new Uint8Array(16).fill(number);
   const keyed = !readonly && kind !== "unkeyed";
   return {
-    call: call.number,
+    number: call.number,
+    type: typeOf(call),
     readonly,
     deadlineMs: call.deadlineMs,
-    id: keyed ? id : undefined,
-    keepMs: KEEP_MS,
-    bodyHash: id,
+    id: keyed ? { type: "key", id, keepMs: KEEP_MS, rawHash: id } : undefined,
     hops: call.hops,
     bytes: 10,
   };

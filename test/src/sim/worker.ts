@@ -31,7 +31,8 @@ export interface WorkerOptions {
   readonly activation: number;
   readonly image: Image;
   readonly operation: (call: number) => Operation;
-  readonly wallMs: () => number;
+  /** By the monotonic clock. */
+  readonly nowMs: () => number;
   /** Lets a handler run that long. */
   readonly run: (done: () => void) => void;
   readonly say: (message: FromWorker) => void;
@@ -80,7 +81,7 @@ export function createWorker(options: WorkerOptions): SimWorker {
   }
 
   function tell(event: TurnEvent): void {
-    for (const effect of stepTurn(turn, event, options.wallMs())) perform(effect);
+    for (const effect of stepTurn(turn, event, options.nowMs())) perform(effect);
   }
 
   function perform(effect: TurnEffect): void {

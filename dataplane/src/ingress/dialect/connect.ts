@@ -2,7 +2,7 @@
 // https://connectrpc.com/docs/protocol
 import { errorJson, httpStatus, retryHeader } from "@voda/proto/error-body";
 import { bodyBytesMax } from "@voda/proto/wire";
-import type { Content, Failure } from "../../invocation.ts";
+import type { Content, Failure } from "../../call/index.ts";
 import { type Head, headerOf, queryOf } from "../head.ts";
 import { type Refusal, refuse } from "../refusal.ts";
 import {

@@ -1,7 +1,7 @@
 // gRPC-Web over either version of HTTP: trailers are a last frame of the body, and all of it may be base64.
 // https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md
 import { errorTrailers } from "@voda/proto/error-body";
-import type { Content } from "../../invocation.ts";
+import type { Content } from "../../call/index.ts";
 import { headerOf } from "../head.ts";
 import { refuse } from "../refusal.ts";
 import { compressionProblem, type Dialect, type HttpAnswer } from "./dialect.ts";

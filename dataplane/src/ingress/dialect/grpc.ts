@@ -2,7 +2,7 @@
 // https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 import { errorTrailers } from "@voda/proto/error-body";
 import { bodyBytesMax } from "@voda/proto/wire";
-import type { Content } from "../../invocation.ts";
+import type { Content } from "../../call/index.ts";
 import { headerOf } from "../head.ts";
 import { unimplemented } from "../refusal.ts";
 import { compressionProblem, type Dialect } from "./dialect.ts";

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decodeAnswer, encodeAnswer } from "./answer.ts";
-import { FrameError } from "./frame/index.ts";
-import { type Answer, fail } from "./invocation.ts";
+import { FrameError } from "../frame/index.ts";
+import { type Answer, decodeAnswer, encodeAnswer, fail } from "./answer.ts";
 
 test("an answer reads back as it was written", () => {
   const answers: Answer[] = [

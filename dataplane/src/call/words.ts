@@ -7,7 +7,8 @@ const wordBytesMax = 128;
 const slots = 256;
 
 const utf8 = new TextEncoder();
-const decoder = new TextDecoder();
+/** A byte order mark is a character like another: without `ignoreBOM` it would be taken away. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 const recentBytes = recent(wordsMax, (text) => utf8.encode(text));
 

@@ -2,7 +2,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decodeWord, encodeWord } from "./words.ts";
 
-const words = ["", "add", "and", "a-d", "größe", "λ".repeat(100), "x".repeat(5_000), "dda", "a\u0000d"];
+const words = [
+  "",
+  "add",
+  "and",
+  "a-d",
+  "größe",
+  "\ufeffadd",
+  "λ".repeat(100),
+  "x".repeat(5_000),
+  "dda",
+  "a\u0000d",
+];
 
 test("every word is the same after the way to bytes and back, however often and in whatever order", () => {
   for (let round = 0; round < 3; round += 1)

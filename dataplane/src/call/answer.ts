@@ -1,0 +1,164 @@
+// An answer, and its bytes: what a worker writes, a record keeps and another node passes on. The first byte says what follows.
+import { grpcCodes } from "@voda/proto/errors";
+import { type Code, type Reason, reasons } from "@voda/proto/wire";
+import { type ByteReader, ByteWriter } from "@voda/stdx";
+import { FrameError } from "../frame/index.ts";
+import type { AbandonReason, Call, Content } from "./call.ts";
+import { readEntries, writeText } from "./entries.ts";
+
+export interface Failure {
+  readonly code: Code;
+  /** A `Reason` of voda, or what the handler's VodaError names. */
+  readonly reason: string;
+  readonly message: string;
+  readonly retryAfterMs?: number;
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/** An answer that says no. */
+export interface Failed {
+  readonly ok: false;
+  readonly failure: Failure;
+}
+
+export type Answer = { readonly ok: true; readonly content: Content; readonly body: Uint8Array } | Failed;
+
+/** What the owner tells beside the answer. */
+export interface AnswerMeta {
+  /** `ip:port` of the owner's ingress. */
+  readonly hint?: string;
+  /** For reading one's own writes. */
+  readonly token?: string;
+}
+
+/** Hears the answer to one call, once. */
+export type Reply = (answer: Answer, meta: AnswerMeta) => void;
+
+/** Says that nobody waits for the call any more. */
+export type TakeBack = (why: AbandonReason) => void;
+
+/** Where calls come in, from clients and from other nodes. The answer comes at most once, perhaps before this returns. */
+export type Enter = (call: Call, reply: Reply) => TakeBack;
+
+/** A failure of voda's own: the reason gives the code. */
+export function fail(
+  reason: Exclude<Reason, "user">,
+  message: string,
+  more: Pick<Failure, "retryAfterMs" | "metadata"> = {},
+): Failed {
+  return { ok: false, failure: { code: reasons[reason], reason, message, ...more } };
+}
+
+const kinds = { json: 0, proto: 1, failure: 2 } as const;
+
+export function encodeAnswer(answer: Answer): Uint8Array {
+  const body = answer.ok ? answer.body : encodeFailure(answer.failure);
+  const bytes = new Uint8Array(1 + body.length);
+  bytes[0] = kinds[answer.ok ? answer.content : "failure"];
+  bytes.set(body, 1);
+  return bytes;
+}
+
+/** The body is a view of `bytes`. @throws FrameError */
+export function decodeAnswer(bytes: Uint8Array): Answer {
+  const body = bytes.subarray(1);
+  switch (bytes[0]) {
+    case kinds.json:
+      return { ok: true, content: "json", body };
+    case kinds.proto:
+      return { ok: true, content: "proto", body };
+    case kinds.failure:
+      return { ok: false, failure: decodeFailure(body) };
+    case undefined:
+    default:
+      throw new FrameError(`answer of unknown kind ${bytes[0]}`);
+  }
+}
+
+const hintTag = 1;
+const tokenTag = 2;
+
+export function encodeAnswerMeta({ hint, token }: AnswerMeta): Uint8Array<ArrayBuffer> {
+  const out = new ByteWriter(64);
+  writeText(out, hintTag, hint);
+  writeText(out, tokenTag, token);
+  return out.finish();
+}
+
+/** @throws FrameError */
+export function decodeAnswerMeta(bytes: Uint8Array): AnswerMeta {
+  let hint: string | undefined;
+  let token: string | undefined;
+  readEntries(bytes, (tag, input) => {
+    if (tag === hintTag) hint = input.text();
+    else if (tag === tokenTag) token = input.text();
+    else return false;
+    return true;
+  });
+  return { ...(hint !== undefined && { hint }), ...(token !== undefined && { token }) };
+}
+
+const codeTag = 1;
+const reasonTag = 2;
+const messageTag = 3;
+const retryAfterTag = 4;
+const metadataTag = 5;
+
+/** Codes by their number, as gRPC and Connect have them. */
+const codes = new Map<number, Code>(
+  Object.entries(grpcCodes).map(([code, number]) => [number, code as Code]),
+);
+
+export function encodeFailure(failure: Failure): Uint8Array<ArrayBuffer> {
+  const out = new ByteWriter(128);
+  out.u8(codeTag);
+  out.u8(grpcCodes[failure.code]);
+  writeText(out, reasonTag, failure.reason);
+  writeText(out, messageTag, failure.message);
+  if (failure.retryAfterMs !== undefined) {
+    out.u8(retryAfterTag);
+    out.varint(Math.ceil(failure.retryAfterMs));
+  }
+  if (failure.metadata !== undefined) {
+    const entries = Object.entries(failure.metadata);
+    out.u8(metadataTag);
+    out.varint(entries.length);
+    for (const [name, value] of entries) {
+      out.text(name);
+      out.text(value);
+    }
+  }
+  return out.finish();
+}
+
+/** @throws FrameError */
+export function decodeFailure(bytes: Uint8Array): Failure {
+  let code: Code | undefined;
+  let reason = "";
+  let message = "";
+  let retryAfterMs: number | undefined;
+  let metadata: Record<string, string> | undefined;
+  readEntries(bytes, (tag, input) => {
+    if (tag === codeTag) code = codes.get(input.u8());
+    else if (tag === reasonTag) reason = input.text();
+    else if (tag === messageTag) message = input.text();
+    else if (tag === retryAfterTag) retryAfterMs = input.varint();
+    else if (tag === metadataTag) metadata = readMetadata(input);
+    else return false;
+    return true;
+  });
+  if (code === undefined) throw new FrameError("a failure without a known code");
+  return {
+    code,
+    reason,
+    message,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(metadata === undefined ? {} : { metadata }),
+  };
+}
+
+function readMetadata(input: ByteReader): Record<string, string> {
+  const entries: [string, string][] = [];
+  for (let left = input.count(2); left > 0; left -= 1) entries.push([input.text(), input.text()]);
+  return Object.fromEntries(entries);
+}

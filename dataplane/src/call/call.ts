@@ -1,0 +1,81 @@
+// A call, made once where it comes into the node and never changed: what machines read stands in its head, the rest is opaque to them.
+// Everybody else holds its number.
+import type { DeviceShare } from "@voda/proto/grant";
+import type { SessionName, SessionToken } from "@voda/proto/session";
+
+/** How the body of a call, and so of its answer, is written. */
+export type Content = "json" | "proto";
+
+/** end: delete the session. wake: load it and make the claim durable. */
+export type CallType = "invoke" | "end" | "wake";
+
+/** Why nobody waits for a call any more. */
+export type AbandonReason = "deadline" | "caller";
+
+/** What lets a call be told from another one, so that a retry runs once. Ids are hashed with the caller. */
+export type CallId =
+  | {
+      readonly type: "key";
+      /** 16 bytes: hash of caller, session and idempotency key. */
+      readonly id: Uint8Array;
+      /** How long the answer is kept, in milliseconds. */
+      readonly keepMs: number;
+      /** 16 bytes: hash of method, content and the body's bytes. Equal ones tell the same call. */
+      readonly rawHash: Uint8Array;
+    }
+  | {
+      readonly type: "numbered";
+      /** 16 bytes: hash of caller, session and the client's id. */
+      readonly client: Uint8Array;
+      readonly seq: number;
+      /** Numbers below this one are answered and will not come again. */
+      readonly lowest: number;
+      readonly rawHash: Uint8Array;
+    };
+
+/** What the machines of a node decide by. */
+export interface CallHead {
+  /** Given out once in the life of this process. */
+  readonly number: number;
+  readonly type: CallType;
+  readonly readonly: boolean;
+  /** Monotonic milliseconds of this process: no clock of another one decides. A frame carries what remains. */
+  readonly deadlineMs: number;
+  /** Absent when nothing may be stored. */
+  readonly id: CallId | undefined;
+  /** Nodes that have passed this call on. */
+  readonly hops: number;
+  /** Of the body: queued calls count against the pipeline's bound. */
+  readonly bytes: number;
+}
+
+export interface Call {
+  readonly head: CallHead;
+  readonly name: SessionName;
+  readonly token: SessionToken;
+  /** Name of the handler in the agent's definition. */
+  readonly method: string;
+  readonly content: Content;
+  /** Opaque outside the worker. Owned by the call: nobody writes to it any more. */
+  readonly body: Uint8Array;
+  /** `anonymous` until there is authentication. */
+  readonly caller: string;
+  /** W3C trace context; the handler's log lines name its trace. */
+  readonly traceparent: string | undefined;
+  /** The control plane's permission to open the session here; it does not travel to other nodes. */
+  readonly grant: string | undefined;
+  /** What a grant that was checked here gives of this node's GPUs. */
+  readonly devices: readonly DeviceShare[] | undefined;
+}
+
+/** A call as a worker gets it: whose it is, its activation knows. */
+export type SessionCall = Omit<Call, "name" | "token" | "grant" | "devices">;
+
+/** The caller of calls that nobody has signed. */
+export const anonymous = "anonymous";
+
+/** The numbers of one process: calls from clients, from other nodes and from the control plane share them. */
+export function createNumbers(first = 1): () => number {
+  let next = first;
+  return () => next++;
+}

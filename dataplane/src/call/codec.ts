@@ -1,0 +1,163 @@
+// A call as a frame: the same bytes in a ring and between nodes. What nearly every call has stands in the header, the method is the
+// subject, the body the payload; the rest are entries, so that a call without them has an empty meta block.
+import {
+  defaultNamespace,
+  type SessionName,
+  type SessionToken,
+  sessionNameProblem,
+  sessionToken,
+} from "@voda/proto/session";
+import { type ByteReader, ByteWriter } from "@voda/stdx";
+import { emptyFrame, type FrameCursor, FrameError, type FrameFields } from "../frame/index.ts";
+import { anonymous, type Call, type CallHead, type CallId, type CallType, type SessionCall } from "./call.ts";
+import { readEntries, writeNumber, writeText } from "./entries.ts";
+import { decodeWord, encodeWord } from "./words.ts";
+
+const readonlyFlag = 1;
+const protoFlag = 2;
+const types: readonly CallType[] = ["invoke", "end", "wake"];
+const hashBytes = 16;
+const nothing = new Uint8Array(0);
+
+const nameTag = 1;
+const keyTag = 2;
+const numberedTag = 3;
+const callerTag = 4;
+const traceTag = 5;
+const hopsTag = 6;
+
+/** For a worker: whose call it is, the activation of the frame says. `nowMs` by the monotonic clock. */
+export function encodeSessionCall(call: SessionCall, nowMs: number): FrameFields {
+  return frameOf(call, undefined, nowMs);
+}
+
+/** For another node. */
+export function encodeCall(call: Call, nowMs: number): FrameFields {
+  return frameOf(call, call.name, nowMs);
+}
+
+/** Copies what it returns. The call keeps the number of the frame: both ends are in one process. @throws FrameError */
+export function decodeSessionCall(frame: FrameCursor, nowMs: number): SessionCall {
+  const { name: _, ...meta } = decodeMeta(frame.meta());
+  return partsOf(frame, frame.call, meta, nowMs);
+}
+
+/** Copies what it returns. `number`: the call's in this process. @throws FrameError */
+export function decodeCall(frame: FrameCursor, number: number, nowMs: number): Call {
+  const { name, ...meta } = decodeMeta(frame.meta());
+  const problem = name === undefined ? "it names no session" : sessionNameProblem(name);
+  if (name === undefined || problem !== undefined)
+    throw new FrameError(`a call from another node: ${problem}`);
+  const token: SessionToken = sessionToken(name);
+  return { ...partsOf(frame, number, meta, nowMs), name, token, grant: undefined, devices: undefined };
+}
+
+function frameOf(call: SessionCall, name: SessionName | undefined, nowMs: number): FrameFields {
+  const { head, method, content, body } = call;
+  return {
+    ...emptyFrame,
+    code: types.indexOf(head.type),
+    flags: (head.readonly ? readonlyFlag : 0) | (content === "proto" ? protoFlag : 0),
+    call: head.number,
+    remainingMs: head.deadlineMs - nowMs,
+    subject: encodeWord(method),
+    meta: encodeMeta(call, name),
+    payload: body,
+  };
+}
+
+interface Meta {
+  readonly name: SessionName | undefined;
+  readonly id: CallId | undefined;
+  readonly caller: string;
+  readonly traceparent: string | undefined;
+  readonly hops: number;
+}
+
+function partsOf(
+  frame: FrameCursor,
+  number: number,
+  { id, hops, caller, traceparent }: Omit<Meta, "name">,
+  nowMs: number,
+): SessionCall {
+  const type = types[frame.code];
+  if (type === undefined) throw new FrameError(`call of unknown type ${frame.code}`);
+  const head: CallHead = {
+    number,
+    type,
+    readonly: (frame.flags & readonlyFlag) !== 0,
+    deadlineMs: nowMs + frame.remainingMs,
+    id,
+    hops,
+    bytes: frame.payloadLength,
+  };
+  return {
+    head,
+    method: decodeWord(frame.subject()),
+    content: (frame.flags & protoFlag) === 0 ? "json" : "proto",
+    body: frame.payloadCopy(),
+    caller,
+    traceparent,
+  };
+}
+
+function encodeMeta({ head, caller, traceparent }: SessionCall, name: SessionName | undefined): Uint8Array {
+  const { id, hops } = head;
+  const isPlain = caller === anonymous && hops === 0 && id === undefined && traceparent === undefined;
+  if (isPlain && name === undefined) return nothing;
+  const out = new ByteWriter(128);
+  if (name !== undefined) {
+    out.u8(nameTag);
+    out.text(name.namespace === defaultNamespace ? "" : name.namespace);
+    out.text(name.agent);
+    out.text(name.key);
+  }
+  if (id !== undefined) writeId(out, id);
+  if (caller !== anonymous) writeText(out, callerTag, caller);
+  writeText(out, traceTag, traceparent);
+  writeNumber(out, hopsTag, hops);
+  return out.finish();
+}
+
+function decodeMeta(bytes: Uint8Array): Meta {
+  let name: SessionName | undefined;
+  let id: CallId | undefined;
+  let caller = anonymous;
+  let traceparent: string | undefined;
+  let hops = 0;
+  readEntries(bytes, (tag, input) => {
+    if (tag === nameTag)
+      name = { namespace: input.text() || defaultNamespace, agent: input.text(), key: input.text() };
+    else if (tag === keyTag || tag === numberedTag) id = readId(tag, input, id);
+    else if (tag === callerTag) caller = input.text();
+    else if (tag === traceTag) traceparent = input.text();
+    else if (tag === hopsTag) hops = input.varint();
+    else return false;
+    return true;
+  });
+  return { name, id, caller, traceparent, hops };
+}
+
+function writeId(out: ByteWriter, id: CallId): void {
+  const hash = id.type === "key" ? id.id : id.client;
+  if (hash.length !== hashBytes || id.rawHash.length !== hashBytes)
+    throw new RangeError(`an id of ${hash.length} and ${id.rawHash.length} bytes; both have ${hashBytes}`);
+  out.u8(id.type === "key" ? keyTag : numberedTag);
+  out.raw(hash);
+  out.raw(id.rawHash);
+  if (id.type === "key") {
+    out.varint(id.keepMs);
+  } else {
+    out.varint(id.seq);
+    out.varint(id.lowest);
+  }
+}
+
+function readId(tag: number, input: ByteReader, before: CallId | undefined): CallId {
+  if (before !== undefined) throw new FrameError("a call has one id");
+  const id = input.raw(hashBytes).slice();
+  const rawHash = input.raw(hashBytes).slice();
+  return tag === keyTag
+    ? { type: "key", id, rawHash, keepMs: input.varint() }
+    : { type: "numbered", client: id, rawHash, seq: input.varint(), lowest: input.varint() };
+}

@@ -1,0 +1,104 @@
+// What a worker says to the I/O thread.
+import { type AbandonReason, decodeFailure, encodeFailure, type Failure } from "../call/index.ts";
+import type { TurnMessage } from "../turn/index.ts";
+import { direction, type MessageCodecs } from "./message.ts";
+
+export type FromWorker =
+  | TurnMessage
+  /** One page of the snapshot that a `cut` closes. */
+  | { readonly type: "cut_page"; readonly activation: number; readonly bytes: Uint8Array }
+  | { readonly type: "cut"; readonly activation: number; readonly after: number }
+  /** The session's state does not load: no call of it can run under this revision. */
+  | { readonly type: "open_failed"; readonly activation: number; readonly failure: Failure }
+  | { readonly type: "log"; readonly level: LogLevel; readonly line: string };
+
+/** What an agent logs, as JSON in `line`. */
+export interface LogEntry {
+  readonly agent: string;
+  readonly key: string;
+  /** Trace id of the call, where its caller gave one. */
+  readonly trace?: string;
+  readonly message: string;
+  readonly fields: object;
+}
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+const levels: readonly LogLevel[] = ["debug", "info", "warn", "error"];
+const reasons: readonly AbandonReason[] = ["deadline", "caller"];
+const utf8 = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+const codecs: MessageCodecs<FromWorker> = {
+  turned: {
+    number: 1,
+    encode: ({ activation, call, turn, delta, answer }) => ({
+      activation,
+      call,
+      turn,
+      meta: delta,
+      payload: answer,
+    }),
+    decode(frame) {
+      const { activation, call, turn } = frame;
+      const [delta, answer] = [frame.metaCopy(), frame.payloadCopy()];
+      return { type: "turned", activation, call, turn, delta, answer };
+    },
+  },
+  failed: {
+    number: 2,
+    encode: ({ activation, call, after, answer }) => ({ activation, call, turn: after, payload: answer }),
+    decode(frame) {
+      const { activation, call, turn: after } = frame;
+      return { type: "failed", activation, call, after, answer: frame.payloadCopy() };
+    },
+  },
+  read: {
+    number: 3,
+    encode: ({ activation, call, after, answer }) => ({ activation, call, turn: after, payload: answer }),
+    decode(frame) {
+      const { activation, call, turn: after } = frame;
+      return { type: "read", activation, call, after, answer: frame.payloadCopy() };
+    },
+  },
+  dropped: {
+    number: 4,
+    encode: ({ activation, call, why }) => ({ activation, call, code: reasons.indexOf(why) }),
+    decode: ({ activation, call, code }) => ({
+      type: "dropped",
+      activation,
+      call,
+      why: reasons[code] ?? "caller",
+    }),
+  },
+  cut_page: {
+    number: 5,
+    encode: ({ activation, bytes }) => ({ activation, payload: bytes }),
+    decode: (frame) => ({ type: "cut_page", activation: frame.activation, bytes: frame.payloadCopy() }),
+  },
+  cut: {
+    number: 6,
+    encode: ({ activation, after }) => ({ activation, turn: after }),
+    decode: ({ activation, turn }) => ({ type: "cut", activation, after: turn }),
+  },
+  open_failed: {
+    number: 7,
+    encode: ({ activation, failure }) => ({ activation, payload: encodeFailure(failure) }),
+    decode: (frame) => ({
+      type: "open_failed",
+      activation: frame.activation,
+      failure: decodeFailure(frame.payload()),
+    }),
+  },
+  log: {
+    number: 8,
+    encode: ({ level, line }) => ({ code: levels.indexOf(level), payload: utf8.encode(line) }),
+    decode: (frame) => ({
+      type: "log",
+      level: levels[frame.code] ?? "error",
+      line: decoder.decode(frame.payloadCopy()),
+    }),
+  },
+};
+
+export const fromWorker = direction<FromWorker>(codecs);

@@ -1,0 +1,46 @@
+// A message between two threads: its number in a frame, how it is written and how it is read, in one place for each.
+import { emptyFrame, type FrameCursor, FrameError, type FrameFields } from "../frame/index.ts";
+
+interface Message {
+  readonly type: string;
+}
+
+/** Bytes that leave the ring are copied: its slots are used again. */
+export interface MessageCodec<M extends Message> {
+  /** Of the frames that carry it, among those of its direction. */
+  readonly number: number;
+  encode(message: M): Partial<FrameFields>;
+  decode(frame: FrameCursor): M;
+}
+
+/** One for each message of a direction. */
+export type MessageCodecs<M extends Message> = {
+  readonly [T in M["type"]]: MessageCodec<Extract<M, { readonly type: T }>>;
+};
+
+/** One direction of a channel. */
+export interface Direction<M extends Message> {
+  encode(message: M): FrameFields;
+  /** @throws FrameError */
+  decode(frame: FrameCursor): M;
+}
+
+export function direction<M extends Message>(
+  codecs: Readonly<Record<M["type"], MessageCodec<M>>>,
+): Direction<M> {
+  const decoders: MessageCodec<M>["decode"][] = [];
+  for (const codec of Object.values<MessageCodec<M>>(codecs)) decoders[codec.number] = codec.decode;
+  return {
+    encode(message) {
+      const type: M["type"] = message.type;
+      const codec = codecs[type];
+      return { ...emptyFrame, ...codec.encode(message), kind: codec.number };
+    },
+    decode(frame) {
+      const decode = decoders[frame.kind];
+      if (decode === undefined)
+        throw new FrameError(`frame of kind ${frame.kind} is no message of this direction`);
+      return decode(frame);
+    },
+  };
+}

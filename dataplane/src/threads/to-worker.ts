@@ -1,0 +1,102 @@
+// What the I/O thread says to a worker.
+import { type SessionName } from "@voda/proto/session";
+import { ByteReader, ByteWriter, systemClock } from "@voda/stdx";
+import { type AbandonReason, decodeSessionCall, encodeSessionCall, type SessionCall } from "../call/index.ts";
+import { direction, type MessageCodecs } from "./message.ts";
+
+export type ToWorker =
+  /** A session comes into memory: its pages and deltas follow, then `opened`. `origin` names the activation in deltas. */
+  | {
+      readonly type: "open";
+      readonly activation: number;
+      readonly name: SessionName;
+      readonly origin: number;
+    }
+  | { readonly type: "page"; readonly activation: number; readonly bytes: Uint8Array }
+  | { readonly type: "delta"; readonly activation: number; readonly bytes: Uint8Array }
+  | { readonly type: "opened"; readonly activation: number }
+  | { readonly type: "run"; readonly activation: number; readonly call: SessionCall }
+  | {
+      readonly type: "cancel";
+      readonly activation: number;
+      readonly call: number;
+      readonly why: AbandonReason;
+    }
+  | { readonly type: "cut"; readonly activation: number }
+  | { readonly type: "close"; readonly activation: number };
+
+const reasons: readonly AbandonReason[] = ["deadline", "caller"];
+
+const codecs: MessageCodecs<ToWorker> = {
+  open: {
+    number: 1,
+    encode: ({ activation, name, origin }) => ({ activation, turn: origin, meta: encodeName(name) }),
+    decode: (frame) => ({
+      type: "open",
+      activation: frame.activation,
+      name: decodeName(frame.metaCopy()),
+      origin: frame.turn,
+    }),
+  },
+  page: {
+    number: 2,
+    encode: ({ activation, bytes }) => ({ activation, payload: bytes }),
+    decode: (frame) => ({ type: "page", activation: frame.activation, bytes: frame.payloadCopy() }),
+  },
+  delta: {
+    number: 3,
+    encode: ({ activation, bytes }) => ({ activation, payload: bytes }),
+    decode: (frame) => ({ type: "delta", activation: frame.activation, bytes: frame.payloadCopy() }),
+  },
+  opened: {
+    number: 4,
+    encode: ({ activation }) => ({ activation }),
+    decode: ({ activation }) => ({ type: "opened", activation }),
+  },
+  run: {
+    number: 5,
+    encode: ({ activation, call }) => ({ ...encodeSessionCall(call, systemClock.monotonicMs()), activation }),
+    decode: (frame) => ({
+      type: "run",
+      activation: frame.activation,
+      call: decodeSessionCall(frame, systemClock.monotonicMs()),
+    }),
+  },
+  cancel: {
+    number: 6,
+    encode: ({ activation, call, why }) => ({ activation, call, code: reasons.indexOf(why) }),
+    decode: ({ activation, call, code }) => ({
+      type: "cancel",
+      activation,
+      call,
+      why: reasons[code] ?? "caller",
+    }),
+  },
+  cut: {
+    number: 7,
+    encode: ({ activation }) => ({ activation }),
+    decode: ({ activation }) => ({ type: "cut", activation }),
+  },
+  close: {
+    number: 8,
+    encode: ({ activation }) => ({ activation }),
+    decode: ({ activation }) => ({ type: "close", activation }),
+  },
+};
+
+export const toWorker = direction<ToWorker>(codecs);
+
+function encodeName({ namespace, agent, key }: SessionName): Uint8Array {
+  const out = new ByteWriter(64);
+  out.text(namespace);
+  out.text(agent);
+  out.text(key);
+  return out.finish();
+}
+
+function decodeName(bytes: Uint8Array): SessionName {
+  const input = new ByteReader(bytes);
+  const name = { namespace: input.text(), agent: input.text(), key: input.text() };
+  input.end();
+  return name;
+}

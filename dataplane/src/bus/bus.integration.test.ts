@@ -72,14 +72,15 @@ async function rig(context: TestContext): Promise<{ server: Nats; peer: (node: s
 /** What counts calls has no end at 2^32. */
 const firstNumber = 2 ** 32 - 3;
 const utf8 = new TextEncoder();
-const text = (bytes: Uint8Array): string => text(bytes);
+const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 let sent = 0;
 const callWith = (more: CallParts = {}): Call =>
   plainCall((sent += 1), systemClock.monotonicMs() + 30_000, { body: utf8.encode('{"n":1}'), ...more });
 const answer: Answer = { ok: true, content: "json", body: utf8.encode("2") };
 const meta: AnswerMeta = { hint: "10.0.0.1:7000", token: "t" };
 const soon = 3_000;
-const lifeOf = (node: string, life: number): string => `${node}${life}`.repeat(16);
+const lifeOf = (node: string, number: number): string =>
+  Buffer.from(`${node}${number}`.padEnd(16)).toString("hex");
 const life = (node: string, number = 1): PeerName => ({ node, incarnation: lifeOf(node, number) });
 
 const call = (from: Peer, to: string, more: CallParts = {}): Promise<Outcome> =>

@@ -20,16 +20,16 @@ export type MessageCodecs<M extends Message> = {
 
 /** One direction of a channel. */
 export interface Direction<M extends Message> {
-  encode(message: M): FrameFields;
+  readonly encode: (message: M) => FrameFields;
   /** @throws FrameError */
-  decode(frame: FrameCursor): M;
+  readonly decode: (frame: FrameCursor) => M;
 }
 
 export function direction<M extends Message>(
   codecs: Readonly<Record<M["type"], MessageCodec<M>>>,
 ): Direction<M> {
-  const decoders: MessageCodec<M>["decode"][] = [];
-  for (const codec of Object.values<MessageCodec<M>>(codecs)) decoders[codec.number] = codec.decode;
+  const byNumber: MessageCodec<M>[] = [];
+  for (const codec of Object.values<MessageCodec<M>>(codecs)) byNumber[codec.number] = codec;
   return {
     encode(message) {
       const type: M["type"] = message.type;
@@ -37,10 +37,10 @@ export function direction<M extends Message>(
       return { ...emptyFrame, ...codec.encode(message), kind: codec.number };
     },
     decode(frame) {
-      const decode = decoders[frame.kind];
-      if (decode === undefined)
+      const codec = byNumber[frame.kind];
+      if (codec === undefined)
         throw new FrameError(`frame of kind ${frame.kind} is no message of this direction`);
-      return decode(frame);
+      return codec.decode(frame);
     },
   };
 }

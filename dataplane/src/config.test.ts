@@ -45,6 +45,22 @@ test("a zone and an amount of disk are taken; without them the zone has no name 
   assert.deepEqual([bare.zone, bare["disk-mib"]], [undefined, undefined]);
 });
 
+test("hosts and origins are lists, empty unless they are given", () => {
+  const config = parseConfig([
+    ...needed,
+    "--allow-host",
+    "a.example,b",
+    "--allow-origin",
+    "https://a.example:8",
+  ]);
+  assert.deepEqual(
+    [config["allow-host"], config["allow-origin"]],
+    [["a.example", "b"], ["https://a.example:8"]],
+  );
+  const bare = parseConfig(needed);
+  assert.deepEqual([bare["allow-host"], bare["allow-origin"]], [[], []]);
+});
+
 test("a flag that is wrong, missing or unknown is named", () => {
   for (const [flag, value] of [
     ["--cpu-milli", "0"],
@@ -57,6 +73,12 @@ test("a flag that is wrong, missing or unknown is named", () => {
     ["--zone", ""],
     ["--zone", "a,b"],
     ["--node-id", "N1"],
+    ["--allow-host", "a.example,B"],
+    ["--allow-host", "a.example:80"],
+    ["--allow-host", "http://a.example"],
+    ["--allow-origin", "a.example"],
+    ["--allow-origin", "https://a.example/"],
+    ["--allow-origin", "*"],
     ["--nats", "somewhere"],
   ] as const) {
     assert.throws(() => parseConfig([...needed, flag, value]), new RegExp(`^Error: ${flag}: `), flag);

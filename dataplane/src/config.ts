@@ -38,6 +38,27 @@ const part = v.pipe(
   }),
   v.check(({ index, count }) => index < count, "the index of a part counts from 0 and is below the count"),
 );
+/** `a,b`; nothing is no value. */
+const list = (item: v.GenericSchema<string, string>) =>
+  v.pipe(
+    v.string(),
+    v.transform((text) => text.split(",").filter((one) => one !== "")),
+    v.array(item),
+  );
+const hostName = v.pipe(
+  v.string(),
+  v.check(
+    (name) => URL.canParse(`http://${name}`) && new URL(`http://${name}`).hostname === name,
+    "a host is a name in lower case, without port",
+  ),
+);
+const origin = v.pipe(
+  v.string(),
+  v.check(
+    (text) => URL.canParse(text) && new URL(text).origin === text,
+    "an origin is a scheme, a host and the port if it is not the scheme's, as in https://app.example",
+  ),
+);
 const mib = 1024 * 1024;
 
 const FlagsSchema = v.strictObject({
@@ -55,6 +76,10 @@ const FlagsSchema = v.strictObject({
   ),
   host: v.optional(v.pipe(v.string(), v.ip()), "127.0.0.1"),
   "ingress-port": v.optional(port, "0"),
+  /** Names by which clients call this node without Envoy, beside addresses and those of the loopback: `a.example,b.example`. */
+  "allow-host": v.optional(list(hostName), ""),
+  /** Origins whose pages may call this node without Envoy, beside those of its own hosts: `https://a.example,https://b.example`. */
+  "allow-origin": v.optional(list(origin), ""),
   durability: v.optional(v.picklist(["process", "replicated", "disk"]), "process"),
   "cpu-milli": v.optional(amount, String(availableParallelism() * 1000)),
   "memory-mib": v.optional(amount, String(Math.floor(totalmem() / mib))),
@@ -85,5 +110,6 @@ export function parseConfig(args: readonly string[]): NodeConfig {
   const parsed = v.safeParse(FlagsSchema, values);
   if (parsed.success) return Object.freeze(parsed.output);
   const [issue] = parsed.issues;
-  throw new Error(`--${v.getDotPath(issue) ?? ""}: ${issue.message}`);
+  const [flag = ""] = (v.getDotPath(issue) ?? "").split("."); // what is wrong in a list is said of its flag
+  throw new Error(`--${flag}: ${issue.message}`);
 }

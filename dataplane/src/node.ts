@@ -21,7 +21,7 @@ import {
 } from "./controls/index.ts";
 import { freeDiskMib } from "./free-disk.ts";
 import { Sessions } from "./host/index.ts";
-import { createRoutes, enter, openIngress } from "./ingress/index.ts";
+import { createEdgeProof, createRoutes, enter, openIngress } from "./ingress/index.ts";
 import { openIdentity, openMembership } from "./membership/index.ts";
 import { type Connection, openConnection, openRequests } from "./nats/index.ts";
 import { createStreams, openStore } from "./store/index.ts";
@@ -54,9 +54,13 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   let isAccepting = false;
   const notReady = fail("closed", `node ${node} is not ready; retry`);
 
+  const edge = createEdgeProof();
   const ingress = await openIngress({
     host: config.host,
     port: config["ingress-port"],
+    edge,
+    allowHosts: config["allow-host"],
+    allowOrigins: config["allow-origin"],
     // Until all that is deployed is known, an agent that is not found may well be there.
     routes: {
       plain: (...asked) => (isAccepting ? routes.plain(...asked) : notReady),
@@ -121,6 +125,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
       incarnation: () => membership.incarnation(),
       clock,
       log,
+      onEdgeSecret: (secret) => edge.set(secret),
     }),
   );
   const bus = parts.use(

@@ -11,6 +11,8 @@ export const headers = {
   host: "x-voda-host",
   token: "x-voda-token",
   idempotencyKey: "idempotency-key",
+  /** `{client}.{seq}.{lowest}`: 32 hexadecimal digits of the client's own, the number of the call, the lowest without an answer. */
+  call: "x-voda-call",
   requestId: "x-request-id",
   traceparent: "traceparent",
   /** Internal: stripped from client requests by Envoy, set by the picker. */
@@ -100,6 +102,7 @@ export const reasons = {
   decision_not_found: "not_found",
   quota_not_found: "not_found",
   grant_refused: "permission_denied",
+  origin_refused: "permission_denied",
   not_owner: "unavailable",
   draining: "unavailable",
   closed: "unavailable",

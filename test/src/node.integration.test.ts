@@ -1,6 +1,9 @@
 // Nodes as processes: what a session promises when handlers fail, nodes die and agents are deployed anew.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { Kvm } from "@nats-io/kv";
+import { connect } from "@nats-io/transport-node";
+import { edgeSecretKey, keysBucket } from "@voda/proto/wire";
 import {
   type Called,
   type Cluster,
@@ -162,13 +165,25 @@ test("a state of many pages survives folds, sleep and SIGKILL", async () => {
   assert.equal(await insist(n1.url, "pages/big/read", "k7"), "new");
 });
 
-test("a forged grant is refused and wakes nothing", async () => {
+/** What Envoy adds to the requests that it passes on. */
+async function edgeProof(): Promise<Record<string, string>> {
+  const connection = await connect({ servers: cluster.nats.url });
+  try {
+    const stored = await (await new Kvm(connection).open(keysBucket)).get(edgeSecretKey);
+    return { "x-voda-edge": stored?.string() ?? "" };
+  } finally {
+    await connection.close();
+  }
+}
+
+test("a forged grant that came through Envoy is refused and wakes nothing; anybody else's is no grant", async () => {
+  const headers = { "x-voda-grant": "eyJhbGciOiJFZERTQSJ9.e30.AAAA" };
   const forged = await call(n1.url, "probe/forged/add", {
     input: 1,
-    headers: { "x-voda-grant": "eyJhbGciOiJFZERTQSJ9.e30.AAAA" },
+    headers: { ...headers, ...(await edgeProof()) },
   });
   assert.deepEqual([forged.status, refusal(forged).reason], [403, "grant_refused"]);
-  assert.equal((await call(n1.url, "probe/forged/add", { input: 1 })).body, 1);
+  assert.equal((await call(n1.url, "probe/forged/add", { input: 1, headers })).body, 1);
 });
 
 test("a grant that came to another node than it is for counts as none", async () => {
@@ -177,8 +192,15 @@ test("a grant that came to another node than it is for counts as none", async ()
   const owner = `http://${picked.headers.get("owner")}`;
   const [other] = cluster.nodes.filter(({ url }) => url !== owner);
   assert.ok(grant !== "" && other !== undefined);
-  const called = await call(other.url, "probe/astray/add", { input: 1, headers: { "x-voda-grant": grant } });
+  const headers = { "x-voda-grant": grant, ...(await edgeProof()) };
+  const called = await call(other.url, "probe/astray/add", { input: 1, headers });
   assert.deepEqual([called.status, called.body], [200, 1]);
+});
+
+test("a correlation id that several calls share swallows none of them", async () => {
+  const headers = { "x-request-id": "one-job" };
+  assert.equal((await call(n1.url, "probe/correlated/add", { input: 1, headers })).body, 1);
+  assert.equal((await call(n1.url, "probe/correlated/add", { input: 1, headers })).body, 2);
 });
 
 test("bad input gets a clear error and the process lives", async () => {

@@ -4,7 +4,7 @@ import { type KV, Kvm } from "@nats-io/kv";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { type GrantClaims, grantBytesMax, grantSecondsMax } from "@voda/proto/grant";
 import { sessionToken } from "@voda/proto/session";
-import { keysBucket } from "@voda/proto/wire";
+import { edgeSecretKey, keysBucket } from "@voda/proto/wire";
 import { type Nats, startNats, waitUntil } from "@voda/test/kit";
 import { CompactSign, exportJWK, generateKeyPair } from "jose";
 import pino from "pino";
@@ -17,6 +17,7 @@ let nats: Nats;
 let connection: NatsConnection;
 let keys: KV;
 let grants: Grants;
+const secrets: (string | undefined)[] = [];
 let known: CryptoKey;
 
 before(async () => {
@@ -26,7 +27,15 @@ before(async () => {
   known = await publishedKey("known");
   const clock = { wallMs: () => nowMs, monotonicMs: () => 0 };
   const log = pino({ level: "silent" });
-  grants = await openGrants({ connection, node: "n1", incarnation: () => "life", clock, log });
+  await keys.put(edgeSecretKey, "a secret");
+  grants = await openGrants({
+    connection,
+    node: "n1",
+    incarnation: () => "life",
+    clock,
+    log,
+    onEdgeSecret: (secret) => secrets.push(secret),
+  });
 });
 after(async () => {
   await grants[Symbol.asyncDispose]();
@@ -106,4 +115,11 @@ test("a key works as soon as it is published, and no longer than it is there", a
     3_000,
     "the key is gone",
   );
+});
+
+test("the secret of the edge, which is no key of grants, is told when it is stored and when it is gone", async () => {
+  assert.deepEqual(secrets, ["a secret"]);
+  await keys.delete(edgeSecretKey);
+  await waitUntil(() => secrets.length === 2, 3_000, "it is gone");
+  assert.deepEqual(secrets, ["a secret", undefined]);
 });

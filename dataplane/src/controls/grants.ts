@@ -31,6 +31,8 @@ export interface GrantsOptions {
   readonly incarnation: () => string;
   readonly clock: Clock;
   readonly log: Logger;
+  /** The bucket of keys has the proof of Envoy's too. */
+  readonly onEdgeSecret: (secret: string | undefined) => void;
 }
 
 const curve = "ed25519";
@@ -42,7 +44,8 @@ export async function openGrants(options: GrantsOptions): Promise<Grants> {
   const bucket = await new Kvm(options.connection).open(keysBucket);
   const keys = new Map<string, KeyObject>();
   const watch = await watchBucket(bucket, (entry) => {
-    if (entry.key === edgeSecretKey) return; // no key of grants
+    if (entry.key === edgeSecretKey)
+      return options.onEdgeSecret(entry.operation === "PUT" ? entry.string() : undefined);
     try {
       if (entry.operation === "PUT") keys.set(entry.key, readKey(entry.json<webcrypto.JsonWebKey>()));
       else keys.delete(entry.key);

@@ -6,6 +6,7 @@ import { Body } from "./body.ts";
 import { dialectOf } from "./dialect/index.ts";
 import { frameMessage } from "./dialect/message.ts";
 import type { Head } from "./head.ts";
+import { callMsMax } from "./limits.ts";
 import { Refusal } from "./refusal.ts";
 import { routes } from "./testbed.ts";
 
@@ -19,6 +20,7 @@ const names = fc.constantFrom(
   "x-voda-agent",
   "idempotency-key",
   "x-request-id",
+  "x-voda-call",
   "traceparent",
   "grpc-timeout",
   "connect-timeout-ms",
@@ -62,12 +64,12 @@ const head: fc.Arbitrary<Head> = fc.record({
 
 test("any head is a call or is refused, and a refusal can be said in its protocol", () => {
   fc.assert(
-    fc.property(head, (one) => {
+    fc.property(head, fc.boolean(), (one, isFromEdge) => {
       const dialect = dialectOf(one);
       try {
-        const accepted = acceptHead(one, dialect, routes, 0);
+        const accepted = acceptHead(one, { dialect, routes, nowMs: 0, isFromEdge });
         const call = callOf(one, dialect, accepted, new Uint8Array(0), 1);
-        assert.ok(call.head.deadlineMs <= 60_000);
+        assert.ok(call.head.deadlineMs <= callMsMax);
       } catch (error) {
         assert.ok(error instanceof Refusal, String(error));
         const response = dialect.refusal(error.failure, error.status);

@@ -2,9 +2,12 @@
 import { headers } from "@voda/proto/wire";
 import type { Clock } from "@voda/stdx";
 import { type Answer, type AnswerMeta, type Enter, fail, type TakeBack } from "../call/index.ts";
-import { type Accepted, acceptHead, callOf, requestIdOf } from "./accept.ts";
+import { type Accepted, acceptHead, callOf } from "./accept.ts";
 import { Body } from "./body.ts";
+import type { Border } from "./border.ts";
+import { requestIdOf } from "./call-id.ts";
 import { type Dialect, dialectOf, type HttpAnswer } from "./dialect/index.ts";
+import type { EdgeProof } from "./edge-proof.ts";
 import { type Head, headerOf } from "./head.ts";
 import { bodyMsMax, busyRetryMs, callsBytesMax, callsMax } from "./limits.ts";
 import { Refusal, refuse } from "./refusal.ts";
@@ -24,6 +27,8 @@ export interface Floor {
   /** Numbers for calls. */
   readonly numbers: () => number;
   readonly clock: Clock;
+  readonly border: Border;
+  readonly edge: EdgeProof;
   readonly open: Set<Exchange>;
   readonly counts: Counts;
   /** Of bodies in `open`. */
@@ -49,6 +54,8 @@ export class Exchange {
   readonly #head: Head;
   readonly #caller: Caller;
   readonly #dialect: Dialect;
+  /** Whether the request came through Envoy, which has looked at Host and Origin, and says itself what pages may read. */
+  readonly isFromEdge: boolean;
   #state: State = done;
   #bodyBytes = 0;
   #hasEnded = false;
@@ -58,19 +65,29 @@ export class Exchange {
     this.#floor = floor;
     this.#head = head;
     this.#caller = caller;
-    const dialect = dialectOf(head);
-    this.#dialect = dialect;
-    this.#guard(() => {
-      if (floor.open.size >= callsMax) throw busy(`calls in flight: callsMax ${callsMax}`);
-      const nowMs = floor.clock.monotonicMs();
-      const accepted = acceptHead(head, dialect, floor.routes, nowMs);
-      const body = new Body(dialect);
-      const tooLarge = body.announced(Number(headerOf(head, "content-length") ?? 0));
-      if (tooLarge !== undefined) throw tooLarge;
-      const untilMs = Math.min(nowMs + bodyMsMax, accepted.deadlineMs);
-      this.#state = { name: "receiving", accepted, body, untilMs };
-      floor.open.add(this);
-    });
+    this.#dialect = dialectOf(head);
+    this.isFromEdge = floor.edge.holds(head);
+    this.#guard(() => this.#accept());
+  }
+
+  #accept(): void {
+    const [floor, head, dialect, isFromEdge] = [this.#floor, this.#head, this.#dialect, this.isFromEdge];
+    const problem = isFromEdge ? undefined : floor.border.problem(head);
+    if (problem !== undefined) throw problem;
+    const preflight = floor.border.preflight(head);
+    if (preflight !== undefined) {
+      this.#caller.send(preflight);
+      return;
+    }
+    if (floor.open.size >= callsMax) throw busy(`calls in flight: callsMax ${callsMax}`);
+    const nowMs = floor.clock.monotonicMs();
+    const accepted = acceptHead(head, { dialect, routes: floor.routes, nowMs, isFromEdge });
+    const body = new Body(dialect);
+    const tooLarge = body.announced(Number(headerOf(head, "content-length") ?? 0));
+    if (tooLarge !== undefined) throw tooLarge;
+    const untilMs = Math.min(nowMs + bodyMsMax, accepted.deadlineMs);
+    this.#state = { name: "receiving", accepted, body, untilMs };
+    floor.open.add(this);
   }
 
   /** Bytes of the body. */
@@ -148,6 +165,7 @@ export class Exchange {
     const response = answer.ok ? dialect.answer(answer.body) : dialect.refusal(answer.failure, status);
     const requestId = requestIdOf(this.#head);
     if (requestId !== undefined) response.headers[headers.requestId] = requestId;
+    if (!this.isFromEdge) Object.assign(response.headers, this.#floor.border.readable(this.#head));
     if (hint !== undefined) response.headers[headers.host] = hint;
     if (token !== undefined) response.headers[headers.token] = token;
     this.#caller.send(response);

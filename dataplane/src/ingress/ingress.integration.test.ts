@@ -14,8 +14,8 @@ import { GetSessionRequestSchema, SessionService } from "@voda/proto/api";
 import { keyBytesMax } from "@voda/proto/session";
 import { bodyBytesMax, reasons } from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
-import { fail } from "../call/index.ts";
-import { openBed, service } from "./testbed.ts";
+import { type Call, type CallId, fail } from "../call/index.ts";
+import { type Bed, openBed, proof, service } from "./testbed.ts";
 
 type Open = (baseUrl: string) => Transport;
 const transports: readonly (readonly [string, Open])[] = [
@@ -61,6 +61,7 @@ for (const [name, open] of transports) {
     const more = {
       "x-request-id": "r-1",
       "x-voda-grant": "g",
+      ...proof,
       traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-01`,
     };
     const response = await client.getSession(request, {
@@ -395,30 +396,113 @@ test("plain: a header that contradicts the path is refused, and so is a longer p
   assert.equal(await post(path, agreeing), "200 echo");
 });
 
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+
+function keyOf({ head: { id } }: Call): Extract<CallId, { type: "key" }> {
+  assert.ok(id?.type === "key");
+  return id;
+}
+
+async function sendWith(
+  bed: Bed,
+  more: Record<string, string>,
+  { session = "k", body = "{}" } = {},
+): Promise<Response> {
+  const sent = { "content-type": "application/json", ...more };
+  return await fetch(`${bed.url}/agents/probe/${session}/echo`, { method: "POST", body, headers: sent });
+}
+
 test("an idempotency key gives the same id and hash to the same call, and others to others", async (t) => {
   const bed = await openBed(t);
-  const send = async (session: string, body: string, more: Record<string, string>): Promise<void> => {
-    const sent = { "content-type": "application/json", ...more };
-    await fetch(`${bed.url}/agents/probe/${session}/echo`, { method: "POST", body, headers: sent });
-  };
-  await send("k", "{}", { "idempotency-key": "a", "x-request-id": "1" });
-  await send("k", "{}", { "idempotency-key": "a", "x-request-id": "2" });
-  await send("k", "[]", { "idempotency-key": "a" });
-  await send("k", "{}", { "idempotency-key": "b" });
-  await send("k2", "{}", { "idempotency-key": "a" });
-  await send("k", "{}", { "x-request-id": "a" });
-  const keys = bed.seen.flatMap(({ head }) => (head.id?.type === "key" ? head.id : []));
-  const texts = keys.map(({ id, rawHash }) => [id, rawHash].map((one) => Buffer.from(one).toString("hex")));
-  const [first, again, otherBody, otherKey, otherSession, requestId] = texts;
+  await sendWith(bed, { "idempotency-key": "a", "x-request-id": "1", ...proof });
+  await sendWith(bed, { "idempotency-key": "a", "x-request-id": "2" });
+  await sendWith(bed, { "idempotency-key": "a" }, { body: "[]" });
+  await sendWith(bed, { "idempotency-key": "b" });
+  await sendWith(bed, { "idempotency-key": "a" }, { session: "k2" });
+  const texts = bed.seen.map(keyOf).map(({ id, rawHash }) => [hex(id), hex(rawHash)]);
+  const [first, again, otherBody, otherKey, otherSession] = texts;
   assert.deepEqual(first, again);
   assert.equal(first?.[0]?.length, 32);
   assert.equal(otherBody?.[0], first?.[0]);
   assert.notEqual(otherBody?.[1], first?.[1]);
-  assert.equal(new Set([first, otherKey, otherSession, requestId].map((one) => one?.[0])).size, 4);
+  assert.equal(new Set([first, otherKey, otherSession].map((one) => one?.[0])).size, 3);
+  assert.deepEqual(new Set(bed.seen.map(keyOf).map(({ keepMs }) => keepMs)), new Set([600_000]));
+});
+
+test("only Envoy's own x-request-id, proved, makes calls repetitions of each other; anybody's comes back", async (t) => {
+  const bed = await openBed(t);
+  const id = { "x-request-id": "a" };
+  for (const more of [{}, { "x-voda-edge": "" }, { "x-voda-edge": "6".repeat(64) }, { "x-voda-edge": "5" }]) {
+    const answer = await sendWith(bed, { ...id, ...more, "x-voda-grant": "g" });
+    assert.equal(answer.headers.get("x-request-id"), "a");
+  }
   assert.deepEqual(
-    keys.map(({ keepMs }) => keepMs),
-    [600_000, 600_000, 600_000, 600_000, 600_000, 60_000],
+    bed.seen.map(({ head, grant }) => [head.id, grant]),
+    Array.from({ length: 4 }, () => [undefined, undefined]),
   );
+  await sendWith(bed, { ...id, ...proof, "x-voda-grant": "g" });
+  await sendWith(bed, { ...id, ...proof });
+  const [first, second] = bed.seen.slice(4).map(keyOf);
+  assert.equal(first?.id.length, 16);
+  assert.deepEqual([second?.id, first.keepMs, bed.seen[4]?.grant], [first.id, 60_000, "g"]);
+});
+
+test("a numbered call is told by its number and a client, who is another in every session", async (t) => {
+  const bed = await openBed(t);
+  const [one, two] = ["1".repeat(32), "2".repeat(32)];
+  for (const [text, session] of [
+    [`${one}.7.3`, "k"],
+    [`${one}.7.5`, "k"],
+    [`${one}.8.5`, "k"],
+    [`${two}.7.3`, "k"],
+    [`${one}.7.3`, "k2"],
+  ] as const)
+    await sendWith(bed, { "x-voda-call": text }, { session });
+  const ids = bed.seen.map(({ head: { id } }) => {
+    assert.ok(id?.type === "numbered");
+    return { client: hex(id.client), seq: id.seq, lowest: id.lowest };
+  });
+  assert.deepEqual(
+    ids.map(({ seq, lowest }) => [seq, lowest]),
+    [
+      [7, 3],
+      [7, 5],
+      [8, 5],
+      [7, 3],
+      [7, 3],
+    ],
+  );
+  const [client, , same, other, otherSession] = ids.map((id) => id.client);
+  assert.equal(same, client);
+  assert.equal(new Set([client, other, otherSession]).size, 3);
+  for (const [text, problem] of [
+    ["x.1.1", /is not \{client\}.\{seq\}.\{lowest\}/],
+    [`${one}.1`, /is not \{client\}/],
+    [`${one}.-1.0`, /is not \{client\}/],
+    [`${one}.4.5`, /4 is not 5, its lowest, and at most callNumbersMax 1024 above/],
+    [`${one}.1030.5`, /1030 is not 5/],
+  ] as const) {
+    const answer = await sendWith(bed, { "x-voda-call": text });
+    assert.equal(answer.status, 400, text);
+    assert.match(await answer.text(), problem);
+  }
+  const twice = await sendWith(bed, { "x-voda-call": `${one}.1.1`, "idempotency-key": "a" });
+  assert.match(await twice.text(), /name one call twice/);
+  assert.equal(bed.seen.length, 5);
+});
+
+test("a call lasts as long as its caller says; who says nothing has a minute, or the agent's longest turn", async (t) => {
+  const bed = await openBed(t);
+  const left = async (method: string, more: Record<string, string> = {}): Promise<number> => {
+    const before = systemClock.monotonicMs();
+    await fetch(`${bed.url}/agents/probe/k/${method}`, { method: "POST", headers: more });
+    return Math.round(((bed.seen.at(-1)?.head.deadlineMs ?? 0) - before) / 1000);
+  };
+  assert.equal(await left("echo"), 60);
+  assert.equal(await left("long"), 1_800);
+  assert.equal(await left("echo", { "connect-timeout-ms": "300000" }), 300);
+  assert.equal(await left("long", { "connect-timeout-ms": "5000" }), 5);
+  assert.equal(await left("echo", { "connect-timeout-ms": "9000000" }), 3_600);
 });
 
 test("plain: the owner's hint is a header; no cookie is set", async (t) => {

@@ -3,6 +3,8 @@ import { createPort, listen } from "@voda/net";
 import type { Clock } from "@voda/stdx";
 import type { Logger } from "pino";
 import type { Enter } from "../call/index.ts";
+import { createBorder } from "./border.ts";
+import type { EdgeProof } from "./edge-proof.ts";
 import type { Counts, Exchange, Floor } from "./exchange.ts";
 import { createHttp1 } from "./http1.ts";
 import { createHttp2 } from "./http2.ts";
@@ -17,6 +19,9 @@ export interface IngressOptions {
   readonly dispatch: Enter;
   /** Numbers for calls. */
   readonly numbers: () => number;
+  readonly edge: EdgeProof;
+  readonly allowHosts: readonly string[];
+  readonly allowOrigins: readonly string[];
   readonly clock: Clock;
   readonly log: Logger;
   /** How long `close` waits for calls in flight, in milliseconds. Default 10 s. */
@@ -37,9 +42,18 @@ export interface Ingress {
 
 /** @throws when the address cannot be listened on */
 export async function openIngress(options: IngressOptions): Promise<Ingress> {
-  const { routes, dispatch, numbers, clock, log, closeMs = closeMsMax } = options;
-  const counts: Counts = { calls: 0, refused: 0, cancelled: 0, timedOut: 0 };
-  const floor: Floor = { routes, dispatch, numbers, clock, open: new Set<Exchange>(), counts, bodyBytes: 0 };
+  const { routes, dispatch, numbers, edge, clock, log, closeMs = closeMsMax } = options;
+  const floor: Floor = {
+    routes,
+    dispatch,
+    numbers,
+    clock,
+    border: createBorder(options),
+    edge,
+    open: new Set<Exchange>(),
+    counts: { calls: 0, refused: 0, cancelled: 0, timedOut: 0 },
+    bodyBytes: 0,
+  };
   let isClosing = false;
   const http1 = createHttp1(floor, () => isClosing);
   const http2 = createHttp2(floor, () => isClosing);
@@ -73,7 +87,7 @@ export async function openIngress(options: IngressOptions): Promise<Ingress> {
 
   return {
     port: bound.port,
-    stats: () => ({ ...counts, inFlight: floor.open.size, connections: port.sockets.size }),
+    stats: () => ({ ...floor.counts, inFlight: floor.open.size, connections: port.sockets.size }),
     close,
   };
 }

@@ -1,8 +1,10 @@
 // Bounds of one ingress. Sizes that every room shares are in @voda/proto/wire.
 import { headersBytesMax } from "@voda/proto/wire";
 
-/** A caller that names no deadline, or a later one, gets this. */
-export const callMsMax = 60_000;
+/** A call whose caller names no deadline has this long, or `maxTurn` of its agent where that is longer. */
+export const callMsDefault = 60_000;
+/** The latest deadline that a caller may name, as long as the longest `maxTurn`. */
+export const callMsMax = 3_600_000;
 /** From the first byte of a request's headers to the last byte of its body. */
 export const headersMsMax = 10_000;
 export const bodyMsMax = 30_000;
@@ -29,6 +31,8 @@ export const joinedBytesMax = 4096;
 /** Paths whose reading is remembered, and their length in characters: longer ones are read anew each time. */
 export const recentNamesMax = 16_384;
 export const recentTextMax = 256;
+/** Hosts and origins whose reading is remembered. */
+export const recentOriginsMax = 256;
 export const idempotencyKeyBytesMax = 256;
 /** After a refusal for lack of room. */
 export const busyRetryMs = 100;

@@ -17,6 +17,7 @@ import { systemClock } from "@voda/stdx";
 import { pino } from "pino";
 import { createNumbers } from "../call/index.ts";
 import { frameMessage } from "./dialect/message.ts";
+import { createEdgeProof } from "./edge-proof.ts";
 import { openIngress } from "./ingress.ts";
 import { discardBytesMax, discardMsMax, headersBytesCut } from "./limits.ts";
 import { type Bed, openBed, routes, service, within } from "./testbed.ts";
@@ -81,7 +82,7 @@ test("closing leaves no socket, server or timer, whatever the clients were doing
   const silent = await rawConnection(t, bed);
   const half = await rawConnection(t, bed);
   half.write(
-    "POST /agents/probe/k/echo HTTP/1.1\r\nhost: a\r\ncontent-length: 5000000\r\ncontent-type: application/json\r\n\r\n",
+    "POST /agents/probe/k/echo HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5000000\r\ncontent-type: application/json\r\n\r\n",
   );
   assert.match(String(await within(2000, "refusal", once(half, "data"))), /HTTP\/1.1 413/);
   const ends = [session, silent.resume(), half].map((one) => (one.closed ? undefined : once(one, "close")));
@@ -231,19 +232,19 @@ test("malformed HTTP/1.1 is answered with JSON and the connection closed; the ne
       "NONSENSE\r\n\r\n",
       /^HTTP\/1.1 400 .*"code":"invalid_argument","message":"malformed HTTP\/1.1 request/s,
     ],
-    ["PRI * HTTP/1.1\r\nhost: a\r\n\r\n", /^HTTP\/1.1 400 /],
+    ["PRI * HTTP/1.1\r\nhost: localhost\r\n\r\n", /^HTTP\/1.1 400 /],
     [
-      "POST /agents/probe/k/echo HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+      "POST /agents/probe/k/echo HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
       /^HTTP\/1.1 400 /,
     ],
     [
-      "POST /agents/probe/k/echo HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabc",
+      "POST /agents/probe/k/echo HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabc",
       /^HTTP\/1.1 400 /,
     ],
-    ["GET /healthz HTTP/1.1\r\nhost: a\r\nx : y\r\n\r\n", /^HTTP\/1.1 400 /],
+    ["GET /healthz HTTP/1.1\r\nhost: localhost\r\nx : y\r\n\r\n", /^HTTP\/1.1 400 /],
     ["GET /healthz HTTP/1.1\r\n\r\n", /^HTTP\/1.1 400 /],
     [
-      `GET /healthz HTTP/1.1\r\nhost: a\r\nx: ${"y".repeat(headersBytesCut)}\r\n\r\n`,
+      `GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: ${"y".repeat(headersBytesCut)}\r\n\r\n`,
       /^HTTP\/1.1 431 .*resource_exhausted.*headersBytesMax 65536/s,
     ],
   ];
@@ -259,7 +260,7 @@ test("malformed HTTP/1.1 is answered with JSON and the connection closed; the ne
 test("a refused HTTP/1.1 request may send on within a bound and its connection serves the next; beyond the bound it is cut", async (t) => {
   const bed = await openBed(t);
   const start =
-    "POST /agents/probe/k/echo HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n";
+    "POST /agents/probe/k/echo HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n";
   const chunk = Buffer.concat([Buffer.from("100000\r\n"), Buffer.alloc(1024 * 1024), Buffer.from("\r\n")]);
   const refused = async (): Promise<Socket> => {
     const socket = await rawConnection(t, bed);
@@ -270,7 +271,7 @@ test("a refused HTTP/1.1 request may send on within a bound and its connection s
   };
   const few = await refused();
   few.write(chunk);
-  few.write("0\r\n\r\nGET /healthz HTTP/1.1\r\nhost: x\r\n\r\n");
+  few.write("0\r\n\r\nGET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n");
   assert.match(String(await within(2000, "the next answer", once(few, "data"))), /HTTP\/1.1 200/);
 
   const many = await refused();
@@ -301,7 +302,7 @@ test("pipelined requests are answered in order, and closing waits for all of the
   const socket = await rawConnection(t, bed);
   const all = everything(socket);
   const post = (method: string): string =>
-    `POST /agents/probe/k/${method} HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n`;
+    `POST /agents/probe/k/${method} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n`;
   socket.write(post("hang") + post("hang"));
   const [first, second] = [await bed.nextHanging(), await bed.nextHanging()];
   second.reply({ ok: true, content: "json", body: Buffer.from("2") }, {});
@@ -326,7 +327,9 @@ test("a preface that comes byte by byte still opens HTTP/2, and so does a reques
   const settings = await drip("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u0004\0\0\0\0\0")();
   assert.equal(settings[3], 4, "the first frame is SETTINGS");
   assert.match(
-    (await drip("POST /agents/probe/k/echo HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n")()).toString(),
+    (
+      await drip("POST /agents/probe/k/echo HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n")()
+    ).toString(),
     /^HTTP\/1.1 200 OK/,
   );
 });
@@ -369,6 +372,9 @@ test("a port in use is an error at the opener", async (t) => {
   const options = {
     host: "127.0.0.1",
     port: bed.ingress.port,
+    edge: createEdgeProof(),
+    allowHosts: [],
+    allowOrigins: [],
     routes,
     numbers: createNumbers(),
     clock: systemClock,
@@ -387,7 +393,7 @@ test("connections that dawdle are cut: silent ones, half prefaces, half headers;
     socket.write(bytes);
     return within(20_000, JSON.stringify(bytes), all);
   };
-  const post = "POST /agents/probe/k/echo HTTP/1.1\r\nhost: a\r\n";
+  const post = "POST /agents/probe/k/echo HTTP/1.1\r\nhost: localhost\r\n";
   const half = await rawConnection(t, bed);
   half.write(
     `${post}content-type: application/json\r\ncontent-length: 9\r\nconnect-timeout-ms: 100\r\n\r\n{`,

@@ -6,7 +6,8 @@ import { GetSessionRequestSchema, GetSessionResponseSchema } from "@voda/proto/a
 import { systemClock } from "@voda/stdx";
 import { pino } from "pino";
 import { type Answer, type AnswerMeta, type Call, createNumbers, fail, type Reply } from "../call/index.ts";
-import { type Ingress, openIngress } from "./ingress.ts";
+import { createEdgeProof } from "./edge-proof.ts";
+import { type Ingress, type IngressOptions, openIngress } from "./ingress.ts";
 import type { Failed } from "./refusal.ts";
 import type { Route, Routes } from "./target.ts";
 
@@ -47,6 +48,7 @@ export const routes: Routes = {
     if (namespace === "nowhere")
       return failed(fail("agent_not_found", `namespace ${namespace} is not known here`));
     if (agent !== "probe") return failed(fail("agent_not_found", `agent ${agent} is not known here`));
+    if (method === "long") return { ...route("echo"), turnMsMax: 1_800_000 };
     if (method !== "echo" && method !== "hang")
       return failed(fail("method_not_found", `probe has no method ${method}; it has echo, hang`));
     return route(method);
@@ -84,13 +86,25 @@ function typed(call: Call): Answer {
   };
 }
 
-export async function openBed(t: TestContext): Promise<Bed> {
+/** What a request that comes through Envoy brings. */
+export const proof = { "x-voda-edge": "5".repeat(64) };
+
+export async function openBed(
+  t: TestContext,
+  more: Partial<Pick<IngressOptions, "allowHosts" | "allowOrigins">> = {},
+): Promise<Bed> {
   const seen: Call[] = [];
   const hanging: Pending[] = [];
   let told = Promise.withResolvers<void>();
+  const edge = createEdgeProof();
+  edge.set(proof["x-voda-edge"]);
   const ingress = await openIngress({
     host: "127.0.0.1",
     port: 0,
+    edge,
+    allowHosts: [],
+    allowOrigins: [],
+    ...more,
     routes,
     numbers: createNumbers(),
     clock: systemClock,

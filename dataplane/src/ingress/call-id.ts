@@ -1,0 +1,99 @@
+// What a retry has in common with the call it repeats (PROTOCOL.md 10.3): by it an effect happens once.
+import { hash } from "node:crypto";
+import type { SessionName } from "@voda/proto/session";
+import { headers } from "@voda/proto/wire";
+import { type Head, headerOf } from "./head.ts";
+import { idempotencyKeyBytesMax } from "./limits.ts";
+import { refuse } from "./refusal.ts";
+
+/** As the head says it. Texts are the caller's own; `callId` makes them the session's. */
+export type Repeat =
+  | { readonly type: "key"; readonly text: string; readonly keepMs: number }
+  /** A client numbers its calls of a session; it will not repeat one below `lowest`. */
+  | {
+      readonly type: "numbered";
+      readonly client: string;
+      readonly seq: number;
+      readonly lowest: number;
+    };
+
+/** Numbers of a client in a session that may be unanswered at once; beyond it the client waits. */
+export const callNumbersMax = 1024;
+
+/** Envoy repeats a request under the same id for this long at most. */
+const requestIdKeepMs = 60_000;
+const idBytes = 16;
+const requestIdText = /^[\x21-\x7e]{1,256}$/;
+const idempotencyKeyText = /^[\x20-\x7e]+$/;
+const numberedText = /^([0-9a-f]{32})\.(\d{1,15})\.(\d{1,15})$/;
+
+/**
+ * `undefined` when nobody will repeat the call. `x-request-id` is one only where Envoy made it: others send one id with several calls, and
+ * the second is not a repetition of the first.
+ * @throws Refusal
+ */
+export function repeatOf(head: Head, isFromEdge: boolean, dedupeMs: number): Repeat | undefined {
+  const key = headerOf(head, headers.idempotencyKey);
+  const numbered = headerOf(head, headers.call);
+  if (numbered !== undefined) {
+    if (key !== undefined)
+      throw refuse(
+        "bad_request",
+        `${headers.call} and ${headers.idempotencyKey} name one call twice: send one`,
+      );
+    return readNumbered(numbered);
+  }
+  if (key !== undefined) return readKey(key, dedupeMs);
+  const requestId = isFromEdge ? requestIdOf(head) : undefined;
+  return requestId === undefined
+    ? undefined
+    : { type: "key", text: `request\0${requestId}`, keepMs: requestIdKeepMs };
+}
+
+/** Only what may stand in an answer again. */
+export function requestIdOf(head: Head): string | undefined {
+  const id = headerOf(head, headers.requestId);
+  return id !== undefined && requestIdText.test(id) ? id : undefined;
+}
+
+function readKey(key: string, keepMs: number): Repeat {
+  if (key.length > idempotencyKeyBytesMax) {
+    throw refuse(
+      "bad_request",
+      `idempotency-key of ${key.length} bytes exceeds idempotencyKeyBytesMax ${idempotencyKeyBytesMax}`,
+    );
+  }
+  if (!idempotencyKeyText.test(key))
+    throw refuse("bad_request", "idempotency-key is empty or not printable ASCII");
+  return { type: "key", text: `key\0${key}`, keepMs };
+}
+
+function readNumbered(text: string): Repeat {
+  const [, client, seqText, lowestText] = numberedText.exec(text) ?? [];
+  if (client === undefined)
+    throw refuse(
+      "bad_request",
+      `${headers.call} ${text.slice(0, 80)} is not {client}.{seq}.{lowest}: 32 hexadecimal digits and two numbers`,
+    );
+  const [seq, lowest] = [Number(seqText), Number(lowestText)];
+  if (seq < lowest || seq - lowest > callNumbersMax)
+    throw refuse(
+      "bad_request",
+      `${headers.call}: ${seq} is not ${lowest}, its lowest, and at most callNumbersMax ${callNumbersMax} above`,
+    );
+  return { type: "numbered", client, seq, lowest };
+}
+
+/** 16 bytes: hash of a caller, a session and the caller's own text, so that nobody meets another's calls. */
+export function ownedId(caller: string, { namespace, agent, key }: SessionName, text: string): Uint8Array {
+  return first16(hash("sha256", `${caller}\0${namespace}/${agent}/${key}\0${text}`, "buffer"));
+}
+
+/** 16 bytes over method, content and body as they came: equal ones are the same call, others may still mean the same. */
+export function rawHashOf(method: string, content: string, body: Uint8Array): Uint8Array {
+  return first16(hash("sha256", Buffer.concat([Buffer.from(`${method}\0${content}\0`), body]), "buffer"));
+}
+
+function first16(digest: Buffer): Uint8Array {
+  return new Uint8Array(digest.subarray(0, idBytes));
+}

@@ -12,6 +12,7 @@ const steps: readonly (readonly [string, () => void])[] = [
   ["proto lint", () => run("buf", ["lint"])],
   ["proto breaking (against main)", checkBreaking],
   ["house rules", () => run("node", ["tools/tidy.ts"])],
+  ["ratchets (what a room has reached it keeps)", () => run("node", ["tools/ratchets.ts"])],
   ["dead code (fix: remove what it names)", () => run("knip", ["-c", "tools/knip.ts", "--no-config-hints"])],
 ];
 

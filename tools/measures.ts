@@ -1,0 +1,126 @@
+// What the ratchets measure in one source file.
+import { lineOf, type Node, type Source, walk } from "./syntax.ts";
+
+/** A place that a person should look at, and how bad it is. */
+export interface Spot {
+  readonly where: string;
+  readonly size: number;
+}
+
+export interface Measures {
+  readonly file: string;
+  readonly longFunctions: readonly Spot[];
+  /** Exports without a comment right above them. */
+  readonly undocumented: readonly Spot[];
+  readonly exported: number;
+  readonly wideLines: readonly Spot[];
+  /** `as number` where it is a guess. */
+  readonly asNumber: readonly Spot[];
+  /** Of files that hold decisions; of others 0. */
+  readonly codeLines: number;
+  readonly commentLines: number;
+}
+
+export const functionLinesMax = 70;
+export const widthMax = 110;
+/** Branches from which on a file holds decisions. */
+const branchesMin = 8;
+
+const branches = new Set([
+  "IfStatement",
+  "SwitchCase",
+  "ConditionalExpression",
+  "ForStatement",
+  "ForOfStatement",
+  "WhileStatement",
+  "LogicalExpression",
+]);
+const functions = new Set(["FunctionDeclaration", "FunctionExpression", "ArrowFunctionExpression"]);
+
+export function measure(source: Source, typedArrays: ReadonlySet<string>): Measures {
+  const { file } = source;
+  const long: Spot[] = [];
+  const guessed: Spot[] = [];
+  let branched = 0;
+  walk(source.program, (node, [parent]) => {
+    if (branches.has(node.type)) branched += 1;
+    if (functions.has(node.type) && !isTestBody(file, parent)) {
+      const lines = lineOf(source.text, node.end) - lineOf(source.text, node.start) + 1;
+      if (lines > functionLinesMax) long.push(spot(source, node, lines));
+    }
+    if (isGuess(source, node, typedArrays)) guessed.push(spot(source, node, 1));
+    return undefined;
+  });
+  const exports = exportsOf(source);
+  return {
+    file,
+    longFunctions: long,
+    asNumber: guessed,
+    undocumented: exports.filter((node) => !hasDoc(source, node)).map((node) => spot(source, node, 1)),
+    exported: exports.length,
+    wideLines: wideLines(source),
+    ...(branched >= branchesMin ? countLines(source) : { codeLines: 0, commentLines: 0 }),
+  };
+}
+
+const spot = (source: Source, node: Node, size: number): Spot => ({
+  where: `${source.file}:${lineOf(source.text, node.start)}`,
+  size,
+});
+
+/** A test is as long as its story; its helpers are functions like any other. */
+const isTestBody = (file: string, parent: Node | undefined): boolean =>
+  file.endsWith(".test.ts") && parent?.type === "CallExpression";
+
+/** Names that are declared as typed arrays: an index below their length always finds a number, which the type does not know. */
+const typedArray =
+  /\b(\w+)\??\s*[:=]\s*(?:readonly |new )?(?:\w+\s*\|\s*)*(?:Int|Uint|Float)\d+(?:Clamped)?Array/g;
+export const typedArraysOf = (texts: readonly string[]): ReadonlySet<string> =>
+  new Set(texts.flatMap((text) => [...text.matchAll(typedArray)].flatMap(([, name]) => name ?? [])));
+
+/** `as number` on anything but an element of a typed array. */
+function isGuess({ text }: Source, node: Node, typedArrays: ReadonlySet<string>): boolean {
+  if (node.type !== "TSAsExpression" || !/\bas number$/.test(text.slice(node.start, node.end))) return false;
+  const name = /(\w+)\[[^\]]*\]\s+as number$/.exec(text.slice(node.start, node.end))?.[1];
+  return name === undefined || !typedArrays.has(name);
+}
+
+/** Declarations under `export`; names that are passed on have their docs where they are declared. */
+function exportsOf({ program }: Source): readonly Node[] {
+  return (program["body"] as readonly Node[]).filter(
+    (node) =>
+      (node.type === "ExportNamedDeclaration" && node["declaration"] !== null) ||
+      node.type === "ExportDefaultDeclaration",
+  );
+}
+
+const hasDoc = ({ text, comments }: Source, node: Node): boolean =>
+  comments.some(
+    (comment) =>
+      comment.end <= node.start &&
+      text.startsWith("/**", comment.start) &&
+      text.slice(comment.end, node.start).trim() === "",
+  );
+
+/** Addresses, and what a person reads as one line, stay whole: breaking them makes them worse to read and to search for. */
+const unbreakable = /https?:\/\/\S+|"[^"]*"|`[^`]*`|\/[^/ ].*\/[a-z]*[,);.]/g;
+
+function wideLines({ file, text }: Source): readonly Spot[] {
+  return text.split("\n").flatMap((line, at) => {
+    const rest = line.replace(unbreakable, (piece) => (piece.length > widthMax / 4 ? "" : piece));
+    const isExempt = rest.length < line.length && rest.length <= widthMax;
+    return line.length > widthMax && !isExempt ? [{ where: `${file}:${at + 1}`, size: line.length }] : [];
+  });
+}
+
+function countLines({ text, comments }: Source): { codeLines: number; commentLines: number } {
+  const commented = new Set<number>();
+  for (const { start, end } of comments)
+    for (let line = lineOf(text, start); line <= lineOf(text, end - 1); line += 1) commented.add(line);
+  const lines = text.split("\n");
+  const isOnlyComment = (at: number): boolean =>
+    commented.has(at + 1) && /^\s*(\/\/|\/\*|\*)/.test(lines[at] ?? "");
+  const filled = lines.flatMap((line, at) => (line.trim() === "" ? [] : [at]));
+  const codeLines = filled.filter((at) => !isOnlyComment(at)).length;
+  return { codeLines, commentLines: commented.size };
+}

@@ -1,12 +1,19 @@
 // Which files nobody imports and yet are used: tests, programs, and what rooms.ts names.
 import type { KnipConfig } from "knip";
+import programs from "../cli/src/programs.json" with { type: "json" };
 import { rooms } from "./rooms.ts";
+
+/** What the CLI starts by path is in one list (cli/src/programs.json); these are the ones of a room. */
+const programsOf = (room: string): string[] =>
+  Object.values(programs).flatMap((source) =>
+    source.startsWith(`${room}/`) ? [source.slice(room.length + 1)] : [],
+  );
 
 const workspaces = Object.fromEntries(
   Object.entries(rooms).map(([name, { entries = [] }]) => [
     name,
     {
-      entry: [...entries, "{src,bench,test}/**/*.test.ts"],
+      entry: [...entries, ...programsOf(name), "{src,bench,test}/**/*.test.ts"],
       project: ["{src,bench,test,tools}/**"],
     },
   ]),

@@ -76,7 +76,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       ingress: { imports: ["call", "controls", "recent.ts"] },
       testing: { imports: ["call", "lane"] },
     },
-    entries: ["src/main.ts", "src/worker/worker.ts", "src/**/*.worker.ts"],
+    entries: ["src/**/*.worker.ts"],
   },
   controlplane: {
     imports: [stdx, proto, net, "@voda/envoy"],
@@ -97,7 +97,7 @@ export const rooms: Readonly<Record<string, Room>> = {
         imports: ["agents", "directory", "placement", "nats", "quotas", "scheduler", "picker", "errors.ts"],
       },
     },
-    entries: ["src/main.ts", "bench/*.ts"],
+    entries: ["bench/*.ts"],
   },
   cli: {
     imports: [stdx, proto, "voda", "voda/*", "@voda/envoy/bootstrap"],
@@ -123,14 +123,8 @@ export const rooms: Readonly<Record<string, Room>> = {
           "session-argument.ts",
         ],
       },
-      pack: { imports: [] },
+      pack: { imports: ["programs.ts"] },
     },
-    entries: [
-      "src/binaries/main.ts",
-      "src/bundle/describe.ts",
-      "src/bench/*.config.ts",
-      "src/bench/calls-{control,driver}.ts",
-      "src/up/testdata/*.ts",
-    ],
+    entries: ["src/binaries/main.ts", "src/up/testdata/*.ts"],
   },
 };

@@ -3,6 +3,12 @@ import Table from "cli-table3";
 
 export type Print = (line: string) => void;
 
+/** Where a command's lines go: its result, and what it tells people beside it. */
+export interface Output {
+  readonly out: Print;
+  readonly err: Print;
+}
+
 /** Where a command's lines go: what it answers, and what it says of failures and progress. */
 export interface Output {
   readonly out: Print;

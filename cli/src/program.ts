@@ -1,15 +1,6 @@
 // The command line of `voda`: its commands, and how each of them ends.
 import { Command, CommanderError } from "commander";
-import { benches } from "./bench/registry.ts";
-import { addBench, addPlacementBenches } from "./commands/bench.ts";
-import { addCall } from "./commands/call.ts";
-import { addDoctor } from "./commands/doctor.ts";
-import { addExplain } from "./commands/explain.ts";
-import { addLife } from "./commands/life.ts";
-import { addPs } from "./commands/ps.ts";
-import { addQuota } from "./commands/quota.ts";
-import { addTop } from "./commands/top.ts";
-import { addUp } from "./commands/up.ts";
+import { commands } from "./commands/index.ts";
 import { type ExitCode, exitCodes, type Failure, failureOf } from "./failure.ts";
 import type { Output } from "./print.ts";
 
@@ -31,13 +22,9 @@ export async function run(args: readonly string[], { out, err }: Output): Promis
     return exitCode;
   };
   const program = build({ out: print, err });
-  let exitCode: ExitCode = exitCodes.ok;
-  addDoctor(program, print, () => {
-    exitCode = exitCodes.error;
-  });
   try {
     await program.parseAsync(args, { from: "user" });
-    return exitCode;
+    return exitCodes.ok;
   } catch (error) {
     if (!(error instanceof CommanderError)) return fail(failureOf(error));
     return error.exitCode === 0 ? exitCodes.ok : fail(usage(error, commandIn(program, args)));
@@ -55,15 +42,7 @@ function build(output: Output): Command {
     .version(version)
     .exitOverride()
     .configureOutput({ writeOut: (text) => output.out(text.trimEnd()), writeErr: () => undefined });
-  addUp(program, output);
-  addCall(program, output.out);
-  addPs(program, output.out);
-  addLife(program, output.out);
-  addTop(program, output.out);
-  addExplain(program, output.out);
-  addQuota(program, output.out);
-  addBench(program, benches, output.out);
-  addPlacementBenches(program, output);
+  for (const add of commands) add(program, output);
   return program;
 }
 

@@ -1,44 +1,28 @@
-// Where voda's own programs are: sources in the workspace, bundles beside this file in the published package.
+// Where voda's own programs are. `programs.json` is the one list of them, for this file, `npm run pack` and the search for dead
+// code: sources in the workspace; in the published package a file of the name, beside this one, made of each. (A config stays
+// source: `voda up` compiles it.)
 import { existsSync } from "node:fs";
+import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
+import list from "./programs.json" with { type: "json" };
 
-export interface Programs {
-  readonly cli: string;
-  readonly controlplane: string;
-  readonly node: string;
-  /** Prints the agents of a bundle. */
-  readonly describe: string;
-  /** Runs the benches of placement. */
-  readonly placementBench: string;
-  /** Calls a node, and is what its CPU is compared with. */
-  readonly callsDriver: string;
-  readonly callsControl: string;
-  /** The config of the mesh that placements are timed in. */
-  readonly gpuConfig: string;
+export type ProgramName = keyof typeof list;
+/** Of each program its source, from the top of the workspace. */
+export const sources: Readonly<Record<ProgramName, string>> = list;
+export type Programs = Readonly<Record<ProgramName, string>>;
+
+const isWorkspace = existsSync(new URL("./programs.ts", import.meta.url));
+
+/** The file of a program in the published package. */
+export function publishedName(name: string, source: string): string {
+  return source.endsWith(".config.ts") ? `${name}.config${extname(source)}` : `${name}.js`;
 }
 
-const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-
+/** Absolute paths. */
 export function programs(): Programs {
-  if (existsSync(at("./programs.ts")))
-    return {
-      cli: at("./main.ts"),
-      controlplane: at("../../controlplane/src/main.ts"),
-      node: at("../../dataplane/src/main.ts"),
-      describe: at("./bundle/describe.ts"),
-      placementBench: at("../../controlplane/bench/main.ts"),
-      callsDriver: at("./bench/calls-driver.ts"),
-      callsControl: at("./bench/calls-control.ts"),
-      gpuConfig: at("./bench/gpu.config.ts"),
-    };
-  return {
-    cli: at("./cli.js"),
-    controlplane: at("./controlplane.js"),
-    node: at("./node.js"),
-    describe: at("./describe.js"),
-    placementBench: at("./placement-bench.js"),
-    callsDriver: at("./calls-driver.js"),
-    callsControl: at("./calls-control.js"),
-    gpuConfig: at("./gpu.config.ts"),
+  const at = ([name, source]: [string, string]): [string, string] => {
+    const path = isWorkspace ? `../../${source}` : `./${publishedName(name, source)}`;
+    return [name, fileURLToPath(new URL(path, import.meta.url))];
   };
+  return Object.fromEntries(Object.entries(sources).map(at)) as Programs;
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Command } from "commander";
 import type { Bench, BenchRun } from "../bench/bench.ts";
-import { addBench } from "./bench.ts";
+import { addBenches } from "./bench.ts";
 
 async function bench(
   failure: string | undefined,
@@ -26,7 +26,7 @@ async function bench(
     },
   };
   const program = new Command("voda").exitOverride().configureOutput({ writeErr: () => undefined });
-  addBench(program, [one], (line) => printed.push(line));
+  addBenches(program, [one], { out: (line) => printed.push(line), err: () => undefined });
   try {
     await program.parseAsync(["bench", "one", ...args], { from: "user" });
   } catch (error) {

@@ -2,14 +2,20 @@ import { type Command, Option } from "commander";
 import type { Bench, BenchValues } from "../bench/bench.ts";
 import { flagsOf, placementBenches, runPlacementBench } from "../bench/placement.ts";
 import { type PlacementsResult, placements, sessionsOf } from "../bench/placements.ts";
+import { benches } from "../bench/registry.ts";
 import { CliError } from "../failure.ts";
 import { jsonOption, parseUrl, parseWhole } from "../options.ts";
-import { type Output, type Print, table } from "../print.ts";
+import { type Output, table } from "../print.ts";
+
+export function addBench(program: Command, output: Output): void {
+  addBenches(program, benches, output);
+  addPlacementBenches(program, output);
+}
 
 /** `voda bench NAME`: one subcommand per bench, so that each has its own flags and help. */
-export function addBench(program: Command, benches: readonly Bench[], print: Print): void {
+export function addBenches(program: Command, list: readonly Bench[], { out: print }: Output): void {
   const command = program.command("bench").description("measure a mesh");
-  for (const bench of benches) {
+  for (const bench of list) {
     const sub = command.command(bench.name).description(bench.summary);
     for (const flag of bench.flags) {
       const option = new Option(`--${flag.name} <${flag.kind === "whole" ? "n" : "text"}>`, flag.description);
@@ -34,7 +40,7 @@ export function addBench(program: Command, benches: readonly Bench[], print: Pri
 }
 
 /** The benches of placement are programs of their own, which read their flags themselves. */
-export function addPlacementBenches(program: Command, output: Output): void {
+function addPlacementBenches(program: Command, output: Output): void {
   const bench = program.commands.find((one) => one.name() === "bench") ?? program.command("bench");
   for (const { name, summary } of placementBenches) {
     const command = bench

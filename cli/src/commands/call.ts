@@ -2,14 +2,14 @@ import { headers } from "@voda/proto/wire";
 import type { Command } from "commander";
 import { adviceFor, CliError, exitCodes } from "../failure.ts";
 import { type ClientFlags, withClientFlags } from "../options.ts";
-import type { Print } from "../print.ts";
+import type { Output } from "../print.ts";
 import { methodPath, parseSession } from "../session-argument.ts";
 
 interface CallFlags extends ClientFlags {
   readonly id?: string;
 }
 
-export function addCall(program: Command, print: Print): void {
+export function addCall(program: Command, { out: print }: Output): void {
   const command = program
     .command("call")
     .description("call a method of a session")

@@ -1,8 +1,9 @@
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { examine } from "../doctor/checks.ts";
+import { CliError } from "../failure.ts";
 import { jsonOption, parseWhole, portMax } from "../options.ts";
-import { type Print, table } from "../print.ts";
+import { type Output, table } from "../print.ts";
 
 interface DoctorFlags {
   readonly dataDir: string;
@@ -10,7 +11,7 @@ interface DoctorFlags {
   readonly json?: true;
 }
 
-export function addDoctor(program: Command, print: Print, onFailed: () => void): void {
+export function addDoctor(program: Command, { out: print }: Output): void {
   program
     .command("doctor")
     .description("look for what keeps a mesh from running here, and say the fix")
@@ -33,6 +34,8 @@ export function addDoctor(program: Command, print: Print, onFailed: () => void):
             ]),
           ),
         );
-      if (findings.some((finding) => !finding.ok)) onFailed();
+      const failed = findings.filter((finding) => !finding.ok);
+      if (failed.length > 0)
+        throw new CliError(`${failed.length} of ${findings.length} checks failed; each names its fix`);
     });
 }

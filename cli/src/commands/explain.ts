@@ -6,11 +6,11 @@ import type { SessionName } from "@voda/proto/session";
 import type { Command } from "commander";
 import { type Api, connectApi } from "../api.ts";
 import { type ClientFlags, withClientFlags } from "../options.ts";
-import { type Print, table } from "../print.ts";
+import { type Output, table } from "../print.ts";
 import { parseSession } from "../session-argument.ts";
 import { statusWord } from "./ps.ts";
 
-export function addExplain(program: Command, print: Print): void {
+export function addExplain(program: Command, { out: print }: Output): void {
   const explain = program.command("explain").description("explain a decision of the control plane");
   const command = explain
     .command("placement")

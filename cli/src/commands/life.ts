@@ -4,11 +4,11 @@ import { type Session, SessionSchema } from "@voda/proto/api";
 import type { Command } from "commander";
 import { connectApi } from "../api.ts";
 import { type ClientFlags, withClientFlags } from "../options.ts";
-import type { Print } from "../print.ts";
+import type { Output, Print } from "../print.ts";
 import { parseSession } from "../session-argument.ts";
 import { statusWord } from "./ps.ts";
 
-export function addLife(program: Command, print: Print): void {
+export function addLife(program: Command, { out: print }: Output): void {
   const sleep = program
     .command("sleep")
     .description("write a session to its log and free its memory")

@@ -3,7 +3,7 @@ import { type Node, NodeSchema, type Session, SessionSchema, SessionStatus } fro
 import type { Command } from "commander";
 import { type Api, connectApi } from "../api.ts";
 import { type ClientFlags, withClientFlags } from "../options.ts";
-import { type Print, table } from "../print.ts";
+import { type Output, type Print, table } from "../print.ts";
 
 interface PsFlags extends ClientFlags {
   readonly nodes?: true;
@@ -12,7 +12,7 @@ interface PsFlags extends ClientFlags {
 const pageSize = 1000;
 const sessionsShownMax = 10_000;
 
-export function addPs(program: Command, print: Print): void {
+export function addPs(program: Command, { out: print }: Output): void {
   const command = program
     .command("ps")
     .description("list sessions, or nodes")

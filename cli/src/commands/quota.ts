@@ -8,7 +8,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { connectApi } from "../api.ts";
 import { CliError, exitCodes } from "../failure.ts";
 import { jsonOption, parseWhole, urlOption } from "../options.ts";
-import { type Print, table } from "../print.ts";
+import { type Output, type Print, table } from "../print.ts";
 
 interface QuotaFlags {
   readonly url: string;
@@ -24,7 +24,7 @@ interface Limits {
 
 const limitMax = 2 ** 32 - 1;
 
-export function addQuota(program: Command, print: Print): void {
+export function addQuota(program: Command, { out: print }: Output): void {
   const quota = program.command("quota").description("limit what the awake sessions of a namespace take");
   addSet(quota, print);
   addList(quota, print);

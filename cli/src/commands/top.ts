@@ -10,7 +10,7 @@ import {
 import type { Command } from "commander";
 import { type Api, connectApi } from "../api.ts";
 import { type ClientFlags, jsonOption, urlOption } from "../options.ts";
-import { type Print, table } from "../print.ts";
+import { type Output, type Print, table } from "../print.ts";
 import { stopRequest } from "../up/stop-request.ts";
 
 interface TopFlags extends ClientFlags {
@@ -26,7 +26,7 @@ const refreshMs = 1_000;
 /** Clears the terminal and puts the cursor at its start. */
 const clear = "\u001b[2J\u001b[H";
 
-export function addTop(program: Command, print: Print): void {
+export function addTop(program: Command, { out: print }: Output): void {
   program
     .command("top")
     .description("show nodes and GPUs until Ctrl-C")

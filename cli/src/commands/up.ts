@@ -1,101 +1,36 @@
 // `voda up` and `voda dev`: the whole mesh on this machine, until Ctrl-C.
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { isLabel, labelCharactersMax } from "@voda/proto/placement";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import type { Command } from "commander";
 import type { AgentDefinition } from "voda/definition";
-import { type Api, connectApi, defaultUrl } from "../api.ts";
+import { type Api, connectApi } from "../api.ts";
 import { installBinaries } from "../binaries/install.ts";
-import { bundleConfig, configName } from "../bundle/bundle.ts";
+import { bundleConfig } from "../bundle/bundle.ts";
 import { readAgents } from "../bundle/definitions.ts";
 import { deployRequest } from "../bundle/deploy-request.ts";
 import { watchConfig } from "../bundle/watch.ts";
 import { CliError, failureOf } from "../failure.ts";
-import { jsonOption, parseWhole, portMax } from "../options.ts";
 import { duration, type Output } from "../print.ts";
 import { programs } from "../programs.ts";
 import { logsFolder, type Mesh } from "../up/mesh.ts";
-import type { Durability } from "../up/nats-config.ts";
 import { runMesh } from "../up/run.ts";
 import { turnLine } from "../up/turn-line.ts";
 import { welcome } from "../up/welcome.ts";
+import { type MeshFlags, programFlags, withMeshFlags } from "./mesh-flags.ts";
 
-interface UpFlags {
-  readonly config: string;
-  readonly dataDir: string;
-  readonly nodes: number;
-  readonly ingressPort: number;
-  readonly durability: Durability;
-  readonly gpus?: string;
-  readonly zones?: readonly string[];
-  readonly placementPolicy?: string;
-  readonly readyFile?: string;
-  readonly json?: true;
-}
-
-const nodesMax = 16;
-const defaultPort = Number(new URL(defaultUrl).port);
 const pollEveryMs = 20;
 const tellEveryMs = 10_000;
 
 export function addUp(program: Command, output: Output): void {
   withMeshFlags(program.command("up").description("run the mesh on this machine"), 2).action(
-    (flags: UpFlags) => up(flags, output, "up"),
+    (flags: MeshFlags) => up(flags, output, "up"),
   );
   withMeshFlags(program.command("dev").description("run the mesh and deploy again on each save"), 1).action(
-    (flags: UpFlags) => up(flags, output, "dev"),
+    (flags: MeshFlags) => up(flags, output, "dev"),
   );
 }
 
-function withMeshFlags(command: Command, nodes: number): Command {
-  return command
-    .addOption(new Option("--config <file>", "the agents to run").default(configName))
-    .addOption(new Option("--data-dir <folder>", "where state and logs are kept").default(".voda"))
-    .addOption(new Option("--nodes <n>", "node processes").default(nodes).argParser(parseWhole(1, nodesMax)))
-    .addOption(
-      new Option("--ingress-port <port>", "port of the URL that clients use; 0 = any free port")
-        .default(defaultPort)
-        .argParser(parseWhole(0, portMax)),
-    )
-    .addOption(
-      new Option("--durability <mode>", "process: an answer survives a killed process; disk: a power loss")
-        .choices(["process", "disk"])
-        .default("process"),
-    )
-    .addOption(
-      new Option(
-        "--gpus <file>",
-        "declares the machine's GPUs as JSON; default: what nvidia-smi and amd-smi tell",
-      ),
-    )
-    .addOption(
-      new Option(
-        "--zones <names>",
-        "zones that the nodes are in, in turn, as in a,b; default: none is named",
-      ).argParser(parseZones),
-    )
-    .addOption(
-      new Option(
-        "--placement-policy <name>",
-        "what ranks the nodes that fit: bpf (default), fgd, bestFit, spread, ...",
-      ),
-    )
-    .addOption(
-      new Option("--ready-file <file>", "written when the mesh serves, and after each restart of a part"),
-    )
-    .addOption(jsonOption());
-}
-
-function parseZones(text: string): string[] {
-  const zones = text.split(",");
-  if (!zones.every(isLabel))
-    throw new InvalidArgumentError(
-      `write names with commas between: each has 1 to ${labelCharactersMax} letters, digits, -, _ and .`,
-    );
-  return zones;
-}
-
-async function up(flags: UpFlags, output: Output, mode: "up" | "dev"): Promise<void> {
+async function up(flags: MeshFlags, output: Output, mode: "up" | "dev"): Promise<void> {
   const startedMs = performance.now();
   const { nodes, ingressPort, durability, readyFile } = flags;
   const dataDir = resolve(flags.dataDir);
@@ -104,6 +39,8 @@ async function up(flags: UpFlags, output: Output, mode: "up" | "dev"): Promise<v
   if (missing.length > 0) throw new CliError(missing.join("; "));
   let agents: readonly AgentDefinition[] = [];
   const say = (line: string): void => output.err(`voda: ${line}`);
+  // With --json standard output has one value.
+  const show = flags.json === true ? output.err : output.out;
   await runMesh({
     dataDir,
     nodes,
@@ -111,11 +48,12 @@ async function up(flags: UpFlags, output: Output, mode: "up" | "dev"): Promise<v
     durability,
     programs: programs(),
     say,
-    ...(flags.gpus !== undefined && { gpus: resolve(flags.gpus) }),
-    ...(flags.zones !== undefined && { zones: flags.zones }),
-    ...(flags.placementPolicy !== undefined && { placementPolicy: flags.placementPolicy }),
+    flags: programFlags(flags),
     ...(readyFile !== undefined && { readyFile }),
-    ...(mode === "dev" && { onLine: (child, line) => tellTurn(child, line, output) }),
+    onLine: (child, line) => {
+      const told = turnLine(child, line, dirname(config));
+      if (told !== undefined) show(told);
+    },
     serve: async (mesh) => {
       agents = await serve(mesh, compile(config, dataDir), nodes, say);
     },
@@ -183,9 +121,4 @@ async function redeploy(mesh: Mesh, config: string, dataDir: string, output: Out
   } catch (error) {
     output.err(`voda: not deployed, the code before goes on: ${failureOf(error).line}`);
   }
-}
-
-function tellTurn(child: string, line: string, output: Output): void {
-  const told = turnLine(child, line);
-  if (told !== undefined) output.out(told);
 }

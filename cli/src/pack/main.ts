@@ -5,21 +5,17 @@ import { isBuiltin } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
 import { type OutputChunk, type Plugin, rolldown } from "rolldown";
+import { publishedName, sources } from "../programs.ts";
+
+const isCompiled = (source: string): boolean => !source.endsWith(".config.ts");
 
 /** Files of `dist`: the zones of the SDK, then the programs. */
-const entries = {
+const entries: Readonly<Record<string, string>> = {
   index: "sdk/src/index.ts",
   definition: "sdk/src/definition.ts",
   client: "sdk/src/client.ts",
   config: "sdk/src/config.ts",
-  cli: "cli/src/main.ts",
-  describe: "cli/src/bundle/describe.ts",
-  controlplane: "controlplane/src/main.ts",
-  "placement-bench": "controlplane/bench/main.ts",
-  "calls-driver": "cli/src/bench/calls-driver.ts",
-  "calls-control": "cli/src/bench/calls-control.ts",
-  node: "dataplane/src/main.ts",
-  worker: "dataplane/src/worker/worker.ts",
+  ...Object.fromEntries(Object.entries(sources).filter(([, source]) => isCompiled(source))),
 };
 const zones = { ".": "index", "./definition": "definition", "./client": "client", "./config": "config" };
 const ours = /^(@voda\/|voda($|\/))/;
@@ -41,7 +37,7 @@ const programUrls: Plugin = {
       /new Worker\(new URL\("\.[\w./-]*\/([\w-]+)\.ts", import\.meta\.url\)/g,
       (_, name: string) => {
         if (!(name in entries))
-          throw new Error(`${name}.ts runs in a worker and is no entry of cli/src/pack/main.ts`);
+          throw new Error(`${name}.ts runs in a worker and is not in cli/src/programs.json`);
         return `new Worker(new URL("./${name}.js", import.meta.url)`;
       },
     ),
@@ -52,7 +48,8 @@ try {
   const chunks = await bundlePrograms(join(folder, "dist"));
   writeTypes(join(folder, "types"));
   copyFileSync("cli/src/binaries/requirements.txt", join(folder, "dist/requirements.txt"));
-  copyFileSync("cli/src/bench/gpu.config.ts", join(folder, "dist/gpu.config.ts"));
+  for (const [name, source] of Object.entries(sources))
+    if (!isCompiled(source)) copyFileSync(source, join(folder, "dist", publishedName(name, source)));
   mkdirSync(join(folder, "bin"));
   copyFileSync("sdk/bin/voda.mjs", join(folder, "bin/voda.mjs"));
   for (const file of ["LICENSE", "README.md"]) copyFileSync(file, join(folder, file));

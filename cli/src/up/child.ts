@@ -3,6 +3,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { setTimeout as delay } from "node:timers/promises";
+import * as v from "valibot";
 import { exitCodes } from "../failure.ts";
 import type { LogFile } from "./log-file.ts";
 import { type Readiness, serving } from "./readiness.ts";
@@ -32,6 +33,7 @@ const waitingFirstMs = 5_000;
 const waitingEveryMs = 10_000;
 const lastOutputMsMax = 200;
 const lastWordsMax = 300;
+const LogLine = v.object({ msg: v.string(), err: v.optional(v.object({ message: v.string() })) });
 const complaint = /error|fatal|cannot|denied/i;
 
 type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null; readonly error?: Error };
@@ -169,7 +171,7 @@ export class Child {
   #lastWords(): string | undefined {
     const said = this.#log.tail.filter((line) => line !== "" && !line.startsWith("supervisor: "));
     const last = said.findLast((line) => complaint.test(line)) ?? said.at(-1);
-    return last?.trim().slice(0, lastWordsMax);
+    return last === undefined ? undefined : spoken(last).trim().slice(0, lastWordsMax);
   }
 
   async #pause(ms: number): Promise<void> {
@@ -179,6 +181,14 @@ export class Child {
       if (!this.#stopping.signal.aborted) throw error;
     }
   }
+}
+
+/** A line of JSON in its words: the message, and the error that it is about. */
+function spoken(line: string): string {
+  const read = v.safeParse(v.pipe(v.string(), v.parseJson(), LogLine), line);
+  if (!read.success) return line;
+  const { msg, err } = read.output;
+  return err === undefined || msg.includes(err.message) ? msg : `${msg}: ${err.message}`;
 }
 
 function exitOf(child: ChildProcess): Promise<Exit> {

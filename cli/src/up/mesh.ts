@@ -17,6 +17,9 @@ import { adminIsReady, greetsAsNats, told } from "./readiness.ts";
 import type { ReadyFile } from "./ready-file.ts";
 import { replaceFile } from "./replace-file.ts";
 
+/** By their names, without dashes. */
+export type ProgramFlags = Readonly<Record<string, string | number>>;
+
 export interface MeshOptions {
   /** Absolute path. */
   readonly dataDir: string;
@@ -24,11 +27,11 @@ export interface MeshOptions {
   /** 0 = any free port. */
   readonly ingressPort: number;
   readonly durability: Durability;
-  /** Declares the machine's GPUs; without it the nodes ask the vendors' tools. */
-  readonly gpus?: string;
-  /** Zones that the nodes are in, in turn; none are named without it. */
-  readonly zones?: readonly string[];
-  readonly placementPolicy?: string;
+  /** Flags of the programs that are passed on as they are. */
+  readonly flags: {
+    readonly controlplane: ProgramFlags;
+    readonly node: (index: number) => ProgramFlags;
+  };
   readonly programs: Pick<Programs, "controlplane" | "node">;
   /** Called with each line that a child writes. */
   readonly onLine?: (child: string, line: string) => void;
@@ -184,7 +187,6 @@ export class Mesh implements AsyncDisposable {
 
   #controlplaneSpec(): ChildSpec {
     const { api, picker, xds, ingress } = this.#ports;
-    const { placementPolicy } = this.#options;
     const flags = {
       ...this.#natsFlags(),
       host: loopback,
@@ -194,14 +196,12 @@ export class Mesh implements AsyncDisposable {
       "listener-host": loopback,
       "listener-port": ingress,
       durability: this.#options.durability,
-      ...(placementPolicy !== undefined && { "placement-policy": placementPolicy }),
+      ...this.#options.flags.controlplane,
     };
     return this.#program("controlplane", this.#options.programs.controlplane, flags);
   }
 
   #nodeSpec(index: number): ChildSpec {
-    const { zones = [] } = this.#options;
-    const zone = zones[index % zones.length];
     const flags = {
       ...this.#natsFlags(),
       "node-id": nodeId(index),
@@ -217,8 +217,7 @@ export class Mesh implements AsyncDisposable {
         Math.floor(freeBytes(this.#options.dataDir) / 1024 ** 2 / this.#options.nodes),
       ),
       "gpu-part": `${index}/${this.#options.nodes}`,
-      ...(this.#options.gpus !== undefined && { gpus: this.#options.gpus }),
-      ...(zone !== undefined && { zone }),
+      ...this.#options.flags.node(index),
     };
     mkdirSync(flags["data-dir"], { recursive: true });
     return this.#program(nodeId(index), this.#options.programs.node, flags);
@@ -231,7 +230,7 @@ export class Mesh implements AsyncDisposable {
     };
   }
 
-  #program(name: string, file: string, flags: Readonly<Record<string, string | number>>): ChildSpec {
+  #program(name: string, file: string, flags: ProgramFlags): ChildSpec {
     const args = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, String(value)]);
     const v8Flags = [`--v8-pool-size=${v8Threads(this.#options.nodes + 1)}`];
     return { name, command: process.execPath, args: [...v8Flags, file, ...args], readiness: told };

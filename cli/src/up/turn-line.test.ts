@@ -1,30 +1,62 @@
 import assert from "node:assert/strict";
+import { join, relative } from "node:path";
 import { test } from "node:test";
 import { turnLine } from "./turn-line.ts";
 
-const at = new Date(2026, 0, 1, 12, 0, 1).getTime();
+const time = new Date(2026, 0, 1, 12, 0, 1).getTime();
+const ofAgent = { time, node: "n1", revision: "8f", agent: "counter", key: "alice", method: "add", call: 7 };
+const shown = (entry: object, child = "n1"): string | undefined =>
+  turnLine(child, JSON.stringify(entry), "/project");
 
-test("a line of an agent shows time, session, method and what was said", () => {
-  const line = JSON.stringify({
-    level: 30,
-    time: at,
-    agent: "counter",
-    key: "alice",
-    method: "add",
-    msg: "hello",
-  });
-  assert.equal(turnLine("n1", line), "12:00:01 counter/alice  add  hello");
-});
-
-test("of the machinery only warnings show, under the name of the process", () => {
+test("a line of an agent shows time, session, method, level, what was said and its fields", () => {
   assert.equal(
-    turnLine("n1", JSON.stringify({ level: 40, time: at, msg: "lease is late" })),
-    "12:00:01 n1  lease is late",
+    shown({ level: 30, ...ofAgent, msg: "hello", items: 2, tags: ["a"] }),
+    '12:00:01 counter/alice  add  info  hello  {"items":2,"tags":["a"]}',
   );
-  assert.equal(turnLine("n1", JSON.stringify({ level: 30, time: at, msg: "lease renewed" })), undefined);
+  assert.equal(shown({ level: 20, ...ofAgent, msg: "detail" }), "12:00:01 counter/alice  add  debug  detail");
+  assert.equal(
+    shown({ level: 30, time, agent: "counter", msg: "loading" }),
+    "12:00:01 counter  info  loading",
+  );
 });
 
-test("what is no log line of voda does not show", () => {
+test("a handler's error shows its message, the user's file and line, the frames that are the user's, and the request", () => {
+  const stack = `Error: no stock
+    at take (lib/stock.ts:3:9)
+    at Object.add (counter.ts:12:5)
+    at Activation.run (file:///x/dist/worker.js:100:3)
+    at process.processTicksAndRejections (node:internal/process/task_queues:104:5)`;
+  const msg = "handler failed: Error: no stock";
+  assert.equal(
+    shown({ level: 50, ...ofAgent, trace: "4bf92f", at: "lib/stock.ts:3:9", stack, msg }),
+    `12:00:01 counter/alice  add  error  handler failed: Error: no stock
+    at ${relative(".", join("/project", "lib/stock.ts"))}:3:9
+    at Object.add (counter.ts:12:5)
+    request 4bf92f`,
+  );
+});
+
+test("of the machinery only warnings show, with their cause, under the name of the process", () => {
+  assert.equal(
+    shown({ level: 40, time, msg: "lease is late", lateMs: 12 }),
+    '12:00:01 n1  warn  lease is late  {"lateMs":12}',
+  );
+  assert.equal(
+    shown({
+      level: 50,
+      time,
+      err: { type: "Error", message: "no such bundle", stack: "" },
+      msg: "agent not deployed",
+    }),
+    "12:00:01 n1  error  agent not deployed: no such bundle",
+  );
+  assert.equal(shown({ level: 30, time, msg: "lease renewed" }), undefined);
+});
+
+test("of what is no log line, that of voda's own programs shows: it is why they died", () => {
+  assert.equal(turnLine("n1", "FATAL ERROR: heap out of memory", "/"), "n1  FATAL ERROR: heap out of memory");
+  assert.equal(turnLine("controlplane", "{not json", "/"), "controlplane  {not json");
   for (const line of ["[info] envoy says", "{not json", '{"level":"high"}', ""])
-    assert.equal(turnLine("envoy", line), undefined);
+    assert.equal(turnLine("envoy", line, "/"), undefined);
+  assert.equal(turnLine("n1", "", "/"), undefined);
 });

@@ -1,0 +1,27 @@
+// The commands of `voda`, in the order in which the help lists them.
+import type { Command } from "commander";
+import type { Output } from "../print.ts";
+import { addBench } from "./bench.ts";
+import { addCall } from "./call.ts";
+import { addDoctor } from "./doctor.ts";
+import { addExplain } from "./explain.ts";
+import { addLife } from "./life.ts";
+import { addPs } from "./ps.ts";
+import { addQuota } from "./quota.ts";
+import { addTop } from "./top.ts";
+import { addUp } from "./up.ts";
+
+/** Adds a command, or a few that belong together, to the program; what it prints goes to `output`. */
+export type AddCommand = (program: Command, output: Output) => void;
+
+export const commands: readonly AddCommand[] = [
+  addUp,
+  addCall,
+  addPs,
+  addLife,
+  addTop,
+  addExplain,
+  addQuota,
+  addBench,
+  addDoctor,
+];

@@ -1,0 +1,102 @@
+// The flags of `voda up` and `voda dev`: their own, and those that they pass on to the programs that they start.
+import { resolve } from "node:path";
+import { isLabel, labelCharactersMax } from "@voda/proto/placement";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { defaultUrl } from "../api.ts";
+import { configName } from "../bundle/bundle.ts";
+import { jsonOption, parseWhole, portMax } from "../options.ts";
+import type { ProgramFlags } from "../up/mesh.ts";
+import type { Durability } from "../up/nats-config.ts";
+
+export interface MeshFlags {
+  readonly config: string;
+  readonly dataDir: string;
+  readonly nodes: number;
+  readonly ingressPort: number;
+  readonly durability: Durability;
+  readonly readyFile?: string;
+  readonly json?: true;
+}
+
+/** A flag that the supervisor does not look at; its values are strings once they are parsed, or a list of them. */
+interface PassedOn {
+  readonly option: Option;
+  readonly controlplane?: (value: string) => ProgramFlags;
+  readonly node?: (value: string | readonly string[], index: number) => ProgramFlags;
+}
+
+const nodesMax = 16;
+const defaultPort = Number(new URL(defaultUrl).port);
+
+const passedOn: readonly PassedOn[] = [
+  {
+    option: new Option(
+      "--gpus <file>",
+      "declares the machine's GPUs as JSON; default: what nvidia-smi and amd-smi tell",
+    ),
+    node: (file) => ({ gpus: resolve(String(file)) }),
+  },
+  {
+    option: new Option(
+      "--zones <names>",
+      "zones that the nodes are in, in turn, as in a,b; default: none is named",
+    ).argParser(parseZones),
+    node: (zones, index) => ({ zone: zones[index % zones.length] ?? "" }),
+  },
+  {
+    option: new Option(
+      "--placement-policy <name>",
+      "what ranks the nodes that fit: bpf (default), fgd, bestFit, spread, ...",
+    ),
+    controlplane: (name) => ({ "placement-policy": name }),
+  },
+];
+
+export function withMeshFlags(command: Command, nodes: number): Command {
+  command
+    .addOption(new Option("--config <file>", "the agents to run").default(configName))
+    .addOption(new Option("--data-dir <folder>", "where state and logs are kept").default(".voda"))
+    .addOption(new Option("--nodes <n>", "node processes").default(nodes).argParser(parseWhole(1, nodesMax)))
+    .addOption(
+      new Option("--ingress-port <port>", "port of the URL that clients use; 0 = any free port")
+        .default(defaultPort)
+        .argParser(parseWhole(0, portMax)),
+    )
+    .addOption(
+      new Option("--durability <mode>", "process: an answer survives a killed process; disk: a power loss")
+        .choices(["process", "disk"])
+        .default("process"),
+    );
+  for (const { option } of passedOn) command.addOption(option);
+  return command
+    .addOption(
+      new Option("--ready-file <file>", "written when the mesh serves, and after each restart of a part"),
+    )
+    .addOption(jsonOption());
+}
+
+/** What the programs are started with, beside what the supervisor itself tells them. */
+export function programFlags(flags: object): {
+  readonly controlplane: ProgramFlags;
+  readonly node: (index: number) => ProgramFlags;
+} {
+  const values = new Map(Object.entries(flags) as [string, string | readonly string[]][]);
+  const given = passedOn.flatMap((flag) => {
+    const value = values.get(flag.option.attributeName());
+    return value === undefined ? [] : [{ flag, value }];
+  });
+  const merged = (parts: readonly (ProgramFlags | undefined)[]): ProgramFlags => Object.assign({}, ...parts);
+  return {
+    controlplane: merged(given.map(({ flag, value }) => flag.controlplane?.(String(value)))),
+    node: (index) => merged(given.map(({ flag, value }) => flag.node?.(value, index))),
+  };
+}
+
+function parseZones(text: string): string[] {
+  const zones = text.split(",");
+  if (!zones.every(isLabel))
+    throw new InvalidArgumentError(
+      `write names with commas between: each has 1 to ${labelCharactersMax} letters, digits, -, _ and .`,
+    );
+  return zones;
+}

@@ -126,9 +126,12 @@ export const reasons = {
 } as const satisfies Record<string, Code>;
 export type Reason = keyof typeof reasons;
 
-/** Whether the same call with the same idempotency key may be sent again. */
+/**
+ * Whether the same call with the same idempotency key should be sent again. Not after `deadline_exceeded`: its own time is over,
+ * or the turn would run as long again.
+ */
 export function isRetryable(code: Code, reason: string, retryAfterMs: number | undefined): boolean {
-  if (code === "unavailable" || code === "deadline_exceeded") return true;
+  if (code === "unavailable") return true;
   if (code === "aborted") return reason !== "user";
   return code === "resource_exhausted" && retryAfterMs !== undefined;
 }

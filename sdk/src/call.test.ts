@@ -1,13 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { backoffMs } from "./call.ts";
+import { delayOf } from "./call.ts";
 import { hintCache } from "./hint.ts";
 
 test("the backoff doubles from 100 ms to 2 s, with full jitter, after the time the mesh asked for", () => {
-  const most = [1, 2, 3, 4, 5, 6, 7].map((attempt) => backoffMs(attempt, 0, 1));
-  assert.deepEqual(most, [100, 200, 400, 800, 1_600, 2_000, 2_000]);
-  assert.equal(backoffMs(3, 0, 0), 0);
-  assert.equal(backoffMs(1, 500, 0.5), 550);
+  const most = [1, 2, 3, 4, 5, 6, 7, 2_000].map((attempt) => delayOf(attempt, 0, 60_000, 1));
+  assert.deepEqual(most, [100, 200, 400, 800, 1_600, 2_000, 2_000, 2_000]);
+  assert.equal(delayOf(3, 0, 60_000, 0), 0);
+  assert.equal(delayOf(1, 500, 60_000, 0.5), 550);
+});
+
+test("the last attempts come within the time that is left, and none when it is too short", () => {
+  assert.equal(delayOf(9, 0, 300, 1), 150);
+  assert.equal(delayOf(9, 0, 9, 1), undefined);
+  assert.equal(delayOf(1, 1_000, 1_200, 1), 1_100);
+  assert.equal(delayOf(1, 1_000, 1_000, 0), undefined);
 });
 
 test("the least recently used hint is forgotten at the bound", () => {

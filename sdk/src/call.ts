@@ -28,8 +28,14 @@ export interface Call {
 
 const backoffFirstMs = 100;
 const backoffMsMax = 2_000;
+/** In less time than this no attempt gets its answer. */
+const attemptMsMin = 10;
 
-/** The answer, `undefined` when it has no content. @throws VodaError */
+/**
+ * The answer, `undefined` when it has no content. A call is sent again until it has an answer or its time is over: a node that
+ * restarts, or a session that moves, is away for seconds. What ran out of this time is not sent again, it has none.
+ * @throws VodaError
+ */
 export async function perform(endpoint: Endpoint, call: Call): Promise<unknown> {
   const deadlineMs = performance.now() + call.timeoutMs;
   const timeout = AbortSignal.timeout(call.timeoutMs);
@@ -41,17 +47,28 @@ export async function perform(endpoint: Endpoint, call: Call): Promise<unknown> 
     } catch (error) {
       last = failure(call, timeout, error, last);
     }
-    const delayMs = backoffMs(attempt, last.retryAfterMs ?? 0, Math.random());
-    const isLast = attempt >= endpoint.attemptsMax || performance.now() + delayMs >= deadlineMs;
-    if (!last.retryable || signal.aborted || isLast) throw last;
+    if (!last.retryable || signal.aborted || attempt >= endpoint.attemptsMax) throw last;
+    const delayMs = delayOf(attempt, last.retryAfterMs ?? 0, deadlineMs - performance.now(), Math.random());
+    if (delayMs === undefined) throw last;
     await pause(delayMs, signal);
     if (signal.aborted) throw failure(call, timeout, signal.reason, last);
   }
 }
 
-/** Full jitter over a doubling step, and never before the time the mesh asked for. */
-export function backoffMs(attempt: number, retryAfterMs: number, random: number): number {
-  const stepMs = Math.min(backoffMsMax, backoffFirstMs * 2 ** (attempt - 1));
+/**
+ * How long to wait before the next attempt: full jitter over a doubling step, and never before the time that the mesh asked
+ * for. At most half of the time left goes into the jitter, so that the last attempts are not given away.
+ * `undefined` when there is no time for another one.
+ */
+export function delayOf(
+  attempt: number,
+  retryAfterMs: number,
+  leftMs: number,
+  random: number,
+): number | undefined {
+  const spareMs = leftMs - retryAfterMs;
+  if (spareMs < attemptMsMin) return undefined;
+  const stepMs = Math.min(backoffMsMax, backoffFirstMs * 2 ** Math.min(attempt - 1, 10), spareMs / 2);
   return retryAfterMs + random * stepMs;
 }
 

@@ -185,6 +185,37 @@ test("a retryable error is sent again under the same key, with less time left", 
   assert.ok(!keys.has(server.requests[3]?.headers["idempotency-key"]));
 });
 
+test("a mesh that is away for longer than a few attempts is waited for within the timeout", async () => {
+  const startedMs = performance.now();
+  await using server = await mesh((request, response, count) =>
+    performance.now() - startedMs < 1_500
+      ? refuse(response, { status: 503, code: "unavailable", reason: "closed" })
+      : json(count)(request, response, count),
+  );
+  const attempts = await server.client.counter("k").$with({ timeout: "20s" }).add(1);
+  assert.ok(attempts > 3 && attempts < 40, `${attempts} attempts`);
+});
+
+test("without an answer the call ends with the last error, close to its timeout", async () => {
+  await using server = await mesh((_, response) =>
+    refuse(response, { status: 503, code: "unavailable", reason: "closed" }),
+  );
+  const startedMs = performance.now();
+  const error = await rejection(server.client.counter("k").$with({ timeout: "500ms" }).add(1));
+  const ms = performance.now() - startedMs;
+  assert.ok(error.reason === "closed" || /before that: it is unavailable/.test(error.message), error.message);
+  assert.ok(ms > 400 && ms < 900, `${ms} ms`);
+});
+
+test("a call that ran out of its time in the mesh is not sent again", async () => {
+  await using server = await mesh((_, response) =>
+    refuse(response, { status: 504, code: "deadline_exceeded", reason: "turn_timeout" }),
+  );
+  const error = await rejection(server.client.counter("k").add(1));
+  assert.deepEqual([error.code, error.reason, error.retryable], ["deadline_exceeded", "turn_timeout", false]);
+  assert.equal(server.requests.length, 1);
+});
+
 test("attempts end at their bound with the last error", async () => {
   await using server = await mesh(
     (_, response) => refuse(response, { status: 503, code: "unavailable", reason: "draining" }),

@@ -21,7 +21,10 @@ export interface ClientOptions {
   /** How long a call may take with all its attempts: 1 ms to 1 day. Default 30 s. The mesh is told, and stops too. */
   readonly timeout?: Duration;
   readonly retry?: {
-    /** Attempts of one call, 1 to 100. Default 5. One idempotency key goes with all of them, so the call takes effect once. */
+    /**
+     * Attempts of one call, 1 (never sent again) to 100. Default: as many as fit into its timeout, at most about one in 2 s after the
+     * first few. The mesh knows them as one call, so that it takes effect once.
+     */
     readonly attempts?: number;
   };
   /** Sent with every call. */
@@ -68,7 +71,6 @@ export type Client<C extends { readonly agents: readonly AnyAgent[] }> = {
 
 const timeoutRange: DurationRange = { minMs: 1, maxMs: 86_400_000 };
 const timeoutDefault: Duration = "30s";
-const attemptsDefault = 5;
 const attemptsMaxMax = 100;
 const clientNames: ReadonlySet<string> = new Set([
   "url",
@@ -90,7 +92,8 @@ const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,256}$/;
  * const voda = createClient<typeof config>({ url: "http://127.0.0.1:4000" });
  * const count = await voda.counter("alice").add(2);
  * ```
- * Calls that fail with a retryable error are sent again, with full jitter, until `retry.attempts` or `timeout`.
+ * Calls that fail with a retryable error are sent again, with full jitter and no sooner than `retryAfterMs`, until their timeout or
+ * `retry.attempts`. A call that ran out of its time (`deadline_exceeded`) is not.
  * Answers are JSON: what a handler returns without a JSON form arrives changed, and nothing arrives as `undefined`.
  * @throws TypeError or RangeError for a bad option
  */
@@ -115,12 +118,12 @@ function endpointOf(options: ClientOptions): Endpoint {
   const namespace = options.namespace ?? defaultNamespace;
   const problem = identifierProblem("namespace", namespace);
   if (problem !== undefined) throw new TypeError(problem);
-  const attemptsMax = options.retry?.attempts ?? attemptsDefault;
-  if (!Number.isInteger(attemptsMax) || attemptsMax < 1 || attemptsMax > attemptsMaxMax)
-    throw new RangeError(`retry.attempts of ${attemptsMax} is not a whole number of 1 to ${attemptsMaxMax}`);
+  const attempts = options.retry?.attempts;
+  if (attempts !== undefined && !(Number.isInteger(attempts) && attempts >= 1 && attempts <= attemptsMaxMax))
+    throw new RangeError(`retry.attempts of ${attempts} is not a whole number of 1 to ${attemptsMaxMax}`);
   return {
     base: `${baseOf(options.url)}${namespace === defaultNamespace ? "" : `/namespaces/${namespace}`}`,
-    attemptsMax,
+    attemptsMax: attempts ?? Number.POSITIVE_INFINITY,
     // A browser's fetch must not be called as a method of something else.
     fetch: options.fetch ?? ((input, init) => fetch(input, init)),
     hints: hintCache(),

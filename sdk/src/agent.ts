@@ -11,27 +11,31 @@ import {
   type MethodMode,
   type TypedAgent,
 } from "./definition.ts";
+import type { IfJson } from "./json.ts";
 import { isReservedName, nameProblem } from "./name.ts";
 import { type AgentOptions, limitsOf } from "./options.ts";
 import { fieldsOf, type Schema, type Validate } from "./schema.ts";
 import { methodsOf, type ServiceImpl, type UnaryOnly } from "./service.ts";
 
-/** Objects that JSON cannot write down: streams, generators, maps, sets, bytes, dates, functions. */
-interface NotJson {
-  readonly [Symbol.asyncIterator]?: never;
-  readonly [Symbol.toStringTag]?: never;
-  readonly getTime?: never;
-  readonly bind?: never;
-}
-
-/** What a handler may return, or promise: JSON, or nothing. */
-export type Returnable = undefined | null | boolean | number | string | (object & NotJson) | void;
+/** What a handler may return, or promise: JSON, values and handles of the state, or nothing. */
+export type Returnable =
+  | undefined
+  | null
+  | boolean
+  | number
+  | string
+  | (object & { readonly bind?: never })
+  | void;
 
 /** Handlers by name: the context first, then at most one input. */
 export interface Handlers<C> {
   readonly [name: string]: (ctx: C, input: never) => Returnable | Promise<Returnable>;
 }
 
+/** Makes an answer that JSON cannot carry a type error that says so. */
+type Answers<X> = {
+  readonly [K in keyof X]: X[K] extends (...args: never[]) => infer R ? IfJson<Awaited<R>, unknown> : unknown;
+};
 /** Makes a name that was defined before a type error that says so. */
 type NotAgain<H> = { readonly [K in keyof H]?: "this agent has a handler of this name already" };
 // oxlint-disable-next-line typescript/no-generated-empty-object-type -- what a block adds to must have no properties yet
@@ -43,9 +47,9 @@ type None = Record<never, never>;
  */
 export interface Agent<N extends string, S extends Schema, H extends object> extends TypedAgent<N, S, H> {
   /** Adds handlers that run concurrently on the newest committed state and cannot write to it. */
-  readonly<X extends Handlers<ReadCtx<S>> & NotAgain<H>>(handlers: X): Agent<N, S, H & X>;
+  readonly<X extends Handlers<ReadCtx<S>> & NotAgain<H>>(handlers: X & Answers<X>): Agent<N, S, H & X>;
   /** Adds handlers that run one at a time, each one transaction: it commits as a whole or, when it throws, not at all. */
-  handlers<X extends Handlers<Ctx<S>> & NotAgain<H>>(handlers: X): Agent<N, S, H & X>;
+  handlers<X extends Handlers<Ctx<S>> & NotAgain<H>>(handlers: X & Answers<X>): Agent<N, S, H & X>;
   /**
    * Implements all methods of a protobuf service; they must be unary. Methods with `idempotency_level = NO_SIDE_EFFECTS` are `readonly`:
    * writing in one fails. Called by generated clients (Connect, gRPC, gRPC-Web), not by `voda/client`.

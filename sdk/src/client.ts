@@ -5,6 +5,7 @@ import type { AnyAgent, TypedAgent } from "./definition.ts";
 import { type Duration, type DurationRange, durationMs } from "./duration.ts";
 import { VodaError } from "./error.ts";
 import { hintCache } from "./hint.ts";
+import { type Sent, sentProblem } from "./json.ts";
 import { isReservedName } from "./name.ts";
 import { refuseUnknown } from "./options.ts";
 import type { Schema } from "./schema.ts";
@@ -53,7 +54,7 @@ type Input<F> = F extends (...args: infer P) => unknown
     ? I
     : []
   : never;
-type Output<F> = F extends (...args: never[]) => infer R ? Promise<Awaited<R>> : never;
+type Output<F> = F extends (...args: never[]) => infer R ? Promise<Sent<Awaited<R>>> : never;
 
 /** The plain handlers of an agent, to be called. Every call rejects with VodaError only. */
 export type Session<D extends AnyAgent> =
@@ -202,16 +203,11 @@ function newId(): string {
 
 function bodyOf(input: unknown): string | undefined {
   if (input === undefined) return undefined;
-  let body: string | undefined;
-  try {
-    body = JSON.stringify(input);
-  } catch (cause) {
-    throw refusal(`the input is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
-  }
-  if (body === undefined) throw refusal(`the input is not JSON: it is of type ${typeof input}`);
-  return body;
+  const problem = sentProblem(input, "the input");
+  if (problem !== undefined) throw refusal(problem);
+  return JSON.stringify(input);
 }
 
-function refusal(message: string, cause?: unknown): VodaError {
-  return new VodaError("invalid_argument", message, { reason: "bad_request", cause });
+function refusal(message: string): VodaError {
+  return new VodaError("invalid_argument", message, { reason: "bad_request" });
 }

@@ -19,7 +19,7 @@ export type {
   TextState,
 } from "./context.ts";
 export { type ClientReason, type Code, type Reason, VodaError, type VodaErrorOptions } from "./error.ts";
-export { type Json, jsonProblem } from "./json.ts";
+export { type Json, jsonProblem, sentProblem } from "./json.ts";
 export type { Limits, Resources } from "./options.ts";
 export type { FieldKind, Schema, Validate, Validation } from "./schema.ts";
 

@@ -1,6 +1,55 @@
 // What can be a value in the state, an input or an answer.
 
-export type { Json } from "@voda/proto/fields";
+import type { Json } from "@voda/proto/fields";
+
+export type { Json };
+
+/** What JSON has no form for. Functions are let through: of an object of a class they are not sent, and others are found when sent. */
+type NotJson =
+  | bigint
+  | symbol
+  | Date
+  | RegExp
+  | Error
+  | ArrayBufferLike
+  | ArrayBufferView
+  | ReadonlyMap<unknown, unknown>
+  | ReadonlySet<unknown>
+  | PromiseLike<unknown>
+  | AsyncIterable<unknown>;
+
+/** The parts of a type that JSON does not have; `never` when there are none. Looked for to a depth of 5: types may hold themselves. */
+type NotJsonIn<T, Depth extends readonly unknown[] = []> = Depth["length"] extends 5
+  ? never
+  : 0 extends 1 & T
+    ? never
+    : T extends NotJson
+      ? T
+      : T extends { toJSON(): infer J }
+        ? NotJsonIn<J, [...Depth, 0]>
+        : T extends readonly (infer E)[]
+          ? NotJsonIn<E, [...Depth, 0]>
+          : T extends (...args: never[]) => unknown
+            ? never
+            : T extends object
+              ? { [K in keyof T]-?: NotJsonIn<T[K], [...Depth, 0]> }[keyof T]
+              : never;
+
+/** `Then` when a type is of JSON values, else a text that the compiler shows. */
+export type IfJson<T, Then> = [NotJsonIn<T>] extends [never]
+  ? Then
+  : "JSON has no dates, maps, sets, bytes or big integers: use text, numbers, objects and arrays";
+
+/** What arrives of a value that is sent: what has a `toJSON`, as the handles of fields do, arrives as what that gives. */
+export type Sent<T> = T extends Json
+  ? T
+  : T extends { toJSON(): infer J }
+    ? Sent<J>
+    : T extends (...args: never[]) => unknown
+      ? T
+      : T extends object
+        ? { [K in keyof T]: Sent<T[K]> }
+        : T;
 
 /** Deeper values are refused; a cycle is deeper than anything. */
 const depthMax = 64;
@@ -30,4 +79,69 @@ function firstProblem(items: readonly (readonly [string, unknown])[], depth: num
     if (problem !== undefined) return problem;
   }
   return undefined;
+}
+
+/** Answers and inputs may hold values of the state, and those are nested up to 64 deep themselves. */
+const sentDepthMax = 1_000;
+
+/** What to send in place of the builtins that people return most. */
+const instead: Readonly<Record<string, string>> = {
+  Date: "its toISOString()",
+  Map: "Object.fromEntries(...) of it",
+  Set: "an array of it",
+  Uint8Array: "its base64",
+  BigInt: "it as text",
+};
+
+interface Problem {
+  /** From the inside out. */
+  readonly steps: string[];
+  readonly found: string;
+}
+
+/**
+ * Why a value would arrive changed when it is sent as JSON, or `undefined`. What has a `toJSON` of its own, as the handles of
+ * fields do, arrives as that says; builtins do not: a Date would become text, a Map `{}`.
+ * @param what the value is, for the message
+ */
+export function sentProblem(value: unknown, what: string): string | undefined {
+  const problem = problemOf(value, 0);
+  if (problem === undefined) return undefined;
+  const path = problem.steps.reverse().join("");
+  const better = instead[problem.found];
+  const hint = better === undefined ? "" : `; send ${better}`;
+  return `${what}${path} is ${problem.found}, which JSON does not have${hint}`;
+}
+
+function problemOf(value: unknown, depth: number): Problem | undefined {
+  if (typeof value === "number") return Number.isFinite(value) ? undefined : found(String(value));
+  if (value === null || typeof value === "string" || typeof value === "boolean") return undefined;
+  if (typeof value !== "object") return found(typeof value === "bigint" ? "BigInt" : typeof value);
+  if (depth > sentDepthMax) return found(`nested deeper than ${sentDepthMax}`);
+  if (Array.isArray(value)) return itemProblem(value, depth);
+  const tag = Object.prototype.toString.call(value).slice(8, -1);
+  if (tag !== "Object") return found(tag);
+  if ("toJSON" in value && typeof value.toJSON === "function") return problemOf(value.toJSON(), depth + 1);
+  for (const [name, item] of Object.entries(value)) {
+    // A property that is `undefined` is left out, and is `undefined` for who reads it there too.
+    const problem = item === undefined ? undefined : problemOf(item, depth + 1);
+    if (problem !== undefined) return step(problem, `.${name}`);
+  }
+  return undefined;
+}
+
+/** Not `entries`: it would pass over holes. */
+function itemProblem(items: readonly unknown[], depth: number): Problem | undefined {
+  for (let at = 0; at < items.length; at += 1) {
+    const problem = problemOf(items[at], depth + 1);
+    if (problem !== undefined) return step(problem, `[${at}]`);
+  }
+  return undefined;
+}
+
+const found = (what: string): Problem => ({ steps: [], found: what });
+
+function step(problem: Problem, name: string): Problem {
+  problem.steps.push(name);
+  return problem;
 }

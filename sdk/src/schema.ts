@@ -1,7 +1,7 @@
 // The state schema of an agent: one field per property of `ctx.state`.
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { type FieldKind, fieldKindNames, fieldKinds, type Handles, type ValueKind } from "@voda/proto/fields";
-import { type Json, jsonProblem } from "./json.ts";
+import { type IfJson, type Json, jsonProblem } from "./json.ts";
 import { isReservedName, nameProblem } from "./name.ts";
 
 export type { FieldKind };
@@ -37,23 +37,25 @@ interface FieldParts {
   readonly validate?: Validate;
 }
 
+type FieldOf<K extends FieldKind, X> = IfJson<X, Field<K, X>>;
+
 interface RegisterMaker {
   /**
    * One JSON value, read and assigned as an ordinary property: `ctx.state.title = "x"`. Values are deeply read-only: assign a new one.
    * @param initial what a new session has. @throws TypeError when it is not JSON
    */
-  register<X>(initial: X): Field<"register", X>;
+  register<X>(initial: X): FieldOf<"register", X>;
   /**
    * As above; what is written is checked by the schema, and what the schema returns is stored. The schema must answer at once: it may not be
    * asynchronous. @throws TypeError when `initial` is not JSON or does not fit the schema
    */
-  register<X>(schema: SchemaOf<X>, initial: NoInfer<X>): Field<"register", X>;
+  register<X>(schema: SchemaOf<X>, initial: NoInfer<X>): FieldOf<"register", X>;
 }
 // Mapped over `Pick`, so that each maker has the documentation of its kind's handle.
 type ValueMakers = {
   readonly [K in keyof Pick<Handles<never>, Exclude<ValueKind, "register">>]: <X>(
     schema?: SchemaOf<X>,
-  ) => Field<K, X>;
+  ) => FieldOf<K, X>;
 };
 type OwnMakers = {
   readonly [K in keyof Pick<Handles<never>, Exclude<FieldKind, ValueKind>>]: () => Field<K, never>;

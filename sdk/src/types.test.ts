@@ -35,6 +35,16 @@ const profileAgent = agent("profile", {
       return ctx.state.scores.size;
     },
   });
+const whole = profileAgent.readonly({
+  state: (ctx) => ctx.state,
+  spread: (ctx) => ({ ...ctx.state, more: [ctx.state.scores] }),
+  handle: (ctx) => ctx.state.count,
+  tree: (): Tree => ({ name: "", children: [] }),
+});
+interface Tree {
+  name: string;
+  children: Tree[];
+}
 const rpcAgent = agent("rpc").implements(AgentService, {
   deployAgents: (_ctx, request) => ({ agents: request.agents }),
   getAgent: async () => ({ agent: { name: "a" } }),
@@ -57,7 +67,20 @@ function infers(): readonly true[] {
   const input: Same<Parameters<typeof session.put>, [entry: { name: string; score: number }]> = true;
   const without: Same<Parameters<typeof session.profile>, []> = true;
   const same: Same<ReturnType<typeof session.$with>, typeof session> = true;
-  return [agents, numbers, nothing, maybe, optional, input, without, same];
+  const sent = createClient<{ readonly agents: readonly [typeof whole] }>({
+    url: "http://127.0.0.1:1",
+  }).profile("p");
+  const state: Answer<typeof sent.state> extends {
+    count: number;
+    notes: string;
+    scores: { [key: string]: number };
+  }
+    ? true
+    : false = true;
+  const spread: Same<Answer<typeof sent.spread>["more"][number], { readonly [key: string]: number }> = true;
+  const handle: Same<Answer<typeof sent.handle>, number> = true;
+  const tree: Same<Answer<typeof sent.tree>, Tree> = true;
+  return [state, spread, handle, tree, agents, numbers, nothing, maybe, optional, input, without, same];
 }
 
 function refusesWrongState(): void {
@@ -102,6 +125,14 @@ function refusesWrongHandlers(): void {
   profileAgent.handlers({ map: async () => new Map() });
   // @ts-expect-error nor a function
   profileAgent.readonly({ fn: () => () => 1 });
+  // @ts-expect-error nor is a date inside an answer
+  profileAgent.handlers({ inside: () => ({ list: [{ at: new Date() }] }) });
+  // @ts-expect-error nor are bytes, whatever the handler's form
+  profileAgent.readonly({ bytes: async () => ({ data: new Uint8Array(1) }) });
+  // @ts-expect-error a field of dates
+  agent("x", { at: s.register<Date>(new Date()) });
+  // @ts-expect-error a field whose values hold one
+  agent("x", { at: s.map<{ when: Date }>() });
   // @ts-expect-error a name that another block has
   profileAgent.handlers({ score: () => 1 });
   // @ts-expect-error not a field

@@ -71,6 +71,21 @@ describe("output", () => {
     assert.equal(bodyOf(plain, "json", undefined), "");
   });
 
+  test("a plain result that would arrive changed is the handler's bug, named with its path", () => {
+    const messageOf = (result: unknown): string => {
+      const answer = encodeOutput(plain, "json", result);
+      assert.ok(!answer.ok && answer.failure.reason === "internal");
+      return answer.failure.message;
+    };
+    assert.match(
+      messageOf({ a: [new Date(0)] }),
+      /the handler's answer\.a\[0\] is Date, which JSON does not have/,
+    );
+    assert.match(messageOf(new Map([["a", 1]])), /the handler's answer is Map/);
+    assert.match(messageOf({ n: Number.NaN }), /the handler's answer\.n is NaN/);
+    assert.match(messageOf({ b: Buffer.from("x") }), /the handler's answer\.b is Uint8Array/);
+  });
+
   test("a typed result is written as the call asked", () => {
     assert.equal(bodyOf(proto, "json", { seconds: 7n }), '"1970-01-01T00:00:07Z"');
     const binary = encodeOutput(proto, "proto", { seconds: 7n });

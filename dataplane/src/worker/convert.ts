@@ -1,6 +1,6 @@
 // Bodies to inputs and results to bodies, in the worker: the only place of a node that looks into a body.
 import { create, fromBinary, fromJson, type Message, toBinary, toJson } from "@bufbuild/protobuf";
-import type { Handler } from "voda/definition";
+import { type Handler, sentProblem } from "voda/definition";
 import { type Answer, type Content, fail } from "../call/index.ts";
 
 const utf8 = new TextEncoder();
@@ -40,10 +40,9 @@ export function encodeOutput(handler: Handler, content: Content, result: unknown
       return { ok: true, content, body };
     }
     if (result === undefined) return { ok: true, content, body: NOTHING };
-    const json = JSON.stringify(result);
-    if (json === undefined)
-      return fail("internal", `the handler returned a ${typeof result}, which has no JSON form`);
-    return { ok: true, content, body: utf8.encode(json) };
+    const problem = sentProblem(result, "the handler's answer");
+    if (problem !== undefined) return fail("internal", problem);
+    return { ok: true, content, body: utf8.encode(JSON.stringify(result)) };
   } catch (cause) {
     return fail("internal", `the handler's result cannot be encoded: ${text(cause)}`);
   }

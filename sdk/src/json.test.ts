@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { sentProblem } from "./json.ts";
+
+const problem = (value: unknown): string | undefined => sentProblem(value, "it");
+
+test("what JSON would change is named with its path and what to send instead", () => {
+  class Meter {
+    readonly #value = 2;
+    toJSON = (): number => this.#value;
+  }
+  const cases: readonly (readonly [unknown, string | undefined])[] = [
+    [
+      { at: [{ when: new Date(0) }] },
+      "it.at[0].when is Date, which JSON does not have; send its toISOString()",
+    ],
+    [new Map(), "it is Map, which JSON does not have; send Object.fromEntries(...) of it"],
+    [[1, new Set()], "it[1] is Set, which JSON does not have; send an array of it"],
+    [{ a: Buffer.from("x") }, "it.a is Uint8Array, which JSON does not have; send its base64"],
+    [{ a: Number.NaN }, "it.a is NaN, which JSON does not have"],
+    [-Infinity, "it is -Infinity, which JSON does not have"],
+    [1n, "it is BigInt, which JSON does not have; send it as text"],
+    [{ f: () => 1 }, "it.f is function, which JSON does not have"],
+    [[undefined], "it[0] is undefined, which JSON does not have"],
+    [new Array(1), "it[0] is undefined, which JSON does not have"],
+    [new Error("x"), "it is Error, which JSON does not have"],
+    [
+      { deep: { toJSON: () => ({ d: new Date(0) }) } },
+      "it.deep.d is Date, which JSON does not have; send its toISOString()",
+    ],
+    [new Meter(), undefined],
+    [{ a: undefined, b: null, c: ["", 0, false] }, undefined],
+  ];
+  for (const [value, said] of cases) assert.equal(problem(value), said);
+});
+
+test("what holds itself is refused, not walked for ever", () => {
+  const self: unknown[] = [{ a: 1 }];
+  self.push(self, self);
+  assert.match(problem(self) ?? "", /nested deeper than 1000/);
+});

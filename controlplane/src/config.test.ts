@@ -19,10 +19,32 @@ test("flags become a frozen configuration with defaults", () => {
     pickerPort: 7000,
     xdsPort: 0,
     listener: { host: "127.0.0.1", port: 4000 },
+    allowHosts: [],
+    allowOrigins: [],
     replicas: 3,
     placementPolicy: "bpf",
   });
   assert.ok(Object.isFrozen(config));
+});
+
+test("hosts and origins that may call come as lists between commas", () => {
+  const config = readConfig([
+    "--nats",
+    "nats://127.0.0.1:4222",
+    "--allow-host",
+    "mesh.example,mesh",
+    "--allow-origin",
+    "https://app.example,http://app:8080",
+  ]);
+  assert.deepEqual(
+    [config.allowHosts, config.allowOrigins],
+    [
+      ["mesh.example", "mesh"],
+      ["https://app.example", "http://app:8080"],
+    ],
+  );
+  const wrong = ["--nats", "nats://127.0.0.1:4222", "--allow-origin", "app.example"];
+  assert.throws(() => readConfig(wrong), /app\.example.*is not an origin such as https:\/\/app\.example/);
 });
 
 test("a flag that is unknown, missing or malformed is named with what it must be", () => {

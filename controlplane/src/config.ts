@@ -11,6 +11,14 @@ const port = v.pipe(
 );
 const address = v.pipe(v.string(), v.nonEmpty("is empty"));
 
+/** Texts between commas, each of a form. */
+const list = (form: RegExp, message: string) =>
+  v.pipe(
+    v.string(),
+    v.transform((text) => text.split(",").filter((one) => one !== "")),
+    v.array(v.pipe(v.string(), v.regex(form, message))),
+  );
+
 const policyNames = Object.keys(policies) as PolicyName[];
 
 const Flags = v.strictObject({
@@ -27,6 +35,13 @@ const Flags = v.strictObject({
   /** Where Envoy listens for clients. */
   "listener-host": v.optional(address, "127.0.0.1"),
   "listener-port": v.optional(port, "4000"),
+  /** Names, beside the loopback's and the listener's own, by which clients may call; several are separated by commas. */
+  "allow-host": v.optional(list(/^[\w.-]+$/, "is not a host name"), ""),
+  /** Origins whose pages may call; several are separated by commas. */
+  "allow-origin": v.optional(
+    list(/^https?:\/\/[\w.:[\]-]+$/, "is not an origin such as https://app.example"),
+    "",
+  ),
   durability: v.optional(
     v.picklist(["process", "replicated", "disk"], "is not process, replicated or disk"),
     "process",
@@ -43,6 +58,8 @@ export interface Config {
   readonly pickerPort: number;
   readonly xdsPort: number;
   readonly listener: { readonly host: string; readonly port: number };
+  readonly allowHosts: readonly string[];
+  readonly allowOrigins: readonly string[];
   /** Copies of every stream and bucket. */
   readonly replicas: 1 | 3;
   readonly placementPolicy: PolicyName;
@@ -65,6 +82,8 @@ export function readConfig(args: readonly string[]): Config {
     pickerPort: flags["picker-port"],
     xdsPort: flags["xds-port"],
     listener: Object.freeze({ host: flags["listener-host"], port: flags["listener-port"] }),
+    allowHosts: Object.freeze(flags["allow-host"]),
+    allowOrigins: Object.freeze(flags["allow-origin"]),
     replicas: flags.durability === "replicated" ? 3 : 1,
     placementPolicy: flags["placement-policy"],
   });

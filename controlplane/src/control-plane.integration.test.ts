@@ -239,6 +239,19 @@ test("typed paths find the agent by its service", async () => {
   await waitUntil(async () => (await typed()).owner === node.ingress, 5_000, "the owner is known");
 });
 
+test("a path as long as Envoy lets it through is read, and a page that finds the picker or the API is refused", async () => {
+  await using controlPlane = await open();
+  const long = await ask(controlPlane, `/agents/counter/${"k".repeat(60_000)}/increment`);
+  assert.deepEqual([long.status, long.owner], [200, null]);
+  const page = { origin: "https://evil.example" };
+  assert.equal((await ask(controlPlane, "/agents/counter/a/increment", page)).status, 403);
+  const url = `http://${controlPlane.api}/voda.api.v1.AgentService/ListAgents`;
+  const post = { method: "POST", body: "{}", headers: { ...page, "content-type": "application/json" } };
+  const refused = await fetch(url, post);
+  assert.equal(refused.status, 403);
+  assert.match(await refused.text(), /origin_refused/);
+});
+
 test("what the picker does not know passes without an owner", async () => {
   await using controlPlane = await open();
   for (const path of ["/agents/nobody/k/increment", "/agents/counter/%ff/increment", "/", "/x.Y/Z"]) {

@@ -67,10 +67,12 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
   const follower = stack.use(
     await NodeFollower.open({ connection, leases, directory, clock: systemClock, log }),
   );
+  const secret = await edgeSecret(await buckets.open(keysBucket));
+  const own = { host: config.host, log, secret, allowHosts: [config.listener.host, ...config.allowHosts] };
   const picks = { agents, directory, scheduler, signer, clock: systemClock };
-  const picker = stack.use(await openPicker(picks, { host: config.host, port: config.pickerPort, log }));
+  const picker = stack.use(await openPicker(picks, { ...own, port: config.pickerPort }));
   const apiContext = { ...picks, connection, jsm, definitions, blobs, quotaBucket };
-  const api = stack.use(await openApi(apiContext, { host: config.host, port: config.apiPort, log }));
+  const api = stack.use(await openApi(apiContext, { ...own, port: config.apiPort }));
   const xds = stack.use(
     await openXdsServer({
       host: config.host,
@@ -83,7 +85,9 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
     listener: config.listener,
     picker: endpointOf(picker.address),
     api: [endpointOf(api.address)],
-    edgeSecret: await edgeSecret(await buckets.open(keysBucket)),
+    edgeSecret: secret,
+    allowHosts: config.allowHosts,
+    allowOrigins: config.allowOrigins,
     onRefused: (err) => log.error({ err }, "nodes not published; envoy keeps the last ones"),
   });
   stack.defer(() => publisher.close());

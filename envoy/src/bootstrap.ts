@@ -8,12 +8,22 @@ export interface Endpoint {
 export interface BootstrapOptions {
   /** Tells proxies apart in the server's status. */
   readonly nodeId: string;
-  readonly admin: Endpoint;
+  /** Path of the unix socket of Envoy's own pages, at most `socketPathBytesMax` bytes: on a port any web page could reach them. */
+  readonly admin: string;
   readonly xds: Endpoint;
 }
 
 /** Streams on a replaced listener are cut after this; listeners of a mesh are not replaced, so it only has to be long. */
 export const drainSeconds = 86_400;
+
+/** What the kernels allow for the path of a unix socket, the terminating zero included: 104 on macOS, 108 on Linux. */
+export const socketPathBytesMax = 103;
+/** Connections of clients; one more is closed at once. */
+const connectionsMax = 16_384;
+/** Of Envoy's heap; near it memory is given back, then new requests are refused. */
+const heapBytesMax = 2 * 1024 ** 3;
+const [shrinkFrom, refuseFrom] = [0.9, 0.95];
+const ownerOnly = 0o600;
 
 const socket = ({ host, port }: Endpoint) => ({ socket_address: { address: host, port_value: port } });
 const HTTP = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
@@ -22,7 +32,8 @@ const HTTP = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 export function bootstrap({ nodeId, admin, xds }: BootstrapOptions): object {
   return {
     node: { id: nodeId, cluster: "voda-ingress" },
-    admin: { address: socket(admin) },
+    admin: { address: { pipe: { path: admin, mode: ownerOnly } } },
+    overload_manager: overloadManager(),
     dynamic_resources: {
       ads_config: {
         api_type: "DELTA_GRPC",
@@ -41,6 +52,36 @@ export function bootstrap({ nodeId, admin, xds }: BootstrapOptions): object {
       lds_config: { ads: {}, resource_api_version: "V3" },
     },
     static_resources: { clusters: [xdsCluster(xds)] },
+  };
+}
+
+const MONITORS = "envoy.resource_monitors";
+const MONITOR_TYPES = "type.googleapis.com/envoy.extensions.resource_monitors";
+
+function overloadManager(): object {
+  const heap = `${MONITORS}.fixed_heap`;
+  const action = (name: string, value: number) => ({
+    name: `envoy.overload_actions.${name}`,
+    triggers: [{ name: heap, threshold: { value } }],
+  });
+  return {
+    resource_monitors: [
+      {
+        name: heap,
+        typed_config: {
+          "@type": `${MONITOR_TYPES}.fixed_heap.v3.FixedHeapConfig`,
+          max_heap_size_bytes: heapBytesMax,
+        },
+      },
+      {
+        name: `${MONITORS}.global_downstream_max_connections`,
+        typed_config: {
+          "@type": `${MONITOR_TYPES}.downstream_connections.v3.DownstreamConnectionsConfig`,
+          max_active_downstream_connections: connectionsMax,
+        },
+      },
+    ],
+    actions: [action("shrink_heap", shrinkFrom), action("stop_accepting_requests", refuseFrom)],
   };
 }
 

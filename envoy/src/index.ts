@@ -4,6 +4,7 @@ export {
   drainSeconds,
   type Endpoint,
   envoyArguments,
+  socketPathBytesMax,
 } from "./bootstrap.ts";
 export { SnapshotRefusedError } from "./errors.ts";
 export { address, any, duration, endpoint, extension, overAds } from "./resource/build.ts";

@@ -1,10 +1,12 @@
 // One port for HTTP/1.1 and h2c: Connect, gRPC-Web and gRPC on it.
-import { createServer as createHttp1 } from "node:http";
-import { createServer as createHttp2 } from "node:http2";
+import { createServer as createHttp1, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createHttp2, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { createPort, listen } from "@voda/net";
 import { AgentService, NodeService, PlacementService, QuotaService, SessionService } from "@voda/proto/api";
+import { errorJson } from "@voda/proto/error-body";
 import type { Logger } from "pino";
+import { type OwnPortOptions, ownPortProblem } from "../edge/own-ports.ts";
 import { type AgentContext, agentService } from "./agent-service.ts";
 import { bundleBytesMax } from "./check-deploy.ts";
 import { mapErrors } from "./connect-error.ts";
@@ -13,6 +15,8 @@ import { placementService } from "./placement-service.ts";
 import { type QuotaContext, quotaService } from "./quota-service.ts";
 import type { SessionContext } from "./session-context.ts";
 import { sessionService } from "./session-service.ts";
+
+type Response = ServerResponse | Http2ServerResponse;
 
 export interface ApiServer extends AsyncDisposable {
   /** `ip:port`. */
@@ -27,9 +31,9 @@ const streamsReset = 1_000_000; // a client that cancels much must not end the c
 /** @throws when the port is taken */
 export async function openApi(
   context: AgentContext & SessionContext & QuotaContext,
-  at: { readonly host: string; readonly port: number; readonly log: Logger },
+  at: OwnPortOptions & { readonly host: string; readonly port: number; readonly log: Logger },
 ): Promise<ApiServer> {
-  const handler = connectNodeAdapter({
+  const adapter = connectNodeAdapter({
     routes: (router) => {
       router.service(AgentService, agentService(context));
       router.service(SessionService, sessionService(context));
@@ -40,6 +44,14 @@ export async function openApi(
     interceptors: [mapErrors(at.log)],
     readMaxBytes: requestBytesMax,
   });
+  const handler = (request: IncomingMessage | Http2ServerRequest, response: Response): void => {
+    const foreign = ownPortProblem(request.headers, at);
+    if (foreign === undefined) return adapter(request, response);
+    request.resume();
+    response.statusCode = 403;
+    response.setHeader("content-type", "application/json");
+    response.end(errorJson({ code: "permission_denied", reason: "origin_refused", message: foreign }));
+  };
   const http1 = createHttp1(handler);
   const http2 = createHttp2({ streamResetBurst: streamsReset, streamResetRate: streamsReset }, handler);
   const port = createPort({

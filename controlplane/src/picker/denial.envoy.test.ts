@@ -37,7 +37,7 @@ before(async () => {
       signer: createSigner(),
       clock: systemClock,
     },
-    { host: "127.0.0.1", port: 0, log },
+    { host: "127.0.0.1", port: 0, log, secret: "none", allowHosts: [] },
   );
   port = await freePort();
   const config = join(dir, "envoy.json");

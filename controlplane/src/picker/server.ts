@@ -2,7 +2,9 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import { listen } from "@voda/net";
+import { headersBytesMax } from "@voda/proto/wire";
 import type { Logger } from "pino";
+import { type OwnPortOptions, ownPortProblem } from "../edge/own-ports.ts";
 import { answerOf, type HttpAnswer, passed } from "./answer.ts";
 import { type PickContext, pick } from "./pick.ts";
 import { sessionOf } from "./route.ts";
@@ -14,16 +16,22 @@ export interface Picker extends AsyncDisposable {
 }
 
 const PREFIX = "/pick";
+/** A path that Envoy lets through comes with headers of ours. */
+const headBytesMax = headersBytesMax + 16 * 1024;
 
 /** @throws when the port is taken */
 export async function openPicker(
   context: PickContext,
-  at: { readonly host: string; readonly port: number; readonly log: Logger },
+  at: OwnPortOptions & { readonly host: string; readonly port: number; readonly log: Logger },
 ): Promise<Picker> {
-  const server = createServer((request, response) => {
+  const server = createServer({ maxHeaderSize: headBytesMax }, (request, response) => {
     // Envoy sends no body; whatever comes is read to its end, so that the connection can be used again.
     request.resume();
-    const { status, headers, body } = answer(context, request, at.log);
+    const foreign = ownPortProblem(request.headers, at);
+    const { status, headers, body } =
+      foreign === undefined
+        ? answer(context, request, at.log)
+        : { ...passed, status: 403, body: `${foreign}\n` };
     response.writeHead(status, { ...headers, "content-length": Buffer.byteLength(body) }).end(body);
   });
   // Envoy keeps its connections; closing idle ones here would race with its next request.

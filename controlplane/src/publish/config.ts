@@ -9,6 +9,10 @@ export interface IngressConfig {
   readonly api: readonly Endpoint[];
   /** Proof towards nodes that a request came through Envoy. */
   readonly edgeSecret: string;
+  /** Names, beside the loopback's and the listener's own, by which clients may call. */
+  readonly allowHosts: readonly string[];
+  /** Origins, as `https://app.example`, whose pages may call. */
+  readonly allowOrigins: readonly string[];
 }
 
 /** A node's ingress as proxies shall see it. */
@@ -23,7 +27,9 @@ export interface IngressNode {
 export const ingressName = "ingress";
 export const clusterNames = { agents: "agents", api: "api", picker: "picker" } as const;
 
+export const extAuthzFilter = "envoy.filters.http.ext_authz";
+
 /** Dynamic metadata of a request: where the hint of the client is kept. */
 export const hintMetadata = { namespace: "envoy.lb", key: "voda_hint" } as const;
 /** The picker's answer: its response header and the metadata that Envoy makes of it. */
-export const ownerMetadata = { namespace: "envoy.filters.http.ext_authz", key: "owner" } as const;
+export const ownerMetadata = { namespace: extAuthzFilter, key: "owner" } as const;

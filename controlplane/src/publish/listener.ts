@@ -10,41 +10,60 @@ import {
   EarlyHeaderMutationSchema,
   ExtAuthzSchema,
   extension,
+  HeaderMutationFilterSchema,
   HeaderToMetadata_ValueType,
   HeaderToMetadataSchema,
   HttpConnectionManager_CodecType,
   HttpConnectionManager_PathWithEscapedSlashesAction,
   HttpConnectionManagerSchema,
+  HttpInspectorSchema,
   type Listener,
   ListenerSchema,
   overAds,
   RouterSchema,
 } from "@voda/envoy";
 import { headers, headersBytesMax, hostCookie } from "@voda/proto/wire";
-import { clusterNames, hintMetadata, type IngressConfig, ingressName, ownerMetadata } from "./config.ts";
+import {
+  clusterNames,
+  extAuthzFilter,
+  hintMetadata,
+  type IngressConfig,
+  ingressName,
+  ownerMetadata,
+} from "./config.ts";
+import {
+  connectionBufferBytes,
+  connectionIdleMs,
+  firstBytesMs,
+  headersMax,
+  pickTimeoutMs,
+  pingIntervalMs,
+  pingTimeoutMs,
+  requestHeadersMs,
+  streamsPerClientMax,
+} from "./limits.ts";
+import { localReplies } from "./local-replies.ts";
 
-/**
- * The picker answers from memory; past this the request is hashed to a node. Longer than a busy machine keeps a process waiting: an
- * answer that is given up was work for nothing, and a session that needs a device is refused without its grant and comes again.
- */
-export const pickTimeoutMs = 1_000;
-/** A connection without requests is closed after this. */
-export const connectionIdleMs = 3_600_000;
-/** A client has this long to send its headers. */
-export const requestHeadersMs = 30_000;
-
-export const extAuthzFilter = "envoy.filters.http.ext_authz";
-
-export function ingressListener({ listener }: IngressConfig): Listener {
+export function ingressListener(config: IngressConfig): Listener {
+  const { listener } = config;
   return create(ListenerSchema, {
     name: ingressName,
     address: address(listener.host, listener.port),
+    perConnectionBufferLimitBytes: connectionBufferBytes,
+    // Waits for the first bytes, which tell HTTP/1.1 from HTTP/2.
+    listenerFilters: [
+      {
+        name: "envoy.filters.listener.http_inspector",
+        configType: { case: "typedConfig", value: any(HttpInspectorSchema, {}) },
+      },
+    ],
+    listenerFiltersTimeout: duration(firstBytesMs),
     filterChains: [
       {
         filters: [
           {
             name: "envoy.filters.network.http_connection_manager",
-            configType: { case: "typedConfig", value: connectionManager() },
+            configType: { case: "typedConfig", value: connectionManager(config) },
           },
         ],
       },
@@ -52,7 +71,7 @@ export function ingressListener({ listener }: IngressConfig): Listener {
   });
 }
 
-const connectionManager = () =>
+const connectionManager = ({ listener }: IngressConfig) =>
   any(HttpConnectionManagerSchema, {
     statPrefix: ingressName,
     codecType: HttpConnectionManager_CodecType.AUTO,
@@ -65,7 +84,14 @@ const connectionManager = () =>
     normalizePath: true,
     // A key may have a slash; escaped it is a part of the key and must not become a separator on the way.
     pathWithEscapedSlashesAction: HttpConnectionManager_PathWithEscapedSlashesAction.KEEP_UNCHANGED,
-    commonHttpProtocolOptions: { idleTimeout: duration(connectionIdleMs) },
+    commonHttpProtocolOptions: { idleTimeout: duration(connectionIdleMs), maxHeadersCount: headersMax },
+    // curl -0, ab and health checkers still speak it.
+    httpProtocolOptions: { acceptHttp10: true, defaultHostForHttp10: listener.host },
+    http2ProtocolOptions: {
+      maxConcurrentStreams: streamsPerClientMax,
+      connectionKeepalive: { interval: duration(pingIntervalMs), timeout: duration(pingTimeoutMs) },
+    },
+    localReplyConfig: localReplies(),
     requestHeadersTimeout: duration(requestHeadersMs),
     // Streams may be silent for long; the routes bound it.
     streamIdleTimeout: duration(0),
@@ -79,6 +105,7 @@ const connectionManager = () =>
     httpFilters: [
       filter("envoy.filters.http.header_to_metadata", hints()),
       filter(extAuthzFilter, picker()),
+      filter("envoy.filters.http.header_mutation", deadline()),
       filter("envoy.filters.http.router", any(RouterSchema, {})),
     ],
   });
@@ -99,6 +126,17 @@ function hints(): ReturnType<typeof any> {
       { cookie: hostCookie, onHeaderPresent },
       { header: headers.host, onHeaderPresent },
     ],
+  });
+}
+
+/**
+ * Connect's deadline, in the words that the router heeds; gRPC's it reads itself. The router's own header is of no use to clients: it was
+ * dropped with the other ones of Envoy.
+ */
+function deadline(): ReturnType<typeof any> {
+  const header = { key: "x-envoy-upstream-rq-timeout-ms", value: "%REQ(connect-timeout-ms)%" };
+  return any(HeaderMutationFilterSchema, {
+    mutations: { requestMutations: [{ action: { case: "append", value: { header } } }] },
   });
 }
 

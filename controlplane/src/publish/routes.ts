@@ -2,8 +2,6 @@ import { create } from "@bufbuild/protobuf";
 import {
   any,
   duration,
-  ExtAuthzPerRouteSchema,
-  HeaderValueOption_HeaderAppendAction,
   PreviousHostsPredicateSchema,
   RetryPolicySchema,
   type Route,
@@ -11,12 +9,13 @@ import {
   RouteConfigurationSchema,
   RouteSchema,
 } from "@voda/envoy";
+import { errorJson } from "@voda/proto/error-body";
 import { headers } from "@voda/proto/wire";
+import { borderRoutes } from "./border.ts";
 import { clusterNames, type IngressConfig, ingressName } from "./config.ts";
-import { extAuthzFilter } from "./listener.ts";
+import { streamIdleMs } from "./limits.ts";
+import { headersToSet, is, unasked } from "./route-parts.ts";
 
-/** A stream without a byte in either direction is reset after this. */
-export const streamIdleMs = 3_600_000;
 const RETRIES = 2;
 /** A retry draws a node until it is another one; of two nodes, three draws would give up on every eighth session of the dead one. */
 const HOST_ATTEMPTS = 32n;
@@ -25,9 +24,11 @@ const API_PREFIX = "/voda.api.v1.";
 const PLAIN_PATH = "^(?:/namespaces/[^/?]*)?/agents/[^/?]*/([^/?]*).*$";
 const PLAIN_PREFIXES = ["/agents/", "/namespaces/"];
 
-export const noNodeBody = JSON.stringify({
+const noNodeBody = errorJson({
   code: "unavailable",
+  reason: "closed",
   message: "no node is ready yet: start one with `voda node`, or try again in a moment",
+  retryAfterMs: 1_000,
 });
 
 /** @param hasNodes false only before the first node: then calls are told so, while the API is there already */
@@ -35,27 +36,36 @@ export function ingressRoutes(config: IngressConfig, hasNodes: boolean): RouteCo
   const sessions = hasNodes ? sessionRoutes(config) : [noNodeRoute()];
   return create(RouteConfigurationSchema, {
     name: ingressName,
-    virtualHosts: [{ name: "all", domains: ["*"], routes: [apiRoute(), ...sessions] }],
+    virtualHosts: [
+      { name: "all", domains: ["*"], routes: [...borderRoutes(config), apiRoute(config), ...sessions] },
+    ],
   });
 }
 
-const unasked = () => ({
-  [extAuthzFilter]: any(ExtAuthzPerRouteSchema, { override: { case: "disabled", value: true } }),
-});
 const under = (prefix: string) => ({ pathSpecifier: { case: "prefix" as const, value: prefix } });
 
-function apiRoute(): Route {
+/**
+ * Whoever holds the client's connection answers at its deadline, whatever is stopped behind it. Calls without one, and streams, are ended by
+ * their node, or when nothing was sent for long.
+ */
+const deadlines = {
+  timeout: duration(0),
+  idleTimeout: duration(streamIdleMs),
+  maxStreamDuration: { grpcTimeoutHeaderMax: duration(0) },
+};
+
+function apiRoute({ edgeSecret }: IngressConfig): Route {
   return create(RouteSchema, {
     match: under(API_PREFIX),
     action: {
       case: "route",
       value: {
         clusterSpecifier: { case: "cluster", value: clusterNames.api },
-        timeout: duration(0),
-        idleTimeout: duration(streamIdleMs),
+        ...deadlines,
         retryPolicy: retryPolicy(),
       },
     },
+    requestHeadersToAdd: headersToSet({ [headers.edge]: edgeSecret }),
     typedPerFilterConfig: unasked(),
   });
 }
@@ -73,6 +83,7 @@ const hashOfHeader = (headerName: string, pattern?: string) => ({
 function sessionRoutes(config: IngressConfig): Route[] {
   const byPath = hashOfHeader(":path", PLAIN_PATH);
   return [
+    preflightRoute(config),
     ...PLAIN_PREFIXES.map((prefix) => sessionRoute(config, prefix, byPath)),
     sessionRoute(config, "/", hashOfHeader(headers.session)),
   ];
@@ -89,8 +100,7 @@ function sessionRoute(
       case: "route",
       value: {
         clusterSpecifier: { case: "cluster", value: clusterNames.agents },
-        timeout: duration(0),
-        idleTimeout: duration(streamIdleMs),
+        ...deadlines,
         hashPolicy: [hashPolicy],
         retryPolicy: retryPolicy(),
       },
@@ -99,11 +109,13 @@ function sessionRoute(
   });
 }
 
-const headersToSet = (values: Readonly<Record<string, string>>) =>
-  Object.entries(values).map(([key, value]) => ({
-    header: { key, value },
-    appendAction: HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
-  }));
+/** A browser that asks before it sends is answered by any node: nothing is placed for its question. */
+function preflightRoute(config: IngressConfig): Route {
+  const route = sessionRoute(config, "/", hashOfHeader(":path", PLAIN_PATH));
+  route.match?.headers.push(is(":method", "OPTIONS"));
+  Object.assign(route.typedPerFilterConfig, unasked());
+  return route;
+}
 
 /** Only what never reached a node is tried again, on another one. */
 const retryPolicy = () =>

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -35,20 +35,19 @@ const LOOPBACK = "127.0.0.1";
 export async function startEnvoy(options: EnvoyOptions): Promise<RunningEnvoy> {
   const folder = mkdtempSync(join(tmpdir(), "voda-envoy-"));
   const file = join(folder, "envoy.json");
-  const addressFile = join(folder, "admin");
+  const socketPath = join(folder, "admin.sock");
   const config = bootstrap({
     nodeId: options.nodeId ?? "test",
-    admin: { host: LOOPBACK, port: 0 },
+    admin: socketPath,
     xds: options.xds,
   });
   writeFileSync(file, JSON.stringify(config));
-  const admin = async (path: string): Promise<{ status: number; body: string }> =>
-    existsSync(addressFile) ? page(readFileSync(addressFile, "utf8"), path) : { status: 0, body: "" };
+  const admin = (path: string): Promise<Page> => adminPage(socketPath, path);
   const isReady = async (): Promise<boolean> => (await admin("/ready")).status === 200;
 
   const envoy = await startProcess({
     command: locate("envoy"),
-    args: [...envoyArguments(file), "--concurrency", "1", "--admin-address-path", addressFile],
+    args: [...envoyArguments(file), "--concurrency", "1"],
     ready: async () => (options.waitForAdminOnly === true ? (await admin("/ready")).status !== 0 : isReady()),
   });
   const watch = watchdog(envoy.pid);
@@ -78,16 +77,23 @@ function watchdog(pid: number): ReturnType<typeof spawn> {
   return shell;
 }
 
-function page(address: string, path: string): Promise<{ status: number; body: string }> {
+export interface Page {
+  /** 0: Envoy does not listen yet, or not any more. */
+  readonly status: number;
+  readonly body: string;
+}
+
+/** A page of an Envoy, by the unix socket of its administration. */
+export function adminPage(socketPath: string, path: string): Promise<Page> {
   return new Promise((resolve) => {
-    const request = get(`http://${address}${path}`, { agent: false }, (response) => {
+    const request = get({ socketPath, path, agent: false }, (response) => {
       const status = response.statusCode ?? 0;
       text(response).then(
         (body) => resolve({ status, body }),
         () => resolve({ status: 0, body: "" }),
       );
     });
-    request.on("error", () => resolve({ status: 0, body: "" })); // not listening yet, or not any more
+    request.on("error", () => resolve({ status: 0, body: "" }));
   });
 }
 

@@ -21,7 +21,10 @@ import { listenerPort, type RunningEnvoy, startEnvoy } from "./envoy.ts";
 import { waitUntil } from "./wait.ts";
 
 const HOST = "127.0.0.1";
-/** What Envoy adds for the nodes. */
+/** A name by which the ingress may be called, and an origin whose pages may call it. */
+export const testHost = "mesh.example";
+export const testOrigin = "https://app.example";
+/** What Envoy adds for nodes and API. */
 export const testEdgeSecret = "5ec2e7".padEnd(64, "0");
 
 export interface TestServer extends AsyncDisposable {
@@ -166,6 +169,8 @@ export async function openTestIngress(nodes: readonly TestServer[] = []): Promis
       picker: { host: HOST, port: picker.port },
       api: [{ host: HOST, port: api.port }],
       edgeSecret: testEdgeSecret,
+      allowHosts: [testHost],
+      allowOrigins: [testOrigin],
       onRefused: (error) => refused.push(error),
     });
   let publisher = publisherOf(xds);
@@ -228,8 +233,9 @@ export async function call(
   path: string,
   headers: Readonly<Record<string, string>> = {},
   body = "",
+  method = "POST",
 ): Promise<Reply> {
-  const outgoing = request({ host: HOST, port, path, method: "POST", headers, agent: false });
+  const outgoing = request({ host: HOST, port, path, method, headers, agent: false });
   outgoing.end(body);
   const [response] = (await once(outgoing, "response")) as [IncomingMessage];
   const answer = await text(response);

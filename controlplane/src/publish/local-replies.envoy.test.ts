@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { connect, type Socket } from "node:net";
+import { text } from "node:stream/consumers";
+import { after, before, beforeEach, test } from "node:test";
+import { errorReasonOf } from "../../../test/src/kit/errors.ts";
+import {
+  call,
+  callHttp2,
+  type Http2Reply,
+  openEcho,
+  openServer,
+  openTestIngress,
+  type TestIngress,
+  type TestServer,
+} from "../../../test/src/kit/ingress.ts";
+import { headersMax } from "./limits.ts";
+
+let echo: TestServer;
+/** Takes requests and never answers, or breaks the connection. */
+let silent: TestServer;
+let ingress: TestIngress;
+let isBreaking = false;
+
+before(async () => {
+  echo = await openEcho("n1");
+  silent = await openServer("silent", (request) => {
+    if (isBreaking) request.socket.destroy();
+  });
+  ingress = await openTestIngress([echo, silent]);
+});
+after(async () => {
+  await ingress[Symbol.asyncDispose]();
+  await echo.close();
+  await silent.close();
+});
+beforeEach(() => {
+  isBreaking = false;
+  ingress.picker.answer = () => ({ headers: { owner: silent.address } });
+});
+
+const plain = "/agents/counter/a/add";
+const grpc = (more: Readonly<Record<string, string>> = {}): Promise<Http2Reply> =>
+  callHttp2(ingress.port, "/shop.v1.Cart/Add", {
+    "content-type": "application/grpc",
+    te: "trailers",
+    ...more,
+  });
+const reasonOf = ({ headers }: Http2Reply): string =>
+  /[a-z_]+(?=.?.?voda\.dev)/.exec(
+    Buffer.from(String(headers["grpc-status-details-bin"]), "base64").toString("latin1"),
+  )?.[0] ?? "";
+
+test("a call whose node is stopped is answered at its deadline, in gRPC, Connect and JSON", async () => {
+  const started = performance.now();
+  const [json, connectReply, inGrpc] = await Promise.all([
+    call(ingress.port, plain, { "connect-timeout-ms": "500", "content-type": "application/json" }),
+    callHttp2(ingress.port, "/shop.v1.Cart/Add", {
+      "connect-timeout-ms": "500",
+      "connect-protocol-version": "1",
+      "content-type": "application/proto",
+    }),
+    grpc({ "grpc-timeout": "500m" }),
+  ]);
+  const tookMs = performance.now() - started;
+  assert.ok(tookMs > 490 && tookMs < 750, `took ${Math.round(tookMs)} ms`);
+  for (const { status, text: body } of [json, connectReply]) {
+    const { code, reason } = errorReasonOf(body);
+    assert.deepEqual([status, code, reason], [504, "deadline_exceeded", "turn_timeout"]);
+  }
+  assert.deepEqual(
+    [inGrpc.status, inGrpc.headers["grpc-status"], reasonOf(inGrpc)],
+    [200, "4", "turn_timeout"],
+  );
+});
+
+test("a deadline is kept to also when the picker is stopped", async () => {
+  ingress.picker.answer = () => "hang";
+  const started = performance.now();
+  const reply = await grpc({ "grpc-timeout": "300m" });
+  assert.equal(reply.headers["grpc-status"], "4");
+  assert.ok(performance.now() - started < 550);
+});
+
+test("a node that breaks off says that the call may have taken effect, and is not tried again", async () => {
+  isBreaking = true;
+  const json = await call(ingress.port, plain);
+  const said = errorReasonOf(json.text);
+  assert.deepEqual([json.status, said.code, said.reason], [503, "unavailable", "closed"]);
+  assert.match(said.message, /may have taken effect/);
+  const inGrpc = await grpc();
+  assert.deepEqual([inGrpc.headers["grpc-status"], reasonOf(inGrpc)], ["14", "closed"]);
+});
+
+test("headers over a limit are refused with both numbers, in JSON", async () => {
+  const many = Object.fromEntries(Array.from({ length: headersMax }, (_, i) => [`x-h${i}`, "v"]));
+  const big = { "x-big": "x".repeat(66 * 1024) };
+  for (const headers of [many, big]) {
+    const { status, text: body } = await call(ingress.port, plain, headers);
+    const said = errorReasonOf(body);
+    assert.deepEqual([status, said.code, said.reason], [431, "resource_exhausted", "too_large"]);
+    assert.match(said.message, new RegExp(`headersMax ${headersMax}, or than headersBytesMax 65536`));
+  }
+  ingress.picker.answer = () => ({ headers: { owner: echo.address } });
+  const few = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`x-h${i}`, "v"]));
+  assert.equal((await call(ingress.port, plain, few)).status, 200);
+});
+
+const say = async (bytes: string): Promise<{ socket: Socket; said: string }> => {
+  const socket = connect(ingress.port, "127.0.0.1");
+  socket.write(bytes);
+  return { socket, said: await text(socket) };
+};
+
+test("HTTP/1.0 is served", async () => {
+  ingress.picker.answer = () => ({ headers: { owner: echo.address } });
+  const { said } = await say("POST /agents/counter/a/add HTTP/1.0\r\ncontent-length: 0\r\n\r\n");
+  assert.match(said, /^HTTP\/1\.[01] 200 OK/);
+  assert.match(said, /"server":"n1"/);
+});
+
+test("what is no HTTP is told so in JSON", async () => {
+  const { said } = await say("POST /agents/a/b/c HTTP/1.1\r\nhost: localhost\r\ncontent-length: x\r\n\r\n");
+  assert.match(said, /^HTTP\/1\.1 400 /);
+  assert.match(said, /"code":"invalid_argument"/);
+});
+
+test("when no node is left that takes connections, the callers are told that nothing has run", async () => {
+  const gone = await openEcho("gone");
+  await using alone = await openTestIngress([gone]);
+  await gone.close();
+  const json = await call(alone.port, plain);
+  const said = errorReasonOf(json.text);
+  assert.deepEqual(
+    [json.status, said.code, said.reason, json.headers["retry-after"]],
+    [503, "unavailable", "closed", "1"],
+  );
+  assert.match(said.message, /nothing has run/);
+});
+
+test("before the first node gRPC callers get a status and a message, not JSON", async () => {
+  await using empty = await openTestIngress();
+  const reply = await callHttp2(empty.port, "/shop.v1.Cart/Add", {
+    "content-type": "application/grpc",
+    te: "trailers",
+  });
+  assert.deepEqual([reply.headers["grpc-status"], reasonOf(reply)], ["14", "closed"]);
+  assert.match(String(reply.headers["grpc-message"]), /^no node is ready yet/);
+  const json = await call(empty.port, plain);
+  assert.deepEqual([json.status, errorReasonOf(json.text).reason], [503, "closed"]);
+});
+
+test("a refusal of a node passes unchanged", async () => {
+  await using refusing = await openServer("refusing", (_, response) => {
+    response.statusCode = 503;
+    response.end("mine");
+  });
+  await ingress.setNodes([echo, silent, refusing]);
+  ingress.picker.answer = () => ({ headers: { owner: refusing.address } });
+  const { status, text: body } = await call(ingress.port, plain);
+  assert.deepEqual([status, body], [503, "mine"]);
+});

@@ -1,0 +1,181 @@
+// What Envoy answers by itself, in the caller's protocol: with a code, a reason and what to do, as nodes answer.
+import { create } from "@bufbuild/protobuf";
+import {
+  type AccessLogFilter,
+  AccessLogFilterSchema,
+  ComparisonFilter_Op,
+  type LocalReplyConfig,
+  LocalReplyConfigSchema,
+  type ResponseMapper,
+  ResponseMapperSchema,
+} from "@voda/envoy";
+import { type ErrorBody, errorJson, errorTrailers, retryHeader } from "@voda/proto/error-body";
+import { headersBytesMax } from "@voda/proto/wire";
+import { headersMax, requestHeadersMs } from "./limits.ts";
+import { headersToSet } from "./route-parts.ts";
+
+/** In how long another try may find a node: a start takes about a second. */
+const retryAfterMs = 1_000;
+
+interface LocalReply {
+  /** Envoy's flags of what went wrong, https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/observability/access_log/usage */
+  readonly flags?: readonly string[];
+  /** Envoy's own status: for what has no flag. */
+  readonly status?: number;
+  readonly error: ErrorBody;
+  /** When it is not what Envoy would send. */
+  readonly as?: number;
+  /** The body of the others says more. */
+  readonly isGrpcOnly?: boolean;
+}
+
+const unavailable = (message: string, more: Partial<ErrorBody> = {}): ErrorBody => ({
+  code: "unavailable",
+  reason: "closed",
+  message,
+  ...more,
+});
+const timedOut = (message: string): ErrorBody => ({
+  code: "deadline_exceeded",
+  reason: "turn_timeout",
+  message,
+});
+
+/** The first that fits counts. Only what Envoy answers is looked at, never what a node or the API says. */
+const replies: readonly LocalReply[] = [
+  {
+    flags: ["SI"],
+    as: 504,
+    error: timedOut("nothing was sent in either direction for too long; the call may have taken effect"),
+  },
+  {
+    status: 504,
+    error: timedOut("the deadline of the call passed before its node answered; it may have taken effect"),
+  },
+  {
+    flags: ["OM"],
+    error: unavailable("the proxy is out of memory or of connections; try again", { retryAfterMs }),
+  },
+  { flags: ["UO"], error: unavailable("too many calls are under way; try again", { retryAfterMs }) },
+  { flags: ["UH"], error: unavailable("no node takes calls now; try again in a moment", { retryAfterMs }) },
+  {
+    flags: ["UF"],
+    error: unavailable("the node was not reached, so nothing has run; try again", { retryAfterMs }),
+  },
+  {
+    flags: ["UC", "UR", "LR", "UPE"],
+    as: 503,
+    error: unavailable(
+      "the node went away before it answered, and the call may have taken effect; repeat it under its idempotency-key",
+    ),
+  },
+  {
+    status: 431,
+    error: {
+      code: "resource_exhausted",
+      reason: "too_large",
+      message: `the headers are more than headersMax ${headersMax}, or than headersBytesMax ${headersBytesMax} bytes`,
+    },
+  },
+  {
+    status: 408,
+    error: badRequest(
+      `the headers of the request were not complete after requestHeadersMs ${requestHeadersMs}`,
+    ),
+  },
+  { status: 400, error: badRequest("this is no request that HTTP allows") },
+  {
+    status: 403,
+    isGrpcOnly: true,
+    error: {
+      code: "permission_denied",
+      reason: "origin_refused",
+      message:
+        "host or origin are not allowed here; --allow-host and --allow-origin of the control plane name more",
+    },
+  },
+  {
+    status: 503,
+    isGrpcOnly: true,
+    error: unavailable("no node is ready yet: start one with `voda node`, or try again in a moment", {
+      retryAfterMs,
+    }),
+  },
+];
+
+function badRequest(message: string): ErrorBody {
+  return { code: "invalid_argument", reason: "bad_request", message };
+}
+
+export function localReplies(): LocalReplyConfig {
+  return create(LocalReplyConfigSchema, { mappers: replies.flatMap(mappersOf) });
+}
+
+function mappersOf(reply: LocalReply): ResponseMapper[] {
+  const grpc = inGrpc(reply);
+  return reply.isGrpcOnly === true ? [grpc] : [grpc, inJson(reply)];
+}
+
+/** Envoy makes trailers of it, keeps a `grpc-status` that is there and takes the body for the message. */
+function inGrpc(reply: LocalReply): ResponseMapper {
+  const { "grpc-message": _, ...trailers } = errorTrailers(reply.error);
+  return create(ResponseMapperSchema, {
+    filter: both(caseOf(reply), isGrpc),
+    ...textBody(reply.error.message, "text/plain"),
+    headersToAdd: headersToSet(trailers),
+  });
+}
+
+/** For Connect and plain callers; gRPC-Web clients read the status. */
+function inJson(reply: LocalReply): ResponseMapper {
+  return create(ResponseMapperSchema, {
+    filter: caseOf(reply),
+    ...(reply.as !== undefined && { statusCode: reply.as }),
+    ...textBody(errorJson(reply.error), "application/json"),
+    headersToAdd: headersToSet(retryHeader(reply.error)),
+  });
+}
+
+const textBody = (text: string, contentType: string) => ({
+  body: { specifier: { case: "inlineString" as const, value: text } },
+  bodyFormatOverride: {
+    format: {
+      case: "textFormatSource" as const,
+      value: { specifier: { case: "inlineString" as const, value: "%LOCAL_REPLY_BODY%" } },
+    },
+    contentType,
+  },
+});
+
+function caseOf({ flags = [], status = 0 }: LocalReply): AccessLogFilter {
+  if (flags.length > 0)
+    return create(AccessLogFilterSchema, {
+      filterSpecifier: { case: "responseFlagFilter", value: { flags: [...flags] } },
+    });
+  const value = { defaultValue: status, runtimeKey: `voda.local_reply.${status}` };
+  return create(AccessLogFilterSchema, {
+    filterSpecifier: {
+      case: "statusCodeFilter",
+      value: { comparison: { op: ComparisonFilter_Op.EQ, value } },
+    },
+  });
+}
+
+const isGrpc = create(AccessLogFilterSchema, {
+  filterSpecifier: {
+    case: "headerFilter",
+    value: {
+      header: {
+        name: "content-type",
+        headerMatchSpecifier: {
+          case: "stringMatch",
+          value: { matchPattern: { case: "safeRegex", value: { regex: "application/grpc(?:\\+.*)?" } } },
+        },
+      },
+    },
+  },
+});
+
+function both(...filters: AccessLogFilter[]): AccessLogFilter {
+  return create(AccessLogFilterSchema, { filterSpecifier: { case: "andFilter", value: { filters } } });
+}

@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
 import { after, before, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { type Client, Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
@@ -27,7 +25,7 @@ import { grantProblem, parseGrantClaims } from "@voda/proto/grant";
 import { CommandKind } from "@voda/proto/node";
 import { encodeNameRecord, type SessionName, sessionToken } from "@voda/proto/session";
 import { edgeSecretKey, keysBucket, laneSubjects } from "@voda/proto/wire";
-import { leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
+import { freePort, leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
 import { decodeJwt } from "jose";
 import { pino } from "pino";
 import { readConfig } from "./config.ts";
@@ -544,11 +542,3 @@ test("a control plane that starts refuses no session that lives: it serves when 
   await using controlPlane = await opening;
   assert.deepEqual(new Set(answers), new Set([node.ingress]), controlPlane.picker);
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
-}

@@ -7,13 +7,14 @@ import { nodeDiskMibMax } from "@voda/proto/placement";
 import { locate } from "../binaries/locate.ts";
 import { freeBytes } from "../free-disk.ts";
 import type { Programs } from "../programs.ts";
+import { adminSocket } from "./admin-socket.ts";
 import { Child, type ChildSpec } from "./child.ts";
 import { LogFile } from "./log-file.ts";
 import { type Durability, natsConfig } from "./nats-config.ts";
 import { natsLogin, natsLoginFile } from "./nats-login.ts";
 import { claimPort, freePorts, loopback } from "./ports.ts";
 import { commandOf, writeProcesses } from "./processes.ts";
-import { adminIsReady, greetsAsNats, told } from "./readiness.ts";
+import { answersAsEnvoy, greetsAsNats, told } from "./readiness.ts";
 import type { ReadyFile } from "./ready-file.ts";
 import { replaceFile } from "./replace-file.ts";
 
@@ -56,14 +57,13 @@ interface Ports {
   readonly api: number;
   readonly picker: number;
   readonly xds: number;
-  readonly admin: number;
   readonly nodes: readonly number[];
 }
 
 async function choosePorts(options: MeshOptions): Promise<Ports> {
   const ingress = await claimPort(options.ingressPort, "--ingress-port");
-  const [nats = 0, api = 0, picker = 0, xds = 0, admin = 0, ...nodes] = await freePorts(5 + options.nodes);
-  return { ingress, nats, api, picker, xds, admin, nodes };
+  const [nats = 0, api = 0, picker = 0, xds = 0, ...nodes] = await freePorts(4 + options.nodes);
+  return { ingress, nats, api, picker, xds, nodes };
 }
 
 /** A running mesh: its children are started again when they die, until it is closed. */
@@ -116,12 +116,12 @@ export class Mesh implements AsyncDisposable {
   /** What the ready file says, but for the login; a child between death and restart has pid 0. */
   describe(): ReadyFile {
     const pid = (name: string): number => this.#children.get(name)?.pid ?? 0;
-    const { nats, admin, nodes } = this.#ports;
+    const { nats, nodes } = this.#ports;
     return {
       ingress: this.ingressUrl,
       api: this.ingressUrl,
       nats: { url: `nats://${loopback}:${nats}`, pid: pid("nats") },
-      envoy: { adminUrl: `http://${loopback}:${admin}`, pid: pid("envoy") },
+      envoy: { admin: adminSocket(this.#options.dataDir), pid: pid("envoy") },
       controlplanes: [{ pid: pid("controlplane") }],
       nodes: nodes.map((port, index) => ({
         id: nodeId(index),
@@ -237,15 +237,13 @@ export class Mesh implements AsyncDisposable {
   }
 
   #envoySpec(): ChildSpec {
-    const { admin, xds } = this.#ports;
+    const { xds } = this.#ports;
+    const admin = adminSocket(this.#options.dataDir);
     const config = join(this.#options.dataDir, "envoy.json");
     const at = (port: number) => ({ host: loopback, port });
-    replaceFile(
-      config,
-      JSON.stringify(bootstrap({ nodeId: "envoy-1", admin: at(admin), xds: at(xds) }), null, 2),
-    );
+    replaceFile(config, JSON.stringify(bootstrap({ nodeId: "envoy-1", admin, xds: at(xds) }), null, 2));
     const args = [...envoyArguments(config), "--concurrency", String(envoyThreads())];
-    return { name: "envoy", command: locate("envoy"), args, readiness: adminIsReady(admin) };
+    return { name: "envoy", command: locate("envoy"), args, readiness: answersAsEnvoy(admin) };
   }
 }
 

@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import * as v from "valibot";
+import { adminIsReady } from "./admin-socket.ts";
 import { loopback } from "./ports.ts";
 
 /** A child either tells it over its IPC channel, or is asked again and again. */
@@ -33,19 +34,9 @@ export function greetsAsNats(port: number): Readiness {
   return { type: "asked", ask: () => greets(port) };
 }
 
-/** Envoy's admin port answers 200 once the first configuration has come. */
-export function adminIsReady(port: number): Readiness {
-  const ask = async (signal: AbortSignal): Promise<boolean> => {
-    try {
-      const response = await fetch(`http://${loopback}:${port}/ready`, { signal });
-      await response.body?.cancel();
-      return response.status === 200;
-    } catch (error) {
-      if (error instanceof TypeError) return false; // nothing listens yet
-      throw error;
-    }
-  };
-  return { type: "asked", ask };
+/** Envoy says that it is ready once the first configuration has come. */
+export function answersAsEnvoy(adminSocket: string): Readiness {
+  return { type: "asked", ask: (signal) => adminIsReady(adminSocket, signal) };
 }
 
 function greets(port: number): Promise<boolean> {

@@ -9,7 +9,8 @@ export interface ReadyFile {
   readonly api: string;
   /** In the file, though not in what is printed, the URL holds the login: the file is for its owner only. */
   readonly nats: { readonly url: string; readonly pid: number };
-  readonly envoy: { readonly adminUrl: string; readonly pid: number };
+  /** `admin` is the path of a unix socket. */
+  readonly envoy: { readonly admin: string; readonly pid: number };
   readonly controlplanes: readonly { readonly pid: number }[];
   readonly nodes: readonly { readonly id: string; readonly pid: number; readonly ingress: string }[];
 }

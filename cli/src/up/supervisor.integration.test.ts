@@ -6,6 +6,7 @@ import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { adminIsReady } from "./admin-socket.ts";
 import { lockHolder } from "./lock.ts";
 import { processesFile } from "./mesh.ts";
 import { freePorts, loopback } from "./ports.ts";
@@ -43,7 +44,7 @@ test("every child that is killed serves again under a new pid and its old port",
     );
   }
   for (const { id, ingress } of file.nodes) assert.equal(await (await fetch(`http://${ingress}`)).text(), id);
-  assert.equal((await fetch(`${file.envoy.adminUrl}/ready`)).status, 200);
+  assert.equal(await adminIsReady(file.envoy.admin, AbortSignal.timeout(5_000)), true);
 });
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {

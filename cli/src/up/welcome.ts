@@ -17,7 +17,7 @@ export function welcome(options: {
     `  clients   ${mesh.ingress}`,
     `  nodes     ${mesh.nodes.map((node) => `${node.id} ${node.ingress}`).join("  ")}`,
     `  nats      ${mesh.nats.url}`,
-    `  envoy     ${mesh.envoy.adminUrl}`,
+    `  envoy     ${mesh.envoy.admin}`,
     `  logs      ${relative(".", options.logs)}`,
     "",
     ...agents.map((agent) => `  ${agent.name.padEnd(9)} ${agent.methods.map(methodWord).join("  ")}`),

@@ -8,6 +8,7 @@ import { programs } from "../../../cli/src/programs.ts";
 import { isPortFree } from "../../../cli/src/up/ports.ts";
 import { commandOf } from "../../../cli/src/up/processes.ts";
 import type { ReadyFile } from "../../../cli/src/up/ready-file.ts";
+import { adminPage } from "./envoy.ts";
 import { type RunningProcess, startProcess } from "./process.ts";
 import { waitUntil } from "./wait.ts";
 
@@ -95,8 +96,8 @@ export async function startMesh(options: MeshOptions = {}): Promise<RunningMesh>
     supervisor,
     describe,
     stat: async (name) => {
-      const response = await fetch(`${envoy.adminUrl}/stats?filter=^${name.replaceAll(".", "\\.")}$`);
-      return Number(/: (\d+)/.exec(await response.text())?.[1] ?? 0);
+      const { body } = await adminPage(envoy.admin, `/stats?filter=^${name.replaceAll(".", "\\.")}$`);
+      return Number(/: (\d+)/.exec(body)?.[1] ?? 0);
     },
     close,
     [Symbol.asyncDispose]: () => close(),
@@ -114,12 +115,7 @@ export function pidsOf(mesh: ReadyFile): number[] {
 }
 
 async function nothingIsLeft(mesh: ReadyFile, dataDir: string): Promise<void> {
-  const urls = [
-    mesh.ingress,
-    mesh.nats.url,
-    mesh.envoy.adminUrl,
-    ...mesh.nodes.map(({ ingress }) => `tcp://${ingress}`),
-  ];
+  const urls = [mesh.ingress, mesh.nats.url, ...mesh.nodes.map(({ ingress }) => `tcp://${ingress}`)];
   let left: string[] = [];
   const isClean = async (): Promise<boolean> => {
     const taken = await Promise.all(

@@ -93,7 +93,9 @@ export function distinct<T extends string | number>(list: readonly T[], name: st
 
 const tellEveryMs = 2_000;
 
-/** Tells how far a run is, now and then: the words are only made when it is time, and told when they are new. */
+/**
+ * Tells how far a run is, now and then: the words are only made when it is time, and told when they are new.
+ */
 export function teller(say: (line: string) => void): (words: () => string) => void {
   let toldMs = performance.now();
   let told = "";

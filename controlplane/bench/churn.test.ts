@@ -8,7 +8,10 @@ const nodes = Array.from({ length: 4 }, (_, i) =>
   syntheticNodes().map((spec) => ({ ...spec, id: `${spec.id}/${i}` })),
 ).flat();
 
-/** A twelfth of the requests for one GPU can use only model B, which has a tenth of the GPUs, and a twelfth only C, a fifteenth. */
+/**
+ * A twelfth of the requests for one GPU can use only model B, which has a tenth of the GPUs, and a twelfth
+ * only C, a fifteenth.
+ */
 const pods = syntheticPods().map((pod, i) => ({
   ...pod,
   models: pod.gpuCount !== 1 ? [] : i % 12 === 0 ? ["B"] : i % 12 === 6 ? ["C"] : [],

@@ -1,4 +1,5 @@
-// The loss model: Poisson arrivals drawn from a trace, exponential lifetimes; a pod that fits nowhere is lost.
+// The loss model: Poisson arrivals drawn from a trace, exponential lifetimes; a pod that fits nowhere is
+// lost.
 import { prng } from "@voda/stdx";
 import { applyRoom, planRoom } from "../src/placement/make-room.ts";
 import type { PolicyName } from "../src/placement/policies.ts";
@@ -35,7 +36,10 @@ export interface ChurnRun {
   readonly movesPer100: number;
 }
 
-/** Streams of arrivals depend on the seed alone: all policies get the same. The pool learns the mix from its arrivals. */
+/**
+ * Streams of arrivals depend on the seed alone: all policies get the same. The pool learns the mix from its
+ * arrivals.
+ */
 export function churn({ nodes, pods }: Trace, options: ChurnOptions): ChurnRun {
   const { policy, seed, load, movable, arrivals, warmUp } = options;
   const pool = new Pool({ nodes: nodesInOrderOf(nodes, seed), policy, seed });

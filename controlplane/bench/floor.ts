@@ -5,8 +5,8 @@ import type { Pod } from "./openb.ts";
 import { demandOf } from "./trace-files.ts";
 
 /**
- * Percent of the GPUs that stay unallocated when everything of a prefix is placed and no GPU is left: the bound of the
- * cutting stock program on one dimension. CPU, memory and models can only raise it.
+ * Percent of the GPUs that stay unallocated when everything of a prefix is placed and no GPU is left: the
+ * bound of the cutting stock program on one dimension. CPU, memory and models can only raise it.
  */
 export function floorPct(pods: readonly Pod[]): number {
   const frequencies = new Map<number, number>();

@@ -1,4 +1,5 @@
-// Letters of 5 x 7 dots for pictures. A letter is five columns from the left; the lowest bit of a column is its top dot.
+// Letters of 5 x 7 dots for pictures. A letter is five columns from the left; the lowest bit of a column is
+// its top dot.
 
 export const glyphWidth = 5;
 export const glyphHeight = 7;

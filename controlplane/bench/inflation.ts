@@ -1,4 +1,5 @@
-// The inflation protocol of the FGD evaluation: arrivals until 1.3 times the capacity was asked for; nothing ever leaves.
+// The inflation protocol of the FGD evaluation: arrivals until 1.3 times the capacity was asked for; nothing
+// ever leaves.
 import { type Prng, prng } from "@voda/stdx";
 import type { NodeSpec } from "../src/placement/node-spec.ts";
 import type { PolicyName } from "../src/placement/policies.ts";
@@ -80,7 +81,10 @@ export function adoptMixOf(pool: Pool, pods: readonly Pod[]): void {
   pool.adopt();
 }
 
-/** The trace in random order, then pods drawn from it; or, when the trace asks for too much, without random ones of it. */
+/**
+ * The trace in random order, then pods drawn from it; or, when the trace asks for too much, without random
+ * ones of it.
+ */
 function workload(pods: readonly Pod[], chance: Prng, capacityMilli: number): readonly Pod[] {
   const sorted = pods.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const arrivals = [...shuffled(sorted, chance)];

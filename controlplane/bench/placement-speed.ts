@@ -191,7 +191,10 @@ interface Timed {
   readonly catchUpMean: number;
 }
 
-/** Fills the pool, then lets random sessions go and new ones come; `decide` is timed, and the catching up between two. */
+/**
+ * Fills the pool, then lets random sessions go and new ones come; `decide` is timed, and the catching up
+ * between two.
+ */
 function steady(pool: Pool, pods: readonly Pod[], { chance, decisions, at }: Load): Timed {
   const target = FULL_PART * pool.books.capacityMilli;
   const live: string[] = [];

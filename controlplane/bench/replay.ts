@@ -1,5 +1,5 @@
-// Replays the trace's own creations and lifetimes. What fits nowhere waits: on every departure the queue is tried in the
-// order of arrival, and later pods may go before earlier ones that still do not fit.
+// Replays the trace's own creations and lifetimes. What fits nowhere waits: on every departure the queue is
+// tried in the order of arrival, and later pods may go before earlier ones that still do not fit.
 import type { PolicyName } from "../src/placement/policies.ts";
 import { Pool } from "../src/placement/pool.ts";
 import type { PoolRequest } from "../src/placement/request.ts";
@@ -23,7 +23,10 @@ export interface ReplayRun {
 export interface ReplayOptions {
   readonly policy: PolicyName;
   readonly seed: number;
-  /** Compresses the time between creations until the demand is this part of the GPUs; `undefined`: as recorded. */
+  /**
+   * Compresses the time between creations until the demand is this part of the GPUs; `undefined`: as
+   * recorded.
+   */
   readonly load: number | undefined;
   /** Told the seconds since the first creation and the unallocated GPU percent, at every creation. */
   readonly sample?: (atSeconds: number, unallocatedPct: number) => void;
@@ -91,7 +94,10 @@ function mayFit(pool: Pool, request: PoolRequest): boolean {
   return typeof shape !== "string" && pool.nodeFor(request, shape) !== undefined;
 }
 
-/** Who waits, in the order of arrival; kept per kind, so that a pass costs a try per kind, however long the line is. */
+/**
+ * Who waits, in the order of arrival; kept per kind, so that a pass costs a try per kind, however long the
+ * line is.
+ */
 class WaitingLine {
   readonly #kinds = new Map<
     string,
@@ -127,7 +133,10 @@ class WaitingLine {
   }
 }
 
-/** Copies of the trace, one after the other: one copy asks for no more than all GPUs even if nothing ever ends. */
+/**
+ * Copies of the trace, one after the other: one copy asks for no more than all GPUs even if nothing ever
+ * ends.
+ */
 const COPIES = 4;
 /** Halvings of the compression that is looked for: far below the length of a lifetime. */
 const HALVINGS = 60;
@@ -169,7 +178,10 @@ interface Target {
   readonly demand: number;
 }
 
-/** The factor on times of creation at which the demand of the second half of the replay is the wanted one on average. */
+/**
+ * The factor on times of creation at which the demand of the second half of the replay is the wanted one on
+ * average.
+ */
 function compressionFor(
   visits: readonly (Visit & { readonly demand: number })[],
   { span, demand }: Target,

@@ -1,4 +1,5 @@
-// Nodes and pods made up for runs without trace files: a few shapes of each, no claim to be like any real cluster.
+// Nodes and pods made up for runs without trace files: a few shapes of each, no claim to be like any real
+// cluster.
 import type { NodeSpec } from "../src/placement/node-spec.ts";
 import type { Pod } from "./openb.ts";
 

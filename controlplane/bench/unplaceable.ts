@@ -1,4 +1,5 @@
-// Pods that no node of the list could take even if it were empty. They are refused in every run; people should know why.
+// Pods that no node of the list could take even if it were empty. They are refused in every run; people
+// should know why.
 import type { NodeSpec } from "../src/placement/node-spec.ts";
 import type { Pod } from "./openb.ts";
 import type { Trace } from "./trace-files.ts";

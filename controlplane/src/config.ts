@@ -35,7 +35,10 @@ const Flags = v.strictObject({
   /** Where Envoy listens for clients. */
   "listener-host": v.optional(address, "127.0.0.1"),
   "listener-port": v.optional(port, "4000"),
-  /** Names, beside the loopback's and the listener's own, by which clients may call; several are separated by commas. */
+  /**
+   * Names, beside the loopback's and the listener's own, by which clients may call; several are separated by
+   * commas.
+   */
   "allow-host": v.optional(list(/^[\w.-]+$/, "is not a host name"), ""),
   /** Origins whose pages may call; several are separated by commas. */
   "allow-origin": v.optional(

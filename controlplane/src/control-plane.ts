@@ -35,7 +35,10 @@ export interface ControlPlane extends AsyncDisposable {
 const requestMs = 10_000;
 const reconnectMs = 100;
 
-/** Resolves when it serves: streams exist, the grant key is stored, and the nodes that are there have reported. */
+/**
+ * Resolves when it serves: streams exist, the grant key is stored, and the nodes that are there have
+ * reported.
+ */
 export async function openControlPlane(config: Config, log: Logger): Promise<ControlPlane> {
   await using stack = new AsyncDisposableStack();
   const connection = await dial(config);

@@ -1,4 +1,5 @@
-// Placement by devices over a real nats-server: what grants give, what is refused, and what a control plane that starts knows.
+// Placement by devices over a real nats-server: what grants give, what is refused, and what a control plane
+// that starts knows.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, test } from "node:test";

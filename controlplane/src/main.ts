@@ -1,4 +1,5 @@
-// The program `voda controlplane`: flags in, a message to its parent over IPC when it serves, logs on standard error.
+// The program `voda controlplane`: flags in, a message to its parent over IPC when it serves, logs on
+// standard error.
 import { destination, pino } from "pino";
 import { ConfigError, readConfig } from "./config.ts";
 import { type ControlPlane, openControlPlane } from "./control-plane.ts";

@@ -1,4 +1,5 @@
-// Room for requests with GPUs, and gangs, over a real nats-server: which commands nodes get, and what callers are told.
+// Room for requests with GPUs, and gangs, over a real nats-server: which commands nodes get, and what callers
+// are told.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, afterEach, before, beforeEach, test } from "node:test";

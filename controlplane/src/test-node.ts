@@ -1,4 +1,5 @@
-// The control plane's side of a node for its integration tests: it speaks every subject and key for real, and hosts nothing.
+// The control plane's side of a node for its integration tests: it speaks every subject and key for real, and
+// hosts nothing.
 import { create, fromBinary, type MessageInitShape, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { type JetStreamClient, jetstream } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";

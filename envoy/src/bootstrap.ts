@@ -8,15 +8,24 @@ export interface Endpoint {
 export interface BootstrapOptions {
   /** Tells proxies apart in the server's status. */
   readonly nodeId: string;
-  /** Path of the unix socket of Envoy's own pages, at most `socketPathBytesMax` bytes: on a port any web page could reach them. */
+  /**
+   * Path of the unix socket of Envoy's own pages, at most `socketPathBytesMax` bytes: on a port any web page
+   * could reach them.
+   */
   readonly admin: string;
   readonly xds: Endpoint;
 }
 
-/** Streams on a replaced listener are cut after this; listeners of a mesh are not replaced, so it only has to be long. */
+/**
+ * Streams on a replaced listener are cut after this; listeners of a mesh are not replaced, so it only has to
+ * be long.
+ */
 export const drainSeconds = 86_400;
 
-/** What the kernels allow for the path of a unix socket, the terminating zero included: 104 on macOS, 108 on Linux. */
+/**
+ * What the kernels allow for the path of a unix socket, the terminating zero included: 104 on macOS, 108 on
+ * Linux.
+ */
 export const socketPathBytesMax = 103;
 /** Connections of clients; one more is closed at once. */
 const connectionsMax = 16_384;
@@ -105,7 +114,10 @@ function xdsCluster(xds: Endpoint): object {
   };
 }
 
-/** The command line that goes with the bootstrap file. Without hot restart several Envoys can run on one machine. */
+/**
+ * The command line that goes with the bootstrap file. Without hot restart several Envoys can run on one
+ * machine.
+ */
 export function envoyArguments(bootstrapFile: string): string[] {
   return [
     "-c",

@@ -12,7 +12,9 @@ import { assignmentName, type Sealed, type SealedSnapshot, type Snapshot } from 
 
 const VERSION_CHARACTERS = 32;
 
-/** Checks the snapshot and encodes each resource once. @throws SnapshotRefusedError when it is not consistent */
+/**
+ * Checks the snapshot and encodes each resource once. @throws SnapshotRefusedError when it is not consistent
+ */
 export function seal(snapshot: Snapshot): SealedSnapshot {
   const found = problems(snapshot);
   if (found.length > 0) throw new SnapshotRefusedError(found);

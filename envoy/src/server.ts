@@ -1,4 +1,5 @@
-// The xDS server: delta ADS over gRPC. Everything that decides is in subscription/; here are streams and bytes.
+// The xDS server: delta ADS over gRPC. Everything that decides is in subscription/; here are streams and
+// bytes.
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Server, ServerCredentials, type ServerDuplexStream, status } from "@grpc/grpc-js";
 import {
@@ -29,7 +30,9 @@ export const requestBytesMax = 16 * 1024 * 1024;
 const KEEPALIVE_MS = 30_000;
 const KEEPALIVE_TIMEOUT_MS = 10_000;
 
-/** A proxy refused a response; it keeps what it had, or part of the new (Envoy applies the good half of some). */
+/**
+ * A proxy refused a response; it keeps what it had, or part of the new (Envoy applies the good half of some).
+ */
 export interface Nack {
   readonly proxy: string;
   readonly kind: Kind;
@@ -77,7 +80,9 @@ interface Connection {
   readonly waiting: Map<Kind, readonly string[]>;
 }
 
-/** Until the first `publish` proxies get no answer and wait: an empty one would take their configuration away. */
+/**
+ * Until the first `publish` proxies get no answer and wait: an empty one would take their configuration away.
+ */
 export async function openXdsServer(options: XdsOptions): Promise<XdsServer> {
   const connections = new Set<Connection>();
   let snapshot: SealedSnapshot | undefined;
@@ -154,8 +159,8 @@ function serve(connection: Connection, options: XdsOptions, gone: () => void): v
 }
 
 /**
- * Ends a stream with a status that the proxy reads. grpc-js sends what its own listener of `error` is told; `destroy` closes the stream
- * without it, and the proxy waits for its deadline.
+ * Ends a stream with a status that the proxy reads. grpc-js sends what its own listener of `error` is told;
+ * `destroy` closes the stream without it, and the proxy waits for its deadline.
  */
 function refuse(call: Call, problem: Error): void {
   call.emit("error", problem);
@@ -202,7 +207,10 @@ function take(
   return undefined;
 }
 
-/** At most one response per kind waits for its answer, so at most four are in the send buffer of a proxy that does not read. */
+/**
+ * At most one response per kind waits for its answer, so at most four are in the send buffer of a proxy that
+ * does not read.
+ */
 function flush({ stream, call, waiting }: Connection): void {
   for (let response = nextResponse(stream); response !== undefined; response = nextResponse(stream)) {
     waiting.set(response.kind, [...response.upserts.map(({ name }) => name), ...response.removals]);

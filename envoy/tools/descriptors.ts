@@ -1,4 +1,5 @@
-// Reads protobuf descriptors out of Go sources: protoc-gen-go keeps each file's serialized descriptor as a string constant.
+// Reads protobuf descriptors out of Go sources: protoc-gen-go keeps each file's serialized descriptor as a
+// string constant.
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fromBinary } from "@bufbuild/protobuf";

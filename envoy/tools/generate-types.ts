@@ -1,5 +1,6 @@
-// node envoy/tools/generate-types.ts: writes envoy/gen, Envoy's types, from the Go modules of LOCK.json. Needs Go and its module proxy,
-// so it is no part of `npm run generate`; run it when Envoy's pinned version changes.
+// node envoy/tools/generate-types.ts: writes envoy/gen, Envoy's types, from the Go modules of LOCK.json.
+// Needs Go and its module proxy, so it is no part of `npm run generate`; run it when Envoy's pinned version
+// changes.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -66,7 +67,10 @@ function folderOf({ module, version, sum }: Module): string {
   return folder;
 }
 
-/** Says to buf that a file is only imported: extension 8042 of its images, `is_import`. The runtime library has the types of these. */
+/**
+ * Says to buf that a file is only imported: extension 8042 of its images, `is_import`. The runtime library
+ * has the types of these.
+ */
 function asImport(file: FileDescriptorProto): FileDescriptorProto {
   return {
     ...file,

@@ -33,7 +33,10 @@ export class Agents {
     return names?.size === 1 ? names.values().next().value : undefined;
   }
 
-  /** What a session asks of a pool; one of an agent that is not known asks for nothing. Who has the token gives it: it is a hash. */
+  /**
+   * What a session asks of a pool; one of an agent that is not known asks for nothing. Who has the token
+   * gives it: it is a hash.
+   */
   requestOf(name: SessionName, session = sessionToken(name)): PoolRequest {
     const agent = this.get(name.namespace, name.agent);
     const {
@@ -50,7 +53,8 @@ export class Agents {
       resources: resourcesOf(agent),
       diskMib: agent?.resources?.diskMib ?? 0,
       models: gpuModels,
-      isolation: isolationOf(isolation) ?? "dedicated", // a class of a later version is kept by sharing with nobody
+      // a class of a later version is kept by sharing with nobody
+      isolation: isolationOf(isolation) ?? "dedicated",
       labels,
       affinity,
       antiAffinity,

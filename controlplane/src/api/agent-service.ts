@@ -74,7 +74,9 @@ async function storeBlob(blobs: ObjectStore, sha256: string, bundle: Uint8Array)
   if (known === null || known.deleted) await blobs.putBlob({ name: sha256 }, bundle);
 }
 
-/** Writes over the revision that was checked; when another deployment came between, checks and writes again. */
+/**
+ * Writes over the revision that was checked; when another deployment came between, checks and writes again.
+ */
 async function storeDefinition(context: AgentContext, agent: Agent): Promise<void> {
   const key = agentKey(agent.namespace, agent.name);
   const value = toJsonString(AgentSchema, agent);

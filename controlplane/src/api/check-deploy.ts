@@ -1,4 +1,5 @@
-// Whether a deployment may go in: the bundle's hash and size, the names, and the schema against the running revision.
+// Whether a deployment may go in: the bundle's hash and size, the names, and the schema against the running
+// revision.
 import { type Agent, type DeployAgentsRequest, MethodMode } from "@voda/proto/api";
 import { fieldKindNames, isFieldKind } from "@voda/proto/fields";
 import { identifierProblem } from "@voda/proto/session";
@@ -85,7 +86,10 @@ function limitsProblem(agent: Agent): string | undefined {
   return placeProblem(agent);
 }
 
-/** State outlives a revision: a field may come and go, but not become another kind. @throws ControlError `schema` */
+/**
+ * State outlives a revision: a field may come and go, but not become another kind. @throws ControlError
+ * `schema`
+ */
 export function checkSchema(running: Agent, next: Agent): void {
   const kinds = new Map(running.fields.map((field) => [field.name, field.kind]));
   for (const { name, kind } of next.fields) {

@@ -1,4 +1,5 @@
-// Whether what an agent takes and where it may go can be kept by any mesh: the SDK's rules again, for other clients.
+// Whether what an agent takes and where it may go can be kept by any mesh: the SDK's rules again, for other
+// clients.
 import type { Agent } from "@voda/proto/api";
 import { cpuMilliMax, diskMibMax, memoryMibMax, rulesProblem, wholeGpusMax } from "@voda/proto/placement";
 import { isolationOf } from "../agents/isolation.ts";

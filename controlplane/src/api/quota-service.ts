@@ -1,4 +1,5 @@
-// QuotaService: what namespaces may take. Limits are in `voda_quotas`; what is used is what this control plane has placed or heard of.
+// QuotaService: what namespaces may take. Limits are in `voda_quotas`; what is used is what this control
+// plane has placed or heard of.
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { Quota, QuotaService } from "@voda/proto/api";
 import { ControlError } from "../errors.ts";

@@ -21,7 +21,10 @@ const wakeMsMax = 10_000;
 /** How long each of the members that were woken may take to fall asleep again. */
 const undoMsMax = 5_000;
 
-/** @throws ControlError that names the member and says why: then nothing is reserved, and what this call woke sleeps again */
+/**
+ * @throws ControlError that names the member and says why: then nothing is reserved, and what this call woke
+ * sleeps again
+ */
 export async function wakeAll(
   context: SessionContext,
   names: readonly SessionName[],
@@ -72,7 +75,9 @@ async function wake(
   return { name, node, epoch };
 }
 
-/** Those that were awake before stay so. Returns those that were woken and did not say that they sleep again. */
+/**
+ * Those that were awake before stay so. Returns those that were woken and did not say that they sleep again.
+ */
 async function undo(
   { connection, scheduler }: SessionContext,
   members: readonly Member[],

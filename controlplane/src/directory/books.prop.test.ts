@@ -1,5 +1,5 @@
-// Random histories of nodes and sessions over the directory, the pool and the scheduler: after every step the books are what a naive count of
-// the entries says, and no device is given to those who must not share it.
+// Random histories of nodes and sessions over the directory, the pool and the scheduler: after every step the
+// books are what a naive count of the entries says, and no device is given to those who must not share it.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";

@@ -1,5 +1,5 @@
-// Which node hosts which session. In memory only: rebuilt from the nodes' reports. What sessions take of their nodes is on the books of the
-// pool, and nowhere else.
+// Which node hosts which session. In memory only: rebuilt from the nodes' reports. What sessions take of
+// their nodes is on the books of the pool, and nowhere else.
 import type { Activation, Heartbeat, Report } from "@voda/proto/node";
 import { isSessionToken, type SessionName, type SessionToken, sessionToken } from "@voda/proto/session";
 import {
@@ -52,11 +52,14 @@ interface NodeEntry {
   isLapsed: boolean;
 }
 
-/** A grant may be used for 10 s, by clocks that differ by 1 s; the node then has this long to read the session's log and open it. */
+/**
+ * A grant may be used for 10 s, by clocks that differ by 1 s; the node then has this long to read the
+ * session's log and open it.
+ */
 const nodeWaitMs = 4_000;
 /**
- * A placement that no report confirms is forgotten after this: as long as a grant for it may still take the room on the node. Each new grant
- * begins it anew.
+ * A placement that no report confirms is forgotten after this: as long as a grant for it may still take the
+ * room on the node. Each new grant begins it anew.
  */
 export const tentativeMs = 11_000 + nodeWaitMs;
 /** Entries; beyond it sessions are still placed, but not remembered until a report finds room. */
@@ -162,8 +165,8 @@ export class Directory {
   }
 
   /**
-   * The owner, whose room is kept for one more grant; `undefined`: decide. A placement that nobody confirmed is given up when its node gets
-   * no sessions now.
+   * The owner, whose room is kept for one more grant; `undefined`: decide. A placement that nobody confirmed
+   * is given up when its node gets no sessions now.
    */
   renew(token: SessionToken, nowMs: number): Owner | undefined {
     const entry = this.#sessions.get(token);
@@ -244,8 +247,9 @@ export class Directory {
   }
 
   /**
-   * The higher epoch is the later claim: a late report of the owner before changes nothing. All that the report changes leaves the books
-   * before any of it comes back: sessions of one report may have changed devices among each other.
+   * The higher epoch is the later claim: a late report of the owner before changes nothing. All that the
+   * report changes leaves the books before any of it comes back: sessions of one report may have changed
+   * devices among each other.
    */
   #activate(entry: NodeEntry, activations: readonly Activation[]): void {
     const news = new Map<SessionToken, { readonly activation: Activation; readonly request: PoolRequest }>();

@@ -201,7 +201,8 @@ export class NodeFollower implements AsyncDisposable {
     const ready = new Set(nodes.flatMap(({ id }) => (this.isReady(id) ? [id] : [])));
     const endpoints: NodeEndpoint[] = [];
     for (const { id, ingress } of nodes) {
-      // Whose lease has ended has no sessions: hints to it are passed over too. The only node stays, since nobody else could be asked.
+      // Whose lease has ended has no sessions: hints to it are passed over too. The only node stays, since
+      // nobody else could be asked.
       const lapsed = ready.size > 0 && isLapsed(this.#leases, id, this.#nowMs());
       directory.setReady(id, ready.has(id));
       directory.setLapsed(id, lapsed);

@@ -15,7 +15,8 @@ export interface LeaseEntry {
 type Entry = Pick<KvWatchEntry, "key" | "operation" | "string">;
 
 /**
- * A purge is the server's marker of a lease that nobody renewed; a deletion, like an obituary, is somebody's word.
+ * A purge is the server's marker of a lease that nobody renewed; a deletion, like an obituary, is somebody's
+ * word.
  * @throws when the value is no lease, or is that of another key
  */
 export function readLeaseEntry(entry: Entry, nowMs: number): LeaseEntry {

@@ -1,5 +1,6 @@
-// Room that a node refused to a session that was sent there: something is on it that no report has told of yet. It stays taken on the books for
-// a moment, so that neither the session's next try nor another session goes there; a report that tells who is there comes first.
+// Room that a node refused to a session that was sent there: something is on it that no report has told of
+// yet. It stays taken on the books for a moment, so that neither the session's next try nor another session
+// goes there; a report that tells who is there comes first.
 import type { Placed, Pool } from "../placement/index.ts";
 
 /** Twice the time after which a refused caller tries again. */

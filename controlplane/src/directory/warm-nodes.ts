@@ -1,4 +1,5 @@
-// Where sessions that sleep were last: a wake there may find the session's data in the node's memory. Bounded: who slept longest is forgotten.
+// Where sessions that sleep were last: a wake there may find the session's data in the node's memory.
+// Bounded: who slept longest is forgotten.
 import type { SessionToken } from "@voda/proto/session";
 
 /** Sessions, about 100 bytes each. */

@@ -1,4 +1,5 @@
-// The secret by which nodes tell requests that came through Envoy from those of anybody else who reaches their ports.
+// The secret by which nodes tell requests that came through Envoy from those of anybody else who reaches
+// their ports.
 import { randomBytes } from "node:crypto";
 import type { KV } from "@nats-io/kv";
 import { edgeSecretKey } from "@voda/proto/wire";
@@ -8,7 +9,8 @@ const secretBytes = 32;
 const secretText = /^[0-9a-f]{64}$/;
 
 /**
- * Made by the first control plane of a mesh and kept: nodes and running proxies know it, and several control planes publish the same.
+ * Made by the first control plane of a mesh and kept: nodes and running proxies know it, and several control
+ * planes publish the same.
  * @throws when what is stored is no secret: a guess in its place would shut out all nodes
  */
 export async function edgeSecret(keys: KV): Promise<string> {

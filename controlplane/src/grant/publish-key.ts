@@ -1,4 +1,5 @@
-// Keeps the public key of this process in `voda_keys` as long as grants signed with it can be valid, and longer.
+// Keeps the public key of this process in `voda_keys` as long as grants signed with it can be valid, and
+// longer.
 import type { JetStreamClient } from "@nats-io/jetstream";
 import { keysBucket } from "@voda/proto/wire";
 import type { Logger } from "pino";

@@ -1,4 +1,5 @@
-// Signs grants: compact JWS with EdDSA. Synchronous, so that the picker answers within one turn of the event loop.
+// Signs grants: compact JWS with EdDSA. Synchronous, so that the picker answers within one turn of the event
+// loop.
 import { generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
 import { type GrantClaims, grantSecondsMax } from "@voda/proto/grant";
 

@@ -129,9 +129,9 @@ function isMass(ended: number, nodes: number): boolean {
 }
 
 /**
- * Over a living lease only the node itself writes one: at its end, or in its next life. Over a lease that has ended any node
- * may, as a proof that it ended, which says nothing of the process: the heartbeat goes on to decide. Its author may not know
- * the node's id, but incarnations are unique.
+ * Over a living lease only the node itself writes one: at its end, or in its next life. Over a lease that has
+ * ended any node may, as a proof that it ended, which says nothing of the process: the heartbeat goes on to
+ * decide. Its author may not know the node's id, but incarnations are unique.
  */
 function onObituary(state: LeaseState, { incarnation }: Of<"obituary">): Step {
   for (const [node, known] of state.nodes) {
@@ -168,8 +168,9 @@ export function isReady(state: LeaseState, node: string, nowMs: number): boolean
 }
 
 /**
- * Whether its sessions are nobody's: its lease has ended, so the node itself serves them no more, though its heart may beat. While a mass of
- * leases ended at once the store is the likelier cause, and the owners come back to what they have.
+ * Whether its sessions are nobody's: its lease has ended, so the node itself serves them no more, though its
+ * heart may beat. While a mass of leases ended at once the store is the likelier cause, and the owners come
+ * back to what they have.
  */
 export function isLapsed(state: LeaseState, node: string, nowMs: number): boolean {
   return state.nodes.get(node)?.state === "lapsed" && nowMs >= state.holdUntilMs;

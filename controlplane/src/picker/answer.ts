@@ -1,4 +1,5 @@
-// The HTTP answers of the picker to Envoy's ext_authz: 200 lets the request pass, 429 is passed on to the client.
+// The HTTP answers of the picker to Envoy's ext_authz: 200 lets the request pass, 429 is passed on to the
+// client.
 import { errorJson, errorTrailers, httpStatus, retryHeader } from "@voda/proto/error-body";
 import { headers as names } from "@voda/proto/wire";
 import { unreachable } from "@voda/stdx";
@@ -13,7 +14,10 @@ export interface HttpAnswer {
 
 const code = "resource_exhausted";
 
-/** Passes without an owner: Envoy hashes, and the node that gets the request says what is wrong in its protocol. */
+/**
+ * Passes without an owner: Envoy hashes, and the node that gets the request says what is wrong in its
+ * protocol.
+ */
 export const passed: HttpAnswer = { status: 200, headers: {}, body: "" };
 
 export function answerOf(picked: Pick, contentType: string): HttpAnswer {
@@ -33,8 +37,8 @@ export function answerOf(picked: Pick, contentType: string): HttpAnswer {
 
 /**
  * `resource_exhausted` for every protocol: Connect and plain callers read the JSON body; gRPC and gRPC-Web
- * read the `grpc-` headers, and Envoy, which turns a denial into gRPC trailers, keeps a `grpc-status` that is there and
- * takes the body for the message.
+ * read the `grpc-` headers, and Envoy, which turns a denial into gRPC trailers, keeps a `grpc-status` that is
+ * there and takes the body for the message.
  */
 function refused(refusal: CallerRefusal, contentType: string): HttpAnswer {
   const isGrpc = contentType.startsWith("application/grpc");

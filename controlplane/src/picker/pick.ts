@@ -41,7 +41,10 @@ export interface Member {
   readonly wasAwake: boolean;
 }
 
-/** A node for each of the sessions, or the refusal of the first that found none beside the others. Their agents are deployed. */
+/**
+ * A node for each of the sessions, or the refusal of the first that found none beside the others. Their
+ * agents are deployed.
+ */
 export function pickAll(
   context: PickContext,
   names: readonly SessionName[],

@@ -5,7 +5,10 @@ import { type PathHeaders, pathOf, readPlainPath, readSessionPath } from "@voda/
 /** Finds the one agent that implements a service. */
 export type Implementer = (namespace: string, service: string) => string | undefined;
 
-/** `undefined` when no session can be told from the request. `target` is as the client sent it, still percent-encoded. */
+/**
+ * `undefined` when no session can be told from the request. `target` is as the client sent it, still
+ * percent-encoded.
+ */
 export function sessionOf(
   target: string,
   headers: PathHeaders,

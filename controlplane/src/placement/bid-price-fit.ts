@@ -1,7 +1,7 @@
-// Bid-price fit: every rest of a node has a price, made from what is being asked for; a request goes where it destroys
-// the least value. The prices of the pieces come from `fraction-prices.ts`, the value of a node from `node-value.ts`, and
-// what is scarce weighs more (`scarcity.ts`); while sessions come and go, GPUs that the next request could not use count
-// too (`expected-fragments.ts`).
+// Bid-price fit: every rest of a node has a price, made from what is being asked for; a request goes where it
+// destroys the least value. The prices of the pieces come from `fraction-prices.ts`, the value of a node from
+// `node-value.ts`, and what is scarce weighs more (`scarcity.ts`); while sessions come and go, GPUs that the
+// next request could not use count too (`expected-fragments.ts`).
 import { type Books, grown } from "./books.ts";
 import { type ExpectedFragments, expectedFragments } from "./expected-fragments.ts";
 import { type Kind, milliOn } from "./kind.ts";
@@ -10,12 +10,18 @@ import { type NodeValue, nodeValue, type Tuning } from "./node-value.ts";
 import type { Outlook, Policy } from "./policy.ts";
 import { gpuMilliWhole } from "./resources.ts";
 
-/** Costs are whole numbers of a hundredth of a GPU's value: nodes that differ by less are equal, and the fullest wins. */
+/**
+ * Costs are whole numbers of a hundredth of a GPU's value: nodes that differ by less are equal, and the
+ * fullest wins.
+ */
 const COST_PER_GPU = 100;
 /** A node whose class has no prices yet is taken after all others: its rests may be worth anything. */
 const COST_UNPRICED = 2 ** 30;
 
-/** From filling (churn 0) to steady (1): slack between nodes is worth less, and sets of GPUs what is free of them tells. */
+/**
+ * From filling (churn 0) to steady (1): slack between nodes is worth less, and sets of GPUs what is free of
+ * them tells.
+ */
 export function tuningFor(churn: number): Tuning {
   return { restDiscount: 0.05 + 0.25 * churn, setScarcity: churn, partOfSet: churn, fragmentWeight: churn };
 }
@@ -23,8 +29,8 @@ export function tuningFor(churn: number): Tuning {
 /** A policy that can say what any placement destroys, not only the one that it would choose. */
 export interface PricedPolicy extends Policy {
   /**
-   * Value that the kind destroys on these devices of a node that fits it, in thousandths of a GPU; not rounded.
-   * `undefined` on a node that has no prices until the next `adopt`.
+   * Value that the kind destroys on these devices of a node that fits it, in thousandths of a GPU; not
+   * rounded. `undefined` on a node that has no prices until the next `adopt`.
    */
   readonly destroyedMilli: (node: number, kind: Kind, mask: number) => number | undefined;
 }
@@ -194,7 +200,10 @@ class NodePrices {
     return Math.round(((this.#worth[node] as number) - after) * COST_PER_GPU);
   }
 
-  /** What the node is worth when the kind has taken its CPU and memory, and its devices have been left like this. */
+  /**
+   * What the node is worth when the kind has taken its CPU and memory, and its devices have been left like
+   * this.
+   */
   #worthAfter(node: number, kind: Kind | undefined, { rests, milli, idle, broken }: Devices): number {
     const nodeClass = this.#classes.classOf[node] as number;
     const cpuMilli = (this.#books.cpuMilli[node] as number) - (kind?.cpuMilli ?? 0);

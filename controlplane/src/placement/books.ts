@@ -1,5 +1,5 @@
-// The books of a pool: what every node and device has left. Typed arrays, one lane per amount, so that a decision is a
-// pass over memory. Every change bumps the node's version; caches and plans compare versions.
+// The books of a pool: what every node and device has left. Typed arrays, one lane per amount, so that a
+// decision is a pass over memory. Every change bumps the node's version; caches and plans compare versions.
 import { assert } from "@voda/stdx";
 import { cardMemoryOn, type Kind, milliOn } from "./kind.ts";
 import { joinProblem, type NodeSpec, nodesProblem } from "./node-spec.ts";
@@ -324,7 +324,10 @@ export class Books {
     return best;
   }
 
-  /** Devices for the kind as a mask: the wished one for a fraction (the tightest at -1), the first idle ones for whole GPUs. */
+  /**
+   * Devices for the kind as a mask: the wished one for a fraction (the tightest at -1), the first idle ones
+   * for whole GPUs.
+   */
   maskFor(node: number, kind: Kind, wished: number): number {
     if (kind.gpuCount === 0) return 0;
     if (kind.isFraction) {
@@ -368,7 +371,10 @@ export class Books {
     );
   }
 
-  /** After all that was taken since that version has been given back: what is kept for that version holds again. */
+  /**
+   * After all that was taken since that version has been given back: what is kept for that version holds
+   * again.
+   */
   revert(node: number, version: number): void {
     this.version[node] = version;
   }

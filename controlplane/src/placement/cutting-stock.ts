@@ -1,7 +1,11 @@
-// Prices of piece sizes from the cutting stock linear program: what each is worth as a part of one whole, when pieces
-// are asked for with the given frequencies and cut in the best combinations. Gilmore and Gomory's column generation.
+// Prices of piece sizes from the cutting stock linear program: what each is worth as a part of one whole,
+// when pieces are asked for with the given frequencies and cut in the best combinations. Gilmore and Gomory's
+// column generation.
 const TOLERANCE = 1e-9;
-/** Columns; real mixes need tens. At the limit the prices so far are used: still prices, a little below the optimum. */
+/**
+ * Columns; real mixes need tens. At the limit the prices so far are used: still prices, a little below the
+ * optimum.
+ */
 const ITERATIONS_MAX = 2000;
 
 export interface Piece {
@@ -11,8 +15,8 @@ export interface Piece {
 }
 
 /**
- * Minimises the wholes that are cut, subject to the frequencies. The duals of the constraints are the prices, by piece.
- * Revised simplex: `basis` rows are the inverse of the chosen columns.
+ * Minimises the wholes that are cut, subject to the frequencies. The duals of the constraints are the prices,
+ * by piece. Revised simplex: `basis` rows are the inverse of the chosen columns.
  */
 export function pricesOfPieces(pieces: readonly Piece[], whole: number): readonly number[] {
   const count = pieces.length;
@@ -39,7 +43,10 @@ interface Column {
   readonly cost: 0 | 1;
 }
 
-/** A column that lowers the sum: more of a piece than is asked for when its price is negative, else the best pattern. */
+/**
+ * A column that lowers the sum: more of a piece than is asked for when its price is negative, else the best
+ * pattern.
+ */
 function enteringColumn(pieces: readonly Piece[], whole: number, prices: Float64Array): Column | undefined {
   let lowest = 0;
   for (let i = 1; i < prices.length; i++) if (at(prices, i) < at(prices, lowest)) lowest = i;

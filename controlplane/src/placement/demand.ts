@@ -22,7 +22,10 @@ export interface Demand {
   readonly valueOf: Float64Array;
 }
 
-/** `setScarcity`: 0 weighs requests for several GPUs as found good while a pool fills, 1 by their part of the demand. */
+/**
+ * `setScarcity`: 0 weighs requests for several GPUs as found good while a pool fills, 1 by their part of the
+ * demand.
+ */
 export function demandOf(books: Books, mix: readonly KindShare[], setScarcity: number): Demand {
   const cardMib = meanCardMib(books);
   const prices = pricesOf(mix, cardMib);
@@ -56,9 +59,9 @@ function pricesOf(mix: readonly KindShare[], cardMib: number): FractionPrices {
 }
 
 /**
- * Weight of all requests for several GPUs against all those for one, `ratio` being that of their values. While a pool
- * fills it was found by experiment: a weight in proportion keeps too many GPUs for sets that are asked for often enough
- * to find their own.
+ * Weight of all requests for several GPUs against all those for one, `ratio` being that of their values.
+ * While a pool fills it was found by experiment: a weight in proportion keeps too many GPUs for sets that are
+ * asked for often enough to find their own.
  */
 function weightOfSets(ratio: number, setScarcity: number): number {
   return (0.02 + 0.06 * ratio ** 2) ** (1 - setScarcity) * ratio ** setScarcity;

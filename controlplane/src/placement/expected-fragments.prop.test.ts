@@ -23,7 +23,10 @@ const requests = fc.record({
   models: fc.constantFrom([], ["A"], ["B"], ["A", "B"]),
 });
 
-/** GPUs that cannot be used, by the definition: all of them when the request does not fit, else the devices that are too small. */
+/**
+ * GPUs that cannot be used, by the definition: all of them when the request does not fit, else the devices
+ * that are too small.
+ */
 function unusable(
   rests: readonly number[],
   { kind, cores, isModel }: { kind: Kind; cores: number; isModel: boolean },

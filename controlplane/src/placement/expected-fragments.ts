@@ -1,5 +1,5 @@
-// GPUs of a node that the next request is expected not to be able to use: the measure that FGD descends, here from
-// tables, so that it costs one read per device. In GPUs, for the whole mix.
+// GPUs of a node that the next request is expected not to be able to use: the measure that FGD descends, here
+// from tables, so that it costs one read per device. In GPUs, for the whole mix.
 import type { Books } from "./books.ts";
 import { CORE_MILLI, canHost, meanCardMib, type NodeClass, sizeOf } from "./node-classes.ts";
 import type { KindShare } from "./policy.ts";

@@ -1,5 +1,6 @@
-// Fragmentation gradient descent (Weng et al., USENIX ATC '23): place where the expected unusable GPU grows the least.
-// Two details carry its published result: scores are truncated to 0..100, and the first node wins ties.
+// Fragmentation gradient descent (Weng et al., USENIX ATC '23): place where the expected unusable GPU grows
+// the least. Two details carry its published result: scores are truncated to 0..100, and the first node wins
+// ties.
 import { type Books, grown } from "./books.ts";
 import type { Kind } from "./kind.ts";
 import { gpusPerNodeMax } from "./node-spec.ts";

@@ -2,7 +2,10 @@
 import { pricesOfPieces } from "./cutting-stock.ts";
 import { gpuMilliWhole } from "./resources.ts";
 
-/** Sizes that get a price of their own: the most frequent ones. The rest takes the value of the pieces inside it. */
+/**
+ * Sizes that get a price of their own: the most frequent ones. The rest takes the value of the pieces inside
+ * it.
+ */
 const SIZES_MAX = 64;
 /** A size that is asked for is never worthless: it is what pays for the CPU beside it. */
 const PRICE_MIN = 0.02;

@@ -16,7 +16,9 @@ function membersOf(
   return turns.flat().map((part, i) => requestOf(`g${i}`, part.member));
 }
 
-/** By the definition: large ones first, kinds after each other, each decided on the books with those before. */
+/**
+ * By the definition: large ones first, kinds after each other, each decided on the books with those before.
+ */
 function oneByOne(
   pool: Pool,
   requests: readonly PoolRequest[],

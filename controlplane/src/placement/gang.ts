@@ -30,8 +30,9 @@ interface Member {
 }
 
 /**
- * Places the members on the books one by one, those that ask for most first and equal kinds after each other, and takes all
- * of them back. Afterwards the books have the versions of before, so that no kind has to look at their nodes again.
+ * Places the members on the books one by one, those that ask for most first and equal kinds after each other,
+ * and takes all of them back. Afterwards the books have the versions of before, so that no kind has to look
+ * at their nodes again.
  */
 export function decideGang(pool: Pool, requests: readonly PoolRequest[]): GangPlan | GangRefusal {
   const members = membersOf(pool, requests);

@@ -1,4 +1,5 @@
-// Fills used GPUs before idle ones, and used nodes before idle ones. Scores are those of the published simulator.
+// Fills used GPUs before idle ones, and used nodes before idle ones. Scores are those of the published
+// simulator.
 import type { Books } from "./books.ts";
 import type { Kind } from "./kind.ts";
 import type { Policy } from "./policy.ts";

@@ -1,4 +1,5 @@
-// Policies that need no outlook: best fit, dot product, spread and random. Scores are those of the published simulator.
+// Policies that need no outlook: best fit, dot product, spread and random. Scores are those of the published
+// simulator.
 import type { Books } from "./books.ts";
 import type { Kind } from "./kind.ts";
 import type { Policy } from "./policy.ts";

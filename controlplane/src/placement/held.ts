@@ -1,4 +1,5 @@
-// A session that is on a node already, as the node tells of it: the node is the authority, and the books take what they have room for.
+// A session that is on a node already, as the node tells of it: the node is the authority, and the books take
+// what they have room for.
 import type { Books } from "./books.ts";
 import type { Kind, KindShape } from "./kind.ts";
 import type { Placed, Pool } from "./pool.ts";
@@ -11,7 +12,10 @@ export type Held = Readonly<Placed>;
 const noGpu = { gpuCount: 0, isFraction: false, gpuMilli: 0, gpuMemoryMib: 0, models: 0, owner: -1 } as const;
 const nothing: Resources = { cpuMilli: 0, memoryMib: 0, gpu: { kind: "none" } };
 
-/** Shares that nobody was ever given are left off: of devices that the node does not have, twice of one, or of no amount. */
+/**
+ * Shares that nobody was ever given are left off: of devices that the node does not have, twice of one, or of
+ * no amount.
+ */
 export function heldOn(
   pool: Pool,
   node: number,
@@ -41,7 +45,10 @@ function gpuOf(shares: readonly DeviceShare[]): GpuRequest {
   return { kind: "fraction", milli: first.milli, memoryMib: first.memoryMib };
 }
 
-/** Bookings that stand in the way of the held session, as long as they do: they have of the same devices, or of an amount that is short. */
+/**
+ * Bookings that stand in the way of the held session, as long as they do: they have of the same devices, or
+ * of an amount that is short.
+ */
 export function* inTheWayOf(pool: Pool, held: Held): Iterable<Held> {
   const { books } = pool;
   const { node, shape } = held;

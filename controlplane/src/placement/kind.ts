@@ -24,7 +24,10 @@ export interface Kind {
 
 export type KindShape = Omit<Kind, "index">;
 
-/** Shapes that one pool remembers; the one that was asked for longest ago is forgotten, and made anew when it comes again. */
+/**
+ * Shapes that one pool remembers; the one that was asked for longest ago is forgotten, and made anew when it
+ * comes again.
+ */
 export const kindsMax = 4096;
 
 /** Gives equal shapes the same kind. */
@@ -97,8 +100,8 @@ export function milliOn(kind: Kind, cardMemoryMib: number): number {
 }
 
 /**
- * MiB of a card of this size that a fraction takes. What is not named is its part of the card, rounded down: so the
- * memory of fractions that name only thousandths runs out when the thousandths do and not before.
+ * MiB of a card of this size that a fraction takes. What is not named is its part of the card, rounded down:
+ * so the memory of fractions that name only thousandths runs out when the thousandths do and not before.
  */
 export function cardMemoryOn(kind: Kind, cardMemoryMib: number): number {
   if (kind.gpuMemoryMib > 0) return kind.gpuMemoryMib;

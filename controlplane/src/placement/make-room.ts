@@ -1,5 +1,6 @@
-// A plan for a request that fits nowhere: a few sessions leave one node, to other nodes or to sleep, so that it fits
-// there. Only a plan: it is made on the books and taken back, and `applyRoom` books it if nothing changed in between.
+// A plan for a request that fits nowhere: a few sessions leave one node, to other nodes or to sleep, so that
+// it fits there. Only a plan: it is made on the books and taken back, and `applyRoom` books it if nothing
+// changed in between.
 import { assert } from "@voda/stdx";
 import { demandMilli, type Kind } from "./kind.ts";
 import type { Placed, Pool, PoolPlan } from "./pool.ts";
@@ -87,7 +88,10 @@ interface Wanted {
   readonly options: RoomOptions;
 }
 
-/** The fewest sessions whose leaving would give the node the room, as far as amounts go; `undefined` when none would. */
+/**
+ * The fewest sessions whose leaving would give the node the room, as far as amounts go; `undefined` when none
+ * would.
+ */
 function leavingFrom(pool: Pool, node: number, { shape, options }: Wanted): readonly Placed[] | undefined {
   const { books } = pool;
   if (books.isReady[node] === 0 || !couldHost(books, node, shape)) return undefined;
@@ -199,7 +203,9 @@ function asleep({ request, node }: Placed): Leaving {
   return { session: request.session, from: node, to: undefined };
 }
 
-/** A place for each one elsewhere, the largest first, by the pool's own policy; `undefined` when one has none. */
+/**
+ * A place for each one elsewhere, the largest first, by the pool's own policy; `undefined` when one has none.
+ */
 function findPlaces(pool: Pool, node: number, leaving: readonly Placed[]): readonly Leaving[] | undefined {
   const booked: Placed[] = [];
   const places = new Map<Placed, Leaving>();

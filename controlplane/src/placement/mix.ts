@@ -4,7 +4,10 @@ import type { KindShare, Outlook } from "./policy.ts";
 
 /** Arrivals after which a count has faded to 1/e. */
 const MIX_WINDOW = 8000;
-/** Arrivals over which departures are counted: longer than the noise of a few, shorter than a change of the load. */
+/**
+ * Arrivals over which departures are counted: longer than the noise of a few, shorter than a change of the
+ * load.
+ */
 const CHURN_WINDOW = 2000;
 /** Weights grow instead of counts fading; at this weight all are scaled back. */
 const WEIGHT_MAX = 1e6;

@@ -14,7 +14,10 @@ export interface NodeClass {
   readonly totalGpus: number;
 }
 
-/** Of a slot without a node, of a node without GPUs, and of one that came since with GPUs and cores as none before. */
+/**
+ * Of a slot without a node, of a node without GPUs, and of one that came since with GPUs and cores as none
+ * before.
+ */
 export const NO_CLASS = -1;
 
 export interface Classes {
@@ -78,7 +81,10 @@ export function meanCardMib(books: Books): number {
   return cards === 0 ? 0 : Math.round(sum / cards);
 }
 
-/** Milli of one device that a request needs there: a fraction that names more memory than thousandths is as large as its memory. */
+/**
+ * Milli of one device that a request needs there: a fraction that names more memory than thousandths is as
+ * large as its memory.
+ */
 export function sizeOf(kind: Kind, cardMib: number): number {
   if (!kind.isFraction) return gpuMilliWhole;
   const byMemory =

@@ -15,7 +15,9 @@ export interface NodeSpec {
 export const nodesMax = 100_000;
 /** Devices of one node: they have to fit the bits of a device mask. */
 export const gpusPerNodeMax = 16;
-/** Different GPU models of one pool: they have to fit the bits of a model mask, with one left for "unknown". */
+/**
+ * Different GPU models of one pool: they have to fit the bits of a model mask, with one left for "unknown".
+ */
 export const modelsMax = 30;
 /** CPU of one node, memory and disk of one node: what 32 bits hold. */
 export const amountMax = 2 ** 31 - 1;

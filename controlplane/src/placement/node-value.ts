@@ -1,5 +1,6 @@
-// What the rest of a node is worth: the value of its GPUs that its CPU and memory can still serve, summed over the kinds
-// of requests that its class of nodes can host. Two tables per class make one value a few reads, for any number of kinds.
+// What the rest of a node is worth: the value of its GPUs that its CPU and memory can still serve, summed
+// over the kinds of requests that its class of nodes can host. Two tables per class make one value a few
+// reads, for any number of kinds.
 import type { Books } from "./books.ts";
 import { demandOf, type Wanted } from "./demand.ts";
 import { type Classes, CORE_MILLI, canHost, type NodeClass } from "./node-classes.ts";
@@ -10,7 +11,10 @@ import { scarcityOf } from "./scarcity.ts";
 export interface Tuning {
   /** Part of its value that a device loses when it is not whole: a rest may never be filled. */
   readonly restDiscount: number;
-  /** How far requests for several GPUs weigh what they ask for against what is free: 0 while a pool fills, 1 when it is steady. */
+  /**
+   * How far requests for several GPUs weigh what they ask for against what is free: 0 while a pool fills, 1
+   * when it is steady.
+   */
   readonly setScarcity: number;
   /** Worth of a part of a set of GPUs: 0 counts full sets only. */
   readonly partOfSet: number;
@@ -21,7 +25,10 @@ export interface Tuning {
 export interface NodeValue {
   /** Value of a rest of 0..1000 milli of one device. */
   restOf(milli: number): number;
-  /** Value of a node with rests worth `rests` together, of which `idle` devices are whole, and this CPU and memory. */
+  /**
+   * Value of a node with rests worth `rests` together, of which `idle` devices are whole, and this CPU and
+   * memory.
+   */
   of(nodeClass: number, rests: number, idle: number, cpuMilli: number, memoryMib: number): number;
 }
 
@@ -67,7 +74,10 @@ export function nodeValue(books: Books, { mix, tuning, classes }: Inputs): NodeV
   return { restOf: (milli) => ofRest[milli] as number, of };
 }
 
-/** Value per GPU of value, by cores and MiB per GPU of value: the sum of `weight * min(1, x / cores, y / memory)`. */
+/**
+ * Value per GPU of value, by cores and MiB per GPU of value: the sum of `weight * min(1, x / cores, y /
+ * memory)`.
+ */
 interface SinglesTable {
   readonly values: Float64Array;
   readonly mibPerStep: number;
@@ -106,7 +116,9 @@ function singlesTable(one: NodeClass, weighted: readonly Wanted[]): SinglesTable
   return { values, mibPerStep };
 }
 
-/** Where memory stops to matter for 99 % of the weight: kinds that pay almost nothing would stretch the axis. */
+/**
+ * Where memory stops to matter for 99 % of the weight: kinds that pay almost nothing would stretch the axis.
+ */
 function memoryEnd(hosted: readonly { readonly weight: number; readonly memory: number }[]): number {
   const sorted = hosted.toSorted((a, b) => a.memory - b.memory);
   const total = sorted.reduce((sum, one) => sum + one.weight, 0);

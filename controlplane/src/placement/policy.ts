@@ -1,8 +1,11 @@
-// The one type of all policies: a cost per node, lower is better. Ranking the costs and keeping them is `ranking.ts`.
+// The one type of all policies: a cost per node, lower is better. Ranking the costs and keeping them is
+// `ranking.ts`.
 import type { Books } from "./books.ts";
 import type { Kind } from "./kind.ts";
 
-/** Decides between nodes of equal cost: the first in the pool's order, the fullest, or any with equal chance. */
+/**
+ * Decides between nodes of equal cost: the first in the pool's order, the fullest, or any with equal chance.
+ */
 export type Tie = "first" | "fullest" | "any";
 
 /** A kind and its part of the arrivals: parts of a mix sum to 1. */
@@ -22,8 +25,8 @@ export interface Policy {
   readonly name: string;
   readonly tie: Tie;
   /**
-   * Cost of a kind on a node that fits it: a whole number of 31 bits. For a fraction it leaves its choice of device in
-   * `chosen.device`, or -1 for the tightest one.
+   * Cost of a kind on a node that fits it: a whole number of 31 bits. For a fraction it leaves its choice of
+   * device in `chosen.device`, or -1 for the tightest one.
    */
   readonly cost: (node: number, kind: Kind) => number;
   readonly chosen: { device: number };

@@ -1,5 +1,6 @@
-// One pool of nodes, which come and go: decides from its books, books what is decided, and keeps what it learns for the policy.
-// A decision changes nothing; its plan is refused when the node has changed since, and is then made anew.
+// One pool of nodes, which come and go: decides from its books, books what is decided, and keeps what it
+// learns for the policy. A decision changes nothing; its plan is refused when the node has changed since, and
+// is then made anew.
 import { assert, prng } from "@voda/stdx";
 import { Books } from "./books.ts";
 import { cardMemoryOn, demandMilli, type Kind, type KindShape, KindTable, milliOn, shapeOf } from "./kind.ts";
@@ -50,7 +51,10 @@ export interface PoolFollower {
   readonly nodeChanged: (node: number) => void;
 }
 
-/** Worth of a warm node, in costs of `bpf`: a twentieth of a GPU. It decides between near equals and wastes no device. */
+/**
+ * Worth of a warm node, in costs of `bpf`: a twentieth of a GPU. It decides between near equals and wastes no
+ * device.
+ */
 const WARM_DISCOUNT = 5;
 /** Change of the churn that is worth new prices. */
 const CHURN_STEP = 0.08;
@@ -142,7 +146,9 @@ export class Pool {
     return this.planOn(request, shape, node);
   }
 
-  /** The node that the policy wants for a request, or another policy on these books; never the excluded one. */
+  /**
+   * The node that the policy wants for a request, or another policy on these books; never the excluded one.
+   */
   nodeFor(
     request: PoolRequest,
     shape: Kind,
@@ -200,7 +206,9 @@ export class Pool {
     if (typeof shape !== "string") this.mix.arrived(shape);
   }
 
-  /** Says that requests like this one are to be expected: knowledge of the mix from before the first arrival. */
+  /**
+   * Says that requests like this one are to be expected: knowledge of the mix from before the first arrival.
+   */
   expect(request: PoolRequest): void {
     const shape = this.shapeOf(request);
     if (typeof shape !== "string") this.mix.expect(shape);
@@ -238,7 +246,10 @@ export class Pool {
     this.#onNode[node]?.delete(placed);
   }
 
-  /** Whether new prices are worth their making: a node has none, the mix has doubled or aged, or the churn or the use has moved. */
+  /**
+   * Whether new prices are worth their making: a node has none, the mix has doubled or aged, or the churn or
+   * the use has moved.
+   */
   isAdoptDue(): boolean {
     if (this.#isUnpriced) return true;
     const since = this.mix.arrivals - this.#adopted.arrivals;
@@ -249,7 +260,10 @@ export class Pool {
     return Math.abs(this.mix.churn() - this.#adopted.churn) > CHURN_STEP;
   }
 
-  /** Makes new prices from what was learned, or from an outlook that is known. Milliseconds: not on the path of a decision. */
+  /**
+   * Makes new prices from what was learned, or from an outlook that is known. Milliseconds: not on the path
+   * of a decision.
+   */
   adopt(outlook: Outlook = this.mix.outlook()): void {
     this.#adopted = { arrivals: this.mix.arrivals, churn: outlook.churn, usedMilli: this.books.usedMilli };
     const isWanted = outlook.mix.length > 0 || this.#isUnpriced;

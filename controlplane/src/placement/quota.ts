@@ -1,4 +1,5 @@
-// What a namespace may hold at once. Only placed sessions count: a sleeping one is free and counts again when it wakes.
+// What a namespace may hold at once. Only placed sessions count: a sleeping one is free and counts again when
+// it wakes.
 
 export interface Amounts {
   readonly sessions: number;
@@ -28,7 +29,10 @@ export class Quotas {
     this.#quotas = new Map(quotas);
   }
 
-  /** Holds for what is placed from now on; what is placed already stays. `undefined`: the namespace is not limited any more. */
+  /**
+   * Holds for what is placed from now on; what is placed already stays. `undefined`: the namespace is not
+   * limited any more.
+   */
   set(namespace: string, quota: Quota | undefined): void {
     if (quota === undefined) this.#quotas.delete(namespace);
     else this.#quotas.set(namespace, quota);
@@ -44,8 +48,8 @@ export class Quotas {
   }
 
   /**
-   * The first amount that would go over the namespace's quota, or `undefined`. What asks for none of an amount fits, though more of it
-   * may be used than a quota that was lowered allows.
+   * The first amount that would go over the namespace's quota, or `undefined`. What asks for none of an
+   * amount fits, though more of it may be used than a quota that was lowered allows.
    */
   missOf(namespace: string, wanted: Amounts): QuotaMiss | undefined {
     const quota = this.#quotas.get(namespace);

@@ -67,7 +67,9 @@ test("the kept costs pick the node that a fresh look at all nodes picks", () => 
   );
 });
 
-/** By the definition: least cost, then the fullest or the first; those that name nothing go to the emptiest. */
+/**
+ * By the definition: least cost, then the fullest or the first; those that name nothing go to the emptiest.
+ */
 function fresh(pool: Pool, request: Parameters<Pool["decide"]>[0]): string | undefined {
   const shape = pool.shapeOf(request);
   if (typeof shape === "string") return undefined;

@@ -1,5 +1,6 @@
-// Picks the node of least cost for a kind. Costs are kept per kind and node with the version they were made at; nodes
-// come in blocks of 16 whose best is kept too, so a decision reads what changed since the kind was last asked for.
+// Picks the node of least cost for a kind. Costs are kept per kind and node with the version they were made
+// at; nodes come in blocks of 16 whose best is kept too, so a decision reads what changed since the kind was
+// last asked for.
 import { assert, type Prng } from "@voda/stdx";
 import { type Books, blockBits, grown } from "./books.ts";
 import type { Kind } from "./kind.ts";
@@ -13,13 +14,15 @@ const INFEASIBLE = 2 ** 31 - 1;
 /** Kinds with kept costs, 9 bytes per node each; the one that was asked for longest ago makes room. */
 export const rowsMax = 512;
 
-/** A core weighs as much as 62.5 milli of a GPU, and 8 GiB as a core: about what a typical card has beside it. */
+/**
+ * A core weighs as much as 62.5 milli of a GPU, and 8 GiB as a core: about what a typical card has beside it.
+ */
 const MILLI_OF_CPU_PER_GPU = 16;
 const MIB_PER_GPU_MILLI = 128;
 
 /**
- * What decides between nodes of equal cost, by what the kind names: sessions that name CPU or memory pack tightly, those
- * that name neither spread. `first` where the policy leaves ties to the order of the pool.
+ * What decides between nodes of equal cost, by what the kind names: sessions that name CPU or memory pack
+ * tightly, those that name neither spread. `first` where the policy leaves ties to the order of the pool.
  */
 const Tie = { first: 0, fullest: 1, leastMemory: 2, emptiest: 3 } as const;
 type Tie = (typeof Tie)[keyof typeof Tie];
@@ -115,8 +118,8 @@ export class Ranking {
   }
 
   /**
-   * Brings the costs of one kind up to date, each in its turn. Whoever owns the pool calls it between decisions: it costs
-   * as much as one, and bounds what a kind that is rarely asked for has to catch up on.
+   * Brings the costs of one kind up to date, each in its turn. Whoever owns the pool calls it between
+   * decisions: it costs as much as one, and bounds what a kind that is rarely asked for has to catch up on.
    */
   catchUp(): void {
     this.#turn = (this.#turn + 1) % Math.max(1, this.#all.length);
@@ -370,7 +373,10 @@ export class Ranking {
     return leftA < (memoryMib[b] as number) / MIB_PER_GPU_MILLI + (gpuMilli[b] as number);
   }
 
-  /** GPUs are not for sessions that need none while there is another place; then the most room, in parts of the node. */
+  /**
+   * GPUs are not for sessions that need none while there is another place; then the most room, in parts of
+   * the node.
+   */
   #isEmptier(a: number, b: number): boolean {
     const { gpus, sessions } = this.#books;
     const hasGpus = gpus[a] !== 0;

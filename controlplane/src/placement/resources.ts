@@ -21,8 +21,8 @@ export interface GpuDevice {
 }
 
 /**
- * Memory counted for a session that names none: 64 KiB, a sixteenth of a MiB and exact in binary. It lets the load of
- * nodes differ by their sessions, and a node of 8 GiB still takes 131,072 of them.
+ * Memory counted for a session that names none: 64 KiB, a sixteenth of a MiB and exact in binary. It lets the
+ * load of nodes differ by their sessions, and a node of 8 GiB still takes 131,072 of them.
  */
 export const defaultMemoryMib = 1 / 16;
 

@@ -1,10 +1,14 @@
-// How scarce the room for a kind of request is: the smaller the part of all room that can serve it, the more that is worth.
-// A pool is worth the sum of `demand * log(room)` over the kinds, and the slope of that, `demand / room`, weighs a kind.
+// How scarce the room for a kind of request is: the smaller the part of all room that can serve it, the more
+// that is worth. A pool is worth the sum of `demand * log(room)` over the kinds, and the slope of that,
+// `demand / room`, weighs a kind.
 import type { Books } from "./books.ts";
 import type { Wanted } from "./demand.ts";
 import { type Classes, CORE_MILLI, canHost } from "./node-classes.ts";
 
-/** Part of the GPUs that counts as free even when none is: scarcity stays bounded, and of a few free GPUs the count is chance. */
+/**
+ * Part of the GPUs that counts as free even when none is: scarcity stays bounded, and of a few free GPUs the
+ * count is chance.
+ */
 const FREE_MIN = 0.01;
 const FREE_SETS_MIN = 0.005;
 /** Free sets are held against what is asked for in this part of a lifetime. */
@@ -18,7 +22,9 @@ export interface Inputs {
   readonly setScarcity: number;
 }
 
-/** By kind: 1 when every node can host it, 10 when a tenth of the room for such requests is on nodes that can. */
+/**
+ * By kind: 1 when every node can host it, 10 when a tenth of the room for such requests is on nodes that can.
+ */
 export function scarcityOf(
   books: Books,
   wanted: readonly Wanted[],

@@ -25,8 +25,9 @@ function adopt(pool: Pool): void {
 }
 
 /**
- * By the definition of `nodeValue`: requests for two GPUs are worth twice as much as those for one, r = 2, and so weigh
- * 0.02 + 0.06 * 2 ** 2 = 0.26 of them. A GPU alone is worth 1, two together are worth 2 + 2 * 0.26.
+ * By the definition of `nodeValue`: requests for two GPUs are worth twice as much as those for one, r = 2,
+ * and so weigh 0.02 + 0.06 * 2 ** 2 = 0.26 of them. A GPU alone is worth 1, two together are worth 2 + 2 *
+ * 0.26.
  */
 const aloneMilli = 1000;
 const fromTwoMilli = 2520 - aloneMilli;

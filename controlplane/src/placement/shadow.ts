@@ -1,5 +1,6 @@
-// What the active policy's choices cost against those of the reference policies: both are priced by what bid prices say
-// that they destroy. Nothing is booked. A comparison looks at every node, so the references take turns in a share of time.
+// What the active policy's choices cost against those of the reference policies: both are priced by what bid
+// prices say that they destroy. Nothing is booked. A comparison looks at every node, so the references take
+// turns in a share of time.
 import { assert, prng } from "@voda/stdx";
 import { isPriced, type PricedPolicy } from "./bid-price-fit.ts";
 import { type PolicyName, policies } from "./policies.ts";
@@ -9,10 +10,16 @@ import { Ranking } from "./ranking.ts";
 
 /** Part of the time that comparisons may take. */
 export const shadowTimeShareMax = 0.01;
-/** Kinds with kept costs per reference: comparisons are rare, and most nodes have changed by the next of a kind. */
+/**
+ * Kinds with kept costs per reference: comparisons are rare, and most nodes have changed by the next of a
+ * kind.
+ */
 const SHADOW_ROWS = 1;
 
-/** Of one reference; what is lost against it is `destroyedMilli - referenceDestroyedMilli`, and below 0 it is saved. */
+/**
+ * Of one reference; what is lost against it is `destroyedMilli - referenceDestroyedMilli`, and below 0 it is
+ * saved.
+ */
 export interface ShadowCounters {
   /** Decisions that were compared with what the reference would have done. */
   readonly decisions: number;
@@ -91,9 +98,10 @@ export class Shadow implements PoolFollower {
   }
 
   /**
-   * Compares a plan that was made and is not booked yet with what the next reference would have done. Places on nodes that
-   * have no prices yet are not counted.
-   * @throws AssertionError when the books have changed since the plan, or the reference finds no node: the filter is the same.
+   * Compares a plan that was made and is not booked yet with what the next reference would have done. Places
+   * on nodes that have no prices yet are not counted.
+   * @throws AssertionError when the books have changed since the plan, or the reference finds no node: the
+   * filter is the same.
    */
   compare({ request, shape, node, nodeId, mask, version }: PoolPlan): void {
     const reference = this.#references[this.#turn];

@@ -1,5 +1,5 @@
-// GPUs that are free and of no use: nothing that is deployed fits on them. Counted per node and kept with the version of the node, so that
-// asking each second costs what has changed since.
+// GPUs that are free and of no use: nothing that is deployed fits on them. Counted per node and kept with the
+// version of the node, so that asking each second costs what has changed since.
 import { type Books, blockBits, grown } from "./books.ts";
 import type { Kind } from "./kind.ts";
 import type { Pool } from "./pool.ts";
@@ -23,8 +23,8 @@ export class Stranded {
   }
 
   /**
-   * Free thousandths on devices of ready nodes on which none of the requests fits now; all of them when none asks for GPUs. The same list
-   * stands for the same requests.
+   * Free thousandths on devices of ready nodes on which none of the requests fits now; all of them when none
+   * asks for GPUs. The same list stands for the same requests.
    */
   milli(wanted: readonly PoolRequest[]): number {
     const { books } = this.#pool;

@@ -1,6 +1,6 @@
-// What web pages may do. A browser lets any page send requests to this port, and a name that an attacker owns can lead here (DNS
-// rebinding), so a page's own claims are looked at before anything else: the name in Host, the Origin, and Sec-Fetch-Site. Nodes hold
-// the same rules at their own ports.
+// What web pages may do. A browser lets any page send requests to this port, and a name that an attacker owns
+// can lead here (DNS rebinding), so a page's own claims are looked at before anything else: the name in Host,
+// the Origin, and Sec-Fetch-Site. Nodes hold the same rules at their own ports.
 import { create } from "@bufbuild/protobuf";
 import { HeaderMatcherSchema, type Route, RouteSchema } from "@voda/envoy";
 import { errorJson } from "@voda/proto/error-body";
@@ -11,7 +11,10 @@ import { headersToSet, is, unasked } from "./route-parts.ts";
 /** Browsers lead every name below `localhost` to the loopback (RFC 6761 6.3). */
 const loopbackName = "(?:[\\w-]+\\.)*localhost";
 const loopbackAddress = "127(?:\\.\\d+){3}|\\[::1\\]";
-/** An address needs no leave as a host: it cannot be rebound. A page can come from any, so as an origin it does. */
+/**
+ * An address needs no leave as a host: it cannot be rebound. A page can come from any, so as an origin it
+ * does.
+ */
 const anyAddress = "\\d+(?:\\.\\d+){3}|\\[[0-9A-Fa-f:.]+\\]";
 const port = "(?::\\d+)?";
 

@@ -21,7 +21,10 @@ import { clusterNames, hintMetadata, type IngressConfig, type IngressNode, owner
 const CONNECT_MS = 1_000;
 /** More connections mean that one broken one takes fewer streams with it. */
 const STREAMS_PER_CONNECTION_MAX = 100;
-/** Nodes and the API refuse by themselves what is too much, with a reason; Envoy's own bounds are only a last stop. */
+/**
+ * Nodes and the API refuse by themselves what is too much, with a reason; Envoy's own bounds are only a last
+ * stop.
+ */
 const THRESHOLDS = {
   maxConnections: 100_000,
   maxPendingRequests: 100_000,
@@ -31,7 +34,10 @@ const THRESHOLDS = {
 
 const PROTOCOLS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
-/** HTTP/1.1 and HTTP/2 as the client speaks them: gRPC needs HTTP/2 to the end, and both servers tell them apart. */
+/**
+ * HTTP/1.1 and HTTP/2 as the client speaks them: gRPC needs HTTP/2 to the end, and both servers tell them
+ * apart.
+ */
 const asTheClient = () => ({
   [PROTOCOLS]: any(HttpProtocolOptionsSchema, {
     upstreamProtocolOptions: {
@@ -73,7 +79,10 @@ function fixedCluster(
   });
 }
 
-/** The owner that the picker named, else the client's hint, else the hash; an address that is no node's is passed over. */
+/**
+ * The owner that the picker named, else the client's hint, else the hash; an address that is no node's is
+ * passed over.
+ */
 export function agentsCluster(): Cluster {
   return create(ClusterSchema, {
     name: clusterNames.agents,

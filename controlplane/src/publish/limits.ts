@@ -1,13 +1,17 @@
-// Bounds of the listener and of the routes. What nodes bound by themselves, with a reason, is not bound here a second time.
+// Bounds of the listener and of the routes. What nodes bound by themselves, with a reason, is not bound here
+// a second time.
 
 /**
- * The picker answers from memory; past this the request is hashed to a node. Longer than a busy machine keeps a process waiting: an
- * answer that is given up was work for nothing, and a session that needs a device is refused without its grant and comes again.
+ * The picker answers from memory; past this the request is hashed to a node. Longer than a busy machine keeps
+ * a process waiting: an answer that is given up was work for nothing, and a session that needs a device is
+ * refused without its grant and comes again.
  */
 export const pickTimeoutMs = 1_000;
 /** A connection that says nothing is closed after this: nothing tells it from one whose client is gone. */
 export const firstBytesMs = 10_000;
-/** A connection without requests is closed after this; longer than clients and proxies keep theirs by habit. */
+/**
+ * A connection without requests is closed after this; longer than clients and proxies keep theirs by habit.
+ */
 export const connectionIdleMs = 600_000;
 /** A client that answers no ping is gone: HTTP/2 connections with streams are never idle. */
 export const pingIntervalMs = 30_000;
@@ -16,7 +20,10 @@ export const pingTimeoutMs = 10_000;
 export const requestHeadersMs = 30_000;
 /** Headers of one request. */
 export const headersMax = 256;
-/** Bytes that wait for a client, or for a node, that does not read; beyond them the other side is not read either. */
+/**
+ * Bytes that wait for a client, or for a node, that does not read; beyond them the other side is not read
+ * either.
+ */
 export const connectionBufferBytes = 1024 * 1024;
 /** Streams of one client's HTTP/2 connection; more wait at the client. */
 export const streamsPerClientMax = 1024;

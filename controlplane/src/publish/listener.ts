@@ -1,5 +1,5 @@
-// The one listener. It is published once: Envoy cuts the streams on a listener that is replaced, so whatever changes is in
-// routes, clusters and assignments.
+// The one listener. It is published once: Envoy cuts the streams on a listener that is replaced, so whatever
+// changes is in routes, clusters and assignments.
 
 import { create } from "@bufbuild/protobuf";
 import {
@@ -76,7 +76,8 @@ const connectionManager = ({ listener }: IngressConfig) =>
     statPrefix: ingressName,
     codecType: HttpConnectionManager_CodecType.AUTO,
     routeSpecifier: { case: "rds", value: { routeConfigName: ingressName, configSource: overAds() } },
-    // Clients are outside, on whatever address: their x-envoy-* headers are dropped and x-request-id is made here.
+    // Clients are outside, on whatever address: their x-envoy-* headers are dropped and x-request-id is made
+    // here.
     useRemoteAddress: true,
     // Without this range Envoy takes loopback and private addresses for inside.
     internalAddressConfig: { cidrRanges: [{ addressPrefix: "255.255.255.255", prefixLen: 32 }] },
@@ -130,8 +131,8 @@ function hints(): ReturnType<typeof any> {
 }
 
 /**
- * Connect's deadline, in the words that the router heeds; gRPC's it reads itself. The router's own header is of no use to clients: it was
- * dropped with the other ones of Envoy.
+ * Connect's deadline, in the words that the router heeds; gRPC's it reads itself. The router's own header is
+ * of no use to clients: it was dropped with the other ones of Envoy.
  */
 function deadline(): ReturnType<typeof any> {
   const header = { key: "x-envoy-upstream-rq-timeout-ms", value: "%REQ(connect-timeout-ms)%" };

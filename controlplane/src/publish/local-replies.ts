@@ -1,4 +1,5 @@
-// What Envoy answers by itself, in the caller's protocol: with a code, a reason and what to do, as nodes answer.
+// What Envoy answers by itself, in the caller's protocol: with a code, a reason and what to do, as nodes
+// answer.
 import { create } from "@bufbuild/protobuf";
 import {
   type AccessLogFilter,
@@ -18,7 +19,10 @@ import { headersToSet } from "./route-parts.ts";
 const retryAfterMs = 1_000;
 
 interface LocalReply {
-  /** Envoy's flags of what went wrong, https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/observability/access_log/usage */
+  /**
+   * Envoy's flags of what went wrong,
+   * https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/observability/access_log/usage
+   */
   readonly flags?: readonly string[];
   /** Envoy's own status: for what has no flag. */
   readonly status?: number;

@@ -11,14 +11,18 @@ export interface ReportedNode {
 
 export interface PublisherOptions extends IngressConfig {
   readonly xds: Pick<XdsServer, "publish">;
-  /** A set of nodes was not published (it was empty, or two nodes have one address); the proxies keep the last one. */
+  /**
+   * A set of nodes was not published (it was empty, or two nodes have one address); the proxies keep the last
+   * one.
+   */
   readonly onRefused: (error: SnapshotRefusedError) => void;
 }
 
 export interface Publisher {
   /**
-   * All nodes that are alive. Changes within one turn of the event loop are published as one. Until the first call proxies
-   * keep what they have from before: call it when the nodes are known, with an empty list only when there is really none.
+   * All nodes that are alive. Changes within one turn of the event loop are published as one. Until the first
+   * call proxies keep what they have from before: call it when the nodes are known, with an empty list only
+   * when there is really none.
    * @throws RangeError when an ingress is not `ip:port`
    */
   setNodes(nodes: readonly ReportedNode[]): void;
@@ -27,7 +31,8 @@ export interface Publisher {
 }
 
 /**
- * With no node at all the API is published and calls are told so; from the first node on the last nodes stay, whatever is reported.
+ * With no node at all the API is published and calls are told so; from the first node on the last nodes stay,
+ * whatever is reported.
  */
 export function openPublisher(options: PublisherOptions): Publisher {
   let waiting: readonly IngressNode[] | undefined;

@@ -17,10 +17,15 @@ import { streamIdleMs } from "./limits.ts";
 import { headersToSet, is, unasked } from "./route-parts.ts";
 
 const RETRIES = 2;
-/** A retry draws a node until it is another one; of two nodes, three draws would give up on every eighth session of the dead one. */
+/**
+ * A retry draws a node until it is another one; of two nodes, three draws would give up on every eighth
+ * session of the dead one.
+ */
 const HOST_ATTEMPTS = 32n;
 const API_PREFIX = "/voda.api.v1.";
-/** A plain path: the key is what is hashed, so that a session has one node whatever protocol it is called by. */
+/**
+ * A plain path: the key is what is hashed, so that a session has one node whatever protocol it is called by.
+ */
 const PLAIN_PATH = "^(?:/namespaces/[^/?]*)?/agents/[^/?]*/([^/?]*).*$";
 const PLAIN_PREFIXES = ["/agents/", "/namespaces/"];
 
@@ -31,7 +36,9 @@ const noNodeBody = errorJson({
   retryAfterMs: 1_000,
 });
 
-/** @param hasNodes false only before the first node: then calls are told so, while the API is there already */
+/**
+ * @param hasNodes false only before the first node: then calls are told so, while the API is there already
+ */
 export function ingressRoutes(config: IngressConfig, hasNodes: boolean): RouteConfiguration {
   const sessions = hasNodes ? sessionRoutes(config) : [noNodeRoute()];
   return create(RouteConfigurationSchema, {
@@ -45,8 +52,8 @@ export function ingressRoutes(config: IngressConfig, hasNodes: boolean): RouteCo
 const under = (prefix: string) => ({ pathSpecifier: { case: "prefix" as const, value: prefix } });
 
 /**
- * Whoever holds the client's connection answers at its deadline, whatever is stopped behind it. Calls without one, and streams, are ended by
- * their node, or when nothing was sent for long.
+ * Whoever holds the client's connection answers at its deadline, whatever is stopped behind it. Calls without
+ * one, and streams, are ended by their node, or when nothing was sent for long.
  */
 const deadlines = {
   timeout: duration(0),

@@ -4,7 +4,9 @@ import type { IngressConfig, IngressNode } from "./config.ts";
 import { ingressListener } from "./listener.ts";
 import { ingressRoutes } from "./routes.ts";
 
-/** The configuration of the ingress for these nodes. @param nodes `undefined` while there has never been one */
+/**
+ * The configuration of the ingress for these nodes. @param nodes `undefined` while there has never been one
+ */
 export function ingressSnapshot(config: IngressConfig, nodes: readonly IngressNode[] | undefined): Snapshot {
   const fixed = {
     listeners: [ingressListener(config)],

@@ -15,7 +15,10 @@ export interface QuotaBucketOptions {
 
 export class QuotaBucket implements AsyncDisposable {
   readonly #options: QuotaBucketOptions;
-  /** Of the entry that was applied last, by key: what is read back after a write may be older or newer than what the watch told. */
+  /**
+   * Of the entry that was applied last, by key: what is read back after a write may be older or newer than
+   * what the watch told.
+   */
   readonly #revisions = new Map<string, number>();
   #watch: BucketWatch | undefined;
 

@@ -35,7 +35,9 @@ export interface Decision {
 }
 
 export const candidatesMax = 5;
-/** Larger pools name the best of each block of nodes, which the decision has looked at, and count no failures. */
+/**
+ * Larger pools name the best of each block of nodes, which the decision has looked at, and count no failures.
+ */
 export const explainedNodesMax = 64;
 
 /** What is known about a plan before it is reserved. */

@@ -19,7 +19,10 @@ interface Asked {
   readonly answer: (slept: Slept) => Promise<void>;
 }
 
-/** A pool with sessions where the policy puts them, a clock that is set, and nodes whose answers the test gives. */
+/**
+ * A pool with sessions where the policy puts them, a clock that is set, and nodes whose answers the test
+ * gives.
+ */
 function open(gpus: number, sessions: readonly PoolRequest[], nodes = 1) {
   const pool = new Pool({ nodes: Array.from({ length: nodes }, (_, i) => node(`n${i}`, { gpus })) });
   for (const request of sessions) assert.ok("mask" in pool.place(request), `${request.session} has no place`);

@@ -1,5 +1,6 @@
-// Makes room for a request with GPUs that fits nowhere: has idle sessions of its namespace put to sleep, the fewest that free
-// enough. Who is idle only the nodes know: they are asked, and may say busy. Nothing is reserved: who asks next gets the room.
+// Makes room for a request with GPUs that fits nowhere: has idle sessions of its namespace put to sleep, the
+// fewest that free enough. Who is idle only the nodes know: they are asked, and may say busy. Nothing is
+// reserved: who asks next gets the room.
 import type { Clock } from "@voda/stdx";
 import {
   MoveBudget,
@@ -44,11 +45,17 @@ export const sleepMsMax = 2_000;
 export const roomRetryMs = 250;
 /** Sessions that leave for one request. */
 export const leavingMax = 8;
-/** Sessions of the whole mesh that are asked in a minute, saved up to one minute's worth. It bounds all lists here too. */
+/**
+ * Sessions of the whole mesh that are asked in a minute, saved up to one minute's worth. It bounds all lists
+ * here too.
+ */
 export const asksPerMinuteMax = 600;
 /** Plans for one asking: after sessions that were busy, others are asked. */
 export const triesMax = 4;
-/** A session that was asked is not asked again for so long: the busy one may rest by then, the other's report has come. */
+/**
+ * A session that was asked is not asked again for so long: the busy one may rest by then, the other's report
+ * has come.
+ */
 export const avoidMs = 1_000;
 /** Nodes that one plan looks at, about 10 µs each; the next one looks at others. */
 export const planNodesMax = 1_000;
@@ -76,7 +83,10 @@ export class RoomMaker implements AsyncDisposable {
     return this.#counters;
   }
 
-  /** In how many milliseconds to ask again because room is being made; `undefined` when none is. The request was refused just now. */
+  /**
+   * In how many milliseconds to ask again because room is being made; `undefined` when none is. The request
+   * was refused just now.
+   */
   makeFor(wanted: RoomRequest): number | undefined {
     this.#expire();
     const { session } = wanted.request;

@@ -1,4 +1,5 @@
-// Places sessions: asks the pool, reserves what it decided until the node confirms it, remembers and counts the decisions.
+// Places sessions: asks the pool, reserves what it decided until the node confirms it, remembers and counts
+// the decisions.
 import { type SessionName, type SessionToken, sessionToken } from "@voda/proto/session";
 import { assert, type Clock } from "@voda/stdx";
 import type { Agents } from "../agents/agents.ts";
@@ -67,7 +68,10 @@ export class Scheduler implements Disposable {
     this.#upkeep[Symbol.dispose]();
   }
 
-  /** A plan is reserved when this returns, for as long as a grant for it may be used. One that still is gets no new decision. */
+  /**
+   * A plan is reserved when this returns, for as long as a grant for it may be used. One that still is gets
+   * no new decision.
+   */
   place(name: SessionName, session = sessionToken(name)): Plan | Refused {
     const nowMs = this.#now();
     const asked = { name, session };

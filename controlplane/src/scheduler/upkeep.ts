@@ -1,5 +1,5 @@
-// What a pool needs between decisions: new prices when they are due, and kept costs brought up to date. Each turn does one of these, so that a
-// request never waits for more than one.
+// What a pool needs between decisions: new prices when they are due, and kept costs brought up to date. Each
+// turn does one of these, so that a request never waits for more than one.
 import type { Clock } from "@voda/stdx";
 import type { Pool, PoolRequest } from "../placement/index.ts";
 

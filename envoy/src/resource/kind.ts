@@ -1,4 +1,7 @@
-/** The four kinds of resources, in the order in which they must reach a proxy: nothing may name what is not there yet. */
+/**
+ * The four kinds of resources, in the order in which they must reach a proxy: nothing may name what is not
+ * there yet.
+ */
 export const kinds = ["cluster", "assignment", "listener", "route"] as const;
 export type Kind = (typeof kinds)[number];
 

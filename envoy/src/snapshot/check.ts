@@ -1,4 +1,5 @@
-// What must hold before a snapshot is published. Envoy accepts most of these mistakes and answers 503 for them.
+// What must hold before a snapshot is published. Envoy accepts most of these mistakes and answers 503 for
+// them.
 import { anyIs, anyUnpack } from "@bufbuild/protobuf/wkt";
 import {
   type Address,

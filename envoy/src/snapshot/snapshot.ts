@@ -9,7 +9,10 @@ export interface Snapshot {
   readonly routes: readonly RouteConfiguration[];
 }
 
-/** A resource as it goes on the wire. Equal versions mean equal bytes, on every server and after every restart. */
+/**
+ * A resource as it goes on the wire. Equal versions mean equal bytes, on every server and after every
+ * restart.
+ */
 export interface Sealed {
   readonly name: string;
   readonly version: string;

@@ -17,7 +17,10 @@ import {
 const NAMES = ["c1", "c2", "c3", "c4"];
 const NOTHING = { subscribe: [], unsubscribe: [], initialVersions: {}, nonce: "", error: undefined };
 
-/** A consistent snapshot; a route's version says which clusters it sends to. @param salt makes all versions new */
+/**
+ * A consistent snapshot; a route's version says which clusters it sends to. @param salt makes all versions
+ * new
+ */
 function snapshotOf(random: Prng, salt: string): SealedSnapshot {
   const clusters = NAMES.filter(() => random.chance(0.6));
   const version = (): string => `${salt}${random.below(3)}`;
@@ -37,7 +40,10 @@ function snapshotOf(random: Prng, salt: string): SealedSnapshot {
   };
 }
 
-/** A proxy that behaves as Envoy does: clusters and listeners by wildcard, assignments and routes by what these name. */
+/**
+ * A proxy that behaves as Envoy does: clusters and listeners by wildcard, assignments and routes by what
+ * these name.
+ */
 class Proxy {
   readonly have: Record<Kind, Map<string, string>> = {
     cluster: new Map(),

@@ -1,4 +1,5 @@
-// One proxy's stream: four subscriptions, and the order in which their responses may go out (make before break).
+// One proxy's stream: four subscriptions, and the order in which their responses may go out (make before
+// break).
 import { type Kind, kinds } from "../resource/kind.ts";
 import type { Sealed, SealedSnapshot } from "../snapshot/snapshot.ts";
 import {
@@ -86,7 +87,9 @@ export function nextResponse(stream: Stream): Response | undefined {
   return undefined;
 }
 
-/** Routes are not warmed by Envoy: every cluster and its endpoints must be there before a route may name it. */
+/**
+ * Routes are not warmed by Envoy: every cluster and its endpoints must be there before a route may name it.
+ */
 function waits(stream: Stream, snapshot: SealedSnapshot, kind: Kind): boolean {
   return (kind === "listener" || kind === "route") && !clustersReady(stream, snapshot);
 }
@@ -110,8 +113,8 @@ function allowed(
 }
 
 /**
- * The proxy has accepted exactly what the snapshot has of this kind. One that has not asked for the kind yet may have it from
- * an earlier stream.
+ * The proxy has accepted exactly what the snapshot has of this kind. One that has not asked for the kind yet
+ * may have it from an earlier stream.
  */
 function isUpToDate(stream: Stream, snapshot: SealedSnapshot, kind: Kind): boolean {
   const subscription = stream.subscriptions.get(kind);
@@ -148,7 +151,10 @@ function resendAssignments(stream: Stream, snapshot: SealedSnapshot, clusters: r
   }
 }
 
-/** The proxy has accepted exactly the snapshot, as far as it asks for it; every proxy asks for clusters and listeners. */
+/**
+ * The proxy has accepted exactly the snapshot, as far as it asks for it; every proxy asks for clusters and
+ * listeners.
+ */
 export function isAccepted(stream: Stream): boolean {
   const { snapshot, subscriptions } = stream;
   if (snapshot === undefined || !subscriptions.has("cluster") || !subscriptions.has("listener")) return false;

@@ -8,7 +8,10 @@ export interface Subscription {
   readonly names: Set<string>;
   /** Versions that the proxy was sent, or said it has from an earlier stream. */
   readonly known: Map<string, string>;
-  /** Versions that it refused; a refused resource may have been applied or not. `""` once it may be tried again. */
+  /**
+   * Versions that it refused; a refused resource may have been applied or not. `""` once it may be tried
+   * again.
+   */
   readonly rejected: Map<string, string>;
   /** Wanted names of which it was told that they do not exist. */
   readonly absent: Set<string>;
@@ -29,7 +32,9 @@ export interface Ask {
 
 const ALL = "*";
 
-/** @param implicit whether a first request without names means "all", as it does for clusters and listeners */
+/**
+ * @param implicit whether a first request without names means "all", as it does for clusters and listeners
+ */
 export function openSubscription(ask: Ask, implicit: boolean): Subscription {
   const names = new Set(ask.subscribe.filter((name) => name !== ALL));
   const wildcard = ask.subscribe.includes(ALL) || (implicit && names.size === 0);

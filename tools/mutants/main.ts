@@ -1,0 +1,190 @@
+// npm run test:mutants [-- --target NAME] [--seed 1] [--count 300] [--shard 1/1] [--jobs 2] [--again]: breaks the product in one
+// small place at a time and runs the tests of the room that holds it. A break that all of them pass is a survivor: a test is
+// missing, or the break changes nothing, and then survivors.json says why. What ran before is not run again while its file
+// is the same; `--again` runs the survivors once more, after a test was added.
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { parseArgs } from "node:util";
+import { parseSync } from "rolldown/utils";
+import { prng } from "../../stdx/src/index.ts";
+import { type Mutant, mutantsOf } from "./sites.ts";
+import { type Target, targets } from "./targets.ts";
+
+type Outcome = "killed" | "survived" | "timeout";
+
+/** A survivor that no test can notice, and why. */
+interface Accepted {
+  readonly file: string;
+  /** The line of source, trimmed: lines move. */
+  readonly code: string;
+  readonly change: string;
+  readonly reason: string;
+}
+
+interface Run {
+  readonly mutant: Mutant;
+  readonly target: Target;
+  readonly key: string;
+}
+
+const home = ".voda/mutants";
+const ledger = `${home}/ran.jsonl`;
+const acceptedFile = "test/src/mutants/survivors.json";
+const simSchedules = 400;
+/** A break that makes a loop endless is noticed by the clock alone. */
+const limitMs = (calmMs: number): number => 3 * calmMs + 10_000;
+
+const { values: flags } = parseArgs({
+  options: {
+    target: { type: "string" },
+    seed: { type: "string", default: "1" },
+    count: { type: "string", default: "300" },
+    shard: { type: "string", default: "1/1" },
+    jobs: { type: "string", default: String(availableParallelism()) },
+    again: { type: "boolean", default: false },
+  },
+});
+
+const texts = new Map<string, string>();
+const textOf = (file: string): string => {
+  const text = texts.get(file) ?? readFileSync(file, "utf8");
+  texts.set(file, text);
+  return text;
+};
+const codeOf = ({ file, line }: Mutant): string => textOf(file).split("\n")[line - 1]?.trim() ?? "";
+
+mkdirSync(home, { recursive: true });
+const known = readLedger();
+const accepted: readonly Accepted[] = JSON.parse(readFileSync(acceptedFile, "utf8"));
+const chosen = choose();
+const todo = chosen.filter(({ key }) => {
+  const outcome = known.get(key);
+  return outcome === undefined || (flags.again && outcome === "survived");
+});
+console.log(`mutants: ${chosen.length} chosen, ${todo.length} to run`);
+const calmMs = await measureCalm(new Set(todo.map(({ target }) => target)));
+await Promise.all(Array.from({ length: Number(flags.jobs) }, work));
+report();
+
+/** The same seed chooses the same mutants of the same sources; shards share them out. */
+function choose(): readonly Run[] {
+  const asked = targets.filter(({ name }) => flags.target === undefined || flags.target === name);
+  if (asked.length === 0)
+    throw new Error(`no target ${flags.target}; there are ${targets.map(({ name }) => name).join(", ")}`);
+  const all = asked.flatMap((target) =>
+    target.sources.flatMap((file) =>
+      mutantsOf(file).map((mutant) => ({ mutant, target, key: keyOf(mutant) })),
+    ),
+  );
+  const random = prng(Number(flags.seed));
+  const shuffled = all
+    .map((run) => ({ run, rank: random.next() }))
+    .toSorted((a, b) => a.rank - b.rank)
+    .map(({ run }) => run);
+  const [shard = 1, shards = 1] = flags.shard.split("/").map(Number);
+  return shuffled
+    .filter(({ mutant }) => parses(mutant))
+    .slice(0, Number(flags.count))
+    .filter((_, at) => at % shards === shard - 1);
+}
+
+function keyOf(mutant: Mutant): string {
+  const hash = createHash("sha256").update(textOf(mutant.file));
+  return hash.update(`${mutant.start} ${mutant.end} ${mutant.replace}`).digest("base64url").slice(0, 16);
+}
+
+function parses({ file, start, end, replace }: Mutant): boolean {
+  const text = textOf(file);
+  const broken = text.slice(0, start) + replace + text.slice(end);
+  return parseSync(file, broken, { lang: "ts", sourceType: "module" }).errors.length === 0;
+}
+
+/** The piece with as much around it as makes it the only one of its file. */
+function patchOf({ file, start, end, replace }: Mutant): { file: string; find: string; replace: string } {
+  const text = textOf(file);
+  let [from, to] = [start, end];
+  while (text.indexOf(text.slice(from, to)) !== text.lastIndexOf(text.slice(from, to))) {
+    from = Math.max(0, from - 8);
+    to = Math.min(text.length, to + 8);
+  }
+  const find = text.slice(from, to);
+  return { file, find, replace: text.slice(from, start) + replace + text.slice(end, to) };
+}
+
+/** Tests must pass without a break, and tell how long that takes. */
+async function measureCalm(asked: ReadonlySet<Target>): Promise<ReadonlyMap<Target, number>> {
+  const calm = new Map<Target, number>();
+  for (const target of asked) {
+    const started = performance.now();
+    const { outcome, output } = await runTests(target, undefined, 600_000);
+    if (outcome !== "survived")
+      throw new Error(`the tests of ${target.name} fail without a break: ${output}`);
+    calm.set(target, performance.now() - started);
+  }
+  return calm;
+}
+
+async function work(): Promise<void> {
+  for (let run = todo.shift(); run !== undefined; run = todo.shift()) {
+    const { mutant, target, key } = run;
+    const { outcome, output } = await runTests(target, mutant, limitMs(calmMs.get(target) ?? 0));
+    known.set(key, outcome);
+    // The rest is for people who want to know what noticed it.
+    const line = { key, outcome, of: describe(run), by: output.split("\n").find((one) => one !== "") };
+    appendFileSync(ledger, `${JSON.stringify(line)}\n`);
+    if (outcome === "survived") console.log(`survived ${describe(run)}`);
+  }
+}
+
+async function runTests(
+  { tests }: Target,
+  mutant: Mutant | undefined,
+  timeoutMs: number,
+): Promise<{ outcome: Outcome; output: string }> {
+  const job = JSON.stringify({ patch: mutant && patchOf(mutant), tests });
+  const child = spawn(process.execPath, ["tools/mutants/one.ts", job], {
+    env: { ...process.env, SIM_SCHEDULES: String(simSchedules) },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  const keep = (chunk: Buffer): void => {
+    output = (output + chunk.toString()).slice(-2_000);
+  };
+  child.stdout.on("data", keep);
+  child.stderr.on("data", keep);
+  const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
+  const [code, signal] = await once(child, "exit");
+  clearTimeout(timer);
+  return { outcome: signal === "SIGKILL" ? "timeout" : code === 0 ? "survived" : "killed", output };
+}
+
+function describe({ mutant, target }: Run): string {
+  return `${mutant.file}:${mutant.line}: ${mutant.change} (${target.name}) in: ${codeOf(mutant)}`;
+}
+
+function readLedger(): Map<string, Outcome> {
+  if (!existsSync(ledger)) return new Map();
+  const lines = readFileSync(ledger, "utf8").split("\n").slice(0, -1);
+  return new Map(lines.map((line) => JSON.parse(line)).map(({ key, outcome }) => [key, outcome]));
+}
+
+function report(): void {
+  const isAccepted = ({ mutant }: Run): boolean =>
+    accepted.some(
+      ({ file, code, change }) => file === mutant.file && code === codeOf(mutant) && change === mutant.change,
+    );
+  const survivors = chosen.filter(({ key }) => known.get(key) === "survived");
+  const killed = chosen.filter(({ key }) => known.get(key) !== "survived");
+  const unexplained = survivors.filter((run) => !isAccepted(run));
+  // A list that claims too much hides the next survivor.
+  const wrong = killed.filter(isAccepted);
+  for (const run of unexplained) console.log(`unexplained ${describe(run)}`);
+  for (const run of wrong) console.log(`${acceptedFile} lists what a test notices: ${describe(run)}`);
+  console.log(
+    `mutants: ${killed.length} killed, ${survivors.length} survived, ${unexplained.length} of them without a reason`,
+  );
+  process.exitCode = unexplained.length + wrong.length > 0 ? 1 : 0;
+}

@@ -1,0 +1,51 @@
+// Whose breaks are made, and which tests must notice them.
+import { globSync } from "node:fs";
+
+export interface Target {
+  readonly name: string;
+  readonly sources: readonly string[];
+  readonly tests: readonly string[];
+}
+
+/** Tests of a folder that start nothing. */
+const pure = (folder: string): string[] =>
+  globSync(`${folder}/**/*.test.ts`).filter((file) => /^[^.]+(\.prop)?\.test\.ts$/.test(file));
+const sourcesOf = (folder: string): string[] =>
+  globSync(`${folder}/*.ts`).filter(
+    (file) => !/\.(test|worker)\.ts$|\/(index|types|constants)\.ts$/.test(file),
+  );
+const simulator = ["test/src/sim/sim.sim.test.ts"];
+const machines = [...pure("dataplane/src/lane"), ...pure("dataplane/src/turn")];
+
+const folder = (name: string, path: string, more: readonly string[] = []): Target => ({
+  name,
+  sources: sourcesOf(path),
+  tests: [...pure(path), ...more],
+});
+
+export const targets: readonly Target[] = [
+  { name: "lane", sources: sourcesOf("dataplane/src/lane"), tests: [...machines, ...simulator] },
+  { name: "turn", sources: sourcesOf("dataplane/src/turn"), tests: [...machines, ...simulator] },
+  folder("host", "dataplane/src/host", simulator),
+  folder("call", "dataplane/src/call", pure("dataplane/src/bus")),
+  folder("frame", "dataplane/src/frame"),
+  folder("ring", "dataplane/src/ring"),
+  // These three speak to servers, and so do the tests that can notice.
+  folder("commit", "dataplane/src/commit", globSync("dataplane/src/commit/*.integration.test.ts")),
+  folder("bus", "dataplane/src/bus", globSync("dataplane/src/bus/*.integration.test.ts")),
+  folder("publish", "controlplane/src/publish", globSync("controlplane/src/publish/*.envoy.test.ts")),
+  {
+    name: "snapshot",
+    sources: ["state/src/snapshot.ts", "state/src/envelope.ts", "state/src/delta.ts"],
+    tests: pure("state/src"),
+  },
+  {
+    name: "books",
+    sources: ["books", "held", "pool", "quota", "ranking", "gang"].map(
+      (file) => `controlplane/src/placement/${file}.ts`,
+    ),
+    tests: [...pure("controlplane/src/placement"), ...pure("controlplane/src/directory")],
+  },
+  folder("xds", "envoy/src/snapshot"),
+  folder("subscription", "envoy/src/subscription"),
+];

@@ -1,6 +1,6 @@
 // The linter's fence around each room and folder, made from the table in rooms.ts. A specifier that is not allowed is
 // refused: a new folder is fenced before anybody thinks of it.
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { type Folder, type Room, rooms } from "./rooms.ts";
 
 interface Override {
@@ -96,16 +96,13 @@ export function fence(): readonly Override[] {
 
 function compare(name: string, room: Room): void {
   const fix = "mend tools/rooms.ts, then `npm run generate`";
-  const found = readdirSync(`${name}/src`, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => entry.name);
+  const found = new Set(globSync(`${name}/src/*/**/*.ts`).map((file) => file.split("/")[2]));
   const listed = Object.keys(room.folders);
   for (const folder of found)
-    if (!listed.includes(folder))
+    if (!listed.includes(folder ?? ""))
       throw new Error(`${name}/src/${folder} is not in the table of rooms: say what it may import; ${fix}`);
   for (const [folder, { imports }] of Object.entries(room.folders)) {
-    if (!found.includes(folder))
-      throw new Error(`the table lists ${name}/src/${folder}, which is gone; ${fix}`);
+    if (!found.has(folder)) throw new Error(`the table lists ${name}/src/${folder}, which is gone; ${fix}`);
     for (const one of imports) {
       if (!existsSync(`${name}/src/${one}`))
         throw new Error(`${name}/src/${folder} may import ${one}, which is not there; ${fix}`);

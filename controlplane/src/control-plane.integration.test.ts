@@ -28,9 +28,9 @@ import { edgeSecretKey, keysBucket, laneSubjects } from "@voda/proto/wire";
 import { freePort, leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
 import { decodeJwt } from "jose";
 import { pino } from "pino";
+import { TestNode } from "../test/test-node.ts";
 import { readConfig } from "./config.ts";
 import { type ControlPlane, openControlPlane } from "./control-plane.ts";
-import { TestNode } from "./test-node.ts";
 
 const quiet = pino({ level: "silent" });
 const noLeaks = leakCheck();

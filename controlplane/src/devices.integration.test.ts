@@ -12,9 +12,9 @@ import type { SessionName } from "@voda/proto/session";
 import { leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
 import { decodeJwt } from "jose";
 import { pino } from "pino";
+import { TestNode } from "../test/test-node.ts";
 import { readConfig } from "./config.ts";
 import { type ControlPlane, openControlPlane } from "./control-plane.ts";
-import { TestNode } from "./test-node.ts";
 
 const quiet = pino({ level: "silent" });
 const noLeaks = leakCheck();

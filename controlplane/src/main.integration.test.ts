@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { freePort, type Nats, startNats, startProcess, waitUntil } from "@voda/test/kit";
-import { TestNode } from "./test-node.ts";
+import { TestNode } from "../test/test-node.ts";
 
 const main = fileURLToPath(new URL("./main.ts", import.meta.url));
 let nats: Nats;

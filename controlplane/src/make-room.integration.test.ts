@@ -20,9 +20,9 @@ import { CommandKind } from "@voda/proto/node";
 import type { SessionName } from "@voda/proto/session";
 import { leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
 import { pino } from "pino";
+import { TestNode } from "../test/test-node.ts";
 import { readConfig } from "./config.ts";
 import { type ControlPlane, openControlPlane } from "./control-plane.ts";
-import { TestNode } from "./test-node.ts";
 
 const noLeaks = leakCheck();
 let nats: Nats;

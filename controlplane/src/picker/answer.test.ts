@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ask, none } from "../../test/node-specs.ts";
 import { Pool } from "../placement/index.ts";
-import { ask, none } from "../placement/test-nodes.ts";
 import type { Refused } from "../scheduler/index.ts";
 import { answerOf } from "./answer.ts";
 

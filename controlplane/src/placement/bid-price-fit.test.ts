@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ask, fraction, node, none, whole } from "../../test/node-specs.ts";
 import { fractionPrices } from "./fraction-prices.ts";
 import { Pool } from "./pool.ts";
-import { ask, fraction, node, none, whole } from "./test-nodes.ts";
 
 test("a rest is worth what the fractions inside it pay, and a whole device is worth one", () => {
   const { valueOf, priceOf } = fractionPrices(

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
+import { ask, fraction, node, none, whole } from "../../test/node-specs.ts";
 import { expectedFragments } from "./expected-fragments.ts";
 import type { Kind } from "./kind.ts";
 import { classesOf } from "./node-classes.ts";
 import { Pool } from "./pool.ts";
-import { ask, fraction, node, none, whole } from "./test-nodes.ts";
 
 const requests = fc.record({
   gpu: fc.constantFrom(

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
+import { history, lanesOf, type Member, member, policy, poolWith, requestOf } from "../../test/histories.ts";
 import { commitGang, decideGang } from "./gang.ts";
 import type { Pool } from "./pool.ts";
 import type { PoolRequest } from "./request.ts";
-import { history, lanesOf, type Member, member, policy, poolWith, requestOf } from "./test-histories.ts";
 
 const timesMax = 12;
 const gang = fc.array(fc.record({ member, times: fc.integer({ min: 1, max: timesMax }) }), { maxLength: 5 });

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ask, node, none, whole } from "../../test/node-specs.ts";
 import { commitGang, decideGang, type GangPlan, type GangRefusal, gangMembersMax } from "./gang.ts";
 import { Pool } from "./pool.ts";
 import { describePoolRefusal } from "./pool-refusal.ts";
 import type { PoolRequest } from "./request.ts";
-import { ask, node, none, whole } from "./test-nodes.ts";
 
 type Member = Parameters<typeof ask>[2];
 

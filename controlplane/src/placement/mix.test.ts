@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { fraction, none, whole } from "../../test/node-specs.ts";
 import { KindTable, shapeOf } from "./kind.ts";
 import { RequestMix } from "./mix.ts";
-import { fraction, none, whole } from "./test-nodes.ts";
 
 const table = new KindTable();
 const kind = (gpu: typeof none) =>

@@ -1,9 +1,9 @@
 // Nodes that come and go while a pool lives, and where sessions without GPUs go.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ask, fraction, node, none, whole } from "../../test/node-specs.ts";
 import { Pool } from "./pool.ts";
 import type { PoolRequest } from "./request.ts";
-import { ask, fraction, node, none, whole } from "./test-nodes.ts";
 
 function placed(pool: Pool, request: PoolRequest): string {
   const result = pool.place(request);

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ask, fraction, node, none, whole } from "../../test/node-specs.ts";
 import { Pool } from "./pool.ts";
 import { describePoolRefusal } from "./pool-refusal.ts";
 import type { PoolRequest } from "./request.ts";
-import { ask, fraction, node, none, whole } from "./test-nodes.ts";
 
 const gib = 1024;
 function refusal(pool: Pool, request: PoolRequest) {

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ask, fraction, node, none, whole } from "../../test/node-specs.ts";
 import { applyRoom, MoveBudget, planRoom } from "./make-room.ts";
 import { amountMax } from "./node-spec.ts";
 import { policies } from "./policies.ts";
 import { Pool } from "./pool.ts";
 import { describePoolRefusal, type PoolRefusal } from "./pool-refusal.ts";
 import type { PoolRequest } from "./request.ts";
-import { ask, fraction, node, none, whole } from "./test-nodes.ts";
 
 const mayLeave = (): boolean => true;
 

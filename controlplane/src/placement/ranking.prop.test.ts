@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
+import { ask, fraction, node, none, whole } from "../../test/node-specs.ts";
 import { type PolicyName, policies } from "./policies.ts";
 import { Pool } from "./pool.ts";
-import { ask, fraction, node, none, whole } from "./test-nodes.ts";
 
 const gpu = fc.constantFrom(
   none,

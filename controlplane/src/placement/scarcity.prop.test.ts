@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
+import { ask, fraction, node, whole } from "../../test/node-specs.ts";
 import { demandOf } from "./demand.ts";
 import { classesOf } from "./node-classes.ts";
 import { Pool } from "./pool.ts";
 import type { PoolRequest } from "./request.ts";
 import { scarcityOf } from "./scarcity.ts";
-import { ask, fraction, node, whole } from "./test-nodes.ts";
 
 const requests = fc.record({
   gpu: fc.constantFrom(whole(1), whole(2), whole(4), fraction(190), fraction(460), fraction(810)),

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
+import { type History, history, lanesOf, policy, poolWith, requestOf } from "../../test/histories.ts";
 import type { PolicyName } from "./policies.ts";
 import type { Pool, PoolPlan } from "./pool.ts";
 import { Shadow, type ShadowCounters, shadowTimeShareMax } from "./shadow.ts";
-import { type History, history, lanesOf, policy, poolWith, requestOf } from "./test-histories.ts";
 
 /** Costs of `bpf` are hundredths of a GPU, so of two places it may take one that is 10 thousandths worse. */
 const roundingMilli = 10 + 1e-6;

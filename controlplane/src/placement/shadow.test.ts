@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ask, fraction, node, whole } from "../../test/node-specs.ts";
 import { type PolicyName, policies } from "./policies.ts";
 import { Pool, type PoolPlan } from "./pool.ts";
 import type { PoolRequest } from "./request.ts";
 import { Shadow, type ShadowCounters } from "./shadow.ts";
-import { ask, fraction, node, whole } from "./test-nodes.ts";
 
 function planOf(pool: Pool, request: PoolRequest): PoolPlan {
   const plan = pool.decide(request);

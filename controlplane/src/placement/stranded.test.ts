@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ask, fraction, node, none, whole } from "../../test/node-specs.ts";
 import { Pool } from "./pool.ts";
 import { Stranded } from "./stranded.ts";
-import { ask, fraction, node, none, whole } from "./test-nodes.ts";
 
 const half = ask("half", fraction(500), { cores: 1 });
 const quarter = ask("quarter", fraction(250), { cores: 1 });

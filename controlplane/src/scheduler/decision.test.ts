@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sessionToken } from "@voda/proto/session";
+import { ask, fraction, node, none } from "../../test/node-specs.ts";
 import { Pool, type PoolPlan } from "../placement/index.ts";
-import { ask, fraction, node, none } from "../placement/test-nodes.ts";
 import { candidatesMax, type Decision, explainedNodesMax, reasonsAgainst, reasonsFor } from "./decision.ts";
 import { DecisionLog, decisionsMax } from "./decision-log.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
+import { ask, node } from "../../test/node-specs.ts";
 import { type GpuRequest, Pool } from "../placement/index.ts";
-import { ask, node } from "../placement/test-nodes.ts";
 import { asksPerMinuteMax, leavingMax, RoomMaker, type Slept } from "./room-maker.ts";
 
 const gpu: fc.Arbitrary<GpuRequest> = fc.oneof(

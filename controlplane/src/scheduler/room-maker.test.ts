@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ask, fraction, node, none, whole } from "../../test/node-specs.ts";
 import { Pool, type PoolRequest } from "../placement/index.ts";
-import { ask, fraction, node, none, whole } from "../placement/test-nodes.ts";
 import {
   asksPerMinuteMax,
   avoidMs,

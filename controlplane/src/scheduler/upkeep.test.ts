@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ask, fraction, node, whole } from "../../test/node-specs.ts";
 import { Pool, type PoolRequest, policies } from "../placement/index.ts";
-import { ask, fraction, node, whole } from "../placement/test-nodes.ts";
 import { adoptIntervalMs, Upkeep } from "./upkeep.ts";
 
 function open(wanted: readonly PoolRequest[]) {

@@ -3,6 +3,7 @@ import { type TestContext, test } from "node:test";
 import { bodyBytesMax, framesSubject } from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
 import { leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
+import { type CallParts, plainCall } from "../../test/call.ts";
 import {
   type Answer,
   type AnswerMeta,
@@ -13,7 +14,6 @@ import {
   type Reply,
 } from "../call/index.ts";
 import { type Connection, openConnection } from "../nats/index.ts";
-import { type CallParts, plainCall } from "../testing/call.ts";
 import { peerCallsMax } from "./bus.ts";
 import { type Bus, type Outcome, openBus, type PeerName } from "./index.ts";
 

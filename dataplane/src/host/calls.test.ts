@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, mock, test } from "node:test";
+import { plainCall } from "../../test/call.ts";
 import type { Answer, Call } from "../call/index.ts";
-import { plainCall } from "../testing/call.ts";
 import { callsMax, createCalls, deadlineTickMs, type LiveCall } from "./calls.ts";
 
 let numbers = 0;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
+import { routes } from "../../test/ingress-bed.ts";
 import { acceptHead, callOf } from "./accept.ts";
 import { Body } from "./body.ts";
 import { dialectOf } from "./dialect/index.ts";
@@ -8,7 +9,6 @@ import { frameMessage } from "./dialect/message.ts";
 import type { Head } from "./head.ts";
 import { callMsMax } from "./limits.ts";
 import { Refusal } from "./refusal.ts";
-import { routes } from "./testbed.ts";
 
 const latin1 = fc.string({
   unit: fc.integer({ min: 0x20, max: 0xff }).map((code) => String.fromCharCode(code)),

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import http from "node:http";
 import { connect } from "node:http2";
 import { type TestContext, test } from "node:test";
-import { type Bed, openBed, proof, service } from "./testbed.ts";
+import { type Bed, openBed, proof, service } from "../../test/ingress-bed.ts";
 
 type Sent = Readonly<Record<string, string>>;
 interface Got {

@@ -14,8 +14,8 @@ import { GetSessionRequestSchema, SessionService } from "@voda/proto/api";
 import { keyBytesMax } from "@voda/proto/session";
 import { bodyBytesMax, reasons } from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
+import { type Bed, openBed, proof, service } from "../../test/ingress-bed.ts";
 import { type Call, type CallId, fail } from "../call/index.ts";
-import { type Bed, openBed, proof, service } from "./testbed.ts";
 
 type Open = (baseUrl: string) => Transport;
 const transports: readonly (readonly [string, Open])[] = [

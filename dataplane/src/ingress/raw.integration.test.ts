@@ -15,12 +15,12 @@ import { GetSessionRequestSchema, GetSessionResponseSchema } from "@voda/proto/a
 import { bodyBytesMax } from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
 import { pino } from "pino";
+import { type Bed, openBed, routes, service, within } from "../../test/ingress-bed.ts";
 import { createNumbers } from "../call/index.ts";
 import { frameMessage } from "./dialect/message.ts";
 import { createEdgeProof } from "./edge-proof.ts";
 import { openIngress } from "./ingress.ts";
 import { discardBytesMax, discardMsMax, headersBytesCut } from "./limits.ts";
-import { type Bed, openBed, routes, service, within } from "./testbed.ts";
 
 const message = toBinary(
   GetSessionRequestSchema,

@@ -13,7 +13,7 @@ import {
   sixteen,
   stored,
   typesOf,
-} from "../testing/lane-rig.ts";
+} from "../../test/lane-rig.ts";
 import { idsMax, pipelineTurnsMax } from "./constants.ts";
 import type { LaneEffect } from "./types.ts";
 

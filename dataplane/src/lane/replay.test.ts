@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { me, other, recordOf, sixteen } from "../testing/lane-rig.ts";
+import { me, other, recordOf, sixteen } from "../../test/lane-rig.ts";
 import { idText } from "./dedupe.ts";
 import { type FoldRecord, type LaneRecord, noRecord, type RecordId } from "./record.ts";
 import { type Base, type Row, replay } from "./replay.ts";

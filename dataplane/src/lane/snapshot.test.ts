@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
-import { all, callOf, createRig, me, one, type Rig, sixteen, typesOf } from "../testing/lane-rig.ts";
+import { all, callOf, createRig, me, one, type Rig, sixteen, typesOf } from "../../test/lane-rig.ts";
 import { decodeRecord, type FoldRecord } from "./record.ts";
 import type { LaneEffect, Page } from "./types.ts";
 

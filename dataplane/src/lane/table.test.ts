@@ -13,7 +13,7 @@ import {
   recordOf,
   stored,
   typesOf,
-} from "../testing/lane-rig.ts";
+} from "../../test/lane-rig.ts";
 import type { LaneEffect } from "./types.ts";
 
 /** Another node's record took the place of ours: the store shows it. */

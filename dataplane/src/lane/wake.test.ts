@@ -11,7 +11,7 @@ import {
   sixteen,
   stored,
   typesOf,
-} from "../testing/lane-rig.ts";
+} from "../../test/lane-rig.ts";
 import { noRecord, type TurnEntry } from "./record.ts";
 import type { LaneEffect, Stored } from "./types.ts";
 

@@ -164,7 +164,7 @@ function echo(bytes: number, onRecord: (bytes: Uint8Array, at: number, length: n
   const [here, back] = [createRing(bytes), createRing(bytes)];
   const [toWorker, fromWorker] = [new MessageChannel(), new MessageChannel()];
   const bells = { hereBell: toWorker.port2, backBell: fromWorker.port2 };
-  const worker = new Worker(new URL("./echo.worker.ts", import.meta.url), {
+  const worker = new Worker(new URL("../../test/echo.worker.ts", import.meta.url), {
     workerData: { here, back, ...bells },
     transferList: [toWorker.port2, fromWorker.port2],
   });

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { grpcCodes } from "@voda/proto/errors";
 import type { Code } from "@voda/proto/wire";
 import * as fc from "fast-check";
+import { plainCall } from "../../test/call.ts";
 import {
   FrameCursor,
   FrameError,
@@ -11,7 +12,6 @@ import {
   frameMemory,
   writeFrame,
 } from "../frame/index.ts";
-import { plainCall } from "../testing/call.ts";
 import { type FromWorker, fromWorker } from "./from-worker.ts";
 import { type ToWorker, toWorker } from "./to-worker.ts";
 

@@ -6,8 +6,8 @@ import { openState, type Schema, type SessionState } from "@voda/state";
 import { systemClock } from "@voda/stdx";
 import { agent, s, VodaError } from "voda";
 import { definitionOf, handlersOf } from "voda/definition";
+import { plainCall } from "../../test/call.ts";
 import { type Answer, type Content, decodeAnswer } from "../call/index.ts";
-import { plainCall } from "../testing/call.ts";
 import type { TurnMessage } from "../turn/index.ts";
 import { Activation } from "./activation.ts";
 

@@ -1,7 +1,7 @@
 // Nodes and requests for the tests of this folder.
-import type { NodeSpec } from "./node-spec.ts";
-import type { PoolRequest } from "./request.ts";
-import type { GpuRequest } from "./resources.ts";
+import type { NodeSpec } from "../src/placement/node-spec.ts";
+import type { PoolRequest } from "../src/placement/request.ts";
+import type { GpuRequest } from "../src/placement/resources.ts";
 
 const GIB = 1024;
 

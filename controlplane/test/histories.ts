@@ -1,9 +1,9 @@
 // Histories of pools for the properties of this folder.
 import * as fc from "fast-check";
-import { type PolicyName, policies } from "./policies.ts";
-import { Pool } from "./pool.ts";
-import type { PoolRequest } from "./request.ts";
-import { ask, fraction, node, none, whole } from "./test-nodes.ts";
+import { type PolicyName, policies } from "../src/placement/policies.ts";
+import { Pool } from "../src/placement/pool.ts";
+import type { PoolRequest } from "../src/placement/request.ts";
+import { ask, fraction, node, none, whole } from "./node-specs.ts";
 
 const labels = fc.constantFrom<string[][]>([], [], ["a"], ["b"], ["a", "b"]);
 export const member = fc.record({

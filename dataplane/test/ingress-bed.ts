@@ -5,11 +5,18 @@ import { create, fromBinary, fromJson, toBinary, toJson } from "@bufbuild/protob
 import { GetSessionRequestSchema, GetSessionResponseSchema } from "@voda/proto/api";
 import { systemClock } from "@voda/stdx";
 import { pino } from "pino";
-import { type Answer, type AnswerMeta, type Call, createNumbers, fail, type Reply } from "../call/index.ts";
-import { createEdgeProof } from "./edge-proof.ts";
-import { type Ingress, type IngressOptions, openIngress } from "./ingress.ts";
-import type { Failed } from "./refusal.ts";
-import type { Route, Routes } from "./target.ts";
+import {
+  type Answer,
+  type AnswerMeta,
+  type Call,
+  createNumbers,
+  fail,
+  type Reply,
+} from "../src/call/index.ts";
+import { createEdgeProof } from "../src/ingress/edge-proof.ts";
+import { type Ingress, type IngressOptions, openIngress } from "../src/ingress/ingress.ts";
+import type { Failed } from "../src/ingress/refusal.ts";
+import type { Route, Routes } from "../src/ingress/target.ts";
 
 export interface Pending {
   readonly call: Call;

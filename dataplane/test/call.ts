@@ -1,6 +1,6 @@
 // A call for tests: everything that a test does not name is plain.
 import { sessionToken } from "@voda/proto/session";
-import { anonymous, type Call, type CallHead } from "../call/index.ts";
+import { anonymous, type Call, type CallHead } from "../src/call/index.ts";
 
 const name = { namespace: "default", agent: "counter", key: "k" };
 

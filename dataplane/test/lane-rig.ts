@@ -1,11 +1,17 @@
 // A lane with its world in a test's hand: events go in, effects are looked at, and each state of PROTOCOL.md 4 is one call away.
 import assert from "node:assert/strict";
 import { crc32 } from "node:zlib";
-import type { CallHead, CallId } from "../call/index.ts";
-import { type LaneOptions, openLane, phaseOf } from "../lane/lane.ts";
-import { encodeRecord, type FoldRecord, type LaneRecord, noRecord, type RecordId } from "../lane/record.ts";
-import { stepLane } from "../lane/step.ts";
-import type { LaneEffect, LaneEvent, Standing, Stored } from "../lane/types.ts";
+import type { CallHead, CallId } from "../src/call/index.ts";
+import { type LaneOptions, openLane, phaseOf } from "../src/lane/lane.ts";
+import {
+  encodeRecord,
+  type FoldRecord,
+  type LaneRecord,
+  noRecord,
+  type RecordId,
+} from "../src/lane/record.ts";
+import { stepLane } from "../src/lane/step.ts";
+import type { LaneEffect, LaneEvent, Standing, Stored } from "../src/lane/types.ts";
 
 export const me = "a".repeat(32);
 export const other = "b".repeat(32);

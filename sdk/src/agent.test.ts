@@ -116,25 +116,25 @@ test("a protobuf service becomes methods with their descriptors, readonly where 
   });
 });
 
-test("a service with a streaming method is refused by name", () => {
-  const set = create(FileDescriptorSetSchema, {
-    file: [
-      {
-        name: "t.proto",
-        package: "t",
-        syntax: "proto3",
-        messageType: [{ name: "M" }],
-        service: [
-          {
-            name: "S",
-            method: [{ name: "Watch", inputType: ".t.M", outputType: ".t.M", serverStreaming: true }],
-          },
-        ],
-      },
+type Unary = { [name: string]: { methodKind: "unary"; input: GenMessage<Empty>; output: GenMessage<Empty> } };
+
+/** A service that no generated code knows. */
+function serviceOf(methods: readonly { name: string; serverStreaming?: boolean }[]): GenService<Unary> {
+  const file = {
+    name: "t.proto",
+    package: "t",
+    syntax: "proto3",
+    messageType: [{ name: "M" }],
+    service: [
+      { name: "S", method: methods.map((method) => ({ ...method, inputType: ".t.M", outputType: ".t.M" })) },
     ],
-  });
-  type Watch = { watch: { methodKind: "unary"; input: GenMessage<Empty>; output: GenMessage<Empty> } };
-  const service = createFileRegistry(set).getService("t.S") as GenService<Watch>;
+  };
+  const set = create(FileDescriptorSetSchema, { file: [file] });
+  return createFileRegistry(set).getService("t.S") as GenService<Unary>;
+}
+
+test("a service with a streaming method is refused by name", () => {
+  const service = serviceOf([{ name: "Watch", serverStreaming: true }]);
   assert.throws(() => agent("a").implements(service, { watch: () => create(EmptySchema) }), {
     name: "TypeError",
     message: "agent a: t.S.Watch streams; an agent implements unary methods only",
@@ -197,6 +197,28 @@ test("what cannot be a handler is refused", () => {
   refused({ async *x() {} }, /handler "x" is a generator/);
   refused({ x: (_a: unknown, _b: unknown, _c: unknown) => 1 }, /takes 3 parameters/);
   refused(undefined, /a block of handlers is an object of functions/);
+});
+
+test("a service's methods may have names that JavaScript uses itself, and long ones", () => {
+  const long = `This${"Is".repeat(50)}Long`;
+  const odd = ["Then", "Catch", "Finally", "ToString", "ValueOf", "ToJSON", "Constructor", "_private", long];
+  const service = serviceOf(odd.map((name) => ({ name })));
+  const run = () => create(EmptySchema);
+  const implementation = Object.fromEntries(service.methods.map((method) => [method.localName, run]));
+  const { methods } = definitionOf(agent("odd").implements(service, implementation));
+  assert.deepEqual(
+    methods.map(({ rpc }) => rpc),
+    odd,
+  );
+  assert.deepEqual(
+    methods.slice(0, 7).map(({ name }) => name),
+    ["then", "catch", "finally", "toString", "valueOf", "toJSON", "constructor"],
+  );
+  const longer = serviceOf([{ name: "x".repeat(129) }]);
+  assert.throws(
+    () => agent("odd").implements(longer, Object.fromEntries([["x".repeat(129), run]])),
+    /of 129 characters is not a name: 1 to 128/,
+  );
 });
 
 test("bad names of agents and fields, and fields that are none, are refused", () => {

@@ -12,7 +12,7 @@ import {
   type TypedAgent,
 } from "./definition.ts";
 import type { IfJson } from "./json.ts";
-import { isReservedName, nameProblem } from "./name.ts";
+import { isReservedName, nameProblem, rpcNameProblem } from "./name.ts";
 import { type AgentOptions, limitsOf } from "./options.ts";
 import { fieldsOf, type Schema, type Validate } from "./schema.ts";
 import { methodsOf, type ServiceImpl, type UnaryOnly } from "./service.ts";
@@ -143,9 +143,7 @@ function withService(parts: AgentParts, service: DescService, implementation: ob
 function withAdditions(parts: AgentParts, additions: readonly Addition[]): AgentParts {
   const handlers = new Map(parts.handlers);
   for (const { method, handler } of additions) {
-    const problem =
-      nameProblem(method.name) ??
-      (isReservedName(method.name) ? `name "${method.name}" is reserved` : undefined);
+    const problem = methodNameProblem(method);
     if (problem !== undefined) throw new TypeError(`agent ${parts.definition.name}: handler ${problem}`);
     if (handlers.has(method.name))
       throw new TypeError(
@@ -158,6 +156,11 @@ function withAdditions(parts: AgentParts, additions: readonly Addition[]): Agent
     ...additions.map(({ method }) => Object.freeze(method)),
   ]);
   return { ...parts, handlers, definition: Object.freeze({ ...parts.definition, methods }) };
+}
+
+function methodNameProblem({ name, service }: MethodDefinition): string | undefined {
+  if (service !== undefined) return rpcNameProblem(name);
+  return nameProblem(name) ?? (isReservedName(name) ? `name "${name}" is reserved` : undefined);
 }
 
 function refuseFunction(agentName: string, name: string, run: unknown, parametersMax: number): void {

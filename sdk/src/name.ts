@@ -1,6 +1,9 @@
 // Names of fields and handlers: JavaScript properties, path segments and names in other languages at once.
 
-const NAME = /^[A-Za-z][A-Za-z0-9_]{0,62}$/;
+import { methodBytesMax } from "@voda/proto/session-path";
+
+const plainName = /^[A-Za-z][A-Za-z0-9_]{0,62}$/;
+const identifier = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 // Names that JavaScript looks up by itself on objects, promises and JSON values.
 const reserved: ReadonlySet<string> = new Set([
@@ -20,8 +23,17 @@ const reserved: ReadonlySet<string> = new Set([
 
 /** What is wrong with the name of a field or a handler, or `undefined`. */
 export function nameProblem(name: string): string | undefined {
-  if (NAME.test(name)) return undefined;
+  if (plainName.test(name)) return undefined;
   return `${JSON.stringify(name.slice(0, 80))} is not a name: 1 to 63 letters, digits and "_", first a letter`;
+}
+
+/**
+ * What is wrong with the name of a method of a protobuf service, or `undefined`. Such names come from others, and no object of
+ * ours has them as properties: none is reserved.
+ */
+export function rpcNameProblem(name: string): string | undefined {
+  if (identifier.test(name) && name.length <= methodBytesMax) return undefined;
+  return `${JSON.stringify(name.slice(0, 80))} of ${name.length} characters is not a name: 1 to ${methodBytesMax} letters, digits and "_"`;
 }
 
 /** Whether JavaScript itself uses the name. */

@@ -28,6 +28,7 @@ export type ServiceImpl<D extends DescService, C> = {
 
 /** One method of an implementation, for the builder. */
 export interface ServiceMethod {
+  /** As in TypeScript, but `toString` where generated code has `toString$` because objects have one. */
   readonly name: string;
   readonly rpc: string;
   readonly isReadonly: boolean;
@@ -46,7 +47,7 @@ export function methodsOf(agent: string, service: DescService, implementation: o
   const methods = service.methods.map((method) =>
     methodOf(agent, service, method, functions.get(method.localName)),
   );
-  const names = new Set(methods.map((method) => method.name));
+  const names = new Set(service.methods.map((method) => method.localName));
   const strange = [...functions.keys()].find((name) => !names.has(name));
   if (strange !== undefined)
     throw new TypeError(`agent ${agent}: ${service.typeName} has no method "${strange}"`);
@@ -54,7 +55,7 @@ export function methodsOf(agent: string, service: DescService, implementation: o
 }
 
 function methodOf(agent: string, service: DescService, method: DescMethod, run: unknown): ServiceMethod {
-  const name = method.localName;
+  const name = method.localName.replace(/\$$/, "");
   if (method.methodKind !== "unary")
     throw new TypeError(
       `agent ${agent}: ${service.typeName}.${method.name} streams; an agent implements unary methods only`,

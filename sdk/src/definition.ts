@@ -23,6 +23,16 @@ export { type Json, jsonProblem, sentProblem } from "./json.ts";
 export type { Limits, Resources } from "./options.ts";
 export type { FieldKind, Schema, Validate, Validation } from "./schema.ts";
 
+const provided = /^(voda|@bufbuild\/protobuf)($|\/)/;
+
+/**
+ * Whether a bundle gets this module from the program that loads it instead of bringing its own: one VodaError, one symbol, and one
+ * protobuf library, because descriptors of one version are misread by another (enums in JSON became numbers).
+ */
+export function isProvided(specifier: string): boolean {
+  return provided.test(specifier);
+}
+
 /** `handler`: one at a time, one transaction each. `readonly`: concurrent, may not change the state. */
 export type MethodMode = "handler" | "readonly";
 

@@ -63,6 +63,41 @@ test("a config becomes one file that imports voda only, and its agents as plain 
   assert.deepEqual([agent?.idleMs, agent?.resources?.memoryMib], [300_000, 1]);
 });
 
+/** A project with its own protobuf library, which must not get into the bundle. */
+const withProtobuf = (version: string) => ({
+  ...sources,
+  "node_modules/@bufbuild/protobuf/package.json": JSON.stringify({
+    name: "@bufbuild/protobuf",
+    version,
+    type: "module",
+    exports: "./index.js",
+  }),
+  "node_modules/@bufbuild/protobuf/index.js": 'export const create = () => "the project\'s own";\n',
+  "step.ts":
+    'import { create } from "@bufbuild/protobuf";\nimport { EmptySchema } from "@bufbuild/protobuf/wkt";\n' +
+    "export const step: number = create(EmptySchema).$typeName.length;\n",
+});
+
+test("agents run on voda's protobuf library, not on the project's", async () => {
+  using folder = temporaryFolder();
+  const bundle = await bundleConfig(write(folder.path, withProtobuf("2.5.0")));
+  assert.doesNotMatch(bundle.code, /the project's own/);
+  assert.equal((await agentsOf(bundle, folder.path))[0]?.name, "counter");
+});
+
+for (const version of ["2.999.0", "1.10.0", "3.0.0"]) {
+  test(`a project with protobuf ${version} is told which versions do`, async () => {
+    using folder = temporaryFolder();
+    await assert.rejects(bundleConfig(write(folder.path, withProtobuf(version))), (error: Error) => {
+      assert.match(
+        error.message,
+        new RegExp(`the project has @bufbuild/protobuf ${version}; .* 2\\.0 to 2\\.\\d+: npm install`),
+      );
+      return error.name === "CliError";
+    });
+  });
+}
+
 test("the revision depends on the sources and not on where they are", async () => {
   using here = temporaryFolder();
   using there = temporaryFolder();

@@ -1,11 +1,13 @@
-// One ESM file from a config and everything it imports, but `voda` and what Node has built in.
+// One ESM file from a config and all it imports, but what the node provides and what Node has built in.
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import { dirname, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type RolldownError, rolldown } from "rolldown";
+import { isProvided } from "voda/definition";
 import { CliError } from "../failure.ts";
+import { protobufProblem } from "./protobuf.ts";
 
 export interface Bundle {
   readonly code: string;
@@ -16,7 +18,6 @@ export interface Bundle {
 }
 
 export const configName = "voda.config.ts";
-const ofVoda = /^voda($|\/)/;
 
 /** @throws CliError with file and line for what does not compile */
 export async function bundleConfig(config: string): Promise<Bundle> {
@@ -33,11 +34,15 @@ export async function bundleConfig(config: string): Promise<Bundle> {
       sourcemapPathTransform: (source, mapPath) => pathToFileURL(resolve(dirname(mapPath), source)).href,
     });
     const [chunk] = output;
-    const strange = chunk.imports.find((name) => !ofVoda.test(name) && !isBuiltin(name));
+    const strange = chunk.imports.find((name) => !isProvided(name) && !isBuiltin(name));
     if (strange !== undefined)
       throw new CliError(
         `${relative(".", config)} imports ${JSON.stringify(strange)}, which is not installed: npm install ${strange}`,
       );
+    const problem = chunk.imports.some((name) => name.startsWith("@bufbuild/"))
+      ? protobufProblem(config)
+      : undefined;
+    if (problem !== undefined) throw new CliError(problem);
     const map = Buffer.from(JSON.stringify(chunk.map)).toString("base64");
     return {
       code: chunk.code,
@@ -55,7 +60,7 @@ export function inputOptions(config: string) {
     input: config,
     cwd: dirname(config),
     platform: "node" as const,
-    external: (id: string): boolean => ofVoda.test(id) || isBuiltin(id),
+    external: (id: string): boolean => isProvided(id) || isBuiltin(id),
     logLevel: "silent" as const, // what matters is thrown
     experimental: { attachDebugInfo: "none" as const }, // no paths in comments: they would change the revision
   };

@@ -2,16 +2,16 @@
 // and sends the agents as plain data, or what went wrong, to its parent.
 import { registerHooks } from "node:module";
 import { pathToFileURL } from "node:url";
-import { type AgentDefinition, definitionOf, isAgent } from "voda/definition";
+import { type AgentDefinition, definitionOf, isAgent, isProvided } from "voda/definition";
 
 export type Description =
   | { readonly kind: "agents"; readonly agents: readonly AgentDefinition[] }
   | { readonly kind: "failed"; readonly message: string; readonly stack: string };
 
-// The bundle lies in a data directory, from where `voda` cannot be found.
+// The bundle lies in a data directory, from where what voda provides cannot be found.
 registerHooks({
   resolve: (specifier, context, next) =>
-    next(specifier, /^voda($|\/)/.test(specifier) ? { ...context, parentURL: import.meta.url } : context),
+    next(specifier, isProvided(specifier) ? { ...context, parentURL: import.meta.url } : context),
 });
 
 // The channel is ours: what the user's code finds there would be taken for the description.

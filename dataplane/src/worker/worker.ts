@@ -19,6 +19,7 @@ import {
   type FieldDefinition,
   handlersOf,
   isAgent,
+  isProvided,
   type Logger,
   type Validate,
   validatorsOf,
@@ -192,13 +193,11 @@ function logLine(entry: LogEntry): string {
   }
 }
 
-/** The bundle's own `voda` is the node's: one VodaError, one symbol, one version of the contracts. */
-function resolveVodaHere(): void {
+/** Bundles lie where nothing can be found; what they share with the node is the node's own. */
+function resolveProvidedHere(): void {
   registerHooks({
     resolve: (specifier, context, next) =>
-      specifier === "voda" || specifier.startsWith("voda/")
-        ? next(specifier, { ...context, parentURL: import.meta.url })
-        : next(specifier, context),
+      next(specifier, isProvided(specifier) ? { ...context, parentURL: import.meta.url } : context),
   });
 }
 
@@ -235,7 +234,7 @@ function checking(name: string, validate: Validate): Check {
 
 assert(parentPort !== null, "worker.ts runs in a worker thread");
 const setup = workerData as WorkerSetup;
-resolveVodaHere();
+resolveProvidedHere();
 const agents = await loadAgents(setup.bundle);
 const thread = new WorkerThread(agents, setup.ends);
 thread.serve();

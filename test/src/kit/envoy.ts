@@ -5,8 +5,8 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { locate } from "@voda/cli/harness";
 import { bootstrap, type Endpoint, envoyArguments } from "@voda/envoy";
-import { locate } from "../../../cli/src/binaries/locate.ts";
 import { startProcess } from "./process.ts";
 
 export interface EnvoyOptions {

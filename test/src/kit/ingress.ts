@@ -15,8 +15,8 @@ import {
 } from "node:http2";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { buffer, text } from "node:stream/consumers";
+import { openPublisher, type Publisher } from "@voda/controlplane/publish";
 import { type Nack, openXdsServer, type SnapshotRefusedError, type XdsServer } from "@voda/envoy";
-import { openPublisher, type Publisher } from "../../../controlplane/src/publish/publisher.ts";
 import { listenerPort, type RunningEnvoy, startEnvoy } from "./envoy.ts";
 import { waitUntil } from "./wait.ts";
 

@@ -4,10 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { programs } from "../../../cli/src/programs.ts";
-import { isPortFree } from "../../../cli/src/up/ports.ts";
-import { commandOf } from "../../../cli/src/up/processes.ts";
-import type { ReadyFile } from "../../../cli/src/up/ready-file.ts";
+import { commandOf, isPortFree, programs, type ReadyFile } from "@voda/cli/harness";
 import { adminPage } from "./envoy.ts";
 import { type RunningProcess, startProcess } from "./process.ts";
 import { waitUntil } from "./wait.ts";

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { locate } from "@voda/cli/harness";
 import { natsPayloadBytesMax } from "@voda/proto/wire";
-import { locate } from "../../../cli/src/binaries/locate.ts";
 import { type RunningProcess, startProcess } from "./process.ts";
 import { waitUntil } from "./wait.ts";
 

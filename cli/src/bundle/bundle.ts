@@ -8,6 +8,7 @@ import { type RolldownError, rolldown } from "rolldown";
 import { isProvided } from "voda/definition";
 import { CliError } from "../failure.ts";
 import { protobufProblem } from "./protobuf.ts";
+import { Places, type Stays } from "./stays.ts";
 
 export interface Bundle {
   readonly code: string;
@@ -15,6 +16,7 @@ export interface Bundle {
   readonly revision: string;
   /** The code with an inline source map: errors while it is loaded then name the user's files. */
   readonly debugCode: string;
+  readonly stays: Stays;
 }
 
 export const configName = "voda.config.ts";
@@ -25,17 +27,26 @@ export async function bundleConfig(config: string): Promise<Bundle> {
     throw new CliError(
       `no ${config}; write one (export default defineConfig({ agents: [...] })), or name another with --config`,
     );
-  await using build = await rolldown(inputOptions(config));
+  const first = new Places(config);
+  const bundle = await build(config, first);
+  // What the first build has found out about packages is what the second one is told.
+  return first.isComplete ? bundle : build(config, new Places(config, first.outside));
+}
+
+async function build(config: string, places: Places): Promise<Bundle> {
+  await using bundler = await rolldown(inputOptions(config, places));
   try {
-    const { output } = await build.generate({
+    const { output } = await bundler.generate({
       format: "esm",
       codeSplitting: false,
       sourcemap: "hidden",
       sourcemapPathTransform: (source, mapPath) => pathToFileURL(resolve(dirname(mapPath), source)).href,
     });
     const [chunk] = output;
-    const strange = chunk.imports.find((name) => !isProvided(name) && !isBuiltin(name));
-    if (strange !== undefined)
+    const isKnown = (name: string): boolean =>
+      isProvided(name) || isBuiltin(name) || /^file:|^[/\\]/.test(name);
+    const strange = chunk.imports.find((name) => !isKnown(name));
+    if (places.isComplete && strange !== undefined)
       throw new CliError(
         `${relative(".", config)} imports ${JSON.stringify(strange)}, which is not installed: npm install ${strange}`,
       );
@@ -47,6 +58,7 @@ export async function bundleConfig(config: string): Promise<Bundle> {
     return {
       code: chunk.code,
       revision: createHash("sha256").update(chunk.code).digest("hex"),
+      stays: places.stays(),
       debugCode: `${chunk.code}\n//# sourceMappingURL=data:application/json;base64,${map}\n`,
     };
   } catch (error) {
@@ -55,10 +67,11 @@ export async function bundleConfig(config: string): Promise<Bundle> {
 }
 
 /** What the bundler and its watcher are told. */
-export function inputOptions(config: string) {
+export function inputOptions(config: string, places = new Places(config)) {
   return {
     input: config,
     cwd: dirname(config),
+    plugins: [places.plugin()],
     platform: "node" as const,
     external: (id: string): boolean => isProvided(id) || isBuiltin(id),
     logLevel: "silent" as const, // what matters is thrown

@@ -5,7 +5,7 @@ import { agent } from "voda";
 import { definitionOf } from "voda/definition";
 import { deployRequest } from "./deploy-request.ts";
 
-const bundle = { code: "export default 1;", debugCode: "", revision: "r" };
+const bundle = { code: "export default 1;", revision: "r" };
 
 test("what an agent takes and where it may go are deployed as its definition says", () => {
   const rules = {

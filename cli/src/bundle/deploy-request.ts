@@ -16,7 +16,10 @@ import type { Bundle } from "./bundle.ts";
 const utf8 = new TextEncoder();
 
 /** What the control plane is asked to deploy: the code, and the agents in it as plain data. */
-export function deployRequest(bundle: Bundle, agents: readonly AgentDefinition[]): DeployAgentsRequest {
+export function deployRequest(
+  bundle: Pick<Bundle, "code" | "revision">,
+  agents: readonly AgentDefinition[],
+): DeployAgentsRequest {
   return create(DeployAgentsRequestSchema, {
     bundle: utf8.encode(bundle.code),
     agents: agents.map((agent) => agentMessage(agent, bundle.revision)),

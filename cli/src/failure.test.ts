@@ -3,6 +3,27 @@ import { test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { failureOf } from "./failure.ts";
 
+test("the reasons below a message are told, each once", () => {
+  const refused = new Error("write EPROTO: ssl3_get_record:wrong version number");
+  assert.equal(
+    failureOf(new TypeError("fetch failed", { cause: refused })).line,
+    "fetch failed: write EPROTO: ssl3_get_record:wrong version number; it does not speak TLS: write http://",
+  );
+  assert.equal(
+    failureOf(new TypeError("fetch failed", { cause: new Error("bad port") })).line,
+    "fetch failed: bad port",
+  );
+  const inner = new Error("disk is full");
+  assert.equal(
+    failureOf(new Error("not written: disk is full", { cause: inner })).line,
+    "not written: disk is full",
+  );
+  assert.equal(
+    failureOf(new ConnectError("transport", Code.Internal, undefined, undefined, inner)).line,
+    "internal: transport: disk is full",
+  );
+});
+
 test("a control plane that does not answer in time is named, without advice that only calls can follow", () => {
   assert.deepEqual(failureOf(new ConnectError("the operation timed out", Code.DeadlineExceeded)), {
     line: "deadline_exceeded: the control plane did not answer in time; try again, or look into its log",

@@ -20,6 +20,7 @@ export interface Failure {
   readonly exitCode: ExitCode;
 }
 
+const causesMax = 4;
 const bringUp = "bring the mesh up with `npx voda up`, or name its address with --url or VODA_URL";
 
 /** What a Connect code in its wire form means for the exit code, and what to do next. */
@@ -47,7 +48,7 @@ export function failureOf(error: unknown): Failure {
   const unreachable = unreachableAddress(error);
   if (unreachable !== undefined)
     return { line: `nothing answers at ${unreachable}; ${bringUp}`, exitCode: exitCodes.unavailable };
-  return { line: oneLine(error instanceof Error ? error.message : String(error)), exitCode: exitCodes.error };
+  return { line: oneLine(wordsOf(error)), exitCode: exitCodes.error };
 }
 
 function connectFailure(error: ConnectError): Failure {
@@ -60,12 +61,32 @@ function connectFailure(error: ConnectError): Failure {
     return { line, exitCode: exitCodes.unavailable };
   }
   const { exitCode, next } = adviceFor(code);
-  return { line: oneLine(`${code}: ${error.rawMessage}${next === undefined ? "" : `; ${next}`}`), exitCode };
+  const words =
+    error.cause === undefined
+      ? error.rawMessage
+      : wordsOf(new Error(error.rawMessage, { cause: error.cause }));
+  return { line: oneLine(`${code}: ${words}${next === undefined ? "" : `; ${next}`}`), exitCode };
+}
+
+/** The message with those of its causes: "fetch failed" alone helps nobody. */
+function wordsOf(error: unknown): string {
+  const said: string[] = [];
+  for (let at = error, depth = 0; at !== undefined && depth < causesMax; depth += 1) {
+    const inner = at instanceof AggregateError && at.message === "" ? at.errors[0] : at;
+    const message = inner instanceof Error ? inner.message : String(inner);
+    if (!said.some((words) => words.includes(message))) said.push(message);
+    at = at instanceof Error ? at.cause : undefined;
+  }
+  return `${said.join(": ")}${isTlsRefusal(said) ? "; it does not speak TLS: write http://" : ""}`;
+}
+
+function isTlsRefusal(said: readonly string[]): boolean {
+  return said.some((words) => /wrong version number|packet length too long/i.test(words));
 }
 
 /** The `host:port` that refused or dropped the connection, when that is what happened. */
 function unreachableAddress(error: unknown): string | undefined {
-  for (let at = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth += 1) {
+  for (let at = error, depth = 0; at instanceof Error && depth < causesMax; at = at.cause, depth += 1) {
     const inner = at instanceof AggregateError ? at.errors[0] : at;
     const { code, address, port } = inner as NodeJS.ErrnoException & { address?: string; port?: number };
     if (code === "ECONNREFUSED" || code === "ECONNRESET" || code === "ENOTFOUND")

@@ -36,8 +36,17 @@ function pinnedNode() {
 /** A terminal sends Ctrl-C to the child as well; passing it on would make it two. */
 const hasTerminal = [process.stdin, process.stdout, process.stderr].some((stream) => stream.isTTY);
 
+/** The parts of a mesh talk to each other on this machine; a proxy (`NODE_USE_ENV_PROXY`) is for what is elsewhere. */
+function environment() {
+  const { NO_PROXY, no_proxy = NO_PROXY } = process.env;
+  const hosts = [no_proxy, "127.0.0.1", "localhost", "::1"]
+    .filter((host) => host !== undefined && host !== "")
+    .join(",");
+  return { ...process.env, NO_PROXY: hosts, no_proxy: hosts };
+}
+
 function run(node, otherwise) {
-  const child = spawn(node, [entry(), ...process.argv.slice(2)], { stdio: "inherit" });
+  const child = spawn(node, [entry(), ...process.argv.slice(2)], { stdio: "inherit", env: environment() });
   const pass = (signal) => {
     if (signal !== "SIGINT" || !hasTerminal) child.kill(signal);
   };

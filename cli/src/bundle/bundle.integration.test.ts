@@ -128,6 +128,20 @@ for (const [name, files, says] of [
     /^\S*step\.ts:3:7: no key set$/,
   ],
   [
+    "a thrown text",
+    { "step.ts": 'export const step: number = 1;\nthrow "no key set";\n' },
+    /^it threw 'no key set', which is no Error$/,
+  ],
+  [
+    "an error of a package, called at the top level",
+    {
+      "node_modules/strict/package.json": '{"name":"strict","main":"index.js"}',
+      "node_modules/strict/index.js": 'exports.check = () => { throw new Error("no key set"); };\n',
+      "step.ts": 'import { check } from "strict";\nexport const step: number = check();\n',
+    },
+    /^\S*step\.ts:2:\d+: no key set$/,
+  ],
+  [
     "a misused builder",
     { "counter.ts": counter.replace('"counter"', '"Counter"') },
     /^\S*counter\.ts:3:\d+: .*Counter/,

@@ -1,5 +1,5 @@
 import { fork } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { AgentDefinition } from "voda/definition";
@@ -18,7 +18,7 @@ export async function readAgents(
   mkdirSync(folder, { recursive: true });
   const file = join(folder, `${bundle.revision}.mjs`);
   writeFileSync(file, bundle.debugCode);
-  const description = await ask(describe, file);
+  const description = await ask(describe, file).finally(() => rmSync(file, { force: true }));
   if (description.kind === "agents") return description.agents;
   throw new CliError(`${placeOf(description.stack)}${description.message}`);
 }
@@ -47,7 +47,8 @@ function ask(describe: string, file: string): Promise<Description> {
 
 /** The user's file and line in a stack: the first frame that is neither of Node, of voda nor of a package. */
 function placeOf(stack: string): string {
-  for (const [, place = "", line, column] of stack.matchAll(/((?:file:\/\/)?\/[^\s():]+):(\d+):(\d+)/g)) {
+  const frame = /^ +at (?:.*\()?((?:file:\/\/)?\/[^():]+):(\d+):(\d+)\)?$/gm;
+  for (const [, place = "", line, column] of stack.matchAll(frame)) {
     const file = place.startsWith("file://") ? fileURLToPath(place) : place; // mapped frames have paths, the others URLs
     if (!isOfUser(file)) continue;
     return `${relative(".", file)}:${line}:${column}: `;

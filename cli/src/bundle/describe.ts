@@ -2,6 +2,7 @@
 // and sends the agents as plain data, or what went wrong, to its parent.
 import { registerHooks } from "node:module";
 import { pathToFileURL } from "node:url";
+import { inspect } from "node:util";
 import { type AgentDefinition, definitionOf, isAgent, isProvided } from "voda/definition";
 
 export type Description =
@@ -25,8 +26,9 @@ async function describeBundle(file: string): Promise<Description> {
     const loaded: { default?: unknown } = await import(pathToFileURL(file).href);
     return { kind: "agents", agents: agentsOf(loaded.default) };
   } catch (error) {
-    const { message, stack } = error instanceof Error ? error : new Error(String(error));
-    return { kind: "failed", message, stack: stack ?? "" };
+    if (!(error instanceof Error))
+      return { kind: "failed", message: `it threw ${inspect(error)}, which is no Error`, stack: "" };
+    return { kind: "failed", message: error.message, stack: error.stack ?? "" };
   }
 }
 

@@ -73,7 +73,13 @@ export class Places {
   }
 
   plugin(): Plugin {
-    const places = this;
+    const isOutside = (folder: string): boolean => this.#outside.has(folder);
+    const foundAround = (id: string): void => void this.#around.add(id);
+    const keepPlace = (code: string, id: string) => this.#keepPlace(code, id);
+    const close = (context: PluginContext): void => {
+      const found = [...this.#around].flatMap((id) => borders(context, id));
+      this.#found = new Set([...this.#outside, ...found]);
+    };
     return {
       name: "voda-places",
       async resolveId(specifier, importer, { kind }) {
@@ -81,7 +87,7 @@ export class Places {
           return null;
         const resolved = await this.resolve(specifier, importer, { kind, skipSelf: true });
         const folder = resolved === null || resolved.external ? undefined : packageOf(resolved.id);
-        if (resolved === null || folder === undefined || !places.#outside.has(folder)) return resolved;
+        if (resolved === null || folder === undefined || !isOutside(folder)) return resolved;
         // `require` takes paths and no URLs, `import` both, but no path of Windows.
         return {
           id: kind === "require-call" ? resolved.id : pathToFileURL(resolved.id).href,
@@ -90,20 +96,17 @@ export class Places {
       },
       load(id) {
         if (!noModule.test(id)) return null;
-        if (packageOf(id) !== undefined) places.#around.add(id);
+        if (packageOf(id) !== undefined) foundAround(id);
         return { code: "export default undefined;", moduleType: "js" };
       },
       transform(code, id) {
         if (id.startsWith("\0") || !isScript.test(id)) return null; // the first are the bundler's own
-        if (packageOf(id) === undefined) return places.#keepPlace(code, id);
-        if (looksAround.some((pattern) => pattern.test(code))) places.#around.add(id);
+        if (packageOf(id) === undefined) return keepPlace(code, id);
+        if (looksAround.some((pattern) => pattern.test(code))) foundAround(id);
         return null;
       },
       buildEnd() {
-        places.#found = new Set([
-          ...places.#outside,
-          ...[...places.#around].flatMap((id) => borders(this, id)),
-        ]);
+        close(this);
       },
     };
   }

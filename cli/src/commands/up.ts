@@ -8,6 +8,7 @@ import { installBinaries } from "../binaries/install.ts";
 import { bundleConfig } from "../bundle/bundle.ts";
 import { readAgents } from "../bundle/definitions.ts";
 import { deployRequest } from "../bundle/deploy-request.ts";
+import type { Stays } from "../bundle/stays.ts";
 import { watchConfig } from "../bundle/watch.ts";
 import { CliError, failureOf } from "../failure.ts";
 import { duration, type Output } from "../print.ts";
@@ -39,6 +40,12 @@ async function up(flags: MeshFlags, output: Output, mode: "up" | "dev"): Promise
   if (missing.length > 0) throw new CliError(missing.join("; "));
   let agents: readonly AgentDefinition[] = [];
   const say = (line: string): void => output.err(`voda: ${line}`);
+  const said = new Set<string>();
+  const sayOnce = (line: string): void => {
+    if (!said.has(line)) say(line);
+    said.add(line);
+  };
+  const project: Project = { config, dataDir, sayOnce };
   // With --json standard output has one value.
   const show = flags.json === true ? output.err : output.out;
   await runMesh({
@@ -55,7 +62,7 @@ async function up(flags: MeshFlags, output: Output, mode: "up" | "dev"): Promise
       if (told !== undefined) show(told);
     },
     serve: async (mesh) => {
-      agents = await serve(mesh, compile(config, dataDir), nodes, say);
+      agents = await serve(mesh, compile(project), nodes, say);
     },
     accompany: (mesh) => {
       const took = duration(performance.now() - startedMs);
@@ -63,9 +70,17 @@ async function up(flags: MeshFlags, output: Output, mode: "up" | "dev"): Promise
       else
         for (const line of welcome({ mesh: mesh.describe(), agents, logs: logsFolder(dataDir), took }))
           output.out(line);
-      return mode === "dev" ? watchConfig(config, () => redeploy(mesh, config, dataDir, output)) : undefined;
+      return mode === "dev" ? watchConfig(config, () => redeploy(mesh, project, output)) : undefined;
     },
   });
+}
+
+/** What is compiled, and how to tell people of it. */
+interface Project {
+  readonly config: string;
+  readonly dataDir: string;
+  /** For what is as true after each save; nobody reads it twice. */
+  readonly sayOnce: (line: string) => void;
 }
 
 interface Compiled {
@@ -73,9 +88,11 @@ interface Compiled {
   readonly request: ReturnType<typeof deployRequest>;
 }
 
-async function compile(config: string, dataDir: string): Promise<Compiled> {
+async function compile({ config, dataDir, sayOnce }: Project): Promise<Compiled> {
   const bundle = await bundleConfig(config);
   const agents = await readAgents(bundle, programs().describe, join(dataDir, "bundles"));
+  const stays = staysLine(bundle.stays);
+  if (stays !== undefined) sayOnce(stays);
   return { agents, request: deployRequest(bundle, agents) };
 }
 
@@ -94,6 +111,16 @@ async function serve(
   return agents;
 }
 
+/** What a node elsewhere would lack; undefined when the bundle is whole. */
+function staysLine({ packages, files }: Stays): string | undefined {
+  const named = [
+    ...(packages.length === 0 ? [] : [`packages ${packages.join(", ")}`]),
+    ...(files.length === 0 ? [] : [`what is read beside ${files.join(", ")}`]),
+  ];
+  if (named.length === 0) return undefined;
+  return `not in the bundle, used from where it lies on this machine: ${named.join("; ")}; another machine needs it at the same paths`;
+}
+
 /** The children serve by now, so this is short; whatever it is not, somebody who waits is told. */
 async function nodesReady(api: Api, nodes: number, say: (line: string) => void): Promise<void> {
   let toldMs = performance.now();
@@ -109,10 +136,10 @@ async function nodesReady(api: Api, nodes: number, say: (line: string) => void):
   }
 }
 
-async function redeploy(mesh: Mesh, config: string, dataDir: string, output: Output): Promise<void> {
+async function redeploy(mesh: Mesh, project: Project, output: Output): Promise<void> {
   const startedMs = performance.now();
   try {
-    const { agents, request } = await compile(config, dataDir);
+    const { agents, request } = await compile(project);
     await connectApi(mesh.apiUrl).agents.deployAgents(request);
     const names = agents.map((agent) => agent.name).join(", ");
     output.out(

@@ -157,7 +157,8 @@ export class Mesh implements AsyncDisposable {
       onWaiting: (words) => this.#options.onWaiting?.(words),
       onReady: () => this.#options.onReady?.(this),
       onGiveUp: (error) => this.#failed.reject(error),
-      onLine: (line) => this.#options.onLine?.(spec.name, line),
+      // While the mesh stops, its parts miss each other; that is no news.
+      onLine: (line) => (this.#isClosing ? undefined : this.#options.onLine?.(spec.name, line)),
     });
     this.#children.set(spec.name, child);
     this.#record();

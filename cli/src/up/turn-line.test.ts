@@ -51,6 +51,10 @@ test("of the machinery only warnings show, with their cause, under the name of t
     "12:00:01 n1  error  agent not deployed: no such bundle",
   );
   assert.equal(shown({ level: 30, time, msg: "lease renewed" }), undefined);
+  assert.equal(
+    shown({ level: 30, time, namespace: "default", agent: "counter", msg: "agent deployed" }),
+    undefined,
+  );
 });
 
 test("of what is no log line, that of voda's own programs shows: it is why they died", () => {

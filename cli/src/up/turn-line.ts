@@ -44,8 +44,9 @@ export function turnLine(child: string, line: string, folder: string): string | 
   const entry = parse(line);
   if (entry === undefined) return isOfVoda(child) && line.trim() !== "" ? `${child}  ${line}` : undefined;
   const { agent, key, method, msg, level } = entry;
-  if (agent === undefined && level < warn) return undefined;
-  const who = agent === undefined ? child : `${agent}${key === undefined ? "" : `/${key}`}`;
+  const isOfAgent = agent !== undefined && (key !== undefined || !("namespace" in entry)); // else it is about one
+  if (!isOfAgent && level < warn) return undefined;
+  const who = !isOfAgent ? child : `${agent}${key === undefined ? "" : `/${key}`}`;
   const said = entry.err === undefined ? msg : `${msg}: ${entry.err.message}`;
   const head = [`${clock(entry)}${who}`, method, levelWord(level), said, fieldsOf(entry)];
   return [

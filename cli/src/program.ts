@@ -7,8 +7,8 @@ import type { Output } from "./print.ts";
 export const version = "0.1.0";
 
 /**
- * Runs one command line; a failure is one line on `err`. With `--json` it is also the one JSON value on `out`, unless the
- * command has printed its own.
+ * Runs one command line; a failure is one line on `err`. With `--json` it is also the one JSON value on
+ * `out`, unless the command has printed its own.
  */
 export async function run(args: readonly string[], { out, err }: Output): Promise<ExitCode> {
   let hasPrinted = false;

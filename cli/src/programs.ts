@@ -1,6 +1,6 @@
-// Where voda's own programs are. `programs.json` is the one list of them, for this file, `npm run pack` and the search for dead
-// code: sources in the workspace; in the published package a file of the name, beside this one, made of each. (A config stays
-// source: `voda up` compiles it.)
+// Where voda's own programs are. `programs.json` is the one list of them, for this file, `npm run pack` and
+// the search for dead code: sources in the workspace; in the published package a file of the name, beside
+// this one, made of each. (A config stays source: `voda up` compiles it.)
 import { existsSync } from "node:fs";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";

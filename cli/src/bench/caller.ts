@@ -1,4 +1,5 @@
-// A client as the docs tell users to write one: it retries with its idempotency key until the call is decided.
+// A client as the docs tell users to write one: it retries with its idempotency key until the call is
+// decided.
 import { headers } from "@voda/proto/wire";
 import { Connections, type HttpAnswer } from "./connections.ts";
 

@@ -1,11 +1,14 @@
-// A process that calls over sockets of its own, each with one call at a time: node:http as a client takes more CPU than what is measured.
-// Orders come from `voda bench calls`, its parent.
+// A process that calls over sockets of its own, each with one call at a time: node:http as a client takes
+// more CPU than what is measured. Orders come from `voda bench calls`, its parent.
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { prng } from "@voda/stdx";
 import { quantile } from "./statistics.ts";
 
-/** POSTs of `1` to `prefix`, a number below `sessions`, `suffix`, until the time is over and every call is answered. */
+/**
+ * POSTs of `1` to `prefix`, a number below `sessions`, `suffix`, until the time is over and every call is
+ * answered.
+ */
 export interface DriveOrder {
   readonly port: number;
   readonly connections: number;

@@ -1,4 +1,5 @@
-// Calls of awake sessions at one node's own ingress, in slices that take turns with slices of a control: what a call costs.
+// Calls of awake sessions at one node's own ingress, in slices that take turns with slices of a control: what
+// a call costs.
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
@@ -25,7 +26,9 @@ export interface CallsResult {
 }
 
 const SLICES = 10;
-/** Of the time of all clients: how long one client calls, and how long everybody calls before anything counts. */
+/**
+ * Of the time of all clients: how long one client calls, and how long everybody calls before anything counts.
+ */
 const ONE_PART = 0.25;
 const WARM_UP_PART = 0.5;
 const READS_AT_ONCE = 64;

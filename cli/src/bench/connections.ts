@@ -1,5 +1,6 @@
-// HTTP/1.1 over connections that are kept open, with no more work than the answer needs: a driver shares the machine with what it
-// measures. It understands what the mesh sends to plain callers: answers with a content-length.
+// HTTP/1.1 over connections that are kept open, with no more work than the answer needs: a driver shares the
+// machine with what it measures. It understands what the mesh sends to plain callers: answers with a
+// content-length.
 import { connect, type Socket } from "node:net";
 
 export interface HttpAnswer {

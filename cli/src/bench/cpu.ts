@@ -1,4 +1,5 @@
-// Processor time of the parts of a mesh, as Linux counts it. A figure of its own: it is the same on a machine that others use too.
+// Processor time of the parts of a mesh, as Linux counts it. A figure of its own: it is the same on a machine
+// that others use too.
 import { existsSync, readFileSync } from "node:fs";
 import type { ReadyFile } from "../up/ready-file.ts";
 
@@ -13,7 +14,10 @@ const tickMs = 10;
 /** Where user and system time stand after the name of the program, which may have spaces. */
 const userField = 11;
 
-/** What everything has used since its start; the driver is this process. `undefined` where there is no `/proc`. */
+/**
+ * What everything has used since its start; the driver is this process. `undefined` where there is no
+ * `/proc`.
+ */
 export function readCpu({ controlplanes, nodes, nats, envoy }: ReadyFile): CpuMs | undefined {
   if (!existsSync("/proc/self/stat")) return undefined;
   const own = process.cpuUsage();

@@ -1,4 +1,5 @@
-// Real editing histories: {startContent, endContent, txns: [{patches: [[position, deleted, inserted]]}]}, positions in code points.
+// Real editing histories: {startContent, endContent, txns: [{patches: [[position, deleted, inserted]]}]},
+// positions in code points.
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import * as v from "valibot";
@@ -43,7 +44,10 @@ export function readTrace(file: string): EditingTrace {
   };
 }
 
-/** Translates positions from code points, which needs the text before each edit as soon as it has a surrogate pair. */
+/**
+ * Translates positions from code points, which needs the text before each edit as soon as it has a surrogate
+ * pair.
+ */
 export function toCodeUnits(startContent: string, patches: readonly Edit[]): Edit[] {
   let text = startContent;
   let paired = hasPair(text);

@@ -1,4 +1,5 @@
-// The agents of `bench placement-speed`: one that takes so little of a GPU that thousands of its sessions fit on a few, and one that takes none.
+// The agents of `bench placement-speed`: one that takes so little of a GPU that thousands of its sessions fit
+// on a few, and one that takes none.
 import { agent, s } from "voda";
 import { defineConfig } from "voda/config";
 

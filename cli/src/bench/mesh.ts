@@ -1,4 +1,5 @@
-// The mesh that a bench runs against: its own on free ports, or the one at --url; and the killing of its parts.
+// The mesh that a bench runs against: its own on free ports, or the one at --url; and the killing of its
+// parts.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -45,7 +46,10 @@ export function foreignMesh(url: string): Mesh {
   };
 }
 
-/** Starts `voda up` with a folder of its own and ends it with the bench. @throws when it does not serve in time */
+/**
+ * Starts `voda up` with a folder of its own and ends it with the bench. @throws when it does not serve in
+ * time
+ */
 export async function ownMesh(options: OwnMeshOptions): Promise<OwnMesh> {
   const folder = mkdtempSync(join(tmpdir(), "voda-bench-"));
   const readyFile = join(folder, "ready.json");

@@ -16,7 +16,10 @@ const Message = v.looseObject({
 });
 
 export interface NodeHeap extends Disposable {
-  /** Bytes that live after a forced collection: objects and buffers, of the main thread and of all workers together. */
+  /**
+   * Bytes that live after a forced collection: objects and buffers, of the main thread and of all workers
+   * together.
+   */
   live(): Promise<number>;
 }
 

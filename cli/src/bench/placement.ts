@@ -1,4 +1,5 @@
-// The benches of placement: programs of the control plane, which is not part of the command itself; each runs as a child.
+// The benches of placement: programs of the control plane, which is not part of the command itself; each runs
+// as a child.
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";

@@ -1,5 +1,6 @@
-// Placements through a real mesh at a steady rate: how much longer a session's first call takes than a call of one that is awake.
-// Slices of one take turns with slices of the other, so that each has the machine to itself and both have the same machine.
+// Placements through a real mesh at a steady rate: how much longer a session's first call takes than a call
+// of one that is awake. Slices of one take turns with slices of the other, so that each has the machine to
+// itself and both have the same machine.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -29,7 +30,9 @@ export interface PlacementsResult {
   /** Placements that were answered, per second from the first arrival of each slice to its last answer. */
   readonly perSecond: number;
   readonly controlPerSecond: number;
-  /** From the instant at which a call was due to the one at which it was sent: how late the driver itself is. */
+  /**
+   * From the instant at which a call was due to the one at which it was sent: how late the driver itself is.
+   */
   readonly lateP99Ms: number;
   readonly controlLateP99Ms: number;
   /** Calls that were answered only after another attempt. */
@@ -44,8 +47,9 @@ const NODES = 2;
 /** Sessions of the control, awake before the first arrival. */
 const CONTROL_SESSIONS = 200;
 /**
- * Slices of each before those that count: connections are open and code is compiled by then. `bpf` fills one node after the other, so sessions
- * without GPUs, which spread, come first: no node begins to host while the calls are timed.
+ * Slices of each before those that count: connections are open and code is compiled by then. `bpf` fills one
+ * node after the other, so sessions without GPUs, which spread, come first: no node begins to host while the
+ * calls are timed.
  */
 const WARM_UP_SLICES = 2;
 const SLICE_SECONDS = 1;
@@ -73,7 +77,8 @@ export async function placements(
   const { rate, seconds } = options;
   using gpus = declaredGpus(Math.ceil(sessionsOf(options) / SESSIONS_PER_GPU / NODES) * NODES);
   await using mesh = await ownMesh({ nodes: NODES, config: programs().gpuConfig, gpus: gpus.file });
-  // Without hints, so that every call asks the picker: the control differs in nothing but the placement and the claim.
+  // Without hints, so that every call asks the picker: the control differs in nothing but the placement and
+  // the claim.
   using caller = openCaller(mesh.url, { giveUpMs: CALLER_GIVES_UP_MS, keepsHints: false });
   for (let i = 0; i < CONTROL_SESSIONS; i++) await caller.call("model", controlKey(i), "add", 1, `wake-${i}`);
   const spread = slicesOf(caller, rate, { agent: "plain", keyOf: (i) => `spread-${i}` });
@@ -117,7 +122,10 @@ interface Rounds {
   readonly control: readonly Counted[];
 }
 
-/** One slice of each per round; who begins changes, so that a machine that gets faster or slower favours neither. */
+/**
+ * One slice of each per round; who begins changes, so that a machine that gets faster or slower favours
+ * neither.
+ */
 async function rounds({ mesh, say, place, control }: Measured, count: number): Promise<Rounds> {
   const counted = async (into: Counted[], slice: () => Promise<Slice>): Promise<void> => {
     const from = readCpu(mesh.describe());

@@ -1,4 +1,5 @@
-// Puts many sessions to sleep and wakes them through Envoy: what sleepers cost a node, and how long a wake takes.
+// Puts many sessions to sleep and wakes them through Envoy: what sleepers cost a node, and how long a wake
+// takes.
 import { connectApi } from "../api.ts";
 import { openCaller } from "./caller.ts";
 import type { OwnMesh } from "./mesh.ts";

@@ -1,4 +1,5 @@
-// Where the servers that voda runs are: a variable, then the pinned copy, then PATH. A version that differs is refused.
+// Where the servers that voda runs are: a variable, then the pinned copy, then PATH. A version that differs
+// is refused.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";

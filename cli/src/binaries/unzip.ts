@@ -3,7 +3,9 @@ import { inflateRawSync } from "node:zlib";
 const END_OF_DIRECTORY = 0x06054b50;
 const STORED = 0;
 
-/** Reads one file out of a zip archive (APPNOTE.TXT 4.3): directory at the end, then the entry's own header. */
+/**
+ * Reads one file out of a zip archive (APPNOTE.TXT 4.3): directory at the end, then the entry's own header.
+ */
 export function readZipEntry(zip: Buffer, wanted: RegExp): Buffer | undefined {
   let end = zip.length - 22;
   while (end >= 0 && zip.readUInt32LE(end) !== END_OF_DIRECTORY) end -= 1;

@@ -1,5 +1,5 @@
-// A program of its own: loads the bundle named by its argument, so that the user's code runs apart from the command,
-// and sends the agents as plain data, or what went wrong, to its parent.
+// A program of its own: loads the bundle named by its argument, so that the user's code runs apart from the
+// command, and sends the agents as plain data, or what went wrong, to its parent.
 import { registerHooks } from "node:module";
 import { pathToFileURL } from "node:url";
 import { inspect } from "node:util";

@@ -1,4 +1,5 @@
-// What is found relative to its module, in packages and in the user's own files: it must work from the bundle, which lies elsewhere.
+// What is found relative to its module, in packages and in the user's own files: it must work from the
+// bundle, which lies elsewhere.
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -20,7 +21,8 @@ const installed = {
   "node_modules/@acme/by-url/index.js":
     'import { createRequire } from "node:module";\nexport const { word } = createRequire(import.meta.url)("./word.json");\n',
   "node_modules/@acme/by-url/word.json": '{"word":"by-url"}',
-  // Its own code is plain: what it depends on looks around, and by the stack would find the wrong caller in a bundle.
+  // Its own code is plain: what it depends on looks around, and by the stack would find the wrong caller in a
+  // bundle.
   "node_modules/over-another/package.json": packageFile({ name: "over-another" }),
   "node_modules/over-another/index.js": 'exports.word = require("reads-dirname").word + "-twice";\n',
   "node_modules/native/package.json": packageFile({ name: "native" }),

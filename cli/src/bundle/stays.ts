@@ -1,7 +1,7 @@
-// What cannot move into the bundle, because it finds its parts by where it lies: packages with native code, WebAssembly, data
-// files or workers, and the user's own modules that read files beside them. Such packages are imported from where they are
-// installed, and such modules keep their own URL: on the machine where they were deployed all of it works, elsewhere only
-// where the same files are at the same paths.
+// What cannot move into the bundle, because it finds its parts by where it lies: packages with native code,
+// WebAssembly, data files or workers, and the user's own modules that read files beside them. Such packages
+// are imported from where they are installed, and such modules keep their own URL: on the machine where they
+// were deployed all of it works, elsewhere only where the same files are at the same paths.
 import { dirname, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Plugin, PluginContext } from "rolldown";
@@ -15,8 +15,8 @@ export interface Stays {
 }
 
 /**
- * How code of packages looks for its parts. A match too many costs nothing on this machine, one too few fails at the first call:
- * so it is a search in the text, and what only may be such a use counts.
+ * How code of packages looks for its parts. A match too many costs nothing on this machine, one too few fails
+ * at the first call: so it is a search in the text, and what only may be such a use counts.
  */
 const looksAround = [
   /\bimport\.meta\b/,
@@ -30,7 +30,10 @@ const looksAround = [
 const noModule = /\.(node|wasm)$/;
 const isScript = /\.[cm]?[jt]sx?$/;
 
-/** The innermost package that a file belongs to, as the path of its folder; undefined for the user's own files. */
+/**
+ * The innermost package that a file belongs to, as the path of its folder; undefined for the user's own
+ * files.
+ */
 function packageOf(id: string): string | undefined {
   return /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+(?=[\\/])/.exec(id)?.[0];
 }
@@ -38,7 +41,10 @@ function packageOf(id: string): string | undefined {
 const afterModules = /(?<=node_modules[\\/])(?!.*node_modules).*$/;
 const nameOf = (folder: string): string => (afterModules.exec(folder)?.[0] ?? folder).replaceAll("\\", "/");
 
-/** Follows one build. What it finds about packages takes effect in the next one: only then is the whole graph known. */
+/**
+ * Follows one build. What it finds about packages takes effect in the next one: only then is the whole graph
+ * known.
+ */
 export class Places {
   /** Folders of packages that the user's modules import from where they are. */
   readonly #outside: ReadonlySet<string>;
@@ -54,7 +60,9 @@ export class Places {
     this.#found = outside;
   }
 
-  /** After the build: the packages that must stay outside; the build is right when it was told of all of them. */
+  /**
+   * After the build: the packages that must stay outside; the build is right when it was told of all of them.
+   */
   get outside(): ReadonlySet<string> {
     return this.#found;
   }

@@ -1,4 +1,5 @@
-// The flags of `voda up` and `voda dev`: their own, and those that they pass on to the programs that they start.
+// The flags of `voda up` and `voda dev`: their own, and those that they pass on to the programs that they
+// start.
 import { resolve } from "node:path";
 import { isLabel, labelCharactersMax } from "@voda/proto/placement";
 import { type Command, InvalidArgumentError, Option } from "commander";
@@ -18,7 +19,10 @@ export interface MeshFlags {
   readonly json?: true;
 }
 
-/** A flag that the supervisor does not look at; its values are strings once they are parsed, or a list of them. */
+/**
+ * A flag that the supervisor does not look at; its values are strings once they are parsed, or a list of
+ * them.
+ */
 interface PassedOn {
   readonly option: Option;
   readonly controlplane?: (value: string) => ProgramFlags;

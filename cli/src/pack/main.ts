@@ -1,4 +1,5 @@
-// npm run pack: writes voda-<version>.tgz, the one package that users install: the SDK, its types, and the programs.
+// npm run pack: writes voda-<version>.tgz, the one package that users install: the SDK, its types, and the
+// programs.
 import { execFileSync } from "node:child_process";
 import { copyFileSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { isBuiltin } from "node:module";

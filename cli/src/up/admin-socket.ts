@@ -1,4 +1,5 @@
-// Where Envoy's own pages are: in the data folder, which nobody else can enter. On a port any web page could send to them.
+// Where Envoy's own pages are: in the data folder, which nobody else can enter. On a port any web page could
+// send to them.
 import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { get } from "node:http";
@@ -6,7 +7,10 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { socketPathBytesMax } from "@voda/envoy/bootstrap";
 
-/** A path that a kernel allows: a data folder whose own is too long has its socket in a folder of its own below the system's one. */
+/**
+ * A path that a kernel allows: a data folder whose own is too long has its socket in a folder of its own
+ * below the system's one.
+ */
 export function adminSocket(dataDir: string): string {
   const inside = join(dataDir, "envoy.sock");
   if (Buffer.byteLength(inside) <= socketPathBytesMax) return inside;

@@ -98,9 +98,13 @@ export class Child {
     }
   }
 
-  /** One process, from start to death. Refused: it will not have its flags or a file they name, however often it is started. */
+  /**
+   * One process, from start to death. Refused: it will not have its flags or a file they name, however often
+   * it is started.
+   */
   async #live(): Promise<{ readonly why: string; readonly killed: boolean; readonly refused: boolean }> {
-    // A session of its own: Ctrl-C in the terminal reaches the supervisor only, which stops everything in order.
+    // A session of its own: Ctrl-C in the terminal reaches the supervisor only, which stops everything in
+    // order.
     const child = spawn(this.#spec.command, this.#spec.args, {
       detached: true,
       stdio: ["ignore", "pipe", "pipe", this.#spec.readiness.type === "told" ? "ipc" : "ignore"],
@@ -211,8 +215,8 @@ function wordsFor(exit: Exit): string {
 }
 
 /**
- * A shell that waits for a line from this process and kills `pid` when the pipe breaks instead: the child does not
- * outlive a supervisor that was killed. The returned function releases it.
+ * A shell that waits for a line from this process and kills `pid` when the pipe breaks instead: the child
+ * does not outlive a supervisor that was killed. The returned function releases it.
  */
 function guard(pid: number): () => Promise<void> {
   const shell = spawn("sh", ["-c", 'read -r line || kill -KILL "$0"', String(pid)], {

@@ -6,7 +6,10 @@ const ownerOnly = 0o700;
 /** Files that say that the directory is voda's; the last is of versions that locked by a process id. */
 const ofVoda: ReadonlySet<string> = new Set(["lock", "nats.conf", "up.lock"]);
 
-/** Makes the directory, or closes one that an earlier version left open. @throws when it is open and not voda's alone */
+/**
+ * Makes the directory, or closes one that an earlier version left open. @throws when it is open and not
+ * voda's alone
+ */
 export function openDataFolder(path: string): void {
   mkdirSync(path, { recursive: true, mode: ownerOnly });
   const mode = statSync(path).mode & 0o777;

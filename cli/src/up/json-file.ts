@@ -1,7 +1,10 @@
 import { readFileSync } from "node:fs";
 import * as v from "valibot";
 
-/** What a file of ours says; `undefined` when it is missing, or a crash or a full disk left something else in its place. */
+/**
+ * What a file of ours says; `undefined` when it is missing, or a crash or a full disk left something else in
+ * its place.
+ */
 export function readJsonFile<S extends v.GenericSchema>(
   path: string,
   schema: S,

@@ -1,5 +1,6 @@
-// One supervisor per data directory. Who holds it is the kernel's knowledge (`@voda/stdx/lock`), so a crash, a full disk or
-// another container cannot make it wrong; a note beside it only lets the refusal name the process.
+// One supervisor per data directory. Who holds it is the kernel's knowledge (`@voda/stdx/lock`), so a crash,
+// a full disk or another container cannot make it wrong; a note beside it only lets the refusal name the
+// process.
 import { rmSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";

@@ -101,7 +101,10 @@ export class Mesh implements AsyncDisposable {
     return `http://${loopback}:${this.#ports.ingress}`;
   }
 
-  /** nats-server first; the control plane makes the streams that the nodes use; Envoy waits for its configuration anyway. */
+  /**
+   * nats-server first; the control plane makes the streams that the nodes use; Envoy waits for its
+   * configuration anyway.
+   */
   async startControlplane(): Promise<void> {
     await this.#child("nats").ready;
     this.#spawn(this.#envoySpec());
@@ -257,7 +260,10 @@ function nodeId(index: number): string {
   return `n${index + 1}`;
 }
 
-/** V8's threads for collecting and compiling, of each program: its part of the cores. Those of all together would take them from the programs. */
+/**
+ * V8's threads for collecting and compiling, of each program: its part of the cores. Those of all together
+ * would take them from the programs.
+ */
 function v8Threads(programs: number): number {
   return Math.max(1, Math.min(v8ThreadsMax, Math.floor(availableParallelism() / programs)));
 }

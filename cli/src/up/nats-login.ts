@@ -1,5 +1,5 @@
-// The login that this mesh's own NATS server asks for: whoever else is on this machine, or a web page in a browser on it, can
-// reach the port.
+// The login that this mesh's own NATS server asks for: whoever else is on this machine, or a web page in a
+// browser on it, can reach the port.
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +16,8 @@ export function natsLogin(dataDir: string): NatsLogin {
   try {
     return parseNatsLogin(readFileSync(file, "utf8"));
   } catch {
-    // Missing, or cut by a crash: another one serves as well, since the server and all who use it are started with it.
+    // Missing, or cut by a crash: another one serves as well, since the server and all who use it are started
+    // with it.
     const login = { user: "voda", pass: `p${randomBytes(passwordBytes).toString("hex")}` };
     replaceFile(file, formatNatsLogin(login));
     return login;

@@ -1,4 +1,5 @@
-// Which processes a data directory started: a file, so that the next start and `voda doctor` find what a dead supervisor left.
+// Which processes a data directory started: a file, so that the next start and `voda doctor` find what a dead
+// supervisor left.
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
@@ -61,7 +62,10 @@ export async function reap(path: string): Promise<readonly ProcessRecord[]> {
   }
 }
 
-/** An unreadable list is none: guards kill the children of a dead supervisor, the list only serves where a guard died too. */
+/**
+ * An unreadable list is none: guards kill the children of a dead supervisor, the list only serves where a
+ * guard died too.
+ */
 function readProcesses(path: string): readonly ProcessRecord[] {
   return readJsonFile(path, Records) ?? [];
 }

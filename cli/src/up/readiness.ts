@@ -1,5 +1,6 @@
-// How each kind of child shows that it serves. None has a deadline: a server that recovers a large store is at work, and to
-// kill it is to make it begin again. Standard output is no channel of ours: what users print goes there too.
+// How each kind of child shows that it serves. None has a deadline: a server that recovers a large store is
+// at work, and to kill it is to make it begin again. Standard output is no channel of ours: what users print
+// goes there too.
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { connect } from "node:net";

@@ -18,7 +18,9 @@ export interface RunOptions extends Omit<MeshOptions, "onReady" | "onWaiting"> {
   readonly say: (line: string) => void;
 }
 
-/** Runs a mesh until Ctrl-C or SIGTERM; nothing of it runs on afterwards. @throws when a part keeps failing */
+/**
+ * Runs a mesh until Ctrl-C or SIGTERM; nothing of it runs on afterwards. @throws when a part keeps failing
+ */
 export async function runMesh(options: RunOptions): Promise<void> {
   const { dataDir, readyFile } = options;
   openDataFolder(dataDir);

@@ -1,4 +1,5 @@
-// What the terminal shows of what children write: a line of JSON for machines becomes one or a few for people.
+// What the terminal shows of what children write: a line of JSON for machines becomes one or a few for
+// people.
 import { join, relative } from "node:path";
 import * as v from "valibot";
 
@@ -24,7 +25,10 @@ const LogLine = v.looseObject({
 });
 type LogLine = v.InferOutput<typeof LogLine>;
 
-/** Ids of the machinery, which are in the log file; what is none of these is a field that the agent has written. */
+/**
+ * Ids of the machinery, which are in the log file; what is none of these is a field that the agent has
+ * written.
+ */
 const ofMachinery: ReadonlySet<string> = new Set([
   ...Object.keys(LogLine.entries),
   "pid",
@@ -37,8 +41,8 @@ const ofMachinery: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * What agents say, at every level, and of the machinery warnings and what is no log line at all (a crash); undefined for the rest.
- * `folder`: that of the config, from which places are told.
+ * What agents say, at every level, and of the machinery warnings and what is no log line at all (a crash);
+ * undefined for the rest. `folder`: that of the config, from which places are told.
  */
 export function turnLine(child: string, line: string, folder: string): string | undefined {
   const entry = parse(line);

@@ -1,5 +1,5 @@
-// Obeys the contract of the control plane as far as the supervisor sees it: a ready line, and an xDS server that has
-// nothing to tell, so that a real Envoy gets ready.
+// Obeys the contract of the control plane as far as the supervisor sees it: a ready line, and an xDS server
+// that has nothing to tell, so that a real Envoy gets ready.
 import { createServer, type ServerHttp2Stream } from "node:http2";
 import { parseArgs } from "node:util";
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";

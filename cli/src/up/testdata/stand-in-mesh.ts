@@ -1,4 +1,5 @@
-// What `voda up` does, with stand-ins for voda's own programs: arguments are the data directory, the ready file, the port.
+// What `voda up` does, with stand-ins for voda's own programs: arguments are the data directory, the ready
+// file, the port.
 import { fileURLToPath } from "node:url";
 import { failureOf } from "../../failure.ts";
 import { runMesh } from "../run.ts";

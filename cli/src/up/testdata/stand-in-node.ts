@@ -1,4 +1,5 @@
-// Obeys the contract of a node as far as the supervisor sees it. FAIL=<id>:<code> makes that node end with the code.
+// Obeys the contract of a node as far as the supervisor sees it. FAIL=<id>:<code> makes that node end with
+// the code.
 import { createServer } from "node:http";
 import { parseArgs } from "node:util";
 

@@ -134,3 +134,19 @@ test("fields may come and go, but not become another kind", () => {
     /^schema: agent counter: field value is a counter in the running revision and a text in the new one/,
   );
 });
+
+test("a field that is renamed is named, with its values' fate and the way out", () => {
+  const running = create(AgentSchema, good);
+  const next = (...names: string[]) =>
+    create(AgentSchema, { ...good, fields: names.map((name) => ({ name, kind: "counter" })) });
+  assert.equal(
+    refusal(() => checkSchema(running, next("total"))),
+    "schema: agent counter: field value is gone and total, a counter too, is new: a rename takes no values along, " +
+      "sessions keep theirs under value. Keep that name; or, if both is meant, deploy without value first, then with total",
+  );
+  for (const step of [next(), next("value", "total")])
+    assert.equal(
+      refusal(() => checkSchema(running, step)),
+      "accepted",
+    );
+});

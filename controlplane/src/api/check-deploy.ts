@@ -87,19 +87,41 @@ function limitsProblem(agent: Agent): string | undefined {
 }
 
 /**
- * State outlives a revision: a field may come and go, but not become another kind. @throws ControlError
- * `schema`
+ * State outlives a revision: a field may come and go, but not become another kind, and not be renamed unnoticed.
+ * @throws ControlError `schema`
  */
 export function checkSchema(running: Agent, next: Agent): void {
+  const problem = kindProblem(running, next) ?? renameProblem(running, next);
+  if (problem !== undefined) throw ControlError.of("schema", `agent ${next.name}: ${problem}`);
+}
+
+function kindProblem(running: Agent, next: Agent): string | undefined {
   const kinds = new Map(running.fields.map((field) => [field.name, field.kind]));
+  const other = next.fields.find(({ name, kind }) => kinds.has(name) && kinds.get(name) !== kind);
+  if (other === undefined) return undefined;
+  return (
+    `field ${other.name} is a ${kinds.get(other.name)} in the running revision ` +
+    `and a ${other.kind} in the new one; give the new field another name`
+  );
+}
+
+/**
+ * A field that goes while another of its kind comes was most likely renamed, and every session would silently show the
+ * new one's initial value. Whoever means it does the two steps one by one.
+ */
+function renameProblem(running: Agent, next: Agent): string | undefined {
+  const before = new Set(running.fields.map(({ name }) => name));
+  const after = new Set(next.fields.map(({ name }) => name));
   for (const { name, kind } of next.fields) {
-    const was = kinds.get(name);
-    if (was === undefined || was === kind) continue;
-    throw ControlError.of(
-      "schema",
-      `agent ${next.name}: field ${name} is a ${was} in the running revision and a ${kind} in the new one; give the new field another name`,
+    const gone = running.fields.find((field) => field.kind === kind && !after.has(field.name));
+    if (before.has(name) || gone === undefined) continue;
+    return (
+      `field ${gone.name} is gone and ${name}, a ${kind} too, is new: a rename takes no values along, ` +
+      `sessions keep theirs under ${gone.name}. Keep that name; ` +
+      `or, if both is meant, deploy without ${gone.name} first, then with ${name}`
     );
   }
+  return undefined;
 }
 
 function firstTwice(names: readonly string[]): string | undefined {

@@ -1,4 +1,5 @@
-// An error as the protocols carry it: Connect's JSON, gRPC's trailers, HTTP's status. Whoever answers a caller says it so.
+// An error as the protocols carry it: Connect's JSON, gRPC's trailers, HTTP's status. Whoever answers a
+// caller says it so.
 import { base64Encode } from "@bufbuild/protobuf/wire";
 import { type ErrorDetail, errorInfo, grpcCodes, retryInfo, rpcStatus } from "./errors.ts";
 import { type Code, errorDomain } from "./wire.ts";
@@ -51,7 +52,10 @@ export function retryHeader({ retryAfterMs }: ErrorBody): Readonly<Record<string
   return retryAfterMs === undefined ? {} : { "retry-after": String(Math.ceil(retryAfterMs / 1000)) };
 }
 
-/** gRPC's trailers. Long messages are cut and large metadata is left out: clients drop trailers beyond their limit. */
+/**
+ * gRPC's trailers. Long messages are cut and large metadata is left out: clients drop trailers beyond their
+ * limit.
+ */
 export function errorTrailers(error: ErrorBody): Record<string, string> {
   const message = cut(error.message, trailerMessageBytesMax);
   let details = statusBytes({ ...error, message });

@@ -1,4 +1,5 @@
-// Details of errors, as every protocol that voda speaks carries them: google.rpc.ErrorInfo, RetryInfo and Status.
+// Details of errors, as every protocol that voda speaks carries them: google.rpc.ErrorInfo, RetryInfo and
+// Status.
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
 import { type Code, errorDomain } from "./wire.ts";
 

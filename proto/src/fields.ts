@@ -1,5 +1,5 @@
-// The kinds of fields: the one table. The SDK takes types and makers from it, the control plane checks deployments by it,
-// the state engine has one class for each of its rows (`state/src/kinds/<kind>.ts`).
+// The kinds of fields: the one table. The SDK takes types and makers from it, the control plane checks
+// deployments by it, the state engine has one class for each of its rows (`state/src/kinds/<kind>.ts`).
 
 /** A JSON value. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
@@ -48,9 +48,13 @@ export interface Handles<X> {
   readonly register: X;
   /** A number that starts at 0 and is added to. */
   readonly counter: Counter;
-  /** JSON values by string key. With a schema, values are checked before they are written, as in `register`. */
+  /**
+   * JSON values by string key. With a schema, values are checked before they are written, as in `register`.
+   */
   readonly map: MapState<X>;
-  /** A text that is edited in place; offsets are UTF-16 code units, as in JavaScript strings. Starts empty. */
+  /**
+   * A text that is edited in place; offsets are UTF-16 code units, as in JavaScript strings. Starts empty.
+   */
   readonly text: TextState;
 }
 
@@ -80,8 +84,8 @@ export interface Counter extends ReadCounter {
 }
 
 /**
- * A map in a `readonly` handler. Iterates in the order of its keys (UTF-16 code units), over those that were there when the
- * iteration began.
+ * A map in a `readonly` handler. Iterates in the order of its keys (UTF-16 code units), over those that were
+ * there when the iteration began.
  */
 export interface ReadMap<X> extends Iterable<[string, X]> {
   /** Number of keys. */
@@ -100,7 +104,9 @@ export interface ReadMap<X> extends Iterable<[string, X]> {
 
 /** A map. Keys have at most 1,024 bytes of UTF-8. Values are frozen: `set` or `update` to change one. */
 export interface MapState<X> extends ReadMap<X> {
-  /** @throws TypeError when key or value cannot be stored, RangeError when one is too long or nested too deep */
+  /**
+   * @throws TypeError when key or value cannot be stored, RangeError when one is too long or nested too deep
+   */
   set(key: string, value: X): void;
   /** Sets what `change` returns for the old value, `undefined` when there is none. @throws as `set` */
   update(key: string, change: (old: X | undefined) => X): void;
@@ -126,6 +132,9 @@ export interface TextState extends ReadText {
   insert(at: number, text: string): void;
   /** @throws TypeError or RangeError when the range is not in the text */
   delete(at: number, length: number): void;
-  /** Replaces the first place where `find` stands; `false` when it stands nowhere. @throws RangeError when `find` is empty */
+  /**
+   * Replaces the first place where `find` stands; `false` when it stands nowhere.
+   * @throws RangeError when `find` is empty
+   */
   replace(find: string, text: string): boolean;
 }

@@ -36,8 +36,9 @@ export const grantBytesMax = 4096;
 const clockSkewSeconds = 1;
 
 /**
- * Why a grant is not heeded. A void one counts as none: it has expired, or the proxy took it to another node than it was
- * given for, because that one had gone; the caller did nothing wrong. Anything else is `permission_denied/grant_refused`.
+ * Why a grant is not heeded. A void one counts as none: it has expired, or the proxy took it to another node
+ * than it was given for, because that one had gone; the caller did nothing wrong. Anything else is
+ * `permission_denied/grant_refused`.
  */
 export type GrantProblem = { readonly kind: "void" } | { readonly kind: "refused"; readonly message: string };
 

@@ -1,6 +1,10 @@
-// Names of sessions, and what is wrong with one. Runs in a browser too: the token, which needs a hash, is in session.ts.
+// Names of sessions, and what is wrong with one. Runs in a browser too: the token, which needs a hash, is in
+// session.ts.
 declare const brand: unique symbol;
-/** 26 characters: lower-case unpadded base32 (RFC 4648) of the first 16 bytes of SHA-256(namespace 0x00 agent 0x00 key). */
+/**
+ * 26 characters: lower-case unpadded base32 (RFC 4648) of the first 16 bytes of SHA-256(namespace 0x00 agent
+ * 0x00 key).
+ */
 export type SessionToken = string & { readonly [brand]: "SessionToken" };
 
 export interface SessionName {
@@ -41,7 +45,8 @@ export function keyProblem(key: string): string | undefined {
 /** What is wrong with the name of an agent or a namespace, or `undefined`. */
 export function identifierProblem(what: "agent" | "namespace", name: string): string | undefined {
   if (IDENTIFIER.test(name)) return undefined;
-  return `${what} ${JSON.stringify(name.slice(0, 80))} is not a name: 1 to 63 of a-z, 0-9 and "-", first a letter`;
+  const shown = JSON.stringify(name.slice(0, 80));
+  return `${what} ${shown} is not a name: 1 to 63 of a-z, 0-9 and "-", first a letter`;
 }
 
 export function sessionNameProblem(name: SessionName): string | undefined {

@@ -1,5 +1,5 @@
-// How a program is told its login at the NATS server: by the name of a file that only its owner may read. Arguments are shown
-// to every user of a machine, environments to every child, and URLs end up in logs.
+// How a program is told its login at the NATS server: by the name of a file that only its owner may read.
+// Arguments are shown to every user of a machine, environments to every child, and URLs end up in logs.
 import { readFileSync } from "node:fs";
 
 export interface NatsLogin {
@@ -7,7 +7,10 @@ export interface NatsLogin {
   readonly pass: string;
 }
 
-/** @throws when the file cannot be read or holds no login; the message names the file and does not show what it read */
+/**
+ * @throws when the file cannot be read or holds no login; the message names the file and does not show what
+ * it read
+ */
 export function readNatsLogin(file: string): NatsLogin {
   try {
     return parseNatsLogin(readFileSync(file, "utf8"));

@@ -14,8 +14,9 @@ export const gpuModelsMax = 16;
 export const gpuModelCharactersMax = 128;
 
 /**
- * Who may share a device with a session that asks for a fraction of it. `shared`: any other `shared` session. `process`: sessions of its own
- * namespace that are `process` too. `dedicated`: nobody. Whole GPUs are never shared, whatever the class.
+ * Who may share a device with a session that asks for a fraction of it. `shared`: any other `shared` session.
+ * `process`: sessions of its own namespace that are `process` too. `dedicated`: nobody. Whole GPUs are never
+ * shared, whatever the class.
  */
 export const isolations = ["shared", "process", "dedicated"] as const;
 export type Isolation = (typeof isolations)[number];
@@ -56,7 +57,10 @@ function labelsProblem(what: string, labels: readonly string[]): string | undefi
   if (labels.length > labelsMax) return `${what} has ${labels.length} labels; labelsMax is ${labelsMax}`;
   const wrong = labels.find((label) => !isLabel(label));
   if (wrong !== undefined)
-    return `${what} has ${quoted(wrong)}, which is not a label: 1 to ${labelCharactersMax} letters, digits, "-", "_" and ".", first and last a letter or digit`;
+    return (
+      `${what} has ${quoted(wrong)}, which is not a label: 1 to ${labelCharactersMax} letters, digits, ` +
+      '"-", "_" and ".", first and last a letter or digit'
+    );
   return twice(what, labels);
 }
 
@@ -79,7 +83,10 @@ function modelsProblem(models: readonly string[]): string | undefined {
     (model) => model === "" || model.length > gpuModelCharactersMax || CONTROL.test(model),
   );
   if (wrong !== undefined)
-    return `gpuModels has ${quoted(wrong)}, which is not a model: 1 to ${gpuModelCharactersMax} characters, as nodes report it`;
+    return (
+      `gpuModels has ${quoted(wrong)}, which is not a model: 1 to ${gpuModelCharactersMax} characters, ` +
+      "as nodes report it"
+    );
   return twice("gpuModels", models);
 }
 

@@ -1,12 +1,15 @@
-// Which session and method a request is for, told by its path and headers. Both planes read it here: a picker that books
-// one session while the node serves another would hand out room, quota and state of somebody else.
+// Which session and method a request is for, told by its path and headers. Both planes read it here: a picker
+// that books one session while the node serves another would hand out room, quota and state of somebody else.
 import { defaultNamespace, identifierProblem, keyProblem, type SessionName } from "./name.ts";
 import { headers as names } from "./wire.ts";
 
 /** Bytes of UTF-8 in the name of a method. */
 export const methodBytesMax = 128;
 
-/** `/agents/{agent}/{key}/{method}`, in another namespace below `/namespaces/{namespace}`: it says everything by itself. */
+/**
+ * `/agents/{agent}/{key}/{method}`, in another namespace below `/namespaces/{namespace}`: it says everything
+ * by itself.
+ */
 export interface PlainPath {
   readonly type: "plain";
   readonly name: SessionName;
@@ -34,7 +37,9 @@ export interface PathProblem {
   readonly message: string;
 }
 
-/** Values of the request's headers by lower-case name; one that came twice is not a text and counts as absent. */
+/**
+ * Values of the request's headers by lower-case name; one that came twice is not a text and counts as absent.
+ */
 export type PathHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 const PLAIN = /^(?:\/namespaces\/([^/]*))?\/agents\/([^/]*)\/([^/]*)\/([^/]*)$/;
@@ -55,8 +60,9 @@ export function isPlainPath(path: string): boolean {
 }
 
 /**
- * Reads a path without its query. `readPlain` is `readPlainPath`, or a memory of what it said: a plain path alone tells its
- * session, so its reading can be remembered by its text, and headers can only agree or contradict.
+ * Reads a path without its query. `readPlain` is `readPlainPath`, or a memory of what it said: a plain path
+ * alone tells its session, so its reading can be remembered by its text, and headers can only agree or
+ * contradict.
  */
 export function readSessionPath<Plain extends PlainPath>(
   path: string,
@@ -104,7 +110,10 @@ function readTypedPath(path: string, headers: PathHeaders): TypedPath | PathProb
   return { type: "typed", service, rpc, namespace, agent, key };
 }
 
-/** A header beside a plain path may repeat what the path says, nothing else: no reader can then take it for the other. */
+/**
+ * A header beside a plain path may repeat what the path says, nothing else: no reader can then take it for
+ * the other.
+ */
 function contradiction(
   { namespace, agent, key }: SessionName,
   headers: PathHeaders,

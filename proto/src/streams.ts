@@ -1,4 +1,5 @@
-// Streams and buckets of a deployment, as the JetStream API names their settings, and the one way to create them.
+// Streams and buckets of a deployment, as the JetStream API names their settings, and the one way to create
+// them.
 import {
   agentsBucket,
   blobsBucket,
@@ -27,7 +28,8 @@ export class IncompatibleStreamError extends Error {
 /** Log and snapshots own all shards: stream 0 is the only one. `replicas` is 1 or 3. */
 export function streamConfigs(replicas: number): StreamConfig[] {
   const base = { storage: "file", retention: "limits", num_replicas: replicas, allow_direct: true };
-  // Without limits nothing is discarded; "new" would be safer and is refused together with schedules (nats-server 2.15.1).
+  // Without limits nothing is discarded; "new" would be safer and is refused together with schedules
+  // (nats-server 2.15.1).
   const log = {
     ...base,
     discard: "old",
@@ -66,7 +68,8 @@ export async function ensureStreams(request: JetStreamRequest, replicas: number)
     const found = parse(await request(`$JS.API.STREAM.INFO.${config.name}`, ""));
     const differs = differences(config, found.config ?? {});
     throw new IncompatibleStreamError(
-      `stream ${config.name} exists with other settings: ${differs.join(", ")}; use another nats-server store, or delete the stream if its data may go`,
+      `stream ${config.name} exists with other settings: ${differs.join(", ")}; ` +
+        "use another nats-server store, or delete the stream if its data may go",
     );
   }
 }

@@ -11,20 +11,29 @@ export const headers = {
   host: "x-voda-host",
   token: "x-voda-token",
   idempotencyKey: "idempotency-key",
-  /** `{client}.{seq}.{lowest}`: 32 hexadecimal digits of the client's own, the number of the call, the lowest without an answer. */
+  /**
+   * `{client}.{seq}.{lowest}`: 32 hexadecimal digits of the client's own, the number of the call, the lowest
+   * without an answer.
+   */
   call: "x-voda-call",
   requestId: "x-request-id",
   traceparent: "traceparent",
   /** Internal: stripped from client requests by Envoy, set by the picker. */
   grant: "x-voda-grant",
-  /** Internal: stripped from client requests by Envoy, which adds the mesh's own secret: only then did the rest come through Envoy. */
+  /**
+   * Internal: stripped from client requests by Envoy, which adds the mesh's own secret: only then did the
+   * rest come through Envoy.
+   */
   edge: "x-voda-edge",
 } as const;
 
 /** Same value as the header `x-voda-host`. */
 export const hostCookie = "voda_host";
 
-/** In source maps of bundles: `voda:agents/chat.ts` is a file below the folder of the config, whatever machine made it. */
+/**
+ * In source maps of bundles: `voda:agents/chat.ts` is a file below the folder of the config, whatever machine
+ * made it.
+ */
 export const sourceScheme = "voda:";
 
 /** Sizes in bytes. */
@@ -42,7 +51,10 @@ export const snapshotStream = (index: number): string => `VODA_SNAP_${index}`;
 export const nodesBucket = "voda_nodes";
 export const agentsBucket = "voda_agents";
 export const keysBucket = "voda_keys";
-/** Key of `voda_keys`: the value of the header `x-voda-edge`, 64 hexadecimal digits, made once for a mesh. All others are keys of grants. */
+/**
+ * Key of `voda_keys`: the value of the header `x-voda-edge`, 64 hexadecimal digits, made once for a mesh. All
+ * others are keys of grants.
+ */
 export const edgeSecretKey = "edge";
 export const blobsBucket = "voda_blobs";
 export const quotasBucket = "voda_quotas";
@@ -91,7 +103,9 @@ export type Code =
 /** Domain of `google.rpc.ErrorInfo` in every error voda makes. */
 export const errorDomain = "voda.dev";
 
-/** Why voda itself refuses or fails a call, with its one code. `user` carries the code that the handler threw. */
+/**
+ * Why voda itself refuses or fails a call, with its one code. `user` carries the code that the handler threw.
+ */
 export const reasons = {
   user: "unknown",
   internal: "internal",
@@ -127,8 +141,8 @@ export const reasons = {
 export type Reason = keyof typeof reasons;
 
 /**
- * Whether the same call with the same idempotency key should be sent again. Not after `deadline_exceeded`: its own time is over,
- * or the turn would run as long again.
+ * Whether the same call with the same idempotency key should be sent again. Not after `deadline_exceeded`:
+ * its own time is over, or the turn would run as long again.
  */
 export function isRetryable(code: Code, reason: string, retryAfterMs: number | undefined): boolean {
   if (code === "unavailable") return true;

@@ -95,7 +95,7 @@ test("agents are found by a registered symbol, so that another copy of the packa
     assert.equal(isAgent(value), false);
 });
 
-test("a protobuf service becomes methods with their descriptors, readonly where they have no side effects", () => {
+test("a protobuf service becomes methods with descriptors, readonly where without side effects", () => {
   const rpc = agent("rpc").implements(AgentService, {
     deployAgents: (_ctx, request) => ({ agents: request.agents }),
     getAgent: (_ctx, request) => ({ agent: { name: request.name } }),

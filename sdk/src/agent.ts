@@ -38,7 +38,8 @@ type Answers<X> = {
 };
 /** Makes a name that was defined before a type error that says so. */
 type NotAgain<H> = { readonly [K in keyof H]?: "this agent has a handler of this name already" };
-// oxlint-disable-next-line typescript/no-generated-empty-object-type -- what a block adds to must have no properties yet
+// What a block adds to must have no properties yet.
+// oxlint-disable-next-line typescript/no-generated-empty-object-type -- see above
 type None = Record<never, never>;
 
 /**
@@ -48,11 +49,15 @@ type None = Record<never, never>;
 export interface Agent<N extends string, S extends Schema, H extends object> extends TypedAgent<N, S, H> {
   /** Adds handlers that run concurrently on the newest committed state and cannot write to it. */
   readonly<X extends Handlers<ReadCtx<S>> & NotAgain<H>>(handlers: X & Answers<X>): Agent<N, S, H & X>;
-  /** Adds handlers that run one at a time, each one transaction: it commits as a whole or, when it throws, not at all. */
+  /**
+   * Adds handlers that run one at a time, each one transaction: it commits as a whole or, when it throws, not
+   * at all.
+   */
   handlers<X extends Handlers<Ctx<S>> & NotAgain<H>>(handlers: X & Answers<X>): Agent<N, S, H & X>;
   /**
-   * Implements all methods of a protobuf service; they must be unary. Methods with `idempotency_level = NO_SIDE_EFFECTS` are `readonly`:
-   * writing in one fails. Called by generated clients (Connect, gRPC, gRPC-Web), not by `voda/client`.
+   * Implements all methods of a protobuf service; they must be unary. Methods with `idempotency_level =
+   * NO_SIDE_EFFECTS` are `readonly`: writing in one fails. Called by generated clients (Connect, gRPC,
+   * gRPC-Web), not by `voda/client`.
    */
   implements<D extends DescService>(
     service: D & UnaryOnly<D>,
@@ -147,7 +152,8 @@ function withAdditions(parts: AgentParts, additions: readonly Addition[]): Agent
     if (problem !== undefined) throw new TypeError(`agent ${parts.definition.name}: handler ${problem}`);
     if (handlers.has(method.name))
       throw new TypeError(
-        `agent ${parts.definition.name}: there is a handler "${method.name}" already; names are unique over all blocks`,
+        `agent ${parts.definition.name}: there is a handler "${method.name}" already; ` +
+          "names are unique over all blocks",
       );
     handlers.set(method.name, Object.freeze(handler));
   }
@@ -170,6 +176,7 @@ function refuseFunction(agentName: string, name: string, run: unknown, parameter
     throw new TypeError(`${what} is a generator; a handler returns one answer`);
   if (run.length > parametersMax)
     throw new TypeError(
-      `${what} takes ${run.length} parameters; a handler takes the context and one input: put several into an object`,
+      `${what} takes ${run.length} parameters; a handler takes the context and one input: ` +
+        "put several into an object",
     );
 }

@@ -74,7 +74,10 @@ interface Details {
   readonly retryAfterMs?: number;
 }
 
-/** `google.rpc.ErrorInfo` and `google.rpc.RetryInfo`; details that are neither, or do not decode, are for others. */
+/**
+ * `google.rpc.ErrorInfo` and `google.rpc.RetryInfo`; details that are neither, or do not decode, are for
+ * others.
+ */
 function readDetails(details: readonly unknown[]): Details {
   let found: Details = {};
   for (const detail of details) {

@@ -1,4 +1,5 @@
-// The `voda` command as it is started: by the user's Node, in the layout of the workspace and of the published package.
+// The `voda` command as it is started: by the user's Node, in the layout of the workspace and of the
+// published package.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -20,7 +21,8 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 const bin = fileURLToPath(new URL("../bin/voda.mjs", import.meta.url));
-const pinnedPackage = `node${process.platform === "darwin" && process.arch === "arm64" ? "-bin" : ""}-${process.platform}-${process.arch}`;
+const { platform, arch } = process;
+const pinnedPackage = `node${platform === "darwin" && arch === "arm64" ? "-bin" : ""}-${platform}-${arch}`;
 
 /** The Node of the machine where there is one, else the one that runs the tests. */
 const usersNode =
@@ -93,7 +95,7 @@ test("the file can be executed", () => {
   accessSync(bin, constants.X_OK);
 });
 
-test("the pinned Node runs the bundle of the published package, with arguments and exit code passed through", async () => {
+test("the pinned Node runs the published bundle, with arguments and exit code passed through", async () => {
   using layout = layOut({ pinned: "linked", workspace: false });
   const result = await finish(usersNode, [layout.bin, "exit", "3", "--flag", "a b"]);
   assert.deepEqual(firstLine(result.out), {
@@ -132,7 +134,7 @@ test("a CLI that a signal ended gives the exit code of a shell", async () => {
   assert.equal((await finish(usersNode, [layout.bin, "die"])).code, 137);
 });
 
-test("without the pinned Node, or where it does not start, a Node that is new enough runs the CLI itself", async () => {
+test("without the pinned Node, or where it does not start, a new enough Node runs the CLI itself", async () => {
   for (const pinned of ["absent", "broken"] as const) {
     using layout = layOut({ pinned, workspace: false });
     const result = await finish(process.execPath, [layout.bin, "exit", "4"]);
@@ -146,7 +148,8 @@ test("without the pinned Node, or where it does not start, a Node that is new en
 
 test("without the pinned Node an old one says what to do, in one line", async () => {
   using layout = layOut({ pinned: "absent", workspace: false });
-  const versions = `Object.defineProperty(process, "versions", { value: { ...process.versions, node: "18.19.0" } })`;
+  const old = `{ value: { ...process.versions, node: "18.19.0" } }`;
+  const versions = `Object.defineProperty(process, "versions", ${old})`;
   const result = await finish(process.execPath, [
     "--import",
     `data:text/javascript,${encodeURIComponent(versions)}`,
@@ -155,6 +158,7 @@ test("without the pinned Node an old one says what to do, in one line", async ()
   assert.equal(result.code, 1);
   assert.equal(
     result.error,
-    "voda: needs Node 24 or newer, and this is 18.19.0: install it, or install voda again with its optional dependencies\n",
+    "voda: needs Node 24 or newer, and this is 18.19.0: install it, " +
+      "or install voda again with its optional dependencies\n",
   );
 });

@@ -32,8 +32,9 @@ const backoffMsMax = 2_000;
 const attemptMsMin = 10;
 
 /**
- * The answer, `undefined` when it has no content. A call is sent again until it has an answer or its time is over: a node that
- * restarts, or a session that moves, is away for seconds. What ran out of this time is not sent again, it has none.
+ * The answer, `undefined` when it has no content. A call is sent again until it has an answer or its time is
+ * over: a node that restarts, or a session that moves, is away for seconds. What ran out of this time is not
+ * sent again, it has none.
  * @throws VodaError
  */
 export async function perform(endpoint: Endpoint, call: Call): Promise<unknown> {
@@ -56,9 +57,9 @@ export async function perform(endpoint: Endpoint, call: Call): Promise<unknown> 
 }
 
 /**
- * How long to wait before the next attempt: full jitter over a doubling step, and never before the time that the mesh asked
- * for. At most half of the time left goes into the jitter, so that the last attempts are not given away.
- * `undefined` when there is no time for another one.
+ * How long to wait before the next attempt: full jitter over a doubling step, and never before the time that
+ * the mesh asked for. At most half of the time left goes into the jitter, so that the last attempts are not
+ * given away. `undefined` when there is no time for another one.
  */
 export function delayOf(
   attempt: number,

@@ -283,7 +283,7 @@ test("a call that gets no answer ends at its timeout", async () => {
   assert.ok(Number(server.requests[0]?.headers["connect-timeout-ms"]) <= 80);
 });
 
-test("the caller's signal ends a call in flight, one that waits to be sent again, and one that was not sent", {
+test("the caller's signal ends a call in flight, one that waits to be sent again, and one not sent", {
   timeout: 5_000,
 }, async () => {
   const controller = new AbortController();

@@ -19,12 +19,15 @@ export interface ClientOptions {
   readonly url: string;
   /** Default `default`. */
   readonly namespace?: string;
-  /** How long a call may take with all its attempts: 1 ms to 1 day. Default 30 s. The mesh is told, and stops too. */
+  /**
+   * How long a call may take with all its attempts: 1 ms to 1 day. Default 30 s. The mesh is told, and stops
+   * too.
+   */
   readonly timeout?: Duration;
   readonly retry?: {
     /**
-     * Attempts of one call, 1 (never sent again) to 100. Default: as many as fit into its timeout, at most about one in 2 s after the
-     * first few. The mesh knows them as one call, so that it takes effect once.
+     * Attempts of one call, 1 (never sent again) to 100. Default: as many as fit into its timeout, at most
+     * about one in 2 s after the first few. The mesh knows them as one call, so that it takes effect once.
      */
     readonly attempts?: number;
   };
@@ -37,8 +40,8 @@ export interface ClientOptions {
 /** Options of the calls of one session. */
 export interface CallOptions {
   /**
-   * Idempotency key, 1 to 256 visible ASCII characters: a call that is repeated under it takes effect once and gets the stored answer.
-   * Default: a new one for every call.
+   * Idempotency key, 1 to 256 visible ASCII characters: a call that is repeated under it takes effect once
+   * and gets the stored answer. Default: a new one for every call.
    */
   readonly id?: string;
   /** As in ClientOptions. */
@@ -60,7 +63,10 @@ type Output<F> = F extends (...args: never[]) => infer R ? Promise<Sent<Awaited<
 export type Session<D extends AnyAgent> =
   D extends TypedAgent<string, Schema, infer H>
     ? { readonly [K in keyof H]: (...input: Input<H[K]>) => Output<H[K]> } & {
-        /** The same session with other options for its calls. @throws TypeError or RangeError for a bad option */
+        /**
+         * The same session with other options for its calls.
+         * @throws TypeError or RangeError for a bad option
+         */
         $with(options: CallOptions): Session<D>;
       }
     : never;
@@ -93,9 +99,10 @@ const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,256}$/;
  * const voda = createClient<typeof config>({ url: "http://127.0.0.1:4000" });
  * const count = await voda.counter("alice").add(2);
  * ```
- * Calls that fail with a retryable error are sent again, with full jitter and no sooner than `retryAfterMs`, until their timeout or
- * `retry.attempts`. A call that ran out of its time (`deadline_exceeded`) is not.
- * Answers are JSON: what a handler returns without a JSON form arrives changed, and nothing arrives as `undefined`.
+ * Calls that fail with a retryable error are sent again, with full jitter and no sooner than `retryAfterMs`,
+ * until their timeout or `retry.attempts`. A call that ran out of its time (`deadline_exceeded`) is not.
+ * Answers are JSON: what a handler returns without a JSON form arrives changed, and nothing arrives as
+ * `undefined`.
  * @throws TypeError or RangeError for a bad option
  */
 export function createClient<C extends { readonly agents: readonly AnyAgent[] }>(
@@ -168,7 +175,10 @@ function changed(settings: Settings, options: CallOptions): Settings {
   return { id, timeoutMs, signal, headers };
 }
 
-/** An object that has every property that can be the name of an agent or a handler; above all it has no `then`. */
+/**
+ * An object that has every property that can be the name of an agent or a handler; above all it has no
+ * `then`.
+ */
 function properties(get: (name: string) => unknown): object {
   return new Proxy(Object.freeze({}), {
     get: (_, name) => (typeof name === "string" && !isReservedName(name) ? get(name) : undefined),

@@ -11,7 +11,8 @@ export interface Config<A extends readonly AnyAgent[] = readonly AnyAgent[]> {
 const configNames: ReadonlySet<string> = new Set(["agents"]);
 
 /**
- * Checks a config and keeps the types of its agents, so that `createClient<typeof config>` knows every handler.
+ * Checks a config and keeps the types of its agents, so that `createClient<typeof config>` knows every
+ * handler.
  * @throws TypeError for an unknown key, no agent, what is not an agent, or a name that is used twice
  */
 export function defineConfig<const A extends readonly AnyAgent[]>(config: Config<A>): Config<A> {

@@ -26,8 +26,9 @@ export type { FieldKind, Schema, Validate, Validation } from "./schema.ts";
 const provided = /^(voda|@bufbuild\/protobuf)($|\/)/;
 
 /**
- * Whether a bundle gets this module from the program that loads it instead of bringing its own: one VodaError, one symbol, and one
- * protobuf library, because descriptors of one version are misread by another (enums in JSON became numbers).
+ * Whether a bundle gets this module from the program that loads it instead of bringing its own: one
+ * VodaError, one symbol, and one protobuf library, because descriptors of one version are misread by another
+ * (enums in JSON became numbers).
  */
 export function isProvided(specifier: string): boolean {
   return provided.test(specifier);

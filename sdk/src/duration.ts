@@ -1,6 +1,9 @@
 // Lengths of time as people write them.
 
-/** A length of time: a number of milliseconds, or a number with its unit: `"250ms"`, `"2s"`, `"5m"`, `"1h"`, `"7d"`. */
+/**
+ * A length of time: a number of milliseconds, or a number with its unit: `"250ms"`, `"2s"`, `"5m"`, `"1h"`,
+ * `"7d"`.
+ */
 export type Duration = number | `${number}${"ms" | "s" | "m" | "h" | "d"}`;
 
 /** Both ends are allowed. */
@@ -31,7 +34,8 @@ function parse(what: string, value: unknown): number {
   const [, amount, unit] = (typeof value === "string" && WRITTEN.exec(value)) || [];
   if (amount === undefined || unit === undefined)
     throw new TypeError(
-      `${what} of ${JSON.stringify(value)} is not a duration: write milliseconds, or "250ms", "2s", "5m", "1h", "7d"`,
+      `${what} of ${JSON.stringify(value)} is not a duration: ` +
+        'write milliseconds, or "250ms", "2s", "5m", "1h", "7d"',
     );
   return Number(amount) * (UNIT_MS[unit] ?? Number.NaN);
 }

@@ -30,8 +30,8 @@ const brand = Symbol.for("voda.error");
 const retryAfterRange = { minMs: 0, maxMs: 86_400_000 };
 
 /**
- * An error with one of Connect's 16 codes. Thrown in a handler, it undoes the turn and reaches the caller as it is, in every language;
- * any other error becomes `internal`.
+ * An error with one of Connect's 16 codes. Thrown in a handler, it undoes the turn and reaches the caller as
+ * it is, in every language; any other error becomes `internal`.
  *
  * ```ts
  * throw new VodaError("not_found", `no item ${sku}`, { details: { sku } });
@@ -44,7 +44,10 @@ export class VodaError extends Error {
   readonly code: Code;
   /** Why, in lower snake case; `user` when a handler threw it without a reason of its own. */
   readonly reason: string;
-  /** Whether the same call under the same idempotency key may be sent again. Follows from code, reason and `retryAfterMs`. */
+  /**
+   * Whether the same call under the same idempotency key may be sent again. Follows from code, reason and
+   * `retryAfterMs`.
+   */
   readonly retryable: boolean;
   /** How long to wait before that, in milliseconds. */
   readonly retryAfterMs: number | undefined;
@@ -63,14 +66,19 @@ export class VodaError extends Error {
     this.details = options.details ?? {};
   }
 
-  /** The error itself when it is a VodaError; else `internal` with the same message and the error as `cause`. */
+  /**
+   * The error itself when it is a VodaError; else `internal` with the same message and the error as `cause`.
+   */
   static from(error: unknown): VodaError {
     if (VodaError.is(error)) return error;
     const message = error instanceof Error ? error.message : String(error);
     return new VodaError("internal", message, { reason: "internal", cause: error });
   }
 
-  /** Whether it is a VodaError, also one of another copy of this package; with `code`, whether it has that code. */
+  /**
+   * Whether it is a VodaError, also one of another copy of this package; with `code`, whether it has that
+   * code.
+   */
   static is(error: unknown, code?: Code): error is VodaError {
     if (typeof error !== "object" || error === null || !(brand in error)) return false;
     return code === undefined || (error as VodaError).code === code;

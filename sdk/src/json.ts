@@ -4,7 +4,10 @@ import type { Json } from "@voda/proto/fields";
 
 export type { Json };
 
-/** What JSON has no form for. Functions are let through: of an object of a class they are not sent, and others are found when sent. */
+/**
+ * What JSON has no form for. Functions are let through: of an object of a class they are not sent, and others
+ * are found when sent.
+ */
 type NotJson =
   | bigint
   | symbol
@@ -18,7 +21,10 @@ type NotJson =
   | PromiseLike<unknown>
   | AsyncIterable<unknown>;
 
-/** The parts of a type that JSON does not have; `never` when there are none. Looked for to a depth of 5: types may hold themselves. */
+/**
+ * The parts of a type that JSON does not have; `never` when there are none. Looked for to a depth of 5: types
+ * may hold themselves.
+ */
 type NotJsonIn<T, Depth extends readonly unknown[] = []> = Depth["length"] extends 5
   ? never
   : 0 extends 1 & T
@@ -40,7 +46,10 @@ export type IfJson<T, Then> = [NotJsonIn<T>] extends [never]
   ? Then
   : "JSON has no dates, maps, sets, bytes or big integers: use text, numbers, objects and arrays";
 
-/** What arrives of a value that is sent: what has a `toJSON`, as the handles of fields do, arrives as what that gives. */
+/**
+ * What arrives of a value that is sent: what has a `toJSON`, as the handles of fields do, arrives as what
+ * that gives.
+ */
 export type Sent<T> = T extends Json
   ? T
   : T extends { toJSON(): infer J }
@@ -100,8 +109,8 @@ interface Problem {
 }
 
 /**
- * Why a value would arrive changed when it is sent as JSON, or `undefined`. What has a `toJSON` of its own, as the handles of
- * fields do, arrives as that says; builtins do not: a Date would become text, a Map `{}`.
+ * Why a value would arrive changed when it is sent as JSON, or `undefined`. What has a `toJSON` of its own,
+ * as the handles of fields do, arrives as that says; builtins do not: a Date would become text, a Map `{}`.
  * @param what the value is, for the message
  */
 export function sentProblem(value: unknown, what: string): string | undefined {

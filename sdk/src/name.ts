@@ -24,16 +24,18 @@ const reserved: ReadonlySet<string> = new Set([
 /** What is wrong with the name of a field or a handler, or `undefined`. */
 export function nameProblem(name: string): string | undefined {
   if (plainName.test(name)) return undefined;
-  return `${JSON.stringify(name.slice(0, 80))} is not a name: 1 to 63 letters, digits and "_", first a letter`;
+  const shown = JSON.stringify(name.slice(0, 80));
+  return `${shown} is not a name: 1 to 63 letters, digits and "_", first a letter`;
 }
 
 /**
- * What is wrong with the name of a method of a protobuf service, or `undefined`. Such names come from others, and no object of
- * ours has them as properties: none is reserved.
+ * What is wrong with the name of a method of a protobuf service, or `undefined`. Such names come from others,
+ * and no object of ours has them as properties: none is reserved.
  */
 export function rpcNameProblem(name: string): string | undefined {
   if (identifier.test(name) && name.length <= methodBytesMax) return undefined;
-  return `${JSON.stringify(name.slice(0, 80))} of ${name.length} characters is not a name: 1 to ${methodBytesMax} letters, digits and "_"`;
+  const shown = `${JSON.stringify(name.slice(0, 80))} of ${name.length} characters`;
+  return `${shown} is not a name: 1 to ${methodBytesMax} letters, digits and "_"`;
 }
 
 /** Whether JavaScript itself uses the name. */

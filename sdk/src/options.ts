@@ -11,7 +11,9 @@ import {
 } from "@voda/proto/placement";
 import { type Duration, type DurationRange, durationMs } from "./duration.ts";
 
-/** What each session that is awake takes from its node, and where it may go; the mesh packs sessions by it. */
+/**
+ * What each session that is awake takes from its node, and where it may go; the mesh packs sessions by it.
+ */
 export interface Place {
   /** Thousandths of a core, 0 to 1,024,000. Default 0. */
   readonly cpuMilli?: number;
@@ -19,30 +21,43 @@ export interface Place {
   readonly memoryMiB?: number;
   /** A fraction of one GPU (0.001 to 0.999, in thousandths) or 1 to 64 whole ones. Default 0: none. */
   readonly gpu?: number;
-  /** Memory of each GPU in MiB, 0 to 16,777,216; only with `gpu`. Default 0: as large as the fraction of the GPU. */
+  /**
+   * Memory of each GPU in MiB, 0 to 16,777,216; only with `gpu`. Default 0: as large as the fraction of the
+   * GPU.
+   */
   readonly gpuMemoryMiB?: number;
   /** Disk in MiB, 0 to 16,777,216: counted, not enforced. Default 0. */
   readonly diskMiB?: number;
   /**
-   * GPU models that will do, at most 16; only with `gpu`. A model is written as the node reports it (with NVIDIA the name that
-   * `nvidia-smi -L` prints: `"NVIDIA H200"`) and compared exactly. Default: any.
+   * GPU models that will do, at most 16; only with `gpu`. A model is written as the node reports it (with
+   * NVIDIA the name that `nvidia-smi -L` prints: `"NVIDIA H200"`) and compared exactly. Default: any.
    */
   readonly gpuModels?: readonly string[];
   /**
-   * Who may share a GPU with a session that has a fraction of it: `"process"` sessions of its own namespace, `"shared"` those of other
-   * namespaces whose agents say `"shared"` too, `"dedicated"` nobody. Whole GPUs are never shared. Default `"process"`.
+   * Who may share a GPU with a session that has a fraction of it: `"process"` sessions of its own namespace,
+   * `"shared"` those of other namespaces whose agents say `"shared"` too, `"dedicated"` nobody. Whole GPUs
+   * are never shared. Default `"process"`.
    */
   readonly isolation?: Isolation;
   /**
-   * What its sessions are called, for the rules below, inside its namespace. At most 16, each of 1 to 63 letters, digits, `-`, `_` and
-   * `.`, first and last a letter or digit. Default none.
+   * What its sessions are called, for the rules below, inside its namespace. At most 16, each of 1 to 63
+   * letters, digits, `-`, `_` and `.`, first and last a letter or digit. Default none.
    */
   readonly labels?: readonly string[];
-  /** Labels that sessions on the node must have already, at most 16; the first session with a label of its own may start. Default none. */
+  /**
+   * Labels that sessions on the node must have already, at most 16; the first session with a label of its own
+   * may start. Default none.
+   */
   readonly affinity?: readonly string[];
-  /** Labels that no session on the node may have, at most 16; it holds for those that come later too. Default none. */
+  /**
+   * Labels that no session on the node may have, at most 16; it holds for those that come later too. Default
+   * none.
+   */
   readonly antiAffinity?: readonly string[];
-  /** One of `labels`: a session goes to the zone that has the fewest sessions with it and still has room. Default none. */
+  /**
+   * One of `labels`: a session goes to the zone that has the fewest sessions with it and still has room.
+   * Default none.
+   */
   readonly spread?: string;
 }
 
@@ -50,9 +65,15 @@ export interface Place {
 export interface AgentOptions {
   /** A session without work for this long goes to sleep: 10 ms to 7 days. Default 5 minutes. */
   readonly idle?: Duration;
-  /** A turn that runs longer is cancelled and undone with `deadline_exceeded`: 1 ms to 1 hour. Default 1 minute. */
+  /**
+   * A turn that runs longer is cancelled and undone with `deadline_exceeded`: 1 ms to 1 hour. Default 1
+   * minute.
+   */
   readonly maxTurn?: Duration;
-  /** Calls that may wait for one session, 1 to 65,536; one more is refused with `resource_exhausted`. Default 256. */
+  /**
+   * Calls that may wait for one session, 1 to 65,536; one more is refused with `resource_exhausted`. Default
+   * 256.
+   */
   readonly maxQueue?: number;
   /** How long answers are kept for the callers' idempotency keys: 1 s to 1 day. Default 10 minutes. */
   readonly dedupe?: Duration;
@@ -167,7 +188,8 @@ function gpuMilliOf(what: string, gpu: number): number {
   const isFraction = gpu > 0 && gpu < 1 && Math.abs(gpu * 1000 - milli) < 1e-6;
   if (!isWhole && !isFraction)
     throw new RangeError(
-      `${what} of ${gpu} is neither a fraction of one GPU in thousandths (0.25) nor 0 to ${wholeGpusMax} whole GPUs`,
+      `${what} of ${gpu} is neither a fraction of one GPU in thousandths (0.25) ` +
+        `nor 0 to ${wholeGpusMax} whole GPUs`,
     );
   return milli;
 }

@@ -41,13 +41,15 @@ type FieldOf<K extends FieldKind, X> = IfJson<X, Field<K, X>>;
 
 interface RegisterMaker {
   /**
-   * One JSON value, read and assigned as an ordinary property: `ctx.state.title = "x"`. Values are deeply read-only: assign a new one.
+   * One JSON value, read and assigned as an ordinary property: `ctx.state.title = "x"`. Values are deeply
+   * read-only: assign a new one.
    * @param initial what a new session has. @throws TypeError when it is not JSON
    */
   register<X>(initial: X): FieldOf<"register", X>;
   /**
-   * As above; what is written is checked by the schema, and what the schema returns is stored. The schema must answer at once: it may not be
-   * asynchronous. @throws TypeError when `initial` is not JSON or does not fit the schema
+   * As above; what is written is checked by the schema, and what the schema returns is stored. The schema
+   * must answer at once: it may not be asynchronous. @throws TypeError when `initial` is not JSON or does not
+   * fit the schema
    */
   register<X>(schema: SchemaOf<X>, initial: NoInfer<X>): FieldOf<"register", X>;
 }

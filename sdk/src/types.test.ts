@@ -1,4 +1,5 @@
-// What must not compile, and what must be inferred. The compiler is the test: a misuse that compiles leaves an unused @ts-expect-error.
+// What must not compile, and what must be inferred. The compiler is the test: a misuse that compiles leaves
+// an unused @ts-expect-error.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Message } from "@bufbuild/protobuf";

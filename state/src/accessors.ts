@@ -3,7 +3,10 @@ import type { Field, Scope } from "./field.ts";
 /** Makes the `state` object of one scope. */
 export type Accessors = (scope: Scope) => object;
 
-/** What stands behind a `state`: printers of Node look at it and ask it for what to print, with the `state` as `this`. */
+/**
+ * What stands behind a `state`: printers of Node look at it and ask it for what to print, with the `state` as
+ * `this`.
+ */
 class Behind {
   readonly scope: Scope;
 
@@ -25,8 +28,9 @@ function valuesOf(this: object): object {
 const shared: object = { toJSON: valuesOf };
 
 /**
- * A proxy, because fields must be properties of the object's own for `{ ...ctx.state }` and `Object.keys`, and to define them
- * for each transaction costs more than the transaction (measured: 0.3 microseconds per field). Scopes share the traps.
+ * A proxy, because fields must be properties of the object's own for `{ ...ctx.state }` and `Object.keys`,
+ * and to define them for each transaction costs more than the transaction (measured: 0.3 microseconds per
+ * field). Scopes share the traps.
  */
 export function createAccessors(fields: readonly Field[]): Accessors {
   const named = new Map<string | symbol, Field>(fields.map((field) => [field.name, field]));
@@ -48,7 +52,8 @@ export function createAccessors(fields: readonly Field[]): Accessors {
     },
     has: (_, name) => named.has(name) || name in shared,
     ownKeys: () => names,
-    // "Configurable", because a proxy may not say otherwise of what the object behind it lacks; the traps below refuse it.
+    // "Configurable", because a proxy may not say otherwise of what the object behind it lacks; the traps
+    // below refuse it.
     getOwnPropertyDescriptor: ({ scope }, name) => {
       const field = named.get(name);
       return field && { enumerable: true, configurable: true, value: field.access(scope) };

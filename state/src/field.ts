@@ -1,9 +1,12 @@
-// What every kind of field has in common. A field holds the committed value; layers above it hold what differs:
-// the writes of the open transaction, or what an open view still sees of the past.
+// What every kind of field has in common. A field holds the committed value; layers above it hold what
+// differs: the writes of the open transaction, or what an open view still sees of the past.
 import type { FieldKind, Json } from "@voda/proto/fields";
 import type { ByteReader, ByteWriter } from "@voda/stdx";
 
-/** Looks at a value before it is written and gives what is stored in its place. @throws TypeError when it does not fit */
+/**
+ * Looks at a value before it is written and gives what is stored in its place.
+ * @throws TypeError when it does not fit
+ */
 export type Check = (value: unknown) => unknown;
 
 /** One field as the schema declares it. */
@@ -15,7 +18,10 @@ export interface FieldSchema {
   readonly check?: Check;
 }
 
-/** One slot per field, in the order of the schema; `next` is the layer to ask when a slot is empty or lacks a key. */
+/**
+ * One slot per field, in the order of the schema; `next` is the layer to ask when a slot is empty or lacks a
+ * key.
+ */
 export interface Layer {
   readonly slots: unknown[];
   readonly next: Layer | undefined;
@@ -31,8 +37,9 @@ export interface Scope {
 }
 
 /**
- * `S` is the field's slot in a layer. What `prepare` and `decode` give is the same, so commit and replay are one path.
- * `apply` and `load` change the field; nothing else does, so that a delta may be encoded, refused and encoded again.
+ * `S` is the field's slot in a layer. What `prepare` and `decode` give is the same, so commit and replay are
+ * one path. `apply` and `load` change the field; nothing else does, so that a delta may be encoded, refused
+ * and encoded again.
  */
 export interface Field<S = unknown> {
   readonly name: string;

@@ -20,7 +20,8 @@ const tags = {
 } as const;
 
 /**
- * A deeply frozen copy, so that neither the writer's own objects nor a reader can change the state behind a transaction.
+ * A deeply frozen copy, so that neither the writer's own objects nor a reader can change the state behind a
+ * transaction.
  * @param where what the value is for; errors begin with it
  * @throws TypeError | RangeError
  */

@@ -16,7 +16,11 @@ const makers: { readonly [K in FieldKind]: FieldMaker } = {
   text: TextField,
 };
 
-/** The field of an empty session. @param index its slot in every layer. @throws SchemaError for a kind that is not known */
+/**
+ * The field of an empty session.
+ * @param index its slot in every layer.
+ * @throws SchemaError for a kind that is not known
+ */
 export function createField(name: string, index: number, schema: FieldSchema): Field {
   if (!isFieldKind(schema.kind))
     throw new SchemaError(

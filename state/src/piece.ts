@@ -1,4 +1,5 @@
-// How the bytes of a field are cut for pages. All pieces but the last of a field have at least `pieceAloneBytes`.
+// How the bytes of a field are cut for pages. All pieces but the last of a field have at least
+// `pieceAloneBytes`.
 import { pageBytesMax } from "@voda/proto/wire";
 
 /** Room in a page for the envelope and for the header of a piece: name, kind, form, length. */

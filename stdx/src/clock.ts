@@ -1,4 +1,7 @@
-/** Time as an argument. Decisions about leases use both: the monotonic clock stands still while a machine is suspended. */
+/**
+ * Time as an argument. Decisions about leases use both: the monotonic clock stands still while a machine is
+ * suspended.
+ */
 export interface Clock {
   /** Milliseconds since 1970; may step. */
   wallMs(): number;

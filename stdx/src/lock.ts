@@ -1,6 +1,7 @@
-// A lock on a file that the kernel holds for this process: it ends with the process, however that ends, and it is one lock
-// for everybody who reaches the file, also from other containers. Node.js has no file locks, but SQLite's are the kernel's
-// (fcntl): an exclusive transaction on a database that is never written is a lock, and leaves an empty file.
+// A lock on a file that the kernel holds for this process: it ends with the process, however that ends, and
+// it is one lock for everybody who reaches the file, also from other containers. Node.js has no file locks,
+// but SQLite's are the kernel's (fcntl): an exclusive transaction on a database that is never written is a
+// lock, and leaves an empty file.
 import { closeSync, existsSync, openSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 

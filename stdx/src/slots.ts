@@ -1,6 +1,6 @@
 /**
- * Things that wait for an answer, each under a slot and a generation that the answer has to name. Slots are used again,
- * generations of a slot are not (before 2^32 uses), so a late answer finds nothing.
+ * Things that wait for an answer, each under a slot and a generation that the answer has to name. Slots are
+ * used again, generations of a slot are not (before 2^32 uses), so a late answer finds nothing.
  */
 export class SlotTable<T> {
   readonly max: number;

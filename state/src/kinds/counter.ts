@@ -104,7 +104,8 @@ class CounterHandle implements Counter {
     // The amount of the whole transaction goes into the delta, so it has the same bound as the sum.
     if (!Number.isSafeInteger(value) || !Number.isSafeInteger(value - this.#field.value)) {
       throw new RangeError(
-        `state.${name}.add(${amount}): the sum ${value}, or what this transaction adds, exceeds ${Number.MAX_SAFE_INTEGER}`,
+        `state.${name}.add(${amount}): the sum ${value}, or what this transaction adds, ` +
+          `exceeds ${Number.MAX_SAFE_INTEGER}`,
       );
     }
     this.#scope.layer.slots[index] = { value };

@@ -120,7 +120,10 @@ export class MapField implements Field<MapSlot> {
     this.#saved = undefined;
   }
 
-  /** Ends a piece where a key's hash says so: an entry that comes or goes leaves the other pieces as they were. */
+  /**
+   * Ends a piece where a key's hash says so: an entry that comes or goes leaves the other pieces as they
+   * were.
+   */
   save(): readonly Uint8Array[] {
     if (this.#saved !== undefined) return this.#saved;
     const pieces: Uint8Array[] = [];

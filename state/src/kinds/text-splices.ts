@@ -1,5 +1,5 @@
-// The edits of one transaction as splices of the text that it began with: in order, apart from each other, so that their number
-// and what they insert are the least that says what changed.
+// The edits of one transaction as splices of the text that it began with: in order, apart from each other, so
+// that their number and what they insert are the least that says what changed.
 
 /** Replaces `removed` units at offset `at` of the text before the transaction by `inserted`. */
 export interface Splice {
@@ -11,7 +11,10 @@ export interface Splice {
 /** Splices that grow edit by edit; each edit's offset counts in the text as it is by then. */
 export class Splices {
   readonly #list: Splice[] = [];
-  /** Where the last edit was: the first splice that may be at or after it, and what the ones before it add to offsets. */
+  /**
+   * Where the last edit was: the first splice that may be at or after it, and what the ones before it add to
+   * offsets.
+   */
   #index = 0;
   #shift = 0;
 
@@ -19,7 +22,10 @@ export class Splices {
     return this.#list;
   }
 
-  /** Editing mostly goes on where it was, so the search begins there; splices that the edit touches become one with it. */
+  /**
+   * Editing mostly goes on where it was, so the search begins there; splices that the edit touches become one
+   * with it.
+   */
   add(at: number, removed: number, inserted: string): void {
     this.#seek(at);
     const end = at + removed;
@@ -63,7 +69,8 @@ function join(splice: Splice, next: Splice, at: number, end: number, shift: numb
   const from = next.at + shift;
   const to = from + next.inserted.length;
   const first = Math.min(splice.at, next.at);
-  // Units of the old text that the edit removed behind `next` are counted in `splice.removed` so far, with all others.
+  // Units of the old text that the edit removed behind `next` are counted in `splice.removed` so far, with
+  // all others.
   const kept = next.inserted.slice(0, Math.max(0, at - from));
   const rest = next.inserted.slice(Math.min(next.inserted.length, Math.max(0, end - from)));
   const overlap = Math.max(0, Math.min(end, to) - Math.max(at, from));

@@ -1,4 +1,5 @@
-// Updates that are written without touching the document are those that yjs gives when it performs the same splices.
+// Updates that are written without touching the document are those that yjs gives when it performs the same
+// splices.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";

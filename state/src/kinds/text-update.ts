@@ -1,6 +1,6 @@
-// A yjs update (V1) of splices, written without touching the document: yjs itself only makes updates by performing edits, and
-// then nothing can be refused any more. The bytes are those that yjs writes for the same splices (src/utils/encoding.js,
-// src/structs/Item.js); a property holds that.
+// A yjs update (V1) of splices, written without touching the document: yjs itself only makes updates by
+// performing edits, and then nothing can be refused any more. The bytes are those that yjs writes for the
+// same splices (src/utils/encoding.js, src/structs/Item.js); a property holds that.
 import { ByteWriter } from "@voda/stdx";
 import { type Doc, getItem, getState, Item, type Text } from "yjs";
 import type { Splice } from "./text-splices.ts";
@@ -13,7 +13,10 @@ interface Id {
   readonly clock: number;
 }
 
-/** The character `id`, visible or deleted, stands right before offset `at` of the text. Characters keep their ids for ever. */
+/**
+ * The character `id`, visible or deleted, stands right before offset `at` of the text. Characters keep their
+ * ids for ever.
+ */
 export interface Bookmark {
   readonly id: Id;
   readonly at: number;
@@ -106,7 +109,10 @@ class Place {
     this.#start = known ? near.at - passed : 0;
   }
 
-  /** Behind the character at `at - 1`, and behind the deleted ones that follow: where yjs puts what is inserted there. */
+  /**
+   * Behind the character at `at - 1`, and behind the deleted ones that follow: where yjs puts what is
+   * inserted there.
+   */
   seek(at: number): void {
     while (this.#start > at && this.#before !== null) {
       this.#item = this.#before;
@@ -165,7 +171,9 @@ class Deletions {
     else ranges.push({ clock, length });
   }
 
-  /** Clients from the highest to the lowest, ranges in their order and as few as possible: yjs writes them so. */
+  /**
+   * Clients from the highest to the lowest, ranges in their order and as few as possible: yjs writes them so.
+   */
   write(writer: ByteWriter): void {
     writer.varint(this.#ranges.size);
     for (const [client, ranges] of [...this.#ranges].sort(([a], [b]) => b - a)) {

@@ -26,14 +26,17 @@ interface Live {
   readonly text: Text;
 }
 
-/** The client of every document: ours never write, so yjs need never replace an id that it meets in an update. */
+/**
+ * The client of every document: ours never write, so yjs need never replace an id that it meets in an update.
+ */
 const noClient = 0;
 /** Roughly what yjs keeps for a struct besides its text. */
 const structBytes = 160;
 
 /**
- * Text of which ranges are inserted and deleted. Behind it is a yjs document, opened at the first use; its updates travel
- * inside our deltas, whose checksum and order it needs: it would apply a damaged update, and a part of an early one.
+ * Text of which ranges are inserted and deleted. Behind it is a yjs document, opened at the first use; its
+ * updates travel inside our deltas, whose checksum and order it needs: it would apply a damaged update, and a
+ * part of an early one.
  */
 export class TextField implements Field<TextSlot> {
   readonly kind = "text";

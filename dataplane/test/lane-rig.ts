@@ -1,17 +1,14 @@
-// A lane with its world in a test's hand: events go in, effects are looked at, and each state of PROTOCOL.md 4 is one call away.
+// A lane with its world in a test's hand: events go in, effects are looked at, and each state of PROTOCOL.md
+// 4 is one call away.
 import assert from "node:assert/strict";
+import { hash as digest } from "node:crypto";
 import { crc32 } from "node:zlib";
 import type { CallHead, CallId } from "../src/call/index.ts";
 import { type LaneOptions, openLane, phaseOf } from "../src/lane/lane.ts";
-import {
-  encodeRecord,
-  type FoldRecord,
-  type LaneRecord,
-  noRecord,
-  type RecordId,
-} from "../src/lane/record.ts";
+import { encodeRecord, type FoldRecord, type LaneRecord } from "../src/lane/record.ts";
 import { stepLane } from "../src/lane/step.ts";
 import type { LaneEffect, LaneEvent, Standing, Stored } from "../src/lane/types.ts";
+import { noRecord, type RecordId } from "../src/lane/words.ts";
 
 export const me = "a".repeat(32);
 export const other = "b".repeat(32);
@@ -35,7 +32,7 @@ export function callOf(number: number, more: Partial<CallHead> = {}): CallHead {
     number,
     type: "invoke",
     readonly: false,
-    deadlineMs: 1_000_000,
+    deadlineMs: 5000,
     id: keyOf(number),
     hops: 0,
     bytes: 10,
@@ -56,6 +53,7 @@ export function recordOf(
   const head = {
     rid: { incarnation: by, counter: 1000 + n },
     prev,
+    prevHash: undefined,
     n,
     epoch: 1,
     uid,
@@ -76,19 +74,25 @@ export function recordOf(
     inline: [],
     table: [],
     answers: [],
+    clients: [],
     trim: undefined,
     retired: [],
     ...more,
   };
 }
 
+export const hash = (bytes: Uint8Array): Uint8Array =>
+  new Uint8Array(digest("sha256", bytes, "buffer").subarray(0, 16));
+
+/** Accepted when it was written. */
 export const stored = (seq: number, record: LaneRecord): Stored => ({
   seq,
+  atMs: record.wallMs,
   bytes: encodeRecord(record, crc32),
 });
 
 export function createRig(options: Partial<LaneOptions> = {}) {
-  const lane = openLane({ name, crc32, trimDelayMs: 0, connected: true, ...options });
+  const lane = openLane({ name, crc32, hash, trimDelayMs: 0, connected: true, ...options });
   const world = {
     wallMs: 1000,
     monotonicMs: 1000,
@@ -125,6 +129,9 @@ export function createRig(options: Partial<LaneOptions> = {}) {
     /** Answers the read that is asked for among the effects. */
     last: (effects: readonly LaneEffect[], record?: Stored): LaneEffect[] =>
       rig.tell({ type: "last", token: one(effects, "readLast").token, record }),
+    /** No last record, and no other trace either. */
+    empty: (effects: readonly LaneEffect[]): LaneEffect[] =>
+      rig.tell({ type: "traces", token: one(rig.last(effects), "readTraces").token, found: "nothing" }),
     range: (effects: readonly LaneEffect[], ...records: Stored[]): LaneEffect[] =>
       rig.tell({ type: "range", token: one(effects, "readRange").token, records }),
     accept(effects: readonly LaneEffect[]): LaneEffect[] {
@@ -141,6 +148,7 @@ export function createRig(options: Partial<LaneOptions> = {}) {
         turn,
         delta: new Uint8Array(bytes),
         answer: sixteen(call),
+        canonicalHash: sixteen(100 + call),
       });
     },
     read: (call: number, after = turn): LaneEffect[] =>
@@ -156,7 +164,7 @@ export function createRig(options: Partial<LaneOptions> = {}) {
       }),
     /** A new session, loaded for call 1, which is at the worker. */
     held() {
-      rig.last(rig.invoke(callOf(1)));
+      rig.empty(rig.invoke(callOf(1)));
       assert.equal(rig.phase, "held");
       return rig;
     },

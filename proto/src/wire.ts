@@ -135,6 +135,7 @@ export const reasons = {
   schema: "failed_precondition",
   idempotency_key_reused: "invalid_argument",
   answer_not_kept: "already_exists",
+  unsupported_format: "failed_precondition",
   corrupt: "data_loss",
   data_loss: "data_loss",
 } as const satisfies Record<string, Code>;

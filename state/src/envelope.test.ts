@@ -2,19 +2,42 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
 import { ByteWriter, DecodeError } from "@voda/stdx";
-import { beginEnvelope, CorruptError, endEnvelope, envelopeCrc, openEnvelope } from "./index.ts";
+import {
+  beginEnvelope,
+  CorruptError,
+  type Extension,
+  endEnvelope,
+  envelopeCrc,
+  openEnvelope,
+  UnsupportedFormatError,
+} from "./index.ts";
 
-function seal(kind: number, body: readonly number[]): Uint8Array {
+function seal(kind: number, body: readonly number[], extensions: readonly Extension[] = []): Uint8Array {
   const writer = new ByteWriter();
   const at = beginEnvelope(writer, kind);
   writer.raw(Uint8Array.from(body));
-  endEnvelope(writer, at, crc32);
+  endEnvelope(writer, at, crc32, extensions);
   return writer.finish();
 }
 
+/** The same bytes with another version, and the checksum that belongs to them. */
+function ofVersion(version: number, sealed: Uint8Array): Uint8Array {
+  const bytes = sealed.slice();
+  bytes[4] = version;
+  bytes.fill(0, 12, 16);
+  new DataView(bytes.buffer).setUint32(12, crc32(bytes), true);
+  return bytes;
+}
+
+const extension = (tag: number, critical: boolean, ...bytes: number[]): Extension => ({
+  tag,
+  critical,
+  bytes: Uint8Array.from(bytes),
+});
+
 test("an envelope gives back its body", () => {
-  const reader = openEnvelope(seal(16, [1, 2, 3]), 16, crc32);
-  assert.deepEqual([...reader.raw(reader.left)], [1, 2, 3]);
+  const { body } = openEnvelope(seal(16, [1, 2, 3]), 16, crc32);
+  assert.deepEqual([...body.raw(body.left)], [1, 2, 3]);
 });
 
 test("an envelope inside other bytes covers only itself", () => {
@@ -28,7 +51,39 @@ test("an envelope inside other bytes covers only itself", () => {
 });
 
 test("the bytes of an envelope never change", () => {
-  assert.equal(Buffer.from(seal(16, [1, 2, 3])).toString("hex"), "766f646101100000030000002fbb3c55010203");
+  const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+  assert.equal(hex(ofVersion(1, seal(16, [1, 2, 3]))), "766f646101100000030000002fbb3c55010203");
+  assert.equal(
+    hex(seal(16, [1, 2, 3], [extension(3, true, 9)])),
+    "766f646102100000030000006c91006b010203070109",
+  );
+});
+
+test("version 1 is read, and has no extensions", () => {
+  const { body, version } = openEnvelope(ofVersion(1, seal(16, [1, 2, 3])), 16, crc32);
+  assert.deepEqual([version, ...body.raw(body.left)], [1, 1, 2, 3]);
+  assert.throws(
+    () => openEnvelope(ofVersion(1, seal(16, [1], [extension(3, false)])), 16, crc32, [3]),
+    DecodeError,
+  );
+});
+
+test("extensions that the reader knows are given, others skipped unless they are critical", () => {
+  const [known, other, critical] = [extension(1, true, 5, 6), extension(2, false, 7), extension(9, true)];
+  const { extensions, body } = openEnvelope(seal(16, [4], [other, known]), 16, crc32, [1]);
+  assert.deepEqual(extensions, [known]);
+  assert.equal(body.u8(), 4);
+  assert.throws(
+    () => openEnvelope(seal(16, [4], [known, critical]), 16, crc32, [1]),
+    (error) => error instanceof UnsupportedFormatError && /extension 9/.test(error.message),
+  );
+});
+
+test("a later version is unsupported, never corrupt; one that is damaged as well is corrupt", () => {
+  const later = ofVersion(3, seal(16, [1, 2, 3]));
+  assert.throws(() => openEnvelope(later, 16, crc32), UnsupportedFormatError);
+  later[17] = 9;
+  assert.throws(() => openEnvelope(later, 16, crc32), CorruptError);
 });
 
 test("the checksum covers the header with its own field zero, and the body", () => {
@@ -46,7 +101,7 @@ test("every bit flip and every truncation is refused", () => {
     assert.throws(() => openEnvelope(flipped, 16, crc32), isRefusal, `bit ${bit}`);
   }
   for (let length = 0; length < sealed.length; length += 1) {
-    assert.throws(() => openEnvelope(sealed.subarray(0, length), 16, crc32), DecodeError);
+    assert.throws(() => openEnvelope(sealed.subarray(0, length), 16, crc32), isRefusal, `${length} bytes`);
   }
 });
 

@@ -1,7 +1,9 @@
-// The envelope of every durable byte: {magic u32, version u8, kind u8, flags u16, length u32, crc32 u32}, then the body.
-// Little-endian. `length` counts the body; the CRC covers the header, with its own field zero, and the body.
+// The envelope of every durable byte: {magic u32, version u8, kind u8, flags u16, length u32, crc32 u32}, the
+// body, extensions. Little-endian. `length` counts the body; the CRC covers the header, with its own field
+// zero, and all that follows. These 16 bytes stay as they are in every version, so that what a later one
+// wrote is told from what is damaged.
 import { ByteReader, type ByteWriter, DecodeError } from "@voda/stdx";
-import { CorruptError } from "./errors.ts";
+import { CorruptError, UnsupportedFormatError } from "./errors.ts";
 
 /** CRC-32 as in zlib; `before` is the checksum of the bytes that come first. */
 export type Crc32 = (bytes: Uint8Array, before?: number) => number;
@@ -9,9 +11,26 @@ export type Crc32 = (bytes: Uint8Array, before?: number) => number;
 export const envelopeBytes = 16;
 /** "voda" in the order of the bytes. */
 export const envelopeMagic = 0x61646f76;
-export const envelopeVersion = 1;
+/** What is written. Version 1, without extensions, is read. */
+export const envelopeVersion = 2;
 /** The kinds of this room; the data plane's records count from 16. */
 export const envelopeKinds = { delta: 1, page: 2 } as const;
+
+/**
+ * Something beside the body. A reader that does not know its tag skips it, unless it is critical: then it
+ * refuses the whole.
+ */
+export interface Extension {
+  readonly tag: number;
+  readonly critical: boolean;
+  readonly bytes: Uint8Array;
+}
+
+export interface Envelope {
+  readonly version: number;
+  readonly body: ByteReader;
+  readonly extensions: readonly Extension[];
+}
 
 const LENGTH_AT = 8;
 const CRC_AT = 12;
@@ -28,32 +47,67 @@ export function beginEnvelope(writer: ByteWriter, kind: number): number {
   return at;
 }
 
-/** Fills in length and checksum of the envelope that began at `at`. */
-export function endEnvelope(writer: ByteWriter, at: number, crc32: Crc32): void {
+/**
+ * Ends the body of the envelope that began at `at`, appends the extensions, and fills in length and checksum.
+ */
+export function endEnvelope(
+  writer: ByteWriter,
+  at: number,
+  crc32: Crc32,
+  extensions: readonly Extension[] = [],
+): void {
   writer.patchU32(at + LENGTH_AT, writer.length - at - envelopeBytes);
+  for (const { tag, critical, bytes } of extensions) {
+    writer.varint(2 * tag + (critical ? 1 : 0));
+    writer.block(bytes);
+  }
   writer.patchU32(at + CRC_AT, crc32(writer.peek(at)));
 }
 
-/** The body of an envelope of this kind, after every check of the header. @throws DecodeError | CorruptError */
-export function openEnvelope(bytes: Uint8Array, kind: number, crc32: Crc32): ByteReader {
+/**
+ * The envelope of this kind, after every check of the header. `known`: tags of extensions that the caller
+ * reads.
+ * @throws DecodeError | CorruptError | UnsupportedFormatError
+ */
+export function openEnvelope(
+  bytes: Uint8Array,
+  kind: number,
+  crc32: Crc32,
+  known: readonly number[] = [],
+): Envelope {
   const header = new ByteReader(bytes);
   const magic = header.u32();
   if (magic !== envelopeMagic)
     throw new DecodeError(`magic 0x${magic.toString(16)} is not 0x${envelopeMagic.toString(16)}`);
   const version = header.u8();
-  if (version !== envelopeVersion)
-    throw new DecodeError(`envelope of version ${version}; known is ${envelopeVersion}`);
   const found = header.u8();
-  if (found !== kind) throw new DecodeError(`envelope of kind ${found} where kind ${kind} belongs`);
   const flags = header.u16();
-  if (flags !== 0) throw new DecodeError(`envelope with unknown flags 0x${flags.toString(16)}`);
   const length = header.u32();
   const expected = header.u32();
-  if (length !== header.left)
-    throw new DecodeError(`envelope says ${length} bytes, ${header.left} are there`);
   const crc = checksum(bytes, crc32);
   if (crc !== expected) throw new CorruptError(`crc32 of ${crc} does not match ${expected} in the envelope`);
-  return header;
+  if (version === 0 || version > envelopeVersion)
+    throw new UnsupportedFormatError(`envelope of version ${version}; known are 1 to ${envelopeVersion}`);
+  if (found !== kind) throw new DecodeError(`envelope of kind ${found} where kind ${kind} belongs`);
+  if (flags !== 0) throw new DecodeError(`envelope with unknown flags 0x${flags.toString(16)}`);
+  if (version === 1 && length !== header.left)
+    throw new DecodeError(`envelope says ${length} bytes, ${header.left} are there`);
+  const body = new ByteReader(header.raw(length));
+  return { version, body, extensions: readExtensions(header, known) };
+}
+
+function readExtensions(reader: ByteReader, known: readonly number[]): Extension[] {
+  const extensions: Extension[] = [];
+  while (reader.left > 0) {
+    const word = reader.varint();
+    const tag = Math.floor(word / 2);
+    const critical = word % 2 === 1;
+    const bytes = reader.block();
+    if (known.includes(tag)) extensions.push({ tag, critical, bytes });
+    else if (critical)
+      throw new UnsupportedFormatError(`critical extension ${tag}, which this version does not know`);
+  }
+  return extensions;
 }
 
 /** The checksum that a sealed envelope carries; not verified. */

@@ -1,6 +1,17 @@
-/** Bytes whose checksum, position or content do not fit: never applied. Load the session again from what is durable. */
+/**
+ * Bytes whose checksum, position or content do not fit: never applied. Load the session again from what is
+ * durable.
+ */
 export class CorruptError extends Error {
   override readonly name = "CorruptError";
+}
+
+/**
+ * Bytes of a later version of voda, whole and not for this one: never taken for damage. Read them with that
+ * version.
+ */
+export class UnsupportedFormatError extends Error {
+  override readonly name = "UnsupportedFormatError";
 }
 
 /** The schema of this revision does not fit what the session holds, or is not a schema. */

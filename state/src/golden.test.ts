@@ -13,8 +13,8 @@ const schema = {
 } as const;
 const tools = { crc32 };
 
-function golden(name: string): Uint8Array[] {
-  const text = readFileSync(new URL(`../testdata/${name}.hex`, import.meta.url), "utf8");
+function golden(name: string, format = 2): Uint8Array[] {
+  const text = readFileSync(new URL(`../testdata/format-${format}/${name}.hex`, import.meta.url), "utf8");
   return text
     .trim()
     .split("\n")
@@ -49,21 +49,23 @@ test("the same transactions give the golden deltas and pages", () => {
   assert.deepEqual(lines(live.snapshot()), lines(golden("pages")));
 });
 
-test("the golden deltas and pages give the same state", () => {
-  const replayed = openState(schema, tools);
-  for (const delta of golden("deltas")) replayed.apply(delta);
-  for (const live of [replayed, openState(schema, tools, golden("pages"))]) {
-    const { state } = live.view();
-    assert.equal(live.seq, 2);
-    assert.deepEqual(state.profile, {
-      name: "Ada",
-      age: 36,
-      score: -1.5,
-      tags: [true, false, null, -7],
-      "": {},
-    });
-    assert.equal(state.visits.value, -700);
-    assert.deepEqual([...state.items], [["b", "🌊"]]);
-    assert.equal(String(state.notes), "🌊! world");
-  }
-});
+for (const format of [1, 2]) {
+  test(`the golden deltas and pages of format ${format} give the same state`, () => {
+    const replayed = openState(schema, tools);
+    for (const delta of golden("deltas", format)) replayed.apply(delta);
+    for (const live of [replayed, openState(schema, tools, golden("pages", format))]) {
+      const { state } = live.view();
+      assert.equal(live.seq, 2);
+      assert.deepEqual(state.profile, {
+        name: "Ada",
+        age: 36,
+        score: -1.5,
+        tags: [true, false, null, -7],
+        "": {},
+      });
+      assert.equal(state.visits.value, -700);
+      assert.deepEqual([...state.items], [["b", "🌊"]]);
+      assert.equal(String(state.notes), "🌊! world");
+    }
+  });
+}

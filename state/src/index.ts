@@ -2,6 +2,8 @@ export { type Dot, originMax } from "./delta.ts";
 export {
   beginEnvelope,
   type Crc32,
+  type Envelope,
+  type Extension,
   endEnvelope,
   envelopeBytes,
   envelopeCrc,
@@ -10,7 +12,7 @@ export {
   envelopeVersion,
   openEnvelope,
 } from "./envelope.ts";
-export { ClosedError, CorruptError, SchemaError, TooLargeError } from "./errors.ts";
+export { ClosedError, CorruptError, SchemaError, TooLargeError, UnsupportedFormatError } from "./errors.ts";
 export type { Check, FieldSchema } from "./field.ts";
 export { frozenJson, jsonDepthMax, readJson, writeJson } from "./json.ts";
 export { mapKeyBytesMax } from "./kinds/map.ts";

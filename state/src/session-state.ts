@@ -112,8 +112,8 @@ class Live<S extends Schema> implements SessionState<S> {
   apply(bytes: Uint8Array): void {
     this.#check();
     assert(!this.#isWriting, "apply while a transaction is open");
-    const reader = openEnvelope(bytes, envelopeKinds.delta, this.#crc32);
-    const delta = readDelta(reader, this.#named, this.#seq + 1);
+    const { body } = openEnvelope(bytes, envelopeKinds.delta, this.#crc32);
+    const delta = readDelta(body, this.#named, this.#seq + 1);
     for (const change of delta.unknown) this.#checkUnknown(change);
     this.#unbroken(() => this.#take(delta));
   }

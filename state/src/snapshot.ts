@@ -108,13 +108,13 @@ function sealPage(write: (writer: ByteWriter) => void, crc32: Crc32): Uint8Array
 export function readPages(pages: readonly Uint8Array[], crc32: Crc32): Snapshot {
   const [head, ...rest] = pages;
   if (head === undefined) throw new DecodeError("a snapshot without pages");
-  const seq = readHead(openEnvelope(head, envelopeKinds.page, crc32), rest);
+  const seq = readHead(openEnvelope(head, envelopeKinds.page, crc32).body, rest);
   const fields = new Map<
     string,
     { name: string; kind: number; value: Uint8Array[]; operations: Uint8Array[] }
   >();
   for (const page of rest) {
-    const reader = openEnvelope(page, envelopeKinds.page, crc32);
+    const reader = openEnvelope(page, envelopeKinds.page, crc32).body;
     while (reader.left > 0) {
       const { name, kind, form, bytes } = readPiece(reader);
       const field = fields.get(name) ?? { name, kind, value: [], operations: [] };

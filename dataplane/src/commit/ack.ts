@@ -1,9 +1,13 @@
-// Reads JetStream's answer to a publish. A success is read without JSON.parse: it is the answer to every append.
+// Reads JetStream's answer to a publish. A success is read without JSON.parse: it is the answer to every
+// append.
 
 export type AppendOutcome =
   /** Stored, durable as the deployment promises, at this sequence of the stream. */
   | { readonly type: "acked"; readonly seq: number }
-  /** The fence's last sequence is not the expected one (10071), or an append of the fence is in flight (10164). Decides nothing. */
+  /**
+   * The fence's last sequence is not the expected one (10071), or an append of the fence is in flight
+   * (10164). Decides nothing.
+   */
   | { readonly type: "refused"; readonly code: 10071 | 10164 }
   /** Not stored: the server says why. */
   | { readonly type: "error"; readonly code: number; readonly description: string }

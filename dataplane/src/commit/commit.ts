@@ -147,7 +147,8 @@ class PipelinedCommit implements Commit {
 
   #answer(message: Msg): void {
     const token = Number(message.subject.slice(this.#inbox.length));
-    // "No responders" (503, no body): JetStream is not there at the moment. It says nothing of an earlier copy.
+    // "No responders" (503, no body): JetStream is not there at the moment. It says nothing of an earlier
+    // copy.
     const outcome: AppendOutcome = message.data.length === 0 ? { type: "unanswered" } : readAck(message.data);
     this.#finish(token % inFlightMax, Math.floor(token / inFlightMax), outcome);
     if (this.#queue.size > 0 && !this.#closed) this.#planTurn();
@@ -187,8 +188,8 @@ class PipelinedCommit implements Commit {
 }
 
 /**
- * The headers of one append after the other: the client encodes them inside `publish`. Its own class looks at every letter of every
- * name and value of every message; these names are fixed, and fences are subjects.
+ * The headers of one append after the other: the client encodes them inside `publish`. Its own class looks at
+ * every letter of every name and value of every message; these names are fixed, and fences are subjects.
  */
 class AppendHeaders extends MsgHdrsImpl {
   #text = "";

@@ -227,6 +227,7 @@ export class Sessions implements Disposable {
     const lane = openLane({
       name,
       crc32,
+      hash: pageHash,
       trimDelayMs: isSynced ? 0 : trimDelayMs,
       connected: this.#options.isConnected(),
     });
@@ -314,6 +315,7 @@ export class Sessions implements Disposable {
     switch (effect.type) {
       case "open":
       case "run":
+      case "identify":
       case "cancel":
       case "cut":
       case "close":
@@ -352,6 +354,7 @@ export class Sessions implements Disposable {
         return;
       case "readLast":
       case "readRange":
+      case "readTraces":
       case "readPages":
       case "writePages":
       case "trim":

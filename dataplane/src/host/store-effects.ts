@@ -14,7 +14,17 @@ export interface StoreParts {
 
 export type StoreEffect = Extract<
   LaneEffect,
-  { type: "append" | "readLast" | "readRange" | "readPages" | "writePages" | "trim" | "deletePages" }
+  {
+    type:
+      | "append"
+      | "readLast"
+      | "readRange"
+      | "readTraces"
+      | "readPages"
+      | "writePages"
+      | "trim"
+      | "deletePages";
+  }
 >;
 
 export function performOnStore(parts: StoreParts, hosted: Hosted, effect: StoreEffect): void {
@@ -53,6 +63,11 @@ export function performOnStore(parts: StoreParts, hosted: Hosted, effect: StoreE
       const { token, from, leader, limit } = effect;
       const options = { leader, ...(limit !== undefined && { limit }) };
       read(store.range(session, from, options), token, (records) => ({ type: "range", token, records }));
+      return;
+    }
+    case "readTraces": {
+      const { token } = effect;
+      read(store.traces(session), token, (found) => ({ type: "traces", token, found }));
       return;
     }
     case "readPages": {

@@ -23,7 +23,10 @@ interface Running extends WorkerParts {
   readonly byActivation: Map<number, Hosted>;
 }
 
-export type WorkerEffect = Extract<LaneEffect, { type: "open" | "run" | "cancel" | "cut" | "close" }>;
+export type WorkerEffect = Extract<
+  LaneEffect,
+  { type: "open" | "run" | "identify" | "cancel" | "cut" | "close" }
+>;
 
 export function performOnWorker(parts: Running, hosted: Hosted, effect: WorkerEffect): void {
   const { activation } = effect;
@@ -36,6 +39,11 @@ export function performOnWorker(parts: Running, hosted: Hosted, effect: WorkerEf
       if (live === undefined) return; // answered by its deadline; the lane hears of that next
       live.handedMs = parts.clock.monotonicMs();
       hosted.worker?.send({ type: "run", activation, call: live.call });
+      return;
+    }
+    case "identify": {
+      const live = parts.calls.get(effect.call);
+      if (live !== undefined) hosted.worker?.send({ type: "identify", activation, call: live.call });
       return;
     }
     case "cancel":

@@ -8,13 +8,15 @@ import {
   me,
   one,
   other,
+  type Rig,
   readOf,
   recordOf,
   sixteen,
   stored,
   typesOf,
 } from "../../test/lane-rig.ts";
-import { idsMax, pipelineTurnsMax } from "./constants.ts";
+import { leaseTtlMs } from "../membership/index.ts";
+import { hopsMax, idsMax, numbersMax, pipelineTurnsMax, storedBytesMax, transitMs } from "./constants.ts";
 import type { LaneEffect } from "./types.ts";
 
 const reasons = (effects: readonly LaneEffect[]): [number, string][] =>
@@ -31,7 +33,7 @@ test("a stored answer outlives the memory: it is in the records and in the fold"
   rig.tell({ type: "sleep" });
   const release = rig.cut();
   rig.accept(release);
-  const fold = { seq: 2, bytes: one(release, "append").bytes };
+  const fold = { seq: 2, atMs: 0, bytes: one(release, "append").bytes };
   const effects = rig.last(rig.invoke(callOf(2, { id: callOf(1).id })), fold);
   assert.deepEqual(typesOf(effects), ["open", "reply"]);
   const late = createRig();
@@ -39,12 +41,76 @@ test("a stored answer outlives the memory: it is in the records and in the fold"
   assert.deepEqual(typesOf(late.last(late.invoke(callOf(2, { id: callOf(1).id })), fold)), ["open", "run"]);
 });
 
-test("an id that was used for another call is refused, stored or running", () => {
+const differently = (call: number, id: number) => callOf(call, { id: keyOf(id, { rawHash: sixteen(9) }) });
+const identified = (rig: Rig, effects: readonly LaneEffect[], meaning: number | undefined): LaneEffect[] =>
+  rig.tell({
+    type: "identified",
+    activation: rig.activation.number,
+    call: one(effects, "identify").call,
+    canonicalHash: meaning === undefined ? undefined : sixteen(meaning),
+  });
+
+test("the same call written otherwise gets the stored answer, another one under its id is refused", () => {
+  const rig = createRig().owner();
+  const reply = one(identified(rig, rig.invoke(differently(3, 1)), 101), "reply");
+  assert.deepEqual([reply.call, reply.answer, reply.n], [3, sixteen(1), 1]);
+  assert.deepEqual(reasons(identified(rig, rig.invoke(differently(4, 1)), 102)), [
+    [4, "idempotency_key_reused"],
+  ]);
+  assert.deepEqual(reasons(identified(rig, rig.invoke(differently(5, 1)), undefined)), [
+    [5, "idempotency_key_reused"],
+  ]);
+});
+
+test("the same call written otherwise waits while the first runs, and runs itself if that left nothing", () => {
   const rig = createRig().owner();
   rig.invoke(callOf(2));
-  const differently = (call: number, id: number) => callOf(call, { id: keyOf(id, { rawHash: sixteen(9) }) });
-  assert.deepEqual(reasons(rig.invoke(differently(3, 1))), [[3, "idempotency_key_reused"]]);
-  assert.deepEqual(reasons(rig.invoke(differently(4, 2))), [[4, "idempotency_key_reused"]]);
+  assert.deepEqual(typesOf(rig.invoke(differently(3, 2))), []);
+  const accepted = rig.accept(rig.turned(2));
+  assert.deepEqual(typesOf(accepted), ["reply", "identify"]);
+  assert.equal(one(identified(rig, accepted, 102), "reply").call, 3);
+  rig.invoke(callOf(4));
+  rig.invoke(differently(5, 4));
+  assert.deepEqual(typesOf(rig.failed(4)), ["run", "reply"]);
+});
+
+test("a session is not put to sleep while the worker says what a call means", () => {
+  const rig = createRig().owner();
+  const asked = rig.invoke(differently(2, 1));
+  assert.deepEqual(typesOf(rig.tell({ type: "sleep" })), []);
+  assert.deepEqual(typesOf(identified(rig, asked, 101)), ["reply", "cut"]);
+});
+
+const numberedOf = (call: number, seq: number, lowest = 1) =>
+  callOf(call, {
+    id: { type: "numbered", client: sixteen(50), seq, lowest, rawHash: sixteen(1) },
+  });
+
+test("a numbered call that comes again is answered, until its client has said that it got the answer", () => {
+  const rig = createRig().held();
+  rig.accept(rig.turned(1));
+  rig.invoke(numberedOf(2, 1));
+  rig.accept(rig.turned(2));
+  assert.equal(one(rig.invoke(numberedOf(3, 1)), "reply").n, 2);
+  rig.invoke(numberedOf(4, 2, 2));
+  rig.accept(rig.turned(4));
+  assert.deepEqual(reasons(rig.invoke(numberedOf(5, 1))), [[5, "answer_not_kept"]]);
+  assert.equal(one(rig.invoke(numberedOf(6, 2)), "reply").n, 3);
+  assert.deepEqual(reasons(rig.invoke(numberedOf(7, 2 + numbersMax, 2))), [[7, "quota"]]);
+});
+
+test("an answer is kept longer than its call may be on its way, however short its key's time is", () => {
+  const rig = createRig().owner();
+  rig.invoke(callOf(2, { id: keyOf(2, { keepMs: 1000 }), deadlineMs: rig.world.monotonicMs + 20_000 }));
+  rig.accept(rig.turned(2));
+  rig.world.wallMs += 20_000 + transitMs - 1;
+  assert.deepEqual(typesOf(rig.invoke(callOf(3, { id: keyOf(2) }))), ["reply"]);
+  rig.world.wallMs += 1;
+  assert.deepEqual(typesOf(rig.invoke(callOf(4, { id: keyOf(2) }))), ["run"]);
+});
+
+test("a node's lease cannot outlive what is kept for copies that it has passed on", () => {
+  assert.ok(transitMs >= hopsMax * leaseTtlMs, `${transitMs} ms for ${hopsMax} hops of ${leaseTtlMs} ms`);
 });
 
 test("the same id joins the call that runs, and both are answered", () => {
@@ -91,7 +157,7 @@ test("answers beyond the bound are dropped, and the retry learns that the call w
   const commit = (call: number): void => {
     rig.invoke(callOf(call));
     const { number, turns } = rig.activation;
-    const answer = new Uint8Array(700_000);
+    const answer = new Uint8Array(storedBytesMax - 500);
     rig.accept(
       rig.tell({
         type: "turned",
@@ -100,6 +166,7 @@ test("answers beyond the bound are dropped, and the retry learns that the call w
         turn: turns.executed + 1,
         delta: sixteen(0),
         answer,
+        canonicalHash: undefined,
       }),
     );
   };
@@ -109,13 +176,16 @@ test("answers beyond the bound are dropped, and the retry learns that the call w
   assert.deepEqual(typesOf(rig.invoke(callOf(5, { id: callOf(3).id }))), ["reply"]);
 });
 
-test("a session that remembers idsMax explicit keys refuses new ones; brief ids give way", () => {
+test("a session that remembers idsMax explicit keys refuses new ones and says when; brief ids give way", () => {
   const rig = createRig().held();
   const { kept, brief } = rig.activation.dedupe;
-  const entry = { bodyHash: sixteen(1), n: 1, expiresAtMs: 1e9, answer: undefined };
+  const hashes = { rawHash: sixteen(1), canonicalHash: undefined };
+  const entry = { ...hashes, n: 1, expiresAtMs: 1e9, answer: undefined };
   for (let i = 0; i < idsMax - 1; i += 1) kept.set(`kept ${i}`, { ...entry, id: sixteen(0), brief: false });
-  assert.deepEqual(reasons(rig.invoke(callOf(2))), [[2, "quota"]]);
-  assert.deepEqual(typesOf(rig.invoke(callOf(3, { id: keyOf(3, { keepMs: 60_000 }) }))), ["run"]);
+  const { failure } = one(rig.invoke(callOf(2)), "fail");
+  assert.equal(failure.reason, "quota");
+  assert.ok((failure.retryAfterMs ?? 0) > 0);
+  assert.deepEqual(typesOf(rig.invoke(callOf(3, { id: keyOf(3, { keepMs: 30_000 }) }))), ["run"]);
   rig.accept(rig.turned(1));
   rig.accept(rig.turned(3));
   assert.equal(kept.size + brief.size, idsMax);
@@ -259,7 +329,7 @@ test("an activation that cannot be opened fails its calls with the host's reason
 
 test("an order to wake is done when the claim is durable", () => {
   const rig = createRig();
-  const effects = rig.last(rig.tell({ type: "control", call: callOf(1, { type: "wake" }) }));
+  const effects = rig.empty(rig.tell({ type: "control", call: callOf(1, { type: "wake" }) }));
   assert.deepEqual(typesOf(effects), ["open", "append"]);
   assert.deepEqual(typesOf(rig.accept(effects)), ["owned", "done"]);
   assert.deepEqual(typesOf(rig.tell({ type: "control", call: callOf(2, { type: "wake" }) })), ["done"]);
@@ -273,7 +343,7 @@ test("an order to end is done when the tombstone is accepted; a later call begin
   assert.deepEqual(typesOf(last), ["reply", "append"]);
   assert.equal(one(last, "append").gone, true);
   assert.deepEqual(typesOf(rig.accept(last)), ["done", "close", "cold"]);
-  const gone = { seq: 3, bytes: one(last, "append").bytes };
+  const gone = { seq: 3, atMs: 0, bytes: one(last, "append").bytes };
   const again = rig.last(rig.invoke(callOf(4, { id: callOf(2).id })), gone);
   assert.deepEqual(typesOf(again), ["open", "reply"]);
   assert.deepEqual(one(again, "open").image, { pages: [], deltas: [] });
@@ -281,7 +351,7 @@ test("an order to end is done when the tombstone is accepted; a later call begin
 
 test("an order to end a session that is not there is done at once", () => {
   const rig = createRig();
-  assert.deepEqual(typesOf(rig.last(rig.tell({ type: "control", call: callOf(1, { type: "end" }) }))), [
+  assert.deepEqual(typesOf(rig.empty(rig.tell({ type: "control", call: callOf(1, { type: "end" }) }))), [
     "done",
     "cold",
   ]);

@@ -1,12 +1,11 @@
 // Calls: arrival, joining, hand-over to the worker, leaving.
 import { bytesEqual } from "@voda/stdx";
 import { type AbandonReason, type CallHead, type Failure, fail } from "../call/index.ts";
-import { briefKeepMs, pipelineBytesMax, pipelineTurnsMax } from "./constants.ts";
+import { pipelineBytesMax, pipelineTurnsMax, retryAfterMs } from "./constants.ts";
 import { abandonOrder } from "./control.ts";
-import { findAnswer, hasRoom, idText, turnKeyOf } from "./dedupe.ts";
-import type { Activation, Slice, Step } from "./lane.ts";
-import type { StoredAnswer } from "./record.ts";
-import { failCall, failWork, finish, left, replyWork, requeue, retryAfterMs } from "./share.ts";
+import { callText, type Found, findAnswer, roomFor } from "./dedupe.ts";
+import type { Activation, Lane, Slice, Step } from "./lane.ts";
+import { failCall, failWork, finish, isSameRaw, left, replyWork, requeue } from "./share.ts";
 import { wantClaim } from "./tip.ts";
 import { startJob, takeJob } from "./turns.ts";
 import type { Work } from "./work.ts";
@@ -15,42 +14,30 @@ export const calls: Slice = { advance: dispatch };
 
 export function arrive(step: Step, call: CallHead): void {
   const { lane } = step;
-  const stored = call.readonly ? undefined : turnKeyOf(call);
-  const key = stored === undefined ? undefined : idText(stored.id);
   const waiting = Math.max(lane.calls.size, lane.workCount);
   if (waiting >= pipelineTurnsMax) {
     failCall(step, call.number, queueFull(`${waiting} calls wait, pipelineTurnsMax is ${pipelineTurnsMax}`));
     return;
   }
+  const key = call.readonly || call.id === undefined ? undefined : callText(call.id);
   const same = key === undefined ? undefined : lane.running.get(key);
-  if (same !== undefined) {
-    join(step, same, call);
+  if (same !== undefined && isSameRaw(same.job, call)) {
+    same.waiters.push(call);
+    lane.calls.set(call.number, same);
     return;
   }
   const bytes = lane.workBytes + call.bytes;
   if (bytes > pipelineBytesMax) {
-    failCall(
-      step,
-      call.number,
-      queueFull(`${bytes} bytes of calls wait, pipelineBytesMax is ${pipelineBytesMax}`),
-    );
+    const why = `${bytes} bytes of calls wait, pipelineBytesMax is ${pipelineBytesMax}`;
+    failCall(step, call.number, queueFull(why));
     return;
   }
   const work: Work = { key, job: call, waiters: [call], gone: undefined, stage: "queued", bytes: call.bytes };
   lane.calls.set(call.number, work);
-  if (key !== undefined) lane.running.set(key, work);
+  if (key !== undefined && same === undefined) lane.running.set(key, work);
   lane.workCount += 1;
   lane.workBytes += work.bytes;
   lane.queue.push(work);
-}
-
-function join(step: Step, work: Work, call: CallHead): void {
-  if (!isSame(turnKeyOf(call)?.bodyHash, work.job)) {
-    failCall(step, call.number, reused());
-    return;
-  }
-  work.waiters.push(call);
-  step.lane.calls.set(call.number, work);
 }
 
 /** Hands queued work to the worker, or answers it from what is stored. */
@@ -61,45 +48,96 @@ function dispatch(step: Step, activation: Activation): void {
   if (closed) return;
   const runnable = lane.queue;
   lane.queue = [];
-  for (const work of runnable) hand(step, activation, work);
+  for (const work of runnable) {
+    if (mustWait(lane, activation, work)) lane.queue.push(work);
+    else hand(step, activation, work);
+  }
+}
+
+/**
+ * Behind a call under the same id that is written otherwise; or for the next proof that the session is not
+ * born.
+ */
+function mustWait({ running }: Lane, { tip }: Activation, work: Work): boolean {
+  if (tip.provedFor !== undefined && !work.waiters.every((call) => tip.provedFor?.has(call.number)))
+    return true;
+  if (work.key === undefined) return false;
+  const before = running.get(work.key);
+  if (before === undefined) running.set(work.key, work);
+  return before !== undefined && before !== work;
 }
 
 function hand(step: Step, activation: Activation, work: Work): void {
   const { lane, world, out } = step;
+  const { dedupe, turns } = activation;
   const [first] = work.waiters;
   if (first === undefined) {
     finish(lane, work);
     return;
   }
-  if (work.key !== undefined) {
-    const stored = findAnswer(activation.dedupe, work.key, world.wallMs);
-    if (stored !== undefined) {
-      answerStored(step, activation, work, stored);
+  work.job = first;
+  if (work.key !== undefined && first.id !== undefined) {
+    const found = findAnswer(dedupe, first.id, world.wallMs);
+    if (found !== undefined) {
+      answerFound(step, activation, work, found);
       return;
     }
-    const isBrief = (turnKeyOf(first)?.keepMs ?? 0) <= briefKeepMs;
-    if (!isBrief && !hasRoom(activation.dedupe, activation.turns.jobs.size, world.wallMs)) {
-      failWork(step, work, quota());
+    const room = roomFor(dedupe, first.id, turns.jobs.size, world.wallMs);
+    if (room !== "room") {
+      failWork(step, work, quota(room));
       return;
     }
   }
-  work.job = first;
-  startJob(activation.turns, work);
+  startJob(turns, work);
   if (first.readonly) wantClaim(activation.tip);
   out.push({ type: "run", activation: activation.number, call: first.number });
 }
 
-function answerStored(step: Step, activation: Activation, work: Work, stored: StoredAnswer): void {
-  if (!isSame(stored.bodyHash, work.job)) failWork(step, work, reused());
-  else if (stored.answer === undefined) failWork(step, work, notKept());
-  else replyWork(step, work, stored.answer, stored.n, activation.tip.uid);
+/**
+ * The call was done. Equal bytes tell the same call; of others the worker must say whether they mean the
+ * same.
+ */
+function answerFound(step: Step, activation: Activation, work: Work, found: Found): void {
+  if (found.type === "past") {
+    failWork(step, work, notKept());
+  } else if (isRaw(work.job, found.stored.rawHash)) {
+    replyStored(step, activation, work, found.stored);
+  } else if (found.stored.canonicalHash === undefined) {
+    failWork(step, work, reused());
+  } else {
+    startJob(activation.turns, work);
+    step.out.push({ type: "identify", activation: activation.number, call: work.job.number });
+  }
 }
 
-/** Whether a call under the same id asked for the same. */
-function isSame(bodyHash: Uint8Array | undefined, job: CallHead): boolean {
-  const own = turnKeyOf(job)?.bodyHash;
-  return own !== undefined && bodyHash !== undefined && bytesEqual(own, bodyHash);
+/** The worker says what the call means, however it is written. */
+export function identified(
+  step: Step,
+  activation: Activation,
+  { call, canonicalHash }: { readonly call: number; readonly canonicalHash: Uint8Array | undefined },
+): void {
+  const work = takeJob(activation.turns, call);
+  if (work?.job.id === undefined) return;
+  const found = findAnswer(activation.dedupe, work.job.id, step.world.wallMs);
+  if (found?.type === "answer" && isSameHash(found.stored.canonicalHash, canonicalHash))
+    replyStored(step, activation, work, found.stored);
+  else if (found?.type === "answer") failWork(step, work, reused());
+  else failWork(step, work, notKept()); // its time was over meanwhile
 }
+
+function replyStored(
+  step: Step,
+  { tip }: Activation,
+  work: Work,
+  { answer, n }: (Found & { type: "answer" })["stored"],
+): void {
+  if (answer === undefined) failWork(step, work, notKept());
+  else replyWork(step, work, answer, n, tip.uid);
+}
+
+const isSameHash = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
+  a !== undefined && b !== undefined && bytesEqual(a, b);
+const isRaw = (job: CallHead, rawHash: Uint8Array): boolean => isSameHash(job.id?.rawHash, rawHash);
 
 /** The caller's deadline passed, or the caller went away. */
 export function abandon(step: Step, call: number, why: AbandonReason): void {
@@ -149,5 +187,5 @@ const reused = (): Failure =>
   fail("idempotency_key_reused", "the idempotency key was used for another call; take a new key").failure;
 const notKept = (): Failure =>
   fail("answer_not_kept", "the call was done; its answer is not kept any more: read the session").failure;
-const full = "the session remembers as many idempotency keys as it can; call without a key or later";
-const quota = (): Failure => fail("quota", full).failure;
+const full = "the session remembers as many calls as it can; call without an idempotency key, or later";
+const quota = (inMs: number): Failure => fail("quota", full, { retryAfterMs: inMs }).failure;

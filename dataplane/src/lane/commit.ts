@@ -3,7 +3,7 @@ import { assert } from "@voda/stdx";
 import { arrived, backOff, depart, type Flight, refuse, settle } from "./append.ts";
 import { settleMaxMs } from "./constants.ts";
 import { carryOut } from "./control.ts";
-import { answersAt } from "./dedupe.ts";
+import { rememberedAt } from "./dedupe.ts";
 import { boundary, countTail, pagesOf, type TrimPlan } from "./fold.ts";
 import { acceptTurns } from "./gate.ts";
 import { type Activation, armAppend, isQuiet, type Reply, type Slice, type Step } from "./lane.ts";
@@ -22,7 +22,7 @@ function advance(step: Step, activation: Activation): void {
 }
 
 function mayAppend({ lane }: Step, { look, tip }: Activation): boolean {
-  return lane.connected && look.verified && tip.claim !== "released";
+  return lane.connected && look.verified && (tip.claim === "held" || tip.claim === "owner");
 }
 
 /** Appends what waits. */
@@ -31,21 +31,21 @@ function appendNext(step: Step, activation: Activation): void {
   const { tip, turns, fold, orders, dedupe } = activation;
   const isEnding = orders.closing === "end";
   if (isEnding && isQuiet(activation)) {
-    send(step, activation, { kind: "gone", answers: answersAt(dedupe, world.wallMs) }, [], undefined);
+    send(step, activation, { kind: "gone", ...rememberedAt(dedupe, world.wallMs) }, [], undefined);
     return;
   }
   const ready = isEnding ? undefined : readyFold(lane, activation, world.wallMs);
   if (ready !== undefined) {
-    const answers = answersAt(dedupe, world.wallMs);
-    send(step, activation, { ...ready.body, answers }, [], ready.plan);
+    send(step, activation, { ...ready.body, ...rememberedAt(dedupe, world.wallMs) }, [], ready.plan);
     return;
   }
   if (turns.pending.length === 0 && !(tip.wantsClaim && tip.claim === "held")) return;
   const taken = takeTurns(turns, boundary(fold));
-  send(step, activation, { kind: "turns", turns: taken.map(entryOf) }, taken, undefined);
+  const entries = taken.map((turned) => entryOf(turned, world.monotonicMs));
+  send(step, activation, { kind: "turns", turns: entries }, taken, undefined);
 }
 
-type Omitted = "rid" | "prev" | "n" | "epoch" | "uid" | "from" | "wallMs" | "born" | "name";
+type Omitted = "rid" | "prev" | "prevHash" | "n" | "epoch" | "uid" | "from" | "wallMs" | "born" | "name";
 type Body = LaneRecord extends infer R ? (R extends LaneRecord ? Omit<R, Omitted> : never) : never;
 
 function send(
@@ -61,6 +61,7 @@ function send(
   const record: LaneRecord = {
     rid: { incarnation: tip.incarnation, counter: token },
     prev: tip.prev,
+    prevHash: tip.prevHash,
     n: tip.n + 1,
     epoch: tip.epoch,
     uid: tip.uid,
@@ -113,13 +114,13 @@ export function committed(step: Step, activation: Activation, flight: Flight, se
   assert(seq > tip.expect, `record accepted at ${seq}, not after ${tip.expect}`);
   arrived(activation.append);
   const { born } = tip;
-  const isFirst = acceptTip(tip, record, seq);
+  const isFirst = acceptTip(tip, record, seq, step.lane.hash(flight.bytes));
   countTail(fold, flight.bytes.length);
   if (isFirst) {
     step.out.push({ type: "owned", epoch: record.epoch, born });
     carryOut(step, activation.orders, "wake");
   }
-  acceptTurns(step, activation, record, flight.turns);
+  if (record.kind === "turns") acceptTurns(step, activation, record, flight.turns);
   noteCovered(activation);
   if (record.kind === "fold" && flight.trim !== undefined) foldAccepted(step, fold, record, seq, flight.trim);
   if (record.kind === "fold" && record.released) drop(step, activation, "released", "nothing");

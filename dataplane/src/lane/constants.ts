@@ -1,20 +1,46 @@
 // Bounds and times of a lane (PROTOCOL.md 7), each with its reason. Those of leases belong to `store`.
 
-/** Turns that are executed or wait, and are not accepted yet: the memory that an absent store may cost one session. */
+/**
+ * Turns that are executed or wait, and are not accepted yet: the memory that an absent store may cost one
+ * session.
+ */
 export const pipelineTurnsMax = 1024;
 /** Bytes of their bodies, deltas and answers. */
 export const pipelineBytesMax = 4 * 1024 * 1024;
 /** Turns in one record: bounds what one wake must decode at once. One larger turn forms its own record. */
 export const recordTurnsMax = 256;
-/** Bytes of deltas and answers in one record; a message of this size still costs the store well under 1 ms. */
+/**
+ * Bytes of deltas and answers in one record; a message of this size still costs the store well under 1 ms.
+ */
 export const recordBytesMax = 512 * 1024;
 
-/** Ids remembered in a session. */
-export const idsMax = 10_000;
-/** Bytes of their answers. */
-export const answerBytesMax = 1024 * 1024;
-/** Answers kept no longer than this are for the proxy's own retries; when the table is full they give way to others. */
+/** Explicit keys remembered in a session, until its pages are incremental: a fold carries them all. */
+export const idsMax = 65_536;
+/**
+ * Bytes of what is remembered, answers and the rest: with a snapshot in it, a fold stays below what the store
+ * takes at once.
+ */
+export const storedBytesMax = 4 * 1024 * 1024;
+/** What an entry takes beside its answer: id, two hashes, position, time. */
+export const entryBytes = 64;
+/**
+ * Answers kept no longer than this are for the proxy's own retries; when the table is full they give way to
+ * others.
+ */
 export const briefKeepMs = 60_000;
+/** Clients that number their calls, in one session. */
+export const clientsMax = 10_000;
+/** Numbers of a client above the lowest that it still waits for. */
+export const numbersMax = 1024;
+/** From a client's last call until it is forgotten: it never repeats a call later than that. */
+export const clientKeepMs = 600_000;
+/** When a caller may try again who was refused for want of room. */
+export const retryAfterMs = 100;
+/**
+ * How long a copy of a call may be on its way to a node beyond the deadline of its caller: each of two hops
+ * ends with the lease of the one that sent it. `leaseTtlMs` of `membership` twice; a test compares them.
+ */
+export const transitMs = 6_000;
 
 /** Records after a fold until the next one: a wake reads at most that many. */
 export const foldRecordsMax = 512;
@@ -30,7 +56,10 @@ export const resendMinMs = 50;
 export const resendMaxMs = 1000;
 /** After a refusal that decided nothing: another proposal is on its way through the store. */
 export const undecidedMs = 10;
-/** Until an append without outcome is given up: a crashed leader takes 5 to 8 s; then memory is dropped and the lane decides. */
+/**
+ * Until an append without outcome is given up: a crashed leader takes 5 to 8 s; then memory is dropped and
+ * the lane decides.
+ */
 export const settleMaxMs = 60_000;
 
 /** Between two looks at a lane whose owner does not answer, or at a store that does not. */
@@ -40,7 +69,10 @@ export const wakeAttemptsMax = 5;
 /** Times that nodes pass a call on. */
 export const hopsMax = 2;
 
-/** Age at which a fold cannot be lost by a store that syncs every 2 min; 0 where the store is replicated or syncs always. */
+/**
+ * Age at which a fold cannot be lost by a store that syncs every 2 min; 0 where the store is replicated or
+ * syncs always.
+ */
 export const trimDelayMs = 300_000;
 /** Life of a tombstone: longer than every retry. */
 export const tombstoneMs = 7 * 24 * 60 * 60 * 1000;

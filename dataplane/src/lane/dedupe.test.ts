@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { answerBytesMax, idsMax } from "./constants.ts";
-import { answersAt, createDedupe, type Dedupe, findAnswer, hasRoom, idText, storeAnswer } from "./dedupe.ts";
+import { clientKeepMs, entryBytes, idsMax, numbersMax, storedBytesMax } from "./constants.ts";
+import {
+  createDedupe,
+  type Dedupe,
+  findAnswer,
+  rememberedAt,
+  restoreAnswers,
+  roomFor,
+  storeAnswer,
+} from "./dedupe.ts";
 
 function idOf(number: number): Uint8Array {
   const id = new Uint8Array(16);
@@ -9,15 +17,34 @@ function idOf(number: number): Uint8Array {
   return id;
 }
 
-const bodyHash = idOf(0);
+const rawHash = idOf(0);
 const BRIEF_MS = 60_000;
 const KEPT_MS = 600_000;
 
 function store(table: Dedupe, number: number, keepMs: number, bytes = 10, wallMs = 0): void {
-  storeAnswer(table, { id: idOf(number), bodyHash, keepMs }, { n: number, wallMs }, new Uint8Array(bytes));
+  const key = { type: "key" as const, id: idOf(number), rawHash, canonicalHash: undefined, keepMs };
+  storeAnswer(table, key, { n: number, wallMs }, new Uint8Array(bytes));
 }
 
-const find = (table: Dedupe, number: number, wallMs = 0) => findAnswer(table, idText(idOf(number)), wallMs);
+const keyed = (number: number, keepMs = KEPT_MS) => ({
+  type: "key" as const,
+  id: idOf(number),
+  rawHash,
+  keepMs,
+});
+const find = (table: Dedupe, number: number, wallMs = 0) => findAnswer(table, keyed(number), wallMs);
+
+const numbered = (client: number, seq: number, lowest = 0) => ({
+  type: "numbered" as const,
+  client: idOf(client),
+  seq,
+  lowest,
+  rawHash,
+});
+
+function answer(table: Dedupe, id: ReturnType<typeof numbered>, wallMs = 0): void {
+  storeAnswer(table, { ...id, canonicalHash: undefined }, { n: id.seq, wallMs }, new Uint8Array(10));
+}
 
 test("brief ids give way, oldest first, when the table is full; explicit ones stay", () => {
   const table = createDedupe();
@@ -35,7 +62,7 @@ test("what is kept of the order stays bounded while ids come and expire", () => 
   const table = createDedupe();
   for (let number = 1; number <= 5 * idsMax; number += 1) {
     store(table, number, BRIEF_MS, 1, number * 100);
-    if (number % 500 === 0) answersAt(table, number * 100);
+    if (number % 500 === 0) rememberedAt(table, number * 100);
   }
   assert.ok(table.order.length <= 2 * idsMax, `${table.order.length} places`);
   assert.ok(table.brief.size <= BRIEF_MS / 100 + 500, `${table.brief.size} ids`);
@@ -44,7 +71,8 @@ test("what is kept of the order stays bounded while ids come and expire", () => 
 test("an id that is stored again is as young as its last time", () => {
   const table = createDedupe();
   store(table, 1, BRIEF_MS);
-  storeAnswer(table, { id: idOf(1), bodyHash, keepMs: BRIEF_MS }, { n: 2, wallMs: 0 }, new Uint8Array(1));
+  const key = { ...keyed(1, BRIEF_MS), canonicalHash: undefined };
+  storeAnswer(table, key, { n: 2, wallMs: 0 }, new Uint8Array(1));
   for (let number = 3; number <= idsMax + 2; number += 1) store(table, number, BRIEF_MS);
   assert.equal(find(table, 1), undefined);
   assert.equal(table.brief.size, idsMax);
@@ -58,23 +86,62 @@ test("an answer is found until its time is over", () => {
   assert.equal(table.kept.size, 0);
 });
 
-test("there is room for a new explicit id until idsMax are kept or on their way", () => {
+test("there is room for a new explicit id until idsMax are kept or on their way; then it is told when", () => {
   const table = createDedupe();
   for (let number = 1; number < idsMax; number += 1) store(table, number, KEPT_MS, 1);
-  assert.equal(hasRoom(table, 0, 0), true);
-  assert.equal(hasRoom(table, 1, 0), false);
-  assert.equal(hasRoom(table, 1, KEPT_MS), true);
+  assert.equal(roomFor(table, keyed(0), 0, 0), "room");
+  assert.equal(roomFor(table, keyed(0), 1, 1000), KEPT_MS - 1000);
+  assert.equal(roomFor(table, keyed(0), 1, KEPT_MS), "room");
+  assert.equal(roomFor(table, keyed(0, BRIEF_MS), 1, 0), "room");
 });
 
 test("the first bodies go when answers take more than their bound, and the bytes add up", () => {
   const table = createDedupe();
-  for (let number = 1; number <= 5; number += 1) store(table, number, KEPT_MS, answerBytesMax / 4);
-  const answers = answersAt(table, 0);
+  for (let number = 1; number <= 5; number += 1)
+    store(table, number, KEPT_MS, storedBytesMax / 4 - 2 * entryBytes);
+  const { answers } = rememberedAt(table, 0);
   assert.deepEqual(
     answers.map(({ answer }) => answer !== undefined),
     [false, true, true, true, true],
   );
-  assert.equal(table.answerBytes, answerBytesMax);
+  assert.equal(table.bytes, storedBytesMax - 3 * entryBytes);
+});
+
+test("of a client's numbers those that it still waits for are kept, and the table never fills", () => {
+  const table = createDedupe();
+  for (let seq = 1; seq <= 3 * idsMax; seq += 1) {
+    assert.equal(roomFor(table, numbered(1, seq, seq), 0, seq), "room");
+    answer(table, numbered(1, seq, seq), seq);
+  }
+  assert.deepEqual([table.numbered, table.bytes], [1, entryBytes + 10]);
+  assert.equal(findAnswer(table, numbered(1, 3 * idsMax), 3 * idsMax)?.type, "answer");
+  assert.deepEqual(findAnswer(table, numbered(1, 5), 3 * idsMax), { type: "past" });
+  assert.equal(findAnswer(table, numbered(1, 3 * idsMax + 1), 3 * idsMax), undefined);
+  assert.equal(findAnswer(table, numbered(2, 5), 3 * idsMax), undefined);
+});
+
+test("a client has at most numbersMax numbers above its lowest, and is forgotten some time after its last call", () => {
+  const table = createDedupe();
+  answer(table, numbered(1, 5, 5), 1000);
+  assert.equal(roomFor(table, numbered(1, 5 + numbersMax - 1), 0, 1000), "room");
+  assert.notEqual(roomFor(table, numbered(1, 5 + numbersMax), 0, 1000), "room");
+  assert.equal(findAnswer(table, numbered(1, 5), 999 + clientKeepMs)?.type, "answer");
+  assert.equal(findAnswer(table, numbered(1, 5), 1000 + clientKeepMs), undefined);
+  assert.deepEqual(rememberedAt(table, 1000 + clientKeepMs).clients, []);
+  assert.equal(table.bytes, 0);
+});
+
+test("what a fold carries on gives the same table", () => {
+  const table = createDedupe();
+  store(table, 1, KEPT_MS);
+  store(table, 2, BRIEF_MS);
+  answer(table, numbered(1, 5, 4), 10);
+  answer(table, numbered(2, 7, 7), 20);
+  answer(table, numbered(1, 4, 4), 30);
+  const restored = createDedupe();
+  restoreAnswers(restored, rememberedAt(table, 50));
+  assert.deepEqual(rememberedAt(restored, 50), rememberedAt(table, 50));
+  assert.deepEqual([restored.bytes, restored.numbered], [table.bytes, 3]);
 });
 
 test("what a fold carries on is in the order of the lane, without what is over", () => {
@@ -83,11 +150,11 @@ test("what a fold carries on is in the order of the lane, without what is over",
   store(table, 1, BRIEF_MS);
   store(table, 3, BRIEF_MS, 1, 1000);
   assert.deepEqual(
-    answersAt(table, 500).map(({ n }) => n),
+    rememberedAt(table, 500).answers.map(({ n }) => n),
     [1, 2, 3],
   );
   assert.deepEqual(
-    answersAt(table, BRIEF_MS).map(({ n }) => n),
+    rememberedAt(table, BRIEF_MS).answers.map(({ n }) => n),
     [2, 3],
   );
 });

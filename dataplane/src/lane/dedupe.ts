@@ -1,79 +1,195 @@
-// Answers stored under the ids of calls (PROTOCOL.md 6.1): bounded, exact in the lane's order, carried on by folds.
-import type { CallHead } from "../call/index.ts";
-import { answerBytesMax, briefKeepMs, idsMax } from "./constants.ts";
-import type { StoredAnswer, TurnKey } from "./record.ts";
+// Answers stored under the ids of calls (PROTOCOL.md 6.1, 10.3, 10.5): bounded, exact in the lane's order,
+// carried on by folds.
+import type { CallId } from "../call/index.ts";
+import {
+  briefKeepMs,
+  clientKeepMs,
+  clientsMax,
+  entryBytes,
+  idsMax,
+  numbersMax,
+  retryAfterMs,
+  storedBytesMax,
+} from "./constants.ts";
+import type { ClientAnswers, NumberedAnswer, Remembered, StoredAnswer } from "./record-answers.ts";
+import type { TurnKey } from "./record-turns.ts";
+
+/** A client that numbers its calls: what it has not said to have got is kept, and nothing else. */
+interface Client {
+  readonly client: Uint8Array;
+  lowest: number;
+  usedAtMs: number;
+  readonly answers: Map<number, NumberedAnswer>;
+}
 
 export interface Dedupe {
   /** Explicit keys: never dropped before their time. In the order of the lane. */
   readonly kept: Map<string, StoredAnswer>;
   /** Ids that guard the proxy's own retries: the oldest give way when the table is full. */
   readonly brief: Map<string, StoredAnswer>;
-  /** Brief ids, oldest first, from `oldest` on: the first key of a map from which many were deleted is slow to find. */
+  /**
+   * Brief ids, oldest first, from `oldest` on: the first key of a map from which many were deleted is slow to
+   * find.
+   */
   order: { readonly key: string; readonly n: number }[];
   oldest: number;
-  answerBytes: number;
+  /** By the text of their ids; the one that called last is last. */
+  readonly clients: Map<string, Client>;
+  /** How many numbered answers there are. */
+  numbered: number;
+  /** Of all answers, and of what else an entry takes in a fold. */
+  bytes: number;
+  /** Before that time nothing expires: there is nothing to look for. */
+  expiresAtMs: number;
 }
 
 export function createDedupe(): Dedupe {
-  return { kept: new Map(), brief: new Map(), order: [], oldest: 0, answerBytes: 0 };
+  const maps = { kept: new Map(), brief: new Map(), clients: new Map() };
+  return { ...maps, order: [], oldest: 0, numbered: 0, bytes: 0, expiresAtMs: Number.POSITIVE_INFINITY };
 }
 
-/** Under what the answer to a call is stored; `undefined` when it is not. */
-export function turnKeyOf({ id }: CallHead): TurnKey | undefined {
-  return id?.type === "key" ? { id: id.id, bodyHash: id.rawHash, keepMs: id.keepMs } : undefined;
-}
-
-/** A 16-byte id as the key of a map. */
+/** 16 bytes as the key of a map. */
 export function idText(id: Uint8Array): string {
   let text = "";
   for (const byte of id) text += String.fromCharCode(byte);
   return text;
 }
 
-export function findAnswer(table: Dedupe, key: string, wallMs: number): StoredAnswer | undefined {
-  const found = table.kept.get(key) ?? table.brief.get(key);
-  if (found === undefined || found.expiresAtMs > wallMs) return found;
+/** Calls with the same text are the same call. */
+export function callText(id: CallId): string {
+  return id.type === "key" ? idText(id.id) : `${idText(id.client)}.${id.seq}`;
+}
+
+/** past: the client has said that it has the answer, and it does not come again. */
+export type Found =
+  | { readonly type: "answer"; readonly stored: StoredAnswer | NumberedAnswer }
+  | { readonly type: "past" };
+
+export function findAnswer(table: Dedupe, id: CallId, nowMs: number): Found | undefined {
+  if (id.type === "numbered") return findNumbered(table, id, nowMs);
+  const key = idText(id.id);
+  const stored = table.kept.get(key) ?? table.brief.get(key);
+  if (stored === undefined) return undefined;
+  if (stored.expiresAtMs > nowMs) return { type: "answer", stored };
   remove(table, key);
   return undefined;
 }
 
-/** Whether a new explicit key fits beside `running` calls that will take one too. */
-export function hasRoom(table: Dedupe, running: number, wallMs: number): boolean {
-  if (table.kept.size + running < idsMax) return true;
-  dropExpired(table, wallMs);
-  return table.kept.size + running < idsMax;
+function findNumbered(table: Dedupe, id: CallId & { type: "numbered" }, nowMs: number): Found | undefined {
+  const client = table.clients.get(idText(id.client));
+  if (client === undefined || client.usedAtMs + clientKeepMs <= nowMs) return undefined;
+  if (id.seq < client.lowest) return { type: "past" };
+  const stored = client.answers.get(id.seq);
+  return stored && { type: "answer", stored };
 }
+
+/**
+ * Whether there is room for the answer to a new call beside those of `running` calls. If not, in how many
+ * milliseconds there may be: what is remembered is never dropped before its time.
+ */
+export function roomFor(table: Dedupe, id: CallId, running: number, nowMs: number): "room" | number {
+  if (id.type === "numbered") return roomForNumber(table, id, running, nowMs);
+  if (id.keepMs <= briefKeepMs || fits(table, running)) return "room";
+  dropExpired(table, nowMs);
+  return fits(table, running) ? "room" : untilExpiry(table, nowMs);
+}
+
+function roomForNumber(
+  table: Dedupe,
+  id: CallId & { type: "numbered" },
+  running: number,
+  nowMs: number,
+): "room" | number {
+  const key = idText(id.client);
+  const lowest = Math.max(id.lowest, table.clients.get(key)?.lowest ?? 0);
+  if (id.seq >= lowest + numbersMax) return retryAfterMs;
+  const hasRoom = (): boolean =>
+    (table.clients.has(key) || table.clients.size < clientsMax) && fits(table, running);
+  if (hasRoom()) return "room";
+  dropExpired(table, nowMs);
+  return hasRoom() ? "room" : untilExpiry(table, nowMs);
+}
+
+/** Brief ids give way. */
+const fits = ({ kept, numbered }: Dedupe, running: number): boolean =>
+  kept.size + numbered + running < idsMax;
+
+const untilExpiry = (table: Dedupe, nowMs: number): number =>
+  Math.max(retryAfterMs, Math.min(table.expiresAtMs - nowMs, clientKeepMs));
 
 /** Remembers the answer of a turn in the record `at`. */
 export function storeAnswer(
   table: Dedupe,
-  { id, bodyHash, keepMs }: TurnKey,
+  key: TurnKey,
   at: { readonly n: number; readonly wallMs: number },
   answer: Uint8Array,
-  key = idText(id),
 ): void {
-  const { n } = at;
-  put(table, key, { id, bodyHash, n, expiresAtMs: at.wallMs + keepMs, brief: keepMs <= briefKeepMs, answer });
+  const { rawHash, canonicalHash } = key;
+  const stored = { rawHash, canonicalHash, n: at.n, answer };
+  if (key.type === "numbered") {
+    putNumbered(table, key, { seq: key.seq, ...stored }, at.wallMs);
+  } else {
+    const { id, keepMs } = key;
+    put(table, { ...stored, id, expiresAtMs: at.wallMs + keepMs, brief: keepMs <= briefKeepMs });
+  }
+  dropOverflow(table);
 }
 
-export function restoreAnswers(table: Dedupe, answers: readonly StoredAnswer[]): void {
-  for (const entry of answers) put(table, idText(entry.id), entry);
+export function restoreAnswers(table: Dedupe, { answers, clients }: Remembered): void {
+  for (const entry of answers) put(table, entry);
+  for (const { answers: numbered, ...client } of clients)
+    for (const entry of numbered) putNumbered(table, client, entry, client.usedAtMs);
+  dropOverflow(table);
 }
 
 /** What a fold or a tombstone carries on. */
-export function answersAt(table: Dedupe, wallMs: number): StoredAnswer[] {
-  dropExpired(table, wallMs);
-  return [...table.kept.values(), ...table.brief.values()].sort((a, b) => a.n - b.n);
+export function rememberedAt(table: Dedupe, nowMs: number): Remembered {
+  dropExpired(table, nowMs);
+  const answers = [...table.kept.values(), ...table.brief.values()].sort((a, b) => a.n - b.n);
+  const clients = Array.from(table.clients.values(), (one) => ({
+    ...one,
+    answers: [...one.answers.values()],
+  }));
+  return { answers, clients };
 }
 
-function put(table: Dedupe, key: string, entry: StoredAnswer): void {
+function put(table: Dedupe, entry: StoredAnswer): void {
+  const key = idText(entry.id);
   remove(table, key);
   (entry.brief ? table.brief : table.kept).set(key, entry);
   if (entry.brief) table.order.push({ key, n: entry.n });
-  table.answerBytes += entry.answer?.length ?? 0;
-  while (table.kept.size + table.brief.size > idsMax && table.oldest < table.order.length) dropOldest(table);
+  table.bytes += sizeOf(entry);
+  table.expiresAtMs = Math.min(table.expiresAtMs, entry.expiresAtMs);
+}
+
+function putNumbered(
+  table: Dedupe,
+  { client, lowest }: Pick<ClientAnswers, "client" | "lowest">,
+  entry: NumberedAnswer,
+  usedAtMs: number,
+): void {
+  const key = idText(client);
+  const known = table.clients.get(key) ?? { client, lowest: 0, usedAtMs, answers: new Map() };
+  table.clients.delete(key);
+  table.clients.set(key, known);
+  known.lowest = Math.max(known.lowest, lowest);
+  known.usedAtMs = Math.max(known.usedAtMs, usedAtMs);
+  for (const [seq, answered] of known.answers) if (seq < known.lowest) removeNumbered(table, known, answered);
+  const before = known.answers.get(entry.seq);
+  if (before !== undefined) removeNumbered(table, known, before);
+  known.answers.set(entry.seq, entry);
+  table.numbered += 1;
+  table.bytes += sizeOf(entry);
+  table.expiresAtMs = Math.min(table.expiresAtMs, known.usedAtMs + clientKeepMs);
+}
+
+const sizeOf = (entry: StoredAnswer | NumberedAnswer): number => entryBytes + (entry.answer?.length ?? 0);
+
+function dropOverflow(table: Dedupe): void {
+  const size = (): number => table.kept.size + table.brief.size + table.numbered;
+  while (size() > idsMax && table.oldest < table.order.length) dropOldest(table);
   if (table.order.length > 2 * idsMax) compact(table);
-  if (table.answerBytes > answerBytesMax) dropBodies(table);
+  if (table.bytes > storedBytesMax) dropBodies(table);
 }
 
 function dropOldest(table: Dedupe): void {
@@ -94,19 +210,37 @@ function compact(table: Dedupe): void {
 
 /** The first bodies go: the retry then learns that the call was done. */
 function dropBodies(table: Dedupe): void {
-  for (const entries of [table.brief, table.kept]) {
+  const tables: Map<string | number, StoredAnswer | NumberedAnswer>[] = [table.brief, table.kept];
+  for (const { answers } of table.clients.values()) tables.push(answers);
+  for (const entries of tables) {
     for (const [key, entry] of entries) {
-      if (table.answerBytes <= answerBytesMax) return;
+      if (table.bytes <= storedBytesMax) return;
       if (entry.answer === undefined) continue;
-      table.answerBytes -= entry.answer.length;
+      table.bytes -= entry.answer.length;
       entries.set(key, { ...entry, answer: undefined });
     }
   }
 }
 
-function dropExpired(table: Dedupe, wallMs: number): void {
-  for (const entries of [table.brief, table.kept])
-    for (const [key, entry] of entries) if (entry.expiresAtMs <= wallMs) remove(table, key);
+function dropExpired(table: Dedupe, nowMs: number): void {
+  if (nowMs < table.expiresAtMs) return;
+  let next = Number.POSITIVE_INFINITY;
+  for (const entries of [table.brief, table.kept]) {
+    for (const [key, { expiresAtMs }] of entries) {
+      if (expiresAtMs <= nowMs) remove(table, key);
+      else next = Math.min(next, expiresAtMs);
+    }
+  }
+  for (const [key, client] of table.clients) {
+    const expiresAtMs = client.usedAtMs + clientKeepMs;
+    if (expiresAtMs > nowMs) {
+      next = Math.min(next, expiresAtMs);
+      continue;
+    }
+    for (const entry of client.answers.values()) removeNumbered(table, client, entry);
+    table.clients.delete(key);
+  }
+  table.expiresAtMs = next;
 }
 
 function remove(table: Dedupe, key: string): void {
@@ -114,5 +248,11 @@ function remove(table: Dedupe, key: string): void {
   if (entry === undefined) return;
   table.kept.delete(key);
   table.brief.delete(key);
-  table.answerBytes -= entry.answer?.length ?? 0;
+  table.bytes -= sizeOf(entry);
+}
+
+function removeNumbered(table: Dedupe, client: Client, entry: NumberedAnswer): void {
+  client.answers.delete(entry.seq);
+  table.numbered -= 1;
+  table.bytes -= sizeOf(entry);
 }

@@ -1,7 +1,10 @@
-// Snapshots of the session: what the last fold holds, how far the next one is, what may be trimmed (PROTOCOL.md 5.6).
-import type { FoldRecord, PageEntry, RecordId, RetiredPages, TrimMark } from "./record.ts";
+// Snapshots of the session: what the last fold holds, how far the next one is, what may be trimmed
+// (PROTOCOL.md 5.6).
+import type { FoldRecord } from "./record.ts";
+import type { PageEntry, RetiredPages, TrimMark } from "./record-fold.ts";
 import type { Base } from "./replay.ts";
 import type { Page, PageName } from "./types.ts";
+import type { RecordId } from "./words.ts";
 
 /** How far the next fold is. */
 type Making =
@@ -34,10 +37,20 @@ export interface TrimPlan {
   readonly pages: RetiredPages[];
 }
 
+/**
+ * A fold in the lane. Its age counts from its acceptance, by the store's clock: one that was long on its way
+ * is young.
+ */
+export interface FoldMark {
+  readonly seq: number;
+  readonly covers: number;
+  readonly acceptedAtMs: number;
+}
+
 export interface Fold {
   making: Making;
   /** The last fold in the lane. */
-  last: { readonly seq: number; readonly covers: number; readonly wallMs: number } | undefined;
+  last: FoldMark | undefined;
   /** Pages that it names. */
   table: readonly PageEntry[];
   nextPage: number;
@@ -54,7 +67,7 @@ export function openFold({ fold, from, tailRecords, tailBytes }: Base): Fold {
   const record = fold?.record;
   return {
     making: { stage: "none" },
-    last: fold && { seq: fold.seq, covers: fold.record.covers, wallMs: fold.record.wallMs },
+    last: fold && { seq: fold.seq, covers: fold.record.covers, acceptedAtMs: fold.atMs },
     table: record?.table ?? [],
     nextPage: 0,
     trim: record?.trim,
@@ -99,7 +112,10 @@ export function cover({ making }: Fold, after: number, covers: Cut["covers"]): v
   making.cut.covers = covers;
 }
 
-/** Names the pages of a cut; those that the last fold has under the same hash keep their names. What must be written is returned. */
+/**
+ * Names the pages of a cut; those that the last fold has under the same hash keep their names. What must be
+ * written is returned.
+ */
 export function namePages(
   fold: Fold,
   { pages }: Cut,
@@ -134,8 +150,9 @@ export function writeAgainAt(fold: Fold, retryAtMs: number): void {
 }
 
 /**
- * A trim relies on a fold before the new one: a torn page of the newest can then be rebuilt. Where the store may lose its unsynced
- * tail, that fold must be old. One that is too young is remembered in the folds until it is old enough.
+ * A trim relies on a fold before the new one: a torn page of the newest can then be rebuilt. Where the store
+ * may lose its unsynced tail, that fold must be old. One that is too young is remembered in the folds until
+ * it is old enough.
  */
 export function planTrim(
   fold: Fold,
@@ -144,7 +161,7 @@ export function planTrim(
 ): { below: number | undefined; next: TrimMark | undefined } {
   const { trim } = fold;
   const isOld = (mark: TrimMark): boolean => wallMs - mark.wallMs >= trimDelayMs;
-  const last = fold.last && { covers: fold.last.covers, wallMs: fold.last.wallMs };
+  const last = fold.last && { covers: fold.last.covers, wallMs: fold.last.acceptedAtMs };
   if (last !== undefined && isOld(last)) return { below: last.covers + 1, next: undefined };
   if (trim !== undefined && isOld(trim)) return { below: trim.covers + 1, next: last };
   return { below: undefined, next: trim ?? last };
@@ -160,8 +177,8 @@ export function retire(fold: Fold, table: readonly PageEntry[]): FoldRecord["ret
 }
 
 /** The fold lies in the lane at `seq`. */
-export function acceptFold(fold: Fold, record: FoldRecord, seq: number): void {
-  fold.last = { seq, covers: record.covers, wallMs: record.wallMs };
+export function acceptFold(fold: Fold, record: FoldRecord, seq: number, nowMs: number): void {
+  fold.last = { seq, covers: record.covers, acceptedAtMs: nowMs };
   fold.from = record.covers + 1;
   fold.table = record.table;
   fold.trim = record.trim;

@@ -1,8 +1,8 @@
 // What the worker says, and when its answers may leave (PROTOCOL.md 5.3, 5.5).
 import type { TurnMessage } from "../turn/index.ts";
-import { storeAnswer, turnKeyOf } from "./dedupe.ts";
+import { storeAnswer } from "./dedupe.ts";
 import type { Activation, Slice, Step } from "./lane.ts";
-import type { LaneRecord } from "./record.ts";
+import type { TurnsRecord } from "./record.ts";
 import { replyWork } from "./share.ts";
 import { wantClaim } from "./tip.ts";
 import { acceptTurn, addOutput, addTurn, hasOutput, type Turned, takeOutputs } from "./turns.ts";
@@ -30,26 +30,31 @@ export function seen(
 }
 
 /**
- * Lets answers go whose every turn is accepted, while this node is the owner by the clock of this instant. From the moment its
- * release is sent, or its connection is lost, it is not.
+ * Lets answers go whose every turn is accepted, while this node is the owner by the clock of this instant.
+ * From the moment its release is sent, or its connection is lost, it is not. What is not born needs no owner:
+ * its readers came before the proof.
  */
 function openGate(step: Step, { turns, tip, look }: Activation): void {
-  if (!hasOutput(turns) || tip.claim !== "owner" || !look.verified || !step.world.leaseValid()) return;
+  const mayLeave =
+    tip.claim === "unborn" || (tip.claim === "owner" && look.verified && step.world.leaseValid());
+  if (!hasOutput(turns) || !mayLeave) return;
   for (const { work, answer } of takeOutputs(turns)) replyWork(step, work, answer, tip.n, tip.uid);
 }
 
-/** The record with these turns lies in the lane: they are answered, and their answers stay under their ids. */
+/**
+ * The record with these turns lies in the lane: they are answered, and their answers stay under their ids.
+ */
 export function acceptTurns(
   step: Step,
   { turns, tip, dedupe }: Activation,
-  record: LaneRecord,
+  record: TurnsRecord,
   accepted: readonly Turned[],
 ): void {
-  for (const turned of accepted) {
+  for (const [i, turned] of accepted.entries()) {
     acceptTurn(turns, turned);
     const { work, answer } = turned;
-    const key = turnKeyOf(work.job);
-    if (key !== undefined) storeAnswer(dedupe, key, record, answer, work.key);
+    const key = record.turns[i]?.key;
+    if (key !== undefined) storeAnswer(dedupe, key, record, answer);
     replyWork(step, work, answer, record.n, tip.uid);
   }
 }

@@ -8,7 +8,7 @@ import type { Dedupe } from "./dedupe.ts";
 import type { Fold } from "./fold.ts";
 import type { Look } from "./look.ts";
 import type { Orders } from "./orders.ts";
-import type { Base } from "./replay.ts";
+import type { Base, Hash } from "./replay.ts";
 import type { Tip } from "./tip.ts";
 import type { Turns } from "./turns.ts";
 import type { Incarnation, LaneEffect, LaneEvent, World } from "./types.ts";
@@ -17,6 +17,8 @@ import type { Work } from "./work.ts";
 export interface LaneOptions {
   readonly name: SessionName;
   readonly crc32: Crc32;
+  /** 16 bytes that tell any two records apart. */
+  readonly hash: Hash;
   /** `trimDelayMs` where the store may lose its unsynced tail, else 0. */
   readonly trimDelayMs: number;
   /** Whether the connection to the store is up. */
@@ -31,7 +33,9 @@ export interface Bounds {
   readonly inlineBytesMax: number;
 }
 
-/** The session in memory, in slices: each is written by the file that owns its type, and read by everybody. */
+/**
+ * The session in memory, in slices: each is written by the file that owns its type, and read by everybody.
+ */
 export interface Activation {
   readonly number: number;
   readonly tip: Tip;
@@ -60,12 +64,20 @@ export type Waking =
   | { readonly stage: "last"; readonly token: number; readonly attempts: number }
   | { readonly stage: "range"; readonly token: number; readonly attempts: number; readonly atLeast: number }
   | { readonly stage: "pages"; readonly token: number; readonly attempts: number; readonly base: Base }
+  /** `arrived`: the calls that were there when this began. */
+  | {
+      readonly stage: "traces";
+      readonly token: number;
+      readonly attempts: number;
+      readonly arrived: ReadonlySet<number>;
+    }
   /** The store, or the owner, does not answer. */
   | { readonly stage: "pause"; readonly attempts: number; readonly untilMs: number };
 
 export interface Lane {
   readonly name: SessionName;
   readonly crc32: Crc32;
+  readonly hash: Hash;
   readonly trimDelayMs: number;
   readonly bounds: Bounds;
   connected: boolean;
@@ -80,7 +92,9 @@ export interface Lane {
   workBytes: number;
   waking: Waking | undefined;
   activation: Activation | undefined;
-  /** A successor that did not answer: its predecessor's lease has ended, so nothing stands against a claim. */
+  /**
+   * A successor that did not answer: its predecessor's lease has ended, so nothing stands against a claim.
+   */
   unreachable: Incarnation | undefined;
   /** Time for which the timer `append` is armed. */
   appendTimerMs: number;
@@ -97,6 +111,7 @@ export function openLane(options: LaneOptions): Lane {
   return {
     name: options.name,
     crc32: options.crc32,
+    hash: options.hash,
     trimDelayMs: options.trimDelayMs,
     bounds: options.bounds ?? { foldRecordsMax, foldBytesMax, inlineBytesMax },
     connected: options.connected,
@@ -136,7 +151,7 @@ export function armAppend({ lane, out }: Step, atMs: number): void {
 }
 
 /** The state's name in PROTOCOL.md 4. */
-export type Phase = "cold" | "waking" | "held" | "owner" | "settling" | "releasing" | "verifying";
+export type Phase = "cold" | "waking" | "unborn" | "held" | "owner" | "settling" | "releasing" | "verifying";
 
 export function phaseOf(lane: Lane): Phase {
   const activation = lane.activation;

@@ -1,24 +1,37 @@
 // How an activation ends. Dropping memory is always safe: whatever is not in the lane never happened.
+import { UnsupportedFormatError } from "@voda/state";
 import { DecodeError } from "@voda/stdx";
 import { type Activation, isQuiet, type Slice, type Step } from "./lane.ts";
 import { decodeRow, type Row } from "./replay.ts";
-import { corruptLane, failCall, failWork, requeue, unknownOutcome, workerLost } from "./share.ts";
+import {
+  corruptLane,
+  failCall,
+  failWork,
+  laterFormat,
+  requeue,
+  unknownOutcome,
+  workerLost,
+} from "./share.ts";
 import type { ColdReason, Stored } from "./types.ts";
 import type { Work } from "./work.ts";
 
-/** After everything else: a session that is only held has nothing to release, its memory goes. */
+/**
+ * After everything else: a session that is only held, or that is not born, has nothing to release, its memory
+ * goes.
+ */
 export const memory: Slice = {
   advance(step, activation) {
     const { orders, tip } = activation;
-    if (orders.closing === "sleep" && tip.claim === "held" && isQuiet(activation))
-      drop(step, activation, "dropped", "nothing");
+    const ends = tip.claim === "unborn" || (tip.claim === "held" && orders.closing === "sleep");
+    if (ends && isQuiet(activation)) drop(step, activation, "dropped", "nothing");
   },
 };
 
 /**
- * What the memory held is void: its calls run again, wherever the session is then. A call without an id whose record may be in the
- * lane does not: nobody could tell that it ran. Nor does one that ran in a worker which is `lost`, unless it is a reader: what its
- * handler did elsewhere would be done twice, and only the caller knows whether that may be.
+ * What the memory held is void: its calls run again, wherever the session is then. A call without an id whose
+ * record may be in the lane does not: nobody could tell that it ran. Nor does one that ran in a worker which
+ * is `lost`, unless it is a reader: what its handler did elsewhere would be done twice, and only the caller
+ * knows whether that may be.
  */
 export function drop(
   step: Step,
@@ -46,26 +59,33 @@ export function drop(
 }
 
 /** The lane cannot be read: nobody is served. */
-export function giveUpCorrupt(step: Step, why: string): void {
+export function giveUp(step: Step, alarm: "corrupt" | "unsupported_format", why: string): void {
   const { lane, out } = step;
-  out.push({ type: "alarm", alarm: "corrupt", message: why });
+  const failure = alarm === "corrupt" ? corruptLane(why) : laterFormat(why);
+  out.push({ type: "alarm", alarm, message: why });
   if (lane.activation !== undefined) drop(step, lane.activation, "dropped", "unknown");
   lane.waking = undefined;
   const { queue, controls } = lane;
   lane.queue = [];
   lane.controls = [];
-  for (const work of queue) failWork(step, work, corruptLane(why));
-  for (const control of controls) failCall(step, control.number, corruptLane(why));
+  for (const work of queue) failWork(step, work, failure);
+  for (const control of controls) failCall(step, control.number, failure);
   out.push({ type: "cold", why: "dropped" });
 }
 
 /** A record of the lane; one that cannot be read ends every use of it. */
-export function readRow(step: Step, stored: Stored): Row | "corrupt" {
+export function readRow(step: Step, stored: Stored): Row | "unreadable" {
+  const { crc32, hash } = step.lane;
   try {
-    return decodeRow(stored, step.lane.crc32);
+    return decodeRow(stored, crc32, hash);
   } catch (error) {
-    if (!(error instanceof DecodeError)) throw error;
-    giveUpCorrupt(step, `record at sequence ${stored.seq}: ${error.message}`);
-    return "corrupt";
+    const isLater = error instanceof UnsupportedFormatError;
+    if (!isLater && !(error instanceof DecodeError)) throw error;
+    giveUp(
+      step,
+      isLater ? "unsupported_format" : "corrupt",
+      `record at sequence ${stored.seq}: ${error.message}`,
+    );
+    return "unreadable";
   }
 }

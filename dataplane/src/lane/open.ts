@@ -8,11 +8,17 @@ import type { Base } from "./replay.ts";
 import { openTip } from "./tip.ts";
 import { openTurns } from "./turns.ts";
 
-export function open(step: Step, base: Base, pages: readonly Uint8Array[]): void {
+/** `unborn`: calls that may read a session which is not there, and so leave nothing. */
+export function open(
+  step: Step,
+  base: Base,
+  pages: readonly Uint8Array[],
+  unborn: ReadonlySet<number> | undefined,
+): void {
   const { lane, world, out } = step;
   const activation: Activation = {
     number: world.unique(),
-    tip: openTip(base, world),
+    tip: openTip(base, world, unborn),
     turns: openTurns(),
     append: openAppend(),
     fold: openFold(base),

@@ -22,6 +22,7 @@ const name = plain({
 const head = {
   rid,
   prev: rid,
+  prevHash: fc.option(sixteen, { nil: undefined }),
   n: count,
   epoch: count,
   uid: sixteen,
@@ -31,18 +32,19 @@ const head = {
 };
 const named = { ...head, name: fc.option(name, { nil: undefined }) };
 const pageName = plain({ epoch: count, index: count });
-const answers = fc.array(
-  plain({
-    id: sixteen,
-    bodyHash: sixteen,
-    n: count,
-    expiresAtMs: count,
-    brief: fc.boolean(),
-    answer: fc.option(blob, { nil: undefined }),
-  }),
-  { maxLength: 5 },
+const hashes = { rawHash: sixteen, canonicalHash: fc.option(sixteen, { nil: undefined }) };
+const kept = { ...hashes, n: count, answer: fc.option(blob, { nil: undefined }) };
+const answers = fc.array(plain({ ...kept, id: sixteen, expiresAtMs: count, brief: fc.boolean() }), {
+  maxLength: 5,
+});
+const numbered = fc.array(plain({ ...kept, seq: count }), { maxLength: 3 });
+const clients = fc.array(plain({ client: sixteen, lowest: count, usedAtMs: count, answers: numbered }), {
+  maxLength: 3,
+});
+const key = fc.oneof(
+  plain({ ...hashes, type: fc.constant("key" as const), id: sixteen, keepMs: count }),
+  plain({ ...hashes, type: fc.constant("numbered" as const), client: sixteen, seq: count, lowest: count }),
 );
-const key = plain({ id: sixteen, bodyHash: sixteen, keepMs: count });
 const turn = plain({ key: fc.option(key, { nil: undefined }), delta: blob, answer: blob }).map((one) =>
   one.key === undefined ? { ...one, answer: new Uint8Array(0) } : one,
 );
@@ -61,6 +63,7 @@ const fold = plain({
   whole: fc.boolean(),
   released: fc.boolean(),
   answers,
+  clients,
   trim: fc.option(plain({ covers: count, wallMs: count }), { nil: undefined }),
   retired: fc.array(plain({ seq: count, names: fc.array(pageName, { maxLength: 3 }) }), { maxLength: 3 }),
   snapshot,
@@ -68,7 +71,7 @@ const fold = plain({
 const record: fc.Arbitrary<LaneRecord> = fc.oneof(
   plain({ ...named, kind: fc.constant("turns" as const), turns: fc.array(turn, { maxLength: 6 }) }),
   fold,
-  plain({ ...named, kind: fc.constant("gone" as const), answers }),
+  plain({ ...named, kind: fc.constant("gone" as const), answers, clients }),
 );
 
 test("every record is read back as it was written", () => {

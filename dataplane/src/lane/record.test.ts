@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
+import { UnsupportedFormatError } from "@voda/state";
 import { DecodeError } from "@voda/stdx";
-import { decodeRecord, encodeRecord, type LaneRecord, noRecord } from "./record.ts";
+import { decodeRecord, encodeRecord, type LaneRecord } from "./record.ts";
+import { noRecord } from "./words.ts";
 
 const bytes = (length: number, first: number): Uint8Array =>
   Uint8Array.from({ length }, (_, i) => (first + i) & 255);
@@ -12,13 +14,16 @@ const name = { namespace: "default", agent: "counter", key: "ключ" };
 const head = {
   rid: rid(300),
   prev: rid(299),
+  prevHash: bytes(16, 200),
   n: 70_000,
   epoch: 3,
   uid: bytes(16, 1),
   from: 2 ** 40,
   wallMs: 1_790_000_000_000,
 };
-const stored = { id: bytes(16, 30), bodyHash: bytes(16, 60), n: 9, expiresAtMs: 1_790_000_600_000 };
+const hashes = { rawHash: bytes(16, 60), canonicalHash: bytes(16, 61) };
+const stored = { id: bytes(16, 30), ...hashes, n: 9, expiresAtMs: 1_790_000_600_000 };
+const client = { client: bytes(16, 100), lowest: 7, usedAtMs: 1_790_000_000_000 };
 
 const records: Record<string, LaneRecord> = {
   turns: {
@@ -28,14 +33,36 @@ const records: Record<string, LaneRecord> = {
     name: undefined,
     turns: [
       {
-        key: { id: bytes(16, 30), bodyHash: bytes(16, 60), keepMs: 600_000 },
+        key: { type: "key", id: bytes(16, 30), ...hashes, keepMs: 600_000 },
         delta: bytes(5, 1),
         answer: bytes(3, 9),
       },
       { key: undefined, delta: bytes(200, 7), answer: new Uint8Array(0) },
+      {
+        key: {
+          type: "numbered",
+          client: bytes(16, 100),
+          seq: 9,
+          lowest: 7,
+          ...hashes,
+          canonicalHash: undefined,
+        },
+        delta: bytes(1, 7),
+        answer: bytes(2, 3),
+      },
     ],
   },
-  claim: { ...head, kind: "turns", prev: noRecord, n: 1, epoch: 1, born: true, name, turns: [] },
+  claim: {
+    ...head,
+    kind: "turns",
+    prev: noRecord,
+    prevHash: new Uint8Array(16),
+    n: 1,
+    epoch: 1,
+    born: true,
+    name,
+    turns: [],
+  },
   inline: {
     ...head,
     kind: "fold",
@@ -50,6 +77,15 @@ const records: Record<string, LaneRecord> = {
     answers: [
       { ...stored, brief: false, answer: bytes(4, 4) },
       { ...stored, brief: true, answer: undefined },
+    ],
+    clients: [
+      {
+        ...client,
+        answers: [
+          { seq: 7, ...hashes, n: 9, answer: bytes(4, 4) },
+          { seq: 8, ...hashes, canonicalHash: undefined, n: 9, answer: undefined },
+        ],
+      },
     ],
     trim: undefined,
     retired: [],
@@ -69,6 +105,7 @@ const records: Record<string, LaneRecord> = {
       { name: { epoch: 3, index: 0 }, hash: bytes(16, 91) },
     ],
     answers: [],
+    clients: [],
     trim: { covers: 12, wallMs: 1_790_000_000_000 },
     retired: [{ seq: 30, names: [{ epoch: 1, index: 5 }] }],
   },
@@ -78,19 +115,47 @@ const records: Record<string, LaneRecord> = {
     born: false,
     name: undefined,
     answers: [{ ...stored, brief: true, answer: bytes(4, 4) }],
+    clients: [],
   },
 };
 
-const golden = (kind: string): Uint8Array =>
+const golden = (kind: string, format = 2): Uint8Array =>
   Uint8Array.from(
-    Buffer.from(readFileSync(new URL(`golden/${kind}.hex`, import.meta.url), "utf8").trim(), "hex"),
+    Buffer.from(
+      readFileSync(new URL(`golden/format-${format}/${kind}.hex`, import.meta.url), "utf8").trim(),
+      "hex",
+    ),
   );
+
+/**
+ * What a record of format 1 says of the same: it has no hash of its predecessor, one hash of a call, and no
+ * numbered calls.
+ */
+function inFormat1(record: LaneRecord): LaneRecord {
+  const plain = { ...record, prevHash: undefined };
+  if (plain.kind === "turns")
+    return {
+      ...plain,
+      turns: plain.turns
+        .filter(({ key }) => key?.type !== "numbered")
+        .map((turn) => ({ ...turn, key: turn.key && { ...turn.key, canonicalHash: undefined } })),
+    };
+  return {
+    ...plain,
+    answers: plain.answers.map((answer) => ({ ...answer, canonicalHash: undefined })),
+    clients: [],
+  };
+}
 
 for (const [kind, record] of Object.entries(records)) {
   test(`a record (${kind}) is written as the golden file says, and read back`, () => {
     const encoded = encodeRecord(record, crc32);
     assert.equal(Buffer.from(encoded).toString("hex"), Buffer.from(golden(kind)).toString("hex"));
     assert.deepEqual(decodeRecord(golden(kind), crc32), record);
+  });
+
+  test(`a record (${kind}) of format 1 is read`, () => {
+    assert.deepEqual(decodeRecord(golden(kind, 1), crc32), inFormat1(record));
   });
 
   test(`a record (${kind}) with any bit turned is refused`, () => {
@@ -111,10 +176,24 @@ for (const [kind, record] of Object.entries(records)) {
   });
 }
 
+/** The bytes with something else at one place, and the checksum that belongs to them. */
+function changed(bytes: Uint8Array, at: number, value: number): Uint8Array {
+  const copy = bytes.slice();
+  copy[at] = value;
+  copy.fill(0, 12, 16);
+  new DataView(copy.buffer).setUint32(12, crc32(copy), true);
+  return copy;
+}
+
 test("a kind that this version does not know is refused", () => {
-  const encoded = golden("claim");
-  encoded[5] = 17;
-  encoded.fill(0, 12, 16);
-  new DataView(encoded.buffer).setUint32(12, crc32(encoded), true);
-  assert.throws(() => decodeRecord(encoded, crc32), /kind 17/);
+  assert.throws(() => decodeRecord(changed(golden("claim"), 5, 17), crc32), /kind 17/);
+});
+
+test("a later version, and a critical part that this one does not know, are unsupported, never corrupt", () => {
+  assert.throws(() => decodeRecord(changed(golden("claim"), 4, 3), crc32), UnsupportedFormatError);
+  const part = Uint8Array.of(2 * 60 + 1, 1, 9);
+  const more = Uint8Array.from([...golden("claim"), ...part]);
+  assert.throws(() => decodeRecord(changed(more, 0, 0x76), crc32), UnsupportedFormatError);
+  const skipped = Uint8Array.from([...golden("claim"), 2 * 60, 1, 9]);
+  assert.deepEqual(decodeRecord(changed(skipped, 0, 0x76), crc32), records["claim"]);
 });

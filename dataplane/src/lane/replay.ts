@@ -1,25 +1,32 @@
 // What a range of records says: the chain that links, and where an activation starts from.
 import type { Crc32 } from "@voda/state";
+import { bytesEqual } from "@voda/stdx";
 import { createDedupe, type Dedupe, restoreAnswers, storeAnswer } from "./dedupe.ts";
-import {
-  decodeRecord,
-  type FoldRecord,
-  type LaneRecord,
-  noRecord,
-  type RecordId,
-  sameRecord,
-} from "./record.ts";
+import { decodeRecord, type FoldRecord, type LaneRecord } from "./record.ts";
 import type { Stored } from "./types.ts";
+import { idBytes, noRecord, type RecordId, sameRecord } from "./words.ts";
+
+/** 16 bytes that tell any two byte strings apart. */
+export type Hash = (bytes: Uint8Array) => Uint8Array;
 
 export interface Row {
   readonly seq: number;
+  readonly atMs: number;
   readonly record: LaneRecord;
   readonly bytes: number;
+  /** Of its bytes: the record after it names it. */
+  readonly hash: Uint8Array;
 }
 
-/** @throws DecodeError */
-export function decodeRow({ seq, bytes }: Stored, crc32: Crc32): Row {
-  return { seq, record: decodeRecord(bytes, crc32), bytes: bytes.length };
+/** @throws DecodeError, UnsupportedFormatError */
+export function decodeRow({ seq, atMs, bytes }: Stored, crc32: Crc32, hash: Hash): Row {
+  return { seq, atMs, record: decodeRecord(bytes, crc32), bytes: bytes.length, hash: hash(bytes) };
+}
+
+interface FoldRow {
+  readonly seq: number;
+  readonly atMs: number;
+  readonly record: FoldRecord;
 }
 
 /** Everything that a claim goes on from. */
@@ -29,11 +36,12 @@ export interface Base {
   readonly tip: RecordId;
   /** The last record that links. */
   readonly prev: RecordId;
+  readonly prevHash: Uint8Array;
   readonly n: number;
   readonly epoch: number;
   readonly uid: Uint8Array | undefined;
   readonly from: number;
-  readonly fold: { readonly seq: number; readonly record: FoldRecord } | undefined;
+  readonly fold: FoldRow | undefined;
   readonly deltas: readonly Uint8Array[];
   readonly dedupe: Dedupe;
   readonly tailRecords: number;
@@ -47,6 +55,7 @@ export function emptyLane(): Base {
     expect: 0,
     tip: noRecord,
     prev: noRecord,
+    prevHash: new Uint8Array(idBytes),
     n: 0,
     epoch: 0,
     uid: undefined,
@@ -60,9 +69,13 @@ export function emptyLane(): Base {
   };
 }
 
-/** `gap`: records are missing, or the reader is behind. */
-export function replay(rows: readonly Row[]): Base | "gap" {
+/**
+ * `gap`: records are missing, or the reader is behind. `damaged`: a record is not the one that the next was
+ * written after.
+ */
+export function replay(rows: readonly Row[]): Base | "gap" | "damaged" {
   const links = chain(rows);
+  if (links === "damaged") return links;
   const last = rows.at(-1);
   const end = links?.at(-1);
   if (links === undefined || last === undefined || end === undefined) return "gap";
@@ -70,13 +83,14 @@ export function replay(rows: readonly Row[]): Base | "gap" {
   if (start === undefined) return "gap";
   const tail = links.slice(start.at);
   const dedupe = createDedupe();
-  if (start.fold !== undefined) restoreAnswers(dedupe, start.fold.record.answers);
+  if (start.fold !== undefined) restoreAnswers(dedupe, start.fold.record);
   const deltas = tail.flatMap((row) => replayRow(row, dedupe));
   const isGone = end.record.kind === "gone";
   return {
     expect: last.seq,
     tip: last.record.rid,
     prev: end.record.rid,
+    prevHash: end.hash,
     n: end.record.n,
     epoch: rows.reduce((epoch, row) => Math.max(epoch, row.record.epoch), 0),
     uid: isGone ? undefined : end.record.uid,
@@ -90,17 +104,22 @@ export function replay(rows: readonly Row[]): Base | "gap" {
   };
 }
 
-/** Rows that link, from the first that needs nothing before it; rows of lost branches are left out. `undefined`: rows are missing. */
-function chain(rows: readonly Row[]): Row[] | undefined {
+/**
+ * Rows that link, from the first that needs nothing before it; rows of lost branches are left out.
+ * `undefined`: rows are missing.
+ */
+function chain(rows: readonly Row[]): Row[] | "damaged" | undefined {
   const links: Row[] = [];
   const covered = rows.flatMap(({ record }) => (record.kind === "fold" ? [record.coversRid] : []));
   for (const row of rows) {
-    const before = links.at(-1)?.record;
+    const before = links.at(-1);
     if (before === undefined) {
       if (isAnchor(row.record, covered)) links.push(row);
-    } else if (sameRecord(row.record.prev, before.rid)) {
+    } else if (sameRecord(row.record.prev, before.record.rid)) {
+      const { prevHash } = row.record;
+      if (prevHash !== undefined && !bytesEqual(prevHash, before.hash)) return "damaged";
       links.push(row);
-    } else if (row.record.n > before.n + 1) {
+    } else if (row.record.n > before.record.n + 1) {
       return undefined;
     }
   }
@@ -117,7 +136,7 @@ function startOf(links: readonly Row[]): { at: number; fold: Base["fold"] } | un
     const row = links[at];
     if (row === undefined) return undefined;
     if (row.record.kind === "gone" || row.record.born) return { at: bornAt(links, at), fold: undefined };
-    if (row.record.kind === "fold") return afterFold(links, row.seq, row.record);
+    if (row.record.kind === "fold") return afterFold(links, { ...row, record: row.record });
   }
   return undefined;
 }
@@ -127,15 +146,16 @@ function bornAt(links: readonly Row[], at: number): number {
   return links[at - 1]?.record.kind === "gone" ? at - 1 : at;
 }
 
-function afterFold(links: readonly Row[], seq: number, record: FoldRecord): ReturnType<typeof startOf> {
+function afterFold(links: readonly Row[], fold: FoldRow): ReturnType<typeof startOf> {
+  const { record } = fold;
   const at = links.findIndex((row) => row.seq > record.covers);
   const first = links[at];
   if (first === undefined || !sameRecord(first.record.prev, record.coversRid)) return undefined;
-  return { at, fold: { seq, record } };
+  return { at, fold };
 }
 
 function replayRow({ record }: Row, dedupe: Dedupe): Uint8Array[] {
-  if (record.kind === "gone") restoreAnswers(dedupe, record.answers);
+  if (record.kind === "gone") restoreAnswers(dedupe, record);
   if (record.kind !== "turns") return [];
   for (const { key, answer } of record.turns)
     if (key !== undefined) storeAnswer(dedupe, key, record, answer.slice());

@@ -1,14 +1,14 @@
-// What became of an append, and whether our last record is still there (PROTOCOL.md 5.4, 5.9). Reads are hints: only a later record
-// in its place proves that an append will never be accepted.
+// What became of an append, and whether our last record is still there (PROTOCOL.md 5.4, 5.9). Reads are
+// hints: only a later record in its place proves that an append will never be accepted.
 import { resendAt, takeRefusal } from "./append.ts";
 import { committed } from "./commit.ts";
 import { resendMinMs, undecidedMs } from "./constants.ts";
 import { type Activation, armAppend, type Reply, type Slice, type Step } from "./lane.ts";
 import { type Asked, ask, lookAgainAt, loseSight, stopAsking, verify } from "./look.ts";
 import { drop, readRow } from "./memory.ts";
-import { noRecord, sameRecord } from "./record.ts";
 import type { Row } from "./replay.ts";
 import type { Stored } from "./types.ts";
+import { noRecord, sameRecord } from "./words.ts";
 
 export const settle: Slice = { advance, replied, disconnected: ({ look }) => loseSight(look) };
 
@@ -65,7 +65,7 @@ function lastSeen(step: Step, activation: Activation, asked: Asked, stored: Stor
   const { look, tip } = activation;
   const { flight } = activation.append;
   const row = stored === undefined ? undefined : readRow(step, stored);
-  if (row === "corrupt") return;
+  if (row === "unreadable") return;
   const seq = row?.seq ?? 0;
   const rid = row?.record.rid ?? noRecord;
   if (flight !== undefined && sameRecord(rid, flight.record.rid)) {
@@ -97,7 +97,7 @@ function rangeSeen(step: Step, activation: Activation, stored: readonly Stored[]
   const rows: Row[] = [];
   for (const one of stored) {
     const row = readRow(step, one);
-    if (row === "corrupt") return;
+    if (row === "unreadable") return;
     rows.push(row);
   }
   const own = rows.find((row) => row.seq === tip.expect);
@@ -110,7 +110,8 @@ function rangeSeen(step: Step, activation: Activation, stored: readonly Stored[]
     committed(step, activation, flight, next.seq);
     if (step.lane.activation === activation) drop(step, activation, "fenced", "nothing");
   } else {
-    // a record that links to our last one took the place of the one in flight; else the place was trimmed, and nobody knows
+    // a record that links to our last one took the place of the one in flight; else the place was trimmed,
+    // and nobody knows
     drop(step, activation, "fenced", sameRecord(next.record.prev, tip.prev) ? "nothing" : "unknown");
   }
 }

@@ -1,5 +1,7 @@
 // Ends and new beginnings of work: everybody who shares it is answered, refused or passed on together.
-import { type AbandonReason, type Failure, fail } from "../call/index.ts";
+import { bytesEqual } from "@voda/stdx";
+import { type AbandonReason, type CallHead, type Failure, fail } from "../call/index.ts";
+import { retryAfterMs } from "./constants.ts";
 import type { Lane, Step } from "./lane.ts";
 import type { Incarnation } from "./types.ts";
 import type { Work } from "./work.ts";
@@ -12,12 +14,19 @@ export function requeue(lane: Lane, works: readonly Work[]): void {
   lane.queue = [...again, ...lane.queue];
 }
 
+/**
+ * Equal bytes under the same id tell the same call; others may mean the same, which only the worker can say.
+ */
+export function isSameRaw({ id: a }: CallHead, { id: b }: CallHead): boolean {
+  return a !== undefined && b !== undefined && bytesEqual(a.rawHash, b.rawHash);
+}
+
 /** A failed turn does not let others join; when it must run again, it joins who came later under its id. */
 function mergeSame(lane: Lane, work: Work): boolean {
   if (work.key === undefined) return false;
   const other = lane.running.get(work.key);
   if (other === undefined) lane.running.set(work.key, work);
-  if (other === undefined || other === work) return false;
+  if (other === undefined || other === work || !isSameRaw(other.job, work.job)) return false;
   for (const waiter of work.waiters) {
     other.waiters.push(waiter);
     lane.calls.set(waiter.number, other);
@@ -55,8 +64,6 @@ export function finish(lane: Lane, work: Work): void {
   work.bytes = 0;
 }
 
-export const retryAfterMs = 100;
-
 export const unknownOutcome = (): Failure =>
   fail("store_away", "the outcome of the call is unknown: it had no idempotency key to find it by").failure;
 const gone =
@@ -64,6 +71,8 @@ const gone =
 export const workerLost = (): Failure => fail("worker_lost", gone).failure;
 export const tooManyHops = (hops: number): Failure =>
   fail("not_owner", `the session moved while ${hops} nodes passed the call on`, { retryAfterMs }).failure;
+export const laterFormat = (why: string): Failure =>
+  fail("unsupported_format", `the session was written by a later version of voda: ${why}`).failure;
 export const corruptLane = (why: string): Failure =>
   fail("corrupt", `the session cannot be read: ${why}`).failure;
 const late =

@@ -1,4 +1,5 @@
-// Takes snapshots of the session: asks for a cut, stores its pages, appends the fold, and lets go what it makes needless.
+// Takes snapshots of the session: asks for a cut, stores its pages, appends the fold, and lets go what it
+// makes needless.
 import { wakeRetryMs } from "./constants.ts";
 import {
   acceptFold,
@@ -116,13 +117,13 @@ export function readyFold(
 
 /** The fold lies in the lane at `seq`: what it allows to go, goes. */
 export function foldAccepted(
-  { out }: Step,
+  { world, out }: Step,
   fold: Fold,
   record: FoldRecord,
   seq: number,
   plan: TrimPlan,
 ): void {
-  acceptFold(fold, record, seq);
+  acceptFold(fold, record, seq, Math.max(0, Math.ceil(world.wallMs)));
   const { below } = plan;
   if (below !== undefined) out.push({ type: "trim", below });
   const names = plan.pages.flatMap((pages) => pages.names);

@@ -1,7 +1,7 @@
 // One step of a lane: what happened is noted, then everything that is possible now is done.
 import type { CallHead, Failure } from "../call/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
-import { abandon, arrive, calls, dropped } from "./calls.ts";
+import { abandon, arrive, calls, dropped, identified } from "./calls.ts";
 import { commit } from "./commit.ts";
 import { control } from "./control.ts";
 import { gate, seen, turned } from "./gate.ts";
@@ -15,7 +15,10 @@ import { renewTip } from "./tip.ts";
 import type { Incarnation, LaneEffect, LaneEvent, World } from "./types.ts";
 import { advanceWake, pauseWake, wakeReplied } from "./wake.ts";
 
-/** In the order of a step: orders close the session before calls run, and the gate opens before the next append. */
+/**
+ * In the order of a step: orders close the session before calls run, and the gate opens before the next
+ * append.
+ */
 const slices: readonly Slice[] = [control, settle, calls, gate, snapshot, commit, memory];
 
 export function stepLane(lane: Lane, event: LaneEvent, world: World): LaneEffect[] {
@@ -67,6 +70,7 @@ function note(at: Step, event: LaneEvent): void {
     case "last":
     case "range":
     case "pages":
+    case "traces":
     case "pages_written":
     case "store_failed":
       return noteReply(at, event);
@@ -74,6 +78,7 @@ function note(at: Step, event: LaneEvent): void {
     case "failed":
     case "read":
     case "dropped":
+    case "identified":
     case "cut":
     case "open_failed":
     case "worker_lost":
@@ -88,7 +93,9 @@ function noteReply(at: Step, event: Reply): void {
   else for (const slice of slices) if (slice.replied?.(at, activation, event)) return;
 }
 
-type FromWorker = TurnMessage | Extract<LaneEvent, { type: "cut" | "open_failed" | "worker_lost" }>;
+type FromWorker =
+  | TurnMessage
+  | Extract<LaneEvent, { type: "cut" | "identified" | "open_failed" | "worker_lost" }>;
 function noteWorker(at: Step, event: FromWorker): void {
   const { lane } = at;
   const { activation } = lane;
@@ -102,6 +109,8 @@ function noteWorker(at: Step, event: FromWorker): void {
       return seen(at, activation, event);
     case "dropped":
       return dropped(at, activation, event.call, event.why);
+    case "identified":
+      return identified(at, activation, event);
     case "cut":
       return cutTaken(activation, event);
     case "open_failed":

@@ -40,7 +40,7 @@ test("invocation, cold: wake", () => {
   const effects = rig.invoke(callOf(1));
   assert.deepEqual(typesOf(effects), ["readLast"]);
   assert.equal(one(effects, "readLast").leader, false);
-  assert.deepEqual(typesOf(rig.last(effects)), ["open", "run"]);
+  assert.deepEqual(typesOf(rig.empty(effects)), ["open", "run"]);
   assert.equal(rig.phase, "held");
 });
 
@@ -93,7 +93,8 @@ test("invocation, verifying: wait for the look at the last record", () => {
 
 test("readonly, cold and held: a bare claim goes out at once, and the answer waits for it", () => {
   const rig = createRig();
-  const effects = rig.last(rig.invoke(readOf(1)));
+  const own = stored(1, recordOf(me, 1));
+  const effects = rig.range(rig.last(rig.invoke(readOf(1)), own), own);
   assert.deepEqual(typesOf(effects), ["open", "run", "append"]);
   assert.deepEqual(typesOf(rig.read(1)), []);
   assert.deepEqual(typesOf(rig.accept(effects)), ["owned", "reply"]);
@@ -162,7 +163,7 @@ test("append refused, held and owner: settle; the record in the lane is ours", (
   const looking = rig.tell({ type: "refused", token: flight.token });
   assert.equal(one(looking, "readLast").leader, true);
   assert.equal(rig.phase, "settling");
-  const effects = rig.last(looking, { seq: 4, bytes: flight.bytes });
+  const effects = rig.last(looking, { seq: 4, atMs: 0, bytes: flight.bytes });
   assert.deepEqual(typesOf(effects), ["owned", "reply"]);
 });
 
@@ -177,7 +178,7 @@ test("append refused, ours is in the lane and another record after it: answered,
   const { rig, flight } = createRig().settling();
   const looking = rig.tell({ type: "refused", token: flight.token });
   const theirs = stored(3, { ...recordOf(other, 3), epoch: 9 });
-  const effects = rig.range(rig.last(looking, theirs), rig.tip(), { seq: 2, bytes: flight.bytes });
+  const effects = rig.range(rig.last(looking, theirs), rig.tip(), { seq: 2, atMs: 0, bytes: flight.bytes });
   assert.deepEqual(typesOf(effects), ["reply", "close", "cold"]);
 });
 
@@ -322,7 +323,7 @@ test("our last record was replaced and others follow, verifying: fenced with an 
 
 test("idle, held: the memory is dropped", () => {
   const rig = createRig();
-  rig.last(rig.invoke(callOf(1)));
+  rig.empty(rig.invoke(callOf(1)));
   rig.tell({ type: "dropped", activation: rig.activation.number, call: 1, why: "caller" });
   assert.deepEqual(typesOf(rig.tell({ type: "sleep" })), ["close", "cold"]);
 });
@@ -332,7 +333,7 @@ test("idle, owner: cut, fold with release; a wake then reads one record", () => 
   assert.deepEqual(typesOf(rig.tell({ type: "sleep" })), ["cut"]);
   const release = rig.cut();
   assert.deepEqual(typesOf(rig.accept(release)), ["close", "cold"]);
-  const effects = rig.last(rig.invoke(callOf(2)), { seq: 2, bytes: one(release, "append").bytes });
+  const effects = rig.last(rig.invoke(callOf(2)), { seq: 2, atMs: 0, bytes: one(release, "append").bytes });
   assert.deepEqual(typesOf(effects), ["open", "run"]);
   assert.equal(one(effects, "open").epoch, 2);
   assert.equal(one(effects, "open").image.pages.length, 1);

@@ -1,13 +1,19 @@
 // Where an activation stands in its lane, and whether the session is its own.
-import type { LaneRecord, RecordId } from "./record.ts";
+import type { LaneRecord } from "./record.ts";
 import type { Base } from "./replay.ts";
 import type { Incarnation, World } from "./types.ts";
+import type { RecordId } from "./words.ts";
 
 export interface Tip {
   /** Under which it holds or owns. */
   incarnation: Incarnation;
-  /** held: no record of ours is the last one. released: a fold with release is sent, and so nothing is owned any more. */
-  claim: "held" | "owner" | "released";
+  /**
+   * unborn: the lane was empty, and only readers that came before run here. held: no record of ours is the
+   * last one. released: a fold with release is sent, and so nothing is owned any more.
+   */
+  claim: "unborn" | "held" | "owner" | "released";
+  /** Calls that the emptiness of the lane was proved for: they arrived before. */
+  readonly provedFor: ReadonlySet<number> | undefined;
   /** A bare claim must go out: something waits that may not happen on two nodes. */
   wantsClaim: boolean;
   epoch: number;
@@ -18,13 +24,15 @@ export interface Tip {
   expect: number;
   rid: RecordId;
   prev: RecordId;
+  prevHash: Uint8Array;
   n: number;
 }
 
-export function openTip(base: Base, world: World): Tip {
+export function openTip(base: Base, world: World, provedFor: ReadonlySet<number> | undefined): Tip {
   return {
     incarnation: world.incarnation,
-    claim: "held",
+    claim: provedFor === undefined ? "held" : "unborn",
+    provedFor,
     wantsClaim: false,
     epoch: base.epoch + 1,
     uid: base.uid ?? world.birth(),
@@ -32,6 +40,7 @@ export function openTip(base: Base, world: World): Tip {
     expect: base.expect,
     rid: base.tip,
     prev: base.prev,
+    prevHash: base.prevHash,
     n: base.n,
   };
 }
@@ -50,17 +59,21 @@ export function renewTip(tip: Tip, incarnation: Incarnation, answersWait: boolea
   tip.wantsClaim = answersWait;
 }
 
-/** Its end is sent: the acknowledgement may be lost while the next owner writes, so nothing is read from here on. */
+/**
+ * Its end is sent: the acknowledgement may be lost while the next owner writes, so nothing is read from here
+ * on.
+ */
 export function releaseTip(tip: Tip): void {
   tip.claim = "released";
 }
 
-/** The record lies in the lane at `seq`. Says whether the session became ours by it. */
-export function acceptTip(tip: Tip, record: LaneRecord, seq: number): boolean {
+/** The record with that hash lies in the lane at `seq`. Says whether the session became ours by it. */
+export function acceptTip(tip: Tip, record: LaneRecord, seq: number, hash: Uint8Array): boolean {
   tip.expect = seq;
   tip.n = record.n;
   tip.rid = record.rid;
   tip.prev = record.rid;
+  tip.prevHash = hash;
   tip.born = false;
   // one that was sent under the incarnation before says nothing about this one
   if (tip.claim !== "held" || record.rid.incarnation !== tip.incarnation) return false;

@@ -1,9 +1,9 @@
-// What the worker has and had: jobs, turns that took place, answers that wait in the gate (PROTOCOL.md 5.2, 5.3, 5.5).
+// What the worker has and had: jobs, turns that took place, answers that wait in the gate (PROTOCOL.md 5.2,
+// 5.3, 5.5).
 import { assert } from "@voda/stdx";
 import type { TurnMessage } from "../turn/index.ts";
-import { recordBytesMax, recordTurnsMax } from "./constants.ts";
-import { turnKeyOf } from "./dedupe.ts";
-import type { TurnEntry } from "./record.ts";
+import { recordBytesMax, recordTurnsMax, transitMs } from "./constants.ts";
+import type { TurnEntry, TurnKey } from "./record-turns.ts";
 import type { Work } from "./work.ts";
 
 /** A turn that took place in memory. */
@@ -12,6 +12,7 @@ export interface Turned {
   readonly work: Work;
   readonly delta: Uint8Array;
   readonly answer: Uint8Array;
+  readonly canonicalHash: Uint8Array | undefined;
 }
 
 /** An answer that waits in the gate until everything that it has seen is accepted. */
@@ -51,11 +52,11 @@ export function takeJob({ jobs }: Turns, call: number): Work | undefined {
 
 /** A turn took place. */
 export function addTurn(turns: Turns, event: TurnMessage & { type: "turned" }): Work {
-  const { call, turn, delta, answer } = event;
+  const { call, turn, delta, answer, canonicalHash } = event;
   assert(turn === turns.executed + 1, `turn ${turn} after turn ${turns.executed}`);
   const work = executed(turns, call);
   turns.executed = turn;
-  turns.pending.push({ turn, work, delta, answer });
+  turns.pending.push({ turn, work, delta, answer, canonicalHash });
   return work;
 }
 
@@ -114,6 +115,24 @@ export function acceptTurn(turns: Turns, { turn, work }: Turned): void {
   turns.jobs.delete(work.job.number);
 }
 
-export function entryOf({ work, delta, answer }: Turned): TurnEntry {
-  return { key: turnKeyOf(work.job), delta, answer };
+/** `nowMs`: monotonic. */
+export function entryOf(turned: Turned, nowMs: number): TurnEntry {
+  const { delta, answer } = turned;
+  return { key: keyOf(turned, nowMs), delta, answer };
+}
+
+/**
+ * An answer outlives every copy of its call: none is on its way longer than its caller waits, and a little
+ * more.
+ */
+function keyOf({ work, canonicalHash }: Turned, nowMs: number): TurnKey | undefined {
+  const { id } = work.job;
+  if (id === undefined || work.key === undefined) return undefined;
+  if (id.type === "numbered") return { ...id, canonicalHash };
+  const deadlineMs = work.waiters.reduce(
+    (last, call) => Math.max(last, call.deadlineMs),
+    work.job.deadlineMs,
+  );
+  const keepMs = Math.max(id.keepMs, Math.ceil(deadlineMs - nowMs) + transitMs);
+  return { ...id, keepMs, canonicalHash };
 }

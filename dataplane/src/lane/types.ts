@@ -1,4 +1,5 @@
-// The I/O thread's half of a session: what happens to it, what it wants done, and what it may ask of the node while it decides.
+// The I/O thread's half of a session: what happens to it, what it wants done, and what it may ask of the node
+// while it decides.
 import type { AbandonReason, CallHead, Failure } from "../call/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
 
@@ -8,6 +9,8 @@ export type Incarnation = string;
 /** A record as it lies in the stream. */
 export interface Stored {
   readonly seq: number;
+  /** When the store accepted it, by its clock: milliseconds since 1970. */
+  readonly atMs: number;
   readonly bytes: Uint8Array;
 }
 
@@ -28,7 +31,10 @@ export interface PageReference extends PageName {
   readonly hash: Uint8Array;
 }
 
-/** What an activation starts from: the pages of a snapshot in order (none: empty state), then the deltas of the turns after it. */
+/**
+ * What an activation starts from: the pages of a snapshot in order (none: empty state), then the deltas of
+ * the turns after it.
+ */
 export interface Image {
   readonly pages: readonly Uint8Array[];
   readonly deltas: readonly Uint8Array[];
@@ -42,19 +48,27 @@ export type Standing =
   | { readonly type: "ended"; readonly successor: Incarnation | undefined };
 
 /**
- * The node at the instant of a step. The host makes it fresh for every event: times read before the event arrived would be those of
- * before a pause. Functions answer from memory.
+ * The node at the instant of a step. The host makes it fresh for every event: times read before the event
+ * arrived would be those of before a pause. Functions answer from memory.
  */
 export interface World {
-  /** Milliseconds since 1970. */
+  /**
+   * The store's clock, as the node estimates it: milliseconds since 1970. For ages of what is stored, and
+   * nothing else.
+   */
   readonly wallMs: number;
   readonly monotonicMs: number;
   /** The node's own, current one. */
   readonly incarnation: Incarnation;
-  /** Whether the own lease is valid, computed from both clocks now (PROTOCOL.md 5.7), never a flag that a timer clears. */
+  /**
+   * Whether the own lease is valid, computed from both clocks now (PROTOCOL.md 5.7), never a flag that a
+   * timer clears.
+   */
   leaseValid(): boolean;
   standing(incarnation: Incarnation): Standing;
-  /** A number that this process never gave out before: activations, records and reads are told apart by it. */
+  /**
+   * A number that this process never gave out before: activations, records and reads are told apart by it.
+   */
   unique(): number;
   /** 16 random bytes for a session that is born. */
   birth(): Uint8Array;
@@ -70,9 +84,14 @@ export type LaneEvent =
   | { readonly type: "invoke"; readonly call: CallHead }
   /** An order from outside the session, `end` or `wake`, answered by `done`, `fail` or `forward`. */
   | { readonly type: "control"; readonly call: CallHead }
-  /** The caller's deadline passed, or it went away. The host watches the deadlines of all calls that it has not answered. */
+  /**
+   * The caller's deadline passed, or it went away. The host watches the deadlines of all calls that it has
+   * not answered.
+   */
   | { readonly type: "abandon"; readonly call: number; readonly why: AbandonReason }
-  /** Finish what runs, fold with release, forget. Calls that arrive meanwhile wake it again. Told by `cold`. */
+  /**
+   * Finish what runs, fold with release, forget. Calls that arrive meanwhile wake it again. Told by `cold`.
+   */
   | { readonly type: "sleep" }
   | TurnMessage
   | {
@@ -81,11 +100,18 @@ export type LaneEvent =
       readonly after: number;
       readonly pages: readonly Page[];
     }
+  /** Answer to `identify`: a hash over method and input; `undefined` when the input cannot be read. */
+  | {
+      readonly type: "identified";
+      readonly activation: number;
+      readonly call: number;
+      readonly canonicalHash: Uint8Array | undefined;
+    }
   /** The activation cannot be opened here: its calls fail with this. */
   | { readonly type: "open_failed"; readonly activation: number; readonly failure: Failure }
   /**
-   * The worker of the activation is gone; its memory with it. `begun`: calls whose handlers had begun. Of the calls that it had,
-   * readers and those that had not begun run again.
+   * The worker of the activation is gone; its memory with it. `begun`: calls whose handlers had begun. Of the
+   * calls that it had, readers and those that had not begun run again.
    */
   | { readonly type: "worker_lost"; readonly activation: number; readonly begun: ReadonlySet<number> }
   /** The append was accepted at `seq`. */
@@ -96,18 +122,27 @@ export type LaneEvent =
   | { readonly type: "last"; readonly token: number; readonly record: Stored | undefined }
   /** Answer to `readRange`: all records from there on, ascending. */
   | { readonly type: "range"; readonly token: number; readonly records: readonly Stored[] }
+  /** Answer to `readTraces`. */
+  | { readonly type: "traces"; readonly token: number; readonly found: "nothing" | "records" | "name" }
   /** Answer to `readPages`, in the order of the names; `undefined` where there is none with that hash. */
   | { readonly type: "pages"; readonly token: number; readonly pages: readonly (Uint8Array | undefined)[] }
   /** Answer to `writePages`: all of them are stored. */
   | { readonly type: "pages_written"; readonly token: number }
-  /** A read, or a write of pages, did not succeed. Every one of them is answered or fails, within seconds: no answer, timeout, connection. */
+  /**
+   * A read, or a write of pages, did not succeed. Every one of them is answered or fails, within seconds: no
+   * answer, timeout, connection.
+   */
   | { readonly type: "store_failed"; readonly token: number }
   /**
-   * The connection to the store of this lane. Delivered to every lane at once, before anything else that happens on the new
-   * connection; a leader election counts as down and up. Publishes that the client still holds are dropped at `up: false`.
+   * The connection to the store of this lane. Delivered to every lane at once, before anything else that
+   * happens on the new connection; a leader election counts as down and up. Publishes that the client still
+   * holds are dropped at `up: false`.
    */
   | { readonly type: "connection"; readonly up: boolean }
-  /** The own lease was renewed after a gap, or the node has a new incarnation, or a lease of somebody else ended. */
+  /**
+   * The own lease was renewed after a gap, or the node has a new incarnation, or a lease of somebody else
+   * ended.
+   */
   | { readonly type: "leases" }
   /** A forwarded call did not reach the other node, and so did not run there. The lane had forgotten it. */
   | { readonly type: "undelivered"; readonly call: CallHead; readonly incarnation: Incarnation }
@@ -124,6 +159,8 @@ export type LaneEffect =
       readonly call: number;
       readonly why: AbandonReason;
     }
+  /** Say what the call means, however it is written: answered by the event `identified`. It does not run. */
+  | { readonly type: "identify"; readonly activation: number; readonly call: number }
   /** Ask for a snapshot: answered by the event `cut`. */
   | { readonly type: "cut"; readonly activation: number }
   | { readonly type: "close"; readonly activation: number }
@@ -142,7 +179,10 @@ export type LaneEffect =
   /** The control call is carried out. */
   | { readonly type: "done"; readonly call: number }
   // to the store
-  /** Publish to `.d.p` with the last sequence of `.d.*` expected to be `expect`. `gone`: with rollup and a TTL of `tombstoneMs`. */
+  /**
+   * Publish to `.d.p` with the last sequence of `.d.*` expected to be `expect`. `gone`: with rollup and a TTL
+   * of `tombstoneMs`.
+   */
   | {
       readonly type: "append";
       readonly token: number;
@@ -160,6 +200,11 @@ export type LaneEffect =
       readonly leader: boolean;
       readonly limit: number | undefined;
     }
+  /**
+   * From the leader: whether the session has a name record and then whether its lane has any record, in this
+   * order.
+   */
+  | { readonly type: "readTraces"; readonly token: number }
   /** A page with another hash counts as missing. */
   | {
       readonly type: "readPages";
@@ -176,9 +221,15 @@ export type LaneEffect =
   /** Not awaited: a page that stays is garbage and harms nobody. */
   | { readonly type: "deletePages"; readonly names: readonly PageName[] }
   // to the host
-  /** A timer of that name at that monotonic time, instead of the one before. One that comes early or late does no harm. */
+  /**
+   * A timer of that name at that monotonic time, instead of the one before. One that comes early or late does
+   * no harm.
+   */
   | { readonly type: "timer"; readonly timer: LaneTimer; readonly atMs: number }
-  /** The session is in memory here and its claim is durable. `born`: it is new, its name record is not written. */
+  /**
+   * The session is in memory here and its claim is durable. `born`: it is new, its name record is not
+   * written.
+   */
   | { readonly type: "owned"; readonly epoch: number; readonly born: boolean }
   /** Nothing is in memory. The lane may be thrown away if `isIdle` says so. */
   | { readonly type: "cold"; readonly why: ColdReason }
@@ -192,4 +243,6 @@ export type Alarm =
   /** A record of a lost branch was skipped. */
   | "void_record"
   /** The lane cannot be read: nothing is served. */
-  | "corrupt";
+  | "corrupt"
+  /** A later version of voda wrote it: nothing is served here. */
+  | "unsupported_format";

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { crc32 } from "node:zlib";
 import {
   callOf,
   createRig,
@@ -7,13 +8,15 @@ import {
   one,
   other,
   type Rig,
+  readOf,
   recordOf,
   sixteen,
   stored,
   typesOf,
 } from "../../test/lane-rig.ts";
-import { noRecord, type TurnEntry } from "./record.ts";
+import type { TurnEntry } from "./record-turns.ts";
 import type { LaneEffect, Stored } from "./types.ts";
+import { noRecord } from "./words.ts";
 
 const turn = (first: number): TurnEntry => ({
   key: undefined,
@@ -137,4 +140,67 @@ test("the session of another incarnation whose lease lives is not claimed", () =
   const row = stored(10, recordOf(other, 1));
   const effects = rig.range(rig.last(rig.invoke(callOf(2)), row), row);
   assert.equal(one(effects, "open").epoch, 2);
+});
+
+/** No last record; then what the leader finds of the session. */
+const traces = (
+  rig: Rig,
+  effects: readonly LaneEffect[],
+  found: "nothing" | "records" | "name",
+): LaneEffect[] => rig.tell({ type: "traces", token: one(rig.last(effects), "readTraces").token, found });
+
+test("a lane without a last record is empty only when nothing else of the session is there", () => {
+  const rig = createRig();
+  assert.deepEqual(typesOf(traces(rig, rig.invoke(callOf(1)), "nothing")), ["open", "run"]);
+  for (const [found, message] of [
+    ["records", /its last record cannot be read, but others can/],
+    ["name", /its last record cannot be read, but its name can/],
+  ] as const) {
+    const damaged = createRig();
+    assert.deepEqual(typesOf(traces(damaged, damaged.invoke(callOf(1)), found)), []);
+    assertCorrupt(damaged, traces(damaged, damaged.wait(100, "wake"), found), message);
+  }
+});
+
+test("a follower that is behind is not taken for a damaged lane", () => {
+  const rig = createRig();
+  traces(rig, rig.invoke(callOf(1)), "records");
+  const again = rig.wait(100, "wake");
+  assert.equal(one(again, "readLast").leader, true);
+  const row = stored(1, recordOf(me, 1));
+  assert.deepEqual(typesOf(rig.range(rig.last(again, row), row)), ["open", "run"]);
+});
+
+test("readers of a session that is not born leave nothing, and need no lease", () => {
+  const rig = createRig();
+  rig.world.valid = false;
+  const asked = rig.last(rig.invoke(readOf(1)));
+  rig.invoke(readOf(2)); // comes after the proof has begun
+  const opened = rig.tell({ type: "traces", token: one(asked, "readTraces").token, found: "nothing" });
+  assert.deepEqual(typesOf(opened), ["open", "run"]);
+  assert.equal(rig.phase, "unborn");
+  const effects = rig.read(1, 0);
+  assert.deepEqual(typesOf(effects), ["reply", "close", "cold", "readLast"]);
+  assert.equal(one(effects, "reply").call, 1);
+  assert.deepEqual(typesOf(rig.empty(effects)), ["open", "run"]);
+});
+
+test("a writer and an order that come while an unborn session is read wait for its birth", () => {
+  const rig = createRig();
+  rig.empty(rig.invoke(readOf(1)));
+  assert.deepEqual(typesOf(rig.invoke(callOf(2))), []);
+  assert.deepEqual(typesOf(rig.tell({ type: "control", call: callOf(3, { type: "end" }) })), []);
+  assert.deepEqual(typesOf(rig.read(1, 0)), ["reply", "close", "cold", "readLast"]);
+});
+
+test("a lane of a later version is not served, and not called corrupt", () => {
+  const rig = createRig();
+  const row = stored(1, recordOf(me, 1));
+  const bytes = row.bytes.slice();
+  bytes[4] = 3;
+  bytes.fill(0, 12, 16);
+  new DataView(bytes.buffer).setUint32(12, crc32(bytes), true);
+  const effects = rig.last(rig.invoke(callOf(1)), { ...row, bytes });
+  assert.equal(one(effects, "alarm").alarm, "unsupported_format");
+  assert.equal(one(effects, "fail").failure.reason, "unsupported_format");
 });

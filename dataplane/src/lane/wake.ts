@@ -2,7 +2,7 @@
 import type { CallHead } from "../call/index.ts";
 import { hopsMax, wakeAttemptsMax, wakeRetryMs } from "./constants.ts";
 import type { Reply, Step, Waking } from "./lane.ts";
-import { giveUpCorrupt, readRow } from "./memory.ts";
+import { giveUp, readRow } from "./memory.ts";
 import { open } from "./open.ts";
 import type { LaneRecord } from "./record.ts";
 import { type Base, emptyLane, type Row, replay } from "./replay.ts";
@@ -45,13 +45,42 @@ export function wakeReplied(step: Step, event: Reply): void {
   else if (event.type === "last" && waking.stage === "last") lastRead(step, waking, event.record);
   else if (event.type === "range" && waking.stage === "range") rangeRead(step, waking, event.records);
   else if (event.type === "pages" && waking.stage === "pages") pagesRead(step, waking, event.pages);
+  else if (event.type === "traces" && waking.stage === "traces") tracesRead(step, waking, event.found);
+}
+
+/**
+ * No last record: the lane is empty, or its last record cannot be read, which the store does not tell apart.
+ * Only a lane of which nothing else is there either is empty.
+ */
+function proveEmpty({ lane, world, out }: Step, attempts: number): void {
+  const token = world.unique();
+  lane.waking = { stage: "traces", token, attempts, arrived: new Set(lane.calls.keys()) };
+  out.push({ type: "readTraces", token });
+}
+
+function tracesRead(
+  step: Step,
+  { attempts, arrived }: Waking & { stage: "traces" },
+  found: "nothing" | "records" | "name",
+): void {
+  if (found === "nothing") {
+    settleControls(step, emptyLane(), [], arrived);
+  } else if (attempts === 0) {
+    again(step, attempts, `no last record is there, but ${found}`); // a follower may have been behind
+  } else {
+    giveUp(
+      step,
+      "corrupt",
+      `its last record cannot be read, but ${found === "name" ? "its name" : "others"} can`,
+    );
+  }
 }
 
 function lastRead(step: Step, waking: Waking & { stage: "last" }, stored: Stored | undefined): void {
   const row = stored === undefined ? undefined : readRow(step, stored);
-  if (row === "corrupt") return;
+  if (row === "unreadable") return;
   if (row === undefined) {
-    settleControls(step, emptyLane());
+    proveEmpty(step, waking.attempts);
     return;
   }
   if (!isOurName(step, row.record) || sendsElsewhere(step, row.record)) return;
@@ -71,7 +100,7 @@ function rangeRead(step: Step, waking: Waking & { stage: "range" }, stored: read
   const rows: Row[] = [];
   for (const one of stored) {
     const row = readRow(step, one);
-    if (row === "corrupt") return;
+    if (row === "unreadable") return;
     if (!isOurName(step, row.record)) return;
     rows.push(row);
   }
@@ -84,7 +113,11 @@ function rangeRead(step: Step, waking: Waking & { stage: "range" }, stored: read
   loaded(step, waking.attempts, replay(rows));
 }
 
-function loaded(step: Step, attempts: number, base: Base | "gap"): void {
+function loaded(step: Step, attempts: number, base: ReturnType<typeof replay>): void {
+  if (base === "damaged") {
+    giveUp(step, "corrupt", "a record is not the one that the next was written after");
+    return;
+  }
   if (base === "gap") {
     again(step, attempts, "records are missing between the last fold and the last record");
     return;
@@ -112,7 +145,7 @@ function pagesRead(
 }
 
 function again(step: Step, attempts: number, why: string): void {
-  if (attempts >= wakeAttemptsMax) giveUpCorrupt(step, `${why}, after ${attempts} reads from the leader`);
+  if (attempts >= wakeAttemptsMax) giveUp(step, "corrupt", `${why}, after ${attempts} reads from the leader`);
   else pauseWake(step, attempts + 1);
 }
 
@@ -122,7 +155,7 @@ function isOurName(step: Step, record: LaneRecord): boolean {
   const other = record.name;
   if (other === undefined) return true;
   if (other.namespace === name.namespace && other.agent === name.agent && other.key === name.key) return true;
-  giveUpCorrupt(step, `its lane belongs to ${JSON.stringify(other)}`);
+  giveUp(step, "corrupt", `its lane belongs to ${JSON.stringify(other)}`);
   return false;
 }
 
@@ -157,13 +190,24 @@ function ownerElsewhere({ lane, world }: Step, record: LaneRecord): Incarnation 
   return successor === world.incarnation || successor === lane.unreachable ? undefined : successor;
 }
 
-/** The base is known: orders that need no memory are carried out; the session is opened if anything else waits. */
-function settleControls(step: Step, base: Base, pages?: readonly Uint8Array[]): void {
+/**
+ * The base is known: orders that need no memory are carried out; the session is opened if anything else
+ * waits. `arrived`: calls that were there when the lane was proved empty: if all are readers, they need no
+ * claim.
+ */
+function settleControls(
+  step: Step,
+  base: Base,
+  pages?: readonly Uint8Array[],
+  arrived?: ReadonlySet<number>,
+): void {
   const { lane, out } = step;
-  const isDone = ({ type }: CallHead): boolean => type === "end" && base.uid === undefined;
-  for (const control of lane.controls) if (isDone(control)) out.push({ type: "done", call: control.number });
-  lane.controls = lane.controls.filter((control) => !isDone(control));
+  const isDone = (order: CallHead): boolean => order.type === "end" && base.uid === undefined;
+  for (const order of lane.controls) if (isDone(order)) out.push({ type: "done", call: order.number });
+  lane.controls = lane.controls.filter((order) => !isDone(order));
   lane.waking = undefined;
+  const isUnborn =
+    arrived !== undefined && lane.controls.length === 0 && lane.queue.every((work) => work.job.readonly);
   if (lane.queue.length === 0 && lane.controls.length === 0) out.push({ type: "cold", why: "dropped" });
-  else open(step, base, pages ?? base.fold?.record.inline ?? []);
+  else open(step, base, pages ?? base.fold?.record.inline ?? [], isUnborn ? arrived : undefined);
 }

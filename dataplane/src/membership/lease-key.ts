@@ -1,4 +1,5 @@
-// Keys and values of the bucket `voda_nodes`: `<node>.<incarnation>` holds a lease, an obituary, or the server's expiry marker.
+// Keys and values of the bucket `voda_nodes`: `<node>.<incarnation>` holds a lease, an obituary, or the
+// server's expiry marker.
 import { create, fromJsonString, type MessageInitShape, toJsonString } from "@bufbuild/protobuf";
 import { type Lease, LeaseSchema } from "@voda/proto/node";
 import { nodesBucket } from "@voda/proto/wire";
@@ -12,7 +13,10 @@ export const leaseSubject = (node: string, incarnation: string): string => `${PR
 /** Filter of all leases. */
 export const leaseSubjects = `${PREFIX}>`;
 export const incarnationOf = (subject: string): string => subject.slice(subject.lastIndexOf(".") + 1);
-/** Fence of everything about one incarnation: a lease, a renewal and an obituary exclude each other whatever their node part. */
+/**
+ * Fence of everything about one incarnation: a lease, a renewal and an obituary exclude each other whatever
+ * their node part.
+ */
 export const leaseFence = (incarnation: string): string => `${PREFIX}*.${incarnation}`;
 
 const utf8 = new TextEncoder();

@@ -27,7 +27,9 @@ interface Rig {
   readonly server: Nats;
   /** Starts a node, or the next process of one. */
   readonly node: (name: string, clock?: Clock) => Promise<Node>;
-  /** Ends the node's process without a word: nothing is renewed any more, and the directory's lock is free. */
+  /**
+   * Ends the node's process without a word: nothing is renewed any more, and the directory's lock is free.
+   */
   readonly crash: (node: Node) => Promise<void>;
 }
 

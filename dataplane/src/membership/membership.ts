@@ -20,7 +20,10 @@ import { type Ended, type Member, Roster } from "./roster.ts";
 import { instantOf, LeaseWindow, leaseRenewMs, leaseTtlMs } from "./window.ts";
 
 export type MembershipEvent =
-  /** The own lease ended and the node has a new incarnation: what it owned is held, and claimed anew by the next append. */
+  /**
+   * The own lease ended and the node has a new incarnation: what it owned is held, and claimed anew by the
+   * next append.
+   */
   | { readonly type: "lapsed"; readonly ended: string; readonly incarnation: string }
   /** The own lease is valid again after a gap, without having ended. */
   | { readonly type: "renewed" }
@@ -31,7 +34,9 @@ export type MembershipEvent =
 export interface Membership extends AsyncDisposable {
   /** The current one; it changes when the lease lapses. */
   incarnation(): string;
-  /** Computed from both clocks at this call: how long the own lease is still certain to live; 0 if it is not. */
+  /**
+   * Computed from both clocks at this call: how long the own lease is still certain to live; 0 if it is not.
+   */
   leaseLeftMs(): number;
   /** From memory. */
   ended(incarnation: string): Ended;
@@ -62,8 +67,8 @@ export interface MembershipOptions {
 const obituaryTtlSeconds = 24 * 60 * 60;
 const ATTEMPTS_MAX = 5;
 /**
- * News are fetched, not pushed: a pushed watch that loses its server says so only after many seconds, and is made again with several
- * requests.
+ * News are fetched, not pushed: a pushed watch that loses its server says so only after many seconds, and is
+ * made again with several requests.
  */
 const watchMs = 200;
 const WATCH_BATCH = 1_000;
@@ -101,7 +106,10 @@ class LeasedMembership implements Membership {
     });
   }
 
-  /** A process that ran before on this data directory is dead, since we have its lock: its sessions need not wait for its lease. */
+  /**
+   * A process that ran before on this data directory is dead, since we have its lock: its sessions need not
+   * wait for its lease.
+   */
   async begin(): Promise<void> {
     const { identity } = this.#options;
     const previous = identity.previous();
@@ -202,7 +210,9 @@ class LeasedMembership implements Membership {
     }
   }
 
-  /** A renewal was refused: an earlier one, whose answer was lost, is in the store, or the lease has ended. */
+  /**
+   * A renewal was refused: an earlier one, whose answer was lost, is in the store, or the lease has ended.
+   */
   async #settle(succeeds: string): Promise<string> {
     const ended = this.#incarnation;
     const found = await this.#read(ended);
@@ -246,8 +256,8 @@ class LeasedMembership implements Membership {
   }
 
   /**
-   * Writes an obituary. Without `force` only where no lease is: then it proves that none is on its way. With it over our own lease.
-   * Whether the incarnation has ended.
+   * Writes an obituary. Without `force` only where no lease is: then it proves that none is on its way. With
+   * it over our own lease. Whether the incarnation has ended.
    */
   async #bury(incarnation: string, force: boolean): Promise<boolean> {
     const node = this.member(incarnation)?.node ?? (force ? this.#options.node : unknownNode);

@@ -10,12 +10,15 @@ export interface Member {
 }
 
 /**
- * Whether a lease has ended for ever. `unknown`: no news of it, ask for a proof; a lease that is not there may be one that is not
- * there yet.
+ * Whether a lease has ended for ever. `unknown`: no news of it, ask for a proof; a lease that is not there
+ * may be one that is not there yet.
  */
 export type Ended = "yes" | "no" | "unknown";
 
-/** A lease is renewed each second; after this much silence of the watch nothing is said of it. A failover takes 10 s at most. */
+/**
+ * A lease is renewed each second; after this much silence of the watch nothing is said of it. A failover
+ * takes 10 s at most.
+ */
 export const leaseSilenceMs = 12_000;
 const REMEMBERED_MAX = 10_000;
 

@@ -1,6 +1,9 @@
 import type { Clock } from "@voda/stdx";
 
-/** Both clocks at one instant. The monotonic one stands still while a machine is suspended; the wall clock may step. */
+/**
+ * Both clocks at one instant. The monotonic one stands still while a machine is suspended; the wall clock may
+ * step.
+ */
 export interface Instant {
   readonly wallMs: number;
   readonly monotonicMs: number;
@@ -19,12 +22,15 @@ export const elapsedMs = (from: Instant, to: Instant): number =>
 export const leaseTtlMs = 3_000;
 export const leaseRenewMs = 1_000;
 /**
- * How long the holder may rely on a renewal, from sending it. The second until `leaseTtlMs` covers clock rates, steps, and
- * differences among servers (PROTOCOL.md 5.7).
+ * How long the holder may rely on a renewal, from sending it. The second until `leaseTtlMs` covers clock
+ * rates, steps, and differences among servers (PROTOCOL.md 5.7).
  */
 export const readWindowMs = 2_000;
 
-/** When the own lease is certain to live. There is no flag that a timer clears: it would still be up after a pause. */
+/**
+ * When the own lease is certain to live. There is no flag that a timer clears: it would still be up after a
+ * pause.
+ */
 export class LeaseWindow {
   #renewed: Instant | undefined;
 

@@ -8,6 +8,8 @@ import { type Requests, readTimeoutMs, StoreError } from "./requests.ts";
 export interface Stored {
   readonly seq: number;
   readonly subject: string;
+  /** When the server stored it, by its clock: milliseconds since 1970. */
+  readonly atMs: number;
   readonly bytes: Uint8Array;
 }
 
@@ -57,12 +59,13 @@ export async function fromLeader(
   const subject = `$JS.API.STREAM.MSG.GET.${stream}`;
   const message = await requests.ask(subject, JSON.stringify(query));
   const answer = message.json<{
-    message?: { seq: number; subject: string; data?: string };
+    message?: { seq: number; subject: string; time: string; data?: string };
     error?: { err_code: number; description: string };
   }>();
   if (answer.message !== undefined) {
-    const { seq, subject: of } = answer.message;
-    return { seq, subject: of, bytes: new Uint8Array(Buffer.from(answer.message.data ?? "", "base64")) };
+    const { seq, subject: of, time, data } = answer.message;
+    const bytes = new Uint8Array(Buffer.from(data ?? "", "base64"));
+    return { seq, subject: of, atMs: Date.parse(time), bytes };
   }
   if (answer.error?.err_code === NO_MESSAGE) return undefined;
   throw new StoreError(`${subject}: ${answer.error?.description ?? "an answer without a message"}`);
@@ -122,5 +125,7 @@ function toStored(message: Msg, subject: string): Stored | undefined {
 function readMessage(message: Msg): Stored {
   const seq = Number(message.headers?.get("Nats-Sequence"));
   assert(seq > 0, "a message of a direct get without its sequence");
-  return { seq, subject: message.headers?.get("Nats-Subject") ?? "", bytes: new Uint8Array(message.data) }; // not a view of what came with it
+  const subject = message.headers?.get("Nats-Subject") ?? "";
+  const atMs = Date.parse(message.headers?.get("Nats-Time-Stamp") ?? "");
+  return { seq, subject, atMs, bytes: new Uint8Array(message.data) }; // not a view of what came with it
 }

@@ -1,4 +1,5 @@
-// Pages of snapshots: immutable messages of the snapshot stream, each on a subject of its own that is never used again.
+// Pages of snapshots: immutable messages of the snapshot stream, each on a subject of its own that is never
+// used again.
 import { hash } from "node:crypto";
 import type { SessionToken } from "@voda/proto/session";
 import { pageBytesMax, pageSubject, snapshotStream } from "@voda/proto/wire";

@@ -8,8 +8,8 @@ import { command, direct, directBatch, fromLeader, type Requests, type Stored } 
 import { deletePages, type PageName, type PageReference, readPages, writePages } from "./pages.ts";
 
 /**
- * The stored half of sessions: records of lanes, pages of snapshots, names. Reads are hints; only an accepted append proves
- * anything. Everything that returns a promise may throw a StoreError.
+ * The stored half of sessions: records of lanes, pages of snapshots, names. Reads are hints; only an accepted
+ * append proves anything. Everything that returns a promise may throw a StoreError.
  */
 export interface Store {
   /** The last record of the lane: one read, from any replica. */
@@ -18,13 +18,20 @@ export interface Store {
   lastFromLeader(token: SessionToken): Promise<Stored | undefined>;
   /** Records of the lane at or after `from`, ascending; all of them, or the first `limit`. */
   range(token: SessionToken, from: number, options?: RangeOptions): Promise<Stored[]>;
+  /**
+   * From the leader: whether the session has a name record, and then, whether its lane has any record.
+   * JetStream says of a last message that it cannot read that there is none.
+   */
+  traces(token: SessionToken): Promise<"nothing" | "records" | "name">;
   /** The first record after `seq`, from the leader. */
   recordAfter(token: SessionToken, seq: number): Promise<Stored | undefined>;
-  /** Removes the records before `below`, which must not be beyond the lane's last: a lane is never emptied. */
+  /**
+   * Removes the records before `below`, which must not be beyond the lane's last: a lane is never emptied.
+   */
   trim(token: SessionToken, below: number): Promise<void>;
   /**
-   * Removes what a session leaves before its tombstone at `goneSeq`: records and name. What a session that is created again has
-   * written since stays.
+   * Removes what a session leaves before its tombstone at `goneSeq`: records and name. What a session that is
+   * created again has written since stays.
    */
   purgeSession(token: SessionToken, goneSeq: number): Promise<void>;
   /** Writes immutable pages; returns when all are stored. */
@@ -52,7 +59,10 @@ interface Named {
 /** Records per read: a fold comes every 512 records, so a wake is one read. */
 const RANGE_BATCH = 600;
 
-/** The commit is the owner's: pages and names are appends like records, with an expectation of 0 on their own subject. */
+/**
+ * The commit is the owner's: pages and names are appends like records, with an expectation of 0 on their own
+ * subject.
+ */
 export function openStore(requests: Requests, commit: Commit): Store {
   const log = logStream(0);
   const purge = (stream: string, filter: string, more: object = {}): Promise<void> =>
@@ -61,6 +71,7 @@ export function openStore(requests: Requests, commit: Commit): Store {
     last: (token) => direct(requests, log, { last_by_subj: laneSubjects(token).fence }),
     lastFromLeader: (token) => fromLeader(requests, log, { last_by_subj: laneSubjects(token).fence }),
     range: (token, from, options = {}) => range(requests, laneSubjects(token).fence, from, options),
+    traces: (token) => traces(requests, token),
     recordAfter: (token, seq) =>
       fromLeader(requests, log, { seq: seq + 1, next_by_subj: laneSubjects(token).fence }),
     trim(token, below) {
@@ -82,6 +93,18 @@ export function openStore(requests: Requests, commit: Commit): Store {
 /** Creates the streams and buckets that are missing. @throws IncompatibleStreamError, StoreError */
 export function createStreams(requests: Requests, replicas: number): Promise<void> {
   return ensureStreams(async (subject, body) => (await requests.ask(subject, body)).string(), replicas);
+}
+
+/**
+ * The name first: it is written after the first record, so with a name there was a record before the second
+ * look.
+ */
+async function traces(requests: Requests, token: SessionToken): Promise<"nothing" | "records" | "name"> {
+  const { name, fence } = laneSubjects(token);
+  const named = await fromLeader(requests, logStream(0), { last_by_subj: name });
+  const first = await fromLeader(requests, logStream(0), { seq: 1, next_by_subj: fence });
+  if (first !== undefined) return "records";
+  return named === undefined ? "nothing" : "name";
 }
 
 async function range(
@@ -109,7 +132,10 @@ async function range(
   return records;
 }
 
-/** An append like any other, unless there is a name already: that of an earlier life, which may not be purged yet, gives its place. */
+/**
+ * An append like any other, unless there is a name already: that of an earlier life, which may not be purged
+ * yet, gives its place.
+ */
 async function publishName(requests: Requests, commit: Commit, { token, name }: Named): Promise<void> {
   const subject = laneSubjects(token).name;
   const payload = encodeNameRecord(name);

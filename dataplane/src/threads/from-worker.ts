@@ -10,6 +10,13 @@ export type FromWorker =
   | { readonly type: "cut"; readonly activation: number; readonly after: number }
   /** The session's state does not load: no call of it can run under this revision. */
   | { readonly type: "open_failed"; readonly activation: number; readonly failure: Failure }
+  /** Answer to `identify`. */
+  | {
+      readonly type: "identified";
+      readonly activation: number;
+      readonly call: number;
+      readonly canonicalHash: Uint8Array | undefined;
+    }
   | { readonly type: "log"; readonly level: LogLevel; readonly line: string };
 
 /** What an agent logs, as JSON in `line`. */
@@ -26,23 +33,27 @@ export type LogLevel = "debug" | "info" | "warn" | "error";
 
 const levels: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 const reasons: readonly AbandonReason[] = ["deadline", "caller"];
+const hashBytes = 16;
 const utf8 = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 const codecs: MessageCodecs<FromWorker> = {
   turned: {
     number: 1,
-    encode: ({ activation, call, turn, delta, answer }) => ({
+    encode: ({ activation, call, turn, delta, answer, canonicalHash }) => ({
       activation,
       call,
       turn,
-      meta: delta,
+      code: canonicalHash === undefined ? 0 : 1,
+      meta: canonicalHash === undefined ? delta : joined(canonicalHash, delta),
       payload: answer,
     }),
     decode(frame) {
       const { activation, call, turn } = frame;
-      const [delta, answer] = [frame.metaCopy(), frame.payloadCopy()];
-      return { type: "turned", activation, call, turn, delta, answer };
+      const [meta, answer] = [frame.metaCopy(), frame.payloadCopy()];
+      const canonicalHash = frame.code === 0 ? undefined : meta.slice(0, hashBytes);
+      const delta = frame.code === 0 ? meta : meta.subarray(hashBytes);
+      return { type: "turned", activation, call, turn, delta, answer, canonicalHash };
     },
   },
   failed: {
@@ -99,6 +110,26 @@ const codecs: MessageCodecs<FromWorker> = {
       line: decoder.decode(frame.payloadCopy()),
     }),
   },
+  identified: {
+    number: 9,
+    encode: ({ activation, call, canonicalHash }) => ({
+      activation,
+      call,
+      ...(canonicalHash !== undefined && { payload: canonicalHash }),
+    }),
+    decode(frame) {
+      const bytes = frame.payloadCopy();
+      const canonicalHash = bytes.length === 0 ? undefined : bytes;
+      return { type: "identified", activation: frame.activation, call: frame.call, canonicalHash };
+    },
+  },
 };
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const both = new Uint8Array(first.length + second.length);
+  both.set(first);
+  both.set(second, first.length);
+  return both;
+}
 
 export const fromWorker = direction<FromWorker>(codecs);

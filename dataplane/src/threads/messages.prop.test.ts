@@ -40,8 +40,21 @@ const failure = record({
   reason: text,
   message: text,
 });
+const canonicalHash = fc.option(
+  fc.uint8Array({ minLength: 16, maxLength: 16 }).map((hash) => Uint8Array.from(hash)),
+  { nil: undefined },
+);
 const heard: fc.Arbitrary<FromWorker> = fc.oneof(
-  record({ type: is("turned"), activation: number, call: number, turn: number, delta: bytes, answer: bytes }),
+  record({ type: is("identified"), activation: number, call: number, canonicalHash }),
+  record({
+    type: is("turned"),
+    activation: number,
+    call: number,
+    turn: number,
+    delta: bytes,
+    answer: bytes,
+    canonicalHash,
+  }),
   record({
     type: fc.constantFrom("failed" as const, "read" as const),
     activation: number,
@@ -104,7 +117,7 @@ test("what the worker says reaches the I/O thread as it was said", () => {
 
 test("a frame of no message is refused", () => {
   fc.assert(
-    fc.property(said, heard, fc.integer({ min: 9, max: 255 }), (to, from, kind) => {
+    fc.property(said, heard, fc.integer({ min: 10, max: 255 }), (to, from, kind) => {
       assert.throws(() => passed({ ...toWorker.encode(to), kind }, toWorker.decode), FrameError);
       assert.throws(() => passed({ ...fromWorker.encode(from), kind }, fromWorker.decode), FrameError);
     }),

@@ -22,6 +22,8 @@ export type ToWorker =
       readonly call: number;
       readonly why: AbandonReason;
     }
+  /** Say what the call means; it does not run. */
+  | { readonly type: "identify"; readonly activation: number; readonly call: SessionCall }
   | { readonly type: "cut"; readonly activation: number }
   | { readonly type: "close"; readonly activation: number };
 
@@ -81,6 +83,15 @@ const codecs: MessageCodecs<ToWorker> = {
     number: 8,
     encode: ({ activation }) => ({ activation }),
     decode: ({ activation }) => ({ type: "close", activation }),
+  },
+  identify: {
+    number: 9,
+    encode: ({ activation, call }) => ({ ...encodeSessionCall(call, systemClock.monotonicMs()), activation }),
+    decode: (frame) => ({
+      type: "identify",
+      activation: frame.activation,
+      call: decodeSessionCall(frame, systemClock.monotonicMs()),
+    }),
   },
 };
 

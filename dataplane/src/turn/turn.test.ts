@@ -6,6 +6,7 @@ import type { TurnEffect, TurnEvent } from "./types.ts";
 
 const delta = Uint8Array.of(1);
 const answer = Uint8Array.of(2);
+const canonicalHash = Uint8Array.of(3);
 const write = (number: number, deadlineMs = 1000): CallHead => ({
   number,
   type: "invoke",
@@ -20,7 +21,7 @@ const read = (number: number, deadlineMs = 1000): CallHead => ({
   readonly: true,
 });
 const run = (call: CallHead): TurnEvent => ({ type: "run", call });
-const succeeded = (call: number): TurnEvent => ({ type: "succeeded", call, delta, answer });
+const succeeded = (call: number): TurnEvent => ({ type: "succeeded", call, delta, answer, canonicalHash });
 const threw = (call: number): TurnEvent => ({ type: "threw", call, answer });
 
 /** Runs the events at time 0 and gives the effects of the last one. */
@@ -34,7 +35,7 @@ function after(...events: TurnEvent[]): TurnEffect[] {
 const started = (call: number, readonly = false): TurnEffect => ({ type: "start", call, readonly });
 const turned = (call: number, turn: number): TurnEffect => ({
   type: "say",
-  message: { type: "turned", activation: 7, call, turn, delta, answer },
+  message: { type: "turned", activation: 7, call, turn, delta, answer, canonicalHash },
 });
 const said = (type: "read" | "failed", call: number, seen: number): TurnEffect => ({
   type: "say",

@@ -1,4 +1,5 @@
-// One activation in its worker: a mailbox, one running turn, readers beside it. Pure: the host runs handlers and holds the state.
+// One activation in its worker: a mailbox, one running turn, readers beside it. Pure: the host runs handlers
+// and holds the state.
 import { assert } from "@voda/stdx";
 import type { AbandonReason, CallHead } from "../call/index.ts";
 import type { TurnEffect, TurnEvent } from "./types.ts";
@@ -8,7 +9,10 @@ export const readersMax = 64;
 
 interface Reader {
   readonly head: CallHead;
-  /** Turn that was applied last when it started: it sees the state after that turn until it ends, whatever is applied meanwhile. */
+  /**
+   * Turn that was applied last when it started: it sees the state after that turn until it ends, whatever is
+   * applied meanwhile.
+   */
   readonly startedAt: number;
 }
 
@@ -120,6 +124,7 @@ function writerFinished(
       turn: turn.turn,
       delta: event.delta,
       answer,
+      canonicalHash: event.canonicalHash,
     },
   });
 }

@@ -1,19 +1,30 @@
-// The worker's half of an activation: what happens to it and what it wants done. The I/O thread's half is `lane`.
+// The worker's half of an activation: what happens to it and what it wants done. The I/O thread's half is
+// `lane`.
 
 import type { AbandonReason, CallHead } from "../call/index.ts";
 
 export type TurnEvent =
   | { readonly type: "run"; readonly call: CallHead }
-  /** Nobody waits any more: a queued call is dropped; a running one is told by its signal and, after its deadline, discarded. */
+  /**
+   * Nobody waits any more: a queued call is dropped; a running one is told by its signal and, after its
+   * deadline, discarded.
+   */
   | { readonly type: "cancel"; readonly call: number; readonly why: AbandonReason }
-  /** The handler of a started call ended well. `delta` is ignored for a readonly one. Its overlay is not applied yet. */
+  /**
+   * The handler of a started call ended well. `delta` is ignored for a readonly one. Its overlay is not
+   * applied yet.
+   */
   | {
       readonly type: "succeeded";
       readonly call: number;
       readonly delta: Uint8Array;
       readonly answer: Uint8Array;
+      /** 16 bytes over method and input, however they were written; of calls with an id. */
+      readonly canonicalHash: Uint8Array | undefined;
     }
-  /** The handler threw, broke a limit, or changed state in a readonly call. `answer` is the encoded failure. */
+  /**
+   * The handler threw, broke a limit, or changed state in a readonly call. `answer` is the encoded failure.
+   */
   | { readonly type: "threw"; readonly call: number; readonly answer: Uint8Array }
   /** The lane wants a snapshot of what is executed now. */
   | { readonly type: "cut" }
@@ -22,8 +33,8 @@ export type TurnEvent =
 
 export type TurnEffect =
   /**
-   * Run the handler: a writer on a fresh overlay, a reader on a view of the applied state that stays as it is until the reader ends.
-   * Several readers may run beside one writer.
+   * Run the handler: a writer on a fresh overlay, a reader on a view of the applied state that stays as it is
+   * until the reader ends. Several readers may run beside one writer.
    */
   | { readonly type: "start"; readonly call: number; readonly readonly: boolean }
   /** Abort `ctx.signal` of a started call. */
@@ -47,6 +58,7 @@ export type TurnMessage =
       readonly turn: number;
       readonly delta: Uint8Array;
       readonly answer: Uint8Array;
+      readonly canonicalHash: Uint8Array | undefined;
     }
   /** A turn failed and left nothing; `after` is the last turn that it saw. */
   | {

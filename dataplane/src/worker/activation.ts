@@ -21,6 +21,7 @@ import {
   type TurnEvent,
   type TurnMessage,
 } from "../turn/index.ts";
+import { canonicalHash } from "./canonical.ts";
 import { Abort, Context } from "./context.ts";
 import { BadInput, decodeInput, encodeOutput } from "./convert.ts";
 
@@ -63,6 +64,12 @@ export class Activation {
   run(call: SessionCall): void {
     this.#calls.set(call.head.number, call);
     this.#step({ type: "run", call: call.head });
+  }
+
+  /** What the call means, however it is written. */
+  identify(call: SessionCall): Uint8Array | undefined {
+    const handler = this.#options.handlers.get(call.method);
+    return handler && canonicalHash(handler, call);
   }
 
   cancel(call: number, why: AbandonReason): void {
@@ -183,7 +190,13 @@ export class Activation {
       return;
     }
     if (!("commit" in scope)) {
-      this.#step({ type: "succeeded", call: number, delta: NOTHING, answer: encoded });
+      this.#step({
+        type: "succeeded",
+        call: number,
+        delta: NOTHING,
+        answer: encoded,
+        canonicalHash: undefined,
+      });
       return;
     }
     let delta: Uint8Array;
@@ -193,7 +206,8 @@ export class Activation {
       this.#failed(running, error);
       return;
     }
-    this.#step({ type: "succeeded", call: number, delta, answer: encoded });
+    const canonical = call.head.id === undefined ? undefined : canonicalHash(handler, call);
+    this.#step({ type: "succeeded", call: number, delta, answer: encoded, canonicalHash: canonical });
   }
 
   #failed(running: Running, error: unknown): void {

@@ -11,6 +11,7 @@ import {
   type Schema,
   SchemaError,
   type SessionState,
+  UnsupportedFormatError,
 } from "@voda/state";
 import { assert, unreachable } from "@voda/stdx";
 import {
@@ -103,6 +104,11 @@ class WorkerThread {
       case "run":
         this.#activations.get(activation)?.run(message.call);
         return;
+      case "identify": {
+        const canonicalHash = this.#activations.get(activation)?.identify(message.call);
+        this.#say({ type: "identified", activation, call: message.call.head.number, canonicalHash });
+        return;
+      }
       case "cancel":
         this.#activations.get(activation)?.cancel(message.call, message.why);
         return;
@@ -135,11 +141,7 @@ class WorkerThread {
       for (const delta of opening.deltas) if (delta.length > 0) state.apply(delta);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      this.#openFailed(
-        number,
-        error instanceof SchemaError ? "schema" : "corrupt",
-        `the session's state does not load: ${message}`,
-      );
+      this.#openFailed(number, reasonOf(error), `the session's state does not load: ${message}`);
       return;
     }
     const { agent } = loaded;
@@ -162,7 +164,7 @@ class WorkerThread {
     );
   }
 
-  #openFailed(activation: number, reason: "schema" | "corrupt", message: string): void {
+  #openFailed(activation: number, reason: OpenReason, message: string): void {
     this.#say({ type: "open_failed", activation, failure: fail(reason, message).failure });
   }
 
@@ -179,6 +181,13 @@ class WorkerThread {
         });
     return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
   }
+}
+
+type OpenReason = "schema" | "corrupt" | "unsupported_format";
+
+function reasonOf(error: unknown): OpenReason {
+  if (error instanceof UnsupportedFormatError) return "unsupported_format";
+  return error instanceof SchemaError ? "schema" : "corrupt";
 }
 
 /** Fields that have no JSON form or are too long are left out, and the line says so. */

@@ -1,4 +1,5 @@
-// Modules that are loaded with a piece of their source replaced: what a test must break is broken here, never by a switch in the product.
+// Modules that are loaded with a piece of their source replaced: what a test must break is broken here, never
+// by a switch in the product.
 import { readFileSync } from "node:fs";
 import { registerHooks } from "node:module";
 import { fileURLToPath } from "node:url";
@@ -20,8 +21,8 @@ const everywhere: Patch[] = [];
 const variants = new Map<string, readonly Patch[]>();
 
 /**
- * Patches a file for every module of this thread that is loaded from now on. What is loaded already stays as it is: call it before
- * anything that imports the file, for example in a file given to `node --import`.
+ * Patches a file for every module of this thread that is loaded from now on. What is loaded already stays as
+ * it is: call it before anything that imports the file, for example in a file given to `node --import`.
  * @throws RangeError when `find` is not in the file exactly once
  */
 export function patchSource(file: string, find: string, replace: string): void {
@@ -31,8 +32,8 @@ export function patchSource(file: string, find: string, replace: string): void {
 }
 
 /**
- * The address under which `entry` and everything of the repository that it imports are loaded once more, patched, beside what is
- * loaded already. The same name is given out once.
+ * The address under which `entry` and everything of the repository that it imports are loaded once more,
+ * patched, beside what is loaded already. The same name is given out once.
  * @throws RangeError when a `find` is not in its file exactly once
  */
 export function patchedVariant(entry: URL, name: string, patches: readonly Patch[]): string {

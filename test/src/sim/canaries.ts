@@ -1,4 +1,5 @@
-// Rules of PROTOCOL.md that are broken one at a time, in the source: the simulator must find what goes wrong without them.
+// Rules of PROTOCOL.md that are broken one at a time, in the source: the simulator must find what goes wrong
+// without them.
 import { type Patch, patchedVariant } from "../patch/patch.ts";
 import type { RunOptions } from "./options.ts";
 
@@ -76,16 +77,21 @@ export const canaries: Readonly<Record<string, Canary>> = {
         `const runnable = lane.queue.filter((work) => !closed || work.job.readonly);
   lane.queue = lane.queue.filter((work) => closed && !work.job.readonly);`,
       ),
-      lane("gate", 'tip.claim !== "owner"', 'tip.claim === "held"'),
+      lane("gate", 'tip.claim === "owner" && ', 'tip.claim !== "held" && '),
     ],
     options: { faults: { lost: 0.1, slow: 0.2 }, plan: { reads: 8, sleeps: 5 } },
   },
-  /** A node whose lease ended returns under a new incarnation, and its sessions claim again before they answer a read. */
+  /**
+   * A node whose lease ended returns under a new incarnation, and its sessions claim again before they answer
+   * a read.
+   */
   claimAfterReturn: {
     patches: [lane("step", "activation.tip.incarnation !== world.incarnation", "false")],
     options: { faults: { pauses: 4, disconnects: 3 }, plan: { reads: 8 } },
   },
-  /** "Not committed" is concluded from a later record in its place, never from a read that does not find it. */
+  /**
+   * "Not committed" is concluded from a later record in its place, never from a read that does not find it.
+   */
   decideByAppend: {
     patches: [
       lane(

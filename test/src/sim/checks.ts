@@ -1,12 +1,17 @@
 // What must hold after every step. A broken invariant ends the run.
+import { hash } from "node:crypto";
+import { bytesEqual } from "@voda/stdx";
 import type { LaneRecord } from "../../../dataplane/src/lane/index.ts";
-import { noRecord, type RecordId, sameRecord } from "../../../dataplane/src/lane/record.ts";
+import { noRecord, type RecordId, sameRecord } from "../../../dataplane/src/lane/words.ts";
 
 export class Violation extends Error {
   override readonly name = "Violation";
 }
 
-/** An effect names the operation and the history that it was computed on, so that a lost, doubled or reordered one shows. */
+/**
+ * An effect names the operation and the history that it was computed on, so that a lost, doubled or reordered
+ * one shows.
+ */
 export const effectOf = (op: number, base: readonly string[]): string => `${op}<${base.map(opOf).join(",")}`;
 export const opOf = (effect: string): number => Number(effect.slice(0, effect.indexOf("<")));
 
@@ -16,22 +21,38 @@ export interface Version {
   /** Every effect that ever happened, over all lives of the session. */
   readonly ever: readonly string[];
   readonly tip: RecordId;
+  /** Of its bytes. */
+  readonly hash: Uint8Array;
   readonly n: number;
   readonly owners: ReadonlyMap<number, string>;
 }
 
-export const firstVersion: Version = { effects: [], ever: [], tip: noRecord, n: 0, owners: new Map() };
+export const firstVersion: Version = {
+  effects: [],
+  ever: [],
+  tip: noRecord,
+  hash: new Uint8Array(16),
+  n: 0,
+  owners: new Map(),
+};
+
+/** 16 bytes, as the product has them. */
+export const hashOf = (bytes: Uint8Array): Uint8Array =>
+  new Uint8Array(hash("sha256", bytes, "buffer").subarray(0, 16));
 
 const utf8 = new TextDecoder();
 
 /**
- * The versions that an accepted record adds: one for each turn, because a reader may run between two turns of a record.
+ * The versions that an accepted record adds: one for each turn, because a reader may run between two turns of
+ * a record.
  * @throws Violation
  */
-export function follow(before: Version, record: LaneRecord): Version[] {
+export function follow(before: Version, record: LaneRecord, bytes: Uint8Array): Version[] {
   const what = `record ${record.rid.incarnation.slice(0, 4)}.${record.rid.counter}`;
   if (!sameRecord(record.prev, before.tip))
     throw new Violation(`diverged: ${what} does not continue the lane`);
+  if (record.prevHash === undefined || !bytesEqual(record.prevHash, before.hash))
+    throw new Violation(`diverged: ${what} was written after other bytes than those before it`);
   if (record.n !== before.n + 1)
     throw new Violation(`diverged: ${what} is at position ${record.n} after ${before.n}`);
   const owner = before.owners.get(record.epoch);
@@ -40,7 +61,9 @@ export function follow(before: Version, record: LaneRecord): Version[] {
   const owners =
     owner === undefined ? new Map(before.owners).set(record.epoch, record.rid.incarnation) : before.owners;
   const effects = record.kind === "gone" || record.born ? [] : before.effects;
-  const versions = [{ effects, ever: before.ever, tip: record.rid, n: record.n, owners }];
+  const versions = [
+    { effects, ever: before.ever, tip: record.rid, hash: hashOf(bytes), n: record.n, owners },
+  ];
   for (const turn of record.kind === "turns" ? record.turns : [])
     versions.push(take(versions.at(-1) ?? before, utf8.decode(turn.delta)));
   return versions;

@@ -1,5 +1,6 @@
-// Clients: operations that are tried at some node until they are answered, and what an answer must say at that instant.
-import type { Failure } from "../../../dataplane/src/call/index.ts";
+// Clients: operations that are tried at some node until they are answered, and what an answer must say at
+// that instant.
+import type { CallId, Failure } from "../../../dataplane/src/call/index.ts";
 import { Violation } from "./checks.ts";
 import type { Clockwork } from "./clockwork.ts";
 import type { Plan } from "./options.ts";
@@ -18,6 +19,7 @@ export interface Operation {
 /** One sending of an operation. What it reads must not be older than what was known before it was sent. */
 export interface Attempt {
   readonly operation: Operation;
+  readonly id: CallId | undefined;
   readonly timeoutMs: number;
   /** Index of a version. */
   atLeast: number;
@@ -73,12 +75,24 @@ export function createClients({ plan, clockwork, store, send }: ClientsOptions):
     if (operation.isDone) return;
     operation.attempts += 1;
     const timeoutMs = 300 + random.below(4000);
-    const sent: Attempt = { operation, timeoutMs, atLeast: known, hops: 0 };
+    const sent: Attempt = { operation, id: idOf(operation), timeoutMs, atLeast: known, hops: 0 };
     attempts.add(sent);
     send(sent);
     clockwork.after(timeoutMs + 50, () => {
       again(operation);
     });
+  }
+
+  /** Attempts of one operation have one id; now and then one is written otherwise. */
+  function idOf({ kind, number }: Operation): CallId | undefined {
+    if (!isKeyed(kind)) return undefined;
+    const id = new Uint8Array(16).fill(number);
+    const rawHash = id.slice();
+    rawHash[0] = random.chance(0.2) ? 1 : 0;
+    if (!plan.numbered) return { type: "key", id, keepMs: plan.keepMs, rawHash };
+    const waiting = operations.filter((other) => isKeyed(other.kind) && !other.isDone);
+    const lowest = Math.min(number, ...waiting.map((other) => other.number));
+    return { type: "numbered", client: new Uint8Array(16).fill(255), seq: number, lowest, rawHash };
   }
 
   function again(operation: Operation): void {
@@ -144,7 +158,11 @@ export function createClients({ plan, clockwork, store, send }: ClientsOptions):
   };
 }
 
+const isKeyed = (kind: Kind): boolean => kind === "write" || kind === "throw";
+
 function refuse(operation: Operation, { reason, message }: Failure): void {
+  // a copy that comes when the client has its answer
+  if (reason === "answer_not_kept" && operation.isDone) return;
   const isOurs = ["turn_timeout", "interrupted", "not_owner", "store_away", "worker_lost"].includes(reason);
   if (!isOurs)
     throw new Violation(

@@ -1,4 +1,5 @@
-// A node's own lease: renews it, knows by its clocks how long it may answer reads, and returns under a new incarnation.
+// A node's own lease: renews it, knows by its clocks how long it may answer reads, and returns under a new
+// incarnation.
 import type { Standing } from "../../../dataplane/src/lane/index.ts";
 import type { Clockwork } from "./clockwork.ts";
 import {
@@ -106,7 +107,8 @@ export function createHolder({ index, clockwork, process, leases, link, changed 
       window = { monotonicMs: Number.NEGATIVE_INFINITY, wallMs: Number.NEGATIVE_INFINITY };
       incarnation = fresh();
       knowledge = createKnowledge();
-      // the data directory's lock proves that the process before is dead: an obituary takes the place of its lease
+      // the data directory's lock proves that the process before is dead: an obituary takes the place of its
+      // lease
       if (before !== "") {
         leases().end(before);
         knowledge.hear({ type: "ended", incarnation: before });

@@ -12,7 +12,7 @@ import {
   stepLane,
   type World,
 } from "../../../dataplane/src/lane/index.ts";
-import { Violation } from "./checks.ts";
+import { hashOf, Violation } from "./checks.ts";
 import type { Attempt, Outcome } from "./clients.ts";
 import type { Clockwork } from "./clockwork.ts";
 import { createHolder, type Holder } from "./holder.ts";
@@ -61,7 +61,6 @@ interface LiveCall {
 }
 
 const name = { namespace: "default", agent: "simulated", key: "session" };
-const KEEP_MS = 600_000;
 
 export function createNode(options: NodeOptions): SimNode {
   const { index, plan, clockwork, store } = options;
@@ -113,6 +112,7 @@ export function createNode(options: NodeOptions): SimNode {
     return openLane({
       name,
       crc32,
+      hash: hashOf,
       trimDelayMs: plan.trimDelayMs,
       connected: false,
       bounds,
@@ -134,6 +134,7 @@ export function createNode(options: NodeOptions): SimNode {
     switch (effect.type) {
       case "open":
       case "run":
+      case "identify":
       case "cancel":
       case "cut":
       case "close":
@@ -157,6 +158,7 @@ export function createNode(options: NodeOptions): SimNode {
       case "append":
       case "readLast":
       case "readRange":
+      case "readTraces":
       case "readPages":
       case "writePages":
       case "trim":
@@ -167,7 +169,17 @@ export function createNode(options: NodeOptions): SimNode {
 
   type StoreEffect = Extract<
     LaneEffect,
-    { type: "append" | "readLast" | "readRange" | "readPages" | "writePages" | "trim" | "deletePages" }
+    {
+      type:
+        | "append"
+        | "readLast"
+        | "readRange"
+        | "readTraces"
+        | "readPages"
+        | "writePages"
+        | "trim"
+        | "deletePages";
+    }
   >;
   function performOnStore(effect: StoreEffect): void {
     switch (effect.type) {
@@ -198,6 +210,8 @@ export function createNode(options: NodeOptions): SimNode {
           token: effect.token,
           records: store.range(effect.from, effect.leader, effect.limit),
         }));
+      case "readTraces":
+        return ask(effect.token, () => ({ type: "traces", token: effect.token, found: store.traces() }));
       case "readPages":
         return ask(effect.token, () => ({
           type: "pages",
@@ -237,7 +251,7 @@ export function createNode(options: NodeOptions): SimNode {
   }
 
   function performOnWorker(
-    effect: Extract<LaneEffect, { type: "open" | "run" | "cancel" | "cut" | "close" }>,
+    effect: Extract<LaneEffect, { type: "open" | "run" | "identify" | "cancel" | "cut" | "close" }>,
   ): void {
     const { activation } = effect;
     if (effect.type === "open") {
@@ -261,6 +275,7 @@ export function createNode(options: NodeOptions): SimNode {
       if (neverAgain.has(call)) throw new Violation(`call ${call} begins again after its worker was lost`);
       worker.tell({ type: "run", call: headOf(liveCall(call)) });
     }
+    if (effect.type === "identify") return worker.identify(effect.call);
     if (effect.type === "cancel") worker.tell({ type: "cancel", call: effect.call, why: effect.why });
     else if (effect.type !== "run") worker.tell({ type: effect.type });
     if (effect.type === "close") workers.delete(activation);
@@ -394,16 +409,14 @@ function typeOf({ attempt }: LiveCall): CallType {
 }
 
 function headOf(call: LiveCall): CallHead {
-  const { number, kind } = call.attempt.operation;
-  const readonly = kind === "read";
-  const id = new Uint8Array(16).fill(number);
-  const keyed = !readonly && kind !== "unkeyed";
+  const { operation, id } = call.attempt;
+  const readonly = operation.kind === "read";
   return {
     number: call.number,
     type: typeOf(call),
     readonly,
     deadlineMs: call.deadlineMs,
-    id: keyed ? { type: "key", id, keepMs: KEEP_MS, rawHash: id } : undefined,
+    id,
     hops: call.hops,
     bytes: 10,
   };

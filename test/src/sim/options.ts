@@ -37,6 +37,10 @@ export interface Plan {
   readonly foldRecordsMax: number;
   readonly inlineBytesMax: number;
   readonly trimDelayMs: number;
+  /** The client numbers its calls, instead of giving each a key. */
+  readonly numbered: boolean;
+  /** How long an answer under a key is kept, at least. */
+  readonly keepMs: number;
 }
 
 export function planRun(
@@ -76,6 +80,8 @@ export function planRun(
     foldRecordsMax: 2 + random.below(6),
     inlineBytesMax: random.chance(0.5) ? 24 : 1 << 16,
     trimDelayMs: faults.powerLosses > 0 ? storeSyncMs * 2 : 0,
+    numbered: random.chance(0.4),
+    keepMs: 600_000,
     ...options.plan,
   };
 }

@@ -1,4 +1,5 @@
-// One schedule: a mesh, its clients and its faults from one seed, checked after every step, until everything has come to rest.
+// One schedule: a mesh, its clients and its faults from one seed, checked after every step, until everything
+// has come to rest.
 
 import { crc32 } from "node:zlib";
 import { AssertionError } from "@voda/stdx";
@@ -174,7 +175,10 @@ function pause({ clockwork }: Scene, node: SimNode): void {
   );
 }
 
-/** Everybody's connection breaks. With the power goes what was not synced; it is back later than any owner's window. */
+/**
+ * Everybody's connection breaks. With the power goes what was not synced; it is back later than any owner's
+ * window.
+ */
 function restartStore({ clockwork, store, nodes, leases }: Scene, downMs: number, lossy: boolean): void {
   if (!store.isUp) return;
   clockwork.say(`store: ${lossy ? "loses its power" : "stops"}`);

@@ -1,4 +1,5 @@
-// The real turn and lane under every fault that the protocol must survive (DESIGN.md 7.1-7.4), and the proof that the simulator sees.
+// The real turn and lane under every fault that the protocol must survive (DESIGN.md 7.1-7.4), and the proof
+// that the simulator sees.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { canaries, withoutRule } from "./canaries.ts";

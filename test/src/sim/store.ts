@@ -1,9 +1,9 @@
-// One lane of a simulated JetStream stream: compare-and-set on its last sequence, gaps, absolute purges, proposals that are under way,
-// followers that lag, pages; and what a power loss takes.
+// One lane of a simulated JetStream stream: compare-and-set on its last sequence, gaps, absolute purges,
+// proposals that are under way, followers that lag, pages; and what a power loss takes.
 import { crc32 } from "node:zlib";
 import { decodeRecord, type PageName, type Stored } from "../../../dataplane/src/lane/index.ts";
-import { replay } from "../../../dataplane/src/lane/replay.ts";
-import { firstVersion, follow, type Version, Violation } from "./checks.ts";
+import { decodeRow, replay } from "../../../dataplane/src/lane/replay.ts";
+import { firstVersion, follow, hashOf, type Version, Violation } from "./checks.ts";
 import type { Clockwork } from "./clockwork.ts";
 import { type Plan, storeSyncMs } from "./options.ts";
 
@@ -28,6 +28,8 @@ export interface SimStore {
   append(append: Append, answer: (seq: number | "refused") => void): void;
   last(leader: boolean): Stored | undefined;
   range(from: number, leader: boolean, limit: number | undefined): Stored[];
+  /** What a leader has of the session; it has no name record. */
+  traces(): "nothing" | "records";
   purge(below: number): void;
   readPage(name: PageName): Uint8Array | undefined;
   writePage(name: PageName, bytes: Uint8Array): void;
@@ -36,6 +38,9 @@ export interface SimStore {
   /** `lossy`: the power was cut, and what was not synced may be gone. Returns what is gone. */
   start(lossy: boolean): number;
 }
+
+/** What the store's clock shows when the schedule begins. */
+export const storeWallMs = 1_000_000_000;
 
 const pageText = (name: PageName): string => `${name.epoch}.${name.index}`;
 const utf8 = new TextDecoder();
@@ -56,10 +61,17 @@ export function createStore(plan: Plan, clockwork: Clockwork, onLoss: (left: num
   function accept({ bytes, gone }: Append): number {
     const record = decodeRecord(bytes, crc32);
     const before = versions.length;
-    versions.push(...follow(versions.at(-1) ?? firstVersion, record));
+    versions.push(...follow(versions.at(-1) ?? firstVersion, record, bytes));
     lastSeq += 1 + (random.chance(0.2) ? random.below(4) : 0);
     if (gone) rows = [];
-    rows.push({ seq: lastSeq, bytes, acceptedAtMs: clockwork.nowMs, before, gone });
+    rows.push({
+      seq: lastSeq,
+      bytes,
+      atMs: storeWallMs + Math.floor(clockwork.nowMs),
+      acceptedAtMs: clockwork.nowMs,
+      before,
+      gone,
+    });
     const who = `${record.rid.incarnation.slice(0, 4)}.${record.rid.counter}`;
     clockwork.say(
       `store: ${record.kind} ${who} accepted at ${lastSeq}, epoch ${record.epoch}: ${versions.at(-1)?.effects.join(" ")}`,
@@ -80,10 +92,8 @@ export function createStore(plan: Plan, clockwork: Clockwork, onLoss: (left: num
     if (last === undefined) return "";
     const from = decodeRecord(last.bytes, crc32).from;
     const tail = rows.filter((row) => row.seq >= Math.min(from, last.seq));
-    const base = replay(
-      tail.map((row) => ({ seq: row.seq, record: decodeRecord(row.bytes, crc32), bytes: row.bytes.length })),
-    );
-    if (base === "gap") return "a gap";
+    const base = replay(tail.map((row) => decodeRow(row, crc32, hashOf)));
+    if (base === "gap" || base === "damaged") return `a lane with a ${base}`;
     const fold = base.fold?.record;
     const stored =
       fold === undefined ? [] : (fold.inline ?? fold.table.map(({ name }) => pages.get(pageText(name))));
@@ -126,6 +136,7 @@ export function createStore(plan: Plan, clockwork: Clockwork, onLoss: (left: num
         .filter((row) => row.seq >= from)
         .slice(0, limit);
     },
+    traces: () => (rows.length > 0 ? "records" : "nothing"),
     purge(below) {
       const before = rows.length;
       rows = rows.filter((row) => row.seq >= below);

@@ -1,4 +1,5 @@
-// A worker's half of an activation: the real turn machine; the state is the list of effects, and a handler takes some time.
+// A worker's half of an activation: the real turn machine; the state is the list of effects, and a handler
+// takes some time.
 
 import type { Image, Page } from "../../../dataplane/src/lane/index.ts";
 import {
@@ -15,6 +16,12 @@ import type { Operation } from "./clients.ts";
 export type FromWorker =
   | TurnMessage
   | {
+      readonly type: "identified";
+      readonly activation: number;
+      readonly call: number;
+      readonly canonicalHash: Uint8Array;
+    }
+  | {
       readonly type: "cut";
       readonly activation: number;
       readonly after: number;
@@ -22,6 +29,8 @@ export type FromWorker =
     };
 
 export interface SimWorker {
+  /** Says what the call means, however it was written. */
+  identify(call: number): void;
   tell(event: TurnEvent): void;
   /** Calls whose handlers have begun. */
   readonly begun: ReadonlySet<number>;
@@ -45,6 +54,9 @@ const text = new TextDecoder();
 const EFFECTS_PER_PAGE = 2;
 const HASH_BYTES = 16;
 
+/** However an attempt is written, it means its operation. */
+const meaningOf = ({ number }: Operation): Uint8Array => new Uint8Array(HASH_BYTES).fill(number);
+
 export const encodeTold = (told: Told): Uint8Array => utf8.encode(JSON.stringify(told));
 export const decodeTold = (bytes: Uint8Array): Told => JSON.parse(text.decode(bytes));
 
@@ -57,7 +69,6 @@ export function createWorker(options: WorkerOptions): SimWorker {
   /** Handlers that run, by call; a later start takes the place of an earlier one. */
   const runs = new Map<number, { readonly effect: string }>();
   const begun = new Set<number>();
-  const nothing = new Uint8Array(0);
 
   function start(call: number, readonly: boolean): void {
     begun.add(call);
@@ -66,17 +77,7 @@ export function createWorker(options: WorkerOptions): SimWorker {
     const run = { effect: effectOf(operation.number, state) };
     runs.set(call, run);
     options.run(() => {
-      if (runs.get(call) !== run) return;
-      if (operation.kind === "throw") tell({ type: "threw", call, answer: encodeTold({ failed: seen }) });
-      else if (readonly)
-        tell({ type: "succeeded", call, delta: nothing, answer: encodeTold({ state: seen }) });
-      else
-        tell({
-          type: "succeeded",
-          call,
-          delta: utf8.encode(run.effect),
-          answer: encodeTold({ effect: run.effect }),
-        });
+      if (runs.get(call) === run) tell(endOf(call, operation, readonly, seen, run.effect));
     });
   }
 
@@ -111,7 +112,29 @@ export function createWorker(options: WorkerOptions): SimWorker {
     }
   }
 
-  return { tell, begun };
+  return {
+    tell,
+    begun,
+    identify(call) {
+      const canonicalHash = meaningOf(options.operation(call));
+      options.say({ type: "identified", activation: options.activation, call, canonicalHash });
+    },
+  };
+}
+
+/** How the handler of an operation ends, that saw the state `seen`. */
+function endOf(
+  call: number,
+  operation: Operation,
+  readonly: boolean,
+  seen: string,
+  effect: string,
+): TurnEvent {
+  if (operation.kind === "throw") return { type: "threw", call, answer: encodeTold({ failed: seen }) };
+  const [delta, answer] = readonly
+    ? [new Uint8Array(0), encodeTold({ state: seen })]
+    : [utf8.encode(effect), encodeTold({ effect })];
+  return { type: "succeeded", call, delta, answer, canonicalHash: meaningOf(operation) };
 }
 
 function pagesOf(state: readonly string[]): Page[] {

@@ -29,6 +29,7 @@ export interface GrantClaims {
   readonly nonce: string;
 }
 
+/** A grant lives no longer, so that a placement that nobody came for is soon free again. */
 export const grantSecondsMax = 10;
 /** Bytes of the compact form; longer ones are refused unread. */
 export const grantBytesMax = 4096;
@@ -42,6 +43,7 @@ const clockSkewSeconds = 1;
  */
 export type GrantProblem = { readonly kind: "void" } | { readonly kind: "refused"; readonly message: string };
 
+/** What a node holds against a grant that came with a call. */
 export interface GrantUse {
   readonly session: SessionToken;
   readonly node: string;

@@ -7,15 +7,21 @@ declare const brand: unique symbol;
  */
 export type SessionToken = string & { readonly [brand]: "SessionToken" };
 
+/** What callers call a session by; its token is made from it. */
 export interface SessionName {
   readonly namespace: string;
   readonly agent: string;
   readonly key: string;
 }
 
+/** Of calls and agents that name none. */
 export const defaultNamespace = "default";
-/** Bytes of UTF-8. */
+/** Bytes of UTF-8 in the key of a session. */
 export const keyBytesMax = 256;
+/**
+ * Parts that sessions fall into by their tokens. Subjects and placements of stored data hold it: it never
+ * changes.
+ */
 export const shardCount = 1024;
 
 /** RFC 4648 base32 in lower case. */
@@ -29,6 +35,7 @@ export function shardOf(token: SessionToken): number {
   return tokenAlphabet.indexOf(token.charAt(0)) * 32 + tokenAlphabet.indexOf(token.charAt(1));
 }
 
+/** Whether a text has the form of a token; not whether there is such a session. */
 export function isSessionToken(text: string): text is SessionToken {
   return /^[a-z2-7]{26}$/.test(text);
 }
@@ -49,6 +56,7 @@ export function identifierProblem(what: "agent" | "namespace", name: string): st
   return `${what} ${shown} is not a name: 1 to 63 of a-z, 0-9 and "-", first a letter`;
 }
 
+/** What is wrong with the name of a session, or `undefined`. */
 export function sessionNameProblem(name: SessionName): string | undefined {
   return (
     identifierProblem("namespace", name.namespace) ??

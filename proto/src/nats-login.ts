@@ -2,6 +2,7 @@
 // Arguments are shown to every user of a machine, environments to every child, and URLs end up in logs.
 import { readFileSync } from "node:fs";
 
+/** Who a program is at the NATS server. */
 export interface NatsLogin {
   readonly user: string;
   readonly pass: string;
@@ -27,6 +28,7 @@ export function parseNatsLogin(text: string): NatsLogin {
   return { user, pass };
 }
 
+/** The line that `parseNatsLogin` reads. */
 export function formatNatsLogin({ user, pass }: NatsLogin): string {
   return `${user}:${pass}\n`;
 }

@@ -1,16 +1,22 @@
 // What an agent may ask of its node: ranges, and what is wrong with a list. Runs in a browser too.
 
-/** Bounds of what one session takes. */
+/** Thousandths of a core that one session may take: 1,024 cores. */
 export const cpuMilliMax = 1_024_000;
+/** MiB of memory, of the host or of one GPU, that one session may take: 16 TiB. */
 export const memoryMibMax = 16_777_216;
+/** MiB of disk that one session may take: 16 TiB. */
 export const diskMibMax = 16_777_216;
+/** GPUs that one session may have to itself. */
 export const wholeGpusMax = 64;
 /** Disk of one node: what the books of a pool hold. */
 export const nodeDiskMibMax = 2 ** 31 - 1;
 /** Labels of one list. */
 export const labelsMax = 16;
+/** Characters of one label. */
 export const labelCharactersMax = 63;
+/** GPU models that one agent may name. */
 export const gpuModelsMax = 16;
+/** Characters of one GPU model. */
 export const gpuModelCharactersMax = 128;
 
 /**
@@ -19,6 +25,7 @@ export const gpuModelCharactersMax = 128;
  * shared, whatever the class.
  */
 export const isolations = ["shared", "process", "dedicated"] as const;
+/** One of `isolations`. */
 export type Isolation = (typeof isolations)[number];
 
 /** Where the sessions of an agent may go, as plain data. */

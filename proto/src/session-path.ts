@@ -74,6 +74,7 @@ export function readSessionPath<Plain extends PlainPath>(
   return plain.type === "problem" ? plain : (contradiction(plain.name, headers) ?? plain);
 }
 
+/** The session and method of a plain path, by itself: what its headers say is not looked at. */
 export function readPlainPath(path: string): PlainPath | PathProblem {
   const parts = PLAIN.exec(path);
   if (parts === null) return noSuchPath(path, "calls go to POST /agents/{agent}/{key}/{method}");

@@ -36,27 +36,39 @@ export const hostCookie = "voda_host";
  */
 export const sourceScheme = "voda:";
 
-/** Sizes in bytes. */
+/** Bytes of one call's body, and of its answer. */
 export const bodyBytesMax = 4 * 1024 * 1024;
-/** Delta and answer of one turn. */
+/** Bytes of the delta and the answer of one turn together: they become one record. */
 export const turnBytesMax = 1024 * 1024;
+/** Bytes of the headers of one call. */
 export const headersBytesMax = 64 * 1024;
+/** Bytes of one frame between nodes: a body and its head. */
 export const busFrameBytesMax = 5 * 1024 * 1024;
+/** Bytes of one message at NATS, as the servers are configured: the largest frame, and room. */
 export const natsPayloadBytesMax = 8 * 1024 * 1024;
+/** Bytes of one page of a snapshot, with its envelope. */
 export const pageBytesMax = 64 * 1024;
 
-/** NATS names; a deployment may put a prefix before each. */
+/** Stream with the records of the lanes; names at NATS may get a prefix of the deployment. */
 export const logStream = (index: number): string => `VODA_LOG_${index}`;
+/** Stream with the pages of the snapshots. */
 export const snapshotStream = (index: number): string => `VODA_SNAP_${index}`;
+/** KV bucket with the leases of the nodes. */
 export const nodesBucket = "voda_nodes";
+/** KV bucket with the definitions of the deployed agents. */
 export const agentsBucket = "voda_agents";
+/**
+ * KV bucket with what both planes must know to believe each other: keys of grants, the secret of the edge.
+ */
 export const keysBucket = "voda_keys";
 /**
  * Key of `voda_keys`: the value of the header `x-voda-edge`, 64 hexadecimal digits, made once for a mesh. All
  * others are keys of grants.
  */
 export const edgeSecretKey = "edge";
+/** Object store with the bundles, by their SHA-256. */
 export const blobsBucket = "voda_blobs";
+/** KV bucket with the quotas of the namespaces. */
 export const quotasBucket = "voda_quotas";
 
 /** Subjects of one session in its log stream (PROTOCOL.md 3). */
@@ -73,12 +85,18 @@ export const laneSubjects = (token: SessionToken) => {
 };
 /** Filter of all name records. */
 export const nameSubjects = "v.log.*.*.i";
+/** One page of a snapshot; `epoch` numbers the snapshots of the session. */
 export const pageSubject = (token: SessionToken, epoch: number, index: number): string =>
   `v.snap.${shardOf(token)}.${token}.p.${epoch}.${index}`;
+/** Frames for a node, in one of the lanes between two nodes. */
 export const framesSubject = (node: string, lane: number): string => `v.dp.${node}.${lane}`;
+/** A node says that it lives. */
 export const heartbeatSubject = (node: string): string => `v.hb.${node}`;
+/** A node says to the control plane what it hosts. */
 export const reportSubject = (node: string): string => `v.cp.report.${node}`;
+/** The control plane asks a node for something. */
 export const commandSubject = (node: string): string => `v.cp.command.${node}`;
+/** The control plane asks all nodes to report anew. */
 export const resyncSubject = "v.cp.resync";
 
 /** Connect's codes in their wire form. */
@@ -139,6 +157,7 @@ export const reasons = {
   corrupt: "data_loss",
   data_loss: "data_loss",
 } as const satisfies Record<string, Code>;
+/** A reason that voda itself gives. */
 export type Reason = keyof typeof reasons;
 
 /**

@@ -8,11 +8,14 @@ import type { HintCache } from "./hint.ts";
 export interface Endpoint {
   /** URL before `/agents`. */
   readonly base: string;
+  /** Infinity: as many as fit into the time of a call. */
   readonly attemptsMax: number;
   readonly fetch: typeof fetch;
+  /** Where sessions were last found. */
   readonly hints: HintCache;
 }
 
+/** One call as the user made it: the same for all its attempts. */
 export interface Call {
   /** `agent/key`, for the hint. */
   readonly session: string;

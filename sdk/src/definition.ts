@@ -98,7 +98,10 @@ export interface AgentParts {
   readonly validators: ReadonlyMap<string, Validate>;
 }
 
-// A registered symbol: the bundle and the node may hold different copies of this package.
+/**
+ * Where an agent keeps its parts. Registered, because the bundle and the node may hold different copies of
+ * this package.
+ */
 export const agentParts: unique symbol = Symbol.for("voda.agent");
 declare const agentTypes: unique symbol;
 

@@ -1,5 +1,6 @@
 // Where sessions were last found, so that Envoy needs to ask nobody.
 
+/** The node that last answered for a session, by `agent/key`. */
 export interface HintCache {
   readonly get: (session: string) => string | undefined;
   readonly set: (session: string, host: string) => void;
@@ -9,6 +10,7 @@ export interface HintCache {
 /** Least recently used sessions are forgotten; their next call is asked for again. */
 export const hintsMax = 4096;
 
+/** @param sessionsMax of how many sessions it knows */
 export function hintCache(sessionsMax: number = hintsMax): HintCache {
   const hosts = new Map<string, string>();
   const set = (session: string, host: string): void => {

@@ -19,19 +19,23 @@ export interface UnknownChange {
   readonly operations: Uint8Array;
 }
 
+/** One transaction as it was read: nothing of it is applied yet. */
 export interface Delta {
   readonly dot: Dot;
   readonly changes: readonly { readonly index: number; readonly slot: unknown }[];
   readonly unknown: readonly UnknownChange[];
 }
 
+/** The highest number of an activation. It is a yjs client too, and those have 32 bits. */
 export const originMax = 2 ** 32 - 1;
 
+/** @throws RangeError when it is no number of an activation */
 export function checkOrigin(origin: number): void {
   const fits = Number.isInteger(origin) && origin >= 1 && origin <= originMax;
   if (!fits) throw new RangeError(`origin ${origin} is not an integer of 1 to ${originMax}`);
 }
 
+/** Writes what `readDelta` begins with. */
 export function writeDot(writer: ByteWriter, dot: Dot): void {
   writer.varint(dot.origin);
   writer.varint(dot.seq);
@@ -52,9 +56,11 @@ export function readDelta(
     const name = reader.text();
     const kind = reader.u8();
     const operations = reader.block();
+    // Which of two changes counts would be a matter of order, and no writer makes two.
     if (names.has(name)) throw new DecodeError(`field ${name} is changed twice in one transaction`);
     names.add(name);
     const known = fields.get(name);
+    // Kept as bytes and given on in snapshots: the revision after this one may have the field again.
     if (known === undefined) unknown.push({ name, kind, operations: operations.slice() });
     else changes.push({ index: known.index, slot: decodeSlot(known.field, kind, operations) });
   }
@@ -62,6 +68,7 @@ export function readDelta(
   return { dot, changes, unknown };
 }
 
+/** @throws SchemaError when bytes of this kind are not of the field's kind */
 export function checkKind(field: Field, kind: number): void {
   if (kind === fieldKinds[field.kind].number) return;
   const known = Object.entries(fieldKinds).find(([, row]) => row.number === kind);

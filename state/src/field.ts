@@ -78,6 +78,7 @@ export function findSlot(layer: Layer, index: number): unknown {
   return undefined;
 }
 
+/** What `state.<name> = value` does where only methods change the field. */
 export function refuseAssign(field: string, kind: FieldKind): never {
   throw new TypeError(`state.${field} is a ${kind}: it cannot be replaced, use its methods`);
 }

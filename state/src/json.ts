@@ -5,7 +5,10 @@ import { type ByteReader, type ByteWriter, DecodeError } from "@voda/stdx";
 /** Arrays and objects inside each other. */
 export const jsonDepthMax = 64;
 
-/** 0 stands for "no value" where one may be missing. */
+/**
+ * The first byte of a value. Integers have tags of their own, because most numbers are small ones and a
+ * double takes 8 bytes. 0 stands for "no value" where one may be missing.
+ */
 const tags = {
   absent: 0,
   null: 1,
@@ -49,6 +52,7 @@ function frozenArray(value: readonly unknown[], where: string, depth: number): J
   return Object.freeze(copy);
 }
 
+/** Objects of classes are refused: read back they would be plain ones without their methods. */
 function frozenObject(value: object, where: string, depth: number): Json {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) {
@@ -65,6 +69,7 @@ function frozenObject(value: object, where: string, depth: number): Json {
   return Object.freeze(copy);
 }
 
+/** Writes a value that `frozenJson` gave, or "no value" for `undefined`. */
 export function writeJson(writer: ByteWriter, value: Json | undefined): void {
   if (value === undefined) writer.u8(tags.absent);
   else if (value === null) writer.u8(tags.null);
@@ -80,6 +85,9 @@ export function writeJson(writer: ByteWriter, value: Json | undefined): void {
   } else writeObject(writer, value);
 }
 
+/**
+ * Keys in the order in which the author wrote them: an object read back iterates as the one that was written.
+ */
 function writeObject(writer: ByteWriter, value: { readonly [key: string]: Json }): void {
   const entries = Object.entries(value);
   writer.u8(tags.object);
@@ -90,6 +98,7 @@ function writeObject(writer: ByteWriter, value: { readonly [key: string]: Json }
   }
 }
 
+/** -0 is no integer here: a varint would lose its sign. */
 function writeNumber(writer: ByteWriter, value: number): void {
   if (Number.isSafeInteger(value) && !Object.is(value, -0)) {
     writer.u8(value < 0 ? tags.negative : tags.natural);
@@ -151,12 +160,16 @@ function readObject(reader: ByteReader, depth: number): Json {
   return Object.freeze(object);
 }
 
+/**
+ * Depth and length are bounded before anything is made, so that damaged bytes cannot exhaust stack or memory.
+ */
 function countAt(reader: ByteReader, depth: number, bytesEach: number): number {
   if (depth === jsonDepthMax)
     throw new DecodeError(`a value is nested deeper than jsonDepthMax ${jsonDepthMax}`);
   return reader.count(bytesEach);
 }
 
+/** NaN and infinities cannot be written, so they cannot be read either. */
 function finite(value: number): number {
   if (!Number.isFinite(value)) throw new DecodeError(`${value} is not a Json number`);
   return value;
@@ -190,6 +203,7 @@ function isArray(value: object): value is readonly Json[] {
   return Array.isArray(value);
 }
 
+/** What a refused value is, in words for the author. */
 function describe(value: unknown): string {
   if (typeof value !== "object" || value === null)
     return value === undefined ? "undefined" : `a ${typeof value}`;

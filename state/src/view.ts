@@ -11,6 +11,7 @@ interface Cut extends Layer {
   older: Cut | undefined;
 }
 
+/** The cuts of one session that have views. */
 export interface Cuts {
   /** A scope of the state as it is at `seq`, and how to end it. */
   open(seq: number): { readonly scope: Scope; readonly close: () => void };
@@ -22,6 +23,7 @@ export interface Cuts {
 export function createCuts(fields: readonly Field[], whole: () => void): Cuts {
   let newest: Cut | undefined;
 
+  /** Views that are opened between the same two commits share a cut: it would hold the same. */
   const enter = (seq: number): Cut => {
     if (newest === undefined || newest.seq !== seq) {
       const cut: Cut = { seq, slots: [], views: 0, next: undefined, older: newest };
@@ -45,6 +47,7 @@ export function createCuts(fields: readonly Field[], whole: () => void): Cuts {
     else newest = older;
   };
 
+  /** A cut without views is of no use to anybody but the older ones. */
   const leave = (cut: Cut): void => {
     cut.views -= 1;
     if (cut.views === 0) remove(cut);
@@ -58,6 +61,7 @@ export function createCuts(fields: readonly Field[], whole: () => void): Cuts {
         if (!isOpen) throw new ClosedError("the view is closed: read before the handler returns");
         whole();
       };
+      // A view of a `readonly` handler: its state looks the same, so a write has to say what is wrong.
       const writable = (field: string): void => {
         alive();
         throw new TypeError(`state.${field} cannot be written here: a view only reads`);
@@ -68,6 +72,7 @@ export function createCuts(fields: readonly Field[], whole: () => void): Cuts {
       };
       return { scope: { layer: cut, alive, writable }, close };
     },
+    // The newest cut only: older ones read through it, and get what it kept when its last view closes.
     keep: (index, slot) => {
       const field = fields[index];
       if (newest === undefined || field === undefined) return;

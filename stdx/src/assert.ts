@@ -8,6 +8,7 @@ export function unreachable(value: never): never {
   throw new AssertionError(`unreachable: ${JSON.stringify(value)}`);
 }
 
+/** A bug of ours; nobody catches it to go on. */
 export class AssertionError extends Error {
   override readonly name = "AssertionError";
 }

@@ -212,6 +212,7 @@ export class ByteReader {
   }
 }
 
+/** Whether both have the same bytes. */
 export function bytesEqual(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i += 1) if (a[i] !== b[i]) return false;

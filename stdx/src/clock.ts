@@ -9,6 +9,7 @@ export interface Clock {
   monotonicMs(): number;
 }
 
+/** The clocks of this process; only programs make use of it, all else gets a clock as an argument. */
 export const systemClock: Clock = {
   wallMs: () => Date.now(),
   monotonicMs: () => performance.now(),

@@ -4,6 +4,10 @@ import { type Field, findSlot, refuseAssign, type Scope } from "../field.ts";
 import { readJson, writeJson } from "../json.ts";
 
 interface CounterSlot {
+  /**
+   * The sum as the layer sees it, not the amount: so views need no arithmetic, and an undo slot is the old
+   * sum.
+   */
   value: number;
 }
 
@@ -29,6 +33,7 @@ export class CounterField implements Field<CounterSlot> {
     refuseAssign(this.name, this.kind);
   }
 
+  /** What was added and taken away again is no change, and no delta. */
   changed(slot: CounterSlot): boolean {
     return slot.value !== this.value;
   }
@@ -41,6 +46,10 @@ export class CounterField implements Field<CounterSlot> {
     writeJson(writer, slot.value - this.value);
   }
 
+  /**
+   * The amount lands on the committed sum; one that leaves the integers can only come from damage or from a
+   * bug.
+   */
   decode(reader: ByteReader): CounterSlot {
     const value = this.value + integer(reader);
     if (!Number.isSafeInteger(value)) throw new DecodeError(`counter ${this.name} would be ${value}`);
@@ -51,6 +60,7 @@ export class CounterField implements Field<CounterSlot> {
     return { value: this.value };
   }
 
+  /** Both say what the sum was; the older one is what the older view has to see. */
   fold(newer: CounterSlot, older: CounterSlot | undefined): CounterSlot {
     return older ?? newer;
   }
@@ -59,6 +69,7 @@ export class CounterField implements Field<CounterSlot> {
     this.value = slot.value;
   }
 
+  /** 0 is what an empty session has, so it takes no bytes. */
   save(): readonly Uint8Array[] {
     if (this.value === 0) return [];
     const writer = new ByteWriter(16);
@@ -74,6 +85,7 @@ export class CounterField implements Field<CounterSlot> {
   }
 }
 
+/** What handlers hold; it reads through the layer of its scope. */
 class CounterHandle implements Counter {
   readonly #field: CounterField;
   readonly #scope: Scope;

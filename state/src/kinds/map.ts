@@ -14,6 +14,7 @@ interface MapSlot {
   size: number;
 }
 
+/** Roughly what a JavaScript map keeps for an entry besides key and value. */
 const ENTRY_BYTES = 64;
 /** Between two places where a piece may end, on average. */
 const PIECE_BYTES = 16 * 1024;
@@ -27,7 +28,13 @@ export class MapField implements Field<MapSlot> {
   readonly #index: number;
   readonly #live = new Map<string, Json>();
   #bytes = 0;
+  /**
+   * The committed keys in order; `undefined` once one came or went. Sorting waits until somebody iterates.
+   */
   #sorted: readonly string[] | undefined = [];
+  /**
+   * What `save` gave, kept until the next change: most fields of a session do not change between two folds.
+   */
   #saved: readonly Uint8Array[] | undefined;
 
   constructor(name: string, index: number, { check }: FieldSchema) {
@@ -49,16 +56,19 @@ export class MapField implements Field<MapSlot> {
     refuseAssign(this.name, this.kind);
   }
 
+  /** The newest layer that has the key decides, also when it says that the key is absent. */
   get(layer: Layer, key: string): Json | undefined {
     for (const slot of this.#slots(layer)) if (slot.values.has(key)) return slot.values.get(key);
     return this.#live.get(key);
   }
 
+  /** Kept per layer, because counting would walk the whole map. */
   size(layer: Layer): number {
     for (const slot of this.#slots(layer)) return slot.size;
     return this.#live.size;
   }
 
+  /** The committed keys without those that a layer touched, and of the touched ones those that are there. */
   keys(layer: Layer): readonly string[] {
     const touched = new Set<string>();
     for (const slot of this.#slots(layer)) for (const key of slot.values.keys()) touched.add(key);
@@ -69,6 +79,7 @@ export class MapField implements Field<MapSlot> {
     return kept.sort();
   }
 
+  /** @param value `undefined` deletes the key */
   write(layer: Layer, key: string, value: Json | undefined): void {
     const slot = (layer.slots[this.#index] ??= this.#emptySlot()) as MapSlot;
     const before = this.get(layer, key);
@@ -84,6 +95,7 @@ export class MapField implements Field<MapSlot> {
     return slot;
   }
 
+  /** In the order of the writes, not of the keys: sorting would cost more than it saves. */
   encode(slot: MapSlot, writer: ByteWriter): void {
     const changes = this.#changes(slot);
     writer.varint(changes.length);
@@ -93,6 +105,7 @@ export class MapField implements Field<MapSlot> {
     }
   }
 
+  /** A key that is written twice is refused: which one counts would be a matter of order. */
   decode(reader: ByteReader): MapSlot {
     const slot = this.#emptySlot();
     for (let left = reader.count(2); left > 0; left -= 1) {
@@ -103,12 +116,20 @@ export class MapField implements Field<MapSlot> {
     return slot;
   }
 
+  /**
+   * The old values of the keys that are about to change, and of no others: a view costs what changes after
+   * it.
+   */
   undo(slot: MapSlot): MapSlot {
     const undo = this.#emptySlot();
     for (const key of slot.values.keys()) undo.values.set(key, this.#live.get(key));
     return undo;
   }
 
+  /**
+   * Takes from the newer one what the older does not have; the older slot grows in place, for it alone is
+   * kept.
+   */
   fold(newer: MapSlot, older: MapSlot | undefined): MapSlot {
     if (older === undefined) return newer;
     for (const [key, value] of newer.values) if (!older.values.has(key)) older.values.set(key, value);
@@ -161,6 +182,7 @@ export class MapField implements Field<MapSlot> {
     return { values: new Map(), size: this.#live.size };
   }
 
+  /** Values are frozen copies, so the same object is the same value; an equal new one counts as a change. */
   #changes(slot: MapSlot): [string, Json | undefined][] {
     return [...slot.values].filter(([key, value]) => this.#live.get(key) !== value);
   }
@@ -175,6 +197,7 @@ export class MapField implements Field<MapSlot> {
   }
 }
 
+/** What handlers hold; it reads through the layers of its scope. */
 class MapHandle implements MapState<Json> {
   readonly #field: MapField;
   readonly #scope: Scope;
@@ -229,6 +252,7 @@ class MapHandle implements MapState<Json> {
     return jsonObject(this);
   }
 
+  /** Over the keys as they are now; one that is deleted meanwhile is left out. */
   *[Symbol.iterator](): Generator<[string, Json]> {
     this.#scope.alive();
     for (const key of this.#field.keys(this.#scope.layer)) {
@@ -238,6 +262,7 @@ class MapHandle implements MapState<Json> {
   }
 }
 
+/** @throws TypeError | RangeError */
 function checkKey(field: string, key: unknown): void {
   if (typeof key !== "string")
     throw new TypeError(`state.${field}: a key is a ${typeof key}; keys are strings`);

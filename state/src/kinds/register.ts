@@ -38,12 +38,14 @@ export class RegisterField implements Field<RegisterSlot> {
     return value === undefined ? this.#initial : value;
   }
 
+  /** The value is checked and copied first, so a refused one leaves the transaction as it was. */
   assign(scope: Scope, value: unknown): void {
     scope.writable(this.name);
     const checked = this.#check === undefined ? value : this.#check(value);
     scope.layer.slots[this.#index] = { value: frozenJson(checked, `state.${this.name}`) };
   }
 
+  /** Values are frozen copies: only writing the very object that is there changes nothing. */
   changed(slot: RegisterSlot): boolean {
     return slot.value !== this.#value;
   }
@@ -60,6 +62,10 @@ export class RegisterField implements Field<RegisterSlot> {
     return { value: readJson(reader) };
   }
 
+  /**
+   * `undefined` for one that was never written: a view of that moment sees the initial value, whatever it is
+   * by then.
+   */
   undo(): RegisterSlot {
     return { value: this.#value };
   }

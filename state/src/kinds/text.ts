@@ -21,6 +21,7 @@ interface TextSlot {
   readonly near: Bookmark | undefined;
 }
 
+/** The document and its one text. */
 interface Live {
   readonly doc: Doc;
   readonly text: Text;
@@ -42,11 +43,15 @@ export class TextField implements Field<TextSlot> {
   readonly kind = "text";
   readonly name: string;
   readonly index: number;
+  /** Opened at the first use: a session that wakes to read something else need not build it. */
   #live: Live | undefined;
+  /** The bytes it opens from. */
   #stored: Uint8Array | undefined;
+  /** The committed text, unknown after an update that came from elsewhere. */
   #text: string | undefined;
   #saved: readonly Uint8Array[] | undefined = [];
 
+  /** Where the last transaction edited. */
   #near: Bookmark | undefined;
 
   constructor(name: string, index: number) {
@@ -54,6 +59,7 @@ export class TextField implements Field<TextSlot> {
     this.index = index;
   }
 
+  /** yjs keeps an object per run of edits, which is most of what a much edited text occupies. */
   get bytes(): number {
     let bytes = (this.#stored?.length ?? 0) + piecesBytes(this.#saved);
     for (const structs of this.#live?.doc.store.clients.values() ?? []) bytes += structs.length * structBytes;
@@ -79,6 +85,10 @@ export class TextField implements Field<TextSlot> {
     return update !== undefined || (splices?.list.length ?? 0) > 0;
   }
 
+  /**
+   * The document stays as it was until `apply` integrates the update, as it does with one that came from
+   * elsewhere.
+   */
   prepare(slot: TextSlot, origin: number): TextSlot {
     const { update, near } = writeUpdate(this.#open(), slot.splices?.list ?? [], origin, this.#near);
     return { text: slot.text, splices: undefined, update, near };
@@ -88,6 +98,7 @@ export class TextField implements Field<TextSlot> {
     if (update !== undefined) writer.raw(update);
   }
 
+  /** yjs would throw in the middle of applying what it cannot read, so it is read here first. */
   decode(reader: ByteReader): TextSlot {
     const update = reader.raw(reader.left);
     try {
@@ -98,6 +109,7 @@ export class TextField implements Field<TextSlot> {
     return { text: undefined, splices: undefined, update, near: undefined };
   }
 
+  /** Old texts are kept as strings: a document has only its newest state. */
   undo(): TextSlot {
     return { text: this.read(), splices: undefined, update: undefined, near: undefined };
   }
@@ -135,12 +147,17 @@ export class TextField implements Field<TextSlot> {
     return live;
   }
 
+  /**
+   * Whatever yjs says to an update that was prepared or decoded, the state is broken then: half of it may be
+   * in.
+   */
   #integrate({ doc }: Live, update: Uint8Array): void {
     try {
       applyUpdate(doc, update);
     } catch (cause) {
       throw new CorruptError(`text ${this.name}: an update does not apply`, { cause });
     }
+    // yjs puts aside what builds on edits that it does not have; in an order without gaps nothing may.
     const { pendingStructs, pendingDs } = doc.store;
     if (pendingStructs !== null || pendingDs !== null) {
       throw new CorruptError(`text ${this.name}: an update builds on edits that are not there`);
@@ -148,6 +165,7 @@ export class TextField implements Field<TextSlot> {
   }
 }
 
+/** What handlers hold. Inside a transaction the text is a string: yjs sees the edits once, at the commit. */
 class TextHandle implements TextState {
   readonly #field: TextField;
   readonly #scope: Scope;
@@ -198,6 +216,7 @@ class TextHandle implements TextState {
     return true;
   }
 
+  /** The one way to edit. Checks come first, so a refused edit leaves the transaction as it was. */
   #edit(at: number, removed: number, inserted: string): void {
     const { name, index } = this.#field;
     this.#scope.writable(name);
@@ -223,6 +242,7 @@ class TextHandle implements TextState {
       throw new TypeError(`state.${name}: text has a lone surrogate; use well-formed Unicode`);
   }
 
+  /** Counts as strings of JavaScript do, and refuses what would leave half of a character. */
   #checkRange(text: string, at: number, count: number): void {
     const { name } = this.#field;
     if (!Number.isSafeInteger(at) || !Number.isSafeInteger(count)) {

@@ -1,6 +1,7 @@
 // Flags that several commands share, and how their values are read.
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { defaultUrl } from "./api.ts";
+import { lockHolder } from "./up/lock.ts";
 
 export interface ClientFlags {
   readonly url: string;
@@ -9,8 +10,24 @@ export interface ClientFlags {
 }
 
 export const jsonOption = (): Option => new Option("--json", "print JSON for programs");
-export const urlOption = (): Option =>
-  new Option("--url <url>", "where the mesh is").env("VODA_URL").default(defaultUrl).argParser(parseUrl);
+
+/** Where `voda up` keeps its data unless it is told otherwise. */
+export const defaultDataDir = ".voda";
+
+export function urlOption(): Option {
+  return new Option("--url <url>", "where the mesh is")
+    .env("VODA_URL")
+    .default(urlHere(), `the mesh that runs in ${defaultDataDir}, else ${defaultUrl}`)
+    .argParser(parseUrl);
+}
+
+let foundHere: string | undefined;
+
+/** Two meshes on one machine: each folder's commands talk to its own. */
+function urlHere(): string {
+  foundHere ??= lockHolder(defaultDataDir)?.ingress ?? defaultUrl;
+  return foundHere;
+}
 
 /** The flags of every command that talks to a running mesh. */
 export function withClientFlags(command: Command): Command {

@@ -1,9 +1,16 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdirSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { test } from "node:test";
+import { promisify } from "node:util";
 import { run } from "./program.ts";
+import { programs } from "./programs.ts";
+import { lock } from "./up/lock.ts";
 import { freePorts } from "./up/ports.ts";
+import { temporaryFolder } from "./up/testdata/start.ts";
 
 interface Ran {
   readonly code: number;
@@ -135,6 +142,38 @@ test("call posts the JSON with the idempotency key and prints the answer as it c
     assert.deepEqual([code, out], [0, ["9007199254740993"]]);
   });
   assert.deepEqual(seen, [["POST", "/agents/counter/a%2Fb/add", "once", "2"]]);
+});
+
+test("call of a method that returns nothing prints nothing, and null for programs", async () => {
+  await serving(
+    (_, response) => response.end(),
+    async (url) => {
+      const printed = async (...flags: string[]) =>
+        (await voda("call", "counter/a", "reset", "--url", url, ...flags)).out;
+      assert.deepEqual([await printed(), await printed("--json")], [[], ["null"]]);
+    },
+  );
+});
+
+test("a command in a folder whose mesh runs talks to that mesh", async () => {
+  using folder = temporaryFolder();
+  const dataDir = join(folder.path, ".voda");
+  mkdirSync(dataDir);
+  using held = lock(dataDir);
+  await serving(
+    (_, response) => response.end('"here"'),
+    async (url) => {
+      held.serves(url);
+      const { stdout } = await promisify(execFile)(
+        process.execPath,
+        [programs().cli, "call", "counter/a", "get"],
+        {
+          cwd: folder.path,
+        },
+      );
+      assert.equal(stdout, '"here"\n');
+    },
+  );
 });
 
 for (const [status, body, exitCode, says] of [

@@ -442,6 +442,8 @@ test("a refusal of the node, and a node that is gone, come as errors of the api"
   await node.kill();
   const gone = await failure(api.sessions.sleepSession({ session: name }));
   assert.deepEqual([gone.code, gone.reason], [Code.Unavailable, "closed"]);
+  const nobody = await failure(api.sessions.sleepSession({ session: { agent: "nope", key: "x" } }));
+  assert.deepEqual([nobody.code, nobody.reason], [Code.NotFound, "agent_not_found"]);
   const bad = await failure(api.sessions.getSession({ session: { agent: "counter", key: "k".repeat(300) } }));
   assert.deepEqual(
     [bad.code, bad.message],

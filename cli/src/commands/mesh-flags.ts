@@ -5,7 +5,7 @@ import { isLabel, labelCharactersMax } from "@voda/proto/placement";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { defaultUrl } from "../api.ts";
 import { configName } from "../bundle/bundle.ts";
-import { jsonOption, parseWhole, portMax } from "../options.ts";
+import { defaultDataDir, jsonOption, parseWhole, portMax } from "../options.ts";
 import type { ProgramFlags } from "../up/mesh.ts";
 import type { Durability } from "../up/nats-config.ts";
 
@@ -59,7 +59,7 @@ const passedOn: readonly PassedOn[] = [
 export function withMeshFlags(command: Command, nodes: number): Command {
   command
     .addOption(new Option("--config <file>", "the agents to run").default(configName))
-    .addOption(new Option("--data-dir <folder>", "where state and logs are kept").default(".voda"))
+    .addOption(new Option("--data-dir <folder>", "where state and logs are kept").default(defaultDataDir))
     .addOption(new Option("--nodes <n>", "node processes").default(nodes).argParser(parseWhole(1, nodesMax)))
     .addOption(
       new Option("--ingress-port <port>", "port of the URL that clients use; 0 = any free port")

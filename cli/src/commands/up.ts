@@ -11,6 +11,7 @@ import { deployRequest } from "../bundle/deploy-request.ts";
 import type { Stays } from "../bundle/stays.ts";
 import { watchConfig } from "../bundle/watch.ts";
 import { CliError, failureOf } from "../failure.ts";
+import { defaultDataDir } from "../options.ts";
 import { duration, type Output } from "../print.ts";
 import { programs } from "../programs.ts";
 import { logsFolder, type Mesh } from "../up/mesh.ts";
@@ -67,9 +68,11 @@ async function up(flags: MeshFlags, output: Output, mode: "up" | "dev"): Promise
     accompany: (mesh) => {
       const took = duration(performance.now() - startedMs);
       if (flags.json === true) output.out(JSON.stringify(mesh.describe()));
-      else
-        for (const line of welcome({ mesh: mesh.describe(), agents, logs: logsFolder(dataDir), took }))
-          output.out(line);
+      else {
+        const isHere = dataDir === resolve(defaultDataDir);
+        const lines = welcome({ mesh: mesh.describe(), agents, logs: logsFolder(dataDir), took, isHere });
+        for (const line of lines) output.out(line);
+      }
       return mode === "dev" ? watchConfig(config, () => redeploy(mesh, project, output)) : undefined;
     },
   });

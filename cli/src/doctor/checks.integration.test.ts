@@ -48,8 +48,15 @@ test("a port in use fails unless the mesh of the folder runs", async () => {
   await once(server, "listening");
   try {
     assert.match((await findingOf(`port ${port}`, folder.path, port))?.fix ?? "", /--ingress-port 0/);
-    using _running = lock(folder.path);
+    using running = lock(folder.path);
+    running.serves(`http://${loopback}:${port}`);
     assert.equal((await findingOf(`port ${port}`, folder.path, port))?.ok, true);
+    running.serves(`http://${loopback}:1`); // another folder's mesh has the port
+    const other = await findingOf(`port ${port}`, folder.path, port);
+    assert.deepEqual(
+      [other?.ok, other?.found],
+      [false, "in use by something else; the mesh of this folder is at port 1"],
+    );
   } finally {
     server.close();
   }
@@ -95,7 +102,10 @@ test("the command prints each finding and fails with exit code 1 when one does",
   try {
     const ill = await doctor();
     assert.equal(ill.code, 1);
-    assert.match(ill.text, new RegExp(`^fail +port ${port} +in use; stop what uses it`, "m"));
+    assert.match(
+      ill.text,
+      new RegExp(`^fail +port ${port} +in use by something else; stop what uses it`, "m"),
+    );
   } finally {
     server.close();
   }

@@ -74,9 +74,16 @@ async function portFinding({ dataDir, ingressPort }: Place): Promise<Finding> {
   const name = `port ${ingressPort}`;
   if (await isPortFree(ingressPort)) return { name, ok: true, found: "free" };
   const holder = lockHolder(dataDir);
-  if (holder !== undefined)
-    return { name, ok: true, found: `in use while the mesh of this folder runs (${holder})` };
-  return { name, ok: false, found: "in use", fix: "stop what uses it, or start with --ingress-port 0" };
+  const own = holder?.ingress === undefined ? undefined : Number(new URL(holder.ingress).port);
+  if (holder !== undefined && own === ingressPort)
+    return { name, ok: true, found: `in use by the mesh of this folder (${holder.who})` };
+  const where = own === undefined ? "" : `; the mesh of this folder is at port ${own}`;
+  return {
+    name,
+    ok: false,
+    found: `in use by something else${where}`,
+    fix: "stop what uses it, or start with --ingress-port 0",
+  };
 }
 
 function diskFinding(dataDir: string): Finding {
@@ -94,7 +101,7 @@ export function leftoversFinding(dataDir: string): Finding {
   const name = "processes";
   const left = leftovers(processesFile(dataDir));
   const holder = lockHolder(dataDir);
-  if (holder !== undefined) return { name, ok: true, found: `${left.length} run under ${holder}` };
+  if (holder !== undefined) return { name, ok: true, found: `${left.length} run under ${holder.who}` };
   if (left.length === 0) return { name, ok: true, found: "none left over" };
   const list = left.map((one) => `${one.name} ${one.pid}`).join(", ");
   return {

@@ -10,9 +10,9 @@ test("a directory is held until the lock is disposed, and the refusal names the 
   using folder = temporaryFolder();
   {
     using _held = lock(folder.path);
-    assert.equal(lockHolder(folder.path), `process ${process.pid}`);
+    assert.equal(lockHolder(folder.path)?.who, `process ${process.pid}`);
     assert.throws(() => lock(folder.path), {
-      message: `data directory ${folder.path} is in use by process ${process.pid}; stop it, or choose another directory with --data-dir`,
+      message: `data directory ${folder.path} is in use by process ${process.pid}; stop it, or choose another with --data-dir`,
     });
   }
   assert.equal(lockHolder(folder.path), undefined);
@@ -30,16 +30,27 @@ for (const [left, text] of [
     writeFileSync(join(folder.path, "supervisor.json"), text);
     assert.equal(lockHolder(folder.path), undefined);
     using _held = lock(folder.path);
-    assert.equal(lockHolder(folder.path), `process ${process.pid}`);
+    assert.equal(lockHolder(folder.path)?.who, `process ${process.pid}`);
   });
 }
+
+test("where the mesh is can be read as long as it runs", () => {
+  using folder = temporaryFolder();
+  {
+    using held = lock(folder.path);
+    assert.equal(lockHolder(folder.path)?.ingress, undefined);
+    held.serves("http://127.0.0.1:4711");
+    assert.equal(lockHolder(folder.path)?.ingress, "http://127.0.0.1:4711");
+  }
+  assert.equal(lockHolder(folder.path), undefined);
+});
 
 test("a holder of another host is named with it, and one that left no note is still a holder", () => {
   using folder = temporaryFolder();
   using _held = lock(folder.path);
   const note = join(folder.path, "supervisor.json");
   writeFileSync(note, JSON.stringify({ pid: 7, host: "elsewhere" }));
-  assert.equal(lockHolder(folder.path), "process 7 of host elsewhere");
+  assert.equal(lockHolder(folder.path)?.who, "process 7 of host elsewhere");
   rmSync(note);
-  assert.equal(lockHolder(folder.path), "another process");
+  assert.equal(lockHolder(folder.path)?.who, "another process");
 });

@@ -13,17 +13,33 @@ import { replaceFile } from "./replace-file.ts";
 const lockFile = (dataDir: string): string => join(dataDir, "lock");
 const noteFile = (dataDir: string): string => join(dataDir, "supervisor.json");
 
-const Note = v.object({ pid: v.number(), host: v.string() });
+const Note = v.object({ pid: v.number(), host: v.string(), ingress: v.optional(v.string()) });
+
+/** Who has a data directory. */
+export interface Holder {
+  /** In words: `process 12`. */
+  readonly who: string;
+  /** URL of its mesh, once it has one. */
+  readonly ingress: string | undefined;
+}
+
+export interface Lock extends Disposable {
+  /** Notes where the mesh is, for commands that are started in the same place. */
+  serves(ingress: string): void;
+}
 
 /** Takes the data directory for this process. @throws when a living one has it */
-export function lock(dataDir: string): Disposable {
+export function lock(dataDir: string): Lock {
   const held = tryLock(lockFile(dataDir));
   if (held === undefined)
     throw new CliError(
-      `data directory ${dataDir} is in use by ${holderOf(dataDir)}; stop it, or choose another directory with --data-dir`,
+      `data directory ${dataDir} is in use by ${holderOf(dataDir).who}; stop it, or choose another with --data-dir`,
     );
-  replaceFile(noteFile(dataDir), JSON.stringify({ pid: process.pid, host: hostname() }));
+  const note = (more: object): void =>
+    replaceFile(noteFile(dataDir), JSON.stringify({ pid: process.pid, host: hostname(), ...more }));
+  note({});
   return {
+    serves: (ingress) => note({ ingress }),
     [Symbol.dispose]: () => {
       rmSync(noteFile(dataDir), { force: true });
       held[Symbol.dispose]();
@@ -31,13 +47,14 @@ export function lock(dataDir: string): Disposable {
   };
 }
 
-/** Who has the data directory, in words; `undefined` when nobody does. */
-export function lockHolder(dataDir: string): string | undefined {
+/** `undefined` when nobody has the data directory. */
+export function lockHolder(dataDir: string): Holder | undefined {
   return isLocked(lockFile(dataDir)) ? holderOf(dataDir) : undefined;
 }
 
-function holderOf(dataDir: string): string {
+function holderOf(dataDir: string): Holder {
   const note = readJsonFile(noteFile(dataDir), Note);
-  if (note === undefined) return "another process";
-  return note.host === hostname() ? `process ${note.pid}` : `process ${note.pid} of host ${note.host}`;
+  if (note === undefined) return { who: "another process", ingress: undefined };
+  const host = note.host === hostname() ? "" : ` of host ${note.host}`;
+  return { who: `process ${note.pid}${host}`, ingress: note.ingress };
 }

@@ -24,7 +24,7 @@ export interface RunOptions extends Omit<MeshOptions, "onReady" | "onWaiting"> {
 export async function runMesh(options: RunOptions): Promise<void> {
   const { dataDir, readyFile } = options;
   openDataFolder(dataDir);
-  using _lock = lock(dataDir);
+  using held = lock(dataDir);
   using stop = stopRequest();
   const reaped = await reap(processesFile(dataDir));
   if (reaped.length > 0)
@@ -42,6 +42,7 @@ export async function runMesh(options: RunOptions): Promise<void> {
   await using mesh = await Mesh.start({ ...options, onReady, onWaiting: options.say });
   const first = await Promise.race([stop.asked, mesh.failed, options.serve(mesh)]);
   if (first === "stopped") return;
+  held.serves(mesh.ingressUrl);
   isReady = true;
   onReady(mesh);
   await using _company = options.accompany(mesh);

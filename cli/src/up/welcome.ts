@@ -8,6 +8,8 @@ export function welcome(options: {
   readonly mesh: ReadyFile;
   readonly agents: readonly AgentDefinition[];
   readonly logs: string;
+  /** The mesh is what commands in this folder find without being told. */
+  readonly isHere: boolean;
   readonly took: string;
 }): readonly string[] {
   const { mesh, agents } = options;
@@ -23,7 +25,7 @@ export function welcome(options: {
     ...agents.map((agent) => `  ${agent.name.padEnd(9)} ${agent.methods.map(methodWord).join("  ")}`),
     "",
     "try:",
-    ...tries(mesh.ingress, agents).map((command) => `  ${command}`),
+    ...tries(mesh.ingress, agents, options.isHere).map((command) => `  ${command}`),
   ];
 }
 
@@ -31,8 +33,8 @@ function methodWord(method: AgentDefinition["methods"][number]): string {
   return method.mode === "readonly" ? `${method.name} (readonly)` : method.name;
 }
 
-function tries(url: string, agents: readonly AgentDefinition[]): readonly string[] {
-  const elsewhere = url === defaultUrl ? "" : ` --url ${url}`;
+function tries(url: string, agents: readonly AgentDefinition[], isHere: boolean): readonly string[] {
+  const elsewhere = isHere || url === defaultUrl ? "" : ` --url ${url}`;
   const plain = (mode: string) => (agent: AgentDefinition) =>
     agent.methods.find((method) => method.mode === mode && method.service === undefined)?.name;
   const agent = agents.find((one) => plain("handler")(one) !== undefined) ?? agents[0];

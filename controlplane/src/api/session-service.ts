@@ -42,7 +42,16 @@ export function sessionService(context: SessionContext): ServiceImpl<typeof Sess
       const name = nameOf(request.session);
       // Also to a node that has not confirmed it: its report may be on the way.
       const owner = ownerOf(context, name);
-      if (owner === undefined) return { session: await stored(context, name) };
+      if (owner === undefined) {
+        const session = await stored(context, name);
+        // A session of a removed agent may still be in the log; what is neither there nor deployed is a misspelt name.
+        if (
+          session.status === SessionStatus.UNBORN &&
+          context.agents.get(name.namespace, name.agent) === undefined
+        )
+          throw agentNotFound(name.namespace, name.agent);
+        return { session };
+      }
       await sendCommand(context.connection, {
         kind: CommandKind.SLEEP,
         name,

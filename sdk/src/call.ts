@@ -1,6 +1,7 @@
-// One call over HTTP: its attempts, its deadline, its hint.
+// One call over HTTP: its attempts, its deadline, its hint, its id.
 import { headers as names } from "@voda/proto/wire";
 import { readAnswer } from "./answer.ts";
+import { type CallId, type CallNumbers, keyId, randomHex } from "./call-number.ts";
 import { VodaError } from "./error.ts";
 import type { HintCache } from "./hint.ts";
 
@@ -13,6 +14,7 @@ export interface Endpoint {
   readonly fetch: typeof fetch;
   /** Where sessions were last found. */
   readonly hints: HintCache;
+  readonly numbers: CallNumbers;
 }
 
 /** One call as the user made it: the same for all its attempts. */
@@ -22,8 +24,8 @@ export interface Call {
   readonly url: string;
   /** JSON; `undefined` sends no content. */
   readonly body: string | undefined;
-  /** Idempotency key of all attempts. */
-  readonly id: string;
+  /** Idempotency key that the caller chose. */
+  readonly id: string | undefined;
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
   readonly headers: Headers;
@@ -33,6 +35,9 @@ const backoffFirstMs = 100;
 const backoffMsMax = 2_000;
 /** In less time than this no attempt gets its answer. */
 const attemptMsMin = 10;
+
+/** A call that may take longer does not hold up the numbers of others; sessions keep numbers for some minutes only. */
+const numberedMsMax = 60_000;
 
 /**
  * The answer, `undefined` when it has no content. A call is sent again until it has an answer or its time is
@@ -44,10 +49,37 @@ export async function perform(endpoint: Endpoint, call: Call): Promise<unknown> 
   const deadlineMs = performance.now() + call.timeoutMs;
   const timeout = AbortSignal.timeout(call.timeoutMs);
   const signal = call.signal === undefined ? timeout : AbortSignal.any([call.signal, timeout]);
+  const id = await idOf(endpoint, call, signal);
+  if (id === undefined) throw failure(call, timeout, signal.reason, undefined);
+  try {
+    return await attempts(endpoint, call, { id, deadlineMs, timeout, signal });
+  } finally {
+    id.done();
+  }
+}
+
+/** `undefined` when the signal fired before there was one. */
+async function idOf(endpoint: Endpoint, call: Call, signal: AbortSignal): Promise<CallId | undefined> {
+  if (call.id !== undefined) return keyId(call.id);
+  if (call.timeoutMs > numberedMsMax) return keyId(randomHex());
+  return endpoint.numbers.take(call.session, signal);
+}
+
+/** What all attempts of a call have in common. */
+interface Budget {
+  readonly id: CallId;
+  readonly deadlineMs: number;
+  readonly timeout: AbortSignal;
+  /** Of the timeout and the caller together. */
+  readonly signal: AbortSignal;
+}
+
+async function attempts(endpoint: Endpoint, call: Call, budget: Budget): Promise<unknown> {
+  const { deadlineMs, timeout, signal } = budget;
   let last: VodaError | undefined;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await send(endpoint, call, signal, Math.max(1, Math.ceil(deadlineMs - performance.now())));
+      return await send(endpoint, call, budget);
     } catch (error) {
       last = failure(call, timeout, error, last);
     }
@@ -76,10 +108,11 @@ export function delayOf(
   return retryAfterMs + random * stepMs;
 }
 
-async function send(endpoint: Endpoint, call: Call, signal: AbortSignal, leftMs: number): Promise<unknown> {
+async function send(endpoint: Endpoint, call: Call, { id, deadlineMs, signal }: Budget): Promise<unknown> {
+  const leftMs = Math.max(1, Math.ceil(deadlineMs - performance.now()));
   const headers = new Headers(call.headers);
   headers.set("content-type", "application/json");
-  headers.set(names.idempotencyKey, call.id);
+  headers.set(...id.header());
   headers.set("connect-timeout-ms", String(leftMs));
   const hint = endpoint.hints.get(call.session);
   if (hint !== undefined) headers.set(names.host, hint);

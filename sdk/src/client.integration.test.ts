@@ -110,7 +110,8 @@ test("a call posts its input as JSON to the session's path and returns the answe
   assert.equal(request?.body, "2");
   assert.equal(request?.headers["content-type"], "application/json");
   assert.equal(request?.headers["x-team"], "a");
-  assert.match(String(request?.headers["idempotency-key"]), /^[0-9a-f]{32}$/);
+  assert.match(String(request?.headers["x-voda-call"]), /^[0-9a-f]{32}\.1\.1$/);
+  assert.equal(request?.headers["idempotency-key"], undefined);
   assert.ok(
     Number(request?.headers["connect-timeout-ms"]) > 29_000 &&
       Number(request?.headers["connect-timeout-ms"]) <= 30_000,
@@ -169,20 +170,20 @@ test("an error that is not retryable is sent once", async () => {
   assert.equal(server.requests.length, 1);
 });
 
-test("a retryable error is sent again under the same key, with less time left", async () => {
+test("a retryable error is sent again as the same call, with less time left", async () => {
   await using server = await mesh((request, response, count) =>
     count < 3
       ? refuse(response, { status: 503, code: "unavailable", reason: "draining" })
       : json(7)(request, response, count),
   );
   assert.equal(await server.client.counter("k").add(1), 7);
-  const keys = new Set(server.requests.map((request) => request.headers["idempotency-key"]));
+  const ids = server.requests.map((request) => request.headers["x-voda-call"]);
   const left = server.requests.map((request) => Number(request.headers["connect-timeout-ms"]));
   assert.equal(server.requests.length, 3);
-  assert.equal(keys.size, 1);
+  assert.equal(new Set(ids).size, 1);
   assert.ok(left.every((ms, at) => at === 0 || ms <= (left[at - 1] ?? 0)));
   await server.client.counter("k").add(1);
-  assert.ok(!keys.has(server.requests[3]?.headers["idempotency-key"]));
+  assert.equal(server.requests[3]?.headers["x-voda-call"], ids[0]?.toString().replace(".1.1", ".2.2"));
 });
 
 test("a mesh that is away for longer than a few attempts is waited for within the timeout", async () => {
@@ -214,6 +215,36 @@ test("a call that ran out of its time in the mesh is not sent again", async () =
   const error = await rejection(server.client.counter("k").add(1));
   assert.deepEqual([error.code, error.reason, error.retryable], ["deadline_exceeded", "turn_timeout", false]);
   assert.equal(server.requests.length, 1);
+});
+
+test("calls under way are told apart, and a long one has a key that holds up no others", async () => {
+  const released = Promise.withResolvers<void>();
+  await using server = await mesh((request, response, count) => {
+    if (count === 1) void released.promise.then(() => json(1)(request, response, count));
+    else json(count)(request, response, count);
+  });
+  const session = server.client.counter("k");
+  const first = session.add(1);
+  while (server.requests.length === 0) await new Promise(setImmediate);
+  await session.add(1);
+  await session.$with({ timeout: "61s" }).add(1);
+  await server.client.counter("other").add(1);
+  released.resolve();
+  await first;
+  await session.add(1);
+  const ends = server.requests.map((request) => String(request.headers["x-voda-call"]).slice(32));
+  assert.deepEqual(ends, [".1.1", ".2.1", "", ".1.1", ".3.3"]);
+  assert.match(String(server.requests[2]?.headers["idempotency-key"]), /^[0-9a-f]{32}$/);
+});
+
+test("a call that was given up is said not to come again", async () => {
+  await using server = await mesh((request, response, count) => {
+    if (count > 1) json(1)(request, response, count);
+  });
+  const session = server.client.counter("k");
+  await rejection(session.$with({ timeout: "50ms" }).add(1));
+  await session.add(1);
+  assert.match(String(server.requests.at(-1)?.headers["x-voda-call"]), /\.2\.2$/);
 });
 
 test("attempts end at their bound with the last error", async () => {
@@ -332,7 +363,7 @@ test("$with sets key and headers for its calls and leaves the session it is call
     ["order-1", "b", "web"],
   );
   assert.equal(second?.headers["x-team"], "a");
-  assert.notEqual(second?.headers["idempotency-key"], "order-1");
+  assert.equal(second?.headers["idempotency-key"], undefined);
 });
 
 test("an answer that is not the mesh's is an error that quotes it", async () => {
@@ -419,6 +450,7 @@ test("bad options are refused at once", () => {
   refused({ url, retry: { attempts: 0 } }, /retry.attempts of 0 is not a whole number of 1 to 100/);
   refused({ url, retry: { max: 1 } }, /unknown retry option "max"/);
   refused({ url, headers: { "bad name": "x" } }, /bad name/);
+  refused({ url, headers: { "Idempotency-Key": "x" } }, /header idempotency-key is the client's own/);
   const session = createClient<typeof config>({ url }).counter("k");
   assert.throws(() => session.$with(untyped({ ack: 1 })), /unknown call option "ack"/);
   assert.throws(() => session.$with({ timeout: 0 }), /timeout of 0 is out of range/);

@@ -1,6 +1,8 @@
 // Zone `voda/client`: typed calls from Node 20 or newer and from browsers, with nothing but fetch.
 import { defaultNamespace, identifierProblem, keyProblem } from "@voda/proto/name";
+import { headers as names } from "@voda/proto/wire";
 import { type Call, type Endpoint, perform } from "./call.ts";
+import { callNumbers } from "./call-number.ts";
 import type { AnyAgent, TypedAgent } from "./definition.ts";
 import { type Duration, type DurationRange, durationMs } from "./duration.ts";
 import { VodaError } from "./error.ts";
@@ -41,7 +43,8 @@ export interface ClientOptions {
 export interface CallOptions {
   /**
    * Idempotency key, 1 to 256 visible ASCII characters: a call that is repeated under it takes effect once
-   * and gets the stored answer. Default: a new one for every call.
+   * and gets the stored answer, as long as `dedupe` of its agent. Default: none; the client numbers its calls
+   * then, so that its own attempts take effect once.
    */
   readonly id?: string;
   /** As in ClientOptions. */
@@ -114,7 +117,7 @@ export function createClient<C extends { readonly agents: readonly AnyAgent[] }>
     id: undefined,
     signal: undefined,
     timeoutMs,
-    headers: new Headers({ ...options.headers }),
+    headers: withHeaders(new Headers(), options.headers),
   };
   const agentOf = (name: string) => (key: string) => session(endpoint, name, key, settings);
   return properties(agentOf) as Client<C>;
@@ -135,6 +138,7 @@ function endpointOf(options: ClientOptions): Endpoint {
     // A browser's fetch must not be called as a method of something else.
     fetch: options.fetch ?? ((input, init) => fetch(input, init)),
     hints: hintCache(),
+    numbers: callNumbers(),
   };
 }
 
@@ -170,9 +174,16 @@ function changed(settings: Settings, options: CallOptions): Settings {
     throw new TypeError(`id of ${JSON.stringify(id.slice(0, 80))} is not 1 to 256 visible ASCII characters`);
   const timeoutMs =
     options.timeout === undefined ? settings.timeoutMs : durationMs("timeout", options.timeout, timeoutRange);
-  const headers = new Headers(settings.headers);
-  for (const [name, value] of Object.entries(options.headers ?? {})) headers.set(name, value);
-  return { id, timeoutMs, signal, headers };
+  return { id, timeoutMs, signal, headers: withHeaders(settings.headers, options.headers) };
+}
+
+/** @throws TypeError for a bad name or value, and for a header that says which call it is: the client writes those */
+function withHeaders(headers: Headers, more: Readonly<Record<string, string>> = {}): Headers {
+  const all = new Headers(headers);
+  for (const [name, value] of Object.entries(more)) all.set(name, value);
+  const own = [names.idempotencyKey, names.call].find((name) => all.has(name));
+  if (own !== undefined) throw new TypeError(`header ${own} is the client's own; use $with({ id })`);
+  return all;
 }
 
 /**
@@ -200,15 +211,7 @@ function callOf(endpoint: Endpoint, name: string, method: string, input: unknown
     session: name,
     url: `${endpoint.base}/agents/${name}/${encodeURIComponent(method)}`,
     body: bodyOf(input),
-    id: settings.id ?? newId(),
   };
-}
-
-/** 128 random bits. `crypto.randomUUID` is missing in pages that came over plain HTTP. */
-function newId(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
-    byte.toString(16).padStart(2, "0"),
-  ).join("");
 }
 
 function bodyOf(input: unknown): string | undefined {

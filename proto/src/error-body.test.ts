@@ -1,19 +1,43 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { encodeMessage, errorJson, errorTrailers, httpStatus, retryHeader } from "./error-body.ts";
+import { errorJson, errorTrailers, httpStatus, retryHeader } from "./error-body.ts";
 
-test("messages in trailers are percent-encoded ASCII, cut where clients would drop them", () => {
-  assert.equal(encodeMessage("plain text"), "plain text");
-  assert.equal(encodeMessage("100 % für\n"), "100 %25 f%C3%BCr%0A");
-  const failure = {
-    code: "internal",
-    reason: "internal",
-    message: "ü".repeat(5000),
-    metadata: { a: "x".repeat(9000) },
-  } as const;
-  const size = Object.values(errorTrailers(failure)).reduce((sum, one) => sum + one.length, 0);
-  assert.ok(size < 16_000, String(size));
-  assert.doesNotMatch(decodeURIComponent(errorTrailers(failure)["grpc-message"] ?? ""), /\ufffd/);
+const base = { code: "failed_precondition", reason: "user" } as const;
+const messageIn = (message: string): string | undefined =>
+  errorTrailers({ ...base, message })["grpc-message"];
+
+test("messages in trailers are percent-encoded ASCII", () => {
+  assert.equal(messageIn("plain text"), "plain text");
+  assert.equal(messageIn("100 % für\n"), "100 %25 f%C3%BCr%0A");
+  assert.equal(messageIn("😀"), "%F0%9F%98%80");
+});
+
+for (const [name, message, metadata] of [
+  ["two-byte letters", "é".repeat(1000), {}],
+  ["emoji", "😀".repeat(4000), {}],
+  ["control characters", "\u0001".repeat(9000), {}],
+  ["ASCII", "x".repeat(9000), {}],
+  ["percent signs", "%".repeat(2048), {}],
+  ["large metadata", "é".repeat(9000), { a: "x".repeat(9000) }],
+  ["much metadata", "short", Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`key${i}`, "value"]))],
+] as const) {
+  test(`trailers of an error stay below what clients take, after encoding: ${name}`, () => {
+    const trailers = errorTrailers({ ...base, message, metadata });
+    const size = Object.entries(trailers).reduce(
+      (sum, [key, value]) => sum + key.length + value.length + 32,
+      0,
+    );
+    assert.ok(size <= 6_500, `${size} bytes leave too little of 8 KiB for the other headers`);
+    const told = decodeURIComponent(trailers["grpc-message"] ?? "");
+    assert.ok(message.startsWith(told) && told.length >= Math.min(message.length, 170), told);
+    const details = Buffer.from(trailers["grpc-status-details-bin"] ?? "", "base64").toString();
+    assert.match(details, /google.rpc.ErrorInfo/);
+  });
+}
+
+test("a reason that has no room in trailers leaves code and message", () => {
+  const trailers = errorTrailers({ code: "aborted", reason: "r".repeat(5000), message: "m" });
+  assert.deepEqual(trailers, { "grpc-status": "10", "grpc-message": "m" });
 });
 
 test("Connect's JSON carries code, message and details that people can read too", () => {

@@ -34,7 +34,10 @@ export const httpStatus: Readonly<Record<Code, number>> = {
   unauthenticated: 401,
 };
 
-/** Of an error that travels in gRPC trailers, which clients bound (8 KiB in most). */
+/**
+ * Clients of gRPC bound what they take as trailers, most to 8 KiB with all other headers of an answer, and answer RESOURCE_EXHAUSTED in its place
+ * beyond that. So both are counted as they travel: percent-encoded, where a letter like "é" is six bytes, and in base64.
+ */
 const trailerMessageBytesMax = 2048;
 const trailerDetailsBytesMax = 4096;
 const utf8 = new TextEncoder();
@@ -52,19 +55,18 @@ export function retryHeader({ retryAfterMs }: ErrorBody): Readonly<Record<string
   return retryAfterMs === undefined ? {} : { "retry-after": String(Math.ceil(retryAfterMs / 1000)) };
 }
 
-/**
- * gRPC's trailers. Long messages are cut and large metadata is left out: clients drop trailers beyond their
- * limit.
- */
+/** gRPC's trailers. A long message is cut, large metadata is left out, and without it still too large, so are all details. */
 export function errorTrailers(error: ErrorBody): Record<string, string> {
-  const message = cut(error.message, trailerMessageBytesMax);
-  let details = statusBytes({ ...error, message });
-  if (details.length > trailerDetailsBytesMax) details = statusBytes({ ...error, message, metadata: {} });
-  return {
-    "grpc-status": String(grpcCodes[error.code]),
-    "grpc-message": encodeMessage(message),
-    "grpc-status-details-bin": base64Encode(details, "std_raw"),
-  };
+  const { message, encoded } = encodeMessage(error.message, trailerMessageBytesMax);
+  const trailers = { "grpc-status": String(grpcCodes[error.code]), "grpc-message": encoded };
+  for (const metadata of [error.metadata, {}]) {
+    const details = base64Encode(
+      statusBytes({ ...error, message, ...(metadata && { metadata }) }),
+      "std_raw",
+    );
+    if (details.length <= trailerDetailsBytesMax) return { ...trailers, "grpc-status-details-bin": details };
+  }
+  return trailers;
 }
 
 /** `google.rpc.Status` in protobuf. */
@@ -86,20 +88,25 @@ function detailsOf({ reason, metadata = {}, retryAfterMs }: ErrorBody): ShownDet
   return details;
 }
 
-function cut(text: string, bytesMax: number): string {
-  const bytes = utf8.encode(text);
-  return bytes.length <= bytesMax
-    ? text
-    : new TextDecoder().decode(bytes.subarray(0, bytesMax)).replace(/\ufffd$/, "");
+/** Percent-encodes all but printable ASCII, and the percent sign, and says how much of the message has room in `bytesMax`. */
+function encodeMessage(message: string, bytesMax: number): { message: string; encoded: string } {
+  if (message.length <= bytesMax && /^[\x20-\x24\x26-\x7e]*$/.test(message))
+    return { message, encoded: message };
+  let encoded = "";
+  let end = 0;
+  for (const character of message) {
+    const piece = encodeCharacter(character);
+    if (encoded.length + piece.length > bytesMax) break;
+    encoded += piece;
+    end += character.length;
+  }
+  return { message: message.slice(0, end), encoded };
 }
 
-/** Percent-encodes all but printable ASCII, and the percent sign. */
-export function encodeMessage(message: string): string {
-  if (/^[\x20-\x24\x26-\x7e]*$/.test(message)) return message;
+function encodeCharacter(character: string): string {
+  if (/[\x20-\x24\x26-\x7e]/.test(character)) return character;
   let encoded = "";
-  for (const byte of utf8.encode(message)) {
-    const isPlain = byte >= 0x20 && byte <= 0x7e && byte !== 0x25;
-    encoded += isPlain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
-  }
+  for (const byte of utf8.encode(character))
+    encoded += `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
   return encoded;
 }

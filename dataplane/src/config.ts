@@ -76,9 +76,15 @@ const FlagsSchema = v.strictObject({
   ),
   host: v.optional(v.pipe(v.string(), v.ip()), "127.0.0.1"),
   "ingress-port": v.optional(port, "0"),
-  /** Names by which clients call this node without Envoy, beside addresses and those of the loopback: `a.example,b.example`. */
+  /**
+   * Names by which clients call this node without Envoy, beside addresses and those of the loopback:
+   * `a.example,b.example`.
+   */
   "allow-host": v.optional(list(hostName), ""),
-  /** Origins whose pages may call this node without Envoy, beside those of its own hosts: `https://a.example,https://b.example`. */
+  /**
+   * Origins whose pages may call this node without Envoy, beside those of its own hosts:
+   * `https://a.example,https://b.example`.
+   */
   "allow-origin": v.optional(list(origin), ""),
   durability: v.optional(v.picklist(["process", "replicated", "disk"]), "process"),
   "cpu-milli": v.optional(amount, String(availableParallelism() * 1000)),
@@ -94,7 +100,9 @@ const FlagsSchema = v.strictObject({
       v.transform((path) => resolve(path)),
     ),
   ),
-  /** Which of the machine's GPUs are this node's: `0/2` is the first of two nodes, which has every second one. */
+  /**
+   * Which of the machine's GPUs are this node's: `0/2` is the first of two nodes, which has every second one.
+   */
   "gpu-part": v.optional(part, "0/1"),
   "log-level": v.optional(v.picklist(["debug", "info", "warn", "error"]), "info"),
 });

@@ -98,7 +98,7 @@ export const proof = { "x-voda-edge": "5".repeat(64) };
 
 export async function openBed(
   t: TestContext,
-  more: Partial<Pick<IngressOptions, "allowHosts" | "allowOrigins">> = {},
+  more: Partial<Pick<IngressOptions, "allowHosts" | "allowOrigins" | "clock">> = {},
 ): Promise<Bed> {
   const seen: Call[] = [];
   const hanging: Pending[] = [];
@@ -111,12 +111,12 @@ export async function openBed(
     edge,
     allowHosts: [],
     allowOrigins: [],
-    ...more,
     routes,
     numbers: createNumbers(),
     clock: systemClock,
     log: pino({ level: "silent" }),
     closeMs: 2000,
+    ...more,
     dispatch(call, reply) {
       seen.push(call);
       const cancelled = Promise.withResolvers<void>();

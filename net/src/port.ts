@@ -9,7 +9,10 @@ export interface Port {
   readonly server: Server;
   /** Connections that are open. */
   readonly sockets: ReadonlySet<Socket>;
-  /** Accepts nothing more, and lets HTTP/2's sessions go on until their streams have ended. Resolves when no connection is left. */
+  /**
+   * Accepts nothing more, and lets HTTP/2's sessions go on until their streams have ended. Resolves when no
+   * connection is left.
+   */
   close(): Promise<void>;
 }
 
@@ -45,7 +48,8 @@ export function createPort({ http1, http2, onError }: PortServers): Port {
       for (const session of sessions) session.close();
       for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
       await closed.promise;
-      await Promise.all([...sockets].map((socket) => once(socket, "close"))); // their last event may come after the server's
+      // Their last event may come after the server's.
+      await Promise.all([...sockets].map((socket) => once(socket, "close")));
       http1.close();
     },
   };

@@ -7,9 +7,9 @@ const PREFACE = Buffer.from("PRI * HTTP/2.0");
 const sniffMsMax = 10_000;
 
 /**
- * Calls `take` with the version once it is known; the bytes that were looked at are back in the socket. Waits for "readable" and reads,
- * because a socket that was set flowing by "data" refuses the streams of node:http2 afterwards. A preface may come in pieces: nothing is
- * decided before a byte differs or all of it is there.
+ * Calls `take` with the version once it is known; the bytes that were looked at are back in the socket. Waits
+ * for "readable" and reads, because a socket that was set flowing by "data" refuses the streams of node:http2
+ * afterwards. A preface may come in pieces: nothing is decided before a byte differs or all of it is there.
  */
 export function sniff(socket: Socket, take: (version: 1 | 2) => void): void {
   let seen: Buffer = Buffer.alloc(0);

@@ -6,8 +6,9 @@ export interface BucketWatch extends AsyncDisposable {
 }
 
 /**
- * Resolves when it has caught up: `onEntry` is through with an entry behind which the server had no other, or the bucket holds none.
- * Entries are handed out one after the other, each when `onEntry` is through with the one before. `onEntry` must not throw on bad values.
+ * Resolves when it has caught up: `onEntry` is through with an entry behind which the server had no other, or
+ * the bucket holds none. Entries are handed out one after the other, each when `onEntry` is through with the
+ * one before. `onEntry` must not throw on bad values.
  */
 export async function watchBucket(
   kv: KV,

@@ -35,8 +35,9 @@ export const httpStatus: Readonly<Record<Code, number>> = {
 };
 
 /**
- * Clients of gRPC bound what they take as trailers, most to 8 KiB with all other headers of an answer, and answer RESOURCE_EXHAUSTED in its place
- * beyond that. So both are counted as they travel: percent-encoded, where a letter like "é" is six bytes, and in base64.
+ * Clients of gRPC bound what they take as trailers, most to 8 KiB with all other headers of an answer, and
+ * answer RESOURCE_EXHAUSTED in its place beyond that. So both are counted as they travel: percent-encoded,
+ * where a letter like "é" is six bytes, and in base64.
  */
 const trailerMessageBytesMax = 2048;
 const trailerDetailsBytesMax = 4096;
@@ -55,7 +56,10 @@ export function retryHeader({ retryAfterMs }: ErrorBody): Readonly<Record<string
   return retryAfterMs === undefined ? {} : { "retry-after": String(Math.ceil(retryAfterMs / 1000)) };
 }
 
-/** gRPC's trailers. A long message is cut, large metadata is left out, and without it still too large, so are all details. */
+/**
+ * gRPC's trailers. A long message is cut, large metadata is left out, and without it still too large, so are
+ * all details.
+ */
 export function errorTrailers(error: ErrorBody): Record<string, string> {
   const { message, encoded } = encodeMessage(error.message, trailerMessageBytesMax);
   const trailers = { "grpc-status": String(grpcCodes[error.code]), "grpc-message": encoded };
@@ -88,7 +92,10 @@ function detailsOf({ reason, metadata = {}, retryAfterMs }: ErrorBody): ShownDet
   return details;
 }
 
-/** Percent-encodes all but printable ASCII, and the percent sign, and says how much of the message has room in `bytesMax`. */
+/**
+ * Percent-encodes all but printable ASCII, and the percent sign, and says how much of the message has room in
+ * `bytesMax`.
+ */
 function encodeMessage(message: string, bytesMax: number): { message: string; encoded: string } {
   if (message.length <= bytesMax && /^[\x20-\x24\x26-\x7e]*$/.test(message))
     return { message, encoded: message };

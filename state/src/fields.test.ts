@@ -94,7 +94,7 @@ test("a map refuses keys over the bound and keys that are no text", () => {
   const { state } = open().begin();
   state.items.set("é".repeat(mapKeyBytesMax / 2), 1);
   assert.throws(() => state.items.set("é".repeat(mapKeyBytesMax / 2 + 1), 1), {
-    name: "RangeError",
+    name: "TooLargeError",
     message: `state.items: key of ${mapKeyBytesMax + 2} bytes exceeds mapKeyBytesMax ${mapKeyBytesMax}`,
   });
   assert.throws(() => state.items.set("\ud800", 1), /lone surrogate/);

@@ -30,7 +30,10 @@ export interface Acceptance {
 
 const traceparentText = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
-/** The path is looked at first: who is told of a content type believes that the path was right. @throws Refusal */
+/**
+ * The path is looked at first: who is told of a content type believes that the path was right. @throws
+ * Refusal
+ */
 export function acceptHead(head: Head, { dialect, routes, nowMs, isFromEdge }: Acceptance): Accepted {
   if (head.headersBytes > headersBytesMax) {
     throw refuse(
@@ -56,7 +59,10 @@ export function acceptHead(head: Head, { dialect, routes, nowMs, isFromEdge }: A
   };
 }
 
-/** The caller's own deadline decides; without one a call may take what its agent's longest turn may, and a minute anyway. */
+/**
+ * The caller's own deadline decides; without one a call may take what its agent's longest turn may, and a
+ * minute anyway.
+ */
 function callMs({ turnMsMax }: Route, askedMs: number | undefined): number {
   return Math.min(askedMs ?? Math.max(callMsDefault, turnMsMax), callMsMax);
 }

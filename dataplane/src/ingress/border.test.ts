@@ -62,7 +62,7 @@ test("an origin is one that was allowed, or of an allowed host", () => {
       "allowed",
       origin,
     );
-    assert.equal(border.readable(head({ origin }))?.["access-control-allow-origin"], origin);
+    assert.equal(border.readable(head({ origin }), false)?.["access-control-allow-origin"], origin);
   }
   for (const origin of [
     "https://evil.example",
@@ -78,7 +78,7 @@ test("an origin is one that was allowed, or of an allowed host", () => {
       /^permission_denied origin_refused: pages of/,
       origin,
     );
-    assert.equal(border.readable(head({ origin })), undefined);
+    assert.equal(border.readable(head({ origin }), false), undefined);
   }
 });
 
@@ -86,12 +86,12 @@ test("a request that another site caused and that does not say which is refused;
   assert.match(problem({ host: "localhost", "sec-fetch-site": "cross-site" }), /a page of another site/);
   for (const site of ["none", "same-origin", "same-site"])
     assert.equal(problem({ host: "localhost", "sec-fetch-site": site }), "allowed");
-  assert.equal(border.readable(head({ host: "localhost" })), undefined);
+  assert.equal(border.readable(head({ host: "localhost" }), false), undefined);
 });
 
 test("a browser that asks first is told what it may send; other OPTIONS are no question", () => {
   const asked = { origin: "https://app.example", "access-control-request-method": "POST" };
-  const answer = border.preflight(head(asked, "OPTIONS"));
+  const answer = border.preflight(head(asked, "OPTIONS"), false);
   assert.equal(answer?.status, 200);
   assert.equal(answer.headers["access-control-allow-origin"], "https://app.example");
   assert.equal(answer.headers["access-control-allow-private-network"], undefined);
@@ -105,9 +105,9 @@ test("a browser that asks first is told what it may send; other OPTIONS are no q
     assert.ok(answer.headers["access-control-allow-headers"]?.split(", ").includes(name), name);
   const inside = { ...asked, "access-control-request-private-network": "true" };
   assert.equal(
-    border.preflight(head(inside, "OPTIONS"))?.headers["access-control-allow-private-network"],
+    border.preflight(head(inside, "OPTIONS"), false)?.headers["access-control-allow-private-network"],
     "true",
   );
-  assert.equal(border.preflight(head({ origin: "https://app.example" }, "OPTIONS")), undefined);
-  assert.equal(border.preflight(head(asked)), undefined);
+  assert.equal(border.preflight(head({ origin: "https://app.example" }, "OPTIONS"), false), undefined);
+  assert.equal(border.preflight(head(asked), false), undefined);
 });

@@ -1,5 +1,6 @@
-// What web pages may do. A browser lets any page send requests to this port, and a name that an attacker owns can lead here (DNS
-// rebinding), so a page's own claims are looked at: the name in Host, the Origin, and Sec-Fetch-Site.
+// What web pages may do. A browser lets any page send requests to this port, and a name that an attacker owns
+// can lead here (DNS rebinding), so a page's own claims are looked at: the name in Host, the Origin, and
+// Sec-Fetch-Site.
 import { isIP, isIPv4 } from "node:net";
 import { headers } from "@voda/proto/wire";
 import { recent } from "../recent.ts";
@@ -11,7 +12,10 @@ import { type Refusal, refuse } from "./refusal.ts";
 export interface BorderOptions {
   /** Where the node listens: pages of this host are its own. */
   readonly host: string;
-  /** Names beside the loopback's by which this node may be called. An address needs no leave: it cannot be rebound. */
+  /**
+   * Names beside the loopback's by which this node may be called. An address needs no leave: it cannot be
+   * rebound.
+   */
   readonly allowHosts: readonly string[];
   /** Origins, as `https://app.example`, whose pages may call. Those of the hosts above may anyway. */
   readonly allowOrigins: readonly string[];
@@ -19,10 +23,13 @@ export interface BorderOptions {
 
 export interface Border {
   problem(head: Head): Refusal | undefined;
-  /** What lets the page of an allowed origin read the answer; nothing for a request that has no origin. */
-  readable(head: Head): Readonly<Record<string, string>> | undefined;
+  /**
+   * What lets the page of an allowed origin read the answer; nothing for a request that has no origin. Envoy
+   * passes on what it has allowed itself, so its pages are told yes.
+   */
+  readable(head: Head, isFromEdge: boolean): Readonly<Record<string, string>> | undefined;
   /** The answer to a browser that asks before it sends; `undefined` when the request is no such question. */
-  preflight(head: Head): HttpAnswer | undefined;
+  preflight(head: Head, isFromEdge: boolean): HttpAnswer | undefined;
 }
 
 /** How long a browser may remember the answer to its question, in seconds; Chromium's longest. */
@@ -60,18 +67,13 @@ export function createBorder({ host, allowHosts, allowOrigins }: BorderOptions):
     const name = hostnameOf(`http://${authority}`);
     return name !== undefined && (isOwnName(name) || isIP(name.replace(/^\[|\]$/g, "")) > 0);
   });
-  const readableBy = remembered((origin): Readonly<Record<string, string>> | undefined => {
+  const isOriginAllowed = remembered((origin) => {
     const name = hostnameOf(origin);
-    if (!origins.has(origin) && (name === undefined || !isOwnName(name))) return undefined;
-    return {
-      "access-control-allow-origin": origin,
-      "access-control-expose-headers": answerHeaders,
-      vary: "origin",
-    };
+    return origins.has(origin) || (name !== undefined && isOwnName(name));
   });
-  const readable = (head: Head): Readonly<Record<string, string>> | undefined => {
+  const readable: Border["readable"] = (head, isFromEdge) => {
     const origin = headerOf(head, "origin");
-    return origin === undefined ? undefined : readableBy(origin);
+    return origin !== undefined && (isFromEdge || isOriginAllowed(origin)) ? readableBy(origin) : undefined;
   };
 
   return {
@@ -85,17 +87,17 @@ export function createBorder({ host, allowHosts, allowOrigins }: BorderOptions):
         return headerOf(head, "sec-fetch-site") === "cross-site"
           ? refused("a page of another site sent this and does not say which")
           : undefined;
-      if (readableBy(origin) !== undefined) return undefined;
+      if (isOriginAllowed(origin)) return undefined;
       return refused(`pages of ${shown(origin)} may not call this node; --allow-origin names those that may`);
     },
-    preflight(head) {
+    preflight(head, isFromEdge) {
       if (head.method !== "OPTIONS" || headerOf(head, "access-control-request-method") === undefined)
         return undefined;
       const isFromOutside = headerOf(head, "access-control-request-private-network") === "true";
       return {
         status: 200,
         headers: {
-          ...readable(head),
+          ...readable(head, isFromEdge),
           "access-control-allow-methods": "POST, GET",
           "access-control-allow-headers": requestHeaders,
           "access-control-max-age": String(preflightSeconds),
@@ -106,6 +108,14 @@ export function createBorder({ host, allowHosts, allowOrigins }: BorderOptions):
     },
   };
 }
+
+const readableBy = remembered(
+  (origin): Readonly<Record<string, string>> => ({
+    "access-control-allow-origin": origin,
+    "access-control-expose-headers": answerHeaders,
+    vary: "origin",
+  }),
+);
 
 /** Browsers lead every name below `localhost` to the loopback (RFC 6761 6.3). */
 function isLoopback(name: string): boolean {

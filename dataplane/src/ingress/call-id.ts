@@ -28,8 +28,8 @@ const idempotencyKeyText = /^[\x20-\x7e]+$/;
 const numberedText = /^([0-9a-f]{32})\.(\d{1,15})\.(\d{1,15})$/;
 
 /**
- * `undefined` when nobody will repeat the call. `x-request-id` is one only where Envoy made it: others send one id with several calls, and
- * the second is not a repetition of the first.
+ * `undefined` when nobody will repeat the call. `x-request-id` is one only where Envoy made it: others send
+ * one id with several calls, and the second is not a repetition of the first.
  * @throws Refusal
  */
 export function repeatOf(head: Head, isFromEdge: boolean, dedupeMs: number): Repeat | undefined {
@@ -73,13 +73,13 @@ function readNumbered(text: string): Repeat {
   if (client === undefined)
     throw refuse(
       "bad_request",
-      `${headers.call} ${text.slice(0, 80)} is not {client}.{seq}.{lowest}: 32 hexadecimal digits and two numbers`,
+      `${headers.call} ${text.slice(0, 80)} is not {client}.{seq}.{lowest}: 32 hex digits and two numbers`,
     );
   const [seq, lowest] = [Number(seqText), Number(lowestText)];
   if (seq < lowest || seq - lowest > callNumbersMax)
     throw refuse(
       "bad_request",
-      `${headers.call}: ${seq} is not ${lowest}, its lowest, and at most callNumbersMax ${callNumbersMax} above`,
+      `${headers.call}: ${seq} is not ${lowest}, its lowest, and at most ${callNumbersMax} above`,
     );
   return { type: "numbered", client, seq, lowest };
 }
@@ -89,7 +89,10 @@ export function ownedId(caller: string, { namespace, agent, key }: SessionName, 
   return first16(hash("sha256", `${caller}\0${namespace}/${agent}/${key}\0${text}`, "buffer"));
 }
 
-/** 16 bytes over method, content and body as they came: equal ones are the same call, others may still mean the same. */
+/**
+ * 16 bytes over method, content and body as they came: equal ones are the same call, others may still mean
+ * the same.
+ */
 export function rawHashOf(method: string, content: string, body: Uint8Array): Uint8Array {
   return first16(hash("sha256", Buffer.concat([Buffer.from(`${method}\0${content}\0`), body]), "buffer"));
 }

@@ -1,11 +1,13 @@
-// Tells requests that came through the mesh's own Envoy from those of anybody else who reaches this port (PROTOCOL.md 10.4).
+// Tells requests that came through the mesh's own Envoy from those of anybody else who reaches this port
+// (PROTOCOL.md 10.4).
 import { timingSafeEqual } from "node:crypto";
 import { headers } from "@voda/proto/wire";
 import { type Head, headerOf } from "./head.ts";
 
 /**
- * With the proof `x-request-id` is Envoy's own, which it repeats when it tries again, and `x-voda-grant` is the picker's; Envoy has checked
- * Host and Origin, and answers for the resets of many clients on one connection. Without it none of this is so.
+ * With the proof `x-request-id` is Envoy's own, which it repeats when it tries again, and `x-voda-grant` is
+ * the picker's; Envoy has checked Host and Origin, and answers for the resets of many clients on one
+ * connection. Without it none of this is so.
  */
 export interface EdgeProof {
   /** The secret as it is stored; until the first one comes nobody has the proof. */

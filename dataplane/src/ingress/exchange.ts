@@ -9,7 +9,7 @@ import { requestIdOf } from "./call-id.ts";
 import { type Dialect, dialectOf, type HttpAnswer } from "./dialect/index.ts";
 import type { EdgeProof } from "./edge-proof.ts";
 import { type Head, headerOf } from "./head.ts";
-import { bodyMsMax, busyRetryMs, callsBytesMax, callsMax } from "./limits.ts";
+import { bodyMsMax, busyRetryMs, callsBytesMax, callsMax, unsentBytesMax, unsentMsMax } from "./limits.ts";
 import { Refusal, refuse } from "./refusal.ts";
 import type { Routes } from "./target.ts";
 
@@ -18,6 +18,8 @@ export interface Counts {
   refused: number;
   cancelled: number;
   timedOut: number;
+  /** Answers that were cut because nobody read them. */
+  cut: number;
 }
 
 /** What all exchanges of an ingress share. */
@@ -30,9 +32,13 @@ export interface Floor {
   readonly border: Border;
   readonly edge: EdgeProof;
   readonly open: Set<Exchange>;
+  /** Those whose answer has not left, the oldest first. */
+  readonly unsent: Set<Exchange>;
   readonly counts: Counts;
   /** Of bodies in `open`. */
   bodyBytes: number;
+  /** Of answers in `unsent`. */
+  unsentBytes: number;
 }
 
 /** Where the answer goes. Nothing is sent twice, and sending to a caller who has gone does nothing. */
@@ -40,11 +46,14 @@ export interface Caller {
   send(answer: HttpAnswer): void;
   /** The rest of the body is not wanted: called after `send`, when the body has not ended. */
   discard(): void;
+  /** The answer is not wanted by the caller, who does not read: what is left of it is dropped. */
+  cut(): void;
 }
 
 type State =
   | { readonly name: "receiving"; readonly accepted: Accepted; readonly body: Body; readonly untilMs: number }
   | { readonly name: "running"; readonly accepted: Accepted; readonly takeBack: TakeBack | undefined }
+  | { readonly name: "sending"; readonly bytes: number; readonly untilMs: number }
   | { readonly name: "done" };
 
 const done: State = { name: "done" };
@@ -54,7 +63,7 @@ export class Exchange {
   readonly #head: Head;
   readonly #caller: Caller;
   readonly #dialect: Dialect;
-  /** Whether the request came through Envoy, which has looked at Host and Origin, and says itself what pages may read. */
+  /** Whether the request came through Envoy, which has looked at Host and Origin. */
   readonly isFromEdge: boolean;
   #state: State = done;
   #bodyBytes = 0;
@@ -74,7 +83,7 @@ export class Exchange {
     const [floor, head, dialect, isFromEdge] = [this.#floor, this.#head, this.#dialect, this.isFromEdge];
     const problem = isFromEdge ? undefined : floor.border.problem(head);
     if (problem !== undefined) throw problem;
-    const preflight = floor.border.preflight(head);
+    const preflight = floor.border.preflight(head, isFromEdge);
     if (preflight !== undefined) {
       this.#caller.send(preflight);
       return;
@@ -88,6 +97,11 @@ export class Exchange {
     const untilMs = Math.min(nowMs + bodyMsMax, accepted.deadlineMs);
     this.#state = { name: "receiving", accepted, body, untilMs };
     floor.open.add(this);
+  }
+
+  /** Whether a body is awaited: the head is accepted. */
+  get isReceiving(): boolean {
+    return this.#state.name === "receiving";
   }
 
   /** Bytes of the body. */
@@ -120,13 +134,24 @@ export class Exchange {
     });
   }
 
-  /** The caller has gone, or closed its side before the answer. */
+  /** The caller has taken the answer, has gone, or closed its side before the answer. */
   gone(): void {
     const state = this.#state;
     if (state.name === "done") return;
     this.#finish();
+    if (state.name === "sending") return;
     this.#floor.counts.cancelled += 1;
     if (state.name === "running") state.takeBack?.("caller");
+  }
+
+  /** Cuts an answer that nobody takes. Whether it had waited for too long, or others need its room. */
+  sweepUnsent(nowMs: number): boolean {
+    if (this.#state.name !== "sending") return false;
+    if (nowMs < this.#state.untilMs && this.#floor.unsentBytes <= unsentBytesMax) return false;
+    this.#finish();
+    this.#floor.counts.cut += 1;
+    this.#caller.cut();
+    return true;
   }
 
   /** Ends what has waited for too long. */
@@ -165,19 +190,41 @@ export class Exchange {
     const response = answer.ok ? dialect.answer(answer.body) : dialect.refusal(answer.failure, status);
     const requestId = requestIdOf(this.#head);
     if (requestId !== undefined) response.headers[headers.requestId] = requestId;
-    if (!this.isFromEdge) Object.assign(response.headers, this.#floor.border.readable(this.#head));
+    Object.assign(response.headers, this.#floor.border.readable(this.#head, this.isFromEdge));
     if (hint !== undefined) response.headers[headers.host] = hint;
     if (token !== undefined) response.headers[headers.token] = token;
+    this.#hold(response.body.length);
     this.#caller.send(response);
     if (!this.#hasEnded) this.#caller.discard();
   }
 
+  /** The answer counts until it has left. */
+  #hold(bytes: number): void {
+    if (bytes === 0) return;
+    const floor = this.#floor;
+    this.#state = { name: "sending", bytes, untilMs: floor.clock.monotonicMs() + unsentMsMax };
+    floor.unsentBytes += bytes;
+    floor.unsent.add(this);
+    if (floor.unsentBytes > unsentBytesMax) sweepUnsent(floor);
+  }
+
   #finish(): void {
+    const floor = this.#floor;
+    if (this.#state.name === "sending") {
+      floor.unsentBytes -= this.#state.bytes;
+      floor.unsent.delete(this);
+    }
     this.#state = done;
-    this.#floor.open.delete(this);
-    this.#floor.bodyBytes -= this.#bodyBytes;
+    floor.open.delete(this);
+    floor.bodyBytes -= this.#bodyBytes;
     this.#bodyBytes = 0;
   }
+}
+
+/** The oldest come first, so the first that may stay ends the search. */
+export function sweepUnsent(floor: Floor): void {
+  const nowMs = floor.clock.monotonicMs();
+  for (const exchange of floor.unsent) if (!exchange.sweepUnsent(nowMs)) return;
 }
 
 function busy(what: string): Refusal {

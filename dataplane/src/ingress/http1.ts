@@ -29,7 +29,10 @@ interface Sink {
   end(): void;
 }
 
-/** A request that hands its body on as the parser gives it: as a stream it would take longer than all else that is done for a small call. */
+/**
+ * A request that hands its body on as the parser gives it: as a stream it would take longer than all else
+ * that is done for a small call.
+ */
 class PushedRequest extends IncomingMessage {
   sink: Sink | undefined;
 
@@ -62,16 +65,24 @@ export function createHttp1(floor: Floor, isClosing: () => boolean): Http1 {
     connections.set(socket, { waiting: 0 });
     socket.on("close", () => connections.delete(socket));
   });
-  server.on("request", (request, response) => {
+  const take = (request: PushedRequest, response: ServerResponse, isAsking: boolean): void => {
     const connection = connections.get(request.socket);
     if (connection === undefined) return; // it has closed
     connection.waiting += 1;
     const exchange = onRequest(floor, isClosing, request, response, connection);
+    if (isAsking && exchange?.isReceiving === true) response.writeContinue();
     response.on("close", () => {
       connection.waiting -= 1;
       exchange?.gone();
       if (connection.waiting === 0 && isClosing()) request.socket.destroySoon();
     });
+  };
+  server.on("request", (request, response) => take(request, response, false));
+  // Who asks before sending a body hears at once what the head alone refuses. Nobody can tell whether the
+  // body comes then, so it is the last request.
+  server.on("checkContinue", (request: PushedRequest, response: ServerResponse) => {
+    response.shouldKeepAlive = false;
+    take(request, response, true);
   });
   server.on("clientError", onClientError);
   const closeIdle = (): void => {
@@ -110,7 +121,8 @@ function callerOf(request: PushedRequest, response: ServerResponse, isLast: () =
       // As text of one byte per character it goes into the same write as the head.
       else response.end(Buffer.from(body.buffer, body.byteOffset, body.length).toString("latin1"), "latin1");
     },
-    // What is on its way is read and dropped, so that the connection can serve the next request; more than a bound is cut.
+    // What is on its way is read and dropped, so that the connection can serve the next request; more than a
+    // bound is cut.
     discard() {
       let dropped = 0;
       const cut = (): void => {
@@ -129,7 +141,11 @@ function callerOf(request: PushedRequest, response: ServerResponse, isLast: () =
         },
         end: settle,
       };
-      request.read(0); // Node drops, uncounted, what comes for an answered request that nobody has begun to read
+      // Node drops, uncounted, what comes for an answered request that nobody has begun to read.
+      request.read(0);
+    },
+    cut() {
+      request.socket.destroy();
     },
   };
 }
@@ -170,6 +186,7 @@ function onClientError(error: Error & { code?: string }, socket: Duplex): void {
   ];
   const { failure } = refuse(line.startsWith("431") ? "too_large" : "bad_request", message);
   const body = Buffer.from(errorJson(failure));
-  const head = `HTTP/1.1 ${line}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`;
+  const fields = [`HTTP/1.1 ${line}`, "connection: close", "content-type: application/json"];
+  const head = [...fields, `content-length: ${body.length}`, "", ""].join("\r\n");
   socket.end(Buffer.concat([Buffer.from(head), body]));
 }

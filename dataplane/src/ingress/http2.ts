@@ -4,6 +4,7 @@ import {
   createServer,
   type Http2Server,
   type IncomingHttpHeaders,
+  type ServerHttp2Session,
   type ServerHttp2Stream,
 } from "node:http2";
 import { type Caller, Exchange, type Floor } from "./exchange.ts";
@@ -11,17 +12,19 @@ import { type Head, headerOverheadBytes } from "./head.ts";
 import { healthOf } from "./health.ts";
 import {
   discardMsMax,
+  edgeStreamsMax,
+  headerPairsMax,
   headersBytesCut,
   keepAliveMs,
   sessionMemoryMiB,
   sessionWindowBytes,
-  streamResetsMax,
   streamsPerConnectionMax,
   streamWindowBytes,
 } from "./limits.ts";
+import { PeerGuard } from "./peer-guard.ts";
 
-/** Header fields that a request may have; their bytes are bounded as well. */
-const headerPairsMax = 1000;
+/** node:http2 would count the resets of Envoy's connections like all others; `PeerGuard` counts instead. */
+const resetsUncounted = 1_000_000;
 
 export function createHttp2(floor: Floor, isClosing: () => boolean): Http2Server {
   const server = createServer({
@@ -33,46 +36,82 @@ export function createHttp2(floor: Floor, isClosing: () => boolean): Http2Server
     },
     maxHeaderListPairs: headerPairsMax,
     maxSessionMemory: sessionMemoryMiB,
-    streamResetBurst: streamResetsMax,
-    streamResetRate: streamResetsMax,
+    streamResetBurst: resetsUncounted,
+    streamResetRate: resetsUncounted,
   });
   server.on("session", (session) => {
+    const connection = new Connection(floor, session);
     session.setLocalWindowSize(sessionWindowBytes);
     session.setTimeout(keepAliveMs, () => session.close());
     session.on("error", () => session.destroy());
+    session.on("stream", (stream: ServerHttp2Stream, headers, _flags, rawHeaders) =>
+      connection.onStream(stream, headOf(headers, rawHeaders), isClosing),
+    );
   });
-  server.on("stream", (stream: ServerHttp2Stream, headers, _flags, rawHeaders) =>
-    onStream(floor, isClosing, stream, headers, rawHeaders),
-  );
   server.on("sessionError", (_error, session) => session.destroy());
   return server;
 }
 
-function onStream(
-  floor: Floor,
-  isClosing: () => boolean,
-  stream: ServerHttp2Stream,
-  headers: IncomingHttpHeaders,
-  rawHeaders: readonly string[],
-): void {
-  const head = headOf(headers, rawHeaders);
-  stream.on("error", () => stream.destroy());
-  const caller = callerOf(stream, head.method === "HEAD");
-  if (head.target === "/healthz") {
-    const { status, text } = healthOf(isClosing());
-    caller.send({ status, headers: { "content-type": "text/plain" }, body: Buffer.from(text) });
-    return;
+class Connection {
+  readonly #floor: Floor;
+  readonly #session: ServerHttp2Session;
+  readonly #guard: PeerGuard;
+
+  constructor(floor: Floor, session: ServerHttp2Session) {
+    this.#floor = floor;
+    this.#session = session;
+    this.#guard = new PeerGuard(floor.clock.monotonicMs());
   }
-  const exchange = new Exchange(floor, head, caller);
-  stream.on("data", (chunk: Buffer) => exchange.push(chunk));
-  stream.on("end", () => exchange.end());
-  stream.on("close", () => exchange.gone());
+
+  onStream(stream: ServerHttp2Stream, head: Head, isClosing: () => boolean): void {
+    stream.on("error", () => stream.destroy());
+    const caller = callerOf(stream, { isHead: head.method === "HEAD", cut: () => this.#cut(stream) });
+    if (head.target === "/healthz") {
+      const { status, text } = healthOf(isClosing());
+      caller.send({ status, headers: { "content-type": "text/plain" }, body: Buffer.from(text) });
+      return;
+    }
+    const exchange = new Exchange(this.#floor, head, caller);
+    if (exchange.isFromEdge) this.#proved();
+    else if (!this.#guard.allowsHead(head.headersBytes, this.#floor.clock.monotonicMs())) this.#end();
+    stream.on("data", (chunk: Buffer) => exchange.push(chunk));
+    stream.on("end", () => exchange.end());
+    stream.on("close", () => {
+      exchange.gone();
+      if (stream.rstCode === constants.NGHTTP2_NO_ERROR) return;
+      if (!this.#guard.allowsReset(this.#floor.clock.monotonicMs())) this.#end();
+    });
+  }
+
+  #proved(): void {
+    if (this.#guard.isEdge) return;
+    this.#guard.isEdge = true;
+    this.#session.settings({ maxConcurrentStreams: edgeStreamsMax });
+  }
+
+  /**
+   * Who does not read gets no second answer: on a connection of its own it has nothing to lose by its end.
+   */
+  #cut(stream: ServerHttp2Stream): void {
+    if (this.#guard.isEdge) stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    else this.#end();
+  }
+
+  #end(): void {
+    if (!this.#session.destroyed) this.#session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  }
+}
+
+interface CallerOptions {
+  readonly isHead: boolean;
+  readonly cut: () => void;
 }
 
 /** A stream that was reset while its call ran throws when it is written to: each write looks first. */
-function callerOf(stream: ServerHttp2Stream, isHead: boolean): Caller {
+function callerOf(stream: ServerHttp2Stream, { isHead, cut }: CallerOptions): Caller {
   const isGone = (): boolean => stream.destroyed || stream.closed;
   return {
+    cut,
     send({ status, headers, body, trailers }) {
       if (isGone() || stream.headersSent) return;
       const head = { ":status": status, ...headers };
@@ -88,8 +127,8 @@ function callerOf(stream: ServerHttp2Stream, isHead: boolean): Caller {
         stream.end(body);
       }
     },
-    // The answer is complete, so the caller may stop sending (RFC 9113 8.1). Most have sent all by then, and a reset could overtake the
-    // answer: so it comes only to those that go on.
+    // The answer is complete, so the caller may stop sending (RFC 9113 8.1). Most have sent all by then, and
+    // a reset could overtake the answer: so it comes only to those that go on.
     discard() {
       let dropped = 0;
       const stop = (): void => {

@@ -113,7 +113,7 @@ for (const [name, open] of transports) {
     const bed = await openBed(t);
     const client = createClient(SessionService, open(bed.url));
     const cases: readonly (readonly [Record<string, string>, Code, RegExp])[] = [
-      [{}, Code.InvalidArgument, /set the header x-voda-session/],
+      [{}, Code.InvalidArgument, /set x-voda-session/],
       [
         { "x-voda-session": "a".repeat(300) },
         Code.InvalidArgument,
@@ -479,7 +479,7 @@ test("a numbered call is told by its number and a client, who is another in ever
     ["x.1.1", /is not \{client\}.\{seq\}.\{lowest\}/],
     [`${one}.1`, /is not \{client\}/],
     [`${one}.-1.0`, /is not \{client\}/],
-    [`${one}.4.5`, /4 is not 5, its lowest, and at most callNumbersMax 1024 above/],
+    [`${one}.4.5`, /4 is not 5, its lowest, and at most 1024 above/],
     [`${one}.1030.5`, /1030 is not 5/],
   ] as const) {
     const answer = await sendWith(bed, { "x-voda-call": text });

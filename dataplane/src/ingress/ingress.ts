@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 import type { Enter } from "../call/index.ts";
 import { createBorder } from "./border.ts";
 import type { EdgeProof } from "./edge-proof.ts";
-import type { Counts, Exchange, Floor } from "./exchange.ts";
+import { type Counts, type Exchange, type Floor, sweepUnsent } from "./exchange.ts";
 import { createHttp1 } from "./http1.ts";
 import { createHttp2 } from "./http2.ts";
 import { closeMsMax, connectionsMax, sweepMs } from "./limits.ts";
@@ -30,6 +30,8 @@ export interface IngressOptions {
 
 export interface IngressStats extends Readonly<Counts> {
   readonly inFlight: number;
+  /** Bytes of answers that have not left. */
+  readonly unsentBytes: number;
   readonly connections: number;
 }
 
@@ -51,8 +53,10 @@ export async function openIngress(options: IngressOptions): Promise<Ingress> {
     border: createBorder(options),
     edge,
     open: new Set<Exchange>(),
-    counts: { calls: 0, refused: 0, cancelled: 0, timedOut: 0 },
+    unsent: new Set<Exchange>(),
+    counts: { calls: 0, refused: 0, cancelled: 0, timedOut: 0, cut: 0 },
     bodyBytes: 0,
+    unsentBytes: 0,
   };
   let isClosing = false;
   const http1 = createHttp1(floor, () => isClosing);
@@ -67,6 +71,7 @@ export async function openIngress(options: IngressOptions): Promise<Ingress> {
   const sweeper = setInterval(() => {
     const nowMs = clock.monotonicMs();
     for (const exchange of floor.open) exchange.sweep(nowMs);
+    sweepUnsent(floor);
   }, sweepMs);
 
   async function close(): Promise<void> {
@@ -87,7 +92,12 @@ export async function openIngress(options: IngressOptions): Promise<Ingress> {
 
   return {
     port: bound.port,
-    stats: () => ({ ...floor.counts, inFlight: floor.open.size, connections: port.sockets.size }),
+    stats: () => ({
+      ...floor.counts,
+      inFlight: floor.open.size,
+      unsentBytes: floor.unsentBytes,
+      connections: port.sockets.size,
+    }),
     close,
   };
 }

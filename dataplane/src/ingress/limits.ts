@@ -8,7 +8,10 @@ export const callMsMax = 3_600_000;
 /** From the first byte of a request's headers to the last byte of its body. */
 export const headersMsMax = 10_000;
 export const bodyMsMax = 30_000;
-/** Longer than Envoy's pools keep an idle connection by habit of its users: the client closes first, so no request meets a closing socket. */
+/**
+ * Longer than Envoy's pools keep an idle connection by habit of its users: the client closes first, so no
+ * request meets a closing socket.
+ */
 export const keepAliveMs = 75_000;
 /** How long `close` waits for calls in flight. */
 export const closeMsMax = 10_000;
@@ -19,11 +22,20 @@ export const connectionsMax = 16_384;
 export const callsMax = 16_384;
 /** Bodies of calls that are not answered. */
 export const callsBytesMax = 512 * 1024 * 1024;
-export const streamsPerConnectionMax = 4096;
+/** Answers that their callers have not taken: beyond it the oldest are cut. */
+export const unsentBytesMax = 256 * 1024 * 1024;
+/** From the answer to its last byte in the system's hands. */
+export const unsentMsMax = 30_000;
+/** Envoy's connections carry the calls of many clients. */
+export const edgeStreamsMax = 4096;
+export const streamsPerConnectionMax = 256;
 /** How long, and on HTTP/1.1 how much, a refused request may still send before it is cut. */
 export const discardMsMax = 10_000;
 export const discardBytesMax = 16 * 1024 * 1024;
-/** Beyond `headersBytesMax` a request is answered with both numbers, beyond this its headers are not even read. */
+/**
+ * Beyond `headersBytesMax` a request is answered with both numbers, beyond this its headers are not even
+ * read.
+ */
 export const headersBytesCut = 2 * headersBytesMax;
 
 /** A body up to this size is copied to stand behind its head in one piece. */
@@ -36,8 +48,17 @@ export const recentOriginsMax = 256;
 export const idempotencyKeyBytesMax = 256;
 /** After a refusal for lack of room. */
 export const busyRetryMs = 100;
-/** Resets per second that a connection survives: Envoy cancels many calls of innocent neighbours over one connection. */
-export const streamResetsMax = 1_000_000;
+/** Resets of one connection that is not Envoy's: at once, and per second. */
+export const streamResetsBurst = 1000;
+export const streamResetsPerSecond = 100;
+/**
+ * Heads of one connection that is not Envoy's, in bytes beyond those that are free: at once, and per second.
+ */
+export const headBytesFree = 4096;
+export const headBytesBurst = 4 * 1024 * 1024;
+export const headBytesPerSecond = 1024 * 1024;
+/** Fields of one head, beside the bound on their bytes; Envoy takes 100. */
+export const headerPairsMax = 128;
 export const sessionMemoryMiB = 256;
 export const streamWindowBytes = 1024 * 1024;
 export const sessionWindowBytes = 16 * 1024 * 1024;

@@ -15,7 +15,7 @@ import { GetSessionRequestSchema, GetSessionResponseSchema } from "@voda/proto/a
 import { bodyBytesMax } from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
 import { pino } from "pino";
-import { type Bed, openBed, routes, service, within } from "../../test/ingress-bed.ts";
+import { type Bed, openBed, proof, routes, service, within } from "../../test/ingress-bed.ts";
 import { createNumbers } from "../call/index.ts";
 import { frameMessage } from "./dialect/message.ts";
 import { createEdgeProof } from "./edge-proof.ts";
@@ -105,7 +105,7 @@ test("malformed gRPC messages are refused as the call's status, and the connecti
       Buffer.concat([frameMessage(message), frameMessage(message)]),
       {},
       "12",
-      /a unary call has one message: its prefix says \d+ bytes, and \d+ follow behind it/,
+      /a unary call has one message: its prefix says \d+ bytes, \d+ follow behind it/,
     ],
     [frameMessage(message, 1), {}, "13", /its flag says compressed, and no grpc-encoding was named/],
     [frameMessage(message, 1), { "grpc-encoding": "gzip" }, "12", /encoding gzip; send identity/],
@@ -179,12 +179,12 @@ test("gRPC-Web text goes in and comes back in base64, with trailers at its end; 
   );
 });
 
-test("2,000 rapid resets leave the connection and an innocent call on it alone, and cancel what ran", async (t) => {
+test("2,000 rapid resets on Envoy's connection leave it and an innocent call on it alone, and cancel what ran", async (t) => {
   const bed = await openBed(t);
   const session = openSession(t, bed);
   let hasGoneAway = false;
   session.on("goaway", () => (hasGoneAway = true));
-  const innocent = grpcStream(session, "ListSessions");
+  const innocent = grpcStream(session, "ListSessions", proof);
   innocent.end(frameMessage(answer));
   const reply = replyOf(innocent);
   const waiting = await bed.nextHanging();
@@ -209,6 +209,87 @@ test("2,000 rapid resets leave the connection and an innocent call on it alone, 
   assert.ok(bed.ingress.stats().cancelled > 0);
   waiting.reply({ ok: true, content: "proto", body: answer }, {});
   assert.equal((await reply).trailers["grpc-status"], "0");
+});
+
+/** HPACK without Huffman and without the table: what a flood needs and no client library gives. */
+const literal = (name: string, value: string): Buffer =>
+  Buffer.concat([
+    Buffer.from([0x40, name.length]),
+    Buffer.from(name),
+    hpackLength(value.length),
+    Buffer.from(value),
+  ]);
+const hpackLength = (length: number): Buffer => {
+  if (length < 127) return Buffer.from([length]);
+  const rest = [];
+  let left = length - 127;
+  for (; left >= 128; left = Math.floor(left / 128)) rest.push((left % 128) + 128);
+  return Buffer.from([127, ...rest, left]);
+};
+const h2Frame = (type: number, flags: number, id: number, payload: Uint8Array): Buffer => {
+  const frame = Buffer.alloc(9 + payload.length);
+  frame.writeUIntBE(payload.length, 0, 3);
+  frame.set([type, flags], 3);
+  frame.writeUInt32BE(id, 5);
+  frame.set(payload, 9);
+  return frame;
+};
+const hello = Buffer.concat([
+  Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+  h2Frame(4, 0, 0, new Uint8Array(0)),
+  h2Frame(4, 1, 0, new Uint8Array(0)),
+]);
+/** `:method POST`, `:scheme http`, path, authority. */
+const plainHead = Buffer.concat([
+  Buffer.from([0x83, 0x86]),
+  literal(":path", "/agents/probe/k/echo"),
+  literal(":authority", "localhost"),
+]);
+
+/** Writes until the node closes. */
+async function flood(t: TestContext, bed: Bed, make: (round: number) => Buffer): Promise<void> {
+  const socket = await rawConnection(t, bed);
+  const closed = new Promise<void>((resolve) => socket.resume().on("close", () => resolve()));
+  socket.on("error", (error: NodeJS.ErrnoException) => assert.match(error.code ?? "", /EPIPE|ECONNRESET/));
+  socket.write(hello);
+  const flooding = (async () => {
+    for (let round = 0; !socket.destroyed; round += 1) {
+      const drained = new Promise<void>((resolve) => socket.once("drain", resolve));
+      if (!socket.write(make(round))) await Promise.race([drained, closed]);
+    }
+  })();
+  await within(5000, "the node ends the connection", flooding);
+}
+
+test("a connection that resets its calls faster than clients do is ended, and others are served meanwhile", async (t) => {
+  const bed = await openBed(t);
+  const pairs = (round: number): Buffer =>
+    Buffer.concat(
+      Array.from({ length: 100 }, (_, i) => {
+        const id = 2 * (round * 100 + i) + 1;
+        return Buffer.concat([h2Frame(1, 4, id, plainHead), h2Frame(3, 0, id, Buffer.from([0, 0, 0, 8]))]);
+      }),
+    );
+  const flooding = flood(t, bed, pairs);
+  assert.equal(await (await fetch(`${bed.url}/healthz`)).text(), "ok\n");
+  await flooding;
+  assert.ok(bed.ingress.stats().cancelled < 10_000, `${bed.ingress.stats().cancelled} calls were begun`);
+  assert.equal(bed.ingress.stats().inFlight, 0);
+});
+
+test("heads that unfold from a few bytes end their connection, and others are served", async (t) => {
+  const bed = await openBed(t);
+  // The first head puts a large field into the table; each later one names it again and again with one byte.
+  const first = h2Frame(1, 5, 1, Buffer.concat([plainHead, literal("x", "y".repeat(3700))]));
+  const bomb = Buffer.concat([plainHead.subarray(0, 2), Buffer.from([0xc0, 0xbf]), Buffer.alloc(14, 0xbe)]);
+  const heads = (round: number): Buffer =>
+    round === 0
+      ? first
+      : Buffer.concat(Array.from({ length: 50 }, (_, i) => h2Frame(1, 5, 2 * (round * 50 + i) + 1, bomb)));
+  await flood(t, bed, heads);
+  const { calls, refused } = bed.ingress.stats();
+  assert.ok(calls + refused < 2_000, `${calls} heads were taken and ${refused} refused`);
+  assert.equal(await (await fetch(`${bed.url}/healthz`)).text(), "ok\n");
 });
 
 async function rawConnection(t: TestContext, bed: Bed): Promise<Socket> {
@@ -295,6 +376,51 @@ test("HEAD, OPTIONS and DELETE are refused on both versions, without a body for 
     }
   }
   assert.equal((await replyOf(session.request({ ":path": "/healthz" }))).body.toString(), "ok\n");
+});
+
+test("who asks before sending a body hears at once what the head refuses, or is told to go on", async (t) => {
+  const bed = await openBed(t);
+  const asking = async (path: string, type: string): Promise<{ socket: Socket; first: string }> => {
+    const socket = await rawConnection(t, bed);
+    socket.write(
+      `POST ${path} HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-type: ${type}\r\ncontent-length: 1\r\n\r\n`,
+    );
+    return { socket, first: String(await within(2000, "an answer", once(socket, "data"))) };
+  };
+  const refused = await asking("/agents/probe/k/nope", "application/json");
+  assert.match(refused.first, /^HTTP\/1.1 404 .*method_not_found/s);
+  assert.match(refused.first, /connection: close/i);
+  assert.match((await asking("/agents/probe/k/echo", "text/plain")).first, /^HTTP\/1.1 415 /);
+  const { socket, first } = await asking("/agents/probe/k/echo", "application/json");
+  assert.equal(first, "HTTP/1.1 100 Continue\r\n\r\n");
+  assert.equal(bed.seen.length, 0);
+  socket.write("7");
+  assert.match(
+    String(await within(2000, "the answer", once(socket, "data"))),
+    /^HTTP\/1.1 200 OK.*\r\n\r\n7$/s,
+  );
+});
+
+test("HTTP/1.0 is served, without a host, and its connection ends with the answer", async (t) => {
+  const bed = await openBed(t);
+  const socket = await rawConnection(t, bed);
+  const all = everything(socket);
+  socket.write(
+    "POST /agents/probe/k/echo HTTP/1.0\r\ncontent-type: application/json\r\ncontent-length: 1\r\n\r\n7",
+  );
+  assert.match(await within(2000, "the answer", all), /^HTTP\/1.[01] 200 OK.*\r\n\r\n7$/s);
+});
+
+test("whatever is stopped behind it, a call is answered within 250 ms of its deadline", async (t) => {
+  const bed = await openBed(t);
+  const started = performance.now();
+  const response = await fetch(`${bed.url}/agents/probe/k/hang`, {
+    method: "POST",
+    headers: { "connect-timeout-ms": "300" },
+  });
+  const tookMs = performance.now() - started;
+  assert.equal(response.status, 504);
+  assert.ok(tookMs >= 300 && tookMs <= 550, `${tookMs} ms`);
 });
 
 test("pipelined requests are answered in order, and closing waits for all of them", async (t) => {

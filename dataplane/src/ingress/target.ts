@@ -74,7 +74,7 @@ export function sessionOf(path: PlainReading | TypedPath, route: Route): Session
   if (key === undefined) {
     throw refuse(
       "bad_request",
-      `${service} is served by sessions: set the header ${headers.session} to the session's key, percent-encoded`,
+      `${service} is served by sessions: set ${headers.session} to the session's key, percent-encoded`,
     );
   }
   const name = { namespace, agent: route.agent, key };

@@ -1,5 +1,6 @@
 import type { Json, MapState } from "@voda/proto/fields";
 import { ByteReader, ByteWriter, DecodeError } from "@voda/stdx";
+import { TooLargeError } from "../errors.ts";
 import { type Field, type FieldSchema, type Layer, refuseAssign, type Scope } from "../field.ts";
 import { frozenJson, jsonBytes, jsonObject, readJson, readOptionalJson, writeJson } from "../json.ts";
 import { cutEvenly, pieceAloneBytes, pieceBytesMax, piecesBytes } from "../piece.ts";
@@ -272,7 +273,9 @@ function checkKey(field: string, key: unknown): void {
   if (key.length * 3 <= mapKeyBytesMax) return;
   const { length } = utf8.encode(key);
   if (length > mapKeyBytesMax)
-    throw new RangeError(`state.${field}: key of ${length} bytes exceeds mapKeyBytesMax ${mapKeyBytesMax}`);
+    throw new TooLargeError(
+      `state.${field}: key of ${length} bytes exceeds mapKeyBytesMax ${mapKeyBytesMax}`,
+    );
 }
 
 function entryBytes(key: string, value: Json): number {

@@ -1,5 +1,5 @@
-// What a protocol is to the ingress. Each is an object in a file of its own with these members, so that another protocol is another file
-// and nobody asks which one it is.
+// What a protocol is to the ingress. Each is an object in a file of its own with these members, so that
+// another protocol is another file and nobody asks which one it is.
 import type { Content, Failure } from "../../call/index.ts";
 import type { Head } from "../head.ts";
 import { type Refusal, refuse, unimplemented } from "../refusal.ts";

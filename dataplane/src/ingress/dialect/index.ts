@@ -1,4 +1,5 @@
-// Which dialect a request speaks, told by its path, method and content type. Every request has one, also one that is refused.
+// Which dialect a request speaks, told by its path, method and content type. Every request has one, also one
+// that is refused.
 import { isPlainPath, pathOf } from "@voda/proto/session-path";
 import { type Head, mediaTypeOf } from "../head.ts";
 import { connectGet, connectJson, connectProto } from "./connect.ts";

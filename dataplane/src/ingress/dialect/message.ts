@@ -21,7 +21,9 @@ export function prefixProblem(prefix: Buffer): Refusal | undefined {
   return length > bodyBytesMax ? tooLarge(length) : undefined;
 }
 
-/** The one message of a unary request; none, and more than one, are `unimplemented` in gRPC. @throws Refusal */
+/**
+ * The one message of a unary request; none, and more than one, are `unimplemented` in gRPC. @throws Refusal
+ */
 export function unframe(body: Buffer): Uint8Array {
   if (body.length === 0) throw unimplemented("a unary call has one message, this one has none");
   if (body.length < prefixBytes)
@@ -35,7 +37,7 @@ export function unframe(body: Buffer): Uint8Array {
   const follow = body.length - prefixBytes;
   if (length < follow)
     throw unimplemented(
-      `a unary call has one message: its prefix says ${length} bytes, and ${follow - length} follow behind it`,
+      `a unary call has one message: its prefix says ${length} bytes, ${follow - length} follow behind it`,
     );
   if (length > follow)
     throw refuse("bad_request", `malformed gRPC message: its prefix says ${length} bytes, ${follow} follow`);

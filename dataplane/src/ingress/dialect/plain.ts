@@ -10,7 +10,9 @@ export const plain: Dialect = {
   ...bare,
   content: "json",
   contentType: json,
-  /** A form of a foreign page can post without asking, but not as JSON: so a body, or a type, must be JSON. */
+  /**
+   * A form of a foreign page can post without asking, but not as JSON: so a body, or a type, must be JSON.
+   */
   problem(head) {
     if (head.method !== "POST") return methodProblem(head.method);
     const type = mediaTypeOf(head);

@@ -1,0 +1,111 @@
+// Callers who ask and do not read.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
+import { connect as connectTcp } from "node:net";
+import { type TestContext, test } from "node:test";
+import { bodyBytesMax } from "@voda/proto/wire";
+import { systemClock } from "@voda/stdx";
+import { waitUntil } from "@voda/test/kit";
+import { type Bed, openBed, proof, within } from "../../test/ingress-bed.ts";
+import { unsentBytesMax, unsentMsMax } from "./limits.ts";
+
+/** A clock that a test puts forward. */
+function openClock(): typeof systemClock & { forward(ms: number): void } {
+  let ahead = 0;
+  return {
+    wallMs: () => systemClock.wallMs() + ahead,
+    monotonicMs: () => systemClock.monotonicMs() + ahead,
+    forward: (ms) => void (ahead += ms),
+  };
+}
+
+/** Never gives the node leave to send a byte of a body. */
+function openDeaf(t: TestContext, bed: Bed): ClientHttp2Session {
+  const session = connect(bed.url, { settings: { initialWindowSize: 0 } });
+  session.on("error", () => undefined);
+  t.after(() => session.destroy());
+  return session;
+}
+
+function ask(session: ClientHttp2Session, more: Record<string, string> = {}): ClientHttp2Stream {
+  const stream = session.request(
+    { ":method": "POST", ":path": "/agents/probe/k/echo", ...more },
+    { endStream: true },
+  );
+  stream.on("error", () => undefined);
+  return stream;
+}
+
+const large = { ok: true, content: "json", body: Buffer.alloc(bodyBytesMax, 32) } as const;
+
+test("an answer that nobody reads is counted, cut after a time, and its connection with it", async (t) => {
+  const clock = openClock();
+  const bed = await openBed(t, { clock });
+  bed.answer = large;
+  const session = openDeaf(t, bed);
+  await once(ask(session), "response");
+  assert.equal(bed.ingress.stats().unsentBytes, bodyBytesMax);
+  clock.forward(unsentMsMax / 2);
+  assert.equal(
+    await (await fetch(`${bed.url}/agents/probe/k/echo`, { method: "POST" }))
+      .text()
+      .then((text) => text.length),
+    bodyBytesMax,
+  );
+  assert.deepEqual([bed.ingress.stats().cut, bed.ingress.stats().unsentBytes], [0, bodyBytesMax]);
+  clock.forward(unsentMsMax / 2);
+  await within(2000, "the connection ends", once(session, "close"));
+  assert.deepEqual([bed.ingress.stats().cut, bed.ingress.stats().unsentBytes], [1, 0]);
+});
+
+test("of Envoy's connection only the call is cut", async (t) => {
+  const clock = openClock();
+  const bed = await openBed(t, { clock });
+  bed.answer = large;
+  const session = openDeaf(t, bed);
+  const stream = ask(session, proof);
+  await once(stream, "response");
+  const closed = new Promise((resolve) => stream.on("close", resolve));
+  clock.forward(unsentMsMax);
+  await within(2000, "the call is cut", closed);
+  bed.answer = { ok: true, content: "json", body: new Uint8Array(0) };
+  const [headers] = (await once(ask(session, proof), "response")) as [Record<string, string>];
+  assert.equal(headers[":status"], 200);
+});
+
+test("an HTTP/1.1 caller who does not read is cut too", async (t) => {
+  const clock = openClock();
+  const bed = await openBed(t, { clock });
+  bed.answer = large;
+  const socket = connectTcp(bed.ingress.port, "127.0.0.1");
+  t.after(() => socket.destroy());
+  socket.on("error", () => undefined);
+  const post = "POST /agents/probe/k/echo HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n";
+  socket.write(post.repeat(4));
+  await waitUntil(() => bed.ingress.stats().unsentBytes > 0, 2000, "answers wait");
+  clock.forward(unsentMsMax);
+  await waitUntil(() => bed.ingress.stats().connections === 0, 2000, "the connection is cut");
+  assert.equal(bed.ingress.stats().unsentBytes, 0);
+});
+
+test("beyond what all unread answers may take the oldest are cut, and others are served", async (t) => {
+  const bed = await openBed(t);
+  bed.answer = large;
+  const first = openDeaf(t, bed);
+  const gone = once(first, "close");
+  const count = unsentBytesMax / bodyBytesMax;
+  for (let i = 0; i < count / 2; i += 1) ask(first);
+  const second = openDeaf(t, bed);
+  await waitUntil(
+    () => bed.ingress.stats().unsentBytes === (count / 2) * bodyBytesMax,
+    5000,
+    "half of it waits",
+  );
+  for (let i = 0; i < count / 2; i += 1) ask(second);
+  await waitUntil(() => bed.ingress.stats().unsentBytes === unsentBytesMax, 5000, "all of it waits");
+  const served = await fetch(`${bed.url}/agents/probe/k/echo`, { method: "POST" });
+  assert.equal((await served.text()).length, bodyBytesMax);
+  await within(2000, "the one that has waited longest ends", gone);
+  assert.equal(second.closed, false);
+});

@@ -28,7 +28,7 @@ import { edgeSecretKey, keysBucket, laneSubjects } from "@voda/proto/wire";
 import { freePort, leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
 import { decodeJwt } from "jose";
 import { pino } from "pino";
-import { TestNode } from "../test/test-node.ts";
+import { answerTrials, TestNode } from "../test/test-node.ts";
 import { readConfig } from "./config.ts";
 import { type ControlPlane, openControlPlane } from "./control-plane.ts";
 
@@ -40,6 +40,7 @@ let connection: NatsConnection;
 before(async () => {
   nats = await startNats();
   connection = await connect({ servers: nats.url });
+  answerTrials(connection, "no lease");
 });
 after(async () => {
   await connection.close();

@@ -74,7 +74,8 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
   const own = { host: config.host, log, secret, allowHosts: [config.listener.host, ...config.allowHosts] };
   const picks = { agents, directory, scheduler, signer, clock: systemClock };
   const picker = stack.use(await openPicker(picks, { ...own, port: config.pickerPort }));
-  const apiContext = { ...picks, connection, jsm, definitions, blobs, quotaBucket };
+  const nodes = (): string[] => directory.nodes().map(({ id }) => id);
+  const apiContext = { ...picks, connection, jsm, definitions, blobs, quotaBucket, nodes };
   const api = stack.use(await openApi(apiContext, { ...own, port: config.apiPort }));
   const xds = stack.use(
     await openXdsServer({

@@ -6,13 +6,14 @@ import { after, before, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
+import { connect } from "@nats-io/transport-node";
 import { AgentSchema, AgentService } from "@voda/proto/api";
 import { type DeviceShare, parseGrantClaims } from "@voda/proto/grant";
 import type { SessionName } from "@voda/proto/session";
 import { leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
 import { decodeJwt } from "jose";
 import { pino } from "pino";
-import { TestNode } from "../test/test-node.ts";
+import { answerTrials, TestNode } from "../test/test-node.ts";
 import { readConfig } from "./config.ts";
 import { type ControlPlane, openControlPlane } from "./control-plane.ts";
 
@@ -23,6 +24,8 @@ let nats: Nats;
 before(async () => {
   nats = await startNats();
   await using controlPlane = await open();
+  const connection = await connect({ servers: nats.url });
+  answerTrials(connection, "no lease");
   const transport = createConnectTransport({ baseUrl: `http://${controlPlane.api}`, httpVersion: "1.1" });
   const bundle = new TextEncoder().encode("export default {}");
   const revision = createHash("sha256").update(bundle).digest("hex");
@@ -36,6 +39,7 @@ before(async () => {
     queueMax: 100,
   });
   await createClient(AgentService, transport).deployAgents({ bundle, agents: [agent] });
+  await connection.close();
 });
 after(async () => {
   await nats.stop();

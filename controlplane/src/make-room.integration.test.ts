@@ -6,6 +6,7 @@ import { after, afterEach, before, beforeEach, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
+import { connect, type NatsConnection } from "@nats-io/transport-node";
 import {
   AgentSchema,
   AgentService,
@@ -20,7 +21,7 @@ import { CommandKind } from "@voda/proto/node";
 import type { SessionName } from "@voda/proto/session";
 import { leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
 import { pino } from "pino";
-import { TestNode } from "../test/test-node.ts";
+import { answerTrials, TestNode } from "../test/test-node.ts";
 import { readConfig } from "./config.ts";
 import { type ControlPlane, openControlPlane } from "./control-plane.ts";
 
@@ -28,13 +29,17 @@ const noLeaks = leakCheck();
 let nats: Nats;
 let controlPlane: ControlPlane;
 let sessions: Client<typeof SessionService>;
+let connection: NatsConnection;
 let nodes: Client<typeof NodeService>;
 let placement: Client<typeof PlacementService>;
 
 before(async () => {
   nats = await startNats();
+  connection = await connect({ servers: nats.url });
+  answerTrials(connection, "no lease");
 });
 after(async () => {
+  await connection.close();
   await nats.stop();
   await noLeaks();
 });

@@ -15,6 +15,7 @@ import {
   LeaseSchema,
   ReportSchema,
   ResyncSchema,
+  TrialResultSchema,
 } from "@voda/proto/node";
 import { type SessionName, sessionToken } from "@voda/proto/session";
 import {
@@ -24,6 +25,7 @@ import {
   nodesBucket,
   reportSubject,
   resyncSubject,
+  trialSubject,
 } from "@voda/proto/wire";
 import { compactVerify, decodeProtectedHeader, importJWK, type JWK } from "jose";
 
@@ -36,6 +38,12 @@ export interface TestNodeOptions {
   /** How long a full report is thought about. */
   readonly resyncMs?: number;
   readonly gpus?: readonly { readonly uuid: string; readonly model: string; readonly memoryMib: number }[];
+}
+
+/** Every bundle runs, on a node that does not even load it. */
+export function answerTrials(connection: NatsConnection, node: string): void {
+  const body = toBinary(TrialResultSchema, create(TrialResultSchema, { node }));
+  connection.subscribe(trialSubject, { callback: (_, message) => void message.respond(body) });
 }
 
 const leaseSeconds = 3;
@@ -69,6 +77,7 @@ export class TestNode implements AsyncDisposable {
     const node = new TestNode(options, await connect({ servers: options.nats }));
     const of = node.#connection;
     of.subscribe(commandSubject(node.id), { callback: (_, message) => void node.#onCommand(message) });
+    answerTrials(of, node.id);
     of.subscribe(resyncSubject, { callback: (_, message) => node.#onResync(message) });
     await node.#beat();
     node.#timer = setInterval(() => {

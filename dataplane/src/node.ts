@@ -14,8 +14,10 @@ import {
   createDeviceBooks,
   discoverDevices,
   obey,
+  openBundles,
   openGrants,
   openReports,
+  openTrials,
   refused,
   watchDeployments,
 } from "./controls/index.ts";
@@ -25,7 +27,7 @@ import { createEdgeProof, createRoutes, enter, openIngress } from "./ingress/ind
 import { openIdentity, openMembership } from "./membership/index.ts";
 import { type Connection, openConnection, openRequests } from "./nats/index.ts";
 import { createStreams, openStore } from "./store/index.ts";
-import { openWorkers } from "./threads/index.ts";
+import { heapMibMax, openWorkers } from "./threads/index.ts";
 
 /** How long a stop waits for sessions to be put to sleep. */
 export const drainMsMax = 4_000;
@@ -90,20 +92,37 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
     openWorkers({
       log,
       onMessage: (message) => sessions?.fromWorker(message),
-      onLost: (activations) => sessions?.workerLost(activations),
+      onLost: (loss) => sessions?.workerLost(loss),
       onRetire: async (activations) => sessions?.retire(activations),
-      failOverdue: (activations) => sessions?.failOverdue(activations) ?? 0,
+      isOverdue: (call) => sessions?.isOverdue(call),
+      heapMib: Math.min(heapMibMax, config["memory-mib"]),
     }),
   );
+  const bundles = await openBundles(connection.nats, join(config["data-dir"], "bundles"));
   parts.use(
     await watchDeployments({
       connection: connection.nats,
-      folder: join(config["data-dir"], "bundles"),
+      bundles,
+      folder: join(config["data-dir"], "deployed"),
       log,
       async onDeployed(agent, bundle) {
         await workers.deploy(agent, bundle);
         routes.set(agent);
       },
+      onUnloadable(agent, why) {
+        workers.refuse(agent, why);
+        routes.set(agent);
+      },
+    }),
+  );
+  parts.use(
+    openTrials({
+      connection: connection.nats,
+      node,
+      bundles,
+      log,
+      onTrial: (agents, bundle) => workers.rehearse(agents, bundle),
+      onPublished: (agents) => workers.running(agents),
     }),
   );
   const membership = parts.use(

@@ -98,6 +98,9 @@ export const reportSubject = (node: string): string => `v.cp.report.${node}`;
 export const commandSubject = (node: string): string => `v.cp.command.${node}`;
 /** The control plane asks all nodes to report anew. */
 export const resyncSubject = "v.cp.resync";
+export const trialSubject = "v.cp.trial";
+/** A bundle that does not load in this time is refused. */
+export const bundleLoadMsMax = 10_000;
 
 /** Connect's codes in their wire form. */
 export type Code =

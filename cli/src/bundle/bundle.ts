@@ -4,17 +4,22 @@ import { existsSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import { dirname, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type RolldownError, rolldown } from "rolldown";
+import { sourceScheme } from "@voda/proto/wire";
+import { type OutputChunk, type RolldownError, rolldown } from "rolldown";
 import { isProvided } from "voda/definition";
 import { CliError } from "../failure.ts";
 import { protobufProblem } from "./protobuf.ts";
 import { Places, type Stays } from "./stays.ts";
 
 export interface Bundle {
+  /**
+   * With a source map that names the user's files relative to the config's folder: nodes then log
+   * `agents/chat.ts:12:5`.
+   */
   readonly code: string;
-  /** SHA-256 of the code, lower-case hex: the same sources give the same. */
+  /** SHA-256 of the code, lower-case hex: the same sources give the same, on every machine. */
   readonly revision: string;
-  /** The code with an inline source map: errors while it is loaded then name the user's files. */
+  /** With a source map that names them by their URLs on this machine. */
   readonly debugCode: string;
   readonly stays: Stays;
 }
@@ -35,12 +40,15 @@ export async function bundleConfig(config: string): Promise<Bundle> {
 
 async function build(config: string, places: Places): Promise<Bundle> {
   await using bundler = await rolldown(inputOptions(config, places));
+  const folder = dirname(resolve(config));
   try {
     const { output } = await bundler.generate({
       format: "esm",
       codeSplitting: false,
       sourcemap: "hidden",
-      sourcemapPathTransform: (source, mapPath) => pathToFileURL(resolve(dirname(mapPath), source)).href,
+      sourcemapExcludeSources: true,
+      sourcemapPathTransform: (source, mapPath) =>
+        relative(folder, resolve(dirname(mapPath), source)).replaceAll("\\", "/"),
     });
     const [chunk] = output;
     const isKnown = (name: string): boolean =>
@@ -54,16 +62,22 @@ async function build(config: string, places: Places): Promise<Bundle> {
       ? protobufProblem(config)
       : undefined;
     if (problem !== undefined) throw new CliError(problem);
-    const map = Buffer.from(JSON.stringify(chunk.map)).toString("base64");
+    const code = withMap(chunk, (source) => `${sourceScheme}${source}`);
     return {
-      code: chunk.code,
-      revision: createHash("sha256").update(chunk.code).digest("hex"),
+      code,
+      revision: createHash("sha256").update(code).digest("hex"),
       stays: places.stays(),
-      debugCode: `${chunk.code}\n//# sourceMappingURL=data:application/json;base64,${map}\n`,
+      debugCode: withMap(chunk, (source) => pathToFileURL(resolve(folder, source)).href),
     };
   } catch (error) {
     throw error instanceof CliError ? error : compileError(error);
   }
+}
+
+function withMap({ code, map }: Pick<OutputChunk, "code" | "map">, name: (source: string) => string): string {
+  const named = { ...map, sources: (map?.sources ?? []).map(name) };
+  const base64 = Buffer.from(JSON.stringify(named)).toString("base64");
+  return `${code}\n//# sourceMappingURL=data:application/json;base64,${base64}\n`;
 }
 
 /** What the bundler and its watcher are told. */

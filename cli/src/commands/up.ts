@@ -106,11 +106,13 @@ async function serve(
   nodes: number,
   say: (line: string) => void,
 ): Promise<readonly AgentDefinition[]> {
-  const [{ agents, request }] = await Promise.all([compiled, mesh.startControlplane()]);
-  // Before the nodes: a node is ready once it runs what is deployed by then.
-  await connectApi(mesh.apiUrl).agents.deployAgents(request);
-  await mesh.startNodes();
+  const [{ agents, request }] = await Promise.all([
+    compiled,
+    mesh.startControlplane().then(() => mesh.startNodes()),
+  ]);
   await nodesReady(connectApi(mesh.ingressUrl), nodes, say);
+  // After the nodes: each of them loads the bundle before it is published, and says what is wrong with it.
+  await connectApi(mesh.apiUrl).agents.deployAgents(request);
   return agents;
 }
 

@@ -10,10 +10,11 @@ import { type Agents, agentKey } from "../agents/agents.ts";
 import { readAgent } from "../agents/watch-agents.ts";
 import { ControlError } from "../errors.ts";
 import { storeOver } from "../nats/store-over.ts";
+import { type TrialContext, tryOnNodes } from "../nats/trial.ts";
 import { checkDeploy, checkSchema } from "./check-deploy.ts";
 import { namespaceOf } from "./namespace.ts";
 
-export interface AgentContext {
+export interface AgentContext extends TrialContext {
   readonly agents: Agents;
   /** The bucket `voda_agents`. */
   readonly definitions: KV;
@@ -33,7 +34,9 @@ export function agentService(context: AgentContext): ServiceImpl<typeof AgentSer
       const running = await Promise.all(agents.map((agent) => find(context, agent)));
       running.forEach((one, i) => checkAgainst(one?.agent, agents[i]));
       await storeBlob(context.blobs, sha256, request.bundle);
+      await tryOnNodes(context, agents, false);
       for (const agent of agents) await storeDefinition(context, agent);
+      await tryOnNodes(context, agents, true);
       return { agents };
     },
     getAgent({ namespace, name }) {

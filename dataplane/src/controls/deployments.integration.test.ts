@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { hash } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
@@ -12,6 +12,7 @@ import { AgentSchema } from "@voda/proto/api";
 import { agentsBucket, blobsBucket } from "@voda/proto/wire";
 import { type Nats, startNats, waitUntil } from "@voda/test/kit";
 import pino from "pino";
+import { openBundles } from "./bundles.ts";
 import { watchDeployments } from "./deployments.ts";
 
 const utf8 = new TextEncoder();
@@ -28,7 +29,8 @@ describe("deployments", () => {
   let folder: string;
   let lines: string[];
   let deployed: string[];
-  let onDeployed: () => Promise<void>;
+  let unloadable: string[];
+  let onDeployed: (code: string) => Promise<void>;
 
   beforeEach(async () => {
     connection = await connect({ servers: nats.url });
@@ -37,6 +39,7 @@ describe("deployments", () => {
     folder = mkdtempSync(join(tmpdir(), "voda-deployments-"));
     lines = [];
     deployed = [];
+    unloadable = [];
     onDeployed = () => Promise.resolve();
   });
   afterEach(async () => {
@@ -56,16 +59,22 @@ describe("deployments", () => {
     await agents.put(`default.${name}`, toJsonString(AgentSchema, create(AgentSchema, { name, revision })));
     return revision;
   };
-  const watch = (): Promise<AsyncDisposable> =>
+  const watch = async (): Promise<AsyncDisposable> =>
     watchDeployments({
       connection,
-      folder,
+      bundles: await openBundles(connection, folder),
+      folder: join(folder, "good"),
       log: pino({ level: "info" }, { write: (line: string) => void lines.push(line) }),
       async onDeployed(agent, file) {
-        await onDeployed();
-        deployed.push(`${agent.name}: ${readFileSync(file, "utf8")}`);
+        const code = readFileSync(file, "utf8");
+        await onDeployed(code);
+        deployed.push(`${agent.name}: ${code}`);
       },
+      onUnloadable: (agent, why) => void unloadable.push(`${agent.name}: ${why}`),
     });
+  /** What a worker does with code that does not run. */
+  const refuseBad = (code: string): Promise<void> =>
+    code.startsWith("bad") ? Promise.reject(new Error("does not load")) : Promise.resolve();
 
   test("an empty bucket is caught up at once, and what comes later is deployed", async () => {
     await using _ = await watch();
@@ -91,28 +100,67 @@ describe("deployments", () => {
     await put("shop", "next");
     await waitUntil(() => deployed.length === 2, 3_000, "the one after them comes");
     assert.deepEqual(deployed, ["cart: good", "shop: next"]);
-    assert.equal(lines.filter((line) => line.includes("agent not deployed")).length, 3);
+    const refused = (): number => lines.filter((line) => line.includes("agent not deployed")).length;
+    await waitUntil(() => refused() === 3, 3_000, "each of them is told");
     assert.equal(existsSync(join(folder, `${forged}.mjs`)), false);
   });
 
   test("an agent that cannot be run is told and the next one is deployed", async () => {
-    onDeployed = () => Promise.reject(new Error("does not load"));
+    onDeployed = refuseBad;
     await put("cart", "bad");
     await using _ = await watch();
-    onDeployed = () => Promise.resolve();
+    assert.deepEqual(unloadable, ["cart: does not load"]);
     await put("cart", "better");
     await waitUntil(() => deployed.length === 1, 3_000, "the next one comes");
     assert.ok(lines.some((line) => line.includes("does not load")));
   });
 
-  test("a bundle that is on disk is not fetched again, half of one is", async () => {
-    const whole = hash("sha256", "whole");
-    const half = hash("sha256", "half");
-    writeFileSync(join(folder, `${whole}.mjs`), "from the disk");
+  test("agents come side by side: one that hangs while it loads holds up no other", async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    onDeployed = (code) => (code === "slow" ? promise : Promise.resolve());
+    await using _ = await watch();
+    await put("a", "slow");
+    await put("b", "quick");
+    await waitUntil(() => deployed.length === 1, 3_000, "the quick one comes");
+    assert.deepEqual(deployed, ["b: quick"]);
+    resolve();
+    await waitUntil(() => deployed.length === 2, 3_000, "the slow one comes");
+  });
+
+  test("after a restart the last revision that ran stays in the place of one that does not load", async () => {
+    onDeployed = refuseBad;
+    await put("cart", "good");
+    await (await watch())[Symbol.asyncDispose]();
+    await put("cart", "bad one");
+    deployed = [];
+    await using _ = await watch();
+    assert.deepEqual(deployed, ["cart: good"]);
+    assert.deepEqual(unloadable, []);
+    await put("cart", "good again");
+    await waitUntil(() => deployed.length === 2, 3_000, "a better one comes");
+  });
+
+  test("a bundle on disk is used while it has its hash, and fetched again when it is cut, changed or half written", async () => {
+    const revisions = ["whole", "cut", "half"].map((text) => hash("sha256", text));
+    const [whole, cut, half] = revisions;
+    writeFileSync(join(folder, `${whole}.mjs`), "whole");
+    writeFileSync(join(folder, `${cut}.mjs`), "cu");
     writeFileSync(join(folder, `${half}.mjs.part`), "ha");
     await put("a", "whole", { blob: undefined });
-    await put("b", "half");
+    await put("b", "cut");
+    await put("c", "half");
     await using _ = await watch();
-    assert.deepEqual(deployed, ["a: from the disk", "b: half"]);
+    assert.deepEqual(deployed.toSorted(), ["a: whole", "b: cut", "c: half"]);
+  });
+
+  test("bundles that no agent needs are removed at a start", async () => {
+    await put("a", "one");
+    await (await watch())[Symbol.asyncDispose]();
+    const next = await put("a", "two");
+    await using _ = await watch();
+    assert.deepEqual(
+      readdirSync(folder).filter((name) => name.endsWith(".mjs")),
+      [`${next}.mjs`],
+    );
   });
 });

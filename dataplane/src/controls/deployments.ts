@@ -1,54 +1,114 @@
-// What is deployed: definitions from the bucket of agents, bundles from the object store onto this node's disk.
-import { hash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { mkdir, rename, writeFile } from "node:fs/promises";
+// What is deployed: definitions from the bucket of agents, each with its bundle on this node's disk. Agents
+// come and fail side by side: a bundle that loads slowly or not at all holds up nobody else, and its last
+// good revision stays, after a restart too.
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fromJsonString } from "@bufbuild/protobuf";
+import { fromJsonString, toJsonString } from "@bufbuild/protobuf";
 import { Kvm, type KvWatchEntry } from "@nats-io/kv";
-import { Objm } from "@nats-io/obj";
 import type { NatsConnection } from "@nats-io/transport-node";
-import { watchBucket } from "@voda/net";
 import { type Agent, AgentSchema } from "@voda/proto/api";
-import { agentsBucket, blobsBucket } from "@voda/proto/wire";
+import { agentsBucket } from "@voda/proto/wire";
 import type { Logger } from "pino";
+import type { Bundles } from "./bundles.ts";
 
 export interface DeploymentsOptions {
   readonly connection: NatsConnection;
-  /** Bundles are kept here as `<revision>.mjs`. */
+  readonly bundles: Bundles;
+  /** The last definition of each agent that ran here is kept in it, as `<namespace>.<name>.json`. */
   readonly folder: string;
   readonly log: Logger;
-  /** The agent's bundle is on disk: run this revision from now on. */
+  /** Runs this revision from now on; the one before until then. Rejects when it does not load. */
   readonly onDeployed: (agent: Agent, bundleFile: string) => Promise<void>;
+  /** The agent has no revision that loads here. */
+  readonly onUnloadable: (agent: Agent, why: string) => void;
 }
 
-/** Resolves when everything that was deployed before has been handed to `onDeployed`; goes on with what comes. */
+/** Resolves when everything that was deployed before runs or has failed; goes on with what comes. */
 export async function watchDeployments(options: DeploymentsOptions): Promise<AsyncDisposable> {
-  const { connection, log } = options;
+  const { connection, log, bundles } = options;
   await mkdir(options.folder, { recursive: true });
   const bucket = await new Kvm(connection).open(agentsBucket);
-  const blobs = await new Objm(connection).open(blobsBucket);
+  /** What is being done for each agent; the next entry of the agent comes after it. */
+  const turns = new Map<string, Promise<void>>();
+  const running = new Map<string, string>();
+  const needed = new Set<string>();
 
-  const fetchBundle = async (revision: string): Promise<string> => {
-    const file = join(options.folder, `${revision}.mjs`);
-    if (existsSync(file)) return file;
-    const bytes = await blobs.getBlob(revision);
-    if (bytes === null) throw new Error(`bundle ${revision} is not in ${blobsBucket}`);
-    if (hash("sha256", bytes) !== revision) throw new Error(`bundle ${revision} does not have that SHA-256`);
-    await writeFile(`${file}.part`, bytes);
-    await rename(`${file}.part`, file);
-    return file;
+  const start = async (key: string, agent: Agent): Promise<void> => {
+    needed.add(agent.revision);
+    await options.onDeployed(agent, await bundles.fileOf(agent.revision));
+    running.set(key, agent.revision);
   };
-
   const deploy = async (entry: KvWatchEntry): Promise<void> => {
-    if (entry.operation !== "PUT") return;
+    let agent: Agent | undefined;
     try {
-      const agent = fromJsonString(AgentSchema, entry.string(), { ignoreUnknownFields: true });
-      await options.onDeployed(agent, await fetchBundle(agent.revision));
+      agent = readAgent(entry.string());
+      await start(entry.key, agent);
+      await keepGood(options.folder, entry.key, agent);
       log.info({ namespace: agent.namespace, agent: agent.name, revision: agent.revision }, "agent deployed");
     } catch (err) {
       log.error({ err, key: entry.key }, "agent not deployed; the revision before it stays");
+      if (running.has(entry.key)) return;
+      if (await startGood(entry.key)) return;
+      if (agent !== undefined) options.onUnloadable(agent, err instanceof Error ? err.message : String(err));
+    }
+  };
+  /** Whether the revision that ran here last, before a restart, runs again. */
+  const startGood = async (key: string): Promise<boolean> => {
+    try {
+      const good = await readGood(options.folder, key);
+      if (good === undefined) return false;
+      await start(key, good);
+      log.warn({ agent: good.name, revision: good.revision }, "the last revision that ran here runs again");
+      return true;
+    } catch (err) {
+      log.error({ err, key }, "the last revision that ran here does not run any more");
+      return false;
     }
   };
 
-  return watchBucket(bucket, deploy);
+  const caughtUp = Promise.withResolvers<void>();
+  const { values } = await bucket.status();
+  const watch = await bucket.watch();
+  if (values === 0) caughtUp.resolve();
+  const watching = (async () => {
+    for await (const entry of watch) {
+      if (entry.operation === "PUT") {
+        const before = turns.get(entry.key) ?? Promise.resolve();
+        turns.set(
+          entry.key,
+          before.then(() => deploy(entry)),
+        );
+      }
+      if (entry.delta === 0) caughtUp.resolve();
+    }
+  })();
+  await caughtUp.promise;
+  await Promise.all(turns.values());
+  await bundles.keepOnly(needed);
+  return {
+    async [Symbol.asyncDispose]() {
+      watch.stop();
+      await watching;
+      await Promise.all(turns.values());
+    },
+  };
+}
+
+function readAgent(json: string): Agent {
+  return fromJsonString(AgentSchema, json, { ignoreUnknownFields: true });
+}
+
+async function keepGood(folder: string, key: string, agent: Agent): Promise<void> {
+  const file = join(folder, `${key}.json`);
+  await writeFile(`${file}.part`, toJsonString(AgentSchema, agent));
+  await rename(`${file}.part`, file);
+}
+
+async function readGood(folder: string, key: string): Promise<Agent | undefined> {
+  try {
+    return readAgent(await readFile(join(folder, `${key}.json`), "utf8"));
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  }
 }

@@ -1,4 +1,5 @@
 export { type Admission, createAdmission } from "./admission.ts";
+export { openBundles } from "./bundles.ts";
 export { obey, refused } from "./commands.ts";
 export { watchDeployments } from "./deployments.ts";
 export {
@@ -10,3 +11,4 @@ export {
 } from "./devices/index.ts";
 export { type Grants, openGrants, type Verdict } from "./grants.ts";
 export { type Activated, openReports, type Reports } from "./reports.ts";
+export { openTrials } from "./trials.ts";

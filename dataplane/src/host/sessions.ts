@@ -26,7 +26,7 @@ import {
   trimDelayMs,
 } from "../lane/index.ts";
 import { pageHash } from "../store/index.ts";
-import type { FromWorker } from "../threads/index.ts";
+import type { Loss, SessionMessage } from "../threads/index.ts";
 import { type CallParts, performOnCall } from "./call-effects.ts";
 import { type Calls, createCalls, type LiveCall } from "./calls.ts";
 import type { Hosted } from "./hosted.ts";
@@ -38,7 +38,7 @@ import { createWorld, type NodeWorld } from "./world.ts";
 /** A lane's timer rings two of these late at most. */
 export const timerTickMs = 25;
 export const idleSweepMs = 250;
-/** A call that was in so many workers when they ended is not run again: it may be what ends them. */
+/** A reader that had begun in so many threads when they ended is not run again: it may be what ends them. */
 export const workersLostMax = 3;
 
 export interface SessionsOptions extends StoreParts, WorkerParts, CallParts {
@@ -108,7 +108,7 @@ export class Sessions implements Disposable {
     for (const hosted of this.#hosted.values()) this.#step(hosted, event);
   }
 
-  fromWorker(message: Exclude<FromWorker, { type: "log" }>): void {
+  fromWorker(message: SessionMessage): void {
     const hosted = this.#byActivation.get(message.activation);
     if (hosted === undefined) return; // memory that was dropped meanwhile
     if (message.type === "cut_page") {
@@ -122,33 +122,48 @@ export class Sessions implements Disposable {
     }
   }
 
-  workerLost(activations: readonly number[]): void {
+  /**
+   * Calls that had not begun are no concern of the thread's end: they run in the next one, and nothing is
+   * counted against them.
+   */
+  workerLost({ activations, begun, why }: Loss): void {
     for (const [hosted, live] of this.#handed(activations)) {
+      const { head, method, name } = live.call;
+      if (!begun.has(head.number)) continue;
+      const { agent, key } = name;
+      this.#options.log.error(
+        { agent, key, method, call: head.number },
+        `the thread ended under the call: ${why}`,
+      );
       live.workersLost += 1;
-      const message = `${workersLostMax} workers ended while they had the call; the node's log says why`;
-      if (live.workersLost >= workersLostMax) this.#giveUp(hosted, live, fail("internal", message));
+      if (begun.holder === head.number)
+        this.#giveUp(hosted, live, fail("internal", `the handler ended its thread: ${why}`));
+      else if (live.workersLost >= workersLostMax)
+        this.#giveUp(
+          hosted,
+          live,
+          fail("internal", `${workersLostMax} threads ended under the call: ${why}`),
+        );
     }
     for (const activation of activations) {
       const hosted = this.#byActivation.get(activation);
-      if (hosted !== undefined) this.#step(hosted, { type: "worker_lost", activation, begun: new Set() });
+      if (hosted !== undefined) this.#step(hosted, { type: "worker_lost", activation, begun });
     }
   }
 
-  /** Fails the calls of these activations that their worker has had for longer than maxTurn; how many there were. */
-  failOverdue(activations: ReadonlySet<number>): number {
-    const nowMs = this.#options.clock.monotonicMs();
-    let failed = 0;
-    for (const [hosted, live] of this.#handed(activations)) {
-      const { turnMsMax } = hosted.agent;
-      if (nowMs - (live.handedMs ?? nowMs) < turnMsMax) continue;
-      this.#giveUp(
-        hosted,
-        live,
-        fail("turn_timeout", `the handler held its thread for longer than maxTurn ${turnMsMax} ms`),
-      );
-      failed += 1;
-    }
-    return failed;
+  /**
+   * Fails the call that holds its thread once it has done so beyond its maxTurn. `undefined` when it is not
+   * answered by this node.
+   */
+  isOverdue(number: number): boolean | undefined {
+    const live = this.#calls.get(number);
+    const hosted = live && this.#hosted.get(live.call.token);
+    if (live?.handedMs === undefined || hosted === undefined) return undefined;
+    const { turnMsMax } = hosted.agent;
+    if (this.#options.clock.monotonicMs() - live.handedMs < turnMsMax) return false;
+    const message = `the handler held its thread for longer than maxTurn ${turnMsMax} ms`;
+    this.#giveUp(hosted, live, fail("turn_timeout", message));
+    return true;
   }
 
   /** Whether no call was here for so long, nor is one now. */
@@ -222,8 +237,7 @@ export class Sessions implements Disposable {
   #host({ name, token }: Call): Hosted | Failed {
     const { workers, clock, isSynced } = this.#options;
     const agent = workers.of(name)?.agent;
-    if (agent === undefined)
-      return fail("not_owner", `agent ${name.agent} is not deployed on this node yet; retry`);
+    if (agent === undefined) return workers.refusalOf(name);
     const lane = openLane({
       name,
       crc32,

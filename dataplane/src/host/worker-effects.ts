@@ -68,7 +68,7 @@ function open(
   const admitted =
     deployed === undefined
       ? fail("agent_not_found", `agent ${hosted.name.agent} is not deployed any more`)
-      : admission.admit(deployed.agent, hosted.granted);
+      : (deployed.worker.refusal ?? admission.admit(deployed.agent, hosted.granted));
   if (deployed === undefined || "failure" in admitted) {
     if ("failure" in admitted) hosted.refused = { activation, failure: admitted.failure };
     reports.deactivated(hosted.token); // or control planes would send it here again

@@ -37,7 +37,7 @@ export function drop(
   step: Step,
   activation: Activation,
   why: ColdReason,
-  outcome: "nothing" | "unknown" | { readonly begun: ReadonlySet<number> },
+  outcome: "nothing" | "unknown" | { readonly begun: Pick<ReadonlySet<number>, "has"> },
 ): void {
   const { lane, out } = step;
   const { append, turns, orders } = activation;
@@ -48,8 +48,9 @@ export function drop(
   lane.activation = undefined;
   const again: Work[] = [];
   for (const work of turns.jobs.values()) {
-    if (work.key === undefined && doubtful.includes(work)) failWork(step, work, unknownOutcome());
-    else if (hasRun(work)) failWork(step, work, workerLost());
+    const isDoubtful = doubtful.includes(work);
+    if (work.key === undefined && isDoubtful) failWork(step, work, unknownOutcome());
+    else if (hasRun(work)) failWork(step, work, workerLost(isDoubtful));
     else again.push(work);
   }
   requeue(lane, again);

@@ -66,9 +66,12 @@ export function finish(lane: Lane, work: Work): void {
 
 export const unknownOutcome = (): Failure =>
   fail("store_away", "the outcome of the call is unknown: it had no idempotency key to find it by").failure;
-const gone =
+const undone =
   "the thread of the agent ended under the call, which is undone; what its handler did elsewhere is not: call again if it may run twice";
-export const workerLost = (): Failure => fail("worker_lost", gone).failure;
+const doubtful =
+  "the thread of the agent ended before the call was known to be kept: call again under the same idempotency key";
+export const workerLost = (isDoubtful: boolean): Failure =>
+  fail("worker_lost", isDoubtful ? doubtful : undone).failure;
 export const tooManyHops = (hops: number): Failure =>
   fail("not_owner", `the session moved while ${hops} nodes passed the call on`, { retryAfterMs }).failure;
 export const laterFormat = (why: string): Failure =>

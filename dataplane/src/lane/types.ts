@@ -113,7 +113,11 @@ export type LaneEvent =
    * The worker of the activation is gone; its memory with it. `begun`: calls whose handlers had begun. Of the
    * calls that it had, readers and those that had not begun run again.
    */
-  | { readonly type: "worker_lost"; readonly activation: number; readonly begun: ReadonlySet<number> }
+  | {
+      readonly type: "worker_lost";
+      readonly activation: number;
+      readonly begun: Pick<ReadonlySet<number>, "has">;
+    }
   /** The append was accepted at `seq`. */
   | { readonly type: "appended"; readonly token: number; readonly seq: number }
   /** The append was refused: 10071 or 10164; neither says that it will never be in the lane. */

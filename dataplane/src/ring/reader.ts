@@ -1,6 +1,7 @@
 import type { FrameMemory } from "../frame/index.ts";
 import {
   type Bell,
+  COMMITTED,
   HEAD,
   openRing,
   READER_SLEEPS,
@@ -36,6 +37,7 @@ export class RingReader {
   readonly #recordBytesMax: number;
   #tail: number;
   #head: number;
+  #headAt = HEAD;
   #scheduled: NodeJS.Immediate | undefined;
   #closed = false;
 
@@ -48,6 +50,15 @@ export class RingReader {
     this.#head = this.#tail;
     bell.on("message", this.#onBell);
     this.#drainSoon();
+  }
+
+  /**
+   * Reads all that is committed, shown or not: of a producer that may never come to the end of its loop turn.
+   * @throws RingError
+   */
+  takeRest(): void {
+    this.#headAt = COMMITTED; // from now on: what is shown lags behind what is read
+    while (!this.#closed && this.#readSome());
   }
 
   close(): void {
@@ -69,7 +80,7 @@ export class RingReader {
     try {
       if (this.#readSome()) return this.#drainSoon();
       Atomics.store(this.#ring.control, READER_SLEEPS, 1);
-      if (Atomics.load(this.#ring.control, HEAD) === this.#tail) return;
+      if (Atomics.load(this.#ring.control, this.#headAt) === this.#tail) return;
       Atomics.store(this.#ring.control, READER_SLEEPS, 0);
       this.#drainSoon();
     } catch (error) {
@@ -128,7 +139,7 @@ export class RingReader {
   }
 
   #refresh(): boolean {
-    const head = Atomics.load(this.#ring.control, HEAD);
+    const head = Atomics.load(this.#ring.control, this.#headAt);
     const published = (head - this.#tail) | 0;
     if (published < 0 || published > this.#ring.capacity || (head & 7) !== 0) {
       throw new RingError(`the writer's head ${head} does not fit the tail ${this.#tail}`);

@@ -17,6 +17,11 @@ export const HEAD = 0;
 export const TAIL = 16;
 export const READER_SLEEPS = 32;
 export const WRITER_WAITS = 48;
+/**
+ * On the producer's line: the head with what it has not shown yet, for a reader that does not wait for it to
+ * come to that.
+ */
+export const COMMITTED = 1;
 
 export const recordHeaderBytes = 8;
 export const RECORD = 0x44434552;

@@ -1,6 +1,7 @@
 import type { FrameMemory } from "../frame/index.ts";
 import {
   type Bell,
+  COMMITTED,
   HEAD,
   openRing,
   READER_SLEEPS,
@@ -71,6 +72,7 @@ export class RingWriter {
     memory.view.setUint32(start, length, true);
     memory.view.setUint32(start + 4, RECORD, true);
     this.#head = (this.#head + wasted + roomOf(length)) | 0;
+    Atomics.store(this.#ring.control, COMMITTED, this.#head);
     this.#reserved = 0;
     this.#scheduled ??= setImmediate(() => this.publish());
   }

@@ -1,31 +1,61 @@
-// The worker thread of one bundle: started again when it dies, and ended when it does not let go of a handler.
+// The worker thread of one bundle: started again when it ends, and ended when it does not let go of a handler
+// or of memory.
 import { MessageChannel, Worker } from "node:worker_threads";
 import type { Agent } from "@voda/proto/api";
+import { bundleLoadMsMax } from "@voda/proto/wire";
 import type { Logger } from "pino";
+import type { AgentDefinition } from "voda/definition";
+import { type Failed, fail } from "../call/index.ts";
 import { createRing } from "../ring/index.ts";
+import { restartDelayMs, wellMs } from "./backoff.ts";
+import { type Begun, type BegunTable, createBegunTable, readBegun } from "./begun.ts";
 import { type Channel, type Ends, openChannel } from "./channel.ts";
-import { type FromWorker, fromWorker, type LogEntry } from "./from-worker.ts";
+import { definitionProblem } from "./definition-problem.ts";
+import {
+  type FromWorker,
+  fromWorker,
+  type LogEntry,
+  type LogLevel,
+  type SessionMessage,
+} from "./from-worker.ts";
+import { findHolder, type Holder } from "./holder.ts";
 import { type ToWorker, toWorker } from "./to-worker.ts";
 
 /** What a new thread is given. */
 export interface WorkerSetup {
   /** Path of the bundle. */
   readonly bundle: string;
-  /** One number, counted up while the event loop turns. */
+  /** Beats, counted up while the event loop turns; and MiB outside of the heap at the last one. */
   readonly pulse: Int32Array<SharedArrayBuffer>;
+  readonly begun: BegunTable;
   readonly ends: Ends;
 }
 
-/** A bundle that does not load in this time is refused. */
-export const bundleLoadMsMax = 10_000;
 /** Looks without a beat in between after which a thread counts as held: looks and not time, since this process may be stopped too. */
 export const missedBeatsMax = 4;
 /** Between two looks at a thread; its own beats come twice as often. */
 export const pulseMs = 500;
-const restartDelayMs = 200;
+/**
+ * Code that no call waits for, such as a timer's, may hold its thread for so long; a handler for its
+ * `maxTurn`.
+ */
+export const strayHoldMsMax = 10_000;
+/** A thread that starts again later than that refuses sessions meanwhile; before, they wait. */
+const waitMsMax = 1_000;
+
+/** What was lost with a thread. */
+export interface Loss {
+  readonly activations: readonly number[];
+  /** Calls whose handlers had begun. */
+  readonly begun: Begun;
+  /** For the log: `its heap is full`. */
+  readonly why: string;
+}
 
 export interface WorkerHandle {
   readonly revision: string;
+  /** Why no session can be opened here now. */
+  readonly refusal: Failed | undefined;
   send(message: ToWorker): void;
   open(activation: number): void;
   close(activation: number): void;
@@ -33,11 +63,16 @@ export interface WorkerHandle {
 
 export interface BundleWorkerOptions {
   readonly log: Logger;
-  readonly onMessage: (message: Exclude<FromWorker, { type: "log" }>) => void;
+  /** What the heap of one thread may take, and as much again what lies outside of it, in MiB. */
+  readonly heapMib: number;
+  readonly onMessage: (message: SessionMessage) => void;
   /** The thread is gone, and these with it. */
-  readonly onLost: (activations: readonly number[]) => void;
-  /** Fails the calls of these activations that are older than their maxTurn; how many there were. */
-  readonly failOverdue: (activations: ReadonlySet<number>) => number;
+  readonly onLost: (loss: Loss) => void;
+  /**
+   * Whether the thread that has been held for so long is to be ended: its holder, the call of that number,
+   * has had its time, and has been answered. `undefined` where no call that still runs holds it.
+   */
+  readonly isOverdue: (call: number) => boolean | undefined;
 }
 
 export class BundleWorker implements WorkerHandle, AsyncDisposable {
@@ -45,33 +80,43 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
   readonly revision: string;
   readonly activations = new Set<number>();
   readonly #options: BundleWorkerOptions;
-  readonly #setup: Omit<WorkerSetup, "ends">;
-  /** Counted up by the thread. */
-  readonly #pulse: Int32Array<SharedArrayBuffer>;
-  #beats = 0;
-  #missed = 0;
-  #thread: Worker;
-  #channel: Channel<ToWorker>;
-  #ready: Promise<void>;
-  #isLoaded = false;
+  readonly #log: Logger;
+  readonly #bundle: string;
+  /** Whose names lines get that no call says: those of the bundle, once it has told them. */
+  #agents: string;
+  #life: Life;
+  #deaths = 0;
+  #refusal: Failed | undefined;
   #restarting: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(key: string, agent: Agent, bundle: string, options: BundleWorkerOptions) {
     this.key = key;
     this.revision = agent.revision;
+    this.#agents = agent.name;
+    this.#bundle = bundle;
     this.#options = options;
-    this.#pulse = new Int32Array(new SharedArrayBuffer(4));
-    this.#setup = { bundle, pulse: this.#pulse };
-    [this.#thread, this.#channel, this.#ready] = this.#start();
+    this.#log = options.log.child({ revision: agent.revision });
+    this.#life = this.#newLife();
+    this.#start();
   }
 
-  get ready(): Promise<void> {
-    return this.#ready;
+  /** Resolves when the bundle has loaded; rejects when it did not at its last start. */
+  get ready(): Promise<readonly AgentDefinition[]> {
+    return this.#life.loaded.promise;
+  }
+
+  get refusal(): Failed | undefined {
+    return this.#refusal;
+  }
+
+  /** Why this bundle cannot run the agent; `undefined` when it can. */
+  async problemOf(agent: Agent): Promise<string | undefined> {
+    return definitionProblem(agent, await this.ready);
   }
 
   send(message: ToWorker): void {
-    this.#channel.send(message);
+    this.#life.channel.send(message);
   }
 
   open(activation: number): void {
@@ -80,99 +125,223 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
 
   close(activation: number): void {
     this.activations.delete(activation);
-    this.#channel.send({ type: "close", activation });
+    this.#life.channel.send({ type: "close", activation });
   }
 
-  /** Ends a thread that does not beat while a call is overdue: nothing less stops an endless loop. */
+  /**
+   * Finds out who holds a thread that does not beat, and ends it in time: nothing less stops an endless loop.
+   */
   look(): void {
-    const beats = Atomics.load(this.#pulse, 0);
-    this.#missed = beats === this.#beats ? this.#missed + 1 : 0;
-    this.#beats = beats;
-    if (!this.#isLoaded || this.#missed < missedBeatsMax) return;
-    const failed = this.#options.failOverdue(this.activations);
-    if (failed === 0) return;
-    this.#options.log.error(
-      { revision: this.revision, failed },
-      "a handler holds its thread for longer than maxTurn",
-    );
-    this.#isLoaded = false;
-    void this.#thread.terminate();
+    const life = this.#life;
+    const beats = Atomics.load(life.pulse, 0);
+    const externalMib = Atomics.load(life.pulse, 1);
+    life.missed = beats === life.beats ? life.missed + 1 : 0;
+    life.beats = beats;
+    if (life.missed > 0) life.channel.takeRest(); // what ended before the thread was held need not wait for its end
+    if (!life.isLoaded || life.why !== undefined) return;
+    const { heapMib } = this.#options;
+    if (externalMib > heapMib)
+      this.#end(life, `${externalMib} MiB outside of its heap exceed heapMib ${heapMib}`);
+    else if (life.missed >= missedBeatsMax) void this.#lookAtHeld(life);
+    else life.holder = undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#restarting);
-    this.#channel[Symbol.dispose]();
-    await this.#thread.terminate();
+    this.#life.channel[Symbol.dispose]();
+    await this.#life.thread?.terminate();
   }
 
-  #start(): [Worker, Channel<ToWorker>, Promise<void>] {
+  /** The channel is there before the thread: what is sent meanwhile waits in it. */
+  #newLife(): Life {
     const { port1, port2 } = new MessageChannel();
     const [input, output] = [createRing(), createRing()];
-    const workerData: WorkerSetup = {
-      ...this.#setup,
+    const life: Life = {
+      channel: openChannel<ToWorker, FromWorker>(
+        { input: output, output: input, port: port1 },
+        {
+          encode: toWorker.encode,
+          decode: fromWorker.decode,
+          onMessage: (message) => this.#receive(life, message),
+        },
+      ),
       ends: { input, output, port: port2 },
+      pulse: new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT)),
+      begun: createBegunTable(),
+      loaded: Promise.withResolvers(),
+      thread: undefined,
+      startedMs: performance.now(),
+      isLoaded: false,
+      early: [],
+      beats: 0,
+      missed: 0,
+      holder: undefined,
+      why: undefined,
     };
+    return life;
+  }
+
+  #start(): void {
+    const life = this.#life;
+    const { ends, pulse, begun } = life;
+    const setup: WorkerSetup = { bundle: this.#bundle, pulse, begun, ends };
     const thread = new Worker(new URL("../worker/worker.ts", import.meta.url), {
-      workerData,
-      transferList: [port2],
+      workerData: setup,
+      transferList: [ends.port],
       name: `bundle ${this.revision.slice(0, 12)}`,
+      resourceLimits: { maxOldGenerationSizeMb: this.#options.heapMib },
+      stdout: true,
+      stderr: true,
     });
-    const channel = openChannel<ToWorker, FromWorker>(
-      { input: output, output: input, port: port1 },
-      { encode: toWorker.encode, decode: fromWorker.decode, onMessage: (message) => this.#receive(message) },
+    life.thread = thread;
+    life.startedMs = performance.now();
+    const timer = setTimeout(
+      () => this.#end(life, `the bundle did not load in bundleLoadMsMax ${bundleLoadMsMax} ms`),
+      bundleLoadMsMax,
     );
-    thread.on("error", (err) => this.#options.log.error({ err, revision: this.revision }, "worker failed"));
-    thread.once("exit", (code) => this.#exited(thread, code));
-    return [thread, channel, this.#loaded(thread)];
+    life.loaded.promise.then(
+      () => clearTimeout(timer),
+      () => clearTimeout(timer),
+    );
+    // What does not pass by the worker's own streams: Node's last words, a library of native code.
+    for (const stream of [thread.stdout, thread.stderr])
+      stream.on("data", (chunk: Buffer) => this.#say("warn", chunk.toString().trimEnd()));
+    thread.on("error", (error: unknown) => {
+      const isFull = error instanceof Error && "code" in error && error.code === "ERR_WORKER_OUT_OF_MEMORY";
+      life.why ??= isFull ? `its heap of heapMib ${this.#options.heapMib} is full` : String(error);
+    });
+    thread.once("exit", (code) => this.#exited(life, code));
   }
 
-  /** Rejects when the bundle does not load. */
-  #loaded(thread: Worker): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const timer = setTimeout(() => {
-      reject(new Error(`the bundle did not load in bundleLoadMsMax ${bundleLoadMsMax} ms`));
-      void thread.terminate();
-    }, bundleLoadMsMax);
-    thread.once("message", () => {
-      clearTimeout(timer);
-      this.#missed = 0;
-      this.#isLoaded = true;
-      resolve();
-    });
-    thread.once("error", reject);
-    thread.once("exit", (code) => {
-      clearTimeout(timer);
-      reject(new Error(`the worker ended with ${code} before it was ready`));
-    });
-    return promise;
+  #end(life: Life, why: string): void {
+    life.why ??= why;
+    void life.thread?.terminate();
   }
 
-  #receive(message: FromWorker): void {
-    if (message.type !== "log") {
+  #receive(life: Life, message: FromWorker): void {
+    if (message.type === "log") {
+      const entry = JSON.parse(message.line) as LogEntry;
+      if (life.isLoaded) this.#write(message.level, entry);
+      else life.early.push([message.level, entry]);
+    } else if (message.type === "loaded") {
+      this.#loaded(life, JSON.parse(message.line) as AgentDefinition[]);
+    } else if (message.type === "not_loaded") {
+      const { message: what, at } = JSON.parse(message.line) as { message: string; at?: string };
+      life.why = at === undefined ? what : `${what} at ${at}`;
+    } else {
       this.#options.onMessage(message);
-      return;
     }
-    const { fields, message: text, ...context } = JSON.parse(message.line) as LogEntry;
-    this.#options.log[message.level]({ ...fields, ...context }, text);
   }
 
-  /** What is sent until the thread runs again is lost with the activations that it was for. */
-  #exited(thread: Worker, code: number): void {
-    if (this.#closed || thread !== this.#thread) return;
-    const { log } = this.#options;
-    log.error(
-      { code, revision: this.revision, sessions: this.activations.size },
-      "worker ended; starting it again",
-    );
-    this.#isLoaded = false;
-    this.#channel[Symbol.dispose]();
-    this.#restarting = setTimeout(() => {
-      const lost = [...this.activations];
-      this.activations.clear();
-      [this.#thread, this.#channel, this.#ready] = this.#start();
-      this.#ready.catch((err: unknown) => log.error({ err, revision: this.revision }, "worker not ready"));
-      this.#options.onLost(lost);
-    }, restartDelayMs);
+  #loaded(life: Life, definitions: readonly AgentDefinition[]): void {
+    life.missed = 0;
+    life.isLoaded = true;
+    this.#agents = definitions.map(({ name }) => name).join(", ");
+    this.#refusal = undefined;
+    this.#flush(life);
+    life.loaded.resolve(definitions);
   }
+
+  /** What was said while the bundle was loaded is told when it has told its agents' names, or has failed. */
+  #flush(life: Life): void {
+    for (const [level, entry] of life.early.splice(0)) this.#write(level, entry);
+  }
+
+  #write(level: LogLevel, { speaker, message, facts, fields }: LogEntry): void {
+    this.#log[level]({ agent: this.#agents, ...speaker, ...facts, ...(fields && { fields }) }, message);
+  }
+
+  #say(level: LogLevel, message: string): void {
+    if (message !== "") this.#log[level]({ agent: this.#agents }, message);
+  }
+
+  async #lookAtHeld(life: Life): Promise<void> {
+    const { thread, begun } = life;
+    if (thread === undefined) return;
+    if (life.holder === undefined) {
+      life.holder = "asked";
+      const call = readBegun(begun).holder;
+      const fallback: Holder = { speaker: call === undefined ? {} : { call } };
+      // One that does not say so stands in a long call of Node's own: then the call is known while it is
+      // synchronous.
+      const found = (await this.#holderOf(thread)) ?? fallback;
+      life.holder = found;
+      const heldMs = life.missed * pulseMs;
+      const { speaker, at } = found;
+      if (life.missed >= missedBeatsMax)
+        this.#log.warn({ agent: this.#agents, ...speaker, at, heldMs }, "a handler holds its thread");
+    }
+    const { holder } = life;
+    if (holder === undefined || holder === "asked") return;
+    if (life.missed < missedBeatsMax || life.why !== undefined) return;
+    const { speaker, at } = holder;
+    const heldMs = life.missed * pulseMs;
+    const isOverdue = speaker.call === undefined ? undefined : this.#options.isOverdue(speaker.call);
+    if (!(isOverdue ?? heldMs >= strayHoldMsMax)) return;
+    const limit = isOverdue === undefined ? `strayHoldMsMax ${strayHoldMsMax} ms` : "maxTurn";
+    this.#log.error(
+      { agent: this.#agents, ...speaker, at, heldMs },
+      `a handler holds its thread for longer than ${limit}: the thread is ended`,
+    );
+    this.#end(life, `it was held for longer than ${limit}`);
+  }
+
+  async #holderOf(thread: Worker): Promise<Holder | undefined> {
+    try {
+      return await findHolder(thread);
+    } catch (err) {
+      this.#log.warn({ err, agent: this.#agents }, "who holds the thread cannot be asked");
+      return undefined;
+    }
+  }
+
+  /**
+   * What the thread said is heard first, all of it; then its sessions are lost, and open again in the next
+   * one.
+   */
+  #exited(life: Life, code: number): void {
+    if (this.#closed) return;
+    life.channel.takeRest();
+    life.channel[Symbol.dispose]();
+    this.#flush(life);
+    const why = life.why ?? `it ended with code ${code}`;
+    life.loaded.reject(new Error(why));
+    this.#deaths = performance.now() - life.startedMs >= wellMs ? 1 : this.#deaths + 1;
+    const delayMs = restartDelayMs(this.#deaths);
+    this.#log.error(
+      { agent: this.#agents, code, sessions: this.activations.size, againInMs: delayMs },
+      `the thread ended: ${why}`,
+    );
+    if (delayMs > waitMsMax || !life.isLoaded)
+      this.#refusal = fail("worker_lost", `the code of ${this.#agents} does not run: ${why}`, {
+        retryAfterMs: Math.max(delayMs, waitMsMax),
+      });
+    const lost = [...this.activations];
+    this.activations.clear();
+    this.#life = this.#newLife();
+    this.#restarting = setTimeout(() => this.#start(), delayMs);
+    this.#options.onLost({ activations: lost, begun: readBegun(life.begun), why });
+  }
+}
+
+/** One thread of the bundle, and what is kept beside it. */
+interface Life {
+  readonly channel: Channel<ToWorker>;
+  readonly ends: Ends;
+  readonly pulse: Int32Array<SharedArrayBuffer>;
+  readonly begun: BegunTable;
+  readonly loaded: PromiseWithResolvers<readonly AgentDefinition[]>;
+  /** `undefined` while it waits to be started. */
+  thread: Worker | undefined;
+  startedMs: number;
+  isLoaded: boolean;
+  /** Lines from before it was loaded. */
+  readonly early: [LogLevel, LogEntry][];
+  beats: number;
+  missed: number;
+  /** Who holds it. */
+  holder: Holder | "asked" | undefined;
+  /** Why it ends. */
+  why: string | undefined;
 }

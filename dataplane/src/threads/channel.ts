@@ -13,12 +13,16 @@ export interface Ends {
 export interface Channel<Out> extends Disposable {
   /** Never fails: what the ring has no room for waits here, in order. */
   send(message: Out): void;
+  /** Takes all that the other side has said: it may not come to ringing the bell. */
+  takeRest(): void;
 }
 
 export interface ChannelOptions<Out, In> {
   readonly encode: (message: Out) => FrameFields;
   readonly decode: (frame: FrameCursor) => In;
   readonly onMessage: (message: In) => void;
+  /** Messages wait here for room in the ring, or do not any more. */
+  readonly onBehind?: (isBehind: boolean) => void;
 }
 
 export function openChannel<Out, In>(ends: Ends, options: ChannelOptions<Out, In>): Channel<Out> {
@@ -49,6 +53,7 @@ export function openChannel<Out, In>(ends: Ends, options: ChannelOptions<Out, In
       sent += 1;
     }
     backlog.splice(0, sent);
+    if (sent > 0 && backlog.length === 0) options.onBehind?.(false);
     waitForSpace();
   };
   const waitForSpace = (): void => {
@@ -61,8 +66,11 @@ export function openChannel<Out, In>(ends: Ends, options: ChannelOptions<Out, In
       const fields = options.encode(message);
       if (backlog.length === 0 && write(fields)) return;
       backlog.push(fields);
-      if (backlog.length === 1) waitForSpace();
+      if (backlog.length > 1) return;
+      options.onBehind?.(true);
+      waitForSpace();
     },
+    takeRest: () => reader.takeRest(),
     [Symbol.dispose]() {
       writer.close();
       reader.close();

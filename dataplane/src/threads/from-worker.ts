@@ -1,9 +1,11 @@
 // What a worker says to the I/O thread.
 import { type AbandonReason, decodeFailure, encodeFailure, type Failure } from "../call/index.ts";
+import type { FrameCursor } from "../frame/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
 import { direction, type MessageCodecs } from "./message.ts";
 
-export type FromWorker =
+/** About one activation. */
+export type SessionMessage =
   | TurnMessage
   /** One page of the snapshot that a `cut` closes. */
   | { readonly type: "cut_page"; readonly activation: number; readonly bytes: Uint8Array }
@@ -16,17 +18,25 @@ export type FromWorker =
       readonly activation: number;
       readonly call: number;
       readonly canonicalHash: Uint8Array | undefined;
-    }
-  | { readonly type: "log"; readonly level: LogLevel; readonly line: string };
+    };
 
-/** What an agent logs, as JSON in `line`. */
+export type FromWorker =
+  | SessionMessage
+  | { readonly type: "log"; readonly level: LogLevel; readonly line: string }
+  /** The bundle runs; `line` is the JSON of the definitions of its agents. */
+  | { readonly type: "loaded"; readonly line: string }
+  /** It does not: what it threw, for a person. The thread ends. */
+  | { readonly type: "not_loaded"; readonly line: string };
+
+/** A line of the log, as JSON in `line`. */
 export interface LogEntry {
-  readonly agent: string;
-  readonly key: string;
-  /** Trace id of the call, where its caller gave one. */
-  readonly trace?: string;
+  /** Agent, key, method, call and trace, as far as they are known. */
+  readonly speaker: { readonly agent?: string | undefined };
   readonly message: string;
-  readonly fields: object;
+  /** The node's own words. */
+  readonly facts: object;
+  /** The agent's. */
+  readonly fields?: object;
 }
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -123,7 +133,17 @@ const codecs: MessageCodecs<FromWorker> = {
       return { type: "identified", activation: frame.activation, call: frame.call, canonicalHash };
     },
   },
+  loaded: lineCodec("loaded", 10),
+  not_loaded: lineCodec("not_loaded", 11),
 };
+
+function lineCodec<T extends "loaded" | "not_loaded">(type: T, number: number) {
+  return {
+    number,
+    encode: ({ line }: { readonly line: string }) => ({ payload: utf8.encode(line) }),
+    decode: (frame: FrameCursor) => ({ type, line: decoder.decode(frame.payloadCopy()) }),
+  };
+}
 
 function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
   const both = new Uint8Array(first.length + second.length);

@@ -1,5 +1,12 @@
-export { pulseMs, type WorkerHandle, type WorkerSetup } from "./bundle-worker.ts";
+export { type Begun, BegunWriter, createBegunTable, readBegun } from "./begun.ts";
+export { type Loss, pulseMs, type WorkerHandle, type WorkerSetup } from "./bundle-worker.ts";
 export { type Channel, type Ends, openChannel } from "./channel.ts";
-export { type FromWorker, fromWorker, type LogEntry, type LogLevel } from "./from-worker.ts";
+export {
+  type FromWorker,
+  fromWorker,
+  type LogEntry,
+  type LogLevel,
+  type SessionMessage,
+} from "./from-worker.ts";
 export { type ToWorker, toWorker } from "./to-worker.ts";
-export { type Deployed, openWorkers, type Workers } from "./workers.ts";
+export { type Deployed, heapMibMax, openWorkers, type Workers } from "./workers.ts";

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { create } from "@bufbuild/protobuf";
-import { type Agent, AgentSchema } from "@voda/proto/api";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { type Agent, AgentSchema, MethodMode } from "@voda/proto/api";
 import { waitUntil } from "@voda/test/kit";
 import pino from "pino";
 import { openWorkers, type Workers } from "./workers.ts";
@@ -16,20 +16,30 @@ const agentOf = (revision: string, name = "a"): Agent =>
   create(AgentSchema, { namespace: "default", name, revision });
 const sessionOf = (agent: string) => ({ namespace: "default", agent });
 
-function bundle(revision: string, text = "export default { agents: [] };"): string {
+/** A bundle with agents a, b and c, and more code before them. */
+function bundle(revision: string, code = ""): string {
   const file = join(folder, `${revision}.mjs`);
-  writeFileSync(file, text);
+  const agents =
+    'export default { agents: ["a", "b", "c"].map((name) => agent(name, {}).handlers({ run: () => 1 })) };';
+  writeFileSync(file, `import { agent } from "voda";\n${code}\n${agents}\n`);
   return file;
 }
 
-function rig(): { workers: Workers; lines: string[]; retirements: PromiseWithResolvers<void>[] } {
+interface Rig {
+  readonly workers: Workers;
+  readonly lines: string[];
+  readonly retirements: PromiseWithResolvers<void>[];
+}
+
+function rig(): Rig {
   const lines: string[] = [];
   const retirements: PromiseWithResolvers<void>[] = [];
   const workers = openWorkers({
     log: pino({}, { write: (line: string) => void lines.push(line) }),
     onMessage: () => assert.fail("no session speaks"),
     onLost: () => undefined,
-    failOverdue: () => 0,
+    isOverdue: () => undefined,
+    heapMib: 64,
     onRetire() {
       const retirement = Promise.withResolvers<void>();
       retirements.push(retirement);
@@ -42,20 +52,61 @@ function rig(): { workers: Workers; lines: string[]; retirements: PromiseWithRes
 const closed = (lines: readonly string[], revision: string): boolean =>
   lines.some((line) => line.includes("old revision closed") && line.includes(revision));
 
-test("a bundle that throws or never ends while it loads is refused, and the one before it stays", async () => {
+const bad: readonly [string, string, RegExp][] = [
+  ["throws", "throw new TypeError('boom');", /^Error: TypeError: boom/],
+  ["rejects", "await Promise.reject(new Error('no model'));", /^Error: Error: no model/],
+  ["exits", "process.exit(0);", /process.exit would end the sessions of others too/],
+  ["fills", "const all = []; for (;;) all.push(new Array(1e5).fill(1.5));", /its heap of heapMib 64 is full/],
+  ["spins", "for (;;);", /did not load in bundleLoadMsMax 10000/],
+  ["waits", "await new Promise(() => {});", /did not load in bundleLoadMsMax 10000/],
+];
+
+test("a bundle that does not load is refused with what it did, side by side, and the one before it stays", async () => {
   await using stack = new AsyncDisposableStack();
   const { workers } = rig();
   stack.use(workers);
   await workers.deploy(agentOf("good"), bundle("good"));
-  await assert.rejects(
-    workers.deploy(agentOf("throws"), bundle("throws", "throw new Error('boom');")),
-    /boom/,
+  const startedMs = performance.now();
+  await Promise.all(
+    bad.map(([name, code, what]) => assert.rejects(workers.deploy(agentOf(name), bundle(name, code)), what)),
   );
-  await assert.rejects(
-    workers.deploy(agentOf("spins"), bundle("spins", "for (;;);")),
-    /bundleLoadMsMax 10000/,
-  );
+  assert.ok(performance.now() - startedMs < 15_000, "they fail at the same time");
   assert.equal(workers.of(sessionOf("a"))?.worker.revision, "good");
+});
+
+test("a bundle without the agent, its field or its method is refused", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { workers } = rig();
+  stack.use(workers);
+  const file = bundle("partial");
+  const of = (more: MessageInitShape<typeof AgentSchema>): Agent =>
+    create(AgentSchema, { namespace: "default", name: "a", revision: "partial", ...more });
+  await assert.rejects(workers.rehearse([of({ name: "z" })], file), /has no agent z; it has: a, b, c/);
+  await assert.rejects(
+    workers.rehearse([of({ fields: [{ name: "n", kind: "counter" }] })], file),
+    /no field n/,
+  );
+  const methods = [{ name: "run", mode: MethodMode.READONLY }];
+  await assert.rejects(workers.rehearse([of({ methods })], file), /has no readonly method run/);
+});
+
+test("a bundle that was rehearsed is deployed in the thread that loaded it, and its output is not an agent's alone", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { workers, lines } = rig();
+  stack.use(workers);
+  const file = bundle("rehearsed", 'console.log("loading once"); process.stderr.write("banner\\n");');
+  await workers.rehearse([agentOf("rehearsed")], file);
+  assert.equal(workers.of(sessionOf("a")), undefined, "it is not deployed yet");
+  await workers.deploy(agentOf("rehearsed"), file);
+  await workers.running([agentOf("rehearsed")]);
+  const said = lines.map((line) => JSON.parse(line)).filter(({ msg }) => /loading once|banner/.test(msg));
+  assert.deepEqual(
+    said.map(({ level, agent, msg }) => [level, agent, msg]),
+    [
+      [30, "a, b, c", "loading once"],
+      [40, "a, b, c", "banner"],
+    ],
+  );
 });
 
 test("a revision that is current again by the time that its sessions have moved is kept", async () => {

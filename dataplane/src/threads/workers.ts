@@ -1,7 +1,14 @@
-// The worker threads of a node: one per bundle that has sessions or is current.
+// The worker threads of a node: one per bundle that has sessions, is current, or was tried a moment ago.
 import type { Agent } from "@voda/proto/api";
 import type { SessionName } from "@voda/proto/session";
+import { bundleLoadMsMax } from "@voda/proto/wire";
+import { type Failed, fail } from "../call/index.ts";
 import { BundleWorker, type BundleWorkerOptions, pulseMs, type WorkerHandle } from "./bundle-worker.ts";
+
+/** A bundle that was tried and is not deployed in this time is closed. */
+export const rehearsedMsMax = 30_000;
+/** Heap of one thread. A node that offers less memory gives less. */
+export const heapMibMax = 4_096;
 
 export interface WorkersOptions extends BundleWorkerOptions {
   /** Moves the sessions of these activations to the bundles that are current now, where they run on older ones. */
@@ -14,60 +21,155 @@ export interface Deployed {
   readonly worker: WorkerHandle;
 }
 
+type AgentName = Omit<SessionName, "key">;
+
 export interface Workers extends AsyncDisposable {
   /** Of the session's agent, the current revision. */
-  of(name: Omit<SessionName, "key">): Deployed | undefined;
-  /** Starts the bundle unless it runs, makes it current for the agent, and moves the agent's sessions to it. */
+  of(name: AgentName): Deployed | undefined;
+  /** Why there is none. */
+  refusalOf(name: AgentName): Failed;
+  /**
+   * Starts the bundle unless it runs, makes it current for the agent, and moves the agent's sessions to it.
+   * Rejects, and leaves everything as it was, when it does not load or does not have the agent.
+   */
   deploy(agent: Agent, bundle: string): Promise<void>;
+  /**
+   * Whether a deployment of these agents would do: starts the bundle, and keeps it a while in case that it
+   * comes.
+   */
+  rehearse(agents: readonly Agent[], bundle: string): Promise<void>;
+  /** Resolves when these revisions are current; rejects after `bundleLoadMsMax`. */
+  running(agents: readonly Agent[]): Promise<void>;
+  /** The agent has no revision that loads: its sessions are told why. */
+  refuse(agent: Agent, why: string): void;
 }
 
 export function openWorkers(options: WorkersOptions): Workers {
-  const deployed = new Map<string, { readonly agent: Agent; readonly worker: BundleWorker }>();
-  const workers = new Map<string, BundleWorker>();
-  const idOf = (namespace: string, name: string): string => `${namespace}/${name}`;
-  const watch = setInterval(() => {
-    for (const worker of workers.values()) worker.look();
-  }, pulseMs);
+  return new WorkerSet(options);
+}
 
-  const isCurrent = (worker: BundleWorker): boolean =>
-    [...deployed.values()].some((one) => one.worker === worker);
-  /** The bundle may still run other agents, or be current again by the time that its sessions have moved. */
-  const retire = async (worker: BundleWorker): Promise<void> => {
-    await options.onRetire(worker.activations);
-    if (isCurrent(worker) || worker.activations.size > 0 || workers.get(worker.key) !== worker) return;
-    workers.delete(worker.key);
-    await worker[Symbol.asyncDispose]();
-    options.log.info({ revision: worker.revision }, "old revision closed");
-  };
-  const loaded = async (key: string, agent: Agent, bundle: string): Promise<BundleWorker> => {
-    const worker = workers.get(key) ?? new BundleWorker(key, agent, bundle, options);
-    workers.set(key, worker);
+const idOf = (namespace: string, name: string): string => `${namespace}/${name}`;
+
+class WorkerSet implements Workers {
+  readonly #options: WorkersOptions;
+  readonly #deployed = new Map<string, { readonly agent: Agent; readonly worker: BundleWorker }>();
+  readonly #refusals = new Map<string, Failed>();
+  /** By namespace and revision. */
+  readonly #workers = new Map<string, BundleWorker>();
+  readonly #rehearsals = new Set<NodeJS.Timeout>();
+  /** Told of each deployment. */
+  readonly #waiting = new Set<() => void>();
+  readonly #watch: NodeJS.Timeout;
+
+  constructor(options: WorkersOptions) {
+    this.#options = options;
+    this.#watch = setInterval(() => {
+      for (const worker of this.#workers.values()) worker.look();
+    }, pulseMs);
+  }
+
+  of({ namespace, agent }: AgentName): Deployed | undefined {
+    return this.#deployed.get(idOf(namespace, agent));
+  }
+
+  refusalOf({ namespace, agent }: AgentName): Failed {
+    const unknown = fail("not_owner", `agent ${agent} is not deployed on this node yet; retry`);
+    return this.#refusals.get(idOf(namespace, agent)) ?? unknown;
+  }
+
+  refuse({ namespace, name }: Agent, why: string): void {
+    const message = `the code of agent ${name} does not load on this node: ${why}; deploy it again`;
+    this.#refusals.set(idOf(namespace, name), fail("worker_lost", message));
+  }
+
+  async deploy(agent: Agent, bundle: string): Promise<void> {
+    const id = idOf(agent.namespace, agent.name);
+    const worker = await this.#loaded([agent], bundle);
+    const before = this.#deployed.get(id)?.worker;
+    this.#deployed.set(id, { agent, worker });
+    this.#refusals.delete(id);
+    for (const look of this.#waiting) look();
+    if (before !== undefined && before !== worker) void this.#retire(before);
+  }
+
+  async rehearse(agents: readonly Agent[], bundle: string): Promise<void> {
+    const [first, ...more] = agents;
+    if (first === undefined) return;
+    const worker = await this.#loaded([first, ...more], bundle);
+    const timer = setTimeout(() => {
+      this.#rehearsals.delete(timer);
+      void this.#closeUnneeded(worker);
+    }, rehearsedMsMax);
+    this.#rehearsals.add(timer);
+  }
+
+  async running(agents: readonly Agent[]): Promise<void> {
+    const missing = (): Agent | undefined =>
+      agents.find(
+        ({ namespace, name, revision }) =>
+          this.#deployed.get(idOf(namespace, name))?.agent.revision !== revision,
+      );
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const look = (): void => {
+      if (missing() === undefined) resolve();
+    };
+    const timer = setTimeout(() => {
+      reject(new Error(`agent ${missing()?.name} does not run in its new revision yet`));
+    }, bundleLoadMsMax);
+    this.#waiting.add(look);
     try {
-      await worker.ready;
+      look();
+      await promise;
+    } finally {
+      this.#waiting.delete(look);
+      clearTimeout(timer);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#watch);
+    for (const timer of this.#rehearsals) clearTimeout(timer);
+    await Promise.all([...this.#workers.values()].map((worker) => worker[Symbol.asyncDispose]()));
+  }
+
+  /**
+   * With all of these agents. Whoever asked for it first may not be the only one: it is closed when nobody
+   * needs it.
+   */
+  async #loaded(agents: readonly [Agent, ...Agent[]], bundle: string): Promise<BundleWorker> {
+    const [first] = agents;
+    const key = idOf(first.namespace, first.revision);
+    const worker = this.#workers.get(key) ?? new BundleWorker(key, first, bundle, this.#options);
+    this.#workers.set(key, worker);
+    try {
+      for (const agent of agents) {
+        const problem = await worker.problemOf(agent);
+        if (problem !== undefined) throw new Error(problem);
+      }
     } catch (error) {
-      if (isCurrent(worker)) throw error; // it ran before, and is being started again
-      workers.delete(key);
-      await worker[Symbol.asyncDispose]();
+      await this.#closeUnneeded(worker);
       throw error;
     }
     return worker;
-  };
+  }
 
-  return {
-    of: ({ namespace, agent }) => deployed.get(idOf(namespace, agent)),
-    async deploy(agent, bundle) {
-      const id = idOf(agent.namespace, agent.name);
-      const worker = await loaded(`${agent.namespace}/${agent.revision}`, agent, bundle);
-      const before = deployed.get(id)?.worker;
-      deployed.set(id, { agent, worker });
-      if (before === undefined || before === worker) return;
-      retire(before).catch((err: unknown) =>
-        options.log.error({ err, revision: before.revision }, "old revision not closed"),
-      );
-    },
-    async [Symbol.asyncDispose]() {
-      clearInterval(watch);
-      await Promise.all([...workers.values()].map((worker) => worker[Symbol.asyncDispose]()));
-    },
-  };
+  /** The bundle may still run other agents, or be current again by the time that its sessions have moved. */
+  async #retire(worker: BundleWorker): Promise<void> {
+    const { onRetire, log } = this.#options;
+    const { revision } = worker;
+    try {
+      await onRetire(worker.activations);
+      if (await this.#closeUnneeded(worker)) log.info({ revision }, "old revision closed");
+    } catch (err) {
+      log.error({ err, revision }, "old revision not closed");
+    }
+  }
+
+  async #closeUnneeded(worker: BundleWorker): Promise<boolean> {
+    const isCurrent = [...this.#deployed.values()].some((one) => one.worker === worker);
+    if (isCurrent || worker.activations.size > 0 || this.#workers.get(worker.key) !== worker) return false;
+    this.#workers.delete(worker.key);
+    await worker[Symbol.asyncDispose]();
+    return true;
+  }
 }

@@ -8,6 +8,7 @@ import { agent, s, VodaError } from "voda";
 import { definitionOf, handlersOf } from "voda/definition";
 import { plainCall } from "../../test/call.ts";
 import { type Answer, type Content, decodeAnswer } from "../call/index.ts";
+import { BegunWriter, createBegunTable, readBegun } from "../threads/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
 import { Activation } from "./activation.ts";
 
@@ -54,6 +55,26 @@ function harness() {
       wrongError() {
         throw Object.assign(new VodaError("aborted", "m"), { code: "nonsense", message: 7 });
       },
+      revoked() {
+        const { proxy, revoke } = Proxy.revocable({}, {});
+        revoke();
+        return proxy;
+      },
+      thenGetter: () => ({
+        get ["THEN".toLowerCase()](): never {
+          throw new Error("read by a getter");
+        },
+      }),
+      badInspect() {
+        throw {
+          [Symbol.for("nodejs.util.inspect.custom")]() {
+            throw new Error("inspected");
+          },
+          get stack(): never {
+            throw new Error("asked for its stack");
+          },
+        };
+      },
       thenable: () => new Proxy({}, { has: () => true, get: () => assert.fail }) as never,
     });
   const schema: Schema = { count: { kind: "counter" }, name: { kind: "register", initial: "none" } };
@@ -84,15 +105,17 @@ function harness() {
       };
     },
   };
-  const write = (message: string): void => void logged.push(message);
+  const table = createBegunTable();
   const activation = new Activation({
     number: 7,
+    agent: "probe",
     key: "k",
     origin: 1,
     state: counting,
     handlers: handlersOf(probe),
     turnMsMax: definitionOf(probe).turnMsMax,
-    logOf: () => ({ debug: write, info: write, warn: write, error: write }),
+    log: { say: (_, message) => void logged.push(message) },
+    begun: new BegunWriter(table),
     say: (message) => said.push(message),
     sayCut: (after, pages) => cuts.push([after, pages.length]),
   });
@@ -147,6 +170,7 @@ function harness() {
     answerOf,
     until,
     views: () => views,
+    hasBegun: (call: number) => readBegun(table).has(call),
   };
 }
 
@@ -270,11 +294,39 @@ describe("an activation", () => {
     const { run, reason, value, said, until } = harness();
     assert.equal(reason(run("refuse", "x".repeat(2 * 1024 * 1024))), "too_large");
     assert.equal(reason(run("strange")), "internal");
-    assert.equal(reason(run("wrongError")), "internal");
     const odd = run("thenable");
-    await until(() => said.length === 4);
+    await until(() => said.length === 3);
     assert.equal(reason(odd), "internal");
     assert.equal(value(run("add", 1)), 1);
+  });
+
+  test("what throws when it is only looked at is the call's failure, and the session goes on", () => {
+    const { run, reason, value, logged } = harness();
+    for (const method of ["revoked", "thenGetter", "badInspect"])
+      assert.equal(reason(run(method)), "internal");
+    assert.equal(logged.length, 3);
+    assert.equal(value(run("add", 1)), 1);
+  });
+
+  test("an error with a code that does not exist keeps its message, and the log says which code it had", () => {
+    const { run, answerOf, logged } = harness();
+    const answer = answerOf(run("wrongError"));
+    assert.ok(!answer.ok);
+    assert.deepEqual(answer.failure, { code: "unknown", reason: "user", message: "7", metadata: {} });
+    assert.match(logged[0] ?? "", /has the code "nonsense"/);
+  });
+
+  test("a call is marked as begun from its start until its outcome is said", async () => {
+    const { run, held, hasBegun, said, until, activation } = harness();
+    const first = run("addHeld", 1);
+    const second = run("addHeld", 1);
+    assert.deepEqual([hasBegun(first), hasBegun(second)], [true, false]);
+    held.open();
+    await until(() => said.length === 2);
+    assert.deepEqual([hasBegun(first), hasBegun(second)], [false, false]);
+    const cut = run("hang");
+    activation.close();
+    assert.equal(hasBegun(cut), false);
   });
 
   test("a method that this revision does not have is refused", () => {

@@ -1,18 +1,12 @@
 // One session in a worker: its state, its mailbox, the handlers that run. The turn machine decides, this does.
-import { inspect } from "node:util";
+// Not the globals: an agent that puts fake timers in their place must not take away the bound of its turns.
+import { clearTimeout, setTimeout } from "node:timers";
 import { turnBytesMax } from "@voda/proto/wire";
 import type { SessionState, Transaction, View } from "@voda/state";
-import { TooLargeError } from "@voda/state";
 import { assert, systemClock, unreachable } from "@voda/stdx";
 import { type Handler, type Logger, VodaError } from "voda/definition";
-import {
-  type AbandonReason,
-  type Answer,
-  decodeAnswer,
-  encodeAnswer,
-  fail,
-  type SessionCall,
-} from "../call/index.ts";
+import { type AbandonReason, encodeAnswer, type Failed, fail, type SessionCall } from "../call/index.ts";
+import type { BegunWriter } from "../threads/index.ts";
 import {
   openTurn,
   stepTurn,
@@ -23,28 +17,41 @@ import {
 } from "../turn/index.ts";
 import { canonicalHash } from "./canonical.ts";
 import { Abort, Context } from "./context.ts";
-import { BadInput, decodeInput, encodeOutput } from "./convert.ts";
+import { decodeInput, encodeOutput } from "./convert.ts";
+import { encodeFailed, endingOf } from "./failure.ts";
+import { type AgentLog, loggerOf } from "./log.ts";
+import { enterOrigin, type Origin, originOf } from "./origin.ts";
 
 export interface ActivationOptions {
   readonly number: number;
+  readonly agent: string;
   readonly key: string;
   /** Names this activation in the deltas of texts: never the same for another activation of the session. */
   readonly origin: number;
   readonly state: SessionState;
   readonly handlers: ReadonlyMap<string, Handler>;
   readonly turnMsMax: number;
-  /** For the lines of one call. */
-  readonly logOf: (call: SessionCall) => Logger;
+  readonly log: AgentLog;
+  readonly begun: BegunWriter;
   readonly say: (message: TurnMessage) => void;
   readonly sayCut: (after: number, pages: readonly Uint8Array[]) => void;
 }
 
 interface Running {
   readonly call: SessionCall;
+  readonly origin: Origin;
   readonly handler: Handler;
   readonly scope: Transaction | View;
   readonly abort: Abort;
   timer: NodeJS.Timeout | undefined;
+  /** `undefined` also for a body that is no input. */
+  input: unknown;
+}
+
+/** A call that the machine knows, and where it is marked as begun; `undefined` before. */
+interface Handed {
+  readonly call: SessionCall;
+  mark: number | undefined;
 }
 
 const NOTHING = new Uint8Array(0);
@@ -53,7 +60,7 @@ export class Activation {
   readonly #options: ActivationOptions;
   readonly #turn: Turn;
   /** Calls that the machine knows and that have not ended. */
-  readonly #calls = new Map<number, SessionCall>();
+  readonly #calls = new Map<number, Handed>();
   readonly #running = new Map<number, Running>();
 
   constructor(options: ActivationOptions) {
@@ -62,7 +69,7 @@ export class Activation {
   }
 
   run(call: SessionCall): void {
-    this.#calls.set(call.head.number, call);
+    this.#calls.set(call.head.number, { call, mark: undefined });
     this.#step({ type: "run", call: call.head });
   }
 
@@ -83,7 +90,7 @@ export class Activation {
   close(): void {
     this.#step({ type: "close" });
     for (const call of this.#running.keys()) this.#end(call);
-    this.#calls.clear();
+    for (const call of this.#calls.keys()) this.#forget(call);
   }
 
   #step(event: TurnEvent): void {
@@ -111,8 +118,8 @@ export class Activation {
         return;
       case "say":
         this.#end(effect.message.call); // of a reader: nothing else ends its view
-        this.#calls.delete(effect.message.call);
         this.#options.say(effect.message);
+        this.#forget(effect.message.call);
         return;
       default:
         unreachable(effect);
@@ -120,8 +127,9 @@ export class Activation {
   }
 
   #start(number: number): void {
-    const call = this.#calls.get(number);
-    assert(call !== undefined, `the machine starts call ${number}, which never came`);
+    const handed = this.#calls.get(number);
+    assert(handed !== undefined, `the machine starts call ${number}, which never came`);
+    const { call } = handed;
     const handler = this.#options.handlers.get(call.method);
     const { readonly } = call.head;
     if (handler === undefined || (handler.mode === "readonly") !== readonly) {
@@ -134,31 +142,40 @@ export class Activation {
       );
       return;
     }
-    const { state } = this.#options;
+    const { state, agent, key, begun } = this.#options;
     const running: Running = {
       call,
+      origin: originOf(agent, key, call),
       handler,
       scope: readonly ? state.view() : state.begin(),
       abort: new Abort(),
       timer: undefined,
+      input: undefined,
     };
     this.#running.set(number, running);
+    handed.mark = begun.begin(number);
     this.#runHandler(running);
+    begun.synchronous(0);
   }
 
+  /** Everything of the agent's own runs inside, its getters included: what it throws is the call's end. */
   #runHandler(running: Running): void {
-    const { call, handler, scope, abort } = running;
+    const { call, handler, scope, abort, origin } = running;
     const { key } = this.#options;
-    const log = (): Logger => this.#options.logOf(call);
+    const log = (): Logger => loggerOf(this.#options.log, origin);
+    enterOrigin(origin);
     let result: unknown;
+    let isLater: boolean;
     try {
-      const input = decodeInput(handler, call.content, call.body);
-      result = handler.run(new Context({ key, log, state: scope.state, caller: call.caller, abort }), input);
+      running.input = decodeInput(handler, call.content, call.body);
+      const context = new Context({ key, log, state: scope.state, caller: call.caller, abort });
+      result = handler.run(context, running.input);
+      isLater = isThenable(result);
     } catch (error) {
       this.#failed(running, error);
       return;
     }
-    if (!isThenable(result)) {
+    if (!isLater) {
       this.#returned(running, result);
       return;
     }
@@ -177,7 +194,7 @@ export class Activation {
     const { number } = call.head;
     const answer = encodeOutput(handler, call.content, result);
     if (!answer.ok) {
-      this.#log(running, answer.failure.message);
+      this.#options.log.say("error", `handler failed: ${answer.failure.message}`, {}, running.origin);
       this.#throw(number, answer);
       return;
     }
@@ -212,17 +229,9 @@ export class Activation {
 
   #failed(running: Running, error: unknown): void {
     if (!this.#isRunning(running)) return;
-    if (error instanceof BadInput) this.#throw(running.call.head.number, fail("bad_request", error.message));
-    else if (error instanceof TooLargeError)
-      this.#throw(running.call.head.number, fail("too_large", error.message));
-    else if (VodaError.is(error)) this.#throw(running.call.head.number, thrownOnPurpose(error));
-    else {
-      this.#log(running, inspect(error));
-      this.#throw(
-        running.call.head.number,
-        fail("internal", "the handler threw; the node's log has the error"),
-      );
-    }
+    const { answer, level, message, facts } = endingOf(error, running.input);
+    this.#options.log.say(level, message, facts, running.origin);
+    this.#throw(running.call.head.number, answer);
   }
 
   #tooLong(running: Running): void {
@@ -239,7 +248,7 @@ export class Activation {
     );
   }
 
-  #throw(call: number, answer: Answer): void {
+  #throw(call: number, answer: Failed): void {
     this.#step({ type: "threw", call, answer: encodeFailed(answer) });
     this.#end(call);
   }
@@ -258,8 +267,14 @@ export class Activation {
     return running;
   }
 
-  #log(running: Running, error: string): void {
-    this.#options.logOf(running.call).error("handler failed", { method: running.call.method, error });
+  /**
+   * What it ended with is in the ring by then, or waits for room there: the host has it, or knows that
+   * something waits.
+   */
+  #forget(call: number): void {
+    const mark = this.#calls.get(call)?.mark;
+    this.#calls.delete(call);
+    if (mark !== undefined) this.#options.begun.end(mark);
   }
 }
 
@@ -271,32 +286,4 @@ function abortReason(why: AbandonReason): ConstructorParameters<typeof VodaError
   return why === "deadline"
     ? ["deadline_exceeded", "the caller's deadline has passed", { reason: "turn_timeout" }]
     : ["canceled", "the caller went away", { reason: "interrupted" }];
-}
-
-/** What an agent throws may be of any size, and of other types than it says. */
-function encodeFailed(answer: Answer): Uint8Array {
-  try {
-    const encoded = encodeAnswer(answer);
-    decodeAnswer(encoded);
-    if (encoded.length <= turnBytesMax) return encoded;
-    return encodeAnswer(
-      fail("too_large", `error of ${encoded.length} bytes exceeds turnBytesMax ${turnBytesMax}`),
-    );
-  } catch (error) {
-    return encodeAnswer(fail("internal", `the handler's error cannot be encoded: ${inspect(error)}`));
-  }
-}
-
-function thrownOnPurpose(error: VodaError): Answer {
-  const { code, reason, message, retryAfterMs, details } = error;
-  return {
-    ok: false,
-    failure: {
-      code,
-      reason,
-      message,
-      ...(retryAfterMs !== undefined && { retryAfterMs }),
-      metadata: details,
-    },
-  };
 }

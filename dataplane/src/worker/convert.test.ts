@@ -1,7 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import { TimestampSchema } from "@bufbuild/protobuf/wkt";
+import { create, createFileRegistry, fromBinary, toBinary } from "@bufbuild/protobuf";
+import {
+  anyPack,
+  DurationSchema,
+  FileDescriptorProtoSchema,
+  file_google_protobuf_any,
+  file_google_protobuf_field_mask,
+  file_google_protobuf_timestamp,
+  FieldDescriptorProto_Label as Label,
+  TimestampSchema,
+  FieldDescriptorProto_Type as Type,
+} from "@bufbuild/protobuf/wkt";
 import type { Handler } from "voda/definition";
 import { BadInput, decodeInput, encodeOutput } from "./convert.ts";
 
@@ -16,6 +26,47 @@ const proto: Handler = {
   output: TimestampSchema,
   run: () => undefined,
 };
+
+const imports = [file_google_protobuf_any, file_google_protobuf_field_mask, file_google_protobuf_timestamp];
+/**
+ * `message Lab { int32 number = 1; FieldMask mask = 2; Timestamp at = 3; Any any = 4; repeated Lab parts = 5;
+ * }`
+ */
+function labSchema() {
+  const part = (name: string, number: number, typeName: string) => ({
+    name,
+    jsonName: name,
+    number,
+    type: Type.MESSAGE,
+    typeName,
+    label: name === "parts" ? Label.REPEATED : Label.OPTIONAL,
+  });
+  const file = create(FileDescriptorProtoSchema, {
+    name: "lab.proto",
+    package: "lab.v1",
+    syntax: "proto3",
+    dependency: imports.map(({ proto: { name } }) => name),
+    messageType: [
+      {
+        name: "Lab",
+        field: [
+          { name: "number", jsonName: "number", number: 1, type: Type.INT32, label: Label.OPTIONAL },
+          part("mask", 2, ".google.protobuf.FieldMask"),
+          part("at", 3, ".google.protobuf.Timestamp"),
+          part("any", 4, ".google.protobuf.Any"),
+          part("parts", 5, ".lab.v1.Lab"),
+        ],
+      },
+    ],
+  });
+  const lab = createFileRegistry(file, (name) =>
+    imports.map((one) => one.proto).find((one) => one.name === name),
+  ).getMessage("lab.v1.Lab");
+  assert.ok(lab !== undefined);
+  return lab;
+}
+const LabSchema = labSchema();
+const lab: Handler = { ...proto, input: LabSchema, output: LabSchema };
 
 describe("input", () => {
   test("a plain handler gets the JSON value, and undefined for an empty body", () => {
@@ -44,6 +95,19 @@ describe("input", () => {
     );
     assert.throws(() => decodeInput(proto, "proto", Uint8Array.of(0xff)), BadInput);
   });
+});
+
+test("an Any in JSON holds a well-known type or one of the service's file, in and out", () => {
+  const typeUrl = "type.googleapis.com";
+  for (const any of [
+    { "@type": `${typeUrl}/google.protobuf.Duration`, value: "1s" },
+    { "@type": `${typeUrl}/lab.v1.Lab`, number: 7 },
+  ]) {
+    const message = decodeInput(lab, "json", utf8.encode(JSON.stringify({ any })));
+    const answer = encodeOutput(lab, "json", message);
+    assert.ok(answer.ok, JSON.stringify(answer));
+    assert.deepEqual(JSON.parse(text(answer.body)), { any });
+  }
 });
 
 function decodeAs(content: "json" | "proto", body: string) {
@@ -107,5 +171,25 @@ describe("output", () => {
       assert.equal(reasonOf(plain, bad), "internal");
     }
     assert.equal(reasonOf(proto, { seconds: "many" }), "internal");
+  });
+
+  test("whether a typed result is taken does not depend on how its caller reads it", () => {
+    const outcome = (content: "json" | "proto", result: object): boolean =>
+      encodeOutput(lab, content, result).ok;
+    const bad: readonly object[] = [
+      { number: 2 ** 40 },
+      { number: 1.5 },
+      { mask: { paths: ["fooBar"] } },
+      { at: { seconds: 999_999_999_999_999n, nanos: 0 } },
+      { parts: [{}, { parts: [{ at: { seconds: 0n, nanos: -5 } }] }] },
+    ];
+    for (const result of bad)
+      assert.deepEqual([outcome("json", result), outcome("proto", result)], [false, false]);
+    const good: readonly object[] = [
+      { number: 7, mask: { paths: ["foo_bar"] }, at: { seconds: 7n }, parts: [{ number: 1 }] },
+      { any: anyPack(DurationSchema, create(DurationSchema, { seconds: 1n })) },
+    ];
+    for (const result of good)
+      assert.deepEqual([outcome("json", result), outcome("proto", result)], [true, true]);
   });
 });

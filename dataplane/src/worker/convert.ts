@@ -1,7 +1,28 @@
 // Bodies to inputs and results to bodies, in the worker: the only place of a node that looks into a body.
-import { create, fromBinary, fromJson, type Message, toBinary, toJson } from "@bufbuild/protobuf";
+import {
+  create,
+  createRegistry,
+  type DescFile,
+  type DescMessage,
+  fromBinary,
+  fromJson,
+  type Message,
+  type Registry,
+  toBinary,
+  toJson,
+} from "@bufbuild/protobuf";
+import {
+  file_google_protobuf_any,
+  file_google_protobuf_duration,
+  file_google_protobuf_empty,
+  file_google_protobuf_field_mask,
+  file_google_protobuf_struct,
+  file_google_protobuf_timestamp,
+  file_google_protobuf_wrappers,
+} from "@bufbuild/protobuf/wkt";
 import { type Handler, sentProblem } from "voda/definition";
 import { type Answer, type Content, fail } from "../call/index.ts";
+import { checkJsonForm } from "./check-message.ts";
 
 const utf8 = new TextEncoder();
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
@@ -18,7 +39,10 @@ export function decodeInput(handler: Handler, content: Content, body: Uint8Array
     try {
       return content === "proto"
         ? fromBinary(handler.input, body)
-        : fromJson(handler.input, body.length === 0 ? {} : parseJson(body), { ignoreUnknownFields: true });
+        : fromJson(handler.input, body.length === 0 ? {} : parseJson(body), {
+            ignoreUnknownFields: true,
+            registry: registryOf(handler.input),
+          });
     } catch (cause) {
       if (cause instanceof BadInput) throw cause;
       throw new BadInput(`the body is not a ${handler.input.typeName}: ${text(cause)}`, { cause });
@@ -32,12 +56,7 @@ export function decodeInput(handler: Handler, content: Content, body: Uint8Array
 export function encodeOutput(handler: Handler, content: Content, result: unknown): Answer {
   try {
     if (handler.kind === "proto") {
-      const message = create(handler.output, (result ?? {}) as Partial<Message>);
-      const body =
-        content === "proto"
-          ? toBinary(handler.output, message)
-          : utf8.encode(JSON.stringify(toJson(handler.output, message)));
-      return { ok: true, content, body };
+      return { ok: true, content, body: encodeMessage(handler.output, content, result) };
     }
     if (result === undefined) return { ok: true, content, body: NOTHING };
     const problem = sentProblem(result, "the handler's answer");
@@ -46,6 +65,48 @@ export function encodeOutput(handler: Handler, content: Content, result: unknown
   } catch (cause) {
     return fail("internal", `the handler's result cannot be encoded: ${text(cause)}`);
   }
+}
+
+/**
+ * The binary form checks numbers, the JSON form well-known types: a message that fails in one is refused in
+ * both.
+ */
+function encodeMessage(desc: DescMessage, content: Content, result: unknown): Uint8Array {
+  const message = create(desc, (result ?? {}) as Partial<Message>);
+  const binary = toBinary(desc, message);
+  if (content === "json")
+    return utf8.encode(JSON.stringify(toJson(desc, message, { registry: registryOf(desc) })));
+  checkJsonForm(desc, message);
+  return binary;
+}
+
+const wellKnown = [
+  file_google_protobuf_any,
+  file_google_protobuf_duration,
+  file_google_protobuf_empty,
+  file_google_protobuf_field_mask,
+  file_google_protobuf_struct,
+  file_google_protobuf_timestamp,
+  file_google_protobuf_wrappers,
+];
+const registries = new Map<DescFile, Registry>();
+
+/**
+ * What an Any may hold in JSON: well-known types, and those of the service's file and of all that it imports.
+ */
+function registryOf({ file }: DescMessage): Registry {
+  const known = registries.get(file);
+  if (known !== undefined) return known;
+  const files = new Set<DescFile>(wellKnown);
+  const add = (one: DescFile): void => {
+    if (files.has(one)) return;
+    files.add(one);
+    one.dependencies.forEach(add);
+  };
+  add(file);
+  const registry = createRegistry(...files);
+  registries.set(file, registry);
+  return registry;
 }
 
 function parseJson(body: Uint8Array): ReturnType<typeof JSON.parse> {

@@ -1,38 +1,18 @@
 // The thread that runs one bundle: sessions come and go by frames in a ring, their handlers run on this thread's event loop.
-import { registerHooks } from "node:module";
-import { pathToFileURL } from "node:url";
-import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { setInterval } from "node:timers";
+import { getHeapStatistics } from "node:v8";
+import { workerData } from "node:worker_threads";
 import { crc32 } from "node:zlib";
 import type { SessionName } from "@voda/proto/session";
+import { openState, SchemaError, type SessionState, UnsupportedFormatError } from "@voda/state";
+import { assert, systemClock, unreachable } from "@voda/stdx";
+import { definitionOf, handlersOf } from "voda/definition";
+import { fail } from "../call/index.ts";
 import {
-  type Check,
-  type FieldSchema,
-  openState,
-  type Schema,
-  SchemaError,
-  type SessionState,
-  UnsupportedFormatError,
-} from "@voda/state";
-import { assert, unreachable } from "@voda/stdx";
-import {
-  type AnyAgent,
-  definitionOf,
-  type FieldDefinition,
-  handlersOf,
-  isAgent,
-  isProvided,
-  type Logger,
-  type Validate,
-  validatorsOf,
-} from "voda/definition";
-import { fail, type SessionCall } from "../call/index.ts";
-import {
+  BegunWriter,
   type Channel,
-  type Ends,
   type FromWorker,
   fromWorker,
-  type LogEntry,
-  type LogLevel,
   openChannel,
   pulseMs,
   type ToWorker,
@@ -40,14 +20,12 @@ import {
   type WorkerSetup,
 } from "../threads/index.ts";
 import { Activation } from "./activation.ts";
-
-/** A message of an agent's log, in characters; the rest is cut. Its fields may have as many. */
-const logCharsMax = 8_192;
-
-interface Loaded {
-  readonly agent: AnyAgent;
-  readonly schema: Schema;
-}
+import { tellHolder } from "./holder.ts";
+import { type LoadedAgent, loadAgents, resolveProvidedHere } from "./load.ts";
+import { type AgentLog, openAgentLog } from "./log.ts";
+import { captureOutput } from "./output.ts";
+import { catchStrays, refuseExits } from "./strays.ts";
+import { describeThrown } from "./thrown.ts";
 
 interface Opening {
   readonly name: SessionName;
@@ -57,28 +35,65 @@ interface Opening {
 }
 
 class WorkerThread {
-  readonly #agents: ReadonlyMap<string, Loaded>;
+  readonly log: AgentLog;
+  /** `undefined` while the bundle loads. */
+  #agents: ReadonlyMap<string, LoadedAgent> | undefined;
+  /** What came meanwhile. */
+  #early: ToWorker[] = [];
   readonly #opening = new Map<number, Opening>();
   readonly #activations = new Map<number, Activation>();
+  readonly #begun: BegunWriter;
+  readonly #channel: Channel<FromWorker>;
+  readonly #exit: () => never;
 
-  readonly #ends: Ends;
-  #channel: Channel<FromWorker> | undefined;
-
-  constructor(agents: ReadonlyMap<string, Loaded>, ends: Ends) {
-    this.#agents = agents;
-    this.#ends = ends;
-  }
-
-  serve(): void {
-    this.#channel = openChannel(this.#ends, {
+  constructor({ begun, ends }: WorkerSetup, exit: () => never) {
+    this.#begun = new BegunWriter(begun);
+    this.#exit = exit;
+    this.#channel = openChannel(ends, {
       encode: fromWorker.encode,
       decode: toWorker.decode,
-      onMessage: (message) => this.#handle(message),
+      onMessage: (message) => this.#receive(message),
+      onBehind: (isBehind) => this.#begun.behind(isBehind),
     });
+    this.log = openAgentLog(
+      (message) => this.#channel.send(message),
+      () => systemClock.monotonicMs(),
+    );
+  }
+
+  async load(bundle: string): Promise<void> {
+    try {
+      const agents = await loadAgents(bundle);
+      const definitions = [...agents.values()].map(({ agent }) => definitionOf(agent));
+      this.#say({ type: "loaded", line: JSON.stringify(definitions) });
+      this.#agents = agents;
+    } catch (error) {
+      this.#say({ type: "not_loaded", line: JSON.stringify(describeThrown(error)) });
+      this.#exit();
+    }
+    for (const message of this.#early.splice(0)) this.#receive(message);
+  }
+
+  /**
+   * What throws in here is a fault of voda's own, not of an agent: the thread ends, so that nobody works on
+   * with what it broke.
+   */
+  #receive(message: ToWorker): void {
+    if (this.#agents === undefined) {
+      this.#early.push(message);
+      return;
+    }
+    try {
+      this.#handle(message);
+    } catch (error) {
+      const { message: what, stack } = describeThrown(error);
+      this.log.say("error", `voda failed in its worker: ${what}`, { stack });
+      this.#exit();
+    }
   }
 
   #say(message: FromWorker): void {
-    this.#channel?.send(message);
+    this.#channel.send(message);
   }
 
   #handle(message: ToWorker): void {
@@ -130,7 +145,7 @@ class WorkerThread {
     assert(opening !== undefined, `activation ${number} is opened without a beginning`);
     this.#opening.delete(number);
     const { name } = opening;
-    const loaded = this.#agents.get(name.agent);
+    const loaded = this.#agents?.get(name.agent);
     if (loaded === undefined) {
       this.#openFailed(number, "schema", `the bundle has no agent ${name.agent}`);
       return;
@@ -149,12 +164,14 @@ class WorkerThread {
       number,
       new Activation({
         number,
+        agent: name.agent,
         key: name.key,
         origin: opening.origin,
         state,
         handlers: handlersOf(agent),
         turnMsMax: definitionOf(agent).turnMsMax,
-        logOf: (call) => this.#logger(name, call),
+        log: this.log,
+        begun: this.#begun,
         say: (said) => this.#say(said),
         sayCut: (after, pages) => {
           for (const bytes of pages) this.#say({ type: "cut_page", activation: number, bytes });
@@ -167,20 +184,6 @@ class WorkerThread {
   #openFailed(activation: number, reason: OpenReason, message: string): void {
     this.#say({ type: "open_failed", activation, failure: fail(reason, message).failure });
   }
-
-  /** Lines name the trace of the call that they are of, so that they are found beside the caller's. */
-  #logger({ agent, key }: SessionName, { traceparent }: SessionCall): Logger {
-    const trace = traceparent?.split("-")[1];
-    const write =
-      (level: LogLevel) =>
-      (message: string, fields: object = {}): void =>
-        this.#say({
-          type: "log",
-          level,
-          line: logLine({ agent, key, ...(trace && { trace }), message, fields }),
-        });
-    return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
-  }
 }
 
 type OpenReason = "schema" | "corrupt" | "unsupported_format";
@@ -190,62 +193,18 @@ function reasonOf(error: unknown): OpenReason {
   return error instanceof SchemaError ? "schema" : "corrupt";
 }
 
-/** Fields that have no JSON form or are too long are left out, and the line says so. */
-function logLine(entry: LogEntry): string {
-  const message = entry.message.slice(0, logCharsMax);
-  try {
-    const line = JSON.stringify({ ...entry, message });
-    if (line.length <= 2 * logCharsMax) return line;
-    return JSON.stringify({ ...entry, message, fields: { leftOut: `fields of ${line.length} characters` } });
-  } catch (error) {
-    return JSON.stringify({ ...entry, message, fields: { leftOut: String(error) } });
-  }
-}
-
-/** Bundles lie where nothing can be found; what they share with the node is the node's own. */
-function resolveProvidedHere(): void {
-  registerHooks({
-    resolve: (specifier, context, next) =>
-      next(specifier, isProvided(specifier) ? { ...context, parentURL: import.meta.url } : context),
-  });
-}
-
-async function loadAgents(bundle: string): Promise<ReadonlyMap<string, Loaded>> {
-  const loaded: { readonly default?: { readonly agents?: readonly unknown[] } } = await import(
-    pathToFileURL(bundle).href
-  );
-  const agents = (loaded.default?.agents ?? []).filter(isAgent);
-  return new Map(agents.map((agent) => [agent.name, { agent, schema: schemaOf(agent) }]));
-}
-
-function schemaOf(agent: AnyAgent): Schema {
-  const validators = validatorsOf(agent);
-  return Object.fromEntries(
-    definitionOf(agent).fields.map((field) => [field.name, fieldSchema(field, validators.get(field.name))]),
-  );
-}
-
-function fieldSchema({ name, kind, initial }: FieldDefinition, validate: Validate | undefined): FieldSchema {
-  return {
-    kind,
-    ...(initial !== undefined && { initial }),
-    ...(validate !== undefined && { check: checking(name, validate) }),
-  };
-}
-
-function checking(name: string, validate: Validate): Check {
-  return (value) => {
-    const validation = validate(value);
-    if (!validation.ok) throw new TypeError(`state.${name}: ${validation.problem}`);
-    return validation.value;
-  };
-}
-
-assert(parentPort !== null, "worker.ts runs in a worker thread");
 const setup = workerData as WorkerSetup;
+const exit = process.exit.bind(process);
+const thread = new WorkerThread(setup, () => exit(1));
 resolveProvidedHere();
-const agents = await loadAgents(setup.bundle);
-const thread = new WorkerThread(agents, setup.ends);
-thread.serve();
-setInterval(() => Atomics.add(setup.pulse, 0, 1), pulseMs / 2);
-(parentPort satisfies MessagePort).postMessage({ ready: [...agents.keys()] });
+process.setSourceMapsEnabled(true);
+tellHolder(setup.bundle);
+catchStrays(thread.log);
+captureOutput(thread.log);
+refuseExits();
+const mebibyte = 1024 * 1024;
+setInterval(() => {
+  Atomics.store(setup.pulse, 1, getHeapStatistics().external_memory / mebibyte);
+  Atomics.add(setup.pulse, 0, 1);
+}, pulseMs / 2);
+await thread.load(setup.bundle);

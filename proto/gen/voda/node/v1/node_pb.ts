@@ -6,13 +6,15 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Agent } from "../../api/v1/agents_pb.ts";
+import { file_voda_api_v1_agents } from "../../api/v1/agents_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file voda/node/v1/node.proto.
  */
 export const file_voda_node_v1_node: GenFile = /*@__PURE__*/
-  fileDesc("Chd2b2RhL25vZGUvdjEvbm9kZS5wcm90bxIMdm9kYS5ub2RlLnYxIqABCgVMZWFzZRIMCgRub2RlGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgJEhAKCHN1Y2NlZWRzGAMgASgJEg8KB2luZ3Jlc3MYBCABKAkSKAoIY2FwYWNpdHkYBSABKAsyFi52b2RhLm5vZGUudjEuQ2FwYWNpdHkSCwoDcGlkGAYgASgNEgwKBGRlYWQYByABKAgSDAoEem9uZRgIIAEoCSJkCghDYXBhY2l0eRIRCgljcHVfbWlsbGkYASABKA0SEgoKbWVtb3J5X21pYhgCIAEoDRIfCgRncHVzGAMgAygLMhEudm9kYS5ub2RlLnYxLkdwdRIQCghkaXNrX21pYhgEIAEoDSI2CgNHcHUSDAoEdXVpZBgBIAEoCRINCgVtb2RlbBgCIAEoCRISCgptZW1vcnlfbWliGAMgASgNIlkKCUhlYXJ0YmVhdBIMCgRub2RlGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgJEhAKCHNlc3Npb25zGAMgASgNEhcKD3JlcG9ydF9zZXF1ZW5jZRgEIAEoBCJ2CgpBY3RpdmF0aW9uEhEKCW5hbWVzcGFjZRgBIAEoCRINCgVhZ2VudBgCIAEoCRILCgNrZXkYAyABKAkSDQoFZXBvY2gYBCABKAQSKgoHZGV2aWNlcxgFIAMoCzIZLnZvZGEubm9kZS52MS5EZXZpY2VTaGFyZSJNCgtEZXZpY2VTaGFyZRIMCgR1dWlkGAEgASgJEg0KBXdob2xlGAIgASgIEg0KBW1pbGxpGAMgASgNEhIKCm1lbW9yeV9taWIYBCABKA0ijQEKBlJlcG9ydBIMCgRub2RlGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgJEhAKCHNlcXVlbmNlGAMgASgEEgwKBGZ1bGwYBCABKAgSKwoJYWN0aXZhdGVkGAUgAygLMhgudm9kYS5ub2RlLnYxLkFjdGl2YXRpb24SEwoLZGVhY3RpdmF0ZWQYBiADKAkiFgoGUmVzeW5jEgwKBG5vZGUYASABKAkimgEKB0NvbW1hbmQSJwoEa2luZBgBIAEoDjIZLnZvZGEubm9kZS52MS5Db21tYW5kS2luZBIRCgluYW1lc3BhY2UYAiABKAkSDQoFYWdlbnQYAyABKAkSCwoDa2V5GAQgASgJEg0KBWdyYW50GAUgASgJEhMKC2RlYWRsaW5lX21zGAYgASgEEhMKC2lkbGVfbXNfbWluGAcgASgNIk0KDUNvbW1hbmRSZXN1bHQSDAoEY29kZRgBIAEoCRIOCgZyZWFzb24YAiABKAkSDwoHbWVzc2FnZRgDIAEoCRINCgVlcG9jaBgEIAEoBCpwCgtDb21tYW5kS2luZBIcChhDT01NQU5EX0tJTkRfVU5TUEVDSUZJRUQQABIWChJDT01NQU5EX0tJTkRfU0xFRVAQARIVChFDT01NQU5EX0tJTkRfV0FLRRACEhQKEENPTU1BTkRfS0lORF9FTkQQA2IGcHJvdG8z");
+  fileDesc("Chd2b2RhL25vZGUvdjEvbm9kZS5wcm90bxIMdm9kYS5ub2RlLnYxIqABCgVMZWFzZRIMCgRub2RlGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgJEhAKCHN1Y2NlZWRzGAMgASgJEg8KB2luZ3Jlc3MYBCABKAkSKAoIY2FwYWNpdHkYBSABKAsyFi52b2RhLm5vZGUudjEuQ2FwYWNpdHkSCwoDcGlkGAYgASgNEgwKBGRlYWQYByABKAgSDAoEem9uZRgIIAEoCSJkCghDYXBhY2l0eRIRCgljcHVfbWlsbGkYASABKA0SEgoKbWVtb3J5X21pYhgCIAEoDRIfCgRncHVzGAMgAygLMhEudm9kYS5ub2RlLnYxLkdwdRIQCghkaXNrX21pYhgEIAEoDSI2CgNHcHUSDAoEdXVpZBgBIAEoCRINCgVtb2RlbBgCIAEoCRISCgptZW1vcnlfbWliGAMgASgNIlkKCUhlYXJ0YmVhdBIMCgRub2RlGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgJEhAKCHNlc3Npb25zGAMgASgNEhcKD3JlcG9ydF9zZXF1ZW5jZRgEIAEoBCJ2CgpBY3RpdmF0aW9uEhEKCW5hbWVzcGFjZRgBIAEoCRINCgVhZ2VudBgCIAEoCRILCgNrZXkYAyABKAkSDQoFZXBvY2gYBCABKAQSKgoHZGV2aWNlcxgFIAMoCzIZLnZvZGEubm9kZS52MS5EZXZpY2VTaGFyZSJNCgtEZXZpY2VTaGFyZRIMCgR1dWlkGAEgASgJEg0KBXdob2xlGAIgASgIEg0KBW1pbGxpGAMgASgNEhIKCm1lbW9yeV9taWIYBCABKA0ijQEKBlJlcG9ydBIMCgRub2RlGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgJEhAKCHNlcXVlbmNlGAMgASgEEgwKBGZ1bGwYBCABKAgSKwoJYWN0aXZhdGVkGAUgAygLMhgudm9kYS5ub2RlLnYxLkFjdGl2YXRpb24SEwoLZGVhY3RpdmF0ZWQYBiADKAkiFgoGUmVzeW5jEgwKBG5vZGUYASABKAkimgEKB0NvbW1hbmQSJwoEa2luZBgBIAEoDjIZLnZvZGEubm9kZS52MS5Db21tYW5kS2luZBIRCgluYW1lc3BhY2UYAiABKAkSDQoFYWdlbnQYAyABKAkSCwoDa2V5GAQgASgJEg0KBWdyYW50GAUgASgJEhMKC2RlYWRsaW5lX21zGAYgASgEEhMKC2lkbGVfbXNfbWluGAcgASgNIk0KDUNvbW1hbmRSZXN1bHQSDAoEY29kZRgBIAEoCRIOCgZyZWFzb24YAiABKAkSDwoHbWVzc2FnZRgDIAEoCRINCgVlcG9jaBgEIAEoBCI+CgVUcmlhbBIiCgZhZ2VudHMYASADKAsyEi52b2RhLmFwaS52MS5BZ2VudBIRCglwdWJsaXNoZWQYAiABKAgiSgoLVHJpYWxSZXN1bHQSDAoEbm9kZRgBIAEoCRIMCgRjb2RlGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIPCgdtZXNzYWdlGAQgASgJKnAKC0NvbW1hbmRLaW5kEhwKGENPTU1BTkRfS0lORF9VTlNQRUNJRklFRBAAEhYKEkNPTU1BTkRfS0lORF9TTEVFUBABEhUKEUNPTU1BTkRfS0lORF9XQUtFEAISFAoQQ09NTUFORF9LSU5EX0VORBADYgZwcm90bzM", [file_voda_api_v1_agents]);
 
 /**
  * Value of the key `voda_nodes/<node>.<incarnation>`, as JSON: one life of a node.
@@ -475,6 +477,77 @@ export type CommandResult = Message<"voda.node.v1.CommandResult"> & {
  */
 export const CommandResultSchema: GenMessage<CommandResult> = /*@__PURE__*/
   messageDesc(file_voda_node_v1_node, 9);
+
+/**
+ * `v.cp.trial`: a NATS request to every node, which loads the bundle of these definitions before they are published; each answers
+ * with a TrialResult.
+ *
+ * @generated from message voda.node.v1.Trial
+ */
+export type Trial = Message<"voda.node.v1.Trial"> & {
+  /**
+   * As they would be deployed: all name the same bundle.
+   *
+   * @generated from field: repeated voda.api.v1.Agent agents = 1;
+   */
+  agents: Agent[];
+
+  /**
+   * They are published by now: the node answers when it runs them.
+   *
+   * @generated from field: bool published = 2;
+   */
+  published: boolean;
+};
+
+/**
+ * Describes the message voda.node.v1.Trial.
+ * Use `create(TrialSchema)` to create a new message.
+ */
+export const TrialSchema: GenMessage<Trial> = /*@__PURE__*/
+  messageDesc(file_voda_node_v1_node, 10);
+
+/**
+ * Answer to a Trial.
+ *
+ * @generated from message voda.node.v1.TrialResult
+ */
+export type TrialResult = Message<"voda.node.v1.TrialResult"> & {
+  /**
+   * Id of the node.
+   *
+   * @generated from field: string node = 1;
+   */
+  node: string;
+
+  /**
+   * Connect code in snake case; empty means that the node runs the bundle.
+   *
+   * @generated from field: string code = 2;
+   */
+  code: string;
+
+  /**
+   * Reason in snake case.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * What the bundle did, with the user's file and line where they are known.
+   *
+   * @generated from field: string message = 4;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message voda.node.v1.TrialResult.
+ * Use `create(TrialResultSchema)` to create a new message.
+ */
+export const TrialResultSchema: GenMessage<TrialResult> = /*@__PURE__*/
+  messageDesc(file_voda_node_v1_node, 11);
 
 /**
  * What a control plane asks of a node.

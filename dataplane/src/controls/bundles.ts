@@ -1,0 +1,55 @@
+// Bundles on this node's disk: fetched from the object store, and trusted only while they have the hash that
+// they are named by.
+import { hash } from "node:crypto";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Objm } from "@nats-io/obj";
+import type { NatsConnection } from "@nats-io/transport-node";
+import { blobsBucket } from "@voda/proto/wire";
+
+export interface Bundles {
+  /** The file of a revision. @throws Error when the object store does not have it either */
+  fileOf(revision: string): Promise<string>;
+  /** Removes all others. */
+  keepOnly(revisions: ReadonlySet<string>): Promise<void>;
+}
+
+const suffix = ".mjs";
+
+export async function openBundles(connection: NatsConnection, folder: string): Promise<Bundles> {
+  await mkdir(folder, { recursive: true });
+  const blobs = await new Objm(connection).open(blobsBucket);
+  let parts = 0;
+
+  /** A disk that was full, or a hand that slipped, may have left anything under the name. */
+  const isWhole = async (file: string, revision: string): Promise<boolean> => {
+    try {
+      return hash("sha256", await readFile(file)) === revision;
+    } catch (error) {
+      if (error instanceof Error && "code" in error && error.code === "ENOENT") return false;
+      throw error;
+    }
+  };
+
+  return {
+    async fileOf(revision) {
+      const file = join(folder, `${revision}${suffix}`);
+      if (await isWhole(file, revision)) return file;
+      const bytes = await blobs.getBlob(revision);
+      if (bytes === null) throw new Error(`bundle ${revision} is not in ${blobsBucket}`);
+      if (hash("sha256", bytes) !== revision)
+        throw new Error(`bundle ${revision} does not have that SHA-256`);
+      parts += 1;
+      const part = `${file}.${parts}.part`;
+      await writeFile(part, bytes);
+      await rename(part, file);
+      return file;
+    },
+    async keepOnly(revisions) {
+      const old = (await readdir(folder)).filter(
+        (name) => name.endsWith(suffix) && !revisions.has(name.slice(0, -suffix.length)),
+      );
+      for (const name of old) await rm(join(folder, name), { force: true });
+    },
+  };
+}

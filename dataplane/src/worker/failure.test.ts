@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { VodaError } from "voda";
+import { decodeAnswer, type Failure } from "../call/index.ts";
+import { encodeFailed, endingOf } from "./failure.ts";
+
+const revoked = (): object => {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+};
+const throwing = (): never => {
+  throw new Error("looked at");
+};
+const strange: readonly unknown[] = [
+  revoked(),
+  new Proxy({}, { get: throwing, has: throwing, getPrototypeOf: throwing }),
+  Object.defineProperty(new Error("x"), "message", { get: throwing }),
+  Object.defineProperty(new Error("x"), "stack", { get: throwing }),
+  Object.defineProperty(new VodaError("not_found", "x"), "details", { get: throwing }),
+  Object.create(null),
+  undefined,
+  null,
+  Symbol("s"),
+  () => 1,
+  10n,
+];
+
+/** As it arrives at the caller. */
+function failureOf(error: unknown, input?: unknown): Failure {
+  const answer = decodeAnswer(encodeFailed(endingOf(error, input).answer));
+  assert.ok(!answer.ok);
+  return answer.failure;
+}
+
+test("whatever is thrown, the caller gets a failure without stack or path, and the log one line", () => {
+  for (const error of strange) {
+    const ending = endingOf(error, undefined);
+    assert.ok(ending.message.length > 0);
+    const { code, message } = failureOf(error);
+    assert.equal(code, "internal");
+    assert.doesNotMatch(message, / at |\.ts|\//);
+  }
+});
+
+test("an error thrown on purpose reaches the caller whole, whatever types it holds", () => {
+  const details = JSON.parse('{ "number": 5, "nested": { "a": 1 }, "text": "t" }') as Record<string, string>;
+  const error = new VodaError("not_found", "x".repeat(20_000), { reason: "no_item", details });
+  const failure = failureOf(error);
+  assert.equal(failure.message.length, 20_000);
+  assert.deepEqual(failure.metadata, { number: "5", nested: "[object Object]", text: "t" });
+});
+
+test("a misspelt code is unknown to the caller, who gets the message; the log has the code", () => {
+  const error = new VodaError("invalid_arg" as "invalid_argument", "amount is negative");
+  const { code, message } = failureOf(error);
+  assert.deepEqual([code, message], ["unknown", "amount is negative"]);
+  assert.match(
+    endingOf(error, undefined).message,
+    /has the code "invalid_arg".* Its message: amount is negative/,
+  );
+});
+
+test("a value of the input that the state does not take is told to its sender", () => {
+  const refused = new TypeError('state.count.add("2"): the amount must be an integer within 2^53');
+  const { code, reason, message } = failureOf(refused, "2");
+  assert.deepEqual([code, reason], ["invalid_argument", "bad_request"]);
+  assert.match(message, /must be an integer.*; the input was a string/);
+  assert.equal(failureOf(refused).code, "internal", "without an input it is the handler's own value");
+});
+
+test("a TypeError of the handler shows its caller what shape was sent, and no more", () => {
+  const shapes: readonly [unknown, string][] = [
+    [undefined, "absent"],
+    [null, "null"],
+    [[1, 2], "an array of 2"],
+    [{ sku: 1, count: 2 }, "an object with sku, count"],
+    ["x", "a string"],
+  ];
+  for (const [input, shape] of shapes)
+    assert.equal(
+      failureOf(new TypeError("Cannot read properties of undefined (reading 'secret')"), input).message,
+      `the handler threw a TypeError; the node's log has it; the input was ${shape}`,
+    );
+});

@@ -1,0 +1,123 @@
+// How a handler's end without an answer is told: to the caller what the caller may know, to the log the rest.
+import { grpcCodes } from "@voda/proto/errors";
+import { turnBytesMax } from "@voda/proto/wire";
+import { TooLargeError } from "@voda/state";
+import { VodaError } from "voda/definition";
+import { decodeAnswer, encodeAnswer, type Failed, type Failure, fail } from "../call/index.ts";
+import type { LogLevel } from "../threads/index.ts";
+import { BadInput } from "./convert.ts";
+import { describeThrown, kindOf, textOf } from "./thrown.ts";
+
+/** What is told to whom. */
+export interface Ending {
+  readonly answer: Failed;
+  readonly level: LogLevel;
+  /** For the log. */
+  readonly message: string;
+  readonly facts: object;
+}
+
+/** Keys of an input that are named to its sender. */
+const keysNamedMax = 8;
+
+/** Never throws, whatever was thrown. */
+export function endingOf(error: unknown, input: unknown): Ending {
+  try {
+    if (error instanceof BadInput) return refused(fail("bad_request", error.message));
+    if (error instanceof TooLargeError) return refused(fail("too_large", error.message));
+    if (VodaError.is(error)) return thrownOnPurpose(error);
+    if (error instanceof TypeError || error instanceof RangeError) return ofWrongShape(error, input);
+  } catch {
+    // it cannot even be asked what it is: a proxy that was revoked, or one whose traps throw
+  }
+  return thrown(error);
+}
+
+function refused(answer: Failed): Ending {
+  const { code, reason, message } = answer.failure;
+  return { answer, level: "info", message: `call refused: ${message}`, facts: { code, reason } };
+}
+
+/**
+ * Handlers do not check their input. A value of it that `ctx.state` does not take is its sender's mistake,
+ * told as such; what else is a TypeError may be the handler's own, so the sender is only shown what was sent.
+ */
+function ofWrongShape(error: TypeError | RangeError, input: unknown): Ending {
+  const shape = `the input was ${shapeOf(input)}`;
+  const isRefusedByState = error.message.startsWith("state.") && input !== undefined;
+  const { message } = thrown(error).answer.failure;
+  const answer = isRefusedByState
+    ? fail("bad_request", `${error.message}; ${shape}`)
+    : fail("internal", `${message}; ${shape}`);
+  return { ...thrown(error), answer };
+}
+
+function thrown(error: unknown): Ending {
+  const { message, stack, at } = describeThrown(error);
+  return {
+    answer: fail("internal", `the handler threw ${article(kindOf(error))}; the node's log has it`),
+    level: "error",
+    message: `handler failed: ${message}`,
+    facts: { at, stack },
+  };
+}
+
+function article(kind: string): string {
+  const name = /^[A-Za-z]\w{0,63}$/.test(kind) ? kind : "Error";
+  return `${/^[AEIOU]/i.test(name) ? "an" : "a"} ${name}`;
+}
+
+/** Of JSON, in words: enough for its sender to see that it is not what the handler takes. */
+function shapeOf(input: unknown): string {
+  if (input === undefined) return "absent";
+  if (input === null) return "null";
+  if (Array.isArray(input)) return `an array of ${input.length}`;
+  if (typeof input !== "object") return `a ${typeof input}`;
+  const keys = Object.keys(input);
+  const named = keys.slice(0, keysNamedMax).join(", ");
+  return keys.length === 0 ? "an empty object" : `an object with ${named}`;
+}
+
+/** An agent's own error may be of other types than it says: its message reaches the caller all the same. */
+function thrownOnPurpose(error: VodaError): Ending {
+  const { reason, message, retryAfterMs } = error;
+  const code = Object.hasOwn(grpcCodes, error.code) ? error.code : undefined;
+  const failure: Failure = {
+    code: code ?? "unknown",
+    reason: whole(reason),
+    message: whole(message),
+    ...(typeof retryAfterMs === "number" && retryAfterMs >= 0 && { retryAfterMs }),
+    metadata: Object.fromEntries(
+      Object.entries(error.details ?? {}).map(([name, value]) => [name, whole(value)]),
+    ),
+  };
+  const { at, stack } = describeThrown(error);
+  const answer: Failed = { ok: false, failure };
+  if (code !== undefined) return { ...refused(answer), facts: { code, reason, at } };
+  const known = Object.keys(grpcCodes).join(", ");
+  const what = `VodaError has the code ${textOf(() => JSON.stringify(error.code))}; callers get unknown. Codes are: ${known}`;
+  return {
+    answer,
+    level: "error",
+    message: `${what}. Its message: ${failure.message}`,
+    facts: { at, stack },
+  };
+}
+
+function whole(value: unknown): string {
+  return textOf(() => String(value), Number.POSITIVE_INFINITY);
+}
+
+/** An answer that is too large, or that does not come back as it went, is another failure. */
+export function encodeFailed(answer: Failed): Uint8Array {
+  try {
+    const encoded = encodeAnswer(answer);
+    decodeAnswer(encoded);
+    if (encoded.length <= turnBytesMax) return encoded;
+    return encodeAnswer(
+      fail("too_large", `error of ${encoded.length} bytes exceeds turnBytesMax ${turnBytesMax}`),
+    );
+  } catch {
+    return encodeAnswer(fail("internal", "the handler's error cannot be encoded; the node's log has it"));
+  }
+}

@@ -1,0 +1,58 @@
+// A bundle comes into its thread.
+import { registerHooks } from "node:module";
+import { pathToFileURL } from "node:url";
+import type { Check, FieldSchema, Schema } from "@voda/state";
+import {
+  type AnyAgent,
+  definitionOf,
+  type FieldDefinition,
+  isAgent,
+  isProvided,
+  type Validate,
+  validatorsOf,
+} from "voda/definition";
+
+export interface LoadedAgent {
+  readonly agent: AnyAgent;
+  readonly schema: Schema;
+}
+
+/** Bundles lie where nothing can be found; what they share with the node is the node's own. */
+export function resolveProvidedHere(): void {
+  registerHooks({
+    resolve: (specifier, context, next) =>
+      next(specifier, isProvided(specifier) ? { ...context, parentURL: import.meta.url } : context),
+  });
+}
+
+/** By name. @throws whatever the code at the top of the agents' files throws */
+export async function loadAgents(bundle: string): Promise<ReadonlyMap<string, LoadedAgent>> {
+  const loaded: { readonly default?: { readonly agents?: readonly unknown[] } } = await import(
+    pathToFileURL(bundle).href
+  );
+  const agents = (loaded.default?.agents ?? []).filter(isAgent);
+  return new Map(agents.map((agent) => [agent.name, { agent, schema: schemaOf(agent) }]));
+}
+
+function schemaOf(agent: AnyAgent): Schema {
+  const validators = validatorsOf(agent);
+  return Object.fromEntries(
+    definitionOf(agent).fields.map((field) => [field.name, fieldSchema(field, validators.get(field.name))]),
+  );
+}
+
+function fieldSchema({ name, kind, initial }: FieldDefinition, validate: Validate | undefined): FieldSchema {
+  return {
+    kind,
+    ...(initial !== undefined && { initial }),
+    ...(validate !== undefined && { check: checking(name, validate) }),
+  };
+}
+
+function checking(name: string, validate: Validate): Check {
+  return (value) => {
+    const validation = validate(value);
+    if (!validation.ok) throw new TypeError(`state.${name}: ${validation.problem}`);
+    return validation.value;
+  };
+}

@@ -1,0 +1,34 @@
+// Whose code runs now: followed through awaits, timers and events, so that what a call leaves behind has a
+// name.
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { SessionCall } from "../call/index.ts";
+
+/** One call of one handler. */
+export interface Origin {
+  readonly agent: string;
+  readonly key: string;
+  readonly method: string;
+  readonly call: number;
+  /** Trace id of the call, where its caller gave one. */
+  readonly trace?: string;
+}
+
+export function originOf(agent: string, key: string, { head, method, traceparent }: SessionCall): Origin {
+  const trace = traceparent?.split("-")[1];
+  return { agent, key, method, call: head.number, ...(trace !== undefined && { trace }) };
+}
+
+const storage = new AsyncLocalStorage<Origin>();
+
+/**
+ * From here on this turn of the event loop is the call's, with all that it sets off. Entered and never left:
+ * `run` costs twice as much (270 ns instead of 120), and the next handler enters its own.
+ */
+export function enterOrigin(origin: Origin): void {
+  storage.enterWith(origin);
+}
+
+/** `undefined` for what runs at the top level of a module. */
+export function currentOrigin(): Origin | undefined {
+  return storage.getStore();
+}

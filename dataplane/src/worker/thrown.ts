@@ -1,0 +1,56 @@
+// What an agent's code threw: anything at all, a proxy or a getter that throws once more included. Nothing
+// here throws.
+import { inspect } from "node:util";
+import { sourceScheme } from "@voda/proto/wire";
+
+/** What is said of a thrown value; nobody reads more of it. */
+export const thrownCharsMax = 8_192;
+
+/**
+ * Frames of the user's sources begin with the scheme; those of packages in the bundle are not what is looked
+ * for.
+ */
+const ownFrame = new RegExp(
+  String.raw`^ +at (?:.*\()?${sourceScheme}((?!.*\bnode_modules/)[^()]+:\d+:\d+)\)?$`,
+  "m",
+);
+
+/** For a log. */
+export interface Thrown {
+  readonly message: string;
+  /** With the user's own files where the bundle has a source map. */
+  readonly stack: string;
+  /**
+   * `file:line:column` of the innermost frame that is the agent's own, relative to the folder of its config.
+   */
+  readonly at: string | undefined;
+}
+
+export function describeThrown(error: unknown): Thrown {
+  const stack = textOf(() => (isError(error) ? String(error.stack) : inspect(error)));
+  const message = textOf(() => (isError(error) ? `${error.name}: ${error.message}` : inspect(error)));
+  return { message, stack: stack.replaceAll(sourceScheme, ""), at: ownFrame.exec(stack)?.[1] };
+}
+
+/**
+ * `TypeError`, or what kind of value it is: tells a caller something without the message, which is for the
+ * agent's owner.
+ */
+export function kindOf(error: unknown): string {
+  return textOf(() => (isError(error) ? error.name : `a value of type ${typeof error}`));
+}
+
+/** Instances of other realms too; a revoked proxy cannot be asked. */
+function isError(error: unknown): error is Error {
+  return error instanceof Error || Object.prototype.toString.call(error) === "[object Error]";
+}
+
+/** A text of a value that may do anything when it is looked at. */
+export function textOf(look: () => string, charsMax = thrownCharsMax): string {
+  try {
+    const text: unknown = look();
+    return typeof text === "string" ? text.slice(0, charsMax) : `a ${typeof text}`;
+  } catch {
+    return "a value that cannot be inspected: looking at it throws";
+  }
+}

@@ -1,0 +1,253 @@
+// Bad neighbours beside good ones on one node: what an agent's code does is its own call's affair, logged
+// with its name, and nobody else's.
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import {
+  type Called,
+  type Cluster,
+  type ClusterNode,
+  call,
+  refusal,
+  startCluster,
+  waitUntil,
+} from "./kit/index.ts";
+
+const configOf = (name: string): string =>
+  fileURLToPath(new URL(`./agents/${name}.config.ts`, import.meta.url));
+/** So small that a heap is full in a moment. */
+const heapMib = 96;
+
+let cluster: Cluster;
+let node: ClusterNode;
+/** Calls of the good agent on its own thread, while everything else happens. */
+let calm: { readonly stop: AbortController; readonly done: Promise<readonly Called[]> };
+
+before(async () => {
+  cluster = await startCluster({
+    nodes: 1,
+    config: configOf("neighbours-good"),
+    nodeFlags: ["--memory-mib", String(heapMib)],
+  });
+  [node] = cluster.nodes as [ClusterNode];
+  await cluster.deploy(configOf("neighbours"));
+  const stop = new AbortController();
+  calm = { stop, done: callUntil(stop.signal) };
+});
+after(() => cluster[Symbol.asyncDispose]());
+
+async function callUntil(signal: AbortSignal): Promise<readonly Called[]> {
+  const answers: Called[] = [];
+  while (!signal.aborted) answers.push(await call(node.url, "calm/k/addSlowly", { input: 20 }));
+  return answers;
+}
+
+interface Line {
+  readonly level: number;
+  readonly msg: string;
+  readonly agent?: string;
+  readonly key?: string;
+  readonly method?: string;
+  readonly call?: number;
+  readonly at?: string;
+  readonly fields?: object;
+}
+
+function linesWith(text: string): readonly Line[] {
+  const lines = node.process().output().split("\n");
+  return lines
+    .filter((line) => line.startsWith("{") && line.includes(text))
+    .map((line) => JSON.parse(line) as Line);
+}
+
+/** The line with this text, once it is there. */
+async function lineWith(text: string): Promise<Line> {
+  await waitUntil(() => linesWith(text).length > 0, 10_000, `the log says ${text}`);
+  const lines = linesWith(text);
+  assert.equal(lines.length, 1, `said once: ${text}`);
+  return lines[0] as Line;
+}
+
+const threadsEnded = (): number => linesWith("the thread ended:").length;
+
+test("what an agent prints while it is loaded is logged with the agents of its bundle, and the node is ready", async () => {
+  const line = await lineWith("neighbours are loaded");
+  assert.deepEqual([line.level, line.agent], [30, "beside, rogue"]);
+});
+
+const slips = [
+  { method: "forgets", says: "a promise that nobody awaits rejected: Error: the model's stream closed" },
+  { method: "forgetsNow", says: "a promise that nobody awaits rejected: Error: rejected at once" },
+  { method: "throwsLater", says: "code that runs outside of its call threw: Error: thrown by a timer" },
+] as const;
+for (const { method, says } of slips)
+  test(`${method}: the call is answered, the slip is logged with it, and ends nothing`, async () => {
+    const slow = call(node.url, `beside/${method}/addSlowly`, { input: 100 });
+    assert.equal((await call(node.url, `rogue/${method}/${method}`)).body, 1);
+    const line = await lineWith(says);
+    assert.deepEqual([line.level, line.agent, line.key, line.method], [50, "rogue", method, method]);
+    assert.match(line.at ?? "", /^neighbours\.config\.ts:\d+:\d+$/);
+    assert.equal((await slow).body, 1);
+    assert.equal(threadsEnded(), 0);
+  });
+
+for (const method of ["revoked", "thenGetter", "badInspect", "exits", "kills"])
+  test(`${method}: the call fails alone`, async () => {
+    const failed = await call(node.url, `rogue/${method}/${method}`);
+    assert.deepEqual([failed.status, refusal(failed).reason], [500, "internal"]);
+    assert.equal((await call(node.url, `rogue/${method}/add`, { input: 1 })).body, 1);
+    assert.equal(threadsEnded(), 0);
+  });
+
+test("an error is logged once, with the user's file and line, agent, key and method, and the caller gets no path", async () => {
+  const failed = await call(node.url, "rogue/erring/fails");
+  assert.equal(
+    refusal(failed).message,
+    "the handler threw a RangeError; the node's log has it; the input was absent",
+  );
+  const line = await lineWith("handler failed: RangeError: no such model");
+  assert.deepEqual([line.level, line.agent, line.key, line.method], [50, "rogue", "erring", "fails"]);
+  assert.match(line.at ?? "", /^neighbours\.config\.ts:\d+:\d+$/);
+  const misspelt = await call(node.url, "rogue/erring/misspelt");
+  assert.deepEqual([refusal(misspelt).code, refusal(misspelt).message], ["unknown", "amount is negative"]);
+});
+
+test("a value that the state does not take is told to its sender", async () => {
+  const refused = await call(node.url, "beside/shape/add", { input: "2" });
+  assert.deepEqual([refused.status, refusal(refused).reason], [400, "bad_request"]);
+  assert.match(refusal(refused).message ?? "", /the amount must be an integer.*the input was a string/);
+});
+
+test("lines of ctx.log and console have level, fields and call; of a flood so many are kept and the rest counted", async () => {
+  await call(node.url, "beside/logs/addSlowly", { input: 1 });
+  const [line] = linesWith("addSlowly begins").filter(({ key }) => key === "logs");
+  assert.deepEqual([line?.level, line?.fields], [30, { ms: 1, level: "none of the log's" }]);
+  assert.equal((await call(node.url, "rogue/flood/prints", { input: 5_000 })).body, 1);
+  await waitUntil(
+    async () => {
+      await call(node.url, "rogue/flood/prints", { input: 1 });
+      return linesWith("lines left out: more than logLinesPerSecondMax").length > 0;
+    },
+    5_000,
+    "what was left out is told",
+  );
+  const kept = linesWith('"msg":"line ').filter(({ level, key }) => level === 50 && key === "flood");
+  assert.ok(kept.length <= 2_000, `${kept.length} lines`);
+});
+
+/** Calls on the thread of the rogue while it ends: begun ones, a reader, and those that had not begun. */
+async function beside(name: string, rogue: string): Promise<{ readonly rogue: Called; readonly at: Line }> {
+  const ended = threadsEnded();
+  for (const key of ["begun", "reader", "queued"])
+    assert.equal((await call(node.url, `beside/${name}-${key}/add`, { input: 1 })).body, 1);
+  const begun = call(node.url, `beside/${name}-begun/addSlowly`, { input: 60_000 });
+  const queued = call(node.url, `beside/${name}-begun/add`, { input: 1 });
+  const reader = call(node.url, `beside/${name}-reader/getSlowly`, { input: 2_000 });
+  await waitUntil(
+    () => linesWith("addSlowly begins").some(({ key }) => key === `${name}-begun`),
+    5_000,
+    "the neighbour has begun",
+  );
+  const fault = call(node.url, `rogue/${name}/${rogue}`);
+  const late = call(node.url, `beside/${name}-queued/add`, { input: 1 });
+  const failed = await begun;
+  assert.deepEqual(
+    [failed.status, refusal(failed).reason],
+    [503, "worker_lost"],
+    "it had begun, and is not run again",
+  );
+  assert.equal((await queued).body, 2, "it had not begun: the call before it left nothing");
+  assert.equal((await late).body, 2);
+  assert.equal((await reader).body, 1, "a reader runs again");
+  assert.equal(linesWith("addSlowly begins").filter(({ key }) => key === `${name}-begun`).length, 1);
+  assert.equal(threadsEnded(), ended + 1);
+  assert.equal((await call(node.url, `rogue/${name}/add`, { input: 1 })).body, 1, "the fault left nothing");
+  const [at] = linesWith("the thread ended under the call").filter(({ key }) => key === name);
+  return { rogue: await fault, at: at as Line };
+}
+
+test("a handler that fills its heap ends its thread, is named, and fails; nobody is run twice", async () => {
+  const { rogue, at } = await beside("fills", "fills");
+  assert.deepEqual([rogue.status, refusal(rogue).reason], [500, "internal"]);
+  assert.match(refusal(rogue).message ?? "", /its heap of heapMib 96 is full/);
+  assert.deepEqual([at.agent, at.method], ["rogue", "fills"]);
+});
+
+for (const method of ["spins", "spinsLater"])
+  test(`${method}: it is found, named with its line, ended after maxTurn, and nobody is run twice`, async () => {
+    const { rogue } = await beside(method, method);
+    assert.deepEqual([rogue.status, refusal(rogue).reason], [504, "turn_timeout"]);
+    const [held] = linesWith("holds its thread for longer than maxTurn").filter(({ key }) => key === method);
+    assert.deepEqual([held?.agent, held?.method], ["rogue", method]);
+    assert.match(held?.at ?? "", /^neighbours\.config\.ts:\d+:\d+$/);
+  });
+
+test("buffers outside of the heap are counted too", async () => {
+  const filled = await call(node.url, "rogue/buffers/buffers");
+  assert.ok([500, 503, 504].includes(filled.status));
+  await waitUntil(
+    () => linesWith("outside of its heap exceed heapMib 96").length > 0,
+    10_000,
+    "the thread is ended",
+  );
+});
+
+interface Deployment {
+  readonly name: string;
+  readonly code: string;
+  readonly says: RegExp;
+}
+const deployments: readonly Deployment[] = [
+  {
+    name: "without the agent",
+    code: "export default {}",
+    says: /on node n1: the bundle has no agent calm; it has: none/,
+  },
+  { name: "that throws", code: "null.model", says: /on node n1: TypeError: Cannot read properties of null/ },
+  {
+    name: "that loops",
+    code: "for (;;);",
+    says: /on node n1: the bundle did not load in bundleLoadMsMax 10000 ms/,
+  },
+];
+
+async function deploy(code: string): Promise<{ readonly status: number; readonly message: string }> {
+  const post = (method: string, request: object): Promise<Response> =>
+    fetch(`${cluster.apiUrl}/voda.api.v1.AgentService/${method}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(request),
+    });
+  const { agent } = (await (await post("GetAgent", { name: "calm" })).json()) as { agent: object };
+  const bundle = Buffer.from(code).toString("base64");
+  const revision = createHash("sha256").update(code).digest("hex");
+  const response = await post("DeployAgents", { bundle, agents: [{ ...agent, revision }] });
+  const { message = "" } = (await response.json()) as { message?: string };
+  return { status: response.status, message };
+}
+
+for (const { name, code, says } of deployments)
+  test(`a bundle ${name} is refused with the node's reason, and the one before it serves`, async () => {
+    const { status, message } = await deploy(code);
+    assert.equal(status, 400);
+    assert.match(message, says);
+    assert.equal((await call(node.url, "calm/k/get")).status, 200);
+  });
+
+test("all the while the good agent on its own thread has noticed nothing", async () => {
+  calm.stop.abort();
+  const answers = await calm.done;
+  assert.ok(answers.length > 100, `${answers.length} calls`);
+  assert.deepEqual(
+    answers.map(({ status, body }) => [status, body]),
+    answers.map((_, i) => [200, i + 1]),
+  );
+});
+
+test("a node that starts again serves all of them", async () => {
+  await node.kill9();
+  await node.restart();
+  assert.equal((await call(node.url, "rogue/fills/get")).body, 1);
+  assert.equal((await call(node.url, "calm/k/get")).status, 200);
+});

@@ -78,25 +78,6 @@ test("a handler that never lets go of its thread is ended after maxTurn and the 
   assert.equal((await call(n1.url, "rogue/beside/add", { input: 1 })).body, 2);
 });
 
-test("a call that ends its thread again and again is given up, and its session goes on", async () => {
-  assert.equal((await call(n1.url, "rogue/exits/add", { input: 1 })).body, 1);
-  const exited = await call(n1.url, "rogue/exits/exit");
-  assert.deepEqual([exited.status, refusal(exited).reason], [500, "internal"]);
-  assert.match(refusal(exited).message ?? "", /3 workers ended/);
-  assert.equal((await call(n1.url, "rogue/exits/add", { input: 1 })).body, 2);
-});
-
-test("calls that are on a thread when a timer of an agent throws run again and take effect once", async () => {
-  const beside = [0, 1, 2, 3].map((i) => call(n1.url, `rogue/near-${i}/addSlowly`, { input: 200 }));
-  await call(n1.url, "rogue/later/throwLater");
-  await waitUntil(() => says(n1, "thrown by a timer of an agent"), 5_000, "the thread ends");
-  assert.deepEqual(
-    (await Promise.all(beside)).map(({ body }) => body),
-    [1, 1, 1, 1],
-  );
-  assert.equal((await call(n1.url, "rogue/later/get")).body, 1);
-});
-
 test("a new revision under calls fails none of them, keeps the state and closes the thread before it", async () => {
   const keys = Array.from({ length: 8 }, (_, i) => `v-${i}`);
   const called: Promise<Called>[] = [];

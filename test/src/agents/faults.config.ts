@@ -15,16 +15,6 @@ const rogue = agent("rogue", { count: s.counter() }, { maxTurn: "400ms", idle: "
       ctx.state.count.add(1000);
       for (;;);
     },
-    exit(ctx) {
-      ctx.state.count.add(1000);
-      process.exit(3);
-    },
-    throwLater(ctx) {
-      setTimeout(() => {
-        throw new Error("thrown by a timer of an agent");
-      }, 5);
-      return ctx.state.count.add(1);
-    },
   });
 
 const versioned = agent("versioned", { count: s.counter() }, { idle: "1h" })

@@ -6,8 +6,7 @@ import type { AbandonReason, CallHead } from "../call/index.ts";
 export type TurnEvent =
   | { readonly type: "run"; readonly call: CallHead }
   /**
-   * Nobody waits any more: a queued call is dropped; a running one is told by its signal and, after its
-   * deadline, discarded.
+   * Nobody waits any more: a queued call is dropped; a running one is told by its signal, and discarded.
    */
   | { readonly type: "cancel"; readonly call: number; readonly why: AbandonReason }
   /**

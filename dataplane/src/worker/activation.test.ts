@@ -237,19 +237,24 @@ describe("an activation", () => {
     assert.equal(value(next), 1);
   });
 
-  test("a caller that goes away stops its queued call and only signals the running one", async () => {
-    const { activation, run, said, held, until } = harness();
+  test("a caller that goes away stops its queued call and undoes the running one, whose session goes on", async () => {
+    const { activation, run, said, held, until, state } = harness();
     const running = run("addHeld", 1);
     const queued = run("add", 1);
     activation.cancel(queued, "caller");
     activation.cancel(running, "caller");
+    const next = run("add", 1);
+    held.open();
+    await until(() => said.length === 3);
     assert.deepEqual(
       said.map((one) => [one.type, one.call]),
-      [["dropped", queued]],
+      [
+        ["dropped", queued],
+        ["dropped", running],
+        ["turned", next],
+      ],
     );
-    held.open();
-    await until(() => said.length === 2);
-    assert.equal(said[1]?.type, "turned");
+    assert.equal(state.seq, 1);
   });
 
   test("a call without time left runs nothing", () => {

@@ -25,6 +25,19 @@ export class IncompatibleStreamError extends Error {
   override readonly name = "IncompatibleStreamError";
 }
 
+/**
+ * What records and snapshots are written as. 1: until 2026-11; read, and rewritten at the next fold of a
+ * session.
+ */
+export const storeFormat = 2;
+/** Metadata of the log: nobody who knows only lower formats may write to it. Absent: 1. */
+const formatKey = "voda_format";
+
+/** A store that a later version of voda has written to. */
+export class UnsupportedStoreError extends Error {
+  override readonly name = "UnsupportedStoreError";
+}
+
 /** Log and snapshots own all shards: stream 0 is the only one. `replicas` is 1 or 3. */
 export function streamConfigs(replicas: number): StreamConfig[] {
   const base = { storage: "file", retention: "limits", num_replicas: replicas, allow_direct: true };
@@ -39,7 +52,7 @@ export function streamConfigs(replicas: number): StreamConfig[] {
     allow_atomic: true,
   };
   return [
-    { ...log, name: logStream(0), subjects: ["v.log.>"] },
+    { ...log, name: logStream(0), subjects: ["v.log.>"], metadata: { [formatKey]: String(storeFormat) } },
     { ...base, name: snapshotStream(0), subjects: ["v.snap.>"], discard: "new" },
     bucket(base, nodesBucket, { allow_msg_ttl: true, subject_delete_marker_ttl: leaseMarkerNs }),
     bucket(base, agentsBucket, {}),
@@ -57,7 +70,8 @@ export function streamConfigs(replicas: number): StreamConfig[] {
 
 /**
  * Creates what is missing; a second call, or one by another process at the same time, changes nothing.
- * @throws IncompatibleStreamError when a stream exists with other settings; it is left as it is
+ * @throws IncompatibleStreamError when a stream exists with other settings, UnsupportedStoreError when a
+ * later version of voda has written to it; it is left as it is
  */
 export async function ensureStreams(request: JetStreamRequest, replicas: number): Promise<void> {
   for (const config of streamConfigs(replicas)) {
@@ -67,12 +81,42 @@ export async function ensureStreams(request: JetStreamRequest, replicas: number)
       throw new Error(`cannot create stream ${config.name}: ${made.error.description}`);
     const found = parse(await request(`$JS.API.STREAM.INFO.${config.name}`, ""));
     const differs = differences(config, found.config ?? {});
+    if (differs.length === 0) {
+      await raiseFormat(request, config, found.config ?? {});
+      continue;
+    }
     throw new IncompatibleStreamError(
       `stream ${config.name} exists with other settings: ${differs.join(", ")}; ` +
         "use another nats-server store, or delete the stream if its data may go",
     );
   }
 }
+
+/**
+ * The stream has the settings, but another format. A lower one is raised before anything is written: from
+ * then on older nodes refuse the store.
+ * @throws UnsupportedStoreError
+ */
+async function raiseFormat(
+  request: JetStreamRequest,
+  { name }: StreamConfig,
+  found: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const metadata = isRecord(found["metadata"]) ? found["metadata"] : {};
+  const format = Number(metadata[formatKey] ?? 1);
+  if (format > storeFormat) {
+    throw new UnsupportedStoreError(
+      `stream ${name} is of format ${format}; this version of voda knows formats up to ${storeFormat}: start the later one`,
+    );
+  }
+  const config = { ...found, metadata: { ...metadata, [formatKey]: String(storeFormat) } };
+  const changed = parse(await request(`$JS.API.STREAM.UPDATE.${name}`, JSON.stringify(config)));
+  if (changed.error !== undefined)
+    throw new Error(`cannot mark stream ${name} with format ${storeFormat}: ${changed.error.description}`);
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null;
 
 /** JetStream's error code: a stream of this name has another configuration. */
 const nameInUse = 10058;
@@ -99,6 +143,7 @@ function bucket(base: object, name: string, more: object): StreamConfig {
 
 function differences(wanted: StreamConfig, found: Readonly<Record<string, unknown>>): string[] {
   return Object.entries(wanted).flatMap(([key, value]) => {
+    if (key === "metadata") return []; // the server adds its own
     const [want, have] = [JSON.stringify(value), JSON.stringify(found[key])];
     return want === have ? [] : [`${key} is ${have ?? "not set"} and must be ${want}`];
   });

@@ -236,3 +236,31 @@ test("streams are created once, and one with other settings is refused with the 
     /VODA_SNAP_0 exists with other settings: .*allow_direct is false and must be true/,
   );
 });
+
+test("a log of an older format is marked before it is written to, one of a later format is refused", async (t) => {
+  const { connection, requests } = await rig(t);
+  const manager = await jetstreamManager(connection.nats);
+  const formatOf = async (): Promise<string | undefined> =>
+    (await manager.streams.info(logStream(0))).config.metadata?.["voda_format"];
+  assert.equal(await formatOf(), "2");
+  await createStreams(requests, 1);
+  await manager.streams.update(logStream(0), { metadata: {} });
+  assert.equal(await formatOf(), undefined);
+  await createStreams(requests, 1);
+  assert.equal(await formatOf(), "2");
+  await manager.streams.update(logStream(0), { metadata: { voda_format: "3" } });
+  await assert.rejects(createStreams(requests, 1), /VODA_LOG_0 is of format 3; .* knows formats up to 2/);
+  assert.equal(await formatOf(), "3");
+});
+
+test("a last record that cannot be read is told from an empty lane by what else is there", async (t) => {
+  const { store, commit } = await rig(t);
+  assert.equal(await store.traces(token), "nothing");
+  await store.publishName(token, name);
+  assert.equal(await store.traces(token), "name");
+  await fill(commit, token, 2);
+  assert.equal(await store.traces(token), "records");
+  const last = await store.last(token);
+  assert.ok(last !== undefined && Math.abs(Date.now() - last.atMs) < 60_000);
+  assert.equal((await store.lastFromLeader(token))?.atMs, last.atMs);
+});

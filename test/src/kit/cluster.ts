@@ -35,6 +35,8 @@ export const testAgents = fileURLToPath(new URL("../agents/voda.config.ts", impo
 
 export interface ClusterOptions {
   readonly nodes: number;
+  /** Folder of the store; default is a temporary one. */
+  readonly storeDir?: string;
   /** Default: `testAgents`. */
   readonly config?: string;
   /** More flags of every node. */
@@ -45,7 +47,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const folder = mkdtempSync(join(tmpdir(), "voda-cluster-"));
   await using stack = new AsyncDisposableStack();
   stack.defer(() => rmSync(folder, { recursive: true, force: true }));
-  const nats = stack.use(await startNats());
+  const nats = stack.use(await startNats(options.storeDir === undefined ? {} : { dir: options.storeDir }));
   const controlplane = stack.use(
     await startProgram(programs().controlplane, [
       "--nats",

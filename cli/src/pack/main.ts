@@ -19,6 +19,12 @@ const entries: Readonly<Record<string, string>> = {
   ...Object.fromEntries(Object.entries(sources).filter(([, source]) => isCompiled(source))),
 };
 const zones = { ".": "index", "./definition": "definition", "./client": "client", "./config": "config" };
+/** Packages that ask for a newer Node than ours does: inside our files npm does not warn the user's Node of them. */
+const forNewerNode = /^(@connectrpc\/|@nats-io\/|commander$)/;
+/** What they import themselves is no dependency of ours; but of the protobuf library there must be one copy. */
+const isInlined = (id: string, importer: string): boolean =>
+  forNewerNode.test(id) ||
+  (forNewerNode.test(importer.split("/node_modules/").at(-1) ?? "") && !id.startsWith("@bufbuild/"));
 const ours = /^(@voda\/|voda($|\/))/;
 
 interface Manifest {
@@ -53,7 +59,8 @@ try {
     if (!isCompiled(source)) copyFileSync(source, join(folder, "dist", publishedName(name, source)));
   mkdirSync(join(folder, "bin"));
   copyFileSync("sdk/bin/voda.mjs", join(folder, "bin/voda.mjs"));
-  for (const file of ["LICENSE", "README.md"]) copyFileSync(file, join(folder, file));
+  copyFileSync("LICENSE", join(folder, "LICENSE"));
+  writeFileSync(join(folder, "README.md"), withoutLinks(readFileSync("README.md", "utf8")));
   writeFileSync(
     join(folder, "NOTICE"),
     `${readFileSync("NOTICE", "utf8")}\n${readFileSync("envoy/NOTICE", "utf8")}`,
@@ -62,6 +69,11 @@ try {
   execute("npm", ["pack", "--silent", "--pack-destination", resolve("."), folder]);
 } finally {
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** Links into the repository lead nowhere from the package: their words stay. */
+function withoutLinks(markdown: string): string {
+  return markdown.replaceAll(/\[([^\]]+)\]\((?!https?:)[^)]*\)/g, "$1");
 }
 
 function execute(command: string, args: readonly string[]): void {
@@ -73,7 +85,8 @@ async function bundlePrograms(outDir: string): Promise<readonly OutputChunk[]> {
   await using build = await rolldown({
     input: Object.fromEntries(Object.entries(entries).map(([name, file]) => [name, resolve(file)])),
     platform: "node",
-    external: (id) => isBuiltin(id) || (/^[@\w]/.test(id) && !ours.test(id)),
+    external: (id, importer) =>
+      isBuiltin(id) || (/^[@\w]/.test(id) && !ours.test(id) && !isInlined(id, importer ?? "")),
     plugins: [programUrls],
   });
   const { output } = await build.write({

@@ -62,5 +62,11 @@ test("of what is no log line, that of voda's own programs shows: it is why they 
   assert.equal(turnLine("controlplane", "{not json", "/"), "controlplane  {not json");
   for (const line of ["[info] envoy says", "{not json", '{"level":"high"}', ""])
     assert.equal(turnLine("envoy", line, "/"), undefined);
-  assert.equal(turnLine("n1", "", "/"), undefined);
+  for (const line of [
+    "",
+    "    at run (file:///x.js:1:2)",
+    "node:internal/modules/cjs/loader:1591",
+    "Node.js v26.10.0",
+  ])
+    assert.equal(turnLine("n1", line, "/"), undefined);
 });

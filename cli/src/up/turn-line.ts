@@ -46,7 +46,7 @@ const ofMachinery: ReadonlySet<string> = new Set([
  */
 export function turnLine(child: string, line: string, folder: string): string | undefined {
   const entry = parse(line);
-  if (entry === undefined) return isOfVoda(child) && line.trim() !== "" ? `${child}  ${line}` : undefined;
+  if (entry === undefined) return isOfVoda(child) && tells.test(line) ? `${child}  ${line}` : undefined;
   const { agent, key, method, msg, level } = entry;
   const isOfAgent = agent !== undefined && (key !== undefined || !("namespace" in entry)); // else it is about one
   if (!isOfAgent && level < warn) return undefined;
@@ -59,8 +59,10 @@ export function turnLine(child: string, line: string, folder: string): string | 
   ].join("\n");
 }
 
-/** nats-server and Envoy write lines of their own kind. */
-const isOfVoda = (child: string): boolean => child !== "nats" && child !== "envoy";
+/** nats-server and Envoy write lines of their own kind; what the supervisor says is told otherwise. */
+const isOfVoda = (child: string): boolean => child !== "nats" && child !== "envoy" && child !== "supervisor";
+/** Of the lines with which a program of Node.js dies, the ones with the reason; the log has the frames. */
+const tells = /^(?!node:|Node\.js v|\s|$)/;
 
 function clock({ time }: LogLine): string {
   const at = new Date(time ?? Number.NaN);

@@ -40,6 +40,7 @@ const environment = Object.fromEntries(
 );
 
 let folder: string;
+let installed: { readonly stderr: string };
 const inFolder = (command: string, ...args: string[]): Promise<{ stdout: string; stderr: string }> =>
   run(command, args, { cwd: folder, env: environment });
 
@@ -47,13 +48,28 @@ before(async () => {
   await run(process.execPath, ["cli/src/pack/main.ts"], { cwd: root });
   const { version } = JSON.parse(readFileSync(join(root, "sdk/package.json"), "utf8")) as { version: string };
   folder = realpathSync(mkdtempSync(join(tmpdir(), "voda-tarball-")));
-  await inFolder("npm", "install", "--no-audit", "--no-fund", join(root, `voda-${version}.tgz`));
+  installed = await inFolder("npm", "install", "--no-audit", "--no-fund", join(root, `voda-${version}.tgz`));
+  await inFolder("npm", "pkg", "set", "type=module");
   for (const { language, text } of blocksOf("README.md")) {
     const name = /^\/\/ ([\w.]+\.ts)\n/.exec(text)?.[1];
     if (language === "ts" && name !== undefined) writeFileSync(join(folder, name), text);
   }
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
+
+test("the package installs without a warning about the user's Node, and its README leads nowhere dead", () => {
+  assert.doesNotMatch(installed.stderr, /EBADENGINE/);
+  const readme = readFileSync(join(folder, "node_modules/voda/README.md"), "utf8");
+  const links = [...readme.matchAll(/\]\((?!https?:)[^)]*\)/g)].map(([link]) => link);
+  assert.deepEqual(links, []);
+});
+
+test("the README's first code compiles as `tsc --init` has it", async () => {
+  const tsc = join(root, "node_modules/.bin/tsc");
+  await inFolder(tsc, "--init");
+  await inFolder(tsc, "--noEmit").catch((error: { stdout: string }) => assert.fail(error.stdout));
+  rmSync(join(folder, "tsconfig.json"));
+});
 
 test("the README's files compile against the declarations in the package", async () => {
   assert.deepEqual(

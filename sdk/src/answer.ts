@@ -17,6 +17,7 @@ export function readAnswer(status: number, text: string): unknown {
   }
 }
 
+/** All of `Code`, held complete by the compiler. */
 const codes = {
   canceled: true,
   unknown: true,
@@ -36,6 +37,7 @@ const codes = {
   unauthenticated: true,
 } as const satisfies Record<Code, true>;
 
+/** Only own names: `toString` is no code. */
 const isCode = (code: unknown): code is Code => typeof code === "string" && Object.hasOwn(codes, code);
 
 /** How Connect reads a status without an error body: it is not the mesh that answered. */
@@ -68,6 +70,7 @@ export function readError(status: number, text: string): VodaError {
   });
 }
 
+/** What the details of an error say to a client. */
 interface Details {
   readonly reason?: string;
   readonly metadata?: Readonly<Record<string, string>>;
@@ -93,6 +96,7 @@ function readDetails(details: readonly unknown[]): Details {
   return found;
 }
 
+/** A detail that does not decode must not hide the error it came with. */
 function decode(value: string, read: (reader: BinaryReader) => Details): Details {
   try {
     return read(new BinaryReader(base64Decode(value)));
@@ -101,6 +105,7 @@ function decode(value: string, read: (reader: BinaryReader) => Details): Details
   }
 }
 
+/** Read by hand, so that pages which load the client load no generated code. */
 function errorInfo(reader: BinaryReader): Details {
   let reason = "";
   const metadata: Record<string, string> = {};
@@ -167,4 +172,5 @@ function parse(text: string): unknown {
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
+/** Answers of proxies are pages of HTML; their beginning says whose they are. */
 const excerpt = (text: string): string => (text === "" ? "no content" : JSON.stringify(text.slice(0, 200)));

@@ -134,7 +134,7 @@ test("a CLI that a signal ended gives the exit code of a shell", async () => {
   assert.equal((await finish(usersNode, [layout.bin, "die"])).code, 137);
 });
 
-test("without the pinned Node, or where it does not start, a new enough Node runs the CLI itself", async () => {
+test("without a pinned Node that starts, a new enough Node runs the CLI itself", async () => {
   for (const pinned of ["absent", "broken"] as const) {
     using layout = layOut({ pinned, workspace: false });
     const result = await finish(process.execPath, [layout.bin, "exit", "4"]);

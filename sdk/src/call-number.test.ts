@@ -75,7 +75,7 @@ test("1,024 numbers may be under way: the next call waits its turn, or until its
   assert.equal(await numbers.take("s", AbortSignal.abort()), undefined);
 });
 
-test("a session that was forgotten starts anew under another id, one with a call under way is not forgotten", async () => {
+test("a forgotten session starts anew under another id; one with a call under way is kept", async () => {
   const numbers = callNumbers();
   const first = await taken(numbers.take("s", never));
   const held = await taken(numbers.take("held", never));

@@ -1,11 +1,15 @@
-// How the mesh tells the attempts of one call from another call (PROTOCOL.md 10.3, after RIFL): each client numbers its calls
-// of a session and says which is the lowest without an answer, so that the session keeps answers for the numbers from there
-// only. With a random key per call it would have to keep every answer until its window ends.
+// How the mesh tells the attempts of one call from another call (PROTOCOL.md 10.3, after RIFL): each client
+// numbers its calls of a session and says which is the lowest without an answer, so that the session keeps
+// answers for the numbers from there only. With a random key per call it would have to keep every answer
+// until its window ends.
 import { headers as names } from "@voda/proto/wire";
 
 /** Numbers from the lowest without an answer on. The session refuses more, so one more call waits. */
 export const numbersMax = 1_024;
-/** Sessions without a call under way whose numbers are remembered; a forgotten one starts anew under another client id. */
+/**
+ * Sessions without a call under way whose numbers are remembered; a forgotten one starts anew under another
+ * client id.
+ */
 export const idleSessionsMax = 4_096;
 
 /** The id of one call: the same for all its attempts. */
@@ -17,7 +21,10 @@ export interface CallId {
 }
 
 interface Numbers {
-  /** 128 random bits in hex. Of these numbers only: were they shared, a forgotten session would give numbers out again. */
+  /**
+   * 128 random bits in hex. Of these numbers only: were they shared, a forgotten session would give numbers
+   * out again.
+   */
   readonly client: string;
   next: number;
   /** Those without an answer, in the order in which they were given: the first is the lowest. */
@@ -28,10 +35,13 @@ interface Numbers {
 
 /** The numbers of one client. */
 export interface CallNumbers {
-  /** The next number of the session, once it is within `numbersMax`; `undefined` when the signal fires before. */
+  /**
+   * The next number of the session, once it is within `numbersMax`; `undefined` when the signal fires before.
+   */
   readonly take: (session: string, signal: AbortSignal) => Promise<CallId | undefined>;
 }
 
+/** No number is given out yet. */
 export function callNumbers(): CallNumbers {
   const sessions = new Map<string, Numbers>();
   const idle = new Set<string>();

@@ -36,7 +36,10 @@ const backoffMsMax = 2_000;
 /** In less time than this no attempt gets its answer. */
 const attemptMsMin = 10;
 
-/** A call that may take longer does not hold up the numbers of others; sessions keep numbers for some minutes only. */
+/**
+ * A call that may take longer does not hold up the numbers of others; sessions keep numbers for some minutes
+ * only.
+ */
 const numberedMsMax = 60_000;
 
 /**

@@ -177,7 +177,10 @@ function changed(settings: Settings, options: CallOptions): Settings {
   return { id, timeoutMs, signal, headers: withHeaders(settings.headers, options.headers) };
 }
 
-/** @throws TypeError for a bad name or value, and for a header that says which call it is: the client writes those */
+/**
+ * @throws TypeError for a bad name or value, and for a header that says which call it is: the client writes
+ * those
+ */
 function withHeaders(headers: Headers, more: Readonly<Record<string, string>> = {}): Headers {
   const all = new Headers(headers);
   for (const [name, value] of Object.entries(more)) all.set(name, value);

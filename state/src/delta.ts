@@ -73,8 +73,8 @@ export function checkKind(field: Field, kind: number): void {
   if (kind === fieldKinds[field.kind].number) return;
   const known = Object.entries(fieldKinds).find(([, row]) => row.number === kind);
   throw new SchemaError(
-    `field ${field.name} is a ${field.kind} in this revision and a ${known?.[0] ?? `field of kind ${kind}`} ` +
-      "in the session; give it another name",
+    `field ${field.name} is a ${field.kind} in this revision ` +
+      `and a ${known?.[0] ?? `field of kind ${kind}`} in the session; give it another name`,
   );
 }
 

@@ -8,6 +8,7 @@ import { CorruptError, UnsupportedFormatError } from "./errors.ts";
 /** CRC-32 as in zlib; `before` is the checksum of the bytes that come first. */
 export type Crc32 = (bytes: Uint8Array, before?: number) => number;
 
+/** Of the header, in every version. */
 export const envelopeBytes = 16;
 /** "voda" in the order of the bytes. */
 export const envelopeMagic = 0x61646f76;
@@ -26,6 +27,7 @@ export interface Extension {
   readonly bytes: Uint8Array;
 }
 
+/** What `openEnvelope` found, checked. */
 export interface Envelope {
   readonly version: number;
   readonly body: ByteReader;

@@ -1,4 +1,5 @@
-// Bytes that are in logs and snapshots already: they must stay readable, and the writer must go on writing them.
+// Bytes that are in logs and snapshots already: they must stay readable, and the writer must go on writing
+// them.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";

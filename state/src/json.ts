@@ -45,6 +45,7 @@ export function frozenJson(value: unknown, where: string, depth = 0): Json {
   return Array.isArray(value) ? frozenArray(value, where, depth) : frozenObject(value, where, depth);
 }
 
+/** Items are named by their index in errors. */
 function frozenArray(value: readonly unknown[], where: string, depth: number): Json {
   // Not `map`: it would leave holes, which are no Json, as they are.
   const copy: Json[] = [];
@@ -145,12 +146,14 @@ export function readJson(reader: ByteReader, depth = 0): Json {
   return value;
 }
 
+/** Frozen like what was written: readers cannot tell a loaded value from a fresh one. */
 function readArray(reader: ByteReader, depth: number): Json {
   const items: Json[] = [];
   for (let left = countAt(reader, depth, 1); left > 0; left -= 1) items.push(readJson(reader, depth + 1));
   return Object.freeze(items);
 }
 
+/** Keys in the order of the writer. */
 function readObject(reader: ByteReader, depth: number): Json {
   const object: { [key: string]: Json } = {};
   for (let left = countAt(reader, depth, 2); left > 0; left -= 1) {

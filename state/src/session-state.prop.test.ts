@@ -5,7 +5,7 @@ import { crc32 } from "node:zlib";
 import type { Json } from "@voda/proto/fields";
 import { DecodeError } from "@voda/stdx";
 import * as fc from "fast-check";
-import { CorruptError, openState, type SessionState, type State, type View } from "./index.ts";
+import { CorruptError, openState, type SessionState, type State, TooLargeError, type View } from "./index.ts";
 
 const schema = {
   reg: { kind: "register", initial: null },
@@ -23,6 +23,10 @@ interface Model {
   n: number;
   items: Map<string, Json>;
   texts: { notes: string; other: string };
+}
+
+function emptyModel(): Model {
+  return { reg: null, n: 0, items: new Map(), texts: { notes: "", other: "" } };
 }
 
 type Write =
@@ -126,14 +130,16 @@ function readLive(live: SessionState<S>): unknown {
   return seen;
 }
 
-/** Runs the turns on a session that commits and on a replica, with every property checked after every turn. */
+/**
+ * Runs the turns on a session that commits and on a replica, with every property checked after every turn.
+ */
 function run(
   all: readonly Turn[],
   check: (delta: Uint8Array, before: Uint8Array[]) => void = () => undefined,
 ): void {
   let live = open();
   const replica = open();
-  let model: Model = { reg: null, n: 0, items: new Map(), texts: { notes: "", other: "" } };
+  let model = emptyModel();
   let views: { readonly view: View<S>; readonly expected: unknown }[] = [];
   for (const { writes, end, origin, opens, closes, reloads } of all) {
     if (opens) views.push({ view: live.view(), expected: plainOf(model) });
@@ -152,7 +158,12 @@ function run(
       if (delta === undefined) assert.deepEqual(live.snapshot(), before);
       else {
         check(delta, before);
+        const seen = replica.view();
+        const old = read(seen);
         replica.apply(delta);
+        assert.deepEqual(read(seen), old, "a view of a replica stays too");
+        seen.close();
+        assert.deepEqual(replica.snapshot(), live.snapshot(), "commit and replay are one path");
       }
     }
     assert.deepEqual(readLive(live), plainOf(model));
@@ -172,6 +183,29 @@ test("transactions, replicas, views, rollbacks and reloads agree with a plain mo
   fc.assert(
     fc.property(turns, (all) => run(all)),
     { numRuns: 300 },
+  );
+});
+
+test("a commit that is refused for its size leaves no trace; allowed, it gives the same bytes", () => {
+  fc.assert(
+    fc.property(turns, (all) => {
+      const [live, other] = [open(), open()];
+      const [model, same] = [emptyModel(), emptyModel()];
+      for (const { writes, origin } of all) {
+        const [refused, allowed] = [live.begin(), other.begin()];
+        for (const step of writes) {
+          perform(refused.state, model, step);
+          perform(allowed.state, same, step);
+        }
+        const delta = allowed.commit(origin);
+        const before = live.snapshot();
+        if (delta !== undefined) assert.throws(() => refused.commit(origin, delta.length - 1), TooLargeError);
+        assert.deepEqual(live.snapshot(), before);
+        assert.deepEqual(refused.commit(origin, delta?.length), delta);
+        assert.deepEqual(live.snapshot(), other.snapshot());
+      }
+    }),
+    { numRuns: 100 },
   );
 });
 

@@ -34,7 +34,10 @@ export interface SessionState<S extends Schema = Schema> {
   readonly seq: number;
   /** Roughly what it occupies in memory. */
   readonly bytes: number;
-  /** Takes one committed transaction, whole or not at all. @throws DecodeError | CorruptError | SchemaError */
+  /**
+   * Takes one committed transaction, whole or not at all.
+   * @throws DecodeError | CorruptError | SchemaError
+   */
   apply(delta: Uint8Array): void;
   /** Starts the transaction; there is one at a time. */
   begin(): Transaction<S>;
@@ -44,12 +47,15 @@ export interface SessionState<S extends Schema = Schema> {
   snapshot(): Uint8Array[];
 }
 
+/** The one open transaction of a session. */
 export interface Transaction<S extends Schema = Schema> {
   /** Reads its own writes; nobody else does before the commit. */
   readonly state: State<S>;
   /**
-   * Applies the writes and gives them as a delta, or `undefined` if nothing changed. Ends the transaction, unless it throws TooLargeError.
-   * @param origin the activation's number, 1 to 2^32 - 1: the same for one activation, never again for another
+   * Applies the writes and gives them as a delta, or `undefined` if nothing changed. Ends the transaction,
+   * unless it throws TooLargeError.
+   * @param origin the activation's number, 1 to 2^32 - 1: the same for one activation, never again for
+   * another
    * @param bytesMax the delta's bound, turnBytesMax by default
    */
   commit(origin: number, bytesMax?: number): Uint8Array | undefined;
@@ -57,6 +63,7 @@ export interface Transaction<S extends Schema = Schema> {
   rollback(): void;
 }
 
+/** A look at one moment. Whoever opens it closes it: until then every commit keeps what it replaces. */
 export interface View<S extends Schema = Schema> {
   readonly state: ReadState<S>;
   close(): void;
@@ -71,19 +78,23 @@ export function openState<S extends Schema>(
   return new Live<S>(createFields(schema), tools.crc32, snapshot);
 }
 
+/** The one implementation: fields by their place in the schema, names only where bytes come in or go out. */
 class Live<S extends Schema> implements SessionState<S> {
   readonly #fields: readonly Field[];
   readonly #named: ReadonlyMap<string, { readonly index: number; readonly field: Field }>;
+  /** Encoded once, for every delta writes some. */
   readonly #names: readonly Uint8Array[];
   readonly #crc32: Crc32;
   readonly #accessors: Accessors;
   readonly #cuts: Cuts;
+  /** Fields of other revisions: their bytes as they came, so that nothing of them is lost. */
   readonly #unknown = new Map<
     string,
     { kind: number; value: readonly Uint8Array[]; operations: Uint8Array[] }
   >();
   #seq = 0;
   #isWriting = false;
+  /** Why nobody may read or write this object any more. */
   #broken: unknown;
 
   constructor(fields: readonly Field[], crc32: Crc32, snapshot: readonly Uint8Array[] | undefined) {
@@ -114,6 +125,7 @@ class Live<S extends Schema> implements SessionState<S> {
     assert(!this.#isWriting, "apply while a transaction is open");
     const { body } = openEnvelope(bytes, envelopeKinds.delta, this.#crc32);
     const delta = readDelta(body, this.#named, this.#seq + 1);
+    // All that can be wrong with the delta has been looked for by here: what comes now has effects.
     for (const change of delta.unknown) this.#checkUnknown(change);
     this.#unbroken(() => this.#take(delta));
   }
@@ -130,6 +142,7 @@ class Live<S extends Schema> implements SessionState<S> {
     };
     return {
       state: this.#accessors(scope) as State<S>,
+      // When the commit is refused for its size the transaction stays open: the handler may write less.
       commit: (origin, bytesMax = turnBytesMax) => {
         scope.alive();
         const delta = this.#commit(layer.slots, origin, bytesMax);
@@ -145,6 +158,7 @@ class Live<S extends Schema> implements SessionState<S> {
 
   view(): View<S> {
     this.#check();
+    // Views do not count as writing: any number may be open beside the transaction.
     const { scope, close } = this.#cuts.open(this.#seq);
     return { state: this.#accessors(scope) as ReadState<S>, close };
   }
@@ -202,6 +216,7 @@ class Live<S extends Schema> implements SessionState<S> {
   /** The one path of commit, replay and replication. */
   #take({ dot, changes, unknown }: Delta): void {
     for (const { index, slot } of changes) {
+      // Before the field forgets what it replaces.
       this.#cuts.keep(index, slot);
       this.#fields[index]?.apply(slot);
     }
@@ -209,23 +224,29 @@ class Live<S extends Schema> implements SessionState<S> {
     this.#seq = dot.seq;
   }
 
+  /** Bytes of one field under two kinds belong to two histories. */
   #checkUnknown({ name, kind }: UnknownChange): void {
     const known = this.#unknown.get(name)?.kind ?? kind;
     if (known !== kind) throw new CorruptError(`field ${name} of kind ${known} is changed as kind ${kind}`);
   }
 
+  /** Operations cannot be joined without knowing the kind, so they pile up until a revision has the field. */
   #takeUnknown({ name, kind, operations }: UnknownChange): void {
     const field = this.#unknown.get(name) ?? { kind, value: [], operations: [] };
     field.operations.push(operations);
     this.#unknown.set(name, field);
   }
 
+  /** Reads all pages before any field takes a value. */
   #load(pages: readonly Uint8Array[]): void {
     const { seq, fields } = readPages(pages, this.#crc32);
     for (const stored of fields) this.#loadField(stored);
     this.#seq = seq;
   }
 
+  /**
+   * A field that this revision has takes the value first, then what deltas brought while no revision had it.
+   */
   #loadField({ name, kind, value, operations }: Stored): void {
     const known = this.#named.get(name);
     if (known === undefined) {
@@ -267,6 +288,7 @@ class Writing implements Scope {
     this.#whole = whole;
   }
 
+  /** An await after the handler has returned is the usual way to get here too late. */
   alive(): void {
     if (this.#end === undefined) return this.#whole();
     throw new ClosedError(`the transaction is ${this.#end}: use the state only inside the handler's call`);
@@ -276,21 +298,25 @@ class Writing implements Scope {
     this.alive();
   }
 
+  /** From here on every handle of the scope throws, and says how it ended. */
   end(how: string): void {
     this.#end = how;
   }
 }
 
+/** As deltas have it: its length, then UTF-8. */
 function nameBlock(field: Field): Uint8Array {
   const writer = new ByteWriter();
   writer.text(field.name);
   return writer.finish();
 }
 
+/** Pages belong to who gave them; what is kept beyond the call is a copy. */
 function copy(bytes: Uint8Array): Uint8Array {
   return bytes.slice();
 }
 
+/** Fields by their names, so that the order of a schema does not change pages. */
 function byName(a: Stored, b: Stored): number {
   return a.name < b.name ? -1 : 1;
 }

@@ -27,13 +27,16 @@ export interface Stored {
   readonly operations: readonly Uint8Array[];
 }
 
+/** What pages hold: the fields, and after which transaction. */
 export interface Snapshot {
   readonly seq: number;
   readonly fields: readonly Stored[];
 }
 
+/** What the bytes of a piece are. */
 const forms = { value: 0, operations: 1 } as const;
 
+/** Bytes of one field that fit into one page. */
 interface Piece {
   readonly name: string;
   readonly kind: number;
@@ -41,7 +44,9 @@ interface Piece {
   readonly bytes: Uint8Array;
 }
 
-/** Large pieces first, each on a page of its own: only the last piece of a field is small, so its order holds. */
+/**
+ * Large pieces first, each on a page of its own: only the last piece of a field is small, so its order holds.
+ */
 export function writePages({ seq, fields }: Snapshot, crc32: Crc32): Uint8Array[] {
   const pieces = fields.flatMap(piecesOf);
   const large = pieces.filter((piece) => piece.bytes.length >= pieceAloneBytes);
@@ -53,6 +58,7 @@ export function writePages({ seq, fields }: Snapshot, crc32: Crc32): Uint8Array[
   return [sealPage((writer) => writeHead(writer, seq, pages), crc32), ...pages];
 }
 
+/** The value as its field cut it, then the operations, cut evenly. */
 function piecesOf({ name, kind, value, operations }: Stored): Piece[] {
   const pieces = value.map((bytes) => ({ name, kind, form: forms.value, bytes }));
   if (operations.length === 0) return pieces;
@@ -64,10 +70,12 @@ function piecesOf({ name, kind, value, operations }: Stored): Piece[] {
   ];
 }
 
+/** As many pieces to a page as fit. A piece is written apart first, for its header has no fixed length. */
 function sharedPages(pieces: readonly Piece[], crc32: Crc32): Uint8Array[] {
   const pages: Uint8Array[] = [];
   const page = new ByteWriter();
   const next = new ByteWriter();
+  // The body is kept until no further piece fits; then it becomes a page.
   const flush = (): void => {
     const body = page.finish();
     pages.push(sealPage((writer) => writer.raw(body), crc32));
@@ -82,6 +90,9 @@ function sharedPages(pieces: readonly Piece[], crc32: Crc32): Uint8Array[] {
   return pages;
 }
 
+/**
+ * Bytes of the header: the name, and at most 8 for kind, form and length; `pieceBytesMax` leaves room for it.
+ */
 function writePiece(writer: ByteWriter, piece: Piece): void {
   writer.text(piece.name);
   writer.u8(piece.kind);
@@ -89,6 +100,9 @@ function writePiece(writer: ByteWriter, piece: Piece): void {
   writer.block(piece.bytes);
 }
 
+/**
+ * The head names the pages by their checksums: pages of another snapshot, or in another order, do not fit.
+ */
 function writeHead(writer: ByteWriter, seq: number, pages: readonly Uint8Array[]): void {
   writer.u8(1);
   writer.varint(seq);
@@ -96,6 +110,7 @@ function writeHead(writer: ByteWriter, seq: number, pages: readonly Uint8Array[]
   for (const page of pages) writer.u32(envelopeCrc(page));
 }
 
+/** One envelope. Pages do not know their place, so an unchanged one has the same bytes and checksum again. */
 function sealPage(write: (writer: ByteWriter) => void, crc32: Crc32): Uint8Array {
   const writer = new ByteWriter();
   const at = beginEnvelope(writer, envelopeKinds.page);
@@ -114,6 +129,7 @@ export function readPages(pages: readonly Uint8Array[], crc32: Crc32): Snapshot 
     { name: string; kind: number; value: Uint8Array[]; operations: Uint8Array[] }
   >();
   for (const page of rest) {
+    // Pieces of one field are joined in the order of the pages, which the head has just vouched for.
     const reader = openEnvelope(page, envelopeKinds.page, crc32).body;
     while (reader.left > 0) {
       const { name, kind, form, bytes } = readPiece(reader);
@@ -129,6 +145,7 @@ export function readPages(pages: readonly Uint8Array[], crc32: Crc32): Snapshot 
   };
 }
 
+/** Compares with checksums that the pages carry; that each page fits its own is seen when it is opened. */
 function readHead(reader: ByteReader, rest: readonly Uint8Array[]): number {
   const format = reader.u8();
   if (format !== 1) throw new DecodeError(`snapshot of format ${format}; known is 1`);
@@ -145,6 +162,7 @@ function readHead(reader: ByteReader, rest: readonly Uint8Array[]): number {
   return seq;
 }
 
+/** A form that is not known would be taken for a value: it is refused. */
 function readPiece(reader: ByteReader): Piece {
   const name = reader.text();
   const kind = reader.u8();
@@ -154,6 +172,7 @@ function readPiece(reader: ByteReader): Piece {
   return { name, kind, form, bytes: reader.block() };
 }
 
+/** The blocks of operations, each as its delta had it; a piece may end inside of one. */
 function readBlocks(pieces: readonly Uint8Array[]): Uint8Array[] {
   const reader = new ByteReader(joinBytes(pieces));
   const blocks: Uint8Array[] = [];

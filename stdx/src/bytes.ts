@@ -16,6 +16,7 @@ const inlineBytesMax = 64;
 let slab = new Uint8Array(slabBytes);
 let slabAt = 0;
 
+/** Memory for a finished result: of its own, or a part of the slab that small ones share. */
 function room(length: number): Uint8Array<ArrayBuffer> {
   if (length <= inlineBytesMax || length > slabShareMax) return new Uint8Array(length);
   if (slabAt + length > slabBytes) {
@@ -37,27 +38,32 @@ export class ByteWriter {
     this.#view = new DataView(this.#bytes.buffer);
   }
 
+  /** Bytes written so far. */
   get length(): number {
     return this.#length;
   }
 
+  /** An integer of 0 to 255. */
   u8(value: number): void {
     this.#reserve(1);
     this.#bytes[this.#length++] = value;
   }
 
+  /** An integer of 0 to 65,535. */
   u16(value: number): void {
     this.#reserve(2);
     this.#view.setUint16(this.#length, value, true);
     this.#length += 2;
   }
 
+  /** An integer of 0 to 2^32 - 1. */
   u32(value: number): void {
     this.#reserve(4);
     this.#view.setUint32(this.#length, value, true);
     this.#length += 4;
   }
 
+  /** A double, for numbers that are no integers. */
   f64(value: number): void {
     this.#reserve(8);
     this.#view.setFloat64(this.#length, value, true);
@@ -68,6 +74,7 @@ export class ByteWriter {
   varint(value: number): void {
     if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`varint of ${value}`);
     this.#reserve(8);
+    // Division, not shifts: those would cut at 32 bits.
     let rest = value;
     while (rest >= 0x80) {
       this.#bytes[this.#length++] = (rest % 0x80) | 0x80;
@@ -89,6 +96,7 @@ export class ByteWriter {
     this.raw(bytes);
   }
 
+  /** UTF-8 after its length. Lone surrogates become U+FFFD: callers refuse them before. */
   text(text: string): void {
     this.block(utf8.encode(text));
   }
@@ -100,15 +108,18 @@ export class ByteWriter {
   }
 
   /** What was written so far, without a copy; void after the next write. */
+  // A subarray: whoever keeps it beyond the next write copies it.
   peek(from = 0): Uint8Array<ArrayBuffer> {
     return this.#bytes.subarray(from, this.#length);
   }
 
   /** Forgets what was written and keeps the memory. */
+  // Scratch writers are cleared, not made anew.
   clear(): void {
     this.#length = 0;
   }
 
+  /** What was written, in memory that nobody else writes to. */
   finish(): Uint8Array<ArrayBuffer> {
     const done = room(this.#length);
     done.set(this.peek());
@@ -116,6 +127,7 @@ export class ByteWriter {
     return done;
   }
 
+  /** Twice as much each time, so that a long result is copied a few times only. */
   #reserve(more: number): void {
     const need = this.#length + more;
     if (need <= this.#bytes.length) return;
@@ -137,6 +149,7 @@ export class ByteReader {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
+  /** Bytes that were not read yet. */
   get left(): number {
     return this.#bytes.length - this.#at;
   }
@@ -157,9 +170,11 @@ export class ByteReader {
     return this.#view.getFloat64(this.#take(8), true);
   }
 
+  /** Refuses what no writer gives: more than 53 bits. */
   varint(): number {
     let value = 0;
     let scale = 1;
+    // 8 bytes carry 56 bits, of which 53 may be set.
     for (let i = 0; i < 8; i += 1) {
       const byte = this.u8();
       value += (byte & 0x7f) * scale;
@@ -172,17 +187,18 @@ export class ByteReader {
     throw new DecodeError(`varint of more than 8 bytes at byte ${this.#at}`);
   }
 
-  /** A view, not a copy. */
+  /** Bytes of a length that is known. A view, not a copy. */
   raw(length: number): Uint8Array {
     const at = this.#take(length);
     return this.#bytes.subarray(at, at + length);
   }
 
-  /** A view, not a copy. */
+  /** Bytes after their length. A view, not a copy. */
   block(): Uint8Array {
     return this.raw(this.varint());
   }
 
+  /** Strict: bytes that are no UTF-8 are damage, and would come back as others. */
   text(): string {
     try {
       return strictUtf8.decode(this.block());
@@ -199,10 +215,12 @@ export class ByteReader {
     return count;
   }
 
+  /** Whoever has read all it knows says so: bytes after it are of a newer writer or damage. */
   end(): void {
     if (this.left > 0) throw new DecodeError(`${this.left} bytes after the end`);
   }
 
+  /** The one place where the input's end is looked at. */
   #take(length: number): number {
     if (length > this.left)
       throw new DecodeError(`${length} bytes wanted at byte ${this.#at}, ${this.left} left`);

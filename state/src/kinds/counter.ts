@@ -110,7 +110,9 @@ class CounterHandle implements Counter {
     const { name, index } = this.#field;
     this.#scope.writable(name);
     if (!Number.isSafeInteger(amount)) {
-      throw new TypeError(`state.${name}.add(${String(amount)}): the amount must be an integer within 2^53`);
+      // A text is quoted: "2" would look like a number that is refused for no reason.
+      const given = typeof amount === "string" ? JSON.stringify(amount) : String(amount);
+      throw new TypeError(`state.${name}.add(${given}): the amount must be an integer within 2^53`);
     }
     const value = this.value + amount;
     // The amount of the whole transaction goes into the delta, so it has the same bound as the sum.

@@ -154,6 +154,7 @@ export class MapField implements Field<MapSlot> {
       const from = writer.length;
       writer.text(key);
       writeJson(writer, this.#live.get(key));
+      // The hash decides from 16 KiB on average; the bound decides where hashes do not.
       const ends = endsPiece(key, writer.length - from) || writer.length >= pieceBytesMax * 0.75;
       const full = ends && writer.length >= pieceAloneBytes;
       if (full) pieces.push(...cutEvenly(writer.finish()));
@@ -163,6 +164,7 @@ export class MapField implements Field<MapSlot> {
     return pieces;
   }
 
+  /** Entries come in the order of their keys; a key that comes twice is damage behind a right checksum. */
   load(bytes: Uint8Array): void {
     const reader = new ByteReader(bytes);
     while (reader.left > 0) {
@@ -172,6 +174,7 @@ export class MapField implements Field<MapSlot> {
     }
   }
 
+  /** From the newest layer to the oldest, those that have a slot. */
   *#slots(layer: Layer): Iterable<MapSlot> {
     for (let at: Layer | undefined = layer; at !== undefined; at = at.next) {
       const slot = at.slots[this.#index];
@@ -188,6 +191,7 @@ export class MapField implements Field<MapSlot> {
     return [...slot.values].filter(([key, value]) => this.#live.get(key) !== value);
   }
 
+  /** The one place that changes what is committed: it keeps the books of bytes and of order. */
   #put(key: string, value: Json | undefined): void {
     const old = this.#live.get(key);
     if (old !== undefined) this.#bytes -= entryBytes(key, old);

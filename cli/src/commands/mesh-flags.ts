@@ -54,6 +54,23 @@ const passedOn: readonly PassedOn[] = [
     ),
     controlplane: (name) => ({ "placement-policy": name }),
   },
+  // Envoy and the nodes' own ports hold the same border.
+  {
+    option: new Option(
+      "--allow-host <names>",
+      "names by which clients call, as in mesh.example; default: addresses and localhost",
+    ),
+    controlplane: (names) => ({ "allow-host": names }),
+    node: (names) => ({ "allow-host": String(names) }),
+  },
+  {
+    option: new Option(
+      "--allow-origin <origins>",
+      "pages that may call, as in https://app.example; default: pages of this machine",
+    ),
+    controlplane: (origins) => ({ "allow-origin": origins }),
+    node: (origins) => ({ "allow-origin": String(origins) }),
+  },
 ];
 
 export function withMeshFlags(command: Command, nodes: number): Command {

@@ -85,7 +85,7 @@ export class Exchange {
     if (problem !== undefined) throw problem;
     const preflight = floor.border.preflight(head, isFromEdge);
     if (preflight !== undefined) {
-      this.#caller.send(preflight);
+      this.#deliver(preflight);
       return;
     }
     if (floor.open.size >= callsMax) throw busy(`calls in flight: callsMax ${callsMax}`);
@@ -193,8 +193,12 @@ export class Exchange {
     Object.assign(response.headers, this.#floor.border.readable(this.#head, this.isFromEdge));
     if (hint !== undefined) response.headers[headers.host] = hint;
     if (token !== undefined) response.headers[headers.token] = token;
-    this.#hold(response.body.length);
-    this.#caller.send(response);
+    this.#deliver(response);
+  }
+
+  #deliver(answer: HttpAnswer): void {
+    this.#hold(answer.body.length);
+    this.#caller.send(answer);
     if (!this.#hasEnded) this.#caller.discard();
   }
 

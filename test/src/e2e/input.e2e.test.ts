@@ -162,6 +162,28 @@ test("a gRPC frame that promises more than it has is refused", async () => {
   assert.match(decodeURIComponent(headers["grpc-message"] ?? ""), /200 bytes/);
 });
 
+test("a page of this machine asks, calls and reads; a foreign one runs nothing", async () => {
+  const url = `${mesh.url}/agents/counter/paged/add`;
+  const page = { origin: "http://localhost:5173", "sec-fetch-site": "cross-site" };
+  const asked = { ...page, "access-control-request-method": "POST" };
+  const preflight = await fetch(url, { method: "OPTIONS", headers: asked });
+  const sent = { "content-type": "application/json" };
+  const called = await fetch(url, { method: "POST", body: "1", headers: { ...sent, ...page } });
+  for (const { status: got, headers } of [preflight, called])
+    assert.deepEqual([got, headers.get("access-control-allow-origin")], [200, page.origin]);
+  const foreign = { origin: "https://evil.example", "content-length": "0" };
+  const refused = await call(mesh.url, "counter/paged/add", { headers: foreign });
+  assert.deepEqual([refused.status, refusal(refused).reason], [403, "origin_refused"]);
+  assert.equal((await call(mesh.url, "counter/paged/get")).body, 1);
+});
+
+test("a header that contradicts a plain path is refused, whoever reads it", async () => {
+  const headers = { "x-voda-namespace": "other" };
+  const called = await call(mesh.url, "counter/alice/add", { input: 1, headers });
+  assert.deepEqual([called.status, refusal(called).reason], [400, "bad_request"]);
+  assert.match(refusal(called).message ?? "", /x-voda-namespace says "other", the path says "default"/);
+});
+
 test("a grant that a client brings is taken away before anybody sees it", async () => {
   const headers = { "x-voda-grant": "eyJhbGciOiJFZERTQSJ9.e30.AAAA" };
   const called = await call(mesh.url, "counter/granted/add", { input: 1, headers });

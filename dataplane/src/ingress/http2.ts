@@ -12,7 +12,6 @@ import { type Head, headerOverheadBytes } from "./head.ts";
 import { healthOf } from "./health.ts";
 import {
   discardMsMax,
-  edgeStreamsMax,
   headerPairsMax,
   headersBytesCut,
   keepAliveMs,
@@ -65,6 +64,8 @@ class Connection {
 
   onStream(stream: ServerHttp2Stream, head: Head, isClosing: () => boolean): void {
     stream.on("error", () => stream.destroy());
+    stream.on("close", () => this.#closed(stream));
+    if (!this.#guard.allowsHead(head.headersBytes, this.#nowMs())) return this.#end();
     const caller = callerOf(stream, { isHead: head.method === "HEAD", cut: () => this.#cut(stream) });
     if (head.target === "/healthz") {
       const { status, text } = healthOf(isClosing());
@@ -72,21 +73,19 @@ class Connection {
       return;
     }
     const exchange = new Exchange(this.#floor, head, caller);
-    if (exchange.isFromEdge) this.#proved();
-    else if (!this.#guard.allowsHead(head.headersBytes, this.#floor.clock.monotonicMs())) this.#end();
+    if (exchange.isFromEdge) this.#guard.isEdge = true;
     stream.on("data", (chunk: Buffer) => exchange.push(chunk));
-    stream.on("end", () => exchange.end());
-    stream.on("close", () => {
-      exchange.gone();
-      if (stream.rstCode === constants.NGHTTP2_NO_ERROR) return;
-      if (!this.#guard.allowsReset(this.#floor.clock.monotonicMs())) this.#end();
-    });
+    // A stream that the caller resets ends too, and what came of its body is not all of it.
+    stream.on("end", () => (stream.aborted ? exchange.gone() : exchange.end()));
+    stream.on("close", () => exchange.gone());
   }
 
-  #proved(): void {
-    if (this.#guard.isEdge) return;
-    this.#guard.isEdge = true;
-    this.#session.settings({ maxConcurrentStreams: edgeStreamsMax });
+  #nowMs(): number {
+    return this.#floor.clock.monotonicMs();
+  }
+
+  #closed({ rstCode }: ServerHttp2Stream): void {
+    if (rstCode !== constants.NGHTTP2_NO_ERROR && !this.#guard.allowsReset(this.#nowMs())) this.#end();
   }
 
   /**

@@ -26,9 +26,11 @@ export const callsBytesMax = 512 * 1024 * 1024;
 export const unsentBytesMax = 256 * 1024 * 1024;
 /** From the answer to its last byte in the system's hands. */
 export const unsentMsMax = 30_000;
-/** Envoy's connections carry the calls of many clients. */
-export const edgeStreamsMax = 4096;
-export const streamsPerConnectionMax = 256;
+/**
+ * As many as Envoy may have of many clients, also for others: streams that come before a client has read this
+ * are refused one by one, and more than a hundred of them end its connection (node:http2).
+ */
+export const streamsPerConnectionMax = 4096;
 /** How long, and on HTTP/1.1 how much, a refused request may still send before it is cut. */
 export const discardMsMax = 10_000;
 export const discardBytesMax = 16 * 1024 * 1024;

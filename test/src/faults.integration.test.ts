@@ -1,5 +1,8 @@
 // Nodes as processes when agents break their threads, nodes freeze, die or stop, and bundles change under calls.
 import assert from "node:assert/strict";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { fromBinary } from "@bufbuild/protobuf";
@@ -195,8 +198,14 @@ test("a node that was stopped longer than its lease comes back under a new incar
 test("a node that is told to stop, twice, answers what runs, releases its sessions and ends with 0", async () => {
   const keys = ["s-0", "s-1", "s-2"];
   for (const key of keys) await call(n1.url, `rogue/${key}/add`, { input: 1 });
-  const running = keys.map((key) => call(n1.url, `rogue/${key}/addSlowly`, { input: 300 }));
   await waitUntil(async () => (await sessionsOn(n1)) >= keys.length, 5_000, "the sessions are reported");
+  const runs = join(tmpdir(), `voda-runs-${n1.process().pid}`);
+  rmSync(runs, { force: true });
+  const running = keys.map((key) => call(n1.url, `rogue/${key}/addSlowly`, { input: 300 }));
+  const allRun = (): boolean =>
+    existsSync(runs) && readFileSync(runs, "utf8") === "runs\n".repeat(keys.length);
+  await waitUntil(allRun, 5_000, "the handlers run");
+  rmSync(runs);
   n1.process().signal("SIGTERM");
   n1.process().signal("SIGTERM");
   const answers = await Promise.all(running);

@@ -1,14 +1,11 @@
 // Parts of the mesh are killed under calls: nothing acknowledged is lost or doubled, and calls soon succeed again.
 import assert from "node:assert/strict";
 import { after, before, type TestContext, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { counters } from "../../../cli/src/bench/counters.ts";
-import { meshTrace } from "../../../cli/src/bench/mesh-trace.ts";
 import { commandOf } from "../../../cli/src/up/processes.ts";
 import type { ReadyFile } from "../../../cli/src/up/ready-file.ts";
 import { pidsOf, type RunningMesh, startMesh, waitUntil } from "../kit/index.ts";
 
-const trace = fileURLToPath(new URL("../../../examples/editor/trace.json.gz", import.meta.url));
 const feltMsMax = 5_000;
 const callsBefore = 100;
 const restartMsMax = 15_000;
@@ -18,19 +15,6 @@ before(async () => {
   mesh = await startMesh();
 });
 after(() => mesh[Symbol.asyncDispose]());
-
-test("a real editing history comes out whole on every session while nodes are killed", async (context) => {
-  const kills = { kill: "node", killEveryMs: 3_000, seed: 1 } as const;
-  const result = await meshTrace(
-    mesh,
-    { file: trace, sessions: 4, editsPerCall: 16, ...kills },
-    () => undefined,
-  );
-  context.diagnostic(JSON.stringify(result));
-  assert.equal(result.equal, true);
-  assert.equal(result.edits, 4 * 26_078);
-  assert.ok(result.kills > 0, "no node was killed");
-});
 
 test("no acknowledged increment is lost or doubled while nodes are killed", async (context) => {
   await everythingRuns();

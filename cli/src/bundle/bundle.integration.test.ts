@@ -181,7 +181,7 @@ test("a save is noticed, also after one that does not compile", async () => {
   using folder = temporaryFolder();
   const path = write(folder.path, sources);
   let changes = 0;
-  await using _watch = watchConfig(path, async () => {
+  await using _watch = await watchConfig(path, async () => {
     changes += 1;
   });
   for (const [at, step] of ["1 +", "3"].entries()) {

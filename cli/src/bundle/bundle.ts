@@ -5,7 +5,7 @@ import { isBuiltin } from "node:module";
 import { dirname, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { sourceScheme } from "@voda/proto/wire";
-import { type OutputChunk, type RolldownError, rolldown } from "rolldown";
+import type { OutputChunk, RolldownError } from "rolldown";
 import { isProvided } from "voda/definition";
 import { CliError } from "../failure.ts";
 import { protobufProblem } from "./protobuf.ts";
@@ -39,6 +39,8 @@ export async function bundleConfig(config: string): Promise<Bundle> {
 }
 
 async function build(config: string, places: Places): Promise<Bundle> {
+  // Its native part takes as long to load as all other commands together, and they do without it.
+  const { rolldown } = await import("rolldown");
   await using bundler = await rolldown(inputOptions(config, places));
   const folder = dirname(resolve(config));
   try {

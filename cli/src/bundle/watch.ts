@@ -1,8 +1,8 @@
-import { watch } from "rolldown";
 import { inputOptions } from "./bundle.ts";
 
 /** Calls `changed` whenever a file of the config was saved, one call at a time. */
-export function watchConfig(config: string, changed: () => Promise<void>): AsyncDisposable {
+export async function watchConfig(config: string, changed: () => Promise<void>): Promise<AsyncDisposable> {
+  const { watch } = await import("rolldown");
   const watcher = watch({
     ...inputOptions(config),
     watch: { skipWrite: true, exclude: "**/node_modules/**" },

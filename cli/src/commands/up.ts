@@ -65,7 +65,7 @@ async function up(flags: MeshFlags, output: Output, mode: "up" | "dev"): Promise
     serve: async (mesh) => {
       agents = await serve(mesh, compile(project), nodes, say);
     },
-    accompany: (mesh) => {
+    accompany: async (mesh) => {
       const took = duration(performance.now() - startedMs);
       if (flags.json === true) output.out(JSON.stringify(mesh.describe()));
       else {

@@ -53,6 +53,7 @@ const programUrls: Plugin = {
 const folder = mkdtempSync(join(tmpdir(), "voda-pack-"));
 try {
   const chunks = await bundlePrograms(join(folder, "dist"));
+  const command = await bundleCommand(join(folder, "dist/cli.js"));
   writeTypes(join(folder, "types"));
   copyFileSync("cli/src/binaries/requirements.txt", join(folder, "dist/requirements.txt"));
   for (const [name, source] of Object.entries(sources))
@@ -63,9 +64,9 @@ try {
   writeFileSync(join(folder, "README.md"), withoutLinks(readFileSync("README.md", "utf8")));
   writeFileSync(
     join(folder, "NOTICE"),
-    `${readFileSync("NOTICE", "utf8")}\n${readFileSync("envoy/NOTICE", "utf8")}`,
+    `${readFileSync("NOTICE", "utf8")}\n${readFileSync("envoy/NOTICE", "utf8")}${licences(command)}`,
   );
-  writeFileSync(join(folder, "package.json"), JSON.stringify(manifest(chunks), null, 2));
+  writeFileSync(join(folder, "package.json"), JSON.stringify(manifest([...chunks, ...command]), null, 2));
   execute("npm", ["pack", "--silent", "--pack-destination", resolve("."), folder]);
 } finally {
   rmSync(folder, { recursive: true, force: true });
@@ -82,8 +83,9 @@ function execute(command: string, args: readonly string[]): void {
 
 /** Our rooms become a few files; packages of others stay imports and become dependencies. */
 async function bundlePrograms(outDir: string): Promise<readonly OutputChunk[]> {
+  const programs = Object.entries(entries).filter(([name]) => name !== "cli");
   await using build = await rolldown({
-    input: Object.fromEntries(Object.entries(entries).map(([name, file]) => [name, resolve(file)])),
+    input: Object.fromEntries(programs.map(([name, file]) => [name, resolve(file)])),
     platform: "node",
     external: (id, importer) =>
       isBuiltin(id) || (/^[@\w]/.test(id) && !ours.test(id) && !isInlined(id, importer ?? "")),
@@ -96,6 +98,34 @@ async function bundlePrograms(outDir: string): Promise<readonly OutputChunk[]> {
     chunkFileNames: "shared-[hash].js",
   });
   return output.filter((file) => file.type === "chunk");
+}
+
+/**
+ * The command is one file with all that it loads at its start: the hundreds of small files of its packages take most of the time
+ * of a short command. The bundler stays a package, loaded when something is bundled.
+ */
+async function bundleCommand(file: string): Promise<readonly OutputChunk[]> {
+  await using build = await rolldown({
+    input: resolve(sources.cli),
+    platform: "node",
+    external: (id) => isBuiltin(id) || id === "rolldown",
+    plugins: [programUrls],
+  });
+  const { output } = await build.write({ file, format: "esm", codeSplitting: false });
+  return output.filter((file) => file.type === "chunk");
+}
+
+/** The licences of packages that are in a file of ours. */
+function licences(chunks: readonly OutputChunk[]): string {
+  const folders = chunks.flatMap(({ moduleIds }) =>
+    moduleIds.flatMap((id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id)?.[0] ?? []),
+  );
+  const texts = [...new Set(folders)].toSorted().map((path) => {
+    const [file] = globSync(join(path, "{LICENSE,LICENCE,license}*"));
+    const { name, license } = readManifest(join(path, "package.json"));
+    return `${String(name)}: ${file === undefined ? String(license) : readFileSync(file, "utf8").trim()}`;
+  });
+  return texts.map((text) => `\n----\n${text}\n`).join("");
 }
 
 /** Declarations of the zones and of the part of `proto` that they show. */

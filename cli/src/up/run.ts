@@ -13,7 +13,7 @@ export interface RunOptions extends Omit<MeshOptions, "onReady" | "onWaiting"> {
   /** Brings the mesh to where it serves. */
   readonly serve: (mesh: Mesh) => Promise<void>;
   /** What runs while the mesh serves. */
-  readonly accompany: (mesh: Mesh) => AsyncDisposable | undefined;
+  readonly accompany: (mesh: Mesh) => Promise<AsyncDisposable | undefined>;
   /** Tells people what happens. */
   readonly say: (line: string) => void;
 }
@@ -45,7 +45,7 @@ export async function runMesh(options: RunOptions): Promise<void> {
   held.serves(mesh.ingressUrl);
   isReady = true;
   onReady(mesh);
-  await using _company = options.accompany(mesh);
+  await using _company = await options.accompany(mesh);
   await Promise.race([stop.asked, mesh.failed]);
   options.say("stopping");
 }

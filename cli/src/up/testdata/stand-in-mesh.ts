@@ -20,7 +20,7 @@ try {
       await mesh.startControlplane();
       await mesh.startNodes();
     },
-    accompany: () => undefined,
+    accompany: () => Promise.resolve(undefined),
     say: (line) => console.error(line),
   });
 } catch (error) {

@@ -6,6 +6,8 @@ import { calls } from "./calls.ts";
 import { counters } from "./counters.ts";
 import { foreignMesh, type KillOptions, type Mesh, type OwnMeshOptions, ownMesh } from "./mesh.ts";
 import { meshTrace } from "./mesh-trace.ts";
+import { size } from "./size.ts";
+import { ps, ready } from "./start.ts";
 import { type WakeResult, wake } from "./wake.ts";
 
 const ownMeshFlags: readonly BenchFlag[] = [
@@ -139,7 +141,39 @@ export const benches: readonly Bench[] = [
       return { figures, ...(failure !== undefined && { failure }) };
     },
   },
+  {
+    name: "ready",
+    summary: "start meshes with empty folders, one after the other: how long until each serves",
+    flags: [{ name: "runs", kind: "whole", description: "starts", default: 5 }, ...ownMeshFlags],
+    run: async ({ values, url }) => {
+      refuseUrl("ready", url);
+      return { figures: { ...(await ready(whole(values, "runs"), own(values))) } };
+    },
+  },
+  {
+    name: "ps",
+    summary: "run `voda ps` on a mesh in turns with a Node that does nothing",
+    flags: [{ name: "runs", kind: "whole", description: "runs of each", default: 20 }, ...ownMeshFlags],
+    run: async ({ values, url }) => {
+      refuseUrl("ps", url);
+      return { figures: { ...(await ps(whole(values, "runs"), own(values))) } };
+    },
+  },
+  {
+    name: "size",
+    summary: "pack voda and add up what an installation of it takes, in its own repository",
+    flags: [],
+    run: async ({ url }) => {
+      refuseUrl("size", url);
+      return { figures: { ...size() } };
+    },
+  },
 ];
+
+function refuseUrl(bench: string, url: string | undefined): void {
+  if (url !== undefined)
+    throw new CliError(`${bench} measures what it starts itself: leave --url out`, exitCodes.usage);
+}
 
 /** Asleep to before. */
 const heapRatioMax = 1.1;

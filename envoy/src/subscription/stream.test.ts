@@ -73,8 +73,8 @@ test("a snapshot is accepted when the proxy has asked for clusters and listeners
     assert.equal(next(stream), `${kind}:`);
     assert.equal(isAccepted(stream), false);
     accept(stream, kind);
+    assert.equal(isAccepted(stream), kind === "listener");
   }
-  assert.equal(isAccepted(stream), true);
   assert.equal(next(stream), undefined);
 });
 
@@ -141,6 +141,19 @@ test("a changed cluster is followed by its endpoints, also by the same ones: it 
   }
   publish(stream, snapshotOf({ cluster: { a: "2" }, assignment: { a: "1" } }));
   assert.equal(next(stream), "cluster: +a@2");
+  assert.equal(next(stream), "assignment: +a@1");
+});
+
+test("endpoints that are refused while their cluster changes go out with the changed one", () => {
+  const stream = openStream(snapshotOf({ cluster: { a: "1" }, assignment: { a: "1" } }));
+  receive(stream, "cluster", ask({}));
+  receive(stream, "assignment", ask({ subscribe: ["a"] }));
+  assert.equal(next(stream), "cluster: +a@1");
+  accept(stream, "cluster");
+  assert.equal(next(stream), "assignment: +a@1");
+  publish(stream, snapshotOf({ cluster: { a: "2" }, assignment: { a: "1" } }));
+  assert.equal(next(stream), "cluster: +a@2");
+  receive(stream, "assignment", ask({ nonce: "2", error: "no such cluster" }));
   assert.equal(next(stream), "assignment: +a@1");
 });
 

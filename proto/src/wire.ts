@@ -36,6 +36,8 @@ export const hostCookie = "voda_host";
  */
 export const sourceScheme = "voda:";
 
+/** Numbers of one client in one session, from the lowest without an answer on: beyond them it waits. */
+export const callNumbersMax = 1024;
 /** Bytes of one call's body, and of its answer. */
 export const bodyBytesMax = 4 * 1024 * 1024;
 /** Bytes of the delta and the answer of one turn together: they become one record. */

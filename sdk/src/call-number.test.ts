@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type CallId, callNumbers, idleSessionsMax, numbersMax } from "./call-number.ts";
+import { callNumbersMax } from "@voda/proto/wire";
+import { type CallId, callNumbers, idleSessionsMax } from "./call-number.ts";
 
 const never = new AbortController().signal;
 
@@ -55,7 +56,7 @@ test("every session, and every client, has an id of its own", async () => {
 test("1,024 numbers may be under way: the next call waits its turn, or until its signal fires", async () => {
   const numbers = callNumbers();
   const open: CallId[] = [];
-  for (let i = 0; i < numbersMax; i += 1) open.push(await taken(numbers.take("s", never)));
+  for (let i = 0; i < callNumbersMax; i += 1) open.push(await taken(numbers.take("s", never)));
   const order: string[] = [];
   const wait = (name: string, signal: AbortSignal): Promise<CallId | undefined> =>
     numbers.take("s", signal).then((id) => {

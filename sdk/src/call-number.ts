@@ -2,10 +2,8 @@
 // numbers its calls of a session and says which is the lowest without an answer, so that the session keeps
 // answers for the numbers from there only. With a random key per call it would have to keep every answer
 // until its window ends.
-import { headers as names } from "@voda/proto/wire";
+import { callNumbersMax, headers as names } from "@voda/proto/wire";
 
-/** Numbers from the lowest without an answer on. The session refuses more, so one more call waits. */
-export const numbersMax = 1_024;
 /**
  * Sessions without a call under way whose numbers are remembered; a forgotten one starts anew under another
  * client id.
@@ -36,7 +34,7 @@ interface Numbers {
 /** The numbers of one client. */
 export interface CallNumbers {
   /**
-   * The next number of the session, once it is within `numbersMax`; `undefined` when the signal fires before.
+   * The next number of the session, once it is within `callNumbersMax`; `undefined` when the signal fires before.
    */
   readonly take: (session: string, signal: AbortSignal) => Promise<CallId | undefined>;
 }
@@ -103,7 +101,7 @@ function lowest({ open, next }: Numbers): number {
 }
 
 function hasRoom(numbers: Numbers): boolean {
-  return numbers.next - lowest(numbers) < numbersMax;
+  return numbers.next - lowest(numbers) < callNumbersMax;
 }
 
 function nextOf(numbers: Numbers): number {

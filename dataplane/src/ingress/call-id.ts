@@ -1,7 +1,7 @@
 // What a retry has in common with the call it repeats (PROTOCOL.md 10.3): by it an effect happens once.
 import { hash } from "node:crypto";
 import type { SessionName } from "@voda/proto/session";
-import { headers } from "@voda/proto/wire";
+import { callNumbersMax, headers } from "@voda/proto/wire";
 import { type Head, headerOf } from "./head.ts";
 import { idempotencyKeyBytesMax } from "./limits.ts";
 import { refuse } from "./refusal.ts";
@@ -16,9 +16,6 @@ export type Repeat =
       readonly seq: number;
       readonly lowest: number;
     };
-
-/** Numbers of a client in a session that may be unanswered at once; beyond it the client waits. */
-export const callNumbersMax = 1024;
 
 /** Envoy repeats a request under the same id for this long at most. */
 const requestIdKeepMs = 60_000;
@@ -76,10 +73,10 @@ function readNumbered(text: string): Repeat {
       `${headers.call} ${text.slice(0, 80)} is not {client}.{seq}.{lowest}: 32 hex digits and two numbers`,
     );
   const [seq, lowest] = [Number(seqText), Number(lowestText)];
-  if (seq < lowest || seq - lowest > callNumbersMax)
+  if (seq < lowest || seq - lowest >= callNumbersMax)
     throw refuse(
       "bad_request",
-      `${headers.call}: ${seq} is not ${lowest}, its lowest, and at most ${callNumbersMax} above`,
+      `${headers.call}: ${seq} is not ${lowest}, its lowest, or one of the ${callNumbersMax} from it on`,
     );
   return { type: "numbered", client, seq, lowest };
 }

@@ -479,7 +479,7 @@ test("a numbered call is told by its number and a client, who is another in ever
     ["x.1.1", /is not \{client\}.\{seq\}.\{lowest\}/],
     [`${one}.1`, /is not \{client\}/],
     [`${one}.-1.0`, /is not \{client\}/],
-    [`${one}.4.5`, /4 is not 5, its lowest, and at most 1024 above/],
+    [`${one}.4.5`, /4 is not 5, its lowest, or one of the 1024 from it on/],
     [`${one}.1030.5`, /1030 is not 5/],
   ] as const) {
     const answer = await sendWith(bed, { "x-voda-call": text });

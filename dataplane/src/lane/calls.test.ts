@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { callNumbersMax } from "@voda/proto/wire";
 import {
   all,
   callOf,
@@ -16,7 +17,7 @@ import {
   typesOf,
 } from "../../test/lane-rig.ts";
 import { leaseTtlMs } from "../membership/index.ts";
-import { hopsMax, idsMax, numbersMax, pipelineTurnsMax, storedBytesMax, transitMs } from "./constants.ts";
+import { hopsMax, idsMax, pipelineTurnsMax, storedBytesMax, transitMs } from "./constants.ts";
 import type { LaneEffect } from "./types.ts";
 
 const reasons = (effects: readonly LaneEffect[]): [number, string][] =>
@@ -96,7 +97,7 @@ test("a numbered call that comes again is answered, until its client has said th
   rig.accept(rig.turned(4));
   assert.deepEqual(reasons(rig.invoke(numberedOf(5, 1))), [[5, "answer_not_kept"]]);
   assert.equal(one(rig.invoke(numberedOf(6, 2)), "reply").n, 3);
-  assert.deepEqual(reasons(rig.invoke(numberedOf(7, 2 + numbersMax, 2))), [[7, "quota"]]);
+  assert.deepEqual(reasons(rig.invoke(numberedOf(7, 2 + callNumbersMax, 2))), [[7, "quota"]]);
 });
 
 test("an answer is kept longer than its call may be on its way, however short its key's time is", () => {

@@ -30,8 +30,6 @@ export const entryBytes = 64;
 export const briefKeepMs = 60_000;
 /** Clients that number their calls, in one session. */
 export const clientsMax = 10_000;
-/** Numbers of a client above the lowest that it still waits for. */
-export const numbersMax = 1024;
 /** From a client's last call until it is forgotten: it never repeats a call later than that. */
 export const clientKeepMs = 600_000;
 /** When a caller may try again who was refused for want of room. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { clientKeepMs, entryBytes, idsMax, numbersMax, storedBytesMax } from "./constants.ts";
+import { callNumbersMax } from "@voda/proto/wire";
+import { clientKeepMs, entryBytes, idsMax, storedBytesMax } from "./constants.ts";
 import {
   createDedupe,
   type Dedupe,
@@ -120,11 +121,11 @@ test("of a client's numbers those that it still waits for are kept, and the tabl
   assert.equal(findAnswer(table, numbered(2, 5), 3 * idsMax), undefined);
 });
 
-test("a client has at most numbersMax numbers above its lowest, and is forgotten some time after its last call", () => {
+test("a client has at most callNumbersMax numbers above its lowest, and is forgotten some time after its last call", () => {
   const table = createDedupe();
   answer(table, numbered(1, 5, 5), 1000);
-  assert.equal(roomFor(table, numbered(1, 5 + numbersMax - 1), 0, 1000), "room");
-  assert.notEqual(roomFor(table, numbered(1, 5 + numbersMax), 0, 1000), "room");
+  assert.equal(roomFor(table, numbered(1, 5 + callNumbersMax - 1), 0, 1000), "room");
+  assert.notEqual(roomFor(table, numbered(1, 5 + callNumbersMax), 0, 1000), "room");
   assert.equal(findAnswer(table, numbered(1, 5), 999 + clientKeepMs)?.type, "answer");
   assert.equal(findAnswer(table, numbered(1, 5), 1000 + clientKeepMs), undefined);
   assert.deepEqual(rememberedAt(table, 1000 + clientKeepMs).clients, []);

@@ -61,6 +61,7 @@ for (const [name, args, says] of [
     /'-1' is invalid. write a whole number of 0 to 4294967295/,
   ],
   ["a quota of a namespace that is none", ["quota", "delete", "Team"], /namespace "Team" is not a name/],
+  ["an agent that is none", ["agents", "undeploy", "A b"], /agent "A b" is not a name/],
   ["no command", [], /^voda: name a command/],
 ] as const) {
   test(`${name} is one line on standard error and exit code 2`, async () => {
@@ -103,6 +104,7 @@ test("help goes to standard output with exit code 0", async () => {
     "top",
     "explain",
     "quota",
+    "agents",
     "bench",
     "doctor",
   ])

@@ -313,6 +313,25 @@ test("a deployment is stored once and read back over HTTP/1.1, HTTP/2 and every 
   assert.ok(agents.some((one) => one.name === "stored"));
 });
 
+test("an undeployed agent is gone from every control plane, its sessions are not placed, and it can come back", async () => {
+  await using first = await open();
+  await using second = await open();
+  await using _node = await TestNode.open({ nats: nats.url, id: "n24" });
+  const [api, other] = [apiOf(first), apiOf(second)];
+  await deploy(api, "leaving");
+  const isThere = async ({ agents }: Api) =>
+    (await agents.listAgents({})).agents.some(({ name }) => name === "leaving");
+  await waitUntil(() => isThere(other), 5_000, "the other one knows it");
+  await api.agents.undeployAgent({ name: "leaving" });
+  assert.equal(await isThere(api), false);
+  await waitUntil(async () => !(await isThere(other)), 5_000, "it is gone from the other one too");
+  const again = await failure(other.agents.undeployAgent({ name: "leaving" }));
+  assert.deepEqual([again.code, again.reason], [Code.NotFound, "agent_not_found"]);
+  assert.equal((await askFor(first, newName("leaving"))).owner, null);
+  await deploy(other, "leaving");
+  await waitUntil(() => isThere(api), 5_000, "it is back");
+});
+
 test("a deployment that is wrong is refused with what is wrong", async () => {
   await using controlPlane = await open();
   const api = apiOf(controlPlane);

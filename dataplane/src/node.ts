@@ -113,6 +113,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
         workers.refuse(agent, why);
         routes.set(agent);
       },
+      onUndeployed: (namespace, name) => routes.remove(namespace, name),
     }),
   );
   parts.use(

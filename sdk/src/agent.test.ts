@@ -100,12 +100,14 @@ test("a protobuf service becomes methods with descriptors, readonly where withou
     deployAgents: (_ctx, request) => ({ agents: request.agents }),
     getAgent: (_ctx, request) => ({ agent: { name: request.name } }),
     listAgents: () => ({}),
+    undeployAgent: () => ({}),
   });
   const service = "voda.api.v1.AgentService";
   assert.deepEqual(definitionOf(rpc).methods, [
     { name: "deployAgents", mode: "handler", service, rpc: "DeployAgents" },
     { name: "getAgent", mode: "readonly", service, rpc: "GetAgent" },
     { name: "listAgents", mode: "readonly", service, rpc: "ListAgents" },
+    { name: "undeployAgent", mode: "handler", service, rpc: "UndeployAgent" },
   ]);
   const get = handlersOf(rpc).get("getAgent");
   assert.ok(get?.kind === "proto");
@@ -142,7 +144,12 @@ test("a service with a streaming method is refused by name", () => {
 });
 
 test("a missing rpc, an unknown rpc and what is no service are refused by name", () => {
-  const whole = { deployAgents: () => ({}), getAgent: () => ({}), listAgents: () => ({}) };
+  const whole = {
+    deployAgents: () => ({}),
+    getAgent: () => ({}),
+    listAgents: () => ({}),
+    undeployAgent: () => ({}),
+  };
   const base = agent("a");
   assert.throws(
     () => base.implements(AgentService, untyped({ getAgent: whole.getAgent })),
@@ -162,7 +169,12 @@ test("a missing rpc, an unknown rpc and what is no service are refused by name",
 });
 
 test("a handler name that is taken by any other block is refused", () => {
-  const rpcs = { deployAgents: () => ({}), getAgent: () => ({}), listAgents: () => ({}) };
+  const rpcs = {
+    deployAgents: () => ({}),
+    getAgent: () => ({}),
+    listAgents: () => ({}),
+    undeployAgent: () => ({}),
+  };
   assert.throws(() => counter.handlers(untyped({ get: () => 1 })), /there is a handler "get" already/);
   assert.throws(() => counter.readonly(untyped({ add: () => 1 })), /there is a handler "add" already/);
   assert.throws(

@@ -50,6 +50,7 @@ const rpcAgent = agent("rpc").implements(AgentService, {
   deployAgents: (_ctx, request) => ({ agents: request.agents }),
   getAgent: async () => ({ agent: { name: "a" } }),
   listAgents: () => ({}),
+  undeployAgent: () => ({}),
 });
 const config = defineConfig({ agents: [profileAgent, rpcAgent] });
 
@@ -162,11 +163,20 @@ interface Watching {
 }
 
 function refusesWrongServices(streaming: GenService<{ [K in keyof Watching]: Watching[K] }>): void {
-  const impl = { deployAgents: () => ({}), getAgent: () => ({}), listAgents: () => ({}) };
+  const impl = {
+    deployAgents: () => ({}),
+    getAgent: () => ({}),
+    listAgents: () => ({}),
+    undeployAgent: () => ({}),
+  };
   // @ts-expect-error "an agent implements unary methods only; watch streams"
   agent("x").implements(streaming, { get: () => ({}), watch: undefined as never });
   // @ts-expect-error a missing rpc
-  agent("x").implements(AgentService, { getAgent: () => ({}), listAgents: () => ({}) });
+  agent("x").implements(AgentService, {
+    getAgent: () => ({}),
+    listAgents: () => ({}),
+    undeployAgent: () => ({}),
+  });
   // @ts-expect-error no such rpc
   agent("x").implements(AgentService, { ...impl, other: () => ({}) });
   // @ts-expect-error the wrong type of a field of the answer

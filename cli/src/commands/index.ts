@@ -1,6 +1,7 @@
 // The commands of `voda`, in the order in which the help lists them.
 import type { Command } from "commander";
 import type { Output } from "../print.ts";
+import { addAgents } from "./agents.ts";
 import { addBench } from "./bench.ts";
 import { addCall } from "./call.ts";
 import { addDoctor } from "./doctor.ts";
@@ -22,6 +23,7 @@ export const commands: readonly AddCommand[] = [
   addTop,
   addExplain,
   addQuota,
+  addAgents,
   addBench,
   addDoctor,
 ];

@@ -112,7 +112,7 @@ async function serve(
   ]);
   await nodesReady(connectApi(mesh.ingressUrl), nodes, say);
   // After the nodes: each of them loads the bundle before it is published, and says what is wrong with it.
-  await connectApi(mesh.apiUrl).agents.deployAgents(request);
+  await deploy(connectApi(mesh.apiUrl), request, say);
   return agents;
 }
 
@@ -124,6 +124,18 @@ function staysLine({ packages, files }: Stays): string | undefined {
   ];
   if (named.length === 0) return undefined;
   return `not in the bundle, used from where it lies on this machine: ${named.join("; ")}; another machine needs it at the same paths`;
+}
+
+/** What an earlier config deployed goes on until somebody undeploys it: it is named, since nobody may know of it. */
+async function deploy(api: Api, request: Compiled["request"], say: (line: string) => void): Promise<void> {
+  await api.agents.deployAgents(request);
+  const named = new Set(request.agents.map(({ name }) => name));
+  const { agents } = await api.agents.listAgents({});
+  const left = agents.map(({ name }) => name).filter((name) => !named.has(name));
+  if (left.length > 0)
+    say(
+      `deployed before and not in the config: ${left.join(", ")}; \`voda agents undeploy NAME\` refuses its calls`,
+    );
 }
 
 /** The children serve by now, so this is short; whatever it is not, somebody who waits is told. */
@@ -145,7 +157,7 @@ async function redeploy(mesh: Mesh, project: Project, output: Output): Promise<v
   const startedMs = performance.now();
   try {
     const { agents, request } = await compile(project);
-    await connectApi(mesh.apiUrl).agents.deployAgents(request);
+    await deploy(connectApi(mesh.apiUrl), request, (line) => output.err(`voda: ${line}`));
     const names = agents.map((agent) => agent.name).join(", ");
     output.out(
       `deployed ${names} as ${request.agents[0]?.revision.slice(0, 12)} in ${duration(performance.now() - startedMs)}`,

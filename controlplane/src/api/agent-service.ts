@@ -31,7 +31,7 @@ export function agentService(context: AgentContext): ServiceImpl<typeof AgentSer
       const agents = request.agents.map(normalize);
       const sha256 = createHash("sha256").update(request.bundle).digest("hex");
       checkDeploy({ ...request, agents }, sha256);
-      const running = await Promise.all(agents.map((agent) => find(context, agent)));
+      const running = await Promise.all(agents.map(({ namespace, name }) => find(context, namespace, name)));
       running.forEach((one, i) => checkAgainst(one?.agent, agents[i]));
       await storeBlob(context.blobs, sha256, request.bundle);
       await tryOnNodes(context, agents, false);
@@ -43,6 +43,14 @@ export function agentService(context: AgentContext): ServiceImpl<typeof AgentSer
       const agent = context.agents.get(namespaceOf(namespace), name);
       if (agent === undefined) throw agentNotFound(namespaceOf(namespace), name);
       return { agent };
+    },
+    async undeployAgent({ namespace, name }) {
+      const key = agentKey(namespaceOf(namespace), name);
+      const running = await find(context, namespaceOf(namespace), name);
+      if (running === undefined) throw agentNotFound(namespaceOf(namespace), name);
+      await context.definitions.delete(key);
+      context.agents.delete(key);
+      return {};
     },
     listAgents: ({ namespace }) => ({ agents: context.agents.list(namespaceOf(namespace)) }),
   };
@@ -62,9 +70,10 @@ function normalize(agent: Agent): Agent {
 
 async function find(
   { definitions }: AgentContext,
-  agent: Agent,
+  namespace: string,
+  name: string,
 ): Promise<{ agent: Agent; revision: number } | undefined> {
-  const entry = await definitions.get(agentKey(agent.namespace, agent.name));
+  const entry = await definitions.get(agentKey(namespace, name));
   return entry?.operation === "PUT" ? { agent: readAgent(entry), revision: entry.revision } : undefined;
 }
 
@@ -84,7 +93,7 @@ async function storeDefinition(context: AgentContext, agent: Agent): Promise<voi
   const key = agentKey(agent.namespace, agent.name);
   const value = toJsonString(AgentSchema, agent);
   for (let attempt = 0; attempt < storeAttemptsMax; attempt += 1) {
-    const running = await find(context, agent);
+    const running = await find(context, agent.namespace, agent.name);
     checkAgainst(running?.agent, agent);
     if (running === undefined || toJsonString(AgentSchema, running.agent) !== value) {
       const isStored = await storeOver(context.definitions, { key, value, revision: running?.revision });

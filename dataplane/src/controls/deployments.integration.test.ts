@@ -71,6 +71,7 @@ describe("deployments", () => {
         deployed.push(`${agent.name}: ${code}`);
       },
       onUnloadable: (agent, why) => void unloadable.push(`${agent.name}: ${why}`),
+      onUndeployed: (namespace, name) => void deployed.push(`${namespace}/${name} is gone`),
     });
   /** What a worker does with code that does not run. */
   const refuseBad = (code: string): Promise<void> =>
@@ -103,6 +104,16 @@ describe("deployments", () => {
     const refused = (): number => lines.filter((line) => line.includes("agent not deployed")).length;
     await waitUntil(() => refused() === 3, 3_000, "each of them is told");
     assert.equal(existsSync(join(folder, `${forged}.mjs`)), false);
+  });
+
+  test("an agent that is undeployed is told, also to a node that was away", async () => {
+    await put("cart", "one");
+    await put("shop", "two");
+    await agents.delete("default.cart");
+    await using _ = await watch();
+    assert.deepEqual(deployed.toSorted(), ["default/cart is gone", "shop: two"]);
+    await agents.delete("default.shop");
+    await waitUntil(() => deployed.includes("default/shop is gone"), 3_000, "the other one goes");
   });
 
   test("an agent that cannot be run is told and the next one is deployed", async () => {

@@ -1,7 +1,7 @@
 // What is deployed: definitions from the bucket of agents, each with its bundle on this node's disk. Agents
 // come and fail side by side: a bundle that loads slowly or not at all holds up nobody else, and its last
 // good revision stays, after a restart too.
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fromJsonString, toJsonString } from "@bufbuild/protobuf";
 import { Kvm, type KvWatchEntry } from "@nats-io/kv";
@@ -21,6 +21,8 @@ export interface DeploymentsOptions {
   readonly onDeployed: (agent: Agent, bundleFile: string) => Promise<void>;
   /** The agent has no revision that loads here. */
   readonly onUnloadable: (agent: Agent, why: string) => void;
+  /** The agent was undeployed, here or while this node was away. */
+  readonly onUndeployed: (namespace: string, name: string) => void;
 }
 
 /** Resolves when everything that was deployed before runs or has failed; goes on with what comes. */
@@ -52,6 +54,16 @@ export async function watchDeployments(options: DeploymentsOptions): Promise<Asy
       if (agent !== undefined) options.onUnloadable(agent, err instanceof Error ? err.message : String(err));
     }
   };
+  /** Nothing of it comes back by itself: the revision that ran here last is forgotten too. */
+  const undeploy = async (key: string): Promise<void> => {
+    const [namespace = "", name = ""] = key.split(".");
+    running.delete(key);
+    options.onUndeployed(namespace, name);
+    log.info({ namespace, agent: name }, "agent undeployed");
+    await rm(goodFile(options.folder, key), { force: true }).catch((err: unknown) =>
+      log.error({ err, key }, "the last revision of an undeployed agent is still kept"),
+    );
+  };
   /** Whether the revision that ran here last, before a restart, runs again. */
   const startGood = async (key: string): Promise<boolean> => {
     try {
@@ -72,13 +84,11 @@ export async function watchDeployments(options: DeploymentsOptions): Promise<Asy
   if (values === 0) caughtUp.resolve();
   const watching = (async () => {
     for await (const entry of watch) {
-      if (entry.operation === "PUT") {
-        const before = turns.get(entry.key) ?? Promise.resolve();
-        turns.set(
-          entry.key,
-          before.then(() => deploy(entry)),
-        );
-      }
+      const before = turns.get(entry.key) ?? Promise.resolve();
+      turns.set(
+        entry.key,
+        before.then(() => (entry.operation === "PUT" ? deploy(entry) : undeploy(entry.key))),
+      );
       if (entry.delta === 0) caughtUp.resolve();
     }
   })();
@@ -98,15 +108,19 @@ function readAgent(json: string): Agent {
   return fromJsonString(AgentSchema, json, { ignoreUnknownFields: true });
 }
 
+function goodFile(folder: string, key: string): string {
+  return join(folder, `${key}.json`);
+}
+
 async function keepGood(folder: string, key: string, agent: Agent): Promise<void> {
-  const file = join(folder, `${key}.json`);
+  const file = goodFile(folder, key);
   await writeFile(`${file}.part`, toJsonString(AgentSchema, agent));
   await rename(`${file}.part`, file);
 }
 
 async function readGood(folder: string, key: string): Promise<Agent | undefined> {
   try {
-    return readAgent(await readFile(join(folder, `${key}.json`), "utf8"));
+    return readAgent(await readFile(goodFile(folder, key), "utf8"));
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
     throw error;

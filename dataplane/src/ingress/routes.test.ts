@@ -36,6 +36,22 @@ test("a plain path finds the method with its mode and bounds", () => {
   assert.deepEqual(routes.plain("default", "cart", "get"), { ...common, method: "get", readonly: true });
 });
 
+test("an undeployed agent is refused with how to bring it back, until it is deployed again", () => {
+  const routes = createRoutes();
+  for (const name of ["cart", "shop"]) routes.set(agent(name, ["add"], `shop.v1.${name}`));
+  routes.remove("default", "cart");
+  const { reason, message } = failed(routes.plain("default", "cart", "add"));
+  assert.equal(reason, "agent_not_found");
+  assert.match(
+    message,
+    /cart was undeployed.*its sessions are kept, and deploying it again brings them back/,
+  );
+  assert.equal(failed(routes.rpc("shop.v1.cart", "add", "default", undefined)).reason, "method_not_found");
+  assert.equal(failed(routes.rpc("shop.v1.shop", "add", "default", "cart")).reason, "agent_not_found");
+  routes.set(agent("cart", ["add"]));
+  assert.ok("method" in routes.plain("default", "cart", "add"));
+});
+
 test("an unknown agent or method is refused with what there is, of this namespace alone", () => {
   const routes = createRoutes();
   routes.set(agent("cart", ["add", "get"]));

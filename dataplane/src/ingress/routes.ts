@@ -1,7 +1,7 @@
 // From a path to a handler: built anew for each deploy, read on every request.
 import type { Agent } from "@voda/proto/api";
 import { MethodMode } from "@voda/proto/api";
-import { fail } from "../call/index.ts";
+import { type Failed, fail } from "../call/index.ts";
 import type { Route, Routes } from "./target.ts";
 
 interface RoutedAgent {
@@ -12,10 +12,14 @@ interface RoutedAgent {
 
 export interface RouteTable extends Routes {
   set(agent: Agent): void;
+  /** It was undeployed: its sessions stay where they are, and nobody reaches them until it is deployed again. */
+  remove(namespace: string, name: string): void;
 }
 
 export function createRoutes(): RouteTable {
   const agents = new Map<string, RoutedAgent>();
+  /** Agents that were there and are not any more, as many as there are names in the bucket of agents. */
+  const removed = new Set<string>();
   /** Names of the agents that implement a service, by `namespace/service`. */
   const implementers = new Map<string, string[]>();
 
@@ -33,15 +37,17 @@ export function createRoutes(): RouteTable {
   return {
     set(agent) {
       agents.set(`${agent.namespace}/${agent.name}`, routed(agent));
+      removed.delete(`${agent.namespace}/${agent.name}`);
+      index();
+    },
+    remove(namespace, name) {
+      agents.delete(`${namespace}/${name}`);
+      removed.add(`${namespace}/${name}`);
       index();
     },
     plain(namespace, name, method) {
       const agent = agents.get(`${namespace}/${name}`);
-      if (agent === undefined)
-        return fail(
-          "agent_not_found",
-          `no agent ${name} in namespace ${namespace}; deployed are: ${deployed(namespace)}`,
-        );
+      if (agent === undefined) return unknown(namespace, name);
       return (
         agent.methods.get(method) ??
         fail(
@@ -58,17 +64,20 @@ export function createRoutes(): RouteTable {
         return fail("bad_request", `${service} is implemented by ${list(names)}: say which in x-voda-agent`);
       const name = wanted ?? names[0] ?? "";
       const agent = agents.get(`${namespace}/${name}`);
-      if (agent === undefined)
-        return fail(
-          "agent_not_found",
-          `no agent ${name} in namespace ${namespace}; deployed are: ${deployed(namespace)}`,
-        );
+      if (agent === undefined) return unknown(namespace, name);
       return (
         agent.rpcs.get(`${service}/${rpc}`) ??
         fail("method_not_found", `agent ${name} does not implement ${service}/${rpc}`)
       );
     },
   };
+
+  function unknown(namespace: string, name: string): Failed {
+    const why = removed.has(`${namespace}/${name}`)
+      ? `agent ${name} was undeployed from namespace ${namespace}; its sessions are kept, and deploying it again brings them back`
+      : `no agent ${name} in namespace ${namespace}; deployed are: ${deployed(namespace)}`;
+    return fail("agent_not_found", why);
+  }
 
   function deployed(namespace: string): string {
     return list(

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file voda/api/v1/agents.proto.
  */
 export const file_voda_api_v1_agents: GenFile = /*@__PURE__*/
-  fileDesc("Chh2b2RhL2FwaS92MS9hZ2VudHMucHJvdG8SC3ZvZGEuYXBpLnYxIlsKBk1ldGhvZBIMCgRuYW1lGAEgASgJEiUKBG1vZGUYAiABKA4yFy52b2RhLmFwaS52MS5NZXRob2RNb2RlEg8KB3NlcnZpY2UYAyABKAkSCwoDcnBjGAQgASgJIiMKBUZpZWxkEgwKBG5hbWUYASABKAkSDAoEa2luZBgCIAEoCSJvCglSZXNvdXJjZXMSEQoJY3B1X21pbGxpGAEgASgNEhIKCm1lbW9yeV9taWIYAiABKA0SEQoJZ3B1X21pbGxpGAMgASgNEhYKDmdwdV9tZW1vcnlfbWliGAQgASgNEhAKCGRpc2tfbWliGAUgASgNIpMBCglQbGFjZW1lbnQSEgoKZ3B1X21vZGVscxgBIAMoCRIpCglpc29sYXRpb24YAiABKA4yFi52b2RhLmFwaS52MS5Jc29sYXRpb24SDgoGbGFiZWxzGAMgAygJEhAKCGFmZmluaXR5GAQgAygJEhUKDWFudGlfYWZmaW5pdHkYBSADKAkSDgoGc3ByZWFkGAYgASgJIqYCCgVBZ2VudBIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRIQCghyZXZpc2lvbhgDIAEoCRIiCgZmaWVsZHMYBCADKAsyEi52b2RhLmFwaS52MS5GaWVsZBIkCgdtZXRob2RzGAUgAygLMhMudm9kYS5hcGkudjEuTWV0aG9kEikKCXJlc291cmNlcxgGIAEoCzIWLnZvZGEuYXBpLnYxLlJlc291cmNlcxIPCgdpZGxlX21zGAcgASgNEhMKC3R1cm5fbXNfbWF4GAggASgNEhEKCXF1ZXVlX21heBgJIAEoDRIRCglkZWR1cGVfbXMYCiABKA0SKQoJcGxhY2VtZW50GAsgASgLMhYudm9kYS5hcGkudjEuUGxhY2VtZW50IkkKE0RlcGxveUFnZW50c1JlcXVlc3QSDgoGYnVuZGxlGAEgASgMEiIKBmFnZW50cxgCIAMoCzISLnZvZGEuYXBpLnYxLkFnZW50IjoKFERlcGxveUFnZW50c1Jlc3BvbnNlEiIKBmFnZW50cxgBIAMoCzISLnZvZGEuYXBpLnYxLkFnZW50IjIKD0dldEFnZW50UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCSI1ChBHZXRBZ2VudFJlc3BvbnNlEiEKBWFnZW50GAEgASgLMhIudm9kYS5hcGkudjEuQWdlbnQiJgoRTGlzdEFnZW50c1JlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJIjgKEkxpc3RBZ2VudHNSZXNwb25zZRIiCgZhZ2VudHMYASADKAsyEi52b2RhLmFwaS52MS5BZ2VudCpcCgpNZXRob2RNb2RlEhsKF01FVEhPRF9NT0RFX1VOU1BFQ0lGSUVEEAASFwoTTUVUSE9EX01PREVfSEFORExFUhABEhgKFE1FVEhPRF9NT0RFX1JFQURPTkxZEAIqbAoJSXNvbGF0aW9uEhkKFUlTT0xBVElPTl9VTlNQRUNJRklFRBAAEhQKEElTT0xBVElPTl9TSEFSRUQQARIVChFJU09MQVRJT05fUFJPQ0VTUxACEhcKE0lTT0xBVElPTl9ERURJQ0FURUQQAzKFAgoMQWdlbnRTZXJ2aWNlElMKDERlcGxveUFnZW50cxIgLnZvZGEuYXBpLnYxLkRlcGxveUFnZW50c1JlcXVlc3QaIS52b2RhLmFwaS52MS5EZXBsb3lBZ2VudHNSZXNwb25zZRJMCghHZXRBZ2VudBIcLnZvZGEuYXBpLnYxLkdldEFnZW50UmVxdWVzdBodLnZvZGEuYXBpLnYxLkdldEFnZW50UmVzcG9uc2UiA5ACARJSCgpMaXN0QWdlbnRzEh4udm9kYS5hcGkudjEuTGlzdEFnZW50c1JlcXVlc3QaHy52b2RhLmFwaS52MS5MaXN0QWdlbnRzUmVzcG9uc2UiA5ACAWIGcHJvdG8z");
+  fileDesc("Chh2b2RhL2FwaS92MS9hZ2VudHMucHJvdG8SC3ZvZGEuYXBpLnYxIlsKBk1ldGhvZBIMCgRuYW1lGAEgASgJEiUKBG1vZGUYAiABKA4yFy52b2RhLmFwaS52MS5NZXRob2RNb2RlEg8KB3NlcnZpY2UYAyABKAkSCwoDcnBjGAQgASgJIiMKBUZpZWxkEgwKBG5hbWUYASABKAkSDAoEa2luZBgCIAEoCSJvCglSZXNvdXJjZXMSEQoJY3B1X21pbGxpGAEgASgNEhIKCm1lbW9yeV9taWIYAiABKA0SEQoJZ3B1X21pbGxpGAMgASgNEhYKDmdwdV9tZW1vcnlfbWliGAQgASgNEhAKCGRpc2tfbWliGAUgASgNIpMBCglQbGFjZW1lbnQSEgoKZ3B1X21vZGVscxgBIAMoCRIpCglpc29sYXRpb24YAiABKA4yFi52b2RhLmFwaS52MS5Jc29sYXRpb24SDgoGbGFiZWxzGAMgAygJEhAKCGFmZmluaXR5GAQgAygJEhUKDWFudGlfYWZmaW5pdHkYBSADKAkSDgoGc3ByZWFkGAYgASgJIqYCCgVBZ2VudBIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRIQCghyZXZpc2lvbhgDIAEoCRIiCgZmaWVsZHMYBCADKAsyEi52b2RhLmFwaS52MS5GaWVsZBIkCgdtZXRob2RzGAUgAygLMhMudm9kYS5hcGkudjEuTWV0aG9kEikKCXJlc291cmNlcxgGIAEoCzIWLnZvZGEuYXBpLnYxLlJlc291cmNlcxIPCgdpZGxlX21zGAcgASgNEhMKC3R1cm5fbXNfbWF4GAggASgNEhEKCXF1ZXVlX21heBgJIAEoDRIRCglkZWR1cGVfbXMYCiABKA0SKQoJcGxhY2VtZW50GAsgASgLMhYudm9kYS5hcGkudjEuUGxhY2VtZW50IkkKE0RlcGxveUFnZW50c1JlcXVlc3QSDgoGYnVuZGxlGAEgASgMEiIKBmFnZW50cxgCIAMoCzISLnZvZGEuYXBpLnYxLkFnZW50IjoKFERlcGxveUFnZW50c1Jlc3BvbnNlEiIKBmFnZW50cxgBIAMoCzISLnZvZGEuYXBpLnYxLkFnZW50IjIKD0dldEFnZW50UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCSI1ChBHZXRBZ2VudFJlc3BvbnNlEiEKBWFnZW50GAEgASgLMhIudm9kYS5hcGkudjEuQWdlbnQiJgoRTGlzdEFnZW50c1JlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJIjgKEkxpc3RBZ2VudHNSZXNwb25zZRIiCgZhZ2VudHMYASADKAsyEi52b2RhLmFwaS52MS5BZ2VudCI3ChRVbmRlcGxveUFnZW50UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCSIXChVVbmRlcGxveUFnZW50UmVzcG9uc2UqXAoKTWV0aG9kTW9kZRIbChdNRVRIT0RfTU9ERV9VTlNQRUNJRklFRBAAEhcKE01FVEhPRF9NT0RFX0hBTkRMRVIQARIYChRNRVRIT0RfTU9ERV9SRUFET05MWRACKmwKCUlzb2xhdGlvbhIZChVJU09MQVRJT05fVU5TUEVDSUZJRUQQABIUChBJU09MQVRJT05fU0hBUkVEEAESFQoRSVNPTEFUSU9OX1BST0NFU1MQAhIXChNJU09MQVRJT05fREVESUNBVEVEEAMy3QIKDEFnZW50U2VydmljZRJTCgxEZXBsb3lBZ2VudHMSIC52b2RhLmFwaS52MS5EZXBsb3lBZ2VudHNSZXF1ZXN0GiEudm9kYS5hcGkudjEuRGVwbG95QWdlbnRzUmVzcG9uc2USTAoIR2V0QWdlbnQSHC52b2RhLmFwaS52MS5HZXRBZ2VudFJlcXVlc3QaHS52b2RhLmFwaS52MS5HZXRBZ2VudFJlc3BvbnNlIgOQAgESUgoKTGlzdEFnZW50cxIeLnZvZGEuYXBpLnYxLkxpc3RBZ2VudHNSZXF1ZXN0Gh8udm9kYS5hcGkudjEuTGlzdEFnZW50c1Jlc3BvbnNlIgOQAgESVgoNVW5kZXBsb3lBZ2VudBIhLnZvZGEuYXBpLnYxLlVuZGVwbG95QWdlbnRSZXF1ZXN0GiIudm9kYS5hcGkudjEuVW5kZXBsb3lBZ2VudFJlc3BvbnNlYgZwcm90bzM");
 
 /**
  * One handler that clients can call.
@@ -421,6 +421,49 @@ export const ListAgentsResponseSchema: GenMessage<ListAgentsResponse> = /*@__PUR
   messageDesc(file_voda_api_v1_agents, 10);
 
 /**
+ * Request of UndeployAgent.
+ *
+ * @generated from message voda.api.v1.UndeployAgentRequest
+ */
+export type UndeployAgentRequest = Message<"voda.api.v1.UndeployAgentRequest"> & {
+  /**
+   * Trust domain; empty means `default`.
+   *
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * Name of the agent.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message voda.api.v1.UndeployAgentRequest.
+ * Use `create(UndeployAgentRequestSchema)` to create a new message.
+ */
+export const UndeployAgentRequestSchema: GenMessage<UndeployAgentRequest> = /*@__PURE__*/
+  messageDesc(file_voda_api_v1_agents, 11);
+
+/**
+ * Response of UndeployAgent.
+ *
+ * @generated from message voda.api.v1.UndeployAgentResponse
+ */
+export type UndeployAgentResponse = Message<"voda.api.v1.UndeployAgentResponse"> & {
+};
+
+/**
+ * Describes the message voda.api.v1.UndeployAgentResponse.
+ * Use `create(UndeployAgentResponseSchema)` to create a new message.
+ */
+export const UndeployAgentResponseSchema: GenMessage<UndeployAgentResponse> = /*@__PURE__*/
+  messageDesc(file_voda_api_v1_agents, 12);
+
+/**
  * How a handler of an agent may be run.
  *
  * @generated from enum voda.api.v1.MethodMode
@@ -544,6 +587,17 @@ export const AgentService: GenService<{
     methodKind: "unary";
     input: typeof ListAgentsRequestSchema;
     output: typeof ListAgentsResponseSchema;
+  },
+  /**
+   * Takes an agent out of service: calls are refused from then on. Its sessions and their state stay, and
+   * deploying it again brings them back.
+   *
+   * @generated from rpc voda.api.v1.AgentService.UndeployAgent
+   */
+  undeployAgent: {
+    methodKind: "unary";
+    input: typeof UndeployAgentRequestSchema;
+    output: typeof UndeployAgentResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_voda_api_v1_agents, 0);

@@ -1,0 +1,68 @@
+// `voda agents`: what is deployed, and how to take it out of service.
+import { toJson } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { type Agent, AgentSchema } from "@voda/proto/api";
+import { defaultNamespace, identifierProblem } from "@voda/proto/session";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { connectApi } from "../api.ts";
+import { CliError, exitCodes } from "../failure.ts";
+import { jsonOption, urlOption } from "../options.ts";
+import { type Output, table } from "../print.ts";
+
+interface AgentsFlags {
+  readonly url: string;
+  readonly namespace: string;
+  readonly json?: true;
+}
+
+/** Enough of a SHA-256 to tell revisions apart. */
+const revisionCharacters = 12;
+
+export function addAgents(program: Command, { out: print }: Output): void {
+  const agents = program.command("agents").description("see what is deployed, and undeploy it");
+  withFlags(agents.command("ls").description("list the agents of a namespace")).action(
+    async ({ url, namespace, json }: AgentsFlags) => {
+      const { agents: deployed } = await connectApi(url).agents.listAgents({ namespace });
+      if (json === true)
+        print(JSON.stringify({ agents: deployed.map((agent) => toJson(AgentSchema, agent)) }));
+      else if (deployed.length === 0) print(`no agents in namespace ${namespace}`);
+      else print(table(["AGENT", "REVISION", "METHODS"], deployed.map(row)));
+    },
+  );
+  const undeploy = agents
+    .command("undeploy")
+    .description(
+      "refuse calls to an agent from now on; its sessions are kept, deploying it again brings them back",
+    )
+    .argument("<agent>", "name of the agent", nameOf("agent"));
+  withFlags(undeploy).action(async (name: string, { url, namespace, json }: AgentsFlags) => {
+    try {
+      await connectApi(url).agents.undeployAgent({ namespace, name });
+    } catch (error) {
+      if (!(error instanceof ConnectError) || error.code !== Code.NotFound) throw error;
+      const words = `${error.rawMessage}; \`voda agents ls\` lists those that are`;
+      throw new CliError(words, exitCodes.notFound, { cause: error });
+    }
+    const text = `agent ${name} takes no calls any more; its sessions are kept, deploying it again brings them back`;
+    print(json === true ? JSON.stringify({ undeployed: name, namespace }) : text);
+  });
+}
+
+function withFlags(command: Command): Command {
+  const namespace = new Option("--namespace <name>", "trust domain")
+    .default(defaultNamespace)
+    .argParser(nameOf("namespace"));
+  return command.addOption(urlOption()).addOption(namespace).addOption(jsonOption());
+}
+
+function nameOf(what: "agent" | "namespace"): (text: string) => string {
+  return (text) => {
+    const problem = identifierProblem(what, text);
+    if (problem !== undefined) throw new InvalidArgumentError(problem);
+    return text;
+  };
+}
+
+function row({ name, revision, methods }: Agent): string[] {
+  return [name, revision.slice(0, revisionCharacters), methods.map((method) => method.name).join(" ")];
+}

@@ -60,7 +60,8 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
     await QuotaBucket.open({ kv: await buckets.open(quotasBucket), quotas: pool.quotas, log }),
   );
   const signer = createSigner();
-  stack.use(await publishKey(js, signer, log));
+  const keys = await buckets.open(keysBucket);
+  const { storeMs } = stack.use(await publishKey({ js, keys, signer, clock: systemClock, log }));
   const directory = new Directory({ pool, requestOf: (name, token) => agents.requestOf(name, token) });
   const putToSleep = restingSleeper({ connection, directory, log });
   const rooms = stack.use(new RoomMaker({ clock: systemClock, putToSleep }));
@@ -70,9 +71,9 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
   const follower = stack.use(
     await NodeFollower.open({ connection, leases, directory, clock: systemClock, log }),
   );
-  const secret = await edgeSecret(await buckets.open(keysBucket));
+  const secret = await edgeSecret(keys);
   const own = { host: config.host, log, secret, allowHosts: [config.listener.host, ...config.allowHosts] };
-  const picks = { agents, directory, scheduler, signer, clock: systemClock };
+  const picks = { agents, directory, scheduler, signer, clock: systemClock, storeMs };
   const picker = stack.use(await openPicker(picks, { ...own, port: config.pickerPort }));
   const nodes = (): string[] => directory.nodes().map(({ id }) => id);
   const apiContext = { ...picks, connection, jsm, definitions, blobs, quotaBucket, nodes };

@@ -37,9 +37,9 @@ export const grantBytesMax = 4096;
 const clockSkewSeconds = 1;
 
 /**
- * Why a grant is not heeded. A void one counts as none: it has expired, or the proxy took it to another node
- * than it was given for, because that one had gone; the caller did nothing wrong. Anything else is
- * `permission_denied/grant_refused`.
+ * Why a grant is not heeded. A void one counts as none: it has expired, or comes from the future because two
+ * clocks differ, or the proxy took it to another node than it was given for, because that one had gone; the
+ * caller did nothing wrong. Anything else is `permission_denied/grant_refused`.
  */
 export type GrantProblem = { readonly kind: "void" } | { readonly kind: "refused"; readonly message: string };
 
@@ -100,9 +100,9 @@ export function grantProblem(claims: GrantClaims, use: GrantUse): GrantProblem |
   if (exp <= iat || exp - iat > grantSecondsMax)
     return refused(`its life of ${exp - iat} s exceeds grantSecondsMax ${grantSecondsMax}`);
   const now = use.nowMs / 1000;
-  if (iat > now + clockSkewSeconds) return refused(`it was issued ${Math.round(iat - now)} s in the future`);
   const isHere = claims.node === use.node && claims.incarnation === use.incarnation;
-  return isHere && now < exp ? undefined : { kind: "void" };
+  const isNow = iat <= now + clockSkewSeconds && now < exp;
+  return isHere && isNow ? undefined : { kind: "void" };
 }
 
 function refused(why: string): GrantProblem {

@@ -36,6 +36,7 @@ before(async () => {
       scheduler: new Scheduler({ agents, directory, clock: systemClock, rooms }),
       signer: createSigner(),
       clock: systemClock,
+      storeMs: Date.now,
     },
     { host: "127.0.0.1", port: 0, log, secret: "none", allowHosts: [] },
   );

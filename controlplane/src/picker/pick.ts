@@ -13,6 +13,8 @@ export interface PickContext {
   readonly scheduler: Scheduler;
   readonly signer: GrantSigner;
   readonly clock: Clock;
+  /** Milliseconds since 1970 by the clock of the store, which all nodes reach. */
+  readonly storeMs: () => number;
 }
 
 export type Pick =
@@ -89,7 +91,7 @@ function granted(
       incarnation: node.incarnation,
       devices,
     },
-    context.clock.wallMs(),
+    context.storeMs(),
   );
   return { kind: "placed", node: node.id, ingress: node.ingress, grant };
 }

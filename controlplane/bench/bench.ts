@@ -4,7 +4,7 @@ export interface BenchFlag {
   /** Without dashes: `seeds`. */
   readonly name: string;
   /** A switch is given or not: 1 or 0. */
-  readonly kind: "whole" | "text" | "switch";
+  readonly type: "whole" | "text" | "switch";
   readonly description: string;
   /** Left out: the flag must be given. */
   readonly default?: number | string;

@@ -34,11 +34,11 @@ export function timeGangs(pool: Pool): GangTimes {
     const members = gangOf({ count: 1 + (i % 8), cores: 1 + ((i >> 3) % 3) });
     const switches = descheduled();
     const started = performance.now();
-    const { kind } = decideGang(pool, members);
+    const { type } = decideGang(pool, members);
     const took = performance.now() - started;
     millis[i] = took;
     if (descheduled() === switches) undisturbed.push(took);
-    if (kind === "gang") placed += 1;
+    if (type === "gang") placed += 1;
   }
   return { millis, undisturbed: Float64Array.from(undisturbed), placed };
 }
@@ -65,7 +65,7 @@ function gangOf({
   readonly count: number;
   readonly cores: number;
 }): readonly PoolRequest[] {
-  const gpu = { kind: "whole", count, memoryMib: 0 } as const;
+  const gpu = { type: "whole", count, memoryMib: 0 } as const;
   const resources = { cpuMilli: cores * 1000, memoryMib: 1024, gpu };
   return Array.from({ length: GANG_MEMBERS }, (_, i) => ({
     session: `gang-${i}`,

@@ -55,7 +55,7 @@ export function inflate(
     const started = performance.now();
     const plan = pool.decide(request);
     decisionMicros[i] = (performance.now() - started) * 1000;
-    if (plan.kind === "plan") pool.commit(plan);
+    if (plan.type === "plan") pool.commit(plan);
     else if (arrived < EARLY_PART * pool.books.capacityMilli) refusedEarly += 1;
     const percent = Math.round((arrived / pool.books.capacityMilli) * 100);
     const at = sums.get(percent) ?? { sum: 0, events: 0 };

@@ -30,8 +30,8 @@ function help(bench: Bench): string {
   const shown = (given: number | string | undefined): string =>
     given === undefined ? " (must be given)" : given === "" ? "" : ` (default: ${given})`;
   const lines = bench.flags.map((flag) => [
-    `  --${flag.name}${flag.kind === "switch" ? "" : flag.kind === "whole" ? " <n>" : " <text>"}`,
-    `${flag.description}${flag.kind === "switch" ? "" : shown(flag.default)}`,
+    `  --${flag.name}${flag.type === "switch" ? "" : flag.type === "whole" ? " <n>" : " <text>"}`,
+    `${flag.description}${flag.type === "switch" ? "" : shown(flag.default)}`,
   ]);
   const width = Math.max(...lines.map(([name = ""]) => name.length));
   return [
@@ -49,9 +49,9 @@ function fail(words: string, exitCode: number): void {
 
 function readFlags(bench: Bench, args: readonly string[]): { values: BenchValues; isJson: boolean } {
   const options = Object.fromEntries(
-    bench.flags.map(({ name, kind }) => [
+    bench.flags.map(({ name, type }) => [
       name,
-      { type: kind === "switch" ? ("boolean" as const) : ("string" as const) },
+      { type: type === "switch" ? ("boolean" as const) : ("string" as const) },
     ]),
   );
   const { values } = parseArgs({ args: withSigns(args), options: { ...options, json: { type: "boolean" } } });
@@ -74,10 +74,10 @@ function withSigns(args: readonly string[]): string[] {
 }
 
 function valueOf(flag: BenchFlag, given: string | boolean | undefined): number | string {
-  if (flag.kind === "switch") return given === true ? 1 : 0;
+  if (flag.type === "switch") return given === true ? 1 : 0;
   const written = typeof given === "string" ? given : flag.default;
   if (written === undefined) throw new BenchError(`--${flag.name} is missing: ${flag.description}`);
-  if (flag.kind === "text" || typeof written === "number") return written;
+  if (flag.type === "text" || typeof written === "number") return written;
   if (!/^\d{1,9}$/.test(written))
     throw new BenchError(`--${flag.name} "${written}" is not a whole number of at most 9 digits`);
   return Number(written);

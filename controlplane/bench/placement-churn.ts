@@ -33,31 +33,31 @@ export const placementChurn: Bench = {
     ...traceFlags,
     {
       name: "load",
-      kind: "text",
+      type: "text",
       description:
         "offered GPU demand as a part of the GPUs; empty: 0.95, or as recorded with --lifetimes trace",
       default: "",
     },
     {
       name: "moves",
-      kind: "whole",
+      type: "whole",
       description: "sessions that may move for one that fits nowhere",
       default: 0,
     },
     {
       name: "movable",
-      kind: "text",
+      type: "text",
       description: "part of the sessions that may move, 0 to 1",
       default: "1",
     },
     {
       name: "lifetimes",
-      kind: "text",
+      type: "text",
       description: "exponential, or trace: the trace's own times",
       default: "exponential",
     },
-    { name: "arrivals", kind: "whole", description: "arrivals of one run", default: 60_000 },
-    { name: "warm-up", kind: "whole", description: "arrivals that do not count", default: 20_000 },
+    { name: "arrivals", type: "whole", description: "arrivals of one run", default: 60_000 },
+    { name: "warm-up", type: "whole", description: "arrivals that do not count", default: 20_000 },
     plotFlag,
   ],
   run: async (run) => {

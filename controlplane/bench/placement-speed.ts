@@ -27,27 +27,27 @@ export const placementSpeed: Bench = {
   flags: [
     {
       name: "nodes",
-      kind: "whole",
+      type: "whole",
       description: "nodes; the list is repeated until there are so many",
       default: 10_917,
     },
     {
       name: "node-list",
-      kind: "text",
+      type: "text",
       description: "node list to repeat (openb CSV); empty: synthetic shapes",
       default: "",
     },
-    { name: "pods", kind: "text", description: "pod list (openb CSV); empty: a synthetic mix", default: "" },
+    { name: "pods", type: "text", description: "pod list (openb CSV); empty: a synthetic mix", default: "" },
     {
       name: "policies",
-      kind: "text",
+      type: "text",
       description: "with commas between; the first is told at the top",
       default: "bpf",
     },
-    { name: "seeds", kind: "text", description: "with commas between; each is one run", default: "1" },
+    { name: "seeds", type: "text", description: "with commas between; each is one run", default: "1" },
     {
       name: "decisions",
-      kind: "whole",
+      type: "whole",
       description: "arrivals of one run; the second half is timed",
       default: 20_000,
     },
@@ -214,7 +214,7 @@ function steady(pool: Pool, pods: readonly Pod[], { chance, decisions, at }: Loa
     const started = performance.now();
     const plan = pool.decide(request);
     micros[i] = (performance.now() - started) * 1000;
-    if (plan.kind === "plan" && pool.commit(plan) !== "stale") live.push(request.session);
+    if (plan.type === "plan" && pool.commit(plan) !== "stale") live.push(request.session);
     pool.arrived(request);
     const between = performance.now();
     pool.ranking.catchUp();

@@ -23,7 +23,7 @@ export const placement: Bench = {
     "inflation protocol: unallocated GPU percent at 100 and 130 percent arrived, refusals before 95 percent",
   flags: [
     ...traceFlags,
-    { name: "learn", kind: "switch", description: "the policies start without knowing the mix" },
+    { name: "learn", type: "switch", description: "the policies start without knowing the mix" },
     plotFlag,
   ],
   run: async ({ values, say }) => {

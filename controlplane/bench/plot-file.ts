@@ -8,7 +8,7 @@ import { svgOf } from "./svg.ts";
 
 export const plotFlag: BenchFlag = {
   name: "plot",
-  kind: "text",
+  type: "text",
   description: "chart to write, FILE.svg or FILE.png; empty: none",
   default: "",
 };

@@ -28,7 +28,7 @@ const chart: Chart = {
 
 test("a chart has a title, labelled axes, and a legend in which every line has its own colour and the floor is dashed", () => {
   const marks = marksOf(chart);
-  const words = marks.flatMap((mark) => (mark.kind === "words" ? [mark.words] : []));
+  const words = marks.flatMap((mark) => (mark.type === "words" ? [mark.words] : []));
   for (const said of [
     chart.title,
     chart.xLabel,
@@ -41,7 +41,7 @@ test("a chart has a title, labelled axes, and a legend in which every line has i
   ]) {
     assert.ok(words.includes(said), `${said} is one of ${words.join(", ")}`);
   }
-  const swatches = marks.flatMap((mark) => (mark.kind === "line" && mark.width === 3 ? [mark] : []));
+  const swatches = marks.flatMap((mark) => (mark.type === "line" && mark.width === 3 ? [mark] : []));
   assert.equal(new Set(swatches.map(({ colour }) => colour)).size, chart.lines.length);
   assert.deepEqual(
     swatches.map(({ isDashed }) => isDashed),
@@ -51,7 +51,7 @@ test("a chart has a title, labelled axes, and a legend in which every line has i
 
 test("no two words of a chart lie on each other, nothing is outside the page, and what is above yMax is left out", () => {
   const marks = marksOf(chart);
-  const level = marks.flatMap((mark) => (mark.kind === "words" && !mark.isUpward ? [mark] : []));
+  const level = marks.flatMap((mark) => (mark.type === "words" && !mark.isUpward ? [mark] : []));
   const boxes = level.map(({ x, y, words, anchor }) => {
     const width = words.length * 8;
     const left = anchor === "start" ? x : anchor === "middle" ? x - width / 2 : x - width;
@@ -67,7 +67,7 @@ test("no two words of a chart lie on each other, nothing is outside the page, an
       assert.ok(!overlap, `"${a.words}" and "${b.words}" overlap`);
     }
   }
-  const curves = marks.flatMap((mark) => (mark.kind === "line" && mark.width === 1.8 ? [mark] : []));
+  const curves = marks.flatMap((mark) => (mark.type === "line" && mark.width === 1.8 ? [mark] : []));
   assert.deepEqual(
     curves.map(({ points }) => points.length),
     chart.lines.map(() => 2),

@@ -19,14 +19,14 @@ export interface Chart {
 /** What is drawn, on a page of `pageWidth` x `pageHeight`. */
 export type Mark =
   | {
-      readonly kind: "line";
+      readonly type: "line";
       readonly points: readonly (readonly [x: number, y: number])[];
       readonly colour: string;
       readonly width: number;
       readonly isDashed: boolean;
     }
   | {
-      readonly kind: "words";
+      readonly type: "words";
       readonly x: number;
       /** Of the foot of the letters. */
       readonly y: number;
@@ -108,8 +108,8 @@ function legend(
 function stroke(
   points: readonly (readonly [number, number])[],
   colour: string,
-): Mark & { readonly kind: "line" } {
-  return { kind: "line", points, colour, width: 1, isDashed: false };
+): Mark & { readonly type: "line" } {
+  return { type: "line", points, colour, width: 1, isDashed: false };
 }
 
 function words(
@@ -117,8 +117,8 @@ function words(
   y: number,
   said: string,
   anchor: "start" | "middle" | "end" = "start",
-): Mark & { kind: "words" } {
-  return { kind: "words", x, y, words: said, colour: INK, anchor, isUpward: false };
+): Mark & { type: "words" } {
+  return { type: "words", x, y, words: said, colour: INK, anchor, isUpward: false };
 }
 
 interface Scale {

@@ -15,7 +15,7 @@ const DASH = [9, 6] as const;
 export function pngOf(marks: readonly Mark[]): Buffer {
   const picture = new Picture();
   for (const mark of marks) {
-    if (mark.kind === "line") drawLine(picture, mark);
+    if (mark.type === "line") drawLine(picture, mark);
     else drawWords(picture, mark);
   }
   return encode(picture.pixels);
@@ -40,7 +40,7 @@ class Picture {
 
 function drawLine(
   picture: Picture,
-  { points, colour, width, isDashed }: Mark & { readonly kind: "line" },
+  { points, colour, width, isDashed }: Mark & { readonly type: "line" },
 ): void {
   const scaled = points.map(([x, y]) => [x * SCALE, y * SCALE] as const);
   const ink = rgb(colour);
@@ -94,7 +94,7 @@ function drawSegment(picture: Picture, from: Point, to: Point, { ink, width }: P
 
 function drawWords(
   picture: Picture,
-  { x, y, words, colour, anchor, isUpward }: Mark & { readonly kind: "words" },
+  { x, y, words, colour, anchor, isUpward }: Mark & { readonly type: "words" },
 ): void {
   const ink = rgb(colour);
   const letters = words.split("");

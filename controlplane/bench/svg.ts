@@ -8,7 +8,7 @@ export function svgOf(marks: readonly Mark[]): string {
 }
 
 function element(mark: Mark): string {
-  if (mark.kind === "line") {
+  if (mark.type === "line") {
     const points = mark.points.map(([x, y]) => `${x},${y}`).join(" ");
     const dashes = mark.isDashed ? " stroke-dasharray='6 4'" : "";
     return `<polyline fill='none' stroke='${mark.colour}' stroke-width='${mark.width}'${dashes} points='${points}'/>`;

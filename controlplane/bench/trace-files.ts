@@ -9,10 +9,10 @@ import { type Pod, parseNodes, parsePods } from "./openb.ts";
 import { TraceError } from "./rows.ts";
 
 export const traceFlags: readonly BenchFlag[] = [
-  { name: "nodes", kind: "text", description: "node list (openb CSV)" },
-  { name: "pods", kind: "text", description: "pod list (openb CSV)" },
-  { name: "policies", kind: "text", description: "with commas between", default: "bpf,fgd,bestFit" },
-  { name: "seeds", kind: "text", description: "with commas between; each is one run", default: "42,43,44" },
+  { name: "nodes", type: "text", description: "node list (openb CSV)" },
+  { name: "pods", type: "text", description: "pod list (openb CSV)" },
+  { name: "policies", type: "text", description: "with commas between", default: "bpf,fgd,bestFit" },
+  { name: "seeds", type: "text", description: "with commas between; each is one run", default: "42,43,44" },
 ];
 
 export interface Trace {
@@ -94,10 +94,10 @@ export function requestOf(pod: Pod, session: string, isMovable = false): PoolReq
   const { cpuMilli, memoryMib, gpuCount, gpuMilli, models } = pod;
   const gpu =
     gpuCount === 0
-      ? ({ kind: "none" } as const)
+      ? ({ type: "none" } as const)
       : gpuMilli < 1000
-        ? ({ kind: "fraction", milli: gpuMilli, memoryMib: 0 } as const)
-        : ({ kind: "whole", count: gpuCount, memoryMib: 0 } as const);
+        ? ({ type: "fraction", milli: gpuMilli, memoryMib: 0 } as const)
+        : ({ type: "whole", count: gpuCount, memoryMib: 0 } as const);
   return { session, namespace: "bench", resources: { cpuMilli, memoryMib, gpu }, models, isMovable };
 }
 

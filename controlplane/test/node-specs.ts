@@ -28,10 +28,10 @@ export function node(
   };
 }
 
-export const none: GpuRequest = { kind: "none" };
-export const whole = (count: number, memoryMib = 0): GpuRequest => ({ kind: "whole", count, memoryMib });
+export const none: GpuRequest = { type: "none" };
+export const whole = (count: number, memoryMib = 0): GpuRequest => ({ type: "whole", count, memoryMib });
 export const fraction = (milli: number, memoryMib = 0): GpuRequest => ({
-  kind: "fraction",
+  type: "fraction",
   milli,
   memoryMib,
 });

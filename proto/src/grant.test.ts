@@ -19,7 +19,7 @@ const good: GrantClaims = {
 const use = { session, node: "n1", incarnation: "i1", nowMs: 1_005_000 };
 const message = (claims: Partial<GrantClaims>, more: Partial<typeof use> = {}): string => {
   const problem = grantProblem({ ...good, ...claims }, { ...use, ...more });
-  return problem?.kind === "refused" ? problem.message : (problem?.kind ?? "heeded");
+  return problem?.type === "refused" ? problem.message : (problem?.type ?? "heeded");
 };
 
 test("a grant for this session, node and incarnation is heeded until it expires", () => {
@@ -44,7 +44,7 @@ test("a grant that lives longer than 10 s is refused", () => {
 });
 
 test("a grant from the future counts as none: two clocks differ, and the caller did nothing wrong", () => {
-  assert.deepEqual(grantProblem({ ...good, iat: 1007, exp: 1012 }, use), { kind: "void" });
+  assert.deepEqual(grantProblem({ ...good, iat: 1007, exp: 1012 }, use), { type: "void" });
   assert.equal(grantProblem({ ...good, iat: 1006, exp: 1012 }, use), undefined);
 });
 

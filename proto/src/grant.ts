@@ -41,7 +41,7 @@ const clockSkewSeconds = 1;
  * clocks differ, or the proxy took it to another node than it was given for, because that one had gone; the
  * caller did nothing wrong. Anything else is `permission_denied/grant_refused`.
  */
-export type GrantProblem = { readonly kind: "void" } | { readonly kind: "refused"; readonly message: string };
+export type GrantProblem = { readonly type: "void" } | { readonly type: "refused"; readonly message: string };
 
 /** What a node holds against a grant that came with a call. */
 export interface GrantUse {
@@ -102,9 +102,9 @@ export function grantProblem(claims: GrantClaims, use: GrantUse): GrantProblem |
   const now = use.nowMs / 1000;
   const isHere = claims.node === use.node && claims.incarnation === use.incarnation;
   const isNow = iat <= now + clockSkewSeconds && now < exp;
-  return isHere && isNow ? undefined : { kind: "void" };
+  return isHere && isNow ? undefined : { type: "void" };
 }
 
 function refused(why: string): GrantProblem {
-  return { kind: "refused", message: `the grant is refused: ${why}` };
+  return { type: "refused", message: `the grant is refused: ${why}` };
 }

@@ -27,7 +27,7 @@ test("a session asks for all that its agent's definition names", () => {
   assert.deepEqual(request, {
     session: sessionToken(name),
     namespace: "team",
-    resources: { cpuMilli: 100, memoryMib: 64, gpu: { kind: "fraction", milli: 500, memoryMib: 1000 } },
+    resources: { cpuMilli: 100, memoryMib: 64, gpu: { type: "fraction", milli: 500, memoryMib: 1000 } },
     diskMib: 2048,
     models: ["NVIDIA H200"],
     isolation: "dedicated",
@@ -49,7 +49,7 @@ test("a session of an agent that is not known asks for nothing", () => {
   const { resources, spreadLabel, ...rest } = new Agents().requestOf(name);
   assert.deepEqual(
     [resources, spreadLabel],
-    [{ cpuMilli: 0, memoryMib: 0, gpu: { kind: "none" } }, undefined],
+    [{ cpuMilli: 0, memoryMib: 0, gpu: { type: "none" } }, undefined],
   );
   assert.deepEqual([rest.diskMib, rest.models, rest.labels], [0, [], []]);
 });

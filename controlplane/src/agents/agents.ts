@@ -4,7 +4,7 @@ import { type SessionName, sessionToken } from "@voda/proto/session";
 import { gpuRequest, type PoolRequest, type Resources } from "../placement/index.ts";
 import { isolationOf } from "./isolation.ts";
 
-const nothing: Resources = { cpuMilli: 0, memoryMib: 0, gpu: { kind: "none" } };
+const nothing: Resources = { cpuMilli: 0, memoryMib: 0, gpu: { type: "none" } };
 
 /** Key of `voda_agents`, and of this index: a namespace and a name have no dot. */
 export function agentKey(namespace: string, name: string): string {

@@ -60,7 +60,7 @@ function describe(decision: Decision) {
     nodes,
     failed: Object.fromEntries(failed),
     candidates: candidates.map(({ node, score }) => ({ node, score: [...score] })),
-    ...(outcome.kind === "plan"
+    ...(outcome.type === "plan"
       ? { node: outcome.node, devices: [...outcome.devices], message: `placed on ${outcome.node}` }
       : { message: describePoolRefusal(outcome), ...("nearest" in outcome && { nearest: outcome.nearest }) }),
   };

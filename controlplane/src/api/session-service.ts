@@ -138,12 +138,12 @@ async function commandAnywhere(
   { name, timeoutMs }: { readonly name: SessionName; readonly timeoutMs: number },
 ): Promise<{ node: string; epoch: bigint }> {
   const picked = pick(context, name);
-  if (picked.kind === "unknown_agent") throw agentNotFound(name.namespace, name.agent);
-  if (picked.kind === "refusal") {
+  if (picked.type === "unknown_agent") throw agentNotFound(name.namespace, name.agent);
+  if (picked.type === "refusal") {
     const { reason, message, retryAfterMs } = callerRefusal(picked, picked.retryMs);
     throw ControlError.of(reason, message, retryAfterMs);
   }
-  const grant = picked.kind === "placed" ? picked.grant : "";
+  const grant = picked.type === "placed" ? picked.grant : "";
   const epoch = await sendCommand(context.connection, {
     kind,
     name,

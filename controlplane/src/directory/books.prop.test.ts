@@ -12,9 +12,9 @@ import { RoomMaker, Scheduler } from "../scheduler/index.ts";
 import { Directory, type DirectoryNode, tentativeMs } from "./directory.ts";
 import { refusedMs } from "./refusals.ts";
 
-const fraction = (milli: number, memoryMib: number) => ({ kind: "fraction", milli, memoryMib }) as const;
-const whole = (count: number) => ({ kind: "whole", count, memoryMib: 0 }) as const;
-const none = { kind: "none" } as const;
+const fraction = (milli: number, memoryMib: number) => ({ type: "fraction", milli, memoryMib }) as const;
+const whole = (count: number) => ({ type: "whole", count, memoryMib: 0 }) as const;
+const none = { type: "none" } as const;
 /** What agents ask for: `isolation` is `process` but for `open`. */
 const asked: Record<string, Pick<PoolRequest, "resources" | "isolation" | "labels" | "antiAffinity">> = {
   half: { resources: { cpuMilli: 100, memoryMib: 0, gpu: fraction(500, 0) } },
@@ -161,12 +161,12 @@ class History implements Disposable {
     if (does === "place") {
       const outcome = this.#scheduler.place(of);
       const now = this.directory.ownerOf(token, this.nowMs);
-      assert.equal(now?.node, outcome.kind === "plan" ? outcome.node : undefined);
+      assert.equal(now?.node, outcome.type === "plan" ? outcome.node : undefined);
       if (now?.isConfirmed !== false) return;
       assert.equal(this.directory.useOf(now.node)?.isReady, true);
-      assert.deepEqual(now.devices, outcome.kind === "plan" ? outcome.devices : []);
+      assert.deepEqual(now.devices, outcome.type === "plan" ? outcome.devices : []);
       const { gpu } = this.agents.requestOf(of).resources;
-      assert.equal(now.devices.length, gpu.kind === "none" ? 0 : gpu.kind === "whole" ? gpu.count : 1);
+      assert.equal(now.devices.length, gpu.type === "none" ? 0 : gpu.type === "whole" ? gpu.count : 1);
     } else if (owner !== undefined && does === "confirm") {
       const activated: MessageInitShape<typeof ActivationSchema>[] = [
         { ...of, epoch: 5n, devices: [...owner.devices] },

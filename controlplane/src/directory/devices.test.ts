@@ -10,7 +10,7 @@ type Name = Parameters<typeof sessionToken>[0];
 const half = (name: Name): PoolRequest => ({
   session: sessionToken(name),
   namespace: name.namespace,
-  resources: { cpuMilli: 100, memoryMib: 64, gpu: { kind: "fraction", milli: 500, memoryMib: 1000 } },
+  resources: { cpuMilli: 100, memoryMib: 64, gpu: { type: "fraction", milli: 500, memoryMib: 1000 } },
   isolation: "process",
 });
 const node: DirectoryNode = {
@@ -51,7 +51,7 @@ const full = [1000, 80_000, 1];
 const shared = (sessions: number) => [500 * sessions, 1000 * sessions, sessions];
 function place(directory: Directory, key: string): readonly DeviceShare[] {
   const plan = directory.pool.decide(half(name(key)));
-  assert.equal(plan.kind, "plan");
+  assert.equal(plan.type, "plan");
   directory.reserve(token(key), plan, 0);
   return directory.pool.devicesOf(plan);
 }

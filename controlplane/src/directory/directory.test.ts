@@ -14,7 +14,7 @@ const cpu100 = (name: {
 }): PoolRequest => ({
   session: sessionToken(name),
   namespace: name.namespace,
-  resources: { cpuMilli: 100, memoryMib: 64, gpu: { kind: "none" } },
+  resources: { cpuMilli: 100, memoryMib: 64, gpu: { type: "none" } },
 });
 const node = (id: string, incarnation = "1"): DirectoryNode => ({
   id,
@@ -43,7 +43,7 @@ function directoryOf(...ids: string[]): Directory {
 
 function reserve(directory: Directory, key: string, nowMs: number): string {
   const plan = directory.pool.decide(cpu100(name(key)));
-  assert.equal(plan.kind, "plan");
+  assert.equal(plan.type, "plan");
   directory.reserve(token(key), plan, nowMs);
   return plan.nodeId;
 }
@@ -165,7 +165,7 @@ test("a node may hold more than it has; the books are full then and not beyond",
   const directory = directoryOf("a");
   directory.apply(report("a", 2n, { activated: Array.from({ length: 20 }, (_, i) => on(`k${i}`)) }), 0);
   assert.deepEqual([cpuOf(directory), directory.useOf("a")?.sessions], [[1000], 20]);
-  assert.equal(directory.pool.decide(cpu100(name("x"))).kind, "refusal");
+  assert.equal(directory.pool.decide(cpu100(name("x"))).type, "refusal");
   directory.apply(report("a", 3n, { deactivated: Array.from({ length: 20 }, (_, i) => token(`k${i}`)) }), 0);
   assert.deepEqual(cpuOf(directory), [0]);
 });

@@ -117,7 +117,7 @@ export class NodeFollower implements AsyncDisposable {
     const heartbeat = this.#decode(HeartbeatSchema, error, message);
     if (heartbeat === undefined) return;
     const { node, incarnation } = heartbeat;
-    this.#step({ kind: "heartbeat", node, incarnation, nowMs: this.#nowMs() });
+    this.#step({ type: "heartbeat", node, incarnation, nowMs: this.#nowMs() });
     this.#options.directory.hear(heartbeat);
     this.#askUnsynced();
   }
@@ -149,7 +149,7 @@ export class NodeFollower implements AsyncDisposable {
 
   #tick(): void {
     const nowMs = this.#nowMs();
-    this.#step({ kind: "tick", nowMs });
+    this.#step({ type: "tick", nowMs });
     this.#options.directory.expire(nowMs);
     this.#askUnsynced();
     this.#publish();
@@ -165,19 +165,19 @@ export class NodeFollower implements AsyncDisposable {
 
   #apply(effect: LeaseEffect, described: DirectoryNode | undefined): void {
     const { directory, log } = this.#options;
-    if (effect.kind === "held") {
+    if (effect.type === "held") {
       log.warn(
         { leases: effect.leases },
         "many leases ended at once; nobody is given up by silence for a while",
       );
       return;
     }
-    log.info({ node: effect.node, incarnation: effect.incarnation }, `node ${effect.kind}`);
-    if (effect.kind === "lost") {
+    log.info({ node: effect.node, incarnation: effect.incarnation }, `node ${effect.type}`);
+    if (effect.type === "lost") {
       directory.drop(effect.node);
       this.#askedMs.delete(effect.node);
-    } else if (effect.kind !== "lapsed" && described !== undefined) {
-      if (effect.kind === "joined") directory.join(described);
+    } else if (effect.type !== "lapsed" && described !== undefined) {
+      if (effect.type === "joined") directory.join(described);
       else directory.rejoin(described);
       this.#askedMs.delete(effect.node);
       this.#askUnsynced();

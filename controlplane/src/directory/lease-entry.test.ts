@@ -12,15 +12,15 @@ const lease = { node: "n1", incarnation: "i1", ingress: "127.0.0.1:9001", zone: 
 
 test("a lease tells the node and what it has", () => {
   const { event, node } = readLeaseEntry(entry("PUT", { ...lease, succeeds: "i0" }), 5);
-  assert.deepEqual(event, { kind: "lease", node: "n1", incarnation: "i1", succeeds: "i0", nowMs: 5 });
+  assert.deepEqual(event, { type: "lease", node: "n1", incarnation: "i1", succeeds: "i0", nowMs: 5 });
   const place = { ingress: "127.0.0.1:9001", zone: "eu-1" };
   assert.deepEqual(node, { id: "n1", incarnation: "i1", ...place, ...capacity, gpus: [] });
 });
 
 test("the server's marker is an expiry; an obituary and a deletion are somebody's word", () => {
-  assert.equal(readLeaseEntry(entry("PURGE"), 0).event.kind, "expired");
-  assert.equal(readLeaseEntry(entry("DEL"), 0).event.kind, "obituary");
-  assert.equal(readLeaseEntry(entry("PUT", { dead: true }), 0).event.kind, "obituary");
+  assert.equal(readLeaseEntry(entry("PURGE"), 0).event.type, "expired");
+  assert.equal(readLeaseEntry(entry("DEL"), 0).event.type, "obituary");
+  assert.equal(readLeaseEntry(entry("PUT", { dead: true }), 0).event.type, "obituary");
 });
 
 test("a value that is no lease of its key is refused", () => {

@@ -22,14 +22,14 @@ type Entry = Pick<KvWatchEntry, "key" | "operation" | "string">;
 export function readLeaseEntry(entry: Entry, nowMs: number): LeaseEntry {
   const [node = "", incarnation = ""] = entry.key.split(".");
   const of = { node, incarnation, nowMs };
-  if (entry.operation === "PURGE") return { event: { kind: "expired", ...of }, node: undefined };
-  if (entry.operation === "DEL") return { event: { kind: "obituary", ...of }, node: undefined };
+  if (entry.operation === "PURGE") return { event: { type: "expired", ...of }, node: undefined };
+  if (entry.operation === "DEL") return { event: { type: "obituary", ...of }, node: undefined };
   const lease = fromJsonString(LeaseSchema, entry.string(), { ignoreUnknownFields: true });
-  if (lease.dead) return { event: { kind: "obituary", ...of }, node: undefined };
+  if (lease.dead) return { event: { type: "obituary", ...of }, node: undefined };
   if (lease.node !== node || lease.incarnation !== incarnation) {
     throw new Error(`the lease under ${entry.key} says node ${lease.node}, incarnation ${lease.incarnation}`);
   }
-  return { event: { kind: "lease", succeeds: lease.succeeds, ...of }, node: describe(lease) };
+  return { event: { type: "lease", succeeds: lease.succeeds, ...of }, node: describe(lease) };
 }
 
 function describe({ node, incarnation, ingress, zone, capacity }: Lease): DirectoryNode {

@@ -7,17 +7,17 @@ const node = fc.constantFrom("a", "b", "c", "d");
 const incarnation = fc.constantFrom("1", "2", "3");
 const event = fc.oneof(
   fc.record({
-    kind: fc.constant("lease" as const),
+    type: fc.constant("lease" as const),
     node,
     incarnation,
     succeeds: fc.constantFrom("", "1", "2"),
   }),
   fc.record({
-    kind: fc.constantFrom("expired" as const, "obituary" as const, "heartbeat" as const),
+    type: fc.constantFrom("expired" as const, "obituary" as const, "heartbeat" as const),
     node,
     incarnation,
   }),
-  fc.record({ kind: fc.constant("tick" as const) }),
+  fc.record({ type: fc.constant("tick" as const) }),
 );
 /** Events with the time that passes before each. */
 const history = fc.array(fc.tuple(fc.integer({ min: 0, max: 2500 }), event), { maxLength: 80 });
@@ -40,19 +40,19 @@ test("silence gives a node up only after its lease ended, 3 s without a heartbea
         const at: LeaseEvent = { ...one, nowMs };
         const next = step(state, at);
         for (const effect of next.effects) {
-          if (effect.kind === "held") heldUntilMs = effect.untilMs;
-          else if (effect.kind === "joined" || effect.kind === "returned") {
+          if (effect.type === "held") heldUntilMs = effect.untilMs;
+          else if (effect.type === "joined" || effect.type === "returned") {
             seen.set(`${effect.node}.${effect.incarnation}`, { heardMs: nowMs, isEnded: false });
-          } else if (effect.kind === "lost" && effect.cause === "silence") {
+          } else if (effect.type === "lost" && effect.cause === "silence") {
             const its = seen.get(`${effect.node}.${effect.incarnation}`);
             assert.ok(its?.isEnded, "its lease had ended");
             assert.ok(nowMs - its.heardMs >= silenceMs, "it was silent");
             assert.ok(nowMs >= heldUntilMs, "no hold after a mass expiry");
           }
         }
-        const its = at.kind === "tick" ? undefined : seen.get(`${at.node}.${at.incarnation}`);
-        if (its !== undefined && at.kind === "expired") its.isEnded = true;
-        if (its !== undefined && at.kind === "heartbeat") its.heardMs = nowMs;
+        const its = at.type === "tick" ? undefined : seen.get(`${at.node}.${at.incarnation}`);
+        if (its !== undefined && at.type === "expired") its.isEnded = true;
+        if (its !== undefined && at.type === "heartbeat") its.heardMs = nowMs;
         state = next.state;
       }
     }),
@@ -69,10 +69,10 @@ test("joined and lost alternate for every node", () => {
         nowMs += passed;
         const next = step(state, { ...one, nowMs });
         for (const effect of next.effects) {
-          if (effect.kind === "held") continue;
-          if (effect.kind === "joined") assert.equal(alive.has(effect.node), false);
-          else if (effect.kind !== "returned") assert.equal(alive.get(effect.node), effect.incarnation);
-          if (effect.kind === "lost") alive.delete(effect.node);
+          if (effect.type === "held") continue;
+          if (effect.type === "joined") assert.equal(alive.has(effect.node), false);
+          else if (effect.type !== "returned") assert.equal(alive.get(effect.node), effect.incarnation);
+          if (effect.type === "lost") alive.delete(effect.node);
           else alive.set(effect.node, effect.incarnation);
         }
         state = next.state;

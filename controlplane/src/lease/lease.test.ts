@@ -28,19 +28,19 @@ function run(
 /** `"a.1"` is incarnation 1 of node a. */
 const of = (life: string, nowMs: number) => ({ node: life.slice(0, 1), incarnation: life.slice(2), nowMs });
 const lease = (life: string, nowMs: number, succeeds = ""): LeaseEvent => ({
-  kind: "lease",
+  type: "lease",
   succeeds,
   ...of(life, nowMs),
 });
-const expired = (life: string, nowMs: number): LeaseEvent => ({ kind: "expired", ...of(life, nowMs) });
-const obituary = (life: string, nowMs: number): LeaseEvent => ({ kind: "obituary", ...of(life, nowMs) });
-const heartbeat = (life: string, nowMs: number): LeaseEvent => ({ kind: "heartbeat", ...of(life, nowMs) });
-const tick = (nowMs: number): LeaseEvent => ({ kind: "tick", nowMs });
+const expired = (life: string, nowMs: number): LeaseEvent => ({ type: "expired", ...of(life, nowMs) });
+const obituary = (life: string, nowMs: number): LeaseEvent => ({ type: "obituary", ...of(life, nowMs) });
+const heartbeat = (life: string, nowMs: number): LeaseEvent => ({ type: "heartbeat", ...of(life, nowMs) });
+const tick = (nowMs: number): LeaseEvent => ({ type: "tick", nowMs });
 const lost = (effects: readonly LeaseEffect[]): string[] =>
   effects.flatMap((effect) =>
-    effect.kind === "lost" ? [`${effect.node}.${effect.incarnation} ${effect.cause}`] : [],
+    effect.type === "lost" ? [`${effect.node}.${effect.incarnation} ${effect.cause}`] : [],
   );
-const kinds = (effects: readonly LeaseEffect[]): string[] => effects.map((effect) => effect.kind);
+const kinds = (effects: readonly LeaseEffect[]): string[] => effects.map((effect) => effect.type);
 
 test("a node whose lease ended is lost when its heartbeat has been silent for 3 s", () => {
   const start = run([lease("a.1", 0), lease("b.1", 0), heartbeat("a.1", 2000), expired("a.1", 3000)]);
@@ -93,7 +93,7 @@ test("a node that takes a new lease with its sessions in memory returns", () => 
 test("when more than a third of the leases end within 1 s nobody is given up by silence for 10 s", () => {
   const start = run(["a.1", "b.1", "c.1", "d.1", "e.1"].map((life) => lease(life, 0)));
   const two = run([expired("a.1", 3000), expired("b.1", 3999)], start.state);
-  assert.deepEqual(two.effects.at(-1), { kind: "held", leases: 2, untilMs: 13_999 });
+  assert.deepEqual(two.effects.at(-1), { type: "held", leases: 2, untilMs: 13_999 });
   assert.deepEqual(lost(run([tick(13_998)], two.state).effects), []);
   assert.deepEqual(lost(run([tick(13_999)], two.state).effects), ["a.1 silence", "b.1 silence"]);
 });
@@ -123,7 +123,7 @@ test("nodes that prove each other's ends do not undo the hold after a mass expir
 });
 
 test("an obituary counts whatever node it names: incarnations are unique", () => {
-  const nobody: LeaseEvent = { kind: "obituary", node: "unknown", incarnation: "1", nowMs: 5 };
+  const nobody: LeaseEvent = { type: "obituary", node: "unknown", incarnation: "1", nowMs: 5 };
   assert.deepEqual(lost(run([lease("a.1", 0), nobody]).effects), ["a.1 obituary"]);
 });
 

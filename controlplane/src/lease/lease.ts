@@ -35,30 +35,30 @@ interface OfNode {
 
 export type LeaseEvent =
   /** A lease was made or renewed; `succeeds` names the incarnation whose sessions are still in memory. */
-  | ({ readonly kind: "lease"; readonly succeeds: string } & OfNode)
+  | ({ readonly type: "lease"; readonly succeeds: string } & OfNode)
   /** The expiry marker of the lease: nobody renewed it. */
-  | ({ readonly kind: "expired" } & OfNode)
+  | ({ readonly type: "expired" } & OfNode)
   /** The word, left in the bucket of leases, that this life is over. */
-  | ({ readonly kind: "obituary" } & OfNode)
-  | ({ readonly kind: "heartbeat" } & OfNode)
-  | { readonly kind: "tick"; readonly nowMs: number };
-type Of<Kind extends LeaseEvent["kind"]> = Extract<LeaseEvent, { kind: Kind }>;
+  | ({ readonly type: "obituary" } & OfNode)
+  | ({ readonly type: "heartbeat" } & OfNode)
+  | { readonly type: "tick"; readonly nowMs: number };
+type Of<Type extends LeaseEvent["type"]> = Extract<LeaseEvent, { type: Type }>;
 
 export type LeaseEffect =
   /** A new life; nothing of an earlier one is in its memory. */
-  | { readonly kind: "joined"; readonly node: string; readonly incarnation: string }
+  | { readonly type: "joined"; readonly node: string; readonly incarnation: string }
   /** A new lease of a node that kept its sessions. */
-  | { readonly kind: "returned"; readonly node: string; readonly incarnation: string }
+  | { readonly type: "returned"; readonly node: string; readonly incarnation: string }
   /** No new sessions for it; those it has stay until more is known. */
-  | { readonly kind: "lapsed"; readonly node: string; readonly incarnation: string }
+  | { readonly type: "lapsed"; readonly node: string; readonly incarnation: string }
   | {
-      readonly kind: "lost";
+      readonly type: "lost";
       readonly node: string;
       readonly incarnation: string;
       readonly cause: "obituary" | "silence";
     }
   /** So many leases ended at once that the store is the likelier cause than the nodes. */
-  | { readonly kind: "held"; readonly leases: number; readonly untilMs: number };
+  | { readonly type: "held"; readonly leases: number; readonly untilMs: number };
 
 export interface Step {
   readonly state: LeaseState;
@@ -77,7 +77,7 @@ const massLeasesMin = 2;
 export const noLeases: LeaseState = { nodes: new Map(), endings: [], holdUntilMs: Number.NEGATIVE_INFINITY };
 
 export function step(state: LeaseState, event: LeaseEvent): Step {
-  switch (event.kind) {
+  switch (event.type) {
     case "lease":
       return onLease(state, event);
     case "expired":
@@ -103,24 +103,24 @@ function onLease(state: LeaseState, { node, incarnation, succeeds, nowMs }: Of<"
     before: known?.incarnation ?? succeeds,
     heardMs: nowMs,
   });
-  if (known === undefined) return { state: after, effects: [{ kind: "joined", node, incarnation }] };
+  if (known === undefined) return { state: after, effects: [{ type: "joined", node, incarnation }] };
   if (succeeds === known.incarnation)
-    return { state: after, effects: [{ kind: "returned", node, incarnation }] };
-  const lost: LeaseEffect = { kind: "lost", node, incarnation: known.incarnation, cause: "obituary" };
-  return { state: after, effects: [lost, { kind: "joined", node, incarnation }] };
+    return { state: after, effects: [{ type: "returned", node, incarnation }] };
+  const lost: LeaseEffect = { type: "lost", node, incarnation: known.incarnation, cause: "obituary" };
+  return { state: after, effects: [lost, { type: "joined", node, incarnation }] };
 }
 
 function onExpired(state: LeaseState, { node, incarnation, nowMs }: Of<"expired">): Step {
   const known = state.nodes.get(node);
   if (known?.state !== "living" || known.incarnation !== incarnation) return { state, effects: [] };
   const endings = [...state.endings.filter((at) => nowMs - at < massWindowMs), nowMs];
-  const lapsed: LeaseEffect = { kind: "lapsed", node, incarnation };
+  const lapsed: LeaseEffect = { type: "lapsed", node, incarnation };
   const after: LeaseState = { ...withNode(state, node, { ...known, state: "lapsed" }), endings };
   if (!isMass(endings.length, state.nodes.size)) return { state: after, effects: [lapsed] };
   const untilMs = nowMs + massHoldMs;
   return {
     state: { ...after, holdUntilMs: untilMs },
-    effects: [lapsed, { kind: "held", leases: endings.length, untilMs }],
+    effects: [lapsed, { type: "held", leases: endings.length, untilMs }],
   };
 }
 
@@ -138,7 +138,7 @@ function onObituary(state: LeaseState, { incarnation }: Of<"obituary">): Step {
     if (known.state !== "living" || known.incarnation !== incarnation) continue;
     return {
       state: withoutNode(state, node),
-      effects: [{ kind: "lost", node, incarnation, cause: "obituary" }],
+      effects: [{ type: "lost", node, incarnation, cause: "obituary" }],
     };
   }
   return { state, effects: [] };
@@ -156,7 +156,7 @@ function onTick(state: LeaseState, nowMs: number): Step {
   for (const [node, known] of state.nodes) {
     if (known.state !== "lapsed" || nowMs - known.heardMs < silenceMs) continue;
     after = withoutNode(after, node);
-    effects.push({ kind: "lost", node, incarnation: known.incarnation, cause: "silence" });
+    effects.push({ type: "lost", node, incarnation: known.incarnation, cause: "silence" });
   }
   return { state: after, effects };
 }

@@ -6,7 +6,7 @@ import type { Refused } from "../scheduler/index.ts";
 import { answerOf } from "./answer.ts";
 
 const overQuota: Refused = {
-  kind: "refusal",
+  type: "refusal",
   retryMs: 1_000,
   reason: "quota",
   namespace: "team",
@@ -42,7 +42,7 @@ test("a refusal for quota is in the trailers that gRPC clients read", () => {
 });
 
 test("a refusal for lack of room says when to try again", () => {
-  assert.ok(full.kind === "refusal");
+  assert.ok(full.type === "refusal");
   for (const [retryMs, seconds] of [
     [1_000, "1"],
     [250, "1"],

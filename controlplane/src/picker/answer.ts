@@ -21,7 +21,7 @@ const code = "resource_exhausted";
 export const passed: HttpAnswer = { status: 200, headers: {}, body: "" };
 
 export function answerOf(picked: Pick, contentType: string): HttpAnswer {
-  switch (picked.kind) {
+  switch (picked.type) {
     case "owner":
       return { status: 200, headers: { owner: picked.ingress }, body: "" };
     case "placed":

@@ -18,20 +18,20 @@ export interface PickContext {
 }
 
 export type Pick =
-  | { readonly kind: "owner"; readonly node: string; readonly ingress: string }
-  | { readonly kind: "placed"; readonly node: string; readonly ingress: string; readonly grant: string }
-  | { readonly kind: "unknown_agent" }
+  | { readonly type: "owner"; readonly node: string; readonly ingress: string }
+  | { readonly type: "placed"; readonly node: string; readonly ingress: string; readonly grant: string }
+  | { readonly type: "unknown_agent" }
   | Refused;
 
 /** An awake session needs no grant; one that was only sent somewhere gets a new one for the same node. */
 export function pick(context: PickContext, name: SessionName): Pick {
   const session = sessionToken(name);
   const owner = ownerOf(context, session);
-  if (owner !== undefined) return { kind: "owner", node: owner.id, ingress: owner.ingress };
+  if (owner !== undefined) return { type: "owner", node: owner.id, ingress: owner.ingress };
   const agent = context.agents.get(name.namespace, name.agent);
-  if (agent === undefined) return { kind: "unknown_agent" };
+  if (agent === undefined) return { type: "unknown_agent" };
   const placed = context.scheduler.place(name, session);
-  return placed.kind === "refusal" ? placed : granted(context, { name, session }, placed);
+  return placed.type === "refusal" ? placed : granted(context, { name, session }, placed);
 }
 
 /** One session of several that are wanted together. */
@@ -74,7 +74,7 @@ function granted(
   context: PickContext,
   { name, session }: { readonly name: SessionName; readonly session: SessionToken },
   { node: id, devices }: Plan,
-): Extract<Pick, { kind: "placed" }> {
+): Extract<Pick, { type: "placed" }> {
   const node = context.directory.node(id);
   const agent = context.agents.get(name.namespace, name.agent);
   if (node === undefined || agent === undefined)
@@ -93,5 +93,5 @@ function granted(
     },
     context.storeMs(),
   );
-  return { kind: "placed", node: node.id, ingress: node.ingress, grant };
+  return { type: "placed", node: node.id, ingress: node.ingress, grant };
 }

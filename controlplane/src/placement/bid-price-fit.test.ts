@@ -101,7 +101,7 @@ test("a model that few requests need is used by others too, but not to its end",
     [...pool.sessions.values()].filter((placed) => pool.books.idOf(placed.node) === "rare").length;
   for (let i = 0; i < 30; i++) {
     const plan = pool.decide(ask(`s${i}`, whole(1)));
-    assert.ok(plan.kind === "plan" && pool.commit(plan) !== "stale");
+    assert.ok(plan.type === "plan" && pool.commit(plan) !== "stale");
     if (i === 0) assert.equal(onRare(), 1);
     pool.adopt();
   }

@@ -37,7 +37,7 @@ function oneByOne(
   const places: string[] = [];
   for (const { request, at } of sorted) {
     const plan = pool.decide(request);
-    if (plan.kind === "refusal") return { member: at, reason: plan.reason };
+    if (plan.type === "refusal") return { member: at, reason: plan.reason };
     assert.notEqual(pool.commit(plan), "stale");
     places[at] = `${plan.nodeId}/${plan.mask}`;
   }
@@ -50,7 +50,7 @@ test("a gang goes where its members go one by one, and is refused where they are
       const requests = membersOf(parts);
       const decided = decideGang(poolWith(name, steps), requests);
       const expected = oneByOne(poolWith(name, steps), requests);
-      if (decided.kind === "gang")
+      if (decided.type === "gang")
         assert.deepEqual(
           decided.plans.map(({ nodeId, mask }) => `${nodeId}/${mask}`),
           expected,
@@ -72,7 +72,7 @@ test("deciding a gang leaves the books, their versions and the decision of every
       const decided = decideGang(pool, membersOf(parts));
       assert.deepEqual(lanesOf(pool), before);
       assert.deepEqual(decide(), decisions);
-      if (decided.kind === "gang") {
+      if (decided.type === "gang") {
         const sessions = pool.sessions.size;
         assert.notEqual(commitGang(pool, decided), "stale");
         assert.equal(pool.sessions.size, sessions + decided.plans.length);
@@ -91,10 +91,10 @@ test("what a kind was told of a gang that was not booked is never taken for what
         const request = requestOf(`t${i}`, one);
         const [decided, expected] = [disturbed.decide(request), calm.decide(request)];
         assert.equal(
-          decided.kind === "plan" ? decided.nodeId : "",
-          expected.kind === "plan" ? expected.nodeId : "",
+          decided.type === "plan" ? decided.nodeId : "",
+          expected.type === "plan" ? expected.nodeId : "",
         );
-        if (decided.kind === "plan" && expected.kind === "plan") {
+        if (decided.type === "plan" && expected.type === "plan") {
           disturbed.commit(decided);
           calm.commit(expected);
         }

@@ -13,12 +13,12 @@ function members(count: number, member: Member = {}, gpus = 1): PoolRequest[] {
 }
 
 function planned(gang: GangPlan | GangRefusal): readonly string[] {
-  assert.ok(gang.kind === "gang", gang.kind === "gang" ? "" : describePoolRefusal(gang.refusal));
+  assert.ok(gang.type === "gang", gang.type === "gang" ? "" : describePoolRefusal(gang.refusal));
   return gang.plans.map(({ nodeId }) => nodeId);
 }
 
 function refused(gang: GangPlan | GangRefusal): GangRefusal {
-  assert.ok(gang.kind === "gang-refusal", "the gang is placed");
+  assert.ok(gang.type === "gang-refusal", "the gang is placed");
   return gang;
 }
 
@@ -27,14 +27,14 @@ test("a gang is placed whole or not at all, and leaves no trace when it is not",
   assert.equal(refused(decideGang(pool, members(17))).member, 16);
   assert.equal(pool.books.usedMilli, 0);
   const gang = decideGang(pool, members(16));
-  assert.ok(gang.kind === "gang");
+  assert.ok(gang.type === "gang");
   assert.equal(pool.sessions.size, 0);
   const between = pool.place(ask("between", none));
   assert.ok(!("reason" in between));
   assert.equal(commitGang(pool, gang), "stale");
   assert.equal(pool.sessions.size, 1);
   const again = decideGang(pool, members(16));
-  assert.ok(again.kind === "gang" && commitGang(pool, again) !== "stale");
+  assert.ok(again.type === "gang" && commitGang(pool, again) !== "stale");
   assert.equal(pool.books.usedMilli, 16_000);
 });
 
@@ -42,14 +42,14 @@ test("what a gang that was not booked left on a node is not taken for what is th
   const pool = new Pool({ nodes: [node("a", { gpus: 2 })] });
   assert.deepEqual(planned(decideGang(pool, members(1))), ["a"]);
   pool.place(ask("both", whole(2)));
-  assert.equal(pool.decide(ask("late", whole(1))).kind, "refusal");
+  assert.equal(pool.decide(ask("late", whole(1))).type, "refusal");
 });
 
 test("a gang of nobody is placed and books nothing", () => {
   const pool = new Pool({ nodes: [node("a", { gpus: 8 })] });
   const gang = decideGang(pool, []);
   assert.deepEqual(planned(gang), []);
-  assert.ok(gang.kind === "gang");
+  assert.ok(gang.type === "gang");
   assert.deepEqual(commitGang(pool, gang), []);
 });
 
@@ -129,7 +129,7 @@ test("a gang whose quota went to others since is not booked in part, and does no
   const quotas = new Map([["red", { gpuMilli: 4000 }]]);
   const pool = new Pool({ nodes: [node("a", { gpus: 4 }), node("b", { gpus: 1, model: "B" })], quotas });
   const gang = decideGang(pool, members(4, { models: ["A"] }));
-  assert.ok(gang.kind === "gang");
+  assert.ok(gang.type === "gang");
   pool.place(ask("other", whole(1), { models: ["B"] }));
   assert.equal(commitGang(pool, gang), "stale");
   assert.deepEqual([...pool.sessions.keys()], ["other"]);

@@ -9,7 +9,7 @@ import type { PoolRequest } from "./request.ts";
 export const gangMembersMax = 1024;
 
 export interface GangPlan {
-  readonly kind: "gang";
+  readonly type: "gang";
   /** In the order of the requests. */
   readonly plans: readonly PoolPlan[];
   /** Versions of all nodes that the plan touches. */
@@ -17,7 +17,7 @@ export interface GangPlan {
 }
 
 export interface GangRefusal {
-  readonly kind: "gang-refusal";
+  readonly type: "gang-refusal";
   /** Position of the first member that found no place beside the others. */
   readonly member: number;
   readonly refusal: PoolRefusal;
@@ -36,20 +36,20 @@ interface Member {
  */
 export function decideGang(pool: Pool, requests: readonly PoolRequest[]): GangPlan | GangRefusal {
   const members = membersOf(pool, requests);
-  if ("kind" in members) return members;
+  if ("type" in members) return members;
   const trial = new Trial(pool);
   const plans: PoolPlan[] = [];
   let failure: GangRefusal | undefined;
   for (const { member, request, shape } of members) {
     const plan = trial.place(request, shape);
-    if (plan.kind === "refusal") {
-      failure = { kind: "gang-refusal", member, refusal: plan };
+    if (plan.type === "refusal") {
+      failure = { type: "gang-refusal", member, refusal: plan };
       break;
     }
     plans[member] = plan;
   }
   const versions = trial.takeBack();
-  return failure ?? { kind: "gang", plans, versions };
+  return failure ?? { type: "gang", plans, versions };
 }
 
 /** Books all members, or none when a node, a quota or a session has changed since the plan was made. */
@@ -91,7 +91,7 @@ function membersOf(pool: Pool, requests: readonly PoolRequest[]): readonly Membe
 }
 
 function malformed(member: number, problem: string): GangRefusal {
-  return { kind: "gang-refusal", member, refusal: { kind: "refusal", reason: "invalid", problem } };
+  return { type: "gang-refusal", member, refusal: { type: "refusal", reason: "invalid", problem } };
 }
 
 /** Bookings for the length of one decision: what later members look at, and nothing else. */
@@ -108,7 +108,7 @@ class Trial {
   place(request: PoolRequest, shape: Kind): PoolPlan | PoolRefusal {
     const { books, quotas, labels } = this.#pool;
     const plan = this.#pool.decideOn(request, shape, () => this.#nodeFor(request, shape));
-    if (plan.kind === "refusal") return plan;
+    if (plan.type === "refusal") return plan;
     const { node, mask } = plan;
     if (!this.#versions.has(node)) this.#versions.set(node, books.version[node] as number);
     books.take(node, shape, mask);

@@ -10,7 +10,7 @@ import type { DeviceShare, GpuRequest, Resources } from "./resources.ts";
 export type Held = Readonly<Placed>;
 
 const noGpu = { gpuCount: 0, isFraction: false, gpuMilli: 0, gpuMemoryMib: 0, models: 0, owner: -1 } as const;
-const nothing: Resources = { cpuMilli: 0, memoryMib: 0, gpu: { kind: "none" } };
+const nothing: Resources = { cpuMilli: 0, memoryMib: 0, gpu: { type: "none" } };
 
 /**
  * Shares that nobody was ever given are left off: of devices that the node does not have, twice of one, or of
@@ -40,9 +40,9 @@ export function heldOn(
 
 function gpuOf(shares: readonly DeviceShare[]): GpuRequest {
   const [first] = shares;
-  if (first === undefined) return { kind: "none" };
-  if (first.whole) return { kind: "whole", count: shares.length, memoryMib: 0 };
-  return { kind: "fraction", milli: first.milli, memoryMib: first.memoryMib };
+  if (first === undefined) return { type: "none" };
+  if (first.whole) return { type: "whole", count: shares.length, memoryMib: 0 };
+  return { type: "fraction", milli: first.milli, memoryMib: first.memoryMib };
 }
 
 /**

@@ -65,11 +65,11 @@ export function shapeOf(shape: Shape, models: number, owner: number): KindShape 
   const { cpuMilli, diskMib, gpu, isolation } = shape;
   const memoryMib = shape.memoryMib > 0 ? shape.memoryMib : defaultMemoryMib;
   const amounts = { cpuMilli, memoryMib, diskMib };
-  if (gpu.kind === "none") {
+  if (gpu.type === "none") {
     return { ...amounts, gpuCount: 0, isFraction: false, gpuMilli: 0, gpuMemoryMib: 0, models: 0, owner: -1 };
   }
-  if (gpu.kind === "whole" || isolation === "dedicated") {
-    const gpuCount = gpu.kind === "whole" ? gpu.count : 1;
+  if (gpu.type === "whole" || isolation === "dedicated") {
+    const gpuCount = gpu.type === "whole" ? gpu.count : 1;
     return {
       ...amounts,
       gpuCount,

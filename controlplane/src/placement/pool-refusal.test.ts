@@ -8,7 +8,7 @@ import type { PoolRequest } from "./request.ts";
 const gib = 1024;
 function refusal(pool: Pool, request: PoolRequest) {
   const outcome = pool.decide(request);
-  assert.ok(outcome.kind === "refusal" && "nearest" in outcome);
+  assert.ok(outcome.type === "refusal" && "nearest" in outcome);
   return outcome;
 }
 

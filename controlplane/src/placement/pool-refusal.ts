@@ -29,15 +29,15 @@ export interface PoolMiss {
 }
 
 export type PoolRefusal =
-  | { readonly kind: "refusal"; readonly reason: "invalid"; readonly problem: string }
+  | { readonly type: "refusal"; readonly reason: "invalid"; readonly problem: string }
   | {
-      readonly kind: "refusal";
+      readonly type: "refusal";
       readonly reason: "quota";
       readonly namespace: string;
       readonly miss: QuotaMiss;
     }
   | {
-      readonly kind: "refusal";
+      readonly type: "refusal";
       /** `impossible`: no node could take it even empty. */
       readonly reason: "no_room" | "impossible";
       readonly nodes: number;
@@ -56,7 +56,7 @@ export function failuresOf(books: Books, kind: Kind, labelMissOn: LabelMissOn | 
 export function refuseFor(books: Books, kind: Kind, labelMissOn: LabelMissOn | undefined): PoolRefusal {
   const { failed, nearest, isPossible } = missesOn(books, kind, labelMissOn);
   return {
-    kind: "refusal",
+    type: "refusal",
     reason: isPossible ? "no_room" : "impossible",
     nodes: books.nodes,
     failed,

@@ -13,15 +13,15 @@ import type { GpuRequest } from "./resources.ts";
 
 const namespaces = ["red", "blue"];
 const gpu: fc.Arbitrary<GpuRequest> = fc.oneof(
-  fc.constant<GpuRequest>({ kind: "none" }),
+  fc.constant<GpuRequest>({ type: "none" }),
   fc.record({
-    kind: fc.constant("whole" as const),
+    type: fc.constant("whole" as const),
     count: fc.integer({ min: 1, max: 4 }),
     memoryMib: fc.constantFrom(0, 40_000),
   }),
   fc
     .record({
-      kind: fc.constant("fraction" as const),
+      type: fc.constant("fraction" as const),
       milli: fc.constantFrom(0, 1, 250, 333, 500, 810, 999),
       memoryMib: fc.constantFrom(0, 0, 1000, 12_345, 60_000),
     })
@@ -118,7 +118,7 @@ function play(pool: Pool, one: Step, name: () => string): void {
       Array.from({ length: one.members }, () => ({ ...one.request, session: name() })),
     );
     const before = pool.sessions.size;
-    const result = gang.kind === "gang" ? commitGang(pool, gang) : "stale";
+    const result = gang.type === "gang" ? commitGang(pool, gang) : "stale";
     assert.equal(
       pool.sessions.size - before,
       result === "stale" ? 0 : one.members,
@@ -256,10 +256,10 @@ test("a plan is refused once its node or its namespace's quota has changed, and 
         let sessions = 0;
         for (const one of steps) play(pool, one, () => `s${sessions++}`);
         const plan = pool.decide({ ...first, session: "first" });
-        if (plan.kind === "refusal") return;
+        if (plan.type === "refusal") return;
         const other = pool.decide({ ...second, session: "second" });
-        const isSame = other.kind === "plan" && other.node === plan.node;
-        if (other.kind === "plan") assert.notEqual(pool.commit(other), "stale");
+        const isSame = other.type === "plan" && other.node === plan.node;
+        if (other.type === "plan") assert.notEqual(pool.commit(other), "stale");
         const isOver = pool.quotas.missOf(first.namespace, pool.amountsOf(plan.shape)) !== undefined;
         const isRefused = isSame || isOver;
         const size = pool.sessions.size;
@@ -296,7 +296,7 @@ test("a refusal is honest: every node is counted once, at a constraint that it r
       let sessions = 0;
       for (const one of steps) play(pool, one, () => `s${sessions++}`);
       const refusal = pool.decide({ ...wanted, session: "new" });
-      if (refusal.kind === "plan" || refusal.reason === "invalid" || refusal.reason === "quota") return;
+      if (refusal.type === "plan" || refusal.reason === "invalid" || refusal.reason === "quota") return;
       const counted = Object.values(refusal.failed).reduce((total, count) => total + count, 0);
       assert.deepEqual([counted, refusal.nodes], [pool.books.nodes, pool.books.nodes]);
       assert.equal(refusal.nearest === undefined, refusal.failed.not_ready === refusal.nodes);
@@ -304,7 +304,7 @@ test("a refusal is honest: every node is counted once, at a constraint that it r
       const empty = new Pool({ nodes: pool.books.specs.filter((spec) => spec !== undefined), policy: name });
       const { affinity: _, ...free } = wanted;
       assert.equal(
-        empty.decide({ ...free, session: "new" }).kind === "refusal",
+        empty.decide({ ...free, session: "new" }).type === "refusal",
         refusal.reason === "impossible",
       );
     }),

@@ -18,7 +18,7 @@ function placed(pool: Pool, request: PoolRequest): string {
 
 function refused(pool: Pool, request: PoolRequest): PoolRefusal {
   const result = pool.decide(request);
-  assert.ok(result.kind === "refusal", `${request.session} is placed`);
+  assert.ok(result.type === "refusal", `${request.session} is placed`);
   return result;
 }
 

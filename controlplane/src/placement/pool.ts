@@ -25,7 +25,7 @@ export interface PoolOptions {
 }
 
 export interface PoolPlan {
-  readonly kind: "plan";
+  readonly type: "plan";
   readonly request: PoolRequest;
   readonly shape: Kind;
   readonly node: number;
@@ -130,17 +130,17 @@ export class Pool {
 
   decide(request: PoolRequest): PoolPlan | PoolRefusal {
     const shape = this.shapeOf(request);
-    if (typeof shape === "string") return { kind: "refusal", reason: "invalid", problem: shape };
+    if (typeof shape === "string") return { type: "refusal", reason: "invalid", problem: shape };
     return this.decideOn(request, shape, () => this.nodeFor(request, shape));
   }
 
   /** The same for a caller that knows the kind and picks the node. */
   decideOn(request: PoolRequest, shape: Kind, pick: () => number | undefined): PoolPlan | PoolRefusal {
     if (this.sessions.has(request.session)) {
-      return { kind: "refusal", reason: "invalid", problem: `session ${request.session} is placed already` };
+      return { type: "refusal", reason: "invalid", problem: `session ${request.session} is placed already` };
     }
     const miss = this.quotas.missOf(request.namespace, this.amountsOf(shape));
-    if (miss !== undefined) return { kind: "refusal", reason: "quota", namespace: request.namespace, miss };
+    if (miss !== undefined) return { type: "refusal", reason: "quota", namespace: request.namespace, miss };
     const node = pick();
     if (node === undefined) return refuseFor(this.books, shape, this.labels.missesOf(request));
     return this.planOn(request, shape, node);
@@ -176,7 +176,7 @@ export class Pool {
   planOn(request: PoolRequest, shape: Kind, node: number): PoolPlan {
     const mask = this.ranking.maskOn(shape, node);
     const version = this.books.version[node] as number;
-    return { kind: "plan", request, shape, node, nodeId: this.books.idOf(node), mask, version };
+    return { type: "plan", request, shape, node, nodeId: this.books.idOf(node), mask, version };
   }
 
   /** Books the plan, or refuses it when the node or the namespace has changed since: decide again. */
@@ -194,7 +194,7 @@ export class Pool {
   place(request: PoolRequest): Placed | PoolRefusal {
     this.arrived(request);
     const plan = this.decide(request);
-    if (plan.kind === "refusal") return plan;
+    if (plan.type === "refusal") return plan;
     const placed = this.commit(plan);
     assert(placed !== "stale", "nothing changed between the decision and its commit");
     return placed;
@@ -281,7 +281,7 @@ export class Pool {
     if (problem !== undefined) return problem;
     const { resources, diskMib = 0, isolation = "shared" } = request;
     const owner =
-      isolation === "process" && resources.gpu.kind === "fraction" ? this.#ownerOf(request.namespace) : -1;
+      isolation === "process" && resources.gpu.type === "fraction" ? this.#ownerOf(request.namespace) : -1;
     return this.kindOf(
       shapeOf({ ...resources, diskMib, isolation }, this.#modelMask(request.models ?? []), owner),
     );

@@ -57,8 +57,8 @@ test("the kept costs pick the node that a fresh look at all nodes picks", () => 
         if (i % 30 === 29) kept.adopt();
         const plan = kept.decide(request);
         const anew = fresh(kept, request);
-        assert.equal(plan.kind === "plan" ? plan.nodeId : undefined, anew);
-        if (plan.kind === "plan") kept.commit(plan);
+        assert.equal(plan.type === "plan" ? plan.nodeId : undefined, anew);
+        if (plan.type === "plan") kept.commit(plan);
         if (catchesUp) kept.ranking.catchUp();
         if (leaves) kept.release(`s${Math.floor(i / 2)}`);
       }
@@ -116,7 +116,7 @@ test("random takes any node that fits, and each of them in time", () => {
   const seen = new Set<string>();
   for (let i = 0; i < 600; i++) {
     const plan = pool.decide(ask("s", whole(8)));
-    assert.ok(plan.kind === "plan" && (pool.books.gpus[plan.node] ?? 0) === 8);
+    assert.ok(plan.type === "plan" && (pool.books.gpus[plan.node] ?? 0) === 8);
     seen.add(plan.nodeId);
   }
   assert.equal(seen.size, specs.filter((spec) => spec.gpus.length === 8).length);

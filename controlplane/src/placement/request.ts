@@ -44,10 +44,10 @@ export function requestProblem(request: PoolRequest): string | undefined {
     if (labels !== undefined && labels.length > labelsMax)
       return `${labels.length} labels exceed labelsMax ${labelsMax}`;
   }
-  if (gpu.kind === "none") return undefined;
+  if (gpu.type === "none") return undefined;
   const memoryProblem = amountProblem("GPU memoryMib", gpu.memoryMib);
   if (memoryProblem !== undefined) return memoryProblem;
-  if (gpu.kind === "whole") return rangeProblem("GPU count", gpu.count, { least: 1, most: gpuCountMax });
+  if (gpu.type === "whole") return rangeProblem("GPU count", gpu.count, { least: 1, most: gpuCountMax });
   if (gpu.milli === 0 && gpu.memoryMib === 0) return "a fraction names neither milli nor memory";
   return rangeProblem("GPU milli", gpu.milli, { least: 0, most: gpuMilliWhole - 1 });
 }

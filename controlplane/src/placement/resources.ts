@@ -3,9 +3,9 @@ export type { DeviceShare } from "@voda/proto/grant";
 
 /** GPUs of a request. A fraction names thousandths of one device, or its memory, or both. */
 export type GpuRequest =
-  | { readonly kind: "none" }
-  | { readonly kind: "whole"; readonly count: number; readonly memoryMib: number }
-  | { readonly kind: "fraction"; readonly milli: number; readonly memoryMib: number };
+  | { readonly type: "none" }
+  | { readonly type: "whole"; readonly count: number; readonly memoryMib: number }
+  | { readonly type: "fraction"; readonly milli: number; readonly memoryMib: number };
 
 /** 0 means "not named". */
 export interface Resources {
@@ -30,8 +30,8 @@ export const gpuMilliWhole = 1000;
 
 /** Reads the two numbers of a definition: a fraction, a count of whole GPUs, or memory alone. */
 export function gpuRequest(gpuMilli: number, gpuMemoryMib: number): GpuRequest {
-  if (gpuMilli === 0 && gpuMemoryMib === 0) return { kind: "none" };
+  if (gpuMilli === 0 && gpuMemoryMib === 0) return { type: "none" };
   if (gpuMilli >= gpuMilliWhole)
-    return { kind: "whole", count: gpuMilli / gpuMilliWhole, memoryMib: gpuMemoryMib };
-  return { kind: "fraction", milli: gpuMilli, memoryMib: gpuMemoryMib };
+    return { type: "whole", count: gpuMilli / gpuMilliWhole, memoryMib: gpuMemoryMib };
+  return { type: "fraction", milli: gpuMilli, memoryMib: gpuMemoryMib };
 }

@@ -53,7 +53,7 @@ test("what any node can host is not scarce, and more models to choose from are n
       const [any, some, one] = [of([]), of(["A", "B"]), of(["B"])];
       assert.ok(any <= some + 1e-9 && some <= one + 1e-9, `${any}, ${some}, ${one} do not ascend`);
       assert.ok(Number.isFinite(one) && any > 0);
-      if (gpu.kind !== "whole" || gpu.count === 1) assert.equal(any, 1);
+      if (gpu.type !== "whole" || gpu.count === 1) assert.equal(any, 1);
     }),
   );
 });

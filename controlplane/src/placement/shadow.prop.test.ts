@@ -19,8 +19,8 @@ function play(pool: Pool, steps: History, planned?: (plan: PoolPlan) => void): s
     const request = requestOf(`t${i}`, member);
     pool.arrived(request);
     const plan = pool.decide(request);
-    places.push(plan.kind === "plan" ? `${plan.nodeId}/${plan.mask}` : plan.reason);
-    if (plan.kind === "plan") {
+    places.push(plan.type === "plan" ? `${plan.nodeId}/${plan.mask}` : plan.reason);
+    if (plan.type === "plan") {
       planned?.(plan);
       assert.notEqual(pool.commit(plan), "stale");
     }

@@ -8,7 +8,7 @@ import { Shadow, type ShadowCounters } from "./shadow.ts";
 
 function planOf(pool: Pool, request: PoolRequest): PoolPlan {
   const plan = pool.decide(request);
-  assert.ok(plan.kind === "plan", `${request.session} is refused`);
+  assert.ok(plan.type === "plan", `${request.session} is refused`);
   return plan;
 }
 

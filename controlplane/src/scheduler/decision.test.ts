@@ -9,7 +9,7 @@ import { DecisionLog, decisionsMax } from "./decision-log.ts";
 const half = (session: string) => ask(session, fraction(500), { cores: 1, gib: 0 });
 function decided(pool: Pool, session: string): PoolPlan {
   const plan = pool.decide(half(session));
-  assert.equal(plan.kind, "plan");
+  assert.equal(plan.type, "plan");
   return plan;
 }
 
@@ -34,7 +34,7 @@ test("a node that the labels rule out is no candidate", () => {
   const pool = new Pool({ nodes: [node("a"), node("b"), node("c")] });
   pool.place(ask("db", none, { labels: ["db"], warmNode: "b" }));
   const plan = pool.decide(ask("web", none, { antiAffinity: ["db"] }));
-  assert.equal(plan.kind, "plan");
+  assert.equal(plan.type, "plan");
   const { candidates, failed } = reasonsFor(pool, plan);
   assert.deepEqual(candidates.map((one) => one.node).toSorted(), ["a", "c"]);
   assert.equal(failed.anti_affinity, 1);
@@ -66,18 +66,18 @@ test("an explained refusal is the refusal", () => {
   });
   pool.setReady("b", false);
   const refusal = pool.decide(half("k"));
-  assert.equal(refusal.kind, "refusal");
+  assert.equal(refusal.type, "refusal");
   const { failed, candidates } = reasonsAgainst(refusal);
   assert.deepEqual([failed.not_ready, failed.gpu_count, candidates], [1, 1, []]);
   const overQuota = pool.decide({ ...half("k"), namespace: "blue" });
-  assert.deepEqual(overQuota.kind === "refusal" && reasonsAgainst(overQuota), { failed: {}, candidates: [] });
+  assert.deepEqual(overQuota.type === "refusal" && reasonsAgainst(overQuota), { failed: {}, candidates: [] });
 });
 
 test("the log keeps the last decision of each session, and no more sessions than its bound", () => {
   const log = new DecisionLog();
   const decide = (key: string, decidedMs: number): void => {
     const name = { namespace: "default", agent: "a", key };
-    const outcome = { kind: "plan", node: "n", devices: [] } as const;
+    const outcome = { type: "plan", node: "n", devices: [] } as const;
     const decision: Decision = {
       name,
       decidedMs,

@@ -11,7 +11,7 @@ import {
 
 /** Where a session goes, and what it gets there. */
 export interface Plan {
-  readonly kind: "plan";
+  readonly type: "plan";
   readonly node: string;
   readonly devices: readonly DeviceShare[];
 }

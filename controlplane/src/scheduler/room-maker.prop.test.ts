@@ -6,14 +6,14 @@ import { type GpuRequest, Pool } from "../placement/index.ts";
 import { asksPerMinuteMax, leavingMax, RoomMaker, type Slept } from "./room-maker.ts";
 
 const gpu: fc.Arbitrary<GpuRequest> = fc.oneof(
-  fc.constant<GpuRequest>({ kind: "none" }),
+  fc.constant<GpuRequest>({ type: "none" }),
   fc.record({
-    kind: fc.constant("whole" as const),
+    type: fc.constant("whole" as const),
     count: fc.integer({ min: 1, max: 2 }),
     memoryMib: fc.constant(0),
   }),
   fc.record({
-    kind: fc.constant("fraction" as const),
+    type: fc.constant("fraction" as const),
     milli: fc.constantFrom(100, 250, 500),
     memoryMib: fc.constant(0),
   }),
@@ -62,7 +62,7 @@ test("whatever arrives and whatever nodes answer: only those sleep that may, and
         time.ms += passMs;
         const request = ask(`s${i}`, wants, { namespace, cores: 1 });
         const placed = pool.place(request);
-        if (!("kind" in placed)) {
+        if (!("type" in placed)) {
           if (isBusy) unconfirmed.add(request.session);
           continue;
         }
@@ -74,7 +74,7 @@ test("whatever arrives and whatever nodes answer: only those sleep that may, and
         assert.ok(wanted.asked <= leavingMax);
         await new Promise(setImmediate);
         if (wanted.asked > 0 && wanted.isMade)
-          assert.equal(pool.decide(request).kind, "plan", "the room that was made is none");
+          assert.equal(pool.decide(request).type, "plan", "the room that was made is none");
       }
       assert.ok(askedInAll <= asksPerMinuteMax * (1 + time.ms / 60_000));
       assert.ok(maker.counters.slept + maker.counters.busy <= askedInAll);

@@ -163,7 +163,7 @@ export class RoomMaker implements AsyncDisposable {
 
 /** Whether it is still without a place, and would still find none. */
 function isWanted({ pool, request }: RoomRequest): boolean {
-  return !pool.sessions.has(request.session) && pool.decide(request).kind === "refusal";
+  return !pool.sessions.has(request.session) && pool.decide(request).type === "refusal";
 }
 
 /** Only what holds devices, and only of the same namespace: nobody's sessions sleep for strangers. */

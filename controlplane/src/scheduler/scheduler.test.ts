@@ -66,9 +66,9 @@ function open(nodes: readonly string[], { gpus = 2, quotas = new Map() }: Option
 }
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const devices = (outcome: Plan | PoolRefusal): string[] =>
-  outcome.kind === "plan" ? outcome.devices.map(({ uuid }) => uuid) : [outcome.reason];
+  outcome.type === "plan" ? outcome.devices.map(({ uuid }) => uuid) : [outcome.reason];
 const nodeOf = (outcome: Plan | PoolRefusal): string =>
-  outcome.kind === "plan" ? outcome.node : outcome.reason;
+  outcome.type === "plan" ? outcome.node : outcome.reason;
 
 test("every session is placed by the policy, which keeps whole devices whole, and its reasons are remembered", async () => {
   const { scheduler, ask, decision } = open(["a", "b"]);
@@ -77,7 +77,7 @@ test("every session is placed by the policy, which keeps whole devices whole, an
   const first = devices(ask("half", "1"));
   assert.deepEqual(devices(ask("half", "2")), first);
   assert.equal(devices(ask("pair", "1")).length, 2);
-  assert.equal(ask("plain", "1").kind, "plan");
+  assert.equal(ask("plain", "1").type, "plan");
   assert.deepEqual([decision("half", "1")?.policy, decision("plain", "1")?.policy], ["bpf", "bpf"]);
   const { candidates, failed } = decision("half", "2") ?? {};
   assert.equal(candidates?.length, 2);
@@ -244,10 +244,10 @@ test("a request with GPUs that finds no room has a holder asked to sleep, and it
   const { scheduler, report, asked } = open(["a"], { gpus: 1 });
   using _owned = scheduler;
   const held = { uuid: "a-0", whole: true, milli: 1000, memoryMib: 1000 };
-  assert.equal(scheduler.place(name("whole", "1")).kind, "plan");
+  assert.equal(scheduler.place(name("whole", "1")).type, "plan");
   const retryMs = (agent: string, key: string): number | undefined => {
     const outcome = scheduler.place(name(agent, key));
-    return outcome.kind === "plan" ? undefined : outcome.retryMs;
+    return outcome.type === "plan" ? undefined : outcome.retryMs;
   };
   assert.deepEqual([retryMs("whole", "2"), asked], [1_000, []]); // nobody has said yet that it is awake
   report("a", { activated: [{ ...name("whole", "1"), epoch: 1n, devices: [held] }] });
@@ -265,7 +265,7 @@ test("nobody sleeps for a request without GPUs", () => {
   const held = { uuid: "a-0", whole: true, milli: 1000, memoryMib: 1000 };
   report("a", { activated: [{ ...name("mixed", "1"), epoch: 1n, devices: [held] }] });
   const refused = scheduler.place(name("heavy", "1"));
-  assert.ok(refused.kind === "refusal");
+  assert.ok(refused.type === "refusal");
   assert.deepEqual([refused.retryMs, asked], [1_000, []]);
 });
 
@@ -279,7 +279,7 @@ test("a gang is reserved as a whole beside what is there, its members keep the p
   assert.deepEqual(plans[1], first);
   assert.equal(nodeOf(plans[0] ?? assert.fail()), nodeOf(plans[2] ?? assert.fail()));
   assert.notEqual(nodeOf(plans[0] ?? assert.fail()), nodeOf(first));
-  assert.equal(decision("half", "2")?.outcome.kind, "plan");
+  assert.equal(decision("half", "2")?.outcome.type, "plan");
   assert.equal(directory.size, 3);
   for (const member of gang) scheduler.release(member);
   assert.equal(directory.size, 0);
@@ -292,7 +292,7 @@ test("a gang of which one member finds no place reserves nothing, and says which
   const refused = scheduler.placeAll([name("whole", "1"), name("half", "1"), name("whole", "2")]);
   assert.ok("refusal" in refused);
   assert.deepEqual([refused.member, refused.refusal.reason], [2, "no_room"]);
-  assert.equal(decision("whole", "2")?.outcome.kind, "refusal");
+  assert.equal(decision("whole", "2")?.outcome.type, "refusal");
   assert.deepEqual([directory.size, asked], [1, []]);
 });
 

@@ -79,7 +79,7 @@ export class Scheduler implements Disposable {
     if (known !== undefined) return known;
     const request = this.#request(asked);
     const planned = this.#options.directory.pool.decide(request);
-    if (planned.kind === "plan") {
+    if (planned.type === "plan") {
       this.#compare(planned);
       return this.#reserve(asked, planned, nowMs);
     }
@@ -95,7 +95,7 @@ export class Scheduler implements Disposable {
     const rest = all.filter((_, i) => known[i] === undefined);
     const requests = rest.map((asked) => this.#request(asked));
     const planned = decideGang(this.#options.directory.pool, requests);
-    if (planned.kind === "gang-refusal") {
+    if (planned.type === "gang-refusal") {
       const member = rest[planned.member];
       assert(member !== undefined, `a gang of ${rest.length} is refused for its member ${planned.member}`);
       this.#refuse(member, planned.refusal);
@@ -141,14 +141,14 @@ export class Scheduler implements Disposable {
 
   #renew({ session }: Asked, nowMs: number): Plan | undefined {
     const owner = this.#options.directory.renew(session, nowMs);
-    return owner && { kind: "plan", node: owner.node, devices: owner.devices };
+    return owner && { type: "plan", node: owner.node, devices: owner.devices };
   }
 
   #request({ name, session }: Asked): PoolRequest {
     const { agents, directory } = this.#options;
     const request = agents.requestOf(name, session);
     // Prices are of GPUs: other requests would thin out the mix that they are made from.
-    if (request.resources.gpu.kind !== "none" && !this.#asksAgain(session)) directory.pool.arrived(request);
+    if (request.resources.gpu.type !== "none" && !this.#asksAgain(session)) directory.pool.arrived(request);
     const warmNode = directory.warmNodeOf(session);
     return warmNode === undefined ? request : { ...request, warmNode };
   }
@@ -156,13 +156,13 @@ export class Scheduler implements Disposable {
   /** After a refusal a caller asks until there is room: that is one arrival. */
   #asksAgain(session: SessionToken): boolean {
     const last = this.#log.get(session);
-    return last?.outcome.kind === "refusal" && this.#options.clock.wallMs() - last.decidedMs < asksAgainMsMax;
+    return last?.outcome.type === "refusal" && this.#options.clock.wallMs() - last.decidedMs < asksAgainMsMax;
   }
 
   #reserve(asked: Asked, planned: PoolPlan, nowMs: number): Plan {
     const { directory } = this.#options;
     const reasons = reasonsFor(directory.pool, planned);
-    const plan: Plan = { kind: "plan", node: planned.nodeId, devices: directory.pool.devicesOf(planned) };
+    const plan: Plan = { type: "plan", node: planned.nodeId, devices: directory.pool.devicesOf(planned) };
     directory.reserve(asked.session, planned, nowMs);
     this.#decided(asked, plan, reasons);
     return plan;
@@ -199,7 +199,7 @@ export class Scheduler implements Disposable {
 
   /** In how many milliseconds there may be room, when some is being made. */
   #makeRoom(refusal: PoolRefusal, request: PoolRequest): number | undefined {
-    if (refusal.reason !== "no_room" || request.resources.gpu.kind === "none") return undefined;
+    if (refusal.reason !== "no_room" || request.resources.gpu.type === "none") return undefined;
     const { directory, rooms } = this.#options;
     const isConfirmed = (session: string): boolean => directory.holderOf(session) !== undefined;
     return rooms.makeFor({ pool: directory.pool, request, isConfirmed });

@@ -73,7 +73,7 @@ export class Upkeep implements Disposable {
     this.#adoptedMs = clock.monotonicMs();
     for (const request of wanted()) {
       const shape = pool.shapeOf(request);
-      if (request.resources.gpu.kind === "none" || typeof shape === "string" || this.#expected.has(shape))
+      if (request.resources.gpu.type === "none" || typeof shape === "string" || this.#expected.has(shape))
         continue;
       this.#expected.add(shape);
       pool.expect(request);

@@ -76,8 +76,8 @@ export async function openGrants(options: GrantsOptions): Promise<Grants> {
         incarnation,
         nowMs: options.clock.wallMs(),
       });
-      if (problem?.kind === "refused") return refused(problem.message);
-      if (problem?.kind === "void") return { type: "void" };
+      if (problem?.type === "refused") return refused(problem.message);
+      if (problem?.type === "void") return { type: "void" };
       return { type: "granted", devices: claims.devices };
     },
     [Symbol.asyncDispose]: () => watch.close(),

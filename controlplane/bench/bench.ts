@@ -1,4 +1,4 @@
-// What a benchmark of this room is: the same shape as those of `voda bench`, whose command runs them.
+// What a benchmark of this room is: the same kind as those of `voda bench`, whose command runs them.
 
 export interface BenchFlag {
   /** Without dashes: `seeds`. */

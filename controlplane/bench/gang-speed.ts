@@ -5,7 +5,7 @@ import type { PoolRequest } from "../src/placement/request.ts";
 import { merged, quantile, round } from "./statistics.ts";
 
 const GANG_MEMBERS = 64;
-/** Each shape of member is new to the pool once; the others come again, as jobs do. */
+/** Each kind of member is new to the pool once; the others come again, as jobs do. */
 const GANGS = 400;
 /** Gangs between new prices, after which every cost is void. */
 const GANGS_PER_ADOPT = 100;

@@ -90,8 +90,8 @@ export function replay({ nodes, pods }: Trace, { policy, seed, load, sample }: R
 
 /** Cheaper than a refusal with its reasons. */
 function mayFit(pool: Pool, request: PoolRequest): boolean {
-  const shape = pool.shapeOf(request);
-  return typeof shape !== "string" && pool.nodeFor(request, shape) !== undefined;
+  const kind = pool.kindOf(request);
+  return typeof kind !== "string" && pool.nodeFor(request, kind) !== undefined;
 }
 
 /**

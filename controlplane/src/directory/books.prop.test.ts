@@ -188,7 +188,7 @@ interface Holding {
   readonly node: string;
   readonly devices: readonly DeviceShare[];
   readonly placed: {
-    readonly shape: { readonly cpuMilli: number; readonly memoryMib: number };
+    readonly kind: { readonly cpuMilli: number; readonly memoryMib: number };
     readonly request: PoolRequest;
   };
   /** Absent of room that a node refused. */
@@ -237,11 +237,11 @@ function checkNode(
   assert.equal(use.sessions, here.length);
   assert.equal(
     use.cpuMilli,
-    sum(({ placed }) => placed.shape.cpuMilli),
+    sum(({ placed }) => placed.kind.cpuMilli),
   );
   assert.equal(
     use.memoryMib,
-    sum(({ placed }) => placed.shape.memoryMib),
+    sum(({ placed }) => placed.kind.memoryMib),
   );
   assert.ok(use.cpuMilli <= one.cpuMilli && use.memoryMib <= one.memoryMib);
   for (const device of use.devices) {

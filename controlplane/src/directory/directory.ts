@@ -189,11 +189,11 @@ export class Directory {
 
   /** Books a plan that was made now, until a report confirms it or `tentativeMs` have passed. */
   reserve(token: SessionToken, plan: PoolPlan, nowMs: number): void {
-    const { request, shape, node, mask } = plan;
-    const placed: Placed = { request, shape, node, mask };
+    const { request, kind, node, mask } = plan;
+    const placed: Placed = { request, kind, node, mask };
     if (!this.#remember(token, { node: plan.nodeId, isConfirmed: false, epoch: 0n, placed })) return;
     this.#tentative.set(token, nowMs + tentativeMs);
-    if (shape.gpuCount > 0) this.pool.mix.placed();
+    if (kind.gpuCount > 0) this.pool.mix.placed();
   }
 
   /** Gives up a placement that nobody confirmed. */
@@ -343,7 +343,7 @@ export class Directory {
     this.#sessions.delete(token);
     this.#tentative.delete(token);
     this.pool.unbook(known.placed);
-    if (isGone && known.placed.shape.gpuCount > 0) this.pool.mix.departed();
+    if (isGone && known.placed.kind.gpuCount > 0) this.pool.mix.departed();
   }
 }
 

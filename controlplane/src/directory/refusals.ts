@@ -18,12 +18,12 @@ export class Refusals {
   }
 
   /** The session is off the books; nobody's quota pays for the room. */
-  add({ request, shape, node, mask }: Placed, nowMs: number): void {
+  add({ request, kind, node, mask }: Placed, nowMs: number): void {
     const session = `${prefix}${request.session}`;
     this.drop(session);
     const placed: Placed = {
       request: { session, namespace: "", resources: request.resources },
-      shape,
+      kind,
       node,
       mask,
     };

@@ -48,7 +48,7 @@ test("the tables give the GPUs that a random request of the mix cannot use", () 
           nodes: [node("n", { gpus: 4, cores: 64, model: "A" }), node("m", { gpus: 1, model: "B" })],
         });
         const kinds = mix
-          .map((one, i) => pool.shapeOf(ask(`m${i}`, one.gpu, one)))
+          .map((one, i) => pool.kindOf(ask(`m${i}`, one.gpu, one)))
           .filter((kind) => typeof kind !== "string");
         const shares = kinds.map((kind) => ({ kind, share: 1 / kinds.length }));
         for (const [i, one] of before.entries()) pool.place(ask(`s${i}`, one.gpu, one));

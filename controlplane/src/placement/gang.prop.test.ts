@@ -23,10 +23,10 @@ function oneByOne(
   pool: Pool,
   requests: readonly PoolRequest[],
 ): readonly string[] | { readonly member: number; readonly reason: string } {
-  const members = requests.map((request, at) => ({ request, at, shape: pool.shapeOf(request) }));
-  const size = ({ shape }: (typeof members)[number]): readonly [number, number, number] => {
-    assert.ok(typeof shape !== "string");
-    return [shape.isFraction ? shape.gpuMilli : shape.gpuCount * 1000, shape.cpuMilli, -shape.index];
+  const members = requests.map((request, at) => ({ request, at, kind: pool.kindOf(request) }));
+  const size = ({ kind }: (typeof members)[number]): readonly [number, number, number] => {
+    assert.ok(typeof kind !== "string");
+    return [kind.isFraction ? kind.gpuMilli : kind.gpuCount * 1000, kind.cpuMilli, -kind.index];
   };
   const sorted = members.toSorted(
     (a, b) =>

@@ -26,7 +26,7 @@ export interface GangRefusal {
 interface Member {
   readonly member: number;
   readonly request: PoolRequest;
-  readonly shape: Kind;
+  readonly kind: Kind;
 }
 
 /**
@@ -40,8 +40,8 @@ export function decideGang(pool: Pool, requests: readonly PoolRequest[]): GangPl
   const trial = new Trial(pool);
   const plans: PoolPlan[] = [];
   let failure: GangRefusal | undefined;
-  for (const { member, request, shape } of members) {
-    const plan = trial.place(request, shape);
+  for (const { member, request, kind } of members) {
+    const plan = trial.place(request, kind);
     if (plan.type === "refusal") {
       failure = { type: "gang-refusal", member, refusal: plan };
       break;
@@ -56,13 +56,13 @@ export function decideGang(pool: Pool, requests: readonly PoolRequest[]): GangPl
 export function commitGang(pool: Pool, { plans, versions }: GangPlan): readonly Placed[] | "stale" {
   for (const [node, version] of versions) if (pool.books.version[node] !== version) return "stale";
   const booked: Placed[] = [];
-  for (const { request, shape, node, mask } of plans) {
-    const isOver = pool.quotas.missOf(request.namespace, pool.amountsOf(shape)) !== undefined;
+  for (const { request, kind, node, mask } of plans) {
+    const isOver = pool.quotas.missOf(request.namespace, pool.amountsOf(kind)) !== undefined;
     if (isOver || pool.sessions.has(request.session)) {
       for (const one of booked.toReversed()) pool.unbook(one);
       return "stale";
     }
-    const placed: Placed = { request, shape, node, mask };
+    const placed: Placed = { request, kind, node, mask };
     pool.book(placed);
     booked.push(placed);
   }
@@ -78,15 +78,15 @@ function membersOf(pool: Pool, requests: readonly PoolRequest[]): readonly Membe
   const sessions = new Set<string>();
   const members: Member[] = [];
   for (const [member, request] of requests.entries()) {
-    const shape = pool.shapeOf(request);
-    if (typeof shape === "string") return malformed(member, shape);
+    const kind = pool.kindOf(request);
+    if (typeof kind === "string") return malformed(member, kind);
     if (sessions.has(request.session))
       return malformed(member, `session ${request.session} is in the gang twice`);
     sessions.add(request.session);
-    members.push({ member, request, shape });
+    members.push({ member, request, kind });
   }
   return members.sort(
-    (a, b) => sizeOf(b.shape) - sizeOf(a.shape) || a.shape.index - b.shape.index || a.member - b.member,
+    (a, b) => sizeOf(b.kind) - sizeOf(a.kind) || a.kind.index - b.kind.index || a.member - b.member,
   );
 }
 
@@ -99,20 +99,20 @@ class Trial {
   readonly #pool: Pool;
   readonly #plans: PoolPlan[] = [];
   readonly #versions = new Map<number, number>();
-  #contest: { readonly shape: Kind; readonly picks: Contest | undefined } | undefined;
+  #contest: { readonly kind: Kind; readonly picks: Contest | undefined } | undefined;
 
   constructor(pool: Pool) {
     this.#pool = pool;
   }
 
-  place(request: PoolRequest, shape: Kind): PoolPlan | PoolRefusal {
+  place(request: PoolRequest, kind: Kind): PoolPlan | PoolRefusal {
     const { books, quotas, labels } = this.#pool;
-    const plan = this.#pool.decideOn(request, shape, () => this.#nodeFor(request, shape));
+    const plan = this.#pool.decideOn(request, kind, () => this.#nodeFor(request, kind));
     if (plan.type === "refusal") return plan;
     const { node, mask } = plan;
     if (!this.#versions.has(node)) this.#versions.set(node, books.version[node] as number);
-    books.take(node, shape, mask);
-    quotas.take(request.namespace, this.#pool.amountsOf(shape));
+    books.take(node, kind, mask);
+    quotas.take(request.namespace, this.#pool.amountsOf(kind));
     labels.add(node, request);
     this.#contest?.picks?.changed(node);
     this.#plans.push(plan);
@@ -122,9 +122,9 @@ class Trial {
   /** The nodes that were touched, and their versions, which are those of before. */
   takeBack(): ReadonlyMap<number, number> {
     const { books, quotas, labels } = this.#pool;
-    for (const { node, shape, mask, request } of this.#plans.toReversed()) {
-      books.give(node, shape, mask);
-      quotas.give(request.namespace, this.#pool.amountsOf(shape));
+    for (const { node, kind, mask, request } of this.#plans.toReversed()) {
+      books.give(node, kind, mask);
+      quotas.give(request.namespace, this.#pool.amountsOf(kind));
       labels.remove(node, request);
     }
     for (const [node, version] of this.#versions) books.revert(node, version);
@@ -132,15 +132,15 @@ class Trial {
   }
 
   /** One look at all nodes serves the members of a kind that may go anywhere. */
-  #nodeFor(request: PoolRequest, shape: Kind): number | undefined {
+  #nodeFor(request: PoolRequest, kind: Kind): number | undefined {
     const { ranking, labels } = this.#pool;
-    if (this.#contest?.shape !== shape) this.#contest = { shape, picks: ranking.contest(shape) };
+    if (this.#contest?.kind !== kind) this.#contest = { kind, picks: ranking.contest(kind) };
     const isFree =
       request.spreadLabel === undefined &&
       request.warmNode === undefined &&
       labels.missesOf(request) === undefined;
     const { picks } = this.#contest;
-    return isFree && picks !== undefined ? picks.best() : this.#pool.nodeFor(request, shape);
+    return isFree && picks !== undefined ? picks.best() : this.#pool.nodeFor(request, kind);
   }
 }
 

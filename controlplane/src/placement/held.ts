@@ -29,13 +29,13 @@ export function heldOn(
   const wholes = known.filter(({ whole }) => whole);
   const taken = wholes.length > 0 ? wholes : known.slice(0, 1);
   const { cpuMilli, memoryMib } = request.resources;
-  const shaped = (resources: Resources): Kind | string => pool.shapeOf({ ...request, resources, models: [] });
-  const shape = shaped({ cpuMilli, memoryMib, gpu: gpuOf(taken) });
-  if (typeof shape !== "string")
-    return { request, shape, node, mask: taken.reduce((mask, one) => mask | (1 << position(one)), 0) };
+  const shaped = (resources: Resources): Kind | string => pool.kindOf({ ...request, resources, models: [] });
+  const kind = shaped({ cpuMilli, memoryMib, gpu: gpuOf(taken) });
+  if (typeof kind !== "string")
+    return { request, kind, node, mask: taken.reduce((mask, one) => mask | (1 << position(one)), 0) };
   const without = shaped({ ...nothing, cpuMilli, memoryMib });
-  if (typeof without !== "string") return { request, shape: without, node, mask: 0 };
-  return { request, shape: pool.kindOf({ ...noGpu, cpuMilli: 0, memoryMib: 0, diskMib: 0 }), node, mask: 0 };
+  if (typeof without !== "string") return { request, kind: without, node, mask: 0 };
+  return { request, kind: pool.kindWith({ ...noGpu, cpuMilli: 0, memoryMib: 0, diskMib: 0 }), node, mask: 0 };
 }
 
 function gpuOf(shares: readonly DeviceShare[]): GpuRequest {
@@ -51,14 +51,14 @@ function gpuOf(shares: readonly DeviceShare[]): GpuRequest {
  */
 export function* inTheWayOf(pool: Pool, held: Held): Iterable<Held> {
   const { books } = pool;
-  const { node, shape } = held;
+  const { node, kind } = held;
   for (const other of pool.sessionsOn(node)) {
     const misfit = misfits(books, held);
-    const isCpu = (books.cpuMilli[node] as number) < shape.cpuMilli;
-    const isMemory = (books.memoryMib[node] as number) < shape.memoryMib;
-    const isDisk = (books.diskMib[node] as number) < shape.diskMib;
+    const isCpu = (books.cpuMilli[node] as number) < kind.cpuMilli;
+    const isMemory = (books.memoryMib[node] as number) < kind.memoryMib;
+    const isDisk = (books.diskMib[node] as number) < kind.diskMib;
     if (misfit === 0 && !isCpu && !isMemory && !isDisk) return;
-    const { cpuMilli, memoryMib, diskMib } = other.shape;
+    const { cpuMilli, memoryMib, diskMib } = other.kind;
     if (
       (misfit & other.mask) !== 0 ||
       (isCpu && cpuMilli > 0) ||
@@ -72,24 +72,24 @@ export function* inTheWayOf(pool: Pool, held: Held): Iterable<Held> {
 /** The held session as far as there is room now. */
 export function cutToFit(pool: Pool, held: Held): Placed {
   const { books } = pool;
-  const { request, node, shape } = held;
+  const { request, node, kind } = held;
   const mask = held.mask & ~misfits(books, held);
   const room: KindShape = {
-    ...(mask === held.mask ? shape : mask === 0 ? noGpu : { ...shape, gpuCount: bitsOf(mask) }),
-    cpuMilli: Math.min(shape.cpuMilli, books.cpuMilli[node] as number),
-    memoryMib: Math.min(shape.memoryMib, books.memoryMib[node] as number),
-    diskMib: Math.min(shape.diskMib, books.diskMib[node] as number),
+    ...(mask === held.mask ? kind : mask === 0 ? noGpu : { ...kind, gpuCount: bitsOf(mask) }),
+    cpuMilli: Math.min(kind.cpuMilli, books.cpuMilli[node] as number),
+    memoryMib: Math.min(kind.memoryMib, books.memoryMib[node] as number),
+    diskMib: Math.min(kind.diskMib, books.diskMib[node] as number),
   };
-  return { request, shape: pool.kindOf(room), node, mask };
+  return { request, kind: pool.kindWith(room), node, mask };
 }
 
 /** Its devices that have no room for it. */
-function misfits(books: Books, { node, shape, mask }: Held): number {
+function misfits(books: Books, { node, kind, mask }: Held): number {
   let misfit = 0;
   for (let i = 0; mask >> i > 0; i++) {
     const device = node * books.stride + i;
     const isWanted = ((mask >> i) & 1) === 1;
-    if (isWanted && !books.takes(device, shape)) misfit |= 1 << i;
+    if (isWanted && !books.takes(device, kind)) misfit |= 1 << i;
   }
   return misfit;
 }

@@ -38,24 +38,24 @@ const TRIES_MAX = 8;
 const LEAVING_MILLI = 200;
 
 export function planRoom(pool: Pool, request: PoolRequest, options: RoomOptions): RoomPlan | undefined {
-  const shape = pool.shapeOf(request);
-  if (typeof shape === "string" || pool.quotas.missOf(request.namespace, pool.amountsOf(shape)) !== undefined)
+  const kind = pool.kindOf(request);
+  if (typeof kind === "string" || pool.quotas.missOf(request.namespace, pool.amountsOf(kind)) !== undefined)
     return undefined;
   const candidates: { node: number; leaving: readonly Placed[]; cost: number }[] = [];
   const { first, nodes } = options.among ?? { first: 0, nodes: pool.books.count };
   for (let i = 0; i < Math.min(nodes, pool.books.count); i++) {
     const node = (first + i) % pool.books.count;
-    const leaving = leavingFrom(pool, node, { shape, options });
+    const leaving = leavingFrom(pool, node, { kind, options });
     if (leaving === undefined || leaving.length === 0 || leaving.length > options.most) continue;
     candidates.push({
       node,
       leaving,
-      cost: leaving.reduce((sum, one) => sum + milliOf(one.shape) + LEAVING_MILLI, 0),
+      cost: leaving.reduce((sum, one) => sum + milliOf(one.kind) + LEAVING_MILLI, 0),
     });
   }
   candidates.sort((a, b) => a.leaving.length - b.leaving.length || a.cost - b.cost);
   for (const { node, leaving } of candidates.slice(0, TRIES_MAX)) {
-    const plan = tryOn(pool, node, { request, shape, leaving, how: options.how });
+    const plan = tryOn(pool, node, { request, kind, leaving, how: options.how });
     if (plan !== undefined) return plan;
   }
   return undefined;
@@ -63,10 +63,10 @@ export function planRoom(pool: Pool, request: PoolRequest, options: RoomOptions)
 
 /** Books the plan; `stale` when a node that it touches, or the namespace's quota, has changed since. */
 export function applyRoom(pool: Pool, { leaving, plan, versions }: RoomPlan): Placed | "stale" {
-  const { request, shape } = plan;
+  const { request, kind } = plan;
   for (const [node, version] of versions) if (pool.books.version[node] !== version) return "stale";
   if (pool.sessions.has(request.session)) return "stale";
-  if (pool.quotas.missOf(request.namespace, pool.amountsOf(shape)) !== undefined) return "stale";
+  if (pool.quotas.missOf(request.namespace, pool.amountsOf(kind)) !== undefined) return "stale";
   const moving: { placed: Placed; to: { readonly node: number; readonly mask: number } }[] = [];
   for (const { session, to } of leaving) {
     const placed = pool.sessions.get(session);
@@ -84,7 +84,7 @@ export function applyRoom(pool: Pool, { leaving, plan, versions }: RoomPlan): Pl
 }
 
 interface Wanted {
-  readonly shape: Kind;
+  readonly kind: Kind;
   readonly options: RoomOptions;
 }
 
@@ -92,33 +92,30 @@ interface Wanted {
  * The fewest sessions whose leaving would give the node the room, as far as amounts go; `undefined` when none
  * would.
  */
-function leavingFrom(pool: Pool, node: number, { shape, options }: Wanted): readonly Placed[] | undefined {
+function leavingFrom(pool: Pool, node: number, { kind, options }: Wanted): readonly Placed[] | undefined {
   const { books } = pool;
-  if (books.isReady[node] === 0 || !couldHost(books, node, shape)) return undefined;
-  const onDevices = shape.gpuCount === 0 ? [] : leavingDevices(pool, node, { shape, options });
+  if (books.isReady[node] === 0 || !couldHost(books, node, kind)) return undefined;
+  const onDevices = kind.gpuCount === 0 ? [] : leavingDevices(pool, node, { kind, options });
   if (onDevices === undefined) return undefined;
   const leaving = new Set(onDevices);
-  let cpuMilli = shape.cpuMilli - (books.cpuMilli[node] as number);
-  let memoryMib = shape.memoryMib - (books.memoryMib[node] as number);
+  let cpuMilli = kind.cpuMilli - (books.cpuMilli[node] as number);
+  let memoryMib = kind.memoryMib - (books.memoryMib[node] as number);
   for (const one of leaving) {
-    cpuMilli -= one.shape.cpuMilli;
-    memoryMib -= one.shape.memoryMib;
+    cpuMilli -= one.kind.cpuMilli;
+    memoryMib -= one.kind.memoryMib;
   }
   if (cpuMilli <= 0 && memoryMib <= 0) return [...leaving];
   const isMove = options.how === "move";
   const others = [...pool.sessionsOn(node)].filter(
     (one) =>
-      one.shape.gpuCount <= 1 &&
-      !(isMove && one.shape === shape) &&
-      !leaving.has(one) &&
-      options.mayLeave(one),
+      one.kind.gpuCount <= 1 && !(isMove && one.kind === kind) && !leaving.has(one) && options.mayLeave(one),
   );
-  others.sort((a, b) => b.shape.cpuMilli - a.shape.cpuMilli);
+  others.sort((a, b) => b.kind.cpuMilli - a.kind.cpuMilli);
   for (const one of others) {
     if (cpuMilli <= 0 && memoryMib <= 0) break;
     leaving.add(one);
-    cpuMilli -= one.shape.cpuMilli;
-    memoryMib -= one.shape.memoryMib;
+    cpuMilli -= one.kind.cpuMilli;
+    memoryMib -= one.kind.memoryMib;
   }
   return cpuMilli <= 0 && memoryMib <= 0 ? [...leaving] : undefined;
 }
@@ -130,39 +127,38 @@ function leavingDevices(pool: Pool, node: number, wanted: Wanted): readonly Plac
     const leaving = leavingDevice(pool, { node, position }, wanted);
     if (leaving !== undefined) options.push(leaving);
   }
-  if (options.length < wanted.shape.gpuCount) return undefined;
+  if (options.length < wanted.kind.gpuCount) return undefined;
   const milli = (leaving: readonly Placed[]): number =>
-    leaving.reduce((sum, one) => sum + milliOf(one.shape), 0);
+    leaving.reduce((sum, one) => sum + milliOf(one.kind), 0);
   options.sort((a, b) => a.length - b.length || milli(a) - milli(b));
-  return options.slice(0, wanted.shape.gpuCount).flat();
+  return options.slice(0, wanted.kind.gpuCount).flat();
 }
 
 /** One session that holds enough if there is one, else the largest until it is enough. */
 function leavingDevice(
   pool: Pool,
   { node, position }: { readonly node: number; readonly position: number },
-  { shape, options }: Wanted,
+  { kind, options }: Wanted,
 ): readonly Placed[] | undefined {
   const { books } = pool;
   const device = node * books.stride + position;
-  if (!books.isModelFor(device, shape)) return undefined;
-  if (books.takes(device, shape)) return [];
+  if (!books.isModelFor(device, kind)) return undefined;
+  if (books.takes(device, kind)) return [];
   const there = [...pool.sessionsOn(node)].filter(
-    (one) => ((one.mask >> position) & 1) === 1 && one.shape.gpuCount === 1 && options.mayLeave(one),
+    (one) => ((one.mask >> position) & 1) === 1 && one.kind.gpuCount === 1 && options.mayLeave(one),
   );
-  const mustBeEmpty = !shape.isFraction || !books.isModeFor(device, shape);
-  const wanted = mustBeEmpty ? gpuMilliWhole : milliOf(shape);
+  const mustBeEmpty = !kind.isFraction || !books.isModeFor(device, kind);
+  const wanted = mustBeEmpty ? gpuMilliWhole : milliOf(kind);
   const missing = wanted - (books.deviceMilli[device] as number);
-  there.sort((a, b) => milliOf(a.shape) - milliOf(b.shape));
-  const enough = there.find((one) => milliOf(one.shape) >= missing);
-  if (enough !== undefined)
-    return options.how === "move" && isSwap(enough.shape, shape) ? undefined : [enough];
+  there.sort((a, b) => milliOf(a.kind) - milliOf(b.kind));
+  const enough = there.find((one) => milliOf(one.kind) >= missing);
+  if (enough !== undefined) return options.how === "move" && isSwap(enough.kind, kind) ? undefined : [enough];
   const leaving: Placed[] = [];
   let freed = 0;
   for (const one of there.toReversed()) {
     if (freed >= missing) break;
     leaving.push(one);
-    freed += milliOf(one.shape);
+    freed += milliOf(one.kind);
   }
   return freed >= missing ? leaving : undefined;
 }
@@ -174,20 +170,20 @@ function isSwap(leaving: Kind, coming: Kind): boolean {
 
 interface Trial {
   readonly request: PoolRequest;
-  readonly shape: Kind;
+  readonly kind: Kind;
   readonly leaving: readonly Placed[];
   readonly how: RoomOptions["how"];
 }
 
 /** Does it on the books and takes everything back. */
-function tryOn(pool: Pool, node: number, { request, shape, leaving, how }: Trial): RoomPlan | undefined {
+function tryOn(pool: Pool, node: number, { request, kind, leaving, how }: Trial): RoomPlan | undefined {
   const before = leaving.map((one) => ({ node: one.node, mask: one.mask }));
   for (const one of leaving) pool.unbook(one);
-  const isRoom = pool.books.fits(node, shape) && pool.labels.missesOf(request)?.(node) === undefined;
+  const isRoom = pool.books.fits(node, kind) && pool.labels.missesOf(request)?.(node) === undefined;
   let result: { leaving: readonly Leaving[]; plan: PoolPlan } | undefined;
   if (isRoom) {
-    const plan = pool.planOn(request, shape, node);
-    const coming: Placed = { request, shape, node, mask: plan.mask };
+    const plan = pool.planOn(request, kind, node);
+    const coming: Placed = { request, kind, node, mask: plan.mask };
     pool.book(coming);
     const gone = how === "sleep" ? leaving.map(asleep) : findPlaces(pool, node, leaving);
     pool.unbook(coming);
@@ -209,10 +205,10 @@ function asleep({ request, node }: Placed): Leaving {
 function findPlaces(pool: Pool, node: number, leaving: readonly Placed[]): readonly Leaving[] | undefined {
   const booked: Placed[] = [];
   const places = new Map<Placed, Leaving>();
-  for (const one of leaving.toSorted((a, b) => milliOf(b.shape) - milliOf(a.shape))) {
-    const to = pool.nodeFor(one.request, one.shape, { excluded: node });
+  for (const one of leaving.toSorted((a, b) => milliOf(b.kind) - milliOf(a.kind))) {
+    const to = pool.nodeFor(one.request, one.kind, { excluded: node });
     if (to === undefined) break;
-    const mask = pool.ranking.maskOn(one.shape, to);
+    const mask = pool.ranking.maskOn(one.kind, to);
     const there: Placed = { ...one, node: to, mask };
     pool.book(there);
     booked.push(there);
@@ -224,8 +220,8 @@ function findPlaces(pool: Pool, node: number, leaving: readonly Placed[]): reado
     : leaving.map((one) => places.get(one)).filter((one) => one !== undefined);
 }
 
-function milliOf(shape: Kind): number {
-  return shape.isFraction && shape.gpuMilli === 0 ? gpuMilliWhole : demandMilli(shape, 0);
+function milliOf(kind: Kind): number {
+  return kind.isFraction && kind.gpuMilli === 0 ? gpuMilliWhole : demandMilli(kind, 0);
 }
 
 /** Moves that may still be made: a number per minute, saved up to one minute's worth. */

@@ -65,12 +65,12 @@ test("a node whose like was never there is taken last until there are new prices
 
 test("kept costs are made anew when a node comes that is larger than all before", () => {
   const pool = new Pool({ nodes: [node("a", { gpus: 2 }), node("b", { gpus: 1 })], policy: "bestFit" });
-  const shape = pool.shapeOf(ask("s", whole(1)));
-  assert.ok(typeof shape !== "string");
-  const before = pool.ranking.costOn(shape, 0);
+  const kind = pool.kindOf(ask("s", whole(1)));
+  assert.ok(typeof kind !== "string");
+  const before = pool.ranking.costOn(kind, 0);
   pool.join(node("large", { gpus: 16, cores: 900 }));
-  assert.notEqual(pool.ranking.costOn(shape, 0), before);
-  assert.equal(pool.ranking.costOn(shape, 0), pool.policy.cost(0, shape));
+  assert.notEqual(pool.ranking.costOn(kind, 0), before);
+  assert.equal(pool.ranking.costOn(kind, 0), pool.policy.cost(0, kind));
 });
 
 test("sessions that name nothing spread evenly over idle nodes", () => {

@@ -46,7 +46,7 @@ const request: fc.Arbitrary<Omit<PoolRequest, "session">> = fc.record(
   },
   { requiredKeys: ["namespace", "resources"] },
 );
-const shape = fc.record({
+const kind = fc.record({
   cpuMilli: fc.constantFrom(2000, 16_000),
   memoryMib: fc.constantFrom(4096, 32_768),
   diskMib: fc.constantFrom(0, 10_000),
@@ -59,7 +59,7 @@ const shape = fc.record({
   ),
 });
 const specOf = (
-  { cards, ...spec }: typeof shape extends fc.Arbitrary<infer T> ? T : never,
+  { cards, ...spec }: typeof kind extends fc.Arbitrary<infer T> ? T : never,
   n: number,
 ): NodeSpec => ({
   ...spec,
@@ -67,7 +67,7 @@ const specOf = (
   gpus: cards.map((card, i) => ({ uuid: `${n}-${i}`, ...card })),
 });
 const nodes: fc.Arbitrary<NodeSpec[]> = fc
-  .array(shape, { minLength: 1, maxLength: 6 })
+  .array(kind, { minLength: 1, maxLength: 6 })
   .map((shapes) => shapes.map((one, n) => specOf(one, n)));
 const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant("place" as const), request }) },
@@ -90,7 +90,7 @@ const step = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("adopt" as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("leave" as const), at: fc.nat(9) }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant("join" as const), at: fc.nat(9), shape }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("join" as const), at: fc.nat(9), kind }) },
   {
     weight: 1,
     arbitrary: fc.record({ do: fc.constant("ready" as const), at: fc.nat(9), isReady: fc.boolean() }),
@@ -107,7 +107,7 @@ function play(pool: Pool, one: Step, name: () => string): void {
   else if (one.do === "leave") pool.leave(`n${one.at}`);
   else if (one.do === "ready") pool.setReady(`n${one.at}`, one.isReady);
   else if (one.do === "join") {
-    if (pool.books.slotOf(`n${one.at}`) === undefined) pool.join(specOf(one.shape, one.at));
+    if (pool.books.slotOf(`n${one.at}`) === undefined) pool.join(specOf(one.kind, one.at));
   } else if (one.do === "release") {
     const gone = placed[one.at % Math.max(1, placed.length)];
     if (gone !== undefined) pool.release(gone.request.session);
@@ -151,9 +151,9 @@ function check(pool: Pool): void {
     }
     assert.equal(books.slotOf(spec.id), node);
     const sum = (of: (one: Placed) => number): number => here.reduce((total, one) => total + of(one), 0);
-    assert.equal(books.cpuMilli[node], spec.cpuMilli - sum((one) => one.shape.cpuMilli));
-    assert.equal(books.memoryMib[node], spec.memoryMib - sum((one) => one.shape.memoryMib));
-    assert.equal(books.diskMib[node], spec.diskMib - sum((one) => one.shape.diskMib));
+    assert.equal(books.cpuMilli[node], spec.cpuMilli - sum((one) => one.kind.cpuMilli));
+    assert.equal(books.memoryMib[node], spec.memoryMib - sum((one) => one.kind.memoryMib));
+    assert.equal(books.diskMib[node], spec.diskMib - sum((one) => one.kind.diskMib));
     const milli = spec.gpus.map((_, i) => books.deviceMilli[node * books.stride + i] ?? 0);
     const free = milli.reduce((total, one) => total + one, 0);
     assert.equal(books.gpuMilli[node], free);
@@ -164,10 +164,9 @@ function check(pool: Pool): void {
     used += spec.gpus.length * 1000 - free;
     capacity += spec.gpus.length * 1000;
     assert.ok(
-      sum((one) => one.shape.cpuMilli) <= spec.cpuMilli &&
-        sum((one) => one.shape.memoryMib) <= spec.memoryMib,
+      sum((one) => one.kind.cpuMilli) <= spec.cpuMilli && sum((one) => one.kind.memoryMib) <= spec.memoryMib,
     );
-    assert.ok(sum((one) => one.shape.diskMib) <= spec.diskMib);
+    assert.ok(sum((one) => one.kind.diskMib) <= spec.diskMib);
     for (const [i, card] of spec.gpus.entries())
       checkDevice(pool, { node, position: i, memoryMib: card.memoryMib }, here);
     for (const one of here) {
@@ -206,11 +205,11 @@ interface Device {
 
 function checkDevice({ books }: Pool, { node, position, memoryMib }: Device, here: readonly Placed[]): void {
   const on = here.filter(({ mask }) => ((mask >> position) & 1) === 1);
-  const whole = on.filter(({ shape }) => !shape.isFraction);
+  const whole = on.filter(({ kind }) => !kind.isFraction);
   if (whole.length > 0) assert.equal(on.length, 1, "a whole device is shared");
-  const milli = on.reduce((sum, { shape }) => sum + (shape.isFraction ? milliOn(shape, memoryMib) : 1000), 0);
+  const milli = on.reduce((sum, { kind }) => sum + (kind.isFraction ? milliOn(kind, memoryMib) : 1000), 0);
   const memory = on.reduce(
-    (sum, { shape }) => sum + (shape.isFraction ? cardMemoryOn(shape, memoryMib) : memoryMib),
+    (sum, { kind }) => sum + (kind.isFraction ? cardMemoryOn(kind, memoryMib) : memoryMib),
     0,
   );
   assert.ok(milli <= 1000, `${milli} milli of one device are given out`);
@@ -260,7 +259,7 @@ test("a plan is refused once its node or its namespace's quota has changed, and 
         const other = pool.decide({ ...second, session: "second" });
         const isSame = other.type === "plan" && other.node === plan.node;
         if (other.type === "plan") assert.notEqual(pool.commit(other), "stale");
-        const isOver = pool.quotas.missOf(first.namespace, pool.amountsOf(plan.shape)) !== undefined;
+        const isOver = pool.quotas.missOf(first.namespace, pool.amountsOf(plan.kind)) !== undefined;
         const isRefused = isSame || isOver;
         const size = pool.sessions.size;
         assert.equal(pool.commit(plan) === "stale", isRefused);

@@ -27,7 +27,7 @@ export interface PoolOptions {
 export interface PoolPlan {
   readonly type: "plan";
   readonly request: PoolRequest;
-  readonly shape: Kind;
+  readonly kind: Kind;
   readonly node: number;
   readonly nodeId: string;
   /** Positions of the devices on the node. */
@@ -39,7 +39,7 @@ export interface PoolPlan {
 /** A session that is booked. */
 export interface Placed {
   readonly request: PoolRequest;
-  readonly shape: Kind;
+  readonly kind: Kind;
   node: number;
   mask: number;
 }
@@ -129,21 +129,21 @@ export class Pool {
   }
 
   decide(request: PoolRequest): PoolPlan | PoolRefusal {
-    const shape = this.shapeOf(request);
-    if (typeof shape === "string") return { type: "refusal", reason: "invalid", problem: shape };
-    return this.decideOn(request, shape, () => this.nodeFor(request, shape));
+    const kind = this.kindOf(request);
+    if (typeof kind === "string") return { type: "refusal", reason: "invalid", problem: kind };
+    return this.decideOn(request, kind, () => this.nodeFor(request, kind));
   }
 
   /** The same for a caller that knows the kind and picks the node. */
-  decideOn(request: PoolRequest, shape: Kind, pick: () => number | undefined): PoolPlan | PoolRefusal {
+  decideOn(request: PoolRequest, kind: Kind, pick: () => number | undefined): PoolPlan | PoolRefusal {
     if (this.sessions.has(request.session)) {
       return { type: "refusal", reason: "invalid", problem: `session ${request.session} is placed already` };
     }
-    const miss = this.quotas.missOf(request.namespace, this.amountsOf(shape));
+    const miss = this.quotas.missOf(request.namespace, this.amountsOf(kind));
     if (miss !== undefined) return { type: "refusal", reason: "quota", namespace: request.namespace, miss };
     const node = pick();
-    if (node === undefined) return refuseFor(this.books, shape, this.labels.missesOf(request));
-    return this.planOn(request, shape, node);
+    if (node === undefined) return refuseFor(this.books, kind, this.labels.missesOf(request));
+    return this.planOn(request, kind, node);
   }
 
   /**
@@ -151,7 +151,7 @@ export class Pool {
    */
   nodeFor(
     request: PoolRequest,
-    shape: Kind,
+    kind: Kind,
     {
       excluded = -1,
       ranking = this.ranking,
@@ -162,29 +162,29 @@ export class Pool {
     const isAllowed = (node: number): boolean => node !== excluded && missOn?.(node) === undefined;
     if (request.spreadLabel === undefined) {
       const isFree = missOn === undefined && excluded < 0;
-      return ranking.pick(shape, { isAllowed: isFree ? undefined : isAllowed, warm })?.node;
+      return ranking.pick(kind, { isAllowed: isFree ? undefined : isAllowed, warm })?.node;
     }
     for (const zones of this.labels.zonesFor(request, request.spreadLabel)) {
       const isInZone = (node: number): boolean => this.labels.isInZones(node, zones) && isAllowed(node);
-      const picked = ranking.pick(shape, { isAllowed: isInZone, warm });
+      const picked = ranking.pick(kind, { isAllowed: isInZone, warm });
       if (picked !== undefined) return picked.node;
     }
     return undefined;
   }
 
   /** A plan for a node that fits. */
-  planOn(request: PoolRequest, shape: Kind, node: number): PoolPlan {
-    const mask = this.ranking.maskOn(shape, node);
+  planOn(request: PoolRequest, kind: Kind, node: number): PoolPlan {
+    const mask = this.ranking.maskOn(kind, node);
     const version = this.books.version[node] as number;
-    return { type: "plan", request, shape, node, nodeId: this.books.idOf(node), mask, version };
+    return { type: "plan", request, kind, node, nodeId: this.books.idOf(node), mask, version };
   }
 
   /** Books the plan, or refuses it when the node or the namespace has changed since: decide again. */
   commit(plan: PoolPlan): Placed | "stale" {
-    const { request, shape, node, mask } = plan;
+    const { request, kind, node, mask } = plan;
     if (this.books.version[node] !== plan.version || this.sessions.has(request.session)) return "stale";
-    if (this.quotas.missOf(request.namespace, this.amountsOf(shape)) !== undefined) return "stale";
-    const placed: Placed = { request, shape, node, mask };
+    if (this.quotas.missOf(request.namespace, this.amountsOf(kind)) !== undefined) return "stale";
+    const placed: Placed = { request, kind, node, mask };
     this.book(placed);
     this.mix.placed();
     return placed;
@@ -202,16 +202,16 @@ export class Pool {
 
   /** Counts an arrival for the outlook: once per request, however often it is decided. */
   arrived(request: PoolRequest): void {
-    const shape = this.shapeOf(request);
-    if (typeof shape !== "string") this.mix.arrived(shape);
+    const kind = this.kindOf(request);
+    if (typeof kind !== "string") this.mix.arrived(kind);
   }
 
   /**
    * Says that requests like this one are to be expected: knowledge of the mix from before the first arrival.
    */
   expect(request: PoolRequest): void {
-    const shape = this.shapeOf(request);
-    if (typeof shape !== "string") this.mix.expect(shape);
+    const kind = this.kindOf(request);
+    if (typeof kind !== "string") this.mix.expect(kind);
   }
 
   /** The session ended or fell asleep: it is off the books either way. */
@@ -229,18 +229,18 @@ export class Pool {
 
   /** Puts a session on the books where it says; for plans and their undoing. */
   book(placed: Placed): void {
-    const { request, shape, node, mask } = placed;
-    this.books.take(node, shape, mask);
-    this.quotas.take(request.namespace, this.amountsOf(shape));
+    const { request, kind, node, mask } = placed;
+    this.books.take(node, kind, mask);
+    this.quotas.take(request.namespace, this.amountsOf(kind));
     this.labels.add(node, request);
     this.sessions.set(request.session, placed);
     this.#onNode[node]?.add(placed);
   }
 
   unbook(placed: Placed): void {
-    const { request, shape, node, mask } = placed;
-    this.books.give(node, shape, mask);
-    this.quotas.give(request.namespace, this.amountsOf(shape));
+    const { request, kind, node, mask } = placed;
+    this.books.give(node, kind, mask);
+    this.quotas.give(request.namespace, this.amountsOf(kind));
     this.labels.remove(node, request);
     this.sessions.delete(request.session);
     this.#onNode[node]?.delete(placed);
@@ -276,33 +276,34 @@ export class Pool {
   }
 
   /** The kind of a request, or what is wrong with it. */
-  shapeOf(request: PoolRequest): Kind | string {
+  kindOf(request: PoolRequest): Kind | string {
     const problem = requestProblem(request);
     if (problem !== undefined) return problem;
     const { resources, diskMib = 0, isolation = "shared" } = request;
     const owner =
       isolation === "process" && resources.gpu.type === "fraction" ? this.#ownerOf(request.namespace) : -1;
-    return this.kindOf(
+    return this.kindWith(
       shapeOf({ ...resources, diskMib, isolation }, this.#modelMask(request.models ?? []), owner),
     );
   }
 
-  kindOf(shape: KindShape): Kind {
-    return this.#kinds.kindOf(shape);
+  /** The one kind that asks for the same. */
+  kindWith(room: KindShape): Kind {
+    return this.#kinds.kindOf(room);
   }
 
-  amountsOf(shape: Kind): Amounts {
-    const gpuMilli = shape.gpuMilli > 0 ? demandMilli(shape, 0) : 0;
-    return { sessions: 1, cpuMilli: shape.cpuMilli, memoryMib: shape.memoryMib, gpuMilli };
+  amountsOf(kind: Kind): Amounts {
+    const gpuMilli = kind.gpuMilli > 0 ? demandMilli(kind, 0) : 0;
+    return { sessions: 1, cpuMilli: kind.cpuMilli, memoryMib: kind.memoryMib, gpuMilli };
   }
 
   /** What a mask of devices gives a session: the node turns it into environment and limits. */
   devicesOf({
-    shape,
+    kind,
     node,
     mask,
   }: {
-    readonly shape: Kind;
+    readonly kind: Kind;
     readonly node: number;
     readonly mask: number;
   }): readonly DeviceShare[] {
@@ -310,12 +311,12 @@ export class Pool {
     return gpus
       .filter((_, i) => ((mask >> i) & 1) === 1)
       .map(({ uuid, memoryMib }) =>
-        shape.isFraction
+        kind.isFraction
           ? {
               uuid,
               whole: false,
-              milli: milliOn(shape, memoryMib),
-              memoryMib: cardMemoryOn(shape, memoryMib),
+              milli: milliOn(kind, memoryMib),
+              memoryMib: cardMemoryOn(kind, memoryMib),
             }
           : { uuid, whole: true, milli: gpuMilliWhole, memoryMib },
       );

@@ -71,14 +71,14 @@ test("the kept costs pick the node that a fresh look at all nodes picks", () => 
  * By the definition: least cost, then the fullest or the first; those that name nothing go to the emptiest.
  */
 function fresh(pool: Pool, request: Parameters<Pool["decide"]>[0]): string | undefined {
-  const shape = pool.shapeOf(request);
-  if (typeof shape === "string") return undefined;
+  const kind = pool.kindOf(request);
+  if (typeof kind === "string") return undefined;
   const missOn = pool.labels.missesOf(request);
-  const names = { cpu: shape.cpuMilli > 0, memory: shape.memoryMib >= 1, gpu: shape.gpuCount > 0 };
+  const names = { cpu: kind.cpuMilli > 0, memory: kind.memoryMib >= 1, gpu: kind.gpuCount > 0 };
   let best: { node: number; cost: number; left: readonly number[] } | undefined;
   for (let node = 0; node < pool.books.count; node++) {
-    if (!pool.books.fits(node, shape) || missOn?.(node) !== undefined) continue;
-    const cost = pool.policy.cost(node, shape);
+    if (!pool.books.fits(node, kind) || missOn?.(node) !== undefined) continue;
+    const cost = pool.policy.cost(node, kind);
     const left = leftOf(pool, node, names);
     const isFuller = pool.policy.tie === "fullest" && cost === best?.cost && isBefore(left, best.left);
     if (best === undefined || cost < best.cost || isFuller) best = { node, cost, left };

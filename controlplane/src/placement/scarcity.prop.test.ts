@@ -29,7 +29,7 @@ function poolOf(before: readonly PoolRequest[]): Pool {
 /** Of one kind, in a mix of it and of requests for any whole GPU. */
 function scarcityIn(pool: Pool, request: PoolRequest, setScarcity: number): number {
   const mix = [request, ask("any", whole(1))].map((one) => {
-    const kind = pool.shapeOf(one);
+    const kind = pool.kindOf(one);
     assert.ok(typeof kind !== "string");
     return { kind, share: 0.5 };
   });

@@ -103,7 +103,7 @@ export class Shadow implements PoolFollower {
    * @throws AssertionError when the books have changed since the plan, or the reference finds no node: the
    * filter is the same.
    */
-  compare({ request, shape, node, nodeId, mask, version }: PoolPlan): void {
+  compare({ request, kind, node, nodeId, mask, version }: PoolPlan): void {
     const reference = this.#references[this.#turn];
     if (reference === undefined) return;
     this.#turn = (this.#turn + 1) % this.#references.length;
@@ -112,14 +112,14 @@ export class Shadow implements PoolFollower {
       `node ${nodeId} has changed since the plan for session ${request.session}`,
     );
     const { name, ranking, counters } = reference;
-    const other = this.#pool.nodeFor(request, shape, { ranking });
+    const other = this.#pool.nodeFor(request, kind, { ranking });
     assert(
       other !== undefined,
       `${name} finds no node for session ${request.session}, which was planned for ${nodeId}`,
     );
-    const otherMask = ranking.maskOn(shape, other);
-    const destroyedMilli = this.#prices.destroyedMilli(node, shape, mask);
-    const otherMilli = this.#prices.destroyedMilli(other, shape, otherMask);
+    const otherMask = ranking.maskOn(kind, other);
+    const destroyedMilli = this.#prices.destroyedMilli(node, kind, mask);
+    const otherMilli = this.#prices.destroyedMilli(other, kind, otherMask);
     if (destroyedMilli === undefined || otherMilli === undefined) return;
     reference.counters = {
       decisions: counters.decisions + 1,

@@ -55,7 +55,7 @@ export class Stranded {
     this.#wanted = wanted;
     this.#models = books.models.length;
     const kinds = wanted
-      .map((request) => this.#pool.shapeOf(request))
+      .map((request) => this.#pool.kindOf(request))
       .filter((kind) => typeof kind !== "string");
     this.#kinds = [...new Set(kinds)].filter(({ gpuCount }) => gpuCount > 0);
     this.#version.fill(0);

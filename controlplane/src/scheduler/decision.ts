@@ -43,15 +43,15 @@ export const explainedNodesMax = 64;
 /** What is known about a plan before it is reserved. */
 export function reasonsFor(
   pool: Pool,
-  { request, shape, node }: PoolPlan,
+  { request, kind, node }: PoolPlan,
 ): Pick<Decision, "failed" | "candidates"> {
   const { books, ranking, labels } = pool;
   const scored = (of: number, cost: number): Candidate => ({ node: books.idOf(of), score: [cost] });
-  const chosen = scored(node, ranking.costOn(shape, node) ?? 0);
+  const chosen = scored(node, ranking.costOn(kind, node) ?? 0);
   const missOn = labels.missesOf(request);
   if (books.nodes > explainedNodesMax) {
     const best = ranking
-      .bestOfBlocks(shape, candidatesMax)
+      .bestOfBlocks(kind, candidatesMax)
       .filter((one) => one.node !== node && missOn?.(one.node) === undefined);
     return {
       failed: {},
@@ -60,12 +60,12 @@ export function reasonsFor(
   }
   const others: Candidate[] = [];
   for (let other = 0; other < books.count; other += 1) {
-    const cost = other === node || missOn?.(other) !== undefined ? undefined : ranking.costOn(shape, other);
+    const cost = other === node || missOn?.(other) !== undefined ? undefined : ranking.costOn(kind, other);
     if (cost !== undefined) others.push(scored(other, cost));
   }
   others.sort((a, b) => (a.score[0] ?? 0) - (b.score[0] ?? 0) || (a.node < b.node ? -1 : 1));
   return {
-    failed: failuresOf(books, shape, missOn),
+    failed: failuresOf(books, kind, missOn),
     candidates: [chosen, ...others].slice(0, candidatesMax),
   };
 }

@@ -45,7 +45,7 @@ test("whatever arrives and whatever nodes answer: only those sleep that may, and
         assert.ok(placed !== undefined, `${session} is asked and is nowhere`);
         assert.equal(pool.books.idOf(placed.node), on);
         assert.equal(placed.request.namespace, wanted.namespace, "a session would sleep for strangers");
-        assert.ok(placed.shape.gpuCount === 1 && !unconfirmed.has(session));
+        assert.ok(placed.kind.gpuCount === 1 && !unconfirmed.has(session));
         const slept = outcomes[askedInAll % outcomes.length] ?? "away";
         askedInAll += 1;
         wanted = { ...wanted, asked: wanted.asked + 1, isMade: wanted.isMade && slept === "asleep" };

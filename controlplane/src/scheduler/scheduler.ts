@@ -191,7 +191,7 @@ export class Scheduler implements Disposable {
   #compare(plan: PoolPlan): void {
     const { clock } = this.#options;
     const startMs = clock.monotonicMs();
-    if (plan.shape.gpuCount === 0 || !this.#shadow.isDue(startMs)) return;
+    if (plan.kind.gpuCount === 0 || !this.#shadow.isDue(startMs)) return;
     this.#shadow.compare(plan);
     const endMs = clock.monotonicMs();
     this.#shadow.compared(endMs - startMs, endMs);

@@ -72,10 +72,10 @@ export class Upkeep implements Disposable {
     const { pool, wanted, clock } = this.#options;
     this.#adoptedMs = clock.monotonicMs();
     for (const request of wanted()) {
-      const shape = pool.shapeOf(request);
-      if (request.resources.gpu.type === "none" || typeof shape === "string" || this.#expected.has(shape))
+      const kind = pool.kindOf(request);
+      if (request.resources.gpu.type === "none" || typeof kind === "string" || this.#expected.has(kind))
         continue;
-      this.#expected.add(shape);
+      this.#expected.add(kind);
       pool.expect(request);
     }
     pool.adopt();

@@ -16,14 +16,13 @@ import type { Config } from "./config.ts";
 import { Directory } from "./directory/directory.ts";
 import { NodeFollower } from "./directory/follow-nodes.ts";
 import { edgeSecret } from "./edge/secret.ts";
+import { openPicker } from "./envoy-auth/server.ts";
 import { publishKey } from "./grant/publish-key.ts";
 import { createSigner } from "./grant/sign.ts";
-import { openPicker } from "./picker/server.ts";
 import { Pool } from "./placement/index.ts";
 import { openPublisher } from "./publish/index.ts";
 import { QuotaBucket } from "./quotas/quota-bucket.ts";
-import { RoomMaker, Scheduler } from "./scheduler/index.ts";
-import { restingSleeper } from "./scheduler/sleep-resting.ts";
+import { RoomMaker, restingSleeper, Scheduler } from "./scheduler/index.ts";
 
 export interface ControlPlane extends AsyncDisposable {
   /** `ip:port` of the API. */
@@ -65,7 +64,7 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
   const directory = new Directory({ pool, requestOf: (name, token) => agents.requestOf(name, token) });
   const putToSleep = restingSleeper({ connection, directory, log });
   const rooms = stack.use(new RoomMaker({ clock: systemClock, putToSleep }));
-  const scheduler = stack.use(new Scheduler({ agents, directory, clock: systemClock, rooms }));
+  const scheduler = stack.use(new Scheduler({ agents, directory, pool, clock: systemClock, rooms }));
   const leases = await buckets.open(nodesBucket);
   // Nobody is answered before the nodes are known: a picker that knows none would refuse live sessions.
   const follower = stack.use(

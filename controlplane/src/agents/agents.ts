@@ -34,11 +34,14 @@ export class Agents {
   }
 
   /**
-   * What a session asks of a pool; one of an agent that is not known asks for nothing. Who has the token
-   * gives it: it is a hash.
+   * What a session asks of a pool; one of an agent that is not known asks for nothing. Who has the token or the agent gives it: the one
+   * is a hash, the other a look-up.
    */
-  requestOf(name: SessionName, session = sessionToken(name)): PoolRequest {
-    const agent = this.get(name.namespace, name.agent);
+  requestOf(
+    name: SessionName,
+    session = sessionToken(name),
+    agent = this.get(name.namespace, name.agent),
+  ): PoolRequest {
     const {
       gpuModels = [],
       isolation,

@@ -13,6 +13,7 @@ import { storeOver } from "../nats/store-over.ts";
 import { type TrialContext, tryOnNodes } from "../nats/trial.ts";
 import { checkDeploy, checkSchema } from "./check-deploy.ts";
 import { namespaceOf } from "./namespace.ts";
+import { agentNotFound } from "./refs.ts";
 
 export interface AgentContext extends TrialContext {
   readonly agents: Agents;
@@ -54,13 +55,6 @@ export function agentService(context: AgentContext): ServiceImpl<typeof AgentSer
     },
     listAgents: ({ namespace }) => ({ agents: context.agents.list(namespaceOf(namespace)) }),
   };
-}
-
-export function agentNotFound(namespace: string, name: string): ControlError {
-  return ControlError.of(
-    "agent_not_found",
-    `agent ${JSON.stringify(name)} is not deployed in namespace ${JSON.stringify(namespace)}`,
-  );
 }
 
 function normalize(agent: Agent): Agent {

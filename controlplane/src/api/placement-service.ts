@@ -5,7 +5,7 @@ import { sessionToken } from "@voda/proto/session";
 import { ControlError } from "../errors.ts";
 import { describePoolRefusal, type ShadowCounters } from "../placement/index.ts";
 import type { Decision, Scheduler } from "../scheduler/index.ts";
-import { nameOf } from "./session-service.ts";
+import { nameOf } from "./refs.ts";
 
 export function placementService({
   scheduler,
@@ -61,7 +61,7 @@ function describe(decision: Decision) {
     failed: Object.fromEntries(failed),
     candidates: candidates.map(({ node, score }) => ({ node, score: [...score] })),
     ...(outcome.type === "plan"
-      ? { node: outcome.node, devices: [...outcome.devices], message: `placed on ${outcome.node}` }
+      ? { node: outcome.node.id, devices: [...outcome.devices], message: `placed on ${outcome.node.id}` }
       : { message: describePoolRefusal(outcome), ...("nearest" in outcome && { nearest: outcome.nearest }) }),
   };
 }

@@ -1,28 +1,15 @@
 // SessionService: where sessions are, and moving them through their life by commands to nodes.
 import { create } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import {
-  type Session,
-  type SessionRef,
-  SessionSchema,
-  type SessionService,
-  SessionStatus,
-} from "@voda/proto/api";
+import { type Session, SessionSchema, type SessionService, SessionStatus } from "@voda/proto/api";
 import { CommandKind } from "@voda/proto/node";
-import {
-  defaultNamespace,
-  identifierProblem,
-  type SessionName,
-  sessionNameProblem,
-  sessionToken,
-} from "@voda/proto/session";
+import { defaultNamespace, identifierProblem, type SessionName, sessionToken } from "@voda/proto/session";
 import type { Owner } from "../directory/directory.ts";
 import { ControlError } from "../errors.ts";
 import { sendCommand } from "../nats/command.ts";
-import { pick } from "../picker/pick.ts";
-import { callerRefusal } from "../picker/refusal.ts";
-import { agentNotFound } from "./agent-service.ts";
+import { callerRefusal, pick } from "../scheduler/index.ts";
 import { isInLog, namesFrom } from "./lanes.ts";
+import { agentNotFound, nameOf } from "./refs.ts";
 import type { SessionContext } from "./session-context.ts";
 import { wakeAll } from "./wake-sessions.ts";
 
@@ -85,19 +72,6 @@ export function sessionService(context: SessionContext): ServiceImpl<typeof Sess
   };
 }
 
-/** Reads and checks a reference. @throws ControlError `bad_request` */
-export function nameOf(ref: SessionRef | undefined): SessionName {
-  if (ref === undefined) throw ControlError.of("bad_request", "the request names no session");
-  const name = {
-    namespace: ref.namespace === "" ? defaultNamespace : ref.namespace,
-    agent: ref.agent,
-    key: ref.key,
-  };
-  const problem = sessionNameProblem(name);
-  if (problem !== undefined) throw ControlError.of("bad_request", problem);
-  return name;
-}
-
 function timeout(call: HandlerContext): { readonly timeoutMs: number } {
   return { timeoutMs: Math.max(1, Math.min(call.timeoutMs() ?? commandMsDefault, commandMsDefault)) };
 }
@@ -144,15 +118,16 @@ async function commandAnywhere(
     throw ControlError.of(reason, message, retryAfterMs);
   }
   const grant = picked.type === "placed" ? picked.grant : "";
+  const node = picked.node.id;
   const epoch = await sendCommand(context.connection, {
     kind,
     name,
-    node: picked.node,
+    node,
     grant,
     timeoutMs,
     idleMsMin: 0,
   });
-  return { node: picked.node, epoch };
+  return { node, epoch };
 }
 
 interface ListRequest {

@@ -3,11 +3,9 @@ import { CommandKind } from "@voda/proto/node";
 import { type SessionName, sessionToken } from "@voda/proto/session";
 import { ControlError } from "../errors.ts";
 import { sendCommand } from "../nats/command.ts";
-import { type Member, pickAll } from "../picker/pick.ts";
-import { callerRefusal } from "../picker/refusal.ts";
 import { gangMembersMax } from "../placement/index.ts";
-import { refusedRetryMs } from "../scheduler/index.ts";
-import { agentNotFound } from "./agent-service.ts";
+import { callerRefusal, type Member, pickAll, refusedRetryMs } from "../scheduler/index.ts";
+import { agentNotFound } from "./refs.ts";
 import type { SessionContext } from "./session-context.ts";
 
 export interface Woken {
@@ -30,8 +28,12 @@ export async function wakeAll(
   names: readonly SessionName[],
   callMs: number,
 ): Promise<readonly Woken[]> {
-  check(context, names);
+  check(names);
   const members = pickAll(context, names);
+  if ("type" in members && members.type === "unknown_agent") {
+    const { namespace = "", agent = "" } = names[members.member] ?? {};
+    throw agentNotFound(namespace, agent);
+  }
   if ("refusal" in members) {
     const member = textOf(names[members.member]);
     const { reason, message, retryAfterMs } = callerRefusal(members.refusal, refusedRetryMs);
@@ -46,7 +48,7 @@ export async function wakeAll(
   throw failure(members[failed], outcomes[failed], left);
 }
 
-function check({ agents }: SessionContext, names: readonly SessionName[]): void {
+function check(names: readonly SessionName[]): void {
   if (names.length === 0) throw ControlError.of("bad_request", "the request names no session");
   if (names.length > gangMembersMax)
     throw ControlError.of("bad_request", `${names.length} sessions exceed gangMembersMax ${gangMembersMax}`);
@@ -55,7 +57,6 @@ function check({ agents }: SessionContext, names: readonly SessionName[]): void 
     const token = sessionToken(name);
     if (seen.has(token)) throw ControlError.of("bad_request", `session ${textOf(name)} is named twice`);
     seen.add(token);
-    if (agents.get(name.namespace, name.agent) === undefined) throw agentNotFound(name.namespace, name.agent);
   }
 }
 

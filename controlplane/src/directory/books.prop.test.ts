@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { type Agent, AgentSchema } from "@voda/proto/api";
 import { type ActivationSchema, ReportSchema } from "@voda/proto/node";
 import { type SessionName, type SessionToken, sessionToken } from "@voda/proto/session";
 import * as fc from "fast-check";
@@ -32,6 +33,10 @@ const asked: Record<string, Pick<PoolRequest, "resources" | "isolation" | "label
   plain: { resources: { cpuMilli: 0, memoryMib: 0, gpu: none } },
 };
 class AskingAgents extends Agents {
+  override get(namespace: string, name: string): Agent {
+    return create(AgentSchema, { namespace, name });
+  }
+
   override requestOf(name: SessionName): PoolRequest {
     const of = asked[name.agent] ?? assert.fail();
     return { isolation: "process", ...of, session: sessionToken(name), namespace: name.namespace };
@@ -99,7 +104,8 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 /** One control plane's memory, and all sessions that it ever heard of. */
 class History implements Disposable {
   readonly agents = new AskingAgents();
-  readonly directory = new Directory({ pool: new Pool({}), requestOf: (one) => this.agents.requestOf(one) });
+  readonly pool = new Pool({});
+  readonly directory = new Directory({ pool: this.pool, requestOf: (one) => this.agents.requestOf(one) });
   readonly names = new Map<SessionToken, SessionName>();
   nowMs = 0;
   readonly #sequences = new Map<string, bigint>();
@@ -108,7 +114,8 @@ class History implements Disposable {
   constructor() {
     const clock = { wallMs: () => 0, monotonicMs: () => this.nowMs };
     const rooms = new RoomMaker({ clock, putToSleep: () => Promise.resolve("away") });
-    this.#scheduler = new Scheduler({ agents: this.agents, directory: this.directory, clock, rooms });
+    const { agents, directory, pool } = this;
+    this.#scheduler = new Scheduler({ agents, directory, pool, clock, rooms });
     for (const id of ids) this.join(id, 2);
   }
 
@@ -161,7 +168,7 @@ class History implements Disposable {
     if (does === "place") {
       const outcome = this.#scheduler.place(of);
       const now = this.directory.ownerOf(token, this.nowMs);
-      assert.equal(now?.node, outcome.type === "plan" ? outcome.node : undefined);
+      assert.equal(now?.node, "node" in outcome ? outcome.node.id : undefined);
       if (now?.isConfirmed !== false) return;
       assert.equal(this.directory.useOf(now.node)?.isReady, true);
       assert.deepEqual(now.devices, outcome.type === "plan" ? outcome.devices : []);

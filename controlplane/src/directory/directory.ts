@@ -2,6 +2,7 @@
 // their nodes is on the books of the pool, and nowhere else.
 import type { Activation, Heartbeat, Report } from "@voda/proto/node";
 import { isSessionToken, type SessionName, type SessionToken, sessionToken } from "@voda/proto/session";
+import { assert } from "@voda/stdx";
 import {
   cutToFit,
   type DeviceShare,
@@ -13,7 +14,6 @@ import {
   type Pool,
   type PoolPlan,
   type PoolRequest,
-  useOf,
 } from "../placement/index.ts";
 import { Refusals } from "./refusals.ts";
 import { WarmNodes } from "./warm-nodes.ts";
@@ -32,6 +32,21 @@ export interface Owner {
   readonly epoch: bigint;
   readonly devices: readonly DeviceShare[];
 }
+
+/** What is known of a session that is wanted. */
+export type Known =
+  | {
+      readonly type: "owner";
+      readonly node: DirectoryNode;
+      /** Whether the node itself said so; else it was only sent there. */
+      readonly isConfirmed: boolean;
+      readonly devices: readonly DeviceShare[];
+    }
+  | {
+      readonly type: "nobody";
+      /** Where it fell asleep. */
+      readonly warmNode: string | undefined;
+    };
 
 interface Entry {
   readonly node: string;
@@ -143,7 +158,7 @@ export class Directory {
   /** What is taken of a node. */
   useOf(id: string): NodeUse | undefined {
     const slot = this.#nodes.get(id)?.slot;
-    return slot === undefined ? undefined : useOf(this.pool.books, slot);
+    return slot === undefined ? undefined : this.pool.useOf(slot);
   }
 
   /** Nodes that must be asked for a full report: until one, what they have is not known for sure. */
@@ -165,35 +180,37 @@ export class Directory {
   }
 
   /**
-   * The owner, whose room is kept for one more grant; `undefined`: decide. A placement that nobody confirmed
-   * is given up when its node gets no sessions now.
+   * All that is known of a session that is wanted now. A placement that nobody confirmed is kept for one more grant; it is given up when
+   * its node gets no sessions now.
    */
-  renew(token: SessionToken, nowMs: number): Owner | undefined {
+  find(token: SessionToken, nowMs: number): Known {
+    this.expire(nowMs);
     const entry = this.#sessions.get(token);
-    const owner = this.ownerOf(token, nowMs);
-    if (entry === undefined || owner?.isConfirmed === true) return owner;
-    // gone from the books too: a session is decided where it has no place
-    if (owner === undefined || this.pool.books.isReady[entry.placed.node] === 0) {
+    if (entry === undefined) return { type: "nobody", warmNode: this.#warm.of(token) };
+    const home = this.#nodes.get(entry.node);
+    const isLeft = !entry.isConfirmed && !this.pool.isReady(entry.placed.node);
+    if (home === undefined || home.isLapsed || isLeft) {
+      // gone from the books too: a session is decided where it has no place
       this.#forget(token);
-      return undefined;
+      return { type: "nobody", warmNode: undefined };
     }
-    this.#tentative.delete(token);
-    this.#tentative.set(token, nowMs + tentativeMs);
-    return owner;
+    const { isConfirmed, placed } = entry;
+    if (!isConfirmed) {
+      this.#tentative.delete(token);
+      this.#tentative.set(token, nowMs + tentativeMs);
+    }
+    return { type: "owner", node: home.node, isConfirmed, devices: this.pool.devicesOf(placed) };
   }
 
-  /** The node where a session that sleeps was last. */
-  warmNodeOf(token: SessionToken): string | undefined {
-    return this.#warm.of(token);
-  }
-
-  /** Books a plan that was made now, until a report confirms it or `tentativeMs` have passed. */
-  reserve(token: SessionToken, plan: PoolPlan, nowMs: number): void {
+  /** Books a plan that was made now, until a report confirms it or `tentativeMs` have passed, and tells whose it is. */
+  reserve(token: SessionToken, plan: PoolPlan, nowMs: number): DirectoryNode {
+    const entry = this.#nodes.get(plan.nodeId);
+    assert(entry !== undefined, `a plan made now is for node ${plan.nodeId}, which is not there`);
     const { request, kind, node, mask } = plan;
     const placed: Placed = { request, kind, node, mask };
-    if (!this.#remember(token, { node: plan.nodeId, isConfirmed: false, epoch: 0n, placed })) return;
-    this.#tentative.set(token, nowMs + tentativeMs);
-    if (kind.gpuCount > 0) this.pool.mix.placed();
+    const isKept = this.#remember(token, { node: plan.nodeId, isConfirmed: false, epoch: 0n, placed }, true);
+    if (isKept) this.#tentative.set(token, nowMs + tentativeMs);
+    return entry.node;
   }
 
   /** Gives up a placement that nobody confirmed. */
@@ -329,10 +346,11 @@ export class Directory {
   }
 
   /** `false`: there is no room for one more entry. */
-  #remember(token: SessionToken, entry: Entry): boolean {
+  #remember(token: SessionToken, entry: Entry, isNew = false): boolean {
     if (this.#sessions.size >= this.#sessionsMax) return false;
     this.#sessions.set(token, entry);
-    this.pool.book(entry.placed);
+    if (isNew) this.pool.bookNew(entry.placed);
+    else this.pool.book(entry.placed);
     return true;
   }
 
@@ -342,8 +360,8 @@ export class Directory {
     if (known === undefined) return;
     this.#sessions.delete(token);
     this.#tentative.delete(token);
-    this.pool.unbook(known.placed);
-    if (isGone && known.placed.kind.gpuCount > 0) this.pool.mix.departed();
+    if (isGone) this.pool.unbookGone(known.placed);
+    else this.pool.unbook(known.placed);
   }
 }
 

@@ -14,7 +14,7 @@ export {
   type RoomPlan,
 } from "./make-room.ts";
 export { type NodeSpec, nodeProblem } from "./node-spec.ts";
-export { type NodeUse, useOf } from "./node-use.ts";
+export type { NodeUse } from "./node-use.ts";
 export { isPolicyName, type PolicyName, policies } from "./policies.ts";
 export type { KindShare, Outlook, Policy, PolicyOf } from "./policy.ts";
 export { type Placed, Pool, type PoolOptions, type PoolPlan } from "./pool.ts";

@@ -7,6 +7,7 @@ import { cardMemoryOn, demandMilli, type Kind, type KindShape, KindTable, milliO
 import { Labels } from "./labels.ts";
 import { RequestMix } from "./mix.ts";
 import type { NodeSpec } from "./node-spec.ts";
+import { type NodeUse, useOf } from "./node-use.ts";
 import { type PolicyName, policies } from "./policies.ts";
 import type { Outlook, Policy, PolicyOf } from "./policy.ts";
 import { type PoolRefusal, refuseFor } from "./pool-refusal.ts";
@@ -128,9 +129,14 @@ export class Pool {
       this.books.setReady(node, isReady);
   }
 
-  decide(request: PoolRequest): PoolPlan | PoolRefusal {
+  /** An arrival is counted for the outlook: once per request, however often it is decided. */
+  decide(
+    request: PoolRequest,
+    { isArrival = false }: { readonly isArrival?: boolean } = {},
+  ): PoolPlan | PoolRefusal {
     const kind = this.kindOf(request);
     if (typeof kind === "string") return { type: "refusal", reason: "invalid", problem: kind };
+    if (isArrival) this.mix.arrived(kind);
     return this.decideOn(request, kind, () => this.nodeFor(request, kind));
   }
 
@@ -192,8 +198,7 @@ export class Pool {
 
   /** One arrival from start to end: counts it for the outlook, decides and books. */
   place(request: PoolRequest): Placed | PoolRefusal {
-    this.arrived(request);
-    const plan = this.decide(request);
+    const plan = this.decide(request, { isArrival: true });
     if (plan.type === "refusal") return plan;
     const placed = this.commit(plan);
     assert(placed !== "stale", "nothing changed between the decision and its commit");
@@ -237,6 +242,18 @@ export class Pool {
     this.#onNode[node]?.add(placed);
   }
 
+  /** Books what was decided just now: counted for the churn, where it is about GPUs. */
+  bookNew(placed: Placed): void {
+    this.book(placed);
+    if (placed.kind.gpuCount > 0) this.mix.placed();
+  }
+
+  /** Takes off the books what has gone for good, and is not just booked anew. */
+  unbookGone(placed: Placed): void {
+    this.unbook(placed);
+    if (placed.kind.gpuCount > 0) this.mix.departed();
+  }
+
   unbook(placed: Placed): void {
     const { request, kind, node, mask } = placed;
     this.books.give(node, kind, mask);
@@ -273,6 +290,31 @@ export class Pool {
     if (this.policy.adopt === undefined) return;
     this.policy.adopt(outlook);
     this.ranking.forget();
+  }
+
+  /** Nodes there are. */
+  get nodeCount(): number {
+    return this.books.nodes;
+  }
+
+  /** Turns of `tick` after which all kept costs are up to date. */
+  get ticks(): number {
+    return this.ranking.rows;
+  }
+
+  /** Brings the kept costs of one kind up to date: the work that decisions leave for the time between them. */
+  tick(): void {
+    this.ranking.catchUp();
+  }
+
+  /** Whether the node gets sessions now. */
+  isReady(node: number): boolean {
+    return this.books.isReady[node] === 1;
+  }
+
+  /** What is taken of a node. */
+  useOf(node: number): NodeUse {
+    return useOf(this.books, node);
   }
 
   /** The kind of a request, or what is wrong with it. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sessionToken } from "@voda/proto/session";
 import { ask, fraction, node, none } from "../../test/node-specs.ts";
-import { Pool, type PoolPlan } from "../placement/index.ts";
+import { Pool, type PoolPlan, type PoolRefusal } from "../placement/index.ts";
 import { candidatesMax, type Decision, explainedNodesMax, reasonsAgainst, reasonsFor } from "./decision.ts";
 import { DecisionLog, decisionsMax } from "./decision-log.ts";
 
@@ -77,7 +77,7 @@ test("the log keeps the last decision of each session, and no more sessions than
   const log = new DecisionLog();
   const decide = (key: string, decidedMs: number): void => {
     const name = { namespace: "default", agent: "a", key };
-    const outcome = { type: "plan", node: "n", devices: [] } as const;
+    const outcome: PoolRefusal = { type: "refusal", reason: "invalid", problem: "none" };
     const decision: Decision = {
       name,
       decidedMs,

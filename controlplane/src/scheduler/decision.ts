@@ -1,5 +1,6 @@
 // What the scheduler decided about a session, as it is told to people later.
-import type { SessionName } from "@voda/proto/session";
+import type { SessionName, SessionToken } from "@voda/proto/session";
+import type { DirectoryNode } from "../directory/directory.ts";
 import {
   type DeviceShare,
   failuresOf,
@@ -9,17 +10,23 @@ import {
   type PoolRefusal,
 } from "../placement/index.ts";
 
-/** Where a session goes, and what it gets there. */
+/** Where a session goes, what it gets there, and what was found on the way: nobody looks for it again. */
 export interface Plan {
   readonly type: "plan";
-  readonly node: string;
+  readonly name: SessionName;
+  readonly session: SessionToken;
+  readonly node: DirectoryNode;
   readonly devices: readonly DeviceShare[];
+  readonly agentRevision: string;
 }
 
 export interface Candidate {
   readonly node: string;
   readonly score: readonly number[];
 }
+
+/** What is known about a decision when it is made. */
+export type Reasons = Pick<Decision, "failed" | "candidates">;
 
 export interface Decision {
   readonly name: SessionName;
@@ -41,10 +48,7 @@ export const candidatesMax = 5;
 export const explainedNodesMax = 64;
 
 /** What is known about a plan before it is reserved. */
-export function reasonsFor(
-  pool: Pool,
-  { request, kind, node }: PoolPlan,
-): Pick<Decision, "failed" | "candidates"> {
+export function reasonsFor(pool: Pool, { request, kind, node }: PoolPlan): Reasons {
   const { books, ranking, labels } = pool;
   const scored = (of: number, cost: number): Candidate => ({ node: books.idOf(of), score: [cost] });
   const chosen = scored(node, ranking.costOn(kind, node) ?? 0);
@@ -71,6 +75,6 @@ export function reasonsFor(
 }
 
 /** What is known about a refusal. */
-export function reasonsAgainst(refusal: PoolRefusal): Pick<Decision, "failed" | "candidates"> {
+export function reasonsAgainst(refusal: PoolRefusal): Reasons {
   return { failed: "failed" in refusal ? refusal.failed : {}, candidates: [] };
 }

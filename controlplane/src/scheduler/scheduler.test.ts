@@ -9,7 +9,7 @@ import { Directory, tentativeMs } from "../directory/directory.ts";
 import { describePoolRefusal, Pool, type PoolRefusal, type Quota } from "../placement/index.ts";
 import type { Plan } from "./decision.ts";
 import { RoomMaker, type Slept } from "./room-maker.ts";
-import { Scheduler } from "./scheduler.ts";
+import { type Refused, Scheduler } from "./scheduler.ts";
 import { adoptIntervalMs } from "./upkeep.ts";
 
 const name = (agent: string, key: string, namespace = "default") => ({ namespace, agent, key });
@@ -30,7 +30,8 @@ function open(nodes: readonly string[], { gpus = 2, quotas = new Map() }: Option
   deploy("pair", { gpuMilli: 2000 });
   deploy("heavy", { cpuMilli: 900 });
   deploy("plain", {});
-  const directory = new Directory({ pool: new Pool({ quotas }), requestOf: (one) => agents.requestOf(one) });
+  const pool = new Pool({ quotas });
+  const directory = new Directory({ pool, requestOf: (one) => agents.requestOf(one) });
   const sequences = new Map<string, bigint>();
   const clock = { nowMs: 0, wall: 5, wallMs: () => clock.wall, monotonicMs: () => clock.nowMs };
   const report = (node: string, more: MessageInitShape<typeof ReportSchema>): void => {
@@ -58,17 +59,26 @@ function open(nodes: readonly string[], { gpus = 2, quotas = new Map() }: Option
     asked.push([session, node]);
     return Promise.resolve("asleep");
   };
-  const scheduler = new Scheduler({ agents, directory, clock, rooms: new RoomMaker({ clock, putToSleep }) });
-  const ask = (agent: string, key: string, namespace?: string): Plan | PoolRefusal =>
-    scheduler.place(name(agent, key, namespace));
+  const scheduler = new Scheduler({
+    agents,
+    directory,
+    pool,
+    clock,
+    rooms: new RoomMaker({ clock, putToSleep }),
+  });
+  const ask = (agent: string, key: string, namespace?: string): Plan | Refused => {
+    const outcome = scheduler.place(name(agent, key, namespace));
+    assert.ok(outcome.type === "plan" || outcome.type === "refusal", outcome.type);
+    return outcome;
+  };
   const decision = (agent: string, key: string) => scheduler.decisionOf(token(agent, key));
-  return { scheduler, directory, clock, deploy, report, join, ask, decision, asked };
+  return { scheduler, directory, pool, clock, deploy, report, join, ask, decision, asked };
 }
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const devices = (outcome: Plan | PoolRefusal): string[] =>
   outcome.type === "plan" ? outcome.devices.map(({ uuid }) => uuid) : [outcome.reason];
 const nodeOf = (outcome: Plan | PoolRefusal): string =>
-  outcome.type === "plan" ? outcome.node : outcome.reason;
+  outcome.type === "plan" ? outcome.node.id : outcome.reason;
 
 test("every session is placed by the policy, which keeps whole devices whole, and its reasons are remembered", async () => {
   const { scheduler, ask, decision } = open(["a", "b"]);
@@ -101,13 +111,13 @@ test("three idle nodes share 300 sessions that ask for nothing evenly, beside on
 });
 
 test("nodes that come later are used, and prices are made for them between decisions", async () => {
-  const { scheduler, directory, clock, join, ask } = open([]);
+  const { scheduler, pool, clock, join, ask } = open([]);
   using _owned = scheduler;
   assert.equal(nodeOf(ask("half", "1")), "impossible");
   join("a");
   scheduler.nodesChanged();
   await settle();
-  assert.equal(directory.pool.isAdoptDue(), false);
+  assert.equal(pool.isAdoptDue(), false);
   assert.equal(nodeOf(ask("half", "2")), "a");
   clock.nowMs += adoptIntervalMs;
   join("b");
@@ -129,9 +139,9 @@ test("what is placed on GPUs is compared with each other policy in turn, and not
 });
 
 test("a caller that asks until there is room is one arrival, and one that comes back later is a new one", () => {
-  const { scheduler, directory, clock, ask } = open(["a"], { gpus: 1 });
+  const { scheduler, pool, clock, ask } = open(["a"], { gpus: 1 });
   using _owned = scheduler;
-  const { mix } = directory.pool;
+  const { mix } = pool;
   const before = mix.arrivals;
   for (let i = 0; i < 5; i += 1) ask("pair", "1");
   assert.equal(mix.arrivals - before, 1);
@@ -241,12 +251,12 @@ test("the only node is asked again after a moment when it refused", () => {
 });
 
 test("a request with GPUs that finds no room has a holder asked to sleep, and its caller come back soon", () => {
-  const { scheduler, report, asked } = open(["a"], { gpus: 1 });
+  const { scheduler, report, ask, asked } = open(["a"], { gpus: 1 });
   using _owned = scheduler;
   const held = { uuid: "a-0", whole: true, milli: 1000, memoryMib: 1000 };
   assert.equal(scheduler.place(name("whole", "1")).type, "plan");
   const retryMs = (agent: string, key: string): number | undefined => {
-    const outcome = scheduler.place(name(agent, key));
+    const outcome = ask(agent, key);
     return outcome.type === "plan" ? undefined : outcome.retryMs;
   };
   assert.deepEqual([retryMs("whole", "2"), asked], [1_000, []]); // nobody has said yet that it is awake
@@ -275,10 +285,11 @@ test("a gang is reserved as a whole beside what is there, its members keep the p
   const first = ask("whole", "1");
   const gang = [name("half", "1"), name("whole", "1"), name("half", "2")];
   const plans = scheduler.placeAll(gang);
-  assert.ok(!("refusal" in plans));
+  assert.ok(!("type" in plans));
   assert.deepEqual(plans[1], first);
-  assert.equal(nodeOf(plans[0] ?? assert.fail()), nodeOf(plans[2] ?? assert.fail()));
-  assert.notEqual(nodeOf(plans[0] ?? assert.fail()), nodeOf(first));
+  const [one, , two] = plans.map(({ node }) => node.id);
+  assert.equal(one, two);
+  assert.notEqual(one, nodeOf(first));
   assert.equal(decision("half", "2")?.outcome.type, "plan");
   assert.equal(directory.size, 3);
   for (const member of gang) scheduler.release(member);
@@ -302,4 +313,13 @@ test("what is awake cannot be given up", () => {
   report("a", { activated: [{ ...name("plain", "1"), epoch: 1n }] });
   scheduler.release(name("plain", "1"));
   assert.equal(directory.size, 1);
+});
+
+test("an agent that is not deployed is told, alone and in a gang, and nothing is reserved", () => {
+  const { scheduler, directory } = open(["a"]);
+  using _owned = scheduler;
+  assert.deepEqual(scheduler.place(name("nobody", "1")), { type: "unknown_agent" });
+  const gang = [name("plain", "1"), name("nobody", "1")];
+  assert.deepEqual(scheduler.placeAll(gang), { type: "unknown_agent", member: 1 });
+  assert.equal(directory.size, 0);
 });

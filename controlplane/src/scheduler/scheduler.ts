@@ -3,10 +3,11 @@
 import { type SessionName, type SessionToken, sessionToken } from "@voda/proto/session";
 import { assert, type Clock } from "@voda/stdx";
 import type { Agents } from "../agents/agents.ts";
-import type { Directory } from "../directory/directory.ts";
+import type { Directory, DirectoryNode } from "../directory/directory.ts";
 import {
   decideGang,
   type GangRefusal,
+  type Pool,
   type PoolConstraint,
   type PoolPlan,
   type PoolRefusal,
@@ -15,7 +16,7 @@ import {
   type ShadowCounters,
   Stranded,
 } from "../placement/index.ts";
-import { type Decision, type Plan, reasonsAgainst, reasonsFor } from "./decision.ts";
+import { type Decision, type Plan, type Reasons, reasonsAgainst, reasonsFor } from "./decision.ts";
 import { DecisionLog } from "./decision-log.ts";
 import type { RoomCounters, RoomMaker } from "./room-maker.ts";
 import { Upkeep } from "./upkeep.ts";
@@ -23,12 +24,30 @@ import { Upkeep } from "./upkeep.ts";
 export interface SchedulerOptions {
   readonly agents: Agents;
   readonly directory: Directory;
+  /** The books that the directory keeps. */
+  readonly pool: Pool;
   readonly clock: Clock;
   readonly rooms: RoomMaker;
 }
 
 /** With the time after which asking again may help. */
 export type Refused = PoolRefusal & { readonly retryMs: number };
+
+/** Its node says that it has the session: nothing is decided, and no grant is needed. */
+export interface Awake {
+  readonly type: "awake";
+  readonly name: SessionName;
+  readonly node: DirectoryNode;
+}
+
+export interface UnknownAgent {
+  readonly type: "unknown_agent";
+}
+
+/** Of several sessions that are wanted together the first whose agent is not deployed. */
+export interface UnknownMember extends UnknownAgent {
+  readonly member: number;
+}
 
 /** `no_node`: none was ready. `invalid`: no node could be asked for that. */
 export type RefusalReason = PoolConstraint | "quota" | "invalid" | "no_node";
@@ -57,11 +76,11 @@ export class Scheduler implements Disposable {
   readonly #refusals = new Map<RefusalReason, number>();
 
   constructor(options: SchedulerOptions) {
-    const { agents, directory, clock } = options;
+    const { agents, pool, clock } = options;
     this.#options = options;
-    this.#upkeep = new Upkeep({ pool: directory.pool, wanted: () => agents.wanted(), clock });
-    this.#stranded = new Stranded(directory.pool);
-    this.#shadow = new Shadow(directory.pool);
+    this.#upkeep = new Upkeep({ pool, wanted: () => agents.wanted(), clock });
+    this.#stranded = new Stranded(pool);
+    this.#shadow = new Shadow(pool);
   }
 
   [Symbol.dispose](): void {
@@ -69,44 +88,48 @@ export class Scheduler implements Disposable {
   }
 
   /**
-   * A plan is reserved when this returns, for as long as a grant for it may be used. One that still is gets
-   * no new decision.
+   * A plan is reserved when this returns, for as long as a grant for it may be used. One that still is gets no new decision.
    */
-  place(name: SessionName, session = sessionToken(name)): Plan | Refused {
-    const nowMs = this.#now();
-    const asked = { name, session };
-    const known = this.#renew(asked, nowMs);
-    if (known !== undefined) return known;
-    const request = this.#request(asked);
-    const planned = this.#options.directory.pool.decide(request);
+  place(name: SessionName): Plan | Awake | UnknownAgent | Refused {
+    const nowMs = this.#options.clock.monotonicMs();
+    const asked = this.#look(name, nowMs);
+    if (asked.type !== "wanted") return asked;
+    const { pool } = this.#options;
+    const planned = pool.decide(asked.request, { isArrival: this.#isArrival(asked) });
     if (planned.type === "plan") {
       this.#compare(planned);
       return this.#reserve(asked, planned, nowMs);
     }
     this.#refuse(asked, planned);
-    return { ...planned, retryMs: this.#makeRoom(planned, request) ?? refusedRetryMs };
+    return { ...planned, retryMs: this.#makeRoom(planned, asked.request) ?? refusedRetryMs };
   }
 
-  /** Plans for all of the sessions, as `place` makes them, or for none. Nobody goes to sleep for them. */
-  placeAll(names: readonly SessionName[]): readonly Plan[] | GangRefusal {
-    const nowMs = this.#now();
-    const all = names.map((name) => ({ name, session: sessionToken(name) }));
-    const known = all.map((asked) => this.#renew(asked, nowMs));
-    const rest = all.filter((_, i) => known[i] === undefined);
-    const requests = rest.map((asked) => this.#request(asked));
-    const planned = decideGang(this.#options.directory.pool, requests);
+  /** Places for all of the sessions, as `place` finds them, or for none. Nobody goes to sleep for them. */
+  placeAll(names: readonly SessionName[]): readonly (Plan | Awake)[] | GangRefusal | UnknownMember {
+    const { pool, clock } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const looked = names.map((name) => this.#look(name, nowMs));
+    const unknown = looked.findIndex(({ type }) => type === "unknown_agent");
+    if (unknown >= 0) return { type: "unknown_agent", member: unknown };
+    const wanted = looked.filter((one) => one.type === "wanted");
+    for (const one of wanted) if (this.#isArrival(one)) pool.arrived(one.request);
+    const planned = decideGang(
+      pool,
+      wanted.map(({ request }) => request),
+    );
     if (planned.type === "gang-refusal") {
-      const member = rest[planned.member];
-      assert(member !== undefined, `a gang of ${rest.length} is refused for its member ${planned.member}`);
+      const member = wanted[planned.member];
+      assert(member !== undefined, `a gang of ${wanted.length} is refused for its member ${planned.member}`);
       this.#refuse(member, planned.refusal);
-      return { ...planned, member: all.indexOf(member) };
+      return { ...planned, member: looked.indexOf(member) };
     }
-    const plans = new Map(planned.plans.map((plan) => [plan.request.session, plan]));
-    return all.map((asked, i) => {
-      const plan = plans.get(asked.session);
-      const place = known[i] ?? (plan && this.#reserve(asked, plan, nowMs));
-      assert(place !== undefined, "a gang's plan has every member");
-      return place;
+    const plans = planned.plans.values();
+    return looked.flatMap((one) => {
+      if (one.type === "unknown_agent") return [];
+      if (one.type !== "wanted") return [one];
+      const { value: plan } = plans.next();
+      assert(plan !== undefined, "a gang's plan has every member");
+      return [this.#reserve(one, plan, nowMs)];
     });
   }
 
@@ -132,39 +155,44 @@ export class Scheduler implements Disposable {
     return { decisions: this.#decisions, refusals: this.#refusals, strandedMilli, shadow, rooms: made };
   }
 
-  #now(): number {
-    const { directory, clock } = this.#options;
-    const nowMs = clock.monotonicMs();
-    directory.expire(nowMs);
-    return nowMs;
-  }
-
-  #renew({ session }: Asked, nowMs: number): Plan | undefined {
-    const owner = this.#options.directory.renew(session, nowMs);
-    return owner && { type: "plan", node: owner.node, devices: owner.devices };
-  }
-
-  #request({ name, session }: Asked): PoolRequest {
+  /** One look at the directory, and one at the agents: what comes after them carries what they found. */
+  #look(name: SessionName, nowMs: number): Wanted | Plan | Awake | UnknownAgent {
     const { agents, directory } = this.#options;
-    const request = agents.requestOf(name, session);
-    // Prices are of GPUs: other requests would thin out the mix that they are made from.
-    if (request.resources.gpu.type !== "none" && !this.#asksAgain(session)) directory.pool.arrived(request);
-    const warmNode = directory.warmNodeOf(session);
-    return warmNode === undefined ? request : { ...request, warmNode };
+    const session = sessionToken(name);
+    const known = directory.find(session, nowMs);
+    if (known.type === "owner" && known.isConfirmed) return { type: "awake", name, node: known.node };
+    const agent = agents.get(name.namespace, name.agent);
+    if (agent === undefined) return { type: "unknown_agent" };
+    const { revision: agentRevision } = agent;
+    if (known.type === "owner") {
+      const { node, devices } = known;
+      return { type: "plan", name, session, node, devices, agentRevision };
+    }
+    const { warmNode } = known;
+    const request = {
+      ...agents.requestOf(name, session, agent),
+      ...(warmNode !== undefined && { warmNode }),
+    };
+    return { type: "wanted", name, session, agentRevision, request };
   }
 
-  /** After a refusal a caller asks until there is room: that is one arrival. */
-  #asksAgain(session: SessionToken): boolean {
+  /**
+   * Prices are of GPUs: other requests would thin out the mix that they are made from. And after a refusal a caller asks until there is
+   * room: that is one arrival.
+   */
+  #isArrival({ session, request }: Wanted): boolean {
+    if (request.resources.gpu.type === "none") return false;
     const last = this.#log.get(session);
-    return last?.outcome.type === "refusal" && this.#options.clock.wallMs() - last.decidedMs < asksAgainMsMax;
+    if (last?.outcome.type !== "refusal") return true;
+    return this.#options.clock.wallMs() - last.decidedMs >= asksAgainMsMax;
   }
 
-  #reserve(asked: Asked, planned: PoolPlan, nowMs: number): Plan {
-    const { directory } = this.#options;
-    const reasons = reasonsFor(directory.pool, planned);
-    const plan: Plan = { type: "plan", node: planned.nodeId, devices: directory.pool.devicesOf(planned) };
-    directory.reserve(asked.session, planned, nowMs);
-    this.#decided(asked, plan, reasons);
+  #reserve({ name, session, agentRevision }: Wanted, planned: PoolPlan, nowMs: number): Plan {
+    const { directory, pool } = this.#options;
+    const reasons = reasonsFor(pool, planned);
+    const node = directory.reserve(session, planned, nowMs);
+    const plan: Plan = { type: "plan", name, session, node, devices: pool.devicesOf(planned), agentRevision };
+    this.#decided(plan, plan, reasons);
     return plan;
   }
 
@@ -174,14 +202,10 @@ export class Scheduler implements Disposable {
     this.#decided(asked, refusal, reasonsAgainst(refusal));
   }
 
-  #decided(
-    { name, session }: Asked,
-    outcome: Plan | PoolRefusal,
-    reasons: Pick<Decision, "failed" | "candidates">,
-  ): void {
-    const { pool } = this.#options.directory;
+  #decided({ name, session }: Asked, outcome: Plan | PoolRefusal, reasons: Reasons): void {
+    const { pool } = this.#options;
     const decidedMs = this.#options.clock.wallMs();
-    const [policy, nodes] = [pool.policy.name, pool.books.nodes];
+    const [policy, nodes] = [pool.policy.name, pool.nodeCount];
     this.#decisions += 1;
     this.#log.add(session, { name, decidedMs, outcome, policy, nodes, ...reasons });
     this.#upkeep.decided();
@@ -200,15 +224,22 @@ export class Scheduler implements Disposable {
   /** In how many milliseconds there may be room, when some is being made. */
   #makeRoom(refusal: PoolRefusal, request: PoolRequest): number | undefined {
     if (refusal.reason !== "no_room" || request.resources.gpu.type === "none") return undefined;
-    const { directory, rooms } = this.#options;
+    const { directory, pool, rooms } = this.#options;
     const isConfirmed = (session: string): boolean => directory.holderOf(session) !== undefined;
-    return rooms.makeFor({ pool: directory.pool, request, isConfirmed });
+    return rooms.makeFor({ pool, request, isConfirmed });
   }
 }
 
 interface Asked {
   readonly name: SessionName;
   readonly session: SessionToken;
+}
+
+/** A session that has no place. */
+interface Wanted extends Asked {
+  readonly type: "wanted";
+  readonly agentRevision: string;
+  readonly request: PoolRequest;
 }
 
 function reasonOf(refusal: PoolRefusal): RefusalReason {

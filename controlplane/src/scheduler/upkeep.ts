@@ -47,13 +47,13 @@ export class Upkeep implements Disposable {
     this.#soon ??= setImmediate(() => {
       this.#soon = undefined;
       this.#work();
-      if (this.#turns > 0 && this.#options.pool.books.nodes > 0) this.#workSoon();
+      if (this.#turns > 0 && this.#options.pool.nodeCount > 0) this.#workSoon();
     });
   }
 
   #work(): void {
     const { pool, clock } = this.#options;
-    if (pool.books.nodes === 0) return;
+    if (pool.nodeCount === 0) return;
     const isFirst = this.#adoptedMs === Number.NEGATIVE_INFINITY;
     if (isFirst || pool.isAdoptDue()) {
       const waitMs = this.#adoptedMs + adoptIntervalMs - clock.monotonicMs();
@@ -65,7 +65,7 @@ export class Upkeep implements Disposable {
     }
     if (this.#turns === 0) return;
     this.#turns -= 1;
-    pool.ranking.catchUp();
+    pool.tick();
   }
 
   #adopt(): void {
@@ -79,6 +79,6 @@ export class Upkeep implements Disposable {
       pool.expect(request);
     }
     pool.adopt();
-    this.#turns = pool.ranking.rows;
+    this.#turns = pool.ticks;
   }
 }

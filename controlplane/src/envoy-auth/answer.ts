@@ -3,8 +3,7 @@
 import { errorJson, errorTrailers, httpStatus, retryHeader } from "@voda/proto/error-body";
 import { headers as names } from "@voda/proto/wire";
 import { unreachable } from "@voda/stdx";
-import type { Pick } from "./pick.ts";
-import { type CallerRefusal, callerRefusal } from "./refusal.ts";
+import { type CallerRefusal, callerRefusal, type Picked } from "../scheduler/index.ts";
 
 export interface HttpAnswer {
   readonly status: number;
@@ -20,12 +19,12 @@ const code = "resource_exhausted";
  */
 export const passed: HttpAnswer = { status: 200, headers: {}, body: "" };
 
-export function answerOf(picked: Pick, contentType: string): HttpAnswer {
+export function answerOf(picked: Picked, contentType: string): HttpAnswer {
   switch (picked.type) {
     case "owner":
-      return { status: 200, headers: { owner: picked.ingress }, body: "" };
+      return { status: 200, headers: { owner: picked.node.ingress }, body: "" };
     case "placed":
-      return { status: 200, headers: { owner: picked.ingress, [names.grant]: picked.grant }, body: "" };
+      return { status: 200, headers: { owner: picked.node.ingress, [names.grant]: picked.grant }, body: "" };
     case "unknown_agent":
       return passed;
     case "refusal":

@@ -26,16 +26,15 @@ const dir = mkdtempSync(join(tmpdir(), "voda-picker-"));
 before(async () => {
   const agents = new Agents();
   agents.set(create(AgentSchema, { namespace: "default", name: "cart", revision: "0" }));
-  const directory = new Directory({ pool: new Pool({}), requestOf: (name) => agents.requestOf(name) });
+  const pool = new Pool({});
+  const directory = new Directory({ pool, requestOf: (name) => agents.requestOf(name) });
   const log = pino({ level: "silent" });
   const rooms = new RoomMaker({ clock: systemClock, putToSleep: () => Promise.resolve("away") });
   picker = await openPicker(
     {
       agents,
-      directory,
-      scheduler: new Scheduler({ agents, directory, clock: systemClock, rooms }),
+      scheduler: new Scheduler({ agents, directory, pool, clock: systemClock, rooms }),
       signer: createSigner(),
-      clock: systemClock,
       storeMs: Date.now,
     },
     { host: "127.0.0.1", port: 0, log, secret: "none", allowHosts: [] },

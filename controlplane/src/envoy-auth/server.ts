@@ -4,9 +4,10 @@ import { createServer, type IncomingMessage } from "node:http";
 import { listen } from "@voda/net";
 import { headersBytesMax } from "@voda/proto/wire";
 import type { Logger } from "pino";
+import type { Agents } from "../agents/agents.ts";
 import { type OwnPortOptions, ownPortProblem } from "../edge/own-ports.ts";
+import { type PickContext, pick } from "../scheduler/index.ts";
 import { answerOf, type HttpAnswer, passed } from "./answer.ts";
-import { type PickContext, pick } from "./pick.ts";
 import { sessionOf } from "./route.ts";
 
 export interface Picker extends AsyncDisposable {
@@ -15,13 +16,17 @@ export interface Picker extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+export interface AuthContext extends PickContext {
+  readonly agents: Agents;
+}
+
 const PREFIX = "/pick";
 /** A path that Envoy lets through comes with headers of ours. */
 const headBytesMax = headersBytesMax + 16 * 1024;
 
 /** @throws when the port is taken */
 export async function openPicker(
-  context: PickContext,
+  context: AuthContext,
   at: OwnPortOptions & { readonly host: string; readonly port: number; readonly log: Logger },
 ): Promise<Picker> {
   const server = createServer({ maxHeaderSize: headBytesMax }, (request, response) => {
@@ -47,7 +52,7 @@ export async function openPicker(
 }
 
 /** A failure of ours lets the request pass: any node may take it within its own admission. */
-function answer(context: PickContext, request: IncomingMessage, log: Logger): HttpAnswer {
+function answer(context: AuthContext, request: IncomingMessage, log: Logger): HttpAnswer {
   const path = request.url ?? "";
   if (!path.startsWith(`${PREFIX}/`)) return { status: 404, headers: {}, body: `not under ${PREFIX}/\n` };
   try {

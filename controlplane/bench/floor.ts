@@ -1,6 +1,6 @@
 // What no policy can go below: fractions do not fill whole GPUs, whatever the order.
+import { gpuMilliWhole } from "@voda/proto/placement";
 import { pricesOfPieces } from "../src/placement/cutting-stock.ts";
-import { gpuMilliWhole } from "../src/placement/resources.ts";
 import type { Pod } from "./openb.ts";
 import { demandOf } from "./trace-files.ts";
 

@@ -1,10 +1,10 @@
 // The inflation protocol of the FGD evaluation: arrivals until 1.3 times the capacity was asked for; nothing
 // ever leaves.
+import { gpuMilliWhole } from "@voda/proto/placement";
 import { type Prng, prng } from "@voda/stdx";
 import type { NodeSpec } from "../src/placement/node-spec.ts";
 import type { PolicyName } from "../src/placement/policies.ts";
 import { Pool } from "../src/placement/pool.ts";
-import { gpuMilliWhole } from "../src/placement/resources.ts";
 import { BenchError } from "./bench.ts";
 import type { Pod } from "./openb.ts";
 import { shuffled } from "./statistics.ts";

@@ -1,8 +1,8 @@
 // Reads node and pod lists in the format of the openb traces. Every error names the line and the field.
 
+import { gpuMilliWhole, gpusPerNodeMax } from "@voda/proto/placement";
 import type { NodeSpec } from "../src/placement/node-spec.ts";
-import { amountMax, gpusPerNodeMax, nodesMax } from "../src/placement/node-spec.ts";
-import { gpuMilliWhole } from "../src/placement/resources.ts";
+import { amountMax, nodesMax } from "../src/placement/node-spec.ts";
 import { type Row, readRows, TraceError } from "./rows.ts";
 
 export interface Pod {

@@ -1,4 +1,5 @@
 export { AssertionError, assert, unreachable } from "./assert.ts";
+export { BoundedMap } from "./bounded-map.ts";
 export { ByteReader, ByteWriter, bytesEqual, DecodeError } from "./bytes.ts";
 export { type Clock, systemClock } from "./clock.ts";
 export { type Prng, prng } from "./prng.ts";

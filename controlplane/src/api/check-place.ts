@@ -1,9 +1,16 @@
 // Whether what an agent takes and where it may go can be kept by any mesh: the SDK's rules again, for other
 // clients.
+
 import type { Agent } from "@voda/proto/api";
-import { cpuMilliMax, diskMibMax, memoryMibMax, rulesProblem, wholeGpusMax } from "@voda/proto/placement";
+import {
+  cpuMilliMax,
+  diskMibMax,
+  gpuMilliWhole,
+  memoryMibMax,
+  rulesProblem,
+  wholeGpusMax,
+} from "@voda/proto/placement";
 import { isolationOf } from "../agents/isolation.ts";
-import { gpuMilliWhole } from "../placement/index.ts";
 
 const maxima = {
   cpuMilli: cpuMilliMax,

@@ -1,8 +1,10 @@
 // NodeService: the nodes as leases and reports tell of them.
+
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { NodeService } from "@voda/proto/api";
+import { gpuMilliWhole } from "@voda/proto/placement";
 import type { Directory, DirectoryNode } from "../directory/directory.ts";
-import { gpuMilliWhole, type NodeUse } from "../placement/index.ts";
+import { type NodeUse } from "../placement/index.ts";
 
 export function nodeService(directory: Directory): ServiceImpl<typeof NodeService> {
   return {

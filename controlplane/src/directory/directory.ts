@@ -2,7 +2,7 @@
 // their nodes is on the books of the pool, and nowhere else.
 import type { Activation, Heartbeat, Report } from "@voda/proto/node";
 import { isSessionToken, type SessionName, type SessionToken, sessionToken } from "@voda/proto/session";
-import { assert } from "@voda/stdx";
+import { assert, BoundedMap } from "@voda/stdx";
 import {
   cutToFit,
   type DeviceShare,
@@ -16,7 +16,6 @@ import {
   type PoolRequest,
 } from "../placement/index.ts";
 import { Refusals } from "./refusals.ts";
-import { WarmNodes } from "./warm-nodes.ts";
 
 export interface DirectoryNode extends NodeSpec {
   readonly incarnation: string;
@@ -80,6 +79,9 @@ export const tentativeMs = 11_000 + nodeWaitMs;
 /** Entries; beyond it sessions are still placed, but not remembered until a report finds room. */
 export const directorySessionsMax = 1_000_000;
 
+/** Sessions that sleep and whose last node is remembered, about 100 bytes each. */
+export const warmSessionsMax = 100_000;
+
 export interface DirectoryOptions {
   /** The books, without nodes. */
   readonly pool: Pool;
@@ -98,7 +100,10 @@ export class Directory {
   /** When tentative entries expire, the first first: all live equally long. */
   readonly #tentative = new Map<SessionToken, number>();
   readonly #refusals: Refusals;
-  readonly #warm = new WarmNodes();
+  /**
+   * Where sessions that sleep were last: a wake there may find the session's data in the node's memory. Who slept longest is forgotten.
+   */
+  readonly #warm = new BoundedMap<SessionToken, string>(warmSessionsMax);
 
   constructor({ pool, requestOf, sessionsMax = directorySessionsMax }: DirectoryOptions) {
     this.pool = pool;
@@ -186,7 +191,7 @@ export class Directory {
   find(token: SessionToken, nowMs: number): Known {
     this.expire(nowMs);
     const entry = this.#sessions.get(token);
-    if (entry === undefined) return { type: "nobody", warmNode: this.#warm.of(token) };
+    if (entry === undefined) return { type: "nobody", warmNode: this.#warm.get(token) };
     const home = this.#nodes.get(entry.node);
     const isLeft = !entry.isConfirmed && !this.pool.isReady(entry.placed.node);
     if (home === undefined || home.isLapsed || isLeft) {
@@ -275,7 +280,7 @@ export class Directory {
       const known = this.#sessions.get(token);
       const epoch = news.get(token)?.activation.epoch ?? (known?.isConfirmed === true ? known.epoch : 0n);
       if (epoch > activation.epoch) continue;
-      this.#warm.woke(token);
+      this.#warm.delete(token);
       if (known?.node === entry.node.id && this.#holds(known, activation.devices)) {
         this.#tentative.delete(token);
         const { node, placed } = known;
@@ -338,7 +343,7 @@ export class Directory {
 
   #sleep({ node }: NodeEntry, token: SessionToken): void {
     this.#forget(token);
-    this.#warm.slept(token, node.id);
+    this.#warm.set(token, node.id);
   }
 
   #tokensOn({ slot }: NodeEntry): SessionToken[] {

@@ -2,13 +2,13 @@
 // destroys the least value. The prices of the pieces come from `fraction-prices.ts`, the value of a node from
 // `node-value.ts`, and what is scarce weighs more (`scarcity.ts`); while sessions come and go, GPUs that the
 // next request could not use count too (`expected-fragments.ts`).
+import { gpuMilliWhole } from "@voda/proto/placement";
 import { type Books, grown } from "./books.ts";
 import { type ExpectedFragments, expectedFragments } from "./expected-fragments.ts";
 import { type Kind, milliOn } from "./kind.ts";
 import { type Classes, CORE_MILLI, classesOf, classify, NO_CLASS } from "./node-classes.ts";
 import { type NodeValue, nodeValue, type Tuning } from "./node-value.ts";
 import type { Outlook, Policy } from "./policy.ts";
-import { gpuMilliWhole } from "./resources.ts";
 
 /**
  * Costs are whole numbers of a hundredth of a GPU's value: nodes that differ by less are equal, and the

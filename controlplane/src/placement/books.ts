@@ -1,9 +1,9 @@
 // The books of a pool: what every node and device has left. Typed arrays, one lane per amount, so that a
 // decision is a pass over memory. Every change bumps the node's version; caches and plans compare versions.
+import { gpuMilliWhole } from "@voda/proto/placement";
 import { assert } from "@voda/stdx";
 import { cardMemoryOn, type Kind, milliOn } from "./kind.ts";
 import { joinProblem, type NodeSpec, nodesProblem } from "./node-spec.ts";
-import { gpuMilliWhole } from "./resources.ts";
 
 /** Modes of a device: they are never mixed on one device. */
 export const deviceMode = { idle: 0, whole: 1, shared: 2, owned: 3 } as const;

@@ -1,10 +1,10 @@
 // What is asked for, by kind: its part of all the value that is asked for, and what it needs beside a GPU.
+import { gpuMilliWhole } from "@voda/proto/placement";
 import type { Books } from "./books.ts";
 import { type FractionPrices, fractionPrices } from "./fraction-prices.ts";
 import type { Kind } from "./kind.ts";
 import { CORE_MILLI, meanCardMib, sizeOf } from "./node-classes.ts";
 import type { KindShare } from "./policy.ts";
-import { gpuMilliWhole } from "./resources.ts";
 
 /** A kind that asks for GPUs. */
 export interface Wanted {

@@ -1,9 +1,9 @@
 // GPUs of a node that the next request is expected not to be able to use: the measure that FGD descends, here
 // from tables, so that it costs one read per device. In GPUs, for the whole mix.
+import { gpuMilliWhole } from "@voda/proto/placement";
 import type { Books } from "./books.ts";
 import { CORE_MILLI, canHost, meanCardMib, type NodeClass, sizeOf } from "./node-classes.ts";
 import type { KindShare } from "./policy.ts";
-import { gpuMilliWhole } from "./resources.ts";
 
 /** Rests of a device are read in steps of ten thousandths. */
 const STEP_MILLI = 10;

@@ -1,11 +1,10 @@
 // Fragmentation gradient descent (Weng et al., USENIX ATC '23): place where the expected unusable GPU grows
 // the least. Two details carry its published result: scores are truncated to 0..100, and the first node wins
 // ties.
+import { gpuMilliWhole, gpusPerNodeMax } from "@voda/proto/placement";
 import { type Books, grown } from "./books.ts";
 import type { Kind } from "./kind.ts";
-import { gpusPerNodeMax } from "./node-spec.ts";
 import type { KindShare, Policy } from "./policy.ts";
-import { gpuMilliWhole } from "./resources.ts";
 
 /** Typical requests are the most frequent ones that cover this part of the arrivals. */
 const TYPICAL_PART = 0.95;

@@ -1,6 +1,6 @@
 // What the rest of a device is worth: the best combination of typical fractions that still fits it.
+import { gpuMilliWhole } from "@voda/proto/placement";
 import { pricesOfPieces } from "./cutting-stock.ts";
-import { gpuMilliWhole } from "./resources.ts";
 
 /**
  * Sizes that get a price of their own: the most frequent ones. The rest takes the value of the pieces inside

@@ -1,9 +1,9 @@
 // Fills used GPUs before idle ones, and used nodes before idle ones. Scores are those of the published
 // simulator.
+import { gpuMilliWhole } from "@voda/proto/placement";
 import type { Books } from "./books.ts";
 import type { Kind } from "./kind.ts";
 import type { Policy } from "./policy.ts";
-import { gpuMilliWhole } from "./resources.ts";
 
 export function gpuPacking(books: Books): Policy {
   const cost = (node: number, kind: Kind): number => {

@@ -1,9 +1,9 @@
 // Policies that need no outlook: best fit, dot product, spread and random. Scores are those of the published
 // simulator.
+import { gpuMilliWhole } from "@voda/proto/placement";
 import type { Books } from "./books.ts";
 import type { Kind } from "./kind.ts";
 import type { Policy } from "./policy.ts";
-import { gpuMilliWhole } from "./resources.ts";
 
 /** GPUs of the largest node there was: what scores are normalised by. */
 export function largestMilli(books: Books): number {

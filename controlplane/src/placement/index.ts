@@ -31,7 +31,6 @@ export {
   type DeviceShare,
   type GpuDevice,
   type GpuRequest,
-  gpuMilliWhole,
   gpuRequest,
   type Resources,
 } from "./resources.ts";

@@ -1,7 +1,10 @@
 // Kinds: the shapes of requests. Sessions are many and kinds are few, so scores and counts are kept per kind.
+
 import type { Isolation } from "@voda/proto/placement";
+import { gpuMilliWhole } from "@voda/proto/placement";
+import { BoundedMap } from "@voda/stdx";
 import type { GpuRequest } from "./resources.ts";
-import { defaultMemoryMib, gpuMilliWhole } from "./resources.ts";
+import { defaultMemoryMib } from "./resources.ts";
 
 export interface Kind {
   /** 0, 1, 2, ... in the order of making: no two kinds of a table have the same. */
@@ -32,20 +35,13 @@ export const kindsMax = 4096;
 
 /** Gives equal shapes the same kind. */
 export class KindTable {
-  /** In the order of use. */
-  readonly #byKey = new Map<string, Kind>();
+  readonly #byKey = new BoundedMap<string, Kind>(kindsMax);
   #made = 0;
 
   kindOf(shape: KindShape): Kind {
     const key = `${shape.cpuMilli}/${shape.memoryMib}/${shape.diskMib}/${shape.gpuCount}/${shape.gpuMilli}/${shape.gpuMemoryMib}/${shape.models}/${shape.owner}`;
-    const known = this.#byKey.get(key);
-    if (known !== undefined) {
-      this.#byKey.delete(key);
-      this.#byKey.set(key, known);
-      return known;
-    }
-    const [oldest] = this.#byKey.keys();
-    if (this.#byKey.size >= kindsMax && oldest !== undefined) this.#byKey.delete(oldest);
+    const known = this.#byKey.use(key);
+    if (known !== undefined) return known;
     const kind = { index: this.#made++, ...shape };
     this.#byKey.set(key, kind);
     return kind;

@@ -1,12 +1,12 @@
 // A plan for a request that fits nowhere: a few sessions leave one node, to other nodes or to sleep, so that
 // it fits there. Only a plan: it is made on the books and taken back, and `applyRoom` books it if nothing
 // changed in between.
+import { gpuMilliWhole } from "@voda/proto/placement";
 import { assert } from "@voda/stdx";
 import { demandMilli, type Kind } from "./kind.ts";
 import type { Placed, Pool, PoolPlan } from "./pool.ts";
 import { couldHost } from "./pool-refusal.ts";
 import type { PoolRequest } from "./request.ts";
-import { gpuMilliWhole } from "./resources.ts";
 
 export interface RoomOptions {
   readonly how: "move" | "sleep";

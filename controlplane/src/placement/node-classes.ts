@@ -1,7 +1,7 @@
 // Nodes of the same GPUs and cores are one class: what a rest of them is worth is tabled once per class.
+import { gpuMilliWhole } from "@voda/proto/placement";
 import { type Books, grown } from "./books.ts";
 import { demandMilli, type Kind } from "./kind.ts";
-import { gpuMilliWhole } from "./resources.ts";
 
 export const CORE_MILLI = 1000;
 

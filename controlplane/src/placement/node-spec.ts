@@ -1,4 +1,5 @@
 // What a node has, as its pool books it, and what is wrong with a description of one.
+import { gpusPerNodeMax } from "@voda/proto/placement";
 import type { GpuDevice } from "./resources.ts";
 
 export interface NodeSpec {
@@ -13,8 +14,6 @@ export interface NodeSpec {
 
 /** Nodes of one pool: decisions stay below a millisecond, and a row of scores per kind below a MiB. */
 export const nodesMax = 100_000;
-/** Devices of one node: they have to fit the bits of a device mask. */
-export const gpusPerNodeMax = 16;
 /**
  * Different GPU models of one pool: they have to fit the bits of a model mask, with one left for "unknown".
  */

@@ -1,6 +1,6 @@
 // What is taken of one node, in the terms of the API.
+import { gpuMilliWhole } from "@voda/proto/placement";
 import type { Books } from "./books.ts";
-import { gpuMilliWhole } from "./resources.ts";
 
 export interface DeviceUse {
   readonly uuid: string;

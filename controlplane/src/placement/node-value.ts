@@ -1,11 +1,11 @@
 // What the rest of a node is worth: the value of its GPUs that its CPU and memory can still serve, summed
 // over the kinds of requests that its class of nodes can host. Two tables per class make one value a few
 // reads, for any number of kinds.
+import { gpuMilliWhole } from "@voda/proto/placement";
 import type { Books } from "./books.ts";
 import { demandOf, type Wanted } from "./demand.ts";
 import { type Classes, CORE_MILLI, canHost, type NodeClass } from "./node-classes.ts";
 import type { KindShare } from "./policy.ts";
-import { gpuMilliWhole } from "./resources.ts";
 import { scarcityOf } from "./scarcity.ts";
 
 export interface Tuning {

@@ -1,9 +1,9 @@
 // Why a pool did not place a request, in terms that a person can act on.
+import { gpuMilliWhole } from "@voda/proto/placement";
 import { type Books, deviceMode } from "./books.ts";
 import { cardMemoryOn, type Kind, milliOn } from "./kind.ts";
 import type { LabelMissOn } from "./labels.ts";
 import type { QuotaMiss } from "./quota.ts";
-import { gpuMilliWhole } from "./resources.ts";
 
 const constraints = [
   "not_ready",

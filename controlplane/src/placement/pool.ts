@@ -1,6 +1,7 @@
 // One pool of nodes, which come and go: decides from its books, books what is decided, and keeps what it
 // learns for the policy. A decision changes nothing; its plan is refused when the node has changed since, and
 // is then made anew.
+import { gpuMilliWhole } from "@voda/proto/placement";
 import { assert, prng } from "@voda/stdx";
 import { Books } from "./books.ts";
 import { cardMemoryOn, demandMilli, type Kind, type KindShape, KindTable, milliOn, shapeOf } from "./kind.ts";
@@ -14,7 +15,7 @@ import { type PoolRefusal, refuseFor } from "./pool-refusal.ts";
 import { type Amounts, type Quota, Quotas } from "./quota.ts";
 import { Ranking } from "./ranking.ts";
 import { type PoolRequest, requestProblem } from "./request.ts";
-import { type DeviceShare, gpuMilliWhole } from "./resources.ts";
+import { type DeviceShare } from "./resources.ts";
 
 export interface PoolOptions {
   /** Those that are there from the start. */

@@ -1,7 +1,7 @@
 // What a pool is asked for, and what is wrong with an asking.
-import { type Isolation, labelsMax } from "@voda/proto/placement";
+import { gpuMilliWhole, type Isolation, labelsMax } from "@voda/proto/placement";
 import { amountProblem } from "./node-spec.ts";
-import { gpuMilliWhole, type Resources } from "./resources.ts";
+import { type Resources } from "./resources.ts";
 
 export interface PoolRequest {
   readonly session: string;

@@ -1,3 +1,5 @@
+import { gpuMilliWhole } from "@voda/proto/placement";
+
 // What sessions ask for and what nodes have: plain immutable data.
 export type { DeviceShare } from "@voda/proto/grant";
 
@@ -25,8 +27,6 @@ export interface GpuDevice {
  * load of nodes differ by their sessions, and a node of 8 GiB still takes 131,072 of them.
  */
 export const defaultMemoryMib = 1 / 16;
-
-export const gpuMilliWhole = 1000;
 
 /** Reads the two numbers of a definition: a fraction, a count of whole GPUs, or memory alone. */
 export function gpuRequest(gpuMilli: number, gpuMemoryMib: number): GpuRequest {

@@ -4,7 +4,7 @@ import { sessionToken } from "@voda/proto/session";
 import { ask, fraction, node, none } from "../../test/node-specs.ts";
 import { Pool, type PoolPlan, type PoolRefusal } from "../placement/index.ts";
 import { candidatesMax, type Decision, explainedNodesMax, reasonsAgainst, reasonsFor } from "./decision.ts";
-import { DecisionLog, decisionsMax } from "./decision-log.ts";
+import { createDecisionLog, decisionsMax } from "./decision-log.ts";
 
 const half = (session: string) => ask(session, fraction(500), { cores: 1, gib: 0 });
 function decided(pool: Pool, session: string): PoolPlan {
@@ -74,7 +74,7 @@ test("an explained refusal is the refusal", () => {
 });
 
 test("the log keeps the last decision of each session, and no more sessions than its bound", () => {
-  const log = new DecisionLog();
+  const log = createDecisionLog();
   const decide = (key: string, decidedMs: number): void => {
     const name = { namespace: "default", agent: "a", key };
     const outcome: PoolRefusal = { type: "refusal", reason: "invalid", problem: "none" };
@@ -87,7 +87,7 @@ test("the log keeps the last decision of each session, and no more sessions than
       failed: {},
       candidates: [],
     };
-    log.add(sessionToken(name), decision);
+    log.set(sessionToken(name), decision);
   };
   const token = sessionToken({ namespace: "default", agent: "a", key: "k" });
   decide("k", 1);

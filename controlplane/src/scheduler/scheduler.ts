@@ -17,7 +17,7 @@ import {
   Stranded,
 } from "../placement/index.ts";
 import { type Decision, type Plan, type Reasons, reasonsAgainst, reasonsFor } from "./decision.ts";
-import { DecisionLog } from "./decision-log.ts";
+import { createDecisionLog } from "./decision-log.ts";
 import type { RoomCounters, RoomMaker } from "./room-maker.ts";
 import { Upkeep } from "./upkeep.ts";
 
@@ -68,7 +68,7 @@ const asksAgainMsMax = 60_000;
 
 export class Scheduler implements Disposable {
   readonly #options: SchedulerOptions;
-  readonly #log = new DecisionLog();
+  readonly #log = createDecisionLog();
   readonly #upkeep: Upkeep;
   readonly #stranded: Stranded;
   readonly #shadow: Shadow;
@@ -207,7 +207,7 @@ export class Scheduler implements Disposable {
     const decidedMs = this.#options.clock.wallMs();
     const [policy, nodes] = [pool.policy.name, pool.nodeCount];
     this.#decisions += 1;
-    this.#log.add(session, { name, decidedMs, outcome, policy, nodes, ...reasons });
+    this.#log.set(session, { name, decidedMs, outcome, policy, nodes, ...reasons });
     this.#upkeep.decided();
   }
 

@@ -1,4 +1,5 @@
 // What a node knows of the leases of all nodes, from the watch of the bucket alone.
+import { BoundedMap } from "@voda/stdx";
 import type { LeaseEntry } from "./lease-key.ts";
 
 /** A node whose lease lives. */
@@ -28,9 +29,9 @@ interface Living extends Member {
 
 export class Roster {
   readonly #living = new Map<string, Living>();
-  readonly #ended = new Set<string>();
+  readonly #ended = new BoundedMap<string, true>(REMEMBERED_MAX);
   /** Of an incarnation, the one that came after it in the same process. */
-  readonly #successors = new Map<string, string>();
+  readonly #successors = new BoundedMap<string, string>(REMEMBERED_MAX);
 
   /** Returns whether somebody joined or ended. */
   apply(incarnation: string, entry: LeaseEntry, nowMs: number): boolean {
@@ -39,18 +40,14 @@ export class Roster {
     const { node, ingress, succeeds } = entry.lease;
     const isNew = !this.#living.has(incarnation);
     this.#living.set(incarnation, { node, incarnation, ingress, heardAtMs: nowMs });
-    if (isNew && succeeds !== "") remember(this.#successors, succeeds, incarnation);
+    if (isNew && succeeds !== "") this.#successors.set(succeeds, incarnation);
     return isNew;
   }
 
   end(incarnation: string): boolean {
     if (this.#ended.has(incarnation)) return false;
     this.#living.delete(incarnation);
-    this.#ended.add(incarnation);
-    for (const oldest of this.#ended) {
-      if (this.#ended.size <= REMEMBERED_MAX) break;
-      this.#ended.delete(oldest);
-    }
+    this.#ended.set(incarnation, true);
     return true;
   }
 
@@ -77,13 +74,5 @@ export class Roster {
       at = this.#successors.get(at);
     }
     return undefined;
-  }
-}
-
-function remember(map: Map<string, string>, key: string, value: string): void {
-  map.set(key, value);
-  for (const oldest of map.keys()) {
-    if (map.size <= REMEMBERED_MAX) break;
-    map.delete(oldest);
   }
 }

@@ -1,6 +1,8 @@
 // What sessions in memory hold of this node's GPUs. The node is the authority: no device is ever given beyond what it has, none is held
 // whole and shared at once, and none is shared by two tenants, whatever a grant says.
+
 import type { DeviceShare } from "@voda/proto/grant";
+import { gpuMilliWhole } from "@voda/proto/placement";
 import type { Device } from "./device.ts";
 
 export interface DeviceBooks {
@@ -9,8 +11,6 @@ export interface DeviceBooks {
   /** Gives back exactly what was taken. */
   give(shares: readonly DeviceShare[]): void;
 }
-
-const milliWhole = 1000;
 
 interface Held {
   milli: number;
@@ -39,7 +39,7 @@ export function createDeviceBooks(devices: readonly Device[]): DeviceBooks {
     if (used.sessions > 0 && used.tenant !== tenant)
       return `GPU ${share.uuid} is shared by ${used.sessions} sessions that it may not be shared with`;
     return (
-      lack("thousandths", share.milli, used.milli, milliWhole) ??
+      lack("thousandths", share.milli, used.milli, gpuMilliWhole) ??
       lack("MiB", share.memoryMib, used.memoryMib, device.memoryMib)
     );
     function lack(what: string, wanted: number, taken: number, all: number): string | undefined {

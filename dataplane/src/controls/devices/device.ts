@@ -1,4 +1,5 @@
 // The GPUs of a node as it reports them, and what may be wrong with a description of them.
+import { gpusPerNodeMax } from "@voda/proto/placement";
 
 export type Vendor = "nvidia" | "amd";
 
@@ -10,8 +11,6 @@ export interface Device {
   readonly vendor: Vendor;
 }
 
-/** GPUs of one node. A grant that gives out all of them stays below `grantBytesMax`. */
-export const gpusPerNodeMax = 16;
 export const uuidCharactersMax = 48;
 export const modelCharactersMax = 64;
 /** MiB of one GPU: 16 TiB. */

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { gpusPerNodeMax } from "@voda/proto/placement";
 import { parseAmdSmi } from "./amd-smi.ts";
 import { parseDeclared } from "./declared.ts";
-import { checkDevices, type Device, DevicesError, gpusPerNodeMax, partOf } from "./device.ts";
+import { checkDevices, type Device, DevicesError, partOf } from "./device.ts";
 import { parseNvidiaSmi } from "./nvidia-smi.ts";
 
 const refused = (parse: () => unknown, message: RegExp): void => {

@@ -17,7 +17,7 @@ export interface PublishedKey extends Disposable {
    * of them reaches the store's. It is measured with each renewal, to half of a round trip, and goes on by the monotonic clock: a wall
    * clock that is set decides nothing.
    */
-  storeMs(): number;
+  readonly storeMs: () => number;
   /** Ends the renewals; the key stays until its time to live is over. */
   close(): void;
 }

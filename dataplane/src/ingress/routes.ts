@@ -23,6 +23,12 @@ export function createRoutes(): RouteTable {
   /** Names of the agents that implement a service, by `namespace/service`. */
   const implementers = new Map<string, string[]>();
 
+  const notDeployed = (namespace: string, name: string): Failed => {
+    const why = removed.has(`${namespace}/${name}`)
+      ? `agent ${name} was undeployed from namespace ${namespace}; its sessions are kept, and deploying it again brings them back`
+      : `no agent ${name} in namespace ${namespace}; deployed are: ${namesIn(namespace, agents.keys())}`;
+    return fail("agent_not_found", why);
+  };
   const index = (): void => {
     implementers.clear();
     for (const [id, agent] of agents) {
@@ -47,7 +53,7 @@ export function createRoutes(): RouteTable {
     },
     plain(namespace, name, method) {
       const agent = agents.get(`${namespace}/${name}`);
-      if (agent === undefined) return unknown(namespace, name);
+      if (agent === undefined) return notDeployed(namespace, name);
       return (
         agent.methods.get(method) ??
         fail(
@@ -64,28 +70,19 @@ export function createRoutes(): RouteTable {
         return fail("bad_request", `${service} is implemented by ${list(names)}: say which in x-voda-agent`);
       const name = wanted ?? names[0] ?? "";
       const agent = agents.get(`${namespace}/${name}`);
-      if (agent === undefined) return unknown(namespace, name);
+      if (agent === undefined) return notDeployed(namespace, name);
       return (
         agent.rpcs.get(`${service}/${rpc}`) ??
         fail("method_not_found", `agent ${name} does not implement ${service}/${rpc}`)
       );
     },
   };
+}
 
-  function unknown(namespace: string, name: string): Failed {
-    const why = removed.has(`${namespace}/${name}`)
-      ? `agent ${name} was undeployed from namespace ${namespace}; its sessions are kept, and deploying it again brings them back`
-      : `no agent ${name} in namespace ${namespace}; deployed are: ${deployed(namespace)}`;
-    return fail("agent_not_found", why);
-  }
-
-  function deployed(namespace: string): string {
-    return list(
-      [...agents.keys()]
-        .filter((id) => id.startsWith(`${namespace}/`))
-        .map((id) => id.slice(namespace.length + 1)),
-    );
-  }
+/** Names of the agents of a namespace, of ids such as `namespace/agent`. */
+function namesIn(namespace: string, ids: Iterable<string>): string {
+  const own = [...ids].filter((id) => id.startsWith(`${namespace}/`));
+  return list(own.map((id) => id.slice(namespace.length + 1)));
 }
 
 const NAMES_SHOWN_MAX = 20;

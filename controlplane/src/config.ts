@@ -53,6 +53,7 @@ const Flags = v.strictObject({
   "placement-policy": v.optional(v.picklist(policyNames, `is none of ${policyNames.join(", ")}`), "bpf"),
 });
 
+/** The flags of one control plane, checked and frozen. */
 export interface Config {
   readonly nats: string;
   readonly natsLogin: string | undefined;
@@ -68,6 +69,7 @@ export interface Config {
   readonly placementPolicy: PolicyName;
 }
 
+/** Flags are wrong: the message names each, its value and what it must be. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }

@@ -24,6 +24,7 @@ import { openPublisher } from "./publish/index.ts";
 import { QuotaBucket } from "./quotas/quota-bucket.ts";
 import { RoomMaker, restingSleeper, Scheduler } from "./scheduler/index.ts";
 
+/** A control plane that serves until it is disposed of. Addresses are `ip:port`. */
 export interface ControlPlane extends AsyncDisposable {
   /** `ip:port` of the API. */
   readonly api: string;

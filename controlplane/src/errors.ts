@@ -1,6 +1,10 @@
 // Why the control plane refuses: closed reasons of the contract; mapped to Connect's errors in `api/` only.
 import { type Code, type Reason, reasons } from "@voda/proto/wire";
 
+/**
+ * A refusal of ours, with the reason that every protocol carries. Anything else that is thrown is
+ * `internal`.
+ */
 export class ControlError extends Error {
   override readonly name = "ControlError";
   readonly code: Code;

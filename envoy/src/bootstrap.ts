@@ -1,10 +1,12 @@
 // What an Envoy is started with; everything else it learns from the xDS server.
 
+/** An IP address and a port of it; names are not resolved. */
 export interface Endpoint {
   readonly host: string;
   readonly port: number;
 }
 
+/** What differs between two proxies of one mesh. */
 export interface BootstrapOptions {
   /** Tells proxies apart in the server's status. */
   readonly nodeId: string;

@@ -41,6 +41,7 @@ export interface Nack {
   readonly message: string;
 }
 
+/** What one connected proxy runs with, for people and for tests. */
 export interface ProxyStatus {
   /** The node id of its bootstrap; "" until it has said it. */
   readonly proxy: string;
@@ -50,6 +51,7 @@ export interface ProxyStatus {
   readonly nacked: readonly Nack[];
 }
 
+/** Serves one configuration to all proxies until it is closed; they keep what they have then. */
 export interface XdsServer extends AsyncDisposable {
   readonly port: number;
   /**
@@ -62,6 +64,7 @@ export interface XdsServer extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** Where proxies connect, and who hears of what they refuse. */
 export interface XdsOptions {
   readonly host: string;
   /** 0: the system chooses. */

@@ -11,6 +11,7 @@ export function agentKey(namespace: string, name: string): string {
   return `${namespace}.${name}`;
 }
 
+/** An index in memory, kept equal to the bucket by `watchAgents`. */
 export class Agents {
   readonly #agents = new Map<string, Agent>();
   /** Names by namespace and service. */

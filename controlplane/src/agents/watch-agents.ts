@@ -6,6 +6,7 @@ import { type Agent, AgentSchema } from "@voda/proto/api";
 import type { Logger } from "pino";
 import type { Agents } from "./agents.ts";
 
+/** Resolves when all that is deployed is in the index. What is not readable is left out and logged. */
 export function watchAgents(kv: KV, agents: Agents, log: Logger): Promise<BucketWatch> {
   return watchBucket(kv, (entry) => {
     if (entry.operation === "PUT") accept(entry, agents, log);

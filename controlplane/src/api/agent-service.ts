@@ -15,6 +15,7 @@ import { checkDeploy, checkSchema } from "./check-deploy.ts";
 import { namespaceOf } from "./namespace.ts";
 import { agentNotFound } from "./refs.ts";
 
+/** Where definitions and bundles are kept, and what is known of them here. */
 export interface AgentContext extends TrialContext {
   readonly agents: Agents;
   /** The bucket `voda_agents`. */
@@ -26,6 +27,7 @@ export interface AgentContext extends TrialContext {
 /** Attempts to store one definition while others deploy it too. */
 const storeAttemptsMax = 5;
 
+/** A deployment is checked as a whole before anything of it is stored. */
 export function agentService(context: AgentContext): ServiceImpl<typeof AgentService> {
   return {
     async deployAgents(request) {

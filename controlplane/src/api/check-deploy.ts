@@ -6,6 +6,7 @@ import { identifierProblem } from "@voda/proto/session";
 import { ControlError } from "../errors.ts";
 import { placeProblem } from "./check-place.ts";
 
+/** Of one bundle: it is held in memory here and on each node while it is stored. */
 export const bundleBytesMax = 16 * 1024 * 1024;
 const agentsMax = 256;
 /** Fields, and methods, of one agent. */

@@ -5,6 +5,7 @@ import { errorInfo, retryInfo } from "@voda/proto/errors";
 import type { Logger } from "pino";
 import { ControlError } from "../errors.ts";
 
+/** The one place where refusals become errors of Connect, and where what is not one is logged. */
 export function mapErrors(log: Logger): Interceptor {
   return (next) => async (request) => {
     try {

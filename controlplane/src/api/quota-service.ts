@@ -7,6 +7,7 @@ import type { Quotas } from "../placement/index.ts";
 import { limitsOf, type QuotaBucket, quotaMessage } from "../quotas/quota-bucket.ts";
 import { namespaceOf } from "./namespace.ts";
 
+/** Where limits are kept. */
 export interface QuotaContext {
   readonly quotaBucket: QuotaBucket;
 }

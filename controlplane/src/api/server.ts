@@ -18,6 +18,7 @@ import { sessionService } from "./session-service.ts";
 
 type Response = ServerResponse | Http2ServerResponse;
 
+/** Serves until it is closed; requests that are under way are cut off then. */
 export interface ApiServer extends AsyncDisposable {
   /** `ip:port`. */
   readonly address: string;

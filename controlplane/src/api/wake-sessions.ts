@@ -8,6 +8,7 @@ import { callerRefusal, type Member, pickAll, refusedRetryMs } from "../schedule
 import { agentNotFound } from "./refs.ts";
 import type { SessionContext } from "./session-context.ts";
 
+/** A member that is awake; `epoch` is that of its lane. */
 export interface Woken {
   readonly name: SessionName;
   readonly node: string;

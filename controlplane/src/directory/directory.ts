@@ -17,12 +17,14 @@ import {
 } from "../placement/index.ts";
 import { Refusals } from "./refusals.ts";
 
+/** A node in one of its lives. */
 export interface DirectoryNode extends NodeSpec {
   readonly incarnation: string;
   /** `ip:port`. */
   readonly ingress: string;
 }
 
+/** Where a session is, or was sent. */
 export interface Owner {
   readonly node: string;
   /** Whether the node itself said so; else it was only sent there. */
@@ -90,6 +92,7 @@ export interface DirectoryOptions {
   readonly sessionsMax?: number;
 }
 
+/** Mutable, in memory, and written by one follower of the nodes and one scheduler. */
 export class Directory {
   readonly pool: Pool;
   readonly #requestOf: DirectoryOptions["requestOf"];

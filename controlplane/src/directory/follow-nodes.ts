@@ -27,6 +27,7 @@ export interface NodeEndpoint {
   readonly draining: boolean;
 }
 
+/** What nodes are heard by, and what is kept equal to what they say. */
 export interface FollowOptions {
   readonly connection: NatsConnection;
   /** The bucket `voda_nodes`. */
@@ -42,6 +43,7 @@ const resyncMs = 1_000;
 /** A start waits this long for the reports of the nodes that are there. */
 const settleMsMax = 1_500;
 
+/** Owns the subscriptions, the watch and the tick, until it is disposed of. */
 export class NodeFollower implements AsyncDisposable {
   readonly #options: FollowOptions;
   #leases: LeaseState = noLeases;

@@ -6,6 +6,7 @@ import type { LeaseEvent } from "../lease/index.ts";
 import { nodeProblem } from "../placement/index.ts";
 import type { DirectoryNode } from "./directory.ts";
 
+/** What one entry of the bucket means. */
 export interface LeaseEntry {
   readonly event: LeaseEvent;
   /** Absent when the entry ends a lease. */

@@ -8,6 +8,7 @@ export const refusedMs = 2_000;
 
 const prefix = "refused ";
 
+/** Room on the books that no session has: at most one per refused session, for `refusedMs`. */
 export class Refusals {
   readonly #pool: Pool;
   /** The first to expire first. */

@@ -4,6 +4,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { isIP } from "node:net";
 import { headers as names } from "@voda/proto/wire";
 
+/** By what a request is told to be allowed. */
 export interface OwnPortOptions {
   /** What Envoy adds to requests that it has looked at. */
   readonly secret: string;

@@ -5,6 +5,7 @@ import { headers as names } from "@voda/proto/wire";
 import { unreachable } from "@voda/stdx";
 import { type CallerRefusal, callerRefusal, type Picked } from "../scheduler/index.ts";
 
+/** What Envoy gets. Of the headers it passes on those that the listener allows. */
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -19,6 +20,7 @@ const code = "resource_exhausted";
  */
 export const passed: HttpAnswer = { status: 200, headers: {}, body: "" };
 
+/** The content type of the request tells the protocol of the caller. */
 export function answerOf(picked: Picked, contentType: string): HttpAnswer {
   switch (picked.type) {
     case "owner":

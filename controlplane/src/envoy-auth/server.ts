@@ -10,12 +10,14 @@ import { type PickContext, pick } from "../scheduler/index.ts";
 import { answerOf, type HttpAnswer, passed } from "./answer.ts";
 import { sessionOf } from "./route.ts";
 
+/** Serves Envoy until it is closed. */
 export interface Picker extends AsyncDisposable {
   /** `ip:port`. */
   readonly address: string;
   close(): Promise<void>;
 }
 
+/** What a pick needs, and who implements a service. */
 export interface AuthContext extends PickContext {
   readonly agents: Agents;
 }

@@ -22,6 +22,7 @@ export interface PublishedKey extends Disposable {
   close(): void;
 }
 
+/** Where the key is kept, and the clock that the store is compared with. */
 export interface PublishKeyOptions {
   readonly js: JetStreamClient;
   /** The bucket `voda_keys`. */

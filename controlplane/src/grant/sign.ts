@@ -15,6 +15,7 @@ export interface GrantSigner {
   sign(grant: Omit<GrantClaims, "iat" | "exp" | "nonce">, nowMs: number): string;
 }
 
+/** A new key with each call: a process that starts again signs with another one. */
 export function createSigner(): GrantSigner {
   const { publicKey, privateKey } = generateKeyPairSync("ed25519");
   const keyId = randomBytes(KEY_ID_BYTES).toString("hex");

@@ -18,6 +18,7 @@ export interface NodeState {
   readonly heardMs: number;
 }
 
+/** Never changed in place: a step makes a new one. */
 export interface LeaseState {
   readonly nodes: ReadonlyMap<string, NodeState>;
   /** When leases ended by themselves within the last `massWindowMs`. */
@@ -33,6 +34,7 @@ interface OfNode {
   readonly nowMs: number;
 }
 
+/** What is heard of nodes, with the monotonic time of hearing. */
 export type LeaseEvent =
   /** A lease was made or renewed; `succeeds` names the incarnation whose sessions are still in memory. */
   | ({ readonly type: "lease"; readonly succeeds: string } & OfNode)
@@ -44,6 +46,7 @@ export type LeaseEvent =
   | { readonly type: "tick"; readonly nowMs: number };
 type Of<Type extends LeaseEvent["type"]> = Extract<LeaseEvent, { type: Type }>;
 
+/** What the directory and Envoy must be told. */
 export type LeaseEffect =
   /** A new life; nothing of an earlier one is in its memory. */
   | { readonly type: "joined"; readonly node: string; readonly incarnation: string }
@@ -60,6 +63,7 @@ export type LeaseEffect =
   /** So many leases ended at once that the store is the likelier cause than the nodes. */
   | { readonly type: "held"; readonly leases: number; readonly untilMs: number };
 
+/** The state after an event, and what follows from it. */
 export interface Step {
   readonly state: LeaseState;
   readonly effects: readonly LeaseEffect[];
@@ -74,8 +78,10 @@ const massPart = 1 / 3;
 /** One lease that ends is never "all at once", however few nodes there are. */
 const massLeasesMin = 2;
 
+/** Before the first event. */
 export const noLeases: LeaseState = { nodes: new Map(), endings: [], holdUntilMs: Number.NEGATIVE_INFINITY };
 
+/** The whole machine. Effects come in the order in which they must be applied. */
 export function step(state: LeaseState, event: LeaseEvent): Step {
   switch (event.type) {
     case "lease":

@@ -6,6 +6,7 @@ import type { SessionName } from "@voda/proto/session";
 import { type Code, commandSubject } from "@voda/proto/wire";
 import { ControlError } from "../errors.ts";
 
+/** What a node is asked to do with one session. */
 export interface SessionCommand {
   readonly kind: CommandKind;
   readonly name: SessionName;

@@ -2,6 +2,7 @@
 import { JetStreamApiCodes, JetStreamApiError } from "@nats-io/jetstream";
 import type { KV } from "@nats-io/kv";
 
+/** An entry that takes the place of the one that was read. */
 export interface EntryOver {
   readonly key: string;
   readonly value: string;

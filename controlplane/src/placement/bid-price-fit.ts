@@ -35,10 +35,15 @@ export interface PricedPolicy extends Policy {
   readonly destroyedMilli: (node: number, kind: Kind, mask: number) => number | undefined;
 }
 
+/** Whether the policy learns prices: only then others can be compared with it. */
 export function isPriced(policy: Policy): policy is PricedPolicy {
   return "destroyedMilli" in policy;
 }
 
+/**
+ * Bid-price fit: the cost of a place is what the wanted mix of requests loses by it
+ * (docs/decisions/0007-bid-price-fit.md).
+ */
 export function bpf(books: Books): PricedPolicy {
   return bpfWith(books, tuningFor);
 }

@@ -14,6 +14,7 @@ export const hostedLanes = 17;
 
 const NO_OWNER = -1;
 
+/** A node that the books cannot hold; the message names the node, the amount and the limit. */
 export class BooksError extends Error {
   override readonly name = "BooksError";
 }
@@ -28,6 +29,10 @@ export function grown<T extends Lane | Int8Array>(lane: T, length: number, fill 
   return longer;
 }
 
+/**
+ * What is free of each node, in lanes of typed arrays indexed by slot: a decision reads them in order.
+ * Mutable on purpose; only `Pool` writes.
+ */
 export class Books {
   /** By slot: a node that leaves leaves a slot without a spec, which the next one takes. */
   readonly specs: (NodeSpec | undefined)[] = [];

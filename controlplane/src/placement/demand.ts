@@ -16,6 +16,7 @@ export interface Wanted {
   readonly memory: number;
 }
 
+/** What a mix of requests takes of all nodes together. */
 export interface Demand {
   readonly wanted: readonly Wanted[];
   /** Value of a rest of 0..1000 milli of one device, in GPUs, before any discount. */

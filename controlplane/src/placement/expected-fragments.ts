@@ -18,6 +18,7 @@ interface FragmentTable {
   readonly sets: Float64Array;
 }
 
+/** How much of what is free the next request of the mix is expected not to be able to use, in GPUs. */
 export interface ExpectedFragments {
   /** Over the devices that are neither idle nor full. */
   ofRests(nodeClass: number, cores: number, rooms: Int16Array, first: number, gpus: number): number;
@@ -26,6 +27,7 @@ export interface ExpectedFragments {
   of(nodeClass: number, cores: number, rests: number, milli: number, idle: number): number;
 }
 
+/** Tables for all classes of nodes: made with new prices, read by decisions. */
 export function expectedFragments(
   books: Books,
   mix: readonly KindShare[],

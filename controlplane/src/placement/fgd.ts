@@ -17,6 +17,7 @@ interface Typical {
   share: number;
 }
 
+/** Fragmentation gradient descent: the place that adds the fewest expected fragments. */
 export function fgd(books: Books): Policy {
   let typical: readonly Typical[] = [];
   const free = new Int16Array(gpusPerNodeMax);

@@ -10,6 +10,7 @@ const SIZES_MAX = 64;
 /** A size that is asked for is never worthless: it is what pays for the CPU beside it. */
 const PRICE_MIN = 0.02;
 
+/** What the rest of a device, and a request for a part of one, are worth, in GPUs. */
 export interface FractionPrices {
   /** Value of a rest of 0..1000 milli, in GPUs, before any discount. */
   readonly valueOf: Float64Array;

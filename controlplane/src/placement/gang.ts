@@ -8,6 +8,7 @@ import type { PoolRequest } from "./request.ts";
 /** Members of one gang. */
 export const gangMembersMax = 1024;
 
+/** Places for all members; it holds as long as the nodes have the versions that it names. */
 export interface GangPlan {
   readonly type: "gang";
   /** In the order of the requests. */
@@ -16,6 +17,7 @@ export interface GangPlan {
   readonly versions: ReadonlyMap<number, number>;
 }
 
+/** One member found no place, so none is placed. */
 export interface GangRefusal {
   readonly type: "gang-refusal";
   /** Position of the first member that found no place beside the others. */

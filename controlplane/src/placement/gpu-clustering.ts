@@ -4,6 +4,7 @@ import { largestMilli } from "./greedy.ts";
 import type { Kind } from "./kind.ts";
 import type { Policy } from "./policy.ts";
 
+/** Prefers nodes that host requests of the same size and nothing else. */
 export function gpuClustering(books: Books): Policy {
   const cost = (node: number, kind: Kind): number => {
     if (kind.gpuCount === 0) return 0;

@@ -5,6 +5,7 @@ import type { Books } from "./books.ts";
 import type { Kind } from "./kind.ts";
 import type { Policy } from "./policy.ts";
 
+/** Fills devices in use, then idle devices of nodes in use, then idle nodes. */
 export function gpuPacking(books: Books): Policy {
   const cost = (node: number, kind: Kind): number => {
     if (kind.gpuCount === 0) return 0;

@@ -10,6 +10,7 @@ export function largestMilli(books: Books): number {
   return books.largestGpus * gpuMilliWhole;
 }
 
+/** Thousandths of GPUs that a kind asks for; whole ones count fully. */
 export function wantedMilli(kind: Kind): number {
   return kind.gpuCount * kind.gpuMilli;
 }
@@ -41,6 +42,7 @@ export function dotProduct(books: Books): Policy {
   return { name: "dotProduct", tie: "first", cost, chosen: { device: -1 } };
 }
 
+/** Any node that fits: what every other policy must beat. */
 export function random(): Policy {
   return { name: "random", tie: "any", cost: () => 0, chosen: { device: -1 } };
 }

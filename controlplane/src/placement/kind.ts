@@ -6,6 +6,10 @@ import { BoundedMap } from "@voda/stdx";
 import type { GpuRequest } from "./resources.ts";
 import { defaultMemoryMib } from "./resources.ts";
 
+/**
+ * What requests that are alike ask for. Equal requests share one object, so that what is kept by kind is
+ * found by identity.
+ */
 export interface Kind {
   /** 0, 1, 2, ... in the order of making: no two kinds of a table have the same. */
   readonly index: number;
@@ -25,6 +29,7 @@ export interface Kind {
   readonly owner: number;
 }
 
+/** A kind before the pool has given it its place. */
 export type KindShape = Omit<Kind, "index">;
 
 /**
@@ -48,6 +53,7 @@ export class KindTable {
   }
 }
 
+/** What a request asks for, before models and tenants are looked at. */
 export interface Shape {
   readonly cpuMilli: number;
   readonly memoryMib: number;

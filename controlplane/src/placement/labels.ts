@@ -3,9 +3,12 @@ import type { Books } from "./books.ts";
 import type { PoolRequest } from "./request.ts";
 
 type Counts = Map<number, number>;
+/** Which of its two lists keeps a session away from a node. */
 export type LabelMiss = "affinity" | "anti_affinity";
+/** `undefined`: the labels have nothing against the node. */
 export type LabelMissOn = (node: number) => LabelMiss | undefined;
 
+/** Which labels sessions have brought to which node, per namespace. */
 export class Labels {
   readonly #books: Books;
   /** Sessions per node, by label and by label that is kept away; keys carry the namespace. */

@@ -8,6 +8,7 @@ import type { Placed, Pool, PoolPlan } from "./pool.ts";
 import { couldHost } from "./pool-refusal.ts";
 import type { PoolRequest } from "./request.ts";
 
+/** Who may leave, how, and how many nodes may be looked at: a plan must stay within its time. */
 export interface RoomOptions {
   readonly how: "move" | "sleep";
   /** Which sessions may leave; sessions that hold several GPUs never do. */
@@ -18,6 +19,7 @@ export interface RoomOptions {
   readonly among?: { readonly first: number; readonly nodes: number };
 }
 
+/** A session that leaves its place; `from` is the slot of its node. */
 export interface Leaving {
   readonly session: string;
   readonly from: number;
@@ -25,6 +27,7 @@ export interface Leaving {
   readonly to: { readonly node: number; readonly mask: number } | undefined;
 }
 
+/** The fewest sessions found whose leaving lets the request in. Nothing is booked. */
 export interface RoomPlan {
   readonly leaving: readonly Leaving[];
   readonly plan: PoolPlan;
@@ -37,6 +40,7 @@ const TRIES_MAX = 8;
 /** What the leaving of a session costs beside its GPU milli. */
 const LEAVING_MILLI = 200;
 
+/** `undefined` when no node that was looked at can be freed enough. */
 export function planRoom(pool: Pool, request: PoolRequest, options: RoomOptions): RoomPlan | undefined {
   const kind = pool.kindOf(request);
   if (typeof kind === "string" || pool.quotas.missOf(request.namespace, pool.amountsOf(kind)) !== undefined)

@@ -16,6 +16,7 @@ const COUNT_MIN = 1e-3;
 /** Kinds of an outlook, the most frequent ones: prices take milliseconds to make. */
 const OUTLOOK_KINDS_MAX = 512;
 
+/** Counts what arrives and leaves; the outlook of the policies is made from it. */
 export class RequestMix {
   #counts = new Map<Kind, number>();
   #weight = 1;

@@ -3,8 +3,10 @@ import { gpuMilliWhole } from "@voda/proto/placement";
 import { type Books, grown } from "./books.ts";
 import { demandMilli, type Kind } from "./kind.ts";
 
+/** Thousandths of one core. */
 export const CORE_MILLI = 1000;
 
+/** Nodes that are alike: prices are made for one of them. */
 export interface NodeClass {
   readonly model: number;
   readonly gpus: number;
@@ -20,6 +22,7 @@ export interface NodeClass {
  */
 export const NO_CLASS = -1;
 
+/** The classes of all nodes, and the class of each slot. */
 export interface Classes {
   readonly classes: readonly NodeClass[];
   /** By slot; as long as the lanes of the books. */
@@ -27,6 +30,7 @@ export interface Classes {
   readonly byKey: ReadonlyMap<string, number>;
 }
 
+/** Made anew with new prices: nodes come and go. */
 export function classesOf(books: Books): Classes {
   const classes: NodeClass[] = [];
   const byKey = new Map<string, number>();
@@ -60,6 +64,7 @@ function keyOf(books: Books, node: number): string {
   return `${books.deviceModel[node * books.stride]}/${books.gpus[node]}/${books.cpuCapacity[node]}`;
 }
 
+/** Whether an empty node of the class has the room. */
 export function canHost(one: NodeClass, kind: Kind): boolean {
   return (
     one.gpus >= kind.gpuCount &&

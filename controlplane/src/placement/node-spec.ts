@@ -2,6 +2,7 @@
 import { gpusPerNodeMax } from "@voda/proto/placement";
 import type { GpuDevice } from "./resources.ts";
 
+/** What a node has, as its lease says. Thousandths of cores and MiB. */
 export interface NodeSpec {
   readonly id: string;
   readonly zone: string;
@@ -67,6 +68,7 @@ export function nodeProblem(node: NodeSpec): string | undefined {
   );
 }
 
+/** What keeps an amount out of the books, or `undefined`. */
 export function amountProblem(what: string, amount: number): string | undefined {
   if (!Number.isInteger(amount) || amount < 0) return `${what} ${amount} is not 0, 1, 2, ...`;
   return amount > amountMax ? `${what} ${amount} exceeds amountMax ${amountMax}` : undefined;

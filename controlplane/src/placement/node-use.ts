@@ -2,6 +2,7 @@
 import { gpuMilliWhole } from "@voda/proto/placement";
 import type { Books } from "./books.ts";
 
+/** What is taken of one device, in thousandths and MiB. */
 export interface DeviceUse {
   readonly uuid: string;
   readonly model: string;
@@ -11,6 +12,7 @@ export interface DeviceUse {
   readonly sessions: number;
 }
 
+/** What is taken of one node, in thousandths of cores and MiB. */
 export interface NodeUse {
   readonly isReady: boolean;
   readonly sessions: number;
@@ -20,6 +22,7 @@ export interface NodeUse {
   readonly devices: readonly DeviceUse[];
 }
 
+/** By the books; the node itself may know more. */
 export function useOf(books: Books, node: number): NodeUse {
   const { gpus = [], diskMib = 0 } = books.specs[node] ?? {};
   const device = (i: number): number => node * books.stride + i;

@@ -8,6 +8,7 @@ import { type Classes, CORE_MILLI, canHost, type NodeClass } from "./node-classe
 import type { KindShare } from "./policy.ts";
 import { scarcityOf } from "./scarcity.ts";
 
+/** Constants of `bpf`, found by the benches; the defaults are in use. */
 export interface Tuning {
   /** Part of its value that a device loses when it is not whole: a rest may never be filled. */
   readonly restDiscount: number;
@@ -22,6 +23,7 @@ export interface Tuning {
   readonly fragmentWeight: number;
 }
 
+/** What the free room of a node is worth to the mix. */
 export interface NodeValue {
   /** Value of a rest of 0..1000 milli of one device. */
   restOf(milli: number): number;
@@ -32,6 +34,7 @@ export interface NodeValue {
   of(nodeClass: number, rests: number, idle: number, cpuMilli: number, memoryMib: number): number;
 }
 
+/** What the worth is made from; it is made anew when one of them changes. */
 export interface Inputs {
   readonly mix: readonly KindShare[];
   readonly tuning: Tuning;
@@ -44,6 +47,7 @@ const CORE_STEPS = 512;
 const MEMORY_STEPS = 32;
 const EPSILON = 1e-12;
 
+/** Milliseconds of work for a large pool: made between decisions. */
 export function nodeValue(books: Books, { mix, tuning, classes }: Inputs): NodeValue {
   const { wanted, valueOf } = demandOf(books, mix, tuning.setScarcity);
   const ofRest = valueOf.map((value, rest) =>

@@ -6,6 +6,7 @@ import { gpuPacking } from "./gpu-packing.ts";
 import { bestFit, dotProduct, random, spread } from "./greedy.ts";
 import type { PolicyOf } from "./policy.ts";
 
+/** By the name that `--placement-policy` takes. A new policy is one line here and one file. */
 export const policies = {
   bpf,
   fgd,
@@ -16,8 +17,10 @@ export const policies = {
   random,
   spread,
 } as const satisfies Record<string, PolicyOf>;
+/** What `--placement-policy` takes. */
 export type PolicyName = keyof typeof policies;
 
+/** For names that come from outside. */
 export function isPolicyName(name: string): name is PolicyName {
   return Object.hasOwn(policies, name);
 }

@@ -21,6 +21,7 @@ export interface Outlook {
   readonly churn: number;
 }
 
+/** Ranks places: a pure function of the books and of what it has adopted. Less is better. */
 export interface Policy {
   readonly name: string;
   readonly tie: Tie;
@@ -36,4 +37,5 @@ export interface Policy {
   readonly nodeChanged?: (node: number) => boolean;
 }
 
+/** Binds a policy to the books that it ranks. */
 export type PolicyOf = (books: Books) => Policy;

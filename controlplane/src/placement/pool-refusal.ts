@@ -21,6 +21,7 @@ const constraints = [
 /** `gpu_mode`: devices have room, and are in use in another sharing mode or by another namespace. */
 export type PoolConstraint = (typeof constraints)[number];
 
+/** What the node that came nearest lacked: both numbers, in the unit of the constraint. */
 export interface PoolMiss {
   readonly node: string;
   readonly constraint: PoolConstraint;
@@ -28,6 +29,7 @@ export interface PoolMiss {
   readonly free: number;
 }
 
+/** Why a request has no place. `impossible`: not even on empty nodes; `no_room`: not now. */
 export type PoolRefusal =
   | { readonly type: "refusal"; readonly reason: "invalid"; readonly problem: string }
   | {
@@ -53,6 +55,7 @@ export function failuresOf(books: Books, kind: Kind, labelMissOn: LabelMissOn | 
   return missesOn(books, kind, labelMissOn).failed;
 }
 
+/** Looks at every node: the price of saying why is paid only when nothing fits. */
 export function refuseFor(books: Books, kind: Kind, labelMissOn: LabelMissOn | undefined): PoolRefusal {
   const { failed, nearest, isPossible } = missesOn(books, kind, labelMissOn);
   return {

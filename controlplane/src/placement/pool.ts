@@ -17,6 +17,7 @@ import { Ranking } from "./ranking.ts";
 import { type PoolRequest, requestProblem } from "./request.ts";
 import { type DeviceShare } from "./resources.ts";
 
+/** What a pool starts with; all of it can change later but the policy. */
 export interface PoolOptions {
   /** Those that are there from the start. */
   readonly nodes?: readonly NodeSpec[];
@@ -26,6 +27,7 @@ export interface PoolOptions {
   readonly seed?: number;
 }
 
+/** A decision that is not booked. It is stale once its node has another version. */
 export interface PoolPlan {
   readonly type: "plan";
   readonly request: PoolRequest;
@@ -69,6 +71,10 @@ const ARRIVALS_MAX = 4000;
 /** Models that no node has share this bit, which no device carries. */
 const UNKNOWN_MODEL = 1 << 30;
 
+/**
+ * Decides and books. Its parts are public for the policies and the planners of this folder; other folders
+ * call its methods.
+ */
 export class Pool {
   readonly books: Books;
   readonly ranking: Ranking;

@@ -1,6 +1,7 @@
 // What a namespace may hold at once. Only placed sessions count: a sleeping one is free and counts again when
 // it wakes.
 
+/** What one session, or all of a namespace, takes: thousandths of cores and GPUs, MiB. */
 export interface Amounts {
   readonly sessions: number;
   readonly cpuMilli: number;
@@ -11,6 +12,7 @@ export interface Amounts {
 /** An amount that is not named is not limited. */
 export type Quota = Partial<Amounts>;
 
+/** The amount that would exceed its limit, with all three numbers. */
 export interface QuotaMiss {
   readonly amount: keyof Amounts;
   readonly used: number;
@@ -21,6 +23,7 @@ export interface QuotaMiss {
 const nothing: Amounts = { sessions: 0, cpuMilli: 0, memoryMib: 0, gpuMilli: 0 };
 const amounts = ["sessions", "cpuMilli", "memoryMib", "gpuMilli"] as const;
 
+/** Limits of namespaces and what is taken of them. What is reserved counts as taken. */
 export class Quotas {
   readonly #quotas: Map<string, Quota>;
   readonly #used = new Map<string, Amounts>();

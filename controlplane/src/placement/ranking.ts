@@ -66,11 +66,13 @@ class Row {
   }
 }
 
-export interface Pick {
+/** The cheapest node that was found, with its cost. */
+export interface Ranked {
   readonly node: number;
   readonly cost: number;
 }
 
+/** What narrows the choice of one request. */
 export interface PickOptions {
   /** Nodes that may be picked, where the request constrains more than its kind. */
   readonly isAllowed?: ((node: number) => boolean) | undefined;
@@ -86,6 +88,10 @@ export interface Contest {
   changed(node: number): void;
 }
 
+/**
+ * Keeps the cost of each kind on each node, so that a decision looks at few of them. Costs are brought up
+ * to date by `catchUp`.
+ */
 export class Ranking {
   readonly #books: Books;
   readonly #policy: Policy;
@@ -133,10 +139,10 @@ export class Ranking {
   }
 
   /** The best nodes of the blocks, the best first. For a policy that keeps costs. */
-  bestOfBlocks(kind: Kind, most: number): readonly Pick[] {
+  bestOfBlocks(kind: Kind, most: number): readonly Ranked[] {
     const row = this.#rowOf(kind);
     const { blockVersion, blocks } = this.#books;
-    const best: Pick[] = [];
+    const best: Ranked[] = [];
     let worst = INFEASIBLE;
     for (let block = 0; block < blocks; block++) {
       if (row.blockVersion[block] !== blockVersion[block]) this.#measureBlock(row, kind, block);
@@ -151,7 +157,7 @@ export class Ranking {
   }
 
   /** The best node for the kind, or `undefined` when none fits. */
-  pick(kind: Kind, { isAllowed, warm }: PickOptions = {}): Pick | undefined {
+  pick(kind: Kind, { isAllowed, warm }: PickOptions = {}): Ranked | undefined {
     const row = this.#rowOf(kind);
     let best = NONE;
     if (this.#policy.tie === "any") best = this.#pickAny(row, kind, isAllowed);

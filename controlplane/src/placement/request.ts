@@ -3,6 +3,7 @@ import { gpuMilliWhole, type Isolation, labelsMax } from "@voda/proto/placement"
 import { amountProblem } from "./node-spec.ts";
 import { type Resources } from "./resources.ts";
 
+/** What one session asks of a pool. */
 export interface PoolRequest {
   readonly session: string;
   /** Trust domain: quotas count per namespace, and `process` sessions share devices inside it only. */

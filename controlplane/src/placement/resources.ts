@@ -16,6 +16,7 @@ export interface Resources {
   readonly gpu: GpuRequest;
 }
 
+/** One device as its node reports it. */
 export interface GpuDevice {
   readonly uuid: string;
   readonly model: string;

@@ -14,6 +14,7 @@ const FREE_SETS_MIN = 0.005;
 /** Free sets are held against what is asked for in this part of a lifetime. */
 const HORIZON = 0.25;
 
+/** What the weights of kinds are made from. */
 export interface Inputs {
   readonly classes: Classes;
   /** Value of a rest of a device, in GPUs. */

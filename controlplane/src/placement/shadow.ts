@@ -51,6 +51,10 @@ function referencesFor(active: string): readonly PolicyName[] {
   return (Object.keys(policies) as PolicyName[]).filter((name) => name !== active);
 }
 
+/**
+ * Asks the other policies what they would have done, on the same books, and counts what would have been
+ * lost.
+ */
 export class Shadow implements PoolFollower {
   readonly #pool: Pool;
   readonly #references: readonly Reference[];

@@ -5,6 +5,7 @@ import type { Kind } from "./kind.ts";
 import type { Pool } from "./pool.ts";
 import type { PoolRequest } from "./request.ts";
 
+/** Counts free GPUs that no deployed agent can use where they are. */
 export class Stranded {
   readonly #pool: Pool;
   #wanted: readonly PoolRequest[] | undefined;

@@ -1,5 +1,6 @@
 // The best of many, found again in the logarithm of their count after one of them has changed.
 
+/** The least of many values, of which one changes at a time: a change costs the logarithm of their number. */
 export interface Tournament {
   /** Of equals the first. */
   winner(): number;

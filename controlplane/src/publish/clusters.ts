@@ -53,10 +53,12 @@ const asTheClient = () => ({
   }),
 });
 
+/** The control planes that are asked where a session is. */
 export function pickerCluster({ picker }: IngressConfig): Cluster {
   return fixedCluster(clusterNames.picker, [picker], {});
 }
 
+/** The control planes that serve `voda.api.v1`. */
 export function apiCluster({ api }: IngressConfig): Cluster {
   return fixedCluster(clusterNames.api, api, asTheClient());
 }

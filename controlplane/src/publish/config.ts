@@ -24,9 +24,12 @@ export interface IngressNode {
   readonly draining: boolean;
 }
 
+/** Of the one listener and its routes. */
 export const ingressName = "ingress";
+/** What requests can be sent to. */
 export const clusterNames = { agents: "agents", api: "api", picker: "picker" } as const;
 
+/** Routes switch the filter off under this name. */
 export const extAuthzFilter = "envoy.filters.http.ext_authz";
 
 /** Dynamic metadata of a request: where the hint of the client is kept. */

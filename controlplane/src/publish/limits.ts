@@ -15,6 +15,7 @@ export const firstBytesMs = 10_000;
 export const connectionIdleMs = 600_000;
 /** A client that answers no ping is gone: HTTP/2 connections with streams are never idle. */
 export const pingIntervalMs = 30_000;
+/** A ping that is not answered within this ends the connection. */
 export const pingTimeoutMs = 10_000;
 /** A client has this long to send its headers. */
 export const requestHeadersMs = 30_000;

@@ -44,6 +44,7 @@ import {
 } from "./limits.ts";
 import { localReplies } from "./local-replies.ts";
 
+/** The same for the life of a mesh: it depends on flags and on nothing that nodes report. */
 export function ingressListener(config: IngressConfig): Listener {
   const { listener } = config;
   return create(ListenerSchema, {

@@ -111,6 +111,10 @@ function badRequest(message: string): ErrorBody {
   return { code: "invalid_argument", reason: "bad_request", message };
 }
 
+/**
+ * Applied to what Envoy answers by itself, denials of the picker and direct responses included where a row
+ * fits.
+ */
 export function localReplies(): LocalReplyConfig {
   return create(LocalReplyConfigSchema, { mappers: replies.flatMap(mappersOf) });
 }

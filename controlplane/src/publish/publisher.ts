@@ -2,6 +2,7 @@ import { SnapshotRefusedError, type XdsServer } from "@voda/envoy";
 import type { IngressConfig, IngressNode } from "./config.ts";
 import { ingressSnapshot } from "./snapshot.ts";
 
+/** A node as its lease describes it. */
 export interface ReportedNode {
   readonly id: string;
   /** `ip:port`; the same text is the hint that clients echo. */
@@ -9,6 +10,7 @@ export interface ReportedNode {
   readonly draining: boolean;
 }
 
+/** What is published to, and who hears of a set of nodes that was not. */
 export interface PublisherOptions extends IngressConfig {
   readonly xds: Pick<XdsServer, "publish">;
   /**
@@ -18,6 +20,7 @@ export interface PublisherOptions extends IngressConfig {
   readonly onRefused: (error: SnapshotRefusedError) => void;
 }
 
+/** Publishes until it is closed. */
 export interface Publisher {
   /**
    * All nodes that are alive. Changes within one turn of the event loop are published as one. Until the first

@@ -6,6 +6,7 @@ import { type Quota, QuotaSchema } from "@voda/proto/api";
 import type { Logger } from "pino";
 import type { Quota as Limits, Quotas } from "../placement/index.ts";
 
+/** The bucket, and the limits that are kept equal to it. */
 export interface QuotaBucketOptions {
   /** The bucket. */
   readonly kv: KV;
@@ -13,6 +14,9 @@ export interface QuotaBucketOptions {
   readonly log: Logger;
 }
 
+/**
+ * Owns the watch of the bucket. What it wrote itself holds here at once, elsewhere when their watch tells.
+ */
 export class QuotaBucket implements AsyncDisposable {
   readonly #options: QuotaBucketOptions;
   /**
@@ -91,6 +95,7 @@ export function limitsOf({ sessions, cpuMilli, memoryMib, gpuMilli }: Quota): Li
   };
 }
 
+/** Limits as the API writes them; what is not limited is absent. */
 export function quotaMessage(namespace: string, limits: Limits): Quota {
   return create(QuotaSchema, { namespace, ...limits });
 }

@@ -1,6 +1,7 @@
 // What a refusal of the placement is to a caller.
 import { describePoolRefusal, type PoolRefusal } from "../placement/index.ts";
 
+/** A refusal in the words of the API: it has one of the reasons that clients know. */
 export interface CallerRefusal {
   readonly reason: "no_capacity" | "namespace_quota";
   readonly message: string;
@@ -8,6 +9,7 @@ export interface CallerRefusal {
   readonly retryAfterMs: number | undefined;
 }
 
+/** `retryAfterMs` holds for lack of room only: nobody knows when a quota is raised. */
 export function callerRefusal(refusal: PoolRefusal, retryAfterMs: number): CallerRefusal {
   const message = describePoolRefusal(refusal);
   if (refusal.reason === "quota") return { reason: "namespace_quota", message, retryAfterMs: undefined };

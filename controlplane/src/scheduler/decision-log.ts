@@ -6,4 +6,5 @@ import type { Decision } from "./decision.ts";
 /** Sessions whose last decision is kept: about 1 KiB each. */
 export const decisionsMax = 10_000;
 
+/** By session; a session keeps its last decision only. */
 export const createDecisionLog = (): BoundedMap<SessionToken, Decision> => new BoundedMap(decisionsMax);

@@ -20,6 +20,7 @@ export interface Plan {
   readonly agentRevision: string;
 }
 
+/** A node that would have done, with what it cost: less is better, in units of the policy. */
 export interface Candidate {
   readonly node: string;
   readonly score: readonly number[];
@@ -28,6 +29,7 @@ export interface Candidate {
 /** What is known about a decision when it is made. */
 export type Reasons = Pick<Decision, "failed" | "candidates">;
 
+/** One decision as it was made: nothing of it changes when nodes come or go. */
 export interface Decision {
   readonly name: SessionName;
   readonly decidedMs: number;
@@ -41,6 +43,7 @@ export interface Decision {
   readonly candidates: readonly Candidate[];
 }
 
+/** Nodes that are named in an explanation: enough to see why the first one won. */
 export const candidatesMax = 5;
 /**
  * Larger pools name the best of each block of nodes, which the decision has looked at, and count no failures.

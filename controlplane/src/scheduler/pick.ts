@@ -6,6 +6,7 @@ import type { GangRefusal } from "../placement/index.ts";
 import type { Plan } from "./decision.ts";
 import type { Refused, Scheduler, UnknownAgent, UnknownMember } from "./scheduler.ts";
 
+/** Who decides, who signs, and what time it is for a signature. */
 export interface PickContext {
   readonly scheduler: Scheduler;
   readonly signer: GrantSigner;
@@ -20,6 +21,7 @@ export type Picked =
   | UnknownAgent
   | Refused;
 
+/** Answers from memory within one turn of the event loop: Envoy waits for it. */
 export function pick(context: PickContext, name: SessionName): Picked {
   const place = context.scheduler.place(name);
   if (place.type === "awake") return { type: "owner", node: place.node };

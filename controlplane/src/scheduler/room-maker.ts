@@ -14,12 +14,14 @@ import {
 /** `away`: the node did not answer, or could not do it. */
 export type Slept = "asleep" | "busy" | "away";
 
+/** How nodes are asked, and by which clock waiting is counted. */
 export interface RoomMakerOptions {
   readonly clock: Clock;
   /** Never rejects, and ends a moment after `sleepMsMax`. */
   readonly putToSleep: (session: string, node: string) => Promise<Slept>;
 }
 
+/** A request that was refused just now, with the books that refused it. */
 export interface RoomRequest {
   /** As it was when it refused the request. */
   readonly pool: Pool;
@@ -28,6 +30,7 @@ export interface RoomRequest {
   readonly isConfirmed: (session: string) => boolean;
 }
 
+/** Since the start of this process. */
 export interface RoomCounters {
   /** Plans of which every session fell asleep. */
   readonly made: number;
@@ -62,6 +65,7 @@ export const planNodesMax = 1_000;
 /** After a plan none is made for this many times what it took. */
 const planPause = 9;
 
+/** Owns the flights of all requests that room is being made for; disposing of it waits for them. */
 export class RoomMaker implements AsyncDisposable {
   readonly #options: RoomMakerOptions;
   readonly #budget: MoveBudget;

@@ -21,6 +21,7 @@ import { createDecisionLog } from "./decision-log.ts";
 import type { RoomCounters, RoomMaker } from "./room-maker.ts";
 import { Upkeep } from "./upkeep.ts";
 
+/** What decisions are made from. The pool is the one that the directory keeps. */
 export interface SchedulerOptions {
   readonly agents: Agents;
   readonly directory: Directory;
@@ -40,6 +41,7 @@ export interface Awake {
   readonly node: DirectoryNode;
 }
 
+/** No such agent is deployed: nothing can be decided, and the node says so in the protocol of the caller. */
 export interface UnknownAgent {
   readonly type: "unknown_agent";
 }
@@ -52,6 +54,7 @@ export interface UnknownMember extends UnknownAgent {
 /** `no_node`: none was ready. `invalid`: no node could be asked for that. */
 export type RefusalReason = PoolConstraint | "quota" | "invalid" | "no_node";
 
+/** Since the start of this process; other control planes count their own. */
 export interface Counters {
   readonly decisions: number;
   readonly refusals: ReadonlyMap<RefusalReason, number>;
@@ -66,6 +69,7 @@ export const refusedRetryMs = 1_000;
 /** A request that comes this long after its refusal, or later, is a new one. */
 const asksAgainMsMax = 60_000;
 
+/** Owns the upkeep of the pool between decisions, until it is disposed of. */
 export class Scheduler implements Disposable {
   readonly #options: SchedulerOptions;
   readonly #log = createDecisionLog();

@@ -7,12 +7,14 @@ import { ControlError } from "../errors.ts";
 import { sendCommand } from "../nats/command.ts";
 import { type RoomMakerOptions, roomIdleMsMin, type Slept, sleepMsMax } from "./room-maker.ts";
 
+/** How nodes are reached, and who knows the names of what they hold. */
 export interface RestingSleeperOptions {
   readonly connection: NatsConnection;
   readonly directory: Directory;
   readonly log: Logger;
 }
 
+/** What it returns never rejects: a node that cannot be asked is `away`. */
 export function restingSleeper({
   connection,
   directory,

@@ -6,6 +6,7 @@ import type { Pool, PoolRequest } from "../placement/index.ts";
 /** Prices void all kept costs; in a large pool making them anew takes tens of milliseconds in all. */
 export const adoptIntervalMs = 1_000;
 
+/** The pool to be kept up, and the clock that spaces its new prices. */
 export interface UpkeepOptions {
   readonly pool: Pool;
   /** What sessions of the deployed agents ask for: expected before the first request. */
@@ -13,6 +14,7 @@ export interface UpkeepOptions {
   readonly clock: Clock;
 }
 
+/** Owns the immediates and the timer of this work, until it is disposed of. */
 export class Upkeep implements Disposable {
   readonly #options: UpkeepOptions;
   readonly #expected = new WeakSet();

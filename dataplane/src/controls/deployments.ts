@@ -54,16 +54,6 @@ export async function watchDeployments(options: DeploymentsOptions): Promise<Asy
       if (agent !== undefined) options.onUnloadable(agent, err instanceof Error ? err.message : String(err));
     }
   };
-  /** Nothing of it comes back by itself: the revision that ran here last is forgotten too. */
-  const undeploy = async (key: string): Promise<void> => {
-    const [namespace = "", name = ""] = key.split(".");
-    running.delete(key);
-    options.onUndeployed(namespace, name);
-    log.info({ namespace, agent: name }, "agent undeployed");
-    await rm(goodFile(options.folder, key), { force: true }).catch((err: unknown) =>
-      log.error({ err, key }, "the last revision of an undeployed agent is still kept"),
-    );
-  };
   /** Whether the revision that ran here last, before a restart, runs again. */
   const startGood = async (key: string): Promise<boolean> => {
     try {
@@ -87,7 +77,9 @@ export async function watchDeployments(options: DeploymentsOptions): Promise<Asy
       const before = turns.get(entry.key) ?? Promise.resolve();
       turns.set(
         entry.key,
-        before.then(() => (entry.operation === "PUT" ? deploy(entry) : undeploy(entry.key))),
+        before.then(() =>
+          entry.operation === "PUT" ? deploy(entry) : undeploy(options, entry.key, running),
+        ),
       );
       if (entry.delta === 0) caughtUp.resolve();
     }
@@ -102,6 +94,23 @@ export async function watchDeployments(options: DeploymentsOptions): Promise<Asy
       await Promise.all(turns.values());
     },
   };
+}
+
+/** Nothing of it comes back by itself: the revision that ran here last is forgotten too. */
+async function undeploy(
+  { folder, log, onUndeployed }: DeploymentsOptions,
+  key: string,
+  running: Map<string, string>,
+): Promise<void> {
+  running.delete(key);
+  const [namespace = "", name = ""] = key.split(".");
+  onUndeployed(namespace, name);
+  log.info({ namespace, agent: name }, "agent undeployed");
+  try {
+    await rm(goodFile(folder, key), { force: true });
+  } catch (err) {
+    log.error({ err, key }, "the last revision of an undeployed agent is still kept");
+  }
 }
 
 function readAgent(json: string): Agent {

@@ -18,6 +18,7 @@ export function any<Desc extends DescMessage>(schema: Desc, init: MessageInitSha
   return anyPack(schema, create(schema, init));
 }
 
+/** A named extension of Envoy with its typed configuration. */
 export function extension<Desc extends DescMessage>(
   name: string,
   schema: Desc,
@@ -31,6 +32,7 @@ export function duration(ms: number): { seconds: bigint; nanos: number } {
   return { seconds: BigInt(Math.floor(ms / 1000)), nanos: (ms % 1000) * 1_000_000 };
 }
 
+/** An IP address; Envoy resolves no names here. */
 export function address(host: string, port: number): Address {
   return create(AddressSchema, {
     address: {
@@ -40,6 +42,7 @@ export function address(host: string, port: number): Address {
   });
 }
 
+/** One server of a cluster. */
 export function endpoint(host: string, port: number): LbEndpoint {
   return create(LbEndpointSchema, {
     hostIdentifier: { case: "endpoint", value: { address: address(host, port) } },

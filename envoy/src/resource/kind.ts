@@ -3,9 +3,11 @@
  * there yet.
  */
 export const kinds = ["cluster", "assignment", "listener", "route"] as const;
+/** The kinds of resources, in the order in which they are sent. */
 export type Kind = (typeof kinds)[number];
 
 const TYPES = "type.googleapis.com/";
+/** What each kind is called on the wire. */
 export const typeUrls: Readonly<Record<Kind, string>> = {
   cluster: `${TYPES}envoy.config.cluster.v3.Cluster`,
   assignment: `${TYPES}envoy.config.endpoint.v3.ClusterLoadAssignment`,
@@ -13,6 +15,7 @@ export const typeUrls: Readonly<Record<Kind, string>> = {
   route: `${TYPES}envoy.config.route.v3.RouteConfiguration`,
 };
 
+/** `undefined` for types that are not served here, such as secrets. */
 export function kindOf(typeUrl: string): Kind | undefined {
   return kinds.find((kind) => typeUrls[kind] === typeUrl);
 }

@@ -19,6 +19,7 @@ export interface Sealed {
   readonly body: Uint8Array;
 }
 
+/** A checked snapshot in bytes: encoded once, however many proxies there are. */
 export interface SealedSnapshot {
   readonly resources: Readonly<Record<Kind, ReadonlyMap<string, Sealed>>>;
   /** Names of the assignments that each cluster takes its endpoints from; only clusters that do. */

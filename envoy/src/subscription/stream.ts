@@ -15,12 +15,14 @@ import {
   upserts,
 } from "./subscription.ts";
 
+/** One stream of one proxy. It is changed in place: whoever holds it owns it. */
 export interface Stream {
   readonly subscriptions: Map<Kind, Subscription>;
   snapshot: SealedSnapshot | undefined;
   responses: number;
 }
 
+/** A request of the proxy, with what it says about the response before it. */
 export interface Request extends Ask {
   /** Of the response that this answers, or "". */
   readonly nonce: string;
@@ -28,6 +30,7 @@ export interface Request extends Ask {
   readonly error: string | undefined;
 }
 
+/** What is to be sent: resources that are new or changed, and names of those that are gone. */
 export interface Response {
   readonly kind: Kind;
   readonly nonce: string;
@@ -35,6 +38,10 @@ export interface Response {
   readonly removals: readonly string[];
 }
 
+/**
+ * A stream that has heard nothing yet. Without a snapshot it stays silent, so that the proxy keeps what it
+ * has.
+ */
 export function openStream(snapshot: SealedSnapshot | undefined): Stream {
   return { subscriptions: new Map(), snapshot, responses: 0 };
 }
@@ -53,6 +60,7 @@ export function receive(stream: Stream, kind: Kind, request: Request): boolean {
   return refused;
 }
 
+/** Brings the stream towards a new snapshot; what waits for an answer is merged into the next response. */
 export function publish(stream: Stream, snapshot: SealedSnapshot): void {
   const before = stream.snapshot;
   stream.snapshot = snapshot;

@@ -1,6 +1,7 @@
 // What one proxy wants of one kind of resource on one stream, and what it has (the delta variant of xDS).
 import type { Sealed } from "../snapshot/snapshot.ts";
 
+/** What a proxy wants of one kind, what it has, and what it was sent and has not answered. */
 export interface Subscription {
   /** Wants all there are. */
   wildcard: boolean;
@@ -23,6 +24,7 @@ export interface Subscription {
   pending: { readonly nonce: string; readonly sent: Map<string, string> } | undefined;
 }
 
+/** Names that come to a subscription and leave it, and versions that the proxy has from an earlier stream. */
 export interface Ask {
   readonly subscribe: readonly string[];
   readonly unsubscribe: readonly string[];
@@ -90,6 +92,7 @@ function holdings({ known, rejected }: Subscription): string[] {
   return [...new Set([...known.keys(), ...rejected.keys()])];
 }
 
+/** The resources of one kind by name. */
 export type Resources = ReadonlyMap<string, Sealed>;
 
 /** What the proxy wants and does not have, except what it refused. */

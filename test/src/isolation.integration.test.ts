@@ -150,6 +150,7 @@ async function beside(name: string, rogue: string): Promise<{ readonly rogue: Ca
     "the neighbour has begun",
   );
   const fault = call(node.url, `rogue/${name}/${rogue}`);
+  await new Promise((resolve) => setTimeout(resolve, 50)); // the thread is held by now, or gone
   const late = call(node.url, `beside/${name}-queued/add`, { input: 1 });
   const failed = await begun;
   assert.deepEqual(

@@ -246,3 +246,29 @@ test("a reader that is about to sleep is woken by a record that comes at that mo
   }
   await peer.close();
 });
+
+test("what is committed and not shown is read on demand, once, and the ring goes on", async () => {
+  for (const start of [0, -64]) {
+    const seen: number[] = [];
+    const third = Promise.withResolvers<void>();
+    const ring = pair(
+      1024,
+      (record) => {
+        seen.push(record[0] ?? -1);
+        if (record[0] === 3) third.resolve();
+      },
+      start,
+    );
+    const reader = ring.open();
+    ring.writer.write(Uint8Array.of(1));
+    ring.writer.write(Uint8Array.of(2));
+    assert.deepEqual(seen, []);
+    reader.takeRest();
+    reader.takeRest();
+    assert.deepEqual(seen, [1, 2]);
+    ring.writer.write(Uint8Array.of(3));
+    await third.promise;
+    assert.deepEqual(seen, [1, 2, 3]);
+    ring.close(reader);
+  }
+});

@@ -40,6 +40,7 @@ export class RingWriter {
     this.recordBytesMax = recordBytesMax(this.#ring.capacity);
     this.#head = Atomics.load(this.#ring.control, HEAD);
     this.#tail = Atomics.load(this.#ring.control, TAIL);
+    Atomics.store(this.#ring.control, COMMITTED, this.#head);
     bell.on("message", this.#onBell);
   }
 

@@ -559,7 +559,8 @@ export const IsolationSchema: GenEnum<Isolation> = /*@__PURE__*/
  */
 export const AgentService: GenService<{
   /**
-   * Stores a bundle and makes its agents callable; nodes roll over to it without losing calls.
+   * Has every node load a bundle, publishes it, and answers when they run it; nodes roll over to it without losing calls.
+   * A bundle that does not load, or lacks what its definitions say, is refused with what the node found.
    *
    * @generated from rpc voda.api.v1.AgentService.DeployAgents
    */

@@ -42,7 +42,10 @@ function checkGenerated(): void {
     throw new Error(`these differed from their sources; commit what was written: ${changed.join(", ")}`);
 }
 
-/** What clients and stored data rely on may not change under them. Clones of continuous integration may have no main. */
+/**
+ * What clients and stored data rely on may not change under them. Clones of continuous integration may have
+ * no main.
+ */
 function checkBreaking(): void {
   const git = (...args: string[]): string => execFileSync("git", args, { encoding: "utf8" }).trim();
   if (git("for-each-ref", "refs/heads/main") === "") {

@@ -1,5 +1,5 @@
-// The linter's fence around each room and folder, made from the table in rooms.ts. A specifier that is not allowed is
-// refused: a new folder is fenced before anybody thinks of it.
+// The linter's fence around each room and folder, made from the table in rooms.ts. A specifier that is not
+// allowed is refused: a new folder is fenced before anybody thinks of it.
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { type Folder, type Room, rooms } from "./rooms.ts";
 
@@ -8,7 +8,10 @@ interface Override {
   readonly rules: Readonly<Record<string, unknown>>;
 }
 
-/** Files of a folder and of folders within it: where neighbours stand as seen from there, and what is the folder's own. */
+/**
+ * Files of a folder and of folders within it: where neighbours stand as seen from there, and what is the
+ * folder's own.
+ */
 const depths = [
   { files: (folder: string) => `${folder}/*.ts`, up: "../", own: ["./**"] },
   { files: (folder: string) => `${folder}/*/*.ts`, up: "../../", own: ["./**", "../**"] },
@@ -46,7 +49,10 @@ const not = (specifiers: readonly string[]): readonly string[] => specifiers.map
 const faces = (names: readonly string[]): readonly string[] =>
   not(names.flatMap((name) => (name.startsWith("@") ? [name, `${name}/**`] : [name])));
 
-/** What may come from outside of the room: any package but the house's rooms that are not listed; in pure code the listed alone. */
+/**
+ * What may come from outside of the room: any package but the house's rooms that are not listed; in pure code
+ * the listed alone.
+ */
 const outside = (room: Room, pure: readonly string[] | undefined): readonly string[] =>
   pure === undefined ? ["@voda/**", "voda", "voda/**", ...faces(room.imports)] : ["**", ...faces(pure)];
 

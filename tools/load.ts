@@ -1,6 +1,7 @@
-// npm run test:load [-- --file PART] [--minutes 30]: runs every test file that starts servers again and again while other processes
-// burn all cores: 5 times, those that touch processes or time 20 times. What ran stands in .voda/load/ran.jsonl, so that totals add
-// up over days and a run that was stopped goes on; the file that ran least is next. A file that fails once is a fault.
+// npm run test:load [-- --file PART] [--minutes 30]: runs every test file that starts servers again and again
+// while other processes burn all cores: 5 times, those that touch processes or time 20 times. What ran stands
+// in .voda/load/ran.jsonl, so that totals add up over days and a run that was stopped goes on; the file that
+// ran least is next. A file that fails once is a fault.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { appendFileSync, existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";

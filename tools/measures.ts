@@ -7,6 +7,7 @@ export interface Spot {
   readonly size: number;
 }
 
+/** Of one file. */
 export interface Measures {
   readonly file: string;
   readonly longFunctions: readonly Spot[];
@@ -21,7 +22,9 @@ export interface Measures {
   readonly commentLines: number;
 }
 
+/** Longer functions hide their steps. */
 export const functionLinesMax = 70;
+/** As biome formats code; comments are wrapped by hand. */
 export const widthMax = 110;
 /** Branches from which on a file holds decisions. */
 const branchesMin = 8;
@@ -37,6 +40,7 @@ const branches = new Set([
 ]);
 const functions = new Set(["FunctionDeclaration", "FunctionExpression", "ArrowFunctionExpression"]);
 
+/** @param typedArrays names of typed arrays anywhere in the house */
 export function measure(source: Source, typedArrays: ReadonlySet<string>): Measures {
   const { file } = source;
   const long: Spot[] = [];
@@ -72,9 +76,13 @@ const spot = (source: Source, node: Node, size: number): Spot => ({
 const isTestBody = (file: string, parent: Node | undefined): boolean =>
   file.endsWith(".test.ts") && parent?.type === "CallExpression";
 
-/** Names that are declared as typed arrays: an index below their length always finds a number, which the type does not know. */
+/**
+ * Names that are declared as typed arrays: an index below their length always finds a number, which the type
+ * does not know.
+ */
 const typedArray =
   /\b(\w+)\??\s*[:=]\s*(?:readonly |new )?(?:\w+\s*\|\s*)*(?:Int|Uint|Float)\d+(?:Clamped)?Array/g;
+/** Names of typed arrays in these sources. */
 export const typedArraysOf = (texts: readonly string[]): ReadonlySet<string> =>
   new Set(texts.flatMap((text) => [...text.matchAll(typedArray)].flatMap(([, name]) => name ?? [])));
 
@@ -102,7 +110,10 @@ const hasDoc = ({ text, comments }: Source, node: Node): boolean =>
       text.slice(comment.end, node.start).trim() === "",
   );
 
-/** Addresses, and what a person reads as one line, stay whole: breaking them makes them worse to read and to search for. */
+/**
+ * Addresses, and what a person reads as one line, stay whole: breaking them makes them worse to read and to
+ * search for.
+ */
 const unbreakable = /https?:\/\/\S+|"[^"]*"|`[^`]*`|\/[^/ ].*\/[a-z]*[,);.]/g;
 
 function wideLines({ file, text }: Source): readonly Spot[] {

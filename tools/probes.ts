@@ -1,5 +1,6 @@
-// Breaks every rule of the fence on purpose and fails where the linter is silent, or where it refuses what is allowed.
-// The probes lie in a copy of the configuration, so that a run that dies leaves nothing in the house.
+// Breaks every rule of the fence on purpose and fails where the linter is silent, or where it refuses what is
+// allowed. The probes lie in a copy of the configuration, so that a run that dies leaves nothing in the
+// house.
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -30,7 +31,9 @@ const imports = (specifier: string, isAllowed: boolean): Line => ({
   isRefused: !isAllowed,
 });
 
-/** The breaks that a survey of the house found to lint clean, by name: the table may change, these may not. */
+/**
+ * The breaks that a survey of the house found to lint clean, by name: the table may change, these may not.
+ */
 const found: readonly Probe[] = [
   {
     file: "dataplane/src/lane/found.ts",

@@ -1,5 +1,6 @@
-// npm run ratchets [-- --tighten]: what is measured per room may only get better. `npm run check` fails where a room got worse
-// than ratchets.json says; `--tighten` writes down what was reached, and refuses to write anything worse.
+// npm run ratchets [-- --tighten]: what is measured per room may only get better. `npm run check` fails where
+// a room got worse than ratchets.json says; `--tighten` writes down what was reached, and refuses to write
+// anything worse.
 import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { functionLinesMax, type Measures, measure, type Spot, typedArraysOf, widthMax } from "./measures.ts";
 import { parse } from "./syntax.ts";

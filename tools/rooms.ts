@@ -1,5 +1,6 @@
-// The rooms of the house and what each may import: the one table from which `npm run generate` writes the linter's fence
-// (tools/gen/oxlint.json) and the diagrams of docs/ARCHITECTURE.md, and which tools/knip.ts reads.
+// The rooms of the house and what each may import: the one table from which `npm run generate` writes the
+// linter's fence (tools/gen/oxlint.json) and the diagrams of docs/ARCHITECTURE.md, and which tools/knip.ts
+// reads.
 
 /** A folder of a room's `src/`. */
 export interface Folder {
@@ -12,6 +13,7 @@ export interface Folder {
   readonly pure?: readonly string[];
 }
 
+/** A workspace of the product. */
 export interface Room {
   /** The rooms that its code may import, by their public faces; tests may import any. */
   readonly imports: readonly string[];

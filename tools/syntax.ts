@@ -1,4 +1,5 @@
-// The syntax tree of a source file, by the parser that the bundler brings: what the ratchets measure and mutants change.
+// The syntax tree of a source file, by the parser that the bundler brings: what the ratchets measure and
+// mutants change.
 import { readFileSync } from "node:fs";
 import { parseSync } from "rolldown/utils";
 
@@ -10,6 +11,7 @@ export interface Node {
   readonly [field: string]: unknown;
 }
 
+/** A parsed file. */
 export interface Source {
   readonly file: string;
   readonly text: string;
@@ -37,12 +39,14 @@ export function walk(
   for (const child of children(node)) walk(child, visit, below);
 }
 
+/** What lies directly below a node, in the order of its fields. */
 export function children(node: Node): readonly Node[] {
   return Object.values(node)
     .flatMap((value) => (Array.isArray(value) ? value : [value]))
     .filter(isNode);
 }
 
+/** Whether a field of a node holds one. */
 export const isNode = (value: unknown): value is Node =>
   typeof value === "object" && value !== null && "type" in value && "start" in value;
 

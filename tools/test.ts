@@ -1,5 +1,5 @@
-// npm test [-- kind ...] [-- --file PART]: one `node --test` per kind of test, told by the file's suffix. Kinds that only compute
-// run beside those that start servers and mostly wait for them.
+// npm test [-- kind ...] [-- --file PART]: one `node --test` per kind of test, told by the file's suffix.
+// Kinds that only compute run beside those that start servers and mostly wait for them.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -26,7 +26,10 @@ const kinds: readonly Kind[] = [
   { name: "e2e", serves: true, flags: alone(300_000) },
 ];
 
-/** Suites with an npm script of their own: slow matrices, and what needs other languages or package registries. */
+/**
+ * Suites with an npm script of their own: slow matrices, and what needs other languages or package
+ * registries.
+ */
 const separate: readonly Kind[] = ["full", "clients", "pack"].map((name) => ({
   name,
   serves: true,

@@ -22,7 +22,10 @@ export const editor = agent("editor", { text: s.text() })
     },
   });
 
-/** What is wrong with an edit of a text of `length`, or `undefined`. The input came over the network: it may be anything. */
+/**
+ * What is wrong with an edit of a text of `length`, or `undefined`. The input came over the network: it may
+ * be anything.
+ */
 function editProblem(edit: unknown, length: number): string | undefined {
   const [at, deleteCount, insert]: readonly unknown[] = Array.isArray(edit) ? edit : [];
   if (!isCount(at) || !isCount(deleteCount) || typeof insert !== "string")

@@ -1,7 +1,8 @@
-// npm run test:mutants [-- --target NAME] [--seed 1] [--count 300] [--shard 1/1] [--jobs 2] [--again]: breaks the product in one
-// small place at a time and runs the tests of the room that holds it. A break that all of them pass is a survivor: a test is
-// missing, or the break changes nothing, and then survivors.json says why. What ran before is not run again while its file
-// is the same; `--again` runs the survivors once more, after a test was added.
+// npm run test:mutants [-- --target NAME] [--seed 1] [--count 300] [--shard 1/1] [--jobs 2] [--again]: breaks
+// the product in one small place at a time and runs the tests of the room that holds it. A break that all of
+// them pass is a survivor: a test is missing, or the break changes nothing, and then survivors.json says why.
+// What ran before is not run again while its file is the same; `--again` runs the survivors once more, after
+// a test was added.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";

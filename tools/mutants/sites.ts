@@ -35,7 +35,9 @@ const operators: Readonly<Record<string, string>> = {
   "-=": "+=",
 };
 const operated = new Set(["BinaryExpression", "LogicalExpression", "AssignmentExpression"]);
-/** Assertions crash on our own bugs and logs tell people: without them nothing that a test may see changes. */
+/**
+ * Assertions crash on our own bugs and logs tell people: without them nothing that a test may see changes.
+ */
 const unseen = /^(?:assert\w*|(?:\w+\.)*log\w*\.\w+)\(/;
 /** What no code after types are stripped contains. */
 const isType = (node: Node): boolean =>
@@ -100,7 +102,10 @@ function operator(source: Source, node: Node, made: Make): readonly Mutant[] {
   return [{ ...made({ start: at, end: at + sign.length }, other), change }];
 }
 
-/** Turned round where no operator of it is broken anyway, and never true; an `else` makes the two much the same. */
+/**
+ * Turned round where no operator of it is broken anyway, and never true; an `else` makes the two much the
+ * same.
+ */
 function condition(test: Node, node: Node, text: (part: Node) => string, made: Make): readonly Mutant[] {
   const isBroken = test.type === "BinaryExpression" || test.type === "UnaryExpression";
   return [

@@ -1,6 +1,7 @@
 // Whose breaks are made, and which tests must notice them.
 import { globSync } from "node:fs";
 
+/** A room of the product, and the tests that must notice its breaks. */
 export interface Target {
   readonly name: string;
   readonly sources: readonly string[];
@@ -23,6 +24,7 @@ const folder = (name: string, path: string, more: readonly string[] = []): Targe
   tests: [...pure(path), ...more],
 });
 
+/** In the order in which they are chosen from; `--target` names one. */
 export const targets: readonly Target[] = [
   { name: "lane", sources: sourcesOf("dataplane/src/lane"), tests: [...machines, ...simulator] },
   { name: "turn", sources: sourcesOf("dataplane/src/turn"), tests: [...machines, ...simulator] },

@@ -1,4 +1,5 @@
-// Agents that break their worker or tell that they run, and one whose next version is in `faults-next.config.ts`.
+// Agents that break their worker or tell that they run, and one whose next version is in
+// `faults-next.config.ts`.
 import { appendFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,4 +1,5 @@
-// The client programs of examples/cart/clients against a real mesh: set up as docs/clients.md says, all on one cart.
+// The client programs of examples/cart/clients against a real mesh: set up as docs/clients.md says, all on
+// one cart.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { join } from "node:path";

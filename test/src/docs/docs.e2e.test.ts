@@ -1,4 +1,5 @@
-// The code of the documentation: it compiles, its lines run as they stand (but for the port), and print what their comments say.
+// The code of the documentation: it compiles, its lines run as they stand (but for the port), and print what
+// their comments say.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";

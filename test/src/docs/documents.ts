@@ -33,7 +33,10 @@ export function blocksOf(document: string): Block[] {
   }));
 }
 
-/** Blocks of TypeScript as files, where their relative imports find the README's `counter.ts` and `voda.config.ts`. */
+/**
+ * Blocks of TypeScript as files, where their relative imports find the README's `counter.ts` and
+ * `voda.config.ts`.
+ */
 export function typescriptFiles(): { path: string; block: Block }[] {
   const programs = blocksOf("docs/clients.md").filter(
     (block) => read("examples/cart/clients/typescript/cart.ts") === block.text,

@@ -106,7 +106,8 @@ const shoppers: Readonly<Record<string, Shopper>> = {
     return fromBinary(AddItemResponseSchema, await rawGrpc(add, key, message)).cart;
   },
   "voda-client": async (key, sku) => {
-    // The methods of a protobuf service have their types in generated clients; this one reaches them by the same names.
+    // The methods of a protobuf service have their types in generated clients; this one reaches them by the
+    // same names.
     const session = createVoda<typeof config>({ url: mesh.url }).cart(key);
     const untyped = session as typeof session & { addItem(item: object): Promise<unknown> };
     return fromJson(JSON.stringify(await untyped.addItem({ sku, quantity: 1 })));

@@ -1,4 +1,5 @@
-// Sessions on GPUs through the whole mesh: two nodes of one machine that declares two GPUs; each session takes half of one.
+// Sessions on GPUs through the whole mesh: two nodes of one machine that declares two GPUs; each session
+// takes half of one.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -77,7 +78,10 @@ async function allHold(keys = held): Promise<void> {
   await waitUntil(doRun, 20_000, "all four run, each on its half");
 }
 
-/** The control plane hears of a session that has just run a moment later, and puts only what it knows to sleep. */
+/**
+ * The control plane hears of a session that has just run a moment later, and puts only what it knows to
+ * sleep.
+ */
 async function putToSleep(key: string): Promise<void> {
   const { sessions } = connectApi(mesh.url);
   const session = { agent: "model", key };

@@ -1,4 +1,5 @@
-// Parts of the mesh are killed under calls: nothing acknowledged is lost or doubled, and calls soon succeed again.
+// Parts of the mesh are killed under calls: nothing acknowledged is lost or doubled, and calls soon succeed
+// again.
 import assert from "node:assert/strict";
 import { after, before, type TestContext, test } from "node:test";
 import { counters } from "../../../cli/src/bench/counters.ts";

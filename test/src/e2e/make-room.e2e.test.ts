@@ -1,4 +1,5 @@
-// A mesh whose GPUs are all held: idle sessions go to sleep so that a client that tries again gets in, busy ones never do.
+// A mesh whose GPUs are all held: idle sessions go to sleep so that a client that tries again gets in, busy
+// ones never do.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

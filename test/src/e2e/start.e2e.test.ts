@@ -1,4 +1,5 @@
-// The mesh as `npm start` runs it: it comes up, keeps what it knows, and leaves nothing running however it ends.
+// The mesh as `npm start` runs it: it comes up, keeps what it knows, and leaves nothing running however it
+// ends.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,5 @@
-// A control plane and nodes as real processes on a real nats-server, without Envoy: what a node's own ingress promises.
+// A control plane and nodes as real processes on a real nats-server, without Envoy: what a node's own ingress
+// promises.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

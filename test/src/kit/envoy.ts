@@ -100,7 +100,10 @@ export function adminPage(socketPath: string, path: string): Promise<Page> {
 const PORT_MIN = 20_000;
 const PORTS = 12_000;
 
-/** A free port that the system does not give to outgoing connections, for a listener that another process opens. */
+/**
+ * A free port that the system does not give to outgoing connections, for a listener that another process
+ * opens.
+ */
 export async function listenerPort(): Promise<number> {
   for (;;) {
     const port = PORT_MIN + Math.floor(Math.random() * PORTS);

@@ -4,7 +4,10 @@ import { waitUntil } from "./wait.ts";
 
 const FROZEN_WITHIN_MS = 5_000;
 
-/** Stops a process with SIGSTOP and resolves when none of its threads runs any more: the signal alone returns before that. */
+/**
+ * Stops a process with SIGSTOP and resolves when none of its threads runs any more: the signal alone returns
+ * before that.
+ */
 export async function freeze(pid: number): Promise<void> {
   process.kill(pid, "SIGSTOP");
   await waitUntil(

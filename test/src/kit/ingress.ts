@@ -1,4 +1,5 @@
-// A whole ingress for tests: a real Envoy with the published configuration, nodes and an API that say who they are, a picker.
+// A whole ingress for tests: a real Envoy with the published configuration, nodes and an API that say who
+// they are, a picker.
 import { once } from "node:events";
 import {
   createServer as createHttp1,

@@ -2,7 +2,8 @@ import { runningProcesses } from "./process.ts";
 import { waitUntil } from "./wait.ts";
 
 const GONE_WITHIN_MS = 3_000;
-// Of what Node counts as active, what code opens and must close. The others belong to the runner and to pending I/O.
+// Of what Node counts as active, what code opens and must close. The others belong to the runner and to
+// pending I/O.
 const OWNED = [
   "TCPSocketWrap",
   "TCPServerWrap",

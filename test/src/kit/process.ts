@@ -8,7 +8,10 @@ export interface ProcessOptions {
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** Asked again and again until it is truthy; gets all that the process has written so far, and what it told over IPC. */
+  /**
+   * Asked again and again until it is truthy; gets all that the process has written so far, and what it told
+   * over IPC.
+   */
   readonly ready: (output: string, told: unknown) => boolean | Promise<boolean>;
   /** Opens an IPC channel. Default: none; what is no Node.js program has no use for one. */
   readonly ipc?: true;

@@ -3,7 +3,10 @@ import { createServer } from "node:net";
 
 const POLL_MS = 5;
 
-/** Resolves with the first truthy value of `condition`; the error names what did not happen. @throws after `deadlineMs` */
+/**
+ * Resolves with the first truthy value of `condition`; the error names what did not happen. @throws after
+ * `deadlineMs`
+ */
 export async function waitUntil<T>(
   condition: () => T | Promise<T>,
   deadlineMs: number,

@@ -1,4 +1,5 @@
-// The tarball as a newcomer gets it: packed, installed into an empty folder by the user's npm, run under the user's Node.
+// The tarball as a newcomer gets it: packed, installed into an empty folder by the user's npm, run under the
+// user's Node.
 import assert from "node:assert/strict";
 import { type ChildProcessWithoutNullStreams, execFile, spawn } from "node:child_process";
 import {

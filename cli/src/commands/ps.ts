@@ -2,8 +2,10 @@ import { toJson } from "@bufbuild/protobuf";
 import { type Node, NodeSchema, type Session, SessionSchema, SessionStatus } from "@voda/proto/api";
 import type { Command } from "commander";
 import { type Api, connectApi } from "../api.ts";
-import { type ClientFlags, withClientFlags } from "../options.ts";
+import { type ClientFlags, defaultDataDir, withClientFlags } from "../options.ts";
 import { type Output, type Print, table } from "../print.ts";
+import { lockHolder } from "../up/lock.ts";
+import { isNearlyFull, roomWords, storeRoom } from "../up/store-room.ts";
 
 interface PsFlags extends ClientFlags {
   readonly nodes?: true;
@@ -12,7 +14,7 @@ interface PsFlags extends ClientFlags {
 const pageSize = 1000;
 const sessionsShownMax = 10_000;
 
-export function addPs(program: Command, { out: print }: Output): void {
+export function addPs(program: Command, { out: print, err }: Output): void {
   const command = program
     .command("ps")
     .description("list sessions, or nodes")
@@ -22,7 +24,16 @@ export function addPs(program: Command, { out: print }: Output): void {
     const api = connectApi(flags.url);
     if (flags.nodes === true) printNodes((await api.nodes.listNodes({})).nodes, flags, print);
     else printSessions(await listSessions(api, agent ?? "", flags.namespace ?? ""), flags, print);
+    const full = fullStoreHere(flags.url);
+    if (full !== undefined) err(`voda: the store is ${full}; \`npx voda doctor\` says what to do`);
   });
+}
+
+/** Only of the mesh that runs in this folder: its store is on this machine. */
+function fullStoreHere(url: string): string | undefined {
+  if (lockHolder(defaultDataDir)?.ingress !== url) return undefined;
+  const room = storeRoom(defaultDataDir);
+  return room !== undefined && isNearlyFull(room) ? roomWords(room) : undefined;
 }
 
 async function listSessions(

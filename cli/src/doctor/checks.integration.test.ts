@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -11,7 +12,7 @@ import { processesFile } from "../up/mesh.ts";
 import { freePorts, loopback } from "../up/ports.ts";
 import { commandOf, writeProcesses } from "../up/processes.ts";
 import { temporaryFolder } from "../up/testdata/start.ts";
-import { binaryFinding, examine, leftoversFinding, nodeFinding } from "./checks.ts";
+import { binaryFinding, examine, leftoversFinding, nodeFinding, storeFinding } from "./checks.ts";
 
 const findingOf = async (name: string, dataDir: string, ingressPort: number) =>
   (await examine({ dataDir, ingressPort })).find((finding) => finding.name === name);
@@ -79,6 +80,16 @@ test("processes that a dead supervisor left are found by their command line", as
   assert.equal(leftoversFinding(folder.path).ok, true);
 });
 
+test("a store that is nearly full fails, with how full it is", () => {
+  using folder = temporaryFolder();
+  assert.equal(storeFinding(folder.path).found, "none yet");
+  mkdirSync(join(folder.path, "nats"));
+  writeFileSync(join(folder.path, "nats", "1.blk"), Buffer.alloc(850));
+  writeFileSync(join(folder.path, "nats.conf"), "max_file_store: 1000");
+  const { ok, found } = storeFinding(folder.path);
+  assert.deepEqual([ok, found], [false, "85 % full (0.0 of 0.0 GiB)"]);
+});
+
 test("the command prints each finding and fails with exit code 1 when one does", async () => {
   using folder = temporaryFolder();
   const [port = 0] = await freePorts(1);
@@ -96,7 +107,7 @@ test("the command prints each finding and fails with exit code 1 when one does",
     return { code, text: out.join("\n") };
   };
   const healthy = await doctor("--json");
-  assert.deepEqual([healthy.code, JSON.parse(healthy.text).findings.length], [0, 7]);
+  assert.deepEqual([healthy.code, JSON.parse(healthy.text).findings.length], [0, 8]);
   const server = createServer().listen(port, loopback);
   await once(server, "listening");
   try {

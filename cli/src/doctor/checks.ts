@@ -6,6 +6,7 @@ import { lockHolder } from "../up/lock.ts";
 import { processesFile } from "../up/mesh.ts";
 import { isPortFree } from "../up/ports.ts";
 import { leftovers } from "../up/processes.ts";
+import { isNearlyFull, roomWords, storeRoom } from "../up/store-room.ts";
 
 export interface Finding {
   readonly name: string;
@@ -32,6 +33,7 @@ export async function examine(place: Place): Promise<readonly Finding[]> {
     pipFinding(),
     await portFinding(place),
     diskFinding(place.dataDir),
+    storeFinding(place.dataDir),
     leftoversFinding(place.dataDir),
   ];
 }
@@ -95,6 +97,17 @@ function diskFinding(dataDir: string): Finding {
     found: `${gib(free)} free`,
     ...(!ok && { fix: `free ${gib(freeBytesMin)}, or use another --data-dir` }),
   };
+}
+
+/** Of the folder's mesh, whether it runs or not. */
+export function storeFinding(dataDir: string): Finding {
+  const room = storeRoom(dataDir);
+  if (room === undefined) return { name: "store", ok: true, found: "none yet" };
+  const found = roomWords(room);
+  if (!isNearlyFull(room)) return { name: "store", ok: true, found };
+  const fix =
+    "free space on its disk and start the mesh again, or put its data on a larger one with --data-dir";
+  return { name: "store", ok: false, found, fix };
 }
 
 export function leftoversFinding(dataDir: string): Finding {

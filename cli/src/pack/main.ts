@@ -64,7 +64,7 @@ try {
   writeFileSync(join(folder, "README.md"), withoutLinks(readFileSync("README.md", "utf8")));
   writeFileSync(
     join(folder, "NOTICE"),
-    `${readFileSync("NOTICE", "utf8")}\n${readFileSync("envoy/NOTICE", "utf8")}${licences(command)}`,
+    `${readFileSync("NOTICE", "utf8")}\n${readFileSync("envoy/NOTICE", "utf8")}${licences([...chunks, ...command])}`,
   );
   writeFileSync(join(folder, "package.json"), JSON.stringify(manifest([...chunks, ...command]), null, 2));
   execute("npm", ["pack", "--silent", "--pack-destination", resolve("."), folder]);

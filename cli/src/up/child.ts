@@ -68,6 +68,11 @@ export class Child {
     return this.#firstReady.promise;
   }
 
+  /** Ends the process that runs; another one follows. */
+  again(): void {
+    this.#process?.kill("SIGTERM");
+  }
+
   /** SIGTERM, and SIGKILL for what still runs after `msMax`. Resolves when nothing runs. */
   async stop(msMax: number): Promise<void> {
     this.#stopping.abort();

@@ -17,10 +17,20 @@ import { commandOf, writeProcesses } from "./processes.ts";
 import { answersAsEnvoy, greetsAsNats, told } from "./readiness.ts";
 import type { ReadyFile } from "./ready-file.ts";
 import { replaceFile } from "./replace-file.ts";
+import {
+  isNearlyFull,
+  natsConfigFile,
+  roomWords,
+  storeBytesMax,
+  storeFolder,
+  storeRoom,
+} from "./store-room.ts";
+import { StoreWatch } from "./store-watch.ts";
 
 /** By their names, without dashes. */
 export type ProgramFlags = Readonly<Record<string, string | number>>;
 
+/** See `runMesh`, which the commands use. */
 export interface MeshOptions {
   /** Absolute path. */
   readonly dataDir: string;
@@ -36,8 +46,8 @@ export interface MeshOptions {
   readonly programs: Pick<Programs, "controlplane" | "node">;
   /** Called with each line that a child writes. */
   readonly onLine?: (child: string, line: string) => void;
-  /** Called again and again while a child runs and does not serve yet, with what is awaited. */
-  readonly onWaiting?: (words: string) => void;
+  /** Tells people what is awaited, and what is wrong. */
+  readonly say: (line: string) => void;
   /** Called when a child serves, for the first time or again. */
   readonly onReady?: (mesh: Mesh) => void;
 }
@@ -73,6 +83,7 @@ export class Mesh implements AsyncDisposable {
   readonly #children = new Map<string, Child>();
   readonly #logs: LogFile[] = [];
   readonly #failed = Promise.withResolvers<never>();
+  readonly #store: StoreWatch;
   #isClosing = false;
 
   /** Starts everything; `ready` tells when it serves. @throws when a port is taken or a binary is missing */
@@ -84,6 +95,18 @@ export class Mesh implements AsyncDisposable {
     this.#options = options;
     this.#ports = ports;
     this.#failed.promise.catch((error: unknown) => options.onLine?.("supervisor", String(error)));
+    this.#store = new StoreWatch({
+      freeBytes: () => freeBytes(options.dataDir),
+      restart: () => {
+        this.#natsSpec(); // its file has the limit
+        this.#child("nats").again();
+      },
+      fullWords: () => {
+        const room = storeRoom(options.dataDir);
+        return room !== undefined && isNearlyFull(room) ? roomWords(room) : undefined;
+      },
+      say: options.say,
+    });
     this.#spawn(this.#natsSpec());
   }
 
@@ -137,6 +160,7 @@ export class Mesh implements AsyncDisposable {
   /** Stops Envoy, the nodes, the control plane and nats-server in this order. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosing = true;
+    this.#store[Symbol.dispose]();
     await this.#children.get("envoy")?.stop(stopMsMax.envoy);
     const nodes = this.#ports.nodes.flatMap((_, index) => this.#children.get(nodeId(index)) ?? []);
     await Promise.all(nodes.map((node) => node.stop(stopMsMax.nodes)));
@@ -157,11 +181,15 @@ export class Mesh implements AsyncDisposable {
     this.#logs.push(log);
     const child = new Child(spec, log, {
       onProcess: () => this.#record(),
-      onWaiting: (words) => this.#options.onWaiting?.(words),
+      onWaiting: this.#options.say,
       onReady: () => this.#options.onReady?.(this),
       onGiveUp: (error) => this.#failed.reject(error),
       // While the mesh stops, its parts miss each other; that is no news.
-      onLine: (line) => (this.#isClosing ? undefined : this.#options.onLine?.(spec.name, line)),
+      onLine: (line) => {
+        if (this.#isClosing) return;
+        if (spec.name === "nats") this.#store.saw(line);
+        this.#options.onLine?.(spec.name, line);
+      },
     });
     this.#children.set(spec.name, child);
     this.#record();
@@ -178,9 +206,13 @@ export class Mesh implements AsyncDisposable {
 
   #natsSpec(): ChildSpec {
     const { dataDir, durability } = this.#options;
-    const config = join(dataDir, "nats.conf");
-    const [port, storeDir] = [this.#ports.nats, join(dataDir, "nats")];
-    replaceFile(config, natsConfig({ port, storeDir, login: natsLogin(dataDir), durability }));
+    const config = natsConfigFile(dataDir);
+    const server = {
+      port: this.#ports.nats,
+      storeDir: storeFolder(dataDir),
+      storeBytesMax: storeBytesMax(dataDir),
+    };
+    replaceFile(config, natsConfig({ ...server, login: natsLogin(dataDir), durability }));
     return {
       name: "nats",
       command: locate("nats-server"),

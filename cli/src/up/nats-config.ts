@@ -7,6 +7,7 @@ export type Durability = "process" | "disk";
 export function natsConfig(options: {
   readonly port: number;
   readonly storeDir: string;
+  readonly storeBytesMax: number;
   readonly login: NatsLogin;
   readonly durability: Durability;
 }): string {
@@ -17,7 +18,8 @@ listen: "127.0.0.1:${options.port}"
 authorization { user: ${JSON.stringify(options.login.user)}, password: ${JSON.stringify(options.login.pass)} }
 max_payload: ${natsPayloadBytesMax}
 jetstream {
-  store_dir: ${JSON.stringify(options.storeDir)}${sync}
+  store_dir: ${JSON.stringify(options.storeDir)}
+  max_file_store: ${options.storeBytesMax}${sync}
 }
 `;
 }

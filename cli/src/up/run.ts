@@ -7,15 +7,13 @@ import { reap } from "./processes.ts";
 import { writeReadyFile } from "./ready-file.ts";
 import { stopRequest } from "./stop-request.ts";
 
-export interface RunOptions extends Omit<MeshOptions, "onReady" | "onWaiting"> {
+export interface RunOptions extends Omit<MeshOptions, "onReady"> {
   /** Written when the mesh serves, and after each restart of a part. */
   readonly readyFile?: string;
   /** Brings the mesh to where it serves. */
   readonly serve: (mesh: Mesh) => Promise<void>;
   /** What runs while the mesh serves. */
   readonly accompany: (mesh: Mesh) => Promise<AsyncDisposable | undefined>;
-  /** Tells people what happens. */
-  readonly say: (line: string) => void;
 }
 
 /**
@@ -39,7 +37,7 @@ export async function runMesh(options: RunOptions): Promise<void> {
   const onReady = (mesh: Mesh): void => {
     if (isReady && readyFile !== undefined) writeReadyFile(readyFile, mesh.describe(), natsLogin(dataDir));
   };
-  await using mesh = await Mesh.start({ ...options, onReady, onWaiting: options.say });
+  await using mesh = await Mesh.start({ ...options, onReady });
   const first = await Promise.race([stop.asked, mesh.failed, options.serve(mesh)]);
   if (first === "stopped") return;
   held.serves(mesh.ingressUrl);

@@ -1,0 +1,58 @@
+// How full the store of the mesh is. nats-server would limit itself to a share of what is free when it starts, whatever it
+// already holds: a store that has grown would be over its limit after a restart. So the limit is set here, from both.
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { freeBytes } from "../free-disk.ts";
+
+export const natsConfigFile = (dataDir: string): string => join(dataDir, "nats.conf");
+export const storeFolder = (dataDir: string): string => join(dataDir, "nats");
+
+/** What the store may take of the disk that is free: the rest is for logs, and for what else is on the machine. */
+const freeShare = 0.75;
+/** From here on people are told: there is time to act. */
+export const fullShare = 0.8;
+
+export interface StoreRoom {
+  readonly bytes: number;
+  readonly bytesMax: number;
+}
+
+/** What a server that starts now may store. */
+export function storeBytesMax(dataDir: string): number {
+  return bytesOf(storeFolder(dataDir)) + Math.floor(freeShare * freeBytes(dataDir));
+}
+
+/** Of the server that was started last in this directory; undefined when none was. */
+export function storeRoom(dataDir: string): StoreRoom | undefined {
+  const config = natsConfigFile(dataDir);
+  const limit = existsSync(config)
+    ? /max_file_store: (\d+)/.exec(readFileSync(config, "utf8"))?.[1]
+    : undefined;
+  if (limit === undefined) return undefined;
+  const [bytes, free] = [bytesOf(storeFolder(dataDir)), freeBytes(dataDir)];
+  // Others fill the disk too: what is not free cannot be stored, whatever the limit says.
+  return { bytes, bytesMax: Math.min(Number(limit), bytes + free) };
+}
+
+export function isNearlyFull({ bytes, bytesMax }: StoreRoom): boolean {
+  return bytes >= fullShare * bytesMax;
+}
+
+/** `91 % full (9.1 of 10.0 GiB)` */
+export function roomWords({ bytes, bytesMax }: StoreRoom): string {
+  const gib = (count: number): string => (count / 1024 ** 3).toFixed(1);
+  const share = bytesMax === 0 ? 100 : Math.floor((100 * bytes) / bytesMax);
+  return `${share} % full (${gib(bytes)} of ${gib(bytesMax)} GiB)`;
+}
+
+/** Files come and go while they are counted. */
+function bytesOf(folder: string): number {
+  if (!existsSync(folder)) return 0;
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
+    entry.isFile(),
+  );
+  const sizes = files.map(
+    ({ parentPath, name }) => statSync(join(parentPath, name), { throwIfNoEntry: false })?.size,
+  );
+  return sizes.reduce<number>((sum, size = 0) => sum + size, 0);
+}

@@ -1,0 +1,71 @@
+// A nats-server that met a full disk refuses every write from then on, also when space is free again (its store keeps the
+// error; its limit is that of its start). Only a new start mends it, so the supervisor gives it one once there is room.
+
+/** What it has to do with. */
+export interface StoreWatchOptions {
+  /** On the file system of the store. */
+  readonly freeBytes: () => number;
+  /** Starts nats-server again, with a limit of now. */
+  readonly restart: () => void;
+  /** Undefined while there is room enough. */
+  readonly fullWords: () => string | undefined;
+  readonly say: (line: string) => void;
+}
+
+const stuck = /no space left on device|critical write error|file resource limits exceeded/i;
+const lookEveryMs = 1_000;
+/** Room for the largest message: with less it would be stuck again at once. */
+const roomBytesMin = 16 * 1024 * 1024;
+/** A disk that fills up again and again must not become a server that starts again and again. */
+const restartEveryMs = 30_000;
+/** How full the store is changes slowly, and is looked for by reading a folder. */
+const fullEveryLooks = 10;
+
+export class StoreWatch implements Disposable {
+  readonly #options: StoreWatchOptions;
+  readonly #timer: NodeJS.Timeout;
+  /** What was free when the server got stuck; undefined while it is not. */
+  #freeThen: number | undefined;
+  #restartedMs = Number.NEGATIVE_INFINITY;
+  #looks = 0;
+  #isTold = false;
+
+  constructor(options: StoreWatchOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => this.#look(), lookEveryMs);
+  }
+
+  /** A line that nats-server has written. */
+  saw(line: string): void {
+    if (this.#freeThen !== undefined || !stuck.test(line)) return;
+    this.#freeThen = this.#options.freeBytes();
+    this.#options.say(
+      `nats-server stores nothing any more: ${line.replace(/^.*\[ERR\] /, "").slice(0, 200)}; free space on the disk of the data directory, and it is started again`,
+    );
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+
+  #look(): void {
+    this.#looks += 1;
+    if (this.#looks % fullEveryLooks === 0) this.#tellFull();
+    if (this.#freeThen === undefined) return;
+    const now = performance.now();
+    const hasRoom = this.#options.freeBytes() >= this.#freeThen + roomBytesMin;
+    if (!hasRoom || now - this.#restartedMs < restartEveryMs) return;
+    this.#freeThen = undefined;
+    this.#restartedMs = now;
+    this.#options.say(
+      "there is space again: nats-server is started again, since its store stays stuck otherwise",
+    );
+    this.#options.restart();
+  }
+
+  #tellFull(): void {
+    const words = this.#options.fullWords();
+    if (words !== undefined && !this.#isTold) this.#options.say(`the store is ${words}`);
+    this.#isTold = words !== undefined;
+  }
+}

@@ -10,7 +10,10 @@ export const diskMibMax = 16_777_216;
 export const wholeGpusMax = 64;
 /** Disk of one node: what the books of a pool hold. */
 export const nodeDiskMibMax = 2 ** 31 - 1;
-/** GPUs of one node: they fit the bits of a device mask, and a grant that gives out all of them stays below `grantBytesMax`. */
+/**
+ * GPUs of one node: they fit the bits of a device mask, and a grant that gives out all of them stays below
+ * `grantBytesMax`.
+ */
 export const gpusPerNodeMax = 16;
 /** Shares of a device are counted in thousandths: this is all of one. */
 export const gpuMilliWhole = 1000;

@@ -1,6 +1,6 @@
 /**
- * A map of at most `max` entries: when one too many is set, the one that was set or used longest ago is forgotten. Whoever
- * asks again must be able to do without, or to make it anew.
+ * A map of at most `max` entries: when one too many is set, the one that was set or used longest ago is
+ * forgotten. Whoever asks again must be able to do without, or to make it anew.
  */
 export class BoundedMap<K, V> {
   readonly max: number;

@@ -35,8 +35,8 @@ export class Agents {
   }
 
   /**
-   * What a session asks of a pool; one of an agent that is not known asks for nothing. Who has the token or the agent gives it: the one
-   * is a hash, the other a look-up.
+   * What a session asks of a pool; one of an agent that is not known asks for nothing. Who has the token or
+   * the agent gives it: the one is a hash, the other a look-up.
    */
   requestOf(
     name: SessionName,

@@ -88,7 +88,8 @@ function limitsProblem(agent: Agent): string | undefined {
 }
 
 /**
- * State outlives a revision: a field may come and go, but not become another kind, and not be renamed unnoticed.
+ * State outlives a revision: a field may come and go, but not become another kind, and not be renamed
+ * unnoticed.
  * @throws ControlError `schema`
  */
 export function checkSchema(running: Agent, next: Agent): void {
@@ -107,8 +108,8 @@ function kindProblem(running: Agent, next: Agent): string | undefined {
 }
 
 /**
- * A field that goes while another of its kind comes was most likely renamed, and every session would silently show the
- * new one's initial value. Whoever means it does the two steps one by one.
+ * A field that goes while another of its kind comes was most likely renamed, and every session would silently
+ * show the new one's initial value. Whoever means it does the two steps one by one.
  */
 function renameProblem(running: Agent, next: Agent): string | undefined {
   const before = new Set(running.fields.map(({ name }) => name));

@@ -31,7 +31,8 @@ export function sessionService(context: SessionContext): ServiceImpl<typeof Sess
       const owner = ownerOf(context, name);
       if (owner === undefined) {
         const session = await stored(context, name);
-        // A session of a removed agent may still be in the log; what is neither there nor deployed is a misspelt name.
+        // A session of a removed agent may still be in the log; what is neither there nor deployed is a
+        // misspelt name.
         if (
           session.status === SessionStatus.UNBORN &&
           context.agents.get(name.namespace, name.agent) === undefined

@@ -104,7 +104,8 @@ export class Directory {
   readonly #tentative = new Map<SessionToken, number>();
   readonly #refusals: Refusals;
   /**
-   * Where sessions that sleep were last: a wake there may find the session's data in the node's memory. Who slept longest is forgotten.
+   * Where sessions that sleep were last: a wake there may find the session's data in the node's memory. Who
+   * slept longest is forgotten.
    */
   readonly #warm = new BoundedMap<SessionToken, string>(warmSessionsMax);
 
@@ -188,8 +189,8 @@ export class Directory {
   }
 
   /**
-   * All that is known of a session that is wanted now. A placement that nobody confirmed is kept for one more grant; it is given up when
-   * its node gets no sessions now.
+   * All that is known of a session that is wanted now. A placement that nobody confirmed is kept for one more
+   * grant; it is given up when its node gets no sessions now.
    */
   find(token: SessionToken, nowMs: number): Known {
     this.expire(nowMs);
@@ -210,7 +211,10 @@ export class Directory {
     return { type: "owner", node: home.node, isConfirmed, devices: this.pool.devicesOf(placed) };
   }
 
-  /** Books a plan that was made now, until a report confirms it or `tentativeMs` have passed, and tells whose it is. */
+  /**
+   * Books a plan that was made now, until a report confirms it or `tentativeMs` have passed, and tells whose
+   * it is.
+   */
   reserve(token: SessionToken, plan: PoolPlan, nowMs: number): DirectoryNode {
     const entry = this.#nodes.get(plan.nodeId);
     assert(entry !== undefined, `a plan made now is for node ${plan.nodeId}, which is not there`);

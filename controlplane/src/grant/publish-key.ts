@@ -1,5 +1,5 @@
-// Keeps the public key of this process in `voda_keys` as long as grants signed with it can be valid, and longer; and learns the time of
-// the store on the way.
+// Keeps the public key of this process in `voda_keys` as long as grants signed with it can be valid, and
+// longer; and learns the time of the store on the way.
 import type { JetStreamClient } from "@nats-io/jetstream";
 import type { KV } from "@nats-io/kv";
 import { keysBucket } from "@voda/proto/wire";
@@ -13,9 +13,9 @@ const renewSeconds = 30;
 
 export interface PublishedKey extends Disposable {
   /**
-   * Milliseconds since 1970 by the clock of the store. Grants are dated by it: the clocks of control planes and nodes differ, and each
-   * of them reaches the store's. It is measured with each renewal, to half of a round trip, and goes on by the monotonic clock: a wall
-   * clock that is set decides nothing.
+   * Milliseconds since 1970 by the clock of the store. Grants are dated by it: the clocks of control planes
+   * and nodes differ, and each of them reaches the store's. It is measured with each renewal, to half of a
+   * round trip, and goes on by the monotonic clock: a wall clock that is set decides nothing.
    */
   readonly storeMs: () => number;
   /** Ends the renewals; the key stays until its time to live is over. */
@@ -47,7 +47,10 @@ export async function publishKey({ js, keys, signer, clock, log }: PublishKeyOpt
   const close = (): void => clearInterval(timer);
   return { storeMs: () => clock.monotonicMs() + offsetMs, close, [Symbol.dispose]: close };
 
-  /** What the store's clock is ahead of the monotonic one. A raw publish, because the bucket's own update drops the time to live. */
+  /**
+   * What the store's clock is ahead of the monotonic one. A raw publish, because the bucket's own update
+   * drops the time to live.
+   */
   async function put(): Promise<number> {
     const beforeMs = clock.monotonicMs();
     const { seq } = await js.publish(`$KV.${keysBucket}.${keyId}`, publicJwk, { ttl: `${keySeconds}s` });

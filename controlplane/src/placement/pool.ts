@@ -309,7 +309,9 @@ export class Pool {
     return this.ranking.rows;
   }
 
-  /** Brings the kept costs of one kind up to date: the work that decisions leave for the time between them. */
+  /**
+   * Brings the kept costs of one kind up to date: the work that decisions leave for the time between them.
+   */
   tick(): void {
     this.ranking.catchUp();
   }

@@ -92,7 +92,8 @@ export class Scheduler implements Disposable {
   }
 
   /**
-   * A plan is reserved when this returns, for as long as a grant for it may be used. One that still is gets no new decision.
+   * A plan is reserved when this returns, for as long as a grant for it may be used. One that still is gets
+   * no new decision.
    */
   place(name: SessionName): Plan | Awake | UnknownAgent | Refused {
     const nowMs = this.#options.clock.monotonicMs();
@@ -181,8 +182,8 @@ export class Scheduler implements Disposable {
   }
 
   /**
-   * Prices are of GPUs: other requests would thin out the mix that they are made from. And after a refusal a caller asks until there is
-   * room: that is one arrival.
+   * Prices are of GPUs: other requests would thin out the mix that they are made from. And after a refusal a
+   * caller asks until there is room: that is one arrival.
    */
   #isArrival({ session, request }: Wanted): boolean {
     if (request.resources.gpu.type === "none") return false;

@@ -10,7 +10,7 @@ const shown = (entry: object, child = "n1"): string | undefined =>
 
 test("a line of an agent shows time, session, method, level, what was said and its fields", () => {
   assert.equal(
-    shown({ level: 30, ...ofAgent, msg: "hello", items: 2, tags: ["a"] }),
+    shown({ level: 30, ...ofAgent, msg: "hello", fields: { items: 2, tags: ["a"] } }),
     '12:00:01 counter/alice  add  info  hello  {"items":2,"tags":["a"]}',
   );
   assert.equal(shown({ level: 20, ...ofAgent, msg: "detail" }), "12:00:01 counter/alice  add  debug  detail");

@@ -20,6 +20,8 @@ const LogLine = v.looseObject({
   /** `file:line:column` in the user's sources, relative to the config's folder. */
   at: v.optional(v.string()),
   stack: v.optional(v.string()),
+  /** What an agent gave to `ctx.log` beside the message; other names are the node's own facts. */
+  fields: v.optional(v.looseObject({})),
   /** As pino writes an error. */
   err: v.optional(v.looseObject({ message: v.string() })),
 });
@@ -76,7 +78,7 @@ function levelWord(level: number): string {
 }
 
 function fieldsOf(entry: LogLine): string | undefined {
-  const fields = Object.entries(entry).filter(([name]) => !ofMachinery.has(name));
+  const fields = Object.entries({ ...entry, ...entry.fields }).filter(([name]) => !ofMachinery.has(name));
   return fields.length === 0 ? undefined : JSON.stringify(Object.fromEntries(fields));
 }
 

@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { MemoryPool } from "@voda/stdx/memory";
+import type { Arguments } from "./bind.ts";
+import { openCpuDevice } from "./cpu.ts";
+import { emitJs } from "./emit-js.ts";
+import { add, type Expression, mul } from "./expression.ts";
+import { map, reduce, rows } from "./kernel.ts";
+import * as library from "./library.ts";
+
+const square = (name: string) => reduce(name, { arrays: ["x"], reduction: "sum" }, ({ x }) => mul(x, x));
+
+test("what is no kernel is refused with its name and what is possible", () => {
+  const other: Expression = { type: "element", array: "other" };
+  const cases: [() => unknown, RegExp][] = [
+    [() => square("a b"), /"a b" of kernel a b is no name; names match/],
+    [() => square("delete x; //"), /is no name/],
+    [() => map("m", { arrays: ["x", "x"] }, ({ x }) => ({ x })), /two arguments "x"/],
+    [() => map("m", { arrays: ["x"], scalars: ["x"] }, ({ x }) => ({ x })), /two arguments "x"/],
+    [() => map("m", { arrays: ["x"] }, () => ({})), /kernel m has no output/],
+    [() => map("m", { arrays: ["x"] }, () => ({ x: other })), /kernel m has no array "other"; it has x/],
+    [
+      () => reduce("r", { arrays: ["x"], reduction: "sum" }, () => ({ type: "scalar", name: "a" })),
+      /kernel r has no scalar "a"; it has none/,
+    ],
+    [
+      () => rows("r", { matrices: ["x"], vectors: [], output: "x", reduction: "sum" }, ({ x }) => x),
+      /two arguments "x"/,
+    ],
+    [
+      () =>
+        reduce("deep", { arrays: ["x"], reduction: "sum" }, ({ x }) =>
+          Array.from({ length: 300 }).reduce<Expression>((sum) => add(sum, x), x),
+        ),
+      /has 301 nodes, nodesMax is 256/,
+    ],
+  ];
+  for (const [make, message] of cases) assert.throws(make, { code: "bad_kernel", message });
+});
+
+test("a run is refused before it touches memory when its arguments do not fit", () => {
+  const pool = new MemoryPool({ bytesMax: 4 * 1024 ** 2 });
+  const device = openCpuDevice(pool.holder);
+  const [x, y] = [pool.alloc(40), pool.alloc(36)];
+  const cases: [Arguments, number, object][] = [
+    [
+      { x, y, a: 1 },
+      10,
+      { code: "bad_argument", message: /array "y" of kernel axpy has 36 bytes, 40 are needed/ },
+    ],
+    [{ x, a: 1 }, 1, { code: "bad_argument", message: /needs the array "y"/ }],
+    [{ x, y }, 1, { code: "bad_argument", message: /needs the scalar "a"/ }],
+    [{ x, y, a: 1 }, -1, { code: "bad_argument", message: /n -1 of kernel axpy is not in/ }],
+    [{ x, y, a: 1 }, 2 ** 31, { code: "bad_argument" }],
+    [{ x: 5, y, a: 1 }, 1, { code: "stale_handle" }],
+  ];
+  for (const [given, n, error] of cases) assert.throws(() => device.run(library.axpy, given, { n }), error);
+  const matrix = pool.alloc(4 * 5);
+  assert.throws(() => device.run(library.gemv, { matrix, x, y }, { n: 3, rows: 2 }), {
+    code: "bad_argument",
+    message: /array "matrix" of kernel gemv has 20 bytes, 24 are needed/,
+  });
+});
+
+test("the optimizers do what their papers say", () => {
+  const pool = new MemoryPool({ bytesMax: 4 * 1024 ** 2 });
+  const device = openCpuDevice(pool.holder);
+  const block = (value: number) => {
+    const handle = pool.alloc(4);
+    pool.holder.f32(handle)[0] = value;
+    return handle;
+  };
+  const [w, g, h] = [block(1), block(2), block(5)];
+  device.run(library.adagrad, { w, g, h, rate: 0.3, epsilon: 0 }, { n: 1 });
+  const value = (handle: Parameters<typeof pool.holder.f32>[0]): number =>
+    pool.holder.f32(handle)[0] ?? Number.NaN;
+  assert.deepEqual([value(h), Math.abs(value(w) - 0.8) < 1e-6], [9, true]);
+  // a weight whose dual stays within l1 is exactly 0, however often it is updated
+  const [z, n] = [block(0), block(0)];
+  pool.holder.f32(g)[0] = 0.01;
+  device.run(library.ftrl, { w, g, z, n, alpha: 0.1, beta: 1, l1: 1, l2: 0 }, { n: 1 });
+  assert.equal(value(w), 0);
+});
+
+test("the text of a kernel is what a person would write", () => {
+  assert.equal(
+    emitJs(library.axpy),
+    `function axpyKernel(xOf, yOf, aIs, n) {
+  const { abs, fround, max, min, sqrt } = Math;
+  aIs = fround(aIs);
+  for (let i = 0; i < n; i += 1) {
+    const t0 = yOf[i];
+    const t2 = xOf[i];
+    const t3 = fround(aIs * t2);
+    const t4 = fround(t0 + t3);
+    yOf[i] = t4;
+  }
+  return 0;
+}`,
+  );
+});

@@ -35,7 +35,7 @@ const protobuf = "@bufbuild/protobuf";
 
 /** Each room stands after those it imports. */
 export const rooms: Readonly<Record<string, Room>> = {
-  stdx: { imports: [], says: "stdx imports nothing", folders: {} },
+  stdx: { imports: [], says: "stdx imports nothing", folders: { memory: { imports: [] } } },
   proto: { imports: [], says: "proto imports only its runtimes", folders: {} },
   net: { imports: [], says: "net knows nothing of sessions: it imports nothing of ours", folders: {} },
   state: {
@@ -43,6 +43,15 @@ export const rooms: Readonly<Record<string, Room>> = {
     says: "state imports only stdx and proto",
     pure: [stdx, proto, "yjs"],
     folders: { kinds: { imports: ["errors.ts", "field.ts", "json.ts", "piece.ts"] } },
+  },
+  compute: {
+    imports: [stdx],
+    says: "compute knows nothing of agents: it imports only stdx",
+    folders: {
+      wasm: { imports: [], pure: [stdx] },
+      team: { imports: ["bind.ts", "cpu.ts", "errors.ts", "kernel.ts"] },
+    },
+    entries: ["test/*.worker.ts"],
   },
   envoy: {
     imports: [stdx],

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import type { Bench, BenchValues } from "../bench/bench.ts";
-import { flagsOf, placementBenches, runPlacementBench } from "../bench/placement.ts";
 import { type PlacementsResult, placements, sessionsOf } from "../bench/placements.ts";
+import { flagsOf, type ProgramBench, programBenches, runProgramBench } from "../bench/program-benches.ts";
 import { benches } from "../bench/registry.ts";
 import { CliError } from "../failure.ts";
 import { jsonOption, parseUrl, parseWhole } from "../options.ts";
@@ -9,7 +9,7 @@ import { type Output, table } from "../print.ts";
 
 export function addBench(program: Command, output: Output): void {
   addBenches(program, benches, output);
-  addPlacementBenches(program, output);
+  addProgramBenches(program, output);
 }
 
 /** `voda bench NAME`: one subcommand per bench, so that each has its own flags and help. */
@@ -39,26 +39,27 @@ export function addBenches(program: Command, list: readonly Bench[], { out: prin
   }
 }
 
-/** The benches of placement are programs of their own, which read their flags themselves. */
-function addPlacementBenches(program: Command, output: Output): void {
+/** Benches that are programs read their flags themselves. */
+function addProgramBenches(program: Command, output: Output): void {
   const bench = program.commands.find((one) => one.name() === "bench") ?? program.command("bench");
-  for (const { name, summary } of placementBenches) {
+  for (const one of programBenches) {
+    const { name, summary } = one;
     const command = bench
       .command(name)
       .description(summary)
       .allowUnknownOption()
       .argument("[flags...]", "as below")
-      .addHelpText("after", () => `\n${flagsOf(name)}`);
-    if (name === "placement-speed") timePlacements(command, output);
+      .addHelpText("after", () => `\n${flagsOf(one)}`);
+    if (name === "placement-speed") timePlacements(command, one, output);
     else
       command.action(async (flags: readonly string[]) =>
-        output.out(await runPlacementBench(name, flags, output.err)),
+        output.out(await runProgramBench(one, flags, output.err)),
       );
   }
 }
 
 /** What the mesh does is measured from here: the program does not start meshes. */
-function timePlacements(command: Command, { out, err }: Output): void {
+function timePlacements(command: Command, one: ProgramBench, { out, err }: Output): void {
   command
     .addOption(new Option("--end-to-end", "also time placements through a mesh of its own").default(true))
     .addOption(new Option("--no-end-to-end", "only time decisions"))
@@ -70,7 +71,7 @@ function timePlacements(command: Command, { out, err }: Output): void {
     .addOption(new Option("--seconds <n>", "how long, end to end").default(5).argParser(parseWhole(1, 3600)))
     .action(async (flags: readonly string[], options: EndToEndFlags) => {
       if (options.endToEnd) sessionsOf(options); // before the decisions take their time
-      const printed = await runPlacementBench(command.name(), flags, err);
+      const printed = await runProgramBench(one, flags, err);
       if (!options.endToEnd) {
         out(printed);
         return;

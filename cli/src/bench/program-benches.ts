@@ -1,34 +1,58 @@
-// The benches of placement: programs of the control plane, which is not part of the command itself; each runs
-// as a child.
+// Benches of rooms that are not part of the command itself: each is a program, which runs as a child.
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { text as readAll } from "node:stream/consumers";
 import { CliError, type ExitCode, exitCodes } from "../failure.ts";
-import { programs } from "../programs.ts";
+import { type ProgramName, programs } from "../programs.ts";
 
 /** What `voda bench --help` says of them; their flags are told by `voda bench NAME --help`. */
-export const placementBenches = [
-  { name: "placement", summary: "GPUs that each policy leaves unallocated while sessions arrive" },
-  { name: "placement-churn", summary: "demand that each policy rejects while sessions come and go" },
-  { name: "placement-speed", summary: "time of one placement in a pool that is 92 percent full" },
-] as const;
+export const programBenches: readonly ProgramBench[] = [
+  {
+    name: "placement",
+    summary: "GPUs that each policy leaves unallocated while sessions arrive",
+    program: "placementBench",
+  },
+  {
+    name: "placement-churn",
+    summary: "demand that each policy rejects while sessions come and go",
+    program: "placementBench",
+  },
+  {
+    name: "placement-speed",
+    summary: "time of one placement in a pool that is 92 percent full",
+    program: "placementBench",
+  },
+  {
+    name: "compute",
+    summary: "kernels, memory and stealing, each in turns with what one would write without them",
+    program: "computeBench",
+  },
+];
+
+/** A bench of another room. */
+export interface ProgramBench {
+  readonly name: string;
+  readonly summary: string;
+  /** Takes the name of the bench as its first argument. */
+  readonly program: ProgramName;
+}
 
 /** The flags of one of them, as its help shows them. */
-export function flagsOf(name: string): string {
-  return execFileSync(process.execPath, [programs().placementBench, name, "--help"], { encoding: "utf8" });
+export function flagsOf({ name, program }: ProgramBench): string {
+  return execFileSync(process.execPath, [programs()[program], name, "--help"], { encoding: "utf8" });
 }
 
 /** The line of a child with its own failure; other lines tell how far it is. */
 const FAILURE = "error: ";
 
 /** Runs one of them and returns what it printed. @throws CliError with the child's own words */
-export async function runPlacementBench(
-  name: string,
+export async function runProgramBench(
+  { name, program }: ProgramBench,
   args: readonly string[],
   say: (line: string) => void,
 ): Promise<string> {
-  const child = spawn(process.execPath, [programs().placementBench, name, ...args], {
+  const child = spawn(process.execPath, [programs()[program], name, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   using _stop = stopWith(() => child.kill("SIGKILL"));

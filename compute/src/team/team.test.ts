@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import type { Worker } from "node:worker_threads";
+import { type Handle, MemoryPool } from "@voda/stdx/memory";
+import { compileJs } from "../emit-js.ts";
+import { add, mul } from "../expression.ts";
+import { map } from "../kernel.ts";
+import * as library from "../library.ts";
+import { layOut } from "./graph.ts";
+import { type GraphTask, Team } from "./team.ts";
+
+const pool = new MemoryPool({ bytesMax: 64 * 1024 ** 2 });
+const team = new Team(pool, 2);
+after(() => team[Symbol.asyncDispose]());
+
+function filled(length: number, value: (i: number) => number): Handle {
+  const handle = pool.alloc(4 * length);
+  pool.holder.f32(handle).forEach((_, i, all) => {
+    all[i] = value(i);
+  });
+  return handle;
+}
+
+test("a map in grains gives what it gives in one, for every length beside the grain's", async () => {
+  for (const n of [0, 1, 99, 100, 101, 1000]) {
+    const [x, y] = [filled(Math.max(1, n), (i) => i), filled(Math.max(1, n), (i) => i / 3)];
+    const want = pool.holder.f32(y).slice(0, n);
+    compileJs(library.axpy)(pool.holder.f32(x), want, 2, n);
+    const { ended } = await team.loop(library.axpy, { x, y, a: 2 }, { n }, 100);
+    assert.deepEqual(pool.holder.f32(y).slice(0, n), want);
+    assert.equal(
+      ended.reduce((sum, one) => sum + one, 0),
+      Math.ceil(n / 100),
+    );
+  }
+});
+
+test("a matrix in grains of rows gives what it gives in one", async () => {
+  const [rows, n] = [37, 19];
+  const [matrix, x, y] = [filled(rows * n, (i) => i % 7), filled(n, (i) => i / 5), filled(rows, () => 0)];
+  const want = new Float32Array(rows);
+  compileJs(library.gemv)(pool.holder.f32(matrix), pool.holder.f32(x), want, rows, n);
+  await team.loop(library.gemv, { matrix, x, y }, { n, rows }, 5);
+  assert.deepEqual(pool.holder.f32(y), want);
+});
+
+/** y = a * y + x: its result tells in which order tasks ran. */
+const step = map("step", { arrays: ["x", "y"], scalars: ["a"] }, ({ x, y, a }) => ({ y: add(mul(a, y), x) }));
+
+test("tasks of a graph run once each, after those that they wait for", async () => {
+  const chains = 40;
+  const links = 25;
+  const one = filled(1, () => 1);
+  const values = Array.from({ length: chains }, () => filled(1, () => 0));
+  const tasks: GraphTask[] = [];
+  for (let link = 0; link < links; link += 1)
+    for (const [chain, y] of values.entries()) {
+      const before = link === 0 ? [] : [(link - 1) * chains + chain];
+      // the scalar differs from link to link: another order gives another number
+      tasks.push({ kernel: step, given: { x: one, y, a: 1 + link / 16 }, extent: { n: 1 }, after: before });
+    }
+  const want = new Float32Array(1);
+  for (let link = 0; link < links; link += 1) compileJs(step)(Float32Array.of(1), want, 1 + link / 16, 1);
+  const { ended } = await team.graph(tasks);
+  for (const y of values) assert.deepEqual(pool.holder.f32(y), want);
+  assert.equal(
+    ended.reduce((sum, count) => sum + count, 0),
+    chains * links,
+  );
+});
+
+test("a graph that cannot end is refused with the task that is stuck", () => {
+  assert.throws(() => layOut([[1], [0], []]), { code: "bad_argument", message: /task 0 waits for itself/ });
+  assert.throws(() => layOut([[3]]), {
+    code: "bad_argument",
+    message: /task 0 waits for task 3, which is not in 0..0/,
+  });
+});
+
+test("what a run touches is held until it ends, whoever releases it", async () => {
+  const [x, y] = [filled(1000, () => 1), filled(1000, () => 1)];
+  const before = pool.live;
+  const run = team.loop(library.axpy, { x, y, a: 1 }, { n: 1000 }, 10);
+  pool.holder.release(x);
+  assert.equal(pool.live, before);
+  await run;
+  assert.equal(pool.live, before - 1);
+  await assert.rejects(team.loop(library.axpy, { x, y, a: 1 }, { n: 1 }, 1), { code: "stale_handle" });
+});
+
+test("a run whose team is closed fails, gives its memory back, and later ones fail too", async () => {
+  const closing = new Team(pool, 2);
+  const [x, y] = [filled(200_000, () => 1), filled(200_000, () => 1)];
+  const before = pool.live;
+  const run = closing.loop(library.axpy, { x, y, a: 1 }, { n: 200_000 }, 1);
+  const refused = assert.rejects(run, { code: "worker_lost" });
+  await closing[Symbol.asyncDispose]();
+  await refused;
+  await assert.rejects(closing.loop(library.axpy, { x, y, a: 1 }, { n: 1 }, 1), { code: "worker_lost" });
+  for (const handle of [x, y]) pool.holder.release(handle);
+  assert.equal(pool.live, before - 2);
+});
+
+test("a thread that dies fails its run, gives the memory back, and is replaced", async () => {
+  const threads: Worker[] = [];
+  const remember = (thread: Worker): void => void threads.push(thread);
+  process.on("worker", remember);
+  await using mortal = new Team(pool, 2);
+  const [x, y] = [filled(4_000_000, () => 1), filled(4_000_000, () => 1)];
+  const before = pool.live;
+  await mortal.loop(library.axpy, { x, y, a: 1 }, { n: 10 }, 1);
+  const run = mortal.loop(library.axpy, { x, y, a: 1 }, { n: 4_000_000 }, 1);
+  const failed = assert.rejects(run, { code: "worker_lost" });
+  await threads[0]?.terminate();
+  await failed;
+  assert.equal(pool.live, before);
+  pool.holder.f32(y).fill(1);
+  const { ended } = await mortal.loop(library.axpy, { x, y, a: 1 }, { n: 4_000_000 }, 1000);
+  assert.ok(pool.holder.f32(y).every((value) => value === 2));
+  assert.deepEqual([ended.length, threads.length], [2, 3]);
+  process.off("worker", remember);
+  for (const handle of [x, y]) pool.holder.release(handle);
+});

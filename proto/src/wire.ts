@@ -144,6 +144,7 @@ export const reasons = {
   draining: "unavailable",
   closed: "unavailable",
   store_away: "unavailable",
+  store_full: "resource_exhausted",
   worker_lost: "unavailable",
   no_capacity: "resource_exhausted",
   queue_full: "resource_exhausted",

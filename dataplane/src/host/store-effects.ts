@@ -101,8 +101,8 @@ function append(parts: StoreParts, hosted: Hosted, effect: Extract<LaneEffect, {
     } else if (outcome.type === "refused") {
       hosted.tell({ type: "refused", token });
     } else if (outcome.type === "error") {
-      // As without an answer: the lane's timer sends the record again.
       parts.log.warn({ outcome, session: hosted.name }, "the store refused a record");
+      hosted.tell({ type: "rejected", token, why: outcome.description });
     }
   };
   const record = { subject, fence, expect, payload };

@@ -6,7 +6,7 @@ import { abandonOrder } from "./control.ts";
 import { callText, type Found, findAnswer, roomFor } from "./dedupe.ts";
 import type { Activation, Lane, Slice, Step } from "./lane.ts";
 import { failCall, failWork, finish, isSameRaw, left, replyWork, requeue } from "./share.ts";
-import { wantClaim } from "./tip.ts";
+import { wantClaimToRead } from "./tip.ts";
 import { startJob, takeJob } from "./turns.ts";
 import type { Work } from "./work.ts";
 
@@ -89,7 +89,7 @@ function hand(step: Step, activation: Activation, work: Work): void {
     }
   }
   startJob(turns, work);
-  if (first.readonly) wantClaim(activation.tip);
+  if (first.readonly) wantClaimToRead(activation.tip);
   out.push({ type: "run", activation: activation.number, call: first.number });
 }
 

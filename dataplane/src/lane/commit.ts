@@ -1,17 +1,19 @@
 // Appends: what the next record is, and what follows when it is accepted (PROTOCOL.md 5.2).
 import { assert } from "@voda/stdx";
 import { arrived, backOff, depart, type Flight, refuse, settle } from "./append.ts";
-import { settleMaxMs } from "./constants.ts";
+import { rejectedRetryMs, settleMaxMs } from "./constants.ts";
 import { carryOut } from "./control.ts";
 import { rememberedAt } from "./dedupe.ts";
-import { boundary, countTail, pagesOf, type TrimPlan } from "./fold.ts";
+import { boundary, countTail, foldLater, pagesOf, type TrimPlan } from "./fold.ts";
 import { acceptTurns } from "./gate.ts";
 import { type Activation, armAppend, isQuiet, type Reply, type Slice, type Step } from "./lane.ts";
 import { drop } from "./memory.ts";
+import { takeOrders } from "./orders.ts";
 import { encodeRecord, type LaneRecord } from "./record.ts";
+import { failCall, failWork, storeFull } from "./share.ts";
 import { foldAccepted, noteCovered, readyFold } from "./snapshot.ts";
 import { acceptTip, releaseTip } from "./tip.ts";
-import { entryOf, type Turned, takeTurns } from "./turns.ts";
+import { entryOf, type Turned, takeJob, takeTurns } from "./turns.ts";
 
 export const commit: Slice = { advance, replied, disconnected: ({ append }) => settle(append) };
 
@@ -104,7 +106,32 @@ function replied(step: Step, activation: Activation, event: Reply): boolean {
   if (event.type === "appended") committed(step, activation, flight, event.seq);
   else if (event.type === "refused" && activation.look.asked === undefined && step.lane.connected)
     refuse(flight);
+  else if (event.type === "rejected" && !flight.settling) rejected(step, activation, flight, event.why);
   return true;
+}
+
+/**
+ * The only copy that was sent is not stored, and will not be. Everybody who waits for it hears that at once;
+ * what is in memory goes, but the session stays ours: nobody else may claim it, so that it can be read from
+ * the lane again.
+ */
+function rejected(step: Step, activation: Activation, flight: Flight, why: string): void {
+  const { append, turns, orders, tip, fold } = activation;
+  arrived(append);
+  if (flight.record.kind === "fold" && !flight.record.released) {
+    const atMs = step.world.monotonicMs + rejectedRetryMs;
+    foldLater(fold, atMs);
+    step.out.push({ type: "timer", timer: "fold", atMs });
+    return;
+  }
+  for (const [call, work] of turns.jobs) {
+    if (tip.claim === "owner" && work.job.readonly && work.stage !== "executed") continue;
+    takeJob(turns, call);
+    failWork(step, work, storeFull(why));
+  }
+  for (const { number } of takeOrders(orders, () => true)) failCall(step, number, storeFull(why));
+  if (tip.claim === "owner") step.lane.keptTip = { incarnation: tip.incarnation, rid: tip.rid };
+  drop(step, activation, "dropped", "nothing");
 }
 
 /** The record in flight lies in the lane at `seq`. */

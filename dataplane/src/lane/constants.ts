@@ -52,6 +52,8 @@ export const appendTimeoutMs = 2000;
 /** Between resends after the first: doubling from the one to the other. */
 export const resendMinMs = 50;
 export const resendMaxMs = 1000;
+/** Until a fold that the store rejected is tried again: one that is full stays so for a while. */
+export const rejectedRetryMs = 5000;
 /** After a refusal that decided nothing: another proposal is on its way through the store. */
 export const undecidedMs = 10;
 /**

@@ -87,6 +87,11 @@ export function takeCut(fold: Fold, cut: Cut): void {
   if (fold.making.stage === "asked") fold.making = { stage: "cut", cut, retryAtMs: 0 };
 }
 
+/** The fold was rejected: its pages are there, and it is made again later. */
+export function foldLater(fold: Fold, retryAtMs: number): void {
+  if (fold.making.stage === "ready") fold.making = { stage: "cut", cut: fold.making.cut, retryAtMs };
+}
+
 /** The session is deleted: no fold is wanted. */
 export function abandonFold(fold: Fold): void {
   fold.making = { stage: "none" };

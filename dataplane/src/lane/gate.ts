@@ -4,7 +4,7 @@ import { storeAnswer } from "./dedupe.ts";
 import type { Activation, Slice, Step } from "./lane.ts";
 import type { TurnsRecord } from "./record.ts";
 import { replyWork } from "./share.ts";
-import { wantClaim } from "./tip.ts";
+import { wantClaimToRead } from "./tip.ts";
 import { acceptTurn, addOutput, addTurn, hasOutput, type Turned, takeOutputs } from "./turns.ts";
 
 export const gate: Slice = { advance: openGate };
@@ -26,7 +26,7 @@ export function seen(
   const work = addOutput(turns, event);
   // what a failed turn saw may be old news for a call that comes later: that one runs for itself
   if (work.key !== undefined && lane.running.get(work.key) === work) lane.running.delete(work.key);
-  wantClaim(tip);
+  wantClaimToRead(tip);
 }
 
 /**
@@ -35,8 +35,8 @@ export function seen(
  * its readers came before the proof.
  */
 function openGate(step: Step, { turns, tip, look }: Activation): void {
-  const mayLeave =
-    tip.claim === "unborn" || (tip.claim === "owner" && look.verified && step.world.leaseValid());
+  const isOurs = tip.claim === "owner" || (tip.claim === "held" && tip.readable);
+  const mayLeave = tip.claim === "unborn" || (isOurs && look.verified && step.world.leaseValid());
   if (!hasOutput(turns) || !mayLeave) return;
   for (const { work, answer } of takeOutputs(turns)) replyWork(step, work, answer, tip.n, tip.uid);
 }

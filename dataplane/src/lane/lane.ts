@@ -12,6 +12,7 @@ import type { Base, Hash } from "./replay.ts";
 import type { Tip } from "./tip.ts";
 import type { Turns } from "./turns.ts";
 import type { Incarnation, LaneEffect, LaneEvent, World } from "./types.ts";
+import type { RecordId } from "./words.ts";
 import type { Work } from "./work.ts";
 
 export interface LaneOptions {
@@ -96,6 +97,11 @@ export interface Lane {
    * A successor that did not answer: its predecessor's lease has ended, so nothing stands against a claim.
    */
   unreachable: Incarnation | undefined;
+  /**
+   * Our last record, when memory was dropped because the store rejected the next one: until then the session
+   * was ours.
+   */
+  keptTip: { readonly incarnation: Incarnation; readonly rid: RecordId } | undefined;
   /** Time for which the timer `append` is armed. */
   appendTimerMs: number;
 }
@@ -124,6 +130,7 @@ export function openLane(options: LaneOptions): Lane {
     waking: undefined,
     activation: undefined,
     unreachable: undefined,
+    keptTip: undefined,
     appendTimerMs: Number.POSITIVE_INFINITY,
   };
 }

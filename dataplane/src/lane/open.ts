@@ -5,8 +5,9 @@ import type { Activation, Step } from "./lane.ts";
 import { openLook } from "./look.ts";
 import { openOrders } from "./orders.ts";
 import type { Base } from "./replay.ts";
-import { openTip } from "./tip.ts";
+import { keepReadable, openTip } from "./tip.ts";
 import { openTurns } from "./turns.ts";
+import { sameRecord } from "./words.ts";
 
 /** `unborn`: calls that may read a session which is not there, and so leave nothing. */
 export function open(
@@ -26,6 +27,10 @@ export function open(
     orders: openOrders(),
     dedupe: base.dedupe,
   };
+  const { keptTip } = lane;
+  lane.keptTip = undefined;
+  if (keptTip?.incarnation === world.incarnation && sameRecord(keptTip.rid, base.tip))
+    keepReadable(activation.tip);
   lane.waking = undefined;
   lane.unreachable = undefined;
   lane.activation = activation;

@@ -76,6 +76,8 @@ export const tooManyHops = (hops: number): Failure =>
   fail("not_owner", `the session moved while ${hops} nodes passed the call on`, { retryAfterMs }).failure;
 export const laterFormat = (why: string): Failure =>
   fail("unsupported_format", `the session was written by a later version of voda: ${why}`).failure;
+export const storeFull = (why: string): Failure =>
+  fail("store_full", `nothing can be stored, and the call took no effect: ${why}`).failure;
 export const corruptLane = (why: string): Failure =>
   fail("corrupt", `the session cannot be read: ${why}`).failure;
 const late =

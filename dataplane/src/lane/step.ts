@@ -67,6 +67,7 @@ function note(at: Step, event: LaneEvent): void {
       return;
     case "appended":
     case "refused":
+    case "rejected":
     case "last":
     case "range":
     case "pages":
@@ -124,6 +125,7 @@ function noteConnection(at: Step, up: boolean): void {
   const { lane, world } = at;
   const { activation } = lane;
   lane.connected = up;
+  if (!up) lane.keptTip = undefined;
   if (lane.waking !== undefined) lane.waking = undefined;
   if (up || activation === undefined) return;
   for (const slice of slices) slice.disconnected?.(activation, world);

@@ -357,3 +357,35 @@ test("a session of this incarnation whose memory was dropped is claimed again, n
   const looking = rig.last(rig.invoke(callOf(1)), stored(1, recordOf(me, 1)));
   assert.deepEqual(typesOf(rig.range(looking, stored(1, recordOf(me, 1)))), ["open", "run"]);
 });
+
+const rejected = (rig: Rig, effects: readonly LaneEffect[]): LaneEffect[] =>
+  rig.tell({ type: "rejected", token: one(effects, "append").token, why: "no space left" });
+
+test("an append that the store rejects: its callers hear it at once, and the session can still be read", () => {
+  const rig = createRig().owner();
+  const last = rig.tip();
+  rig.invoke(callOf(2));
+  rig.invoke(readOf(3));
+  const effects = rejected(rig, rig.turned(2));
+  assert.deepEqual(typesOf(effects), ["fail", "close", "cold", "readLast"]);
+  assert.equal(one(effects, "fail").failure.reason, "store_full");
+  assert.deepEqual(typesOf(rig.range(rig.last(effects, last), last)), ["open", "run"]);
+  assert.deepEqual(typesOf(rig.read(3, 0)), ["reply"]);
+  rig.world.valid = false;
+  rig.invoke(readOf(4));
+  assert.deepEqual(typesOf(rig.read(4, 0)), []);
+});
+
+test("an append that was sent twice and is then rejected is settled: the first copy may be in the lane", () => {
+  const { rig, flight } = createRig().settling();
+  assert.deepEqual(typesOf(rig.tell({ type: "rejected", token: flight.token, why: "no space left" })), []);
+  assert.equal(rig.phase, "settling");
+});
+
+test("a claim that the store rejects fails the readers that wait for it", () => {
+  const rig = createRig();
+  const own = stored(1, recordOf(me, 1));
+  const claim = rig.range(rig.last(rig.invoke(readOf(1)), own), own);
+  const effects = rejected(rig, claim);
+  assert.deepEqual(typesOf(effects), ["fail", "close", "cold"]);
+});

@@ -14,6 +14,11 @@ export interface Tip {
   claim: "unborn" | "held" | "owner" | "released";
   /** Calls that the emptiness of the lane was proved for: they arrived before. */
   readonly provedFor: ReadonlySet<number> | undefined;
+  /**
+   * Nothing was accepted since a record of ours under this incarnation, and nothing of ours is on its way:
+   * the session may be read as if it were owned.
+   */
+  readable: boolean;
   /** A bare claim must go out: something waits that may not happen on two nodes. */
   wantsClaim: boolean;
   epoch: number;
@@ -34,6 +39,7 @@ export function openTip(base: Base, world: World, provedFor: ReadonlySet<number>
     claim: provedFor === undefined ? "held" : "unborn",
     provedFor,
     wantsClaim: false,
+    readable: false,
     epoch: base.epoch + 1,
     uid: base.uid ?? world.birth(),
     born: base.uid === undefined,
@@ -45,18 +51,30 @@ export function openTip(base: Base, world: World, provedFor: ReadonlySet<number>
   };
 }
 
-/** What waits needs a record of ours; where the session is owned already, there is one. */
+/** A bare claim must go out, unless a record of ours is there already. */
 export function wantClaim(tip: Tip): void {
   if (tip.claim === "held") tip.wantsClaim = true;
+}
+
+/** What is read may leave without a claim where nobody can have come in between. */
+export function wantClaimToRead(tip: Tip): void {
+  if (!tip.readable) wantClaim(tip);
 }
 
 /** Sessions of a node whose lease ended stay in memory, and claim again before they answer a read. */
 export function renewTip(tip: Tip, incarnation: Incarnation, answersWait: boolean): void {
   tip.incarnation = incarnation;
+  tip.readable = false;
   tip.epoch += 1;
+  if (answersWait) wantClaim(tip);
   if (tip.claim !== "owner") return;
   tip.claim = "held";
   tip.wantsClaim = answersWait;
+}
+
+/** Memory was dropped while the session was ours, and the lane still ends with our record. */
+export function keepReadable(tip: Tip): void {
+  tip.readable = true;
 }
 
 /**

@@ -122,6 +122,8 @@ export type LaneEvent =
   | { readonly type: "appended"; readonly token: number; readonly seq: number }
   /** The append was refused: 10071 or 10164; neither says that it will never be in the lane. */
   | { readonly type: "refused"; readonly token: number }
+  /** The append was not stored, and the server said why: a store that is full, for example. */
+  | { readonly type: "rejected"; readonly token: number; readonly why: string }
   /** Answer to `readLast`; `undefined` when the lane is empty. */
   | { readonly type: "last"; readonly token: number; readonly record: Stored | undefined }
   /** Answer to `readRange`: all records from there on, ascending. */

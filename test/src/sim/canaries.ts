@@ -77,7 +77,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
         `const runnable = lane.queue.filter((work) => !closed || work.job.readonly);
   lane.queue = lane.queue.filter((work) => closed && !work.job.readonly);`,
       ),
-      lane("gate", 'tip.claim === "owner" && ', 'tip.claim !== "held" && '),
+      lane("gate", 'isOurs = tip.claim === "owner"', 'isOurs = tip.claim !== "held"'),
     ],
     options: { faults: { lost: 0.1, slow: 0.2 }, plan: { reads: 8, sleeps: 5 } },
   },

@@ -163,7 +163,14 @@ const isKeyed = (kind: Kind): boolean => kind === "write" || kind === "throw";
 function refuse(operation: Operation, { reason, message }: Failure): void {
   // a copy that comes when the client has its answer
   if (reason === "answer_not_kept" && operation.isDone) return;
-  const isOurs = ["turn_timeout", "interrupted", "not_owner", "store_away", "worker_lost"].includes(reason);
+  const isOurs = [
+    "turn_timeout",
+    "interrupted",
+    "not_owner",
+    "store_away",
+    "store_full",
+    "worker_lost",
+  ].includes(reason);
   if (!isOurs)
     throw new Violation(
       `${operation.kind} ${operation.number} failed for no reason of the world: ${reason}: ${message}`,

@@ -193,7 +193,9 @@ export function createNode(options: NodeOptions): SimNode {
               tell(
                 result === "refused"
                   ? { type: "refused", token: effect.token }
-                  : { type: "appended", token: effect.token, seq: result },
+                  : result === "full"
+                    ? { type: "rejected", token: effect.token, why: "the store is full" }
+                    : { type: "appended", token: effect.token, seq: result },
               ),
             ),
           ),

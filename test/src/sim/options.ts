@@ -7,6 +7,8 @@ export interface Faults {
   readonly workerLosses: number;
   readonly storeRestarts: number;
   readonly powerLosses: number;
+  /** Times in which the store takes nothing. */
+  readonly fills: number;
   /** Probabilities per message. */
   readonly lost: number;
   readonly doubled: number;
@@ -52,6 +54,7 @@ export function planRun(
   const rate = (probability: number, max: number): number =>
     random.chance(probability) ? (1 + random.below(10)) * (max / 10) : 0;
   const powerLosses = some(0.2, 2);
+  const fills = some(0.15, 3);
   const faults: Faults = {
     crashes: some(0.4, 3),
     pauses: some(0.5, 4),
@@ -59,8 +62,10 @@ export function planRun(
     workerLosses: some(0.25, 3),
     storeRestarts: some(0.25, 2),
     powerLosses,
+    fills,
     lost: rate(0.5, 0.15),
-    doubled: rate(0.4, 0.2),
+    // a copy that comes when there is room again: TCP makes none
+    doubled: fills > 0 ? 0 : rate(0.4, 0.2),
     slow: rate(0.5, 0.2),
     staleReads: rate(0.3, 0.5),
     busyRefusals: rate(0.3, 0.3),

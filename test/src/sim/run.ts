@@ -150,6 +150,7 @@ function planFaults(scene: Scene): void {
   sometime(faults.workerLosses, () => random.pick(nodes).loseWorkers());
   sometime(faults.storeRestarts, () => restartStore(scene, 50 + random.below(4000), false));
   sometime(faults.powerLosses, () => restartStore(scene, 3000 + random.below(1000), true));
+  sometime(faults.fills, () => scene.store.fill(200 + random.below(5000)));
   sometime(plan.sleeps, () => random.pick(nodes).sleep());
 }
 

@@ -25,7 +25,7 @@ export interface SimStore {
   /** Changes with every start of the server: nothing sent to the one before arrives. */
   readonly life: number;
   readonly isUp: boolean;
-  append(append: Append, answer: (seq: number | "refused") => void): void;
+  append(append: Append, answer: (seq: number | "refused" | "full") => void): void;
   last(leader: boolean): Stored | undefined;
   range(from: number, leader: boolean, limit: number | undefined): Stored[];
   /** What a leader has of the session; it has no name record. */
@@ -34,6 +34,8 @@ export interface SimStore {
   readPage(name: PageName): Uint8Array | undefined;
   writePage(name: PageName, bytes: Uint8Array): void;
   deletePage(name: PageName): void;
+  /** It takes nothing for that long. */
+  fill(ms: number): void;
   stop(): void;
   /** `lossy`: the power was cut, and what was not synced may be gone. Returns what is gone. */
   start(lossy: boolean): number;
@@ -55,6 +57,7 @@ export function createStore(plan: Plan, clockwork: Clockwork, onLoss: (left: num
   let life = 1;
   let isUp = true;
   let stoppedAtMs = 0;
+  let fullUntilMs = 0;
   const pages = new Map<string, Uint8Array>();
   const tipSeq = (): number => rows.at(-1)?.seq ?? 0;
 
@@ -120,6 +123,7 @@ export function createStore(plan: Plan, clockwork: Clockwork, onLoss: (left: num
     },
     append(append, answer) {
       // 10071: it moved; 10164: another proposal is on its way
+      if (clockwork.nowMs < fullUntilMs) return answer("full");
       if (append.expect !== tipSeq() || proposal !== undefined) return answer("refused");
       if (!random.chance(plan.faults.busyRefusals)) return answer(accept(append));
       proposal = append;
@@ -150,6 +154,10 @@ export function createStore(plan: Plan, clockwork: Clockwork, onLoss: (left: num
     deletePage(name) {
       pages.delete(pageText(name));
       checkWaker();
+    },
+    fill(ms) {
+      clockwork.say(`store: full for ${ms} ms`);
+      fullUntilMs = clockwork.nowMs + ms;
     },
     stop() {
       isUp = false;

@@ -26,7 +26,7 @@ import { Sessions } from "./host/index.ts";
 import { createEdgeProof, createRoutes, enter, openIngress } from "./ingress/index.ts";
 import { openIdentity, openMembership } from "./membership/index.ts";
 import { type Connection, openConnection, openRequests } from "./nats/index.ts";
-import { createStreams, openStore } from "./store/index.ts";
+import { createAsleepTrims, createStreams, openStore } from "./store/index.ts";
 import { heapMibMax, openWorkers } from "./threads/index.ts";
 
 /** How long a stop waits for sessions to be put to sleep. */
@@ -49,6 +49,11 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   await createStreams(requests, config.durability === "replicated" ? 3 : 1);
   const commit = parts.use(openCommit(connection, clock));
   const store = openStore(requests, commit);
+  const asleep = parts.use(
+    createAsleepTrims(store, clock, (err, { token }) =>
+      log.warn({ err, token }, "the log of a sleeping session stays"),
+    ),
+  );
   const numbers = createNumbers();
   const routes = createRoutes();
   let sessions: Sessions | undefined;
@@ -181,6 +186,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
     new Sessions({
       commit,
       store,
+      asleep,
       membership,
       bus,
       workers,

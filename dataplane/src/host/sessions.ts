@@ -372,6 +372,7 @@ export class Sessions implements Disposable {
       case "readPages":
       case "writePages":
       case "trim":
+      case "trimAsleep":
       case "deletePages":
         performOnStore(this.#options, hosted, effect);
         return;

@@ -3,12 +3,13 @@ import { unreachable } from "@voda/stdx";
 import type { Logger } from "pino";
 import type { AppendOutcome, Commit } from "../commit/index.ts";
 import { type LaneEffect, type LaneEvent, tombstoneMs } from "../lane/index.ts";
-import type { Store } from "../store/index.ts";
+import type { AsleepTrims, Store } from "../store/index.ts";
 import type { Hosted } from "./hosted.ts";
 
 export interface StoreParts {
   readonly commit: Commit;
   readonly store: Store;
+  readonly asleep: AsleepTrims;
   readonly log: Logger;
 }
 
@@ -23,6 +24,7 @@ export type StoreEffect = Extract<
       | "readPages"
       | "writePages"
       | "trim"
+      | "trimAsleep"
       | "deletePages";
   }
 >;
@@ -82,6 +84,9 @@ export function performOnStore(parts: StoreParts, hosted: Hosted, effect: StoreE
     }
     case "trim":
       unwatched(store.trim(session, effect.below));
+      return;
+    case "trimAsleep":
+      parts.asleep.add({ ...effect, token: session });
       return;
     case "deletePages":
       unwatched(store.deletePages(session, effect.names));

@@ -11,7 +11,7 @@ import { drop } from "./memory.ts";
 import { takeOrders } from "./orders.ts";
 import { encodeRecord, type LaneRecord } from "./record.ts";
 import { failCall, failWork, storeFull } from "./share.ts";
-import { foldAccepted, noteCovered, readyFold } from "./snapshot.ts";
+import { foldAccepted, noteCovered, readyFold, trimAsleep } from "./snapshot.ts";
 import { acceptTip, releaseTip } from "./tip.ts";
 import { entryOf, type Turned, takeJob, takeTurns } from "./turns.ts";
 
@@ -150,7 +150,10 @@ export function committed(step: Step, activation: Activation, flight: Flight, se
   if (record.kind === "turns") acceptTurns(step, activation, record, flight.turns);
   noteCovered(activation);
   if (record.kind === "fold" && flight.trim !== undefined) foldAccepted(step, fold, record, seq, flight.trim);
-  if (record.kind === "fold" && record.released) drop(step, activation, "released", "nothing");
+  if (record.kind === "fold" && record.released) {
+    trimAsleep(step, record, tip.prevHash);
+    drop(step, activation, "released", "nothing");
+  }
   if (record.kind === "gone") end(step, activation);
 }
 

@@ -129,3 +129,11 @@ export function foldAccepted(
   const names = plan.pages.flatMap((pages) => pages.names);
   if (names.length > 0) out.push({ type: "deletePages", names });
 }
+
+/**
+ * The session sleeps with all that it is in its last record: what lies before that may go, as soon as the store cannot lose
+ * it any more. Nobody may wake the session until then, so the lane cannot do it.
+ */
+export function trimAsleep({ lane, out }: Step, { covers }: FoldRecord, hash: Uint8Array): void {
+  if (covers > 0) out.push({ type: "trimAsleep", below: covers + 1, hash, inMs: lane.trimDelayMs });
+}

@@ -5,6 +5,7 @@ import {
   all,
   callOf,
   createRig,
+  hash,
   me,
   one,
   other,
@@ -79,7 +80,7 @@ test("invocation, settling: run into the pipeline", () => {
 test("invocation, releasing: wait, then wake the session again", () => {
   const { rig, release } = createRig().releasing();
   assert.deepEqual(typesOf(rig.invoke(callOf(2))), []);
-  assert.deepEqual(typesOf(rig.accept([release])), ["close", "cold", "readLast"]);
+  assert.deepEqual(typesOf(rig.accept([release])), ["trimAsleep", "close", "cold", "readLast"]);
 });
 
 test("invocation, verifying: wait for the look at the last record", () => {
@@ -152,7 +153,7 @@ test("append acknowledged, releasing: cold, and the fold before the last allows 
   rig.tell({ type: "sleep" });
   const release = rig.cut();
   const effects = rig.accept(release);
-  assert.deepEqual(typesOf(effects), ["trim", "close", "cold"]);
+  assert.deepEqual(typesOf(effects), ["trim", "trimAsleep", "close", "cold"]);
   assert.equal(one(effects, "trim").below, 2);
   assert.equal(rig.phase, "cold");
 });
@@ -332,7 +333,10 @@ test("idle, owner: cut, fold with release; a wake then reads one record", () => 
   const rig = createRig().owner();
   assert.deepEqual(typesOf(rig.tell({ type: "sleep" })), ["cut"]);
   const release = rig.cut();
-  assert.deepEqual(typesOf(rig.accept(release)), ["close", "cold"]);
+  const asleep = rig.accept(release);
+  assert.deepEqual(typesOf(asleep), ["trimAsleep", "close", "cold"]);
+  const { below, hash: last, inMs } = one(asleep, "trimAsleep");
+  assert.deepEqual([below, last, inMs], [2, hash(one(release, "append").bytes), 0]);
   const effects = rig.last(rig.invoke(callOf(2)), { seq: 2, atMs: 0, bytes: one(release, "append").bytes });
   assert.deepEqual(typesOf(effects), ["open", "run"]);
   assert.equal(one(effects, "open").epoch, 2);

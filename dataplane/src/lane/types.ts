@@ -224,6 +224,16 @@ export type LaneEffect =
     }
   /** Purge `.d.p` below the absolute sequence. Not awaited. */
   | { readonly type: "trim"; readonly below: number }
+  /**
+   * The same, in `inMs`, and only if the leader then says that the record with this hash is still the last of the lane: a
+   * sequence may be given out again. Whoever forgets it costs space, until the session wakes.
+   */
+  | {
+      readonly type: "trimAsleep";
+      readonly below: number;
+      readonly hash: Uint8Array;
+      readonly inMs: number;
+    }
   /** Not awaited: a page that stays is garbage and harms nobody. */
   | { readonly type: "deletePages"; readonly names: readonly PageName[] }
   // to the host

@@ -1,5 +1,6 @@
 // A node of the simulated mesh: hosts the real lane and the real turns, as the product's host does.
 import { crc32 } from "node:zlib";
+import { bytesEqual } from "@voda/stdx";
 import type { CallHead, CallType } from "../../../dataplane/src/call/index.ts";
 import {
   isIdle,
@@ -162,6 +163,7 @@ export function createNode(options: NodeOptions): SimNode {
       case "readPages":
       case "writePages":
       case "trim":
+      case "trimAsleep":
       case "deletePages":
         return performOnStore(effect);
     }
@@ -178,6 +180,7 @@ export function createNode(options: NodeOptions): SimNode {
         | "readPages"
         | "writePages"
         | "trim"
+        | "trimAsleep"
         | "deletePages";
     }
   >;
@@ -227,6 +230,14 @@ export function createNode(options: NodeOptions): SimNode {
         });
       case "trim":
         return link.publish(() => store.purge(effect.below), random.chance(0.3) ? random.below(4000) : 0);
+      case "trimAsleep":
+        return process.deliver(effect.inMs, () =>
+          link.publish((reply) => {
+            const last = store.last(true);
+            const isLast = last !== undefined && bytesEqual(hashOf(last.bytes), effect.hash);
+            reply(() => isLast && link.publish(() => store.purge(effect.below)));
+          }),
+        );
       case "deletePages":
         return link.publish(() => {
           for (const page of effect.names) store.deletePage(page);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { crc32 } from "node:zlib";
 import { create, createFileRegistry, fromBinary, toBinary } from "@bufbuild/protobuf";
 import {
   anyPack,
@@ -12,6 +13,7 @@ import {
   TimestampSchema,
   FieldDescriptorProto_Type as Type,
 } from "@bufbuild/protobuf/wkt";
+import { openState } from "@voda/state";
 import type { Handler } from "voda/definition";
 import { BadInput, decodeInput, encodeOutput } from "./convert.ts";
 
@@ -133,6 +135,20 @@ describe("output", () => {
     assert.equal(bodyOf(plain, "json", { a: "ä" }), '{"a":"ä"}');
     assert.equal(bodyOf(plain, "json", null), "null");
     assert.equal(bodyOf(plain, "json", undefined), "");
+  });
+
+  test("the state, a spread of it and its handles are answered with their values", () => {
+    const { state } = openState(
+      { title: { kind: "register", initial: "new" }, visits: { kind: "counter" }, items: { kind: "map" } },
+      { crc32 },
+    ).begin();
+    state.visits.add(2);
+    state.items.set("a", [1]);
+    const whole = '{"title":"new","visits":2,"items":{"a":[1]}}';
+    assert.equal(bodyOf(plain, "json", state), whole);
+    assert.equal(bodyOf(plain, "json", { ...state }), whole);
+    assert.equal(bodyOf(plain, "json", state.visits), "2");
+    assert.equal(bodyOf(plain, "json", [state.items]), '[{"a":[1]}]');
   });
 
   test("a plain result that would arrive changed is the handler's bug, named with its path", () => {

@@ -2,16 +2,6 @@
 import type { FieldKind, Frozen, Handles, ReadHandles } from "@voda/proto/fields";
 import type { Field, Schema } from "./schema.ts";
 
-export type {
-  Counter,
-  Frozen,
-  MapState,
-  ReadCounter,
-  ReadMap,
-  ReadText,
-  TextState,
-} from "@voda/proto/fields";
-
 type Registers<S extends Schema> = { [K in keyof S]: S[K]["kind"] extends "register" ? K : never }[keyof S];
 type Handle<F> = F extends Field<infer K, infer X> ? Handles<X>[K] : never;
 type ReadHandle<F> =

@@ -5,19 +5,8 @@ import type { Json } from "./json.ts";
 import type { Limits } from "./options.ts";
 import type { FieldKind, Schema, Validate } from "./schema.ts";
 
-export type {
-  CallContext,
-  Caller,
-  Counter,
-  Ctx,
-  Logger,
-  MapState,
-  ReadCounter,
-  ReadCtx,
-  ReadMap,
-  ReadText,
-  TextState,
-} from "./context.ts";
+export type * from "@voda/proto/fields";
+export type { CallContext, Caller, Ctx, Logger, ReadCtx } from "./context.ts";
 export { type ClientReason, type Code, type Reason, VodaError, type VodaErrorOptions } from "./error.ts";
 export { type Json, jsonProblem, sentProblem } from "./json.ts";
 export type { Limits, Resources } from "./options.ts";

@@ -1,21 +1,7 @@
-// Zone `voda`: what an author of agents uses.
+// Zone `voda`: what an author of agents uses. The types of all handles come from the table of kinds, as they are.
+export type * from "@voda/proto/fields";
 export { type Agent, agent, type Handlers, type Returnable } from "./agent.ts";
-export type {
-  CallContext,
-  Caller,
-  Counter,
-  Ctx,
-  Frozen,
-  Logger,
-  MapState,
-  ReadCounter,
-  ReadCtx,
-  ReadMap,
-  ReadState,
-  ReadText,
-  State,
-  TextState,
-} from "./context.ts";
+export type { CallContext, Caller, Ctx, Logger, ReadCtx, ReadState, State } from "./context.ts";
 export type { AnyAgent } from "./definition.ts";
 export type { Duration } from "./duration.ts";
 export { type ClientReason, type Code, type Reason, VodaError, type VodaErrorOptions } from "./error.ts";

@@ -18,6 +18,7 @@ export const fieldKinds = {
   counter: { number: 2, holdsValues: false },
   map: { number: 3, holdsValues: true },
   text: { number: 4, holdsValues: false },
+  flag: { number: 5, holdsValues: false },
 } as const satisfies { readonly [K in keyof Handles<Json>]: FieldKindRow };
 
 /** Kinds of fields. */
@@ -56,6 +57,8 @@ export interface Handles<X> {
    * A text that is edited in place; offsets are UTF-16 code units, as in JavaScript strings. Starts empty.
    */
   readonly text: TextState;
+  /** A yes or no that starts as no. */
+  readonly flag: Flag;
 }
 
 /** What a `readonly` handler gets for a field of each kind. */
@@ -64,6 +67,7 @@ export interface ReadHandles<X> {
   readonly counter: ReadCounter;
   readonly map: ReadMap<X>;
   readonly text: ReadText;
+  readonly flag: ReadFlag;
 }
 
 /** A counter in a `readonly` handler. */
@@ -137,4 +141,20 @@ export interface TextState extends ReadText {
    * @throws RangeError when `find` is empty
    */
   replace(find: string, text: string): boolean;
+}
+
+/** A flag in a `readonly` handler. */
+export interface ReadFlag {
+  /** Whether it is enabled. */
+  readonly value: boolean;
+  /** The value: so a handler may return the flag itself. */
+  toJSON(): boolean;
+}
+
+/** A flag. */
+export interface Flag extends ReadFlag {
+  /** To yes; nothing changes when it is so already. */
+  enable(): void;
+  /** To no; nothing changes when it is so already. */
+  disable(): void;
 }

@@ -3,6 +3,7 @@ import { type FieldKind, isFieldKind } from "@voda/proto/fields";
 import { SchemaError } from "./errors.ts";
 import type { Field, FieldSchema } from "./field.ts";
 import { CounterField } from "./kinds/counter.ts";
+import { FlagField } from "./kinds/flag.ts";
 import { MapField } from "./kinds/map.ts";
 import { RegisterField } from "./kinds/register.ts";
 import { TextField } from "./kinds/text.ts";
@@ -14,6 +15,7 @@ const makers: { readonly [K in FieldKind]: FieldMaker } = {
   counter: CounterField,
   map: MapField,
   text: TextField,
+  flag: FlagField,
 };
 
 /**

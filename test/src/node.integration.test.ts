@@ -141,6 +141,8 @@ test("nothing is lost when nats-server is killed under calls", async () => {
 
 test("an idle session sleeps, leaves the node, and wakes with its state and its stored answers", async () => {
   assert.equal((await call(n1.url, "sleeper/s/add", { input: 3, id: "once" })).body, 3);
+  const whole = { count: 3, title: "old", items: { a: 1 }, notes: "hello", done: true };
+  assert.deepEqual((await call(n1.url, "sleeper/s/fill")).body, whole);
   const isAsleep = async (): Promise<boolean> => {
     const response = await fetch(`${cluster.apiUrl}/voda.api.v1.SessionService/GetSession`, {
       method: "POST",
@@ -152,7 +154,7 @@ test("an idle session sleeps, leaves the node, and wakes with its state and its 
   };
   await waitUntil(isAsleep, 5_000, "the session sleeps");
   assert.equal((await call(n2.url, "sleeper/s/add", { input: 3, id: "once" })).body, 3);
-  assert.equal((await call(n2.url, "sleeper/s/get")).body, 3);
+  assert.deepEqual((await call(n2.url, "sleeper/s/all")).body, whole, "fields of every kind");
 });
 
 test("a state of many pages survives folds, sleep and SIGKILL", async () => {

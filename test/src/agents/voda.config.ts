@@ -54,8 +54,24 @@ const probe = agent(
     huge: () => "x".repeat(2 * 1024 * 1024),
   });
 
-const sleeper = agent("sleeper", { count: s.counter() }, { idle: "300ms" })
-  .readonly({ get: (ctx) => ctx.state.count.value })
-  .handlers({ add: (ctx, by: number) => ctx.state.count.add(by) });
+const everyKind = {
+  count: s.counter(),
+  title: s.register("none"),
+  items: s.map<number>(),
+  notes: s.text(),
+  done: s.flag(),
+};
+const sleeper = agent("sleeper", everyKind, { idle: "300ms" })
+  .readonly({ get: (ctx) => ctx.state.count.value, all: (ctx) => ctx.state })
+  .handlers({
+    add: (ctx, by: number) => ctx.state.count.add(by),
+    fill(ctx) {
+      ctx.state.title = "old";
+      ctx.state.items.set("a", 1);
+      ctx.state.notes.append("hello");
+      ctx.state.done.enable();
+      return { ...ctx.state };
+    },
+  });
 
 export default defineConfig({ agents: [pages, probe, sleeper] });

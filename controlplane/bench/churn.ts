@@ -10,7 +10,7 @@ import { nodesInOrderOf } from "./inflation.ts";
 import type { Pod } from "./openb.ts";
 import { demandOf, requestOf, type Trace } from "./trace-files.ts";
 
-const SAMPLE_EVERY = 500;
+const sampleEvery = 500;
 
 export interface ChurnOptions {
   readonly policy: PolicyName;
@@ -59,7 +59,7 @@ export function churn({ nodes, pods }: Trace, options: ChurnOptions): ChurnRun {
       pool.release(gone.item);
     }
     tally.advance(now);
-    if (i % SAMPLE_EVERY === 0)
+    if (i % sampleEvery === 0)
       options.sample(i, 100 - (pool.books.usedMilli / pool.books.capacityMilli) * 100);
     const pod = chance.pick(pods);
     const lifetime = exponential();

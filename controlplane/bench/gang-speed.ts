@@ -4,11 +4,11 @@ import type { Pool } from "../src/placement/pool.ts";
 import type { PoolRequest } from "../src/placement/request.ts";
 import { merged, quantile, round } from "./statistics.ts";
 
-const GANG_MEMBERS = 64;
+const gangMembers = 64;
 /** Each kind of member is new to the pool once; the others come again, as jobs do. */
-const GANGS = 400;
+const gangCount = 400;
 /** Gangs between new prices, after which every cost is void. */
-const GANGS_PER_ADOPT = 100;
+const gangsPerAdopt = 100;
 
 export interface GangTimes {
   readonly millis: Float64Array;
@@ -26,11 +26,11 @@ export interface GangFigures extends Percentiles {
 type Percentiles = Readonly<Record<"p50" | "p99" | "max", number>>;
 
 export function timeGangs(pool: Pool): GangTimes {
-  const millis = new Float64Array(GANGS);
+  const millis = new Float64Array(gangCount);
   const undisturbed: number[] = [];
   let placed = 0;
-  for (let i = 0; i < GANGS; i++) {
-    if (i % GANGS_PER_ADOPT === GANGS_PER_ADOPT >> 1) pool.adopt();
+  for (let i = 0; i < gangCount; i++) {
+    if (i % gangsPerAdopt === gangsPerAdopt >> 1) pool.adopt();
     const members = gangOf({ count: 1 + (i % 8), cores: 1 + ((i >> 3) % 3) });
     const switches = descheduled();
     const started = performance.now();
@@ -67,7 +67,7 @@ function gangOf({
 }): readonly PoolRequest[] {
   const gpu = { type: "whole", count, memoryMib: 0 } as const;
   const resources = { cpuMilli: cores * 1000, memoryMib: 1024, gpu };
-  return Array.from({ length: GANG_MEMBERS }, (_, i) => ({
+  return Array.from({ length: gangMembers }, (_, i) => ({
     session: `gang-${i}`,
     namespace: "bench",
     resources,

@@ -6,8 +6,8 @@ export const glyphHeight = 7;
 /** From one letter to the next. */
 export const glyphAdvance = 6;
 
-/** ASCII from the space to the tilde, two hexadecimal digits for a column. */
-const ASCII = [
+/** ascii from the space to the tilde, two hexadecimal digits for a column. */
+const ascii = [
   "000000000000005f00000007000700147f147f14242a7f2a12231308646236495620500000070000001c2241000041221c002a1c7f1c2a08083e0808",
   "00503000000808080808006060000020100804023e5149453e00427f400042615149462141454b311814127f1027454545393c4a4949300171090503",
   "3649494936064949291e0036360000005636000000081422411414141414412214080002015109063e415d594e7e1111117e7f494949363e41414122",
@@ -17,14 +17,14 @@ const ASCII = [
   "7f0804047800447d40002040443d007f1028440000417f40007c041804787c0804047838444444387c14141408081414187c7c080404084854545420",
   "043f4440203c4040207c1c2040201c3c4030403c44281028440c5050503c4464544c44000836410000007f000000413608000804080804",
 ].join("");
-const OTHERS: Readonly<Record<string, string>> = { µ: "7c2020103c", "±": "44445f4444" };
-const UNKNOWN = "7f4141417f";
-const DIGITS = 2 * glyphWidth;
+const others: Readonly<Record<string, string>> = { µ: "7c2020103c", "±": "44445f4444" };
+const unknown = "7f4141417f";
+const digitsPerGlyph = 2 * glyphWidth;
 
 /** Whether the dot is black, for the letter's columns and rows. */
 export function hasDot(letter: string, column: number, row: number): boolean {
   const at = (letter.codePointAt(0) ?? 0) - 32;
-  const known = at >= 0 ? ASCII.slice(at * DIGITS, (at + 1) * DIGITS) : "";
-  const columns = OTHERS[letter] ?? (known === "" ? UNKNOWN : known);
+  const known = at >= 0 ? ascii.slice(at * digitsPerGlyph, (at + 1) * digitsPerGlyph) : "";
+  const columns = others[letter] ?? (known === "" ? unknown : known);
   return ((Number.parseInt(columns.slice(2 * column, 2 * column + 2), 16) >> row) & 1) === 1;
 }

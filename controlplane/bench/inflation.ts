@@ -11,10 +11,10 @@ import { shuffled } from "./statistics.ts";
 import { demandOf, requestOf, type Trace } from "./trace-files.ts";
 
 /** Demand that arrives, as a part of the GPUs there are. */
-const ARRIVED_MAX = 1.3;
+const arrivedMax = 1.3;
 /** Refusals count as early before this part has arrived. */
-const EARLY_PART = 0.95;
-const TELL_EVERY = 64;
+const earlyPart = 0.95;
+const tellEvery = 64;
 const arrivalsMax = 5_000_000;
 
 export interface InflationRun {
@@ -47,7 +47,7 @@ export function inflate(
   let arrived = 0;
   let refusedEarly = 0;
   for (const [i, pod] of arrivals.entries()) {
-    if (i % TELL_EVERY === 0) tell?.(i / arrivals.length);
+    if (i % tellEvery === 0) tell?.(i / arrivals.length);
     const request = requestOf(pod, String(i));
     arrived += demandOf(pod);
     pool.arrived(request);
@@ -56,7 +56,7 @@ export function inflate(
     const plan = pool.decide(request);
     decisionMicros[i] = (performance.now() - started) * 1000;
     if (plan.type === "plan") pool.commit(plan);
-    else if (arrived < EARLY_PART * pool.books.capacityMilli) refusedEarly += 1;
+    else if (arrived < earlyPart * pool.books.capacityMilli) refusedEarly += 1;
     const percent = Math.round((arrived / pool.books.capacityMilli) * 100);
     const at = sums.get(percent) ?? { sum: 0, events: 0 };
     sums.set(percent, { sum: at.sum + pool.books.usedMilli, events: at.events + 1 });
@@ -89,13 +89,13 @@ function workload(pods: readonly Pod[], chance: Prng, capacityMilli: number): re
   const sorted = pods.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const arrivals = [...shuffled(sorted, chance)];
   const source = [...arrivals];
-  const demandMax = ARRIVED_MAX * capacityMilli;
+  const demandMax = arrivedMax * capacityMilli;
   let demand = arrivals.reduce((sum, pod) => sum + demandOf(pod), 0);
   const expected = pods.length * Math.max(1, demandMax / demand);
   if (expected > arrivalsMax) {
     const asked = `the pods ask for ${(demand / pods.length / gpuMilliWhole).toPrecision(2)} GPUs on average`;
     throw new BenchError(
-      `${asked}: ${Math.ceil(expected)} arrivals until ${ARRIVED_MAX * 100} % exceed arrivalsMax ${arrivalsMax}`,
+      `${asked}: ${Math.ceil(expected)} arrivals until ${arrivedMax * 100} % exceed arrivalsMax ${arrivalsMax}`,
     );
   }
   while (demand > demandMax) {

@@ -22,8 +22,8 @@ import { policiesOf, readTrace, type Trace, traceFlags } from "./trace-files.ts"
 import { unplaceable } from "./unplaceable.ts";
 
 const arrivalsMax = 10_000_000;
-const LOAD_DEFAULT = 0.95;
-const LOADS = { least: 0.01, most: 10 };
+const loadDefault = 0.95;
+const loads = { least: 0.01, most: 10 };
 
 export const placementChurn: Bench = {
   name: "placement-churn",
@@ -66,14 +66,14 @@ export const placementChurn: Bench = {
     if (lifetimes !== "exponential" && lifetimes !== "trace") {
       throw new BenchError(`--lifetimes "${lifetimes}" is neither exponential nor trace`);
     }
-    const load = text(values, "load") === "" ? undefined : decimal(values, "load", LOADS);
+    const load = text(values, "load") === "" ? undefined : decimal(values, "load", loads);
     const sizes = { policies: policiesOf(values), seeds: seedsOf(values), plot: plotOf(values), say };
     if (lifetimes === "trace") {
       if (whole(values, "moves") > 0)
         throw new BenchError("--moves needs --lifetimes exponential: a replay moves nothing");
       return replays(timedTrace(values, say), { ...sizes, load });
     }
-    const churning = { ...churnSizes(values), load: load ?? LOAD_DEFAULT };
+    const churning = { ...churnSizes(values), load: load ?? loadDefault };
     return churns(noted(readTrace(values), say), { ...sizes, ...churning });
   },
 };
@@ -131,7 +131,7 @@ const timeUnits = [
   { name: "hours", seconds: 3_600 },
   { name: "minutes", seconds: 60 },
 ] as const;
-const POINTS = 200;
+const pointCount = 200;
 
 function replays(trace: Trace, runs: Runs<number | undefined>): BenchResult {
   const { load, plot } = runs;
@@ -186,12 +186,12 @@ function binned(
   const end = samples.reduce((most, [at]) => Math.max(most, at), 1);
   const sums = new Map<number, { sum: number; count: number }>();
   for (const [at, pct] of samples) {
-    const bin = Math.min(POINTS - 1, Math.floor((at / end) * POINTS));
+    const bin = Math.min(pointCount - 1, Math.floor((at / end) * pointCount));
     const { sum, count } = sums.get(bin) ?? { sum: 0, count: 0 };
     sums.set(bin, { sum: sum + pct, count: count + 1 });
   }
   const bins = [...sums].toSorted(([a], [b]) => a - b);
-  return bins.map(([bin, { sum, count }]) => [((bin + 0.5) * end) / POINTS / unit, sum / count] as const);
+  return bins.map(([bin, { sum, count }]) => [((bin + 0.5) * end) / pointCount / unit, sum / count] as const);
 }
 
 function measure(

@@ -16,9 +16,9 @@ import { textTable } from "./text-table.ts";
 import { policiesOf, readNodes, readPods, requestOf, type Trace } from "./trace-files.ts";
 
 /** Part of the GPUs that are allocated while decisions are timed. */
-const FULL_PART = 0.92;
+const fullPart = 0.92;
 /** Of the chart. */
-const POINTS = 1000;
+const pointCount = 1000;
 
 export const placementSpeed: Bench = {
   name: "placement-speed",
@@ -151,7 +151,10 @@ function timePolicy(
   );
   return {
     figures,
-    curve: Array.from({ length: POINTS }, (_, i) => [(i * 100) / POINTS, part(i / POINTS)] as const),
+    curve: Array.from(
+      { length: pointCount },
+      (_, i) => [(i * 100) / pointCount, part(i / pointCount)] as const,
+    ),
   };
 }
 
@@ -196,7 +199,7 @@ interface Timed {
  * between two.
  */
 function steady(pool: Pool, pods: readonly Pod[], { chance, decisions, at }: Load): Timed {
-  const target = FULL_PART * pool.books.capacityMilli;
+  const target = fullPart * pool.books.capacityMilli;
   const live: string[] = [];
   let sessions = 0;
   const next = (): PoolRequest => requestOf(chance.pick(pods), String(sessions++));

@@ -39,17 +39,17 @@ export type Mark =
 
 export const pageWidth = 900;
 export const pageHeight = 520;
-const LEFT = 70;
-const RIGHT = 190;
-const TOP = 44;
-const BOTTOM = 60;
-const TICKS = 8;
-const SWATCH = 22;
-const INK = "#222222";
-const GRID = "#dddddd";
+const marginLeft = 70;
+const marginRight = 190;
+const marginTop = 44;
+const marginBottom = 60;
+const tickCount = 8;
+const swatchWidth = 22;
+const inkColour = "#222222";
+const gridColour = "#dddddd";
 /** One per policy; the last is a bound's. */
-const COLOURS = ["#1f77b4", "#d62728", "#2ca02c", "#ff7f0e", "#9467bd", "#8c564b", "#e377c2", "#17becf"];
-const BOUND = "#555555";
+const palette = ["#1f77b4", "#d62728", "#2ca02c", "#ff7f0e", "#9467bd", "#8c564b", "#e377c2", "#17becf"];
+const boundColour = "#555555";
 
 export function marksOf({
   title,
@@ -60,39 +60,42 @@ export function marksOf({
 }: Chart): readonly Mark[] {
   const inside = lines.map((line) => ({ ...line, points: line.points.filter(([, y]) => y <= yMax) }));
   const all = inside.flatMap(({ points }) => points);
-  const [right, foot] = [pageWidth - RIGHT, pageHeight - BOTTOM];
+  const [right, foot] = [pageWidth - marginRight, pageHeight - marginBottom];
   const x = scaleOf(
     all.map(([value]) => value),
-    LEFT,
+    marginLeft,
     right,
   );
-  const y = scaleOf([0, ...all.map(([, value]) => value)], foot, TOP);
+  const y = scaleOf([0, ...all.map(([, value]) => value)], foot, marginTop);
   const colours = inside.map((line, i) =>
-    line.isDashed === true ? BOUND : (COLOURS[i % COLOURS.length] ?? INK),
+    line.isDashed === true ? boundColour : (palette[i % palette.length] ?? inkColour),
   );
   return [
-    words(LEFT, TOP - 18, title),
+    words(marginLeft, marginTop - 18, title),
     ...y.ticks.flatMap((tick) => [
-      stroke([[LEFT, y.at(tick)] as const, [right, y.at(tick)] as const], GRID),
-      words(LEFT - 8, y.at(tick) + 4, String(tick), "end"),
+      stroke([[marginLeft, y.at(tick)] as const, [right, y.at(tick)] as const], gridColour),
+      words(marginLeft - 8, y.at(tick) + 4, String(tick), "end"),
     ]),
     ...x.ticks.flatMap((tick) => [
-      stroke([[x.at(tick), foot] as const, [x.at(tick), foot + 5] as const], INK),
+      stroke([[x.at(tick), foot] as const, [x.at(tick), foot + 5] as const], inkColour),
       words(x.at(tick), foot + 20, String(tick), "middle"),
     ]),
-    stroke([[LEFT, TOP] as const, [LEFT, foot] as const, [right, foot] as const], INK),
-    words((LEFT + right) / 2, pageHeight - 14, xLabel, "middle"),
-    { ...words(20, (TOP + foot) / 2, yLabel, "middle"), isUpward: true },
+    stroke(
+      [[marginLeft, marginTop] as const, [marginLeft, foot] as const, [right, foot] as const],
+      inkColour,
+    ),
+    words((marginLeft + right) / 2, pageHeight - 14, xLabel, "middle"),
+    { ...words(20, (marginTop + foot) / 2, yLabel, "middle"), isUpward: true },
     ...inside.map(({ points, isDashed }, i) => ({
       ...stroke(
         points.map(([a, b]) => [x.at(a), y.at(b)] as const),
-        colours[i] ?? INK,
+        colours[i] ?? inkColour,
       ),
       width: 1.8,
       isDashed: isDashed === true,
     })),
     ...inside.flatMap((line, i) =>
-      legend(line, { colour: colours[i] ?? INK, x: right + 14, y: TOP + 18 * (i + 1) }),
+      legend(line, { colour: colours[i] ?? inkColour, x: right + 14, y: marginTop + 18 * (i + 1) }),
     ),
   ];
 }
@@ -101,8 +104,8 @@ function legend(
   { name, isDashed }: Line,
   { colour, x, y }: { colour: string; x: number; y: number },
 ): readonly Mark[] {
-  const swatch = stroke([[x, y - 4] as const, [x + SWATCH, y - 4] as const], colour);
-  return [{ ...swatch, width: 3, isDashed: isDashed === true }, words(x + SWATCH + 6, y, name)];
+  const swatch = stroke([[x, y - 4] as const, [x + swatchWidth, y - 4] as const], colour);
+  return [{ ...swatch, width: 3, isDashed: isDashed === true }, words(x + swatchWidth + 6, y, name)];
 }
 
 function stroke(
@@ -118,7 +121,7 @@ function words(
   said: string,
   anchor: "start" | "middle" | "end" = "start",
 ): Mark & { type: "words" } {
-  return { type: "words", x, y, words: said, colour: INK, anchor, isUpward: false };
+  return { type: "words", x, y, words: said, colour: inkColour, anchor, isUpward: false };
 }
 
 interface Scale {
@@ -130,7 +133,7 @@ function scaleOf(values: readonly number[], from: number, to: number): Scale {
   const least = values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
   const most = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   const [low, high] = Number.isFinite(least) && most > least ? [least, most] : [0, 1];
-  const step = niceStep((high - low) / TICKS);
+  const step = niceStep((high - low) / tickCount);
   const first = Math.ceil(low / step);
   const count = Math.floor(high / step) - first + 1;
   const ticks = Array.from({ length: count }, (_, i) => Number(((first + i) * step).toPrecision(6)));

@@ -4,13 +4,13 @@ import { glyphAdvance, glyphHeight, glyphWidth, hasDot } from "./glyphs.ts";
 import { type Mark, pageHeight, pageWidth } from "./plot.ts";
 
 /** Pixels per unit of the page. */
-const SCALE = 1.5;
+const scale = 1.5;
 /** Pixels per dot of a letter. */
-const DOT = 2;
-const WIDTH = pageWidth * SCALE;
-const HEIGHT = pageHeight * SCALE;
-const CHANNELS = 3;
-const DASH = [9, 6] as const;
+const dotPixels = 2;
+const imageWidth = pageWidth * scale;
+const imageHeight = pageHeight * scale;
+const channels = 3;
+const dash = [9, 6] as const;
 
 export function pngOf(marks: readonly Mark[]): Buffer {
   const picture = new Picture();
@@ -25,12 +25,12 @@ type Point = readonly [x: number, y: number];
 type Colour = readonly number[];
 
 class Picture {
-  readonly pixels = new Uint8Array(WIDTH * HEIGHT * CHANNELS).fill(255);
+  readonly pixels = new Uint8Array(imageWidth * imageHeight * channels).fill(255);
 
   /** `part`: how much of the pixel is covered, 0 to 1. */
   paint(x: number, y: number, colour: Colour, part: number): void {
-    if (x < 0 || y < 0 || x >= WIDTH || y >= HEIGHT || part <= 0) return;
-    const at = (y * WIDTH + x) * CHANNELS;
+    if (x < 0 || y < 0 || x >= imageWidth || y >= imageHeight || part <= 0) return;
+    const at = (y * imageWidth + x) * channels;
     for (const [i, value] of colour.entries()) {
       const below = this.pixels[at + i] ?? 0;
       this.pixels[at + i] = Math.round(below + (value - below) * Math.min(1, part));
@@ -42,7 +42,7 @@ function drawLine(
   picture: Picture,
   { points, colour, width, isDashed }: Mark & { readonly type: "line" },
 ): void {
-  const scaled = points.map(([x, y]) => [x * SCALE, y * SCALE] as const);
+  const scaled = points.map(([x, y]) => [x * scale, y * scale] as const);
   const ink = rgb(colour);
   let walked = 0;
   for (const [i, to] of scaled.entries()) {
@@ -51,8 +51,8 @@ function drawLine(
     const length = Math.hypot(to[0] - from[0], to[1] - from[1]);
     if (isDashed)
       for (const [a, b] of dashes(from, to, walked))
-        drawSegment(picture, a, b, { ink, width: width * SCALE });
-    else drawSegment(picture, from, to, { ink, width: width * SCALE });
+        drawSegment(picture, a, b, { ink, width: width * scale });
+    else drawSegment(picture, from, to, { ink, width: width * scale });
     walked += length;
   }
 }
@@ -60,14 +60,14 @@ function drawLine(
 /** The drawn parts of a segment that begins `walked` along its line. */
 function dashes(from: Point, to: Point, walked: number): readonly (readonly [Point, Point])[] {
   const length = Math.hypot(to[0] - from[0], to[1] - from[1]);
-  const period = DASH[0] + DASH[1];
+  const period = dash[0] + dash[1];
   const at = (along: number): Point => [
     from[0] + ((to[0] - from[0]) * along) / length,
     from[1] + ((to[1] - from[1]) * along) / length,
   ];
   const drawn: (readonly [Point, Point])[] = [];
   for (let start = -(walked % period); start < length; start += period) {
-    const [begin, end] = [Math.max(0, start), Math.min(length, start + DASH[0])];
+    const [begin, end] = [Math.max(0, start), Math.min(length, start + dash[0])];
     if (end > begin) drawn.push([at(begin), at(end)]);
   }
   return drawn;
@@ -98,17 +98,19 @@ function drawWords(
 ): void {
   const ink = rgb(colour);
   const letters = words.split("");
-  const length = letters.length * glyphAdvance * DOT;
+  const length = letters.length * glyphAdvance * dotPixels;
   const before = anchor === "start" ? 0 : anchor === "middle" ? length / 2 : length;
   for (const [i, letter] of letters.entries()) {
     for (let column = 0; column < glyphWidth; column++) {
       for (let row = 0; row < glyphHeight; row++) {
         if (!hasDot(letter, column, row)) continue;
-        const along = (i * glyphAdvance + column) * DOT - before;
-        const above = (row - glyphHeight) * DOT;
+        const along = (i * glyphAdvance + column) * dotPixels - before;
+        const above = (row - glyphHeight) * dotPixels;
         dot(
           picture,
-          isUpward ? [x * SCALE + above, y * SCALE - along - DOT] : [x * SCALE + along, y * SCALE + above],
+          isUpward
+            ? [x * scale + above, y * scale - along - dotPixels]
+            : [x * scale + along, y * scale + above],
           ink,
         );
       }
@@ -117,8 +119,8 @@ function drawWords(
 }
 
 function dot(picture: Picture, [x, y]: Point, ink: Colour): void {
-  for (let i = 0; i < DOT * DOT; i++)
-    picture.paint(Math.round(x) + (i % DOT), Math.round(y) + Math.floor(i / DOT), ink, 1);
+  for (let i = 0; i < dotPixels * dotPixels; i++)
+    picture.paint(Math.round(x) + (i % dotPixels), Math.round(y) + Math.floor(i / dotPixels), ink, 1);
 }
 
 /** `#rrggbb` */
@@ -128,14 +130,14 @@ function rgb(colour: string): Colour {
 
 /** Eight bits for each of red, green and blue; no filter before a row. */
 function encode(pixels: Uint8Array): Buffer {
-  const rows = Buffer.alloc(HEIGHT * (1 + WIDTH * CHANNELS));
-  for (let y = 0; y < HEIGHT; y++) {
-    const row = pixels.subarray(y * WIDTH * CHANNELS, (y + 1) * WIDTH * CHANNELS);
-    rows.set(row, y * (1 + WIDTH * CHANNELS) + 1);
+  const rows = Buffer.alloc(imageHeight * (1 + imageWidth * channels));
+  for (let y = 0; y < imageHeight; y++) {
+    const row = pixels.subarray(y * imageWidth * channels, (y + 1) * imageWidth * channels);
+    rows.set(row, y * (1 + imageWidth * channels) + 1);
   }
   const header = Buffer.alloc(13);
-  header.writeUInt32BE(WIDTH, 0);
-  header.writeUInt32BE(HEIGHT, 4);
+  header.writeUInt32BE(imageWidth, 0);
+  header.writeUInt32BE(imageHeight, 4);
   header.set([8, 2], 8);
   const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
   return Buffer.concat([

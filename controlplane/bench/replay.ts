@@ -137,9 +137,9 @@ class WaitingLine {
  * Copies of the trace, one after the other: one copy asks for no more than all GPUs even if nothing ever
  * ends.
  */
-const COPIES = 4;
+const copies = 4;
 /** Halvings of the compression that is looked for: far below the length of a lifetime. */
-const HALVINGS = 60;
+const halvings = 60;
 
 interface Load {
   readonly load: number | undefined;
@@ -162,14 +162,14 @@ function visitsOf(pods: readonly Pod[], { load, capacityMilli }: Load): readonly
   if (load === undefined) return recorded;
   const first = recorded[0]?.at ?? 0;
   const span = Math.max(1, (recorded.at(-1)?.at ?? 0) - first);
-  const visits = Array.from({ length: COPIES }, (_, copy) =>
+  const visits = Array.from({ length: copies }, (_, copy) =>
     recorded.map((visit) => ({
       ...visit,
       request: { ...visit.request, session: `${visit.request.session}/${copy}` },
       at: visit.at - first + copy * span,
     })),
   ).flat();
-  const compression = compressionFor(visits, { span: COPIES * span, demand: load * capacityMilli });
+  const compression = compressionFor(visits, { span: copies * span, demand: load * capacityMilli });
   return visits.map((visit) => ({ ...visit, at: visit.at * compression }));
 }
 
@@ -197,7 +197,7 @@ function compressionFor(
     return sum / (to - from);
   };
   let [low, high] = [1e-9, 1];
-  for (let i = 0; i < HALVINGS; i++) {
+  for (let i = 0; i < halvings; i++) {
     const middle = Math.sqrt(low * high);
     if (demandAt(middle) > demand) low = middle;
     else high = middle;

@@ -66,7 +66,7 @@ function columnsOf(
   return columns;
 }
 
-const QUOTED = /^\s*"(?<inside>(?:[^"]|"")*)"\s*$/;
+const quoted = /^\s*"(?<inside>(?:[^"]|"")*)"\s*$/;
 
 /** Cells without spaces around; a cell in double quotes may have commas in it, and a quote as two. */
 function cellsOf(line: string, place: string): readonly string[] {
@@ -80,7 +80,7 @@ function cellsOf(line: string, place: string): readonly string[] {
   }
   if (!line.includes('"')) return line.split(",").map((cell) => cell.trim());
   return piecesOf(line).map((cell) => {
-    const inside = QUOTED.exec(cell)?.groups?.["inside"];
+    const inside = quoted.exec(cell)?.groups?.["inside"];
     if (inside !== undefined) return inside.replaceAll('""', '"').trim();
     if (cell.includes('"'))
       throw new TraceError(`${place}: ${shown(cell)} has a quote that does not enclose the whole field`);

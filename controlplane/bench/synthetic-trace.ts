@@ -3,7 +3,7 @@
 import type { NodeSpec } from "../src/placement/node-spec.ts";
 import type { Pod } from "./openb.ts";
 
-const GIB = 1024;
+const mibPerGib = 1024;
 
 export function syntheticNodes(): readonly NodeSpec[] {
   const shapes = [
@@ -16,7 +16,7 @@ export function syntheticNodes(): readonly NodeSpec[] {
       id: `${model}${n}`,
       zone: "",
       cpuMilli: cores * 1000,
-      memoryMib: gib * GIB,
+      memoryMib: gib * mibPerGib,
       diskMib: 0,
       gpus: Array.from({ length: gpus }, (_, i) => ({ uuid: `${model}${n}-${i}`, model, memoryMib: 0 })),
     })),
@@ -40,7 +40,7 @@ export function syntheticPods(): readonly Pod[] {
         Array.from({ length: Math.ceil(weight * 20) }, (_, i) => ({
           name: `${gpu.gpuCount}-${gpu.gpuMilli}-${core}-${gib}-${i}`,
           cpuMilli: core * 1000,
-          memoryMib: gib * GIB,
+          memoryMib: gib * mibPerGib,
           ...gpu,
           models: [],
           createdAt: undefined,

@@ -43,7 +43,7 @@ export function readPods(file: string): readonly Pod[] {
 
 const listBytesMax = 256 * 1024 * 1024;
 const pieceBytes = 1024 * 1024;
-const NEW_LINE = 10;
+const newLine = 10;
 
 /** By pieces, as a device or a pipe does not tell its length. */
 function readList(file: string): string {
@@ -75,7 +75,7 @@ function opened(file: string): Disposable & { readonly descriptor: number } {
 
 function firstLineOfOtherText(all: Buffer): number {
   for (let line = 1, from = 0; ; line++) {
-    const end = all.indexOf(NEW_LINE, from);
+    const end = all.indexOf(newLine, from);
     if (end === -1 || !isUtf8(all.subarray(from, end))) return line;
     from = end + 1;
   }

@@ -52,6 +52,6 @@ export function poolWith(name: PolicyName, steps: History): Pool {
 }
 
 /** All that the books say, but the versions of blocks, which only grow. */
-export function lanesOf({ books }: Pool): Record<string, unknown> {
+export function columnsOf({ books }: Pool): Record<string, unknown> {
   return Object.fromEntries(Object.entries(books).filter(([name]) => name !== "blockVersion"));
 }

@@ -3,7 +3,7 @@ import type { NodeSpec } from "../src/placement/node-spec.ts";
 import type { PoolRequest } from "../src/placement/request.ts";
 import type { GpuRequest } from "../src/placement/resources.ts";
 
-const GIB = 1024;
+const mibPerGib = 1024;
 
 export interface NodeShape {
   readonly gpus?: number;
@@ -22,9 +22,13 @@ export function node(
     id,
     zone,
     cpuMilli: cores * 1000,
-    memoryMib: gib * GIB,
-    diskMib: 100 * GIB,
-    gpus: Array.from({ length: gpus }, (_, i) => ({ uuid: `${id}-${i}`, model, memoryMib: cardGib * GIB })),
+    memoryMib: gib * mibPerGib,
+    diskMib: 100 * mibPerGib,
+    gpus: Array.from({ length: gpus }, (_, i) => ({
+      uuid: `${id}-${i}`,
+      model,
+      memoryMib: cardGib * mibPerGib,
+    })),
   };
 }
 
@@ -49,7 +53,7 @@ export function ask(
   return {
     session,
     namespace: "red",
-    resources: { cpuMilli: Math.round(cores * 1000), memoryMib: gib * GIB, gpu },
+    resources: { cpuMilli: Math.round(cores * 1000), memoryMib: gib * mibPerGib, gpu },
     ...rest,
   };
 }

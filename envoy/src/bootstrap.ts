@@ -37,7 +37,7 @@ const [shrinkFrom, refuseFrom] = [0.9, 0.95];
 const ownerOnly = 0o600;
 
 const socket = ({ host, port }: Endpoint) => ({ socket_address: { address: host, port_value: port } });
-const HTTP = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+const protocolOptions = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
 /** Envoy's bootstrap configuration as plain data; write it as JSON to a file whose name ends in `.json`. */
 export function bootstrap({ nodeId, admin, xds }: BootstrapOptions): object {
@@ -66,11 +66,11 @@ export function bootstrap({ nodeId, admin, xds }: BootstrapOptions): object {
   };
 }
 
-const MONITORS = "envoy.resource_monitors";
-const MONITOR_TYPES = "type.googleapis.com/envoy.extensions.resource_monitors";
+const monitors = "envoy.resource_monitors";
+const monitorTypes = "type.googleapis.com/envoy.extensions.resource_monitors";
 
 function overloadManager(): object {
-  const heap = `${MONITORS}.fixed_heap`;
+  const heap = `${monitors}.fixed_heap`;
   const action = (name: string, value: number) => ({
     name: `envoy.overload_actions.${name}`,
     triggers: [{ name: heap, threshold: { value } }],
@@ -80,14 +80,14 @@ function overloadManager(): object {
       {
         name: heap,
         typed_config: {
-          "@type": `${MONITOR_TYPES}.fixed_heap.v3.FixedHeapConfig`,
+          "@type": `${monitorTypes}.fixed_heap.v3.FixedHeapConfig`,
           max_heap_size_bytes: heapBytesMax,
         },
       },
       {
-        name: `${MONITORS}.global_downstream_max_connections`,
+        name: `${monitors}.global_downstream_max_connections`,
         typed_config: {
-          "@type": `${MONITOR_TYPES}.downstream_connections.v3.DownstreamConnectionsConfig`,
+          "@type": `${monitorTypes}.downstream_connections.v3.DownstreamConnectionsConfig`,
           max_active_downstream_connections: connectionsMax,
         },
       },
@@ -102,8 +102,8 @@ function xdsCluster(xds: Endpoint): object {
     type: "STATIC",
     connect_timeout: "1s",
     typed_extension_protocol_options: {
-      [HTTP]: {
-        "@type": `type.googleapis.com/${HTTP}`,
+      [protocolOptions]: {
+        "@type": `type.googleapis.com/${protocolOptions}`,
         explicit_http_config: {
           http2_protocol_options: { connection_keepalive: { interval: "30s", timeout: "5s" } },
         },

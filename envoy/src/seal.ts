@@ -10,7 +10,7 @@ import {
 import { problems } from "./snapshot/check.ts";
 import { assignmentName, type Sealed, type SealedSnapshot, type Snapshot } from "./snapshot/snapshot.ts";
 
-const VERSION_CHARACTERS = 32;
+const versionCharacters = 32;
 
 /**
  * Checks the snapshot and encodes each resource once. @throws SnapshotRefusedError when it is not consistent
@@ -43,7 +43,7 @@ function sealAll<Desc extends DescMessage>(
   return new Map(
     list.map((one) => {
       const body = toBinary(schema, one);
-      const version = createHash("sha256").update(body).digest("hex").slice(0, VERSION_CHARACTERS);
+      const version = createHash("sha256").update(body).digest("hex").slice(0, versionCharacters);
       return [nameOf(one), { name: nameOf(one), version, body }];
     }),
   );

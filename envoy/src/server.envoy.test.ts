@@ -19,7 +19,7 @@ import {
 import { type Nack, openXdsServer } from "./server.ts";
 import type { Snapshot } from "./snapshot/snapshot.ts";
 
-const HOST = "127.0.0.1";
+const loopback = "127.0.0.1";
 
 const cluster = (connectMs: number): Cluster =>
   create(ClusterSchema, {
@@ -35,13 +35,13 @@ function snapshotOf(web: Cluster): Snapshot {
     assignments: [
       create(ClusterLoadAssignmentSchema, {
         clusterName: "web",
-        endpoints: [{ lbEndpoints: [endpoint(HOST, 9)] }],
+        endpoints: [{ lbEndpoints: [endpoint(loopback, 9)] }],
       }),
     ],
     listeners: [
       create(ListenerSchema, {
         name: "l",
-        address: address(HOST, 1),
+        address: address(loopback, 1),
         bindToPort: false,
         filterChains: [
           {
@@ -90,8 +90,8 @@ function snapshotOf(web: Cluster): Snapshot {
 test("Envoy waits for the first snapshot, takes it, and is warm at once after a changed cluster", async () => {
   const check = leakCheck();
   {
-    await using xds = await openXdsServer({ host: HOST, port: 0 });
-    await using envoy = await startEnvoy({ xds: { host: HOST, port: xds.port }, waitForAdminOnly: true });
+    await using xds = await openXdsServer({ host: loopback, port: 0 });
+    await using envoy = await startEnvoy({ xds: { host: loopback, port: xds.port }, waitForAdminOnly: true });
     await waitUntil(() => xds.status().some((one) => one.proxy === "test"), 5_000, "Envoy is connected");
     assert.equal(await envoy.isReady(), false);
     xds.publish(snapshotOf(cluster(1_000)));
@@ -113,9 +113,9 @@ test("Envoy waits for the first snapshot, takes it, and is warm at once after a 
 
 test("a refused resource is reported once, is not sent again, and the next good snapshot is taken", async () => {
   const nacks: Nack[] = [];
-  await using xds = await openXdsServer({ host: HOST, port: 0, onNack: (nack) => nacks.push(nack) });
+  await using xds = await openXdsServer({ host: loopback, port: 0, onNack: (nack) => nacks.push(nack) });
   xds.publish(snapshotOf(cluster(1_000)));
-  await using envoy = await startEnvoy({ xds: { host: HOST, port: xds.port } });
+  await using envoy = await startEnvoy({ xds: { host: loopback, port: xds.port } });
   await waitUntil(() => xds.status()[0]?.acked, 5_000, "Envoy has accepted all");
   const bad = cluster(-1_000);
   xds.publish(snapshotOf(bad));
@@ -134,10 +134,10 @@ test("a refused resource is reported once, is not sent again, and the next good 
 });
 
 test("an inconsistent snapshot is refused before any proxy sees it, and the last one stays", async () => {
-  await using xds = await openXdsServer({ host: HOST, port: 0 });
+  await using xds = await openXdsServer({ host: loopback, port: 0 });
   const good = snapshotOf(cluster(1_000));
   xds.publish(good);
-  await using envoy = await startEnvoy({ xds: { host: HOST, port: xds.port } });
+  await using envoy = await startEnvoy({ xds: { host: loopback, port: xds.port } });
   await waitUntil(() => xds.status()[0]?.acked, 5_000, "Envoy has accepted all");
   const empty = create(ClusterLoadAssignmentSchema, { clusterName: "web" });
   assert.throws(() => xds.publish({ ...good, assignments: [empty] }), SnapshotRefusedError);
@@ -147,9 +147,9 @@ test("an inconsistent snapshot is refused before any proxy sees it, and the last
 });
 
 test("a port in use is an error that names the address", async () => {
-  await using xds = await openXdsServer({ host: HOST, port: 0 });
+  await using xds = await openXdsServer({ host: loopback, port: 0 });
   await assert.rejects(
-    openXdsServer({ host: HOST, port: xds.port }),
-    new RegExp(`cannot listen on ${HOST}:${xds.port}`),
+    openXdsServer({ host: loopback, port: xds.port }),
+    new RegExp(`cannot listen on ${loopback}:${xds.port}`),
   );
 });

@@ -16,9 +16,9 @@ import {
   nextResponse,
   openStream,
   publish,
-  type Response,
   receive,
   type Stream,
+  type StreamResponse,
 } from "./subscription/stream.ts";
 
 /** Proxies that may be connected at once; one more is refused with RESOURCE_EXHAUSTED. */
@@ -27,8 +27,8 @@ export const streamsMax = 1024;
 export const subscribedNamesMax = 10_000;
 /** A proxy that reconnects names all that it has in one message. */
 export const requestBytesMax = 16 * 1024 * 1024;
-const KEEPALIVE_MS = 30_000;
-const KEEPALIVE_TIMEOUT_MS = 10_000;
+const keepaliveMs = 30_000;
+const keepaliveTimeoutMs = 10_000;
 
 /**
  * A proxy refused a response; it keeps what it had, or part of the new (Envoy applies the good half of some).
@@ -91,8 +91,8 @@ export async function openXdsServer(options: XdsOptions): Promise<XdsServer> {
   let snapshot: SealedSnapshot | undefined;
   const server = new Server({
     "grpc.max_receive_message_length": requestBytesMax,
-    "grpc.keepalive_time_ms": KEEPALIVE_MS,
-    "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
+    "grpc.keepalive_time_ms": keepaliveMs,
+    "grpc.keepalive_timeout_ms": keepaliveTimeoutMs,
   });
   server.addService(deltaAds, {
     DeltaAggregatedResources: (call: Call) => {
@@ -221,7 +221,7 @@ function flush({ stream, call, waiting }: Connection): void {
   }
 }
 
-function encode({ kind, nonce, upserts, removals }: Response): DeltaDiscoveryResponse {
+function encode({ kind, nonce, upserts, removals }: StreamResponse): DeltaDiscoveryResponse {
   const typeUrl = typeUrls[kind];
   return create(DeltaDiscoveryResponseSchema, {
     typeUrl,

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fromBinary } from "@bufbuild/protobuf";
 import { type FileDescriptorProto, FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 
-const ESCAPES: Readonly<Record<string, number>> = {
+const escapes: Readonly<Record<string, number>> = {
   n: 10,
   r: 13,
   t: 9,
@@ -41,7 +41,7 @@ function pushLiteral(literal: string, bytes: number[]): void {
 }
 
 function escapeOf(letter: string): number {
-  const code = ESCAPES[letter];
+  const code = escapes[letter];
   if (code === undefined) throw new Error(`unknown escape \\${letter} in a Go string`);
   return code;
 }
@@ -68,7 +68,7 @@ function rawDescriptor(source: string): Uint8Array | undefined {
 }
 
 /** Annotations for other tools (validation, versioning, documentation): nothing here reads them. */
-const ANNOTATIONS = /^(validate|udpa\/annotations|xds\/annotations|envoy\/annotations)\//;
+const annotationFiles = /^(validate|udpa\/annotations|xds\/annotations|envoy\/annotations)\//;
 
 interface WithOptions {
   options?: { $unknown?: unknown[] | undefined } | undefined;
@@ -76,7 +76,7 @@ interface WithOptions {
 
 /** Drops the annotations' imports and values, which are three quarters of the descriptors. */
 export function withoutAnnotations(file: FileDescriptorProto): FileDescriptorProto {
-  file.dependency = file.dependency.filter((name) => !ANNOTATIONS.test(name));
+  file.dependency = file.dependency.filter((name) => !annotationFiles.test(name));
   file.publicDependency = [];
   file.weakDependency = [];
   strip(file);

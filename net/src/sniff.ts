@@ -2,7 +2,7 @@
 import type { Socket } from "node:net";
 
 /** What every HTTP/2 connection starts with (RFC 9113 3.4), as far as no HTTP/1.1 request can begin. */
-const PREFACE = Buffer.from("PRI * HTTP/2.0");
+const http2Preface = Buffer.from("PRI * HTTP/2.0");
 /** From the connection to the bytes that tell. */
 const sniffMsMax = 10_000;
 
@@ -20,9 +20,9 @@ export function sniff(socket: Socket, take: (version: 1 | 2) => void): void {
     const chunk = socket.read() as Buffer | null;
     if (chunk === null) return;
     seen = Buffer.concat([seen, chunk]);
-    const length = Math.min(seen.length, PREFACE.length);
-    const isPreface = PREFACE.compare(seen, 0, length, 0, length) === 0;
-    if (isPreface && length < PREFACE.length) return;
+    const length = Math.min(seen.length, http2Preface.length);
+    const isPreface = http2Preface.compare(seen, 0, length, 0, length) === 0;
+    if (isPreface && length < http2Preface.length) return;
     for (const event of ["timeout", "error", "end"]) socket.off(event, drop);
     socket.off("readable", look);
     socket.setTimeout(0);

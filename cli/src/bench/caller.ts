@@ -4,10 +4,10 @@ import { headers } from "@voda/proto/wire";
 import { Connections, type HttpAnswer } from "./connections.ts";
 
 /** Sockets kept open to the mesh. */
-const SOCKETS_MAX = 256;
-const RETRY_DELAY_MS = 20;
-const ATTEMPT_TIMEOUT_MS = 4_000;
-const RETRYABLE = new Set([409, 429, 499, 502, 503, 504]);
+const socketsMax = 256;
+const retryDelayMs = 20;
+const attemptTimeoutMs = 4_000;
+const retryable = new Set([409, 429, 499, 502, 503, 504]);
 
 export interface Called {
   readonly body: string;
@@ -36,8 +36,8 @@ export function openCaller(
   const connections = new Connections({
     host: base.hostname,
     port: Number(base.port === "" ? 80 : base.port),
-    connectionsMax: SOCKETS_MAX,
-    silentMsMax: ATTEMPT_TIMEOUT_MS,
+    connectionsMax: socketsMax,
+    silentMsMax: attemptTimeoutMs,
   });
   /** Owner hints by session, as a client keeps them. */
   const hints = new Map<string, string>();
@@ -74,14 +74,14 @@ export function openCaller(
           const { status, body } = await attempt(path, session, payload, id);
           if (status === 200) return { body, attempts, ms: performance.now() - started };
           last = `${status} ${body.slice(0, 300)}`;
-          if (!RETRYABLE.has(status)) throw new Refused(`${session} ${method}: ${last}`);
+          if (!retryable.has(status)) throw new Refused(`${session} ${method}: ${last}`);
         } catch (error) {
           if (error instanceof Refused) throw error;
           hints.delete(session);
           last = error instanceof Error ? error.message : String(error);
         }
         await new Promise((resolve) =>
-          setTimeout(resolve, RETRY_DELAY_MS * Math.min(attempts, 10) * (0.5 + Math.random())),
+          setTimeout(resolve, retryDelayMs * Math.min(attempts, 10) * (0.5 + Math.random())),
         );
       }
       throw new Error(`${session} ${method}: no answer in ${giveUpMs} ms; the last attempt said: ${last}`);

@@ -40,7 +40,7 @@ interface Slice {
   failed: number;
 }
 
-const NOTHING = Buffer.alloc(0);
+const noBytes = Buffer.alloc(0);
 const headEnd = "\r\n\r\n";
 
 /** Connections to each port, kept from order to order. */
@@ -83,7 +83,7 @@ function requestTo(path: string): Buffer {
 
 function callAgainAndAgain(socket: Socket, random: ReturnType<typeof prng>, slice: Slice): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  let received: Buffer = NOTHING;
+  let received: Buffer = noBytes;
   let sentMs = 0;
   const call = (): void => {
     sentMs = performance.now();
@@ -93,7 +93,7 @@ function callAgainAndAgain(socket: Socket, random: ReturnType<typeof prng>, slic
     received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
     const answer = answerIn(received);
     if (answer === undefined || received.length < answer.bytes) return;
-    received = NOTHING;
+    received = noBytes;
     const nowMs = performance.now();
     slice.times.push(nowMs - sentMs);
     if (answer.status !== "200") slice.failed += 1;

@@ -25,16 +25,16 @@ export interface CallsResult {
   readonly doubled: number;
 }
 
-const SLICES = 10;
+const sliceCount = 10;
 /**
  * Of the time of all clients: how long one client calls, and how long everybody calls before anything counts.
  */
-const ONE_PART = 0.25;
-const WARM_UP_PART = 0.5;
-const READS_AT_ONCE = 64;
+const oneClientPart = 0.25;
+const warmUpPart = 0.5;
+const readsAtOnce = 64;
 
 /** Nanoseconds to microseconds. */
-const NS_PER_US = 1000;
+const nsPerUs = 1000;
 
 interface Target {
   readonly port: number;
@@ -66,23 +66,26 @@ export async function calls(
   const echo = { port, pids: { control: control.pid } };
 
   const { clients, seconds } = options;
-  const sliceMs = (seconds * 1000) / SLICES;
-  for (const target of [voda, echo]) await run.slice(target, clients, sliceMs * SLICES * WARM_UP_PART);
+  const sliceMs = (seconds * 1000) / sliceCount;
+  for (const target of [voda, echo]) await run.slice(target, clients, sliceMs * sliceCount * warmUpPart);
   say(
-    `${SLICES} slices of ${sliceMs} ms with ${clients} connections, as many of ${sliceMs * ONE_PART} ms with one`,
+    `${sliceCount} slices of ${sliceMs} ms with ${clients} connections, as many of ${sliceMs * oneClientPart} ms with one`,
   );
   const many: [Row, Row][] = [];
   const one: [Row, Row][] = [];
-  for (let i = 0; i < SLICES; i += 1) {
+  for (let i = 0; i < sliceCount; i += 1) {
     many.push([await run.slice(voda, clients, sliceMs), await run.slice(echo, clients, sliceMs)]);
-    one.push([await run.slice(voda, 1, sliceMs * ONE_PART), await run.slice(echo, 1, sliceMs * ONE_PART)]);
+    one.push([
+      await run.slice(voda, 1, sliceMs * oneClientPart),
+      await run.slice(echo, 1, sliceMs * oneClientPart),
+    ]);
   }
   const answered = run.answeredBy(voda);
   const counted = await countedBy(mesh.url, `calls-${mesh.startedAt}-`, options.sessions);
   return {
     figures: {
       ...options,
-      slices: SLICES,
+      slices: sliceCount,
       calls: answered,
       ...figuresOf(many, ""),
       ...figuresOf(one, "One"),
@@ -152,7 +155,7 @@ function cpuUs(pid: number): number {
   let ns = 0;
   for (const task of readdirSync(tasks))
     ns += Number(readFileSync(`${tasks}/${task}/schedstat`, "utf8").split(" ")[0]);
-  return ns / NS_PER_US;
+  return ns / nsPerUs;
 }
 
 async function end(child: ChildProcess): Promise<void> {
@@ -172,7 +175,7 @@ async function countedBy(url: string, prefix: string, sessions: number): Promise
       sum += Number(JSON.parse(body));
     }
   };
-  await Promise.all(Array.from({ length: READS_AT_ONCE }, read));
+  await Promise.all(Array.from({ length: readsAtOnce }, read));
   return sum;
 }
 

@@ -38,8 +38,8 @@ interface Connection {
   received: Buffer;
 }
 
-const NOTHING = Buffer.alloc(0);
-const HEAD_END = "\r\n\r\n";
+const noBytes = Buffer.alloc(0);
+const headEnd = "\r\n\r\n";
 
 export class Connections implements Disposable {
   readonly #options: ConnectionsOptions;
@@ -80,7 +80,7 @@ export class Connections implements Disposable {
     const { host, port, connectionsMax, silentMsMax } = this.#options;
     if (this.#open.size === connectionsMax) return undefined;
     const socket = connect({ host, port, noDelay: true, timeout: silentMsMax });
-    const connection: Connection = { socket, exchange: undefined, received: NOTHING };
+    const connection: Connection = { socket, exchange: undefined, received: noBytes };
     this.#open.add(connection);
     socket.on("data", (chunk: Buffer) => this.#receive(connection, chunk));
     socket.on("timeout", () => {
@@ -106,18 +106,18 @@ export class Connections implements Disposable {
     const { exchange, socket } = connection;
     connection.received =
       connection.received.length === 0 ? chunk : Buffer.concat([connection.received, chunk]);
-    const end = connection.received.indexOf(HEAD_END);
+    const end = connection.received.indexOf(headEnd);
     if (end < 0) return;
     const head = connection.received.toString("latin1", 0, end);
     const length = Number(headerIn(head, "content-length") ?? Number.NaN);
-    const total = end + HEAD_END.length + length;
+    const total = end + headEnd.length + length;
     if (exchange === undefined || Number.isNaN(length) || connection.received.length > total) {
       socket.destroy(new Error(`not an answer with a content-length: ${head.slice(0, 200)}`));
       return;
     }
     if (connection.received.length < total) return;
-    const body = connection.received.toString("utf8", end + HEAD_END.length, total);
-    connection.received = NOTHING;
+    const body = connection.received.toString("utf8", end + headEnd.length, total);
+    connection.received = noBytes;
     connection.exchange = undefined;
     if (headerIn(head, "connection") === "close") socket.destroy();
     else this.#idle.push(connection);

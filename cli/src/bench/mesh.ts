@@ -11,8 +11,8 @@ import { logsFolder } from "../up/mesh.ts";
 import type { ReadyFile } from "../up/ready-file.ts";
 
 /** Until a mesh of its own must serve. */
-const READY_MS_MAX = 60_000;
-const POLL_MS = 50;
+const readyMsMax = 60_000;
+const pollMs = 50;
 
 export interface Mesh extends AsyncDisposable {
   readonly url: string;
@@ -83,11 +83,11 @@ export async function ownMesh(options: OwnMeshOptions): Promise<OwnMesh> {
 }
 
 async function ready(child: ReturnType<typeof spawn>, file: string): Promise<void> {
-  for (const deadline = Date.now() + READY_MS_MAX; !existsSync(file); ) {
+  for (const deadline = Date.now() + readyMsMax; !existsSync(file); ) {
     if (child.exitCode !== null)
       throw new Error(`the mesh of the bench ended with ${child.exitCode}; the lines above say why`);
-    if (Date.now() > deadline) throw new Error(`the mesh of the bench was not ready in ${READY_MS_MAX} ms`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    if (Date.now() > deadline) throw new Error(`the mesh of the bench was not ready in ${readyMsMax} ms`);
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
 }
 

@@ -2,9 +2,9 @@
 import { readFileSync } from "node:fs";
 import * as v from "valibot";
 
-const OPEN_MS_MAX = 10_000;
-const ANSWER_MS_MAX = 30_000;
-const POLL_MS = 20;
+const openMsMax = 10_000;
+const answerMsMax = 30_000;
+const pollMs = 20;
 
 const Usage = v.object({ usedSize: v.number(), backingStorageSize: v.number() });
 const Message = v.looseObject({
@@ -46,13 +46,13 @@ export async function openHeap(pid: number, logFile: string): Promise<NodeHeap> 
 }
 
 async function addressIn(logFile: string): Promise<string> {
-  for (const deadline = performance.now() + OPEN_MS_MAX; ; ) {
+  for (const deadline = performance.now() + openMsMax; ; ) {
     const address = /Debugger listening on (ws:\S+)/g;
     const last = [...readFileSync(logFile, "utf8").matchAll(address)].at(-1)?.[1];
     if (last !== undefined) return last;
     if (performance.now() > deadline)
-      throw new Error(`no inspector was opened in ${OPEN_MS_MAX} ms, says ${logFile}`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      throw new Error(`no inspector was opened in ${openMsMax} ms, says ${logFile}`);
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
 }
 
@@ -91,8 +91,8 @@ async function connect(address: string): Promise<Inspector> {
     const text = JSON.stringify({ id, method, params });
     const answered = Promise.withResolvers<v.InferOutput<typeof Message>>();
     const timer = setTimeout(
-      () => answered.reject(new Error(`no answer to ${method} in ${ANSWER_MS_MAX} ms`)),
-      ANSWER_MS_MAX,
+      () => answered.reject(new Error(`no answer to ${method} in ${answerMsMax} ms`)),
+      answerMsMax,
     );
     waiting.set(`${worker} ${id}`, answered.resolve);
     if (worker === undefined) socket.send(text);

@@ -43,28 +43,28 @@ export interface PlacementsResult {
   readonly cpuMs?: { readonly placement: CpuMs; readonly control: CpuMs };
 }
 
-const NODES = 2;
+const nodeCount = 2;
 /** Sessions of the control, awake before the first arrival. */
-const CONTROL_SESSIONS = 200;
+const controlSessions = 200;
 /**
  * Slices of each before those that count: connections are open and code is compiled by then. `bpf` fills one
  * node after the other, so sessions without GPUs, which spread, come first: no node begins to host while the
  * calls are timed.
  */
-const WARM_UP_SLICES = 2;
-const SLICE_SECONDS = 1;
+const warmUpSlices = 2;
+const sliceSeconds = 1;
 /** After a slice, so that what its calls leave to be done is done, and counted, before the next one. */
-const SETTLE_MS = 100;
+const settleMs = 100;
 /** A GPU holds 1,000 sessions of `gpu.config.ts`: a tenth stays free. */
-const SESSIONS_PER_GPU = 900;
+const sessionsPerGpu = 900;
 /** A file declares as many at most, for all nodes of a machine together. */
-const GPUS_MAX = 16;
-const sessionsMax = GPUS_MAX * SESSIONS_PER_GPU;
-const CALLER_GIVES_UP_MS = 10_000;
+const gpusMax = 16;
+const sessionsMax = gpusMax * sessionsPerGpu;
+const callerGivesUpMs = 10_000;
 
 /** All sessions of a run, which stay awake. @throws when they do not fit on the nodes */
 export function sessionsOf({ rate, seconds }: PlacementsOptions): number {
-  const sessions = CONTROL_SESSIONS + rate * SLICE_SECONDS * (WARM_UP_SLICES + seconds);
+  const sessions = controlSessions + rate * sliceSeconds * (warmUpSlices + seconds);
   if (sessions <= sessionsMax) return sessions;
   const limit = `--rate ${rate} for --seconds ${seconds} needs ${sessions} sessions; sessionsMax is ${sessionsMax}`;
   throw new CliError(limit, exitCodes.usage);
@@ -75,18 +75,18 @@ export async function placements(
   say: (line: string) => void,
 ): Promise<PlacementsResult> {
   const { rate, seconds } = options;
-  using gpus = declaredGpus(Math.ceil(sessionsOf(options) / SESSIONS_PER_GPU / NODES) * NODES);
-  await using mesh = await ownMesh({ nodes: NODES, config: programs().gpuConfig, gpus: gpus.file });
+  using gpus = declaredGpus(Math.ceil(sessionsOf(options) / sessionsPerGpu / nodeCount) * nodeCount);
+  await using mesh = await ownMesh({ nodes: nodeCount, config: programs().gpuConfig, gpus: gpus.file });
   // Without hints, so that every call asks the picker: the control differs in nothing but the placement and
   // the claim.
-  using caller = openCaller(mesh.url, { giveUpMs: CALLER_GIVES_UP_MS, keepsHints: false });
-  for (let i = 0; i < CONTROL_SESSIONS; i++) await caller.call("model", controlKey(i), "add", 1, `wake-${i}`);
+  using caller = openCaller(mesh.url, { giveUpMs: callerGivesUpMs, keepsHints: false });
+  for (let i = 0; i < controlSessions; i++) await caller.call("model", controlKey(i), "add", 1, `wake-${i}`);
   const spread = slicesOf(caller, rate, { agent: "plain", keyOf: (i) => `spread-${i}` });
-  for (let i = 0; i < WARM_UP_SLICES; i++) await spread();
+  for (let i = 0; i < warmUpSlices; i++) await spread();
   const place = slicesOf(caller, rate, { agent: "model", keyOf: (i) => `new-${i}` });
-  const control = slicesOf(caller, rate, { agent: "model", keyOf: (i) => controlKey(i % CONTROL_SESSIONS) });
+  const control = slicesOf(caller, rate, { agent: "model", keyOf: (i) => controlKey(i % controlSessions) });
   const measured: Measured = { mesh, say, place, control };
-  await rounds(measured, WARM_UP_SLICES);
+  await rounds(measured, warmUpSlices);
   say(`${rate} placements a second and ${rate} control calls a second, by turns, for ${seconds} s each`);
   return resultOf(rate, await rounds(measured, seconds));
 }
@@ -108,8 +108,8 @@ function slicesOf(caller: Caller, rate: number, { agent, keyOf }: Called): () =>
   let next = 0;
   return () => {
     const first = next;
-    next += rate * SLICE_SECONDS;
-    return arrive({ perSecond: rate, count: rate * SLICE_SECONDS }, (i) =>
+    next += rate * sliceSeconds;
+    return arrive({ perSecond: rate, count: rate * sliceSeconds }, (i) =>
       caller.call(agent, keyOf(first + i), "add", 1, `slices-${agent}-${first + i}`),
     );
   };
@@ -131,7 +131,7 @@ async function rounds({ mesh, say, place, control }: Measured, count: number): P
     const from = readCpu(mesh.describe());
     const done = await slice();
     if (done.problem !== undefined) say(done.problem);
-    await delay(SETTLE_MS);
+    await delay(settleMs);
     const to = readCpu(mesh.describe());
     into.push({ ...done, cpu: from === undefined || to === undefined ? undefined : { from, to } });
   };

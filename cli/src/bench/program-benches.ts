@@ -44,7 +44,7 @@ export function flagsOf({ name, program }: ProgramBench): string {
 }
 
 /** The line of a child with its own failure; other lines tell how far it is. */
-const FAILURE = "error: ";
+const failureMark = "error: ";
 
 /** Runs one of them and returns what it printed. @throws CliError with the child's own words */
 export async function runProgramBench(
@@ -58,7 +58,7 @@ export async function runProgramBench(
   using _stop = stopWith(() => child.kill("SIGKILL"));
   let failure: string | undefined;
   createInterface({ input: child.stderr }).on("line", (line) => {
-    if (line.startsWith(FAILURE)) failure = line.slice(FAILURE.length);
+    if (line.startsWith(failureMark)) failure = line.slice(failureMark.length);
     else say(line);
   });
   const [printed, [code]] = await Promise.all([readAll(child.stdout), once(child, "close")]);

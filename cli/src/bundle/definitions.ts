@@ -19,7 +19,7 @@ export async function readAgents(
   const file = join(folder, `${bundle.revision}.mjs`);
   writeFileSync(file, bundle.debugCode);
   const description = await ask(describe, file).finally(() => rmSync(file, { force: true }));
-  if (description.kind === "agents") return description.agents;
+  if (description.type === "agents") return description.agents;
   throw new CliError(`${placeOf(description.stack)}${description.message}`);
 }
 

@@ -6,8 +6,8 @@ import { inspect } from "node:util";
 import { type AgentDefinition, definitionOf, isAgent, isProvided } from "voda/definition";
 
 export type Description =
-  | { readonly kind: "agents"; readonly agents: readonly AgentDefinition[] }
-  | { readonly kind: "failed"; readonly message: string; readonly stack: string };
+  | { readonly type: "agents"; readonly agents: readonly AgentDefinition[] }
+  | { readonly type: "failed"; readonly message: string; readonly stack: string };
 
 // The bundle lies in a data directory, from where what voda provides cannot be found.
 registerHooks({
@@ -24,11 +24,11 @@ tell?.(description, () => process.exit(0)); // whatever the user's code left run
 async function describeBundle(file: string): Promise<Description> {
   try {
     const loaded: { default?: unknown } = await import(pathToFileURL(file).href);
-    return { kind: "agents", agents: agentsOf(loaded.default) };
+    return { type: "agents", agents: agentsOf(loaded.default) };
   } catch (error) {
     if (!(error instanceof Error))
-      return { kind: "failed", message: `it threw ${inspect(error)}, which is no Error`, stack: "" };
-    return { kind: "failed", message: error.message, stack: error.stack ?? "" };
+      return { type: "failed", message: `it threw ${inspect(error)}, which is no Error`, stack: "" };
+    return { type: "failed", message: error.message, stack: error.stack ?? "" };
   }
 }
 

@@ -95,7 +95,7 @@ export class Child {
       const now = performance.now();
       deaths = recentDeaths([...deaths, { atMs: now, killed: death.killed }], now);
       const next = restartAfter(deaths);
-      if (next.kind === "give_up") {
+      if (next.type === "give_up") {
         this.#giveUp(`failed ${next.failures} times in ${windowMs / 1000} s`, death.why);
         return;
       }

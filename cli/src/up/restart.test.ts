@@ -6,7 +6,7 @@ const failed = (atMs: number): Death => ({ atMs, killed: false });
 const killed = (atMs: number): Death => ({ atMs, killed: true });
 
 test("the first death is mended at once", () => {
-  assert.deepEqual(restartAfter([failed(0)]), { kind: "again", delayMs: 0 });
+  assert.deepEqual(restartAfter([failed(0)]), { type: "again", delayMs: 0 });
 });
 
 test("each further death doubles the wait, up to a second", () => {
@@ -14,18 +14,18 @@ test("each further death doubles the wait, up to a second", () => {
     restartAfter(Array.from({ length: count }, () => killed(0))),
   );
   assert.deepEqual(
-    delays.map((restart) => (restart.kind === "again" ? restart.delayMs : restart.kind)),
+    delays.map((restart) => (restart.type === "again" ? restart.delayMs : restart.type)),
     [100, 200, 400, 800, 1000, 1000],
   );
 });
 
 test("the fifth failure within the window is the last", () => {
-  assert.equal(restartAfter([1, 2, 3, 4].map(failed)).kind, "again");
-  assert.deepEqual(restartAfter([1, 2, 3, 4, 5].map(failed)), { kind: "give_up", failures: 5 });
+  assert.equal(restartAfter([1, 2, 3, 4].map(failed)).type, "again");
+  assert.deepEqual(restartAfter([1, 2, 3, 4, 5].map(failed)), { type: "give_up", failures: 5 });
 });
 
 test("a child that served and was killed by somebody never is given up", () => {
-  assert.equal(restartAfter(Array.from({ length: 20 }, () => killed(0))).kind, "again");
+  assert.equal(restartAfter(Array.from({ length: 20 }, () => killed(0))).type, "again");
 });
 
 test("deaths older than ten seconds no longer count", () => {

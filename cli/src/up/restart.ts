@@ -7,8 +7,8 @@ export interface Death {
 }
 
 export type Restart =
-  | { readonly kind: "again"; readonly delayMs: number }
-  | { readonly kind: "give_up"; readonly failures: number };
+  | { readonly type: "again"; readonly delayMs: number }
+  | { readonly type: "give_up"; readonly failures: number };
 
 export const failuresMax = 5;
 export const windowMs = 10_000;
@@ -23,10 +23,10 @@ export function recentDeaths(deaths: readonly Death[], nowMs: number): readonly 
 /** The first death is mended at once, the next ones after 100, 200, 400 ms and at most a second. */
 export function restartAfter(deaths: readonly Death[]): Restart {
   const failures = deaths.filter((death) => !death.killed).length;
-  if (failures >= failuresMax) return { kind: "give_up", failures };
+  if (failures >= failuresMax) return { type: "give_up", failures };
   const earlier = deaths.length - 1;
   return {
-    kind: "again",
+    type: "again",
     delayMs: earlier <= 0 ? 0 : Math.min(backoffMsMax, firstBackoffMs * 2 ** (earlier - 1)),
   };
 }

@@ -16,7 +16,7 @@ import { type QuotaContext, quotaService } from "./quota-service.ts";
 import type { SessionContext } from "./session-context.ts";
 import { sessionService } from "./session-service.ts";
 
-type Response = ServerResponse | Http2ServerResponse;
+type Answer = ServerResponse | Http2ServerResponse;
 
 /** Serves until it is closed; requests that are under way are cut off then. */
 export interface ApiServer extends AsyncDisposable {
@@ -45,7 +45,7 @@ export async function openApi(
     interceptors: [mapErrors(at.log)],
     readMaxBytes: requestBytesMax,
   });
-  const handler = (request: IncomingMessage | Http2ServerRequest, response: Response): void => {
+  const handler = (request: IncomingMessage | Http2ServerRequest, response: Answer): void => {
     const foreign = ownPortProblem(request.headers, at);
     if (foreign === undefined) return adapter(request, response);
     request.resume();

@@ -22,7 +22,7 @@ export interface AuthContext extends PickContext {
   readonly agents: Agents;
 }
 
-const PREFIX = "/pick";
+const prefix = "/pick";
 /** A path that Envoy lets through comes with headers of ours. */
 const headBytesMax = headersBytesMax + 16 * 1024;
 
@@ -56,9 +56,9 @@ export async function openPicker(
 /** A failure of ours lets the request pass: any node may take it within its own admission. */
 function answer(context: AuthContext, request: IncomingMessage, log: Logger): HttpAnswer {
   const path = request.url ?? "";
-  if (!path.startsWith(`${PREFIX}/`)) return { status: 404, headers: {}, body: `not under ${PREFIX}/\n` };
+  if (!path.startsWith(`${prefix}/`)) return { status: 404, headers: {}, body: `not under ${prefix}/\n` };
   try {
-    const name = sessionOf(path.slice(PREFIX.length), request.headers, (namespace, service) =>
+    const name = sessionOf(path.slice(prefix.length), request.headers, (namespace, service) =>
       context.agents.implementer(namespace, service),
     );
     return name === undefined ? passed : answerOf(pick(context, name), request.headers["content-type"] ?? "");

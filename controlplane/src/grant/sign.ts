@@ -3,9 +3,9 @@
 import { generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
 import { type GrantClaims, grantSecondsMax } from "@voda/proto/grant";
 
-const KEY_ID_BYTES = 16;
+const keyIdBytes = 16;
 /** Of this process; with the number of the grant it makes a nonce. */
-const SALT_BYTES = 12;
+const saltBytes = 12;
 
 /** A key of this process; the secret half is never written anywhere. */
 export interface GrantSigner {
@@ -18,9 +18,9 @@ export interface GrantSigner {
 /** A new key with each call: a process that starts again signs with another one. */
 export function createSigner(): GrantSigner {
   const { publicKey, privateKey } = generateKeyPairSync("ed25519");
-  const keyId = randomBytes(KEY_ID_BYTES).toString("hex");
+  const keyId = randomBytes(keyIdBytes).toString("hex");
   const header = base64url(JSON.stringify({ alg: "EdDSA", kid: keyId }));
-  const salt = randomBytes(SALT_BYTES).toString("base64url");
+  const salt = randomBytes(saltBytes).toString("base64url");
   let grants = 0;
   return {
     keyId,

@@ -6,7 +6,7 @@ import { gpuMilliWhole } from "@voda/proto/placement";
 import { type Books, grown } from "./books.ts";
 import { type ExpectedFragments, expectedFragments } from "./expected-fragments.ts";
 import { type Kind, milliOn } from "./kind.ts";
-import { type Classes, CORE_MILLI, classesOf, classify, NO_CLASS } from "./node-classes.ts";
+import { type Classes, classesOf, classify, coreMilli, noClass } from "./node-classes.ts";
 import { type NodeValue, nodeValue, type Tuning } from "./node-value.ts";
 import type { Outlook, Policy } from "./policy.ts";
 
@@ -14,9 +14,9 @@ import type { Outlook, Policy } from "./policy.ts";
  * Costs are whole numbers of a hundredth of a GPU's value: nodes that differ by less are equal, and the
  * fullest wins.
  */
-const COST_PER_GPU = 100;
+const costPerGpu = 100;
 /** A node whose class has no prices yet is taken after all others: its rests may be worth anything. */
-const COST_UNPRICED = 2 ** 30;
+const costUnpriced = 2 ** 30;
 
 /**
  * From filling (churn 0) to steady (1): slack between nodes is worth less, and sets of GPUs what is free of
@@ -102,7 +102,7 @@ class NodePrices {
     }
     this.#isOutdated = true;
     classify(this.#books, this.#classes, node);
-    return gpus[node] !== 0 && this.#classes.classOf[node] === NO_CLASS;
+    return gpus[node] !== 0 && this.#classes.classOf[node] === noClass;
   }
 
   adopt({ mix, churn }: Outlook): void {
@@ -118,7 +118,7 @@ class NodePrices {
 
   cost(node: number, kind: Kind): number {
     if (this.#books.gpus[node] === 0) return 0;
-    if (this.#classes.classOf[node] === NO_CLASS) return COST_UNPRICED;
+    if (this.#classes.classOf[node] === noClass) return costUnpriced;
     if (this.#version[node] !== this.#books.version[node]) this.#measure(node);
     return kind.isFraction
       ? this.#costOfFraction(node, kind)
@@ -127,7 +127,7 @@ class NodePrices {
 
   destroyedMilli(node: number, kind: Kind, mask: number): number | undefined {
     if (this.#books.gpus[node] === 0) return 0;
-    if (this.#classes.classOf[node] === NO_CLASS) return undefined;
+    if (this.#classes.classOf[node] === noClass) return undefined;
     if (this.#version[node] !== this.#books.version[node]) this.#measure(node);
     const after = kind.isFraction
       ? this.#worthAfterFraction(node, kind, {
@@ -202,7 +202,7 @@ class NodePrices {
   }
 
   #costOf(node: number, after: number): number {
-    return Math.round(((this.#worth[node] as number) - after) * COST_PER_GPU);
+    return Math.round(((this.#worth[node] as number) - after) * costPerGpu);
   }
 
   /**
@@ -217,7 +217,7 @@ class NodePrices {
     if (this.#fragmentWeight === 0) return value;
     return (
       value -
-      this.#fragmentWeight * this.#fragments.of(nodeClass, (cpuMilli / CORE_MILLI) | 0, broken, milli, idle)
+      this.#fragmentWeight * this.#fragments.of(nodeClass, (cpuMilli / coreMilli) | 0, broken, milli, idle)
     );
   }
 
@@ -240,7 +240,7 @@ class NodePrices {
   }
 
   #coresAfter(node: number, kind: Kind | undefined): number {
-    return (((this.#books.cpuMilli[node] as number) - (kind?.cpuMilli ?? 0)) / CORE_MILLI) | 0;
+    return (((this.#books.cpuMilli[node] as number) - (kind?.cpuMilli ?? 0)) / coreMilli) | 0;
   }
 }
 

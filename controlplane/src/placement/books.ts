@@ -1,4 +1,4 @@
-// The books of a pool: what every node and device has left. Typed arrays, one lane per amount, so that a
+// The books of a pool: what every node and device has left. Typed arrays, one column per amount, so that a
 // decision is a pass over memory. Every change bumps the node's version; caches and plans compare versions.
 import { gpuMilliWhole } from "@voda/proto/placement";
 import { assert } from "@voda/stdx";
@@ -9,28 +9,28 @@ import { joinProblem, type NodeSpec, nodesProblem } from "./node-spec.ts";
 export const deviceMode = { idle: 0, whole: 1, shared: 2, owned: 3 } as const;
 /** 16 nodes have a version in common too: a block that is unchanged is skipped as a whole. */
 export const blockBits = 4;
-/** Lanes of `hosted`: fractions are lane 0, whole requests have the lane of their count. */
-export const hostedLanes = 17;
+/** Counters per node in `hosted`: fractions count in the first, whole requests in that of their count. */
+export const hostedCounts = 17;
 
-const NO_OWNER = -1;
+const noOwner = -1;
 
 /** A node that the books cannot hold; the message names the node, the amount and the limit. */
 export class BooksError extends Error {
   override readonly name = "BooksError";
 }
 
-type Lane = Int32Array | Int16Array | Uint8Array | Float64Array;
+type Column = Int32Array | Int16Array | Uint8Array | Float64Array;
 
 /** The same numbers with room for more; the rest is `fill`. */
-export function grown<T extends Lane | Int8Array>(lane: T, length: number, fill = 0): T {
-  const longer = new (lane.constructor as new (length: number) => T)(length);
-  longer.fill(fill, lane.length);
-  longer.set(lane);
+export function grown<T extends Column | Int8Array>(column: T, length: number, fill = 0): T {
+  const longer = new (column.constructor as new (length: number) => T)(length);
+  longer.fill(fill, column.length);
+  longer.set(column);
   return longer;
 }
 
 /**
- * What is free of each node, in lanes of typed arrays indexed by slot: a decision reads them in order.
+ * What is free of each node, in columns of typed arrays indexed by slot: a decision reads them in order.
  * Mutable on purpose; only `Pool` writes.
  */
 export class Books {
@@ -38,7 +38,7 @@ export class Books {
   readonly specs: (NodeSpec | undefined)[] = [];
   /** Slots in use, those of nodes that left included: every loop over nodes ends here. */
   count = 0;
-  /** Slots that the lanes have room for. */
+  /** Slots that the columns have room for. */
   capacity: number;
   /** Devices are numbered node * stride + position. */
   stride: number;
@@ -101,7 +101,7 @@ export class Books {
     this.idleGpus = new Uint8Array(slots);
     this.gpuMilli = new Int32Array(slots);
     this.sessions = new Int32Array(slots);
-    this.hosted = new Int32Array(slots * hostedLanes);
+    this.hosted = new Int32Array(slots * hostedCounts);
     this.version = new Int32Array(slots);
     this.blockVersion = new Int32Array((slots >> blockBits) + 1).fill(1);
     const devices = slots * this.stride;
@@ -111,7 +111,7 @@ export class Books {
     this.deviceMilli = new Int16Array(devices);
     this.deviceMemoryMib = new Int32Array(devices);
     this.deviceRoom = new Int16Array(devices);
-    this.deviceOwner = new Int32Array(devices).fill(NO_OWNER);
+    this.deviceOwner = new Int32Array(devices).fill(noOwner);
     this.deviceSessions = new Int32Array(devices);
     for (const spec of specs) this.#seat(spec);
   }
@@ -216,7 +216,7 @@ export class Books {
     this.idleGpus = grown(this.idleGpus, slots);
     this.gpuMilli = grown(this.gpuMilli, slots);
     this.sessions = grown(this.sessions, slots);
-    this.hosted = grown(this.hosted, slots * hostedLanes);
+    this.hosted = grown(this.hosted, slots * hostedCounts);
     this.version = grown(this.version, slots);
     this.blockVersion = grown(this.blockVersion, (slots >> blockBits) + 1, 1);
     this.#layDevices(this.stride);
@@ -229,12 +229,12 @@ export class Books {
   }
 
   #layDevices(stride: number): void {
-    const lay = <T extends Lane>(lane: T, fill = 0): T => {
-      const laid = grown(lane.subarray(0, 0) as T, this.capacity * stride, fill);
-      if (stride === this.stride) laid.set(lane);
+    const lay = <T extends Column>(column: T, fill = 0): T => {
+      const laid = grown(column.subarray(0, 0) as T, this.capacity * stride, fill);
+      if (stride === this.stride) laid.set(column);
       else
         for (let node = 0; node < this.count; node++)
-          laid.set(lane.subarray(node * this.stride, (node + 1) * this.stride), node * stride);
+          laid.set(column.subarray(node * this.stride, (node + 1) * this.stride), node * stride);
       return laid;
     };
     this.deviceModel = lay(this.deviceModel);
@@ -243,7 +243,7 @@ export class Books {
     this.deviceMilli = lay(this.deviceMilli);
     this.deviceMemoryMib = lay(this.deviceMemoryMib);
     this.deviceRoom = lay(this.deviceRoom);
-    this.deviceOwner = lay(this.deviceOwner, NO_OWNER);
+    this.deviceOwner = lay(this.deviceOwner, noOwner);
     this.deviceSessions = lay(this.deviceSessions);
   }
 
@@ -312,7 +312,7 @@ export class Books {
   isModeFor(device: number, kind: Kind): boolean {
     const mode = this.deviceMode[device];
     if (mode === deviceMode.idle) return true;
-    if (kind.owner === NO_OWNER) return mode === deviceMode.shared;
+    if (kind.owner === noOwner) return mode === deviceMode.shared;
     return mode === deviceMode.owned && this.deviceOwner[device] === kind.owner;
   }
 
@@ -394,8 +394,8 @@ export class Books {
     this.diskMib[node] = (this.diskMib[node] as number) - sign * kind.diskMib;
     this.sessions[node] = (this.sessions[node] as number) + sign;
     if (kind.gpuCount > 0) {
-      const lane = node * hostedLanes + (kind.isFraction ? 0 : kind.gpuCount);
-      this.hosted[lane] = (this.hosted[lane] as number) + sign;
+      const count = node * hostedCounts + (kind.isFraction ? 0 : kind.gpuCount);
+      this.hosted[count] = (this.hosted[count] as number) + sign;
     }
     this.#changed(node);
   }
@@ -410,7 +410,7 @@ export class Books {
       assert(this.isShareFor(device, kind), `device ${device} takes no fraction of this kind`);
       const card = this.cardMemoryMib[device] as number;
       this.#share(node, device, milliOn(kind, card), cardMemoryOn(kind, card), 1);
-      this.deviceMode[device] = kind.owner === NO_OWNER ? deviceMode.shared : deviceMode.owned;
+      this.deviceMode[device] = kind.owner === noOwner ? deviceMode.shared : deviceMode.owned;
       this.deviceOwner[device] = kind.owner;
     }
     if (isIdle) this.idleGpus[node] = (this.idleGpus[node] as number) - 1;
@@ -434,7 +434,7 @@ export class Books {
         `device ${device} leaked a share`,
       );
       this.deviceMode[device] = deviceMode.idle;
-      this.deviceOwner[device] = NO_OWNER;
+      this.deviceOwner[device] = noOwner;
       this.idleGpus[node] = (this.idleGpus[node] as number) + 1;
     }
     this.#measureRoom(device);

@@ -1,12 +1,12 @@
 // Prices of piece sizes from the cutting stock linear program: what each is worth as a part of one whole,
 // when pieces are asked for with the given frequencies and cut in the best combinations. Gilmore and Gomory's
 // column generation.
-const TOLERANCE = 1e-9;
+const tolerance = 1e-9;
 /**
  * Columns; real mixes need tens. At the limit the prices so far are used: still prices, a little below the
  * optimum.
  */
-const ITERATIONS_MAX = 2000;
+const iterationsMax = 2000;
 
 export interface Piece {
   /** 1 to `whole`. */
@@ -28,7 +28,7 @@ export function pricesOfPieces(pieces: readonly Piece[], whole: number): readonl
     return row;
   });
   const prices = new Float64Array(count);
-  for (let iteration = 0; iteration < ITERATIONS_MAX; iteration++) {
+  for (let iteration = 0; iteration < iterationsMax; iteration++) {
     prices.fill(0);
     for (const [i, row] of inverse.entries())
       for (let j = 0; j < count; j++) prices[j] = at(prices, j) + at(costs, i) * at(row, j);
@@ -50,7 +50,7 @@ interface Column {
 function enteringColumn(pieces: readonly Piece[], whole: number, prices: Float64Array): Column | undefined {
   let lowest = 0;
   for (let i = 1; i < prices.length; i++) if (at(prices, i) < at(prices, lowest)) lowest = i;
-  if (prices.length > 0 && at(prices, lowest) < -TOLERANCE) {
+  if (prices.length > 0 && at(prices, lowest) < -tolerance) {
     const surplus = new Float64Array(prices.length);
     surplus[lowest] = -1;
     return { pieces: surplus, cost: 0 };
@@ -102,7 +102,7 @@ function pivot(entering: Column, { inverse, amounts, costs }: Basis): boolean {
   let leaving = -1;
   let step = Number.POSITIVE_INFINITY;
   for (const [i, slope] of direction.entries()) {
-    if (slope <= TOLERANCE || at(amounts, i) / slope >= step - 1e-12) continue;
+    if (slope <= tolerance || at(amounts, i) / slope >= step - 1e-12) continue;
     step = at(amounts, i) / slope;
     leaving = i;
   }

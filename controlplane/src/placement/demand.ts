@@ -3,7 +3,7 @@ import { gpuMilliWhole } from "@voda/proto/placement";
 import type { Books } from "./books.ts";
 import { type FractionPrices, fractionPrices } from "./fraction-prices.ts";
 import type { Kind } from "./kind.ts";
-import { CORE_MILLI, meanCardMib, sizeOf } from "./node-classes.ts";
+import { coreMilli, meanCardMib, sizeOf } from "./node-classes.ts";
 import type { KindShare } from "./policy.ts";
 
 /** A kind that asks for GPUs. */
@@ -44,7 +44,7 @@ export function demandOf(books: Books, mix: readonly KindShare[], setScarcity: n
   const wanted = priced.map(({ kind, share, value }) => ({
     kind,
     weight: (share * value * (kind.gpuCount > 1 ? gain : 1)) / total,
-    cores: kind.cpuMilli / CORE_MILLI / value,
+    cores: kind.cpuMilli / coreMilli / value,
     memory: kind.memoryMib / value,
   }));
   return { wanted, valueOf: prices.valueOf };

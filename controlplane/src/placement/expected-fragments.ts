@@ -2,12 +2,12 @@
 // from tables, so that it costs one read per device. In GPUs, for the whole mix.
 import { gpuMilliWhole } from "@voda/proto/placement";
 import type { Books } from "./books.ts";
-import { CORE_MILLI, canHost, meanCardMib, type NodeClass, sizeOf } from "./node-classes.ts";
+import { canHost, coreMilli, meanCardMib, type NodeClass, sizeOf } from "./node-classes.ts";
 import type { KindShare } from "./policy.ts";
 
 /** Rests of a device are read in steps of ten thousandths. */
-const STEP_MILLI = 10;
-const STEPS = gpuMilliWhole / STEP_MILLI + 1;
+const stepMilli = 10;
+const stepCount = gpuMilliWhole / stepMilli + 1;
 
 interface FragmentTable {
   /** Part of the requests for one GPU that these cores serve and this rest does not, by cores and rest. */
@@ -37,7 +37,7 @@ export function expectedFragments(
   const tables = classes.map((one) => tableOf(one, mix, cardMib));
   const ofRest = (nodeClass: number, cores: number, room: number): number => {
     const { tooSmall } = tables[nodeClass] as FragmentTable;
-    return room * (tooSmall[cores * STEPS + ((room / STEP_MILLI) | 0)] as number);
+    return room * (tooSmall[cores * stepCount + ((room / stepMilli) | 0)] as number);
   };
   return {
     ofRest,
@@ -60,28 +60,28 @@ export function expectedFragments(
 
 /** Cores of a node are rounded down: a rest of a core serves nobody. */
 function tableOf(one: NodeClass, mix: readonly KindShare[], cardMib: number): FragmentTable {
-  const cores = Math.floor(one.cpuMilli / CORE_MILLI);
-  const tooSmall = new Float64Array((cores + 1) * STEPS);
+  const cores = Math.floor(one.cpuMilli / coreMilli);
+  const tooSmall = new Float64Array((cores + 1) * stepCount);
   const unserved = new Float64Array(cores + 1);
   unserved[0] = 1;
   const sets = new Float64Array((cores + 1) * (one.gpus + 1));
   // Shares are put where they begin and taken away where they end; the sums along the axes are the tables.
   for (const { kind, share } of mix) {
-    const core = Math.ceil(kind.cpuMilli / CORE_MILLI);
+    const core = Math.ceil(kind.cpuMilli / coreMilli);
     if (kind.gpuCount === 0 || core > cores || !canHost(one, kind)) continue;
     if (kind.gpuCount > 1) {
       add(sets, core * (one.gpus + 1) + kind.gpuCount, share);
       continue;
     }
-    const end = Math.ceil(sizeOf(kind, cardMib) / STEP_MILLI);
+    const end = Math.ceil(sizeOf(kind, cardMib) / stepMilli);
     add(unserved, core, -share);
-    add(tooSmall, core * STEPS, share);
-    add(tooSmall, core * STEPS + end, -share);
+    add(tooSmall, core * stepCount, share);
+    add(tooSmall, core * stepCount + end, -share);
   }
-  sumRows(tooSmall, STEPS);
+  sumRows(tooSmall, stepCount);
   sumRows(sets, one.gpus + 1);
   for (const [table, row] of [
-    [tooSmall, STEPS],
+    [tooSmall, stepCount],
     [sets, one.gpus + 1],
     [unserved, 1],
   ] as const) {

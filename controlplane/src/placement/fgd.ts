@@ -7,7 +7,7 @@ import type { Kind } from "./kind.ts";
 import type { KindShare, Policy } from "./policy.ts";
 
 /** Typical requests are the most frequent ones that cover this part of the arrivals. */
-const TYPICAL_PART = 0.95;
+const typicalPart = 0.95;
 
 interface Typical {
   readonly cpuMilli: number;
@@ -104,7 +104,7 @@ function typicalOf(mix: readonly KindShare[]): readonly Typical[] {
   const typical: Typical[] = [];
   let covered = 0;
   for (const one of sorted) {
-    if (covered >= TYPICAL_PART) break;
+    if (covered >= typicalPart) break;
     typical.push(one);
     covered += one.share;
   }

@@ -6,9 +6,9 @@ import { pricesOfPieces } from "./cutting-stock.ts";
  * Sizes that get a price of their own: the most frequent ones. The rest takes the value of the pieces inside
  * it.
  */
-const SIZES_MAX = 64;
+const sizesMax = 64;
 /** A size that is asked for is never worthless: it is what pays for the CPU beside it. */
-const PRICE_MIN = 0.02;
+const priceMin = 0.02;
 
 /** What the rest of a device, and a request for a part of one, are worth, in GPUs. */
 export interface FractionPrices {
@@ -20,7 +20,7 @@ export interface FractionPrices {
 
 /** Frequencies by size in milli, each 1 to 999. */
 export function fractionPrices(frequencies: ReadonlyMap<number, number>): FractionPrices {
-  const sizes = [...frequencies].toSorted((a, b) => b[1] - a[1]).slice(0, SIZES_MAX);
+  const sizes = [...frequencies].toSorted((a, b) => b[1] - a[1]).slice(0, sizesMax);
   sizes.sort((a, b) => b[0] - a[0]);
   const unit = sizes.reduce((divisor, [milli]) => gcd(divisor, milli), gpuMilliWhole);
   const pieces = sizes.map(([milli, frequency]) => ({ size: milli / unit, frequency }));
@@ -35,7 +35,7 @@ export function fractionPrices(frequencies: ReadonlyMap<number, number>): Fracti
   }
   valueOf[gpuMilliWhole] = Math.max(1, valueOf[gpuMilliWhole] as number);
   const bySize = new Map(sizes.map(([milli], i) => [milli, prices[i] ?? 0]));
-  return { valueOf, priceOf: (milli) => Math.max(PRICE_MIN, bySize.get(milli) ?? milli / gpuMilliWhole) };
+  return { valueOf, priceOf: (milli) => Math.max(priceMin, bySize.get(milli) ?? milli / gpuMilliWhole) };
 }
 
 function gcd(a: number, b: number): number {

@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { history, lanesOf, type Member, member, policy, poolWith, requestOf } from "../../test/histories.ts";
+import {
+  columnsOf,
+  history,
+  type Member,
+  member,
+  policy,
+  poolWith,
+  requestOf,
+} from "../../test/histories.ts";
 import { commitGang, decideGang } from "./gang.ts";
 import type { Pool } from "./pool.ts";
 import type { PoolRequest } from "./request.ts";
@@ -66,11 +74,11 @@ test("deciding a gang leaves the books, their versions and the decision of every
     fc.property(policy, history, gang, fc.array(member, { maxLength: 8 }), (name, steps, parts, others) => {
       fc.pre(name !== "random");
       const pool = poolWith(name, steps);
-      const before = structuredClone(lanesOf(pool));
+      const before = structuredClone(columnsOf(pool));
       const decide = (): unknown => others.map((one, i) => pool.decide(requestOf(`o${i}`, one)));
       const decisions = decide();
       const decided = decideGang(pool, membersOf(parts));
-      assert.deepEqual(lanesOf(pool), before);
+      assert.deepEqual(columnsOf(pool), before);
       assert.deepEqual(decide(), decisions);
       if (decided.type === "gang") {
         const sessions = pool.sessions.size;

@@ -36,9 +36,9 @@ export interface RoomPlan {
 }
 
 /** Nodes that are tried, those with the fewest to leave first. */
-const TRIES_MAX = 8;
+const triesMax = 8;
 /** What the leaving of a session costs beside its GPU milli. */
-const LEAVING_MILLI = 200;
+const leavingMilli = 200;
 
 /** `undefined` when no node that was looked at can be freed enough. */
 export function planRoom(pool: Pool, request: PoolRequest, options: RoomOptions): RoomPlan | undefined {
@@ -54,11 +54,11 @@ export function planRoom(pool: Pool, request: PoolRequest, options: RoomOptions)
     candidates.push({
       node,
       leaving,
-      cost: leaving.reduce((sum, one) => sum + milliOf(one.kind) + LEAVING_MILLI, 0),
+      cost: leaving.reduce((sum, one) => sum + milliOf(one.kind) + leavingMilli, 0),
     });
   }
   candidates.sort((a, b) => a.leaving.length - b.leaving.length || a.cost - b.cost);
-  for (const { node, leaving } of candidates.slice(0, TRIES_MAX)) {
+  for (const { node, leaving } of candidates.slice(0, triesMax)) {
     const plan = tryOn(pool, node, { request, kind, leaving, how: options.how });
     if (plan !== undefined) return plan;
   }

@@ -3,18 +3,18 @@ import type { Kind } from "./kind.ts";
 import type { KindShare, Outlook } from "./policy.ts";
 
 /** Arrivals after which a count has faded to 1/e. */
-const MIX_WINDOW = 8000;
+const mixWindow = 8000;
 /**
  * Arrivals over which departures are counted: longer than the noise of a few, shorter than a change of the
  * load.
  */
-const CHURN_WINDOW = 2000;
+const churnWindow = 2000;
 /** Weights grow instead of counts fading; at this weight all are scaled back. */
-const WEIGHT_MAX = 1e6;
+const weightMax = 1e6;
 /** Counts below this part of one arrival are dropped: the counts stay as few as the kinds in use. */
-const COUNT_MIN = 1e-3;
+const countMin = 1e-3;
 /** Kinds of an outlook, the most frequent ones: prices take milliseconds to make. */
-const OUTLOOK_KINDS_MAX = 512;
+const outlookKindsMax = 512;
 
 /** Counts what arrives and leaves; the outlook of the policies is made from it. */
 export class RequestMix {
@@ -28,10 +28,10 @@ export class RequestMix {
   arrived(kind: Kind): void {
     this.arrivals += 1;
     this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + this.#weight);
-    this.#weight *= 1 + 1 / MIX_WINDOW;
-    if (this.#weight > WEIGHT_MAX) this.#scaleBack();
-    this.#departures *= 1 - 1 / CHURN_WINDOW;
-    this.#placements *= 1 - 1 / CHURN_WINDOW;
+    this.#weight *= 1 + 1 / mixWindow;
+    if (this.#weight > weightMax) this.#scaleBack();
+    this.#departures *= 1 - 1 / churnWindow;
+    this.#placements *= 1 - 1 / churnWindow;
   }
 
   /** Knowledge from elsewhere, as if it had arrived just now: it fades like the rest. */
@@ -59,13 +59,13 @@ export class RequestMix {
 
   #scaleBack(): void {
     const scaled = [...this.#counts].map(([kind, count]) => [kind, count / this.#weight] as const);
-    this.#counts = new Map(scaled.filter(([, count]) => count >= COUNT_MIN));
+    this.#counts = new Map(scaled.filter(([, count]) => count >= countMin));
     this.#weight = 1;
   }
 }
 
 function sharesOf(counts: ReadonlyMap<Kind, number>): readonly KindShare[] {
-  const most = [...counts].toSorted((a, b) => b[1] - a[1]).slice(0, OUTLOOK_KINDS_MAX);
+  const most = [...counts].toSorted((a, b) => b[1] - a[1]).slice(0, outlookKindsMax);
   const total = most.reduce((sum, [, count]) => sum + count, 0);
   return most.map(([kind, count]) => ({ kind, share: count / total }));
 }

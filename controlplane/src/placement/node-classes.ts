@@ -4,7 +4,7 @@ import { type Books, grown } from "./books.ts";
 import { demandMilli, type Kind } from "./kind.ts";
 
 /** Thousandths of one core. */
-export const CORE_MILLI = 1000;
+export const coreMilli = 1000;
 
 /** Nodes that are alike: prices are made for one of them. */
 export interface NodeClass {
@@ -20,12 +20,12 @@ export interface NodeClass {
  * Of a slot without a node, of a node without GPUs, and of one that came since with GPUs and cores as none
  * before.
  */
-export const NO_CLASS = -1;
+export const noClass = -1;
 
 /** The classes of all nodes, and the class of each slot. */
 export interface Classes {
   readonly classes: readonly NodeClass[];
-  /** By slot; as long as the lanes of the books. */
+  /** By slot; as long as the columns of the books. */
   classOf: Int32Array;
   readonly byKey: ReadonlyMap<string, number>;
 }
@@ -34,7 +34,7 @@ export interface Classes {
 export function classesOf(books: Books): Classes {
   const classes: NodeClass[] = [];
   const byKey = new Map<string, number>();
-  const classOf = new Int32Array(books.capacity).fill(NO_CLASS);
+  const classOf = new Int32Array(books.capacity).fill(noClass);
   for (const [node, spec] of books.specs.entries()) {
     if (spec === undefined || spec.gpus.length === 0) continue;
     const key = keyOf(books, node);
@@ -55,9 +55,9 @@ export function classesOf(books: Books): Classes {
 
 /** Gives a node that came, or the slot of one that left, its class among the known ones. */
 export function classify(books: Books, classes: Classes, node: number): void {
-  if (node >= classes.classOf.length) classes.classOf = grown(classes.classOf, books.capacity, NO_CLASS);
+  if (node >= classes.classOf.length) classes.classOf = grown(classes.classOf, books.capacity, noClass);
   classes.classOf[node] =
-    books.gpus[node] === 0 ? NO_CLASS : (classes.byKey.get(keyOf(books, node)) ?? NO_CLASS);
+    books.gpus[node] === 0 ? noClass : (classes.byKey.get(keyOf(books, node)) ?? noClass);
 }
 
 function keyOf(books: Books, node: number): string {

@@ -4,7 +4,7 @@
 import { gpuMilliWhole } from "@voda/proto/placement";
 import type { Books } from "./books.ts";
 import { demandOf, type Wanted } from "./demand.ts";
-import { type Classes, CORE_MILLI, canHost, type NodeClass } from "./node-classes.ts";
+import { type Classes, canHost, coreMilli, type NodeClass } from "./node-classes.ts";
 import type { KindShare } from "./policy.ts";
 import { scarcityOf } from "./scarcity.ts";
 
@@ -42,10 +42,10 @@ export interface Inputs {
 }
 
 /** Cores per GPU of value: beyond the end of the axis CPU is not what runs out. */
-const CORES_MAX = 64;
-const CORE_STEPS = 512;
-const MEMORY_STEPS = 32;
-const EPSILON = 1e-12;
+const coresMax = 64;
+const coreSteps = 512;
+const memorySteps = 32;
+const epsilon = 1e-12;
 
 /** Milliseconds of work for a large pool: made between decisions. */
 export function nodeValue(books: Books, { mix, tuning, classes }: Inputs): NodeValue {
@@ -56,7 +56,7 @@ export function nodeValue(books: Books, { mix, tuning, classes }: Inputs): NodeV
   const scarcity = scarcityOf(books, wanted, { classes, valueOf, setScarcity: tuning.setScarcity });
   const weighted = wanted.map((one, i) => ({ ...one, weight: one.weight * (scarcity[i] ?? 1) }));
   const singles = classes.classes.map((one) => singlesTable(one, weighted));
-  const setStride = Math.max(1, ...classes.classes.map((one) => Math.ceil(one.cpuMilli / CORE_MILLI))) + 1;
+  const setStride = Math.max(1, ...classes.classes.map((one) => Math.ceil(one.cpuMilli / coreMilli))) + 1;
   const sets = classes.classes.map((one) =>
     setsTable(one, weighted, { stride: setStride, partOfSet: tuning.partOfSet }),
   );
@@ -70,10 +70,10 @@ export function nodeValue(books: Books, { mix, tuning, classes }: Inputs): NodeV
   ): number => {
     const single = singles[nodeClass] as SinglesTable;
     const set = sets[nodeClass] as SetsTable;
-    const cores = cpuMilli / CORE_MILLI;
+    const cores = cpuMilli / coreMilli;
     const served = Math.min(cores, memoryMib * set.coresPerMib);
     const setValue = idle === 0 ? 0 : (set.values[idle * setStride + (served | 0)] as number);
-    return rests <= EPSILON ? setValue : rests * read(single, cores / rests, memoryMib / rests) + setValue;
+    return rests <= epsilon ? setValue : rests * read(single, cores / rests, memoryMib / rests) + setValue;
   };
   return { restOf: (milli) => ofRest[milli] as number, of };
 }
@@ -87,31 +87,31 @@ interface SinglesTable {
   readonly mibPerStep: number;
 }
 
-const ROW = CORE_STEPS + 1;
-const CORES_PER_STEP = CORES_MAX / CORE_STEPS;
+const rowLength = coreSteps + 1;
+const coresPerStep = coresMax / coreSteps;
 
 function singlesTable(one: NodeClass, weighted: readonly Wanted[]): SinglesTable {
   const hosted = weighted.filter(({ kind }) => kind.gpuCount === 1 && canHost(one, kind));
-  const mibPerStep = Math.max(1, memoryEnd(hosted)) / MEMORY_STEPS;
-  const values = new Float64Array(ROW * (MEMORY_STEPS + 1));
-  for (let step = 0; step <= MEMORY_STEPS; step++) {
-    const isEnd = step === MEMORY_STEPS;
-    const row = values.subarray(step * ROW, (step + 1) * ROW);
+  const mibPerStep = Math.max(1, memoryEnd(hosted)) / memorySteps;
+  const values = new Float64Array(rowLength * (memorySteps + 1));
+  for (let step = 0; step <= memorySteps; step++) {
+    const isEnd = step === memorySteps;
+    const row = values.subarray(step * rowLength, (step + 1) * rowLength);
     // A kind adds a slope up to the cores that it can use, and what it pays from there on.
-    const slopes = new Float64Array(ROW + 1);
-    const flats = new Float64Array(ROW + 1);
+    const slopes = new Float64Array(rowLength + 1);
+    const flats = new Float64Array(rowLength + 1);
     for (const { weight, cores, memory } of hosted) {
       const most = isEnd || memory === 0 ? 1 : Math.min(1, (step * mibPerStep) / memory);
-      const end = Math.min(ROW, Math.ceil((most * cores) / CORES_PER_STEP));
+      const end = Math.min(rowLength, Math.ceil((most * cores) / coresPerStep));
       flats[end] = (flats[end] as number) + weight * most;
       if (end === 0) continue;
-      const slope = (weight * CORES_PER_STEP) / cores;
+      const slope = (weight * coresPerStep) / cores;
       slopes[0] = (slopes[0] as number) + slope;
       slopes[end] = (slopes[end] as number) - slope;
     }
     let slope = 0;
     let flat = 0;
-    for (let x = 0; x < ROW; x++) {
+    for (let x = 0; x < rowLength; x++) {
       slope += slopes[x] as number;
       flat += flats[x] as number;
       row[x] = slope * x + flat;
@@ -136,14 +136,14 @@ function memoryEnd(hosted: readonly { readonly weight: number; readonly memory: 
 
 /** Between four points of the table; beyond an axis its last point holds. */
 function read({ values, mibPerStep }: SinglesTable, cores: number, memory: number): number {
-  const x = Math.min(CORE_STEPS, (cores * CORE_STEPS) / CORES_MAX);
-  const left = Math.min(CORE_STEPS - 1, x | 0);
+  const x = Math.min(coreSteps, (cores * coreSteps) / coresMax);
+  const left = Math.min(coreSteps - 1, x | 0);
   const part = x - left;
   const y = memory / mibPerStep;
-  if (y >= MEMORY_STEPS) return between(values, MEMORY_STEPS * ROW + left, part);
+  if (y >= memorySteps) return between(values, memorySteps * rowLength + left, part);
   const low = y | 0;
-  const below = between(values, low * ROW + left, part);
-  return below + (between(values, (low + 1) * ROW + left, part) - below) * (y - low);
+  const below = between(values, low * rowLength + left, part);
+  return below + (between(values, (low + 1) * rowLength + left, part) - below) * (y - low);
 }
 
 function between(values: Float64Array, i: number, part: number): number {
@@ -173,7 +173,7 @@ function setsTable(
     mib += weight * kind.memoryMib;
     for (let idle = 1; idle <= one.gpus; idle++) {
       for (let core = 0; core < stride; core++) {
-        const byCpu = kind.cpuMilli > 0 ? (core * CORE_MILLI) / kind.cpuMilli : Number.POSITIVE_INFINITY;
+        const byCpu = kind.cpuMilli > 0 ? (core * coreMilli) / kind.cpuMilli : Number.POSITIVE_INFINITY;
         const sets = Math.min(idle / kind.gpuCount, byCpu);
         const full = Math.floor(sets);
         const at = idle * stride + core;
@@ -181,5 +181,5 @@ function setsTable(
       }
     }
   }
-  return { values, coresPerMib: mib > 0 ? cores / CORE_MILLI / mib : Number.POSITIVE_INFINITY };
+  return { values, coresPerMib: mib > 0 ? cores / coreMilli / mib : Number.POSITIVE_INFINITY };
 }

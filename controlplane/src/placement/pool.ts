@@ -59,17 +59,17 @@ export interface PoolFollower {
  * Worth of a warm node, in costs of `bpf`: a twentieth of a GPU. It decides between near equals and wastes no
  * device.
  */
-const WARM_DISCOUNT = 5;
+const warmDiscount = 5;
 /** Change of the churn that is worth new prices. */
-const CHURN_STEP = 0.08;
+const churnStep = 0.08;
 /** Change of the GPUs in use, as a part of all, that is worth new prices: what is scarce has changed then. */
-const USE_STEP = 0.04;
+const useStep = 0.04;
 /** Arrivals before the first prices are made, and between prices at least. */
-const FIRST_ARRIVALS = 20;
+const firstArrivals = 20;
 /** Arrivals between prices at most: the window in which the mix is learned anew. */
-const ARRIVALS_MAX = 4000;
+const arrivalsMax = 4000;
 /** Models that no node has share this bit, which no device carries. */
-const UNKNOWN_MODEL = 1 << 30;
+const unknownModel = 1 << 30;
 
 /**
  * Decides and books. Its parts are public for the policies and the planners of this folder; other folders
@@ -277,11 +277,11 @@ export class Pool {
   isAdoptDue(): boolean {
     if (this.#isUnpriced) return true;
     const since = this.mix.arrivals - this.#adopted.arrivals;
-    if (since >= Math.min(ARRIVALS_MAX, Math.max(FIRST_ARRIVALS, this.#adopted.arrivals))) return true;
-    if (since < FIRST_ARRIVALS) return false;
-    if (Math.abs(this.books.usedMilli - this.#adopted.usedMilli) > USE_STEP * this.books.capacityMilli)
+    if (since >= Math.min(arrivalsMax, Math.max(firstArrivals, this.#adopted.arrivals))) return true;
+    if (since < firstArrivals) return false;
+    if (Math.abs(this.books.usedMilli - this.#adopted.usedMilli) > useStep * this.books.capacityMilli)
       return true;
-    return Math.abs(this.mix.churn() - this.#adopted.churn) > CHURN_STEP;
+    return Math.abs(this.mix.churn() - this.#adopted.churn) > churnStep;
   }
 
   /**
@@ -375,7 +375,7 @@ export class Pool {
 
   #warm(id: string): { node: number; discount: number } | undefined {
     const node = this.books.slotOf(id);
-    return node === undefined ? undefined : { node, discount: WARM_DISCOUNT };
+    return node === undefined ? undefined : { node, discount: warmDiscount };
   }
 
   #ownerOf(namespace: string): number {
@@ -389,7 +389,7 @@ export class Pool {
     let mask = 0;
     for (const model of models) {
       const i = this.books.models.indexOf(model);
-      mask |= i < 0 ? UNKNOWN_MODEL : 1 << i;
+      mask |= i < 0 ? unknownModel : 1 << i;
     }
     return mask;
   }

@@ -26,7 +26,7 @@ const requests = fc.array(
     gib: fc.constantFrom(0, 8),
     leaves: fc.boolean(),
     catchesUp: fc.boolean(),
-    /** A node that goes, and one that comes: twice as many as at the start make the lanes grow. */
+    /** A node that goes, and one that comes: twice as many as at the start make the columns grow. */
     goes: fc.option(fc.nat(60), { freq: 6 }),
     comes: fc.option(fc.nat(60), { freq: 2 }),
   }),

@@ -9,16 +9,16 @@ import { defaultMemoryMib } from "./resources.ts";
 import { tournament } from "./tournament.ts";
 
 /** A node that does not fit, or a block without one that does. */
-const NONE = -1;
-const INFEASIBLE = 2 ** 31 - 1;
+const noNode = -1;
+const infeasible = 2 ** 31 - 1;
 /** Kinds with kept costs, 9 bytes per node each; the one that was asked for longest ago makes room. */
 export const rowsMax = 512;
 
 /**
  * A core weighs as much as 62.5 milli of a GPU, and 8 GiB as a core: about what a typical card has beside it.
  */
-const MILLI_OF_CPU_PER_GPU = 16;
-const MIB_PER_GPU_MILLI = 128;
+const milliOfCpuPerGpu = 16;
+const mibPerGpuMilli = 128;
 
 /**
  * What decides between nodes of equal cost, by what the kind names: sessions that name CPU or memory pack
@@ -143,7 +143,7 @@ export class Ranking {
     const row = this.#rowOf(kind);
     const { blockVersion, blocks } = this.#books;
     const best: Ranked[] = [];
-    let worst = INFEASIBLE;
+    let worst = infeasible;
     for (let block = 0; block < blocks; block++) {
       if (row.blockVersion[block] !== blockVersion[block]) this.#measureBlock(row, kind, block);
       const cost = row.blockCost[block] as number;
@@ -151,7 +151,7 @@ export class Ranking {
       const at = best.findIndex((one) => one.cost > cost);
       best.splice(at < 0 ? best.length : at, 0, { node: row.blockBest[block] as number, cost });
       if (best.length > most) best.pop();
-      if (best.length === most) worst = best.at(-1)?.cost ?? INFEASIBLE;
+      if (best.length === most) worst = best.at(-1)?.cost ?? infeasible;
     }
     return best;
   }
@@ -159,15 +159,15 @@ export class Ranking {
   /** The best node for the kind, or `undefined` when none fits. */
   pick(kind: Kind, { isAllowed, warm }: PickOptions = {}): Ranked | undefined {
     const row = this.#rowOf(kind);
-    let best = NONE;
+    let best = noNode;
     if (this.#policy.tie === "any") best = this.#pickAny(row, kind, isAllowed);
     else
       best = isAllowed === undefined ? this.#pickByBlocks(row, kind) : this.#pickAmong(row, kind, isAllowed);
-    if (best === NONE) return undefined;
+    if (best === noNode) return undefined;
     const cost = row.cost[best] as number;
     if (warm !== undefined && warm.node !== best && (isAllowed === undefined || isAllowed(warm.node))) {
       const warmCost = this.#costOn(row, kind, warm.node);
-      if (warmCost !== INFEASIBLE && warmCost - warm.discount <= cost)
+      if (warmCost !== infeasible && warmCost - warm.discount <= cost)
         return { node: warm.node, cost: warmCost };
     }
     return { node: best, cost };
@@ -187,7 +187,7 @@ export class Ranking {
     return {
       best: () => {
         const node = row.blockBest[blocks.winner()] as number;
-        return node === NONE ? undefined : node;
+        return node === noNode ? undefined : node;
       },
       changed: (node) => {
         this.#measureBlock(row, kind, node >> blockBits);
@@ -200,7 +200,7 @@ export class Ranking {
   maskOn(kind: Kind, node: number): number {
     const row = this.#rowOf(kind);
     const cost = this.#costOn(row, kind, node);
-    assert(cost !== INFEASIBLE, `node ${this.#books.idOf(node)} does not fit the request`);
+    assert(cost !== infeasible, `node ${this.#books.idOf(node)} does not fit the request`);
     if (this.#policy.tie === "any" && kind.isFraction) return 1 << this.#anyDevice(kind, node);
     return this.#books.maskFor(node, kind, row.device[node] as number);
   }
@@ -208,7 +208,7 @@ export class Ranking {
   /** The cost of a kind on one node, or `undefined` when it does not fit there. */
   costOn(kind: Kind, node: number): number | undefined {
     const cost = this.#costOn(this.#rowOf(kind), kind, node);
-    return cost === INFEASIBLE ? undefined : cost;
+    return cost === infeasible ? undefined : cost;
   }
 
   #rowOf(kind: Kind): Row {
@@ -260,11 +260,11 @@ export class Ranking {
   #measure(row: Row, kind: Kind, node: number, version: number): void {
     row.version[node] = version;
     if (!this.#books.fits(node, kind)) {
-      row.cost[node] = INFEASIBLE;
+      row.cost[node] = infeasible;
       return;
     }
     const { chosen } = this.#policy;
-    chosen.device = NONE;
+    chosen.device = noNode;
     row.cost[node] = this.#policy.cost(node, kind);
     row.device[node] = chosen.device;
   }
@@ -272,12 +272,12 @@ export class Ranking {
   #pickByBlocks(row: Row, kind: Kind): number {
     const { blockVersion, blocks } = this.#books;
     const { tie } = row;
-    let best = NONE;
-    let bestCost = INFEASIBLE;
+    let best = noNode;
+    let bestCost = infeasible;
     for (let block = 0; block < blocks; block++) {
       if (row.blockVersion[block] !== blockVersion[block]) this.#measureBlock(row, kind, block);
       const cost = row.blockCost[block] as number;
-      if (cost > bestCost || cost === INFEASIBLE) continue;
+      if (cost > bestCost || cost === infeasible) continue;
       const node = row.blockBest[block] as number;
       if (cost < bestCost || (tie !== Tie.first && cost === bestCost && this.#isPreferred(tie, node, best))) {
         best = node;
@@ -291,13 +291,13 @@ export class Ranking {
     const { version, count } = this.#books;
     const { tie } = row;
     const end = Math.min(count, (block + 1) << blockBits);
-    let best = NONE;
-    let bestCost = INFEASIBLE;
+    let best = noNode;
+    let bestCost = infeasible;
     for (let node = block << blockBits; node < end; node++) {
       const now = version[node] as number;
       if (row.version[node] !== now) this.#measure(row, kind, node, now);
       const cost = row.cost[node] as number;
-      if (cost > bestCost || cost === INFEASIBLE) continue;
+      if (cost > bestCost || cost === infeasible) continue;
       if (cost < bestCost || (tie !== Tie.first && this.#isPreferred(tie, node, best))) {
         best = node;
         bestCost = cost;
@@ -312,15 +312,15 @@ export class Ranking {
   #pickAmong(row: Row, kind: Kind, isAllowed: (node: number) => boolean): number {
     const { blockVersion, blocks, count } = this.#books;
     const { tie } = row;
-    let best = NONE;
-    let bestCost = INFEASIBLE;
+    let best = noNode;
+    let bestCost = infeasible;
     for (let block = 0; block < blocks; block++) {
       if (row.blockVersion[block] !== blockVersion[block]) this.#measureBlock(row, kind, block);
       if (!this.#isBlockBetter(row, block, best, bestCost)) continue;
       const end = Math.min(count, (block + 1) << blockBits);
       for (let node = block << blockBits; node < end; node++) {
         const cost = row.cost[node] as number;
-        if (cost > bestCost || cost === INFEASIBLE) continue;
+        if (cost > bestCost || cost === infeasible) continue;
         const isBetter = cost < bestCost || (tie !== Tie.first && this.#isPreferred(tie, node, best));
         if (!isBetter || !isAllowed(node)) continue;
         best = node;
@@ -334,17 +334,17 @@ export class Ranking {
     const its = row.blockCost[block] as number;
     if (its !== cost) return its < cost;
     return (
-      its !== INFEASIBLE &&
+      its !== infeasible &&
       row.tie !== Tie.first &&
       this.#isPreferred(row.tie, row.blockBest[block] as number, node)
     );
   }
 
   #pickAny(row: Row, kind: Kind, isAllowed: ((node: number) => boolean) | undefined): number {
-    let best = NONE;
+    let best = noNode;
     let seen = 0;
     for (let node = 0; node < this.#books.count; node++) {
-      if (this.#costOn(row, kind, node) === INFEASIBLE || (isAllowed !== undefined && !isAllowed(node)))
+      if (this.#costOn(row, kind, node) === infeasible || (isAllowed !== undefined && !isAllowed(node)))
         continue;
       seen += 1;
       if (this.#prng.below(seen) === 0) best = node;
@@ -372,11 +372,11 @@ export class Ranking {
     if (tie === Tie.emptiest) return this.#isEmptier(a, b);
     const { cpuMilli, memoryMib, gpuMilli } = this.#books;
     if (tie === Tie.fullest) {
-      const leftA = (cpuMilli[a] as number) / MILLI_OF_CPU_PER_GPU + (gpuMilli[a] as number);
-      return leftA < (cpuMilli[b] as number) / MILLI_OF_CPU_PER_GPU + (gpuMilli[b] as number);
+      const leftA = (cpuMilli[a] as number) / milliOfCpuPerGpu + (gpuMilli[a] as number);
+      return leftA < (cpuMilli[b] as number) / milliOfCpuPerGpu + (gpuMilli[b] as number);
     }
-    const leftA = (memoryMib[a] as number) / MIB_PER_GPU_MILLI + (gpuMilli[a] as number);
-    return leftA < (memoryMib[b] as number) / MIB_PER_GPU_MILLI + (gpuMilli[b] as number);
+    const leftA = (memoryMib[a] as number) / mibPerGpuMilli + (gpuMilli[a] as number);
+    return leftA < (memoryMib[b] as number) / mibPerGpuMilli + (gpuMilli[b] as number);
   }
 
   /**

@@ -3,16 +3,16 @@
 // `demand / room`, weighs a kind.
 import type { Books } from "./books.ts";
 import type { Wanted } from "./demand.ts";
-import { type Classes, CORE_MILLI, canHost } from "./node-classes.ts";
+import { type Classes, canHost, coreMilli } from "./node-classes.ts";
 
 /**
  * Part of the GPUs that counts as free even when none is: scarcity stays bounded, and of a few free GPUs the
  * count is chance.
  */
-const FREE_MIN = 0.01;
-const FREE_SETS_MIN = 0.005;
+const freeMin = 0.01;
+const freeSetsMin = 0.005;
 /** Free sets are held against what is asked for in this part of a lifetime. */
-const HORIZON = 0.25;
+const horizon = 0.25;
 
 /** What the weights of kinds are made from. */
 export interface Inputs {
@@ -47,7 +47,7 @@ export function scarcityOf(
       for (let node = 0; node < books.count; node++) {
         if (books.isReady[node] === 1 && hosts(node)) inSets += gpusInSets(books, node, one);
       }
-      const now = (inSets + FREE_SETS_MIN * hosting) / (HORIZON * gpus);
+      const now = (inSets + freeSetsMin * hosting) / (horizon * gpus);
       return (hosting / gpus) ** (setScarcity - 1) * now ** -setScarcity;
     }
     let here = 0;
@@ -57,7 +57,7 @@ export function scarcityOf(
       everywhere += room;
       if (hosts(node)) here += room;
     }
-    return (everywhere + FREE_MIN * gpus) / (here + FREE_MIN * hosting);
+    return (everywhere + freeMin * gpus) / (here + freeMin * hosting);
   });
 }
 
@@ -75,7 +75,7 @@ function restsOf(books: Books, valueOf: Float64Array): Float64Array {
 
 /** GPUs' worth of the rests that the node's cores and memory can serve. */
 function roomFor(books: Books, node: number, { cores, memory }: Wanted, rests: number): number {
-  const byCores = cores > 0 ? (books.cpuMilli[node] as number) / CORE_MILLI / cores : rests;
+  const byCores = cores > 0 ? (books.cpuMilli[node] as number) / coreMilli / cores : rests;
   const byMemory = memory > 0 ? (books.memoryMib[node] as number) / memory : rests;
   return Math.min(rests, byCores, byMemory);
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { type History, history, lanesOf, policy, poolWith, requestOf } from "../../test/histories.ts";
+import { columnsOf, type History, history, policy, poolWith, requestOf } from "../../test/histories.ts";
 import type { PolicyName } from "./policies.ts";
 import type { Pool, PoolPlan } from "./pool.ts";
 import { Shadow, type ShadowCounters, shadowTimeShareMax } from "./shadow.ts";
@@ -97,12 +97,12 @@ test("comparing changes no books and no decision", () => {
       const { pool, shadow } = start(name, before);
       const { pool: alone } = start(name, before);
       const compare = (plan: PoolPlan): void => {
-        const lanes = structuredClone(lanesOf(pool));
+        const columns = structuredClone(columnsOf(pool));
         for (let i = 0; i < shadow.counters().size; i++) shadow.compare(plan);
-        assert.deepEqual(lanesOf(pool), lanes);
+        assert.deepEqual(columnsOf(pool), columns);
       };
       assert.deepEqual(play(pool, steps, compare), play(alone, steps));
-      assert.deepEqual(lanesOf(pool), lanesOf(alone));
+      assert.deepEqual(columnsOf(pool), columnsOf(alone));
     }),
   );
 });

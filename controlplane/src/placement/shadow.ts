@@ -14,7 +14,7 @@ export const shadowTimeShareMax = 0.01;
  * Kinds with kept costs per reference: comparisons are rare, and most nodes have changed by the next of a
  * kind.
  */
-const SHADOW_ROWS = 1;
+const shadowRows = 1;
 
 /**
  * Of one reference; what is lost against it is `destroyedMilli - referenceDestroyedMilli`, and below 0 it is
@@ -67,7 +67,7 @@ export class Shadow implements PoolFollower {
     this.#pool = pool;
     this.#references = names.map((name, i) => {
       const policy = policies[name](pool.books);
-      const ranking = new Ranking(pool.books, policy, prng(i + 1), SHADOW_ROWS);
+      const ranking = new Ranking(pool.books, policy, prng(i + 1), shadowRows);
       return { name, policy, ranking, counters: nothing };
     });
     const prices = [pool.policy, ...this.#references.map(({ policy }) => policy)].find(isPriced);

@@ -11,12 +11,12 @@ export interface Tournament {
 export function tournament(count: number, isBetter: (a: number, b: number) => boolean): Tournament {
   const width = 2 ** Math.ceil(Math.log2(Math.max(1, count)));
   /** The winner of match i is that of the matches 2i and 2i + 1; contender c enters at `width + c`. */
-  const winners = new Int32Array(2 * width).fill(ABSENT);
+  const winners = new Int32Array(2 * width).fill(absent);
   for (let contender = 0; contender < count; contender++) winners[width + contender] = contender;
   const play = (match: number): void => {
     const first = winners[2 * match] as number;
     const second = winners[2 * match + 1] as number;
-    winners[match] = second !== ABSENT && isBetter(second, first) ? second : first;
+    winners[match] = second !== absent && isBetter(second, first) ? second : first;
   };
   for (let match = width - 1; match >= 1; match--) play(match);
   return {
@@ -27,4 +27,4 @@ export function tournament(count: number, isBetter: (a: number, b: number) => bo
   };
 }
 
-const ABSENT = -1;
+const absent = -1;

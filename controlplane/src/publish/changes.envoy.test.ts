@@ -131,11 +131,11 @@ async function updates({ envoy }: TestIngress): Promise<number[]> {
   return Promise.all(names.map((name) => envoy.stat(`${name}.update_success`)));
 }
 
-const LOAD_CLIENTS = 8;
+const loadClients = 8;
 
 /** Requests without a pause on kept connections; `stop` says what was not answered with 200. */
 function startLoad(port: number): AsyncDisposable & { answers(): number; stop(): Promise<string[]> } {
-  const agent = new Agent({ keepAlive: true, maxSockets: LOAD_CLIENTS });
+  const agent = new Agent({ keepAlive: true, maxSockets: loadClients });
   const bad: string[] = [];
   let answered = 0;
   const stopping = new AbortController();
@@ -152,7 +152,7 @@ function startLoad(port: number): AsyncDisposable & { answers(): number; stop():
       });
       outgoing.end();
     });
-  const clients = Array.from({ length: LOAD_CLIENTS }, async (_, client) => {
+  const clients = Array.from({ length: loadClients }, async (_, client) => {
     for (let i = 0; !stopping.signal.aborted; i += 1) await one(`/agents/counter/k${client}-${i}/add`);
   });
   const stop = async (): Promise<string[]> => {

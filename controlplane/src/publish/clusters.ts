@@ -18,34 +18,34 @@ import {
 } from "@voda/envoy";
 import { clusterNames, hintMetadata, type IngressConfig, type IngressNode, ownerMetadata } from "./config.ts";
 
-const CONNECT_MS = 1_000;
+const connectMs = 1_000;
 /** More connections mean that one broken one takes fewer streams with it. */
-const STREAMS_PER_CONNECTION_MAX = 100;
+const streamsPerConnectionMax = 100;
 /**
  * Nodes and the API refuse by themselves what is too much, with a reason; Envoy's own bounds are only a last
  * stop.
  */
-const THRESHOLDS = {
+const lastStops = {
   maxConnections: 100_000,
   maxPendingRequests: 100_000,
   maxRequests: 1_000_000,
   maxRetries: 1_000,
 };
 
-const PROTOCOLS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+const protocolOptions = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
 /**
  * HTTP/1.1 and HTTP/2 as the client speaks them: gRPC needs HTTP/2 to the end, and both servers tell them
  * apart.
  */
 const asTheClient = () => ({
-  [PROTOCOLS]: any(HttpProtocolOptionsSchema, {
+  [protocolOptions]: any(HttpProtocolOptionsSchema, {
     upstreamProtocolOptions: {
       case: "useDownstreamProtocolConfig",
       value: {
         httpProtocolOptions: {},
         http2ProtocolOptions: {
-          maxConcurrentStreams: STREAMS_PER_CONNECTION_MAX,
+          maxConcurrentStreams: streamsPerConnectionMax,
           connectionKeepalive: { interval: duration(30_000), timeout: duration(5_000) },
         },
       },
@@ -71,9 +71,9 @@ function fixedCluster(
   return create(ClusterSchema, {
     name,
     clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.STATIC },
-    connectTimeout: duration(CONNECT_MS),
+    connectTimeout: duration(connectMs),
     typedExtensionProtocolOptions: { ...protocols },
-    circuitBreakers: { thresholds: [THRESHOLDS] },
+    circuitBreakers: { thresholds: [lastStops] },
     loadAssignment: {
       clusterName: name,
       endpoints: [{ lbEndpoints: endpoints.map(({ host, port }) => endpoint(host, port)) }],
@@ -90,9 +90,9 @@ export function agentsCluster(): Cluster {
     name: clusterNames.agents,
     clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.EDS },
     edsClusterConfig: { edsConfig: overAds() },
-    connectTimeout: duration(CONNECT_MS),
+    connectTimeout: duration(connectMs),
     typedExtensionProtocolOptions: asTheClient(),
-    circuitBreakers: { thresholds: [THRESHOLDS] },
+    circuitBreakers: { thresholds: [lastStops] },
     loadBalancingPolicy: {
       policies: [
         {

@@ -66,15 +66,15 @@ export function openPublisher(options: PublisherOptions): Publisher {
   };
 }
 
-const PORT_MAX = 65_535;
+const portMax = 65_535;
 
 function parseNode({ id, ingress, draining }: ReportedNode): IngressNode {
   const at = ingress.lastIndexOf(":");
   const port = Number(ingress.slice(at + 1));
   const host = ingress.slice(0, at).replace(/^\[(.*)\]$/, "$1");
-  if (at < 1 || !/^\d+$/.test(ingress.slice(at + 1)) || port < 1 || port > PORT_MAX) {
+  if (at < 1 || !/^\d+$/.test(ingress.slice(at + 1)) || port < 1 || port > portMax) {
     throw new RangeError(
-      `node ${id} reports the ingress ${JSON.stringify(ingress)}; it must be ip:port with a port of 1 to ${PORT_MAX}`,
+      `node ${id} reports the ingress ${JSON.stringify(ingress)}; it must be ip:port with a port of 1 to ${portMax}`,
     );
   }
   return { id, host, port, draining };

@@ -16,18 +16,18 @@ import { clusterNames, type IngressConfig, ingressName } from "./config.ts";
 import { streamIdleMs } from "./limits.ts";
 import { headersToSet, is, unasked } from "./route-parts.ts";
 
-const RETRIES = 2;
+const retries = 2;
 /**
  * A retry draws a node until it is another one; of two nodes, three draws would give up on every eighth
  * session of the dead one.
  */
-const HOST_ATTEMPTS = 32n;
-const API_PREFIX = "/voda.api.v1.";
+const hostAttempts = 32n;
+const apiPrefix = "/voda.api.v1.";
 /**
  * A plain path: the key is what is hashed, so that a session has one node whatever protocol it is called by.
  */
-const PLAIN_PATH = "^(?:/namespaces/[^/?]*)?/agents/[^/?]*/([^/?]*).*$";
-const PLAIN_PREFIXES = ["/agents/", "/namespaces/"];
+const plainPath = "^(?:/namespaces/[^/?]*)?/agents/[^/?]*/([^/?]*).*$";
+const plainPrefixes = ["/agents/", "/namespaces/"];
 
 const noNodeBody = errorJson({
   code: "unavailable",
@@ -63,7 +63,7 @@ const deadlines = {
 
 function apiRoute({ edgeSecret }: IngressConfig): Route {
   return create(RouteSchema, {
-    match: under(API_PREFIX),
+    match: under(apiPrefix),
     action: {
       case: "route",
       value: {
@@ -88,10 +88,10 @@ const hashOfHeader = (headerName: string, pattern?: string) => ({
 });
 
 function sessionRoutes(config: IngressConfig): Route[] {
-  const byPath = hashOfHeader(":path", PLAIN_PATH);
+  const byPath = hashOfHeader(":path", plainPath);
   return [
     preflightRoute(config),
-    ...PLAIN_PREFIXES.map((prefix) => sessionRoute(config, prefix, byPath)),
+    ...plainPrefixes.map((prefix) => sessionRoute(config, prefix, byPath)),
     sessionRoute(config, "/", hashOfHeader(headers.session)),
   ];
 }
@@ -118,7 +118,7 @@ function sessionRoute(
 
 /** A browser that asks before it sends is answered by any node: nothing is placed for its question. */
 function preflightRoute(config: IngressConfig): Route {
-  const route = sessionRoute(config, "/", hashOfHeader(":path", PLAIN_PATH));
+  const route = sessionRoute(config, "/", hashOfHeader(":path", plainPath));
   route.match?.headers.push(is(":method", "OPTIONS"));
   Object.assign(route.typedPerFilterConfig, unasked());
   return route;
@@ -128,8 +128,8 @@ function preflightRoute(config: IngressConfig): Route {
 const retryPolicy = () =>
   create(RetryPolicySchema, {
     retryOn: "connect-failure,refused-stream,reset-before-request",
-    numRetries: RETRIES,
-    hostSelectionRetryMaxAttempts: HOST_ATTEMPTS,
+    numRetries: retries,
+    hostSelectionRetryMaxAttempts: hostAttempts,
     retryHostPredicate: [
       {
         name: "envoy.retry_host_predicates.previous_hosts",

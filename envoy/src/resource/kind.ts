@@ -6,13 +6,13 @@ export const kinds = ["cluster", "assignment", "listener", "route"] as const;
 /** The kinds of resources, in the order in which they are sent. */
 export type Kind = (typeof kinds)[number];
 
-const TYPES = "type.googleapis.com/";
+const typePrefix = "type.googleapis.com/";
 /** What each kind is called on the wire. */
 export const typeUrls: Readonly<Record<Kind, string>> = {
-  cluster: `${TYPES}envoy.config.cluster.v3.Cluster`,
-  assignment: `${TYPES}envoy.config.endpoint.v3.ClusterLoadAssignment`,
-  listener: `${TYPES}envoy.config.listener.v3.Listener`,
-  route: `${TYPES}envoy.config.route.v3.RouteConfiguration`,
+  cluster: `${typePrefix}envoy.config.cluster.v3.Cluster`,
+  assignment: `${typePrefix}envoy.config.endpoint.v3.ClusterLoadAssignment`,
+  listener: `${typePrefix}envoy.config.listener.v3.Listener`,
+  route: `${typePrefix}envoy.config.route.v3.RouteConfiguration`,
 };
 
 /** `undefined` for types that are not served here, such as secrets. */

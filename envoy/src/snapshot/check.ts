@@ -12,7 +12,7 @@ import {
 } from "../resource/types.ts";
 import { assignmentName, type Snapshot } from "./snapshot.ts";
 
-const PORT_MAX = 65_535;
+const portMax = 65_535;
 
 /** Everything that is wrong with the snapshot, in words; empty when it may be published. */
 export function problems(snapshot: Snapshot): string[] {
@@ -96,8 +96,8 @@ function readAddress(address: Address | undefined): { text: string; problem?: st
   const port = portSpecifier.case === "portValue" ? portSpecifier.value : 0;
   const text = `${host}:${port}`;
   if (host === "") return { text, problem: `the address ${text} has no host` };
-  const isPort = Number.isInteger(port) && port >= 1 && port <= PORT_MAX;
-  return isPort ? { text } : { text, problem: `the port of ${text} is not in 1 to ${PORT_MAX}` };
+  const isPort = Number.isInteger(port) && port >= 1 && port <= portMax;
+  return isPort ? { text } : { text, problem: `the port of ${text} is not in 1 to ${portMax}` };
 }
 
 function routeProblems(config: RouteConfiguration, { clusters }: Snapshot): string[] {

@@ -9,20 +9,20 @@ import {
   nextResponse,
   openStream,
   publish,
-  type Request,
-  type Response,
   receive,
+  type StreamRequest,
+  type StreamResponse,
 } from "./stream.ts";
 
-const NAMES = ["c1", "c2", "c3", "c4"];
-const NOTHING = { subscribe: [], unsubscribe: [], initialVersions: {}, nonce: "", error: undefined };
+const clusterNames = ["c1", "c2", "c3", "c4"];
+const noAsk = { subscribe: [], unsubscribe: [], initialVersions: {}, nonce: "", error: undefined };
 
 /**
  * A consistent snapshot; a route's version says which clusters it sends to. @param salt makes all versions
  * new
  */
 function snapshotOf(random: Prng, salt: string): SealedSnapshot {
-  const clusters = NAMES.filter(() => random.chance(0.6));
+  const clusters = clusterNames.filter(() => random.chance(0.6));
   const version = (): string => `${salt}${random.below(3)}`;
   const sealed = (name: string, version: string): [string, Sealed] => [
     name,
@@ -54,7 +54,7 @@ class Proxy {
   wanted = { assignment: new Set<string>(), route: new Set<string>() };
   stream = openStream(undefined);
   /** In flight to the proxy, oldest first. */
-  inbox: Response[] = [];
+  inbox: StreamResponse[] = [];
   opened = new Set<Kind>();
 
   connect(snapshot: SealedSnapshot | undefined): void {
@@ -68,11 +68,11 @@ class Proxy {
     if (this.wanted.route.size > 0) this.request("route", { subscribe: [...this.wanted.route] });
   }
 
-  request(kind: Kind, change: Partial<Request>): void {
+  request(kind: Kind, change: Partial<StreamRequest>): void {
     const first = !this.opened.has(kind);
     this.opened.add(kind);
     receive(this.stream, kind, {
-      ...NOTHING,
+      ...noAsk,
       ...(first && { initialVersions: Object.fromEntries(this.have[kind]) }),
       ...change,
     });
@@ -156,7 +156,7 @@ test("after any history a proxy ends with exactly what is published, and no rout
           proxy.pump();
         } else if (step === "reconnect") {
           proxy.connect(snapshot);
-        } else if (step === "resubscribe") proxy.resubscribe(random.pick(NAMES));
+        } else if (step === "resubscribe") proxy.resubscribe(random.pick(clusterNames));
         else proxy.answer(random, step === "refuse");
       }
       // Refused content is not sent again until it changes, so the end is a publish in which all is new.

@@ -8,14 +8,14 @@ import {
   nextResponse,
   openStream,
   publish,
-  type Request,
   receive,
   type Stream,
+  type StreamRequest,
 } from "./stream.ts";
 
 type Versions = Readonly<Record<string, string>>;
 
-const ask = (more: Partial<Request>): Request => ({
+const ask = (more: Partial<StreamRequest>): StreamRequest => ({
   subscribe: [],
   unsubscribe: [],
   initialVersions: {},

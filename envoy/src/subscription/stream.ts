@@ -23,7 +23,7 @@ export interface Stream {
 }
 
 /** A request of the proxy, with what it says about the response before it. */
-export interface Request extends Ask {
+export interface StreamRequest extends Ask {
   /** Of the response that this answers, or "". */
   readonly nonce: string;
   /** Why the proxy refuses that response. */
@@ -31,7 +31,7 @@ export interface Request extends Ask {
 }
 
 /** What is to be sent: resources that are new or changed, and names of those that are gone. */
-export interface Response {
+export interface StreamResponse {
   readonly kind: Kind;
   readonly nonce: string;
   readonly upserts: readonly Sealed[];
@@ -47,7 +47,7 @@ export function openStream(snapshot: SealedSnapshot | undefined): Stream {
 }
 
 /** @returns whether the request refused a response that was waiting for its answer */
-export function receive(stream: Stream, kind: Kind, request: Request): boolean {
+export function receive(stream: Stream, kind: Kind, request: StreamRequest): boolean {
   const subscription = stream.subscriptions.get(kind);
   if (subscription === undefined) {
     stream.subscriptions.set(kind, openSubscription(request, kind === "cluster" || kind === "listener"));
@@ -77,7 +77,7 @@ function differs(a: SealedSnapshot, b: SealedSnapshot, kind: Kind): boolean {
 }
 
 /** The next response that may go out, noted as sent; call until there is none. */
-export function nextResponse(stream: Stream): Response | undefined {
+export function nextResponse(stream: Stream): StreamResponse | undefined {
   const { snapshot } = stream;
   if (snapshot === undefined) return undefined;
   for (const kind of kinds) {

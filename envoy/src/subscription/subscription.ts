@@ -32,14 +32,14 @@ export interface Ask {
   readonly initialVersions: Readonly<Record<string, string>>;
 }
 
-const ALL = "*";
+const everyName = "*";
 
 /**
  * @param implicit whether a first request without names means "all", as it does for clusters and listeners
  */
 export function openSubscription(ask: Ask, implicit: boolean): Subscription {
-  const names = new Set(ask.subscribe.filter((name) => name !== ALL));
-  const wildcard = ask.subscribe.includes(ALL) || (implicit && names.size === 0);
+  const names = new Set(ask.subscribe.filter((name) => name !== everyName));
+  const wildcard = ask.subscribe.includes(everyName) || (implicit && names.size === 0);
   const had = Object.entries(ask.initialVersions).filter(([name]) => wildcard || names.has(name));
   return {
     wildcard,
@@ -56,7 +56,7 @@ export function openSubscription(ask: Ask, implicit: boolean): Subscription {
 /** A later request. What it names is sent again even if the proxy has it: it may have dropped it. */
 export function changeSubscription(subscription: Subscription, ask: Ask): void {
   for (const name of ask.subscribe) {
-    if (name === ALL) {
+    if (name === everyName) {
       subscription.answerDue ||= !subscription.wildcard;
       subscription.wildcard = true;
     } else {
@@ -68,7 +68,7 @@ export function changeSubscription(subscription: Subscription, ask: Ask): void {
 }
 
 function unsubscribe(subscription: Subscription, name: string): void {
-  if (name === ALL) {
+  if (name === everyName) {
     subscription.wildcard = false;
     subscription.answerDue = false;
     for (const held of holdings(subscription)) if (!subscription.names.has(held)) forget(subscription, held);

@@ -29,7 +29,7 @@ export interface RunningEnvoy extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-const LOOPBACK = "127.0.0.1";
+const loopback = "127.0.0.1";
 
 /** A real Envoy of the pinned version with one worker thread; it dies with the test, however that ends. */
 export async function startEnvoy(options: EnvoyOptions): Promise<RunningEnvoy> {
@@ -97,8 +97,8 @@ export function adminPage(socketPath: string, path: string): Promise<Page> {
   });
 }
 
-const PORT_MIN = 20_000;
-const PORTS = 12_000;
+const portMin = 20_000;
+const ports = 12_000;
 
 /**
  * A free port that the system does not give to outgoing connections, for a listener that another process
@@ -106,13 +106,13 @@ const PORTS = 12_000;
  */
 export async function listenerPort(): Promise<number> {
   for (;;) {
-    const port = PORT_MIN + Math.floor(Math.random() * PORTS);
+    const port = portMin + Math.floor(Math.random() * ports);
     const server = createServer();
     const free = new Promise<boolean>((resolve) => {
       server.once("listening", () => server.close(() => resolve(true)));
       server.once("error", () => resolve(false));
     });
-    server.listen(port, LOOPBACK);
+    server.listen(port, loopback);
     if (await free) return port;
   }
 }

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { waitUntil } from "./wait.ts";
 
-const FROZEN_WITHIN_MS = 5_000;
+const frozenWithinMs = 5_000;
 
 /**
  * Stops a process with SIGSTOP and resolves when none of its threads runs any more: the signal alone returns
@@ -12,7 +12,7 @@ export async function freeze(pid: number): Promise<void> {
   process.kill(pid, "SIGSTOP");
   await waitUntil(
     () => statesOf(pid).every((state) => state === "T"),
-    FROZEN_WITHIN_MS,
+    frozenWithinMs,
     `process ${pid} is stopped`,
   );
 }

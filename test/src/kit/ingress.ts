@@ -21,7 +21,7 @@ import { type Nack, openXdsServer, type SnapshotRefusedError, type XdsServer } f
 import { listenerPort, type RunningEnvoy, startEnvoy } from "./envoy.ts";
 import { waitUntil } from "./wait.ts";
 
-const HOST = "127.0.0.1";
+const loopback = "127.0.0.1";
 /** A name by which the ingress may be called, and an origin whose pages may call it. */
 export const testHost = "mesh.example";
 export const testOrigin = "https://app.example";
@@ -58,7 +58,7 @@ export async function openServer(name: string, handler: Handler): Promise<TestSe
       (first.subarray(0, 3).toString() === "PRI" ? http2 : http1).emit("connection", socket);
     });
   });
-  server.listen(0, HOST);
+  server.listen(0, loopback);
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   const close = async (): Promise<void> => {
@@ -68,7 +68,7 @@ export async function openServer(name: string, handler: Handler): Promise<TestSe
     for (const socket of sockets) socket.destroy();
     await closed;
   };
-  return { name, port, address: `${HOST}:${port}`, close, [Symbol.asyncDispose]: close };
+  return { name, port, address: `${loopback}:${port}`, close, [Symbol.asyncDispose]: close };
 }
 
 /** What a test node saw, as it tells its caller. */
@@ -160,15 +160,15 @@ export async function openTestIngress(nodes: readonly TestServer[] = []): Promis
   const picker = opened.use(await openTestPicker());
   const api = opened.use(await openEcho("api"));
   const open = (xdsPort: number): Promise<XdsServer> =>
-    openXdsServer({ host: HOST, port: xdsPort, onNack: (nack) => nacks.push(nack) });
+    openXdsServer({ host: loopback, port: xdsPort, onNack: (nack) => nacks.push(nack) });
   let xds = await open(0);
   opened.defer(() => xds.close());
   const publisherOf = (server: XdsServer): Publisher =>
     openPublisher({
       xds: server,
-      listener: { host: HOST, port },
-      picker: { host: HOST, port: picker.port },
-      api: [{ host: HOST, port: api.port }],
+      listener: { host: loopback, port },
+      picker: { host: loopback, port: picker.port },
+      api: [{ host: loopback, port: api.port }],
       edgeSecret: testEdgeSecret,
       allowHosts: [testHost],
       allowOrigins: [testOrigin],
@@ -188,7 +188,7 @@ export async function openTestIngress(nodes: readonly TestServer[] = []): Promis
     await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
   };
   await publish(nodes);
-  const envoy = opened.use(await startEnvoy({ xds: { host: HOST, port: xds.port } }));
+  const envoy = opened.use(await startEnvoy({ xds: { host: loopback, port: xds.port } }));
   await untilAccepted();
   const owned = opened.move();
   return {
@@ -236,7 +236,7 @@ export async function call(
   body = "",
   method = "POST",
 ): Promise<Reply> {
-  const outgoing = request({ host: HOST, port, path, method, headers, agent: false });
+  const outgoing = request({ host: loopback, port, path, method, headers, agent: false });
   outgoing.end(body);
   const [response] = (await once(outgoing, "response")) as [IncomingMessage];
   const answer = await text(response);
@@ -260,7 +260,7 @@ export async function callHttp2(
   headers: Readonly<Record<string, string>> = {},
   body: Uint8Array | string = "",
 ): Promise<Http2Reply> {
-  const session = connect(`http://${HOST}:${port}`);
+  const session = connect(`http://${loopback}:${port}`);
   try {
     const stream = session.request({ ":method": "POST", ":path": path, ...headers });
     let trailers: Readonly<Record<string, unknown>> = {};

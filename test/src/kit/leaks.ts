@@ -1,10 +1,10 @@
 import { runningProcesses } from "./process.ts";
 import { waitUntil } from "./wait.ts";
 
-const GONE_WITHIN_MS = 3_000;
+const goneWithinMs = 3_000;
 // Of what Node counts as active, what code opens and must close. The others belong to the runner and to
 // pending I/O.
-const OWNED = [
+const owned = [
   "TCPSocketWrap",
   "TCPServerWrap",
   "PipeWrap",
@@ -20,7 +20,7 @@ export function leakCheck(): () => Promise<void> {
   const before = open();
   const grown = (): string[] => {
     const now = open();
-    const kinds = OWNED.filter((kind) => (now.get(kind) ?? 0) > (before.get(kind) ?? 0));
+    const kinds = owned.filter((kind) => (now.get(kind) ?? 0) > (before.get(kind) ?? 0));
     return [
       ...kinds.map((kind) => `${kind}: ${now.get(kind)} open, ${before.get(kind) ?? 0} before`),
       ...runningProcesses().map((pid) => `process ${pid} runs`),
@@ -34,7 +34,7 @@ export function leakCheck(): () => Promise<void> {
           last = grown();
           return last.length === 0;
         },
-        GONE_WITHIN_MS,
+        goneWithinMs,
         "nothing is left open",
       );
     } catch (cause) {

@@ -37,9 +37,9 @@ export interface RunningMesh extends AsyncDisposable {
 export const examples = fileURLToPath(new URL("../../../examples/voda.config.ts", import.meta.url));
 export const upExamples: readonly string[] = [programs().cli, "up", "--config", examples];
 
-const READY_WITHIN_MS = 30_000;
-const STOPPED_WITHIN_MS = 12_000;
-const GONE_WITHIN_MS = 3_000;
+const startWithinMs = 30_000;
+const stoppedWithinMs = 12_000;
+const goneWithinMs = 3_000;
 
 export async function startMesh(options: MeshOptions = {}): Promise<RunningMesh> {
   const folder = mkdtempSync(join(tmpdir(), "voda-mesh-"));
@@ -62,7 +62,7 @@ export async function startMesh(options: MeshOptions = {}): Promise<RunningMesh>
       command: options.program ?? process.execPath,
       args: [...(options.command ?? upExamples), ...flags],
       ready: () => existsSync(readyFile),
-      readyWithinMs: READY_WITHIN_MS,
+      readyWithinMs: startWithinMs,
     });
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
@@ -73,7 +73,7 @@ export async function startMesh(options: MeshOptions = {}): Promise<RunningMesh>
   const end = async (signal: "SIGTERM" | "SIGINT" | "SIGKILL"): Promise<void> => {
     const last = describe();
     supervisor.signal(signal);
-    const force = setTimeout(() => supervisor.signal("SIGKILL"), STOPPED_WITHIN_MS);
+    const force = setTimeout(() => supervisor.signal("SIGKILL"), stoppedWithinMs);
     const code = await supervisor.exited;
     clearTimeout(force);
     try {
@@ -122,7 +122,7 @@ async function nothingIsLeft(mesh: ReadyFile, dataDir: string): Promise<void> {
     return left.length === 0;
   };
   try {
-    await waitUntil(isClean, GONE_WITHIN_MS, "nothing is left of the mesh");
+    await waitUntil(isClean, goneWithinMs, "nothing is left of the mesh");
   } catch (cause) {
     throw new Error(`the mesh left behind: ${left.join("; ")}`, { cause });
   }

@@ -6,7 +6,7 @@ import { natsPayloadBytesMax } from "@voda/proto/wire";
 import { type RunningProcess, startProcess } from "./process.ts";
 import { waitUntil } from "./wait.ts";
 
-const PORTS_WITHIN_MS = 5_000;
+const portsWithinMs = 5_000;
 
 export interface NatsOptions {
   /** Folder of the store; default is a temporary one that `stop` removes. */
@@ -91,7 +91,7 @@ jetstream { store_dir: ${JSON.stringify(dir)}${sync === undefined ? "" : `, sync
 async function chosenPort(portsFile: string): Promise<number> {
   const text = await waitUntil(
     () => existsSync(portsFile) && readFileSync(portsFile, "utf8"),
-    PORTS_WITHIN_MS,
+    portsWithinMs,
     `nats-server wrote ${portsFile}`,
   );
   const ports = JSON.parse(text) as { nats: string[] };

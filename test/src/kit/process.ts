@@ -36,7 +36,7 @@ export interface RunningProcess extends AsyncDisposable {
 }
 
 export const outputCharactersMax = 64 * 1024;
-const STOP_WITHIN_MS = 5_000;
+const stopWithinMs = 5_000;
 /** From the end of a process until what it wrote last is read. */
 const pipesMsMax = 2_000;
 const running = new Set<ChildProcess>();
@@ -92,7 +92,7 @@ function own(child: ChildProcess): RunningProcess {
   const exited = ending(child, (message) => keep(Buffer.from(message)));
   const end = async (name: NodeJS.Signals): Promise<void> => {
     child.kill(name);
-    const force = setTimeout(() => child.kill("SIGKILL"), STOP_WITHIN_MS);
+    const force = setTimeout(() => child.kill("SIGKILL"), stopWithinMs);
     await exited;
     clearTimeout(force);
   };

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 
-const POLL_MS = 5;
+const pollMs = 5;
 
 /**
  * Resolves with the first truthy value of `condition`; the error names what did not happen. @throws after
@@ -18,7 +18,7 @@ export async function waitUntil<T>(
     if (value) return value as Exclude<T, false | undefined | null | 0 | "">;
     if (performance.now() - started > deadlineMs)
       throw new Error(`waited ${deadlineMs} ms in vain until ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
 }
 

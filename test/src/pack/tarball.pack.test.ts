@@ -20,9 +20,9 @@ import { blocksOf, callsOf, root } from "../docs/documents.ts";
 import { freePort, pidsOf, waitUntil } from "../kit/index.ts";
 
 const run = promisify(execFile);
-const READY_WITHIN_MS = 60_000;
-const GONE_WITHIN_MS = 12_000;
-const CTRL_C = "\x03";
+const readyWithinMs = 60_000;
+const goneWithinMs = 12_000;
+const ctrlC = "\x03";
 
 /** Without what npm gave this process: the user's Node and npm, and nothing of the workspace. */
 const environment = Object.fromEntries(
@@ -104,7 +104,7 @@ test("npx voda dev answers the README's lines through Envoy on the pinned Node, 
   try {
     await waitUntil(
       () => existsSync(readyFile) || dev.child.exitCode !== null,
-      READY_WITHIN_MS,
+      readyWithinMs,
       "the mesh serves",
     );
     assert.equal(dev.child.exitCode, null, dev.output());
@@ -120,10 +120,10 @@ test("npx voda dev answers the README's lines through Envoy on the pinned Node, 
       assert.deepEqual(JSON.parse(stdout), prints, command);
     }
   } finally {
-    dev.child.stdin.write(CTRL_C);
+    dev.child.stdin.write(ctrlC);
     await waitUntil(
       () => dev.child.exitCode !== null && !pids.some(isAlive),
-      GONE_WITHIN_MS,
+      goneWithinMs,
       `all is gone: ${dev.output()}`,
     );
   }

@@ -35,7 +35,11 @@ const protobuf = "@bufbuild/protobuf";
 
 /** Each room stands after those it imports. */
 export const rooms: Readonly<Record<string, Room>> = {
-  stdx: { imports: [], says: "stdx imports nothing", folders: { memory: { imports: [] } } },
+  stdx: {
+    imports: [],
+    says: "stdx imports nothing",
+    folders: { memory: { imports: [] }, bench: { imports: [] } },
+  },
   proto: { imports: [], says: "proto imports only its runtimes", folders: {} },
   net: { imports: [], says: "net knows nothing of sessions: it imports nothing of ours", folders: {} },
   state: {

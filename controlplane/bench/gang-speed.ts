@@ -1,8 +1,9 @@
 // The time of deciding gangs in a pool, none of which is booked.
+import { quantile } from "@voda/stdx/bench";
 import { decideGang } from "../src/placement/gang.ts";
 import type { Pool } from "../src/placement/pool.ts";
 import type { PoolRequest } from "../src/placement/request.ts";
-import { merged, quantile, round } from "./statistics.ts";
+import { merged, round } from "./statistics.ts";
 
 const gangMembers = 64;
 /** Each kind of member is new to the pool once; the others come again, as jobs do. */

@@ -2,10 +2,10 @@
 // ever leaves.
 import { gpuMilliWhole } from "@voda/proto/placement";
 import { type Prng, prng } from "@voda/stdx";
+import { BenchError } from "@voda/stdx/bench";
 import type { NodeSpec } from "../src/placement/node-spec.ts";
 import type { PolicyName } from "../src/placement/policies.ts";
 import { Pool } from "../src/placement/pool.ts";
-import { BenchError } from "./bench.ts";
 import type { Pod } from "./openb.ts";
 import { shuffled } from "./statistics.ts";
 import { demandOf, requestOf, type Trace } from "./trace-files.ts";

@@ -1,97 +1,14 @@
-// Runs one benchmark of this room: node controlplane/bench/main.ts placement --nodes FILE --pods FILE --json
-import { parseArgs } from "node:util";
+// The benches of this room: node controlplane/bench/main.ts placement --nodes FILE --pods FILE --json
+import { runBenches } from "@voda/stdx/bench";
 import { BooksError } from "../src/placement/books.ts";
-import { type Bench, BenchError, type BenchFlag, type BenchValues } from "./bench.ts";
 import { placement } from "./placement.ts";
 import { placementChurn } from "./placement-churn.ts";
 import { placementSpeed } from "./placement-speed.ts";
 import { TraceError } from "./rows.ts";
 
-const benches: readonly Bench[] = [placement, placementChurn, placementSpeed];
-
-const exitError = 1;
-const exitUsage = 2;
-
-async function main(args: readonly string[]): Promise<void> {
-  const bench = benches.find((one) => one.name === args[0]);
-  if (bench === undefined)
-    throw new BenchError(`"${args[0] ?? ""}" is none of ${benches.map((one) => one.name).join(", ")}`);
-  if (args.includes("--help")) {
-    console.log(help(bench));
-    return;
-  }
-  const { values, isJson } = readFlags(bench, args.slice(1));
-  const result = await bench.run({ values, say: (line) => console.error(line) });
-  console.log(isJson ? JSON.stringify(result.figures) : result.table);
-  if (result.failure !== undefined) fail(result.failure, exitError);
-}
-
-function help(bench: Bench): string {
-  const shown = (given: number | string | undefined): string =>
-    given === undefined ? " (must be given)" : given === "" ? "" : ` (default: ${given})`;
-  const lines = bench.flags.map((flag) => [
-    `  --${flag.name}${flag.type === "switch" ? "" : flag.type === "whole" ? " <n>" : " <text>"}`,
-    `${flag.description}${flag.type === "switch" ? "" : shown(flag.default)}`,
-  ]);
-  const width = Math.max(...lines.map(([name = ""]) => name.length));
-  return [
-    "Flags:",
-    ...lines.map(([name = "", words = ""]) => `${name.padEnd(width)}  ${words}`),
-    "  --json  one line",
-  ].join("\n");
-}
-
-/** `voda bench` finds the failure among the lines by its first word. */
-function fail(words: string, exitCode: number): void {
-  console.error(`error: ${words.replaceAll(/\s*\n\s*/g, " ")}`);
-  process.exitCode = exitCode;
-}
-
-function readFlags(bench: Bench, args: readonly string[]): { values: BenchValues; isJson: boolean } {
-  const options = Object.fromEntries(
-    bench.flags.map(({ name, type }) => [
-      name,
-      { type: type === "switch" ? ("boolean" as const) : ("string" as const) },
-    ]),
-  );
-  const { values } = parseArgs({ args: withSigns(args), options: { ...options, json: { type: "boolean" } } });
-  const given = new Map(Object.entries(values));
-  return {
-    values: Object.fromEntries(bench.flags.map((flag) => [flag.name, valueOf(flag, given.get(flag.name))])),
-    isJson: given.get("json") === true,
-  };
-}
-
-/** `--load -1` as `--load=-1`, so that the flag says what is wrong with the number. */
-function withSigns(args: readonly string[]): string[] {
-  return args.reduce<string[]>((out, arg) => {
-    const flag = out.at(-1);
-    if (/^-[\d.]/.test(arg) && flag !== undefined && /^--[^=]+$/.test(flag))
-      out[out.length - 1] = `${flag}=${arg}`;
-    else out.push(arg);
-    return out;
-  }, []);
-}
-
-function valueOf(flag: BenchFlag, given: string | boolean | undefined): number | string {
-  if (flag.type === "switch") return given === true ? 1 : 0;
-  const written = typeof given === "string" ? given : flag.default;
-  if (written === undefined) throw new BenchError(`--${flag.name} is missing: ${flag.description}`);
-  if (flag.type === "text" || typeof written === "number") return written;
-  if (!/^\d{1,9}$/.test(written))
-    throw new BenchError(`--${flag.name} "${written}" is not a whole number of at most 9 digits`);
-  return Number(written);
-}
-
-function isMistake(error: unknown): error is Error {
-  const isUsage =
-    error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
-  return error instanceof BenchError || error instanceof TraceError || error instanceof BooksError || isUsage;
-}
-
-try {
-  await main(process.argv.slice(2));
-} catch (error) {
-  if (!isMistake(error)) throw error;
-  fail(error.message, error instanceof TraceError || error instanceof BooksError ? exitError : exitUsage);
-}
+await runBenches(
+  [placement, placementChurn, placementSpeed],
+  process.argv.slice(2),
+  // A trace that cannot be read, or that asks for more than the books of a pool can hold.
+  (error) => error instanceof TraceError || error instanceof BooksError,
+);

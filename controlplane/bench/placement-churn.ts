@@ -1,5 +1,5 @@
 // `bench placement-churn`: what each policy rejects when sessions come and go, or how long it lets them wait.
-import type { PolicyName } from "../src/placement/policies.ts";
+
 import {
   type Bench,
   BenchError,
@@ -10,7 +10,8 @@ import {
   teller,
   text,
   whole,
-} from "./bench.ts";
+} from "@voda/stdx/bench";
+import type { PolicyName } from "../src/placement/policies.ts";
 import { churn } from "./churn.ts";
 import { floorPct } from "./floor.ts";
 import { type Plot, plotFlag, plotOf } from "./plot-file.ts";

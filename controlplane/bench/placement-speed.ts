@@ -1,16 +1,25 @@
 // `bench placement-speed`: the time of one decision in a pool that is 92 % full, and of a gang.
 import { type Prng, prng } from "@voda/stdx";
+import {
+  type Bench,
+  BenchError,
+  type BenchValues,
+  quantile,
+  seedsOf,
+  teller,
+  text,
+  whole,
+} from "@voda/stdx/bench";
 import type { NodeSpec } from "../src/placement/node-spec.ts";
 import { nodesMax } from "../src/placement/node-spec.ts";
 import type { PolicyName } from "../src/placement/policies.ts";
 import { Pool } from "../src/placement/pool.ts";
 import type { PoolRequest } from "../src/placement/request.ts";
-import { type Bench, BenchError, type BenchValues, seedsOf, teller, text, whole } from "./bench.ts";
 import { type GangFigures, gangFigures, timeGangs } from "./gang-speed.ts";
 import { adoptMixOf, nodesInOrderOf } from "./inflation.ts";
 import type { Pod } from "./openb.ts";
 import { plotFlag, plotOf } from "./plot-file.ts";
-import { merged, quantile, round } from "./statistics.ts";
+import { merged, round } from "./statistics.ts";
 import { syntheticNodes, syntheticPods } from "./synthetic-trace.ts";
 import { textTable } from "./text-table.ts";
 import { policiesOf, readNodes, readPods, requestOf, type Trace } from "./trace-files.ts";

@@ -1,11 +1,11 @@
 // `bench placement`: how many GPUs each policy leaves unallocated in the inflation protocol.
 
+import { type Bench, quantile, seedsOf, teller, whole } from "@voda/stdx/bench";
 import type { PolicyName } from "../src/placement/policies.ts";
-import { type Bench, seedsOf, teller, whole } from "./bench.ts";
 import { floorPct } from "./floor.ts";
 import { type InflationRun, inflate } from "./inflation.ts";
 import { plotFlag, plotOf } from "./plot-file.ts";
-import { merged, quantile, round, runsWords, type Spread, shownSpread, spreadOf } from "./statistics.ts";
+import { merged, round, runsWords, type Spread, shownSpread, spreadOf } from "./statistics.ts";
 import { textTable } from "./text-table.ts";
 import { policiesOf, readTrace, traceFlags } from "./trace-files.ts";
 import { unplaceable } from "./unplaceable.ts";

@@ -1,7 +1,7 @@
 // `--plot FILE`: looked at before a run that may take long, written after it.
 import { accessSync, constants, statSync, writeFileSync } from "node:fs";
 import { dirname, extname } from "node:path";
-import { BenchError, type BenchFlag, type BenchValues, text } from "./bench.ts";
+import { BenchError, type BenchFlag, type BenchValues, text } from "@voda/stdx/bench";
 import { type Chart, marksOf } from "./plot.ts";
 import { pngOf } from "./png.ts";
 import { svgOf } from "./svg.ts";

@@ -1,13 +1,13 @@
 // Replays the trace's own creations and lifetimes. What fits nowhere waits: on every departure the queue is
 // tried in the order of arrival, and later pods may go before earlier ones that still do not fit.
+
+import { BenchError, quantile } from "@voda/stdx/bench";
 import type { PolicyName } from "../src/placement/policies.ts";
 import { Pool } from "../src/placement/pool.ts";
 import type { PoolRequest } from "../src/placement/request.ts";
-import { BenchError } from "./bench.ts";
 import { EventQueue } from "./event-queue.ts";
 import { nodesInOrderOf } from "./inflation.ts";
 import type { Pod } from "./openb.ts";
-import { quantile } from "./statistics.ts";
 import { demandOf, requestOf, type Trace } from "./trace-files.ts";
 
 export interface ReplayRun {

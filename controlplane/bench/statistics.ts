@@ -33,11 +33,6 @@ export function merged(lists: readonly Float64Array[]): Float64Array {
   return all.sort();
 }
 
-/** Of values in ascending order; 0 when there are none. */
-export function quantile(sorted: ArrayLike<number>, part: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? 0;
-}
-
 export function round(value: number): number {
   return Math.round(value * 1000) / 1000;
 }

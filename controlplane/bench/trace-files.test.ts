@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { seedsOf } from "./bench.ts";
+import { seedsOf } from "@voda/stdx/bench";
 import { plotOf } from "./plot-file.ts";
 import { policiesOf, readNodes, readPods } from "./trace-files.ts";
 import { unplaceable } from "./unplaceable.ts";

@@ -1,10 +1,10 @@
 // From files and flags to the objects that the benches run on.
 import { isUtf8 } from "node:buffer";
 import { closeSync, openSync, readSync } from "node:fs";
+import { BenchError, type BenchFlag, type BenchValues, distinct, listOf, text } from "@voda/stdx/bench";
 import { modelsMax, type NodeSpec } from "../src/placement/node-spec.ts";
 import { isPolicyName, type PolicyName, policies } from "../src/placement/policies.ts";
 import type { PoolRequest } from "../src/placement/request.ts";
-import { BenchError, type BenchFlag, type BenchValues, distinct, listOf, text } from "./bench.ts";
 import { type Pod, parseNodes, parsePods } from "./openb.ts";
 import { TraceError } from "./rows.ts";
 

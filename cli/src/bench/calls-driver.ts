@@ -3,7 +3,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { prng } from "@voda/stdx";
-import { quantile } from "./statistics.ts";
+import { quantile } from "@voda/stdx/bench";
 
 /**
  * POSTs of `1` to `prefix`, a number below `sessions`, `suffix`, until the time is over and every call is

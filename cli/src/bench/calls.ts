@@ -2,10 +2,10 @@
 // a call costs.
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
 import { programs } from "../programs.ts";
 import { openCaller } from "./caller.ts";
 import type { Driven, DriveOrder } from "./calls-driver.ts";
+import { cpuUsOf } from "./cpu.ts";
 import type { OwnMesh } from "./mesh.ts";
 import { hundredths } from "./statistics.ts";
 
@@ -32,9 +32,6 @@ const sliceCount = 10;
 const oneClientPart = 0.25;
 const warmUpPart = 0.5;
 const readsAtOnce = 64;
-
-/** Nanoseconds to microseconds. */
-const nsPerUs = 1000;
 
 interface Target {
   readonly port: number;
@@ -120,7 +117,7 @@ class Slices {
 
   async slice({ port, pids }: Target, connections: number, ms: number): Promise<Row> {
     const all = { ...pids, driver: this.#driverPid };
-    const before = Object.values(all).map(cpuUs);
+    const before = Object.values(all).map(cpuUsOf);
     this.#seed += connections;
     const where = { prefix: this.#prefix, sessions: this.#sessions, suffix: "/add" };
     const driven = await this.#drive({ port, connections, ms, seed: this.#seed, ...where });
@@ -130,7 +127,7 @@ class Slices {
       p99Ms: driven.p99Ms,
     };
     for (const [i, [name, pid]] of Object.entries(all).entries()) {
-      row[`${name}CpuUs`] = (cpuUs(pid) - (before[i] ?? 0)) / driven.calls;
+      row[`${name}CpuUs`] = (cpuUsOf(pid) - (before[i] ?? 0)) / driven.calls;
     }
     this.#answered.set(port, this.answeredBy({ port, pids }) + driven.calls - driven.failed);
     this.failed += driven.failed;
@@ -147,15 +144,6 @@ class Slices {
 async function exited(child: ChildProcess): Promise<never> {
   const [code] = await once(child, "exit");
   throw new Error(`the process that calls ended with ${code}; the lines above say why`);
-}
-
-/** CPU time of a process with all its threads, as Linux counts it. */
-function cpuUs(pid: number): number {
-  const tasks = `/proc/${pid}/task`;
-  let ns = 0;
-  for (const task of readdirSync(tasks))
-    ns += Number(readFileSync(`${tasks}/${task}/schedstat`, "utf8").split(" ")[0]);
-  return ns / nsPerUs;
 }
 
 async function end(child: ChildProcess): Promise<void> {

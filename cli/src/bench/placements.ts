@@ -1,17 +1,19 @@
 // Placements through a real mesh at a steady rate: how much longer a session's first call takes than a call
 // of one that is awake. Slices of one take turns with slices of the other, so that each has the machine to
 // itself and both have the same machine.
+
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { quantile } from "@voda/stdx/bench";
 import { CliError, exitCodes } from "../failure.ts";
 import { programs } from "../programs.ts";
 import { arrive, type Slice } from "./arrivals.ts";
 import { type Caller, openCaller } from "./caller.ts";
 import { type CpuMs, cpuPerCall, readCpu } from "./cpu.ts";
 import { type OwnMesh, ownMesh } from "./mesh.ts";
-import { hundredths, quantile } from "./statistics.ts";
+import { hundredths } from "./statistics.ts";
 
 export interface PlacementsOptions {
   /** Placements per second, and as many calls of the control. */

@@ -3,6 +3,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { text as readAll } from "node:stream/consumers";
+import { failureMark } from "@voda/stdx/bench";
 import { CliError, type ExitCode, exitCodes } from "../failure.ts";
 import { type ProgramName, programs } from "../programs.ts";
 
@@ -42,9 +43,6 @@ export interface ProgramBench {
 export function flagsOf({ name, program }: ProgramBench): string {
   return execFileSync(process.execPath, [programs()[program], name, "--help"], { encoding: "utf8" });
 }
-
-/** The line of a child with its own failure; other lines tell how far it is. */
-const failureMark = "error: ";
 
 /** Runs one of them and returns what it printed. @throws CliError with the child's own words */
 export async function runProgramBench(

@@ -1,20 +1,21 @@
 // The benchmarks of `voda bench`.
 import { resolve } from "node:path";
+import { type BenchFlag, text, whole } from "@voda/stdx/bench";
 import { CliError, exitCodes } from "../failure.ts";
-import { type Bench, type BenchFlag, type BenchRun, text, whole } from "./bench.ts";
 import { calls } from "./calls.ts";
 import { counters } from "./counters.ts";
 import { foreignMesh, type KillOptions, type Mesh, type OwnMeshOptions, ownMesh } from "./mesh.ts";
+import type { MeshBench, MeshRun } from "./mesh-bench.ts";
 import { meshTrace } from "./mesh-trace.ts";
 import { size } from "./size.ts";
 import { ps, ready } from "./start.ts";
 import { type WakeResult, wake } from "./wake.ts";
 
 const ownMeshFlags: readonly BenchFlag[] = [
-  { name: "nodes", kind: "whole", description: "node processes of a mesh of its own", default: 2 },
+  { name: "nodes", type: "whole", description: "node processes of a mesh of its own", default: 2 },
   {
     name: "config",
-    kind: "text",
+    type: "text",
     description: "agents of a mesh of its own",
     default: "examples/voda.config.ts",
   },
@@ -24,27 +25,27 @@ const meshFlags = (killEveryMs: number): readonly BenchFlag[] => [
   ...ownMeshFlags,
   {
     name: "kill",
-    kind: "text",
+    type: "text",
     description: "what is killed with SIGKILL: node, or nothing",
     default: "nothing",
   },
-  { name: "kill-every-ms", kind: "whole", description: "time between two kills", default: killEveryMs },
+  { name: "kill-every-ms", type: "whole", description: "time between two kills", default: killEveryMs },
   {
     name: "seed",
-    kind: "whole",
+    type: "whole",
     description: "decides which node is killed and which session is called",
     default: 1,
   },
 ];
 
-export const benches: readonly Bench[] = [
+export const benches: readonly MeshBench[] = [
   {
     name: "mesh-trace",
     summary: "replay an editing history onto sessions of `editor`; every final text must be the history's",
     flags: [
-      { name: "file", kind: "text", description: "editing history (.json or .json.gz)" },
-      { name: "sessions", kind: "whole", description: "sessions, all at once", default: 16 },
-      { name: "edits-per-call", kind: "whole", description: "consecutive edits in one call", default: 16 },
+      { name: "file", type: "text", description: "editing history (.json or .json.gz)" },
+      { name: "sessions", type: "whole", description: "sessions, all at once", default: 16 },
+      { name: "edits-per-call", type: "whole", description: "consecutive edits in one call", default: 16 },
       ...meshFlags(3000),
     ],
     run: async (run) => {
@@ -60,9 +61,9 @@ export const benches: readonly Bench[] = [
     name: "counters",
     summary: "increment many counters from many clients; no acknowledged increment may be lost or doubled",
     flags: [
-      { name: "clients", kind: "whole", description: "clients, each with one call at a time", default: 64 },
-      { name: "sessions", kind: "whole", description: "counters", default: 1000 },
-      { name: "seconds", kind: "whole", description: "how long", default: 60 },
+      { name: "clients", type: "whole", description: "clients, each with one call at a time", default: 64 },
+      { name: "sessions", type: "whole", description: "counters", default: 1000 },
+      { name: "seconds", type: "whole", description: "how long", default: 60 },
       ...meshFlags(5000),
     ],
     run: async (run) => {
@@ -89,20 +90,20 @@ export const benches: readonly Bench[] = [
     flags: [
       {
         name: "clients",
-        kind: "whole",
+        type: "whole",
         description: "connections, each with one call at a time",
         default: 64,
       },
-      { name: "sessions", kind: "whole", description: "counters", default: 1000 },
+      { name: "sessions", type: "whole", description: "counters", default: 1000 },
       {
         name: "seconds",
-        kind: "whole",
+        type: "whole",
         description: "how long each of the two is called by all clients",
         default: 10,
       },
       {
         name: "config",
-        kind: "text",
+        type: "text",
         description: "agents of a mesh of its own",
         default: "examples/voda.config.ts",
       },
@@ -127,8 +128,8 @@ export const benches: readonly Bench[] = [
     summary:
       "put sessions of `editor` to sleep and wake them through Envoy; asleep they must leave the nodes' heaps",
     flags: [
-      { name: "sessions", kind: "whole", description: "sessions", default: 2000 },
-      { name: "characters", kind: "whole", description: "length of each session's text", default: 1024 },
+      { name: "sessions", type: "whole", description: "sessions", default: 2000 },
+      { name: "characters", type: "whole", description: "length of each session's text", default: 1024 },
       ...ownMeshFlags,
     ],
     run: async ({ values, url, say }) => {
@@ -144,7 +145,7 @@ export const benches: readonly Bench[] = [
   {
     name: "ready",
     summary: "start meshes with empty folders, one after the other: how long until each serves",
-    flags: [{ name: "runs", kind: "whole", description: "starts", default: 5 }, ...ownMeshFlags],
+    flags: [{ name: "runs", type: "whole", description: "starts", default: 5 }, ...ownMeshFlags],
     run: async ({ values, url }) => {
       refuseUrl("ready", url);
       return { figures: { ...(await ready(whole(values, "runs"), own(values))) } };
@@ -153,7 +154,7 @@ export const benches: readonly Bench[] = [
   {
     name: "ps",
     summary: "run `voda ps` on a mesh in turns with a Node that does nothing",
-    flags: [{ name: "runs", kind: "whole", description: "runs of each", default: 20 }, ...ownMeshFlags],
+    flags: [{ name: "runs", type: "whole", description: "runs of each", default: 20 }, ...ownMeshFlags],
     run: async ({ values, url }) => {
       refuseUrl("ps", url);
       return { figures: { ...(await ps(whole(values, "runs"), own(values))) } };
@@ -185,19 +186,19 @@ function wakeFailure({ wrong, heapRatio }: WakeResult): string | undefined {
     : undefined;
 }
 
-const own = (values: BenchRun["values"]): OwnMeshOptions => ({
+const own = (values: MeshRun["values"]): OwnMeshOptions => ({
   nodes: whole(values, "nodes"),
   config: resolve(text(values, "config")),
 });
 
-async function open({ values, url }: BenchRun): Promise<Mesh> {
+async function open({ values, url }: MeshRun): Promise<Mesh> {
   if (url === undefined) return ownMesh(own(values));
   if (text(values, "kill") !== "nothing")
     throw new CliError("--kill needs a mesh of the bench's own: leave --url out", exitCodes.usage);
   return foreignMesh(url);
 }
 
-function killing({ values }: BenchRun): KillOptions {
+function killing({ values }: MeshRun): KillOptions {
   const kill = text(values, "kill");
   if (kill !== "node" && kill !== "nothing")
     throw new CliError(`--kill ${kill} is neither node nor nothing`, exitCodes.usage);

@@ -1,9 +1,11 @@
 // How long people wait for the command itself: until a mesh serves, and for the answer of `voda ps`.
+
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { quantile } from "@voda/stdx/bench";
 import { programs } from "../programs.ts";
 import { type OwnMeshOptions, ownMesh } from "./mesh.ts";
-import { hundredths, quantile } from "./statistics.ts";
+import { hundredths } from "./statistics.ts";
 
 export interface ReadyResult {
   readonly runs: number;

@@ -1,10 +1,11 @@
 // Puts many sessions to sleep and wakes them through Envoy: what sleepers cost a node, and how long a wake
 // takes.
+import { quantile } from "@voda/stdx/bench";
 import { connectApi } from "../api.ts";
 import { openCaller } from "./caller.ts";
 import type { OwnMesh } from "./mesh.ts";
 import { type NodeHeap, openHeap } from "./node-heap.ts";
-import { quantile, tenths } from "./statistics.ts";
+import { tenths } from "./statistics.ts";
 
 export interface WakeOptions {
   readonly sessions: number;

@@ -1,21 +1,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Command } from "commander";
-import type { Bench, BenchRun } from "../bench/bench.ts";
+import type { MeshBench, MeshRun } from "../bench/mesh-bench.ts";
 import { addBenches } from "./bench.ts";
 
 async function bench(
   failure: string | undefined,
   ...args: string[]
-): Promise<{ run: BenchRun | undefined; printed: string[] }> {
-  let seen: BenchRun | undefined;
+): Promise<{ run: MeshRun | undefined; printed: string[] }> {
+  let seen: MeshRun | undefined;
   const printed: string[] = [];
-  const one: Bench = {
+  const one: MeshBench = {
     name: "one",
     summary: "measures one",
     flags: [
-      { name: "edits-per-call", kind: "whole", description: "edits", default: 16 },
-      { name: "file", kind: "text", description: "a file" },
+      { name: "edits-per-call", type: "whole", description: "edits", default: 16 },
+      { name: "file", type: "text", description: "a file" },
+      { name: "cold", type: "switch", description: "without a warm-up" },
     ],
     run: async (run) => {
       seen = run;
@@ -37,8 +38,9 @@ async function bench(
 
 test("a bench gets all its flags by name, with their defaults, and no URL", async () => {
   const { run } = await bench(undefined, "--file", "a.json");
-  assert.deepEqual(run?.values, { "edits-per-call": 16, file: "a.json" });
+  assert.deepEqual(run?.values, { "edits-per-call": 16, file: "a.json", cold: 0 });
   assert.equal(run?.url, undefined);
+  assert.equal((await bench(undefined, "--file", "a", "--cold")).run?.values["cold"], 1);
 });
 
 test("the last line of --json is the figures", async () => {

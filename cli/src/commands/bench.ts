@@ -1,5 +1,6 @@
+import type { BenchFlag, BenchValues } from "@voda/stdx/bench";
 import { type Command, Option } from "commander";
-import type { Bench, BenchValues } from "../bench/bench.ts";
+import type { MeshBench } from "../bench/mesh-bench.ts";
 import { type PlacementsResult, placements, sessionsOf } from "../bench/placements.ts";
 import { flagsOf, type ProgramBench, programBenches, runProgramBench } from "../bench/program-benches.ts";
 import { benches } from "../bench/registry.ts";
@@ -13,14 +14,15 @@ export function addBench(program: Command, output: Output): void {
 }
 
 /** `voda bench NAME`: one subcommand per bench, so that each has its own flags and help. */
-export function addBenches(program: Command, list: readonly Bench[], { out: print }: Output): void {
+export function addBenches(program: Command, list: readonly MeshBench[], { out: print }: Output): void {
   const command = program.command("bench").description("measure a mesh");
   for (const bench of list) {
     const sub = command.command(bench.name).description(bench.summary);
     for (const flag of bench.flags) {
-      const option = new Option(`--${flag.name} <${flag.kind === "whole" ? "n" : "text"}>`, flag.description);
-      if (flag.kind === "whole") option.argParser(parseWhole(0, Number.MAX_SAFE_INTEGER));
-      sub.addOption(flag.default === undefined ? option.makeOptionMandatory() : option.default(flag.default));
+      const option = new Option(`--${flag.name}${argument[flag.type]}`, flag.description);
+      if (flag.type === "whole") option.argParser(parseWhole(0, Number.MAX_SAFE_INTEGER));
+      const isRequired = flag.default === undefined && flag.type !== "switch";
+      sub.addOption(isRequired ? option.makeOptionMandatory() : option.default(flag.default));
     }
     sub.addOption(
       new Option("--url <url>", "a running mesh (default: one of its own on free ports)").argParser(parseUrl),
@@ -32,12 +34,16 @@ export function addBenches(program: Command, list: readonly Bench[], { out: prin
         url: typeof flags["url"] === "string" ? flags["url"] : undefined,
         say: (line) => process.stderr.write(`${line}\n`),
       });
-      const rows = Object.entries(figures).map(([name, value]) => [name, String(value)]);
+      const rows = Object.entries(figures).map(([name, value]) => [name, shown(value)]);
       print(flags["json"] === true ? JSON.stringify(figures) : table(["FIGURE", "VALUE"], rows));
       if (failure !== undefined) throw new CliError(`${bench.name}: ${failure}`);
     });
   }
 }
+
+const argument: Readonly<Record<BenchFlag["type"], string>> = { whole: " <n>", text: " <text>", switch: "" };
+
+const shown = (figure: unknown): string => (typeof figure === "string" ? figure : JSON.stringify(figure));
 
 /** Benches that are programs read their flags themselves. */
 function addProgramBenches(program: Command, output: Output): void {
@@ -108,11 +114,12 @@ interface EndToEndFlags {
   readonly seconds: number;
 }
 
-function valuesOf(bench: Bench, command: Command): BenchValues {
+function valuesOf(bench: MeshBench, command: Command): BenchValues {
   return Object.fromEntries(
-    bench.flags.map(({ name }) => {
+    bench.flags.map(({ name, type }) => {
       const attribute = new Option(`--${name} <value>`).attributeName();
       const value: unknown = command.getOptionValue(attribute);
+      if (type === "switch") return [name, value === true ? 1 : 0];
       return [name, typeof value === "number" ? value : String(value)];
     }),
   );

@@ -1,0 +1,18 @@
+// Benchmarks: what one is, and the program that runs them.
+export {
+  type Bench,
+  BenchError,
+  type BenchFlag,
+  type BenchResult,
+  type BenchRun,
+  type BenchValues,
+  decimal,
+  distinct,
+  listOf,
+  seedsOf,
+  teller,
+  text,
+  whole,
+} from "./bench.ts";
+export { failureMark, runBenches } from "./program.ts";
+export { quantile } from "./quantile.ts";

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { CapacitySchema } from "@voda/proto/node";
-import { systemClock } from "@voda/stdx";
+import { type Clock, systemClock } from "@voda/stdx";
 import type { Logger } from "pino";
-import { openBus } from "./bus/index.ts";
+import { type Bus, openBus } from "./bus/index.ts";
 import { createNumbers, fail } from "./call/index.ts";
 import { openCommit } from "./commit/index.ts";
 import type { NodeConfig } from "./config.ts";
@@ -18,16 +18,17 @@ import {
   openGrants,
   openReports,
   openTrials,
-  refused,
+  type Reports,
   watchDeployments,
 } from "./controls/index.ts";
 import { freeDiskMib } from "./free-disk.ts";
-import { Sessions } from "./host/index.ts";
-import { createEdgeProof, createRoutes, enter, openIngress } from "./ingress/index.ts";
-import { openIdentity, openMembership } from "./membership/index.ts";
+import { Inbox, openHost } from "./host/index.ts";
+import { createEdgeProof, createRoutes, type EdgeProof, openIngress } from "./ingress/index.ts";
+import type { LaneEvent } from "./lane/index.ts";
+import { type Membership, openIdentity, openMembership } from "./membership/index.ts";
 import { type Connection, openConnection, openRequests } from "./nats/index.ts";
 import { createAsleepTrims, createStreams, openStore } from "./store/index.ts";
-import { heapMibMax, openWorkers } from "./threads/index.ts";
+import { heapMibMax, openWorkers, type Workers } from "./threads/index.ts";
 
 /** How long a stop waits for sessions to be put to sleep. */
 export const drainMsMax = 4_000;
@@ -37,11 +38,87 @@ export interface Node extends AsyncDisposable {
   readonly incarnation: string;
 }
 
+/** What every part is given. */
+interface Basics {
+  readonly config: NodeConfig;
+  readonly node: string;
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** Of calls, activations, records and reads. */
+  readonly numbers: () => number;
+  /** Closes what was opened, in the reverse order. */
+  readonly parts: AsyncDisposableStack;
+}
+
+/** The port is bound once all that takes long is done, and whoever connects before the end is answered after it. */
 export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   await using parts = new AsyncDisposableStack();
-  const clock = systemClock;
   const node = config["node-id"];
+  const numbers = createNumbers();
+  const basics: Basics = { config, node, log, clock: systemClock, numbers, parts };
+  const inbox = new Inbox({ numbers, refusal: fail("closed", `node ${node} is closing; retry`) });
+  const ready = Promise.withResolvers<void>();
+  const routes = createRoutes();
+
   const identity = parts.use(openIdentity(config["data-dir"]));
+  const stored = await openStored(basics);
+  const { connection } = stored;
+  const machine = await findMachine(basics);
+  const workers = await openDeployed(basics, connection, inbox, routes);
+  const edge = createEdgeProof();
+  const ingress = await openIngress({
+    host: config.host,
+    port: config["ingress-port"],
+    edge,
+    allowHosts: config["allow-host"],
+    allowOrigins: config["allow-origin"],
+    routes,
+    ready: ready.promise,
+    numbers,
+    clock: systemClock,
+    log,
+    dispatch: inbox.enter,
+  });
+  parts.defer(() => ingress.close());
+  const hint = `${config.host}:${ingress.port}`;
+  const lease = { ...stored, clock: systemClock, identity, node, ingress: hint, zone: config.zone ?? "" };
+  const membership = parts.use(await openMembership({ ...lease, capacity: machine.capacity }));
+  const mesh = await openMesh(basics, { connection, membership, inbox, edge });
+  const { reactor } = parts.use(
+    openHost({
+      ...basics,
+      ...stored,
+      ...mesh,
+      ...machine,
+      inbox,
+      membership,
+      workers,
+      hint,
+      isSynced: config.durability !== "process",
+      isConnected: () => connection.isUp(),
+    }),
+  );
+  const tellAll = (event: LaneEvent): void => reactor.tellAll(event);
+  parts.defer(watchConnection(connection, tellAll));
+  parts.defer(watchLeases(membership, mesh, tellAll));
+  mesh.reports.full();
+  ready.resolve();
+
+  const opened = parts.move();
+  return {
+    ingress: hint,
+    get incarnation() {
+      return membership.incarnation();
+    },
+    async [Symbol.asyncDispose]() {
+      inbox.close();
+      await Promise.race([reactor.drain(), setTimeout(drainMsMax, undefined, { ref: false })]);
+      await opened.disposeAsync();
+    },
+  };
+}
+
+async function openStored({ config, node, clock, log, parts }: Basics) {
   const connection = parts.use(
     await openConnection({ url: config.nats, login: config["nats-login"], name: `voda node ${node}` }),
   );
@@ -54,52 +131,35 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
       log.warn({ err, token }, "the log of a sleeping session stays"),
     ),
   );
-  const numbers = createNumbers();
-  const routes = createRoutes();
-  let sessions: Sessions | undefined;
-  /** From when everything is open until the node closes; calls that come outside of it are refused. */
-  let isAccepting = false;
-  const notReady = fail("closed", `node ${node} is not ready; retry`);
+  return { connection, requests, commit, store, asleep };
+}
 
-  const edge = createEdgeProof();
-  const ingress = await openIngress({
-    host: config.host,
-    port: config["ingress-port"],
-    edge,
-    allowHosts: config["allow-host"],
-    allowOrigins: config["allow-origin"],
-    // Until all that is deployed is known, an agent that is not found may well be there.
-    routes: {
-      plain: (...asked) => (isAccepting ? routes.plain(...asked) : notReady),
-      rpc: (...asked) => (isAccepting ? routes.rpc(...asked) : notReady),
-    },
-    numbers,
-    clock,
-    log,
-    dispatch(call, reply) {
-      if (isAccepting && sessions !== undefined) return enter({ grants, sessions }, call, reply);
-      reply(notReady, {});
-      return () => undefined;
-    },
-  });
-  parts.defer(() => ingress.close());
-  const hint = `${config.host}:${ingress.port}`;
+/** What this machine has, and the books over it. */
+async function findMachine({ config, log }: Basics) {
   const devices = await discoverDevices({ file: config.gpus, part: config["gpu-part"], log });
-  const gpus = devices.map(({ uuid, model, memoryMib }) => ({ uuid, model, memoryMib }));
-  const diskMib = config["disk-mib"] ?? (await freeDiskMib(config["data-dir"]));
   const capacity = create(CapacitySchema, {
     cpuMilli: config["cpu-milli"],
     memoryMib: config["memory-mib"],
-    diskMib,
-    gpus,
+    diskMib: config["disk-mib"] ?? (await freeDiskMib(config["data-dir"])),
+    gpus: devices.map(({ uuid, model, memoryMib }) => ({ uuid, model, memoryMib })),
   });
+  return { devices, capacity, admission: createAdmission(capacity, createDeviceBooks(devices)) };
+}
+
+/** Resolves when all that is deployed is loaded: a call for an agent that is not found then is refused for good. */
+async function openDeployed(
+  { config, node, log, parts }: Basics,
+  connection: Connection,
+  inbox: Inbox,
+  routes: ReturnType<typeof createRoutes>,
+): Promise<Workers> {
   const workers = parts.use(
     openWorkers({
       log,
-      onMessage: (message) => sessions?.fromWorker(message),
-      onLost: (loss) => sessions?.workerLost(loss),
-      onRetire: async (activations) => sessions?.retire(activations),
-      isOverdue: (call) => sessions?.isOverdue(call),
+      onMessage: (message) => inbox.workerSaid(message),
+      onLost: (loss) => inbox.workerLost(loss),
+      onRetire: (activations) => inbox.retire(activations),
+      isOverdue: (call) => inbox.isOverdue(call),
       heapMib: Math.min(heapMibMax, config["memory-mib"]),
     }),
   );
@@ -131,23 +191,27 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
       onPublished: (agents) => workers.running(agents),
     }),
   );
-  const membership = parts.use(
-    await openMembership({
-      requests,
-      commit,
-      clock,
-      identity,
-      node,
-      ingress: hint,
-      zone: config.zone ?? "",
-      capacity,
-    }),
-  );
+  return workers;
+}
+
+interface Meshed {
+  readonly connection: Connection;
+  readonly membership: Membership;
+  readonly inbox: Inbox;
+  readonly edge: EdgeProof;
+}
+
+/** The talk with other nodes and with the control plane. */
+async function openMesh(
+  { node, log, clock, numbers, parts }: Basics,
+  { connection, membership, inbox, edge }: Meshed,
+) {
+  const incarnation = (): string => membership.incarnation();
   const grants = parts.use(
     await openGrants({
       connection: connection.nats,
       node,
-      incarnation: () => membership.incarnation(),
+      incarnation,
       clock,
       log,
       onEdgeSecret: (secret) => edge.set(secret),
@@ -159,12 +223,8 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
       node,
       clock,
       numbers,
-      life: () => (membership.leaseLeftMs() > 0 ? membership.incarnation() : undefined),
-      onCall: (call, reply) => {
-        if (isAccepting && sessions !== undefined) return sessions.enter(call, reply);
-        reply(notReady, {});
-        return () => undefined;
-      },
+      life: () => (membership.leaseLeftMs() > 0 ? incarnation() : undefined),
+      onCall: inbox.enter,
       onMalformed: (err) => log.warn({ err }, "a message between nodes is malformed; it is dropped"),
     }),
   );
@@ -172,68 +232,34 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
     openReports({
       connection: connection.nats,
       node,
-      incarnation: () => membership.incarnation(),
+      incarnation,
       log,
-      activations: () => sessions?.owned() ?? [],
-      sessions: () => sessions?.ownedCount ?? 0,
-      onCommand: async (command) =>
-        isAccepting && sessions !== undefined
-          ? obey({ grants, sessions, clock }, command)
-          : refused(notReady),
+      owned: () => inbox.owned,
+      onCommand: (command) => obey({ sessions: inbox, clock }, command),
     }),
   );
-  const ready = parts.use(
-    new Sessions({
-      commit,
-      store,
-      asleep,
-      membership,
-      bus,
-      workers,
-      reports,
-      admission: createAdmission(capacity, createDeviceBooks(devices)),
-      devices,
-      clock,
-      numbers,
-      log,
-      hint,
-      isSynced: config.durability !== "process",
-      isConnected: () => connection.isUp(),
-    }),
-  );
-  sessions = ready;
-  parts.defer(watchConnection(connection, ready));
-  parts.defer(
-    membership.onEvent((event) => {
-      // A node whose lease lapsed and that came back is the same process: what it was asked it still does.
-      bus.peersLost((peer) => membership.ended(peer) === "yes" && membership.successor(peer) === undefined);
-      ready.tellAll({ type: "leases" });
-      if (event.type === "lapsed") reports.full();
-    }),
-  );
-  reports.full();
-  isAccepting = true;
+  return { grants, bus, reports };
+}
 
-  const opened = parts.move();
-  return {
-    ingress: hint,
-    get incarnation() {
-      return membership.incarnation();
-    },
-    async [Symbol.asyncDispose]() {
-      isAccepting = false;
-      await Promise.race([ready.drain(), setTimeout(drainMsMax, undefined, { ref: false })]);
-      await opened.disposeAsync();
-    },
-  };
+/** A node whose lease lapsed and that came back is the same process: what it was asked it still does. */
+function watchLeases(
+  membership: Membership,
+  { bus, reports }: { readonly bus: Bus; readonly reports: Reports },
+  tellAll: (event: LaneEvent) => void,
+): () => void {
+  return membership.onEvent((event) => {
+    bus.peersLost((peer) => membership.ended(peer) === "yes" && membership.successor(peer) === undefined);
+    tellAll({ type: "leases" });
+    if (event.type === "lapsed") reports.full();
+  });
 }
 
 /** Every lane hears of a lost connection before anything else happens on the next one. */
-function watchConnection(connection: Connection, sessions: Sessions): () => void {
+function watchConnection(connection: Connection, tellAll: (event: LaneEvent) => void): () => void {
   return connection.onEvent((event) => {
     if (event.type === "disconnected" || event.type === "leader_elected")
-      sessions.tellAll({ type: "connection", up: false });
+      tellAll({ type: "connection", up: false });
     if (event.type === "reconnected" || event.type === "leader_elected")
-      sessions.tellAll({ type: "connection", up: true });
+      tellAll({ type: "connection", up: true });
   });
 }

@@ -112,6 +112,7 @@ export async function openBed(
     allowHosts: [],
     allowOrigins: [],
     routes,
+    ready: Promise.resolve(),
     numbers: createNumbers(),
     clock: systemClock,
     log: pino({ level: "silent" }),

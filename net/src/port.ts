@@ -19,12 +19,14 @@ export interface Port {
 export interface PortServers {
   readonly http1: Http1Server;
   readonly http2: Http2Server;
+  /** Connections that are made before wait unread until then: nobody is told that the program is not ready. Default at once. */
+  readonly ready?: Promise<void>;
   /** What goes wrong on one connection ends that one. */
   readonly onError: (error: Error) => void;
 }
 
 /** To be given to `listen`. */
-export function createPort({ http1, http2, onError }: PortServers): Port {
+export function createPort({ http1, http2, ready, onError }: PortServers): Port {
   const sockets = new Set<Socket>();
   const sessions = new Set<Http2Session>();
   http2.on("session", (session) => {
@@ -35,7 +37,12 @@ export function createPort({ http1, http2, onError }: PortServers): Port {
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
     socket.on("error", onError);
-    sniff(socket, (version) => (version === 2 ? http2 : http1).emit("connection", socket));
+    const take = (): void => {
+      if (!socket.destroyed)
+        sniff(socket, (version) => (version === 2 ? http2 : http1).emit("connection", socket));
+    };
+    if (ready === undefined) take();
+    else void ready.then(take);
   });
   // These two never listen themselves: without this, node:http does not watch over its headersTimeout.
   server.on("listening", () => http1.emit("listening"));

@@ -1,22 +1,20 @@
 // Orders of the control plane, as answers of the node.
 import { create } from "@bufbuild/protobuf";
-import type { DeviceShare } from "@voda/proto/grant";
 import { type Command, CommandKind, type CommandResult, CommandResultSchema } from "@voda/proto/node";
 import { type SessionName, type SessionToken, sessionNameProblem, sessionToken } from "@voda/proto/session";
 import type { Clock } from "@voda/stdx";
 import type { Answer, Failure } from "../call/index.ts";
-import type { Grants } from "./grants.ts";
 
 /** What the control plane may want done with sessions of this node. */
 export interface Orders {
   hasRested(token: SessionToken, forMs: number): boolean;
   sleep(token: SessionToken): Promise<void>;
+  /** `deadlineMs`: monotonic. The grant is checked by whoever carries the order out. */
   order(
-    kind: "wake" | "end",
+    type: "wake" | "end",
     name: SessionName,
-    /** Monotonic. */
     deadlineMs: number,
-    granted?: { readonly grant: string; readonly devices: readonly DeviceShare[] },
+    grant: string | undefined,
   ): Promise<Answer>;
   epochOf(token: SessionToken): number;
 }
@@ -28,7 +26,7 @@ const orders: ReadonlyMap<CommandKind, "sleep" | "wake" | "end"> = new Map([
 ]);
 
 export async function obey(
-  parts: { readonly grants: Grants; readonly sessions: Orders; readonly clock: Clock },
+  parts: { readonly sessions: Orders; readonly clock: Clock },
   command: Command,
 ): Promise<CommandResult> {
   const { kind, namespace, agent, key, grant, deadlineMs } = command;
@@ -56,18 +54,11 @@ export async function obey(
     await parts.sessions.sleep(token);
     return create(CommandResultSchema);
   }
-  const verdict = grant === "" ? undefined : await parts.grants.verify(grant, token);
-  if (verdict?.type === "refused")
-    return failed({ code: "permission_denied", reason: "grant_refused", message: verdict.message });
-  const granted = verdict?.type === "granted" ? { grant, devices: verdict.devices } : undefined;
-  const answer = await parts.sessions.order(order, name, parts.clock.monotonicMs() + remainingMs, granted);
+  const atMs = parts.clock.monotonicMs() + remainingMs;
+  const answer = await parts.sessions.order(order, name, atMs, grant === "" ? undefined : grant);
   return answer.ok
     ? create(CommandResultSchema, { epoch: BigInt(parts.sessions.epochOf(token)) })
-    : refused(answer);
-}
-
-export function refused(answer: Answer): CommandResult {
-  return answer.ok ? create(CommandResultSchema) : failed(answer.failure);
+    : failed(answer.failure);
 }
 
 function failed({ code, reason, message }: Failure): CommandResult {

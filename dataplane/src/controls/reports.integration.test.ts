@@ -24,7 +24,6 @@ let reports: Reports;
 let got: Report[];
 let incarnation: string;
 let owned: Activated[];
-let sessions: number;
 let onCommand: () => Promise<CommandResult>;
 
 const nameOf = (i: number): SessionName => ({ namespace: "default", agent: "a", key: `k${i}` });
@@ -47,7 +46,6 @@ describe("reports", () => {
     got = [];
     incarnation = "first";
     owned = [];
-    sessions = 0;
     onCommand = () => Promise.resolve(create(CommandResultSchema, { epoch: 7n }));
     connection.subscribe(reportSubject("n1"), {
       callback: (_, message) => void got.push(fromBinary(ReportSchema, message.data)),
@@ -57,8 +55,7 @@ describe("reports", () => {
       node: "n1",
       incarnation: () => incarnation,
       log: pino({ level: "silent" }),
-      activations: () => owned,
-      sessions: () => sessions,
+      owned: () => new Set(owned),
       onCommand: () => onCommand(),
     });
     await connection.flush();
@@ -146,7 +143,7 @@ describe("reports", () => {
     connection.subscribe(heartbeatSubject("n1"), {
       callback: (_, message) => void beats.push(fromBinary(HeartbeatSchema, message.data)),
     });
-    sessions = 5;
+    owned = [1, 2, 3, 4, 5].map((i) => activated(i, 1));
     reports.full();
     await waitUntil(() => beats.length > 0, soon, "a heartbeat comes");
     assert.deepEqual([beats[0]?.sessions, beats[0]?.reportSequence], [5, 1n]);

@@ -29,10 +29,8 @@ export interface ReportsOptions {
   /** The incarnation now; a new one starts a new sequence with a full report. */
   readonly incarnation: () => string;
   readonly log: Logger;
-  /** Sessions in memory, for full reports. */
-  readonly activations: () => Iterable<Activated>;
-  /** How many they are. */
-  readonly sessions: () => number;
+  /** Sessions in memory, for full reports, and how many they are. */
+  readonly owned: () => ReadonlySet<Activated>;
   readonly onCommand: (command: Command) => Promise<CommandResult>;
 }
 
@@ -95,7 +93,7 @@ export function openReports(options: ReportsOptions): Reports {
       sequence = 0;
     }
     changes.clear();
-    const all = [...options.activations()].map(describe);
+    const all = [...options.owned()].map(describe);
     for (let at = 0; at === 0 || at < all.length; at += reportSessionsMax)
       publish(at === 0, all.slice(at, at + reportSessionsMax), []);
   };
@@ -105,7 +103,7 @@ export function openReports(options: ReportsOptions): Reports {
     const message = create(HeartbeatSchema, {
       node,
       incarnation,
-      sessions: options.sessions(),
+      sessions: options.owned().size,
       reportSequence: BigInt(sequence),
     });
     connection.publish(heartbeatSubject(node), toBinary(HeartbeatSchema, message));

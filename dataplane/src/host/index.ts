@@ -1,1 +1,2 @@
-export { Sessions } from "./sessions.ts";
+export { type Host, openHost } from "./host.ts";
+export { Inbox } from "./inbox.ts";

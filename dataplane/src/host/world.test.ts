@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createNumbers } from "../call/index.ts";
 import { createWorld, type Leases } from "./world.ts";
 
 function rig(more: Partial<Leases> = {}) {
@@ -14,7 +15,11 @@ function rig(more: Partial<Leases> = {}) {
   };
   return {
     at,
-    world: createWorld({ wallMs: () => at.wallMs, monotonicMs: () => at.monotonicMs }, membership),
+    world: createWorld(
+      { wallMs: () => at.wallMs, monotonicMs: () => at.monotonicMs },
+      membership,
+      createNumbers(),
+    ),
   };
 }
 

@@ -1,19 +1,14 @@
 // What lanes may ask of the node.
 import { randomBytes } from "node:crypto";
 import type { Clock } from "@voda/stdx";
-import type { Incarnation, Standing, World } from "../lane/index.ts";
+import type { Incarnation, Standing } from "../lane/index.ts";
 import type { Membership } from "../membership/index.ts";
-
-export interface NodeWorld extends World {
-  /** Reads the clocks for the step that follows. */
-  refresh(): void;
-}
+import type { HostWorld } from "../reactor/index.ts";
 
 /** What the world knows of leases. */
 export type Leases = Pick<Membership, "incarnation" | "leaseLeftMs" | "ended" | "successor" | "prove">;
 
-export function createWorld(clock: Clock, membership: Leases): NodeWorld {
-  let unique = 0;
+export function createWorld(clock: Clock, membership: Leases, unique: () => number): HostWorld {
   let wallMs = 0;
   let monotonicMs = 0;
   const proving = new Set<Incarnation>();
@@ -47,10 +42,7 @@ export function createWorld(clock: Clock, membership: Leases): NodeWorld {
       if (ended === "unknown") prove(incarnation);
       return { type: "living" };
     },
-    unique: () => {
-      unique += 1;
-      return unique;
-    },
+    unique,
     birth: () => randomBytes(16),
   };
 }

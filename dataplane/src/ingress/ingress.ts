@@ -26,6 +26,8 @@ export interface IngressOptions {
   readonly log: Logger;
   /** How long `close` waits for calls in flight, in milliseconds. Default 10 s. */
   readonly closeMs?: number;
+  /** Whoever connects before is answered after it. */
+  readonly ready: Promise<void>;
 }
 
 export interface IngressStats extends Readonly<Counts> {
@@ -64,6 +66,7 @@ export async function openIngress(options: IngressOptions): Promise<Ingress> {
   const port = createPort({
     http1: http1.server,
     http2,
+    ready: options.ready,
     onError: (error) => log.debug({ error: error.message }, "connection failed"),
   });
   port.server.maxConnections = connectionsMax;

@@ -503,6 +503,7 @@ test("a port in use is an error at the opener", async (t) => {
     allowHosts: [],
     allowOrigins: [],
     routes,
+    ready: Promise.resolve(),
     numbers: createNumbers(),
     clock: systemClock,
     log: pino({ level: "silent" }),

@@ -1,20 +1,26 @@
-// The calls that this node has not answered, and the watch over their deadlines.
-import type { Clock } from "@voda/stdx";
+// The calls that this node has not answered, and the watch over their deadlines: the only one. Whoever holds a caller's connection
+// enters its call here, so the answer at the deadline comes from the node of that connection, whatever became of the call elsewhere.
 import {
-  type AbandonReason,
   type Answer,
   type AnswerMeta,
   type Call,
+  type Failed,
   fail,
   type Reply,
+  type TakeBack,
 } from "../call/index.ts";
-import { createTicks } from "./ticks.ts";
+import type { Timers } from "./ports.ts";
 
 export interface LiveCall {
-  readonly call: Call;
+  /** With what its grant gives, once that is checked. */
+  call: Call;
   readonly reply: Reply;
-  /** Takes back what was passed on to another node. */
-  takeBack: ((why: AbandonReason) => void) | undefined;
+  /**
+   * checking: what its caller brings is looked at; nothing else knows of it. here: its lane knows it. away: another node has it, and
+   * `takeBack` takes it back.
+   */
+  stage: "checking" | "here" | "away";
+  takeBack: TakeBack | undefined;
   /** Monotonic time at which it was handed to a worker. */
   handedMs: number | undefined;
   /** Workers that ended while they had it. */
@@ -23,11 +29,8 @@ export interface LiveCall {
 
 /** Calls that one node holds at the same time; more are refused at once. */
 export const callsMax = 100_000;
-/** Deadlines are met two of these late at most. */
-export const deadlineTickMs = 25;
 
-/** Disposal answers what is left. */
-export interface Calls extends Disposable {
+export interface Calls {
   readonly size: number;
   /** `undefined` when there are `callsMax` already; the caller has been told. */
   add(call: Call, reply: Reply): LiveCall | undefined;
@@ -35,10 +38,12 @@ export interface Calls extends Disposable {
   all(): Iterable<LiveCall>;
   /** Answers and forgets the call; nothing happens when it was answered before. */
   answer(number: number, answer: Answer, meta?: AnswerMeta): void;
+  /** Answers all that are left. */
+  close(): void;
 }
 
 /** `onLate` is told of each call whose deadline passes; what it does not answer is answered after it. */
-export function createCalls(clock: Clock, onLate: (call: LiveCall) => void): Calls {
+export function createCalls(timers: Timers, onLate: (call: LiveCall) => void): Calls {
   const live = new Map<number, LiveCall>();
 
   const answer = (number: number, given: Answer, meta: AnswerMeta = {}): void => {
@@ -51,15 +56,8 @@ export function createCalls(clock: Clock, onLate: (call: LiveCall) => void): Cal
     const call = live.get(number);
     if (call === undefined) return;
     onLate(call);
-    answer(
-      number,
-      fail(
-        "turn_timeout",
-        "the deadline passed; the call may still take effect: retry with the same idempotency key",
-      ),
-    );
+    answer(number, late());
   };
-  const deadlines = createTicks({ nowMs: () => clock.monotonicMs(), tickMs: deadlineTickMs, onDue: expire });
 
   return {
     get size() {
@@ -67,27 +65,36 @@ export function createCalls(clock: Clock, onLate: (call: LiveCall) => void): Cal
     },
     add(call, reply) {
       if (live.size >= callsMax) {
-        reply(
-          fail("queue_full", `this node holds callsMax ${callsMax} calls; retry later`, {
-            retryAfterMs: 100,
-          }),
-          {},
-        );
+        reply(tooMany(), {});
         return undefined;
       }
       const { number, deadlineMs } = call.head;
-      const added: LiveCall = { call, reply, takeBack: undefined, handedMs: undefined, workersLost: 0 };
+      const added: LiveCall = {
+        call,
+        reply,
+        stage: "checking",
+        takeBack: undefined,
+        handedMs: undefined,
+        workersLost: 0,
+      };
       live.set(number, added);
-      deadlines.add(deadlineMs, number);
+      timers.at(deadlineMs, () => expire(number));
       return added;
     },
     get: (number) => live.get(number),
     all: () => live.values(),
     answer,
-    [Symbol.dispose]() {
-      deadlines[Symbol.dispose]();
-      for (const number of live.keys())
-        answer(number, fail("closed", "this node is closing; retry with the same idempotency key"));
+    close() {
+      for (const number of live.keys()) answer(number, closing());
     },
   };
 }
+
+const late = (): Failed =>
+  fail(
+    "turn_timeout",
+    "the deadline passed; the call may still take effect: retry with the same idempotency key",
+  );
+const tooMany = (): Failed =>
+  fail("queue_full", `this node holds callsMax ${callsMax} calls; retry later`, { retryAfterMs: 100 });
+const closing = (): Failed => fail("closed", "this node is closing; retry with the same idempotency key");

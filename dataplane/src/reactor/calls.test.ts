@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { describe, mock, test } from "node:test";
+import { describe, test } from "node:test";
 import { plainCall } from "../../test/call.ts";
+import { testTimers } from "../../test/timers.ts";
 import type { Answer, Call } from "../call/index.ts";
-import { callsMax, createCalls, deadlineTickMs, type LiveCall } from "./calls.ts";
+import { callsMax, createCalls, type LiveCall } from "./calls.ts";
 
 let numbers = 0;
 const callUntil = (deadlineMs: number): Call => plainCall((numbers += 1), deadlineMs);
@@ -11,27 +12,15 @@ const ok: Answer = { ok: true, content: "json", body: new Uint8Array(0) };
 
 describe("calls", () => {
   function rig(onLate: (call: LiveCall) => void = () => undefined) {
-    mock.timers.enable({ apis: ["setInterval"] });
-    let nowMs = 1_000_000;
-    const calls = createCalls(
-      { wallMs: () => assert.fail("the wall clock decides nothing"), monotonicMs: () => nowMs },
-      onLate,
-    );
+    const timers = testTimers();
+    const calls = createCalls(timers, onLate);
     const answers: string[] = [];
     const reply = (answer: Answer): void => void answers.push(answer.ok ? "ok" : answer.failure.reason);
-    const pass = (ms: number): void => {
-      nowMs += ms;
-      mock.timers.tick(deadlineTickMs);
-    };
-    const end = (): void => {
-      calls[Symbol.dispose]();
-      mock.timers.reset();
-    };
-    return { calls, answers, reply, pass, end, nowMs: () => nowMs };
+    return { calls, answers, reply, pass: timers.pass, nowMs: timers.nowMs };
   }
 
   test("a call is answered once", () => {
-    const { calls, answers, reply, end, nowMs } = rig();
+    const { calls, answers, reply, nowMs } = rig();
     const call = callUntil(nowMs() + 100);
     const { number } = call.head;
     calls.add(call, reply);
@@ -39,34 +28,30 @@ describe("calls", () => {
     calls.answer(number, ok);
     calls.answer(number, ok);
     assert.deepEqual([answers, calls.size], [["ok"], 0]);
-    end();
   });
 
-  test("what is not answered by its deadline is told, then answered, once and no tick early", () => {
+  test("what is not answered by its deadline is told, then answered, once and not early", () => {
     const late: number[] = [];
-    const { calls, answers, reply, pass, end, nowMs } = rig((live) => late.push(numberOf(live)));
+    const { calls, answers, reply, pass, nowMs } = rig((live) => late.push(numberOf(live)));
     const call = callUntil(nowMs() + 100);
     calls.add(call, reply);
-    pass(75);
-    pass(25);
+    pass(99);
     assert.deepEqual([late, answers], [[], []]);
-    pass(deadlineTickMs);
+    pass(1);
     pass(1000);
     assert.deepEqual([late, answers], [[call.head.number], ["turn_timeout"]]);
-    end();
   });
 
   test("who is told of a late call may answer it", () => {
-    const { calls, answers, reply, pass, end, nowMs } = rig((live) => calls.answer(numberOf(live), ok));
+    const { calls, answers, reply, pass, nowMs } = rig((live) => calls.answer(numberOf(live), ok));
     calls.add(callUntil(nowMs()), reply);
-    pass(2 * deadlineTickMs);
+    pass(1);
     assert.deepEqual(answers, ["ok"]);
-    end();
   });
 
   test("deadlines that pass in a long pause are met in their order, those to come are not", () => {
     const late: number[] = [];
-    const { calls, reply, pass, end, nowMs } = rig((live) => late.push(numberOf(live)));
+    const { calls, reply, pass, nowMs } = rig((live) => late.push(numberOf(live)));
     const added = [300, 100, 200, 900_000].map((ms) => callUntil(nowMs() + ms));
     for (const call of added) calls.add(call, reply);
     const numbers = added.map(({ head }) => head.number);
@@ -74,29 +59,26 @@ describe("calls", () => {
     assert.deepEqual(late, [numbers[1], numbers[2], numbers[0]]);
     pass(600_000);
     assert.equal(late.length, 4);
-    end();
   });
 
-  test("a call whose deadline has passed already is late at the next tick", () => {
-    const { calls, answers, reply, pass, end, nowMs } = rig();
+  test("a call whose deadline has passed already is late at once", () => {
+    const { calls, answers, reply, pass, nowMs } = rig();
     calls.add(callUntil(nowMs() - 5_000), reply);
-    pass(deadlineTickMs);
+    pass(1);
     assert.deepEqual(answers, ["turn_timeout"]);
-    end();
   });
 
   test("more calls than callsMax are refused at once", () => {
-    const { calls, answers, reply, end, nowMs } = rig();
+    const { calls, answers, reply, nowMs } = rig();
     for (let i = 0; i < callsMax; i += 1) calls.add(callUntil(nowMs() + 1_000), () => undefined);
     assert.equal(calls.add(callUntil(nowMs() + 1_000), reply), undefined);
     assert.deepEqual(answers, ["queue_full"]);
-    end();
   });
 
   test("what is left at the end is answered", () => {
-    const { calls, answers, reply, end, nowMs } = rig();
+    const { calls, answers, reply, nowMs } = rig();
     calls.add(callUntil(nowMs() + 1_000), reply);
-    end();
+    calls.close();
     assert.deepEqual(answers, ["closed"]);
   });
 });

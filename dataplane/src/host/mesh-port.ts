@@ -1,0 +1,59 @@
+// The other nodes and the control plane, as the reactor wants them; and the check of what their callers bring.
+import type { Logger } from "pino";
+import type { Bus } from "../bus/index.ts";
+import { fail } from "../call/index.ts";
+import type { Grants, Reports } from "../controls/index.ts";
+import type { Membership } from "../membership/index.ts";
+import type { CallersPort, MeshPort } from "../reactor/index.ts";
+
+export interface MeshParts {
+  readonly bus: Bus;
+  readonly membership: Pick<Membership, "member">;
+  readonly reports: Reports;
+  readonly log: Logger;
+}
+
+export function createMeshPort({ bus, membership, reports, log }: MeshParts): MeshPort {
+  return {
+    forward(incarnation, call, told) {
+      const member = membership.member(incarnation);
+      if (member === undefined) {
+        const timer = setImmediate(() => told.undelivered());
+        return () => clearImmediate(timer);
+      }
+      return bus.call(member, call, (outcome) => {
+        if (outcome.type === "undelivered") told.undelivered();
+        else if (outcome.type === "lost") told.lost();
+        else told.answered(outcome.answer, outcome.meta);
+      });
+    },
+    owned: (session) => reports.activated(session),
+    released: ({ token }) => reports.deactivated(token),
+    alarm: ({ name }, alarm, message) => log.error({ alarm, session: name }, message),
+  };
+}
+
+export interface CallersParts {
+  readonly grants: Pick<Grants, "verify">;
+  readonly log: Logger;
+}
+
+/** Most calls bring nothing, and are not held up. */
+export function createCallersPort({ grants, log }: CallersParts): CallersPort {
+  return {
+    check(call, done) {
+      if (call.grant === undefined) {
+        done(call);
+        return;
+      }
+      void grants.verify(call.grant, call.token).then((verdict) => {
+        if (verdict.type === "refused") done(fail("grant_refused", verdict.message));
+        else if (verdict.type === "granted") done({ ...call, devices: verdict.devices });
+        else done({ ...call, grant: undefined });
+      });
+    },
+    threadEnded({ head, method, name: { agent, key } }, why) {
+      log.error({ agent, key, method, call: head.number }, `the thread ended under the call: ${why}`);
+    },
+  };
+}

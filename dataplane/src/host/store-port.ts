@@ -1,0 +1,82 @@
+// The stored half of sessions, as the reactor wants it: each request is answered or fails.
+import type { SessionToken } from "@voda/proto/session";
+import { laneSubjects } from "@voda/proto/wire";
+import type { Logger } from "pino";
+import type { Append, AppendOutcome, Commit } from "../commit/index.ts";
+import { tombstoneMs } from "../lane/index.ts";
+import type { Asked, Session, StorePort } from "../reactor/index.ts";
+import { recent } from "../recent.ts";
+import type { AsleepTrims, Store } from "../store/index.ts";
+
+export interface StoreParts {
+  readonly commit: Commit;
+  readonly store: Store;
+  readonly asleep: AsleepTrims;
+  readonly log: Logger;
+}
+
+/** Sessions whose subjects are remembered: they stand in each of their records. */
+const subjectsMax = 10_000;
+
+export function createStorePort({ commit, store, asleep, log }: StoreParts): StorePort {
+  const subjectsOf = recent(subjectsMax, (token: SessionToken) => laneSubjects(token));
+  const ask = <T>({ name }: Session, what: string, asking: Promise<T>, asked: Asked<T>): void => {
+    asking.then(asked.answered, (err: unknown) => {
+      log.warn({ err, session: name, what }, "the store did not answer");
+      asked.failed();
+    });
+  };
+  const unwatched = ({ name }: Session, work: Promise<unknown>, left: string): void => {
+    work.catch((err: unknown) => log.warn({ err, session: name }, left));
+  };
+
+  return {
+    append(session, { expect, bytes: payload, gone }, { accepted, refused, rejected }) {
+      const { plain: subject, fence } = subjectsOf(session.token);
+      const done = (outcome: AppendOutcome): void => {
+        if (outcome.type === "acked") {
+          accepted(outcome.seq);
+          const left = "an ended session's pages or name stay in the store";
+          if (gone) unwatched(session, store.purgeSession(session.token, outcome.seq), left);
+        } else if (outcome.type === "refused") {
+          refused();
+        } else if (outcome.type === "error") {
+          log.warn({ outcome, session: session.name }, "the store refused a record");
+          rejected(outcome.description);
+        }
+      };
+      const record: Append = { subject, fence, expect, payload };
+      commit.append(gone ? { ...record, rollup: true, ttlSeconds: tombstoneMs / 1000 } : record, done);
+    },
+    last(session, leader, asked) {
+      const { token } = session;
+      ask(session, "last", leader ? store.lastFromLeader(token) : store.last(token), asked);
+    },
+    range(session, { from, leader, limit }, asked) {
+      const options = { leader, ...(limit !== undefined && { limit }) };
+      ask(session, "range", store.range(session.token, from, options), asked);
+    },
+    traces(session, asked) {
+      ask(session, "traces", store.traces(session.token), asked);
+    },
+    readPages(session, names, asked) {
+      ask(session, "readPages", store.readPages(session.token, names), asked);
+    },
+    writePages(session, pages, asked) {
+      ask(session, "writePages", store.writePages(session.token, pages), asked);
+    },
+    trim(session, below) {
+      unwatched(session, store.trim(session.token, below), "records stay in the store until the next fold");
+    },
+    trimAsleep({ token }, { hash, below, inMs }) {
+      asleep.add({ token, hash, below, inMs });
+    },
+    deletePages(session, names) {
+      unwatched(session, store.deletePages(session.token, names), "pages stay in the store");
+    },
+    writeName(session) {
+      const left = "name record not written; the session is missing in lists until it wakes again";
+      unwatched(session, store.publishName(session.token, session.name), left);
+    },
+  };
+}

@@ -1,0 +1,276 @@
+// What lanes want done, done: every effect of a lane is performed here, on the four ports, and nowhere else.
+import { unreachable } from "@voda/stdx";
+import { decodeAnswer, type Failed, fail } from "../call/index.ts";
+import type { LaneEffect, LaneEvent, LaneTimer } from "../lane/index.ts";
+import type { Calls, LiveCall } from "./calls.ts";
+import type { Hosted } from "./hosted.ts";
+import type { Asked, Ports, Timers } from "./ports.ts";
+
+/** What performing needs of the reactor. */
+export interface Performing {
+  readonly ports: Ports;
+  readonly timers: Timers;
+  readonly calls: Calls;
+  /** `ip:port` of this node's ingress, for callers. */
+  readonly hint: string;
+  /** Sessions that are open in a worker, by their activation. */
+  readonly opened: Map<number, Hosted>;
+  /** Sessions with a durable claim. */
+  readonly owned: Set<Hosted>;
+  readonly tell: (hosted: Hosted, event: LaneEvent) => void;
+  /** Gives the call to its lane again. `unreached`: the node that did not get it. */
+  readonly deliver: (live: LiveCall, unreached?: string) => void;
+}
+
+type Of<T extends LaneEffect["type"]> = Extract<LaneEffect, { type: T }>;
+type StoreEffect = Of<
+  | "append"
+  | "readLast"
+  | "readRange"
+  | "readTraces"
+  | "readPages"
+  | "writePages"
+  | "trim"
+  | "trimAsleep"
+  | "deletePages"
+>;
+type OpenFailed = Extract<LaneEvent, { type: "open_failed" }>;
+
+const nothing = new Uint8Array(0);
+
+/**
+ * Performs the effects of one step, in their order. An opening that is refused is returned, for the step after this one; the
+ * appends of this one are left out then: there is no claim for what is not opened here, and an append may always get lost.
+ */
+export function performAll(
+  at: Performing,
+  hosted: Hosted,
+  effects: readonly LaneEffect[],
+): OpenFailed | undefined {
+  let refused: OpenFailed | undefined;
+  for (const effect of effects) {
+    if (effect.type === "open") refused = open(at, hosted, effect) ?? refused;
+    else if (refused === undefined || effect.type !== "append") perform(at, hosted, effect);
+  }
+  return refused;
+}
+
+function perform(at: Performing, hosted: Hosted, effect: Exclude<LaneEffect, { type: "open" }>): void {
+  const { ports, calls } = at;
+  switch (effect.type) {
+    case "run":
+      return run(at, effect);
+    case "identify":
+      return identify(at, effect);
+    case "cancel":
+      return ports.worker.cancel(effect.activation, effect.call, effect.why);
+    case "cut":
+      return ports.worker.cut(effect.activation);
+    case "close":
+      return close(at, hosted, effect.activation);
+    case "reply": {
+      noteAnswered(at, hosted);
+      const meta = { hint: at.hint, token: `${lifeOf(hosted, effect.uid)}.${effect.n}` };
+      return calls.answer(effect.call, decodeAnswer(effect.answer), meta);
+    }
+    case "fail":
+      noteAnswered(at, hosted);
+      return calls.answer(effect.call, { ok: false, failure: effect.failure });
+    case "done":
+      noteAnswered(at, hosted);
+      return calls.answer(effect.call, { ok: true, content: "json", body: nothing });
+    case "forward":
+      noteAnswered(at, hosted);
+      return forward(at, effect);
+    case "timer":
+      return arm(at, hosted, effect.timer, effect.atMs);
+    case "owned":
+      return owned(at, hosted, effect);
+    case "cold":
+      return cold(at, hosted);
+    case "alarm":
+      return ports.mesh.alarm(hosted, effect.alarm, effect.message);
+    case "append":
+    case "readLast":
+    case "readRange":
+    case "readTraces":
+    case "readPages":
+    case "writePages":
+    case "trim":
+    case "trimAsleep":
+    case "deletePages":
+      return performOnStore(at, hosted, effect);
+    default:
+      return unreachable(effect);
+  }
+}
+
+function performOnStore(at: Performing, hosted: Hosted, effect: StoreEffect): void {
+  const { store } = at.ports;
+  const tell = (event: LaneEvent): void => at.tell(hosted, event);
+  const asked = <T>(token: number, event: (value: T) => LaneEvent): Asked<T> => ({
+    answered: (value) => tell(event(value)),
+    failed: () => tell({ type: "store_failed", token }),
+  });
+  switch (effect.type) {
+    case "append": {
+      const { token } = effect;
+      return store.append(hosted, effect, {
+        accepted: (seq) => tell({ type: "appended", token, seq }),
+        refused: () => tell({ type: "refused", token }),
+        rejected: (why) => tell({ type: "rejected", token, why }),
+      });
+    }
+    case "readLast": {
+      const { token, leader } = effect;
+      return store.last(
+        hosted,
+        leader,
+        asked(token, (record) => ({ type: "last", token, record })),
+      );
+    }
+    case "readRange": {
+      const { token } = effect;
+      return store.range(
+        hosted,
+        effect,
+        asked(token, (records) => ({ type: "range", token, records })),
+      );
+    }
+    case "readTraces": {
+      const { token } = effect;
+      return store.traces(
+        hosted,
+        asked(token, (found) => ({ type: "traces", token, found })),
+      );
+    }
+    case "readPages": {
+      const { token, names } = effect;
+      return store.readPages(
+        hosted,
+        names,
+        asked(token, (pages) => ({ type: "pages", token, pages })),
+      );
+    }
+    case "writePages": {
+      const { token, pages } = effect;
+      return store.writePages(
+        hosted,
+        pages,
+        asked(token, () => ({ type: "pages_written", token })),
+      );
+    }
+    case "trim":
+      return store.trim(hosted, effect.below);
+    case "trimAsleep":
+      return store.trimAsleep(hosted, effect);
+    case "deletePages":
+      return store.deletePages(hosted, effect.names);
+    default:
+      return unreachable(effect);
+  }
+}
+
+function open({ ports, opened }: Performing, hosted: Hosted, effect: Of<"open">): OpenFailed | undefined {
+  const { activation, epoch: origin, image } = effect;
+  const { token, name, granted } = hosted;
+  const admitted = ports.worker.open({ token, name, activation, origin, image, granted });
+  if ("failure" in admitted) {
+    ports.mesh.released(hosted); // or control planes would send it here again
+    return { type: "open_failed", activation, failure: admitted.failure };
+  }
+  opened.set(activation, hosted);
+  hosted.activation = activation;
+  hosted.agent = admitted.agent;
+  hosted.devices = admitted.devices;
+  return undefined;
+}
+
+function run({ ports, calls, timers, opened }: Performing, { activation, call }: Of<"run">): void {
+  const live = calls.get(call);
+  // answered by its deadline, of which the lane hears next; or its opening was refused
+  if (live === undefined || !opened.has(activation)) return;
+  live.handedMs = timers.nowMs();
+  ports.worker.run(activation, live.call);
+}
+
+function identify({ ports, calls }: Performing, { activation, call }: Of<"identify">): void {
+  const live = calls.get(call);
+  if (live !== undefined) ports.worker.identify(activation, live.call);
+}
+
+function close({ ports, opened }: Performing, hosted: Hosted, activation: number): void {
+  const isOpen = opened.delete(activation); // or its opening was refused
+  // Calls that still wait may open it again with what it held; nothing else may.
+  hosted.granted = isOpen ? hosted.devices : undefined;
+  hosted.activation = undefined;
+  hosted.devices = [];
+  if (isOpen) ports.worker.close(activation);
+}
+
+function noteAnswered({ timers }: Performing, hosted: Hosted): void {
+  hosted.calls -= 1;
+  hosted.usedMs = timers.nowMs();
+}
+
+/** A session keeps its birth id from record to record: its text is made once. */
+function lifeOf(hosted: Hosted, uid: Uint8Array): string {
+  if (hosted.life?.uid !== uid) hosted.life = { uid, text: Buffer.from(uid).toString("base64url") };
+  return hosted.life.text;
+}
+
+function forward(at: Performing, { call: number, incarnation }: Of<"forward">): void {
+  const live = at.calls.get(number);
+  if (live === undefined) return;
+  const { head } = live.call;
+  const passedOn = { ...live.call, head: { ...head, hops: head.hops + 1 } };
+  live.stage = "away";
+  live.takeBack = at.ports.mesh.forward(incarnation, passedOn, {
+    answered: (answer, meta) => at.calls.answer(number, answer, meta),
+    undelivered: () => comeBack(at, live, incarnation),
+    lost: () => lost(at, live),
+  });
+}
+
+function comeBack(at: Performing, live: LiveCall, unreached?: string): void {
+  if (at.calls.get(live.call.head.number) === undefined) return;
+  live.takeBack = undefined;
+  at.deliver(live, unreached);
+}
+
+/** A call with an id joins what ran of it, and a reader changes nothing: they may run again wherever the session is then. */
+function lost(at: Performing, live: LiveCall): void {
+  const { number, type, id, readonly } = live.call.head;
+  if (type === "invoke" && (id !== undefined || readonly)) comeBack(at, live);
+  else at.calls.answer(number, unknownOutcome());
+}
+
+/** One that was set to another time since says nothing. */
+function arm(at: Performing, hosted: Hosted, timer: LaneTimer, atMs: number): void {
+  hosted.timers.set(timer, atMs);
+  at.timers.at(atMs, () => {
+    const due = hosted.timers.get(timer);
+    if (due === undefined || due > at.timers.nowMs()) return;
+    hosted.timers.delete(timer);
+    at.tell(hosted, { type: "timer", timer });
+  });
+}
+
+function owned({ ports, owned: all }: Performing, hosted: Hosted, { epoch, born }: Of<"owned">): void {
+  hosted.epoch = epoch;
+  all.add(hosted);
+  ports.mesh.owned(hosted);
+  if (born) ports.store.writeName(hosted);
+}
+
+function cold({ ports, owned: all }: Performing, hosted: Hosted): void {
+  if (all.delete(hosted)) ports.mesh.released(hosted);
+  hosted.epoch = 0;
+  for (const resolve of hosted.onCold.splice(0)) resolve();
+}
+
+const unknownOutcome = (): Failed =>
+  fail(
+    "not_owner",
+    "the session's node is gone; whether the call took effect is unknown: it had no idempotency key",
+  );

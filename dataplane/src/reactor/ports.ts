@@ -1,0 +1,164 @@
+// What the reactor wants of the world, said once: a node supplies threads, a store, signatures and a mesh; the simulator supplies
+// models of them. Nothing that a port answers comes inside the call that asked, unless it says so.
+import type { Agent } from "@voda/proto/api";
+import type { DeviceShare } from "@voda/proto/grant";
+import type { SessionName, SessionToken } from "@voda/proto/session";
+import type { AbandonReason, Answer, AnswerMeta, Call, Failed, TakeBack } from "../call/index.ts";
+import type { Image, PageName, PageReference, Stored, World } from "../lane/index.ts";
+
+/** A session as its ports see it. */
+export interface Session {
+  readonly token: SessionToken;
+  readonly name: SessionName;
+}
+
+/** Where activations run. */
+export interface WorkerPort {
+  /** The agent as it is deployed now, or why its sessions cannot be here. */
+  agentOf(name: SessionName): Agent | Failed;
+  /**
+   * Opens the activation at the current revision and takes its part of the node, at once; of a refusal nothing is left.
+   * `origin`: no other activation of this session that commits anything has the same. `granted`: what a grant gives of the devices.
+   */
+  open(opening: Opening): Opened | Failed;
+  run(activation: number, call: Call): void;
+  /** Says what the call means; it does not run. */
+  identify(activation: number, call: Call): void;
+  cancel(activation: number, call: number, why: AbandonReason): void;
+  cut(activation: number): void;
+  /** Gives its part of the node back. */
+  close(activation: number): void;
+  /** Whether the activation runs under the revision that is current now. */
+  isCurrent(activation: number): boolean;
+}
+
+export interface Opening extends Session {
+  readonly activation: number;
+  readonly origin: number;
+  readonly image: Image;
+  readonly granted: readonly DeviceShare[] | undefined;
+}
+
+export interface Opened {
+  readonly agent: Agent;
+  /** What it holds of the node's devices. */
+  readonly devices: readonly DeviceShare[];
+}
+
+/** How a request to the store ends: with a value, or without one, within seconds. */
+export interface Asked<T> {
+  readonly answered: (value: T) => void;
+  readonly failed: () => void;
+}
+
+export interface AppendedRecord {
+  /** Sequence of the last record of the lane. */
+  readonly expect: number;
+  readonly bytes: Uint8Array;
+  /** It is a tombstone: it takes the place of the lane. */
+  readonly gone: boolean;
+}
+
+/** What becomes of an append. */
+export interface Appended {
+  readonly accepted: (seq: number) => void;
+  /** The lane has moved on, or another record is on its way. */
+  readonly refused: () => void;
+  /** The store takes nothing: `why` are its words. */
+  readonly rejected: (why: string) => void;
+}
+
+/** What a sleeping session no longer needs once the store cannot lose its fold. */
+export interface AsleepTrim {
+  /** Of the fold that it sleeps with. */
+  readonly hash: Uint8Array;
+  /** What is before this sequence goes. */
+  readonly below: number;
+  readonly inMs: number;
+}
+
+export interface StorePort {
+  /** Without an answer nothing is told: the lane sends the record again. */
+  append(session: Session, record: AppendedRecord, told: Appended): void;
+  last(session: Session, leader: boolean, asked: Asked<Stored | undefined>): void;
+  range(session: Session, range: Range, asked: Asked<readonly Stored[]>): void;
+  /** From the leader: whether there is a name record, and then whether there is any record. */
+  traces(session: Session, asked: Asked<Traces>): void;
+  readPages(
+    session: Session,
+    names: readonly PageReference[],
+    asked: Asked<readonly (Uint8Array | undefined)[]>,
+  ): void;
+  writePages(
+    session: Session,
+    pages: readonly { readonly name: PageName; readonly bytes: Uint8Array }[],
+    asked: Asked<void>,
+  ): void;
+  /** Not awaited: what stays is found by the next fold. */
+  trim(session: Session, below: number): void;
+  /** Later, if the session still sleeps then: whoever wakes it trims it otherwise. */
+  trimAsleep(session: Session, trim: AsleepTrim): void;
+  deletePages(session: Session, names: readonly PageName[]): void;
+  /** The session is born: it shows in lists. */
+  writeName(session: Session): void;
+}
+
+export type Traces = "nothing" | "records" | "name";
+
+export interface Range {
+  readonly from: number;
+  readonly leader: boolean;
+  readonly limit: number | undefined;
+}
+
+/** Those who call. Each call brings the way to answer it; what else there is about callers stands here. */
+export interface CallersPort {
+  /** Checks what the caller brings: the call as it may run, or why it may not. May answer inside this call. */
+  check(call: Call, done: (checked: Call | Failed) => void): void;
+  /** The thread ended under the call, whose handler had begun: what it did elsewhere is not undone. */
+  threadEnded(call: Call, why: string): void;
+}
+
+export interface PassedOn {
+  answered(answer: Answer, meta: AnswerMeta): void;
+  /** It certainly did not run there. */
+  undelivered(): void;
+  /** Nobody knows what became of it. */
+  lost(): void;
+}
+
+/** The other nodes, the control plane, and whoever reads the log. */
+export interface MeshPort {
+  /** Passes the call on to that life of a node. Nothing is told once it is taken back. */
+  forward(incarnation: string, call: Call, told: PassedOn): TakeBack;
+  /** The session is in memory here and its claim is durable. */
+  owned(session: Session & Owned): void;
+  /** It is not, or not any more. */
+  released(session: Session): void;
+  alarm(session: Session, alarm: string, message: string): void;
+}
+
+export interface Owned {
+  readonly epoch: number;
+  readonly devices: readonly DeviceShare[];
+}
+
+export interface Ports {
+  readonly worker: WorkerPort;
+  readonly store: StorePort;
+  readonly callers: CallersPort;
+  readonly mesh: MeshPort;
+}
+
+/** What lanes may ask while they decide. */
+export interface HostWorld extends World {
+  /** Reads the clocks for the step that follows. */
+  refresh(): void;
+}
+
+/** Time, as an argument. */
+export interface Timers {
+  readonly nowMs: () => number;
+  /** Once, at that monotonic time or a little later, never inside this call. */
+  readonly at: (atMs: number, act: () => void) => void;
+}

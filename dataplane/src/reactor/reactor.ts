@@ -1,0 +1,296 @@
+// The sessions of this node: tells each lane what happens, in the order in which it happens. Pure: time, chance and the world come in
+// as arguments (`ports.ts`), so that the simulator runs this very code.
+import type { SessionName, SessionToken } from "@voda/proto/session";
+import { type Call, type Enter, type Failed, fail, type Reply, type TakeBack } from "../call/index.ts";
+import { isIdle, type Lane, type LaneEvent, stepLane } from "../lane/index.ts";
+import { createCalls, type LiveCall } from "./calls.ts";
+import type { Hosted } from "./hosted.ts";
+import { type Performing, performAll } from "./perform.ts";
+import type { HostWorld, Owned, Ports, Session, Timers } from "./ports.ts";
+
+/** A reader that had begun in so many threads when they ended is not run again: it may be what ends them. */
+export const workersLostMax = 3;
+const retryAfterMs = 100;
+
+export interface ReactorOptions {
+  readonly ports: Ports;
+  readonly world: HostWorld;
+  readonly timers: Timers;
+  readonly openLane: (name: SessionName) => Lane;
+  /** `ip:port` of this node's ingress, for callers. */
+  readonly hint: string;
+}
+
+/** What a worker says of one of its activations. */
+export type WorkerEvent = Extract<
+  LaneEvent,
+  { type: "turned" | "failed" | "read" | "dropped" | "identified" | "cut" | "open_failed" }
+>;
+
+/** What was lost with a thread. */
+export interface ThreadLoss {
+  readonly activations: readonly number[];
+  /** Calls whose handlers had begun, and the one that held the thread when it went. */
+  readonly begun: { has(call: number): boolean; readonly holder: number | undefined };
+  readonly why: string;
+}
+
+export class Reactor {
+  readonly #options: ReactorOptions;
+  readonly #hosted = new Map<SessionToken, Hosted>();
+  readonly #performing: Performing;
+  /** Told when nothing is in memory any more; there from the beginning of a drain. */
+  #drained: (() => void) | undefined;
+
+  constructor(options: ReactorOptions) {
+    const { ports, timers, hint } = options;
+    this.#options = options;
+    this.#performing = {
+      ports,
+      timers,
+      hint,
+      calls: createCalls(timers, (call) => this.#abandon(call, "deadline")),
+      opened: new Map(),
+      owned: new Set(),
+      tell: (hosted, event) => this.#step(hosted, event),
+      deliver: (live, unreached) => this.#deliver(live, unreached),
+    };
+  }
+
+  /** Sessions in memory with a durable claim. */
+  get owned(): ReadonlySet<Session & Owned> {
+    return this.#performing.owned;
+  }
+
+  /** Calls that are not answered. */
+  get unanswered(): number {
+    return this.#performing.calls.size;
+  }
+
+  /** Whether no session is here at all. */
+  get isEmpty(): boolean {
+    return this.#hosted.size === 0;
+  }
+
+  epochOf(token: SessionToken): number {
+    return this.#hosted.get(token)?.epoch ?? 0;
+  }
+
+  /** The answer comes exactly once, by the deadline; of an order it has an empty body. */
+  readonly enter: Enter = (call, reply) => {
+    const refusal = queueFull(this.#hosted.get(call.token));
+    if (refusal !== undefined) {
+      reply(refusal, {});
+      return () => undefined;
+    }
+    return this.#admit(call, reply);
+  };
+
+  /** Something that every lane must know before anything else happens. */
+  tellAll(event: LaneEvent): void {
+    for (const hosted of this.#hosted.values()) this.#step(hosted, event);
+  }
+
+  workerSaid(event: WorkerEvent): void {
+    const hosted = this.#performing.opened.get(event.activation);
+    if (hosted !== undefined) this.#step(hosted, event); // or it is of memory that was dropped meanwhile
+  }
+
+  /**
+   * Calls that had not begun are no concern of the thread's end: they run in the next one, and nothing is
+   * counted against them.
+   */
+  workerLost({ activations, begun, why }: ThreadLoss): void {
+    for (const [hosted, live] of this.#handed(activations)) {
+      const { number } = live.call.head;
+      if (!begun.has(number)) continue;
+      this.#options.ports.callers.threadEnded(live.call, why);
+      live.workersLost += 1;
+      if (begun.holder === number)
+        this.#giveUp(hosted, live, fail("internal", `the handler ended its thread: ${why}`));
+      else if (live.workersLost >= workersLostMax)
+        this.#giveUp(
+          hosted,
+          live,
+          fail("internal", `${workersLostMax} threads ended under the call: ${why}`),
+        );
+    }
+    for (const activation of activations) {
+      const hosted = this.#performing.opened.get(activation);
+      if (hosted !== undefined) this.#step(hosted, { type: "worker_lost", activation, begun });
+    }
+  }
+
+  /**
+   * Fails the call that holds its thread once it has done so beyond its maxTurn. `undefined` when it is not
+   * answered by this node.
+   */
+  isOverdue(number: number): boolean | undefined {
+    const live = this.#performing.calls.get(number);
+    const hosted = live && this.#hosted.get(live.call.token);
+    if (live?.handedMs === undefined || hosted === undefined) return undefined;
+    const { turnMsMax } = hosted.agent;
+    if (this.#options.timers.nowMs() - live.handedMs < turnMsMax) return false;
+    const message = `the handler held its thread for longer than maxTurn ${turnMsMax} ms`;
+    this.#giveUp(hosted, live, fail("turn_timeout", message));
+    return true;
+  }
+
+  /** Whether no call was here for so long, nor is one now. */
+  hasRested(token: SessionToken, forMs: number): boolean {
+    const hosted = this.#hosted.get(token);
+    if (hosted === undefined) return true;
+    return hosted.calls === 0 && this.#options.timers.nowMs() - hosted.usedMs >= forMs;
+  }
+
+  /** Resolves when the session is out of memory; at once when it is not in it. */
+  sleep(token: SessionToken): Promise<void> {
+    const hosted = this.#hosted.get(token);
+    if (hosted?.activation === undefined) return Promise.resolve();
+    return new Promise((resolve) => {
+      hosted.onCold.push(resolve);
+      this.#step(hosted, { type: "sleep" });
+    });
+  }
+
+  /** Puts those sessions to sleep that do not run under the current revision: they wake under it. */
+  async retire(activations: Iterable<number>): Promise<void> {
+    const { worker } = this.#options.ports;
+    const old = [...activations].filter((activation) => !worker.isCurrent(activation));
+    const tokens = old.flatMap((activation) => this.#performing.opened.get(activation)?.token ?? []);
+    await Promise.all(tokens.map((token) => this.sleep(token)));
+  }
+
+  /** Puts sessions to sleep that were idle for long enough; during a drain, all that have no call. */
+  sleepIdle(): void {
+    const nowMs = this.#options.timers.nowMs();
+    for (const hosted of this.#hosted.values()) {
+      const isIdleNow = this.#drained !== undefined || nowMs - hosted.usedMs >= hosted.agent.idleMs;
+      if (hosted.calls === 0 && isIdleNow) this.#step(hosted, { type: "sleep" });
+    }
+  }
+
+  /** Lets the calls end that are here and puts every session to sleep. No more calls may come. */
+  drain(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#drained = resolve;
+    this.sleepIdle();
+    if (this.isEmpty) resolve();
+    return promise;
+  }
+
+  /** Answers every call that is left. */
+  close(): void {
+    this.#performing.calls.close();
+  }
+
+  /** From here on the deadline of the call is watched, and nowhere else. */
+  #admit(call: Call, reply: Reply): TakeBack {
+    const live = this.#performing.calls.add(call, reply);
+    if (live === undefined) return () => undefined;
+    this.#options.ports.callers.check(call, (checked) => {
+      if (this.#performing.calls.get(call.head.number) === undefined) return; // nobody waits any more
+      if ("failure" in checked) {
+        this.#performing.calls.answer(call.head.number, checked);
+      } else {
+        live.call = checked;
+        this.#deliver(live);
+      }
+    });
+    return (why) => this.#abandon(live, why);
+  }
+
+  #host({ name, token }: Call): Hosted | Failed {
+    const { ports, timers, openLane } = this.#options;
+    const agent = ports.worker.agentOf(name);
+    if ("failure" in agent) return agent;
+    const hosted: Hosted = {
+      token,
+      name,
+      agent,
+      lane: openLane(name),
+      granted: undefined,
+      devices: [],
+      activation: undefined,
+      epoch: 0,
+      calls: 0,
+      usedMs: timers.nowMs(),
+      timers: new Map(),
+      onCold: [],
+      life: undefined,
+    };
+    this.#hosted.set(token, hosted);
+    return hosted;
+  }
+
+  #deliver(live: LiveCall, unreached?: string): void {
+    const { head, token, devices } = live.call;
+    const hosted = this.#hosted.get(token) ?? this.#host(live.call);
+    if ("failure" in hosted) {
+      this.#performing.calls.answer(head.number, hosted);
+      return;
+    }
+    live.stage = "here";
+    hosted.calls += 1;
+    hosted.usedMs = this.#options.timers.nowMs();
+    hosted.granted = devices ?? hosted.granted;
+    if (unreached !== undefined)
+      this.#step(hosted, { type: "undelivered", call: head, incarnation: unreached });
+    else this.#step(hosted, { type: head.type === "invoke" ? "invoke" : "control", call: head });
+  }
+
+  /** Calls of these activations that a worker has, or had. */
+  *#handed(activations: Iterable<number>): Iterable<[Hosted, LiveCall]> {
+    const all = [...activations].flatMap((activation) => this.#performing.opened.get(activation) ?? []);
+    const sessions = new Map(all.map((hosted) => [hosted.token, hosted]));
+    for (const live of this.#performing.calls.all()) {
+      const hosted = sessions.get(live.call.token);
+      if (hosted !== undefined && live.handedMs !== undefined) yield [hosted, live];
+    }
+  }
+
+  #giveUp(hosted: Hosted, { call }: LiveCall, answer: Failed): void {
+    const { number } = call.head;
+    this.#performing.calls.answer(number, answer);
+    this.#step(hosted, { type: "abandon", call: number, why: "deadline" });
+  }
+
+  /** At a deadline, what is not answered here is answered by whoever watches it. */
+  #abandon({ call, stage, takeBack }: LiveCall, why: "deadline" | "caller"): void {
+    const { calls } = this.#performing;
+    const { number } = call.head;
+    if (calls.get(number) === undefined) return;
+    if (stage === "here") {
+      const hosted = this.#hosted.get(call.token);
+      if (hosted !== undefined) this.#step(hosted, { type: "abandon", call: number, why });
+      return;
+    }
+    takeBack?.(why);
+    if (why === "caller") calls.answer(number, fail("interrupted", "the caller went away"));
+  }
+
+  /** What the lane wants done is done before anything else happens; only then it hears of an opening that was refused. */
+  #step(hosted: Hosted, event: LaneEvent): void {
+    const { world } = this.#options;
+    world.refresh();
+    const refused = performAll(this.#performing, hosted, stepLane(hosted.lane, event, world));
+    if (refused !== undefined) {
+      this.#step(hosted, refused);
+      return;
+    }
+    if (!isIdle(hosted.lane) || this.#hosted.get(hosted.token) !== hosted) return;
+    this.#hosted.delete(hosted.token);
+    hosted.timers.clear();
+    if (this.isEmpty) this.#drained?.();
+  }
+}
+
+function queueFull(hosted: Hosted | undefined): Failed | undefined {
+  if (hosted === undefined || hosted.calls <= hosted.agent.queueMax) return undefined;
+  const { calls, agent } = hosted;
+  return fail(
+    "queue_full",
+    `${calls} calls wait for this session; maxQueue of agent ${agent.name} is ${agent.queueMax}`,
+    { retryAfterMs },
+  );
+}

@@ -50,7 +50,10 @@ interface Basics {
   readonly parts: AsyncDisposableStack;
 }
 
-/** The port is bound once all that takes long is done, and whoever connects before the end is answered after it. */
+/**
+ * The port is bound once all that takes long is done, and whoever connects before the end is answered after
+ * it.
+ */
 export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   await using parts = new AsyncDisposableStack();
   const node = config["node-id"];
@@ -146,7 +149,10 @@ async function findMachine({ config, log }: Basics) {
   return { devices, capacity, admission: createAdmission(capacity, createDeviceBooks(devices)) };
 }
 
-/** Resolves when all that is deployed is loaded: a call for an agent that is not found then is refused for good. */
+/**
+ * Resolves when all that is deployed is loaded: a call for an agent that is not found then is refused for
+ * good.
+ */
 async function openDeployed(
   { config, node, log, parts }: Basics,
   connection: Connection,

@@ -1,6 +1,6 @@
 /**
- * Remembers what a pure function of one text gave: twice `max` texts at most. When the young half is full it becomes the old one,
- * and what was not asked for again since is forgotten with the old one before it.
+ * Remembers what a pure function of one text gave: twice `max` texts at most. When the young half is full it
+ * becomes the old one, and what was not asked for again since is forgotten with the old one before it.
  */
 export function recent<V, T extends string = string>(max: number, make: (text: T) => V): (text: T) => V {
   let young = new Map<T, V>();

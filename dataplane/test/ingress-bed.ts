@@ -1,4 +1,5 @@
-// An ingress over agents of the tests' own: `probe` with plain methods, and the public SessionService as a typed agent.
+// An ingress over agents of the tests' own: `probe` with plain methods, and the public SessionService as a
+// typed agent.
 import { once } from "node:events";
 import type { TestContext } from "node:test";
 import { create, fromBinary, fromJson, toBinary, toJson } from "@bufbuild/protobuf";

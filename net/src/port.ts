@@ -19,7 +19,10 @@ export interface Port {
 export interface PortServers {
   readonly http1: Http1Server;
   readonly http2: Http2Server;
-  /** Connections that are made before wait unread until then: nobody is told that the program is not ready. Default at once. */
+  /**
+   * Connections that are made before wait unread until then: nobody is told that the program is not ready.
+   * Default at once.
+   */
   readonly ready?: Promise<void>;
   /** What goes wrong on one connection ends that one. */
   readonly onError: (error: Error) => void;

@@ -1,4 +1,5 @@
-// One NATS message between nodes: all frames of one loop turn. version u8, sender's node id, sender's process u32, frames after lengths.
+// One NATS message between nodes: all frames of one loop turn. version u8, sender's node id, sender's process
+// u32, frames after lengths.
 import { ByteReader, ByteWriter, DecodeError } from "@voda/stdx";
 import { FrameCursor, type FrameFields, frameLength, frameMemory, writeFrame } from "../frame/index.ts";
 

@@ -51,7 +51,10 @@ export interface BusOptions {
   readonly numbers: () => number;
   /** The life that this node certainly has now; `undefined` while its lease may have ended. */
   readonly life: () => string | undefined;
-  /** A call from a peer, to be replied to once. Returns the way to take the call back; its reply is not sent then. */
+  /**
+   * A call from a peer, to be replied to once. Returns the way to take the call back; its reply is not sent
+   * then.
+   */
   readonly onCall: (call: Call, reply: Reply) => (why: AbandonReason) => void;
   /** Bytes that are not ours. */
   readonly onMalformed: (error: Error) => void;
@@ -59,8 +62,8 @@ export interface BusOptions {
 
 export interface Bus extends AsyncDisposable {
   /**
-   * `done` is called at most once, and never inside this call. The returned function takes the call back; `done` is not called then.
-   * Whoever holds the caller's connection watches the deadline.
+   * `done` is called at most once, and never inside this call. The returned function takes the call back;
+   * `done` is not called then. Whoever holds the caller's connection watches the deadline.
    */
   call(peer: PeerName, call: Call, done: (outcome: Outcome) => void): (why: AbandonReason) => void;
   /** Ends the calls to all peers of which `isGone` is true as `lost`. */
@@ -95,7 +98,10 @@ export function openBus(options: BusOptions): Bus {
 class FrameBus implements Bus {
   readonly #options: BusOptions;
   readonly #self: Sender;
-  /** By the number under which a call was passed on: another one each time, so that a late answer finds nothing. */
+  /**
+   * By the number under which a call was passed on: another one each time, so that a late answer finds
+   * nothing.
+   */
   readonly #waiting = new Map<number, Waiting>();
   readonly #peers = new Map<string, Peer>();
   /** Calls of peers that run here: how to take each back. */
@@ -266,7 +272,9 @@ class FrameBus implements Bus {
     }
   }
 
-  /** A call that was meant for another life does not run here: its caller may have had it run elsewhere since. */
+  /**
+   * A call that was meant for another life does not run here: its caller may have had it run elsewhere since.
+   */
   #readCall(sender: Sender, frame: FrameCursor): () => void {
     const { clock, numbers, life } = this.#options;
     const { process, call: number } = frame;

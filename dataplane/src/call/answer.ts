@@ -1,4 +1,5 @@
-// An answer, and its bytes: what a worker writes, a record keeps and another node passes on. The first byte says what follows.
+// An answer, and its bytes: what a worker writes, a record keeps and another node passes on. The first byte
+// says what follows.
 import { grpcCodes } from "@voda/proto/errors";
 import { type Code, type Reason, reasons } from "@voda/proto/wire";
 import { type ByteReader, ByteWriter } from "@voda/stdx";
@@ -37,7 +38,10 @@ export type Reply = (answer: Answer, meta: AnswerMeta) => void;
 /** Says that nobody waits for the call any more. */
 export type TakeBack = (why: AbandonReason) => void;
 
-/** Where calls come in, from clients and from other nodes. The answer comes at most once, perhaps before this returns. */
+/**
+ * Where calls come in, from clients and from other nodes. The answer comes at most once, perhaps before this
+ * returns.
+ */
 export type Enter = (call: Call, reply: Reply) => TakeBack;
 
 /** A failure of voda's own: the reason gives the code. */

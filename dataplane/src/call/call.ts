@@ -1,5 +1,5 @@
-// A call, made once where it comes into the node and never changed: what machines read stands in its head, the rest is opaque to them.
-// Everybody else holds its number.
+// A call, made once where it comes into the node and never changed: what machines read stands in its head,
+// the rest is opaque to them. Everybody else holds its number.
 import type { DeviceShare } from "@voda/proto/grant";
 import type { SessionName, SessionToken } from "@voda/proto/session";
 
@@ -39,7 +39,9 @@ export interface CallHead {
   readonly number: number;
   readonly type: CallType;
   readonly readonly: boolean;
-  /** Monotonic milliseconds of this process: no clock of another one decides. A frame carries what remains. */
+  /**
+   * Monotonic milliseconds of this process: no clock of another one decides. A frame carries what remains.
+   */
   readonly deadlineMs: number;
   /** Absent when nothing may be stored. */
   readonly id: CallId | undefined;

@@ -1,5 +1,6 @@
-// A call as a frame: the same bytes in a ring and between nodes. What nearly every call has stands in the header, the method is the
-// subject, the body the payload; the rest are entries, so that a call without them has an empty meta block.
+// A call as a frame: the same bytes in a ring and between nodes. What nearly every call has stands in the
+// header, the method is the subject, the body the payload; the rest are entries, so that a call without them
+// has an empty meta block.
 import {
   defaultNamespace,
   type SessionName,
@@ -36,7 +37,10 @@ export function encodeCall(call: Call, nowMs: number): FrameFields {
   return frameOf(call, call.name, nowMs);
 }
 
-/** Copies what it returns. The call keeps the number of the frame: both ends are in one process. @throws FrameError */
+/**
+ * Copies what it returns. The call keeps the number of the frame: both ends are in one process. @throws
+ * FrameError
+ */
 export function decodeSessionCall(frame: FrameCursor, nowMs: number): SessionCall {
   const { name: _, ...meta } = decodeMeta(frame.meta());
   return partsOf(frame, frame.call, meta, nowMs);

@@ -1,4 +1,5 @@
-// A block of entries: `tag u8, value` in ascending order of their tags, each at most once, absent where there is nothing to say.
+// A block of entries: `tag u8, value` in ascending order of their tags, each at most once, absent where there
+// is nothing to say.
 import { ByteReader, type ByteWriter, DecodeError } from "@voda/stdx";
 import { FrameError } from "../frame/index.ts";
 

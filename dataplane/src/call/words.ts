@@ -1,4 +1,5 @@
-// Texts that come again and again between two threads, methods and callers, as bytes and back: each is coded once.
+// Texts that come again and again between two threads, methods and callers, as bytes and back: each is coded
+// once.
 import { bytesEqual } from "@voda/stdx";
 import { recent } from "../recent.ts";
 

@@ -1,4 +1,5 @@
-// What sessions in memory take of this node. The node is the authority over its capacity, with or without a grant.
+// What sessions in memory take of this node. The node is the authority over its capacity, with or without a
+// grant.
 import { type Agent, Isolation, type Resources } from "@voda/proto/api";
 import type { DeviceShare } from "@voda/proto/grant";
 import type { Capacity } from "@voda/proto/node";
@@ -9,7 +10,9 @@ import type { DeviceBooks } from "./devices/index.ts";
 const retryAfterMs = 1_000;
 
 export interface Admission {
-  /** Takes what a session of the agent needs and tells which devices it holds, or says why there is no room. */
+  /**
+   * Takes what a session of the agent needs and tells which devices it holds, or says why there is no room.
+   */
   admit(
     agent: Agent,
     granted: readonly DeviceShare[] | undefined,

@@ -1,4 +1,5 @@
-// Checks the control plane's signed permission to activate a session here; public keys come from the bucket of keys.
+// Checks the control plane's signed permission to activate a session here; public keys come from the bucket
+// of keys.
 import { createPublicKey, type KeyObject, verify as verifySignature, type webcrypto } from "node:crypto";
 import { Kvm } from "@nats-io/kv";
 import type { NatsConnection } from "@nats-io/transport-node";
@@ -92,8 +93,8 @@ function readKey(jwk: webcrypto.JsonWebKey): KeyObject {
 }
 
 /**
- * The claims, or what is wrong with the signature or the form. On this thread: handing the signature to another one and taking the
- * answer back costs more than the check.
+ * The claims, or what is wrong with the signature or the form. On this thread: handing the signature to
+ * another one and taking the answer back costs more than the check.
  */
 async function verified(
   jws: string,

@@ -1,10 +1,12 @@
-// The codec of proto/frame/frame.fbs in its one layout: header, offsets and vectors always stand in the same order, so a frame is
-// written front to back without a builder, and checked by comparing constants instead of by a general verifier.
+// The codec of proto/frame/frame.fbs in its one layout: header, offsets and vectors always stand in the same
+// order, so a frame is written front to back without a builder, and checked by comparing constants instead of
+// by a general verifier.
 //
-//   0 root offset | 4 "VDF2" | 8 vtable | 20 table: vtable offset, header (24..80), offsets of the vectors | 92 subject | meta | payload
+//   0 root offset | 4 "VDF2" | 8 vtable | 20 table: vtable offset, header (24..80), offsets of the vectors |
+// 92 subject | meta | payload
 //
-// Numbers that count up for the life of a process have 64 bits: at a million a second they end after 285 years. They are checked when
-// written, since one that is cut off would name somebody else's call or session.
+// Numbers that count up for the life of a process have 64 bits: at a million a second they end after 285
+// years. They are checked when written, since one that is cut off would name somebody else's call or session.
 
 /** Bytes that are not a frame in the canonical layout. */
 export class FrameError extends Error {
@@ -160,8 +162,9 @@ function writeVector({ bytes, view }: FrameMemory, at: number, vector: Uint8Arra
 }
 
 /**
- * An opened frame. One cursor serves any number of frames, one after the other. Scalars and bounds are copies, so a writer that
- * changes shared memory behind the reader's back can change bytes of a vector, never where it lies.
+ * An opened frame. One cursor serves any number of frames, one after the other. Scalars and bounds are
+ * copies, so a writer that changes shared memory behind the reader's back can change bytes of a vector, never
+ * where it lies.
  */
 export class FrameCursor {
   kind = 0;
@@ -182,7 +185,10 @@ export class FrameCursor {
   #bytes: Uint8Array = new Uint8Array(0);
   #at = 0;
 
-  /** Opens the frame of exactly `length` bytes at `at`. @throws FrameError when it is not canonical; the cursor is void then */
+  /**
+   * Opens the frame of exactly `length` bytes at `at`. @throws FrameError when it is not canonical; the
+   * cursor is void then
+   */
   open({ bytes, view }: FrameMemory, at: number, length: number): void {
     if (at < 0 || length < frameBytesMin || at + length > bytes.length) {
       throw new FrameError(

@@ -1,5 +1,6 @@
-// Where everything comes in that other parts of the node may say before the sessions are there: calls of clients and of other nodes,
-// orders of the control plane, words of threads. It refuses until it is opened, so that no part has to ask whether it may speak.
+// Where everything comes in that other parts of the node may say before the sessions are there: calls of
+// clients and of other nodes, orders of the control plane, words of threads. It refuses until it is opened,
+// so that no part has to ask whether it may speak.
 import { type SessionName, type SessionToken, sessionToken } from "@voda/proto/session";
 import { type Answer, anonymous, type Call, type CallType, type Enter, type Failed } from "../call/index.ts";
 import type { Activated, Orders } from "../controls/index.ts";

@@ -1,4 +1,5 @@
-// The other nodes and the control plane, as the reactor wants them; and the check of what their callers bring.
+// The other nodes and the control plane, as the reactor wants them; and the check of what their callers
+// bring.
 import type { Logger } from "pino";
 import type { Bus } from "../bus/index.ts";
 import { fail } from "../call/index.ts";

@@ -18,7 +18,8 @@ export function createTicks<T>({ nowMs, tickMs, onDue }: TicksOptions<T>): Ticks
 
   const sweep = (): void => {
     const now = Math.floor(nowMs() / tickMs);
-    // After a pause or a step of the clock the gap may be huge: then look at what there is instead of at every tick.
+    // After a pause or a step of the clock the gap may be huge: then look at what there is instead of at
+    // every tick.
     const due =
       now - swept > waiting.size
         ? [...waiting.keys()].filter((tick) => tick < now).sort((a, b) => a - b)

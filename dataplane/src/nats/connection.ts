@@ -12,8 +12,8 @@ export type ConnectionEvent =
 export interface Connection extends AsyncDisposable {
   readonly nats: NatsConnection;
   /**
-   * Publish only while this is true, and from a task of the event loop, never from a microtask: the client keeps what is
-   * published while it dials and sends it after the reconnect.
+   * Publish only while this is true, and from a task of the event loop, never from a microtask: the client
+   * keeps what is published while it dials and sends it after the reconnect.
    */
   isUp(): boolean;
   /** Returns the way to stop listening. Listeners run in a microtask after the fact. */
@@ -92,8 +92,8 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
 }
 
 /**
- * The client's reader swallows what a subscription's callback throws and reads no further. What is thrown in ours is a bug of
- * ours and must end the process, so it is thrown outside.
+ * The client's reader swallows what a subscription's callback throws and reads no further. What is thrown in
+ * ours is a bug of ours and must end the process, so it is thrown outside.
  */
 export function rethrown<A extends unknown[]>(callback: (...args: A) => void): (...args: A) => void {
   return (...args) => {

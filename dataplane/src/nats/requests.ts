@@ -1,5 +1,5 @@
-// Questions to the server, each with one answer: one subscription and one timer for all of them. The client's own requests make a
-// timer and three stack traces each, which is most of what a wake's read would cost.
+// Questions to the server, each with one answer: one subscription and one timer for all of them. The client's
+// own requests make a timer and three stack traces each, which is most of what a wake's read would cost.
 import { createInbox, type Msg, type MsgHdrs } from "@nats-io/transport-node";
 import { type Clock, SlotTable } from "@voda/stdx";
 import { type Connection, rethrown } from "./connection.ts";

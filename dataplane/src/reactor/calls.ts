@@ -1,5 +1,6 @@
-// The calls that this node has not answered, and the watch over their deadlines: the only one. Whoever holds a caller's connection
-// enters its call here, so the answer at the deadline comes from the node of that connection, whatever became of the call elsewhere.
+// The calls that this node has not answered, and the watch over their deadlines: the only one. Whoever holds
+// a caller's connection enters its call here, so the answer at the deadline comes from the node of that
+// connection, whatever became of the call elsewhere.
 import {
   type Answer,
   type AnswerMeta,
@@ -16,8 +17,8 @@ export interface LiveCall {
   call: Call;
   readonly reply: Reply;
   /**
-   * checking: what its caller brings is looked at; nothing else knows of it. here: its lane knows it. away: another node has it, and
-   * `takeBack` takes it back.
+   * checking: what its caller brings is looked at; nothing else knows of it. here: its lane knows it. away:
+   * another node has it, and `takeBack` takes it back.
    */
   stage: "checking" | "here" | "away";
   takeBack: TakeBack | undefined;

@@ -39,8 +39,9 @@ type OpenFailed = Extract<LaneEvent, { type: "open_failed" }>;
 const nothing = new Uint8Array(0);
 
 /**
- * Performs the effects of one step, in their order. An opening that is refused is returned, for the step after this one; the
- * appends of this one are left out then: there is no claim for what is not opened here, and an append may always get lost.
+ * Performs the effects of one step, in their order. An opening that is refused is returned, for the step
+ * after this one; the appends of this one are left out then: there is no claim for what is not opened here,
+ * and an append may always get lost.
  */
 export function performAll(
   at: Performing,
@@ -238,7 +239,10 @@ function comeBack(at: Performing, live: LiveCall, unreached?: string): void {
   at.deliver(live, unreached);
 }
 
-/** A call with an id joins what ran of it, and a reader changes nothing: they may run again wherever the session is then. */
+/**
+ * A call with an id joins what ran of it, and a reader changes nothing: they may run again wherever the
+ * session is then.
+ */
 function lost(at: Performing, live: LiveCall): void {
   const { number, type, id, readonly } = live.call.head;
   if (type === "invoke" && (id !== undefined || readonly)) comeBack(at, live);

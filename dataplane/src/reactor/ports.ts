@@ -1,5 +1,6 @@
-// What the reactor wants of the world, said once: a node supplies threads, a store, signatures and a mesh; the simulator supplies
-// models of them. Nothing that a port answers comes inside the call that asked, unless it says so.
+// What the reactor wants of the world, said once: a node supplies threads, a store, signatures and a mesh;
+// the simulator supplies models of them. Nothing that a port answers comes inside the call that asked, unless
+// it says so.
 import type { Agent } from "@voda/proto/api";
 import type { DeviceShare } from "@voda/proto/grant";
 import type { SessionName, SessionToken } from "@voda/proto/session";
@@ -17,8 +18,9 @@ export interface WorkerPort {
   /** The agent as it is deployed now, or why its sessions cannot be here. */
   agentOf(name: SessionName): Agent | Failed;
   /**
-   * Opens the activation at the current revision and takes its part of the node, at once; of a refusal nothing is left.
-   * `origin`: no other activation of this session that commits anything has the same. `granted`: what a grant gives of the devices.
+   * Opens the activation at the current revision and takes its part of the node, at once; of a refusal
+   * nothing is left. `origin`: no other activation of this session that commits anything has the same.
+   * `granted`: what a grant gives of the devices.
    */
   open(opening: Opening): Opened | Failed;
   run(activation: number, call: Call): void;
@@ -113,7 +115,9 @@ export interface Range {
 
 /** Those who call. Each call brings the way to answer it; what else there is about callers stands here. */
 export interface CallersPort {
-  /** Checks what the caller brings: the call as it may run, or why it may not. May answer inside this call. */
+  /**
+   * Checks what the caller brings: the call as it may run, or why it may not. May answer inside this call.
+   */
   check(call: Call, done: (checked: Call | Failed) => void): void;
   /** The thread ended under the call, whose handler had begun: what it did elsewhere is not undone. */
   threadEnded(call: Call, why: string): void;

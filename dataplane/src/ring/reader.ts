@@ -22,13 +22,18 @@ export const drainRecordsMax = 256;
 export const drainBytesMax = 1024 * 1024;
 
 export interface RingListener {
-  /** A record: `length` bytes at `at`, to be used or copied before this returns. Another thread can still write to them. */
+  /**
+   * A record: `length` bytes at `at`, to be used or copied before this returns. Another thread can still
+   * write to them.
+   */
   onRecord(memory: FrameMemory, at: number, length: number): void;
   /** The writer broke the ring; nothing is read any more. */
   onBroken(error: RingError): void;
 }
 
-/** The consumer's end: reads as soon as it is made, until it is closed. Its bell keeps the event loop alive. */
+/**
+ * The consumer's end: reads as soon as it is made, until it is closed. Its bell keeps the event loop alive.
+ */
 export class RingReader {
   readonly #ring: Ring;
   readonly #bell: Bell;
@@ -74,7 +79,10 @@ export class RingReader {
     });
   }
 
-  /** Looks once more a loop turn after it found work, so that a busy writer rings no bell; then arms, looks again and sleeps. */
+  /**
+   * Looks once more a loop turn after it found work, so that a busy writer rings no bell; then arms, looks
+   * again and sleeps.
+   */
   #drain(): void {
     if (this.#closed) return;
     try {

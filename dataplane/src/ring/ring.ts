@@ -1,8 +1,10 @@
-// A byte ring in shared memory between one producer thread and one consumer thread. Both live on event loops: the consumer sleeps
-// only after it has armed a flag, and the producer rings the bell only if it finds the flag armed.
+// A byte ring in shared memory between one producer thread and one consumer thread. Both live on event loops:
+// the consumer sleeps only after it has armed a flag, and the producer rings the bell only if it finds the
+// flag armed.
 //
-// Control words stand on cache lines of their own: head (written by the producer), tail (by the consumer), and the two flags. Head and
-// tail count bytes and wrap at 2^32. A record is `length u32, mark u32, bytes`, padded to 8; a wrap mark sends the reader to the start.
+// Control words stand on cache lines of their own: head (written by the producer), tail (by the consumer),
+// and the two flags. Head and tail count bytes and wrap at 2^32. A record is `length u32, mark u32, bytes`,
+// padded to 8; a wrap mark sends the reader to the start.
 import type { FrameMemory } from "../frame/index.ts";
 import { frameMemory } from "../frame/index.ts";
 
@@ -65,7 +67,10 @@ export function openRing(shared: SharedArrayBuffer): Ring {
   };
 }
 
-/** A record wastes at most its own size at the wrap, so what fits twice fits at every position of an empty ring. */
+/**
+ * A record wastes at most its own size at the wrap, so what fits twice fits at every position of an empty
+ * ring.
+ */
 export function recordBytesMax(capacity: number): number {
   return capacity / 2 - recordHeaderBytes;
 }

@@ -45,8 +45,8 @@ export class RingWriter {
   }
 
   /**
-   * Room for a record of at most `length` bytes: its place in `memory`, or `false` when the ring is full. A second call before
-   * `commit` takes the same room again. @throws RangeError beyond recordBytesMax
+   * Room for a record of at most `length` bytes: its place in `memory`, or `false` when the ring is full. A
+   * second call before `commit` takes the same room again. @throws RangeError beyond recordBytesMax
    */
   reserve(length: number): number | false {
     if (length > this.recordBytesMax)
@@ -61,7 +61,10 @@ export class RingWriter {
     return recordHeaderBytes;
   }
 
-  /** Completes the reserved record with the length it came to. The reader sees it after `publish`, which runs once per loop turn. */
+  /**
+   * Completes the reserved record with the length it came to. The reader sees it after `publish`, which runs
+   * once per loop turn.
+   */
   commit(at: number, length: number): void {
     const start = at - recordHeaderBytes;
     const { capacity, memory } = this.#ring;

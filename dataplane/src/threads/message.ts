@@ -1,4 +1,5 @@
-// A message between two threads: its number in a frame, how it is written and how it is read, in one place for each.
+// A message between two threads: its number in a frame, how it is written and how it is read, in one place
+// for each.
 import { emptyFrame, type FrameCursor, FrameError, type FrameFields } from "../frame/index.ts";
 
 interface Message {

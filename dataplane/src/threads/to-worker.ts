@@ -5,7 +5,10 @@ import { type AbandonReason, decodeSessionCall, encodeSessionCall, type SessionC
 import { direction, type MessageCodecs } from "./message.ts";
 
 export type ToWorker =
-  /** A session comes into memory: its pages and deltas follow, then `opened`. `origin` names the activation in deltas. */
+  /**
+   * A session comes into memory: its pages and deltas follow, then `opened`. `origin` names the activation in
+   * deltas.
+   */
   | {
       readonly type: "open";
       readonly activation: number;

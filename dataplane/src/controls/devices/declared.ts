@@ -10,7 +10,8 @@ const Declared = v.strictObject({
 });
 
 /**
- * `[{"uuid": "GPU-1", "model": "H200", "memoryMib": 143771, "vendor": "nvidia"}]`; an unknown field is an error.
+ * `[{"uuid": "GPU-1", "model": "H200", "memoryMib": 143771, "vendor": "nvidia"}]`; an unknown field is an
+ * error.
  * @throws DevicesError that names the entry and the field
  */
 export function parseDeclared(text: string, file: string): readonly Device[] {

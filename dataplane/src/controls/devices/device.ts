@@ -4,7 +4,10 @@ import { gpusPerNodeMax } from "@voda/proto/placement";
 export type Vendor = "nvidia" | "amd";
 
 export interface Device {
-  /** What the vendor's runtime calls it, kept over restarts: `CUDA_VISIBLE_DEVICES` and `ROCR_VISIBLE_DEVICES` take it. */
+  /**
+   * What the vendor's runtime calls it, kept over restarts: `CUDA_VISIBLE_DEVICES` and `ROCR_VISIBLE_DEVICES`
+   * take it.
+   */
   readonly uuid: string;
   readonly model: string;
   readonly memoryMib: number;
@@ -60,7 +63,10 @@ export function checkDevices(devices: readonly Device[]): readonly Device[] {
   return devices;
 }
 
-/** The part of a machine's GPUs that is one node's: of `count` nodes, the one with `index` has every `count`-th. */
+/**
+ * The part of a machine's GPUs that is one node's: of `count` nodes, the one with `index` has every
+ * `count`-th.
+ */
 export function partOf(
   devices: readonly Device[],
   part: { readonly index: number; readonly count: number },

@@ -1,10 +1,12 @@
-// What a session's devices mean for a process that runs on its behalf. docs/gpu.md says what each variable enforces.
+// What a session's devices mean for a process that runs on its behalf. docs/gpu.md says what each variable
+// enforces.
 import type { DeviceShare } from "@voda/proto/grant";
 import type { Device } from "./device.ts";
 
 /**
- * Names devices by id, never by index, so that no process of the node counts them differently. A session without a device of a vendor
- * sees none of that vendor's: the empty value hides them all. MPS counts the memory limits by position among the visible devices.
+ * Names devices by id, never by index, so that no process of the node counts them differently. A session
+ * without a device of a vendor sees none of that vendor's: the empty value hides them all. MPS counts the
+ * memory limits by position among the visible devices.
  */
 export function deviceEnvironment(
   devices: readonly Device[],

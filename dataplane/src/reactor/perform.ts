@@ -88,7 +88,7 @@ function perform(at: Performing, hosted: Hosted, effect: Exclude<LaneEffect, { t
     case "owned":
       return owned(at, hosted, effect);
     case "cold":
-      return cold(at, hosted);
+      return cold(at, hosted, effect);
     case "alarm":
       return ports.mesh.alarm(hosted, effect.alarm, effect.message);
     case "append":
@@ -177,7 +177,7 @@ function open({ ports, opened }: Performing, hosted: Hosted, effect: Of<"open">)
   const { token, name, granted } = hosted;
   const admitted = ports.worker.open({ token, name, activation, origin, image, granted });
   if ("failure" in admitted) {
-    ports.mesh.released(hosted); // or control planes would send it here again
+    ports.mesh.released(hosted, "refused"); // or control planes would send it here again
     return { type: "open_failed", activation, failure: admitted.failure };
   }
   opened.set(activation, hosted);
@@ -267,8 +267,8 @@ function owned({ ports, owned: all }: Performing, hosted: Hosted, { epoch, born 
   if (born) ports.store.writeName(hosted);
 }
 
-function cold({ ports, owned: all }: Performing, hosted: Hosted): void {
-  if (all.delete(hosted)) ports.mesh.released(hosted);
+function cold({ ports, owned: all }: Performing, hosted: Hosted, { why }: Of<"cold">): void {
+  if (all.delete(hosted)) ports.mesh.released(hosted, why);
   hosted.epoch = 0;
   for (const resolve of hosted.onCold.splice(0)) resolve();
 }

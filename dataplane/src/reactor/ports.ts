@@ -5,7 +5,7 @@ import type { Agent } from "@voda/proto/api";
 import type { DeviceShare } from "@voda/proto/grant";
 import type { SessionName, SessionToken } from "@voda/proto/session";
 import type { AbandonReason, Answer, AnswerMeta, Call, Failed, TakeBack } from "../call/index.ts";
-import type { Image, PageName, PageReference, Stored, World } from "../lane/index.ts";
+import type { ColdReason, Image, PageName, PageReference, Stored, World } from "../lane/index.ts";
 
 /** A session as its ports see it. */
 export interface Session {
@@ -138,7 +138,7 @@ export interface MeshPort {
   /** The session is in memory here and its claim is durable. */
   owned(session: Session & Owned): void;
   /** It is not, or not any more. */
-  released(session: Session): void;
+  released(session: Session, why: ColdReason | "refused"): void;
   alarm(session: Session, alarm: string, message: string): void;
 }
 

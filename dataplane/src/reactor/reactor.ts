@@ -1,5 +1,5 @@
-// The sessions of this node: tells each lane what happens, in the order in which it happens. Pure: time, chance and the world come in
-// as arguments (`ports.ts`), so that the simulator runs this very code.
+// The sessions of this node: tells each lane what happens, in the order in which it happens. Pure: time,
+// chance and the world come in as arguments (`ports.ts`), so that the simulator runs this very code.
 import type { SessionName, SessionToken } from "@voda/proto/session";
 import { type Call, type Enter, type Failed, fail, type Reply, type TakeBack } from "../call/index.ts";
 import { isIdle, type Lane, type LaneEvent, stepLane } from "../lane/index.ts";
@@ -269,7 +269,10 @@ export class Reactor {
     if (why === "caller") calls.answer(number, fail("interrupted", "the caller went away"));
   }
 
-  /** What the lane wants done is done before anything else happens; only then it hears of an opening that was refused. */
+  /**
+   * What the lane wants done is done before anything else happens; only then it hears of an opening that was
+   * refused.
+   */
   #step(hosted: Hosted, event: LaneEvent): void {
     const { world } = this.#options;
     world.refresh();

@@ -31,7 +31,10 @@ export interface WorkerSetup {
   readonly ends: Ends;
 }
 
-/** Looks without a beat in between after which a thread counts as held: looks and not time, since this process may be stopped too. */
+/**
+ * Looks without a beat in between after which a thread counts as held: looks and not time, since this process
+ * may be stopped too.
+ */
 export const missedBeatsMax = 4;
 /** Between two looks at a thread; its own beats come twice as often. */
 export const pulseMs = 500;

@@ -11,7 +11,10 @@ export const rehearsedMsMax = 30_000;
 export const heapMibMax = 4_096;
 
 export interface WorkersOptions extends BundleWorkerOptions {
-  /** Moves the sessions of these activations to the bundles that are current now, where they run on older ones. */
+  /**
+   * Moves the sessions of these activations to the bundles that are current now, where they run on older
+   * ones.
+   */
   readonly onRetire: (activations: Iterable<number>) => Promise<unknown>;
 }
 

@@ -47,7 +47,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
         "return turned(at, activation, event);",
         `turned(at, activation, event);
         const work = activation.turns.jobs.get(event.call);
-        for (const { call } of work.waiters) {
+        for (const { number: call } of work.waiters) {
           lane.calls.delete(call);
           at.out.push({ type: "reply", call, answer: event.answer, n: activation.tip.n, uid: activation.tip.uid });
         }

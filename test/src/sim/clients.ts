@@ -1,6 +1,6 @@
 // Clients: operations that are tried at some node until they are answered, and what an answer must say at
 // that instant.
-import type { CallId, Failure } from "../../../dataplane/src/call/index.ts";
+import type { Answer, CallId, Failure } from "../../../dataplane/src/call/index.ts";
 import { Violation } from "./checks.ts";
 import type { Clockwork } from "./clockwork.ts";
 import type { Plan } from "./options.ts";
@@ -23,10 +23,9 @@ export interface Attempt {
   readonly timeoutMs: number;
   /** Index of a version. */
   atLeast: number;
-  hops: number;
 }
 
-export type Outcome =
+type Outcome =
   | { readonly type: "reply"; readonly answer: Uint8Array }
   | { readonly type: "fail"; readonly failure: Failure }
   | { readonly type: "done" };
@@ -34,11 +33,12 @@ export type Outcome =
 export interface Clients {
   readonly operations: readonly Operation[];
   readonly areDone: boolean;
+  operation(number: number): Operation;
   begin(): void;
   /** Has the session woken by somebody, so that it can be put to sleep. */
   wake(): void;
   /** The node answers, now; checked at once. The client hears of it later, or never. */
-  answered(attempt: Attempt, outcome: Outcome): void;
+  answered(attempt: Attempt, answer: Answer): void;
   /** Versions from `length` on never happened. */
   forget(length: number): void;
 }
@@ -75,7 +75,7 @@ export function createClients({ plan, clockwork, store, send }: ClientsOptions):
     if (operation.isDone) return;
     operation.attempts += 1;
     const timeoutMs = 300 + random.below(4000);
-    const sent: Attempt = { operation, id: idOf(operation), timeoutMs, atLeast: known, hops: 0 };
+    const sent: Attempt = { operation, id: idOf(operation), timeoutMs, atLeast: known };
     attempts.add(sent);
     send(sent);
     clockwork.after(timeoutMs + 50, () => {
@@ -101,8 +101,9 @@ export function createClients({ plan, clockwork, store, send }: ClientsOptions):
     if (!operation.isDone) clockwork.after(random.below(100), () => attempt(operation));
   }
 
-  function answered(sent: Attempt, outcome: Outcome): void {
+  function answered(sent: Attempt, answer: Answer): void {
     const { operation } = sent;
+    const outcome = outcomeOf(operation, answer);
     clockwork.say(`answer to ${operation.kind} ${operation.number}: ${textOf(outcome)}`);
     const seen = outcome.type === "reply" ? check(sent, outcome.answer) : undefined;
     if (outcome.type === "fail") refuse(operation, outcome.failure);
@@ -136,6 +137,11 @@ export function createClients({ plan, clockwork, store, send }: ClientsOptions):
 
   return {
     operations,
+    operation(number) {
+      const found = operations[number - 1];
+      if (found === undefined) throw new Violation(`there is no operation ${number}`);
+      return found;
+    },
     get areDone() {
       return operations.every((operation) => operation.isDone);
     },
@@ -159,6 +165,12 @@ export function createClients({ plan, clockwork, store, send }: ClientsOptions):
 }
 
 const isKeyed = (kind: Kind): boolean => kind === "write" || kind === "throw";
+
+/** Orders are answered without words. */
+function outcomeOf({ kind }: Operation, answer: Answer): Outcome {
+  if (!answer.ok) return { type: "fail", failure: answer.failure };
+  return kind === "end" || kind === "wake" ? { type: "done" } : { type: "reply", answer: answer.body };
+}
 
 function refuse(operation: Operation, { reason, message }: Failure): void {
   // a copy that comes when the client has its answer

@@ -8,7 +8,7 @@ import { Violation } from "./checks.ts";
 import { type Clients, createClients } from "./clients.ts";
 import { type Clockwork, createClockwork } from "./clockwork.ts";
 import { createLeases, type LeaseNews, type Leases } from "./leases.ts";
-import { createNode, type SimNode } from "./node.ts";
+import { SimNode } from "./node.ts";
 import { type Plan, planRun, type RunOptions } from "./options.ts";
 import { createStore, type SimStore } from "./store.ts";
 
@@ -67,19 +67,19 @@ function createMesh(plan: Plan, clockwork: Clockwork): Mesh {
     plan,
     clockwork,
     store,
-    send: (attempt) => random.pick(nodes).receive(attempt, 0),
+    send: (attempt) => random.pick(nodes).receive(attempt),
   });
   for (let index = 0; index < plan.nodes; index += 1) {
     nodes.push(
-      createNode({
+      new SimNode({
         index,
         plan,
         clockwork,
         store,
         leases: () => leases,
-        answered: (attempt, outcome) => clients.answered(attempt, outcome),
-        nodeOf: (incarnation) =>
-          nodes.find((node) => node.process.isUp && node.holder.incarnation === incarnation),
+        answered: (attempt, answer) => clients.answered(attempt, answer),
+        operation: (number) => clients.operation(number),
+        nodeOf: (incarnation) => nodeAt(nodes, Number(incarnation[0])),
       }),
     );
   }
@@ -104,12 +104,12 @@ function createMesh(plan: Plan, clockwork: Clockwork): Mesh {
       clockwork.nowMs > plan.busyMs &&
       clients.areDone &&
       isAsleep(store) &&
-      nodes.every((node) => node.isIdle && node.unanswered().length === 0),
+      nodes.every((node) => node.isIdle && node.unanswered === 0),
     describe: () => {
       const waiting = clients.operations
         .filter((operation) => !operation.isDone)
         .map(({ kind, number }) => `${kind} ${number}`);
-      const calls = nodes.map((node, i) => `node ${i} owes ${node.unanswered().length} answers`);
+      const calls = nodes.map((node, i) => `node ${i} owes ${node.unanswered} answers`);
       return [
         `waiting: ${waiting.join(", ") || "nobody"}`,
         `asleep: ${isAsleep(store)}`,
@@ -118,6 +118,13 @@ function createMesh(plan: Plan, clockwork: Clockwork): Mesh {
       ].join("; ");
     },
   };
+}
+
+/** An incarnation begins with the index of its node. */
+function nodeAt(nodes: readonly SimNode[], index: number): SimNode {
+  const node = nodes[index];
+  if (node === undefined) throw new Violation(`there is no node ${index}`);
+  return node;
 }
 
 /** The session is released or deleted: nothing that is needed is in a memory. */

@@ -47,6 +47,8 @@ test("schedules reach what they are meant to check", () => {
     /gone \w+\.\d+ accepted/,
     /purge below \d+, [1-9]/,
     /forwards \d+ to/,
+    /gets \d+, which is for another life/,
+    /loses a call that it passed on/,
     /cold, released/,
     /cold, fenced/,
     /cold, ended/,

@@ -1,6 +1,7 @@
 // A worker's half of an activation: the real turn machine; the state is the list of effects, and a handler
 // takes some time.
 
+import { encodeAnswer } from "../../../dataplane/src/call/index.ts";
 import type { Image, Page } from "../../../dataplane/src/lane/index.ts";
 import {
   openTurn,
@@ -57,7 +58,8 @@ const HASH_BYTES = 16;
 /** However an attempt is written, it means its operation. */
 const meaningOf = ({ number }: Operation): Uint8Array => new Uint8Array(HASH_BYTES).fill(number);
 
-export const encodeTold = (told: Told): Uint8Array => utf8.encode(JSON.stringify(told));
+const encodeTold = (told: Told): Uint8Array =>
+  encodeAnswer({ ok: true, content: "json", body: utf8.encode(JSON.stringify(told)) });
 export const decodeTold = (bytes: Uint8Array): Told => JSON.parse(text.decode(bytes));
 
 export function createWorker(options: WorkerOptions): SimWorker {

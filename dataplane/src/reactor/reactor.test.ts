@@ -49,7 +49,7 @@ function rig({ first = 1, refusal }: { readonly first?: number; readonly refusal
       isCurrent: () => true,
     },
     store: {
-      append(_session, _record, accepted) {
+      append(_session, _record, { accepted }) {
         appends += 1;
         const seq = appends;
         later.push(() => accepted(seq));
@@ -60,6 +60,7 @@ function rig({ first = 1, refusal }: { readonly first?: number; readonly refusal
       readPages: () => undefined,
       writePages: () => undefined,
       trim: () => undefined,
+      trimAsleep: () => undefined,
       deletePages: () => undefined,
       writeName: () => undefined,
     },

@@ -202,8 +202,7 @@ interface Holding {
   readonly name: SessionName | undefined;
 }
 
-function check({ directory, agents, names }: History): void {
-  const { pool } = directory;
+function check({ directory, pool, agents, names }: History): void {
   const holdings: Holding[] = [...pool.sessions.values()].map((placed) => ({
     node: pool.books.idOf(placed.node),
     devices: pool.devicesOf(placed),

@@ -29,8 +29,14 @@ const share = (uuid: string, milli = 500): DeviceShare => ({ uuid, whole: false,
 const whole = (uuid: string): DeviceShare => ({ uuid, whole: true, milli: 1000, memoryMib: 80_000 });
 const on = (key: string, ...devices: DeviceShare[]) => ({ ...name(key), epoch: 1n, devices });
 
-function open(): { directory: Directory; report: (more: MessageInitShape<typeof ReportSchema>) => void } {
-  const directory = new Directory({ pool: new Pool({}), requestOf: half });
+interface Rig {
+  readonly directory: Directory;
+  readonly pool: Pool;
+}
+
+function open(): Rig & { report: (more: MessageInitShape<typeof ReportSchema>) => void } {
+  const pool = new Pool({});
+  const directory = new Directory({ pool, requestOf: half });
   let sequence = 0n;
   const report = (more: MessageInitShape<typeof ReportSchema>): void => {
     sequence += 1n;
@@ -41,7 +47,7 @@ function open(): { directory: Directory; report: (more: MessageInitShape<typeof 
   };
   directory.join(node);
   report({ full: true });
-  return { directory, report };
+  return { directory, pool, report };
 }
 /** Thousandths, MiB and sessions of each device. */
 const states = (directory: Directory) =>
@@ -49,11 +55,11 @@ const states = (directory: Directory) =>
 const idle = [0, 0, 0];
 const full = [1000, 80_000, 1];
 const shared = (sessions: number) => [500 * sessions, 1000 * sessions, sessions];
-function place(directory: Directory, key: string): readonly DeviceShare[] {
-  const plan = directory.pool.decide(half(name(key)));
+function place({ directory, pool }: Rig, key: string): readonly DeviceShare[] {
+  const plan = pool.decide(half(name(key)));
   assert.equal(plan.type, "plan");
   directory.reserve(token(key), plan, 0);
-  return directory.pool.devicesOf(plan);
+  return pool.devicesOf(plan);
 }
 
 test("a control plane that starts has the devices on its books that the node says its sessions hold", () => {
@@ -64,8 +70,8 @@ test("a control plane that starts has the devices on its books that the node say
 });
 
 test("what the node reports replaces what the placement meant", () => {
-  const { directory, report } = open();
-  assert.equal(place(directory, "x")[0]?.uuid, "g0");
+  const { directory, pool, report } = open();
+  assert.equal(place({ directory, pool }, "x")[0]?.uuid, "g0");
   report({ activated: [on("x", share("g1"))] });
   assert.deepEqual(states(directory), [idle, shared(1)]);
 });
@@ -83,8 +89,8 @@ test("sessions of one report may have changed devices among each other", () => {
 });
 
 test("a placement that nobody confirmed gives way to what the node says, and is decided anew", () => {
-  const { directory, report } = open();
-  place(directory, "x");
+  const { directory, pool, report } = open();
+  place({ directory, pool }, "x");
   report({ activated: [on("y", whole("g0"))] });
   assert.equal(directory.ownerOf(token("x"), 1), undefined);
   assert.deepEqual(states(directory), [full, idle]);
@@ -100,9 +106,9 @@ test("a device that the node does not have, or that is taken, is not put on the 
 });
 
 test("only the placement that is in the way gives way", () => {
-  const { directory, report } = open();
+  const { directory, pool, report } = open();
   report({ activated: [on("there", share("g1"))] });
-  assert.equal(place(directory, "x")[0]?.uuid, "g1");
+  assert.equal(place({ directory, pool }, "x")[0]?.uuid, "g1");
   report({ activated: [on("y", whole("g0"))] });
   assert.equal(directory.ownerOf(token("x"), 1)?.node, "a");
   assert.deepEqual(states(directory), [full, shared(2)]);
@@ -117,8 +123,11 @@ test("sessions of two namespaces are never on the books of one device, whatever 
 });
 
 test("all placements that are in the way of a whole device give way", () => {
-  const { directory, report } = open();
-  assert.deepEqual([place(directory, "x")[0]?.uuid, place(directory, "y")[0]?.uuid], ["g0", "g0"]);
+  const { directory, pool, report } = open();
+  assert.deepEqual(
+    [place({ directory, pool }, "x")[0]?.uuid, place({ directory, pool }, "y")[0]?.uuid],
+    ["g0", "g0"],
+  );
   report({ activated: [on("z", whole("g0"))] });
   assert.deepEqual([directory.size, states(directory)], [1, [full, idle]]);
 });

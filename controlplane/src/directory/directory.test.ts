@@ -32,17 +32,23 @@ const on = (key: string, epoch = 1n) => ({ ...name(key), epoch });
 const report = (id: string, sequence: bigint, more: MessageInitShape<typeof ReportSchema> = {}) =>
   create(ReportSchema, { node: id, incarnation: "1", sequence, ...more });
 
-function directoryOf(...ids: string[]): Directory {
-  const directory = new Directory({ pool: new Pool({}), requestOf: cpu100, sessionsMax: 100 });
+interface Rig {
+  readonly directory: Directory;
+  readonly pool: Pool;
+}
+
+function directoryOf(...ids: string[]): Rig {
+  const pool = new Pool({});
+  const directory = new Directory({ pool, requestOf: cpu100, sessionsMax: 100 });
   for (const id of ids) {
     directory.join(node(id));
     directory.apply(report(id, 1n, { full: true }), 0);
   }
-  return directory;
+  return { directory, pool };
 }
 
-function reserve(directory: Directory, key: string, nowMs: number): string {
-  const plan = directory.pool.decide(cpu100(name(key)));
+function reserve({ directory, pool }: Rig, key: string, nowMs: number): string {
+  const plan = pool.decide(cpu100(name(key)));
   assert.equal(plan.type, "plan");
   directory.reserve(token(key), plan, nowMs);
   return plan.nodeId;
@@ -58,7 +64,7 @@ function warmIn(directory: Directory, key: string): string | undefined {
 const cpuOf = (directory: Directory) => directory.nodes().map(({ id }) => directory.useOf(id)?.cpuMilli);
 
 test("reports say where sessions are and what they take", () => {
-  const directory = directoryOf("a", "b");
+  const { directory } = directoryOf("a", "b");
   assert.equal(directory.apply(report("a", 2n, { activated: [on("x"), on("y")] }), 0), "applied");
   assert.equal(directory.ownerOf(token("x"), 0)?.node, "a");
   assert.deepEqual(cpuOf(directory), [200, 0]);
@@ -68,7 +74,7 @@ test("reports say where sessions are and what they take", () => {
 });
 
 test("a node whose lease has ended owns nothing: its sessions leave the books when they are decided anew", () => {
-  const directory = directoryOf("a", "b");
+  const { directory } = directoryOf("a", "b");
   directory.apply(report("a", 2n, { activated: [on("x"), on("y")] }), 0);
   directory.setLapsed("a", true);
   assert.equal(directory.ownerOf(token("x"), 0), undefined);
@@ -80,8 +86,8 @@ test("a node whose lease has ended owns nothing: its sessions leave the books wh
 });
 
 test("a placement that no report confirms is forgotten when its grant can do nothing more", () => {
-  const directory = directoryOf("a");
-  reserve(directory, "x", 1000);
+  const { directory, pool } = directoryOf("a");
+  reserve({ directory, pool }, "x", 1000);
   assert.deepEqual(directory.ownerOf(token("x"), 1000 + tentativeMs - 1)?.isConfirmed, false);
   assert.equal(directory.ownerOf(token("x"), 1000 + tentativeMs), undefined);
   directory.expire(1000 + tentativeMs);
@@ -89,8 +95,8 @@ test("a placement that no report confirms is forgotten when its grant can do not
 });
 
 test("a report confirms a placement, which then stays and is counted once", () => {
-  const directory = directoryOf("a");
-  reserve(directory, "x", 0);
+  const { directory, pool } = directoryOf("a");
+  reserve({ directory, pool }, "x", 0);
   directory.apply(report("a", 2n, { activated: [on("x", 7n)] }), 0);
   directory.expire(1_000_000);
   assert.equal(directory.ownerOf(token("x"), 1_000_000)?.epoch, 7n);
@@ -98,7 +104,7 @@ test("a report confirms a placement, which then stays and is counted once", () =
 });
 
 test("a lost report asks for a full one, and nothing is applied before it", () => {
-  const directory = directoryOf("a");
+  const { directory } = directoryOf("a");
   directory.apply(report("a", 2n, { activated: [on("x")] }), 0);
   assert.equal(directory.apply(report("a", 4n, { activated: [on("z")] }), 0), "gap");
   assert.deepEqual(directory.unsynced(), ["a"]);
@@ -119,7 +125,7 @@ test("of a node that has just joined only a full report counts", () => {
 });
 
 test("a heartbeat shows that the last report was lost", () => {
-  const directory = directoryOf("a");
+  const { directory } = directoryOf("a");
   directory.hear(create(HeartbeatSchema, { node: "a", incarnation: "1", reportSequence: 1n }));
   assert.deepEqual(directory.unsynced(), []);
   directory.hear(create(HeartbeatSchema, { node: "a", incarnation: "1", reportSequence: 2n }));
@@ -127,14 +133,14 @@ test("a heartbeat shows that the last report was lost", () => {
 });
 
 test("a repeated report, or one of another life, changes nothing", () => {
-  const directory = directoryOf("a");
+  const { directory } = directoryOf("a");
   assert.equal(directory.apply(report("a", 1n, { activated: [on("x")] }), 0), "known");
   assert.equal(directory.apply({ ...report("a", 2n, { activated: [on("x")] }), incarnation: "0" }, 0), "gap");
   assert.equal(directory.size, 0);
 });
 
 test("the higher epoch wins, in whatever order the reports come", () => {
-  const directory = directoryOf("a", "b");
+  const { directory } = directoryOf("a", "b");
   directory.apply(report("b", 2n, { activated: [on("x", 5n)] }), 0);
   directory.apply(report("a", 2n, { activated: [on("x", 4n)] }), 0);
   directory.apply(report("a", 3n, { deactivated: [token("x")] }), 0);
@@ -145,14 +151,14 @@ test("the higher epoch wins, in whatever order the reports come", () => {
 });
 
 test("a full report keeps placements that are still on their way", () => {
-  const directory = directoryOf("a");
-  reserve(directory, "x", 0);
+  const { directory, pool } = directoryOf("a");
+  reserve({ directory, pool }, "x", 0);
   directory.apply(report("a", 2n, { full: true, activated: [on("y")] }), 0);
   assert.equal(directory.ownerOf(token("x"), 1)?.node, "a");
 });
 
 test("a lost node takes its sessions with it; one that returns keeps them", () => {
-  const directory = directoryOf("a", "b");
+  const { directory } = directoryOf("a", "b");
   directory.apply(report("a", 2n, { activated: [on("x")] }), 0);
   directory.apply(report("b", 2n, { activated: [on("y")] }), 0);
   directory.rejoin(node("a", "2"));
@@ -164,23 +170,23 @@ test("a lost node takes its sessions with it; one that returns keeps them", () =
 });
 
 test("beyond its bound the directory remembers no more", () => {
-  const directory = directoryOf("a");
+  const { directory } = directoryOf("a");
   directory.apply(report("a", 2n, { activated: Array.from({ length: 150 }, (_, i) => on(`k${i}`)) }), 0);
   assert.equal(directory.size, 100);
 });
 
 test("a node may hold more than it has; the books are full then and not beyond", () => {
-  const directory = directoryOf("a");
+  const { directory, pool } = directoryOf("a");
   directory.apply(report("a", 2n, { activated: Array.from({ length: 20 }, (_, i) => on(`k${i}`)) }), 0);
   assert.deepEqual([cpuOf(directory), directory.useOf("a")?.sessions], [[1000], 20]);
-  assert.equal(directory.pool.decide(cpu100(name("x"))).type, "refusal");
+  assert.equal(pool.decide(cpu100(name("x"))).type, "refusal");
   directory.apply(report("a", 3n, { deactivated: Array.from({ length: 20 }, (_, i) => token(`k${i}`)) }), 0);
   assert.deepEqual(cpuOf(directory), [0]);
 });
 
 test("a new grant keeps the room of its placement for as long as it may be used", () => {
-  const directory = directoryOf("a");
-  reserve(directory, "x", 0);
+  const { directory, pool } = directoryOf("a");
+  reserve({ directory, pool }, "x", 0);
   assert.equal(ownerIn(directory, "x", tentativeMs - 1), "a");
   directory.expire(tentativeMs);
   assert.equal(directory.ownerOf(token("x"), 2 * tentativeMs - 2)?.node, "a");
@@ -190,8 +196,8 @@ test("a new grant keeps the room of its placement for as long as it may be used"
 });
 
 test("a placement on a node that gets no sessions any more is given up, a confirmed session is not", () => {
-  const directory = directoryOf("a");
-  reserve(directory, "x", 0);
+  const { directory, pool } = directoryOf("a");
+  reserve({ directory, pool }, "x", 0);
   directory.apply(report("a", 2n, { activated: [on("y")] }), 0);
   directory.setReady("a", false);
   assert.equal(ownerIn(directory, "x", 1), undefined);
@@ -199,8 +205,8 @@ test("a placement on a node that gets no sessions any more is given up, a confir
 });
 
 test("what a node refuses is decided anew, and its room there is nobody's for a moment", () => {
-  const directory = directoryOf("a", "b");
-  const node = reserve(directory, "x", 0);
+  const { directory, pool } = directoryOf("a", "b");
+  const node = reserve({ directory, pool }, "x", 0);
   directory.apply(report(node, 2n, { deactivated: [token("x")] }), 0);
   assert.equal(directory.ownerOf(token("x"), 1), undefined);
   assert.equal(directory.useOf(node)?.cpuMilli, 100);
@@ -209,7 +215,7 @@ test("what a node refuses is decided anew, and its room there is nobody's for a 
 });
 
 test("the node where a session fell asleep is remembered until it wakes", () => {
-  const directory = directoryOf("a", "b");
+  const { directory } = directoryOf("a", "b");
   directory.apply(report("b", 2n, { activated: [on("x"), on("y")] }), 0);
   assert.equal(warmIn(directory, "x"), undefined);
   directory.apply(report("b", 3n, { deactivated: [token("x")] }), 0);
@@ -220,7 +226,7 @@ test("the node where a session fell asleep is remembered until it wakes", () => 
 });
 
 test("a node that the pool cannot hold is refused by its name, and keeps nobody else out", () => {
-  const directory = directoryOf("a");
+  const { directory } = directoryOf("a");
   const gpus = Array.from({ length: 17 }, (_, i) => ({ uuid: `g${i}`, model: "X", memoryMib: 1 }));
   assert.throws(() => directory.join({ ...node("b"), gpus }), /node b: 17 GPUs exceed gpusPerNodeMax 16/);
   assert.equal(directory.node("b"), undefined);

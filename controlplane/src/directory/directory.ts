@@ -94,7 +94,7 @@ export interface DirectoryOptions {
 
 /** Mutable, in memory, and written by one follower of the nodes and one scheduler. */
 export class Directory {
-  readonly pool: Pool;
+  readonly #pool: Pool;
   readonly #requestOf: DirectoryOptions["requestOf"];
   readonly #sessionsMax: number;
   readonly #nodes = new Map<string, NodeEntry>();
@@ -110,7 +110,7 @@ export class Directory {
   readonly #warm = new BoundedMap<SessionToken, string>(warmSessionsMax);
 
   constructor({ pool, requestOf, sessionsMax = directorySessionsMax }: DirectoryOptions) {
-    this.pool = pool;
+    this.#pool = pool;
     this.#requestOf = requestOf;
     this.#sessionsMax = sessionsMax;
     this.#refusals = new Refusals(pool);
@@ -122,7 +122,7 @@ export class Directory {
    */
   join(node: DirectoryNode): void {
     this.drop(node.id);
-    this.#nodes.set(node.id, { node, slot: this.pool.join(node), sequence: 0n, isLapsed: false });
+    this.#nodes.set(node.id, { node, slot: this.#pool.join(node), sequence: 0n, isLapsed: false });
     this.#unsynced.add(node.id);
   }
 
@@ -143,11 +143,11 @@ export class Directory {
     this.#refusals.dropOn(entry.slot);
     this.#nodes.delete(id);
     this.#unsynced.delete(id);
-    this.pool.leave(id);
+    this.#pool.leave(id);
   }
 
   setReady(id: string, isReady: boolean): void {
-    this.pool.setReady(id, isReady);
+    this.#pool.setReady(id, isReady);
   }
 
   setLapsed(id: string, isLapsed: boolean): void {
@@ -167,7 +167,7 @@ export class Directory {
   /** What is taken of a node. */
   useOf(id: string): NodeUse | undefined {
     const slot = this.#nodes.get(id)?.slot;
-    return slot === undefined ? undefined : this.pool.useOf(slot);
+    return slot === undefined ? undefined : this.#pool.useOf(slot);
   }
 
   /** Nodes that must be asked for a full report: until one, what they have is not known for sure. */
@@ -185,7 +185,7 @@ export class Directory {
       return undefined;
     if (this.#nodes.get(entry.node)?.isLapsed !== false) return undefined;
     const { node, isConfirmed, epoch, placed } = entry;
-    return { node, isConfirmed, epoch, devices: this.pool.devicesOf(placed) };
+    return { node, isConfirmed, epoch, devices: this.#pool.devicesOf(placed) };
   }
 
   /**
@@ -197,7 +197,7 @@ export class Directory {
     const entry = this.#sessions.get(token);
     if (entry === undefined) return { type: "nobody", warmNode: this.#warm.get(token) };
     const home = this.#nodes.get(entry.node);
-    const isLeft = !entry.isConfirmed && !this.pool.isReady(entry.placed.node);
+    const isLeft = !entry.isConfirmed && !this.#pool.isReady(entry.placed.node);
     if (home === undefined || home.isLapsed || isLeft) {
       // gone from the books too: a session is decided where it has no place
       this.#forget(token);
@@ -208,7 +208,7 @@ export class Directory {
       this.#tentative.delete(token);
       this.#tentative.set(token, nowMs + tentativeMs);
     }
-    return { type: "owner", node: home.node, isConfirmed, devices: this.pool.devicesOf(placed) };
+    return { type: "owner", node: home.node, isConfirmed, devices: this.#pool.devicesOf(placed) };
   }
 
   /**
@@ -318,7 +318,7 @@ export class Directory {
   }
 
   #holds({ placed }: Entry, reported: readonly DeviceShare[]): boolean {
-    const devices = this.pool.devicesOf(placed);
+    const devices = this.#pool.devicesOf(placed);
     const isSame = (a: DeviceShare, b: DeviceShare | undefined): boolean =>
       a.uuid === b?.uuid && a.whole === b.whole && a.milli === b.milli && a.memoryMib === b.memoryMib;
     return devices.length === reported.length && devices.every((one, i) => isSame(one, reported[i]));
@@ -326,14 +326,14 @@ export class Directory {
 
   /** What the node says counts: a placement that nobody confirmed gives way, and is decided anew. */
   #roomFor(entry: NodeEntry, request: PoolRequest, shares: readonly DeviceShare[]): Placed {
-    const held = heldOn(this.pool, entry.slot, { request, shares });
-    for (const { request: other } of inTheWayOf(this.pool, held)) {
+    const held = heldOn(this.#pool, entry.slot, { request, shares });
+    for (const { request: other } of inTheWayOf(this.#pool, held)) {
       const { session } = other;
       if (this.#refusals.drop(session)) continue;
       if (isSessionToken(session) && this.#sessions.get(session)?.isConfirmed === false)
         this.#forget(session);
     }
-    return cutToFit(this.pool, held);
+    return cutToFit(this.#pool, held);
   }
 
   /** A node that gives up what it never had has refused it. */
@@ -354,15 +354,15 @@ export class Directory {
   }
 
   #tokensOn({ slot }: NodeEntry): SessionToken[] {
-    return Array.from(this.pool.sessionsOn(slot), ({ request }) => request.session).filter(isSessionToken);
+    return Array.from(this.#pool.sessionsOn(slot), ({ request }) => request.session).filter(isSessionToken);
   }
 
   /** `false`: there is no room for one more entry. */
   #remember(token: SessionToken, entry: Entry, isNew = false): boolean {
     if (this.#sessions.size >= this.#sessionsMax) return false;
     this.#sessions.set(token, entry);
-    if (isNew) this.pool.bookNew(entry.placed);
-    else this.pool.book(entry.placed);
+    if (isNew) this.#pool.bookNew(entry.placed);
+    else this.#pool.book(entry.placed);
     return true;
   }
 
@@ -372,8 +372,8 @@ export class Directory {
     if (known === undefined) return;
     this.#sessions.delete(token);
     this.#tentative.delete(token);
-    if (isGone) this.pool.unbookGone(known.placed);
-    else this.pool.unbook(known.placed);
+    if (isGone) this.#pool.unbookGone(known.placed);
+    else this.#pool.unbook(known.placed);
   }
 }
 

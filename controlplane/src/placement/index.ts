@@ -2,6 +2,7 @@
 
 // Pools: books, policies and plans for many nodes.
 export { BooksError } from "./books.ts";
+export { type Reasons, reasonsAgainst, reasonsFor } from "./explain.ts";
 export { commitGang, decideGang, type GangPlan, type GangRefusal, gangMembersMax } from "./gang.ts";
 // Sister rooms: what nodes say of their sessions, and what is taken of a node.
 export { cutToFit, heldOn, inTheWayOf } from "./held.ts";
@@ -20,7 +21,6 @@ export type { KindShare, Outlook, Policy, PolicyOf } from "./policy.ts";
 export { type Placed, Pool, type PoolOptions, type PoolPlan } from "./pool.ts";
 export {
   describePoolRefusal,
-  failuresOf,
   type PoolConstraint,
   type PoolMiss,
   type PoolRefusal,

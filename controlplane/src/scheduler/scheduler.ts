@@ -12,11 +12,14 @@ import {
   type PoolPlan,
   type PoolRefusal,
   type PoolRequest,
+  type Reasons,
+  reasonsAgainst,
+  reasonsFor,
   Shadow,
   type ShadowCounters,
   Stranded,
 } from "../placement/index.ts";
-import { type Decision, type Plan, type Reasons, reasonsAgainst, reasonsFor } from "./decision.ts";
+import type { Decision, Plan } from "./decision.ts";
 import { createDecisionLog } from "./decision-log.ts";
 import type { RoomCounters, RoomMaker } from "./room-maker.ts";
 import { Upkeep } from "./upkeep.ts";

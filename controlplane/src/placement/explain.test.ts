@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { sessionToken } from "@voda/proto/session";
 import { ask, fraction, node, none } from "../../test/node-specs.ts";
-import { Pool, type PoolPlan, type PoolRefusal } from "../placement/index.ts";
-import { candidatesMax, type Decision, explainedNodesMax, reasonsAgainst, reasonsFor } from "./decision.ts";
-import { createDecisionLog, decisionsMax } from "./decision-log.ts";
+import { candidatesMax, explainedNodesMax, reasonsAgainst, reasonsFor } from "./explain.ts";
+import { Pool, type PoolPlan } from "./pool.ts";
 
 const half = (session: string) => ask(session, fraction(500), { cores: 1, gib: 0 });
 function decided(pool: Pool, session: string): PoolPlan {
@@ -71,30 +69,4 @@ test("an explained refusal is the refusal", () => {
   assert.deepEqual([failed.not_ready, failed.gpu_count, candidates], [1, 1, []]);
   const overQuota = pool.decide({ ...half("k"), namespace: "blue" });
   assert.deepEqual(overQuota.type === "refusal" && reasonsAgainst(overQuota), { failed: {}, candidates: [] });
-});
-
-test("the log keeps the last decision of each session, and no more sessions than its bound", () => {
-  const log = createDecisionLog();
-  const decide = (key: string, decidedMs: number): void => {
-    const name = { namespace: "default", agent: "a", key };
-    const outcome: PoolRefusal = { type: "refusal", reason: "invalid", problem: "none" };
-    const decision: Decision = {
-      name,
-      decidedMs,
-      outcome,
-      policy: "bpf",
-      nodes: 1,
-      failed: {},
-      candidates: [],
-    };
-    log.set(sessionToken(name), decision);
-  };
-  const token = sessionToken({ namespace: "default", agent: "a", key: "k" });
-  decide("k", 1);
-  decide("k", 2);
-  assert.equal(log.get(token)?.decidedMs, 2);
-  for (let i = 1; i < decisionsMax; i += 1) decide(`other-${i}`, 3);
-  assert.equal(log.get(token)?.decidedMs, 2);
-  decide("one more", 4);
-  assert.equal(log.get(token), undefined);
 });

@@ -17,5 +17,6 @@ test("a piece that is just large enough lies on a page of its own, once, and no 
 test("activations are numbered from 1 to originMax", () => {
   checkOrigin(1);
   checkOrigin(originMax);
+  assert.equal(originMax, 0xffff_ffff, "a client of yjs");
   for (const origin of [0, originMax + 1, 1.5]) assert.throws(() => checkOrigin(origin), RangeError);
 });

@@ -112,3 +112,12 @@ test("an envelope of another kind is refused by name", () => {
 function isRefusal(error: unknown): boolean {
   return error instanceof DecodeError || error instanceof CorruptError;
 }
+
+test("bytes that are no envelope are said to be none, whatever their checksum", () => {
+  const sealed = seal(16, [1, 2, 3]);
+  sealed[0] = 0;
+  assert.throws(
+    () => openEnvelope(ofVersion(2, sealed), 16, crc32),
+    (error) => error instanceof DecodeError && /^magic 0x61646f00 is not 0x61646f76/.test(error.message),
+  );
+});

@@ -32,6 +32,7 @@ export const targets: readonly Target[] = [
   folder("call", "dataplane/src/call", pure("dataplane/src/bus")),
   folder("frame", "dataplane/src/frame"),
   folder("ring", "dataplane/src/ring"),
+  folder("threads", "dataplane/src/threads"),
   // These three speak to servers, and so do the tests that can notice.
   folder("commit", "dataplane/src/commit", globSync("dataplane/src/commit/*.integration.test.ts")),
   folder("bus", "dataplane/src/bus", globSync("dataplane/src/bus/*.integration.test.ts")),
@@ -50,4 +51,9 @@ export const targets: readonly Target[] = [
   },
   folder("xds", "envoy/src/snapshot"),
   folder("subscription", "envoy/src/subscription"),
+  {
+    name: "compute",
+    sources: ["compute/src", "compute/src/team", "compute/src/wasm"].flatMap(sourcesOf),
+    tests: pure("compute/src"),
+  },
 ];

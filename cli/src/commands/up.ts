@@ -15,6 +15,7 @@ import { defaultDataDir } from "../options.ts";
 import { duration, type Output } from "../print.ts";
 import { programs } from "../programs.ts";
 import { logsFolder, type Mesh } from "../up/mesh.ts";
+import { passesToNode } from "../up/readiness.ts";
 import { runMesh } from "../up/run.ts";
 import { turnLine } from "../up/turn-line.ts";
 import { welcome } from "../up/welcome.ts";
@@ -110,9 +111,13 @@ async function serve(
     compiled,
     mesh.startControlplane().then(() => mesh.startNodes()),
   ]);
-  await nodesReady(connectApi(mesh.ingressUrl), nodes, say);
+  const api = connectApi(mesh.ingressUrl);
+  await opened(() => nodesMissing(api, nodes), say);
   // After the nodes: each of them loads the bundle before it is published, and says what is wrong with it.
   await deploy(connectApi(mesh.apiUrl), request, say);
+  // Envoy learns of nodes after the control plane lists them: until then it refuses calls by itself.
+  const noWay = "Envoy to pass calls on to a node; see its log and the control plane's";
+  await opened(async () => ((await passesToNode(mesh.ingressUrl)) ? undefined : noWay), say);
   return agents;
 }
 
@@ -138,19 +143,29 @@ async function deploy(api: Api, request: Compiled["request"], say: (line: string
     );
 }
 
-/** The children serve by now, so this is short; whatever it is not, somebody who waits is told. */
-async function nodesReady(api: Api, nodes: number, say: (line: string) => void): Promise<void> {
+/** The children serve by now, so this is short; whatever it is not, somebody who waits is told for what. */
+async function opened(
+  awaited: () => Promise<string | undefined>,
+  say: (line: string) => void,
+): Promise<void> {
   let toldMs = performance.now();
   for (;;) {
-    const listed = await api.nodes.listNodes({});
-    const ready = listed.nodes.filter((node) => node.ready).length;
-    if (ready >= nodes) return;
+    const what = await awaited();
+    if (what === undefined) return;
     if (performance.now() - toldMs > tellEveryMs) {
       toldMs = performance.now();
-      say(`waiting for ${nodes - ready} of ${nodes} nodes to be listed as ready; see the logs of the nodes`);
+      say(`waiting for ${what}`);
     }
     await delay(pollEveryMs);
   }
+}
+
+async function nodesMissing(api: Api, nodes: number): Promise<string | undefined> {
+  const listed = await api.nodes.listNodes({});
+  const missing = nodes - listed.nodes.filter((node) => node.ready).length;
+  return missing > 0
+    ? `${missing} of ${nodes} nodes to be listed as ready; see the logs of the nodes`
+    : undefined;
 }
 
 async function redeploy(mesh: Mesh, project: Project, output: Output): Promise<void> {

@@ -16,6 +16,7 @@ export type Readiness =
 
 const askEveryMs = 15;
 const greetingMsMax = 1000;
+const noNodeStatus = 503;
 const ReadyMessage = v.object({ ready: v.literal(true) });
 
 /** voda's own programs send one message. */
@@ -38,6 +39,16 @@ export function greetsAsNats(port: number): Readiness {
 /** Envoy says that it is ready once the first configuration has come. */
 export function answersAsEnvoy(adminSocket: string): Readiness {
   return { type: "asked", ask: (signal) => adminIsReady(adminSocket, signal) };
+}
+
+/**
+ * Whether Envoy passes on what is sent to sessions. Asked as a browser asks before it sends: any node answers
+ * that, nothing is placed for it, and where no node is known the answer is 503.
+ */
+export async function passesToNode(ingressUrl: string): Promise<boolean> {
+  const response = await fetch(`${ingressUrl}/agents/`, { method: "OPTIONS" });
+  await response.body?.cancel();
+  return response.status !== noNodeStatus;
 }
 
 function greets(port: number): Promise<boolean> {

@@ -393,3 +393,33 @@ test("a claim that the store rejects fails the readers that wait for it", () => 
   const effects = rejected(rig, claim);
   assert.deepEqual(typesOf(effects), ["fail", "close", "cold"]);
 });
+
+test("the last record cannot be read, verifying: nobody is served, and the calls learn why", () => {
+  const rig = createRig().verifying();
+  const effects = rig.last(rig.invoke(callOf(2)), { ...rig.tip(), bytes: new Uint8Array(40) });
+  assert.deepEqual(typesOf(effects), ["alarm", "close", "cold", "fail", "cold"]);
+  assert.equal(one(effects, "alarm").alarm, "corrupt");
+  assert.equal(one(effects, "fail").failure.reason, "corrupt");
+  assert.equal(rig.phase, "cold");
+});
+
+test("a failed turn is joined by nobody; when it must run again, calls under its id share it", () => {
+  const { rig, flight } = createRig().settling();
+  rig.invoke(callOf(3));
+  assert.deepEqual(typesOf(rig.failed(3)), []); // its error waits for the turn that it has seen
+  const [own, fence] = [rig.tip(), rig.fence()];
+  const looking = rig.last(rig.tell({ type: "refused", token: flight.token }), fence);
+  const waking = rig.range(looking, own, fence);
+  rig.invoke(callOf(4, { id: callOf(3).id }));
+  // who took the place is gone, and the session comes back
+  rig.world.standings.set(other, { type: "ended", successor: undefined });
+  const effects = rig.range(rig.last(waking, fence), own, fence);
+  assert.deepEqual(
+    all(effects, "run").map(({ call }) => call),
+    [2, 3],
+  );
+  assert.deepEqual(
+    all(rig.accept(rig.failed(3, 0)), "reply").map(({ call }) => call),
+    [3, 4],
+  );
+});

@@ -272,3 +272,24 @@ test("what is committed and not shown is read on demand, once, and the ring goes
     ring.close(reader);
   }
 });
+
+test("a reader lets others run after drainRecordsMax records, or drainBytesMax bytes", async () => {
+  for (const [length, each] of [
+    [8, 256],
+    [2 ** 17, 8],
+  ] as const) {
+    let read = 0;
+    const turns: number[] = [];
+    const ring = pair(2 ** 22, () => (read += 1));
+    for (let i = 0; i < 3 * each; i += 1) assert.equal(ring.writer.write(new Uint8Array(length)), true);
+    ring.writer.publish();
+    const reader = ring.open();
+    while (read < 3 * each) {
+      const before = read;
+      await new Promise(setImmediate);
+      if (read > before) turns.push(read - before);
+    }
+    assert.deepEqual(turns, [each, each, each]);
+    ring.close(reader);
+  }
+});

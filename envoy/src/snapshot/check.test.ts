@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { address, any, endpoint, overAds } from "../resource/build.ts";
 import {
   type Cluster,
@@ -10,6 +10,7 @@ import {
   HttpConnectionManagerSchema,
   ListenerSchema,
   RouteConfigurationSchema,
+  type RouteSchema,
 } from "../resource/types.ts";
 import { problems } from "./check.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -116,3 +117,66 @@ for (const [what, change, problem] of cases) {
     assert.match(found[0] ?? "", problem);
   });
 }
+
+/** One route, which does that. */
+const routeWith = (action: NonNullable<MessageInitShape<typeof RouteSchema>["action"]>) =>
+  create(RouteConfigurationSchema, { name: "r", virtualHosts: [{ routes: [{ action }] }] });
+const weighted = (...names: readonly string[]) =>
+  routeWith({
+    case: "route",
+    value: {
+      clusterSpecifier: {
+        case: "weightedClusters",
+        value: { clusters: names.map((name) => ({ name })) },
+      },
+    },
+  });
+const harmless: readonly [string, Partial<Snapshot>][] = [
+  [
+    "a route that Envoy answers by itself",
+    { routes: [routeWith({ case: "directResponse", value: { status: 503 } })] },
+  ],
+  ["a route to known clusters by weight", { routes: [weighted("a", "a")] }],
+  [
+    "a route to the cluster that a header names",
+    {
+      routes: [
+        routeWith({ case: "route", value: { clusterSpecifier: { case: "clusterHeader", value: "to" } } }),
+      ],
+    },
+  ],
+  [
+    "a cluster with its endpoints in it",
+    {
+      clusters: [
+        ...good.clusters,
+        create(ClusterSchema, { name: "c", loadAssignment: assignment("c", [3]) }),
+      ],
+    },
+  ],
+  [
+    "a listener with a filter that speaks no HTTP",
+    {
+      listeners: [
+        create(ListenerSchema, {
+          name: "l",
+          address: address("0.0.0.0", 80),
+          filterChains: [
+            { filters: [{ configType: { case: "typedConfig", value: any(ExtAuthzSchema, {}) } }] },
+          ],
+        }),
+      ],
+    },
+  ],
+];
+for (const [what, change] of harmless) {
+  test(`${what} is no problem`, () => {
+    assert.deepEqual(problems({ ...good, ...change }), []);
+  });
+}
+
+test("an unknown cluster among those of a weighted route is a problem", () => {
+  assert.deepEqual(problems({ ...good, routes: [weighted("a", "b")] }), [
+    'route configuration "r" sends to the cluster "b", which is not there',
+  ]);
+});

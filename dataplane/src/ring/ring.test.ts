@@ -295,8 +295,7 @@ test("a reader lets others run after drainRecordsMax records, or drainBytesMax b
     for (let i = 0; i < 3 * each; i += 1) assert.equal(ring.writer.write(new Uint8Array(length)), true);
     ring.writer.publish();
     const reader = ring.open();
-    while (read < 3 * each) {
-      const before = read;
+    for (let before = 0; before < 3 * each; before = read) {
       await new Promise(setImmediate);
       if (read > before) turns.push(read - before);
     }

@@ -85,7 +85,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   parts.defer(() => ingress.close());
   const hint = `${config.host}:${ingress.port}`;
   const lease = { ...stored, clock: systemClock, identity, node, ingress: hint, zone: config.zone ?? "" };
-  const membership = parts.use(await openMembership({ ...lease, capacity: machine.capacity }));
+  const membership = parts.use(await openMembership({ ...lease, capacity: machine.capacity, log }));
   const mesh = await openMesh(basics, { connection, membership, inbox, edge });
   const { reactor } = parts.use(
     openHost({
@@ -213,12 +213,14 @@ async function openMesh(
   { connection, membership, inbox, edge }: Meshed,
 ) {
   const incarnation = (): string => membership.incarnation();
+  /** What other machines say of time is compared with the time that all nodes share. */
+  const storeClock: Clock = { ...clock, wallMs: () => membership.storeMs() };
   const grants = parts.use(
     await openGrants({
       connection: connection.nats,
       node,
       incarnation,
-      clock,
+      clock: storeClock,
       log,
       onEdgeSecret: (secret) => edge.set(secret),
     }),
@@ -241,7 +243,7 @@ async function openMesh(
       incarnation,
       log,
       owned: () => inbox.owned,
-      onCommand: (command) => obey({ sessions: inbox, clock }, command),
+      onCommand: (command) => obey({ sessions: inbox, clock: storeClock }, command),
     }),
   );
   return { grants, bus, reports };

@@ -38,6 +38,9 @@ export const sourceScheme = "voda:";
 
 /** Numbers of one client in one session, from the lowest without an answer on: beyond them it waits. */
 export const callNumbersMax = 1024;
+/** Whether a client may begin this call while `lowest` is its lowest without an answer. */
+export const isCallNumber = (seq: number, lowest: number): boolean =>
+  seq >= lowest && seq - lowest < callNumbersMax;
 /** Bytes of one call's body, and of its answer. */
 export const bodyBytesMax = 4 * 1024 * 1024;
 /** Bytes of the delta and the answer of one turn together: they become one record. */

@@ -2,7 +2,7 @@
 // numbers its calls of a session and says which is the lowest without an answer, so that the session keeps
 // answers for the numbers from there only. With a random key per call it would have to keep every answer
 // until its window ends.
-import { callNumbersMax, headers as names } from "@voda/proto/wire";
+import { isCallNumber, headers as names } from "@voda/proto/wire";
 
 /**
  * Sessions without a call under way whose numbers are remembered; a forgotten one starts anew under another
@@ -101,7 +101,7 @@ function lowest({ open, next }: Numbers): number {
 }
 
 function hasRoom(numbers: Numbers): boolean {
-  return numbers.next - lowest(numbers) < callNumbersMax;
+  return isCallNumber(numbers.next, lowest(numbers));
 }
 
 function nextOf(numbers: Numbers): number {

@@ -4,9 +4,10 @@ import { createNumbers } from "../call/index.ts";
 import { createWorld, type Leases } from "./world.ts";
 
 function rig(more: Partial<Leases> = {}) {
-  const at = { wallMs: 1_000, monotonicMs: 10 };
+  const at = { storeMs: 1_000, monotonicMs: 10 };
   const membership: Leases = {
     incarnation: () => "me",
+    storeMs: () => at.storeMs,
     leaseLeftMs: () => 0,
     ended: () => "no",
     successor: () => undefined,
@@ -15,18 +16,14 @@ function rig(more: Partial<Leases> = {}) {
   };
   return {
     at,
-    world: createWorld(
-      { wallMs: () => at.wallMs, monotonicMs: () => at.monotonicMs },
-      membership,
-      createNumbers(),
-    ),
+    world: createWorld({ monotonicMs: () => at.monotonicMs }, membership, createNumbers()),
   };
 }
 
-test("the clocks stand still between two steps", () => {
+test("the clocks stand still between two steps, and wall time is the store's", () => {
   const { at, world } = rig();
   world.refresh();
-  at.wallMs = 2_000;
+  at.storeMs = 2_000;
   at.monotonicMs = 20;
   assert.deepEqual([world.wallMs, world.monotonicMs], [1_000, 10]);
   world.refresh();

@@ -6,9 +6,16 @@ import type { Membership } from "../membership/index.ts";
 import type { HostWorld } from "../reactor/index.ts";
 
 /** What the world knows of leases. */
-export type Leases = Pick<Membership, "incarnation" | "leaseLeftMs" | "ended" | "successor" | "prove">;
+export type Leases = Pick<
+  Membership,
+  "incarnation" | "storeMs" | "leaseLeftMs" | "ended" | "successor" | "prove"
+>;
 
-export function createWorld(clock: Clock, membership: Leases, unique: () => number): HostWorld {
+export function createWorld(
+  clock: Pick<Clock, "monotonicMs">,
+  membership: Leases,
+  unique: () => number,
+): HostWorld {
   let wallMs = 0;
   let monotonicMs = 0;
   const proving = new Set<Incarnation>();
@@ -21,7 +28,7 @@ export function createWorld(clock: Clock, membership: Leases, unique: () => numb
   };
   return {
     refresh() {
-      wallMs = clock.wallMs();
+      wallMs = membership.storeMs();
       monotonicMs = clock.monotonicMs();
     },
     get wallMs() {

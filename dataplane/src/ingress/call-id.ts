@@ -1,7 +1,7 @@
 // What a retry has in common with the call it repeats (PROTOCOL.md 10.3): by it an effect happens once.
 import { hash } from "node:crypto";
 import type { SessionName } from "@voda/proto/session";
-import { callNumbersMax, headers } from "@voda/proto/wire";
+import { callNumbersMax, headers, isCallNumber } from "@voda/proto/wire";
 import { type Head, headerOf } from "./head.ts";
 import { idempotencyKeyBytesMax } from "./limits.ts";
 import { refuse } from "./refusal.ts";
@@ -73,7 +73,7 @@ function readNumbered(text: string): Repeat {
       `${headers.call} ${text.slice(0, 80)} is not {client}.{seq}.{lowest}: 32 hex digits and two numbers`,
     );
   const [seq, lowest] = [Number(seqText), Number(lowestText)];
-  if (seq < lowest || seq - lowest >= callNumbersMax)
+  if (!isCallNumber(seq, lowest))
     throw refuse(
       "bad_request",
       `${headers.call}: ${seq} is not ${lowest}, its lowest, or one of the ${callNumbersMax} from it on`,

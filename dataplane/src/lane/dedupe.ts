@@ -1,6 +1,6 @@
 // Answers stored under the ids of calls (PROTOCOL.md 6.1, 10.3, 10.5): bounded, exact in the lane's order,
 // carried on by folds.
-import { callNumbersMax } from "@voda/proto/wire";
+import { isCallNumber } from "@voda/proto/wire";
 import type { CallId } from "../call/index.ts";
 import {
   briefKeepMs,
@@ -102,7 +102,7 @@ function roomForNumber(
 ): "room" | number {
   const key = idText(id.client);
   const lowest = Math.max(id.lowest, table.clients.get(key)?.lowest ?? 0);
-  if (id.seq >= lowest + callNumbersMax) return retryAfterMs;
+  if (!isCallNumber(id.seq, lowest)) return retryAfterMs;
   const hasRoom = (): boolean =>
     (table.clients.has(key) || table.clients.size < clientsMax) && fits(table, running);
   if (hasRoom()) return "room";

@@ -6,4 +6,5 @@ export {
   openMembership,
 } from "./membership.ts";
 export { type Ended, type Member } from "./roster.ts";
+export { storeErrorMsMax } from "./store-clock.ts";
 export { leaseTtlMs, readWindowMs } from "./window.ts";

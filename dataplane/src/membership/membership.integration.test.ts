@@ -15,6 +15,7 @@ import {
   openIdentity,
   openMembership,
   readWindowMs,
+  storeErrorMsMax,
 } from "./index.ts";
 
 interface Node {
@@ -22,6 +23,8 @@ interface Node {
   readonly connection: Connection;
   readonly commit: Commit;
   readonly events: MembershipEvent[];
+  /** Messages of alarms. */
+  readonly alarms: string[];
 }
 interface Rig {
   readonly server: Nats;
@@ -54,10 +57,15 @@ async function rig(context: TestContext): Promise<Rig> {
       const identity = cleanup.use(openIdentity(join(dir, name)));
       const capacity = { cpuMilli: 1_000, memoryMib: 512 };
       const ingress = "127.0.0.1:7000";
+      const alarms: string[] = [];
+      const alarm = (_: unknown, message?: string): void => void alarms.push(message ?? "");
       const membership = cleanup.use(
-        await openMembership({ requests, commit, clock, identity, node: name, ingress, zone: "", capacity }),
+        await openMembership({
+          ...{ requests, commit, clock, identity, node: name, ingress, zone: "", capacity },
+          log: { error: alarm, warn: alarm },
+        }),
       );
-      const node: Node = { membership, connection, commit, events: [] };
+      const node: Node = { membership, connection, commit, events: [], alarms };
       membership.onEvent((event) => node.events.push(event));
       locks.set(node, () => identity.close());
       return node;
@@ -178,6 +186,51 @@ test("a window that ended by either clock opens again with the next renewal, in 
   await waitUntil(() => events.some((event) => event.type === "renewed"), soon, "the lease is renewed");
   assert.ok(membership.leaseLeftMs() > 0);
   assert.equal(membership.incarnation(), incarnation);
+});
+
+test("nodes whose wall clocks differ by minutes, or step back, agree on the time, and keep their leases", async (t) => {
+  const { node } = await rig(t);
+  const skewed = (skew: { ms: number }): Clock => ({ ...systemClock, wallMs: () => Date.now() + skew.ms });
+  const [right, late, stepping] = [{ ms: 0 }, { ms: -3_000 }, { ms: 660_000 }];
+  const nodes = [
+    await node("a", skewed(right)),
+    await node("b", skewed(late)),
+    await node("c", skewed(stepping)),
+  ];
+  const check = (): void => {
+    for (const { membership } of nodes) {
+      assert.ok(membership.leaseLeftMs() > 0);
+      const wrongMs = membership.storeMs() - Date.now();
+      assert.ok(Math.abs(wrongMs) <= storeErrorMsMax, `store time is wrong by ${wrongMs} ms`);
+    }
+  };
+  check();
+  assert.deepEqual(
+    nodes.map(({ alarms }) => alarms.length),
+    [0, 1, 1],
+  );
+  assert.match(nodes[1]?.alarms[0] ?? "", /wall clock is far from that of the NATS server.*NTP/);
+  stepping.ms -= 3_600_000;
+  check();
+  const started = performance.now();
+  await waitUntil(() => performance.now() - started > leaseTtlMs, 2 * leaseTtlMs, "the lease was renewed");
+  check();
+  assert.equal(nodes[2]?.alarms.length, 1, "said once");
+});
+
+test("a store whose time jumps against the monotonic clock is alarmed once; the lease counts when two readings agree", async (t) => {
+  const { node } = await rig(t);
+  let stoodStillMs = 0;
+  const monotonicMs = (): number => performance.now() - stoodStillMs;
+  const { membership, alarms, events } = await node("a", { ...systemClock, monotonicMs });
+  stoodStillMs = 1_000;
+  await waitUntil(() => alarms.length > 0, soon, "the jump is seen");
+  assert.equal(membership.leaseLeftMs(), 0);
+  assert.match(alarms[0] ?? "", /jumped by \d{3,4} ms .*storeErrorMsMax 250; .*two readings agree/);
+  await waitUntil(() => membership.leaseLeftMs() > 0, soon, "two readings agree");
+  assert.ok(events.some(({ type }) => type === "renewed"));
+  assert.ok(Math.abs(membership.storeMs() - Date.now()) <= storeErrorMsMax);
+  assert.equal(alarms.length, 1);
 });
 
 test("the end of a lease of which nothing is known is proved by an obituary, which keeps the lease from coming back", async (t) => {

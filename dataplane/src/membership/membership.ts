@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { CapacitySchema } from "@voda/proto/node";
 import type { Clock } from "@voda/stdx";
+import type { Logger } from "pino";
 import type { AppendOutcome, Commit } from "../commit/index.ts";
 import { directBatch, fromLeader, type Requests, StoreError } from "../nats/index.ts";
 import type { Identity } from "./identity.ts";
@@ -17,7 +18,8 @@ import {
   unknownNode,
 } from "./lease-key.ts";
 import { type Ended, type Member, Roster } from "./roster.ts";
-import { instantOf, LeaseWindow, leaseRenewMs, leaseTtlMs } from "./window.ts";
+import { type ClockDoubt, StoreClock, storeErrorMsMax } from "./store-clock.ts";
+import { type Instant, instantOf, LeaseWindow, leaseRenewMs, leaseTtlMs } from "./window.ts";
 
 export type MembershipEvent =
   /**
@@ -25,7 +27,7 @@ export type MembershipEvent =
    * next append.
    */
   | { readonly type: "lapsed"; readonly ended: string; readonly incarnation: string }
-  /** The own lease is valid again after a gap, without having ended. */
+  /** The own lease counts again after a gap, without having ended. */
   | { readonly type: "renewed" }
   /** Somebody's lease began or ended. */
   | { readonly type: "changed" };
@@ -35,9 +37,15 @@ export interface Membership extends AsyncDisposable {
   /** The current one; it changes when the lease lapses. */
   incarnation(): string;
   /**
-   * Computed from both clocks at this call: how long the own lease is still certain to live; 0 if it is not.
+   * Computed from both clocks at this call: how long the own lease is still certain to live; 0 if it is not,
+   * and while the node does not know the store's time.
    */
   leaseLeftMs(): number;
+  /**
+   * Milliseconds since 1970 by the store's clock, as this node knows it: the same on all nodes, to
+   * `storeErrorMsMax` each while their leases count. It does not follow the node's own wall clock.
+   */
+  storeMs(): number;
   /** From memory. */
   ended(incarnation: string): Ended;
   /** The living incarnation that has the sessions of an ended one in memory, as `held`. */
@@ -62,6 +70,7 @@ export interface MembershipOptions {
   readonly ingress: string;
   readonly zone: string;
   readonly capacity: MessageInitShape<typeof CapacitySchema>;
+  readonly log: Pick<Logger, "error" | "warn">;
 }
 
 const obituaryTtlSeconds = 24 * 60 * 60;
@@ -72,6 +81,8 @@ const ATTEMPTS_MAX = 5;
  */
 const watchMs = 200;
 const WATCH_BATCH = 1_000;
+/** A wall clock further from the store's than this is not kept by NTP; nothing relies on it. */
+const wallErrorMsMax = 1_000;
 
 /** @throws when the first lease cannot be made */
 export async function openMembership(options: MembershipOptions): Promise<Membership> {
@@ -88,6 +99,7 @@ export async function openMembership(options: MembershipOptions): Promise<Member
 class LeasedMembership implements Membership {
   readonly #options: MembershipOptions;
   readonly #window = new LeaseWindow();
+  readonly #storeClock = new StoreClock();
   readonly #roster = new Roster();
   readonly #listeners = new Set<(event: MembershipEvent) => void>();
   readonly #stopListening: () => void;
@@ -98,11 +110,19 @@ class LeasedMembership implements Membership {
   #watching: Promise<void> = Promise.resolve();
   /** Sequence of the first entry that is news. */
   #news = 1;
+  /** The last renewal by its acknowledgement, and by the news: together they read the store's clock. */
+  #acked: { readonly seq: number; readonly sentAtMs: number; readonly ackedAtMs: number } | undefined;
+  #stored: { readonly seq: number; readonly atMs: number } | undefined;
+  #isDoubted = false;
+  #isWallOff = false;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
     this.#stopListening = options.requests.connection.onEvent(() => {
-      this.#news = 1; // the server may have lost entries, and give their sequences out again
+      // the server may have lost entries, and give their sequences out again
+      this.#news = 1;
+      this.#acked = undefined;
+      this.#stored = undefined;
     });
   }
 
@@ -122,6 +142,7 @@ class LeasedMembership implements Membership {
     await this.#fetchNews();
     this.#watching = this.#watch();
     this.#renewing = this.#renew();
+    while (!this.#storeClock.isSet && (await this.#pause(watchMs)));
   }
 
   incarnation(): string {
@@ -129,7 +150,12 @@ class LeasedMembership implements Membership {
   }
 
   leaseLeftMs(): number {
-    return this.#window.leftMs(instantOf(this.#options.clock));
+    const now = instantOf(this.#options.clock);
+    return this.#storeClock.isSure(now.monotonicMs) ? this.#window.leftMs(now) : 0;
+  }
+
+  storeMs(): number {
+    return this.#storeClock.storeMs(this.#options.clock.monotonicMs());
   }
 
   ended(incarnation: string): Ended {
@@ -184,7 +210,7 @@ class LeasedMembership implements Membership {
       if (revision === undefined) continue;
       this.#incarnation = incarnation;
       this.#revision = revision;
-      if (outcome.type === "acked") this.#window.renewed(sentAt);
+      if (outcome.type === "acked") this.#renewed(sentAt, outcome.seq);
       return;
     }
     throw new Error(
@@ -196,18 +222,46 @@ class LeasedMembership implements Membership {
   async #renew(): Promise<void> {
     let succeeds = "";
     while (await this.#pause(leaseRenewMs)) {
-      const wasValid = this.leaseLeftMs() > 0;
       const sentAt = instantOf(this.#options.clock);
       const outcome = await this.#put(this.#incarnation, succeeds, this.#revision);
       if (this.#closing.signal.aborted) return;
       if (outcome.type === "acked") {
         this.#revision = outcome.seq;
-        this.#window.renewed(sentAt);
-        if (!wasValid) this.#tell({ type: "renewed" });
+        this.#renewed(sentAt, outcome.seq);
       } else if (outcome.type === "refused") {
         succeeds = await this.#settle(succeeds);
       }
     }
+  }
+
+  #renewed(sentAt: Instant, seq: number): void {
+    const ackedAtMs = this.#options.clock.monotonicMs();
+    this.#acked = { seq, sentAtMs: sentAt.monotonicMs, ackedAtMs };
+    this.#tellIfRenewed(() => {
+      this.#window.renewed(sentAt);
+      this.#readClock();
+    });
+  }
+
+  /** Once the renewal's acknowledgement and its news are both there, in whichever order they came. */
+  #readClock(): void {
+    const [acked, stored] = [this.#acked, this.#stored];
+    if (acked === undefined || acked.seq !== stored?.seq) return;
+    this.#acked = undefined;
+    const doubt = this.#storeClock.read({ ...acked, storedAtMs: stored.atMs });
+    const { log, clock } = this.#options;
+    if (doubt !== undefined && !this.#isDoubted) log.error({ doubt }, sayDoubt(doubt));
+    this.#isDoubted = doubt !== undefined;
+    const aheadMs = Math.round(clock.wallMs() - this.storeMs());
+    const isWallOff = Math.abs(aheadMs) > wallErrorMsMax;
+    if (isWallOff && !this.#isWallOff) log.warn({ aheadMs, wallErrorMsMax }, wallIsOff);
+    this.#isWallOff = isWallOff;
+  }
+
+  #tellIfRenewed(act: () => void): void {
+    const wasValid = this.leaseLeftMs() > 0;
+    act();
+    if (!wasValid && this.leaseLeftMs() > 0) this.#tell({ type: "renewed" });
   }
 
   /**
@@ -303,18 +357,21 @@ class LeasedMembership implements Membership {
   }
 
   async #fetchNews(): Promise<void> {
-    const { requests, clock } = this.#options;
+    const { requests, clock, node } = this.#options;
+    const mine = leaseSubject(node, this.#incarnation);
     let changed = false;
     try {
       for (let more = true; more; ) {
         const batch = await directBatch(requests, nodesStream, leaseSubjects, this.#news, WATCH_BATCH);
-        for (const { subject, bytes } of batch.messages) {
+        for (const { seq, subject, atMs, bytes } of batch.messages) {
+          if (subject === mine) this.#stored = { seq, atMs };
           if (this.#roster.apply(incarnationOf(subject), decodeEntry(bytes), clock.monotonicMs()))
             changed = true;
         }
         this.#news = (batch.messages.at(-1)?.seq ?? this.#news - 1) + 1;
         more = batch.more;
       }
+      this.#tellIfRenewed(() => this.#readClock());
     } catch (error) {
       if (!(error instanceof StoreError)) throw error; // the store is away: the next time has the news
     }
@@ -340,4 +397,17 @@ class LeasedMembership implements Membership {
     });
     return !signal.aborted;
   }
+}
+
+const wallIsOff =
+  "the node's wall clock is far from that of the NATS server; sessions do not rely on it, logs and certificates do: " +
+  "run NTP on both machines";
+
+function sayDoubt(doubt: ClockDoubt): string {
+  const then = "reads wait until two readings agree";
+  return doubt.type === "jumped"
+    ? `the NATS server's clock jumped by ${Math.round(doubt.jumpMs)} ms against the node's monotonic clock, ` +
+        `more than storeErrorMsMax ${storeErrorMsMax}; ${then}: unless a machine was suspended, let NTP slew the server's clock`
+    : `renewals of the lease take ${Math.round(doubt.roundTripMs)} ms, too long to know the NATS server's clock ` +
+        `to storeErrorMsMax ${storeErrorMsMax} ms; ${then}: look at the load of the server and the network`;
 }

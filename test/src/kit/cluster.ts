@@ -42,6 +42,8 @@ export interface ClusterOptions {
   readonly config?: string;
   /** More flags of every node. */
   readonly nodeFlags?: readonly string[];
+  /** By how much the wall clocks of nodes are ahead, by their ids. */
+  readonly wallAheadMs?: Readonly<Record<string, number>>;
 }
 
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
@@ -61,9 +63,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   );
   const { api, picker } = addressesOf(controlplane);
   const nodes = await Promise.all(
-    Array.from({ length: options.nodes }, (_, i) =>
-      startNode(`n${i + 1}`, nats.url, folder, options.nodeFlags),
-    ),
+    Array.from({ length: options.nodes }, (_, i) => startNode(`n${i + 1}`, nats.url, folder, options)),
   );
   for (const node of nodes) stack.defer(() => node.process().stop());
   const cluster = { nats, apiUrl: `http://${api}`, pickerUrl: `http://${picker}`, nodes };
@@ -77,10 +77,17 @@ async function startNode(
   id: string,
   natsUrl: string,
   folder: string,
-  flags: readonly string[] = [],
+  { nodeFlags: flags = [], wallAheadMs = {} }: ClusterOptions,
 ): Promise<ClusterNode> {
   const args = ["--nats", natsUrl, "--node-id", id, "--data-dir", join(folder, id), ...flags];
-  let running = await startProgram(programs().node, [...args, "--ingress-port", "0"]);
+  const aheadMs = wallAheadMs[id];
+  const start = (port: string): Promise<RunningProcess> =>
+    startProgram(
+      programs().node,
+      [...args, "--ingress-port", port],
+      aheadMs === undefined ? [] : ["--import", shiftWall(aheadMs)],
+    );
+  let running = await start("0");
   const { ingress } = addressesOf(running);
   const port = ingress?.split(":")[1] ?? "0";
   return {
@@ -89,15 +96,23 @@ async function startNode(
     process: () => running,
     kill9: () => running.kill9(),
     async restart() {
-      running = await startProgram(programs().node, [...args, "--ingress-port", port]);
+      running = await start(port);
     },
   };
 }
 
-function startProgram(file: string, args: readonly string[]): Promise<RunningProcess> {
+/** A module that is run first in the process and its threads: the product has no switch for it. */
+const shiftWall = (aheadMs: number): string =>
+  `data:text/javascript,const now = Date.now; Date.now = () => now() + ${aheadMs};`;
+
+function startProgram(
+  file: string,
+  args: readonly string[],
+  nodeFlags: readonly string[] = [],
+): Promise<RunningProcess> {
   return startProcess({
     command: process.execPath,
-    args: [file, ...args],
+    args: [...nodeFlags, file, ...args],
     ipc: true,
     ready: (_, told) => told !== undefined,
   });

@@ -1,0 +1,57 @@
+// Nodes as processes whose wall clocks are minutes and seconds apart: the store's clock is the only one that counts.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { type Cluster, type ClusterNode, call, startCluster, waitUntil } from "./kit/index.ts";
+
+/** Longer than answers are kept by default. */
+const aheadMs = 660_000;
+
+let cluster: Cluster;
+let [right, ahead, behind]: ClusterNode[] = [];
+
+before(async () => {
+  cluster = await startCluster({ nodes: 3, wallAheadMs: { n2: aheadMs, n3: -3_000 } });
+  [right, ahead, behind] = cluster.nodes;
+});
+after(() => cluster[Symbol.asyncDispose]());
+
+const urlOf = (node: ClusterNode | undefined): string => node?.url ?? assert.fail("no such node");
+
+/** The body, once the call is decided: its session may be on a node that is gone. */
+function insist(node: ClusterNode | undefined, path: string, input: unknown, id: string): Promise<unknown> {
+  return waitUntil(
+    async () => {
+      const called = await call(urlOf(node), path, { input, id });
+      return called.status === 200 ? [called.body] : undefined;
+    },
+    15_000,
+    `${path} is answered`,
+  ).then(([body]) => body);
+}
+
+test("calls are forwarded at once between nodes with other clocks, and one repeated on them takes effect once", async () => {
+  for (const [i, owner] of [right, ahead, behind].entries()) {
+    for (const at of [owner, right, ahead, behind]) {
+      const { status, body } = await call(urlOf(at), `probe/shared-${i}/add`, { input: 5, id: "k" });
+      assert.deepEqual([status, body], [200, 5]);
+    }
+  }
+});
+
+test("a call repeated on the node that woke the session takes effect once, though its clock is 11 minutes ahead", async () => {
+  const path = "probe/moved/add";
+  assert.equal((await call(urlOf(right), path, { input: 5, id: "k" })).body, 5);
+  await right?.kill9();
+  assert.equal(await insist(ahead, path, 5, "k"), 5);
+  assert.equal((await call(urlOf(ahead), path, { input: 1, id: "next" })).body, 6);
+  await ahead?.kill9();
+  assert.equal(await insist(behind, path, 1, "next"), 6);
+  assert.equal(await insist(behind, path, 5, "k"), 5);
+  assert.deepEqual((await call(urlOf(behind), "probe/moved/get")).body, { count: 6, name: "none" });
+});
+
+test("a node whose wall clock is far from the store's says so", () => {
+  const says = (node: ClusterNode | undefined): boolean =>
+    node?.process().output().includes("wall clock is far from that of the NATS server") ?? false;
+  assert.deepEqual([right, ahead, behind].map(says), [false, true, true]);
+});

@@ -7,11 +7,11 @@ import { type Cluster, type ClusterNode, call, startCluster, waitUntil } from ".
 const aheadMs = 660_000;
 
 let cluster: Cluster;
-let [right, ahead, behind]: ClusterNode[] = [];
+let [behind, ahead]: ClusterNode[] = [];
 
 before(async () => {
-  cluster = await startCluster({ nodes: 3, wallAheadMs: { n2: aheadMs, n3: -3_000 } });
-  [right, ahead, behind] = cluster.nodes;
+  cluster = await startCluster({ nodes: 2, wallAheadMs: { n1: -3_000, n2: aheadMs } });
+  [behind, ahead] = cluster.nodes;
 });
 after(() => cluster[Symbol.asyncDispose]());
 
@@ -30,8 +30,8 @@ function insist(node: ClusterNode | undefined, path: string, input: unknown, id:
 }
 
 test("calls are forwarded at once between nodes with other clocks, and one repeated on them takes effect once", async () => {
-  for (const [i, owner] of [right, ahead, behind].entries()) {
-    for (const at of [owner, right, ahead, behind]) {
+  for (const [i, owner] of [behind, ahead].entries()) {
+    for (const at of [owner, behind, ahead]) {
       const { status, body } = await call(urlOf(at), `probe/shared-${i}/add`, { input: 5, id: "k" });
       assert.deepEqual([status, body], [200, 5]);
     }
@@ -40,18 +40,18 @@ test("calls are forwarded at once between nodes with other clocks, and one repea
 
 test("a call repeated on the node that woke the session takes effect once, though its clock is 11 minutes ahead", async () => {
   const path = "probe/moved/add";
-  assert.equal((await call(urlOf(right), path, { input: 5, id: "k" })).body, 5);
-  await right?.kill9();
+  assert.equal((await call(urlOf(behind), path, { input: 5, id: "k" })).body, 5);
+  await behind?.kill9();
   assert.equal(await insist(ahead, path, 5, "k"), 5);
   assert.equal((await call(urlOf(ahead), path, { input: 1, id: "next" })).body, 6);
-  await ahead?.kill9();
+  await Promise.all([ahead?.kill9(), behind?.restart()]);
   assert.equal(await insist(behind, path, 1, "next"), 6);
   assert.equal(await insist(behind, path, 5, "k"), 5);
   assert.deepEqual((await call(urlOf(behind), "probe/moved/get")).body, { count: 6, name: "none" });
 });
 
-test("a node whose wall clock is far from the store's says so", () => {
+test("nodes whose wall clocks are far from the store's say so", () => {
   const says = (node: ClusterNode | undefined): boolean =>
     node?.process().output().includes("wall clock is far from that of the NATS server") ?? false;
-  assert.deepEqual([right, ahead, behind].map(says), [false, true, true]);
+  assert.deepEqual([behind, ahead].map(says), [true, true]);
 });

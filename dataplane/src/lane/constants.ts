@@ -69,9 +69,11 @@ export const wakeAttemptsMax = 5;
 /** Times that nodes pass a call on. */
 export const hopsMax = 2;
 
+/** The longest that nats-server leaves what it has acknowledged unsynced, unless it syncs always: its default. */
+export const storeSyncMs = 120_000;
 /**
- * Age at which a fold cannot be lost by a store that syncs every 2 min; 0 where the store is replicated or
- * syncs always.
+ * Age at which a fold cannot be lost: two syncs, since one may be under way when it is accepted, and what the
+ * store's time is wrong by at both ends. 0 where the store is replicated or syncs always.
  */
 export const trimDelayMs = 300_000;
 /** Life of a tombstone: longer than every retry. */

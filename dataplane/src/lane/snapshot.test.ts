@@ -158,6 +158,27 @@ test("where the store may lose its tail, a fold must be old before what it cover
   assert.deepEqual(trims(foldAt(80)), [3]);
 });
 
+test("a fold's age counts from its acceptance, not from its making", () => {
+  const rig = createRig({ bounds, trimDelayMs: 300_000 }).owner();
+  const cut = (call: number): LaneEffect[] => {
+    commit(rig, call);
+    commit(rig, call + 1);
+    return rig.cut();
+  };
+  const first = cut(50);
+  const covered = foldIn(first).covers;
+  rig.world.wallMs += 250_000; // it was long on its way
+  rig.accept(first);
+  rig.world.wallMs += 299_999;
+  assert.deepEqual(all(rig.accept(cut(60)), "trim"), []);
+  rig.world.wallMs += 1;
+  const trims = all(rig.accept(cut(70)), "trim");
+  assert.deepEqual(
+    trims.map(({ below }) => below),
+    [covered + 1],
+  );
+});
+
 test("what a fold says about itself wakes the session with it alone", () => {
   const rig = createRig().owner();
   rig.tell({ type: "sleep" });

@@ -59,10 +59,18 @@ async function rig(context: TestContext): Promise<Rig> {
       const ingress = "127.0.0.1:7000";
       const alarms: string[] = [];
       const alarm = (_: unknown, message?: string): void => void alarms.push(message ?? "");
+      const log = { error: alarm, warn: alarm };
       const membership = cleanup.use(
         await openMembership({
-          ...{ requests, commit, clock, identity, node: name, ingress, zone: "", capacity },
-          log: { error: alarm, warn: alarm },
+          requests,
+          commit,
+          clock,
+          identity,
+          node: name,
+          ingress,
+          zone: "",
+          capacity,
+          log,
         }),
       );
       const node: Node = { membership, connection, commit, events: [], alarms };

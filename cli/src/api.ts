@@ -3,6 +3,7 @@ import { type Client, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { AgentService, NodeService, PlacementService, QuotaService, SessionService } from "@voda/proto/api";
 
+/** The services of `voda.api.v1`, over one transport. */
 export interface Api {
   readonly agents: Client<typeof AgentService>;
   readonly sessions: Client<typeof SessionService>;
@@ -11,9 +12,11 @@ export interface Api {
   readonly quotas: Client<typeof QuotaService>;
 }
 
+/** Where `voda up` listens unless it is told otherwise. */
 export const defaultUrl = "http://127.0.0.1:4000";
 const timeoutMs = 30_000;
 
+/** Opens no connection yet: a mesh that is not there shows at the first call. */
 export function connectApi(url: string): Api {
   const transport = createConnectTransport({ baseUrl: url, httpVersion: "1.1", defaultTimeoutMs: timeoutMs });
   return {

@@ -1,7 +1,9 @@
 // How a command fails: one line that says why and what to do, and an exit code that programs can tell apart.
 import { Code, ConnectError } from "@connectrpc/connect";
 
+/** Programs tell failures apart by them: they are part of the command's contract (cli/README.md). */
 export const exitCodes = { ok: 0, error: 1, usage: 2, notFound: 3, unavailable: 4 } as const;
+/** One of `exitCodes`. */
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
 /** An expected failure; the message is the one line the user sees. */
@@ -15,6 +17,7 @@ export class CliError extends Error {
   }
 }
 
+/** What `main` prints on standard error, on one line, and ends with. */
 export interface Failure {
   readonly line: string;
   readonly exitCode: ExitCode;

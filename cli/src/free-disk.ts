@@ -2,6 +2,10 @@
 import { existsSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
 
+/**
+ * What an unprivileged process may still write there. The folder need not exist yet: its nearest parent
+ * decides.
+ */
 export function freeBytes(path: string): number {
   let folder = path;
   while (!existsSync(folder)) folder = dirname(folder);

@@ -3,17 +3,20 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { defaultUrl } from "./api.ts";
 import { lockHolder } from "./up/lock.ts";
 
+/** What `withClientFlags` parses. */
 export interface ClientFlags {
   readonly url: string;
   readonly namespace?: string;
   readonly json?: true;
 }
 
+/** A new one each time: an option belongs to one command. */
 export const jsonOption = (): Option => new Option("--json", "print JSON for programs");
 
 /** Where `voda up` keeps its data unless it is told otherwise. */
 export const defaultDataDir = ".voda";
 
+/** `--url`, else `VODA_URL`, else the mesh of this folder. */
 export function urlOption(): Option {
   return new Option("--url <url>", "where the mesh is")
     .env("VODA_URL")
@@ -37,6 +40,7 @@ export function withClientFlags(command: Command): Command {
     .addOption(jsonOption());
 }
 
+/** Without slashes at the end, so that paths can be appended. @throws InvalidArgumentError */
 export function parseUrl(text: string): string {
   if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol))
     throw new InvalidArgumentError(`write a URL such as ${defaultUrl}`);
@@ -53,4 +57,5 @@ export function parseWhole(min: number, max: number): (text: string) => number {
   };
 }
 
+/** A port has 16 bits. */
 export const portMax = 65_535;

@@ -1,6 +1,7 @@
 // What commands print: tables for people, one JSON value per line for programs.
 import Table from "cli-table3";
 
+/** Takes one line without its end; a table is one call too. */
 export type Print = (line: string) => void;
 
 /** Where a command's lines go: its result, and what it tells people beside it. */

@@ -4,6 +4,7 @@ import { commands } from "./commands/index.ts";
 import { type ExitCode, exitCodes, type Failure, failureOf } from "./failure.ts";
 import type { Output } from "./print.ts";
 
+/** Of `voda`; the tarball has the same in its manifest. */
 export const version = "0.1.0";
 
 /**

@@ -6,6 +6,7 @@ import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import list from "./programs.json" with { type: "json" };
 
+/** A name in `programs.json`. */
 export type ProgramName = keyof typeof list;
 /** Of each program its source, from the top of the workspace. */
 export const sources: Readonly<Record<ProgramName, string>> = list;

@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import type { Server } from "node:net";
 
+/** Where a server is, once the system has chosen what was left open. */
 export interface Bound {
   readonly port: number;
   /** `ip:port`. */

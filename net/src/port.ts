@@ -5,6 +5,7 @@ import type { Http2Server, Http2Session } from "node:http2";
 import { createServer, type Server, type Socket } from "node:net";
 import { sniff } from "./sniff.ts";
 
+/** A port for both versions; whoever made it owns its connections until `close`. */
 export interface Port {
   readonly server: Server;
   /** Connections that are open. */
@@ -16,6 +17,7 @@ export interface Port {
   close(): Promise<void>;
 }
 
+/** The two servers behind a port: they never listen themselves, they are handed sockets. */
 export interface PortServers {
   readonly http1: Http1Server;
   readonly http2: Http2Server;

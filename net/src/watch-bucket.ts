@@ -1,6 +1,10 @@
 // Follows a bucket: what is in it now, then every change.
 import type { KV, KvWatchEntry } from "@nats-io/kv";
 
+/**
+ * A watch that has caught up. After `close` nothing more is handed out, and what was being handled is
+ * through.
+ */
 export interface BucketWatch extends AsyncDisposable {
   close(): Promise<void>;
 }

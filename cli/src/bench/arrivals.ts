@@ -1,6 +1,7 @@
 // Calls that come at a steady rate, whether earlier ones were answered or not.
 import type { Called } from "./caller.ts";
 
+/** What became of the calls of one slice. */
 export interface Slice {
   /** Of each call, from the instant at which it was due to its answer. */
   readonly ms: Float64Array;
@@ -15,6 +16,7 @@ export interface Slice {
   readonly problem: string | undefined;
 }
 
+/** Calls that come at equal distances. */
 export interface Arrivals {
   readonly perSecond: number;
   readonly count: number;

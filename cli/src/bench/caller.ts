@@ -9,6 +9,7 @@ const retryDelayMs = 20;
 const attemptTimeoutMs = 4_000;
 const retryable = new Set([409, 429, 499, 502, 503, 504]);
 
+/** One call as its caller saw it, with all its attempts. */
 export interface Called {
   readonly body: string;
   readonly attempts: number;
@@ -16,11 +17,13 @@ export interface Called {
   readonly ms: number;
 }
 
+/** Owns its connections; calls may be made side by side. */
 export interface Caller extends Disposable {
   /** @throws when the mesh refuses the call for good, or `giveUpMs` has passed */
   call(agent: string, key: string, method: string, input: unknown, id: string | undefined): Promise<Called>;
 }
 
+/** By default a call is tried for a minute. */
 export interface CallerOptions {
   readonly giveUpMs?: number;
   readonly signal?: AbortSignal;
@@ -28,6 +31,7 @@ export interface CallerOptions {
   readonly keepsHints?: boolean;
 }
 
+/** @param url of a mesh, or of one node's ingress */
 export function openCaller(
   url: string,
   { giveUpMs = 60_000, signal, keepsHints = true }: CallerOptions = {},

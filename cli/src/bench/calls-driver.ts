@@ -19,6 +19,7 @@ export interface DriveOrder {
   readonly seed: number;
 }
 
+/** What the driver answers to an order; percentiles are over its calls, failed ones included. */
 export interface Driven {
   readonly calls: number;
   /** Answered with another status than 200. */

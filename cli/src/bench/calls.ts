@@ -9,6 +9,7 @@ import { cpuUsOf } from "./cpu.ts";
 import type { OwnMesh } from "./mesh.ts";
 import { hundredths } from "./statistics.ts";
 
+/** How much is called. */
 export interface CallsOptions {
   readonly clients: number;
   readonly sessions: number;
@@ -16,6 +17,7 @@ export interface CallsOptions {
   readonly seconds: number;
 }
 
+/** Figures are medians over the slices; the counts are over all of them, the warm-up included. */
 export interface CallsResult {
   readonly figures: Readonly<Record<string, number>>;
   readonly failed: number;
@@ -42,6 +44,7 @@ interface Target {
 /** One slice: what is measured, each as a number. */
 type Row = Readonly<Record<string, number>>;
 
+/** @throws when a process does not start, or the driver ends before its order is done */
 export async function calls(
   mesh: OwnMesh,
   options: CallsOptions,

@@ -3,6 +3,7 @@
 // content-length.
 import { connect, type Socket } from "node:net";
 
+/** A whole answer. */
 export interface HttpAnswer {
   readonly status: number;
   /** Names are in lower case, as Envoy sends them. */
@@ -10,6 +11,7 @@ export interface HttpAnswer {
   readonly body: string;
 }
 
+/** Without `host` and `content-length`, which are added. */
 export interface HttpRequest {
   readonly method: string;
   readonly path: string;
@@ -17,6 +19,7 @@ export interface HttpRequest {
   readonly body: string;
 }
 
+/** All connections go to one address. */
 export interface ConnectionsOptions {
   readonly host: string;
   readonly port: number;
@@ -41,6 +44,7 @@ interface Connection {
 const noBytes = Buffer.alloc(0);
 const headEnd = "\r\n\r\n";
 
+/** Requests wait in line for a connection; one that breaks fails the request that is on it, and no other. */
 export class Connections implements Disposable {
   readonly #options: ConnectionsOptions;
   readonly #open = new Set<Connection>();

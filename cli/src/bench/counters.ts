@@ -4,12 +4,14 @@ import { openCaller } from "./caller.ts";
 import { type KillOptions, type Mesh, startKilling } from "./mesh.ts";
 import { tenths } from "./statistics.ts";
 
+/** How many clients call how many counters, and for how long. */
 export interface CountersOptions extends KillOptions {
   readonly clients: number;
   readonly sessions: number;
   readonly seconds: number;
 }
 
+/** What was called, and what the counters then showed. */
 export interface CountersResult {
   readonly clients: number;
   readonly sessions: number;
@@ -26,6 +28,7 @@ export interface CountersResult {
   readonly slowestCallMs: number;
 }
 
+/** Each call has its own idempotency key, so that an attempt more cannot count twice. @throws when one stays undecided */
 export async function counters(
   mesh: Mesh,
   options: CountersOptions,

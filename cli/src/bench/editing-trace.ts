@@ -7,6 +7,7 @@ import * as v from "valibot";
 /** Position and deleted length in UTF-16 code units, as `text` fields count, and the inserted text. */
 export type Edit = readonly [position: number, deleted: number, inserted: string];
 
+/** A document's history: applying all edits in order to the first text gives the last. */
 export interface EditingTrace {
   readonly startContent: string;
   readonly endContent: string;

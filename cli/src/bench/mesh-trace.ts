@@ -5,12 +5,14 @@ import { type Edit, type EditingTrace, groupEdits, readTrace } from "./editing-t
 import { type KillOptions, type Mesh, startKilling } from "./mesh.ts";
 import { tenths } from "./statistics.ts";
 
+/** Every session replays the whole file. */
 export interface MeshTraceOptions extends KillOptions {
   readonly file: string;
   readonly sessions: number;
   readonly editsPerCall: number;
 }
 
+/** `equal` is the verdict; the rest tells what it took. */
 export interface MeshTraceResult {
   /** Every final text is the trace's. */
   readonly equal: boolean;
@@ -26,6 +28,7 @@ export interface MeshTraceResult {
   readonly slowestCallMs: number;
 }
 
+/** Sessions replay side by side; the calls of one session follow each other, as an editor's do. */
 export async function meshTrace(
   mesh: Mesh,
   options: MeshTraceOptions,

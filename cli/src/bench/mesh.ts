@@ -14,6 +14,7 @@ import type { ReadyFile } from "../up/ready-file.ts";
 const readyMsMax = 60_000;
 const pollMs = 50;
 
+/** What is measured; disposing it ends what the bench has started, and nothing of others. */
 export interface Mesh extends AsyncDisposable {
   readonly url: string;
   /** Milliseconds since 1970: makes the sessions of one run differ from those of another on the same mesh. */
@@ -29,6 +30,7 @@ export interface OwnMesh extends Mesh {
   logOf(part: string): string;
 }
 
+/** Everything else is as `voda up` has it by itself. */
 export interface OwnMeshOptions {
   readonly nodes: number;
   /** The config with the agents. */
@@ -37,6 +39,7 @@ export interface OwnMeshOptions {
   readonly gpus?: string;
 }
 
+/** A mesh that somebody else runs: it can be called, and neither looked into nor killed. */
 export function foreignMesh(url: string): Mesh {
   return {
     url,
@@ -91,6 +94,7 @@ async function ready(child: ReturnType<typeof spawn>, file: string): Promise<voi
   }
 }
 
+/** The same seed picks the same victims among the same nodes. */
 export interface KillOptions {
   readonly seed: number;
   /** What is killed with SIGKILL, if anything. */
@@ -98,6 +102,7 @@ export interface KillOptions {
   readonly killEveryMs: number;
 }
 
+/** Goes on until `stop`. */
 export interface Killing {
   readonly kills: number;
   stop(): void;

@@ -15,6 +15,7 @@ const Message = v.looseObject({
   params: v.optional(v.looseObject({ sessionId: v.optional(v.string()), message: v.optional(v.string()) })),
 });
 
+/** A connection to a node's inspector, which owns nothing of the node. */
 export interface NodeHeap extends Disposable {
   /**
    * Bytes that live after a forced collection: objects and buffers, of the main thread and of all workers

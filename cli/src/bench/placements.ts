@@ -15,6 +15,7 @@ import { type CpuMs, cpuPerCall, readCpu } from "./cpu.ts";
 import { type OwnMesh, ownMesh } from "./mesh.ts";
 import { hundredths } from "./statistics.ts";
 
+/** How many placements come, and for how long. */
 export interface PlacementsOptions {
   /** Placements per second, and as many calls of the control. */
   readonly rate: number;
@@ -22,6 +23,7 @@ export interface PlacementsOptions {
   readonly seconds: number;
 }
 
+/** Times are from when a call was due, so that a driver that falls behind cannot hide a wait. */
 export interface PlacementsResult {
   readonly rate: number;
   readonly p50Ms: number;
@@ -72,6 +74,7 @@ export function sessionsOf({ rate, seconds }: PlacementsOptions): number {
   throw new CliError(limit, exitCodes.usage);
 }
 
+/** @throws CliError when so many sessions do not fit, before anything is started */
 export async function placements(
   options: PlacementsOptions,
   say: (line: string) => void,

@@ -38,6 +38,7 @@ const meshFlags = (killEveryMs: number): readonly BenchFlag[] => [
   },
 ];
 
+/** A new bench of a mesh is a file and an entry here. */
 export const benches: readonly MeshBench[] = [
   {
     name: "mesh-trace",

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { CliError } from "../failure.ts";
 import { tenths } from "./statistics.ts";
 
+/** What lies on the disk after `npm install`. */
 export interface SizeResult {
   readonly packages: number;
   readonly installedMb: number;

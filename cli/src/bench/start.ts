@@ -7,6 +7,7 @@ import { programs } from "../programs.ts";
 import { type OwnMeshOptions, ownMesh } from "./mesh.ts";
 import { hundredths } from "./statistics.ts";
 
+/** Over all runs, each with a new folder. */
 export interface ReadyResult {
   readonly runs: number;
   /** From `voda up` until it serves, with a folder that is empty. */
@@ -30,6 +31,7 @@ export async function ready(runs: number, options: OwnMeshOptions): Promise<Read
   };
 }
 
+/** Medians over the runs; `ratio` is of the two. */
 export interface PsResult {
   readonly runs: number;
   readonly psP50Ms: number;

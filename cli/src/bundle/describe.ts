@@ -5,6 +5,7 @@ import { pathToFileURL } from "node:url";
 import { inspect } from "node:util";
 import { type AgentDefinition, definitionOf, isAgent, isProvided } from "voda/definition";
 
+/** What the program tells its parent, once. */
 export type Description =
   | { readonly type: "agents"; readonly agents: readonly AgentDefinition[] }
   | { readonly type: "failed"; readonly message: string; readonly stack: string };

@@ -8,6 +8,7 @@ import { CliError } from "../failure.ts";
 import { jsonOption, parseUrl, parseWhole } from "../options.ts";
 import { type Output, table } from "../print.ts";
 
+/** `voda bench NAME`, for the benches of a mesh and for those that are programs of other rooms. */
 export function addBench(program: Command, output: Output): void {
   addBenches(program, benches, output);
   addProgramBenches(program, output);

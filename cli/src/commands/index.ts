@@ -15,6 +15,7 @@ import { addUp } from "./up.ts";
 /** Adds a command, or a few that belong together, to the program; what it prints goes to `output`. */
 export type AddCommand = (program: Command, output: Output) => void;
 
+/** A new command is a file and a line here. */
 export const commands: readonly AddCommand[] = [
   addUp,
   addCall,

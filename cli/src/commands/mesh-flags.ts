@@ -9,6 +9,7 @@ import { defaultDataDir, jsonOption, parseWhole, portMax } from "../options.ts";
 import type { ProgramFlags } from "../up/mesh.ts";
 import type { Durability } from "../up/nats-config.ts";
 
+/** What `up` and `dev` themselves look at; the rest is passed on to the programs. */
 export interface MeshFlags {
   readonly config: string;
   readonly dataDir: string;
@@ -73,6 +74,7 @@ const passedOn: readonly PassedOn[] = [
   },
 ];
 
+/** @param nodes how many there are unless `--nodes` says otherwise */
 export function withMeshFlags(command: Command, nodes: number): Command {
   command
     .addOption(new Option("--config <file>", "the agents to run").default(configName))

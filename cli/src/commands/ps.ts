@@ -84,6 +84,7 @@ const statusWords: Readonly<Record<SessionStatus, string>> = {
   [SessionStatus.UNBORN]: "unborn",
 };
 
+/** `unknown` for a status that a newer control plane may send. */
 export function statusWord(status: SessionStatus): string {
   return statusWords[status] ?? "unknown";
 }

@@ -8,6 +8,7 @@ import { isPortFree } from "../up/ports.ts";
 import { leftovers } from "../up/processes.ts";
 import { isNearlyFull, roomWords, storeRoom } from "../up/store-room.ts";
 
+/** One line of the doctor's table. */
 export interface Finding {
   readonly name: string;
   readonly ok: boolean;
@@ -16,6 +17,7 @@ export interface Finding {
   readonly fix?: string;
 }
 
+/** Where the mesh is that is looked at. */
 export interface Place {
   /** Absolute path. */
   readonly dataDir: string;
@@ -26,6 +28,7 @@ const nodeMajorMin = 24;
 const freeBytesMin = 1024 ** 3;
 const gib = (bytes: number): string => `${(bytes / 1024 ** 3).toFixed(1)} GiB`;
 
+/** All findings, in the order in which a mesh needs what they look at. Changes nothing. */
 export async function examine(place: Place): Promise<readonly Finding[]> {
   return [
     nodeFinding(process.versions.node),
@@ -38,11 +41,13 @@ export async function examine(place: Place): Promise<readonly Finding[]> {
   ];
 }
 
+/** @param version as `process.versions.node` has it */
 export function nodeFinding(version: string): Finding {
   const ok = Number(version.split(".")[0]) >= nodeMajorMin;
   return { name: "node", ok, found: version, ...(!ok && { fix: `install Node ${nodeMajorMin} or newer` }) };
 }
 
+/** Only the pinned version is right: a newer one is not what the design was measured on. */
 export function binaryFinding(binary: Binary): Finding {
   const located = find(binary);
   if (located === undefined) return { name: binary.name, ok: false, found: "missing", fix: binary.install };
@@ -110,6 +115,7 @@ export function storeFinding(dataDir: string): Finding {
   return { name: "store", ok: false, found, fix };
 }
 
+/** Processes of a mesh whose supervisor is gone hold ports and the store. */
 export function leftoversFinding(dataDir: string): Finding {
   const name = "processes";
   const left = leftovers(processesFile(dataDir));

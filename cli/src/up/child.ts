@@ -9,6 +9,7 @@ import type { LogFile } from "./log-file.ts";
 import { type Readiness, serving } from "./readiness.ts";
 import { type Death, recentDeaths, restartAfter, windowMs } from "./restart.ts";
 
+/** How a child is started, each time anew with the very same arguments: its ports and its data stay. */
 export interface ChildSpec {
   readonly name: string;
   readonly command: string;

@@ -23,6 +23,7 @@ export interface Holder {
   readonly ingress: string | undefined;
 }
 
+/** The data directory is ours until it is disposed, or until the process ends, however it does. */
 export interface Lock extends Disposable {
   /** Notes where the mesh is, for commands that are started in the same place. */
   serves(ingress: string): void;

@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 
+/** Of one file; a child has two, so that a crash loop cannot fill the disk. */
 export const logBytesMax = 10 * 1024 * 1024;
 const tailLinesMax = 20;
 

@@ -58,7 +58,9 @@ const stopMsMax = { envoy: 2000, nodes: 5000, controlplane: 1500, nats: 1500 };
 const v8ThreadsMax = 4;
 const envoyThreadsMax = 4;
 
+/** A file `NAME.log` per child, and `NAME.log.1` before it. */
 export const logsFolder = (dataDir: string): string => join(dataDir, "logs");
+/** What a start that was killed has left behind: the next one ends it. */
 export const processesFile = (dataDir: string): string => join(dataDir, "processes.json");
 
 interface Ports {

@@ -1,6 +1,10 @@
 import type { NatsLogin } from "@voda/proto/nats-login";
 import { natsPayloadBytesMax } from "@voda/proto/wire";
 
+/**
+ * What an acknowledged answer survives: a killed process, or a power loss too (slower: each write is
+ * synced).
+ */
 export type Durability = "process" | "disk";
 
 /** The configuration file of one nats-server for this machine. It holds the login: for its owner only. */

@@ -8,6 +8,7 @@ import { replaceFile } from "./replace-file.ts";
 
 const passwordBytes = 24;
 
+/** Children are given this path instead of the login, which so shows in no argument, environment or log. */
 export const natsLoginFile = (dataDir: string): string => join(dataDir, "nats.login");
 
 /** Reads the login of a data directory, or makes it: the file is the only place where it is kept. */

@@ -8,6 +8,7 @@ const portMin = 20_000;
 const portsEnd = 32_000;
 const attemptsMax = 200;
 
+/** Everything that `voda up` runs listens here: a mesh on one machine is for that machine. */
 export const loopback = "127.0.0.1";
 
 /** Whether something listens on the port already. */

@@ -7,6 +7,7 @@ import * as v from "valibot";
 import { readJsonFile } from "./json-file.ts";
 import { replaceFile } from "./replace-file.ts";
 
+/** A child as it is noted for a later start. */
 export interface ProcessRecord {
   readonly name: string;
   readonly pid: number;
@@ -37,6 +38,7 @@ export function commandOf(pid: number): string | undefined {
   return text.trim() === "" ? undefined : text.trim();
 }
 
+/** Written whole or not at all: a start that is killed while it writes leaves the list before. */
 export function writeProcesses(path: string, records: readonly ProcessRecord[]): void {
   replaceFile(path, JSON.stringify(records));
 }

@@ -15,6 +15,7 @@ export interface ReadyFile {
   readonly nodes: readonly { readonly id: string; readonly pid: number; readonly ingress: string }[];
 }
 
+/** Renamed into place, so that whoever waits for the file reads all of it. */
 export function writeReadyFile(path: string, ready: ReadyFile, { user, pass }: NatsLogin): void {
   const nats = { ...ready.nats, url: ready.nats.url.replace("://", `://${user}:${pass}@`) };
   replaceFile(path, `${JSON.stringify({ ...ready, nats })}\n`);

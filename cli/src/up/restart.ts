@@ -1,16 +1,20 @@
 // When a dead child is started again: pure.
 
+/** One end of a child that nobody asked for. */
 export interface Death {
   readonly atMs: number;
   /** It was serving, and somebody sent SIGKILL: no fault of its own. */
   readonly killed: boolean;
 }
 
+/** What the supervisor does about the last death. */
 export type Restart =
   | { readonly type: "again"; readonly delayMs: number }
   | { readonly type: "give_up"; readonly failures: number };
 
+/** Within `windowMs`: so many are no accident, and whoever watches must see the reason. */
 export const failuresMax = 5;
+/** A child that has run for longer since a death has recovered from it. */
 export const windowMs = 10_000;
 const firstBackoffMs = 100;
 const backoffMsMax = 1000;

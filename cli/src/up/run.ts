@@ -7,6 +7,7 @@ import { reap } from "./processes.ts";
 import { writeReadyFile } from "./ready-file.ts";
 import { stopRequest } from "./stop-request.ts";
 
+/** What a command adds to a mesh: how it comes to serve, and what runs beside it. */
 export interface RunOptions extends Omit<MeshOptions, "onReady"> {
   /** Written when the mesh serves, and after each restart of a part. */
   readonly readyFile?: string;

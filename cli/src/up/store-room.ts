@@ -4,7 +4,9 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { freeBytes } from "../free-disk.ts";
 
+/** Also where the limit of the running server is read from: it was set at its start. */
 export const natsConfigFile = (dataDir: string): string => join(dataDir, "nats.conf");
+/** JetStream's files, by a nats-server that has this directory to itself. */
 export const storeFolder = (dataDir: string): string => join(dataDir, "nats");
 
 /** What the store may take of the disk that is free: the rest is for logs, and for what else is on the machine. */
@@ -12,6 +14,7 @@ const freeShare = 0.75;
 /** From here on people are told: there is time to act. */
 export const fullShare = 0.8;
 
+/** What the store holds, and what it may hold at most on this disk now. */
 export interface StoreRoom {
   readonly bytes: number;
   readonly bytesMax: number;
@@ -34,6 +37,7 @@ export function storeRoom(dataDir: string): StoreRoom | undefined {
   return { bytes, bytesMax: Math.min(Number(limit), bytes + free) };
 }
 
+/** From `fullShare` on. */
 export function isNearlyFull({ bytes, bytesMax }: StoreRoom): boolean {
   return bytes >= fullShare * bytesMax;
 }

@@ -21,6 +21,7 @@ const restartEveryMs = 30_000;
 /** How full the store is changes slowly, and is looked for by reading a folder. */
 const fullEveryLooks = 10;
 
+/** Looks once a second while it is not disposed; told of each line of nats-server. */
 export class StoreWatch implements Disposable {
   readonly #options: StoreWatchOptions;
   readonly #timer: NodeJS.Timeout;

@@ -10,6 +10,7 @@ import type { ReadyFile } from "../ready-file.ts";
 
 const mesh = fileURLToPath(new URL("./stand-in-mesh.ts", import.meta.url));
 
+/** A mesh of stand-ins; disposing it sends SIGTERM and waits. */
 export interface Started extends AsyncDisposable {
   readonly process: ChildProcess;
   readonly readyFile: string;
@@ -19,6 +20,7 @@ export interface Started extends AsyncDisposable {
   readonly ended: Promise<number | string>;
 }
 
+/** `fail` is `n1:2` where that node is to end with that code. */
 export function startMesh(dataDir: string, options: { readonly port?: number; readonly fail?: string } = {}): Started {
   const readyFile = join(dataDir, "ready.json");
   rmSync(readyFile, { force: true });
@@ -39,11 +41,13 @@ export function startMesh(dataDir: string, options: { readonly port?: number; re
   };
 }
 
+/** Removed with all it holds. */
 export function temporaryFolder(): Disposable & { readonly path: string } {
   const path = mkdtempSync(join(tmpdir(), "voda-up-"));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
+/** `undefined` while there is none. */
 export function readReady(file: string): ReadyFile | undefined {
   try {
     return JSON.parse(readFileSync(file, "utf8"));

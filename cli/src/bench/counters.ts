@@ -28,7 +28,11 @@ export interface CountersResult {
   readonly slowestCallMs: number;
 }
 
-/** Each call has its own idempotency key, so that an attempt more cannot count twice. @throws when one stays undecided */
+/**
+ * Each call has its own idempotency key, so that an attempt more cannot count twice.
+ *
+ * @throws when a call stays undecided
+ */
 export async function counters(
   mesh: Mesh,
   options: CountersOptions,

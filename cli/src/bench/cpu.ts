@@ -9,13 +9,13 @@ type Part = (typeof parts)[number];
 /** Milliseconds. */
 export type CpuMs = Readonly<Record<Part, number>>;
 
-/** Of `/proc/PID/task/TID/schedstat`, which counts nanoseconds; `/proc/PID/stat` only hundredths of a second. */
+/** `/proc/PID/task/TID/schedstat` counts nanoseconds; `/proc/PID/stat` only hundredths of a second. */
 const nsPerUs = 1000;
 const usPerMs = 1000;
 
 /**
- * Processor time of a process since its start, in microseconds, as Linux counts it for each of its threads. What a
- * thread used goes with it when it ends: the programs of a mesh keep theirs while a bench runs.
+ * Processor time of a process since its start, in microseconds, as Linux counts it for each of its threads.
+ * What a thread used goes with it when it ends: the programs of a mesh keep theirs while a bench runs.
  */
 export function cpuUsOf(pid: number): number {
   const tasks = `/proc/${pid}/task`;

@@ -2,7 +2,7 @@ import { closeSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from
 import { dirname } from "node:path";
 
 /** Of one file; a child has two, so that a crash loop cannot fill the disk. */
-export const logBytesMax = 10 * 1024 * 1024;
+const logBytesMax = 10 * 1024 * 1024;
 const tailLinesMax = 20;
 
 /** The log of one child: appended, at most two files of `logBytesMax`; the last lines stay in memory. */

@@ -13,7 +13,7 @@ export type Restart =
   | { readonly type: "give_up"; readonly failures: number };
 
 /** Within `windowMs`: so many are no accident, and whoever watches must see the reason. */
-export const failuresMax = 5;
+const failuresMax = 5;
 /** A child that has run for longer since a death has recovered from it. */
 export const windowMs = 10_000;
 const firstBackoffMs = 100;

@@ -12,7 +12,7 @@ export const storeFolder = (dataDir: string): string => join(dataDir, "nats");
 /** What the store may take of the disk that is free: the rest is for logs, and for what else is on the machine. */
 const freeShare = 0.75;
 /** From here on people are told: there is time to act. */
-export const fullShare = 0.8;
+const fullShare = 0.8;
 
 /** What the store holds, and what it may hold at most on this disk now. */
 export interface StoreRoom {

@@ -79,10 +79,10 @@ const nodeWaitMs = 4_000;
  */
 export const tentativeMs = 11_000 + nodeWaitMs;
 /** Entries; beyond it sessions are still placed, but not remembered until a report finds room. */
-export const directorySessionsMax = 1_000_000;
+const directorySessionsMax = 1_000_000;
 
 /** Sessions that sleep and whose last node is remembered, about 100 bytes each. */
-export const warmSessionsMax = 100_000;
+const warmSessionsMax = 100_000;
 
 export interface DirectoryOptions {
   /** The books, without nodes. */

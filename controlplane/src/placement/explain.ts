@@ -1,5 +1,5 @@
-// Why a plan is what it is: the nodes that would have done, and what the others failed. Only looks: the books and the
-// ranking are as the decision left them, so it must be asked before the plan is booked.
+// Why a plan is what it is: the nodes that would have done, and what the others failed. It only looks: the
+// books and the ranking are as the decision left them, so it must be asked before the plan is booked.
 import type { Pool, PoolPlan } from "./pool.ts";
 import { failuresOf, type PoolConstraint, type PoolRefusal } from "./pool-refusal.ts";
 
@@ -11,7 +11,7 @@ export interface Candidate {
 
 /** What is known about a decision when it is made. */
 export interface Reasons {
-  /** Nodes by what they failed. Of a plan for a pool of more than `explainedNodesMax` nodes nothing is counted. */
+  /** Nodes by what they failed; nothing for a plan in a pool of more than `explainedNodesMax` nodes. */
   readonly failed: Partial<Record<PoolConstraint, number>>;
   /** The chosen node first, at most `candidatesMax`. */
   readonly candidates: readonly Candidate[];

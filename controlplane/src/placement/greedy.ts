@@ -11,7 +11,7 @@ export function largestMilli(books: Books): number {
 }
 
 /** Thousandths of GPUs that a kind asks for; whole ones count fully. */
-export function wantedMilli(kind: Kind): number {
+function wantedMilli(kind: Kind): number {
   return kind.gpuCount * kind.gpuMilli;
 }
 

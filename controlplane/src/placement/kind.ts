@@ -36,7 +36,7 @@ export type KindShape = Omit<Kind, "index">;
  * Shapes that one pool remembers; the one that was asked for longest ago is forgotten, and made anew when it
  * comes again.
  */
-export const kindsMax = 4096;
+const kindsMax = 4096;
 
 /** Gives equal shapes the same kind. */
 export class KindTable {

@@ -29,7 +29,7 @@ export interface PoolRequest {
 }
 
 /** Whole GPUs of one request; more than any node has is refused as impossible, not as malformed. */
-export const gpuCountMax = 1024;
+const gpuCountMax = 1024;
 
 /** What is wrong with the request, or `undefined`. */
 export function requestProblem(request: PoolRequest): string | undefined {

@@ -1,5 +1,5 @@
-// What a benchmark is, for every room that has some: `voda bench` runs them, those of a mesh in its own process and
-// those of other rooms as programs (`runBenches`).
+// What a benchmark is, for every room that has some: `voda bench` runs them, those of a mesh in its own
+// process and those of other rooms as programs (`runBenches`).
 
 /** A flag that the command shows in its help and reads for the bench. */
 export interface BenchFlag {

@@ -1,5 +1,6 @@
-// The program that a room's benches are: `node controlplane/bench/main.ts placement --nodes FILE --json`. `voda bench`
-// starts it as a child and shows what it prints, so its flags, its help and its failures are the same in every room.
+// The program that a room's benches are: `node controlplane/bench/main.ts placement --nodes FILE --json`.
+// `voda bench` starts it as a child and shows what it prints, so flags, help and failures are the same in
+// every room.
 import { parseArgs } from "node:util";
 import { type Bench, BenchError, type BenchFlag, type BenchValues } from "./bench.ts";
 
@@ -14,7 +15,8 @@ const exitUsage = 2;
  * Runs the bench that the first argument names; prints its result to standard output and everything else to
  * standard error.
  *
- * @param isRefusal whether an error tells of the user's files rather than of our bug: it is then shown without a stack
+ * @param isRefusal whether an error tells of the user's files rather than of our bug: it is then shown
+ *   without a stack
  */
 export async function runBenches(
   benches: readonly Bench[],

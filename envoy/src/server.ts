@@ -27,6 +27,10 @@ export const streamsMax = 1024;
 export const subscribedNamesMax = 10_000;
 /** A proxy that reconnects names all that it has in one message. */
 export const requestBytesMax = 16 * 1024 * 1024;
+/**
+ * A proxy that is cut off without a word holds a stream of `streamsMax`: it is noticed within the sum of the
+ * two.
+ */
 const keepaliveMs = 30_000;
 const keepaliveTimeoutMs = 10_000;
 
@@ -133,6 +137,7 @@ export async function openXdsServer(options: XdsOptions): Promise<XdsServer> {
   };
 }
 
+/** Without TLS: proxies are on the control plane's own network, which README's "Left out" names. */
 function bind(server: Server, host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
@@ -146,6 +151,7 @@ function connect(call: Call, snapshot: SealedSnapshot | undefined): Connection {
   return { call, stream: openStream(snapshot), proxy: "", nacked: new Map(), waiting: new Map() };
 }
 
+/** Until the stream ends, however it does: `gone` may be called more than once. */
 function serve(connection: Connection, options: XdsOptions, gone: () => void): void {
   const { call } = connection;
   const onRequest = (request: DeltaDiscoveryRequest): void => {
@@ -169,6 +175,13 @@ function refuse(call: Call, problem: Error): void {
   call.emit("error", problem);
 }
 
+/**
+ * A request of the proxy, noted in its stream; what it then is owed `flush` sends. Only a request that
+ * settles the response that was waiting changes what is known to be refused: a late answer tells of an older
+ * one.
+ *
+ * @returns why the proxy is refused
+ */
 function take(
   connection: Connection,
   request: DeltaDiscoveryRequest,

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fromBinary } from "@bufbuild/protobuf";
 import { type FileDescriptorProto, FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 
+/** Go's escapes of one letter, by the letter (The Go Programming Language Specification, Rune literals). */
 const escapes: Readonly<Record<string, number>> = {
   n: 10,
   r: 13,
@@ -27,6 +28,10 @@ function goString(source: string): Uint8Array {
   return Uint8Array.from(bytes);
 }
 
+/**
+ * `\x` and octal escapes are single bytes, `\u` and `\U` code points in UTF-8: a descriptor is bytes, so the
+ * difference matters.
+ */
 function pushLiteral(literal: string, bytes: number[]): void {
   const piece = /\\x([0-9a-f]{2})|\\([0-7]{3})|\\u([0-9a-f]{4})|\\U([0-9a-f]{8})|\\(.)|([^\\]+)/giuy;
   for (const [, hex, octal, short, long, simple, plain] of literal.matchAll(piece)) {
@@ -40,6 +45,7 @@ function pushLiteral(literal: string, bytes: number[]): void {
   }
 }
 
+/** An escape that is not known would shift all bytes behind it: better no descriptor than a wrong one. */
 function escapeOf(letter: string): number {
   const code = escapes[letter];
   if (code === undefined) throw new Error(`unknown escape \\${letter} in a Go string`);
@@ -83,6 +89,7 @@ export function withoutAnnotations(file: FileDescriptorProto): FileDescriptorPro
   return file;
 }
 
+/** Options are wherever a descriptor nests: in files, messages, fields, enums and their values. */
 function strip(value: unknown): void {
   if (value === null || typeof value !== "object" || value instanceof Uint8Array) return;
   if ("options" in value) dropUnknown(value as WithOptions);

@@ -12,6 +12,7 @@ import {
 } from "../resource/types.ts";
 import { assignmentName, type Snapshot } from "./snapshot.ts";
 
+/** A port has 16 bits; 0 is none that a proxy could connect to. */
 const portMax = 65_535;
 
 /** Everything that is wrong with the snapshot, in words; empty when it may be published. */
@@ -29,6 +30,10 @@ export function problems(snapshot: Snapshot): string[] {
   ];
 }
 
+/**
+ * An empty set is consistent and yet never meant: proxies would drop all they have. The first snapshot is
+ * published when there is something to publish, and before it they keep what they run with.
+ */
 function missing({ listeners, clusters }: Snapshot): string[] {
   return [
     ...(listeners.length === 0 ? ["no listener: a proxy with this would refuse every connection"] : []),
@@ -36,6 +41,7 @@ function missing({ listeners, clusters }: Snapshot): string[] {
   ];
 }
 
+/** Resources are sealed, sent and accepted by their names: of two with one name, one would vanish unseen. */
 function duplicates({ clusters, assignments, listeners, routes }: Snapshot): string[] {
   return [
     ...twice("cluster", clusters),
@@ -48,6 +54,7 @@ function duplicates({ clusters, assignments, listeners, routes }: Snapshot): str
   ];
 }
 
+/** A name that is there three times is told twice. */
 function twice(what: string, list: readonly { readonly name: string }[]): string[] {
   const seen = new Set<string>();
   const found: string[] = [];
@@ -59,6 +66,10 @@ function twice(what: string, list: readonly { readonly name: string }[]): string
   return found;
 }
 
+/**
+ * Clusters and assignments belong together in both directions. A cluster whose endpoints never come stays
+ * warming in Envoy and holds up the listeners and routes that wait for it (see `subscription/`).
+ */
 function clusterProblems({ clusters, assignments }: Snapshot): string[] {
   const wanted = new Map(clusters.map((cluster) => [assignmentName(cluster), cluster.name]));
   const given = new Set(assignments.map((one) => one.clusterName));
@@ -72,6 +83,7 @@ function clusterProblems({ clusters, assignments }: Snapshot): string[] {
   ];
 }
 
+/** Of endpoints that a cluster has inline as well as of those that come as a resource of their own. */
 function assignmentProblems({ clusterName, endpoints }: ClusterLoadAssignment): string[] {
   const all = endpoints.flatMap((locality) => locality.lbEndpoints);
   if (all.length === 0)
@@ -88,6 +100,7 @@ function assignmentProblems({ clusterName, endpoints }: ClusterLoadAssignment): 
   });
 }
 
+/** Sockets on an IP address only: pipes and names would need what the bootstrap does not set up. */
 function readAddress(address: Address | undefined): { text: string; problem?: string } {
   const inner = address?.address;
   if (inner?.case !== "socketAddress")
@@ -100,6 +113,7 @@ function readAddress(address: Address | undefined): { text: string; problem?: st
   return isPort ? { text } : { text, problem: `the port of ${text} is not in 1 to ${portMax}` };
 }
 
+/** A route to an unknown cluster is accepted by Envoy; the requests that take it are answered 503. */
 function routeProblems(config: RouteConfiguration, { clusters }: Snapshot): string[] {
   const known = new Set(clusters.map((cluster) => cluster.name));
   const routes = config.virtualHosts.flatMap((host) => host.routes);
@@ -110,6 +124,7 @@ function routeProblems(config: RouteConfiguration, { clusters }: Snapshot): stri
     .map((name) => `route configuration "${config.name}" sends to the cluster "${name}", which is not there`);
 }
 
+/** None for answers of Envoy's own and redirects; a cluster that a header names cannot be checked here. */
 function clustersOf({ action }: Route): string[] {
   if (action.case !== "route") return [];
   const specifier = action.value.clusterSpecifier;
@@ -117,6 +132,10 @@ function clustersOf({ action }: Route): string[] {
   return specifier.case === "weightedClusters" ? specifier.value.clusters.map((one) => one.name) : [];
 }
 
+/**
+ * What a listener asks for by name: its route configuration, and the cluster of its ext_authz filter. Without
+ * the first it never starts to listen, without the second every request fails.
+ */
 function listenerProblems(listener: Listener, { routes, clusters }: Snapshot): string[] {
   const { problem } = readAddress(listener.address);
   const found = problem === undefined ? [] : [`listener "${listener.name}": ${problem}`];

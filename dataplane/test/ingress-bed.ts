@@ -124,6 +124,13 @@ export async function openBed(
       const cancelled = Promise.withResolvers<void>();
       if (call.method === "hang") {
         hanging.push({ call, reply, cancelled: cancelled.promise });
+        // As the reactor does: the ingress relies on it.
+        const late = setTimeout(() => {
+          cancelled.resolve();
+          reply(fail("turn_timeout", "the deadline passed"), {});
+        }, call.head.deadlineMs - systemClock.monotonicMs()).unref();
+        void cancelled.promise.then(() => clearTimeout(late));
+        t.after(() => clearTimeout(late));
         told.resolve();
         told = Promise.withResolvers<void>();
       } else if (bed.answer !== undefined) reply(bed.answer, bed.meta);

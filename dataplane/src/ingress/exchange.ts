@@ -17,6 +17,7 @@ export interface Counts {
   calls: number;
   refused: number;
   cancelled: number;
+  /** Bodies that were not complete in time. */
   timedOut: number;
   /** Answers that were cut because nobody read them. */
   cut: number;
@@ -154,20 +155,15 @@ export class Exchange {
     return true;
   }
 
-  /** Ends what has waited for too long. */
+  /** Ends a body that is awaited for too long. What runs is answered at its deadline by whoever took it. */
   sweep(nowMs: number): void {
     const state = this.#state;
-    if (state.name === "receiving" && nowMs >= state.untilMs) {
-      this.#floor.counts.timedOut += 1;
-      this.#send(
-        fail("turn_timeout", `the body was not complete within ${bodyMsMax} ms or the call's deadline`),
-        {},
-      );
-    } else if (state.name === "running" && nowMs >= state.accepted.deadlineMs) {
-      this.#floor.counts.timedOut += 1;
-      this.#send(fail("turn_timeout", "no answer before the call's deadline"), {});
-      state.takeBack?.("deadline");
-    }
+    if (state.name !== "receiving" || nowMs < state.untilMs) return;
+    this.#floor.counts.timedOut += 1;
+    this.#send(
+      fail("turn_timeout", `the body was not complete within ${bodyMsMax} ms or the call's deadline`),
+      {},
+    );
   }
 
   #reply(answer: Answer, meta: AnswerMeta): void {

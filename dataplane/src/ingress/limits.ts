@@ -15,7 +15,7 @@ export const bodyMsMax = 30_000;
 export const keepAliveMs = 75_000;
 /** How long `close` waits for calls in flight. */
 export const closeMsMax = 10_000;
-/** How often deadlines are looked at. */
+/** How often it is looked for bodies that are late and answers that nobody takes. */
 export const sweepMs = 100;
 
 export const connectionsMax = 16_384;

@@ -41,6 +41,8 @@ export const callNumbersMax = 1024;
 /** Whether a client may begin this call while `lowest` is its lowest without an answer. */
 export const isCallNumber = (seq: number, lowest: number): boolean =>
   seq >= lowest && seq - lowest < callNumbersMax;
+/** A numbered call lasts so long at most: its number holds up those above it. A longer one takes a key. */
+export const numberedMsMax = 60_000;
 /** Bytes of one call's body, and of its answer. */
 export const bodyBytesMax = 4 * 1024 * 1024;
 /** Bytes of the delta and the answer of one turn together: they become one record. */

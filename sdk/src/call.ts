@@ -1,5 +1,5 @@
 // One call over HTTP: its attempts, its deadline, its hint, its id.
-import { headers as names } from "@voda/proto/wire";
+import { headers as names, numberedMsMax } from "@voda/proto/wire";
 import { readAnswer } from "./answer.ts";
 import { type CallId, type CallNumbers, keyId, randomHex } from "./call-number.ts";
 import { VodaError } from "./error.ts";
@@ -40,7 +40,6 @@ const attemptMsMin = 10;
  * A call that may take longer does not hold up the numbers of others; sessions keep numbers for some minutes
  * only.
  */
-const numberedMsMax = 60_000;
 
 /**
  * The answer, `undefined` when it has no content. A call is sent again until it has an answer or its time is

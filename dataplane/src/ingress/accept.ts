@@ -49,12 +49,13 @@ export function acceptHead(head: Head, { dialect, routes, nowMs, isFromEdge }: A
   if (head.method === "GET" && !route.readonly)
     throw unimplemented(`${route.method} writes: HTTP method GET is for readonly methods; send POST`, 405);
   const { name, token } = sessionOf(path, route);
+  const leftMs = callMs(route, dialect.timeoutMs(head));
   return {
     route,
     name,
     token,
-    deadlineMs: nowMs + callMs(route, dialect.timeoutMs(head)),
-    repeat: repeatOf(head, isFromEdge, route.dedupeMs),
+    deadlineMs: nowMs + leftMs,
+    repeat: repeatOf(head, { isFromEdge, dedupeMs: route.dedupeMs, callMs: leftMs }),
     grant: isFromEdge ? headerOf(head, headers.grant) : undefined,
   };
 }

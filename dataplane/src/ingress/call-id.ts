@@ -1,7 +1,7 @@
 // What a retry has in common with the call it repeats (PROTOCOL.md 10.3): by it an effect happens once.
 import { hash } from "node:crypto";
 import type { SessionName } from "@voda/proto/session";
-import { callNumbersMax, headers, isCallNumber } from "@voda/proto/wire";
+import { callNumbersMax, headers, isCallNumber, numberedMsMax } from "@voda/proto/wire";
 import { type Head, headerOf } from "./head.ts";
 import { idempotencyKeyBytesMax } from "./limits.ts";
 import { refuse } from "./refusal.ts";
@@ -24,12 +24,20 @@ const requestIdText = /^[\x21-\x7e]{1,256}$/;
 const idempotencyKeyText = /^[\x20-\x7e]+$/;
 const numberedText = /^([0-9a-f]{32})\.(\d{1,15})\.(\d{1,15})$/;
 
+export interface Repeated {
+  readonly isFromEdge: boolean;
+  /** How long the agent keeps keys. */
+  readonly dedupeMs: number;
+  /** Until the call's deadline. */
+  readonly callMs: number;
+}
+
 /**
  * `undefined` when nobody will repeat the call. `x-request-id` is one only where Envoy made it: others send
  * one id with several calls, and the second is not a repetition of the first.
  * @throws Refusal
  */
-export function repeatOf(head: Head, isFromEdge: boolean, dedupeMs: number): Repeat | undefined {
+export function repeatOf(head: Head, { isFromEdge, dedupeMs, callMs }: Repeated): Repeat | undefined {
   const key = headerOf(head, headers.idempotencyKey);
   const numbered = headerOf(head, headers.call);
   if (numbered !== undefined) {
@@ -37,6 +45,12 @@ export function repeatOf(head: Head, isFromEdge: boolean, dedupeMs: number): Rep
       throw refuse(
         "bad_request",
         `${headers.call} and ${headers.idempotencyKey} name one call twice: send one`,
+      );
+    if (callMs > numberedMsMax)
+      throw refuse(
+        "bad_request",
+        `${headers.call} is for calls of at most ${numberedMsMax} ms, and this one has ${Math.round(callMs)}: ` +
+          `send ${headers.idempotencyKey} instead, or a shorter time limit`,
       );
     return readNumbered(numbered);
   }

@@ -491,6 +491,23 @@ test("a numbered call is told by its number and a client, who is another in ever
   assert.equal(bed.seen.length, 5);
 });
 
+test("a numbered call lasts a minute at most, also by default; a longer one takes a key", async (t) => {
+  const bed = await openBed(t);
+  const status = async (method: string, more: Record<string, string>): Promise<number> => {
+    const response = await fetch(`${bed.url}/agents/probe/k/${method}`, { method: "POST", headers: more });
+    const text = await response.text();
+    if (response.status === 400) assert.match(text, /at most 60000 ms, .* send idempotency-key instead/);
+    return response.status;
+  };
+  const numbered = { "x-voda-call": `${"1".repeat(32)}.1.1` };
+  assert.equal(await status("echo", { ...numbered, "connect-timeout-ms": "60000" }), 200);
+  assert.equal(await status("echo", { ...numbered, "connect-timeout-ms": "60001" }), 400);
+  assert.equal(await status("long", numbered), 400);
+  assert.equal(await status("long", { ...numbered, "connect-timeout-ms": "5000" }), 200);
+  assert.equal(await status("long", { "idempotency-key": "a" }), 200);
+  assert.equal(bed.seen.length, 3);
+});
+
 test("a call lasts as long as its caller says; who says nothing has a minute, or the agent's longest turn", async (t) => {
   const bed = await openBed(t);
   const left = async (method: string, more: Record<string, string> = {}): Promise<number> => {

@@ -117,6 +117,25 @@ test("a key works as soon as it is published, and no longer than it is there", a
   );
 });
 
+test("while the store is away a signer that is known passes, and nobody is refused for one that is not", async () => {
+  const away = await connect({ servers: nats.url });
+  const own = await openGrants({
+    connection: away,
+    node: "n1",
+    incarnation: () => "life",
+    clock: { wallMs: () => nowMs, monotonicMs: () => 0 },
+    log: pino({ level: "silent" }),
+    onEdgeSecret: () => undefined,
+  });
+  const { privateKey } = await generateKeyPair("EdDSA");
+  await away.close();
+  assert.equal((await own.verify(await signed(), token)).type, "granted");
+  const told = await own.verify(await signed({}, "unknown", privateKey), token);
+  assert.ok(told.type === "unavailable");
+  assert.match(told.message, /the store does not answer; retry/);
+  await own[Symbol.asyncDispose]();
+});
+
 test("the secret of the edge, which is no key of grants, is told when it is stored and when it is gone", async () => {
   assert.deepEqual(secrets, ["a secret"]);
   await keys.delete(edgeSecretKey);

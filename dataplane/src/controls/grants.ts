@@ -1,7 +1,7 @@
 // Checks the control plane's signed permission to activate a session here; public keys come from the bucket
 // of keys.
 import { createPublicKey, type KeyObject, verify as verifySignature, type webcrypto } from "node:crypto";
-import { Kvm } from "@nats-io/kv";
+import { type KvEntry, Kvm } from "@nats-io/kv";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { watchBucket } from "@voda/net";
 import {
@@ -20,7 +20,9 @@ export type Verdict =
   | { readonly type: "granted"; readonly devices: readonly DeviceShare[] }
   /** As if there were no grant: it is for another node or life of it, or has expired. */
   | { readonly type: "void" }
-  | { readonly type: "refused"; readonly message: string };
+  | { readonly type: "refused"; readonly message: string }
+  /** Nothing is known of the grant: the store that has the keys does not answer. */
+  | { readonly type: "unavailable"; readonly message: string };
 
 export interface Grants extends AsyncDisposable {
   verify(jws: string, session: SessionToken): Promise<Verdict>;
@@ -55,10 +57,15 @@ export async function openGrants(options: GrantsOptions): Promise<Grants> {
     }
   });
   /** A control plane that has just started signs before its key has come through the watch. */
-  const keyOf = async (id: string): Promise<KeyObject | undefined> => {
+  const keyOf: KeyOf = async (id) => {
     const known = keys.get(id);
     if (known !== undefined || !/^[A-Za-z0-9_-]{1,64}$/.test(id)) return known;
-    const entry = await bucket.get(id);
+    let entry: KvEntry | null;
+    try {
+      entry = await bucket.get(id);
+    } catch (cause) {
+      throw new StoreAway(`the key of the grant is not known yet, and the store does not answer`, { cause });
+    }
     return entry === null || entry.operation !== "PUT"
       ? undefined
       : readKey(entry.json<webcrypto.JsonWebKey>());
@@ -69,7 +76,7 @@ export async function openGrants(options: GrantsOptions): Promise<Grants> {
       if (jws.length > grantBytesMax)
         return refused(`grant of ${jws.length} bytes exceeds grantBytesMax ${grantBytesMax}`);
       const claims = await verified(jws, keyOf);
-      if (typeof claims === "string") return refused(claims);
+      if ("message" in claims) return claims;
       const incarnation = options.incarnation();
       const problem = grantProblem(claims, {
         session,
@@ -92,26 +99,35 @@ function readKey(jwk: webcrypto.JsonWebKey): KeyObject {
   return key;
 }
 
+/** @throws StoreAway */
+type KeyOf = (id: string) => Promise<KeyObject | undefined>;
+
+class StoreAway extends Error {
+  override readonly name = "StoreAway";
+}
+
 /**
  * The claims, or what is wrong with the signature or the form. On this thread: handing the signature to
  * another one and taking the answer back costs more than the check.
  */
 async function verified(
   jws: string,
-  keyOf: (id: string) => Promise<KeyObject | undefined>,
-): Promise<GrantClaims | string> {
+  keyOf: KeyOf,
+): Promise<GrantClaims | Exclude<Verdict, { type: "granted" | "void" }>> {
   const [header = "", payload = "", signature = "", ...more] = jws.split(".");
   try {
     const { alg, kid, crit } = readJson(header) as Partial<Record<string, unknown>>;
     if (alg !== "EdDSA" || typeof kid !== "string" || crit !== undefined || more.length > 0)
-      return unknownSigner;
+      return refused(unknownSigner);
     const key = await keyOf(kid);
     const input = Buffer.from(`${header}.${payload}`);
     if (key === undefined || !verifySignature(null, input, key, Buffer.from(signature, "base64url")))
-      return unknownSigner;
-    return parseGrantClaims(readJson(payload));
+      return refused(unknownSigner);
+    const claims = parseGrantClaims(readJson(payload));
+    return typeof claims === "string" ? refused(claims) : claims;
   } catch (error) {
-    return `the grant is refused: ${error instanceof Error ? error.message : String(error)}`;
+    if (error instanceof StoreAway) return { type: "unavailable", message: `${error.message}; retry` };
+    return refused(`the grant is refused: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 
@@ -119,6 +135,6 @@ function readJson(part: string): unknown {
   return JSON.parse(Buffer.from(part, "base64url").toString());
 }
 
-function refused(message: string): Verdict {
+function refused(message: string): Extract<Verdict, { type: "refused" }> {
   return { type: "refused", message };
 }

@@ -49,6 +49,7 @@ export function createCallersPort({ grants, log }: CallersParts): CallersPort {
       }
       void grants.verify(call.grant, call.token).then((verdict) => {
         if (verdict.type === "refused") done(fail("grant_refused", verdict.message));
+        else if (verdict.type === "unavailable") done(fail("store_away", verdict.message));
         else if (verdict.type === "granted") done({ ...call, devices: verdict.devices });
         else done({ ...call, grant: undefined });
       });

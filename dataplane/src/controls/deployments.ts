@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fromJsonString, toJsonString } from "@bufbuild/protobuf";
 import { Kvm, type KvWatchEntry } from "@nats-io/kv";
 import type { NatsConnection } from "@nats-io/transport-node";
+import { watchBucket } from "@voda/net";
 import { type Agent, AgentSchema } from "@voda/proto/api";
 import { agentsBucket } from "@voda/proto/wire";
 import type { Logger } from "pino";
@@ -68,29 +69,19 @@ export async function watchDeployments(options: DeploymentsOptions): Promise<Asy
     }
   };
 
-  const caughtUp = Promise.withResolvers<void>();
-  const { values } = await bucket.status();
-  const watch = await bucket.watch();
-  if (values === 0) caughtUp.resolve();
-  const watching = (async () => {
-    for await (const entry of watch) {
-      const before = turns.get(entry.key) ?? Promise.resolve();
-      turns.set(
-        entry.key,
-        before.then(() =>
-          entry.operation === "PUT" ? deploy(entry) : undeploy(options, entry.key, running),
-        ),
-      );
-      if (entry.delta === 0) caughtUp.resolve();
-    }
-  })();
-  await caughtUp.promise;
+  // An entry waits for those of its agent alone, so the watch is through with it at once.
+  const watch = await watchBucket(bucket, (entry) => {
+    const before = turns.get(entry.key) ?? Promise.resolve();
+    turns.set(
+      entry.key,
+      before.then(() => (entry.operation === "PUT" ? deploy(entry) : undeploy(options, entry.key, running))),
+    );
+  });
   await Promise.all(turns.values());
   await bundles.keepOnly(needed);
   return {
     async [Symbol.asyncDispose]() {
-      watch.stop();
-      await watching;
+      await watch.close();
       await Promise.all(turns.values());
     },
   };

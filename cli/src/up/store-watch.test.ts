@@ -48,6 +48,15 @@ for (const line of [
   });
 }
 
+test("a disk that has room again by the time the line is read, and gets no more, has its server started again", (t) => {
+  const { world, watch } = watched(t);
+  world.free = 1024 * mib;
+  watch.saw("no space left on device");
+  t.mock.timers.tick(1_000);
+  assert.equal(world.restarts, 1);
+  watch[Symbol.dispose]();
+});
+
 test("a store that is stuck again at once is not started again at once", (t) => {
   const { world, watch } = watched(t);
   watch.saw("no space left on device");

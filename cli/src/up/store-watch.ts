@@ -25,8 +25,8 @@ const fullEveryLooks = 10;
 export class StoreWatch implements Disposable {
   readonly #options: StoreWatchOptions;
   readonly #timer: NodeJS.Timeout;
-  /** What was free when the server got stuck; undefined while it is not. */
-  #freeThen: number | undefined;
+  /** With so much free the server is started again; undefined while it is not stuck. */
+  #freeNeeded: number | undefined;
   #restartedMs = Number.NEGATIVE_INFINITY;
   #looks = 0;
   #isTold = false;
@@ -38,8 +38,9 @@ export class StoreWatch implements Disposable {
 
   /** A line that nats-server has written. */
   saw(line: string): void {
-    if (this.#freeThen !== undefined || !stuck.test(line)) return;
-    this.#freeThen = this.#options.freeBytes();
+    if (this.#freeNeeded !== undefined || !stuck.test(line)) return;
+    // A disk that was full for a moment has room again by now, and need not get more.
+    this.#freeNeeded = Math.min(this.#options.freeBytes(), roomBytesMin) + roomBytesMin;
     this.#options.say(
       `nats-server stores nothing any more: ${line.replace(/^.*\[ERR\] /, "").slice(0, 200)}; free space on the disk of the data directory, and it is started again`,
     );
@@ -52,11 +53,11 @@ export class StoreWatch implements Disposable {
   #look(): void {
     this.#looks += 1;
     if (this.#looks % fullEveryLooks === 0) this.#tellFull();
-    if (this.#freeThen === undefined) return;
+    if (this.#freeNeeded === undefined) return;
     const now = performance.now();
-    const hasRoom = this.#options.freeBytes() >= this.#freeThen + roomBytesMin;
+    const hasRoom = this.#options.freeBytes() >= this.#freeNeeded;
     if (!hasRoom || now - this.#restartedMs < restartEveryMs) return;
-    this.#freeThen = undefined;
+    this.#freeNeeded = undefined;
     this.#restartedMs = now;
     this.#options.say(
       "there is space again: nats-server is started again, since its store stays stuck otherwise",

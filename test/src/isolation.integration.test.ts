@@ -184,6 +184,25 @@ for (const method of ["spins", "spinsLater"])
     assert.match(held?.at ?? "", /^neighbours\.config\.ts:\d+:\d+$/);
   });
 
+test("a thread in which voda itself fails, since a builtin was replaced, ends, and its sessions open in the next", async () => {
+  assert.equal((await call(node.url, "beside/patched/add", { input: 7 })).body, 7);
+  const ended = threadsEnded();
+  await call(node.url, "rogue/patches/patchesPush");
+  await waitUntil(
+    async () => {
+      await call(node.url, "beside/patched/add", { input: 0 });
+      return threadsEnded() > ended;
+    },
+    20_000,
+    "the thread ends",
+  );
+  await waitUntil(
+    async () => (await call(node.url, "beside/patched/get")).body === 7,
+    20_000,
+    "its sessions are as they were",
+  );
+});
+
 test("buffers outside of the heap are counted too", async () => {
   const filled = await call(node.url, "rogue/buffers/buffers");
   assert.ok([500, 503, 504].includes(filled.status));

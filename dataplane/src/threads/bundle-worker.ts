@@ -5,7 +5,8 @@ import type { Agent } from "@voda/proto/api";
 import { bundleLoadMsMax } from "@voda/proto/wire";
 import type { Logger } from "pino";
 import type { AgentDefinition } from "voda/definition";
-import { type Failed, fail } from "../call/index.ts";
+import { decodeAnswer, type Failed, fail } from "../call/index.ts";
+import { FrameError } from "../frame/index.ts";
 import { createRing } from "../ring/index.ts";
 import { restartDelayMs, wellMs } from "./backoff.ts";
 import { type Begun, type BegunTable, createBegunTable, readBegun } from "./begun.ts";
@@ -167,6 +168,7 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
           encode: toWorker.encode,
           decode: fromWorker.decode,
           onMessage: (message) => this.#receive(life, message),
+          onBroken: (error) => this.#unreadable(life, error),
         },
       ),
       ends: { input, output, port: port2 },
@@ -176,6 +178,7 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
       thread: undefined,
       startedMs: performance.now(),
       isLoaded: false,
+      isUnreadable: false,
       early: [],
       beats: 0,
       missed: 0,
@@ -222,7 +225,24 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
     void life.thread?.terminate();
   }
 
+  /** An agent's code may have replaced what the thread writes with: nothing that it says counts any more. */
+  #unreadable(life: Life, { message }: Error): void {
+    this.#end(life, `what it wrote cannot be read (${message}): a builtin may have been replaced`);
+  }
+
   #receive(life: Life, message: FromWorker): void {
+    if (life.isUnreadable) return;
+    try {
+      if ("answer" in message) decodeAnswer(message.answer); // kept and passed on: damage must end here
+      this.#take(life, message);
+    } catch (error) {
+      if (!(error instanceof FrameError || error instanceof SyntaxError)) throw error;
+      life.isUnreadable = true;
+      this.#unreadable(life, error);
+    }
+  }
+
+  #take(life: Life, message: FromWorker): void {
     if (message.type === "log") {
       const entry = JSON.parse(message.line) as LogEntry;
       if (life.isLoaded) this.#write(message.level, entry);
@@ -339,6 +359,8 @@ interface Life {
   thread: Worker | undefined;
   startedMs: number;
   isLoaded: boolean;
+  /** It wrote what cannot be read. */
+  isUnreadable: boolean;
   /** Lines from before it was loaded. */
   readonly early: [LogLevel, LogEntry][];
   beats: number;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MessageChannel } from "node:worker_threads";
+import { FrameError } from "../frame/index.ts";
 import { createRing } from "../ring/index.ts";
 import { type Channel, openChannel } from "./channel.ts";
 import { type ToWorker, toWorker } from "./to-worker.ts";
@@ -15,11 +16,11 @@ function pair(
   const codec = { encode: toWorker.encode, decode: toWorker.decode };
   const from = openChannel(
     { input: back, output: there, port: port1 },
-    { ...codec, onMessage: () => assert.fail("an echo") },
+    { ...codec, onMessage: () => assert.fail("an echo"), onBroken: assert.fail },
   );
   const to = openChannel<ToWorker, ToWorker>(
     { input: there, output: back, port: port2 },
-    { ...codec, onMessage },
+    { ...codec, onMessage, onBroken: assert.fail },
   );
   const close = (): void => {
     from[Symbol.dispose]();
@@ -61,4 +62,31 @@ test("a message that no ring can hold is refused where it is sent", () => {
     /recordBytesMax/,
   );
   close();
+});
+
+test("what cannot be read ends the hearing, and is told once", () => {
+  const [there, back] = [createRing(4096), createRing(4096)];
+  const { port1, port2 } = new MessageChannel();
+  const codec = { encode: toWorker.encode, decode: toWorker.decode };
+  const from = openChannel<ToWorker, ToWorker>(
+    { input: back, output: there, port: port1 },
+    { ...codec, onMessage: () => assert.fail("an echo"), onBroken: assert.fail },
+  );
+  const broken: string[] = [];
+  const to = openChannel<ToWorker, ToWorker>(
+    { input: there, output: back, port: port2 },
+    {
+      encode: toWorker.encode,
+      decode: () => {
+        throw new FrameError("meta entry 0 after 0");
+      },
+      onMessage: () => assert.fail("it was read"),
+      onBroken: ({ message }) => void broken.push(message),
+    },
+  );
+  for (const activation of [1, 2]) from.send({ type: "close", activation });
+  to.takeRest();
+  to.takeRest();
+  assert.deepEqual(broken, ["meta entry 0 after 0"]);
+  for (const end of [from, to]) end[Symbol.dispose]();
 });

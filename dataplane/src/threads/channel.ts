@@ -1,6 +1,7 @@
 // Both directions between the I/O thread and a worker: messages as frames in rings.
 import type { MessagePort } from "node:worker_threads";
-import { FrameCursor, type FrameFields, frameLength, writeFrame } from "../frame/index.ts";
+import { DecodeError } from "@voda/stdx";
+import { FrameCursor, FrameError, type FrameFields, frameLength, writeFrame } from "../frame/index.ts";
 import { RingReader, RingWriter } from "../ring/index.ts";
 
 /** What one side of a channel holds; the port carries the bells of both rings. */
@@ -21,6 +22,8 @@ export interface ChannelOptions<Out, In> {
   readonly encode: (message: Out) => FrameFields;
   readonly decode: (frame: FrameCursor) => In;
   readonly onMessage: (message: In) => void;
+  /** What the other side wrote cannot be read: it is heard no more, and its thread must end. */
+  readonly onBroken: (error: Error) => void;
   /** Messages wait here for room in the ring, or do not any more. */
   readonly onBehind?: (isBehind: boolean) => void;
 }
@@ -32,13 +35,22 @@ export function openChannel<Out, In>(ends: Ends, options: ChannelOptions<Out, In
 
   const reader = new RingReader(ends.input, ends.port, {
     onRecord(memory, at, length) {
-      cursor.open(memory, at, length);
-      options.onMessage(options.decode(cursor));
+      const message = read(memory, at, length);
+      if (message !== undefined) options.onMessage(message);
     },
-    onBroken(error) {
-      throw error; // both ends are ours: whoever broke the ring has a bug, and its thread must end
-    },
+    onBroken: options.onBroken,
   });
+  const read = (...record: Parameters<FrameCursor["open"]>): In | undefined => {
+    try {
+      cursor.open(...record);
+      return options.decode(cursor);
+    } catch (error) {
+      if (!(error instanceof FrameError || error instanceof DecodeError)) throw error;
+      reader.close();
+      options.onBroken(error);
+      return undefined;
+    }
+  };
   const write = (fields: FrameFields): boolean => {
     const length = lengthOf(fields);
     const at = writer.reserve(length);

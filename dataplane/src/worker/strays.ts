@@ -24,9 +24,10 @@ export function catchStrays(log: AgentLog): void {
 
 /**
  * `process.exit` ends a thread with all of its sessions, `process.kill` of its own process the node: neither
- * is an agent's to do.
+ * is an agent's to do. Returns how this thread itself ends: whatever becomes of `process` after this.
  */
-export function refuseExits(): void {
+export function refuseExits(): () => never {
+  const { reallyExit } = process as NodeJS.Process & { reallyExit(code: number): never };
   const refuse = (name: string) => (): never => {
     throw new Error(`${name} would end the sessions of others too: throw an error to end a call`);
   };
@@ -39,4 +40,5 @@ export function refuseExits(): void {
     kill: (pid: number, signal?: string | number): true =>
       own.has(pid) && signal !== 0 ? refuse("process.kill of its own process")() : kill(pid, signal),
   });
+  return () => reallyExit.call(process, 1);
 }

@@ -53,6 +53,7 @@ class WorkerThread {
       encode: fromWorker.encode,
       decode: toWorker.decode,
       onMessage: (message) => this.#receive(message),
+      onBroken: (error) => this.#fail(error),
       onBehind: (isBehind) => this.#begun.behind(isBehind),
     });
     this.log = openAgentLog(
@@ -86,9 +87,16 @@ class WorkerThread {
     try {
       this.#handle(message);
     } catch (error) {
-      const { message: what, stack } = describeThrown(error);
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    const { message: what, stack } = describeThrown(error);
+    try {
       this.log.say("error", `voda failed in its worker: ${what}`, { stack });
-      this.#exit();
+    } finally {
+      this.#exit(); // also when an agent has broken what the line is written with
     }
   }
 
@@ -194,14 +202,12 @@ function reasonOf(error: unknown): OpenReason {
 }
 
 const setup = workerData as WorkerSetup;
-const exit = process.exit.bind(process);
-const thread = new WorkerThread(setup, () => exit(1));
+const thread = new WorkerThread(setup, refuseExits());
 resolveProvidedHere();
 process.setSourceMapsEnabled(true);
 tellHolder(setup.bundle);
 catchStrays(thread.log);
 captureOutput(thread.log);
-refuseExits();
 const mebibyte = 1024 * 1024;
 setInterval(() => {
   Atomics.store(setup.pulse, 1, getHeapStatistics().external_memory / mebibyte);

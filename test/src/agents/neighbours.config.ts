@@ -84,6 +84,11 @@ const rogue = agent("rogue", { count: s.counter() }, { maxTurn: "500ms", idle: "
       for (let i = 0; i < lines; i += 1) error(`line ${i}`);
       return ctx.state.count.add(1);
     },
+    patchesPush() {
+      Array.prototype.push = () => {
+        throw new Error("patched push");
+      };
+    },
     spins(ctx) {
       ctx.state.count.add(1000);
       for (;;);

@@ -243,6 +243,32 @@ test("a lease ends after its time with a marker, cannot be renewed then, and can
   assert.equal(later.error?.err_code, 10071);
 });
 
+test("a server that is full refuses every stream with files, that of leases too, whatever is reserved; reads and purges go on", async () => {
+  await using small = await startNats({ storeBytesMax: 8 << 20 });
+  const connection = await connect({ servers: small.url, noAsyncTraces: true });
+  await stream("log", {}, connection);
+  const reserved = { max_bytes: 1 << 20, discard: "new", allow_msg_schedules: false };
+  await stream("lease", { ...reserved, max_msgs_per_subject: 1 }, connection);
+  await publish("lease.a", {}, "x", connection);
+  const record = "x".repeat(512 << 10);
+  const insufficientResources = 10_023;
+  const code = async (subject: string, body = "x"): Promise<number | undefined> =>
+    (await publish(subject, {}, body, connection)).error?.err_code;
+  let stored = 0;
+  while ((await code("log.a", record)) === undefined) stored += 1;
+  assert.equal(stored, 16);
+  assert.deepEqual(
+    [await code("log.b"), await code("lease.a")],
+    [insufficientResources, insufficientResources],
+  );
+  assert.equal(await messages("lease", connection), 1);
+  const last = await connection.request("$JS.API.DIRECT.GET.log.log.a", "");
+  assert.equal(last.data.length, record.length);
+  await api("STREAM.PURGE.log", { filter: "log.a", keep: 8 }, connection);
+  assert.deepEqual([await code("log.b"), await code("lease.a")], [undefined, undefined]);
+  await connection.close();
+});
+
 test("a server that was frozen ends every overdue lease when it wakes", async () => {
   await using own = await startNats();
   const client = await connect({ servers: own.url, noAsyncTraces: true });

@@ -15,6 +15,8 @@ export interface NatsOptions {
   readonly port?: number;
   /** Default: the server's own, 2 minutes. */
   readonly sync?: "always";
+  /** `max_file_store`; default: the server's own, a share of what is free. */
+  readonly storeBytesMax?: number;
 }
 
 /** A real nats-server with JetStream on 127.0.0.1. */
@@ -35,7 +37,7 @@ export interface Nats extends AsyncDisposable {
 export async function startNats(options: NatsOptions = {}): Promise<Nats> {
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), "voda-nats-"));
   mkdirSync(dir, { recursive: true });
-  const first = await launch(dir, options.port ?? -1, options.sync);
+  const first = await launch(dir, options.port ?? -1, options);
   let server = first.server;
   const stop = async (): Promise<void> => {
     await server.stop();
@@ -50,7 +52,7 @@ export async function startNats(options: NatsOptions = {}): Promise<Nats> {
     kill9: () => server.kill9(),
     async restart() {
       await server.stop();
-      server = (await launch(dir, first.port, options.sync)).server;
+      server = (await launch(dir, first.port, options)).server;
     },
     stop,
     [Symbol.asyncDispose]: stop,
@@ -60,15 +62,19 @@ export async function startNats(options: NatsOptions = {}): Promise<Nats> {
 async function launch(
   dir: string,
   port: number,
-  sync: "always" | undefined,
+  { sync, storeBytesMax }: NatsOptions,
 ): Promise<{ server: RunningProcess; port: number }> {
   const config = join(dir, "nats.conf");
+  const more = [
+    ...(sync === undefined ? [] : [`, sync_interval: ${sync}`]),
+    ...(storeBytesMax === undefined ? [] : [`, max_file_store: ${storeBytesMax}`]),
+  ];
   writeFileSync(
     config,
     `listen: "127.0.0.1:${port}"
 max_payload: ${natsPayloadBytesMax}
 ports_file_dir: ${JSON.stringify(dir)}
-jetstream { store_dir: ${JSON.stringify(dir)}${sync === undefined ? "" : `, sync_interval: ${sync}`} }
+jetstream { store_dir: ${JSON.stringify(dir)}${more.join("")} }
 `,
   );
   const server = await startProcess({

@@ -1,3 +1,4 @@
+/// <reference path="./webassembly.d.ts" />
 export { Block, borrow, type Loan, withLoan } from "./block.ts";
 export { MemoryError, type MemoryErrorCode } from "./errors.ts";
 export type { Handle } from "./handle.ts";

@@ -63,7 +63,7 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
   const keys = await buckets.open(keysBucket);
   const { storeMs } = stack.use(await publishKey({ js, keys, signer, clock: systemClock, log }));
   const directory = new Directory({ pool, requestOf: (name, token) => agents.requestOf(name, token) });
-  const putToSleep = restingSleeper({ connection, directory, log });
+  const putToSleep = restingSleeper({ commands: { connection, storeMs }, directory, log });
   const rooms = stack.use(new RoomMaker({ clock: systemClock, putToSleep }));
   const scheduler = stack.use(new Scheduler({ agents, directory, pool, clock: systemClock, rooms }));
   const leases = await buckets.open(nodesBucket);

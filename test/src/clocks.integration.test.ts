@@ -1,6 +1,7 @@
 // Nodes as processes whose wall clocks are minutes and seconds apart: the store's clock is the only one that counts.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { connectApi } from "../../cli/src/api.ts";
 import { type Cluster, type ClusterNode, call, startCluster, waitUntil } from "./kit/index.ts";
 
 /** Longer than answers are kept by default. */
@@ -35,6 +36,19 @@ test("calls are forwarded at once between nodes with other clocks, and one repea
       const { status, body } = await call(urlOf(at), `probe/shared-${i}/add`, { input: 5, id: "k" });
       assert.deepEqual([status, body], [200, 5]);
     }
+  }
+});
+
+test("commands of the control plane are in time on every node", async () => {
+  const { sessions } = connectApi(cluster.apiUrl);
+  for (const [i, owner] of [behind, ahead].entries()) {
+    const session = { agent: "probe", key: `commanded-${i}` };
+    assert.equal((await call(urlOf(owner), `probe/${session.key}/add`, { input: 1 })).body, 1);
+    const isKnown = async (): Promise<boolean> =>
+      (await sessions.getSession({ session })).session?.node === owner?.id;
+    await waitUntil(isKnown, 5_000, "the control plane knows who has it");
+    assert.equal((await sessions.wakeSession({ session })).session?.node, owner?.id);
+    await sessions.sleepSession({ session });
   }
 });
 

@@ -40,7 +40,7 @@ export function sessionService(context: SessionContext): ServiceImpl<typeof Sess
           throw agentNotFound(name.namespace, name.agent);
         return { session };
       }
-      await sendCommand(context.connection, {
+      await sendCommand(context, {
         kind: CommandKind.SLEEP,
         name,
         node: owner.node,
@@ -120,7 +120,7 @@ async function commandAnywhere(
   }
   const grant = picked.type === "placed" ? picked.grant : "";
   const node = picked.node.id;
-  const epoch = await sendCommand(context.connection, {
+  const epoch = await sendCommand(context, {
     kind,
     name,
     node,

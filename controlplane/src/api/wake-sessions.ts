@@ -62,11 +62,11 @@ function check(names: readonly SessionName[]): void {
 }
 
 async function wake(
-  { connection }: SessionContext,
+  context: SessionContext,
   { name, node, grant }: Member,
   timeoutMs: number,
 ): Promise<Woken> {
-  const epoch = await sendCommand(connection, {
+  const epoch = await sendCommand(context, {
     kind: CommandKind.WAKE,
     name,
     node,
@@ -81,7 +81,7 @@ async function wake(
  * Those that were awake before stay so. Returns those that were woken and did not say that they sleep again.
  */
 async function undo(
-  { connection, scheduler }: SessionContext,
+  context: SessionContext,
   members: readonly Member[],
   outcomes: readonly PromiseSettledResult<Woken>[],
 ): Promise<readonly SessionName[]> {
@@ -89,9 +89,9 @@ async function undo(
   const sleep = async ({ name, node, wasAwake }: Member, wasWoken: boolean): Promise<void> => {
     if (wasAwake) return;
     // given up first: of a session that nobody expects, a report says only that it is gone
-    scheduler.release(name);
+    context.scheduler.release(name);
     const command = { kind: CommandKind.SLEEP, name, node, grant: "", timeoutMs: undoMsMax, idleMsMin: 0 };
-    await sendCommand(connection, command).catch((error: unknown) => {
+    await sendCommand(context, command).catch((error: unknown) => {
       if (!(error instanceof ControlError)) throw error;
       // one that did not say that it woke knows until when it might have
       if (wasWoken) left.push(name);

@@ -20,11 +20,20 @@ export interface SessionCommand {
 /** The node ends what it was asked for at the deadline and says so: its answer may be this late. */
 const answerMsMax = 500;
 
+/** How nodes are reached, and the clock by which they are told until when: each of them measures the store's. */
+export interface CommandContext {
+  readonly connection: NatsConnection;
+  readonly storeMs: () => number;
+}
+
 /** The epoch after the command. @throws ControlError what the node answered, or `closed` when it did not */
-export async function sendCommand(connection: NatsConnection, command: SessionCommand): Promise<bigint> {
+export async function sendCommand(
+  { connection, storeMs }: CommandContext,
+  command: SessionCommand,
+): Promise<bigint> {
   const { kind, name, node, grant, timeoutMs, idleMsMin } = command;
   const { namespace, agent, key } = name;
-  const deadlineMs = BigInt(Date.now() + timeoutMs);
+  const deadlineMs = BigInt(Math.round(storeMs() + timeoutMs));
   const body = toBinary(
     CommandSchema,
     create(CommandSchema, { kind, namespace, agent, key, grant, deadlineMs, idleMsMin }),

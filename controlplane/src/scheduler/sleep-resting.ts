@@ -1,22 +1,21 @@
 // Asks a node to put a session to sleep that has rested: how room is made.
-import type { NatsConnection } from "@nats-io/transport-node";
 import { CommandKind } from "@voda/proto/node";
 import type { Logger } from "pino";
 import type { Directory } from "../directory/directory.ts";
 import { ControlError } from "../errors.ts";
-import { sendCommand } from "../nats/command.ts";
+import { type CommandContext, sendCommand } from "../nats/command.ts";
 import { type RoomMakerOptions, roomIdleMsMin, type Slept, sleepMsMax } from "./room-maker.ts";
 
-/** How nodes are reached, and who knows the names of what they hold. */
+/** How nodes are commanded, and who knows the names of what they hold. */
 export interface RestingSleeperOptions {
-  readonly connection: NatsConnection;
+  readonly commands: CommandContext;
   readonly directory: Directory;
   readonly log: Logger;
 }
 
 /** What it returns never rejects: a node that cannot be asked is `away`. */
 export function restingSleeper({
-  connection,
+  commands,
   directory,
   log,
 }: RestingSleeperOptions): RoomMakerOptions["putToSleep"] {
@@ -32,7 +31,7 @@ export function restingSleeper({
       idleMsMin: roomIdleMsMin,
     };
     try {
-      await sendCommand(connection, command);
+      await sendCommand(commands, command);
       log.info({ session: name, node }, "session sleeps to make room");
       return "asleep";
     } catch (err) {

@@ -415,7 +415,7 @@ export type Command = Message<"voda.node.v1.Command"> & {
   grant: string;
 
   /**
-   * When the caller stops waiting, in milliseconds since 1970.
+   * When the caller stops waiting, in milliseconds since 1970 by the clock of the store.
    *
    * @generated from field: uint64 deadline_ms = 6;
    */

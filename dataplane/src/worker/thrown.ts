@@ -5,6 +5,8 @@ import { sourceScheme } from "@voda/proto/wire";
 
 /** What is said of a thrown value; nobody reads more of it. */
 export const thrownCharsMax = 8_192;
+/** Causes of causes that are named; an error may be its own. */
+const causesMax = 4;
 
 /**
  * Frames of the user's sources begin with the scheme; those of packages in the bundle are not what is looked
@@ -28,8 +30,41 @@ export interface Thrown {
 
 export function describeThrown(error: unknown): Thrown {
   const stack = textOf(() => (isError(error) ? String(error.stack) : inspect(error)));
-  const message = textOf(() => (isError(error) ? `${error.name}: ${error.message}` : inspect(error)));
+  const message = textOf(() => [error, ...causesOf(error)].map(lineOf).join("; cause: "));
   return { message, stack: stack.replaceAll(sourceScheme, ""), at: ownFrame.exec(stack)?.[1] };
+}
+
+/**
+ * `fetch failed` helps nobody: what refused is in its cause. An `AggregateError` without words has them in the first of its errors, and
+ * one that cannot be asked has no cause.
+ */
+function causesOf(error: unknown): readonly unknown[] {
+  const causes: unknown[] = [];
+  try {
+    for (let at = causeOf(error); at !== undefined && causes.length < causesMax; at = causeOf(at)) {
+      if (at === error || causes.includes(at)) break;
+      causes.push(at);
+    }
+  } catch {
+    // what is known so far is told
+  }
+  return causes;
+}
+
+function causeOf(error: unknown): unknown {
+  if (!isError(error)) return undefined;
+  return error.cause ?? (error instanceof AggregateError ? error.errors[0] : undefined);
+}
+
+/** The code stands in the words of most errors, but not in those of all. */
+function lineOf(error: unknown): string {
+  return textOf(() => {
+    if (!isError(error)) return inspect(error);
+    const { name, message } = error;
+    const code = "code" in error && typeof error.code === "string" ? error.code : "";
+    const words = message === "" ? name : `${name}: ${message}`;
+    return code === "" || words.includes(code) ? words : `${words} (${code})`;
+  });
 }
 
 /**

@@ -16,7 +16,10 @@ test("a fetch that fails says what refused it", async () => {
   const port = await closedPort();
   const error: unknown = await fetch(`http://127.0.0.1:${port}/`).catch((reason: unknown) => reason);
   const { message } = describeThrown(error);
-  assert.match(message, new RegExp(`^TypeError: fetch failed; cause: Error: .*ECONNREFUSED 127.0.0.1:${port}`));
+  assert.match(
+    message,
+    new RegExp(`^TypeError: fetch failed; cause: Error: .*ECONNREFUSED 127.0.0.1:${port}`),
+  );
 });
 
 test("causes are named in their order, whatever they are, each once and not for ever", () => {

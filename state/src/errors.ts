@@ -24,6 +24,14 @@ export class TooLargeError extends RangeError {
   override readonly name = "TooLargeError";
 }
 
+/**
+ * A value, key or range that a field does not take: of another type, out of range, nested too deep, or no JSON. Nothing was applied.
+ * Where it came with a call, it is the mistake of whoever sent it.
+ */
+export class RefusedValueError extends TypeError {
+  override readonly name = "RefusedValueError";
+}
+
 /** A handle was used after its transaction or view ended. */
 export class ClosedError extends Error {
   override readonly name = "ClosedError";

@@ -12,7 +12,14 @@ export {
   envelopeVersion,
   openEnvelope,
 } from "./envelope.ts";
-export { ClosedError, CorruptError, SchemaError, TooLargeError, UnsupportedFormatError } from "./errors.ts";
+export {
+  ClosedError,
+  CorruptError,
+  RefusedValueError,
+  SchemaError,
+  TooLargeError,
+  UnsupportedFormatError,
+} from "./errors.ts";
 export type { Check, FieldSchema } from "./field.ts";
 export { frozenJson, jsonDepthMax, readJson, writeJson } from "./json.ts";
 export { mapKeyBytesMax } from "./kinds/map.ts";

@@ -23,14 +23,14 @@ test("what is not Json is refused with its place and kind", () => {
     [{ "\udc00": 1 }, /^state\.a has a key with a lone surrogate/],
   ];
   for (const [value, message] of cases)
-    assert.throws(() => frozenJson(value, "state.a"), { name: "TypeError", message });
+    assert.throws(() => frozenJson(value, "state.a"), { name: "RefusedValueError", message });
 });
 
 test("a value that holds itself is refused", () => {
   const loop: unknown[] = [];
   loop.push(loop);
   assert.throws(() => frozenJson(loop, "state.a"), {
-    name: "RangeError",
+    name: "RefusedValueError",
     message: new RegExp(`jsonDepthMax ${jsonDepthMax}`),
   });
 });

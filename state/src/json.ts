@@ -1,6 +1,7 @@
 // Json values: checked and copied when written, frozen when read, one byte of tag each on the wire.
 import type { Json } from "@voda/proto/fields";
 import { type ByteReader, type ByteWriter, DecodeError } from "@voda/stdx";
+import { RefusedValueError } from "./errors.ts";
 
 /** Arrays and objects inside each other. */
 export const jsonDepthMax = 64;
@@ -26,22 +27,25 @@ const tags = {
  * A deeply frozen copy, so that neither the writer's own objects nor a reader can change the state behind a
  * transaction.
  * @param where what the value is for; errors begin with it
- * @throws TypeError | RangeError
+ * @throws RefusedValueError
  */
 export function frozenJson(value: unknown, where: string, depth = 0): Json {
   if (value === null || typeof value === "boolean") return value;
   if (typeof value === "string") {
     if (!value.isWellFormed())
-      throw new TypeError(`${where} is a string with a lone surrogate; use well-formed Unicode`);
+      throw new RefusedValueError(`${where} is a string with a lone surrogate; use well-formed Unicode`);
     return value;
   }
   if (typeof value === "number") {
-    if (!Number.isFinite(value)) throw new TypeError(`${where} is ${value}; Json numbers are finite`);
+    if (!Number.isFinite(value)) throw new RefusedValueError(`${where} is ${value}; Json numbers are finite`);
     return value;
   }
-  if (typeof value !== "object") throw new TypeError(`${where} is ${describe(value)}; a value must be Json`);
+  if (typeof value !== "object")
+    throw new RefusedValueError(`${where} is ${describe(value)}; a value must be Json`);
   if (depth === jsonDepthMax)
-    throw new RangeError(`${where} is nested deeper than jsonDepthMax ${jsonDepthMax}, or holds itself`);
+    throw new RefusedValueError(
+      `${where} is nested deeper than jsonDepthMax ${jsonDepthMax}, or holds itself`,
+    );
   return Array.isArray(value) ? frozenArray(value, where, depth) : frozenObject(value, where, depth);
 }
 
@@ -57,14 +61,14 @@ function frozenArray(value: readonly unknown[], where: string, depth: number): J
 function frozenObject(value: object, where: string, depth: number): Json {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) {
-    throw new TypeError(
+    throw new RefusedValueError(
       `${where} is ${describe(value)}; a value must be Json: plain objects, arrays, strings, numbers`,
     );
   }
   const copy: { [key: string]: Json } = {};
   for (const [key, item] of Object.entries(value)) {
     if (!key.isWellFormed())
-      throw new TypeError(`${where} has a key with a lone surrogate; use well-formed Unicode`);
+      throw new RefusedValueError(`${where} has a key with a lone surrogate; use well-formed Unicode`);
     put(copy, key, frozenJson(item, `${where}.${key}`, depth + 1));
   }
   return Object.freeze(copy);

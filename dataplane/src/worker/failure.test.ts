@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { frozenJson, jsonDepthMax, RefusedValueError } from "@voda/state";
 import { VodaError } from "voda";
 import { decodeAnswer, type Failure } from "../call/index.ts";
 import { encodeFailed, endingOf } from "./failure.ts";
@@ -62,11 +63,26 @@ test("a misspelt code is unknown to the caller, who gets the message; the log ha
 });
 
 test("a value of the input that the state does not take is told to its sender", () => {
-  const refused = new TypeError('state.count.add("2"): the amount must be an integer within 2^53');
-  const { code, reason, message } = failureOf(refused, "2");
+  const amount = new RefusedValueError('state.count.add("2"): the amount must be an integer within 2^53');
+  const { code, reason, message } = failureOf(amount, "2");
   assert.deepEqual([code, reason], ["invalid_argument", "bad_request"]);
   assert.match(message, /must be an integer.*; the input was a string/);
-  assert.equal(failureOf(refused).code, "internal", "without an input it is the handler's own value");
+  assert.equal(failureOf(amount).code, "internal", "without an input it is the handler's own value");
+  const words = new TypeError("state.count is a word of the handler's own");
+  assert.equal(failureOf(words, "2").code, "internal", "the class decides, not the words");
+});
+
+test("a value that is nested too deep is told to its sender", () => {
+  const deep: unknown = JSON.parse(`${"[".repeat(jsonDepthMax + 1)}${"]".repeat(jsonDepthMax + 1)}`);
+  let refused: unknown;
+  try {
+    frozenJson(deep, "state.a");
+  } catch (error) {
+    refused = error;
+  }
+  const { code, message } = failureOf(refused, deep);
+  assert.equal(code, "invalid_argument");
+  assert.match(message, /nested deeper than jsonDepthMax 64.*; the input was an array of 1/);
 });
 
 test("a TypeError of the handler shows its caller what shape was sent, and no more", () => {

@@ -1,7 +1,7 @@
 // How a handler's end without an answer is told: to the caller what the caller may know, to the log the rest.
 import { grpcCodes } from "@voda/proto/errors";
 import { turnBytesMax } from "@voda/proto/wire";
-import { TooLargeError } from "@voda/state";
+import { RefusedValueError, TooLargeError } from "@voda/state";
 import { VodaError } from "voda/definition";
 import { decodeAnswer, encodeAnswer, type Failed, type Failure, fail } from "../call/index.ts";
 import type { LogLevel } from "../threads/index.ts";
@@ -26,6 +26,7 @@ export function endingOf(error: unknown, input: unknown): Ending {
     if (error instanceof BadInput) return refused(fail("bad_request", error.message));
     if (error instanceof TooLargeError) return refused(fail("too_large", error.message));
     if (VodaError.is(error)) return thrownOnPurpose(error);
+    if (error instanceof RefusedValueError && input !== undefined) return ofRefusedValue(error, input);
     if (error instanceof TypeError || error instanceof RangeError) return ofWrongShape(error, input);
   } catch {
     // it cannot even be asked what it is: a proxy that was revoked, or one whose traps throw
@@ -38,18 +39,16 @@ function refused(answer: Failed): Ending {
   return { answer, level: "info", message: `call refused: ${message}`, facts: { code, reason } };
 }
 
-/**
- * Handlers do not check their input. A value of it that `ctx.state` does not take is its sender's mistake,
- * told as such; what else is a TypeError may be the handler's own, so the sender is only shown what was sent.
- */
+/** Handlers do not check their input. A value of it that `ctx.state` does not take is its sender's mistake, told as such. */
+function ofRefusedValue(error: RefusedValueError, input: unknown): Ending {
+  return { ...thrown(error), answer: fail("bad_request", `${error.message}; ${inputWords(input)}`) };
+}
+
+/** May be the handler's own mistake or one of the sender's, who is only shown what was sent. */
 function ofWrongShape(error: TypeError | RangeError, input: unknown): Ending {
-  const shape = `the input was ${shapeOf(input)}`;
-  const isRefusedByState = error.message.startsWith("state.") && input !== undefined;
-  const { message } = thrown(error).answer.failure;
-  const answer = isRefusedByState
-    ? fail("bad_request", `${error.message}; ${shape}`)
-    : fail("internal", `${message}; ${shape}`);
-  return { ...thrown(error), answer };
+  const ending = thrown(error);
+  const { message } = ending.answer.failure;
+  return { ...ending, answer: fail("internal", `${message}; ${inputWords(input)}`) };
 }
 
 function thrown(error: unknown): Ending {
@@ -65,6 +64,10 @@ function thrown(error: unknown): Ending {
 function article(kind: string): string {
   const name = /^[A-Za-z]\w{0,63}$/.test(kind) ? kind : "Error";
   return `${/^[AEIOU]/i.test(name) ? "an" : "a"} ${name}`;
+}
+
+function inputWords(input: unknown): string {
+  return `the input was ${shapeOf(input)}`;
 }
 
 /** Of JSON, in words: enough for its sender to see that it is not what the handler takes. */

@@ -1,5 +1,6 @@
 import type { Counter } from "@voda/proto/fields";
 import { ByteReader, ByteWriter, DecodeError } from "@voda/stdx";
+import { RefusedValueError } from "../errors.ts";
 import { type Field, findSlot, refuseAssign, type Scope } from "../field.ts";
 import { readJson, writeJson } from "../json.ts";
 
@@ -112,12 +113,12 @@ class CounterHandle implements Counter {
     if (!Number.isSafeInteger(amount)) {
       // A text is quoted: "2" would look like a number that is refused for no reason.
       const given = typeof amount === "string" ? JSON.stringify(amount) : String(amount);
-      throw new TypeError(`state.${name}.add(${given}): the amount must be an integer within 2^53`);
+      throw new RefusedValueError(`state.${name}.add(${given}): the amount must be an integer within 2^53`);
     }
     const value = this.value + amount;
     // The amount of the whole transaction goes into the delta, so it has the same bound as the sum.
     if (!Number.isSafeInteger(value) || !Number.isSafeInteger(value - this.#field.value)) {
-      throw new RangeError(
+      throw new RefusedValueError(
         `state.${name}.add(${amount}): the sum ${value}, or what this transaction adds, ` +
           `exceeds ${Number.MAX_SAFE_INTEGER}`,
       );

@@ -1,6 +1,6 @@
 import type { Json, MapState } from "@voda/proto/fields";
 import { ByteReader, ByteWriter, DecodeError } from "@voda/stdx";
-import { TooLargeError } from "../errors.ts";
+import { RefusedValueError, TooLargeError } from "../errors.ts";
 import { type Field, type FieldSchema, type Layer, refuseAssign, type Scope } from "../field.ts";
 import { frozenJson, jsonBytes, jsonObject, readJson, readOptionalJson, writeJson } from "../json.ts";
 import { cutEvenly, pieceAloneBytes, pieceBytesMax, piecesBytes } from "../piece.ts";
@@ -267,12 +267,12 @@ class MapHandle implements MapState<Json> {
   }
 }
 
-/** @throws TypeError | RangeError */
+/** @throws RefusedValueError | TooLargeError */
 function checkKey(field: string, key: unknown): void {
   if (typeof key !== "string")
-    throw new TypeError(`state.${field}: a key is a ${typeof key}; keys are strings`);
+    throw new RefusedValueError(`state.${field}: a key is a ${typeof key}; keys are strings`);
   if (!key.isWellFormed())
-    throw new TypeError(`state.${field}: a key has a lone surrogate; use well-formed Unicode`);
+    throw new RefusedValueError(`state.${field}: a key has a lone surrogate; use well-formed Unicode`);
   // Three bytes of UTF-8 for one unit of UTF-16 is the most there is.
   if (key.length * 3 <= mapKeyBytesMax) return;
   const { length } = utf8.encode(key);

@@ -1,7 +1,7 @@
 import type { TextState } from "@voda/proto/fields";
 import { type ByteReader, type ByteWriter, DecodeError } from "@voda/stdx";
 import { applyUpdate, Doc, decodeUpdate, encodeStateAsUpdate, type Text } from "yjs";
-import { CorruptError, TooLargeError } from "../errors.ts";
+import { CorruptError, RefusedValueError, TooLargeError } from "../errors.ts";
 import { type Field, findSlot, refuseAssign, type Scope } from "../field.ts";
 import { cutEvery, pieceBytesMax, piecesBytes } from "../piece.ts";
 import { Splices } from "./text-splices.ts";
@@ -206,7 +206,7 @@ class TextHandle implements TextState {
     this.#scope.writable(this.#field.name);
     this.#checkText(find);
     if (find === "")
-      throw new RangeError(`state.${this.#field.name}.replace: there is nothing to find in ""`);
+      throw new RefusedValueError(`state.${this.#field.name}.replace: there is nothing to find in ""`);
     const at = this.toString().indexOf(find);
     if (at < 0) {
       this.#checkText(text);
@@ -237,23 +237,27 @@ class TextHandle implements TextState {
   #checkText(text: unknown): void {
     const { name } = this.#field;
     if (typeof text !== "string")
-      throw new TypeError(`state.${name}: text is a ${typeof text}; it must be a string`);
+      throw new RefusedValueError(`state.${name}: text is a ${typeof text}; it must be a string`);
     if (!text.isWellFormed())
-      throw new TypeError(`state.${name}: text has a lone surrogate; use well-formed Unicode`);
+      throw new RefusedValueError(`state.${name}: text has a lone surrogate; use well-formed Unicode`);
   }
 
   /** Counts as strings of JavaScript do, and refuses what would leave half of a character. */
   #checkRange(text: string, at: number, count: number): void {
     const { name } = this.#field;
     if (!Number.isSafeInteger(at) || !Number.isSafeInteger(count)) {
-      throw new TypeError(`state.${name}: offset ${String(at)} and count ${String(count)} must be integers`);
+      throw new RefusedValueError(
+        `state.${name}: offset ${String(at)} and count ${String(count)} must be integers`,
+      );
     }
     if (at < 0 || count < 0 || at + count > text.length) {
-      throw new RangeError(`state.${name}: offset ${at} and count ${count} exceed its length ${text.length}`);
+      throw new RefusedValueError(
+        `state.${name}: offset ${at} and count ${count} exceed its length ${text.length}`,
+      );
     }
     for (const offset of [at, at + count]) {
       if (splitsPair(text, offset))
-        throw new RangeError(`state.${name}: offset ${offset} is inside a surrogate pair`);
+        throw new RefusedValueError(`state.${name}: offset ${offset} is inside a surrogate pair`);
     }
   }
 }

@@ -26,6 +26,27 @@ const running = (pids: readonly number[]): readonly string[] => pids.flatMap((pi
 const withoutPids = (file: ReadyFile): unknown =>
   JSON.parse(JSON.stringify(file, (key, value) => (key === "pid" ? 0 : value)));
 
+/** Texts and numbers by their type. */
+const shapeOf = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(shapeOf);
+  if (typeof value !== "object" || value === null) return typeof value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, shapeOf(item)]));
+};
+
+test("the ready file has these keys and no others: programs read it", async () => {
+  using folder = temporaryFolder();
+  await using mesh = startMesh(folder.path);
+  const node = { id: "string", pid: "number", ingress: "string" };
+  assert.deepEqual(shapeOf(await ready(mesh)), {
+    ingress: "string",
+    api: "string",
+    nats: { url: "string", pid: "number" },
+    envoy: { admin: "string", pid: "number" },
+    controlplanes: [{ pid: "number" }],
+    nodes: [node, node],
+  });
+});
+
 test("every child that is killed serves again under a new pid and its old port", async () => {
   using folder = temporaryFolder();
   await using mesh = startMesh(folder.path);

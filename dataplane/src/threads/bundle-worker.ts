@@ -20,13 +20,14 @@ import {
   type SessionMessage,
 } from "./from-worker.ts";
 import { findHolder, type Holder } from "./holder.ts";
+import { heldShare, type ThreadTime, threadTime } from "./thread-time.ts";
 import { type ToWorker, toWorker } from "./to-worker.ts";
 
 /** What a new thread is given. */
 export interface WorkerSetup {
   /** Path of the bundle. */
   readonly bundle: string;
-  /** Beats, counted up while the event loop turns; and MiB outside of the heap at the last one. */
+  /** Beats, counted up while the event loop turns; MiB outside of the heap at the last one; the thread's number for the system. */
   readonly pulse: Int32Array<SharedArrayBuffer>;
   readonly begun: BegunTable;
   readonly ends: Ends;
@@ -139,7 +140,9 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
     const life = this.#life;
     const beats = Atomics.load(life.pulse, 0);
     const externalMib = Atomics.load(life.pulse, 1);
-    life.missed = beats === life.beats ? life.missed + 1 : 0;
+    const time = beats === life.beats ? threadTime(Atomics.load(life.pulse, 2)) : undefined;
+    life.missed = beats === life.beats ? life.missed + heldShare(life.time, time, pulseMs) : 0;
+    life.time = time;
     life.beats = beats;
     if (life.missed > 0) life.channel.takeRest(); // what ended before the thread was held need not wait for its end
     if (!life.isLoaded || life.why !== undefined) return;
@@ -172,7 +175,7 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
         },
       ),
       ends: { input, output, port: port2 },
-      pulse: new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT)),
+      pulse: new Int32Array(new SharedArrayBuffer(3 * Int32Array.BYTES_PER_ELEMENT)),
       begun: createBegunTable(),
       loaded: Promise.withResolvers(),
       thread: undefined,
@@ -182,6 +185,7 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
       early: [],
       beats: 0,
       missed: 0,
+      time: undefined,
       holder: undefined,
       why: undefined,
     };
@@ -290,16 +294,18 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
       // synchronous.
       const found = (await this.#holderOf(thread)) ?? fallback;
       life.holder = found;
-      const heldMs = life.missed * pulseMs;
+      const heldMs = Math.round(life.missed * pulseMs);
       const { speaker, at } = found;
-      if (life.missed >= missedBeatsMax)
+      // A thread that was let go answers from its next beat on: nobody holds it.
+      if (life.missed >= missedBeatsMax && Atomics.load(life.pulse, 0) === life.beats)
         this.#log.warn({ agent: this.#agents, ...speaker, at, heldMs }, "a handler holds its thread");
     }
     const { holder } = life;
     if (holder === undefined || holder === "asked") return;
     if (life.missed < missedBeatsMax || life.why !== undefined) return;
+    if (Atomics.load(life.pulse, 0) !== life.beats) return;
     const { speaker, at } = holder;
-    const heldMs = life.missed * pulseMs;
+    const heldMs = Math.round(life.missed * pulseMs);
     const isOverdue = speaker.call === undefined ? undefined : this.#options.isOverdue(speaker.call);
     if (!(isOverdue ?? heldMs >= strayHoldMsMax)) return;
     const limit = isOverdue === undefined ? `strayHoldMsMax ${strayHoldMsMax} ms` : "maxTurn";
@@ -365,6 +371,8 @@ interface Life {
   readonly early: [LogLevel, LogEntry][];
   beats: number;
   missed: number;
+  /** At the last look that was without a beat. */
+  time: ThreadTime | undefined;
   /** Who holds it. */
   holder: Holder | "asked" | undefined;
   /** Why it ends. */

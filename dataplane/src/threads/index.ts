@@ -8,5 +8,6 @@ export {
   type LogLevel,
   type SessionMessage,
 } from "./from-worker.ts";
+export { ownThread } from "./thread-time.ts";
 export { type ToWorker, toWorker } from "./to-worker.ts";
 export { type Deployed, heapMibMax, openWorkers, type Workers } from "./workers.ts";

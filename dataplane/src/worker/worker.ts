@@ -14,6 +14,7 @@ import {
   type FromWorker,
   fromWorker,
   openChannel,
+  ownThread,
   pulseMs,
   type ToWorker,
   toWorker,
@@ -209,6 +210,7 @@ tellHolder(setup.bundle);
 catchStrays(thread.log);
 captureOutput(thread.log);
 const mebibyte = 1024 * 1024;
+Atomics.store(setup.pulse, 2, ownThread());
 setInterval(() => {
   Atomics.store(setup.pulse, 1, getHeapStatistics().external_memory / mebibyte);
   Atomics.add(setup.pulse, 0, 1);

@@ -11,6 +11,7 @@ import {
 } from "@connectrpc/connect-node";
 import { jetstream } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
+import { Objm } from "@nats-io/obj";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import {
   type Agent,
@@ -24,11 +25,11 @@ import {
 import { grantProblem, parseGrantClaims } from "@voda/proto/grant";
 import { CommandKind } from "@voda/proto/node";
 import { encodeNameRecord, type SessionName, sessionToken } from "@voda/proto/session";
-import { edgeSecretKey, keysBucket, laneSubjects } from "@voda/proto/wire";
+import { blobsBucket, edgeSecretKey, keysBucket, laneSubjects } from "@voda/proto/wire";
 import { freePort, leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
 import { decodeJwt } from "jose";
 import { pino } from "pino";
-import { answerTrials, TestNode } from "../test/test-node.ts";
+import { answerTrials, TestNode, unloadableAgent } from "../test/test-node.ts";
 import { readConfig } from "./config.ts";
 import { type ControlPlane, openControlPlane } from "./control-plane.ts";
 
@@ -347,6 +348,33 @@ test("a deployment that is wrong is refused with what is wrong", async () => {
   assert.match(forged.message, /is not the bundle's SHA-256/);
   const unknown = await failure(api.agents.getAgent({ name: "nobody" }));
   assert.deepEqual([unknown.code, unknown.reason], [Code.NotFound, "agent_not_found"]);
+});
+
+test("a bundle is kept while an agent needs it; one that was refused, replaced or undeployed is removed", async () => {
+  await using controlPlane = await open();
+  const { agents } = apiOf(controlPlane);
+  const blobs = await new Objm(connection).open(blobsBucket);
+  const [one, two] = [bundle("kept one"), bundle("kept two")];
+  const put = (code: Uint8Array, ...names: string[]): Promise<unknown> =>
+    agents.deployAgents({ bundle: code, agents: names.map((name) => agent(name, code)) });
+  const kept = async (): Promise<readonly boolean[]> => {
+    const infos = await Promise.all([one, two].map((code) => blobs.info(sha256(code))));
+    return infos.map((info) => info !== null && !info.deleted);
+  };
+  await put(one, "kepta", "keptb");
+  await put(two, "kepta");
+  assert.deepEqual(await kept(), [true, true], "the second agent still needs the first one");
+  await put(two, "keptb");
+  assert.deepEqual(await kept(), [false, true]);
+  const refused = await failure(put(one, unloadableAgent));
+  assert.match(refused.message, /it throws/);
+  assert.deepEqual(await kept(), [false, true]);
+  await failure(put(two, unloadableAgent));
+  assert.deepEqual(await kept(), [false, true], "what runs keeps its bundle");
+  await put(one, "kepta", "keptb");
+  assert.deepEqual(await kept(), [true, false], "one that was removed is deployed again");
+  for (const name of ["kepta", "keptb"]) await agents.undeployAgent({ name });
+  assert.deepEqual(await kept(), [false, false]);
 });
 
 test("get tells awake, asleep and unborn sessions apart", async () => {

@@ -16,6 +16,7 @@ import {
   ReportSchema,
   ResyncSchema,
   TrialResultSchema,
+  TrialSchema,
 } from "@voda/proto/node";
 import { type SessionName, sessionToken } from "@voda/proto/session";
 import {
@@ -40,10 +41,17 @@ export interface TestNodeOptions {
   readonly gpus?: readonly { readonly uuid: string; readonly model: string; readonly memoryMib: number }[];
 }
 
-/** Every bundle runs, on a node that does not even load it. */
+/** Every bundle runs, on a node that does not even load it; but one of an agent with this name does not. */
+export const unloadableAgent = "unloadable";
 export function answerTrials(connection: NatsConnection, node: string): void {
-  const body = toBinary(TrialResultSchema, create(TrialResultSchema, { node }));
-  connection.subscribe(trialSubject, { callback: (_, message) => void message.respond(body) });
+  const refusal = { code: "invalid_argument", reason: "bad_request", message: "it throws" };
+  const callback = (_: Error | null, message: Msg): void => {
+    const { agents } = fromBinary(TrialSchema, message.data);
+    const isRefused = agents.some(({ name }) => name === unloadableAgent);
+    const result = create(TrialResultSchema, { node, ...(isRefused && refusal) });
+    message.respond(toBinary(TrialResultSchema, result));
+  };
+  connection.subscribe(trialSubject, { callback });
 }
 
 const leaseSeconds = 3;

@@ -11,6 +11,7 @@ import { readAgent } from "../agents/watch-agents.ts";
 import { ControlError } from "../errors.ts";
 import { storeOver } from "../nats/store-over.ts";
 import { type TrialContext, tryOnNodes } from "../nats/trial.ts";
+import { removeUnneeded, storeBlob } from "./bundle-store.ts";
 import { checkDeploy, checkSchema } from "./check-deploy.ts";
 import { namespaceOf } from "./namespace.ts";
 import { agentNotFound } from "./refs.ts";
@@ -36,10 +37,19 @@ export function agentService(context: AgentContext): ServiceImpl<typeof AgentSer
       checkDeploy({ ...request, agents }, sha256);
       const running = await Promise.all(agents.map(({ namespace, name }) => find(context, namespace, name)));
       running.forEach((one, i) => checkAgainst(one?.agent, agents[i]));
+      const old = running.flatMap((one) => one?.agent.revision ?? []);
+      try {
+        await storeBlob(context.blobs, sha256, request.bundle);
+        await tryOnNodes(context, agents, false);
+        for (const agent of agents) await storeDefinition(context, agent);
+      } catch (error) {
+        await removeUnneeded(context, [sha256]);
+        throw error;
+      }
+      // Somebody who replaced this very revision may have removed its bundle before it was needed again.
       await storeBlob(context.blobs, sha256, request.bundle);
-      await tryOnNodes(context, agents, false);
-      for (const agent of agents) await storeDefinition(context, agent);
       await tryOnNodes(context, agents, true);
+      await removeUnneeded(context, old);
       return { agents };
     },
     getAgent({ namespace, name }) {
@@ -53,6 +63,7 @@ export function agentService(context: AgentContext): ServiceImpl<typeof AgentSer
       if (running === undefined) throw agentNotFound(namespaceOf(namespace), name);
       await context.definitions.delete(key);
       context.agents.delete(key);
+      await removeUnneeded(context, [running.agent.revision]);
       return {};
     },
     listAgents: ({ namespace }) => ({ agents: context.agents.list(namespaceOf(namespace)) }),
@@ -75,11 +86,6 @@ async function find(
 
 function checkAgainst(running: Agent | undefined, next: Agent | undefined): void {
   if (running !== undefined && next !== undefined) checkSchema(running, next);
-}
-
-async function storeBlob(blobs: ObjectStore, sha256: string, bundle: Uint8Array): Promise<void> {
-  const known = await blobs.info(sha256);
-  if (known === null || known.deleted) await blobs.putBlob({ name: sha256 }, bundle);
 }
 
 /**

@@ -1,0 +1,41 @@
+// Bundles in `voda_blobs`, each under its SHA-256: there while an agent is defined with that revision.
+import type { KV } from "@nats-io/kv";
+import type { ObjectStore } from "@nats-io/obj";
+import { readAgent } from "../agents/watch-agents.ts";
+
+/** Where definitions and bundles are kept. */
+export interface BundleStore {
+  /** The bucket `voda_agents`. */
+  readonly definitions: KV;
+  /** The object store `voda_blobs`. */
+  readonly blobs: ObjectStore;
+}
+
+export async function storeBlob(blobs: ObjectStore, sha256: string, bundle: Uint8Array): Promise<void> {
+  const known = await blobs.info(sha256);
+  if (known === null || known.deleted) await blobs.putBlob({ name: sha256 }, bundle);
+}
+
+/**
+ * Removes those of these bundles that no definition names. One that is deployed again at this moment is not lost: whoever deploys it looks
+ * for its bundle after its definition is stored, and this looks for definitions once more after the bundle is gone, and puts it back.
+ */
+export async function removeUnneeded(store: BundleStore, revisions: readonly string[]): Promise<void> {
+  const needed = await neededRevisions(store.definitions);
+  for (const revision of new Set(revisions)) {
+    const bytes = needed.has(revision) ? null : await store.blobs.getBlob(revision);
+    if (bytes === null) continue;
+    await store.blobs.delete(revision);
+    if ((await neededRevisions(store.definitions)).has(revision))
+      await storeBlob(store.blobs, revision, bytes);
+  }
+}
+
+async function neededRevisions(definitions: KV): Promise<ReadonlySet<string>> {
+  const needed = new Set<string>();
+  for await (const key of await definitions.keys()) {
+    const entry = await definitions.get(key);
+    if (entry?.operation === "PUT") needed.add(readAgent(entry).revision);
+  }
+  return needed;
+}

@@ -186,10 +186,19 @@ test("gRPC, Connect over HTTP/1.1 and HTTP/2, and JSON reach the owner in the cl
   assert.deepEqual([one.body, two.body, json.body], ["body", "body", "{}"]);
 });
 
-test("an escaped slash in a key stays escaped, and other paths are normalised", async () => {
-  const reply = await call(ingress.port, "/agents/x/../counter/a%2Fb%2fc/add?q=%2F");
-  assert.equal(reply.seen().path, "/agents/counter/a%2Fb%2fc/add?q=%2F");
-  assert.equal(ingress.picker.asked[0]?.path, "/pick/agents/counter/a%2Fb%2fc/add?q=%2F");
+test("a key reaches the picker and the node as it was written: slashes, backslashes and dots too", async () => {
+  for (const key of ["a%2Fb%2fc", ".", "..", "%2E", "%2e%2E", "a%5Cb", "a\\b", "%2E%2E%2Fx", "..%5cx"]) {
+    ingress.picker.asked.length = 0;
+    const path = `/agents/counter/${key}/add?q=%2F`;
+    const seen = (await call(ingress.port, path)).seen();
+    assert.deepEqual([seen.path, ingress.picker.asked[0]?.path], [path, `/pick${path}`], key);
+    assert.equal((await callHttp2(ingress.port, path, {})).seen().path, path, key);
+  }
+});
+
+test("dots in a path lead nowhere else: the API is reached by its own path only", async () => {
+  for (const path of ["/agents/../voda.api.v1.NodeService/ListNodes", "/agents/counter/a/../../../x"])
+    assert.equal((await call(ingress.port, path)).seen().server, "n2", path);
 });
 
 test("x-request-id is Envoy's own and new for every request", async () => {

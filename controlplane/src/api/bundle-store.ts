@@ -17,8 +17,9 @@ export async function storeBlob(blobs: ObjectStore, sha256: string, bundle: Uint
 }
 
 /**
- * Removes those of these bundles that no definition names. One that is deployed again at this moment is not lost: whoever deploys it looks
- * for its bundle after its definition is stored, and this looks for definitions once more after the bundle is gone, and puts it back.
+ * Removes those of these bundles that no definition names. One that is deployed again at this moment is
+ * not lost: whoever deploys it looks for its bundle after its definition is stored, and this looks for
+ * definitions once more after the bundle is gone, and puts it back.
  */
 export async function removeUnneeded(store: BundleStore, revisions: readonly string[]): Promise<void> {
   const needed = await neededRevisions(store.definitions);

@@ -20,7 +20,7 @@ export interface SessionCommand {
 /** The node ends what it was asked for at the deadline and says so: its answer may be this late. */
 const answerMsMax = 500;
 
-/** How nodes are reached, and the clock by which they are told until when: each of them measures the store's. */
+/** How nodes are reached, and the store's clock, by which they are told until when. */
 export interface CommandContext {
   readonly connection: NatsConnection;
   readonly storeMs: () => number;

@@ -83,8 +83,8 @@ const connectionManager = ({ listener }: IngressConfig) =>
     // Without this range Envoy takes loopback and private addresses for inside.
     internalAddressConfig: { cidrRanges: [{ addressPrefix: "255.255.255.255", prefixLen: 32 }] },
     maxRequestHeadersKb: headersBytesMax / 1024,
-    // Paths pass as they were sent: a key may be "..", or have a slash or a backslash, and escaped it is a part of the key and must not
-    // become a separator on the way. Picker and node read a path alike and resolve nothing in it.
+    // Paths pass as they were sent: a key may be "..", or have a slash or a backslash, and escaped it is a
+    // part of the key and must not become a separator on the way. Picker and node read a path alike.
     normalizePath: false,
     pathWithEscapedSlashesAction: HttpConnectionManager_PathWithEscapedSlashesAction.KEEP_UNCHANGED,
     commonHttpProtocolOptions: { idleTimeout: duration(connectionIdleMs), maxHeadersCount: headersMax },

@@ -6,6 +6,8 @@ import type { RunOptions } from "./options.ts";
 export interface Canary {
   /** How the rule is broken. */
   readonly patches: readonly Patch[];
+  /** What goes wrong without the rule; a run that ends in anything else says nothing about it. */
+  readonly finds: RegExp;
   /** What schedules must have so that the rule matters in them. */
   readonly options: Pick<RunOptions, "faults" | "plan">;
 }
@@ -37,6 +39,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
         'out.push({ type: "trim", below: seq + 1 });',
       ),
     ],
+    finds: /^lost: |^alarm data_loss/,
     options: {},
   },
   /** A reply waits until the record with its turn is accepted. */
@@ -55,15 +58,21 @@ export const canaries: Readonly<Record<string, Canary>> = {
         return;`,
       ),
     ],
+    finds: /^acknowledged effect .* is not in the lane/,
     options: {},
   },
   /** A readonly answer waits until every turn that it has seen is accepted. */
-  gateReads: { patches: [lane("turns", "output.after <= turns.accepted;", "true;")], options: {} },
+  gateReads: {
+    patches: [lane("turns", "output.after <= turns.accepted;", "true;")],
+    finds: /^dirty read/,
+    options: {},
+  },
   /** Nobody claims over a lease that may live. */
   claimNeedsEndedLease: {
     patches: [
       lane("wake", "if (isFree || owner === world.incarnation) return undefined;", "return undefined;"),
     ],
+    finds: /^stale read/,
     options: {},
   },
   /** From the moment its release is published, an owner answers no reads. */
@@ -79,6 +88,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
       ),
       lane("gate", 'isOurs = tip.claim === "owner"', 'isOurs = tip.claim !== "held"'),
     ],
+    finds: /^stale read/,
     options: { faults: { lost: 0.1, slow: 0.2 }, plan: { reads: 8, sleeps: 5 } },
   },
   /**
@@ -87,6 +97,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
    */
   claimAfterReturn: {
     patches: [lane("step", "activation.tip.incarnation !== world.incarnation", "false")],
+    finds: /^stale read/,
     options: { faults: { pauses: 4, disconnects: 3 }, plan: { reads: 8 } },
   },
   /**
@@ -100,24 +111,27 @@ export const canaries: Readonly<Record<string, Canary>> = {
         'else drop(step, activation, "fenced", "nothing");',
       ),
     ],
+    finds: /^effect \d+ happened twice/,
     options: { faults: { doubled: 0.2, slow: 0.2, busyRefusals: 0.3 }, plan: { unkeyed: 8 } },
   },
   /** An answer that was computed from a memory is void when that memory is dropped. */
   cutDiesWithMemory: {
     patches: undead(
-      "lane.undead = activation.turns.gate; for (const { work } of activation.turns.gate) activation.turns.jobs.delete(work.job.call);",
-      `activation.turns.gate = lane.undead ?? [];
+      "lane.undead = activation.turns.gate; for (const { work } of activation.turns.gate) activation.turns.jobs.delete(work.job.number);",
+      `activation.turns.gate = (lane.undead ?? []).map((output) => ({ ...output, after: 0 }));
        lane.undead = [];
-       for (const { work } of activation.turns.gate) activation.turns.jobs.set(work.job.call, work);
+       for (const { work } of activation.turns.gate) activation.turns.jobs.set(work.job.number, work);
        if (activation.turns.gate.length > 0) activation.tip.wantsClaim = true;`,
     ),
+    finds: /^(stale|dirty) read/,
     options: { plan: { reads: 8 } },
   },
   /** Stored answers are in the records and folds, not only in memory. */
   dedupeInState: {
     patches: [
-      lane("replay", "    if (key !== undefined) storeAnswer(dedupe, key, record, answer.slice());", ""),
+      lane("replay", "if (key !== undefined) storeAnswer(dedupe, key, record, answer.slice());", ";"),
     ],
+    finds: /^effect \d+ happened twice/,
     options: {},
   },
   /** The same id joins the call that runs under it. */
@@ -130,31 +144,36 @@ export const canaries: Readonly<Record<string, Canary>> = {
       ),
       lane("share", "if (work.key === undefined) return false;", "return false;"),
     ],
+    finds: /^effect \d+ happened twice/,
     options: {},
   },
   /** Turns that ran on refused state are dropped with it. */
   dropPipelineWhenFenced: {
     patches: undead(
-      "lane.undead = activation.turns.pending; for (const { work } of activation.turns.pending) activation.turns.jobs.delete(work.job.call);",
+      "lane.undead = activation.turns.pending; for (const { work } of activation.turns.pending) activation.turns.jobs.delete(work.job.number);",
       `activation.turns.pending = (lane.undead ?? []).map((turned) => ({ ...turned, turn: 0 }));
        lane.undead = [];
-       for (const { work } of activation.turns.pending) activation.turns.jobs.set(work.job.call, work);`,
+       for (const { work } of activation.turns.pending) activation.turns.jobs.set(work.job.number, work);`,
     ),
+    finds: /^effect .* was computed on a state that the lane does not have/,
     options: {},
   },
   /** The last own record is looked at again before the first append or read on a new connection. */
   verifyAfterReconnect: {
     patches: [lane("look", "look.verified = false;", "")],
+    finds: /^diverged: /,
     options: { faults: { powerLosses: 2 } },
   },
   /** A trim relies only on a fold that the store cannot lose any more. */
   trimLagsSync: {
     patches: [lane("snapshot", "const { below } = plan;", "const below = record.covers + 1;")],
+    finds: /^lost: /,
     options: { faults: { powerLosses: 2 } },
   },
   /** A purge names a sequence, never "keep n". */
   absolutePurge: {
     patches: [world("store", "rows = rows.filter((row) => row.seq >= below);", "rows = rows.slice(-1);")],
+    finds: /^lost: a waker would see "a lane with a gap/,
     options: {},
   },
   /** Validity is computed from the clock, never a flag that a timer clears. */
@@ -174,6 +193,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
         process.deliver(lagMs, () => { sentAt.flag = false; });\n`,
       ),
     ],
+    finds: /^stale read/,
     options: { faults: { pauses: 6, lost: 0 }, plan: { writes: 12, reads: 12 } },
   },
   /** Every start of a process has a new incarnation. */
@@ -186,6 +206,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
       ),
       world("holder", 'if (before !== "") {', "if (false) {"),
     ],
+    finds: /^stale read/,
     options: { faults: { crashes: 4, slow: 0.2 } },
   },
   /** A node whose lease ended never renews it. */
@@ -199,6 +220,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
         "else if (news.succeeds === news.incarnation) ended.delete(news.incarnation);\n      else if (news.succeeds !== undefined)",
       ),
     ],
+    finds: /^stale read/,
     options: { faults: { pauses: 4, disconnects: 3 }, plan: { reads: 8 } },
   },
   /** No publish crosses a reconnect. */
@@ -207,10 +229,13 @@ export const canaries: Readonly<Record<string, Canary>> = {
       world(
         "link",
         "if (store.life !== sentTo || !store.isUp) return;",
-        "if (!store.isUp) return void clockwork.after(RECONNECT_MS, () => arrive(act, sentTo, from));",
+        `if (!store.isUp) return void clockwork.after(RECONNECT_MS, () => arrive(act, sentTo, from));
+    if (store.life !== sentTo)
+      return void clockwork.after(random.below(2000), () => arrive(act, store.life, from));`,
       ),
     ],
-    options: { faults: { powerLosses: 3, slow: 0.5, lost: 0 }, plan: { writes: 12 } },
+    finds: /^diverged: /,
+    options: { faults: { powerLosses: 3, slow: 0.5, doubled: 0.5, fills: 0, lost: 0 }, plan: { writes: 30 } },
   },
 };
 

@@ -28,11 +28,15 @@ for (let from = firstSeed; from < firstSeed + schedules; from += chunk) {
   });
 }
 
-for (const rule of Object.keys(canaries)) {
+for (const [rule, { finds }] of Object.entries(canaries)) {
   test(`without the rule ${rule} a violation is found`, async () => {
     const runWithout = await withoutRule(rule);
-    for (let seed = 1; seed <= canarySchedulesMax; seed += 1)
-      if (runWithout({ seed }).problem !== undefined) return;
+    for (let seed = 1; seed <= canarySchedulesMax; seed += 1) {
+      const result = runWithout({ seed });
+      if (result.problem === undefined) continue;
+      assert.match(result.problem, finds, report(result, `the rule ${rule}`));
+      return;
+    }
     assert.fail(`${canarySchedulesMax} schedules held without ${rule}: the simulator is blind to it`);
   });
 }

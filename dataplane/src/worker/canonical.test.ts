@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { StringValueSchema, StructSchema } from "@bufbuild/protobuf/wkt";
+import { AnySchema, anyPack, StringValueSchema, StructSchema } from "@bufbuild/protobuf/wkt";
 import type { Handler } from "voda/definition";
 import { plainCall } from "../../test/call.ts";
 import { canonicalHash } from "./canonical.ts";
@@ -48,6 +48,16 @@ test("a message is the same in protobuf, whatever the order of its map, and in J
   assert.notDeepEqual(one, two);
   assert.deepEqual(hashOf(struct, one, "add", "proto"), hashOf(struct, two, "add", "proto"));
   assert.deepEqual(hashOf(struct, one, "add", "proto"), hashOf(struct, '{"b":2,"a":1}'));
+});
+
+test("a message in an Any is the same in other bytes", () => {
+  const any: Handler = { kind: "proto", mode: "handler", run, input: AnySchema, output: StringValueSchema };
+  const packed = anyPack(StringValueSchema, create(StringValueSchema, { value: "x" }));
+  const binary = hashOf(any, toBinary(AnySchema, packed), "add", "proto");
+  assert.notEqual(binary, undefined);
+  const type = '"@type":"type.googleapis.com/google.protobuf.StringValue"';
+  assert.deepEqual(hashOf(any, `{${type},"value":"x"}`), binary);
+  assert.deepEqual(hashOf(any, `{ "value": "x", ${type} }`), binary);
 });
 
 test("what cannot be read has no hash", () => {

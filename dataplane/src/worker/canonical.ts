@@ -3,7 +3,7 @@ import { hash } from "node:crypto";
 import { type JsonValue, type Message, toJson } from "@bufbuild/protobuf";
 import type { Handler } from "voda/definition";
 import type { SessionCall } from "../call/index.ts";
-import { decodeInput } from "./convert.ts";
+import { decodeInput, registryOf } from "./convert.ts";
 
 const hashBytes = 16;
 
@@ -19,7 +19,7 @@ export function canonicalHash(handler: Handler, call: SessionCall): Uint8Array |
 function inputOf(handler: Handler, { content, body }: SessionCall): JsonValue | undefined {
   const input = decodeInput(handler, content, body);
   return handler.kind === "proto"
-    ? toJson(handler.input, input as Message)
+    ? toJson(handler.input, input as Message, { registry: registryOf(handler.input) })
     : (input as JsonValue | undefined);
 }
 

@@ -94,7 +94,7 @@ const registries = new Map<DescFile, Registry>();
 /**
  * What an Any may hold in JSON: well-known types, and those of the service's file and of all that it imports.
  */
-function registryOf({ file }: DescMessage): Registry {
+export function registryOf({ file }: DescMessage): Registry {
   const known = registries.get(file);
   if (known !== undefined) return known;
   const files = new Set<DescFile>(wellKnown);

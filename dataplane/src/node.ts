@@ -165,7 +165,7 @@ async function openDeployed(
       onMessage: (message) => inbox.workerSaid(message),
       onLost: (loss) => inbox.workerLost(loss),
       onRetire: (activations) => inbox.retire(activations),
-      isOverdue: (call) => inbox.isOverdue(call),
+      holdMsMax: (call) => inbox.holdMsMax(call),
       heapMib: Math.min(heapMibMax, config["memory-mib"]),
     }),
   );

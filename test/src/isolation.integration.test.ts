@@ -73,7 +73,7 @@ const threadsEnded = (): number => linesWith("the thread ended:").length;
 
 test("what an agent prints while it is loaded is logged with the agents of its bundle, and the node is ready", async () => {
   const line = await lineWith("neighbours are loaded");
-  assert.deepEqual([line.level, line.agent], [30, "beside, rogue"]);
+  assert.deepEqual([line.level, line.agent], [30, "beside, patient, rogue"]);
 });
 
 const slips = [
@@ -173,6 +173,18 @@ test("a handler that fills its heap ends its thread, is named, and fails; nobody
   assert.deepEqual([rogue.status, refusal(rogue).reason], [500, "internal"]);
   assert.match(refusal(rogue).message ?? "", /its heap of heapMib 96 is full/);
   assert.deepEqual([at.agent, at.method], ["rogue", "fills"]);
+});
+
+test("handlers that hold their thread one after the other, each within its maxTurn, do not end it", async () => {
+  const ended = threadsEnded();
+  const held = await Promise.all(
+    ["a", "b"].map((key) => call(node.url, `patient/${key}/hold`, { input: 2_800 })),
+  );
+  assert.deepEqual(
+    held.map(({ body }) => body),
+    [1, 1],
+  );
+  assert.equal(threadsEnded(), ended);
 });
 
 for (const method of ["spins", "spinsLater"])

@@ -96,8 +96,8 @@ export class Inbox implements Orders {
     this.#opened?.reactor.workerLost(loss);
   }
 
-  isOverdue(call: number): boolean | undefined {
-    return this.#opened?.reactor.isOverdue(call);
+  holdMsMax(call: number): number | undefined {
+    return this.#opened?.reactor.holdMsMax(call);
   }
 
   async retire(activations: Iterable<number>): Promise<void> {

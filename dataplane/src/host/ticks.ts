@@ -1,4 +1,4 @@
-// One timer for things that are due at many times: they wait in a list per tick.
+// One timer for things that are due at many times: they wait in a set per tick.
 
 export interface TicksOptions<T> {
   readonly nowMs: () => number;
@@ -9,11 +9,12 @@ export interface TicksOptions<T> {
 
 /** Disposal forgets what waits. */
 export interface Ticks<T> extends Disposable {
-  add(atMs: number, thing: T): void;
+  /** Returns how to take it out again. */
+  add(atMs: number, thing: T): () => void;
 }
 
 export function createTicks<T>({ nowMs, tickMs, onDue }: TicksOptions<T>): Ticks<T> {
-  const waiting = new Map<number, T[]>();
+  const waiting = new Map<number, Set<T>>();
   let swept = Math.floor(nowMs() / tickMs);
 
   const sweep = (): void => {
@@ -36,9 +37,12 @@ export function createTicks<T>({ nowMs, tickMs, onDue }: TicksOptions<T>): Ticks
   return {
     add(atMs, thing) {
       const tick = Math.max(swept, Math.floor(atMs / tickMs));
-      const things = waiting.get(tick);
-      if (things === undefined) waiting.set(tick, [thing]);
-      else things.push(thing);
+      const things = waiting.get(tick) ?? new Set();
+      things.add(thing);
+      waiting.set(tick, things);
+      return () => {
+        if (things.delete(thing) && things.size === 0) waiting.delete(tick);
+      };
     },
     [Symbol.dispose]() {
       clearInterval(timer);

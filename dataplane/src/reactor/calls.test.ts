@@ -16,7 +16,7 @@ describe("calls", () => {
     const calls = createCalls(timers, onLate);
     const answers: string[] = [];
     const reply = (answer: Answer): void => void answers.push(answer.ok ? "ok" : answer.failure.reason);
-    return { calls, answers, reply, pass: timers.pass, nowMs: timers.nowMs };
+    return { calls, answers, reply, pass: timers.pass, nowMs: timers.nowMs, armed: timers.armed };
   }
 
   test("a call is answered once", () => {
@@ -73,6 +73,14 @@ describe("calls", () => {
     for (let i = 0; i < callsMax; i += 1) calls.add(callUntil(nowMs() + 1_000), () => undefined);
     assert.equal(calls.add(callUntil(nowMs() + 1_000), reply), undefined);
     assert.deepEqual(answers, ["queue_full"]);
+  });
+
+  test("answered calls leave nothing in the timer, however far their deadlines are", () => {
+    const { calls, reply, nowMs, armed } = rig();
+    for (let i = 0; i < callsMax; i += 1) calls.add(callUntil(nowMs() + 3_600_000), reply);
+    assert.equal(armed(), callsMax);
+    for (const live of calls.all()) calls.answer(numberOf(live), ok);
+    assert.equal(armed(), 0);
   });
 
   test("what is left at the end is answered", () => {

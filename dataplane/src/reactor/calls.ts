@@ -16,14 +16,16 @@ export interface LiveCall {
   /** With what its grant gives, once that is checked. */
   call: Call;
   readonly reply: Reply;
+  /** Ends the watch over its deadline: whatever is answered leaves nothing behind. */
+  readonly disarm: () => void;
   /**
    * checking: what its caller brings is looked at; nothing else knows of it. here: its lane knows it. away:
    * another node has it, and `takeBack` takes it back.
    */
   stage: "checking" | "here" | "away";
   takeBack: TakeBack | undefined;
-  /** Monotonic time at which it was handed to a worker. */
-  handedMs: number | undefined;
+  /** A worker has it, or had it. */
+  isHanded: boolean;
   /** Workers that ended while they had it. */
   workersLost: number;
 }
@@ -51,6 +53,7 @@ export function createCalls(timers: Timers, onLate: (call: LiveCall) => void): C
     const call = live.get(number);
     if (call === undefined) return;
     live.delete(number);
+    call.disarm();
     call.reply(given, meta);
   };
   const expire = (number: number): void => {
@@ -73,13 +76,13 @@ export function createCalls(timers: Timers, onLate: (call: LiveCall) => void): C
       const added: LiveCall = {
         call,
         reply,
+        disarm: timers.at(deadlineMs, () => expire(number)),
         stage: "checking",
         takeBack: undefined,
-        handedMs: undefined,
+        isHanded: false,
         workersLost: 0,
       };
       live.set(number, added);
-      timers.at(deadlineMs, () => expire(number));
       return added;
     },
     get: (number) => live.get(number),

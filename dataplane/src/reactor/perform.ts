@@ -187,11 +187,11 @@ function open({ ports, opened }: Performing, hosted: Hosted, effect: Of<"open">)
   return undefined;
 }
 
-function run({ ports, calls, timers, opened }: Performing, { activation, call }: Of<"run">): void {
+function run({ ports, calls, opened }: Performing, { activation, call }: Of<"run">): void {
   const live = calls.get(call);
   // answered by its deadline, of which the lane hears next; or its opening was refused
   if (live === undefined || !opened.has(activation)) return;
-  live.handedMs = timers.nowMs();
+  live.isHanded = true;
   ports.worker.run(activation, live.call);
 }
 

@@ -160,9 +160,11 @@ export interface HostWorld extends World {
   refresh(): void;
 }
 
+export type Disarm = () => void;
+
 /** Time, as an argument. */
 export interface Timers {
   readonly nowMs: () => number;
-  /** Once, at that monotonic time or a little later, never inside this call. */
-  readonly at: (atMs: number, act: () => void) => void;
+  /** Once, at that monotonic time or a little later, never inside this call; not after it is disarmed. */
+  readonly at: (atMs: number, act: () => void) => Disarm;
 }

@@ -32,6 +32,8 @@ export interface ThreadLoss {
   readonly activations: readonly number[];
   /** Calls whose handlers had begun, and the one that held the thread when it went. */
   readonly begun: { has(call: number): boolean; readonly holder: number | undefined };
+  /** The call whose handler held the thread beyond its time, so that it was ended. */
+  readonly overdue: number | undefined;
   readonly why: string;
 }
 
@@ -100,13 +102,14 @@ export class Reactor {
    * Calls that had not begun are no concern of the thread's end: they run in the next one, and nothing is
    * counted against them.
    */
-  workerLost({ activations, begun, why }: ThreadLoss): void {
+  workerLost({ activations, begun, overdue, why }: ThreadLoss): void {
     for (const [hosted, live] of this.#handed(activations)) {
       const { number } = live.call.head;
       if (!begun.has(number)) continue;
       this.#options.ports.callers.threadEnded(live.call, why);
       live.workersLost += 1;
-      if (begun.holder === number)
+      if (overdue === number) this.#giveUp(hosted, live, heldTooLong(hosted));
+      else if (begun.holder === number)
         this.#giveUp(hosted, live, fail("internal", `the handler ended its thread: ${why}`));
       else if (live.workersLost >= workersLostMax)
         this.#giveUp(
@@ -121,19 +124,10 @@ export class Reactor {
     }
   }
 
-  /**
-   * Fails the call that holds its thread once it has done so beyond its maxTurn. `undefined` when it is not
-   * answered by this node.
-   */
-  isOverdue(number: number): boolean | undefined {
+  /** How long the handler of the call may hold its thread. `undefined` when it is not answered by this node. */
+  holdMsMax(number: number): number | undefined {
     const live = this.#performing.calls.get(number);
-    const hosted = live && this.#hosted.get(live.call.token);
-    if (live?.handedMs === undefined || hosted === undefined) return undefined;
-    const { turnMsMax } = hosted.agent;
-    if (this.#options.timers.nowMs() - live.handedMs < turnMsMax) return false;
-    const message = `the handler held its thread for longer than maxTurn ${turnMsMax} ms`;
-    this.#giveUp(hosted, live, fail("turn_timeout", message));
-    return true;
+    return live?.isHanded === true ? this.#hosted.get(live.call.token)?.agent.turnMsMax : undefined;
   }
 
   /** Whether no call was here for so long, nor is one now. */
@@ -245,7 +239,7 @@ export class Reactor {
     const sessions = new Map(all.map((hosted) => [hosted.token, hosted]));
     for (const live of this.#performing.calls.all()) {
       const hosted = sessions.get(live.call.token);
-      if (hosted !== undefined && live.handedMs !== undefined) yield [hosted, live];
+      if (hosted !== undefined && live.isHanded) yield [hosted, live];
     }
   }
 
@@ -287,6 +281,9 @@ export class Reactor {
     if (this.isEmpty) this.#drained?.();
   }
 }
+
+const heldTooLong = ({ agent }: Hosted): Failed =>
+  fail("turn_timeout", `the handler held its thread for longer than maxTurn ${agent.turnMsMax} ms`);
 
 function queueFull(hosted: Hosted | undefined): Failed | undefined {
   if (hosted === undefined || hosted.calls <= hosted.agent.queueMax) return undefined;

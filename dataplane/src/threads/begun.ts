@@ -76,6 +76,9 @@ export interface Begun {
   readonly holder: number | undefined;
 }
 
+/** The call whose handler holds the thread now, before its first `await`; 0 for none. */
+export const synchronousCall = (table: BegunTable): number => table[synchronousAt] ?? 0;
+
 export function readBegun(table: BegunTable): Begun {
   const [holder = 0, unmarked = 0, behind = 0, ...marks] = table;
   const calls = new Set(marks);

@@ -9,7 +9,7 @@ import { decodeAnswer, type Failed, fail } from "../call/index.ts";
 import { FrameError } from "../frame/index.ts";
 import { createRing } from "../ring/index.ts";
 import { restartDelayMs, wellMs } from "./backoff.ts";
-import { type Begun, type BegunTable, createBegunTable, readBegun } from "./begun.ts";
+import { type Begun, type BegunTable, createBegunTable, readBegun, synchronousCall } from "./begun.ts";
 import { type Channel, type Ends, openChannel } from "./channel.ts";
 import { definitionProblem } from "./definition-problem.ts";
 import {
@@ -53,6 +53,8 @@ export interface Loss {
   readonly activations: readonly number[];
   /** Calls whose handlers had begun. */
   readonly begun: Begun;
+  /** The call whose handler held it beyond its `maxTurn`, so that it was ended. */
+  readonly overdue: number | undefined;
   /** For the log: `its heap is full`. */
   readonly why: string;
 }
@@ -73,11 +75,8 @@ export interface BundleWorkerOptions {
   readonly onMessage: (message: SessionMessage) => void;
   /** The thread is gone, and these with it. */
   readonly onLost: (loss: Loss) => void;
-  /**
-   * Whether the thread that has been held for so long is to be ended: its holder, the call of that number,
-   * has had its time, and has been answered. `undefined` where no call that still runs holds it.
-   */
-  readonly isOverdue: (call: number) => boolean | undefined;
+  /** How long the handler of a call may hold the thread. `undefined` where nobody waits for it any more. */
+  readonly holdMsMax: (call: number) => number | undefined;
 }
 
 export class BundleWorker implements WorkerHandle, AsyncDisposable {
@@ -140,10 +139,14 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
     const life = this.#life;
     const beats = Atomics.load(life.pulse, 0);
     const externalMib = Atomics.load(life.pulse, 1);
-    const time = beats === life.beats ? threadTime(Atomics.load(life.pulse, 2)) : undefined;
-    life.missed = beats === life.beats ? life.missed + heldShare(life.time, time, pulseMs) : 0;
+    const call = synchronousCall(life.begun);
+    const isHeld = beats === life.beats;
+    const time = isHeld ? threadTime(Atomics.load(life.pulse, 2)) : undefined;
+    // handlers that follow each other without a beat in between hold it one by one, each for its own time
+    life.missed = isHeld && call === life.call ? life.missed + heldShare(life.time, time, pulseMs) : 0;
     life.time = time;
     life.beats = beats;
+    life.call = call;
     if (life.missed > 0) life.channel.takeRest(); // what ended before the thread was held need not wait for its end
     if (!life.isLoaded || life.why !== undefined) return;
     const { heapMib } = this.#options;
@@ -184,9 +187,11 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
       isUnreadable: false,
       early: [],
       beats: 0,
+      call: 0,
       missed: 0,
       time: undefined,
       holder: undefined,
+      overdue: undefined,
       why: undefined,
     };
     return life;
@@ -306,9 +311,10 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
     if (Atomics.load(life.pulse, 0) !== life.beats) return;
     const { speaker, at } = holder;
     const heldMs = Math.round(life.missed * pulseMs);
-    const isOverdue = speaker.call === undefined ? undefined : this.#options.isOverdue(speaker.call);
-    if (!(isOverdue ?? heldMs >= strayHoldMsMax)) return;
-    const limit = isOverdue === undefined ? `strayHoldMsMax ${strayHoldMsMax} ms` : "maxTurn";
+    const maxMs = speaker.call === undefined ? undefined : this.#options.holdMsMax(speaker.call);
+    if (heldMs < (maxMs ?? strayHoldMsMax)) return;
+    const limit = maxMs === undefined ? `strayHoldMsMax ${strayHoldMsMax} ms` : "maxTurn";
+    life.overdue = maxMs === undefined ? undefined : speaker.call;
     this.#log.error(
       { agent: this.#agents, ...speaker, at, heldMs },
       `a handler holds its thread for longer than ${limit}: the thread is ended`,
@@ -350,7 +356,7 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
     this.activations.clear();
     this.#life = this.#newLife();
     this.#restarting = setTimeout(() => this.#start(), delayMs);
-    this.#options.onLost({ activations: lost, begun: readBegun(life.begun), why });
+    this.#options.onLost({ activations: lost, begun: readBegun(life.begun), overdue: life.overdue, why });
   }
 }
 
@@ -370,11 +376,14 @@ interface Life {
   /** Lines from before it was loaded. */
   readonly early: [LogLevel, LogEntry][];
   beats: number;
+  /** Whose handler held it at the last look. */
+  call: number;
   missed: number;
   /** At the last look that was without a beat. */
   time: ThreadTime | undefined;
   /** Who holds it. */
   holder: Holder | "asked" | undefined;
+  overdue: number | undefined;
   /** Why it ends. */
   why: string | undefined;
 }

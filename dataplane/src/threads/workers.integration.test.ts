@@ -38,7 +38,7 @@ function rig(): Rig {
     log: pino({}, { write: (line: string) => void lines.push(line) }),
     onMessage: () => assert.fail("no session speaks"),
     onLost: () => undefined,
-    isOverdue: () => undefined,
+    holdMsMax: () => undefined,
     heapMib: 64,
     onRetire() {
       const retirement = Promise.withResolvers<void>();

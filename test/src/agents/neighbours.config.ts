@@ -28,6 +28,14 @@ const beside = agent("beside", { count: s.counter() }, { idle: "1h" })
     },
   });
 
+/** Its handlers hold their thread, within their time. */
+const patient = agent("patient", { count: s.counter() }, { maxTurn: "3500ms", idle: "1h" }).handlers({
+  hold(ctx, ms: number) {
+    for (const untilMs = performance.now() + ms; performance.now() < untilMs; );
+    return ctx.state.count.add(1);
+  },
+});
+
 const rogue = agent("rogue", { count: s.counter() }, { maxTurn: "500ms", idle: "1h" })
   .readonly({ get: (ctx) => ctx.state.count.value })
   .handlers({
@@ -113,4 +121,4 @@ const rogue = agent("rogue", { count: s.counter() }, { maxTurn: "500ms", idle: "
     },
   });
 
-export default defineConfig({ agents: [beside, rogue] });
+export default defineConfig({ agents: [beside, patient, rogue] });

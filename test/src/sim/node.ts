@@ -140,7 +140,12 @@ export class SimNode {
       this.#say("loses its workers");
       this.#threads.lose((activation, calls) => {
         const begun = { has: (call: number) => calls.has(call), holder: undefined };
-        this.#reactor.workerLost({ activations: [activation], begun, why: "it was lost" });
+        this.#reactor.workerLost({
+          activations: [activation],
+          begun,
+          overdue: undefined,
+          why: "it was lost",
+        });
       });
     });
   }
@@ -189,7 +194,15 @@ export class SimNode {
       world: createWorld(this, clockwork, () => this.#numbers()),
       timers: {
         nowMs: () => process.monotonicMs,
-        at: (atMs, act) => process.deliver(process.delayUntil(atMs), act),
+        at(atMs, act) {
+          let isArmed = true;
+          process.deliver(process.delayUntil(atMs), () => {
+            if (isArmed) act();
+          });
+          return () => {
+            isArmed = false;
+          };
+        },
       },
       openLane: () => {
         this.#lane = createLane(plan, link.isUp);

@@ -184,7 +184,10 @@ async function openDeployed(
         workers.refuse(agent, why);
         routes.set(agent);
       },
-      onUndeployed: (namespace, name) => routes.remove(namespace, name),
+      onUndeployed(namespace, name) {
+        routes.remove(namespace, name);
+        workers.undeploy(namespace, name);
+      },
     }),
   );
   parts.use(

@@ -121,6 +121,17 @@ test("a session whose first call runs while a new revision comes is answered", a
   await waitUntil(isNew, 5_000, "the session runs under the new revision");
 });
 
+test("an agent that is undeployed leaves no session and no thread, and its state is there when it is back", async () => {
+  assert.equal((await call(n1.url, "versioned/gone/add", { input: 1 })).body, 1);
+  const closings = (): number => n1.process().output().split("old revision closed").length;
+  const before = closings();
+  await ask("AgentService/UndeployAgent", { name: "versioned" });
+  await waitUntil(() => closings() > before, 10_000, "its thread is closed");
+  assert.equal((await call(n1.url, "versioned/gone/get")).status, 404);
+  await cluster.deploy(config);
+  assert.equal((await call(n1.url, "versioned/gone/get")).body, 1);
+});
+
 test("a node without room refuses new sessions, and still passes calls on to their owners", async () => {
   assert.equal((await call(n1.url, "large/a/add", { input: 1 })).body, 1);
   const refused = await call(n1.url, "large/b/get");

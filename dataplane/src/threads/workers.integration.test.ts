@@ -140,3 +140,19 @@ test("a bundle of two agents is closed when all have left it", async () => {
   for (const retirement of retirements) retirement.resolve();
   await waitUntil(() => closed(lines, "both"), 3_000, "the bundle is closed");
 });
+
+test("an agent that is undeployed is told no more, its sessions go, and its bundle is closed when no agent has it", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { workers, lines, retirements } = rig();
+  stack.use(workers);
+  for (const name of ["a", "b"]) await workers.deploy(agentOf("gone", name), bundle("gone"));
+  workers.undeploy("default", "a");
+  assert.equal(workers.of(sessionOf("a")), undefined);
+  assert.equal(retirements.length, 1, "its sessions are put to sleep at once");
+  retirements[0]?.resolve();
+  workers.undeploy("default", "b");
+  await new Promise((next) => setImmediate(next));
+  assert.ok(!closed(lines, "gone"), "the other agent's sessions are still in its thread");
+  retirements[1]?.resolve();
+  await waitUntil(() => closed(lines, "gone"), 3_000, "the bundle is closed");
+});

@@ -43,6 +43,10 @@ export interface Workers extends AsyncDisposable {
   rehearse(agents: readonly Agent[], bundle: string): Promise<void>;
   /** Resolves when these revisions are current; rejects after `bundleLoadMsMax`. */
   running(agents: readonly Agent[]): Promise<void>;
+  /**
+   * The agent is no more: its sessions are put to sleep, and its bundle is closed when nobody else needs it.
+   */
+  undeploy(namespace: string, name: string): void;
   /** The agent has no revision that loads: its sessions are told why. */
   refuse(agent: Agent, why: string): void;
 }
@@ -93,6 +97,14 @@ class WorkerSet implements Workers {
     this.#refusals.delete(id);
     for (const look of this.#waiting) look();
     if (before !== undefined && before !== worker) void this.#retire(before);
+  }
+
+  undeploy(namespace: string, name: string): void {
+    const id = idOf(namespace, name);
+    const worker = this.#deployed.get(id)?.worker;
+    this.#deployed.delete(id);
+    this.#refusals.delete(id);
+    if (worker !== undefined) void this.#retire(worker);
   }
 
   async rehearse(agents: readonly Agent[], bundle: string): Promise<void> {

@@ -35,6 +35,11 @@ const rules: readonly Rule[] = [
   forbid(/\b(test|describe|it)\.(skip|only|todo)\(|\{ *skip:/, isTest, "a test runs or is deleted"),
   forbid(/await (sleep|delay|setTimeout)\(/, isTest, "wait for a condition with a deadline, not for time"),
   forbid(
+    /await new Promise(<[^>]*>)?\(\(?\w*\)? *=> *(void )?setTimeout\(/,
+    isTest,
+    "wait for a condition with a deadline, not for time",
+  ),
+  forbid(
     /\.catch\(\(\) *=> *(\{\s*\}|undefined|null)\)|catch *(\([^)]*\))? *\{\s*\}/,
     isSource,
     "handle the error or let it pass",

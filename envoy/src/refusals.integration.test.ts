@@ -76,7 +76,7 @@ test("one proxy more than streamsMax is refused with both numbers, the others st
     stream.on("error", () => {}); // cancelled at the end
     send(stream, { node: { id: "one of many" }, typeUrl: typeUrls.cluster });
   }
-  while (xds.status().length < streamsMax) await new Promise((resolve) => setTimeout(resolve, 10));
+  while (xds.status().length < streamsMax) await new Promise(setImmediate);
   const { code, details } = await refusalOf(openStream());
   assert.equal(code, status.RESOURCE_EXHAUSTED);
   assert.equal(details, `${streamsMax} proxies are connected, streamsMax is ${streamsMax}`);

@@ -150,7 +150,10 @@ async function beside(name: string, rogue: string): Promise<{ readonly rogue: Ca
     "the neighbour has begun",
   );
   const fault = call(node.url, `rogue/${name}/${rogue}`);
-  await new Promise((resolve) => setTimeout(resolve, 50)); // the thread is held by now, or gone
+  // A thread that is held tells nobody: it is by then, or gone.
+  const sentMs = performance.now();
+  const isHeld = (): boolean => threadsEnded() > ended || performance.now() - sentMs >= 50;
+  await waitUntil(isHeld, 5_000, "the thread is held or gone");
   const late = call(node.url, `beside/${name}-queued/add`, { input: 1 });
   const failed = await begun;
   assert.deepEqual(

@@ -19,7 +19,9 @@ const readyMsMax = 15_000;
 
 const slowConfig = `import { agent } from "voda";
 import { defineConfig } from "voda/config";
-await new Promise((resolve) => setTimeout(resolve, 4_000));
+const { promise, resolve } = Promise.withResolvers();
+setTimeout(resolve, 4_000);
+await promise;
 export default defineConfig({ agents: [agent("slow", {}).readonly({ answer: () => 42 })] });
 `;
 

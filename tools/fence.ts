@@ -26,10 +26,16 @@ const purity = {
   ],
   "no-restricted-globals": [
     "error",
-    ...["setTimeout", "setInterval", "fetch"].map((name) => ({
+    ...["setTimeout", "setInterval", "setImmediate", "queueMicrotask", "fetch"].map((name) => ({
       name,
       message: "pure folder: return an effect",
     })),
+    ...["performance", "crypto", "process", "globalThis", "global"].map((name) => ({
+      name,
+      message: "pure folder: take time, chance and the world as arguments",
+    })),
+    { name: "Buffer", message: "pure folder: bytes are a Uint8Array; see @voda/stdx" },
+    { name: "Date", message: "pure folder: take a Clock" },
   ],
 };
 

@@ -59,6 +59,20 @@ const found: readonly Probe[] = [
   },
 ];
 
+/** Time, chance and the world, as they are had without an import. */
+const impure: readonly string[] = [
+  "console.log(Date.now());",
+  "console.log(new Date());",
+  "console.log(performance.now());",
+  "console.log(globalThis.performance.now());",
+  "console.log(Math.random());",
+  "console.log(crypto.randomUUID());",
+  "console.log(process.hrtime());",
+  "setImmediate(() => undefined);",
+  "queueMicrotask(() => undefined);",
+  "console.log(Buffer.alloc(1));",
+];
+
 function probes(): readonly Probe[] {
   return Object.entries(rooms).flatMap(([name, room]) => {
     const neighbours = Object.keys(rooms).filter((one) => one !== name && one !== "sdk");
@@ -74,8 +88,7 @@ function probes(): readonly Probe[] {
           .filter((one) => one !== folder)
           .map((one) => imports(`${up}${one}/index.ts`, spec.imports.includes(one)));
         const pure = spec.pure ?? room.pure;
-        const outside =
-          pure === undefined ? [] : [imports("node:fs", false), refused("console.log(Date.now());")];
+        const outside = pure === undefined ? [] : [imports("node:fs", false), ...impure.map(refused)];
         const nested = up === "../" ? "" : "nested/";
         return {
           file: `${name}/src/${folder}/${nested}probe.ts`,

@@ -214,9 +214,11 @@ function noteAnswered({ timers }: Performing, hosted: Hosted): void {
   hosted.usedMs = timers.nowMs();
 }
 
+const base64url = { alphabet: "base64url", omitPadding: true } as const;
+
 /** A session keeps its birth id from record to record: its text is made once. */
 function lifeOf(hosted: Hosted, uid: Uint8Array): string {
-  if (hosted.life?.uid !== uid) hosted.life = { uid, text: Buffer.from(uid).toString("base64url") };
+  if (hosted.life?.uid !== uid) hosted.life = { uid, text: uid.toBase64(base64url) };
   return hosted.life.text;
 }
 

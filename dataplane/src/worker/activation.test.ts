@@ -114,7 +114,11 @@ function harness() {
     state: counting,
     handlers: handlersOf(probe),
     turnMsMax: definitionOf(probe).turnMsMax,
-    log: { say: (_, message) => void logged.push(message) },
+    log: {
+      say: (_, message) => void logged.push(message),
+      print: (_, message) => void logged.push(message),
+      settle: () => undefined,
+    },
     begun: new BegunWriter(table),
     say: (message) => said.push(message),
     sayCut: (after, pages) => cuts.push([after, pages.length]),

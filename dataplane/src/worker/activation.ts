@@ -31,7 +31,7 @@ export interface ActivationOptions {
   readonly state: SessionState;
   readonly handlers: ReadonlyMap<string, Handler>;
   readonly turnMsMax: number;
-  readonly log: AgentLog;
+  readonly log: Pick<AgentLog, "say" | "print" | "settle">;
   readonly begun: BegunWriter;
   readonly say: (message: TurnMessage) => void;
   readonly sayCut: (after: number, pages: readonly Uint8Array[]) => void;
@@ -91,6 +91,8 @@ export class Activation {
     this.#step({ type: "close" });
     for (const call of this.#running.keys()) this.#end(call);
     for (const call of this.#calls.keys()) this.#forget(call);
+    const { agent, key, log } = this.#options;
+    log.settle({ agent, key });
   }
 
   #step(event: TurnEvent): void {

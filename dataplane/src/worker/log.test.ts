@@ -8,14 +8,23 @@ const origin = { agent: "a", key: "k", method: "m", call: 7 };
 function rig() {
   const said: [LogLevel, LogEntry][] = [];
   let nowMs = 0;
+  let timers: { atMs: number; end: () => void }[] = [];
   const log = openAgentLog(
     (message: FromWorker) => {
       assert.ok(message.type === "log");
       said.push([message.level, JSON.parse(message.line) as LogEntry]);
     },
-    () => nowMs,
+    { nowMs: () => nowMs, after: (ms, end) => timers.push({ atMs: nowMs + ms, end }) },
   );
-  return { log, said, pass: (ms: number) => (nowMs += ms) };
+  const pass = (ms: number): void => {
+    nowMs += ms;
+    const due = timers.filter(({ atMs }) => atMs <= nowMs);
+    timers = timers.filter(({ atMs }) => atMs > nowMs);
+    for (const { end } of due) end();
+  };
+  /** Time without timers, as for a loop that never awaits. */
+  const hold = (ms: number): void => void (nowMs += ms);
+  return { log, said, pass, hold, timers: () => timers.length };
 }
 
 test("a line has its level, whose it is, and the agent's fields apart from the node's words", () => {
@@ -45,20 +54,85 @@ test("fields without a JSON form, too large, or of other types than they should 
   assert.equal(said.at(-1)?.[1].message.length, logCharsMax);
 });
 
-test("an agent has so many lines in a second; the rest is counted, and nobody else's are touched", () => {
-  const { log, said, pass } = rig();
+const leftOut = (lines: number): string =>
+  `${lines} lines left out: more than logLinesPerSecondMax ${logLinesPerSecondMax}`;
+
+test("a session has so many lines in a second; a timer tells how many were left out", () => {
+  const { log, said, pass, timers } = rig();
   const noisy = loggerOf(log, origin);
   for (let i = 0; i < logLinesPerSecondMax + 5; i += 1) noisy.info(`line ${i}`);
   assert.equal(said.length, logLinesPerSecondMax);
-  loggerOf(log, { ...origin, agent: "b" }).info("calm");
-  assert.equal(said.at(-1)?.[1].message, "calm");
   pass(1_000);
+  assert.deepEqual(said.at(-1), [
+    "warn",
+    { speaker: { agent: "a", key: "k" }, message: leftOut(5), facts: {} },
+  ]);
+  noisy.info("again");
+  assert.equal(said.at(-1)?.[1].message, "again");
+  pass(1_000);
+  assert.equal(said.at(-1)?.[1].message, "again");
+  assert.equal(timers(), 0);
+});
+
+test("what a session prints leaves out no line of the node, no error, and none of another session", () => {
+  const { log, said } = rig();
+  const noisy = loggerOf(log, origin);
+  for (let i = 0; i < logLinesPerSecondMax + 5; i += 1) noisy.info(`line ${i}`);
+  log.say("error", "handler failed", {}, origin);
+  assert.equal(said.at(-1)?.[1].message, "handler failed");
+  noisy.error("the agent's own");
+  assert.equal(said.at(-1)?.[1].message, "the agent's own");
+  loggerOf(log, { ...origin, key: "other" }).info("calm");
+  assert.equal(said.at(-1)?.[1].message, "calm");
+  for (let i = 0; i < logLinesPerSecondMax + 5; i += 1) noisy.error(`error ${i}`);
+  log.tellStray("nobody awaits it", {});
+  assert.equal(said.at(-1)?.[1].message, "nobody awaits it");
+});
+
+test("errors that no call answers for have a bound of their own", () => {
+  const { log, said, pass } = rig();
+  for (let i = 0; i < logLinesPerSecondMax + 5; i += 1) log.tellStray("nobody awaits it", {});
+  assert.equal(said.length, logLinesPerSecondMax);
+  log.say("error", "handler failed", {}, origin);
+  assert.equal(said.at(-1)?.[1].message, "handler failed");
+  pass(1_000);
+  assert.equal(said.at(-1)?.[1].message, leftOut(5));
+});
+
+test("what was left out is told when the session closes, and by a loop that lets no timer run", () => {
+  const { log, said, hold, pass } = rig();
+  const noisy = loggerOf(log, origin);
+  const excess = (): void => {
+    for (let i = 0; i < logLinesPerSecondMax + 5; i += 1) noisy.info(`line ${i}`);
+  };
+  excess();
+  log.settle({ agent: "a", key: "other" });
+  assert.equal(said.length, logLinesPerSecondMax);
+  log.settle(origin);
+  assert.equal(said.at(-1)?.[1].message, leftOut(5));
+  noisy.info("still too much");
+  hold(1_000);
   noisy.info("again");
   assert.deepEqual(
-    said.slice(-2).map(([level, { message }]) => [level, message]),
-    [
-      ["warn", `5 lines left out: more than logLinesPerSecondMax ${logLinesPerSecondMax}`],
-      ["info", "again"],
-    ],
+    said.slice(-2).map(([, { message }]) => message),
+    [leftOut(1), "again"],
+  );
+  excess();
+  log.settle();
+  const before = said.length;
+  pass(1_000);
+  assert.equal(said.length, before);
+});
+
+test("errors among the fields have their message, stack and what else they carry", () => {
+  const { log, said } = rig();
+  const error = Object.assign(new TypeError("no stock"), { code: 7 });
+  const logger = loggerOf(log, origin);
+  logger.error("failed", error);
+  logger.error("failed", { e: error, list: [error] });
+  const shown = { code: 7, message: "TypeError: no stock", stack: error.stack };
+  assert.deepEqual(
+    said.map(([, { fields }]) => fields),
+    [shown, { e: shown, list: [shown] }],
   );
 });

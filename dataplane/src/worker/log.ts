@@ -1,14 +1,15 @@
-// What agents say, as lines of the node's log: each with whose it is, so many in a second and no more.
+// What agents say, as lines of the node's log: each with whose it is, and of what a session
+// prints so many in a second and no more.
 import type { Logger } from "voda/definition";
 import type { FromWorker, LogEntry, LogLevel } from "../threads/index.ts";
 import { currentOrigin, type Origin } from "./origin.ts";
-import { textOf } from "./thrown.ts";
+import { describeThrown, textOf } from "./thrown.ts";
 
 /** A message of an agent's log, in characters; the rest is cut. Its fields may have as many again. */
 export const logCharsMax = 8_192;
 /**
- * Lines of one agent in one second: a loop that prints fills neither the node's log nor the ring that its
- * neighbours answer by.
+ * Lines that one session prints in one second: a loop that prints fills neither the node's log nor the ring
+ * that its neighbours answer by. What it logs as errors has as many of its own.
  */
 export const logLinesPerSecondMax = 500;
 const windowMs = 1_000;
@@ -18,55 +19,103 @@ export type Speaker = Partial<Origin>;
 
 export interface AgentLog {
   /**
-   * Never throws. `facts` are the node's own words, `fields` the agent's, which may hold anything. Without a
-   * speaker the line is of the call for which code runs now.
+   * The node's own words, which nothing that an agent prints leaves out. Never throws. Without a speaker the
+   * line is of the call for which code runs now.
    */
-  say(level: LogLevel, message: string, facts?: object, speaker?: Speaker, fields?: object): void;
+  say(level: LogLevel, message: string, facts?: object, speaker?: Speaker): void;
+  /** The agent's words, so many in a second; its `fields` may hold anything. Never throws. */
+  print(level: LogLevel, message: string, speaker?: Speaker, fields?: object): void;
+  /** The node's words of what an agent may set off as often as it likes without a call: a bound of their own. */
+  tellStray(message: string, facts: object): void;
+  /** Tells now what was left out, of one session or of all. */
+  settle(session?: { readonly agent: string; readonly key: string }): void;
 }
 
+/** Lines of a kind and a session within one second. */
 interface Window {
-  startedMs: number;
+  readonly speaker: Speaker;
+  readonly startedMs: number;
   lines: number;
+  leftOut: number;
 }
 
-export function openAgentLog(send: (message: FromWorker) => void, nowMs: () => number): AgentLog {
+type Bound = "printed" | "errors" | "strays";
+
+export interface LogTime {
+  readonly nowMs: () => number;
+  /** Calls `end` once, later. */
+  readonly after: (ms: number, end: () => void) => void;
+}
+
+export function openAgentLog(send: (message: FromWorker) => void, { nowMs, after }: LogTime): AgentLog {
   const windows = new Map<string, Window>();
   const write = (level: LogLevel, entry: LogEntry): void => send({ type: "log", level, line: lineOf(entry) });
 
-  /** The first line after a second in which some were left out says how many. */
-  const isAllowed = (speaker: Speaker): boolean => {
-    const agent = speaker.agent ?? "";
-    const now = nowMs();
-    const window = windows.get(agent) ?? { startedMs: now, lines: 0 };
-    windows.set(agent, window);
-    if (now - window.startedMs >= windowMs) {
-      const leftOut = window.lines - logLinesPerSecondMax;
-      window.startedMs = now;
-      window.lines = 0;
-      const message = `${leftOut} lines left out: more than logLinesPerSecondMax ${logLinesPerSecondMax}`;
-      if (leftOut > 0) write("warn", { speaker: { agent: speaker.agent }, message, facts: {} });
-    }
-    window.lines += 1;
-    return window.lines <= logLinesPerSecondMax;
+  const tell = (window: Window): void => {
+    const { speaker, leftOut } = window;
+    window.leftOut = 0;
+    const message = `${leftOut} lines left out: more than logLinesPerSecondMax ${logLinesPerSecondMax}`;
+    if (leftOut > 0) write("warn", { speaker, message, facts: {} });
   };
 
+  /** Ends the windows that are over, and comes again while there are others. */
+  const sweep = (): void => {
+    const now = nowMs();
+    for (const [name, window] of windows) {
+      if (now - window.startedMs < windowMs) continue;
+      windows.delete(name);
+      tell(window);
+    }
+    if (windows.size > 0) after(windowMs, sweep);
+  };
+
+  /** A loop that prints and never awaits lets no timer run: its windows end by the clock. */
+  const isAllowed = ({ agent, key }: Speaker, bound: Bound): boolean => {
+    const name = `${bound}/${agent}/${key}`;
+    let window = windows.get(name);
+    if (window === undefined || nowMs() - window.startedMs >= windowMs) {
+      if (window !== undefined) tell(window);
+      else if (windows.size === 0) after(windowMs, sweep);
+      const speaker = { ...(agent !== undefined && { agent }), ...(key !== undefined && { key }) };
+      window = { speaker, startedMs: nowMs(), lines: 0, leftOut: 0 };
+      windows.set(name, window);
+    }
+    window.lines += 1;
+    if (window.lines <= logLinesPerSecondMax) return true;
+    window.leftOut += 1;
+    return false;
+  };
+
+  const cut = (message: string): string => message.slice(0, logCharsMax);
+  const here = (): Speaker => currentOrigin() ?? {};
   return {
-    say(level, message, facts = {}, speaker = currentOrigin() ?? {}, fields) {
-      if (!isAllowed(speaker)) return;
-      write(level, { speaker, message: message.slice(0, logCharsMax), facts, ...(fields && { fields }) });
+    say: (level, message, facts = {}, speaker = here()) =>
+      write(level, { speaker, message: cut(message), facts }),
+    print(level, message, speaker = here(), fields) {
+      if (!isAllowed(speaker, level === "error" ? "errors" : "printed")) return;
+      write(level, { speaker, message: cut(message), facts: {}, ...(fields && { fields }) });
+    },
+    tellStray(message, facts) {
+      const speaker = here();
+      if (isAllowed(speaker, "strays")) write("error", { speaker, message: cut(message), facts });
+    },
+    settle(session) {
+      for (const window of windows.values()) {
+        const { agent, key } = window.speaker;
+        if (session === undefined || (session.agent === agent && session.key === key)) tell(window);
+      }
     },
   };
 }
 
 /** What a handler finds in `ctx.log`. Other types than it says are taken as they come. */
-export function loggerOf(log: AgentLog, origin: Origin): Logger {
+export function loggerOf(log: Pick<AgentLog, "print">, origin: Origin): Logger {
   const at =
     (level: LogLevel) =>
     (message: unknown, fields?: object): void =>
-      log.say(
+      log.print(
         level,
         textOf(() => String(message)),
-        {},
         origin,
         fields,
       );
@@ -77,11 +126,25 @@ export function loggerOf(log: AgentLog, origin: Origin): Logger {
 function lineOf(entry: LogEntry): string {
   const without = (why: string): string => JSON.stringify({ ...entry, fields: { leftOut: why } });
   try {
-    const fields = JSON.stringify(entry.fields);
-    return (fields?.length ?? 0) <= logCharsMax
-      ? JSON.stringify(entry)
+    const fields = JSON.stringify(entry.fields, withErrors) ?? "{}";
+    return fields.length <= logCharsMax
+      ? JSON.stringify(entry, withErrors)
       : without(`fields of ${fields.length} characters`);
   } catch (error) {
     return without(textOf(() => String(error)));
   }
+}
+
+/** What is said of an error keeps to a part of what fields may have. */
+const messageCharsMax = logCharsMax / 8;
+const stackCharsMax = logCharsMax / 4;
+
+/** An error has no JSON of its own but `{}`: here it has its message and stack, and what else it carries. */
+function withErrors(_: string, value: unknown): unknown {
+  if (!(value instanceof Error)) return value;
+  const { message, stack } = describeThrown(value);
+  return Object.assign({}, value, {
+    message: message.slice(0, messageCharsMax),
+    stack: stack.slice(0, stackCharsMax),
+  });
 }

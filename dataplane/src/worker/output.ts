@@ -20,11 +20,11 @@ const consoleLevels = {
  */
 export function captureOutput(log: AgentLog): void {
   for (const [method, level] of Object.entries(consoleLevels)) {
-    const say = (...args: unknown[]): void => log.say(level, formatted(args));
+    const say = (...args: unknown[]): void => log.print(level, formatted(args));
     Object.defineProperty(console, method, { value: say, configurable: true, writable: true });
   }
-  capture(process.stdout, (text) => log.say("info", text));
-  capture(process.stderr, (text) => log.say("warn", text));
+  capture(process.stdout, (text) => log.print("info", text));
+  capture(process.stderr, (text) => log.print("warn", text));
 }
 
 function formatted(args: readonly unknown[]): string {

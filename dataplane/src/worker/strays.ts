@@ -12,7 +12,7 @@ const advice = {
 export function catchStrays(log: AgentLog): void {
   const tell = (how: keyof typeof advice, error: unknown): void => {
     const { message, stack, at } = describeThrown(error);
-    log.say("error", `${advice[how]}: ${message}`, { at, stack });
+    log.tellStray(`${advice[how]}: ${message}`, { at, stack });
   };
   // Asked before any listener of the agent's own, and also for rejections after it has removed ours.
   process.addUncaughtExceptionCaptureCallback((error: unknown) => {

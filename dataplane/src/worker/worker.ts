@@ -1,5 +1,5 @@
 // The thread that runs one bundle: sessions come and go by frames in a ring, their handlers run on this thread's event loop.
-import { setInterval } from "node:timers";
+import { setInterval, setTimeout } from "node:timers";
 import { getHeapStatistics } from "node:v8";
 import { workerData } from "node:worker_threads";
 import { crc32 } from "node:zlib";
@@ -57,10 +57,10 @@ class WorkerThread {
       onBroken: (error) => this.#fail(error),
       onBehind: (isBehind) => this.#begun.behind(isBehind),
     });
-    this.log = openAgentLog(
-      (message) => this.#channel.send(message),
-      () => systemClock.monotonicMs(),
-    );
+    this.log = openAgentLog((message) => this.#channel.send(message), {
+      nowMs: () => systemClock.monotonicMs(),
+      after: (ms, end) => void setTimeout(end, ms),
+    });
   }
 
   async load(bundle: string): Promise<void> {
@@ -70,6 +70,7 @@ class WorkerThread {
       this.#say({ type: "loaded", line: JSON.stringify(definitions) });
       this.#agents = agents;
     } catch (error) {
+      this.log.settle();
       this.#say({ type: "not_loaded", line: JSON.stringify(describeThrown(error)) });
       this.#exit();
     }
@@ -96,6 +97,7 @@ class WorkerThread {
     const { message: what, stack } = describeThrown(error);
     try {
       this.log.say("error", `voda failed in its worker: ${what}`, { stack });
+      this.log.settle();
     } finally {
       this.#exit(); // also when an agent has broken what the line is written with
     }

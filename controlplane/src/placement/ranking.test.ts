@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { prng } from "@voda/stdx";
-import { ask, node, whole } from "../../test/node-specs.ts";
+import { ask, node, none, whole } from "../../test/node-specs.ts";
 import type { Kind } from "./kind.ts";
 import { Pool } from "./pool.ts";
 import { Ranking } from "./ranking.ts";
+import type { PoolRequest } from "./request.ts";
 
 const count = 20;
 
@@ -58,4 +59,19 @@ test("catching up as often as there are kinds leaves none of them behind", () =>
     for (const kind of some) ranking.pick(kind);
     assert.deepEqual(asked(), []);
   }
+});
+
+test("sessions that name nothing go where there is most room; among equals, where the fewest are", () => {
+  const pool = new Pool({ nodes: [node("a"), node("b")] });
+  const placed = (request: PoolRequest): string => {
+    const plan = pool.place(request);
+    assert.ok("node" in plan);
+    return pool.books.idOf(plan.node);
+  };
+  const idle = [1, 2, 3, 4].map((i) => placed(ask(`idle${i}`, none, { cores: 0, gib: 0 })));
+  assert.deepEqual(idle, ["a", "b", "a", "b"]);
+  const big = placed(ask("big", none, { cores: 40, labels: ["big"] }));
+  for (const name of ["s1", "s2"])
+    assert.notEqual(placed(ask(name, none, { cores: 1, gib: 1, antiAffinity: ["big"] })), big);
+  assert.notEqual(placed(ask("next", none, { cores: 0, gib: 0 })), big, "more sessions, and more room");
 });

@@ -8,8 +8,10 @@ import {
   ClusterSchema,
   ExtAuthzSchema,
   HttpConnectionManagerSchema,
+  type LbEndpointSchema,
   ListenerSchema,
   RouteConfigurationSchema,
+  RouterSchema,
   type RouteSchema,
 } from "../resource/types.ts";
 import { problems } from "./check.ts";
@@ -77,6 +79,22 @@ test("a consistent snapshot has no problems", () => {
   assert.deepEqual(problems(good), []);
 });
 
+type Hosts = NonNullable<MessageInitShape<typeof LbEndpointSchema>["hostIdentifier"]>;
+const endpointsOf = (hostIdentifier: Hosts) =>
+  create(ClusterLoadAssignmentSchema, {
+    clusterName: "a",
+    endpoints: [{ lbEndpoints: [{ hostIdentifier }] }],
+  });
+const byName: Hosts = { case: "endpointName", value: "n1" };
+const piped: Hosts = {
+  case: "endpoint",
+  value: { address: { address: { case: "pipe", value: { path: "/run/n1" } } } },
+};
+/** A filter whose configuration comes from elsewhere. */
+const discovered = {
+  configType: { case: "configDiscovery" as const, value: { configSource: overAds() } },
+};
+
 const cases: readonly [string, Partial<Snapshot>, RegExp][] = [
   [
     "a route to an unknown cluster",
@@ -93,6 +111,12 @@ const cases: readonly [string, Partial<Snapshot>, RegExp][] = [
     { assignments: [...good.assignments, assignment("b", [1])] },
     /"b" belongs to no cluster/,
   ],
+  [
+    "an endpoint that is only a name",
+    { assignments: [endpointsOf(byName)] },
+    /an endpoint without an address/,
+  ],
+  ["an endpoint in the file system", { assignments: [endpointsOf(piped)] }, /not an IP address with a port/],
   ["an empty set of endpoints", { assignments: [assignment("a", [])] }, /"a" is empty/],
   ["an endpoint twice", { assignments: [assignment("a", [1, 1])] }, /10.0.0.1:1 twice/],
   ["port 0 of an endpoint", { assignments: [assignment("a", [0])] }, /10.0.0.1:0 is not in 1 to 65535/],
@@ -109,6 +133,28 @@ const cases: readonly [string, Partial<Snapshot>, RegExp][] = [
   ],
   ["a filter that asks an unknown cluster", { listeners: [listener(80, "p")] }, /asks the cluster "p"/],
   ["no listener", { listeners: [] }, /no listener/],
+  [
+    "a route configuration without routes",
+    { routes: [create(RouteConfigurationSchema, { name: "r" })] },
+    /"r" has no route/,
+  ],
+  [
+    "a listener whose port has a name",
+    {
+      listeners: [
+        create(ListenerSchema, {
+          name: "l",
+          address: {
+            address: {
+              case: "socketAddress",
+              value: { address: "::", portSpecifier: { case: "namedPort", value: "http" } },
+            },
+          },
+        }),
+      ],
+    },
+    /the port of :::0 is not in 1 to 65535/,
+  ],
 ];
 for (const [what, change, problem] of cases) {
   test(`${what} is a problem`, () => {
@@ -155,14 +201,30 @@ const harmless: readonly [string, Partial<Snapshot>][] = [
     },
   ],
   [
-    "a listener with a filter that speaks no HTTP",
+    "a listener with filters that speak no HTTP, that come from elsewhere, or that ask nobody",
     {
       listeners: [
         create(ListenerSchema, {
           name: "l",
           address: address("0.0.0.0", 80),
           filterChains: [
-            { filters: [{ configType: { case: "typedConfig", value: any(ExtAuthzSchema, {}) } }] },
+            {
+              filters: [
+                discovered,
+                { configType: { case: "typedConfig", value: any(RouterSchema, {}) } },
+                {
+                  configType: {
+                    case: "typedConfig",
+                    value: any(HttpConnectionManagerSchema, {
+                      httpFilters: [
+                        discovered,
+                        { configType: { case: "typedConfig", value: any(RouterSchema, {}) } },
+                      ],
+                    }),
+                  },
+                },
+              ],
+            },
           ],
         }),
       ],

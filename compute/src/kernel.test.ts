@@ -62,6 +62,16 @@ test("a run is refused before it touches memory when its arguments do not fit", 
   });
 });
 
+test("rows are one unless more are named", () => {
+  const pool = new MemoryPool({ bytesMax: 4 * 1024 ** 2 });
+  const device = openCpuDevice(pool.holder);
+  const [matrix, x, y] = [pool.alloc(12), pool.alloc(12), pool.alloc(4)];
+  pool.holder.f32(matrix).set([1, 2, 3]);
+  pool.holder.f32(x).set([1, 10, 100]);
+  device.run(library.gemv, { matrix, x, y }, { n: 3 });
+  assert.deepEqual([...pool.holder.f32(y)], [321]);
+});
+
 test("the optimizers do what their papers say", () => {
   const pool = new MemoryPool({ bytesMax: 4 * 1024 ** 2 });
   const device = openCpuDevice(pool.holder);

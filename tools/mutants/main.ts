@@ -148,9 +148,11 @@ async function runTests(
   mutant: Mutant | undefined,
   timeoutMs: number,
 ): Promise<{ outcome: Outcome; output: string }> {
-  const job = JSON.stringify({ patch: mutant && patchOf(mutant), tests });
-  const child = spawn(process.execPath, ["tools/mutants/one.ts", job], {
-    env: { ...process.env, SIM_SCHEDULES: String(simSchedules) },
+  const patch = mutant === undefined ? "" : JSON.stringify(patchOf(mutant));
+  // Worker threads import it too: without it a break of what they run would change nothing.
+  const args = ["--import", "./tools/mutants/break.ts", "tools/mutants/one.ts", JSON.stringify(tests)];
+  const child = spawn(process.execPath, args, {
+    env: { ...process.env, SIM_SCHEDULES: String(simSchedules), MUTANT: patch },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";

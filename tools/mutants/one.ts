@@ -2,15 +2,13 @@
 
 import { resolve } from "node:path";
 import { run } from "node:test";
-import { patchSource } from "../../test/src/patch/patch.ts";
 
 /** The canaries have breaks of their own; what a mutant must face is the schedules. */
 const named = /^(?!without the rule )/;
 
-const { patch, tests } = JSON.parse(process.argv[2] ?? "");
-if (patch !== undefined) patchSource(patch.file, patch.find, patch.replace);
+const tests: readonly string[] = JSON.parse(process.argv[2] ?? "");
 const stream = run({
-  files: tests.map((file: string) => resolve(file)),
+  files: tests.map((file) => resolve(file)),
   isolation: "none",
   testNamePatterns: [named],
 });

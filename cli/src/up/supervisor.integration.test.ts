@@ -116,41 +116,44 @@ test("files that a crash or a full disk left empty keep nobody from starting", a
   assert.equal(running(pidsOf(await ready(mesh))).length, 5);
 });
 
-test("a second start on the same data directory is refused and disturbs nothing", async () => {
-  using folder = temporaryFolder();
-  await using mesh = startMesh(folder.path);
-  const pids = pidsOf(await ready(mesh));
-  await using second = startMesh(folder.path);
-  assert.equal(await second.ended, 1);
-  assert.match(
-    await second.stderr,
-    new RegExp(`^data directory \\S+ is in use by process ${mesh.process.pid}; .*--data-dir\n$`),
-  );
-  assert.equal(running(pids).length, 5);
-});
-
-test("nobody else on the machine gets at the store: a login of its own, shown in no argument, and all files private", async () => {
+test("a data directory has one mesh: a second start is refused, and nobody else on the machine gets at its store", async (context) => {
   using folder = temporaryFolder();
   const dataDir = join(folder.path, "data");
   await using mesh = startMesh(dataDir);
   const file = await ready(mesh);
-  const { username, password, port } = new URL(file.nats.url);
-  assert.equal(readFileSync(join(dataDir, "nats.login"), "utf8"), `${username}:${password}\n`);
-  const arguments_ = running(pidsOf(file));
-  assert.equal(arguments_.length, 5);
-  assert.deepEqual(
-    arguments_.filter((line) => line.includes(password)),
-    [],
+
+  await context.test("a second start disturbs nothing", async () => {
+    await using second = startMesh(dataDir, { readyFile: join(folder.path, "second.json") });
+    assert.equal(await second.ended, 1);
+    assert.match(
+      await second.stderr,
+      new RegExp(`^data directory \\S+ is in use by process ${mesh.process.pid}; .*--data-dir\n$`),
+    );
+    assert.equal(running(pidsOf(file)).length, 5);
+  });
+
+  await context.test(
+    "the store has a login of its own, shown in no argument, and all files are private",
+    async () => {
+      const { username, password, port } = new URL(file.nats.url);
+      assert.equal(readFileSync(join(dataDir, "nats.login"), "utf8"), `${username}:${password}\n`);
+      const arguments_ = running(pidsOf(file));
+      assert.equal(arguments_.length, 5);
+      assert.deepEqual(
+        arguments_.filter((line) => line.includes(password)),
+        [],
+      );
+      const modes = [
+        dataDir,
+        mesh.readyFile,
+        ...["nats.conf", "nats.login"].map((name) => join(dataDir, name)),
+      ].map((path) => (statSync(path).mode & 0o777).toString(8));
+      assert.deepEqual(modes, ["700", "600", "600", "600"]);
+      assert.match(await says(Number(port), "CONNECT {}\r\nPING\r\n"), /Authorization Violation/);
+      const login = JSON.stringify({ user: username, pass: password });
+      assert.match(await says(Number(port), `CONNECT ${login}\r\nPING\r\n`), /PONG/);
+    },
   );
-  const modes = [
-    dataDir,
-    mesh.readyFile,
-    ...["nats.conf", "nats.login"].map((name) => join(dataDir, name)),
-  ].map((path) => (statSync(path).mode & 0o777).toString(8));
-  assert.deepEqual(modes, ["700", "600", "600", "600"]);
-  assert.match(await says(Number(port), "CONNECT {}\r\nPING\r\n"), /Authorization Violation/);
-  const login = JSON.stringify({ user: username, pass: password });
-  assert.match(await says(Number(port), `CONNECT ${login}\r\nPING\r\n`), /PONG/);
 });
 
 /** What a server on the port has said once it answers PING or refuses. */

@@ -26,7 +26,8 @@ test("a map in grains gives what it gives in one, for every length beside the gr
     const [x, y] = [filled(Math.max(1, n), (i) => i), filled(Math.max(1, n), (i) => i / 3)];
     const want = pool.holder.f32(y).slice(0, n);
     compileJs(library.axpy)(pool.holder.f32(x), want, 2, n);
-    const { ended } = await team.loop(library.axpy, { x, y, a: 2 }, { n }, 100);
+    const { ended, stolen } = await team.loop(library.axpy, { x, y, a: 2 }, { n }, 100);
+    assert.equal(stolen, 0, "tickets are taken, not stolen");
     assert.deepEqual(pool.holder.f32(y).slice(0, n), want);
     assert.equal(
       ended.reduce((sum, one) => sum + one, 0),
@@ -66,6 +67,35 @@ test("tasks of a graph run once each, after those that they wait for", async () 
   assert.equal(
     ended.reduce((sum, count) => sum + count, 0),
     chains * links,
+  );
+});
+
+test("all tasks that wait for one run after it, and one that waits for many runs last", async () => {
+  const one = filled(1, () => 1);
+  const sums = Array.from({ length: 8 }, () => filled(1, () => 0));
+  const [last = 0 as Handle] = sums;
+  const task = (y: Handle, after: readonly number[]): GraphTask => ({
+    kernel: step,
+    given: { x: one, y, a: 2 },
+    extent: { n: 1 },
+    after,
+  });
+  const fan = sums.map((y) => task(y, [0]));
+  const { ended } = await team.graph([
+    task(last, []),
+    ...fan,
+    task(
+      last,
+      fan.map((_, i) => i + 1),
+    ),
+  ]);
+  assert.deepEqual(
+    sums.map((y) => pool.holder.f32(y)[0]),
+    [7, 1, 1, 1, 1, 1, 1, 1],
+  );
+  assert.equal(
+    ended.reduce((sum, count) => sum + count, 0),
+    10,
   );
 });
 

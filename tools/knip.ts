@@ -27,7 +27,7 @@ export default {
   // Types are not searched: a room's face names those of its functions, whoever imports them today.
   exclude: ["types"],
   workspaces: {
-    ".": { entry: ["tools/*.{ts,mjs}", "tools/mutants/{main,one}.ts"], project: ["tools/**"] },
+    ".": { entry: ["tools/*.{ts,mjs}", "tools/mutants/{break,main,one}.ts"], project: ["tools/**"] },
     ...workspaces,
     test: { entry: ["src/**/*.test.ts", "src/agents/*.ts", "src/sim/replay.ts"], project: ["src/**"] },
     examples: { entry: ["*.test.ts", "cart/clients/typescript/cart.ts"], project: ["**/*.ts"] },

@@ -40,8 +40,8 @@ export const targets: readonly Target[] = [
   folder("call", "dataplane/src/call", pure("dataplane/src/bus")),
   folder("frame", "dataplane/src/frame"),
   folder("ring", "dataplane/src/ring"),
-  folder("threads", "dataplane/src/threads"),
-  // These three speak to servers, and so do the tests that can notice.
+  // These speak to servers and threads, and so do the tests that can notice.
+  folder("threads", "dataplane/src/threads", globSync("dataplane/src/threads/*.integration.test.ts")),
   folder("commit", "dataplane/src/commit", globSync("dataplane/src/commit/*.integration.test.ts")),
   folder("bus", "dataplane/src/bus", globSync("dataplane/src/bus/*.integration.test.ts")),
   folder("publish", "controlplane/src/publish", globSync("controlplane/src/publish/*.envoy.test.ts")),

@@ -10,13 +10,19 @@ import { type ToWorker, toWorker } from "./to-worker.ts";
 function pair(
   ringBytes: number,
   onMessage: (message: ToWorker) => void,
-): { from: Channel<ToWorker>; close: () => void } {
+): { from: Channel<ToWorker>; behind: readonly boolean[]; close: () => void } {
+  const behind: boolean[] = [];
   const [there, back] = [createRing(ringBytes), createRing(ringBytes)];
   const { port1, port2 } = new MessageChannel();
   const codec = { encode: toWorker.encode, decode: toWorker.decode };
   const from = openChannel(
     { input: back, output: there, port: port1 },
-    { ...codec, onMessage: () => assert.fail("an echo"), onBroken: assert.fail },
+    {
+      ...codec,
+      onMessage: () => assert.fail("an echo"),
+      onBroken: assert.fail,
+      onBehind: (isBehind) => void behind.push(isBehind),
+    },
   );
   const to = openChannel<ToWorker, ToWorker>(
     { input: there, output: back, port: port2 },
@@ -26,14 +32,14 @@ function pair(
     from[Symbol.dispose]();
     to[Symbol.dispose]();
   };
-  return { from, close };
+  return { from, behind, close };
 }
 
 test("messages beyond the ring's room wait and come in order, small behind large", async () => {
   const got: [number, number][] = [];
   const done = Promise.withResolvers<void>();
   const sizes = Array.from({ length: 300 }, (_, i) => (i % 3 === 0 ? 1600 : i % 3));
-  const { from, close } = pair(4096, (message) => {
+  const { from, behind, close } = pair(4096, (message) => {
     assert.ok(message.type === "page");
     got.push([message.activation, message.bytes.length]);
     if (got.length === sizes.length) done.resolve();
@@ -45,6 +51,7 @@ test("messages beyond the ring's room wait and come in order, small behind large
     got,
     sizes.map((size, i) => [i, size]),
   );
+  assert.deepEqual(behind, [true, false], "told once that messages wait, once that none does");
   close();
 });
 

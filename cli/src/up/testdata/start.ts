@@ -20,10 +20,12 @@ export interface Started extends AsyncDisposable {
   readonly ended: Promise<number | string>;
 }
 
+/** `fail` is `n1:2` where that node is to end with that code. */
 export function startMesh(
   dataDir: string,
   options: { readonly port?: number; readonly fail?: string; readonly readyFile?: string } = {},
 ): Started {
+  const readyFile = options.readyFile ?? join(dataDir, "ready.json");
   rmSync(readyFile, { force: true });
   const child = spawn(process.execPath, [mesh, dataDir, readyFile, String(options.port ?? 0)], {
     stdio: ["ignore", "inherit", "pipe"],

@@ -3,7 +3,7 @@ import type { AbandonReason, CallHead, CallType } from "../call/index.ts";
 import { abandonFold } from "./fold.ts";
 import type { Activation, Slice, Step } from "./lane.ts";
 import { accept, type Orders, takeOrders } from "./orders.ts";
-import { failCall, left } from "./share.ts";
+import { carriedOutStill, failCall, left } from "./share.ts";
 import { wantClaim } from "./tip.ts";
 
 export const control: Slice = { advance };
@@ -32,12 +32,13 @@ export function carryOut({ out }: Step, orders: Orders, what: CallType): void {
     out.push({ type: "done", call: number });
 }
 
-/** The caller's deadline passed, or the caller went away: its order may still be carried out. */
+/** The caller's deadline passed, or the caller went away. An end that was taken is carried out still. */
 export function abandonOrder(step: Step, call: number, why: AbandonReason): void {
   const { lane } = step;
   const isMeant = (control: CallHead): boolean => control.number === call;
   const taken = lane.activation === undefined ? [] : takeOrders(lane.activation.orders, isMeant);
   if (taken.length === 0 && !lane.controls.some(isMeant)) return;
   lane.controls = lane.controls.filter((control) => !isMeant(control));
-  failCall(step, call, left(why));
+  const ends = taken.some(({ type }) => type === "end");
+  failCall(step, call, ends ? carriedOutStill(why) : left(why));
 }

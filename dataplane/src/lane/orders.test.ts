@@ -32,6 +32,15 @@ test("an order to wake a session that is falling asleep is for its next life", (
   assert.equal(one(rig.accept(woken), "done").call, 2);
 });
 
+test("an end that its caller leaves is carried out if it was taken, and its caller is told so", () => {
+  const rig = createRig().owner();
+  rig.invoke(callOf(2));
+  rig.tell({ type: "control", call: callOf(3, { type: "end" }) });
+  const left = one(rig.tell({ type: "abandon", call: 3, why: "caller" }), "fail");
+  assert.match(left.failure.message, /may still be deleted/);
+  assert.equal(one(rig.turned(2), "append").gone, false);
+});
+
 test("what the store could not answer is asked again, but not at once", () => {
   const rig = createRig().verifying();
   const asked = one(rig.invoke(callOf(2)), "readLast");

@@ -82,6 +82,11 @@ export const corruptLane = (why: string): Failure =>
   fail("corrupt", `the session cannot be read: ${why}`).failure;
 const late =
   "the deadline passed; whether the call took effect is unknown unless it is repeated with its key";
+/** Of an order to end the session that was taken. */
+export const carriedOutStill = (why: AbandonReason): Failure => {
+  const message = "the session may still be deleted: the order had begun when its caller stopped waiting";
+  return fail(why === "deadline" ? "turn_timeout" : "interrupted", message).failure;
+};
 export const left = (why: AbandonReason): Failure =>
   why === "deadline"
     ? fail("turn_timeout", late).failure

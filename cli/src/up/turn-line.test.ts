@@ -36,6 +36,23 @@ test("a handler's error shows its message, the user's file and line, the frames 
   );
 });
 
+test("errors that an agent logs show their message and where they come from, other fields as they are", () => {
+  const stack = `Error: no stock
+    at take (lib/stock.ts:3:9)
+    at Activation.run (file:///x/dist/worker.js:100:3)`;
+  const error = { message: "Error: no stock", stack };
+  const head = "12:00:01 counter/alice  add";
+  assert.equal(
+    shown({ level: 30, ...ofAgent, msg: "failed", fields: { ...error, code: 7 } }),
+    `${head}  info  failed: Error: no stock  {"code":7}\n    at take (lib/stock.ts:3:9)`,
+  );
+  assert.equal(
+    shown({ level: 50, ...ofAgent, msg: "failed", fields: { e: error, key: "k" } }),
+    `${head}  error  failed  {"e":"Error: no stock","key":"k"}\n    at take (lib/stock.ts:3:9)`,
+  );
+  assert.equal(shown({ level: 30, ...ofAgent, msg: "hi", fields: 7 }), `${head}  info  hi  {"fields":7}`);
+});
+
 test("of the machinery only warnings show, with their cause, under the name of the process", () => {
   assert.equal(
     shown({ level: 40, time, msg: "lease is late", lateMs: 12 }),

@@ -21,16 +21,16 @@ const LogLine = v.looseObject({
   at: v.optional(v.string()),
   stack: v.optional(v.string()),
   /** What an agent gave to `ctx.log` beside the message; other names are the node's own facts. */
-  fields: v.optional(v.looseObject({})),
+  fields: v.optional(v.unknown()),
   /** As pino writes an error. */
   err: v.optional(v.looseObject({ message: v.string() })),
 });
 type LogLine = v.InferOutput<typeof LogLine>;
 
-/**
- * Ids of the machinery, which are in the log file; what is none of these is a field that the agent has
- * written.
- */
+/** An error that an agent has logged. */
+const LoggedError = v.looseObject({ message: v.string(), stack: v.string() });
+
+/** Ids of the machinery, which are in the log file; what is none of these is a fact that the node tells. */
 const ofMachinery: ReadonlySet<string> = new Set([
   ...Object.keys(LogLine.entries),
   "pid",
@@ -53,7 +53,8 @@ export function turnLine(child: string, line: string, folder: string): string | 
   const isOfAgent = agent !== undefined && (key !== undefined || !("namespace" in entry)); // else it is about one
   if (!isOfAgent && level < warn) return undefined;
   const who = !isOfAgent ? child : `${agent}${key === undefined ? "" : `/${key}`}`;
-  const said = entry.err === undefined ? msg : `${msg}: ${entry.err.message}`;
+  const ofError = entry.err ?? (v.is(LoggedError, entry.fields) ? entry.fields : undefined);
+  const said = ofError === undefined ? msg : `${msg}: ${ofError.message}`;
   const head = [`${clock(entry)}${who}`, method, levelWord(level), said, fieldsOf(entry)];
   return [
     head.filter((part) => part !== undefined && part !== "").join("  "),
@@ -77,15 +78,33 @@ function levelWord(level: number): string {
   return level >= 30 ? "info" : "debug";
 }
 
-function fieldsOf(entry: LogLine): string | undefined {
-  const fields = Object.entries({ ...entry, ...entry.fields }).filter(([name]) => !ofMachinery.has(name));
-  return fields.length === 0 ? undefined : JSON.stringify(Object.fromEntries(fields));
+/** The node's facts, then whatever the agent gave, by any name; of errors the message, for their stack follows. */
+function fieldsOf({ fields, ...entry }: LogLine): string | undefined {
+  const facts = Object.entries(entry).filter(([name]) => !ofMachinery.has(name));
+  const shown = [...facts, ...agentFields(fields)];
+  return shown.length === 0 ? undefined : JSON.stringify(Object.fromEntries(shown));
+}
+
+function agentFields(fields: unknown): [string, unknown][] {
+  if (typeof fields !== "object" || fields === null) return fields === undefined ? [] : [["fields", fields]];
+  const isError = v.is(LoggedError, fields);
+  return Object.entries(fields)
+    .filter(([name]) => !isError || (name !== "message" && name !== "stack"))
+    .map(([name, value]) => [name, v.is(LoggedError, value) ? value.message : value]);
+}
+
+function errorFrames(fields: unknown): string[] {
+  if (typeof fields !== "object" || fields === null) return [];
+  return [fields, ...Object.values(fields)]
+    .filter((value) => v.is(LoggedError, value))
+    .flatMap(({ stack }) => userFrames(stack).slice(0, framesMax));
 }
 
 /** Where it went wrong, in the user's own files first, and for which request. */
-function details({ at, stack = "", trace, level }: LogLine, folder: string): string[] {
-  if (level < warn) return [];
-  const frames = stack.split("\n").filter((frame) => /^ +at /.test(frame) && !isOfRuntime(frame));
+function details({ at, stack = "", trace, level, fields }: LogLine, folder: string): string[] {
+  const ofErrors = errorFrames(fields).map((frame) => `${indent}${frame.trim()}`);
+  if (level < warn) return ofErrors;
+  const frames = userFrames(stack);
   const place = at === undefined ? undefined : relative(".", join(folder, at));
   return [
     ...(place === undefined ? [] : [`${indent}at ${place}`]),
@@ -93,8 +112,13 @@ function details({ at, stack = "", trace, level }: LogLine, folder: string): str
       .filter((frame) => at === undefined || !frame.includes(at))
       .slice(0, framesMax)
       .map((frame) => `${indent}${frame.trim()}`),
+    ...ofErrors,
     ...(trace === undefined ? [] : [`${indent}request ${trace}`]),
   ];
+}
+
+function userFrames(stack: string): string[] {
+  return stack.split("\n").filter((frame) => /^ +at /.test(frame) && !isOfRuntime(frame));
 }
 
 /** Of Node.js or of voda: the user's files and packages have relative names. */

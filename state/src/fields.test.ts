@@ -252,3 +252,9 @@ test("a delta whose text builds on missing edits ends the state: no half of it c
     assert.throws(use, { name: "CorruptError", message: /load the session again/ });
   }
 });
+
+test("a property that is set on a handle is refused: nothing would keep it", () => {
+  const { state } = openState({ ...schema, views: { kind: "flag" } }, { crc32 }).begin();
+  for (const handle of [state.visits, state.items, state.notes, state.views])
+    assert.throws(() => Object.assign(handle, { foo: "x" }), /Cannot add property foo/);
+});

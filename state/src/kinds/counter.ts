@@ -27,7 +27,7 @@ export class CounterField implements Field<CounterSlot> {
 
   access(scope: Scope): Counter {
     scope.alive();
-    return new CounterHandle(this, scope);
+    return Object.freeze(new CounterHandle(this, scope));
   }
 
   assign(): void {

@@ -21,7 +21,7 @@ export class FlagField implements Field<FlagSlot> {
 
   access(scope: Scope): Flag {
     scope.alive();
-    return new FlagHandle(this, scope);
+    return Object.freeze(new FlagHandle(this, scope));
   }
 
   assign(): void {

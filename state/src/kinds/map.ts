@@ -50,7 +50,7 @@ export class MapField implements Field<MapSlot> {
 
   access(scope: Scope): MapState<Json> {
     scope.alive();
-    return new MapHandle(this, scope);
+    return Object.freeze(new MapHandle(this, scope));
   }
 
   assign(): void {

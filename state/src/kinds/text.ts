@@ -68,7 +68,7 @@ export class TextField implements Field<TextSlot> {
 
   access(scope: Scope): TextState {
     scope.alive();
-    return new TextHandle(this, scope);
+    return Object.freeze(new TextHandle(this, scope));
   }
 
   assign(): void {

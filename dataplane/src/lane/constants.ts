@@ -14,7 +14,7 @@ export const recordTurnsMax = 256;
  */
 export const recordBytesMax = 512 * 1024;
 
-/** Explicit keys remembered in a session, until its pages are incremental: a fold carries them all. */
+/** Answers under keys and numbers remembered in a session, a client's last one included, until its pages are incremental: a fold carries them all. */
 export const idsMax = 65_536;
 /**
  * Bytes of what is remembered, answers and the rest: with a snapshot in it, a fold stays below what the store
@@ -28,8 +28,6 @@ export const entryBytes = 64;
  * others.
  */
 export const briefKeepMs = 60_000;
-/** Clients that number their calls, in one session. */
-export const clientsMax = 10_000;
 /** From a client's last call until it is forgotten: it never repeats a call later than that. */
 export const clientKeepMs = 600_000;
 /** When a caller may try again who was refused for want of room. */

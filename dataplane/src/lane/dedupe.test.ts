@@ -108,6 +108,27 @@ test("the first bodies go when answers take more than their bound, and the bytes
   assert.equal(table.bytes, storedBytesMax - 3 * entryBytes);
 });
 
+test("that bodies must go costs a store no more when many have gone", () => {
+  const table = createDedupe();
+  for (let number = 1; number <= 40_000; number += 1) store(table, number, KEPT_MS, 100);
+  const startedMs = performance.now();
+  for (let number = 40_001; number <= 44_000; number += 1) store(table, number, KEPT_MS, 100);
+  const tookMs = performance.now() - startedMs;
+  assert.ok(tookMs < 1_000, `4,000 answers in ${tookMs} ms`); // each looked at 40,000 entries: 8 s
+  assert.ok(table.bytes <= storedBytesMax);
+});
+
+test("as many clients as ids have their answers; then it is told when the first is forgotten", () => {
+  const table = createDedupe();
+  for (let client = 1; client <= idsMax; client += 1) {
+    assert.equal(roomFor(table, numbered(client, 1), 0, client), "room");
+    answer(table, numbered(client, 1), client);
+  }
+  assert.equal(roomFor(table, numbered(0, 1), 0, 1000), clientKeepMs + 1 - 1000);
+  assert.equal(roomFor(table, numbered(0, 1), 0, clientKeepMs + 1), "room");
+  assert.equal(table.clients.has(String.fromCharCode(...idOf(1))), false);
+});
+
 test("of a client's numbers those that it still waits for are kept, and the table never fills", () => {
   const table = createDedupe();
   for (let seq = 1; seq <= 3 * idsMax; seq += 1) {

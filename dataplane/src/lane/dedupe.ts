@@ -2,15 +2,8 @@
 // carried on by folds.
 import { isCallNumber } from "@voda/proto/wire";
 import type { CallId } from "../call/index.ts";
-import {
-  briefKeepMs,
-  clientKeepMs,
-  clientsMax,
-  entryBytes,
-  idsMax,
-  retryAfterMs,
-  storedBytesMax,
-} from "./constants.ts";
+import { briefKeepMs, clientKeepMs, entryBytes, idsMax, retryAfterMs, storedBytesMax } from "./constants.ts";
+import { type Bodies, createBodies, noteBody, takeBody } from "./dedupe-bodies.ts";
 import type { ClientAnswers, NumberedAnswer, Remembered, StoredAnswer } from "./record-answers.ts";
 import type { TurnKey } from "./record-turns.ts";
 
@@ -33,6 +26,8 @@ export interface Dedupe {
    */
   order: { readonly key: string; readonly n: number }[];
   oldest: number;
+  /** In which order they go. */
+  readonly bodies: Bodies;
   /** By the text of their ids; the one that called last is last. */
   readonly clients: Map<string, Client>;
   /** How many numbered answers there are. */
@@ -44,7 +39,7 @@ export interface Dedupe {
 }
 
 export function createDedupe(): Dedupe {
-  const maps = { kept: new Map(), brief: new Map(), clients: new Map() };
+  const maps = { kept: new Map(), brief: new Map(), clients: new Map(), bodies: createBodies() };
   return { ...maps, order: [], oldest: 0, numbered: 0, bytes: 0, expiresAtMs: Number.POSITIVE_INFINITY };
 }
 
@@ -89,9 +84,7 @@ function findNumbered(table: Dedupe, id: CallId & { type: "numbered" }, nowMs: n
  */
 export function roomFor(table: Dedupe, id: CallId, running: number, nowMs: number): "room" | number {
   if (id.type === "numbered") return roomForNumber(table, id, running, nowMs);
-  if (id.keepMs <= briefKeepMs || fits(table, running)) return "room";
-  dropExpired(table, nowMs);
-  return fits(table, running) ? "room" : untilExpiry(table, nowMs);
+  return id.keepMs <= briefKeepMs ? "room" : roomBeside(table, running, nowMs);
 }
 
 function roomForNumber(
@@ -103,11 +96,14 @@ function roomForNumber(
   const key = idText(id.client);
   const lowest = Math.max(id.lowest, table.clients.get(key)?.lowest ?? 0);
   if (!isCallNumber(id.seq, lowest)) return retryAfterMs;
-  const hasRoom = (): boolean =>
-    (table.clients.has(key) || table.clients.size < clientsMax) && fits(table, running);
-  if (hasRoom()) return "room";
+  return roomBeside(table, running, nowMs);
+}
+
+/** A client is never without an answer, so `idsMax` bounds clients too. */
+function roomBeside(table: Dedupe, running: number, nowMs: number): "room" | number {
+  if (fits(table, running)) return "room";
   dropExpired(table, nowMs);
-  return hasRoom() ? "room" : untilExpiry(table, nowMs);
+  return fits(table, running) ? "room" : untilExpiry(table, nowMs);
 }
 
 /** Brief ids give way. */
@@ -156,7 +152,9 @@ export function rememberedAt(table: Dedupe, nowMs: number): Remembered {
 function put(table: Dedupe, entry: StoredAnswer): void {
   const key = idText(entry.id);
   remove(table, key);
-  (entry.brief ? table.brief : table.kept).set(key, entry);
+  const entries = entry.brief ? table.brief : table.kept;
+  entries.set(key, entry);
+  noteBody(table.bodies, entries, key, entry);
   if (entry.brief) table.order.push({ key, n: entry.n });
   table.bytes += sizeOf(entry);
   table.expiresAtMs = Math.min(table.expiresAtMs, entry.expiresAtMs);
@@ -178,6 +176,7 @@ function putNumbered(
   const before = known.answers.get(entry.seq);
   if (before !== undefined) removeNumbered(table, known, before);
   known.answers.set(entry.seq, entry);
+  noteBody(table.bodies, known.answers, entry.seq, entry);
   table.numbered += 1;
   table.bytes += sizeOf(entry);
   table.expiresAtMs = Math.min(table.expiresAtMs, known.usedAtMs + clientKeepMs);
@@ -189,7 +188,11 @@ function dropOverflow(table: Dedupe): void {
   const size = (): number => table.kept.size + table.brief.size + table.numbered;
   while (size() > idsMax && table.oldest < table.order.length) dropOldest(table);
   if (table.order.length > 2 * idsMax) compact(table);
-  if (table.bytes > storedBytesMax) dropBodies(table);
+  while (table.bytes > storedBytesMax) {
+    const bytes = takeBody(table.bodies);
+    if (bytes === undefined) return;
+    table.bytes -= bytes;
+  }
 }
 
 function dropOldest(table: Dedupe): void {
@@ -206,20 +209,6 @@ function isIn(table: Dedupe, { key, n }: Dedupe["order"][number]): boolean {
 function compact(table: Dedupe): void {
   table.order = table.order.slice(table.oldest).filter((one) => isIn(table, one));
   table.oldest = 0;
-}
-
-/** The first bodies go: the retry then learns that the call was done. */
-function dropBodies(table: Dedupe): void {
-  const tables: Map<string | number, StoredAnswer | NumberedAnswer>[] = [table.brief, table.kept];
-  for (const { answers } of table.clients.values()) tables.push(answers);
-  for (const entries of tables) {
-    for (const [key, entry] of entries) {
-      if (table.bytes <= storedBytesMax) return;
-      if (entry.answer === undefined) continue;
-      table.bytes -= entry.answer.length;
-      entries.set(key, { ...entry, answer: undefined });
-    }
-  }
 }
 
 function dropExpired(table: Dedupe, nowMs: number): void {

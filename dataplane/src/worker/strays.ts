@@ -27,7 +27,7 @@ export function catchStrays(log: AgentLog): void {
  * is an agent's to do. Returns how this thread itself ends: whatever becomes of `process` after this.
  */
 export function refuseExits(): () => never {
-  const { reallyExit } = process as NodeJS.Process & { reallyExit(code: number): never };
+  const { reallyExit } = process as NodeJS.Process & { reallyExit(this: void, code: number): never };
   const refuse = (name: string) => (): never => {
     throw new Error(`${name} would end the sessions of others too: throw an error to end a call`);
   };
@@ -40,5 +40,5 @@ export function refuseExits(): () => never {
     kill: (pid: number, signal?: string | number): true =>
       own.has(pid) && signal !== 0 ? refuse("process.kill of its own process")() : kill(pid, signal),
   });
-  return () => reallyExit.call(process, 1);
+  return () => reallyExit(1);
 }

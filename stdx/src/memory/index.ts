@@ -1,4 +1,5 @@
-/// <reference path="./webassembly.d.ts" />
+import type {} from "./webassembly.d.ts";
+
 export { Block, borrow, type Loan, withLoan } from "./block.ts";
 export { MemoryError, type MemoryErrorCode } from "./errors.ts";
 export type { Handle } from "./handle.ts";

@@ -93,9 +93,11 @@ const rogue = agent("rogue", { count: s.counter() }, { maxTurn: "500ms", idle: "
       return ctx.state.count.add(1);
     },
     patchesPush() {
-      Array.prototype.push = () => {
-        throw new Error("patched push");
-      };
+      Object.assign(Array.prototype, {
+        push: () => {
+          throw new Error("patched push");
+        },
+      });
     },
     spins(ctx) {
       ctx.state.count.add(1000);

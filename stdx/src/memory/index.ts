@@ -1,5 +1,3 @@
-import type {} from "./webassembly.d.ts";
-
 export { Block, borrow, type Loan, withLoan } from "./block.ts";
 export { MemoryError, type MemoryErrorCode } from "./errors.ts";
 export type { Handle } from "./handle.ts";

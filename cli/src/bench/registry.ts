@@ -11,6 +11,7 @@ import { size } from "./size.ts";
 import { ps, ready } from "./start.ts";
 import { type WakeResult, wake } from "./wake.ts";
 
+/** Two nodes by default: calls then also pass between nodes, as they do for users. */
 const ownMeshFlags: readonly BenchFlag[] = [
   { name: "nodes", type: "whole", description: "node processes of a mesh of its own", default: 2 },
   {
@@ -21,6 +22,7 @@ const ownMeshFlags: readonly BenchFlag[] = [
   },
 ];
 
+/** Benches whose promise must hold while nodes die. */
 const meshFlags = (killEveryMs: number): readonly BenchFlag[] => [
   ...ownMeshFlags,
   {
@@ -180,6 +182,7 @@ function refuseUrl(bench: string, url: string | undefined): void {
 /** Asleep to before. */
 const heapRatioMax = 1.1;
 
+/** A text that differs is worse than memory that stays: it is said first. */
 function wakeFailure({ wrong, heapRatio }: WakeResult): string | undefined {
   if (wrong > 0) return `${wrong} sessions woke with another text`;
   return heapRatio > heapRatioMax
@@ -187,11 +190,13 @@ function wakeFailure({ wrong, heapRatio }: WakeResult): string | undefined {
     : undefined;
 }
 
+/** Flags of a mesh that the bench starts and stops itself, so that nothing else runs in it. */
 const own = (values: MeshRun["values"]): OwnMeshOptions => ({
   nodes: whole(values, "nodes"),
   config: resolve(text(values, "config")),
 });
 
+/** With `--url` somebody else's mesh, which may be called but never killed. */
 async function open({ values, url }: MeshRun): Promise<Mesh> {
   if (url === undefined) return ownMesh(own(values));
   if (text(values, "kill") !== "nothing")
@@ -199,6 +204,7 @@ async function open({ values, url }: MeshRun): Promise<Mesh> {
   return foreignMesh(url);
 }
 
+/** A bench that kills must say which seed it killed by: the same seed picks the same victims. */
 function killing({ values }: MeshRun): KillOptions {
   const kill = text(values, "kill");
   if (kill !== "node" && kill !== "nothing")

@@ -78,7 +78,7 @@ async function drive(order: DriveOrder): Promise<Driven> {
 }
 
 function requestTo(path: string): Buffer {
-  const head = `POST ${path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: 1`;
+  const head = `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 1`;
   return Buffer.from(`${head}${headEnd}1`);
 }
 

@@ -1,4 +1,5 @@
 // What is compared runs in turns within one process, so that the machine's mood hits all alike.
+import { quantile } from "@voda/stdx/bench";
 
 /** One of the things that are compared: what it is called, and one run of it. */
 export interface Contestant {
@@ -34,8 +35,7 @@ export function timeInTurns(
 
 function timingOf(ascending: Float64Array): Timing {
   const at = (part: number): number => {
-    const us = ascending[Math.floor(part * (ascending.length - 1))] ?? 0;
-    return Math.round(1000 * us) / 1000;
+    return Math.round(1000 * quantile(ascending, part)) / 1000;
   };
   return { p10Us: at(0.1), p50Us: at(0.5), p90Us: at(0.9) };
 }

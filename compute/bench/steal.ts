@@ -1,4 +1,5 @@
 // Two threads that steal against one, on a load that is skewed: all long tasks begin with the same thread.
+import { quantile } from "@voda/stdx/bench";
 import { type Handle, MemoryPool } from "@voda/stdx/memory";
 import { add, type GraphTask, map, reduce, Team } from "../src/index.ts";
 import { spinnersSpeedup } from "./spinners.ts";
@@ -63,5 +64,5 @@ async function timed(run: () => Promise<unknown>): Promise<number> {
 
 function median(values: readonly number[]): number {
   const ascending = values.toSorted((a, b) => a - b);
-  return Math.round(100 * (ascending[Math.floor(ascending.length / 2)] ?? 0)) / 100;
+  return Math.round(100 * quantile(ascending, 0.5)) / 100;
 }

@@ -7,7 +7,7 @@ interface Rule {
   readonly broken: (file: string, text: string) => string | undefined;
 }
 
-const LINES_MAX = 600;
+const linesMax = 600;
 const isSource = (file: string): boolean => file.endsWith(".ts") && !file.includes("/gen/");
 const isTest = (file: string): boolean => file.endsWith(".test.ts");
 const line = (text: string, at: number): number => text.slice(0, at).split("\n").length;
@@ -53,9 +53,7 @@ const rules: readonly Rule[] = [
     applies: isSource,
     broken: (_, text) => {
       const lines = text.split("\n").length;
-      return lines > LINES_MAX
-        ? `${lines} lines exceed ${LINES_MAX}: is it one noun or one verb?`
-        : undefined;
+      return lines > linesMax ? `${lines} lines exceed ${linesMax}: is it one noun or one verb?` : undefined;
     },
   },
   {

@@ -26,8 +26,8 @@ export const shardCount = 1024;
 
 /** RFC 4648 base32 in lower case. */
 export const tokenAlphabet = "abcdefghijklmnopqrstuvwxyz234567";
-const IDENTIFIER = /^[a-z][a-z0-9-]{0,62}$/;
-const CONTROL = /\p{Cc}/u;
+const identifierText = /^[a-z][a-z0-9-]{0,62}$/;
+const controlCharacter = /\p{Cc}/u;
 const utf8 = new TextEncoder();
 
 /** The first 10 bits of the token: 0 to 1023. */
@@ -45,13 +45,13 @@ export function keyProblem(key: string): string | undefined {
   if (key === "") return "the key is empty; it must have 1 to 256 bytes";
   const bytes = utf8.encode(key).length;
   if (bytes > keyBytesMax) return `key of ${bytes} bytes exceeds keyBytesMax ${keyBytesMax}`;
-  if (CONTROL.test(key)) return "the key has a control character";
+  if (controlCharacter.test(key)) return "the key has a control character";
   return undefined;
 }
 
 /** What is wrong with the name of an agent or a namespace, or `undefined`. */
 export function identifierProblem(what: "agent" | "namespace", name: string): string | undefined {
-  if (IDENTIFIER.test(name)) return undefined;
+  if (identifierText.test(name)) return undefined;
   const shown = JSON.stringify(name.slice(0, 80));
   return `${what} ${shown} is not a name: 1 to 63 of a-z, 0-9 and "-", first a letter`;
 }

@@ -47,8 +47,8 @@ export interface PlacementRules {
   readonly spread: string;
 }
 
-const LABEL = /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/;
-const CONTROL = /\p{Cc}/u;
+const labelText = /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/;
+const controlCharacter = /\p{Cc}/u;
 
 /** What is wrong with the rules, or `undefined`; the text begins with the name of the rule. */
 export function rulesProblem(rules: PlacementRules): string | undefined {
@@ -64,7 +64,7 @@ export function rulesProblem(rules: PlacementRules): string | undefined {
 
 /** A name of something, as Kubernetes writes the values of its labels. */
 export function isLabel(text: string): boolean {
-  return text.length <= labelCharactersMax && LABEL.test(text);
+  return text.length <= labelCharactersMax && labelText.test(text);
 }
 
 function labelsProblem(what: string, labels: readonly string[]): string | undefined {
@@ -94,7 +94,7 @@ function modelsProblem(models: readonly string[]): string | undefined {
   if (models.length > gpuModelsMax)
     return `gpuModels has ${models.length} models; gpuModelsMax is ${gpuModelsMax}`;
   const wrong = models.find(
-    (model) => model === "" || model.length > gpuModelCharactersMax || CONTROL.test(model),
+    (model) => model === "" || model.length > gpuModelCharactersMax || controlCharacter.test(model),
   );
   if (wrong !== undefined)
     return (

@@ -42,9 +42,9 @@ export interface PathProblem {
  */
 export type PathHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
 
-const PLAIN = /^(?:\/namespaces\/([^/]*))?\/agents\/([^/]*)\/([^/]*)\/([^/]*)$/;
-const TYPED = /^\/([A-Za-z_][\w.]*)\/([A-Za-z_]\w*)$/;
-const PRINTABLE = /^[\x21-\x7e]*$/;
+const plainPath = /^(?:\/namespaces\/([^/]*))?\/agents\/([^/]*)\/([^/]*)\/([^/]*)$/;
+const typedPath = /^\/([A-Za-z_][\w.]*)\/([A-Za-z_]\w*)$/;
+const printableText = /^[\x21-\x7e]*$/;
 const shownCharactersMax = 200;
 const utf8 = new TextEncoder();
 
@@ -76,7 +76,7 @@ export function readSessionPath<Plain extends PlainPath>(
 
 /** The session and method of a plain path, by itself: what its headers say is not looked at. */
 export function readPlainPath(path: string): PlainPath | PathProblem {
-  const parts = PLAIN.exec(path);
+  const parts = plainPath.exec(path);
   if (parts === null) return noSuchPath(path, "calls go to POST /agents/{agent}/{key}/{method}");
   const [, namespace = defaultNamespace, agent = "", encodedKey = "", encodedMethod = ""] = parts;
   const wrong = identifierProblem("namespace", namespace) ?? identifierProblem("agent", agent);
@@ -93,7 +93,7 @@ export function readPlainPath(path: string): PlainPath | PathProblem {
 }
 
 function readTypedPath(path: string, headers: PathHeaders): TypedPath | PathProblem {
-  const parts = TYPED.exec(path);
+  const parts = typedPath.exec(path);
   if (parts === null) {
     const known = "typed calls go to /package.Service/Method, plain ones to /agents/{agent}/{key}/{method}";
     return noSuchPath(path, known);
@@ -150,7 +150,7 @@ function decodeKey(encoded: string): string | PathProblem {
 
 /** Percent-encoded UTF-8, decoded once. */
 function decodeName(what: string, encoded: string): string | PathProblem {
-  if (!PRINTABLE.test(encoded)) return problem(`the ${what} has bytes that must be percent-encoded`);
+  if (!printableText.test(encoded)) return problem(`the ${what} has bytes that must be percent-encoded`);
   try {
     return decodeURIComponent(encoded);
   } catch (error) {

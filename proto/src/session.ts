@@ -15,13 +15,13 @@ export {
   shardOf,
 } from "./name.ts";
 
-const TOKEN_BYTES = 16;
+const tokenBytes = 16;
 const utf8 = new TextEncoder();
 
 /** The token of a name. It stands in subjects of stored data: how it is made never changes. */
 export function sessionToken(name: SessionName): SessionToken {
   const digest = hash("sha256", `${name.namespace}\0${name.agent}\0${name.key}`, "buffer");
-  return base32(digest.subarray(0, TOKEN_BYTES)) as SessionToken;
+  return base32(digest.subarray(0, tokenBytes)) as SessionToken;
 }
 
 /** Bytes of the record on the subject `….i`: the name behind a token, for listings. */

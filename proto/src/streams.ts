@@ -10,9 +10,9 @@ import {
   snapshotStream,
 } from "./wire.ts";
 
-const SECOND_NS = 1_000_000_000;
+const secondNs = 1_000_000_000;
 /** How long the marker of an expired lease stays for watchers that were away. */
-const leaseMarkerNs = 300 * SECOND_NS;
+const leaseMarkerNs = 300 * secondNs;
 
 /** Settings of one stream; durations are in nanoseconds. */
 export type StreamConfig = { readonly name: string } & Readonly<Record<string, unknown>>;

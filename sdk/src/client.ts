@@ -92,7 +92,7 @@ const clientNames: ReadonlySet<string> = new Set([
 ]);
 const retryNames: ReadonlySet<string> = new Set(["attempts"]);
 const callNames: ReadonlySet<string> = new Set(["id", "timeout", "signal", "headers"]);
-const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,256}$/;
+const idempotencyKeyText = /^[\x21-\x7e]{1,256}$/;
 
 /**
  * A client whose types come from a config: nothing of the server is bundled.
@@ -170,7 +170,7 @@ function session(endpoint: Endpoint, agent: string, key: string, settings: Setti
 function changed(settings: Settings, options: CallOptions): Settings {
   refuseUnknown("call option", options, callNames);
   const { id = settings.id, signal = settings.signal } = options;
-  if (id !== undefined && !IDEMPOTENCY_KEY.test(id))
+  if (id !== undefined && !idempotencyKeyText.test(id))
     throw new TypeError(`id of ${JSON.stringify(id.slice(0, 80))} is not 1 to 256 visible ASCII characters`);
   const timeoutMs =
     options.timeout === undefined ? settings.timeoutMs : durationMs("timeout", options.timeout, timeoutRange);

@@ -12,8 +12,8 @@ export interface DurationRange {
   readonly maxMs: number;
 }
 
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-const WRITTEN = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
+const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const durationText = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
 
 /**
  * Whole milliseconds of a duration.
@@ -31,11 +31,11 @@ export function durationMs(what: string, value: Duration, range: DurationRange):
 
 function parse(what: string, value: unknown): number {
   if (typeof value === "number" && Number.isFinite(value)) return value;
-  const [, amount, unit] = (typeof value === "string" && WRITTEN.exec(value)) || [];
+  const [, amount, unit] = (typeof value === "string" && durationText.exec(value)) || [];
   if (amount === undefined || unit === undefined)
     throw new TypeError(
       `${what} of ${JSON.stringify(value)} is not a duration: ` +
         'write milliseconds, or "250ms", "2s", "5m", "1h", "7d"',
     );
-  return Number(amount) * (UNIT_MS[unit] ?? Number.NaN);
+  return Number(amount) * (unitMs[unit] ?? Number.NaN);
 }

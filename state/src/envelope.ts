@@ -34,8 +34,8 @@ export interface Envelope {
   readonly extensions: readonly Extension[];
 }
 
-const LENGTH_AT = 8;
-const CRC_AT = 12;
+const lengthAt = 8;
+const crcAt = 12;
 
 /** Starts an envelope at the end of what was written; the body comes next, then `endEnvelope`. */
 export function beginEnvelope(writer: ByteWriter, kind: number): number {
@@ -58,12 +58,12 @@ export function endEnvelope(
   crc32: Crc32,
   extensions: readonly Extension[] = [],
 ): void {
-  writer.patchU32(at + LENGTH_AT, writer.length - at - envelopeBytes);
+  writer.patchU32(at + lengthAt, writer.length - at - envelopeBytes);
   for (const { tag, critical, bytes } of extensions) {
     writer.varint(2 * tag + (critical ? 1 : 0));
     writer.block(bytes);
   }
-  writer.patchU32(at + CRC_AT, crc32(writer.peek(at)));
+  writer.patchU32(at + crcAt, crc32(writer.peek(at)));
 }
 
 /**
@@ -114,11 +114,11 @@ function readExtensions(reader: ByteReader, known: readonly number[]): Extension
 
 /** The checksum that a sealed envelope carries; not verified. */
 export function envelopeCrc(bytes: Uint8Array): number {
-  return new ByteReader(bytes.subarray(CRC_AT)).u32();
+  return new ByteReader(bytes.subarray(crcAt)).u32();
 }
 
 function checksum(bytes: Uint8Array, crc32: Crc32): number {
   const header = bytes.slice(0, envelopeBytes);
-  header.fill(0, CRC_AT);
+  header.fill(0, crcAt);
   return crc32(bytes.subarray(envelopeBytes), crc32(header));
 }

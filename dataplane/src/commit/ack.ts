@@ -16,7 +16,7 @@ export type AppendOutcome =
 
 const unanswered: AppendOutcome = { type: "unanswered" };
 const S = 0x73;
-const COLON = 0x3a;
+const colon = 0x3a;
 const utf8 = new TextDecoder();
 
 /** `{"stream":"VODA_LOG_0","seq":17}`, or `{"error":{"code":400,"err_code":10071,"description":"…"},…}`. */
@@ -32,7 +32,7 @@ export function readAck(bytes: Uint8Array): AppendOutcome {
 function sequence(bytes: Uint8Array): number {
   for (let at = 6; at < bytes.length; at += 1) {
     if (
-      bytes[at] !== COLON ||
+      bytes[at] !== colon ||
       bytes[at - 2] !== 0x71 ||
       bytes[at - 3] !== 0x65 ||
       bytes[at - 4] !== S ||

@@ -35,8 +35,8 @@ export const appendTimeoutMs = 2_000;
 /** Published without an answer: the rest waits here. The server cuts a client that is 64 MiB behind. */
 export const inFlightBytesMax = 16 * 1024 * 1024;
 export const inFlightMax = 65_536;
-const QUEUE_MAX = 1_048_576;
-const SWEEP_MS = 250;
+const queueMax = 1_048_576;
+const sweepMs = 250;
 
 interface InFlight {
   readonly done: AppendDone;
@@ -56,7 +56,7 @@ class PipelinedCommit implements Commit {
   readonly #connection: Connection;
   readonly #clock: Clock;
   readonly #slots = new SlotTable<InFlight>(inFlightMax);
-  readonly #queue = new BoundedQueue<Queued>(QUEUE_MAX);
+  readonly #queue = new BoundedQueue<Queued>(queueMax);
   readonly #inbox: string;
   readonly #headers = new AppendHeaders();
   readonly #stopListening: () => void;
@@ -90,7 +90,7 @@ class PipelinedCommit implements Commit {
       append.payload.length <= natsPayloadBytesMax,
       `record of ${append.payload.length} bytes exceeds natsPayloadBytesMax ${natsPayloadBytesMax}`,
     );
-    assert(this.#queue.push({ append, done }), `more than ${QUEUE_MAX} appends wait`);
+    assert(this.#queue.push({ append, done }), `more than ${queueMax} appends wait`);
     this.#planTurn();
   }
 
@@ -124,7 +124,7 @@ class PipelinedCommit implements Commit {
       if (next === undefined) break;
       this.#publish(next);
     }
-    if (this.#slots.size > 0) this.#sweep ??= setTimeout(() => this.#expire(), SWEEP_MS);
+    if (this.#slots.size > 0) this.#sweep ??= setTimeout(() => this.#expire(), sweepMs);
   }
 
   #publish({ append, done }: Queued): void {
@@ -169,7 +169,7 @@ class PipelinedCommit implements Commit {
     });
     if (this.#closed) return;
     if (this.#queue.size > 0) this.#planTurn();
-    if (this.#slots.size > 0) this.#sweep ??= setTimeout(() => this.#expire(), SWEEP_MS);
+    if (this.#slots.size > 0) this.#sweep ??= setTimeout(() => this.#expire(), sweepMs);
   }
 
   // What `done` appends anew is not touched: it waits for the next turn.

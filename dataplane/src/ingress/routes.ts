@@ -85,13 +85,13 @@ function namesIn(namespace: string, ids: Iterable<string>): string {
   return list(own.map((id) => id.slice(namespace.length + 1)));
 }
 
-const NAMES_SHOWN_MAX = 20;
+const namesShownMax = 20;
 
 function list(names: Iterable<string>): string {
   const all = [...names];
   if (all.length === 0) return "none";
-  return all.length > NAMES_SHOWN_MAX
-    ? `${all.slice(0, NAMES_SHOWN_MAX).join(", ")} and ${all.length - NAMES_SHOWN_MAX} more`
+  return all.length > namesShownMax
+    ? `${all.slice(0, namesShownMax).join(", ")} and ${all.length - namesShownMax} more`
     : all.join(", ");
 }
 

@@ -19,15 +19,15 @@ function idOf(number: number): Uint8Array {
 }
 
 const rawHash = idOf(0);
-const BRIEF_MS = 60_000;
-const KEPT_MS = 600_000;
+const briefMs = 60_000;
+const keptMs = 600_000;
 
 function store(table: Dedupe, number: number, keepMs: number, bytes = 10, wallMs = 0): void {
   const key = { type: "key" as const, id: idOf(number), rawHash, canonicalHash: undefined, keepMs };
   storeAnswer(table, key, { n: number, wallMs }, new Uint8Array(bytes));
 }
 
-const keyed = (number: number, keepMs = KEPT_MS) => ({
+const keyed = (number: number, keepMs = keptMs) => ({
   type: "key" as const,
   id: idOf(number),
   rawHash,
@@ -49,8 +49,8 @@ function answer(table: Dedupe, id: ReturnType<typeof numbered>, wallMs = 0): voi
 
 test("brief ids give way, oldest first, when the table is full; explicit ones stay", () => {
   const table = createDedupe();
-  store(table, 1, KEPT_MS);
-  for (let number = 2; number <= idsMax + 3; number += 1) store(table, number, BRIEF_MS);
+  store(table, 1, keptMs);
+  for (let number = 2; number <= idsMax + 3; number += 1) store(table, number, briefMs);
   assert.notEqual(find(table, 1), undefined);
   assert.deepEqual(
     [2, 3, 4, 5].map((number) => find(table, number) !== undefined),
@@ -62,44 +62,44 @@ test("brief ids give way, oldest first, when the table is full; explicit ones st
 test("what is kept of the order stays bounded while ids come and expire", () => {
   const table = createDedupe();
   for (let number = 1; number <= 5 * idsMax; number += 1) {
-    store(table, number, BRIEF_MS, 1, number * 100);
+    store(table, number, briefMs, 1, number * 100);
     if (number % 500 === 0) rememberedAt(table, number * 100);
   }
   assert.ok(table.order.length <= 2 * idsMax, `${table.order.length} places`);
-  assert.ok(table.brief.size <= BRIEF_MS / 100 + 500, `${table.brief.size} ids`);
+  assert.ok(table.brief.size <= briefMs / 100 + 500, `${table.brief.size} ids`);
 });
 
 test("an id that is stored again is as young as its last time", () => {
   const table = createDedupe();
-  store(table, 1, BRIEF_MS);
-  const key = { ...keyed(1, BRIEF_MS), canonicalHash: undefined };
+  store(table, 1, briefMs);
+  const key = { ...keyed(1, briefMs), canonicalHash: undefined };
   storeAnswer(table, key, { n: 2, wallMs: 0 }, new Uint8Array(1));
-  for (let number = 3; number <= idsMax + 2; number += 1) store(table, number, BRIEF_MS);
+  for (let number = 3; number <= idsMax + 2; number += 1) store(table, number, briefMs);
   assert.equal(find(table, 1), undefined);
   assert.equal(table.brief.size, idsMax);
 });
 
 test("an answer is found until its time is over", () => {
   const table = createDedupe();
-  store(table, 1, KEPT_MS);
-  assert.notEqual(find(table, 1, KEPT_MS - 1), undefined);
-  assert.equal(find(table, 1, KEPT_MS), undefined);
+  store(table, 1, keptMs);
+  assert.notEqual(find(table, 1, keptMs - 1), undefined);
+  assert.equal(find(table, 1, keptMs), undefined);
   assert.equal(table.kept.size, 0);
 });
 
 test("there is room for a new explicit id until idsMax are kept or on their way; then it is told when", () => {
   const table = createDedupe();
-  for (let number = 1; number < idsMax; number += 1) store(table, number, KEPT_MS, 1);
+  for (let number = 1; number < idsMax; number += 1) store(table, number, keptMs, 1);
   assert.equal(roomFor(table, keyed(0), 0, 0), "room");
-  assert.equal(roomFor(table, keyed(0), 1, 1000), KEPT_MS - 1000);
-  assert.equal(roomFor(table, keyed(0), 1, KEPT_MS), "room");
-  assert.equal(roomFor(table, keyed(0, BRIEF_MS), 1, 0), "room");
+  assert.equal(roomFor(table, keyed(0), 1, 1000), keptMs - 1000);
+  assert.equal(roomFor(table, keyed(0), 1, keptMs), "room");
+  assert.equal(roomFor(table, keyed(0, briefMs), 1, 0), "room");
 });
 
 test("the first bodies go when answers take more than their bound, and the bytes add up", () => {
   const table = createDedupe();
   for (let number = 1; number <= 5; number += 1)
-    store(table, number, KEPT_MS, storedBytesMax / 4 - 2 * entryBytes);
+    store(table, number, keptMs, storedBytesMax / 4 - 2 * entryBytes);
   const { answers } = rememberedAt(table, 0);
   assert.deepEqual(
     answers.map(({ answer }) => answer !== undefined),
@@ -110,9 +110,9 @@ test("the first bodies go when answers take more than their bound, and the bytes
 
 test("that bodies must go costs a store no more when many have gone", () => {
   const table = createDedupe();
-  for (let number = 1; number <= 40_000; number += 1) store(table, number, KEPT_MS, 100);
+  for (let number = 1; number <= 40_000; number += 1) store(table, number, keptMs, 100);
   const startedMs = performance.now();
-  for (let number = 40_001; number <= 44_000; number += 1) store(table, number, KEPT_MS, 100);
+  for (let number = 40_001; number <= 44_000; number += 1) store(table, number, keptMs, 100);
   const tookMs = performance.now() - startedMs;
   assert.ok(tookMs < 1_000, `4,000 answers in ${tookMs} ms`); // each looked at 40,000 entries: 8 s
   assert.ok(table.bytes <= storedBytesMax);
@@ -155,8 +155,8 @@ test("a client has at most callNumbersMax numbers above its lowest, and is forgo
 
 test("what a fold carries on gives the same table", () => {
   const table = createDedupe();
-  store(table, 1, KEPT_MS);
-  store(table, 2, BRIEF_MS);
+  store(table, 1, keptMs);
+  store(table, 2, briefMs);
   answer(table, numbered(1, 5, 4), 10);
   answer(table, numbered(2, 7, 7), 20);
   answer(table, numbered(1, 4, 4), 30);
@@ -168,15 +168,15 @@ test("what a fold carries on gives the same table", () => {
 
 test("what a fold carries on is in the order of the lane, without what is over", () => {
   const table = createDedupe();
-  store(table, 2, KEPT_MS);
-  store(table, 1, BRIEF_MS);
-  store(table, 3, BRIEF_MS, 1, 1000);
+  store(table, 2, keptMs);
+  store(table, 1, briefMs);
+  store(table, 3, briefMs, 1, 1000);
   assert.deepEqual(
     rememberedAt(table, 500).answers.map(({ n }) => n),
     [1, 2, 3],
   );
   assert.deepEqual(
-    rememberedAt(table, BRIEF_MS).answers.map(({ n }) => n),
+    rememberedAt(table, briefMs).answers.map(({ n }) => n),
     [2, 3],
   );
 });

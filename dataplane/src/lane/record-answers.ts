@@ -39,7 +39,7 @@ export interface NumberedAnswer extends Stored {
 }
 
 const flag = { brief: 1, canonical: 2, answered: 4 } as const;
-const FLAGS_KNOWN = 7;
+const knownFlags = 7;
 
 export const answersPart = {
   isEmpty: (answers: readonly StoredAnswer[]): boolean => answers.length === 0,
@@ -63,7 +63,7 @@ function writeAnswer(writer: ByteWriter, entry: StoredAnswer): void {
 }
 
 function readAnswer(body: ByteReader): StoredAnswer {
-  const flags = readFlags(body, FLAGS_KNOWN, "stored answer");
+  const flags = readFlags(body, knownFlags, "stored answer");
   const [id, expiresAtMs] = [body.raw(idBytes), body.varint()];
   return { id, expiresAtMs, brief: (flags & flag.brief) !== 0, ...readStored(body, flags) };
 }
@@ -87,7 +87,7 @@ function writeNumbered(writer: ByteWriter, entry: NumberedAnswer): void {
 }
 
 function readNumbered(body: ByteReader): NumberedAnswer {
-  const flags = readFlags(body, FLAGS_KNOWN, "numbered answer");
+  const flags = readFlags(body, knownFlags, "numbered answer");
   return { seq: body.varint(), ...readStored(body, flags) };
 }
 

@@ -50,7 +50,7 @@ export interface RetiredPages {
 }
 
 const flag = { whole: 1, released: 2, inline: 4 } as const;
-const FLAGS_KNOWN = 7;
+const knownFlags = 7;
 
 export const snapshotPart = {
   isEmpty: (): boolean => false,
@@ -64,7 +64,7 @@ export const snapshotPart = {
     else writeList(writer, inline, (_, page) => writer.block(page));
   },
   read(reader: ByteReader): Snapshot {
-    const flags = readFlags(reader, FLAGS_KNOWN, "snapshot");
+    const flags = readFlags(reader, knownFlags, "snapshot");
     const isInline = (flags & flag.inline) !== 0;
     return {
       covers: reader.varint(),

@@ -16,12 +16,12 @@ export interface Format1 {
 }
 
 const flag = { born: 1, named: 2, whole: 4, released: 8, inline: 16, trim: 32 } as const;
-const FLAGS_KNOWN = 63;
+const knownFlags = 63;
 const nothing = { turns: [], snapshot: undefined, trims: { trim: undefined, retired: [] }, answers: [] };
 
 /** @throws DecodeError */
 export function readFormat1(type: "turns" | "fold" | "gone", body: ByteReader): Format1 {
-  const flags = readFlags(body, FLAGS_KNOWN, "record");
+  const flags = readFlags(body, knownFlags, "record");
   const head = {
     rid: readRid(body),
     prev: readRid(body),

@@ -27,7 +27,7 @@ export interface Head {
 }
 
 const flag = { born: 1, named: 2, chained: 4 } as const;
-const FLAGS_KNOWN = 7;
+const knownFlags = 7;
 
 export function writeHead(writer: ByteWriter, head: Head): void {
   const { name, prevHash } = head;
@@ -51,7 +51,7 @@ export function writeHead(writer: ByteWriter, head: Head): void {
 }
 
 export function readHead(body: ByteReader): Head {
-  const flags = readFlags(body, FLAGS_KNOWN, "record");
+  const flags = readFlags(body, knownFlags, "record");
   return {
     rid: readRid(body),
     prev: readRid(body),

@@ -33,7 +33,7 @@ export type TurnKey = CallHashes &
   );
 
 const flag = { key: 1, numbered: 2, canonical: 4 } as const;
-const FLAGS_KNOWN = 7;
+const knownFlags = 7;
 
 export const turnsPart = {
   isEmpty: (turns: readonly TurnEntry[]): boolean => turns.length === 0,
@@ -74,7 +74,7 @@ export function readHashes(body: ByteReader, isCanonical: boolean): CallHashes {
 }
 
 function readTurn(body: ByteReader): TurnEntry {
-  const flags = readFlags(body, FLAGS_KNOWN, "turn");
+  const flags = readFlags(body, knownFlags, "turn");
   const key = readKey(body, flags);
   const answer = key === undefined ? noBytes : body.block();
   return { key, delta: body.block(), answer };

@@ -88,7 +88,7 @@ function part<K extends keyof Fields>(
 const kinds = { turns: 16, fold: 18, gone: 19 } as const;
 type Kind = keyof typeof kinds;
 /** Where the envelope says the kind. */
-const KIND_AT = 5;
+const kindAt = 5;
 
 /** Used again for every record: their buffers have grown to what records need. */
 const recordWriter = new ByteWriter(4096);
@@ -128,7 +128,7 @@ export function decodeRecord(bytes: Uint8Array, crc32: Crc32): LaneRecord {
 
 function open(bytes: Uint8Array, crc32: Crc32): Envelope {
   try {
-    return openEnvelope(bytes, bytes[KIND_AT] ?? 0, crc32, knownTags);
+    return openEnvelope(bytes, bytes[kindAt] ?? 0, crc32, knownTags);
   } catch (cause) {
     if (cause instanceof CorruptError) throw new DecodeError(cause.message, { cause });
     throw cause;
@@ -136,7 +136,7 @@ function open(bytes: Uint8Array, crc32: Crc32): Envelope {
 }
 
 function kindOf(bytes: Uint8Array): Kind {
-  const number = bytes[KIND_AT];
+  const number = bytes[kindAt];
   for (const kind of ["turns", "fold", "gone"] as const) if (kinds[kind] === number) return kind;
   throw new DecodeError(`record of unknown kind ${number}`);
 }

@@ -7,17 +7,18 @@ import { nodesBucket } from "@voda/proto/wire";
 /** Node part of an obituary for an incarnation whose node is not known. */
 export const unknownNode = "unknown";
 export const nodesStream = `KV_${nodesBucket}`;
-const PREFIX = `$KV.${nodesBucket}.`;
+const keyPrefix = `$KV.${nodesBucket}.`;
 
-export const leaseSubject = (node: string, incarnation: string): string => `${PREFIX}${node}.${incarnation}`;
+export const leaseSubject = (node: string, incarnation: string): string =>
+  `${keyPrefix}${node}.${incarnation}`;
 /** Filter of all leases. */
-export const leaseSubjects = `${PREFIX}>`;
+export const leaseSubjects = `${keyPrefix}>`;
 export const incarnationOf = (subject: string): string => subject.slice(subject.lastIndexOf(".") + 1);
 /**
  * Fence of everything about one incarnation: a lease, a renewal and an obituary exclude each other whatever
  * their node part.
  */
-export const leaseFence = (incarnation: string): string => `${PREFIX}*.${incarnation}`;
+export const leaseFence = (incarnation: string): string => `${keyPrefix}*.${incarnation}`;
 
 const utf8 = new TextEncoder();
 const text = new TextDecoder();

@@ -74,13 +74,13 @@ export interface MembershipOptions {
 }
 
 const obituaryTtlSeconds = 24 * 60 * 60;
-const ATTEMPTS_MAX = 5;
+const attemptsMax = 5;
 /**
  * News are fetched, not pushed: a pushed watch that loses its server says so only after many seconds, and is
  * made again with several requests.
  */
 const watchMs = 200;
-const WATCH_BATCH = 1_000;
+const watchBatch = 1_000;
 /** A wall clock further from the store's than this is not kept by NTP; nothing relies on it. */
 const wallErrorMsMax = 1_000;
 
@@ -203,7 +203,7 @@ class LeasedMembership implements Membership {
   async #enter(succeeds: string): Promise<void> {
     const incarnation = randomBytes(16).toString("hex");
     this.#options.identity.note(incarnation);
-    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+    for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
       const sentAt = instantOf(this.#options.clock);
       const outcome = await this.#put(incarnation, succeeds, 0);
       const revision = outcome.type === "acked" ? outcome.seq : await this.#revisionOf(incarnation);
@@ -317,7 +317,7 @@ class LeasedMembership implements Membership {
     const node = this.member(incarnation)?.node ?? (force ? this.#options.node : unknownNode);
     const payload = encodeLease({ node, incarnation, dead: true });
     let expect = 0;
-    for (let attempt = 0; attempt < ATTEMPTS_MAX && this.#options.requests.connection.isUp(); attempt += 1) {
+    for (let attempt = 0; attempt < attemptsMax && this.#options.requests.connection.isUp(); attempt += 1) {
       const outcome = await this.#append(node, incarnation, expect, payload, obituaryTtlSeconds);
       if (outcome.type === "acked") return this.#ended(incarnation);
       if (outcome.type !== "refused") continue;
@@ -362,7 +362,7 @@ class LeasedMembership implements Membership {
     let changed = false;
     try {
       for (let more = true; more; ) {
-        const batch = await directBatch(requests, nodesStream, leaseSubjects, this.#news, WATCH_BATCH);
+        const batch = await directBatch(requests, nodesStream, leaseSubjects, this.#news, watchBatch);
         for (const { seq, subject, atMs, bytes } of batch.messages) {
           if (subject === mine) this.#stored = { seq, atMs };
           if (this.#roster.apply(incarnationOf(subject), decodeEntry(bytes), clock.monotonicMs()))

@@ -21,7 +21,7 @@ export type Ended = "yes" | "no" | "unknown";
  * takes 10 s at most.
  */
 export const leaseSilenceMs = 12_000;
-const REMEMBERED_MAX = 10_000;
+const rememberedMax = 10_000;
 
 interface Living extends Member {
   readonly heardAtMs: number;
@@ -29,9 +29,9 @@ interface Living extends Member {
 
 export class Roster {
   readonly #living = new Map<string, Living>();
-  readonly #ended = new BoundedMap<string, true>(REMEMBERED_MAX);
+  readonly #ended = new BoundedMap<string, true>(rememberedMax);
   /** Of an incarnation, the one that came after it in the same process. */
-  readonly #successors = new BoundedMap<string, string>(REMEMBERED_MAX);
+  readonly #successors = new BoundedMap<string, string>(rememberedMax);
 
   /** Returns whether somebody joined or ended. */
   apply(incarnation: string, entry: LeaseEntry, nowMs: number): boolean {

@@ -35,8 +35,8 @@ export interface ConnectionOptions {
  */
 const redialMs = 50;
 /** A server that answers no ping for this long times 3 is given up: it is frozen, or the network is. */
-const PING_INTERVAL_MS = 5_000;
-const LEADER_ELECTED = "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.*";
+const pingIntervalMs = 5_000;
+const leaderElectedSubject = "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.*";
 
 /** @throws when the server cannot be reached at the start; later it is dialled until `close` */
 export async function openConnection(options: ConnectionOptions): Promise<Connection> {
@@ -47,7 +47,7 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     noAsyncTraces: true,
     maxReconnectAttempts: -1,
     ignoreAuthErrorAbort: true,
-    pingInterval: PING_INTERVAL_MS,
+    pingInterval: pingIntervalMs,
     reconnectDelayHandler: () => redialMs,
   });
   const listeners = new Set<(event: ConnectionEvent) => void>();
@@ -67,10 +67,10 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     }
     up = false;
   };
-  nats.subscribe(LEADER_ELECTED, {
+  nats.subscribe(leaderElectedSubject, {
     callback: rethrown((error, message) => {
       if (error === null)
-        tell({ type: "leader_elected", stream: message.subject.slice(LEADER_ELECTED.length - 1) });
+        tell({ type: "leader_elected", stream: message.subject.slice(leaderElectedSubject.length - 1) });
     }),
   });
   const watching = watch();

@@ -13,9 +13,9 @@ export interface Stored {
   readonly bytes: Uint8Array;
 }
 
-const NOT_FOUND = 404;
-const END_OF_BATCH = 204;
-const NO_MESSAGE = 10037;
+const notFound = 404;
+const endOfBatch = 204;
+const noMessage = 10037;
 
 /** Which message: the last of a filter, or the first of a filter at or after a sequence. */
 export type Query =
@@ -67,7 +67,7 @@ export async function fromLeader(
     const bytes = new Uint8Array(Buffer.from(data ?? "", "base64"));
     return { seq, subject: of, atMs: Date.parse(time), bytes };
   }
-  if (answer.error?.err_code === NO_MESSAGE) return undefined;
+  if (answer.error?.err_code === noMessage) return undefined;
   throw new StoreError(`${subject}: ${answer.error?.description ?? "an answer without a message"}`);
 }
 
@@ -102,9 +102,9 @@ export function directBatch(
       callback: rethrown((error, message) => {
         const status = message?.headers?.code ?? 0;
         if (error !== null) failed(error.message);
-        else if (status === END_OF_BATCH)
+        else if (status === endOfBatch)
           settle(() => resolve({ messages, more: message.headers?.get("Nats-Num-Pending") !== "0" }));
-        else if (status === NOT_FOUND) settle(() => resolve({ messages: [], more: false }));
+        else if (status === notFound) settle(() => resolve({ messages: [], more: false }));
         else if (status !== 0) failed(message.headers?.description ?? String(status));
         else messages.push(readMessage(message));
       }),
@@ -117,7 +117,7 @@ export function directBatch(
 
 function toStored(message: Msg, subject: string): Stored | undefined {
   const status = message.headers?.code ?? 0;
-  if (status === NOT_FOUND) return undefined;
+  if (status === notFound) return undefined;
   if (status !== 0) throw new StoreError(`${subject}: ${status} ${message.headers?.description ?? ""}`);
   return readMessage(message);
 }

@@ -13,8 +13,8 @@ export class StoreError extends Error {
 export const readTimeoutMs = 2_000;
 /** Requests without an answer; more fail at once. */
 export const requestsMax = 65_536;
-const SWEEP_MS = 250;
-const NO_RESPONDERS = 503;
+const sweepMs = 250;
+const noResponders = 503;
 
 export interface Requests extends Disposable {
   readonly connection: Connection;
@@ -44,7 +44,7 @@ export function openRequests(connection: Connection, clock: Clock): Requests {
     const token = Number(message.subject.slice(inbox.length));
     const waiting = slots.release(token % requestsMax, Math.floor(token / requestsMax));
     if (waiting === undefined) return; // a late answer
-    if (message.data.length > 0 || message.headers?.code !== NO_RESPONDERS) waiting.resolve(message);
+    if (message.data.length > 0 || message.headers?.code !== noResponders) waiting.resolve(message);
     else waiting.reject(new StoreError(`${waiting.subject}: nobody listens`));
   };
   const fail = (why: string, isDue: (waiting: Waiting) => boolean): void =>
@@ -55,7 +55,7 @@ export function openRequests(connection: Connection, clock: Clock): Requests {
   const sweep = (): void => {
     const nowMs = clock.monotonicMs();
     fail(`no answer in ${readTimeoutMs} ms`, ({ untilMs }) => untilMs <= nowMs);
-    timer = slots.size > 0 ? setTimeout(sweep, SWEEP_MS) : undefined;
+    timer = slots.size > 0 ? setTimeout(sweep, sweepMs) : undefined;
   };
 
   return {
@@ -71,7 +71,7 @@ export function openRequests(connection: Connection, clock: Clock): Requests {
         }
         const reply = `${inbox}${slots.generation(slot) * requestsMax + slot}`;
         connection.nats.publish(subject, body, headers === undefined ? { reply } : { reply, headers });
-        timer ??= setTimeout(sweep, SWEEP_MS);
+        timer ??= setTimeout(sweep, sweepMs);
       });
     },
     [Symbol.dispose]() {

@@ -1,20 +1,20 @@
 import type { FrameMemory } from "../frame/index.ts";
 import {
   type Bell,
-  COMMITTED,
-  HEAD,
+  committedIndex,
+  headIndex,
   openRing,
-  READER_SLEEPS,
-  RECORD,
   type Ring,
   RingError,
+  readerSleepsIndex,
   recordBytesMax,
   recordHeaderBytes,
+  recordMark,
   roomOf,
-  TAIL,
-  WRAP,
-  WRITER_WAITS,
+  tailIndex,
   wake,
+  wrapMark,
+  writerWaitsIndex,
 } from "./ring.ts";
 
 /** What a reader takes in one loop turn before it lets others run. */
@@ -42,7 +42,7 @@ export class RingReader {
   readonly #recordBytesMax: number;
   #tail: number;
   #head: number;
-  #headAt = HEAD;
+  #headAt = headIndex;
   #scheduled: NodeJS.Immediate | undefined;
   #closed = false;
 
@@ -51,7 +51,7 @@ export class RingReader {
     this.#bell = bell;
     this.#listener = listener;
     this.#recordBytesMax = recordBytesMax(this.#ring.capacity);
-    this.#tail = Atomics.load(this.#ring.control, TAIL);
+    this.#tail = Atomics.load(this.#ring.control, tailIndex);
     this.#head = this.#tail;
     bell.on("message", this.#onBell);
     this.#drainSoon();
@@ -62,7 +62,7 @@ export class RingReader {
    * @throws RingError
    */
   takeRest(): void {
-    this.#headAt = COMMITTED; // from now on: what is shown lags behind what is read
+    this.#headAt = committedIndex; // from now on: what is shown lags behind what is read
     while (!this.#closed && this.#readSome());
   }
 
@@ -87,9 +87,9 @@ export class RingReader {
     if (this.#closed) return;
     try {
       if (this.#readSome()) return this.#drainSoon();
-      Atomics.store(this.#ring.control, READER_SLEEPS, 1);
+      Atomics.store(this.#ring.control, readerSleepsIndex, 1);
       if (Atomics.load(this.#ring.control, this.#headAt) === this.#tail) return;
-      Atomics.store(this.#ring.control, READER_SLEEPS, 0);
+      Atomics.store(this.#ring.control, readerSleepsIndex, 0);
       this.#drainSoon();
     } catch (error) {
       if (!(error instanceof RingError)) throw error;
@@ -111,8 +111,8 @@ export class RingReader {
       }
     } finally {
       if (this.#tail !== from) {
-        Atomics.store(this.#ring.control, TAIL, this.#tail);
-        wake(this.#ring.control, WRITER_WAITS, this.#bell);
+        Atomics.store(this.#ring.control, tailIndex, this.#tail);
+        wake(this.#ring.control, writerWaitsIndex, this.#bell);
       }
     }
     return this.#tail !== from;
@@ -124,7 +124,7 @@ export class RingReader {
     const { memory, capacity } = this.#ring;
     let at = this.#tail & (capacity - 1);
     let mark = memory.view.getUint32(at + 4, true);
-    if (mark === WRAP && at !== 0) {
+    if (mark === wrapMark && at !== 0) {
       this.#tail = (this.#tail + capacity - at) | 0;
       at = 0;
       mark = memory.view.getUint32(4, true);
@@ -132,7 +132,7 @@ export class RingReader {
     const length = memory.view.getUint32(at, true);
     const published = (this.#head - this.#tail) | 0;
     if (
-      mark !== RECORD ||
+      mark !== recordMark ||
       length > this.#recordBytesMax ||
       roomOf(length) > published ||
       at + roomOf(length) > capacity

@@ -7,14 +7,14 @@ import { type Prng, prng } from "@voda/stdx";
 import { RingReader } from "./reader.ts";
 import {
   createRing,
-  HEAD,
+  headIndex,
   openRing,
   type RingError,
   recordBytesMax,
   ringBytes,
   ringBytesMax,
   ringBytesMin,
-  TAIL,
+  tailIndex,
 } from "./ring.ts";
 import { RingWriter } from "./writer.ts";
 
@@ -22,8 +22,8 @@ import { RingWriter } from "./writer.ts";
 function pair(bytes: number, onRecord: (record: Uint8Array) => void, start = 0) {
   const shared = createRing(bytes);
   const { control } = openRing(shared);
-  Atomics.store(control, HEAD, start);
-  Atomics.store(control, TAIL, start);
+  Atomics.store(control, headIndex, start);
+  Atomics.store(control, tailIndex, start);
   const { port1, port2 } = new MessageChannel();
   const broken = Promise.withResolvers<RingError>();
   const writer = new RingWriter(shared, port1);
@@ -130,9 +130,9 @@ test("a reservation may be committed shorter, and not longer", async () => {
 test("a record is not seen before publish", () => {
   const ring = pair(1024, () => undefined);
   ring.writer.write(new Uint8Array(8));
-  assert.equal(Atomics.load(ring.control, HEAD), 0);
+  assert.equal(Atomics.load(ring.control, headIndex), 0);
   ring.writer.publish();
-  assert.equal(Atomics.load(ring.control, HEAD), 16);
+  assert.equal(Atomics.load(ring.control, headIndex), 16);
   ring.close();
 });
 
@@ -142,9 +142,9 @@ test("a reader refuses what a broken writer leaves, and touches nothing outside 
     (words) => words.set([600], 0),
     (words) => words.set([100], 0),
     (words) => words.set([0], 1),
-    (_, control) => control.set([-16], HEAD),
-    (_, control) => control.set([4096], HEAD),
-    (_, control) => control.set([17], HEAD),
+    (_, control) => control.set([-16], headIndex),
+    (_, control) => control.set([4096], headIndex),
+    (_, control) => control.set([17], headIndex),
   ];
   for (const [which, damage] of breaks.entries()) {
     const ring = pair(1024, () => assert.fail(`break ${which} was read`));
@@ -160,7 +160,7 @@ test("a reader refuses what a broken writer leaves, and touches nothing outside 
 test("a writer refuses the tail of a broken reader", () => {
   const ring = pair(1024, () => undefined);
   while (ring.writer.write(new Uint8Array(100)));
-  ring.control[TAIL] = 1 << 20;
+  ring.control[tailIndex] = 1 << 20;
   assert.throws(() => ring.writer.write(new Uint8Array(100)), /does not fit/);
   ring.close();
 });

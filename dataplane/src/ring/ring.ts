@@ -13,21 +13,21 @@ export const ringBytes = 16 * 1024 * 1024;
 export const ringBytesMin = 1024;
 export const ringBytesMax = 256 * 1024 * 1024;
 
-const CONTROL_BYTES = 256;
+const controlBytes = 256;
 /** Indices into the control words, 64 bytes apart. */
-export const HEAD = 0;
-export const TAIL = 16;
-export const READER_SLEEPS = 32;
-export const WRITER_WAITS = 48;
+export const headIndex = 0;
+export const tailIndex = 16;
+export const readerSleepsIndex = 32;
+export const writerWaitsIndex = 48;
 /**
  * On the producer's line: the head with what it has not shown yet, for a reader that does not wait for it to
  * come to that.
  */
-export const COMMITTED = 1;
+export const committedIndex = 1;
 
 export const recordHeaderBytes = 8;
-export const RECORD = 0x44434552;
-export const WRAP = 0x50415257;
+export const recordMark = 0x44434552;
+export const wrapMark = 0x50415257;
 
 /** The other side wrote what no writer or reader of this code writes: the ring cannot be used any more. */
 export class RingError extends Error {
@@ -55,14 +55,14 @@ export function createRing(bytes: number = ringBytes): SharedArrayBuffer {
       `ring of ${bytes} bytes: it has a power of two from ${ringBytesMin} to ${ringBytesMax}`,
     );
   }
-  return new SharedArrayBuffer(CONTROL_BYTES + bytes);
+  return new SharedArrayBuffer(controlBytes + bytes);
 }
 
 export function openRing(shared: SharedArrayBuffer): Ring {
-  const capacity = shared.byteLength - CONTROL_BYTES;
+  const capacity = shared.byteLength - controlBytes;
   return {
-    control: new Int32Array(shared, 0, CONTROL_BYTES / 4),
-    memory: frameMemory(new Uint8Array(shared, CONTROL_BYTES, capacity)),
+    control: new Int32Array(shared, 0, controlBytes / 4),
+    memory: frameMemory(new Uint8Array(shared, controlBytes, capacity)),
     capacity,
   };
 }

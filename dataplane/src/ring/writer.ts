@@ -1,20 +1,20 @@
 import type { FrameMemory } from "../frame/index.ts";
 import {
   type Bell,
-  COMMITTED,
-  HEAD,
+  committedIndex,
+  headIndex,
   openRing,
-  READER_SLEEPS,
-  RECORD,
   type Ring,
   RingError,
+  readerSleepsIndex,
   recordBytesMax,
   recordHeaderBytes,
+  recordMark,
   roomOf,
-  TAIL,
-  WRAP,
-  WRITER_WAITS,
+  tailIndex,
   wake,
+  wrapMark,
+  writerWaitsIndex,
 } from "./ring.ts";
 
 /** The producer's end. */
@@ -38,9 +38,9 @@ export class RingWriter {
     this.#bell = bell;
     this.memory = this.#ring.memory;
     this.recordBytesMax = recordBytesMax(this.#ring.capacity);
-    this.#head = Atomics.load(this.#ring.control, HEAD);
-    this.#tail = Atomics.load(this.#ring.control, TAIL);
-    Atomics.store(this.#ring.control, COMMITTED, this.#head);
+    this.#head = Atomics.load(this.#ring.control, headIndex);
+    this.#tail = Atomics.load(this.#ring.control, tailIndex);
+    Atomics.store(this.#ring.control, committedIndex, this.#head);
     bell.on("message", this.#onBell);
   }
 
@@ -57,7 +57,7 @@ export class RingWriter {
     if (this.#free() < need && !this.#refresh(need)) return false;
     this.#reserved = need;
     if (need === roomOf(length)) return at + recordHeaderBytes;
-    memory.view.setUint32(at + 4, WRAP, true);
+    memory.view.setUint32(at + 4, wrapMark, true);
     return recordHeaderBytes;
   }
 
@@ -74,9 +74,9 @@ export class RingWriter {
       throw new RangeError(`commit of ${length} bytes at ${at} without a reservation that holds them`);
     }
     memory.view.setUint32(start, length, true);
-    memory.view.setUint32(start + 4, RECORD, true);
+    memory.view.setUint32(start + 4, recordMark, true);
     this.#head = (this.#head + wasted + roomOf(length)) | 0;
-    Atomics.store(this.#ring.control, COMMITTED, this.#head);
+    Atomics.store(this.#ring.control, committedIndex, this.#head);
     this.#reserved = 0;
     this.#scheduled ??= setImmediate(() => this.publish());
   }
@@ -95,8 +95,8 @@ export class RingWriter {
     clearImmediate(this.#scheduled);
     this.#scheduled = undefined;
     if (this.#closed) return;
-    Atomics.store(this.#ring.control, HEAD, this.#head);
-    wake(this.#ring.control, READER_SLEEPS, this.#bell);
+    Atomics.store(this.#ring.control, headIndex, this.#head);
+    wake(this.#ring.control, readerSleepsIndex, this.#bell);
   }
 
   /** Calls `listener` once, when room for `length` bytes is free; the next call replaces it. */
@@ -116,9 +116,9 @@ export class RingWriter {
   /** Arms before it looks: a reader that frees room in between rings the bell. */
   #tellSpace(): void {
     if (this.#waiting === undefined) return;
-    Atomics.store(this.#ring.control, WRITER_WAITS, 1);
+    Atomics.store(this.#ring.control, writerWaitsIndex, 1);
     if (!this.#refresh(this.#need(this.#waiting.length))) return;
-    Atomics.store(this.#ring.control, WRITER_WAITS, 0);
+    Atomics.store(this.#ring.control, writerWaitsIndex, 0);
     const { listener } = this.#waiting;
     this.#waiting = undefined;
     listener();
@@ -138,7 +138,7 @@ export class RingWriter {
 
   /** Reads how far the reader has come; whether `room` is free now. */
   #refresh(room: number): boolean {
-    const tail = Atomics.load(this.#ring.control, TAIL);
+    const tail = Atomics.load(this.#ring.control, tailIndex);
     const used = (this.#head - tail) | 0;
     if (used < 0 || used > this.#ring.capacity || (tail & 7) !== 0) {
       throw new RingError(`the reader's tail ${tail} does not fit the head ${this.#head}`);

@@ -22,9 +22,9 @@ export interface PageReference extends PageName {
 /** Bytes of the hash that stands beside a page's name in a fold. */
 export const pageHashBytes = 16;
 /** Reads and purges in flight for one session: a wake must not fill the connection. */
-const PARALLEL = 32;
+const parallelMax = 32;
 /** Sends of one page until the write fails. */
-const ATTEMPTS_MAX = 5;
+const attemptsMax = 5;
 
 /** 16 bytes of SHA-256. */
 export function pageHash(bytes: Uint8Array): Uint8Array {
@@ -57,7 +57,7 @@ async function writePage(
 ): Promise<void> {
   const subject = pageSubject(token, page.name.epoch, page.name.index);
   let last: AppendOutcome["type"] = "unanswered";
-  for (let attempt = 0; attempt < ATTEMPTS_MAX && requests.connection.isUp(); attempt += 1) {
+  for (let attempt = 0; attempt < attemptsMax && requests.connection.isUp(); attempt += 1) {
     const outcome = await new Promise<AppendOutcome>((resolve) => {
       commit.append({ subject, fence: subject, expect: 0, payload: page.bytes }, resolve);
     });
@@ -100,7 +100,7 @@ async function eachOf<T>(
   items: readonly T[],
   work: (item: T, index: number) => Promise<void>,
 ): Promise<void> {
-  for (let at = 0; at < items.length; at += PARALLEL) {
-    await Promise.all(items.slice(at, at + PARALLEL).map((item, i) => work(item, at + i)));
+  for (let at = 0; at < items.length; at += parallelMax) {
+    await Promise.all(items.slice(at, at + parallelMax).map((item, i) => work(item, at + i)));
   }
 }

@@ -57,7 +57,7 @@ interface Named {
 }
 
 /** Records per read: a fold comes every 512 records, so a wake is one read. */
-const RANGE_BATCH = 600;
+const rangeBatch = 600;
 
 /**
  * The commit is the owner's: pages and names are appends like records, with an expectation of 0 on their own
@@ -122,7 +122,7 @@ async function range(
       if (next === undefined) break;
       records.push(next);
     } else {
-      const count = Math.min(RANGE_BATCH, limit - records.length);
+      const count = Math.min(rangeBatch, limit - records.length);
       const batch = await directBatch(requests, logStream(0), fence, seq, count);
       records.push(...batch.messages);
       if (!batch.more) break;

@@ -54,7 +54,7 @@ interface Handed {
   mark: number | undefined;
 }
 
-const NOTHING = new Uint8Array(0);
+const noBytes = new Uint8Array(0);
 
 export class Activation {
   readonly #options: ActivationOptions;
@@ -212,7 +212,7 @@ export class Activation {
       this.#step({
         type: "succeeded",
         call: number,
-        delta: NOTHING,
+        delta: noBytes,
         answer: encoded,
         canonicalHash: undefined,
       });
@@ -220,7 +220,7 @@ export class Activation {
     }
     let delta: Uint8Array;
     try {
-      delta = scope.commit(this.#options.origin, turnBytesMax - encoded.length) ?? NOTHING;
+      delta = scope.commit(this.#options.origin, turnBytesMax - encoded.length) ?? noBytes;
     } catch (error) {
       this.#failed(running, error);
       return;

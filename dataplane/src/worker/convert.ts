@@ -26,7 +26,7 @@ import { checkJsonForm } from "./check-message.ts";
 
 const utf8 = new TextEncoder();
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
-const NOTHING = new Uint8Array(0);
+const noBytes = new Uint8Array(0);
 
 /** Input that the handler cannot take: the caller's mistake. */
 export class BadInput extends Error {
@@ -58,7 +58,7 @@ export function encodeOutput(handler: Handler, content: Content, result: unknown
     if (handler.kind === "proto") {
       return { ok: true, content, body: encodeMessage(handler.output, content, result) };
     }
-    if (result === undefined) return { ok: true, content, body: NOTHING };
+    if (result === undefined) return { ok: true, content, body: noBytes };
     const problem = sentProblem(result, "the handler's answer");
     if (problem !== undefined) return fail("internal", problem);
     return { ok: true, content, body: utf8.encode(JSON.stringify(result)) };

@@ -16,9 +16,9 @@ interface MapSlot {
 }
 
 /** Roughly what a JavaScript map keeps for an entry besides key and value. */
-const ENTRY_BYTES = 64;
+const bytesPerEntry = 64;
 /** Between two places where a piece may end, on average. */
-const PIECE_BYTES = 16 * 1024;
+const pieceBytes = 16 * 1024;
 const utf8 = new TextEncoder();
 
 /** Json values under string keys; each key is written on its own. */
@@ -283,7 +283,7 @@ function checkKey(field: string, key: unknown): void {
 }
 
 function entryBytes(key: string, value: Json): number {
-  return ENTRY_BYTES + key.length + jsonBytes(value);
+  return bytesPerEntry + key.length + jsonBytes(value);
 }
 
 /** Once in about PIECE_BYTES of entries, by the key alone: FNV-1a with its last bits mixed. */
@@ -291,5 +291,5 @@ function endsPiece(key: string, bytes: number): boolean {
   let hash = 0x811c9dc5;
   for (let i = 0; i < key.length; i += 1) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
   hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
-  return ((hash ^ (hash >>> 13)) >>> 0) * PIECE_BYTES < bytes * 2 ** 32;
+  return ((hash ^ (hash >>> 13)) >>> 0) * pieceBytes < bytes * 2 ** 32;
 }

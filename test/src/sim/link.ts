@@ -24,7 +24,7 @@ export interface LinkOptions {
   readonly changed: (up: boolean) => void;
 }
 
-const RECONNECT_MS = 120;
+const reconnectMs = 120;
 
 export function createLink({ plan, clockwork, process, store, changed }: LinkOptions): Link {
   const { random } = clockwork;
@@ -38,7 +38,7 @@ export function createLink({ plan, clockwork, process, store, changed }: LinkOpt
   function connect(): void {
     if (isUp) return;
     if (!store.isUp) {
-      process.deliver(RECONNECT_MS, connect);
+      process.deliver(reconnectMs, connect);
       return;
     }
     isUp = true;
@@ -77,7 +77,7 @@ export function createLink({ plan, clockwork, process, store, changed }: LinkOpt
         if (!isUp || (againInMs === 0 && life === store.life)) return;
         isUp = false;
         changed(false);
-        process.deliver(againInMs + RECONNECT_MS, connect);
+        process.deliver(againInMs + reconnectMs, connect);
       });
     },
     publish(act, extraMs = 0) {

@@ -52,11 +52,11 @@ export type Told = { readonly effect: string } | { readonly failed: string } | {
 
 const utf8 = new TextEncoder();
 const text = new TextDecoder();
-const EFFECTS_PER_PAGE = 2;
-const HASH_BYTES = 16;
+const effectsPerPage = 2;
+const hashBytes = 16;
 
 /** However an attempt is written, it means its operation. */
-const meaningOf = ({ number }: Operation): Uint8Array => new Uint8Array(HASH_BYTES).fill(number);
+const meaningOf = ({ number }: Operation): Uint8Array => new Uint8Array(hashBytes).fill(number);
 
 const encodeTold = (told: Told): Uint8Array =>
   encodeAnswer({ ok: true, content: "json", body: utf8.encode(JSON.stringify(told)) });
@@ -141,11 +141,11 @@ function endOf(
 
 function pagesOf(state: readonly string[]): Page[] {
   const pages: Page[] = [];
-  for (let at = 0; at < state.length; at += EFFECTS_PER_PAGE) {
-    const bytes = utf8.encode(JSON.stringify(state.slice(at, at + EFFECTS_PER_PAGE)));
-    const hash = new Uint8Array(HASH_BYTES);
+  for (let at = 0; at < state.length; at += effectsPerPage) {
+    const bytes = utf8.encode(JSON.stringify(state.slice(at, at + effectsPerPage)));
+    const hash = new Uint8Array(hashBytes);
     bytes.forEach((byte, i) => {
-      const place = i % HASH_BYTES;
+      const place = i % hashBytes;
       hash[place] = Math.imul((hash[place] ?? 0) + byte + i, 31) & 255;
     });
     pages.push({ hash, bytes });

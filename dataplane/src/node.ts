@@ -10,10 +10,10 @@ import { createNumbers, fail } from "./call/index.ts";
 import { openCommit } from "./commit/index.ts";
 import type { NodeConfig } from "./config.ts";
 import {
+  carryOut,
   createAdmission,
   createDeviceBooks,
   discoverDevices,
-  obey,
   openBundles,
   openGrants,
   openReports,
@@ -80,7 +80,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
     numbers,
     clock: systemClock,
     log,
-    dispatch: inbox.enter,
+    dispatch: inbox.submit,
   });
   parts.defer(() => ingress.close());
   const hint = `${config.host}:${ingress.port}`;
@@ -101,7 +101,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
       isConnected: () => connection.isUp(),
     }),
   );
-  const tellAll = (event: LaneEvent): void => reactor.tellAll(event);
+  const tellAll = (event: LaneEvent): void => reactor.dispatchAll(event);
   parts.defer(watchConnection(connection, tellAll));
   parts.defer(watchLeases(membership, mesh, tellAll));
   mesh.reports.full();
@@ -235,7 +235,7 @@ async function openMesh(
       clock,
       numbers,
       life: () => (membership.leaseLeftMs() > 0 ? incarnation() : undefined),
-      onCall: inbox.enter,
+      onCall: inbox.submit,
       onMalformed: (err) => log.warn({ err }, "a message between nodes is malformed; it is dropped"),
     }),
   );
@@ -246,7 +246,7 @@ async function openMesh(
       incarnation,
       log,
       owned: () => inbox.owned,
-      onCommand: (command) => obey({ sessions: inbox, clock: storeClock }, command),
+      onCommand: (command) => carryOut({ sessions: inbox, clock: storeClock }, command),
     }),
   );
   return { grants, bus, reports };

@@ -7,7 +7,7 @@ import type { CallHead, CallId } from "../src/call/index.ts";
 import { type LaneOptions, openLane, phaseOf } from "../src/lane/lane.ts";
 import { encodeRecord, type FoldRecord, type LaneRecord } from "../src/lane/record.ts";
 import { stepLane } from "../src/lane/step.ts";
-import type { LaneEffect, LaneEvent, Standing, Stored } from "../src/lane/types.ts";
+import type { LaneEffect, LaneEvent, Standing, StoredRecord } from "../src/lane/types.ts";
 import { noRecord, type RecordId } from "../src/lane/words.ts";
 
 export const me = "a".repeat(32);
@@ -85,7 +85,7 @@ export const hash = (bytes: Uint8Array): Uint8Array =>
   new Uint8Array(digest("sha256", bytes, "buffer").subarray(0, 16));
 
 /** Accepted when it was written. */
-export const stored = (seq: number, record: LaneRecord): Stored => ({
+export const stored = (seq: number, record: LaneRecord): StoredRecord => ({
   seq,
   atMs: record.wallMs,
   bytes: encodeRecord(record, crc32),
@@ -118,30 +118,30 @@ export function createRig(options: Partial<LaneOptions> = {}) {
       assert.ok(activation !== undefined, "the session is not in memory");
       return activation;
     },
-    tell: (event: LaneEvent): LaneEffect[] => stepLane(lane, event, world),
-    invoke: (call: CallHead): LaneEffect[] => rig.tell({ type: "invoke", call }),
+    step: (event: LaneEvent): LaneEffect[] => stepLane(lane, event, world),
+    invoke: (call: CallHead): LaneEffect[] => rig.step({ type: "invoke", call }),
     /** Time passes and a timer rings. */
     wait(ms: number, timer: "append" | "wake" | "fold" = "append"): LaneEffect[] {
       world.wallMs += ms;
       world.monotonicMs += ms;
-      return rig.tell({ type: "timer", timer });
+      return rig.step({ type: "timer", timer });
     },
     /** Answers the read that is asked for among the effects. */
-    last: (effects: readonly LaneEffect[], record?: Stored): LaneEffect[] =>
-      rig.tell({ type: "last", token: one(effects, "readLast").token, record }),
+    last: (effects: readonly LaneEffect[], record?: StoredRecord): LaneEffect[] =>
+      rig.step({ type: "last", token: one(effects, "readLast").token, record }),
     /** No last record, and no other trace either. */
     empty: (effects: readonly LaneEffect[]): LaneEffect[] =>
-      rig.tell({ type: "traces", token: one(rig.last(effects), "readTraces").token, found: "nothing" }),
-    range: (effects: readonly LaneEffect[], ...records: Stored[]): LaneEffect[] =>
-      rig.tell({ type: "range", token: one(effects, "readRange").token, records }),
+      rig.step({ type: "traces", token: one(rig.last(effects), "readTraces").token, found: "nothing" }),
+    range: (effects: readonly LaneEffect[], ...records: StoredRecord[]): LaneEffect[] =>
+      rig.step({ type: "range", token: one(effects, "readRange").token, records }),
     accept(effects: readonly LaneEffect[]): LaneEffect[] {
       seq = Math.max(seq, rig.lane.activation?.tip.expect ?? 0) + 1;
-      return rig.tell({ type: "appended", token: one(effects, "append").token, seq });
+      return rig.step({ type: "appended", token: one(effects, "append").token, seq });
     },
     turned(call: number, bytes = 1): LaneEffect[] {
       turn += 1;
       const { number } = rig.activation;
-      return rig.tell({
+      return rig.step({
         type: "turned",
         activation: number,
         call,
@@ -152,11 +152,11 @@ export function createRig(options: Partial<LaneOptions> = {}) {
       });
     },
     read: (call: number, after = turn): LaneEffect[] =>
-      rig.tell({ type: "read", activation: rig.activation.number, call, after, answer: sixteen(call) }),
+      rig.step({ type: "read", activation: rig.activation.number, call, after, answer: sixteen(call) }),
     failed: (call: number, after = turn): LaneEffect[] =>
-      rig.tell({ type: "failed", activation: rig.activation.number, call, after, answer: sixteen(call) }),
+      rig.step({ type: "failed", activation: rig.activation.number, call, after, answer: sixteen(call) }),
     cut: (after = turn): LaneEffect[] =>
-      rig.tell({
+      rig.step({
         type: "cut",
         activation: rig.activation.number,
         after,
@@ -187,25 +187,25 @@ export function createRig(options: Partial<LaneOptions> = {}) {
     /** The fold with release is on its way. */
     releasing() {
       rig.owner();
-      rig.tell({ type: "sleep" });
+      rig.step({ type: "sleep" });
       const release = rig.cut();
       assert.equal(rig.phase, "releasing");
       return { rig, release: one(release, "append") };
     },
     verifying() {
       rig.owner();
-      rig.tell({ type: "connection", up: false });
-      rig.tell({ type: "connection", up: true });
+      rig.step({ type: "connection", up: false });
+      rig.step({ type: "connection", up: true });
       assert.equal(rig.phase, "verifying");
       return rig;
     },
     /** The tip as the store has it. */
-    tip: (): Stored => {
+    tip: (): StoredRecord => {
       const { expect, rid, n } = rig.activation.tip;
       return stored(expect, { ...recordOf(rid.incarnation, n), rid });
     },
     /** A record of another node right after our tip. */
-    fence: (): Stored => {
+    fence: (): StoredRecord => {
       const { expect, rid, n } = rig.activation.tip;
       return stored(expect + 1, { ...recordOf(other, n + 1, rid), epoch: 9 });
     },

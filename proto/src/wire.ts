@@ -92,8 +92,19 @@ export const laneSubjects = (token: SessionToken) => {
 };
 /** Filter of all name records. */
 export const nameSubjects = "v.log.*.*.i";
-/** One page of a snapshot; `epoch` numbers the snapshots of the session. */
-export const pageSubject = (token: SessionToken, epoch: number, index: number): string =>
+/** Name of a page of a snapshot: used once, so what lies under it never changes. */
+export interface PageName {
+  /** Ownership epoch of the writer: two owners never write the same name. */
+  readonly epoch: number;
+  /** Counts the pages of one epoch, over all its snapshots. */
+  readonly index: number;
+}
+/** A page as a fold names it: one with another hash counts as missing. */
+export interface PageReference extends PageName {
+  /** 16 bytes of SHA-256 over the page. */
+  readonly hash: Uint8Array;
+}
+export const pageSubject = (token: SessionToken, { epoch, index }: PageName): string =>
   `v.snap.${shardOf(token)}.${token}.p.${epoch}.${index}`;
 /** Frames for a node, in one of the lanes between two nodes. */
 export const framesSubject = (node: string, lane: number): string => `v.dp.${node}.${lane}`;

@@ -16,7 +16,7 @@ import { beginEnvelope, type Crc32, endEnvelope, envelopeKinds, openEnvelope } f
 import { ClosedError, CorruptError, TooLargeError } from "./errors.ts";
 import type { Field, Layer, Scope } from "./field.ts";
 import { createFields, type ReadState, type Schema, type State } from "./schema.ts";
-import { joinBytes, readPages, type Stored, writePages } from "./snapshot.ts";
+import { joinBytes, readPages, type StoredField, writePages } from "./snapshot.ts";
 import { type Cuts, createCuts } from "./view.ts";
 
 /** What the engine needs from outside. */
@@ -165,7 +165,7 @@ class Live<S extends Schema> implements SessionState<S> {
 
   snapshot(): Uint8Array[] {
     this.#check();
-    const fields: Stored[] = this.#fields.map((field) => ({
+    const fields: StoredField[] = this.#fields.map((field) => ({
       name: field.name,
       kind: fieldKinds[field.kind].number,
       value: field.save(),
@@ -247,7 +247,7 @@ class Live<S extends Schema> implements SessionState<S> {
   /**
    * A field that this revision has takes the value first, then what deltas brought while no revision had it.
    */
-  #loadField({ name, kind, value, operations }: Stored): void {
+  #loadField({ name, kind, value, operations }: StoredField): void {
     const known = this.#named.get(name);
     if (known === undefined) {
       const copies = { value: value.map(copy), operations: operations.map(copy) };
@@ -317,6 +317,6 @@ function copy(bytes: Uint8Array): Uint8Array {
 }
 
 /** Fields by their names, so that the order of a schema does not change pages. */
-function byName(a: Stored, b: Stored): number {
+function byName(a: StoredField, b: StoredField): number {
   return a.name < b.name ? -1 : 1;
 }

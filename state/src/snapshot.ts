@@ -18,7 +18,7 @@ import { cutEvenly, pieceAloneBytes } from "./piece.ts";
 export const pagesMax = 16_000;
 
 /** What a snapshot holds of one field. */
-export interface Stored {
+export interface StoredField {
   readonly name: string;
   readonly kind: number;
   /** The value, in pieces that belong together in this order. */
@@ -30,7 +30,7 @@ export interface Stored {
 /** What pages hold: the fields, and after which transaction. */
 export interface Snapshot {
   readonly seq: number;
-  readonly fields: readonly Stored[];
+  readonly fields: readonly StoredField[];
 }
 
 /** What the bytes of a piece are. */
@@ -59,7 +59,7 @@ export function writePages({ seq, fields }: Snapshot, crc32: Crc32): Uint8Array[
 }
 
 /** The value as its field cut it, then the operations, cut evenly. */
-function piecesOf({ name, kind, value, operations }: Stored): Piece[] {
+function piecesOf({ name, kind, value, operations }: StoredField): Piece[] {
   const pieces = value.map((bytes) => ({ name, kind, form: forms.value, bytes }));
   if (operations.length === 0) return pieces;
   const writer = new ByteWriter();

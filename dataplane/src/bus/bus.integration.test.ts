@@ -10,8 +10,8 @@ import {
   type Call,
   type CallHead,
   createNumbers,
-  type Enter,
   type Reply,
+  type Submit,
 } from "../call/index.ts";
 import { type Connection, openConnection } from "../nats/index.ts";
 import { peerCallsMax } from "./bus.ts";
@@ -44,7 +44,7 @@ async function rig(context: TestContext): Promise<{ server: Nats; peer: (node: s
     const connection = cleanup.use(await openConnection({ url: server.url, name: node }));
     const served: Served[] = [];
     const malformed: Error[] = [];
-    const onCall: Enter = (call, reply) => {
+    const onCall: Submit = (call, reply) => {
       const one: Served = { call, reply, cancelled: undefined };
       served.push(one);
       return (why) => {

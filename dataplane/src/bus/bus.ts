@@ -7,6 +7,8 @@ import {
   type AbandonReason,
   type Answer,
   type AnswerMeta,
+  abandonCode,
+  abandonReasonOf,
   type Call,
   decodeAnswer,
   decodeAnswerMeta,
@@ -33,7 +35,6 @@ const livesMax = 1_024;
 
 /** Numbers of the frames on `v.dp.<node>.<lane>`. */
 const kinds = { call: 1, answer: 2, cancel: 3, undelivered: 4 } as const;
-const reasons: readonly AbandonReason[] = ["deadline", "caller"];
 
 export type Outcome =
   | { readonly type: "answered"; readonly answer: Answer; readonly meta: AnswerMeta }
@@ -157,7 +158,7 @@ class FrameBus implements Bus {
         kind: kinds.cancel,
         call: number,
         process,
-        code: reasons.indexOf(why),
+        code: abandonCode(why),
       });
     };
   }
@@ -253,7 +254,7 @@ class FrameBus implements Bus {
       case kinds.call:
         return this.#readCall(sender, frame);
       case kinds.cancel: {
-        const why = reasons[frame.code] ?? "caller";
+        const why = abandonReasonOf(frame.code);
         return () => this.#cancelled(servingKey(sender, process, number), why);
       }
       case kinds.undelivered:

@@ -42,7 +42,7 @@ export type TakeBack = (why: AbandonReason) => void;
  * Where calls come in, from clients and from other nodes. The answer comes at most once, perhaps before this
  * returns.
  */
-export type Enter = (call: Call, reply: Reply) => TakeBack;
+export type Submit = (call: Call, reply: Reply) => TakeBack;
 
 /** A failure of voda's own: the reason gives the code. */
 export function fail(

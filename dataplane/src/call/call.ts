@@ -9,8 +9,16 @@ export type Content = "json" | "proto";
 /** end: delete the session. wake: load it and make the claim durable. */
 export type CallType = "invoke" | "end" | "wake";
 
+const abandonReasons = ["deadline", "caller"] as const;
+
 /** Why nobody waits for a call any more. */
-export type AbandonReason = "deadline" | "caller";
+export type AbandonReason = (typeof abandonReasons)[number];
+
+/** The reason as frames carry it, between threads and between nodes. */
+export const abandonCode = (why: AbandonReason): number => abandonReasons.indexOf(why);
+
+/** A code that a later version wrote reads as `caller`: both mean that the call's answer is not wanted. */
+export const abandonReasonOf = (code: number): AbandonReason => abandonReasons[code] ?? "caller";
 
 /** What lets a call be told from another one, so that a retry runs once. Ids are hashed with the caller. */
 export type CallId =

@@ -4,7 +4,6 @@ export {
   decodeAnswer,
   decodeAnswerMeta,
   decodeFailure,
-  type Enter,
   encodeAnswer,
   encodeAnswerMeta,
   encodeFailure,
@@ -12,10 +11,13 @@ export {
   type Failure,
   fail,
   type Reply,
+  type Submit,
   type TakeBack,
 } from "./answer.ts";
 export {
   type AbandonReason,
+  abandonCode,
+  abandonReasonOf,
   anonymous,
   type Call,
   type CallHead,

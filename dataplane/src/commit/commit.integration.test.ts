@@ -7,7 +7,7 @@ import { laneSubjects, logStream } from "@voda/proto/wire";
 import { type Clock, systemClock } from "@voda/stdx";
 import { freeze, leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
 import { type Connection, openConnection } from "../nats/index.ts";
-import { type Append, type AppendOutcome, appendTimeoutMs, type Commit, openCommit } from "./index.ts";
+import { type Append, type AppendOutcome, ackTimeoutMs, type Commit, openCommit } from "./index.ts";
 
 interface Rig {
   readonly server: Nats;
@@ -95,7 +95,7 @@ test("an append that the server does not answer is unanswered after the timeout"
   await freeze(server.pid());
   const outcome = append(commit, record("a", 0, "one"));
   setImmediate(() => {
-    skippedMs = appendTimeoutMs;
+    skippedMs = ackTimeoutMs;
   });
   assert.deepEqual(await outcome, { type: "unanswered" });
   server.signal("SIGCONT");
@@ -109,7 +109,7 @@ test("after a kill of the server everything in flight is unanswered at once, and
   await server.kill9();
   const killedAt = performance.now();
   assert.ok((await flying).every((outcome) => outcome.type === "unanswered"));
-  assert.ok(performance.now() - killedAt < appendTimeoutMs / 4);
+  assert.ok(performance.now() - killedAt < ackTimeoutMs / 4);
   await waitUntil(() => !connection.isUp(), 2_000, "the connection is down");
   const published = connection.nats.stats().outMsgs;
   assert.deepEqual(await append(commit, record("b", 0, "down")), { type: "unanswered" });

@@ -31,7 +31,7 @@ export interface Commit extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-export const appendTimeoutMs = 2_000;
+export const ackTimeoutMs = 2_000;
 /** Published without an answer: the rest waits here. The server cuts a client that is 64 MiB behind. */
 export const inFlightBytesMax = 16 * 1024 * 1024;
 export const inFlightMax = 65_536;
@@ -163,7 +163,7 @@ class PipelinedCommit implements Commit {
 
   #expire(): void {
     this.#sweep = undefined;
-    const before = this.#clock.monotonicMs() - appendTimeoutMs;
+    const before = this.#clock.monotonicMs() - ackTimeoutMs;
     this.#slots.forEach((waiting, slot, generation) => {
       if (waiting.sentAtMs <= before) this.#finish(slot, generation, { type: "unanswered" });
     });

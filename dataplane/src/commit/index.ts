@@ -2,7 +2,7 @@ export type { AppendOutcome } from "./ack.ts";
 export {
   type Append,
   type AppendDone,
-  appendTimeoutMs,
+  ackTimeoutMs,
   type Commit,
   openCommit,
 } from "./commit.ts";

@@ -6,7 +6,7 @@ import type { Clock } from "@voda/stdx";
 import type { Answer, Failure } from "../call/index.ts";
 
 /** What the control plane may want done with sessions of this node. */
-export interface Orders {
+export interface CommandedSessions {
   hasRested(token: SessionToken, forMs: number): boolean;
   sleep(token: SessionToken): Promise<void>;
   /** `deadlineMs`: monotonic. The grant is checked by whoever carries the order out. */
@@ -25,8 +25,8 @@ const orders: ReadonlyMap<CommandKind, "sleep" | "wake" | "end"> = new Map([
   [CommandKind.END, "end"],
 ]);
 
-export async function obey(
-  parts: { readonly sessions: Orders; readonly clock: Clock },
+export async function carryOut(
+  parts: { readonly sessions: CommandedSessions; readonly clock: Clock },
   command: Command,
 ): Promise<CommandResult> {
   const { kind, namespace, agent, key, grant, deadlineMs } = command;

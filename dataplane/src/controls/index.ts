@@ -1,6 +1,6 @@
 export { type Admission, createAdmission } from "./admission.ts";
 export { openBundles } from "./bundles.ts";
-export { type Orders, obey } from "./commands.ts";
+export { type CommandedSessions, carryOut } from "./commands.ts";
 export { watchDeployments } from "./deployments.ts";
 export {
   createDeviceBooks,

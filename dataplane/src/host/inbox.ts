@@ -2,8 +2,8 @@
 // clients and of other nodes, orders of the control plane, words of threads. It refuses until it is opened,
 // so that no part has to ask whether it may speak.
 import { type SessionName, type SessionToken, sessionToken } from "@voda/proto/session";
-import { type Answer, anonymous, type Call, type CallType, type Enter, type Failed } from "../call/index.ts";
-import type { Activated, Orders } from "../controls/index.ts";
+import { type Answer, anonymous, type Call, type CallType, type Failed, type Submit } from "../call/index.ts";
+import type { Activated, CommandedSessions } from "../controls/index.ts";
 import type { Reactor } from "../reactor/index.ts";
 import type { Loss, SessionMessage } from "../threads/index.ts";
 import type { NodeWorkerPort } from "./worker-port.ts";
@@ -21,7 +21,7 @@ interface Opened {
 
 const nothing = new Uint8Array(0);
 
-export class Inbox implements Orders {
+export class Inbox implements CommandedSessions {
   readonly #options: InboxOptions;
   #opened: Opened | undefined;
   #accepts = false;
@@ -40,9 +40,9 @@ export class Inbox implements Orders {
     this.#accepts = false;
   }
 
-  readonly enter: Enter = (call, reply) => {
+  readonly submit: Submit = (call, reply) => {
     const reactor = this.#accepts ? this.#opened?.reactor : undefined;
-    if (reactor !== undefined) return reactor.enter(call, reply);
+    if (reactor !== undefined) return reactor.submit(call, reply);
     reply(this.#options.refusal, {});
     return () => undefined;
   };
@@ -67,7 +67,7 @@ export class Inbox implements Orders {
       grant,
       devices: undefined,
     };
-    return new Promise((resolve) => void this.enter(call, resolve));
+    return new Promise((resolve) => void this.submit(call, resolve));
   }
 
   hasRested(token: SessionToken, forMs: number): boolean {

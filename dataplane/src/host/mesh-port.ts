@@ -30,7 +30,7 @@ export function createMeshPort({ bus, membership, reports, log }: MeshParts): Me
     },
     owned: (session) => reports.activated(session),
     released: ({ token }) => reports.deactivated(token),
-    alarm: ({ name }, alarm, message) => log.error({ alarm, session: name }, message),
+    report: ({ name }, incident, message) => log.error({ incident, session: name }, message),
   };
 }
 

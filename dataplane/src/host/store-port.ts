@@ -4,7 +4,7 @@ import { laneSubjects } from "@voda/proto/wire";
 import type { Logger } from "pino";
 import type { Append, AppendOutcome, Commit } from "../commit/index.ts";
 import { tombstoneMs } from "../lane/index.ts";
-import type { Asked, Session, StorePort } from "../reactor/index.ts";
+import type { Resolver, Session, StorePort } from "../reactor/index.ts";
 import { recent } from "../recent.ts";
 import type { AsleepTrims, Store } from "../store/index.ts";
 
@@ -20,7 +20,7 @@ const subjectsMax = 10_000;
 
 export function createStorePort({ commit, store, asleep, log }: StoreParts): StorePort {
   const subjectsOf = recent(subjectsMax, (token: SessionToken) => laneSubjects(token));
-  const ask = <T>({ name }: Session, what: string, asking: Promise<T>, asked: Asked<T>): void => {
+  const ask = <T>({ name }: Session, what: string, asking: Promise<T>, asked: Resolver<T>): void => {
     asking.then(asked.answered, (err: unknown) => {
       log.warn({ err, session: name, what }, "the store did not answer");
       asked.failed();

@@ -1,7 +1,7 @@
 // One request from its head to its answer, over either version of HTTP.
 import { headers } from "@voda/proto/wire";
 import type { Clock } from "@voda/stdx";
-import { type Answer, type AnswerMeta, type Enter, fail, type TakeBack } from "../call/index.ts";
+import { type Answer, type AnswerMeta, fail, type Submit, type TakeBack } from "../call/index.ts";
 import { type Accepted, acceptHead, callOf } from "./accept.ts";
 import { Body } from "./body.ts";
 import type { Border } from "./border.ts";
@@ -9,7 +9,14 @@ import { requestIdOf } from "./call-id.ts";
 import { type Dialect, dialectOf, type HttpAnswer } from "./dialect/index.ts";
 import type { EdgeProof } from "./edge-proof.ts";
 import { type Head, headerOf } from "./head.ts";
-import { bodyMsMax, busyRetryMs, callsBytesMax, callsMax, unsentBytesMax, unsentMsMax } from "./limits.ts";
+import {
+  bodyMsMax,
+  busyRetryMs,
+  callsBytesMax,
+  ingressCallsMax,
+  unsentBytesMax,
+  unsentMsMax,
+} from "./limits.ts";
 import { Refusal, refuse } from "./refusal.ts";
 import type { Routes } from "./target.ts";
 
@@ -26,7 +33,7 @@ export interface Counts {
 /** What all exchanges of an ingress share. */
 export interface Floor {
   readonly routes: Routes;
-  readonly dispatch: Enter;
+  readonly dispatch: Submit;
   /** Numbers for calls. */
   readonly numbers: () => number;
   readonly clock: Clock;
@@ -89,7 +96,7 @@ export class Exchange {
       this.#deliver(preflight);
       return;
     }
-    if (floor.open.size >= callsMax) throw busy(`calls in flight: callsMax ${callsMax}`);
+    if (floor.open.size >= ingressCallsMax) throw busy(`calls in flight: callsMax ${ingressCallsMax}`);
     const nowMs = floor.clock.monotonicMs();
     const accepted = acceptHead(head, { dialect, routes: floor.routes, nowMs, isFromEdge });
     const body = new Body(dialect);

@@ -2,7 +2,7 @@
 import { createPort, listen } from "@voda/net";
 import type { Clock } from "@voda/stdx";
 import type { Logger } from "pino";
-import type { Enter } from "../call/index.ts";
+import type { Submit } from "../call/index.ts";
 import { createBorder } from "./border.ts";
 import type { EdgeProof } from "./edge-proof.ts";
 import { type Counts, type Exchange, type Floor, sweepUnsent } from "./exchange.ts";
@@ -16,7 +16,7 @@ export interface IngressOptions {
   /** 0 lets the system pick one. */
   readonly port: number;
   readonly routes: Routes;
-  readonly dispatch: Enter;
+  readonly dispatch: Submit;
   /** Numbers for calls. */
   readonly numbers: () => number;
   readonly edge: EdgeProof;

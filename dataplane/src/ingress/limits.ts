@@ -19,7 +19,7 @@ export const closeMsMax = 10_000;
 export const sweepMs = 100;
 
 export const connectionsMax = 16_384;
-export const callsMax = 16_384;
+export const ingressCallsMax = 16_384;
 /** Bodies of calls that are not answered. */
 export const callsBytesMax = 512 * 1024 * 1024;
 /** Answers that their callers have not taken: beyond it the oldest are cut. */

@@ -1,5 +1,5 @@
 // The record on its way to the lane. There is at most one.
-import { appendTimeoutMs, resendMaxMs, resendMinMs } from "./constants.ts";
+import { firstResendMs, resendMaxMs, resendMinMs } from "./constants.ts";
 import type { TrimPlan } from "./fold.ts";
 import type { LaneRecord } from "./record.ts";
 import type { Turned } from "./turns.ts";
@@ -36,7 +36,7 @@ export function depart(append: Append, sent: Sent, nowMs: number): Flight {
   append.flight = {
     ...sent,
     startedAtMs: nowMs,
-    dueAtMs: nowMs + appendTimeoutMs,
+    dueAtMs: nowMs + firstResendMs,
     backoffMs: resendMinMs,
     settling: false,
     refused: false,

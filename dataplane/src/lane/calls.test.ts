@@ -31,7 +31,7 @@ test("a stored answer leaves at once, whoever asks again", () => {
 
 test("a stored answer outlives the memory: it is in the records and in the fold", () => {
   const rig = createRig().owner();
-  rig.tell({ type: "sleep" });
+  rig.step({ type: "sleep" });
   const release = rig.cut();
   rig.accept(release);
   const fold = { seq: 2, atMs: 0, bytes: one(release, "append").bytes };
@@ -44,7 +44,7 @@ test("a stored answer outlives the memory: it is in the records and in the fold"
 
 const differently = (call: number, id: number) => callOf(call, { id: keyOf(id, { rawHash: sixteen(9) }) });
 const identified = (rig: Rig, effects: readonly LaneEffect[], meaning: number | undefined): LaneEffect[] =>
-  rig.tell({
+  rig.step({
     type: "identified",
     activation: rig.activation.number,
     call: one(effects, "identify").call,
@@ -78,7 +78,7 @@ test("the same call written otherwise waits while the first runs, and runs itsel
 test("a session is not put to sleep while the worker says what a call means", () => {
   const rig = createRig().owner();
   const asked = rig.invoke(differently(2, 1));
-  assert.deepEqual(typesOf(rig.tell({ type: "sleep" })), []);
+  assert.deepEqual(typesOf(rig.step({ type: "sleep" })), []);
   assert.deepEqual(typesOf(identified(rig, asked, 101)), ["reply", "cut"]);
 });
 
@@ -145,7 +145,7 @@ test("when memory is lost, a failed turn whose error was not told joins the call
   rig.failed(2);
   rig.invoke(callOf(3, { id: callOf(2).id }));
   const own = stored(1, recordOf(me, 1));
-  const effects = rig.tell({
+  const effects = rig.step({
     type: "worker_lost",
     activation: rig.activation.number,
     begun: new Set(),
@@ -160,7 +160,7 @@ test("answers beyond the bound are dropped, and the retry learns that the call w
     const { number, turns } = rig.activation;
     const answer = new Uint8Array(storedBytesMax - 500);
     rig.accept(
-      rig.tell({
+      rig.step({
         type: "turned",
         activation: number,
         call,
@@ -215,16 +215,16 @@ test("calls beyond pipelineBytesMax are refused", () => {
 
 test("a deadline that passes while the session wakes: the call never runs", () => {
   const rig = createRig();
-  const looking = rig.invoke(callOf(1));
-  assert.deepEqual(reasons(rig.tell({ type: "abandon", call: 1, why: "deadline" })), [[1, "turn_timeout"]]);
-  assert.deepEqual(typesOf(rig.last(looking)), []);
+  const reading = rig.invoke(callOf(1));
+  assert.deepEqual(reasons(rig.step({ type: "abandon", call: 1, why: "deadline" })), [[1, "turn_timeout"]]);
+  assert.deepEqual(typesOf(rig.last(reading)), []);
 });
 
 test("a deadline that passes in flight: the caller hears it, the record commits, the retry gets the answer", () => {
   const rig = createRig().owner();
   rig.invoke(callOf(2));
   const flight = rig.turned(2);
-  assert.deepEqual(reasons(rig.tell({ type: "abandon", call: 2, why: "deadline" })), [[2, "turn_timeout"]]);
+  assert.deepEqual(reasons(rig.step({ type: "abandon", call: 2, why: "deadline" })), [[2, "turn_timeout"]]);
   assert.deepEqual(typesOf(rig.accept(flight)), []);
   assert.deepEqual(typesOf(rig.invoke(callOf(3, { id: callOf(2).id }))), ["reply"]);
 });
@@ -232,22 +232,22 @@ test("a deadline that passes in flight: the caller hears it, the record commits,
 test("a deadline that passes at the worker cancels the job there, unless somebody else waits for it", () => {
   const rig = createRig().owner();
   rig.invoke(callOf(2));
-  assert.deepEqual(typesOf(rig.tell({ type: "abandon", call: 2, why: "deadline" })), ["fail", "cancel"]);
+  assert.deepEqual(typesOf(rig.step({ type: "abandon", call: 2, why: "deadline" })), ["fail", "cancel"]);
   rig.invoke(callOf(3));
   rig.invoke(callOf(4, { id: callOf(3).id }));
-  assert.deepEqual(typesOf(rig.tell({ type: "abandon", call: 3, why: "deadline" })), ["fail"]);
+  assert.deepEqual(typesOf(rig.step({ type: "abandon", call: 3, why: "deadline" })), ["fail"]);
   assert.deepEqual(one(rig.accept(rig.turned(3)), "reply").call, 4);
 });
 
 test("a caller that goes away is told `interrupted` only when the turn did not run", () => {
   const rig = createRig().owner();
   rig.invoke(callOf(2));
-  assert.deepEqual(typesOf(rig.tell({ type: "abandon", call: 2, why: "caller" })), ["cancel"]);
+  assert.deepEqual(typesOf(rig.step({ type: "abandon", call: 2, why: "caller" })), ["cancel"]);
   assert.deepEqual(typesOf(rig.accept(rig.turned(2))), ["reply"]);
   rig.invoke(callOf(3));
-  rig.tell({ type: "abandon", call: 3, why: "caller" });
+  rig.step({ type: "abandon", call: 3, why: "caller" });
   const { number } = rig.activation;
-  assert.deepEqual(reasons(rig.tell({ type: "dropped", activation: number, call: 3, why: "caller" })), [
+  assert.deepEqual(reasons(rig.step({ type: "dropped", activation: number, call: 3, why: "caller" })), [
     [3, "interrupted"],
   ]);
 });
@@ -255,10 +255,10 @@ test("a caller that goes away is told `interrupted` only when the turn did not r
 test("a job that was cancelled runs again for who joined it meanwhile", () => {
   const rig = createRig().owner();
   rig.invoke(callOf(2));
-  rig.tell({ type: "abandon", call: 2, why: "caller" });
+  rig.step({ type: "abandon", call: 2, why: "caller" });
   rig.invoke(callOf(3, { id: callOf(2).id }));
   const { number } = rig.activation;
-  const effects = rig.tell({ type: "dropped", activation: number, call: 2, why: "caller" });
+  const effects = rig.step({ type: "dropped", activation: number, call: 2, why: "caller" });
   assert.deepEqual(reasons(effects), [[2, "interrupted"]]);
   assert.equal(one(effects, "run").call, 3);
 });
@@ -276,12 +276,12 @@ test("an owner that does not answer is asked again, until its lease has ended: t
   const owned = stored(1, recordOf(other, 1));
   rig.last(rig.invoke(callOf(1)), owned);
   const undelivered = { type: "undelivered", call: callOf(1), incarnation: other } as const;
-  assert.deepEqual(typesOf(rig.tell(undelivered)), []);
+  assert.deepEqual(typesOf(rig.step(undelivered)), []);
   assert.deepEqual(typesOf(rig.last(rig.wait(100, "wake"), owned)), ["forward", "cold"]);
-  rig.tell(undelivered);
+  rig.step(undelivered);
   rig.world.standings.set(other, { type: "ended", successor: undefined });
-  const looking = rig.last(rig.tell({ type: "leases" }), owned);
-  assert.deepEqual(typesOf(rig.range(looking, owned)), ["open", "run"]);
+  const reading = rig.last(rig.step({ type: "leases" }), owned);
+  assert.deepEqual(typesOf(rig.range(reading, owned)), ["open", "run"]);
 });
 
 test("calls go to the incarnation that succeeds an ended one, and are claimed if it does not answer", () => {
@@ -290,7 +290,7 @@ test("calls go to the incarnation that succeeds an ended one, and are claimed if
   const owned = stored(1, recordOf(other, 1));
   rig.world.standings.set(other, { type: "ended", successor });
   assert.equal(one(rig.last(rig.invoke(callOf(1)), owned), "forward").incarnation, successor);
-  rig.tell({ type: "undelivered", call: callOf(1), incarnation: successor });
+  rig.step({ type: "undelivered", call: callOf(1), incarnation: successor });
   assert.deepEqual(typesOf(rig.last(rig.wait(100, "wake"), owned)), ["readRange"]);
 });
 
@@ -298,7 +298,7 @@ test("of the calls of a worker that is lost, readers and those that had not begu
   const rig = createRig().owner();
   for (const call of [callOf(2), callOf(3), readOf(4)]) rig.invoke(call);
   const { number } = rig.activation;
-  const effects = rig.tell({ type: "worker_lost", activation: number, begun: new Set([2, 4]) });
+  const effects = rig.step({ type: "worker_lost", activation: number, begun: new Set([2, 4]) });
   assert.deepEqual(reasons(effects), [[2, "worker_lost"]]);
   assert.deepEqual(typesOf(effects), ["fail", "close", "cold", "readLast"]);
   const own = stored(1, recordOf(me, 1));
@@ -313,7 +313,7 @@ test("a turn whose record was not accepted when its worker went is not run again
   rig.invoke(callOf(3, { id: undefined }));
   rig.turned(3);
   const { number } = rig.activation;
-  const effects = rig.tell({ type: "worker_lost", activation: number, begun: new Set() });
+  const effects = rig.step({ type: "worker_lost", activation: number, begun: new Set() });
   assert.deepEqual(reasons(effects), [
     [2, "worker_lost"],
     [3, "worker_lost"],
@@ -323,23 +323,23 @@ test("a turn whose record was not accepted when its worker went is not run again
 test("an activation that cannot be opened fails its calls with the host's reason", () => {
   const rig = createRig().held();
   const failure = { code: "not_found", reason: "agent_not_found", message: "no such agent" } as const;
-  const effects = rig.tell({ type: "open_failed", activation: rig.activation.number, failure });
+  const effects = rig.step({ type: "open_failed", activation: rig.activation.number, failure });
   assert.deepEqual(reasons(effects), [[1, "agent_not_found"]]);
   assert.equal(rig.phase, "cold");
 });
 
 test("an order to wake is done when the claim is durable", () => {
   const rig = createRig();
-  const effects = rig.empty(rig.tell({ type: "control", call: callOf(1, { type: "wake" }) }));
+  const effects = rig.empty(rig.step({ type: "control", call: callOf(1, { type: "wake" }) }));
   assert.deepEqual(typesOf(effects), ["open", "append"]);
   assert.deepEqual(typesOf(rig.accept(effects)), ["owned", "done"]);
-  assert.deepEqual(typesOf(rig.tell({ type: "control", call: callOf(2, { type: "wake" }) })), ["done"]);
+  assert.deepEqual(typesOf(rig.step({ type: "control", call: callOf(2, { type: "wake" }) })), ["done"]);
 });
 
 test("an order to end is done when the tombstone is accepted; a later call begins a new life with the old ids", () => {
   const rig = createRig().owner();
   rig.invoke(callOf(2));
-  assert.deepEqual(typesOf(rig.tell({ type: "control", call: callOf(3, { type: "end" }) })), []);
+  assert.deepEqual(typesOf(rig.step({ type: "control", call: callOf(3, { type: "end" }) })), []);
   const last = rig.accept(rig.turned(2));
   assert.deepEqual(typesOf(last), ["reply", "append"]);
   assert.equal(one(last, "append").gone, true);
@@ -352,7 +352,7 @@ test("an order to end is done when the tombstone is accepted; a later call begin
 
 test("an order to end a session that is not there is done at once", () => {
   const rig = createRig();
-  assert.deepEqual(typesOf(rig.empty(rig.tell({ type: "control", call: callOf(1, { type: "end" }) }))), [
+  assert.deepEqual(typesOf(rig.empty(rig.step({ type: "control", call: callOf(1, { type: "end" }) }))), [
     "done",
     "cold",
   ]);

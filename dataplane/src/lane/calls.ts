@@ -43,7 +43,7 @@ export function arrive(step: Step, call: CallHead): void {
 /** Hands queued work to the worker, or answers it from what is stored. */
 function dispatch(step: Step, activation: Activation): void {
   const { lane } = step;
-  if (lane.queue.length === 0 || !activation.look.verified) return;
+  if (lane.queue.length === 0 || !activation.verification.verified) return;
   const closed = activation.orders.closing !== undefined || activation.tip.claim === "released";
   if (closed) return;
   const runnable = lane.queue;

@@ -6,7 +6,7 @@ import { carryOut } from "./control.ts";
 import { rememberedAt } from "./dedupe.ts";
 import { boundary, countTail, foldLater, pagesOf, type TrimPlan } from "./fold.ts";
 import { acceptTurns } from "./gate.ts";
-import { type Activation, armAppend, isQuiet, type Reply, type Slice, type Step } from "./lane.ts";
+import { type Activation, armAppend, isQuiet, type Slice, type Step, type StoreReply } from "./lane.ts";
 import { drop } from "./memory.ts";
 import { takeOrders } from "./orders.ts";
 import { encodeRecord, type LaneRecord } from "./record.ts";
@@ -18,13 +18,13 @@ import { entryOf, type Turned, takeJob, takeTurns } from "./turns.ts";
 export const commit: Slice = { advance, replied, disconnected: ({ append }) => settle(append) };
 
 function advance(step: Step, activation: Activation): void {
-  const isFree = activation.append.flight === undefined && activation.look.asked === undefined;
+  const isFree = activation.append.flight === undefined && activation.verification.query === undefined;
   if (isFree && mayAppend(step, activation)) appendNext(step, activation);
   advanceFlight(step, activation);
 }
 
-function mayAppend({ lane }: Step, { look, tip }: Activation): boolean {
-  return lane.connected && look.verified && (tip.claim === "held" || tip.claim === "owner");
+function mayAppend({ lane }: Step, { verification, tip }: Activation): boolean {
+  return lane.connected && verification.verified && (tip.claim === "held" || tip.claim === "owner");
 }
 
 /** Appends what waits. */
@@ -84,7 +84,7 @@ function send(
 function advanceFlight(step: Step, activation: Activation): void {
   const { lane, world, out } = step;
   const { flight } = activation.append;
-  if (flight === undefined || activation.look.asked !== undefined) return;
+  if (flight === undefined || activation.verification.query !== undefined) return;
   if (world.monotonicMs < flight.dueAtMs) {
     armAppend(step, flight.dueAtMs);
     return;
@@ -95,16 +95,16 @@ function advanceFlight(step: Step, activation: Activation): void {
   }
   backOff(flight, world.monotonicMs);
   armAppend(step, flight.dueAtMs);
-  if (!lane.connected || !activation.look.verified) return;
+  if (!lane.connected || !activation.verification.verified) return;
   const { token, bytes, record } = flight;
   out.push({ type: "append", token, expect: activation.tip.expect, bytes, gone: record.kind === "gone" });
 }
 
-function replied(step: Step, activation: Activation, event: Reply): boolean {
+function replied(step: Step, activation: Activation, event: StoreReply): boolean {
   const { flight } = activation.append;
   if (flight?.token !== event.token) return false;
   if (event.type === "appended") committed(step, activation, flight, event.seq);
-  else if (event.type === "refused" && activation.look.asked === undefined && step.lane.connected)
+  else if (event.type === "refused" && activation.verification.query === undefined && step.lane.connected)
     refuse(flight);
   else if (event.type === "rejected" && !flight.settling) rejected(step, activation, flight, event.why);
   return true;

@@ -46,7 +46,7 @@ export const foldBytesMax = 1024 * 1024;
 export const inlineBytesMax = 64 * 1024;
 
 /** Until the first resend: the 99th percentile is 8 ms, and a resend is harmless. */
-export const appendTimeoutMs = 2000;
+export const firstResendMs = 2000;
 /** Between resends after the first: doubling from the one to the other. */
 export const resendMinMs = 50;
 export const resendMaxMs = 1000;

@@ -1,9 +1,11 @@
 // Snapshots of the session: what the last fold holds, how far the next one is, what may be trimmed
 // (PROTOCOL.md 5.6).
+
+import type { PageName } from "@voda/proto/wire";
 import type { FoldRecord } from "./record.ts";
 import type { PageEntry, RetiredPages, TrimMark } from "./record-fold.ts";
 import type { Base } from "./replay.ts";
-import type { Page, PageName } from "./types.ts";
+import type { Page } from "./types.ts";
 import type { RecordId } from "./words.ts";
 
 /** How far the next fold is. */

@@ -34,9 +34,9 @@ export function seen(
  * From the moment its release is sent, or its connection is lost, it is not. What is not born needs no owner:
  * its readers came before the proof.
  */
-function openGate(step: Step, { turns, tip, look }: Activation): void {
+function openGate(step: Step, { turns, tip, verification }: Activation): void {
   const isOurs = tip.claim === "owner" || (tip.claim === "held" && tip.readable);
-  const mayLeave = tip.claim === "unborn" || (isOurs && look.verified && step.world.leaseValid());
+  const mayLeave = tip.claim === "unborn" || (isOurs && verification.verified && step.world.leaseValid());
   if (!hasOutput(turns) || !mayLeave) return;
   for (const { work, answer } of takeOutputs(turns)) replyWork(step, work, answer, tip.n, tip.uid);
 }

@@ -6,12 +6,12 @@ import type { Append } from "./append.ts";
 import { foldBytesMax, foldRecordsMax, inlineBytesMax } from "./constants.ts";
 import type { Dedupe } from "./dedupe.ts";
 import type { Fold } from "./fold.ts";
-import type { Look } from "./look.ts";
 import type { Orders } from "./orders.ts";
 import type { Base, Hash } from "./replay.ts";
 import type { Tip } from "./tip.ts";
 import type { Turns } from "./turns.ts";
 import type { Incarnation, LaneEffect, LaneEvent, World } from "./types.ts";
+import type { Verification } from "./verification.ts";
 import type { RecordId } from "./words.ts";
 import type { Work } from "./work.ts";
 
@@ -43,7 +43,7 @@ export interface Activation {
   readonly turns: Turns;
   readonly append: Append;
   readonly fold: Fold;
-  readonly look: Look;
+  readonly verification: Verification;
   readonly orders: Orders;
   readonly dedupe: Dedupe;
 }
@@ -53,12 +53,12 @@ export interface Slice {
   /** Does what is possible now. */
   advance?(step: Step, activation: Activation): void;
   /** A reply of the store; false when it was not asked for by this slice. */
-  replied?(step: Step, activation: Activation, event: Reply): boolean;
+  replied?(step: Step, activation: Activation, event: StoreReply): boolean;
   /** The connection to the store is lost. */
   disconnected?(activation: Activation, world: World): void;
 }
 
-export type Reply = Extract<LaneEvent, { token: number }>;
+export type StoreReply = Extract<LaneEvent, { token: number }>;
 
 /** How far a wake is. */
 export type Waking =
@@ -163,7 +163,7 @@ export type Phase = "cold" | "waking" | "unborn" | "held" | "owner" | "settling"
 export function phaseOf(lane: Lane): Phase {
   const activation = lane.activation;
   if (activation === undefined) return lane.waking === undefined ? "cold" : "waking";
-  if (!activation.look.verified) return "verifying";
+  if (!activation.verification.verified) return "verifying";
   if (activation.tip.claim === "released") return "releasing";
   if (activation.append.flight?.settling) return "settling";
   return activation.tip.claim;

@@ -12,7 +12,7 @@ import {
   unknownOutcome,
   workerLost,
 } from "./share.ts";
-import type { ColdReason, Stored } from "./types.ts";
+import type { ColdReason, StoredRecord } from "./types.ts";
 import type { Work } from "./work.ts";
 
 /**
@@ -46,24 +46,24 @@ export function drop(
   const hasRun = ({ stage, job }: Work): boolean =>
     begun !== undefined && !job.readonly && (stage === "executed" || begun.has(job.number));
   lane.activation = undefined;
-  const again: Work[] = [];
+  const requeued: Work[] = [];
   for (const work of turns.jobs.values()) {
     const isDoubtful = doubtful.includes(work);
     if (work.key === undefined && isDoubtful) failWork(step, work, unknownOutcome());
     else if (hasRun(work)) failWork(step, work, workerLost(isDoubtful));
-    else again.push(work);
+    else requeued.push(work);
   }
-  requeue(lane, again);
+  requeue(lane, requeued);
   lane.controls = [...orders.waiting, ...lane.controls];
   out.push({ type: "close", activation: activation.number });
   out.push({ type: "cold", why });
 }
 
 /** The lane cannot be read: nobody is served. */
-export function giveUp(step: Step, alarm: "corrupt" | "unsupported_format", why: string): void {
+export function giveUp(step: Step, incident: "corrupt" | "unsupported_format", why: string): void {
   const { lane, out } = step;
-  const failure = alarm === "corrupt" ? corruptLane(why) : laterFormat(why);
-  out.push({ type: "alarm", alarm, message: why });
+  const failure = incident === "corrupt" ? corruptLane(why) : laterFormat(why);
+  out.push({ type: "incident", incident, message: why });
   if (lane.activation !== undefined) drop(step, lane.activation, "dropped", "unknown");
   lane.waking = undefined;
   const { queue, controls } = lane;
@@ -75,7 +75,7 @@ export function giveUp(step: Step, alarm: "corrupt" | "unsupported_format", why:
 }
 
 /** A record of the lane; one that cannot be read ends every use of it. */
-export function readRow(step: Step, stored: Stored): Row | "unreadable" {
+export function readRow(step: Step, stored: StoredRecord): Row | "unreadable" {
   const { crc32, hash } = step.lane;
   try {
     return decodeRow(stored, crc32, hash);

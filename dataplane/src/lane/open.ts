@@ -2,11 +2,11 @@
 import { openAppend } from "./append.ts";
 import { openFold } from "./fold.ts";
 import type { Activation, Step } from "./lane.ts";
-import { openLook } from "./look.ts";
 import { openOrders } from "./orders.ts";
 import type { Base } from "./replay.ts";
 import { keepReadable, openTip } from "./tip.ts";
 import { openTurns } from "./turns.ts";
+import { openVerification } from "./verification.ts";
 import { sameRecord } from "./words.ts";
 
 /** `unborn`: calls that may read a session which is not there, and so leave nothing. */
@@ -23,7 +23,7 @@ export function open(
     turns: openTurns(),
     append: openAppend(),
     fold: openFold(base),
-    look: openLook(),
+    verification: openVerification(),
     orders: openOrders(),
     dedupe: base.dedupe,
   };
@@ -36,7 +36,7 @@ export function open(
   lane.activation = activation;
   if (base.voids > 0) {
     const message = `${base.voids} records before sequence ${base.expect} do not link: a writer that had lost data`;
-    out.push({ type: "alarm", alarm: "void_record", message });
+    out.push({ type: "incident", incident: "void_record", message });
   }
   out.push({
     type: "open",

@@ -12,9 +12,9 @@ test("a session that ends takes the pages of its folds with it", () => {
   rig.invoke(callOf(2));
   rig.accept(rig.turned(2));
   const { number } = rig.activation;
-  const cut = rig.tell({ type: "cut", activation: number, after: 2, pages: [large(1), large(2)] });
-  rig.accept(rig.tell({ type: "pages_written", token: one(cut, "writePages").token }));
-  const ended = rig.accept(rig.tell({ type: "control", call: callOf(3, { type: "end" }) }));
+  const cut = rig.step({ type: "cut", activation: number, after: 2, pages: [large(1), large(2)] });
+  rig.accept(rig.step({ type: "pages_written", token: one(cut, "writePages").token }));
+  const ended = rig.accept(rig.step({ type: "control", call: callOf(3, { type: "end" }) }));
   assert.deepEqual(one(ended, "deletePages").names, [
     { epoch: 1, index: 0 },
     { epoch: 1, index: 1 },
@@ -23,8 +23,8 @@ test("a session that ends takes the pages of its folds with it", () => {
 
 test("an order to wake a session that is falling asleep is for its next life", () => {
   const rig = createRig().owner();
-  rig.tell({ type: "sleep" });
-  assert.deepEqual(typesOf(rig.tell({ type: "control", call: callOf(2, { type: "wake" }) })), []);
+  rig.step({ type: "sleep" });
+  assert.deepEqual(typesOf(rig.step({ type: "control", call: callOf(2, { type: "wake" }) })), []);
   const release = rig.cut();
   const slept = rig.accept(release);
   const fold = { seq: 2, atMs: 0, bytes: one(release, "append").bytes };
@@ -35,8 +35,8 @@ test("an order to wake a session that is falling asleep is for its next life", (
 test("an end that its caller leaves is carried out if it was taken, and its caller is told so", () => {
   const rig = createRig().owner();
   rig.invoke(callOf(2));
-  rig.tell({ type: "control", call: callOf(3, { type: "end" }) });
-  const left = one(rig.tell({ type: "abandon", call: 3, why: "caller" }), "fail");
+  rig.step({ type: "control", call: callOf(3, { type: "end" }) });
+  const left = one(rig.step({ type: "abandon", call: 3, why: "caller" }), "fail");
   assert.match(left.failure.message, /may still be deleted/);
   assert.equal(one(rig.turned(2), "append").gone, false);
 });
@@ -44,7 +44,7 @@ test("an end that its caller leaves is carried out if it was taken, and its call
 test("what the store could not answer is asked again, but not at once", () => {
   const rig = createRig().verifying();
   const asked = one(rig.invoke(callOf(2)), "readLast");
-  assert.deepEqual(typesOf(rig.tell({ type: "store_failed", token: asked.token })), []);
+  assert.deepEqual(typesOf(rig.step({ type: "store_failed", token: asked.token })), []);
   assert.deepEqual(typesOf(rig.wait(resendMinMs - 1)), []);
   assert.deepEqual(typesOf(rig.wait(1)), ["readLast"]);
 });

@@ -9,7 +9,7 @@ export interface Remembered {
   readonly clients: readonly ClientAnswers[];
 }
 
-interface Stored extends CallHashes {
+interface AnswerHead extends CallHashes {
   /** Position of the record with its turn. */
   readonly n: number;
   /** `undefined`: done, answer not kept. */
@@ -17,7 +17,7 @@ interface Stored extends CallHashes {
 }
 
 /** An answer under an id of its own. */
-export interface StoredAnswer extends Stored {
+export interface StoredAnswer extends AnswerHead {
   readonly id: Uint8Array;
   /** By the store's clock, milliseconds since 1970. */
   readonly expiresAtMs: number;
@@ -34,7 +34,7 @@ export interface ClientAnswers {
   readonly answers: readonly NumberedAnswer[];
 }
 
-export interface NumberedAnswer extends Stored {
+export interface NumberedAnswer extends AnswerHead {
   readonly seq: number;
 }
 
@@ -91,17 +91,17 @@ function readNumbered(body: ByteReader): NumberedAnswer {
   return { seq: body.varint(), ...readStored(body, flags) };
 }
 
-function flagsOf({ canonicalHash, answer }: Stored): number {
+function flagsOf({ canonicalHash, answer }: AnswerHead): number {
   return (canonicalHash === undefined ? 0 : flag.canonical) | (answer === undefined ? 0 : flag.answered);
 }
 
-function writeStored(writer: ByteWriter, entry: Stored): void {
+function writeStored(writer: ByteWriter, entry: AnswerHead): void {
   writeHashes(writer, entry);
   writer.varint(entry.n);
   if (entry.answer !== undefined) writer.block(entry.answer);
 }
 
-function readStored(body: ByteReader, flags: number): Stored {
+function readStored(body: ByteReader, flags: number): AnswerHead {
   const hashes = readHashes(body, (flags & flag.canonical) !== 0);
   return { ...hashes, n: body.varint(), answer: (flags & flag.answered) === 0 ? undefined : body.block() };
 }

@@ -1,6 +1,7 @@
 // What a fold holds of the session, and what may go because of it.
+
+import type { PageName } from "@voda/proto/wire";
 import type { ByteReader, ByteWriter } from "@voda/stdx";
-import type { PageName } from "./types.ts";
 import {
   idBytes,
   type RecordId,

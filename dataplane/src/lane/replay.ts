@@ -3,7 +3,7 @@ import type { Crc32 } from "@voda/state";
 import { bytesEqual } from "@voda/stdx";
 import { createDedupe, type Dedupe, restoreAnswers, storeAnswer } from "./dedupe.ts";
 import { decodeRecord, type FoldRecord, type LaneRecord } from "./record.ts";
-import type { Stored } from "./types.ts";
+import type { StoredRecord } from "./types.ts";
 import { idBytes, noRecord, type RecordId, sameRecord } from "./words.ts";
 
 /** 16 bytes that tell any two byte strings apart. */
@@ -19,7 +19,7 @@ export interface Row {
 }
 
 /** @throws DecodeError, UnsupportedFormatError */
-export function decodeRow({ seq, atMs, bytes }: Stored, crc32: Crc32, hash: Hash): Row {
+export function decodeRow({ seq, atMs, bytes }: StoredRecord, crc32: Crc32, hash: Hash): Row {
   return { seq, atMs, record: decodeRecord(bytes, crc32), bytes: bytes.length, hash: hash(bytes) };
 }
 

@@ -3,27 +3,33 @@
 import { resendAt, takeRefusal } from "./append.ts";
 import { committed } from "./commit.ts";
 import { resendMinMs, undecidedMs } from "./constants.ts";
-import { type Activation, armAppend, type Reply, type Slice, type Step } from "./lane.ts";
-import { type Asked, ask, lookAgainAt, loseSight, stopAsking, verify } from "./look.ts";
+import { type Activation, armAppend, type Slice, type Step, type StoreReply } from "./lane.ts";
 import { drop, readRow } from "./memory.ts";
 import type { Row } from "./replay.ts";
-import type { Stored } from "./types.ts";
+import type { StoredRecord } from "./types.ts";
+import { clearQuery, retryAt, setQuery, type TipQuery, unverify, verify } from "./verification.ts";
 import { noRecord, sameRecord } from "./words.ts";
 
-export const settle: Slice = { advance, replied, disconnected: ({ look }) => loseSight(look) };
+export const settle: Slice = { advance, replied, disconnected: ({ verification }) => unverify(verification) };
 
 /** Looks after a refused append, and before anything else on a new connection when something waits for it. */
 function advance(step: Step, activation: Activation): void {
   const { lane, world } = step;
-  const { look, append } = activation;
+  const { verification, append } = activation;
   // it was accepted meanwhile: what was asked about it does not matter any more
-  if (look.asked?.why === "settle" && append.flight === undefined) stopAsking(look);
+  if (verification.query?.why === "settle" && append.flight === undefined) clearQuery(verification);
   if (takeRefusal(append)) {
     askLast(step, activation, "settle");
     return;
   }
-  if (look.verified || !lane.connected || look.asked !== undefined || !isWanted(step, activation)) return;
-  if (world.monotonicMs < look.againAtMs) armAppend(step, look.againAtMs);
+  if (
+    verification.verified ||
+    !lane.connected ||
+    verification.query !== undefined ||
+    !isWanted(step, activation)
+  )
+    return;
+  if (world.monotonicMs < verification.retryAtMs) armAppend(step, verification.retryAtMs);
   else askLast(step, activation, "verify");
 }
 
@@ -37,61 +43,66 @@ function isWanted({ lane }: Step, { orders, append, turns, fold }: Activation): 
   );
 }
 
-function askLast({ world, out }: Step, { look }: Activation, why: Asked["why"]): void {
+function askLast({ world, out }: Step, { verification }: Activation, why: TipQuery["why"]): void {
   const token = world.unique();
-  ask(look, { token, stage: "last", why });
+  setQuery(verification, { token, stage: "last", why });
   out.push({ type: "readLast", token, leader: true });
 }
 
-function replied(step: Step, activation: Activation, event: Reply): boolean {
-  const { look } = activation;
-  const { asked } = look;
-  if (asked?.token !== event.token) return false;
-  stopAsking(look);
-  if (event.type === "last" && asked.stage === "last") lastSeen(step, activation, asked, event.record);
-  else if (event.type === "range" && asked.stage === "range") rangeSeen(step, activation, event.records);
-  else if (event.type === "store_failed") lookLater(step, activation, resendMinMs);
+function replied(step: Step, activation: Activation, event: StoreReply): boolean {
+  const { verification } = activation;
+  const { query } = verification;
+  if (query?.token !== event.token) return false;
+  clearQuery(verification);
+  if (event.type === "last" && query.stage === "last") lastSeen(step, activation, query, event.record);
+  else if (event.type === "range" && query.stage === "range") rangeSeen(step, activation, event.records);
+  else if (event.type === "store_failed") retryLater(step, activation, resendMinMs);
   return true;
 }
 
-function lookLater(step: Step, { look, append }: Activation, inMs: number): void {
+function retryLater(step: Step, { verification, append }: Activation, inMs: number): void {
   const atMs = step.world.monotonicMs + inMs;
-  lookAgainAt(look, atMs);
+  retryAt(verification, atMs);
   resendAt(append, atMs);
   armAppend(step, atMs);
 }
 
-function lastSeen(step: Step, activation: Activation, asked: Asked, stored: Stored | undefined): void {
-  const { look, tip } = activation;
+function lastSeen(
+  step: Step,
+  activation: Activation,
+  query: TipQuery,
+  stored: StoredRecord | undefined,
+): void {
+  const { verification, tip } = activation;
   const { flight } = activation.append;
   const row = stored === undefined ? undefined : readRow(step, stored);
   if (row === "unreadable") return;
   const seq = row?.seq ?? 0;
   const rid = row?.record.rid ?? noRecord;
   if (flight !== undefined && sameRecord(rid, flight.record.rid)) {
-    verify(look);
+    verify(verification);
     committed(step, activation, flight, seq);
   } else if (seq === tip.expect && sameRecord(rid, tip.rid)) {
-    unmoved(step, activation, asked);
+    unmoved(step, activation, query);
   } else if (seq <= tip.expect) {
     lost(step, activation);
   } else {
     const token = step.world.unique();
-    ask(look, { ...asked, token, stage: "range" });
+    setQuery(verification, { ...query, token, stage: "range" });
     step.out.push({ type: "readRange", token, from: Math.max(1, tip.expect), leader: true, limit: 2 });
   }
 }
 
 /** Nothing is newer than our last record. An append in flight may still arrive: it is sent again. */
-function unmoved(step: Step, activation: Activation, asked: Asked): void {
-  const { look, append } = activation;
-  verify(look);
+function unmoved(step: Step, activation: Activation, query: TipQuery): void {
+  const { verification, append } = activation;
+  verify(verification);
   if (append.flight === undefined) return;
-  if (asked.why === "verify") resendAt(append, step.world.monotonicMs);
-  else lookLater(step, activation, undecidedMs);
+  if (query.why === "verify") resendAt(append, step.world.monotonicMs);
+  else retryLater(step, activation, undecidedMs);
 }
 
-function rangeSeen(step: Step, activation: Activation, stored: readonly Stored[]): void {
+function rangeSeen(step: Step, activation: Activation, stored: readonly StoredRecord[]): void {
   const { tip } = activation;
   const { flight } = activation.append;
   const rows: Row[] = [];
@@ -105,7 +116,7 @@ function rangeSeen(step: Step, activation: Activation, stored: readonly Stored[]
   if (own !== undefined && !sameRecord(own.record.rid, tip.rid)) {
     lost(step, activation);
   } else if (next === undefined) {
-    lookLater(step, activation, undecidedMs);
+    retryLater(step, activation, undecidedMs);
   } else if (flight !== undefined && sameRecord(next.record.rid, flight.record.rid)) {
     committed(step, activation, flight, next.seq);
     if (step.lane.activation === activation) drop(step, activation, "fenced", "nothing");
@@ -120,6 +131,6 @@ function rangeSeen(step: Step, activation: Activation, stored: readonly Stored[]
 function lost(step: Step, activation: Activation): void {
   const { rid, expect } = activation.tip;
   const message = `record ${rid.incarnation}.${rid.counter} at sequence ${expect} vanished`;
-  step.out.push({ type: "alarm", alarm: "data_loss", message });
+  step.out.push({ type: "incident", incident: "data_loss", message });
   drop(step, activation, "fenced", "unknown");
 }

@@ -8,10 +8,10 @@ import type { Work } from "./work.ts";
 
 /** Puts work back before what waits already; work that nobody waits for ends. */
 export function requeue(lane: Lane, works: readonly Work[]): void {
-  const again = works.filter((work) => work.waiters.length > 0 && !mergeSame(lane, work));
+  const unmerged = works.filter((work) => work.waiters.length > 0 && !mergeSame(lane, work));
   for (const work of works) if (work.waiters.length === 0) finish(lane, work);
-  for (const work of again) work.stage = "queued";
-  lane.queue = [...again, ...lane.queue];
+  for (const work of unmerged) work.stage = "queued";
+  lane.queue = [...unmerged, ...lane.queue];
 }
 
 /**

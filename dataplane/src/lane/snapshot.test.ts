@@ -26,7 +26,7 @@ function commit(rig: Rig, call: number): LaneEffect[] {
 }
 
 const cutOf = (rig: Rig, after: number, pages: readonly Page[]): LaneEffect[] =>
-  rig.tell({ type: "cut", activation: rig.activation.number, after, pages });
+  rig.step({ type: "cut", activation: rig.activation.number, after, pages });
 
 test("turns that ran while a record was on its way form the next, at most 256 of them", () => {
   const rig = createRig().held();
@@ -76,7 +76,7 @@ test("a fold that is ready while a turn still runs does not release the session"
   const rig = createRig({ bounds }).owner();
   commit(rig, 2);
   rig.invoke(callOf(3));
-  rig.tell({ type: "sleep" });
+  rig.step({ type: "sleep" });
   const fold = rig.cut();
   assert.equal(foldIn(fold).released, false);
   rig.accept(fold);
@@ -91,7 +91,7 @@ test("a fold whose pages took long covers less than its predecessor, and says so
   rig.invoke(callOf(3));
   const flight = rig.turned(3);
   assert.deepEqual(typesOf(flight), ["append"]);
-  rig.tell({ type: "pages_written", token: one(writing, "writePages").token });
+  rig.step({ type: "pages_written", token: one(writing, "writePages").token });
   const fold = foldIn(rig.accept(flight));
   assert.deepEqual([fold.covers, fold.whole, fold.n], [2, false, 4]);
 });
@@ -107,7 +107,7 @@ test("unchanged pages keep their names, and pages that no fold names are deleted
       { epoch: 1, index: 1 },
     ],
   );
-  const first = rig.tell({ type: "pages_written", token: written.token });
+  const first = rig.step({ type: "pages_written", token: written.token });
   assert.equal(foldIn(first).inline, undefined);
   rig.accept(first);
   commit(rig, 3);
@@ -117,7 +117,7 @@ test("unchanged pages keep their names, and pages that no fold names are deleted
     changed.pages.map((page) => page.name),
     [{ epoch: 1, index: 2 }],
   );
-  const second = rig.accept(rig.tell({ type: "pages_written", token: changed.token }));
+  const second = rig.accept(rig.step({ type: "pages_written", token: changed.token }));
   // the first fold lies at 3 and covers 2: it stays, and so do its pages
   assert.deepEqual([one(second, "trim").below, typesOf(second)], [3, ["trim"]]);
   commit(rig, 5);
@@ -132,7 +132,7 @@ test("pages that could not be written are written again, under new names", () =>
   const rig = createRig({ bounds }).owner();
   commit(rig, 2);
   const written = one(cutOf(rig, 2, [large(1), large(2)]), "writePages");
-  assert.deepEqual(typesOf(rig.tell({ type: "store_failed", token: written.token })), []);
+  assert.deepEqual(typesOf(rig.step({ type: "store_failed", token: written.token })), []);
   const again = one(rig.wait(100, "fold"), "writePages");
   assert.deepEqual(
     again.pages.map((page) => page.name.index),
@@ -181,7 +181,7 @@ test("a fold's age counts from its acceptance, not from its making", () => {
 
 test("what a fold says about itself wakes the session with it alone", () => {
   const rig = createRig().owner();
-  rig.tell({ type: "sleep" });
+  rig.step({ type: "sleep" });
   const release = rig.cut();
   const fold = foldIn(release);
   assert.deepEqual(

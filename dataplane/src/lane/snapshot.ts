@@ -16,7 +16,7 @@ import {
   write,
   writeAgainAt,
 } from "./fold.ts";
-import { type Activation, isQuiet, type Lane, type Reply, type Slice, type Step } from "./lane.ts";
+import { type Activation, isQuiet, type Lane, type Slice, type Step, type StoreReply } from "./lane.ts";
 import type { FoldRecord } from "./record.ts";
 import type { LaneEvent } from "./types.ts";
 
@@ -27,10 +27,10 @@ export const snapshot: Slice = {
 };
 
 function advance(step: Step, activation: Activation): void {
-  const { fold, tip, look } = activation;
+  const { fold, tip, verification } = activation;
   const { making } = fold;
   // names carry the epoch: only a durable claim makes it ours alone
-  if (tip.claim !== "owner" || !look.verified) return;
+  if (tip.claim !== "owner" || !verification.verified) return;
   if (making.stage === "none" && wantsFold(step.lane, activation)) {
     askCut(fold);
     step.out.push({ type: "cut", activation: activation.number });
@@ -56,7 +56,7 @@ function writePages({ lane, world, out }: Step, { fold, tip }: Activation, cut: 
   out.push({ type: "writePages", token, pages: fresh });
 }
 
-function replied({ world, out }: Step, { fold }: Activation, event: Reply): boolean {
+function replied({ world, out }: Step, { fold }: Activation, event: StoreReply): boolean {
   const { making } = fold;
   if (making.stage !== "writing" || making.token !== event.token) return false;
   if (event.type === "pages_written") {

@@ -5,7 +5,7 @@ import { abandon, arrive, calls, dropped, identified } from "./calls.ts";
 import { commit } from "./commit.ts";
 import { control } from "./control.ts";
 import { gate, seen, turned } from "./gate.ts";
-import type { Activation, Lane, Reply, Slice, Step } from "./lane.ts";
+import type { Activation, Lane, Slice, Step, StoreReply } from "./lane.ts";
 import { drop, memory } from "./memory.ts";
 import { sleep } from "./orders.ts";
 import { settle } from "./settle.ts";
@@ -87,7 +87,7 @@ function note(at: Step, event: LaneEvent): void {
   }
 }
 
-function noteReply(at: Step, event: Reply): void {
+function noteReply(at: Step, event: StoreReply): void {
   const { activation } = at.lane;
   // replies to what was asked before memory was dropped say nothing any more
   if (activation === undefined) wakeReplied(at, event);

@@ -18,10 +18,10 @@ import {
 import type { LaneEffect } from "./types.ts";
 
 /** Another node's record took the place of ours: the store shows it. */
-function showFence(rig: Rig, looking: readonly LaneEffect[]): LaneEffect[] {
+function showFence(rig: Rig, reading: readonly LaneEffect[]): LaneEffect[] {
   const own = rig.activation.tip.expect > 0 ? [rig.tip()] : [];
   const fence = rig.fence();
-  return rig.range(rig.last(looking, fence), ...own, fence);
+  return rig.range(rig.last(reading, fence), ...own, fence);
 }
 
 /** After a fence: the memory goes, and the calls go to the new owner. */
@@ -83,7 +83,7 @@ test("invocation, releasing: wait, then wake the session again", () => {
   assert.deepEqual(typesOf(rig.accept([release])), ["trimAsleep", "close", "cold", "readLast"]);
 });
 
-test("invocation, verifying: wait for the look at the last record", () => {
+test("invocation, verifying: wait for the last record", () => {
   const rig = createRig().verifying();
   const effects = rig.invoke(callOf(2));
   assert.deepEqual(typesOf(effects), ["readLast"]);
@@ -139,7 +139,7 @@ test("readonly, releasing: nothing is answered from the moment the release is se
   assert.deepEqual(typesOf(rig.invoke(readOf(2))), []);
 });
 
-test("readonly, verifying: answered after the look", () => {
+test("readonly, verifying: answered after the read", () => {
   const rig = createRig().verifying();
   const effects = rig.invoke(readOf(2));
   assert.deepEqual(typesOf(rig.last(effects, rig.tip())), ["run"]);
@@ -150,7 +150,7 @@ test("append acknowledged, releasing: cold, and the fold before the last allows 
   const rig = createRig({ bounds: { foldRecordsMax: 1, foldBytesMax: 1000, inlineBytesMax: 1000 } }).owner();
   // the first record asks for a fold
   rig.accept(rig.cut());
-  rig.tell({ type: "sleep" });
+  rig.step({ type: "sleep" });
   const release = rig.cut();
   const effects = rig.accept(release);
   assert.deepEqual(typesOf(effects), ["trim", "trimAsleep", "close", "cold"]);
@@ -161,37 +161,37 @@ test("append acknowledged, releasing: cold, and the fold before the last allows 
 test("append refused, held and owner: settle; the record in the lane is ours", () => {
   const rig = createRig().held();
   const flight = one(rig.turned(1), "append");
-  const looking = rig.tell({ type: "refused", token: flight.token });
-  assert.equal(one(looking, "readLast").leader, true);
+  const reading = rig.step({ type: "refused", token: flight.token });
+  assert.equal(one(reading, "readLast").leader, true);
   assert.equal(rig.phase, "settling");
-  const effects = rig.last(looking, { seq: 4, atMs: 0, bytes: flight.bytes });
+  const effects = rig.last(reading, { seq: 4, atMs: 0, bytes: flight.bytes });
   assert.deepEqual(typesOf(effects), ["owned", "reply"]);
 });
 
 test("append refused, nothing moved: it decides nothing, the same record is sent again", () => {
   const { rig, flight } = createRig().settling();
-  const looking = rig.tell({ type: "refused", token: flight.token });
-  assert.deepEqual(typesOf(rig.last(looking, rig.tip())), []);
+  const reading = rig.step({ type: "refused", token: flight.token });
+  assert.deepEqual(typesOf(rig.last(reading, rig.tip())), []);
   assert.deepEqual(one(rig.wait(10), "append"), flight);
 });
 
 test("append refused, ours is in the lane and another record after it: answered, then fenced", () => {
   const { rig, flight } = createRig().settling();
-  const looking = rig.tell({ type: "refused", token: flight.token });
+  const reading = rig.step({ type: "refused", token: flight.token });
   const theirs = stored(3, { ...recordOf(other, 3), epoch: 9 });
-  const effects = rig.range(rig.last(looking, theirs), rig.tip(), { seq: 2, atMs: 0, bytes: flight.bytes });
+  const effects = rig.range(rig.last(reading, theirs), rig.tip(), { seq: 2, atMs: 0, bytes: flight.bytes });
   assert.deepEqual(typesOf(effects), ["reply", "close", "cold"]);
 });
 
 test("append refused, another record took its place: its calls go to the new owner", () => {
   const { rig, flight } = createRig().settling();
   rig.invoke(readOf(3));
-  assertForwards(rig, showFence(rig, rig.tell({ type: "refused", token: flight.token })), [2, 3]);
+  assertForwards(rig, showFence(rig, rig.step({ type: "refused", token: flight.token })), [2, 3]);
 });
 
 test("append refused, releasing: settle; fenced means cold", () => {
   const { rig, release } = createRig().releasing();
-  assert.deepEqual(typesOf(showFence(rig, rig.tell({ type: "refused", token: release.token }))), [
+  assert.deepEqual(typesOf(showFence(rig, rig.step({ type: "refused", token: release.token }))), [
     "close",
     "cold",
   ]);
@@ -218,15 +218,15 @@ test("no answer in time, releasing: send again", () => {
 test("fenced, held: the calls go to the owner", () => {
   const rig = createRig().held();
   const flight = one(rig.turned(1), "append");
-  assertForwards(rig, showFence(rig, rig.tell({ type: "refused", token: flight.token })), [1]);
+  assertForwards(rig, showFence(rig, rig.step({ type: "refused", token: flight.token })), [1]);
 });
 
 test("fenced, outcome unknown: a call without an id is not run again, the others are", () => {
   const { rig, flight } = createRig().settling(callOf(2, { id: undefined }));
   rig.invoke(callOf(3));
-  const looking = rig.tell({ type: "refused", token: flight.token });
+  const reading = rig.step({ type: "refused", token: flight.token });
   const late = stored(9, { ...recordOf(other, 9), epoch: 9 });
-  const effects = rig.range(rig.last(looking, late), late);
+  const effects = rig.range(rig.last(reading, late), late);
   assert.deepEqual(typesOf(effects), ["fail", "close", "cold", "readLast"]);
   assert.deepEqual(one(effects, "fail").failure.reason, "store_away");
   assert.deepEqual(one(rig.last(effects, late), "forward").call, 3);
@@ -234,7 +234,7 @@ test("fenced, outcome unknown: a call without an id is not run again, the others
 
 test("fenced, definitely not committed: a call without an id goes to the new owner too", () => {
   const { rig, flight } = createRig().settling(callOf(2, { id: undefined }));
-  assertForwards(rig, showFence(rig, rig.tell({ type: "refused", token: flight.token })), [2]);
+  assertForwards(rig, showFence(rig, rig.step({ type: "refused", token: flight.token })), [2]);
 });
 
 test("lease not valid, owner: reads wait; renewed in time: as before", () => {
@@ -243,7 +243,7 @@ test("lease not valid, owner: reads wait; renewed in time: as before", () => {
   rig.invoke(readOf(2));
   assert.deepEqual(typesOf(rig.read(2)), []);
   rig.world.valid = true;
-  assert.deepEqual(typesOf(rig.tell({ type: "leases" })), ["reply"]);
+  assert.deepEqual(typesOf(rig.step({ type: "leases" })), ["reply"]);
 });
 
 test("lease ended, owner: held under the new incarnation, and reads wait for the new claim", () => {
@@ -263,45 +263,45 @@ test("lease ended, settling: a record of the old incarnation is committed, but i
   assert.equal(rig.phase, "held");
 });
 
-test("reconnect, held: the tip is looked at before the claim", () => {
+test("reconnect, held: the tip is verified before the claim", () => {
   const rig = createRig().held();
-  rig.tell({ type: "connection", up: false });
+  rig.step({ type: "connection", up: false });
   assert.deepEqual(typesOf(rig.turned(1)), []);
-  const looking = rig.tell({ type: "connection", up: true });
-  assert.deepEqual(typesOf(rig.last(looking)), ["append"]);
+  const reading = rig.step({ type: "connection", up: true });
+  assert.deepEqual(typesOf(rig.last(reading)), ["append"]);
 });
 
 test("reconnect, settling: verify, then send again at once", () => {
   const { rig, flight } = createRig().settling();
-  rig.tell({ type: "connection", up: false });
+  rig.step({ type: "connection", up: false });
   assert.deepEqual(typesOf(rig.wait(5000)), []);
-  const looking = rig.tell({ type: "connection", up: true });
-  assert.deepEqual(one(rig.last(looking, rig.tip()), "append"), flight);
+  const reading = rig.step({ type: "connection", up: true });
+  assert.deepEqual(one(rig.last(reading, rig.tip()), "append"), flight);
 });
 
 test("reconnect, releasing: verify, then send again", () => {
   const { rig, release } = createRig().releasing();
-  rig.tell({ type: "connection", up: false });
-  const looking = rig.tell({ type: "connection", up: true });
-  assert.deepEqual(one(rig.last(looking, rig.tip()), "append"), release);
+  rig.step({ type: "connection", up: false });
+  const reading = rig.step({ type: "connection", up: true });
+  assert.deepEqual(one(rig.last(reading, rig.tip()), "append"), release);
 });
 
 test("reconnect while a fold is made: verify, though nobody waits, and the fold goes on", () => {
   const rig = createRig({ bounds: { foldRecordsMax: 1, foldBytesMax: 1000, inlineBytesMax: 1000 } }).owner();
-  rig.tell({ type: "connection", up: false });
-  const looking = rig.tell({ type: "connection", up: true });
-  assert.deepEqual(typesOf(rig.last(looking, rig.tip())), []);
+  rig.step({ type: "connection", up: false });
+  const reading = rig.step({ type: "connection", up: true });
+  assert.deepEqual(typesOf(rig.last(reading, rig.tip())), []);
   assert.deepEqual(typesOf(rig.cut()), ["append"]);
 });
 
-test("reconnect, verifying: again; an answer to the look before is nothing", () => {
+test("reconnect, verifying: again; an answer to the query before is nothing", () => {
   const rig = createRig().verifying();
   const before = rig.invoke(callOf(2));
-  rig.tell({ type: "connection", up: false });
-  const looking = rig.tell({ type: "connection", up: true });
-  assert.deepEqual(typesOf(looking), ["readLast"]);
+  rig.step({ type: "connection", up: false });
+  const reading = rig.step({ type: "connection", up: true });
+  assert.deepEqual(typesOf(reading), ["readLast"]);
   assert.deepEqual(typesOf(rig.last(before, rig.tip())), []);
-  assert.deepEqual(typesOf(rig.last(looking, rig.tip())), ["run"]);
+  assert.deepEqual(typesOf(rig.last(reading, rig.tip())), ["run"]);
 });
 
 test("the last record is not ours any more, verifying: fenced", () => {
@@ -309,37 +309,37 @@ test("the last record is not ours any more, verifying: fenced", () => {
   assertForwards(rig, showFence(rig, rig.invoke(callOf(2))), [2]);
 });
 
-test("the last record vanished, verifying: fenced with an alarm", () => {
+test("the last record vanished, verifying: fenced with an incident", () => {
   const rig = createRig().verifying();
   const effects = rig.last(rig.invoke(callOf(2)));
-  assert.deepEqual(typesOf(effects), ["alarm", "close", "cold", "readLast"]);
-  assert.equal(one(effects, "alarm").alarm, "data_loss");
+  assert.deepEqual(typesOf(effects), ["incident", "close", "cold", "readLast"]);
+  assert.equal(one(effects, "incident").incident, "data_loss");
 });
 
-test("the sequence of the last record was given out again, verifying: fenced with an alarm", () => {
+test("the sequence of the last record was given out again, verifying: fenced with an incident", () => {
   const rig = createRig().verifying();
   const reused = stored(1, recordOf(other, 1));
-  assert.equal(one(rig.last(rig.invoke(callOf(2)), reused), "alarm").alarm, "data_loss");
+  assert.equal(one(rig.last(rig.invoke(callOf(2)), reused), "incident").incident, "data_loss");
 });
 
-test("our last record was replaced and others follow, verifying: fenced with an alarm", () => {
+test("our last record was replaced and others follow, verifying: fenced with an incident", () => {
   const rig = createRig().verifying();
   const reused = stored(1, recordOf(other, 1));
   const newer = stored(2, recordOf(other, 2, { incarnation: other, counter: 1001 }));
   const effects = rig.range(rig.last(rig.invoke(callOf(2)), newer), reused, newer);
-  assert.equal(one(effects, "alarm").alarm, "data_loss");
+  assert.equal(one(effects, "incident").incident, "data_loss");
 });
 
 test("idle, held: the memory is dropped", () => {
   const rig = createRig();
   rig.empty(rig.invoke(callOf(1)));
-  rig.tell({ type: "dropped", activation: rig.activation.number, call: 1, why: "caller" });
-  assert.deepEqual(typesOf(rig.tell({ type: "sleep" })), ["close", "cold"]);
+  rig.step({ type: "dropped", activation: rig.activation.number, call: 1, why: "caller" });
+  assert.deepEqual(typesOf(rig.step({ type: "sleep" })), ["close", "cold"]);
 });
 
 test("idle, owner: cut, fold with release; a wake then reads one record", () => {
   const rig = createRig().owner();
-  assert.deepEqual(typesOf(rig.tell({ type: "sleep" })), ["cut"]);
+  assert.deepEqual(typesOf(rig.step({ type: "sleep" })), ["cut"]);
   const release = rig.cut();
   const asleep = rig.accept(release);
   assert.deepEqual(typesOf(asleep), ["trimAsleep", "close", "cold"]);
@@ -353,25 +353,25 @@ test("idle, owner: cut, fold with release; a wake then reads one record", () => 
 
 test("idle, settling: the session sleeps after its append is settled", () => {
   const { rig, flight } = createRig().settling();
-  assert.deepEqual(typesOf(rig.tell({ type: "sleep" })), []);
+  assert.deepEqual(typesOf(rig.step({ type: "sleep" })), []);
   assert.deepEqual(typesOf(rig.accept([flight])), ["reply", "cut"]);
 });
 
-test("idle, verifying: first the look", () => {
+test("idle, verifying: first the verification", () => {
   const rig = createRig().verifying();
-  const looking = rig.tell({ type: "sleep" });
-  assert.deepEqual(typesOf(looking), ["readLast"]);
-  assert.deepEqual(typesOf(rig.last(looking, rig.tip())), ["cut"]);
+  const reading = rig.step({ type: "sleep" });
+  assert.deepEqual(typesOf(reading), ["readLast"]);
+  assert.deepEqual(typesOf(rig.last(reading, rig.tip())), ["cut"]);
 });
 
 test("a session of this incarnation whose memory was dropped is claimed again, not forwarded", () => {
   const rig = createRig();
-  const looking = rig.last(rig.invoke(callOf(1)), stored(1, recordOf(me, 1)));
-  assert.deepEqual(typesOf(rig.range(looking, stored(1, recordOf(me, 1)))), ["open", "run"]);
+  const reading = rig.last(rig.invoke(callOf(1)), stored(1, recordOf(me, 1)));
+  assert.deepEqual(typesOf(rig.range(reading, stored(1, recordOf(me, 1)))), ["open", "run"]);
 });
 
 const rejected = (rig: Rig, effects: readonly LaneEffect[]): LaneEffect[] =>
-  rig.tell({ type: "rejected", token: one(effects, "append").token, why: "no space left" });
+  rig.step({ type: "rejected", token: one(effects, "append").token, why: "no space left" });
 
 test("an append that the store rejects: its callers hear it at once, and the session can still be read", () => {
   const rig = createRig().owner();
@@ -390,7 +390,7 @@ test("an append that the store rejects: its callers hear it at once, and the ses
 
 test("an append that was sent twice and is then rejected is settled: the first copy may be in the lane", () => {
   const { rig, flight } = createRig().settling();
-  assert.deepEqual(typesOf(rig.tell({ type: "rejected", token: flight.token, why: "no space left" })), []);
+  assert.deepEqual(typesOf(rig.step({ type: "rejected", token: flight.token, why: "no space left" })), []);
   assert.equal(rig.phase, "settling");
 });
 
@@ -405,8 +405,8 @@ test("a claim that the store rejects fails the readers that wait for it", () => 
 test("the last record cannot be read, verifying: nobody is served, and the calls learn why", () => {
   const rig = createRig().verifying();
   const effects = rig.last(rig.invoke(callOf(2)), { ...rig.tip(), bytes: new Uint8Array(40) });
-  assert.deepEqual(typesOf(effects), ["alarm", "close", "cold", "fail", "cold"]);
-  assert.equal(one(effects, "alarm").alarm, "corrupt");
+  assert.deepEqual(typesOf(effects), ["incident", "close", "cold", "fail", "cold"]);
+  assert.equal(one(effects, "incident").incident, "corrupt");
   assert.equal(one(effects, "fail").failure.reason, "corrupt");
   assert.equal(rig.phase, "cold");
 });
@@ -416,8 +416,8 @@ test("a failed turn is joined by nobody; when it must run again, calls under its
   rig.invoke(callOf(3));
   assert.deepEqual(typesOf(rig.failed(3)), []); // its error waits for the turn that it has seen
   const [own, fence] = [rig.tip(), rig.fence()];
-  const looking = rig.last(rig.tell({ type: "refused", token: flight.token }), fence);
-  const waking = rig.range(looking, own, fence);
+  const reading = rig.last(rig.step({ type: "refused", token: flight.token }), fence);
+  const waking = rig.range(reading, own, fence);
   rig.invoke(callOf(4, { id: callOf(3).id }));
   // who took the place is gone, and the session comes back
   rig.world.standings.set(other, { type: "ended", successor: undefined });

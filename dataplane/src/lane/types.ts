@@ -1,5 +1,6 @@
 // The I/O thread's half of a session: what happens to it, what it wants done, and what it may ask of the node
 // while it decides.
+import type { PageName, PageReference } from "@voda/proto/wire";
 import type { AbandonReason, CallHead, Failure } from "../call/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
 
@@ -7,7 +8,7 @@ import type { TurnMessage } from "../turn/index.ts";
 export type Incarnation = string;
 
 /** A record as it lies in the stream. */
-export interface Stored {
+export interface StoredRecord {
   readonly seq: number;
   /** When the store accepted it, by its clock: milliseconds since 1970. */
   readonly atMs: number;
@@ -18,17 +19,6 @@ export interface Stored {
 export interface Page {
   readonly hash: Uint8Array;
   readonly bytes: Uint8Array;
-}
-
-/** Name of a stored page: subject `….p.<epoch>.<index>`, written once. */
-export interface PageName {
-  readonly epoch: number;
-  readonly index: number;
-}
-
-/** A page as a fold names it: one with another hash counts as missing. */
-export interface PageReference extends PageName {
-  readonly hash: Uint8Array;
 }
 
 /**
@@ -125,9 +115,9 @@ export type LaneEvent =
   /** The append was not stored, and the server said why: a store that is full, for example. */
   | { readonly type: "rejected"; readonly token: number; readonly why: string }
   /** Answer to `readLast`; `undefined` when the lane is empty. */
-  | { readonly type: "last"; readonly token: number; readonly record: Stored | undefined }
+  | { readonly type: "last"; readonly token: number; readonly record: StoredRecord | undefined }
   /** Answer to `readRange`: all records from there on, ascending. */
-  | { readonly type: "range"; readonly token: number; readonly records: readonly Stored[] }
+  | { readonly type: "range"; readonly token: number; readonly records: readonly StoredRecord[] }
   /** Answer to `readTraces`. */
   | { readonly type: "traces"; readonly token: number; readonly found: "nothing" | "records" | "name" }
   /** Answer to `readPages`, in the order of the names; `undefined` where there is none with that hash. */
@@ -215,7 +205,7 @@ export type LaneEffect =
   | {
       readonly type: "readPages";
       readonly token: number;
-      readonly names: readonly (PageName & { readonly hash: Uint8Array })[];
+      readonly names: readonly PageReference[];
     }
   | {
       readonly type: "writePages";
@@ -249,11 +239,11 @@ export type LaneEffect =
   | { readonly type: "owned"; readonly epoch: number; readonly born: boolean }
   /** Nothing is in memory. The lane may be thrown away if `isIdle` says so. */
   | { readonly type: "cold"; readonly why: ColdReason }
-  | { readonly type: "alarm"; readonly alarm: Alarm; readonly message: string };
+  | { readonly type: "incident"; readonly incident: Incident; readonly message: string };
 
 export type ColdReason = "released" | "ended" | "dropped" | "fenced";
 
-export type Alarm =
+export type Incident =
   /** Records that were acknowledged are not in the lane any more. */
   | "data_loss"
   /** A record of a lost branch was skipped. */

@@ -15,7 +15,7 @@ import {
   typesOf,
 } from "../../test/lane-rig.ts";
 import type { TurnEntry } from "./record-turns.ts";
-import type { LaneEffect, Stored } from "./types.ts";
+import type { LaneEffect, StoredRecord } from "./types.ts";
 import { noRecord } from "./words.ts";
 
 const turn = (first: number): TurnEntry => ({
@@ -25,7 +25,7 @@ const turn = (first: number): TurnEntry => ({
 });
 
 /** Records 1 to `count` of this incarnation, each with one turn, at sequences 10, 20, ... */
-function laneOf(count: number): Stored[] {
+function laneOf(count: number): StoredRecord[] {
   let prev = noRecord;
   return Array.from({ length: count }, (_, i) => {
     const record = { ...recordOf(me, i + 1, prev), kind: "turns" as const, turns: [turn(i + 1)] };
@@ -34,11 +34,12 @@ function laneOf(count: number): Stored[] {
   });
 }
 
-const wake = (rig: Rig, last: Stored | undefined): LaneEffect[] => rig.last(rig.invoke(callOf(1)), last);
+const wake = (rig: Rig, last: StoredRecord | undefined): LaneEffect[] =>
+  rig.last(rig.invoke(callOf(1)), last);
 
 function assertCorrupt(rig: Rig, effects: readonly LaneEffect[], message: RegExp): void {
-  assert.equal(one(effects, "alarm").alarm, "corrupt");
-  assert.match(one(effects, "alarm").message, message);
+  assert.equal(one(effects, "incident").incident, "corrupt");
+  assert.match(one(effects, "incident").message, message);
   assert.equal(one(effects, "fail").failure.reason, "corrupt");
   assert.equal(rig.phase, "cold");
 }
@@ -63,13 +64,13 @@ test("a gap is read again from the leader, and after five times the lane counts 
   const rig = createRig();
   const [first, second, third] = laneOf(3);
   assert.ok(first !== undefined && second !== undefined && third !== undefined);
-  let looking = rig.invoke(callOf(1));
+  let reading = rig.invoke(callOf(1));
   for (let attempt = 0; attempt < 5; attempt += 1) {
-    assert.equal(one(looking, "readLast").leader, attempt > 0);
-    rig.range(rig.last(looking, third), first, third);
-    looking = rig.wait(100, "wake");
+    assert.equal(one(reading, "readLast").leader, attempt > 0);
+    rig.range(rig.last(reading, third), first, third);
+    reading = rig.wait(100, "wake");
   }
-  assertCorrupt(rig, rig.range(rig.last(looking, third), first, third), /records are missing/);
+  assertCorrupt(rig, rig.range(rig.last(reading, third), first, third), /records are missing/);
 });
 
 test("a range that ends before the last record is read again", () => {
@@ -81,13 +82,13 @@ test("a range that ends before the last record is read again", () => {
   assert.deepEqual(typesOf(effects), ["open", "run"]);
 });
 
-test("a record of a lost branch is skipped with an alarm, and the next record goes after it", () => {
+test("a record of a lost branch is skipped with an incident, and the next record goes after it", () => {
   const rig = createRig();
   const [first] = laneOf(1);
   assert.ok(first !== undefined);
   const lost = stored(20, recordOf(me, 2, { incarnation: other, counter: 5 }));
   const effects = rig.range(wake(rig, lost), first, lost);
-  assert.equal(one(effects, "alarm").alarm, "void_record");
+  assert.equal(one(effects, "incident").incident, "void_record");
   assert.deepEqual(one(effects, "open").image.deltas, [sixteen(1)]);
   assert.equal(one(rig.turned(1), "append").expect, 20);
 });
@@ -113,7 +114,7 @@ test("pages are read at a wake; a missing one is a reason to look again", () => 
   const reading = wake(rig, fold);
   assert.deepEqual(one(reading, "readPages").names, [{ epoch: 1, index: 4, hash: sixteen(4) }]);
   const answer = (effects: readonly LaneEffect[], page: Uint8Array | undefined): LaneEffect[] =>
-    rig.tell({ type: "pages", token: one(effects, "readPages").token, pages: [page] });
+    rig.step({ type: "pages", token: one(effects, "readPages").token, pages: [page] });
   assert.deepEqual(typesOf(answer(reading, undefined)), []);
   const again = rig.last(rig.wait(100, "wake"), fold);
   assert.deepEqual(one(answer(again, sixteen(8)), "open").image.pages, [sixteen(8)]);
@@ -121,16 +122,16 @@ test("pages are read at a wake; a missing one is a reason to look again", () => 
 
 test("a store that does not answer is asked again until nobody waits any more", () => {
   const rig = createRig();
-  const looking = rig.invoke(callOf(1));
-  assert.deepEqual(typesOf(rig.tell({ type: "store_failed", token: one(looking, "readLast").token })), []);
+  const reading = rig.invoke(callOf(1));
+  assert.deepEqual(typesOf(rig.step({ type: "store_failed", token: one(reading, "readLast").token })), []);
   assert.deepEqual(typesOf(rig.wait(100, "wake")), ["readLast"]);
-  assert.deepEqual(typesOf(rig.tell({ type: "abandon", call: 1, why: "deadline" })), ["fail", "cold"]);
+  assert.deepEqual(typesOf(rig.step({ type: "abandon", call: 1, why: "deadline" })), ["fail", "cold"]);
 });
 
 test("nothing is read while the connection is down", () => {
   const rig = createRig({ connected: false });
   assert.deepEqual(typesOf(rig.invoke(callOf(1))), []);
-  assert.deepEqual(typesOf(rig.tell({ type: "connection", up: true })), ["readLast"]);
+  assert.deepEqual(typesOf(rig.step({ type: "connection", up: true })), ["readLast"]);
 });
 
 test("the session of another incarnation whose lease lives is not claimed", () => {
@@ -147,7 +148,7 @@ const traces = (
   rig: Rig,
   effects: readonly LaneEffect[],
   found: "nothing" | "records" | "name",
-): LaneEffect[] => rig.tell({ type: "traces", token: one(rig.last(effects), "readTraces").token, found });
+): LaneEffect[] => rig.step({ type: "traces", token: one(rig.last(effects), "readTraces").token, found });
 
 test("a lane without a last record is empty only when nothing else of the session is there", () => {
   const rig = createRig();
@@ -176,7 +177,7 @@ test("readers of a session that is not born leave nothing, and need no lease", (
   rig.world.valid = false;
   const asked = rig.last(rig.invoke(readOf(1)));
   rig.invoke(readOf(2)); // comes after the proof has begun
-  const opened = rig.tell({ type: "traces", token: one(asked, "readTraces").token, found: "nothing" });
+  const opened = rig.step({ type: "traces", token: one(asked, "readTraces").token, found: "nothing" });
   assert.deepEqual(typesOf(opened), ["open", "run"]);
   assert.equal(rig.phase, "unborn");
   const effects = rig.read(1, 0);
@@ -189,7 +190,7 @@ test("a writer and an order that come while an unborn session is read wait for i
   const rig = createRig();
   rig.empty(rig.invoke(readOf(1)));
   assert.deepEqual(typesOf(rig.invoke(callOf(2))), []);
-  assert.deepEqual(typesOf(rig.tell({ type: "control", call: callOf(3, { type: "end" }) })), []);
+  assert.deepEqual(typesOf(rig.step({ type: "control", call: callOf(3, { type: "end" }) })), []);
   assert.deepEqual(typesOf(rig.read(1, 0)), ["reply", "close", "cold", "readLast"]);
 });
 
@@ -201,6 +202,6 @@ test("a lane of a later version is not served, and not called corrupt", () => {
   bytes.fill(0, 12, 16);
   new DataView(bytes.buffer).setUint32(12, crc32(bytes), true);
   const effects = rig.last(rig.invoke(callOf(1)), { ...row, bytes });
-  assert.equal(one(effects, "alarm").alarm, "unsupported_format");
+  assert.equal(one(effects, "incident").incident, "unsupported_format");
   assert.equal(one(effects, "fail").failure.reason, "unsupported_format");
 });

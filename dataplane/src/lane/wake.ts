@@ -1,13 +1,13 @@
 // From cold to held: one read of the last record, or of the tail after the last fold (PROTOCOL.md 5.1).
 import type { CallHead } from "../call/index.ts";
 import { hopsMax, wakeAttemptsMax, wakeRetryMs } from "./constants.ts";
-import type { Reply, Step, Waking } from "./lane.ts";
+import type { Step, StoreReply, Waking } from "./lane.ts";
 import { giveUp, readRow } from "./memory.ts";
 import { open } from "./open.ts";
 import type { LaneRecord } from "./record.ts";
 import { type Base, emptyLane, type Row, replay } from "./replay.ts";
 import { failCall, failWork, forwardWork, tooManyHops } from "./share.ts";
-import type { Incarnation, Stored } from "./types.ts";
+import type { Incarnation, StoredRecord } from "./types.ts";
 
 /** Starts to wake when somebody waits, and again after a pause. */
 export function advanceWake(step: Step): void {
@@ -38,7 +38,7 @@ export function pauseWake(step: Step, attempts: number): void {
 }
 
 /** A reply of the store to what a wake asked. */
-export function wakeReplied(step: Step, event: Reply): void {
+export function wakeReplied(step: Step, event: StoreReply): void {
   const { waking } = step.lane;
   if (waking === undefined || waking.stage === "pause" || waking.token !== event.token) return;
   if (event.type === "store_failed") pauseWake(step, waking.attempts);
@@ -66,7 +66,7 @@ function tracesRead(
   if (found === "nothing") {
     settleControls(step, emptyLane(), [], arrived);
   } else if (attempts === 0) {
-    again(step, attempts, `no last record is there, but ${found}`); // a follower may have been behind
+    retryWake(step, attempts, `no last record is there, but ${found}`); // a follower may have been behind
   } else {
     giveUp(
       step,
@@ -76,7 +76,7 @@ function tracesRead(
   }
 }
 
-function lastRead(step: Step, waking: Waking & { stage: "last" }, stored: Stored | undefined): void {
+function lastRead(step: Step, waking: Waking & { stage: "last" }, stored: StoredRecord | undefined): void {
   const row = stored === undefined ? undefined : readRow(step, stored);
   if (row === "unreadable") return;
   if (row === undefined) {
@@ -96,7 +96,7 @@ function lastRead(step: Step, waking: Waking & { stage: "last" }, stored: Stored
   step.out.push({ type: "readRange", token, from: record.from, leader, limit: undefined });
 }
 
-function rangeRead(step: Step, waking: Waking & { stage: "range" }, stored: readonly Stored[]): void {
+function rangeRead(step: Step, waking: Waking & { stage: "range" }, stored: readonly StoredRecord[]): void {
   const rows: Row[] = [];
   for (const one of stored) {
     const row = readRow(step, one);
@@ -106,7 +106,7 @@ function rangeRead(step: Step, waking: Waking & { stage: "range" }, stored: read
   }
   const last = rows.at(-1);
   if (last === undefined || last.seq < waking.atLeast) {
-    again(step, waking.attempts, `records up to ${waking.atLeast} do not show`);
+    retryWake(step, waking.attempts, `records up to ${waking.atLeast} do not show`);
     return;
   }
   if (sendsElsewhere(step, last.record)) return;
@@ -119,7 +119,7 @@ function loaded(step: Step, attempts: number, base: ReturnType<typeof replay>): 
     return;
   }
   if (base === "gap") {
-    again(step, attempts, "records are missing between the last fold and the last record");
+    retryWake(step, attempts, "records are missing between the last fold and the last record");
     return;
   }
   const table = base.fold?.record.table ?? [];
@@ -140,11 +140,12 @@ function pagesRead(
 ): void {
   const found = pages.filter((page) => page !== undefined);
   const wanted = waking.base.fold?.record.table.length;
-  if (found.length !== wanted) again(step, waking.attempts, `${found.length} of ${wanted} pages are there`);
+  if (found.length !== wanted)
+    retryWake(step, waking.attempts, `${found.length} of ${wanted} pages are there`);
   else settleControls(step, waking.base, found);
 }
 
-function again(step: Step, attempts: number, why: string): void {
+function retryWake(step: Step, attempts: number, why: string): void {
   if (attempts >= wakeAttemptsMax) giveUp(step, "corrupt", `${why}, after ${attempts} reads from the leader`);
   else pauseWake(step, attempts + 1);
 }

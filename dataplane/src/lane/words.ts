@@ -1,6 +1,8 @@
 // What several parts of a record are written with.
+
+import type { PageName } from "@voda/proto/wire";
 import { type ByteReader, type ByteWriter, DecodeError } from "@voda/stdx";
-import type { Incarnation, PageName } from "./types.ts";
+import type { Incarnation } from "./types.ts";
 
 /** Unique for ever: the writer's incarnation and a number that it gives out once. */
 export interface RecordId {

@@ -138,7 +138,7 @@ class LeasedMembership implements Membership {
         `the lease of the node's last incarnation ${previous} could not be ended: is NATS there?`,
       );
     }
-    await this.#enter("");
+    await this.#register("");
     await this.#fetchNews();
     this.#watching = this.#watch();
     this.#renewing = this.#renew();
@@ -200,7 +200,7 @@ class LeasedMembership implements Membership {
   }
 
   /** Takes a new incarnation, whose lease exists when this returns. */
-  async #enter(succeeds: string): Promise<void> {
+  async #register(succeeds: string): Promise<void> {
     const incarnation = randomBytes(16).toString("hex");
     this.#options.identity.note(incarnation);
     for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
@@ -237,7 +237,7 @@ class LeasedMembership implements Membership {
   #renewed(sentAt: Instant, seq: number): void {
     const ackedAtMs = this.#options.clock.monotonicMs();
     this.#acked = { seq, sentAtMs: sentAt.monotonicMs, ackedAtMs };
-    this.#tellIfRenewed(() => {
+    this.#emitIfRenewed(() => {
       this.#window.renewed(sentAt);
       this.#readClock();
     });
@@ -258,10 +258,10 @@ class LeasedMembership implements Membership {
     this.#isWallOff = isWallOff;
   }
 
-  #tellIfRenewed(act: () => void): void {
+  #emitIfRenewed(act: () => void): void {
     const wasValid = this.leaseLeftMs() > 0;
     act();
-    if (!wasValid && this.leaseLeftMs() > 0) this.#tell({ type: "renewed" });
+    if (!wasValid && this.leaseLeftMs() > 0) this.#emit({ type: "renewed" });
   }
 
   /**
@@ -277,12 +277,12 @@ class LeasedMembership implements Membership {
     }
     this.#window.close();
     try {
-      await this.#enter(ended);
+      await this.#register(ended);
     } catch {
       return succeeds; // the store is away: the next renewal is refused again and leads back here
     }
     this.#roster.end(ended);
-    this.#tell({ type: "lapsed", ended, incarnation: this.#incarnation });
+    this.#emit({ type: "lapsed", ended, incarnation: this.#incarnation });
     return ended;
   }
 
@@ -331,7 +331,7 @@ class LeasedMembership implements Membership {
   }
 
   #ended(incarnation: string): true {
-    if (this.#roster.end(incarnation)) this.#tell({ type: "changed" });
+    if (this.#roster.end(incarnation)) this.#emit({ type: "changed" });
     return true;
   }
 
@@ -371,14 +371,14 @@ class LeasedMembership implements Membership {
         this.#news = (batch.messages.at(-1)?.seq ?? this.#news - 1) + 1;
         more = batch.more;
       }
-      this.#tellIfRenewed(() => this.#readClock());
+      this.#emitIfRenewed(() => this.#readClock());
     } catch (error) {
       if (!(error instanceof StoreError)) throw error; // the store is away: the next time has the news
     }
-    if (changed) this.#tell({ type: "changed" });
+    if (changed) this.#emit({ type: "changed" });
   }
 
-  #tell(event: MembershipEvent): void {
+  #emit(event: MembershipEvent): void {
     for (const listener of this.#listeners) listener(event);
   }
 

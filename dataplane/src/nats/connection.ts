@@ -51,7 +51,7 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     reconnectDelayHandler: () => redialMs,
   });
   const listeners = new Set<(event: ConnectionEvent) => void>();
-  const tell = (event: ConnectionEvent): void => {
+  const emit = (event: ConnectionEvent): void => {
     for (const listener of listeners) listener(event);
   };
   let up = true;
@@ -59,10 +59,10 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     for await (const status of nats.status()) {
       if (status.type === "disconnect" && up) {
         up = false;
-        tell({ type: "disconnected" });
+        emit({ type: "disconnected" });
       } else if (status.type === "reconnect" && !up) {
         up = true;
-        tell({ type: "reconnected" });
+        emit({ type: "reconnected" });
       }
     }
     up = false;
@@ -70,7 +70,7 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   nats.subscribe(leaderElectedSubject, {
     callback: rethrown((error, message) => {
       if (error === null)
-        tell({ type: "leader_elected", stream: message.subject.slice(leaderElectedSubject.length - 1) });
+        emit({ type: "leader_elected", stream: message.subject.slice(leaderElectedSubject.length - 1) });
     }),
   });
   const watching = watch();

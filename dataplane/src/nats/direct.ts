@@ -5,7 +5,7 @@ import { rethrown } from "./connection.ts";
 import { type Requests, readTimeoutMs, StoreError } from "./requests.ts";
 
 /** A message as it lies in its stream. */
-export interface Stored {
+export interface StoredMessage {
   readonly seq: number;
   readonly subject: string;
   /** When the server stored it, by its clock: milliseconds since 1970. */
@@ -34,7 +34,11 @@ export async function command(
 }
 
 /** From any replica: with 3 replicas it may be old. @throws StoreError */
-export async function direct(requests: Requests, stream: string, query: Query): Promise<Stored | undefined> {
+export async function direct(
+  requests: Requests,
+  stream: string,
+  query: Query,
+): Promise<StoredMessage | undefined> {
   const subject = `$JS.API.DIRECT.GET.${stream}`;
   const message = await requests.ask(subject, JSON.stringify(query));
   return toStored(message, subject);
@@ -45,7 +49,7 @@ export async function directLast(
   requests: Requests,
   stream: string,
   last: string,
-): Promise<Stored | undefined> {
+): Promise<StoredMessage | undefined> {
   const subject = `$JS.API.DIRECT.GET.${stream}.${last}`;
   return toStored(await requests.ask(subject, ""), subject);
 }
@@ -55,7 +59,7 @@ export async function fromLeader(
   requests: Requests,
   stream: string,
   query: Query,
-): Promise<Stored | undefined> {
+): Promise<StoredMessage | undefined> {
   const subject = `$JS.API.STREAM.MSG.GET.${stream}`;
   const message = await requests.ask(subject, JSON.stringify(query));
   const answer = message.json<{
@@ -72,7 +76,7 @@ export async function fromLeader(
 }
 
 export interface Batch {
-  readonly messages: readonly Stored[];
+  readonly messages: readonly StoredMessage[];
   /** Whether messages of the filter follow. */
   readonly more: boolean;
 }
@@ -89,7 +93,7 @@ export function directBatch(
   const subject = `$JS.API.DIRECT.GET.${stream}`;
   if (!connection.isUp()) return Promise.reject(new StoreError(`${subject}: the connection to NATS is down`));
   return new Promise((resolve, reject) => {
-    const messages: Stored[] = [];
+    const messages: StoredMessage[] = [];
     const settle = (how: () => void): void => {
       clearTimeout(timer);
       subscription.unsubscribe();
@@ -115,14 +119,14 @@ export function directBatch(
   });
 }
 
-function toStored(message: Msg, subject: string): Stored | undefined {
+function toStored(message: Msg, subject: string): StoredMessage | undefined {
   const status = message.headers?.code ?? 0;
   if (status === notFound) return undefined;
   if (status !== 0) throw new StoreError(`${subject}: ${status} ${message.headers?.description ?? ""}`);
   return readMessage(message);
 }
 
-function readMessage(message: Msg): Stored {
+function readMessage(message: Msg): StoredMessage {
   const seq = Number(message.headers?.get("Nats-Sequence"));
   assert(seq > 0, "a message of a direct get without its sequence");
   const subject = message.headers?.get("Nats-Subject") ?? "";

@@ -5,5 +5,5 @@ export {
   openConnection,
   rethrown,
 } from "./connection.ts";
-export { command, direct, directBatch, directLast, fromLeader, type Stored } from "./direct.ts";
+export { command, direct, directBatch, directLast, fromLeader, type StoredMessage } from "./direct.ts";
 export { openRequests, type Requests, StoreError } from "./requests.ts";

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { plainCall } from "../../test/call.ts";
 import { testTimers } from "../../test/timers.ts";
 import type { Answer, Call } from "../call/index.ts";
-import { callsMax, createCalls, type LiveCall } from "./calls.ts";
+import { createCalls, type LiveCall, nodeCallsMax } from "./calls.ts";
 
 let numbers = 0;
 const callUntil = (deadlineMs: number): Call => plainCall((numbers += 1), deadlineMs);
@@ -70,15 +70,15 @@ describe("calls", () => {
 
   test("more calls than callsMax are refused at once", () => {
     const { calls, answers, reply, nowMs } = rig();
-    for (let i = 0; i < callsMax; i += 1) calls.add(callUntil(nowMs() + 1_000), () => undefined);
+    for (let i = 0; i < nodeCallsMax; i += 1) calls.add(callUntil(nowMs() + 1_000), () => undefined);
     assert.equal(calls.add(callUntil(nowMs() + 1_000), reply), undefined);
     assert.deepEqual(answers, ["queue_full"]);
   });
 
   test("answered calls leave nothing in the timer, however far their deadlines are", () => {
     const { calls, reply, nowMs, armed } = rig();
-    for (let i = 0; i < callsMax; i += 1) calls.add(callUntil(nowMs() + 3_600_000), reply);
-    assert.equal(armed(), callsMax);
+    for (let i = 0; i < nodeCallsMax; i += 1) calls.add(callUntil(nowMs() + 3_600_000), reply);
+    assert.equal(armed(), nodeCallsMax);
     for (const live of calls.all()) calls.answer(numberOf(live), ok);
     assert.equal(armed(), 0);
   });

@@ -31,7 +31,7 @@ export interface LiveCall {
 }
 
 /** Calls that one node holds at the same time; more are refused at once. */
-export const callsMax = 100_000;
+export const nodeCallsMax = 100_000;
 
 export interface Calls {
   readonly size: number;
@@ -68,7 +68,7 @@ export function createCalls(timers: Timers, onLate: (call: LiveCall) => void): C
       return live.size;
     },
     add(call, reply) {
-      if (live.size >= callsMax) {
+      if (live.size >= nodeCallsMax) {
         reply(tooMany(), {});
         return undefined;
       }
@@ -100,5 +100,5 @@ const late = (): Failed =>
     "the deadline passed; the call may still take effect: retry with the same idempotency key",
   );
 const tooMany = (): Failed =>
-  fail("queue_full", `this node holds callsMax ${callsMax} calls; retry later`, { retryAfterMs: 100 });
+  fail("queue_full", `this node holds callsMax ${nodeCallsMax} calls; retry later`, { retryAfterMs: 100 });
 const closing = (): Failed => fail("closed", "this node is closing; retry with the same idempotency key");

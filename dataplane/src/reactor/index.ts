@@ -1,5 +1,4 @@
 export type {
-  Asked,
   CallersPort,
   HostWorld,
   MeshPort,
@@ -7,6 +6,7 @@ export type {
   Opening,
   Owned,
   Ports,
+  Resolver,
   Session,
   StorePort,
   Timers,

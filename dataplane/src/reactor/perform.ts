@@ -4,7 +4,7 @@ import { decodeAnswer, type Failed, fail } from "../call/index.ts";
 import type { LaneEffect, LaneEvent, LaneTimer } from "../lane/index.ts";
 import type { Calls, LiveCall } from "./calls.ts";
 import type { Hosted } from "./hosted.ts";
-import type { Asked, Ports, Timers } from "./ports.ts";
+import type { Ports, Resolver, Timers } from "./ports.ts";
 
 /** What performing needs of the reactor. */
 export interface Performing {
@@ -17,7 +17,7 @@ export interface Performing {
   readonly opened: Map<number, Hosted>;
   /** Sessions with a durable claim. */
   readonly owned: Set<Hosted>;
-  readonly tell: (hosted: Hosted, event: LaneEvent) => void;
+  readonly dispatch: (hosted: Hosted, event: LaneEvent) => void;
   /** Gives the call to its lane again. `unreached`: the node that did not get it. */
   readonly deliver: (live: LiveCall, unreached?: string) => void;
 }
@@ -89,8 +89,8 @@ function perform(at: Performing, hosted: Hosted, effect: Exclude<LaneEffect, { t
       return owned(at, hosted, effect);
     case "cold":
       return cold(at, hosted, effect);
-    case "alarm":
-      return ports.mesh.alarm(hosted, effect.alarm, effect.message);
+    case "incident":
+      return ports.mesh.report(hosted, effect.incident, effect.message);
     case "append":
     case "readLast":
     case "readRange":
@@ -108,18 +108,18 @@ function perform(at: Performing, hosted: Hosted, effect: Exclude<LaneEffect, { t
 
 function performOnStore(at: Performing, hosted: Hosted, effect: StoreEffect): void {
   const { store } = at.ports;
-  const tell = (event: LaneEvent): void => at.tell(hosted, event);
-  const asked = <T>(token: number, event: (value: T) => LaneEvent): Asked<T> => ({
-    answered: (value) => tell(event(value)),
-    failed: () => tell({ type: "store_failed", token }),
+  const emit = (event: LaneEvent): void => at.dispatch(hosted, event);
+  const asked = <T>(token: number, event: (value: T) => LaneEvent): Resolver<T> => ({
+    answered: (value) => emit(event(value)),
+    failed: () => emit({ type: "store_failed", token }),
   });
   switch (effect.type) {
     case "append": {
       const { token } = effect;
       return store.append(hosted, effect, {
-        accepted: (seq) => tell({ type: "appended", token, seq }),
-        refused: () => tell({ type: "refused", token }),
-        rejected: (why) => tell({ type: "rejected", token, why }),
+        accepted: (seq) => emit({ type: "appended", token, seq }),
+        refused: () => emit({ type: "refused", token }),
+        rejected: (why) => emit({ type: "rejected", token, why }),
       });
     }
     case "readLast": {
@@ -258,7 +258,7 @@ function arm(at: Performing, hosted: Hosted, timer: LaneTimer, atMs: number): vo
     const due = hosted.timers.get(timer);
     if (due === undefined || due > at.timers.nowMs()) return;
     hosted.timers.delete(timer);
-    at.tell(hosted, { type: "timer", timer });
+    at.dispatch(hosted, { type: "timer", timer });
   });
 }
 

@@ -4,8 +4,9 @@
 import type { Agent } from "@voda/proto/api";
 import type { DeviceShare } from "@voda/proto/grant";
 import type { SessionName, SessionToken } from "@voda/proto/session";
+import type { PageName, PageReference } from "@voda/proto/wire";
 import type { AbandonReason, Answer, AnswerMeta, Call, Failed, TakeBack } from "../call/index.ts";
-import type { ColdReason, Image, PageName, PageReference, Stored, World } from "../lane/index.ts";
+import type { ColdReason, Image, StoredRecord, World } from "../lane/index.ts";
 
 /** A session as its ports see it. */
 export interface Session {
@@ -48,7 +49,7 @@ export interface Opened {
 }
 
 /** How a request to the store ends: with a value, or without one, within seconds. */
-export interface Asked<T> {
+export interface Resolver<T> {
   readonly answered: (value: T) => void;
   readonly failed: () => void;
 }
@@ -82,19 +83,19 @@ export interface AsleepTrim {
 export interface StorePort {
   /** Without an answer nothing is told: the lane sends the record again. */
   append(session: Session, record: AppendedRecord, told: Appended): void;
-  last(session: Session, leader: boolean, asked: Asked<Stored | undefined>): void;
-  range(session: Session, range: Range, asked: Asked<readonly Stored[]>): void;
+  last(session: Session, leader: boolean, asked: Resolver<StoredRecord | undefined>): void;
+  range(session: Session, range: Range, asked: Resolver<readonly StoredRecord[]>): void;
   /** From the leader: whether there is a name record, and then whether there is any record. */
-  traces(session: Session, asked: Asked<Traces>): void;
+  traces(session: Session, asked: Resolver<Traces>): void;
   readPages(
     session: Session,
     names: readonly PageReference[],
-    asked: Asked<readonly (Uint8Array | undefined)[]>,
+    asked: Resolver<readonly (Uint8Array | undefined)[]>,
   ): void;
   writePages(
     session: Session,
     pages: readonly { readonly name: PageName; readonly bytes: Uint8Array }[],
-    asked: Asked<void>,
+    asked: Resolver<void>,
   ): void;
   /** Not awaited: what stays is found by the next fold. */
   trim(session: Session, below: number): void;
@@ -139,7 +140,7 @@ export interface MeshPort {
   owned(session: Session & Owned): void;
   /** It is not, or not any more. */
   released(session: Session, why: ColdReason | "refused"): void;
-  alarm(session: Session, alarm: string, message: string): void;
+  report(session: Session, incident: string, message: string): void;
 }
 
 export interface Owned {

@@ -76,7 +76,7 @@ function rig({ first = 1, refusal }: { readonly first?: number; readonly refusal
       },
       owned: () => undefined,
       released: () => undefined,
-      alarm: (_session, _alarm, message) => assert.fail(message),
+      report: (_session, _alarm, message) => assert.fail(message),
     },
   };
   const reactor = new Reactor({
@@ -111,7 +111,7 @@ function rig({ first = 1, refusal }: { readonly first?: number; readonly refusal
     },
     enter(more: CallParts = {}, forMs = 10_000): TakeBack {
       const call = plainCall(numbers(), timers.nowMs() + forMs, more);
-      return reactor.enter(call, (given) => void answers.push(given));
+      return reactor.submit(call, (given) => void answers.push(given));
     },
     /** Everything that the store was asked is answered, and what follows from it. */
     settle(): void {

@@ -1,7 +1,7 @@
 // The sessions of this node: tells each lane what happens, in the order in which it happens. Pure: time,
 // chance and the world come in as arguments (`ports.ts`), so that the simulator runs this very code.
 import type { SessionName, SessionToken } from "@voda/proto/session";
-import { type Call, type Enter, type Failed, fail, type Reply, type TakeBack } from "../call/index.ts";
+import { type Call, type Failed, fail, type Reply, type Submit, type TakeBack } from "../call/index.ts";
 import { isIdle, type Lane, type LaneEvent, stepLane } from "../lane/index.ts";
 import { createCalls, type LiveCall } from "./calls.ts";
 import type { Hosted } from "./hosted.ts";
@@ -54,7 +54,7 @@ export class Reactor {
       calls: createCalls(timers, (call) => this.#abandon(call, "deadline")),
       opened: new Map(),
       owned: new Set(),
-      tell: (hosted, event) => this.#step(hosted, event),
+      dispatch: (hosted, event) => this.#step(hosted, event),
       deliver: (live, unreached) => this.#deliver(live, unreached),
     };
   }
@@ -79,7 +79,7 @@ export class Reactor {
   }
 
   /** The answer comes exactly once, by the deadline; of an order it has an empty body. */
-  readonly enter: Enter = (call, reply) => {
+  readonly submit: Submit = (call, reply) => {
     const refusal = queueFull(this.#hosted.get(call.token));
     if (refusal !== undefined) {
       reply(refusal, {});
@@ -89,7 +89,7 @@ export class Reactor {
   };
 
   /** Something that every lane must know before anything else happens. */
-  tellAll(event: LaneEvent): void {
+  dispatchAll(event: LaneEvent): void {
     for (const hosted of this.#hosted.values()) this.#step(hosted, event);
   }
 

@@ -7,9 +7,9 @@ import {
   type Ring,
   RingError,
   readerSleepsIndex,
-  recordBytesMax,
   recordHeaderBytes,
   recordMark,
+  ringRecordBytesMax,
   roomOf,
   tailIndex,
   wake,
@@ -50,7 +50,7 @@ export class RingReader {
     this.#ring = openRing(shared);
     this.#bell = bell;
     this.#listener = listener;
-    this.#recordBytesMax = recordBytesMax(this.#ring.capacity);
+    this.#recordBytesMax = ringRecordBytesMax(this.#ring.capacity);
     this.#tail = Atomics.load(this.#ring.control, tailIndex);
     this.#head = this.#tail;
     bell.on("message", this.#onBell);

@@ -10,10 +10,10 @@ import {
   headIndex,
   openRing,
   type RingError,
-  recordBytesMax,
   ringBytes,
   ringBytesMax,
   ringBytesMin,
+  ringRecordBytesMax,
   tailIndex,
 } from "./ring.ts";
 import { RingWriter } from "./writer.ts";
@@ -45,7 +45,7 @@ function fill(bytes: Uint8Array, at: number, length: number, seed: number): void
 }
 
 test("the default ring holds a frame of the greatest size at every position", () => {
-  assert.ok(recordBytesMax(ringBytes) >= busFrameBytesMax);
+  assert.ok(ringRecordBytesMax(ringBytes) >= busFrameBytesMax);
 });
 
 test("a ring whose size is no power of two, too small or too large is refused", () => {

@@ -71,7 +71,7 @@ export function openRing(shared: SharedArrayBuffer): Ring {
  * A record wastes at most its own size at the wrap, so what fits twice fits at every position of an empty
  * ring.
  */
-export function recordBytesMax(capacity: number): number {
+export function ringRecordBytesMax(capacity: number): number {
   return capacity / 2 - recordHeaderBytes;
 }
 

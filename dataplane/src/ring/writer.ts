@@ -7,9 +7,9 @@ import {
   type Ring,
   RingError,
   readerSleepsIndex,
-  recordBytesMax,
   recordHeaderBytes,
   recordMark,
+  ringRecordBytesMax,
   roomOf,
   tailIndex,
   wake,
@@ -24,7 +24,7 @@ export class RingWriter {
   readonly recordBytesMax: number;
   readonly #ring: Ring;
   readonly #bell: Bell;
-  readonly #onBell = (): void => this.#tellSpace();
+  readonly #onBell = (): void => this.#notifySpace();
   #head: number;
   #tail: number;
   /** Bytes that the open reservation takes, with what it wastes at the wrap; 0 when there is none. */
@@ -37,7 +37,7 @@ export class RingWriter {
     this.#ring = openRing(shared);
     this.#bell = bell;
     this.memory = this.#ring.memory;
-    this.recordBytesMax = recordBytesMax(this.#ring.capacity);
+    this.recordBytesMax = ringRecordBytesMax(this.#ring.capacity);
     this.#head = Atomics.load(this.#ring.control, headIndex);
     this.#tail = Atomics.load(this.#ring.control, tailIndex);
     Atomics.store(this.#ring.control, committedIndex, this.#head);
@@ -103,7 +103,7 @@ export class RingWriter {
   onSpace(length: number, listener: () => void): void {
     this.#waiting = { length, listener };
     this.publish();
-    setImmediate(() => this.#tellSpace());
+    setImmediate(() => this.#notifySpace());
   }
 
   close(): void {
@@ -114,7 +114,7 @@ export class RingWriter {
   }
 
   /** Arms before it looks: a reader that frees room in between rings the bell. */
-  #tellSpace(): void {
+  #notifySpace(): void {
     if (this.#waiting === undefined) return;
     Atomics.store(this.#ring.control, writerWaitsIndex, 1);
     if (!this.#refresh(this.#need(this.#waiting.length))) return;

@@ -4,7 +4,7 @@ import { BoundedQueue, bytesEqual, type Clock } from "@voda/stdx";
 import { pageHash } from "./pages.ts";
 import type { Store } from "./store.ts";
 
-export interface AsleepTrim {
+export interface LogTrim {
   readonly token: SessionToken;
   /** Of the fold that the session sleeps with. */
   readonly hash: Uint8Array;
@@ -14,10 +14,10 @@ export interface AsleepTrim {
 }
 
 export interface AsleepTrims extends Disposable {
-  add(trim: AsleepTrim): void;
+  add(trim: LogTrim): void;
 }
 
-type Due = AsleepTrim & { readonly atMs: number };
+type Due = LogTrim & { readonly atMs: number };
 
 /** One that finds no room is not trimmed until its session has woken: that costs space only. */
 const trimsMax = 262_144;
@@ -29,7 +29,7 @@ const perTickMax = 200;
 export function createAsleepTrims(
   store: Pick<Store, "lastFromLeader" | "trim">,
   clock: Clock,
-  failed: (error: unknown, trim: AsleepTrim) => void,
+  failed: (error: unknown, trim: LogTrim) => void,
 ): AsleepTrims {
   /** In the order in which they are due: all of a node wait for the same time. */
   const queue = new BoundedQueue<Due>(trimsMax);

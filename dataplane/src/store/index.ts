@@ -1,3 +1,3 @@
 export { type AsleepTrims, createAsleepTrims } from "./asleep-trims.ts";
-export { type PageName, type PageReference, pageHash } from "./pages.ts";
+export { pageHash } from "./pages.ts";
 export { createStreams, openStore, type RangeOptions, type Store } from "./store.ts";

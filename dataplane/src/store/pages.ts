@@ -2,22 +2,16 @@
 // used again.
 import { hash } from "node:crypto";
 import type { SessionToken } from "@voda/proto/session";
-import { pageBytesMax, pageSubject, snapshotStream } from "@voda/proto/wire";
+import {
+  type PageName,
+  type PageReference,
+  pageBytesMax,
+  pageSubject,
+  snapshotStream,
+} from "@voda/proto/wire";
 import { assert, bytesEqual } from "@voda/stdx";
 import type { AppendOutcome, Commit } from "../commit/index.ts";
 import { directLast, type Requests, StoreError } from "../nats/index.ts";
-
-export interface PageName {
-  /** Ownership epoch of the writer: two owners never write the same name. */
-  readonly epoch: number;
-  readonly index: number;
-}
-
-/** A page as a fold names it. */
-export interface PageReference extends PageName {
-  /** 16 bytes; a page that has another one counts as missing. */
-  readonly hash?: Uint8Array;
-}
 
 /** Bytes of the hash that stands beside a page's name in a fold. */
 export const pageHashBytes = 16;
@@ -55,7 +49,7 @@ async function writePage(
   token: SessionToken,
   page: NamedPage,
 ): Promise<void> {
-  const subject = pageSubject(token, page.name.epoch, page.name.index);
+  const subject = pageSubject(token, page.name);
   let last: AppendOutcome["type"] = "unanswered";
   for (let attempt = 0; attempt < attemptsMax && requests.connection.isUp(); attempt += 1) {
     const outcome = await new Promise<AppendOutcome>((resolve) => {
@@ -80,9 +74,9 @@ export async function readPages(
   names: readonly PageReference[],
 ): Promise<(Uint8Array | undefined)[]> {
   const pages: (Uint8Array | undefined)[] = [];
-  await eachOf(names, async ({ epoch, index, hash: wanted }, i) => {
-    const bytes = (await directLast(requests, snapshotStream(0), pageSubject(token, epoch, index)))?.bytes;
-    const isWhole = bytes !== undefined && (wanted === undefined || bytesEqual(pageHash(bytes), wanted));
+  await eachOf(names, async (page, i) => {
+    const bytes = (await directLast(requests, snapshotStream(0), pageSubject(token, page)))?.bytes;
+    const isWhole = bytes !== undefined && bytesEqual(pageHash(bytes), page.hash);
     pages[i] = isWhole ? bytes : undefined;
   });
   return pages;
@@ -93,7 +87,7 @@ export function deletePages(
   names: readonly PageName[],
   purge: (subject: string) => Promise<void>,
 ): Promise<void> {
-  return eachOf(names, (name) => purge(pageSubject(token, name.epoch, name.index)));
+  return eachOf(names, (name) => purge(pageSubject(token, name)));
 }
 
 async function eachOf<T>(

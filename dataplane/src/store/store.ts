@@ -1,11 +1,18 @@
 import { headers } from "@nats-io/transport-node";
 import { encodeNameRecord, type SessionName, type SessionToken } from "@voda/proto/session";
 import { ensureStreams } from "@voda/proto/streams";
-import { laneSubjects, logStream, snapshotStream } from "@voda/proto/wire";
+import { laneSubjects, logStream, type PageName, type PageReference, snapshotStream } from "@voda/proto/wire";
 import { assert } from "@voda/stdx";
 import type { AppendOutcome, Commit } from "../commit/index.ts";
-import { command, direct, directBatch, fromLeader, type Requests, type Stored } from "../nats/index.ts";
-import { deletePages, type PageName, type PageReference, readPages, writePages } from "./pages.ts";
+import {
+  command,
+  direct,
+  directBatch,
+  fromLeader,
+  type Requests,
+  type StoredMessage,
+} from "../nats/index.ts";
+import { deletePages, readPages, writePages } from "./pages.ts";
 
 /**
  * The stored half of sessions: records of lanes, pages of snapshots, names. Reads are hints; only an accepted
@@ -13,18 +20,18 @@ import { deletePages, type PageName, type PageReference, readPages, writePages }
  */
 export interface Store {
   /** The last record of the lane: one read, from any replica. */
-  last(token: SessionToken): Promise<Stored | undefined>;
+  last(token: SessionToken): Promise<StoredMessage | undefined>;
   /** The same from the leader. */
-  lastFromLeader(token: SessionToken): Promise<Stored | undefined>;
+  lastFromLeader(token: SessionToken): Promise<StoredMessage | undefined>;
   /** Records of the lane at or after `from`, ascending; all of them, or the first `limit`. */
-  range(token: SessionToken, from: number, options?: RangeOptions): Promise<Stored[]>;
+  range(token: SessionToken, from: number, options?: RangeOptions): Promise<StoredMessage[]>;
   /**
    * From the leader: whether the session has a name record, and then, whether its lane has any record.
    * JetStream says of a last message that it cannot read that there is none.
    */
   traces(token: SessionToken): Promise<"nothing" | "records" | "name">;
   /** The first record after `seq`, from the leader. */
-  recordAfter(token: SessionToken, seq: number): Promise<Stored | undefined>;
+  recordAfter(token: SessionToken, seq: number): Promise<StoredMessage | undefined>;
   /**
    * Removes the records before `below`, which must not be beyond the lane's last: a lane is never emptied.
    */
@@ -112,9 +119,9 @@ async function range(
   fence: string,
   from: number,
   options: RangeOptions,
-): Promise<Stored[]> {
+): Promise<StoredMessage[]> {
   const limit = options.limit ?? Number.POSITIVE_INFINITY;
-  const records: Stored[] = [];
+  const records: StoredMessage[] = [];
   let seq = Math.max(1, from);
   while (records.length < limit) {
     if (options.leader === true) {

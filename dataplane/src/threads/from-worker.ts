@@ -1,5 +1,5 @@
 // What a worker says to the I/O thread.
-import { type AbandonReason, decodeFailure, encodeFailure, type Failure } from "../call/index.ts";
+import { abandonCode, abandonReasonOf, decodeFailure, encodeFailure, type Failure } from "../call/index.ts";
 import type { FrameCursor } from "../frame/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
 import { direction, type MessageCodecs } from "./message.ts";
@@ -42,7 +42,6 @@ export interface LogEntry {
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
 const levels: readonly LogLevel[] = ["debug", "info", "warn", "error"];
-const reasons: readonly AbandonReason[] = ["deadline", "caller"];
 const hashBytes = 16;
 const utf8 = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -84,12 +83,12 @@ const codecs: MessageCodecs<FromWorker> = {
   },
   dropped: {
     number: 4,
-    encode: ({ activation, call, why }) => ({ activation, call, code: reasons.indexOf(why) }),
+    encode: ({ activation, call, why }) => ({ activation, call, code: abandonCode(why) }),
     decode: ({ activation, call, code }) => ({
       type: "dropped",
       activation,
       call,
-      why: reasons[code] ?? "caller",
+      why: abandonReasonOf(code),
     }),
   },
   cut_page: {

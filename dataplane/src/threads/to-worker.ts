@@ -1,7 +1,14 @@
 // What the I/O thread says to a worker.
 import { type SessionName } from "@voda/proto/session";
 import { ByteReader, ByteWriter, systemClock } from "@voda/stdx";
-import { type AbandonReason, decodeSessionCall, encodeSessionCall, type SessionCall } from "../call/index.ts";
+import {
+  type AbandonReason,
+  abandonCode,
+  abandonReasonOf,
+  decodeSessionCall,
+  encodeSessionCall,
+  type SessionCall,
+} from "../call/index.ts";
 import { direction, type MessageCodecs } from "./message.ts";
 
 export type ToWorker =
@@ -29,8 +36,6 @@ export type ToWorker =
   | { readonly type: "identify"; readonly activation: number; readonly call: SessionCall }
   | { readonly type: "cut"; readonly activation: number }
   | { readonly type: "close"; readonly activation: number };
-
-const reasons: readonly AbandonReason[] = ["deadline", "caller"];
 
 const codecs: MessageCodecs<ToWorker> = {
   open: {
@@ -69,12 +74,12 @@ const codecs: MessageCodecs<ToWorker> = {
   },
   cancel: {
     number: 6,
-    encode: ({ activation, call, why }) => ({ activation, call, code: reasons.indexOf(why) }),
+    encode: ({ activation, call, why }) => ({ activation, call, code: abandonCode(why) }),
     decode: ({ activation, call, code }) => ({
       type: "cancel",
       activation,
       call,
-      why: reasons[code] ?? "caller",
+      why: abandonReasonOf(code),
     }),
   },
   cut: {

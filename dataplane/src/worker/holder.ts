@@ -11,7 +11,7 @@ const name = Symbol.for("voda.holder");
  * Answers with JSON: the call for which code runs, and the user's own place of a line and column of the
  * bundle, both from 0.
  */
-export function tellHolder(bundle: string): void {
+export function registerHolder(bundle: string): void {
   const url = pathToFileURL(bundle).href;
   const placeOf = (line: number, column: number): string | undefined => {
     const entry = findSourceMap(url)?.findEntry(line, column);

@@ -85,13 +85,13 @@ test("what a session prints leaves out no line of the node, no error, and none o
   loggerOf(log, { ...origin, key: "other" }).info("calm");
   assert.equal(said.at(-1)?.[1].message, "calm");
   for (let i = 0; i < logLinesPerSecondMax + 5; i += 1) noisy.error(`error ${i}`);
-  log.tellStray("nobody awaits it", {});
+  log.logStray("nobody awaits it", {});
   assert.equal(said.at(-1)?.[1].message, "nobody awaits it");
 });
 
 test("errors that no call answers for have a bound of their own", () => {
   const { log, said, pass } = rig();
-  for (let i = 0; i < logLinesPerSecondMax + 5; i += 1) log.tellStray("nobody awaits it", {});
+  for (let i = 0; i < logLinesPerSecondMax + 5; i += 1) log.logStray("nobody awaits it", {});
   assert.equal(said.length, logLinesPerSecondMax);
   log.say("error", "handler failed", {}, origin);
   assert.equal(said.at(-1)?.[1].message, "handler failed");

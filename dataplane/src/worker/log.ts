@@ -26,7 +26,7 @@ export interface AgentLog {
   /** The agent's words, so many in a second; its `fields` may hold anything. Never throws. */
   print(level: LogLevel, message: string, speaker?: Speaker, fields?: object): void;
   /** The node's words of what an agent may set off as often as it likes without a call: a bound of their own. */
-  tellStray(message: string, facts: object): void;
+  logStray(message: string, facts: object): void;
   /** Tells now what was left out, of one session or of all. */
   settle(session?: { readonly agent: string; readonly key: string }): void;
 }
@@ -51,7 +51,7 @@ export function openAgentLog(send: (message: FromWorker) => void, { nowMs, after
   const windows = new Map<string, Window>();
   const write = (level: LogLevel, entry: LogEntry): void => send({ type: "log", level, line: lineOf(entry) });
 
-  const tell = (window: Window): void => {
+  const report = (window: Window): void => {
     const { speaker, leftOut } = window;
     window.leftOut = 0;
     const message = `${leftOut} lines left out: more than logLinesPerSecondMax ${logLinesPerSecondMax}`;
@@ -64,7 +64,7 @@ export function openAgentLog(send: (message: FromWorker) => void, { nowMs, after
     for (const [name, window] of windows) {
       if (now - window.startedMs < windowMs) continue;
       windows.delete(name);
-      tell(window);
+      report(window);
     }
     if (windows.size > 0) after(windowMs, sweep);
   };
@@ -74,7 +74,7 @@ export function openAgentLog(send: (message: FromWorker) => void, { nowMs, after
     const name = `${bound}/${agent}/${key}`;
     let window = windows.get(name);
     if (window === undefined || nowMs() - window.startedMs >= windowMs) {
-      if (window !== undefined) tell(window);
+      if (window !== undefined) report(window);
       else if (windows.size === 0) after(windowMs, sweep);
       const speaker = { ...(agent !== undefined && { agent }), ...(key !== undefined && { key }) };
       window = { speaker, startedMs: nowMs(), lines: 0, leftOut: 0 };
@@ -95,14 +95,14 @@ export function openAgentLog(send: (message: FromWorker) => void, { nowMs, after
       if (!isAllowed(speaker, level === "error" ? "errors" : "printed")) return;
       write(level, { speaker, message: cut(message), facts: {}, ...(fields && { fields }) });
     },
-    tellStray(message, facts) {
+    logStray(message, facts) {
       const speaker = here();
       if (isAllowed(speaker, "strays")) write("error", { speaker, message: cut(message), facts });
     },
     settle(session) {
       for (const window of windows.values()) {
         const { agent, key } = window.speaker;
-        if (session === undefined || (session.agent === agent && session.key === key)) tell(window);
+        if (session === undefined || (session.agent === agent && session.key === key)) report(window);
       }
     },
   };

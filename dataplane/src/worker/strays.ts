@@ -10,16 +10,16 @@ const advice = {
 
 /** Takes over both ways in which Node would end this thread. */
 export function catchStrays(log: AgentLog): void {
-  const tell = (how: keyof typeof advice, error: unknown): void => {
+  const report = (how: keyof typeof advice, error: unknown): void => {
     const { message, stack, at } = describeThrown(error);
-    log.tellStray(`${advice[how]}: ${message}`, { at, stack });
+    log.logStray(`${advice[how]}: ${message}`, { at, stack });
   };
   // Asked before any listener of the agent's own, and also for rejections after it has removed ours.
   process.addUncaughtExceptionCaptureCallback((error: unknown) => {
-    tell("thrown", error);
+    report("thrown", error);
     return true;
   });
-  process.on("unhandledRejection", (reason: unknown) => tell("rejected", reason));
+  process.on("unhandledRejection", (reason: unknown) => report("rejected", reason));
 }
 
 /**

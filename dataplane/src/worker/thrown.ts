@@ -81,9 +81,9 @@ function isError(error: unknown): error is Error {
 }
 
 /** A text of a value that may do anything when it is looked at. */
-export function textOf(look: () => string, charsMax = thrownCharsMax): string {
+export function textOf(read: () => string, charsMax = thrownCharsMax): string {
   try {
-    const text: unknown = look();
+    const text: unknown = read();
     return typeof text === "string" ? text.slice(0, charsMax) : `a ${typeof text}`;
   } catch {
     return "a value that cannot be inspected: looking at it throws";

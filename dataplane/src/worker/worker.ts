@@ -21,7 +21,7 @@ import {
   type WorkerSetup,
 } from "../threads/index.ts";
 import { Activation } from "./activation.ts";
-import { tellHolder } from "./holder.ts";
+import { registerHolder } from "./holder.ts";
 import { type LoadedAgent, loadAgents, resolveProvidedHere } from "./load.ts";
 import { type AgentLog, openAgentLog } from "./log.ts";
 import { captureOutput } from "./output.ts";
@@ -208,7 +208,7 @@ const setup = workerData as WorkerSetup;
 const thread = new WorkerThread(setup, refuseExits());
 resolveProvidedHere();
 process.setSourceMapsEnabled(true);
-tellHolder(setup.bundle);
+registerHolder(setup.bundle);
 catchStrays(thread.log);
 captureOutput(thread.log);
 const mebibyte = 1024 * 1024;

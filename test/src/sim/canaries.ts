@@ -39,7 +39,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
         'out.push({ type: "trim", below: seq + 1 });',
       ),
     ],
-    finds: /^lost: |^alarm data_loss/,
+    finds: /^lost: |^incident data_loss/,
     options: {},
   },
   /** A reply waits until the record with its turn is accepted. */
@@ -107,7 +107,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
     patches: [
       lane(
         "settle",
-        "else lookLater(step, activation, undecidedMs);",
+        "else retryLater(step, activation, undecidedMs);",
         'else drop(step, activation, "fenced", "nothing");',
       ),
     ],
@@ -158,9 +158,9 @@ export const canaries: Readonly<Record<string, Canary>> = {
     finds: /^effect .* was computed on a state that the lane does not have/,
     options: {},
   },
-  /** The last own record is looked at again before the first append or read on a new connection. */
+  /** The last own record is verified again before the first append or read on a new connection. */
   verifyAfterReconnect: {
-    patches: [lane("look", "look.verified = false;", "")],
+    patches: [lane("verification", "verification.verified = false;", "")],
     finds: /^diverged: /,
     options: { faults: { powerLosses: 2 } },
   },

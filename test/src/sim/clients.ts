@@ -79,7 +79,7 @@ export function createClients({ plan, clockwork, store, send }: ClientsOptions):
     attempts.add(sent);
     send(sent);
     clockwork.after(timeoutMs + 50, () => {
-      again(operation);
+      repeat(operation);
     });
   }
 
@@ -95,7 +95,7 @@ export function createClients({ plan, clockwork, store, send }: ClientsOptions):
     return { type: "numbered", client: new Uint8Array(16).fill(255), seq: number, lowest, rawHash };
   }
 
-  function again(operation: Operation): void {
+  function repeat(operation: Operation): void {
     // nobody can tell whether a call without an id took effect: it is not sent twice
     if (operation.kind === "unkeyed") operation.isDone = true;
     if (!operation.isDone) clockwork.after(random.below(100), () => attempt(operation));

@@ -23,7 +23,7 @@ export interface Leases {
 export function createLeases(
   clockwork: Clockwork,
   isUp: () => boolean,
-  tell: (news: LeaseNews) => void,
+  emit: (news: LeaseNews) => void,
 ): Leases {
   const expiry = new Map<string, number>();
   const sweep = (): void => {
@@ -37,12 +37,12 @@ export function createLeases(
   const end = (incarnation: string): void => {
     if (!expiry.delete(incarnation)) return;
     clockwork.say(`leases: ${incarnation.slice(0, 4)} ends`);
-    tell({ type: "ended", incarnation });
+    emit({ type: "ended", incarnation });
   };
   return {
     create(incarnation, succeeds) {
       extend(incarnation);
-      tell({ type: "created", incarnation, succeeds });
+      emit({ type: "created", incarnation, succeeds });
     },
     renew(incarnation) {
       if (!expiry.has(incarnation)) return false;

@@ -1,5 +1,5 @@
 // What one node knows of the others: calls are passed on, and their answers come back, each in a message that may be slow or lost.
-import type { Call, Enter, TakeBack } from "../../../dataplane/src/call/index.ts";
+import type { Call, Submit, TakeBack } from "../../../dataplane/src/call/index.ts";
 import type { MeshPort } from "../../../dataplane/src/reactor/index.ts";
 import type { Clockwork } from "./clockwork.ts";
 import type { Holder } from "./holder.ts";
@@ -25,7 +25,7 @@ export interface NetworkOptions {
   readonly process: SimProcess;
   readonly holder: Holder;
   readonly nodeOf: (incarnation: string) => Network;
-  readonly enter: Enter;
+  readonly enter: Submit;
 }
 
 interface Away {

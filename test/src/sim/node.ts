@@ -62,7 +62,7 @@ export class SimNode {
       process,
       leases,
       link: () => this.link,
-      changed: () => this.#reactor.tellAll({ type: "leases" }),
+      changed: () => this.#reactor.dispatchAll({ type: "leases" }),
     });
     this.link = createLink({
       plan,
@@ -79,7 +79,7 @@ export class SimNode {
       holder: this.holder,
       nodeOf: (incarnation) => options.nodeOf(incarnation).network,
       enter: (call, reply) =>
-        this.#reactor.enter({ ...call, head: { ...call.head, number: this.#numbers() } }, reply),
+        this.#reactor.submit({ ...call, head: { ...call.head, number: this.#numbers() } }, reply),
     });
     this.#reactor = this.#createReactor();
   }
@@ -120,7 +120,7 @@ export class SimNode {
       const { number } = call.head;
       this.#say(`gets ${attempt.operation.kind} ${attempt.operation.number} as call ${number}`);
       let isAnswered = false;
-      const takeBack = this.#reactor.enter(call, (answer) => {
+      const takeBack = this.#reactor.submit(call, (answer) => {
         if (isAnswered) throw new Violation(`call ${number} is answered twice`);
         isAnswered = true;
         answered(attempt, answer);
@@ -155,7 +155,7 @@ export class SimNode {
     this.process.deliver(random.chance(0.1) ? random.below(800) : random.next() * 20, () => {
       this.holder.hear(news);
       this.network.leasesChanged();
-      this.#reactor.tellAll({ type: "leases" });
+      this.#reactor.dispatchAll({ type: "leases" });
     });
   }
 
@@ -171,7 +171,7 @@ export class SimNode {
 
   #connectionChanged(up: boolean): void {
     this.#say(`connection ${up ? "up" : "down"}`);
-    this.#reactor.tellAll({ type: "connection", up });
+    this.#reactor.dispatchAll({ type: "connection", up });
     if (up) this.holder.connected();
   }
 
@@ -188,7 +188,7 @@ export class SimNode {
           forward: this.network.forward,
           owned: ({ epoch }) => say(`owns the session in epoch ${epoch}`),
           released: (_session, why) => say(`cold, ${why}`),
-          alarm: (_session, kind, message) => this.#alarm(kind, message),
+          report: (_session, kind, message) => this.#incident(kind, message),
         },
       },
       world: createWorld(this, clockwork, () => this.#numbers()),
@@ -212,10 +212,10 @@ export class SimNode {
     });
   }
 
-  #alarm(kind: string, message: string): void {
-    this.#say(`alarm ${kind}: ${message}`);
+  #incident(kind: string, message: string): void {
+    this.#say(`incident ${kind}: ${message}`);
     if (kind !== "data_loss" || this.#options.plan.faults.powerLosses === 0)
-      throw new Violation(`alarm ${kind}: ${message}`);
+      throw new Violation(`incident ${kind}: ${message}`);
   }
 }
 

@@ -56,7 +56,7 @@ test("schedules reach what they are meant to check", () => {
     /cold, released/,
     /cold, fenced/,
     /cold, ended/,
-    /alarm data_loss/,
+    /incident data_loss/,
     /returns as/,
     /loses its workers/,
     /goes on/,

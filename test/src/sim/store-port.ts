@@ -1,6 +1,6 @@
 // The store as a simulated node reaches it: every request is answered or fails; appends may get lost.
 import { bytesEqual } from "@voda/stdx";
-import type { Asked, StorePort } from "../../../dataplane/src/reactor/index.ts";
+import type { Resolver, StorePort } from "../../../dataplane/src/reactor/index.ts";
 import { hashOf } from "./checks.ts";
 import type { Clockwork } from "./clockwork.ts";
 import type { Link } from "./link.ts";
@@ -18,7 +18,7 @@ export interface StorePortOptions {
 export function createStorePort({ clockwork, process, link, store, say }: StorePortOptions): StorePort {
   const { random } = clockwork;
 
-  function ask<T>({ answered, failed }: Asked<T>, act: () => T): void {
+  function ask<T>({ answered, failed }: Resolver<T>, act: () => T): void {
     let isOver = false;
     const end = (tell: () => void): void => {
       if (isOver) return;

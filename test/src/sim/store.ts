@@ -1,7 +1,8 @@
 // One lane of a simulated JetStream stream: compare-and-set on its last sequence, gaps, absolute purges,
 // proposals that are under way, followers that lag, pages; and what a power loss takes.
 import { crc32 } from "node:zlib";
-import { decodeRecord, type PageName, type Stored } from "../../../dataplane/src/lane/index.ts";
+import type { PageName } from "@voda/proto/wire";
+import { decodeRecord, type StoredRecord } from "../../../dataplane/src/lane/index.ts";
 import { decodeRow, replay } from "../../../dataplane/src/lane/replay.ts";
 import { firstVersion, follow, hashOf, type Version, Violation } from "./checks.ts";
 import type { Clockwork } from "./clockwork.ts";
@@ -13,7 +14,7 @@ export interface Append {
   readonly gone: boolean;
 }
 
-interface Row extends Stored {
+interface Row extends StoredRecord {
   readonly acceptedAtMs: number;
   /** Number of versions without this record. */
   readonly before: number;
@@ -26,8 +27,8 @@ export interface SimStore {
   readonly life: number;
   readonly isUp: boolean;
   append(append: Append, answer: (seq: number | "refused" | "full") => void): void;
-  last(leader: boolean): Stored | undefined;
-  range(from: number, leader: boolean, limit: number | undefined): Stored[];
+  last(leader: boolean): StoredRecord | undefined;
+  range(from: number, leader: boolean, limit: number | undefined): StoredRecord[];
   /** What a leader has of the session; it has no name record. */
   traces(): "nothing" | "records";
   purge(below: number): void;

@@ -68,7 +68,7 @@ export function createThreads({ clockwork, process, operation, said }: ThreadsOp
       send(activation, (worker) => {
         if (neverAgain.has(number))
           throw new Violation(`call ${number} begins again after its worker was lost`);
-        worker.tell({ type: "run", call: call.head });
+        worker.step({ type: "run", call: call.head });
       });
     },
     identify(activation, call) {
@@ -77,11 +77,11 @@ export function createThreads({ clockwork, process, operation, said }: ThreadsOp
       send(activation, (worker) => worker.identify(number));
     },
     cancel: (activation, call, why) =>
-      send(activation, (worker) => worker.tell({ type: "cancel", call, why })),
-    cut: (activation) => send(activation, (worker) => worker.tell({ type: "cut" })),
+      send(activation, (worker) => worker.step({ type: "cancel", call, why })),
+    cut: (activation) => send(activation, (worker) => worker.step({ type: "cut" })),
     close: (activation) =>
       send(activation, (worker) => {
-        worker.tell({ type: "close" });
+        worker.step({ type: "close" });
         workers.delete(activation);
       }),
     isCurrent: () => true,

@@ -32,7 +32,7 @@ export type FromWorker =
 export interface SimWorker {
   /** Says what the call means, however it was written. */
   identify(call: number): void;
-  tell(event: TurnEvent): void;
+  step(event: TurnEvent): void;
   /** Calls whose handlers have begun. */
   readonly begun: ReadonlySet<number>;
 }
@@ -79,11 +79,11 @@ export function createWorker(options: WorkerOptions): SimWorker {
     const run = { effect: effectOf(operation.number, state) };
     runs.set(call, run);
     options.run(() => {
-      if (runs.get(call) === run) tell(endOf(call, operation, readonly, seen, run.effect));
+      if (runs.get(call) === run) step(endOf(call, operation, readonly, seen, run.effect));
     });
   }
 
-  function tell(event: TurnEvent): void {
+  function step(event: TurnEvent): void {
     for (const effect of stepTurn(turn, event, options.nowMs())) perform(effect);
   }
 
@@ -115,7 +115,7 @@ export function createWorker(options: WorkerOptions): SimWorker {
   }
 
   return {
-    tell,
+    step,
     begun,
     identify(call) {
       const canonicalHash = meaningOf(options.operation(call));

@@ -229,7 +229,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
       world(
         "link",
         "if (store.life !== sentTo || !store.isUp) return;",
-        `if (!store.isUp) return void clockwork.after(RECONNECT_MS, () => arrive(act, sentTo, from));
+        `if (!store.isUp) return void clockwork.after(reconnectMs, () => arrive(act, sentTo, from));
     if (store.life !== sentTo)
       return void clockwork.after(random.below(2000), () => arrive(act, store.life, from));`,
       ),

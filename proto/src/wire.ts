@@ -49,6 +49,8 @@ export const bodyBytesMax = 4 * 1024 * 1024;
 export const turnBytesMax = 1024 * 1024;
 /** Bytes of the headers of one call. */
 export const headersBytesMax = 64 * 1024;
+/** Characters of what an agent says of one of its handlers. */
+export const descriptionCharsMax = 1024;
 /** Bytes of one frame between nodes: a body and its head. */
 export const busFrameBytesMax = 5 * 1024 * 1024;
 /** Bytes of one message at NATS, as the servers are configured: the largest frame, and room. */
@@ -149,6 +151,7 @@ export const reasons = {
   user: "unknown",
   internal: "internal",
   bad_request: "invalid_argument",
+  invalid_input: "invalid_argument",
   agent_not_found: "not_found",
   method_not_found: "unimplemented",
   node_not_found: "not_found",

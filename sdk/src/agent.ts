@@ -1,5 +1,6 @@
 // The builder: agent(name, schema, options).readonly({...}).handlers({...}).implements(Service, {...})
 import type { DescService } from "@bufbuild/protobuf";
+import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { identifierProblem } from "@voda/proto/name";
 import type { Ctx, ReadCtx } from "./context.ts";
 import {
@@ -11,6 +12,8 @@ import {
   type MethodMode,
   type TypedAgent,
 } from "./definition.ts";
+import { type Checked, type HandlerOptions, handlerSettings, type Reached } from "./handler.ts";
+import type { CheckInput } from "./input.ts";
 import type { IfJson } from "./json.ts";
 import { isReservedName, nameProblem, rpcNameProblem } from "./name.ts";
 import { type AgentOptions, limitsOf } from "./options.ts";
@@ -38,6 +41,8 @@ type Answers<X> = {
 };
 /** Makes a name that was defined before a type error that says so. */
 type NotAgain<H> = { readonly [K in keyof H]?: "this agent has a handler of this name already" };
+type NotTaken<H, K> = K extends keyof H ? "this agent has a handler of this name already" : unknown;
+type KnownOnly<O> = { readonly [K in Exclude<keyof O, keyof HandlerOptions>]: "no such option" };
 // What a block adds to must have no properties yet.
 // oxlint-disable-next-line typescript/no-generated-empty-object-type -- see above
 type None = Record<never, never>;
@@ -54,6 +59,29 @@ export interface Agent<N extends string, S extends Schema, H extends object> ext
    * at all.
    */
   handlers<X extends Handlers<Ctx<S>> & NotAgain<H>>(handlers: X & Answers<X>): Agent<N, S, H & X>;
+  /**
+   * Adds one handler, as `handlers` does, with a schema of its input or other options of its own.
+   * @throws TypeError for an unknown or malformed option, RangeError for one out of range
+   */
+  handler<
+    K extends string,
+    O extends HandlerOptions & { readonly input: StandardSchemaV1 },
+    R extends Returnable | Promise<Returnable>,
+  >(
+    name: K & NotTaken<H, K>,
+    options: O & KnownOnly<O>,
+    run: (ctx: Ctx<S>, input: StandardSchemaV1.InferOutput<O["input"]>) => R & IfJson<Awaited<R>, unknown>,
+  ): Agent<N, S, H & { readonly [P in K]: Checked<Ctx<S>, O["input"], R> & Reached<O> }>;
+  /** The same without a schema: the input is unchecked, as in the blocks. */
+  handler<
+    K extends string,
+    O extends HandlerOptions & { readonly input?: undefined },
+    F extends Handlers<Ctx<S>>[string],
+  >(
+    name: K & NotTaken<H, K>,
+    options: O & KnownOnly<O>,
+    run: F & IfJson<Awaited<ReturnType<F>>, unknown>,
+  ): Agent<N, S, H & { readonly [P in K]: F & Reached<O> }>;
   /**
    * Implements all methods of a protobuf service; they must be unary. Methods with `idempotency_level =
    * NO_SIDE_EFFECTS` are `readonly`: writing in one fails. Called by generated clients (Connect, gRPC,
@@ -110,6 +138,8 @@ function assemble(parts: AgentParts) {
     [agentParts]: Object.freeze(parts),
     readonly: (functions: Functions) => assemble(withPlain(parts, "readonly", functions)),
     handlers: (functions: Functions) => assemble(withPlain(parts, "handler", functions)),
+    handler: (name: string, options: HandlerOptions, run: Run) =>
+      assemble(withOptions(parts, name, options, run)),
     implements: (service: DescService, implementation: object) =>
       assemble(withService(parts, service, implementation)),
   });
@@ -129,6 +159,32 @@ function withPlain(parts: AgentParts, mode: MethodMode, functions: Functions): A
     return { method: { name, mode }, handler: { kind: "plain", mode, run } };
   });
   return withAdditions(parts, additions);
+}
+
+function withOptions(parts: AgentParts, name: string, options: HandlerOptions, run: Run): AgentParts {
+  const agentName = parts.definition.name;
+  const { check, plain } = handlerSettings(`agent ${agentName}: handler "${name}"`, options);
+  refuseFunction(agentName, name, run, 2);
+  const { turnMsMax } = plain;
+  const handler: Handler = {
+    kind: "plain",
+    mode: "handler",
+    run: check === undefined ? run : afterCheck(check, run),
+    ...(turnMsMax !== undefined && { turnMsMax }),
+  };
+  return withAdditions(parts, [{ method: { name, mode: "handler", ...plain }, handler }]);
+}
+
+/** A handler whose caller went away during its check does not begin. */
+function afterCheck(check: CheckInput, run: Run): Run {
+  return (ctx, input) => {
+    const checked = check(input);
+    if (!(checked instanceof Promise)) return run(ctx, checked);
+    return checked.then((value: unknown) => {
+      ctx.signal.throwIfAborted();
+      return run(ctx, value);
+    });
+  };
 }
 
 function withService(parts: AgentParts, service: DescService, implementation: object): AgentParts {

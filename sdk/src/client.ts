@@ -6,6 +6,7 @@ import { callNumbers } from "./call-number.ts";
 import type { AnyAgent, TypedAgent } from "./definition.ts";
 import { type Duration, type DurationRange, durationMs } from "./duration.ts";
 import { VodaError } from "./error.ts";
+import type { Internal } from "./handler.ts";
 import { hintCache } from "./hint.ts";
 import { type Sent, sentProblem } from "./json.ts";
 import { isReservedName } from "./name.ts";
@@ -60,12 +61,13 @@ type Input<F> = F extends (...args: infer P) => unknown
     ? I
     : []
   : never;
+type Reachable<H> = { [K in keyof H]: H[K] extends Internal ? never : K }[keyof H];
 type Output<F> = F extends (...args: never[]) => infer R ? Promise<Sent<Awaited<R>>> : never;
 
 /** The plain handlers of an agent, to be called. Every call rejects with VodaError only. */
 export type Session<D extends AnyAgent> =
   D extends TypedAgent<string, Schema, infer H>
-    ? { readonly [K in keyof H]: (...input: Input<H[K]>) => Output<H[K]> } & {
+    ? { readonly [K in Reachable<H>]: (...input: Input<H[K]>) => Output<H[K]> } & {
         /**
          * The same session with other options for its calls.
          * @throws TypeError or RangeError for a bad option

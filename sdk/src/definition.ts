@@ -35,7 +35,7 @@ export interface FieldDefinition {
   readonly initial?: Json;
 }
 
-/** One handler that clients can call. */
+/** One handler of an agent. */
 export interface MethodDefinition {
   /** Name in plain paths: `POST /agents/{agent}/{key}/{method}`. */
   readonly name: string;
@@ -44,6 +44,12 @@ export interface MethodDefinition {
   readonly service?: string;
   /** Name of the rpc in `service`: `AddItem`. */
   readonly rpc?: string;
+  /** Agents ask it, clients cannot reach it. Absent: both may call it. */
+  readonly access?: "internal";
+  /** How long a call of it may run. Absent: as long as any turn of the agent. */
+  readonly turnMsMax?: number;
+  /** For people. */
+  readonly description?: string;
 }
 
 /** An agent as plain data: what can be stored, sent and compared. Deeply frozen. */
@@ -63,6 +69,8 @@ export interface HostContext extends CallContext {
 export interface PlainHandler {
   readonly kind: "plain";
   readonly mode: MethodMode;
+  /** How long it may run. Absent: as long as any turn of the agent. */
+  readonly turnMsMax?: number;
   /** Returns the answer or a promise of it; `undefined` means no content. */
   readonly run: (ctx: HostContext, input: unknown) => unknown;
 }

@@ -5,6 +5,7 @@ export type { CallContext, Caller, Ctx, Logger, ReadCtx, ReadState, State } from
 export type { AnyAgent } from "./definition.ts";
 export type { Duration } from "./duration.ts";
 export { type ClientReason, type Code, type Reason, VodaError, type VodaErrorOptions } from "./error.ts";
+export type { HandlerOptions, Internal } from "./handler.ts";
 export type { Json } from "./json.ts";
 export type { AgentOptions, Place } from "./options.ts";
 export { type Field, type FieldKind, type Schema, type SchemaOf, s } from "./schema.ts";

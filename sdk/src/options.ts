@@ -104,7 +104,8 @@ export interface Limits {
 }
 
 const idleRange: DurationRange = { minMs: 10, maxMs: 7 * 86_400_000 };
-const turnRange: DurationRange = { minMs: 1, maxMs: 3_600_000 };
+/** Of the longest turn. */
+export const turnRange: DurationRange = { minMs: 1, maxMs: 3_600_000 };
 const dedupeRange: DurationRange = { minMs: 1_000, maxMs: 86_400_000 };
 const queueMaxMax = 65_536;
 

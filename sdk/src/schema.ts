@@ -103,11 +103,17 @@ function freeze(value: Json): Json {
   return Object.freeze(value);
 }
 
-function validator(what: string, schema: StandardSchemaV1): Validate {
+/** @throws TypeError when it is not a schema */
+export function standardOf(what: string, schema: StandardSchemaV1): StandardSchemaV1["~standard"] {
   // Schemas are objects or, in some libraries, functions.
   const standard = (schema as Partial<StandardSchemaV1> | null | undefined)?.["~standard"];
   if (typeof standard?.validate !== "function")
-    throw new TypeError(`${what} takes a Standard Schema (valibot, zod, arktype, ...) as its first argument`);
+    throw new TypeError(`${what} takes a Standard Schema (valibot, zod, arktype, ...)`);
+  return standard;
+}
+
+function validator(what: string, schema: StandardSchemaV1): Validate {
+  const standard = standardOf(`the first argument of ${what}`, schema);
   return (value) => {
     const result = standard.validate(value);
     if (result instanceof Promise)

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Message } from "@bufbuild/protobuf";
 import type { GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { AgentService } from "@voda/proto/api";
 import { createClient } from "./client.ts";
 import { defineConfig } from "./config.ts";
@@ -83,6 +84,58 @@ function infers(): readonly true[] {
   const handle: Same<Answer<typeof sent.handle>, number> = true;
   const tree: Same<Answer<typeof sent.tree>, Tree> = true;
   return [state, spread, handle, tree, agents, numbers, nothing, maybe, optional, input, without, same];
+}
+
+interface Order {
+  sku: string;
+  count: number;
+}
+declare const orderSchema: StandardSchemaV1<{ sku: string; count?: number }, Order>;
+declare const optionalSchema: StandardSchemaV1<number | undefined, number>;
+
+function infersChecked(): readonly true[] {
+  const shop = agent("shop", { sold: s.counter() })
+    .handler("buy", { input: orderSchema }, (ctx, order) => {
+      const count: Same<typeof order, Order> = true;
+      return { count, left: ctx.state.sold.add(order.count) };
+    })
+    .handler("later", { input: optionalSchema, timeout: "1s" }, async (_ctx, by) => by)
+    .handler("free", { description: "unchecked" }, (_ctx, by: number) => by)
+    .handler("hidden", { access: "internal", input: orderSchema }, () => null)
+    .handlers({ more: () => 1 });
+  const session = createClient<{ readonly agents: readonly [typeof shop] }>({
+    url: "http://127.0.0.1:1",
+  }).shop("s");
+  const names: Same<keyof typeof session, "buy" | "later" | "free" | "more" | "$with"> = true;
+  const sends: Same<Parameters<typeof session.buy>, [input: { sku: string; count?: number }]> = true;
+  const optional: Same<Parameters<typeof session.later>, [input?: number | undefined]> = true;
+  const unchecked: Same<Parameters<typeof session.free>, [by: number]> = true;
+  const answer: Same<Answer<typeof session.buy>, { count: true; left: number }> = true;
+  const later: Same<Answer<typeof session.later>, number> = true;
+  return [names, sends, optional, unchecked, answer, later];
+}
+
+function refusesWrongChecked(): void {
+  const shop = agent("shop", { sold: s.counter() }).handler("buy", { input: orderSchema }, () => null);
+  // @ts-expect-error a name that is taken
+  shop.handler("buy", {}, () => 1);
+  // @ts-expect-error no such option
+  shop.handler("other", { inputs: orderSchema }, () => 1);
+  // @ts-expect-error not implemented
+  shop.handler("other", { onBusy: "interrupt" }, () => 1);
+  // @ts-expect-error the handler takes what its schema returns
+  shop.handler("other", { input: orderSchema }, (_ctx, order: { sku: number }) => order.sku);
+  // @ts-expect-error a date is not JSON
+  shop.handler("other", { input: orderSchema }, () => new Date());
+  // @ts-expect-error nor is one without a schema
+  shop.handler("other", {}, async () => new Date());
+  const { shop: of } = createClient<{ readonly agents: readonly [typeof shop] }>({
+    url: "http://127.0.0.1:1",
+  });
+  // @ts-expect-error what the schema does not take
+  void of("s").buy({ sku: 1 });
+  // @ts-expect-error a missing input
+  void of("s").buy();
 }
 
 function refusesWrongState(): void {
@@ -211,6 +264,14 @@ function refusesWrongCalls(): void {
 }
 
 test("misuse does not compile and what follows is inferred", () => {
-  const checks = [infers, refusesWrongState, refusesWrongHandlers, refusesWrongServices, refusesWrongCalls];
-  assert.equal(checks.length, 5);
+  const checks = [
+    infers,
+    infersChecked,
+    refusesWrongChecked,
+    refusesWrongState,
+    refusesWrongHandlers,
+    refusesWrongServices,
+    refusesWrongCalls,
+  ];
+  assert.equal(checks.length, 7);
 });

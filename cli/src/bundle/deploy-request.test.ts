@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Isolation } from "@voda/proto/api";
+import { Isolation, MethodAccess } from "@voda/proto/api";
 import { agent } from "voda";
 import { definitionOf } from "voda/definition";
 import { deployRequest } from "./deploy-request.ts";
@@ -41,4 +41,21 @@ test("what an agent takes and where it may go are deployed as its definition say
     });
     assert.deepEqual(placement, { ...rules, isolation: wire });
   }
+});
+
+test("who may call a method, how long and what it is for are deployed too", () => {
+  const shop = agent("shop")
+    .handler("tidy", { access: "internal", timeout: "2s", description: "Throws away." }, () => null)
+    .handlers({ buy: () => null });
+  const [deployed] = deployRequest(bundle, [definitionOf(shop)]).agents;
+  const methods = deployed?.methods.map(({ name, access, turnMsMax, description }) => ({
+    name,
+    access,
+    turnMsMax,
+    description,
+  }));
+  assert.deepEqual(methods, [
+    { name: "tidy", access: MethodAccess.INTERNAL, turnMsMax: 2_000, description: "Throws away." },
+    { name: "buy", access: MethodAccess.PUBLIC, turnMsMax: 0, description: "" },
+  ]);
 });

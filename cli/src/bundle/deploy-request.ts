@@ -5,6 +5,7 @@ import {
   type DeployAgentsRequest,
   DeployAgentsRequestSchema,
   Isolation,
+  MethodAccess,
   MethodMode,
   type Placement,
   PlacementSchema,
@@ -32,12 +33,7 @@ function agentMessage(agent: AgentDefinition, revision: string): Agent {
     name: agent.name,
     revision,
     fields: agent.fields.map(({ name, kind }) => ({ name, kind })),
-    methods: agent.methods.map(({ name, mode, service, rpc }) => ({
-      name,
-      mode: mode === "readonly" ? MethodMode.READONLY : MethodMode.HANDLER,
-      service: service ?? "",
-      rpc: rpc ?? "",
-    })),
+    methods: agent.methods.map(methodMessage),
     resources: agent.resources,
     placement: placementMessage(agent.placement),
     idleMs: agent.idleMs,
@@ -45,6 +41,15 @@ function agentMessage(agent: AgentDefinition, revision: string): Agent {
     queueMax: agent.queueMax,
     dedupeMs: agent.dedupeMs,
   });
+}
+
+function methodMessage({ name, mode, access, ...more }: AgentDefinition["methods"][number]) {
+  return {
+    name,
+    mode: mode === "readonly" ? MethodMode.READONLY : MethodMode.HANDLER,
+    ...more,
+    access: access === "internal" ? MethodAccess.INTERNAL : MethodAccess.PUBLIC,
+  };
 }
 
 const isolationOf = {

@@ -122,6 +122,19 @@ test("what is wrong in a definition is named", () => {
   for (const [more, message] of wrong) assert.match(deploy(more), message);
 });
 
+test("what a method may take and say is bounded", () => {
+  const method = { name: "increment", mode: MethodMode.HANDLER };
+  assert.equal(
+    deploy({ methods: [{ ...method, turnMsMax: 3_600_000, description: "x".repeat(1024) }] }),
+    "accepted",
+  );
+  assert.match(deploy({ methods: [{ ...method, turnMsMax: 3_600_001 }] }), /exceeds turnMsMaxMax 3600000/);
+  assert.match(
+    deploy({ methods: [{ ...method, description: "x".repeat(1025) }] }),
+    /1025 characters exceeds descriptionCharsMax 1024/,
+  );
+});
+
 test("fields may come and go, but not become another kind", () => {
   const running = create(AgentSchema, good);
   const next = (fields: AgentInit["fields"]) => create(AgentSchema, { ...good, fields: fields ?? [] });

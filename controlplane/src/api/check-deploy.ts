@@ -3,6 +3,7 @@
 import { type Agent, type DeployAgentsRequest, MethodMode } from "@voda/proto/api";
 import { fieldKindNames, isFieldKind } from "@voda/proto/fields";
 import { identifierProblem } from "@voda/proto/session";
+import { descriptionCharsMax } from "@voda/proto/wire";
 import { ControlError } from "../errors.ts";
 import { placeProblem } from "./check-place.ts";
 
@@ -11,6 +12,8 @@ export const bundleBytesMax = 16 * 1024 * 1024;
 const agentsMax = 256;
 /** Fields, and methods, of one agent. */
 const membersMax = 1024;
+/** Of one turn, as its agent or its handler allows. */
+const turnMsMaxMax = 3_600_000;
 const memberName = /^[A-Za-z_][A-Za-z0-9_-]{0,127}$/;
 const serviceName = /^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*$/;
 
@@ -59,7 +62,7 @@ function fieldsProblem({ fields }: Agent): string | undefined {
 }
 
 function methodsProblem({ methods }: Agent): string | undefined {
-  for (const { name, mode, service, rpc } of methods) {
+  for (const { name, mode, service, rpc, turnMsMax, description } of methods) {
     if (!memberName.test(name)) return `method ${JSON.stringify(name.slice(0, 80))} is not a name`;
     if (mode !== MethodMode.HANDLER && mode !== MethodMode.READONLY)
       return `method ${name} is neither HANDLER nor READONLY`;
@@ -67,6 +70,10 @@ function methodsProblem({ methods }: Agent): string | undefined {
       return `method ${name} names a service or an rpc without the other`;
     if (service !== "" && !serviceName.test(service))
       return `method ${name}: ${JSON.stringify(service.slice(0, 80))} is not a service`;
+    if (turnMsMax > turnMsMaxMax)
+      return `method ${name}: turnMsMax of ${turnMsMax} exceeds turnMsMaxMax ${turnMsMaxMax}`;
+    if (description.length > descriptionCharsMax)
+      return `method ${name}: a description of ${description.length} characters exceeds descriptionCharsMax ${descriptionCharsMax}`;
   }
   return membersProblem(
     "method",

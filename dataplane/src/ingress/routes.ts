@@ -1,6 +1,6 @@
 // From a path to a handler: built anew for each deploy, read on every request.
 import type { Agent } from "@voda/proto/api";
-import { MethodMode } from "@voda/proto/api";
+import { MethodAccess, MethodMode } from "@voda/proto/api";
 import { type Failed, fail } from "../call/index.ts";
 import type { Route, Routes } from "./target.ts";
 
@@ -99,11 +99,12 @@ function routed(agent: Agent): RoutedAgent {
   const methods = new Map<string, Route>();
   const rpcs = new Map<string, Route>();
   for (const method of agent.methods) {
+    if (method.access === MethodAccess.INTERNAL) continue; // as if there were none: its name is nobody's business
     const route: Route = {
       agent: agent.name,
       method: method.name,
       readonly: method.mode === MethodMode.READONLY,
-      turnMsMax: agent.turnMsMax,
+      turnMsMax: method.turnMsMax || agent.turnMsMax,
       dedupeMs: agent.dedupeMs,
     };
     methods.set(method.name, route);

@@ -108,7 +108,7 @@ export class Reactor {
       if (!begun.has(number)) continue;
       this.#options.ports.callers.threadEnded(live.call, why);
       live.workersLost += 1;
-      if (overdue === number) this.#giveUp(hosted, live, heldTooLong(hosted));
+      if (overdue === number) this.#giveUp(hosted, live, heldTooLong(hosted, live.call));
       else if (begun.holder === number)
         this.#giveUp(hosted, live, fail("internal", `the handler ended its thread: ${why}`));
       else if (live.workersLost >= workersLostMax)
@@ -127,7 +127,8 @@ export class Reactor {
   /** How long the handler of the call may hold its thread. `undefined` when it is not answered by this node. */
   holdMsMax(number: number): number | undefined {
     const live = this.#performing.calls.get(number);
-    return live?.isHanded === true ? this.#hosted.get(live.call.token)?.agent.turnMsMax : undefined;
+    const hosted = live?.isHanded === true ? this.#hosted.get(live.call.token) : undefined;
+    return hosted && live && turnMsMaxOf(hosted, live.call);
   }
 
   /** Whether no call was here for so long, nor is one now. */
@@ -282,8 +283,13 @@ export class Reactor {
   }
 }
 
-const heldTooLong = ({ agent }: Hosted): Failed =>
-  fail("turn_timeout", `the handler held its thread for longer than maxTurn ${agent.turnMsMax} ms`);
+const turnMsMaxOf = ({ agent }: Hosted, { method }: Call): number =>
+  agent.methods.find(({ name }) => name === method)?.turnMsMax || agent.turnMsMax;
+const heldTooLong = (hosted: Hosted, call: Call): Failed =>
+  fail(
+    "turn_timeout",
+    `the handler held its thread for longer than its turn may last, ${turnMsMaxOf(hosted, call)} ms`,
+  );
 
 function queueFull(hosted: Hosted | undefined): Failed | undefined {
   if (hosted === undefined || hosted.calls <= hosted.agent.queueMax) return undefined;

@@ -76,7 +76,8 @@ function harness() {
         };
       },
       thenable: () => new Proxy({}, { has: () => true, get: () => assert.fail }) as never,
-    });
+    })
+    .handler("brief", { timeout: 5 }, () => new Promise<null>(() => undefined));
   const schema: Schema = { count: { kind: "counter" }, name: { kind: "register", initial: "none" } };
   const state: SessionState = openState(schema, { crc32 });
   const said: TurnMessage[] = [];
@@ -222,6 +223,20 @@ describe("an activation", () => {
     assert.equal(reason(hung), "turn_timeout");
     assert.deepEqual(seen, ["turn_timeout"]);
     assert.equal(value(run("add", 1)), 1);
+  });
+
+  test("a handler's own timeout counts instead of maxTurn", async () => {
+    const { run, said, until } = harness();
+    run("brief");
+    await until(() => said.length === 1);
+    const [end] = said;
+    assert.ok(end?.type === "failed");
+    const answer = decodeAnswer(end.answer);
+    assert.ok(!answer.ok);
+    assert.equal(
+      answer.failure.message,
+      "the turn ran longer than the handler's timeout 5 ms and was undone",
+    );
   });
 
   test("ends a reader that runs longer than maxTurn", async () => {

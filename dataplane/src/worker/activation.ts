@@ -181,8 +181,7 @@ export class Activation {
       this.#returned(running, result);
       return;
     }
-    const { turnMsMax } = this.#options;
-    running.timer = setTimeout(() => this.#tooLong(running), turnMsMax);
+    running.timer = setTimeout(() => this.#tooLong(running), this.#turnMsMax(handler));
     // a thenable of the agent's own may throw or settle twice
     Promise.resolve(result).then(
       (value: unknown) => this.#returned(running, value),
@@ -236,18 +235,17 @@ export class Activation {
     this.#throw(running.call.head.number, answer);
   }
 
+  #turnMsMax(handler: Handler): number {
+    return (handler.kind === "plain" ? handler.turnMsMax : undefined) ?? this.#options.turnMsMax;
+  }
+
   #tooLong(running: Running): void {
-    const { turnMsMax } = this.#options;
-    running.abort.abort(
-      new VodaError("deadline_exceeded", `the turn ran longer than maxTurn ${turnMsMax} ms`, {
-        reason: "turn_timeout",
-      }),
-    );
-    if (!this.#isRunning(running)) return;
-    this.#throw(
-      running.call.head.number,
-      fail("turn_timeout", `the turn ran longer than maxTurn ${turnMsMax} ms and was undone`),
-    );
+    const { handler, abort, call } = running;
+    const limit = `${turnLimitName(handler)} ${this.#turnMsMax(handler)} ms`;
+    const why = `the turn ran longer than ${limit}`;
+    abort.abort(new VodaError("deadline_exceeded", why, { reason: "turn_timeout" }));
+    if (this.#isRunning(running))
+      this.#throw(call.head.number, fail("turn_timeout", `${why} and was undone`));
   }
 
   #throw(call: number, answer: Failed): void {
@@ -279,6 +277,9 @@ export class Activation {
     if (mark !== undefined) this.#options.begun.end(mark);
   }
 }
+
+const turnLimitName = (handler: Handler): string =>
+  handler.kind === "plain" && handler.turnMsMax !== undefined ? "the handler's timeout" : "maxTurn";
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";

@@ -12,10 +12,10 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file voda/api/v1/agents.proto.
  */
 export const file_voda_api_v1_agents: GenFile = /*@__PURE__*/
-  fileDesc("Chh2b2RhL2FwaS92MS9hZ2VudHMucHJvdG8SC3ZvZGEuYXBpLnYxIlsKBk1ldGhvZBIMCgRuYW1lGAEgASgJEiUKBG1vZGUYAiABKA4yFy52b2RhLmFwaS52MS5NZXRob2RNb2RlEg8KB3NlcnZpY2UYAyABKAkSCwoDcnBjGAQgASgJIiMKBUZpZWxkEgwKBG5hbWUYASABKAkSDAoEa2luZBgCIAEoCSJvCglSZXNvdXJjZXMSEQoJY3B1X21pbGxpGAEgASgNEhIKCm1lbW9yeV9taWIYAiABKA0SEQoJZ3B1X21pbGxpGAMgASgNEhYKDmdwdV9tZW1vcnlfbWliGAQgASgNEhAKCGRpc2tfbWliGAUgASgNIpMBCglQbGFjZW1lbnQSEgoKZ3B1X21vZGVscxgBIAMoCRIpCglpc29sYXRpb24YAiABKA4yFi52b2RhLmFwaS52MS5Jc29sYXRpb24SDgoGbGFiZWxzGAMgAygJEhAKCGFmZmluaXR5GAQgAygJEhUKDWFudGlfYWZmaW5pdHkYBSADKAkSDgoGc3ByZWFkGAYgASgJIqYCCgVBZ2VudBIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRIQCghyZXZpc2lvbhgDIAEoCRIiCgZmaWVsZHMYBCADKAsyEi52b2RhLmFwaS52MS5GaWVsZBIkCgdtZXRob2RzGAUgAygLMhMudm9kYS5hcGkudjEuTWV0aG9kEikKCXJlc291cmNlcxgGIAEoCzIWLnZvZGEuYXBpLnYxLlJlc291cmNlcxIPCgdpZGxlX21zGAcgASgNEhMKC3R1cm5fbXNfbWF4GAggASgNEhEKCXF1ZXVlX21heBgJIAEoDRIRCglkZWR1cGVfbXMYCiABKA0SKQoJcGxhY2VtZW50GAsgASgLMhYudm9kYS5hcGkudjEuUGxhY2VtZW50IkkKE0RlcGxveUFnZW50c1JlcXVlc3QSDgoGYnVuZGxlGAEgASgMEiIKBmFnZW50cxgCIAMoCzISLnZvZGEuYXBpLnYxLkFnZW50IjoKFERlcGxveUFnZW50c1Jlc3BvbnNlEiIKBmFnZW50cxgBIAMoCzISLnZvZGEuYXBpLnYxLkFnZW50IjIKD0dldEFnZW50UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCSI1ChBHZXRBZ2VudFJlc3BvbnNlEiEKBWFnZW50GAEgASgLMhIudm9kYS5hcGkudjEuQWdlbnQiJgoRTGlzdEFnZW50c1JlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJIjgKEkxpc3RBZ2VudHNSZXNwb25zZRIiCgZhZ2VudHMYASADKAsyEi52b2RhLmFwaS52MS5BZ2VudCI3ChRVbmRlcGxveUFnZW50UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCSIXChVVbmRlcGxveUFnZW50UmVzcG9uc2UqXAoKTWV0aG9kTW9kZRIbChdNRVRIT0RfTU9ERV9VTlNQRUNJRklFRBAAEhcKE01FVEhPRF9NT0RFX0hBTkRMRVIQARIYChRNRVRIT0RfTU9ERV9SRUFET05MWRACKmwKCUlzb2xhdGlvbhIZChVJU09MQVRJT05fVU5TUEVDSUZJRUQQABIUChBJU09MQVRJT05fU0hBUkVEEAESFQoRSVNPTEFUSU9OX1BST0NFU1MQAhIXChNJU09MQVRJT05fREVESUNBVEVEEAMy3QIKDEFnZW50U2VydmljZRJTCgxEZXBsb3lBZ2VudHMSIC52b2RhLmFwaS52MS5EZXBsb3lBZ2VudHNSZXF1ZXN0GiEudm9kYS5hcGkudjEuRGVwbG95QWdlbnRzUmVzcG9uc2USTAoIR2V0QWdlbnQSHC52b2RhLmFwaS52MS5HZXRBZ2VudFJlcXVlc3QaHS52b2RhLmFwaS52MS5HZXRBZ2VudFJlc3BvbnNlIgOQAgESUgoKTGlzdEFnZW50cxIeLnZvZGEuYXBpLnYxLkxpc3RBZ2VudHNSZXF1ZXN0Gh8udm9kYS5hcGkudjEuTGlzdEFnZW50c1Jlc3BvbnNlIgOQAgESVgoNVW5kZXBsb3lBZ2VudBIhLnZvZGEuYXBpLnYxLlVuZGVwbG95QWdlbnRSZXF1ZXN0GiIudm9kYS5hcGkudjEuVW5kZXBsb3lBZ2VudFJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("Chh2b2RhL2FwaS92MS9hZ2VudHMucHJvdG8SC3ZvZGEuYXBpLnYxIrABCgZNZXRob2QSDAoEbmFtZRgBIAEoCRIlCgRtb2RlGAIgASgOMhcudm9kYS5hcGkudjEuTWV0aG9kTW9kZRIPCgdzZXJ2aWNlGAMgASgJEgsKA3JwYxgEIAEoCRIpCgZhY2Nlc3MYBSABKA4yGS52b2RhLmFwaS52MS5NZXRob2RBY2Nlc3MSEwoLdHVybl9tc19tYXgYBiABKA0SEwoLZGVzY3JpcHRpb24YByABKAkiIwoFRmllbGQSDAoEbmFtZRgBIAEoCRIMCgRraW5kGAIgASgJIm8KCVJlc291cmNlcxIRCgljcHVfbWlsbGkYASABKA0SEgoKbWVtb3J5X21pYhgCIAEoDRIRCglncHVfbWlsbGkYAyABKA0SFgoOZ3B1X21lbW9yeV9taWIYBCABKA0SEAoIZGlza19taWIYBSABKA0ikwEKCVBsYWNlbWVudBISCgpncHVfbW9kZWxzGAEgAygJEikKCWlzb2xhdGlvbhgCIAEoDjIWLnZvZGEuYXBpLnYxLklzb2xhdGlvbhIOCgZsYWJlbHMYAyADKAkSEAoIYWZmaW5pdHkYBCADKAkSFQoNYW50aV9hZmZpbml0eRgFIAMoCRIOCgZzcHJlYWQYBiABKAkipgIKBUFnZW50EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEhAKCHJldmlzaW9uGAMgASgJEiIKBmZpZWxkcxgEIAMoCzISLnZvZGEuYXBpLnYxLkZpZWxkEiQKB21ldGhvZHMYBSADKAsyEy52b2RhLmFwaS52MS5NZXRob2QSKQoJcmVzb3VyY2VzGAYgASgLMhYudm9kYS5hcGkudjEuUmVzb3VyY2VzEg8KB2lkbGVfbXMYByABKA0SEwoLdHVybl9tc19tYXgYCCABKA0SEQoJcXVldWVfbWF4GAkgASgNEhEKCWRlZHVwZV9tcxgKIAEoDRIpCglwbGFjZW1lbnQYCyABKAsyFi52b2RhLmFwaS52MS5QbGFjZW1lbnQiSQoTRGVwbG95QWdlbnRzUmVxdWVzdBIOCgZidW5kbGUYASABKAwSIgoGYWdlbnRzGAIgAygLMhIudm9kYS5hcGkudjEuQWdlbnQiOgoURGVwbG95QWdlbnRzUmVzcG9uc2USIgoGYWdlbnRzGAEgAygLMhIudm9kYS5hcGkudjEuQWdlbnQiMgoPR2V0QWdlbnRSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJIjUKEEdldEFnZW50UmVzcG9uc2USIQoFYWdlbnQYASABKAsyEi52b2RhLmFwaS52MS5BZ2VudCImChFMaXN0QWdlbnRzUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkiOAoSTGlzdEFnZW50c1Jlc3BvbnNlEiIKBmFnZW50cxgBIAMoCzISLnZvZGEuYXBpLnYxLkFnZW50IjcKFFVuZGVwbG95QWdlbnRSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJIhcKFVVuZGVwbG95QWdlbnRSZXNwb25zZSpcCgpNZXRob2RNb2RlEhsKF01FVEhPRF9NT0RFX1VOU1BFQ0lGSUVEEAASFwoTTUVUSE9EX01PREVfSEFORExFUhABEhgKFE1FVEhPRF9NT0RFX1JFQURPTkxZEAIqYwoMTWV0aG9kQWNjZXNzEh0KGU1FVEhPRF9BQ0NFU1NfVU5TUEVDSUZJRUQQABIYChRNRVRIT0RfQUNDRVNTX1BVQkxJQxABEhoKFk1FVEhPRF9BQ0NFU1NfSU5URVJOQUwQAipsCglJc29sYXRpb24SGQoVSVNPTEFUSU9OX1VOU1BFQ0lGSUVEEAASFAoQSVNPTEFUSU9OX1NIQVJFRBABEhUKEUlTT0xBVElPTl9QUk9DRVNTEAISFwoTSVNPTEFUSU9OX0RFRElDQVRFRBADMt0CCgxBZ2VudFNlcnZpY2USUwoMRGVwbG95QWdlbnRzEiAudm9kYS5hcGkudjEuRGVwbG95QWdlbnRzUmVxdWVzdBohLnZvZGEuYXBpLnYxLkRlcGxveUFnZW50c1Jlc3BvbnNlEkwKCEdldEFnZW50Ehwudm9kYS5hcGkudjEuR2V0QWdlbnRSZXF1ZXN0Gh0udm9kYS5hcGkudjEuR2V0QWdlbnRSZXNwb25zZSIDkAIBElIKCkxpc3RBZ2VudHMSHi52b2RhLmFwaS52MS5MaXN0QWdlbnRzUmVxdWVzdBofLnZvZGEuYXBpLnYxLkxpc3RBZ2VudHNSZXNwb25zZSIDkAIBElYKDVVuZGVwbG95QWdlbnQSIS52b2RhLmFwaS52MS5VbmRlcGxveUFnZW50UmVxdWVzdBoiLnZvZGEuYXBpLnYxLlVuZGVwbG95QWdlbnRSZXNwb25zZWIGcHJvdG8z");
 
 /**
- * One handler that clients can call.
+ * One handler of an agent.
  *
  * @generated from message voda.api.v1.Method
  */
@@ -47,6 +47,27 @@ export type Method = Message<"voda.api.v1.Method"> & {
    * @generated from field: string rpc = 4;
    */
   rpc: string;
+
+  /**
+   * Who may call it.
+   *
+   * @generated from field: voda.api.v1.MethodAccess access = 5;
+   */
+  access: MethodAccess;
+
+  /**
+   * How long a call of it may run; 0: as long as any turn of the agent.
+   *
+   * @generated from field: uint32 turn_ms_max = 6;
+   */
+  turnMsMax: number;
+
+  /**
+   * For people: what it does. At most 1,024 characters.
+   *
+   * @generated from field: string description = 7;
+   */
+  description: string;
 };
 
 /**
@@ -505,6 +526,47 @@ export const MethodModeSchema: GenEnum<MethodMode> = /*@__PURE__*/
   enumDesc(file_voda_api_v1_agents, 0);
 
 /**
+ * Who may call a handler.
+ *
+ * @generated from enum voda.api.v1.MethodAccess
+ */
+export const MethodAccess = {
+  /**
+   * As PUBLIC.
+   *
+   * @generated from enum value: METHOD_ACCESS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Clients and agents.
+   *
+   * @generated from enum value: METHOD_ACCESS_PUBLIC = 1;
+   */
+  PUBLIC: 1,
+
+  /**
+   * Agents of the namespace only.
+   *
+   * @generated from enum value: METHOD_ACCESS_INTERNAL = 2;
+   */
+  INTERNAL: 2,
+} as const;
+
+/**
+ * Who may call a handler.
+ *
+ * @generated from enum voda.api.v1.MethodAccess
+ */
+export type MethodAccess = (typeof MethodAccess)[keyof typeof MethodAccess] | UnknownEnum;
+
+/**
+ * Describes the enum voda.api.v1.MethodAccess.
+ */
+export const MethodAccessSchema: GenEnum<MethodAccess> = /*@__PURE__*/
+  enumDesc(file_voda_api_v1_agents, 1);
+
+/**
  * Who may share a device with a session that has a fraction of it. Whole GPUs are never shared.
  *
  * @generated from enum voda.api.v1.Isolation
@@ -550,7 +612,7 @@ export type Isolation = (typeof Isolation)[keyof typeof Isolation] | UnknownEnum
  * Describes the enum voda.api.v1.Isolation.
  */
 export const IsolationSchema: GenEnum<Isolation> = /*@__PURE__*/
-  enumDesc(file_voda_api_v1_agents, 1);
+  enumDesc(file_voda_api_v1_agents, 2);
 
 /**
  * Deploys agents and tells what is deployed.

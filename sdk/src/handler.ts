@@ -1,0 +1,74 @@
+// What may stand beside one handler: the schema of its input, its time, who may call it.
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { descriptionCharsMax } from "@voda/proto/wire";
+import { type Duration, durationMs } from "./duration.ts";
+import { type CheckInput, inputCheck } from "./input.ts";
+import { refuseUnknown, turnRange } from "./options.ts";
+
+/** Options of one handler. */
+export interface HandlerOptions {
+  /**
+   * Checks the input before the handler runs, also asynchronously; the handler gets what the schema returns.
+   * An input that does not fit is `invalid_argument` with the reason `invalid_input`. Default: unchecked.
+   */
+  readonly input?: StandardSchemaV1;
+  /** How long a call of it may run, with the check of its input: 1 ms to 1 hour. Default: `maxTurn`. */
+  readonly timeout?: Duration;
+  /** `internal`: agents ask it, clients cannot reach it. Default `public`. */
+  readonly access?: "public" | "internal";
+  /** For people: what it does, at most 1,024 characters. */
+  readonly description?: string;
+}
+
+declare const internal: unique symbol;
+
+/** Marks the type of a handler that clients cannot reach. */
+export interface Internal {
+  readonly [internal]: true;
+}
+
+type Sending<X> = undefined extends X ? [input?: X] : [input: X];
+
+/** A handler with a schema as its callers see it: they send what the schema takes. */
+export type Checked<C, I extends StandardSchemaV1, R> = (
+  ctx: C,
+  ...input: Sending<StandardSchemaV1.InferInput<I>>
+) => R;
+
+/** Who sees a handler with these options. */
+export type Reached<O> = O extends { readonly access: "internal" } ? Internal : unknown;
+
+/** The options with their defaults. */
+export interface HandlerSettings {
+  readonly check: CheckInput | undefined;
+  /** What of them is plain data. */
+  readonly plain: {
+    readonly access?: "internal";
+    readonly turnMsMax?: number;
+    readonly description?: string;
+  };
+}
+
+const optionNames: ReadonlySet<string> = new Set(["input", "timeout", "access", "description"]);
+
+/** @throws TypeError for an unknown or malformed option, RangeError for one out of range */
+export function handlerSettings(what: string, options: HandlerOptions): HandlerSettings {
+  refuseUnknown(`${what}: option`, options, optionNames);
+  const { input, timeout, access = "public", description } = options;
+  if (access !== "public" && access !== "internal")
+    throw new TypeError(`${what}: access of ${JSON.stringify(access)} is none of public, internal`);
+  if (description !== undefined && typeof description !== "string")
+    throw new TypeError(`${what}: the description is not a text`);
+  if (description !== undefined && description.length > descriptionCharsMax)
+    throw new RangeError(
+      `${what}: a description of ${description.length} characters exceeds descriptionCharsMax ${descriptionCharsMax}`,
+    );
+  return {
+    check: input === undefined ? undefined : inputCheck(`${what}: input`, input),
+    plain: {
+      ...(access === "internal" && { access }),
+      ...(timeout !== undefined && { turnMsMax: durationMs(`${what}: timeout`, timeout, turnRange) }),
+      ...(description !== undefined && { description }),
+    },
+  };
+}

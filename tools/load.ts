@@ -64,7 +64,7 @@ function burn(): ChildProcess {
 
 async function runOnce(file: string): Promise<void> {
   const started = performance.now();
-  const args = ["--test", "--test-reporter=./tools/reporter.mjs", `--test-timeout=${fileMsMax}`, file];
+  const args = ["--test", "--test-reporter=./tools/reporter.ts", `--test-timeout=${fileMsMax}`, file];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   for (const pipe of [child.stdout, child.stderr])

@@ -1,41 +1,45 @@
-// npm test [-- kind ...] [-- --file PART]: one `node --test` per kind of test, told by the file's suffix.
-// Kinds that only compute run beside those that start servers and mostly wait for them.
+// npm test [-- kind ...] [-- --file PART]: the kind of a test is told by its file's suffix. Kinds that only
+// compute run one after the other; beside them those that start servers and mostly wait for them, some files
+// at a time.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { join, relative, resolve } from "node:path";
+import { Readable } from "node:stream";
+import { finished } from "node:stream/promises";
+import { run } from "node:test";
+import report from "./reporter.ts";
 
 interface Kind {
   readonly name: string;
-  /** Starts servers: one file at a time, so that two cores measure one thing. */
-  readonly serves: boolean;
-  readonly flags: readonly string[];
+  readonly timeoutMs: number;
+  /** Flags of `node --test`, where the kind only computes. */
+  readonly flags?: readonly string[];
 }
 
-const alone = (timeoutMs: number): readonly string[] => [
-  "--test-concurrency=1",
-  `--test-timeout=${timeoutMs}`,
-];
 const kinds: readonly Kind[] = [
-  { name: "unit", serves: false, flags: ["--test-isolation=none", "--test-timeout=60000"] },
-  { name: "prop", serves: false, flags: ["--test-isolation=none", "--test-timeout=120000"] },
-  { name: "sim", serves: false, flags: alone(300_000) },
-  { name: "integration", serves: true, flags: alone(120_000) },
-  { name: "envoy", serves: true, flags: alone(120_000) },
-  { name: "e2e", serves: true, flags: alone(300_000) },
+  { name: "unit", timeoutMs: 60_000, flags: ["--test-isolation=none"] },
+  { name: "prop", timeoutMs: 120_000, flags: ["--test-isolation=none"] },
+  { name: "sim", timeoutMs: 300_000, flags: ["--test-concurrency=1"] },
+  // Those that wait longest come first: short ones fill what is left at the end.
+  { name: "e2e", timeoutMs: 300_000 },
+  { name: "integration", timeoutMs: 300_000 },
+  { name: "envoy", timeoutMs: 300_000 },
 ];
+/** Two cores are busy with so many files that mostly wait, and a kind that computes. */
+const serversAtOnce = 3;
 
 /**
- * Suites with an npm script of their own: slow matrices, and what needs other languages or package
- * registries.
+ * Suites with an npm script of their own, one file at a time: benches and slow matrices, and what needs other
+ * languages or package registries.
  */
-const separate: readonly Kind[] = ["full", "clients", "pack"].map((name) => ({
-  name,
-  serves: true,
-  flags: alone(600_000),
-}));
+const separate: readonly Kind[] = ["full", "clients", "pack"].map((name) => ({ name, timeoutMs: 600_000 }));
+/** On two cores, in seconds. */
+const budgets = { test: 300, full: 2_400 };
 const slowestShown = 10;
+// Every test starts programs of this repository: what was compiled once is not compiled again.
+process.env["NODE_COMPILE_CACHE"] ??= resolve(".voda/compile-cache");
 
 function kindOf(file: string): string {
   const suffix = /\.([a-z0-9]+)\.test\.ts$/.exec(file)?.[1];
@@ -58,63 +62,116 @@ if (problems.length > 0) process.exit(1);
 
 const timesFolder = mkdtempSync(join(tmpdir(), "voda-times-"));
 const wanted = asked.length > 0 ? asked.flatMap((name) => known.get(name) ?? []) : kinds;
-const chain = async (serves: boolean): Promise<boolean> => {
-  let isWell = true;
-  for (const kind of wanted.filter((one) => one.serves === serves)) isWell = (await runKind(kind)) && isWell;
-  return isWell;
-};
+const computing = wanted.filter(({ flags }) => flags !== undefined);
+const serving = wanted.filter(({ flags }) => flags === undefined);
+const msOfFiles = new Map<string, number>();
 try {
-  const [computes, serves] = await Promise.all([chain(false), chain(true)]);
+  const results = await Promise.all([computeAll(), serveAll()]);
   printSlowest();
-  process.exitCode = computes && serves ? 0 : 1;
+  printBudget();
+  if (results.includes(false)) process.exitCode = 1;
 } finally {
   rmSync(timesFolder, { recursive: true });
 }
 
-/** Its output comes as one piece where another kind runs at the same time. */
-async function runKind({ name, serves, flags }: Kind): Promise<boolean> {
+/** Files of a kind. @returns undefined, and says so, where there must be some and are none */
+function filesOf({ name }: Kind): readonly string[] | undefined {
   const ofKind = files.filter((file) => kindOf(file) === name);
-  if (ofKind.length === 0) {
-    if (part !== "" && asked.length === 0) return true;
-    console.error(`no ${name} test${part === "" ? "" : ` matches "${part}"`}`);
-    return false;
-  }
-  const isWhole = !serves && wanted.some((kind) => kind.serves);
-  const started = performance.now();
-  if (!isWhole) console.log(`# ${name}: ${ofKind.length} files`);
-  const reporters = [
-    "--test-reporter=./tools/reporter.mjs",
+  if (ofKind.length > 0 || (part !== "" && asked.length === 0)) return ofKind;
+  console.error(`no ${name} test${part === "" ? "" : ` matches "${part}"`}`);
+  return undefined;
+}
+
+function secondsSince(startedMs: number): string {
+  return ((performance.now() - startedMs) / 1000).toFixed(1);
+}
+
+async function computeAll(): Promise<boolean> {
+  let isWell = true;
+  for (const kind of computing) isWell = (await compute(kind)) && isWell;
+  return isWell;
+}
+
+/** Its output comes as one piece where servers run at the same time. */
+async function compute(kind: Kind): Promise<boolean> {
+  const ofKind = filesOf(kind);
+  if (ofKind === undefined || ofKind.length === 0) return ofKind !== undefined;
+  const isWhole = serving.length > 0;
+  const startedMs = performance.now();
+  const title = `# ${kind.name}: ${ofKind.length} files`;
+  if (!isWhole) console.log(title);
+  const args = [
+    "--test",
+    "--test-reporter=./tools/reporter.ts",
     "--test-reporter-destination=stdout",
-    "--test-reporter=./tools/times.mjs",
-    `--test-reporter-destination=${join(timesFolder, name)}`,
+    "--test-reporter=./tools/times.ts",
+    `--test-reporter-destination=${join(timesFolder, kind.name)}`,
+    `--test-timeout=${kind.timeoutMs}`,
+    ...(kind.flags ?? []),
+    ...ofKind,
   ];
-  const child = spawn(process.execPath, ["--test", ...reporters, ...flags, ...ofKind], {
-    stdio: isWhole ? ["ignore", "pipe", "pipe"] : "inherit",
-  });
+  const child = spawn(process.execPath, args, { stdio: isWhole ? ["ignore", "pipe", "pipe"] : "inherit" });
   let output = "";
   for (const pipe of [child.stdout, child.stderr])
     pipe?.on("data", (chunk: Buffer) => {
       output += chunk.toString();
     });
   const [code] = await once(child, "close");
-  if (isWhole) console.log(`# ${name}: ${ofKind.length} files\n${output.trimEnd()}`);
-  console.log(`# ${name}: ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  if (isWhole) console.log(`${title}\n${output.trimEnd()}`);
+  console.log(`# ${kind.name}: ${secondsSince(startedMs)} s`);
   return code === 0;
 }
 
+async function serveAll(): Promise<boolean> {
+  const found = serving.map(filesOf);
+  const ofKinds = found.flatMap((some) => some?.toReversed() ?? []);
+  const hasAll = !found.includes(undefined);
+  if (ofKinds.length === 0) return hasAll;
+  const names = serving.map(({ name }) => name).join(", ");
+  const concurrency = serving.some((kind) => separate.includes(kind)) ? 1 : serversAtOnce;
+  const startedMs = performance.now();
+  console.log(`# ${names}: ${ofKinds.length} files, ${concurrency} at a time`);
+  const stream = run({
+    files: ofKinds,
+    concurrency,
+    timeout: Math.max(...serving.map(({ timeoutMs }) => timeoutMs)),
+  });
+  let isWell = hasAll;
+  stream.on("test:fail", () => {
+    isWell = false;
+  });
+  stream.on("test:complete", ({ name, file, details }) => {
+    if (file !== undefined && resolve(name) === file) msOfFiles.set(file, details.duration_ms);
+  });
+  const shown = Readable.from(report(stream));
+  shown.pipe(process.stdout, { end: false });
+  await finished(shown);
+  console.log(`# ${names}: ${secondsSince(startedMs)} s`);
+  return isWell;
+}
+
 function printSlowest(): void {
-  const sums = new Map<string, number>();
-  for (const name of known.keys()) {
+  for (const { name } of computing) {
     const times = join(timesFolder, name);
     if (!existsSync(times)) continue;
     const lines = readFileSync(times, "utf8").split("\n").slice(0, -1);
     for (const { file, ms } of lines.map((line) => JSON.parse(line)))
-      sums.set(file, (sums.get(file) ?? 0) + ms);
+      msOfFiles.set(file, (msOfFiles.get(file) ?? 0) + ms);
   }
-  const slowest = [...sums].toSorted(([, a], [, b]) => b - a).slice(0, slowestShown);
-  console.log(`# the slowest of ${sums.size} files`);
+  const slowest = [...msOfFiles].toSorted(([, a], [, b]) => b - a).slice(0, slowestShown);
+  console.log(`# the slowest of ${msOfFiles.size} files`);
   for (const [file, ms] of slowest)
     console.log(`#   ${(ms / 1000).toFixed(1).padStart(6)} s  ${relative(".", file)}`);
+}
+
+/** Of whole suites only. Time is a budget that rooms to come share: who goes over it sees it here first. */
+function printBudget(): void {
+  if (part !== "" || asked.length > 1) return;
+  const [name = "test"] = asked;
+  const budget = Object.entries(budgets).find(([suite]) => suite === name)?.[1];
+  if (budget === undefined) return;
+  const script = name === "test" ? name : `run test:${name}`;
+  console.log(`# npm ${script} took ${secondsSince(0)} of ${budget} s`);
 }
 
 function readArguments(args: readonly string[]): { asked: string[]; part: string } {

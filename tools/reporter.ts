@@ -1,14 +1,20 @@
 // The spec reporter without its line for each passed test, and an error when no test ran at all.
 import { Readable } from "node:stream";
-import { spec } from "node:test/reporters";
+import { spec, type TestEvent } from "node:test/reporters";
 
-const QUIET = new Set(["test:pass", "test:start", "test:enqueue", "test:dequeue", "test:complete"]);
+const quiet: ReadonlySet<string> = new Set([
+  "test:pass",
+  "test:start",
+  "test:enqueue",
+  "test:dequeue",
+  "test:complete",
+]);
 
-async function* important(source) {
+async function* important(source: AsyncIterable<TestEvent>): AsyncGenerator<TestEvent> {
   let tests = 0;
   for await (const event of source) {
     if (event.type === "test:pass" || event.type === "test:fail") tests += 1;
-    if (!QUIET.has(event.type)) yield event;
+    if (!quiet.has(event.type)) yield event;
   }
   if (tests === 0) {
     console.error("no test ran: a file without a test is an error");
@@ -16,6 +22,6 @@ async function* important(source) {
   }
 }
 
-export default async function* report(source) {
+export default async function* report(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   yield* Readable.from(important(source)).pipe(new spec());
 }

@@ -169,11 +169,7 @@ test("an awake session is answered with its owner and no grant", async () => {
   await using node = await TestNode.open({ nats: nats.url, id: "n1" });
   const name = newName();
   node.activate(name);
-  await waitUntil(
-    async () => (await askFor(controlPlane, name)).grant === null,
-    5_000,
-    "the report has come",
-  );
+  await waitUntil(async () => (await askFor(controlPlane, name)).grant === null, "the report has come");
   const picked = await askFor(controlPlane, name);
   assert.deepEqual([picked.status, picked.owner, picked.grant], [200, node.ingress, null]);
 });
@@ -189,7 +185,6 @@ test("a session that no node has is placed, with a grant for that node, and stay
       [await askFor(controlPlane, name)].find(
         (one) => one.owner === first.ingress || one.owner === second.ingress,
       ),
-    5_000,
     "a node has joined",
   );
   const node = picked.owner === first.ingress ? first : second;
@@ -215,7 +210,7 @@ test("new sessions spread over the nodes", async () => {
   const api = apiOf(controlPlane);
   const ready = async () =>
     (await api.nodes.listNodes({})).nodes.filter((one) => one.incarnation.startsWith("spread") && one.ready);
-  await waitUntil(async () => (await ready()).length === 2, 5_000, "both nodes are ready");
+  await waitUntil(async () => (await ready()).length === 2, "both nodes are ready");
   const owners = await Promise.all(
     Array.from({ length: 40 }, async () => (await askFor(controlPlane, newName())).owner),
   );
@@ -236,7 +231,7 @@ test("typed paths find the agent by its service", async () => {
       "x-voda-session": name.key,
       "content-type": "application/grpc",
     });
-  await waitUntil(async () => (await typed()).owner === node.ingress, 5_000, "the owner is known");
+  await waitUntil(async () => (await typed()).owner === node.ingress, "the owner is known");
 });
 
 test("a path as long as Envoy lets it through is read, and a page that finds the picker or the API is refused", async () => {
@@ -322,15 +317,15 @@ test("an undeployed agent is gone from every control plane, its sessions are not
   await deploy(api, "leaving");
   const isThere = async ({ agents }: Api) =>
     (await agents.listAgents({})).agents.some(({ name }) => name === "leaving");
-  await waitUntil(() => isThere(other), 5_000, "the other one knows it");
+  await waitUntil(() => isThere(other), "the other one knows it");
   await api.agents.undeployAgent({ name: "leaving" });
   assert.equal(await isThere(api), false);
-  await waitUntil(async () => !(await isThere(other)), 5_000, "it is gone from the other one too");
+  await waitUntil(async () => !(await isThere(other)), "it is gone from the other one too");
   const again = await failure(other.agents.undeployAgent({ name: "leaving" }));
   assert.deepEqual([again.code, again.reason], [Code.NotFound, "agent_not_found"]);
   assert.equal((await askFor(first, newName("leaving"))).owner, null);
   await deploy(other, "leaving");
-  await waitUntil(() => isThere(api), 5_000, "it is back");
+  await waitUntil(() => isThere(api), "it is back");
 });
 
 test("a deployment that is wrong is refused with what is wrong", async () => {
@@ -386,11 +381,7 @@ test("get tells awake, asleep and unborn sessions apart", async () => {
   await writeLane(asleep);
   await writeLane(ended, { ttl: "168h" });
   const status = async (name: SessionName) => (await api.sessions.getSession({ session: name })).session;
-  await waitUntil(
-    async () => (await status(awake))?.status === SessionStatus.AWAKE,
-    5_000,
-    "the report has come",
-  );
+  await waitUntil(async () => (await status(awake))?.status === SessionStatus.AWAKE, "the report has come");
   const found = await status(awake);
   assert.deepEqual([found?.node, found?.epoch], ["n5", 3n]);
   assert.equal((await status(asleep))?.status, SessionStatus.ASLEEP);
@@ -429,7 +420,6 @@ test("wake, sleep and end reach the node that has, or gets, the session", async 
     (await api.nodes.listNodes({})).nodes.filter((one) => one.ready).map((one) => one.incarnation);
   await waitUntil(
     async () => (await isReady()).join() === "moved-6",
-    10_000,
     "the node is the only one that is ready",
   );
   const name = newName("moved");
@@ -460,7 +450,7 @@ test("sleep reaches the node that a session was just sent to, before that node h
   await using node = await TestNode.open({ nats: nats.url, id: "n20" });
   const [called, sent] = [newName("fresh"), newName("fresh")];
   const isSentHere = async (name: SessionName) => (await askFor(controlPlane, name)).owner === node.ingress;
-  await waitUntil(() => isSentHere(newName("fresh")), 10_000, "the node is the only one that is ready");
+  await waitUntil(() => isSentHere(newName("fresh")), "the node is the only one that is ready");
   assert.ok(await isSentHere(called));
   await writeLane(called); // its first call has committed; the report is on its way
   assert.equal((await api.sessions.sleepSession({ session: called })).session?.status, SessionStatus.ASLEEP);
@@ -481,7 +471,7 @@ test("a refusal of the node, and a node that is gone, come as errors of the api"
   node.activate(name);
   const isAwake = async () =>
     (await api.sessions.getSession({ session: name })).session?.status === SessionStatus.AWAKE;
-  await waitUntil(isAwake, 5_000, "the report has come");
+  await waitUntil(isAwake, "the report has come");
   const refused = await failure(api.sessions.wakeSession({ session: name }));
   assert.deepEqual(
     [refused.code, refused.reason, refused.message],
@@ -520,7 +510,7 @@ test("two control planes side by side know the same sessions", async () => {
   for (const one of [first, second]) {
     const owner = async () =>
       (await apiOf(one).sessions.getSession({ session: name })).session?.node === "n9";
-    await waitUntil(owner, 5_000, "both know the owner");
+    await waitUntil(owner, "both know the owner");
   }
 });
 
@@ -532,10 +522,10 @@ test("a lost report is made good by a full one", async () => {
   node.activate(kept);
   const isAwake = async (name: SessionName) =>
     (await api.sessions.getSession({ session: name })).session?.status === SessionStatus.AWAKE;
-  await waitUntil(() => isAwake(kept), 5_000, "the first report has come");
+  await waitUntil(() => isAwake(kept), "the first report has come");
   node.loseReport();
   node.activate(lost);
-  await waitUntil(() => isAwake(lost), 5_000, "the full report has come");
+  await waitUntil(() => isAwake(lost), "the full report has come");
   assert.ok(await isAwake(kept));
 });
 
@@ -546,15 +536,15 @@ test("an obituary takes a node out at once; silence takes it out when its lease 
   await using stays = await TestNode.open({ nats: nats.url, id: "n11" });
   const buried = await TestNode.open({ nats: nats.url, id: "n12" });
   const silent = await TestNode.open({ nats: nats.url, id: "n13" });
-  await waitUntil(async () => (await there("n12")) && (await there("n13")), 5_000, "the nodes have joined");
-  await silent.kill();
+  await waitUntil(async () => (await there("n12")) && (await there("n13")), "the nodes have joined");
+  await Promise.all([silent.kill(), buried.kill()]);
   const started = performance.now();
-  await waitUntil(async () => !(await there("n13")), 8_000, "the silent node is lost");
-  const tookMs = performance.now() - started;
-  assert.ok(tookMs > 1_900 && tookMs < 5_000, `took ${Math.round(tookMs)} ms`);
-  await buried.kill();
   await buried.writeObituary(connection);
-  await waitUntil(async () => !(await there("n12")), 1_000, "the obituary counts");
+  await waitUntil(async () => !(await there("n12")), "the obituary counts");
+  assert.ok(await there("n13"));
+  await waitUntil(async () => !(await there("n13")), "the silent node is lost");
+  const tookMs = performance.now() - started;
+  assert.ok(tookMs > 1_900, `took ${Math.round(tookMs)} ms`);
   assert.ok(await there(stays.id));
 });
 
@@ -565,14 +555,14 @@ test("a node whose lease has ended is asked no more, though its heart beats: its
   const name = newName("moving");
   lapsing.activate(name, 4n);
   const isOwner = async () => (await askFor(controlPlane, name)).owner === lapsing.ingress;
-  await waitUntil(isOwner, 5_000, "the owner is known");
+  await waitUntil(isOwner, "the owner is known");
   await using living = await TestNode.open({ nats: nats.url, id: "n22" });
   lapsing.loseLease();
   const elsewhere = async () => {
     const { owner, grant } = await askFor(controlPlane, name);
     return owner === living.ingress && grant !== null;
   };
-  await waitUntil(elsewhere, 6_000, "the session is placed on the other node");
+  await waitUntil(elsewhere, "the session is placed on the other node");
   assert.equal(await isOwner(), false);
 });
 

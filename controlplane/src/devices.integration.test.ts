@@ -69,14 +69,10 @@ async function pick(controlPlane: ControlPlane, key: string): Promise<Picked> {
   return { status: response.status, message, grant, devices: claims?.devices ?? [] };
 }
 const firstGrant = (controlPlane: ControlPlane, key: string): Promise<Picked> =>
-  waitUntil(
-    async () => {
-      const picked = await pick(controlPlane, key);
-      return picked.status === 200 ? picked : undefined;
-    },
-    5_000,
-    "a node has joined",
-  );
+  waitUntil(async () => {
+    const picked = await pick(controlPlane, key);
+    return picked.status === 200 ? picked : undefined;
+  }, "a node has joined");
 
 test("grants fill one device before the next, and what fits nowhere is refused with the nearest miss", async () => {
   await using controlPlane = await open();
@@ -115,23 +111,14 @@ test("a session that sleeps frees its share, and so does a node that is lost", a
     node.busy.add(key);
     node.activate(name(key), 1n, [half("GPU-e")]);
   }
-  await waitUntil(
-    async () => (await pick(controlPlane, "e2")).status === 200,
-    5_000,
-    "the reports have come",
-  );
-  await waitUntil(async () => (await pick(controlPlane, "e3")).status === 429, 5_000, "the device is full");
+  await waitUntil(async () => (await pick(controlPlane, "e2")).status === 200, "the reports have come");
+  await waitUntil(async () => (await pick(controlPlane, "e3")).status === 429, "the device is full");
   node.deactivate(name("e1"));
-  await waitUntil(
-    async () => (await pick(controlPlane, "e3")).status === 200,
-    5_000,
-    "a share is free again",
-  );
+  await waitUntil(async () => (await pick(controlPlane, "e3")).status === 200, "a share is free again");
   await using other = await TestNode.open({ nats: nats.url, id: "n4", gpus: gpus("GPU-f") });
   await node[Symbol.asyncDispose]();
   const moved = await waitUntil(
     async () => [await pick(controlPlane, "e2")].find(({ devices }) => devices[0]?.uuid === "GPU-f"),
-    5_000,
     "the session of the lost node is placed on the other one",
   );
   assert.deepEqual([moved.devices, other.id], [[half("GPU-f")], "n4"]);

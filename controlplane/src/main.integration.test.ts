@@ -102,6 +102,6 @@ test("it goes on after nats-server was killed and started again", async () => {
   node.activate({ namespace: "default", agent: "counter", key: "k" });
   const owner = async () =>
     (await fetch(`http://${ready.picker}/pick/agents/counter/k/get`)).headers.get("owner");
-  await waitUntil(async () => (await owner()) === node.ingress, 30_000, "the new node's report has come");
+  await waitUntil(async () => (await owner()) === node.ingress, "the new node's report has come");
   await program.stop();
 });

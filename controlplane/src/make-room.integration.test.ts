@@ -99,9 +99,9 @@ const kinds = (node: TestNode): (readonly [CommandKind, string, number])[] =>
 test("a refused caller is told to come back soon, an idle session is put to sleep, and the caller gets its place", async () => {
   await using node = await open("n1", "GPU-a");
   node.activate(name("old"), 1n, [all("GPU-a")]);
-  await waitUntil(() => isAwake(name("old")), 5_000, "the report has come");
+  await waitUntil(() => isAwake(name("old")), "the report has come");
   assert.deepEqual(await pick("new"), { status: 429, retryMs: 250 });
-  await waitUntil(async () => (await pick("new")).status === 200, 5_000, "the room is there");
+  await waitUntil(async () => (await pick("new")).status === 200, "the room is there");
   assert.deepEqual(kinds(node), [[CommandKind.SLEEP, "old", 1_000]]);
   const { roomsMade, sleptForRoom, busyForRoom } = await placement.getPlacementCounters({});
   assert.deepEqual([roomsMade, sleptForRoom, busyForRoom], [1n, 1n, 0n]);
@@ -111,11 +111,10 @@ test("a session that says busy keeps its device, and the caller is told the usua
   await using node = await open("n2", "GPU-b");
   node.busy.add("old");
   node.activate(name("old"), 1n, [all("GPU-b")]);
-  await waitUntil(() => isAwake(name("old")), 5_000, "the report has come");
+  await waitUntil(() => isAwake(name("old")), "the report has come");
   assert.deepEqual(await pick("new"), { status: 429, retryMs: 250 });
   await waitUntil(
     async () => (await placement.getPlacementCounters({})).busyForRoom === 1n,
-    5_000,
     "the node said busy",
   );
   assert.deepEqual(await pick("new"), { status: 429, retryMs: 1_000 });
@@ -125,10 +124,10 @@ test("a session that says busy keeps its device, and the caller is told the usua
 test("sessions of another namespace are not asked", async () => {
   await using node = await open("n3", "GPU-c");
   node.activate(name("old", "other"), 1n, [all("GPU-c")]);
-  await waitUntil(() => isAwake(name("old", "other")), 5_000, "the report has come");
+  await waitUntil(() => isAwake(name("old", "other")), "the report has come");
   assert.deepEqual(await pick("new"), { status: 429, retryMs: 1_000 });
   assert.deepEqual(await pick("new", "other"), { status: 429, retryMs: 250 });
-  await waitUntil(() => node.commands.length > 0, 5_000, "its own namespace asks it");
+  await waitUntil(() => node.commands.length > 0, "its own namespace asks it");
   assert.equal(node.commands.length, 1);
 });
 
@@ -140,7 +139,7 @@ async function failure(call: Promise<unknown>): Promise<{ readonly code: Code; r
   return { code: error.code, message: error.rawMessage };
 }
 const joined = (count: number): Promise<unknown> =>
-  waitUntil(async () => (await booked()).length === count, 5_000, `${count} devices are there`);
+  waitUntil(async () => (await booked()).length === count, `${count} devices are there`);
 
 test("a gang is woken member by member, each with a grant for a device of its own", async () => {
   await using first = await open("n4", "GPU-d");
@@ -153,7 +152,7 @@ test("a gang is woken member by member, each with a grant for a device of its ow
   );
   assert.deepEqual(woken.sessions.map(({ node }) => node).toSorted(), ["n4", "n5"]);
   assert.deepEqual([first.grants.length, second.grants.length], [1, 1]);
-  await waitUntil(async () => (await booked()).join() === "1,1", 5_000, "both are on the books");
+  await waitUntil(async () => (await booked()).join() === "1,1", "both are on the books");
 });
 
 test("a gang that does not fit is refused by name, reserves nothing and wakes nobody", async () => {
@@ -170,7 +169,7 @@ test("a gang that does not fit is refused by name, reserves nothing and wakes no
 test("when one member cannot be woken, those that the call woke sleep again and the others stay awake", async () => {
   await using node = await open("n7", "GPU-h", "GPU-i", "GPU-j");
   node.activate(name("early"), 1n, [all("GPU-h")]);
-  await waitUntil(() => isAwake(name("early")), 5_000, "the report has come");
+  await waitUntil(() => isAwake(name("early")), "the report has come");
   const refused = await failure(
     sessions.wakeSessions({ sessions: ["early", "g1", "fails"].map((key) => name(key)) }),
   );
@@ -182,11 +181,7 @@ test("when one member cannot be woken, those that the call woke sleep again and 
   const slept = kinds(node).filter(([kind]) => kind === CommandKind.SLEEP);
   assert.deepEqual(slept.map(([, key]) => key).toSorted(), ["fails", "g1"]);
   assert.ok(slept.every(([, , idleMsMin]) => idleMsMin === 0));
-  await waitUntil(
-    async () => (await booked()).join() === "1,0,0",
-    5_000,
-    "only the early one is on the books",
-  );
+  await waitUntil(async () => (await booked()).join() === "1,0,0", "only the early one is on the books");
   assert.deepEqual([await isAwake(name("early")), await isAwake(name("g1"))], [true, false]);
 });
 

@@ -65,11 +65,7 @@ test("a quota that is set holds at once where it was set, in the other control p
   const wanted = { namespace: "team", sessions: 0, gpuMilli: 2500 };
   assert.deepEqual(quota === undefined ? undefined : limitsOf(quota), wanted);
   assert.deepEqual(await quotaAt(first, "team"), wanted);
-  await waitUntil(
-    async () => (await quotaAt(second, "team")) !== undefined,
-    5_000,
-    "the other one has heard of it",
-  );
+  await waitUntil(async () => (await quotaAt(second, "team")) !== undefined, "the other one has heard of it");
   assert.deepEqual(await quotaAt(second, "team"), wanted);
   await using third = await open();
   assert.deepEqual(await quotaAt(third, "team"), wanted);
@@ -101,16 +97,11 @@ test("quotas are listed by namespace with what is used", async () => {
 
 test("a quota that is deleted limits nothing any more, here and there", async () => {
   await apiOf(second).setQuota({ quota: { namespace: "gone", sessions: 1 } });
-  await waitUntil(
-    async () => (await quotaAt(first, "gone")) !== undefined,
-    5_000,
-    "the other one has heard of it",
-  );
+  await waitUntil(async () => (await quotaAt(first, "gone")) !== undefined, "the other one has heard of it");
   await apiOf(second).deleteQuota({ namespace: "gone" });
   assert.equal(await quotaAt(second, "gone"), undefined);
   await waitUntil(
     async () => (await quotaAt(first, "gone")) === undefined,
-    5_000,
     "the other one has heard of its end",
   );
   assert.equal(
@@ -138,16 +129,11 @@ test("a value in the bucket that is no quota of its namespace leaves the one bef
   await kv.put("odd", "not json");
   await kv.put("odd", JSON.stringify({ namespace: "other", sessions: 9 }));
   await kv.put("even", JSON.stringify({ namespace: "even", sessions: 4 }));
-  await waitUntil(
-    async () => (await quotaAt(first, "even")) !== undefined,
-    5_000,
-    "what came after it was read",
-  );
+  await waitUntil(async () => (await quotaAt(first, "even")) !== undefined, "what came after it was read");
   assert.deepEqual(await quotaAt(first, "odd"), { namespace: "odd", sessions: 1 });
   await kv.put("odd", JSON.stringify({ namespace: "odd", sessions: 2 }));
   await waitUntil(
     async () => JSON.stringify(await quotaAt(first, "odd")).includes("2"),
-    5_000,
     "the later quota holds",
   );
 });
@@ -179,8 +165,8 @@ test("an answer of the store that is older than what the watch has told changes 
   const lagging = slow("get", async () => stale);
   await using bucket = await QuotaBucket.open({ kv: lagging, quotas, log: quiet });
   await kv.put("late", JSON.stringify({ namespace: "late", sessions: 2 }));
-  await waitUntil(() => quotas.quotaOf("late")?.sessions === 2, 5_000, "the watch has told it");
+  await waitUntil(() => quotas.quotaOf("late")?.sessions === 2, "the watch has told it");
   await bucket.put(quotaMessage("late", { sessions: 3 }));
   assert.notEqual(quotas.quotaOf("late")?.sessions, 1);
-  await waitUntil(() => quotas.quotaOf("late")?.sessions === 3, 5_000, "the watch has told what was put");
+  await waitUntil(() => quotas.quotaOf("late")?.sessions === 3, "the watch has told what was put");
 });

@@ -187,14 +187,13 @@ test("a retryable error is sent again as the same call, with less time left", as
 });
 
 test("a mesh that is away for longer than a few attempts is waited for within the timeout", async () => {
-  const startedMs = performance.now();
+  const away = 4;
   await using server = await mesh((request, response, count) =>
-    performance.now() - startedMs < 1_500
+    count <= away
       ? refuse(response, { status: 503, code: "unavailable", reason: "closed" })
       : json(count)(request, response, count),
   );
-  const attempts = await server.client.counter("k").$with({ timeout: "20s" }).add(1);
-  assert.ok(attempts > 3 && attempts < 40, `${attempts} attempts`);
+  assert.equal(await server.client.counter("k").$with({ timeout: "60s" }).add(1), away + 1);
 });
 
 test("without an answer the call ends with the last error, close to its timeout", async () => {
@@ -202,10 +201,14 @@ test("without an answer the call ends with the last error, close to its timeout"
     refuse(response, { status: 503, code: "unavailable", reason: "closed" }),
   );
   const startedMs = performance.now();
+  // A timer of this process too: what holds up the one holds up the other.
+  let isLate = false;
+  const late = setTimeout(() => (isLate = true), 4 * 500);
   const error = await rejection(server.client.counter("k").$with({ timeout: "500ms" }).add(1));
-  const ms = performance.now() - startedMs;
   assert.ok(error.reason === "closed" || /before that: it is unavailable/.test(error.message), error.message);
-  assert.ok(ms > 400 && ms < 900, `${ms} ms`);
+  assert.ok(performance.now() - startedMs > 400);
+  assert.equal(isLate, false);
+  clearTimeout(late);
 });
 
 test("a call that ran out of its time in the mesh is not sent again", async () => {

@@ -20,14 +20,10 @@ const urlOf = (node: ClusterNode | undefined): string => node?.url ?? assert.fai
 
 /** The body, once the call is decided: its session may be on a node that is gone. */
 function insist(node: ClusterNode | undefined, path: string, input: unknown, id: string): Promise<unknown> {
-  return waitUntil(
-    async () => {
-      const called = await call(urlOf(node), path, { input, id });
-      return called.status === 200 ? [called.body] : undefined;
-    },
-    15_000,
-    `${path} is answered`,
-  ).then(([body]) => body);
+  return waitUntil(async () => {
+    const called = await call(urlOf(node), path, { input, id });
+    return called.status === 200 ? [called.body] : undefined;
+  }, `${path} is answered`).then(([body]) => body);
 }
 
 test("calls are forwarded at once between nodes with other clocks, and one repeated on them takes effect once", async () => {
@@ -46,7 +42,7 @@ test("commands of the control plane are in time on every node", async () => {
     assert.equal((await call(urlOf(owner), `probe/${session.key}/add`, { input: 1 })).body, 1);
     const isKnown = async (): Promise<boolean> =>
       (await sessions.getSession({ session })).session?.node === owner?.id;
-    await waitUntil(isKnown, 5_000, "the control plane knows who has it");
+    await waitUntil(isKnown, "the control plane knows who has it");
     assert.equal((await sessions.wakeSession({ session })).session?.node, owner?.id);
     await sessions.sleepSession({ session });
   }

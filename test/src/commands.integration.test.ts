@@ -61,15 +61,15 @@ test("a session that was called a moment ago is not put to sleep, and the answer
   const refused = await putToSleep("recent", 3_600_000);
   assert.equal(refused.reason, "busy");
   assert.match(refused.message, /probe\/recent had work within the last 3600000 ms/);
-  await waitUntil(async () => (await awake()) === 1, 5_000, "the session is listed as awake");
+  await waitUntil(async () => (await awake()) === 1, "the session is listed as awake");
 });
 
 test("a session that rested long enough is put to sleep, and the next call wakes it with its state", async () => {
   const started = performance.now();
   assert.equal((await add("rested", 5)).body, 5);
-  await waitUntil(async () => (await putToSleep("rested", 250)).reason === "", 10_000, "the session rested");
+  await waitUntil(async () => (await putToSleep("rested", 250)).reason === "", "the session rested");
   assert.ok(performance.now() - started >= 250, "it was put to sleep too early");
-  await waitUntil(async () => (await awake()) === 1, 5_000, "only the session of the test before is awake");
+  await waitUntil(async () => (await awake()) === 1, "only the session of the test before is awake");
   assert.equal((await add("rested")).body, 6);
 });
 
@@ -84,11 +84,7 @@ test("a session with a turn that runs is not put to sleep, however little rest i
     isAnswered = true;
     return called;
   });
-  await waitUntil(
-    async () => (await putToSleep("running", 1)).reason === "busy",
-    5_000,
-    "the node says busy",
-  );
+  await waitUntil(async () => (await putToSleep("running", 1)).reason === "busy", "the node says busy");
   assert.equal(isAnswered, false);
   assert.equal((await slow).body, 2);
 });
@@ -97,10 +93,10 @@ test("a turn that its caller has left counts as work until it has ended", async 
   assert.equal((await add("left")).body, 1);
   const left = new AbortController();
   const calling = call(url, `${agent}/left/hang`, { signal: left.signal });
-  await waitUntil(async () => (await putToSleep("left", 1)).reason === "busy", 5_000, "the turn runs");
+  await waitUntil(async () => (await putToSleep("left", 1)).reason === "busy", "the turn runs");
   left.abort();
   await assert.rejects(calling, { name: "AbortError" });
-  await waitUntil(async () => (await putToSleep("left", 1)).reason === "", 5_000, "the turn was undone");
+  await waitUntil(async () => (await putToSleep("left", 1)).reason === "", "the turn was undone");
   assert.equal((await add("left")).body, 2);
 });
 
@@ -122,12 +118,11 @@ test("calls that arrive while a session falls asleep are all answered, and nothi
   for (let round = 1; round <= rounds; round += 1) {
     await waitUntil(
       async () => (await putToSleep("race", 1)).reason === "",
-      5_000,
       "the session rested for a millisecond",
     );
     assert.equal((await add("race")).body, 2 * round - 1);
     const [command, called] = await Promise.all([
-      waitUntil(() => putToSleep("race", 1), 5_000, "an answer"),
+      waitUntil(() => putToSleep("race", 1), "an answer"),
       add("race"),
     ]);
     assert.equal(called.body, 2 * round);

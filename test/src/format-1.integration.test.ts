@@ -52,7 +52,7 @@ test("a session that slept wakes from its fold, and its next fold is of the new 
   assert.equal(await formatOf("sleeper", "asleep"), 1);
   assert.equal(await body("sleeper/asleep/get"), 20);
   assert.equal(await body("sleeper/asleep/add", 2), 22);
-  await waitUntil(async () => (await formatOf("sleeper", "asleep")) === 2, 5_000, "it is written anew");
+  await waitUntil(async () => (await formatOf("sleeper", "asleep")) === 2, "it is written anew");
   assert.equal(await body("sleeper/asleep/get"), 22);
 });
 

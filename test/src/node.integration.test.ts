@@ -36,14 +36,10 @@ async function attempt(calling: () => Promise<Called>): Promise<Called | undefin
 
 /** As a client with an idempotency key does. */
 async function insist(url: string, path: string, input: unknown, id?: string): Promise<unknown> {
-  const decided = await waitUntil(
-    async () => {
-      const called = await attempt(() => call(url, path, { input, ...(id !== undefined && { id }) }));
-      return called !== undefined && called.status < 500 && called.status !== 429 ? called : undefined;
-    },
-    15_000,
-    `${path} is decided`,
-  );
+  const decided = await waitUntil(async () => {
+    const called = await attempt(() => call(url, path, { input, ...(id !== undefined && { id }) }));
+    return called !== undefined && called.status < 500 && called.status !== 429 ? called : undefined;
+  }, `${path} is decided`);
   assert.equal(decided.status, 200, JSON.stringify(decided.body));
   return decided.body;
 }
@@ -152,7 +148,7 @@ test("an idle session sleeps, leaves the node, and wakes with its state and its 
     const { session } = (await response.json()) as { session?: { status?: string } };
     return session?.status === "SESSION_STATUS_ASLEEP";
   };
-  await waitUntil(isAsleep, 5_000, "the session sleeps");
+  await waitUntil(isAsleep, "the session sleeps");
   assert.equal((await call(n2.url, "sleeper/s/add", { input: 3, id: "once" })).body, 3);
   assert.deepEqual((await call(n2.url, "sleeper/s/all")).body, whole, "fields of every kind");
 });

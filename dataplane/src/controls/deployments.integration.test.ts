@@ -80,7 +80,7 @@ describe("deployments", () => {
   test("an empty bucket is caught up at once, and what comes later is deployed", async () => {
     await using _ = await watch();
     await put("cart", "export default 1");
-    await waitUntil(() => deployed.length === 1, 3_000, "the agent comes");
+    await waitUntil(() => deployed.length === 1, "the agent comes");
     assert.deepEqual(deployed, ["cart: export default 1"]);
   });
 
@@ -99,10 +99,10 @@ describe("deployments", () => {
     await put("cart", "missing", { blob: undefined });
     await agents.put("default.cart", "{");
     await put("shop", "next");
-    await waitUntil(() => deployed.length === 2, 3_000, "the one after them comes");
+    await waitUntil(() => deployed.length === 2, "the one after them comes");
     assert.deepEqual(deployed, ["cart: good", "shop: next"]);
     const refused = (): number => lines.filter((line) => line.includes("agent not deployed")).length;
-    await waitUntil(() => refused() === 3, 3_000, "each of them is told");
+    await waitUntil(() => refused() === 3, "each of them is told");
     assert.equal(existsSync(join(folder, `${forged}.mjs`)), false);
   });
 
@@ -113,7 +113,7 @@ describe("deployments", () => {
     await using _ = await watch();
     assert.deepEqual(deployed.toSorted(), ["default/cart is gone", "shop: two"]);
     await agents.delete("default.shop");
-    await waitUntil(() => deployed.includes("default/shop is gone"), 3_000, "the other one goes");
+    await waitUntil(() => deployed.includes("default/shop is gone"), "the other one goes");
   });
 
   test("an agent that cannot be run is told and the next one is deployed", async () => {
@@ -122,7 +122,7 @@ describe("deployments", () => {
     await using _ = await watch();
     assert.deepEqual(unloadable, ["cart: does not load"]);
     await put("cart", "better");
-    await waitUntil(() => deployed.length === 1, 3_000, "the next one comes");
+    await waitUntil(() => deployed.length === 1, "the next one comes");
     assert.ok(lines.some((line) => line.includes("does not load")));
   });
 
@@ -132,10 +132,10 @@ describe("deployments", () => {
     await using _ = await watch();
     await put("a", "slow");
     await put("b", "quick");
-    await waitUntil(() => deployed.length === 1, 3_000, "the quick one comes");
+    await waitUntil(() => deployed.length === 1, "the quick one comes");
     assert.deepEqual(deployed, ["b: quick"]);
     resolve();
-    await waitUntil(() => deployed.length === 2, 3_000, "the slow one comes");
+    await waitUntil(() => deployed.length === 2, "the slow one comes");
   });
 
   test("after a restart the last revision that ran stays in the place of one that does not load", async () => {
@@ -148,7 +148,7 @@ describe("deployments", () => {
     assert.deepEqual(deployed, ["cart: good"]);
     assert.deepEqual(unloadable, []);
     await put("cart", "good again");
-    await waitUntil(() => deployed.length === 2, 3_000, "a better one comes");
+    await waitUntil(() => deployed.length === 2, "a better one comes");
   });
 
   test("a bundle on disk is used while it has its hash, and fetched again when it is cut, changed or half written", async () => {

@@ -17,7 +17,6 @@ import { type Nats, startNats, waitUntil } from "@voda/test/kit";
 import pino from "pino";
 import { type Activated, openReports, type Reports, reportSessionsMax } from "./reports.ts";
 
-const soon = 3_000;
 let nats: Nats;
 let connection: NatsConnection;
 let reports: Reports;
@@ -67,7 +66,7 @@ describe("reports", () => {
   });
 
   const received = (count: number): Promise<Report[]> =>
-    waitUntil(() => got.length >= count && got, soon, `${count} reports come`);
+    waitUntil(() => got.length >= count && got, `${count} reports come`);
 
   test("changes of a moment are one report, and of each session the last one counts", async () => {
     reports.activated(activated(1, 3));
@@ -145,7 +144,7 @@ describe("reports", () => {
     });
     owned = [1, 2, 3, 4, 5].map((i) => activated(i, 1));
     reports.full();
-    await waitUntil(() => beats.length > 0, soon, "a heartbeat comes");
+    await waitUntil(() => beats.length > 0, "a heartbeat comes");
     assert.deepEqual([beats[0]?.sessions, beats[0]?.reportSequence], [5, 1n]);
   });
 

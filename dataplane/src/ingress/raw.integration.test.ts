@@ -427,7 +427,7 @@ test("a running call's deadline is not the ingress's: who took the call answers,
   socket.write(
     "POST /agents/probe/k/echo HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{",
   );
-  await waitUntil(() => bed.ingress.stats().inFlight === 2, 2_000, "both are here");
+  await waitUntil(() => bed.ingress.stats().inFlight === 2, "both are here");
   ahead = 60_000;
   await within(2000, "the ingress has looked at all that waits", late);
   assert.equal(bed.ingress.stats().inFlight, 1);

@@ -87,26 +87,26 @@ async function rig(context: TestContext): Promise<Rig> {
   };
 }
 
-const soon = 2_000;
-
 /** Stops this whole process, as SIGSTOP would: no timer runs, nothing is renewed. */
 function freeze(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
-test("nodes know each other, and a clean stop ends a lease at once", async (t) => {
-  const { node } = await rig(t);
-  const [a, b] = [await node("a"), await node("b")];
+test("nodes know each other, and a clean stop ends a lease before that of one that crashed just then", async (t) => {
+  const { node, crash } = await rig(t);
+  const [a, b, c] = [await node("a"), await node("b"), await node("c")];
+  const ofC = c.membership.incarnation();
+  await waitUntil(() => a.membership.ended(ofC) === "no", "a sees c");
   assert.ok(a.membership.leaseLeftMs() > 0);
   const ofB = b.membership.incarnation();
-  await waitUntil(() => a.membership.ended(ofB) === "no", soon, "a sees b");
+  await waitUntil(() => a.membership.ended(ofB) === "no", "a sees b");
   assert.deepEqual(a.membership.member(ofB)?.node, "b");
   assert.deepEqual(a.membership.member(ofB)?.ingress, "127.0.0.1:7000");
-  const stopped = performance.now();
+  await crash(c);
   await b.membership.close();
   assert.equal(b.membership.leaseLeftMs(), 0);
-  await waitUntil(() => a.membership.ended(ofB) === "yes", soon, "a sees the end of b");
-  assert.ok(performance.now() - stopped < 1_000);
+  await waitUntil(() => a.membership.ended(ofB) === "yes", "a sees the end of b");
+  assert.equal(a.membership.ended(ofC), "no");
   assert.ok(a.events.some((event) => event.type === "changed"));
 });
 
@@ -115,17 +115,13 @@ test("a lease outlives its time to live as long as it is renewed, and ends when 
   const [a, b] = [await node("a"), await node("b")];
   const ofB = b.membership.incarnation();
   const started = performance.now();
-  await waitUntil(
-    () => performance.now() - started > leaseTtlMs + 500,
-    2 * leaseTtlMs,
-    "the time to live is over",
-  );
+  await waitUntil(() => performance.now() - started > leaseTtlMs + 500, "the time to live is over");
   assert.equal(a.membership.ended(ofB), "no");
   assert.equal(b.membership.incarnation(), ofB);
   assert.ok(b.membership.leaseLeftMs() > 0);
   await crash(b);
   assert.equal(await a.membership.prove(ofB), false, "its lease still lives");
-  await waitUntil(() => a.membership.ended(ofB) === "yes", leaseTtlMs + 1_500, "the lease of b ends");
+  await waitUntil(() => a.membership.ended(ofB) === "yes", "the lease of b ends");
 });
 
 test("the next process of a node ends the lease of the last one at its start", async (t) => {
@@ -133,10 +129,10 @@ test("the next process of a node ends the lease of the last one at its start", a
   const a = await node("a");
   const b = await node("b");
   const old = b.membership.incarnation();
-  await waitUntil(() => a.membership.ended(old) === "no", soon, "a sees b");
+  await waitUntil(() => a.membership.ended(old) === "no", "a sees b");
   await crash(b);
   const again = await node("b");
-  await waitUntil(() => a.membership.ended(old) === "yes", 500, "a sees the obituary");
+  await waitUntil(() => a.membership.ended(old) === "yes", "a sees the obituary");
   assert.notEqual(again.membership.incarnation(), old);
   assert.equal(a.membership.successor(old), undefined);
 });
@@ -168,15 +164,15 @@ test("a node that was paused beyond its lease returns as a new incarnation that 
   const old = a.membership.incarnation();
   freeze(leaseTtlMs + 500);
   assert.equal(a.membership.leaseLeftMs(), 0, "before anything else ran");
-  await waitUntil(() => a.events.some((event) => event.type === "lapsed"), soon, "a lapsed");
+  await waitUntil(() => a.events.some((event) => event.type === "lapsed"), "a lapsed");
   const incarnation = a.membership.incarnation();
   assert.deepEqual(
     a.events.find((event) => event.type === "lapsed"),
     { type: "lapsed", ended: old, incarnation },
   );
-  await waitUntil(() => a.membership.leaseLeftMs() > 0, soon, "a is back");
+  await waitUntil(() => a.membership.leaseLeftMs() > 0, "a is back");
   const b = await node("b");
-  await waitUntil(() => b.membership.ended(incarnation) === "no", soon, "b sees a");
+  await waitUntil(() => b.membership.ended(incarnation) === "no", "b sees a");
   assert.ok(await b.membership.prove(old));
   assert.equal(b.membership.ended(old), "yes");
   assert.equal(b.membership.successor(old)?.incarnation, incarnation);
@@ -191,7 +187,7 @@ test("a window that ended by either clock opens again with the next renewal, in 
   const incarnation = membership.incarnation();
   wallStepMs = readWindowMs; // as after the suspension of the machine
   assert.equal(membership.leaseLeftMs(), 0);
-  await waitUntil(() => events.some((event) => event.type === "renewed"), soon, "the lease is renewed");
+  await waitUntil(() => events.some((event) => event.type === "renewed"), "the lease is renewed");
   assert.ok(membership.leaseLeftMs() > 0);
   assert.equal(membership.incarnation(), incarnation);
 });
@@ -221,7 +217,7 @@ test("nodes whose wall clocks differ by minutes, or step back, agree on the time
   stepping.ms -= 3_600_000;
   check();
   const started = performance.now();
-  await waitUntil(() => performance.now() - started > leaseTtlMs, 2 * leaseTtlMs, "the lease was renewed");
+  await waitUntil(() => performance.now() - started > leaseTtlMs, "the lease was renewed");
   check();
   assert.equal(nodes[2]?.alarms.length, 1, "said once");
 });
@@ -232,10 +228,10 @@ test("a store whose time jumps against the monotonic clock is alarmed once; the 
   const monotonicMs = (): number => performance.now() - stoodStillMs;
   const { membership, alarms, events } = await node("a", { ...systemClock, monotonicMs });
   stoodStillMs = 1_000;
-  await waitUntil(() => alarms.length > 0, soon, "the jump is seen");
+  await waitUntil(() => alarms.length > 0, "the jump is seen");
   assert.equal(membership.leaseLeftMs(), 0);
   assert.match(alarms[0] ?? "", /jumped by \d{3,4} ms .*storeErrorMsMax 250; .*two readings agree/);
-  await waitUntil(() => membership.leaseLeftMs() > 0, soon, "two readings agree");
+  await waitUntil(() => membership.leaseLeftMs() > 0, "two readings agree");
   assert.ok(events.some(({ type }) => type === "renewed"));
   assert.ok(Math.abs(membership.storeMs() - Date.now()) <= storeErrorMsMax);
   assert.equal(alarms.length, 1);
@@ -264,16 +260,15 @@ test("a restart of the server in the meantime ends no lease, and news go on afte
   const { node, server } = await rig(t);
   const [a, b] = [await node("a"), await node("b")];
   const [ofA, ofB] = [a.membership.incarnation(), b.membership.incarnation()];
-  await waitUntil(() => a.membership.ended(ofB) === "no", soon, "a sees b");
+  await waitUntil(() => a.membership.ended(ofB) === "no", "a sees b");
   await server.kill9();
   await server.restart();
-  await waitUntil(() => a.connection.isUp() && b.connection.isUp(), 5_000, "both are connected again");
+  await waitUntil(() => a.connection.isUp() && b.connection.isUp(), "both are connected again");
   await waitUntil(
     () => a.membership.leaseLeftMs() > 0 && b.membership.leaseLeftMs() > 0,
-    5_000,
     "both leases are valid",
   );
   assert.deepEqual([a.membership.incarnation(), b.membership.incarnation()], [ofA, ofB]);
   await b.membership.close();
-  await waitUntil(() => a.membership.ended(ofB) === "yes", 3_000, "a sees the end of b");
+  await waitUntil(() => a.membership.ended(ofB) === "yes", "a sees the end of b");
 });

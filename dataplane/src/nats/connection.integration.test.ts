@@ -14,12 +14,12 @@ test("a server that is back is found within 150 ms, however long it was away", a
   const took: number[] = [];
   for (const awayMs of [0, 700, 1500]) {
     await server.kill9();
-    await waitUntil(() => !connection.isUp(), 2_000, "the connection is down");
+    await waitUntil(() => !connection.isUp(), "the connection is down");
     const downAtMs = performance.now();
-    await waitUntil(() => performance.now() - downAtMs >= awayMs, awayMs + 2_000, "it was away for so long");
+    await waitUntil(() => performance.now() - downAtMs >= awayMs, "it was away for so long");
     await server.restart();
     const startedAtMs = performance.now();
-    await waitUntil(() => connection.isUp(), 5_000, "the connection is up");
+    await waitUntil(() => connection.isUp(), "the connection is up");
     took.push(backAtMs - startedAtMs);
   }
   // a busy machine may slow one of them

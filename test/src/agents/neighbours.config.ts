@@ -29,7 +29,7 @@ const beside = agent("beside", { count: s.counter() }, { idle: "1h" })
   });
 
 /** Its handlers hold their thread, within their time. */
-const patient = agent("patient", { count: s.counter() }, { maxTurn: "3500ms", idle: "1h" }).handlers({
+const patient = agent("patient", { count: s.counter() }, { maxTurn: "2s", idle: "1h" }).handlers({
   hold(ctx, ms: number) {
     for (const untilMs = performance.now() + ms; performance.now() < untilMs; );
     return ctx.state.count.add(1);

@@ -54,7 +54,7 @@ const allocated = async (): Promise<number[]> => {
   return nodes.filter(({ ready }) => ready).map((node) => node.allocated?.gpuMilli ?? 0);
 };
 const settles = (milli: readonly number[], what: string): Promise<unknown> =>
-  waitUntil(async () => JSON.stringify(await allocated()) === JSON.stringify(milli), 20_000, what);
+  waitUntil(async () => JSON.stringify(await allocated()) === JSON.stringify(milli), what);
 
 test("a gang that fits is all awake, each member on a GPU of its own", async () => {
   const names = keys(4, "fits");
@@ -88,7 +88,7 @@ test("a gang that does not fit is refused by the name of a member, and leaves no
 test("members that were awake before stay so when the gang is refused", async () => {
   const [early = "", ...late] = keys(5, "early");
   assert.equal((await call(mesh.url, `solo/${early}/add`, { input: 1 })).body, 1);
-  await waitUntil(async () => (await awake([early])) === 1, 5_000, "it is known to be awake");
+  await waitUntil(async () => (await awake([early])) === 1, "it is known to be awake");
   await assert.rejects(
     api.sessions.wakeSessions({ sessions: refs([early, ...late]) }),
     /found no place beside the others/,
@@ -108,10 +108,10 @@ test("a node that is killed in the middle leaves no member awake, and the gang i
     waking,
     /solo\/killed\d was not woken on n2: .*those that this call woke sleep again/,
   );
-  await waitUntil(async () => (await awake(names)) === 2, 10_000, "the members on the other node are awake");
+  await waitUntil(async () => (await awake(names)) === 2, "the members on the other node are awake");
   process.kill(pid, "SIGKILL");
   await failed;
-  await waitUntil(async () => (await awake(names)) === 0, 10_000, "no member is awake");
+  await waitUntil(async () => (await awake(names)) === 0, "no member is awake");
   await settles([0, 0], "both nodes are there and free");
   const { sessions } = await api.sessions.wakeSessions({ sessions: refs(names) });
   assert.ok(sessions.every(({ status }) => status === SessionStatus.AWAKE));

@@ -51,7 +51,7 @@ const allocated = async (): Promise<number[]> => {
   return nodes.map((node) => node.allocated?.gpuMilli ?? 0);
 };
 const settles = (milli: readonly number[], what: string): Promise<unknown> =>
-  waitUntil(async () => JSON.stringify(await allocated()) === JSON.stringify(milli), 20_000, what);
+  waitUntil(async () => JSON.stringify(await allocated()) === JSON.stringify(milli), what);
 
 test("two sessions fill each GPU, and the next is refused with a reason to act on", async () => {
   for (const key of ["k0", "k1", "k2", "k3"]) assert.equal((await add(key)).body, 1);
@@ -75,7 +75,7 @@ async function allHold(keys = held): Promise<void> {
       called.every(({ status }) => status === 200) && JSON.stringify(await allocated()) === "[1000,1000]"
     );
   };
-  await waitUntil(doRun, 20_000, "all four run, each on its half");
+  await waitUntil(doRun, "all four run, each on its half");
 }
 
 /**
@@ -87,7 +87,7 @@ async function putToSleep(key: string): Promise<void> {
   const session = { agent: "model", key };
   const isAwake = async (): Promise<boolean> =>
     (await sessions.getSession({ session })).session?.status === SessionStatus.AWAKE;
-  await waitUntil(isAwake, 5_000, `${key} is known to be awake`);
+  await waitUntil(isAwake, `${key} is known to be awake`);
   await sessions.sleepSession({ session });
 }
 
@@ -156,7 +156,7 @@ test("a session that sleeps frees its half, and makes room for itself when it wa
   await putToSleep("k0");
   await allHold(["k1", "k2", "k3", "k4"]);
   assert.equal(reasonOf(await add("k0")), "no_capacity");
-  await waitUntil(async () => (await add("k0")).body === before + 1, 10_000, "k0 woke with its state");
+  await waitUntil(async () => (await add("k0")).body === before + 1, "k0 woke with its state");
 });
 
 test("a control plane that is killed overbooks nothing when it is back", async () => {
@@ -173,7 +173,7 @@ test("a control plane that is killed overbooks nothing when it is back", async (
       now !== 0 && now !== pid && (refusal(answered).message ?? "").startsWith("none of 2 nodes has room now")
     );
   };
-  await waitUntil(isBack, 15_000, "the new control plane refuses");
+  await waitUntil(isBack, "the new control plane refuses");
   assert.ok((await allocated()).every((milli) => milli <= 1000));
   await allHold();
 });

@@ -24,7 +24,6 @@ const add = (key: string): Promise<Called> => call(mesh.url, `counter/${key}/add
 const used = (sessions: number): Promise<unknown> =>
   waitUntil(
     async () => (await connectApi(mesh.url).quotas.getQuota({})).used?.sessions === sessions,
-    10_000,
     `${sessions} sessions count`,
   );
 const message =

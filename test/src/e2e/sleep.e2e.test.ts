@@ -5,12 +5,9 @@ import { ownMesh } from "../../../cli/src/bench/mesh.ts";
 import { wake } from "../../../cli/src/bench/wake.ts";
 import { examples } from "../kit/index.ts";
 
-/** The bar of a machine of its own is 15, which `voda bench wake` measures; tests share theirs. */
-const wakeP50MsMax = 30;
-
-test("sessions asleep are out of the nodes' heaps, and wake quickly with their state", async (context) => {
+test("sessions asleep are out of the nodes' heaps, and wake with their state", async (context) => {
   await using mesh = await ownMesh({ nodes: 2, config: examples });
-  const result = await wake(mesh, { sessions: 300, characters: 4_096 }, () => undefined);
+  const result = await wake(mesh, { sessions: 100, characters: 12_288 }, () => undefined);
   context.diagnostic(JSON.stringify(result));
   const { heapBeforeMb, heapAwakeMb, heapAsleepMb, heapRatio } = result;
   assert.equal(result.wrong, 0);
@@ -20,5 +17,4 @@ test("sessions asleep are out of the nodes' heaps, and wake quickly with their s
   );
   assert.ok(heapAsleepMb - heapBeforeMb < (heapAwakeMb - heapBeforeMb) / 2, "more than half of that stayed");
   assert.ok(heapRatio <= 1.1, `heapRatio is ${heapRatio}`);
-  assert.ok(result.wakeP50Ms <= wakeP50MsMax, `half of the wakes took more than ${result.wakeP50Ms} ms`);
 });

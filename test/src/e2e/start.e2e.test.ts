@@ -7,44 +7,28 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { programs } from "../../../cli/src/programs.ts";
-import { call, type MeshOptions, pidsOf, type RunningMesh, startMesh, waitUntil } from "../kit/index.ts";
+import { call, pidsOf, startMesh, waitUntil } from "../kit/index.ts";
 
 const home = fileURLToPath(new URL("../../..", import.meta.url));
 /** npm itself, with a shell between it and the mesh: what a container or a service manager signals. */
 const npmStart = { program: "npm", command: ["--prefix", home, "start", "--"] };
 /** SIGKILL reaches no further than the process that gets it: here the one that npm started. */
 const started = { command: [join(home, "tools/start.ts")] };
-/** The bar of a calm machine is 5,000; tests share theirs. */
-const readyMsMax = 15_000;
-
 const slowConfig = `import { agent } from "voda";
 import { defineConfig } from "voda/config";
 const { promise, resolve } = Promise.withResolvers();
-setTimeout(resolve, 4_000);
+setTimeout(resolve, 2_000);
 await promise;
 export default defineConfig({ agents: [agent("slow", {}).readonly({ answer: () => 42 })] });
 `;
 
-async function timed(options: MeshOptions): Promise<{ mesh: RunningMesh; ms: number }> {
-  const from = performance.now();
-  const mesh = await startMesh(options);
-  return { mesh, ms: performance.now() - from };
-}
-
-test("starts in a row on one folder are ready in time, keep its state, and end without a trace", async (context) => {
+test("starts in a row on one folder keep its state, and end without a trace", async (context) => {
   const dataDir = mkdtempSync(join(tmpdir(), "voda-start-"));
   context.after(() => rmSync(dataDir, { recursive: true, force: true }));
   for (const [i, signal] of (["SIGTERM", "SIGINT", "SIGKILL"] as const).entries()) {
-    const { mesh, ms } = await timed({ ...(signal === "SIGKILL" ? started : npmStart), dataDir });
-    await using _ = mesh;
-    context.diagnostic(`ready after ${Math.round(ms)} ms`);
-    assert.ok(ms <= readyMsMax, `ready after ${Math.round(ms)} ms`);
+    await using mesh = await startMesh({ ...(signal === "SIGKILL" ? started : npmStart), dataDir });
     const offer = /curl --json 2 http:.*\n.*voda call.*\n.*voda ps/;
-    await waitUntil(
-      () => offer.test(mesh.supervisor.output()),
-      readyMsMax,
-      "three commands to try are printed",
-    );
+    await waitUntil(() => offer.test(mesh.supervisor.output()), "three commands to try are printed");
     const added = await call(mesh.url, "counter/kept/add", { input: 1, id: `start-${i}` });
     assert.equal(added.body, i + 1);
     const again = await call(mesh.url, "counter/kept/add", { input: 1, id: "start-0" });
@@ -71,7 +55,6 @@ test("the ready file has the new process of a node that was killed", async () =>
   process.kill(n1.pid, "SIGKILL");
   const now = await waitUntil(
     () => mesh.describe().nodes[0]?.pid !== n1.pid && !pidsOf(mesh.describe()).includes(0) && mesh.describe(),
-    readyMsMax,
     "the ready file has a new process of n1",
   );
   assert.deepEqual(

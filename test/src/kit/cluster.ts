@@ -1,5 +1,6 @@
 // A control plane and nodes as real processes on a real nats-server, without Envoy: what a node's own ingress
 // promises.
+import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -139,5 +140,25 @@ async function deployTo(
     agents.every(({ name }) =>
       node.process().output().includes(`"agent":"${name}","revision":"${bundle.revision}"`),
     );
-  await waitUntil(() => cluster.nodes.every(isDeployed), 10_000, "every node has the agents");
+  await waitUntil(() => cluster.nodes.every(isDeployed), "every node has the agents");
+}
+
+/** Publishes code that is no bundle, or a bad one, for an agent that is there. */
+export async function deployInstead(
+  { apiUrl }: Pick<Cluster, "apiUrl">,
+  name: string,
+  code: string,
+): Promise<{ readonly status: number; readonly message: string }> {
+  const post = (method: string, request: object): Promise<Response> =>
+    fetch(`${apiUrl}/voda.api.v1.AgentService/${method}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(request),
+    });
+  const { agent } = (await (await post("GetAgent", { name })).json()) as { agent: object };
+  const bundle = Buffer.from(code).toString("base64");
+  const revision = createHash("sha256").update(code).digest("hex");
+  const response = await post("DeployAgents", { bundle, agents: [{ ...agent, revision }] });
+  const { message = "" } = (await response.json()) as { message?: string };
+  return { status: response.status, message };
 }

@@ -2,19 +2,13 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { waitUntil } from "./wait.ts";
 
-const frozenWithinMs = 5_000;
-
 /**
  * Stops a process with SIGSTOP and resolves when none of its threads runs any more: the signal alone returns
  * before that.
  */
 export async function freeze(pid: number): Promise<void> {
   process.kill(pid, "SIGSTOP");
-  await waitUntil(
-    () => statesOf(pid).every((state) => state === "T"),
-    frozenWithinMs,
-    `process ${pid} is stopped`,
-  );
+  await waitUntil(() => statesOf(pid).every((state) => state === "T"), `process ${pid} is stopped`);
 }
 
 /** One letter per thread on Linux, elsewhere that of the process. */

@@ -1,5 +1,5 @@
 export { type Called, type CallOptions, call, refusal } from "./call.ts";
-export { type Cluster, type ClusterNode, startCluster, testAgents } from "./cluster.ts";
+export { type Cluster, type ClusterNode, deployInstead, startCluster, testAgents } from "./cluster.ts";
 export { type EnvoyOptions, listenerPort, type RunningEnvoy, startEnvoy } from "./envoy.ts";
 export { freeze } from "./freeze.ts";
 export { leakCheck } from "./leaks.ts";

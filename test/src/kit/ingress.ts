@@ -179,7 +179,6 @@ export async function openTestIngress(nodes: readonly TestServer[] = []): Promis
   const untilAccepted = (): Promise<unknown> =>
     waitUntil(
       () => xds.status().length === 1 && xds.status().every((one) => one.acked),
-      5_000,
       "Envoy has accepted everything",
     );
   const publish = async (list: readonly TestServer[], draining?: readonly TestServer[]): Promise<void> => {

@@ -34,7 +34,7 @@ test("a command that does not exist fails at once and says so", async () => {
 
 test("waiting for what never happens names it and the time", async () => {
   await assert.rejects(
-    waitUntil(() => false, 20, "pigs fly"),
+    waitUntil(() => false, "pigs fly", 20),
     /waited 20 ms in vain until pigs fly/,
   );
 });

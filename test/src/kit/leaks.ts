@@ -1,6 +1,7 @@
 import { runningProcesses } from "./process.ts";
 import { waitUntil } from "./wait.ts";
 
+/** Less than what is left behind lasts by itself. */
 const goneWithinMs = 3_000;
 // Of what Node counts as active, what code opens and must close. The others belong to the runner and to
 // pending I/O.
@@ -34,8 +35,8 @@ export function leakCheck(): () => Promise<void> {
           last = grown();
           return last.length === 0;
         },
-        goneWithinMs,
         "nothing is left open",
+        goneWithinMs,
       );
     } catch (cause) {
       throw new Error(`leaked: ${last.join("; ")}`, { cause });

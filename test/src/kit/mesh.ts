@@ -37,9 +37,8 @@ export interface RunningMesh extends AsyncDisposable {
 export const examples = fileURLToPath(new URL("../../../examples/voda.config.ts", import.meta.url));
 export const upExamples: readonly string[] = [programs().cli, "up", "--config", examples];
 
-const startWithinMs = 30_000;
 const stoppedWithinMs = 12_000;
-const goneWithinMs = 3_000;
+const goneWithinMs = 10_000;
 
 export async function startMesh(options: MeshOptions = {}): Promise<RunningMesh> {
   const folder = mkdtempSync(join(tmpdir(), "voda-mesh-"));
@@ -62,7 +61,6 @@ export async function startMesh(options: MeshOptions = {}): Promise<RunningMesh>
       command: options.program ?? process.execPath,
       args: [...(options.command ?? upExamples), ...flags],
       ready: () => existsSync(readyFile),
-      readyWithinMs: startWithinMs,
     });
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
@@ -122,7 +120,7 @@ async function nothingIsLeft(mesh: ReadyFile, dataDir: string): Promise<void> {
     return left.length === 0;
   };
   try {
-    await waitUntil(isClean, goneWithinMs, "nothing is left of the mesh");
+    await waitUntil(isClean, "nothing is left of the mesh", goneWithinMs);
   } catch (cause) {
     throw new Error(`the mesh left behind: ${left.join("; ")}`, { cause });
   }

@@ -6,8 +6,6 @@ import { natsPayloadBytesMax } from "@voda/proto/wire";
 import { type RunningProcess, startProcess } from "./process.ts";
 import { waitUntil } from "./wait.ts";
 
-const portsWithinMs = 5_000;
-
 export interface NatsOptions {
   /** Folder of the store; default is a temporary one that `stop` removes. */
   readonly dir?: string;
@@ -97,7 +95,6 @@ jetstream { store_dir: ${JSON.stringify(dir)}${more.join("")} }
 async function chosenPort(portsFile: string): Promise<number> {
   const text = await waitUntil(
     () => existsSync(portsFile) && readFileSync(portsFile, "utf8"),
-    portsWithinMs,
     `nats-server wrote ${portsFile}`,
   );
   const ports = JSON.parse(text) as { nats: string[] };

@@ -15,8 +15,6 @@ export interface ProcessOptions {
   readonly ready: (output: string, told: unknown) => boolean | Promise<boolean>;
   /** Opens an IPC channel. Default: none; what is no Node.js program has no use for one. */
   readonly ipc?: true;
-  /** Default 10,000. */
-  readonly readyWithinMs?: number;
 }
 
 /** A child process that runs. It is not stopped by itself: use `await using`, or `stop`. */
@@ -51,7 +49,7 @@ export function runningProcesses(): number[] {
   return [...running].flatMap((child) => child.pid ?? []);
 }
 
-/** @throws when the process ends or `readyWithinMs` passes before it is ready; the message has its output. */
+/** @throws when the process ends before it is ready, or never is; the message has its output. */
 export async function startProcess(options: ProcessOptions): Promise<RunningProcess> {
   const child = spawn(options.command, options.args ?? [], {
     stdio: ["ignore", "pipe", "pipe", options.ipc === true ? "ipc" : "ignore"],
@@ -67,7 +65,6 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
   try {
     await waitUntil(
       async () => (await options.ready(handle.output(), handle.told())) || ended,
-      options.readyWithinMs ?? 10_000,
       `${options.command} is ready`,
     );
     if (ended) throw new Error(`${options.command} ended before it was ready`);

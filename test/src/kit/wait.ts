@@ -1,7 +1,10 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 
-const pollMs = 5;
+/** A condition may cost the processor that it waits for: the longer it takes, the less often it is asked. */
+const pollMsMin = 5;
+const pollMsMax = 50;
+const pollShare = 0.05;
 /** For what comes soon on a calm machine, and late on one that eight others use. */
 const patienceMs = 60_000;
 
@@ -18,8 +21,9 @@ export async function waitUntil<T>(
   for (;;) {
     const value = await condition();
     if (value) return value as Exclude<T, false | undefined | null | 0 | "">;
-    if (performance.now() - started > withinMs)
-      throw new Error(`waited ${withinMs} ms in vain until ${what}`);
+    const waitedMs = performance.now() - started;
+    if (waitedMs > withinMs) throw new Error(`waited ${withinMs} ms in vain until ${what}`);
+    const pollMs = Math.min(pollMsMax, Math.max(pollMsMin, waitedMs * pollShare));
     await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
 }

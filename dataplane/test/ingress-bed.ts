@@ -157,8 +157,8 @@ export async function openBed(
   return bed;
 }
 
-/** Runs out of time with a message instead of hanging. */
-export async function within<T>(ms: number, what: string, promise: Promise<T>): Promise<T> {
+/** Runs out of time with a message instead of hanging; `ms` is for what must not come later. */
+export async function within<T>(what: string, promise: Promise<T>, ms: number = 60_000): Promise<T> {
   const expired = new AbortController();
   const timer = setTimeout(() => expired.abort(), ms);
   try {

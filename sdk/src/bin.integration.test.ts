@@ -118,7 +118,7 @@ test("standard input reaches the CLI", async () => {
   assert.match((await finish(usersNode, [layout.bin, "echo"], "typed in")).out, /\ntyped in$/);
 });
 
-test("a signal reaches the CLI, which decides how to end", { timeout: 10_000 }, async () => {
+test("a signal reaches the CLI, which decides how to end", { timeout: 60_000 }, async () => {
   using layout = layOut({ pinned: "linked", workspace: false });
   const child = spawn(usersNode, [layout.bin, "wait"], { stdio: "pipe" });
   const text = collect(child);

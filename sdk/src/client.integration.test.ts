@@ -318,7 +318,7 @@ test("a call that gets no answer ends at its timeout", async () => {
 });
 
 test("the caller's signal ends a call in flight, one that waits to be sent again, and one not sent", {
-  timeout: 5_000,
+  timeout: 15_000,
 }, async () => {
   const controller = new AbortController();
   await using waiting = await mesh(() => controller.abort(new Error("enough")));
@@ -461,7 +461,7 @@ test("bad options are refused at once", () => {
 });
 
 test("clients and sessions can be awaited, returned from async functions and inspected", {
-  timeout: 5_000,
+  timeout: 15_000,
 }, async () => {
   const client = createClient<typeof config>({ url: "http://127.0.0.1:1" });
   const session = client.counter("k");

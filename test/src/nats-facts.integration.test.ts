@@ -37,7 +37,7 @@ const withHeaders = (of: Headers) => {
 };
 
 const publish = async (subject: string, of: Headers = {}, body = "x", connection = nats): Promise<Answer> =>
-  (await connection.request(subject, body, { headers: withHeaders(of), timeout: 2_000 })).json<Answer>();
+  (await connection.request(subject, body, { headers: withHeaders(of), timeout: 10_000 })).json<Answer>();
 
 const api = async <T = Answer>(subject: string, body: object, connection = nats): Promise<T> =>
   (await connection.request(`$JS.API.${subject}`, JSON.stringify(body))).json<T>();

@@ -28,6 +28,8 @@ const message = toBinary(
   create(GetSessionRequestSchema, { session: { agent: "probe" } }),
 );
 const answer: Uint8Array = new Uint8Array(0);
+/** Before any deadline of an idle connection. */
+const soonMs = 5_000;
 
 interface Reply {
   readonly headers: OutgoingHttpHeaders;
@@ -68,7 +70,7 @@ function replyOf(stream: ClientHttp2Stream): Promise<Reply> {
     stream.on("error", reject);
     stream.on("end", () => resolve({ headers, body: Buffer.concat(chunks), trailers }));
   });
-  return within(5000, "answer", done);
+  return within("answer", done);
 }
 
 // The first test: later ones leave timers of fetch.
@@ -85,7 +87,7 @@ test("closing leaves no socket, server or timer, whatever the clients were doing
   half.write(
     "POST /agents/probe/k/echo HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5000000\r\ncontent-type: application/json\r\n\r\n",
   );
-  assert.match(String(await within(2000, "refusal", once(half, "data"))), /HTTP\/1.1 413/);
+  assert.match(String(await within("refusal", once(half, "data"))), /HTTP\/1.1 413/);
   const ends = [session, silent.resume(), half].map((one) => (one.closed ? undefined : once(one, "close")));
   await bed.ingress.close();
   await Promise.all([cut, ...ends]);
@@ -152,7 +154,7 @@ test("a gRPC caller who sends on after it was refused is stopped, and its connec
   stream.on("drain", pump);
   pump();
   assert.equal((await reply).headers["grpc-status"], "12");
-  await within(5000, "reset", closed);
+  await within("reset", closed);
   assert.equal(stream.rstCode, constants.NGHTTP2_NO_ERROR);
   const next = grpcStream(session, "GetSession");
   next.end(frameMessage(message));
@@ -259,7 +261,7 @@ async function flood(t: TestContext, bed: Bed, make: (round: number) => Buffer):
       if (!socket.write(make(round))) await Promise.race([drained, closed]);
     }
   })();
-  await within(5000, "the node ends the connection", flooding);
+  await within("the node ends the connection", flooding);
 }
 
 test("a connection that resets its calls faster than clients do is ended, and others are served meanwhile", async (t) => {
@@ -335,7 +337,7 @@ test("malformed HTTP/1.1 is answered with JSON and the connection closed; the ne
     const socket = await rawConnection(t, bed);
     const all = everything(socket);
     socket.write(bytes);
-    assert.match(await within(3000, bytes.slice(0, 30), all), wanted);
+    assert.match(await within(bytes.slice(0, 30), all), wanted);
   }
   assert.equal(await (await fetch(`${bed.url}/healthz`)).text(), "ok\n");
 });
@@ -349,18 +351,18 @@ test("a refused HTTP/1.1 request may send on within a bound and its connection s
     const socket = await rawConnection(t, bed);
     socket.on("error", () => undefined);
     socket.write(start);
-    assert.match(String(await within(2000, "refusal", once(socket, "data"))), /HTTP\/1.1 415/);
+    assert.match(String(await within("refusal", once(socket, "data"))), /HTTP\/1.1 415/);
     return socket;
   };
   const few = await refused();
   few.write(chunk);
   few.write("0\r\n\r\nGET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n");
-  assert.match(String(await within(2000, "the next answer", once(few, "data"))), /HTTP\/1.1 200/);
+  assert.match(String(await within("the next answer", once(few, "data"))), /HTTP\/1.1 200/);
 
   const many = await refused();
   const closed = new Promise<unknown>((resolve) => many.resume().on("close", resolve)); // after ECONNRESET, as a rule
   for (let sent = 0; sent < 2 * discardBytesMax; sent += chunk.length) many.write(chunk);
-  await within(discardMsMax / 2, "cut", closed);
+  await within("cut", closed, discardMsMax / 2);
 });
 
 test("HEAD, OPTIONS and DELETE are refused on both versions, without a body for HEAD", async (t) => {
@@ -387,7 +389,7 @@ test("who asks before sending a body hears at once what the head refuses, or is 
     socket.write(
       `POST ${path} HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-type: ${type}\r\ncontent-length: 1\r\n\r\n`,
     );
-    return { socket, first: String(await within(2000, "an answer", once(socket, "data"))) };
+    return { socket, first: String(await within("an answer", once(socket, "data"))) };
   };
   const refused = await asking("/agents/probe/k/nope", "application/json");
   assert.match(refused.first, /^HTTP\/1.1 404 .*method_not_found/s);
@@ -397,10 +399,7 @@ test("who asks before sending a body hears at once what the head refuses, or is 
   assert.equal(first, "HTTP/1.1 100 Continue\r\n\r\n");
   assert.equal(bed.seen.length, 0);
   socket.write("7");
-  assert.match(
-    String(await within(2000, "the answer", once(socket, "data"))),
-    /^HTTP\/1.1 200 OK.*\r\n\r\n7$/s,
-  );
+  assert.match(String(await within("the answer", once(socket, "data"))), /^HTTP\/1.1 200 OK.*\r\n\r\n7$/s);
 });
 
 test("HTTP/1.0 is served, without a host, and its connection ends with the answer", async (t) => {
@@ -410,7 +409,7 @@ test("HTTP/1.0 is served, without a host, and its connection ends with the answe
   socket.write(
     "POST /agents/probe/k/echo HTTP/1.0\r\ncontent-type: application/json\r\ncontent-length: 1\r\n\r\n7",
   );
-  assert.match(await within(2000, "the answer", all), /^HTTP\/1.[01] 200 OK.*\r\n\r\n7$/s);
+  assert.match(await within("the answer", all), /^HTTP\/1.[01] 200 OK.*\r\n\r\n7$/s);
 });
 
 test("a running call's deadline is not the ingress's: who took the call answers, also after it", async (t) => {
@@ -429,7 +428,7 @@ test("a running call's deadline is not the ingress's: who took the call answers,
   );
   await waitUntil(() => bed.ingress.stats().inFlight === 2, "both are here");
   ahead = 60_000;
-  await within(2000, "the ingress has looked at all that waits", late);
+  await within("the ingress has looked at all that waits", late);
   assert.equal(bed.ingress.stats().inFlight, 1);
   running.reply({ ok: true, content: "json", body: Buffer.from("7") }, {});
   assert.equal(await (await answer).text(), "7");
@@ -446,7 +445,7 @@ test("pipelined requests are answered in order, and closing waits for all of the
   second.reply({ ok: true, content: "json", body: Buffer.from("2") }, {});
   const closed = bed.ingress.close();
   first.reply({ ok: true, content: "json", body: Buffer.from("1") }, {});
-  await within(1500, "close", closed);
+  await within("close", closed, soonMs);
   assert.deepEqual((await all).match(/(?<=\r\n\r\n)\d/g), ["1", "2"]);
 });
 
@@ -459,7 +458,7 @@ test("a preface that comes byte by byte still opens HTTP/2, and so does a reques
       socket.write(byte);
       await new Promise((next) => setImmediate(next));
     }
-    const [first] = (await within(3000, "first bytes", once(socket, "data"))) as [Buffer];
+    const [first] = (await within("first bytes", once(socket, "data"))) as [Buffer];
     return first;
   };
   const settings = await drip("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u0004\0\0\0\0\0")();
@@ -491,7 +490,7 @@ test("closing finishes the calls in flight on both versions, accepts no more, an
   assert.equal((await http2Reply).trailers["grpc-status"], "0");
   assert.equal((await http1Reply).headers.get("connection"), "close");
   assert.equal(await (await http1Reply).text(), "1");
-  await within(1500, "close", closed);
+  await within("close", closed, soonMs);
   assert.deepEqual([bed.ingress.stats().connections, bed.ingress.stats().inFlight], [0, 0]);
   await assert.rejects(fetch(`${bed.url}/healthz`));
 });
@@ -500,7 +499,7 @@ test("closing cuts what does not end in time, and its calls are cancelled", asyn
   const bed = await openBed(t);
   const refused = assert.rejects(fetch(`${bed.url}/agents/probe/k/hang`, { method: "POST" }));
   const hanging = await bed.nextHanging();
-  await within(4000, "close", bed.ingress.close());
+  await within("close", bed.ingress.close(), soonMs);
   await refused;
   await hanging.cancelled;
 });
@@ -530,14 +529,14 @@ test("connections that dawdle are cut: silent ones, half prefaces, half headers;
     const socket = await rawConnection(t, bed);
     const all = everything(socket);
     socket.write(bytes);
-    return within(20_000, JSON.stringify(bytes), all);
+    return within(JSON.stringify(bytes), all);
   };
   const post = "POST /agents/probe/k/echo HTTP/1.1\r\nhost: localhost\r\n";
   const half = await rawConnection(t, bed);
   half.write(
     `${post}content-type: application/json\r\ncontent-length: 9\r\nconnect-timeout-ms: 100\r\n\r\n{`,
   );
-  const [late] = (await within(2000, "deadline", once(half, "data"))) as [Buffer];
+  const [late] = (await within("deadline", once(half, "data"))) as [Buffer];
   assert.match(late.toString(), /^HTTP\/1.1 504 .*deadline_exceeded.*the body was not complete/s);
   const [silent, preface, headers] = await Promise.all([dawdle(""), dawdle("PRI *"), dawdle(post)]);
   assert.deepEqual([silent, preface], ["", ""]);

@@ -55,7 +55,7 @@ test("an answer that nobody reads is counted, cut after a time, and its connecti
   );
   assert.deepEqual([bed.ingress.stats().cut, bed.ingress.stats().unsentBytes], [0, bodyBytesMax]);
   clock.forward(unsentMsMax / 2);
-  await within(2000, "the connection ends", once(session, "close"));
+  await within("the connection ends", once(session, "close"));
   assert.deepEqual([bed.ingress.stats().cut, bed.ingress.stats().unsentBytes], [1, 0]);
 });
 
@@ -68,7 +68,7 @@ test("of Envoy's connection only the call is cut", async (t) => {
   await once(stream, "response");
   const closed = new Promise((resolve) => stream.on("close", resolve));
   clock.forward(unsentMsMax);
-  await within(2000, "the call is cut", closed);
+  await within("the call is cut", closed);
   bed.answer = { ok: true, content: "json", body: new Uint8Array(0) };
   const [headers] = (await once(ask(session, proof), "response")) as [Record<string, string>];
   assert.equal(headers[":status"], 200);
@@ -102,6 +102,6 @@ test("beyond what all unread answers may take the oldest are cut, and others are
   await waitUntil(() => bed.ingress.stats().unsentBytes === unsentBytesMax, "all of it waits");
   const served = await fetch(`${bed.url}/agents/probe/k/echo`, { method: "POST" });
   assert.equal((await served.text()).length, bodyBytesMax);
-  await within(2000, "the one that has waited longest ends", gone);
+  await within("the one that has waited longest ends", gone);
   assert.equal(second.closed, false);
 });

@@ -8,10 +8,10 @@ test("a bundle that loops is refused with the node's reason, and the one before 
   const config = fileURLToPath(new URL("./agents/neighbours-good.config.ts", import.meta.url));
   await using cluster = await startCluster({ nodes: 1, config });
   const url = cluster.nodes[0]?.url ?? "";
-  let isOver = false;
-  const deployed = deployInstead(cluster, "calm", "for (;;);").finally(() => (isOver = true));
+  const over = new AbortController();
+  const deployed = deployInstead(cluster, "calm", "for (;;);").finally(() => over.abort());
   let calls = 0;
-  while (!isOver) {
+  while (!over.signal.aborted) {
     calls += 1;
     assert.equal((await call(url, "calm/k/addSlowly", { input: 20 })).body, calls);
   }

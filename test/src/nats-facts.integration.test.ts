@@ -286,9 +286,8 @@ test("a server that was frozen ends every overdue lease when it wakes", async ()
     return waitUntil(() => direct("KV_lease", query, client), `the lease of ${key} has ended`);
   };
   const [first, second] = [await endOf("n.1", overdue), await endOf("n.2", fresh)];
-  const wokenMs = (await direct("KV_lease", { seq: fresh }, client))?.storedMs ?? 0;
-  const [firstMs, secondMs] = [first.storedMs - wokenMs, second.storedMs - wokenMs];
-  assert.ok(firstMs < secondMs / 2, `${firstMs} ms after it woke, a new lease of 1 s after ${secondMs} ms`);
+  const laterMs = second.storedMs - first.storedMs;
+  assert.ok(laterMs > 500, `a lease of 1 s that was made when it woke ended ${laterMs} ms later`);
   await client.close();
 });
 

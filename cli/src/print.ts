@@ -10,12 +10,6 @@ export interface Output {
   readonly err: Print;
 }
 
-/** Where a command's lines go: what it answers, and what it says of failures and progress. */
-export interface Output {
-  readonly out: Print;
-  readonly err: Print;
-}
-
 const plain = {
   top: "",
   "top-mid": "",

@@ -3,7 +3,7 @@
 import { gpuMilliWhole, gpusPerNodeMax } from "@voda/proto/placement";
 import type { NodeSpec } from "../src/placement/node-spec.ts";
 import { amountMax, nodesMax } from "../src/placement/node-spec.ts";
-import { type Row, readRows, TraceError } from "./rows.ts";
+import { type CsvRow, readRows, TraceError } from "./rows.ts";
 
 export interface Pod {
   readonly name: string;
@@ -37,7 +37,7 @@ export function parsePods(csv: string, file: string): readonly Pod[] {
   return pods;
 }
 
-function nodeOf(row: Row): NodeSpec {
+function nodeOf(row: CsvRow): NodeSpec {
   const count = row.whole("gpu", { least: 0, most: gpusPerNodeMax });
   const model = row.text("model");
   if (count > 0 && model === "") throw row.error("model", "is empty on a node with GPUs");
@@ -53,7 +53,7 @@ function nodeOf(row: Row): NodeSpec {
 }
 
 /** A `gpu_milli` without a GPU says nothing: the openb lists with more multi-GPU pods are written so. */
-function podOf(row: Row): Pod {
+function podOf(row: CsvRow): Pod {
   const gpuCount = row.whole("num_gpu", { least: 0, most: 1024 });
   const gpuMilli = row.whole("gpu_milli", { least: 0, most: gpuMilliWhole });
   if (gpuCount > 0 && gpuMilli === 0) throw row.error("gpu_milli", `is 0 with num_gpu ${gpuCount}`);

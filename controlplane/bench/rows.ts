@@ -5,7 +5,7 @@ export class TraceError extends Error {
   override readonly name = "TraceError";
 }
 
-export interface Row {
+export interface CsvRow {
   /** Empty when the list has no such column. */
   text(field: string): string;
   whole(field: string, range: { readonly least: number; readonly most: number }): number;
@@ -28,7 +28,7 @@ const shownCharsMax = 60;
 export function readRows<T>(
   csv: string,
   { file, needed, rowsMax }: RowOptions,
-  read: (row: Row) => T,
+  read: (row: CsvRow) => T,
 ): readonly T[] {
   const lines = csv.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/);
   while (lines.at(-1) === "") lines.pop();
@@ -111,7 +111,7 @@ interface RowParts {
   readonly seen: Set<string>;
 }
 
-function rowOf({ cells, columns, place, seen }: RowParts): Row {
+function rowOf({ cells, columns, place, seen }: RowParts): CsvRow {
   const error = (field: string, problem: string): TraceError =>
     new TraceError(`${place}: ${field} ${problem}`);
   const text = (field: string): string => cells[columns.get(field) ?? -1] ?? "";

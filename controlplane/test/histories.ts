@@ -17,7 +17,7 @@ export const member = fc.record({
   spread: fc.boolean(),
   warm: fc.constantFrom<string[]>("", "", "n3", "n20"),
 });
-export type Member = typeof member extends fc.Arbitrary<infer T> ? T : never;
+export type PlacedMember = typeof member extends fc.Arbitrary<infer T> ? T : never;
 export const history = fc.array(fc.record({ member, leaves: fc.boolean() }), { maxLength: 40 });
 export type History = typeof history extends fc.Arbitrary<infer T> ? T : never;
 export const policy = fc.constantFrom(...(Object.keys(policies) as PolicyName[]));
@@ -33,7 +33,7 @@ const nodes = Array.from({ length: 37 }, (_, i) =>
   }),
 );
 
-export function requestOf(session: string, { gpu, spread, warm, ...rest }: Member): PoolRequest {
+export function requestOf(session: string, { gpu, spread, warm, ...rest }: PlacedMember): PoolRequest {
   return ask(session, gpu, {
     ...rest,
     ...(spread && { spreadLabel: "a" }),

@@ -11,12 +11,12 @@ import {
   type AnswerMeta,
   type Call,
   createNumbers,
+  type Failed,
   fail,
   type Reply,
 } from "../src/call/index.ts";
 import { createEdgeProof } from "../src/ingress/edge-proof.ts";
 import { type Ingress, type IngressOptions, openIngress } from "../src/ingress/ingress.ts";
-import type { Failed } from "../src/ingress/refusal.ts";
 import type { Route, Routes } from "../src/ingress/target.ts";
 
 export interface Pending {

@@ -62,11 +62,11 @@ export function recordOf(
     born: n === 1,
     name: undefined,
   };
-  if (more.kind !== "fold")
-    return { ...head, kind: "turns", turns: [], ...(more.epoch !== undefined && { epoch: more.epoch }) };
+  if (more.type !== "fold")
+    return { ...head, type: "turns", turns: [], ...(more.epoch !== undefined && { epoch: more.epoch }) };
   return {
     ...head,
-    kind: "fold",
+    type: "fold",
     covers: 0,
     coversRid: prev,
     whole: true,

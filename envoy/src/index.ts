@@ -8,7 +8,7 @@ export {
 } from "./bootstrap.ts";
 export { SnapshotRefusedError } from "./errors.ts";
 export { address, any, duration, endpoint, extension, overAds } from "./resource/build.ts";
-export type { Kind } from "./resource/kind.ts";
+export type { ResourceKind } from "./resource/kind.ts";
 export * from "./resource/types.ts";
 export {
   type Nack,

@@ -8,7 +8,7 @@ import {
   type DeltaDiscoveryResponse,
   DeltaDiscoveryResponseSchema,
 } from "../gen/envoy/service/discovery/v3/discovery_pb.ts";
-import { type Kind, kindOf, typeUrls } from "./resource/kind.ts";
+import { kindOf, type ResourceKind, typeUrls } from "./resource/kind.ts";
 import { seal } from "./seal.ts";
 import type { SealedSnapshot, Snapshot } from "./snapshot/snapshot.ts";
 import {
@@ -39,7 +39,7 @@ const keepaliveTimeoutMs = 10_000;
  */
 export interface Nack {
   readonly proxy: string;
-  readonly kind: Kind;
+  readonly kind: ResourceKind;
   /** What was in the response. */
   readonly resources: readonly string[];
   readonly message: string;
@@ -82,9 +82,9 @@ interface Connection {
   readonly call: Call;
   readonly stream: Stream;
   proxy: string;
-  readonly nacked: Map<Kind, Nack>;
+  readonly nacked: Map<ResourceKind, Nack>;
   /** Names in the responses that wait for an answer. */
-  readonly waiting: Map<Kind, readonly string[]>;
+  readonly waiting: Map<ResourceKind, readonly string[]>;
 }
 
 /**

@@ -4,14 +4,14 @@ import { test } from "node:test";
 import { crc32 } from "node:zlib";
 import { checkOrigin, originMax } from "./delta.ts";
 import { pieceAloneBytes } from "./piece.ts";
-import { readPages, writePages } from "./snapshot.ts";
+import { decodePages, encodePages } from "./snapshot.ts";
 
 test("a piece that is just large enough lies on a page of its own, once, and no empty page follows", () => {
   const value = [new Uint8Array(pieceAloneBytes).fill(7)];
   const snapshot = { seq: 3, fields: [{ name: "f", kind: 1, value, operations: [] }] };
-  const pages = writePages(snapshot, crc32);
+  const pages = encodePages(snapshot, crc32);
   assert.equal(pages.length, 2);
-  assert.deepEqual(readPages(pages, crc32), snapshot);
+  assert.deepEqual(decodePages(pages, crc32), snapshot);
 });
 
 test("activations are numbered from 1 to originMax", () => {

@@ -16,7 +16,7 @@ import { beginEnvelope, type Crc32, endEnvelope, envelopeKinds, openEnvelope } f
 import { ClosedError, CorruptError, TooLargeError } from "./errors.ts";
 import type { Field, Layer, Scope } from "./field.ts";
 import { createFields, type ReadState, type Schema, type State } from "./schema.ts";
-import { joinBytes, readPages, type StoredField, writePages } from "./snapshot.ts";
+import { decodePages, encodePages, joinBytes, type StoredField } from "./snapshot.ts";
 import { type Cuts, createCuts } from "./view.ts";
 
 /** What the engine needs from outside. */
@@ -172,7 +172,7 @@ class Live<S extends Schema> implements SessionState<S> {
       operations: [],
     }));
     for (const [name, field] of this.#unknown) fields.push({ name, ...field });
-    return writePages({ seq: this.#seq, fields: fields.sort(byName) }, this.#crc32);
+    return encodePages({ seq: this.#seq, fields: fields.sort(byName) }, this.#crc32);
   }
 
   /** Nothing has changed when this throws TooLargeError: preparing and encoding have no effects. */
@@ -239,7 +239,7 @@ class Live<S extends Schema> implements SessionState<S> {
 
   /** Reads all pages before any field takes a value. */
   #load(pages: readonly Uint8Array[]): void {
-    const { seq, fields } = readPages(pages, this.#crc32);
+    const { seq, fields } = decodePages(pages, this.#crc32);
     for (const stored of fields) this.#loadField(stored);
     this.#seq = seq;
   }

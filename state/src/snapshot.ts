@@ -47,7 +47,7 @@ interface Piece {
 /**
  * Large pieces first, each on a page of its own: only the last piece of a field is small, so its order holds.
  */
-export function writePages({ seq, fields }: Snapshot, crc32: Crc32): Uint8Array[] {
+export function encodePages({ seq, fields }: Snapshot, crc32: Crc32): Uint8Array[] {
   const pieces = fields.flatMap(piecesOf);
   const large = pieces.filter((piece) => piece.bytes.length >= pieceAloneBytes);
   const small = pieces.filter((piece) => piece.bytes.length < pieceAloneBytes);
@@ -120,7 +120,7 @@ function sealPage(write: (writer: ByteWriter) => void, crc32: Crc32): Uint8Array
 }
 
 /** @throws DecodeError | CorruptError */
-export function readPages(pages: readonly Uint8Array[], crc32: Crc32): Snapshot {
+export function decodePages(pages: readonly Uint8Array[], crc32: Crc32): Snapshot {
   const [head, ...rest] = pages;
   if (head === undefined) throw new DecodeError("a snapshot without pages");
   const seq = readHead(openEnvelope(head, envelopeKinds.page, crc32).body, rest);

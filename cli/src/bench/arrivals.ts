@@ -2,7 +2,7 @@
 import type { Called } from "./caller.ts";
 
 /** What became of the calls of one slice. */
-export interface Slice {
+export interface ArrivalSlice {
   /** Of each call, from the instant at which it was due to its answer. */
   readonly ms: Float64Array;
   /** Of each call, from the instant at which it was due to the one at which it was sent. */
@@ -26,7 +26,7 @@ export interface Arrivals {
 export async function arrive(
   { perSecond, count }: Arrivals,
   call: (i: number) => Promise<Called>,
-): Promise<Slice> {
+): Promise<ArrivalSlice> {
   const [ms, lateMs] = [new Float64Array(count), new Float64Array(count)];
   let [retried, unanswered] = [0, 0];
   let problem: string | undefined;

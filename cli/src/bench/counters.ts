@@ -1,7 +1,7 @@
 // Increments of many counters by many clients while nodes are killed: counts what was lost or doubled.
 import { prng } from "@voda/stdx";
 import { openCaller } from "./caller.ts";
-import { type KillOptions, type Mesh, startKilling } from "./mesh.ts";
+import { type BenchMesh, type KillOptions, startKilling } from "./mesh.ts";
 import { tenths } from "./statistics.ts";
 
 /** How many clients call how many counters, and for how long. */
@@ -34,7 +34,7 @@ export interface CountersResult {
  * @throws when a call stays undecided
  */
 export async function counters(
-  mesh: Mesh,
+  mesh: BenchMesh,
   options: CountersOptions,
   progress: (line: string) => void,
 ): Promise<CountersResult> {

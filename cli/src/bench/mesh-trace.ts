@@ -2,7 +2,7 @@
 
 import { openCaller } from "./caller.ts";
 import { type Edit, type EditingTrace, groupEdits, readTrace } from "./editing-trace.ts";
-import { type KillOptions, type Mesh, startKilling } from "./mesh.ts";
+import { type BenchMesh, type KillOptions, startKilling } from "./mesh.ts";
 import { tenths } from "./statistics.ts";
 
 /** Every session replays the whole file. */
@@ -30,7 +30,7 @@ export interface MeshTraceResult {
 
 /** Sessions replay side by side; the calls of one session follow each other, as an editor's do. */
 export async function meshTrace(
-  mesh: Mesh,
+  mesh: BenchMesh,
   options: MeshTraceOptions,
   progress: (line: string) => void,
 ): Promise<MeshTraceResult> {

@@ -15,7 +15,7 @@ const readyMsMax = 60_000;
 const pollMs = 50;
 
 /** What is measured; disposing it ends what the bench has started, and nothing of others. */
-export interface Mesh extends AsyncDisposable {
+export interface BenchMesh extends AsyncDisposable {
   readonly url: string;
   /** Milliseconds since 1970: makes the sessions of one run differ from those of another on the same mesh. */
   readonly startedAt: number;
@@ -24,7 +24,7 @@ export interface Mesh extends AsyncDisposable {
 }
 
 /** A mesh that the bench started. */
-export interface OwnMesh extends Mesh {
+export interface OwnMesh extends BenchMesh {
   describe(): ReadyFile;
   /** Where a part of the mesh writes its log. */
   logOf(part: string): string;
@@ -40,7 +40,7 @@ export interface OwnMeshOptions {
 }
 
 /** A mesh that somebody else runs: it can be called, and neither looked into nor killed. */
-export function foreignMesh(url: string): Mesh {
+export function foreignMesh(url: string): BenchMesh {
   return {
     url,
     startedAt: Date.now(),
@@ -109,7 +109,11 @@ export interface Killing {
 }
 
 /** Kills a random node with SIGKILL every `killEveryMs`; the supervisor starts it again. */
-export function startKilling(mesh: Mesh, options: KillOptions, progress: (line: string) => void): Killing {
+export function startKilling(
+  mesh: BenchMesh,
+  options: KillOptions,
+  progress: (line: string) => void,
+): Killing {
   const random = prng(options.seed);
   let kills = 0;
   const killOne = (): void => {

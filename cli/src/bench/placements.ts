@@ -9,7 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { quantile } from "@voda/stdx/bench";
 import { CliError, exitCodes } from "../failure.ts";
 import { programs } from "../programs.ts";
-import { arrive, type Slice } from "./arrivals.ts";
+import { type ArrivalSlice, arrive } from "./arrivals.ts";
 import { type Caller, openCaller } from "./caller.ts";
 import { type CpuMs, cpuPerCall, readCpu } from "./cpu.ts";
 import { type OwnMesh, ownMesh } from "./mesh.ts";
@@ -100,8 +100,8 @@ interface Measured {
   readonly mesh: OwnMesh;
   readonly say: (line: string) => void;
   /** Both send the next slice of their calls. */
-  readonly place: () => Promise<Slice>;
-  readonly control: () => Promise<Slice>;
+  readonly place: () => Promise<ArrivalSlice>;
+  readonly control: () => Promise<ArrivalSlice>;
 }
 
 interface Called {
@@ -109,7 +109,7 @@ interface Called {
   readonly keyOf: (call: number) => string;
 }
 
-function slicesOf(caller: Caller, rate: number, { agent, keyOf }: Called): () => Promise<Slice> {
+function slicesOf(caller: Caller, rate: number, { agent, keyOf }: Called): () => Promise<ArrivalSlice> {
   let next = 0;
   return () => {
     const first = next;
@@ -120,7 +120,7 @@ function slicesOf(caller: Caller, rate: number, { agent, keyOf }: Called): () =>
   };
 }
 
-type Counted = Slice & { readonly cpu: { readonly from: CpuMs; readonly to: CpuMs } | undefined };
+type Counted = ArrivalSlice & { readonly cpu: { readonly from: CpuMs; readonly to: CpuMs } | undefined };
 
 interface Rounds {
   readonly placed: readonly Counted[];
@@ -132,7 +132,7 @@ interface Rounds {
  * neither.
  */
 async function rounds({ mesh, say, place, control }: Measured, count: number): Promise<Rounds> {
-  const counted = async (into: Counted[], slice: () => Promise<Slice>): Promise<void> => {
+  const counted = async (into: Counted[], slice: () => Promise<ArrivalSlice>): Promise<void> => {
     const from = readCpu(mesh.describe());
     const done = await slice();
     if (done.problem !== undefined) say(done.problem);
@@ -171,10 +171,10 @@ function resultOf(rate: number, { placed, control }: Rounds): PlacementsResult {
   };
 }
 
-const sorted = (slices: readonly Slice[], of: "ms" | "lateMs"): Float64Array =>
+const sorted = (slices: readonly ArrivalSlice[], of: "ms" | "lateMs"): Float64Array =>
   Float64Array.from(slices.flatMap((slice) => [...slice[of]])).sort();
 
-function perSecond(slices: readonly Slice[]): number {
+function perSecond(slices: readonly ArrivalSlice[]): number {
   const answered = slices.reduce((sum, { ms, unanswered }) => sum + ms.length - unanswered, 0);
   return (answered * 1000) / slices.reduce((sum, { tookMs }) => sum + tookMs, 0);
 }

@@ -4,7 +4,7 @@ import { type BenchFlag, text, whole } from "@voda/stdx/bench";
 import { CliError, exitCodes } from "../failure.ts";
 import { calls } from "./calls.ts";
 import { counters } from "./counters.ts";
-import { foreignMesh, type KillOptions, type Mesh, type OwnMeshOptions, ownMesh } from "./mesh.ts";
+import { type BenchMesh, foreignMesh, type KillOptions, type OwnMeshOptions, ownMesh } from "./mesh.ts";
 import type { MeshBench, MeshRun } from "./mesh-bench.ts";
 import { meshTrace } from "./mesh-trace.ts";
 import { size } from "./size.ts";
@@ -197,7 +197,7 @@ const own = (values: MeshRun["values"]): OwnMeshOptions => ({
 });
 
 /** With `--url` somebody else's mesh, which may be called but never killed. */
-async function open({ values, url }: MeshRun): Promise<Mesh> {
+async function open({ values, url }: MeshRun): Promise<BenchMesh> {
   if (url === undefined) return ownMesh(own(values));
   if (text(values, "kill") !== "nothing")
     throw new CliError("--kill needs a mesh of the bench's own: leave --url out", exitCodes.usage);

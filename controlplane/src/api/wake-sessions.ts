@@ -4,7 +4,7 @@ import { type SessionName, sessionToken } from "@voda/proto/session";
 import { ControlError } from "../errors.ts";
 import { sendCommand } from "../nats/command.ts";
 import { gangMembersMax } from "../placement/index.ts";
-import { callerRefusal, type Member, pickAll, refusedRetryMs } from "../scheduler/index.ts";
+import { callerRefusal, type PickedMember, pickAll, refusedRetryMs } from "../scheduler/index.ts";
 import { agentNotFound } from "./refs.ts";
 import type { SessionContext } from "./session-context.ts";
 
@@ -63,7 +63,7 @@ function check(names: readonly SessionName[]): void {
 
 async function wake(
   context: SessionContext,
-  { name, node, grant }: Member,
+  { name, node, grant }: PickedMember,
   timeoutMs: number,
 ): Promise<Woken> {
   const epoch = await sendCommand(context, {
@@ -82,11 +82,11 @@ async function wake(
  */
 async function undo(
   context: SessionContext,
-  members: readonly Member[],
+  members: readonly PickedMember[],
   outcomes: readonly PromiseSettledResult<Woken>[],
 ): Promise<readonly SessionName[]> {
   const left: SessionName[] = [];
-  const sleep = async ({ name, node, wasAwake }: Member, wasWoken: boolean): Promise<void> => {
+  const sleep = async ({ name, node, wasAwake }: PickedMember, wasWoken: boolean): Promise<void> => {
     if (wasAwake) return;
     // given up first: of a session that nobody expects, a report says only that it is gone
     context.scheduler.release(name);
@@ -102,7 +102,7 @@ async function undo(
 }
 
 function failure(
-  member: Member | undefined,
+  member: PickedMember | undefined,
   outcome: PromiseSettledResult<Woken> | undefined,
   left: readonly SessionName[],
 ): unknown {

@@ -4,8 +4,8 @@ import * as fc from "fast-check";
 import {
   columnsOf,
   history,
-  type Member,
   member,
+  type PlacedMember,
   policy,
   poolWith,
   requestOf,
@@ -18,7 +18,7 @@ const timesMax = 12;
 const gang = fc.array(fc.record({ member, times: fc.integer({ min: 1, max: timesMax }) }), { maxLength: 5 });
 /** In turns, so that kinds that ask for the same size alternate. */
 function membersOf(
-  parts: readonly { readonly member: Member; readonly times: number }[],
+  parts: readonly { readonly member: PlacedMember; readonly times: number }[],
 ): readonly PoolRequest[] {
   const turns = Array.from({ length: timesMax }, (_, turn) => parts.filter(({ times }) => turn < times));
   return turns.flat().map((part, i) => requestOf(`g${i}`, part.member));

@@ -35,7 +35,7 @@ export interface NodeValue {
 }
 
 /** What the worth is made from; it is made anew when one of them changes. */
-export interface Inputs {
+export interface NodeValueInputs {
   readonly mix: readonly KindShare[];
   readonly tuning: Tuning;
   readonly classes: Classes;
@@ -48,7 +48,7 @@ const memorySteps = 32;
 const epsilon = 1e-12;
 
 /** Milliseconds of work for a large pool: made between decisions. */
-export function nodeValue(books: Books, { mix, tuning, classes }: Inputs): NodeValue {
+export function nodeValue(books: Books, { mix, tuning, classes }: NodeValueInputs): NodeValue {
   const { wanted, valueOf } = demandOf(books, mix, tuning.setScarcity);
   const ofRest = valueOf.map((value, rest) =>
     rest < gpuMilliWhole ? value * (1 - tuning.restDiscount) : value,

@@ -15,7 +15,7 @@ const freeSetsMin = 0.005;
 const horizon = 0.25;
 
 /** What the weights of kinds are made from. */
-export interface Inputs {
+export interface ScarcityInputs {
   readonly classes: Classes;
   /** Value of a rest of a device, in GPUs. */
   readonly valueOf: Float64Array;
@@ -29,7 +29,7 @@ export interface Inputs {
 export function scarcityOf(
   books: Books,
   wanted: readonly Wanted[],
-  { classes, valueOf, setScarcity }: Inputs,
+  { classes, valueOf, setScarcity }: ScarcityInputs,
 ): readonly number[] {
   const gpus = classes.classes.reduce((sum, one) => sum + one.totalGpus, 0);
   const rests = restsOf(books, valueOf);

@@ -31,7 +31,7 @@ export function pick(context: PickContext, name: SessionName): Picked {
 }
 
 /** One session of several that are wanted together. */
-export interface Member {
+export interface PickedMember {
   readonly name: SessionName;
   /** Its node's id. */
   readonly node: string;
@@ -44,7 +44,7 @@ export interface Member {
 export function pickAll(
   context: PickContext,
   names: readonly SessionName[],
-): readonly Member[] | GangRefusal | UnknownMember {
+): readonly PickedMember[] | GangRefusal | UnknownMember {
   const places = context.scheduler.placeAll(names);
   if ("type" in places) return places;
   return places.map((place) => ({

@@ -7,7 +7,7 @@ import { laneSubjects, logStream } from "@voda/proto/wire";
 import { type Clock, systemClock } from "@voda/stdx";
 import { freeze, leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
 import { type Connection, openConnection } from "../nats/index.ts";
-import { type Append, type AppendOutcome, ackTimeoutMs, type Commit, openCommit } from "./index.ts";
+import { type AppendOutcome, type AppendRequest, ackTimeoutMs, type Commit, openCommit } from "./index.ts";
 
 interface Rig {
   readonly server: Nats;
@@ -32,15 +32,20 @@ async function rig(context: TestContext, clock: Clock = systemClock): Promise<Ri
 const utf8 = new TextEncoder();
 const lane = (key: string) => laneSubjects(sessionToken({ namespace: "default", agent: "test", key }));
 
-function record(key: string, expect: number, payload: string, more: Partial<Append> = {}): Append {
+function record(
+  key: string,
+  expect: number,
+  payload: string,
+  more: Partial<AppendRequest> = {},
+): AppendRequest {
   const { plain, fence } = lane(key);
   return { subject: plain, fence, expect, payload: utf8.encode(payload), ...more };
 }
 
-const append = (commit: Commit, request: Append): Promise<AppendOutcome> =>
+const append = (commit: Commit, request: AppendRequest): Promise<AppendOutcome> =>
   new Promise((resolve) => commit.append(request, resolve));
 
-async function acked(commit: Commit, request: Append): Promise<number> {
+async function acked(commit: Commit, request: AppendRequest): Promise<number> {
   const outcome = await append(commit, request);
   assert.equal(outcome.type, "acked");
   return outcome.type === "acked" ? outcome.seq : 0;

@@ -5,7 +5,7 @@ import { type Connection, rethrown } from "../nats/index.ts";
 import { type AppendOutcome, readAck } from "./ack.ts";
 
 /** One message for a stream. */
-export interface Append {
+export interface AppendRequest {
   readonly subject: string;
   /** Filter of subjects whose last sequence must be `expect`, else the append is refused. */
   readonly fence: string;
@@ -24,7 +24,7 @@ export type AppendDone = (outcome: AppendOutcome) => void;
 /** Appends that are published at once in each turn of the event loop, and answered in any order. */
 export interface Commit extends AsyncDisposable {
   /** `done` is called exactly once and never inside this call, whatever happens to the connection. */
-  append(append: Append, done: AppendDone): void;
+  append(append: AppendRequest, done: AppendDone): void;
   /** Appends without an outcome. */
   readonly waiting: number;
   /** All that waits becomes unanswered, and so does what is appended later. */
@@ -44,7 +44,7 @@ interface InFlight {
   readonly sentAtMs: number;
 }
 interface Queued {
-  readonly append: Append;
+  readonly append: AppendRequest;
   readonly done: AppendDone;
 }
 
@@ -85,7 +85,7 @@ class PipelinedCommit implements Commit {
     return this.#slots.size + this.#queue.size;
   }
 
-  append(append: Append, done: AppendDone): void {
+  append(append: AppendRequest, done: AppendDone): void {
     assert(
       append.payload.length <= natsPayloadBytesMax,
       `record of ${append.payload.length} bytes exceeds natsPayloadBytesMax ${natsPayloadBytesMax}`,
@@ -194,7 +194,7 @@ class PipelinedCommit implements Commit {
 class AppendHeaders extends MsgHdrsImpl {
   #text = "";
 
-  of({ expect, fence, ttlSeconds, rollup }: Append): void {
+  of({ expect, fence, ttlSeconds, rollup }: AppendRequest): void {
     let text = `NATS/1.0\r\nNats-Expected-Last-Subject-Sequence: ${expect}\r\nNats-Expected-Last-Subject-Sequence-Subject: ${fence}\r\n`;
     if (ttlSeconds !== undefined) text += `Nats-TTL: ${ttlSeconds}s\r\n`;
     if (rollup === true) text += "Nats-Rollup: sub\r\n";

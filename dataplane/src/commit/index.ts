@@ -1,7 +1,7 @@
 export type { AppendOutcome } from "./ack.ts";
 export {
-  type Append,
   type AppendDone,
+  type AppendRequest,
   ackTimeoutMs,
   type Commit,
   openCommit,

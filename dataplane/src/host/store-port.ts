@@ -2,7 +2,7 @@
 import type { SessionToken } from "@voda/proto/session";
 import { laneSubjects } from "@voda/proto/wire";
 import type { Logger } from "pino";
-import type { Append, AppendOutcome, Commit } from "../commit/index.ts";
+import type { AppendOutcome, AppendRequest, Commit } from "../commit/index.ts";
 import { tombstoneMs } from "../lane/index.ts";
 import type { Resolver, Session, StorePort } from "../reactor/index.ts";
 import { recent } from "../recent.ts";
@@ -45,7 +45,7 @@ export function createStorePort({ commit, store, asleep, log }: StoreParts): Sto
           rejected(outcome.description);
         }
       };
-      const record: Append = { subject, fence, expect, payload };
+      const record: AppendRequest = { subject, fence, expect, payload };
       commit.append(gone ? { ...record, rollup: true, ttlSeconds: tombstoneMs / 1000 } : record, done);
     },
     last(session, leader, asked) {

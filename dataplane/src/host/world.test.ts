@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createNumbers } from "../call/index.ts";
-import { createWorld, type Leases } from "./world.ts";
+import { createWorld, type KnownLeases } from "./world.ts";
 
-function rig(more: Partial<Leases> = {}) {
+function rig(more: Partial<KnownLeases> = {}) {
   const at = { storeMs: 1_000, monotonicMs: 10 };
-  const membership: Leases = {
+  const membership: KnownLeases = {
     incarnation: () => "me",
     storeMs: () => at.storeMs,
     leaseLeftMs: () => 0,

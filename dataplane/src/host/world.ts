@@ -6,14 +6,14 @@ import type { Membership } from "../membership/index.ts";
 import type { HostWorld } from "../reactor/index.ts";
 
 /** What the world knows of leases. */
-export type Leases = Pick<
+export type KnownLeases = Pick<
   Membership,
   "incarnation" | "storeMs" | "leaseLeftMs" | "ended" | "successor" | "prove"
 >;
 
 export function createWorld(
   clock: Pick<Clock, "monotonicMs">,
-  membership: Leases,
+  membership: KnownLeases,
   unique: () => number,
 ): HostWorld {
   let wallMs = 0;

@@ -6,7 +6,7 @@ import { acceptHead, callOf } from "./accept.ts";
 import { Body } from "./body.ts";
 import { dialectOf } from "./dialect/index.ts";
 import { frameMessage } from "./dialect/message.ts";
-import type { Head } from "./head.ts";
+import type { RequestHead } from "./head.ts";
 import { callMsMax } from "./limits.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -54,7 +54,7 @@ const segment = fc.oneof(
     "?connect=v1",
   ),
 );
-const head: fc.Arbitrary<Head> = fc.record({
+const head: fc.Arbitrary<RequestHead> = fc.record({
   method: fc.constantFrom("GET", "POST", "PUT"),
   target: fc.array(segment, { maxLength: 7 }).map((parts) => `/${parts.join("/")}`),
   http: fc.constantFrom(1, 2),
@@ -94,7 +94,7 @@ test("any bytes in any chunks are one message or are refused", () => {
   );
   fc.assert(
     fc.property(types, fc.array(chunk, { maxLength: 4 }), (type, chunks) => {
-      const head: Head = {
+      const head: RequestHead = {
         method: "POST",
         target: "/a.B/C",
         http: 2,

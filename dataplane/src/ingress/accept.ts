@@ -4,7 +4,7 @@ import { headers, headersBytesMax } from "@voda/proto/wire";
 import { anonymous, type Call, type CallId } from "../call/index.ts";
 import { ownedId, type Repeat, rawHashOf, repeatOf } from "./call-id.ts";
 import type { Dialect } from "./dialect/index.ts";
-import { type Head, headerOf } from "./head.ts";
+import { headerOf, type RequestHead } from "./head.ts";
 import { callMsDefault, callMsMax } from "./limits.ts";
 import { refuse, unimplemented } from "./refusal.ts";
 import { pathIn, type Route, type Routes, routeOf, sessionOf } from "./target.ts";
@@ -34,7 +34,7 @@ const traceparentText = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
  * The path is looked at first: who is told of a content type believes that the path was right. @throws
  * Refusal
  */
-export function acceptHead(head: Head, { dialect, routes, nowMs, isFromEdge }: Acceptance): Accepted {
+export function acceptHead(head: RequestHead, { dialect, routes, nowMs, isFromEdge }: Acceptance): Accepted {
   if (head.headersBytes > headersBytesMax) {
     throw refuse(
       "too_large",
@@ -69,7 +69,7 @@ function callMs({ turnMsMax }: Route, askedMs: number | undefined): number {
 }
 
 export function callOf(
-  head: Head,
+  head: RequestHead,
   { content }: Dialect,
   { name, token, route, deadlineMs, repeat, grant }: Accepted,
   body: Uint8Array,

@@ -4,9 +4,9 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Body } from "./body.ts";
 import { dialectOf } from "./dialect/index.ts";
-import type { Head } from "./head.ts";
+import type { RequestHead } from "./head.ts";
 
-const head: Head = {
+const head: RequestHead = {
   method: "POST",
   target: "/agents/probe/a/echo",
   http: 1,

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createBorder } from "./border.ts";
-import type { Head } from "./head.ts";
+import type { RequestHead } from "./head.ts";
 
 const border = createBorder({
   host: "10.0.0.1",
   allowHosts: ["mesh.example"],
   allowOrigins: ["https://app.example", "http://app.example:8080"],
 });
-const head = (headers: Record<string, string>, method = "POST"): Head => {
+const head = (headers: Record<string, string>, method = "POST"): RequestHead => {
   return { method, target: "/agents/a/k/m", http: 1, headersBytes: 0, headers };
 };
 const problem = (headers: Record<string, string>): string => {

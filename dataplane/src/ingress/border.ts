@@ -5,7 +5,7 @@ import { isIP, isIPv4 } from "node:net";
 import { headers } from "@voda/proto/wire";
 import { recent } from "../recent.ts";
 import type { HttpAnswer } from "./dialect/index.ts";
-import { type Head, headerOf } from "./head.ts";
+import { headerOf, type RequestHead } from "./head.ts";
 import { recentOriginsMax, recentTextMax } from "./limits.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 
@@ -22,14 +22,14 @@ export interface BorderOptions {
 }
 
 export interface Border {
-  problem(head: Head): Refusal | undefined;
+  problem(head: RequestHead): Refusal | undefined;
   /**
    * What lets the page of an allowed origin read the answer; nothing for a request that has no origin. Envoy
    * passes on what it has allowed itself, so its pages are told yes.
    */
-  readable(head: Head, isFromEdge: boolean): Readonly<Record<string, string>> | undefined;
+  readable(head: RequestHead, isFromEdge: boolean): Readonly<Record<string, string>> | undefined;
   /** The answer to a browser that asks before it sends; `undefined` when the request is no such question. */
-  preflight(head: Head, isFromEdge: boolean): HttpAnswer | undefined;
+  preflight(head: RequestHead, isFromEdge: boolean): HttpAnswer | undefined;
 }
 
 /** How long a browser may remember the answer to its question, in seconds; Chromium's longest. */

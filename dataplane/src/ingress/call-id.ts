@@ -2,7 +2,7 @@
 import { hash } from "node:crypto";
 import type { SessionName } from "@voda/proto/session";
 import { callNumbersMax, headers, isCallNumber, numberedMsMax } from "@voda/proto/wire";
-import { type Head, headerOf } from "./head.ts";
+import { headerOf, type RequestHead } from "./head.ts";
 import { idempotencyKeyBytesMax } from "./limits.ts";
 import { refuse } from "./refusal.ts";
 
@@ -37,7 +37,7 @@ export interface Repeated {
  * one id with several calls, and the second is not a repetition of the first.
  * @throws Refusal
  */
-export function repeatOf(head: Head, { isFromEdge, dedupeMs, callMs }: Repeated): Repeat | undefined {
+export function repeatOf(head: RequestHead, { isFromEdge, dedupeMs, callMs }: Repeated): Repeat | undefined {
   const key = headerOf(head, headers.idempotencyKey);
   const numbered = headerOf(head, headers.call);
   if (numbered !== undefined) {
@@ -62,7 +62,7 @@ export function repeatOf(head: Head, { isFromEdge, dedupeMs, callMs }: Repeated)
 }
 
 /** Only what may stand in an answer again. */
-export function requestIdOf(head: Head): string | undefined {
+export function requestIdOf(head: RequestHead): string | undefined {
   const id = headerOf(head, headers.requestId);
   return id !== undefined && requestIdText.test(id) ? id : undefined;
 }

@@ -2,7 +2,7 @@
 // (PROTOCOL.md 10.4).
 import { timingSafeEqual } from "node:crypto";
 import { headers } from "@voda/proto/wire";
-import { type Head, headerOf } from "./head.ts";
+import { headerOf, type RequestHead } from "./head.ts";
 
 /**
  * With the proof `x-request-id` is Envoy's own, which it repeats when it tries again, and `x-voda-grant` is
@@ -12,7 +12,7 @@ import { type Head, headerOf } from "./head.ts";
 export interface EdgeProof {
   /** The secret as it is stored; until the first one comes nobody has the proof. */
   set(secret: string | undefined): void;
-  holds(head: Head): boolean;
+  holds(head: RequestHead): boolean;
 }
 
 export function createEdgeProof(): EdgeProof {

@@ -8,7 +8,7 @@ import type { Border } from "./border.ts";
 import { requestIdOf } from "./call-id.ts";
 import { type Dialect, dialectOf, type HttpAnswer } from "./dialect/index.ts";
 import type { EdgeProof } from "./edge-proof.ts";
-import { type Head, headerOf } from "./head.ts";
+import { headerOf, type RequestHead } from "./head.ts";
 import {
   bodyMsMax,
   busyRetryMs,
@@ -50,7 +50,7 @@ export interface Floor {
 }
 
 /** Where the answer goes. Nothing is sent twice, and sending to a caller who has gone does nothing. */
-export interface Caller {
+export interface CallerSide {
   send(answer: HttpAnswer): void;
   /** The rest of the body is not wanted: called after `send`, when the body has not ended. */
   discard(): void;
@@ -59,17 +59,17 @@ export interface Caller {
 }
 
 type State =
-  | { readonly name: "receiving"; readonly accepted: Accepted; readonly body: Body; readonly untilMs: number }
-  | { readonly name: "running"; readonly accepted: Accepted; readonly takeBack: TakeBack | undefined }
-  | { readonly name: "sending"; readonly bytes: number; readonly untilMs: number }
-  | { readonly name: "done" };
+  | { readonly type: "receiving"; readonly accepted: Accepted; readonly body: Body; readonly untilMs: number }
+  | { readonly type: "running"; readonly accepted: Accepted; readonly takeBack: TakeBack | undefined }
+  | { readonly type: "sending"; readonly bytes: number; readonly untilMs: number }
+  | { readonly type: "done" };
 
-const done: State = { name: "done" };
+const done: State = { type: "done" };
 
 export class Exchange {
   readonly #floor: Floor;
-  readonly #head: Head;
-  readonly #caller: Caller;
+  readonly #head: RequestHead;
+  readonly #caller: CallerSide;
   readonly #dialect: Dialect;
   /** Whether the request came through Envoy, which has looked at Host and Origin. */
   readonly isFromEdge: boolean;
@@ -78,7 +78,7 @@ export class Exchange {
   #hasEnded = false;
 
   /** Answers at once when the head alone refuses the call. */
-  constructor(floor: Floor, head: Head, caller: Caller) {
+  constructor(floor: Floor, head: RequestHead, caller: CallerSide) {
     this.#floor = floor;
     this.#head = head;
     this.#caller = caller;
@@ -103,19 +103,19 @@ export class Exchange {
     const tooLarge = body.announced(Number(headerOf(head, "content-length") ?? 0));
     if (tooLarge !== undefined) throw tooLarge;
     const untilMs = Math.min(nowMs + bodyMsMax, accepted.deadlineMs);
-    this.#state = { name: "receiving", accepted, body, untilMs };
+    this.#state = { type: "receiving", accepted, body, untilMs };
     floor.open.add(this);
   }
 
   /** Whether a body is awaited: the head is accepted. */
   get isReceiving(): boolean {
-    return this.#state.name === "receiving";
+    return this.#state.type === "receiving";
   }
 
   /** Bytes of the body. */
   push(chunk: Buffer): void {
     const state = this.#state;
-    if (state.name !== "receiving") return;
+    if (state.type !== "receiving") return;
     this.#guard(() => {
       this.#bodyBytes += chunk.length;
       this.#floor.bodyBytes += chunk.length;
@@ -130,31 +130,31 @@ export class Exchange {
   end(): void {
     this.#hasEnded = true;
     const state = this.#state;
-    if (state.name !== "receiving") return;
+    if (state.type !== "receiving") return;
     this.#guard(() => {
       const message = this.#dialect.message(state.body.complete(), this.#head);
       const { accepted } = state;
       const call = callOf(this.#head, this.#dialect, accepted, message, this.#floor.numbers());
       this.#floor.counts.calls += 1;
-      this.#state = { name: "running", accepted, takeBack: undefined };
+      this.#state = { type: "running", accepted, takeBack: undefined };
       const takeBack = this.#floor.dispatch(call, (answer, meta) => this.#reply(answer, meta));
-      if (this.#state.name === "running") this.#state = { ...this.#state, takeBack };
+      if (this.#state.type === "running") this.#state = { ...this.#state, takeBack };
     });
   }
 
   /** The caller has taken the answer, has gone, or closed its side before the answer. */
   gone(): void {
     const state = this.#state;
-    if (state.name === "done") return;
+    if (state.type === "done") return;
     this.#finish();
-    if (state.name === "sending") return;
+    if (state.type === "sending") return;
     this.#floor.counts.cancelled += 1;
-    if (state.name === "running") state.takeBack?.("caller");
+    if (state.type === "running") state.takeBack?.("caller");
   }
 
   /** Cuts an answer that nobody takes. Whether it had waited for too long, or others need its room. */
   sweepUnsent(nowMs: number): boolean {
-    if (this.#state.name !== "sending") return false;
+    if (this.#state.type !== "sending") return false;
     if (nowMs < this.#state.untilMs && this.#floor.unsentBytes <= unsentBytesMax) return false;
     this.#finish();
     this.#floor.counts.cut += 1;
@@ -165,7 +165,7 @@ export class Exchange {
   /** Ends a body that is awaited for too long. What runs is answered at its deadline by whoever took it. */
   sweep(nowMs: number): void {
     const state = this.#state;
-    if (state.name !== "receiving" || nowMs < state.untilMs) return;
+    if (state.type !== "receiving" || nowMs < state.untilMs) return;
     this.#floor.counts.timedOut += 1;
     this.#send(
       fail("turn_timeout", `the body was not complete within ${bodyMsMax} ms or the call's deadline`),
@@ -174,7 +174,7 @@ export class Exchange {
   }
 
   #reply(answer: Answer, meta: AnswerMeta): void {
-    if (this.#state.name === "running") this.#send(answer, meta);
+    if (this.#state.type === "running") this.#send(answer, meta);
   }
 
   #guard(step: () => void): void {
@@ -209,7 +209,7 @@ export class Exchange {
   #hold(bytes: number): void {
     if (bytes === 0) return;
     const floor = this.#floor;
-    this.#state = { name: "sending", bytes, untilMs: floor.clock.monotonicMs() + unsentMsMax };
+    this.#state = { type: "sending", bytes, untilMs: floor.clock.monotonicMs() + unsentMsMax };
     floor.unsentBytes += bytes;
     floor.unsent.add(this);
     if (floor.unsentBytes > unsentBytesMax) sweepUnsent(floor);
@@ -217,7 +217,7 @@ export class Exchange {
 
   #finish(): void {
     const floor = this.#floor;
-    if (this.#state.name === "sending") {
+    if (this.#state.type === "sending") {
       floor.unsentBytes -= this.#state.bytes;
       floor.unsent.delete(this);
     }

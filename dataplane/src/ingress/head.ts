@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 
 /** What is known of a request before its body. */
-export interface Head {
+export interface RequestHead {
   readonly method: string;
   /** Path and query as sent. */
   readonly target: string;
@@ -13,18 +13,18 @@ export interface Head {
 
 export const headerOverheadBytes = 32;
 
-export function headerOf(head: Head, name: string): string | undefined {
+export function headerOf(head: RequestHead, name: string): string | undefined {
   const value = head.headers[name];
   return typeof value === "string" ? value : undefined;
 }
 
-export function queryOf(head: Head): URLSearchParams {
+export function queryOf(head: RequestHead): URLSearchParams {
   const query = head.target.indexOf("?");
   return new URLSearchParams(query < 0 ? "" : head.target.slice(query + 1));
 }
 
 /** Type and subtype in lower case, without parameters. */
-export function mediaTypeOf(head: Head): string | undefined {
+export function mediaTypeOf(head: RequestHead): string | undefined {
   const value = headerOf(head, "content-type");
   if (value === undefined) return undefined;
   const end = value.indexOf(";");

@@ -4,8 +4,8 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { errorJson } from "@voda/proto/error-body";
 import { headersBytesMax } from "@voda/proto/wire";
-import { type Caller, Exchange, type Floor } from "./exchange.ts";
-import { type Head, headerOverheadBytes } from "./head.ts";
+import { type CallerSide, Exchange, type Floor } from "./exchange.ts";
+import { headerOverheadBytes, type RequestHead } from "./head.ts";
 import { healthOf } from "./health.ts";
 import {
   discardBytesMax,
@@ -110,7 +110,7 @@ function onRequest(
   return exchange;
 }
 
-function callerOf(request: PushedRequest, response: ServerResponse, isLast: () => boolean): Caller {
+function callerOf(request: PushedRequest, response: ServerResponse, isLast: () => boolean): CallerSide {
   return {
     send({ status, headers, body }) {
       if (response.destroyed || response.headersSent) return;
@@ -150,7 +150,7 @@ function callerOf(request: PushedRequest, response: ServerResponse, isLast: () =
   };
 }
 
-function headOf(request: IncomingMessage): Head {
+function headOf(request: IncomingMessage): RequestHead {
   let headersBytes = 0;
   for (const text of request.rawHeaders) headersBytes += text.length;
   headersBytes += (request.rawHeaders.length / 2) * headerOverheadBytes;

@@ -7,8 +7,8 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from "node:http2";
-import { type Caller, Exchange, type Floor } from "./exchange.ts";
-import { type Head, headerOverheadBytes } from "./head.ts";
+import { type CallerSide, Exchange, type Floor } from "./exchange.ts";
+import { headerOverheadBytes, type RequestHead } from "./head.ts";
 import { healthOf } from "./health.ts";
 import {
   discardMsMax,
@@ -62,7 +62,7 @@ class Connection {
     this.#guard = new PeerGuard(floor.clock.monotonicMs());
   }
 
-  onStream(stream: ServerHttp2Stream, head: Head, isClosing: () => boolean): void {
+  onStream(stream: ServerHttp2Stream, head: RequestHead, isClosing: () => boolean): void {
     stream.on("error", () => stream.destroy());
     stream.on("close", () => this.#closed(stream));
     if (!this.#guard.allowsHead(head.headersBytes, this.#nowMs())) return this.#end();
@@ -107,7 +107,7 @@ interface CallerOptions {
 }
 
 /** A stream that was reset while its call ran throws when it is written to: each write looks first. */
-function callerOf(stream: ServerHttp2Stream, { isHead, cut }: CallerOptions): Caller {
+function callerOf(stream: ServerHttp2Stream, { isHead, cut }: CallerOptions): CallerSide {
   const isGone = (): boolean => stream.destroyed || stream.closed;
   return {
     cut,
@@ -144,7 +144,7 @@ function callerOf(stream: ServerHttp2Stream, { isHead, cut }: CallerOptions): Ca
   };
 }
 
-function headOf(headers: IncomingHttpHeaders, rawHeaders: readonly string[]): Head {
+function headOf(headers: IncomingHttpHeaders, rawHeaders: readonly string[]): RequestHead {
   let headersBytes = 0;
   for (const text of rawHeaders) headersBytes += text.length;
   headersBytes += (rawHeaders.length / 2) * headerOverheadBytes;

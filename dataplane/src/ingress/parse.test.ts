@@ -5,7 +5,7 @@ import { Body } from "./body.ts";
 import { dialectOf } from "./dialect/index.ts";
 import { frameMessage, unframe } from "./dialect/message.ts";
 import { connectTimeoutMs, grpcTimeoutMs } from "./dialect/timeout.ts";
-import type { Head } from "./head.ts";
+import type { RequestHead } from "./head.ts";
 import { Refusal } from "./refusal.ts";
 
 const grpc = dialectOf({
@@ -15,7 +15,7 @@ const grpc = dialectOf({
   headersBytes: 0,
   headers: { "content-type": "application/grpc" },
 });
-const head = (headers: Record<string, string>, more: Partial<Head> = {}): Head => {
+const head = (headers: Record<string, string>, more: Partial<RequestHead> = {}): RequestHead => {
   return { method: "POST", target: "/a.B/C", http: 2, headersBytes: 0, headers, ...more };
 };
 
@@ -42,7 +42,7 @@ test("timeouts of both protocols are milliseconds; what is not one is refused", 
 });
 
 test("the content type tells the dialect, in any case and with parameters", () => {
-  const told = (type: string, more: Partial<Head> = {}): string => {
+  const told = (type: string, more: Partial<RequestHead> = {}): string => {
     const one = head({ "content-type": type }, more);
     const { contentType, content, problem } = dialectOf(one);
     return `${contentType} ${content} ${problem(one)?.failure.code ?? "ok"}`;

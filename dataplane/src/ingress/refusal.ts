@@ -1,7 +1,5 @@
 import { bodyBytesMax, type Reason } from "@voda/proto/wire";
-import { type Answer, type Failure, fail } from "../call/index.ts";
-
-export type Failed = Extract<Answer, { ok: false }>;
+import { type Failure, fail } from "../call/index.ts";
 
 /** Why a request goes no further; thrown while it is read, sent in the caller's protocol. */
 export class Refusal extends Error {

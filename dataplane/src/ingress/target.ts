@@ -9,10 +9,11 @@ import {
   type TypedPath,
 } from "@voda/proto/session-path";
 import { headers } from "@voda/proto/wire";
+import type { Failed } from "../call/index.ts";
 import { recent } from "../recent.ts";
-import type { Head } from "./head.ts";
+import type { RequestHead } from "./head.ts";
 import { recentNamesMax, recentTextMax } from "./limits.ts";
-import { type Failed, Refusal, refuse } from "./refusal.ts";
+import { Refusal, refuse } from "./refusal.ts";
 
 export interface Route {
   readonly agent: string;
@@ -50,7 +51,7 @@ function plainReading(path: string): PlainReading | PathProblem {
 }
 
 /** @throws Refusal */
-export function pathIn(head: Head): PlainReading | TypedPath {
+export function pathIn(head: RequestHead): PlainReading | TypedPath {
   const path = readSessionPath(pathOf(head.target), head.headers, plainReading);
   if (path.type !== "problem") return path;
   throw refuse(path.reason, path.message, path.reason === "method_not_found" ? notFound : undefined);

@@ -57,11 +57,11 @@ export function backOff(flight: Flight, nowMs: number): void {
 }
 
 /** What became of it must be found out. */
-export function settle({ flight }: Append): void {
+export function markSettling({ flight }: Append): void {
   if (flight !== undefined) flight.settling = true;
 }
 
-export function refuse(flight: Flight): void {
+export function markRefused(flight: Flight): void {
   flight.settling = true;
   flight.refused = true;
 }

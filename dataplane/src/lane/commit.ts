@@ -1,6 +1,6 @@
 // Appends: what the next record is, and what follows when it is accepted (PROTOCOL.md 5.2).
 import { assert } from "@voda/stdx";
-import { arrived, backOff, depart, type Flight, refuse, settle } from "./append.ts";
+import { arrived, backOff, depart, type Flight, markRefused, markSettling } from "./append.ts";
 import { rejectedRetryMs, settleMaxMs } from "./constants.ts";
 import { carryOut } from "./control.ts";
 import { rememberedAt } from "./dedupe.ts";
@@ -15,7 +15,7 @@ import { foldAccepted, noteCovered, readyFold, trimAsleep } from "./snapshot.ts"
 import { acceptTip, releaseTip } from "./tip.ts";
 import { entryOf, type Turned, takeJob, takeTurns } from "./turns.ts";
 
-export const commit: Slice = { advance, replied, disconnected: ({ append }) => settle(append) };
+export const commit: Slice = { advance, replied, disconnected: ({ append }) => markSettling(append) };
 
 function advance(step: Step, activation: Activation): void {
   const isFree = activation.append.flight === undefined && activation.verification.query === undefined;
@@ -33,7 +33,7 @@ function appendNext(step: Step, activation: Activation): void {
   const { tip, turns, fold, orders, dedupe } = activation;
   const isEnding = orders.closing === "end";
   if (isEnding && isQuiet(activation)) {
-    send(step, activation, { kind: "gone", ...rememberedAt(dedupe, world.wallMs) }, [], undefined);
+    send(step, activation, { type: "gone", ...rememberedAt(dedupe, world.wallMs) }, [], undefined);
     return;
   }
   const ready = isEnding ? undefined : readyFold(lane, activation, world.wallMs);
@@ -44,7 +44,7 @@ function appendNext(step: Step, activation: Activation): void {
   if (turns.pending.length === 0 && !(tip.wantsClaim && tip.claim === "held")) return;
   const taken = takeTurns(turns, boundary(fold));
   const entries = taken.map((turned) => entryOf(turned, world.monotonicMs));
-  send(step, activation, { kind: "turns", turns: entries }, taken, undefined);
+  send(step, activation, { type: "turns", turns: entries }, taken, undefined);
 }
 
 type Omitted = "rid" | "prev" | "prevHash" | "n" | "epoch" | "uid" | "from" | "wallMs" | "born" | "name";
@@ -67,16 +67,16 @@ function send(
     n: tip.n + 1,
     epoch: tip.epoch,
     uid: tip.uid,
-    from: body.kind === "fold" ? body.covers + 1 : activation.fold.from,
+    from: body.type === "fold" ? body.covers + 1 : activation.fold.from,
     wallMs: Math.max(0, Math.floor(world.wallMs)),
     born: tip.born,
-    name: tip.born || body.kind === "fold" ? lane.name : undefined,
+    name: tip.born || body.type === "fold" ? lane.name : undefined,
     ...body,
   };
   const bytes = encodeRecord(record, lane.crc32);
   const { dueAtMs } = depart(activation.append, { token, record, bytes, turns, trim }, world.monotonicMs);
-  if (record.kind === "gone" || (record.kind === "fold" && record.released)) releaseTip(tip);
-  out.push({ type: "append", token, expect: tip.expect, bytes, gone: record.kind === "gone" });
+  if (record.type === "gone" || (record.type === "fold" && record.released)) releaseTip(tip);
+  out.push({ type: "append", token, expect: tip.expect, bytes, gone: record.type === "gone" });
   armAppend(step, dueAtMs);
 }
 
@@ -97,7 +97,7 @@ function advanceFlight(step: Step, activation: Activation): void {
   armAppend(step, flight.dueAtMs);
   if (!lane.connected || !activation.verification.verified) return;
   const { token, bytes, record } = flight;
-  out.push({ type: "append", token, expect: activation.tip.expect, bytes, gone: record.kind === "gone" });
+  out.push({ type: "append", token, expect: activation.tip.expect, bytes, gone: record.type === "gone" });
 }
 
 function replied(step: Step, activation: Activation, event: StoreReply): boolean {
@@ -105,7 +105,7 @@ function replied(step: Step, activation: Activation, event: StoreReply): boolean
   if (flight?.token !== event.token) return false;
   if (event.type === "appended") committed(step, activation, flight, event.seq);
   else if (event.type === "refused" && activation.verification.query === undefined && step.lane.connected)
-    refuse(flight);
+    markRefused(flight);
   else if (event.type === "rejected" && !flight.settling) rejected(step, activation, flight, event.why);
   return true;
 }
@@ -118,7 +118,7 @@ function replied(step: Step, activation: Activation, event: StoreReply): boolean
 function rejected(step: Step, activation: Activation, flight: Flight, why: string): void {
   const { append, turns, orders, tip, fold } = activation;
   arrived(append);
-  if (flight.record.kind === "fold" && !flight.record.released) {
+  if (flight.record.type === "fold" && !flight.record.released) {
     const atMs = step.world.monotonicMs + rejectedRetryMs;
     foldLater(fold, atMs);
     step.out.push({ type: "timer", timer: "fold", atMs });
@@ -147,14 +147,14 @@ export function committed(step: Step, activation: Activation, flight: Flight, se
     step.out.push({ type: "owned", epoch: record.epoch, born });
     carryOut(step, activation.orders, "wake");
   }
-  if (record.kind === "turns") acceptTurns(step, activation, record, flight.turns);
+  if (record.type === "turns") acceptTurns(step, activation, record, flight.turns);
   noteCovered(activation);
-  if (record.kind === "fold" && flight.trim !== undefined) foldAccepted(step, fold, record, seq, flight.trim);
-  if (record.kind === "fold" && record.released) {
+  if (record.type === "fold" && flight.trim !== undefined) foldAccepted(step, fold, record, seq, flight.trim);
+  if (record.type === "fold" && record.released) {
     trimAsleep(step, record, tip.prevHash);
     drop(step, activation, "released", "nothing");
   }
-  if (record.kind === "gone") end(step, activation);
+  if (record.type === "gone") end(step, activation);
 }
 
 /** The session is deleted. */

@@ -2,7 +2,7 @@
 import { UnsupportedFormatError } from "@voda/state";
 import { DecodeError } from "@voda/stdx";
 import { type Activation, isQuiet, type Slice, type Step } from "./lane.ts";
-import { decodeRow, type Row } from "./replay.ts";
+import { type DecodedRecord, decodeStored } from "./replay.ts";
 import {
   corruptLane,
   failCall,
@@ -75,10 +75,10 @@ export function giveUp(step: Step, incident: "corrupt" | "unsupported_format", w
 }
 
 /** A record of the lane; one that cannot be read ends every use of it. */
-export function readRow(step: Step, stored: StoredRecord): Row | "unreadable" {
+export function readStored(step: Step, stored: StoredRecord): DecodedRecord | "unreadable" {
   const { crc32, hash } = step.lane;
   try {
-    return decodeRow(stored, crc32, hash);
+    return decodeStored(stored, crc32, hash);
   } catch (error) {
     const isLater = error instanceof UnsupportedFormatError;
     if (!isLater && !(error instanceof DecodeError)) throw error;

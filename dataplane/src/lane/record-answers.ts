@@ -59,13 +59,13 @@ function writeAnswer(writer: ByteWriter, entry: StoredAnswer): void {
   writer.u8(flagsOf(entry) | (entry.brief ? flag.brief : 0));
   writer.raw(sized(entry.id));
   writer.varint(entry.expiresAtMs);
-  writeStored(writer, entry);
+  writeAnswerHead(writer, entry);
 }
 
 function readAnswer(body: ByteReader): StoredAnswer {
   const flags = readFlags(body, knownFlags, "stored answer");
   const [id, expiresAtMs] = [body.raw(idBytes), body.varint()];
-  return { id, expiresAtMs, brief: (flags & flag.brief) !== 0, ...readStored(body, flags) };
+  return { id, expiresAtMs, brief: (flags & flag.brief) !== 0, ...readAnswerHead(body, flags) };
 }
 
 function writeClient(writer: ByteWriter, { client, lowest, usedAtMs, answers }: ClientAnswers): void {
@@ -83,25 +83,25 @@ function readClient(body: ByteReader): ClientAnswers {
 function writeNumbered(writer: ByteWriter, entry: NumberedAnswer): void {
   writer.u8(flagsOf(entry));
   writer.varint(entry.seq);
-  writeStored(writer, entry);
+  writeAnswerHead(writer, entry);
 }
 
 function readNumbered(body: ByteReader): NumberedAnswer {
   const flags = readFlags(body, knownFlags, "numbered answer");
-  return { seq: body.varint(), ...readStored(body, flags) };
+  return { seq: body.varint(), ...readAnswerHead(body, flags) };
 }
 
 function flagsOf({ canonicalHash, answer }: AnswerHead): number {
   return (canonicalHash === undefined ? 0 : flag.canonical) | (answer === undefined ? 0 : flag.answered);
 }
 
-function writeStored(writer: ByteWriter, entry: AnswerHead): void {
+function writeAnswerHead(writer: ByteWriter, entry: AnswerHead): void {
   writeHashes(writer, entry);
   writer.varint(entry.n);
   if (entry.answer !== undefined) writer.block(entry.answer);
 }
 
-function readStored(body: ByteReader, flags: number): AnswerHead {
+function readAnswerHead(body: ByteReader, flags: number): AnswerHead {
   const hashes = readHashes(body, (flags & flag.canonical) !== 0);
   return { ...hashes, n: body.varint(), answer: (flags & flag.answered) === 0 ? undefined : body.block() };
 }

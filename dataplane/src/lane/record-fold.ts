@@ -15,7 +15,7 @@ import {
   writeRid,
 } from "./words.ts";
 
-export interface Snapshot {
+export interface FoldSnapshot {
   /** Last sequence inside the snapshot, and what lies there. */
   readonly covers: number;
   readonly coversRid: RecordId;
@@ -55,7 +55,7 @@ const knownFlags = 7;
 
 export const snapshotPart = {
   isEmpty: (): boolean => false,
-  write(writer: ByteWriter, { whole, released, inline, table, covers, coversRid }: Snapshot): void {
+  write(writer: ByteWriter, { whole, released, inline, table, covers, coversRid }: FoldSnapshot): void {
     writer.u8(
       (whole ? flag.whole : 0) | (released ? flag.released : 0) | (inline === undefined ? 0 : flag.inline),
     );
@@ -64,7 +64,7 @@ export const snapshotPart = {
     if (inline === undefined) writeList(writer, table, writePageEntry);
     else writeList(writer, inline, (_, page) => writer.block(page));
   },
-  read(reader: ByteReader): Snapshot {
+  read(reader: ByteReader): FoldSnapshot {
     const flags = readFlags(reader, knownFlags, "snapshot");
     const isInline = (flags & flag.inline) !== 0;
     return {

@@ -2,15 +2,15 @@
 // the next fold replaces them.
 import { type ByteReader, DecodeError } from "@voda/stdx";
 import type { StoredAnswer } from "./record-answers.ts";
-import { readPageEntry, readRetired, type Snapshot, type Trims } from "./record-fold.ts";
-import { type Head, readName, readPlace } from "./record-head.ts";
+import { type FoldSnapshot, readPageEntry, readRetired, type Trims } from "./record-fold.ts";
+import { type RecordHead, readName, readPlace } from "./record-head.ts";
 import type { TurnEntry } from "./record-turns.ts";
 import { idBytes, noBytes, readFlags, readList, readRid } from "./words.ts";
 
 export interface Format1 {
-  readonly head: Head;
+  readonly head: RecordHead;
   readonly turns: readonly TurnEntry[];
-  readonly snapshot: Snapshot | undefined;
+  readonly snapshot: FoldSnapshot | undefined;
   readonly trims: Trims;
   readonly answers: readonly StoredAnswer[];
 }

@@ -3,7 +3,7 @@ import type { SessionName } from "@voda/proto/session";
 import type { ByteReader, ByteWriter } from "@voda/stdx";
 import { idBytes, type RecordId, readFlags, readRid, sized, writeRid } from "./words.ts";
 
-export interface Head {
+export interface RecordHead {
   readonly rid: RecordId;
   /** The record before it in the lane; `noRecord` before the first. */
   readonly prev: RecordId;
@@ -29,7 +29,7 @@ export interface Head {
 const flag = { born: 1, named: 2, chained: 4 } as const;
 const knownFlags = 7;
 
-export function writeHead(writer: ByteWriter, head: Head): void {
+export function writeHead(writer: ByteWriter, head: RecordHead): void {
   const { name, prevHash } = head;
   writer.u8(
     (head.born ? flag.born : 0) |
@@ -50,7 +50,7 @@ export function writeHead(writer: ByteWriter, head: Head): void {
   writer.text(name.key);
 }
 
-export function readHead(body: ByteReader): Head {
+export function readHead(body: ByteReader): RecordHead {
   const flags = readFlags(body, knownFlags, "record");
   return {
     rid: readRid(body),
@@ -63,7 +63,7 @@ export function readHead(body: ByteReader): Head {
 }
 
 /** As in format 1. */
-export function readPlace(body: ByteReader): Pick<Head, "n" | "epoch" | "uid" | "from" | "wallMs"> {
+export function readPlace(body: ByteReader): Pick<RecordHead, "n" | "epoch" | "uid" | "from" | "wallMs"> {
   return {
     n: body.varint(),
     epoch: body.varint(),

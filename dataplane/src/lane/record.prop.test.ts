@@ -57,7 +57,7 @@ const snapshot = fc.oneof(
 );
 const fold = plain({
   ...named,
-  kind: fc.constant("fold" as const),
+  type: fc.constant("fold" as const),
   covers: count,
   coversRid: rid,
   whole: fc.boolean(),
@@ -69,9 +69,9 @@ const fold = plain({
   snapshot,
 }).map(({ snapshot: pages, ...rest }) => ({ ...rest, ...pages }));
 const record: fc.Arbitrary<LaneRecord> = fc.oneof(
-  plain({ ...named, kind: fc.constant("turns" as const), turns: fc.array(turn, { maxLength: 6 }) }),
+  plain({ ...named, type: fc.constant("turns" as const), turns: fc.array(turn, { maxLength: 6 }) }),
   fold,
-  plain({ ...named, kind: fc.constant("gone" as const), answers, clients }),
+  plain({ ...named, type: fc.constant("gone" as const), answers, clients }),
 );
 
 test("every record is read back as it was written", () => {

@@ -28,7 +28,7 @@ const client = { client: bytes(16, 100), lowest: 7, usedAtMs: 1_790_000_000_000 
 const records: Record<string, LaneRecord> = {
   turns: {
     ...head,
-    kind: "turns",
+    type: "turns",
     born: false,
     name: undefined,
     turns: [
@@ -54,7 +54,7 @@ const records: Record<string, LaneRecord> = {
   },
   claim: {
     ...head,
-    kind: "turns",
+    type: "turns",
     prev: noRecord,
     prevHash: new Uint8Array(16),
     n: 1,
@@ -65,7 +65,7 @@ const records: Record<string, LaneRecord> = {
   },
   inline: {
     ...head,
-    kind: "fold",
+    type: "fold",
     born: false,
     name,
     covers: 41,
@@ -92,7 +92,7 @@ const records: Record<string, LaneRecord> = {
   },
   paged: {
     ...head,
-    kind: "fold",
+    type: "fold",
     born: false,
     name,
     covers: 41,
@@ -111,7 +111,7 @@ const records: Record<string, LaneRecord> = {
   },
   gone: {
     ...head,
-    kind: "gone",
+    type: "gone",
     born: false,
     name: undefined,
     answers: [{ ...stored, brief: true, answer: bytes(4, 4) }],
@@ -133,7 +133,7 @@ const golden = (kind: string, format = 2): Uint8Array =>
  */
 function inFormat1(record: LaneRecord): LaneRecord {
   const plain = { ...record, prevHash: undefined };
-  if (plain.kind === "turns")
+  if (plain.type === "turns")
     return {
       ...plain,
       turns: plain.turns

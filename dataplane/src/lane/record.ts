@@ -18,20 +18,20 @@ import {
   type Remembered,
   type StoredAnswer,
 } from "./record-answers.ts";
-import { noTrims, type Snapshot, snapshotPart, type Trims, trimsPart } from "./record-fold.ts";
+import { type FoldSnapshot, noTrims, snapshotPart, type Trims, trimsPart } from "./record-fold.ts";
 import { readFormat1 } from "./record-format-1.ts";
-import { type Head, readHead, writeHead } from "./record-head.ts";
+import { type RecordHead, readHead, writeHead } from "./record-head.ts";
 import { type TurnEntry, turnsPart } from "./record-turns.ts";
 
-export type TurnsRecord = Head & { readonly kind: "turns"; readonly turns: readonly TurnEntry[] };
-export type FoldRecord = Head & { readonly kind: "fold" } & Snapshot & Trims & Remembered;
-export type GoneRecord = Head & { readonly kind: "gone" } & Remembered;
+export type TurnsRecord = RecordHead & { readonly type: "turns"; readonly turns: readonly TurnEntry[] };
+export type FoldRecord = RecordHead & { readonly type: "fold" } & FoldSnapshot & Trims & Remembered;
+export type GoneRecord = RecordHead & { readonly type: "gone" } & Remembered;
 export type LaneRecord = TurnsRecord | FoldRecord | GoneRecord;
 
 /** What the parts of a record say; what none says is empty. */
 interface Fields {
   turns: readonly TurnEntry[];
-  snapshot: Snapshot | undefined;
+  snapshot: FoldSnapshot | undefined;
   trims: Trims;
   answers: readonly StoredAnswer[];
   clients: readonly ClientAnswers[];
@@ -52,11 +52,11 @@ interface Part {
 
 /** One line for each slice that has something in records. A tag is never used again for something else. */
 const parts: readonly Part[] = [
-  part(1, "turns", turnsPart, (record) => (record.kind === "turns" ? record.turns : undefined)),
-  part(2, "snapshot", snapshotPart, (record) => (record.kind === "fold" ? record : undefined)),
-  part(3, "trims", trimsPart, (record) => (record.kind === "fold" ? record : undefined)),
-  part(4, "answers", answersPart, (record) => (record.kind === "turns" ? undefined : record.answers)),
-  part(5, "clients", clientsPart, (record) => (record.kind === "turns" ? undefined : record.clients)),
+  part(1, "turns", turnsPart, (record) => (record.type === "turns" ? record.turns : undefined)),
+  part(2, "snapshot", snapshotPart, (record) => (record.type === "fold" ? record : undefined)),
+  part(3, "trims", trimsPart, (record) => (record.type === "fold" ? record : undefined)),
+  part(4, "answers", answersPart, (record) => (record.type === "turns" ? undefined : record.answers)),
+  part(5, "clients", clientsPart, (record) => (record.type === "turns" ? undefined : record.clients)),
 ];
 const knownTags = parts.map(({ tag }) => tag);
 
@@ -96,7 +96,7 @@ const partWriter = new ByteWriter(4096);
 
 export function encodeRecord(record: LaneRecord, crc32: Crc32): Uint8Array<ArrayBuffer> {
   recordWriter.clear();
-  const at = beginEnvelope(recordWriter, kinds[record.kind]);
+  const at = beginEnvelope(recordWriter, kinds[record.type]);
   writeHead(recordWriter, record);
   const extensions: Extension[] = [];
   for (const part of parts) {
@@ -141,10 +141,10 @@ function kindOf(bytes: Uint8Array): Kind {
   throw new DecodeError(`record of unknown kind ${number}`);
 }
 
-function assemble(kind: Kind, head: Head, fields: Fields): LaneRecord {
+function assemble(kind: Kind, head: RecordHead, fields: Fields): LaneRecord {
   const { turns, snapshot, trims, answers, clients } = fields;
-  if (kind === "turns") return { ...head, kind, turns };
-  if (kind === "gone") return { ...head, kind, answers, clients };
+  if (kind === "turns") return { ...head, type: kind, turns };
+  if (kind === "gone") return { ...head, type: kind, answers, clients };
   if (snapshot === undefined) throw new DecodeError("fold without a snapshot");
-  return { ...head, kind, ...snapshot, ...trims, answers, clients };
+  return { ...head, type: kind, ...snapshot, ...trims, answers, clients };
 }

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { me, other, recordOf, sixteen } from "../../test/lane-rig.ts";
 import { idText } from "./dedupe.ts";
 import type { FoldRecord, LaneRecord } from "./record.ts";
-import { type Base, type Row, replay } from "./replay.ts";
+import { type Base, type DecodedRecord, replay } from "./replay.ts";
 import { noRecord, type RecordId } from "./words.ts";
 
 const answer = {
@@ -15,7 +15,7 @@ const answer = {
   brief: false,
   answer: sixteen(6),
 };
-const row = (seq: number, record: LaneRecord): Row => ({
+const row = (seq: number, record: LaneRecord): DecodedRecord => ({
   seq,
   atMs: 0,
   record,
@@ -31,14 +31,14 @@ function turns(n: number, prev: RecordId, by = me): LaneRecord {
     canonicalHash: undefined,
     keepMs: 5000,
   };
-  return { ...recordOf(by, n, prev), kind: "turns", turns: [{ key, delta: sixteen(n), answer: sixteen(n) }] };
+  return { ...recordOf(by, n, prev), type: "turns", turns: [{ key, delta: sixteen(n), answer: sixteen(n) }] };
 }
 
 function fold(n: number, prev: RecordId, more: Partial<FoldRecord>): LaneRecord {
-  return recordOf(me, n, prev, { kind: "fold", born: false, ...more });
+  return recordOf(me, n, prev, { type: "fold", born: false, ...more });
 }
 
-function read(...rows: Row[]): Base {
+function read(...rows: DecodedRecord[]): Base {
   const base = replay(rows);
   return typeof base === "string" ? assert.fail(base) : base;
 }
@@ -102,7 +102,7 @@ test("a record that was written after other bytes than those before it is damage
 test("a tombstone is the end of a life: nothing is left but its answers", () => {
   const gone: LaneRecord = {
     ...recordOf(me, 5, { incarnation: me, counter: 1 }),
-    kind: "gone",
+    type: "gone",
     answers: [answer],
     clients: [],
   };
@@ -114,7 +114,7 @@ test("a tombstone is the end of a life: nothing is left but its answers", () => 
 test("a life after a tombstone starts empty, with the answers of the one before", () => {
   const gone: LaneRecord = {
     ...recordOf(me, 5, { incarnation: me, counter: 1 }),
-    kind: "gone",
+    type: "gone",
     answers: [answer],
     clients: [],
   };

@@ -9,7 +9,7 @@ import { idBytes, noRecord, type RecordId, sameRecord } from "./words.ts";
 /** 16 bytes that tell any two byte strings apart. */
 export type Hash = (bytes: Uint8Array) => Uint8Array;
 
-export interface Row {
+export interface DecodedRecord {
   readonly seq: number;
   readonly atMs: number;
   readonly record: LaneRecord;
@@ -19,7 +19,7 @@ export interface Row {
 }
 
 /** @throws DecodeError, UnsupportedFormatError */
-export function decodeRow({ seq, atMs, bytes }: StoredRecord, crc32: Crc32, hash: Hash): Row {
+export function decodeStored({ seq, atMs, bytes }: StoredRecord, crc32: Crc32, hash: Hash): DecodedRecord {
   return { seq, atMs, record: decodeRecord(bytes, crc32), bytes: bytes.length, hash: hash(bytes) };
 }
 
@@ -73,7 +73,7 @@ export function emptyLane(): Base {
  * `gap`: records are missing, or the reader is behind. `damaged`: a record is not the one that the next was
  * written after.
  */
-export function replay(rows: readonly Row[]): Base | "gap" | "damaged" {
+export function replay(rows: readonly DecodedRecord[]): Base | "gap" | "damaged" {
   const links = chain(rows);
   if (links === "damaged") return links;
   const last = rows.at(-1);
@@ -85,7 +85,7 @@ export function replay(rows: readonly Row[]): Base | "gap" | "damaged" {
   const dedupe = createDedupe();
   if (start.fold !== undefined) restoreAnswers(dedupe, start.fold.record);
   const deltas = tail.flatMap((row) => replayRow(row, dedupe));
-  const isGone = end.record.kind === "gone";
+  const isGone = end.record.type === "gone";
   return {
     expect: last.seq,
     tip: last.record.rid,
@@ -108,9 +108,9 @@ export function replay(rows: readonly Row[]): Base | "gap" | "damaged" {
  * Rows that link, from the first that needs nothing before it; rows of lost branches are left out.
  * `undefined`: rows are missing.
  */
-function chain(rows: readonly Row[]): Row[] | "damaged" | undefined {
-  const links: Row[] = [];
-  const covered = rows.flatMap(({ record }) => (record.kind === "fold" ? [record.coversRid] : []));
+function chain(rows: readonly DecodedRecord[]): DecodedRecord[] | "damaged" | undefined {
+  const links: DecodedRecord[] = [];
+  const covered = rows.flatMap(({ record }) => (record.type === "fold" ? [record.coversRid] : []));
   for (const row of rows) {
     const before = links.at(-1);
     if (before === undefined) {
@@ -127,26 +127,26 @@ function chain(rows: readonly Row[]): Row[] | "damaged" | undefined {
 }
 
 function isAnchor(record: LaneRecord, covered: readonly RecordId[]): boolean {
-  return record.born || record.kind === "gone" || covered.some((rid) => sameRecord(rid, record.prev));
+  return record.born || record.type === "gone" || covered.some((rid) => sameRecord(rid, record.prev));
 }
 
 /** Where replay starts: after what the last fold covers, at a tombstone, or at a birth. */
-function startOf(links: readonly Row[]): { at: number; fold: Base["fold"] } | undefined {
+function startOf(links: readonly DecodedRecord[]): { at: number; fold: Base["fold"] } | undefined {
   for (let at = links.length - 1; at >= 0; at -= 1) {
     const row = links[at];
     if (row === undefined) return undefined;
-    if (row.record.kind === "gone" || row.record.born) return { at: bornAt(links, at), fold: undefined };
-    if (row.record.kind === "fold") return afterFold(links, { ...row, record: row.record });
+    if (row.record.type === "gone" || row.record.born) return { at: bornAt(links, at), fold: undefined };
+    if (row.record.type === "fold") return afterFold(links, { ...row, record: row.record });
   }
   return undefined;
 }
 
 /** A tombstone just before a birth hands its stored answers on. */
-function bornAt(links: readonly Row[], at: number): number {
-  return links[at - 1]?.record.kind === "gone" ? at - 1 : at;
+function bornAt(links: readonly DecodedRecord[], at: number): number {
+  return links[at - 1]?.record.type === "gone" ? at - 1 : at;
 }
 
-function afterFold(links: readonly Row[], fold: FoldRow): ReturnType<typeof startOf> {
+function afterFold(links: readonly DecodedRecord[], fold: FoldRow): ReturnType<typeof startOf> {
   const { record } = fold;
   const at = links.findIndex((row) => row.seq > record.covers);
   const first = links[at];
@@ -154,9 +154,9 @@ function afterFold(links: readonly Row[], fold: FoldRow): ReturnType<typeof star
   return { at, fold };
 }
 
-function replayRow({ record }: Row, dedupe: Dedupe): Uint8Array[] {
-  if (record.kind === "gone") restoreAnswers(dedupe, record);
-  if (record.kind !== "turns") return [];
+function replayRow({ record }: DecodedRecord, dedupe: Dedupe): Uint8Array[] {
+  if (record.type === "gone") restoreAnswers(dedupe, record);
+  if (record.type !== "turns") return [];
   for (const { key, answer } of record.turns)
     if (key !== undefined) storeAnswer(dedupe, key, record, answer.slice());
   return record.turns.map((turn) => turn.delta);

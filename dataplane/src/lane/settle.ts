@@ -4,8 +4,8 @@ import { resendAt, takeRefusal } from "./append.ts";
 import { committed } from "./commit.ts";
 import { resendMinMs, undecidedMs } from "./constants.ts";
 import { type Activation, armAppend, type Slice, type Step, type StoreReply } from "./lane.ts";
-import { drop, readRow } from "./memory.ts";
-import type { Row } from "./replay.ts";
+import { drop, readStored } from "./memory.ts";
+import type { DecodedRecord } from "./replay.ts";
 import type { StoredRecord } from "./types.ts";
 import { clearQuery, retryAt, setQuery, type TipQuery, unverify, verify } from "./verification.ts";
 import { noRecord, sameRecord } from "./words.ts";
@@ -75,7 +75,7 @@ function lastSeen(
 ): void {
   const { verification, tip } = activation;
   const { flight } = activation.append;
-  const row = stored === undefined ? undefined : readRow(step, stored);
+  const row = stored === undefined ? undefined : readStored(step, stored);
   if (row === "unreadable") return;
   const seq = row?.seq ?? 0;
   const rid = row?.record.rid ?? noRecord;
@@ -105,9 +105,9 @@ function unmoved(step: Step, activation: Activation, query: TipQuery): void {
 function rangeSeen(step: Step, activation: Activation, stored: readonly StoredRecord[]): void {
   const { tip } = activation;
   const { flight } = activation.append;
-  const rows: Row[] = [];
+  const rows: DecodedRecord[] = [];
   for (const one of stored) {
-    const row = readRow(step, one);
+    const row = readStored(step, one);
     if (row === "unreadable") return;
     rows.push(row);
   }

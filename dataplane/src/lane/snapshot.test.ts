@@ -10,13 +10,13 @@ const large = (first: number): Page => ({ hash: sixteen(first), bytes: new Uint8
 
 function foldIn(effects: readonly LaneEffect[]): FoldRecord {
   const record = decodeRecord(one(effects, "append").bytes, crc32);
-  assert.equal(record.kind, "fold");
-  return record.kind === "fold" ? record : assert.fail();
+  assert.equal(record.type, "fold");
+  return record.type === "fold" ? record : assert.fail();
 }
 
 function turnsIn(effects: readonly LaneEffect[]): number {
   const record = decodeRecord(one(effects, "append").bytes, crc32);
-  return record.kind === "turns" ? record.turns.length : assert.fail(record.kind);
+  return record.type === "turns" ? record.turns.length : assert.fail(record.type);
 }
 
 /** Commits a turn of that call. */

@@ -81,7 +81,7 @@ export function noteCovered({ fold, turns, tip }: Activation): void {
 
 type FoldBody = Pick<
   FoldRecord,
-  "kind" | "covers" | "coversRid" | "whole" | "released" | "inline" | "table" | "trim" | "retired"
+  "type" | "covers" | "coversRid" | "whole" | "released" | "inline" | "table" | "trim" | "retired"
 >;
 
 /** The fold that can be appended now, if there is one. */
@@ -99,7 +99,7 @@ export function readyFold(
   const retired = retire(fold, table);
   const goes = trim.below;
   const body: FoldBody = {
-    kind: "fold",
+    type: "fold",
     covers: seq,
     coversRid: rid,
     whole: seq === tip.expect && rid === tip.prev,

@@ -28,7 +28,7 @@ const turn = (first: number): TurnEntry => ({
 function laneOf(count: number): StoredRecord[] {
   let prev = noRecord;
   return Array.from({ length: count }, (_, i) => {
-    const record = { ...recordOf(me, i + 1, prev), kind: "turns" as const, turns: [turn(i + 1)] };
+    const record = { ...recordOf(me, i + 1, prev), type: "turns" as const, turns: [turn(i + 1)] };
     prev = record.rid;
     return stored(10 * (i + 1), record);
   });
@@ -108,7 +108,7 @@ test("pages are read at a wake; a missing one is a reason to look again", () => 
       me,
       2,
       { incarnation: me, counter: 1001 },
-      { kind: "fold", inline: undefined, table, covers: 10 },
+      { type: "fold", inline: undefined, table, covers: 10 },
     ),
   );
   const reading = wake(rig, fold);

@@ -2,10 +2,10 @@
 import type { CallHead } from "../call/index.ts";
 import { hopsMax, wakeAttemptsMax, wakeRetryMs } from "./constants.ts";
 import type { Step, StoreReply, Waking } from "./lane.ts";
-import { giveUp, readRow } from "./memory.ts";
+import { giveUp, readStored } from "./memory.ts";
 import { open } from "./open.ts";
 import type { LaneRecord } from "./record.ts";
-import { type Base, emptyLane, type Row, replay } from "./replay.ts";
+import { type Base, type DecodedRecord, emptyLane, replay } from "./replay.ts";
 import { failCall, failWork, forwardWork, tooManyHops } from "./share.ts";
 import type { Incarnation, StoredRecord } from "./types.ts";
 
@@ -77,7 +77,7 @@ function tracesRead(
 }
 
 function lastRead(step: Step, waking: Waking & { stage: "last" }, stored: StoredRecord | undefined): void {
-  const row = stored === undefined ? undefined : readRow(step, stored);
+  const row = stored === undefined ? undefined : readStored(step, stored);
   if (row === "unreadable") return;
   if (row === undefined) {
     proveEmpty(step, waking.attempts);
@@ -85,7 +85,7 @@ function lastRead(step: Step, waking: Waking & { stage: "last" }, stored: Stored
   }
   if (!isOurName(step, row.record) || sendsElsewhere(step, row.record)) return;
   const { record } = row;
-  const alone = record.kind === "gone" || (record.kind === "fold" && record.whole);
+  const alone = record.type === "gone" || (record.type === "fold" && record.whole);
   if (alone) {
     loaded(step, waking.attempts, replay([row]));
     return;
@@ -97,9 +97,9 @@ function lastRead(step: Step, waking: Waking & { stage: "last" }, stored: Stored
 }
 
 function rangeRead(step: Step, waking: Waking & { stage: "range" }, stored: readonly StoredRecord[]): void {
-  const rows: Row[] = [];
+  const rows: DecodedRecord[] = [];
   for (const one of stored) {
-    const row = readRow(step, one);
+    const row = readStored(step, one);
     if (row === "unreadable") return;
     if (!isOurName(step, row.record)) return;
     rows.push(row);
@@ -183,7 +183,7 @@ function sendsElsewhere(step: Step, record: LaneRecord): boolean {
 
 function ownerElsewhere({ lane, world }: Step, record: LaneRecord): Incarnation | undefined {
   const owner = record.rid.incarnation;
-  const isFree = record.kind === "gone" || (record.kind === "fold" && record.released);
+  const isFree = record.type === "gone" || (record.type === "fold" && record.released);
   if (isFree || owner === world.incarnation) return undefined;
   const standing = world.standing(owner);
   if (standing.type === "living") return owner;

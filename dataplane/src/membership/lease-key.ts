@@ -27,14 +27,14 @@ export function encodeLease(lease: MessageInitShape<typeof LeaseSchema>): Uint8A
   return utf8.encode(toJsonString(LeaseSchema, create(LeaseSchema, lease)));
 }
 
-export type LeaseEntry =
+export type LeaseValue =
   | { readonly type: "lease"; readonly lease: Lease }
   | { readonly type: "ended" }
   /** Not ours, or of a later version: it proves nothing. */
   | { readonly type: "unreadable" };
 
 /** A marker of the server has no bytes. */
-export function decodeEntry(bytes: Uint8Array): LeaseEntry {
+export function decodeEntry(bytes: Uint8Array): LeaseValue {
   if (bytes.length === 0) return { type: "ended" };
   let lease: Lease;
   try {

@@ -10,7 +10,7 @@ import {
   decodeEntry,
   encodeLease,
   incarnationOf,
-  type LeaseEntry,
+  type LeaseValue,
   leaseFence,
   leaseSubject,
   leaseSubjects,
@@ -340,7 +340,7 @@ class LeasedMembership implements Membership {
     return found !== "away" && found?.entry.type === "lease" ? found.seq : undefined;
   }
 
-  async #read(incarnation: string): Promise<{ seq: number; entry: LeaseEntry } | "away" | undefined> {
+  async #read(incarnation: string): Promise<{ seq: number; entry: LeaseValue } | "away" | undefined> {
     try {
       const last = await fromLeader(this.#options.requests, nodesStream, {
         last_by_subj: leaseFence(incarnation),

@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { LeaseSchema } from "@voda/proto/node";
-import type { LeaseEntry } from "./lease-key.ts";
+import type { LeaseValue } from "./lease-key.ts";
 import { leaseSilenceMs, Roster } from "./roster.ts";
 
-const lease = (node: string, incarnation: string, succeeds = ""): LeaseEntry => ({
+const lease = (node: string, incarnation: string, succeeds = ""): LeaseValue => ({
   type: "lease",
   lease: create(LeaseSchema, { node, incarnation, succeeds, ingress: "127.0.0.1:1" }),
 });
-const ended: LeaseEntry = { type: "ended" };
+const ended: LeaseValue = { type: "ended" };
 
 test("what was never heard of is unknown, not ended", () => {
   assert.equal(new Roster().ended("x", 0), "unknown");

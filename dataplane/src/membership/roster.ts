@@ -1,6 +1,6 @@
 // What a node knows of the leases of all nodes, from the watch of the bucket alone.
 import { BoundedMap } from "@voda/stdx";
-import type { LeaseEntry } from "./lease-key.ts";
+import type { LeaseValue } from "./lease-key.ts";
 
 /** A node whose lease lives. */
 export interface Member {
@@ -34,7 +34,7 @@ export class Roster {
   readonly #successors = new BoundedMap<string, string>(rememberedMax);
 
   /** Returns whether somebody joined or ended. */
-  apply(incarnation: string, entry: LeaseEntry, nowMs: number): boolean {
+  apply(incarnation: string, entry: LeaseValue, nowMs: number): boolean {
     if (entry.type === "ended") return this.end(incarnation);
     if (entry.type === "unreadable" || this.#ended.has(incarnation)) return false; // an old entry, delivered again
     const { node, ingress, succeeds } = entry.lease;

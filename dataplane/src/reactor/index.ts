@@ -1,4 +1,5 @@
 export type {
+  AppendedRecord,
   CallersPort,
   HostWorld,
   MeshPort,

@@ -19,7 +19,7 @@ import {
   type LogLevel,
   type SessionMessage,
 } from "./from-worker.ts";
-import { findHolder, type Holder } from "./holder.ts";
+import { findHolder, type ThreadHolder } from "./holder.ts";
 import { heldShare, type ThreadTime, threadTime } from "./thread-time.ts";
 import { type ToWorker, toWorker } from "./to-worker.ts";
 
@@ -294,7 +294,7 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
     if (life.holder === undefined) {
       life.holder = "asked";
       const call = readBegun(begun).holder;
-      const fallback: Holder = { speaker: call === undefined ? {} : { call } };
+      const fallback: ThreadHolder = { speaker: call === undefined ? {} : { call } };
       // One that does not say so stands in a long call of Node's own: then the call is known while it is
       // synchronous.
       const found = (await this.#holderOf(thread)) ?? fallback;
@@ -322,7 +322,7 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
     this.#end(life, `it was held for longer than ${limit}`);
   }
 
-  async #holderOf(thread: Worker): Promise<Holder | undefined> {
+  async #holderOf(thread: Worker): Promise<ThreadHolder | undefined> {
     try {
       return await findHolder(thread);
     } catch (err) {
@@ -382,7 +382,7 @@ interface Life {
   /** At the last look that was without a beat. */
   time: ThreadTime | undefined;
   /** Who holds it. */
-  holder: Holder | "asked" | undefined;
+  holder: ThreadHolder | "asked" | undefined;
   overdue: number | undefined;
   /** Why it ends. */
   why: string | undefined;

@@ -8,7 +8,7 @@ import type { Worker } from "node:worker_threads";
 /** Code inside one long call of Node's own does not stop for a debugger. */
 const askMsMax = 2_000;
 
-export interface Holder {
+export interface ThreadHolder {
   /** Empty for code that no call set off. */
   readonly speaker: { readonly agent?: string; readonly call?: number };
   /** The user's own file and line. */
@@ -23,7 +23,7 @@ interface Paused {
 }
 
 /** `undefined` when it does not say. @throws when the debugger cannot attach */
-export async function findHolder(thread: Worker): Promise<Holder | undefined> {
+export async function findHolder(thread: Worker): Promise<ThreadHolder | undefined> {
   const over = new AbortController();
   try {
     const asked = stopAndAsk(await attachmentOf(thread.threadId));
@@ -34,7 +34,7 @@ export async function findHolder(thread: Worker): Promise<Holder | undefined> {
 }
 
 /** Goes on after the answer came too late: a thread that has stopped must be let go. */
-async function stopAndAsk(worker: Attachment): Promise<Holder | undefined> {
+async function stopAndAsk(worker: Attachment): Promise<ThreadHolder | undefined> {
   await worker.post("Debugger.enable");
   const paused = worker.next<Paused>("Debugger.paused");
   const [{ callFrames }] = await Promise.all([paused, worker.post("Debugger.pause")]);
@@ -50,7 +50,7 @@ async function stopAndAsk(worker: Attachment): Promise<Holder | undefined> {
   );
   await worker.post("Debugger.resume");
   await worker.post("Debugger.disable");
-  return result.value === undefined ? undefined : (JSON.parse(result.value) as Holder);
+  return result.value === undefined ? undefined : (JSON.parse(result.value) as ThreadHolder);
 }
 
 interface Attachment {

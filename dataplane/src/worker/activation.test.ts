@@ -10,7 +10,7 @@ import { plainCall } from "../../test/call.ts";
 import { type Answer, type Content, decodeAnswer } from "../call/index.ts";
 import { BegunWriter, createBegunTable, readBegun } from "../threads/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
-import { Activation } from "./activation.ts";
+import { WorkerActivation } from "./activation.ts";
 
 const utf8 = new TextDecoder();
 
@@ -107,7 +107,7 @@ function harness() {
     },
   };
   const table = createBegunTable();
-  const activation = new Activation({
+  const activation = new WorkerActivation({
     number: 7,
     agent: "probe",
     key: "k",

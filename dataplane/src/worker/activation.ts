@@ -56,7 +56,7 @@ interface Handed {
 
 const noBytes = new Uint8Array(0);
 
-export class Activation {
+export class WorkerActivation {
   readonly #options: ActivationOptions;
   readonly #turn: Turn;
   /** Calls that the machine knows and that have not ended. */

@@ -20,7 +20,7 @@ import {
   toWorker,
   type WorkerSetup,
 } from "../threads/index.ts";
-import { Activation } from "./activation.ts";
+import { WorkerActivation } from "./activation.ts";
 import { registerHolder } from "./holder.ts";
 import { type LoadedAgent, loadAgents, resolveProvidedHere } from "./load.ts";
 import { type AgentLog, openAgentLog } from "./log.ts";
@@ -42,7 +42,7 @@ class WorkerThread {
   /** What came meanwhile. */
   #early: ToWorker[] = [];
   readonly #opening = new Map<number, Opening>();
-  readonly #activations = new Map<number, Activation>();
+  readonly #activations = new Map<number, WorkerActivation>();
   readonly #begun: BegunWriter;
   readonly #channel: Channel<FromWorker>;
   readonly #exit: () => never;
@@ -173,7 +173,7 @@ class WorkerThread {
     const { agent } = loaded;
     this.#activations.set(
       number,
-      new Activation({
+      new WorkerActivation({
         number,
         agent: name.agent,
         key: name.key,

@@ -4,11 +4,11 @@
  */
 export const kinds = ["cluster", "assignment", "listener", "route"] as const;
 /** The kinds of resources, in the order in which they are sent. */
-export type Kind = (typeof kinds)[number];
+export type ResourceKind = (typeof kinds)[number];
 
 const typePrefix = "type.googleapis.com/";
 /** What each kind is called on the wire. */
-export const typeUrls: Readonly<Record<Kind, string>> = {
+export const typeUrls: Readonly<Record<ResourceKind, string>> = {
   cluster: `${typePrefix}envoy.config.cluster.v3.Cluster`,
   assignment: `${typePrefix}envoy.config.endpoint.v3.ClusterLoadAssignment`,
   listener: `${typePrefix}envoy.config.listener.v3.Listener`,
@@ -16,6 +16,6 @@ export const typeUrls: Readonly<Record<Kind, string>> = {
 };
 
 /** `undefined` for types that are not served here, such as secrets. */
-export function kindOf(typeUrl: string): Kind | undefined {
+export function kindOf(typeUrl: string): ResourceKind | undefined {
   return kinds.find((kind) => typeUrls[kind] === typeUrl);
 }

@@ -1,4 +1,4 @@
-import type { Kind } from "../resource/kind.ts";
+import type { ResourceKind } from "../resource/kind.ts";
 import type { Cluster, ClusterLoadAssignment, Listener, RouteConfiguration } from "../resource/types.ts";
 
 /** Everything that the proxies are to run with, at one moment. */
@@ -21,7 +21,7 @@ export interface Sealed {
 
 /** A checked snapshot in bytes: encoded once, however many proxies there are. */
 export interface SealedSnapshot {
-  readonly resources: Readonly<Record<Kind, ReadonlyMap<string, Sealed>>>;
+  readonly resources: Readonly<Record<ResourceKind, ReadonlyMap<string, Sealed>>>;
   /** Names of the assignments that each cluster takes its endpoints from; only clusters that do. */
   readonly assignmentOf: ReadonlyMap<string, string>;
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Prng, prng } from "@voda/stdx";
 import * as fc from "fast-check";
-import { type Kind, kinds } from "../resource/kind.ts";
+import { kinds, type ResourceKind } from "../resource/kind.ts";
 import type { Sealed, SealedSnapshot } from "../snapshot/snapshot.ts";
 import {
   isAccepted,
@@ -45,7 +45,7 @@ function snapshotOf(random: Prng, salt: string): SealedSnapshot {
  * these name.
  */
 class Proxy {
-  readonly have: Record<Kind, Map<string, string>> = {
+  readonly have: Record<ResourceKind, Map<string, string>> = {
     cluster: new Map(),
     assignment: new Map(),
     listener: new Map(),
@@ -55,7 +55,7 @@ class Proxy {
   stream = openStream(undefined);
   /** In flight to the proxy, oldest first. */
   inbox: StreamResponse[] = [];
-  opened = new Set<Kind>();
+  opened = new Set<ResourceKind>();
 
   connect(snapshot: SealedSnapshot | undefined): void {
     this.stream = openStream(snapshot);
@@ -68,7 +68,7 @@ class Proxy {
     if (this.wanted.route.size > 0) this.request("route", { subscribe: [...this.wanted.route] });
   }
 
-  request(kind: Kind, change: Partial<StreamRequest>): void {
+  request(kind: ResourceKind, change: Partial<StreamRequest>): void {
     const first = !this.opened.has(kind);
     this.opened.add(kind);
     receive(this.stream, kind, {

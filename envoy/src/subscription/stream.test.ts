@@ -1,7 +1,7 @@
 // What a proxy is sent, one request after the other. Whole conversations are in stream.prop.test.ts.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Kind } from "../resource/kind.ts";
+import type { ResourceKind } from "../resource/kind.ts";
 import type { Sealed, SealedSnapshot } from "../snapshot/snapshot.ts";
 import {
   isAccepted,
@@ -25,8 +25,8 @@ const ask = (more: Partial<StreamRequest>): StreamRequest => ({
 });
 
 /** Every cluster whose name an assignment has takes its endpoints from it. */
-function snapshotOf(versions: Partial<Record<Kind, Versions>>): SealedSnapshot {
-  const of = (kind: Kind): ReadonlyMap<string, Sealed> =>
+function snapshotOf(versions: Partial<Record<ResourceKind, Versions>>): SealedSnapshot {
+  const of = (kind: ResourceKind): ReadonlyMap<string, Sealed> =>
     new Map(
       Object.entries(versions[kind] ?? {}).map(([name, version]) => [
         name,
@@ -52,9 +52,9 @@ function next(stream: Stream): string | undefined {
   return `${kind}: ${parts.join(" ")}`.trimEnd();
 }
 
-const accept = (stream: Stream, kind: Kind): boolean =>
+const accept = (stream: Stream, kind: ResourceKind): boolean =>
   receive(stream, kind, ask({ nonce: String(stream.responses) }));
-const refuse = (stream: Stream, kind: Kind): boolean =>
+const refuse = (stream: Stream, kind: ResourceKind): boolean =>
   receive(stream, kind, ask({ nonce: String(stream.responses), error: "no" }));
 
 test("without a snapshot nothing is sent and nothing is accepted", () => {

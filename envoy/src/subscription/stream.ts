@@ -1,6 +1,6 @@
 // One proxy's stream: four subscriptions, and the order in which their responses may go out (make before
 // break).
-import { type Kind, kinds } from "../resource/kind.ts";
+import { kinds, type ResourceKind } from "../resource/kind.ts";
 import type { Sealed, SealedSnapshot } from "../snapshot/snapshot.ts";
 import {
   type Ask,
@@ -17,7 +17,7 @@ import {
 
 /** One stream of one proxy. It is changed in place: whoever holds it owns it. */
 export interface Stream {
-  readonly subscriptions: Map<Kind, Subscription>;
+  readonly subscriptions: Map<ResourceKind, Subscription>;
   snapshot: SealedSnapshot | undefined;
   responses: number;
 }
@@ -32,7 +32,7 @@ export interface StreamRequest extends Ask {
 
 /** What is to be sent: resources that are new or changed, and names of those that are gone. */
 export interface StreamResponse {
-  readonly kind: Kind;
+  readonly kind: ResourceKind;
   readonly nonce: string;
   readonly upserts: readonly Sealed[];
   readonly removals: readonly string[];
@@ -47,7 +47,7 @@ export function openStream(snapshot: SealedSnapshot | undefined): Stream {
 }
 
 /** @returns whether the request refused a response that was waiting for its answer */
-export function receive(stream: Stream, kind: Kind, request: StreamRequest): boolean {
+export function receive(stream: Stream, kind: ResourceKind, request: StreamRequest): boolean {
   const subscription = stream.subscriptions.get(kind);
   if (subscription === undefined) {
     stream.subscriptions.set(kind, openSubscription(request, kind === "cluster" || kind === "listener"));
@@ -69,7 +69,7 @@ export function publish(stream: Stream, snapshot: SealedSnapshot): void {
   }
 }
 
-function differs(a: SealedSnapshot, b: SealedSnapshot, kind: Kind): boolean {
+function differs(a: SealedSnapshot, b: SealedSnapshot, kind: ResourceKind): boolean {
   const [left, right] = [a.resources[kind], b.resources[kind]];
   return (
     left.size !== right.size || [...left].some(([name, { version }]) => right.get(name)?.version !== version)
@@ -98,7 +98,7 @@ export function nextResponse(stream: Stream): StreamResponse | undefined {
 /**
  * Routes are not warmed by Envoy: every cluster and its endpoints must be there before a route may name it.
  */
-function waits(stream: Stream, snapshot: SealedSnapshot, kind: Kind): boolean {
+function waits(stream: Stream, snapshot: SealedSnapshot, kind: ResourceKind): boolean {
   return (kind === "listener" || kind === "route") && !clustersReady(stream, snapshot);
 }
 
@@ -106,7 +106,7 @@ function waits(stream: Stream, snapshot: SealedSnapshot, kind: Kind): boolean {
 function allowed(
   stream: Stream,
   snapshot: SealedSnapshot,
-  kind: Kind,
+  kind: ResourceKind,
   subscription: Subscription,
 ): { added: Sealed[]; removed: string[] } {
   const resources = snapshot.resources[kind];
@@ -124,7 +124,7 @@ function allowed(
  * The proxy has accepted exactly what the snapshot has of this kind. One that has not asked for the kind yet
  * may have it from an earlier stream.
  */
-function isUpToDate(stream: Stream, snapshot: SealedSnapshot, kind: Kind): boolean {
+function isUpToDate(stream: Stream, snapshot: SealedSnapshot, kind: ResourceKind): boolean {
   const subscription = stream.subscriptions.get(kind);
   const resources = snapshot.resources[kind];
   if (subscription === undefined) return resources.size === 0;

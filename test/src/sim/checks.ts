@@ -60,11 +60,11 @@ export function follow(before: Version, record: LaneRecord, bytes: Uint8Array): 
     throw new Violation(`epoch ${record.epoch} has two owners`);
   const owners =
     owner === undefined ? new Map(before.owners).set(record.epoch, record.rid.incarnation) : before.owners;
-  const effects = record.kind === "gone" || record.born ? [] : before.effects;
+  const effects = record.type === "gone" || record.born ? [] : before.effects;
   const versions = [
     { effects, ever: before.ever, tip: record.rid, hash: hashOf(bytes), n: record.n, owners },
   ];
-  for (const turn of record.kind === "turns" ? record.turns : [])
+  for (const turn of record.type === "turns" ? record.turns : [])
     versions.push(take(versions.at(-1) ?? before, utf8.decode(turn.delta)));
   return versions;
 }

@@ -3,15 +3,15 @@
 import type { Answer, CallId, Failure } from "../../../dataplane/src/call/index.ts";
 import { Violation } from "./checks.ts";
 import type { Clockwork } from "./clockwork.ts";
-import type { Plan } from "./options.ts";
+import type { FaultPlan } from "./options.ts";
 import type { SimStore } from "./store.ts";
 import { decodeTold } from "./worker.ts";
 
-export type Kind = "write" | "unkeyed" | "throw" | "read" | "end" | "wake";
+export type OperationType = "write" | "unkeyed" | "throw" | "read" | "end" | "wake";
 
 export interface Operation {
   readonly number: number;
-  readonly kind: Kind;
+  readonly kind: OperationType;
   isDone: boolean;
   attempts: number;
 }
@@ -44,7 +44,7 @@ export interface Clients {
 }
 
 export interface ClientsOptions {
-  readonly plan: Plan;
+  readonly plan: FaultPlan;
   readonly clockwork: Clockwork;
   readonly store: SimStore;
   /** Sends the attempt to some node. */
@@ -54,7 +54,7 @@ export interface ClientsOptions {
 export function createClients({ plan, clockwork, store, send }: ClientsOptions): Clients {
   const { random } = clockwork;
   const operations: Operation[] = [];
-  const add = (kind: Kind, count: number): void => {
+  const add = (kind: OperationType, count: number): void => {
     for (let i = 0; i < count; i += 1)
       operations.push({ number: operations.length + 1, kind, isDone: false, attempts: 0 });
   };
@@ -164,7 +164,7 @@ export function createClients({ plan, clockwork, store, send }: ClientsOptions):
   };
 }
 
-const isKeyed = (kind: Kind): boolean => kind === "write" || kind === "throw";
+const isKeyed = (kind: OperationType): boolean => kind === "write" || kind === "throw";
 
 /** Orders are answered without words. */
 function outcomeOf({ kind }: Operation, answer: Answer): Outcome {

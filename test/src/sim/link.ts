@@ -1,10 +1,10 @@
 // A node's connection to the store: delays, losses and copies of messages, and reconnects.
 import type { Clockwork } from "./clockwork.ts";
-import type { Plan } from "./options.ts";
+import type { FaultPlan } from "./options.ts";
 import type { SimProcess } from "./process.ts";
 import type { SimStore } from "./store.ts";
 
-export type Reply = (deliver: () => void) => void;
+export type LinkReply = (deliver: () => void) => void;
 
 export interface Link {
   readonly isUp: boolean;
@@ -13,11 +13,11 @@ export interface Link {
   /** The connection breaks; it is made again after `againInMs`, or when the store is back. */
   lose(againInMs: number): void;
   /** A message that `act`s at the store, and whose answer may come back. */
-  publish(act: (reply: Reply) => void, extraMs?: number): void;
+  publish(act: (reply: LinkReply) => void, extraMs?: number): void;
 }
 
 export interface LinkOptions {
-  readonly plan: Plan;
+  readonly plan: FaultPlan;
   readonly clockwork: Clockwork;
   readonly process: SimProcess;
   readonly store: SimStore;
@@ -51,7 +51,7 @@ export function createLink({ plan, clockwork, process, store, changed }: LinkOpt
     return random.chance(faults.slow) ? random.below(3000) : 0.2 + random.next() * 4;
   }
 
-  function arrive(act: (reply: Reply) => void, sentTo: number, from: number): void {
+  function arrive(act: (reply: LinkReply) => void, sentTo: number, from: number): void {
     if (store.life !== sentTo || !store.isUp) return;
     act((deliver) => {
       if (random.chance(faults.lost)) return;

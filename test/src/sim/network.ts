@@ -3,7 +3,7 @@ import type { Call, Submit, TakeBack } from "../../../dataplane/src/call/index.t
 import type { MeshPort } from "../../../dataplane/src/reactor/index.ts";
 import type { Clockwork } from "./clockwork.ts";
 import type { Holder } from "./holder.ts";
-import type { Plan } from "./options.ts";
+import type { FaultPlan } from "./options.ts";
 import type { SimProcess } from "./process.ts";
 
 export interface Network {
@@ -20,7 +20,7 @@ type Told = Pick<Forwarded, "answered" | "undelivered"> & { readonly taken: (tak
 
 export interface NetworkOptions {
   readonly index: number;
-  readonly plan: Plan;
+  readonly plan: FaultPlan;
   readonly clockwork: Clockwork;
   readonly process: SimProcess;
   readonly holder: Holder;

@@ -11,7 +11,7 @@ import { createHolder, type Holder } from "./holder.ts";
 import type { LeaseNews, Leases } from "./leases.ts";
 import { createLink, type Link } from "./link.ts";
 import { createNetwork, type Network } from "./network.ts";
-import type { Plan } from "./options.ts";
+import type { FaultPlan } from "./options.ts";
 import { createProcess, type SimProcess } from "./process.ts";
 import type { SimStore } from "./store.ts";
 import { createStorePort } from "./store-port.ts";
@@ -19,7 +19,7 @@ import { createThreads, type Threads } from "./threads.ts";
 
 export interface NodeOptions {
   readonly index: number;
-  readonly plan: Plan;
+  readonly plan: FaultPlan;
   readonly clockwork: Clockwork;
   readonly store: SimStore;
   readonly leases: () => Leases;
@@ -242,7 +242,7 @@ function createWorld(
   };
 }
 
-function createLane(plan: Plan, connected: boolean): Lane {
+function createLane(plan: FaultPlan, connected: boolean): Lane {
   const bounds = {
     foldRecordsMax: plan.foldRecordsMax,
     foldBytesMax: 1 << 20,

@@ -21,10 +21,10 @@ export interface RunOptions {
   readonly seed: number;
   /** Instead of what the seed would draw. */
   readonly faults?: Partial<Faults>;
-  readonly plan?: Partial<Omit<Plan, "seed" | "faults">>;
+  readonly plan?: Partial<Omit<FaultPlan, "seed" | "faults">>;
 }
 
-export interface Plan {
+export interface FaultPlan {
   readonly seed: number;
   readonly faults: Faults;
   readonly nodes: number;
@@ -48,7 +48,7 @@ export interface Plan {
 export function planRun(
   options: RunOptions,
   random: { below(bound: number): number; chance(p: number): boolean },
-): Plan {
+): FaultPlan {
   const some = (probability: number, max: number): number =>
     random.chance(probability) ? 1 + random.below(max) : 0;
   const rate = (probability: number, max: number): number =>

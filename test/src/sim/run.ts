@@ -9,7 +9,7 @@ import { type Clients, createClients } from "./clients.ts";
 import { type Clockwork, createClockwork } from "./clockwork.ts";
 import { createLeases, type LeaseNews, type Leases } from "./leases.ts";
 import { SimNode } from "./node.ts";
-import { type Plan, planRun, type RunOptions } from "./options.ts";
+import { type FaultPlan, planRun, type RunOptions } from "./options.ts";
 import { createStore, type SimStore } from "./store.ts";
 
 export interface RunResult {
@@ -50,7 +50,7 @@ interface Mesh {
   describe(): string;
 }
 
-function createMesh(plan: Plan, clockwork: Clockwork): Mesh {
+function createMesh(plan: FaultPlan, clockwork: Clockwork): Mesh {
   const { random } = clockwork;
   const store = createStore(plan, clockwork, (left) => clients.forget(left));
   const nodes: SimNode[] = [];
@@ -132,11 +132,11 @@ function isAsleep(store: SimStore): boolean {
   const last = store.last(true);
   if (last === undefined) return true;
   const record = decodeRecord(last.bytes, crc32);
-  return record.kind === "gone" || (record.kind === "fold" && record.released);
+  return record.type === "gone" || (record.type === "fold" && record.released);
 }
 
 interface Scene {
-  readonly plan: Plan;
+  readonly plan: FaultPlan;
   readonly clockwork: Clockwork;
   readonly store: SimStore;
   readonly nodes: readonly SimNode[];

@@ -3,16 +3,11 @@
 import { crc32 } from "node:zlib";
 import type { PageName } from "@voda/proto/wire";
 import { decodeRecord, type StoredRecord } from "../../../dataplane/src/lane/index.ts";
-import { decodeRow, replay } from "../../../dataplane/src/lane/replay.ts";
+import { decodeStored, replay } from "../../../dataplane/src/lane/replay.ts";
+import type { AppendedRecord } from "../../../dataplane/src/reactor/index.ts";
 import { firstVersion, follow, hashOf, type Version, Violation } from "./checks.ts";
 import type { Clockwork } from "./clockwork.ts";
-import { type Plan, storeSyncMs } from "./options.ts";
-
-export interface Append {
-  readonly expect: number;
-  readonly bytes: Uint8Array;
-  readonly gone: boolean;
-}
+import { type FaultPlan, storeSyncMs } from "./options.ts";
 
 interface Row extends StoredRecord {
   readonly acceptedAtMs: number;
@@ -26,7 +21,7 @@ export interface SimStore {
   /** Changes with every start of the server: nothing sent to the one before arrives. */
   readonly life: number;
   readonly isUp: boolean;
-  append(append: Append, answer: (seq: number | "refused" | "full") => void): void;
+  append(append: AppendedRecord, answer: (seq: number | "refused" | "full") => void): void;
   last(leader: boolean): StoredRecord | undefined;
   range(from: number, leader: boolean, limit: number | undefined): StoredRecord[];
   /** What a leader has of the session; it has no name record. */
@@ -49,12 +44,12 @@ const pageText = (name: PageName): string => `${name.epoch}.${name.index}`;
 const utf8 = new TextDecoder();
 
 /** `onLoss` hears how many versions are left before the others go. */
-export function createStore(plan: Plan, clockwork: Clockwork, onLoss: (left: number) => void): SimStore {
+export function createStore(plan: FaultPlan, clockwork: Clockwork, onLoss: (left: number) => void): SimStore {
   const { random } = clockwork;
   let rows: Row[] = [];
   let versions: Version[] = [firstVersion];
   let lastSeq = 0;
-  let proposal: Append | undefined;
+  let proposal: AppendedRecord | undefined;
   let life = 1;
   let isUp = true;
   let stoppedAtMs = 0;
@@ -62,7 +57,7 @@ export function createStore(plan: Plan, clockwork: Clockwork, onLoss: (left: num
   const pages = new Map<string, Uint8Array>();
   const tipSeq = (): number => rows.at(-1)?.seq ?? 0;
 
-  function accept({ bytes, gone }: Append): number {
+  function accept({ bytes, gone }: AppendedRecord): number {
     const record = decodeRecord(bytes, crc32);
     const before = versions.length;
     versions.push(...follow(versions.at(-1) ?? firstVersion, record, bytes));
@@ -78,7 +73,7 @@ export function createStore(plan: Plan, clockwork: Clockwork, onLoss: (left: num
     });
     const who = `${record.rid.incarnation.slice(0, 4)}.${record.rid.counter}`;
     clockwork.say(
-      `store: ${record.kind} ${who} accepted at ${lastSeq}, epoch ${record.epoch}: ${versions.at(-1)?.effects.join(" ")}`,
+      `store: ${record.type} ${who} accepted at ${lastSeq}, epoch ${record.epoch}: ${versions.at(-1)?.effects.join(" ")}`,
     );
     checkWaker();
     return lastSeq;
@@ -96,7 +91,7 @@ export function createStore(plan: Plan, clockwork: Clockwork, onLoss: (left: num
     if (last === undefined) return "";
     const from = decodeRecord(last.bytes, crc32).from;
     const tail = rows.filter((row) => row.seq >= Math.min(from, last.seq));
-    const base = replay(tail.map((row) => decodeRow(row, crc32, hashOf)));
+    const base = replay(tail.map((row) => decodeStored(row, crc32, hashOf)));
     if (base === "gap" || base === "damaged") return `a lane with a ${base}`;
     const fold = base.fold?.record;
     const stored =

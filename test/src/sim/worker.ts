@@ -14,7 +14,7 @@ import {
 import { effectOf } from "./checks.ts";
 import type { Operation } from "./clients.ts";
 
-export type FromWorker =
+export type SimMessage =
   | TurnMessage
   | {
       readonly type: "identified";
@@ -45,7 +45,7 @@ export interface WorkerOptions {
   readonly nowMs: () => number;
   /** Lets a handler run that long. */
   readonly run: (done: () => void) => void;
-  readonly say: (message: FromWorker) => void;
+  readonly say: (message: SimMessage) => void;
 }
 
 export type Told = { readonly effect: string } | { readonly failed: string } | { readonly state: string };

@@ -3,7 +3,7 @@
 import { errorJson, httpStatus, retryHeader } from "@voda/proto/error-body";
 import { bodyBytesMax } from "@voda/proto/wire";
 import type { Content, Failure } from "../../call/index.ts";
-import { type Head, headerOf, queryOf } from "../head.ts";
+import { headerOf, queryOf, type RequestHead } from "../head.ts";
 import { type Refusal, refuse } from "../refusal.ts";
 import {
   compressionProblem,
@@ -70,7 +70,7 @@ function get(dialect: Dialect): Dialect {
   };
 }
 
-function getProblem(head: Head): Refusal | undefined {
+function getProblem(head: RequestHead): Refusal | undefined {
   const query = queryOf(head);
   if (query.get("connect") !== "v1") return methodProblem("GET");
   const encoding = query.get("encoding");
@@ -84,6 +84,6 @@ export const connectProto = post("proto", "application/proto");
 const getJson = get(connectJson);
 const getProto = get(connectProto);
 
-export function connectGet(head: Head): Dialect {
+export function connectGet(head: RequestHead): Dialect {
   return queryOf(head).get("encoding") === "proto" ? getProto : getJson;
 }

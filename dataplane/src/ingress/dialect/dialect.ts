@@ -1,7 +1,7 @@
 // What a protocol is to the ingress. Each is an object in a file of its own with these members, so that
 // another protocol is another file and nobody asks which one it is.
 import type { Content, Failure } from "../../call/index.ts";
-import type { Head } from "../head.ts";
+import type { RequestHead } from "../head.ts";
 import { type Refusal, refuse, unimplemented } from "../refusal.ts";
 
 export interface Dialect {
@@ -14,13 +14,13 @@ export interface Dialect {
   /** As many bytes of a body as `prefixProblem` wants to see; 0 where a body is its message. */
   readonly prefixBytes: number;
   /** What this protocol refuses by the head alone. */
-  readonly problem: (head: Head) => Refusal | undefined;
+  readonly problem: (head: RequestHead) => Refusal | undefined;
   /** What the caller is willing to wait, in milliseconds. @throws Refusal */
-  readonly timeoutMs: (head: Head) => number | undefined;
+  readonly timeoutMs: (head: RequestHead) => number | undefined;
   /** What the first `prefixBytes` of a body already refuse, long before it is complete. */
   readonly prefixProblem: (prefix: Buffer) => Refusal | undefined;
   /** The one message of a request, in a complete body. @throws Refusal */
-  readonly message: (body: Buffer, head: Head) => Uint8Array;
+  readonly message: (body: Buffer, head: RequestHead) => Uint8Array;
   readonly answer: (message: Uint8Array) => HttpAnswer;
   /** `status` replaces the one of the failure's code where the protocol speaks through HTTP statuses. */
   readonly refusal: (failure: Failure, status: number | undefined) => HttpAnswer;

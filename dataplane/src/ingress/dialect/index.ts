@@ -1,7 +1,7 @@
 // Which dialect a request speaks, told by its path, method and content type. Every request has one, also one
 // that is refused.
 import { isPlainPath, pathOf } from "@voda/proto/session-path";
-import { type Head, mediaTypeOf } from "../head.ts";
+import { mediaTypeOf, type RequestHead } from "../head.ts";
 import { connectGet, connectJson, connectProto } from "./connect.ts";
 import { type Dialect, mediaTypeProblem, methodProblem } from "./dialect.ts";
 import { grpcDialects } from "./grpc.ts";
@@ -21,7 +21,7 @@ const otherType: Dialect = {
   problem: (head) => mediaTypeProblem(mediaTypeOf(head), [...byContentType.keys()]),
 };
 
-export function dialectOf(head: Head): Dialect {
+export function dialectOf(head: RequestHead): Dialect {
   if (isPlainPath(pathOf(head.target))) return plain;
   if (head.method === "POST") return byContentType.get(mediaTypeOf(head) ?? "") ?? otherType;
   return head.method === "GET" ? connectGet(head) : otherMethod;

@@ -1,5 +1,5 @@
 // How long a caller is willing to wait, as the protocols say it.
-import { type Head, headerOf } from "../head.ts";
+import { headerOf, type RequestHead } from "../head.ts";
 import { refuse } from "../refusal.ts";
 
 const msPerUnit: Readonly<Record<string, number>> = {
@@ -12,7 +12,7 @@ const msPerUnit: Readonly<Record<string, number>> = {
 };
 
 /** @throws Refusal */
-export function grpcTimeoutMs(head: Head): number | undefined {
+export function grpcTimeoutMs(head: RequestHead): number | undefined {
   const value = headerOf(head, "grpc-timeout");
   if (value === undefined) return undefined;
   const [, digits, unit = ""] = /^(\d{1,8})([HMSmun])$/.exec(value) ?? [];
@@ -26,7 +26,7 @@ export function grpcTimeoutMs(head: Head): number | undefined {
 }
 
 /** @throws Refusal */
-export function connectTimeoutMs(head: Head): number | undefined {
+export function connectTimeoutMs(head: RequestHead): number | undefined {
   const value = headerOf(head, "connect-timeout-ms");
   if (value === undefined) return undefined;
   if (!/^\d{1,10}$/.test(value))

@@ -15,9 +15,9 @@ function element(mark: Mark): string {
   }
   const { x, y, words, colour, anchor, isUpward } = mark;
   const turn = isUpward ? ` transform='rotate(-90 ${x} ${y})'` : "";
-  return `<text x='${x}' y='${y}' fill='${colour}' text-anchor='${anchor}'${turn}>${escape(words)}</text>`;
+  return `<text x='${x}' y='${y}' fill='${colour}' text-anchor='${anchor}'${turn}>${escapeText(words)}</text>`;
 }
 
-function escape(words: string): string {
+function escapeText(words: string): string {
   return words.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll("'", "&apos;");
 }

@@ -15,17 +15,17 @@ const counter = agent("counter")
   .handlers({ add: (_ctx, by: number) => by, nothing: () => undefined, any: (_ctx, input: Json) => input });
 const config = defineConfig({ agents: [counter, agent("other").handlers({ run: () => 1 })] });
 
-interface Request {
+interface SeenRequest {
   readonly method: string | undefined;
   readonly url: string | undefined;
   readonly headers: IncomingMessage["headers"];
   readonly body: string;
 }
-type Respond = (request: Request, response: ServerResponse, count: number) => void;
+type Respond = (request: SeenRequest, response: ServerResponse, count: number) => void;
 
 /** A server with the answers of the test, a client on it, and what was asked. */
 async function mesh(respond: Respond, options: Partial<ClientOptions> = {}) {
-  const requests: Request[] = [];
+  const requests: SeenRequest[] = [];
   const server = createServer((message, response) => {
     const chunks: Buffer[] = [];
     message.on("data", (chunk: Buffer) => chunks.push(chunk));

@@ -7,7 +7,7 @@ import { freeze, leakCheck, type Nats, startNats, waitUntil } from "@voda/test/k
 
 const expected = "Nats-Expected-Last-Subject-Sequence";
 const fenced = "Nats-Expected-Last-Subject-Sequence-Subject";
-type Headers = Readonly<Record<string, string | number>>;
+type HeaderPairs = Readonly<Record<string, string | number>>;
 interface Answer {
   readonly seq: number;
   readonly duplicate?: boolean;
@@ -30,25 +30,25 @@ after(async () => {
   await nothingLeaked();
 });
 
-const withHeaders = (of: Headers) => {
+const withHeaders = (of: HeaderPairs) => {
   const made = headers();
   for (const [name, value] of Object.entries(of)) made.set(name, String(value));
   return made;
 };
 
-const publish = async (subject: string, of: Headers = {}, body = "x", connection = nats): Promise<Answer> =>
+const publish = async (subject: string, of: HeaderPairs = {}, body = "x", connection = nats): Promise<Answer> =>
   (await connection.request(subject, body, { headers: withHeaders(of), timeout: 10_000 })).json<Answer>();
 
 const api = async <T = Answer>(subject: string, body: object, connection = nats): Promise<T> =>
   (await connection.request(`$JS.API.${subject}`, JSON.stringify(body))).json<T>();
 
-async function acked(subject: string, of: Headers = {}, body = "x"): Promise<number> {
+async function acked(subject: string, of: HeaderPairs = {}, body = "x"): Promise<number> {
   const answer = await publish(subject, of, body);
   assert.equal(answer.error, undefined);
   return answer.seq;
 }
 
-async function refused(code: number, subject: string, of: Headers): Promise<void> {
+async function refused(code: number, subject: string, of: HeaderPairs): Promise<void> {
   assert.equal((await publish(subject, of)).error?.err_code, code);
 }
 
@@ -361,7 +361,7 @@ test("a schedule survives kill -9", async () => {
 let batches = 0;
 /** Publishes all in one atomic batch, the commit as a request. `numbered` may leave holes. */
 async function batch(
-  entries: readonly (readonly [string, Headers])[],
+  entries: readonly (readonly [string, HeaderPairs])[],
   numbered = (i: number) => i + 1,
 ): Promise<Answer> {
   batches += 1;

@@ -44,7 +44,7 @@ function snapshotOf(random: Prng, salt: string): SealedSnapshot {
  * A proxy that behaves as Envoy does: clusters and listeners by wildcard, assignments and routes by what
  * these name.
  */
-class Proxy {
+class SimProxy {
   readonly have: Record<ResourceKind, Map<string, string>> = {
     cluster: new Map(),
     assignment: new Map(),
@@ -145,7 +145,7 @@ test("after any history a proxy ends with exactly what is published, and no rout
   fc.assert(
     fc.property(steps, fc.integer(), (history, seed) => {
       const random = prng(seed);
-      const proxy = new Proxy();
+      const proxy = new SimProxy();
       let snapshot = snapshotOf(random, "a");
       proxy.connect(snapshot);
       proxy.pump();
@@ -184,7 +184,7 @@ test("a proxy that reconnects with what is published is sent nothing", () => {
     fc.property(fc.integer(), (seed) => {
       const random = prng(seed);
       const snapshot = snapshotOf(random, "a");
-      const proxy = new Proxy();
+      const proxy = new SimProxy();
       proxy.connect(snapshot);
       while (proxy.inbox.length > 0) proxy.answer(random, false);
       if (proxy.have.cluster.size === 0) return; // an empty answer is due to a proxy that has nothing

@@ -21,10 +21,15 @@ export interface Flight {
   refused: boolean;
 }
 
+/**
+ * The slice: at most one flight, so that each record names the one before it and the order of turns is that
+ * of the lane.
+ */
 export interface Append {
   flight: Flight | undefined;
 }
 
+/** Nothing is on its way: what an activation before this one sent is settled, or void. */
 export function openAppend(): Append {
   return { flight: undefined };
 }
@@ -61,6 +66,10 @@ export function markSettling({ flight }: Append): void {
   if (flight !== undefined) flight.settling = true;
 }
 
+/**
+ * The server refused it: 10071 (another last sequence) or 10164 (another proposal is under way). Neither
+ * proves that no copy is stored: a lost acknowledgement of an earlier copy leads to 10071 too.
+ */
 export function markRefused(flight: Flight): void {
   flight.settling = true;
   flight.refused = true;

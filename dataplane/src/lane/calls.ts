@@ -10,10 +10,21 @@ import { wantClaimToRead } from "./tip.ts";
 import { startJob, takeJob } from "./turns.ts";
 import type { Work } from "./work.ts";
 
+/**
+ * Runs while the session is ours to run in: what is queued goes to the worker in the order of arrival, or is
+ * answered from what is remembered.
+ */
 export const calls: Slice = { advance: dispatch };
 
+/**
+ * A call comes in. It joins one under the same id and with the same bytes; else it becomes work of its own,
+ * unless `pipelineTurnsMax` or `pipelineBytesMax` is reached: then it fails with `queue_full`, and nothing of
+ * it is left.
+ */
 export function arrive(step: Step, call: CallHead): void {
   const { lane } = step;
+  // waiters may share one work, and work whose callers have gone still runs: the larger number is what memory
+  // holds
   const waiting = Math.max(lane.calls.size, lane.workCount);
   if (waiting >= pipelineTurnsMax) {
     failCall(step, call.number, queueFull(`${waiting} calls wait, pipelineTurnsMax is ${pipelineTurnsMax}`));
@@ -34,6 +45,7 @@ export function arrive(step: Step, call: CallHead): void {
   }
   const work: Work = { key, job: call, waiters: [call], gone: undefined, stage: "queued", bytes: call.bytes };
   lane.calls.set(call.number, work);
+  // under an id with other bytes `same` stays the one that others join: this work waits behind it (mustWait)
   if (key !== undefined && same === undefined) lane.running.set(key, work);
   lane.workCount += 1;
   lane.workBytes += work.bytes;
@@ -44,6 +56,7 @@ export function arrive(step: Step, call: CallHead): void {
 function dispatch(step: Step, activation: Activation): void {
   const { lane } = step;
   if (lane.queue.length === 0 || !activation.verification.verified) return;
+  // what comes while the session goes to sleep, or ends, waits for the next activation
   const closed = activation.orders.closing !== undefined || activation.tip.claim === "released";
   if (closed) return;
   const runnable = lane.queue;
@@ -67,6 +80,10 @@ function mustWait({ running }: Lane, { tip }: Activation, work: Work): boolean {
   return before !== undefined && before !== work;
 }
 
+/**
+ * To the worker, or answered from the lane's memory. An id is looked up here and not at the arrival: the turn
+ * before it may have stored its answer meanwhile.
+ */
 function hand(step: Step, activation: Activation, work: Work): void {
   const { lane, world, out } = step;
   const { dedupe, turns } = activation;
@@ -75,6 +92,7 @@ function hand(step: Step, activation: Activation, work: Work): void {
     finish(lane, work);
     return;
   }
+  // the caller under whose number it was queued may have gone: the worker needs one who waits
   work.job = first;
   if (work.key !== undefined && first.id !== undefined) {
     const found = findAnswer(dedupe, first.id, world.wallMs);
@@ -82,6 +100,7 @@ function hand(step: Step, activation: Activation, work: Work): void {
       answerFound(step, activation, work, found);
       return;
     }
+    // before it runs: a turn whose answer could not be remembered would run again at each retry
     const room = roomFor(dedupe, first.id, turns.jobs.size, world.wallMs);
     if (room !== "room") {
       failWork(step, work, quota(room));
@@ -125,6 +144,10 @@ export function identified(
   else failWork(step, work, notKept()); // its time was over meanwhile
 }
 
+/**
+ * `n` of the record that holds the turn, not of the last one: the token for reading one's own writes stays
+ * the same however often the call is repeated.
+ */
 function replyStored(
   step: Step,
   { tip }: Activation,
@@ -147,6 +170,8 @@ export function abandon(step: Step, call: number, why: AbandonReason): void {
     abandonOrder(step, call, why);
     return;
   }
+  // a deadline is answered now. A caller who has gone needs no answer, and the job's end gives it one; until
+  // then others may still join
   if (work.stage === "queued" || why === "deadline") {
     work.waiters = work.waiters.filter((waiter) => waiter.number !== call);
     lane.calls.delete(call);

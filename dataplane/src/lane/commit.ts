@@ -15,6 +15,10 @@ import { foldAccepted, noteCovered, readyFold, trimAsleep } from "./snapshot.ts"
 import { acceptTip, releaseTip } from "./tip.ts";
 import { entryOf, type Turned, takeJob, takeTurns } from "./turns.ts";
 
+/**
+ * Forms the next record as soon as no other is on its way: what came meanwhile makes one record together, so
+ * a slow store gets larger records and not a longer queue.
+ */
 export const commit: Slice = { advance, replied, disconnected: ({ append }) => markSettling(append) };
 
 function advance(step: Step, activation: Activation): void {
@@ -32,15 +36,18 @@ function appendNext(step: Step, activation: Activation): void {
   const { lane, world } = step;
   const { tip, turns, fold, orders, dedupe } = activation;
   const isEnding = orders.closing === "end";
+  // a tombstone takes the place of everything: it goes when no turn is left that would come after it
   if (isEnding && isQuiet(activation)) {
     send(step, activation, { type: "gone", ...rememberedAt(dedupe, world.wallMs) }, [], undefined);
     return;
   }
+  // a fold goes before turns that wait, or a busy session would never get to its fold
   const ready = isEnding ? undefined : readyFold(lane, activation, world.wallMs);
   if (ready !== undefined) {
     send(step, activation, { ...ready.body, ...rememberedAt(dedupe, world.wallMs) }, [], ready.plan);
     return;
   }
+  // a bare claim: a record without turns
   if (turns.pending.length === 0 && !(tip.wantsClaim && tip.claim === "held")) return;
   const taken = takeTurns(turns, boundary(fold));
   const entries = taken.map((turned) => entryOf(turned, world.monotonicMs));
@@ -50,6 +57,10 @@ function appendNext(step: Step, activation: Activation): void {
 type Omitted = "rid" | "prev" | "prevHash" | "n" | "epoch" | "uid" | "from" | "wallMs" | "born" | "name";
 type Body = LaneRecord extends infer R ? (R extends LaneRecord ? Omit<R, Omitted> : never) : never;
 
+/**
+ * Writes the record that follows the tip and sends it for the first time. The token is the record's counter
+ * too: it tells the record from every other of this incarnation.
+ */
 function send(
   step: Step,
   activation: Activation,
@@ -60,6 +71,7 @@ function send(
   const { lane, world, out } = step;
   const { tip } = activation;
   const token = world.unique();
+  // rounded down: an age that is computed from it is never too small
   const record: LaneRecord = {
     rid: { incarnation: tip.incarnation, counter: token },
     prev: tip.prev,
@@ -75,6 +87,7 @@ function send(
   };
   const bytes = encodeRecord(record, lane.crc32);
   const { dueAtMs } = depart(activation.append, { token, record, bytes, turns, trim }, world.monotonicMs);
+  // from the sending on, not from the acknowledgement: that one may be lost while the next owner writes
   if (record.type === "gone" || (record.type === "fold" && record.released)) releaseTip(tip);
   out.push({ type: "append", token, expect: tip.expect, bytes, gone: record.type === "gone" });
   armAppend(step, dueAtMs);
@@ -89,6 +102,7 @@ function advanceFlight(step: Step, activation: Activation): void {
     armAppend(step, flight.dueAtMs);
     return;
   }
+  // nobody knows whether it lies in the lane: the next wake reads what does
   if (world.monotonicMs - flight.startedAtMs >= settleMaxMs) {
     drop(step, activation, "dropped", "unknown");
     return;
@@ -104,8 +118,10 @@ function replied(step: Step, activation: Activation, event: StoreReply): boolean
   const { flight } = activation.append;
   if (flight?.token !== event.token) return false;
   if (event.type === "appended") committed(step, activation, flight, event.seq);
+  // while a query about it is under way, or the connection is down, the refusal says nothing new
   else if (event.type === "refused" && activation.verification.query === undefined && step.lane.connected)
     markRefused(flight);
+  // after a resend an earlier copy may be stored: then only a read can tell
   else if (event.type === "rejected" && !flight.settling) rejected(step, activation, flight, event.why);
   return true;
 }
@@ -118,6 +134,7 @@ function replied(step: Step, activation: Activation, event: StoreReply): boolean
 function rejected(step: Step, activation: Activation, flight: Flight, why: string): void {
   const { append, turns, orders, tip, fold } = activation;
   arrived(append);
+  // no caller waits for a fold: the session goes on with a longer tail
   if (flight.record.type === "fold" && !flight.record.released) {
     const atMs = step.world.monotonicMs + rejectedRetryMs;
     foldLater(fold, atMs);
@@ -125,6 +142,7 @@ function rejected(step: Step, activation: Activation, flight: Flight, why: strin
     return;
   }
   for (const [call, work] of turns.jobs) {
+    // readers store nothing: they run again on what the lane holds
     if (tip.claim === "owner" && work.job.readonly && work.stage !== "executed") continue;
     takeJob(turns, call);
     failWork(step, work, storeFull(why));
@@ -143,10 +161,12 @@ export function committed(step: Step, activation: Activation, flight: Flight, se
   const { born } = tip;
   const isFirst = acceptTip(tip, record, seq, step.lane.hash(flight.bytes));
   countTail(fold, flight.bytes.length);
+  // order matters to the host: a session shows as owned before any answer of it leaves
   if (isFirst) {
     step.out.push({ type: "owned", epoch: record.epoch, born });
     carryOut(step, activation.orders, "wake");
   }
+  // answers first; what follows may drop the activation
   if (record.type === "turns") acceptTurns(step, activation, record, flight.turns);
   noteCovered(activation);
   if (record.type === "fold" && flight.trim !== undefined) foldAccepted(step, fold, record, seq, flight.trim);

@@ -49,6 +49,7 @@ export const inlineBytesMax = 64 * 1024;
 export const firstResendMs = 2000;
 /** Between resends after the first: doubling from the one to the other. */
 export const resendMinMs = 50;
+/** See `resendMinMs`. */
 export const resendMaxMs = 1000;
 /** Until a fold that the store rejected is tried again: one that is full stays so for a while. */
 export const rejectedRetryMs = 5000;

@@ -6,6 +6,10 @@ import { accept, type Orders, takeOrders } from "./orders.ts";
 import { carriedOutStill, failCall, left } from "./share.ts";
 import { wantClaim } from "./tip.ts";
 
+/**
+ * Takes orders as soon as there is an activation to carry them out: a `wake` needs a durable claim, an `end`
+ * lets the running calls finish first.
+ */
 export const control: Slice = { advance };
 
 function advance({ lane, out }: Step, activation: Activation): void {
@@ -13,6 +17,7 @@ function advance({ lane, out }: Step, activation: Activation): void {
   const { orders, tip } = activation;
   const later: CallHead[] = [];
   for (const control of lane.controls) {
+    // this activation goes: the order is for the next one
     if (tip.claim === "released" || (control.type === "wake" && orders.closing !== undefined)) {
       later.push(control);
     } else if (control.type === "wake" && tip.claim === "owner") {
@@ -20,6 +25,7 @@ function advance({ lane, out }: Step, activation: Activation): void {
     } else {
       accept(orders, control);
       if (control.type === "wake") wantClaim(tip);
+      // a session that is deleted needs no snapshot, and the tombstone waits for no page
       else abandonFold(activation.fold);
     }
   }

@@ -21,10 +21,12 @@ export interface Bodies {
 
 const placesMin = 1024;
 
+/** No body is there. Places are compacted from `placesMin` on. */
 export function createBodies(): Bodies {
   return { places: [], next: 0, roomFor: placesMin };
 }
 
+/** An answer was stored under that key; those without bytes take no room and are left out. Amortised O(1). */
 export function noteBody(
   bodies: Bodies,
   entries: Entries,

@@ -15,6 +15,10 @@ interface Client {
   readonly answers: Map<number, NumberedAnswer>;
 }
 
+/**
+ * What a session remembers of calls that were done. Held in memory, and equal to what replay of the lane
+ * gives: each change follows from a record, in the order of the lane.
+ */
 export interface Dedupe {
   /** Explicit keys: never dropped before their time. In the order of the lane. */
   readonly kept: Map<string, StoredAnswer>;
@@ -38,6 +42,7 @@ export interface Dedupe {
   expiresAtMs: number;
 }
 
+/** A session that remembers nothing. `expiresAtMs` of infinity: there is nothing to expire. */
 export function createDedupe(): Dedupe {
   const maps = { kept: new Map(), brief: new Map(), clients: new Map(), bodies: createBodies() };
   return { ...maps, order: [], oldest: 0, numbered: 0, bytes: 0, expiresAtMs: Number.POSITIVE_INFINITY };
@@ -60,6 +65,10 @@ export type Found =
   | { readonly type: "answer"; readonly stored: StoredAnswer | NumberedAnswer }
   | { readonly type: "past" };
 
+/**
+ * `undefined`: the call was not done, as far as anybody remembers. `nowMs`: the store's clock, by which the
+ * times of expiry were written.
+ */
 export function findAnswer(table: Dedupe, id: CallId, nowMs: number): Found | undefined {
   if (id.type === "numbered") return findNumbered(table, id, nowMs);
   const key = idText(id.id);
@@ -72,6 +81,7 @@ export function findAnswer(table: Dedupe, id: CallId, nowMs: number): Found | un
 
 function findNumbered(table: Dedupe, id: CallId & { type: "numbered" }, nowMs: number): Found | undefined {
   const client = table.clients.get(idText(id.client));
+  // a client repeats no call later than clientKeepMs: what comes then is a new one that took its number
   if (client === undefined || client.usedAtMs + clientKeepMs <= nowMs) return undefined;
   if (id.seq < client.lowest) return { type: "past" };
   const stored = client.answers.get(id.seq);
@@ -94,7 +104,9 @@ function roomForNumber(
   nowMs: number,
 ): "room" | number {
   const key = idText(id.client);
+  // a copy of an old call may come late: the lowest number never falls
   const lowest = Math.max(id.lowest, table.clients.get(key)?.lowest ?? 0);
+  // too far beyond the lowest: the client has more calls open than are remembered, and must get answers first
   if (!isCallNumber(id.seq, lowest)) return retryAfterMs;
   return roomBeside(table, running, nowMs);
 }
@@ -131,6 +143,10 @@ export function storeAnswer(
   dropOverflow(table);
 }
 
+/**
+ * Puts back what a fold or a tombstone carried on, in its order: the oldest give way first, as they would
+ * have without a restart.
+ */
 export function restoreAnswers(table: Dedupe, { answers, clients }: Remembered): void {
   for (const entry of answers) put(table, entry);
   for (const { answers: numbered, ...client } of clients)
@@ -172,6 +188,7 @@ function putNumbered(
   table.clients.set(key, known);
   known.lowest = Math.max(known.lowest, lowest);
   known.usedAtMs = Math.max(known.usedAtMs, usedAtMs);
+  // the client has these answers: it says so by the lowest number without one
   for (const [seq, answered] of known.answers) if (seq < known.lowest) removeNumbered(table, known, answered);
   const before = known.answers.get(entry.seq);
   if (before !== undefined) removeNumbered(table, known, before);
@@ -188,6 +205,7 @@ function dropOverflow(table: Dedupe): void {
   const size = (): number => table.kept.size + table.brief.size + table.numbered;
   while (size() > idsMax && table.oldest < table.order.length) dropOldest(table);
   if (table.order.length > 2 * idsMax) compact(table);
+  // the entry stays without its body: a retry learns that the call was done, and is not run again
   while (table.bytes > storedBytesMax) {
     const bytes = takeBody(table.bodies);
     if (bytes === undefined) return;

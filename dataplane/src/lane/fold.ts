@@ -21,6 +21,7 @@ type Making =
     }
   | { readonly stage: "ready"; readonly cut: Cut; readonly table: readonly PageEntry[] };
 
+/** A snapshot as the worker gave it: the state after the turn `after`, in pages. */
 export interface Cut {
   readonly after: number;
   readonly pages: readonly Page[];
@@ -28,6 +29,7 @@ export interface Cut {
   covers: { readonly seq: number; readonly rid: RecordId } | undefined;
 }
 
+/** A page that is to be written under that name. */
 export interface NamedPage {
   readonly name: PageName;
   readonly bytes: Uint8Array;
@@ -49,6 +51,10 @@ export interface FoldMark {
   readonly acceptedAtMs: number;
 }
 
+/**
+ * What snapshots there are of the session, and what they make needless. Sequences are those of the stream; 0
+ * pages and `from` 1 before the first fold.
+ */
 export interface Fold {
   making: Making;
   /** The last fold in the lane. */
@@ -65,12 +71,17 @@ export interface Fold {
   tailBytes: number;
 }
 
+/**
+ * As the last fold of the lane says. No fold is under way, whatever a lost activation had begun: its pages
+ * have names of an older epoch, so they meet nobody's.
+ */
 export function openFold({ fold, from, tailRecords, tailBytes }: Base): Fold {
   const record = fold?.record;
   return {
     making: { stage: "none" },
     last: fold && { seq: fold.seq, covers: fold.record.covers, acceptedAtMs: fold.atMs },
     table: record?.table ?? [],
+    // names count from 0 in each epoch, and an activation has an epoch of its own
     nextPage: 0,
     trim: record?.trim,
     retired: record?.retired ?? [],
@@ -85,6 +96,7 @@ export function askCut(fold: Fold): void {
   fold.making = { stage: "asked" };
 }
 
+/** One that comes after the fold was abandoned is not wanted any more. */
 export function takeCut(fold: Fold, cut: Cut): void {
   if (fold.making.stage === "asked") fold.making = { stage: "cut", cut, retryAtMs: 0 };
 }
@@ -142,6 +154,7 @@ export function namePages(
   return { table, fresh };
 }
 
+/** Fresh pages are on their way to the store; `token` names the write. */
 export function write(fold: Fold, cut: Cut, token: number, table: readonly PageEntry[]): void {
   fold.making = { stage: "writing", cut, token, table };
 }
@@ -167,6 +180,7 @@ export function planTrim(
   trimDelayMs: number,
 ): { below: number | undefined; next: TrimMark | undefined } {
   const { trim } = fold;
+  // the store's own time of acceptance, so a node whose clock is wrong trims neither early nor late
   const isOld = (mark: TrimMark): boolean => wallMs - mark.wallMs >= trimDelayMs;
   const last = fold.last && { covers: fold.last.covers, wallMs: fold.last.acceptedAtMs };
   if (last !== undefined && isOld(last)) return { below: last.covers + 1, next: undefined };

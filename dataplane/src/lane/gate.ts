@@ -7,12 +7,14 @@ import { replyWork } from "./share.ts";
 import { wantClaimToRead } from "./tip.ts";
 import { acceptTurn, addOutput, addTurn, hasOutput, type Turned, takeOutputs } from "./turns.ts";
 
+/** Opens at each step: accepted turns, a claim or a renewed lease may each be what an answer waited for. */
 export const gate: Slice = { advance: openGate };
 
 /** A turn took place: its answer waits for the record that will hold it. */
 export function turned({ lane }: Step, { turns }: Activation, event: TurnMessage & { type: "turned" }): void {
   const work = addTurn(turns, event);
   const bytes = event.delta.length + event.answer.length;
+  // a delta is memory until its record is accepted: it counts against pipelineBytesMax as bodies do
   work.bytes += bytes;
   lane.workBytes += bytes;
 }
@@ -35,6 +37,7 @@ export function seen(
  * its readers came before the proof.
  */
 function openGate(step: Step, { turns, tip, verification }: Activation): void {
+  // the lease is asked for now, in the step that sends: one that was valid at the read may have ended since
   const isOurs = tip.claim === "owner" || (tip.claim === "held" && tip.readable);
   const mayLeave = tip.claim === "unborn" || (isOurs && verification.verified && step.world.leaseValid());
   if (!hasOutput(turns) || !mayLeave) return;

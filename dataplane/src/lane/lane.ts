@@ -15,6 +15,7 @@ import type { Verification } from "./verification.ts";
 import type { RecordId } from "./words.ts";
 import type { Work } from "./work.ts";
 
+/** What a lane is opened with; all of it stays for its life but `connected`. */
 export interface LaneOptions {
   readonly name: SessionName;
   readonly crc32: Crc32;
@@ -28,6 +29,7 @@ export interface LaneOptions {
   readonly bounds?: Bounds;
 }
 
+/** When folds are due. The product has those of `constants`. */
 export interface Bounds {
   readonly foldRecordsMax: number;
   readonly foldBytesMax: number;
@@ -58,6 +60,7 @@ export interface Slice {
   disconnected?(activation: Activation, world: World): void;
 }
 
+/** Replies name the effect that asked by its `token`. */
 export type StoreReply = Extract<LaneEvent, { token: number }>;
 
 /** How far a wake is. */
@@ -75,6 +78,10 @@ export type Waking =
   /** The store, or the owner, does not answer. */
   | { readonly stage: "pause"; readonly attempts: number; readonly untilMs: number };
 
+/**
+ * All that one session has on the I/O thread. A lane without activation and without callers costs nothing:
+ * the host throws it away (`isIdle`).
+ */
 export interface Lane {
   readonly name: SessionName;
   readonly crc32: Crc32;

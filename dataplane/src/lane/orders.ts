@@ -1,12 +1,14 @@
 // Orders from outside the session: to claim it, to put it to sleep, to delete it.
 import type { CallHead } from "../call/index.ts";
 
+/** The slice. `end` outranks `sleep`, and neither is taken back. */
 export interface Orders {
   closing: "sleep" | "end" | undefined;
   /** Who waits for its end, or for the claim. */
   waiting: CallHead[];
 }
 
+/** Orders belong to one activation; those that it could not carry out go back to the lane (`drop`). */
 export function openOrders(): Orders {
   return { closing: undefined, waiting: [] };
 }

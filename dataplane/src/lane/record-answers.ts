@@ -34,6 +34,10 @@ export interface ClientAnswers {
   readonly answers: readonly NumberedAnswer[];
 }
 
+/**
+ * An answer under a client's number. It has no time of its own: it goes with the client, or when the client
+ * has it.
+ */
 export interface NumberedAnswer extends AnswerHead {
   readonly seq: number;
 }
@@ -41,6 +45,7 @@ export interface NumberedAnswer extends AnswerHead {
 const flag = { brief: 1, canonical: 2, answered: 4 } as const;
 const knownFlags = 7;
 
+/** In the order of the lane, so that what gives way first after a restart is what would have without one. */
 export const answersPart = {
   isEmpty: (answers: readonly StoredAnswer[]): boolean => answers.length === 0,
   write: (writer: ByteWriter, answers: readonly StoredAnswer[]): void =>
@@ -48,6 +53,7 @@ export const answersPart = {
   read: (reader: ByteReader): StoredAnswer[] => readList(reader, 2 * idBytes, readAnswer),
 };
 
+/** The client that called last is last. */
 export const clientsPart = {
   isEmpty: (clients: readonly ClientAnswers[]): boolean => clients.length === 0,
   write: (writer: ByteWriter, clients: readonly ClientAnswers[]): void =>

@@ -15,6 +15,7 @@ import {
   writeRid,
 } from "./words.ts";
 
+/** The state of the session after some record, and whether it was released by this one. */
 export interface FoldSnapshot {
   /** Last sequence inside the snapshot, and what lies there. */
   readonly covers: number;
@@ -27,11 +28,18 @@ export interface FoldSnapshot {
   readonly table: readonly PageEntry[];
 }
 
+/**
+ * One page of a snapshot; `hash`: 16 bytes of SHA-256, by which a page that did not change keeps its name in
+ * the next fold.
+ */
 export interface PageEntry {
   readonly name: PageName;
   readonly hash: Uint8Array;
 }
 
+/**
+ * Cleaning that is not done yet. It travels in the folds, so whoever owns the session next goes on with it.
+ */
 export interface Trims {
   readonly trim: TrimMark | undefined;
   readonly retired: readonly RetiredPages[];
@@ -53,6 +61,7 @@ export interface RetiredPages {
 const flag = { whole: 1, released: 2, inline: 4 } as const;
 const knownFlags = 7;
 
+/** Each fold has one: it is never empty, not even of a session with an empty state. */
 export const snapshotPart = {
   isEmpty: (): boolean => false,
   write(writer: ByteWriter, { whole, released, inline, table, covers, coversRid }: FoldSnapshot): void {
@@ -78,8 +87,10 @@ export const snapshotPart = {
   },
 };
 
+/** Nothing is left to clean. */
 export const noTrims: Trims = { trim: undefined, retired: [] };
 
+/** `trim` is optional, hence a flags byte of its own before it. */
 export const trimsPart = {
   isEmpty: ({ trim, retired }: Trims): boolean => trim === undefined && retired.length === 0,
   write(writer: ByteWriter, { trim, retired }: Trims): void {
@@ -100,6 +111,7 @@ export const trimsPart = {
   },
 };
 
+/** As in format 1. */
 export function readRetired(reader: ByteReader): RetiredPages[] {
   return readList(reader, 2, (body) => ({ seq: body.varint(), names: readList(body, 2, readPageName) }));
 }
@@ -109,6 +121,7 @@ function writePageEntry(writer: ByteWriter, { name, hash }: PageEntry): void {
   writer.raw(sized(hash));
 }
 
+/** As in format 1. @throws DecodeError */
 export function readPageEntry(body: ByteReader): PageEntry {
   return { name: readPageName(body), hash: body.raw(idBytes) };
 }

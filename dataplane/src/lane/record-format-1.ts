@@ -7,6 +7,9 @@ import { type RecordHead, readName, readPlace } from "./record-head.ts";
 import type { TurnEntry } from "./record-turns.ts";
 import { idBytes, noBytes, readFlags, readList, readRid } from "./words.ts";
 
+/**
+ * What a record of format 1 has; parts that it has not are empty. It knows no clients with numbered calls.
+ */
 export interface Format1 {
   readonly head: RecordHead;
   readonly turns: readonly TurnEntry[];
@@ -35,6 +38,7 @@ export function readFormat1(type: "turns" | "fold" | "gone", body: ByteReader): 
   return { ...nothing, head, ...record };
 }
 
+/** `seen` and timers had room in format 1 and no writer: a count other than 0 is damage. */
 function readBody(type: "turns" | "fold" | "gone", flags: number, body: ByteReader): Partial<Format1> {
   if (type === "turns") return { turns: readList(body, 3, readTurn) };
   if (type === "fold") return readFold(flags, body);

@@ -3,6 +3,10 @@ import type { SessionName } from "@voda/proto/session";
 import type { ByteReader, ByteWriter } from "@voda/stdx";
 import { idBytes, type RecordId, readFlags, readRid, sized, writeRid } from "./words.ts";
 
+/**
+ * What tells a record's place: by `prev`, `prevHash` and `n` a reader sees that none is missing and none was
+ * replaced.
+ */
 export interface RecordHead {
   readonly rid: RecordId;
   /** The record before it in the lane; `noRecord` before the first. */
@@ -29,6 +33,7 @@ export interface RecordHead {
 const flag = { born: 1, named: 2, chained: 4 } as const;
 const knownFlags = 7;
 
+/** Flags say which optional fields follow; ids and hashes have 16 bytes and no length before them. */
 export function writeHead(writer: ByteWriter, head: RecordHead): void {
   const { name, prevHash } = head;
   writer.u8(
@@ -50,6 +55,7 @@ export function writeHead(writer: ByteWriter, head: RecordHead): void {
   writer.text(name.key);
 }
 
+/** @throws DecodeError on flags of a later version */
 export function readHead(body: ByteReader): RecordHead {
   const flags = readFlags(body, knownFlags, "record");
   return {
@@ -73,6 +79,10 @@ export function readPlace(body: ByteReader): Pick<RecordHead, "n" | "epoch" | "u
   };
 }
 
+/**
+ * As in format 1. Checked against the lane's own name by whoever reads: a token is a hash, and two names
+ * could share one.
+ */
 export function readName(body: ByteReader): SessionName {
   return { namespace: body.text(), agent: body.text(), key: body.text() };
 }

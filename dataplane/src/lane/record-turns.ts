@@ -35,6 +35,7 @@ export type TurnKey = CallHashes &
 const flag = { key: 1, numbered: 2, canonical: 4 } as const;
 const knownFlags = 7;
 
+/** Deltas in the order in which the turns took place: replay applies them one after the other. */
 export const turnsPart = {
   isEmpty: (turns: readonly TurnEntry[]): boolean => turns.length === 0,
   write: (writer: ByteWriter, turns: readonly TurnEntry[]): void => writeList(writer, turns, writeTurn),
@@ -64,11 +65,13 @@ function writeKey(writer: ByteWriter, key: TurnKey): void {
   }
 }
 
+/** The caller's flags say whether `canonicalHash` is there. */
 export function writeHashes(writer: ByteWriter, { rawHash, canonicalHash }: CallHashes): void {
   writer.raw(sized(rawHash));
   if (canonicalHash !== undefined) writer.raw(sized(canonicalHash));
 }
 
+/** Views on the record's bytes. */
 export function readHashes(body: ByteReader, isCanonical: boolean): CallHashes {
   return { rawHash: body.raw(idBytes), canonicalHash: isCanonical ? body.raw(idBytes) : undefined };
 }

@@ -23,9 +23,16 @@ import { readFormat1 } from "./record-format-1.ts";
 import { type RecordHead, readHead, writeHead } from "./record-head.ts";
 import { type TurnEntry, turnsPart } from "./record-turns.ts";
 
+/** Zero to `recordTurnsMax` turns; with none it is a bare claim. */
 export type TurnsRecord = RecordHead & { readonly type: "turns"; readonly turns: readonly TurnEntry[] };
+/** A snapshot of all before it, what is remembered of calls, and what cleaning is left. */
 export type FoldRecord = RecordHead & { readonly type: "fold" } & FoldSnapshot & Trims & Remembered;
+/**
+ * A tombstone: the session is deleted; its remembered answers go on, so that a retry does not bring it to
+ * life.
+ */
 export type GoneRecord = RecordHead & { readonly type: "gone" } & Remembered;
+/** `type` tells them apart; on the wire the envelope's kind does. */
 export type LaneRecord = TurnsRecord | FoldRecord | GoneRecord;
 
 /** What the parts of a record say; what none says is empty. */
@@ -94,6 +101,7 @@ const kindAt = 5;
 const recordWriter = new ByteWriter(4096);
 const partWriter = new ByteWriter(4096);
 
+/** Bytes of their own, however often it is called; equal records give equal bytes (golden files hold it). */
 export function encodeRecord(record: LaneRecord, crc32: Crc32): Uint8Array<ArrayBuffer> {
   recordWriter.clear();
   const at = beginEnvelope(recordWriter, kinds[record.type]);
@@ -101,6 +109,7 @@ export function encodeRecord(record: LaneRecord, crc32: Crc32): Uint8Array<Array
   const extensions: Extension[] = [];
   for (const part of parts) {
     part.write(partWriter, record);
+    // critical: a reader that skipped a part would serve a state without it
     if (partWriter.length > 0) extensions.push({ tag: part.tag, critical: true, bytes: partWriter.finish() });
   }
   endEnvelope(recordWriter, at, crc32, extensions);
@@ -117,6 +126,7 @@ export function decodeRecord(bytes: Uint8Array, crc32: Crc32): LaneRecord {
   }
   const head = readHead(body);
   body.end();
+  // unknown tags were refused by openEnvelope, which knows `knownTags`
   const fields = { ...noFields };
   for (const extension of extensions) {
     const reader = new ByteReader(extension.bytes);
@@ -145,6 +155,7 @@ function assemble(kind: Kind, head: RecordHead, fields: Fields): LaneRecord {
   const { turns, snapshot, trims, answers, clients } = fields;
   if (kind === "turns") return { ...head, type: kind, turns };
   if (kind === "gone") return { ...head, type: kind, answers, clients };
+  // no writer leaves it out: the bytes were changed, and their CRC with them
   if (snapshot === undefined) throw new DecodeError("fold without a snapshot");
   return { ...head, type: kind, ...snapshot, ...trims, answers, clients };
 }

@@ -9,6 +9,7 @@ import { idBytes, noRecord, type RecordId, sameRecord } from "./words.ts";
 /** 16 bytes that tell any two byte strings apart. */
 export type Hash = (bytes: Uint8Array) => Uint8Array;
 
+/** A record of the lane as it was read, with what the store knows of it. */
 export interface DecodedRecord {
   readonly seq: number;
   readonly atMs: number;
@@ -50,6 +51,10 @@ export interface Base {
   readonly voids: number;
 }
 
+/**
+ * A session that was never born, or whose tombstone has expired: the first record goes to an empty lane
+ * (`expect` 0).
+ */
 export function emptyLane(): Base {
   return {
     expect: 0,
@@ -81,6 +86,7 @@ export function replay(rows: readonly DecodedRecord[]): Base | "gap" | "damaged"
   if (links === undefined || last === undefined || end === undefined) return "gap";
   const start = startOf(links);
   if (start === undefined) return "gap";
+  // what lies before the fold's cover is history: the snapshot has it
   const tail = links.slice(start.at);
   const dedupe = createDedupe();
   if (start.fold !== undefined) restoreAnswers(dedupe, start.fold.record);
@@ -92,6 +98,7 @@ export function replay(rows: readonly DecodedRecord[]): Base | "gap" | "damaged"
     prev: end.record.rid,
     prevHash: end.hash,
     n: end.record.n,
+    // over all rows, void ones too: their writer may have written pages under its epoch
     epoch: rows.reduce((epoch, row) => Math.max(epoch, row.record.epoch), 0),
     uid: isGone ? undefined : end.record.uid,
     from: isGone ? end.seq : end.record.from,

@@ -10,6 +10,10 @@ import type { StoredRecord } from "./types.ts";
 import { clearQuery, retryAt, setQuery, type TipQuery, unverify, verify } from "./verification.ts";
 import { noRecord, sameRecord } from "./words.ts";
 
+/**
+ * Asks the leader when a record's fate is open, and on each new connection before anything else is sent: the
+ * store may have lost its tail, or another node may have written, while nobody looked.
+ */
 export const settle: Slice = { advance, replied, disconnected: ({ verification }) => unverify(verification) };
 
 /** Looks after a refused append, and before anything else on a new connection when something waits for it. */
@@ -33,6 +37,10 @@ function advance(step: Step, activation: Activation): void {
   else askLast(step, activation, "verify");
 }
 
+/**
+ * A session that nobody uses is verified when somebody does: a reconnect must not read the lane of every
+ * session in memory at once.
+ */
 function isWanted({ lane }: Step, { orders, append, turns, fold }: Activation): boolean {
   if (lane.queue.length > 0 || orders.waiting.length > 0 || append.flight !== undefined) return true;
   return (
@@ -43,6 +51,7 @@ function isWanted({ lane }: Step, { orders, append, turns, fold }: Activation): 
   );
 }
 
+/** From the leader only: a follower may lag, and would call a record lost that is there. */
 function askLast({ world, out }: Step, { verification }: Activation, why: TipQuery["why"]): void {
   const token = world.unique();
   setQuery(verification, { token, stage: "last", why });
@@ -79,6 +88,7 @@ function lastSeen(
   if (row === "unreadable") return;
   const seq = row?.seq ?? 0;
   const rid = row?.record.rid ?? noRecord;
+  // it was stored; the answer was lost
   if (flight !== undefined && sameRecord(rid, flight.record.rid)) {
     verify(verification);
     committed(step, activation, flight, seq);

@@ -35,21 +35,28 @@ function mergeSame(lane: Lane, work: Work): boolean {
   return true;
 }
 
+/**
+ * The same bytes to everybody who shares the work. `n` and `uid`: position and life that a reader must have
+ * seen to see this turn.
+ */
 export function replyWork(step: Step, work: Work, answer: Uint8Array, n: number, uid: Uint8Array): void {
   for (const { number: call } of work.waiters) step.out.push({ type: "reply", call, answer, n, uid });
   finish(step.lane, work);
 }
 
+/** Another node owns the session: the lane forgets the calls, whose answers go to the callers without it. */
 export function forwardWork(step: Step, work: Work, incarnation: Incarnation): void {
   for (const { number: call } of work.waiters) step.out.push({ type: "forward", call, incarnation });
   finish(step.lane, work);
 }
 
+/** All who share the work fail alike: none of them could tell whose call it was. */
 export function failWork(step: Step, work: Work, failure: Failure): void {
   for (const { number: call } of work.waiters) failCall(step, call, failure);
   finish(step.lane, work);
 }
 
+/** One call's only answer; the caller of this has taken it out of the lane's books, or never put it in. */
 export function failCall(step: Step, call: number, failure: Failure): void {
   step.out.push({ type: "fail", call, failure });
 }
@@ -64,20 +71,30 @@ export function finish(lane: Lane, work: Work): void {
   work.bytes = 0;
 }
 
+/**
+ * The append was given up while its record may lie in the lane: with an id a retry would find out, without
+ * one nobody can.
+ */
 export const unknownOutcome = (): Failure =>
   fail("store_away", "the outcome of the call is unknown: it had no idempotency key to find it by").failure;
+// both texts tell what may be repeated, since only the caller knows whether that does harm
 const undone =
   "the thread of the agent ended under the call, which is undone; what its handler did elsewhere is not: call again if it may run twice";
 const doubtful =
   "the thread of the agent ended before the call was known to be kept: call again under the same idempotency key";
+/** `isDoubtful`: the record with the turn was on its way when the thread ended. */
 export const workerLost = (isDoubtful: boolean): Failure =>
   fail("worker_lost", isDoubtful ? doubtful : undone).failure;
+/** `hops`: hopsMax. Two nodes that send a call to each other would do so until its deadline. */
 export const tooManyHops = (hops: number): Failure =>
   fail("not_owner", `the session moved while ${hops} nodes passed the call on`, { retryAfterMs }).failure;
+/** `why` names record and version. A downgrade of voda must not throw away what the later version wrote. */
 export const laterFormat = (why: string): Failure =>
   fail("unsupported_format", `the session was written by a later version of voda: ${why}`).failure;
+/** `why`: the server's own words. Certain: the only copy of the record was refused for good. */
 export const storeFull = (why: string): Failure =>
   fail("store_full", `nothing can be stored, and the call took no effect: ${why}`).failure;
+/** `why` names the record. Every call of the session gets it until an operator acts; see `doctor`. */
 export const corruptLane = (why: string): Failure =>
   fail("corrupt", `the session cannot be read: ${why}`).failure;
 const late =
@@ -87,6 +104,9 @@ export const carriedOutStill = (why: AbandonReason): Failure => {
   const message = "the session may still be deleted: the order had begun when its caller stopped waiting";
   return fail(why === "deadline" ? "turn_timeout" : "interrupted", message).failure;
 };
+/**
+ * For a call that did not run, or whose outcome its caller does not learn: the two are not told apart here.
+ */
 export const left = (why: AbandonReason): Failure =>
   why === "deadline"
     ? fail("turn_timeout", late).failure

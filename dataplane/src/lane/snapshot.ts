@@ -20,6 +20,10 @@ import { type Activation, isQuiet, type Lane, type Slice, type Step, type StoreR
 import type { FoldRecord } from "./record.ts";
 import type { LaneEvent } from "./types.ts";
 
+/**
+ * Makes one fold at a time: none, asked, cut, writing, ready. A node that dies on the way leaves pages that
+ * no fold names, and nothing else.
+ */
 export const snapshot: Slice = {
   advance,
   replied,
@@ -39,6 +43,10 @@ function advance(step: Step, activation: Activation): void {
   }
 }
 
+/**
+ * Before sleep always, even after no new record: a lane that ends with a released fold is woken by one read.
+ * Else when the tail is long enough to slow a wake down.
+ */
 function wantsFold({ bounds }: Lane, activation: Activation): boolean {
   const { orders, fold } = activation;
   if (orders.closing === "sleep") return isQuiet(activation);
@@ -47,9 +55,11 @@ function wantsFold({ bounds }: Lane, activation: Activation): boolean {
 }
 
 function writePages({ lane, world, out }: Step, { fold, tip }: Activation, cut: Cut): void {
+  // a small state travels in the fold: no page to write, none to read at a wake, none to clean up
   const size = cut.pages.reduce((sum, page) => sum + page.bytes.length, 0);
   if (size <= lane.bounds.inlineBytesMax) return ready(fold, cut, []);
   const { table, fresh } = namePages(fold, cut, tip.epoch);
+  // nothing has changed since the last fold: the same pages under the same names
   if (fresh.length === 0) return ready(fold, cut, table);
   const token = world.unique();
   write(fold, cut, token, table);
@@ -69,6 +79,10 @@ function replied({ world, out }: Step, { fold }: Activation, event: StoreReply):
   return true;
 }
 
+/**
+ * The worker's snapshot is here. Its turns may still be on their way to the store: `covers` is filled in when
+ * the last of them is accepted.
+ */
 export function cutTaken({ fold, turns, tip }: Activation, event: LaneEvent & { type: "cut" }): void {
   const covers = event.after === turns.accepted ? { seq: tip.expect, rid: tip.prev } : undefined;
   takeCut(fold, { after: event.after, pages: event.pages, covers });
@@ -102,11 +116,14 @@ export function readyFold(
     type: "fold",
     covers: seq,
     coversRid: rid,
+    // `rid` too: a void record may lie at the last sequence, and would not be covered
     whole: seq === tip.expect && rid === tip.prev,
+    // a turn after the cut would be lost to whoever wakes from this fold alone
     released: orders.closing === "sleep" && isQuiet(activation) && cut.after === turns.accepted,
     inline: table.length === 0 ? cut.pages.map((page) => page.bytes) : undefined,
     table,
     trim: trim.next,
+    // their folds are trimmed by this plan: nobody can wake from them any more
     retired: goes === undefined ? retired : retired.filter((pages) => pages.seq >= goes),
   };
   return {
@@ -123,6 +140,7 @@ export function foldAccepted(
   seq: number,
   plan: TrimPlan,
 ): void {
+  // rounded up: the fold must never look older than it is
   acceptFold(fold, record, seq, Math.max(0, Math.ceil(world.wallMs)));
   const { below } = plan;
   if (below !== undefined) out.push({ type: "trim", below });

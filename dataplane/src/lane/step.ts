@@ -21,9 +21,14 @@ import { advanceWake, pauseWake, wakeReplied } from "./wake.ts";
  */
 const slices: readonly Slice[] = [control, settle, calls, gate, snapshot, commit, memory];
 
+/**
+ * The one way in: notes what happened, then does all that is possible. Effects come in the order in which the
+ * host must perform them. Throws assertions only: they are mistakes of voda's.
+ */
 export function stepLane(lane: Lane, event: LaneEvent, world: World): LaneEffect[] {
   const at: Step = { lane, world, out: [] };
   const { activation } = lane;
+  // first of all: nothing may be sent under an incarnation whose lease has ended
   if (activation !== undefined && activation.tip.incarnation !== world.incarnation)
     renewTip(activation.tip, world.incarnation, activation.turns.gate.length > 0);
   note(at, event);
@@ -36,6 +41,7 @@ function advance(at: Step): void {
   if (activation !== undefined) {
     for (const slice of slices) {
       slice.advance?.(at, activation);
+      // a slice dropped the memory: the others would act on one that is void
       if (at.lane.activation !== activation) break;
     }
   }
@@ -124,6 +130,7 @@ function noteWorker(at: Step, event: FromWorker): void {
 function noteConnection(at: Step, up: boolean): void {
   const { lane, world } = at;
   const { activation } = lane;
+  // a wake reads again on the next connection: what it was told may be of a server that has lost it since
   lane.connected = up;
   if (!up) lane.keptTip = undefined;
   if (lane.waking !== undefined) lane.waking = undefined;

@@ -4,6 +4,7 @@ import type { Base } from "./replay.ts";
 import type { Incarnation, World } from "./types.ts";
 import type { RecordId } from "./words.ts";
 
+/** Where the next record goes and under whom. PROTOCOL.md 4 names the states by `claim`. */
 export interface Tip {
   /** Under which it holds or owns. */
   incarnation: Incarnation;
@@ -33,6 +34,10 @@ export interface Tip {
   n: number;
 }
 
+/**
+ * One epoch above all that the lane shows, so that pages of this activation have names that nobody has used.
+ * `provedFor`: the lane was proved empty for these readers.
+ */
 export function openTip(base: Base, world: World, provedFor: ReadonlySet<number> | undefined): Tip {
   return {
     incarnation: world.incarnation,

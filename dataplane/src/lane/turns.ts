@@ -22,6 +22,7 @@ export interface Output {
   readonly answer: Uint8Array;
 }
 
+/** Each call of the session is in exactly one place: the lane's queue, `jobs`, or answered. */
 export interface Turns {
   /** At the worker, or executed and not answered, by call, in order. */
   readonly jobs: Map<number, Work>;
@@ -33,6 +34,7 @@ export interface Turns {
   gate: Output[];
 }
 
+/** Turns count from 1 in each activation; 0: none took place. */
 export function openTurns(): Turns {
   return { jobs: new Map(), executed: 0, accepted: 0, pending: [], gate: [] };
 }
@@ -102,6 +104,7 @@ export function takeTurns(turns: Turns, end: number): Turned[] {
   for (const turned of pending) {
     if (count >= recordTurnsMax || turned.turn > end) break;
     bytes += turned.delta.length + turned.answer.length;
+    // one turn that is larger than the bound still needs a record, and gets one of its own
     if (count > 0 && bytes > recordBytesMax) break;
     count += 1;
   }

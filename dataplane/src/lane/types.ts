@@ -64,6 +64,10 @@ export interface World {
   birth(): Uint8Array;
 }
 
+/**
+ * `append`: the record in flight is due again. `wake`: a pause of waking is over. `fold`: a fold that failed
+ * may be tried again.
+ */
 export type LaneTimer = "append" | "wake" | "fold";
 
 /**
@@ -144,6 +148,7 @@ export type LaneEvent =
   | { readonly type: "undelivered"; readonly call: CallHead; readonly incarnation: Incarnation }
   | { readonly type: "timer"; readonly timer: LaneTimer };
 
+/** What a lane wants done, in this order. Nothing here waits: what has an answer gets it as an event. */
 export type LaneEffect =
   // to the worker, in this order
   /** `epoch`: no other activation of this session that commits anything is opened with the same number. */
@@ -241,8 +246,13 @@ export type LaneEffect =
   | { readonly type: "cold"; readonly why: ColdReason }
   | { readonly type: "incident"; readonly incident: Incident; readonly message: string };
 
+/**
+ * released: a fold with release is accepted, anybody may wake it. ended: deleted. dropped: the memory went,
+ * the lane is as it was. fenced: a record of another writer is the last, or ours is gone.
+ */
 export type ColdReason = "released" | "ended" | "dropped" | "fenced";
 
+/** What an operator must see: the host logs it as an error with the session's name. */
 export type Incident =
   /** Records that were acknowledged are not in the lane any more. */
   | "data_loss"

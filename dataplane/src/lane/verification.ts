@@ -7,6 +7,10 @@ export interface TipQuery {
   readonly why: "settle" | "verify";
 }
 
+/**
+ * The slice: whether the lane still ends with our record, as far as this connection knows, and what is asked
+ * about it. At most one query is open.
+ */
 export interface Verification {
   /** The tip was seen on this connection. */
   verified: boolean;
@@ -15,6 +19,7 @@ export interface Verification {
   retryAtMs: number;
 }
 
+/** Verified from the start: the wake has just read the lane on this connection. */
 export function openVerification(): Verification {
   return { verified: true, query: undefined, retryAtMs: 0 };
 }
@@ -26,6 +31,7 @@ export function unverify(verification: Verification): void {
   verification.retryAtMs = 0;
 }
 
+/** A reply with another token is of an earlier question, and is left out. */
 export function setQuery(verification: Verification, query: TipQuery): void {
   verification.query = query;
 }
@@ -40,6 +46,7 @@ export function verify(verification: Verification): void {
   verification.verified = true;
 }
 
+/** The store did not answer, or decided nothing. */
 export function retryAt(verification: Verification, atMs: number): void {
   verification.retryAtMs = atMs;
 }

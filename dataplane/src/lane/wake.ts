@@ -13,6 +13,7 @@ import type { Incarnation, StoredRecord } from "./types.ts";
 export function advanceWake(step: Step): void {
   const { lane, world } = step;
   if (lane.activation !== undefined) return;
+  // whoever waited has gone: nothing is read for nobody
   if (lane.queue.length === 0 && lane.controls.length === 0) {
     if (lane.waking !== undefined) step.out.push({ type: "cold", why: "dropped" });
     lane.waking = undefined;
@@ -31,6 +32,10 @@ function readLast(step: Step, attempts: number): void {
   step.out.push({ type: "readLast", token, leader: attempts > 0 });
 }
 
+/**
+ * For `wakeRetryMs`. `attempts`: reads of this wake that did not fit together; they count on over the pause,
+ * up to `wakeAttemptsMax`.
+ */
 export function pauseWake(step: Step, attempts: number): void {
   const untilMs = step.world.monotonicMs + wakeRetryMs;
   step.lane.waking = { stage: "pause", attempts, untilMs };
@@ -85,6 +90,7 @@ function lastRead(step: Step, waking: Waking & { stage: "last" }, stored: Stored
   }
   if (!isOurName(step, row.record) || sendsElsewhere(step, row.record)) return;
   const { record } = row;
+  // most wakes end here, after one read: a session that went to sleep left all it is in its last record
   const alone = record.type === "gone" || (record.type === "fold" && record.whole);
   if (alone) {
     loaded(step, waking.attempts, replay([row]));
@@ -105,10 +111,12 @@ function rangeRead(step: Step, waking: Waking & { stage: "range" }, stored: read
     rows.push(row);
   }
   const last = rows.at(-1);
+  // a follower answered: it does not have yet what the first read showed
   if (last === undefined || last.seq < waking.atLeast) {
     retryWake(step, waking.attempts, `records up to ${waking.atLeast} do not show`);
     return;
   }
+  // the last record may be a newer one than at the first read
   if (sendsElsewhere(step, last.record)) return;
   loaded(step, waking.attempts, replay(rows));
 }
@@ -187,6 +195,8 @@ function ownerElsewhere({ lane, world }: Step, record: LaneRecord): Incarnation 
   if (isFree || owner === world.incarnation) return undefined;
   const standing = world.standing(owner);
   if (standing.type === "living") return owner;
+  // the ended owner's next life keeps the session in memory, and may claim without a read: it comes first,
+  // unless it could not be reached
   const { successor } = standing;
   return successor === world.incarnation || successor === lane.unreachable ? undefined : successor;
 }

@@ -13,12 +13,15 @@ export interface RecordId {
 /** Ids and hashes. */
 export const idBytes = 16;
 
+/** What the first record of a lane names as the one before it. */
 export const noRecord: RecordId = { incarnation: "0".repeat(2 * idBytes), counter: 0 };
 
+/** Equality of ids is equality of records: a counter is given out once per incarnation. */
 export function sameRecord(a: RecordId, b: RecordId): boolean {
   return a.counter === b.counter && a.incarnation === b.incarnation;
 }
 
+/** 16 bytes of incarnation, then the counter as a varint. */
 export function writeRid(writer: ByteWriter, rid: RecordId): void {
   if (written.incarnation !== rid.incarnation)
     written = { incarnation: rid.incarnation, bytes: bytesOf(rid.incarnation) };
@@ -38,6 +41,7 @@ function bytesOf(incarnation: string): Uint8Array {
   return bytes;
 }
 
+/** @throws DecodeError when bytes are missing */
 export function readRid(body: ByteReader): RecordId {
   let incarnation = "";
   for (const byte of body.raw(idBytes)) incarnation += byte.toString(16).padStart(2, "0");
@@ -50,15 +54,18 @@ export function sized(bytes: Uint8Array): Uint8Array {
   return bytes;
 }
 
+/** Two varints: epoch, index. */
 export function writePageName(writer: ByteWriter, name: PageName): void {
   writer.varint(name.epoch);
   writer.varint(name.index);
 }
 
+/** @throws DecodeError when bytes are missing */
 export function readPageName(body: ByteReader): PageName {
   return { epoch: body.varint(), index: body.varint() };
 }
 
+/** A count as a varint, then one after the other. */
 export function writeList<T>(
   writer: ByteWriter,
   list: readonly T[],
@@ -82,4 +89,5 @@ export function readFlags(body: ByteReader, known: number, what: string): number
   return flags;
 }
 
+/** Shared: nobody writes to it, it has no room. */
 export const noBytes = new Uint8Array(0);

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { tryLock } from "@voda/stdx/lock";
 
+/** Holds the lock of the directory until it is closed. */
 export interface Identity extends Disposable {
   /** Incarnation that was noted last in this directory, by this process or one before it. */
   previous(): string | undefined;
@@ -27,6 +28,7 @@ export function openIdentity(dir: string): Identity {
       return /^[0-9a-f]{32}$/.test(noted) ? noted : undefined;
     },
     note(incarnation) {
+      // written beside and renamed: a crash leaves the old name or the new one, never half of one
       writeFileSync(`${file}.new`, incarnation, { flush: true });
       renameSync(`${file}.new`, file);
     },

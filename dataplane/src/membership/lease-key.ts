@@ -6,13 +6,19 @@ import { nodesBucket } from "@voda/proto/wire";
 
 /** Node part of an obituary for an incarnation whose node is not known. */
 export const unknownNode = "unknown";
+/**
+ * The stream under the bucket: leases are read and appended as messages, since a KV client has no fence over
+ * several keys.
+ */
 export const nodesStream = `KV_${nodesBucket}`;
 const keyPrefix = `$KV.${nodesBucket}.`;
 
+/** One key per life of a node: an old life's obituary and a new life's lease do not meet. */
 export const leaseSubject = (node: string, incarnation: string): string =>
   `${keyPrefix}${node}.${incarnation}`;
 /** Filter of all leases. */
 export const leaseSubjects = `${keyPrefix}>`;
+/** The last token of a lease's subject. */
 export const incarnationOf = (subject: string): string => subject.slice(subject.lastIndexOf(".") + 1);
 /**
  * Fence of everything about one incarnation: a lease, a renewal and an obituary exclude each other whatever
@@ -23,10 +29,12 @@ export const leaseFence = (incarnation: string): string => `${keyPrefix}*.${inca
 const utf8 = new TextEncoder();
 const text = new TextDecoder();
 
+/** Protobuf as JSON: an operator can read it with the nats CLI, and a later version may add fields. */
 export function encodeLease(lease: MessageInitShape<typeof LeaseSchema>): Uint8Array {
   return utf8.encode(toJsonString(LeaseSchema, create(LeaseSchema, lease)));
 }
 
+/** What the value of a key says. */
 export type LeaseValue =
   | { readonly type: "lease"; readonly lease: Lease }
   | { readonly type: "ended" }

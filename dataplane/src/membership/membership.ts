@@ -21,6 +21,7 @@ import { type Ended, type Member, Roster } from "./roster.ts";
 import { type ClockDoubt, StoreClock, storeErrorMsMax } from "./store-clock.ts";
 import { type Instant, instantOf, LeaseWindow, leaseRenewMs, leaseTtlMs } from "./window.ts";
 
+/** Told after the fact, inside the step that found it: the getters say the new state already. */
 export type MembershipEvent =
   /**
    * The own lease ended and the node has a new incarnation: what it owned is held, and claimed anew by the
@@ -60,6 +61,7 @@ export interface Membership extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** What a lease says of the node, and where it is kept. */
 export interface MembershipOptions {
   readonly requests: Requests;
   readonly commit: Commit;
@@ -73,7 +75,9 @@ export interface MembershipOptions {
   readonly log: Pick<Logger, "error" | "warn">;
 }
 
+/** How long an obituary stays for those who were away; who comes later finds nothing, and proves the end anew. */
 const obituaryTtlSeconds = 24 * 60 * 60;
+/** Sends of a first lease or an obituary until it counts as failed: the store answers each within 2 s. */
 const attemptsMax = 5;
 /**
  * News are fetched, not pushed: a pushed watch that loses its server says so only after many seconds, and is
@@ -133,6 +137,8 @@ class LeasedMembership implements Membership {
   async begin(): Promise<void> {
     const { identity } = this.#options;
     const previous = identity.previous();
+    // the lock says that its process is dead; the lease may live for 3 s more, and would keep its sessions
+    // from this one
     if (previous !== undefined && !(await this.#bury(previous, true))) {
       throw new Error(
         `the lease of the node's last incarnation ${previous} could not be ended: is NATS there?`,
@@ -142,6 +148,7 @@ class LeasedMembership implements Membership {
     await this.#fetchNews();
     this.#watching = this.#watch();
     this.#renewing = this.#renew();
+    // the first reading takes an acknowledged renewal and its news: until then no lease counts
     while (!this.#storeClock.isSet && (await this.#pause(watchMs)));
   }
 
@@ -187,6 +194,7 @@ class LeasedMembership implements Membership {
 
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return;
+    // the window first: from here on nothing may rely on the lease, however long the rest takes
     this.#closing.abort();
     this.#window.close();
     this.#stopListening();
@@ -202,14 +210,17 @@ class LeasedMembership implements Membership {
   /** Takes a new incarnation, whose lease exists when this returns. */
   async #register(succeeds: string): Promise<void> {
     const incarnation = randomBytes(16).toString("hex");
+    // before the lease exists: a process that dies in between leaves a name that the next one can bury
     this.#options.identity.note(incarnation);
     for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
       const sentAt = instantOf(this.#options.clock);
       const outcome = await this.#put(incarnation, succeeds, 0);
+      // an attempt whose answer was lost may have made it
       const revision = outcome.type === "acked" ? outcome.seq : await this.#revisionOf(incarnation);
       if (revision === undefined) continue;
       this.#incarnation = incarnation;
       this.#revision = revision;
+      // one that was only found counts from the next renewal on: nobody knows when it was stored
       if (outcome.type === "acked") this.#renewed(sentAt, outcome.seq);
       return;
     }
@@ -228,6 +239,8 @@ class LeasedMembership implements Membership {
       if (outcome.type === "acked") {
         this.#revision = outcome.seq;
         this.#renewed(sentAt, outcome.seq);
+        // no answer is no news: the next renewal expects the same revision, and is refused if this one came
+        // through
       } else if (outcome.type === "refused") {
         succeeds = await this.#settle(succeeds);
       }
@@ -248,8 +261,10 @@ class LeasedMembership implements Membership {
     const [acked, stored] = [this.#acked, this.#stored];
     if (acked === undefined || acked.seq !== stored?.seq) return;
     this.#acked = undefined;
+    // the store's time of one message, between the sending and the acknowledgement of the same one
     const doubt = this.#storeClock.read({ ...acked, storedAtMs: stored.atMs });
     const { log, clock } = this.#options;
+    // said once: a clock that is off stays so for minutes
     if (doubt !== undefined && !this.#isDoubted) log.error({ doubt }, sayDoubt(doubt));
     this.#isDoubted = doubt !== undefined;
     const aheadMs = Math.round(clock.wallMs() - this.storeMs());
@@ -270,6 +285,7 @@ class LeasedMembership implements Membership {
   async #settle(succeeds: string): Promise<string> {
     const ended = this.#incarnation;
     const found = await this.#read(ended);
+    // nothing is known: the window closes by itself
     if (found === "away") return succeeds;
     if (found !== undefined && found.entry.type === "lease") {
       this.#revision = found.seq;
@@ -352,6 +368,7 @@ class LeasedMembership implements Membership {
     }
   }
 
+  /** Every `watchMs`, from the last entry that was seen. An error leaves `#news` where it is. */
   async #watch(): Promise<void> {
     while (await this.#pause(watchMs)) await this.#fetchNews();
   }
@@ -361,6 +378,7 @@ class LeasedMembership implements Membership {
     const mine = leaseSubject(node, this.#incarnation);
     let changed = false;
     try {
+      // after a reconnect the whole bucket comes again: the roster takes an entry twice without harm
       for (let more = true; more; ) {
         const batch = await directBatch(requests, nodesStream, leaseSubjects, this.#news, watchBatch);
         for (const { seq, subject, atMs, bytes } of batch.messages) {

@@ -21,12 +21,17 @@ export type Ended = "yes" | "no" | "unknown";
  * takes 10 s at most.
  */
 export const leaseSilenceMs = 12_000;
+/** Ends and successors of so many incarnations; one that was forgotten is `unknown`, and costs a proof. */
 const rememberedMax = 10_000;
 
 interface Living extends Member {
   readonly heardAtMs: number;
 }
 
+/**
+ * Everything here is of what the watch said; `nowMs` are monotonic times of this process. An end is for ever:
+ * an entry that comes later for the same incarnation is an old one.
+ */
 export class Roster {
   readonly #living = new Map<string, Living>();
   readonly #ended = new BoundedMap<string, true>(rememberedMax);
@@ -68,6 +73,7 @@ export class Roster {
   /** The living incarnation of the same process, which has the sessions of an ended one in memory. */
   successor(incarnation: string, nowMs: number): Member | undefined {
     let at = this.#successors.get(incarnation);
+    // a process may have lapsed several times: the newest life has what the first one had
     while (at !== undefined) {
       const member = this.member(at, nowMs);
       if (member !== undefined) return member;

@@ -9,6 +9,10 @@ export interface Instant {
   readonly monotonicMs: number;
 }
 
+/**
+ * The two are read one after the other; a pause between them makes the wall clock later, so an interval
+ * longer, which is safe.
+ */
 export const instantOf = (clock: Clock): Instant => ({
   wallMs: clock.wallMs(),
   monotonicMs: clock.monotonicMs(),
@@ -20,6 +24,7 @@ export const elapsedMs = (from: Instant, to: Instant): number =>
 
 /** Life of a lease in the store after its last renewal. Whole seconds: NATS knows no others. */
 export const leaseTtlMs = 3_000;
+/** From the end of one renewal to the beginning of the next. */
 export const leaseRenewMs = 1_000;
 /**
  * How long the holder may rely on a renewal, from sending it. The second until `leaseTtlMs` covers clock

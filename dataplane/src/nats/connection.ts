@@ -3,12 +3,14 @@
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { readNatsLogin } from "@voda/proto/nats-login";
 
+/** In the order in which it happened; `disconnected` and `reconnected` take turns. */
 export type ConnectionEvent =
   | { readonly type: "disconnected" }
   | { readonly type: "reconnected" }
   /** Sessions of this stream must be verified before their next append or read (PROTOCOL.md 5.9). */
   | { readonly type: "leader_elected"; readonly stream: string };
 
+/** The one connection of a process to the server; closing it ends everything on it. */
 export interface Connection extends AsyncDisposable {
   readonly nats: NatsConnection;
   /**
@@ -21,6 +23,7 @@ export interface Connection extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** Of the server, not of one use: streams and subjects are named by those who use the connection. */
 export interface ConnectionOptions {
   readonly url: string;
   /** File with `user:password`; without it the server asks for none. */
@@ -45,7 +48,9 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     servers: options.url,
     name: options.name,
     noAsyncTraces: true,
+    // a node has nothing better to do than to wait for its store
     maxReconnectAttempts: -1,
+    // else two refused logins in a row end the client for good
     ignoreAuthErrorAbort: true,
     pingInterval: pingIntervalMs,
     reconnectDelayHandler: () => redialMs,
@@ -57,6 +62,7 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   let up = true;
   const watch = async (): Promise<void> => {
     for await (const status of nats.status()) {
+      // the client says it again for each dial that fails
       if (status.type === "disconnect" && up) {
         up = false;
         emit({ type: "disconnected" });

@@ -71,10 +71,12 @@ export async function fromLeader(
     const bytes = new Uint8Array(Buffer.from(data ?? "", "base64"));
     return { seq, subject: of, atMs: Date.parse(time), bytes };
   }
+  // only this one means that there is none; another error says nothing about it
   if (answer.error?.err_code === noMessage) return undefined;
   throw new StoreError(`${subject}: ${answer.error?.description ?? "an answer without a message"}`);
 }
 
+/** One answer to a batched read. */
 export interface Batch {
   readonly messages: readonly StoredMessage[];
   /** Whether messages of the filter follow. */
@@ -92,6 +94,7 @@ export function directBatch(
   const { connection } = requests;
   const subject = `$JS.API.DIRECT.GET.${stream}`;
   if (!connection.isUp()) return Promise.reject(new StoreError(`${subject}: the connection to NATS is down`));
+  // its own subscription: the answer is many messages, and `Requests` knows one
   return new Promise((resolve, reject) => {
     const messages: StoredMessage[] = [];
     const settle = (how: () => void): void => {
@@ -104,6 +107,7 @@ export function directBatch(
     const inbox = createInbox();
     const subscription = connection.nats.subscribe(inbox, {
       callback: rethrown((error, message) => {
+        // 204 ends a batch, 404 is an empty one; a message of the stream has no status
         const status = message?.headers?.code ?? 0;
         if (error !== null) failed(error.message);
         else if (status === endOfBatch)

@@ -16,6 +16,7 @@ export const requestsMax = 65_536;
 const sweepMs = 250;
 const noResponders = 503;
 
+/** Asks the server; nothing is asked twice by itself. */
 export interface Requests extends Disposable {
   readonly connection: Connection;
   /** @throws StoreError */
@@ -42,8 +43,10 @@ export function openRequests(connection: Connection, clock: Clock): Requests {
 
   const answer = (message: Msg): void => {
     const token = Number(message.subject.slice(inbox.length));
+    // the generation tells a late answer from the one that its slot waits for now
     const waiting = slots.release(token % requestsMax, Math.floor(token / requestsMax));
     if (waiting === undefined) return; // a late answer
+    // 503 without a body is the server's own: no JetStream is there to answer
     if (message.data.length > 0 || message.headers?.code !== noResponders) waiting.resolve(message);
     else waiting.reject(new StoreError(`${waiting.subject}: nobody listens`));
   };
@@ -65,12 +68,14 @@ export function openRequests(connection: Connection, clock: Clock): Requests {
         return Promise.reject(new StoreError(`${subject}: the connection to NATS is down`));
       return new Promise((resolve, reject) => {
         const slot = slots.take({ subject, untilMs: clock.monotonicMs() + readTimeoutMs, resolve, reject });
+        // an error of its own: the store may be well, this node asks too much
         if (slot < 0) {
           reject(new StoreError(`${subject}: requestsMax ${requestsMax} requests wait already`));
           return;
         }
         const reply = `${inbox}${slots.generation(slot) * requestsMax + slot}`;
         connection.nats.publish(subject, body, headers === undefined ? { reply } : { reply, headers });
+        // runs only while something waits: an idle node has no timer
         timer ??= setTimeout(sweep, sweepMs);
       });
     },

@@ -4,6 +4,7 @@ import { BoundedQueue, bytesEqual, type Clock } from "@voda/stdx";
 import { pageHash } from "./pages.ts";
 import type { Store } from "./store.ts";
 
+/** A trim of one session's log that waits until the store cannot lose the fold before it. */
 export interface LogTrim {
   readonly token: SessionToken;
   /** Of the fold that the session sleeps with. */
@@ -13,6 +14,7 @@ export interface LogTrim {
   readonly inMs: number;
 }
 
+/** Disposal forgets what waits: the next wake of the session trims it. */
 export interface AsleepTrims extends Disposable {
   add(trim: LogTrim): void;
 }

@@ -27,6 +27,10 @@ export function pageHash(bytes: Uint8Array): Uint8Array {
 
 type NamedPage = { readonly name: PageName; readonly bytes: Uint8Array };
 
+/**
+ * All of them or StoreError; on an error some may be there, under names that nobody uses again. Writing the
+ * same bytes under the same name twice is one write.
+ */
 export async function writePages(
   requests: Requests,
   commit: Commit,
@@ -56,8 +60,10 @@ async function writePage(
       commit.append({ subject, fence: subject, expect: 0, payload: page.bytes }, resolve);
     });
     if (outcome.type === "acked") return;
+    // the server's word: another attempt would hear the same
     if (outcome.type === "error")
       throw new StoreError(`page ${subject} was not written: ${outcome.description}`);
+    // one that is refused and not there is under way: the next attempt sees it
     if (outcome.type === "refused") {
       const there = await directLast(requests, snapshotStream(0), subject);
       if (there !== undefined && bytesEqual(there.bytes, page.bytes)) return;
@@ -68,6 +74,10 @@ async function writePage(
   throw new StoreError(`page ${subject} was not written: ${last}`);
 }
 
+/**
+ * From any replica: a page never changes, so one that is there is the right one; its hash says whether the
+ * disk kept it. @throws StoreError
+ */
 export async function readPages(
   requests: Requests,
   token: SessionToken,
@@ -82,6 +92,7 @@ export async function readPages(
   return pages;
 }
 
+/** `purge` removes all messages of one subject. A page that is not there is no error. @throws StoreError */
 export function deletePages(
   token: SessionToken,
   names: readonly PageName[],
@@ -90,6 +101,7 @@ export function deletePages(
   return eachOf(names, (name) => purge(pageSubject(token, name)));
 }
 
+/** In groups of `parallelMax`, in order; the first failure ends it after its group. */
 async function eachOf<T>(
   items: readonly T[],
   work: (item: T, index: number) => Promise<void>,

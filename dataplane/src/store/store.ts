@@ -53,6 +53,10 @@ export interface Store {
   publishName(token: SessionToken, name: SessionName): Promise<void>;
 }
 
+/**
+ * `leader`: one read per record, never old; default any replica, which is one read for 600. `limit`: default
+ * all.
+ */
 export interface RangeOptions {
   readonly leader?: boolean;
   readonly limit?: number;
@@ -114,6 +118,7 @@ async function traces(requests: Requests, token: SessionToken): Promise<"nothing
   return named === undefined ? "nothing" : "name";
 }
 
+/** A batch that ends at a gap of sequences goes on after its last record; other lanes lie in between. */
 async function range(
   requests: Requests,
   fence: string,

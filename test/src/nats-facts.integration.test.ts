@@ -36,7 +36,12 @@ const withHeaders = (of: HeaderPairs) => {
   return made;
 };
 
-const publish = async (subject: string, of: HeaderPairs = {}, body = "x", connection = nats): Promise<Answer> =>
+const publish = async (
+  subject: string,
+  of: HeaderPairs = {},
+  body = "x",
+  connection = nats,
+): Promise<Answer> =>
   (await connection.request(subject, body, { headers: withHeaders(of), timeout: 10_000 })).json<Answer>();
 
 const api = async <T = Answer>(subject: string, body: object, connection = nats): Promise<T> =>

@@ -3,18 +3,16 @@
 // them pass is a survivor: a test is missing, or the break changes nothing, and then survivors.json says why.
 // What ran before is not run again while its file is the same; `--again` runs the survivors once more, after
 // a test was added.
-import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { once } from "node:events";
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { parseSync } from "rolldown/utils";
 import { prng } from "../../stdx/src/index.ts";
+import { home, type Outcome, patchOf, runTests } from "./process.ts";
+import { type Calm, measureCalm } from "./reach.ts";
 import { type Mutant, mutantsOf } from "./sites.ts";
 import { type Target, targets } from "./targets.ts";
-
-type Outcome = "killed" | "survived" | "timeout";
 
 /** A survivor that no test can notice, and why. */
 interface Accepted {
@@ -31,10 +29,10 @@ interface Run {
   readonly key: string;
 }
 
-const home = ".voda/mutants";
 const ledger = `${home}/ran.jsonl`;
 const acceptedFile = "test/src/mutants/survivors.json";
-const simSchedules = 400;
+/** Tests that take longer than this alone wait until the others have passed. */
+const quickMs = 2_000;
 /** A break that makes a loop endless is noticed by the clock alone. */
 const limitMs = (calmMs: number): number => 3 * calmMs + 10_000;
 
@@ -66,7 +64,7 @@ const todo = chosen.filter(({ key }) => {
   return outcome === undefined || (flags.again && outcome === "survived");
 });
 console.log(`mutants: ${chosen.length} chosen, ${todo.length} to run`);
-const calmMs = await measureCalm(new Set(todo.map(({ target }) => target)));
+const calm = await measureTargets(new Set(todo.map(({ target }) => target)));
 await Promise.all(Array.from({ length: Number(flags.jobs) }, work));
 report();
 
@@ -103,68 +101,50 @@ function parses({ file, start, end, replace }: Mutant): boolean {
   return parseSync(file, broken, { lang: "ts", sourceType: "module" }).errors.length === 0;
 }
 
-/** The piece with as much around it as makes it the only one of its file. */
-function patchOf({ file, start, end, replace }: Mutant): { file: string; find: string; replace: string } {
-  const text = textOf(file);
-  let [from, to] = [start, end];
-  while (text.indexOf(text.slice(from, to)) !== text.lastIndexOf(text.slice(from, to))) {
-    from = Math.max(0, from - 8);
-    to = Math.min(text.length, to + 8);
-  }
-  const find = text.slice(from, to);
-  return { file, find, replace: text.slice(from, start) + replace + text.slice(end, to) };
-}
-
-/** Tests must pass without a break, and tell how long that takes. */
-async function measureCalm(asked: ReadonlySet<Target>): Promise<ReadonlyMap<Target, number>> {
-  const calm = new Map<Target, number>();
+/** The tests of each target, the quickest first. */
+async function measureTargets(asked: ReadonlySet<Target>): Promise<ReadonlyMap<Target, readonly Calm[]>> {
+  const calm = new Map<string, Calm>();
+  const measured = new Map<Target, readonly Calm[]>();
   for (const target of asked) {
-    const started = performance.now();
-    const { outcome, output } = await runTests(target, undefined, 600_000);
-    if (outcome !== "survived")
-      throw new Error(`the tests of ${target.name} fail without a break: ${output}`);
-    calm.set(target, performance.now() - started);
+    const ofTarget: Calm[] = [];
+    for (const test of target.tests) {
+      const one = calm.get(test) ?? (await measureCalm(test));
+      calm.set(test, one);
+      ofTarget.push(one);
+    }
+    measured.set(
+      target,
+      ofTarget.toSorted((a, b) => a.ms - b.ms),
+    );
   }
-  return calm;
+  return measured;
 }
 
 async function work(): Promise<void> {
   for (let run = todo.shift(); run !== undefined; run = todo.shift()) {
-    const { mutant, target, key } = run;
-    const limit = limitMs(calmMs.get(target) ?? 0);
-    let { outcome, output } = await runTests(target, mutant, limit);
-    // On a machine that others use, slow tests look like endless ones.
-    if (outcome === "timeout") ({ outcome, output } = await runTests(target, mutant, 4 * limit));
-    known.set(key, outcome);
-    // The rest is for people who want to know what noticed it.
-    const line = { key, outcome, of: describe(run), by: output.split("\n").find((one) => one !== "") };
-    appendFileSync(ledger, `${JSON.stringify(line)}\n`);
+    const { outcome, by } = await judge(run);
+    known.set(run.key, outcome);
+    appendFileSync(ledger, `${JSON.stringify({ key: run.key, outcome, of: describe(run), by })}\n`);
     if (outcome === "survived") console.log(`survived ${describe(run)}`);
   }
 }
 
-async function runTests(
-  { tests }: Target,
-  mutant: Mutant | undefined,
-  timeoutMs: number,
-): Promise<{ outcome: Outcome; output: string }> {
-  const patch = mutant === undefined ? "" : JSON.stringify(patchOf(mutant));
-  // Worker threads import it too: without it a break of what they run would change nothing.
-  const args = ["--import", "./tools/mutants/break.ts", "tools/mutants/one.ts", JSON.stringify(tests)];
-  const child = spawn(process.execPath, args, {
-    env: { ...process.env, SIM_SCHEDULES: String(simSchedules), MUTANT: patch },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let output = "";
-  const keep = (chunk: Buffer): void => {
-    output = (output + chunk.toString()).slice(-2_000);
-  };
-  child.stdout.on("data", keep);
-  child.stderr.on("data", keep);
-  const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
-  const [code, signal] = await once(child, "exit");
-  clearTimeout(timer);
-  return { outcome: signal === "SIGKILL" ? "timeout" : code === 0 ? "survived" : "killed", output };
+/** Most breaks are noticed by the quick tests; only what they let pass meets the others. `by` is for people. */
+async function judge({ mutant, target }: Run): Promise<{ outcome: Outcome; by: string | undefined }> {
+  const loading = (calm.get(target) ?? []).filter((one) => one.loads.has(mutant.file));
+  if (loading.length === 0) return { outcome: "survived", by: "no test loads it" };
+  const patch = patchOf(mutant, textOf(mutant.file));
+  for (const batch of [loading.filter(({ ms }) => ms < quickMs), loading.filter(({ ms }) => ms >= quickMs)]) {
+    if (batch.length === 0) continue;
+    const tests = batch.map(({ test }) => test);
+    const timeoutMs = limitMs(batch.reduce((sum, { ms }) => sum + ms, 0));
+    let { outcome, output } = await runTests({ tests, patch, timeoutMs });
+    // On a machine that others use, slow tests look like endless ones.
+    if (outcome === "timeout")
+      ({ outcome, output } = await runTests({ tests, patch, timeoutMs: 2 * timeoutMs }));
+    if (outcome !== "survived") return { outcome, by: output.split("\n").find((one) => one !== "") };
+  }
+  return { outcome: "survived", by: loading.map(({ test }) => test).join(" ") };
 }
 
 function describe({ mutant, target }: Run): string {

@@ -4,13 +4,13 @@ import { resolve } from "node:path";
 import { run } from "node:test";
 
 /** The canaries have breaks of their own; what a mutant must face is the schedules. */
-const named = /^(?!without the rule )/;
+const canaries = /without the rule /;
 
 const tests: readonly string[] = JSON.parse(process.argv[2] ?? "");
 const stream = run({
   files: tests.map((file) => resolve(file)),
   isolation: "none",
-  testNamePatterns: [named],
+  testSkipPatterns: [canaries],
 });
 let passed = 0;
 stream.on("test:pass", () => {

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { hash as digest } from "node:crypto";
 import { crc32 } from "node:zlib";
 import type { CallHead, CallId } from "../src/call/index.ts";
+import { foldBoundsOf } from "../src/lane/fold.ts";
 import { type LaneOptions, openLane, phaseOf } from "../src/lane/lane.ts";
 import { encodeRecord, type FoldRecord, type LaneRecord } from "../src/lane/record.ts";
 import { stepLane } from "../src/lane/step.ts";
@@ -92,7 +93,7 @@ export const stored = (seq: number, record: LaneRecord): StoredRecord => ({
 });
 
 export function createRig(options: Partial<LaneOptions> = {}) {
-  const lane = openLane({ name, crc32, hash, trimDelayMs: 0, connected: true, ...options });
+  const lane = openLane({ name, crc32, hash, connected: true, folds: foldBoundsOf(true), ...options });
   const world = {
     wallMs: 1000,
     monotonicMs: 1000,

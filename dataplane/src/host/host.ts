@@ -2,7 +2,7 @@
 import { crc32 } from "node:zlib";
 import type { Clock } from "@voda/stdx";
 import { type Grants, type Reports } from "../controls/index.ts";
-import { openLane, trimDelayMs } from "../lane/index.ts";
+import { foldBoundsOf, openLane } from "../lane/index.ts";
 import type { Membership } from "../membership/index.ts";
 import { Reactor } from "../reactor/index.ts";
 import { pageHash } from "../store/index.ts";
@@ -56,7 +56,7 @@ export function openHost(parts: HostParts): Host {
         name,
         crc32,
         hash: pageHash,
-        trimDelayMs: parts.isSynced ? 0 : trimDelayMs,
+        folds: foldBoundsOf(parts.isSynced),
         connected: parts.isConnected(),
       }),
     hint,

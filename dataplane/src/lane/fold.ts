@@ -2,11 +2,28 @@
 // (PROTOCOL.md 5.6).
 
 import type { PageName } from "@voda/proto/wire";
+import { foldBytesMax, foldRecordsMax, inlineBytesMax, trimDelayMs } from "./constants.ts";
 import type { FoldRecord } from "./record.ts";
 import type { PageEntry, RetiredPages, TrimMark } from "./record-fold.ts";
 import type { Base } from "./replay.ts";
 import type { Page } from "./types.ts";
 import type { RecordId } from "./words.ts";
+
+/** When a fold is made, where its snapshot lies, and when what it covers goes. */
+export interface FoldBounds {
+  readonly foldRecordsMax: number;
+  readonly foldBytesMax: number;
+  readonly inlineBytesMax: number;
+  readonly trimDelayMs: number;
+}
+
+/** `isSynced`: the store loses nothing that it has acknowledged, so that no fold must grow old. */
+export const foldBoundsOf = (isSynced: boolean): FoldBounds => ({
+  foldRecordsMax,
+  foldBytesMax,
+  inlineBytesMax,
+  trimDelayMs: isSynced ? 0 : trimDelayMs,
+});
 
 /** How far the next fold is. */
 type Making =

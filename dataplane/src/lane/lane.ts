@@ -3,9 +3,8 @@ import type { SessionName } from "@voda/proto/session";
 import type { Crc32 } from "@voda/state";
 import type { CallHead } from "../call/index.ts";
 import type { Append } from "./append.ts";
-import { foldBytesMax, foldRecordsMax, inlineBytesMax } from "./constants.ts";
 import type { Dedupe } from "./dedupe.ts";
-import type { Fold } from "./fold.ts";
+import type { Fold, FoldBounds } from "./fold.ts";
 import type { Orders } from "./orders.ts";
 import type { Base, Hash } from "./replay.ts";
 import type { Tip } from "./tip.ts";
@@ -21,19 +20,10 @@ export interface LaneOptions {
   readonly crc32: Crc32;
   /** 16 bytes that tell any two records apart. */
   readonly hash: Hash;
-  /** `trimDelayMs` where the store may lose its unsynced tail, else 0. */
-  readonly trimDelayMs: number;
   /** Whether the connection to the store is up. */
   readonly connected: boolean;
-  /** For the simulator only: small bounds are met in a short run. */
-  readonly bounds?: Bounds;
-}
-
-/** When folds are due. The product has those of `constants`. */
-export interface Bounds {
-  readonly foldRecordsMax: number;
-  readonly foldBytesMax: number;
-  readonly inlineBytesMax: number;
+  /** Follows from what the store costs and may lose: `foldBoundsOf` knows it for ours. */
+  readonly folds: FoldBounds;
 }
 
 /**
@@ -86,8 +76,7 @@ export interface Lane {
   readonly name: SessionName;
   readonly crc32: Crc32;
   readonly hash: Hash;
-  readonly trimDelayMs: number;
-  readonly bounds: Bounds;
+  readonly folds: FoldBounds;
   connected: boolean;
   /** Work that no worker has. */
   queue: Work[];
@@ -125,8 +114,7 @@ export function openLane(options: LaneOptions): Lane {
     name: options.name,
     crc32: options.crc32,
     hash: options.hash,
-    trimDelayMs: options.trimDelayMs,
-    bounds: options.bounds ?? { foldRecordsMax, foldBytesMax, inlineBytesMax },
+    folds: options.folds,
     connected: options.connected,
     queue: [],
     controls: [],

@@ -2,13 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { callOf, createRig, one, sixteen, typesOf } from "../../test/lane-rig.ts";
 import { resendMinMs } from "./constants.ts";
+import { foldBoundsOf } from "./fold.ts";
 import type { Page } from "./types.ts";
 
-const bounds = { foldRecordsMax: 2, foldBytesMax: 1 << 20, inlineBytesMax: 1000 };
+const folds = { ...foldBoundsOf(true), foldRecordsMax: 2, inlineBytesMax: 1000 };
 const large = (first: number): Page => ({ hash: sixteen(first), bytes: new Uint8Array(900).fill(first) });
 
 test("a session that ends takes the pages of its folds with it", () => {
-  const rig = createRig({ bounds }).owner();
+  const rig = createRig({ folds }).owner();
   rig.invoke(callOf(2));
   rig.accept(rig.turned(2));
   const { number } = rig.activation;

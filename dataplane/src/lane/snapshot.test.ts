@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
 import { all, callOf, createRig, me, one, type Rig, sixteen, typesOf } from "../../test/lane-rig.ts";
+import { foldBoundsOf } from "./fold.ts";
 import { decodeRecord, type FoldRecord } from "./record.ts";
 import type { LaneEffect, Page } from "./types.ts";
 
-const bounds = { foldRecordsMax: 2, foldBytesMax: 1 << 20, inlineBytesMax: 1000 };
+const folds = { ...foldBoundsOf(true), foldRecordsMax: 2, inlineBytesMax: 1000 };
 const large = (first: number): Page => ({ hash: sixteen(first), bytes: new Uint8Array(900).fill(first) });
 
 function foldIn(effects: readonly LaneEffect[]): FoldRecord {
@@ -53,7 +54,7 @@ test("a record holds at most 512 KiB of turns; one larger turn forms its own", (
 });
 
 test("a busy session folds after so many records, between two of them, and goes on", () => {
-  const rig = createRig({ bounds }).owner();
+  const rig = createRig({ folds }).owner();
   rig.invoke(callOf(2));
   const flight = rig.turned(2);
   assert.deepEqual(typesOf(rig.accept(flight)), ["reply", "cut"]);
@@ -73,7 +74,7 @@ test("a busy session folds after so many records, between two of them, and goes 
 });
 
 test("a fold that is ready while a turn still runs does not release the session", () => {
-  const rig = createRig({ bounds }).owner();
+  const rig = createRig({ folds }).owner();
   commit(rig, 2);
   rig.invoke(callOf(3));
   rig.step({ type: "sleep" });
@@ -85,7 +86,7 @@ test("a fold that is ready while a turn still runs does not release the session"
 });
 
 test("a fold whose pages took long covers less than its predecessor, and says so", () => {
-  const rig = createRig({ bounds: { ...bounds, inlineBytesMax: 0 } }).owner();
+  const rig = createRig({ folds: { ...folds, inlineBytesMax: 0 } }).owner();
   commit(rig, 2);
   const writing = rig.cut();
   rig.invoke(callOf(3));
@@ -97,7 +98,7 @@ test("a fold whose pages took long covers less than its predecessor, and says so
 });
 
 test("unchanged pages keep their names, and pages that no fold names are deleted after the trim", () => {
-  const rig = createRig({ bounds }).owner();
+  const rig = createRig({ folds }).owner();
   commit(rig, 2);
   const written = one(cutOf(rig, 2, [large(1), large(2)]), "writePages");
   assert.deepEqual(
@@ -129,7 +130,7 @@ test("unchanged pages keep their names, and pages that no fold names are deleted
 });
 
 test("pages that could not be written are written again, under new names", () => {
-  const rig = createRig({ bounds }).owner();
+  const rig = createRig({ folds }).owner();
   commit(rig, 2);
   const written = one(cutOf(rig, 2, [large(1), large(2)]), "writePages");
   assert.deepEqual(typesOf(rig.step({ type: "store_failed", token: written.token })), []);
@@ -141,7 +142,7 @@ test("pages that could not be written are written again, under new names", () =>
 });
 
 test("where the store may lose its tail, a fold must be old before what it covers goes", () => {
-  const rig = createRig({ bounds, trimDelayMs: 300_000 }).owner();
+  const rig = createRig({ folds: { ...folds, trimDelayMs: 300_000 } }).owner();
   const foldAt = (call: number): LaneEffect[] => {
     commit(rig, call);
     commit(rig, call + 1);
@@ -159,7 +160,7 @@ test("where the store may lose its tail, a fold must be old before what it cover
 });
 
 test("a fold's age counts from its acceptance, not from its making", () => {
-  const rig = createRig({ bounds, trimDelayMs: 300_000 }).owner();
+  const rig = createRig({ folds: { ...folds, trimDelayMs: 300_000 } }).owner();
   const cut = (call: number): LaneEffect[] => {
     commit(rig, call);
     commit(rig, call + 1);

@@ -47,17 +47,17 @@ function advance(step: Step, activation: Activation): void {
  * Before sleep always, even after no new record: a lane that ends with a released fold is woken by one read.
  * Else when the tail is long enough to slow a wake down.
  */
-function wantsFold({ bounds }: Lane, activation: Activation): boolean {
+function wantsFold({ folds }: Lane, activation: Activation): boolean {
   const { orders, fold } = activation;
   if (orders.closing === "sleep") return isQuiet(activation);
   if (orders.closing === "end") return false;
-  return fold.tailRecords >= bounds.foldRecordsMax || fold.tailBytes >= bounds.foldBytesMax;
+  return fold.tailRecords >= folds.foldRecordsMax || fold.tailBytes >= folds.foldBytesMax;
 }
 
 function writePages({ lane, world, out }: Step, { fold, tip }: Activation, cut: Cut): void {
   // a small state travels in the fold: no page to write, none to read at a wake, none to clean up
   const size = cut.pages.reduce((sum, page) => sum + page.bytes.length, 0);
-  if (size <= lane.bounds.inlineBytesMax) return ready(fold, cut, []);
+  if (size <= lane.folds.inlineBytesMax) return ready(fold, cut, []);
   const { table, fresh } = namePages(fold, cut, tip.epoch);
   // nothing has changed since the last fold: the same pages under the same names
   if (fresh.length === 0) return ready(fold, cut, table);
@@ -109,7 +109,7 @@ export function readyFold(
   if (making.stage !== "ready" || making.cut.covers === undefined || tip.claim !== "owner") return undefined;
   const { cut, table } = making;
   const { seq, rid } = making.cut.covers;
-  const trim = planTrim(fold, wallMs, lane.trimDelayMs);
+  const trim = planTrim(fold, wallMs, lane.folds.trimDelayMs);
   const retired = retire(fold, table);
   const goes = trim.below;
   const body: FoldBody = {
@@ -153,5 +153,5 @@ export function foldAccepted(
  * it any more. Nobody may wake the session until then, so the lane cannot do it.
  */
 export function trimAsleep({ lane, out }: Step, { covers }: FoldRecord, hash: Uint8Array): void {
-  if (covers > 0) out.push({ type: "trimAsleep", below: covers + 1, hash, inMs: lane.trimDelayMs });
+  if (covers > 0) out.push({ type: "trimAsleep", below: covers + 1, hash, inMs: lane.folds.trimDelayMs });
 }

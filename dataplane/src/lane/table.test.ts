@@ -15,6 +15,7 @@ import {
   stored,
   typesOf,
 } from "../../test/lane-rig.ts";
+import { foldBoundsOf } from "./fold.ts";
 import type { LaneEffect } from "./types.ts";
 
 /** Another node's record took the place of ours: the store shows it. */
@@ -147,7 +148,7 @@ test("readonly, verifying: answered after the read", () => {
 });
 
 test("append acknowledged, releasing: cold, and the fold before the last allows a trim", () => {
-  const rig = createRig({ bounds: { foldRecordsMax: 1, foldBytesMax: 1000, inlineBytesMax: 1000 } }).owner();
+  const rig = createRig({ folds: { ...foldBoundsOf(true), foldRecordsMax: 1 } }).owner();
   // the first record asks for a fold
   rig.accept(rig.cut());
   rig.step({ type: "sleep" });
@@ -287,7 +288,7 @@ test("reconnect, releasing: verify, then send again", () => {
 });
 
 test("reconnect while a fold is made: verify, though nobody waits, and the fold goes on", () => {
-  const rig = createRig({ bounds: { foldRecordsMax: 1, foldBytesMax: 1000, inlineBytesMax: 1000 } }).owner();
+  const rig = createRig({ folds: { ...foldBoundsOf(true), foldRecordsMax: 1 } }).owner();
   rig.step({ type: "connection", up: false });
   const reading = rig.step({ type: "connection", up: true });
   assert.deepEqual(typesOf(rig.last(reading, rig.tip())), []);

@@ -15,7 +15,7 @@ import {
   fail,
   type TakeBack,
 } from "../call/index.ts";
-import { openLane } from "../lane/index.ts";
+import { foldBoundsOf, openLane } from "../lane/index.ts";
 import type { Opening, PassedOn, Ports } from "./ports.ts";
 import { Reactor } from "./reactor.ts";
 
@@ -94,7 +94,7 @@ function rig({ first = 1, refusal }: { readonly first?: number; readonly refusal
       birth: () => new Uint8Array(16),
     },
     timers,
-    openLane: (name) => openLane({ name, crc32, hash: hash16, trimDelayMs: 0, connected: true }),
+    openLane: (name) => openLane({ name, crc32, hash: hash16, folds: foldBoundsOf(true), connected: true }),
     hint: "10.0.0.1:7000",
   });
   const answers: Answer[] = [];

@@ -98,7 +98,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
   claimAfterReturn: {
     patches: [lane("step", "activation.tip.incarnation !== world.incarnation", "false")],
     finds: /^stale read/,
-    options: { faults: { pauses: 4, disconnects: 3 }, plan: { reads: 8 } },
+    options: { faults: { pauses: 5, disconnects: 0, lost: 0, slow: 0 }, plan: { reads: 16, writes: 12 } },
   },
   /**
    * "Not committed" is concluded from a later record in its place, never from a read that does not find it.
@@ -112,7 +112,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
       ),
     ],
     finds: /^effect \d+ happened twice/,
-    options: { faults: { doubled: 0.2, slow: 0.2, busyRefusals: 0.3 }, plan: { unkeyed: 8 } },
+    options: { faults: { doubled: 0.5, busyRefusals: 0.6, lost: 0, slow: 0 }, plan: { unkeyed: 12 } },
   },
   /** An answer that was computed from a memory is void when that memory is dropped. */
   cutDiesWithMemory: {
@@ -124,7 +124,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
        if (activation.turns.gate.length > 0) activation.tip.wantsClaim = true;`,
     ),
     finds: /^(stale|dirty) read/,
-    options: { plan: { reads: 8 } },
+    options: { faults: { pauses: 6, suspensions: 4, slow: 0.2, lost: 0 }, plan: { reads: 30, writes: 30 } },
   },
   /** Stored answers are in the records and folds, not only in memory. */
   dedupeInState: {
@@ -155,14 +155,14 @@ export const canaries: Readonly<Record<string, Canary>> = {
        lane.undead = [];
        for (const { work } of activation.turns.pending) activation.turns.jobs.set(work.job.number, work);`,
     ),
-    finds: /^effect .* was computed on a state that the lane does not have/,
-    options: {},
+    finds: /^effect .* was computed on a state that the lane does not have|^lost: /,
+    options: { faults: { pauses: 5, suspensions: 3, lost: 0 }, plan: { writes: 24 } },
   },
   /** The last own record is verified again before the first append or read on a new connection. */
   verifyAfterReconnect: {
     patches: [lane("verification", "verification.verified = false;", "")],
     finds: /^diverged: /,
-    options: { faults: { powerLosses: 2 } },
+    options: { faults: { powerLosses: 5 }, plan: { writes: 16 } },
   },
   /** A trim relies only on a fold that the store cannot lose any more. */
   trimLagsSync: {
@@ -172,7 +172,13 @@ export const canaries: Readonly<Record<string, Canary>> = {
   },
   /** A purge names a sequence, never "keep n". */
   absolutePurge: {
-    patches: [world("store", "rows = rows.filter((row) => row.seq >= below);", "rows = rows.slice(-1);")],
+    patches: [
+      world(
+        "store",
+        "this.#rows = this.#rows.filter((row) => row.seq >= below);",
+        "this.#rows = this.#rows.slice(-1);",
+      ),
+    ],
     finds: /^lost: a waker would see "a lane with a gap/,
     options: {},
   },
@@ -181,39 +187,49 @@ export const canaries: Readonly<Record<string, Canary>> = {
     patches: [
       world(
         "holder",
-        "return !isEnded && elapsedMs < readWindowMs;",
-        "return !isEnded && window.flag === true;",
+        "return !this.#isEnded && this.#window.leftMs(this.#options.process.clocks) > 0;",
+        "return !this.#isEnded && this.flag === true;",
       ),
       world(
         "holder",
-        "    window = sentAt;\n",
-        `window = sentAt;
-        sentAt.flag = true;
-        const lagMs = readWindowMs - (process.wallMs - sentAt.wallMs) + random.below(400);
-        process.deliver(lagMs, () => { sentAt.flag = false; });\n`,
+        "    this.#window.renewed(sentAt);\n",
+        `    this.#window.renewed(sentAt);
+        this.flag = true;
+        this.sentAt = sentAt;
+        this.#options.process.at(sentAt.monotonicMs + this.#window.leftMs(sentAt), () => {
+          if (this.sentAt === sentAt) this.flag = false;
+        });\n`,
       ),
     ],
     finds: /^stale read/,
-    options: { faults: { pauses: 6, lost: 0 }, plan: { writes: 12, reads: 12 } },
+    // the timer stands still with the machine, and lets reads pass for as long as it has left
+    options: {
+      faults: { suspensions: 8, pauses: 0, crashes: 0, powerLosses: 0, lost: 0, slow: 0 },
+      plan: { reads: 24, writes: 16 },
+    },
   },
   /** Every start of a process has a new incarnation. */
   newIncarnation: {
     patches: [
       world(
         "holder",
-        "incarnation = fresh();\n      knowledge",
-        'if (before === "") incarnation = fresh();\n      knowledge',
+        "this.#incarnation = this.#fresh();\n    this.#knowledge",
+        'if (before === "") this.#incarnation = this.#fresh();\n    this.#knowledge',
       ),
       world("holder", 'if (before !== "") {', "if (false) {"),
     ],
     finds: /^stale read/,
-    options: { faults: { crashes: 4, slow: 0.2 } },
+    options: { faults: { crashes: 8, slow: 0.2, lost: 0 }, plan: { reads: 16, writes: 12 } },
   },
   /** A node whose lease ended never renews it. */
   newIncarnationAfterExpiry: {
     patches: [
-      world("holder", "const next = fresh();", "const next = incarnation;"),
-      world("holder", 'knowledge.hear({ type: "ended", incarnation: before });\n        renewed', "renewed"),
+      world("holder", "const next = this.#fresh();", "const next = this.#incarnation;"),
+      world(
+        "holder",
+        'this.#knowledge.hear({ type: "ended", incarnation: before });\n        this.#renewed',
+        "this.#renewed",
+      ),
       world(
         "leases",
         "else if (news.succeeds !== undefined)",
@@ -221,7 +237,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
       ),
     ],
     finds: /^stale read/,
-    options: { faults: { pauses: 4, disconnects: 3 }, plan: { reads: 8 } },
+    options: { faults: { pauses: 5, lost: 0, slow: 0 }, plan: { reads: 16, writes: 12 } },
   },
   /** No publish crosses a reconnect. */
   dropBuffersOnReconnect: {

@@ -1,14 +1,18 @@
 // Virtual time: what happens, when, and what happened last. The same seed gives the same run.
 import { type Prng, prng } from "@voda/stdx";
+import type { Coverage, Occasion } from "./coverage.ts";
 
 export interface Clockwork {
   readonly random: Prng;
   readonly nowMs: number;
   /** The last things that happened, oldest first. */
   readonly trace: readonly string[];
+  /** How often each occasion was met. */
+  readonly coverage: Coverage;
   /** Does `act` after `delayMs`. */
   after(delayMs: number, act: () => void): void;
   say(line: string): void;
+  meet(occasion: Occasion): void;
   /** Does the next thing; false when nothing is left. */
   next(): boolean;
 }
@@ -24,6 +28,7 @@ export const traceLinesMax = 400;
 export function createClockwork(seed: number): Clockwork {
   const heap: Due[] = [];
   const trace: string[] = [];
+  const coverage = new Map<Occasion, number>();
   let nowMs = 0;
   let order = 0;
   return {
@@ -32,6 +37,8 @@ export function createClockwork(seed: number): Clockwork {
       return nowMs;
     },
     trace,
+    coverage,
+    meet: (occasion) => void coverage.set(occasion, (coverage.get(occasion) ?? 0) + 1),
     after(delayMs, act) {
       push(heap, { atMs: nowMs + Math.max(0, delayMs), order: order++, act });
     },

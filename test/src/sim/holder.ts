@@ -1,26 +1,11 @@
-// A node's own lease: renews it, knows by its clocks how long it may answer reads, and returns under a new
-// incarnation.
+// A node's own lease: renews it, knows by the product's window how long it may answer reads, and returns
+// under a new incarnation.
 import type { Standing } from "../../../dataplane/src/lane/index.ts";
+import { type Instant, LeaseWindow, leaseRenewMs } from "../../../dataplane/src/membership/window.ts";
 import type { Clockwork } from "./clockwork.ts";
-import {
-  createKnowledge,
-  type Knowledge,
-  type LeaseNews,
-  type Leases,
-  readWindowMs,
-  renewEveryMs,
-} from "./leases.ts";
+import { createKnowledge, type Knowledge, type LeaseNews, type Leases } from "./leases.ts";
 import type { Link } from "./link.ts";
 import type { SimProcess } from "./process.ts";
-
-export interface Holder {
-  readonly incarnation: string;
-  start(): void;
-  connected(): void;
-  hear(news: LeaseNews): void;
-  isValid(): boolean;
-  standing(incarnation: string): Standing;
-}
 
 export interface HolderOptions {
   readonly index: number;
@@ -31,100 +16,118 @@ export interface HolderOptions {
   readonly changed: () => void;
 }
 
-export function createHolder({ index, clockwork, process, leases, link, changed }: HolderOptions): Holder {
-  const { random } = clockwork;
-  let knowledge: Knowledge = createKnowledge();
-  let incarnation = "";
-  /** Clocks when the last acknowledged renewal was sent. */
-  let window = { monotonicMs: Number.NEGATIVE_INFINITY, wallMs: Number.NEGATIVE_INFINITY };
-  let isEnded = false;
+const returnEveryMs = 500;
 
-  const fresh = (): string =>
-    `${index}${Array.from({ length: 31 }, () => random.below(16).toString(16)).join("")}`;
+export class Holder {
+  readonly #options: HolderOptions;
+  #knowledge: Knowledge = createKnowledge();
+  #incarnation = "";
+  #window = new LeaseWindow();
+  #isEnded = false;
 
-  function isValid(): boolean {
-    const elapsedMs = Math.max(process.monotonicMs - window.monotonicMs, process.wallMs - window.wallMs);
-    return !isEnded && elapsedMs < readWindowMs;
+  constructor(options: HolderOptions) {
+    this.#options = options;
   }
 
-  function renewed(sentAt: typeof window): void {
-    const wasValid = isValid();
-    window = sentAt;
-    if (!wasValid) changed();
+  get incarnation(): string {
+    return this.#incarnation;
   }
 
-  function renew(): void {
-    const sentAt = { monotonicMs: process.monotonicMs, wallMs: process.wallMs };
-    const mine = incarnation;
+  start(): void {
+    const { leases, process } = this.#options;
+    const before = this.#incarnation;
+    this.#isEnded = false;
+    this.#window = new LeaseWindow();
+    this.#incarnation = this.#fresh();
+    this.#knowledge = createKnowledge();
+    // the data directory's lock proves that the process before is dead: an obituary takes the place of its
+    // lease
+    if (before !== "") {
+      leases().end(before);
+      this.#knowledge.hear({ type: "ended", incarnation: before });
+    }
+    leases().create(this.#incarnation, undefined);
+    process.deliver(leaseRenewMs, () => this.#beat());
+  }
+
+  connected(): void {
+    if (this.#isEnded) this.#returnAgain();
+    else this.#renew();
+  }
+
+  /** A bucket is watched from its beginning: what others heard is heard here too. */
+  hear(news: LeaseNews): void {
+    this.#knowledge.hear(news);
+  }
+
+  isValid(): boolean {
+    return !this.#isEnded && this.#window.leftMs(this.#options.process.clocks) > 0;
+  }
+
+  standing(incarnation: string): Standing {
+    return this.#knowledge.standing(incarnation);
+  }
+
+  #fresh(): string {
+    const { index, clockwork } = this.#options;
+    return `${index}${Array.from({ length: 31 }, () => clockwork.random.below(16).toString(16)).join("")}`;
+  }
+
+  #now(): Instant {
+    const { monotonicMs, wallMs } = this.#options.process.clocks;
+    return { monotonicMs, wallMs };
+  }
+
+  #beat(): void {
+    if (!this.#isEnded) this.#renew();
+    this.#options.process.deliver(leaseRenewMs, () => this.#beat());
+  }
+
+  #renew(): void {
+    const { link, leases } = this.#options;
+    const sentAt = this.#now();
+    const mine = this.#incarnation;
     link().publish((reply) => {
-      const ok = leases().renew(mine);
+      const isRenewed = leases().renew(mine);
       reply(() => {
-        if (mine !== incarnation) return;
-        if (ok) renewed(sentAt);
-        else ended();
+        if (mine !== this.#incarnation) return;
+        if (isRenewed) this.#renewed(sentAt);
+        else this.#ended();
       });
     });
   }
 
-  function ended(): void {
-    if (isEnded) return;
-    isEnded = true;
-    returnAgain();
+  #renewed(sentAt: Instant): void {
+    const wasValid = this.isValid();
+    this.#window.renewed(sentAt);
+    if (!wasValid) this.#options.changed();
   }
 
-  function returnAgain(): void {
-    if (!isEnded) return;
-    const before = incarnation;
-    const next = fresh();
-    const sentAt = { monotonicMs: process.monotonicMs, wallMs: process.wallMs };
+  #ended(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#returnAgain();
+  }
+
+  #returnAgain(): void {
+    if (!this.#isEnded) return;
+    const { index, clockwork, process, link, leases, changed } = this.#options;
+    const before = this.#incarnation;
+    const next = this.#fresh();
+    const sentAt = this.#now();
     link().publish((reply) => {
       leases().create(next, before);
       reply(() => {
-        if (!isEnded || before !== incarnation) return;
+        if (!this.#isEnded || before !== this.#incarnation) return;
         clockwork.say(`node ${index}: returns as ${next.slice(0, 4)}`);
-        incarnation = next;
-        isEnded = false;
-        knowledge.hear({ type: "ended", incarnation: before });
-        renewed(sentAt);
+        clockwork.meet("a node returns under a new incarnation");
+        this.#incarnation = next;
+        this.#isEnded = false;
+        this.#knowledge.hear({ type: "ended", incarnation: before });
+        this.#renewed(sentAt);
         changed();
       });
     });
-    process.deliver(500, returnAgain);
+    process.deliver(returnEveryMs, () => this.#returnAgain());
   }
-
-  function beat(): void {
-    if (!isEnded) renew();
-    process.deliver(renewEveryMs, beat);
-  }
-
-  return {
-    get incarnation() {
-      return incarnation;
-    },
-    start() {
-      const before = incarnation;
-      isEnded = false;
-      window = { monotonicMs: Number.NEGATIVE_INFINITY, wallMs: Number.NEGATIVE_INFINITY };
-      incarnation = fresh();
-      knowledge = createKnowledge();
-      // the data directory's lock proves that the process before is dead: an obituary takes the place of its
-      // lease
-      if (before !== "") {
-        leases().end(before);
-        knowledge.hear({ type: "ended", incarnation: before });
-      }
-      leases().create(incarnation, undefined);
-      process.deliver(renewEveryMs, beat);
-    },
-    connected() {
-      if (isEnded) returnAgain();
-      else renew();
-    },
-    hear(news) {
-      // a bucket is watched from its beginning: what others heard is heard here too
-      knowledge.hear(news);
-    },
-    isValid,
-    standing: (other) => knowledge.standing(other),
-  };
 }

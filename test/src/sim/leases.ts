@@ -1,11 +1,7 @@
 // The bucket of leases, and what each node knows of it.
 import type { Standing } from "../../../dataplane/src/lane/index.ts";
+import { leaseTtlMs } from "../../../dataplane/src/membership/window.ts";
 import type { Clockwork } from "./clockwork.ts";
-
-export const leaseTtlMs = 3000;
-export const renewEveryMs = 1000;
-/** From sending the renewal: with clocks that differ by a tenth it ends before the lease does. */
-export const readWindowMs = 2000;
 
 export type LeaseNews =
   | { readonly type: "created"; readonly incarnation: string; readonly succeeds: string | undefined }
@@ -37,6 +33,7 @@ export function createLeases(
   const end = (incarnation: string): void => {
     if (!expiry.delete(incarnation)) return;
     clockwork.say(`leases: ${incarnation.slice(0, 4)} ends`);
+    clockwork.meet("a lease ends");
     emit({ type: "ended", incarnation });
   };
   return {

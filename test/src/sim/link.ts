@@ -54,7 +54,7 @@ export function createLink({ plan, clockwork, process, store, changed }: LinkOpt
   function arrive(act: (reply: LinkReply) => void, sentTo: number, from: number): void {
     if (store.life !== sentTo || !store.isUp) return;
     act((deliver) => {
-      if (random.chance(faults.lost)) return;
+      if (random.chance(faults.lost)) return clockwork.meet("an answer of the store is lost");
       process.deliver(delayMs(), () => {
         if (connection === from && isUp) deliver();
       });
@@ -76,6 +76,7 @@ export function createLink({ plan, clockwork, process, store, changed }: LinkOpt
       process.deliver(random.below(30), () => {
         if (!isUp || (againInMs === 0 && life === store.life)) return;
         isUp = false;
+        clockwork.meet("a connection breaks");
         changed(false);
         process.deliver(againInMs + reconnectMs, connect);
       });
@@ -85,9 +86,10 @@ export function createLink({ plan, clockwork, process, store, changed }: LinkOpt
       const sentTo = life;
       const from = connection;
       const copies = random.chance(faults.doubled) ? 2 : 1;
+      if (copies > 1) clockwork.meet("a message to the store is doubled");
       for (let i = 0; i < copies; i += 1) {
-        if (random.chance(faults.lost)) continue;
-        clockwork.after(delayMs() + extraMs, () => arrive(act, sentTo, from));
+        if (random.chance(faults.lost)) clockwork.meet("a message to the store is lost");
+        else clockwork.after(delayMs() + extraMs, () => arrive(act, sentTo, from));
       }
     },
   };

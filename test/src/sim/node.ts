@@ -1,21 +1,23 @@
-// A node of the simulated mesh: the product's reactor and lanes, on ports that model threads, a store and a network.
+// A node of the simulated mesh: the product's reactor and lanes, on ports that model threads, a store and a
+// network.
 import { crc32 } from "node:zlib";
 import { sessionToken } from "@voda/proto/session";
 import { type Answer, anonymous, type Call, createNumbers } from "../../../dataplane/src/call/index.ts";
-import { type Lane, openLane, phaseOf } from "../../../dataplane/src/lane/index.ts";
+import { type ColdReason, type Lane, openLane, phaseOf } from "../../../dataplane/src/lane/index.ts";
 import { type HostWorld, Reactor } from "../../../dataplane/src/reactor/index.ts";
 import { hashOf, Violation } from "./checks.ts";
 import type { Attempt, Operation } from "./clients.ts";
 import type { Clockwork } from "./clockwork.ts";
-import { createHolder, type Holder } from "./holder.ts";
+import type { Occasion } from "./coverage.ts";
+import { Holder } from "./holder.ts";
 import type { LeaseNews, Leases } from "./leases.ts";
 import { createLink, type Link } from "./link.ts";
-import { createNetwork, type Network } from "./network.ts";
+import { Network } from "./network.ts";
 import type { FaultPlan } from "./options.ts";
-import { createProcess, type SimProcess } from "./process.ts";
+import { SimProcess } from "./process.ts";
 import type { SimStore } from "./store.ts";
 import { createStorePort } from "./store-port.ts";
-import { createThreads, type Threads } from "./threads.ts";
+import { Threads } from "./threads.ts";
 
 export interface NodeOptions {
   readonly index: number;
@@ -34,6 +36,12 @@ const token = sessionToken(name);
 /** What counts up for the life of a process has no end at 2^32. */
 const firstNumber = 2 ** 32 - 3;
 
+const coldOccasions: Readonly<Partial<Record<ColdReason | "refused", Occasion>>> = {
+  released: "a session sleeps",
+  fenced: "a session is fenced",
+  ended: "a session ends",
+};
+
 export class SimNode {
   readonly process: SimProcess;
   readonly holder: Holder;
@@ -47,16 +55,16 @@ export class SimNode {
 
   constructor(options: NodeOptions) {
     const { index, plan, clockwork, store, leases } = options;
-    const process = createProcess(clockwork);
+    const process = new SimProcess(clockwork);
     this.#options = options;
     this.process = process;
-    this.#threads = createThreads({
+    this.#threads = new Threads({
       clockwork,
       process,
       operation: options.operation,
       said: (event) => this.#reactor.workerSaid(event),
     });
-    this.holder = createHolder({
+    this.holder = new Holder({
       index,
       clockwork,
       process,
@@ -71,14 +79,15 @@ export class SimNode {
       store,
       changed: (up) => this.#connectionChanged(up),
     });
-    this.network = createNetwork({
+    this.network = new Network({
       index,
       plan,
       clockwork,
       process,
       holder: this.holder,
+      link: () => this.link,
       nodeOf: (incarnation) => options.nodeOf(incarnation).network,
-      enter: (call, reply) =>
+      submit: (call, reply) =>
         this.#reactor.submit({ ...call, head: { ...call.head, number: this.#numbers() } }, reply),
     });
     this.#reactor = this.#createReactor();
@@ -116,7 +125,7 @@ export class SimNode {
     const { clockwork, answered } = this.#options;
     const { random } = clockwork;
     this.process.deliver(random.next() * 3, () => {
-      const call = callOf(attempt, this.#numbers(), this.process.monotonicMs + attempt.timeoutMs);
+      const call = callOf(attempt, this.#numbers(), this.process.clocks.monotonicMs + attempt.timeoutMs);
       const { number } = call.head;
       this.#say(`gets ${attempt.operation.kind} ${attempt.operation.number} as call ${number}`);
       let isAnswered = false;
@@ -126,7 +135,10 @@ export class SimNode {
         answered(attempt, answer);
       });
       if (random.chance(0.05))
-        this.process.deliver(random.below(attempt.timeoutMs), () => takeBack("caller"));
+        this.process.deliver(random.below(attempt.timeoutMs), () => {
+          if (!isAnswered) clockwork.meet("a caller leaves");
+          takeBack("caller");
+        });
     });
   }
 
@@ -138,6 +150,7 @@ export class SimNode {
   loseWorkers(): void {
     this.process.deliver(0, () => {
       this.#say("loses its workers");
+      this.#options.clockwork.meet("workers are lost");
       this.#threads.lose((activation, calls) => {
         const begun = { has: (call: number) => calls.has(call), holder: undefined };
         this.#reactor.workerLost({
@@ -171,6 +184,7 @@ export class SimNode {
 
   #connectionChanged(up: boolean): void {
     this.#say(`connection ${up ? "up" : "down"}`);
+    if (!up) this.network.disconnected();
     this.#reactor.dispatchAll({ type: "connection", up });
     if (up) this.holder.connected();
   }
@@ -185,18 +199,22 @@ export class SimNode {
         store: createStorePort({ clockwork, process, link, store, say }),
         callers: { check: (call, done) => done(call), threadEnded: () => undefined },
         mesh: {
-          forward: this.network.forward,
+          forward: (incarnation, call, told) => this.network.forward(incarnation, call, told),
           owned: ({ epoch }) => say(`owns the session in epoch ${epoch}`),
-          released: (_session, why) => say(`cold, ${why}`),
+          released: (_session, why) => {
+            say(`cold, ${why}`);
+            const occasion = coldOccasions[why];
+            if (occasion !== undefined) clockwork.meet(occasion);
+          },
           report: (_session, kind, message) => this.#incident(kind, message),
         },
       },
       world: createWorld(this, clockwork, () => this.#numbers()),
       timers: {
-        nowMs: () => process.monotonicMs,
+        nowMs: () => process.clocks.monotonicMs,
         at(atMs, act) {
           let isArmed = true;
-          process.deliver(process.delayUntil(atMs), () => {
+          process.at(atMs, () => {
             if (isArmed) act();
           });
           return () => {
@@ -214,6 +232,7 @@ export class SimNode {
 
   #incident(kind: string, message: string): void {
     this.#say(`incident ${kind}: ${message}`);
+    this.#options.clockwork.meet("loss is reported");
     if (kind !== "data_loss" || this.#options.plan.faults.powerLosses === 0)
       throw new Violation(`incident ${kind}: ${message}`);
   }
@@ -227,10 +246,10 @@ function createWorld(
   return {
     refresh: () => undefined,
     get wallMs() {
-      return process.wallMs;
+      return process.clocks.storeMs;
     },
     get monotonicMs() {
-      return process.monotonicMs;
+      return process.clocks.monotonicMs;
     },
     get incarnation() {
       return holder.incarnation;
@@ -243,12 +262,7 @@ function createWorld(
 }
 
 function createLane(plan: FaultPlan, connected: boolean): Lane {
-  const bounds = {
-    foldRecordsMax: plan.foldRecordsMax,
-    foldBytesMax: 1 << 20,
-    inlineBytesMax: plan.inlineBytesMax,
-  };
-  return openLane({ name, crc32, hash: hashOf, trimDelayMs: plan.trimDelayMs, connected, bounds });
+  return openLane({ name, crc32, hash: hashOf, connected, folds: plan.folds });
 }
 
 function callOf({ operation, id }: Attempt, number: number, deadlineMs: number): Call {

@@ -1,8 +1,15 @@
 // What one run is made of. Everything that is not given is drawn from the seed.
+import type { Prng } from "@voda/stdx";
+import { storeSyncMs, trimDelayMs } from "../../../dataplane/src/lane/constants.ts";
+import { type FoldBounds, foldBoundsOf } from "../../../dataplane/src/lane/index.ts";
 
 export interface Faults {
   readonly crashes: number;
   readonly pauses: number;
+  /** Of a machine with its process. */
+  readonly suspensions: number;
+  /** Steps of a wall clock. */
+  readonly clockSteps: number;
   readonly disconnects: number;
   readonly workerLosses: number;
   readonly storeRestarts: number;
@@ -19,14 +26,17 @@ export interface Faults {
 
 export interface RunOptions {
   readonly seed: number;
+  /** With the product's bounds, for many minutes. */
+  readonly isLong?: boolean;
   /** Instead of what the seed would draw. */
   readonly faults?: Partial<Faults>;
-  readonly plan?: Partial<Omit<FaultPlan, "seed" | "faults">>;
+  readonly plan?: Partial<Omit<FaultPlan, "seed" | "faults" | "isLong">>;
 }
 
 export interface FaultPlan {
   readonly seed: number;
   readonly faults: Faults;
+  readonly isLong: boolean;
   readonly nodes: number;
   readonly writes: number;
   readonly unkeyed: number;
@@ -36,28 +46,33 @@ export interface FaultPlan {
   readonly ends: number;
   /** Operations and faults begin within this time; then everything must come to rest. */
   readonly busyMs: number;
-  readonly foldRecordsMax: number;
-  readonly inlineBytesMax: number;
-  readonly trimDelayMs: number;
+  readonly folds: FoldBounds;
+  /** What the store accepted within this time may go with its power. */
+  readonly storeSyncMs: number;
   /** The client numbers its calls, instead of giving each a key. */
   readonly numbered: boolean;
   /** How long an answer under a key is kept, at least. */
   readonly keepMs: number;
 }
 
-export function planRun(
-  options: RunOptions,
-  random: { below(bound: number): number; chance(p: number): boolean },
-): FaultPlan {
+type Chance = Pick<Prng, "below" | "chance">;
+
+/** Of all schedules: they take longer than others. */
+const longShare = 0.03;
+
+export function planRun(options: RunOptions, random: Chance): FaultPlan {
   const some = (probability: number, max: number): number =>
     random.chance(probability) ? 1 + random.below(max) : 0;
   const rate = (probability: number, max: number): number =>
     random.chance(probability) ? (1 + random.below(10)) * (max / 10) : 0;
   const powerLosses = some(0.2, 2);
   const fills = some(0.15, 3);
+  const isLong = options.isLong ?? random.chance(longShare);
   const faults: Faults = {
     crashes: some(0.4, 3),
     pauses: some(0.5, 4),
+    suspensions: some(0.3, 3),
+    clockSteps: some(0.3, 3),
     disconnects: some(0.3, 3),
     workerLosses: some(0.25, 3),
     storeRestarts: some(0.25, 2),
@@ -81,15 +96,36 @@ export function planRun(
     reads: some(0.8, 8),
     sleeps: some(0.5, 4),
     ends: some(0.12, 2),
-    busyMs: 1000 + random.below(9000),
-    foldRecordsMax: 2 + random.below(6),
-    inlineBytesMax: random.chance(0.5) ? 24 : 1 << 16,
-    trimDelayMs: faults.powerLosses > 0 ? storeSyncMs * 2 : 0,
+    isLong,
+    ...(isLong ? productBounds(faults, random) : smallBounds(faults, random)),
     numbered: random.chance(0.4),
     keepMs: 600_000,
     ...options.plan,
   };
 }
 
-/** What the store accepted within this time may go with its power. */
-export const storeSyncMs = 1500;
+type Bounds = Pick<FaultPlan, "folds" | "storeSyncMs" | "busyMs">;
+
+/** So short that a schedule of seconds meets every bound. */
+function smallBounds(faults: Faults, random: Chance): Bounds {
+  const storeSyncMs = 1500;
+  return {
+    busyMs: 1000 + random.below(9000),
+    storeSyncMs,
+    folds: {
+      foldRecordsMax: 2 + random.below(6),
+      foldBytesMax: 1 << 20,
+      inlineBytesMax: random.chance(0.5) ? 24 : 1 << 16,
+      trimDelayMs: faults.powerLosses > 0 ? storeSyncMs * 2 : 0,
+    },
+  };
+}
+
+/** The product's, and a schedule that is long enough for a fold to grow old. */
+function productBounds(faults: Faults, random: Chance): Bounds {
+  return {
+    busyMs: 2 * trimDelayMs + random.below(trimDelayMs),
+    storeSyncMs,
+    folds: foldBoundsOf(faults.powerLosses === 0),
+  };
+}

@@ -5,12 +5,13 @@ import { crc32 } from "node:zlib";
 import { AssertionError } from "@voda/stdx";
 import { decodeRecord } from "../../../dataplane/src/lane/index.ts";
 import { Violation } from "./checks.ts";
-import { type Clients, createClients } from "./clients.ts";
+import { Clients } from "./clients.ts";
 import { type Clockwork, createClockwork } from "./clockwork.ts";
+import type { Coverage } from "./coverage.ts";
 import { createLeases, type LeaseNews, type Leases } from "./leases.ts";
 import { SimNode } from "./node.ts";
 import { type FaultPlan, planRun, type RunOptions } from "./options.ts";
-import { createStore, type SimStore } from "./store.ts";
+import { SimStore } from "./store.ts";
 
 export interface RunResult {
   readonly seed: number;
@@ -18,6 +19,7 @@ export interface RunResult {
   readonly problem: string | undefined;
   readonly trace: readonly string[];
   readonly steps: number;
+  readonly coverage: Coverage;
 }
 
 const stepsMax = 200_000;
@@ -27,7 +29,9 @@ const calmMsMax = 180_000;
 export function run(options: RunOptions): RunResult {
   const clockwork = createClockwork(options.seed);
   const plan = planRun(options, clockwork.random);
+  const { trace, coverage } = clockwork;
   let steps = 0;
+  if (plan.isLong) clockwork.meet("the product's bounds");
   try {
     const mesh = createMesh(plan, clockwork);
     mesh.begin();
@@ -37,10 +41,10 @@ export function run(options: RunOptions): RunResult {
       if (!clockwork.next()) throw new Violation(`nothing happens any more: ${mesh.describe()}`);
       steps += 1;
     }
-    return { seed: options.seed, problem: undefined, trace: clockwork.trace, steps };
+    return { seed: options.seed, problem: undefined, trace, steps, coverage };
   } catch (error) {
     if (!(error instanceof Violation) && !(error instanceof AssertionError)) throw error;
-    return { seed: options.seed, problem: error.message, trace: clockwork.trace, steps };
+    return { seed: options.seed, problem: error.message, trace, steps, coverage };
   }
 }
 
@@ -52,7 +56,7 @@ interface Mesh {
 
 function createMesh(plan: FaultPlan, clockwork: Clockwork): Mesh {
   const { random } = clockwork;
-  const store = createStore(plan, clockwork, (left) => clients.forget(left));
+  const store = new SimStore({ plan, clockwork, onLoss: (left) => clients.forget(left) });
   const nodes: SimNode[] = [];
   const history: LeaseNews[] = [];
   const leases: Leases = createLeases(
@@ -63,7 +67,7 @@ function createMesh(plan: FaultPlan, clockwork: Clockwork): Mesh {
       for (const node of nodes) node.hear(news);
     },
   );
-  const clients: Clients = createClients({
+  const clients: Clients = new Clients({
     plan,
     clockwork,
     store,
@@ -152,7 +156,9 @@ function planFaults(scene: Scene): void {
     for (let i = 0; i < count; i += 1) clockwork.after(random.below(plan.busyMs), act);
   };
   sometime(faults.crashes, () => crash(scene, random.pick(nodes)));
-  sometime(faults.pauses, () => pause(scene, random.pick(nodes)));
+  sometime(faults.pauses, () => pause(scene, random.pick(nodes), false));
+  sometime(faults.suspensions, () => pause(scene, random.pick(nodes), true));
+  sometime(faults.clockSteps, () => stepClock(scene, random.pick(nodes)));
   sometime(faults.disconnects, () => random.pick(nodes).link.lose(random.below(5000)));
   sometime(faults.workerLosses, () => random.pick(nodes).loseWorkers());
   sometime(faults.storeRestarts, () => restartStore(scene, 50 + random.below(4000), false));
@@ -164,15 +170,23 @@ function planFaults(scene: Scene): void {
 function crash({ clockwork, start }: Scene, node: SimNode): void {
   if (!node.process.isUp) return;
   node.crash();
+  clockwork.meet("a process dies");
   clockwork.after(clockwork.random.below(5000), () => start(node));
 }
 
-function pause({ clockwork }: Scene, node: SimNode): void {
+function stepClock({ clockwork }: Scene, { process }: SimNode): void {
+  process.stepClock();
+  clockwork.meet("a wall clock steps");
+}
+
+/** Alone, or with its machine. */
+function pause({ clockwork }: Scene, node: SimNode, suspended: boolean): void {
   const { process } = node;
   if (!process.isUp || process.isPaused) return;
   const { generation } = process;
-  clockwork.say(`${node.describe()}: stopped`);
-  process.pause();
+  clockwork.say(`${node.describe()}: ${suspended ? "suspended" : "stopped"}`);
+  clockwork.meet(suspended ? "a machine is suspended" : "a process is stopped");
+  process.pause(suspended);
   clockwork.after(
     clockwork.random.chance(0.7) ? clockwork.random.below(6000) : clockwork.random.below(500),
     () => {
@@ -190,6 +204,7 @@ function pause({ clockwork }: Scene, node: SimNode): void {
 function restartStore({ clockwork, store, nodes, leases }: Scene, downMs: number, lossy: boolean): void {
   if (!store.isUp) return;
   clockwork.say(`store: ${lossy ? "loses its power" : "stops"}`);
+  clockwork.meet("the store stops");
   store.stop();
   for (const node of nodes) node.link.lose(0);
   clockwork.after(downMs, () => {

@@ -60,7 +60,11 @@ export function createStorePort({ clockwork, process, link, store, say }: StoreP
         link.publish((reply) => {
           const last = store.last(true);
           const isLast = last !== undefined && bytesEqual(hashOf(last.bytes), hash);
-          reply(() => isLast && link.publish(() => store.purge(below)));
+          reply(() => {
+            if (!isLast) return;
+            clockwork.meet("a sleeping session is trimmed");
+            link.publish(() => store.purge(below));
+          });
         }),
       ),
     deletePages: (_session, names) =>

@@ -6,8 +6,9 @@ import { decodeRecord, type StoredRecord } from "../../../dataplane/src/lane/ind
 import { decodeStored, replay } from "../../../dataplane/src/lane/replay.ts";
 import type { AppendedRecord } from "../../../dataplane/src/reactor/index.ts";
 import { firstVersion, follow, hashOf, type Version, Violation } from "./checks.ts";
+import { storeWallMs } from "./clocks.ts";
 import type { Clockwork } from "./clockwork.ts";
-import { type FaultPlan, storeSyncMs } from "./options.ts";
+import type { FaultPlan } from "./options.ts";
 
 interface Row extends StoredRecord {
   readonly acceptedAtMs: number;
@@ -16,167 +17,199 @@ interface Row extends StoredRecord {
   readonly gone: boolean;
 }
 
-export interface SimStore {
-  readonly versions: readonly Version[];
-  /** Changes with every start of the server: nothing sent to the one before arrives. */
-  readonly life: number;
-  readonly isUp: boolean;
-  append(append: AppendedRecord, answer: (seq: number | "refused" | "full") => void): void;
-  last(leader: boolean): StoredRecord | undefined;
-  range(from: number, leader: boolean, limit: number | undefined): StoredRecord[];
-  /** What a leader has of the session; it has no name record. */
-  traces(): "nothing" | "records";
-  purge(below: number): void;
-  readPage(name: PageName): Uint8Array | undefined;
-  writePage(name: PageName, bytes: Uint8Array): void;
-  deletePage(name: PageName): void;
-  /** It takes nothing for that long. */
-  fill(ms: number): void;
-  stop(): void;
-  /** `lossy`: the power was cut, and what was not synced may be gone. Returns what is gone. */
-  start(lossy: boolean): number;
+export interface StoreOptions {
+  readonly plan: FaultPlan;
+  readonly clockwork: Clockwork;
+  /** Hears how many versions are left before the others go. */
+  readonly onLoss: (left: number) => void;
 }
-
-/** What the store's clock shows when the schedule begins. */
-export const storeWallMs = 1_000_000_000;
 
 const pageText = (name: PageName): string => `${name.epoch}.${name.index}`;
 const utf8 = new TextDecoder();
+const occasionOf = {
+  turns: "a record with turns is accepted",
+  fold: "a fold is accepted",
+  gone: "a tombstone is accepted",
+} as const;
 
-/** `onLoss` hears how many versions are left before the others go. */
-export function createStore(plan: FaultPlan, clockwork: Clockwork, onLoss: (left: number) => void): SimStore {
-  const { random } = clockwork;
-  let rows: Row[] = [];
-  let versions: Version[] = [firstVersion];
-  let lastSeq = 0;
-  let proposal: AppendedRecord | undefined;
-  let life = 1;
-  let isUp = true;
-  let stoppedAtMs = 0;
-  let fullUntilMs = 0;
-  const pages = new Map<string, Uint8Array>();
-  const tipSeq = (): number => rows.at(-1)?.seq ?? 0;
+export class SimStore {
+  readonly #options: StoreOptions;
+  #rows: Row[] = [];
+  #versions: Version[] = [firstVersion];
+  #lastSeq = 0;
+  #proposal: AppendedRecord | undefined;
+  #life = 1;
+  #isUp = true;
+  #stoppedAtMs = 0;
+  #fullUntilMs = 0;
+  readonly #pages = new Map<string, Uint8Array>();
 
-  function accept({ bytes, gone }: AppendedRecord): number {
-    const record = decodeRecord(bytes, crc32);
-    const before = versions.length;
-    versions.push(...follow(versions.at(-1) ?? firstVersion, record, bytes));
-    lastSeq += 1 + (random.chance(0.2) ? random.below(4) : 0);
-    if (gone) rows = [];
-    rows.push({
-      seq: lastSeq,
-      bytes,
-      atMs: storeWallMs + Math.floor(clockwork.nowMs),
-      acceptedAtMs: clockwork.nowMs,
-      before,
-      gone,
-    });
-    const who = `${record.rid.incarnation.slice(0, 4)}.${record.rid.counter}`;
-    clockwork.say(
-      `store: ${record.type} ${who} accepted at ${lastSeq}, epoch ${record.epoch}: ${versions.at(-1)?.effects.join(" ")}`,
-    );
-    checkWaker();
-    return lastSeq;
+  constructor(options: StoreOptions) {
+    this.#options = options;
   }
 
-  /** A waker that reads now must see exactly what was committed. */
-  function checkWaker(): void {
-    const truth = (versions.at(-1) ?? firstVersion).effects.join(" ");
-    const seen = wakerSees();
+  get versions(): readonly Version[] {
+    return this.#versions;
+  }
+
+  /** Changes with every start of the server: nothing sent to the one before arrives. */
+  get life(): number {
+    return this.#life;
+  }
+
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  append(append: AppendedRecord, answer: (seq: number | "refused" | "full") => void): void {
+    const { plan, clockwork } = this.#options;
+    if (clockwork.nowMs < this.#fullUntilMs) {
+      clockwork.meet("an append is refused for want of room");
+      return answer("full");
+    }
+    // 10071: it moved; 10164: another proposal is on its way
+    if (append.expect !== this.#tipSeq || this.#proposal !== undefined) {
+      clockwork.meet("an append is refused");
+      return answer("refused");
+    }
+    if (!clockwork.random.chance(plan.faults.busyRefusals)) return answer(this.#accept(append));
+    clockwork.meet("a proposal is under way");
+    this.#proposal = append;
+    const bornIn = this.#life;
+    clockwork.after(clockwork.random.below(40), () => {
+      if (bornIn !== this.#life) return;
+      this.#proposal = undefined;
+      answer(this.#accept(append));
+    });
+  }
+
+  last(leader: boolean): StoredRecord | undefined {
+    return this.#seenBy(leader).at(-1);
+  }
+
+  range(from: number, leader: boolean, limit: number | undefined): StoredRecord[] {
+    return this.#seenBy(leader)
+      .filter((row) => row.seq >= from)
+      .slice(0, limit);
+  }
+
+  /** What a leader has of the session; it has no name record. */
+  traces(): "nothing" | "records" {
+    return this.#rows.length > 0 ? "records" : "nothing";
+  }
+
+  purge(below: number): void {
+    const { clockwork } = this.#options;
+    const before = this.#rows.length;
+    this.#rows = this.#rows.filter((row) => row.seq >= below);
+    const count = before - this.#rows.length;
+    clockwork.say(`store: purge below ${below}, ${count} records go`);
+    if (count > 0) clockwork.meet("a trim takes records");
+    this.#checkWaker();
+  }
+
+  readPage(name: PageName): Uint8Array | undefined {
+    return this.#pages.get(pageText(name));
+  }
+
+  writePage(name: PageName, bytes: Uint8Array): void {
+    this.#options.clockwork.meet("a fold stores its pages");
+    this.#pages.set(pageText(name), bytes);
+  }
+
+  deletePage(name: PageName): void {
+    this.#pages.delete(pageText(name));
+    this.#checkWaker();
+  }
+
+  /** It takes nothing for that long. */
+  fill(ms: number): void {
+    const { clockwork } = this.#options;
+    clockwork.say(`store: full for ${ms} ms`);
+    this.#fullUntilMs = clockwork.nowMs + ms;
+  }
+
+  stop(): void {
+    this.#isUp = false;
+    this.#stoppedAtMs = this.#options.clockwork.nowMs;
+    this.#life += 1;
+    this.#proposal = undefined;
+  }
+
+  /** `lossy`: the power was cut, and what was not synced may be gone. */
+  start(lossy: boolean): void {
+    const { plan, clockwork, onLoss } = this.#options;
+    this.#isUp = true;
+    if (!lossy) return;
+    const syncedMs = this.#stoppedAtMs - plan.storeSyncMs;
+    const unsynced = this.#rows.filter((row) => row.acceptedAtMs > syncedMs).length;
+    const gone = clockwork.random.below(unsynced + 1);
+    if (gone === 0) return;
+    const first = this.#rows[this.#rows.length - gone];
+    this.#rows = this.#rows.slice(0, this.#rows.length - gone);
+    // what a tombstone had rolled up does not come back without it: the lane starts over
+    const left = first === undefined || first.gone ? 1 : first.before;
+    onLoss(left);
+    this.#versions = this.#versions.slice(0, left);
+    this.#lastSeq = this.#tipSeq;
+    clockwork.say(`store: ${gone} records are lost, the last is at ${this.#lastSeq}`);
+    clockwork.meet("the power takes records");
+    this.#checkWaker();
+  }
+
+  get #tipSeq(): number {
+    return this.#rows.at(-1)?.seq ?? 0;
+  }
+
+  #accept({ bytes, gone }: AppendedRecord): number {
+    const { clockwork } = this.#options;
+    const { random } = clockwork;
+    const record = decodeRecord(bytes, crc32);
+    const before = this.#versions.length;
+    this.#versions.push(...follow(this.#versions.at(-1) ?? firstVersion, record, bytes));
+    this.#lastSeq += 1 + (random.chance(0.2) ? random.below(4) : 0);
+    if (gone) this.#rows = [];
+    const [seq, acceptedAtMs] = [this.#lastSeq, clockwork.nowMs];
+    const atMs = storeWallMs + Math.floor(acceptedAtMs);
+    this.#rows.push({ seq, bytes, atMs, acceptedAtMs, before, gone });
+    const who = `${record.rid.incarnation.slice(0, 4)}.${record.rid.counter}`;
+    const effects = this.#versions.at(-1)?.effects.join(" ");
+    clockwork.say(`store: ${record.type} ${who} accepted at ${seq}, epoch ${record.epoch}: ${effects}`);
+    clockwork.meet(occasionOf[record.type]);
+    this.#checkWaker();
+    return seq;
+  }
+
+  /** A waker that reads now must see exactly what was committed. @throws Violation */
+  #checkWaker(): void {
+    const truth = (this.#versions.at(-1) ?? firstVersion).effects.join(" ");
+    const seen = this.#wakerSees();
     if (seen !== truth) throw new Violation(`lost: a waker would see "${seen}", committed is "${truth}"`);
   }
 
-  function wakerSees(): string {
-    const last = rows.at(-1);
+  #wakerSees(): string {
+    const last = this.#rows.at(-1);
     if (last === undefined) return "";
-    const from = decodeRecord(last.bytes, crc32).from;
-    const tail = rows.filter((row) => row.seq >= Math.min(from, last.seq));
+    const { from } = decodeRecord(last.bytes, crc32);
+    const tail = this.#rows.filter((row) => row.seq >= Math.min(from, last.seq));
     const base = replay(tail.map((row) => decodeStored(row, crc32, hashOf)));
     if (base === "gap" || base === "damaged") return `a lane with a ${base}`;
     const fold = base.fold?.record;
     const stored =
-      fold === undefined ? [] : (fold.inline ?? fold.table.map(({ name }) => pages.get(pageText(name))));
+      fold === undefined
+        ? []
+        : (fold.inline ?? fold.table.map(({ name }) => this.#pages.get(pageText(name))));
     const found = stored.filter((page) => page !== undefined);
     if (found.length < stored.length) return "a missing page";
     const effects = found.flatMap((page): string[] => JSON.parse(utf8.decode(page)));
     return [...effects, ...base.deltas.map((delta) => utf8.decode(delta))].join(" ");
   }
 
-  function seenBy(leader: boolean): Row[] {
-    if (leader || !random.chance(plan.faults.staleReads)) return rows;
-    return rows.slice(0, Math.max(0, rows.length - 1 - random.below(3)));
+  #seenBy(leader: boolean): Row[] {
+    const { plan, clockwork } = this.#options;
+    const { random } = clockwork;
+    if (leader || !random.chance(plan.faults.staleReads)) return this.#rows;
+    clockwork.meet("a follower lags");
+    return this.#rows.slice(0, Math.max(0, this.#rows.length - 1 - random.below(3)));
   }
-
-  return {
-    get versions() {
-      return versions;
-    },
-    get life() {
-      return life;
-    },
-    get isUp() {
-      return isUp;
-    },
-    append(append, answer) {
-      // 10071: it moved; 10164: another proposal is on its way
-      if (clockwork.nowMs < fullUntilMs) return answer("full");
-      if (append.expect !== tipSeq() || proposal !== undefined) return answer("refused");
-      if (!random.chance(plan.faults.busyRefusals)) return answer(accept(append));
-      proposal = append;
-      const bornIn = life;
-      clockwork.after(random.below(40), () => {
-        if (bornIn !== life) return;
-        proposal = undefined;
-        answer(accept(append));
-      });
-    },
-    last: (leader) => seenBy(leader).at(-1),
-    range(from, leader, limit) {
-      return seenBy(leader)
-        .filter((row) => row.seq >= from)
-        .slice(0, limit);
-    },
-    traces: () => (rows.length > 0 ? "records" : "nothing"),
-    purge(below) {
-      const before = rows.length;
-      rows = rows.filter((row) => row.seq >= below);
-      clockwork.say(`store: purge below ${below}, ${before - rows.length} records go`);
-      checkWaker();
-    },
-    readPage: (name) => pages.get(pageText(name)),
-    writePage(name, bytes) {
-      pages.set(pageText(name), bytes);
-    },
-    deletePage(name) {
-      pages.delete(pageText(name));
-      checkWaker();
-    },
-    fill(ms) {
-      clockwork.say(`store: full for ${ms} ms`);
-      fullUntilMs = clockwork.nowMs + ms;
-    },
-    stop() {
-      isUp = false;
-      stoppedAtMs = clockwork.nowMs;
-      life += 1;
-      proposal = undefined;
-    },
-    start(lossy) {
-      isUp = true;
-      if (!lossy) return 0;
-      const unsynced = rows.filter((row) => row.acceptedAtMs > stoppedAtMs - storeSyncMs).length;
-      const gone = random.below(unsynced + 1);
-      if (gone === 0) return 0;
-      const first = rows[rows.length - gone];
-      rows = rows.slice(0, rows.length - gone);
-      // what a tombstone had rolled up does not come back without it: the lane starts over
-      const left = first === undefined || first.gone ? 1 : first.before;
-      onLoss(left);
-      versions = versions.slice(0, left);
-      lastSeq = tipSeq();
-      clockwork.say(`store: ${gone} records are lost, the last is at ${lastSeq}`);
-      checkWaker();
-      return gone;
-    },
-  };
 }

@@ -1,8 +1,10 @@
-// Worker threads of a simulated node: each activation runs the product's turns; messages keep their order each way, and threads die.
+// Worker threads of a simulated node: each activation runs the product's turns; messages keep their order
+// each way, and threads die.
 import { create } from "@bufbuild/protobuf";
 import { AgentSchema } from "@voda/proto/api";
 import type { Call } from "../../../dataplane/src/call/index.ts";
 import type { WorkerEvent, WorkerPort } from "../../../dataplane/src/reactor/index.ts";
+import type { Opened, Opening } from "../../../dataplane/src/reactor/ports.ts";
 import { Violation } from "./checks.ts";
 import type { Operation } from "./clients.ts";
 import type { Clockwork } from "./clockwork.ts";
@@ -18,91 +20,95 @@ export interface ThreadsOptions {
   readonly said: (event: WorkerEvent) => void;
 }
 
-export interface Threads {
-  readonly port: WorkerPort;
-  start(): void;
-  lose(told: (activation: number, begun: ReadonlySet<number>) => void): void;
-}
-
 /** Messages to and from the workers keep their order each way. */
-export function createThreads({ clockwork, process, operation, said }: ThreadsOptions): Threads {
-  const { random } = clockwork;
-  const workers = new Map<number, SimWorker>();
+export class Threads {
+  readonly #options: ThreadsOptions;
+  readonly #workers = new Map<number, SimWorker>();
   /** Their handlers had begun in a worker that was lost. */
-  const neverAgain = new Set<number>();
-  const calls = new Map<number, Call>();
-  let toWorker: Channel = [];
-  let fromWorker: Channel = [];
+  readonly #neverAgain = new Set<number>();
+  readonly #calls = new Map<number, Call>();
+  #toWorker: Channel = [];
+  #fromWorker: Channel = [];
 
-  const send = (activation: number, act: (worker: SimWorker) => void): void =>
-    process.deliver(
-      random.next(),
-      () => {
-        const worker = workers.get(activation);
-        if (worker !== undefined) act(worker); // or it was lost
-      },
-      toWorker,
-    );
-  const callIn = (number: number): Call => {
-    const call = calls.get(number);
-    if (call === undefined) throw new Violation(`call ${number} never came to a worker`);
-    return call;
-  };
-  const port: WorkerPort = {
+  constructor(options: ThreadsOptions) {
+    this.#options = options;
+  }
+
+  readonly port: WorkerPort = {
     agentOf: () => agent,
-    open({ activation, image }) {
-      const worker = createWorker({
-        activation,
-        image,
-        operation: (number) => operation(Number(callIn(number).method)),
-        nowMs: () => process.monotonicMs,
-        run: (done) => process.deliver(random.chance(0.1) ? random.below(600) : random.next() * 10, done),
-        say: (message) => process.deliver(random.next(), () => said(message), fromWorker),
-      });
-      process.deliver(random.next(), () => workers.set(activation, worker), toWorker);
-      return { agent, devices: [] };
-    },
-    run(activation, call) {
+    open: (opening) => this.#open(opening),
+    run: (activation, call) => this.#run(activation, call),
+    identify: (activation, call) => {
       const { number } = call.head;
-      calls.set(number, call);
-      send(activation, (worker) => {
-        if (neverAgain.has(number))
-          throw new Violation(`call ${number} begins again after its worker was lost`);
-        worker.step({ type: "run", call: call.head });
-      });
-    },
-    identify(activation, call) {
-      const { number } = call.head;
-      calls.set(number, call);
-      send(activation, (worker) => worker.identify(number));
+      this.#calls.set(number, call);
+      this.#send(activation, (worker) => worker.identify(number));
     },
     cancel: (activation, call, why) =>
-      send(activation, (worker) => worker.step({ type: "cancel", call, why })),
-    cut: (activation) => send(activation, (worker) => worker.step({ type: "cut" })),
+      this.#send(activation, (worker) => worker.step({ type: "cancel", call, why })),
+    cut: (activation) => this.#send(activation, (worker) => worker.step({ type: "cut" })),
     close: (activation) =>
-      send(activation, (worker) => {
+      this.#send(activation, (worker) => {
         worker.step({ type: "close" });
-        workers.delete(activation);
+        this.#workers.delete(activation);
       }),
     isCurrent: () => true,
   };
-  return {
-    port,
-    start() {
-      workers.clear();
-      neverAgain.clear();
-      calls.clear();
-      toWorker = [];
-      fromWorker = [];
-    },
-    lose(told) {
-      const lost = [...workers];
-      workers.clear();
-      // what they had said is heard first
-      for (const [activation, { begun }] of lost) {
-        for (const call of begun) if (!callIn(call).head.readonly) neverAgain.add(call);
-        process.deliver(1, () => told(activation, begun), fromWorker);
-      }
-    },
-  };
+
+  start(): void {
+    this.#workers.clear();
+    this.#neverAgain.clear();
+    this.#calls.clear();
+    this.#toWorker = [];
+    this.#fromWorker = [];
+  }
+
+  lose(told: (activation: number, begun: ReadonlySet<number>) => void): void {
+    const lost = [...this.#workers];
+    this.#workers.clear();
+    // what they had said is heard first
+    for (const [activation, { begun }] of lost) {
+      for (const call of begun) if (!this.#call(call).head.readonly) this.#neverAgain.add(call);
+      this.#options.process.deliver(1, () => told(activation, begun), this.#fromWorker);
+    }
+  }
+
+  #open({ activation, image }: Opening): Opened {
+    const { process, operation, said } = this.#options;
+    const { random } = this.#options.clockwork;
+    const worker = createWorker({
+      activation,
+      image,
+      operation: (number) => operation(Number(this.#call(number).method)),
+      nowMs: () => process.clocks.monotonicMs,
+      run: (done) => process.deliver(random.chance(0.1) ? random.below(600) : random.next() * 10, done),
+      say: (message) => process.deliver(random.next(), () => said(message), this.#fromWorker),
+    });
+    process.deliver(random.next(), () => this.#workers.set(activation, worker), this.#toWorker);
+    return { agent, devices: [] };
+  }
+
+  #run(activation: number, call: Call): void {
+    const { number } = call.head;
+    this.#calls.set(number, call);
+    this.#send(activation, (worker) => {
+      if (this.#neverAgain.has(number))
+        throw new Violation(`call ${number} begins again after its worker was lost`);
+      worker.step({ type: "run", call: call.head });
+    });
+  }
+
+  #send(activation: number, act: (worker: SimWorker) => void): void {
+    const { clockwork, process } = this.#options;
+    const due = (): void => {
+      const worker = this.#workers.get(activation);
+      if (worker !== undefined) act(worker); // or it was lost
+    };
+    process.deliver(clockwork.random.next(), due, this.#toWorker);
+  }
+
+  #call(number: number): Call {
+    const call = this.#calls.get(number);
+    if (call === undefined) throw new Violation(`call ${number} never came to a worker`);
+    return call;
+  }
 }

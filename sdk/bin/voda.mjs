@@ -36,6 +36,31 @@ function pinnedNode() {
 /** A terminal sends Ctrl-C to the child as well; passing it on would make it two. */
 const hasTerminal = [process.stdin, process.stdout, process.stderr].some((stream) => stream.isTTY);
 
+const parentsEveryMs = 250;
+
+/** The process that started this one, and, where /proc tells, the one that started that. */
+function parents() {
+  const { ppid } = process;
+  try {
+    const [, grandparent] = readFileSync(`/proc/${ppid}/stat`, "latin1").split(") ").at(-1).split(" ");
+    return `${ppid} ${grandparent}`;
+  } catch {
+    return `${ppid}`; // gone, or a system without /proc
+  }
+}
+
+/** npm and npx end by a signal, with the shell between them and this, and hand it to nobody: who loses them is to stop. */
+function whenNpmEnds(stop) {
+  if (process.env.npm_execpath === undefined) return;
+  const before = parents();
+  const timer = setInterval(() => {
+    if (parents() === before) return;
+    clearInterval(timer);
+    stop();
+  }, parentsEveryMs);
+  timer.unref();
+}
+
 /** The parts of a mesh talk to each other on this machine; a proxy (`NODE_USE_ENV_PROXY`) is for what is elsewhere. */
 function environment() {
   const { NO_PROXY, no_proxy = NO_PROXY } = process.env;
@@ -54,6 +79,7 @@ function run(node, otherwise) {
   const listen = () => signals.forEach((signal) => process.on(signal, pass));
   const unlisten = () => signals.forEach((signal) => process.removeListener(signal, pass));
   listen();
+  whenNpmEnds(() => child.kill("SIGTERM"));
   child.once("error", (error) => {
     unlisten();
     otherwise(error); // on musl the pinned Node does not start

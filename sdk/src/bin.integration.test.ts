@@ -129,6 +129,24 @@ test("a signal reaches the CLI, which decides how to end", { timeout: 60_000 }, 
   assert.equal(code, 7);
 });
 
+test("who runs it for npm stops when npm or npm's shell is gone", { timeout: 20_000 }, async () => {
+  using layout = layOut({ pinned: "linked", workspace: false });
+  for (const [killed, signal] of [
+    ["npm", "SIGKILL"],
+    ["shell", "SIGTERM"],
+  ] as const) {
+    const env = { ...process.env, npm_execpath: "npm-cli.js" };
+    // What npm and its shell are to the command: neither hands a signal on.
+    const shell = `echo shell $$; "${usersNode}" "${layout.bin}" wait; true`;
+    const child = spawn("sh", ["-c", `echo npm $$; sh -c '${shell}'; true`], { stdio: "pipe", env });
+    const text = collect(child);
+    while (!text.out.includes("ready")) await once(child.stdout, "data");
+    process.kill(Number(new RegExp(`^${killed} (\\d+)$`, "m").exec(text.out)?.[1]), signal);
+    await once(child, "close"); // nothing holds its output any more
+    assert.match(text.out, /asked to stop/);
+  }
+});
+
 test("a CLI that a signal ended gives the exit code of a shell", async () => {
   using layout = layOut({ pinned: "linked", workspace: false });
   assert.equal((await finish(usersNode, [layout.bin, "die"])).code, 137);

@@ -19,7 +19,7 @@ test("a child that lives and is at work is never killed, and who waits is told f
   const events: ChildEvents = {
     onProcess: () => undefined,
     onReady: () => undefined,
-    onWaiting: (words) => waiting.push(words),
+    say: (words) => waiting.push(words),
     onGiveUp: (error) => assert.fail(error),
     onLine: () => spoke.resolve(),
   };
@@ -55,7 +55,7 @@ test("what a child prints is never taken for its readiness", async () => {
     onReady: () => {
       isReady = true;
     },
-    onWaiting: () => undefined,
+    say: () => undefined,
     onGiveUp: (error) => assert.fail(error),
     onLine: (line) => {
       lines.push(line);

@@ -23,8 +23,8 @@ export interface ChildEvents {
   readonly onProcess: () => void;
   /** Serves, for the first time or again. */
   readonly onReady: () => void;
-  /** Runs, and does not serve yet; called again and again while that lasts. */
-  readonly onWaiting: (words: string) => void;
+  /** What people who watch should know: what is awaited, again and again while that lasts, and each end and new start. */
+  readonly say: (words: string) => void;
   /** Will not be started again. */
   readonly onGiveUp: (error: Error) => void;
   readonly onLine: (line: string) => void;
@@ -39,6 +39,16 @@ const complaint = /error|fatal|cannot|denied/i;
 
 type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null; readonly error?: Error };
 
+/** How one process of a child ended. */
+interface Ended {
+  readonly why: string;
+  readonly served: boolean;
+  /** It served, and somebody sent SIGKILL. */
+  readonly killed: boolean;
+  /** It will not have its flags or a file they name. */
+  readonly refused: boolean;
+}
+
 /** A program that is started again whenever it dies, until it is stopped. */
 export class Child {
   readonly name: string;
@@ -49,6 +59,7 @@ export class Child {
   readonly #firstReady = Promise.withResolvers<void>();
   readonly #runs: Promise<void>;
   #process: ChildProcess | undefined;
+  #hasServed = false;
 
   constructor(spec: ChildSpec, log: LogFile, events: ChildEvents) {
     this.name = spec.name;
@@ -100,6 +111,7 @@ export class Child {
         this.#giveUp(`failed ${next.failures} times in ${windowMs / 1000} s`, death.why);
         return;
       }
+      if (death.served) this.#tellDeath(death);
       await this.#pause(next.delayMs);
     }
   }
@@ -108,7 +120,7 @@ export class Child {
    * One process, from start to death. Refused: it will not have its flags or a file they name, however often
    * it is started.
    */
-  async #live(): Promise<{ readonly why: string; readonly killed: boolean; readonly refused: boolean }> {
+  async #live(): Promise<Ended> {
     // A session of its own: Ctrl-C in the terminal reaches the supervisor only, which stops everything in
     // order.
     const child = spawn(this.#spec.command, this.#spec.args, {
@@ -129,10 +141,11 @@ export class Child {
     this.#process = undefined;
     this.#events.onProcess();
     const why = wordsFor(exit);
-    if (!this.#stopping.signal.aborted) this.#log.write(`supervisor: ${this.name}: ${why}`);
+    if (!this.#stopping.signal.aborted) this.#log.write(`supervisor: ${this.name} ${why}`);
     const hasServed = await served;
     return {
       why,
+      served: hasServed,
       killed: hasServed && exit.signal === "SIGKILL",
       refused: !hasServed && exit.code === exitCodes.usage,
     };
@@ -144,13 +157,15 @@ export class Child {
     const tell = (): void => {
       const words = `waiting for ${this.name}, which has been starting for ${Math.round((performance.now() - startedMs) / 1000)} s`;
       const last = this.#lastWords();
-      this.#events.onWaiting(`${words}${last === undefined ? "" : `; it said: ${last}`}`);
+      this.#events.say(`${words}${last === undefined ? "" : `; it said: ${last}`}`);
       waiting = setTimeout(tell, waitingEveryMs);
     };
     let waiting = setTimeout(tell, waitingFirstMs);
     try {
       await serving(this.#spec.readiness, child, died);
       this.#firstReady.resolve();
+      if (this.#hasServed) this.#events.say(`${this.name} serves again`);
+      this.#hasServed = true;
       this.#events.onReady();
       return true;
     } catch (error) {
@@ -169,10 +184,17 @@ export class Child {
     });
   }
 
+  /** One that never served is told of when it is given up: until then a start that fails may be the port's or the disk's. */
+  #tellDeath({ why, killed }: Ended): void {
+    const last = killed ? undefined : this.#lastWords();
+    const words = last === undefined ? "" : `; it said: ${last}; see ${this.#log.path}`;
+    this.#events.say(`${this.name} ${why}; starting it again${words}`);
+  }
+
   #giveUp(what: string, why: string): void {
     const last = this.#lastWords();
     const words = last === undefined ? "" : `; it said: ${last}`;
-    const error = new Error(`${this.name} ${what} (${why}), see ${this.#log.path}${words}`);
+    const error = new Error(`${this.name} ${what} (it ${why}), see ${this.#log.path}${words}`);
     this.#firstReady.reject(error);
     this.#events.onGiveUp(error);
   }
@@ -216,8 +238,8 @@ async function lastOutput(pipes: readonly Readable[]): Promise<void> {
 }
 
 function wordsFor(exit: Exit): string {
-  if (exit.error !== undefined) return exit.error.message;
-  return exit.signal === null ? `it ended with code ${exit.code}` : `it was ended by ${exit.signal}`;
+  if (exit.error !== undefined) return `could not be started: ${exit.error.message}`;
+  return exit.signal === null ? `ended with code ${exit.code}` : `was ended by ${exit.signal}`;
 }
 
 /**

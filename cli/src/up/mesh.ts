@@ -183,7 +183,7 @@ export class Mesh implements AsyncDisposable {
     this.#logs.push(log);
     const child = new Child(spec, log, {
       onProcess: () => this.#record(),
-      onWaiting: this.#options.say,
+      say: this.#options.say,
       onReady: () => this.#options.onReady?.(this),
       onGiveUp: (error) => this.#failed.reject(error),
       // While the mesh stops, its parts miss each other; that is no news.

@@ -47,7 +47,7 @@ test("the ready file has these keys and no others: programs read it", async () =
   });
 });
 
-test("every child that is killed serves again under a new pid and its old port", async () => {
+test("every child that is killed serves again under a new pid and its old port, and the terminal tells", async () => {
   using folder = temporaryFolder();
   await using mesh = startMesh(folder.path);
   let file = await ready(mesh);
@@ -66,6 +66,13 @@ test("every child that is killed serves again under a new pid and its old port",
   }
   for (const { id, ingress } of file.nodes) assert.equal(await (await fetch(`http://${ingress}`)).text(), id);
   assert.equal(await adminIsReady(file.envoy.admin, AbortSignal.timeout(60_000)), true);
+  mesh.process.kill("SIGTERM");
+  const said = (await mesh.stderr).split("\n");
+  for (const name of ["nats", "envoy", "controlplane", "n1", "n2"])
+    assert.deepEqual(
+      said.filter((line) => line.startsWith(`${name} `)),
+      [`${name} was ended by SIGKILL; starting it again`, `${name} serves again`],
+    );
 });
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {

@@ -2,7 +2,7 @@
 // the search for dead code: sources in the workspace; in the published package a file of the name, beside
 // this one, made of each. (A config stays source: `voda up` compiles it.)
 import { existsSync } from "node:fs";
-import { extname } from "node:path";
+import { extname, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import list from "./programs.json" with { type: "json" };
 
@@ -13,6 +13,18 @@ export const sources: Readonly<Record<ProgramName, string>> = list;
 export type Programs = Readonly<Record<ProgramName, string>>;
 
 const isWorkspace = existsSync(new URL("./programs.ts", import.meta.url));
+
+/** The agents of the examples, which benches run, and the editing history that comes with them. */
+export const examples = {
+  config: inExamples("voda.config.ts"),
+  trace: inExamples("editor/trace.json.gz"),
+};
+
+/** As people who look at it from here would name it. */
+function inExamples(path: string): string {
+  const folder = new URL(isWorkspace ? "../../examples/" : "../examples/", import.meta.url);
+  return relative(".", fileURLToPath(new URL(path, folder)));
+}
 
 /** The file of a program in the published package. */
 export function publishedName(name: string, source: string): string {

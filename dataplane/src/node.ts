@@ -162,6 +162,7 @@ async function openDeployed(
   const workers = parts.use(
     openWorkers({
       log,
+      node: config["node-id"],
       onMessage: (message) => inbox.workerSaid(message),
       onLost: (loss) => inbox.workerLost(loss),
       onRetire: (activations) => inbox.retire(activations),

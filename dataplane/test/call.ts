@@ -27,6 +27,7 @@ export function plainCall(number: number, deadlineMs: number, { head, ...more }:
     body,
     caller: anonymous,
     traceparent: undefined,
+    requestId: undefined,
     grant: undefined,
     devices: undefined,
     ...more,

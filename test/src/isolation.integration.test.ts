@@ -51,6 +51,7 @@ interface Line {
   readonly method?: string;
   readonly call?: number;
   readonly at?: string;
+  readonly request?: string;
   readonly fields?: object;
 }
 
@@ -101,13 +102,18 @@ for (const method of ["revoked", "thenGetter", "badInspect", "exits", "kills"])
   });
 
 test("an error is logged once, with the user's file and line, agent, key and method, and the caller gets no path", async () => {
-  const failed = await call(node.url, "rogue/erring/fails");
-  assert.equal(
-    refusal(failed).message,
-    "the handler threw a RangeError; the node's log has it; the input was absent",
+  const headers = { "x-request-id": "req-7" };
+  const failed = await call(node.url, "rogue/erring/fails", { headers });
+  assert.match(
+    refusal(failed).message ?? "",
+    /^the handler threw a RangeError; the log of node \S+ has it as request req-7; the input was absent$/,
   );
+  assert.equal(failed.headers.get("x-request-id"), "req-7");
   const line = await lineWith("handler failed: RangeError: no such model");
-  assert.deepEqual([line.level, line.agent, line.key, line.method], [50, "rogue", "erring", "fails"]);
+  assert.deepEqual(
+    [line.level, line.agent, line.key, line.method, line.request],
+    [50, "rogue", "erring", "fails", "req-7"],
+  );
   assert.match(line.at ?? "", /^neighbours\.config\.ts:\d+:\d+$/);
   const misspelt = await call(node.url, "rogue/erring/misspelt");
   assert.deepEqual([refusal(misspelt).code, refusal(misspelt).message], ["unknown", "amount is negative"]);
@@ -120,9 +126,12 @@ test("a value that the state does not take is told to its sender", async () => {
 });
 
 test("lines of ctx.log and console have level, fields and call; of a flood so many are kept and the rest counted", async () => {
-  await call(node.url, "beside/logs/addSlowly", { input: 1 });
+  await call(node.url, "beside/logs/addSlowly", { input: 1, headers: { "x-request-id": "req-8" } });
   const [line] = linesWith("addSlowly begins").filter(({ key }) => key === "logs");
-  assert.deepEqual([line?.level, line?.fields], [30, { ms: 1, level: "none of the log's" }]);
+  assert.deepEqual(
+    [line?.level, line?.request, line?.fields],
+    [30, "req-8", { ms: 1, level: "none of the log's" }],
+  );
   assert.equal((await call(node.url, "rogue/flood/prints", { input: 5_000 })).body, 1);
   await waitUntil(
     () => linesWith("lines left out: more than logLinesPerSecondMax").length > 0,

@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import { type BenchFlag, text, whole } from "@voda/stdx/bench";
 import { CliError, exitCodes } from "../failure.ts";
+import { examples } from "../programs.ts";
 import { calls } from "./calls.ts";
 import { counters } from "./counters.ts";
 import { type BenchMesh, foreignMesh, type KillOptions, type OwnMeshOptions, ownMesh } from "./mesh.ts";
@@ -18,7 +19,7 @@ const ownMeshFlags: readonly BenchFlag[] = [
     name: "config",
     type: "text",
     description: "agents of a mesh of its own",
-    default: "examples/voda.config.ts",
+    default: examples.config,
   },
 ];
 
@@ -46,7 +47,12 @@ export const benches: readonly MeshBench[] = [
     name: "mesh-trace",
     summary: "replay an editing history onto sessions of `editor`; every final text must be the history's",
     flags: [
-      { name: "file", type: "text", description: "editing history (.json or .json.gz)" },
+      {
+        name: "file",
+        type: "text",
+        description: "editing history (.json or .json.gz)",
+        default: examples.trace,
+      },
       { name: "sessions", type: "whole", description: "sessions, all at once", default: 16 },
       { name: "edits-per-call", type: "whole", description: "consecutive edits in one call", default: 16 },
       ...meshFlags(3000),
@@ -108,7 +114,7 @@ export const benches: readonly MeshBench[] = [
         name: "config",
         type: "text",
         description: "agents of a mesh of its own",
-        default: "examples/voda.config.ts",
+        default: examples.config,
       },
     ],
     run: async ({ values, url, say }) => {

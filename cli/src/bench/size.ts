@@ -1,9 +1,10 @@
-// What `npm install voda` puts on a disk: the tarball and every package it depends on, as they lie in this workspace.
+// What `npm install voda` puts on a disk: the package and every one that it depends on. In voda's own workspace
+// it is packed for that; installed, it is what lies there.
 import { execFileSync } from "node:child_process";
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { CliError } from "../failure.ts";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { tenths } from "./statistics.ts";
 
 /** What lies on the disk after `npm install`. */
@@ -13,7 +14,8 @@ export interface SizeResult {
   /** Of it the Node that voda is pinned to, and the bundler with its native part. */
   readonly nodeMb: number;
   readonly bundlerMb: number;
-  readonly tarballMb: number;
+  /** Only in voda's own workspace, where it is packed. */
+  readonly tarballMb?: number;
 }
 
 interface Manifest {
@@ -23,43 +25,56 @@ interface Manifest {
 
 const megabyte = 1024 * 1024;
 
-/** @throws CliError outside of voda's own workspace */
+/** Of this installation, or of the one that this workspace would make. */
 export function size(): SizeResult {
-  if (!existsSync("cli/src/pack/main.ts"))
-    throw new CliError("size packs voda itself: run it at the top of its repository");
+  return existsSync(packer) ? ofWorkspace() : added(installedAt, dirname(installedAt));
+}
+
+const packer = "cli/src/pack/main.ts";
+const installedAt = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
+
+function ofWorkspace(): SizeResult {
   const folder = mkdtempSync(join(tmpdir(), "voda-size-"));
   try {
-    execFileSync(process.execPath, ["cli/src/pack/main.ts"], { stdio: ["ignore", "ignore", "inherit"] });
+    execFileSync(process.execPath, [packer], { stdio: ["ignore", "ignore", "inherit"] });
     const [tarball] = globSync("voda-*.tgz");
     if (tarball === undefined) throw new Error("npm run pack left no voda-*.tgz");
     execFileSync("tar", ["-xzf", tarball, "-C", folder]);
-    const tarballMb = statSync(tarball).size / megabyte;
+    const tarballMb = tenths(statSync(tarball).size / megabyte);
     rmSync(tarball);
-    const sizes = new Map([["voda", bytesIn(join(folder, "package"))]]);
-    follow(manifest(join(folder, "package")), sizes);
-    const sum = (is: (name: string) => boolean): number =>
-      tenths([...sizes].reduce((total, [name, bytes]) => total + (is(name) ? bytes : 0), 0) / megabyte);
-    return {
-      packages: sizes.size,
-      installedMb: sum(() => true),
-      nodeMb: sum((name) => /^node-(bin-)?(linux|darwin)/.test(name)),
-      bundlerMb: sum((name) => /^@?rolldown/.test(name)),
-      tarballMb: tenths(tarballMb),
-    };
+    return { ...added(join(folder, "package"), "node_modules"), tarballMb };
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
+/** The package, and what it depends on among `modules`. */
+function added(voda: string, modules: string): SizeResult {
+  const sizes = new Map([["voda", bytesIn(voda)]]);
+  follow(manifest(voda), modules, sizes);
+  const sum = (is: (name: string) => boolean): number =>
+    tenths([...sizes].reduce((total, [name, bytes]) => total + (is(name) ? bytes : 0), 0) / megabyte);
+  return {
+    packages: sizes.size,
+    installedMb: sum(() => true),
+    nodeMb: sum((name) => /^node-(bin-)?(linux|darwin)/.test(name)),
+    bundlerMb: sum((name) => /^@?rolldown/.test(name)),
+  };
+}
+
 const manifest = (folder: string): Manifest => JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
 
 /** Builds for other platforms are not installed here, and so not there. */
-function follow({ dependencies, optionalDependencies }: Manifest, sizes: Map<string, number>): void {
+function follow(
+  { dependencies, optionalDependencies }: Manifest,
+  modules: string,
+  sizes: Map<string, number>,
+): void {
   for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {
-    const folder = join("node_modules", name);
+    const folder = join(modules, name);
     if (sizes.has(name) || !existsSync(folder)) continue;
     sizes.set(name, bytesIn(folder));
-    follow(manifest(folder), sizes);
+    follow(manifest(folder), modules, sizes);
   }
 }
 

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
 import { type OutputChunk, type Plugin, rolldown } from "rolldown";
 import { publishedName, sources } from "../programs.ts";
+import { copyDocuments, documentFolders } from "./documents.ts";
 
 const isCompiled = (source: string): boolean => !source.endsWith(".config.ts");
 
@@ -61,7 +62,7 @@ try {
   mkdirSync(join(folder, "bin"));
   copyFileSync("sdk/bin/voda.mjs", join(folder, "bin/voda.mjs"));
   copyFileSync("LICENSE", join(folder, "LICENSE"));
-  writeFileSync(join(folder, "README.md"), withoutLinks(readFileSync("README.md", "utf8")));
+  copyDocuments(folder);
   writeFileSync(
     join(folder, "NOTICE"),
     `${readFileSync("NOTICE", "utf8")}\n${readFileSync("envoy/NOTICE", "utf8")}${licences([...chunks, ...command])}`,
@@ -70,11 +71,6 @@ try {
   execute("npm", ["pack", "--silent", "--pack-destination", resolve("."), folder]);
 } finally {
   rmSync(folder, { recursive: true, force: true });
-}
-
-/** Links into the repository lead nowhere from the package: their words stay. */
-function withoutLinks(markdown: string): string {
-  return markdown.replaceAll(/\[([^\]]+)\]\((?!https?:)[^)]*\)/g, "$1");
 }
 
 function execute(command: string, args: readonly string[]): void {
@@ -184,7 +180,7 @@ function manifest(chunks: readonly OutputChunk[]): object {
         { types: `./types/sdk/src/${name}.d.ts`, default: `./dist/${name}.js` },
       ]),
     ),
-    files: ["bin", "dist", "types", "NOTICE"],
+    files: ["bin", "dist", "types", "NOTICE", ...documentFolders],
     dependencies: pins(new Set([...names, ...Object.keys(sdk.dependencies ?? {})])),
     optionalDependencies: readManifest("package.json").optionalDependencies,
   };

@@ -28,11 +28,12 @@ test("a handler's error shows its message, the user's file and line, the frames 
     at process.processTicksAndRejections (node:internal/process/task_queues:104:5)`;
   const msg = "handler failed: Error: no stock";
   assert.equal(
-    shown({ level: 50, ...ofAgent, trace: "4bf92f", at: "lib/stock.ts:3:9", stack, msg }),
+    shown({ level: 50, ...ofAgent, trace: "4bf92f", request: "r-7", at: "lib/stock.ts:3:9", stack, msg }),
     `12:00:01 counter/alice  add  error  handler failed: Error: no stock
     at ${relative(".", join("/project", "lib/stock.ts"))}:3:9
     at Object.add (counter.ts:12:5)
-    request 4bf92f`,
+    request r-7
+    trace 4bf92f`,
   );
 });
 

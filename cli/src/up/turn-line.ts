@@ -17,6 +17,8 @@ const LogLine = v.looseObject({
   method: v.optional(v.string()),
   /** Trace id of the call. */
   trace: v.optional(v.string()),
+  /** Its `x-request-id`. */
+  request: v.optional(v.string()),
   /** `file:line:column` in the user's sources, relative to the config's folder. */
   at: v.optional(v.string()),
   stack: v.optional(v.string()),
@@ -101,7 +103,7 @@ function errorFrames(fields: unknown): string[] {
 }
 
 /** Where it went wrong, in the user's own files first, and for which request. */
-function details({ at, stack = "", trace, level, fields }: LogLine, folder: string): string[] {
+function details({ at, stack = "", trace, request, level, fields }: LogLine, folder: string): string[] {
   const ofErrors = errorFrames(fields).map((frame) => `${indent}${frame.trim()}`);
   if (level < warn) return ofErrors;
   const frames = userFrames(stack);
@@ -113,7 +115,8 @@ function details({ at, stack = "", trace, level, fields }: LogLine, folder: stri
       .slice(0, framesMax)
       .map((frame) => `${indent}${frame.trim()}`),
     ...ofErrors,
-    ...(trace === undefined ? [] : [`${indent}request ${trace}`]),
+    ...(request === undefined ? [] : [`${indent}request ${request}`]),
+    ...(trace === undefined ? [] : [`${indent}trace ${trace}`]),
   ];
 }
 

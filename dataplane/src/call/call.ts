@@ -72,6 +72,8 @@ export interface Call {
   readonly caller: string;
   /** W3C trace context; the handler's log lines name its trace. */
   readonly traceparent: string | undefined;
+  /** `x-request-id`, which the caller gets back: what it reports, the log has too. */
+  readonly requestId: string | undefined;
   /** The control plane's permission to open the session here; it does not travel to other nodes. */
   readonly grant: string | undefined;
   /** What a grant that was checked here gives of this node's GPUs. */

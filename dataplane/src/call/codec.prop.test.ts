@@ -47,6 +47,7 @@ const call: fc.Arbitrary<Call> = fc
     body: fc.uint8Array({ maxLength: 40 }),
     caller: fc.oneof(fc.constant("anonymous"), text),
     traceparent: fc.option(text, { nil: undefined }),
+    requestId: fc.option(text, { nil: undefined }),
   })
   .map(({ type, number, readonly, deadlineMs, id: callId, hops, namespace, key: one, ...rest }) => {
     const name = { namespace, agent: "counter", key: one };
@@ -89,7 +90,7 @@ test("a call reaches a worker as it was, but for whose it is", () => {
 test("a plain call of a worker has no meta block", () => {
   fc.assert(
     fc.property(call, (one) => {
-      const plain = { ...one, caller: "anonymous", traceparent: undefined };
+      const plain = { ...one, caller: "anonymous", traceparent: undefined, requestId: undefined };
       const head = { ...one.head, id: undefined, hops: 0 };
       assert.equal(encodeSessionCall({ ...plain, head }, 0).meta.length, 0);
     }),

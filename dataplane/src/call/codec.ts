@@ -26,6 +26,7 @@ const numberedTag = 3;
 const callerTag = 4;
 const traceTag = 5;
 const hopsTag = 6;
+const requestTag = 7;
 
 /** For a worker: whose call it is, the activation of the frame says. `nowMs` by the monotonic clock. */
 export function encodeSessionCall(call: SessionCall, nowMs: number): FrameFields {
@@ -75,13 +76,14 @@ interface Meta {
   readonly id: CallId | undefined;
   readonly caller: string;
   readonly traceparent: string | undefined;
+  readonly requestId: string | undefined;
   readonly hops: number;
 }
 
 function partsOf(
   frame: FrameCursor,
   number: number,
-  { id, hops, caller, traceparent }: Omit<Meta, "name">,
+  { id, hops, ...rest }: Omit<Meta, "name">,
   nowMs: number,
 ): SessionCall {
   const type = types[frame.code];
@@ -100,14 +102,17 @@ function partsOf(
     method: decodeWord(frame.subject()),
     content: (frame.flags & protoFlag) === 0 ? "json" : "proto",
     body: frame.payloadCopy(),
-    caller,
-    traceparent,
+    ...rest,
   };
 }
 
-function encodeMeta({ head, caller, traceparent }: SessionCall, name: SessionName | undefined): Uint8Array {
+function encodeMeta(
+  { head, caller, traceparent, requestId }: SessionCall,
+  name: SessionName | undefined,
+): Uint8Array {
   const { id, hops } = head;
-  const isPlain = caller === anonymous && hops === 0 && id === undefined && traceparent === undefined;
+  const isTraced = traceparent !== undefined || requestId !== undefined;
+  const isPlain = caller === anonymous && hops === 0 && id === undefined && !isTraced;
   if (isPlain && name === undefined) return nothing;
   const out = new ByteWriter(128);
   if (name !== undefined) {
@@ -120,6 +125,7 @@ function encodeMeta({ head, caller, traceparent }: SessionCall, name: SessionNam
   if (caller !== anonymous) writeText(out, callerTag, caller);
   writeText(out, traceTag, traceparent);
   writeNumber(out, hopsTag, hops);
+  writeText(out, requestTag, requestId);
   return out.finish();
 }
 
@@ -128,6 +134,7 @@ function decodeMeta(bytes: Uint8Array): Meta {
   let id: CallId | undefined;
   let caller = anonymous;
   let traceparent: string | undefined;
+  let requestId: string | undefined;
   let hops = 0;
   readEntries(bytes, (tag, input) => {
     if (tag === nameTag)
@@ -136,10 +143,11 @@ function decodeMeta(bytes: Uint8Array): Meta {
     else if (tag === callerTag) caller = input.text();
     else if (tag === traceTag) traceparent = input.text();
     else if (tag === hopsTag) hops = input.varint();
+    else if (tag === requestTag) requestId = input.text();
     else return false;
     return true;
   });
-  return { name, id, caller, traceparent, hops };
+  return { name, id, caller, traceparent, requestId, hops };
 }
 
 function writeId(out: ByteWriter, id: CallId): void {

@@ -64,6 +64,7 @@ export class Inbox implements CommandedSessions {
       body: nothing,
       caller: anonymous,
       traceparent: undefined,
+      requestId: undefined,
       grant,
       devices: undefined,
     };

@@ -2,7 +2,7 @@
 import type { SessionName, SessionToken } from "@voda/proto/session";
 import { headers, headersBytesMax } from "@voda/proto/wire";
 import { anonymous, type Call, type CallId } from "../call/index.ts";
-import { ownedId, type Repeat, rawHashOf, repeatOf } from "./call-id.ts";
+import { ownedId, type Repeat, rawHashOf, repeatOf, requestIdOf } from "./call-id.ts";
 import type { Dialect } from "./dialect/index.ts";
 import { headerOf, type RequestHead } from "./head.ts";
 import { callMsDefault, callMsMax } from "./limits.ts";
@@ -93,6 +93,7 @@ export function callOf(
     body,
     caller: anonymous,
     traceparent: trace !== undefined && traceparentText.test(trace) ? trace : undefined,
+    requestId: requestIdOf(head),
     grant,
     devices: undefined,
   };

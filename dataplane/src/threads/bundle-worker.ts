@@ -27,6 +27,7 @@ import { type ToWorker, toWorker } from "./to-worker.ts";
 export interface WorkerSetup {
   /** Path of the bundle. */
   readonly bundle: string;
+  readonly node: string;
   /** Beats, counted up while the event loop turns; MiB outside of the heap at the last one; the thread's number for the system. */
   readonly pulse: Int32Array<SharedArrayBuffer>;
   readonly begun: BegunTable;
@@ -70,6 +71,8 @@ export interface WorkerHandle {
 
 export interface BundleWorkerOptions {
   readonly log: Logger;
+  /** Id of this node: whose log has what a caller is not told. */
+  readonly node: string;
   /** What the heap of one thread may take, and as much again what lies outside of it, in MiB. */
   readonly heapMib: number;
   readonly onMessage: (message: SessionMessage) => void;
@@ -200,7 +203,7 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
   #start(): void {
     const life = this.#life;
     const { ends, pulse, begun } = life;
-    const setup: WorkerSetup = { bundle: this.#bundle, pulse, begun, ends };
+    const setup: WorkerSetup = { bundle: this.#bundle, node: this.#options.node, pulse, begun, ends };
     const thread = new Worker(new URL("../worker/worker.ts", import.meta.url), {
       workerData: setup,
       transferList: [ends.port],

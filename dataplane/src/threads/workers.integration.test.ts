@@ -36,6 +36,7 @@ function rig(): Rig {
   const lines: string[] = [];
   const retirements: PromiseWithResolvers<void>[] = [];
   const workers = openWorkers({
+    node: "n1",
     log: pino({}, { write: (line: string) => void lines.push(line) }),
     onMessage: () => assert.fail("no session speaks"),
     onLost: () => undefined,

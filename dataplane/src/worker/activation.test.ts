@@ -7,7 +7,7 @@ import { systemClock } from "@voda/stdx";
 import { agent, s, VodaError } from "voda";
 import { definitionOf, handlersOf } from "voda/definition";
 import { plainCall } from "../../test/call.ts";
-import { type Answer, type Content, decodeAnswer } from "../call/index.ts";
+import { type Answer, type Content, decodeAnswer, type Failure } from "../call/index.ts";
 import { BegunWriter, createBegunTable, readBegun } from "../threads/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
 import { WorkerActivation } from "./activation.ts";
@@ -109,6 +109,7 @@ function harness() {
   const table = createBegunTable();
   const activation = new WorkerActivation({
     number: 7,
+    node: "n1",
     agent: "probe",
     key: "k",
     origin: 1,
@@ -153,11 +154,13 @@ function harness() {
     assert.ok(answer.ok, JSON.stringify(answer));
     return JSON.parse(utf8.decode(answer.body));
   };
-  const reason = (call: number): string => {
+  const failureOf = (call: number): Failure => {
     const answer = answerOf(call);
     assert.ok(!answer.ok);
-    return answer.failure.reason;
+    return answer.failure;
   };
+  const reason = (call: number): string => failureOf(call).reason;
+  const message = (call: number): string => failureOf(call).message;
   const until = async (condition: () => boolean): Promise<void> => {
     while (!condition()) await turnOfLoop();
   };
@@ -172,6 +175,7 @@ function harness() {
     run,
     value,
     reason,
+    message,
     answerOf,
     until,
     views: () => views,
@@ -217,11 +221,13 @@ describe("an activation", () => {
   });
 
   test("undoes a turn that runs longer than maxTurn, and aborts its signal", async () => {
-    const { run, reason, value, seen, said, until } = harness();
+    const { run, reason, message, value, seen, logged, said, until } = harness();
     const hung = run("hang");
     await until(() => said.length === 1);
     assert.equal(reason(hung), "turn_timeout");
     assert.deepEqual(seen, ["turn_timeout"]);
+    assert.match(message(hung), /its handler still awaits something; give what it awaits a time limit/);
+    assert.deepEqual(logged, [`handler failed: ${message(hung)}`]);
     assert.equal(value(run("add", 1)), 1);
   });
 

@@ -24,6 +24,8 @@ import { enterOrigin, type Origin, originOf } from "./origin.ts";
 
 export interface ActivationOptions {
   readonly number: number;
+  /** Id of this node. */
+  readonly node: string;
   readonly agent: string;
   readonly key: string;
   /** Names this activation in the deltas of texts: never the same for another activation of the session. */
@@ -201,10 +203,8 @@ export class WorkerActivation {
     }
     const encoded = encodeAnswer(answer);
     if (encoded.length > turnBytesMax) {
-      this.#throw(
-        number,
-        fail("too_large", `answer of ${encoded.length} bytes exceeds turnBytesMax ${turnBytesMax}`),
-      );
+      const words = `answer of ${encoded.length} bytes exceeds turnBytesMax ${turnBytesMax}: answer in parts, by calls that each name theirs`;
+      this.#refuse(running, fail("too_large", words));
       return;
     }
     if (!("commit" in scope)) {
@@ -230,7 +230,7 @@ export class WorkerActivation {
 
   #failed(running: Running, error: unknown): void {
     if (!this.#isRunning(running)) return;
-    const { answer, level, message, facts } = endingOf(error, running.input);
+    const { answer, level, message, facts } = endingOf(error, running.input, this.#logWords(running));
     this.#options.log.say(level, message, facts, running.origin);
     this.#throw(running.call.head.number, answer);
   }
@@ -240,12 +240,25 @@ export class WorkerActivation {
   }
 
   #tooLong(running: Running): void {
-    const { handler, abort, call } = running;
-    const limit = `${turnLimitName(handler)} ${this.#turnMsMax(handler)} ms`;
-    const why = `the turn ran longer than ${limit}`;
+    const { handler, abort } = running;
+    const limit = turnLimitName(handler);
+    const why = `the turn ran longer than ${limit} ${this.#turnMsMax(handler)} ms`;
     abort.abort(new VodaError("deadline_exceeded", why, { reason: "turn_timeout" }));
-    if (this.#isRunning(running))
-      this.#throw(call.head.number, fail("turn_timeout", `${why} and was undone`));
+    if (!this.#isRunning(running)) return;
+    const words =
+      `${why} and was undone: its handler still awaits something; ` +
+      `give what it awaits a time limit or ctx.signal, or raise ${limit}`;
+    this.#refuse(running, fail("turn_timeout", words));
+  }
+
+  #refuse(running: Running, answer: Failed): void {
+    this.#options.log.say("warn", `handler failed: ${answer.failure.message}`, {}, running.origin);
+    this.#throw(running.call.head.number, answer);
+  }
+
+  /** Where the caller's operator finds what the caller is not told. */
+  #logWords({ origin: { request } }: Running): string {
+    return `the log of node ${this.#options.node} has it${request === undefined ? "" : ` as request ${request}`}`;
   }
 
   #throw(call: number, answer: Failed): void {

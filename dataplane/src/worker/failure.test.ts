@@ -27,16 +27,18 @@ const strange: readonly unknown[] = [
   10n,
 ];
 
+const logged = "the log of node n1 has it as request r-1";
+
 /** As it arrives at the caller. */
 function failureOf(error: unknown, input?: unknown): Failure {
-  const answer = decodeAnswer(encodeFailed(endingOf(error, input).answer));
+  const answer = decodeAnswer(encodeFailed(endingOf(error, input, logged).answer));
   assert.ok(!answer.ok);
   return answer.failure;
 }
 
 test("whatever is thrown, the caller gets a failure without stack or path, and the log one line", () => {
   for (const error of strange) {
-    const ending = endingOf(error, undefined);
+    const ending = endingOf(error, undefined, logged);
     assert.ok(ending.message.length > 0);
     const { code, message } = failureOf(error);
     assert.equal(code, "internal");
@@ -57,7 +59,7 @@ test("a misspelt code is unknown to the caller, who gets the message; the log ha
   const { code, message } = failureOf(error);
   assert.deepEqual([code, message], ["unknown", "amount is negative"]);
   assert.match(
-    endingOf(error, undefined).message,
+    endingOf(error, undefined, logged).message,
     /has the code "invalid_arg".* Its message: amount is negative/,
   );
 });
@@ -96,6 +98,6 @@ test("a TypeError of the handler shows its caller what shape was sent, and no mo
   for (const [input, shape] of shapes)
     assert.equal(
       failureOf(new TypeError("Cannot read properties of undefined (reading 'secret')"), input).message,
-      `the handler threw a TypeError; the node's log has it; the input was ${shape}`,
+      `the handler threw a TypeError; ${logged}; the input was ${shape}`,
     );
 });

@@ -20,18 +20,19 @@ export interface Ending {
 /** Keys of an input that are named to its sender. */
 const keysNamedMax = 8;
 
-/** Never throws, whatever was thrown. */
-export function endingOf(error: unknown, input: unknown): Ending {
+/** Never throws, whatever was thrown. `logged`: where the log has it, for the caller. */
+export function endingOf(error: unknown, input: unknown, logged: string): Ending {
   try {
     if (error instanceof BadInput) return refused(fail("bad_request", error.message));
     if (error instanceof TooLargeError) return refused(fail("too_large", error.message));
     if (VodaError.is(error)) return thrownOnPurpose(error);
-    if (error instanceof RefusedValueError && input !== undefined) return ofRefusedValue(error, input);
-    if (error instanceof TypeError || error instanceof RangeError) return ofWrongShape(error, input);
+    if (error instanceof RefusedValueError && input !== undefined)
+      return ofRefusedValue(error, input, logged);
+    if (error instanceof TypeError || error instanceof RangeError) return ofWrongShape(error, input, logged);
   } catch {
     // it cannot even be asked what it is: a proxy that was revoked, or one whose traps throw
   }
-  return thrown(error);
+  return thrown(error, logged);
 }
 
 function refused(answer: Failed): Ending {
@@ -40,21 +41,24 @@ function refused(answer: Failed): Ending {
 }
 
 /** Handlers do not check their input. A value of it that `ctx.state` does not take is its sender's mistake, told as such. */
-function ofRefusedValue(error: RefusedValueError, input: unknown): Ending {
-  return { ...thrown(error), answer: fail("bad_request", `${error.message}; ${inputWords(input)}`) };
+function ofRefusedValue(error: RefusedValueError, input: unknown, logged: string): Ending {
+  return {
+    ...thrown(error, logged),
+    answer: fail("bad_request", `${error.message}; ${inputWords(input)}`),
+  };
 }
 
 /** May be the handler's own mistake or one of the sender's, who is only shown what was sent. */
-function ofWrongShape(error: TypeError | RangeError, input: unknown): Ending {
-  const ending = thrown(error);
+function ofWrongShape(error: TypeError | RangeError, input: unknown, logged: string): Ending {
+  const ending = thrown(error, logged);
   const { message } = ending.answer.failure;
   return { ...ending, answer: fail("internal", `${message}; ${inputWords(input)}`) };
 }
 
-function thrown(error: unknown): Ending {
+function thrown(error: unknown, logged: string): Ending {
   const { message, stack, at } = describeThrown(error);
   return {
-    answer: fail("internal", `the handler threw ${article(kindOf(error))}; the node's log has it`),
+    answer: fail("internal", `the handler threw ${article(kindOf(error))}; ${logged}`),
     level: "error",
     message: `handler failed: ${message}`,
     facts: { at, stack },

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { FromWorker, LogEntry, LogLevel } from "../threads/index.ts";
-import { logCharsMax, loggerOf, logLinesPerSecondMax, openAgentLog } from "./log.ts";
+import {
+  logCharsMax,
+  loggerOf,
+  logLinesPerSecondMax,
+  openAgentLog,
+  threadLogLinesPerSecondMax,
+} from "./log.ts";
 
 const origin = { agent: "a", key: "k", method: "m", call: 7 };
 
@@ -97,6 +103,20 @@ test("errors that no call answers for have a bound of their own", () => {
   assert.equal(said.at(-1)?.[1].message, "handler failed");
   pass(1_000);
   assert.equal(said.at(-1)?.[1].message, leftOut(5));
+});
+
+test("all sessions of a thread have so many lines together, errors apart, and one line tells how many were left out", () => {
+  const { log, said, pass } = rig();
+  for (let i = 0; i < threadLogLinesPerSecondMax + 7; i += 1)
+    loggerOf(log, { ...origin, key: `k${i}` }).info("a few each");
+  assert.equal(said.length, threadLogLinesPerSecondMax);
+  loggerOf(log, origin).error("an error");
+  assert.equal(said.at(-1)?.[1].message, "an error");
+  pass(1_000);
+  const bound = `threadLogLinesPerSecondMax ${threadLogLinesPerSecondMax}, of all sessions`;
+  assert.deepEqual(said.slice(threadLogLinesPerSecondMax + 1), [
+    ["warn", { speaker: {}, message: `7 lines left out: more than ${bound}`, facts: {} }],
+  ]);
 });
 
 test("what was left out is told when the session closes, and by a loop that lets no timer run", () => {

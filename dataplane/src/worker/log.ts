@@ -12,6 +12,11 @@ export const logCharsMax = 8_192;
  * that its neighbours answer by. What it logs as errors has as many of its own.
  */
 export const logLinesPerSecondMax = 500;
+/**
+ * Lines that all sessions of one thread print in one second, errors apart: thousands of sessions that print a
+ * few each fill the same log and the same ring.
+ */
+export const threadLogLinesPerSecondMax = 2_500;
 const windowMs = 1_000;
 
 /** Whose line it is: known by the call that runs, else as far as the one who speaks knows. */
@@ -31,15 +36,17 @@ export interface AgentLog {
   settle(session?: { readonly agent: string; readonly key: string }): void;
 }
 
-/** Lines of a kind and a session within one second. */
+/** Lines of a kind within one second, of a session or of all. */
 interface Window {
   readonly speaker: Speaker;
+  /** The bound's words, for the line that tells what was left out. */
+  readonly bound: string;
   readonly startedMs: number;
   lines: number;
   leftOut: number;
 }
 
-type Bound = "printed" | "errors" | "strays";
+type Kind = "printed" | "errors" | "strays";
 
 export interface LogTime {
   readonly nowMs: () => number;
@@ -52,9 +59,9 @@ export function openAgentLog(send: (message: FromWorker) => void, { nowMs, after
   const write = (level: LogLevel, entry: LogEntry): void => send({ type: "log", level, line: lineOf(entry) });
 
   const report = (window: Window): void => {
-    const { speaker, leftOut } = window;
+    const { speaker, leftOut, bound } = window;
     window.leftOut = 0;
-    const message = `${leftOut} lines left out: more than logLinesPerSecondMax ${logLinesPerSecondMax}`;
+    const message = `${leftOut} lines left out: more than ${bound}`;
     if (leftOut > 0) write("warn", { speaker, message, facts: {} });
   };
 
@@ -70,20 +77,36 @@ export function openAgentLog(send: (message: FromWorker) => void, { nowMs, after
   };
 
   /** A loop that prints and never awaits lets no timer run: its windows end by the clock. */
-  const isAllowed = ({ agent, key }: Speaker, bound: Bound): boolean => {
-    const name = `${bound}/${agent}/${key}`;
-    let window = windows.get(name);
-    if (window === undefined || nowMs() - window.startedMs >= windowMs) {
-      if (window !== undefined) report(window);
-      else if (windows.size === 0) after(windowMs, sweep);
-      const speaker = { ...(agent !== undefined && { agent }), ...(key !== undefined && { key }) };
-      window = { speaker, startedMs: nowMs(), lines: 0, leftOut: 0 };
-      windows.set(name, window);
+  const windowOf = (name: string, speaker: Speaker, bound: string): Window => {
+    const before = windows.get(name);
+    if (before !== undefined && nowMs() - before.startedMs < windowMs) return before;
+    if (before !== undefined) report(before);
+    else if (windows.size === 0) after(windowMs, sweep);
+    const window = { speaker, bound, startedMs: nowMs(), lines: 0, leftOut: 0 };
+    windows.set(name, window);
+    return window;
+  };
+
+  /** What a session may not print takes nothing of what all may. */
+  const isAllowed = ({ agent, key }: Speaker, kind: Kind): boolean => {
+    const all = windowOf(
+      kind,
+      {},
+      `threadLogLinesPerSecondMax ${threadLogLinesPerSecondMax}, of all sessions`,
+    );
+    if (all.lines >= threadLogLinesPerSecondMax) {
+      all.leftOut += 1;
+      return false;
     }
-    window.lines += 1;
-    if (window.lines <= logLinesPerSecondMax) return true;
-    window.leftOut += 1;
-    return false;
+    const speaker = { ...(agent !== undefined && { agent }), ...(key !== undefined && { key }) };
+    const own = windowOf(`${kind}/${agent}/${key}`, speaker, `logLinesPerSecondMax ${logLinesPerSecondMax}`);
+    if (own.lines >= logLinesPerSecondMax) {
+      own.leftOut += 1;
+      return false;
+    }
+    own.lines += 1;
+    all.lines += 1;
+    return true;
   };
 
   const cut = (message: string): string => message.slice(0, logCharsMax);

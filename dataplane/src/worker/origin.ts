@@ -11,11 +11,24 @@ export interface Origin {
   readonly call: number;
   /** Trace id of the call, where its caller gave one. */
   readonly trace?: string;
+  /** Its `x-request-id`, which the caller has too. */
+  readonly request?: string;
 }
 
-export function originOf(agent: string, key: string, { head, method, traceparent }: SessionCall): Origin {
+export function originOf(
+  agent: string,
+  key: string,
+  { head, method, traceparent, requestId }: SessionCall,
+): Origin {
   const trace = traceparent?.split("-")[1];
-  return { agent, key, method, call: head.number, ...(trace !== undefined && { trace }) };
+  return {
+    agent,
+    key,
+    method,
+    call: head.number,
+    ...(trace !== undefined && { trace }),
+    ...(requestId !== undefined && { request: requestId }),
+  };
 }
 
 const storage = new AsyncLocalStorage<Origin>();

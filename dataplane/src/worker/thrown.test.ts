@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { test } from "node:test";
+import { sourceScheme } from "@voda/proto/wire";
 import { describeThrown, thrownCharsMax } from "./thrown.ts";
 
 /** A port that nobody listens at. */
@@ -38,6 +39,24 @@ test("causes are named in their order, whatever they are, each once and not for 
   assert.equal(describeThrown(deep).message.split("; cause: ").length, 5);
   const long = new Error("x".repeat(thrownCharsMax), { cause: new Error("y") });
   assert.equal(describeThrown(long).message.length, thrownCharsMax);
+});
+
+test("the place is the agent's own, of the error or of the first cause that has one, with the frames of all", () => {
+  const thrown = (message: string, frames: string[], cause?: Error): Error =>
+    Object.assign(new Error(message, { cause }), {
+      stack: [`Error: ${message}`, ...frames.map((frame) => `    at ${frame}`)].join("\n"),
+    });
+  const own = (place: string): string => `f (${sourceScheme}${place})`;
+  const inner = thrown("refused", [own("node_modules/pg/index.js:9:9"), own("src/db.ts:3:7")]);
+  const middle = thrown("no row", ["node:internal/process/task_queues:1:1"], inner);
+  const place = (error: Error): string | undefined => describeThrown(error).at;
+  assert.equal(place(thrown("no price", [], middle)), "src/db.ts:3:7");
+  assert.equal(place(thrown("no price", [own("shop.ts:1:1")], middle)), "shop.ts:1:1");
+  const { stack } = describeThrown(thrown("no price", [own("shop.ts:1:1")], middle));
+  assert.match(
+    stack,
+    /^Error: no price\n +at f \(shop\.ts:1:1\)\ncause: Error: no row\n.*\ncause: .*src\/db\.ts:3:7/s,
+  );
 });
 
 test("errors of several attempts are told by the first, and what throws when it is asked is left out", () => {

@@ -20,18 +20,24 @@ const ownFrame = new RegExp(
 /** For a log. */
 export interface Thrown {
   readonly message: string;
-  /** With the user's own files where the bundle has a source map. */
+  /** With those of its causes, and the user's own files where the bundle has a source map. */
   readonly stack: string;
   /**
-   * `file:line:column` of the innermost frame that is the agent's own, relative to the folder of its config.
+   * `file:line:column` of the innermost frame that is the agent's own, relative to the folder of its config;
+   * of an error that has none, that of its cause.
    */
   readonly at: string | undefined;
 }
 
 export function describeThrown(error: unknown): Thrown {
-  const stack = textOf(() => (isError(error) ? String(error.stack) : inspect(error)));
-  const message = textOf(() => [error, ...causesOf(error)].map(lineOf).join("; cause: "));
+  const all = [error, ...causesOf(error)];
+  const stack = textOf(() => all.map(stackOf).join("\ncause: "));
+  const message = textOf(() => all.map(lineOf).join("; cause: "));
   return { message, stack: stack.replaceAll(sourceScheme, ""), at: ownFrame.exec(stack)?.[1] };
+}
+
+function stackOf(error: unknown): string {
+  return textOf(() => (isError(error) ? String(error.stack) : inspect(error)));
 }
 
 /**

@@ -37,6 +37,7 @@ interface Opening {
 
 class WorkerThread {
   readonly log: AgentLog;
+  readonly #node: string;
   /** `undefined` while the bundle loads. */
   #agents: ReadonlyMap<string, LoadedAgent> | undefined;
   /** What came meanwhile. */
@@ -47,7 +48,8 @@ class WorkerThread {
   readonly #channel: Channel<FromWorker>;
   readonly #exit: () => never;
 
-  constructor({ begun, ends }: WorkerSetup, exit: () => never) {
+  constructor({ begun, ends, node }: WorkerSetup, exit: () => never) {
+    this.#node = node;
     this.#begun = new BegunWriter(begun);
     this.#exit = exit;
     this.#channel = openChannel(ends, {
@@ -175,6 +177,7 @@ class WorkerThread {
       number,
       new WorkerActivation({
         number,
+        node: this.#node,
         agent: name.agent,
         key: name.key,
         origin: opening.origin,

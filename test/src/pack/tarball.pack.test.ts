@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { type ChildProcessWithoutNullStreams, execFile, spawn } from "node:child_process";
 import {
   existsSync,
+  globSync,
   mkdtempSync,
   readFileSync,
   readlinkSync,
@@ -12,7 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import type { ReadyFile } from "../../../cli/src/up/ready-file.ts";
@@ -56,11 +57,20 @@ before(async () => {
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-test("the package installs without a warning about the user's Node, and its README leads nowhere dead", () => {
+test("the package installs without a warning about the user's Node, and its links lead to what it has", () => {
   assert.doesNotMatch(installed.stderr, /EBADENGINE/);
-  const readme = readFileSync(join(folder, "node_modules/voda/README.md"), "utf8");
-  const links = [...readme.matchAll(/\]\((?!https?:)[^)]*\)/g)].map(([link]) => link);
-  assert.deepEqual(links, []);
+  const voda = join(folder, "node_modules/voda");
+  const documents = globSync("{README.md,docs/**/*.md,examples/**/*.md}", { cwd: voda });
+  const links = documents.flatMap((document) =>
+    [...readFileSync(join(voda, document), "utf8").matchAll(/\]\((?!https?:)([^)#\s]+)[^)]*\)/g)].map(
+      ([, link = ""]) => join(dirname(document), link),
+    ),
+  );
+  assert.ok(links.includes("docs/clients.md") && links.includes("examples"), links.join(" "));
+  assert.deepEqual(
+    links.filter((link) => !existsSync(join(voda, link))),
+    [],
+  );
 });
 
 test("the README's first code compiles as `tsc --init` has it", async () => {
@@ -119,6 +129,21 @@ test("npx voda dev answers the README's lines through Envoy on the pinned Node, 
   }
   assert.match(dev.output(), /voda: stopping/);
   assert.equal(existsSync(readyFile), false);
+});
+
+test("every bench that needs no lists of the user's own runs from the package", async () => {
+  const benches = [
+    "counters --seconds 1 --sessions 8 --clients 4 --kill node --kill-every-ms 400",
+    "mesh-trace --sessions 1 --edits-per-call 4000",
+    "calls --seconds 1 --sessions 8 --clients 2",
+    "wake --sessions 8",
+    "ready --runs 1",
+    "ps --runs 1",
+    "size",
+    "compute --job steal",
+    "placement-speed --no-end-to-end",
+  ];
+  for (const bench of benches) await inFolder("npx", "voda", "bench", ...bench.split(" "));
 });
 
 /** Runs a command as a terminal does: what is typed goes to all of its processes. */

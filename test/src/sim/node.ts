@@ -284,6 +284,7 @@ function callOf({ operation, id }: Attempt, number: number, deadlineMs: number):
     body: new Uint8Array(0),
     caller: anonymous,
     traceparent: undefined,
+    requestId: undefined,
     grant: undefined,
     devices: undefined,
   };

@@ -24,17 +24,17 @@ export interface Failure {
 }
 
 const causesMax = 4;
-const bringUp = "bring the mesh up with `npx voda up`, or name its address with --url or VODA_URL";
+const bringUp = "bring the mesh up with `npx voda dev`, or name its address with --url or VODA_URL";
 
 /** What a Connect code in its wire form means for the exit code, and what to do next. */
 export function adviceFor(code: string): { readonly exitCode: ExitCode; readonly next: string | undefined } {
   switch (code) {
     case "not_found":
-      return { exitCode: exitCodes.notFound, next: "`npx voda ps` lists what there is" };
+      return { exitCode: exitCodes.notFound, next: "`npx voda agents ls` lists the agents" };
     case "unimplemented":
-      return { exitCode: exitCodes.notFound, next: "check the name of the method in the agent's definition" };
+      return { exitCode: exitCodes.notFound, next: "`npx voda agents ls` lists the methods of each agent" };
     case "unavailable":
-      return { exitCode: exitCodes.unavailable, next: bringUp };
+      return { exitCode: exitCodes.unavailable, next: "try again in a moment, or ask `npx voda doctor`" };
     case "deadline_exceeded":
       return { exitCode: exitCodes.unavailable, next: "try again with the same --id" };
     case "resource_exhausted":

@@ -6,6 +6,8 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { AgentService, SessionService, SessionStatus } from "@voda/proto/api";
 import { run } from "./program.ts";
 import { programs } from "./programs.ts";
 import { lock } from "./up/lock.ts";
@@ -38,7 +40,7 @@ async function serving(listener: RequestListener, work: (url: string) => Promise
 
 for (const [name, args, says] of [
   ["an unknown command", ["fly"], /^voda: unknown command 'fly'/],
-  ["an unknown flag", ["ps", "--fast"], /^voda: unknown option '--fast'.*; see `voda ps --help`$/],
+  ["an unknown flag", ["ps", "--fast"], /^voda: unknown option '--fast'.*; see `npx voda ps --help`$/],
   ["a missing argument", ["call", "counter/alice"], /missing required argument 'method'/],
   ["a number out of range", ["up", "--nodes", "99"], /'99' is invalid. write a whole number of 1 to 16/],
   ["a zone that is none", ["up", "--zones", "a,,b"], /'a,,b' is invalid. write names with commas between/],
@@ -81,8 +83,8 @@ test("with --json every failure is one JSON value on standard output, with the m
     [["top", "--url", url], 4, /^nothing answers at 127\.0\.0\.1:\d+; bring the mesh up/],
     [["explain", "placement", "counter/a", "--url", url], 4, /^nothing answers at/],
     [["explain", "placement", "counter"], 2, /names no session/],
-    [["ps", "--fast"], 2, /unknown option '--fast'; see `voda ps --help`$/],
-    [["bench", "wake", "--sessions", "x"], 2, /'x' is invalid.*; see `voda bench wake --help`$/],
+    [["ps", "--fast"], 2, /unknown option '--fast'; see `npx voda ps --help`$/],
+    [["bench", "wake", "--sessions", "x"], 2, /'x' is invalid.*; see `npx voda bench wake --help`$/],
   ] as const) {
     const { code, out, err } = await voda(...args, "--json");
     const message = (err[0] ?? "").replace("voda: ", "");
@@ -122,7 +124,7 @@ test("a mesh that is not there is exit code 4 and says how to bring it up", asyn
     const { code, err } = await voda(...args, "--url", `http://127.0.0.1:${port}`);
     assert.equal(code, 4, err.join());
     assert.deepEqual(err, [
-      `voda: nothing answers at 127.0.0.1:${port}; bring the mesh up with \`npx voda up\`, or name its address with --url or VODA_URL`,
+      `voda: nothing answers at 127.0.0.1:${port}; bring the mesh up with \`npx voda dev\`, or name its address with --url or VODA_URL`,
     ]);
   }
 });
@@ -178,14 +180,66 @@ test("a command in a folder whose mesh runs talks to that mesh", async () => {
   );
 });
 
+/** A control plane that has deployed `counter`, of whose sessions nobody has called one. */
+const unborn = connectNodeAdapter({
+  routes: (router) => {
+    router.service(AgentService, { listAgents: () => ({ agents: [{ name: "counter" }] }) });
+    router.service(SessionService, {
+      listSessions: () => ({ sessions: [] }),
+      sleepSession: ({ session }) => ({
+        session: { agent: session?.agent ?? "", key: session?.key ?? "", status: SessionStatus.UNBORN },
+      }),
+    });
+  },
+});
+
+test("a name that is misspelt, or that nobody has called yet, is told with the next step", async () => {
+  await serving(unborn, async (url) => {
+    const misspelt = await voda("ps", "cuonter", "--url", url);
+    assert.deepEqual(misspelt, {
+      code: 3,
+      out: [],
+      err: [
+        'voda: no agent "cuonter" in namespace default (did you mean counter?); `npx voda agents ls` lists the agents',
+      ],
+    });
+    const early = await voda("ps", "counter", "--url", url);
+    assert.deepEqual([early.code, early.out], [0, ["no sessions yet: the first call of a key begins one"]]);
+    const slept = await voda("sleep", "counter/nope", "--url", url);
+    assert.deepEqual([slept.code, slept.out], [0, ["counter/nope is unborn"]]);
+    assert.match(slept.err[0] ?? "", /nothing to put to sleep; `npx voda ps counter` lists the sessions$/);
+  });
+});
+
+test("a failed call of the mesh in this folder names the log file that tells more", async () => {
+  using folder = temporaryFolder();
+  const dataDir = join(folder.path, ".voda");
+  mkdirSync(dataDir);
+  using held = lock(dataDir);
+  const message = "the handler threw an Error; the log of node n1 has it as request r-1";
+  const fails: RequestListener = (_, response) =>
+    response.writeHead(500).end(JSON.stringify({ code: "internal", message }));
+  await serving(fails, async (url) => {
+    held.serves(url);
+    const args = [programs().cli, "call", "counter/a", "get"];
+    const called = promisify(execFile)(process.execPath, args, { cwd: folder.path });
+    await assert.rejects(called, { stderr: `voda: internal: ${message}; see .voda/logs/n1.log\n` });
+  });
+});
+
 for (const [status, body, exitCode, says] of [
   [
     404,
     '{"code":"not_found","message":"agent \\"x\\" is not deployed"}',
     3,
-    /^voda: not_found: agent "x" is not deployed; /,
+    /^voda: not_found: agent "x" is not deployed; `npx voda agents ls` lists the agents$/,
   ],
-  [501, '{"code":"unimplemented","message":"no method fly"}', 3, /^voda: unimplemented: no method fly; /],
+  [
+    501,
+    '{"code":"unimplemented","message":"no method fly"}',
+    3,
+    /no method fly; `npx voda agents ls` lists the methods of each agent$/,
+  ],
   [503, "no healthy upstream", 4, /^voda: unavailable: HTTP 503 no healthy upstream; /],
   [429, '{"code":"resource_exhausted","message":"too large"}', 1, /^voda: resource_exhausted: too large$/],
   [500, '{"code":"internal","message":"bug"}', 1, /^voda: internal: bug$/],

@@ -64,7 +64,7 @@ function commandIn(program: Command, args: readonly string[]): string {
 function usage(error: CommanderError, command: string): Failure {
   const { usage: exitCode } = exitCodes;
   if (error.code === "commander.help")
-    return { line: `name a command; \`voda ${command}--help\` lists them`, exitCode };
+    return { line: `name a command; \`npx voda ${command}--help\` lists them`, exitCode };
   const message = error.message.replace(/^error: /, "").replaceAll(/\s*\n\s*/g, " ");
-  return { line: `${message}; see \`voda ${command}--help\``, exitCode };
+  return { line: `${message}; see \`npx voda ${command}--help\``, exitCode };
 }

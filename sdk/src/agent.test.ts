@@ -266,7 +266,10 @@ test("options become whole units", () => {
 test("options that are unknown, malformed or out of range are refused with the value and the range", () => {
   const refused = (options: unknown, message: RegExp): void =>
     assert.throws(() => agent("a", {}, untyped(options)), message, JSON.stringify(options));
-  refused({ idel: "5m" }, /unknown agent a: option "idel"; known are idle, maxTurn/);
+  refused(
+    { idel: "5m" },
+    /^TypeError: agent a: option "idel" is unknown \(did you mean idle\?\); known are idle, maxTurn/,
+  );
   refused(null, /options must be an object/);
   refused({ idle: "5 minutes" }, /agent a: idle of "5 minutes" is not a duration/);
   refused({ idle: "-5m" }, /is not a duration/);
@@ -276,7 +279,10 @@ test("options that are unknown, malformed or out of range are refused with the v
   refused({ dedupe: "2d" }, /agent a: dedupe of "2d" is out of range/);
   refused({ maxQueue: 0 }, /agent a: maxQueue of 0 is not a whole number of 1 to 65536/);
   refused({ maxQueue: "8" }, /maxQueue of 8 is not a whole number/);
-  refused({ place: { gpus: 1 } }, /unknown agent a: place option "gpus"/);
+  refused(
+    { place: { gpus: 1 } },
+    /^TypeError: agent a: place option "gpus" is unknown \(did you mean gpu\?\)/,
+  );
   refused({ place: { cpuMilli: 0.5 } }, /agent a: place.cpuMilli of 0.5 is not a whole number/);
   for (const gpu of [-1, 1.5, 65, 0.0001, Number.NaN])
     refused({ place: { gpu } }, /is neither a fraction of one GPU/);
@@ -375,6 +381,17 @@ test("fields with a schema have a validator, which says what is wrong", () => {
   );
   assert.throws(() => s.map(untyped({})), /s.map takes a Standard Schema/);
   assert.throws(() => s.register(untyped(null), untyped(1)), /s.register takes a Standard Schema/);
+  const register: () => unknown = untyped(s.register);
+  assert.throws(
+    () => register(),
+    /^TypeError: s\.register needs the value that a new session has: s\.register/,
+  );
+  const makers: Readonly<Record<string, () => unknown>> = untyped(s);
+  assert.throws(
+    () => makers["conter"]?.(),
+    /^TypeError: s\.conter is no kind of field \(did you mean counter\?\); there are register, counter, map/,
+  );
+  assert.equal(makers["then"], undefined, "what JavaScript asks by itself is no slip");
 });
 
 test("an initial value must be JSON and is kept as a frozen copy", () => {
@@ -390,7 +407,7 @@ test("an initial value must be JSON and is kept as a frozen copy", () => {
     [{ a: [1n] }, /it.a\[0\] is of type bigint/],
     [new Date(), /it is not a plain object/],
     [{ n: Number.NaN }, /it.n is NaN/],
-    [cycle, /is nested deeper than 64/],
+    [cycle, /it\[0\] is it again: what holds itself has no JSON/],
   ];
   for (const [value, message] of bad) assert.throws(() => s.register(value), message);
 });

@@ -18,7 +18,7 @@ test("a config keeps its agents and is frozen", () => {
 test("an unknown key, no agent, what is no agent and a name used twice are refused", () => {
   assert.throws(
     () => defineConfig(untyped({ agents: [a], listen: {} })),
-    /unknown config key "listen"; known are agents/,
+    /config key "listen" is unknown; known are agents/,
   );
   assert.throws(() => defineConfig(untyped(undefined)), /config keys must be an object/);
   assert.throws(() => defineConfig(untyped({})), /agents must be a list of at least one agent/);

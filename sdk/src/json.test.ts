@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { sentProblem } from "./json.ts";
+import { jsonProblem, sentProblem } from "./json.ts";
 
 const problem = (value: unknown): string | undefined => sentProblem(value, "it");
 
@@ -37,5 +37,24 @@ test("what JSON would change is named with its path and what to send instead", (
 test("what holds itself is refused, not walked for ever", () => {
   const self: unknown[] = [{ a: 1 }];
   self.push(self, self);
-  assert.match(problem(self) ?? "", /nested deeper than 1000/);
+  assert.equal(problem(self), "it[1] is it again: what holds itself has no JSON");
+  const order: { lines: { order?: object }[] } = { lines: [{}] };
+  Object.assign(order.lines[0] ?? {}, { order });
+  assert.equal(
+    problem({ order }),
+    "it.order.lines[0].order is it.order again: what holds itself has no JSON",
+  );
+  assert.equal(
+    jsonProblem({ order }),
+    "it.order.lines[0].order is it.order again: what holds itself has no JSON",
+  );
+});
+
+test("what is nested too deep shows where its path begins", () => {
+  let deep: unknown = 1;
+  for (let i = 0; i < 1_500; i += 1) deep = { a: deep };
+  assert.equal(
+    problem(deep),
+    `it${".a".repeat(16)}... (1001 steps) is nested deeper than 1000, which JSON does not have`,
+  );
 });

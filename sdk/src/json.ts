@@ -64,7 +64,12 @@ export type Sent<T> = T extends Json
 const depthMax = 64;
 
 /** Why a value is not JSON, or `undefined`. */
-export function jsonProblem(value: unknown, path = "it", depth = 0): string | undefined {
+export function jsonProblem(value: unknown): string | undefined {
+  const problem = partProblem(value, "it", 0);
+  return problem === undefined ? undefined : (cycleIn(value, "it") ?? problem);
+}
+
+function partProblem(value: unknown, path: string, depth: number): string | undefined {
   if (value === null || typeof value === "string" || typeof value === "boolean") return undefined;
   if (typeof value === "number") return Number.isFinite(value) ? undefined : `${path} is ${value}`;
   if (typeof value !== "object") return `${path} is of type ${typeof value}`;
@@ -84,7 +89,7 @@ export function jsonProblem(value: unknown, path = "it", depth = 0): string | un
 
 function firstProblem(items: readonly (readonly [string, unknown])[], depth: number): string | undefined {
   for (const [path, item] of items) {
-    const problem = jsonProblem(item, path, depth + 1);
+    const problem = partProblem(item, path, depth + 1);
     if (problem !== undefined) return problem;
   }
   return undefined;
@@ -116,10 +121,37 @@ interface Problem {
 export function sentProblem(value: unknown, what: string): string | undefined {
   const problem = problemOf(value, 0);
   if (problem === undefined) return undefined;
-  const path = problem.steps.reverse().join("");
+  const cycle = problem.steps.length > sentDepthMax ? cycleIn(value, what) : undefined;
+  if (cycle !== undefined) return cycle;
+  const path = pathOf(problem.steps.reverse());
   const better = instead[problem.found];
   const hint = better === undefined ? "" : `; send ${better}`;
   return `${what}${path} is ${problem.found}, which JSON does not have${hint}`;
+}
+
+const stepsShownMax = 16;
+
+function pathOf(steps: readonly string[]): string {
+  if (steps.length <= stepsShownMax) return steps.join("");
+  return `${steps.slice(0, stepsShownMax).join("")}... (${steps.length} steps)`;
+}
+
+/** Where a value holds itself, or `undefined`: what is told of it in place of a path without end. */
+function cycleIn(value: unknown, what: string): string | undefined {
+  const above = new Map<unknown, string>();
+  const look = (at: unknown, path: string): string | undefined => {
+    if (typeof at !== "object" || at === null) return undefined;
+    const before = above.get(at);
+    if (before !== undefined) return `${path} is ${before} again: what holds itself has no JSON`;
+    above.set(at, path);
+    for (const [name, item] of Object.entries(at)) {
+      const found = look(item, `${path}${Array.isArray(at) ? `[${name}]` : `.${name}`}`);
+      if (found !== undefined) return found;
+    }
+    above.delete(at);
+    return undefined;
+  };
+  return look(value, what);
 }
 
 function problemOf(value: unknown, depth: number): Problem | undefined {

@@ -10,6 +10,7 @@ import {
   wholeGpusMax,
 } from "@voda/proto/placement";
 import { type Duration, type DurationRange, durationMs } from "./duration.ts";
+import { didYouMean } from "./near.ts";
 
 /**
  * What each session that is awake takes from its node, and where it may go; the mesh packs sessions by it.
@@ -206,5 +207,7 @@ export function refuseUnknown(what: string, value: object, known: ReadonlySet<st
   if (typeof value !== "object" || value === null) throw new TypeError(`${what}s must be an object`);
   const strange = Object.keys(value).find((name) => !known.has(name));
   if (strange !== undefined)
-    throw new TypeError(`unknown ${what} "${strange}"; known are ${[...known].join(", ")}`);
+    throw new TypeError(
+      `${what} "${strange}" is unknown${didYouMean(strange, known)}; known are ${[...known].join(", ")}`,
+    );
 }

@@ -3,6 +3,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { type FieldKind, fieldKindNames, fieldKinds, type Handles, type ValueKind } from "@voda/proto/fields";
 import { type IfJson, type Json, jsonProblem } from "./json.ts";
 import { isReservedName, nameProblem } from "./name.ts";
+import { didYouMean } from "./near.ts";
 
 export type { FieldKind };
 
@@ -72,10 +73,23 @@ function makers() {
     (schema?: StandardSchemaV1) =>
       field(kind, partsOf(kind, fieldKinds[kind].holdsValues ? schema : undefined)),
   ]);
-  return { ...Object.fromEntries(others), register };
+  return new Proxy({ ...Object.fromEntries(others), register }, { get: makerOf });
+}
+
+/** A slip such as `s.conter()` would be told as "is not a function", without a word of what there is. */
+function makerOf(makers: object, name: string | symbol): unknown {
+  const maker: unknown = Reflect.get(makers, name);
+  if (maker !== undefined || typeof name === "symbol" || isReservedName(name)) return maker;
+  throw new TypeError(
+    `s.${name} is no kind of field${didYouMean(name, fieldKindNames)}; there are ${fieldKindNames.join(", ")}`,
+  );
 }
 
 function register<X>(...args: [initial: X] | [schema: SchemaOf<X>, initial: X]): Field<"register", X> {
+  if (args.length < 1)
+    throw new TypeError(
+      's.register needs the value that a new session has: s.register("") or s.register(null)',
+    );
   if (args.length === 1) return field("register", { initial: initialValue(args[0]) });
   const validate = validator("s.register", args[0]);
   const validation = validate(args[1]);

@@ -53,7 +53,22 @@ test("the state has its fields as properties, and nothing else can become one", 
   assert.equal(state.title, "old");
 });
 
+test("a map that is spread or asked for its properties says how to get at its keys", () => {
+  const { state } = filled();
+  const says =
+    /^TypeError: state\.items is a map: its keys are no properties; take them from state\.items\.toJSON\(\)/;
+  for (const use of [
+    () => ({ ...state.items }),
+    () => Object.keys(state.items),
+    () => Object.entries(state.items),
+    () => Object.assign({}, state.items),
+  ])
+    assert.throws(use, says);
+  assert.deepEqual({ ...state.items.toJSON() }["b"], { n: [1] });
+});
+
 test("printers show the values", () => {
   const { state } = filled();
   assert.match(inspect(state), /title: 'old'/);
+  assert.match(inspect(state.items), /b: \{ n: \[ 1 \] \}/);
 });

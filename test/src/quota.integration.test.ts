@@ -64,6 +64,6 @@ test("a quota that is not there cannot be deleted: exit code 3 and one line that
   assert.deepEqual(await quota("delete", "nobody"), {
     code: 3,
     out: [],
-    err: ['voda: namespace "nobody" has no quota; `voda quota ls` lists those that have one'],
+    err: ['voda: namespace "nobody" has no quota; `npx voda quota ls` lists those that have one'],
   });
 });

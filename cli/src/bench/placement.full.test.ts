@@ -224,7 +224,7 @@ for (const [name, args, code, says] of [
     "a rate that is none",
     ["placement-speed", "--rate", "0"],
     2,
-    /whole number of 1 to 20000; see `voda bench placement-speed --help`$/,
+    /whole number of 1 to 20000; see `npx voda bench placement-speed --help`$/,
   ],
   [
     "a file that is not there",

@@ -120,7 +120,7 @@ for (const [name, files, says] of [
   [
     "a missing package",
     { "step.ts": 'import "left-pad-2";\nexport const step = 1;\n' },
-    /imports "left-pad-2".*npm install left-pad-2$/,
+    /^\S*step\.ts imports "left-pad-2", which is not installed: npm install left-pad-2$/,
   ],
   [
     "an error at the top level",
@@ -150,6 +150,11 @@ for (const [name, files, says] of [
     "no default export",
     { "voda.config.ts": "export const agents = [];\n" },
     /no agents: export default defineConfig/,
+  ],
+  [
+    "a config that waits for ever",
+    { "step.ts": "export const step: number = await new Promise<number>(() => undefined);\n" },
+    /^the config did not load: an await at the top level of it, or of what it imports, waits for what never comes$/,
   ],
   [
     "a config that ends the process",

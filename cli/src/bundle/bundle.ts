@@ -60,7 +60,7 @@ async function build(config: string, places: Places): Promise<Bundle> {
     const strange = chunk.imports.find((name) => !isKnown(name));
     if (places.isComplete && strange !== undefined)
       throw new CliError(
-        `${relative(".", config)} imports ${JSON.stringify(strange)}, which is not installed: npm install ${strange}`,
+        `${relative(".", places.importerOf(strange) ?? config)} imports ${JSON.stringify(strange)}, which is not installed: npm install ${strange}`,
       );
     const problem = chunk.imports.some((name) => name.startsWith("@bufbuild/"))
       ? protobufProblem(config)

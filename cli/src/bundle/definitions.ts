@@ -38,11 +38,20 @@ function ask(describe: string, file: string): Promise<Description> {
       new CliError(
         signal === "SIGKILL"
           ? `the config did not load within ${describeMsMax / 1000} s; it must not wait for anything at its top level`
-          : `the config ended the process that loads it with code ${code}; it must not call process.exit`,
+          : endingWords(code),
       ),
     ),
   );
   return promise;
+}
+
+/** Of Node: nothing is left to do, and a module still waits. */
+const unsettledAwaitCode = 13;
+
+function endingWords(code: number | null): string {
+  return code === unsettledAwaitCode
+    ? "the config did not load: an await at the top level of it, or of what it imports, waits for what never comes"
+    : `the config ended the process that loads it with code ${code}; it must not call process.exit`;
 }
 
 /** The user's file and line in a stack: the first frame that is neither of Node, of voda nor of a package. */

@@ -51,6 +51,8 @@ export class Places {
   /** Modules of packages that look around. */
   readonly #around = new Set<string>();
   readonly #files = new Set<string>();
+  /** Who imports what is not installed. */
+  readonly #lacking = new Map<string, string>();
   readonly #folder: string;
   #found: ReadonlySet<string>;
 
@@ -71,6 +73,11 @@ export class Places {
     return this.#found.size === this.#outside.size;
   }
 
+  /** The user's module that imports a package which is not installed. */
+  importerOf(missing: string): string | undefined {
+    return this.#lacking.get(missing);
+  }
+
   stays(): Stays {
     const sorted = (names: Iterable<string>): string[] => [...names].toSorted();
     const folder = this.#folder;
@@ -82,6 +89,8 @@ export class Places {
 
   plugin(): Plugin {
     const isOutside = (folder: string): boolean => this.#outside.has(folder);
+    const isLacking = (specifier: string, importer: string): void =>
+      void this.#lacking.set(specifier, importer);
     const foundAround = (id: string): void => void this.#around.add(id);
     const keepPlace = (code: string, id: string) => this.#keepPlace(code, id);
     const close = (context: PluginContext): void => {
@@ -94,6 +103,7 @@ export class Places {
         if (importer === undefined || packageOf(importer) !== undefined || !/^[@#\w]/.test(specifier))
           return null;
         const resolved = await this.resolve(specifier, importer, { kind, skipSelf: true });
+        if (resolved === null) isLacking(specifier, importer);
         const folder = resolved === null || resolved.external ? undefined : packageOf(resolved.id);
         if (resolved === null || folder === undefined || !isOutside(folder)) return resolved;
         // `require` takes paths and no URLs, `import` both, but no path of Windows.

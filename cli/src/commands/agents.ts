@@ -40,7 +40,7 @@ export function addAgents(program: Command, { out: print }: Output): void {
       await connectApi(url).agents.undeployAgent({ namespace, name });
     } catch (error) {
       if (!(error instanceof ConnectError) || error.code !== Code.NotFound) throw error;
-      const words = `${error.rawMessage}; \`voda agents ls\` lists those that are`;
+      const words = `${error.rawMessage}; \`npx voda agents ls\` lists those that are`;
       throw new CliError(words, exitCodes.notFound, { cause: error });
     }
     const text = `agent ${name} takes no calls any more; its sessions are kept, deploying it again brings them back`;

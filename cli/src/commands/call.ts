@@ -1,9 +1,12 @@
+import { join } from "node:path";
 import { headers } from "@voda/proto/wire";
 import type { Command } from "commander";
 import { adviceFor, CliError, exitCodes } from "../failure.ts";
-import { type ClientFlags, withClientFlags } from "../options.ts";
+import { type ClientFlags, defaultDataDir, withClientFlags } from "../options.ts";
 import type { Output } from "../print.ts";
 import { methodPath, parseSession } from "../session-argument.ts";
+import { lockHolder } from "../up/lock.ts";
+import { logsFolder } from "../up/mesh.ts";
 
 interface CallFlags extends ClientFlags {
   readonly id?: string;
@@ -45,7 +48,7 @@ async function call(
     ...(input !== undefined && { body: input }),
   });
   const body = await response.text();
-  if (!response.ok) throw refusal(response.status, body);
+  if (!response.ok) throw refusal(response.status, body, flags.url);
   return body.trimEnd();
 }
 
@@ -65,12 +68,19 @@ function requireJson(input: string): void {
 }
 
 /** Connect's error body, or whatever a proxy answered. */
-function refusal(status: number, body: string): CliError {
+function refusal(status: number, body: string, url: string): CliError {
   const { code, message } = connectError(body);
   const known = code ?? codeOfStatus(status);
-  const { exitCode, next } = adviceFor(known);
+  const { exitCode, next = logHere(message ?? "", url) } = adviceFor(known);
   const said = message ?? `HTTP ${status} ${body.slice(0, 200)}`.trim();
   return new CliError(`${known}: ${said}${next === undefined ? "" : `; ${next}`}`, exitCode);
+}
+
+/** A failure of an agent's own code names the node whose log has it: of the mesh of this folder, the file. */
+function logHere(message: string, url: string): string | undefined {
+  const [, node] = /the log of node ([\w.-]+) has it/.exec(message) ?? [];
+  if (node === undefined || lockHolder(defaultDataDir)?.ingress !== url) return undefined;
+  return `see ${join(logsFolder(defaultDataDir), `${node}.log`)}`;
 }
 
 function connectError(body: string): { code?: string; message?: string } {

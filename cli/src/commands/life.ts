@@ -1,6 +1,6 @@
 // `voda sleep` and `voda wake`.
 import { toJson } from "@bufbuild/protobuf";
-import { type Session, SessionSchema } from "@voda/proto/api";
+import { type Session, SessionSchema, SessionStatus } from "@voda/proto/api";
 import type { Command } from "commander";
 import { connectApi } from "../api.ts";
 import { type ClientFlags, withClientFlags } from "../options.ts";
@@ -8,14 +8,19 @@ import type { Output, Print } from "../print.ts";
 import { parseSession } from "../session-argument.ts";
 import { statusWord } from "./ps.ts";
 
-export function addLife(program: Command, { out: print }: Output): void {
+export function addLife(program: Command, { out: print, err }: Output): void {
   const sleep = program
     .command("sleep")
     .description("write a session to its log and free its memory")
     .argument("<session>", "AGENT/KEY");
   withClientFlags(sleep).action(async (text: string, flags: ClientFlags) => {
     const session = parseSession(text, flags.namespace);
-    show([(await connectApi(flags.url).sessions.sleepSession({ session })).session], flags, print);
+    const { session: slept } = await connectApi(flags.url).sessions.sleepSession({ session });
+    show([slept], flags, print);
+    if (slept?.status === SessionStatus.UNBORN)
+      err(
+        `voda: nobody has called it, so that there is nothing to put to sleep; \`npx voda ps ${session.agent}\` lists the sessions`,
+      );
   });
   const wake = program
     .command("wake")

@@ -1,7 +1,10 @@
 import { toJson } from "@bufbuild/protobuf";
 import { type Node, NodeSchema, type Session, SessionSchema, SessionStatus } from "@voda/proto/api";
+import { defaultNamespace } from "@voda/proto/session";
 import type { Command } from "commander";
+import { didYouMean } from "voda/definition";
 import { type Api, connectApi } from "../api.ts";
+import { CliError, exitCodes } from "../failure.ts";
 import { type ClientFlags, defaultDataDir, withClientFlags } from "../options.ts";
 import { type Output, type Print, table } from "../print.ts";
 import { lockHolder } from "../up/lock.ts";
@@ -23,7 +26,12 @@ export function addPs(program: Command, { out: print, err }: Output): void {
   withClientFlags(command).action(async (agent: string | undefined, flags: PsFlags) => {
     const api = connectApi(flags.url);
     if (flags.nodes === true) printNodes((await api.nodes.listNodes({})).nodes, flags, print);
-    else printSessions(await listSessions(api, agent ?? "", flags.namespace ?? ""), flags, print);
+    else {
+      const listed = await listSessions(api, agent ?? "", flags.namespace ?? "");
+      if (agent !== undefined && listed.sessions.length === 0)
+        await requireAgent(api, agent, flags.namespace);
+      printSessions(listed, flags, print);
+    }
     const full = fullStoreHere(flags.url);
     if (full !== undefined) err(`voda: the store is ${full}; \`npx voda doctor\` says what to do`);
   });
@@ -34,6 +42,15 @@ function fullStoreHere(url: string): string | undefined {
   if (lockHolder(defaultDataDir)?.ingress !== url) return undefined;
   const room = storeRoom(defaultDataDir);
   return room !== undefined && isNearlyFull(room) ? roomWords(room) : undefined;
+}
+
+/** An agent without sessions looks like a name that is misspelt. @throws CliError when it is not deployed */
+async function requireAgent(api: Api, agent: string, namespace = defaultNamespace): Promise<void> {
+  const { agents } = await api.agents.listAgents({ namespace });
+  const names = agents.map(({ name }) => name);
+  if (names.includes(agent)) return;
+  const words = `no agent ${JSON.stringify(agent)} in namespace ${namespace}${didYouMean(agent, names)}`;
+  throw new CliError(`${words}; \`npx voda agents ls\` lists the agents`, exitCodes.notFound);
 }
 
 async function listSessions(
@@ -61,7 +78,7 @@ function printSessions(listed: { sessions: Session[]; more: boolean }, flags: Ps
     );
     return;
   }
-  if (listed.sessions.length === 0) print("no sessions");
+  if (listed.sessions.length === 0) print("no sessions yet: the first call of a key begins one");
   else
     print(
       table(

@@ -47,7 +47,7 @@ function addSet(quota: Command, print: Print): void {
   withFlags(command).action(async (namespace: string, { url, json, ...limits }: QuotaFlags & Limits) => {
     if (Object.keys(limits).length === 0)
       throw new CliError(
-        "name at least one of --sessions, --cpu-milli, --memory-mib, --gpu-milli; `voda quota delete` takes all limits away",
+        "name at least one of --sessions, --cpu-milli, --memory-mib, --gpu-milli; `npx voda quota delete` takes all limits away",
         exitCodes.usage,
       );
     const { quota: stored } = await connectApi(url).quotas.setQuota({ quota: { namespace, ...limits } });
@@ -81,7 +81,7 @@ function addDelete(quota: Command, print: Print): void {
     } catch (error) {
       if (!(error instanceof ConnectError) || error.code !== Code.NotFound) throw error;
       throw new CliError(
-        `${error.rawMessage}; \`voda quota ls\` lists those that have one`,
+        `${error.rawMessage}; \`npx voda quota ls\` lists those that have one`,
         exitCodes.notFound,
         {
           cause: error,

@@ -64,7 +64,7 @@ async function up(flags: MeshFlags, output: Output, mode: "up" | "dev"): Promise
       if (told !== undefined) show(told);
     },
     serve: async (mesh) => {
-      agents = await serve(mesh, compile(project), nodes, say);
+      agents = await serve(mesh, { nodes, say, project });
     },
     accompany: async (mesh) => {
       const took = duration(performance.now() - startedMs);
@@ -87,6 +87,12 @@ interface Project {
   readonly sayOnce: (line: string) => void;
 }
 
+interface Serving {
+  readonly nodes: number;
+  readonly say: (line: string) => void;
+  readonly project: Project;
+}
+
 interface Compiled {
   readonly agents: readonly AgentDefinition[];
   readonly request: ReturnType<typeof deployRequest>;
@@ -101,20 +107,15 @@ async function compile({ config, dataDir, sayOnce }: Project): Promise<Compiled>
 }
 
 /** Starts what is not running yet, deploys, and waits until the way through Envoy to every node is open. */
-async function serve(
-  mesh: Mesh,
-  compiled: Promise<Compiled>,
-  nodes: number,
-  say: (line: string) => void,
-): Promise<readonly AgentDefinition[]> {
+async function serve(mesh: Mesh, { nodes, say, project }: Serving): Promise<readonly AgentDefinition[]> {
   const [{ agents, request }] = await Promise.all([
-    compiled,
+    compile(project),
     mesh.startControlplane().then(() => mesh.startNodes()),
   ]);
   const api = connectApi(mesh.ingressUrl);
   await opened(() => nodesMissing(api, nodes), say);
   // After the nodes: each of them loads the bundle before it is published, and says what is wrong with it.
-  await deploy(connectApi(mesh.apiUrl), request, say);
+  await deploy(connectApi(mesh.apiUrl), request, project.sayOnce);
   // Envoy learns of nodes after the control plane lists them: until then it refuses calls by itself.
   const noWay = "Envoy to pass calls on to a node; see its log and the control plane's";
   await opened(async () => ((await passesToNode(mesh.ingressUrl)) ? undefined : noWay), say);
@@ -139,7 +140,7 @@ async function deploy(api: Api, request: Compiled["request"], say: (line: string
   const left = agents.map(({ name }) => name).filter((name) => !named.has(name));
   if (left.length > 0)
     say(
-      `deployed before and not in the config: ${left.join(", ")}; \`voda agents undeploy NAME\` refuses its calls`,
+      `deployed before and not in the config: ${left.join(", ")}; \`npx voda agents undeploy NAME\` refuses its calls`,
     );
 }
 
@@ -172,7 +173,7 @@ async function redeploy(mesh: Mesh, project: Project, output: Output): Promise<v
   const startedMs = performance.now();
   try {
     const { agents, request } = await compile(project);
-    await deploy(connectApi(mesh.apiUrl), request, (line) => output.err(`voda: ${line}`));
+    await deploy(connectApi(mesh.apiUrl), request, project.sayOnce);
     const names = agents.map((agent) => agent.name).join(", ");
     output.out(
       `deployed ${names} as ${request.agents[0]?.revision.slice(0, 12)} in ${duration(performance.now() - startedMs)}`,

@@ -101,7 +101,7 @@ const replies: readonly LocalReply[] = [
   {
     status: 503,
     isGrpcOnly: true,
-    error: unavailable("no node is ready yet: start one with `voda node`, or try again in a moment", {
+    error: unavailable("no node is ready yet: try again in a moment, or ask `npx voda doctor`", {
       retryAfterMs,
     }),
   },

@@ -32,7 +32,7 @@ const plainPrefixes = ["/agents/", "/namespaces/"];
 const noNodeBody = errorJson({
   code: "unavailable",
   reason: "closed",
-  message: "no node is ready yet: start one with `voda node`, or try again in a moment",
+  message: "no node is ready yet: try again in a moment, or ask `npx voda doctor`",
   retryAfterMs: 1_000,
 });
 

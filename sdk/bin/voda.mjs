@@ -49,7 +49,7 @@ function parents() {
   }
 }
 
-/** npm and npx end by a signal, with the shell between them and this, and hand it to nobody: who loses them is to stop. */
+/** npm and npx, and the shell that they start, end by a signal and hand it to nobody: who loses them is to stop. */
 function whenNpmEnds(stop) {
   if (process.env.npm_execpath === undefined) return;
   const before = parents();

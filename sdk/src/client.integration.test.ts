@@ -447,15 +447,15 @@ test("bad options are refused at once", () => {
   refused({ url: "127.0.0.1:4000" }, /url of "127.0.0.1:4000" is neither/);
   refused({ url: "ftp://a" }, /url of "ftp:\/\/a" is neither/);
   refused({}, /url of undefined is neither/);
-  refused({ url, token: "x" }, /unknown client option "token"/);
+  refused({ url, token: "x" }, /client option "token" is unknown/);
   refused({ url, namespace: "A" }, /namespace "A" is not a name/);
   refused({ url, timeout: "2 s" }, /timeout of "2 s" is not a duration/);
   refused({ url, retry: { attempts: 0 } }, /retry.attempts of 0 is not a whole number of 1 to 100/);
-  refused({ url, retry: { max: 1 } }, /unknown retry option "max"/);
+  refused({ url, retry: { max: 1 } }, /retry option "max" is unknown/);
   refused({ url, headers: { "bad name": "x" } }, /bad name/);
   refused({ url, headers: { "Idempotency-Key": "x" } }, /header idempotency-key is the client's own/);
   const session = createClient<typeof config>({ url }).counter("k");
-  assert.throws(() => session.$with(untyped({ ack: 1 })), /unknown call option "ack"/);
+  assert.throws(() => session.$with(untyped({ ack: 1 })), /call option "ack" is unknown/);
   assert.throws(() => session.$with({ timeout: 0 }), /timeout of 0 is out of range/);
   assert.throws(() => session.$with({ id: "a b" }), /id of "a b" is not 1 to 256 visible ASCII/);
 });

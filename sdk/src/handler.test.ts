@@ -135,7 +135,10 @@ test("options become plain data, and what is not said is not there", () => {
 test("bad options are refused when the agent is defined, with its name and the value", () => {
   const untyped = (value: unknown): never => value as never;
   const bad: readonly (readonly [object, RegExp])[] = [
-    [{ onBusy: "queue" }, /^TypeError: unknown agent shop: handler "a": option "onBusy"; known are input, /],
+    [
+      { onBusy: "queue" },
+      /^TypeError: agent shop: handler "a": option "onBusy" is unknown; known are input, /,
+    ],
     [{ input: 1 }, /^TypeError: agent shop: handler "a": input takes a Standard Schema/],
     [{ access: "mesh" }, /^TypeError: agent shop: handler "a": access of "mesh" is none of public, internal/],
     [{ timeout: "2h" }, /^RangeError: agent shop: handler "a": timeout of "2h" is out of range/],

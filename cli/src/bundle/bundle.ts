@@ -58,10 +58,11 @@ async function build(config: string, places: Places): Promise<Bundle> {
     const isKnown = (name: string): boolean =>
       isProvided(name) || isBuiltin(name) || /^file:|^[/\\]/.test(name);
     const strange = chunk.imports.find((name) => !isKnown(name));
-    if (places.isComplete && strange !== undefined)
-      throw new CliError(
-        `${relative(".", places.importerOf(strange) ?? config)} imports ${JSON.stringify(strange)}, which is not installed: npm install ${strange}`,
-      );
+    if (places.isComplete && strange !== undefined) {
+      const importer = relative(".", places.importerOf(strange) ?? config);
+      const words = `${importer} imports ${JSON.stringify(strange)}, which is not installed`;
+      throw new CliError(`${words}: npm install ${strange}`);
+    }
     const problem = chunk.imports.some((name) => name.startsWith("@bufbuild/"))
       ? protobufProblem(config)
       : undefined;

@@ -140,7 +140,8 @@ async function deploy(api: Api, request: Compiled["request"], say: (line: string
   const left = agents.map(({ name }) => name).filter((name) => !named.has(name));
   if (left.length > 0)
     say(
-      `deployed before and not in the config: ${left.join(", ")}; \`npx voda agents undeploy NAME\` refuses its calls`,
+      `deployed, and not in the config any more: ${left.join(", ")}; ` +
+        "`npx voda agents undeploy NAME` refuses its calls",
     );
 }
 

@@ -23,7 +23,7 @@ export interface ChildEvents {
   readonly onProcess: () => void;
   /** Serves, for the first time or again. */
   readonly onReady: () => void;
-  /** What people who watch should know: what is awaited, again and again while that lasts, and each end and new start. */
+  /** What people who watch should know: each end and new start, and again and again what is awaited. */
   readonly say: (words: string) => void;
   /** Will not be started again. */
   readonly onGiveUp: (error: Error) => void;
@@ -184,7 +184,7 @@ export class Child {
     });
   }
 
-  /** One that never served is told of when it is given up: until then a start that fails may be the port's or the disk's. */
+  /** A child that never served is told of when it is given up: nobody missed it yet. */
   #tellDeath({ why, killed }: Ended): void {
     const last = killed ? undefined : this.#lastWords();
     const words = last === undefined ? "" : `; it said: ${last}; see ${this.#log.path}`;

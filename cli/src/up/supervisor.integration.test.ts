@@ -47,7 +47,7 @@ test("the ready file has these keys and no others: programs read it", async () =
   });
 });
 
-test("every child that is killed serves again under a new pid and its old port, and the terminal tells", async () => {
+test("every child that is killed serves again under a new pid and its old port, and this is told", async () => {
   using folder = temporaryFolder();
   await using mesh = startMesh(folder.path);
   let file = await ready(mesh);

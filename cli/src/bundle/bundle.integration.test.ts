@@ -154,7 +154,7 @@ for (const [name, files, says] of [
   [
     "a config that waits for ever",
     { "step.ts": "export const step: number = await new Promise<number>(() => undefined);\n" },
-    /^the config did not load: an await at the top level of it, or of what it imports, waits for what never comes$/,
+    /^the config did not load: an await at its top level, or of what it imports, waits for what never comes$/,
   ],
   [
     "a config that ends the process",

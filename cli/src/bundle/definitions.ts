@@ -50,7 +50,7 @@ const unsettledAwaitCode = 13;
 
 function endingWords(code: number | null): string {
   return code === unsettledAwaitCode
-    ? "the config did not load: an await at the top level of it, or of what it imports, waits for what never comes"
+    ? "the config did not load: an await at its top level, or of what it imports, waits for what never comes"
     : `the config ended the process that loads it with code ${code}; it must not call process.exit`;
 }
 

@@ -19,7 +19,8 @@ export function addLife(program: Command, { out: print, err }: Output): void {
     show([slept], flags, print);
     if (slept?.status === SessionStatus.UNBORN)
       err(
-        `voda: nobody has called it, so that there is nothing to put to sleep; \`npx voda ps ${session.agent}\` lists the sessions`,
+        "voda: nobody has called it, so that there is nothing to put to sleep; " +
+          `\`npx voda ps ${session.agent}\` lists the sessions`,
       );
   });
   const wake = program

@@ -1,4 +1,4 @@
-// What people read and try out of the package: the documentation, and the examples, which the benches run too.
+// What people read and try out of the package: the documentation and the examples, which benches run too.
 import { cpSync, existsSync, globSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 

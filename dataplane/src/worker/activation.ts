@@ -203,8 +203,8 @@ export class WorkerActivation {
     }
     const encoded = encodeAnswer(answer);
     if (encoded.length > turnBytesMax) {
-      const words = `answer of ${encoded.length} bytes exceeds turnBytesMax ${turnBytesMax}: answer in parts, by calls that each name theirs`;
-      this.#refuse(running, fail("too_large", words));
+      const words = `answer of ${encoded.length} bytes exceeds turnBytesMax ${turnBytesMax}`;
+      this.#refuse(running, fail("too_large", `${words}: answer in parts, by calls that each name theirs`));
       return;
     }
     if (!("commit" in scope)) {
@@ -258,7 +258,8 @@ export class WorkerActivation {
 
   /** Where the caller's operator finds what the caller is not told. */
   #logWords({ origin: { request } }: Running): string {
-    return `the log of node ${this.#options.node} has it${request === undefined ? "" : ` as request ${request}`}`;
+    const where = `the log of node ${this.#options.node} has it`;
+    return request === undefined ? where : `${where} as request ${request}`;
   }
 
   #throw(call: number, answer: Failed): void {

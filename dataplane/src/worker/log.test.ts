@@ -105,7 +105,7 @@ test("errors that no call answers for have a bound of their own", () => {
   assert.equal(said.at(-1)?.[1].message, leftOut(5));
 });
 
-test("all sessions of a thread have so many lines together, errors apart, and one line tells how many were left out", () => {
+test("all sessions of a thread have so many lines together, errors apart; one line tells what was left out", () => {
   const { log, said, pass } = rig();
   for (let i = 0; i < threadLogLinesPerSecondMax + 7; i += 1)
     loggerOf(log, { ...origin, key: `k${i}` }).info("a few each");
@@ -113,7 +113,7 @@ test("all sessions of a thread have so many lines together, errors apart, and on
   loggerOf(log, origin).error("an error");
   assert.equal(said.at(-1)?.[1].message, "an error");
   pass(1_000);
-  const bound = `threadLogLinesPerSecondMax ${threadLogLinesPerSecondMax}, of all sessions`;
+  const bound = `threadLogLinesPerSecondMax ${threadLogLinesPerSecondMax} of all sessions`;
   assert.deepEqual(said.slice(threadLogLinesPerSecondMax + 1), [
     ["warn", { speaker: {}, message: `7 lines left out: more than ${bound}`, facts: {} }],
   ]);

@@ -54,16 +54,9 @@ export interface LogTime {
   readonly after: (ms: number, end: () => void) => void;
 }
 
-export function openAgentLog(send: (message: FromWorker) => void, { nowMs, after }: LogTime): AgentLog {
+/** Counts what is printed. `end` hears of each window that is over. */
+function openWindows(end: (window: Window) => void, { nowMs, after }: LogTime) {
   const windows = new Map<string, Window>();
-  const write = (level: LogLevel, entry: LogEntry): void => send({ type: "log", level, line: lineOf(entry) });
-
-  const report = (window: Window): void => {
-    const { speaker, leftOut, bound } = window;
-    window.leftOut = 0;
-    const message = `${leftOut} lines left out: more than ${bound}`;
-    if (leftOut > 0) write("warn", { speaker, message, facts: {} });
-  };
 
   /** Ends the windows that are over, and comes again while there are others. */
   const sweep = (): void => {
@@ -71,7 +64,7 @@ export function openAgentLog(send: (message: FromWorker) => void, { nowMs, after
     for (const [name, window] of windows) {
       if (now - window.startedMs < windowMs) continue;
       windows.delete(name);
-      report(window);
+      end(window);
     }
     if (windows.size > 0) after(windowMs, sweep);
   };
@@ -80,7 +73,7 @@ export function openAgentLog(send: (message: FromWorker) => void, { nowMs, after
   const windowOf = (name: string, speaker: Speaker, bound: string): Window => {
     const before = windows.get(name);
     if (before !== undefined && nowMs() - before.startedMs < windowMs) return before;
-    if (before !== undefined) report(before);
+    if (before !== undefined) end(before);
     else if (windows.size === 0) after(windowMs, sweep);
     const window = { speaker, bound, startedMs: nowMs(), lines: 0, leftOut: 0 };
     windows.set(name, window);
@@ -92,7 +85,7 @@ export function openAgentLog(send: (message: FromWorker) => void, { nowMs, after
     const all = windowOf(
       kind,
       {},
-      `threadLogLinesPerSecondMax ${threadLogLinesPerSecondMax}, of all sessions`,
+      `threadLogLinesPerSecondMax ${threadLogLinesPerSecondMax} of all sessions`,
     );
     if (all.lines >= threadLogLinesPerSecondMax) {
       all.leftOut += 1;
@@ -108,7 +101,19 @@ export function openAgentLog(send: (message: FromWorker) => void, { nowMs, after
     all.lines += 1;
     return true;
   };
+  return { isAllowed, open: () => windows.values() };
+}
 
+export function openAgentLog(send: (message: FromWorker) => void, time: LogTime): AgentLog {
+  const write = (level: LogLevel, entry: LogEntry): void => send({ type: "log", level, line: lineOf(entry) });
+  const report = (window: Window): void => {
+    const { speaker, leftOut, bound } = window;
+    window.leftOut = 0;
+    const message = `${leftOut} lines left out: more than ${bound}`;
+    if (leftOut > 0) write("warn", { speaker, message, facts: {} });
+  };
+  const windows = openWindows(report, time);
+  const { isAllowed } = windows;
   const cut = (message: string): string => message.slice(0, logCharsMax);
   const here = (): Speaker => currentOrigin() ?? {};
   return {
@@ -123,7 +128,7 @@ export function openAgentLog(send: (message: FromWorker) => void, { nowMs, after
       if (isAllowed(speaker, "strays")) write("error", { speaker, message: cut(message), facts });
     },
     settle(session) {
-      for (const window of windows.values()) {
+      for (const window of windows.open()) {
         const { agent, key } = window.speaker;
         if (session === undefined || (session.agent === agent && session.key === key)) report(window);
       }

@@ -41,7 +41,7 @@ test("causes are named in their order, whatever they are, each once and not for 
   assert.equal(describeThrown(long).message.length, thrownCharsMax);
 });
 
-test("the place is the agent's own, of the error or of the first cause that has one, with the frames of all", () => {
+test("the place is the agent's own, of the error or else of a cause, and the frames are those of all", () => {
   const thrown = (message: string, frames: string[], cause?: Error): Error =>
     Object.assign(new Error(message, { cause }), {
       stack: [`Error: ${message}`, ...frames.map((frame) => `    at ${frame}`)].join("\n"),

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// Runs the CLI on the Node that voda is pinned to. Plain JavaScript for Node >= 18.19: the user's Node starts it.
+// Runs the CLI on the Node that voda is pinned to. Plain JavaScript for Node >= 18.19: the user's Node starts
+// it.
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -49,7 +50,10 @@ function parents() {
   }
 }
 
-/** npm and npx, and the shell that they start, end by a signal and hand it to nobody: who loses them is to stop. */
+/**
+ * npm and npx, and the shell that they start, end by a signal and hand it to nobody: who loses them is to
+ * stop.
+ */
 function whenNpmEnds(stop) {
   if (process.env.npm_execpath === undefined) return;
   const before = parents();
@@ -61,7 +65,10 @@ function whenNpmEnds(stop) {
   timer.unref();
 }
 
-/** The parts of a mesh talk to each other on this machine; a proxy (`NODE_USE_ENV_PROXY`) is for what is elsewhere. */
+/**
+ * The parts of a mesh talk to each other on this machine; a proxy (`NODE_USE_ENV_PROXY`) is for what is
+ * elsewhere.
+ */
 function environment() {
   const { NO_PROXY, no_proxy = NO_PROXY } = process.env;
   const hosts = [no_proxy, "127.0.0.1", "localhost", "::1"]

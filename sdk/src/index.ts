@@ -1,4 +1,5 @@
-// Zone `voda`: what an author of agents uses. The types of all handles come from the table of kinds, as they are.
+// Zone `voda`: what an author of agents uses. The types of all handles come from the table of kinds, as they
+// are.
 export type * from "@voda/proto/fields";
 export { type Agent, agent, type Handlers, type Returnable } from "./agent.ts";
 export type { CallContext, Caller, Ctx, Logger, ReadCtx, ReadState, State } from "./context.ts";

@@ -1,5 +1,5 @@
-// What `npm install voda` puts on a disk: the package and every one that it depends on. In voda's own workspace
-// it is packed for that; installed, it is what lies there.
+// What `npm install voda` puts on a disk: the package and every one that it depends on. In voda's own
+// workspace it is packed for that; installed, it is what lies there.
 import { execFileSync } from "node:child_process";
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";

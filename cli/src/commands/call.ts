@@ -23,7 +23,8 @@ export function addCall(program: Command, { out: print }: Output): void {
   withClientFlags(command).action(
     async (session: string, method: string, input: string | undefined, flags: CallFlags) => {
       const answer = await call(session, method, input, flags);
-      // A method that returns nothing answers nothing; a program that asked for JSON gets a value all the same.
+      // A method that returns nothing answers nothing; a program that asked for JSON gets a value all the
+      // same.
       if (answer !== "") print(answer);
       else if (flags.json === true) print("null");
     },

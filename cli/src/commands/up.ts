@@ -132,7 +132,10 @@ function staysLine({ packages, files }: Stays): string | undefined {
   return `not in the bundle, used from where it lies on this machine: ${named.join("; ")}; another machine needs it at the same paths`;
 }
 
-/** What an earlier config deployed goes on until somebody undeploys it: it is named, since nobody may know of it. */
+/**
+ * What an earlier config deployed goes on until somebody undeploys it: it is named, since nobody may know
+ * of it.
+ */
 async function deploy(api: Api, request: Compiled["request"], say: (line: string) => void): Promise<void> {
   await api.agents.deployAgents(request);
   const named = new Set(request.agents.map(({ name }) => name));

@@ -20,9 +20,14 @@ const entries: Readonly<Record<string, string>> = {
   ...Object.fromEntries(Object.entries(sources).filter(([, source]) => isCompiled(source))),
 };
 const zones = { ".": "index", "./definition": "definition", "./client": "client", "./config": "config" };
-/** Packages that ask for a newer Node than ours does: inside our files npm does not warn the user's Node of them. */
+/**
+ * Packages that ask for a newer Node than ours does: inside our files npm does not warn the user's Node of
+ * them.
+ */
 const forNewerNode = /^(@connectrpc\/|@nats-io\/|commander$)/;
-/** What they import themselves is no dependency of ours; but of the protobuf library there must be one copy. */
+/**
+ * What they import themselves is no dependency of ours; but of the protobuf library there must be one copy.
+ */
 const isInlined = (id: string, importer: string): boolean =>
   forNewerNode.test(id) ||
   (forNewerNode.test(importer.split("/node_modules/").at(-1) ?? "") && !id.startsWith("@bufbuild/"));

@@ -1,5 +1,6 @@
-// How full the store of the mesh is. nats-server would limit itself to a share of what is free when it starts, whatever it
-// already holds: a store that has grown would be over its limit after a restart. So the limit is set here, from both.
+// How full the store of the mesh is. nats-server would limit itself to a share of what is free when it
+// starts, whatever it already holds: a store that has grown would be over its limit after a restart. So the
+// limit is set here, from both.
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { freeBytes } from "../free-disk.ts";
@@ -9,7 +10,10 @@ export const natsConfigFile = (dataDir: string): string => join(dataDir, "nats.c
 /** JetStream's files, by a nats-server that has this directory to itself. */
 export const storeFolder = (dataDir: string): string => join(dataDir, "nats");
 
-/** What the store may take of the disk that is free: the rest is for logs, and for what else is on the machine. */
+/**
+ * What the store may take of the disk that is free: the rest is for logs, and for what else is on the
+ * machine.
+ */
 const freeShare = 0.75;
 /** From here on people are told: there is time to act. */
 const fullShare = 0.8;

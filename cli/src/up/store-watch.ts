@@ -1,5 +1,6 @@
-// A nats-server that met a full disk refuses every write from then on, also when space is free again (its store keeps the
-// error; its limit is that of its start). Only a new start mends it, so the supervisor gives it one once there is room.
+// A nats-server that met a full disk refuses every write from then on, also when space is free again (its
+// store keeps the error; its limit is that of its start). Only a new start mends it, so the supervisor gives
+// it one once there is room.
 
 /** What it has to do with. */
 export interface StoreWatchOptions {

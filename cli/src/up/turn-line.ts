@@ -80,7 +80,10 @@ function levelWord(level: number): string {
   return level >= 30 ? "info" : "debug";
 }
 
-/** The node's facts, then whatever the agent gave, by any name; of errors the message, for their stack follows. */
+/**
+ * The node's facts, then whatever the agent gave, by any name; of errors the message, for their stack
+ * follows.
+ */
 function fieldsOf({ fields, ...entry }: LogLine): string | undefined {
   const facts = Object.entries(entry).filter(([name]) => !ofMachinery.has(name));
   const shown = [...facts, ...agentFields(fields)];

@@ -1,188 +1,267 @@
 import assert from "node:assert/strict";
-import { hash } from "node:crypto";
 import { test } from "node:test";
-import { crc32 } from "node:zlib";
-import { create } from "@bufbuild/protobuf";
-import { AgentSchema } from "@voda/proto/api";
 import { type CallParts, plainCall } from "../../test/call.ts";
-import { testTimers } from "../../test/timers.ts";
-import {
-  type Answer,
-  type Call,
-  createNumbers,
-  encodeAnswer,
-  type Failed,
-  fail,
-  type TakeBack,
-} from "../call/index.ts";
-import { foldBoundsOf, openLane } from "../lane/index.ts";
-import type { Opening, PassedOn, Ports } from "./ports.ts";
-import { Reactor } from "./reactor.ts";
-
-const incarnation = "a".repeat(32);
-const agent = create(AgentSchema, { name: "counter", queueMax: 100, turnMsMax: 1_000, idleMs: 60_000 });
-const hash16 = (bytes: Uint8Array): Uint8Array =>
-  new Uint8Array(hash("sha256", bytes, "buffer").subarray(0, 16));
-const answer = encodeAnswer({ ok: true, content: "json", body: Uint8Array.of(50) });
-
-/** A reactor whose store accepts everything; what a port was asked is looked at. */
-function rig({ first = 1, refusal }: { readonly first?: number; readonly refusal?: Failed } = {}) {
-  const timers = testTimers();
-  const numbers = createNumbers(first);
-  const later: (() => void)[] = [];
-  const [opened, ran, passed]: [Opening[], Call[], [Call, PassedOn, string[]][]] = [[], [], []];
-  const checks: ((checked: Call | Failed) => void)[] = [];
-  let appends = 0;
-  const ports: Ports = {
-    worker: {
-      agentOf: () => agent,
-      open(opening) {
-        if (refusal !== undefined) return refusal;
-        opened.push(opening);
-        return { agent, devices: [] };
-      },
-      run: (_activation, call) => void ran.push(call),
-      identify: () => undefined,
-      cancel: () => undefined,
-      cut: () => undefined,
-      close: () => undefined,
-      isCurrent: () => true,
-    },
-    store: {
-      append(_session, _record, { accepted }) {
-        appends += 1;
-        const seq = appends;
-        later.push(() => accepted(seq));
-      },
-      last: (_session, _leader, asked) => void later.push(() => asked.answered(undefined)),
-      traces: (_session, asked) => void later.push(() => asked.answered("nothing")),
-      range: () => undefined,
-      readPages: () => undefined,
-      writePages: () => undefined,
-      trim: () => undefined,
-      trimAsleep: () => undefined,
-      deletePages: () => undefined,
-      writeName: () => undefined,
-    },
-    callers: {
-      check: (call, done) => (call.grant === undefined ? done(call) : void checks.push(done)),
-      threadEnded: () => undefined,
-    },
-    mesh: {
-      forward(_incarnation, call, told) {
-        const taken: string[] = [];
-        passed.push([call, told, taken]);
-        return (why) => void taken.push(why);
-      },
-      owned: () => undefined,
-      released: () => undefined,
-      report: (_session, _alarm, message) => assert.fail(message),
-    },
-  };
-  const reactor = new Reactor({
-    ports,
-    world: {
-      refresh: () => undefined,
-      wallMs: 1_000,
-      get monotonicMs() {
-        return timers.nowMs();
-      },
-      incarnation,
-      leaseValid: () => true,
-      standing: () => ({ type: "living" }),
-      unique: numbers,
-      birth: () => new Uint8Array(16),
-    },
-    timers,
-    openLane: (name) => openLane({ name, crc32, hash: hash16, folds: foldBoundsOf(true), connected: true }),
-    hint: "10.0.0.1:7000",
-  });
-  const answers: Answer[] = [];
-  return {
-    reactor,
-    timers,
-    opened,
-    ran,
-    passed,
-    checks,
-    answers,
-    get appends() {
-      return appends;
-    },
-    enter(more: CallParts = {}, forMs = 10_000): TakeBack {
-      const call = plainCall(numbers(), timers.nowMs() + forMs, more);
-      return reactor.submit(call, (given) => void answers.push(given));
-    },
-    /** Everything that the store was asked is answered, and what follows from it. */
-    settle(): void {
-      for (let next = later.shift(); next !== undefined; next = later.shift()) next();
-    },
-    turned(index: number, turn: number): void {
-      const [activation, call] = [opened[0]?.activation, ran[index]?.head.number];
-      assert.ok(activation !== undefined && call !== undefined);
-      const delta = Uint8Array.of(1);
-      reactor.workerSaid({ type: "turned", activation, call, turn, delta, answer, canonicalHash: undefined });
-    },
-  };
-}
-
-const reasons = (answers: readonly Answer[]): string[] =>
-  answers.map((given) => (given.ok ? "ok" : given.failure.reason));
+import { keyOf, other, recordOf, stored } from "../../test/lane-rig.ts";
+import { reactorRig, reasonsOf } from "../../test/reactor-rig.ts";
+import { fail } from "../call/index.ts";
+import { workersLostMax } from "./reactor.ts";
 
 test("calls and activations go on beyond 2^32", () => {
-  const at = rig({ first: 2 ** 32 - 3 });
+  const at = reactorRig({ first: 2 ** 32 - 3 });
   for (let turn = 1; turn <= 6; turn += 1) {
-    at.enter();
+    at.submit();
     at.settle();
     at.turned(turn - 1, turn);
     at.settle();
   }
-  assert.deepEqual(reasons(at.answers), ["ok", "ok", "ok", "ok", "ok", "ok"]);
+  assert.deepEqual(reasonsOf(at.answers), ["ok", "ok", "ok", "ok", "ok", "ok"]);
   const numbers = at.ran.map(({ head }) => head.number);
   assert.equal(new Set(numbers).size, 6);
   assert.ok(Math.min(...numbers) < 2 ** 32 && Math.max(...numbers) > 2 ** 32);
 });
 
 test("an opening that is refused fails the call and claims nothing", () => {
-  const at = rig({ refusal: fail("no_capacity", "full") });
-  at.enter();
+  const at = reactorRig({ refusal: fail("no_capacity", "full") });
+  at.submit();
   at.settle();
-  assert.deepEqual(reasons(at.answers), ["no_capacity"]);
+  assert.deepEqual(reasonsOf(at.answers), ["no_capacity"]);
   assert.equal(at.appends, 0);
   assert.ok(at.reactor.isEmpty);
 });
 
 test("a call whose grant is still looked at is answered at its deadline, and does not run afterwards", () => {
-  const at = rig();
-  at.enter({ grant: "g" }, 500);
+  const at = reactorRig();
+  at.submit({ grant: "g" }, 500);
   at.timers.pass(500);
-  assert.deepEqual(reasons(at.answers), ["turn_timeout"]);
+  assert.deepEqual(reasonsOf(at.answers), ["turn_timeout"]);
   at.checks[0]?.(plainCall(99, 0));
   at.settle();
   assert.equal(at.ran.length, 0);
 });
 
 test("a grant that is refused answers the call, and nothing is opened", () => {
-  const at = rig();
-  at.enter({ grant: "g" });
+  const at = reactorRig();
+  at.submit({ grant: "g" });
   at.checks[0]?.(fail("grant_refused", "no"));
-  assert.deepEqual(reasons(at.answers), ["grant_refused"]);
+  assert.deepEqual(reasonsOf(at.answers), ["grant_refused"]);
   assert.ok(at.reactor.isEmpty);
 });
 
 test("a deadline is met though no lane answers", () => {
-  const at = rig();
-  at.enter({}, 300);
+  const at = reactorRig();
+  at.submit({}, 300);
   at.timers.pass(299);
   assert.deepEqual(at.answers, []);
   at.timers.pass(1);
-  assert.deepEqual(reasons(at.answers), ["turn_timeout"]);
+  assert.deepEqual(reasonsOf(at.answers), ["turn_timeout"]);
 });
 
 test("at the end of the node every call is answered", () => {
-  const at = rig();
-  at.enter();
-  at.enter();
+  const at = reactorRig();
+  at.submit();
+  at.submit();
   at.reactor.close();
-  assert.deepEqual(reasons(at.answers), ["closed", "closed"]);
+  assert.deepEqual(reasonsOf(at.answers), ["closed", "closed"]);
+});
+
+test("an agent that is not deployed answers the call, and nothing is opened", () => {
+  const at = reactorRig({ unknown: fail("agent_not_found", "no agent counter") });
+  at.submit();
+  assert.deepEqual(reasonsOf(at.answers), ["agent_not_found"]);
+  assert.ok(at.reactor.isEmpty);
+});
+
+test("one call runs and queueMax wait; the next is refused, until one is answered", () => {
+  const at = reactorRig({ queueMax: 2 });
+  for (let call = 0; call < 4; call += 1) at.submit();
+  assert.deepEqual(reasonsOf(at.answers), ["queue_full"]);
+  at.settle();
+  at.turned(0, 1);
+  at.settle();
+  assert.deepEqual(reasonsOf(at.answers), ["queue_full", "ok"]);
+  at.submit();
+  at.submit();
+  assert.deepEqual(reasonsOf(at.answers), ["queue_full", "ok", "queue_full"]);
+});
+
+test("a session sleeps once it was idle for as long as its agent says, not while it has a call", () => {
+  const at = reactorRig().owning();
+  at.timers.pass(59_999);
+  at.reactor.sleepIdle();
+  assert.deepEqual(at.cuts, []);
+  at.submit({}, 100_000);
+  at.timers.pass(60_000);
+  at.reactor.sleepIdle();
+  assert.deepEqual(at.cuts, []);
+  at.turned(1, 2);
+  at.settle();
+  at.timers.pass(60_000);
+  at.reactor.sleepIdle();
+  assert.deepEqual(at.cuts, [at.activation]);
+  at.cut(2);
+  at.settle();
+  assert.ok(at.reactor.isEmpty);
+});
+
+test("a session has rested when no call was here for that long", () => {
+  const at = reactorRig();
+  const { token } = plainCall(0, 0);
+  assert.ok(at.reactor.hasRested(token, 1000), "it is not here at all");
+  at.submit();
+  at.timers.pass(1000);
+  assert.ok(!at.reactor.hasRested(token, 1000), "it has a call");
+  at.settle();
+  at.turned(0, 1);
+  at.settle();
+  at.timers.pass(999);
+  assert.ok(!at.reactor.hasRested(token, 1000));
+  at.timers.pass(1);
+  assert.ok(at.reactor.hasRested(token, 1000));
+});
+
+test("a drain lets calls end, puts every session to sleep, and is over when none is left", async () => {
+  const at = reactorRig().owning();
+  at.submit();
+  let isOver = false;
+  const drained = at.reactor.drain().then(() => {
+    isOver = true;
+  });
+  assert.deepEqual(at.cuts, [], "it has a call");
+  at.turned(1, 2);
+  at.settle();
+  at.reactor.sleepIdle();
+  assert.deepEqual(at.cuts, [at.activation]);
+  await Promise.resolve();
+  assert.ok(!isOver);
+  at.cut(2);
+  at.settle();
+  await drained;
+});
+
+test("a drain of a node without sessions is over at once", async () => {
+  await reactorRig().reactor.drain();
+});
+
+test("a session that is not in memory sleeps already", async () => {
+  await reactorRig().reactor.sleep(plainCall(0, 0).token);
+});
+
+test("sessions of an old revision are put to sleep, others go on", async () => {
+  const at = reactorRig().owning();
+  await at.reactor.retire([at.activation, 999]);
+  assert.deepEqual(at.cuts, []);
+  at.retired.add(at.activation);
+  const retired = at.reactor.retire([at.activation]);
+  assert.deepEqual(at.cuts, [at.activation]);
+  at.cut(1);
+  at.settle();
+  await retired;
+  assert.ok(at.reactor.isEmpty);
+});
+
+test("the call that held its thread for too long is answered so, the one beside it runs again", () => {
+  const at = reactorRig().owning();
+  at.submit({ head: { readonly: true } });
+  at.submit({ head: { readonly: true } });
+  at.loseThread([1, 2], { overdue: 1, holder: 1 });
+  at.settle();
+  assert.deepEqual(reasonsOf(at.answers), ["turn_timeout"]);
+  assert.equal(at.ended.length, 2);
+  assert.equal(at.ran.length, 4, "one of them was handed over again");
+});
+
+test("the call whose handler ended its thread fails", () => {
+  const at = reactorRig().owning();
+  at.submit({ head: { readonly: true } });
+  at.loseThread([1], { holder: 1 });
+  assert.deepEqual(reasonsOf(at.answers), ["internal"]);
+});
+
+test("a reader runs again when its thread ends, but not for ever", () => {
+  const at = reactorRig().owning();
+  at.submit({ head: { readonly: true } });
+  for (let lost = 1; lost < workersLostMax; lost += 1) {
+    at.loseThread([lost]);
+    at.settle();
+    assert.deepEqual(at.answers, [], `after ${lost} threads`);
+  }
+  at.loseThread([workersLostMax]);
+  assert.deepEqual(reasonsOf(at.answers), ["internal"]);
+});
+
+test("a thread that ends counts nothing against calls that had not begun", () => {
+  const at = reactorRig().owning();
+  at.submit({ head: { readonly: true } });
+  for (let lost = 0; lost < 2 * workersLostMax; lost += 1) {
+    at.loseThread([]);
+    at.settle();
+  }
+  assert.deepEqual([at.answers, at.ended], [[], []]);
+});
+
+test("how long a handler may hold its thread is known of calls that a worker has", () => {
+  const at = reactorRig();
+  at.submit();
+  assert.equal(at.reactor.holdMsMax(1), undefined);
+  at.settle();
+  assert.equal(at.reactor.holdMsMax(at.ran[0]?.head.number ?? 0), 1_000);
+});
+
+/** A call to a session that another node owns. */
+function passOn(more: CallParts = {}, forMs?: number) {
+  const at = reactorRig({ last: stored(5, recordOf(other, 1)) });
+  const takeBack = at.submit(more, forMs);
+  at.settle();
+  const passed = at.passed[0] ?? assert.fail("it was not passed on");
+  return { at, takeBack, passed };
+}
+
+test("a call is passed on with one hop more, and its answer is the caller's", () => {
+  const { at, passed } = passOn();
+  assert.equal(passed.call.head.hops, 1);
+  passed.told.answered(fail("queue_full", "there"), {});
+  assert.deepEqual(reasonsOf(at.answers), ["queue_full"]);
+});
+
+test("a passed call that got lost goes again if it has an id or only reads", () => {
+  for (const head of [{ id: keyOf(1) }, { readonly: true }]) {
+    const { at, passed } = passOn({ head });
+    passed.told.lost();
+    at.settle();
+    assert.deepEqual([at.passed.length, at.answers], [2, []]);
+  }
+});
+
+test("of a passed call that got lost otherwise nobody knows what became of it", () => {
+  for (const head of [{}, { type: "end" as const, id: keyOf(1) }, { type: "wake" as const }]) {
+    const { at, passed } = passOn({ head });
+    passed.told.lost();
+    at.settle();
+    assert.deepEqual([at.passed.length, reasonsOf(at.answers)], [1, ["not_owner"]]);
+  }
+});
+
+test("a passed call that nobody got comes back and goes where the session is then", () => {
+  const { at, passed } = passOn();
+  passed.told.undelivered();
+  at.timers.pass(1_000);
+  at.settle();
+  assert.deepEqual([at.passed.length, at.answers], [2, []]);
+});
+
+test("a passed call whose caller leaves is taken back", () => {
+  const { at, passed, takeBack } = passOn();
+  takeBack("caller");
+  assert.deepEqual([passed.taken, reasonsOf(at.answers)], [["caller"], ["interrupted"]]);
+  takeBack("caller");
+  assert.deepEqual(passed.taken, ["caller"], "once");
+});
+
+test("a passed call is answered at its deadline by the node that its caller asked, and taken back", () => {
+  const { at, passed } = passOn({}, 500);
+  at.timers.pass(500);
+  assert.deepEqual([passed.taken, reasonsOf(at.answers)], [["deadline"], ["turn_timeout"]]);
+  passed.told.undelivered();
+  passed.told.answered({ ok: true, content: "json", body: new Uint8Array(0) }, {});
+  assert.equal(at.answers.length, 1);
 });

@@ -1,0 +1,211 @@
+// A reactor in a test's hand: its ports write down what they are asked, and say what the test has them say.
+import assert from "node:assert/strict";
+import { crc32 } from "node:zlib";
+import { create } from "@bufbuild/protobuf";
+import { AgentSchema } from "@voda/proto/api";
+import {
+  type Answer,
+  type Call,
+  createNumbers,
+  encodeAnswer,
+  type Failed,
+  type TakeBack,
+} from "../src/call/index.ts";
+import { foldBoundsOf, openLane, type StoredRecord } from "../src/lane/index.ts";
+import type { Opening, PassedOn, Ports } from "../src/reactor/ports.ts";
+import { Reactor } from "../src/reactor/reactor.ts";
+import { type CallParts, plainCall } from "./call.ts";
+import { hash, me } from "./lane-rig.ts";
+import { type TestTimers, testTimers } from "./timers.ts";
+
+const agent = create(AgentSchema, { name: "counter", queueMax: 100, turnMsMax: 1_000, idleMs: 60_000 });
+const answer = encodeAnswer({ ok: true, content: "json", body: Uint8Array.of(50) });
+
+interface RigOptions {
+  /** The first of all numbers. */
+  readonly first?: number;
+  /** What a worker says to an opening. */
+  readonly refusal?: Failed;
+  /** The last record of the session's lane; whoever wrote it lives. */
+  readonly last?: StoredRecord;
+  readonly queueMax?: number;
+  /** What the worker knows of the agent. */
+  readonly unknown?: Failed;
+}
+
+/** A call that was passed on. */
+interface Passed {
+  readonly call: Call;
+  readonly told: PassedOn;
+  /** Why it was taken back. */
+  readonly taken: string[];
+}
+
+/** What the ports were asked, in order. */
+interface Seen {
+  readonly opened: Opening[];
+  readonly ran: Call[];
+  readonly passed: Passed[];
+  /** Grants that are looked at. */
+  readonly checks: ((checked: Call | Failed) => void)[];
+  readonly cuts: number[];
+  readonly ended: string[];
+  readonly retired: Set<number>;
+  appends: number;
+}
+
+/** Answers of the store, which come when the test lets them. */
+type Later = (() => void)[];
+
+function portsOf(options: RigOptions, seen: Seen, later: Later): Ports {
+  const known = { ...agent, queueMax: options.queueMax ?? agent.queueMax };
+  return {
+    worker: {
+      agentOf: () => options.unknown ?? known,
+      open(opening) {
+        if (options.refusal !== undefined) return options.refusal;
+        seen.opened.push(opening);
+        return { agent: known, devices: [] };
+      },
+      run: (_activation, call) => void seen.ran.push(call),
+      identify: () => undefined,
+      cancel: () => undefined,
+      cut: (activation) => void seen.cuts.push(activation),
+      close: () => undefined,
+      isCurrent: (activation) => !seen.retired.has(activation),
+    },
+    store: storeOf(options, seen, later),
+    callers: {
+      check: (call, done) => (call.grant === undefined ? done(call) : void seen.checks.push(done)),
+      threadEnded: (_call, why) => void seen.ended.push(why),
+    },
+    mesh: {
+      forward(_incarnation, call, told) {
+        const taken: string[] = [];
+        seen.passed.push({ call, told, taken });
+        return (why) => void taken.push(why);
+      },
+      owned: () => undefined,
+      released: () => undefined,
+      report: (_session, _incident, message) => assert.fail(message),
+    },
+  };
+}
+
+/** It accepts everything. */
+function storeOf({ last }: RigOptions, seen: Seen, later: Later): Ports["store"] {
+  return {
+    append(_session, _record, { accepted }) {
+      seen.appends += 1;
+      const seq = (last?.seq ?? 0) + seen.appends;
+      later.push(() => accepted(seq));
+    },
+    last: (_session, _leader, asked) => void later.push(() => asked.answered(last)),
+    traces: (_session, asked) => void later.push(() => asked.answered("nothing")),
+    range: () => undefined,
+    readPages: () => undefined,
+    writePages: () => undefined,
+    trim: () => undefined,
+    trimAsleep: () => undefined,
+    deletePages: () => undefined,
+    writeName: () => undefined,
+  };
+}
+
+function reactorOf(ports: Ports, timers: TestTimers, unique: () => number): Reactor {
+  return new Reactor({
+    ports,
+    world: {
+      refresh: () => undefined,
+      wallMs: 1_000,
+      get monotonicMs() {
+        return timers.nowMs();
+      },
+      incarnation: me,
+      leaseValid: () => true,
+      standing: () => ({ type: "living" }),
+      unique,
+      birth: () => new Uint8Array(16),
+    },
+    timers,
+    openLane: (name) => openLane({ name, crc32, hash, folds: foldBoundsOf(true), connected: true }),
+    hint: "10.0.0.1:7000",
+  });
+}
+
+export function reactorRig(options: RigOptions = {}) {
+  const timers = testTimers();
+  const numbers = createNumbers(options.first ?? 1);
+  const later: Later = [];
+  const seen: Seen = {
+    opened: [],
+    ran: [],
+    passed: [],
+    checks: [],
+    cuts: [],
+    ended: [],
+    retired: new Set(),
+    appends: 0,
+  };
+  const reactor = reactorOf(portsOf(options, seen, later), timers, numbers);
+  const answers: Answer[] = [];
+  const activationOf = (): number => seen.opened.at(-1)?.activation ?? assert.fail("nothing is open");
+  return {
+    ...seen,
+    reactor,
+    timers,
+    answers,
+    get appends() {
+      return seen.appends;
+    },
+    get activation() {
+      return activationOf();
+    },
+    submit(more: CallParts = {}, forMs = 10_000): TakeBack {
+      const call = plainCall(numbers(), timers.nowMs() + forMs, more);
+      return reactor.submit(call, (given) => void answers.push(given));
+    },
+    /** Everything that the store was asked is answered, and what follows from it. */
+    settle(): void {
+      for (let next = later.shift(); next !== undefined; next = later.shift()) next();
+    },
+    /** The worker has run the call. */
+    turned(index: number, turn: number): void {
+      const call = seen.ran[index]?.head.number ?? assert.fail(`no call ${index} ran`);
+      const delta = Uint8Array.of(1);
+      const activation = activationOf();
+      reactor.workerSaid({ type: "turned", activation, call, turn, delta, answer, canonicalHash: undefined });
+    },
+    /** The worker has taken the snapshot that it was asked for. */
+    cut(after: number): void {
+      reactor.workerSaid({ type: "cut", activation: activationOf(), after, pages: [] });
+    },
+    /** The thread ended under the calls at these places of `ran`. */
+    loseThread(begun: readonly number[], more: { overdue?: number; holder?: number } = {}): void {
+      const numberAt = (index: number): number => seen.ran[index]?.head.number ?? assert.fail();
+      const calls = new Set(begun.map(numberAt));
+      reactor.workerLost({
+        activations: [activationOf()],
+        begun: {
+          has: (call) => calls.has(call),
+          holder: more.holder === undefined ? undefined : numberAt(more.holder),
+        },
+        overdue: more.overdue === undefined ? undefined : numberAt(more.overdue),
+        why: "it was lost",
+      });
+    },
+    /** A session that has answered one call and owns its lane. */
+    owning() {
+      this.submit();
+      this.settle();
+      this.turned(0, 1);
+      this.settle();
+      assert.deepEqual(reasonsOf(answers.splice(0)), ["ok"]);
+      return this;
+    },
+  };
+}
+
+/** `ok`, or why not. */
+export const reasonsOf = (answers: readonly Answer[]): string[] =>
+  answers.map((given) => (given.ok ? "ok" : given.failure.reason));

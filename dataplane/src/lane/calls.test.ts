@@ -75,6 +75,18 @@ test("the same call written otherwise waits while the first runs, and runs itsel
   assert.deepEqual(typesOf(rig.failed(4)), ["run", "reply"]);
 });
 
+test("what the worker says of a call that nobody waits for any more is nothing", () => {
+  const rig = createRig().owner();
+  rig.invoke(callOf(2, { id: keyOf(1, { rawHash: sixteen(2) }) }));
+  rig.step({ type: "abandon", call: 2, why: "caller" });
+  const { number: activation } = rig.activation;
+  rig.step({ type: "identified", activation, call: 2, canonicalHash: sixteen(101) });
+  assert.deepEqual(
+    typesOf(rig.step({ type: "identified", activation, call: 2, canonicalHash: undefined })),
+    [],
+  );
+});
+
 test("a session is not put to sleep while the worker says what a call means", () => {
   const rig = createRig().owner();
   const asked = rig.invoke(differently(2, 1));

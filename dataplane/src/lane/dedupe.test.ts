@@ -72,11 +72,25 @@ test("what is kept of the order stays bounded while ids come and expire", () => 
 test("an id that is stored again is as young as its last time", () => {
   const table = createDedupe();
   store(table, 1, briefMs);
+  store(table, 2, briefMs);
   const key = { ...keyed(1, briefMs), canonicalHash: undefined };
-  storeAnswer(table, key, { n: 2, wallMs: 0 }, new Uint8Array(1));
-  for (let number = 3; number <= idsMax + 2; number += 1) store(table, number, briefMs);
+  storeAnswer(table, key, { n: 3, wallMs: 0 }, new Uint8Array(1));
+  for (let number = 4; number <= idsMax + 2; number += 1) store(table, number, briefMs);
+  assert.deepEqual([find(table, 1) !== undefined, find(table, 2)], [true, undefined]);
+  store(table, idsMax + 3, briefMs);
+  store(table, idsMax + 4, briefMs);
   assert.equal(find(table, 1), undefined);
   assert.equal(table.brief.size, idsMax);
+});
+
+test("an answer that a fold and the record after it both bring takes its room once", () => {
+  const table = createDedupe();
+  for (let time = 0; time < 2; time += 1) {
+    store(table, 1, keptMs);
+    answer(table, numbered(1, 7));
+  }
+  assert.equal(table.bytes, 2 * (entryBytes + 10));
+  assert.deepEqual([table.kept.size, table.numbered], [1, 1]);
 });
 
 test("an answer is found until its time is over", () => {

@@ -64,6 +64,13 @@ test("a fold stands for what it covers; what came between its cut and itself is 
   assert.deepEqual([base.expect, base.n, base.prev, base.voids], [40, 4, fourth.rid, 0]);
 });
 
+test("what a fold covers is left out though it is still there", () => {
+  const first = turns(1, noRecord);
+  const second = fold(2, first.rid, { covers: 10, coversRid: first.rid, from: 11 });
+  const third = turns(3, second.rid);
+  assert.deepEqual(deltas(read(row(10, first), row(20, second), row(30, third))), [3]);
+});
+
 test("answers of a fold are carried on", () => {
   const first = turns(1, noRecord);
   const second = fold(2, first.rid, { covers: 10, coversRid: first.rid, answers: [answer] });

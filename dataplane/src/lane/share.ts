@@ -68,7 +68,6 @@ export function finish(lane: Lane, work: Work): void {
   work.waiters = [];
   lane.workCount -= 1;
   lane.workBytes -= work.bytes;
-  work.bytes = 0;
 }
 
 /**

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
 import { all, callOf, createRig, me, one, type Rig, sixteen, typesOf } from "../../test/lane-rig.ts";
+import { rejectedRetryMs } from "./constants.ts";
 import { foldBoundsOf } from "./fold.ts";
 import { decodeRecord, type FoldRecord } from "./record.ts";
 import type { LaneEffect, Page } from "./types.ts";
@@ -139,6 +140,17 @@ test("pages that could not be written are written again, under new names", () =>
     again.pages.map((page) => page.name.index),
     [2, 3],
   );
+});
+
+test("a fold that a full store rejects is tried again after a while, and the session goes on", () => {
+  const rig = createRig({ folds }).owner();
+  commit(rig, 2);
+  const { token } = one(rig.cut(), "append");
+  const effects = rig.step({ type: "rejected", token, why: "no space left" });
+  assert.equal(one(effects, "timer").atMs, rig.world.monotonicMs + rejectedRetryMs);
+  commit(rig, 3);
+  assert.deepEqual(typesOf(rig.wait(rejectedRetryMs - 1, "fold")), []);
+  assert.equal(foldIn(rig.wait(1, "fold")).covers, 2);
 });
 
 test("where the store may lose its tail, a fold must be old before what it covers goes", () => {

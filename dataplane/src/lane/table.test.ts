@@ -169,6 +169,15 @@ test("append refused, held and owner: settle; the record in the lane is ours", (
   assert.deepEqual(typesOf(effects), ["owned", "reply"]);
 });
 
+test("no answer, held: the append is sent again and again, each time that its timer rings", () => {
+  const rig = createRig().held();
+  let effects = rig.turned(1);
+  for (let time = 0; time < 4; time += 1) {
+    effects = rig.wait(one(effects, "timer").atMs - rig.world.monotonicMs);
+    assert.deepEqual(typesOf(effects), ["append"], `time ${time}`);
+  }
+});
+
 test("append refused, nothing moved: it decides nothing, the same record is sent again", () => {
   const { rig, flight } = createRig().settling();
   const reading = rig.step({ type: "refused", token: flight.token });

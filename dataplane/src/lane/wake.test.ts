@@ -134,6 +134,30 @@ test("nothing is read while the connection is down", () => {
   assert.deepEqual(typesOf(rig.step({ type: "connection", up: true })), ["readLast"]);
 });
 
+test("a session that its owner released or ended is claimed wherever it is asked for, though that node lives", () => {
+  const released = recordOf(other, 2, recordOf(other, 1).rid, { type: "fold", released: true });
+  const gone = { ...recordOf(other, 2), type: "gone" as const, born: false, answers: [], clients: [] };
+  for (const last of [stored(7, released), stored(7, gone)]) {
+    const rig = createRig();
+    assert.deepEqual(typesOf(wake(rig, last)), ["open", "run"]);
+  }
+});
+
+test("a record that was written after other bytes than those before it: the session is not served", () => {
+  const rig = createRig();
+  const [first, second] = laneOf(2);
+  assert.ok(first !== undefined && second !== undefined);
+  const other = { ...recordOf(me, 2, recordOf(me, 1).rid), prevHash: sixteen(1) };
+  assertCorrupt(rig, rig.range(wake(rig, second), first, stored(20, other)), /not the one that the next/);
+});
+
+test("a call that comes back while the session wakes does not put the wake off", () => {
+  const rig = createRig();
+  const reading = rig.invoke(callOf(1));
+  rig.step({ type: "undelivered", call: callOf(2), incarnation: other });
+  assert.deepEqual(typesOf(rig.empty(reading)), ["open", "run", "run"]);
+});
+
 test("the session of another incarnation whose lease lives is not claimed", () => {
   const rig = createRig();
   assert.deepEqual(typesOf(wake(rig, stored(10, recordOf(other, 1)))), ["forward", "cold"]);

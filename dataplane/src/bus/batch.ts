@@ -12,9 +12,11 @@ export interface Sender {
   readonly process: number;
 }
 
+/** Bytes that the frame takes in a batch, without the four of its length. */
 export const fieldsLength = (fields: FrameFields): number =>
   frameLength(fields.subject.length, fields.meta.length, fields.payload.length);
 
+/** One buffer for the whole message: each frame is written where it is sent from. */
 export function encodeBatch(sender: Sender, frames: readonly FrameFields[]): Uint8Array {
   const head = new ByteWriter(64);
   head.u8(version);

@@ -36,6 +36,10 @@ const livesMax = 1_024;
 /** Numbers of the frames on `v.dp.<node>.<lane>`. */
 const kinds = { call: 1, answer: 2, cancel: 3, undelivered: 4 } as const;
 
+/**
+ * What becomes of a call that was passed on. Only `undelivered` may be sent elsewhere: after `lost` it may
+ * have run.
+ */
 export type Outcome =
   | { readonly type: "answered"; readonly answer: Answer; readonly meta: AnswerMeta }
   /** It did not reach that life of the peer: it certainly did not run there. */
@@ -43,6 +47,7 @@ export type Outcome =
   /** The peer or the connection is gone: nobody knows what became of it. */
   | { readonly type: "lost" };
 
+/** What a bus needs of its node. */
 export interface BusOptions {
   readonly connection: Connection;
   /** Id of this node. */
@@ -61,6 +66,7 @@ export interface BusOptions {
   readonly onMalformed: (error: Error) => void;
 }
 
+/** Disposal sends what waits, then fails the calls that have no answer with `closed`. */
 export interface Bus extends AsyncDisposable {
   /**
    * `done` is called at most once, and never inside this call. The returned function takes the call back;
@@ -92,6 +98,7 @@ interface Peer {
   bytes: number;
 }
 
+/** `connection` is not closed with it. */
 export function openBus(options: BusOptions): Bus {
   return new FrameBus(options);
 }
@@ -116,6 +123,7 @@ class FrameBus implements Bus {
 
   constructor(options: BusOptions) {
     this.#options = options;
+    // random per process: a node that starts again under the same id must not take its predecessor's answers
     this.#self = { node: options.node, process: randomInt(2 ** 32) };
     const frames = options.connection.nats.subscribe(framesSubject(options.node, 0), {
       callback: rethrown((error, message) => {
@@ -137,6 +145,7 @@ class FrameBus implements Bus {
 
   call(to: PeerName, call: Call, done: (outcome: Outcome) => void): (why: AbandonReason) => void {
     const name = to.node;
+    // certain: nothing was sent, so the caller may try another node
     const refused = this.#closed || !this.#options.connection.isUp();
     if (refused) return later(done, { type: "undelivered" });
     const peer = this.#peer(name);
@@ -146,12 +155,15 @@ class FrameBus implements Bus {
       return later(done, queueFull(name, peer));
     const number = this.#options.numbers();
     this.#waiting.set(number, { peer: to, bytes, done, message: 0 });
+    // counted until the answer: a peer that is slow fills its own bound, not the node
     peer.calls += 1;
     peer.bytes += bytes;
     const { process } = this.#self;
+    // the life it is meant for travels along: a peer that has lapsed since must not run it
     const life = this.#lifeBytes(to.incarnation);
     this.#send(name, { ...fields, kind: kinds.call, call: number, process, life });
     return (why) => {
+      // it has its answer; the peer needs no word
       if (this.#take(number) === undefined) return;
       this.#send(name, {
         ...emptyFrame,
@@ -165,6 +177,7 @@ class FrameBus implements Bus {
 
   peersLost(isGone: (incarnation: string) => boolean): void {
     this.#endAll({ type: "lost" }, ({ peer }) => isGone(peer.incarnation));
+    // nodes come and go under ever new ids: a peer without calls costs nothing
     for (const [name, peer] of this.#peers)
       if (peer.calls === 0 && peer.frames.length === 0) this.#peers.delete(name);
   }
@@ -189,6 +202,7 @@ class FrameBus implements Bus {
   #send(name: string, fields: FrameFields): void {
     const peer = this.#peer(name);
     const bytes = fieldsLength(fields);
+    // the server refuses messages over its limit: a full one goes before the turn ends
     if (peer.frames.length > 0 && peer.frameBytes + bytes > busFrameBytesMax) this.#flushPeer(name, peer);
     peer.frames.push(fields);
     peer.frameBytes += bytes;
@@ -212,6 +226,7 @@ class FrameBus implements Bus {
     this.#messages += 1;
     for (const frame of frames) {
       const waiting = frame.kind === kinds.call ? this.#waiting.get(frame.call) : undefined;
+      // by this number the server's refusal finds its calls
       if (waiting !== undefined) waiting.message = this.#messages;
     }
     const reply = `${this.#inbox}${this.#messages}`; // only so that the server says when nobody listens
@@ -282,6 +297,7 @@ class FrameBus implements Bus {
     const own = life();
     if (own === undefined || !bytesEqual(frame.life(), this.#lifeBytes(own)))
       return () => this.#send(sender.node, { ...emptyFrame, kind: kinds.undelivered, call: number, process });
+    // under a number of this process: those of two nodes may be equal
     const call = decodeCall(frame, numbers(), clock.monotonicMs());
     return () => this.#serve(sender, process, number, call);
   }

@@ -7,6 +7,10 @@ import { FrameError } from "../frame/index.ts";
 import type { AbandonReason, Call, Content } from "./call.ts";
 import { readEntries, writeText } from "./entries.ts";
 
+/**
+ * What went wrong, as callers and records have it. `retryAfterMs`: a hint, absent when a retry would not
+ * help.
+ */
 export interface Failure {
   readonly code: Code;
   /** A `Reason` of voda, or what the handler's VodaError names. */
@@ -22,6 +26,7 @@ export interface Failed {
   readonly failure: Failure;
 }
 
+/** The body is written as `content` says, which is that of the call. */
 export type Answer = { readonly ok: true; readonly content: Content; readonly body: Uint8Array } | Failed;
 
 /** What the owner tells beside the answer. */
@@ -55,6 +60,7 @@ export function fail(
 
 const kinds = { json: 0, proto: 1, failure: 2 } as const;
 
+/** A byte of kind and the body: a copy, so that the caller may use its memory again. */
 export function encodeAnswer(answer: Answer): Uint8Array {
   const body = answer.ok ? answer.body : encodeFailure(answer.failure);
   const bytes = new Uint8Array(1 + body.length);
@@ -82,6 +88,7 @@ export function decodeAnswer(bytes: Uint8Array): Answer {
 const hintTag = 1;
 const tokenTag = 2;
 
+/** Both absent: no bytes at all. */
 export function encodeAnswerMeta({ hint, token }: AnswerMeta): Uint8Array<ArrayBuffer> {
   const out = new ByteWriter(64);
   writeText(out, hintTag, hint);
@@ -113,6 +120,7 @@ const codes = new Map<number, Code>(
   Object.entries(grpcCodes).map(([code, number]) => [number, code as Code]),
 );
 
+/** Entries ascend by tag, as `readEntries` demands; what the failure does not have has no entry. */
 export function encodeFailure(failure: Failure): Uint8Array<ArrayBuffer> {
   const out = new ByteWriter(128);
   out.u8(codeTag);
@@ -121,6 +129,7 @@ export function encodeFailure(failure: Failure): Uint8Array<ArrayBuffer> {
   writeText(out, messageTag, failure.message);
   if (failure.retryAfterMs !== undefined) {
     out.u8(retryAfterTag);
+    // whole milliseconds, never less than what was meant
     out.varint(Math.ceil(failure.retryAfterMs));
   }
   if (failure.metadata !== undefined) {
@@ -151,6 +160,7 @@ export function decodeFailure(bytes: Uint8Array): Failure {
     else return false;
     return true;
   });
+  // every version writes one: without it nobody could map the failure to a status
   if (code === undefined) throw new FrameError("a failure without a known code");
   return {
     code,

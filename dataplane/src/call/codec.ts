@@ -51,9 +51,11 @@ export function decodeSessionCall(frame: FrameCursor, nowMs: number): SessionCal
 export function decodeCall(frame: FrameCursor, number: number, nowMs: number): Call {
   const { name, ...meta } = decodeMeta(frame.meta());
   const problem = name === undefined ? "it names no session" : sessionNameProblem(name);
+  // another node checked it too; here it becomes a subject of the store, so it is checked where it enters
   if (name === undefined || problem !== undefined)
     throw new FrameError(`a call from another node: ${problem}`);
   const token: SessionToken = sessionToken(name);
+  // a grant does not travel: the node that owns a session needs none
   return { ...partsOf(frame, number, meta, nowMs), name, token, grant: undefined, devices: undefined };
 }
 
@@ -64,6 +66,7 @@ function frameOf(call: SessionCall, name: SessionName | undefined, nowMs: number
     code: types.indexOf(head.type),
     flags: (head.readonly ? readonlyFlag : 0) | (content === "proto" ? protoFlag : 0),
     call: head.number,
+    // how long it still has: the clocks of two nodes need not agree
     remainingMs: head.deadlineMs - nowMs,
     subject: encodeWord(method),
     meta: encodeMeta(call, name),
@@ -111,10 +114,12 @@ function encodeMeta(
   name: SessionName | undefined,
 ): Uint8Array {
   const { id, hops } = head;
+  // most calls have no entry: their frame needs no meta block
   const isTraced = traceparent !== undefined || requestId !== undefined;
   const isPlain = caller === anonymous && hops === 0 && id === undefined && !isTraced;
   if (isPlain && name === undefined) return nothing;
   const out = new ByteWriter(128);
+  // the default namespace is written as nothing: nearly every session has it
   if (name !== undefined) {
     out.u8(nameTag);
     out.text(name.namespace === defaultNamespace ? "" : name.namespace);
@@ -152,6 +157,7 @@ function decodeMeta(bytes: Uint8Array): Meta {
 
 function writeId(out: ByteWriter, id: CallId): void {
   const hash = id.type === "key" ? id.id : id.client;
+  // a shorter one would move all that follows it
   if (hash.length !== hashBytes || id.rawHash.length !== hashBytes)
     throw new RangeError(`an id of ${hash.length} and ${id.rawHash.length} bytes; both have ${hashBytes}`);
   out.u8(id.type === "key" ? keyTag : numberedTag);
@@ -167,6 +173,7 @@ function writeId(out: ByteWriter, id: CallId): void {
 
 function readId(tag: number, input: ByteReader, before: CallId | undefined): CallId {
   if (before !== undefined) throw new FrameError("a call has one id");
+  // a copy: the call outlives the frame that it came in
   const id = input.raw(hashBytes).slice();
   const rawHash = input.raw(hashBytes).slice();
   return tag === keyTag

@@ -13,6 +13,8 @@ export function readEntries(bytes: Uint8Array, read: (tag: number, input: ByteRe
     while (input.left > 0) {
       const tag = input.u8();
       if (tag <= last) throw new FrameError(`meta entry ${tag} after ${last}; entries ascend`);
+      // both ends are of one version, or of versions that know each other's entries: what is unknown may
+      // change what the call means
       if (!read(tag, input)) throw new FrameError(`unknown meta entry ${tag}`);
       last = tag;
     }
@@ -22,12 +24,14 @@ export function readEntries(bytes: Uint8Array, read: (tag: number, input: ByteRe
   }
 }
 
+/** 0 is what a missing entry means: it is not written. */
 export function writeNumber(out: ByteWriter, tag: number, value: number): void {
   if (value === 0) return;
   out.u8(tag);
   out.varint(value);
 }
 
+/** An empty text is written: it differs from none. */
 export function writeText(out: ByteWriter, tag: number, value: string | undefined): void {
   if (value === undefined) return;
   out.u8(tag);

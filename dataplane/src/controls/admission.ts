@@ -9,6 +9,7 @@ import type { DeviceBooks } from "./devices/index.ts";
 /** When a caller that found no room should try again. */
 const retryAfterMs = 1_000;
 
+/** Books of cores, memory, disk and devices. A session that needs none of them always fits. */
 export interface Admission {
   /**
    * Takes what a session of the agent needs and tells which devices it holds, or says why there is no room.
@@ -20,6 +21,10 @@ export interface Admission {
   release(agent: Agent, devices: readonly DeviceShare[]): void;
 }
 
+/**
+ * Nothing is taken at first. `capacity` is what the node's lease says, so control planes count by the same
+ * numbers.
+ */
 export function createAdmission(
   capacity: Pick<Capacity, "cpuMilli" | "memoryMib" | "diskMib">,
   books: DeviceBooks,
@@ -28,6 +33,7 @@ export function createAdmission(
   let memoryMib = 0;
   let diskMib = 0;
 
+  // the agent's own numbers at its opening: a later deployment must not change what is given back
   const add = (resources: Resources | undefined, sign: 1 | -1): void => {
     cpuMilli += sign * (resources?.cpuMilli ?? 0);
     memoryMib += sign * (resources?.memoryMib ?? 0);
@@ -41,6 +47,7 @@ export function createAdmission(
   /** Who shares devices with the agent's sessions: those of the same tenant. */
   const tenantOf = ({ namespace, placement }: Agent): string => {
     if (placement?.isolation === Isolation.SHARED) return "shared";
+    // a tenant that nobody else is
     if (placement?.isolation === Isolation.DEDICATED) return `dedicated ${(alone += 1)}`;
     return `namespace ${namespace}`;
   };
@@ -64,6 +71,7 @@ export function createAdmission(
       } = resources ?? {};
       const devices = gpuMilli > 0 || gpuMemoryMib > 0 ? granted : [];
       const problem =
+        // devices last: the others leave nothing to give back
         lack("thousandths of a core", cpu, cpuMilli, capacity.cpuMilli) ??
         lack("MiB", memory, memoryMib, capacity.memoryMib) ??
         lack("MiB of disk", disk, diskMib, capacity.diskMib) ??

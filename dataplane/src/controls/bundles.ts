@@ -7,6 +7,7 @@ import { Objm } from "@nats-io/obj";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { blobsBucket } from "@voda/proto/wire";
 
+/** Files that are named by the SHA-256 of their bytes, lower-case hex. */
 export interface Bundles {
   /** The file of a revision. @throws Error when the object store does not have it either */
   fileOf(revision: string): Promise<string>;
@@ -16,6 +17,7 @@ export interface Bundles {
 
 const suffix = ".mjs";
 
+/** `folder` is made if it is missing. @throws when the object store has no bucket of blobs */
 export async function openBundles(connection: NatsConnection, folder: string): Promise<Bundles> {
   await mkdir(folder, { recursive: true });
   const blobs = await new Objm(connection).open(blobsBucket);
@@ -37,9 +39,12 @@ export async function openBundles(connection: NatsConnection, folder: string): P
       if (await isWhole(file, revision)) return file;
       const bytes = await blobs.getBlob(revision);
       if (bytes === null) throw new Error(`bundle ${revision} is not in ${blobsBucket}`);
+      // what a worker imports is code: it has the hash that was deployed, or it does not run
       if (hash("sha256", bytes) !== revision)
         throw new Error(`bundle ${revision} does not have that SHA-256`);
       parts += 1;
+      // two calls for one revision may fetch it twice; each writes a file of its own, and the last rename
+      // wins
       const part = `${file}.${parts}.part`;
       await writeFile(part, bytes);
       await rename(part, file);

@@ -25,6 +25,10 @@ const orders: ReadonlyMap<CommandKind, "sleep" | "wake" | "end"> = new Map([
   [CommandKind.END, "end"],
 ]);
 
+/**
+ * Never rejects for what the command says: what is wrong with it is in the result, with code and reason.
+ * Times of the command are the wall clock of whoever sent it.
+ */
 export async function carryOut(
   parts: { readonly sessions: CommandedSessions; readonly clock: Clock },
   command: Command,

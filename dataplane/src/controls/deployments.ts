@@ -12,6 +12,7 @@ import { agentsBucket } from "@voda/proto/wire";
 import type { Logger } from "pino";
 import type { Bundles } from "./bundles.ts";
 
+/** Where deployments come from, and who hears of them. */
 export interface DeploymentsOptions {
   readonly connection: NatsConnection;
   readonly bundles: Bundles;
@@ -37,7 +38,9 @@ export async function watchDeployments(options: DeploymentsOptions): Promise<Asy
   const needed = new Set<string>();
 
   const start = async (key: string, agent: Agent): Promise<void> => {
+    // before the fetch: `keepOnly` must not remove what is being loaded
     needed.add(agent.revision);
+    // noted only after it has loaded: a bundle that fails here must not be what a restart goes back to
     await options.onDeployed(agent, await bundles.fileOf(agent.revision));
     running.set(key, agent.revision);
   };
@@ -50,6 +53,7 @@ export async function watchDeployments(options: DeploymentsOptions): Promise<Asy
       log.info({ namespace: agent.namespace, agent: agent.name, revision: agent.revision }, "agent deployed");
     } catch (err) {
       log.error({ err, key: entry.key }, "agent not deployed; the revision before it stays");
+      // the revision before still serves
       if (running.has(entry.key)) return;
       if (await startGood(entry.key)) return;
       if (agent !== undefined) options.onUnloadable(agent, err instanceof Error ? err.message : String(err));
@@ -78,6 +82,7 @@ export async function watchDeployments(options: DeploymentsOptions): Promise<Asy
     );
   });
   await Promise.all(turns.values());
+  // only at the start: while the node runs, an old revision may still have sessions
   await bundles.keepOnly(needed);
   return {
     async [Symbol.asyncDispose]() {

@@ -16,6 +16,7 @@ import { edgeSecretKey, keysBucket } from "@voda/proto/wire";
 import type { Clock } from "@voda/stdx";
 import type { Logger } from "pino";
 
+/** What a grant is worth here and now. */
 export type Verdict =
   | { readonly type: "granted"; readonly devices: readonly DeviceShare[] }
   /** As if there were no grant: it is for another node or life of it, or has expired. */
@@ -24,10 +25,12 @@ export type Verdict =
   /** Nothing is known of the grant: the store that has the keys does not answer. */
   | { readonly type: "unavailable"; readonly message: string };
 
+/** Keys follow the bucket until it is disposed. */
 export interface Grants extends AsyncDisposable {
   verify(jws: string, session: SessionToken): Promise<Verdict>;
 }
 
+/** Of the node that the grants must be for; its incarnation may change. */
 export interface GrantsOptions {
   readonly connection: NatsConnection;
   readonly node: string;
@@ -42,6 +45,7 @@ const curve = "ed25519";
 /** Of a key that no control plane names. */
 const unknownSigner = "the grant is refused: it is not signed by a control plane of this mesh";
 
+/** Resolves when all keys that are stored now are known. @throws when the bucket is not there */
 export async function openGrants(options: GrantsOptions): Promise<Grants> {
   const { log } = options;
   const bucket = await new Kvm(options.connection).open(keysBucket);
@@ -59,6 +63,7 @@ export async function openGrants(options: GrantsOptions): Promise<Grants> {
   /** A control plane that has just started signs before its key has come through the watch. */
   const keyOf: KeyOf = async (id) => {
     const known = keys.get(id);
+    // the id comes from the caller: only what could be a key's name is asked for
     if (known !== undefined || !/^[A-Za-z0-9_-]{1,64}$/.test(id)) return known;
     let entry: KvEntry | null;
     try {
@@ -73,6 +78,7 @@ export async function openGrants(options: GrantsOptions): Promise<Grants> {
 
   return {
     async verify(jws, session) {
+      // before any decoding: whoever reaches the ingress may send one
       if (jws.length > grantBytesMax)
         return refused(`grant of ${jws.length} bytes exceeds grantBytesMax ${grantBytesMax}`);
       const claims = await verified(jws, keyOf);
@@ -85,6 +91,7 @@ export async function openGrants(options: GrantsOptions): Promise<Grants> {
         nowMs: options.clock.wallMs(),
       });
       if (problem?.type === "refused") return refused(problem.message);
+      // not the caller's mistake: the session has moved since the grant was signed
       if (problem?.type === "void") return { type: "void" };
       return { type: "granted", devices: claims.devices };
     },
@@ -117,6 +124,8 @@ async function verified(
   const [header = "", payload = "", signature = "", ...more] = jws.split(".");
   try {
     const { alg, kid, crit } = readJson(header) as Partial<Record<string, unknown>>;
+    // one algorithm, said here and not by the sender (RFC 8725 3.1); `crit` names what we would have to
+    // understand
     if (alg !== "EdDSA" || typeof kid !== "string" || crit !== undefined || more.length > 0)
       return refused(unknownSigner);
     const key = await keyOf(kid);

@@ -17,12 +17,17 @@ import type { SessionName, SessionToken } from "@voda/proto/session";
 import { commandSubject, heartbeatSubject, reportSubject, resyncSubject } from "@voda/proto/wire";
 import type { Logger } from "pino";
 
+/**
+ * A control plane takes a node for silent after some of them are missing; the lease alone says that it is
+ * dead.
+ */
 export const heartbeatIntervalMs = 1_000;
 /** Changes wait this long for company before they are reported. */
 export const reportDelayMs = 20;
 /** Sessions in one report: about 300 KiB at the longest keys. */
 export const reportSessionsMax = 1_000;
 
+/** What reports are made from; `connection` stays open. */
 export interface ReportsOptions {
   readonly connection: NatsConnection;
   readonly node: string;
@@ -42,6 +47,10 @@ export interface Activated {
   readonly devices: readonly DeviceShare[];
 }
 
+/**
+ * Of each session the last change goes out; disposal sends what waits. A control plane that sees a gap in
+ * `sequence` asks for everything.
+ */
 export interface Reports extends AsyncDisposable {
   activated(session: Activated): void;
   deactivated(token: SessionToken): void;
@@ -49,6 +58,7 @@ export interface Reports extends AsyncDisposable {
   full(): void;
 }
 
+/** Tells nothing by itself but heartbeats: the first report is that of `full`. */
 export function openReports(options: ReportsOptions): Reports {
   const { connection, node, log } = options;
   let sequence = 0;
@@ -93,8 +103,10 @@ export function openReports(options: ReportsOptions): Reports {
       sequence = 0;
     }
     changes.clear();
+    // read now: what changes after it goes into a report of its own
     const all = [...options.owned()].map(describe);
     for (let at = 0; at === 0 || at < all.length; at += reportSessionsMax)
+      // the first part says `full`, so that the reader forgets what it knew; also with no session at all
       publish(at === 0, all.slice(at, at + reportSessionsMax), []);
   };
 

@@ -7,6 +7,7 @@ import { reasons, trialSubject } from "@voda/proto/wire";
 import type { Logger } from "pino";
 import type { Bundles } from "./bundles.ts";
 
+/** A trial asks each node before a deployment is published, and again after it. */
 export interface TrialsOptions {
   readonly connection: NatsConnection;
   readonly node: string;
@@ -21,6 +22,9 @@ export interface TrialsOptions {
   readonly onPublished: (agents: readonly Agent[]) => Promise<void>;
 }
 
+/**
+ * Every trial gets an answer, a failed one the reason in one line; the asker waits for each node that lives.
+ */
 export function openTrials({ connection, node, bundles, log, ...options }: TrialsOptions): Disposable {
   /** One line for the person who deploys; empty means that it runs. */
   const problemOf = async (message: Msg): Promise<string> => {

@@ -96,7 +96,7 @@ export class Exchange {
       this.#deliver(preflight);
       return;
     }
-    if (floor.open.size >= ingressCallsMax) throw busy(`calls in flight: callsMax ${ingressCallsMax}`);
+    if (floor.open.size >= ingressCallsMax) throw busy(`calls in flight: ingressCallsMax ${ingressCallsMax}`);
     const nowMs = floor.clock.monotonicMs();
     const accepted = acceptHead(head, { dialect, routes: floor.routes, nowMs, isFromEdge });
     const body = new Body(dialect);

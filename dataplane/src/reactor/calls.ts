@@ -35,7 +35,7 @@ export const nodeCallsMax = 100_000;
 
 export interface Calls {
   readonly size: number;
-  /** `undefined` when there are `callsMax` already; the caller has been told. */
+  /** `undefined` when there are `nodeCallsMax` already; the caller has been told. */
   add(call: Call, reply: Reply): LiveCall | undefined;
   get(number: number): LiveCall | undefined;
   all(): Iterable<LiveCall>;
@@ -100,5 +100,7 @@ const late = (): Failed =>
     "the deadline passed; the call may still take effect: retry with the same idempotency key",
   );
 const tooMany = (): Failed =>
-  fail("queue_full", `this node holds callsMax ${nodeCallsMax} calls; retry later`, { retryAfterMs: 100 });
+  fail("queue_full", `this node holds nodeCallsMax ${nodeCallsMax} calls; retry later`, {
+    retryAfterMs: 100,
+  });
 const closing = (): Failed => fail("closed", "this node is closing; retry with the same idempotency key");

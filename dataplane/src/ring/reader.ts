@@ -19,8 +19,10 @@ import {
 
 /** What a reader takes in one loop turn before it lets others run. */
 export const drainRecordsMax = 256;
+/** See `drainRecordsMax`; whichever comes first. */
 export const drainBytesMax = 1024 * 1024;
 
+/** Called from the consumer's event loop, one record after the other. */
 export interface RingListener {
   /**
    * A record: `length` bytes at `at`, to be used or copied before this returns. Another thread can still
@@ -92,6 +94,7 @@ export class RingReader {
       Atomics.store(this.#ring.control, readerSleepsIndex, 0);
       this.#drainSoon();
     } catch (error) {
+      // what a listener throws is its own; the ring is well
       if (!(error instanceof RingError)) throw error;
       this.close();
       this.#listener.onBroken(error);
@@ -110,6 +113,7 @@ export class RingReader {
         if (this.#closed || !this.#readOne()) break;
       }
     } finally {
+      // also after a throw: the records that were handed on are read, and their room is free
       if (this.#tail !== from) {
         Atomics.store(this.#ring.control, tailIndex, this.#tail);
         wake(this.#ring.control, writerWaitsIndex, this.#bell);
@@ -148,6 +152,7 @@ export class RingReader {
 
   #refresh(): boolean {
     const head = Atomics.load(this.#ring.control, this.#headAt);
+    // Int32 arithmetic wraps as the counters do
     const published = (head - this.#tail) | 0;
     if (published < 0 || published > this.#ring.capacity || (head & 7) !== 0) {
       throw new RingError(`the writer's head ${head} does not fit the tail ${this.#tail}`);

@@ -10,14 +10,20 @@ import { frameMemory } from "../frame/index.ts";
 
 /** Capacity of a ring in bytes: three of the largest frames, and a power of two. */
 export const ringBytes = 16 * 1024 * 1024;
+/** Room for a few records: a smaller ring would hold hardly one. */
 export const ringBytesMin = 1024;
+/** Head and tail are 32 bits and their difference must stay a positive Int32. */
 export const ringBytesMax = 256 * 1024 * 1024;
 
+/** Four words on cache lines of their own, 64 bytes each. */
 const controlBytes = 256;
 /** Indices into the control words, 64 bytes apart. */
 export const headIndex = 0;
+/** Written by the consumer: how far it has read. */
 export const tailIndex = 16;
+/** 1 while the consumer wants the bell. */
 export const readerSleepsIndex = 32;
+/** 1 while the producer waits for room. */
 export const writerWaitsIndex = 48;
 /**
  * On the producer's line: the head with what it has not shown yet, for a reader that does not wait for it to
@@ -25,8 +31,11 @@ export const writerWaitsIndex = 48;
  */
 export const committedIndex = 1;
 
+/** Length and mark. */
 export const recordHeaderBytes = 8;
+/** Before each record: bytes that are none do not pass for one by chance. */
 export const recordMark = 0x44434552;
+/** The rest up to the end is empty: the next record stands at 0. */
 export const wrapMark = 0x50415257;
 
 /** The other side wrote what no writer or reader of this code writes: the ring cannot be used any more. */
@@ -41,6 +50,7 @@ export interface Bell {
   off(event: "message", listener: () => void): unknown;
 }
 
+/** A view of the shared memory, for one side or the other. */
 export interface Ring {
   readonly control: Int32Array;
   readonly memory: FrameMemory;
@@ -58,6 +68,7 @@ export function createRing(bytes: number = ringBytes): SharedArrayBuffer {
   return new SharedArrayBuffer(controlBytes + bytes);
 }
 
+/** Both sides open the same memory. Its size is trusted: it comes from `createRing` in this process. */
 export function openRing(shared: SharedArrayBuffer): Ring {
   const capacity = shared.byteLength - controlBytes;
   return {

@@ -57,6 +57,7 @@ export class RingWriter {
     if (this.#free() < need && !this.#refresh(need)) return false;
     this.#reserved = need;
     if (need === roomOf(length)) return at + recordHeaderBytes;
+    // invisible until the head passes it, so a reservation that is dropped leaves no trace
     memory.view.setUint32(at + 4, wrapMark, true);
     return recordHeaderBytes;
   }
@@ -95,6 +96,8 @@ export class RingWriter {
     clearImmediate(this.#scheduled);
     this.#scheduled = undefined;
     if (this.#closed) return;
+    // sequentially consistent, as are the flags: either the reader sees this head or the writer sees it
+    // asleep
     Atomics.store(this.#ring.control, headIndex, this.#head);
     wake(this.#ring.control, readerSleepsIndex, this.#bell);
   }
@@ -103,6 +106,7 @@ export class RingWriter {
   onSpace(length: number, listener: () => void): void {
     this.#waiting = { length, listener };
     this.publish();
+    // never inside the caller's own call
     setImmediate(() => this.#notifySpace());
   }
 

@@ -16,6 +16,7 @@ interface Reader {
   readonly startedAt: number;
 }
 
+/** One activation's mailbox. `closed` is final: what comes later has no effect. */
 export interface Turn {
   readonly activation: number;
   /** Number of the last turn that took place. */
@@ -28,6 +29,7 @@ export interface Turn {
   closed: boolean;
 }
 
+/** Nothing runs; turns count from 1. */
 export function openTurn(activation: number): Turn {
   return {
     activation,
@@ -46,6 +48,7 @@ export function stepTurn(turn: Turn, event: TurnEvent, nowMs: number): TurnEffec
   if (turn.closed) return out;
   switch (event.type) {
     case "run":
+      // readers never wait for the writer, nor it for them: they see the state before it
       (event.call.readonly ? turn.waitingReaders : turn.mailbox).push(event.call);
       break;
     case "cancel":
@@ -78,6 +81,7 @@ function startNext(turn: Turn, nowMs: number, out: TurnEffect[]): void {
     const head = turn.waitingReaders.shift();
     if (head === undefined) break;
     if (isLate(turn, head, nowMs, out)) continue;
+    // what a reader sees is fixed here, and so is the turn that its answer must wait for in the gate
     turn.readers.set(head.number, { head, startedAt: turn.turn });
     out.push({ type: "start", call: head.number, readonly: true });
   }
@@ -113,6 +117,7 @@ function writerFinished(
     sayRead(turn, event, turn.turn, out);
     return;
   }
+  // applied before it is said: the next turn starts from this state, long before the store has it
   turn.turn += 1;
   out.push({ type: "apply", call });
   out.push({
@@ -146,6 +151,7 @@ function sayDropped(turn: Turn, call: number, why: AbandonReason, out: TurnEffec
 }
 
 function cancel(turn: Turn, call: number, why: AbandonReason, out: TurnEffect[]): void {
+  // its handler has not begun: whoever else waits for it may have it run again
   if (take(turn.mailbox, call) || take(turn.waitingReaders, call)) {
     sayDropped(turn, call, why, out);
     return;

@@ -3,6 +3,7 @@
 
 import type { AbandonReason, CallHead } from "../call/index.ts";
 
+/** What happens to an activation, one at a time, in the order in which the worker learns of it. */
 export type TurnEvent =
   | { readonly type: "run"; readonly call: CallHead }
   /**
@@ -30,6 +31,7 @@ export type TurnEvent =
   /** Memory is dropped: whatever runs is told to stop, and nothing is said any more. */
   | { readonly type: "close" };
 
+/** What the worker must do, all of it before the next event. */
 export type TurnEffect =
   /**
    * Run the handler: a writer on a fresh overlay, a reader on a view of the applied state that stays as it is

@@ -5,6 +5,9 @@ import type { DeviceShare } from "@voda/proto/grant";
 import { gpuMilliWhole } from "@voda/proto/placement";
 import type { Device } from "./device.ts";
 
+/**
+ * A device is free, held whole by one session, or shared in thousandths and MiB by sessions of one tenant.
+ */
 export interface DeviceBooks {
   /** Takes all of the shares or none of them; a text says which one does not fit, and why. Only equal tenants share a device. */
   take(shares: readonly DeviceShare[], tenant: string): string | undefined;
@@ -21,6 +24,7 @@ interface Held {
   tenant: string;
 }
 
+/** `devices`: all that the node has; a share of another one never fits. */
 export function createDeviceBooks(devices: readonly Device[]): DeviceBooks {
   const byUuid = new Map(devices.map((device) => [device.uuid, device]));
   const held = new Map<string, Held>(
@@ -43,6 +47,7 @@ export function createDeviceBooks(devices: readonly Device[]): DeviceBooks {
       lack("MiB", share.memoryMib, used.memoryMib, device.memoryMib)
     );
     function lack(what: string, wanted: number, taken: number, all: number): string | undefined {
+      // a negative amount would give others more than there is
       if (!Number.isInteger(wanted) || wanted < 0)
         return `${wanted} ${what} of GPU ${share.uuid} are no amount`;
       return taken + wanted <= all
@@ -67,6 +72,7 @@ export function createDeviceBooks(devices: readonly Device[]): DeviceBooks {
       for (const [at, share] of shares.entries()) {
         const problem = problemOf(share, tenant);
         if (problem !== undefined) {
+          // all or nothing: a session with half of its devices could not run, and would keep others from them
           for (const taken of shares.slice(0, at)) change(taken, -1);
           return problem;
         }

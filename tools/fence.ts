@@ -40,8 +40,8 @@ const purity = {
 };
 
 /**
- * Refuses what `refused` matches but for `allowed`, later patterns over earlier ones. All of it is one group: an import that
- * one group allows is not looked at by the linter's other groups.
+ * Refuses what `refused` matches but for `allowed`, later patterns over earlier ones. All of it is one group:
+ * an import that one group allows is not looked at by the linter's other groups.
  */
 function rules(group: readonly string[], message: string, isPure: boolean): Override["rules"] {
   return {

@@ -7,8 +7,8 @@ export interface Folder {
   /** Sibling folders, and files of `src/` itself, that it may import. */
   readonly imports: readonly string[];
   /**
-   * A pure folder takes time, chance and I/O as arguments, so that the simulator and users' tests can run it in memory:
-   * nothing of Node's, and of packages and rooms only these.
+   * A pure folder takes time, chance and I/O as arguments, so that the simulator and users' tests can run it
+   * in memory: nothing of Node's, and of packages and rooms only these.
    */
   readonly pure?: readonly string[];
 }

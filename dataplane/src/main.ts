@@ -1,5 +1,5 @@
-// `voda node`: the data plane as a program. Tells its parent over IPC when it serves, if the parent opened such a channel; logs
-// go to standard error. Standard output belongs to the agents.
+// `voda node`: the data plane as a program. Tells its parent over IPC when it serves, if the parent opened
+// such a channel; logs go to standard error. Standard output belongs to the agents.
 import pino from "pino";
 import { type NodeConfig, parseConfig } from "./config.ts";
 import { DevicesError } from "./controls/index.ts";

@@ -34,7 +34,8 @@ interface Numbers {
 /** The numbers of one client. */
 export interface CallNumbers {
   /**
-   * The next number of the session, once it is within `callNumbersMax`; `undefined` when the signal fires before.
+   * The next number of the session, once it is within `callNumbersMax`; `undefined` when the signal fires
+   * before.
    */
   readonly take: (session: string, signal: AbortSignal) => Promise<CallId | undefined>;
 }

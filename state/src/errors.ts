@@ -25,8 +25,8 @@ export class TooLargeError extends RangeError {
 }
 
 /**
- * A value, key or range that a field does not take: of another type, out of range, nested too deep, or no JSON. Nothing was applied.
- * Where it came with a call, it is the mistake of whoever sent it.
+ * A value, key or range that a field does not take: of another type, out of range, nested too deep, or no
+ * JSON. Nothing was applied. Where it came with a call, it is the mistake of whoever sent it.
  */
 export class RefusedValueError extends TypeError {
   override readonly name = "RefusedValueError";

@@ -1,4 +1,5 @@
-// Nodes as processes whose wall clocks are minutes and seconds apart: the store's clock is the only one that counts.
+// Nodes as processes whose wall clocks are minutes and seconds apart: the store's clock is the only one that
+// counts.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { connectApi } from "../../cli/src/api.ts";

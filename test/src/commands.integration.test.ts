@@ -1,4 +1,5 @@
-// Commands as a control plane sends them to a real node, above all SLEEP with `idle_ms_min`: it may come at any moment.
+// Commands as a control plane sends them to a real node, above all SLEEP with `idle_ms_min`: it may come at
+// any moment.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";

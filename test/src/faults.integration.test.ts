@@ -1,4 +1,5 @@
-// Nodes as processes when agents break their threads, nodes freeze, die or stop, and bundles change under calls.
+// Nodes as processes when agents break their threads, nodes freeze, die or stop, and bundles change under
+// calls.
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

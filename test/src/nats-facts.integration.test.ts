@@ -1,4 +1,5 @@
-// What the design takes for granted of a nats-server with one replica, each fact by itself. A new version of the server must pass.
+// What the design takes for granted of a nats-server with one replica, each fact by itself. A new version of
+// the server must pass.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Kvm } from "@nats-io/kv";

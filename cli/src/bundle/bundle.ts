@@ -94,7 +94,8 @@ export function inputOptions(config: string, places = new Places(config)) {
     platform: "node" as const,
     external: (id: string): boolean => isProvided(id) || isBuiltin(id),
     logLevel: "silent" as const, // what matters is thrown
-    experimental: { attachDebugInfo: "none" as const }, // no paths in comments: they would change the revision
+    // no paths in comments: they would change the revision
+    experimental: { attachDebugInfo: "none" as const },
   };
 }
 

@@ -58,7 +58,8 @@ function endingWords(code: number | null): string {
 function placeOf(stack: string): string {
   const frame = /^ +at (?:.*\()?((?:file:\/\/)?\/[^():]+):(\d+):(\d+)\)?$/gm;
   for (const [, place = "", line, column] of stack.matchAll(frame)) {
-    const file = place.startsWith("file://") ? fileURLToPath(place) : place; // mapped frames have paths, the others URLs
+    // mapped frames have paths, the others URLs
+    const file = place.startsWith("file://") ? fileURLToPath(place) : place;
     if (!isOfUser(file)) continue;
     return `${relative(".", file)}:${line}:${column}: `;
   }

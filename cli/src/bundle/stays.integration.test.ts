@@ -19,7 +19,8 @@ const installed = {
   "node_modules/reads-dirname/word.txt": "dirname",
   "node_modules/@acme/by-url/package.json": packageFile({ name: "@acme/by-url", type: "module" }),
   "node_modules/@acme/by-url/index.js":
-    'import { createRequire } from "node:module";\nexport const { word } = createRequire(import.meta.url)("./word.json");\n',
+    'import { createRequire } from "node:module";\n' +
+    'export const { word } = createRequire(import.meta.url)("./word.json");\n',
   "node_modules/@acme/by-url/word.json": '{"word":"by-url"}',
   // Its own code is plain: what it depends on looks around, and by the stack would find the wrong caller in a
   // bundle.
@@ -118,7 +119,8 @@ for (const [name, files, agent] of [
     {
       "prompts/prompt.ts": `import { readFileSync } from "node:fs";
 // "import.meta.url" in a text stays a text
-export const word: string = readFileSync(new URL("./prompt.txt", import.meta.url), "utf8") + "import.meta.url".length;
+export const word: string = readFileSync(new URL("./prompt.txt", import.meta.url), "utf8")
+  + "import.meta.url".length;
 `,
       "prompts/prompt.txt": "prompt",
     },

@@ -102,8 +102,8 @@ async function bundlePrograms(outDir: string): Promise<readonly OutputChunk[]> {
 }
 
 /**
- * The command is one file with all that it loads at its start: the hundreds of small files of its packages take most of the time
- * of a short command. The bundler stays a package, loaded when something is bundled.
+ * The command is one file with all that it loads at its start: the hundreds of small files of its packages
+ * take most of the time of a short command. The bundler stays a package, loaded when something is bundled.
  */
 async function bundleCommand(file: string): Promise<readonly OutputChunk[]> {
   await using build = await rolldown({

@@ -37,7 +37,8 @@ test("a directory that others use too is refused, and stays as it is", () => {
 test("a login is made once, for its owner only, and again when a crash has cut it", () => {
   using folder = temporaryFolder();
   const first = natsLogin(folder.path);
-  assert.match(first.pass, /^p[0-9a-f]{48}$/); // a letter first: clients that look for a port after each colon find ours
+  // a letter first: clients that look for a port after each colon find ours
+  assert.match(first.pass, /^p[0-9a-f]{48}$/);
   assert.deepEqual(natsLogin(folder.path), first);
   assert.equal(modeOf(natsLoginFile(folder.path)), "600");
   writeFileSync(natsLoginFile(folder.path), "");

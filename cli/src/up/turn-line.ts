@@ -52,7 +52,8 @@ export function turnLine(child: string, line: string, folder: string): string | 
   const entry = parse(line);
   if (entry === undefined) return isOfVoda(child) && tells.test(line) ? `${child}  ${line}` : undefined;
   const { agent, key, method, msg, level } = entry;
-  const isOfAgent = agent !== undefined && (key !== undefined || !("namespace" in entry)); // else it is about one
+  // else it is about one
+  const isOfAgent = agent !== undefined && (key !== undefined || !("namespace" in entry));
   if (!isOfAgent && level < warn) return undefined;
   const who = !isOfAgent ? child : `${agent}${key === undefined ? "" : `/${key}`}`;
   const ofError = entry.err ?? (v.is(LoggedError, entry.fields) ? entry.fields : undefined);

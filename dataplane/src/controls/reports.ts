@@ -60,118 +60,131 @@ export interface Reports extends AsyncDisposable {
 
 /** Tells nothing by itself but heartbeats: the first report is that of `full`. */
 export function openReports(options: ReportsOptions): Reports {
-  const { connection, node, log } = options;
-  let sequence = 0;
-  let incarnation = options.incarnation();
-  let timer: NodeJS.Timeout | undefined;
-  /** What changed since the last report; `undefined` means that the session left memory. */
-  let changes = new Map<SessionToken, Activation | undefined>();
-
-  const publish = (full: boolean, activated: Activation[], deactivated: string[]): void => {
-    sequence += 1;
-    const report = create(ReportSchema, {
-      node,
-      incarnation,
-      sequence: BigInt(sequence),
-      full,
-      activated,
-      deactivated,
-    });
-    connection.publish(reportSubject(node), toBinary(ReportSchema, report));
+  const { connection, node } = options;
+  const book = new ReportBook(options);
+  const beat = setInterval(() => book.beat(), heartbeatIntervalMs);
+  const resync = connection.subscribe(resyncSubject, {
+    callback: (error, message) => {
+      const asked = error === null ? askedNode(message, options.log) : undefined;
+      if (asked === "" || asked === node) book.full();
+    },
+  });
+  const commands = connection.subscribe(commandSubject(node), {
+    callback: (error, message) => {
+      if (error === null) void answer(message, options);
+    },
+  });
+  return {
+    activated: (session) => book.change(session.token, describe(session)),
+    deactivated: (token) => book.change(token, undefined),
+    full: () => book.full(),
+    async [Symbol.asyncDispose]() {
+      clearInterval(beat);
+      book.flush();
+      resync.unsubscribe();
+      commands.unsubscribe();
+    },
   };
-  const flush = (): void => {
-    timer = undefined;
-    if (connection.isClosed()) return;
-    const pending = [...changes];
-    changes = new Map();
+}
+
+/** What the control planes know by now, and what they do not know yet. */
+class ReportBook {
+  readonly #options: ReportsOptions;
+  #sequence = 0;
+  #incarnation: string;
+  #timer: NodeJS.Timeout | undefined;
+  /** What changed since the last report; `undefined` means that the session left memory. */
+  #changes = new Map<SessionToken, Activation | undefined>();
+
+  constructor(options: ReportsOptions) {
+    this.#options = options;
+    this.#incarnation = options.incarnation();
+  }
+
+  change(token: SessionToken, activation: Activation | undefined): void {
+    this.#changes.set(token, activation);
+    this.#timer ??= setTimeout(() => this.flush(), reportDelayMs);
+  }
+
+  flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#options.connection.isClosed()) return;
+    const pending = [...this.#changes];
+    this.#changes = new Map();
     for (let at = 0; at < pending.length; at += reportSessionsMax) {
       const part = pending.slice(at, at + reportSessionsMax);
-      publish(
+      this.#publish(
         false,
         part.flatMap(([, activation]) => activation ?? []),
         part.flatMap(([token, activation]) => (activation === undefined ? token : [])),
       );
     }
-  };
-  const change = (token: SessionToken, activation: Activation | undefined): void => {
-    changes.set(token, activation);
-    timer ??= setTimeout(flush, reportDelayMs);
-  };
-  const full = (): void => {
-    if (incarnation !== options.incarnation()) {
-      incarnation = options.incarnation();
-      sequence = 0;
-    }
-    changes.clear();
-    // read now: what changes after it goes into a report of its own
-    const all = [...options.owned()].map(describe);
-    for (let at = 0; at === 0 || at < all.length; at += reportSessionsMax)
-      // the first part says `full`, so that the reader forgets what it knew; also with no session at all
-      publish(at === 0, all.slice(at, at + reportSessionsMax), []);
-  };
+  }
 
-  const beat = setInterval(() => {
+  full(): void {
+    if (this.#incarnation !== this.#options.incarnation()) {
+      this.#incarnation = this.#options.incarnation();
+      this.#sequence = 0;
+    }
+    this.#changes.clear();
+    // read now: what changes after it goes into a report of its own
+    const all = [...this.#options.owned()].map(describe);
+    // the first part says `full`, so that the reader forgets what it knew; also with no session at all
+    for (let at = 0; at === 0 || at < all.length; at += reportSessionsMax)
+      this.#publish(at === 0, all.slice(at, at + reportSessionsMax), []);
+  }
+
+  beat(): void {
+    const { connection, node, owned } = this.#options;
     if (connection.isClosed()) return;
     const message = create(HeartbeatSchema, {
       node,
-      incarnation,
-      sessions: options.owned().size,
-      reportSequence: BigInt(sequence),
+      incarnation: this.#incarnation,
+      sessions: owned().size,
+      reportSequence: BigInt(this.#sequence),
     });
     connection.publish(heartbeatSubject(node), toBinary(HeartbeatSchema, message));
-  }, heartbeatIntervalMs);
+  }
 
-  /** The client reads nothing more once a callback has thrown. */
-  const askedNode = (message: Msg): string | undefined => {
-    try {
-      return fromBinary(ResyncSchema, message.data).node;
-    } catch (err) {
-      log.warn({ err }, "a resync is malformed; it is dropped");
-      return undefined;
-    }
-  };
-  const resync = connection.subscribe(resyncSubject, {
-    callback: (error, message) => {
-      const asked = error === null ? askedNode(message) : undefined;
-      if (asked === "" || asked === node) full();
-    },
-  });
-  const commands = connection.subscribe(commandSubject(node), {
-    callback: (error, message) => {
-      if (error === null) void answer(message);
-    },
-  });
-  const answer = async (message: Msg): Promise<void> => {
-    let result: CommandResult;
-    try {
-      result = await options.onCommand(fromBinary(CommandSchema, message.data));
-    } catch (err) {
-      log.error({ err }, "command failed");
-      result = create(CommandResultSchema, {
-        code: "internal",
-        reason: "internal",
-        message: "the node could not carry the command out",
-      });
-    }
-    message.respond(toBinary(CommandResultSchema, result));
-  };
+  #publish(full: boolean, activated: Activation[], deactivated: string[]): void {
+    const { connection, node } = this.#options;
+    this.#sequence += 1;
+    const report = create(ReportSchema, {
+      node,
+      incarnation: this.#incarnation,
+      sequence: BigInt(this.#sequence),
+      full,
+      activated,
+      deactivated,
+    });
+    connection.publish(reportSubject(node), toBinary(ReportSchema, report));
+  }
+}
 
-  return {
-    activated(session) {
-      change(session.token, describe(session));
-    },
-    deactivated(token) {
-      change(token, undefined);
-    },
-    full,
-    async [Symbol.asyncDispose]() {
-      clearInterval(beat);
-      clearTimeout(timer);
-      flush();
-      resync.unsubscribe();
-      commands.unsubscribe();
-    },
-  };
+/** The client reads nothing more once a callback has thrown. */
+function askedNode(message: Msg, log: Logger): string | undefined {
+  try {
+    return fromBinary(ResyncSchema, message.data).node;
+  } catch (err) {
+    log.warn({ err }, "a resync is malformed; it is dropped");
+    return undefined;
+  }
+}
+
+async function answer(message: Msg, { log, onCommand }: ReportsOptions): Promise<void> {
+  let result: CommandResult;
+  try {
+    result = await onCommand(fromBinary(CommandSchema, message.data));
+  } catch (err) {
+    log.error({ err }, "command failed");
+    result = create(CommandResultSchema, {
+      code: "internal",
+      reason: "internal",
+      message: "the node could not carry the command out",
+    });
+  }
+  message.respond(toBinary(CommandResultSchema, result));
 }
 
 function describe({ name, epoch, devices }: Activated): Activation {

@@ -1,5 +1,6 @@
-// Collects the bytes of one request body within its bound. A chunk costs a hundred bytes and more beside what is in
-// it, so from the second one on they are copied together: a body of many small chunks costs what it holds.
+// Collects the bytes of one request body within its bound. A chunk costs a hundred bytes and more beside what
+// is in it, so from the second one on they are copied together: a body of many small chunks costs what it
+// holds.
 import { bodyBytesMax } from "@voda/proto/wire";
 import type { Dialect } from "./dialect/index.ts";
 import { type Refusal, refuse, tooLarge } from "./refusal.ts";

@@ -142,7 +142,8 @@ for (const [name, open] of transports) {
     ];
     for (const [sent, code, message] of cases) {
       const large = name.startsWith("gRPC,") || !("x-large" in sent) || name.includes("HTTP/1.1");
-      if (!large) continue; // node's HTTP/2 clients refuse to send so many headers; raw ones do in frames.integration.test.ts
+      // node's HTTP/2 clients refuse to send so many headers; raw ones do in frames.integration.test.ts
+      if (!large) continue;
       const error = await failure(client.getSession(request, { headers: sent }));
       assert.match(error.rawMessage, message);
       assert.equal(error.code, code, error.rawMessage);

@@ -360,7 +360,8 @@ test("a refused HTTP/1.1 request may send on within a bound and its connection s
   assert.match(String(await within("the next answer", once(few, "data"))), /HTTP\/1.1 200/);
 
   const many = await refused();
-  const closed = new Promise<unknown>((resolve) => many.resume().on("close", resolve)); // after ECONNRESET, as a rule
+  // after ECONNRESET, as a rule
+  const closed = new Promise<unknown>((resolve) => many.resume().on("close", resolve));
   for (let sent = 0; sent < 2 * discardBytesMax; sent += chunk.length) many.write(chunk);
   await within("cut", closed, discardMsMax / 2);
 });

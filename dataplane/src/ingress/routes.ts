@@ -12,7 +12,9 @@ interface RoutedAgent {
 
 export interface RouteTable extends Routes {
   set(agent: Agent): void;
-  /** It was undeployed: its sessions stay where they are, and nobody reaches them until it is deployed again. */
+  /**
+   * It was undeployed: its sessions stay where they are, and nobody reaches them until it is deployed again.
+   */
   remove(namespace: string, name: string): void;
 }
 
@@ -99,7 +101,8 @@ function routed(agent: Agent): RoutedAgent {
   const methods = new Map<string, Route>();
   const rpcs = new Map<string, Route>();
   for (const method of agent.methods) {
-    if (method.access === MethodAccess.INTERNAL) continue; // as if there were none: its name is nobody's business
+    // as if there were none: its name is nobody's business
+    if (method.access === MethodAccess.INTERNAL) continue;
     const route: Route = {
       agent: agent.name,
       method: method.name,

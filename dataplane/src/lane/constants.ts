@@ -14,7 +14,10 @@ export const recordTurnsMax = 256;
  */
 export const recordBytesMax = 512 * 1024;
 
-/** Answers under keys and numbers remembered in a session, a client's last one included, until its pages are incremental: a fold carries them all. */
+/**
+ * Answers under keys and numbers remembered in a session, a client's last one included, until its pages are
+ * incremental: a fold carries them all.
+ */
 export const idsMax = 65_536;
 /**
  * Bytes of what is remembered, answers and the rest: with a snapshot in it, a fold stays below what the store
@@ -68,7 +71,9 @@ export const wakeAttemptsMax = 5;
 /** Times that nodes pass a call on. */
 export const hopsMax = 2;
 
-/** The longest that nats-server leaves what it has acknowledged unsynced, unless it syncs always: its default. */
+/**
+ * The longest that nats-server leaves what it has acknowledged unsynced, unless it syncs always: its default.
+ */
 export const storeSyncMs = 120_000;
 /**
  * Age at which a fold cannot be lost: two syncs, since one may be under way when it is accepted, and what the

@@ -149,8 +149,8 @@ export function foldAccepted(
 }
 
 /**
- * The session sleeps with all that it is in its last record: what lies before that may go, as soon as the store cannot lose
- * it any more. Nobody may wake the session until then, so the lane cannot do it.
+ * The session sleeps with all that it is in its last record: what lies before that may go, as soon as the
+ * store cannot lose it any more. Nobody may wake the session until then, so the lane cannot do it.
  */
 export function trimAsleep({ lane, out }: Step, { covers }: FoldRecord, hash: Uint8Array): void {
   if (covers > 0) out.push({ type: "trimAsleep", below: covers + 1, hash, inMs: lane.folds.trimDelayMs });

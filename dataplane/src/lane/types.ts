@@ -220,8 +220,8 @@ export type LaneEffect =
   /** Purge `.d.p` below the absolute sequence. Not awaited. */
   | { readonly type: "trim"; readonly below: number }
   /**
-   * The same, in `inMs`, and only if the leader then says that the record with this hash is still the last of the lane: a
-   * sequence may be given out again. Whoever forgets it costs space, until the session wakes.
+   * The same, in `inMs`, and only if the leader then says that the record with this hash is still the last of
+   * the lane: a sequence may be given out again. Whoever forgets it costs space, until the session wakes.
    */
   | {
       readonly type: "trimAsleep";

@@ -1,6 +1,9 @@
 // What is known of our last record on this connection, and what the store was asked about it.
 
-/** A question to the store about the lane: what became of an append, or whether our last record is still there. */
+/**
+ * A question to the store about the lane: what became of an append, or whether our last record is still
+ * there.
+ */
 export interface TipQuery {
   readonly token: number;
   readonly stage: "last" | "range";

@@ -144,7 +144,8 @@ test("a data directory belongs to one process", async (t) => {
   mine.note("0123456789abcdef0123456789abcdef");
   assert.throws(() => openIdentity(dir), /belongs to a running node/);
   mine.close();
-  const script = `import { openIdentity } from ${JSON.stringify(new URL("./identity.ts", import.meta.url).href)};
+  const identity = new URL("./identity.ts", import.meta.url).href;
+  const script = `import { openIdentity } from ${JSON.stringify(identity)};
     const identity = openIdentity(${JSON.stringify(dir)});
     console.log("previous", identity.previous());
     setInterval(() => identity.previous(), 1000);`;

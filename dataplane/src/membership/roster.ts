@@ -41,7 +41,8 @@ export class Roster {
   /** Returns whether somebody joined or ended. */
   apply(incarnation: string, entry: LeaseValue, nowMs: number): boolean {
     if (entry.type === "ended") return this.end(incarnation);
-    if (entry.type === "unreadable" || this.#ended.has(incarnation)) return false; // an old entry, delivered again
+    // an old entry, delivered again
+    if (entry.type === "unreadable" || this.#ended.has(incarnation)) return false;
     const { node, ingress, succeeds } = entry.lease;
     const isNew = !this.#living.has(incarnation);
     this.#living.set(incarnation, { node, incarnation, ingress, heardAtMs: nowMs });

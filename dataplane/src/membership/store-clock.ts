@@ -1,4 +1,5 @@
-// What the store's clock shows, from the renewals of the own lease: nodes whose wall clocks differ agree on it.
+// What the store's clock shows, from the renewals of the own lease: nodes whose wall clocks differ agree on
+// it.
 
 /** The most by which `storeMs` may be wrong; two readings further apart than that contradict each other. */
 export const storeErrorMsMax = 250;
@@ -19,7 +20,9 @@ export type ClockDoubt =
   | { readonly type: "jumped"; readonly jumpMs: number }
   | { readonly type: "slow"; readonly roundTripMs: number };
 
-/** Store time less monotonic time lies between the two: the store wrote between sending and acknowledgement. */
+/**
+ * Store time less monotonic time lies between the two: the store wrote between sending and acknowledgement.
+ */
 interface Offset {
   readonly lowMs: number;
   readonly highMs: number;

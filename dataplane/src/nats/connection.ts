@@ -33,8 +33,9 @@ export interface ConnectionOptions {
 }
 
 /**
- * Between two dials, always: a server is back after 40 to 90 ms, and each session waits for it. The client asks for
- * the delay several times between two dials, so one that grows with every question is soon at its end.
+ * Between two dials, always: a server is back after 40 to 90 ms, and each session waits for it. The client
+ * asks for the delay several times between two dials, so one that grows with every question is soon at its
+ * end.
  */
 const redialMs = 50;
 /** A server that answers no ping for this long times 3 is given up: it is frozen, or the network is. */

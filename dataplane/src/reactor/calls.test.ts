@@ -68,7 +68,7 @@ describe("calls", () => {
     assert.deepEqual(answers, ["turn_timeout"]);
   });
 
-  test("more calls than callsMax are refused at once", () => {
+  test("more calls than nodeCallsMax are refused at once", () => {
     const { calls, answers, reply, nowMs } = rig();
     for (let i = 0; i < nodeCallsMax; i += 1) calls.add(callUntil(nowMs() + 1_000), () => undefined);
     assert.equal(calls.add(callUntil(nowMs() + 1_000), reply), undefined);

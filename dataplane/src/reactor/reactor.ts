@@ -124,7 +124,9 @@ export class Reactor {
     }
   }
 
-  /** How long the handler of the call may hold its thread. `undefined` when it is not answered by this node. */
+  /**
+   * How long the handler of the call may hold its thread. `undefined` when it is not answered by this node.
+   */
   holdMsMax(number: number): number | undefined {
     const live = this.#performing.calls.get(number);
     const hosted = live?.isHanded === true ? this.#hosted.get(live.call.token) : undefined;

@@ -248,7 +248,8 @@ test("a reader that is about to sleep is woken by a record that comes at that mo
     arrived = Promise.withResolvers<void>();
     left = 2;
     for (const spread of [0, 0.12]) {
-      const until = performance.now() + chance.next() * spread; // the second record comes while the first one wakes the reader
+      // the second record comes while the first one wakes the reader
+      const until = performance.now() + chance.next() * spread;
       while (performance.now() < until);
       peer.writer.write(new Uint8Array(8));
       peer.writer.publish();

@@ -8,7 +8,10 @@ const token = sessionToken({ namespace: "default", agent: "a", key: "k" });
 const bytesOf = (first: number): Uint8Array => Uint8Array.of(first);
 const trim = { token, hash: pageHash(bytesOf(9)), below: 8, inMs: 300_000 };
 
-/** One trim of a session whose last record is `last` when its time has come; what was trimmed, after each second. */
+/**
+ * One trim of a session whose last record is `last` when its time has come; what was trimmed, after each
+ * second.
+ */
 async function trimmedAfter(
   seconds: number,
   last: number | Error,

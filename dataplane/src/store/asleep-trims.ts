@@ -1,4 +1,5 @@
-// Logs of sessions that sleep: what lies before their last fold goes when the store cannot lose that fold any more.
+// Logs of sessions that sleep: what lies before their last fold goes when the store cannot lose that fold any
+// more.
 import type { SessionToken } from "@voda/proto/session";
 import { BoundedQueue, bytesEqual, type Clock } from "@voda/stdx";
 import { pageHash } from "./pages.ts";

@@ -19,7 +19,8 @@ test("the system tells a thread that loops from one that waits, where it tells o
   if (!existsSync("/proc/thread-self")) return assert.equal(ownThread(), 0);
   const run = async (code: string): Promise<{ readonly thread: number; readonly worker: Worker }> => {
     const start = `const { parentPort } = require("node:worker_threads");
-      parentPort.postMessage(require("node:fs").readlinkSync("/proc/thread-self").split("/").at(-1)); ${code}`;
+      parentPort.postMessage(require("node:fs").readlinkSync("/proc/thread-self").split("/").at(-1));
+      ${code}`;
     const worker = new Worker(start, { eval: true });
     const thread = await new Promise<number>((resolve) =>
       worker.once("message", (id) => resolve(Number(id))),

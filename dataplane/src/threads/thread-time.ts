@@ -1,5 +1,5 @@
-// What the system says of a thread: whether it had a processor. A machine that is busy keeps a thread from its
-// beats as an endless loop does, and nobody is to blame for that.
+// What the system says of a thread: whether it had a processor. A machine that is busy keeps a thread from
+// its beats as an endless loop does, and nobody is to blame for that.
 import { readFileSync, readlinkSync } from "node:fs";
 
 /** A thread at one moment. */
@@ -34,8 +34,8 @@ export function threadTime(thread: number): ThreadTime | undefined {
 }
 
 /**
- * Of a time without a beat, the share in which the thread could have given one: all of it while it stands in a call that waits, what it
- * ran while it is runnable. Where the system does not tell, all of it.
+ * Of a time without a beat, the share in which the thread could have given one: all of it while it stands in
+ * a call that waits, what it ran while it is runnable. Where the system does not tell, all of it.
  */
 export function heldShare(before: ThreadTime | undefined, now: ThreadTime | undefined, ms: number): number {
   if (before === undefined || now === undefined || !now.isRunnable) return 1;

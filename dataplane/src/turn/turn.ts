@@ -159,8 +159,8 @@ function cancel(turn: Turn, call: number, why: AbandonReason, out: TurnEffect[])
   const isReader = turn.readers.has(call);
   if (!isReader && turn.running?.number !== call) return;
   out.push({ type: "abort", call, why });
-  // a handler that does not heed its signal would hold the session for ever, whether its caller's time is over or
-  // the caller went away
+  // a handler that does not heed its signal would hold the session for ever, whether its caller's time is
+  // over or the caller went away
   out.push({ type: "discard", call });
   if (isReader) turn.readers.delete(call);
   else turn.running = undefined;

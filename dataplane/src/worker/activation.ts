@@ -1,5 +1,6 @@
-// One session in a worker: its state, its mailbox, the handlers that run. The turn machine decides, this does.
-// Not the globals: an agent that puts fake timers in their place must not take away the bound of its turns.
+// One session in a worker: its state, its mailbox, the handlers that run. The turn machine decides, this
+// does. Not the globals: an agent that puts fake timers in their place must not take away the bound of its
+// turns.
 import { clearTimeout, setTimeout } from "node:timers";
 import { turnBytesMax } from "@voda/proto/wire";
 import type { SessionState, Transaction, View } from "@voda/state";

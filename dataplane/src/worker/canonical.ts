@@ -1,4 +1,5 @@
-// What a call means, however it is written: two bodies with the same canonical hash are the same call (PROTOCOL.md 10.5).
+// What a call means, however it is written: two bodies with the same canonical hash are the same call
+// (PROTOCOL.md 10.5).
 import { hash } from "node:crypto";
 import { type JsonValue, type Message, toJson } from "@bufbuild/protobuf";
 import type { Handler } from "voda/definition";
@@ -7,7 +8,10 @@ import { decodeInput, registryOf } from "./convert.ts";
 
 const hashBytes = 16;
 
-/** 16 bytes over method and input: JSON with sorted keys, whatever the content. `undefined`: the input cannot be read. */
+/**
+ * 16 bytes over method and input: JSON with sorted keys, whatever the content. `undefined`: the input cannot
+ * be read.
+ */
 export function canonicalHash(handler: Handler, call: SessionCall): Uint8Array | undefined {
   try {
     return hashOf(call.method, inputOf(handler, call));

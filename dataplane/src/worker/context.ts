@@ -1,4 +1,5 @@
-// What a handler gets beside its input. One is made per call: its parts cost nothing until a handler asks for them.
+// What a handler gets beside its input. One is made per call: its parts cost nothing until a handler asks for
+// them.
 import { randomUUID } from "node:crypto";
 import type { Caller, HostContext, Logger } from "voda/definition";
 

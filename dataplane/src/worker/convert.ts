@@ -52,7 +52,10 @@ export function decodeInput(handler: Handler, content: Content, body: Uint8Array
   return body.length === 0 ? undefined : parseJson(body);
 }
 
-/** The handler's result as a body; a result that has no JSON form is the handler's bug and becomes an `internal` failure. */
+/**
+ * The handler's result as a body; a result that has no JSON form is the handler's bug and becomes an
+ * `internal` failure.
+ */
 export function encodeOutput(handler: Handler, content: Content, result: unknown): Answer {
   try {
     if (handler.kind === "proto") {

@@ -30,7 +30,9 @@ export interface AgentLog {
   say(level: LogLevel, message: string, facts?: object, speaker?: Speaker): void;
   /** The agent's words, so many in a second; its `fields` may hold anything. Never throws. */
   print(level: LogLevel, message: string, speaker?: Speaker, fields?: object): void;
-  /** The node's words of what an agent may set off as often as it likes without a call: a bound of their own. */
+  /**
+   * The node's words of what an agent may set off as often as it likes without a call: a bound of their own.
+   */
   logStray(message: string, facts: object): void;
   /** Tells now what was left out, of one session or of all. */
   settle(session?: { readonly agent: string; readonly key: string }): void;

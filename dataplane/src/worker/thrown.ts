@@ -41,8 +41,8 @@ function stackOf(error: unknown): string {
 }
 
 /**
- * `fetch failed` helps nobody: what refused is in its cause. An `AggregateError` without words has them in the first of its errors, and
- * one that cannot be asked has no cause.
+ * `fetch failed` helps nobody: what refused is in its cause. An `AggregateError` without words has them in
+ * the first of its errors, and one that cannot be asked has no cause.
  */
 function causesOf(error: unknown): readonly unknown[] {
   const causes: unknown[] = [];

@@ -1,4 +1,5 @@
-// The thread that runs one bundle: sessions come and go by frames in a ring, their handlers run on this thread's event loop.
+// The thread that runs one bundle: sessions come and go by frames in a ring, their handlers run on this
+// thread's event loop.
 import { setInterval, setTimeout } from "node:timers";
 import { getHeapStatistics } from "node:v8";
 import { workerData } from "node:worker_threads";

@@ -6,7 +6,9 @@ interface FlagSlot {
   readonly isEnabled: boolean;
 }
 
-/** A yes or no. Its operation says what it becomes: enabling what another writer enabled too changes nothing. */
+/**
+ * A yes or no. Its operation says what it becomes: enabling what another writer enabled too changes nothing.
+ */
 export class FlagField implements Field<FlagSlot> {
   readonly kind = "flag";
   readonly bytes = 8;

@@ -23,7 +23,8 @@ test("a patch that does not match exactly once is refused at once", () => {
 });
 
 test("a patch of the thread holds for everything that is loaded after it", () => {
-  const script = `const { patchSource } = await import(${JSON.stringify(new URL("./patch.ts", import.meta.url).href)});
+  const patching = new URL("./patch.ts", import.meta.url).href;
+  const script = `const { patchSource } = await import(${JSON.stringify(patching)});
     patchSource(${JSON.stringify(file)}, "hopsMax = 2", "hopsMax = 7");
     console.log((await import(${JSON.stringify(constants.href)})).hopsMax);`;
   const output = execFileSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" });

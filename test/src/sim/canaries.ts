@@ -52,7 +52,8 @@ export const canaries: Readonly<Record<string, Canary>> = {
         const work = activation.turns.jobs.get(event.call);
         for (const { number: call } of work.waiters) {
           lane.calls.delete(call);
-          at.out.push({ type: "reply", call, answer: event.answer, n: activation.tip.n, uid: activation.tip.uid });
+          const { n, uid } = activation.tip;
+          at.out.push({ type: "reply", call, answer: event.answer, n, uid });
         }
         work.waiters = [];
         return;`,

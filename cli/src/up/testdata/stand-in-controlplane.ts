@@ -21,7 +21,10 @@ function answerEachType(stream: ServerHttp2Stream): void {
   stream.on("error", (error) => console.error(String(error)));
   stream.on("data", (chunk: Buffer) => {
     buffered = Buffer.concat([buffered, chunk]);
-    while (buffered.length >= frameHeaderBytes && buffered.length >= frameHeaderBytes + buffered.readUInt32BE(1)) {
+    while (
+      buffered.length >= frameHeaderBytes &&
+      buffered.length >= frameHeaderBytes + buffered.readUInt32BE(1)
+    ) {
       const end = frameHeaderBytes + buffered.readUInt32BE(1);
       const typeUrl = typeUrlOf(buffered.subarray(frameHeaderBytes, end));
       buffered = buffered.subarray(end);
@@ -45,7 +48,14 @@ function typeUrlOf(request: Uint8Array): string {
 
 /** envoy.service.discovery.v3.DeltaDiscoveryResponse: version 1, type_url 4, nonce 5. */
 function emptyResponse(typeUrl: string): Uint8Array {
-  return new BinaryWriter().tag(1, WireType.LengthDelimited).string("1").tag(4, WireType.LengthDelimited).string(typeUrl).tag(5, WireType.LengthDelimited).string("1").finish();
+  return new BinaryWriter()
+    .tag(1, WireType.LengthDelimited)
+    .string("1")
+    .tag(4, WireType.LengthDelimited)
+    .string(typeUrl)
+    .tag(5, WireType.LengthDelimited)
+    .string("1")
+    .finish();
 }
 
 function frame(message: Uint8Array): Buffer {

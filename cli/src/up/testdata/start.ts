@@ -34,7 +34,8 @@ export function startMesh(
 ): Started {
   const readyFile = options.readyFile ?? join(dataDir, "ready.json");
   rmSync(readyFile, { force: true });
-  const child = spawn(process.execPath, ["--import", slowClock, mesh, dataDir, readyFile, String(options.port ?? 0)], {
+  const port = String(options.port ?? 0);
+  const child = spawn(process.execPath, ["--import", slowClock, mesh, dataDir, readyFile, port], {
     stdio: ["ignore", "inherit", "pipe"],
     env: { ...process.env, FAIL: options.fail ?? "" },
   });

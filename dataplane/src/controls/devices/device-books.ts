@@ -1,5 +1,6 @@
-// What sessions in memory hold of this node's GPUs. The node is the authority: no device is ever given beyond what it has, none is held
-// whole and shared at once, and none is shared by two tenants, whatever a grant says.
+// What sessions in memory hold of this node's GPUs. The node is the authority: no device is ever given beyond
+// what it has, none is held whole and shared at once, and none is shared by two tenants, whatever a grant
+// says.
 
 import type { DeviceShare } from "@voda/proto/grant";
 import { gpuMilliWhole } from "@voda/proto/placement";
@@ -9,7 +10,10 @@ import type { Device } from "./device.ts";
  * A device is free, held whole by one session, or shared in thousandths and MiB by sessions of one tenant.
  */
 export interface DeviceBooks {
-  /** Takes all of the shares or none of them; a text says which one does not fit, and why. Only equal tenants share a device. */
+  /**
+   * Takes all of the shares or none of them; a text says which one does not fit, and why. Only equal tenants
+   * share a device.
+   */
   take(shares: readonly DeviceShare[], tenant: string): string | undefined;
   /** Gives back exactly what was taken. */
   give(shares: readonly DeviceShare[]): void;

@@ -61,7 +61,8 @@ async function ask({ command, args, parse }: Tool, log: Logger): Promise<readonl
     const { stdout } = await Promise.race([asked, late(command)]);
     return parse(stdout);
   } catch (err) {
-    if (err instanceof Error && "code" in err && err.code === "ENOENT") return []; // no such tool, no such GPUs
+    // no such tool, no such GPUs
+    if (err instanceof Error && "code" in err && err.code === "ENOENT") return [];
     log.error({ err, command }, `${command} tells of no GPUs; the node starts without them`);
     return [];
   }

@@ -129,7 +129,9 @@ async function work(): Promise<void> {
   }
 }
 
-/** Most breaks are noticed by the quick tests; only what they let pass meets the others. `by` is for people. */
+/**
+ * Most breaks are noticed by the quick tests; only what they let pass meets the others. `by` is for people.
+ */
 async function judge({ mutant, target }: Run): Promise<{ outcome: Outcome; by: string | undefined }> {
   const loading = (calm.get(target) ?? []).filter((one) => one.loads.has(mutant.file));
   if (loading.length === 0) return { outcome: "survived", by: "no test loads it" };

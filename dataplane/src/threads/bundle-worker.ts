@@ -28,7 +28,10 @@ export interface WorkerSetup {
   /** Path of the bundle. */
   readonly bundle: string;
   readonly node: string;
-  /** Beats, counted up while the event loop turns; MiB outside of the heap at the last one; the thread's number for the system. */
+  /**
+   * Beats, counted up while the event loop turns; MiB outside of the heap at the last one; the thread's
+   * number for the system.
+   */
   readonly pulse: Int32Array<SharedArrayBuffer>;
   readonly begun: BegunTable;
   readonly ends: Ends;

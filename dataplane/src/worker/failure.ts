@@ -40,7 +40,10 @@ function refused(answer: Failed): Ending {
   return { answer, level: "info", message: `call refused: ${message}`, facts: { code, reason } };
 }
 
-/** Handlers do not check their input. A value of it that `ctx.state` does not take is its sender's mistake, told as such. */
+/**
+ * Handlers do not check their input. A value of it that `ctx.state` does not take is its sender's mistake,
+ * told as such.
+ */
 function ofRefusedValue(error: RefusedValueError, input: unknown, logged: string): Ending {
   return {
     ...thrown(error, logged),

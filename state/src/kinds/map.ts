@@ -281,9 +281,9 @@ class MapHandle implements MapState<Json> {
 }
 
 /**
- * `{ ...ctx.state.items }` and `Object.keys(ctx.state.items)` would find nothing, and say nothing: keys of the
- * map are no properties of the handle, for one may be called `get`. A proxy is the only way to hear of it (about
- * 0.1 microseconds for each method).
+ * `{ ...ctx.state.items }` and `Object.keys(ctx.state.items)` would find nothing, and say nothing: keys of
+ * the map are no properties of the handle, for one may be called `get`. A proxy is the only way to hear of it
+ * (about 0.1 microseconds for each method).
  */
 const refuseSpread: ProxyHandler<MapHandle> = {
   ownKeys: ({ [ofField]: { name } }) => {

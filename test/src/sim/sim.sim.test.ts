@@ -12,7 +12,9 @@ const schedules = Number(process.env["SIM_SCHEDULES"] ?? usualSchedules);
 const firstSeed = Number(process.env["SIM_SEED"] ?? 1_000_000);
 /** Schedules per test: bounds the time of one. */
 const chunk = 2000;
-/** The rarest violation comes in one schedule of 50: ten times that find it, whatever else changes the seeds. */
+/**
+ * The rarest violation comes in one schedule of 50: ten times that find it, whatever else changes the seeds.
+ */
 const canarySchedulesMax = 500;
 /** One in so many schedules is a hard one. */
 const hardShare = 20;

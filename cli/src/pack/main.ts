@@ -21,16 +21,18 @@ const entries: Readonly<Record<string, string>> = {
 };
 const zones = { ".": "index", "./definition": "definition", "./client": "client", "./config": "config" };
 /**
- * Packages that ask for a newer Node than ours does: inside our files npm does not warn the user's Node of
- * them.
+ * Packages of which npm warns who installs us, inside our files: they ask for a newer Node than ours does, or
+ * bring another one (protobufjs, of grpc-js) that runs a script when it is installed.
  */
-const forNewerNode = /^(@connectrpc\/|@nats-io\/|commander$)/;
+const warnedOf = /^(@connectrpc\/|@nats-io\/|@grpc\/|commander$)/;
 /**
- * What they import themselves is no dependency of ours; but of the protobuf library there must be one copy.
+ * What they import themselves is no dependency of ours; but of the protobuf library there must be one copy, and
+ * the loader of grpc-js is for files of its own kind (channelz), which nobody here reads.
  */
+const staysOutside = /^(@bufbuild\/|@grpc\/proto-loader$)/;
 const isInlined = (id: string, importer: string): boolean =>
-  forNewerNode.test(id) ||
-  (forNewerNode.test(importer.split("/node_modules/").at(-1) ?? "") && !id.startsWith("@bufbuild/"));
+  !staysOutside.test(id) &&
+  (warnedOf.test(id) || warnedOf.test(importer.split("/node_modules/").at(-1) ?? ""));
 const ours = /^(@voda\/|voda($|\/))/;
 
 interface Manifest {

@@ -23,6 +23,7 @@ export interface Failure {
   readonly exitCode: ExitCode;
 }
 
+/** Deeper causes tell how Node got there. */
 const causesMax = 4;
 const bringUp = "bring the mesh up with `npx voda dev`, or name its address with --url or VODA_URL";
 
@@ -83,6 +84,7 @@ function wordsOf(error: unknown): string {
   return `${said.join(": ")}${isTlsRefusal(said) ? "; it does not speak TLS: write http://" : ""}`;
 }
 
+/** OpenSSL's words for an answer that is no TLS record. */
 function isTlsRefusal(said: readonly string[]): boolean {
   return said.some((words) => /wrong version number|packet length too long/i.test(words));
 }

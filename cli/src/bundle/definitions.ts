@@ -7,6 +7,7 @@ import { CliError } from "../failure.ts";
 import type { Bundle } from "./bundle.ts";
 import type { Description } from "./describe.ts";
 
+/** An agent's file may load a model; who waits for a server at its top level waits for ever. */
 const describeMsMax = 20_000;
 
 /** Loads the bundle in a process of its own and returns its agents. @throws CliError with file and line */
@@ -25,12 +26,14 @@ export async function readAgents(
 
 function ask(describe: string, file: string): Promise<Description> {
   const { promise, resolve, reject } = Promise.withResolvers<Description>();
+  // What users' code prints while it loads is read from the node, which loads it too: twice would confuse.
   const child = fork(describe, [file], {
     execArgv: ["--enable-source-maps"],
     stdio: ["ignore", "ignore", "inherit", "ipc"],
     timeout: describeMsMax,
     killSignal: "SIGKILL",
   });
+  // Whichever comes first counts: after a description the process ends by itself.
   child.once("message", (message) => resolve(message as Description));
   child.once("error", reject);
   child.once("exit", (code, signal) =>

@@ -40,6 +40,7 @@ async function call(
 ): Promise<string> {
   const path = methodPath(parseSession(session, flags.namespace), method);
   if (input !== undefined) requireJson(input);
+  // Once and without a limit of its own: people see what the mesh says, and how long it takes to say it.
   const response = await fetch(`${flags.url}${path}`, {
     method: "POST",
     headers: {
@@ -53,6 +54,7 @@ async function call(
   return body.trimEnd();
 }
 
+/** Before it is sent: the node would say where in the JSON, but not that the shell took the quotes away. */
 function requireJson(input: string): void {
   try {
     JSON.parse(input);
@@ -100,6 +102,7 @@ function connectError(body: string): { code?: string; message?: string } {
   };
 }
 
+/** Of answers that Envoy or another proxy gave by itself, by the meaning that gRPC gives to them. */
 function codeOfStatus(status: number): string {
   if (status === 404) return "not_found";
   return status === 502 || status === 503 || status === 504 ? "unavailable" : "unknown";

@@ -40,7 +40,10 @@ async function statusNow(api: Api, session: SessionName): Promise<string> {
   }
 }
 
-/** `status`: what the session is now, which the decision does not tell. */
+/**
+ * `status`: what the session is now, which the decision does not tell: it is of the moment in which it was
+ * made. Of the candidates the best few are kept, of other nodes how many failed by which rule.
+ */
 export function explanation(decision: PlacementDecision, status: string): string[] {
   const { session, decidedMs, policy, message, node, nodes, devices, candidates } = decision;
   const at = new Date(Number(decidedMs)).toISOString();
@@ -60,6 +63,7 @@ export function explanation(decision: PlacementDecision, status: string): string
   return [...lines, table(["CANDIDATE", "SCORE"], rows), scoreWords(policy)];
 }
 
+/** Scores of different policies have different units: only the one that is used by itself is spelt out. */
 function scoreWords(policy: string): string {
   const what =
     policy === "bpf"

@@ -14,7 +14,9 @@ interface PsFlags extends ClientFlags {
   readonly nodes?: true;
 }
 
+/** As many as the control plane gives at once. */
 const pageSize = 1000;
+/** Nobody reads more, and a mesh may have millions: what is left out is said. */
 const sessionsShownMax = 10_000;
 
 export function addPs(program: Command, { out: print, err }: Output): void {
@@ -68,6 +70,7 @@ async function listSessions(
   return { sessions, more: pageToken !== "" };
 }
 
+/** `more` tells programs too that the list is not the whole: a count of it would be wrong. */
 function printSessions(listed: { sessions: Session[]; more: boolean }, flags: PsFlags, print: Print): void {
   if (flags.json === true) {
     print(
@@ -87,6 +90,7 @@ function printSessions(listed: { sessions: Session[]; more: boolean }, flags: Ps
           `${agent}/${key}`,
           statusWord(status),
           node === "" ? "-" : node,
+          // Only the owner knows it: of a session that sleeps it is in the log alone.
           epoch === 0n ? "-" : String(epoch),
         ]),
       ),
@@ -126,6 +130,7 @@ function printNodes(nodes: readonly Node[], flags: PsFlags, print: Print): void 
     );
 }
 
+/** Absent of a node that was listed before it reported: it has promised nothing yet. */
 function share(used: number | undefined, all: number | undefined, unit: number, name: string): string {
   return `${(used ?? 0) / unit} of ${(all ?? 0) / unit}${name}`;
 }

@@ -15,6 +15,7 @@ interface QuotaFlags {
   readonly json?: true;
 }
 
+/** As `Quota` has them: absent is not limited, 0 is none at all. */
 interface Limits {
   readonly sessions?: number;
   readonly cpuMilli?: number;
@@ -22,6 +23,7 @@ interface Limits {
   readonly gpuMilli?: number;
 }
 
+/** Limits are `uint32` in `quotas.proto`. */
 const limitMax = 2 ** 32 - 1;
 
 export function addQuota(program: Command, { out: print }: Output): void {
@@ -31,6 +33,10 @@ export function addQuota(program: Command, { out: print }: Output): void {
   addDelete(quota, print);
 }
 
+/**
+ * All limits at once: a flag that is left out takes its limit away, so that what was typed is what holds, and
+ * two people who set quotas never mix theirs.
+ */
 function addSet(quota: Command, print: Print): void {
   const limit = (flag: string, what: string): Option =>
     new Option(`${flag} <n>`, `${what}; not limited without it`).argParser(parseWhole(0, limitMax));
@@ -45,6 +51,7 @@ function addSet(quota: Command, print: Print): void {
     .addOption(limit("--memory-mib", "memory in MiB"))
     .addOption(limit("--gpu-milli", "thousandths of GPUs"));
   withFlags(command).action(async (namespace: string, { url, json, ...limits }: QuotaFlags & Limits) => {
+    // By that rule it would take all of them away, which nobody means who names none.
     if (Object.keys(limits).length === 0)
       throw new CliError(
         "name at least one of --sessions, --cpu-milli, --memory-mib, --gpu-milli; `npx voda quota delete` takes all limits away",
@@ -80,6 +87,7 @@ function addDelete(quota: Command, print: Print): void {
       await connectApi(url).quotas.deleteQuota({ namespace });
     } catch (error) {
       if (!(error instanceof ConnectError) || error.code !== Code.NotFound) throw error;
+      // What commands say of other unknown names, agents and sessions, would lead nowhere here.
       throw new CliError(
         `${error.rawMessage}; \`npx voda quota ls\` lists those that have one`,
         exitCodes.notFound,
@@ -96,6 +104,7 @@ function addDelete(quota: Command, print: Print): void {
   });
 }
 
+/** No `--namespace`: it is what these commands are about, and their argument. */
 function withFlags(command: Command): Command {
   return command.addOption(urlOption()).addOption(jsonOption());
 }
@@ -106,6 +115,7 @@ function parseNamespace(text: string): string {
   return text;
 }
 
+/** In the units that people think in; the flags have those that can be counted in whole numbers. */
 function limitsText({ sessions, cpuMilli, memoryMib, gpuMilli }: Quota): string {
   const parts = [
     sessions !== undefined && `${sessions} sessions`,

@@ -22,6 +22,7 @@ interface Seen {
   readonly counters: GetPlacementCountersResponse;
 }
 
+/** As often as nodes send a heartbeat. */
 const refreshMs = 1_000;
 /** Clears the terminal and puts the cursor at its start. */
 const clear = "\u001b[2J\u001b[H";
@@ -49,6 +50,7 @@ async function look(api: Api): Promise<Seen> {
   return { nodes, counters };
 }
 
+/** Ctrl-C ends it with 0: that is how it is meant to end. */
 async function follow(api: Api, print: Print): Promise<void> {
   using stop = stopRequest();
   const over = new AbortController();
@@ -86,6 +88,7 @@ interface Terminal {
   readonly rows?: number;
 }
 
+/** `GPU-` and the first group of the id: two GPUs of one machine differ there. */
 const uuidCharsMin = 13;
 
 /** As much as the window shows: ids of GPUs are cut to its width, and the end to its height. */
@@ -147,6 +150,7 @@ function shadowTable({ shadow }: GetPlacementCountersResponse): string[] {
   return [table(["AGAINST POLICY", "COMPARED", "SAME NODE", "LOST GPUs"], rows)];
 }
 
+/** Refusals by their reason, since each is mended in another way; of what was never refused nothing is said. */
 function countersLine({
   decisions,
   refusals,

@@ -21,7 +21,9 @@ import { turnLine } from "../up/turn-line.ts";
 import { welcome } from "../up/welcome.ts";
 import { type MeshFlags, programFlags, withMeshFlags } from "./mesh-flags.ts";
 
+/** Often: whoever starts a mesh waits for it. */
 const pollEveryMs = 20;
+/** Seldom enough to be no noise, often enough that a start that hangs names its reason. */
 const tellEveryMs = 10_000;
 
 export function addUp(program: Command, output: Output): void {
@@ -38,6 +40,7 @@ async function up(flags: MeshFlags, output: Output, mode: "up" | "dev"): Promise
   const { nodes, ingressPort, durability, readyFile } = flags;
   const dataDir = resolve(flags.dataDir);
   const config = resolve(flags.config);
+  // First: nothing starts without them, and a download may be refused.
   const missing = installBinaries();
   if (missing.length > 0) throw new CliError(missing.join("; "));
   let agents: readonly AgentDefinition[] = [];
@@ -165,6 +168,7 @@ async function opened(
   }
 }
 
+/** By the control plane's list, not by the processes: a node that it does not know gets no session. */
 async function nodesMissing(api: Api, nodes: number): Promise<string | undefined> {
   const listed = await api.nodes.listNodes({});
   const missing = nodes - listed.nodes.filter((node) => node.ready).length;
@@ -173,6 +177,7 @@ async function nodesMissing(api: Api, nodes: number): Promise<string | undefined
     : undefined;
 }
 
+/** What does not compile or load changes nothing: the revision before goes on, and the next save tries again. */
 async function redeploy(mesh: Mesh, project: Project, output: Output): Promise<void> {
   const startedMs = performance.now();
   try {

@@ -29,10 +29,15 @@ export function welcome(options: {
   ];
 }
 
+/** Whether a call writes is what people ask first; every other mode is the usual one. */
 function methodWord(method: AgentDefinition["methods"][number]): string {
   return method.mode === "readonly" ? `${method.name} (readonly)` : method.name;
 }
 
+/**
+ * Of the first agent with a plain handler: a method of a protobuf service takes a message, which nobody can
+ * guess.
+ */
 function tries(url: string, agents: readonly AgentDefinition[], isHere: boolean): readonly string[] {
   const elsewhere = isHere || url === defaultUrl ? "" : ` --url ${url}`;
   const plain = (mode: string) => (agent: AgentDefinition) =>

@@ -7,6 +7,7 @@ import { once } from "node:events";
 import { appendFileSync, existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
+import "./compile-cache.ts";
 
 interface Ran {
   readonly file: string;

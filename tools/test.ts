@@ -9,6 +9,7 @@ import { join, relative, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { run } from "node:test";
+import "./compile-cache.ts";
 import report from "./reporter.ts";
 
 interface Kind {
@@ -38,8 +39,6 @@ const separate: readonly Kind[] = ["full", "clients", "pack"].map((name) => ({ n
 /** On two cores, in seconds. */
 const budgets = { test: 300, full: 2_400 };
 const slowestShown = 10;
-// Every test starts programs of this repository: what was compiled once is not compiled again.
-process.env["NODE_COMPILE_CACHE"] ??= resolve(".voda/compile-cache");
 
 function kindOf(file: string): string {
   const suffix = /\.([a-z0-9]+)\.test\.ts$/.exec(file)?.[1];

@@ -33,11 +33,12 @@ const shapeOf = (value: unknown): unknown => {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, shapeOf(item)]));
 };
 
-test("the ready file has these keys and no others: programs read it", async () => {
+test("programs read the ready file: it has these keys and no others; every child that is killed serves again under a new pid and its old port, and this is told", async () => {
   using folder = temporaryFolder();
   await using mesh = startMesh(folder.path);
+  let file = await ready(mesh);
   const node = { id: "string", pid: "number", ingress: "string" };
-  assert.deepEqual(shapeOf(await ready(mesh)), {
+  assert.deepEqual(shapeOf(file), {
     ingress: "string",
     api: "string",
     nats: { url: "string", pid: "number" },
@@ -45,12 +46,6 @@ test("the ready file has these keys and no others: programs read it", async () =
     controlplanes: [{ pid: "number" }],
     nodes: [node, node],
   });
-});
-
-test("every child that is killed serves again under a new pid and its old port, and this is told", async () => {
-  using folder = temporaryFolder();
-  await using mesh = startMesh(folder.path);
-  let file = await ready(mesh);
   for (const [index, pid] of pidsOf(file).entries()) {
     const before = file;
     process.kill(pid, "SIGKILL");
@@ -75,29 +70,23 @@ test("every child that is killed serves again under a new pid and its old port, 
     );
 });
 
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  test(`${signal} ends everything with exit code 0, and a second start works`, async () => {
-    using folder = temporaryFolder();
-    for (let start = 0; start < 2; start += 1) {
-      await using mesh = startMesh(folder.path);
-      const pids = pidsOf(await ready(mesh));
-      assert.equal(running(pids).length, 5);
-      mesh.process.kill(signal);
-      assert.equal(await mesh.ended, 0);
-      assert.deepEqual(running(pids), []);
-      const records: ProcessRecord[] = JSON.parse(readFileSync(processesFile(folder.path), "utf8"));
-      assert.deepEqual(records, []);
-    }
-  });
-}
-
-test("no child outlives a supervisor that is killed", async () => {
+test("SIGINT and SIGTERM end everything with exit code 0, SIGKILL leaves no child, and the next start works", async () => {
   using folder = temporaryFolder();
-  await using mesh = startMesh(folder.path);
-  const pids = pidsOf(await ready(mesh));
-  mesh.process.kill("SIGKILL");
-  assert.equal(await mesh.ended, "SIGKILL");
-  await eventually("all children gone", () => (running(pids).length === 0 ? true : undefined));
+  for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const) {
+    await using mesh = startMesh(folder.path);
+    const pids = pidsOf(await ready(mesh));
+    assert.equal(running(pids).length, 5);
+    mesh.process.kill(signal);
+    if (signal === "SIGKILL") {
+      assert.equal(await mesh.ended, signal);
+      await eventually("all children gone", () => (running(pids).length === 0 ? true : undefined));
+      continue;
+    }
+    assert.equal(await mesh.ended, 0);
+    assert.deepEqual(running(pids), []);
+    const records: ProcessRecord[] = JSON.parse(readFileSync(processesFile(folder.path), "utf8"));
+    assert.deepEqual(records, []);
+  }
   await using next = startMesh(folder.path); // its lock and its ports are free
   assert.equal(running(pidsOf(await ready(next))).length, 5);
 });

@@ -1,9 +1,26 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { leakCheck, startNats, waitUntil } from "@voda/test/kit";
 import { openConnection } from "./index.ts";
 
-test("a server that is back is found within 150 ms, however long it was away", async (t) => {
+/** When one that dials without a pause gets through. */
+async function heardMs(port: number): Promise<number> {
+  for (;;) {
+    const socket = connect(port, "127.0.0.1");
+    const isHeard = await once(socket, "data").then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    if (isHeard) return performance.now();
+    await delay(5);
+  }
+}
+
+test("a server that is back is found 150 ms after the first that dials, however long it was away", async (t) => {
   const nothingLeaked = leakCheck();
   await using server = await startNats();
   await using connection = await openConnection({ url: server.url, name: "test" });
@@ -17,10 +34,10 @@ test("a server that is back is found within 150 ms, however long it was away", a
     await waitUntil(() => !connection.isUp(), "the connection is down");
     const downAtMs = performance.now();
     await waitUntil(() => performance.now() - downAtMs >= awayMs, "it was away for so long");
+    const first = heardMs(server.port);
     await server.restart();
-    const startedAtMs = performance.now();
     await waitUntil(() => connection.isUp(), "the connection is up");
-    took.push(backAtMs - startedAtMs);
+    took.push(backAtMs - (await first));
   }
   // a busy machine may slow one of them
   assert.ok(Math.min(...took.slice(1)) <= 150, `ms: ${took.join(", ")}`);

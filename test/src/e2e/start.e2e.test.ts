@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { programs } from "../../../cli/src/programs.ts";
-import { call, pidsOf, startMesh, waitUntil } from "../kit/index.ts";
+import { call, startMesh, waitUntil } from "../kit/index.ts";
 
 const home = fileURLToPath(new URL("../../..", import.meta.url));
 /** npm itself, with a shell between it and the mesh: what a container or a service manager signals. */
@@ -45,21 +45,4 @@ test("a mesh that is ready knows its agents, however long they take to load", as
   await using mesh = await startMesh({ command: [programs().cli, "up", "--config", config], nodes: 1 });
   const called = await call(mesh.url, "slow/k/answer");
   assert.deepEqual([called.status, called.body], [200, 42]);
-});
-
-test("the ready file has the new process of a node that was killed", async () => {
-  await using mesh = await startMesh();
-  const before = mesh.describe();
-  const [n1] = before.nodes;
-  assert.ok(n1 !== undefined);
-  process.kill(n1.pid, "SIGKILL");
-  const now = await waitUntil(
-    () => mesh.describe().nodes[0]?.pid !== n1.pid && !pidsOf(mesh.describe()).includes(0) && mesh.describe(),
-    "the ready file has a new process of n1",
-  );
-  assert.deepEqual(
-    [now.nodes[0]?.ingress, now.nodes[1], now.ingress],
-    [n1.ingress, before.nodes[1], before.ingress],
-  );
-  assert.equal((await call(`http://${n1.ingress}`, "counter/direct/add", { input: 1 })).body, 1);
 });

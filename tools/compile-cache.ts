@@ -1,5 +1,6 @@
-// Imported first by what starts programs of this repository again and again: what was compiled once is not
-// compiled again, in any of them.
 import { resolve } from "node:path";
 
-process.env["NODE_COMPILE_CACHE"] ??= resolve(".voda/compile-cache");
+/** What was compiled once is not compiled again, in any program that is started from here on. */
+export function keepCompiled(): void {
+  process.env["NODE_COMPILE_CACHE"] ??= resolve(".voda/compile-cache");
+}

@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { appendFileSync, existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import "./compile-cache.ts";
+import { keepCompiled } from "./compile-cache.ts";
 
 interface Ran {
   readonly file: string;
@@ -23,6 +23,7 @@ const fileMsMax = 600_000;
 /** Processes that come and go, signals, and clocks. */
 const touchy = /startProcess|startMesh|startCluster|freeze|SIGKILL|kill9|spawn\(|monotonic|deadline/;
 
+keepCompiled();
 const { values: flags } = parseArgs({
   options: { file: { type: "string", default: "" }, minutes: { type: "string", default: "30" } },
 });

@@ -9,7 +9,7 @@ import { join, relative, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { run } from "node:test";
-import "./compile-cache.ts";
+import { keepCompiled } from "./compile-cache.ts";
 import report from "./reporter.ts";
 
 interface Kind {
@@ -45,6 +45,7 @@ function kindOf(file: string): string {
   return suffix ?? "unit";
 }
 
+keepCompiled();
 const { asked, part } = readArguments(process.argv.slice(2));
 const files = globSync("*/**/*.test.ts", { exclude: ["**/node_modules", "**/dist", "**/gen"] }).filter(
   (file) => file.includes(part),

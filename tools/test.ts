@@ -4,7 +4,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { finished } from "node:stream/promises";
@@ -28,8 +28,8 @@ const kinds: readonly Kind[] = [
   { name: "integration", timeoutMs: 300_000 },
   { name: "envoy", timeoutMs: 300_000 },
 ];
-/** Two cores are busy with so many files that mostly wait, and a kind that computes. */
-const serversAtOnce = 3;
+/** They mostly wait: so many, and a kind that computes, keep the cores busy. */
+const serversAtOnce = availableParallelism() + 1;
 
 /**
  * Suites with an npm script of their own, one file at a time: benches and slow matrices, and what needs other

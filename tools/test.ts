@@ -3,7 +3,7 @@
 // at a time.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { Readable } from "node:stream";
@@ -23,7 +23,7 @@ const kinds: readonly Kind[] = [
   { name: "unit", timeoutMs: 60_000, flags: ["--test-isolation=none"] },
   { name: "prop", timeoutMs: 120_000, flags: ["--test-isolation=none"] },
   { name: "sim", timeoutMs: 300_000, flags: ["--test-concurrency=1"] },
-  // Those that wait longest come first: short ones fill what is left at the end.
+  // Those that wait longest come first.
   { name: "e2e", timeoutMs: 300_000 },
   { name: "integration", timeoutMs: 300_000 },
   { name: "envoy", timeoutMs: 300_000 },
@@ -124,7 +124,10 @@ async function compute(kind: Kind): Promise<boolean> {
 
 async function serveAll(): Promise<boolean> {
   const found = serving.map(filesOf);
-  const ofKinds = found.flatMap((some) => some?.toReversed() ?? []);
+  // Long files take longest: short ones fill what is left at the end.
+  const ofKinds = found.flatMap((some) =>
+    (some ?? []).toSorted((one, other) => statSync(other).size - statSync(one).size),
+  );
   const hasAll = !found.includes(undefined);
   if (ofKinds.length === 0) return hasAll;
   const names = serving.map(({ name }) => name).join(", ");

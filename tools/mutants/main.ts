@@ -53,6 +53,10 @@ const textOf = (file: string): string => {
   texts.set(file, text);
   return text;
 };
+const linesOf = (file: string): readonly string[] =>
+  textOf(file)
+    .split("\n")
+    .map((line) => line.trim());
 const codeOf = ({ file, line }: Mutant): string => textOf(file).split("\n")[line - 1]?.trim() ?? "";
 
 mkdirSync(home, { recursive: true });
@@ -169,10 +173,12 @@ function report(): void {
   const unexplained = survivors.filter((run) => !isAccepted(run));
   // A list that claims too much hides the next survivor.
   const wrong = chosen.filter((run) => known.get(run.key) === "killed" && isAccepted(run));
+  const stale = accepted.filter(({ file, code }) => !existsSync(file) || !linesOf(file).includes(code));
+  for (const { file, code } of stale) console.log(`${acceptedFile} lists what is not there: ${file}: ${code}`);
   for (const run of unexplained) console.log(`unexplained ${describe(run)}`);
   for (const run of wrong) console.log(`${acceptedFile} lists what a test notices: ${describe(run)}`);
   console.log(
     `mutants: ${killed.length} killed, ${survivors.length} survived, ${unexplained.length} of them without a reason`,
   );
-  process.exitCode = unexplained.length + wrong.length > 0 ? 1 : 0;
+  process.exitCode = unexplained.length + wrong.length + stale.length > 0 ? 1 : 0;
 }

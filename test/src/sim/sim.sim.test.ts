@@ -73,7 +73,7 @@ for (const [rule, { finds }] of Object.entries(canaries)) {
   });
 }
 
-test("every rule was broken", (context) => {
+test("without the rule that it names each canary found a violation", (context) => {
   const slowest = [...needed].toSorted(([, a], [, b]) => b - a);
   context.diagnostic(`schedules needed, of ${canarySchedulesMax}: ${slowest.flat().join(" ")}`);
   assert.deepEqual(new Set(needed.keys()), new Set(Object.keys(canaries)));

@@ -147,11 +147,13 @@ export function reactorRig(options: RigOptions = {}) {
     retired: new Set(),
     appends: 0,
   };
-  const reactor = reactorOf(portsOf(options, seen, later), timers, numbers);
+  const ports = portsOf(options, seen, later);
+  const reactor = reactorOf(ports, timers, numbers);
   const answers: Answer[] = [];
   const activationOf = (): number => seen.opened.at(-1)?.activation ?? assert.fail("nothing is open");
   return {
     ...seen,
+    worker: ports.worker,
     reactor,
     timers,
     answers,

@@ -57,7 +57,7 @@ const linesOf = (file: string): readonly string[] =>
   textOf(file)
     .split("\n")
     .map((line) => line.trim());
-const codeOf = ({ file, line }: Mutant): string => textOf(file).split("\n")[line - 1]?.trim() ?? "";
+const codeOf = ({ file, line }: Mutant): string => linesOf(file)[line - 1] ?? "";
 
 mkdirSync(home, { recursive: true });
 const known = readLedger();

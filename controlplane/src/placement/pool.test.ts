@@ -33,6 +33,16 @@ test("a fraction without memory takes its part of the card's memory and one with
   ]);
 });
 
+test("a session of whole GPUs has all of each, and counts among those that come and go", () => {
+  const pool = new Pool({ nodes: [node("n", { gpus: 1, cardGib: 80 })] });
+  placed(pool, ask("a", whole(1)));
+  const shares = [...pool.sessions.values()].flatMap((one) => pool.devicesOf(one));
+  assert.deepEqual(shares, [{ uuid: "n-0", whole: true, milli: 1000, memoryMib: 81_920 }]);
+  assert.equal(pool.mix.churn(), 0);
+  pool.release("a");
+  assert.equal(pool.mix.churn(), 1);
+});
+
 test("a fraction by memory alone takes the same part of the card's time", () => {
   const pool = new Pool({ nodes: [node("n", { gpus: 1, cardGib: 80 })] });
   placed(pool, ask("a", fraction(0, 40_960)));

@@ -61,6 +61,23 @@ test("catching up as often as there are kinds leaves none of them behind", () =>
   }
 });
 
+test("catching up before anything was asked for is nothing", () => {
+  const { ranking, asked } = openRanking();
+  ranking.catchUp();
+  assert.deepEqual(asked(), []);
+});
+
+test("the best of the blocks are those of now", () => {
+  const { pool, ranking, kinds, prices } = openRanking();
+  const [kind] = kinds;
+  assert.ok(kind !== undefined);
+  prices.set(0, 1);
+  assert.deepEqual(ranking.bestOfBlocks(kind, 1), [{ node: 0, cost: 1 }]);
+  prices.set(0, 500);
+  pool.place(ask("s", whole(8), { cores: 96, gib: 768 }));
+  assert.deepEqual(ranking.bestOfBlocks(kind, 1), [{ node: 1, cost: 100 }]);
+});
+
 test("sessions that name nothing go where there is most room; among equals, where the fewest are", () => {
   const pool = new Pool({ nodes: [node("a"), node("b")] });
   const placed = (request: PoolRequest): string => {

@@ -48,6 +48,21 @@ test("after a pause everything that is due comes in the order of its time", (t) 
   assert.deepEqual(pass(3_600_000), ["later"]);
 });
 
+test("what is due within a few ticks comes in the order of its time, and the rest later", (t) => {
+  const { ticks, pass, nowMs } = rig(t);
+  for (const afterMs of [50, 30, 20, 10, 40]) ticks.add(nowMs() + afterMs, `${afterMs}`);
+  assert.deepEqual(pass(3 * tickMs), ["10", "20"]);
+  assert.deepEqual(pass(3 * tickMs), ["30", "40", "50"]);
+});
+
+test("what is taken out is not due, and what waits beside it is", (t) => {
+  const { ticks, pass, nowMs } = rig(t);
+  const [first] = ["first", "second"].map((thing) => ticks.add(nowMs() + 20, thing));
+  first?.();
+  first?.();
+  assert.deepEqual(pass(100), ["second"]);
+});
+
 test("a time that has passed is due at the next tick", (t) => {
   const { ticks, pass, nowMs } = rig(t);
   ticks.add(nowMs() - 500, "thing");

@@ -25,7 +25,7 @@ test("an opening that is refused fails the call and claims nothing", () => {
   at.submit();
   at.settle();
   assert.deepEqual(reasonsOf(at.answers), ["no_capacity"]);
-  assert.equal(at.appends, 0);
+  assert.deepEqual([at.appends, at.ran], [0, []]);
   assert.ok(at.reactor.isEmpty);
 });
 

@@ -174,7 +174,8 @@ function report(): void {
   // A list that claims too much hides the next survivor.
   const wrong = chosen.filter((run) => known.get(run.key) === "killed" && isAccepted(run));
   const stale = accepted.filter(({ file, code }) => !existsSync(file) || !linesOf(file).includes(code));
-  for (const { file, code } of stale) console.log(`${acceptedFile} lists what is not there: ${file}: ${code}`);
+  for (const { file, code } of stale)
+    console.log(`${acceptedFile} lists what is not there: ${file}: ${code}`);
   for (const run of unexplained) console.log(`unexplained ${describe(run)}`);
   for (const run of wrong) console.log(`${acceptedFile} lists what a test notices: ${describe(run)}`);
   console.log(

@@ -102,7 +102,10 @@ export interface ReadMap<X> extends Iterable<[string, X]> {
   keys(): Iterable<string>;
   /** The values in the order of their keys. */
   values(): Iterable<X>;
-  /** An object with all keys and values: so a handler may return the map itself. */
+  /**
+   * An object with all keys and values: so a handler may return the map itself. It is what to spread: the keys
+   * are no properties of the map, and `{ ...map }` throws.
+   */
   toJSON(): { readonly [key: string]: X };
 }
 

@@ -67,10 +67,12 @@ export async function calls(
 
   const { clients, seconds } = options;
   const sliceMs = (seconds * 1000) / sliceCount;
+  // Before anything counts: compilers have done their work, connections are open, sessions are awake.
   for (const target of [voda, echo]) await run.slice(target, clients, sliceMs * sliceCount * warmUpPart);
   say(
     `${sliceCount} slices of ${sliceMs} ms with ${clients} connections, as many of ${sliceMs * oneClientPart} ms with one`,
   );
+  // Taken in pairs: what else the machine does in that moment, it does to both.
   const many: [Row, Row][] = [];
   const one: [Row, Row][] = [];
   for (let i = 0; i < sliceCount; i += 1) {
@@ -96,6 +98,7 @@ export async function calls(
   };
 }
 
+/** One driver for both targets, so that what it costs itself is the same; it counts what each has answered. */
 class Slices {
   readonly #driver: ChildProcess;
   readonly #driverPid: number;
@@ -119,6 +122,7 @@ class Slices {
   }
 
   async slice({ port, pids }: Target, connections: number, ms: number): Promise<Row> {
+    // Of whole processes, with their threads: a worker's time is the node's.
     const all = { ...pids, driver: this.#driverPid };
     const before = Object.values(all).map(cpuUsOf);
     this.#seed += connections;
@@ -144,6 +148,7 @@ class Slices {
   }
 }
 
+/** A driver that dies would be waited for without end. */
 async function exited(child: ChildProcess): Promise<never> {
   const [code] = await once(child, "exit");
   throw new Error(`the process that calls ended with ${code}; the lines above say why`);
@@ -173,6 +178,7 @@ async function countedBy(url: string, prefix: string, sessions: number): Promise
 /** Medians over the slices, and from where to where they spread. */
 function figuresOf(pairs: readonly (readonly [Row, Row])[], suffix: string): Record<string, number> {
   const figures: Record<string, number> = {};
+  // Not the mean: one slice in which another program took the machine would be in it.
   const put = (name: string, values: readonly number[]): void => {
     const sorted = values.toSorted((a, b) => a - b);
     const [lower = 0, upper = 0] = [

@@ -2,7 +2,9 @@
 import { readFileSync } from "node:fs";
 import * as v from "valibot";
 
+/** A node that collects a large heap hears the signal late. */
 const openMsMax = 10_000;
+/** A forced collection of a heap of some GiB takes seconds. */
 const answerMsMax = 30_000;
 const pollMs = 20;
 
@@ -30,6 +32,7 @@ export async function openHeap(pid: number, logFile: string): Promise<NodeHeap> 
   const inspector = await connect(await addressIn(logFile));
   await inspector.ask(undefined, "NodeWorker.enable", { waitForDebuggerOnStart: false });
   const liveOf = async (worker: string | undefined): Promise<number> => {
+    // Without it what is free already would be counted too, and how much that is depends on the moment.
     await inspector.ask(worker, "HeapProfiler.collectGarbage", {});
     const { usedSize, backingStorageSize } = v.parse(
       Usage,
@@ -46,6 +49,7 @@ export async function openHeap(pid: number, logFile: string): Promise<NodeHeap> 
   };
 }
 
+/** The last one: the log is that of earlier processes too. */
 async function addressIn(logFile: string): Promise<string> {
   for (const deadline = performance.now() + openMsMax; ; ) {
     const address = /Debugger listening on (ws:\S+)/g;
@@ -79,6 +83,7 @@ async function connect(address: string): Promise<Inspector> {
       workers.add(params.sessionId);
     else if (method === "NodeWorker.detachedFromWorker" && params?.sessionId !== undefined)
       workers.delete(params.sessionId);
+    // What a worker says comes wrapped into a message of the main thread's, and so goes what it is asked.
     else if (method === "NodeWorker.receivedMessageFromWorker")
       receive(params?.sessionId, params?.message ?? "");
   };
@@ -95,6 +100,7 @@ async function connect(address: string): Promise<Inspector> {
       () => answered.reject(new Error(`no answer to ${method} in ${answerMsMax} ms`)),
       answerMsMax,
     );
+    // Each thread counts its own answers; with the thread's name no two are the same.
     waiting.set(`${worker} ${id}`, answered.resolve);
     if (worker === undefined) socket.send(text);
     else await ask(undefined, "NodeWorker.sendMessageToWorker", { sessionId: worker, message: text });

@@ -44,6 +44,7 @@ export function addBenches(program: Command, list: readonly MeshBench[], { out: 
 
 const argument: Readonly<Record<BenchFlag["type"], string>> = { whole: " <n>", text: " <text>", switch: "" };
 
+/** As JSON writes them: a program that reads the table finds the same digits as in `--json`. */
 const shown = (figure: unknown): string => (typeof figure === "string" ? figure : JSON.stringify(figure));
 
 /** Benches that are programs read their flags themselves. */
@@ -54,7 +55,7 @@ function addProgramBenches(program: Command, output: Output): void {
     const command = bench
       .command(name)
       .description(summary)
-      .allowUnknownOption()
+      .allowUnknownOption() // they are the child's own: it refuses those that are none
       .argument("[flags...]", "as below")
       .addHelpText("after", () => `\n${flagsOf(one)}`);
     if (name === "placement-speed") timePlacements(command, one, output);
@@ -115,6 +116,7 @@ interface EndToEndFlags {
   readonly seconds: number;
 }
 
+/** By the names of the flags as they are typed: `mesh-trace` does not know what commander calls them. */
 function valuesOf(bench: MeshBench, command: Command): BenchValues {
   return Object.fromEntries(
     bench.flags.map(({ name, type }) => {

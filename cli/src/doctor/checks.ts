@@ -24,7 +24,9 @@ export interface Place {
   readonly ingressPort: number;
 }
 
+/** As `bin/voda.mjs` has it: type stripping and `using` are there from 24 on. */
 const nodeMajorMin = 24;
+/** Below it the first mesh still starts, and its store is full soon. */
 const freeBytesMin = 1024 ** 3;
 const gib = (bytes: number): string => `${(bytes / 1024 ** 3).toFixed(1)} GiB`;
 
@@ -77,6 +79,7 @@ function pipFinding(): Finding {
   };
 }
 
+/** A port that the mesh of this folder holds is no fault; that of another folder's mesh is. */
 async function portFinding({ dataDir, ingressPort }: Place): Promise<Finding> {
   const name = `port ${ingressPort}`;
   if (await isPortFree(ingressPort)) return { name, ok: true, found: "free" };
@@ -93,6 +96,7 @@ async function portFinding({ dataDir, ingressPort }: Place): Promise<Finding> {
   };
 }
 
+/** Of the disk that the data is on, which need not be that of the project. */
 function diskFinding(dataDir: string): Finding {
   const free = freeBytes(dataDir);
   const ok = free >= freeBytesMin;

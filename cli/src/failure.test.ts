@@ -24,6 +24,18 @@ test("the reasons below a message are told, each once", () => {
   );
 });
 
+test("what is not found leads to the list of its kind", () => {
+  const line = (message: string): string => failureOf(new ConnectError(message, Code.NotFound)).line;
+  assert.match(
+    line('agent "x" is not deployed in namespace "default"'),
+    /; `npx voda agents ls` lists the agents$/,
+  );
+  assert.match(
+    line("no decision about session x/a is known: never placed"),
+    /; `npx voda ps` lists the sessions$/,
+  );
+});
+
 test("a control plane that does not answer in time is named, without advice that only calls can follow", () => {
   assert.deepEqual(failureOf(new ConnectError("the operation timed out", Code.DeadlineExceeded)), {
     line: "deadline_exceeded: the control plane did not answer in time; try again, or look into its log",

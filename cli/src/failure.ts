@@ -25,19 +25,29 @@ export interface Failure {
 
 /** Deeper causes tell how Node got there. */
 const causesMax = 4;
+/** What nodes and control planes say of one that is not deployed. */
+const isAboutAgent = /^(no )?agent /;
+const listAgents = "`npx voda agents ls` lists the agents";
+const listSessions = "`npx voda ps` lists the sessions";
 const bringUp = "bring the mesh up with `npx voda dev`, or name its address with --url or VODA_URL";
 
 /** What a Connect code in its wire form means for the exit code, and what to do next. */
-export function adviceFor(code: string): { readonly exitCode: ExitCode; readonly next: string | undefined } {
+export function adviceFor(
+  code: string,
+  message = "",
+): { readonly exitCode: ExitCode; readonly next: string | undefined } {
   switch (code) {
     case "not_found":
-      return { exitCode: exitCodes.notFound, next: "`npx voda agents ls` lists the agents" };
+      return { exitCode: exitCodes.notFound, next: isAboutAgent.test(message) ? listAgents : listSessions };
     case "unimplemented":
       return { exitCode: exitCodes.notFound, next: "`npx voda agents ls` lists the methods of each agent" };
     case "unavailable":
       return { exitCode: exitCodes.unavailable, next: "try again in a moment, or ask `npx voda doctor`" };
     case "deadline_exceeded":
-      return { exitCode: exitCodes.unavailable, next: "try again with the same --id" };
+      return {
+        exitCode: exitCodes.unavailable,
+        next: "to send it again, give it an --id: it then counts once",
+      };
     case "resource_exhausted":
       return { exitCode: exitCodes.error, next: undefined };
     default:
@@ -64,7 +74,7 @@ function connectFailure(error: ConnectError): Failure {
     const line = `${code}: the control plane did not answer in time; try again, or look into its log`;
     return { line, exitCode: exitCodes.unavailable };
   }
-  const { exitCode, next } = adviceFor(code);
+  const { exitCode, next } = adviceFor(code, error.rawMessage);
   const words =
     error.cause === undefined
       ? error.rawMessage

@@ -74,7 +74,7 @@ function requireJson(input: string): void {
 function refusal(status: number, body: string, url: string): CliError {
   const { code, message } = connectError(body);
   const known = code ?? codeOfStatus(status);
-  const { exitCode, next = logHere(message ?? "", url) } = adviceFor(known);
+  const { exitCode, next = logHere(message ?? "", url) } = adviceFor(known, message);
   const said = message ?? `HTTP ${status} ${body.slice(0, 200)}`.trim();
   return new CliError(`${known}: ${said}${next === undefined ? "" : `; ${next}`}`, exitCode);
 }

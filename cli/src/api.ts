@@ -18,7 +18,19 @@ const timeoutMs = 30_000;
 
 /** Opens no connection yet: a mesh that is not there shows at the first call. */
 export function connectApi(url: string): Api {
-  const transport = createConnectTransport({ baseUrl: url, httpVersion: "1.1", defaultTimeoutMs: timeoutMs });
+  return apiOver({ baseUrl: url });
+}
+
+/** The control plane itself, by its unix socket: what started it needs no Envoy in between. */
+export function connectApiSocket(socketPath: string): Api {
+  return apiOver({ baseUrl: "http://localhost", nodeOptions: { socketPath } });
+}
+
+function apiOver(at: {
+  readonly baseUrl: string;
+  readonly nodeOptions?: { readonly socketPath: string };
+}): Api {
+  const transport = createConnectTransport({ ...at, httpVersion: "1.1", defaultTimeoutMs: timeoutMs });
   return {
     agents: createClient(AgentService, transport),
     sessions: createClient(SessionService, transport),

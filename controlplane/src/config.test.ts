@@ -6,18 +6,15 @@ test("flags become a frozen configuration with defaults", () => {
   const config = readConfig([
     "--nats",
     "nats://127.0.0.1:4222",
-    "--picker-port",
-    "7000",
+    "--edge-dir",
+    "/run/voda",
     "--durability",
     "replicated",
   ]);
   assert.deepEqual(config, {
     nats: "nats://127.0.0.1:4222",
     natsLogin: undefined,
-    host: "127.0.0.1",
-    apiPort: 0,
-    pickerPort: 7000,
-    xdsPort: 0,
+    edgeDir: "/run/voda",
     listener: { host: "127.0.0.1", port: 4000 },
     allowHosts: [],
     allowOrigins: [],
@@ -31,6 +28,8 @@ test("hosts and origins that may call come as lists between commas", () => {
   const config = readConfig([
     "--nats",
     "nats://127.0.0.1:4222",
+    "--edge-dir",
+    "/run/voda",
     "--allow-host",
     "mesh.example,mesh",
     "--allow-origin",
@@ -51,8 +50,8 @@ test("a flag that is unknown, missing or malformed is named with what it must be
   assert.throws(() => readConfig([]), /--nats is missing/);
   assert.throws(() => readConfig(["--nats", "127.0.0.1"]), /--nats "127.0.0.1" is not nats:\/\/host:port/);
   assert.throws(
-    () => readConfig(["--nats", "nats://a:1", "--api-port", "70000"]),
-    /--api-port 70000 is not a port/,
+    () => readConfig(["--nats", "nats://a:1", "--listener-port", "70000"]),
+    /--listener-port 70000 is not a port/,
   );
   assert.throws(
     () => readConfig(["--nats", "nats://a:1", "--durability", "best"]),
@@ -64,6 +63,6 @@ test("a flag that is unknown, missing or malformed is named with what it must be
   );
   assert.throws(
     () => readConfig(["--nats", "nats://a:1", "--shards", "7"]),
-    /Unknown option '--shards'.*; flags are --nats, --nats-login, --host/,
+    /Unknown option '--shards'.*; flags are --nats, --nats-login, --edge-dir/,
   );
 });

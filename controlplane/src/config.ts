@@ -1,4 +1,5 @@
 // Flags of the program: read once, checked, frozen. An unknown flag is an error.
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import * as v from "valibot";
 import { type PolicyName, policies } from "./placement/index.ts";
@@ -26,12 +27,8 @@ const Flags = v.strictObject({
   nats: v.pipe(v.string(), v.regex(/^(nats|tls):\/\/[^/@]+$/, "is not nats://host:port")),
   /** File with `user:password`; without it the server asks for none. */
   "nats-login": v.optional(v.pipe(v.string(), v.nonEmpty("is empty"))),
-  /** Address that the API, the picker and xDS listen on. */
-  host: v.optional(address, "127.0.0.1"),
-  /** 0 lets the system choose. */
-  "api-port": v.optional(port, "0"),
-  "picker-port": v.optional(port, "0"),
-  "xds-port": v.optional(port, "0"),
+  /** Folder, for its owner alone, of the sockets that Envoy connects to, and of Envoy's last configuration. */
+  "edge-dir": v.pipe(v.string(), v.nonEmpty("is empty")),
   /** Where Envoy listens for clients. */
   "listener-host": v.optional(address, "127.0.0.1"),
   "listener-port": v.optional(port, "4000"),
@@ -57,10 +54,8 @@ const Flags = v.strictObject({
 export interface Config {
   readonly nats: string;
   readonly natsLogin: string | undefined;
-  readonly host: string;
-  readonly apiPort: number;
-  readonly pickerPort: number;
-  readonly xdsPort: number;
+  /** Absolute path. */
+  readonly edgeDir: string;
   readonly listener: { readonly host: string; readonly port: number };
   readonly allowHosts: readonly string[];
   readonly allowOrigins: readonly string[];
@@ -82,10 +77,7 @@ export function readConfig(args: readonly string[]): Config {
   return Object.freeze({
     nats: flags.nats,
     natsLogin: flags["nats-login"],
-    host: flags.host,
-    apiPort: flags["api-port"],
-    pickerPort: flags["picker-port"],
-    xdsPort: flags["xds-port"],
+    edgeDir: resolve(flags["edge-dir"]),
     listener: Object.freeze({ host: flags["listener-host"], port: flags["listener-port"] }),
     allowHosts: Object.freeze(flags["allow-host"]),
     allowOrigins: Object.freeze(flags["allow-origin"]),

@@ -3,7 +3,9 @@ import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
 import { Objm } from "@nats-io/obj";
 import { AuthorizationError, connect, type NatsConnection } from "@nats-io/transport-node";
-import { type Endpoint, openXdsServer } from "@voda/envoy";
+import { keepLast, openXdsServer, type Snapshot } from "@voda/envoy";
+import { clearSocket } from "@voda/net";
+import { openEdgeFolder } from "@voda/proto/edge-folder";
 import { readNatsLogin } from "@voda/proto/nats-login";
 import { ensureStreams } from "@voda/proto/streams";
 import { agentsBucket, blobsBucket, keysBucket, nodesBucket, quotasBucket } from "@voda/proto/wire";
@@ -24,9 +26,8 @@ import { openPublisher } from "./publish/index.ts";
 import { QuotaBucket } from "./quotas/quota-bucket.ts";
 import { RoomMaker, restingSleeper, Scheduler } from "./scheduler/index.ts";
 
-/** A control plane that serves until it is disposed of. Addresses are `ip:port`. */
+/** A control plane that serves until it is disposed of, on unix sockets with these paths. */
 export interface ControlPlane extends AsyncDisposable {
-  /** `ip:port` of the API. */
   readonly api: string;
   readonly picker: string;
   readonly xds: string;
@@ -41,6 +42,7 @@ const reconnectMs = 100;
  */
 export async function openControlPlane(config: Config, log: Logger): Promise<ControlPlane> {
   await using stack = new AsyncDisposableStack();
+  const sockets = openEdgeFolder(config.edgeDir);
   const connection = await dial(config);
   stack.defer(() => connection.close());
   await ensureStreams(async (subject, body) => {
@@ -72,24 +74,24 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
     await NodeFollower.open({ connection, leases, directory, clock: systemClock, log }),
   );
   const secret = await edgeSecret(keys);
-  const own = { host: config.host, log, secret, allowHosts: [config.listener.host, ...config.allowHosts] };
   const picks = { agents, directory, scheduler, signer, clock: systemClock, storeMs };
-  const picker = stack.use(await openPicker(picks, { ...own, port: config.pickerPort }));
+  stack.use(await openPicker(picks, { path: sockets.picker, log }));
   const nodes = (): string[] => directory.nodes().map(({ id }) => id);
   const apiContext = { ...picks, connection, jsm, definitions, blobs, quotaBucket, nodes };
-  const api = stack.use(await openApi(apiContext, { ...own, port: config.apiPort }));
+  stack.use(await openApi(apiContext, { path: sockets.api, log }));
+  await clearSocket(sockets.xds);
   const xds = stack.use(
     await openXdsServer({
-      host: config.host,
-      port: config.xdsPort,
+      path: sockets.xds,
+      onAccepted: (snapshot) => keep(sockets.last, snapshot, log),
       onNack: (nack) => log.error({ nack }, "envoy refused a configuration"),
     }),
   );
   const publisher = openPublisher({
     xds,
     listener: config.listener,
-    picker: endpointOf(picker.address),
-    api: [endpointOf(api.address)],
+    picker: sockets.picker,
+    api: sockets.api,
     edgeSecret: secret,
     allowHosts: config.allowHosts,
     allowOrigins: config.allowOrigins,
@@ -102,16 +104,20 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
   });
   const owned = stack.move();
   return {
-    api: api.address,
-    picker: picker.address,
-    xds: `${config.host}:${xds.port}`,
+    api: sockets.api,
+    picker: sockets.picker,
+    xds: sockets.xds,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
-function endpointOf(address: string): Endpoint {
-  const at = address.lastIndexOf(":");
-  return { host: address.slice(0, at), port: Number(address.slice(at + 1)) };
+/** A full disk takes nothing from the proxies that run. */
+function keep(folder: string, snapshot: Snapshot, log: Logger): void {
+  try {
+    keepLast(folder, snapshot);
+  } catch (err) {
+    log.error({ err, folder }, "what envoy runs with was not kept; it would start with what is there");
+  }
 }
 
 async function dial({ nats, natsLogin }: Config): Promise<NatsConnection> {

@@ -12,12 +12,9 @@ import { type DeviceShare, parseGrantClaims } from "@voda/proto/grant";
 import type { SessionName } from "@voda/proto/session";
 import { leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
 import { decodeJwt } from "jose";
-import { pino } from "pino";
+import { openTestControlPlane, type TestControlPlane } from "../test/test-control-plane.ts";
 import { answerTrials, TestNode } from "../test/test-node.ts";
-import { readConfig } from "./config.ts";
-import { type ControlPlane, openControlPlane } from "./control-plane.ts";
 
-const quiet = pino({ level: "silent" });
 const noLeaks = leakCheck();
 let nats: Nats;
 
@@ -46,7 +43,7 @@ after(async () => {
   await noLeaks();
 });
 
-const open = (): Promise<ControlPlane> => openControlPlane(readConfig(["--nats", nats.url]), quiet);
+const open = (): Promise<TestControlPlane> => openTestControlPlane(nats.url);
 const gpus = (...uuids: string[]) => uuids.map((uuid) => ({ uuid, model: "H200", memoryMib: 143_771 }));
 const name = (key: string): SessionName => ({ namespace: "default", agent: "model", key });
 const half = (uuid: string): DeviceShare => ({ uuid, whole: false, milli: 500, memoryMib: 1000 });
@@ -57,7 +54,7 @@ interface Picked {
   readonly grant: string | null;
   readonly devices: readonly DeviceShare[];
 }
-async function pick(controlPlane: ControlPlane, key: string): Promise<Picked> {
+async function pick(controlPlane: TestControlPlane, key: string): Promise<Picked> {
   const response = await fetch(`http://${controlPlane.picker}/pick/agents/model/${key}/run`, {
     method: "POST",
   });
@@ -68,11 +65,14 @@ async function pick(controlPlane: ControlPlane, key: string): Promise<Picked> {
   const message = text === "" ? "" : String((JSON.parse(text) as { message?: string }).message);
   return { status: response.status, message, grant, devices: claims?.devices ?? [] };
 }
-const firstGrant = (controlPlane: ControlPlane, key: string): Promise<Picked> =>
-  waitUntil(async () => {
-    const picked = await pick(controlPlane, key);
-    return picked.status === 200 ? picked : undefined;
-  }, "a node has joined");
+const firstGrant = (controlPlane: TestControlPlane, key: string): Promise<Picked> =>
+  waitUntil(
+    async () => {
+      const picked = await pick(controlPlane, key);
+      return picked.status === 200 ? picked : undefined;
+    },
+    "a node has joined",
+  );
 
 test("grants fill one device before the next, and what fits nowhere is refused with the nearest miss", async () => {
   await using controlPlane = await open();

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { chmodSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
-import { freePort, type Nats, startNats, startProcess, waitUntil } from "@voda/test/kit";
+import { freePort, type Nats, openRelay, startNats, startProcess, waitUntil } from "@voda/test/kit";
+import { edgeDir } from "../test/test-control-plane.ts";
 import { TestNode } from "../test/test-node.ts";
 
 const main = fileURLToPath(new URL("./main.ts", import.meta.url));
@@ -23,14 +24,22 @@ interface Ready {
   readonly picker: string;
 }
 async function start(...flags: string[]) {
-  const args = [main, "--nats", nats.url, ...flags];
+  const args = [
+    main,
+    "--nats",
+    nats.url,
+    ...(flags.includes("--edge-dir") ? flags : [...flags, "--edge-dir", edgeDir()]),
+  ];
   const program = await startProcess({
     command: process.execPath,
     args,
     ipc: true,
     ready: (_, told) => told !== undefined,
   });
-  return { program, ready: program.told() as Ready };
+  const { api, picker } = program.told() as Ready;
+  const relays = await Promise.all([openRelay(api), openRelay(picker)]);
+  void program.exited.then(() => Promise.all(relays.map((relay) => relay[Symbol.asyncDispose]())));
+  return { program, ready: { api: relays[0].address, picker: relays[1].address } };
 }
 async function fails(...flags: string[]): Promise<{ code: number; output: string }> {
   const child = spawn(process.execPath, [main, ...flags], { stdio: ["ignore", "pipe", "pipe"] });
@@ -68,28 +77,26 @@ test("the program makes the streams, says where it is, serves and stops cleanly"
   assert.equal(await program.exited, 0);
 });
 
-test("a control plane that was killed starts again on the same ports", async () => {
-  const [api, picker] = [await freePort(), await freePort()];
-  const flags = ["--api-port", String(api), "--picker-port", String(picker)];
-  for (let i = 0; i < 2; i += 1) {
-    const { program, ready } = await start(...flags);
-    assert.deepEqual([ready.api, ready.picker], [`127.0.0.1:${api}`, `127.0.0.1:${picker}`]);
-    await program.kill9();
-  }
+test("a control plane that was killed starts again in the same folder, beside one that lives none does", async () => {
+  const flags = ["--edge-dir", edgeDir()];
+  const killed = await start(...flags);
+  await killed.program.kill9();
+  const { program, ready } = await start(...flags);
+  assert.equal((await fetch(`http://${ready.picker}/pick/agents/a/b/c`)).status, 200);
+  const second = await fails("--nats", nats.url, ...flags);
+  assert.deepEqual([second.code, /another program listens on \S+picker.sock/.test(second.output)], [1, true]);
+  await program.stop();
 });
 
-test("a wrong flag, a port in use and a missing nats-server are named", async () => {
+test("a wrong flag, a folder open to others and a missing nats-server are named", async () => {
   const flag = await fails("--nats", nats.url, "--shards", "7");
   assert.deepEqual([flag.code, /Unknown option '--shards'/.test(flag.output)], [2, true]);
-  const taken = createServer().listen(0, "127.0.0.1");
-  await once(taken, "listening");
-  const address = taken.address();
-  const port = typeof address === "object" && address !== null ? address.port : 0;
-  const used = await fails("--nats", nats.url, "--api-port", String(port));
-  assert.equal(used.code, 1);
-  assert.match(used.output, new RegExp(`EADDRINUSE.*127.0.0.1:${port}`));
-  taken.close();
-  const away = await fails("--nats", `nats://127.0.0.1:${await freePort()}`);
+  const open = edgeDir();
+  chmodSync(open, 0o755);
+  const foreign = await fails("--nats", nats.url, "--edge-dir", open);
+  assert.equal(foreign.code, 1);
+  assert.match(foreign.output, /is open to others \(mode 755\)/);
+  const away = await fails("--nats", `nats://127.0.0.1:${await freePort()}`, "--edge-dir", edgeDir());
   assert.equal(away.code, 1);
   assert.match(away.output, /no nats-server answers at nats:\/\/127.0.0.1:\d+; start one/);
 });

@@ -20,14 +20,12 @@ import type { DeviceShare } from "@voda/proto/grant";
 import { CommandKind } from "@voda/proto/node";
 import type { SessionName } from "@voda/proto/session";
 import { leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
-import { pino } from "pino";
+import { openTestControlPlane, type TestControlPlane } from "../test/test-control-plane.ts";
 import { answerTrials, TestNode } from "../test/test-node.ts";
-import { readConfig } from "./config.ts";
-import { type ControlPlane, openControlPlane } from "./control-plane.ts";
 
 const noLeaks = leakCheck();
 let nats: Nats;
-let controlPlane: ControlPlane;
+let controlPlane: TestControlPlane;
 let sessions: Client<typeof SessionService>;
 let connection: NatsConnection;
 let nodes: Client<typeof NodeService>;
@@ -44,7 +42,7 @@ after(async () => {
   await noLeaks();
 });
 beforeEach(async () => {
-  controlPlane = await openControlPlane(readConfig(["--nats", nats.url]), pino({ level: "silent" }));
+  controlPlane = await openTestControlPlane(nats.url);
   const transport = createConnectTransport({ baseUrl: `http://${controlPlane.api}`, httpVersion: "1.1" });
   sessions = createClient(SessionService, transport);
   nodes = createClient(NodeService, transport);

@@ -10,8 +10,7 @@ import { type Quota, QuotaService } from "@voda/proto/api";
 import { quotasBucket } from "@voda/proto/wire";
 import { leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
 import { pino } from "pino";
-import { readConfig } from "./config.ts";
-import { type ControlPlane, openControlPlane } from "./control-plane.ts";
+import { openTestControlPlane, type TestControlPlane } from "../test/test-control-plane.ts";
 import { Quotas } from "./placement/index.ts";
 import { QuotaBucket, quotaMessage } from "./quotas/quota-bucket.ts";
 
@@ -19,12 +18,12 @@ const quiet = pino({ level: "silent" });
 const noLeaks = leakCheck();
 let nats: Nats;
 let connection: NatsConnection;
-let first: ControlPlane;
-let second: ControlPlane;
+let first: TestControlPlane;
+let second: TestControlPlane;
 let kv: KV;
 
-const open = (): Promise<ControlPlane> => openControlPlane(readConfig(["--nats", nats.url]), quiet);
-const apiOf = (of: ControlPlane): Client<typeof QuotaService> =>
+const open = (): Promise<TestControlPlane> => openTestControlPlane(nats.url);
+const apiOf = (of: TestControlPlane): Client<typeof QuotaService> =>
   createClient(QuotaService, createConnectTransport({ baseUrl: `http://${of.api}`, httpVersion: "1.1" }));
 
 before(async () => {
@@ -44,7 +43,7 @@ after(async () => {
 
 const limitsOf = ({ namespace, sessions, cpuMilli, memoryMib, gpuMilli }: Quota) =>
   JSON.parse(JSON.stringify({ namespace, sessions, cpuMilli, memoryMib, gpuMilli })) as object;
-const quotaAt = async (of: ControlPlane, namespace: string): Promise<object | undefined> => {
+const quotaAt = async (of: TestControlPlane, namespace: string): Promise<object | undefined> => {
   const { quota } = await apiOf(of).getQuota({ namespace });
   return quota === undefined ? undefined : limitsOf(quota);
 };

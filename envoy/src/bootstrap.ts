@@ -1,4 +1,7 @@
-// What an Envoy is started with; everything else it learns from the xDS server.
+// What an Envoy is started with; everything else it learns from the xDS server, or from files.
+import { lastFiles } from "./last-files.ts";
+
+export { hasLast } from "./last-files.ts";
 
 /** An IP address and a port of it; names are not resolved. */
 export interface Endpoint {
@@ -10,13 +13,17 @@ export interface Endpoint {
 export interface BootstrapOptions {
   /** Tells proxies apart in the server's status. */
   readonly nodeId: string;
-  /**
-   * Path of the unix socket of Envoy's own pages, at most `socketPathBytesMax` bytes: on a port any web page
-   * could reach them.
-   */
+  /** Path of the unix socket of Envoy's own pages: on a port any web page could reach them. */
   readonly admin: string;
-  readonly xds: Endpoint;
+  readonly source: ConfigurationSource;
 }
+
+/** Where a proxy has its configuration from. */
+export type ConfigurationSource =
+  /** Path of the unix socket of an xDS server. */
+  | { readonly type: "xds"; readonly path: string }
+  /** A folder that `keepLast` writes: what proxies accepted last, and every change of it. */
+  | { readonly type: "last"; readonly folder: string };
 
 /**
  * Streams on a replaced listener are cut after this; listeners of a mesh are not replaced, so it only has to
@@ -24,11 +31,6 @@ export interface BootstrapOptions {
  */
 export const drainSeconds = 86_400;
 
-/**
- * What the kernels allow for the path of a unix socket, the terminating zero included: 104 on macOS, 108 on
- * Linux.
- */
-export const socketPathBytesMax = 103;
 /** Connections of clients; one more is closed at once. */
 const connectionsMax = 16_384;
 /** Of Envoy's heap; near it memory is given back, then new requests are refused. */
@@ -36,15 +38,20 @@ const heapBytesMax = 2 * 1024 ** 3;
 const [shrinkFrom, refuseFrom] = [0.9, 0.95];
 const ownerOnly = 0o600;
 
-const socket = ({ host, port }: Endpoint) => ({ socket_address: { address: host, port_value: port } });
 const protocolOptions = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
 /** Envoy's bootstrap configuration as plain data; write it as JSON to a file whose name ends in `.json`. */
-export function bootstrap({ nodeId, admin, xds }: BootstrapOptions): object {
+export function bootstrap({ nodeId, admin, source }: BootstrapOptions): object {
   return {
     node: { id: nodeId, cluster: "voda-ingress" },
     admin: { address: { pipe: { path: admin, mode: ownerOnly } } },
     overload_manager: overloadManager(),
+    ...(source.type === "xds" ? overXds(source.path) : fromFiles(source.folder)),
+  };
+}
+
+function overXds(path: string): object {
+  return {
     dynamic_resources: {
       ads_config: {
         api_type: "DELTA_GRPC",
@@ -62,8 +69,14 @@ export function bootstrap({ nodeId, admin, xds }: BootstrapOptions): object {
       cds_config: { ads: {}, resource_api_version: "V3" },
       lds_config: { ads: {}, resource_api_version: "V3" },
     },
-    static_resources: { clusters: [xdsCluster(xds)] },
+    static_resources: { clusters: [xdsCluster(path)] },
   };
+}
+
+function fromFiles(folder: string): object {
+  const { cluster, listener } = lastFiles(folder);
+  const inFile = (path: string) => ({ path_config_source: { path }, resource_api_version: "V3" });
+  return { dynamic_resources: { cds_config: inFile(cluster), lds_config: inFile(listener) } };
 }
 
 const monitors = "envoy.resource_monitors";
@@ -96,7 +109,7 @@ function overloadManager(): object {
   };
 }
 
-function xdsCluster(xds: Endpoint): object {
+function xdsCluster(path: string): object {
   return {
     name: "xds",
     type: "STATIC",
@@ -111,7 +124,7 @@ function xdsCluster(xds: Endpoint): object {
     },
     load_assignment: {
       cluster_name: "xds",
-      endpoints: [{ lb_endpoints: [{ endpoint: { address: socket(xds) } }] }],
+      endpoints: [{ lb_endpoints: [{ endpoint: { address: { pipe: { path } } } }] }],
     },
   };
 }

@@ -1,13 +1,15 @@
 export {
   type BootstrapOptions,
   bootstrap,
+  type ConfigurationSource,
   drainSeconds,
   type Endpoint,
   envoyArguments,
-  socketPathBytesMax,
+  hasLast,
 } from "./bootstrap.ts";
 export { SnapshotRefusedError } from "./errors.ts";
-export { address, any, duration, endpoint, extension, overAds } from "./resource/build.ts";
+export { keepLast } from "./last.ts";
+export { address, any, duration, endpoint, endpointOnSocket, extension, overAds } from "./resource/build.ts";
 export type { ResourceKind } from "./resource/kind.ts";
 export * from "./resource/types.ts";
 export {

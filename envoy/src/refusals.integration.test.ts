@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { Client, type ClientDuplexStream, credentials, type ServiceError, status } from "@grpc/grpc-js";
@@ -11,7 +14,7 @@ import {
 import { typeUrls } from "./resource/kind.ts";
 import { openXdsServer, streamsMax, subscribedNamesMax, type XdsServer } from "./server.ts";
 
-const host = "127.0.0.1";
+const folder = mkdtempSync(join(tmpdir(), "voda-xds-"));
 const path = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 type Stream = ClientDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>;
 
@@ -19,12 +22,13 @@ let xds: XdsServer;
 let client: Client;
 
 before(async () => {
-  xds = await openXdsServer({ host, port: 0 });
-  client = new Client(`${host}:${xds.port}`, credentials.createInsecure());
+  xds = await openXdsServer({ path: join(folder, "xds.sock") });
+  client = new Client(`unix:${join(folder, "xds.sock")}`, credentials.createInsecure());
 });
 after(async () => {
   client.close();
   await xds.close();
+  rmSync(folder, { recursive: true });
 });
 
 /** A proxy's stream as any client of gRPC opens it: the refusal must come long before this deadline. */

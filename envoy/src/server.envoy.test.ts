@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { startEnvoy } from "../../test/src/kit/envoy.ts";
 import { leakCheck } from "../../test/src/kit/leaks.ts";
@@ -20,6 +23,10 @@ import { type Nack, openXdsServer } from "./server.ts";
 import type { Snapshot } from "./snapshot/snapshot.ts";
 
 const loopback = "127.0.0.1";
+const folder = mkdtempSync(join(tmpdir(), "voda-xds-"));
+after(() => rmSync(folder, { recursive: true }));
+const path = join(folder, "xds.sock");
+const source = { type: "xds", path } as const;
 
 const cluster = (connectMs: number): Cluster =>
   create(ClusterSchema, {
@@ -90,8 +97,8 @@ function snapshotOf(web: Cluster): Snapshot {
 test("Envoy waits for the first snapshot, takes it, and is warm at once after a changed cluster", async () => {
   const check = leakCheck();
   {
-    await using xds = await openXdsServer({ host: loopback, port: 0 });
-    await using envoy = await startEnvoy({ xds: { host: loopback, port: xds.port }, waitForAdminOnly: true });
+    await using xds = await openXdsServer({ path });
+    await using envoy = await startEnvoy({ source, waitForAdminOnly: true });
     await waitUntil(() => xds.status().some((one) => one.proxy === "test"), "Envoy is connected");
     assert.equal(await envoy.isReady(), false);
     xds.publish(snapshotOf(cluster(1_000)));
@@ -110,11 +117,16 @@ test("Envoy waits for the first snapshot, takes it, and is warm at once after a 
   await check();
 });
 
-test("a refused resource is reported once, is not sent again, and the next good snapshot is taken", async () => {
+test("a refused resource is reported once, is not sent again, never counts as accepted, and the next good snapshot is taken", async () => {
   const nacks: Nack[] = [];
-  await using xds = await openXdsServer({ host: loopback, port: 0, onNack: (nack) => nacks.push(nack) });
+  const accepted: Snapshot[] = [];
+  await using xds = await openXdsServer({
+    path,
+    onNack: (nack) => nacks.push(nack),
+    onAccepted: (one) => accepted.push(one),
+  });
   xds.publish(snapshotOf(cluster(1_000)));
-  await using envoy = await startEnvoy({ xds: { host: loopback, port: xds.port } });
+  await using envoy = await startEnvoy({ source });
   await waitUntil(() => xds.status()[0]?.acked, "Envoy has accepted all");
   const bad = cluster(-1_000);
   xds.publish(snapshotOf(bad));
@@ -125,6 +137,10 @@ test("a refused resource is reported once, is not sent again, and the next good 
   xds.publish(snapshotOf(cluster(3_000)));
   await waitUntil(() => xds.status()[0]?.acked, "Envoy has accepted the next");
   assert.deepEqual(xds.status()[0]?.nacked, []);
+  assert.deepEqual(
+    accepted.map(({ clusters }) => clusters[0]?.connectTimeout?.seconds),
+    [1n, 3n],
+  );
   assert.equal(nacks.length, 1);
   const [nack] = nacks;
   assert.deepEqual([nack?.proxy, nack?.kind, nack?.resources], ["test", "cluster", ["web"]]);
@@ -133,10 +149,10 @@ test("a refused resource is reported once, is not sent again, and the next good 
 });
 
 test("an inconsistent snapshot is refused before any proxy sees it, and the last one stays", async () => {
-  await using xds = await openXdsServer({ host: loopback, port: 0 });
+  await using xds = await openXdsServer({ path });
   const good = snapshotOf(cluster(1_000));
   xds.publish(good);
-  await using envoy = await startEnvoy({ xds: { host: loopback, port: xds.port } });
+  await using envoy = await startEnvoy({ source });
   await waitUntil(() => xds.status()[0]?.acked, "Envoy has accepted all");
   const empty = create(ClusterLoadAssignmentSchema, { clusterName: "web" });
   assert.throws(() => xds.publish({ ...good, assignments: [empty] }), SnapshotRefusedError);
@@ -145,10 +161,7 @@ test("an inconsistent snapshot is refused before any proxy sees it, and the last
   assert.equal(await envoy.stat("cluster.web.membership_total"), 1);
 });
 
-test("a port in use is an error that names the address", async () => {
-  await using xds = await openXdsServer({ host: loopback, port: 0 });
-  await assert.rejects(
-    openXdsServer({ host: loopback, port: xds.port }),
-    new RegExp(`cannot listen on ${loopback}:${xds.port}`),
-  );
+test("a socket in use is an error that names it", async () => {
+  await using _xds = await openXdsServer({ path });
+  await assert.rejects(openXdsServer({ path }), new RegExp(`cannot listen on ${path}`));
 });

@@ -33,6 +33,8 @@ export const requestBytesMax = 16 * 1024 * 1024;
  */
 const keepaliveMs = 30_000;
 const keepaliveTimeoutMs = 10_000;
+/** Proxies try again every half a second; one that starts has asked by then. */
+const returnMsMax = 2_000;
 
 /**
  * A proxy refused a response; it keeps what it had, or part of the new (Envoy applies the good half of some).
@@ -57,7 +59,6 @@ export interface ProxyStatus {
 
 /** Serves one configuration to all proxies until it is closed; they keep what they have then. */
 export interface XdsServer extends AsyncDisposable {
-  readonly port: number;
   /**
    * Makes this the configuration of all proxies. The same snapshot again sends nothing.
    * @throws SnapshotRefusedError when it is not consistent or a set of endpoints is empty; the last one stays
@@ -68,12 +69,13 @@ export interface XdsServer extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Where proxies connect, and who hears of what they refuse. */
+/** Where proxies connect, and who hears of what they refuse and take. */
 export interface XdsOptions {
-  readonly host: string;
-  /** 0: the system chooses. */
-  readonly port: number;
+  /** Of a unix socket: the folder decides who may connect. Nobody may listen there. */
+  readonly path: string;
   readonly onNack?: (nack: Nack) => void;
+  /** All proxies run with it; while none is connected, those of before have had `returnMsMax` to come back. */
+  readonly onAccepted?: (snapshot: Snapshot) => void;
 }
 
 type Call = ServerDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>;
@@ -93,6 +95,7 @@ interface Connection {
 export async function openXdsServer(options: XdsOptions): Promise<XdsServer> {
   const connections = new Set<Connection>();
   let snapshot: SealedSnapshot | undefined;
+  const acceptance = new Acceptance(connections, options.onAccepted);
   const server = new Server({
     "grpc.max_receive_message_length": requestBytesMax,
     "grpc.keepalive_time_ms": keepaliveMs,
@@ -112,20 +115,24 @@ export async function openXdsServer(options: XdsOptions): Promise<XdsServer> {
       }
       const connection = connect(call, snapshot);
       connections.add(connection);
-      serve(connection, options, () => connections.delete(connection));
+      serve(connection, options, {
+        answered: () => acceptance.look(),
+        gone: () => connections.delete(connection),
+      });
     },
   });
-  const port = await bind(server, options.host, options.port);
+  await bind(server, options.path);
   const close = async (): Promise<void> => {
+    acceptance.close();
     for (const { call } of connections) call.end();
     server.forceShutdown();
     connections.clear();
     await Promise.resolve();
   };
   return {
-    port,
     publish(next) {
       snapshot = seal(next);
+      acceptance.published(next);
       for (const connection of connections) {
         publish(connection.stream, snapshot);
         flush(connection);
@@ -137,12 +144,43 @@ export async function openXdsServer(options: XdsOptions): Promise<XdsServer> {
   };
 }
 
-/** Without TLS: proxies are on the control plane's own network, which README's "Left out" names. */
-function bind(server: Server, host: string, port: number): Promise<number> {
+/** Tells of each snapshot once, when the proxies run with it. */
+class Acceptance {
+  readonly #connections: ReadonlySet<Connection>;
+  readonly #tell: XdsOptions["onAccepted"];
+  #waiting: Snapshot | undefined;
+  #alone: NodeJS.Timeout | undefined;
+
+  constructor(connections: ReadonlySet<Connection>, tell: XdsOptions["onAccepted"]) {
+    this.#connections = connections;
+    this.#tell = tell;
+  }
+
+  published(snapshot: Snapshot): void {
+    this.#waiting = snapshot;
+    clearTimeout(this.#alone);
+    this.#alone = setTimeout(() => this.look(), returnMsMax).unref();
+  }
+
+  look(): void {
+    if (this.#waiting === undefined || ![...this.#connections].every(({ stream }) => isAccepted(stream)))
+      return;
+    const accepted = this.#waiting;
+    this.close();
+    this.#tell?.(accepted);
+  }
+
+  close(): void {
+    clearTimeout(this.#alone);
+    this.#waiting = undefined;
+  }
+}
+
+function bind(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
-      if (error === null) resolve(bound);
-      else reject(new Error(`the xDS server cannot listen on ${host}:${port}`, { cause: error }));
+    server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) => {
+      if (error === null) resolve();
+      else reject(new Error(`the xDS server cannot listen on ${path}`, { cause: error }));
     });
   });
 }
@@ -152,11 +190,18 @@ function connect(call: Call, snapshot: SealedSnapshot | undefined): Connection {
 }
 
 /** Until the stream ends, however it does: `gone` may be called more than once. */
-function serve(connection: Connection, options: XdsOptions, gone: () => void): void {
+function serve(
+  connection: Connection,
+  options: XdsOptions,
+  { answered, gone }: { readonly answered: () => void; readonly gone: () => void },
+): void {
   const { call } = connection;
   const onRequest = (request: DeltaDiscoveryRequest): void => {
     const problem = take(connection, request, options);
-    if (problem === undefined) return flush(connection);
+    if (problem === undefined) {
+      flush(connection);
+      return answered();
+    }
     call.off("data", onRequest);
     refuse(call, problem);
   };

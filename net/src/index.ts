@@ -1,3 +1,13 @@
-export { type Bound, listen } from "./listen.ts";
+export {
+  type BorderOptions,
+  type BorderPatterns,
+  type BorderRules,
+  borderPatterns,
+  borderRules,
+  borderWords,
+  type Claims,
+  foreignSite,
+} from "./border.ts";
+export { type Bound, clearSocket, listen, listenOnSocket } from "./listen.ts";
 export { createPort, type Port } from "./port.ts";
 export { type BucketWatch, watchBucket } from "./watch-bucket.ts";

@@ -1,6 +1,7 @@
 // Binds a server and says where.
 import { once } from "node:events";
-import type { Server } from "node:net";
+import { rmSync } from "node:fs";
+import { connect, type Server } from "node:net";
 
 /** Where a server is, once the system has chosen what was left open. */
 export interface Bound {
@@ -20,4 +21,25 @@ export async function listen(
   // A string is the path of a socket file, and no host names one.
   if (address === null || typeof address === "string") throw new Error(`${at.host} is no IP address`);
   return { port: address.port, address: `${address.address}:${address.port}` };
+}
+
+/** On a unix socket: who may enter its folder may connect. @throws when another server is there */
+export async function listenOnSocket(server: Server, path: string): Promise<void> {
+  await clearSocket(path);
+  server.listen(path);
+  await once(server, "listening");
+}
+
+/** Removes the socket of a program that was killed. @throws when one that lives listens on it */
+export async function clearSocket(path: string): Promise<void> {
+  const socket = connect(path);
+  try {
+    await once(socket, "connect");
+  } catch {
+    rmSync(path, { force: true });
+    return;
+  } finally {
+    socket.destroy();
+  }
+  throw new Error(`another program listens on ${path}; stop it, or name another folder`);
 }

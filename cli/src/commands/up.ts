@@ -3,7 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
 import type { AgentDefinition } from "voda/definition";
-import { type Api, connectApi } from "../api.ts";
+import { type Api, connectApi, connectApiSocket } from "../api.ts";
 import { installBinaries } from "../binaries/install.ts";
 import { bundleConfig } from "../bundle/bundle.ts";
 import { readAgents } from "../bundle/definitions.ts";
@@ -118,7 +118,7 @@ async function serve(mesh: Mesh, { nodes, say, project }: Serving): Promise<read
   const api = connectApi(mesh.ingressUrl);
   await opened(() => nodesMissing(api, nodes), say);
   // After the nodes: each of them loads the bundle before it is published, and says what is wrong with it.
-  await deploy(connectApi(mesh.apiUrl), request, project.sayOnce);
+  await deploy(connectApiSocket(mesh.apiSocket), request, project.sayOnce);
   // Envoy learns of nodes after the control plane lists them: until then it refuses calls by itself.
   const noWay = "Envoy to pass calls on to a node; see its log and the control plane's";
   await opened(async () => ((await passesToNode(mesh.ingressUrl)) ? undefined : noWay), say);
@@ -182,7 +182,7 @@ async function redeploy(mesh: Mesh, project: Project, output: Output): Promise<v
   const startedMs = performance.now();
   try {
     const { agents, request } = await compile(project);
-    await deploy(connectApi(mesh.apiUrl), request, project.sayOnce);
+    await deploy(connectApiSocket(mesh.apiSocket), request, project.sayOnce);
     const names = agents.map((agent) => agent.name).join(", ");
     output.out(
       `deployed ${names} as ${request.agents[0]?.revision.slice(0, 12)} in ${duration(performance.now() - startedMs)}`,

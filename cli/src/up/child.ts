@@ -60,6 +60,7 @@ export class Child {
   readonly #runs: Promise<void>;
   #process: ChildProcess | undefined;
   #hasServed = false;
+  #isServing = false;
 
   constructor(spec: ChildSpec, log: LogFile, events: ChildEvents) {
     this.name = spec.name;
@@ -73,6 +74,11 @@ export class Child {
   /** Undefined between a death and the next start. */
   get pid(): number | undefined {
     return this.#process?.pid;
+  }
+
+  /** Whether its process of now has come to serve. */
+  get isServing(): boolean {
+    return this.#isServing;
   }
 
   /** Settles when the child serves for the first time; rejects when it never will. */
@@ -139,6 +145,7 @@ export class Child {
     life.abort();
     await Promise.all([served, release?.(), lastOutput(outputs)]);
     this.#process = undefined;
+    this.#isServing = false;
     this.#events.onProcess();
     const why = wordsFor(exit);
     if (!this.#stopping.signal.aborted) this.#log.write(`supervisor: ${this.name} ${why}`);
@@ -163,6 +170,7 @@ export class Child {
     let waiting = setTimeout(tell, waitingFirstMs);
     try {
       await serving(this.#spec.readiness, child, died);
+      this.#isServing = true;
       this.#firstReady.resolve();
       if (this.#hasServed) this.#events.say(`${this.name} serves again`);
       this.#hasServed = true;

@@ -1,14 +1,15 @@
 // The processes of one mesh on this machine: what they are called with, in which order they start and stop.
-import { mkdirSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
-import { bootstrap, envoyArguments } from "@voda/envoy/bootstrap";
+import { bootstrap, envoyArguments, hasLast } from "@voda/envoy/bootstrap";
+import { type EdgePaths, openEdgeFolder } from "@voda/proto/edge-folder";
 import { nodeDiskMibMax } from "@voda/proto/placement";
 import { locate } from "../binaries/locate.ts";
 import { freeBytes } from "../free-disk.ts";
 import type { Programs } from "../programs.ts";
-import { adminSocket } from "./admin-socket.ts";
 import { Child, type ChildSpec } from "./child.ts";
+import { edgeFolder } from "./edge-folder.ts";
 import { LogFile } from "./log-file.ts";
 import { type Durability, natsConfig } from "./nats-config.ts";
 import { natsLogin, natsLoginFile } from "./nats-login.ts";
@@ -66,22 +67,20 @@ export const processesFile = (dataDir: string): string => join(dataDir, "process
 interface Ports {
   readonly ingress: number;
   readonly nats: number;
-  readonly api: number;
-  readonly picker: number;
-  readonly xds: number;
   readonly nodes: readonly number[];
 }
 
 async function choosePorts(options: MeshOptions): Promise<Ports> {
   const ingress = await claimPort(options.ingressPort, "--ingress-port");
-  const [nats = 0, api = 0, picker = 0, xds = 0, ...nodes] = await freePorts(4 + options.nodes);
-  return { ingress, nats, api, picker, xds, nodes };
+  const [nats = 0, ...nodes] = await freePorts(1 + options.nodes);
+  return { ingress, nats, nodes };
 }
 
 /** A running mesh: its children are started again when they die, until it is closed. */
 export class Mesh implements AsyncDisposable {
   readonly #options: MeshOptions;
   readonly #ports: Ports;
+  readonly #edge: EdgePaths;
   readonly #children = new Map<string, Child>();
   readonly #logs: LogFile[] = [];
   readonly #failed = Promise.withResolvers<never>();
@@ -96,6 +95,8 @@ export class Mesh implements AsyncDisposable {
   private constructor(options: MeshOptions, ports: Ports) {
     this.#options = options;
     this.#ports = ports;
+    this.#edge = openEdgeFolder(edgeFolder(options.dataDir));
+    rmSync(this.#edge.last, { recursive: true, force: true }); // the nodes of this mesh have other ports
     this.#failed.promise.catch((error: unknown) => options.onLine?.("supervisor", String(error)));
     this.#store = new StoreWatch({
       freeBytes: () => freeBytes(options.dataDir),
@@ -117,9 +118,9 @@ export class Mesh implements AsyncDisposable {
     return this.#failed.promise;
   }
 
-  /** `host:port` of the control plane itself. */
-  get apiUrl(): string {
-    return `http://${loopback}:${this.#ports.api}`;
+  /** Of the control plane itself. */
+  get apiSocket(): string {
+    return this.#edge.api;
   }
 
   get ingressUrl(): string {
@@ -149,7 +150,7 @@ export class Mesh implements AsyncDisposable {
       ingress: this.ingressUrl,
       api: this.ingressUrl,
       nats: { url: `nats://${loopback}:${nats}`, pid: pid("nats") },
-      envoy: { admin: adminSocket(this.#options.dataDir), pid: pid("envoy") },
+      envoy: { admin: this.#edge.admin, pid: pid("envoy") },
       controlplanes: [{ pid: pid("controlplane") }],
       nodes: nodes.map((port, index) => ({
         id: nodeId(index),
@@ -182,9 +183,15 @@ export class Mesh implements AsyncDisposable {
     const log = new LogFile(join(logsFolder(this.#options.dataDir), `${spec.name}.log`));
     this.#logs.push(log);
     const child = new Child(spec, log, {
-      onProcess: () => this.#record(),
+      onProcess: () => {
+        this.#record();
+        if (spec.name === "controlplane") this.#controlplaneChanged();
+      },
       say: this.#options.say,
-      onReady: () => this.#options.onReady?.(this),
+      onReady: () => {
+        if (spec.name === "controlplane") this.#controlplaneChanged();
+        this.#options.onReady?.(this);
+      },
       onGiveUp: (error) => this.#failed.reject(error),
       // While the mesh stops, its parts miss each other; that is no news.
       onLine: (line) => {
@@ -224,15 +231,11 @@ export class Mesh implements AsyncDisposable {
   }
 
   #controlplaneSpec(): ChildSpec {
-    const { api, picker, xds, ingress } = this.#ports;
     const flags = {
       ...this.#natsFlags(),
-      host: loopback,
-      "api-port": api,
-      "picker-port": picker,
-      "xds-port": xds,
+      "edge-dir": edgeFolder(this.#options.dataDir),
       "listener-host": loopback,
-      "listener-port": ingress,
+      "listener-port": this.#ports.ingress,
       durability: this.#options.durability,
       ...this.#options.flags.controlplane,
     };
@@ -275,13 +278,31 @@ export class Mesh implements AsyncDisposable {
   }
 
   #envoySpec(): ChildSpec {
-    const { xds } = this.#ports;
-    const admin = adminSocket(this.#options.dataDir);
-    const config = join(this.#options.dataDir, "envoy.json");
-    const at = (port: number) => ({ host: loopback, port });
-    replaceFile(config, JSON.stringify(bootstrap({ nodeId: "envoy-1", admin, xds: at(xds) }), null, 2));
+    const config = this.#writeBootstrap();
     const args = [...envoyArguments(config), "--concurrency", String(envoyThreads())];
-    return { name: "envoy", command: locate("envoy"), args, readiness: answersAsEnvoy(admin) };
+    return { name: "envoy", command: locate("envoy"), args, readiness: answersAsEnvoy(this.#edge.admin) };
+  }
+
+  /** An Envoy that waits for a control plane that has died starts with what it ran with last. */
+  #controlplaneChanged(): void {
+    this.#writeBootstrap();
+    const envoy = this.#children.get("envoy");
+    if (this.#isEnvoyAlone && envoy?.isServing === false) envoy.again();
+  }
+
+  get #isEnvoyAlone(): boolean {
+    return this.#children.get("controlplane")?.isServing !== true && hasLast(this.#edge.last);
+  }
+
+  /** What Envoy reads when it starts again: without a control plane, what it ran with last. */
+  #writeBootstrap(): string {
+    const { admin, xds, last } = this.#edge;
+    const source = this.#isEnvoyAlone
+      ? ({ type: "last", folder: last } as const)
+      : ({ type: "xds", path: xds } as const);
+    const config = join(this.#options.dataDir, "envoy.json");
+    replaceFile(config, JSON.stringify(bootstrap({ nodeId: "envoy-1", admin, source }), null, 2));
+    return config;
   }
 }
 

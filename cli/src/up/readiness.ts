@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import * as v from "valibot";
-import { adminIsReady } from "./admin-socket.ts";
+import { adminIsReady } from "./edge-folder.ts";
 import { loopback } from "./ports.ts";
 
 /** A child either tells it over its IPC channel, or is asked again and again. */

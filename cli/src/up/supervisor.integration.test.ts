@@ -6,7 +6,7 @@ import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
-import { adminIsReady } from "./admin-socket.ts";
+import { adminIsReady } from "./edge-folder.ts";
 import { lockHolder } from "./lock.ts";
 import { processesFile } from "./mesh.ts";
 import { freePorts, loopback } from "./ports.ts";

@@ -1,12 +1,10 @@
-// One port for HTTP/1.1 and h2c: Connect, gRPC-Web and gRPC on it.
-import { createServer as createHttp1, type IncomingMessage, type ServerResponse } from "node:http";
-import { createServer as createHttp2, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+// One socket for HTTP/1.1 and h2c: Connect, gRPC-Web and gRPC on it.
+import { createServer as createHttp1 } from "node:http";
+import { createServer as createHttp2 } from "node:http2";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
-import { createPort, listen } from "@voda/net";
+import { createPort, listenOnSocket } from "@voda/net";
 import { AgentService, NodeService, PlacementService, QuotaService, SessionService } from "@voda/proto/api";
-import { errorJson } from "@voda/proto/error-body";
 import type { Logger } from "pino";
-import { type OwnPortOptions, ownPortProblem } from "../edge/own-ports.ts";
 import { type AgentContext, agentService } from "./agent-service.ts";
 import { bundleBytesMax } from "./check-deploy.ts";
 import { mapErrors } from "./connect-error.ts";
@@ -16,12 +14,8 @@ import { type QuotaContext, quotaService } from "./quota-service.ts";
 import type { SessionContext } from "./session-context.ts";
 import { sessionService } from "./session-service.ts";
 
-type Answer = ServerResponse | Http2ServerResponse;
-
 /** Serves until it is closed; requests that are under way are cut off then. */
 export interface ApiServer extends AsyncDisposable {
-  /** `ip:port`. */
-  readonly address: string;
   close(): Promise<void>;
 }
 
@@ -29,10 +23,10 @@ export interface ApiServer extends AsyncDisposable {
 const requestBytesMax = Math.ceil((bundleBytesMax * 4) / 3) + 1024 * 1024;
 const streamsReset = 1_000_000; // a client that cancels much must not end the connection of others (GOAWAY)
 
-/** @throws when the port is taken */
+/** On a unix socket: who may connect the folder decides. @throws when another server is there */
 export async function openApi(
   context: AgentContext & SessionContext & QuotaContext,
-  at: OwnPortOptions & { readonly host: string; readonly port: number; readonly log: Logger },
+  at: { readonly path: string; readonly log: Logger },
 ): Promise<ApiServer> {
   const adapter = connectNodeAdapter({
     routes: (router) => {
@@ -45,26 +39,18 @@ export async function openApi(
     interceptors: [mapErrors(at.log)],
     readMaxBytes: requestBytesMax,
   });
-  const handler = (request: IncomingMessage | Http2ServerRequest, response: Answer): void => {
-    const foreign = ownPortProblem(request.headers, at);
-    if (foreign === undefined) return adapter(request, response);
-    request.resume();
-    response.statusCode = 403;
-    response.setHeader("content-type", "application/json");
-    response.end(errorJson({ code: "permission_denied", reason: "origin_refused", message: foreign }));
-  };
-  const http1 = createHttp1(handler);
-  const http2 = createHttp2({ streamResetBurst: streamsReset, streamResetRate: streamsReset }, handler);
+  const http1 = createHttp1(adapter);
+  const http2 = createHttp2({ streamResetBurst: streamsReset, streamResetRate: streamsReset }, adapter);
   const port = createPort({
     http1,
     http2,
     onError: (error) => at.log.debug({ error: error.message }, "a connection to the api failed"),
   });
-  const { address } = await listen(port.server, at);
+  await listenOnSocket(port.server, at.path);
   const close = async (): Promise<void> => {
     const closed = port.close();
     for (const socket of port.sockets) socket.destroySoon();
     await closed;
   };
-  return { address, close, [Symbol.asyncDispose]: close };
+  return { close, [Symbol.asyncDispose]: close };
 }

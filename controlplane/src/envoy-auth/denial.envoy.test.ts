@@ -37,11 +37,11 @@ before(async () => {
       signer: createSigner(),
       storeMs: Date.now,
     },
-    { host: "127.0.0.1", port: 0, log, secret: "none", allowHosts: [] },
+    { path: join(dir, "picker.sock"), log },
   );
   port = await freePort();
   const config = join(dir, "envoy.json");
-  writeFileSync(config, JSON.stringify(bootstrap(port, Number(picker.address.split(":")[1]))));
+  writeFileSync(config, JSON.stringify(bootstrap(port, join(dir, "picker.sock"))));
   envoy = await startProcess({
     command: locate("envoy"),
     args: ["-c", config, "--disable-hot-restart", "--concurrency", "1"],
@@ -57,8 +57,8 @@ after(async () => {
 const type = (name: string): string => `type.googleapis.com/envoy.extensions.${name}`;
 const http = "filters.network.http_connection_manager.v3.HttpConnectionManager";
 
-function cluster(name: string, at: number) {
-  const endpoint = { address: { socket_address: { address: "127.0.0.1", port_value: at } } };
+function cluster(name: string, path: string) {
+  const endpoint = { address: { pipe: { path } } };
   return {
     name,
     type: "STATIC",
@@ -67,7 +67,7 @@ function cluster(name: string, at: number) {
 }
 
 /** One listener whose only upstream is the picker itself: nothing that is denied may come through. */
-function bootstrap(listener: number, pickerPort: number) {
+function bootstrap(listener: number, pickerSocket: string) {
   const exact = (names: string[]) => ({ patterns: names.map((name) => ({ exact: name })) });
   const authz = {
     "@type": type("filters.http.ext_authz.v3.ExtAuthz"),
@@ -107,7 +107,7 @@ function bootstrap(listener: number, pickerPort: number) {
   return {
     static_resources: {
       listeners: [{ name: "in", address, filter_chains: [{ filters }] }],
-      clusters: [cluster("picker", pickerPort)],
+      clusters: [cluster("picker", pickerSocket)],
     },
   };
 }

@@ -1,19 +1,16 @@
 // Envoy's HTTP/1.1 ext_authz: METHOD /pick<original path>, answered within one turn of the event loop.
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
-import { listen } from "@voda/net";
+import { listenOnSocket } from "@voda/net";
 import { headersBytesMax } from "@voda/proto/wire";
 import type { Logger } from "pino";
 import type { Agents } from "../agents/agents.ts";
-import { type OwnPortOptions, ownPortProblem } from "../edge/own-ports.ts";
 import { type PickContext, pick } from "../scheduler/index.ts";
 import { answerOf, type HttpAnswer, passed } from "./answer.ts";
 import { sessionOf } from "./route.ts";
 
 /** Serves Envoy until it is closed. */
 export interface Picker extends AsyncDisposable {
-  /** `ip:port`. */
-  readonly address: string;
   close(): Promise<void>;
 }
 
@@ -26,31 +23,27 @@ const prefix = "/pick";
 /** A path that Envoy lets through comes with headers of ours. */
 const headBytesMax = headersBytesMax + 16 * 1024;
 
-/** @throws when the port is taken */
+/** On a unix socket: grants are for Envoy alone. @throws when another server is there */
 export async function openPicker(
   context: AuthContext,
-  at: OwnPortOptions & { readonly host: string; readonly port: number; readonly log: Logger },
+  at: { readonly path: string; readonly log: Logger },
 ): Promise<Picker> {
   const server = createServer({ maxHeaderSize: headBytesMax }, (request, response) => {
     // Envoy sends no body; whatever comes is read to its end, so that the connection can be used again.
     request.resume();
-    const foreign = ownPortProblem(request.headers, at);
-    const { status, headers, body } =
-      foreign === undefined
-        ? answer(context, request, at.log)
-        : { ...passed, status: 403, body: `${foreign}\n` };
+    const { status, headers, body } = answer(context, request, at.log);
     response.writeHead(status, { ...headers, "content-length": Buffer.byteLength(body) }).end(body);
   });
   // Envoy keeps its connections; closing idle ones here would race with its next request.
   server.keepAliveTimeout = 0;
-  const { address } = await listen(server, at);
+  await listenOnSocket(server, at.path);
   const close = async (): Promise<void> => {
     const closed = once(server, "close");
     server.close();
     server.closeAllConnections();
     await closed;
   };
-  return { address, close, [Symbol.asyncDispose]: close };
+  return { close, [Symbol.asyncDispose]: close };
 }
 
 /** A failure of ours lets the request pass: any node may take it within its own admission. */

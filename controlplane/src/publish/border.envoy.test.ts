@@ -68,7 +68,7 @@ test("a name that was led here is refused before anybody is asked, for sessions 
   assert.deepEqual(errorReasonOf(reply.text), {
     code: "permission_denied",
     reason: "origin_refused",
-    message: "the host is not allowed here; --allow-host of the control plane names more",
+    message: "host evil.example may not be called here; --allow-host names more",
   });
 });
 
@@ -87,6 +87,9 @@ test("pages of the loopback, of the listener's names and of allowed origins may 
     assert.deepEqual(await statuses(good ?? [], path), Array(may.length).fill(200), path);
     assert.deepEqual(await statuses(bad ?? [], path), Array(mayNot.length).fill(403), path);
   }
+  const odd = 'https://evil.example/"100%';
+  const { message } = errorReasonOf((await call(ingress.port, plain, { origin: odd })).text);
+  assert.equal(message, `pages of ${odd} may not call here; --allow-origin names those that may`);
 });
 
 test("a page of another site that hides its origin is refused; typed addresses and programs are not", async () => {
@@ -103,7 +106,7 @@ test("gRPC callers of a refused name get a status with its reason", async () => 
     te: "trailers",
   });
   assert.deepEqual([reply.status, reply.headers["grpc-status"]], [200, "7"]);
-  assert.match(String(reply.headers["grpc-message"]), /--allow-host/);
+  assert.match(String(reply.headers["grpc-message"]), /^host evil\.example or .* --allow-host/);
   assert.match(
     Buffer.from(String(reply.headers["grpc-status-details-bin"]), "base64").toString("latin1"),
     /origin_refused/,

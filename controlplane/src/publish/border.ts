@@ -1,55 +1,44 @@
-// What web pages may do. A browser lets any page send requests to this port, and a name that an attacker owns
-// can lead here (DNS rebinding), so a page's own claims are looked at before anything else: the name in Host,
-// the Origin, and Sec-Fetch-Site. Nodes hold the same rules at their own ports.
-import { create } from "@bufbuild/protobuf";
+// What web pages may do, as routes: nodes hold the same rules (`@voda/net`) at their own ports.
+import { create, type JsonObject } from "@bufbuild/protobuf";
 import { HeaderMatcherSchema, type Route, RouteSchema } from "@voda/envoy";
+import { borderPatterns, borderWords, foreignSite } from "@voda/net";
 import { errorJson } from "@voda/proto/error-body";
 import type { Reason } from "@voda/proto/wire";
 import type { IngressConfig } from "./config.ts";
 import { headersToSet, is, unasked } from "./route-parts.ts";
 
-/** Browsers lead every name below `localhost` to the loopback (RFC 6761 6.3). */
-const loopbackName = "(?:[\\w-]+\\.)*localhost";
-const loopbackAddress = "127(?:\\.\\d+){3}|\\[::1\\]";
-/**
- * An address needs no leave as a host: it cannot be rebound. A page can come from any, so as an origin it
- * does.
- */
-const anyAddress = "\\d+(?:\\.\\d+){3}|\\[[0-9A-Fa-f:.]+\\]";
-const port = "(?::\\d+)?";
-
 const reason = "origin_refused" satisfies Reason;
-const foreignHost = errorOf("the host is not allowed here; --allow-host of the control plane names more");
-const foreignOrigin = errorOf(
-  "pages of this origin may not call; --allow-origin of the control plane names those that may",
-);
-const hiddenOrigin = errorOf("a page of another site sent this and does not say which");
+/** What Envoy puts in place: a header as the client sent it, at most so many characters. */
+const sent = (header: string): string => `%REQ(${header}):100%`;
+const said = {
+  host: borderWords.host(sent(":AUTHORITY")),
+  origin: borderWords.origin(sent("ORIGIN")),
+  site: borderWords.site,
+};
+
+/** What gRPC callers read: Envoy does not tell which of the routes answered. */
+export const borderMessage = `host ${sent(":AUTHORITY")} or pages of ${sent("ORIGIN")} are not allowed here; --allow-host and --allow-origin name more`;
 
 /** They come first: whatever matches one of them goes nowhere. */
 export function borderRoutes({ allowHosts, allowOrigins, listener }: IngressConfig): Route[] {
-  const names = [listener.host, ...allowHosts].map(quoted);
-  const hosts = `(?i)(?:${[loopbackName, anyAddress, ...names].join("|")})${port}`;
-  const ownOrigins = `https?://(?:${[loopbackName, loopbackAddress, ...names].join("|")})${port}`;
-  const origins = `(?i)(?:${[ownOrigins, ...allowOrigins.map(quoted)].join("|")})`;
+  const { host, origin } = borderPatterns({ names: [listener.host, ...allowHosts], origins: allowOrigins });
   return [
-    refusal(foreignHost, [matches(":authority", { not: hosts })]),
-    refusal(foreignOrigin, [isPresent("origin"), matches("origin", { not: origins })]),
-    refusal(hiddenOrigin, [isAbsent("origin"), is("sec-fetch-site", "cross-site")]),
+    refusal(said.host, [matches(":authority", { not: host })]),
+    refusal(said.origin, [isPresent("origin"), matches("origin", { not: origin })]),
+    refusal(said.site, [isAbsent("origin"), is("sec-fetch-site", foreignSite)]),
   ];
-}
-
-function errorOf(message: string): string {
-  return errorJson({ code: "permission_denied", reason, message });
 }
 
 type Matcher = ReturnType<typeof isPresent>;
 
-function refusal(body: string, headers: readonly Matcher[]): Route {
+function refusal(message: string, headers: readonly Matcher[]): Route {
+  const json = JSON.parse(errorJson({ code: "permission_denied", reason, message })) as JsonObject;
   return create(RouteSchema, {
     match: { pathSpecifier: { case: "prefix", value: "/" }, headers: [...headers] },
     action: {
       case: "directResponse",
-      value: { status: 403, body: { specifier: { case: "inlineString", value: body } } },
+      // Envoy writes the values into the JSON, and escapes them.
+      value: { status: 403, bodyFormat: { format: { case: "jsonFormat", value: json } } },
     },
     responseHeadersToAdd: headersToSet({ "content-type": "application/json" }),
     typedPerFilterConfig: unasked(),
@@ -70,7 +59,3 @@ const matches = (name: string, { not }: { readonly not: string }) =>
     },
     invertMatch: true,
   });
-
-function quoted(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
-}

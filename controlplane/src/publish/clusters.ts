@@ -7,8 +7,8 @@ import {
   ClusterLoadAssignmentSchema,
   ClusterSchema,
   duration,
-  type Endpoint,
   endpoint,
+  endpointOnSocket,
   extension,
   HealthStatus,
   HttpProtocolOptionsSchema,
@@ -53,19 +53,19 @@ const asTheClient = () => ({
   }),
 });
 
-/** The control planes that are asked where a session is. */
+/** The control plane beside this Envoy, which is asked where a session is. */
 export function pickerCluster({ picker }: IngressConfig): Cluster {
-  return fixedCluster(clusterNames.picker, [picker], {});
+  return fixedCluster(clusterNames.picker, picker, {});
 }
 
-/** The control planes that serve `voda.api.v1`. */
+/** The same one, which serves `voda.api.v1`. */
 export function apiCluster({ api }: IngressConfig): Cluster {
   return fixedCluster(clusterNames.api, api, asTheClient());
 }
 
 function fixedCluster(
   name: string,
-  endpoints: readonly Endpoint[],
+  socketPath: string,
   protocols: ReturnType<typeof asTheClient> | object,
 ): Cluster {
   return create(ClusterSchema, {
@@ -76,7 +76,7 @@ function fixedCluster(
     circuitBreakers: { thresholds: [lastStops] },
     loadAssignment: {
       clusterName: name,
-      endpoints: [{ lbEndpoints: endpoints.map(({ host, port }) => endpoint(host, port)) }],
+      endpoints: [{ lbEndpoints: [endpointOnSocket(socketPath)] }],
     },
   });
 }

@@ -4,9 +4,10 @@ import type { Endpoint } from "@voda/envoy";
 export interface IngressConfig {
   /** Where clients connect. */
   readonly listener: Endpoint;
-  readonly picker: Endpoint;
-  /** The control planes' APIs. */
-  readonly api: readonly Endpoint[];
+  /** Path of the picker's unix socket. */
+  readonly picker: string;
+  /** Path of the API's. */
+  readonly api: string;
   /** Proof towards nodes that a request came through Envoy. */
   readonly edgeSecret: string;
   /** Names, beside the loopback's and the listener's own, by which clients may call. */

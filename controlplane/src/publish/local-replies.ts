@@ -12,6 +12,7 @@ import {
 } from "@voda/envoy";
 import { type ErrorBody, errorJson, errorTrailers, retryHeader } from "@voda/proto/error-body";
 import { headersBytesMax } from "@voda/proto/wire";
+import { borderMessage } from "./border.ts";
 import { headersMax, requestHeadersMs } from "./limits.ts";
 import { headersToSet } from "./route-parts.ts";
 
@@ -94,8 +95,7 @@ const replies: readonly LocalReply[] = [
     error: {
       code: "permission_denied",
       reason: "origin_refused",
-      message:
-        "host or origin are not allowed here; --allow-host and --allow-origin of the control plane name more",
+      message: borderMessage,
     },
   },
   {

@@ -19,7 +19,7 @@ const node = (index: number): TestServer => {
 };
 
 before(async () => {
-  nodes = await Promise.all(["n1", "n2", "n3"].map(openEcho));
+  nodes = await Promise.all(["n1", "n2", "n3"].map((name) => openEcho(name)));
   ingress = await openTestIngress(nodes);
 });
 after(async () => {

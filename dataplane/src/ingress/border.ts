@@ -1,23 +1,15 @@
-// What web pages may do. A browser lets any page send requests to this port, and a name that an attacker owns
-// can lead here (DNS rebinding), so a page's own claims are looked at: the name in Host, the Origin, and
-// Sec-Fetch-Site.
-import { isIP, isIPv4 } from "node:net";
+// What browsers get at a node: refusals, answers that their pages may read, and what they ask before they send.
+import { borderRules } from "@voda/net";
 import { headers } from "@voda/proto/wire";
-import { recent } from "../recent.ts";
 import type { HttpAnswer } from "./dialect/index.ts";
 import { headerOf, type RequestHead } from "./head.ts";
-import { recentOriginsMax, recentTextMax } from "./limits.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 
+/** Where a node may be called, and whose pages may call. */
 export interface BorderOptions {
   /** Where the node listens: pages of this host are its own. */
   readonly host: string;
-  /**
-   * Names beside the loopback's by which this node may be called. An address needs no leave: it cannot be
-   * rebound.
-   */
   readonly allowHosts: readonly string[];
-  /** Origins, as `https://app.example`, whose pages may call. Those of the hosts above may anyway. */
   readonly allowOrigins: readonly string[];
 }
 
@@ -59,36 +51,23 @@ const answerHeaders = [
   "grpc-status-details-bin",
 ].join(", ");
 
+/** Of one node: the rules are those of Envoy (`@voda/net`). */
 export function createBorder({ host, allowHosts, allowOrigins }: BorderOptions): Border {
-  const hosts = new Set([host, ...allowHosts]);
-  const origins = new Set(allowOrigins);
-  const isOwnName = (name: string): boolean => isLoopback(name) || hosts.has(name);
-  const isHostAllowed = remembered((authority) => {
-    const name = hostnameOf(`http://${authority}`);
-    return name !== undefined && (isOwnName(name) || isIP(name.replace(/^\[|\]$/g, "")) > 0);
-  });
-  const isOriginAllowed = remembered((origin) => {
-    const name = hostnameOf(origin);
-    return origins.has(origin) || (name !== undefined && isOwnName(name));
-  });
+  const rules = borderRules({ names: [host, ...allowHosts], origins: allowOrigins });
   const readable: Border["readable"] = (head, isFromEdge) => {
     const origin = headerOf(head, "origin");
-    return origin !== undefined && (isFromEdge || isOriginAllowed(origin)) ? readableBy(origin) : undefined;
+    return origin !== undefined && (isFromEdge || rules.isAllowed(origin)) ? readableBy(origin) : undefined;
   };
 
   return {
     readable,
     problem(head) {
-      const authority = headerOf(head, ":authority") ?? headerOf(head, "host");
-      if (authority !== undefined && !isHostAllowed(authority))
-        return refused(`host ${shown(authority)} is not allowed at this node; --allow-host names more`);
-      const origin = headerOf(head, "origin");
-      if (origin === undefined)
-        return headerOf(head, "sec-fetch-site") === "cross-site"
-          ? refused("a page of another site sent this and does not say which")
-          : undefined;
-      if (isOriginAllowed(origin)) return undefined;
-      return refused(`pages of ${shown(origin)} may not call this node; --allow-origin names those that may`);
+      const problem = rules.problem({
+        host: headerOf(head, ":authority") ?? headerOf(head, "host"),
+        origin: headerOf(head, "origin"),
+        site: headerOf(head, "sec-fetch-site"),
+      });
+      return problem === undefined ? undefined : refuse("origin_refused", problem);
     },
     preflight(head, isFromEdge) {
       if (head.method !== "OPTIONS" || headerOf(head, "access-control-request-method") === undefined)
@@ -109,35 +88,8 @@ export function createBorder({ host, allowHosts, allowOrigins }: BorderOptions):
   };
 }
 
-const readableBy = remembered(
-  (origin): Readonly<Record<string, string>> => ({
-    "access-control-allow-origin": origin,
-    "access-control-expose-headers": answerHeaders,
-    vary: "origin",
-  }),
-);
-
-/** Browsers lead every name below `localhost` to the loopback (RFC 6761 6.3). */
-function isLoopback(name: string): boolean {
-  if (name === "localhost" || name.endsWith(".localhost") || name === "[::1]") return true;
-  return name.startsWith("127.") && isIPv4(name);
-}
-
-/** In lower case, an address in its one form, so that no other way of writing passes for a name. */
-function hostnameOf(url: string): string | undefined {
-  return URL.canParse(url) ? new URL(url).hostname : undefined;
-}
-
-/** The few hosts and origins of a mesh are read once. */
-function remembered<V>(read: (text: string) => V): (text: string) => V {
-  const memory = recent(recentOriginsMax, read);
-  return (text) => (text.length > recentTextMax ? read(text) : memory(text));
-}
-
-function shown(text: string): string {
-  return JSON.stringify(text.slice(0, 100));
-}
-
-function refused(message: string): Refusal {
-  return refuse("origin_refused", message);
-}
+const readableBy = (origin: string): Readonly<Record<string, string>> => ({
+  "access-control-allow-origin": origin,
+  "access-control-expose-headers": answerHeaders,
+  vary: "origin",
+});

@@ -45,8 +45,6 @@ export const joinedBytesMax = 4096;
 /** Paths whose reading is remembered, and their length in characters: longer ones are read anew each time. */
 export const recentNamesMax = 16_384;
 export const recentTextMax = 256;
-/** Hosts and origins whose reading is remembered. */
-export const recentOriginsMax = 256;
 export const idempotencyKeyBytesMax = 256;
 /** After a refusal for lack of room. */
 export const busyRetryMs = 100;

@@ -13,6 +13,14 @@ import {
   TypedExtensionConfigSchema,
 } from "./types.ts";
 
+/** A file that Envoy reads, and reads again when another is renamed into its place. */
+export function inFile(path: string): ConfigSource {
+  return create(ConfigSourceSchema, {
+    resourceApiVersion: ApiVersion.V3,
+    configSourceSpecifier: { case: "pathConfigSource", value: { path } },
+  });
+}
+
 /** A typed message packed for an extension point. */
 export function any<Desc extends DescMessage>(schema: Desc, init: MessageInitShape<Desc>): Any {
   return anyPack(schema, create(schema, init));
@@ -46,6 +54,13 @@ export function address(host: string, port: number): Address {
 export function endpoint(host: string, port: number): LbEndpoint {
   return create(LbEndpointSchema, {
     hostIdentifier: { case: "endpoint", value: { address: address(host, port) } },
+  });
+}
+
+/** A server of this machine. */
+export function endpointOnSocket(path: string): LbEndpoint {
+  return create(LbEndpointSchema, {
+    hostIdentifier: { case: "endpoint", value: { address: { address: { case: "pipe", value: { path } } } } },
   });
 }
 

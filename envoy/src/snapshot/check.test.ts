@@ -88,7 +88,7 @@ const endpointsOf = (hostIdentifier: Hosts) =>
 const byName: Hosts = { case: "endpointName", value: "n1" };
 const piped: Hosts = {
   case: "endpoint",
-  value: { address: { address: { case: "pipe", value: { path: "/run/n1" } } } },
+  value: { address: { address: { case: "pipe", value: { path: "n1" } } } },
 };
 /** A filter whose configuration comes from elsewhere. */
 const discovered = {
@@ -116,7 +116,7 @@ const cases: readonly [string, Partial<Snapshot>, RegExp][] = [
     { assignments: [endpointsOf(byName)] },
     /an endpoint without an address/,
   ],
-  ["an endpoint in the file system", { assignments: [endpointsOf(piped)] }, /not an IP address with a port/],
+  ["a socket without a folder", { assignments: [endpointsOf(piped)] }, /the socket "n1" is no absolute path/],
   ["an empty set of endpoints", { assignments: [assignment("a", [])] }, /"a" is empty/],
   ["an endpoint twice", { assignments: [assignment("a", [1, 1])] }, /10.0.0.1:1 twice/],
   ["port 0 of an endpoint", { assignments: [assignment("a", [0])] }, /10.0.0.1:0 is not in 1 to 65535/],

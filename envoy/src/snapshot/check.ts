@@ -100,9 +100,13 @@ function assignmentProblems({ clusterName, endpoints }: ClusterLoadAssignment): 
   });
 }
 
-/** Sockets on an IP address only: pipes and names would need what the bootstrap does not set up. */
+/** Ports of an IP address, and unix sockets; names would need what the bootstrap does not set up. */
 function readAddress(address: Address | undefined): { text: string; problem?: string } {
   const inner = address?.address;
+  if (inner?.case === "pipe") {
+    const text = inner.value.path;
+    return text.startsWith("/") ? { text } : { text, problem: `the socket "${text}" is no absolute path` };
+  }
   if (inner?.case !== "socketAddress")
     return { text: "", problem: "an address is not an IP address with a port" };
   const { address: host, portSpecifier } = inner.value;

@@ -11,6 +11,7 @@ import { bundleConfig, deployRequest, programs, readAgents } from "@voda/cli/har
 import { AgentService } from "@voda/proto/api";
 import { type Nats, startNats } from "./nats.ts";
 import { type RunningProcess, startProcess } from "./process.ts";
+import { openRelay } from "./relay.ts";
 import { waitUntil } from "./wait.ts";
 
 export interface ClusterNode {
@@ -53,21 +54,18 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   stack.defer(() => rmSync(folder, { recursive: true, force: true }));
   const nats = stack.use(await startNats(options.storeDir === undefined ? {} : { dir: options.storeDir }));
   const controlplane = stack.use(
-    await startProgram(programs().controlplane, [
-      "--nats",
-      nats.url,
-      "--api-port",
-      "0",
-      "--picker-port",
-      "0",
-    ]),
+    await startProgram(programs().controlplane, ["--nats", nats.url, "--edge-dir", join(folder, "edge")]),
   );
-  const { api, picker } = addressesOf(controlplane);
+  const told = addressesOf(controlplane);
+  const [api, picker] = [
+    stack.use(await openRelay(told["api"] ?? "")),
+    stack.use(await openRelay(told["picker"] ?? "")),
+  ];
   const nodes = await Promise.all(
     Array.from({ length: options.nodes }, (_, i) => startNode(`n${i + 1}`, nats.url, folder, options)),
   );
   for (const node of nodes) stack.defer(() => node.process().stop());
-  const cluster = { nats, apiUrl: `http://${api}`, pickerUrl: `http://${picker}`, nodes };
+  const cluster = { nats, apiUrl: `http://${api.address}`, pickerUrl: `http://${picker.address}`, nodes };
   const deploy = (config: string): Promise<void> => deployTo(cluster, config, folder);
   await deploy(options.config ?? testAgents);
   const owned = stack.move();

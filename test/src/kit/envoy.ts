@@ -6,11 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { locate } from "@voda/cli/harness";
-import { bootstrap, type Endpoint, envoyArguments } from "@voda/envoy";
+import { bootstrap, type ConfigurationSource, envoyArguments } from "@voda/envoy";
 import { startProcess } from "./process.ts";
 
 export interface EnvoyOptions {
-  readonly xds: Endpoint;
+  readonly source: ConfigurationSource;
   readonly nodeId?: string;
   /** Resolve at the first answer of the admin port, not only when all configuration is there. */
   readonly waitForAdminOnly?: boolean;
@@ -39,7 +39,7 @@ export async function startEnvoy(options: EnvoyOptions): Promise<RunningEnvoy> {
   const config = bootstrap({
     nodeId: options.nodeId ?? "test",
     admin: socketPath,
-    xds: options.xds,
+    source: options.source,
   });
   writeFileSync(file, JSON.stringify(config));
   const admin = (path: string): Promise<Page> => adminPage(socketPath, path);

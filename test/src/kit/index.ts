@@ -12,4 +12,5 @@ export {
   runningProcesses,
   startProcess,
 } from "./process.ts";
+export { openRelay, type Relay } from "./relay.ts";
 export { freePort, waitUntil } from "./wait.ts";

@@ -1,6 +1,7 @@
 // A whole ingress for tests: a real Envoy with the published configuration, nodes and an API that say who
 // they are, a picker.
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
 import {
   createServer as createHttp1,
   type IncomingHttpHeaders,
@@ -15,9 +16,19 @@ import {
   Http2ServerResponse,
 } from "node:http2";
 import { type AddressInfo, createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { buffer, text } from "node:stream/consumers";
 import { openPublisher, type Publisher } from "@voda/controlplane/publish";
-import { type Nack, openXdsServer, type SnapshotRefusedError, type XdsServer } from "@voda/envoy";
+import {
+  type ConfigurationSource,
+  keepLast,
+  type Nack,
+  openXdsServer,
+  type SnapshotRefusedError,
+  type XdsServer,
+} from "@voda/envoy";
+import { type EdgePaths, openEdgeFolder } from "@voda/proto/edge-folder";
 import { listenerPort, type RunningEnvoy, startEnvoy } from "./envoy.ts";
 import { waitUntil } from "./wait.ts";
 
@@ -41,8 +52,8 @@ type Handler = (
   response: ServerResponse | Http2ServerResponse,
 ) => void;
 
-/** HTTP/1.1 and h2c on one port, as nodes and the API serve them. */
-export async function openServer(name: string, handler: Handler): Promise<TestServer> {
+/** HTTP/1.1 and h2c on one port, as nodes serve them, or on a unix socket, as the control plane does. */
+export async function openServer(name: string, handler: Handler, path?: string): Promise<TestServer> {
   const http1 = createHttp1(handler);
   const http2 = createHttp2({ streamResetBurst: 1_000_000, streamResetRate: 1_000_000 }, handler);
   http1.keepAliveTimeout = 0;
@@ -58,9 +69,10 @@ export async function openServer(name: string, handler: Handler): Promise<TestSe
       (first.subarray(0, 3).toString() === "PRI" ? http2 : http1).emit("connection", socket);
     });
   });
-  server.listen(0, loopback);
+  if (path === undefined) server.listen(0, loopback);
+  else server.listen(path);
   await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
+  const port = path === undefined ? (server.address() as AddressInfo).port : 0;
   const close = async (): Promise<void> => {
     if (!server.listening) return;
     const closed = once(server, "close");
@@ -81,29 +93,33 @@ export interface Seen {
 }
 
 /** Answers every request with what it saw; to gRPC with the same message and trailers. */
-export function openEcho(name: string): Promise<TestServer> {
-  return openServer(name, (incoming, response) => {
-    void buffer(incoming).then((body) => {
-      const isGrpc = incoming.headers["content-type"]?.startsWith("application/grpc") ?? false;
-      if (isGrpc && response instanceof Http2ServerResponse) {
-        response.setHeader("content-type", "application/grpc");
+export function openEcho(name: string, path?: string): Promise<TestServer> {
+  return openServer(
+    name,
+    (incoming, response) => {
+      void buffer(incoming).then((body) => {
+        const isGrpc = incoming.headers["content-type"]?.startsWith("application/grpc") ?? false;
+        if (isGrpc && response instanceof Http2ServerResponse) {
+          response.setHeader("content-type", "application/grpc");
+          response.setHeader("x-server", name);
+          response.addTrailers({ "grpc-status": "0" });
+          response.end(body);
+          return;
+        }
+        const seen = {
+          server: name,
+          path: incoming.url,
+          headers: incoming.headers,
+          body: String(body),
+          httpVersion: incoming.httpVersion,
+        };
+        response.setHeader("content-type", "application/json");
         response.setHeader("x-server", name);
-        response.addTrailers({ "grpc-status": "0" });
-        response.end(body);
-        return;
-      }
-      const seen = {
-        server: name,
-        path: incoming.url,
-        headers: incoming.headers,
-        body: String(body),
-        httpVersion: incoming.httpVersion,
-      };
-      response.setHeader("content-type", "application/json");
-      response.setHeader("x-server", name);
-      response.end(JSON.stringify(seen));
-    });
-  });
+        response.end(JSON.stringify(seen));
+      });
+    },
+    path,
+  );
 }
 
 export interface Picked {
@@ -119,17 +135,21 @@ export interface TestPicker extends TestServer {
   answer: (path: string, headers: IncomingHttpHeaders) => Picked | "hang";
 }
 
-export async function openTestPicker(): Promise<TestPicker> {
+export async function openTestPicker(socket: string): Promise<TestPicker> {
   const asked: TestPicker["asked"] = [];
-  const server = await openServer("picker", (incoming, response) => {
-    const path = incoming.url ?? "";
-    asked.push({ path, headers: incoming.headers });
-    const picked = picker.answer(path, incoming.headers);
-    if (picked === "hang") return;
-    response.statusCode = picked.status ?? 200;
-    for (const [key, value] of Object.entries(picked.headers ?? {})) response.setHeader(key, value);
-    response.end(picked.body ?? "");
-  });
+  const server = await openServer(
+    "picker",
+    (incoming, response) => {
+      const path = incoming.url ?? "";
+      asked.push({ path, headers: incoming.headers });
+      const picked = picker.answer(path, incoming.headers);
+      if (picked === "hang") return;
+      response.statusCode = picked.status ?? 200;
+      for (const [key, value] of Object.entries(picked.headers ?? {})) response.setHeader(key, value);
+      response.end(picked.body ?? "");
+    },
+    socket,
+  );
   const picker: TestPicker = { ...server, asked, answer: () => ({}) };
   return picker;
 }
@@ -144,7 +164,14 @@ export interface TestIngress extends AsyncDisposable {
   readonly refused: SnapshotRefusedError[];
   /** Publishes these nodes and waits until Envoy has them. */
   setNodes(nodes: readonly TestServer[], draining?: readonly TestServer[]): Promise<void>;
-  restartXds(): Promise<void>;
+  /** Where Envoy, picker, API and xDS meet; with what Envoy accepted last. */
+  readonly edge: EdgePaths;
+  /** The control plane is gone. */
+  stopXds(): Promise<void>;
+  /** One that starts anew. Default: with the nodes of before. */
+  startXds(nodes?: readonly TestServer[]): Promise<void>;
+  /** SIGKILL, and another one. */
+  restartEnvoy(source: ConfigurationSource): Promise<void>;
 }
 
 export function report(nodes: readonly TestServer[], draining: readonly TestServer[] = []) {
@@ -157,18 +184,25 @@ export async function openTestIngress(nodes: readonly TestServer[] = []): Promis
   const nacks: Nack[] = [];
   const refused: SnapshotRefusedError[] = [];
   const port = await listenerPort();
-  const picker = opened.use(await openTestPicker());
-  const api = opened.use(await openEcho("api"));
-  const open = (xdsPort: number): Promise<XdsServer> =>
-    openXdsServer({ host: loopback, port: xdsPort, onNack: (nack) => nacks.push(nack) });
-  let xds = await open(0);
+  const folder = mkdtempSync(join(tmpdir(), "voda-ingress-"));
+  opened.defer(() => rmSync(folder, { recursive: true, force: true }));
+  const edge = openEdgeFolder(folder);
+  const picker = opened.use(await openTestPicker(edge.picker));
+  opened.use(await openEcho("api", edge.api));
+  const open = (): Promise<XdsServer> =>
+    openXdsServer({
+      path: edge.xds,
+      onNack: (nack) => nacks.push(nack),
+      onAccepted: (snapshot) => keepLast(edge.last, snapshot),
+    });
+  let xds = await open();
   opened.defer(() => xds.close());
   const publisherOf = (server: XdsServer): Publisher =>
     openPublisher({
       xds: server,
       listener: { host: loopback, port },
-      picker: { host: loopback, port: picker.port },
-      api: [{ host: loopback, port: api.port }],
+      picker: edge.picker,
+      api: edge.api,
       edgeSecret: testEdgeSecret,
       allowHosts: [testHost],
       allowOrigins: [testOrigin],
@@ -187,7 +221,8 @@ export async function openTestIngress(nodes: readonly TestServer[] = []): Promis
     await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
   };
   await publish(nodes);
-  const envoy = opened.use(await startEnvoy({ xds: { host: loopback, port: xds.port } }));
+  let envoy = await startEnvoy({ source: { type: "xds", path: edge.xds } });
+  opened.defer(() => envoy.stop());
   await untilAccepted();
   const owned = opened.move();
   return {
@@ -198,7 +233,10 @@ export async function openTestIngress(nodes: readonly TestServer[] = []): Promis
     get publisher() {
       return publisher;
     },
-    envoy,
+    get envoy() {
+      return envoy;
+    },
+    edge,
     picker,
     nacks,
     refused,
@@ -206,14 +244,18 @@ export async function openTestIngress(nodes: readonly TestServer[] = []): Promis
       await publish(list, draining);
       await untilAccepted();
     },
-    async restartXds() {
-      const before = xds.port;
+    async stopXds() {
       publisher.close();
       await xds.close();
-      xds = await open(before);
+    },
+    async startXds(list = last) {
+      xds = await open();
       publisher = publisherOf(xds);
-      await publish(last);
-      await untilAccepted();
+      await publish(list);
+    },
+    async restartEnvoy(source) {
+      await envoy.stop();
+      envoy = await startEnvoy({ source });
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

@@ -1,10 +1,14 @@
 // Obeys the contract of the control plane as far as the supervisor sees it: a ready line, and an xDS server
 // that has nothing to tell, so that a real Envoy gets ready.
+import { rmSync } from "node:fs";
 import { createServer, type ServerHttp2Stream } from "node:http2";
 import { parseArgs } from "node:util";
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { edgePaths } from "@voda/proto/edge-folder";
 
-const { values } = parseArgs({ strict: false, options: { "xds-port": { type: "string" } } });
+const { values } = parseArgs({ strict: false, options: { "edge-dir": { type: "string" } } });
+const { xds } = edgePaths(String(values["edge-dir"]));
+rmSync(xds, { force: true }); // of one that was killed
 const frameHeaderBytes = 5;
 
 createServer()
@@ -12,7 +16,7 @@ createServer()
     stream.respond({ ":status": 200, "content-type": "application/grpc" });
     answerEachType(stream);
   })
-  .listen(Number(values["xds-port"]), "127.0.0.1", () => process.send?.({ ready: true }));
+  .listen(xds, () => process.send?.({ ready: true }));
 process.on("SIGTERM", () => process.exit(0));
 
 function answerEachType(stream: ServerHttp2Stream): void {

@@ -1,0 +1,26 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { listenOnSocket } from "./listen.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "voda-net-"));
+after(() => rmSync(folder, { recursive: true }));
+
+test("the socket of a server that was killed is taken over, that of one that lives is not", async () => {
+  const path = join(folder, "s.sock");
+  const killed = `require("node:net").createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, "SIGKILL"))`;
+  assert.equal(spawnSync(process.execPath, ["-e", killed]).signal, "SIGKILL");
+  assert.equal(existsSync(path), true);
+
+  const server = createServer((socket) => socket.end("first"));
+  await listenOnSocket(server, path);
+  await assert.rejects(listenOnSocket(createServer(), path), /another program listens on \S+s\.sock/);
+  const [said] = (await once(connect(path), "data")) as [Buffer];
+  assert.equal(String(said), "first");
+  server.close();
+});

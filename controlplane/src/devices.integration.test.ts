@@ -66,13 +66,10 @@ async function pick(controlPlane: TestControlPlane, key: string): Promise<Picked
   return { status: response.status, message, grant, devices: claims?.devices ?? [] };
 }
 const firstGrant = (controlPlane: TestControlPlane, key: string): Promise<Picked> =>
-  waitUntil(
-    async () => {
-      const picked = await pick(controlPlane, key);
-      return picked.status === 200 ? picked : undefined;
-    },
-    "a node has joined",
-  );
+  waitUntil(async () => {
+    const picked = await pick(controlPlane, key);
+    return picked.status === 200 ? picked : undefined;
+  }, "a node has joined");
 
 test("grants fill one device before the next, and what fits nowhere is refused with the nearest miss", async () => {
   await using controlPlane = await open();

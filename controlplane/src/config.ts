@@ -27,7 +27,7 @@ const Flags = v.strictObject({
   nats: v.pipe(v.string(), v.regex(/^(nats|tls):\/\/[^/@]+$/, "is not nats://host:port")),
   /** File with `user:password`; without it the server asks for none. */
   "nats-login": v.optional(v.pipe(v.string(), v.nonEmpty("is empty"))),
-  /** Folder, for its owner alone, of the sockets that Envoy connects to, and of Envoy's last configuration. */
+  /** Folder, for its owner alone, of the sockets that Envoy connects to and of what it ran with last. */
   "edge-dir": v.pipe(v.string(), v.nonEmpty("is empty")),
   /** Where Envoy listens for clients. */
   "listener-host": v.optional(address, "127.0.0.1"),

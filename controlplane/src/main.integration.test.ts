@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync } from "node:fs";
+import { chmodSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { jetstreamManager } from "@nats-io/jetstream";
@@ -22,6 +23,7 @@ interface Ready {
   readonly ready: true;
   readonly api: string;
   readonly picker: string;
+  readonly xds: string;
 }
 async function start(...flags: string[]) {
   const args = [
@@ -36,10 +38,10 @@ async function start(...flags: string[]) {
     ipc: true,
     ready: (_, told) => told !== undefined,
   });
-  const { api, picker } = program.told() as Ready;
-  const relays = await Promise.all([openRelay(api), openRelay(picker)]);
+  const sockets = program.told() as Ready;
+  const relays = await Promise.all([openRelay(sockets.api), openRelay(sockets.picker)]);
   void program.exited.then(() => Promise.all(relays.map((relay) => relay[Symbol.asyncDispose]())));
-  return { program, ready: { api: relays[0].address, picker: relays[1].address } };
+  return { program, sockets, ready: { api: relays[0].address, picker: relays[1].address } };
 }
 async function fails(...flags: string[]): Promise<{ code: number; output: string }> {
   const child = spawn(process.execPath, [main, ...flags], { stdio: ["ignore", "pipe", "pipe"] });
@@ -77,7 +79,23 @@ test("the program makes the streams, says where it is, serves and stops cleanly"
   assert.equal(await program.exited, 0);
 });
 
-test("a control plane that was killed starts again in the same folder, beside one that lives none does", async () => {
+test("nobody but its own user reaches xDS, the API and the picker", async () => {
+  const { program, sockets } = await start();
+  const { api, picker, xds } = sockets;
+  assert.equal(statSync(dirname(xds)).mode & 0o777, 0o700);
+  assert.ok([api, picker].every((path) => dirname(path) === dirname(xds)));
+  const code = `for (const path of process.argv.slice(1))
+    require("node:net").connect(path)
+      .on("connect", () => console.log("open")).on("error", (error) => console.log(error.code))`;
+  // Only root may become somebody else to try it.
+  if (process.getuid?.() === 0) {
+    const nobody = spawnSync(process.execPath, ["-e", code, api, picker, xds], { uid: 65_534, cwd: "/" });
+    assert.equal(String(nobody.stdout), "EACCES\n".repeat(3), String(nobody.stderr));
+  }
+  await program.stop();
+});
+
+test("a control plane takes the folder of one that was killed, and not of one that lives", async () => {
   const flags = ["--edge-dir", edgeDir()];
   const killed = await start(...flags);
   await killed.program.kill9();

@@ -5,14 +5,13 @@ import { join } from "node:path";
 import { openRelay } from "@voda/test/kit";
 import { pino } from "pino";
 import { readConfig } from "../src/config.ts";
-import { type ControlPlane, openControlPlane } from "../src/control-plane.ts";
+import { openControlPlane } from "../src/control-plane.ts";
 
 export interface TestControlPlane extends AsyncDisposable {
   /** `ip:port` that leads to the API. */
   readonly api: string;
   /** `ip:port` that leads to the picker. */
   readonly picker: string;
-  readonly sockets: Pick<ControlPlane, "api" | "picker" | "xds">;
 }
 
 export const edgeDir = (): string => mkdtempSync(join(tmpdir(), "voda-cp-"));
@@ -29,7 +28,6 @@ export async function openTestControlPlane(natsUrl: string): Promise<TestControl
   return {
     api: api.address,
     picker: picker.address,
-    sockets: controlPlane,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

@@ -73,6 +73,7 @@ function overXds(path: string): object {
   };
 }
 
+/** No stream and no cluster for one: Envoy watches the folder, and reads what is renamed into it. */
 function fromFiles(folder: string): object {
   const { cluster, listener } = lastFiles(folder);
   const inFile = (path: string) => ({ path_config_source: { path }, resource_api_version: "V3" });

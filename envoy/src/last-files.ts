@@ -14,7 +14,7 @@ export function lastFiles(folder: string): Readonly<Record<Kind, string>> {
   };
 }
 
-/** Whether a proxy can start from this folder. */
+/** Whether a proxy can start from this folder: a first write that was broken off leaves some files out. */
 export function hasLast(folder: string): boolean {
   return Object.values(lastFiles(folder)).every((file) => existsSync(file));
 }

@@ -1,5 +1,5 @@
-// What proxies accepted last, on disk: a proxy that starts while no xDS server lives runs with it, and follows
-// it when one is back.
+// What proxies accepted last, on disk: a proxy that starts while no xDS server lives runs with it, and
+// follows it when one is back.
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { type Any, anyPack, anyUnpack } from "@bufbuild/protobuf/wkt";
@@ -41,6 +41,7 @@ export function keepLast(folder: string, snapshot: Snapshot): void {
   }
 }
 
+/** What is asked for over xDS would never come: such a proxy has no stream. */
 function clusterFromFiles(cluster: Cluster, file: string): Cluster {
   const { edsClusterConfig } = cluster;
   if (edsClusterConfig === undefined) return cluster;
@@ -62,6 +63,7 @@ function listenerFromFiles(listener: Listener, file: string): Listener {
   return { ...listener, filterChains };
 }
 
+/** Filters of other kinds ask for nothing, and pass as they are. */
 function managerFromFiles(packed: Any, file: string): Any {
   const manager = anyUnpack(packed, HttpConnectionManagerSchema);
   if (manager?.routeSpecifier.case !== "rds") return packed;

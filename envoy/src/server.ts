@@ -74,7 +74,10 @@ export interface XdsOptions {
   /** Of a unix socket: the folder decides who may connect. Nobody may listen there. */
   readonly path: string;
   readonly onNack?: (nack: Nack) => void;
-  /** All proxies run with it; while none is connected, those of before have had `returnMsMax` to come back. */
+  /**
+   * All proxies run with it; while none is connected, those of before have had `returnMsMax` to come back.
+   * Told once of each snapshot, and not of one that a newer one has overtaken.
+   */
   readonly onAccepted?: (snapshot: Snapshot) => void;
 }
 
@@ -156,12 +159,14 @@ class Acceptance {
     this.#tell = tell;
   }
 
+  /** A proxy that starts from files is never connected, so silence must not hold the news back for ever. */
   published(snapshot: Snapshot): void {
     this.#waiting = snapshot;
     clearTimeout(this.#alone);
     this.#alone = setTimeout(() => this.look(), returnMsMax).unref();
   }
 
+  /** One refusal holds: what half of the proxies cannot run with, none shall start with. */
   look(): void {
     if (this.#waiting === undefined || ![...this.#connections].every(({ stream }) => isAccepted(stream)))
       return;
@@ -176,6 +181,7 @@ class Acceptance {
   }
 }
 
+/** Without TLS and tokens: the kernel lets in who may enter the folder of the socket. */
 function bind(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) => {

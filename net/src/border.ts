@@ -27,7 +27,10 @@ export interface Claims {
 /** Browsers lead every name below `localhost` to the loopback (RFC 6761 6.3). */
 const loopbackName = "(?:[\\w-]+\\.)*localhost";
 const loopbackAddress = "127(?:\\.\\d+){3}|\\[::1\\]";
-/** As a host, an address needs no leave: it cannot be rebound. A page can come from any, so as an origin it does. */
+/**
+ * As a host, an address needs no leave: it cannot be rebound. A page can come from any, so as an origin it
+ * does.
+ */
 const anyAddress = "\\d+(?:\\.\\d+){3}|\\[[0-9A-Fa-f:.]+\\]";
 const port = "(?::\\d+)?";
 /** Of a value that a message shows. */

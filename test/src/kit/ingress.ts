@@ -178,37 +178,47 @@ export function report(nodes: readonly TestServer[], draining: readonly TestServ
   return nodes.map((node) => ({ id: node.name, ingress: node.address, draining: draining.includes(node) }));
 }
 
+interface Told {
+  readonly nacks: Nack[];
+  readonly refused: SnapshotRefusedError[];
+}
+
+/** What a control plane configures Envoy by, without the rest of it. */
+async function openSource(
+  edge: EdgePaths,
+  port: number,
+  { nacks, refused }: Told,
+): Promise<{ xds: XdsServer; publisher: Publisher }> {
+  const xds = await openXdsServer({
+    path: edge.xds,
+    onNack: (nack) => nacks.push(nack),
+    onAccepted: (snapshot) => keepLast(edge.last, snapshot),
+  });
+  const publisher = openPublisher({
+    xds,
+    listener: { host: loopback, port },
+    picker: edge.picker,
+    api: edge.api,
+    edgeSecret: testEdgeSecret,
+    allowHosts: [testHost],
+    allowOrigins: [testOrigin],
+    onRefused: (error) => refused.push(error),
+  });
+  return { xds, publisher };
+}
+
 /** @param nodes published before Envoy starts; none: the state before the first node */
 export async function openTestIngress(nodes: readonly TestServer[] = []): Promise<TestIngress> {
   await using opened = new AsyncDisposableStack();
-  const nacks: Nack[] = [];
-  const refused: SnapshotRefusedError[] = [];
   const port = await listenerPort();
   const folder = mkdtempSync(join(tmpdir(), "voda-ingress-"));
   opened.defer(() => rmSync(folder, { recursive: true, force: true }));
   const edge = openEdgeFolder(folder);
   const picker = opened.use(await openTestPicker(edge.picker));
   opened.use(await openEcho("api", edge.api));
-  const open = (): Promise<XdsServer> =>
-    openXdsServer({
-      path: edge.xds,
-      onNack: (nack) => nacks.push(nack),
-      onAccepted: (snapshot) => keepLast(edge.last, snapshot),
-    });
-  let xds = await open();
+  const told: Told = { nacks: [], refused: [] };
+  let { xds, publisher } = await openSource(edge, port, told);
   opened.defer(() => xds.close());
-  const publisherOf = (server: XdsServer): Publisher =>
-    openPublisher({
-      xds: server,
-      listener: { host: loopback, port },
-      picker: edge.picker,
-      api: edge.api,
-      edgeSecret: testEdgeSecret,
-      allowHosts: [testHost],
-      allowOrigins: [testOrigin],
-      onRefused: (error) => refused.push(error),
-    });
-  let publisher = publisherOf(xds);
   let last: readonly TestServer[] = nodes;
   const untilAccepted = (): Promise<unknown> =>
     waitUntil(
@@ -238,8 +248,7 @@ export async function openTestIngress(nodes: readonly TestServer[] = []): Promis
     },
     edge,
     picker,
-    nacks,
-    refused,
+    ...told,
     async setNodes(list, draining) {
       await publish(list, draining);
       await untilAccepted();
@@ -249,8 +258,7 @@ export async function openTestIngress(nodes: readonly TestServer[] = []): Promis
       await xds.close();
     },
     async startXds(list = last) {
-      xds = await open();
-      publisher = publisherOf(xds);
+      ({ xds, publisher } = await openSource(edge, port, told));
       await publish(list);
     },
     async restartEnvoy(source) {

@@ -1,0 +1,259 @@
+// Every limit of Envoy, driven to its bound and just over it: what is over is refused with its name, and
+// neighbours go on. Long times and large counts are patched short; what they mean is tested, not how long.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2 } from "node:http2";
+import { connect, type Socket } from "node:net";
+import { text } from "node:stream/consumers";
+import { after, before, beforeEach, test } from "node:test";
+import { errorReasonOf } from "../../../test/src/kit/errors.ts";
+import type { TestIngress, TestServer } from "../../../test/src/kit/ingress.ts";
+import { waitUntil } from "../../../test/src/kit/wait.ts";
+import { patchSource } from "../../../test/src/patch/patch.ts";
+
+const limits = "controlplane/src/publish/limits.ts";
+const connectionsMax = 40;
+patchSource(limits, "firstBytesMs = 10_000", "firstBytesMs = 400");
+patchSource(limits, "requestHeadersMs = 30_000", "requestHeadersMs = 500");
+patchSource(limits, "pingIntervalMs = 30_000", "pingIntervalMs = 300");
+patchSource(limits, "pingTimeoutMs = 10_000", "pingTimeoutMs = 300");
+patchSource(limits, "connectionIdleMs = 600_000", "connectionIdleMs = 1_500");
+patchSource(limits, "streamIdleMs = 3_600_000", "streamIdleMs = 1_000");
+patchSource("envoy/src/bootstrap.ts", "connectionsMax = 16_384", `connectionsMax = ${connectionsMax}`);
+const { connectionBufferBytes, headersMax, streamsPerClientMax } = await import("./limits.ts");
+const { call, openEcho, openServer, openTestIngress } = await import("../../../test/src/kit/ingress.ts");
+
+const plain = "/agents/counter/a/add";
+let echo: TestServer;
+/** Takes requests and never answers. */
+let silent: TestServer;
+/** Answers as much as it gets rid of. */
+let endless: TestServer;
+let written = 0;
+let ingress: TestIngress;
+
+before(async () => {
+  echo = await openEcho("echo");
+  silent = await openServer("silent", (request) => request.pause());
+  endless = await openServer("endless", (_, response) => {
+    const chunk = Buffer.alloc(64 * 1024);
+    const write = (): void => {
+      let goesOn = true;
+      while (goesOn && !response.writableEnded) {
+        goesOn = (response as NodeJS.WritableStream).write(chunk);
+        written += chunk.length;
+      }
+    };
+    response.on("drain", write);
+    write();
+  });
+  ingress = await openTestIngress([echo, silent, endless]);
+});
+after(async () => {
+  await ingress[Symbol.asyncDispose]();
+  for (const server of [echo, silent, endless]) await server.close();
+});
+beforeEach(() => owns(echo));
+
+function owns(server: TestServer): void {
+  ingress.picker.answer = () => ({ headers: { owner: server.address } });
+}
+
+async function neighbourGoesOn(): Promise<void> {
+  owns(echo);
+  assert.equal((await call(ingress.port, plain)).status, 200);
+}
+
+const open = async (): Promise<Socket> => {
+  const socket = connect(ingress.port, "127.0.0.1");
+  socket.on("error", () => socket.destroy());
+  await once(socket, "connect");
+  return socket;
+};
+/** All that comes for these bytes until the connection ends. */
+async function answerTo(bytes: string): Promise<string> {
+  const socket = await open();
+  socket.write(bytes);
+  return text(socket);
+}
+/** A request in which the client counts three headers. */
+const requestWith = (lines: readonly string[]): string =>
+  [
+    `POST ${plain} HTTP/1.1`,
+    "host: localhost",
+    "content-length: 0",
+    "connection: close",
+    ...lines,
+    "",
+    "",
+  ].join("\r\n");
+const manyHeaders = (count: number): readonly string[] =>
+  Array.from({ length: count }, (_, i) => `x-h${i}: v`);
+const refusedAsLarge = (said: string): void => {
+  assert.match(said, /^HTTP\/1\.1 431 /);
+  const { code, reason, message } = errorReasonOf(said.slice(said.indexOf("{")));
+  assert.deepEqual([code, reason], ["resource_exhausted", "too_large"]);
+  assert.match(message, /headersMax 256, or than headersBytesMax 65536 bytes/);
+};
+
+test("headers up to their number pass, one more is refused with the number", async () => {
+  assert.match(await answerTo(requestWith(manyHeaders(headersMax - 3))), /^HTTP\/1\.1 200 /);
+  refusedAsLarge(await answerTo(requestWith(manyHeaders(headersMax - 2))));
+  await neighbourGoesOn();
+});
+
+test("headers up to their bytes pass, beyond them they are refused with the bytes", async () => {
+  assert.match(await answerTo(requestWith([`x-big: ${"x".repeat(63 * 1024)}`])), /^HTTP\/1\.1 200 /);
+  refusedAsLarge(await answerTo(requestWith([`x-big: ${"x".repeat(64 * 1024)}`])));
+  await neighbourGoesOn();
+});
+
+async function session(): Promise<ClientHttp2Session> {
+  // As a client that has not read the limit yet, or does not heed it.
+  const client = connectHttp2(`http://127.0.0.1:${ingress.port}`, { peerMaxConcurrentStreams: 10_000 });
+  client.on("error", () => client.destroy());
+  await once(client, "connect");
+  return client;
+}
+const requestOn = (
+  client: ClientHttp2Session,
+  more: Readonly<Record<string, string>> = {},
+): ClientHttp2Stream => client.request({ ":method": "POST", ":path": plain, ...more });
+
+test("headers of HTTP/2 are counted alike", async () => {
+  const client = await session();
+  const statusOf = async (count: number): Promise<unknown> => {
+    const headers = Object.fromEntries(manyHeaders(count).map((line) => line.split(": ")));
+    const stream = requestOn(client, headers);
+    stream.end();
+    const [got] = (await once(stream, "response")) as [Record<string, unknown>];
+    stream.resume();
+    return got[":status"];
+  };
+  // Node sends four pseudo-headers.
+  assert.deepEqual([await statusOf(100), await statusOf(headersMax - 3)], [200, 431]);
+  client.destroy();
+  await neighbourGoesOn();
+});
+
+test("streams up to their number are open on one connection, one more is refused, and the others stay", async () => {
+  owns(silent);
+  const client = await session();
+  const streams = Array.from({ length: streamsPerClientMax + 1 }, () => requestOn(client));
+  const ended = new Map<ClientHttp2Stream, number>();
+  for (const stream of streams)
+    stream.on("error", () => undefined).on("close", () => ended.set(stream, stream.rstCode));
+  const refusedStream = 7;
+  await waitUntil(() => ended.size > 0, "one stream is refused");
+  assert.deepEqual([...ended.values()], [refusedStream]);
+  assert.equal(ended.has(streams.at(-1) ?? assert.fail()), true);
+  assert.equal(client.remoteSettings.maxConcurrentStreams, streamsPerClientMax);
+  await neighbourGoesOn();
+  client.destroy();
+});
+
+test("an answer that its caller does not read stops its node at the buffers, and nobody else", async () => {
+  owns(endless);
+  const socket = await open();
+  socket.pause();
+  socket.write(requestWith([]));
+  await waitUntil(() => written > connectionBufferBytes, "the buffers fill");
+  let before = 0;
+  await waitUntil(() => {
+    const isStill = written === before;
+    before = written;
+    return isStill;
+  }, "the node is stopped");
+  // Envoy's two buffers; what the system holds of two connections is of its own choosing.
+  assert.ok(written < 2 * connectionBufferBytes + 32 * 1024 * 1024, `${written} bytes were taken`);
+  await neighbourGoesOn();
+  socket.destroy();
+});
+
+test("a body that its node does not read stops its caller at the buffers, and nobody else", async () => {
+  owns(silent);
+  const socket = await open();
+  socket.write(`POST ${plain} HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${2 ** 30}\r\n\r\n`);
+  const chunk = Buffer.alloc(1024 * 1024);
+  let sent = 0;
+  while (sent < 256 && (await taken(socket, chunk))) sent += 1;
+  assert.ok(sent >= 1 && sent < 64, `${sent} MiB were taken`);
+  await neighbourGoesOn();
+  socket.destroy();
+});
+
+/** Whether the bytes have left this process within a while. */
+async function taken(socket: Socket, chunk: Uint8Array): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  socket.write(chunk, () => resolve(true));
+  const timer = setTimeout(() => resolve(false), 300);
+  const isTaken = await promise;
+  clearTimeout(timer);
+  return isTaken;
+}
+
+test("connections up to their number are served, one more is closed at once, and the next after one has gone", async () => {
+  await waitUntil(async () => (await openConnections()) === 0, "earlier connections are gone");
+  const sockets = await Promise.all(Array.from({ length: connectionsMax }, open));
+  await waitUntil(async () => (await openConnections()) === connectionsMax, "all are open");
+  const over = await open();
+  over.resume();
+  await once(over, "close");
+  const [first, second] = sockets;
+  first?.write(requestWith([]));
+  assert.match(await text(first ?? assert.fail()), /^HTTP\/1\.1 200 /);
+  second?.destroy();
+  await waitUntil(async () => (await openConnections()) < connectionsMax, "one has gone");
+  await neighbourGoesOn();
+  for (const socket of sockets) socket.destroy();
+});
+
+const openConnections = (): Promise<number> =>
+  ingress.envoy.stat("listener.127.0.0.1_" + ingress.port + ".downstream_cx_active");
+
+/** How long something took, in ms. */
+async function took(ended: Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await ended;
+  return performance.now() - started;
+}
+
+test("a connection that says nothing is closed, and one that says half a head is told so", async () => {
+  const [saysNothing, saysHalf] = await Promise.all([
+    open().then((socket) => took(once(socket.resume(), "close"))),
+    answerTo(`POST ${plain} HTTP/1.1\r\nhost: localhost\r\n`),
+  ]);
+  assert.ok(saysNothing > 390, `closed after ${saysNothing} ms`);
+  assert.match(saysHalf, /^HTTP\/1\.1 408 /);
+  const { reason, message } = errorReasonOf(saysHalf.slice(saysHalf.indexOf("{")));
+  assert.equal(reason, "bad_request");
+  assert.match(message, /requestHeadersMs 500/);
+  await neighbourGoesOn();
+});
+
+test("a connection without requests is closed, and so is one of HTTP/2 that answers no ping", async () => {
+  const before = await ingress.envoy.stat("http2.keepalive_timeout");
+  const kept = await open();
+  kept.write(requestWith([]).replace("connection: close\r\n", ""));
+  const deaf = await open();
+  // The preface and empty settings, then nothing.
+  deaf.write(
+    Buffer.concat([
+      Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+      Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]),
+    ]),
+  );
+  const [idleMs] = await Promise.all([took(once(kept.resume(), "close")), once(deaf.resume(), "close")]);
+  assert.ok(idleMs > 1_400, `closed after ${idleMs} ms`);
+  assert.equal(await ingress.envoy.stat("http2.keepalive_timeout"), before + 1);
+  await neighbourGoesOn();
+});
+
+test("a stream without a byte in either direction is ended with a reason", async () => {
+  owns(silent);
+  const { status, text: body } = await call(ingress.port, plain);
+  const { code, reason, message } = errorReasonOf(body);
+  assert.deepEqual([status, code, reason], [504, "deadline_exceeded", "turn_timeout"]);
+  assert.match(message, /nothing was sent in either direction/);
+  await neighbourGoesOn();
+});

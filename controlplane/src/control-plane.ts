@@ -14,6 +14,7 @@ import type { Logger } from "pino";
 import { Agents } from "./agents/agents.ts";
 import { watchAgents } from "./agents/watch-agents.ts";
 import { openApi } from "./api/server.ts";
+import { sweepingBlobs } from "./api/sweep-blobs.ts";
 import type { Config } from "./config.ts";
 import { Directory } from "./directory/directory.ts";
 import { NodeFollower } from "./directory/follow-nodes.ts";
@@ -21,6 +22,7 @@ import { edgeSecret } from "./edge/secret.ts";
 import { openPicker } from "./envoy-auth/server.ts";
 import { publishKey } from "./grant/publish-key.ts";
 import { createSigner } from "./grant/sign.ts";
+import { followStoreTime } from "./nats/store-time.ts";
 import { Pool } from "./placement/index.ts";
 import { openPublisher } from "./publish/index.ts";
 import { QuotaBucket } from "./quotas/quota-bucket.ts";
@@ -63,7 +65,8 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
   );
   const signer = createSigner();
   const keys = await buckets.open(keysBucket);
-  const { storeMs } = stack.use(await publishKey({ js, keys, signer, clock: systemClock, log }));
+  stack.use(await publishKey({ js, signer, log }));
+  const { storeMs } = stack.use(await followStoreTime({ jsm, clock: systemClock, log }));
   const directory = new Directory({ pool, requestOf: (name, token) => agents.requestOf(name, token) });
   const putToSleep = restingSleeper({ commands: { connection, storeMs }, directory, log });
   const rooms = stack.use(new RoomMaker({ clock: systemClock, putToSleep }));
@@ -79,6 +82,7 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
   const nodes = (): string[] => directory.nodes().map(({ id }) => id);
   const apiContext = { ...picks, connection, jsm, definitions, blobs, quotaBucket, nodes };
   stack.use(await openApi(apiContext, { path: sockets.api, log }));
+  stack.use(sweepingBlobs(apiContext, log));
   await clearSocket(sockets.xds);
   const xds = stack.use(
     await openXdsServer({

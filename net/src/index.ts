@@ -10,4 +10,5 @@ export {
 } from "./border.ts";
 export { type Bound, clearSocket, listen, listenOnSocket } from "./listen.ts";
 export { createPort, type Port } from "./port.ts";
+export { type ClockDoubt, type Reading, StoreClock, storeErrorMsMax } from "./store-clock.ts";
 export { type BucketWatch, watchBucket } from "./watch-bucket.ts";

@@ -20,16 +20,20 @@ export async function storeBlob(blobs: ObjectStore, sha256: string, bundle: Uint
  * Removes those of these bundles that no definition names. One that is deployed again at this moment is
  * not lost: whoever deploys it looks for its bundle after its definition is stored, and this looks for
  * definitions once more after the bundle is gone, and puts it back.
+ * @returns how many were removed
  */
-export async function removeUnneeded(store: BundleStore, revisions: readonly string[]): Promise<void> {
+export async function removeUnneeded(store: BundleStore, revisions: readonly string[]): Promise<number> {
   const needed = await neededRevisions(store.definitions);
+  let removed = 0;
   for (const revision of new Set(revisions)) {
     const bytes = needed.has(revision) ? null : await store.blobs.getBlob(revision);
     if (bytes === null) continue;
     await store.blobs.delete(revision);
+    removed += 1;
     if ((await neededRevisions(store.definitions)).has(revision))
       await storeBlob(store.blobs, revision, bytes);
   }
+  return removed;
 }
 
 async function neededRevisions(definitions: KV): Promise<ReadonlySet<string>> {

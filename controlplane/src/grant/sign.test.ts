@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { grantBytesMax, grantProblem, parseGrantClaims } from "@voda/proto/grant";
+import { storeErrorMsMax } from "@voda/net";
+import { type GrantProblem, grantBytesMax, grantProblem, parseGrantClaims } from "@voda/proto/grant";
 import { sessionToken } from "@voda/proto/session";
 import { compactVerify, importJWK, type JWK } from "jose";
 import { createSigner } from "./sign.ts";
@@ -31,6 +32,24 @@ test("an independent implementation verifies a grant with the published key", as
   assert.deepEqual({ ...claims, nonce: "" }, { ...grant, iat: 1_700_000_000, exp: 1_700_000_010, nonce: "" });
   assert.equal(grantProblem(claims, { ...grant, nowMs: 1_700_000_009_999 }), undefined);
   assert.ok(jws.length < grantBytesMax);
+});
+
+test("a grant counts for 8 s wherever the clocks of two machines are within their error, and no longer than it may", () => {
+  const signedMs = 1_700_000_000_999;
+  for (const signerWrongMs of [-storeErrorMsMax, 0, storeErrorMsMax]) {
+    const payload =
+      createSigner()
+        .sign(grant, signedMs + signerWrongMs)
+        .split(".")[1] ?? "";
+    const claims = parseGrantClaims(JSON.parse(Buffer.from(payload, "base64url").toString()));
+    assert.ok(typeof claims !== "string");
+    for (const nodeWrongMs of [-storeErrorMsMax, 0, storeErrorMsMax]) {
+      const problemAfter = (ms: number): GrantProblem | undefined =>
+        grantProblem(claims, { ...grant, nowMs: signedMs + nodeWrongMs + ms });
+      assert.deepEqual([problemAfter(0), problemAfter(8_000)], [undefined, undefined]);
+      assert.deepEqual(problemAfter(11_000), { type: "void" });
+    }
+  }
 });
 
 test("a grant that was changed does not verify", async () => {

@@ -1,7 +1,7 @@
 // Bundles on this node's disk: fetched from the object store, and trusted only while they have the hash that
 // they are named by.
 import { hash } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Objm } from "@nats-io/obj";
 import type { NatsConnection } from "@nats-io/transport-node";
@@ -11,8 +11,11 @@ import { blobsBucket } from "@voda/proto/wire";
 export interface Bundles {
   /** The file of a revision. @throws Error when the object store does not have it either */
   fileOf(revision: string): Promise<string>;
-  /** Removes all others. */
-  keepOnly(revisions: ReadonlySet<string>): Promise<void>;
+  /**
+   * Removes all others that have not been touched for so long, and what a crash left half written: one that
+   * was fetched just now may be on trial, and nobody needs it yet.
+   */
+  keepOnly(revisions: ReadonlySet<string>, untouchedMs: number): Promise<void>;
 }
 
 const suffix = ".mjs";
@@ -50,11 +53,14 @@ export async function openBundles(connection: NatsConnection, folder: string): P
       await rename(part, file);
       return file;
     },
-    async keepOnly(revisions) {
-      const old = (await readdir(folder)).filter(
-        (name) => name.endsWith(suffix) && !revisions.has(name.slice(0, -suffix.length)),
-      );
-      for (const name of old) await rm(join(folder, name), { force: true });
+    async keepOnly(revisions, untouchedMs) {
+      const isOld = async (name: string): Promise<boolean> =>
+        Date.now() - (await stat(join(folder, name))).mtimeMs >= untouchedMs;
+      for (const name of await readdir(folder)) {
+        const isNeeded = name.endsWith(suffix) && revisions.has(name.slice(0, -suffix.length));
+        if (isNeeded || !(name.endsWith(suffix) || name.endsWith(".part"))) continue;
+        if (await isOld(name)) await rm(join(folder, name), { force: true });
+      }
     },
   };
 }

@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { hash } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
@@ -162,6 +170,10 @@ describe("deployments", () => {
     await put("c", "half");
     await using _ = await watch();
     assert.deepEqual(deployed.toSorted(), ["a: whole", "b: cut", "c: half"]);
+    assert.deepEqual(
+      readdirSync(folder).filter((name) => name.endsWith(".part")),
+      [],
+    );
   });
 
   test("bundles that no agent needs are removed at a start", async () => {
@@ -169,9 +181,20 @@ describe("deployments", () => {
     await (await watch())[Symbol.asyncDispose]();
     const next = await put("a", "two");
     await using _ = await watch();
-    assert.deepEqual(
-      readdirSync(folder).filter((name) => name.endsWith(".mjs")),
-      [`${next}.mjs`],
-    );
+    assert.deepEqual(bundlesOnDisk(), [`${next}.mjs`]);
   });
+
+  test("a node that lives long removes bundles of failed and replaced deployments, but none that may be on trial", async () => {
+    await put("a", "one");
+    await using _ = await watch();
+    const [failed, onTrial] = ["failed", "on trial"].map((text) => `${hash("sha256", text)}.mjs`);
+    for (const name of [failed, onTrial]) writeFileSync(join(folder, name ?? ""), "");
+    const hourAgo = new Date(Date.now() - 3_600_000);
+    utimesSync(join(folder, failed ?? ""), hourAgo, hourAgo);
+    const next = await put("a", "two");
+    await waitUntil(() => !bundlesOnDisk().includes(failed ?? ""), "the failed one is gone");
+    assert.ok([`${next}.mjs`, onTrial].every((name) => bundlesOnDisk().includes(name ?? "")));
+  });
+
+  const bundlesOnDisk = (): string[] => readdirSync(folder).filter((name) => name.endsWith(".mjs"));
 });

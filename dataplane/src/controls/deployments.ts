@@ -12,6 +12,9 @@ import { agentsBucket } from "@voda/proto/wire";
 import type { Logger } from "pino";
 import type { Bundles } from "./bundles.ts";
 
+/** Longer than any deployment is under way: what it brought is needed by then, or it has failed. */
+const trialMsMax = 600_000;
+
 /** Where deployments come from, and who hears of them. */
 export interface DeploymentsOptions {
   readonly connection: NatsConnection;
@@ -35,11 +38,14 @@ export async function watchDeployments(options: DeploymentsOptions): Promise<Asy
   /** What is being done for each agent; the next entry of the agent comes after it. */
   const turns = new Map<string, Promise<void>>();
   const running = new Map<string, string>();
-  const needed = new Set<string>();
+  /** The revision of each agent that was asked for last, whether or not it runs. */
+  const asked = new Map<string, string>();
+  const sweep = (untouchedMs: number): Promise<void> =>
+    bundles.keepOnly(new Set([...running.values(), ...asked.values()]), untouchedMs);
 
   const start = async (key: string, agent: Agent): Promise<void> => {
     // before the fetch: `keepOnly` must not remove what is being loaded
-    needed.add(agent.revision);
+    asked.set(key, agent.revision);
     // noted only after it has loaded: a bundle that fails here must not be what a restart goes back to
     await options.onDeployed(agent, await bundles.fileOf(agent.revision));
     running.set(key, agent.revision);
@@ -50,6 +56,7 @@ export async function watchDeployments(options: DeploymentsOptions): Promise<Asy
       agent = readAgent(entry.string());
       await start(entry.key, agent);
       await keepGood(options.folder, entry.key, agent);
+      await sweep(trialMsMax);
       log.info({ namespace: agent.namespace, agent: agent.name, revision: agent.revision }, "agent deployed");
     } catch (err) {
       log.error({ err, key: entry.key }, "agent not deployed; the revision before it stays");
@@ -80,6 +87,7 @@ export async function watchDeployments(options: DeploymentsOptions): Promise<Asy
       entry.key,
       before.then(() => (entry.operation === "PUT" ? deploy(entry) : undeploy(options, entry.key, running))),
     );
+    if (entry.operation !== "PUT") asked.delete(entry.key);
   });
   await Promise.all(turns.values());
   // only at the start: while the node runs, an old revision may still have sessions

@@ -6,5 +6,4 @@ export {
   openMembership,
 } from "./membership.ts";
 export { type Ended, type Member } from "./roster.ts";
-export { storeErrorMsMax } from "./store-clock.ts";
 export { leaseTtlMs, readWindowMs } from "./window.ts";

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { storeErrorMsMax } from "@voda/net";
 import { type Clock, systemClock } from "@voda/stdx";
 import { leakCheck, type Nats, startNats, startProcess, waitUntil } from "@voda/test/kit";
 import { type Commit, openCommit } from "../commit/index.ts";
@@ -15,7 +16,6 @@ import {
   openIdentity,
   openMembership,
   readWindowMs,
-  storeErrorMsMax,
 } from "./index.ts";
 
 interface Node {

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type ClockDoubt, StoreClock, storeErrorMsMax } from "@voda/net";
 import type { CapacitySchema } from "@voda/proto/node";
 import type { Clock } from "@voda/stdx";
 import type { Logger } from "pino";
@@ -18,7 +19,6 @@ import {
   unknownNode,
 } from "./lease-key.ts";
 import { type Ended, type Member, Roster } from "./roster.ts";
-import { type ClockDoubt, StoreClock, storeErrorMsMax } from "./store-clock.ts";
 import { type Instant, instantOf, LeaseWindow, leaseRenewMs, leaseTtlMs } from "./window.ts";
 
 /** Told after the fact, inside the step that found it: the getters say the new state already. */

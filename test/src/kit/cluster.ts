@@ -44,7 +44,7 @@ export interface ClusterOptions {
   readonly config?: string;
   /** More flags of every node. */
   readonly nodeFlags?: readonly string[];
-  /** By how much the wall clocks of nodes are ahead, by their ids. */
+  /** By how much the wall clocks of nodes, by their ids, and of "controlplane" are ahead. */
   readonly wallAheadMs?: Readonly<Record<string, number>>;
 }
 
@@ -54,7 +54,11 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   stack.defer(() => rmSync(folder, { recursive: true, force: true }));
   const nats = stack.use(await startNats(options.storeDir === undefined ? {} : { dir: options.storeDir }));
   const controlplane = stack.use(
-    await startProgram(programs().controlplane, ["--nats", nats.url, "--edge-dir", join(folder, "edge")]),
+    await startProgram(
+      programs().controlplane,
+      ["--nats", nats.url, "--edge-dir", join(folder, "edge")],
+      shiftWall(options.wallAheadMs?.["controlplane"]),
+    ),
   );
   const told = addressesOf(controlplane);
   const [api, picker] = [
@@ -79,13 +83,8 @@ async function startNode(
   { nodeFlags: flags = [], wallAheadMs = {} }: ClusterOptions,
 ): Promise<ClusterNode> {
   const args = ["--nats", natsUrl, "--node-id", id, "--data-dir", join(folder, id), ...flags];
-  const aheadMs = wallAheadMs[id];
   const start = (port: string): Promise<RunningProcess> =>
-    startProgram(
-      programs().node,
-      [...args, "--ingress-port", port],
-      aheadMs === undefined ? [] : ["--import", shiftWall(aheadMs)],
-    );
+    startProgram(programs().node, [...args, "--ingress-port", port], shiftWall(wallAheadMs[id]));
   let running = await start("0");
   const { ingress } = addressesOf(running);
   const port = ingress?.split(":")[1] ?? "0";
@@ -100,9 +99,11 @@ async function startNode(
   };
 }
 
-/** A module that is run first in the process and its threads: the product has no switch for it. */
-const shiftWall = (aheadMs: number): string =>
-  `data:text/javascript,const now = Date.now; Date.now = () => now() + ${aheadMs};`;
+/** Runs a module first in the process and its threads: the product has no switch for it. */
+const shiftWall = (aheadMs: number | undefined): readonly string[] =>
+  aheadMs === undefined
+    ? []
+    : ["--import", `data:text/javascript,const now = Date.now; Date.now = () => now() + ${aheadMs};`];
 
 function startProgram(
   file: string,

@@ -1,11 +1,11 @@
 // The files of a folder with what proxies accepted last. Their endings tell Envoy that they are protobuf.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { Kind } from "./resource/kind.ts";
+import type { ResourceKind } from "./resource/kind.ts";
 
 /** One file per kind of resources, a `DiscoveryResponse` each. */
-export function lastFiles(folder: string): Readonly<Record<Kind, string>> {
-  const of = (kind: Kind): string => join(folder, `${kind}.pb`);
+export function lastFiles(folder: string): Readonly<Record<ResourceKind, string>> {
+  const of = (kind: ResourceKind): string => join(folder, `${kind}.pb`);
   return {
     cluster: of("cluster"),
     assignment: of("assignment"),

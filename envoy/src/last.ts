@@ -6,7 +6,7 @@ import { type Any, anyPack, anyUnpack } from "@bufbuild/protobuf/wkt";
 import { DiscoveryResponseSchema } from "../gen/envoy/service/discovery/v3/discovery_pb.ts";
 import { lastFiles } from "./last-files.ts";
 import { inFile } from "./resource/build.ts";
-import { type Kind, typeUrls } from "./resource/kind.ts";
+import { type ResourceKind, typeUrls } from "./resource/kind.ts";
 import { type Cluster, HttpConnectionManagerSchema, type Listener } from "./resource/types.ts";
 import { seal } from "./seal.ts";
 import type { Snapshot } from "./snapshot/snapshot.ts";
@@ -14,7 +14,7 @@ import type { Snapshot } from "./snapshot/snapshot.ts";
 /** Routes hold the edge's secret. */
 const [folderMode, fileMode] = [0o700, 0o600];
 /** Endpoints before the clusters that wait for them, routes before the listener that does. */
-const order: readonly Kind[] = ["assignment", "cluster", "route", "listener"];
+const order: readonly ResourceKind[] = ["assignment", "cluster", "route", "listener"];
 
 /**
  * Each file is renamed into place: a proxy reads the old one or the new one. Files outlive a crash of the

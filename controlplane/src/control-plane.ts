@@ -5,7 +5,7 @@ import { Objm } from "@nats-io/obj";
 import { AuthorizationError, connect, type NatsConnection } from "@nats-io/transport-node";
 import { keepLast, openXdsServer, type Snapshot } from "@voda/envoy";
 import { clearSocket } from "@voda/net";
-import { openEdgeFolder } from "@voda/proto/edge-folder";
+import { type EdgePaths, openEdgeFolder } from "@voda/proto/edge-folder";
 import { readNatsLogin } from "@voda/proto/nats-login";
 import { ensureStreams } from "@voda/proto/streams";
 import { agentsBucket, blobsBucket, keysBucket, nodesBucket, quotasBucket } from "@voda/proto/wire";
@@ -24,7 +24,7 @@ import { publishKey } from "./grant/publish-key.ts";
 import { createSigner } from "./grant/sign.ts";
 import { followStoreTime } from "./nats/store-time.ts";
 import { Pool } from "./placement/index.ts";
-import { openPublisher } from "./publish/index.ts";
+import { openPublisher, type Publisher } from "./publish/index.ts";
 import { QuotaBucket } from "./quotas/quota-bucket.ts";
 import { RoomMaker, restingSleeper, Scheduler } from "./scheduler/index.ts";
 
@@ -33,6 +33,13 @@ export interface ControlPlane extends AsyncDisposable {
   readonly api: string;
   readonly picker: string;
   readonly xds: string;
+}
+
+interface Source {
+  readonly config: Config;
+  readonly sockets: EdgePaths;
+  readonly secret: string;
+  readonly log: Logger;
 }
 
 const requestMs = 10_000;
@@ -83,6 +90,25 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
   const apiContext = { ...picks, connection, jsm, definitions, blobs, quotaBucket, nodes };
   stack.use(await openApi(apiContext, { path: sockets.api, log }));
   stack.use(sweepingBlobs(apiContext, log));
+  const publisher = await openSource({ config, sockets, secret, log }, stack);
+  follower.tell((endpoints) => {
+    publisher.setNodes(endpoints);
+    scheduler.nodesChanged();
+  });
+  const owned = stack.move();
+  return {
+    api: sockets.api,
+    picker: sockets.picker,
+    xds: sockets.xds,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** What Envoy is configured by; the stack closes it. */
+async function openSource(
+  { config, sockets, secret, log }: Source,
+  stack: AsyncDisposableStack,
+): Promise<Publisher> {
   await clearSocket(sockets.xds);
   const xds = stack.use(
     await openXdsServer({
@@ -102,17 +128,7 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
     onRefused: (err) => log.error({ err }, "nodes not published; envoy keeps the last ones"),
   });
   stack.defer(() => publisher.close());
-  follower.tell((endpoints) => {
-    publisher.setNodes(endpoints);
-    scheduler.nodesChanged();
-  });
-  const owned = stack.move();
-  return {
-    api: sockets.api,
-    picker: sockets.picker,
-    xds: sockets.xds,
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  };
+  return publisher;
 }
 
 /** A full disk takes nothing from the proxies that run. */

@@ -1,5 +1,5 @@
-// What the store's clock shows, from questions that it answers with its time: nodes and control planes whose wall
-// clocks differ agree on it.
+// What the store's clock shows, from questions that it answers with its time: nodes and control planes whose
+// wall clocks differ agree on it.
 
 /** The most by which `storeMs` may be wrong; two readings further apart than that contradict each other. */
 export const storeErrorMsMax = 250;

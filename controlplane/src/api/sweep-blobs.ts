@@ -1,6 +1,6 @@
-// Removes what deployments left in `voda_blobs` that were broken off: bundles that no definition names, chunks
-// of uploads that never ended, and the marks of bundles that were removed. A control plane that is killed in
-// the middle cleans nothing up, so whichever lives does it, now and then.
+// Removes what deployments left in `voda_blobs` that were broken off: bundles that no definition names,
+// chunks of uploads that never ended, and the marks of bundles that were removed. A control plane that is
+// killed in the middle cleans nothing up, so whichever lives does it, now and then.
 import type { JetStreamManager, StoredMsg } from "@nats-io/jetstream";
 import { blobsBucket } from "@voda/proto/wire";
 import type { Logger } from "pino";

@@ -1,7 +1,8 @@
-// The store's time as a control plane knows it. Grants are dated by it: the clocks of control planes and nodes
-// differ, and each of them reaches the store's. Nodes follow it by the renewals of their leases, once a second;
-// a control plane that looked less often would date grants wrongly after the store's clock was set, or after
-// this machine was suspended (the monotonic clock stands still then), and no session would get its device.
+// The store's time as a control plane knows it. Grants are dated by it: the clocks of control planes and
+// nodes differ, and each of them reaches the store's. Nodes follow it by the renewals of their leases, once a
+// second; a control plane that looked less often would date grants wrongly after the store's clock was set,
+// or after this machine was suspended (the monotonic clock stands still then), and no session would get its
+// device.
 import type { JetStreamManager } from "@nats-io/jetstream";
 import { StoreClock } from "@voda/net";
 import { nodesBucket } from "@voda/proto/wire";

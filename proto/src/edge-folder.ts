@@ -1,6 +1,6 @@
 // The folder where Envoy, a control plane and whoever starts them meet: unix sockets and Envoy's last
-// configuration. On a port every user of the machine could read xDS, with the edge's secret in it, and call the
-// API; who may enter a folder the kernel decides.
+// configuration. On a port every user of the machine could read xDS, with the edge's secret in it, and call
+// the API; who may enter a folder the kernel decides.
 import { lstatSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 

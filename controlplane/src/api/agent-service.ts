@@ -70,11 +70,13 @@ export function agentService(context: AgentContext): ServiceImpl<typeof AgentSer
   };
 }
 
+/** What a definition leaves out has one form, so that the same definition is the same text in the bucket. */
 function normalize(agent: Agent): Agent {
   const namespace = agent.namespace === "" ? defaultNamespace : agent.namespace;
   return create(AgentSchema, { ...agent, namespace, resources: agent.resources ?? create(ResourcesSchema) });
 }
 
+/** From the bucket, not from what is known here: another control plane may have deployed a moment ago. */
 async function find(
   { definitions }: AgentContext,
   namespace: string,
@@ -84,6 +86,7 @@ async function find(
   return entry?.operation === "PUT" ? { agent: readAgent(entry), revision: entry.revision } : undefined;
 }
 
+/** Sessions of the agent that runs have state in the log, which the next definition must be able to read. */
 function checkAgainst(running: Agent | undefined, next: Agent | undefined): void {
   if (running !== undefined && next !== undefined) checkSchema(running, next);
 }

@@ -17,8 +17,13 @@ const pageSizeDefault = 100;
 const pageSizeMax = 1_000;
 /** Name records read for one page; a filter that matches few of them gets short pages with a token. */
 const scanMax = 10_000;
+/** Longer than a node takes to open or fold a session; also the most, whatever a caller asks for. */
 const commandMsDefault = 30_000;
 
+/**
+ * Answers come from the directory where a node has the session, and else from the log: nothing is kept here
+ * that could contradict both.
+ */
 export function sessionService(context: SessionContext): ServiceImpl<typeof SessionService> {
   return {
     async getSession(request) {
@@ -63,6 +68,7 @@ export function sessionService(context: SessionContext): ServiceImpl<typeof Sess
         sessions: woken.map(({ name, node, epoch }) => describe(name, SessionStatus.AWAKE, { node, epoch })),
       };
     },
+    /** A session that is asleep is woken to be ended: only its owner may append to its lane. */
     async endSession(request, call) {
       const name = nameOf(request.session);
       const { status } = await find(context, name);
@@ -89,6 +95,7 @@ function ownerOf(context: SessionContext, name: SessionName): Owner | undefined 
   return context.directory.ownerOf(sessionToken(name), context.clock.monotonicMs());
 }
 
+/** Only what its node has reported: one that was placed may still be refused there. */
 function awake(context: SessionContext, name: SessionName): Session | undefined {
   const owner = ownerOf(context, name);
   return owner?.isConfirmed === true
@@ -156,6 +163,7 @@ async function list(
   return { sessions, nextPageToken: "" };
 }
 
+/** A token is the sequence in the stream of names where the next page begins. */
 function checkList(request: ListRequest): {
   namespace: string;
   agent: string;

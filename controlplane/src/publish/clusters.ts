@@ -18,6 +18,7 @@ import {
 } from "@voda/envoy";
 import { clusterNames, hintMetadata, type IngressConfig, type IngressNode, ownerMetadata } from "./config.ts";
 
+/** Nodes are near; one that does not take a connection in this time is passed over by a retry. */
 const connectMs = 1_000;
 /** More connections mean that one broken one takes fewer streams with it. */
 const streamsPerConnectionMax = 100;
@@ -63,6 +64,7 @@ export function apiCluster({ api }: IngressConfig): Cluster {
   return fixedCluster(clusterNames.api, api, asTheClient());
 }
 
+/** One endpoint for the life of the mesh: nothing of it has to be discovered. */
 function fixedCluster(
   name: string,
   socketPath: string,

@@ -72,6 +72,7 @@ export function ingressListener(config: IngressConfig): Listener {
   });
 }
 
+/** The order of the filters counts: a hint is read before the picker would be asked. */
 const connectionManager = ({ listener }: IngressConfig) =>
   any(HttpConnectionManagerSchema, {
     statPrefix: ingressName,
@@ -147,6 +148,7 @@ function deadline(): ReturnType<typeof any> {
 function picker(): ReturnType<typeof any> {
   return any(ExtAuthzSchema, {
     transportApiVersion: ApiVersion.V3,
+    // Without an answer the hash decides, and the node's own admission: calls go on while no picker lives.
     failureModeAllow: true,
     allowedHeaders: exactly([headers.session, headers.namespace, headers.agent, "content-type"]),
     filterEnabledMetadata: {

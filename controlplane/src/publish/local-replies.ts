@@ -169,6 +169,7 @@ function caseOf({ flags = [], status = 0 }: LocalReply): AccessLogFilter {
   });
 }
 
+/** Not gRPC-Web, whose clients read HTTP's status. */
 const isGrpc = create(AccessLogFilterSchema, {
   filterSpecifier: {
     case: "headerFilter",

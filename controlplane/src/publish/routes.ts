@@ -61,6 +61,7 @@ const deadlines = {
   maxStreamDuration: { grpcTimeoutHeaderMax: duration(0) },
 };
 
+/** Deploying needs no session, so nobody is asked where it lives. */
 function apiRoute({ edgeSecret }: IngressConfig): Route {
   return create(RouteSchema, {
     match: under(apiPrefix),
@@ -77,6 +78,7 @@ function apiRoute({ edgeSecret }: IngressConfig): Route {
   });
 }
 
+/** What the hash is made of must be the same in every protocol, or one session would have two nodes. */
 const hashOfHeader = (headerName: string, pattern?: string) => ({
   policySpecifier: {
     case: "header" as const,

@@ -43,7 +43,6 @@ test("Envoy starts and serves while no control plane can, and the next one takes
   } finally {
     process.kill(nats.pid, "SIGCONT");
   }
-  await waitUntil(() => !pidsOf(mesh.describe()).includes(0), "the control plane is back");
   const add = () =>
     fetch(`${mesh.url}/agents/counter/border/add`, {
       method: "POST",
@@ -51,12 +50,13 @@ test("Envoy starts and serves while no control plane can, and the next one takes
       body: "1",
     });
   await waitUntil(async () => (await add()).status === 200, "calls are answered");
-  const list = await fetch(`${mesh.url}/voda.api.v1.NodeService/ListNodes`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: "{}",
-  });
-  assert.equal(list.status, 200);
+  const list = () =>
+    fetch(`${mesh.url}/voda.api.v1.NodeService/ListNodes`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: "{}",
+    });
+  await waitUntil(async () => (await list()).status === 200, "the next control plane answers");
 });
 
 const listening = "0A";

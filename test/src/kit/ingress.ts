@@ -29,6 +29,7 @@ import {
   type XdsServer,
 } from "@voda/envoy";
 import { type EdgePaths, openEdgeFolder } from "@voda/proto/edge-folder";
+import { headersBytesMax } from "@voda/proto/wire";
 import { listenerPort, type RunningEnvoy, startEnvoy } from "./envoy.ts";
 import { waitUntil } from "./wait.ts";
 
@@ -54,8 +55,13 @@ type Handler = (
 
 /** HTTP/1.1 and h2c on one port, as nodes serve them, or on a unix socket, as the control plane does. */
 export async function openServer(name: string, handler: Handler, path?: string): Promise<TestServer> {
-  const http1 = createHttp1(handler);
-  const http2 = createHttp2({ streamResetBurst: 1_000_000, streamResetRate: 1_000_000 }, handler);
+  // What Envoy lets through is not refused here.
+  const http1 = createHttp1({ maxHeaderSize: 2 * headersBytesMax }, handler);
+  const many = 1_000_000;
+  const http2 = createHttp2(
+    { streamResetBurst: many, streamResetRate: many, maxHeaderListPairs: many },
+    handler,
+  );
   http1.keepAliveTimeout = 0;
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {

@@ -44,7 +44,7 @@ export async function watchDeployments(options: DeploymentsOptions): Promise<Asy
     bundles.keepOnly(new Set([...running.values(), ...asked.values()]), untouchedMs);
 
   const start = async (key: string, agent: Agent): Promise<void> => {
-    // before the fetch: `keepOnly` must not remove what is being loaded
+    // before the fetch: the sweep must not remove what is being loaded
     asked.set(key, agent.revision);
     // noted only after it has loaded: a bundle that fails here must not be what a restart goes back to
     await options.onDeployed(agent, await bundles.fileOf(agent.revision));
@@ -91,7 +91,7 @@ export async function watchDeployments(options: DeploymentsOptions): Promise<Asy
   });
   await Promise.all(turns.values());
   // only at the start: while the node runs, an old revision may still have sessions
-  await bundles.keepOnly(needed);
+  await sweep(0);
   return {
     async [Symbol.asyncDispose]() {
       await watch.close();

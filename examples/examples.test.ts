@@ -6,6 +6,8 @@ import { gunzipSync } from "node:zlib";
 import { create } from "@bufbuild/protobuf";
 import {
   type AnyAgent,
+  type Ask,
+  askFunction,
   definitionOf,
   handlersOf,
   type MapState,
@@ -16,16 +18,22 @@ import { cart } from "./cart/cart.ts";
 import { counter } from "./counter/counter.ts";
 import { editor } from "./editor/editor.ts";
 import { AddItemRequestSchema, GetCartRequestSchema } from "./gen/shop/v1/cart_pb.ts";
+import { poll, voter } from "./poll/poll.ts";
 import config from "./voda.config.ts";
 
+const nobody = (): never => assert.fail("nobody is asked");
+
 /** Calls handlers of an agent on one state. */
-function session(agent: AnyAgent, state: object) {
+function session(agent: AnyAgent, state: object, ask: (one: Ask) => Promise<unknown> = nobody) {
   return (method: string, input?: unknown): unknown => {
     const handler = handlersOf(agent).get(method);
     assert.ok(handler !== undefined, `no handler ${method}`);
     const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
     const call = { key: "k", caller: { subject: "anonymous" }, signal: new AbortController().signal, log };
-    return handler.run({ ...call, state, now: () => 0, random: () => 0, uuid: () => "" }, input);
+    return handler.run(
+      { ...call, state, now: () => 0, random: () => 0, uuid: () => "", ask: askFunction(ask) },
+      input,
+    );
   };
 }
 
@@ -63,7 +71,7 @@ function memoryText(): TextState {
   };
 }
 
-test("the config names the three agents with their methods", () => {
+test("the config names the agents with their methods", () => {
   const methods = config.agents.map((agent) => [
     agent.name,
     definitionOf(agent).methods.map((method) => `${method.mode} ${method.name}`),
@@ -72,6 +80,8 @@ test("the config names the three agents with their methods", () => {
     ["counter", ["readonly get", "handler add"]],
     ["cart", ["handler addItem", "readonly getCart"]],
     ["editor", ["readonly text", "readonly length", "handler apply"]],
+    ["poll", ["readonly votes", "handler count"]],
+    ["voter", ["handler vote"]],
   ]);
 });
 
@@ -140,4 +150,27 @@ test("the shipped editing history replays to its end", () => {
   call("apply", [[0, 0, trace.startContent], ...edits]);
   assert.equal(call("text"), trace.endContent);
   assert.equal(edits.length, 26_078);
+});
+
+test("who votes again changes the vote, in the poll too", async () => {
+  const counted = session(poll, { votes: memoryMap() });
+  const asked: Ask[] = [];
+  const choices = new Map<string, string>();
+  const vote = session(voter, { choices }, async (ask) => {
+    asked.push(ask);
+    return counted(ask.method, JSON.parse(ask.body ?? ""));
+  });
+  assert.deepEqual(await vote("vote", { in: "lunch", choice: "soup" }), { votes: 1 });
+  assert.deepEqual(await vote("vote", { in: "lunch", choice: "rice" }), { votes: 1 });
+  assert.deepEqual(
+    new Map(counted("votes") as Iterable<[string, number]>),
+    new Map([
+      ["soup", 0],
+      ["rice", 1],
+    ]),
+  );
+  assert.deepEqual(
+    asked.map(({ agent, key }) => `${agent}/${key}`),
+    ["poll/lunch", "poll/lunch"],
+  );
 });

@@ -2,5 +2,6 @@ import { defineConfig } from "voda/config";
 import { cart } from "./cart/cart.ts";
 import { counter } from "./counter/counter.ts";
 import { editor } from "./editor/editor.ts";
+import { poll, voter } from "./poll/poll.ts";
 
-export default defineConfig({ agents: [counter, cart, editor] });
+export default defineConfig({ agents: [counter, cart, editor, poll, voter] });

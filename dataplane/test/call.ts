@@ -1,6 +1,6 @@
 // A call for tests: everything that a test does not name is plain.
 import { sessionToken } from "@voda/proto/session";
-import { anonymous, type Call, type CallHead } from "../src/call/index.ts";
+import { anonymous, type Call, type CallHead, noChain } from "../src/call/index.ts";
 
 const name = { namespace: "default", agent: "counter", key: "k" };
 
@@ -28,6 +28,7 @@ export function plainCall(number: number, deadlineMs: number, { head, ...more }:
     caller: anonymous,
     traceparent: undefined,
     requestId: undefined,
+    chain: noChain,
     grant: undefined,
     devices: undefined,
     ...more,

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { crc32 } from "node:zlib";
 import { create } from "@bufbuild/protobuf";
-import { AgentSchema } from "@voda/proto/api";
+import { AgentSchema, MethodMode } from "@voda/proto/api";
 import {
   type Answer,
   type Call,
@@ -18,7 +18,16 @@ import { type CallParts, plainCall } from "./call.ts";
 import { hash, me } from "./lane-rig.ts";
 import { type TestTimers, testTimers } from "./timers.ts";
 
-const agent = create(AgentSchema, { name: "counter", queueMax: 100, turnMsMax: 1_000, idleMs: 60_000 });
+const agent = create(AgentSchema, {
+  name: "counter",
+  queueMax: 100,
+  turnMsMax: 1_000,
+  idleMs: 60_000,
+  methods: [
+    { name: "add", mode: MethodMode.HANDLER },
+    { name: "get", mode: MethodMode.READONLY },
+  ],
+});
 const answer = encodeAnswer({ ok: true, content: "json", body: Uint8Array.of(50) });
 
 interface RigOptions {
@@ -50,6 +59,8 @@ interface Seen {
   readonly checks: ((checked: Call | Failed) => void)[];
   readonly cuts: number[];
   readonly ended: string[];
+  /** Answers to what handlers asked: of which activation, under which number. */
+  readonly replies: [number, number, Answer][];
   readonly retired: Set<number>;
   appends: number;
 }
@@ -71,6 +82,7 @@ function portsOf(options: RigOptions, seen: Seen, later: Later): Ports {
       identify: () => undefined,
       cancel: () => undefined,
       cut: (activation) => void seen.cuts.push(activation),
+      asked: (activation, ask, answer) => void seen.replies.push([activation, ask, answer]),
       close: () => undefined,
       isCurrent: (activation) => !seen.retired.has(activation),
     },
@@ -144,6 +156,7 @@ export function reactorRig(options: RigOptions = {}) {
     checks: [],
     cuts: [],
     ended: [],
+    replies: [],
     retired: new Set(),
     appends: 0,
   };

@@ -175,6 +175,7 @@ export const reasons = {
   interrupted: "canceled",
   busy: "failed_precondition",
   deadlock: "failed_precondition",
+  asks_too_deep: "failed_precondition",
   schema: "failed_precondition",
   idempotency_key_reused: "invalid_argument",
   answer_not_kept: "already_exists",

@@ -20,6 +20,7 @@ const context = (state: object): HostContext => ({
   now: () => 0,
   random: () => 0,
   uuid: () => "",
+  ask: () => assert.fail("nobody is asked"),
 });
 
 /** Misuse that the types refuse, as plain JavaScript would write it. */

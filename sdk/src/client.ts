@@ -1,17 +1,15 @@
 // Zone `voda/client`: typed calls from Node 20 or newer and from browsers, with nothing but fetch.
-import { defaultNamespace, identifierProblem, keyProblem } from "@voda/proto/name";
+import { defaultNamespace, identifierProblem } from "@voda/proto/name";
 import { headers as names } from "@voda/proto/wire";
 import { type Call, type Endpoint, perform } from "./call.ts";
 import { callNumbers } from "./call-number.ts";
 import type { AnyAgent, TypedAgent } from "./definition.ts";
 import { type Duration, type DurationRange, durationMs } from "./duration.ts";
-import { VodaError } from "./error.ts";
 import type { Internal } from "./handler.ts";
 import { hintCache } from "./hint.ts";
-import { type Sent, sentProblem } from "./json.ts";
-import { isReservedName } from "./name.ts";
 import { refuseUnknown } from "./options.ts";
 import type { Schema } from "./schema.ts";
+import { badRequest, bodyOf, checkKey, type Input, type Output, properties } from "./session.ts";
 
 export type { Duration } from "./duration.ts";
 export { type ClientReason, type Code, type Reason, VodaError } from "./error.ts";
@@ -56,13 +54,7 @@ export interface CallOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-type Input<F> = F extends (...args: infer P) => unknown
-  ? P extends readonly [unknown, ...infer I]
-    ? I
-    : []
-  : never;
 type Reachable<H> = { [K in keyof H]: H[K] extends Internal ? never : K }[keyof H];
-type Output<F> = F extends (...args: never[]) => infer R ? Promise<Sent<Awaited<R>>> : never;
 
 /** The plain handlers of an agent, to be called. Every call rejects with VodaError only. */
 export type Session<D extends AnyAgent> =
@@ -191,22 +183,10 @@ function withHeaders(headers: Headers, more: Readonly<Record<string, string>> = 
   return all;
 }
 
-/**
- * An object that has every property that can be the name of an agent or a handler; above all it has no
- * `then`.
- */
-function properties(get: (name: string) => unknown): object {
-  return new Proxy(Object.freeze({}), {
-    get: (_, name) => (typeof name === "string" && !isReservedName(name) ? get(name) : undefined),
-  });
-}
-
 function pathKey(key: string): string {
-  const problem =
-    typeof key !== "string" || !key.isWellFormed() ? "the key is not a well-formed string" : keyProblem(key);
-  if (problem !== undefined) throw refusal(problem);
+  checkKey(key);
   if (key === "." || key === "..")
-    throw refusal(`key "${key}" cannot stand in a URL: clients remove it from the path`);
+    throw badRequest(`key "${key}" cannot stand in a URL: clients remove it from the path`);
   return encodeURIComponent(key);
 }
 
@@ -217,15 +197,4 @@ function callOf(endpoint: Endpoint, name: string, method: string, input: unknown
     url: `${endpoint.base}/agents/${name}/${encodeURIComponent(method)}`,
     body: bodyOf(input),
   };
-}
-
-function bodyOf(input: unknown): string | undefined {
-  if (input === undefined) return undefined;
-  const problem = sentProblem(input, "the input");
-  if (problem !== undefined) throw refusal(problem);
-  return JSON.stringify(input);
-}
-
-function refusal(message: string): VodaError {
-  return new VodaError("invalid_argument", message, { reason: "bad_request" });
 }

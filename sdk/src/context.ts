@@ -1,5 +1,7 @@
 // What a handler gets: the state of its session and the context of the call.
+
 import type { FieldKind, Frozen, Handles, ReadHandles } from "@voda/proto/fields";
+import type { AskFunction } from "./ask.ts";
 import type { Field, Schema } from "./schema.ts";
 
 type Registers<S extends Schema> = { [K in keyof S]: S[K]["kind"] extends "register" ? K : never }[keyof S];
@@ -23,6 +25,8 @@ export type ReadState<S extends Schema> = { readonly [K in keyof S]: ReadHandle<
 export interface Caller {
   /** `anonymous` as long as the mesh has no authentication. */
   readonly subject: string;
+  /** The session whose handler asks; absent where a client calls. */
+  readonly agent?: { readonly name: string; readonly key: string };
 }
 
 /** Structured log of the session; agent and key are added to each line. */
@@ -47,6 +51,13 @@ export interface CallContext {
   random(): number;
   /** A new random UUID. */
   uuid(): string;
+  /**
+   * Calls a handler of another session, as a client does; the turn stays open while it waits. A turn that
+   * runs again asks again, and what it asked the same takes effect once. Handlers that are `readonly` ask
+   * readonly ones only.
+   * @throws TypeError or RangeError for a bad option, VodaError for a bad key; the asks reject with VodaError
+   */
+  readonly ask: AskFunction;
 }
 
 /** Context of a handler. The handler is one transaction: if it throws, it changed nothing. */

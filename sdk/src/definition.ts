@@ -1,11 +1,13 @@
 // Zone `voda/definition`: agents as plain data and functions, for the programs that host or deploy them.
 import type { DescMessage } from "@bufbuild/protobuf";
+import type { agentTypes } from "./agent-types.ts";
 import type { CallContext } from "./context.ts";
 import type { Json } from "./json.ts";
 import type { Limits } from "./options.ts";
 import type { FieldKind, Schema, Validate } from "./schema.ts";
 
 export type * from "@voda/proto/fields";
+export { type Ask, type AskFunction, askFunction } from "./ask.ts";
 export type { CallContext, Caller, Ctx, Logger, ReadCtx } from "./context.ts";
 export { type ClientReason, type Code, type Reason, VodaError, type VodaErrorOptions } from "./error.ts";
 export { type Json, jsonProblem, sentProblem } from "./json.ts";
@@ -101,7 +103,6 @@ export interface AgentParts {
  * this package.
  */
 export const agentParts: unique symbol = Symbol.for("voda.agent");
-declare const agentTypes: unique symbol;
 
 /** Any agent. */
 export interface AnyAgent {

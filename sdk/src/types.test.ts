@@ -115,6 +115,31 @@ function infersChecked(): readonly true[] {
   return [names, sends, optional, unchecked, answer, later];
 }
 
+function asks(): void {
+  const bank = agent("bank", { sum: s.counter() })
+    .readonly({ sum: (ctx) => ctx.state.sum.value })
+    .handler("hidden", { access: "internal", input: orderSchema }, (_ctx, { count }) => ({ count }));
+  agent("asker")
+    .readonly({ sum: (ctx) => ctx.ask(bank, "b").sum() })
+    .handlers({
+      async all(ctx) {
+        const hidden = await ctx.ask(bank, "b", { timeout: "1s" }).hidden({ sku: "a" });
+        const infers: Same<typeof hidden, { count: number }> = true;
+        const by: Same<typeof ctx.caller.agent, { readonly name: string; readonly key: string } | undefined> =
+          true;
+        return infers && by;
+      },
+      // @ts-expect-error no such handler
+      none: (ctx) => ctx.ask(bank, "b").missing(),
+      // @ts-expect-error what the schema does not take
+      wrong: (ctx) => ctx.ask(bank, "b").hidden({ sku: 1 }),
+      // @ts-expect-error no such option
+      option: (ctx) => ctx.ask(bank, "b", { ack: "durable" }).sum(),
+      // @ts-expect-error not an agent
+      agent: (ctx) => ctx.ask("bank", "b"),
+    });
+}
+
 function refusesWrongChecked(): void {
   const shop = agent("shop", { sold: s.counter() }).handler("buy", { input: orderSchema }, () => null);
   // @ts-expect-error a name that is taken
@@ -268,10 +293,11 @@ test("misuse does not compile and what follows is inferred", () => {
     infers,
     infersChecked,
     refusesWrongChecked,
+    asks,
     refusesWrongState,
     refusesWrongHandlers,
     refusesWrongServices,
     refusesWrongCalls,
   ];
-  assert.equal(checks.length, 7);
+  assert.equal(checks.length, 8);
 });

@@ -1,17 +1,18 @@
-// Nodes as processes: inputs with schemas, and what stands beside a handler.
+// Nodes as processes: inputs with schemas, what stands beside a handler, and handlers that ask other sessions.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { type Cluster, type ClusterNode, call, refusal, startCluster } from "./kit/index.ts";
+import { type Cluster, type ClusterNode, call, refusal, startCluster, waitUntil } from "./kit/index.ts";
 
 const config = fileURLToPath(new URL("./agents/messages.config.ts", import.meta.url));
 
 let cluster: Cluster;
 let n1: ClusterNode;
+let n2: ClusterNode;
 
 before(async () => {
   cluster = await startCluster({ nodes: 2, config });
-  [n1] = cluster.nodes as [ClusterNode];
+  [n1, n2] = cluster.nodes as [ClusterNode, ClusterNode];
 });
 after(() => cluster[Symbol.asyncDispose]());
 
@@ -46,4 +47,130 @@ test("clients cannot reach an internal handler, nor learn that there is one", as
   const refused = await call(n1.url, "shop/hidden/tidy");
   assert.deepEqual([refused.status, refusal(refused).reason], [404, "method_not_found"]);
   assert.equal(refusal(refused).message, "agent shop has no method tidy; it has: sold, buy, buyLater, hang");
+});
+
+/** Where the session is then. */
+const settle = (node: ClusterNode, session: string): Promise<unknown> =>
+  call(node.url, `ledger/${session}/add`, { input: 0 });
+const total = async (session: string): Promise<unknown> =>
+  (await call(n2.url, `ledger/${session}/total`)).body;
+
+for (const where of ["here", "elsewhere"])
+  test(`${where}: an ask gets its answer, and both turns take place`, async () => {
+    await settle(where === "here" ? n1 : n2, where);
+    const paid = await call(n1.url, `teller/${where}/pay`, { input: { to: where, by: 5 } });
+    assert.deepEqual([paid.status, paid.body], [200, 5]);
+    assert.equal((await call(n1.url, `teller/${where}/paid`)).body, 5);
+    assert.equal((await call(n1.url, `teller/${where}/total`, { input: where })).body, 5);
+    assert.equal(await total(where), 5);
+  });
+
+test("equal asks of one turn are two, and a repeated call asks nothing again", async () => {
+  for (let attempt = 0; attempt < 2; attempt += 1)
+    assert.deepEqual(
+      (await call(n1.url, "teller/twice/payTwice", { input: "twice", id: "t-1" })).body,
+      [1, 2],
+    );
+  assert.equal(await total("twice"), 2);
+});
+
+test("what is asked learns who asks, and an internal handler is reached", async () => {
+  const { body } = await call(n1.url, "teller/known/whoAsks", { input: "known" });
+  assert.deepEqual(body, { name: "teller", key: "known" });
+  assert.equal(refusal(await call(n1.url, "ledger/known/whoAsks")).reason, "method_not_found");
+});
+
+test("an error of the asked handler arrives as it was thrown, and passes on when nobody catches it", async () => {
+  const { body } = await call(n1.url, "teller/refused/refused", { input: "refused" });
+  assert.deepEqual(body, {
+    code: "failed_precondition",
+    reason: "closed_on_friday",
+    message: "not today",
+    details: { day: "friday" },
+  });
+  const passed = refusal(await call(n1.url, "teller/refused/passesOn", { input: "refused" }));
+  assert.deepEqual(passed, { code: "failed_precondition", reason: "closed_on_friday", message: "not today" });
+});
+
+test("an ask ends by its own timeout, and its turn goes on", async () => {
+  const { body } = await call(n1.url, "teller/late/late", { input: "late" });
+  assert.deepEqual(
+    [(body as { code: string }).code, (body as { reason: string }).reason],
+    ["deadline_exceeded", "turn_timeout"],
+  );
+});
+
+test("a readonly handler asks readonly handlers only", async () => {
+  const { body } = await call(n1.url, "teller/sneaks/sneak", { input: "sneaks" });
+  assert.match(
+    (body as { message: string }).message,
+    /^a readonly handler asks readonly ones only, and add writes/,
+  );
+  assert.equal(await total("sneaks"), 0);
+});
+
+test("a chain that comes back to a session that waits for it fails at once, with its path, and undoes all turns", async () => {
+  const startedMs = performance.now();
+  const failed = await call(n1.url, "teller/a/relay", { input: ["b", "c", "a"] });
+  assert.ok(performance.now() - startedMs < 5_000);
+  assert.deepEqual(
+    [failed.status, refusal(failed)],
+    [
+      400,
+      {
+        code: "failed_precondition",
+        reason: "deadlock",
+        message: "the session waits for what it asks itself: teller/a -> teller/b -> teller/c -> teller/a",
+      },
+    ],
+  );
+  for (const key of ["a", "b", "c"]) assert.equal((await call(n1.url, `teller/${key}/paid`)).body, 0);
+  assert.equal((await call(n1.url, "teller/a/relay", { input: ["b", "c"] })).body, 2);
+});
+
+test("sessions wait for each other in rows of bounded length", async () => {
+  const path = Array.from({ length: 17 }, (_, i) => `deep${i}`);
+  const failed = refusal(await call(n1.url, "teller/deep/relay", { input: path }));
+  assert.equal(failed.reason, "asks_too_deep");
+  assert.equal((await call(n1.url, "teller/deep/relay", { input: path.slice(0, 16) })).body, 16);
+});
+
+/** The slow handler of a session of the second node has begun. */
+const isAsked = (session: string): Promise<unknown> =>
+  waitUntil(async () => (await call(n2.url, `ledger/${session}/isSlow`)).body === true, "it is asked");
+
+test("a turn whose node dies after it asked asks again elsewhere, and the effect is there once", async () => {
+  await settle(n2, "asker-dies");
+  await call(n1.url, "teller/asker-dies/paid");
+  const pay = (node: ClusterNode) =>
+    call(node.url, "teller/asker-dies/paySlowly", {
+      input: { to: "asker-dies", by: 7, ms: 2_000 },
+      id: "once",
+    });
+  const first = assert.rejects(pay(n1), /fetch failed/);
+  await isAsked("asker-dies");
+  await n1.kill9();
+  await first;
+  const again = await waitUntil(async () => {
+    const called = await pay(n2);
+    return called.status < 500 ? called : undefined;
+  }, "the call is decided");
+  assert.deepEqual([again.status, again.body], [200, 7]);
+  assert.equal(await total("asker-dies"), 7);
+  assert.equal((await call(n2.url, "teller/asker-dies/paid")).body, 7);
+  await n1.restart();
+});
+
+test("an ask whose node dies is found or runs where the session is next, once", async () => {
+  await settle(n2, "asked-dies");
+  const paying = call(n1.url, "teller/asked-dies/paySlowly", {
+    input: { to: "asked-dies", by: 9, ms: 2_000 },
+    id: "once",
+  });
+  await isAsked("asked-dies");
+  await n2.kill9();
+  const paid = await paying;
+  assert.deepEqual([paid.status, paid.body], [200, 9]);
+  await n2.restart();
+  assert.equal((await call(n1.url, "ledger/asked-dies/total")).body, 9);
 });

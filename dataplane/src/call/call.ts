@@ -74,6 +74,11 @@ export interface Call {
   readonly traceparent: string | undefined;
   /** `x-request-id`, which the caller gets back: what it reports, the log has too. */
   readonly requestId: string | undefined;
+  /**
+   * The sessions in whose turns it was made, `agent/key`, the first one first; empty of a client's call. At
+   * most `chainMax`.
+   */
+  readonly chain: readonly string[];
   /** The control plane's permission to open the session here; it does not travel to other nodes. */
   readonly grant: string | undefined;
   /** What a grant that was checked here gives of this node's GPUs. */
@@ -82,6 +87,12 @@ export interface Call {
 
 /** A call as a worker gets it: whose it is, its activation knows. */
 export type SessionCall = Omit<Call, "name" | "token" | "grant" | "devices">;
+
+/** Sessions that may wait for each other in a row. */
+export const chainMax = 16;
+
+/** The chain of a client's call. */
+export const noChain: readonly string[] = [];
 
 /** The caller of calls that nobody has signed. */
 export const anonymous = "anonymous";

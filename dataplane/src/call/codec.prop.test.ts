@@ -10,7 +10,7 @@ import {
   frameMemory,
   writeFrame,
 } from "../frame/index.ts";
-import type { Call, CallId, SessionCall } from "./call.ts";
+import { type Call, type CallId, chainMax, type SessionCall } from "./call.ts";
 import { decodeCall, decodeSessionCall, encodeCall, encodeSessionCall } from "./codec.ts";
 
 const hash16 = fc.uint8Array({ minLength: 16, maxLength: 16 });
@@ -48,6 +48,7 @@ const call: fc.Arbitrary<Call> = fc
     caller: fc.oneof(fc.constant("anonymous"), text),
     traceparent: fc.option(text, { nil: undefined }),
     requestId: fc.option(text, { nil: undefined }),
+    chain: fc.array(text, { maxLength: chainMax }),
   })
   .map(({ type, number, readonly, deadlineMs, id: callId, hops, namespace, key: one, ...rest }) => {
     const name = { namespace, agent: "counter", key: one };
@@ -90,7 +91,7 @@ test("a call reaches a worker as it was, but for whose it is", () => {
 test("a plain call of a worker has no meta block", () => {
   fc.assert(
     fc.property(call, (one) => {
-      const plain = { ...one, caller: "anonymous", traceparent: undefined, requestId: undefined };
+      const plain = { ...one, caller: "anonymous", traceparent: undefined, requestId: undefined, chain: [] };
       const head = { ...one.head, id: undefined, hops: 0 };
       assert.equal(encodeSessionCall({ ...plain, head }, 0).meta.length, 0);
     }),

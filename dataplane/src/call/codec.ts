@@ -10,7 +10,16 @@ import {
 } from "@voda/proto/session";
 import { type ByteReader, ByteWriter } from "@voda/stdx";
 import { emptyFrame, type FrameCursor, FrameError, type FrameFields } from "../frame/index.ts";
-import { anonymous, type Call, type CallHead, type CallId, type CallType, type SessionCall } from "./call.ts";
+import {
+  anonymous,
+  type Call,
+  type CallHead,
+  type CallId,
+  type CallType,
+  chainMax,
+  noChain,
+  type SessionCall,
+} from "./call.ts";
 import { readEntries, writeNumber, writeText } from "./entries.ts";
 import { decodeWord, encodeWord } from "./words.ts";
 
@@ -27,6 +36,7 @@ const callerTag = 4;
 const traceTag = 5;
 const hopsTag = 6;
 const requestTag = 7;
+const chainTag = 8;
 
 /** For a worker: whose call it is, the activation of the frame says. `nowMs` by the monotonic clock. */
 export function encodeSessionCall(call: SessionCall, nowMs: number): FrameFields {
@@ -81,6 +91,7 @@ interface Meta {
   readonly traceparent: string | undefined;
   readonly requestId: string | undefined;
   readonly hops: number;
+  readonly chain: readonly string[];
 }
 
 function partsOf(
@@ -110,14 +121,14 @@ function partsOf(
 }
 
 function encodeMeta(
-  { head, caller, traceparent, requestId }: SessionCall,
+  { head, caller, traceparent, requestId, chain }: SessionCall,
   name: SessionName | undefined,
 ): Uint8Array {
   const { id, hops } = head;
   // most calls have no entry: their frame needs no meta block
   const isTraced = traceparent !== undefined || requestId !== undefined;
   const isPlain = caller === anonymous && hops === 0 && id === undefined && !isTraced;
-  if (isPlain && name === undefined) return nothing;
+  if (isPlain && chain.length === 0 && name === undefined) return nothing;
   const out = new ByteWriter(128);
   // the default namespace is written as nothing: nearly every session has it
   if (name !== undefined) {
@@ -131,6 +142,11 @@ function encodeMeta(
   writeText(out, traceTag, traceparent);
   writeNumber(out, hopsTag, hops);
   writeText(out, requestTag, requestId);
+  if (chain.length > 0) {
+    out.u8(chainTag);
+    out.varint(chain.length);
+    for (const session of chain) out.text(session);
+  }
   return out.finish();
 }
 
@@ -141,6 +157,7 @@ function decodeMeta(bytes: Uint8Array): Meta {
   let traceparent: string | undefined;
   let requestId: string | undefined;
   let hops = 0;
+  let chain = noChain;
   readEntries(bytes, (tag, input) => {
     if (tag === nameTag)
       name = { namespace: input.text() || defaultNamespace, agent: input.text(), key: input.text() };
@@ -149,10 +166,17 @@ function decodeMeta(bytes: Uint8Array): Meta {
     else if (tag === traceTag) traceparent = input.text();
     else if (tag === hopsTag) hops = input.varint();
     else if (tag === requestTag) requestId = input.text();
+    else if (tag === chainTag) chain = readChain(input);
     else return false;
     return true;
   });
-  return { name, id, caller, traceparent, requestId, hops };
+  return { name, id, caller, traceparent, requestId, hops, chain };
+}
+
+function readChain(input: ByteReader): string[] {
+  const count = input.count(1);
+  if (count > chainMax) throw new FrameError(`a chain of ${count} sessions exceeds chainMax ${chainMax}`);
+  return Array.from({ length: count }, () => input.text());
 }
 
 function writeId(out: ByteWriter, id: CallId): void {

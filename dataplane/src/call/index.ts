@@ -24,7 +24,9 @@ export {
   type CallId,
   type CallType,
   type Content,
+  chainMax,
   createNumbers,
+  noChain,
   type SessionCall,
 } from "./call.ts";
 export { decodeCall, decodeSessionCall, encodeCall, encodeSessionCall } from "./codec.ts";

@@ -2,7 +2,15 @@
 // clients and of other nodes, orders of the control plane, words of threads. It refuses until it is opened,
 // so that no part has to ask whether it may speak.
 import { type SessionName, type SessionToken, sessionToken } from "@voda/proto/session";
-import { type Answer, anonymous, type Call, type CallType, type Failed, type Submit } from "../call/index.ts";
+import {
+  type Answer,
+  anonymous,
+  type Call,
+  type CallType,
+  type Failed,
+  noChain,
+  type Submit,
+} from "../call/index.ts";
 import type { Activated, CommandedSessions } from "../controls/index.ts";
 import type { Reactor } from "../reactor/index.ts";
 import type { Loss, SessionMessage } from "../threads/index.ts";
@@ -65,6 +73,7 @@ export class Inbox implements CommandedSessions {
       caller: anonymous,
       traceparent: undefined,
       requestId: undefined,
+      chain: noChain,
       grant,
       devices: undefined,
     };

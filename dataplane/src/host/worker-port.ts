@@ -4,7 +4,7 @@ import type { DeviceShare } from "@voda/proto/grant";
 import type { Logger } from "pino";
 import { fail } from "../call/index.ts";
 import { type Admission, type Device, deviceEnvironment } from "../controls/index.ts";
-import type { WorkerEvent, WorkerPort } from "../reactor/index.ts";
+import type { AskSaid, WorkerEvent, WorkerPort } from "../reactor/index.ts";
 import { pageHash } from "../store/index.ts";
 import type { SessionMessage, WorkerHandle, Workers } from "../threads/index.ts";
 
@@ -28,7 +28,7 @@ interface Open {
 /** The port, and its other direction: what threads say, as events of sessions. */
 export interface NodeWorkerPort extends WorkerPort {
   /** `undefined` when nothing has happened yet, or nobody wants to know any more. */
-  read(message: SessionMessage): WorkerEvent | undefined;
+  read(message: SessionMessage): WorkerEvent | AskSaid | undefined;
 }
 
 export function createWorkerPort({ workers, admission, devices, log }: WorkerParts): NodeWorkerPort {
@@ -67,6 +67,9 @@ export function createWorkerPort({ workers, admission, devices, log }: WorkerPar
     },
     cancel(activation, call, why) {
       opened.get(activation)?.worker.send({ type: "cancel", activation, call, why });
+    },
+    asked(activation, ask, answer) {
+      opened.get(activation)?.worker.send({ type: "asked", activation, ask, answer });
     },
     cut(activation) {
       opened.get(activation)?.worker.send({ type: "cut", activation });

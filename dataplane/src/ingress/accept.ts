@@ -1,8 +1,9 @@
 // Reads a request's head: who is called, by whom, until when. The body stays opaque.
 import type { SessionName, SessionToken } from "@voda/proto/session";
 import { headers, headersBytesMax } from "@voda/proto/wire";
-import { anonymous, type Call, type CallId } from "../call/index.ts";
+import { anonymous, type Call, type CallId, noChain } from "../call/index.ts";
 import { ownedId, type Repeat, rawHashOf, repeatOf, requestIdOf } from "./call-id.ts";
+
 import type { Dialect } from "./dialect/index.ts";
 import { headerOf, type RequestHead } from "./head.ts";
 import { callMsDefault, callMsMax } from "./limits.ts";
@@ -94,6 +95,7 @@ export function callOf(
     caller: anonymous,
     traceparent: trace !== undefined && traceparentText.test(trace) ? trace : undefined,
     requestId: requestIdOf(head),
+    chain: noChain,
     grant,
     devices: undefined,
   };

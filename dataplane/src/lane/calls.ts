@@ -43,7 +43,16 @@ export function arrive(step: Step, call: CallHead): void {
     failCall(step, call.number, queueFull(why));
     return;
   }
-  const work: Work = { key, job: call, waiters: [call], gone: undefined, stage: "queued", bytes: call.bytes };
+  const work: Work = {
+    key,
+    job: call,
+    waiters: [call],
+    gone: undefined,
+    stage: "queued",
+    asked: undefined,
+    hasLeft: false,
+    bytes: call.bytes,
+  };
   lane.calls.set(call.number, work);
   // under an id with other bytes `same` stays the one that others join: this work waits behind it (mustWait)
   if (key !== undefined && same === undefined) lane.running.set(key, work);

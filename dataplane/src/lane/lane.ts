@@ -3,6 +3,8 @@ import type { SessionName } from "@voda/proto/session";
 import type { Crc32 } from "@voda/state";
 import type { CallHead } from "../call/index.ts";
 import type { Append } from "./append.ts";
+import type { Asks } from "./asks.ts";
+
 import type { Dedupe } from "./dedupe.ts";
 import type { Fold, FoldBounds } from "./fold.ts";
 import type { Orders } from "./orders.ts";
@@ -38,6 +40,7 @@ export interface Activation {
   readonly verification: Verification;
   readonly orders: Orders;
   readonly dedupe: Dedupe;
+  readonly asks: Asks;
 }
 
 /** What a slice has to say to a step. */

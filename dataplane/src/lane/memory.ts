@@ -1,6 +1,7 @@
 // How an activation ends. Dropping memory is always safe: whatever is not in the lane never happened.
 import { UnsupportedFormatError } from "@voda/state";
 import { DecodeError } from "@voda/stdx";
+import { dropAsks } from "./ask-gate.ts";
 import { type Activation, isQuiet, type Slice, type Step } from "./lane.ts";
 import { type DecodedRecord, decodeStored } from "./replay.ts";
 import {
@@ -29,7 +30,7 @@ export const memory: Slice = {
 
 /**
  * What the memory held is void: its calls run again, wherever the session is then. A call without an id whose
- * record may be in the lane does not: nobody could tell that it ran. Nor does one that ran in a worker which
+ * record may be in the lane, or that has asked something of others, does not: nobody could tell that it ran. Nor does one that ran in a worker which
  * is `lost`, unless it is a reader: what its handler did elsewhere would be done twice, and only the caller
  * knows whether that may be.
  */
@@ -46,10 +47,11 @@ export function drop(
   const hasRun = ({ stage, job }: Work): boolean =>
     begun !== undefined && !job.readonly && (stage === "executed" || begun.has(job.number));
   lane.activation = undefined;
+  dropAsks(step, activation);
   const requeued: Work[] = [];
   for (const work of turns.jobs.values()) {
     const isDoubtful = doubtful.includes(work);
-    if (work.key === undefined && isDoubtful) failWork(step, work, unknownOutcome());
+    if (work.key === undefined && (isDoubtful || work.hasLeft)) failWork(step, work, unknownOutcome());
     else if (hasRun(work)) failWork(step, work, workerLost(isDoubtful));
     else requeued.push(work);
   }

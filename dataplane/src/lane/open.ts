@@ -1,5 +1,6 @@
 // How an activation begins.
 import { openAppend } from "./append.ts";
+import { openAsks } from "./asks.ts";
 import { openFold } from "./fold.ts";
 import type { Activation, Step } from "./lane.ts";
 import { openOrders } from "./orders.ts";
@@ -26,6 +27,7 @@ export function open(
     verification: openVerification(),
     orders: openOrders(),
     dedupe: base.dedupe,
+    asks: openAsks(),
   };
   const { keptTip } = lane;
   lane.keptTip = undefined;

@@ -1,6 +1,7 @@
 // One step of a lane: what happened is noted, then everything that is possible now is done.
 import type { CallHead, Failure } from "../call/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
+import { asked, askGate } from "./ask-gate.ts";
 import { abandon, arrive, calls, dropped, identified } from "./calls.ts";
 import { commit } from "./commit.ts";
 import { control } from "./control.ts";
@@ -19,7 +20,7 @@ import { advanceWake, pauseWake, wakeReplied } from "./wake.ts";
  * In the order of a step: orders close the session before calls run, and the gate opens before the next
  * append.
  */
-const slices: readonly Slice[] = [control, settle, calls, gate, snapshot, commit, memory];
+const slices: readonly Slice[] = [control, settle, calls, gate, askGate, snapshot, commit, memory];
 
 /**
  * The one way in: notes what happened, then does all that is possible. Effects come in the order in which the
@@ -85,6 +86,7 @@ function note(at: Step, event: LaneEvent): void {
     case "failed":
     case "read":
     case "dropped":
+    case "ask":
     case "identified":
     case "cut":
     case "open_failed":
@@ -102,7 +104,7 @@ function noteReply(at: Step, event: StoreReply): void {
 
 type FromWorker =
   | TurnMessage
-  | Extract<LaneEvent, { type: "cut" | "identified" | "open_failed" | "worker_lost" }>;
+  | Extract<LaneEvent, { type: "ask" | "cut" | "identified" | "open_failed" | "worker_lost" }>;
 function noteWorker(at: Step, event: FromWorker): void {
   const { lane } = at;
   const { activation } = lane;
@@ -116,6 +118,8 @@ function noteWorker(at: Step, event: FromWorker): void {
       return seen(at, activation, event);
     case "dropped":
       return dropped(at, activation, event.call, event.why);
+    case "ask":
+      return asked(at, activation, event);
     case "identified":
       return identified(at, activation, event);
     case "cut":

@@ -42,6 +42,7 @@ export function openTurns(): Turns {
 /** The work goes to the worker. */
 export function startJob({ jobs }: Turns, work: Work): void {
   work.stage = "running";
+  work.asked = undefined;
   jobs.set(work.job.number, work);
 }
 

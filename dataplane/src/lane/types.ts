@@ -1,7 +1,7 @@
 // The I/O thread's half of a session: what happens to it, what it wants done, and what it may ask of the node
 // while it decides.
 import type { PageName, PageReference } from "@voda/proto/wire";
-import type { AbandonReason, CallHead, Failure } from "../call/index.ts";
+import type { AbandonReason, CallHead, CallId, Failure } from "../call/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
 
 /** One life of a node under one lease: 128 random bits, 32 characters of lower-case hex. */
@@ -88,6 +88,14 @@ export type LaneEvent =
    */
   | { readonly type: "sleep" }
   | TurnMessage
+  /** The handler of `call` asks something of another session: call `ask`. `hash`: 16 bytes over it; none of what is readonly. */
+  | {
+      readonly type: "ask";
+      readonly activation: number;
+      readonly call: number;
+      readonly ask: number;
+      readonly hash: Uint8Array | undefined;
+    }
   | {
       readonly type: "cut";
       readonly activation: number;
@@ -165,6 +173,10 @@ export type LaneEffect =
   /** Ask for a snapshot: answered by the event `cut`. */
   | { readonly type: "cut"; readonly activation: number }
   | { readonly type: "close"; readonly activation: number }
+  // for other sessions; each ask gets exactly one of these
+  /** It may leave, under this id; none of what is readonly. */
+  | { readonly type: "ask"; readonly ask: number; readonly id: CallId | undefined }
+  | { readonly type: "refuseAsk"; readonly ask: number; readonly failure: Failure }
   // to callers; each call gets exactly one of these
   /** The answer as the worker encoded it. `n` and `uid` make the token for reading one's writes. */
   | {

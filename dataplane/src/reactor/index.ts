@@ -1,3 +1,4 @@
+export type { AskSaid } from "./asks.ts";
 export type {
   AppendedRecord,
   CallersPort,

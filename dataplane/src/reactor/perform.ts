@@ -18,6 +18,8 @@ export interface Performing {
   /** Sessions with a durable claim. */
   readonly owned: Set<Hosted>;
   readonly dispatch: (hosted: Hosted, event: LaneEvent) => void;
+  /** What handlers asked and may leave: delivered after the step, whose own effects come first. */
+  readonly leaving: LiveCall[];
   /** Gives the call to its lane again. `unreached`: the node that did not get it. */
   readonly deliver: (live: LiveCall, unreached?: string) => void;
 }
@@ -67,6 +69,10 @@ function perform(at: Performing, hosted: Hosted, effect: Exclude<LaneEffect, { t
       return ports.worker.cancel(effect.activation, effect.call, effect.why);
     case "cut":
       return ports.worker.cut(effect.activation);
+    case "ask":
+      return letGo(at, effect);
+    case "refuseAsk":
+      return calls.answer(effect.ask, { ok: false, failure: effect.failure });
     case "close":
       return close(at, hosted, effect.activation);
     case "reply": {
@@ -193,6 +199,13 @@ function run({ ports, calls, opened }: Performing, { activation, call }: Of<"run
   if (live === undefined || !opened.has(activation)) return;
   live.isHanded = true;
   ports.worker.run(activation, live.call);
+}
+
+function letGo({ calls, leaving }: Performing, { ask, id }: Of<"ask">): void {
+  const live = calls.get(ask);
+  if (live === undefined) return; // its time is over
+  live.call = { ...live.call, head: { ...live.call.head, id } };
+  leaving.push(live);
 }
 
 function identify({ ports, calls }: Performing, { activation, call }: Of<"identify">): void {

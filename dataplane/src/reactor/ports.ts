@@ -29,6 +29,8 @@ export interface WorkerPort {
   identify(activation: number, call: Call): void;
   cancel(activation: number, call: number, why: AbandonReason): void;
   cut(activation: number): void;
+  /** The answer to what a handler of the activation asked. */
+  asked(activation: number, ask: number, answer: Answer): void;
   /** Gives its part of the node back. */
   close(activation: number): void;
   /** Whether the activation runs under the revision that is current now. */

@@ -3,6 +3,7 @@
 import type { SessionName, SessionToken } from "@voda/proto/session";
 import { type Call, type Failed, fail, type Reply, type Submit, type TakeBack } from "../call/index.ts";
 import { isIdle, type Lane, type LaneEvent, stepLane } from "../lane/index.ts";
+import { type AskSaid, takeAsk } from "./asks.ts";
 import { createCalls, type LiveCall } from "./calls.ts";
 import type { Hosted } from "./hosted.ts";
 import { type Performing, performAll } from "./perform.ts";
@@ -54,6 +55,7 @@ export class Reactor {
       calls: createCalls(timers, (call) => this.#abandon(call, "deadline")),
       opened: new Map(),
       owned: new Set(),
+      leaving: [],
       dispatch: (hosted, event) => this.#step(hosted, event),
       deliver: (live, unreached) => this.#deliver(live, unreached),
     };
@@ -93,8 +95,12 @@ export class Reactor {
     for (const hosted of this.#hosted.values()) this.#step(hosted, event);
   }
 
-  workerSaid(event: WorkerEvent): void {
+  workerSaid(event: WorkerEvent | AskSaid): void {
     const hosted = this.#performing.opened.get(event.activation);
+    if (event.type === "ask") {
+      if (hosted !== undefined) takeAsk(this.#performing, hosted, event, this.#options.world.unique());
+      return;
+    }
     if (hosted !== undefined) this.#step(hosted, event); // or it is of memory that was dropped meanwhile
   }
 
@@ -278,10 +284,21 @@ export class Reactor {
       this.#step(hosted, refused);
       return;
     }
+    this.#letAsksGo();
     if (!isIdle(hosted.lane) || this.#hosted.get(hosted.token) !== hosted) return;
     this.#hosted.delete(hosted.token);
     hosted.timers.clear();
     if (this.isEmpty) this.#drained?.();
+  }
+
+  /** To sessions here, or, by their lanes, on other nodes. */
+  #letAsksGo(): void {
+    const { leaving, calls } = this.#performing;
+    for (let live = leaving.shift(); live !== undefined; live = leaving.shift()) {
+      const refusal = queueFull(this.#hosted.get(live.call.token));
+      if (refusal === undefined) this.#deliver(live);
+      else calls.answer(live.call.head.number, refusal);
+    }
   }
 }
 

@@ -1,12 +1,35 @@
 // What a worker says to the I/O thread.
-import { abandonCode, abandonReasonOf, decodeFailure, encodeFailure, type Failure } from "../call/index.ts";
+import { systemClock } from "@voda/stdx";
+import {
+  abandonCode,
+  abandonReasonOf,
+  type Call,
+  decodeCall,
+  decodeFailure,
+  encodeCall,
+  encodeFailure,
+  type Failure,
+} from "../call/index.ts";
 import type { FrameCursor } from "../frame/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
 import { direction, type MessageCodecs } from "./message.ts";
 
+/** A handler asks something of another session; `asked` says neither which call it is nor its id. */
+export interface AskMessage {
+  readonly type: "ask";
+  readonly activation: number;
+  /** The call whose handler asks. */
+  readonly call: number;
+  /** Under which number the activation waits for the answer. */
+  readonly ask: number;
+  /** `readonly` where the asking handler is: then what it asks must be. */
+  readonly asked: Call;
+}
+
 /** About one activation. */
 export type SessionMessage =
   | TurnMessage
+  | AskMessage
   /** One page of the snapshot that a `cut` closes. */
   | { readonly type: "cut_page"; readonly activation: number; readonly bytes: Uint8Array }
   | { readonly type: "cut"; readonly activation: number; readonly after: number }
@@ -130,6 +153,19 @@ const codecs: MessageCodecs<FromWorker> = {
       const bytes = frame.payloadCopy();
       const canonicalHash = bytes.length === 0 ? undefined : bytes;
       return { type: "identified", activation: frame.activation, call: frame.call, canonicalHash };
+    },
+  },
+  ask: {
+    number: 12,
+    encode: ({ activation, call, ask, asked }) => ({
+      ...encodeCall(asked, systemClock.monotonicMs()),
+      activation,
+      call,
+      turn: ask,
+    }),
+    decode(frame) {
+      const { activation, call, turn: ask } = frame;
+      return { type: "ask", activation, call, ask, asked: decodeCall(frame, 0, systemClock.monotonicMs()) };
     },
   },
   loaded: lineCodec("loaded", 10),

@@ -3,9 +3,12 @@ import { type SessionName } from "@voda/proto/session";
 import { ByteReader, ByteWriter, systemClock } from "@voda/stdx";
 import {
   type AbandonReason,
+  type Answer,
   abandonCode,
   abandonReasonOf,
+  decodeAnswer,
   decodeSessionCall,
+  encodeAnswer,
   encodeSessionCall,
   type SessionCall,
 } from "../call/index.ts";
@@ -34,6 +37,8 @@ export type ToWorker =
     }
   /** Say what the call means; it does not run. */
   | { readonly type: "identify"; readonly activation: number; readonly call: SessionCall }
+  /** The answer to what a handler asked. */
+  | { readonly type: "asked"; readonly activation: number; readonly ask: number; readonly answer: Answer }
   | { readonly type: "cut"; readonly activation: number }
   | { readonly type: "close"; readonly activation: number };
 
@@ -91,6 +96,16 @@ const codecs: MessageCodecs<ToWorker> = {
     number: 8,
     encode: ({ activation }) => ({ activation }),
     decode: ({ activation }) => ({ type: "close", activation }),
+  },
+  asked: {
+    number: 10,
+    encode: ({ activation, ask, answer }) => ({ activation, turn: ask, payload: encodeAnswer(answer) }),
+    decode: (frame) => ({
+      type: "asked",
+      activation: frame.activation,
+      ask: frame.turn,
+      answer: decodeAnswer(frame.payloadCopy()),
+    }),
   },
   identify: {
     number: 9,

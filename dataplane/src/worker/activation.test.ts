@@ -7,8 +7,9 @@ import { systemClock } from "@voda/stdx";
 import { agent, s, VodaError } from "voda";
 import { definitionOf, handlersOf } from "voda/definition";
 import { plainCall } from "../../test/call.ts";
-import { type Answer, type Content, decodeAnswer, type Failure } from "../call/index.ts";
-import { BegunWriter, createBegunTable, readBegun } from "../threads/index.ts";
+import { type Answer, type Content, chainMax, decodeAnswer, type Failure } from "../call/index.ts";
+import { type AskMessage, BegunWriter, createBegunTable, readBegun } from "../threads/index.ts";
+
 import type { TurnMessage } from "../turn/index.ts";
 import { WorkerActivation } from "./activation.ts";
 
@@ -19,6 +20,9 @@ function gate(): { readonly opened: Promise<void>; open(): void } {
   const { promise, resolve } = Promise.withResolvers<void>();
   return { opened: promise, open: resolve };
 }
+
+/** What is asked: only its name and types count here. */
+const asked = agent("asked").handlers({ add: (_ctx, by: number) => by });
 
 function harness() {
   const held = gate();
@@ -43,6 +47,14 @@ function harness() {
         ctx.state.count.add(1000);
         ctx.signal.addEventListener("abort", () => seen.push((ctx.signal.reason as VodaError).reason));
         await new Promise(() => undefined);
+        return null;
+      },
+      asks: (ctx, by: number) => ctx.ask(asked, "other", { timeout: "20ms" }).add(by),
+      asksAndGoes(ctx) {
+        void ctx
+          .ask(asked, "other")
+          .add(1)
+          .catch((error: unknown) => seen.push((error as VodaError).reason));
         return null;
       },
       refuse(ctx, message: string) {
@@ -81,6 +93,7 @@ function harness() {
   const schema: Schema = { count: { kind: "counter" }, name: { kind: "register", initial: "none" } };
   const state: SessionState = openState(schema, { crc32 });
   const said: TurnMessage[] = [];
+  const asks: AskMessage[] = [];
   const cuts: [number, number][] = [];
   const logged: string[] = [];
   let views = 0;
@@ -110,8 +123,7 @@ function harness() {
   const activation = new WorkerActivation({
     number: 7,
     node: "n1",
-    agent: "probe",
-    key: "k",
+    name: { namespace: "default", agent: "probe", key: "k" },
     origin: 1,
     state: counting,
     handlers: handlersOf(probe),
@@ -122,7 +134,7 @@ function harness() {
       settle: () => undefined,
     },
     begun: new BegunWriter(table),
-    say: (message) => said.push(message),
+    say: (message) => void (message.type === "ask" ? asks.push(message) : said.push(message)),
     sayCut: (after, pages) => cuts.push([after, pages.length]),
   });
   let next = 0;
@@ -134,14 +146,17 @@ function harness() {
       readonly body?: Uint8Array;
       readonly deadlineMs?: number;
       readonly readonly?: boolean;
+      readonly chain?: readonly string[];
     } = {},
   ): number => {
     next += 1;
     const json = input === undefined ? new Uint8Array(0) : new TextEncoder().encode(JSON.stringify(input));
     const readonly = more.readonly ?? ["get", "slowGet", "never"].includes(method);
     const deadlineMs = more.deadlineMs ?? systemClock.monotonicMs() + 60_000;
-    const { content = "json", body = json } = more;
-    activation.run(plainCall(next, deadlineMs, { head: { readonly }, method, content, body, caller: "me" }));
+    const { content = "json", body = json, chain = [] } = more;
+    activation.run(
+      plainCall(next, deadlineMs, { head: { readonly }, method, content, body, chain, caller: "me" }),
+    );
     return next;
   };
   const answerOf = (call: number): Answer => {
@@ -170,6 +185,7 @@ function harness() {
     seen,
     state,
     said,
+    asks,
     cuts,
     logged,
     run,
@@ -243,6 +259,49 @@ describe("an activation", () => {
       answer.failure.message,
       /^the turn ran longer than the handler's timeout 5 ms and was undone: .* or raise the handler's timeout$/,
     );
+  });
+
+  test("an ask is a call of the other session within the asker's time, and its answer goes on with the handler", async () => {
+    const { activation, asks, run, value, until, said } = harness();
+    const call = run("asks", 3);
+    const [message] = asks;
+    assert.deepEqual(
+      [message?.call, message?.asked.name.agent, message?.asked.name.key],
+      [call, "asked", "other"],
+    );
+    assert.deepEqual([message?.asked.method, utf8.decode(message?.asked.body)], ["add", "3"]);
+    assert.deepEqual([message?.asked.chain, message?.asked.caller], [["probe/k"], "me"]);
+    const leftMs = (message?.asked.head.deadlineMs ?? 0) - systemClock.monotonicMs();
+    assert.ok(leftMs <= 20, `${leftMs} ms`);
+    activation.asked(message?.ask ?? 0, { ok: true, content: "json", body: new TextEncoder().encode("4") });
+    await until(() => said.length === 1);
+    assert.equal(value(call), 4);
+  });
+
+  test("a failed ask rejects with what failed, and passes on when nobody catches it", async () => {
+    const { activation, asks, run, answerOf, until, said } = harness();
+    const call = run("asks", 3);
+    const failure = { code: "aborted", reason: "mine", message: "m", metadata: { a: "b" } } as const;
+    activation.asked(asks[0]?.ask ?? 0, { ok: false, failure });
+    await until(() => said.length === 1);
+    assert.deepEqual(answerOf(call), { ok: false, failure });
+  });
+
+  test("sessions wait for each other in rows of at most chainMax", async () => {
+    const chain = (length: number) => Array.from({ length }, (_, at) => `probe/${at}`);
+    const { asks, run, reason, until, said } = harness();
+    const refused = run("asks", 1, { chain: chain(chainMax) });
+    await until(() => said.length === 1);
+    assert.deepEqual([reason(refused), asks.length], ["asks_too_deep", 0]);
+    run("asks", 1, { chain: chain(chainMax - 1) });
+    assert.equal(asks[0]?.asked.chain.length, chainMax);
+  });
+
+  test("an ask that nobody waited for ends with its turn", async () => {
+    const { run, seen, until, said } = harness();
+    run("asksAndGoes");
+    await until(() => said.length === 1 && seen.length === 1);
+    assert.deepEqual(seen, ["interrupted"]);
   });
 
   test("ends a reader that runs longer than maxTurn", async () => {

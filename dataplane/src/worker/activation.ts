@@ -2,12 +2,20 @@
 // does. Not the globals: an agent that puts fake timers in their place must not take away the bound of its
 // turns.
 import { clearTimeout, setTimeout } from "node:timers";
+import type { SessionName } from "@voda/proto/session";
 import { turnBytesMax } from "@voda/proto/wire";
 import type { SessionState, Transaction, View } from "@voda/state";
 import { assert, systemClock, unreachable } from "@voda/stdx";
-import { type Handler, type Logger, VodaError } from "voda/definition";
-import { type AbandonReason, encodeAnswer, type Failed, fail, type SessionCall } from "../call/index.ts";
-import type { BegunWriter } from "../threads/index.ts";
+import { type Ask, type Handler, type Logger, VodaError } from "voda/definition";
+import {
+  type AbandonReason,
+  type Answer,
+  encodeAnswer,
+  type Failed,
+  fail,
+  type SessionCall,
+} from "../call/index.ts";
+import type { AskMessage, BegunWriter } from "../threads/index.ts";
 import {
   openTurn,
   stepTurn,
@@ -16,6 +24,7 @@ import {
   type TurnEvent,
   type TurnMessage,
 } from "../turn/index.ts";
+import { Asks } from "./asks.ts";
 import { canonicalHash } from "./canonical.ts";
 import { Abort, Context } from "./context.ts";
 import { decodeInput, encodeOutput } from "./convert.ts";
@@ -27,8 +36,7 @@ export interface ActivationOptions {
   readonly number: number;
   /** Id of this node. */
   readonly node: string;
-  readonly agent: string;
-  readonly key: string;
+  readonly name: SessionName;
   /** Names this activation in the deltas of texts: never the same for another activation of the session. */
   readonly origin: number;
   readonly state: SessionState;
@@ -36,7 +44,7 @@ export interface ActivationOptions {
   readonly turnMsMax: number;
   readonly log: Pick<AgentLog, "say" | "print" | "settle">;
   readonly begun: BegunWriter;
-  readonly say: (message: TurnMessage) => void;
+  readonly say: (message: TurnMessage | AskMessage) => void;
   readonly sayCut: (after: number, pages: readonly Uint8Array[]) => void;
 }
 
@@ -65,10 +73,12 @@ export class WorkerActivation {
   /** Calls that the machine knows and that have not ended. */
   readonly #calls = new Map<number, Handed>();
   readonly #running = new Map<number, Running>();
+  readonly #asks: Asks;
 
   constructor(options: ActivationOptions) {
     this.#options = options;
     this.#turn = openTurn(options.number);
+    this.#asks = new Asks({ activation: options.number, name: options.name, say: options.say });
   }
 
   run(call: SessionCall): void {
@@ -86,6 +96,11 @@ export class WorkerActivation {
     this.#step({ type: "cancel", call, why });
   }
 
+  /** What a handler asked of another session is answered. */
+  asked(ask: number, answer: Answer): void {
+    this.#asks.answered(ask, answer);
+  }
+
   cut(): void {
     this.#step({ type: "cut" });
   }
@@ -94,8 +109,8 @@ export class WorkerActivation {
     this.#step({ type: "close" });
     for (const call of this.#running.keys()) this.#end(call);
     for (const call of this.#calls.keys()) this.#forget(call);
-    const { agent, key, log } = this.#options;
-    log.settle({ agent, key });
+    const { name, log } = this.#options;
+    log.settle({ agent: name.agent, key: name.key });
   }
 
   #step(event: TurnEvent): void {
@@ -147,10 +162,10 @@ export class WorkerActivation {
       );
       return;
     }
-    const { state, agent, key, begun } = this.#options;
+    const { state, name, begun } = this.#options;
     const running: Running = {
       call,
-      origin: originOf(agent, key, call),
+      origin: originOf(name.agent, name.key, call),
       handler,
       scope: readonly ? state.view() : state.begin(),
       abort: new Abort(),
@@ -166,14 +181,16 @@ export class WorkerActivation {
   /** Everything of the agent's own runs inside, its getters included: what it throws is the call's end. */
   #runHandler(running: Running): void {
     const { call, handler, scope, abort, origin } = running;
-    const { key } = this.#options;
+    const { key } = this.#options.name;
     const log = (): Logger => loggerOf(this.#options.log, origin);
     enterOrigin(origin);
     let result: unknown;
     let isLater: boolean;
     try {
       running.input = decodeInput(handler, call.content, call.body);
-      const context = new Context({ key, log, state: scope.state, caller: call.caller, abort });
+      const { caller, chain } = call;
+      const ask = (one: Ask): Promise<unknown> => this.#ask(running, one);
+      const context = new Context({ key, log, state: scope.state, caller, chain, abort, ask });
       result = handler.run(context, running.input);
       isLater = isThenable(result);
     } catch (error) {
@@ -189,6 +206,13 @@ export class WorkerActivation {
     Promise.resolve(result).then(
       (value: unknown) => this.#returned(running, value),
       (error: unknown) => this.#failed(running, error),
+    );
+  }
+
+  #ask(running: Running, ask: Ask): Promise<unknown> {
+    if (this.#isRunning(running)) return this.#asks.ask(running.call, ask, this.#turnMsMax(running.handler));
+    return Promise.reject(
+      new VodaError("canceled", "the turn that asks has ended", { reason: "interrupted" }),
     );
   }
 
@@ -277,6 +301,7 @@ export class WorkerActivation {
     const running = this.#running.get(call);
     if (running === undefined) return undefined;
     this.#running.delete(call);
+    this.#asks.end(call);
     clearTimeout(running.timer);
     if ("close" in running.scope) running.scope.close();
     return running;

@@ -4,8 +4,16 @@ import { Abort, Context } from "./context.ts";
 
 const ignore = (): void => undefined;
 const log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
-const contextOf = (abort: Abort): Context =>
-  new Context({ key: "k", log: () => log, state: {}, caller: "anonymous", abort });
+const contextOf = (abort: Abort, chain: readonly string[] = []): Context =>
+  new Context({
+    key: "k",
+    log: () => log,
+    state: {},
+    caller: "anonymous",
+    chain,
+    abort,
+    ask: async (ask) => ask,
+  });
 
 test("a signal tells an abort that came before it was asked for, and one that comes after", () => {
   const abort = new Abort();
@@ -21,7 +29,14 @@ test("a signal tells an abort that came before it was asked for, and one that co
   assert.equal(contextOf(before).signal.reason, early);
 });
 
+test("who asks is the last session of the chain, and nobody where a client calls", () => {
+  const { caller } = contextOf(new Abort(), ["a/k", "b/with/slashes"]);
+  assert.deepEqual(caller, { subject: "anonymous", agent: { name: "b", key: "with/slashes" } });
+  assert.deepEqual(contextOf(new Abort()).caller, { subject: "anonymous" });
+});
+
 test("the functions work when they are taken out of the context", () => {
-  const { now, random, uuid } = contextOf(new Abort());
+  const { now, random, uuid, ask } = contextOf(new Abort());
+  assert.equal(typeof ask, "function");
   assert.ok(now() > 0 && random() < 1 && uuid().length === 36);
 });

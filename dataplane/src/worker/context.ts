@@ -1,7 +1,14 @@
 // What a handler gets beside its input. One is made per call: its parts cost nothing until a handler asks for
 // them.
 import { randomUUID } from "node:crypto";
-import type { Caller, HostContext, Logger } from "voda/definition";
+import {
+  type Ask,
+  type AskFunction,
+  askFunction,
+  type Caller,
+  type HostContext,
+  type Logger,
+} from "voda/definition";
 
 const now = (): number => Date.now();
 const random = (): number => Math.random();
@@ -31,7 +38,10 @@ export interface ContextOptions {
   readonly log: () => Logger;
   readonly state: object;
   readonly caller: string;
+  /** The sessions in whose turns the call was made, the asking one last. */
+  readonly chain: readonly string[];
   readonly abort: Abort;
+  readonly ask: (ask: Ask) => Promise<unknown>;
 }
 
 /** The functions are the same of every context, and can be taken out of it. */
@@ -44,13 +54,23 @@ export class Context implements HostContext {
   readonly uuid = uuid;
   readonly #abort: Abort;
   readonly #log: () => Logger;
+  readonly #perform: (ask: Ask) => Promise<unknown>;
+  #ask: AskFunction | undefined;
 
-  constructor({ key, log, state, caller, abort }: ContextOptions) {
+  constructor({ key, log, state, caller, chain, abort, ask }: ContextOptions) {
     this.key = key;
     this.state = state;
-    this.caller = { subject: caller };
+    const agent = chain.at(-1);
+    this.caller = agent === undefined ? { subject: caller } : { subject: caller, agent: partsOf(agent) };
+    this.#perform = ask;
     this.#abort = abort;
     this.#log = log;
+  }
+
+  /** Made when it is wanted: most handlers ask nobody. */
+  get ask(): AskFunction {
+    this.#ask ??= askFunction(this.#perform);
+    return this.#ask;
   }
 
   get log(): Logger {
@@ -60,4 +80,10 @@ export class Context implements HostContext {
   get signal(): AbortSignal {
     return this.#abort.signal;
   }
+}
+
+/** Names of agents have no slash. */
+function partsOf(session: string): { readonly name: string; readonly key: string } {
+  const at = session.indexOf("/");
+  return { name: session.slice(0, at), key: session.slice(at + 1) };
 }

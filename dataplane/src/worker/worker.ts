@@ -141,6 +141,9 @@ class WorkerThread {
       case "cancel":
         this.#activations.get(activation)?.cancel(message.call, message.why);
         return;
+      case "asked":
+        this.#activations.get(activation)?.asked(message.ask, message.answer);
+        return;
       case "cut":
         this.#activations.get(activation)?.cut();
         return;
@@ -179,8 +182,7 @@ class WorkerThread {
       new WorkerActivation({
         number,
         node: this.#node,
-        agent: name.agent,
-        key: name.key,
+        name,
         origin: opening.origin,
         state,
         handlers: handlersOf(agent),

@@ -1,5 +1,5 @@
-// Agents whose inputs have schemas.
-import { agent, s } from "voda";
+// Agents whose inputs have schemas, and agents that ask each other.
+import { agent, s, VodaError } from "voda";
 import { defineConfig } from "voda/config";
 
 type Checked<X> =
@@ -43,4 +43,68 @@ const shop = agent("shop", { sold: s.counter() })
   })
   .handler("tidy", { access: "internal" }, () => null);
 
-export default defineConfig({ agents: [shop] });
+/** Sessions whose slow handler has begun in this thread. */
+const slow = new Set<string>();
+
+const ledger = agent("ledger", { total: s.counter() }, { idle: "1h" })
+  .readonly({ total: (ctx) => ctx.state.total.value, isSlow: (ctx) => slow.has(ctx.key) })
+  .handlers({
+    add: (ctx, by: number) => ctx.state.total.add(by),
+    async addSlowly(ctx, { by, ms }: { by: number; ms: number }) {
+      slow.add(ctx.key);
+      const total = ctx.state.total.add(by);
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      return total;
+    },
+    async hang() {
+      await new Promise(() => undefined);
+      return null;
+    },
+    refuse() {
+      throw new VodaError("failed_precondition", "not today", {
+        reason: "closed_on_friday",
+        details: { day: "friday" },
+      });
+    },
+  })
+  .handler("whoAsks", { access: "internal" }, (ctx) => ctx.caller.agent ?? null);
+
+const told = (error: unknown) => {
+  const { code, reason, message, details } = VodaError.from(error);
+  return { code, reason, message, details };
+};
+
+const teller = agent("teller", { paid: s.counter() }, { idle: "1h" })
+  .readonly({
+    paid: (ctx) => ctx.state.paid.value,
+    total: (ctx, key: string) => ctx.ask(ledger, key).total(),
+    sneak: (ctx, key: string) => ctx.ask(ledger, key).add(1).catch(told),
+  })
+  .handlers({
+    async pay(ctx, { to, by }: { to: string; by: number }) {
+      ctx.state.paid.add(by);
+      return ctx.ask(ledger, to).add(by);
+    },
+    async paySlowly(ctx, { to, by, ms }: { to: string; by: number; ms: number }) {
+      ctx.state.paid.add(by);
+      return ctx.ask(ledger, to).addSlowly({ by, ms });
+    },
+    async payTwice(ctx, to: string) {
+      const asks = ctx.ask(ledger, to);
+      return Promise.all([asks.add(1), asks.add(1)]);
+    },
+    whoAsks: (ctx, to: string) => ctx.ask(ledger, to).whoAsks(),
+    refused: (ctx, to: string) => ctx.ask(ledger, to).refuse().catch(told),
+    passesOn: (ctx, to: string) => ctx.ask(ledger, to).refuse(),
+    late: (ctx, to: string) => ctx.ask(ledger, to, { timeout: "100ms" }).hang().catch(told),
+    /** Asks itself down the path: `["b", "a"]` of session `a` comes back to it. */
+    async relay(ctx, path: readonly string[]): Promise<number> {
+      const [next, ...rest] = path;
+      ctx.state.paid.add(1);
+      if (next === undefined) return 0;
+      return 1 + (await ctx.ask(relays(), next).relay(rest));
+    },
+  });
+const relays = () => teller;
+
+export default defineConfig({ agents: [shop, ledger, teller] });

@@ -285,6 +285,7 @@ function callOf({ operation, id }: Attempt, number: number, deadlineMs: number):
     caller: anonymous,
     traceparent: undefined,
     requestId: undefined,
+    chain: [],
     grant: undefined,
     devices: undefined,
   };

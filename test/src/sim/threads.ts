@@ -45,6 +45,9 @@ export class Threads {
     },
     cancel: (activation, call, why) =>
       this.#send(activation, (worker) => worker.step({ type: "cancel", call, why })),
+    asked: () => {
+      throw new Violation("nobody asks");
+    },
     cut: (activation) => this.#send(activation, (worker) => worker.step({ type: "cut" })),
     close: (activation) =>
       this.#send(activation, (worker) => {

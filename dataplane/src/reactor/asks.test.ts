@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { plainCall } from "../../test/call.ts";
+import { reactorRig } from "../../test/reactor-rig.ts";
+import { type Answer, encodeAnswer } from "../call/index.ts";
+
+const answer = encodeAnswer({ ok: true, content: "json", body: Uint8Array.of(50) });
+
+/** The first call's handler runs; `ask` has it ask `method` of another session of the agent. */
+function asking() {
+  const at = reactorRig();
+  at.submit();
+  at.settle();
+  const [call] = at.ran;
+  const { activation } = at;
+  const ask = (
+    key: string,
+    method: string,
+    more: { readonly chain?: readonly string[]; readonly readonly?: boolean } = {},
+  ): void => {
+    const { readonly = false, chain = ["counter/k"] } = more;
+    const name = { namespace: "default", agent: "counter", key };
+    const asked = plainCall(0, at.timers.nowMs() + 400, { name, method, chain, head: { readonly } });
+    at.reactor.workerSaid({ type: "ask", activation, call: call?.head.number ?? 0, ask: 9, asked });
+  };
+  return { at, ask };
+}
+
+const told = (replies: readonly [number, number, Answer][]) =>
+  replies.map(([, ask, given]) => [ask, given.ok ? "ok" : given.failure.reason]);
+
+test("an ask runs at its session under a number and an id of its own, and its answer goes to who asked", () => {
+  const { at, ask } = asking();
+  ask("other", "add");
+  at.settle();
+  const [, asked] = at.ran;
+  assert.deepEqual([asked?.name.key, asked?.chain, asked?.head.id?.type], ["other", ["counter/k"], "key"]);
+  assert.notEqual(asked?.head.number, 0);
+  const { number: call = 0 } = asked?.head ?? {};
+  const { activation } = at;
+  const turned = { type: "turned", activation, call, turn: 1, delta: Uint8Array.of(1) } as const;
+  at.reactor.workerSaid({ ...turned, answer, canonicalHash: undefined });
+  at.settle();
+  assert.deepEqual(told(at.replies), [[9, "ok"]]);
+  assert.deepEqual(at.answers, []);
+});
+
+test("an ask ends by its deadline, though its session does not answer", () => {
+  const { at, ask } = asking();
+  ask("other", "add");
+  at.timers.pass(400);
+  assert.deepEqual(told(at.replies), [[9, "turn_timeout"]]);
+});
+
+test("a chain that comes back to a session that waits is refused with its path; a reader begins beside it", () => {
+  const { at, ask } = asking();
+  ask("k", "add", { chain: ["counter/k", "counter/b"] });
+  const [, , refusal] = at.replies[0] ?? [];
+  assert.ok(refusal !== undefined && !refusal.ok);
+  assert.equal(refusal.failure.reason, "deadlock");
+  assert.match(refusal.failure.message, /: counter\/k -> counter\/b -> counter\/k$/);
+  ask("k", "get", { chain: ["counter/k", "counter/b"] });
+  at.settle();
+  assert.deepEqual(
+    at.ran.map(({ method }) => method),
+    ["add", "get"],
+  );
+});
+
+test("asks are refused that write from a reader, or name no method", () => {
+  const { at, ask } = asking();
+  ask("z", "add", { readonly: true });
+  ask("z", "subtract");
+  assert.deepEqual(told(at.replies), [
+    [9, "bad_request"],
+    [9, "method_not_found"],
+  ]);
+  at.settle();
+  assert.equal(at.ran.length, 1);
+});

@@ -1,0 +1,69 @@
+// Calls that handlers of this node make: looked at when a worker says them, entered when their lane lets them
+// go (`lane/ask-gate`), answered to the worker.
+import type { Agent } from "@voda/proto/api";
+import { MethodMode } from "@voda/proto/api";
+import { type Call, type CallHead, type Failed, fail } from "../call/index.ts";
+import type { Hosted } from "./hosted.ts";
+import type { Performing } from "./perform.ts";
+
+/** What a worker says of it; `asked` says neither which call it is nor its id. */
+export interface AskSaid {
+  readonly type: "ask";
+  readonly activation: number;
+  /** The call whose handler asks. */
+  readonly call: number;
+  /** Under which number the worker waits for the answer. */
+  readonly ask: number;
+  /** `readonly` where the asking handler is. */
+  readonly asked: Call;
+}
+
+/** `number`: of the new call in this process. From here on its deadline is watched like that of every call. */
+export function takeAsk(
+  at: Performing,
+  hosted: Hosted,
+  { activation, call, ask, asked }: AskSaid,
+  number: number,
+): void {
+  const { worker } = at.ports;
+  const agent = worker.agentOf(asked.name);
+  const readonly = "failure" in agent ? agent : admitted(agent, asked);
+  if (typeof readonly !== "boolean") {
+    worker.asked(activation, ask, readonly);
+    return;
+  }
+  const head: CallHead = { ...asked.head, number, readonly };
+  const live = at.calls.add({ ...asked, head }, (answer) => worker.asked(activation, ask, answer));
+  if (live === undefined) return;
+  const hash = readonly ? undefined : hosted.lane.hash(bytesOf(asked));
+  at.dispatch(hosted, { type: "ask", activation, call, ask: number, hash });
+}
+
+/** Whether what is asked is readonly; or why it may not be asked. */
+function admitted(agent: Agent, { name, method, chain, head }: Call): boolean | Failed {
+  const found = agent.methods.find((one) => one.name === method);
+  if (found === undefined) {
+    const names = agent.methods.map((one) => one.name).join(", ");
+    return fail("method_not_found", `agent ${agent.name} has no method ${method}; it has: ${names}`);
+  }
+  const readonly = found.mode === MethodMode.READONLY;
+  const target = `${name.agent}/${name.key}`;
+  const path = [...chain, target].join(" -> ");
+  if (head.readonly && !readonly)
+    return fail("bad_request", `a readonly handler asks readonly ones only, and ${method} writes: ${path}`);
+  // one that waits in its own turn would never begin; a reader begins beside it
+  if (!readonly && chain.includes(target))
+    return fail("deadlock", `the session waits for what it asks itself: ${path}`);
+  return readonly;
+}
+
+const utf8 = new TextEncoder();
+
+/** What is asked of whom. */
+function bytesOf({ token, method, body }: Call): Uint8Array {
+  const words = utf8.encode(`${token}\n${method}\n`);
+  const bytes = new Uint8Array(words.length + body.length);
+  bytes.set(words);
+  bytes.set(body, words.length);
+  return bytes;
+}

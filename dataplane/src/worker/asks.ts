@@ -1,0 +1,126 @@
+// What the handlers of one activation ask of other sessions, from `ctx.ask` to the answer.
+
+import { type SessionName, sessionToken } from "@voda/proto/session";
+import { bodyBytesMax } from "@voda/proto/wire";
+import { systemClock } from "@voda/stdx";
+import { type Ask, VodaError } from "voda/definition";
+import { type Answer, type Call, chainMax, type Failure, fail, type SessionCall } from "../call/index.ts";
+import type { AskMessage } from "../threads/index.ts";
+
+/** Asks of one activation without an answer. */
+export const asksMax = 1_024;
+
+const utf8 = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+interface Waiting {
+  /** Of the asking call. */
+  readonly call: number;
+  readonly resolve: (answer: unknown) => void;
+  readonly reject: (error: VodaError) => void;
+}
+
+export interface AsksOptions {
+  readonly activation: number;
+  readonly name: SessionName;
+  readonly say: (message: AskMessage) => void;
+}
+
+export class Asks {
+  readonly #options: AsksOptions;
+  readonly #waiting = new Map<number, Waiting>();
+  #last = 0;
+
+  constructor(options: AsksOptions) {
+    this.#options = options;
+  }
+
+  /** `turnMsMax`: how long the asking turn may last. Rejects with a VodaError. */
+  ask(call: SessionCall, ask: Ask, turnMsMax: number): Promise<unknown> {
+    const refusal = this.#refusal(call, ask);
+    if (refusal !== undefined) return Promise.reject(errorOf(refusal));
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.#last += 1;
+    this.#waiting.set(this.#last, { call: call.head.number, resolve, reject });
+    this.#options.say({
+      type: "ask",
+      activation: this.#options.activation,
+      call: call.head.number,
+      ask: this.#last,
+      asked: this.#callOf(call, ask, turnMsMax),
+    });
+    return promise;
+  }
+
+  answered(ask: number, answer: Answer): void {
+    const waiting = this.#waiting.get(ask);
+    if (waiting === undefined) return; // its turn has ended
+    this.#waiting.delete(ask);
+    if (!answer.ok) waiting.reject(errorOf(answer.failure));
+    else if (answer.body.length === 0) waiting.resolve(undefined);
+    else waiting.resolve(JSON.parse(decoder.decode(answer.body)));
+  }
+
+  /** The turn has ended: nothing that it asked comes back to it. */
+  end(call: number): void {
+    if (this.#waiting.size === 0) return;
+    for (const [ask, waiting] of this.#waiting) {
+      if (waiting.call !== call) continue;
+      this.#waiting.delete(ask);
+      waiting.reject(errorOf(fail("interrupted", "the turn that asked has ended").failure));
+    }
+  }
+
+  #refusal({ chain }: SessionCall, { agent, key, body }: Ask): Failure | undefined {
+    if (chain.length >= chainMax) {
+      const { name } = this.#options;
+      const path = [...chain, `${name.agent}/${name.key}`, `${agent}/${key}`].join(" -> ");
+      return fail("asks_too_deep", `more sessions wait in a row than chainMax ${chainMax}: ${path}`).failure;
+    }
+    if (this.#waiting.size >= asksMax)
+      return fail("queue_full", `${asksMax} asks wait for answers, as many as asksMax allows`).failure;
+    // three bytes is the most that a unit of UTF-16 takes
+    if (body === undefined || body.length * 3 <= bodyBytesMax) return undefined;
+    const { length } = utf8.encode(body);
+    if (length <= bodyBytesMax) return undefined;
+    return fail("too_large", `input of ${length} bytes exceeds bodyBytesMax ${bodyBytesMax}`).failure;
+  }
+
+  /** Its number, its id and whether it is readonly are for the I/O thread to say. */
+  #callOf({ head, chain, caller, traceparent, requestId }: SessionCall, ask: Ask, turnMsMax: number): Call {
+    const { name: own } = this.#options;
+    const nowMs = systemClock.monotonicMs();
+    const name = { namespace: own.namespace, agent: ask.agent, key: ask.key };
+    const body = ask.body === undefined ? new Uint8Array(0) : utf8.encode(ask.body);
+    return {
+      head: {
+        number: 0,
+        type: "invoke",
+        readonly: head.readonly,
+        deadlineMs: Math.min(head.deadlineMs, nowMs + Math.min(ask.timeoutMs ?? turnMsMax, turnMsMax)),
+        id: undefined,
+        hops: 0,
+        bytes: body.length,
+      },
+      name,
+      token: sessionToken(name),
+      method: ask.method,
+      content: "json",
+      body,
+      caller,
+      traceparent,
+      requestId,
+      chain: [...chain, `${own.agent}/${own.key}`],
+      grant: undefined,
+      devices: undefined,
+    };
+  }
+}
+
+function errorOf({ code, message, reason, metadata, retryAfterMs }: Failure): VodaError {
+  return new VodaError(code, message, {
+    reason,
+    ...(metadata !== undefined && { details: metadata }),
+    ...(retryAfterMs !== undefined && { retryAfter: retryAfterMs }),
+  });
+}

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Ask, askFunction } from "./ask.ts";
+import { agent, VodaError } from "./index.ts";
+
+const counter = agent("counter").handlers({ add: (_ctx, by: number) => by, get: () => 0 });
+
+function asking() {
+  const asked: Ask[] = [];
+  const ask = askFunction(async (one) => {
+    asked.push(one);
+    return 7;
+  });
+  return { asked, ask };
+}
+
+test("an ask says whom, what and for how long, and gives what its host gives", async () => {
+  const { asked, ask } = asking();
+  assert.equal(await ask(counter, "a/b", { timeout: "2s" }).add(3), 7);
+  await ask(counter, "k").get();
+  assert.deepEqual(asked, [
+    { agent: "counter", key: "a/b", method: "add", body: "3", timeoutMs: 2_000 },
+    { agent: "counter", key: "k", method: "get", body: undefined, timeoutMs: undefined },
+  ]);
+});
+
+test("the session that is asked is no promise", async () => {
+  const { ask } = asking();
+  const session = ask(counter, "k");
+  assert.equal(await Promise.resolve(session), session);
+});
+
+test("bad options and keys are refused at once, an input that is not JSON when it is asked", async () => {
+  const { asked, ask } = asking();
+  const untyped = (value: unknown): never => value as never;
+  assert.throws(() => ask(counter, "k", untyped({ timeot: 1 })), /ask option "timeot" is unknown/);
+  assert.throws(() => ask(counter, "k", { timeout: "2h" }), RangeError);
+  for (const key of ["", "k".repeat(257), untyped(1)])
+    assert.throws(
+      () => ask(counter, key),
+      (error) => VodaError.is(error, "invalid_argument") && error.reason === "bad_request",
+    );
+  await assert.rejects(
+    async () => ask(counter, "k").add(untyped(1n)),
+    (error) => VodaError.is(error, "invalid_argument"),
+  );
+  assert.deepEqual(asked, []);
+});

@@ -1,0 +1,44 @@
+// What a session looks like to those who call it, clients and agents alike.
+import { keyProblem } from "@voda/proto/name";
+import { VodaError } from "./error.ts";
+import { type Sent, sentProblem } from "./json.ts";
+import { isReservedName } from "./name.ts";
+
+/** What is sent to a handler. */
+export type Input<F> = F extends (...args: infer P) => unknown
+  ? P extends readonly [unknown, ...infer I]
+    ? I
+    : []
+  : never;
+
+/** What comes back from a handler. */
+export type Output<F> = F extends (...args: never[]) => infer R ? Promise<Sent<Awaited<R>>> : never;
+
+/**
+ * An object that has every property that can be the name of an agent or a handler; above all it has no
+ * `then`.
+ */
+export function properties(get: (name: string) => unknown): object {
+  return new Proxy(Object.freeze({}), {
+    get: (_, name) => (typeof name === "string" && !isReservedName(name) ? get(name) : undefined),
+  });
+}
+
+/** An input as JSON; `undefined` is no content. @throws VodaError when JSON does not have it */
+export function bodyOf(input: unknown): string | undefined {
+  if (input === undefined) return undefined;
+  const problem = sentProblem(input, "the input");
+  if (problem !== undefined) throw badRequest(problem);
+  return JSON.stringify(input);
+}
+
+/** @throws VodaError for what is no key */
+export function checkKey(key: unknown): void {
+  const problem =
+    typeof key !== "string" || !key.isWellFormed() ? "the key is not a well-formed string" : keyProblem(key);
+  if (problem !== undefined) throw badRequest(problem);
+}
+
+export function badRequest(message: string): VodaError {
+  return new VodaError("invalid_argument", message, { reason: "bad_request" });
+}

@@ -254,6 +254,36 @@ export const canaries: Readonly<Record<string, Canary>> = {
     finds: /^diverged: /,
     options: { faults: { powerLosses: 3, slow: 0.5, doubled: 0.5, fills: 0, lost: 0 }, plan: { writes: 30 } },
   },
+  /** A turn that runs again asks under the same ids: what is asked takes effect once. */
+  askAgainUnderSameId: {
+    patches: [
+      lane(
+        "asks",
+        "if (id === undefined) out.text(incarnation);",
+        "out.varint(number);\n  if (id === undefined) out.text(incarnation);",
+      ),
+    ],
+    finds: /^effect \d+ happened twice/,
+    options: { faults: { crashes: 3, slow: 0.2 }, plan: { asks: 5 } },
+  },
+  /** What was asked and has left is not taken back: a turn without an id does not run again after that. */
+  askedOnceWithoutId: {
+    patches: [lane("memory", "(isDoubtful || work.hasLeft)", "isDoubtful")],
+    finds: /^effect \d+ happened twice/,
+    options: { faults: { pauses: 6, disconnects: 3, powerLosses: 0, slow: 0.3 }, plan: { asks: 24 } },
+  },
+  /** An ask leaves when everything that its turn has seen is accepted. */
+  askFromCommitted: {
+    patches: [
+      lane(
+        "ask-gate",
+        "return isOurs && isCertain && after <= turns.accepted;",
+        "return isOurs && isCertain;",
+      ),
+    ],
+    finds: /^dirty ask/,
+    options: { faults: { powerLosses: 0, slow: 0.2 }, plan: { asks: 5 } },
+  },
 };
 
 /** The simulator, and the product in it, without the rule. @throws RangeError when there is no such rule */
@@ -264,5 +294,6 @@ export async function withoutRule(rule: string): Promise<typeof import("./run.ts
   const sim: typeof import("./run.ts") = await import(
     patchedVariant(new URL("./run.ts", import.meta.url), rule, canary.patches)
   );
-  return ({ seed }) => sim.run({ seed, ...canary.options });
+  const { faults = {}, plan } = canary.options;
+  return ({ seed }) => sim.run({ seed, faults, plan: { asks: 0, ...plan } });
 }

@@ -4,10 +4,19 @@ import type { Answer, CallId, Failure } from "../../../dataplane/src/call/index.
 import { Violation } from "./checks.ts";
 import type { Clockwork } from "./clockwork.ts";
 import type { FaultPlan } from "./options.ts";
-import type { SimStore } from "./store.ts";
+import type { Stores } from "./sessions.ts";
 import { decodeTold } from "./worker.ts";
 
-export type OperationType = "write" | "unkeyed" | "throw" | "read" | "end" | "wake";
+export type OperationType =
+  | "ask"
+  | "unkeyedAsk"
+  | "wakeAsked"
+  | "write"
+  | "unkeyed"
+  | "throw"
+  | "read"
+  | "end"
+  | "wake";
 
 export interface Operation {
   readonly number: number;
@@ -23,6 +32,8 @@ export interface Attempt {
   readonly timeoutMs: number;
   /** Index of a version. */
   atLeast: number;
+  /** How often power was lost before: what was true then may be told after the next loss. */
+  readonly losses: number;
 }
 
 type Outcome =
@@ -33,7 +44,7 @@ type Outcome =
 export interface ClientsOptions {
   readonly plan: FaultPlan;
   readonly clockwork: Clockwork;
-  readonly store: SimStore;
+  readonly stores: Stores;
   /** Sends the attempt to some node. */
   readonly send: (attempt: Attempt) => void;
 }
@@ -44,6 +55,7 @@ export class Clients {
   readonly #attempts = new Set<Attempt>();
   /** Effects that a loss of power took back. */
   readonly #lost = new Set<string>();
+  readonly #lostStates = new Set<string>();
   /** Index of the newest version that any client has proof of. */
   #known = 0;
   #losses = 0;
@@ -56,6 +68,8 @@ export class Clients {
     this.#add("throw", plan.throwing);
     this.#add("read", plan.reads);
     this.#add("end", plan.ends);
+    this.#add("ask", plan.asks);
+    this.#add("unkeyedAsk", Math.floor(plan.asks / 3));
     this.#add("wake", clockwork.random.below(2));
   }
 
@@ -80,8 +94,8 @@ export class Clients {
   }
 
   /** Has the session woken by somebody, so that it can be put to sleep. */
-  wake(): void {
-    for (const operation of this.#add("wake", 1)) this.#attempt(operation);
+  wake(which: "wake" | "wakeAsked"): void {
+    for (const operation of this.#add(which, 1)) this.#attempt(operation);
   }
 
   /** The node answers, now; checked at once. The client hears of it later, or never. */
@@ -106,7 +120,15 @@ export class Clients {
     this.#losses += 1;
     this.#known = Math.min(this.#known, length - 1);
     for (const sent of this.#attempts) sent.atLeast = Math.min(sent.atLeast, length - 1);
-    for (const version of this.#options.store.versions.slice(length))
+    for (const version of this.#options.stores.main.versions.slice(length)) {
+      for (const effect of version.ever) this.#lost.add(effect);
+      this.#lostStates.add(version.effects.join(" "));
+    }
+  }
+
+  /** The same in the session that is asked. */
+  forgetAsked(length: number): void {
+    for (const version of this.#options.stores.asked.versions.slice(length))
       for (const effect of version.ever) this.#lost.add(effect);
   }
 
@@ -127,7 +149,8 @@ export class Clients {
     const { clockwork, send } = this.#options;
     operation.attempts += 1;
     const timeoutMs = 300 + clockwork.random.below(4000);
-    const sent: Attempt = { operation, id: this.#idOf(operation), timeoutMs, atLeast: this.#known };
+    const [atLeast, losses] = [this.#known, this.#losses];
+    const sent: Attempt = { operation, id: this.#idOf(operation), timeoutMs, atLeast, losses };
     this.#attempts.add(sent);
     send(sent);
     clockwork.after(timeoutMs + 50, () => this.#again(operation));
@@ -136,7 +159,7 @@ export class Clients {
   #again(operation: Operation): void {
     const { clockwork } = this.#options;
     // nobody can tell whether a call without an id took effect: it is not sent twice
-    if (operation.kind === "unkeyed") operation.isDone = true;
+    if (operation.kind === "unkeyed" || operation.kind === "unkeyedAsk") operation.isDone = true;
     if (!operation.isDone) clockwork.after(clockwork.random.below(100), () => this.#attempt(operation));
   }
 
@@ -155,10 +178,12 @@ export class Clients {
 
   /** Index of the version that the answer proves. @throws Violation */
   #check(sent: Attempt, answer: Uint8Array): number {
-    const { store, clockwork } = this.#options;
+    const { stores, clockwork } = this.#options;
+    const store = stores.main;
     const { kind, number } = sent.operation;
     const told = decodeTold(answer);
     if ("effect" in told) {
+      if (told.asked !== undefined) this.#checkAsked(told.asked);
       const at = store.versions.findIndex((version) => version.ever.includes(told.effect));
       if (at < 0 && !this.#lost.has(told.effect))
         throw new Violation(`acknowledged effect ${told.effect} is not in the lane`);
@@ -170,8 +195,18 @@ export class Clients {
       (version, i) => i >= sent.atLeast && version.effects.join(" ") === state,
     );
     if (at >= 0) return at;
+    if (sent.losses < this.#losses && this.#lostStates.has(state)) return 0;
     const old = store.versions.some((version) => version.effects.join(" ") === state);
     throw new Violation(`${old ? "stale" : "dirty"} read: ${kind} ${number} saw "${state}"`);
+  }
+
+  /** @throws Violation */
+  #checkAsked(effect: string): void {
+    const { stores, clockwork } = this.#options;
+    clockwork.meet("an asked session answers");
+    if (this.#lost.has(effect)) return;
+    if (!stores.asked.versions.some((version) => version.ever.includes(effect)))
+      throw new Violation(`acknowledged effect ${effect} is not in the lane of the session that was asked`);
   }
 
   /** @throws Violation when the world gave no reason */
@@ -194,12 +229,13 @@ const reasonsOfTheWorld: readonly string[] = [
   "worker_lost",
 ];
 
-const isKeyed = (kind: OperationType): boolean => kind === "write" || kind === "throw";
+const isKeyed = (kind: OperationType): boolean => kind === "write" || kind === "throw" || kind === "ask";
 
 /** Orders are answered without words. */
 function outcomeOf({ kind }: Operation, answer: Answer): Outcome {
   if (!answer.ok) return { type: "fail", failure: answer.failure };
-  return kind === "end" || kind === "wake" ? { type: "done" } : { type: "reply", answer: answer.body };
+  const isOrder = kind === "end" || kind === "wake" || kind === "wakeAsked";
+  return isOrder ? { type: "done" } : { type: "reply", answer: answer.body };
 }
 
 function textOf(outcome: Outcome): string {

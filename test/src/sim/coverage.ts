@@ -44,6 +44,7 @@ export const occasions = [
   "a handler fails",
   "a reader is answered",
   "the product's bounds",
+  "an asked session answers",
 ] as const;
 
 export type Occasion = (typeof occasions)[number];

@@ -1,7 +1,7 @@
 // A node of the simulated mesh: the product's reactor and lanes, on ports that model threads, a store and a
 // network.
 import { crc32 } from "node:zlib";
-import { sessionToken } from "@voda/proto/session";
+import type { SessionName } from "@voda/proto/session";
 import { type Answer, anonymous, type Call, createNumbers } from "../../../dataplane/src/call/index.ts";
 import { type ColdReason, type Lane, openLane, phaseOf } from "../../../dataplane/src/lane/index.ts";
 import { type HostWorld, Reactor } from "../../../dataplane/src/reactor/index.ts";
@@ -15,7 +15,7 @@ import { createLink, type Link } from "./link.ts";
 import { Network } from "./network.ts";
 import type { FaultPlan } from "./options.ts";
 import { SimProcess } from "./process.ts";
-import type { SimStore } from "./store.ts";
+import { askedSession, isAsked, mainSession, type Stores } from "./sessions.ts";
 import { createStorePort } from "./store-port.ts";
 import { Threads } from "./threads.ts";
 
@@ -23,7 +23,7 @@ export interface NodeOptions {
   readonly index: number;
   readonly plan: FaultPlan;
   readonly clockwork: Clockwork;
-  readonly store: SimStore;
+  readonly stores: Stores;
   readonly leases: () => Leases;
   readonly answered: (attempt: Attempt, answer: Answer) => void;
   readonly operation: (number: number) => Operation;
@@ -31,8 +31,6 @@ export interface NodeOptions {
   readonly nodeOf: (incarnation: string) => SimNode;
 }
 
-const name = { namespace: "default", agent: "simulated", key: "session" };
-const token = sessionToken(name);
 /** What counts up for the life of a process has no end at 2^32. */
 const firstNumber = 2 ** 32 - 3;
 
@@ -54,7 +52,7 @@ export class SimNode {
   #reactor: Reactor;
 
   constructor(options: NodeOptions) {
-    const { index, plan, clockwork, store, leases } = options;
+    const { index, plan, clockwork, stores, leases } = options;
     const process = new SimProcess(clockwork);
     this.#options = options;
     this.process = process;
@@ -63,6 +61,7 @@ export class SimNode {
       process,
       operation: options.operation,
       said: (event) => this.#reactor.workerSaid(event),
+      arrives: (call) => this.#checkAsked(call),
     });
     this.holder = new Holder({
       index,
@@ -76,7 +75,7 @@ export class SimNode {
       plan,
       clockwork,
       process,
-      store,
+      store: stores.main,
       changed: (up) => this.#connectionChanged(up),
     });
     this.network = new Network({
@@ -143,7 +142,10 @@ export class SimNode {
   }
 
   sleep(): void {
-    this.process.deliver(0, () => void this.#reactor.sleep(token));
+    this.process.deliver(0, () => {
+      void this.#reactor.sleep(mainSession.token);
+      void this.#reactor.sleep(askedSession.token);
+    });
   }
 
   /** The worker threads die. */
@@ -178,6 +180,14 @@ export class SimNode {
     return `node ${this.#options.index}: ${phase} ${this.holder.incarnation.slice(0, 4)}`;
   }
 
+  /** An ask leaves from committed state only; what a power loss takes is seen elsewhere. */
+  #checkAsked({ method, traceparent: seen }: Call): void {
+    const { stores, plan } = this.#options;
+    if (plan.faults.powerLosses > 0) return;
+    if (!stores.main.versions.some((version) => version.effects.join(" ") === seen))
+      throw new Violation(`dirty ask: ${method} was asked from the state "${seen}", which is not committed`);
+  }
+
   #say(line: string): void {
     this.#options.clockwork.say(`node ${this.#options.index}: ${line}`);
   }
@@ -191,12 +201,12 @@ export class SimNode {
 
   #createReactor(): Reactor {
     const { process, link } = this;
-    const { clockwork, store, plan } = this.#options;
+    const { clockwork, stores, plan } = this.#options;
     const say = (line: string): void => this.#say(line);
     return new Reactor({
       ports: {
         worker: this.#threads.port,
-        store: createStorePort({ clockwork, process, link, store, say }),
+        store: createStorePort({ clockwork, process, link, stores, say }),
         callers: { check: (call, done) => done(call), threadEnded: () => undefined },
         mesh: {
           forward: (incarnation, call, told) => this.network.forward(incarnation, call, told),
@@ -222,9 +232,10 @@ export class SimNode {
           };
         },
       },
-      openLane: () => {
-        this.#lane = createLane(plan, link.isUp);
-        return this.#lane;
+      openLane: (name) => {
+        const lane = createLane(name, plan, link.isUp);
+        if (!isAsked(name)) this.#lane = lane;
+        return lane;
       },
       hint: "",
     });
@@ -261,7 +272,7 @@ function createWorld(
   };
 }
 
-function createLane(plan: FaultPlan, connected: boolean): Lane {
+function createLane(name: SessionName, plan: FaultPlan, connected: boolean): Lane {
   return openLane({ name, crc32, hash: hashOf, connected, folds: plan.folds });
 }
 
@@ -270,15 +281,14 @@ function callOf({ operation, id }: Attempt, number: number, deadlineMs: number):
   return {
     head: {
       number,
-      type: kind === "end" || kind === "wake" ? kind : "invoke",
+      type: kind === "wakeAsked" ? "wake" : kind === "end" || kind === "wake" ? kind : "invoke",
       readonly: kind === "read",
       deadlineMs,
       id,
       hops: 0,
       bytes: 10,
     },
-    name,
-    token,
+    ...(kind === "wakeAsked" ? askedSession : mainSession),
     method: String(operation.number),
     content: "json",
     body: new Uint8Array(0),

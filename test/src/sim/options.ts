@@ -44,6 +44,8 @@ export interface FaultPlan {
   readonly reads: number;
   readonly sleeps: number;
   readonly ends: number;
+  /** Calls whose handlers ask the second session. */
+  readonly asks: number;
   /** Operations and faults begin within this time; then everything must come to rest. */
   readonly busyMs: number;
   readonly folds: FoldBounds;
@@ -96,6 +98,8 @@ export function planRun(options: RunOptions, random: Chance): FaultPlan {
     reads: some(0.8, 8),
     sleeps: some(0.5, 4),
     ends: some(0.12, 2),
+    // not drawn: schedules without asks stay as they were
+    asks: options.seed % 4 === 0 ? 1 + ((options.seed / 4) % 5) : 0,
     isLong,
     ...(isLong ? productBounds(faults, random) : smallBounds(faults, random)),
     numbered: random.chance(0.4),

@@ -11,6 +11,7 @@ import type { Coverage } from "./coverage.ts";
 import { createLeases, type LeaseNews, type Leases } from "./leases.ts";
 import { SimNode } from "./node.ts";
 import { type FaultPlan, planRun, type RunOptions } from "./options.ts";
+import type { Stores } from "./sessions.ts";
 import { SimStore } from "./store.ts";
 
 export interface RunResult {
@@ -56,12 +57,15 @@ interface Mesh {
 
 function createMesh(plan: FaultPlan, clockwork: Clockwork): Mesh {
   const { random } = clockwork;
-  const store = new SimStore({ plan, clockwork, onLoss: (left) => clients.forget(left) });
+  const stores: Stores = {
+    main: new SimStore({ plan, clockwork, onLoss: (left) => clients.forget(left) }),
+    asked: new SimStore({ plan, clockwork, onLoss: (left) => clients.forgetAsked(left) }),
+  };
   const nodes: SimNode[] = [];
   const history: LeaseNews[] = [];
   const leases: Leases = createLeases(
     clockwork,
-    () => store.isUp,
+    () => stores.main.isUp,
     (news) => {
       history.push(news);
       for (const node of nodes) node.hear(news);
@@ -70,7 +74,7 @@ function createMesh(plan: FaultPlan, clockwork: Clockwork): Mesh {
   const clients: Clients = new Clients({
     plan,
     clockwork,
-    store,
+    stores,
     send: (attempt) => random.pick(nodes).receive(attempt),
   });
   for (let index = 0; index < plan.nodes; index += 1) {
@@ -79,7 +83,7 @@ function createMesh(plan: FaultPlan, clockwork: Clockwork): Mesh {
         index,
         plan,
         clockwork,
-        store,
+        stores,
         leases: () => leases,
         answered: (attempt, answer) => clients.answered(attempt, answer),
         operation: (number) => clients.operation(number),
@@ -96,9 +100,11 @@ function createMesh(plan: FaultPlan, clockwork: Clockwork): Mesh {
     begin() {
       for (const node of nodes) start(node);
       clients.begin();
-      planFaults({ plan, clockwork, store, nodes, leases, start });
+      planFaults({ plan, clockwork, stores, nodes, leases, start });
       const goToSleep = (): void => {
-        if (clients.areDone && !isAsleep(store) && nodes.every((node) => node.isIdle)) clients.wake();
+        const isIdle = clients.areDone && nodes.every((node) => node.isIdle);
+        if (isIdle && !isAsleep(stores.main)) clients.wake("wake");
+        if (isIdle && !isAsleep(stores.asked)) clients.wake("wakeAsked");
         if (clients.areDone) for (const node of nodes) node.sleep();
         clockwork.after(500, goToSleep);
       };
@@ -107,21 +113,24 @@ function createMesh(plan: FaultPlan, clockwork: Clockwork): Mesh {
     isAtRest: () =>
       clockwork.nowMs > plan.busyMs &&
       clients.areDone &&
-      isAsleep(store) &&
+      isAsleep(stores.main) &&
+      isAsleep(stores.asked) &&
       nodes.every((node) => node.isIdle && node.unanswered === 0),
-    describe: () => {
-      const waiting = clients.operations
-        .filter((operation) => !operation.isDone)
-        .map(({ kind, number }) => `${kind} ${number}`);
-      const calls = nodes.map((node, i) => `node ${i} owes ${node.unanswered} answers`);
-      return [
-        `waiting: ${waiting.join(", ") || "nobody"}`,
-        `asleep: ${isAsleep(store)}`,
-        ...nodes.map((node) => node.describe()),
-        ...calls,
-      ].join("; ");
-    },
+    describe: () => describe(clients, nodes, stores),
   };
+}
+
+function describe({ operations }: Clients, nodes: readonly SimNode[], { main, asked }: Stores): string {
+  const waiting = operations
+    .filter((operation) => !operation.isDone)
+    .map(({ kind, number }) => `${kind} ${number}`);
+  const calls = nodes.map((node, i) => `node ${i} owes ${node.unanswered} answers`);
+  return [
+    `waiting: ${waiting.join(", ") || "nobody"}`,
+    `asleep: ${isAsleep(main)}, the asked one: ${isAsleep(asked)}`,
+    ...nodes.map((node) => node.describe()),
+    ...calls,
+  ].join("; ");
 }
 
 /** An incarnation begins with the index of its node. */
@@ -142,7 +151,7 @@ function isAsleep(store: SimStore): boolean {
 interface Scene {
   readonly plan: FaultPlan;
   readonly clockwork: Clockwork;
-  readonly store: SimStore;
+  readonly stores: Stores;
   readonly nodes: readonly SimNode[];
   readonly leases: Leases;
   readonly start: (node: SimNode) => void;
@@ -163,7 +172,7 @@ function planFaults(scene: Scene): void {
   sometime(faults.workerLosses, () => random.pick(nodes).loseWorkers());
   sometime(faults.storeRestarts, () => restartStore(scene, 50 + random.below(4000), false));
   sometime(faults.powerLosses, () => restartStore(scene, 3000 + random.below(1000), true));
-  sometime(faults.fills, () => scene.store.fill(200 + random.below(5000)));
+  sometime(faults.fills, () => fillStore(scene, 200 + random.below(5000)));
   sometime(plan.sleeps, () => random.pick(nodes).sleep());
 }
 
@@ -197,19 +206,32 @@ function pause({ clockwork }: Scene, node: SimNode, suspended: boolean): void {
   );
 }
 
+/** One server has the lanes of both sessions. */
+function fillStore({ stores, plan }: Scene, ms: number): void {
+  stores.main.fill(ms);
+  if (plan.asks > 0) stores.asked.fill(ms);
+}
+
 /**
  * Everybody's connection breaks. With the power goes what was not synced; it is back later than any owner's
  * window.
  */
-function restartStore({ clockwork, store, nodes, leases }: Scene, downMs: number, lossy: boolean): void {
-  if (!store.isUp) return;
+function restartStore(
+  { clockwork, plan, stores, nodes, leases }: Scene,
+  downMs: number,
+  lossy: boolean,
+): void {
+  const { main, asked } = stores;
+  if (!main.isUp) return;
   clockwork.say(`store: ${lossy ? "loses its power" : "stops"}`);
   clockwork.meet("the store stops");
-  store.stop();
+  main.stop();
+  asked.stop();
   for (const node of nodes) node.link.lose(0);
   clockwork.after(downMs, () => {
     clockwork.say("store: is back");
-    store.start(lossy);
+    main.start(lossy);
+    asked.start(lossy && plan.asks > 0);
     leases.sweep();
   });
 }

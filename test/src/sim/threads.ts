@@ -1,23 +1,32 @@
 // Worker threads of a simulated node: each activation runs the product's turns; messages keep their order
 // each way, and threads die.
 import { create } from "@bufbuild/protobuf";
-import { AgentSchema } from "@voda/proto/api";
+import { AgentSchema, MethodMode } from "@voda/proto/api";
 import type { Call } from "../../../dataplane/src/call/index.ts";
-import type { WorkerEvent, WorkerPort } from "../../../dataplane/src/reactor/index.ts";
+import type { AskSaid, WorkerEvent, WorkerPort } from "../../../dataplane/src/reactor/index.ts";
 import type { Opened, Opening } from "../../../dataplane/src/reactor/ports.ts";
 import { Violation } from "./checks.ts";
 import type { Operation } from "./clients.ts";
 import type { Clockwork } from "./clockwork.ts";
 import type { Channel, SimProcess } from "./process.ts";
+import { askedSession, isAsked } from "./sessions.ts";
 import { createWorker, type SimWorker } from "./worker.ts";
 
-const agent = create(AgentSchema, { name: "simulated", queueMax: 10_000, turnMsMax: 30_000 });
+/** Its methods are the numbers of operations. */
+const operationsMax = 400;
+const methods = Array.from({ length: operationsMax }, (_, at) => ({
+  name: String(at + 1),
+  mode: MethodMode.HANDLER,
+}));
+const agent = create(AgentSchema, { name: "simulated", queueMax: 10_000, turnMsMax: 30_000, methods });
 
 export interface ThreadsOptions {
   readonly clockwork: Clockwork;
   readonly process: SimProcess;
   readonly operation: (number: number) => Operation;
-  readonly said: (event: WorkerEvent) => void;
+  readonly said: (event: WorkerEvent | AskSaid) => void;
+  /** What was asked from that state comes to the worker of the other session. */
+  readonly arrives: (call: Call) => void;
 }
 
 /** Messages to and from the workers keep their order each way. */
@@ -45,9 +54,7 @@ export class Threads {
     },
     cancel: (activation, call, why) =>
       this.#send(activation, (worker) => worker.step({ type: "cancel", call, why })),
-    asked: () => {
-      throw new Violation("nobody asks");
-    },
+    asked: (activation, ask, answer) => this.#send(activation, (worker) => worker.asked(ask, answer)),
     cut: (activation) => this.#send(activation, (worker) => worker.step({ type: "cut" })),
     close: (activation) =>
       this.#send(activation, (worker) => {
@@ -75,13 +82,14 @@ export class Threads {
     }
   }
 
-  #open({ activation, image }: Opening): Opened {
+  #open({ activation, image, name }: Opening): Opened {
     const { process, operation, said } = this.#options;
     const { random } = this.#options.clockwork;
     const worker = createWorker({
       activation,
       image,
       operation: (number) => operation(Number(this.#call(number).method)),
+      ask: isAsked(name) ? undefined : (call, ask, seen) => this.#ask(activation, call, ask, seen),
       nowMs: () => process.clocks.monotonicMs,
       run: (done) => process.deliver(random.chance(0.1) ? random.below(600) : random.next() * 10, done),
       say: (message) => process.deliver(random.next(), () => said(message), this.#fromWorker),
@@ -90,9 +98,20 @@ export class Threads {
     return { agent, devices: [] };
   }
 
+  /** The state that it was asked from travels where nobody looks. */
+  #ask(activation: number, call: number, ask: number, seen: string): void {
+    const { clockwork, process, said } = this.#options;
+    const asking = this.#call(call);
+    const head = { ...asking.head, id: undefined };
+    const asked = { ...asking, ...askedSession, head, chain: ["simulated/session"], traceparent: seen };
+    const due = (): void => said({ type: "ask", activation, call, ask, asked });
+    process.deliver(clockwork.random.next(), due, this.#fromWorker);
+  }
+
   #run(activation: number, call: Call): void {
     const { number } = call.head;
     this.#calls.set(number, call);
+    if (call.chain.length > 0) this.#options.arrives(call);
     this.#send(activation, (worker) => {
       if (this.#neverAgain.has(number))
         throw new Violation(`call ${number} begins again after its worker was lost`);

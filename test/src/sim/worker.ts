@@ -1,7 +1,7 @@
 // A worker's half of an activation: the real turn machine; the state is the list of effects, and a handler
 // takes some time.
 
-import { encodeAnswer } from "../../../dataplane/src/call/index.ts";
+import { type Answer, encodeAnswer } from "../../../dataplane/src/call/index.ts";
 import type { Image, Page } from "../../../dataplane/src/lane/index.ts";
 import {
   openTurn,
@@ -30,6 +30,8 @@ export type SimMessage =
     };
 
 export interface SimWorker {
+  /** What a handler asked is answered. */
+  asked(ask: number, answer: Answer): void;
   /** Says what the call means, however it was written. */
   identify(call: number): void;
   step(event: TurnEvent): void;
@@ -41,6 +43,8 @@ export interface WorkerOptions {
   readonly activation: number;
   readonly image: Image;
   readonly operation: (call: number) => Operation;
+  /** Asks the other session to do the same operation; `undefined` where the session is the one that is asked. */
+  readonly ask: ((call: number, ask: number, seen: string) => void) | undefined;
   /** By the monotonic clock. */
   readonly nowMs: () => number;
   /** Lets a handler run that long. */
@@ -48,7 +52,10 @@ export interface WorkerOptions {
   readonly say: (message: SimMessage) => void;
 }
 
-export type Told = { readonly effect: string } | { readonly failed: string } | { readonly state: string };
+export type Told =
+  | { readonly effect: string; readonly asked?: string }
+  | { readonly failed: string }
+  | { readonly state: string };
 
 const utf8 = new TextEncoder();
 const text = new TextDecoder();
@@ -71,6 +78,8 @@ export function createWorker(options: WorkerOptions): SimWorker {
   /** Handlers that run, by call; a later start takes the place of an earlier one. */
   const runs = new Map<number, { readonly effect: string }>();
   const begun = new Set<number>();
+  /** What handlers asked, by its number. */
+  const asks: ((answer: Answer) => void)[] = [];
 
   function start(call: number, readonly: boolean): void {
     begun.add(call);
@@ -78,9 +87,14 @@ export function createWorker(options: WorkerOptions): SimWorker {
     const seen = state.join(" ");
     const run = { effect: effectOf(operation.number, state) };
     runs.set(call, run);
-    options.run(() => {
-      if (runs.get(call) === run) step(endOf(call, operation, readonly, seen, run.effect));
-    });
+    const end = (asked?: Told): void =>
+      options.run(() => {
+        if (runs.get(call) === run)
+          step(endOf({ call, operation, readonly, seen, effect: run.effect, asked }));
+      });
+    if (options.ask === undefined || !isAsk(operation)) return end();
+    asks.push((answer) => end(answer.ok ? decodeTold(answer.body) : { failed: seen }));
+    options.ask(call, asks.length - 1, seen);
   }
 
   function step(event: TurnEvent): void {
@@ -117,6 +131,7 @@ export function createWorker(options: WorkerOptions): SimWorker {
   return {
     step,
     begun,
+    asked: (ask, answer) => asks[ask]?.(answer),
     identify(call) {
       const canonicalHash = meaningOf(options.operation(call));
       options.say({ type: "identified", activation: options.activation, call, canonicalHash });
@@ -124,18 +139,26 @@ export function createWorker(options: WorkerOptions): SimWorker {
   };
 }
 
+interface Ended {
+  readonly call: number;
+  readonly operation: Operation;
+  readonly readonly: boolean;
+  readonly seen: string;
+  readonly effect: string;
+  /** What was asked told; `undefined` when nothing was asked. */
+  readonly asked: Told | undefined;
+}
+
+const isAsk = ({ kind }: Operation): boolean => kind === "ask" || kind === "unkeyedAsk";
+
 /** How the handler of an operation ends, that saw the state `seen`. */
-function endOf(
-  call: number,
-  operation: Operation,
-  readonly: boolean,
-  seen: string,
-  effect: string,
-): TurnEvent {
-  if (operation.kind === "throw") return { type: "threw", call, answer: encodeTold({ failed: seen }) };
+function endOf({ call, operation, readonly, seen, effect, asked }: Ended): TurnEvent {
+  const isRefused = asked !== undefined && !("effect" in asked);
+  if (operation.kind === "throw" || isRefused)
+    return { type: "threw", call, answer: encodeTold({ failed: seen }) };
   const [delta, answer] = readonly
     ? [new Uint8Array(0), encodeTold({ state: seen })]
-    : [utf8.encode(effect), encodeTold({ effect })];
+    : [utf8.encode(effect), encodeTold({ effect, ...(asked !== undefined && { asked: asked.effect }) })];
   return { type: "succeeded", call, delta, answer, canonicalHash: meaningOf(operation) };
 }
 

@@ -39,12 +39,17 @@ const hasTerminal = [process.stdin, process.stdout, process.stderr].some((stream
 
 const parentsEveryMs = 250;
 
-/** The process that started this one, and, where /proc tells, the one that started that. */
+/**
+ * The process that started this one, and, where it is npm's shell and /proc tells, npm. No further up: who
+ * starts npm in the background and leaves wants it to go on.
+ */
 function parents() {
   const { ppid } = process;
   try {
-    const [, grandparent] = readFileSync(`/proc/${ppid}/stat`, "latin1").split(") ").at(-1).split(" ");
-    return `${ppid} ${grandparent}`;
+    const shell = /^\d+ \((?:sh|ash|dash|bash|zsh)\) \S (\d+) /.exec(
+      readFileSync(`/proc/${ppid}/stat`, "latin1"),
+    );
+    return `${ppid} ${shell?.[1]}`;
   } catch {
     return `${ppid}`; // gone, or a system without /proc
   }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { crc32 } from "node:zlib";
 import { create } from "@bufbuild/protobuf";
 import { AgentSchema, MethodMode } from "@voda/proto/api";
+import type { DeviceShare } from "@voda/proto/grant";
 import {
   type Answer,
   type Call,
@@ -25,6 +26,7 @@ const agent = create(AgentSchema, {
   idleMs: 60_000,
   methods: [
     { name: "add", mode: MethodMode.HANDLER },
+    { name: "slow", mode: MethodMode.READONLY, turnMsMax: 5_000 },
     { name: "get", mode: MethodMode.READONLY },
   ],
 });
@@ -38,6 +40,8 @@ interface RigOptions {
   /** The last record of the session's lane; whoever wrote it lives. */
   readonly last?: StoredRecord;
   readonly queueMax?: number;
+  /** What openings get of the node. */
+  readonly devices?: readonly DeviceShare[];
   /** What the worker knows of the agent. */
   readonly unknown?: Failed;
 }
@@ -76,7 +80,7 @@ function portsOf(options: RigOptions, seen: Seen, later: Later): Ports {
       open(opening) {
         if (options.refusal !== undefined) return options.refusal;
         seen.opened.push(opening);
-        return { agent: known, devices: [] };
+        return { agent: known, devices: options.devices ?? [] };
       },
       run: (_activation, call) => void seen.ran.push(call),
       identify: () => undefined,

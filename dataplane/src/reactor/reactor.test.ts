@@ -4,6 +4,8 @@ import { type CallParts, plainCall } from "../../test/call.ts";
 import { keyOf, other, recordOf, stored } from "../../test/lane-rig.ts";
 import { reactorRig, reasonsOf } from "../../test/reactor-rig.ts";
 import { fail } from "../call/index.ts";
+import { firstResendMs } from "../lane/constants.ts";
+import { nodeCallsMax } from "./calls.ts";
 import { workersLostMax } from "./reactor.ts";
 
 test("calls and activations go on beyond 2^32", () => {
@@ -29,6 +31,43 @@ test("an opening that is refused fails the call and claims nothing", () => {
   assert.ok(at.reactor.isEmpty);
 });
 
+test("an order that is refused an opening claims nothing", () => {
+  const at = reactorRig({ refusal: fail("no_capacity", "full") });
+  at.submit({ head: { type: "wake" } });
+  at.settle();
+  assert.deepEqual([reasonsOf(at.answers), at.appends], [["no_capacity"], 0]);
+});
+
+test("calls that waited when their thread ended open the session again with the devices that it held", () => {
+  const devices = [{ uuid: "gpu-0", whole: true, milli: 1000, memoryMib: 81_920 }];
+  const at = reactorRig({ devices });
+  at.submit();
+  at.settle();
+  at.loseThread([]);
+  at.settle();
+  assert.deepEqual(
+    at.opened.map(({ granted }) => granted),
+    [undefined, devices],
+  );
+});
+
+test("an append without an answer is sent again when its time has come", () => {
+  const at = reactorRig();
+  at.submit();
+  at.settle();
+  at.turned(0, 1);
+  at.timers.pass(firstResendMs - 1);
+  assert.equal(at.appends, 1);
+  at.timers.pass(1);
+  assert.equal(at.appends, 2);
+});
+
+test("a node takes nodeCallsMax calls at once and refuses the next", () => {
+  const at = reactorRig();
+  for (let call = 0; call <= nodeCallsMax; call += 1) at.submit({ grant: "g" });
+  assert.deepEqual(reasonsOf(at.answers), ["queue_full"]);
+});
+
 test("a call whose grant is still looked at is answered at its deadline, and does not run afterwards", () => {
   const at = reactorRig();
   at.submit({ grant: "g" }, 500);
@@ -36,7 +75,8 @@ test("a call whose grant is still looked at is answered at its deadline, and doe
   assert.deepEqual(reasonsOf(at.answers), ["turn_timeout"]);
   at.checks[0]?.(plainCall(99, 0));
   at.settle();
-  assert.equal(at.ran.length, 0);
+  assert.deepEqual([at.ran, at.opened], [[], []]);
+  assert.ok(at.reactor.isEmpty);
 });
 
 test("a grant that is refused answers the call, and nothing is opened", () => {
@@ -204,7 +244,11 @@ test("how long a handler may hold its thread is known of calls that a worker has
   at.submit();
   assert.equal(at.reactor.holdMsMax(1), undefined);
   at.settle();
-  assert.equal(at.reactor.holdMsMax(at.ran[0]?.head.number ?? 0), 1_000);
+  at.submit({ method: "slow", head: { readonly: true } });
+  assert.deepEqual(
+    at.ran.map(({ head }) => at.reactor.holdMsMax(head.number)),
+    [1_000, 5_000],
+  );
 });
 
 /** A call to a session that another node owns. */

@@ -5,10 +5,10 @@ import { hash as digest } from "node:crypto";
 import { crc32 } from "node:zlib";
 import type { CallHead, CallId } from "../src/call/index.ts";
 import { foldBoundsOf } from "../src/lane/fold.ts";
-import { type LaneOptions, openLane, phaseOf } from "../src/lane/lane.ts";
+import { type Lane, type LaneOptions, openLane, phaseOf } from "../src/lane/lane.ts";
 import { encodeRecord, type FoldRecord, type LaneRecord } from "../src/lane/record.ts";
 import { stepLane } from "../src/lane/step.ts";
-import type { LaneEffect, LaneEvent, Standing, StoredRecord } from "../src/lane/types.ts";
+import type { LaneEffect, LaneEvent, Standing, StoredRecord, World } from "../src/lane/types.ts";
 import { noRecord, type RecordId } from "../src/lane/words.ts";
 
 export const me = "a".repeat(32);
@@ -92,129 +92,191 @@ export const stored = (seq: number, record: LaneRecord): StoredRecord => ({
   bytes: encodeRecord(record, crc32),
 });
 
-export function createRig(options: Partial<LaneOptions> = {}) {
-  const lane = openLane({ name, crc32, hash, connected: true, folds: foldBoundsOf(true), ...options });
-  const world = {
-    wallMs: 1000,
-    monotonicMs: 1000,
-    incarnation: me,
-    valid: true,
-    standings: new Map<string, Standing>(),
-    count: 0,
-    leaseValid: () => world.valid,
-    standing: (incarnation: string): Standing => world.standings.get(incarnation) ?? { type: "living" },
-    unique: () => (world.count += 1),
-    birth: () => uid,
-  };
-  let seq = 0;
-  let turn = 0;
-  const rig = {
-    lane,
-    world,
-    get phase() {
-      return phaseOf(lane);
-    },
-    get activation() {
-      const { activation } = lane;
-      assert.ok(activation !== undefined, "the session is not in memory");
-      return activation;
-    },
-    step: (event: LaneEvent): LaneEffect[] => stepLane(lane, event, world),
-    invoke: (call: CallHead): LaneEffect[] => rig.step({ type: "invoke", call }),
-    /** Time passes and a timer rings. */
-    wait(ms: number, timer: "append" | "wake" | "fold" = "append"): LaneEffect[] {
-      world.wallMs += ms;
-      world.monotonicMs += ms;
-      return rig.step({ type: "timer", timer });
-    },
-    /** Answers the read that is asked for among the effects. */
-    last: (effects: readonly LaneEffect[], record?: StoredRecord): LaneEffect[] =>
-      rig.step({ type: "last", token: one(effects, "readLast").token, record }),
-    /** No last record, and no other trace either. */
-    empty: (effects: readonly LaneEffect[]): LaneEffect[] =>
-      rig.step({ type: "traces", token: one(rig.last(effects), "readTraces").token, found: "nothing" }),
-    range: (effects: readonly LaneEffect[], ...records: StoredRecord[]): LaneEffect[] =>
-      rig.step({ type: "range", token: one(effects, "readRange").token, records }),
-    accept(effects: readonly LaneEffect[]): LaneEffect[] {
-      seq = Math.max(seq, rig.lane.activation?.tip.expect ?? 0) + 1;
-      return rig.step({ type: "appended", token: one(effects, "append").token, seq });
-    },
-    turned(call: number, bytes = 1): LaneEffect[] {
-      turn += 1;
-      const { number } = rig.activation;
-      return rig.step({
-        type: "turned",
-        activation: number,
-        call,
-        turn,
-        delta: new Uint8Array(bytes),
-        answer: sixteen(call),
-        canonicalHash: sixteen(100 + call),
-      });
-    },
-    read: (call: number, after = turn): LaneEffect[] =>
-      rig.step({ type: "read", activation: rig.activation.number, call, after, answer: sixteen(call) }),
-    failed: (call: number, after = turn): LaneEffect[] =>
-      rig.step({ type: "failed", activation: rig.activation.number, call, after, answer: sixteen(call) }),
-    cut: (after = turn): LaneEffect[] =>
-      rig.step({
-        type: "cut",
-        activation: rig.activation.number,
-        after,
-        pages: [{ hash: sixteen(9), bytes: sixteen(3) }],
-      }),
-    /** A new session, loaded for call 1, which is at the worker. */
-    held() {
-      rig.empty(rig.invoke(callOf(1)));
-      assert.equal(rig.phase, "held");
-      return rig;
-    },
-    /** Call 1 is committed and answered. */
-    owner() {
-      rig.held();
-      rig.accept(rig.turned(1));
-      assert.equal(rig.phase, "owner");
-      return rig;
-    },
-    /** The record of call 2 is on its way, and nobody has answered in time. */
-    settling(call: CallHead = callOf(2)) {
-      rig.owner();
-      rig.invoke(call);
-      rig.turned(2);
-      const again = rig.wait(2000);
-      assert.equal(rig.phase, "settling");
-      return { rig, flight: one(again, "append") };
-    },
-    /** The fold with release is on its way. */
-    releasing() {
-      rig.owner();
-      rig.step({ type: "sleep" });
-      const release = rig.cut();
-      assert.equal(rig.phase, "releasing");
-      return { rig, release: one(release, "append") };
-    },
-    verifying() {
-      rig.owner();
-      rig.step({ type: "connection", up: false });
-      rig.step({ type: "connection", up: true });
-      assert.equal(rig.phase, "verifying");
-      return rig;
-    },
-    /** The tip as the store has it. */
-    tip: (): StoredRecord => {
-      const { expect, rid, n } = rig.activation.tip;
-      return stored(expect, { ...recordOf(rid.incarnation, n), rid });
-    },
-    /** A record of another node right after our tip. */
-    fence: (): StoredRecord => {
-      const { expect, rid, n } = rig.activation.tip;
-      return stored(expect + 1, { ...recordOf(other, n + 1, rid), epoch: 9 });
-    },
-  };
-  return rig;
+/** The node of a lane in a test's hand. */
+class RigWorld implements World {
+  wallMs = 1000;
+  monotonicMs = 1000;
+  incarnation = me;
+  valid = true;
+  readonly standings = new Map<string, Standing>();
+  #count = 0;
+
+  leaseValid(): boolean {
+    return this.valid;
+  }
+
+  standing(incarnation: string): Standing {
+    return this.standings.get(incarnation) ?? { type: "living" };
+  }
+
+  unique(): number {
+    this.#count += 1;
+    return this.#count;
+  }
+
+  birth(): Uint8Array {
+    return uid;
+  }
 }
 
-export type Rig = ReturnType<typeof createRig>;
+/** A lane, told what happens by a test. */
+export class Rig {
+  readonly lane: Lane;
+  readonly world = new RigWorld();
+  #seq = 0;
+  #turn = 0;
+
+  constructor(options: Partial<LaneOptions>) {
+    this.lane = openLane({ name, crc32, hash, connected: true, folds: foldBoundsOf(true), ...options });
+  }
+
+  get phase() {
+    return phaseOf(this.lane);
+  }
+
+  get activation() {
+    const { activation } = this.lane;
+    assert.ok(activation !== undefined, "the session is not in memory");
+    return activation;
+  }
+
+  step(event: LaneEvent): LaneEffect[] {
+    return stepLane(this.lane, event, this.world);
+  }
+
+  invoke(call: CallHead): LaneEffect[] {
+    return this.step({ type: "invoke", call });
+  }
+
+  /** Time passes and a timer rings. */
+  wait(ms: number, timer: "append" | "wake" | "fold" = "append"): LaneEffect[] {
+    this.world.wallMs += ms;
+    this.world.monotonicMs += ms;
+    return this.step({ type: "timer", timer });
+  }
+
+  /** Answers the read that is asked for among the effects. */
+  last(effects: readonly LaneEffect[], record?: StoredRecord): LaneEffect[] {
+    return this.step({ type: "last", token: one(effects, "readLast").token, record });
+  }
+
+  /** No last record, and no other trace either. */
+  empty(effects: readonly LaneEffect[]): LaneEffect[] {
+    return this.step({
+      type: "traces",
+      token: one(this.last(effects), "readTraces").token,
+      found: "nothing",
+    });
+  }
+
+  range(effects: readonly LaneEffect[], ...records: StoredRecord[]): LaneEffect[] {
+    return this.step({ type: "range", token: one(effects, "readRange").token, records });
+  }
+
+  accept(effects: readonly LaneEffect[]): LaneEffect[] {
+    this.#seq = Math.max(this.#seq, this.lane.activation?.tip.expect ?? 0) + 1;
+    return this.step({ type: "appended", token: one(effects, "append").token, seq: this.#seq });
+  }
+
+  turned(call: number, bytes = 1): LaneEffect[] {
+    this.#turn += 1;
+    const { number } = this.activation;
+    return this.step({
+      type: "turned",
+      activation: number,
+      call,
+      turn: this.#turn,
+      delta: new Uint8Array(bytes),
+      answer: sixteen(call),
+      canonicalHash: sixteen(100 + call),
+    });
+  }
+
+  read(call: number, after = this.#turn): LaneEffect[] {
+    return this.step({
+      type: "read",
+      activation: this.activation.number,
+      call,
+      after,
+      answer: sixteen(call),
+    });
+  }
+
+  failed(call: number, after = this.#turn): LaneEffect[] {
+    return this.step({
+      type: "failed",
+      activation: this.activation.number,
+      call,
+      after,
+      answer: sixteen(call),
+    });
+  }
+
+  cut(after = this.#turn): LaneEffect[] {
+    return this.step({
+      type: "cut",
+      activation: this.activation.number,
+      after,
+      pages: [{ hash: sixteen(9), bytes: sixteen(3) }],
+    });
+  }
+
+  /** A new session, loaded for call 1, which is at the worker. */
+  held() {
+    this.empty(this.invoke(callOf(1)));
+    assert.equal(this.phase, "held");
+    return this;
+  }
+
+  /** Call 1 is committed and answered. */
+  owner() {
+    this.held();
+    this.accept(this.turned(1));
+    assert.equal(this.phase, "owner");
+    return this;
+  }
+
+  /** The record of call 2 is on its way, and nobody has answered in time. */
+  settling(call: CallHead = callOf(2)) {
+    this.owner();
+    this.invoke(call);
+    this.turned(2);
+    const again = this.wait(2000);
+    assert.equal(this.phase, "settling");
+    return { rig: this, flight: one(again, "append") };
+  }
+
+  /** The fold with release is on its way. */
+  releasing() {
+    this.owner();
+    this.step({ type: "sleep" });
+    const release = this.cut();
+    assert.equal(this.phase, "releasing");
+    return { rig: this, release: one(release, "append") };
+  }
+
+  verifying() {
+    this.owner();
+    this.step({ type: "connection", up: false });
+    this.step({ type: "connection", up: true });
+    assert.equal(this.phase, "verifying");
+    return this;
+  }
+
+  /** The tip as the store has it. */
+  tip(): StoredRecord {
+    const { expect, rid, n } = this.activation.tip;
+    return stored(expect, { ...recordOf(rid.incarnation, n), rid });
+  }
+
+  /** A record of another node right after our tip. */
+  fence(): StoredRecord {
+    const { expect, rid, n } = this.activation.tip;
+    return stored(expect + 1, { ...recordOf(other, n + 1, rid), epoch: 9 });
+  }
+}
+
+export const createRig = (options: Partial<LaneOptions> = {}): Rig => new Rig(options);
 
 /** The only effect of that type. */
 export function one<T extends LaneEffect["type"]>(effects: readonly LaneEffect[], type: T): Of<T> {

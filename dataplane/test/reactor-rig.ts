@@ -69,6 +69,18 @@ interface Seen {
   appends: number;
 }
 
+const nothingSeen = (): Seen => ({
+  opened: [],
+  ran: [],
+  passed: [],
+  checks: [],
+  cuts: [],
+  ended: [],
+  replies: [],
+  retired: new Set(),
+  appends: 0,
+});
+
 /** Answers of the store, which come when the test lets them. */
 type Later = (() => void)[];
 
@@ -153,17 +165,7 @@ export function reactorRig(options: RigOptions = {}) {
   const timers = testTimers();
   const numbers = createNumbers(options.first ?? 1);
   const later: Later = [];
-  const seen: Seen = {
-    opened: [],
-    ran: [],
-    passed: [],
-    checks: [],
-    cuts: [],
-    ended: [],
-    replies: [],
-    retired: new Set(),
-    appends: 0,
-  };
+  const seen = nothingSeen();
   const ports = portsOf(options, seen, later);
   const reactor = reactorOf(ports, timers, numbers);
   const answers: Answer[] = [];

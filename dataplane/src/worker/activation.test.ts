@@ -24,10 +24,9 @@ function gate(): { readonly opened: Promise<void>; open(): void } {
 /** What is asked: only its name and types count here. */
 const asked = agent("asked").handlers({ add: (_ctx, by: number) => by });
 
-function harness() {
-  const held = gate();
-  const seen: unknown[] = [];
-  const probe = agent("probe", { count: s.counter(), name: s.register("none") }, { maxTurn: "50ms" })
+/** Handlers of all kinds; some wait for `held`, and `seen` is what they saw. */
+function probeAgent(held: ReturnType<typeof gate>, seen: unknown[]) {
+  return agent("probe", { count: s.counter(), name: s.register("none") }, { maxTurn: "50ms" })
     .readonly({
       get: (ctx) => ({ count: ctx.state.count.value, name: ctx.state.name }),
       async slowGet(ctx) {
@@ -90,12 +89,10 @@ function harness() {
       thenable: () => new Proxy({}, { has: () => true, get: () => assert.fail }) as never,
     })
     .handler("brief", { timeout: 5 }, () => new Promise<null>(() => undefined));
-  const schema: Schema = { count: { kind: "counter" }, name: { kind: "register", initial: "none" } };
-  const state: SessionState = openState(schema, { crc32 });
-  const said: TurnMessage[] = [];
-  const asks: AskMessage[] = [];
-  const cuts: [number, number][] = [];
-  const logged: string[] = [];
+}
+
+/** The state, and how many views of it are open. */
+function countViews(state: SessionState): { readonly counting: SessionState; readonly views: () => number } {
   let views = 0;
   const counting: SessionState = {
     get seq() {
@@ -119,6 +116,42 @@ function harness() {
       };
     },
   };
+  return { counting, views: () => views };
+}
+
+/** What was said of calls. */
+function readAnswers(said: readonly TurnMessage[]) {
+  const answerOf = (call: number): Answer => {
+    const message = said.find((one) => one.call === call);
+    assert.ok(message !== undefined && "answer" in message, `call ${call} has no answer`);
+    return decodeAnswer(message.answer);
+  };
+  const value = (call: number): unknown => {
+    const answer = answerOf(call);
+    assert.ok(answer.ok, JSON.stringify(answer));
+    return JSON.parse(utf8.decode(answer.body));
+  };
+  const failureOf = (call: number): Failure => {
+    const answer = answerOf(call);
+    assert.ok(!answer.ok);
+    return answer.failure;
+  };
+  const reason = (call: number): string => failureOf(call).reason;
+  const message = (call: number): string => failureOf(call).message;
+  return { answerOf, value, reason, message };
+}
+
+function harness() {
+  const held = gate();
+  const seen: unknown[] = [];
+  const probe = probeAgent(held, seen);
+  const schema: Schema = { count: { kind: "counter" }, name: { kind: "register", initial: "none" } };
+  const state: SessionState = openState(schema, { crc32 });
+  const said: TurnMessage[] = [];
+  const asks: AskMessage[] = [];
+  const cuts: [number, number][] = [];
+  const logged: string[] = [];
+  const { counting, views } = countViews(state);
   const table = createBegunTable();
   const activation = new WorkerActivation({
     number: 7,
@@ -159,23 +192,6 @@ function harness() {
     );
     return next;
   };
-  const answerOf = (call: number): Answer => {
-    const message = said.find((one) => one.call === call);
-    assert.ok(message !== undefined && "answer" in message, `call ${call} has no answer`);
-    return decodeAnswer(message.answer);
-  };
-  const value = (call: number): unknown => {
-    const answer = answerOf(call);
-    assert.ok(answer.ok, JSON.stringify(answer));
-    return JSON.parse(utf8.decode(answer.body));
-  };
-  const failureOf = (call: number): Failure => {
-    const answer = answerOf(call);
-    assert.ok(!answer.ok);
-    return answer.failure;
-  };
-  const reason = (call: number): string => failureOf(call).reason;
-  const message = (call: number): string => failureOf(call).message;
   const until = async (condition: () => boolean): Promise<void> => {
     while (!condition()) await turnOfLoop();
   };
@@ -189,12 +205,9 @@ function harness() {
     cuts,
     logged,
     run,
-    value,
-    reason,
-    message,
-    answerOf,
+    ...readAnswers(said),
     until,
-    views: () => views,
+    views,
     hasBegun: (call: number) => readBegun(table).has(call),
   };
 }

@@ -9,6 +9,7 @@ import {
   type Ask,
   askFunction,
   definitionOf,
+  gather,
   handlersOf,
   type MapState,
   type TextState,
@@ -31,7 +32,7 @@ function session(agent: AnyAgent, state: object, ask: (one: Ask) => Promise<unkn
     const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
     const call = { key: "k", caller: { subject: "anonymous" }, signal: new AbortController().signal, log };
     return handler.run(
-      { ...call, state, now: () => 0, random: () => 0, uuid: () => "", ask: askFunction(ask) },
+      { ...call, state, now: () => 0, random: () => 0, uuid: () => "", ask: askFunction(ask), gather },
       input,
     );
   };

@@ -5,6 +5,7 @@ import type { GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { type Empty, EmptySchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { AgentService, GetAgentRequestSchema } from "@voda/proto/api";
 import { definitionOf, type HostContext, handlersOf, isAgent, validatorsOf } from "./definition.ts";
+import { gather } from "./gather.ts";
 import { agent, s, VodaError } from "./index.ts";
 
 const counter = agent("counter", { count: s.counter(), title: s.register("new") })
@@ -21,6 +22,7 @@ const context = (state: object): HostContext => ({
   random: () => 0,
   uuid: () => "",
   ask: () => assert.fail("nobody is asked"),
+  gather,
 });
 
 /** Misuse that the types refuse, as plain JavaScript would write it. */

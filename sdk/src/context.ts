@@ -2,6 +2,7 @@
 
 import type { FieldKind, Frozen, Handles, ReadHandles } from "@voda/proto/fields";
 import type { AskFunction } from "./ask.ts";
+import type { GatherFunction } from "./gather.ts";
 import type { Field, Schema } from "./schema.ts";
 
 type Registers<S extends Schema> = { [K in keyof S]: S[K]["kind"] extends "register" ? K : never }[keyof S];
@@ -58,6 +59,11 @@ export interface CallContext {
    * @throws TypeError or RangeError for a bad option, VodaError for a bad key; the asks reject with VodaError
    */
   readonly ask: AskFunction;
+  /**
+   * Waits for several asks: until `min` of them have succeeded, too many have failed, or the time is over.
+   * Does not reject for what they reject with.
+   */
+  readonly gather: GatherFunction;
 }
 
 /** Context of a handler. The handler is one transaction: if it throws, it changed nothing. */

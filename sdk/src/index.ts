@@ -7,6 +7,7 @@ export type { CallContext, Caller, Ctx, Logger, ReadCtx, ReadState, State } from
 export type { AnyAgent } from "./definition.ts";
 export type { Duration } from "./duration.ts";
 export { type ClientReason, type Code, type Reason, VodaError, type VodaErrorOptions } from "./error.ts";
+export type { Gathered, GatherFunction, GatherOptions } from "./gather.ts";
 export type { HandlerOptions, Internal } from "./handler.ts";
 export type { Json } from "./json.ts";
 export type { AgentOptions, Place } from "./options.ts";

@@ -6,6 +6,7 @@ import {
   type AskFunction,
   askFunction,
   type Caller,
+  gather,
   type HostContext,
   type Logger,
 } from "voda/definition";
@@ -52,6 +53,7 @@ export class Context implements HostContext {
   readonly now = now;
   readonly random = random;
   readonly uuid = uuid;
+  readonly gather = gather;
   readonly #abort: Abort;
   readonly #log: () => Logger;
   readonly #perform: (ask: Ask) => Promise<unknown>;

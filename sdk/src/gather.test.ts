@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { gather } from "./gather.ts";
+import { VodaError } from "./index.ts";
+
+const never = (): Promise<number> => new Promise(() => undefined);
+const fails = async (message: string): Promise<number> => {
+  throw new VodaError("aborted", message, { reason: "mine" });
+};
+
+test("all are waited for, and told in their order", async () => {
+  const slow = Promise.withResolvers<number>();
+  const gathered = gather([slow.promise, Promise.resolve(3)]);
+  slow.resolve(1);
+  assert.deepEqual(await gathered, { ok: [1, 3], failed: [], late: 0 });
+});
+
+test("the rest is late once enough have succeeded", async () => {
+  const { ok, failed, late } = await gather([never(), Promise.resolve(2), fails("no"), Promise.resolve(4)], {
+    min: 2,
+  });
+  assert.deepEqual([ok, failed.map(({ reason }) => reason), late], [[2, 4], ["mine"], 1]);
+});
+
+test("nothing is waited for when too many have failed", async () => {
+  const { ok, failed, late } = await gather([never(), fails("a"), fails("b")], { min: 2 });
+  assert.deepEqual([ok, failed.map(({ message }) => message), late], [[], ["a", "b"], 1]);
+});
+
+test("the time ends it, and what comes later harms nobody", async () => {
+  const slow = Promise.withResolvers<number>();
+  const { ok, late } = await gather([slow.promise, Promise.resolve(1)], { timeout: 5 });
+  assert.deepEqual([ok, late], [[1], 1]);
+  slow.reject(new Error("too late"));
+});
+
+test("what is no VodaError becomes one", async () => {
+  const { failed } = await gather([Promise.reject(new Error("bug"))]);
+  assert.deepEqual(
+    failed.map(({ code, message }) => [code, message]),
+    [["internal", "bug"]],
+  );
+});
+
+test("bad options are refused", async () => {
+  const untyped = (value: unknown): never => value as never;
+  await assert.rejects(gather([], { min: 1 }), /min of 1 is not a whole number of 0 to 0/);
+  await assert.rejects(gather([never()], { min: 0.5 }), RangeError);
+  await assert.rejects(gather([never()], { timeout: untyped("soon") }), TypeError);
+  await assert.rejects(gather([never()], untyped({ quorum: 1 })), TypeError);
+  assert.deepEqual(await gather([]), { ok: [], failed: [], late: 0 });
+});

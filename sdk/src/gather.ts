@@ -1,0 +1,69 @@
+// Several asks at once, of which enough must succeed.
+import { type Duration, durationMs } from "./duration.ts";
+import { VodaError } from "./error.ts";
+import { refuseUnknown, turnRange } from "./options.ts";
+
+/** Options of a gathering. */
+export interface GatherOptions {
+  /** How many must succeed; the rest is not waited for. Default: all. */
+  readonly min?: number;
+  /** How long to wait at most: 1 ms to 1 hour. Default: until each has ended. */
+  readonly timeout?: Duration;
+}
+
+/** What came of a gathering. */
+export interface Gathered<R> {
+  /** In the order of the calls. Fewer than `min` when too many failed, or the time was over. */
+  readonly ok: R[];
+  /** In the order of the calls. */
+  readonly failed: VodaError[];
+  /** Calls that had not ended. They go on, and nobody hears of them. */
+  readonly late: number;
+}
+
+/** `ctx.gather` */
+export type GatherFunction = <R>(
+  calls: readonly Promise<R>[],
+  options?: GatherOptions,
+) => Promise<Gathered<R>>;
+
+const optionNames: ReadonlySet<string> = new Set(["min", "timeout"]);
+// As they are before an agent's code may put others in their place.
+const { setTimeout: after, clearTimeout: cancel } = globalThis;
+
+type Ended<R> = { readonly ok: true; readonly value: R } | { readonly ok: false; readonly error: VodaError };
+
+/** Never rejects for what a call rejects with. @throws TypeError or RangeError for a bad option */
+export const gather: GatherFunction = async <R>(
+  calls: readonly Promise<R>[],
+  options: GatherOptions = {},
+): Promise<Gathered<R>> => {
+  refuseUnknown("gather option", options, optionNames);
+  const { min = calls.length, timeout } = options;
+  if (!Number.isInteger(min) || min < 0 || min > calls.length)
+    throw new RangeError(`min of ${min} is not a whole number of 0 to ${calls.length}, the number of calls`);
+  const ended = new Array<Ended<R> | undefined>(calls.length).fill(undefined);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let waiting = calls.length;
+  let missing = min;
+  const end = (at: number, one: Ended<R>): void => {
+    ended[at] = one;
+    waiting -= 1;
+    if (one.ok) missing -= 1;
+    if (missing <= 0 || missing > waiting) resolve();
+  };
+  for (const [at, call] of calls.entries())
+    call.then(
+      (value) => end(at, { ok: true, value }),
+      (error: unknown) => end(at, { ok: false, error: VodaError.from(error) }),
+    );
+  if (missing === 0) resolve();
+  const timer = timeout === undefined ? undefined : after(resolve, durationMs("timeout", timeout, turnRange));
+  await promise;
+  cancel(timer);
+  return {
+    ok: ended.flatMap((one) => (one?.ok === true ? [one.value] : [])),
+    failed: ended.flatMap((one) => (one?.ok === false ? [one.error] : [])),
+    late: waiting,
+  };
+};

@@ -133,7 +133,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       bundle: { imports: ["failure.ts"] },
       up: { imports: ["binaries", "api.ts", "failure.ts", "free-disk.ts", "programs.ts"] },
       bench: { imports: ["up", "api.ts", "failure.ts", "programs.ts"] },
-      doctor: { imports: ["binaries", "up", "free-disk.ts"] },
+      doctor: { imports: ["binaries", "up", "api.ts", "free-disk.ts"] },
       commands: {
         imports: [
           "bench",

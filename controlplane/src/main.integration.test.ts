@@ -66,6 +66,7 @@ test("the program makes the streams, says where it is, serves and stops cleanly"
     "KV_voda_quotas",
     "OBJ_voda_blobs",
     "VODA_LOG_0",
+    "VODA_MARK_0",
     "VODA_SNAP_0",
   ]);
   const listed = await fetch(`http://${ready.api}/voda.api.v1.NodeService/ListNodes`, {

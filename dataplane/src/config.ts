@@ -86,6 +86,17 @@ const FlagsSchema = v.strictObject({
    * `https://a.example,https://b.example`.
    */
   "allow-origin": v.optional(list(origin), ""),
+  /**
+   * File with the number of bytes that nats-server may store, rewritten when it changes; without it the
+   * limit of the account counts, if it has one. Near the limit only leases are written, so that reads go
+   * on.
+   */
+  "store-limit-file": v.optional(
+    v.pipe(
+      v.string(),
+      v.transform((path) => resolve(path)),
+    ),
+  ),
   durability: v.optional(v.picklist(["process", "replicated", "disk"]), "process"),
   "cpu-milli": v.optional(amount, String(availableParallelism() * 1000)),
   "memory-mib": v.optional(amount, String(Math.floor(totalmem() / mib))),

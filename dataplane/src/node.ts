@@ -24,12 +24,21 @@ import {
 import { freeDiskMib } from "./free-disk.ts";
 import { Inbox, openHost } from "./host/index.ts";
 import { createEdgeProof, createRoutes, type EdgeProof, openIngress } from "./ingress/index.ts";
-import type { LaneEvent } from "./lane/index.ts";
+import { type LaneEvent, tombstoneMs } from "./lane/index.ts";
 import { type Membership, openIdentity, openMembership } from "./membership/index.ts";
 import { type Connection, openConnection, openRequests } from "./nats/index.ts";
-import { createAsleepTrims, createStreams, openStore } from "./store/index.ts";
+import {
+  type AsleepTrims,
+  createStreams,
+  openAsleepTrims,
+  openMarks,
+  openStore,
+  openStoreRoom,
+} from "./store/index.ts";
 import { heapMibMax, openWorkers, type Workers } from "./threads/index.ts";
 
+/** The mark of a session that ended outlives its tombstone by this. */
+const markAfterSeconds = 24 * 60 * 60;
 /** How long a stop waits for sessions to be put to sleep. */
 export const drainMsMax = 4_000;
 
@@ -86,11 +95,14 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   const hint = `${config.host}:${ingress.port}`;
   const lease = { ...stored, clock: systemClock, identity, node, ingress: hint, zone: config.zone ?? "" };
   const membership = parts.use(await openMembership({ ...lease, capacity: machine.capacity, log }));
+  const asleep = parts.use(openTrims(basics, stored, membership));
   const mesh = await openMesh(basics, { connection, membership, inbox, edge });
   const { reactor } = parts.use(
     openHost({
       ...basics,
       ...stored,
+      commit: stored.records,
+      asleep,
       ...mesh,
       ...machine,
       inbox,
@@ -128,13 +140,45 @@ async function openStored({ config, node, clock, log, parts }: Basics) {
   const requests = parts.use(openRequests(connection, clock));
   await createStreams(requests, config.durability === "replicated" ? 3 : 1);
   const commit = parts.use(openCommit(connection, clock));
-  const store = openStore(requests, commit);
-  const asleep = parts.use(
-    createAsleepTrims(store, clock, (err, { token }) =>
-      log.warn({ err, token }, "the log of a sleeping session stays"),
-    ),
+  const room = parts.use(
+    openStoreRoom({
+      requests,
+      limitFile: config["store-limit-file"],
+      onFull: (words) => log.error({}, `the store is full: ${words}`),
+    }),
   );
-  return { connection, requests, commit, store, asleep };
+  /** For everything but leases and marks. */
+  const records = room.guard(commit);
+  const store = openStore(requests, records);
+  const marks = parts.use(
+    openMarks({
+      requests,
+      commit,
+      clock,
+      goneSeconds: tombstoneMs / 1000 + markAfterSeconds,
+      onFailed: (err) => log.warn({ err }, "marks are not stored; they are tried again"),
+    }),
+  );
+  return { connection, requests, commit, records, store, marks };
+}
+
+/** Each living node trims its part of the sessions that sleep. */
+function openTrims(
+  { log }: Basics,
+  { requests, store }: Pick<Awaited<ReturnType<typeof openStored>>, "requests" | "store">,
+  membership: Membership,
+): AsleepTrims {
+  return openAsleepTrims({
+    requests,
+    store,
+    storeMs: () => membership.storeMs(),
+    rank() {
+      const living = membership.members().map(({ incarnation }) => incarnation);
+      const index = living.sort().indexOf(membership.incarnation());
+      return index < 0 ? undefined : { index, count: living.length };
+    },
+    failed: (err, token) => log.warn({ err, token }, "the log of a sleeping session stays for now"),
+  });
 }
 
 /** What this machine has, and the books over it. */

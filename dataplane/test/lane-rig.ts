@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { hash as digest } from "node:crypto";
 import { crc32 } from "node:zlib";
+import type { Mark } from "@voda/proto/mark";
 import type { CallHead, CallId } from "../src/call/index.ts";
 import { foldBoundsOf } from "../src/lane/fold.ts";
 import { type Lane, type LaneOptions, openLane, phaseOf } from "../src/lane/lane.ts";
@@ -156,8 +157,8 @@ export class Rig {
   }
 
   /** Answers the read that is asked for among the effects. */
-  last(effects: readonly LaneEffect[], record?: StoredRecord): LaneEffect[] {
-    return this.step({ type: "last", token: one(effects, "readLast").token, record });
+  last(effects: readonly LaneEffect[], record?: StoredRecord, mark?: Mark): LaneEffect[] {
+    return this.step({ type: "last", token: one(effects, "readLast").token, record, mark });
   }
 
   /** No last record, and no other trace either. */
@@ -294,4 +295,4 @@ export function all<T extends LaneEffect["type"]>(effects: readonly LaneEffect[]
 }
 
 export const typesOf = (effects: readonly LaneEffect[]): string[] =>
-  effects.map((effect) => effect.type).filter((type) => type !== "timer");
+  effects.map((effect) => effect.type).filter((type) => type !== "timer" && type !== "mark");

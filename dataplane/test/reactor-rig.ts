@@ -128,11 +128,13 @@ function storeOf({ last }: RigOptions, seen: Seen, later: Later): Ports["store"]
       const seq = (last?.seq ?? 0) + seen.appends;
       later.push(() => accepted(seq));
     },
-    last: (_session, _leader, asked) => void later.push(() => asked.answered(last)),
+    last: (_session, _leader, asked) =>
+      void later.push(() => asked.answered({ record: last, mark: undefined })),
     traces: (_session, asked) => void later.push(() => asked.answered("nothing")),
     range: () => undefined,
     readPages: () => undefined,
     writePages: () => undefined,
+    mark: () => undefined,
     trim: () => undefined,
     trimAsleep: () => undefined,
     deletePages: () => undefined,

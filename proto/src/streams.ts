@@ -5,6 +5,7 @@ import {
   blobsBucket,
   keysBucket,
   logStream,
+  marksStream,
   nodesBucket,
   quotasBucket,
   snapshotStream,
@@ -54,6 +55,14 @@ export function streamConfigs(replicas: number): StreamConfig[] {
   return [
     { ...log, name: logStream(0), subjects: ["v.log.>"], metadata: { [formatKey]: String(storeFormat) } },
     { ...base, name: snapshotStream(0), subjects: ["v.snap.>"], discard: "new" },
+    {
+      ...base,
+      name: marksStream(0),
+      subjects: ["v.mark.>"],
+      discard: "new",
+      max_msgs_per_subject: 1,
+      allow_msg_ttl: true,
+    },
     bucket(base, nodesBucket, { allow_msg_ttl: true, subject_delete_marker_ttl: leaseMarkerNs }),
     bucket(base, agentsBucket, {}),
     bucket(base, keysBucket, { allow_msg_ttl: true }),

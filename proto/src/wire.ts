@@ -47,6 +47,11 @@ export const numberedMsMax = 60_000;
 export const bodyBytesMax = 4 * 1024 * 1024;
 /** Bytes of the delta and the answer of one turn together: they become one record. */
 export const turnBytesMax = 1024 * 1024;
+/**
+ * Bytes that the values of one session occupy in memory, roughly. Each snapshot writes, and each wake
+ * reads, all that changed in one piece, while the other sessions of the thread wait.
+ */
+export const stateBytesMax = 32 * 1024 * 1024;
 /** Bytes of the headers of one call. */
 export const headersBytesMax = 64 * 1024;
 /** Characters of what an agent says of one of its handlers. */
@@ -62,6 +67,8 @@ export const pageBytesMax = 64 * 1024;
 export const logStream = (index: number): string => `VODA_LOG_${index}`;
 /** Stream with the pages of the snapshots. */
 export const snapshotStream = (index: number): string => `VODA_SNAP_${index}`;
+/** Stream with the high-water marks of the lanes, and with what waits to be trimmed. */
+export const marksStream = (index: number): string => `VODA_MARK_${index}`;
 /** KV bucket with the leases of the nodes. */
 export const nodesBucket = "voda_nodes";
 /** KV bucket with the definitions of the deployed agents. */
@@ -94,6 +101,14 @@ export const laneSubjects = (token: SessionToken) => {
 };
 /** Filter of all name records. */
 export const nameSubjects = "v.log.*.*.i";
+/** The last record of the session that was acknowledged. */
+export const markSubject = (token: SessionToken): string => `v.mark.${token}.m`;
+/** Filter of all marks. */
+export const markSubjects = "v.mark.*.m";
+/** The session sleeps, and records before its last can go soon. */
+export const trimSubject = (token: SessionToken): string => `v.mark.${token}.t`;
+/** Filter of all sessions that wait to be trimmed. */
+export const trimSubjects = "v.mark.*.t";
 /** Name of a page of a snapshot: used once, so what lies under it never changes. */
 export interface PageName {
   /** Ownership epoch of the writer: two owners never write the same name. */

@@ -64,7 +64,10 @@ type OwnMakers = {
   readonly [K in keyof Pick<Handles<never>, Exclude<FieldKind, ValueKind>>]: () => Field<K, never>;
 };
 
-/** The fields of a state: one function for each kind. */
+/**
+ * The fields of a state: one function for each kind. Together the values of a session take at most 32 MiB:
+ * a turn that would make them larger is undone, and fails with `too_large`.
+ */
 export const s: RegisterMaker & ValueMakers & OwnMakers = makers();
 
 function makers() {

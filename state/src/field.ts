@@ -46,6 +46,8 @@ export interface Field<S = unknown> {
   readonly kind: FieldKind;
   /** Roughly what it occupies in memory. */
   readonly bytes: number;
+  /** The value's part of it: what `stateBytesMax` bounds. */
+  readonly valueBytes: number;
   /** What `state.<name>` gives: the value of a register, else a handle. */
   access(scope: Scope): unknown;
   /** What `state.<name> = value` does. */
@@ -54,6 +56,8 @@ export interface Field<S = unknown> {
   changed(slot: S): boolean;
   /** The slot of a transaction as it is applied and encoded. @param origin who commits it */
   prepare(slot: S, origin: number): S;
+  /** Roughly what a prepared slot will add to `valueBytes`; below 0 where it takes away. */
+  growth(slot: S): number;
   /** Writes a prepared slot as operations of a delta. */
   encode(slot: S, writer: ByteWriter): void;
   /** Reads operations; changes nothing. @throws DecodeError */

@@ -1,5 +1,5 @@
 import { fieldKinds } from "@voda/proto/fields";
-import { turnBytesMax } from "@voda/proto/wire";
+import { stateBytesMax, turnBytesMax } from "@voda/proto/wire";
 import { assert, ByteWriter } from "@voda/stdx";
 import { type Accessors, createAccessors } from "./accessors.ts";
 import {
@@ -23,6 +23,9 @@ import { type Cuts, createCuts } from "./view.ts";
 export interface Tools {
   readonly crc32: Crc32;
 }
+
+/** A byte of a delta takes no more in memory: a small number in a map is 3 bytes there and some 80 here. */
+const memoryPerByte = 32;
 
 // Scratch space of one synchronous commit, shared by all sessions of a worker.
 const deltaWriter = new ByteWriter(4096);
@@ -93,6 +96,8 @@ class Live<S extends Schema> implements SessionState<S> {
     { kind: number; value: readonly Uint8Array[]; operations: Uint8Array[] }
   >();
   #seq = 0;
+  /** At least what the values occupy. */
+  #roughBytes = Number.POSITIVE_INFINITY;
   #isWriting = false;
   /** Why nobody may read or write this object any more. */
   #broken: unknown;
@@ -185,12 +190,36 @@ class Live<S extends Schema> implements SessionState<S> {
     if (changes.length === 0) return undefined;
     const dot = { origin, seq: this.#seq + 1 };
     const bytes = this.#encode(dot, changes);
+    this.#checkSize(bytes.length, changes);
     if (bytes.length > bytesMax)
       throw new TooLargeError(
         `transaction of ${bytes.length} bytes exceeds ${bytesMax}; write less in one call`,
       );
     this.#unbroken(() => this.#take({ dot, changes, unknown: [] }));
     return bytes;
+  }
+
+  /**
+   * A snapshot of the state is written, and read, in one piece: others of the thread wait meanwhile. Who is
+   * over the bound may still make it smaller. The sum over all fields is made again only when the state can
+   * have become large.
+   */
+  #checkSize(deltaBytes: number, changes: Delta["changes"]): void {
+    this.#roughBytes += deltaBytes * memoryPerByte;
+    if (this.#roughBytes < stateBytesMax / 2) return;
+    const bytes = this.#fields.reduce((sum, field) => sum + field.valueBytes, 0);
+    this.#roughBytes = bytes;
+    if (bytes + deltaBytes * memoryPerByte <= stateBytesMax) return;
+    const growth = changes.reduce(
+      (sum, { index, slot }) => sum + (this.#fields[index]?.growth(slot) ?? 0),
+      0,
+    );
+    if (growth > 0 && bytes + growth > stateBytesMax)
+      throw new TooLargeError(
+        `the state of ${bytes} bytes would grow to ${bytes + growth}, which exceeds ` +
+          `stateBytesMax ${stateBytesMax}; ` +
+          "remove what the session no longer needs, or spread it over more sessions",
+      );
   }
 
   #encode(dot: Dot, changes: Delta["changes"]): Uint8Array {

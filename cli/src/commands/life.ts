@@ -1,8 +1,9 @@
-// `voda sleep` and `voda wake`.
+// `voda sleep`, `voda wake` and `voda accept-loss`.
 import { toJson } from "@bufbuild/protobuf";
-import { type Session, SessionSchema, SessionStatus } from "@voda/proto/api";
+import { LostSessionSchema, type Session, SessionSchema, SessionStatus } from "@voda/proto/api";
 import type { Command } from "commander";
 import { connectApi } from "../api.ts";
+import { lostWords } from "../doctor/lost-sessions.ts";
 import { type ClientFlags, withClientFlags } from "../options.ts";
 import type { Output, Print } from "../print.ts";
 import { parseSession } from "../session-argument.ts";
@@ -33,6 +34,19 @@ export function addLife(program: Command, { out: print, err }: Output): void {
     const [session, ...more] = names;
     if (more.length === 0) show([(await sessions.wakeSession({ session })).session], flags, print);
     else show((await sessions.wakeSessions({ sessions: names })).sessions, flags, print);
+  });
+  const accept = program
+    .command("accept-loss")
+    .description(
+      "let a session that lost records go on from what can be read of it; the rest is given up for good",
+    )
+    .argument("<session>", "AGENT/KEY");
+  withClientFlags(accept).action(async (text: string, flags: ClientFlags) => {
+    const session = parseSession(text, flags.namespace);
+    const { lost } = await connectApi(flags.url).sessions.acceptLoss({ session });
+    if (lost === undefined) throw new Error("the control plane's answer names no session");
+    if (flags.json === true) print(JSON.stringify(toJson(LostSessionSchema, lost)));
+    else print(`${text} goes on from ${lostWords(lost)}; whatever was acknowledged after that is given up`);
   });
 }
 

@@ -107,7 +107,7 @@ test("the command prints each finding and fails with exit code 1 when one does",
     return { code, text: out.join("\n") };
   };
   const healthy = await doctor("--json");
-  assert.deepEqual([healthy.code, JSON.parse(healthy.text).findings.length], [0, 8]);
+  assert.deepEqual([healthy.code, JSON.parse(healthy.text).findings.length], [0, 9]);
   const server = createServer().listen(port, loopback);
   await once(server, "listening");
   try {

@@ -1,5 +1,6 @@
 // What `voda doctor` looks at.
 import { spawnSync } from "node:child_process";
+import { type Api, connectApi } from "../api.ts";
 import { type Binary, binaries, find, versionOf } from "../binaries/locate.ts";
 import { freeBytes } from "../free-disk.ts";
 import { lockHolder } from "../up/lock.ts";
@@ -7,15 +8,8 @@ import { processesFile } from "../up/mesh.ts";
 import { isPortFree } from "../up/ports.ts";
 import { leftovers } from "../up/processes.ts";
 import { isNearlyFull, roomWords, storeRoom } from "../up/store-room.ts";
-
-/** One line of the doctor's table. */
-export interface Finding {
-  readonly name: string;
-  readonly ok: boolean;
-  readonly found: string;
-  /** Only where it is not ok. */
-  readonly fix?: string;
-}
+import type { Finding } from "./finding.ts";
+import { lostFinding } from "./lost-sessions.ts";
 
 /** Where the mesh is that is looked at. */
 export interface Place {
@@ -40,6 +34,7 @@ export async function examine(place: Place): Promise<readonly Finding[]> {
     diskFinding(place.dataDir),
     storeFinding(place.dataDir),
     leftoversFinding(place.dataDir),
+    await lostFinding(sessionsOf(place.dataDir)),
   ];
 }
 
@@ -133,4 +128,9 @@ export function leftoversFinding(dataDir: string): Finding {
     found: `left over: ${list}`,
     fix: "`npx voda up` ends them, or end them yourself",
   };
+}
+
+function sessionsOf(dataDir: string): Api["sessions"] | undefined {
+  const ingress = lockHolder(dataDir)?.ingress;
+  return ingress === undefined ? undefined : connectApi(ingress).sessions;
 }

@@ -24,6 +24,7 @@ import {
   roomWords,
   storeBytesMax,
   storeFolder,
+  storeLimitFile,
   storeRoom,
 } from "./store-room.ts";
 import { StoreWatch } from "./store-watch.ts";
@@ -221,6 +222,7 @@ export class Mesh implements AsyncDisposable {
       storeDir: storeFolder(dataDir),
       storeBytesMax: storeBytesMax(dataDir),
     };
+    replaceFile(storeLimitFile(dataDir), String(server.storeBytesMax));
     replaceFile(config, natsConfig({ ...server, login: natsLogin(dataDir), durability }));
     return {
       name: "nats",
@@ -247,6 +249,7 @@ export class Mesh implements AsyncDisposable {
       ...this.#natsFlags(),
       "node-id": nodeId(index),
       "data-dir": join(this.#options.dataDir, "nodes", nodeId(index)),
+      "store-limit-file": storeLimitFile(this.#options.dataDir),
       host: loopback,
       "ingress-port": this.#ports.nodes[index] ?? 0,
       durability: this.#options.durability,

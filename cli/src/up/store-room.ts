@@ -7,6 +7,8 @@ import { freeBytes } from "../free-disk.ts";
 
 /** Also where the limit of the running server is read from: it was set at its start. */
 export const natsConfigFile = (dataDir: string): string => join(dataDir, "nats.conf");
+/** The limit alone, for the nodes: they stop a little before it. */
+export const storeLimitFile = (dataDir: string): string => join(dataDir, "store-limit");
 /** JetStream's files, by a nats-server that has this directory to itself. */
 export const storeFolder = (dataDir: string): string => join(dataDir, "nats");
 

@@ -8,6 +8,7 @@ const nameRecords = "v.log.*.*.i";
 /** Only the tombstone, the last record of an ended session, has a time to live. */
 const ttlHeader = "Nats-TTL";
 const batchMax = 512;
+const names = { stream: logStream(0), filter: nameRecords, batch: batchMax };
 /** "no results": nothing in the stream matches, from the sequence on. */
 const noResults = 404;
 
@@ -25,7 +26,7 @@ export async function* namesFrom(
   let from = sequence;
   for (;;) {
     let count = 0;
-    for await (const record of batchFrom(jsm, from)) {
+    for await (const record of batchFrom(jsm, names, from)) {
       count += 1;
       from = record.seq + 1;
       const name = decodeNameRecord(record.data);
@@ -35,11 +36,20 @@ export async function* namesFrom(
   }
 }
 
+interface BatchQuery {
+  readonly stream: string;
+  readonly filter: string;
+  readonly batch: number;
+}
+
 /** A stream where nothing matches is an answer, not a failure: a mesh without sessions has none to list. */
-async function* batchFrom(jsm: JetStreamManager, seq: number): AsyncGenerator<StoredMsg> {
-  const query = { seq, next_by_subj: nameRecords, batch: batchMax };
+export async function* batchFrom(
+  jsm: JetStreamManager,
+  { stream, filter, batch }: BatchQuery,
+  seq: number,
+): AsyncGenerator<StoredMsg> {
   try {
-    yield* await jsm.direct.getBatch(logStream(0), query);
+    yield* await jsm.direct.getBatch(stream, { seq, next_by_subj: filter, batch });
   } catch (error) {
     if (!(error instanceof JetStreamError && "code" in error && error.code === noResults)) throw error;
   }

@@ -9,6 +9,7 @@ import { ControlError } from "../errors.ts";
 import { sendCommand } from "../nats/command.ts";
 import { callerRefusal, pick } from "../scheduler/index.ts";
 import { isInLog, namesFrom } from "./lanes.ts";
+import { acceptLoss, listLost } from "./lost-sessions.ts";
 import { agentNotFound, nameOf } from "./refs.ts";
 import type { SessionContext } from "./session-context.ts";
 import { wakeAll } from "./wake-sessions.ts";
@@ -75,6 +76,10 @@ export function sessionService(context: SessionContext): ServiceImpl<typeof Sess
       if (status !== SessionStatus.UNBORN)
         await commandAnywhere(context, CommandKind.END, { name, ...timeout(call) });
       return {};
+    },
+    listLostSessions: ({ pageToken }) => listLost(context.jsm, pageToken),
+    async acceptLoss(request) {
+      return { lost: await acceptLoss(context, nameOf(request.session)) };
     },
   };
 }

@@ -22,10 +22,14 @@ export interface AppendRequest {
 /** Hears what became of one append, once. It may append anew at once. */
 export type AppendDone = (outcome: AppendOutcome) => void;
 
-/** Appends that are published at once in each turn of the event loop, and answered in any order. */
-export interface Commit extends AsyncDisposable {
+/** Where appends go. */
+export interface Appends {
   /** `done` is called exactly once and never inside this call, whatever happens to the connection. */
   append(append: AppendRequest, done: AppendDone): void;
+}
+
+/** Appends that are published at once in each turn of the event loop, and answered in any order. */
+export interface Commit extends Appends, AsyncDisposable {
   /** Appends without an outcome. */
   readonly waiting: number;
   /** All that waits becomes unanswered, and so does what is appended later. */

@@ -2,6 +2,7 @@ export type { AppendOutcome } from "./ack.ts";
 export {
   type AppendDone,
   type AppendRequest,
+  type Appends,
   ackTimeoutMs,
   type Commit,
   openCommit,

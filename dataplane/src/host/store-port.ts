@@ -2,15 +2,16 @@
 import type { SessionToken } from "@voda/proto/session";
 import { laneSubjects } from "@voda/proto/wire";
 import type { Logger } from "pino";
-import type { AppendOutcome, AppendRequest, Commit } from "../commit/index.ts";
+import type { AppendOutcome, AppendRequest, Appends } from "../commit/index.ts";
 import { tombstoneMs } from "../lane/index.ts";
-import type { Resolver, Session, StorePort } from "../reactor/index.ts";
+import type { LastSeen, Resolver, Session, StorePort } from "../reactor/index.ts";
 import { recent } from "../recent.ts";
-import type { AsleepTrims, Store } from "../store/index.ts";
+import type { AsleepTrims, Marks, Store } from "../store/index.ts";
 
 export interface StoreParts {
-  readonly commit: Commit;
+  readonly commit: Appends;
   readonly store: Store;
+  readonly marks: Marks;
   readonly asleep: AsleepTrims;
   readonly log: Logger;
 }
@@ -18,13 +19,21 @@ export interface StoreParts {
 /** Sessions whose subjects are remembered: they stand in each of their records. */
 const subjectsMax = 10_000;
 
-export function createStorePort({ commit, store, asleep, log }: StoreParts): StorePort {
+export function createStorePort({ commit, store, marks, asleep, log }: StoreParts): StorePort {
   const subjectsOf = recent(subjectsMax, (token: SessionToken) => laneSubjects(token));
   const ask = <T>({ name }: Session, what: string, asking: Promise<T>, asked: Resolver<T>): void => {
     asking.then(asked.answered, (err: unknown) => {
       log.warn({ err, session: name, what }, "the store did not answer");
       asked.failed();
     });
+  };
+  const lastFromAny = async ({ token }: Session): Promise<LastSeen> => {
+    const [record, mark] = await Promise.all([store.last(token), marks.read(token)]);
+    return { record, mark };
+  };
+  const lastFromLeader = async ({ token }: Session): Promise<LastSeen> => {
+    const mark = await marks.read(token);
+    return { record: await store.lastFromLeader(token), mark };
   };
   const unwatched = ({ name }: Session, work: Promise<unknown>, left: string): void => {
     work.catch((err: unknown) => log.warn({ err, session: name }, left));
@@ -49,8 +58,7 @@ export function createStorePort({ commit, store, asleep, log }: StoreParts): Sto
       commit.append(gone ? { ...record, rollup: true, ttlSeconds: tombstoneMs / 1000 } : record, done);
     },
     last(session, leader, asked) {
-      const { token } = session;
-      ask(session, "last", leader ? store.lastFromLeader(token) : store.last(token), asked);
+      ask(session, "last", leader ? lastFromLeader(session) : lastFromAny(session), asked);
     },
     range(session, { from, leader, limit }, asked) {
       const options = { leader, ...(limit !== undefined && { limit }) };
@@ -65,6 +73,7 @@ export function createStorePort({ commit, store, asleep, log }: StoreParts): Sto
     writePages(session, pages, asked) {
       ask(session, "writePages", store.writePages(session.token, pages), asked);
     },
+    mark: (session, mark, isUrgent) => marks.note(session, mark, isUrgent),
     trim(session, below) {
       unwatched(session, store.trim(session.token, below), "records stay in the store until the next fold");
     },

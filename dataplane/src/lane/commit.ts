@@ -12,7 +12,7 @@ import { takeOrders } from "./orders.ts";
 import { encodeRecord, type LaneRecord } from "./record.ts";
 import { failCall, failWork, storeFull } from "./share.ts";
 import { foldAccepted, noteCovered, readyFold, trimAsleep } from "./snapshot.ts";
-import { acceptTip, releaseTip } from "./tip.ts";
+import { acceptTip, markOf, releaseTip } from "./tip.ts";
 import { entryOf, type Turned, takeJob, takeTurns } from "./turns.ts";
 
 /**
@@ -141,14 +141,16 @@ function rejected(step: Step, activation: Activation, flight: Flight, why: strin
     step.out.push({ type: "timer", timer: "fold", atMs });
     return;
   }
+  // by our own last record, or because nothing came after it since
+  const isOurs = tip.claim === "owner" || tip.readable;
   for (const [call, work] of turns.jobs) {
     // readers store nothing: they run again on what the lane holds
-    if (tip.claim === "owner" && work.job.readonly && work.stage !== "executed") continue;
+    if (isOurs && work.job.readonly && work.stage !== "executed") continue;
     takeJob(turns, call);
     failWork(step, work, storeFull(why));
   }
   for (const { number } of takeOrders(orders, () => true)) failCall(step, number, storeFull(why));
-  if (tip.claim === "owner") step.lane.keptTip = { incarnation: tip.incarnation, rid: tip.rid };
+  if (isOurs) step.lane.keptTip = { incarnation: tip.incarnation, rid: tip.rid };
   drop(step, activation, "dropped", "nothing");
 }
 
@@ -160,6 +162,9 @@ export function committed(step: Step, activation: Activation, flight: Flight, se
   arrived(activation.append);
   const { born } = tip;
   const isFirst = acceptTip(tip, record, seq, step.lane.hash(flight.bytes));
+  const isGone = record.type === "gone";
+  const isUrgent = isGone || (record.type === "fold" && record.released);
+  step.out.push({ type: "mark", mark: markOf(tip, isGone), isUrgent });
   countTail(fold, flight.bytes.length);
   // order matters to the host: a session shows as owned before any answer of it leaves
   if (isFirst) {

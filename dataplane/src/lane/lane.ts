@@ -1,4 +1,5 @@
 // The memory of a lane: plain objects that only a step writes.
+import type { Mark } from "@voda/proto/mark";
 import type { SessionName } from "@voda/proto/session";
 import type { Crc32 } from "@voda/state";
 import type { CallHead } from "../call/index.ts";
@@ -59,13 +60,20 @@ export type StoreReply = Extract<LaneEvent, { token: number }>;
 /** How far a wake is. */
 export type Waking =
   | { readonly stage: "last"; readonly token: number; readonly attempts: number }
-  | { readonly stage: "range"; readonly token: number; readonly attempts: number; readonly atLeast: number }
+  | {
+      readonly stage: "range";
+      readonly token: number;
+      readonly attempts: number;
+      readonly atLeast: number;
+      readonly mark: Mark | undefined;
+    }
   | { readonly stage: "pages"; readonly token: number; readonly attempts: number; readonly base: Base }
   /** `arrived`: the calls that were there when this began. */
   | {
       readonly stage: "traces";
       readonly token: number;
       readonly attempts: number;
+      readonly mark: Mark | undefined;
       readonly arrived: ReadonlySet<number>;
     }
   /** The store, or the owner, does not answer. */

@@ -1,4 +1,5 @@
 // How an activation ends. Dropping memory is always safe: whatever is not in the lane never happened.
+import type { SessionName } from "@voda/proto/name";
 import { UnsupportedFormatError } from "@voda/state";
 import { DecodeError } from "@voda/stdx";
 import { dropAsks } from "./ask-gate.ts";
@@ -9,6 +10,7 @@ import {
   failCall,
   failWork,
   laterFormat,
+  lostRecords,
   requeue,
   unknownOutcome,
   workerLost,
@@ -61,10 +63,16 @@ export function drop(
   out.push({ type: "cold", why });
 }
 
+const failures = {
+  corrupt: corruptLane,
+  data_loss: lostRecords,
+  unsupported_format: (_name: SessionName, why: string) => laterFormat(why),
+};
+
 /** The lane cannot be read: nobody is served. */
-export function giveUp(step: Step, incident: "corrupt" | "unsupported_format", why: string): void {
+export function giveUp(step: Step, incident: keyof typeof failures, why: string): void {
   const { lane, out } = step;
-  const failure = incident === "corrupt" ? corruptLane(why) : laterFormat(why);
+  const failure = failures[incident](lane.name, why);
   out.push({ type: "incident", incident, message: why });
   if (lane.activation !== undefined) drop(step, lane.activation, "dropped", "unknown");
   lane.waking = undefined;

@@ -112,11 +112,34 @@ export function replay(rows: readonly DecodedRecord[]): Base | "gap" | "damaged"
 }
 
 /**
+ * The same of what is left of a lane, when the loss of the rest is accepted: the longest beginning that
+ * links. What lies after it stays behind: the next record takes the place after it.
+ */
+export function replayKept(rows: readonly DecodedRecord[]): Base {
+  const last = rows.at(-1);
+  if (last === undefined) return emptyLane();
+  const epoch = rows.reduce((highest, { record }) => Math.max(highest, record.epoch), 0);
+  const end = { expect: last.seq, tip: last.record.rid, epoch };
+  for (let count = rows.length; count > 0; count -= 1) {
+    const base = replay(rows.slice(0, count));
+    // what is left of the tail is needed no more once a fold is written, which is due at once
+    if (base !== "gap" && base !== "damaged")
+      return { ...base, ...end, tailRecords: Number.POSITIVE_INFINITY };
+  }
+  return { ...emptyLane(), ...end };
+}
+
+/**
  * Rows that link, from the first that needs nothing before it; rows of lost branches are left out.
  * `undefined`: rows are missing.
  */
 function chain(rows: readonly DecodedRecord[]): DecodedRecord[] | "damaged" | undefined {
   const links: DecodedRecord[] = [];
+  /**
+   * Rows that come after some that are not there: nothing is missing where a later one goes on from
+   * before them.
+   */
+  let isBroken = false;
   const covered = rows.flatMap(({ record }) => (record.type === "fold" ? [record.coversRid] : []));
   for (const row of rows) {
     const before = links.at(-1);
@@ -126,11 +149,12 @@ function chain(rows: readonly DecodedRecord[]): DecodedRecord[] | "damaged" | un
       const { prevHash } = row.record;
       if (prevHash !== undefined && !bytesEqual(prevHash, before.hash)) return "damaged";
       links.push(row);
+      isBroken = false;
     } else if (row.record.n > before.record.n + 1) {
-      return undefined;
+      isBroken = true;
     }
   }
-  return links;
+  return isBroken ? undefined : links;
 }
 
 function isAnchor(record: LaneRecord, covered: readonly RecordId[]): boolean {

@@ -1,12 +1,14 @@
 // What became of an append, and whether our last record is still there (PROTOCOL.md 5.4, 5.9). Reads are
 // hints: only a later record in its place proves that an append will never be accepted.
+import { isBehind } from "@voda/proto/mark";
 import { resendAt, takeRefusal } from "./append.ts";
 import { committed } from "./commit.ts";
 import { resendMinMs, undecidedMs } from "./constants.ts";
 import { type Activation, armAppend, type Slice, type Step, type StoreReply } from "./lane.ts";
 import { drop, readStored } from "./memory.ts";
 import type { DecodedRecord } from "./replay.ts";
-import type { StoredRecord } from "./types.ts";
+import { markOf } from "./tip.ts";
+import type { LaneEvent, StoredRecord } from "./types.ts";
 import { clearQuery, retryAt, setQuery, type TipQuery, unverify, verify } from "./verification.ts";
 import { noRecord, sameRecord } from "./words.ts";
 
@@ -63,7 +65,7 @@ function replied(step: Step, activation: Activation, event: StoreReply): boolean
   const { query } = verification;
   if (query?.token !== event.token) return false;
   clearQuery(verification);
-  if (event.type === "last" && query.stage === "last") lastSeen(step, activation, query, event.record);
+  if (event.type === "last" && query.stage === "last") lastSeen(step, activation, query, event);
   else if (event.type === "range" && query.stage === "range") rangeSeen(step, activation, event.records);
   else if (event.type === "store_failed") retryLater(step, activation, resendMinMs);
   return true;
@@ -80,7 +82,7 @@ function lastSeen(
   step: Step,
   activation: Activation,
   query: TipQuery,
-  stored: StoredRecord | undefined,
+  { record: stored, mark }: LaneEvent & { type: "last" },
 ): void {
   const { verification, tip } = activation;
   const { flight } = activation.append;
@@ -93,9 +95,12 @@ function lastSeen(
     verify(verification);
     committed(step, activation, flight, seq);
   } else if (seq === tip.expect && sameRecord(rid, tip.rid)) {
-    unmoved(step, activation, query);
+    // others may have owned the session meanwhile, and all of theirs may be lost
+    const isLost = mark?.isAccepted === false && isBehind(mark, row === undefined ? [] : [row]);
+    if (isLost) lost(step, activation, `records up to sequence ${mark.seq} were acknowledged, after ${seq}`);
+    else unmoved(step, activation, query);
   } else if (seq <= tip.expect) {
-    lost(step, activation);
+    lost(step, activation, vanished(activation));
   } else {
     const token = step.world.unique();
     setQuery(verification, { ...query, token, stage: "range" });
@@ -124,7 +129,7 @@ function rangeSeen(step: Step, activation: Activation, stored: readonly StoredRe
   const own = rows.find((row) => row.seq === tip.expect);
   const next = rows.find((row) => row.seq > tip.expect);
   if (own !== undefined && !sameRecord(own.record.rid, tip.rid)) {
-    lost(step, activation);
+    lost(step, activation, vanished(activation));
   } else if (next === undefined) {
     retryLater(step, activation, undecidedMs);
   } else if (flight !== undefined && sameRecord(next.record.rid, flight.record.rid)) {
@@ -137,10 +142,14 @@ function rangeSeen(step: Step, activation: Activation, stored: readonly StoredRe
   }
 }
 
-/** Our last record is gone and nothing newer links to it. */
-function lost(step: Step, activation: Activation): void {
-  const { rid, expect } = activation.tip;
-  const message = `record ${rid.incarnation}.${rid.counter} at sequence ${expect} vanished`;
+const vanished = ({ tip: { rid, expect } }: Activation): string =>
+  `record ${rid.incarnation}.${rid.counter} at sequence ${expect} vanished`;
+
+/** Our last record is gone and nothing newer links to it; or what others wrote after it is. */
+function lost(step: Step, activation: Activation, message: string): void {
   step.out.push({ type: "incident", incident: "data_loss", message });
+  // whoever wakes it next must not take what is left for all
+  if (activation.tip.claim !== "held")
+    step.out.push({ type: "mark", mark: markOf(activation.tip, false), isUrgent: true });
   drop(step, activation, "fenced", "unknown");
 }

@@ -1,4 +1,5 @@
 // Ends and new beginnings of work: everybody who shares it is answered, refused or passed on together.
+import { defaultNamespace, type SessionName } from "@voda/proto/name";
 import { bytesEqual } from "@voda/stdx";
 import { type AbandonReason, type CallHead, type Failure, fail } from "../call/index.ts";
 import { retryAfterMs } from "./constants.ts";
@@ -93,9 +94,20 @@ export const laterFormat = (why: string): Failure =>
 /** `why`: the server's own words. Certain: the only copy of the record was refused for good. */
 export const storeFull = (why: string): Failure =>
   fail("store_full", `nothing can be stored, and the call took no effect: ${why}`).failure;
+function waysOn({ namespace, agent, key }: SessionName): string {
+  const flag = namespace === defaultNamespace ? "" : ` --namespace ${namespace}`;
+  return (
+    "nothing is served until somebody decides: `npx voda doctor` lists what is lost, " +
+    `\`npx voda accept-loss ${agent}/${key}${flag}\` goes on from what can be read`
+  );
+}
+const nameText = ({ namespace, agent, key }: SessionName): string => `${namespace}/${agent}/${key}`;
 /** `why` names the record. Every call of the session gets it until an operator acts; see `doctor`. */
-export const corruptLane = (why: string): Failure =>
-  fail("corrupt", `the session cannot be read: ${why}`).failure;
+export const corruptLane = (name: SessionName, why: string): Failure =>
+  fail("corrupt", `session ${nameText(name)} cannot be read: ${why}; ${waysOn(name)}`).failure;
+/** The same, of a lane that is behind its mark. */
+export const lostRecords = (name: SessionName, why: string): Failure =>
+  fail("data_loss", `session ${nameText(name)} lost records: ${why}; ${waysOn(name)}`).failure;
 const late =
   "the deadline passed; whether the call took effect is unknown unless it is repeated with its key";
 /** Of an order to end the session that was taken. */

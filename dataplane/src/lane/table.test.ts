@@ -12,6 +12,7 @@ import {
   type Rig,
   readOf,
   recordOf,
+  sixteen,
   stored,
   typesOf,
 } from "../../test/lane-rig.ts";
@@ -396,6 +397,26 @@ test("an append that the store rejects: its callers hear it at once, and the ses
   rig.world.valid = false;
   rig.invoke(readOf(4));
   assert.deepEqual(typesOf(rig.read(4, 0)), []);
+});
+
+test("one rejected append after the other: the session can still be read", () => {
+  const rig = createRig().owner();
+  const last = rig.tip();
+  for (let number = 2; number <= 4; number += 1) {
+    const effects = rig.invoke(callOf(number));
+    if (number > 2) rig.range(rig.last(effects, last), last);
+    const { number: activation } = rig.activation;
+    const turned = {
+      type: "turned",
+      activation,
+      call: number,
+      delta: sixteen(1),
+      answer: sixteen(2),
+    } as const;
+    rejected(rig, rig.step({ ...turned, turn: number > 2 ? 1 : 2, canonicalHash: undefined }));
+  }
+  rig.range(rig.last(rig.invoke(readOf(9)), last), last);
+  assert.deepEqual(typesOf(rig.read(9, 0)), ["reply"]);
 });
 
 test("an append that was sent twice and is then rejected is settled: the first copy may be in the lane", () => {

@@ -1,4 +1,5 @@
 // Where an activation stands in its lane, and whether the session is its own.
+import type { Mark } from "@voda/proto/mark";
 import type { LaneRecord } from "./record.ts";
 import type { Base } from "./replay.ts";
 import type { Incarnation, World } from "./types.ts";
@@ -55,6 +56,15 @@ export function openTip(base: Base, world: World, provedFor: ReadonlySet<number>
     n: base.n,
   };
 }
+
+/** The last record that links, for those who wake the session after us. */
+export const markOf = ({ expect, n, prevHash }: Tip, isGone: boolean): Mark => ({
+  seq: expect,
+  n,
+  hash: prevHash,
+  isGone,
+  isAccepted: false,
+});
 
 /** A bare claim must go out, unless a record of ours is there already. */
 export function wantClaim(tip: Tip): void {

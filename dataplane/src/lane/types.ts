@@ -1,5 +1,6 @@
 // The I/O thread's half of a session: what happens to it, what it wants done, and what it may ask of the node
 // while it decides.
+import type { Mark } from "@voda/proto/mark";
 import type { PageName, PageReference } from "@voda/proto/wire";
 import type { AbandonReason, CallHead, CallId, Failure } from "../call/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
@@ -126,8 +127,16 @@ export type LaneEvent =
   | { readonly type: "refused"; readonly token: number }
   /** The append was not stored, and the server said why: a store that is full, for example. */
   | { readonly type: "rejected"; readonly token: number; readonly why: string }
-  /** Answer to `readLast`; `undefined` when the lane is empty. */
-  | { readonly type: "last"; readonly token: number; readonly record: StoredRecord | undefined }
+  /**
+   * Answer to `readLast`: no record when the lane is empty, no mark when none was ever written. From the
+   * leader, the mark was read first.
+   */
+  | {
+      readonly type: "last";
+      readonly token: number;
+      readonly record: StoredRecord | undefined;
+      readonly mark: Mark | undefined;
+    }
   /** Answer to `readRange`: all records from there on, ascending. */
   | { readonly type: "range"; readonly token: number; readonly records: readonly StoredRecord[] }
   /** Answer to `readTraces`. */
@@ -229,6 +238,11 @@ export type LaneEffect =
       readonly token: number;
       readonly pages: readonly { readonly name: PageName; readonly bytes: Uint8Array }[];
     }
+  /**
+   * The record lies in the lane: whoever wakes the session later must find it. Not awaited; `isUrgent`: the
+   * session may be elsewhere at once, or the record is known to be lost.
+   */
+  | { readonly type: "mark"; readonly mark: Mark; readonly isUrgent: boolean }
   /** Purge `.d.p` below the absolute sequence. Not awaited. */
   | { readonly type: "trim"; readonly below: number }
   /**

@@ -1,13 +1,14 @@
 // From cold to held: one read of the last record, or of the tail after the last fold (PROTOCOL.md 5.1).
+import { isBehind, type Mark } from "@voda/proto/mark";
 import type { CallHead } from "../call/index.ts";
 import { hopsMax, wakeAttemptsMax, wakeRetryMs } from "./constants.ts";
 import type { Step, StoreReply, Waking } from "./lane.ts";
 import { giveUp, readStored } from "./memory.ts";
 import { open } from "./open.ts";
 import type { LaneRecord } from "./record.ts";
-import { type Base, type DecodedRecord, emptyLane, replay } from "./replay.ts";
+import { type Base, type DecodedRecord, emptyLane, replay, replayKept } from "./replay.ts";
 import { failCall, failWork, forwardWork, tooManyHops } from "./share.ts";
-import type { Incarnation, StoredRecord } from "./types.ts";
+import type { Incarnation, LaneEvent, StoredRecord } from "./types.ts";
 
 /** Starts to wake when somebody waits, and again after a pause. */
 export function advanceWake(step: Step): void {
@@ -47,7 +48,7 @@ export function wakeReplied(step: Step, event: StoreReply): void {
   const { waking } = step.lane;
   if (waking === undefined || waking.stage === "pause" || waking.token !== event.token) return;
   if (event.type === "store_failed") pauseWake(step, waking.attempts);
-  else if (event.type === "last" && waking.stage === "last") lastRead(step, waking, event.record);
+  else if (event.type === "last" && waking.stage === "last") lastRead(step, waking, event);
   else if (event.type === "range" && waking.stage === "range") rangeRead(step, waking, event.records);
   else if (event.type === "pages" && waking.stage === "pages") pagesRead(step, waking, event.pages);
   else if (event.type === "traces" && waking.stage === "traces") tracesRead(step, waking, event.found);
@@ -57,35 +58,67 @@ export function wakeReplied(step: Step, event: StoreReply): void {
  * No last record: the lane is empty, or its last record cannot be read, which the store does not tell apart.
  * Only a lane of which nothing else is there either is empty.
  */
-function proveEmpty({ lane, world, out }: Step, attempts: number): void {
+function proveEmpty({ lane, world, out }: Step, attempts: number, mark: Mark | undefined): void {
   const token = world.unique();
-  lane.waking = { stage: "traces", token, attempts, arrived: new Set(lane.calls.keys()) };
+  lane.waking = { stage: "traces", token, attempts, mark, arrived: new Set(lane.calls.keys()) };
   out.push({ type: "readTraces", token });
 }
 
 function tracesRead(
   step: Step,
-  { attempts, arrived }: Waking & { stage: "traces" },
+  { attempts, mark, arrived }: Waking & { stage: "traces" },
   found: "nothing" | "records" | "name",
 ): void {
-  if (found === "nothing") {
-    settleControls(step, emptyLane(), [], arrived);
+  if (mark?.isAccepted === true && attempts > 0) {
+    readAll(step, attempts, mark);
+  } else if (found === "nothing") {
+    if (mark !== undefined && isBehind(mark, [])) missing(step, attempts, mark, undefined);
+    else settleControls(step, emptyLane(), [], arrived);
   } else if (attempts === 0) {
     retryWake(step, attempts, `no last record is there, but ${found}`); // a follower may have been behind
   } else {
-    giveUp(
-      step,
-      "corrupt",
-      `its last record cannot be read, but ${found === "name" ? "its name" : "others"} can`,
-    );
+    const others = found === "name" ? "its name" : "others";
+    giveUp(step, "corrupt", `its last record cannot be read, but ${others} can${acknowledged(mark)}`);
   }
 }
 
-function lastRead(step: Step, waking: Waking & { stage: "last" }, stored: StoredRecord | undefined): void {
+/** Records that were acknowledged are not there: never served as if they had never been. */
+function missing(step: Step, attempts: number, mark: Mark, base: Base | undefined): void {
+  // a follower, or what was read before the mark, may have been behind
+  if (attempts === 0) {
+    pauseWake(step, 1);
+    return;
+  }
+  const there =
+    base === undefined
+      ? "nothing of it is there"
+      : `what is there ends at position ${base.n} (sequence ${base.expect})`;
+  giveUp(step, "data_loss", `${there}${acknowledged(mark)}`);
+}
+
+const acknowledged = (mark: Mark | undefined): string =>
+  mark === undefined ? "" : `, acknowledged was position ${mark.n} (sequence ${mark.seq})`;
+
+/** The loss is accepted: the session goes on from whatever links. */
+function readAll(step: Step, attempts: number, mark: Mark): void {
+  const token = step.world.unique();
+  step.lane.waking = { stage: "range", token, attempts, atLeast: 0, mark };
+  step.out.push({ type: "readRange", token, from: 1, leader: true, limit: undefined });
+}
+
+function lastRead(
+  step: Step,
+  { attempts }: Waking & { stage: "last" },
+  { record: stored, mark }: LaneEvent & { type: "last" },
+): void {
+  if (mark?.isAccepted === true && attempts === 0) {
+    pauseWake(step, 1);
+    return;
+  }
   const row = stored === undefined ? undefined : readStored(step, stored);
   if (row === "unreadable") return;
   if (row === undefined) {
-    proveEmpty(step, waking.attempts);
+    proveEmpty(step, attempts, mark);
     return;
   }
   if (!isOurName(step, row.record) || sendsElsewhere(step, row.record)) return;
@@ -93,12 +126,16 @@ function lastRead(step: Step, waking: Waking & { stage: "last" }, stored: Stored
   // most wakes end here, after one read: a session that went to sleep left all it is in its last record
   const alone = record.type === "gone" || (record.type === "fold" && record.whole);
   if (alone) {
-    loaded(step, waking.attempts, replay([row]));
+    loaded(step, { attempts, mark }, [row]);
+    return;
+  }
+  if (mark?.isAccepted === true) {
+    readAll(step, attempts, mark);
     return;
   }
   const token = step.world.unique();
-  const leader = waking.attempts > 0;
-  step.lane.waking = { stage: "range", token, attempts: waking.attempts, atLeast: row.seq };
+  const leader = attempts > 0;
+  step.lane.waking = { stage: "range", token, attempts, atLeast: row.seq, mark };
   step.out.push({ type: "readRange", token, from: record.from, leader, limit: undefined });
 }
 
@@ -112,22 +149,32 @@ function rangeRead(step: Step, waking: Waking & { stage: "range" }, stored: read
   }
   const last = rows.at(-1);
   // a follower answered: it does not have yet what the first read showed
-  if (last === undefined || last.seq < waking.atLeast) {
+  if ((last?.seq ?? 0) < waking.atLeast) {
     retryWake(step, waking.attempts, `records up to ${waking.atLeast} do not show`);
     return;
   }
   // the last record may be a newer one than at the first read
-  if (sendsElsewhere(step, last.record)) return;
-  loaded(step, waking.attempts, replay(rows));
+  if (last !== undefined && sendsElsewhere(step, last.record)) return;
+  loaded(step, waking, rows);
 }
 
-function loaded(step: Step, attempts: number, base: ReturnType<typeof replay>): void {
+function loaded(
+  step: Step,
+  { attempts, mark }: { readonly attempts: number; readonly mark: Mark | undefined },
+  rows: readonly DecodedRecord[],
+): void {
+  const base = mark?.isAccepted === true ? replayKept(rows) : replay(rows);
   if (base === "damaged") {
-    giveUp(step, "corrupt", "a record is not the one that the next was written after");
+    giveUp(step, "corrupt", `a record is not the one that the next was written after${acknowledged(mark)}`);
     return;
   }
   if (base === "gap") {
-    retryWake(step, attempts, "records are missing between the last fold and the last record");
+    const why = "records are missing between the last fold and the last record";
+    retryWake(step, attempts, `${why}${acknowledged(mark)}`);
+    return;
+  }
+  if (mark?.isAccepted === false && isBehind(mark, rows)) {
+    missing(step, attempts, mark, base);
     return;
   }
   const table = base.fold?.record.table ?? [];

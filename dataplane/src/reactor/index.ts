@@ -3,6 +3,7 @@ export type {
   AppendedRecord,
   CallersPort,
   HostWorld,
+  LastSeen,
   MeshPort,
   Opened,
   Opening,

@@ -32,6 +32,7 @@ type StoreEffect = Of<
   | "readTraces"
   | "readPages"
   | "writePages"
+  | "mark"
   | "trim"
   | "trimAsleep"
   | "deletePages"
@@ -103,6 +104,7 @@ function perform(at: Performing, hosted: Hosted, effect: Exclude<LaneEffect, { t
     case "readTraces":
     case "readPages":
     case "writePages":
+    case "mark":
     case "trim":
     case "trimAsleep":
     case "deletePages":
@@ -133,7 +135,7 @@ function performOnStore(at: Performing, hosted: Hosted, effect: StoreEffect): vo
       return store.last(
         hosted,
         leader,
-        asked(token, (record) => ({ type: "last", token, record })),
+        asked(token, ({ record, mark }) => ({ type: "last", token, record, mark })),
       );
     }
     case "readRange": {
@@ -167,6 +169,8 @@ function performOnStore(at: Performing, hosted: Hosted, effect: StoreEffect): vo
         asked(token, () => ({ type: "pages_written", token })),
       );
     }
+    case "mark":
+      return store.mark(hosted, effect.mark, effect.isUrgent);
     case "trim":
       return store.trim(hosted, effect.below);
     case "trimAsleep":

@@ -3,6 +3,7 @@
 // it says so.
 import type { Agent } from "@voda/proto/api";
 import type { DeviceShare } from "@voda/proto/grant";
+import type { Mark } from "@voda/proto/mark";
 import type { SessionName, SessionToken } from "@voda/proto/session";
 import type { PageName, PageReference } from "@voda/proto/wire";
 import type { AbandonReason, Answer, AnswerMeta, Call, Failed, TakeBack } from "../call/index.ts";
@@ -85,7 +86,7 @@ export interface AsleepTrim {
 export interface StorePort {
   /** Without an answer nothing is told: the lane sends the record again. */
   append(session: Session, record: AppendedRecord, told: Appended): void;
-  last(session: Session, leader: boolean, asked: Resolver<StoredRecord | undefined>): void;
+  last(session: Session, leader: boolean, asked: Resolver<LastSeen>): void;
   range(session: Session, range: Range, asked: Resolver<readonly StoredRecord[]>): void;
   /** From the leader: whether there is a name record, and then whether there is any record. */
   traces(session: Session, asked: Resolver<Traces>): void;
@@ -99,6 +100,8 @@ export interface StorePort {
     pages: readonly { readonly name: PageName; readonly bytes: Uint8Array }[],
     asked: Resolver<void>,
   ): void;
+  /** Not awaited: it is kept in memory, where `last` finds it too, until it is stored. */
+  mark(session: Session, mark: Mark, isUrgent: boolean): void;
   /** Not awaited: what stays is found by the next fold. */
   trim(session: Session, below: number): void;
   /** Later, if the session still sleeps then: whoever wakes it trims it otherwise. */
@@ -106,6 +109,12 @@ export interface StorePort {
   deletePages(session: Session, names: readonly PageName[]): void;
   /** The session is born: it shows in lists. */
   writeName(session: Session): void;
+}
+
+/** The end of a lane, and how far it has been acknowledged: from the leader, that was read first. */
+export interface LastSeen {
+  readonly record: StoredRecord | undefined;
+  readonly mark: Mark | undefined;
 }
 
 export type Traces = "nothing" | "records" | "name";

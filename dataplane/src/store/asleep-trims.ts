@@ -1,7 +1,9 @@
-// Logs of sessions that sleep: what lies before their last fold goes when the store cannot lose that fold any
-// more.
-import type { SessionToken } from "@voda/proto/session";
-import { BoundedQueue, bytesEqual, type Clock } from "@voda/stdx";
+// Logs of sessions that sleep: what lies before their last fold goes when the store cannot lose that fold
+// any more. What waits for that lies in the store itself, so that it is done by whoever is alive then.
+import { type SessionToken, shardOf } from "@voda/proto/session";
+import { marksStream, trimSubject, trimSubjects } from "@voda/proto/wire";
+import { bytesEqual } from "@voda/stdx";
+import { command, directBatch, type Requests, type StoredMessage, StoreError } from "../nats/index.ts";
 import { pageHash } from "./pages.ts";
 import type { Store } from "./store.ts";
 
@@ -15,57 +17,99 @@ export interface LogTrim {
   readonly inMs: number;
 }
 
-/** Disposal forgets what waits: the next wake of the session trims it. */
-export interface AsleepTrims extends Disposable {
+export interface AsleepTrims extends AsyncDisposable {
+  /**
+   * Stored, not awaited. One that does not get there is not trimmed until its session has woken: that
+   * costs space only.
+   */
   add(trim: LogTrim): void;
 }
 
-type Due = LogTrim & { readonly atMs: number };
+export interface AsleepTrimsOptions {
+  readonly requests: Requests;
+  readonly store: Pick<Store, "lastFromLeader" | "trim">;
+  /** Milliseconds since 1970 by the store's clock. */
+  readonly storeMs: () => number;
+  /**
+   * Which of the living nodes this one is, and how many they are: each does its part. `undefined`: it
+   * does not count as living.
+   */
+  readonly rank: () => { readonly index: number; readonly count: number } | undefined;
+  readonly failed: (error: unknown, token: string) => void;
+}
 
-/** One that finds no room is not trimmed until its session has woken: that costs space only. */
-const trimsMax = 262_144;
-const tickMs = 1_000;
-/** In one tick, one after the other: the store has better things to do. */
-const perTickMax = 200;
+/** Between two looks at what waits. */
+export const roundMs = 2_000;
+const batchSize = 256;
+/** In one round: the store has better things to do. */
+const perRoundMax = 2_048;
+/** At once. */
+const parallel = 8;
 
-/** `failed` hears of a store that did not answer: the trim is left out. */
-export function createAsleepTrims(
-  store: Pick<Store, "lastFromLeader" | "trim">,
-  clock: Clock,
-  failed: (error: unknown, trim: LogTrim) => void,
-): AsleepTrims {
-  /** In the order in which they are due: all of a node wait for the same time. */
-  const queue = new BoundedQueue<Due>(trimsMax);
-  let next: Due | undefined;
-  let isBusy = false;
-
-  /** A session that has woken since has another last record, and trims itself. */
-  async function trim(due: Due): Promise<void> {
-    try {
-      const last = await store.lastFromLeader(due.token);
-      if (last !== undefined && bytesEqual(pageHash(last.bytes), due.hash))
-        await store.trim(due.token, due.below);
-    } catch (error) {
-      failed(error, due);
-    }
-  }
-
-  async function work(): Promise<void> {
-    if (isBusy) return;
-    isBusy = true;
-    for (let count = 0; count < perTickMax; count += 1) {
-      next ??= queue.shift();
-      if (next === undefined || next.atMs > clock.monotonicMs()) break;
-      const due = next;
-      next = undefined;
-      await trim(due);
-    }
-    isBusy = false;
-  }
-
-  const ticking = setInterval(() => void work(), tickMs);
-  return {
-    add: (one) => void queue.push({ ...one, atMs: clock.monotonicMs() + one.inMs }),
-    [Symbol.dispose]: () => clearInterval(ticking),
+export function openAsleepTrims(options: AsleepTrimsOptions): AsleepTrims {
+  const { requests, failed } = options;
+  let round: Promise<void> | undefined;
+  const work = (): void => {
+    round ??= trimDue(options)
+      .catch((error: unknown) => failed(error, ""))
+      .finally(() => {
+        round = undefined;
+      });
   };
+  const ticking = setInterval(work, roundMs);
+  return {
+    add({ token, hash, below, inMs }) {
+      const body = `${below} ${inMs} ${hash.toHex()}`;
+      command(requests, trimSubject(token), body).catch((error: unknown) => failed(error, token));
+    },
+    async [Symbol.asyncDispose]() {
+      clearInterval(ticking);
+      await round;
+    },
+  };
+}
+
+interface Due extends LogTrim {
+  readonly entry: StoredMessage;
+}
+
+/** They lie in the order in which they are due: all of a mesh wait for the same time. */
+async function trimDue(options: AsleepTrimsOptions): Promise<void> {
+  const { requests, storeMs, rank } = options;
+  const nowMs = storeMs();
+  const place = rank();
+  if (place === undefined || !requests.connection.isUp()) return;
+  let from = 1;
+  for (let count = 0; count < perRoundMax; ) {
+    const { messages, more } = await directBatch(requests, marksStream(0), trimSubjects, from, batchSize);
+    const waiting = messages.map(dueOf);
+    const due = waiting.filter((one) => one.entry.atMs + one.inMs <= nowMs);
+    const mine = due.filter(({ token }) => shardOf(token) % place.count === place.index);
+    for (let at = 0; at < mine.length; at += parallel)
+      await Promise.all(mine.slice(at, at + parallel).map((one) => trim(options, one)));
+    if (!more || due.length < waiting.length) return;
+    count += mine.length;
+    from = (messages.at(-1)?.seq ?? from) + 1;
+  }
+}
+
+/** A session that has woken since has another last record, and trims itself. */
+async function trim({ requests, store, failed }: AsleepTrimsOptions, due: Due): Promise<void> {
+  const { token, hash, below, entry } = due;
+  try {
+    const last = await store.lastFromLeader(token);
+    if (last !== undefined && bytesEqual(pageHash(last.bytes), hash)) await store.trim(token, below);
+    // one that came meanwhile stays
+    const done = JSON.stringify({ filter: entry.subject, seq: entry.seq + 1 });
+    await command(requests, `$JS.API.STREAM.PURGE.${marksStream(0)}`, done);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    failed(error, token); // the next round has it again
+  }
+}
+
+function dueOf(entry: StoredMessage): Due {
+  const [below = "", inMs = "", hash = ""] = new TextDecoder().decode(entry.bytes).split(" ");
+  const token = entry.subject.split(".")[2] as SessionToken;
+  return { entry, token, below: Number(below), inMs: Number(inMs), hash: Uint8Array.fromHex(hash) };
 }

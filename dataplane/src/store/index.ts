@@ -1,3 +1,5 @@
-export { type AsleepTrims, createAsleepTrims } from "./asleep-trims.ts";
+export { type AsleepTrims, openAsleepTrims } from "./asleep-trims.ts";
+export { type Marks, openMarks } from "./marks.ts";
 export { pageHash } from "./pages.ts";
 export { createStreams, openStore, type RangeOptions, type Store } from "./store.ts";
+export { openStoreRoom } from "./store-room.ts";

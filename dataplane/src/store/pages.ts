@@ -10,7 +10,7 @@ import {
   snapshotStream,
 } from "@voda/proto/wire";
 import { assert, bytesEqual } from "@voda/stdx";
-import type { AppendOutcome, Commit } from "../commit/index.ts";
+import type { AppendOutcome, Appends } from "../commit/index.ts";
 import { directLast, type Requests, StoreError } from "../nats/index.ts";
 
 /** Bytes of the hash that stands beside a page's name in a fold. */
@@ -33,7 +33,7 @@ type NamedPage = { readonly name: PageName; readonly bytes: Uint8Array };
  */
 export async function writePages(
   requests: Requests,
-  commit: Commit,
+  commit: Appends,
   token: SessionToken,
   pages: readonly NamedPage[],
 ): Promise<void> {
@@ -49,7 +49,7 @@ export async function writePages(
 // A page that is refused is there: an earlier attempt, whose answer was lost, has written it.
 async function writePage(
   requests: Requests,
-  commit: Commit,
+  commit: Appends,
   token: SessionToken,
   page: NamedPage,
 ): Promise<void> {

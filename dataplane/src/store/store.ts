@@ -3,7 +3,7 @@ import { encodeNameRecord, type SessionName, type SessionToken } from "@voda/pro
 import { ensureStreams } from "@voda/proto/streams";
 import { laneSubjects, logStream, type PageName, type PageReference, snapshotStream } from "@voda/proto/wire";
 import { assert } from "@voda/stdx";
-import type { AppendOutcome, Commit } from "../commit/index.ts";
+import type { AppendOutcome, Appends } from "../commit/index.ts";
 import {
   command,
   direct,
@@ -74,7 +74,7 @@ const rangeBatch = 600;
  * The commit is the owner's: pages and names are appends like records, with an expectation of 0 on their own
  * subject.
  */
-export function openStore(requests: Requests, commit: Commit): Store {
+export function openStore(requests: Requests, commit: Appends): Store {
   const log = logStream(0);
   const purge = (stream: string, filter: string, more: object = {}): Promise<void> =>
     command(requests, `$JS.API.STREAM.PURGE.${stream}`, JSON.stringify({ filter, ...more }));
@@ -148,7 +148,7 @@ async function range(
  * An append like any other, unless there is a name already: that of an earlier life, which may not be purged
  * yet, gives its place.
  */
-async function publishName(requests: Requests, commit: Commit, { token, name }: Named): Promise<void> {
+async function publishName(requests: Requests, commit: Appends, { token, name }: Named): Promise<void> {
   const subject = laneSubjects(token).name;
   const payload = encodeNameRecord(name);
   const outcome = await new Promise<AppendOutcome>((resolve) => {

@@ -16,6 +16,7 @@ interface CounterSlot {
 export class CounterField implements Field<CounterSlot> {
   readonly kind = "counter";
   readonly bytes = 8;
+  readonly valueBytes = 8;
   readonly name: string;
   readonly index: number;
   value = 0;
@@ -41,6 +42,10 @@ export class CounterField implements Field<CounterSlot> {
 
   prepare(slot: CounterSlot): CounterSlot {
     return slot;
+  }
+
+  growth(): number {
+    return 0;
   }
 
   encode(slot: CounterSlot, writer: ByteWriter): void {

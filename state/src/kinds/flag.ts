@@ -12,6 +12,7 @@ interface FlagSlot {
 export class FlagField implements Field<FlagSlot> {
   readonly kind = "flag";
   readonly bytes = 8;
+  readonly valueBytes = 8;
   readonly name: string;
   readonly index: number;
   isEnabled = false;
@@ -37,6 +38,10 @@ export class FlagField implements Field<FlagSlot> {
 
   prepare(slot: FlagSlot): FlagSlot {
     return slot;
+  }
+
+  growth(): number {
+    return 0;
   }
 
   encode(slot: FlagSlot, writer: ByteWriter): void {

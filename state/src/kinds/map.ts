@@ -48,6 +48,10 @@ export class MapField implements Field<MapSlot> {
     return this.#bytes + piecesBytes(this.#saved);
   }
 
+  get valueBytes(): number {
+    return this.#bytes;
+  }
+
   access(scope: Scope): MapState<Json> {
     scope.alive();
     return new Proxy(Object.freeze(new MapHandle(this, scope)), refuseSpread);
@@ -97,6 +101,15 @@ export class MapField implements Field<MapSlot> {
   }
 
   /** In the order of the writes, not of the keys: sorting would cost more than it saves. */
+  growth(slot: MapSlot): number {
+    const bytesOf = (key: string, value: Json | undefined): number =>
+      value === undefined ? 0 : entryBytes(key, value);
+    return this.#changes(slot).reduce(
+      (sum, [key, value]) => sum + bytesOf(key, value) - bytesOf(key, this.#live.get(key)),
+      0,
+    );
+  }
+
   encode(slot: MapSlot, writer: ByteWriter): void {
     const changes = this.#changes(slot);
     writer.varint(changes.length);

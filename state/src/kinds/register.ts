@@ -31,6 +31,10 @@ export class RegisterField implements Field<RegisterSlot> {
     return this.#bytes + piecesBytes(this.#saved);
   }
 
+  get valueBytes(): number {
+    return this.#bytes;
+  }
+
   access(scope: Scope): Json {
     scope.alive();
     const slot = findSlot(scope.layer, this.#index) as RegisterSlot | undefined;
@@ -52,6 +56,10 @@ export class RegisterField implements Field<RegisterSlot> {
 
   prepare(slot: RegisterSlot): RegisterSlot {
     return slot;
+  }
+
+  growth({ value }: RegisterSlot): number {
+    return (value === undefined ? 0 : jsonBytes(value)) - this.#bytes;
   }
 
   encode(slot: RegisterSlot, writer: ByteWriter): void {

@@ -61,7 +61,11 @@ export class TextField implements Field<TextSlot> {
 
   /** yjs keeps an object per run of edits, which is most of what a much edited text occupies. */
   get bytes(): number {
-    let bytes = (this.#stored?.length ?? 0) + piecesBytes(this.#saved);
+    return this.valueBytes + piecesBytes(this.#saved);
+  }
+
+  get valueBytes(): number {
+    let bytes = this.#stored?.length ?? 0;
     for (const structs of this.#live?.doc.store.clients.values() ?? []) bytes += structs.length * structBytes;
     return bytes + (this.#live?.text.length ?? 0) + (this.#text?.length ?? 0);
   }
@@ -92,6 +96,10 @@ export class TextField implements Field<TextSlot> {
   prepare(slot: TextSlot, origin: number): TextSlot {
     const { update, near } = writeUpdate(this.#open(), slot.splices?.list ?? [], origin, this.#near);
     return { text: slot.text, splices: undefined, update, near };
+  }
+
+  growth({ text, update }: TextSlot): number {
+    return text === undefined ? (update?.length ?? 0) : text.length - this.read().length;
   }
 
   encode({ update }: TextSlot, writer: ByteWriter): void {

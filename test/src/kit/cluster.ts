@@ -1,7 +1,7 @@
 // A control plane and nodes as real processes on a real nats-server, without Envoy: what a node's own ingress
 // promises.
 import { createHash } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -42,6 +42,8 @@ export interface ClusterOptions {
   readonly storeDir?: string;
   /** Default: `testAgents`. */
   readonly config?: string;
+  /** `max_file_store` of the server, told to the nodes. */
+  readonly storeBytesMax?: number;
   /** More flags of every node. */
   readonly nodeFlags?: readonly string[];
   /** By how much the wall clocks of nodes, by their ids, and of "controlplane" are ahead. */
@@ -52,7 +54,14 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const folder = mkdtempSync(join(tmpdir(), "voda-cluster-"));
   await using stack = new AsyncDisposableStack();
   stack.defer(() => rmSync(folder, { recursive: true, force: true }));
-  const nats = stack.use(await startNats(options.storeDir === undefined ? {} : { dir: options.storeDir }));
+  const { storeDir, storeBytesMax } = options;
+  const nats = stack.use(
+    await startNats({
+      ...(storeDir !== undefined && { dir: storeDir }),
+      ...(storeBytesMax !== undefined && { storeBytesMax }),
+    }),
+  );
+  if (storeBytesMax !== undefined) writeFileSync(limitFile(folder), String(storeBytesMax));
   const controlplane = stack.use(
     await startProgram(
       programs().controlplane,
@@ -76,13 +85,16 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   return { ...cluster, deploy, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
+const limitFile = (folder: string): string => join(folder, "store-limit");
+
 async function startNode(
   id: string,
   natsUrl: string,
   folder: string,
-  { nodeFlags: flags = [], wallAheadMs = {} }: ClusterOptions,
+  { nodeFlags: flags = [], wallAheadMs = {}, storeBytesMax }: ClusterOptions,
 ): Promise<ClusterNode> {
-  const args = ["--nats", natsUrl, "--node-id", id, "--data-dir", join(folder, id), ...flags];
+  const limit = storeBytesMax === undefined ? [] : ["--store-limit-file", limitFile(folder)];
+  const args = ["--nats", natsUrl, "--node-id", id, "--data-dir", join(folder, id), ...limit, ...flags];
   const start = (port: string): Promise<RunningProcess> =>
     startProgram(programs().node, [...args, "--ingress-port", port], shiftWall(wallAheadMs[id]));
   let running = await start("0");

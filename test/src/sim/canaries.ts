@@ -171,6 +171,40 @@ export const canaries: Readonly<Record<string, Canary>> = {
     finds: /^lost: /,
     options: { faults: { powerLosses: 2 } },
   },
+  /** A lane that is behind its mark is not served as an older state. */
+  compareMarks: {
+    patches: [
+      lane("wake", "mark?.isAccepted === false && isBehind(mark, rows)", "false"),
+      lane("wake", "mark !== undefined && isBehind(mark, [])", "false"),
+    ],
+    finds: /^rolled back: /,
+    options: { faults: { powerLosses: 2 }, plan: { sleeps: 4 } },
+  },
+  /** An owner whose last record survived a loss looks whether others had written after it. */
+  verifyMark: {
+    patches: [
+      lane(
+        "settle",
+        "const isLost = mark?.isAccepted === false && isBehind(mark, row === undefined ? [] : [row]);",
+        "const isLost = false;",
+      ),
+    ],
+    finds: /^rolled back: /,
+    options: {
+      faults: {
+        powerLosses: 4,
+        disconnects: 8,
+        pauses: 0,
+        lost: 0,
+        fills: 0,
+        crashes: 0,
+        slow: 0,
+        doubled: 0,
+        workerLosses: 0,
+      },
+      plan: { nodes: 2, sleeps: 10, writes: 12, ends: 0, busyMs: 20_000 },
+    },
+  },
   /** A purge names a sequence, never "keep n". */
   absolutePurge: {
     patches: [
@@ -251,7 +285,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
       return void clockwork.after(random.below(2000), () => arrive(act, store.life, from));`,
       ),
     ],
-    finds: /^diverged: /,
+    finds: /^(diverged|rolled back): /,
     options: { faults: { powerLosses: 3, slow: 0.5, doubled: 0.5, fills: 0, lost: 0 }, plan: { writes: 30 } },
   },
   /** A turn that runs again asks under the same ids: what is asked takes effect once. */

@@ -215,6 +215,8 @@ export class Clients {
     // a copy that comes when the client has its answer
     if (reason === "answer_not_kept" && operation.isDone) return;
     if (reasonsOfTheWorld.includes(reason)) return;
+    // until the operator accepts it
+    if (reason === "data_loss" && this.#options.plan.faults.powerLosses > 0) return;
     const what = `${operation.kind} ${operation.number}`;
     throw new Violation(`${what} failed for no reason of the world: ${reason}: ${message}`);
   }

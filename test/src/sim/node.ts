@@ -4,7 +4,7 @@ import { crc32 } from "node:zlib";
 import type { SessionName } from "@voda/proto/session";
 import { type Answer, anonymous, type Call, createNumbers } from "../../../dataplane/src/call/index.ts";
 import { type ColdReason, type Lane, openLane, phaseOf } from "../../../dataplane/src/lane/index.ts";
-import { type HostWorld, Reactor } from "../../../dataplane/src/reactor/index.ts";
+import { type HostWorld, Reactor, type Session } from "../../../dataplane/src/reactor/index.ts";
 import { hashOf, Violation } from "./checks.ts";
 import type { Attempt, Operation } from "./clients.ts";
 import type { Clockwork } from "./clockwork.ts";
@@ -216,7 +216,7 @@ export class SimNode {
             const occasion = coldOccasions[why];
             if (occasion !== undefined) clockwork.meet(occasion);
           },
-          report: (_session, kind, message) => this.#incident(kind, message),
+          report: (session, kind, message) => this.#incident(session, kind, message),
         },
       },
       world: createWorld(this, clockwork, () => this.#numbers()),
@@ -241,11 +241,14 @@ export class SimNode {
     });
   }
 
-  #incident(kind: string, message: string): void {
+  #incident({ name }: Session, kind: string, message: string): void {
     this.#say(`incident ${kind}: ${message}`);
     this.#options.clockwork.meet("loss is reported");
-    if (kind !== "data_loss" || this.#options.plan.faults.powerLosses === 0)
+    const { clockwork, plan, stores } = this.#options;
+    if (kind !== "data_loss" || plan.faults.powerLosses === 0)
       throw new Violation(`incident ${kind}: ${message}`);
+    const store = stores[isAsked(name) ? "asked" : "main"];
+    clockwork.after(clockwork.random.below(3000), () => store.acceptLoss());
   }
 }
 

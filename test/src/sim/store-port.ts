@@ -4,6 +4,7 @@ import type { Resolver, Session, StorePort } from "../../../dataplane/src/reacto
 import { hashOf } from "./checks.ts";
 import type { Clockwork } from "./clockwork.ts";
 import type { Link } from "./link.ts";
+import { NodeMarks } from "./marks.ts";
 import type { SimProcess } from "./process.ts";
 import { isAsked, type Stores } from "./sessions.ts";
 import type { SimStore } from "./store.ts";
@@ -35,6 +36,20 @@ export function createStorePort({ clockwork, process, link, stores, say }: Store
 
   const of = ({ name }: Session): SimStore => stores[isAsked(name) ? "asked" : "main"];
 
+  const marks = new Map<SimStore, NodeMarks>();
+  const marksOf = (store: SimStore): NodeMarks => {
+    const known = marks.get(store);
+    if (known !== undefined) return known;
+    const made = new NodeMarks(process, (mark, stored) =>
+      link.publish((reply) => {
+        store.marks.put(mark);
+        reply(stored);
+      }),
+    );
+    marks.set(store, made);
+    return made;
+  };
+
   return {
     append(session, record, { accepted, refused, rejected }) {
       say(`sends a record expecting ${record.expect}`);
@@ -48,7 +63,11 @@ export function createStorePort({ clockwork, process, link, stores, say }: Store
         ),
       );
     },
-    last: (session, leader, asked) => ask(asked, () => of(session).last(leader)),
+    last: (session, leader, asked) =>
+      ask(asked, () => {
+        const store = of(session);
+        return { record: store.last(leader), mark: marksOf(store).higher(store.marks.mark) };
+      }),
     range: (session, { from, leader, limit }, asked) =>
       ask(asked, () => of(session).range(from, leader, limit)),
     traces: (session, asked) => ask(asked, () => of(session).traces()),
@@ -57,17 +76,21 @@ export function createStorePort({ clockwork, process, link, stores, say }: Store
       ask(asked, () => {
         for (const page of pages) of(session).writePage(page.name, page.bytes);
       }),
+    mark: (session, mark, isUrgent) => marksOf(of(session)).note(mark, isUrgent),
     trim: (session, below) =>
       link.publish(() => of(session).purge(below), random.chance(0.3) ? random.below(4000) : 0),
+    // it lies in the store until somebody who is alive does it, on one connection
     trimAsleep: (session, { hash, below, inMs }) =>
-      process.deliver(inMs, () =>
-        link.publish((reply) => {
-          const last = of(session).last(true);
-          const isLast = last !== undefined && bytesEqual(hashOf(last.bytes), hash);
-          reply(() => {
-            if (!isLast) return;
+      link.publish(() =>
+        clockwork.after(inMs + random.below(2000), () => {
+          const store = of(session);
+          const { life } = store;
+          const last = store.last(true);
+          if (!store.isUp || last === undefined || !bytesEqual(hashOf(last.bytes), hash)) return;
+          clockwork.after(random.below(20), () => {
+            if (store.life !== life) return;
             clockwork.meet("a sleeping session is trimmed");
-            link.publish(() => of(session).purge(below));
+            store.purge(below);
           });
         }),
       ),

@@ -8,6 +8,7 @@ import type { AppendedRecord } from "../../../dataplane/src/reactor/index.ts";
 import { firstVersion, follow, hashOf, type Version, Violation } from "./checks.ts";
 import { storeWallMs } from "./clocks.ts";
 import type { Clockwork } from "./clockwork.ts";
+import { SimMarks } from "./marks.ts";
 import type { FaultPlan } from "./options.ts";
 
 interface Row extends StoredRecord {
@@ -43,9 +44,11 @@ export class SimStore {
   #stoppedAtMs = 0;
   #fullUntilMs = 0;
   readonly #pages = new Map<string, Uint8Array>();
+  readonly marks: SimMarks;
 
   constructor(options: StoreOptions) {
     this.#options = options;
+    this.marks = new SimMarks(options.clockwork);
   }
 
   get versions(): readonly Version[] {
@@ -98,6 +101,11 @@ export class SimStore {
     return this.#rows.length > 0 ? "records" : "nothing";
   }
 
+  /** An operator lets the session go on from what is there. */
+  acceptLoss(): void {
+    this.marks.acceptLoss(this.#lane());
+  }
+
   purge(below: number): void {
     const { clockwork } = this.#options;
     const before = this.#rows.length;
@@ -145,6 +153,7 @@ export class SimStore {
     const unsynced = this.#rows.filter((row) => row.acceptedAtMs > syncedMs).length;
     const gone = clockwork.random.below(unsynced + 1);
     if (gone === 0) return;
+    const before = this.#lane();
     const first = this.#rows[this.#rows.length - gone];
     this.#rows = this.#rows.slice(0, this.#rows.length - gone);
     // what a tombstone had rolled up does not come back without it: the lane starts over
@@ -152,9 +161,14 @@ export class SimStore {
     onLoss(left);
     this.#versions = this.#versions.slice(0, left);
     this.#lastSeq = this.#tipSeq;
+    this.marks.lose(syncedMs, { before, after: this.#lane() });
     clockwork.say(`store: ${gone} records are lost, the last is at ${this.#lastSeq}`);
     clockwork.meet("the power takes records");
     this.#checkWaker();
+  }
+
+  #lane(): { readonly seq: number; readonly hash: Uint8Array }[] {
+    return this.#rows.map(({ seq, bytes }) => ({ seq, hash: hashOf(bytes) }));
   }
 
   get #tipSeq(): number {
@@ -164,6 +178,7 @@ export class SimStore {
   #accept({ bytes, gone }: AppendedRecord): number {
     const { clockwork } = this.#options;
     const { random } = clockwork;
+    this.marks.checkAppend(this.#tipSeq);
     const record = decodeRecord(bytes, crc32);
     const before = this.#versions.length;
     this.#versions.push(...follow(this.#versions.at(-1) ?? firstVersion, record, bytes));

@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file voda/api/v1/sessions.proto.
  */
 export const file_voda_api_v1_sessions: GenFile = /*@__PURE__*/
-  fileDesc("Chp2b2RhL2FwaS92MS9zZXNzaW9ucy5wcm90bxILdm9kYS5hcGkudjEigQEKB1Nlc3Npb24SEQoJbmFtZXNwYWNlGAEgASgJEg0KBWFnZW50GAIgASgJEgsKA2tleRgDIAEoCRIqCgZzdGF0dXMYBCABKA4yGi52b2RhLmFwaS52MS5TZXNzaW9uU3RhdHVzEgwKBG5vZGUYBSABKAkSDQoFZXBvY2gYBiABKAQiOwoKU2Vzc2lvblJlZhIRCgluYW1lc3BhY2UYASABKAkSDQoFYWdlbnQYAiABKAkSCwoDa2V5GAMgASgJIj0KEUdldFNlc3Npb25SZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmIjsKEkdldFNlc3Npb25SZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQudm9kYS5hcGkudjEuU2Vzc2lvbiJeChNMaXN0U2Vzc2lvbnNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVhZ2VudBgCIAEoCRIRCglwYWdlX3NpemUYAyABKA0SEgoKcGFnZV90b2tlbhgEIAEoCSJXChRMaXN0U2Vzc2lvbnNSZXNwb25zZRImCghzZXNzaW9ucxgBIAMoCzIULnZvZGEuYXBpLnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIj8KE1NsZWVwU2Vzc2lvblJlcXVlc3QSKAoHc2Vzc2lvbhgBIAEoCzIXLnZvZGEuYXBpLnYxLlNlc3Npb25SZWYiPQoUU2xlZXBTZXNzaW9uUmVzcG9uc2USJQoHc2Vzc2lvbhgBIAEoCzIULnZvZGEuYXBpLnYxLlNlc3Npb24iPgoSV2FrZVNlc3Npb25SZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmIjwKE1dha2VTZXNzaW9uUmVzcG9uc2USJQoHc2Vzc2lvbhgBIAEoCzIULnZvZGEuYXBpLnYxLlNlc3Npb24iQAoTV2FrZVNlc3Npb25zUmVxdWVzdBIpCghzZXNzaW9ucxgBIAMoCzIXLnZvZGEuYXBpLnYxLlNlc3Npb25SZWYiPgoUV2FrZVNlc3Npb25zUmVzcG9uc2USJgoIc2Vzc2lvbnMYASADKAsyFC52b2RhLmFwaS52MS5TZXNzaW9uIj0KEUVuZFNlc3Npb25SZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmIhQKEkVuZFNlc3Npb25SZXNwb25zZSp/Cg1TZXNzaW9uU3RhdHVzEh4KGlNFU1NJT05fU1RBVFVTX1VOU1BFQ0lGSUVEEAASGAoUU0VTU0lPTl9TVEFUVVNfQVdBS0UQARIZChVTRVNTSU9OX1NUQVRVU19BU0xFRVAQAhIZChVTRVNTSU9OX1NUQVRVU19VTkJPUk4QAzKJBAoOU2Vzc2lvblNlcnZpY2USUgoKR2V0U2Vzc2lvbhIeLnZvZGEuYXBpLnYxLkdldFNlc3Npb25SZXF1ZXN0Gh8udm9kYS5hcGkudjEuR2V0U2Vzc2lvblJlc3BvbnNlIgOQAgESWAoMTGlzdFNlc3Npb25zEiAudm9kYS5hcGkudjEuTGlzdFNlc3Npb25zUmVxdWVzdBohLnZvZGEuYXBpLnYxLkxpc3RTZXNzaW9uc1Jlc3BvbnNlIgOQAgESUwoMU2xlZXBTZXNzaW9uEiAudm9kYS5hcGkudjEuU2xlZXBTZXNzaW9uUmVxdWVzdBohLnZvZGEuYXBpLnYxLlNsZWVwU2Vzc2lvblJlc3BvbnNlElAKC1dha2VTZXNzaW9uEh8udm9kYS5hcGkudjEuV2FrZVNlc3Npb25SZXF1ZXN0GiAudm9kYS5hcGkudjEuV2FrZVNlc3Npb25SZXNwb25zZRJTCgxXYWtlU2Vzc2lvbnMSIC52b2RhLmFwaS52MS5XYWtlU2Vzc2lvbnNSZXF1ZXN0GiEudm9kYS5hcGkudjEuV2FrZVNlc3Npb25zUmVzcG9uc2USTQoKRW5kU2Vzc2lvbhIeLnZvZGEuYXBpLnYxLkVuZFNlc3Npb25SZXF1ZXN0Gh8udm9kYS5hcGkudjEuRW5kU2Vzc2lvblJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("Chp2b2RhL2FwaS92MS9zZXNzaW9ucy5wcm90bxILdm9kYS5hcGkudjEigQEKB1Nlc3Npb24SEQoJbmFtZXNwYWNlGAEgASgJEg0KBWFnZW50GAIgASgJEgsKA2tleRgDIAEoCRIqCgZzdGF0dXMYBCABKA4yGi52b2RhLmFwaS52MS5TZXNzaW9uU3RhdHVzEgwKBG5vZGUYBSABKAkSDQoFZXBvY2gYBiABKAQiOwoKU2Vzc2lvblJlZhIRCgluYW1lc3BhY2UYASABKAkSDQoFYWdlbnQYAiABKAkSCwoDa2V5GAMgASgJIj0KEUdldFNlc3Npb25SZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmIjsKEkdldFNlc3Npb25SZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQudm9kYS5hcGkudjEuU2Vzc2lvbiJeChNMaXN0U2Vzc2lvbnNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVhZ2VudBgCIAEoCRIRCglwYWdlX3NpemUYAyABKA0SEgoKcGFnZV90b2tlbhgEIAEoCSJXChRMaXN0U2Vzc2lvbnNSZXNwb25zZRImCghzZXNzaW9ucxgBIAMoCzIULnZvZGEuYXBpLnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIj8KE1NsZWVwU2Vzc2lvblJlcXVlc3QSKAoHc2Vzc2lvbhgBIAEoCzIXLnZvZGEuYXBpLnYxLlNlc3Npb25SZWYiPQoUU2xlZXBTZXNzaW9uUmVzcG9uc2USJQoHc2Vzc2lvbhgBIAEoCzIULnZvZGEuYXBpLnYxLlNlc3Npb24iPgoSV2FrZVNlc3Npb25SZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmIjwKE1dha2VTZXNzaW9uUmVzcG9uc2USJQoHc2Vzc2lvbhgBIAEoCzIULnZvZGEuYXBpLnYxLlNlc3Npb24iQAoTV2FrZVNlc3Npb25zUmVxdWVzdBIpCghzZXNzaW9ucxgBIAMoCzIXLnZvZGEuYXBpLnYxLlNlc3Npb25SZWYiPgoUV2FrZVNlc3Npb25zUmVzcG9uc2USJgoIc2Vzc2lvbnMYASADKAsyFC52b2RhLmFwaS52MS5TZXNzaW9uIj0KEUVuZFNlc3Npb25SZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmIhQKEkVuZFNlc3Npb25SZXNwb25zZSKMAQoLTG9zdFNlc3Npb24SKAoHc2Vzc2lvbhgBIAEoCzIXLnZvZGEuYXBpLnYxLlNlc3Npb25SZWYSHQoVYWNrbm93bGVkZ2VkX3Bvc2l0aW9uGAIgASgDEh0KFWFja25vd2xlZGdlZF9zZXF1ZW5jZRgDIAEoAxIVCg1sYXN0X3NlcXVlbmNlGAQgASgDIi0KF0xpc3RMb3N0U2Vzc2lvbnNSZXF1ZXN0EhIKCnBhZ2VfdG9rZW4YASABKAkiXwoYTGlzdExvc3RTZXNzaW9uc1Jlc3BvbnNlEioKCHNlc3Npb25zGAEgAygLMhgudm9kYS5hcGkudjEuTG9zdFNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIj0KEUFjY2VwdExvc3NSZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmIjwKEkFjY2VwdExvc3NSZXNwb25zZRImCgRsb3N0GAEgASgLMhgudm9kYS5hcGkudjEuTG9zdFNlc3Npb24qfwoNU2Vzc2lvblN0YXR1cxIeChpTRVNTSU9OX1NUQVRVU19VTlNQRUNJRklFRBAAEhgKFFNFU1NJT05fU1RBVFVTX0FXQUtFEAESGQoVU0VTU0lPTl9TVEFUVVNfQVNMRUVQEAISGQoVU0VTU0lPTl9TVEFUVVNfVU5CT1JOEAMyvgUKDlNlc3Npb25TZXJ2aWNlElIKCkdldFNlc3Npb24SHi52b2RhLmFwaS52MS5HZXRTZXNzaW9uUmVxdWVzdBofLnZvZGEuYXBpLnYxLkdldFNlc3Npb25SZXNwb25zZSIDkAIBElgKDExpc3RTZXNzaW9ucxIgLnZvZGEuYXBpLnYxLkxpc3RTZXNzaW9uc1JlcXVlc3QaIS52b2RhLmFwaS52MS5MaXN0U2Vzc2lvbnNSZXNwb25zZSIDkAIBElMKDFNsZWVwU2Vzc2lvbhIgLnZvZGEuYXBpLnYxLlNsZWVwU2Vzc2lvblJlcXVlc3QaIS52b2RhLmFwaS52MS5TbGVlcFNlc3Npb25SZXNwb25zZRJQCgtXYWtlU2Vzc2lvbhIfLnZvZGEuYXBpLnYxLldha2VTZXNzaW9uUmVxdWVzdBogLnZvZGEuYXBpLnYxLldha2VTZXNzaW9uUmVzcG9uc2USUwoMV2FrZVNlc3Npb25zEiAudm9kYS5hcGkudjEuV2FrZVNlc3Npb25zUmVxdWVzdBohLnZvZGEuYXBpLnYxLldha2VTZXNzaW9uc1Jlc3BvbnNlEk0KCkVuZFNlc3Npb24SHi52b2RhLmFwaS52MS5FbmRTZXNzaW9uUmVxdWVzdBofLnZvZGEuYXBpLnYxLkVuZFNlc3Npb25SZXNwb25zZRJkChBMaXN0TG9zdFNlc3Npb25zEiQudm9kYS5hcGkudjEuTGlzdExvc3RTZXNzaW9uc1JlcXVlc3QaJS52b2RhLmFwaS52MS5MaXN0TG9zdFNlc3Npb25zUmVzcG9uc2UiA5ACARJNCgpBY2NlcHRMb3NzEh4udm9kYS5hcGkudjEuQWNjZXB0TG9zc1JlcXVlc3QaHy52b2RhLmFwaS52MS5BY2NlcHRMb3NzUmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * One session of an agent.
@@ -378,6 +378,139 @@ export const EndSessionResponseSchema: GenMessage<EndSessionResponse> = /*@__PUR
   messageDesc(file_voda_api_v1_sessions, 13);
 
 /**
+ * A session whose log lacks records that had been acknowledged.
+ *
+ * @generated from message voda.api.v1.LostSession
+ */
+export type LostSession = Message<"voda.api.v1.LostSession"> & {
+  /**
+   * Which session.
+   *
+   * @generated from field: voda.api.v1.SessionRef session = 1;
+   */
+  session?: SessionRef | undefined;
+
+  /**
+   * Position in the session's log, from 1, that was acknowledged.
+   *
+   * @generated from field: int64 acknowledged_position = 2;
+   */
+  acknowledgedPosition: bigint;
+
+  /**
+   * Where that record lay in the stream of the log.
+   *
+   * @generated from field: int64 acknowledged_sequence = 3;
+   */
+  acknowledgedSequence: bigint;
+
+  /**
+   * Sequence of the last record that is there; 0: none can be read.
+   *
+   * @generated from field: int64 last_sequence = 4;
+   */
+  lastSequence: bigint;
+};
+
+/**
+ * Describes the message voda.api.v1.LostSession.
+ * Use `create(LostSessionSchema)` to create a new message.
+ */
+export const LostSessionSchema: GenMessage<LostSession> = /*@__PURE__*/
+  messageDesc(file_voda_api_v1_sessions, 14);
+
+/**
+ * Request of ListLostSessions.
+ *
+ * @generated from message voda.api.v1.ListLostSessionsRequest
+ */
+export type ListLostSessionsRequest = Message<"voda.api.v1.ListLostSessionsRequest"> & {
+  /**
+   * `next_page_token` of the response before; empty for the first page.
+   *
+   * @generated from field: string page_token = 1;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message voda.api.v1.ListLostSessionsRequest.
+ * Use `create(ListLostSessionsRequestSchema)` to create a new message.
+ */
+export const ListLostSessionsRequestSchema: GenMessage<ListLostSessionsRequest> = /*@__PURE__*/
+  messageDesc(file_voda_api_v1_sessions, 15);
+
+/**
+ * Response of ListLostSessions.
+ *
+ * @generated from message voda.api.v1.ListLostSessionsResponse
+ */
+export type ListLostSessionsResponse = Message<"voda.api.v1.ListLostSessionsResponse"> & {
+  /**
+   * Those of this part of all sessions that lost something; a page may be empty.
+   *
+   * @generated from field: repeated voda.api.v1.LostSession sessions = 1;
+   */
+  sessions: LostSession[];
+
+  /**
+   * Empty when all sessions were looked at.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message voda.api.v1.ListLostSessionsResponse.
+ * Use `create(ListLostSessionsResponseSchema)` to create a new message.
+ */
+export const ListLostSessionsResponseSchema: GenMessage<ListLostSessionsResponse> = /*@__PURE__*/
+  messageDesc(file_voda_api_v1_sessions, 16);
+
+/**
+ * Request of AcceptLoss.
+ *
+ * @generated from message voda.api.v1.AcceptLossRequest
+ */
+export type AcceptLossRequest = Message<"voda.api.v1.AcceptLossRequest"> & {
+  /**
+   * Which session.
+   *
+   * @generated from field: voda.api.v1.SessionRef session = 1;
+   */
+  session?: SessionRef | undefined;
+};
+
+/**
+ * Describes the message voda.api.v1.AcceptLossRequest.
+ * Use `create(AcceptLossRequestSchema)` to create a new message.
+ */
+export const AcceptLossRequestSchema: GenMessage<AcceptLossRequest> = /*@__PURE__*/
+  messageDesc(file_voda_api_v1_sessions, 17);
+
+/**
+ * Response of AcceptLoss.
+ *
+ * @generated from message voda.api.v1.AcceptLossResponse
+ */
+export type AcceptLossResponse = Message<"voda.api.v1.AcceptLossResponse"> & {
+  /**
+   * What is given up, at most: the next call may find more than it says.
+   *
+   * @generated from field: voda.api.v1.LostSession lost = 1;
+   */
+  lost?: LostSession | undefined;
+};
+
+/**
+ * Describes the message voda.api.v1.AcceptLossResponse.
+ * Use `create(AcceptLossResponseSchema)` to create a new message.
+ */
+export const AcceptLossResponseSchema: GenMessage<AcceptLossResponse> = /*@__PURE__*/
+  messageDesc(file_voda_api_v1_sessions, 18);
+
+/**
  * Where a session is in its life.
  *
  * @generated from enum voda.api.v1.SessionStatus
@@ -490,6 +623,26 @@ export const SessionService: GenService<{
     methodKind: "unary";
     input: typeof EndSessionRequestSchema;
     output: typeof EndSessionResponseSchema;
+  },
+  /**
+   * Looks through all sessions for those whose log lacks acknowledged records. One that was called in the last second may be missing.
+   *
+   * @generated from rpc voda.api.v1.SessionService.ListLostSessions
+   */
+  listLostSessions: {
+    methodKind: "unary";
+    input: typeof ListLostSessionsRequestSchema;
+    output: typeof ListLostSessionsResponseSchema;
+  },
+  /**
+   * Lets a session that answers `data_loss` or `corrupt` go on from what can be read of its log. What is lost is given up for good.
+   *
+   * @generated from rpc voda.api.v1.SessionService.AcceptLoss
+   */
+  acceptLoss: {
+    methodKind: "unary";
+    input: typeof AcceptLossRequestSchema;
+    output: typeof AcceptLossResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_voda_api_v1_sessions, 0);

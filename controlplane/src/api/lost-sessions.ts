@@ -1,0 +1,97 @@
+// Sessions whose lane is behind its mark: found by comparing the two, and let go on when somebody accepts
+// the loss.
+import { hash } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
+import { type JetStreamManager, jetstream, type StoredMsg } from "@nats-io/jetstream";
+import type { NatsConnection } from "@nats-io/transport-node";
+import { type LostSession, LostSessionSchema, SessionRefSchema } from "@voda/proto/api";
+import { decodeMark, encodeMark, isBehind, type Mark, type Marked } from "@voda/proto/mark";
+import { type SessionName, sessionToken } from "@voda/proto/session";
+import { laneSubjects, logStream, markSubject, markSubjects, marksStream } from "@voda/proto/wire";
+import { ControlError } from "../errors.ts";
+import { batchFrom } from "./lanes.ts";
+
+/** Marks that are compared for one page. */
+const pageMarksMax = 4_096;
+/** Lanes that are read at once. */
+const readsMax = 32;
+const hashBytes = 16;
+
+interface Found {
+  readonly name: SessionName;
+  readonly mark: Mark;
+  readonly last: Marked | undefined;
+}
+
+/** @throws ControlError `bad_request` */
+export async function listLost(
+  jsm: JetStreamManager,
+  pageToken: string,
+): Promise<{ sessions: LostSession[]; nextPageToken: string }> {
+  if (!/^\d{0,15}$/.test(pageToken))
+    throw ControlError.of("bad_request", "page_token is not one that ListLostSessions gave out");
+  const messages: StoredMsg[] = [];
+  const from = Math.max(1, Number(pageToken));
+  const query = { stream: marksStream(0), filter: markSubjects, batch: pageMarksMax };
+  for await (const message of batchFrom(jsm, query, from)) messages.push(message);
+  const sessions: LostSession[] = [];
+  for (let at = 0; at < messages.length; at += readsMax) {
+    const found = await Promise.all(
+      messages.slice(at, at + readsMax).map((message) => compare(jsm, message)),
+    );
+    sessions.push(...found.flatMap((one) => (one !== undefined && isLost(one) ? [describe(one)] : [])));
+  }
+  const isFull = messages.length === pageMarksMax;
+  return { sessions, nextPageToken: isFull ? String((messages.at(-1)?.seq ?? 0) + 1) : "" };
+}
+
+const isLost = ({ mark, last }: Found): boolean =>
+  !mark.isAccepted && isBehind(mark, last === undefined ? [] : [last]);
+
+async function compare(jsm: JetStreamManager, message: StoredMsg): Promise<Found | undefined> {
+  const marked = decodeMark(message.data);
+  return marked && { ...marked, last: await lastOf(jsm, marked.name) };
+}
+
+async function lastOf(jsm: JetStreamManager, name: SessionName): Promise<Marked | undefined> {
+  const query = { last_by_subj: laneSubjects(sessionToken(name)).fence };
+  const last = await jsm.direct.getMessage(logStream(0), query);
+  if (last === null) return undefined;
+  return { seq: last.seq, hash: new Uint8Array(hash("sha256", last.data, "buffer").subarray(0, hashBytes)) };
+}
+
+function describe({ name, mark, last }: Found): LostSession {
+  return create(LostSessionSchema, {
+    session: create(SessionRefSchema, name),
+    acknowledgedPosition: BigInt(mark.n),
+    acknowledgedSequence: BigInt(mark.seq),
+    lastSequence: BigInt(last?.seq ?? 0),
+  });
+}
+
+interface LostContext {
+  readonly connection: NatsConnection;
+  readonly jsm: JetStreamManager;
+}
+
+/**
+ * Whoever wakes the session next goes on from what links. Only over the mark that was read: a node that
+ * writes one at this moment has the session, which is not lost then.
+ * @throws ControlError
+ */
+export async function acceptLoss({ connection, jsm }: LostContext, name: SessionName): Promise<LostSession> {
+  const subject = markSubject(sessionToken(name));
+  const stored = await jsm.direct.getMessage(marksStream(0), { last_by_subj: subject });
+  const marked = stored === null ? undefined : decodeMark(stored.data);
+  if (stored === null || marked === undefined) {
+    const { namespace, agent, key } = name;
+    throw ControlError.of(
+      "bad_request",
+      `session ${namespace}/${agent}/${key} has lost nothing: it has no mark`,
+    );
+  }
+  await jetstream(connection).publish(subject, encodeMark({ ...marked.mark, isAccepted: true }, name), {
+    expect: { lastSubjectSequence: stored.seq },
+  });
+  return describe({ ...marked, last: await lastOf(jsm, name) });
+}

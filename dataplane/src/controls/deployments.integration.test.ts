@@ -159,6 +159,23 @@ describe("deployments", () => {
     await waitUntil(() => deployed.length === 2, "a better one comes");
   });
 
+  test("at a start no agent that is done takes away what another one goes back to", async () => {
+    const good = await put("slow", "good");
+    await (await watch())[Symbol.asyncDispose]();
+    await put("slow", "bad");
+    await put("quick", "one");
+    await blobs.delete(good);
+    const hourAgo = new Date(Date.now() - 3_600_000);
+    utimesSync(join(folder, `${good}.mjs`), hourAgo, hourAgo);
+    onDeployed = async (code) => {
+      if (code === "bad")
+        await waitUntil(() => lines.some((line) => line.includes("quick")), "the quick one is done");
+      await refuseBad(code);
+    };
+    await using _ = await watch();
+    assert.deepEqual(deployed, ["slow: good", "quick: one", "slow: good"]);
+  });
+
   test("a bundle on disk is used while it has its hash, and fetched again when it is cut, changed or half written", async () => {
     const revisions = ["whole", "cut", "half"].map((text) => hash("sha256", text));
     const [whole, cut, half] = revisions;
@@ -184,16 +201,16 @@ describe("deployments", () => {
     assert.deepEqual(bundlesOnDisk(), [`${next}.mjs`]);
   });
 
-  test("a node that lives long removes bundles of failed and replaced deployments, but none that may be on trial", async () => {
-    await put("a", "one");
+  test("a node that lives long removes bundles of failed deployments, but none that ran in its life or may be on trial", async () => {
+    const first = await put("a", "one");
     await using _ = await watch();
     const [failed, onTrial] = ["failed", "on trial"].map((text) => `${hash("sha256", text)}.mjs`);
     for (const name of [failed, onTrial]) writeFileSync(join(folder, name ?? ""), "");
     const hourAgo = new Date(Date.now() - 3_600_000);
-    utimesSync(join(folder, failed ?? ""), hourAgo, hourAgo);
+    for (const name of [failed, `${first}.mjs`]) utimesSync(join(folder, name ?? ""), hourAgo, hourAgo);
     const next = await put("a", "two");
     await waitUntil(() => !bundlesOnDisk().includes(failed ?? ""), "the failed one is gone");
-    assert.ok([`${next}.mjs`, onTrial].every((name) => bundlesOnDisk().includes(name ?? "")));
+    assert.ok([`${first}.mjs`, `${next}.mjs`, onTrial].every((name) => bundlesOnDisk().includes(name ?? "")));
   });
 
   const bundlesOnDisk = (): string[] => readdirSync(folder).filter((name) => name.endsWith(".mjs"));

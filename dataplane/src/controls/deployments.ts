@@ -38,14 +38,17 @@ export async function watchDeployments(options: DeploymentsOptions): Promise<Asy
   /** What is being done for each agent; the next entry of the agent comes after it. */
   const turns = new Map<string, Promise<void>>();
   const running = new Map<string, string>();
-  /** The revision of each agent that was asked for last, whether or not it runs. */
-  const asked = new Map<string, string>();
-  const sweep = (untouchedMs: number): Promise<void> =>
-    bundles.keepOnly(new Set([...running.values(), ...asked.values()]), untouchedMs);
+  /**
+   * What was asked for in this life: an old revision may still have sessions, and its thread may have to start
+   * again. The next start removes it.
+   */
+  const needed = new Set<string>();
+  /** Before it, what other agents go back to is not known yet. */
+  let hasStarted = false;
 
   const start = async (key: string, agent: Agent): Promise<void> => {
-    // before the fetch: the sweep must not remove what is being loaded
-    asked.set(key, agent.revision);
+    // before the fetch: `keepOnly` must not remove what is being loaded
+    needed.add(agent.revision);
     // noted only after it has loaded: a bundle that fails here must not be what a restart goes back to
     await options.onDeployed(agent, await bundles.fileOf(agent.revision));
     running.set(key, agent.revision);
@@ -56,7 +59,7 @@ export async function watchDeployments(options: DeploymentsOptions): Promise<Asy
       agent = readAgent(entry.string());
       await start(entry.key, agent);
       await keepGood(options.folder, entry.key, agent);
-      await sweep(trialMsMax);
+      if (hasStarted) await bundles.keepOnly(needed, trialMsMax);
       log.info({ namespace: agent.namespace, agent: agent.name, revision: agent.revision }, "agent deployed");
     } catch (err) {
       log.error({ err, key: entry.key }, "agent not deployed; the revision before it stays");
@@ -87,11 +90,10 @@ export async function watchDeployments(options: DeploymentsOptions): Promise<Asy
       entry.key,
       before.then(() => (entry.operation === "PUT" ? deploy(entry) : undeploy(options, entry.key, running))),
     );
-    if (entry.operation !== "PUT") asked.delete(entry.key);
   });
   await Promise.all(turns.values());
-  // only at the start: while the node runs, an old revision may still have sessions
-  await sweep(0);
+  await bundles.keepOnly(needed, 0);
+  hasStarted = true;
   return {
     async [Symbol.asyncDispose]() {
       await watch.close();

@@ -17,7 +17,7 @@ const said = {
 };
 
 /** What gRPC callers read: Envoy does not tell which of the routes answered. */
-export const borderMessage = "host or origin are not allowed here; --allow-host and --allow-origin name more";
+export const borderMessage = `host ${sent(":AUTHORITY")} or pages of ${sent("ORIGIN")} are not allowed here; --allow-host and --allow-origin name more`;
 
 /** They come first: whatever matches one of them goes nowhere. */
 export function borderRoutes({ allowHosts, allowOrigins, listener }: IngressConfig): Route[] {

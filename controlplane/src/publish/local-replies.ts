@@ -144,12 +144,12 @@ function inJson(reply: LocalReply): ResponseMapper {
   });
 }
 
+/** Envoy fills in what stands between percent signs, as in the words of the border. */
 const textBody = (text: string, contentType: string) => ({
-  body: { specifier: { case: "inlineString" as const, value: text } },
   bodyFormatOverride: {
     format: {
       case: "textFormatSource" as const,
-      value: { specifier: { case: "inlineString" as const, value: "%LOCAL_REPLY_BODY%" } },
+      value: { specifier: { case: "inlineString" as const, value: text } },
     },
     contentType,
   },

@@ -64,8 +64,10 @@ test("an append without an answer is sent again when its time has come", () => {
 
 test("a node takes nodeCallsMax calls at once and refuses the next", () => {
   const at = reactorRig();
-  for (let call = 0; call <= nodeCallsMax; call += 1) at.submit({ grant: "g" });
+  for (let call = 0; call < nodeCallsMax; call += 1) at.submit({ grant: "g" });
+  at.submit({ grant: "g" })("caller");
   assert.deepEqual(reasonsOf(at.answers), ["queue_full"]);
+  assert.equal(at.checks.length, nodeCallsMax, "the grant of the last one is not looked at");
 });
 
 test("a call whose grant is still looked at is answered at its deadline, and does not run afterwards", () => {

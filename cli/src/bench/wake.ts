@@ -31,8 +31,11 @@ export interface WakeResult {
 
 /** Calls and sleeps at a time; wakes come one at a time. */
 const parallel = 16;
-/** Sessions that come and go before the first look at the heap, so that code and pools are there. */
-const warmUpSessions = 200;
+/**
+ * Sessions that come and go before the first look at the heap, so that code and pools are there; no more than
+ * come after it.
+ */
+const warmUpSessionsMax = 200;
 
 /** Wakes come one after the other: a wake's time is its own, and none waits for another. */
 export async function wake(
@@ -71,7 +74,7 @@ export async function wake(
     return ms;
   };
 
-  const warmUp = keysOf("warm", warmUpSessions);
+  const warmUp = keysOf("warm", Math.min(warmUpSessionsMax, sessions));
   await fill(warmUp);
   await sleep(warmUp);
   for (const key of warmUp) await wakeOne(key);

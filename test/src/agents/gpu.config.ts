@@ -1,5 +1,5 @@
 // Agents that take GPUs: no example should need one.
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { agent, s } from "voda";
 import { defineConfig } from "voda/config";
 
@@ -13,8 +13,9 @@ const solo = agent(
   { idle: "1h", maxTurn: "30s", place: { gpu: 1 } },
 ).handlers({
   add: (ctx, by: number) => ctx.state.count.add(by),
-  /** When there is a file of this path. */
+  /** When there is a file of this path; says that it has begun with another one. */
   async addOnce(ctx, path: string) {
+    writeFileSync(`${path}.begun`, "");
     while (!existsSync(path)) await new Promise((resolve) => setTimeout(resolve, 20));
     return ctx.state.count.add(1);
   },

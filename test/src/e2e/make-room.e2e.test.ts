@@ -1,7 +1,7 @@
 // A mesh whose GPUs are all held: idle sessions go to sleep so that a client that tries again gets in, busy
 // ones never do.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -65,8 +65,9 @@ test("a new session gets in within its client's retries, and the one that slept 
 
 test("a session that works is never put to sleep, and gives way when it has rested", async () => {
   for (const key of ["d", "e"]) await add(key);
-  const done = join(folder, "done");
-  const working = ["d", "e"].map((key) => call(mesh.url, `solo/${key}/addOnce`, { input: done }));
+  const paths = ["d", "e"].map((key) => join(folder, key));
+  const working = ["d", "e"].map((key, i) => call(mesh.url, `solo/${key}/addOnce`, { input: paths[i] }));
+  await waitUntil(() => paths.every((path) => existsSync(`${path}.begun`)), "both work");
   const busyBefore = (await counters()).busyForRoom;
   const refused = async (): Promise<boolean> => {
     const { status } = await call(mesh.url, "solo/f/add", { input: 1 });
@@ -74,7 +75,7 @@ test("a session that works is never put to sleep, and gives way when it has rest
     return (await counters()).busyForRoom >= busyBefore + 2n;
   };
   await waitUntil(refused, "both were asked and said busy");
-  writeFileSync(done, "");
+  for (const path of paths) writeFileSync(path, "");
   assert.deepEqual(
     (await Promise.all(working)).map(({ body }) => body),
     [2, 2],

@@ -38,8 +38,10 @@ function installPackages() {
     ? [process.env.npm_node_execpath ?? process.execPath, [npm, ...args]]
     : ["npm", args];
   console.error("setup: installing packages (npm ci)");
+  const startedMs = performance.now();
   const result = spawnSync(command, list, { cwd: at(""), stdio: "inherit", env });
   if (result.status !== 0) fail("npm ci failed; the lines above say why");
+  console.error(`setup: npm ci took ${((performance.now() - startedMs) / 1000).toFixed(1)} s`);
   writeFileSync(stamp, want);
 }
 

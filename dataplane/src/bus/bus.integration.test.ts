@@ -75,7 +75,7 @@ const utf8 = new TextEncoder();
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 let sent = 0;
 const callWith = (more: CallParts = {}): Call =>
-  plainCall((sent += 1), systemClock.monotonicMs() + 30_000, { body: utf8.encode('{"n":1}'), ...more });
+  plainCall((sent += 1), systemClock.monotonicMs() + 90_000, { body: utf8.encode('{"n":1}'), ...more });
 const answer: Answer = { ok: true, content: "json", body: utf8.encode("2") };
 const meta: AnswerMeta = { hint: "10.0.0.1:7000", token: "t" };
 const lifeOf = (node: string, number: number): string =>

@@ -34,6 +34,7 @@ export interface RunningProcess extends AsyncDisposable {
 }
 
 export const outputCharactersMax = 64 * 1024;
+const readyMsMax = 60_000;
 const stopWithinMs = 5_000;
 /** From the end of a process until what it wrote last is read. */
 const pipesMsMax = 2_000;
@@ -66,6 +67,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
     await waitUntil(
       async () => (await options.ready(handle.output(), handle.told())) || ended,
       `${options.command} is ready`,
+      readyMsMax,
     );
     if (ended) throw new Error(`${options.command} ended before it was ready`);
   } catch (cause) {

@@ -158,7 +158,7 @@ export async function openBed(
 }
 
 /** Runs out of time with a message instead of hanging; `ms` is for what must not come later. */
-export async function within<T>(what: string, promise: Promise<T>, ms: number = 60_000): Promise<T> {
+export async function within<T>(what: string, promise: Promise<T>, ms: number = 30_000): Promise<T> {
   const expired = new AbortController();
   const timer = setTimeout(() => expired.abort(), ms);
   try {

@@ -2,10 +2,10 @@
 import { crc32 } from "node:zlib";
 import type { Clock } from "@voda/stdx";
 import { type Grants, type Reports } from "../controls/index.ts";
+import { hash16 } from "../hash16.ts";
 import { foldBoundsOf, openLane } from "../lane/index.ts";
 import type { Membership } from "../membership/index.ts";
 import { Reactor } from "../reactor/index.ts";
-import { pageHash } from "../store/index.ts";
 import type { Inbox } from "./inbox.ts";
 import { createCallersPort, createMeshPort, type MeshParts } from "./mesh-port.ts";
 import { createStorePort, type StoreParts } from "./store-port.ts";
@@ -55,7 +55,7 @@ export function openHost(parts: HostParts): Host {
       openLane({
         name,
         crc32,
-        hash: pageHash,
+        hash: hash16,
         folds: foldBoundsOf(parts.isSynced),
         connected: parts.isConnected(),
       }),

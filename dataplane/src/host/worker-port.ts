@@ -95,7 +95,7 @@ export function createWorkerPort({ workers, admission, devices, log }: WorkerPar
         return undefined;
       }
       if (message.type !== "cut") return message;
-      const pages = open.pages.map((bytes) => ({ bytes, hash: pageHash(bytes) }));
+      const pages = open.pages.map((bytes) => ({ bytes, hash: hash16(bytes) }));
       open.pages = [];
       return { ...message, pages };
     },

@@ -1,7 +1,7 @@
 // What a retry has in common with the call it repeats (PROTOCOL.md 10.3): by it an effect happens once.
-import { hash } from "node:crypto";
 import type { SessionName } from "@voda/proto/session";
 import { callNumbersMax, headers, isCallNumber, numberedMsMax } from "@voda/proto/wire";
+import { hash16 } from "../hash16.ts";
 import { headerOf, type RequestHead } from "./head.ts";
 import { idempotencyKeyBytesMax } from "./limits.ts";
 import { refuse } from "./refusal.ts";
@@ -19,7 +19,6 @@ export type Repeat =
 
 /** Envoy repeats a request under the same id for this long at most. */
 const requestIdKeepMs = 60_000;
-const idBytes = 16;
 const requestIdText = /^[\x21-\x7e]{1,256}$/;
 const idempotencyKeyText = /^[\x20-\x7e]+$/;
 const numberedText = /^([0-9a-f]{32})\.(\d{1,15})\.(\d{1,15})$/;
@@ -97,7 +96,7 @@ function readNumbered(text: string): Repeat {
 
 /** 16 bytes: hash of a caller, a session and the caller's own text, so that nobody meets another's calls. */
 export function ownedId(caller: string, { namespace, agent, key }: SessionName, text: string): Uint8Array {
-  return first16(hash("sha256", `${caller}\0${namespace}/${agent}/${key}\0${text}`, "buffer"));
+  return hash16(`${caller}\0${namespace}/${agent}/${key}\0${text}`);
 }
 
 /**
@@ -105,9 +104,5 @@ export function ownedId(caller: string, { namespace, agent, key }: SessionName, 
  * the same.
  */
 export function rawHashOf(method: string, content: string, body: Uint8Array): Uint8Array {
-  return first16(hash("sha256", Buffer.concat([Buffer.from(`${method}\0${content}\0`), body]), "buffer"));
-}
-
-function first16(digest: Buffer): Uint8Array {
-  return new Uint8Array(digest.subarray(0, idBytes));
+  return hash16(Buffer.concat([Buffer.from(`${method}\0${content}\0`), body]));
 }

@@ -37,10 +37,11 @@ export function seen(
  * its readers came before the proof.
  */
 function openGate(step: Step, { turns, tip, verification }: Activation): void {
+  if (!hasOutput(turns)) return;
   // the lease is asked for now, in the step that sends: one that was valid at the read may have ended since
   const isOurs = tip.claim === "owner" || (tip.claim === "held" && tip.readable);
   const mayLeave = tip.claim === "unborn" || (isOurs && verification.verified && step.world.leaseValid());
-  if (!hasOutput(turns) || !mayLeave) return;
+  if (!mayLeave) return;
   for (const { work, answer } of takeOutputs(turns)) replyWork(step, work, answer, tip.n, tip.uid);
 }
 
@@ -53,7 +54,9 @@ export function acceptTurns(
   record: TurnsRecord,
   accepted: readonly Turned[],
 ): void {
-  for (const [i, turned] of accepted.entries()) {
+  for (let i = 0; i < accepted.length; i += 1) {
+    const turned = accepted[i];
+    if (turned === undefined) continue;
     acceptTurn(turns, turned);
     const { work, answer } = turned;
     const key = record.turns[i]?.key;

@@ -3,8 +3,8 @@
 import { type SessionToken, shardOf } from "@voda/proto/session";
 import { marksStream, trimSubject, trimSubjects } from "@voda/proto/wire";
 import { bytesEqual } from "@voda/stdx";
+import { hash16 } from "../hash16.ts";
 import { command, directBatch, type Requests, type StoredMessage, StoreError } from "../nats/index.ts";
-import { pageHash } from "./pages.ts";
 import type { Store } from "./store.ts";
 
 /** A trim of one session's log that waits until the store cannot lose the fold before it. */
@@ -98,7 +98,7 @@ async function trim({ requests, store, failed }: AsleepTrimsOptions, due: Due): 
   const { token, hash, below, entry } = due;
   try {
     const last = await store.lastFromLeader(token);
-    if (last !== undefined && bytesEqual(pageHash(last.bytes), hash)) await store.trim(token, below);
+    if (last !== undefined && bytesEqual(hash16(last.bytes), hash)) await store.trim(token, below);
     // one that came meanwhile stays
     const done = JSON.stringify({ filter: entry.subject, seq: entry.seq + 1 });
     await command(requests, `$JS.API.STREAM.PURGE.${marksStream(0)}`, done);

@@ -1,5 +1,4 @@
 export { type AsleepTrims, openAsleepTrims } from "./asleep-trims.ts";
 export { type Marks, openMarks } from "./marks.ts";
-export { pageHash } from "./pages.ts";
 export { createStreams, openStore, type RangeOptions, type Store } from "./store.ts";
 export { openStoreRoom } from "./store-room.ts";

@@ -1,6 +1,5 @@
 // Pages of snapshots: immutable messages of the snapshot stream, each on a subject of its own that is never
 // used again.
-import { hash } from "node:crypto";
 import type { SessionToken } from "@voda/proto/session";
 import {
   type PageName,
@@ -11,19 +10,13 @@ import {
 } from "@voda/proto/wire";
 import { assert, bytesEqual } from "@voda/stdx";
 import type { AppendOutcome, Appends } from "../commit/index.ts";
+import { hash16 } from "../hash16.ts";
 import { directLast, type Requests, StoreError } from "../nats/index.ts";
 
-/** Bytes of the hash that stands beside a page's name in a fold. */
-export const pageHashBytes = 16;
 /** Reads and purges in flight for one session: a wake must not fill the connection. */
 const parallelMax = 32;
 /** Sends of one page until the write fails. */
 const attemptsMax = 5;
-
-/** 16 bytes of SHA-256. */
-export function pageHash(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(hash("sha256", bytes, "buffer").subarray(0, pageHashBytes));
-}
 
 type NamedPage = { readonly name: PageName; readonly bytes: Uint8Array };
 
@@ -86,7 +79,7 @@ export async function readPages(
   const pages: (Uint8Array | undefined)[] = [];
   await eachOf(names, async (page, i) => {
     const bytes = (await directLast(requests, snapshotStream(0), pageSubject(token, page)))?.bytes;
-    const isWhole = bytes !== undefined && bytesEqual(pageHash(bytes), page.hash);
+    const isWhole = bytes !== undefined && bytesEqual(hash16(bytes), page.hash);
     pages[i] = isWhole ? bytes : undefined;
   });
   return pages;

@@ -1,12 +1,10 @@
 // What a call means, however it is written: two bodies with the same canonical hash are the same call
 // (PROTOCOL.md 10.5).
-import { hash } from "node:crypto";
 import { type JsonValue, type Message, toJson } from "@bufbuild/protobuf";
 import type { Handler } from "voda/definition";
 import type { SessionCall } from "../call/index.ts";
+import { hash16 } from "../hash16.ts";
 import { decodeInput, registryOf } from "./convert.ts";
-
-const hashBytes = 16;
 
 /**
  * 16 bytes over method and input: JSON with sorted keys, whatever the content. `undefined`: the input cannot
@@ -29,7 +27,7 @@ function inputOf(handler: Handler, { content, body }: SessionCall): JsonValue | 
 
 function hashOf(method: string, input: JsonValue | undefined): Uint8Array {
   const text = input === undefined ? "" : JSON.stringify(input, sortKeys);
-  return new Uint8Array(hash("sha256", `${method}\n${text}`, "buffer").subarray(0, hashBytes));
+  return hash16(`${method}\n${text}`);
 }
 
 /** Keys that look like numbers come first in any object; the others in the order of their code units. */

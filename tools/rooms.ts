@@ -84,7 +84,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       membership: { imports: ["nats", "commit"] },
       bus: { imports: ["frame", "call", "nats", "recent.ts"] },
       controls: { imports: ["call"] },
-      threads: { imports: ["frame", "call", "turn", "ring"] },
+      threads: { imports: ["frame", "call", "turn", "ring", "hash16.ts"] },
       worker: { imports: ["call", "turn", "threads", "hash16.ts"] },
       host: {
         imports: [

@@ -6,7 +6,7 @@ import { CapacitySchema } from "@voda/proto/node";
 import { type Clock, systemClock } from "@voda/stdx";
 import type { Logger } from "pino";
 import { type Bus, openBus } from "./bus/index.ts";
-import { createNumbers, fail } from "./call/index.ts";
+import { createNumbers, fail, type Submit } from "./call/index.ts";
 import { openCommit } from "./commit/index.ts";
 import type { NodeConfig } from "./config.ts";
 import {
@@ -68,8 +68,8 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   const node = config["node-id"];
   const numbers = createNumbers();
   const basics: Basics = { config, node, log, clock: systemClock, numbers, parts };
-  const inbox = new Inbox({ numbers, refusal: fail("closed", `node ${node} is closing; retry`) });
-  const ready = Promise.withResolvers<void>();
+  const inbox = new Inbox({ numbers, refusal: fail("closed", `node ${node} does not serve yet; retry`) });
+  const ready = Promise.withResolvers<Submit>();
   const routes = createRoutes();
 
   const identity = parts.use(openIdentity(config["data-dir"]));
@@ -89,7 +89,6 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
     numbers,
     clock: systemClock,
     log,
-    dispatch: inbox.submit,
   });
   parts.defer(() => ingress.close());
   const hint = `${config.host}:${ingress.port}`;
@@ -117,7 +116,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   parts.defer(watchConnection(connection, tellAll));
   parts.defer(watchLeases(membership, mesh, tellAll));
   mesh.reports.full();
-  ready.resolve();
+  ready.resolve(reactor.submit);
 
   const opened = parts.move();
   return {
@@ -126,7 +125,6 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
       return membership.incarnation();
     },
     async [Symbol.asyncDispose]() {
-      inbox.close();
       await Promise.race([reactor.drain(), setTimeout(drainMsMax, undefined, { ref: false })]);
       await opened.disposeAsync();
     },
@@ -207,7 +205,6 @@ async function openDeployed(
     openWorkers({
       log,
       node: config["node-id"],
-      onMessage: (message) => inbox.workerSaid(message),
       onLost: (loss) => inbox.workerLost(loss),
       onRetire: (activations) => inbox.retire(activations),
       holdMsMax: (call) => inbox.holdMsMax(call),
@@ -262,7 +259,7 @@ async function openMesh(
 ) {
   const incarnation = (): string => membership.incarnation();
   /** What other machines say of time is compared with the time that all nodes share. */
-  const storeClock: Clock = { ...clock, wallMs: () => membership.storeMs() };
+  const storeClock: Clock = { ...clock, wallMs: () => membership.storeMs(clock.monotonicMs()) };
   const grants = parts.use(
     await openGrants({
       connection: connection.nats,

@@ -14,6 +14,7 @@ import {
   type Failed,
   fail,
   type Reply,
+  type Submit,
 } from "../src/call/index.ts";
 import { createEdgeProof } from "../src/ingress/edge-proof.ts";
 import { type Ingress, type IngressOptions, openIngress } from "../src/ingress/ingress.ts";
@@ -106,6 +107,25 @@ export async function openBed(
   let told = Promise.withResolvers<void>();
   const edge = createEdgeProof();
   edge.set(proof["x-voda-edge"]);
+  const submit: Submit = (call, reply) => {
+    seen.push(call);
+    const cancelled = Promise.withResolvers<void>();
+    if (call.method === "hang") {
+      hanging.push({ call, reply, cancelled: cancelled.promise });
+      // As the reactor does: the ingress relies on it.
+      const late = setTimeout(() => {
+        cancelled.resolve();
+        reply(fail("turn_timeout", "the deadline passed"), {});
+      }, call.head.deadlineMs - systemClock.monotonicMs()).unref();
+      void cancelled.promise.then(() => clearTimeout(late));
+      t.after(() => clearTimeout(late));
+      told.resolve();
+      told = Promise.withResolvers<void>();
+    } else if (bed.answer !== undefined) reply(bed.answer, bed.meta);
+    else if (call.method === "echo") reply({ ok: true, content: "json", body: call.body }, bed.meta);
+    else setImmediate(() => reply(typed(call), bed.meta));
+    return () => cancelled.resolve();
+  };
   const ingress = await openIngress({
     host: "127.0.0.1",
     port: 0,
@@ -113,31 +133,12 @@ export async function openBed(
     allowHosts: [],
     allowOrigins: [],
     routes,
-    ready: Promise.resolve(),
+    ready: Promise.resolve(submit),
     numbers: createNumbers(),
     clock: systemClock,
     log: pino({ level: "silent" }),
     closeMs: 2000,
     ...more,
-    dispatch(call, reply) {
-      seen.push(call);
-      const cancelled = Promise.withResolvers<void>();
-      if (call.method === "hang") {
-        hanging.push({ call, reply, cancelled: cancelled.promise });
-        // As the reactor does: the ingress relies on it.
-        const late = setTimeout(() => {
-          cancelled.resolve();
-          reply(fail("turn_timeout", "the deadline passed"), {});
-        }, call.head.deadlineMs - systemClock.monotonicMs()).unref();
-        void cancelled.promise.then(() => clearTimeout(late));
-        t.after(() => clearTimeout(late));
-        told.resolve();
-        told = Promise.withResolvers<void>();
-      } else if (bed.answer !== undefined) reply(bed.answer, bed.meta);
-      else if (call.method === "echo") reply({ ok: true, content: "json", body: call.body }, bed.meta);
-      else setImmediate(() => reply(typed(call), bed.meta));
-      return () => cancelled.resolve();
-    },
   });
   const bed: Bed = {
     ingress,

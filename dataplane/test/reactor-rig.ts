@@ -104,7 +104,7 @@ function portsOf(options: RigOptions, seen: Seen, later: Later): Ports {
     },
     store: storeOf(options, seen, later),
     callers: {
-      check: (call, done) => (call.grant === undefined ? done(call) : void seen.checks.push(done)),
+      check: (_call, _grant, done) => void seen.checks.push(done),
       threadEnded: (_call, why) => void seen.ended.push(why),
     },
     mesh: {
@@ -172,8 +172,11 @@ export function reactorRig(options: RigOptions = {}) {
   const reactor = reactorOf(ports, timers, numbers);
   const answers: Answer[] = [];
   const activationOf = (): number => seen.opened.at(-1)?.activation ?? assert.fail("nothing is open");
+  const hear: Opening["hear"] = (event) =>
+    seen.opened.find(({ activation }) => activation === event.activation)?.hear(event);
   return {
     ...seen,
+    hear,
     worker: ports.worker,
     reactor,
     timers,
@@ -197,11 +200,11 @@ export function reactorRig(options: RigOptions = {}) {
       const call = seen.ran[index]?.head.number ?? assert.fail(`no call ${index} ran`);
       const delta = Uint8Array.of(1);
       const activation = activationOf();
-      reactor.workerSaid({ type: "turned", activation, call, turn, delta, answer, canonicalHash: undefined });
+      hear({ type: "turned", activation, call, turn, delta, answer, canonicalHash: undefined });
     },
     /** The worker has taken the snapshot that it was asked for. */
     cut(after: number): void {
-      reactor.workerSaid({ type: "cut", activation: activationOf(), after, pages: [] });
+      hear({ type: "cut", activation: activationOf(), after, pages: [] });
     },
     /** The thread ended under the calls at these places of `ran`. */
     loseThread(begun: readonly number[], more: { overdue?: number; holder?: number } = {}): void {

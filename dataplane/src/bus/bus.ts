@@ -19,7 +19,7 @@ import {
   fail,
   type Reply,
 } from "../call/index.ts";
-import { emptyFrame, type FrameCursor, FrameError, type FrameFields } from "../frame/index.ts";
+import { draft, type FrameCursor, FrameError, type FrameFields } from "../frame/index.ts";
 import { type Connection, rethrown } from "../nats/index.ts";
 import { recent } from "../recent.ts";
 import { decodeBatch, encodeBatch, fieldsLength, type Sender } from "./batch.ts";
@@ -149,8 +149,8 @@ class FrameBus implements Bus {
     const refused = this.#closed || !this.#options.connection.isUp();
     if (refused) return later(done, { type: "undelivered" });
     const peer = this.#peer(name);
-    const fields = encodeCall(call, this.#options.clock.monotonicMs());
-    const bytes = fieldsLength(fields);
+    const frame = encodeCall(call, this.#options.clock.monotonicMs());
+    const bytes = fieldsLength(frame);
     if (peer.calls >= peerCallsMax || peer.bytes + bytes > peerBytesMax)
       return later(done, queueFull(name, peer));
     const number = this.#options.numbers();
@@ -159,19 +159,16 @@ class FrameBus implements Bus {
     peer.calls += 1;
     peer.bytes += bytes;
     const { process } = this.#self;
+    frame.kind = kinds.call;
+    frame.call = number;
+    frame.process = process;
     // the life it is meant for travels along: a peer that has lapsed since must not run it
-    const life = this.#lifeBytes(to.incarnation);
-    this.#send(name, { ...fields, kind: kinds.call, call: number, process, life });
+    frame.life = this.#lifeBytes(to.incarnation);
+    this.#send(name, frame);
     return (why) => {
       // it has its answer; the peer needs no word
       if (this.#take(number) === undefined) return;
-      this.#send(name, {
-        ...emptyFrame,
-        kind: kinds.cancel,
-        call: number,
-        process,
-        code: abandonCode(why),
-      });
+      this.#send(name, draft({ kind: kinds.cancel, call: number, process, code: abandonCode(why) }));
     };
   }
 
@@ -296,7 +293,7 @@ class FrameBus implements Bus {
     const { process, call: number } = frame;
     const own = life();
     if (own === undefined || !bytesEqual(frame.life(), this.#lifeBytes(own)))
-      return () => this.#send(sender.node, { ...emptyFrame, kind: kinds.undelivered, call: number, process });
+      return () => this.#send(sender.node, draft({ kind: kinds.undelivered, call: number, process }));
     // under a number of this process: those of two nodes may be equal
     const call = decodeCall(frame, numbers(), clock.monotonicMs());
     return () => this.#serve(sender, process, number, call);
@@ -310,14 +307,16 @@ class FrameBus implements Bus {
       open = false;
       this.#serving.delete(key);
       if (this.#closed) return;
-      this.#send(sender.node, {
-        ...emptyFrame,
-        kind: kinds.answer,
-        call: number,
-        process,
-        meta: encodeAnswerMeta(meta),
-        payload: encodeAnswer(answer),
-      });
+      this.#send(
+        sender.node,
+        draft({
+          kind: kinds.answer,
+          call: number,
+          process,
+          meta: encodeAnswerMeta(meta),
+          payload: encodeAnswer(answer),
+        }),
+      );
     });
     if (!open) return;
     this.#serving.set(key, (why) => {

@@ -9,7 +9,7 @@ import {
   sessionToken,
 } from "@voda/proto/session";
 import { type ByteReader, ByteWriter } from "@voda/stdx";
-import { emptyFrame, type FrameCursor, FrameError, type FrameFields } from "../frame/index.ts";
+import { type FrameCursor, FrameDraft, FrameError } from "../frame/index.ts";
 import {
   anonymous,
   type Call,
@@ -39,12 +39,12 @@ const requestTag = 7;
 const chainTag = 8;
 
 /** For a worker: whose call it is, the activation of the frame says. `nowMs` by the monotonic clock. */
-export function encodeSessionCall(call: SessionCall, nowMs: number): FrameFields {
+export function encodeSessionCall(call: SessionCall, nowMs: number): FrameDraft {
   return frameOf(call, undefined, nowMs);
 }
 
 /** For another node. */
-export function encodeCall(call: Call, nowMs: number): FrameFields {
+export function encodeCall(call: Call, nowMs: number): FrameDraft {
   return frameOf(call, call.name, nowMs);
 }
 
@@ -53,13 +53,13 @@ export function encodeCall(call: Call, nowMs: number): FrameFields {
  * FrameError
  */
 export function decodeSessionCall(frame: FrameCursor, nowMs: number): SessionCall {
-  const { name: _, ...meta } = decodeMeta(frame.meta());
-  return partsOf(frame, frame.call, meta, nowMs);
+  return partsOf(frame, frame.call, metaOf(frame), nowMs);
 }
 
 /** Copies what it returns. `number`: the call's in this process. @throws FrameError */
 export function decodeCall(frame: FrameCursor, number: number, nowMs: number): Call {
-  const { name, ...meta } = decodeMeta(frame.meta());
+  const meta = metaOf(frame);
+  const { name } = meta;
   const problem = name === undefined ? "it names no session" : sessionNameProblem(name);
   // another node checked it too; here it becomes a subject of the store, so it is checked where it enters
   if (name === undefined || problem !== undefined)
@@ -69,19 +69,18 @@ export function decodeCall(frame: FrameCursor, number: number, nowMs: number): C
   return { ...partsOf(frame, number, meta, nowMs), name, token, grant: undefined, devices: undefined };
 }
 
-function frameOf(call: SessionCall, name: SessionName | undefined, nowMs: number): FrameFields {
+function frameOf(call: SessionCall, name: SessionName | undefined, nowMs: number): FrameDraft {
   const { head, method, content, body } = call;
-  return {
-    ...emptyFrame,
-    code: types.indexOf(head.type),
-    flags: (head.readonly ? readonlyFlag : 0) | (content === "proto" ? protoFlag : 0),
-    call: head.number,
-    // how long it still has: the clocks of two nodes need not agree
-    remainingMs: head.deadlineMs - nowMs,
-    subject: encodeWord(method),
-    meta: encodeMeta(call, name),
-    payload: body,
-  };
+  const frame = new FrameDraft();
+  frame.code = types.indexOf(head.type);
+  frame.flags = (head.readonly ? readonlyFlag : 0) | (content === "proto" ? protoFlag : 0);
+  frame.call = head.number;
+  // how long it still has: the clocks of two nodes need not agree
+  frame.remainingMs = head.deadlineMs - nowMs;
+  frame.subject = encodeWord(method);
+  frame.meta = encodeMeta(call, name);
+  frame.payload = body;
+  return frame;
 }
 
 interface Meta {
@@ -94,10 +93,23 @@ interface Meta {
   readonly chain: readonly string[];
 }
 
+/** Most calls have no block. */
+const noMeta: Meta = {
+  name: undefined,
+  id: undefined,
+  caller: anonymous,
+  traceparent: undefined,
+  requestId: undefined,
+  hops: 0,
+  chain: noChain,
+};
+
+const metaOf = (frame: FrameCursor): Meta => (frame.metaLength === 0 ? noMeta : decodeMeta(frame.meta()));
+
 function partsOf(
   frame: FrameCursor,
   number: number,
-  { id, hops, ...rest }: Omit<Meta, "name">,
+  { id, hops, caller, traceparent, requestId, chain }: Meta,
   nowMs: number,
 ): SessionCall {
   const type = types[frame.code];
@@ -116,7 +128,10 @@ function partsOf(
     method: decodeWord(frame.subject()),
     content: (frame.flags & protoFlag) === 0 ? "json" : "proto",
     body: frame.payloadCopy(),
-    ...rest,
+    caller,
+    traceparent,
+    requestId,
+    chain,
   };
 }
 

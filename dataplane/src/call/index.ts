@@ -1,6 +1,7 @@
 export {
   type Answer,
   type AnswerMeta,
+  checkAnswer,
   decodeAnswer,
   decodeAnswerMeta,
   decodeFailure,

@@ -40,21 +40,31 @@ export interface FrameFields {
 
 const nothing = new Uint8Array(0);
 
-/** A frame that says nothing: others are this one with more. */
-export const emptyFrame: FrameFields = {
-  kind: 0,
-  flags: 0,
-  code: 0,
-  process: 0,
-  call: 0,
-  activation: 0,
-  turn: 0,
-  remainingMs: 0,
-  life: new Uint8Array(16),
-  subject: nothing,
-  meta: nothing,
-  payload: nothing,
-};
+const anyLife = new Uint8Array(16);
+
+/**
+ * A frame that says nothing until its fields are set. A class, so that all frames have one shape, and none is
+ * copied to say more: copies of copies took more time than writing the frame.
+ */
+export class FrameDraft implements FrameFields {
+  kind = 0;
+  flags = 0;
+  code = 0;
+  process = 0;
+  call = 0;
+  activation = 0;
+  turn = 0;
+  remainingMs = 0;
+  life: Uint8Array = anyLife;
+  subject: Uint8Array = nothing;
+  meta: Uint8Array = nothing;
+  payload: Uint8Array = nothing;
+}
+
+/** Where it is written once in a while: by name. */
+export function draft(fields: Partial<FrameFields>): FrameDraft {
+  return Object.assign(new FrameDraft(), fields);
+}
 
 const rootAt = 20;
 const identifier = 0x32464456; // "VDF2"

@@ -1,6 +1,7 @@
 export {
-  emptyFrame,
+  draft,
   FrameCursor,
+  FrameDraft,
   FrameError,
   type FrameFields,
   type FrameMemory,

@@ -62,7 +62,7 @@ export function openHost(parts: HostParts): Host {
     hint,
   });
   const idle = setInterval(() => reactor.sleepIdle(), idleSweepMs);
-  inbox.open({ reactor, worker });
+  inbox.open(reactor);
   return {
     reactor,
     [Symbol.dispose]() {

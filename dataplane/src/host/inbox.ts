@@ -1,6 +1,6 @@
 // Where everything comes in that other parts of the node may say before the sessions are there: calls of
-// clients and of other nodes, orders of the control plane, words of threads. It refuses until it is opened,
-// so that no part has to ask whether it may speak.
+// other nodes, orders of the control plane, the ends of threads. It refuses until it is opened, so that no
+// part has to ask whether it may speak. Calls of clients need it not: their port serves when the sessions do.
 import { type SessionName, type SessionToken, sessionToken } from "@voda/proto/session";
 import {
   type Answer,
@@ -13,44 +13,30 @@ import {
 } from "../call/index.ts";
 import type { Activated, CommandedSessions } from "../controls/index.ts";
 import type { Reactor } from "../reactor/index.ts";
-import type { Loss, SessionMessage } from "../threads/index.ts";
-import type { NodeWorkerPort } from "./worker-port.ts";
+import type { Loss } from "../threads/index.ts";
 
 export interface InboxOptions {
   readonly numbers: () => number;
-  /** What calls are told while it is closed. */
+  /** What calls are told before it is opened. */
   readonly refusal: Failed;
-}
-
-interface Opened {
-  readonly reactor: Reactor;
-  readonly worker: NodeWorkerPort;
 }
 
 const nothing = new Uint8Array(0);
 
 export class Inbox implements CommandedSessions {
   readonly #options: InboxOptions;
-  #opened: Opened | undefined;
-  #accepts = false;
+  #reactor: Reactor | undefined;
 
   constructor(options: InboxOptions) {
     this.#options = options;
   }
 
-  open(opened: Opened): void {
-    this.#opened = opened;
-    this.#accepts = true;
-  }
-
-  /** No more calls and orders; what threads still say is heard. */
-  close(): void {
-    this.#accepts = false;
+  open(reactor: Reactor): void {
+    this.#reactor = reactor;
   }
 
   readonly submit: Submit = (call, reply) => {
-    const reactor = this.#accepts ? this.#opened?.reactor : undefined;
-    if (reactor !== undefined) return reactor.submit(call, reply);
+    if (this.#reactor !== undefined) return this.#reactor.submit(call, reply);
     reply(this.#options.refusal, {});
     return () => undefined;
   };
@@ -81,36 +67,31 @@ export class Inbox implements CommandedSessions {
   }
 
   hasRested(token: SessionToken, forMs: number): boolean {
-    return this.#opened?.reactor.hasRested(token, forMs) ?? true;
+    return this.#reactor?.hasRested(token, forMs) ?? true;
   }
 
   async sleep(token: SessionToken): Promise<void> {
-    await this.#opened?.reactor.sleep(token);
+    await this.#reactor?.sleep(token);
   }
 
   epochOf(token: SessionToken): number {
-    return this.#opened?.reactor.epochOf(token) ?? 0;
+    return this.#reactor?.epochOf(token) ?? 0;
   }
 
   /** Sessions in memory with a durable claim. */
   get owned(): ReadonlySet<Activated> {
-    return this.#opened?.reactor.owned ?? new Set();
-  }
-
-  workerSaid(message: SessionMessage): void {
-    const event = this.#opened?.worker.read(message);
-    if (event !== undefined) this.#opened?.reactor.workerSaid(event);
+    return this.#reactor?.owned ?? new Set();
   }
 
   workerLost(loss: Loss): void {
-    this.#opened?.reactor.workerLost(loss);
+    this.#reactor?.workerLost(loss);
   }
 
   holdMsMax(call: number): number | undefined {
-    return this.#opened?.reactor.holdMsMax(call);
+    return this.#reactor?.holdMsMax(call);
   }
 
   async retire(activations: Iterable<number>): Promise<void> {
-    await this.#opened?.reactor.retire(activations);
+    await this.#reactor?.retire(activations);
   }
 }

@@ -10,7 +10,7 @@ import { createCallersPort } from "./mesh-port.ts";
 function checked(verdict: Verdict): Promise<Call | Failed> {
   const grants = { verify: () => Promise.resolve(verdict) };
   const port = createCallersPort({ grants, log: pino({ level: "silent" }) });
-  return new Promise((resolve) => port.check({ ...plainCall(1, 1000), grant: "g" }, resolve));
+  return new Promise((resolve) => port.check(plainCall(1, 1000), "g", resolve));
 }
 
 test("a grant that is refused is refused for good, one that cannot be looked at may be sent again", async () => {

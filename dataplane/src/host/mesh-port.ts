@@ -39,15 +39,10 @@ export interface CallersParts {
   readonly log: Logger;
 }
 
-/** Most calls bring nothing, and are not held up. */
 export function createCallersPort({ grants, log }: CallersParts): CallersPort {
   return {
-    check(call, done) {
-      if (call.grant === undefined) {
-        done(call);
-        return;
-      }
-      void grants.verify(call.grant, call.token).then((verdict) => {
+    check(call, grant, done) {
+      void grants.verify(grant, call.token).then((verdict) => {
         if (verdict.type === "refused") done(fail("grant_refused", verdict.message));
         else if (verdict.type === "unavailable") done(fail("store_away", verdict.message));
         else if (verdict.type === "granted") done({ ...call, devices: verdict.devices });

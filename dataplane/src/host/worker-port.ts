@@ -4,9 +4,8 @@ import type { DeviceShare } from "@voda/proto/grant";
 import type { Logger } from "pino";
 import { fail } from "../call/index.ts";
 import { type Admission, type Device, deviceEnvironment } from "../controls/index.ts";
-import type { AskSaid, WorkerEvent, WorkerPort } from "../reactor/index.ts";
-import { pageHash } from "../store/index.ts";
-import type { SessionMessage, WorkerHandle, Workers } from "../threads/index.ts";
+import type { WorkerPort } from "../reactor/index.ts";
+import type { WorkerHandle, Workers } from "../threads/index.ts";
 
 export interface WorkerParts {
   readonly workers: Workers;
@@ -21,21 +20,14 @@ interface Open {
   /** As it was when the session was opened: what it takes of the node is given back the same. */
   readonly agent: Agent;
   readonly devices: readonly DeviceShare[];
-  /** Pages of a snapshot that is on its way. */
-  pages: Uint8Array[];
+  readonly thread: ReturnType<WorkerHandle["open"]>;
 }
 
-/** The port, and its other direction: what threads say, as events of sessions. */
-export interface NodeWorkerPort extends WorkerPort {
-  /** `undefined` when nothing has happened yet, or nobody wants to know any more. */
-  read(message: SessionMessage): WorkerEvent | AskSaid | undefined;
-}
-
-export function createWorkerPort({ workers, admission, devices, log }: WorkerParts): NodeWorkerPort {
+export function createWorkerPort({ workers, admission, devices, log }: WorkerParts): WorkerPort {
   const opened = new Map<number, Open>();
   return {
     agentOf: (name) => workers.of(name)?.agent ?? workers.refusalOf(name),
-    open({ name, activation, origin, image, granted }) {
+    open({ name, activation, origin, image, granted, hear }) {
       const deployed = workers.of(name);
       if (deployed === undefined)
         return fail("agent_not_found", `agent ${name.agent} is not deployed any more`);
@@ -51,28 +43,28 @@ export function createWorkerPort({ workers, admission, devices, log }: WorkerPar
           },
           "session holds devices",
         );
-      opened.set(activation, { worker, agent, devices: admitted.devices, pages: [] });
-      worker.open(activation);
-      worker.send({ type: "open", activation, name, origin });
-      for (const bytes of image.pages) worker.send({ type: "page", activation, bytes });
-      for (const bytes of image.deltas) worker.send({ type: "delta", activation, bytes });
-      worker.send({ type: "opened", activation });
+      const thread = worker.open(activation, hear);
+      opened.set(activation, { worker, agent, devices: admitted.devices, thread });
+      thread.send({ type: "open", activation, name, origin });
+      for (const bytes of image.pages) thread.send({ type: "page", activation, bytes });
+      for (const bytes of image.deltas) thread.send({ type: "delta", activation, bytes });
+      thread.send({ type: "opened", activation });
       return { agent, devices: admitted.devices };
     },
     run(activation, call) {
-      opened.get(activation)?.worker.send({ type: "run", activation, call });
+      opened.get(activation)?.thread.send({ type: "run", activation, call });
     },
     identify(activation, call) {
-      opened.get(activation)?.worker.send({ type: "identify", activation, call });
+      opened.get(activation)?.thread.send({ type: "identify", activation, call });
     },
     cancel(activation, call, why) {
-      opened.get(activation)?.worker.send({ type: "cancel", activation, call, why });
+      opened.get(activation)?.thread.send({ type: "cancel", activation, call, why });
     },
     asked(activation, ask, answer) {
-      opened.get(activation)?.worker.send({ type: "asked", activation, ask, answer });
+      opened.get(activation)?.thread.send({ type: "asked", activation, ask, answer });
     },
     cut(activation) {
-      opened.get(activation)?.worker.send({ type: "cut", activation });
+      opened.get(activation)?.thread.send({ type: "cut", activation });
     },
     close(activation) {
       const open = opened.get(activation);
@@ -86,18 +78,6 @@ export function createWorkerPort({ workers, admission, devices, log }: WorkerPar
       if (open === undefined) return false;
       const { namespace, name } = open.agent;
       return workers.of({ namespace, agent: name })?.worker === open.worker;
-    },
-    read(message) {
-      const open = opened.get(message.activation);
-      if (open === undefined) return undefined;
-      if (message.type === "cut_page") {
-        open.pages.push(message.bytes);
-        return undefined;
-      }
-      if (message.type !== "cut") return message;
-      const pages = open.pages.map((bytes) => ({ bytes, hash: hash16(bytes) }));
-      open.pages = [];
-      return { ...message, pages };
     },
   };
 }

@@ -16,7 +16,6 @@ export function createWorld(
   membership: KnownLeases,
   unique: () => number,
 ): HostWorld {
-  let wallMs = 0;
   let monotonicMs = 0;
   const proving = new Set<Incarnation>();
 
@@ -28,11 +27,10 @@ export function createWorld(
   };
   return {
     refresh() {
-      wallMs = membership.storeMs();
       monotonicMs = clock.monotonicMs();
     },
     get wallMs() {
-      return wallMs;
+      return membership.storeMs(monotonicMs);
     },
     get monotonicMs() {
       return monotonicMs;

@@ -33,7 +33,7 @@ export interface Counts {
 /** What all exchanges of an ingress share. */
 export interface Floor {
   readonly routes: Routes;
-  readonly dispatch: Submit;
+  submit: Submit;
   /** Numbers for calls. */
   readonly numbers: () => number;
   readonly clock: Clock;
@@ -137,7 +137,7 @@ export class Exchange {
       const call = callOf(this.#head, this.#dialect, accepted, message, this.#floor.numbers());
       this.#floor.counts.calls += 1;
       this.#state = { type: "running", accepted, takeBack: undefined };
-      const takeBack = this.#floor.dispatch(call, (answer, meta) => this.#reply(answer, meta));
+      const takeBack = this.#floor.submit(call, (answer, meta) => this.#reply(answer, meta));
       if (this.#state.type === "running") this.#state = { ...this.#state, takeBack };
     });
   }

@@ -16,7 +16,6 @@ export interface IngressOptions {
   /** 0 lets the system pick one. */
   readonly port: number;
   readonly routes: Routes;
-  readonly dispatch: Submit;
   /** Numbers for calls. */
   readonly numbers: () => number;
   readonly edge: EdgeProof;
@@ -26,8 +25,8 @@ export interface IngressOptions {
   readonly log: Logger;
   /** How long `close` waits for calls in flight, in milliseconds. Default 10 s. */
   readonly closeMs?: number;
-  /** Whoever connects before is answered after it. */
-  readonly ready: Promise<void>;
+  /** Where calls go, once the node serves: whoever connects before is answered after it. */
+  readonly ready: Promise<Submit>;
 }
 
 export interface IngressStats extends Readonly<Counts> {
@@ -44,12 +43,16 @@ export interface Ingress {
   close(): Promise<void>;
 }
 
+const tooEarly: Submit = () => {
+  throw new Error("a call before the node serves");
+};
+
 /** @throws when the address cannot be listened on */
 export async function openIngress(options: IngressOptions): Promise<Ingress> {
-  const { routes, dispatch, numbers, edge, clock, log, closeMs = closeMsMax } = options;
+  const { routes, numbers, edge, clock, log, closeMs = closeMsMax } = options;
   const floor: Floor = {
     routes,
-    dispatch,
+    submit: tooEarly,
     numbers,
     clock,
     border: createBorder(options),
@@ -66,7 +69,7 @@ export async function openIngress(options: IngressOptions): Promise<Ingress> {
   const port = createPort({
     http1: http1.server,
     http2,
-    ready: options.ready,
+    ready: options.ready.then((submit) => void (floor.submit = submit)),
     onError: (error) => log.debug({ error: error.message }, "connection failed"),
   });
   port.server.maxConnections = connectionsMax;

@@ -514,12 +514,12 @@ test("a port in use is an error at the opener", async (t) => {
     allowHosts: [],
     allowOrigins: [],
     routes,
-    ready: Promise.resolve(),
+    ready: Promise.resolve(() => () => undefined),
     numbers: createNumbers(),
     clock: systemClock,
     log: pino({ level: "silent" }),
   };
-  await assert.rejects(openIngress({ ...options, dispatch: () => () => undefined }), {
+  await assert.rejects(openIngress(options), {
     code: "EADDRINUSE",
   });
 });

@@ -43,10 +43,10 @@ export interface Membership extends AsyncDisposable {
    */
   leaseLeftMs(): number;
   /**
-   * Milliseconds since 1970 by the store's clock, as this node knows it: the same on all nodes, to
+   * Milliseconds since 1970 by the store's clock at a monotonic time, as this node knows it: the same on all nodes, to
    * `storeErrorMsMax` each while their leases count. It does not follow the node's own wall clock.
    */
-  storeMs(): number;
+  storeMs(monotonicMs: number): number;
   /** From memory. */
   ended(incarnation: string): Ended;
   /** The living incarnation that has the sessions of an ended one in memory, as `held`. */
@@ -163,8 +163,8 @@ class LeasedMembership implements Membership {
     return this.#storeClock.isSure(now.monotonicMs) ? this.#window.leftMs(now) : 0;
   }
 
-  storeMs(): number {
-    return this.#storeClock.storeMs(this.#options.clock.monotonicMs());
+  storeMs(monotonicMs: number): number {
+    return this.#storeClock.storeMs(monotonicMs);
   }
 
   ended(incarnation: string): Ended {
@@ -269,7 +269,7 @@ class LeasedMembership implements Membership {
     // said once: a clock that is off stays so for minutes
     if (doubt !== undefined && !this.#isDoubted) log.error({ doubt }, sayDoubt(doubt));
     this.#isDoubted = doubt !== undefined;
-    const aheadMs = Math.round(clock.wallMs() - this.storeMs());
+    const aheadMs = Math.round(clock.wallMs() - this.storeMs(clock.monotonicMs()));
     const isWallOff = Math.abs(aheadMs) > wallErrorMsMax;
     if (isWallOff && !this.#isWallOff) log.warn({ aheadMs, wallErrorMsMax }, wallIsOff);
     this.#isWallOff = isWallOff;

@@ -21,7 +21,7 @@ function asking() {
     const { readonly = false, chain = ["counter/k"] } = more;
     const name = { namespace: "default", agent: "counter", key };
     const asked = plainCall(0, at.timers.nowMs() + 400, { name, method, chain, head: { readonly } });
-    at.reactor.workerSaid({ type: "ask", activation, call: call?.head.number ?? 0, ask: 9, asked });
+    at.hear({ type: "ask", activation, call: call?.head.number ?? 0, ask: 9, asked });
   };
   return { at, ask };
 }
@@ -39,7 +39,7 @@ test("an ask runs at its session under a number and an id of its own, and its an
   const { number: call = 0 } = asked?.head ?? {};
   const { activation } = at;
   const turned = { type: "turned", activation, call, turn: 1, delta: Uint8Array.of(1) } as const;
-  at.reactor.workerSaid({ ...turned, answer, canonicalHash: undefined });
+  at.hear({ ...turned, answer, canonicalHash: undefined });
   at.settle();
   assert.deepEqual(told(at.replies), [[9, "ok"]]);
   assert.deepEqual(at.answers, []);

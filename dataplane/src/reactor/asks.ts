@@ -5,18 +5,7 @@ import { MethodMode } from "@voda/proto/api";
 import { type Call, type CallHead, type Failed, fail } from "../call/index.ts";
 import type { Hosted } from "./hosted.ts";
 import type { Performing } from "./perform.ts";
-
-/** What a worker says of it; `asked` says neither which call it is nor its id. */
-export interface AskSaid {
-  readonly type: "ask";
-  readonly activation: number;
-  /** The call whose handler asks. */
-  readonly call: number;
-  /** Under which number the worker waits for the answer. */
-  readonly ask: number;
-  /** `readonly` where the asking handler is. */
-  readonly asked: Call;
-}
+import type { AskSaid } from "./ports.ts";
 
 /** `number`: of the new call in this process. From here on its deadline is watched like that of every call. */
 export function takeAsk(

@@ -103,4 +103,5 @@ const tooMany = (): Failed =>
   fail("queue_full", `this node holds nodeCallsMax ${nodeCallsMax} calls; retry later`, {
     retryAfterMs: 100,
   });
-const closing = (): Failed => fail("closed", "this node is closing; retry with the same idempotency key");
+export const closing = (): Failed =>
+  fail("closed", "this node is closing; retry with the same idempotency key");

@@ -1,6 +1,6 @@
-export type { AskSaid } from "./asks.ts";
 export type {
   AppendedRecord,
+  AskSaid,
   CallersPort,
   HostWorld,
   LastSeen,
@@ -13,6 +13,7 @@ export type {
   Session,
   StorePort,
   Timers,
+  WorkerEvent,
   WorkerPort,
 } from "./ports.ts";
-export { Reactor, type ReactorOptions, type WorkerEvent } from "./reactor.ts";
+export { Reactor, type ReactorOptions } from "./reactor.ts";

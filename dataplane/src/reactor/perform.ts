@@ -4,11 +4,12 @@ import { decodeAnswer, type Failed, fail } from "../call/index.ts";
 import type { LaneEffect, LaneEvent, LaneTimer } from "../lane/index.ts";
 import type { Calls, LiveCall } from "./calls.ts";
 import type { Hosted } from "./hosted.ts";
-import type { Ports, Resolver, Timers } from "./ports.ts";
+import type { AskSaid, HostWorld, Ports, Resolver, Timers, WorkerEvent } from "./ports.ts";
 
 /** What performing needs of the reactor. */
 export interface Performing {
   readonly ports: Ports;
+  readonly world: HostWorld;
   readonly timers: Timers;
   readonly calls: Calls;
   /** `ip:port` of this node's ingress, for callers. */
@@ -18,6 +19,8 @@ export interface Performing {
   /** Sessions with a durable claim. */
   readonly owned: Set<Hosted>;
   readonly dispatch: (hosted: Hosted, event: LaneEvent) => void;
+  /** What its worker says. */
+  readonly hear: (hosted: Hosted, event: WorkerEvent | AskSaid) => void;
   /** What handlers asked and may leave: delivered after the step, whose own effects come first. */
   readonly leaving: LiveCall[];
   /** Gives the call to its lane again. `unreached`: the node that did not get it. */
@@ -182,15 +185,25 @@ function performOnStore(at: Performing, hosted: Hosted, effect: StoreEffect): vo
   }
 }
 
-function open({ ports, opened }: Performing, hosted: Hosted, effect: Of<"open">): OpenFailed | undefined {
+function open(at: Performing, hosted: Hosted, effect: Of<"open">): OpenFailed | undefined {
   const { activation, epoch: origin, image } = effect;
   const { token, name, granted } = hosted;
-  const admitted = ports.worker.open({ token, name, activation, origin, image, granted });
+  const admitted = at.ports.worker.open({
+    token,
+    name,
+    activation,
+    origin,
+    image,
+    granted,
+    hear(event) {
+      if (hosted.activation === activation) at.hear(hosted, event); // or its memory was dropped meanwhile
+    },
+  });
   if ("failure" in admitted) {
-    ports.mesh.released(hosted, "refused"); // or control planes would send it here again
+    at.ports.mesh.released(hosted, "refused"); // or control planes would send it here again
     return { type: "open_failed", activation, failure: admitted.failure };
   }
-  opened.set(activation, hosted);
+  at.opened.set(activation, hosted);
   hosted.activation = activation;
   hosted.agent = admitted.agent;
   hosted.devices = admitted.devices;
@@ -226,9 +239,9 @@ function close({ ports, opened }: Performing, hosted: Hosted, activation: number
   if (isOpen) ports.worker.close(activation);
 }
 
-function noteAnswered({ timers }: Performing, hosted: Hosted): void {
+function noteAnswered({ world }: Performing, hosted: Hosted): void {
   hosted.calls -= 1;
-  hosted.usedMs = timers.nowMs();
+  hosted.usedMs = world.monotonicMs;
 }
 
 const base64url = { alphabet: "base64url", omitPadding: true } as const;

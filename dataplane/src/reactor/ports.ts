@@ -7,7 +7,7 @@ import type { Mark } from "@voda/proto/mark";
 import type { SessionName, SessionToken } from "@voda/proto/session";
 import type { PageName, PageReference } from "@voda/proto/wire";
 import type { AbandonReason, Answer, AnswerMeta, Call, Failed, TakeBack } from "../call/index.ts";
-import type { ColdReason, Image, StoredRecord, World } from "../lane/index.ts";
+import type { ColdReason, Image, LaneEvent, StoredRecord, World } from "../lane/index.ts";
 
 /** A session as its ports see it. */
 export interface Session {
@@ -43,6 +43,26 @@ export interface Opening extends Session {
   readonly origin: number;
   readonly image: Image;
   readonly granted: readonly DeviceShare[] | undefined;
+  /** Hears what the worker says of the activation, in its order, until it is closed or lost. */
+  readonly hear: (event: WorkerEvent | AskSaid) => void;
+}
+
+/** What a worker says of one of its activations. */
+export type WorkerEvent = Extract<
+  LaneEvent,
+  { type: "turned" | "failed" | "read" | "dropped" | "identified" | "cut" | "open_failed" }
+>;
+
+/** A handler calls another session; `asked` says neither which call it is nor its id. */
+export interface AskSaid {
+  readonly type: "ask";
+  readonly activation: number;
+  /** The call whose handler asks. */
+  readonly call: number;
+  /** Under which number the worker waits for the answer. */
+  readonly ask: number;
+  /** `readonly` where the asking handler is. */
+  readonly asked: Call;
 }
 
 export interface Opened {
@@ -128,9 +148,10 @@ export interface Range {
 /** Those who call. Each call brings the way to answer it; what else there is about callers stands here. */
 export interface CallersPort {
   /**
-   * Checks what the caller brings: the call as it may run, or why it may not. May answer inside this call.
+   * Checks the grant that the call brings: the call as it may run, or why it may not. May answer inside this
+   * call.
    */
-  check(call: Call, done: (checked: Call | Failed) => void): void;
+  check(call: Call, grant: string, done: (checked: Call | Failed) => void): void;
   /** The thread ended under the call, whose handler had begun: what it did elsewhere is not undone. */
   threadEnded(call: Call, why: string): void;
 }
@@ -168,7 +189,7 @@ export interface Ports {
 
 /** What lanes may ask while they decide. */
 export interface HostWorld extends World {
-  /** Reads the clocks for the step that follows. */
+  /** Reads the clock for the step that follows: its times stay until the next one. */
   refresh(): void;
 }
 

@@ -1,13 +1,13 @@
 // The sessions of this node: tells each lane what happens, in the order in which it happens. Pure: time,
 // chance and the world come in as arguments (`ports.ts`), so that the simulator runs this very code.
 import type { SessionName, SessionToken } from "@voda/proto/session";
-import { type Call, type Failed, fail, type Reply, type Submit, type TakeBack } from "../call/index.ts";
+import { type Call, type Failed, fail, type Submit } from "../call/index.ts";
 import { isIdle, type Lane, type LaneEvent, stepLane } from "../lane/index.ts";
-import { type AskSaid, takeAsk } from "./asks.ts";
-import { createCalls, type LiveCall } from "./calls.ts";
+import { takeAsk } from "./asks.ts";
+import { closing, createCalls, type LiveCall } from "./calls.ts";
 import type { Hosted } from "./hosted.ts";
 import { type Performing, performAll } from "./perform.ts";
-import type { HostWorld, Owned, Ports, Session, Timers } from "./ports.ts";
+import type { AskSaid, HostWorld, Owned, Ports, Session, Timers, WorkerEvent } from "./ports.ts";
 
 /** A reader that had begun in so many threads when they ended is not run again: it may be what ends them. */
 export const workersLostMax = 3;
@@ -21,12 +21,6 @@ export interface ReactorOptions {
   /** `ip:port` of this node's ingress, for callers. */
   readonly hint: string;
 }
-
-/** What a worker says of one of its activations. */
-export type WorkerEvent = Extract<
-  LaneEvent,
-  { type: "turned" | "failed" | "read" | "dropped" | "identified" | "cut" | "open_failed" }
->;
 
 /** What was lost with a thread. */
 export interface ThreadLoss {
@@ -46,10 +40,11 @@ export class Reactor {
   #drained: (() => void) | undefined;
 
   constructor(options: ReactorOptions) {
-    const { ports, timers, hint } = options;
+    const { ports, world, timers, hint } = options;
     this.#options = options;
     this.#performing = {
       ports,
+      world,
       timers,
       hint,
       calls: createCalls(timers, (call) => this.#abandon(call, "deadline")),
@@ -57,6 +52,7 @@ export class Reactor {
       owned: new Set(),
       leaving: [],
       dispatch: (hosted, event) => this.#step(hosted, event),
+      hear: (hosted, event) => this.#hear(hosted, event),
       deliver: (live, unreached) => this.#deliver(live, unreached),
     };
   }
@@ -80,28 +76,26 @@ export class Reactor {
     return this.#hosted.get(token)?.epoch ?? 0;
   }
 
-  /** The answer comes exactly once, by the deadline; of an order it has an empty body. */
+  /**
+   * The answer comes exactly once, by the deadline; of an order it has an empty body. From here on the
+   * deadline is watched, and nowhere else.
+   */
   readonly submit: Submit = (call, reply) => {
-    const refusal = queueFull(this.#hosted.get(call.token));
+    const refusal = this.#drained === undefined ? queueFull(this.#hosted.get(call.token)) : closing();
     if (refusal !== undefined) {
       reply(refusal, {});
       return () => undefined;
     }
-    return this.#admit(call, reply);
+    const live = this.#performing.calls.add(call, reply);
+    if (live === undefined) return () => undefined;
+    if (call.grant === undefined) this.#deliver(live);
+    else this.#check(live, call.grant);
+    return (why) => this.#abandon(live, why);
   };
 
   /** Something that every lane must know before anything else happens. */
   dispatchAll(event: LaneEvent): void {
     for (const hosted of this.#hosted.values()) this.#step(hosted, event);
-  }
-
-  workerSaid(event: WorkerEvent | AskSaid): void {
-    const hosted = this.#performing.opened.get(event.activation);
-    if (event.type === "ask") {
-      if (hosted !== undefined) takeAsk(this.#performing, hosted, event, this.#options.world.unique());
-      return;
-    }
-    if (hosted !== undefined) this.#step(hosted, event); // or it is of memory that was dropped meanwhile
   }
 
   /**
@@ -187,20 +181,23 @@ export class Reactor {
     this.#performing.calls.close();
   }
 
-  /** From here on the deadline of the call is watched, and nowhere else. */
-  #admit(call: Call, reply: Reply): TakeBack {
-    const live = this.#performing.calls.add(call, reply);
-    if (live === undefined) return () => undefined;
-    this.#options.ports.callers.check(call, (checked) => {
-      if (this.#performing.calls.get(call.head.number) === undefined) return; // nobody waits any more
+  #hear(hosted: Hosted, event: WorkerEvent | AskSaid): void {
+    if (event.type === "ask") takeAsk(this.#performing, hosted, event, this.#options.world.unique());
+    else this.#step(hosted, event);
+  }
+
+  #check(live: LiveCall, grant: string): void {
+    const { calls } = this.#performing;
+    const { number } = live.call.head;
+    this.#options.ports.callers.check(live.call, grant, (checked) => {
+      if (calls.get(number) === undefined) return; // nobody waits any more
       if ("failure" in checked) {
-        this.#performing.calls.answer(call.head.number, checked);
+        calls.answer(number, checked);
       } else {
         live.call = checked;
         this.#deliver(live);
       }
     });
-    return (why) => this.#abandon(live, why);
   }
 
   #host({ name, token }: Call): Hosted | Failed {
@@ -235,11 +232,11 @@ export class Reactor {
     }
     live.stage = "here";
     hosted.calls += 1;
-    hosted.usedMs = this.#options.timers.nowMs();
     hosted.granted = devices ?? hosted.granted;
     if (unreached !== undefined)
       this.#step(hosted, { type: "undelivered", call: head, incarnation: unreached });
     else this.#step(hosted, { type: head.type === "invoke" ? "invoke" : "control", call: head });
+    hosted.usedMs = this.#options.world.monotonicMs;
   }
 
   /** Calls of these activations that a worker has, or had. */

@@ -123,9 +123,9 @@ test("pages are read back in the order of their names, and missing ones show", a
   await store.writePages(token, pages);
   await store.writePages(token, pages.slice(0, 2)); // a repeat after a lost answer
   const read = await store.readPages(token, [
-    { epoch: 7, index: 79, hash: pageHash(utf8.encode("page 79")) },
-    { epoch: 8, index: 0, hash: pageHash(utf8.encode("page 0")) },
-    { epoch: 7, index: 0, hash: pageHash(utf8.encode("page 0")) },
+    { epoch: 7, index: 79, hash: hash16(utf8.encode("page 79")) },
+    { epoch: 8, index: 0, hash: hash16(utf8.encode("page 0")) },
+    { epoch: 7, index: 0, hash: hash16(utf8.encode("page 0")) },
   ]);
   assert.deepEqual(read.map(text), ["page 79", undefined, "page 0"]);
   await store.deletePages(

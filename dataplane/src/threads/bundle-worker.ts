@@ -5,8 +5,9 @@ import type { Agent } from "@voda/proto/api";
 import { bundleLoadMsMax } from "@voda/proto/wire";
 import type { Logger } from "pino";
 import type { AgentDefinition } from "voda/definition";
-import { decodeAnswer, type Failed, fail } from "../call/index.ts";
+import { checkAnswer, type Failed, fail } from "../call/index.ts";
 import { FrameError } from "../frame/index.ts";
+import { hash16 } from "../hash16.ts";
 import { createRing } from "../ring/index.ts";
 import { restartDelayMs, wellMs } from "./backoff.ts";
 import { type Begun, type BegunTable, createBegunTable, readBegun, synchronousCall } from "./begun.ts";
@@ -67,9 +68,25 @@ export interface WorkerHandle {
   readonly revision: string;
   /** Why no session can be opened here now. */
   readonly refusal: Failed | undefined;
-  send(message: ToWorker): void;
-  open(activation: number): void;
+  /** The thread that the activation is in until it is closed or lost. `hear` hears what is said of it. */
+  open(activation: number, hear: (event: SessionEvent) => void): Pick<Channel<ToWorker>, "send">;
   close(activation: number): void;
+}
+
+/** What a thread says of an activation; a snapshot comes as a whole. */
+export type SessionEvent =
+  | Exclude<SessionMessage, { readonly type: "cut" | "cut_page" }>
+  | {
+      readonly type: "cut";
+      readonly activation: number;
+      readonly after: number;
+      readonly pages: readonly { readonly bytes: Uint8Array; readonly hash: Uint8Array }[];
+    };
+
+interface Seat {
+  readonly hear: (event: SessionEvent) => void;
+  /** Pages of a snapshot that is on its way. */
+  pages: Uint8Array[];
 }
 
 export interface BundleWorkerOptions {
@@ -78,7 +95,6 @@ export interface BundleWorkerOptions {
   readonly node: string;
   /** What the heap of one thread may take, and as much again what lies outside of it, in MiB. */
   readonly heapMib: number;
-  readonly onMessage: (message: SessionMessage) => void;
   /** The thread is gone, and these with it. */
   readonly onLost: (loss: Loss) => void;
   /** How long the handler of a call may hold the thread. `undefined` where nobody waits for it any more. */
@@ -88,7 +104,7 @@ export interface BundleWorkerOptions {
 export class BundleWorker implements WorkerHandle, AsyncDisposable {
   readonly key: string;
   readonly revision: string;
-  readonly activations = new Set<number>();
+  readonly #seats = new Map<number, Seat>();
   readonly #options: BundleWorkerOptions;
   readonly #log: Logger;
   readonly #bundle: string;
@@ -125,17 +141,21 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
     return definitionProblem(agent, await this.ready);
   }
 
-  send(message: ToWorker): void {
-    this.#life.channel.send(message);
+  get activations(): Iterable<number> {
+    return this.#seats.keys();
   }
 
-  open(activation: number): void {
-    this.activations.add(activation);
+  get isEmpty(): boolean {
+    return this.#seats.size === 0;
+  }
+
+  open(activation: number, hear: Seat["hear"]): Channel<ToWorker> {
+    this.#seats.set(activation, { hear, pages: [] });
+    return this.#life.channel;
   }
 
   close(activation: number): void {
-    this.activations.delete(activation);
-    this.#life.channel.send({ type: "close", activation });
+    if (this.#seats.delete(activation)) this.#life.channel.send({ type: "close", activation });
   }
 
   /**
@@ -248,7 +268,7 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
   #receive(life: Life, message: FromWorker): void {
     if (life.isUnreadable) return;
     try {
-      if ("answer" in message) decodeAnswer(message.answer); // kept and passed on: damage must end here
+      if ("answer" in message) checkAnswer(message.answer); // kept and passed on: damage must end here
       this.#take(life, message);
     } catch (error) {
       if (!(error instanceof FrameError || error instanceof SyntaxError)) throw error;
@@ -268,7 +288,21 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
       const { message: what, at } = JSON.parse(message.line) as { message: string; at?: string };
       life.why = at === undefined ? what : `${what} at ${at}`;
     } else {
-      this.#options.onMessage(message);
+      this.#hear(message);
+    }
+  }
+
+  #hear(message: SessionMessage): void {
+    const seat = this.#seats.get(message.activation);
+    if (seat === undefined) return; // it was closed meanwhile
+    if (message.type === "cut_page") {
+      seat.pages.push(message.bytes);
+    } else if (message.type === "cut") {
+      const pages = seat.pages.map((bytes) => ({ bytes, hash: hash16(bytes) }));
+      seat.pages = [];
+      seat.hear({ ...message, pages });
+    } else {
+      seat.hear(message);
     }
   }
 
@@ -351,15 +385,15 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
     this.#deaths = performance.now() - life.startedMs >= wellMs ? 1 : this.#deaths + 1;
     const delayMs = restartDelayMs(this.#deaths);
     this.#log.error(
-      { agent: this.#agents, code, sessions: this.activations.size, againInMs: delayMs },
+      { agent: this.#agents, code, sessions: this.#seats.size, againInMs: delayMs },
       `the thread ended: ${why}`,
     );
     if (delayMs > waitMsMax || !life.isLoaded)
       this.#refusal = fail("worker_lost", `the code of ${this.#agents} does not run: ${why}`, {
         retryAfterMs: Math.max(delayMs, waitMsMax),
       });
-    const lost = [...this.activations];
-    this.activations.clear();
+    const lost = [...this.#seats.keys()];
+    this.#seats.clear();
     this.#life = this.#newLife();
     this.#restarting = setTimeout(() => this.#start(), delayMs);
     this.#options.onLost({ activations: lost, begun: readBegun(life.begun), overdue: life.overdue, why });

@@ -13,7 +13,7 @@ export interface Ends {
 
 export interface Channel<Out> extends Disposable {
   /** Never fails: what the ring has no room for waits here, in order. */
-  send(message: Out): void;
+  readonly send: (message: Out) => void;
   /** Takes all that the other side has said: it may not come to ringing the bell. */
   takeRest(): void;
 }

@@ -10,7 +10,7 @@ import {
   encodeFailure,
   type Failure,
 } from "../call/index.ts";
-import type { FrameCursor } from "../frame/index.ts";
+import { draft, type FrameCursor, FrameDraft } from "../frame/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
 import { direction, type MessageCodecs } from "./message.ts";
 
@@ -72,17 +72,20 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const codecs: MessageCodecs<FromWorker> = {
   turned: {
     number: 1,
-    encode: ({ activation, call, turn, delta, answer, canonicalHash }) => ({
-      activation,
-      call,
-      turn,
-      code: canonicalHash === undefined ? 0 : 1,
-      meta: canonicalHash === undefined ? delta : joined(canonicalHash, delta),
-      payload: answer,
-    }),
+    encode({ activation, call, turn, delta, answer, canonicalHash }) {
+      const frame = new FrameDraft();
+      frame.activation = activation;
+      frame.call = call;
+      frame.turn = turn;
+      frame.code = canonicalHash === undefined ? 0 : 1;
+      frame.meta = canonicalHash === undefined ? delta : joined(canonicalHash, delta);
+      frame.payload = answer;
+      return frame;
+    },
     decode(frame) {
       const { activation, call, turn } = frame;
-      const [meta, answer] = [frame.metaCopy(), frame.payloadCopy()];
+      const meta = frame.metaCopy();
+      const answer = frame.payloadCopy();
       const canonicalHash = frame.code === 0 ? undefined : meta.slice(0, hashBytes);
       const delta = frame.code === 0 ? meta : meta.subarray(hashBytes);
       return { type: "turned", activation, call, turn, delta, answer, canonicalHash };
@@ -90,7 +93,7 @@ const codecs: MessageCodecs<FromWorker> = {
   },
   failed: {
     number: 2,
-    encode: ({ activation, call, after, answer }) => ({ activation, call, turn: after, payload: answer }),
+    encode: outputFrame,
     decode(frame) {
       const { activation, call, turn: after } = frame;
       return { type: "failed", activation, call, after, answer: frame.payloadCopy() };
@@ -98,7 +101,7 @@ const codecs: MessageCodecs<FromWorker> = {
   },
   read: {
     number: 3,
-    encode: ({ activation, call, after, answer }) => ({ activation, call, turn: after, payload: answer }),
+    encode: outputFrame,
     decode(frame) {
       const { activation, call, turn: after } = frame;
       return { type: "read", activation, call, after, answer: frame.payloadCopy() };
@@ -106,7 +109,7 @@ const codecs: MessageCodecs<FromWorker> = {
   },
   dropped: {
     number: 4,
-    encode: ({ activation, call, why }) => ({ activation, call, code: abandonCode(why) }),
+    encode: ({ activation, call, why }) => draft({ activation, call, code: abandonCode(why) }),
     decode: ({ activation, call, code }) => ({
       type: "dropped",
       activation,
@@ -116,17 +119,17 @@ const codecs: MessageCodecs<FromWorker> = {
   },
   cut_page: {
     number: 5,
-    encode: ({ activation, bytes }) => ({ activation, payload: bytes }),
+    encode: ({ activation, bytes }) => draft({ activation, payload: bytes }),
     decode: (frame) => ({ type: "cut_page", activation: frame.activation, bytes: frame.payloadCopy() }),
   },
   cut: {
     number: 6,
-    encode: ({ activation, after }) => ({ activation, turn: after }),
+    encode: ({ activation, after }) => draft({ activation, turn: after }),
     decode: ({ activation, turn }) => ({ type: "cut", activation, after: turn }),
   },
   open_failed: {
     number: 7,
-    encode: ({ activation, failure }) => ({ activation, payload: encodeFailure(failure) }),
+    encode: ({ activation, failure }) => draft({ activation, payload: encodeFailure(failure) }),
     decode: (frame) => ({
       type: "open_failed",
       activation: frame.activation,
@@ -135,7 +138,7 @@ const codecs: MessageCodecs<FromWorker> = {
   },
   log: {
     number: 8,
-    encode: ({ level, line }) => ({ code: levels.indexOf(level), payload: utf8.encode(line) }),
+    encode: ({ level, line }) => draft({ code: levels.indexOf(level), payload: utf8.encode(line) }),
     decode: (frame) => ({
       type: "log",
       level: levels[frame.code] ?? "error",
@@ -144,11 +147,12 @@ const codecs: MessageCodecs<FromWorker> = {
   },
   identified: {
     number: 9,
-    encode: ({ activation, call, canonicalHash }) => ({
-      activation,
-      call,
-      ...(canonicalHash !== undefined && { payload: canonicalHash }),
-    }),
+    encode: ({ activation, call, canonicalHash }) =>
+      draft({
+        activation,
+        call,
+        ...(canonicalHash !== undefined && { payload: canonicalHash }),
+      }),
     decode(frame) {
       const bytes = frame.payloadCopy();
       const canonicalHash = bytes.length === 0 ? undefined : bytes;
@@ -157,12 +161,8 @@ const codecs: MessageCodecs<FromWorker> = {
   },
   ask: {
     number: 12,
-    encode: ({ activation, call, ask, asked }) => ({
-      ...encodeCall(asked, systemClock.monotonicMs()),
-      activation,
-      call,
-      turn: ask,
-    }),
+    encode: ({ activation, call, ask, asked }) =>
+      Object.assign(encodeCall(asked, systemClock.monotonicMs()), { activation, call, turn: ask }),
     decode(frame) {
       const { activation, call, turn: ask } = frame;
       return { type: "ask", activation, call, ask, asked: decodeCall(frame, 0, systemClock.monotonicMs()) };
@@ -172,10 +172,20 @@ const codecs: MessageCodecs<FromWorker> = {
   not_loaded: lineCodec("not_loaded", 11),
 };
 
+type Output = Extract<TurnMessage, { readonly type: "failed" | "read" }>;
+function outputFrame({ activation, call, after, answer }: Output): FrameDraft {
+  const frame = new FrameDraft();
+  frame.activation = activation;
+  frame.call = call;
+  frame.turn = after;
+  frame.payload = answer;
+  return frame;
+}
+
 function lineCodec<T extends "loaded" | "not_loaded">(type: T, number: number) {
   return {
     number,
-    encode: ({ line }: { readonly line: string }) => ({ payload: utf8.encode(line) }),
+    encode: ({ line }: { readonly line: string }) => draft({ payload: utf8.encode(line) }),
     decode: (frame: FrameCursor) => ({ type, line: decoder.decode(frame.payloadCopy()) }),
   };
 }

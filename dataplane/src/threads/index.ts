@@ -1,5 +1,11 @@
 export { type Begun, BegunWriter, createBegunTable, readBegun } from "./begun.ts";
-export { type Loss, pulseMs, type WorkerHandle, type WorkerSetup } from "./bundle-worker.ts";
+export {
+  type Loss,
+  pulseMs,
+  type SessionEvent,
+  type WorkerHandle,
+  type WorkerSetup,
+} from "./bundle-worker.ts";
 export { type Channel, type Ends, openChannel } from "./channel.ts";
 export {
   type AskMessage,

@@ -1,6 +1,6 @@
 // A message between two threads: its number in a frame, how it is written and how it is read, in one place
 // for each.
-import { emptyFrame, type FrameCursor, FrameError, type FrameFields } from "../frame/index.ts";
+import { type FrameCursor, type FrameDraft, FrameError, type FrameFields } from "../frame/index.ts";
 
 interface Message {
   readonly type: string;
@@ -10,7 +10,7 @@ interface Message {
 export interface MessageCodec<M extends Message> {
   /** Of the frames that carry it, among those of its direction. */
   readonly number: number;
-  encode(message: M): Partial<FrameFields>;
+  encode(message: M): FrameDraft;
   decode(frame: FrameCursor): M;
 }
 
@@ -35,7 +35,9 @@ export function direction<M extends Message>(
     encode(message) {
       const type: M["type"] = message.type;
       const codec = codecs[type];
-      return { ...emptyFrame, ...codec.encode(message), kind: codec.number };
+      const frame = codec.encode(message);
+      frame.kind = codec.number;
+      return frame;
     },
     decode(frame) {
       const codec = byNumber[frame.kind];

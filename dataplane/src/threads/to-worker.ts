@@ -12,6 +12,7 @@ import {
   encodeSessionCall,
   type SessionCall,
 } from "../call/index.ts";
+import { draft, type FrameDraft } from "../frame/index.ts";
 import { direction, type MessageCodecs } from "./message.ts";
 
 export type ToWorker =
@@ -45,7 +46,7 @@ export type ToWorker =
 const codecs: MessageCodecs<ToWorker> = {
   open: {
     number: 1,
-    encode: ({ activation, name, origin }) => ({ activation, turn: origin, meta: encodeName(name) }),
+    encode: ({ activation, name, origin }) => draft({ activation, turn: origin, meta: encodeName(name) }),
     decode: (frame) => ({
       type: "open",
       activation: frame.activation,
@@ -55,22 +56,22 @@ const codecs: MessageCodecs<ToWorker> = {
   },
   page: {
     number: 2,
-    encode: ({ activation, bytes }) => ({ activation, payload: bytes }),
+    encode: ({ activation, bytes }) => draft({ activation, payload: bytes }),
     decode: (frame) => ({ type: "page", activation: frame.activation, bytes: frame.payloadCopy() }),
   },
   delta: {
     number: 3,
-    encode: ({ activation, bytes }) => ({ activation, payload: bytes }),
+    encode: ({ activation, bytes }) => draft({ activation, payload: bytes }),
     decode: (frame) => ({ type: "delta", activation: frame.activation, bytes: frame.payloadCopy() }),
   },
   opened: {
     number: 4,
-    encode: ({ activation }) => ({ activation }),
+    encode: ({ activation }) => draft({ activation }),
     decode: ({ activation }) => ({ type: "opened", activation }),
   },
   run: {
     number: 5,
-    encode: ({ activation, call }) => ({ ...encodeSessionCall(call, systemClock.monotonicMs()), activation }),
+    encode: ({ activation, call }) => callFrame(activation, call),
     decode: (frame) => ({
       type: "run",
       activation: frame.activation,
@@ -79,7 +80,7 @@ const codecs: MessageCodecs<ToWorker> = {
   },
   cancel: {
     number: 6,
-    encode: ({ activation, call, why }) => ({ activation, call, code: abandonCode(why) }),
+    encode: ({ activation, call, why }) => draft({ activation, call, code: abandonCode(why) }),
     decode: ({ activation, call, code }) => ({
       type: "cancel",
       activation,
@@ -89,17 +90,17 @@ const codecs: MessageCodecs<ToWorker> = {
   },
   cut: {
     number: 7,
-    encode: ({ activation }) => ({ activation }),
+    encode: ({ activation }) => draft({ activation }),
     decode: ({ activation }) => ({ type: "cut", activation }),
   },
   close: {
     number: 8,
-    encode: ({ activation }) => ({ activation }),
+    encode: ({ activation }) => draft({ activation }),
     decode: ({ activation }) => ({ type: "close", activation }),
   },
   asked: {
     number: 10,
-    encode: ({ activation, ask, answer }) => ({ activation, turn: ask, payload: encodeAnswer(answer) }),
+    encode: ({ activation, ask, answer }) => draft({ activation, turn: ask, payload: encodeAnswer(answer) }),
     decode: (frame) => ({
       type: "asked",
       activation: frame.activation,
@@ -109,7 +110,7 @@ const codecs: MessageCodecs<ToWorker> = {
   },
   identify: {
     number: 9,
-    encode: ({ activation, call }) => ({ ...encodeSessionCall(call, systemClock.monotonicMs()), activation }),
+    encode: ({ activation, call }) => callFrame(activation, call),
     decode: (frame) => ({
       type: "identify",
       activation: frame.activation,
@@ -117,6 +118,12 @@ const codecs: MessageCodecs<ToWorker> = {
     }),
   },
 };
+
+function callFrame(activation: number, call: SessionCall): FrameDraft {
+  const frame = encodeSessionCall(call, systemClock.monotonicMs());
+  frame.activation = activation;
+  return frame;
+}
 
 export const toWorker = direction<ToWorker>(codecs);
 

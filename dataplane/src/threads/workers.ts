@@ -182,7 +182,7 @@ class WorkerSet implements Workers {
 
   async #closeUnneeded(worker: BundleWorker): Promise<boolean> {
     const isCurrent = [...this.#deployed.values()].some((one) => one.worker === worker);
-    if (isCurrent || worker.activations.size > 0 || this.#workers.get(worker.key) !== worker) return false;
+    if (isCurrent || !worker.isEmpty || this.#workers.get(worker.key) !== worker) return false;
     this.#workers.delete(worker.key);
     await worker[Symbol.asyncDispose]();
     return true;

@@ -150,6 +150,7 @@ function harness() {
   const said: TurnMessage[] = [];
   const asks: AskMessage[] = [];
   const cuts: [number, number][] = [];
+  let pages = 0;
   const logged: string[] = [];
   const { counting, views } = countViews(state);
   const table = createBegunTable();
@@ -167,8 +168,12 @@ function harness() {
       settle: () => undefined,
     },
     begun: new BegunWriter(table),
-    say: (message) => void (message.type === "ask" ? asks.push(message) : said.push(message)),
-    sayCut: (after, pages) => cuts.push([after, pages.length]),
+    say(message) {
+      if (message.type === "cut_page") pages += 1;
+      else if (message.type === "cut") cuts.push([message.after, pages]);
+      else if (message.type === "ask") asks.push(message);
+      else if ("answer" in message || message.type === "dropped") said.push(message);
+    },
   });
   let next = 0;
   const run = (

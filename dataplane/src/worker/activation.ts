@@ -15,15 +15,8 @@ import {
   fail,
   type SessionCall,
 } from "../call/index.ts";
-import type { AskMessage, BegunWriter } from "../threads/index.ts";
-import {
-  openTurn,
-  stepTurn,
-  type Turn,
-  type TurnEffect,
-  type TurnEvent,
-  type TurnMessage,
-} from "../turn/index.ts";
+import type { BegunWriter, SessionMessage } from "../threads/index.ts";
+import { openTurn, stepTurn, type Turn, type TurnEffect, type TurnEvent } from "../turn/index.ts";
 import { Asks } from "./asks.ts";
 import { canonicalHash } from "./canonical.ts";
 import { Abort, Context } from "./context.ts";
@@ -44,8 +37,8 @@ export interface ActivationOptions {
   readonly turnMsMax: number;
   readonly log: Pick<AgentLog, "say" | "print" | "settle">;
   readonly begun: BegunWriter;
-  readonly say: (message: TurnMessage | AskMessage) => void;
-  readonly sayCut: (after: number, pages: readonly Uint8Array[]) => void;
+  /** For the host, in this order. */
+  readonly say: (message: SessionMessage) => void;
 }
 
 interface Running {
@@ -134,7 +127,7 @@ export class WorkerActivation {
         return;
       }
       case "snapshot":
-        this.#options.sayCut(effect.after, this.#options.state.snapshot());
+        this.#sayCut(effect.after);
         return;
       case "say":
         this.#end(effect.message.call); // of a reader: nothing else ends its view
@@ -144,6 +137,12 @@ export class WorkerActivation {
       default:
         unreachable(effect);
     }
+  }
+
+  #sayCut(after: number): void {
+    const { number: activation, say, state } = this.#options;
+    for (const bytes of state.snapshot()) say({ type: "cut_page", activation, bytes });
+    say({ type: "cut", activation, after });
   }
 
   #start(number: number): void {

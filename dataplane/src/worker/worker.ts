@@ -189,11 +189,7 @@ class WorkerThread {
         turnMsMax: definitionOf(agent).turnMsMax,
         log: this.log,
         begun: this.#begun,
-        say: (said) => this.#say(said),
-        sayCut: (after, pages) => {
-          for (const bytes of pages) this.#say({ type: "cut_page", activation: number, bytes });
-          this.#say({ type: "cut", activation: number, after });
-        },
+        say: this.#channel.send,
       }),
     );
   }

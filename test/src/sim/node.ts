@@ -60,7 +60,6 @@ export class SimNode {
       clockwork,
       process,
       operation: options.operation,
-      said: (event) => this.#reactor.workerSaid(event),
       arrives: (call) => this.#checkAsked(call),
     });
     this.holder = new Holder({
@@ -207,7 +206,7 @@ export class SimNode {
       ports: {
         worker: this.#threads.port,
         store: createStorePort({ clockwork, process, link, stores, say }),
-        callers: { check: (call, done) => done(call), threadEnded: () => undefined },
+        callers: { check: (call, _grant, done) => done(call), threadEnded: () => undefined },
         mesh: {
           forward: (incarnation, call, told) => this.network.forward(incarnation, call, told),
           owned: ({ epoch }) => say(`owns the session in epoch ${epoch}`),

@@ -3,7 +3,7 @@
 import { create } from "@bufbuild/protobuf";
 import { AgentSchema, MethodMode } from "@voda/proto/api";
 import type { Call } from "../../../dataplane/src/call/index.ts";
-import type { AskSaid, WorkerEvent, WorkerPort } from "../../../dataplane/src/reactor/index.ts";
+import type { WorkerPort } from "../../../dataplane/src/reactor/index.ts";
 import type { Opened, Opening } from "../../../dataplane/src/reactor/ports.ts";
 import { Violation } from "./checks.ts";
 import type { Operation } from "./clients.ts";
@@ -24,7 +24,6 @@ export interface ThreadsOptions {
   readonly clockwork: Clockwork;
   readonly process: SimProcess;
   readonly operation: (number: number) => Operation;
-  readonly said: (event: WorkerEvent | AskSaid) => void;
   /** What was asked from that state comes to the worker of the other session. */
   readonly arrives: (call: Call) => void;
 }
@@ -82,30 +81,33 @@ export class Threads {
     }
   }
 
-  #open({ activation, image, name }: Opening): Opened {
-    const { process, operation, said } = this.#options;
+  #open({ activation, image, name, hear }: Opening): Opened {
+    const { process, operation } = this.#options;
     const { random } = this.#options.clockwork;
     const worker = createWorker({
       activation,
       image,
       operation: (number) => operation(Number(this.#call(number).method)),
-      ask: isAsked(name) ? undefined : (call, ask, seen) => this.#ask(activation, call, ask, seen),
+      ask: isAsked(name)
+        ? undefined
+        : (call, ask, seen) => {
+            const asked = this.#asked(call, seen);
+            const due = (): void => hear({ type: "ask", activation, call, ask, asked });
+            process.deliver(random.next(), due, this.#fromWorker);
+          },
       nowMs: () => process.clocks.monotonicMs,
       run: (done) => process.deliver(random.chance(0.1) ? random.below(600) : random.next() * 10, done),
-      say: (message) => process.deliver(random.next(), () => said(message), this.#fromWorker),
+      say: (message) => process.deliver(random.next(), () => hear(message), this.#fromWorker),
     });
     process.deliver(random.next(), () => this.#workers.set(activation, worker), this.#toWorker);
     return { agent, devices: [] };
   }
 
   /** The state that it was asked from travels where nobody looks. */
-  #ask(activation: number, call: number, ask: number, seen: string): void {
-    const { clockwork, process, said } = this.#options;
+  #asked(call: number, seen: string): Call {
     const asking = this.#call(call);
     const head = { ...asking.head, id: undefined };
-    const asked = { ...asking, ...askedSession, head, chain: ["simulated/session"], traceparent: seen };
-    const due = (): void => said({ type: "ask", activation, call, ask, asked });
-    process.deliver(clockwork.random.next(), due, this.#fromWorker);
+    return { ...asking, ...askedSession, head, chain: ["simulated/session"], traceparent: seen };
   }
 
   #run(activation: number, call: Call): void {

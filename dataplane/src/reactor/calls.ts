@@ -39,7 +39,9 @@ export interface Calls {
   add(call: Call, reply: Reply): LiveCall | undefined;
   get(number: number): LiveCall | undefined;
   all(): Iterable<LiveCall>;
-  /** Answers and forgets the call; nothing happens when it was answered before. */
+  /** Forgets the call: whoever takes it answers it. `undefined` when it was answered before. */
+  take(number: number): LiveCall | undefined;
+  /** Takes the call and answers it, unless it was answered before. */
   answer(number: number, answer: Answer, meta?: AnswerMeta): void;
   /** Answers all that are left. */
   close(): void;
@@ -49,13 +51,15 @@ export interface Calls {
 export function createCalls(timers: Timers, onLate: (call: LiveCall) => void): Calls {
   const live = new Map<number, LiveCall>();
 
-  const answer = (number: number, given: Answer, meta: AnswerMeta = {}): void => {
+  const take = (number: number): LiveCall | undefined => {
     const call = live.get(number);
-    if (call === undefined) return;
+    if (call === undefined) return undefined;
     live.delete(number);
     call.disarm();
-    call.reply(given, meta);
+    return call;
   };
+  const answer = (number: number, given: Answer, meta: AnswerMeta = {}): void =>
+    take(number)?.reply(given, meta);
   const expire = (number: number): void => {
     const call = live.get(number);
     if (call === undefined) return;
@@ -87,6 +91,7 @@ export function createCalls(timers: Timers, onLate: (call: LiveCall) => void): C
     },
     get: (number) => live.get(number),
     all: () => live.values(),
+    take,
     answer,
     close() {
       for (const number of live.keys()) answer(number, closing());

@@ -81,8 +81,13 @@ function perform(at: Performing, hosted: Hosted, effect: Exclude<LaneEffect, { t
       return close(at, hosted, effect.activation);
     case "reply": {
       noteAnswered(at, hosted);
-      const meta = { hint: at.hint, token: `${lifeOf(hosted, effect.uid)}.${effect.n}` };
-      return calls.answer(effect.call, decodeAnswer(effect.answer), meta);
+      const live = calls.take(effect.call);
+      if (live === undefined) return; // its deadline has answered it
+      live.reply(decodeAnswer(effect.answer), {
+        hint: at.hint,
+        token: `${lifeOf(hosted, effect.uid)}.${effect.n}`,
+      });
+      return;
     }
     case "fail":
       noteAnswered(at, hosted);

@@ -13,6 +13,7 @@ import {
   type StoredMessage,
 } from "../nats/index.ts";
 import { deletePages, readPages, writePages } from "./pages.ts";
+import { readTraces, type Traces } from "./traces.ts";
 
 /**
  * The stored half of sessions: records of lanes, pages of snapshots, names. Reads are hints; only an accepted
@@ -29,7 +30,7 @@ export interface Store {
    * From the leader: whether the session has a name record, and then, whether its lane has any record.
    * JetStream says of a last message that it cannot read that there is none.
    */
-  traces(token: SessionToken): Promise<"nothing" | "records" | "name">;
+  traces(token: SessionToken): Promise<Traces>;
   /** The first record after `seq`, from the leader. */
   recordAfter(token: SessionToken, seq: number): Promise<StoredMessage | undefined>;
   /**
@@ -82,7 +83,7 @@ export function openStore(requests: Requests, commit: Appends): Store {
     last: (token) => direct(requests, log, { last_by_subj: laneSubjects(token).fence }),
     lastFromLeader: (token) => fromLeader(requests, log, { last_by_subj: laneSubjects(token).fence }),
     range: (token, from, options = {}) => range(requests, laneSubjects(token).fence, from, options),
-    traces: (token) => traces(requests, token),
+    traces: (token) => readTraces(requests, token),
     recordAfter: (token, seq) =>
       fromLeader(requests, log, { seq: seq + 1, next_by_subj: laneSubjects(token).fence }),
     trim(token, below) {
@@ -104,18 +105,6 @@ export function openStore(requests: Requests, commit: Appends): Store {
 /** Creates the streams and buckets that are missing. @throws IncompatibleStreamError, StoreError */
 export function createStreams(requests: Requests, replicas: number): Promise<void> {
   return ensureStreams(async (subject, body) => (await requests.ask(subject, body)).string(), replicas);
-}
-
-/**
- * The name first: it is written after the first record, so with a name there was a record before the second
- * look.
- */
-async function traces(requests: Requests, token: SessionToken): Promise<"nothing" | "records" | "name"> {
-  const { name, fence } = laneSubjects(token);
-  const named = await fromLeader(requests, logStream(0), { last_by_subj: name });
-  const first = await fromLeader(requests, logStream(0), { seq: 1, next_by_subj: fence });
-  if (first !== undefined) return "records";
-  return named === undefined ? "nothing" : "name";
 }
 
 /** A batch that ends at a gap of sequences goes on after its last record; other lanes lie in between. */

@@ -162,14 +162,14 @@ async function openStored({ config, node, clock, log, parts }: Basics) {
 
 /** Each living node trims its part of the sessions that sleep. */
 function openTrims(
-  { log }: Basics,
+  { clock, log }: Basics,
   { requests, store }: Pick<Awaited<ReturnType<typeof openStored>>, "requests" | "store">,
   membership: Membership,
 ): AsleepTrims {
   return openAsleepTrims({
     requests,
     store,
-    storeMs: () => membership.storeMs(),
+    storeMs: () => membership.storeMs(clock.monotonicMs()),
     rank() {
       const living = membership.members().map(({ incarnation }) => incarnation);
       const index = living.sort().indexOf(membership.incarnation());

@@ -13,8 +13,7 @@ function rig() {
   const answers: Answer[] = [];
   const submit = (): void =>
     void inbox.submit(plainCall(7, at.timers.nowMs() + 1_000), (answer) => void answers.push(answer));
-  const open = (): void =>
-    inbox.open({ reactor: at.reactor, worker: { ...at.worker, read: () => undefined } });
+  const open = (): void => inbox.open(at.reactor);
   return { at, inbox, answers, submit, open };
 }
 
@@ -45,19 +44,19 @@ test("once opened it passes calls and orders on, and says what the sessions say"
   assert.ok(at.reactor.isEmpty);
 });
 
-test("after it is closed calls are refused, and what threads still say is heard", () => {
+test("from a drain on calls are refused, and what threads still say is heard", () => {
   const { at, inbox, answers, submit, open } = rig();
   open();
   submit();
   at.settle();
-  inbox.close();
+  void at.reactor.drain();
   submit();
-  assert.deepEqual(reasonsOf(answers), ["draining"]);
+  assert.deepEqual(reasonsOf(answers), ["closed"]);
   inbox.workerLost({
     activations: [at.activation],
     begun: { has: () => true, holder: 7 },
     overdue: undefined,
     why: "it was lost",
   });
-  assert.deepEqual(reasonsOf(answers), ["draining", "internal"]);
+  assert.deepEqual(reasonsOf(answers), ["closed", "internal"]);
 });

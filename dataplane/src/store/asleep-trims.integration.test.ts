@@ -6,9 +6,10 @@ import { laneSubjects, logStream, marksStream } from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
 import { type Nats, startNats, waitUntil } from "@voda/test/kit";
 import { type Commit, openCommit } from "../commit/index.ts";
+import { hash16 } from "../hash16.ts";
 import { openConnection, openRequests, type Requests } from "../nats/index.ts";
 import { type AsleepTrims, openAsleepTrims } from "./asleep-trims.ts";
-import { createStreams, openStore, pageHash, type Store } from "./index.ts";
+import { createStreams, openStore, type Store } from "./index.ts";
 
 const cleanup = new AsyncDisposableStack();
 let server: Nats;
@@ -51,7 +52,7 @@ async function call(token: SessionToken, count: number): Promise<{ seq: number; 
       );
     });
   }
-  return { seq, hash: pageHash(payload) };
+  return { seq, hash: hash16(payload) };
 }
 
 async function stored(stream: string): Promise<{ messages: number; bytes: number }> {

@@ -41,6 +41,9 @@ test("a session of whole GPUs has all of each, and counts among those that come 
   assert.equal(pool.mix.churn(), 0);
   pool.release("a");
   assert.equal(pool.mix.churn(), 1);
+  placed(pool, ask("b", whole(1)));
+  pool.unbookGone(pool.sessions.get("b") ?? assert.fail());
+  assert.equal(pool.mix.churn(), 1);
 });
 
 test("a fraction by memory alone takes the same part of the card's time", () => {

@@ -78,8 +78,10 @@ class StoredMarks implements Marks {
   }
 
   async read(token: SessionToken): Promise<Mark | undefined> {
+    // it may be stored, and forgotten here, while a read that was sent before it is on its way
+    const before = this.#unstored.get(token)?.mark;
     const stored = await this.#stored(token);
-    const own = this.#unstored.get(token)?.mark;
+    const own = this.#unstored.get(token)?.mark ?? before;
     return own !== undefined && (stored === undefined || mayReplace(own, stored)) ? own : stored;
   }
 

@@ -20,10 +20,11 @@ patchSource(limits, "pingTimeoutMs = 10_000", "pingTimeoutMs = 300");
 patchSource(limits, "connectionIdleMs = 600_000", "connectionIdleMs = 3_000");
 patchSource(limits, "streamIdleMs = 3_600_000", "streamIdleMs = 1_000");
 patchSource("envoy/src/bootstrap.ts", "connectionsMax = 16_384", `connectionsMax = ${connectionsMax}`);
-const { connectionBufferBytes, headersMax } = await import("./limits.ts");
+const { connectionBufferBytes, headersMax, streamsPerClientMax } = await import("./limits.ts");
 const { call, openEcho, openServer, openTestIngress } = await import("../../../test/src/kit/ingress.ts");
 
 const plain = "/agents/counter/a/add";
+const neighbour = "/agents/counter/neighbour/add";
 let echo: TestServer;
 /** Takes requests and never answers. */
 let silent: TestServer;
@@ -55,13 +56,15 @@ after(async () => {
 });
 beforeEach(() => owns(echo));
 
+/** All sessions but the neighbour's. */
 function owns(server: TestServer): void {
-  ingress.picker.answer = () => ({ headers: { owner: server.address } });
+  ingress.picker.answer = (path) => ({
+    headers: { owner: (path.includes(neighbour) ? echo : server).address },
+  });
 }
 
 async function neighbourGoesOn(): Promise<void> {
-  owns(echo);
-  assert.equal((await call(ingress.port, plain)).status, 200);
+  assert.equal((await call(ingress.port, neighbour)).status, 200);
 }
 
 const open = async (): Promise<Socket> => {
@@ -109,7 +112,8 @@ test("headers up to their bytes pass, beyond them they are refused with the byte
 });
 
 async function session(): Promise<ClientHttp2Session> {
-  const client = connectHttp2(`http://127.0.0.1:${ingress.port}`);
+  // As a client that has not read the limit of streams yet, or does not heed it.
+  const client = connectHttp2(`http://127.0.0.1:${ingress.port}`, { peerMaxConcurrentStreams: 10_000 });
   client.on("error", () => client.destroy());
   await once(client, "connect");
   return client;
@@ -135,6 +139,21 @@ test("in HTTP/2 a stream with more headers is reset, and its connection goes on"
   assert.equal(await statusOf(headersMax - 10), 200);
   client.destroy();
   await neighbourGoesOn();
+});
+
+test("streams up to their number are open on one connection, one more is refused, and the others stay", async () => {
+  owns(silent);
+  const client = await session();
+  const streams = Array.from({ length: streamsPerClientMax + 1 }, () => requestOn(client));
+  const ended: [number, number][] = [];
+  for (const [i, stream] of streams.entries())
+    stream.on("error", () => undefined).on("close", () => ended.push([i, stream.rstCode]));
+  await waitUntil(() => ended.length > 0, "one stream is refused");
+  const refusedStream = 7;
+  assert.deepEqual(ended, [[streamsPerClientMax, refusedStream]]);
+  assert.equal(client.remoteSettings.maxConcurrentStreams, streamsPerClientMax);
+  await neighbourGoesOn();
+  client.destroy();
 });
 
 test("an answer that its caller does not read stops its node at the buffers, and nobody else", async () => {

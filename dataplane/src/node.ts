@@ -112,9 +112,9 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
       isConnected: () => connection.isUp(),
     }),
   );
-  const tellAll = (event: LaneEvent): void => reactor.dispatchAll(event);
-  parts.defer(watchConnection(connection, tellAll));
-  parts.defer(watchLeases(membership, mesh, tellAll));
+  const dispatchAll = (event: LaneEvent): void => reactor.dispatchAll(event);
+  parts.defer(watchConnection(connection, dispatchAll));
+  parts.defer(watchLeases(membership, mesh, dispatchAll));
   mesh.reports.full();
   ready.resolve(reactor.submit);
 
@@ -298,21 +298,21 @@ async function openMesh(
 function watchLeases(
   membership: Membership,
   { bus, reports }: { readonly bus: Bus; readonly reports: Reports },
-  tellAll: (event: LaneEvent) => void,
+  dispatchAll: (event: LaneEvent) => void,
 ): () => void {
   return membership.onEvent((event) => {
     bus.peersLost((peer) => membership.ended(peer) === "yes" && membership.successor(peer) === undefined);
-    tellAll({ type: "leases" });
+    dispatchAll({ type: "leases" });
     if (event.type === "lapsed") reports.full();
   });
 }
 
 /** Every lane hears of a lost connection before anything else happens on the next one. */
-function watchConnection(connection: Connection, tellAll: (event: LaneEvent) => void): () => void {
+function watchConnection(connection: Connection, dispatchAll: (event: LaneEvent) => void): () => void {
   return connection.onEvent((event) => {
     if (event.type === "disconnected" || event.type === "leader_elected")
-      tellAll({ type: "connection", up: false });
+      dispatchAll({ type: "connection", up: false });
     if (event.type === "reconnected" || event.type === "leader_elected")
-      tellAll({ type: "connection", up: true });
+      dispatchAll({ type: "connection", up: true });
   });
 }

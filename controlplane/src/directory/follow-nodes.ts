@@ -60,6 +60,7 @@ export class NodeFollower implements AsyncDisposable {
   static async open(options: FollowOptions): Promise<NodeFollower> {
     const follower = new NodeFollower(options);
     const { connection } = options;
+    // before the leases are read: what nodes say meanwhile is heard
     follower.#subscriptions = [
       connection.subscribe(heartbeatSubject("*"), {
         callback: (error, message) => follower.#onHeartbeat(error, message),
@@ -95,6 +96,7 @@ export class NodeFollower implements AsyncDisposable {
     await this.#watch?.close();
   }
 
+  /** A control plane that starts does not know which sessions are awake: it would place them again. */
   async #settle(): Promise<void> {
     if (this.#options.directory.unsynced().length === 0) return;
     const timeout = setTimeout(() => this.#settled.resolve(), settleMsMax);
@@ -106,6 +108,7 @@ export class NodeFollower implements AsyncDisposable {
     return this.#options.clock.monotonicMs();
   }
 
+  /** One bad entry does not end the watch: the other nodes are as good as before. */
   #onEntry(entry: KvWatchEntry): void {
     try {
       const { event, node } = readLeaseEntry(entry, this.#nowMs());
@@ -128,10 +131,12 @@ export class NodeFollower implements AsyncDisposable {
     const report = this.#decode(ReportSchema, error, message);
     if (report === undefined) return;
     const outcome = this.#options.directory.apply(report, this.#nowMs());
+    // a report was lost: only a full one says what is there now
     if (outcome === "gap") this.#askUnsynced();
     if (this.#options.directory.unsynced().length === 0) this.#settled.resolve();
   }
 
+  /** Whoever is on NATS can publish to these subjects: what cannot be read is left out and logged. */
   #decode<Desc extends DescMessage>(
     schema: Desc,
     error: Error | null,
@@ -190,6 +195,7 @@ export class NodeFollower implements AsyncDisposable {
   #askUnsynced(): void {
     const nowMs = this.#nowMs();
     for (const node of this.#options.directory.unsynced()) {
+      // a node that is slow to answer is not asked again by every heartbeat of the others
       if (nowMs - (this.#askedMs.get(node) ?? Number.NEGATIVE_INFINITY) < resyncMs) continue;
       this.#askedMs.set(node, nowMs);
       this.#options.connection.publish(resyncSubject, toBinary(ResyncSchema, create(ResyncSchema, { node })));
@@ -211,6 +217,7 @@ export class NodeFollower implements AsyncDisposable {
       if (!lapsed) endpoints.push({ id, ingress, draining: !ready.has(id) });
     }
     const text = JSON.stringify(endpoints);
+    // each heartbeat of each node leads here: Envoy hears only of what has changed
     if (text === this.#published) return;
     this.#published = text;
     this.#endpoints = endpoints;

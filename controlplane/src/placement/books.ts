@@ -126,6 +126,7 @@ export class Books {
     return (this.count >> blockBits) + 1;
   }
 
+  /** `undefined` when no such node is there. */
   slotOf(id: string): number | undefined {
     return this.#slots.get(id);
   }
@@ -155,12 +156,14 @@ export class Books {
     this.specs[node] = undefined;
     this.#slots.delete(spec.id);
     this.#left.push(node);
+    // a slot without room fits no request: loops need not ask whether it has a node
     this.#setLanes(node, { ...spec, cpuMilli: 0, memoryMib: 0, diskMib: 0, gpus: [] });
     this.isReady[node] = 0;
     this.#changed(node);
   }
 
   #seat(spec: NodeSpec): number {
+    // slots are used again: the columns are never longer than the most nodes that there were at a time
     const node = this.#left.pop() ?? this.count;
     if (node >= this.capacity) this.#grow();
     if (spec.gpus.length > this.stride) this.#widen(spec.gpus.length);
@@ -198,11 +201,13 @@ export class Books {
     }
   }
 
+  /** Models are few: a list is enough, and the place in it is the bit of `Kind.models`. */
   #modelOf(model: string): number {
     const known = this.models.indexOf(model);
     return known < 0 ? this.models.push(model) - 1 : known;
   }
 
+  /** Doubles, so that a node that joins costs the same on average however many there are. */
   #grow(): void {
     const slots = this.capacity * 2;
     this.capacity = slots;
@@ -247,6 +252,7 @@ export class Books {
     this.deviceSessions = lay(this.deviceSessions);
   }
 
+  /** A node that is not ready keeps its sessions and gets no new ones. */
   setReady(node: number, isReady: boolean): void {
     assert(this.specs[node] !== undefined, `slot ${node} has no node to be ready`);
     this.isReady[node] = isReady ? 1 : 0;
@@ -265,6 +271,7 @@ export class Books {
 
   #fitsWhole(node: number, kind: Kind): boolean {
     if ((this.idleGpus[node] as number) < kind.gpuCount) return false;
+    // the count alone answers most requests, without a look at the devices
     if (kind.models === 0 && kind.gpuMemoryMib === 0) return true;
     let left = kind.gpuCount;
     const first = node * this.stride;
@@ -275,6 +282,7 @@ export class Books {
   }
 
   #fitsFraction(node: number, kind: Kind): boolean {
+    // nodes that are full are many: one comparison leaves them out
     if ((this.gpuMilli[node] as number) < kind.gpuMilli) return false;
     const first = node * this.stride;
     for (let device = first; device < first + (this.gpus[node] as number); device++) {
@@ -283,10 +291,12 @@ export class Books {
     return false;
   }
 
+  /** `kind.models` 0: any model does. A kind whose models no node has fits nowhere. */
   isModelFor(device: number, kind: Kind): boolean {
     return kind.models === 0 || ((kind.models >> (this.deviceModel[device] as number)) & 1) === 1;
   }
 
+  /** Given whole only when idle: nobody else's work runs beside it. */
   isWholeFor(device: number, kind: Kind): boolean {
     return (
       this.deviceMode[device] === deviceMode.idle &&
@@ -309,6 +319,7 @@ export class Books {
     return kind.isFraction ? this.isShareFor(device, kind) : this.isWholeFor(device, kind);
   }
 
+  /** Fractions of one owner never meet those of another, and shared ones only meet shared ones. */
   isModeFor(device: number, kind: Kind): boolean {
     const mode = this.deviceMode[device];
     if (mode === deviceMode.idle) return true;
@@ -384,10 +395,12 @@ export class Books {
     this.version[node] = version;
   }
 
+  /** For messages, also of a slot that its node has left. */
   idOf(node: number): string {
     return this.specs[node]?.id ?? `#${node}`;
   }
 
+  /** CPU, memory, disk and counts. Devices are booked before it, one by one. */
   #book(node: number, kind: Kind, sign: 1 | -1): void {
     this.cpuMilli[node] = (this.cpuMilli[node] as number) - sign * kind.cpuMilli;
     this.memoryMib[node] = (this.memoryMib[node] as number) - sign * kind.memoryMib;
@@ -400,6 +413,9 @@ export class Books {
     this.#changed(node);
   }
 
+  /**
+   * What is idle becomes whole, shared or owned here, and by `#giveDevice` idle again with its last session.
+   */
   #takeDevice(node: number, device: number, kind: Kind): void {
     const isIdle = this.deviceMode[device] === deviceMode.idle;
     if (!kind.isFraction) {
@@ -448,9 +464,14 @@ export class Books {
     this.usedMilli += sign * milli;
   }
 
+  /**
+   * What a fraction can still get: the lesser of compute and memory, both in thousandths of the card. Of a
+   * card whose memory is not known compute alone decides.
+   */
   #measureRoom(device: number): void {
     const card = this.cardMemoryMib[device] as number;
     const milli = this.deviceMilli[device] as number;
+    // rounded down: what does not fit as a whole thousandth does not fit
     const byMemory =
       card > 0 ? Math.floor(((this.deviceMemoryMib[device] as number) * gpuMilliWhole) / card) : milli;
     this.deviceRoom[device] = Math.min(milli, byMemory);

@@ -100,11 +100,12 @@ export class Scheduler implements Disposable {
    */
   place(name: SessionName): Plan | Awake | UnknownAgent | Refused {
     const nowMs = this.#options.clock.monotonicMs();
-    const asked = this.#look(name, nowMs);
+    const asked = this.#find(name, nowMs);
     if (asked.type !== "wanted") return asked;
     const { pool } = this.#options;
     const planned = pool.decide(asked.request, { isArrival: this.#isArrival(asked) });
     if (planned.type === "plan") {
+      // before the reservation: the reference decides on the same books
       this.#compare(planned);
       return this.#reserve(asked, planned, nowMs);
     }
@@ -116,10 +117,11 @@ export class Scheduler implements Disposable {
   placeAll(names: readonly SessionName[]): readonly (Plan | Awake)[] | GangRefusal | UnknownMember {
     const { pool, clock } = this.#options;
     const nowMs = clock.monotonicMs();
-    const looked = names.map((name) => this.#look(name, nowMs));
+    const looked = names.map((name) => this.#find(name, nowMs));
     const unknown = looked.findIndex(({ type }) => type === "unknown_agent");
     if (unknown >= 0) return { type: "unknown_agent", member: unknown };
     const wanted = looked.filter((one) => one.type === "wanted");
+    // all of them before any decision: prices follow the mix that arrives, not the order in a request
     for (const one of wanted) if (this.#isArrival(one)) pool.arrived(one.request);
     const planned = decideGang(
       pool,
@@ -164,7 +166,7 @@ export class Scheduler implements Disposable {
   }
 
   /** One look at the directory, and one at the agents: what comes after them carries what they found. */
-  #look(name: SessionName, nowMs: number): Wanted | Plan | Awake | UnknownAgent {
+  #find(name: SessionName, nowMs: number): Wanted | Plan | Awake | UnknownAgent {
     const { agents, directory } = this.#options;
     const session = sessionToken(name);
     const known = directory.find(session, nowMs);

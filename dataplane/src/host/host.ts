@@ -15,8 +15,10 @@ import { createWorld } from "./world.ts";
 
 /** Deadlines are met, and timers of lanes ring, two of these late at most. */
 export const timerTickMs = 25;
+/** Between two looks for sessions whose `sleepAfter` is over: they sleep so much later at most. */
 export const idleSweepMs = 250;
 
+/** All that a host is made of. Nothing of it is closed with the host. */
 export interface HostParts extends StoreParts, WorkerParts, MeshParts {
   readonly inbox: Inbox;
   readonly grants: Pick<Grants, "verify">;

@@ -15,6 +15,7 @@ import type { Activated, CommandedSessions } from "../controls/index.ts";
 import type { Reactor } from "../reactor/index.ts";
 import type { Loss } from "../threads/index.ts";
 
+/** What an inbox needs before there are sessions. */
 export interface InboxOptions {
   readonly numbers: () => number;
   /** What calls are told before it is opened. */
@@ -23,6 +24,7 @@ export interface InboxOptions {
 
 const nothing = new Uint8Array(0);
 
+/** Opened once by `openHost`, closed once by the drain: in between it hands everything to the reactor. */
 export class Inbox implements CommandedSessions {
   readonly #options: InboxOptions;
   #reactor: Reactor | undefined;
@@ -48,6 +50,7 @@ export class Inbox implements CommandedSessions {
     deadlineMs: number,
     grant: string | undefined,
   ): Promise<Answer> {
+    // an order is a call like any other: it has a deadline, is passed on, and is answered once
     const number = this.#options.numbers();
     const call: Call = {
       head: { number, type, readonly: false, deadlineMs, id: undefined, hops: 0, bytes: 0 },

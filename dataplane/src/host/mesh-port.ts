@@ -7,6 +7,7 @@ import type { Grants, Reports } from "../controls/index.ts";
 import type { Membership } from "../membership/index.ts";
 import type { CallersPort, MeshPort } from "../reactor/index.ts";
 
+/** The node's ways to others. */
 export interface MeshParts {
   readonly bus: Bus;
   readonly membership: Pick<Membership, "member">;
@@ -17,6 +18,7 @@ export interface MeshParts {
 export function createMeshPort({ bus, membership, reports, log }: MeshParts): MeshPort {
   return {
     forward(incarnation, call, told) {
+      // its lease has ended since the lane asked: the lane must hear that later, never inside this call
       const member = membership.member(incarnation);
       if (member === undefined) {
         const timer = setImmediate(() => told.undelivered());
@@ -34,6 +36,7 @@ export function createMeshPort({ bus, membership, reports, log }: MeshParts): Me
   };
 }
 
+/** What callers bring is checked with these. */
 export interface CallersParts {
   readonly grants: Pick<Grants, "verify">;
   readonly log: Logger;
@@ -46,6 +49,7 @@ export function createCallersPort({ grants, log }: CallersParts): CallersPort {
         if (verdict.type === "refused") done(fail("grant_refused", verdict.message));
         else if (verdict.type === "unavailable") done(fail("store_away", verdict.message));
         else if (verdict.type === "granted") done({ ...call, devices: verdict.devices });
+        // void: the call goes on as if it had brought none
         else done({ ...call, grant: undefined });
       });
     },

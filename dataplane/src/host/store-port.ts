@@ -8,6 +8,7 @@ import type { LastSeen, Resolver, Session, StorePort } from "../reactor/index.ts
 import { recent } from "../recent.ts";
 import type { AsleepTrims, Marks, Store } from "../store/index.ts";
 
+/** The stored half of sessions, and who hears of what it did not do. */
 export interface StoreParts {
   readonly commit: Appends;
   readonly store: Store;
@@ -19,6 +20,10 @@ export interface StoreParts {
 /** Sessions whose subjects are remembered: they stand in each of their records. */
 const subjectsMax = 10_000;
 
+/**
+ * A read or a write of pages ends within seconds, one way or the other. Trims, deletions and names are not
+ * waited for: what they leave costs space until the next fold.
+ */
 export function createStorePort({ commit, store, marks, asleep, log }: StoreParts): StorePort {
   const subjectsOf = recent(subjectsMax, (token: SessionToken) => laneSubjects(token));
   const ask = <T>({ name }: Session, what: string, asking: Promise<T>, asked: Resolver<T>): void => {

@@ -1,5 +1,6 @@
 // One timer for things that are due at many times: they wait in a set per tick.
 
+/** `nowMs` is monotonic; `tickMs` is how exact the times are. */
 export interface TicksOptions<T> {
   readonly nowMs: () => number;
   readonly tickMs: number;
@@ -13,6 +14,7 @@ export interface Ticks<T> extends Disposable {
   add(atMs: number, thing: T): () => void;
 }
 
+/** Adding and taking out cost the same however many things wait: most deadlines never come. */
 export function createTicks<T>({ nowMs, tickMs, onDue }: TicksOptions<T>): Ticks<T> {
   const waiting = new Map<number, Set<T>>();
   let swept = Math.floor(nowMs() / tickMs);

@@ -7,6 +7,7 @@ import { type Admission, type Device, deviceEnvironment } from "../controls/inde
 import type { WorkerPort } from "../reactor/index.ts";
 import type { WorkerHandle, Workers } from "../threads/index.ts";
 
+/** Where activations run, and what they may take. */
 export interface WorkerParts {
   readonly workers: Workers;
   readonly admission: Admission;

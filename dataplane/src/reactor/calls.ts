@@ -12,6 +12,7 @@ import {
 } from "../call/index.ts";
 import type { Timers } from "./ports.ts";
 
+/** A call that this node has not answered, and where it is. */
 export interface LiveCall {
   /** With what its grant gives, once that is checked. */
   call: Call;
@@ -33,6 +34,7 @@ export interface LiveCall {
 /** Calls that one node holds at the same time; more are refused at once. */
 export const nodeCallsMax = 100_000;
 
+/** By number. Whatever happens, each call that was added is answered once. */
 export interface Calls {
   readonly size: number;
   /** `undefined` when there are `nodeCallsMax` already; the caller has been told. */
@@ -55,6 +57,7 @@ export function createCalls(timers: Timers, onLate: (call: LiveCall) => void): C
     const call = live.get(number);
     if (call === undefined) return undefined;
     live.delete(number);
+    // before the reply, which may throw: no timer stays behind
     call.disarm();
     return call;
   };
@@ -72,6 +75,7 @@ export function createCalls(timers: Timers, onLate: (call: LiveCall) => void): C
       return live.size;
     },
     add(call, reply) {
+      // before the timer is armed: what is refused leaves nothing
       if (live.size >= nodeCallsMax) {
         reply(tooMany(), {});
         return undefined;

@@ -4,6 +4,7 @@ import type { DeviceShare } from "@voda/proto/grant";
 import type { Lane, LaneTimer } from "../lane/index.ts";
 import type { Session } from "./ports.ts";
 
+/** Lives as long as its lane has something in memory or somebody waits. */
 export interface Hosted extends Session {
   /** As it was when the session was opened last. */
   agent: Agent;

@@ -81,6 +81,7 @@ function perform(at: Performing, hosted: Hosted, effect: Exclude<LaneEffect, { t
       return close(at, hosted, effect.activation);
     case "reply": {
       noteAnswered(at, hosted);
+      // life and position: a read that names them elsewhere waits until it has seen this turn
       const live = calls.take(effect.call);
       if (live === undefined) return; // its deadline has answered it
       live.reply(decodeAnswer(effect.answer), {
@@ -209,6 +210,7 @@ function open(at: Performing, hosted: Hosted, effect: Of<"open">): OpenFailed | 
     return { type: "open_failed", activation, failure: admitted.failure };
   }
   at.opened.set(activation, hosted);
+  // only now: of a refusal nothing is left to be taken back
   hosted.activation = activation;
   hosted.agent = admitted.agent;
   hosted.devices = admitted.devices;
@@ -219,6 +221,7 @@ function run({ ports, calls, opened }: Performing, { activation, call }: Of<"run
   const live = calls.get(call);
   // answered by its deadline, of which the lane hears next; or its opening was refused
   if (live === undefined || !opened.has(activation)) return;
+  // from here on the end of the thread concerns it
   live.isHanded = true;
   ports.worker.run(activation, live.call);
 }
@@ -235,6 +238,10 @@ function identify({ ports, calls }: Performing, { activation, call }: Of<"identi
   if (live !== undefined) ports.worker.identify(activation, live.call);
 }
 
+/**
+ * The end of an activation in the host's books; the worker hears of it last, when nothing refers to it any
+ * more.
+ */
 function close({ ports, opened }: Performing, hosted: Hosted, activation: number): void {
   const isOpen = opened.delete(activation); // or its opening was refused
   // Calls that still wait may open it again with what it held; nothing else may.
@@ -261,7 +268,9 @@ function forward(at: Performing, { call: number, incarnation }: Of<"forward">): 
   const live = at.calls.get(number);
   if (live === undefined) return;
   const { head } = live.call;
+  // a new head: the call itself is frozen, and comes back with the hops that it had
   const passedOn = { ...live.call, head: { ...head, hops: head.hops + 1 } };
+  // before the port is asked: nothing may find it at its lane any more
   live.stage = "away";
   live.takeBack = at.ports.mesh.forward(incarnation, passedOn, {
     answered: (answer, meta) => at.calls.answer(number, answer, meta),
@@ -271,6 +280,7 @@ function forward(at: Performing, { call: number, incarnation }: Of<"forward">): 
 }
 
 function comeBack(at: Performing, live: LiveCall, unreached?: string): void {
+  // its deadline was faster
   if (at.calls.get(live.call.head.number) === undefined) return;
   live.takeBack = undefined;
   at.deliver(live, unreached);
@@ -301,10 +311,12 @@ function owned({ ports, owned: all }: Performing, hosted: Hosted, { epoch, born 
   hosted.epoch = epoch;
   all.add(hosted);
   ports.mesh.owned(hosted);
+  // after the claim: a name without a session would show in lists
   if (born) ports.store.writeName(hosted);
 }
 
 function cold({ ports, owned: all }: Performing, hosted: Hosted, { why }: Of<"cold">): void {
+  // only one that was claimed is known to the control planes
   if (all.delete(hosted)) ports.mesh.released(hosted, why);
   hosted.epoch = 0;
   for (const resolve of hosted.onCold.splice(0)) resolve();

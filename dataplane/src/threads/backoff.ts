@@ -5,6 +5,7 @@
  * up no neighbour.
  */
 export const wellMs = 5_000;
+/** A bundle that ends its thread at each start is tried twice a minute. */
 export const restartDelayMsMax = 30_000;
 const firstDelayMs = 100;
 

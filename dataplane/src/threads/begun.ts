@@ -17,6 +17,7 @@ const unmarkedAt = 1;
 const behindAt = 2;
 const firstMark = 3;
 
+/** 128 KiB per thread, of zeros: nothing has begun. */
 export function createBegunTable(): BegunTable {
   return new Float64Array(new SharedArrayBuffer((firstMark + begunMax) * Float64Array.BYTES_PER_ELEMENT));
 }
@@ -79,6 +80,10 @@ export interface Begun {
 /** The call whose handler holds the thread now, before its first `await`; 0 for none. */
 export const synchronousCall = (table: BegunTable): number => table[synchronousAt] ?? 0;
 
+/**
+ * After the thread has gone. Where marks may be missing every call counts as begun: to run one again that had
+ * effects is worse than to fail it.
+ */
 export function readBegun(table: BegunTable): Begun {
   const [holder = 0, unmarked = 0, behind = 0, ...marks] = table;
   const calls = new Set(marks);

@@ -161,7 +161,7 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
   /**
    * Finds out who holds a thread that does not beat, and ends it in time: nothing less stops an endless loop.
    */
-  look(): void {
+  checkPulse(): void {
     const life = this.#life;
     const beats = Atomics.load(life.pulse, 0);
     const externalMib = Atomics.load(life.pulse, 1);

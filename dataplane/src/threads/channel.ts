@@ -11,6 +11,7 @@ export interface Ends {
   readonly port: MessagePort;
 }
 
+/** One side's end; disposal closes both rings and the port. */
 export interface Channel<Out> extends Disposable {
   /** Never fails: what the ring has no room for waits here, in order. */
   readonly send: (message: Out) => void;
@@ -18,6 +19,7 @@ export interface Channel<Out> extends Disposable {
   takeRest(): void;
 }
 
+/** How messages of each direction are written and read. */
 export interface ChannelOptions<Out, In> {
   readonly encode: (message: Out) => FrameFields;
   readonly decode: (frame: FrameCursor) => In;
@@ -28,6 +30,9 @@ export interface ChannelOptions<Out, In> {
   readonly onBehind?: (isBehind: boolean) => void;
 }
 
+/**
+ * Reads from now on. A message that cannot be read ends the channel: what follows it would be read wrongly.
+ */
 export function openChannel<Out, In>(ends: Ends, options: ChannelOptions<Out, In>): Channel<Out> {
   const writer = new RingWriter(ends.output, ends.port);
   const cursor = new FrameCursor();
@@ -65,6 +70,7 @@ export function openChannel<Out, In>(ends: Ends, options: ChannelOptions<Out, In
       sent += 1;
     }
     backlog.splice(0, sent);
+    // the thread's table of begun calls is exact again
     if (sent > 0 && backlog.length === 0) options.onBehind?.(false);
     waitForSpace();
   };
@@ -76,6 +82,7 @@ export function openChannel<Out, In>(ends: Ends, options: ChannelOptions<Out, In
   return {
     send(message) {
       const fields = options.encode(message);
+      // never past one that waits: order is what the other side relies on
       if (backlog.length === 0 && write(fields)) return;
       backlog.push(fields);
       if (backlog.length > 1) return;

@@ -43,6 +43,9 @@ export type SessionMessage =
       readonly canonicalHash: Uint8Array | undefined;
     };
 
+/**
+ * All that a worker says; numbers of the codecs are those of frames, and never used again for something else.
+ */
 export type FromWorker =
   | SessionMessage
   | { readonly type: "log"; readonly level: LogLevel; readonly line: string }
@@ -62,6 +65,7 @@ export interface LogEntry {
   readonly fields?: object;
 }
 
+/** As `ctx.log` has them. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
 const levels: readonly LogLevel[] = ["debug", "info", "warn", "error"];
@@ -197,4 +201,5 @@ function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
   return both;
 }
 
+/** Written by the worker, read by the I/O thread. */
 export const fromWorker = direction<FromWorker>(codecs);

@@ -8,6 +8,7 @@ import type { Worker } from "node:worker_threads";
 /** Code inside one long call of Node's own does not stop for a debugger. */
 const askMsMax = 2_000;
 
+/** Who holds a thread, as far as it could say when it was stopped. */
 export interface ThreadHolder {
   /** Empty for code that no call set off. */
   readonly speaker: { readonly agent?: string; readonly call?: number };

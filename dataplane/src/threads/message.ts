@@ -26,6 +26,7 @@ export interface Direction<M extends Message> {
   readonly decode: (frame: FrameCursor) => M;
 }
 
+/** By type one way, by number the other: both are looked up, not searched. A number is never used again. */
 export function direction<M extends Message>(
   codecs: Readonly<Record<M["type"], MessageCodec<M>>>,
 ): Direction<M> {

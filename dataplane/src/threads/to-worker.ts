@@ -15,6 +15,7 @@ import {
 import { draft, type FrameDraft } from "../frame/index.ts";
 import { direction, type MessageCodecs } from "./message.ts";
 
+/** All that the I/O thread says to a worker, in the order in which lanes want it. */
 export type ToWorker =
   /**
    * A session comes into memory: its pages and deltas follow, then `opened`. `origin` names the activation in
@@ -125,6 +126,7 @@ function callFrame(activation: number, call: SessionCall): FrameDraft {
   return frame;
 }
 
+/** Written by the I/O thread, read by the worker. Deadlines travel as what is left of them. */
 export const toWorker = direction<ToWorker>(codecs);
 
 function encodeName({ namespace, agent, key }: SessionName): Uint8Array {

@@ -71,7 +71,7 @@ class WorkerSet implements Workers {
   constructor(options: WorkersOptions) {
     this.#options = options;
     this.#watch = setInterval(() => {
-      for (const worker of this.#workers.values()) worker.look();
+      for (const worker of this.#workers.values()) worker.checkPulse();
     }, pulseMs);
   }
 

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { httpStatus } from "@voda/proto/error-body";
 import { grpcCodes } from "@voda/proto/errors";
 import { type Code, isRetryable, reasons } from "@voda/proto/wire";
-import { blocksOf, callsOf, documents, read, root } from "./documents.ts";
+import { blocksOf, callsOf, documents, filesInGit, read, root } from "./documents.ts";
 
 const linesMax = 120;
 
@@ -58,6 +58,24 @@ test("links of the documentation lead to files", () => {
       .map((link) => `${document}: ${link}`),
   );
   assert.deepEqual(broken, []);
+});
+
+test("source that the documentation names is there", () => {
+  const sources = filesInGit().map((path) => `/${path}`);
+  const gone = documents().flatMap((document) =>
+    [...read(document).matchAll(/`((?:[a-z][\w-]*\/)*[a-z][\w-]*(?:\.\w+)*\.(?:ts|mjs|proto|fbs))`/g)]
+      .map(([, path = ""]) => path)
+      .filter((path) => path !== "voda.config.ts" && !sources.some((source) => source.endsWith(`/${path}`)))
+      .map((path) => `${document}: ${path}`),
+  );
+  assert.deepEqual(gone, []);
+});
+
+test("the README of a room says where it begins, what decides, and what proves it", () => {
+  const silent = documents()
+    .filter((path) => /^(?!test|examples|tools)[a-z]+\/(src\/[a-z-]+\/)?README\.md$/.test(path))
+    .filter((path) => !/^Entry:\s.+Decides:\s.+Proof:\s.+/ms.test(read(path)));
+  assert.deepEqual(silent, []);
 });
 
 test("scripts that the documentation names are there, and so are the files of its commands", () => {

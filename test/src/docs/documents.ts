@@ -15,15 +15,18 @@ export interface Block {
 
 export const read = (path: string): string => readFileSync(join(root, path), "utf8");
 
-/** All Markdown files in git. */
-export function documents(): string[] {
-  return execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "*.md"], {
+/** All files of the working tree that git does not ignore, or those that match. */
+export function filesInGit(...patterns: readonly string[]): string[] {
+  return execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", ...patterns], {
     cwd: root,
     encoding: "utf8",
   })
     .split("\n")
     .filter((path) => path !== "");
 }
+
+/** All Markdown files in git. */
+export const documents = (): string[] => filesInGit("*.md");
 
 export function blocksOf(document: string): Block[] {
   return [...read(document).matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language = "", text = ""]) => ({

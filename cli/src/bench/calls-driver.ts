@@ -1,9 +1,8 @@
-// A process that calls over sockets of its own, each with one call at a time: node:http as a client takes
-// more CPU than what is measured. Orders come from `voda bench calls`, its parent.
-import { once } from "node:events";
-import { connect, type Socket } from "node:net";
+// A process that calls over connections of its own, each with one call at a time. Orders come from
+// `voda bench calls`, its parent, whose CPU is not that of the calls then.
 import { prng } from "@voda/stdx";
 import { quantile } from "@voda/stdx/bench";
+import { Connections } from "./connections.ts";
 
 /**
  * POSTs of `1` to `prefix`, a number below `sessions`, `suffix`, until the time is over and every call is
@@ -29,92 +28,48 @@ export interface Driven {
   readonly p99Ms: number;
 }
 
-interface Answer {
-  readonly status: string;
-  readonly bytes: number;
-}
+/** A call that is not answered by then ends the bench: nothing that it measures takes so long. */
+const silentMsMax = 60_000;
 
-interface Slice {
-  readonly requests: readonly Buffer[];
-  readonly untilMs: number;
-  readonly times: number[];
-  failed: number;
-}
+/** Kept from order to order: what an order measures is calls, not handshakes. */
+const pools = new Map<string, Connections>();
 
-const noBytes = Buffer.alloc(0);
-const headEnd = "\r\n\r\n";
-
-/** Connections to each port, kept from order to order. */
-const pools = new Map<number, Socket[]>();
-
-async function pool(port: number, size: number): Promise<readonly Socket[]> {
-  const sockets = pools.get(port) ?? [];
-  pools.set(port, sockets);
-  while (sockets.length < size) {
-    const socket = connect({ port, host: "127.0.0.1", noDelay: true });
-    await once(socket, "connect");
-    sockets.push(socket);
-  }
-  return sockets.slice(0, size);
+function poolOf({ port, connections: connectionsMax }: DriveOrder): Connections {
+  const key = `${port}/${connectionsMax}`;
+  const known = pools.get(key);
+  if (known !== undefined) return known;
+  const pool = new Connections({ host: "localhost", port, connectionsMax, silentMsMax });
+  pools.set(key, pool);
+  return pool;
 }
 
 async function drive(order: DriveOrder): Promise<Driven> {
-  const { port, connections, ms, sessions } = order;
-  const sockets = await pool(port, connections);
-  const requests = Array.from({ length: sessions }, (_, i) =>
-    requestTo(`${order.prefix}${i}${order.suffix}`),
-  );
+  const pool = poolOf(order);
+  const times: number[] = [];
+  let failed = 0;
   const startedMs = performance.now();
-  const slice: Slice = { requests, untilMs: startedMs + ms, times: [], failed: 0 };
-  await Promise.all(sockets.map((socket, i) => callAgainAndAgain(socket, prng(order.seed + i), slice)));
-  const times = Float64Array.from(slice.times).toSorted();
+  const untilMs = startedMs + order.ms;
+  const headers = { "content-type": "application/json" };
+  /** One call after the other, each to any session. */
+  const callOn = async (random: ReturnType<typeof prng>): Promise<void> => {
+    for (let nowMs = startedMs; nowMs < untilMs; ) {
+      const path = `${order.prefix}${random.below(order.sessions)}${order.suffix}`;
+      const sentMs = performance.now();
+      const answer = await pool.request({ method: "POST", path, headers, body: "1" });
+      nowMs = performance.now();
+      times.push(nowMs - sentMs);
+      if (answer.status !== 200) failed += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: order.connections }, (_, i) => callOn(prng(order.seed + i))));
+  const sorted = Float64Array.from(times).sort();
   return {
-    calls: times.length,
-    failed: slice.failed,
+    calls: sorted.length,
+    failed,
     ms: performance.now() - startedMs,
-    p50Ms: quantile(times, 0.5),
-    p99Ms: quantile(times, 0.99),
+    p50Ms: quantile(sorted, 0.5),
+    p99Ms: quantile(sorted, 0.99),
   };
-}
-
-function requestTo(path: string): Buffer {
-  const head = `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 1`;
-  return Buffer.from(`${head}${headEnd}1`);
-}
-
-function callAgainAndAgain(socket: Socket, random: ReturnType<typeof prng>, slice: Slice): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  let received: Buffer = noBytes;
-  let sentMs = 0;
-  const call = (): void => {
-    sentMs = performance.now();
-    socket.write(random.pick(slice.requests));
-  };
-  const take = (chunk: Buffer): void => {
-    received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
-    const answer = answerIn(received);
-    if (answer === undefined || received.length < answer.bytes) return;
-    received = noBytes;
-    const nowMs = performance.now();
-    slice.times.push(nowMs - sentMs);
-    if (answer.status !== "200") slice.failed += 1;
-    if (nowMs < slice.untilMs) call();
-    else resolve();
-  };
-  const broken = (): void => reject(new Error("a connection ended in the middle of a call"));
-  socket.on("data", take);
-  socket.on("close", broken);
-  call();
-  return promise.finally(() => socket.off("data", take).off("close", broken));
-}
-
-/** `undefined` until the head is complete. */
-function answerIn(bytes: Buffer): Answer | undefined {
-  const end = bytes.indexOf(headEnd);
-  if (end < 0) return undefined;
-  const head = bytes.toString("latin1", 0, end);
-  const length = /\r\ncontent-length: (\d+)/i.exec(head)?.[1] ?? "0";
-  return { status: head.slice(9, 12), bytes: end + headEnd.length + Number(length) };
 }
 
 process.on("message", (order: DriveOrder) => {

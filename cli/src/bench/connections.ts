@@ -6,7 +6,7 @@ import { connect, type Socket } from "node:net";
 /** A whole answer. */
 export interface HttpAnswer {
   readonly status: number;
-  /** Names are in lower case, as Envoy sends them. */
+  /** `name` is in lower case; the answer's may be in any. */
   header(name: string): string | undefined;
   readonly body: string;
 }
@@ -130,8 +130,9 @@ export class Connections implements Disposable {
   }
 }
 
+/** Names in any case: Envoy writes them in lower case, node:http as they were set. Values stay as they are. */
 function headerIn(head: string, name: string): string | undefined {
-  const at = head.indexOf(`\r\n${name}: `);
+  const at = head.toLowerCase().indexOf(`\r\n${name}: `);
   if (at < 0) return undefined;
   const from = at + name.length + 4;
   const end = head.indexOf("\r\n", from);

@@ -117,3 +117,20 @@ for (const [what, damage] of Object.entries(damages)) {
     assert.deepEqual(await lostKeys(), []);
   });
 }
+
+test("a session in memory whose records vanish under it says data_loss too", async () => {
+  await born("awake", 4);
+  assert.equal((await get("awake")).body, 4);
+  await damaged(() => {
+    flip(placeOf("awake") + 40);
+    bare();
+  });
+  // until the node is connected again it may answer what it has in memory: nobody can have changed that
+  await waitUntil(async () => {
+    const { status, body } = await get("awake");
+    assert.ok(status !== 200 || body === 4, `an older state: ${JSON.stringify(body)}`);
+    return status !== 200 && status !== 503;
+  }, "the node has noticed");
+  for (const answer of [await get("awake"), await add("awake")])
+    assert.deepEqual([answer.status, answer.body && refusal(answer).reason], [500, "data_loss"]);
+});

@@ -13,6 +13,7 @@ test("the log keeps the last decision of each session, and no more sessions than
     const decision: Decision = {
       name,
       decidedMs,
+      decidedAtMs: 0,
       outcome,
       policy: "bpf",
       nodes: 1,

@@ -16,7 +16,10 @@ export interface Plan {
 /** One decision as it was made: nothing of it changes when nodes come or go. */
 export interface Decision extends Reasons {
   readonly name: SessionName;
+  /** For people: milliseconds since 1970. */
   readonly decidedMs: number;
+  /** Monotonic: how long ago it was. */
+  readonly decidedAtMs: number;
   readonly outcome: Plan | PoolRefusal;
   readonly policy: string;
   /** Nodes there were. */

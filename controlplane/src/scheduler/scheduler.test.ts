@@ -149,6 +149,9 @@ test("a caller that asks until there is room is one arrival, and one that comes 
   assert.equal(mix.arrivals - before, 2);
   clock.wall += 60_000;
   ask("pair", "1");
+  assert.equal(mix.arrivals - before, 2, "a wall clock that is set says nothing of time");
+  clock.nowMs += 60_000;
+  ask("pair", "1");
   assert.equal(mix.arrivals - before, 3);
 });
 

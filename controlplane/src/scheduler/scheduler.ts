@@ -194,7 +194,7 @@ export class Scheduler implements Disposable {
     if (request.resources.gpu.type === "none") return false;
     const last = this.#log.get(session);
     if (last?.outcome.type !== "refusal") return true;
-    return this.#options.clock.wallMs() - last.decidedMs >= asksAgainMsMax;
+    return this.#options.clock.monotonicMs() - last.decidedAtMs >= asksAgainMsMax;
   }
 
   #reserve({ name, session, agentRevision }: Wanted, planned: PoolPlan, nowMs: number): Plan {
@@ -213,11 +213,11 @@ export class Scheduler implements Disposable {
   }
 
   #decided({ name, session }: Asked, outcome: Plan | PoolRefusal, reasons: Reasons): void {
-    const { pool } = this.#options;
-    const decidedMs = this.#options.clock.wallMs();
+    const { pool, clock } = this.#options;
+    const [decidedMs, decidedAtMs] = [clock.wallMs(), clock.monotonicMs()];
     const [policy, nodes] = [pool.policy.name, pool.nodeCount];
     this.#decisions += 1;
-    this.#log.set(session, { name, decidedMs, outcome, policy, nodes, ...reasons });
+    this.#log.set(session, { name, decidedMs, decidedAtMs, outcome, policy, nodes, ...reasons });
     this.#upkeep.decided();
   }
 

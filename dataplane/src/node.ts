@@ -259,13 +259,13 @@ async function openMesh(
 ) {
   const incarnation = (): string => membership.incarnation();
   /** What other machines say of time is compared with the time that all nodes share. */
-  const storeClock: Clock = { ...clock, wallMs: () => membership.storeMs(clock.monotonicMs()) };
+  const storeMs = (): number => membership.storeMs(clock.monotonicMs());
   const grants = parts.use(
     await openGrants({
       connection: connection.nats,
       node,
       incarnation,
-      clock: storeClock,
+      storeMs,
       log,
       onEdgeSecret: (secret) => edge.set(secret),
     }),
@@ -288,7 +288,8 @@ async function openMesh(
       incarnation,
       log,
       owned: () => inbox.owned,
-      onCommand: (command) => carryOut({ sessions: inbox, clock: storeClock }, command),
+      onCommand: (command) =>
+        carryOut({ sessions: inbox, monotonicMs: () => clock.monotonicMs(), storeMs }, command),
     }),
   );
   return { grants, bus, reports };

@@ -60,7 +60,7 @@ export function recordOf(
     epoch: 1,
     uid,
     from: 1,
-    wallMs: 0,
+    storeMs: 0,
     born: n === 1,
     name: undefined,
   };
@@ -89,13 +89,13 @@ export const hash = (bytes: Uint8Array): Uint8Array =>
 /** Accepted when it was written. */
 export const stored = (seq: number, record: LaneRecord): StoredRecord => ({
   seq,
-  atMs: record.wallMs,
+  atMs: record.storeMs,
   bytes: encodeRecord(record, crc32),
 });
 
 /** The node of a lane in a test's hand. */
 class RigWorld implements World {
-  wallMs = 1000;
+  storeMs = 1000;
   monotonicMs = 1000;
   incarnation = me;
   valid = true;
@@ -151,7 +151,7 @@ export class Rig {
 
   /** Time passes and a timer rings. */
   wait(ms: number, timer: "append" | "wake" | "fold" = "append"): LaneEffect[] {
-    this.world.wallMs += ms;
+    this.world.storeMs += ms;
     this.world.monotonicMs += ms;
     return this.step({ type: "timer", timer });
   }

@@ -147,7 +147,7 @@ function reactorOf(ports: Ports, timers: TestTimers, unique: () => number): Reac
     ports,
     world: {
       refresh: () => undefined,
-      wallMs: 1_000,
+      storeMs: 1_000,
       get monotonicMs() {
         return timers.nowMs();
       },

@@ -2,7 +2,6 @@
 import { create } from "@bufbuild/protobuf";
 import { type Command, CommandKind, type CommandResult, CommandResultSchema } from "@voda/proto/node";
 import { type SessionName, type SessionToken, sessionNameProblem, sessionToken } from "@voda/proto/session";
-import type { Clock } from "@voda/stdx";
 import type { Answer, Failure } from "../call/index.ts";
 
 /** What the control plane may want done with sessions of this node. */
@@ -19,6 +18,12 @@ export interface CommandedSessions {
   epochOf(token: SessionToken): number;
 }
 
+export interface CommandParts {
+  readonly sessions: CommandedSessions;
+  readonly monotonicMs: () => number;
+  readonly storeMs: () => number;
+}
+
 const orders: ReadonlyMap<CommandKind, "sleep" | "wake" | "end"> = new Map([
   [CommandKind.SLEEP, "sleep"],
   [CommandKind.WAKE, "wake"],
@@ -27,19 +32,16 @@ const orders: ReadonlyMap<CommandKind, "sleep" | "wake" | "end"> = new Map([
 
 /**
  * Never rejects for what the command says: what is wrong with it is in the result, with code and reason.
- * Times of the command are the wall clock of whoever sent it.
+ * The deadline of the command is in the time of the store, which its sender shares.
  */
-export async function carryOut(
-  parts: { readonly sessions: CommandedSessions; readonly clock: Clock },
-  command: Command,
-): Promise<CommandResult> {
+export async function carryOut(parts: CommandParts, command: Command): Promise<CommandResult> {
   const { kind, namespace, agent, key, grant, deadlineMs } = command;
   const name = { namespace, agent, key };
   const order = orders.get(kind);
   const problem = order === undefined ? `there is no command of kind ${kind}` : sessionNameProblem(name);
   if (order === undefined || problem !== undefined)
     return failed({ code: "invalid_argument", reason: "bad_request", message: problem ?? "" });
-  const remainingMs = Number(deadlineMs) - parts.clock.wallMs();
+  const remainingMs = Number(deadlineMs) - parts.storeMs();
   // Whoever sent it takes it for not done: a node that was stopped for a while must not wake sessions then.
   if (remainingMs < 0)
     return failed({
@@ -58,7 +60,7 @@ export async function carryOut(
     await parts.sessions.sleep(token);
     return create(CommandResultSchema);
   }
-  const atMs = parts.clock.monotonicMs() + remainingMs;
+  const atMs = parts.monotonicMs() + remainingMs;
   const answer = await parts.sessions.order(order, name, atMs, grant === "" ? undefined : grant);
   return answer.ok
     ? create(CommandResultSchema, { epoch: BigInt(parts.sessions.epochOf(token)) })

@@ -25,14 +25,13 @@ before(async () => {
   connection = await connect({ servers: nats.url });
   keys = await new Kvm(connection).create(keysBucket);
   known = await publishedKey("known");
-  const clock = { wallMs: () => nowMs, monotonicMs: () => 0 };
   const log = pino({ level: "silent" });
   await keys.put(edgeSecretKey, "a secret");
   grants = await openGrants({
     connection,
     node: "n1",
     incarnation: () => "life",
-    clock,
+    storeMs: () => nowMs,
     log,
     onEdgeSecret: (secret) => secrets.push(secret),
   });
@@ -119,7 +118,7 @@ test("while the store is away a signer that is known passes, and nobody is refus
     connection: away,
     node: "n1",
     incarnation: () => "life",
-    clock: { wallMs: () => nowMs, monotonicMs: () => 0 },
+    storeMs: () => nowMs,
     log: pino({ level: "silent" }),
     onEdgeSecret: () => undefined,
   });

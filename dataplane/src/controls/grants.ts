@@ -13,7 +13,6 @@ import {
 } from "@voda/proto/grant";
 import type { SessionToken } from "@voda/proto/session";
 import { edgeSecretKey, keysBucket } from "@voda/proto/wire";
-import type { Clock } from "@voda/stdx";
 import type { Logger } from "pino";
 
 /** What a grant is worth here and now. */
@@ -35,7 +34,8 @@ export interface GrantsOptions {
   readonly connection: NatsConnection;
   readonly node: string;
   readonly incarnation: () => string;
-  readonly clock: Clock;
+  /** The time that all nodes share: milliseconds since 1970. */
+  readonly storeMs: () => number;
   readonly log: Logger;
   /** The bucket of keys has the proof of Envoy's too. */
   readonly onEdgeSecret: (secret: string | undefined) => void;
@@ -88,7 +88,7 @@ export async function openGrants(options: GrantsOptions): Promise<Grants> {
         session,
         node: options.node,
         incarnation,
-        nowMs: options.clock.wallMs(),
+        nowMs: options.storeMs(),
       });
       if (problem?.type === "refused") return refused(problem.message);
       // not the caller's mistake: the session has moved since the grant was signed

@@ -29,7 +29,7 @@ export function createWorld(
     refresh() {
       monotonicMs = clock.monotonicMs();
     },
-    get wallMs() {
+    get storeMs() {
       return membership.storeMs(monotonicMs);
     },
     get monotonicMs() {

@@ -38,7 +38,7 @@ test("a stored answer outlives the memory: it is in the records and in the fold"
   const effects = rig.last(rig.invoke(callOf(2, { id: callOf(1).id })), fold);
   assert.deepEqual(typesOf(effects), ["open", "reply"]);
   const late = createRig();
-  late.world.wallMs += 600_000;
+  late.world.storeMs += 600_000;
   assert.deepEqual(typesOf(late.last(late.invoke(callOf(2, { id: callOf(1).id })), fold)), ["open", "run"]);
 });
 
@@ -116,9 +116,9 @@ test("an answer is kept longer than its call may be on its way, however short it
   const rig = createRig().owner();
   rig.invoke(callOf(2, { id: keyOf(2, { keepMs: 1000 }), deadlineMs: rig.world.monotonicMs + 20_000 }));
   rig.accept(rig.turned(2));
-  rig.world.wallMs += 20_000 + transitMs - 1;
+  rig.world.storeMs += 20_000 + transitMs - 1;
   assert.deepEqual(typesOf(rig.invoke(callOf(3, { id: keyOf(2) }))), ["reply"]);
-  rig.world.wallMs += 1;
+  rig.world.storeMs += 1;
   assert.deepEqual(typesOf(rig.invoke(callOf(4, { id: keyOf(2) }))), ["run"]);
 });
 

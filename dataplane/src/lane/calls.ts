@@ -104,13 +104,13 @@ function hand(step: Step, activation: Activation, work: Work): void {
   // the caller under whose number it was queued may have gone: the worker needs one who waits
   work.job = first;
   if (work.key !== undefined && first.id !== undefined) {
-    const found = findAnswer(dedupe, first.id, world.wallMs);
+    const found = findAnswer(dedupe, first.id, world.storeMs);
     if (found !== undefined) {
       answerFound(step, activation, work, found);
       return;
     }
     // before it runs: a turn whose answer could not be remembered would run again at each retry
-    const room = roomFor(dedupe, first.id, turns.jobs.size, world.wallMs);
+    const room = roomFor(dedupe, first.id, turns.jobs.size, world.storeMs);
     if (room !== "room") {
       failWork(step, work, quota(room));
       return;
@@ -146,7 +146,7 @@ export function identified(
 ): void {
   const work = takeJob(activation.turns, call);
   if (work?.job.id === undefined) return;
-  const found = findAnswer(activation.dedupe, work.job.id, step.world.wallMs);
+  const found = findAnswer(activation.dedupe, work.job.id, step.world.storeMs);
   if (found?.type === "answer" && isSameHash(found.stored.canonicalHash, canonicalHash))
     replyStored(step, activation, work, found.stored);
   else if (found?.type === "answer") failWork(step, work, reused());

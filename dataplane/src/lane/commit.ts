@@ -38,13 +38,13 @@ function appendNext(step: Step, activation: Activation): void {
   const isEnding = orders.closing === "end";
   // a tombstone takes the place of everything: it goes when no turn is left that would come after it
   if (isEnding && isQuiet(activation)) {
-    send(step, activation, { type: "gone", ...rememberedAt(dedupe, world.wallMs) }, [], undefined);
+    send(step, activation, { type: "gone", ...rememberedAt(dedupe, world.storeMs) }, [], undefined);
     return;
   }
   // a fold goes before turns that wait, or a busy session would never get to its fold
-  const ready = isEnding ? undefined : readyFold(lane, activation, world.wallMs);
+  const ready = isEnding ? undefined : readyFold(lane, activation, world.storeMs);
   if (ready !== undefined) {
-    send(step, activation, { ...ready.body, ...rememberedAt(dedupe, world.wallMs) }, [], ready.plan);
+    send(step, activation, { ...ready.body, ...rememberedAt(dedupe, world.storeMs) }, [], ready.plan);
     return;
   }
   // a bare claim: a record without turns
@@ -54,7 +54,7 @@ function appendNext(step: Step, activation: Activation): void {
   send(step, activation, { type: "turns", turns: entries }, taken, undefined);
 }
 
-type Omitted = "rid" | "prev" | "prevHash" | "n" | "epoch" | "uid" | "from" | "wallMs" | "born" | "name";
+type Omitted = "rid" | "prev" | "prevHash" | "n" | "epoch" | "uid" | "from" | "storeMs" | "born" | "name";
 type Body = LaneRecord extends infer R ? (R extends LaneRecord ? Omit<R, Omitted> : never) : never;
 
 /**
@@ -80,7 +80,7 @@ function send(
     epoch: tip.epoch,
     uid: tip.uid,
     from: body.type === "fold" ? body.covers + 1 : activation.fold.from,
-    wallMs: Math.max(0, Math.floor(world.wallMs)),
+    storeMs: Math.max(0, Math.floor(world.storeMs)),
     born: tip.born,
     name: tip.born || body.type === "fold" ? lane.name : undefined,
     ...body,

@@ -22,9 +22,9 @@ const rawHash = idOf(0);
 const briefMs = 60_000;
 const keptMs = 600_000;
 
-function store(table: Dedupe, number: number, keepMs: number, bytes = 10, wallMs = 0): void {
+function store(table: Dedupe, number: number, keepMs: number, bytes = 10, storeMs = 0): void {
   const key = { type: "key" as const, id: idOf(number), rawHash, canonicalHash: undefined, keepMs };
-  storeAnswer(table, key, { n: number, wallMs }, new Uint8Array(bytes));
+  storeAnswer(table, key, { n: number, storeMs }, new Uint8Array(bytes));
 }
 
 const keyed = (number: number, keepMs = keptMs) => ({
@@ -33,7 +33,7 @@ const keyed = (number: number, keepMs = keptMs) => ({
   rawHash,
   keepMs,
 });
-const find = (table: Dedupe, number: number, wallMs = 0) => findAnswer(table, keyed(number), wallMs);
+const find = (table: Dedupe, number: number, storeMs = 0) => findAnswer(table, keyed(number), storeMs);
 
 const numbered = (client: number, seq: number, lowest = 0) => ({
   type: "numbered" as const,
@@ -43,8 +43,8 @@ const numbered = (client: number, seq: number, lowest = 0) => ({
   rawHash,
 });
 
-function answer(table: Dedupe, id: ReturnType<typeof numbered>, wallMs = 0): void {
-  storeAnswer(table, { ...id, canonicalHash: undefined }, { n: id.seq, wallMs }, new Uint8Array(10));
+function answer(table: Dedupe, id: ReturnType<typeof numbered>, storeMs = 0): void {
+  storeAnswer(table, { ...id, canonicalHash: undefined }, { n: id.seq, storeMs }, new Uint8Array(10));
 }
 
 test("brief ids give way, oldest first, when the table is full; explicit ones stay", () => {
@@ -74,7 +74,7 @@ test("an id that is stored again is as young as its last time", () => {
   store(table, 1, briefMs);
   store(table, 2, briefMs);
   const key = { ...keyed(1, briefMs), canonicalHash: undefined };
-  storeAnswer(table, key, { n: 3, wallMs: 0 }, new Uint8Array(1));
+  storeAnswer(table, key, { n: 3, storeMs: 0 }, new Uint8Array(1));
   for (let number = 4; number <= idsMax + 2; number += 1) store(table, number, briefMs);
   assert.deepEqual([find(table, 1) !== undefined, find(table, 2)], [true, undefined]);
   store(table, idsMax + 3, briefMs);

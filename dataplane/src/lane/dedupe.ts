@@ -129,16 +129,16 @@ const untilExpiry = (table: Dedupe, nowMs: number): number =>
 export function storeAnswer(
   table: Dedupe,
   key: TurnKey,
-  at: { readonly n: number; readonly wallMs: number },
+  at: { readonly n: number; readonly storeMs: number },
   answer: Uint8Array,
 ): void {
   const { rawHash, canonicalHash } = key;
   const stored = { rawHash, canonicalHash, n: at.n, answer };
   if (key.type === "numbered") {
-    putNumbered(table, key, { seq: key.seq, ...stored }, at.wallMs);
+    putNumbered(table, key, { seq: key.seq, ...stored }, at.storeMs);
   } else {
     const { id, keepMs } = key;
-    put(table, { ...stored, id, expiresAtMs: at.wallMs + keepMs, brief: keepMs <= briefKeepMs });
+    put(table, { ...stored, id, expiresAtMs: at.storeMs + keepMs, brief: keepMs <= briefKeepMs });
   }
   dropOverflow(table);
 }

@@ -193,13 +193,13 @@ export function writeAgainAt(fold: Fold, retryAtMs: number): void {
  */
 export function planTrim(
   fold: Fold,
-  wallMs: number,
+  storeMs: number,
   trimDelayMs: number,
 ): { below: number | undefined; next: TrimMark | undefined } {
   const { trim } = fold;
   // the store's own time of acceptance, so a node whose clock is wrong trims neither early nor late
-  const isOld = (mark: TrimMark): boolean => wallMs - mark.wallMs >= trimDelayMs;
-  const last = fold.last && { covers: fold.last.covers, wallMs: fold.last.acceptedAtMs };
+  const isOld = (mark: TrimMark): boolean => storeMs - mark.storeMs >= trimDelayMs;
+  const last = fold.last && { covers: fold.last.covers, storeMs: fold.last.acceptedAtMs };
   if (last !== undefined && isOld(last)) return { below: last.covers + 1, next: undefined };
   if (trim !== undefined && isOld(trim)) return { below: trim.covers + 1, next: last };
   return { below: undefined, next: trim ?? last };

@@ -49,7 +49,7 @@ export interface Trims {
 export interface TrimMark {
   readonly covers: number;
   /** When it was accepted, by the store's clock. */
-  readonly wallMs: number;
+  readonly storeMs: number;
 }
 
 /** Pages that no fold after the one at `seq` names. */
@@ -97,7 +97,7 @@ export const trimsPart = {
     writer.u8(trim === undefined ? 0 : 1);
     if (trim !== undefined) {
       writer.varint(trim.covers);
-      writer.varint(trim.wallMs);
+      writer.varint(trim.storeMs);
     }
     writeList(writer, retired, (_, { seq, names }) => {
       writer.varint(seq);
@@ -106,7 +106,7 @@ export const trimsPart = {
   },
   read(reader: ByteReader): Trims {
     const flags = readFlags(reader, 1, "trims");
-    const trim = flags === 0 ? undefined : { covers: reader.varint(), wallMs: reader.varint() };
+    const trim = flags === 0 ? undefined : { covers: reader.varint(), storeMs: reader.varint() };
     return { trim, retired: readRetired(reader) };
   },
 };

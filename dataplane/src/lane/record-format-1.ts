@@ -67,7 +67,7 @@ function readFold(flags: number, body: ByteReader): Partial<Format1> {
   const inline = (flags & flag.inline) === 0 ? undefined : readList(body, 1, (reader) => reader.block());
   const table = inline === undefined ? readList(body, 2 + idBytes, readPageEntry) : [];
   const answers = readList(body, 2 * idBytes, readAnswer);
-  const trim = (flags & flag.trim) === 0 ? undefined : { covers: body.varint(), wallMs: body.varint() };
+  const trim = (flags & flag.trim) === 0 ? undefined : { covers: body.varint(), storeMs: body.varint() };
   const retired = readRetired(body);
   none(body, "entries of `seen`");
   none(body, "timers");

@@ -23,7 +23,7 @@ export interface RecordHead {
   /** Sequence of the first record that replay needs. */
   readonly from: number;
   /** The store's clock, as the writer estimates it: milliseconds since 1970. */
-  readonly wallMs: number;
+  readonly storeMs: number;
   /** The state before this record is empty, whatever lies before it in the lane. */
   readonly born: boolean;
   /** In the first record of a life and in every fold, so that two names with one token show. */
@@ -48,7 +48,7 @@ export function writeHead(writer: ByteWriter, head: RecordHead): void {
   writer.varint(head.epoch);
   writer.raw(sized(head.uid));
   writer.varint(head.from);
-  writer.varint(head.wallMs);
+  writer.varint(head.storeMs);
   if (name === undefined) return;
   writer.text(name.namespace);
   writer.text(name.agent);
@@ -69,13 +69,13 @@ export function readHead(body: ByteReader): RecordHead {
 }
 
 /** As in format 1. */
-export function readPlace(body: ByteReader): Pick<RecordHead, "n" | "epoch" | "uid" | "from" | "wallMs"> {
+export function readPlace(body: ByteReader): Pick<RecordHead, "n" | "epoch" | "uid" | "from" | "storeMs"> {
   return {
     n: body.varint(),
     epoch: body.varint(),
     uid: body.raw(idBytes),
     from: body.varint(),
-    wallMs: body.varint(),
+    storeMs: body.varint(),
   };
 }
 

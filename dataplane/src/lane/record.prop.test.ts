@@ -27,7 +27,7 @@ const head = {
   epoch: count,
   uid: sixteen,
   from: count,
-  wallMs: count,
+  storeMs: count,
   born: fc.boolean(),
 };
 const named = { ...head, name: fc.option(name, { nil: undefined }) };
@@ -64,7 +64,7 @@ const fold = plain({
   released: fc.boolean(),
   answers,
   clients,
-  trim: fc.option(plain({ covers: count, wallMs: count }), { nil: undefined }),
+  trim: fc.option(plain({ covers: count, storeMs: count }), { nil: undefined }),
   retired: fc.array(plain({ seq: count, names: fc.array(pageName, { maxLength: 3 }) }), { maxLength: 3 }),
   snapshot,
 }).map(({ snapshot: pages, ...rest }) => ({ ...rest, ...pages }));

@@ -19,7 +19,7 @@ const head = {
   epoch: 3,
   uid: bytes(16, 1),
   from: 2 ** 40,
-  wallMs: 1_790_000_000_000,
+  storeMs: 1_790_000_000_000,
 };
 const hashes = { rawHash: bytes(16, 60), canonicalHash: bytes(16, 61) };
 const stored = { id: bytes(16, 30), ...hashes, n: 9, expiresAtMs: 1_790_000_600_000 };
@@ -106,7 +106,7 @@ const records: Record<string, LaneRecord> = {
     ],
     answers: [],
     clients: [],
-    trim: { covers: 12, wallMs: 1_790_000_000_000 },
+    trim: { covers: 12, storeMs: 1_790_000_000_000 },
     retired: [{ seq: 30, names: [{ epoch: 1, index: 5 }] }],
   },
   gone: {

@@ -180,11 +180,11 @@ test("a fold's age counts from its acceptance, not from its making", () => {
   };
   const first = cut(50);
   const covered = foldIn(first).covers;
-  rig.world.wallMs += 250_000; // it was long on its way
+  rig.world.storeMs += 250_000; // it was long on its way
   rig.accept(first);
-  rig.world.wallMs += 299_999;
+  rig.world.storeMs += 299_999;
   assert.deepEqual(all(rig.accept(cut(60)), "trim"), []);
-  rig.world.wallMs += 1;
+  rig.world.storeMs += 1;
   const trims = all(rig.accept(cut(70)), "trim");
   assert.deepEqual(
     trims.map(({ below }) => below),

@@ -102,14 +102,14 @@ type FoldBody = Pick<
 export function readyFold(
   lane: Lane,
   activation: Activation,
-  wallMs: number,
+  storeMs: number,
 ): { body: FoldBody; plan: TrimPlan } | undefined {
   const { fold, tip, orders, turns } = activation;
   const { making } = fold;
   if (making.stage !== "ready" || making.cut.covers === undefined || tip.claim !== "owner") return undefined;
   const { cut, table } = making;
   const { seq, rid } = making.cut.covers;
-  const trim = planTrim(fold, wallMs, lane.folds.trimDelayMs);
+  const trim = planTrim(fold, storeMs, lane.folds.trimDelayMs);
   const retired = retire(fold, table);
   const goes = trim.below;
   const body: FoldBody = {
@@ -141,7 +141,7 @@ export function foldAccepted(
   plan: TrimPlan,
 ): void {
   // rounded up: the fold must never look older than it is
-  acceptFold(fold, record, seq, Math.max(0, Math.ceil(world.wallMs)));
+  acceptFold(fold, record, seq, Math.max(0, Math.ceil(world.storeMs)));
   const { below } = plan;
   if (below !== undefined) out.push({ type: "trim", below });
   const names = plan.pages.flatMap((pages) => pages.names);

@@ -47,7 +47,7 @@ export interface World {
    * The store's clock, as the node estimates it: milliseconds since 1970. For ages of what is stored, and
    * nothing else.
    */
-  readonly wallMs: number;
+  readonly storeMs: number;
   readonly monotonicMs: number;
   /** The node's own, current one. */
   readonly incarnation: Incarnation;

@@ -258,7 +258,7 @@ function createWorld(
 ): HostWorld {
   return {
     refresh: () => undefined,
-    get wallMs() {
+    get storeMs() {
       return process.clocks.storeMs;
     },
     get monotonicMs() {

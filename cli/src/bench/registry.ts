@@ -2,7 +2,8 @@
 import { resolve } from "node:path";
 import { type BenchFlag, text, whole } from "@voda/stdx/bench";
 import { CliError, exitCodes } from "../failure.ts";
-import { examples } from "../programs.ts";
+import { examples, programs } from "../programs.ts";
+import { ask } from "./ask.ts";
 import { calls } from "./calls.ts";
 import { counters } from "./counters.ts";
 import { type BenchMesh, foreignMesh, type KillOptions, type OwnMeshOptions, ownMesh } from "./mesh.ts";
@@ -130,6 +131,22 @@ export const benches: readonly MeshBench[] = [
       const { failed, lost, doubled } = wrong;
       const failure = `${failed} calls failed, ${lost} were lost and ${doubled} doubled`;
       return { figures: { ...figures, ...wrong }, ...(failed + lost + doubled > 0 && { failure }) };
+    },
+  },
+  {
+    name: "ask",
+    summary: "let a session ask another, here and on another node, in turns with an echo of another thread",
+    flags: [
+      { name: "seconds", type: "whole", description: "how long each kind of asks is asked", default: 5 },
+      { name: "at-once", type: "whole", description: "asks on their way when they are piped", default: 256 },
+    ],
+    run: async ({ values, url, say }) => {
+      refuseUrl("ask", url);
+      await using mesh = await ownMesh({ nodes: 2, config: programs().askConfig });
+      const sizes = { seconds: whole(values, "seconds"), atOnce: whole(values, "at-once") };
+      const { figures, lost, doubled } = await ask(mesh, sizes, say);
+      const failure = `${lost} asks were lost and ${doubled} doubled`;
+      return { figures: { ...figures, lost, doubled }, ...(lost + doubled > 0 && { failure }) };
     },
   },
   {

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { listenOnSocket } from "./listen.ts";
+import { clearSocket, listenOnSocket } from "./listen.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "voda-net-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -24,4 +24,24 @@ test("the socket of a server that was killed is taken over, that of one that liv
   const [said] = (await once(connect(path), "data")) as [Buffer];
   assert.equal(String(said), "first");
   server.close();
+});
+
+test("the socket of a server that is stopped is left alone, however many wait for it", async (t) => {
+  const path = join(folder, "stopped.sock");
+  const listens = `require("node:net").createServer().listen({ path: ${JSON.stringify(path)}, backlog: 1 }, () => process.stdout.write("listens"))`;
+  const server = spawn(process.execPath, ["-e", listens], { stdio: ["ignore", "pipe", "inherit"] });
+  t.after(() => server.kill("SIGKILL"));
+  await once(server.stdout, "data");
+  server.kill("SIGSTOP");
+  // They wait in the server's backlog until one finds it full.
+  for (let isFull = false; !isFull; ) {
+    const socket = connect(path);
+    t.after(() => socket.destroy());
+    isFull = await once(socket, "connect").then(
+      () => false,
+      () => true,
+    );
+  }
+  await assert.rejects(clearSocket(path), /another program listens on \S+stopped\.sock/);
+  assert.equal(existsSync(path), true);
 });

@@ -30,16 +30,24 @@ export async function listenOnSocket(server: Server, path: string): Promise<void
   await once(server, "listening");
 }
 
-/** Removes the socket of a program that was killed. @throws when one that lives listens on it */
+/** What says that nobody listens. All else, such as a full backlog, may come of a program that lives. */
+const deserted: ReadonlySet<unknown> = new Set(["ECONNREFUSED", "ENOENT"]);
+
+/** Removes the socket of a program that was killed. @throws when one that lives may listen on it */
 export async function clearSocket(path: string): Promise<void> {
   const socket = connect(path);
+  let cause: unknown;
   try {
     await once(socket, "connect");
-  } catch {
-    rmSync(path, { force: true });
-    return;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && deserted.has(error.code)) {
+      rmSync(path, { force: true });
+      return;
+    }
+    cause = error;
   } finally {
     socket.destroy();
   }
-  throw new Error(`another program listens on ${path}; stop it, or name another folder`);
+  const words = `another program listens on ${path}; stop it, or name another folder`;
+  throw new Error(words, cause === undefined ? {} : { cause });
 }

@@ -1,4 +1,8 @@
-/** `GET /healthz`: a node that closes says so before it is gone. */
-export function healthOf(isClosing: boolean): { readonly status: number; readonly text: string } {
-  return isClosing ? { status: 503, text: "draining\n" } : { status: 200, text: "ok\n" };
+import type { CallerSide } from "./exchange.ts";
+
+/** `GET /healthz`: a node that closes says so before it is gone. No body is asked for, so none is awaited. */
+export function answerHealth(caller: CallerSide, isClosing: boolean): void {
+  const [status, text] = isClosing ? [503, "draining\n"] : [200, "ok\n"];
+  caller.send({ status, headers: { "content-type": "text/plain" }, body: Buffer.from(text) });
+  caller.discard();
 }

@@ -6,7 +6,7 @@ import { errorJson } from "@voda/proto/error-body";
 import { headersBytesMax } from "@voda/proto/wire";
 import { type CallerSide, Exchange, type Floor } from "./exchange.ts";
 import { headerOverheadBytes, type RequestHead } from "./head.ts";
-import { healthOf } from "./health.ts";
+import { answerHealth } from "./health.ts";
 import {
   discardBytesMax,
   discardMsMax,
@@ -84,6 +84,11 @@ export function createHttp1(floor: Floor, isClosing: () => boolean): Http1 {
     response.shouldKeepAlive = false;
     take(request, response, true);
   });
+  // Node would answer 417 by itself, and take the body without a bound. What is expected beside that need not
+  // be given (RFC 9110 10.1.1).
+  server.on("checkExpectation", (request: PushedRequest, response: ServerResponse) =>
+    take(request, response, false),
+  );
   server.on("clientError", onClientError);
   const closeIdle = (): void => {
     for (const [socket, { waiting }] of connections) if (waiting === 0) socket.destroy();
@@ -99,13 +104,13 @@ function onRequest(
   connection: Connection,
 ): Exchange | undefined {
   const head = headOf(request);
+  const isLast = (): boolean => connection.waiting === 1 && isClosing();
+  const caller = callerOf(request, response, isLast);
   if (head.target === "/healthz") {
-    const { status, text } = healthOf(isClosing());
-    response.writeHead(status, { "content-type": "text/plain" }).end(text);
+    answerHealth(caller, isClosing());
     return undefined;
   }
-  const isLast = (): boolean => connection.waiting === 1 && isClosing();
-  const exchange = new Exchange(floor, head, callerOf(request, response, isLast));
+  const exchange = new Exchange(floor, head, caller);
   request.sink ??= exchange;
   return exchange;
 }

@@ -9,7 +9,7 @@ import {
 } from "node:http2";
 import { type CallerSide, Exchange, type Floor } from "./exchange.ts";
 import { headerOverheadBytes, type RequestHead } from "./head.ts";
-import { healthOf } from "./health.ts";
+import { answerHealth } from "./health.ts";
 import {
   discardMsMax,
   headerPairsMax,
@@ -68,8 +68,7 @@ class Connection {
     if (!this.#guard.allowsHead(head.headersBytes, this.#nowMs())) return this.#end();
     const caller = callerOf(stream, { isHead: head.method === "HEAD", cut: () => this.#cut(stream) });
     if (head.target === "/healthz") {
-      const { status, text } = healthOf(isClosing());
-      caller.send({ status, headers: { "content-type": "text/plain" }, body: Buffer.from(text) });
+      answerHealth(caller, isClosing());
       return;
     }
     const exchange = new Exchange(this.#floor, head, caller);

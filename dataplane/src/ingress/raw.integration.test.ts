@@ -366,6 +366,60 @@ test("a refused HTTP/1.1 request may send on within a bound and its connection s
   await within("cut", closed, discardMsMax / 2);
 });
 
+const bodiless: readonly [string, string, RegExp][] = [
+  ["health", "GET /healthz HTTP/1.1\r\n", / 200 /],
+  ["health with HEAD", "HEAD /healthz HTTP/1.1\r\n", / 200 /],
+  [
+    "a browser's question",
+    "OPTIONS /agents/probe/k/echo HTTP/1.1\r\naccess-control-request-method: POST\r\n",
+    / 200 /,
+  ],
+  ["a method that is none", "DELETE /agents/probe/k/echo HTTP/1.1\r\n", / 405 /],
+  ["a path that is none", "POST /metrics HTTP/1.1\r\n", / 404 /],
+  ["a host that is refused", "POST /agents/probe/k/echo HTTP/1.1\r\nhost: evil.example\r\n", / 403 /],
+  ["a strange expectation", "POST /agents/probe/k/nope HTTP/1.1\r\nexpect: tea\r\n", / 404 /],
+];
+
+test("an answer that waits for no body takes one within a bound only, on HTTP/1.1", async (t) => {
+  const bed = await openBed(t);
+  const chunk = Buffer.concat([Buffer.from("100000\r\n"), Buffer.alloc(1024 * 1024), Buffer.from("\r\n")]);
+  await Promise.all(
+    bodiless.map(async ([what, head, wanted]) => {
+      const socket = await rawConnection(t, bed);
+      socket.on("error", () => undefined);
+      const host = head.includes("host:") ? "" : "host: localhost\r\n";
+      socket.write(`${head}${host}transfer-encoding: chunked\r\n\r\n`);
+      assert.match(String(await within(what, once(socket, "data"))), wanted, what);
+      const closed = new Promise<unknown>((resolve) => socket.resume().on("close", resolve));
+      for (let sent = 0; sent < 2 * discardBytesMax; sent += chunk.length) socket.write(chunk);
+      await within(`${what} is cut`, closed, discardMsMax / 2);
+    }),
+  );
+});
+
+test("an answer that waits for no body takes one within a bound only, on HTTP/2", async (t) => {
+  const bed = await openBed(t);
+  const session = openSession(t, bed);
+  const asked = { "access-control-request-method": "POST" };
+  for (const [method, path, more] of [
+    ["GET", "/healthz", {}],
+    ["OPTIONS", "/agents/probe/k/echo", asked],
+    ["POST", "/metrics", {}],
+  ] as const) {
+    const stream = session.request({ ":method": method, ":path": path, ...more }, { endStream: false });
+    const closed = once(stream.resume(), "close");
+    const chunk = Buffer.alloc(65536);
+    const pump = (): void => {
+      while (!stream.destroyed && stream.write(chunk));
+    };
+    stream.on("drain", pump);
+    pump();
+    await within(`${method} ${path} is stopped`, closed, soonMs);
+    assert.equal(stream.rstCode, constants.NGHTTP2_NO_ERROR);
+  }
+  assert.equal((await replyOf(session.request({ ":path": "/healthz" }))).body.toString(), "ok\n");
+});
+
 test("HEAD, OPTIONS and DELETE are refused on both versions, without a body for HEAD", async (t) => {
   const bed = await openBed(t);
   const session = openSession(t, bed);

@@ -50,7 +50,9 @@ export function keyProblem(key: string): string | undefined {
 }
 
 /** What is wrong with the name of an agent or a namespace, or `undefined`. */
-export function identifierProblem(what: "agent" | "namespace", name: string): string | undefined {
+export function identifierProblem(what: "agent" | "namespace", name: unknown): string | undefined {
+  // a pattern would take `undefined` for its name
+  if (typeof name !== "string") return `${what} is of type ${typeof name}, not a name`;
   if (identifierText.test(name)) return undefined;
   const shown = JSON.stringify(name.slice(0, 80));
   return `${what} ${shown} is not a name: 1 to 63 of a-z, 0-9 and "-", first a letter`;

@@ -366,18 +366,22 @@ test("fields with a schema have a validator, which says what is wrong", () => {
     },
   } as const;
   const slow = { "~standard": { ...even["~standard"], validate: async (value: unknown) => ({ value }) } };
+  const later = { ["THEN".toLowerCase()]: () => undefined };
+  const thenable = { "~standard": { ...even["~standard"], validate: () => later } };
   const fields = {
     plain: s.register(1),
     even: s.register(even, 2),
     evens: s.map(even),
     slow: s.map(slow),
+    slower: s.map(untyped(thenable)),
     map: s.map<number>(),
   };
   const validators = validatorsOf(agent("a", fields));
-  assert.deepEqual([...validators.keys()], ["even", "evens", "slow"]);
+  assert.deepEqual([...validators.keys()], ["even", "evens", "slow", "slower"]);
   assert.deepEqual(validators.get("even")?.(4), { ok: true, value: 4 });
   assert.deepEqual(validators.get("evens")?.(3), { ok: false, problem: "a.0: not even; bad" });
-  assert.match(JSON.stringify(validators.get("slow")?.(3)), /the schema is asynchronous/);
+  for (const name of ["slow", "slower"])
+    assert.match(JSON.stringify(validators.get(name)?.(3)), /the schema is asynchronous/);
   assert.throws(
     () => s.register(even, 3),
     /the initial value of s.register does not fit its schema: a.0: not even; bad/,

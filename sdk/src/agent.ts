@@ -19,6 +19,7 @@ import { isReservedName, nameProblem, rpcNameProblem } from "./name.ts";
 import { type AgentOptions, limitsOf } from "./options.ts";
 import { fieldsOf, type Schema, type Validate } from "./schema.ts";
 import { methodsOf, type ServiceImpl, type UnaryOnly } from "./service.ts";
+import { isThenable } from "./thenable.ts";
 
 /** What a handler may return, or promise: JSON, values and handles of the state, or nothing. */
 export type Returnable =
@@ -179,7 +180,7 @@ function withOptions(parts: AgentParts, name: string, options: HandlerOptions, r
 function afterCheck(check: CheckInput, run: Run): Run {
   return (ctx, input) => {
     const checked = check(input);
-    if (!(checked instanceof Promise)) return run(ctx, checked);
+    if (!isThenable(checked)) return run(ctx, checked);
     return checked.then((value: unknown) => {
       ctx.signal.throwIfAborted();
       return run(ctx, value);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { CalledAgent } from "./agent-types.ts";
 import { type Ask, askFunction } from "./ask.ts";
 import { agent, VodaError } from "./index.ts";
 
@@ -45,4 +46,36 @@ test("bad options and keys are refused at once, an input that is not JSON when i
     (error) => VodaError.is(error, "invalid_argument"),
   );
   assert.deepEqual(asked, []);
+});
+
+test("what is no agent, and what is no method's name, is refused before anything is asked", async () => {
+  const { asked, ask } = asking();
+  const isRefused = (error: unknown): boolean =>
+    VodaError.is(error, "invalid_argument") && error.reason === "bad_request";
+  const strange = ["counter", undefined, null, 7, {}, { name: "Counter" }, { name: undefined }, { name: "" }];
+  for (const one of strange) assert.throws(() => ask(one as never, "k"), isRefused, JSON.stringify(one));
+  assert.throws(() => ask("counter" as never, "k"), /ctx.ask takes an agent first, as agent\(...\) makes it/);
+  const any: CalledAgent<Readonly<Record<string, () => null>>> = { name: "counter" };
+  const session = ask(any, "k");
+  for (const method of ["", "a/b", "\ud800", "x".repeat(70_000)])
+    await assert.rejects(async () => session[method]?.(), isRefused);
+  assert.deepEqual(asked, []);
+});
+
+test("the name of an agent is read once", async () => {
+  const { asked, ask } = asking();
+  let reads = 0;
+  const changing = {
+    get name() {
+      reads += 1;
+      return reads === 1 ? "counter" : "";
+    },
+  };
+  const session = ask(changing as typeof counter, "k");
+  await session.get();
+  await session.get();
+  assert.deepEqual(
+    asked.map(({ agent: name }) => name),
+    ["counter", "counter"],
+  );
 });

@@ -1,8 +1,10 @@
 // Calls from agent to agent: what a handler writes, and what its host is given to do.
+import { identifierProblem } from "@voda/proto/name";
 import type { CalledAgent } from "./agent-types.ts";
 import { type Duration, durationMs } from "./duration.ts";
+import { rpcNameProblem } from "./name.ts";
 import { refuseUnknown, turnRange } from "./options.ts";
-import { bodyOf, checkKey, type Input, type Output, properties } from "./session.ts";
+import { badRequest, bodyOf, checkKey, type Input, type Output, properties } from "./session.ts";
 
 /** Options of the asks of one session. */
 export interface AskOptions {
@@ -31,17 +33,32 @@ export interface Ask {
 
 const optionNames: ReadonlySet<string> = new Set(["timeout"]);
 
-/** For hosts: `ctx.ask` that has them performed so. */
+/**
+ * For hosts: `ctx.ask` that has them performed so. What arrives at `perform` has been checked: it becomes a
+ * frame, and one that cannot be read would end the thread of all sessions of a bundle.
+ */
 export function askFunction(perform: (ask: Ask) => Promise<unknown>): AskFunction {
   return <D extends CalledAgent>(agent: D, key: string, options: AskOptions = {}) => {
     refuseUnknown("ask option", options, optionNames);
     const timeoutMs =
       options.timeout === undefined ? undefined : durationMs("timeout", options.timeout, turnRange);
+    const name = nameOf(agent);
     checkKey(key);
-    const asks = properties(
-      (method) => async (input?: unknown) =>
-        perform({ agent: agent.name, key, method, body: bodyOf(input), timeoutMs }),
-    );
+    const asks = properties((method) => async (input?: unknown) => {
+      const problem = rpcNameProblem(method);
+      if (problem !== undefined) throw badRequest(`method ${problem}`);
+      return perform({ agent: name, key, method, body: bodyOf(input), timeoutMs });
+    });
     return asks as Asked<D>;
   };
+}
+
+/** @throws VodaError for what is no agent, such as the name of one */
+function nameOf(agent: unknown): string {
+  const isNamed = typeof agent === "object" && agent !== null && "name" in agent;
+  const name = isNamed ? agent.name : undefined;
+  const problem = isNamed ? identifierProblem("agent", name) : `a value of type ${typeof agent} is none`;
+  if (problem !== undefined || typeof name !== "string")
+    throw badRequest(`ctx.ask takes an agent first, as agent(...) makes it: ${problem}`);
+  return name;
 }

@@ -9,12 +9,20 @@ import type { FieldKind, Schema, Validate } from "./schema.ts";
 export type * from "@voda/proto/fields";
 export { type Ask, type AskFunction, askFunction } from "./ask.ts";
 export type { CallContext, Caller, Ctx, Logger, ReadCtx } from "./context.ts";
-export { type ClientReason, type Code, type Reason, VodaError, type VodaErrorOptions } from "./error.ts";
+export {
+  type ClientReason,
+  type Code,
+  type Reason,
+  retryAfterMsMax,
+  VodaError,
+  type VodaErrorOptions,
+} from "./error.ts";
 export { gather } from "./gather.ts";
 export { type Json, jsonProblem, sentProblem } from "./json.ts";
 export { didYouMean } from "./near.ts";
 export type { Limits, Resources } from "./options.ts";
 export type { FieldKind, Schema, Validate, Validation } from "./schema.ts";
+export { isThenable } from "./thenable.ts";
 
 const provided = /^(voda|@bufbuild\/protobuf)($|\/)/;
 

@@ -27,7 +27,9 @@ export interface VodaErrorOptions {
 
 /** Found by every copy of this package: the bundle's, the node's, the client's. */
 const brand = Symbol.for("voda.error");
-const retryAfterRange = { minMs: 0, maxMs: 86_400_000 };
+/** The longest that a caller may be told to wait. */
+export const retryAfterMsMax = 86_400_000;
+const retryAfterRange = { minMs: 0, maxMs: retryAfterMsMax };
 
 /**
  * An error with one of Connect's 16 codes. Thrown in a handler, it undoes the turn and reaches the caller as
@@ -71,8 +73,7 @@ export class VodaError extends Error {
    */
   static from(error: unknown): VodaError {
     if (VodaError.is(error)) return error;
-    const message = error instanceof Error ? error.message : String(error);
-    return new VodaError("internal", message, { reason: "internal", cause: error });
+    return new VodaError("internal", messageOf(error), { reason: "internal", cause: error });
   }
 
   /**
@@ -80,7 +81,20 @@ export class VodaError extends Error {
    * code.
    */
   static is(error: unknown, code?: Code): error is VodaError {
-    if (typeof error !== "object" || error === null || !(brand in error)) return false;
-    return code === undefined || (error as VodaError).code === code;
+    try {
+      if (typeof error !== "object" || error === null || !(brand in error)) return false;
+      return code === undefined || (error as VodaError).code === code;
+    } catch {
+      return false; // a proxy that was revoked
+    }
+  }
+}
+
+/** Anything may have been thrown, also what throws when it is looked at. */
+function messageOf(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message : error);
+  } catch {
+    return "a value that has no text";
   }
 }

@@ -42,6 +42,39 @@ test("what is no VodaError becomes one", async () => {
   );
 });
 
+test("what rejects with something that has no text is a failure like others", async () => {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  for (const strange of [Object.create(null), proxy, Symbol("s"), undefined]) {
+    const { failed } = await gather([Promise.reject(strange)]);
+    assert.deepEqual(
+      failed.map(({ code }) => code),
+      ["internal"],
+    );
+  }
+});
+
+test("a thenable of somebody's own counts once, and may throw", async () => {
+  const thenable = (then: (resolve: (value: number) => void) => void): never =>
+    ({ ["THEN".toLowerCase()]: then }) as never;
+  const twice = thenable((resolve) => {
+    resolve(1);
+    resolve(2);
+  });
+  const throws = thenable(() => {
+    throw new Error("no");
+  });
+  const { ok, failed, late } = await gather<number>([twice, throws]);
+  assert.deepEqual([ok, failed.length, late], [[1], 1, 0]);
+});
+
+test("what is no list of calls is refused", async () => {
+  const untyped = (value: unknown): never => value as never;
+  const isRefused = (error: unknown): boolean => VodaError.is(error, "invalid_argument");
+  for (const strange of [undefined, 7, {}, [7], [Promise.resolve(1), null]])
+    await assert.rejects(gather(untyped(strange)), isRefused);
+});
+
 test("bad options are refused", async () => {
   const untyped = (value: unknown): never => value as never;
   await assert.rejects(gather([], { min: 1 }), /min of 1 is not a whole number of 0 to 0/);

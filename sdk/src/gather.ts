@@ -2,6 +2,8 @@
 import { type Duration, durationMs } from "./duration.ts";
 import { VodaError } from "./error.ts";
 import { refuseUnknown, turnRange } from "./options.ts";
+import { badRequest } from "./session.ts";
+import { isThenable } from "./thenable.ts";
 
 /** Options of a gathering. */
 export interface GatherOptions {
@@ -33,12 +35,16 @@ const { setTimeout: after, clearTimeout: cancel } = globalThis;
 
 type Ended<R> = { readonly ok: true; readonly value: R } | { readonly ok: false; readonly error: VodaError };
 
-/** Never rejects for what a call rejects with. @throws TypeError or RangeError for a bad option */
+/**
+ * Never rejects for what a call rejects with. @throws VodaError for what is no list of calls, TypeError or
+ * RangeError for a bad option
+ */
 export const gather: GatherFunction = async <R>(
   calls: readonly Promise<R>[],
   options: GatherOptions = {},
 ): Promise<Gathered<R>> => {
   refuseUnknown("gather option", options, optionNames);
+  refuseOthers(calls);
   const { min = calls.length, timeout } = options;
   if (!Number.isInteger(min) || min < 0 || min > calls.length)
     throw new RangeError(`min of ${min} is not a whole number of 0 to ${calls.length}, the number of calls`);
@@ -52,8 +58,9 @@ export const gather: GatherFunction = async <R>(
     if (one.ok) missing -= 1;
     if (missing <= 0 || missing > waiting) resolve();
   };
+  // a thenable of somebody's own may throw, or settle twice
   for (const [at, call] of calls.entries())
-    call.then(
+    Promise.resolve(call).then(
       (value) => end(at, { ok: true, value }),
       (error: unknown) => end(at, { ok: false, error: VodaError.from(error) }),
     );
@@ -67,3 +74,11 @@ export const gather: GatherFunction = async <R>(
     late: waiting,
   };
 };
+
+/** `ctx.ask(agent, key)` without its method is easily written, and is no call yet. */
+function refuseOthers(calls: unknown): void {
+  if (!Array.isArray(calls)) throw badRequest(`ctx.gather takes a list of calls, not ${typeof calls}`);
+  const at = calls.findIndex((call) => !isThenable(call));
+  if (at >= 0)
+    throw badRequest(`item ${at} of what ctx.gather takes is of type ${typeof calls[at]}: no call`);
+}

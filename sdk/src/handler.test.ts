@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { runInNewContext } from "node:vm";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { type AnyAgent, definitionOf, type HostContext, handlersOf } from "./definition.ts";
 import { agent, s, VodaError } from "./index.ts";
@@ -95,6 +96,26 @@ test("a schema may take its time", async () => {
   );
   assert.equal(await run("1"), 2);
   await assert.rejects(async () => run("x"), refused([{ path: "input", message: "is no whole number" }]));
+});
+
+test("a schema that answers with a promise of another realm, or with a thenable, is applied", async () => {
+  const { resolve } = runInNewContext("({ resolve: (value) => Promise.resolve(value) })") as {
+    resolve: <X>(value: X) => Promise<X>;
+  };
+  const thenable = <X>(value: X) =>
+    ({ ["THEN".toLowerCase()]: (take: (given: X) => void) => take(value) }) as never as Promise<X>;
+  for (const wrap of [resolve, thenable]) {
+    const { run } = runs(
+      base.handler(
+        "foreign",
+        { input: schema<string, number>((value) => wrap(whole["~standard"].validate(value) as never)) },
+        (_ctx, by) => by + 1,
+      ),
+      "foreign",
+    );
+    assert.equal(await run("1"), 2);
+    await assert.rejects(async () => run("x"), refused([{ path: "input", message: "is no whole number" }]));
+  }
 });
 
 test("a handler whose caller went away during the check does not begin", async () => {

@@ -2,6 +2,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { VodaError } from "./error.ts";
 import { standardOf } from "./schema.ts";
+import { isThenable } from "./thenable.ts";
 
 /**
  * The input as the schema returns it, or a promise of it.
@@ -20,7 +21,7 @@ export function inputCheck(what: string, schema: StandardSchemaV1): CheckInput {
   const standard = standardOf(what, schema);
   return (input) => {
     const result = standard.validate(input);
-    return result instanceof Promise ? result.then(accepted) : accepted(result);
+    return isThenable(result) ? Promise.resolve(result).then(accepted) : accepted(result);
   };
 }
 

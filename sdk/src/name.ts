@@ -22,7 +22,9 @@ const reserved: ReadonlySet<string> = new Set([
 ]);
 
 /** What is wrong with the name of a field or a handler, or `undefined`. */
-export function nameProblem(name: string): string | undefined {
+export function nameProblem(name: unknown): string | undefined {
+  // a pattern would take `undefined` for its name
+  if (typeof name !== "string") return `of type ${typeof name} is not a name`;
   if (plainName.test(name)) return undefined;
   const shown = JSON.stringify(name.slice(0, 80));
   return `${shown} is not a name: 1 to 63 letters, digits and "_", first a letter`;

@@ -4,6 +4,7 @@ import { type FieldKind, fieldKindNames, fieldKinds, type Handles, type ValueKin
 import { type IfJson, type Json, jsonProblem } from "./json.ts";
 import { isReservedName, nameProblem } from "./name.ts";
 import { didYouMean } from "./near.ts";
+import { isThenable } from "./thenable.ts";
 
 export type { FieldKind };
 
@@ -133,7 +134,7 @@ function validator(what: string, schema: StandardSchemaV1): Validate {
   const standard = standardOf(`the first argument of ${what}`, schema);
   return (value) => {
     const result = standard.validate(value);
-    if (result instanceof Promise)
+    if (isThenable(result))
       return { ok: false, problem: "the schema is asynchronous; a field's schema must answer at once" };
     if (result.issues === undefined) return { ok: true, value: result.value };
     return { ok: false, problem: result.issues.map((issue) => issueText(issue)).join("; ") };

@@ -39,6 +39,7 @@ export function checkKey(key: unknown): void {
   if (problem !== undefined) throw badRequest(problem);
 }
 
+/** The caller's mistake, found before anything is sent. */
 export function badRequest(message: string): VodaError {
   return new VodaError("invalid_argument", message, { reason: "bad_request" });
 }

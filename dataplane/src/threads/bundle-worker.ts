@@ -21,6 +21,7 @@ import {
   type SessionMessage,
 } from "./from-worker.ts";
 import { findHolder, type ThreadHolder } from "./holder.ts";
+import { readDefinitions, readLoadError, readLogEntry } from "./lines.ts";
 import { heldShare, type ThreadTime, threadTime } from "./thread-time.ts";
 import { type ToWorker, toWorker } from "./to-worker.ts";
 
@@ -279,14 +280,13 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
 
   #take(life: Life, message: FromWorker): void {
     if (message.type === "log") {
-      const entry = JSON.parse(message.line) as LogEntry;
+      const entry = readLogEntry(message.line);
       if (life.isLoaded) this.#write(message.level, entry);
       else life.early.push([message.level, entry]);
     } else if (message.type === "loaded") {
-      this.#loaded(life, JSON.parse(message.line) as AgentDefinition[]);
+      this.#loaded(life, readDefinitions(message.line));
     } else if (message.type === "not_loaded") {
-      const { message: what, at } = JSON.parse(message.line) as { message: string; at?: string };
-      life.why = at === undefined ? what : `${what} at ${at}`;
+      life.why = readLoadError(message.line);
     } else {
       this.#hear(message);
     }

@@ -10,7 +10,7 @@ import {
   encodeFailure,
   type Failure,
 } from "../call/index.ts";
-import { draft, type FrameCursor, FrameDraft } from "../frame/index.ts";
+import { draft, type FrameCursor, FrameDraft, FrameError } from "../frame/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
 import { direction, type MessageCodecs } from "./message.ts";
 
@@ -90,7 +90,7 @@ const codecs: MessageCodecs<FromWorker> = {
       const { activation, call, turn } = frame;
       const meta = frame.metaCopy();
       const answer = frame.payloadCopy();
-      const canonicalHash = frame.code === 0 ? undefined : meta.slice(0, hashBytes);
+      const canonicalHash = frame.code === 0 ? undefined : hashOf(meta.slice(0, hashBytes));
       const delta = frame.code === 0 ? meta : meta.subarray(hashBytes);
       return { type: "turned", activation, call, turn, delta, answer, canonicalHash };
     },
@@ -159,7 +159,7 @@ const codecs: MessageCodecs<FromWorker> = {
       }),
     decode(frame) {
       const bytes = frame.payloadCopy();
-      const canonicalHash = bytes.length === 0 ? undefined : bytes;
+      const canonicalHash = bytes.length === 0 ? undefined : hashOf(bytes);
       return { type: "identified", activation: frame.activation, call: frame.call, canonicalHash };
     },
   },
@@ -192,6 +192,13 @@ function lineCodec<T extends "loaded" | "not_loaded">(type: T, number: number) {
     encode: ({ line }: { readonly line: string }) => draft({ payload: utf8.encode(line) }),
     decode: (frame: FrameCursor) => ({ type, line: decoder.decode(frame.payloadCopy()) }),
   };
+}
+
+/** A record keeps it: one of another length would be found there. @throws FrameError */
+function hashOf(bytes: Uint8Array): Uint8Array {
+  if (bytes.length !== hashBytes)
+    throw new FrameError(`a hash of ${bytes.length} bytes; it has ${hashBytes}`);
+  return bytes;
 }
 
 function joined(first: Uint8Array, second: Uint8Array): Uint8Array {

@@ -81,6 +81,21 @@ test("a bundle that does not load is refused with what it did, side by side, and
   assert.equal(workers.of(sessionOf("a"))?.worker.revision, "good");
 });
 
+test("a bundle that replaces what its thread writes with ends its own thread only", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { workers } = rig();
+  stack.use(workers);
+  await workers.deploy(agentOf("neighbour"), bundle("neighbour"));
+  const replaced: readonly [string, string, RegExp][] = [
+    ["null-lines", 'JSON.stringify = () => "null"; console.log("x");', /null is not a line of the log/],
+    ["null-agents", 'JSON.stringify = () => "[null]";', /\[null\] is not the definitions of agents/],
+    ["no-json", 'JSON.stringify = () => "{";', /what it wrote cannot be read/],
+  ];
+  for (const [revision, code, what] of replaced)
+    await assert.rejects(workers.deploy(agentOf(revision), bundle(revision, code)), what);
+  assert.equal(workers.of(sessionOf("a"))?.worker.revision, "neighbour");
+});
+
 test("a bundle without the agent, its field or its method is refused", async () => {
   await using stack = new AsyncDisposableStack();
   const { workers } = rig();

@@ -86,6 +86,24 @@ function probeAgent(held: ReturnType<typeof gate>, seen: unknown[]) {
           },
         };
       },
+      unwritable: () => ({
+        toJSON(): never {
+          throw Object.create(null);
+        },
+      }),
+      strangePromise: () =>
+        Object.defineProperty(Promise.resolve(null), "constructor", {
+          get: () => {
+            throw new Error("asked for its constructor");
+          },
+        }),
+      async catches(ctx) {
+        try {
+          return await ctx.ask(asked, "other").add(1);
+        } catch (error) {
+          return VodaError.from(error).message;
+        }
+      },
       thenable: () => new Proxy({}, { has: () => true, get: () => assert.fail }) as never,
     })
     .handler("brief", { timeout: 5 }, () => new Promise<null>(() => undefined));
@@ -305,6 +323,20 @@ describe("an activation", () => {
     assert.deepEqual(answerOf(call), { ok: false, failure });
   });
 
+  test("an answer that cannot be read is the ask's failure, and the handler goes on", async () => {
+    const { activation, asks, run, value, until, said } = harness();
+    const unreadable: readonly Answer[] = [
+      { ok: true, content: "json", body: new TextEncoder().encode("{oops") },
+      { ok: false, failure: { code: "aborted", reason: "mine", message: "m", retryAfterMs: 1e12 } },
+    ];
+    for (const [at, answer] of unreadable.entries()) {
+      const call = run("catches");
+      activation.asked(asks[at]?.ask ?? 0, answer);
+      await until(() => said.length === at + 1);
+      assert.match(String(value(call)), /^what was asked gave an answer that cannot be read: /);
+    }
+  });
+
   test("sessions wait for each other in rows of at most chainMax", async () => {
     const chain = (length: number) => Array.from({ length }, (_, at) => `probe/${at}`);
     const { asks, run, reason, until, said } = harness();
@@ -409,9 +441,9 @@ describe("an activation", () => {
 
   test("what throws when it is only looked at is the call's failure, and the session goes on", () => {
     const { run, reason, value, logged } = harness();
-    for (const method of ["revoked", "thenGetter", "badInspect"])
-      assert.equal(reason(run(method)), "internal");
-    assert.equal(logged.length, 3);
+    const strange = ["revoked", "thenGetter", "badInspect", "unwritable", "strangePromise"];
+    for (const method of strange) assert.equal(reason(run(method)), "internal");
+    assert.equal(logged.length, strange.length);
     assert.equal(value(run("add", 1)), 1);
   });
 

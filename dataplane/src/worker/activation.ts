@@ -6,7 +6,7 @@ import type { SessionName } from "@voda/proto/session";
 import { turnBytesMax } from "@voda/proto/wire";
 import type { SessionState, Transaction, View } from "@voda/state";
 import { assert, systemClock, unreachable } from "@voda/stdx";
-import { type Ask, type Handler, type Logger, VodaError } from "voda/definition";
+import { type Ask, type Handler, isThenable, type Logger, VodaError } from "voda/definition";
 import {
   type AbandonReason,
   type Answer,
@@ -184,28 +184,26 @@ export class WorkerActivation {
     const log = (): Logger => loggerOf(this.#options.log, origin);
     enterOrigin(origin);
     let result: unknown;
-    let isLater: boolean;
     try {
       running.input = decodeInput(handler, call.content, call.body);
       const { caller, chain } = call;
       const ask = (one: Ask): Promise<unknown> => this.#ask(running, one);
       const context = new Context({ key, log, state: scope.state, caller, chain, abort, ask });
       result = handler.run(context, running.input);
-      isLater = isThenable(result);
+      if (isThenable(result)) {
+        running.timer = setTimeout(() => this.#tooLong(running), this.#turnMsMax(handler));
+        // a thenable of the agent's own may throw or settle twice
+        Promise.resolve(result).then(
+          (value: unknown) => this.#returned(running, value),
+          (error: unknown) => this.#failed(running, error),
+        );
+        return;
+      }
     } catch (error) {
       this.#failed(running, error);
       return;
     }
-    if (!isLater) {
-      this.#returned(running, result);
-      return;
-    }
-    running.timer = setTimeout(() => this.#tooLong(running), this.#turnMsMax(handler));
-    // a thenable of the agent's own may throw or settle twice
-    Promise.resolve(result).then(
-      (value: unknown) => this.#returned(running, value),
-      (error: unknown) => this.#failed(running, error),
-    );
+    this.#returned(running, result);
   }
 
   #ask(running: Running, ask: Ask): Promise<unknown> {
@@ -319,10 +317,6 @@ export class WorkerActivation {
 
 const turnLimitName = (handler: Handler): string =>
   handler.kind === "plain" && handler.turnMsMax !== undefined ? "the handler's timeout" : "maxTurn";
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
-}
 
 function abortReason(why: AbandonReason): ConstructorParameters<typeof VodaError> {
   return why === "deadline"

@@ -6,6 +6,7 @@ import { systemClock } from "@voda/stdx";
 import { type Ask, VodaError } from "voda/definition";
 import { type Answer, type Call, chainMax, type Failure, fail, type SessionCall } from "../call/index.ts";
 import type { AskMessage } from "../threads/index.ts";
+import { textOf } from "./thrown.ts";
 
 /** Asks of one activation without an answer. */
 export const asksMax = 1_024;
@@ -56,9 +57,14 @@ export class Asks {
     const waiting = this.#waiting.get(ask);
     if (waiting === undefined) return; // its turn has ended
     this.#waiting.delete(ask);
-    if (!answer.ok) waiting.reject(errorOf(answer.failure));
-    else if (answer.body.length === 0) waiting.resolve(undefined);
-    else waiting.resolve(JSON.parse(decoder.decode(answer.body)));
+    try {
+      if (answer.ok) waiting.resolve(valueOf(answer.body));
+      else waiting.reject(errorOf(answer.failure));
+    } catch (cause) {
+      // another agent's thread wrote it: what is wrong with it must not end this one
+      const words = `what was asked gave an answer that cannot be read: ${textOf(() => String(cause))}`;
+      waiting.reject(errorOf(fail("internal", words).failure));
+    }
   }
 
   /** The turn has ended: nothing that it asked comes back to it. */
@@ -115,6 +121,10 @@ export class Asks {
       devices: undefined,
     };
   }
+}
+
+function valueOf(body: Uint8Array): unknown {
+  return body.length === 0 ? undefined : JSON.parse(decoder.decode(body));
 }
 
 function errorOf({ code, message, reason, metadata, retryAfterMs }: Failure): VodaError {

@@ -23,6 +23,7 @@ import {
 import { type Handler, sentProblem } from "voda/definition";
 import { type Answer, type Content, fail } from "../call/index.ts";
 import { checkJsonForm } from "./check-message.ts";
+import { textOf } from "./thrown.ts";
 
 const utf8 = new TextEncoder();
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
@@ -121,5 +122,5 @@ function parseJson(body: Uint8Array): ReturnType<typeof JSON.parse> {
 }
 
 function text(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
+  return textOf(() => String(cause instanceof Error ? cause.message : cause));
 }

@@ -54,6 +54,19 @@ test("an error thrown on purpose reaches the caller whole, whatever types it hol
   assert.deepEqual(failure.metadata, { number: "5", nested: "[object Object]", text: "t" });
 });
 
+test("a hint to retry that no error of voda has is left out", () => {
+  for (const retryAfterMs of [-1, 86_400_001, 1e300, Number.NaN, Number.POSITIVE_INFINITY]) {
+    const error = Object.assign(new VodaError("unavailable", "m"), { retryAfterMs });
+    assert.deepEqual([failureOf(error).code, failureOf(error).retryAfterMs], ["unavailable", undefined]);
+  }
+});
+
+test("the log has a text of every reason", () => {
+  const error = Object.assign(new VodaError("not_found", "m"), { reason: 10n });
+  const { facts } = endingOf(error, undefined, logged);
+  assert.deepEqual({ ...facts, at: undefined }, { code: "not_found", reason: "10", at: undefined });
+});
+
 test("a misspelt code is unknown to the caller, who gets the message; the log has the code", () => {
   const error = new VodaError("invalid_arg" as "invalid_argument", "amount is negative");
   const { code, message } = failureOf(error);

@@ -2,7 +2,7 @@
 import { grpcCodes } from "@voda/proto/errors";
 import { turnBytesMax } from "@voda/proto/wire";
 import { RefusedValueError, TooLargeError } from "@voda/state";
-import { VodaError } from "voda/definition";
+import { retryAfterMsMax, VodaError } from "voda/definition";
 import { decodeAnswer, encodeAnswer, type Failed, type Failure, fail } from "../call/index.ts";
 import type { LogLevel } from "../threads/index.ts";
 import { BadInput } from "./convert.ts";
@@ -96,14 +96,14 @@ function thrownOnPurpose(error: VodaError): Ending {
     code: code ?? "unknown",
     reason: whole(reason),
     message: whole(message),
-    ...(typeof retryAfterMs === "number" && retryAfterMs >= 0 && { retryAfterMs }),
+    ...(isRetryAfter(retryAfterMs) && { retryAfterMs }),
     metadata: Object.fromEntries(
       Object.entries(error.details ?? {}).map(([name, value]) => [name, whole(value)]),
     ),
   };
   const { at, stack } = describeThrown(error);
   const answer: Failed = { ok: false, failure };
-  if (code !== undefined) return { ...refused(answer), facts: { code, reason, at } };
+  if (code !== undefined) return { ...refused(answer), facts: { code, reason: failure.reason, at } };
   const known = Object.keys(grpcCodes).join(", ");
   const what = `VodaError has the code ${textOf(() => JSON.stringify(error.code))}; callers get unknown. Codes are: ${known}`;
   return {
@@ -112,6 +112,10 @@ function thrownOnPurpose(error: VodaError): Ending {
     message: `${what}. Its message: ${failure.message}`,
     facts: { at, stack },
   };
+}
+
+function isRetryAfter(ms: unknown): ms is number {
+  return typeof ms === "number" && ms >= 0 && ms <= retryAfterMsMax;
 }
 
 function whole(value: unknown): string {

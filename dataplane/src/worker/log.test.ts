@@ -53,6 +53,10 @@ test("fields without a JSON form, too large, or of other types than they should 
   for (const fields of [ring, { n: 10n }, { text: "x".repeat(logCharsMax) }, getter])
     logger.info("said", fields);
   assert.ok(said.every(([, { message, fields }]) => message === "said" && fields && "leftOut" in fields));
+  let asked = 0;
+  const growing = { toJSON: () => "x".repeat((asked += 1) > 1 ? 10 * logCharsMax : 1) };
+  logger.info("grows", growing);
+  assert.equal(said.at(-1)?.[1].fields, "x");
   const mistyped = logger as { info(message: unknown): void };
   mistyped.info({ a: 1 });
   assert.equal(said.at(-1)?.[1].message, "[object Object]");

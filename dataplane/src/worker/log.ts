@@ -153,13 +153,15 @@ export function loggerOf(log: Pick<AgentLog, "print">, origin: Origin): Logger {
 }
 
 /** Fields that have no JSON form or are too long are left out, and the line says so. */
-function lineOf(entry: LogEntry): string {
-  const without = (why: string): string => JSON.stringify({ ...entry, fields: { leftOut: why } });
+function lineOf({ fields, ...words }: LogEntry): string {
+  const line = JSON.stringify(words);
+  if (fields === undefined) return line;
+  // written once: what is asked again may answer otherwise
+  const withFields = (json: string): string => `${line.slice(0, -1)},"fields":${json}}`;
+  const without = (why: string): string => withFields(JSON.stringify({ leftOut: why }));
   try {
-    const fields = JSON.stringify(entry.fields, withErrors) ?? "{}";
-    return fields.length <= logCharsMax
-      ? JSON.stringify(entry, withErrors)
-      : without(`fields of ${fields.length} characters`);
+    const json = JSON.stringify(fields, withErrors) ?? "{}";
+    return json.length <= logCharsMax ? withFields(json) : without(`fields of ${json.length} characters`);
   } catch (error) {
     return without(textOf(() => String(error)));
   }

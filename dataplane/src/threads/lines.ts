@@ -1,0 +1,45 @@
+// What a thread says as lines of JSON. The code of agents shares the thread that wrote them, and may have
+// replaced what they are written with: a line that is not what it should be ends that thread, not this one.
+import type { AgentDefinition } from "voda/definition";
+import { FrameError } from "../frame/index.ts";
+import type { LogEntry } from "./from-worker.ts";
+
+const shownCharsMax = 80;
+
+/** @throws FrameError or SyntaxError */
+export function readLogEntry(line: string): LogEntry {
+  const entry: unknown = JSON.parse(line);
+  if (!isLogEntry(entry)) throw wrong("a line of the log", line);
+  return entry;
+}
+
+/** @throws FrameError or SyntaxError */
+export function readDefinitions(line: string): readonly AgentDefinition[] {
+  const definitions: unknown = JSON.parse(line);
+  if (!Array.isArray(definitions) || !definitions.every(isDefinition))
+    throw wrong("the definitions of agents", line);
+  return definitions;
+}
+
+/** Why a bundle did not load, for a person. @throws FrameError or SyntaxError */
+export function readLoadError(line: string): string {
+  const error: unknown = JSON.parse(line);
+  if (!isNamed(error, "message")) throw wrong("an error", line);
+  return isNamed(error, "at") ? `${error.message} at ${error.at}` : error.message;
+}
+
+const isNamed = <K extends string>(value: unknown, key: K): value is Readonly<Record<K, string>> =>
+  typeof value === "object" && value !== null && typeof Reflect.get(value, key) === "string";
+
+const isLogEntry = (value: unknown): value is LogEntry => isNamed(value, "message");
+
+function isDefinition(value: unknown): value is AgentDefinition {
+  if (!isNamed(value, "name") || !("fields" in value && "methods" in value)) return false;
+  return [value.fields, value.methods].every(
+    (parts) => Array.isArray(parts) && parts.every((part) => isNamed(part, "name")),
+  );
+}
+
+function wrong(what: string, line: string): FrameError {
+  return new FrameError(`${line.slice(0, shownCharsMax)} is not ${what}`);
+}

@@ -44,6 +44,11 @@ const rules: readonly Rule[] = [
     isSource,
     "handle the error or let it pass",
   ),
+  forbid(
+    /\bkill\([^)]*\?\? 0/,
+    isSource,
+    "0 is every process of one's own group: say what happens when there is none",
+  ),
   forbid(/\benum [A-Z]/, isSource, "use a union of strings: type stripping has no enum"),
   {
     applies: (file) => /(^|\/)(utils?|helpers?|common|misc)\.ts$/.test(file),

@@ -27,7 +27,8 @@ test("a child that lives and is at work is never killed, and who waits is told f
   const args = ["-e", recovering];
   const child = new Child({ name: "nats", command: process.execPath, args, readiness: told }, log, events);
   await spoke.promise;
-  const { pid = 0 } = child;
+  const { pid } = child;
+  assert.ok(pid !== undefined);
   t.mock.timers.tick(5_000);
   for (let i = 0; i < 60; i += 1) t.mock.timers.tick(10_000);
   assert.equal(waiting.length, 61);
@@ -71,7 +72,8 @@ console.log("loading"); console.log('{"ready":true}');`,
   const child = new Child({ name: "n1", command: process.execPath, args, readiness: told }, log, events);
   await printed.promise;
   assert.deepEqual([lines, isReady], [["loading", '{"ready":true}'], false]);
-  process.kill(child.pid ?? 0, "SIGUSR2");
+  assert.ok(child.pid !== undefined);
+  process.kill(child.pid, "SIGUSR2");
   await child.ready;
   await child.stop(5_000);
 });

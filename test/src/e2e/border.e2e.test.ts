@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { passesToNode } from "../../../cli/src/up/readiness.ts";
-import { pidsOf, type RunningMesh, startMesh, waitUntil } from "../kit/index.ts";
+import { pidsOf, type RunningMesh, signal, startMesh, waitUntil } from "../kit/index.ts";
 
 let mesh: RunningMesh;
 before(async () => {
@@ -31,17 +31,17 @@ test("a mesh listens on the loopback only, on ports that ask for a login or are 
 
 test("Envoy starts and serves while no control plane can, and the next one takes over", async () => {
   const { nats, envoy, controlplanes } = mesh.describe();
-  process.kill(nats.pid, "SIGSTOP"); // without it no control plane starts
+  signal(nats.pid, "SIGSTOP"); // without it no control plane starts
   try {
-    process.kill(controlplanes[0]?.pid ?? 0, "SIGKILL");
-    process.kill(envoy.pid, "SIGKILL");
+    signal(controlplanes[0]?.pid, "SIGKILL");
+    signal(envoy.pid, "SIGKILL");
     await waitUntil(
       () => ![0, envoy.pid].includes(mesh.describe().envoy.pid),
       "Envoy is ready without a control plane",
     );
     assert.equal(await passesToNode(mesh.url), true);
   } finally {
-    process.kill(nats.pid, "SIGCONT");
+    signal(nats.pid, "SIGCONT");
   }
   const add = () =>
     fetch(`${mesh.url}/agents/counter/border/add`, {

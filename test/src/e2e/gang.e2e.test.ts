@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 import { type Session, SessionStatus } from "@voda/proto/api";
 import { type Api, connectApi } from "../../../cli/src/api.ts";
 import { programs } from "../../../cli/src/programs.ts";
-import { call, freeze, type RunningMesh, startMesh, waitUntil } from "../kit/index.ts";
+import { call, freeze, type RunningMesh, signal, startMesh, waitUntil } from "../kit/index.ts";
 
 const config = fileURLToPath(new URL("../agents/gpu.config.ts", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "voda-gpus-"));
@@ -109,7 +109,7 @@ test("a node that is killed in the middle leaves no member awake, and the gang i
     /solo\/killed\d was not woken on n2: .*those that this call woke sleep again/,
   );
   await waitUntil(async () => (await awake(names)) === 2, "the members on the other node are awake");
-  process.kill(pid, "SIGKILL");
+  signal(pid, "SIGKILL");
   await failed;
   await waitUntil(async () => (await awake(names)) === 0, "no member is awake");
   await settles([0, 0], "both nodes are there and free");

@@ -11,7 +11,7 @@ import { promisify } from "node:util";
 import { SessionStatus } from "@voda/proto/api";
 import { connectApi } from "../../../cli/src/api.ts";
 import { programs } from "../../../cli/src/programs.ts";
-import { type Called, call, type RunningMesh, refusal, startMesh, waitUntil } from "../kit/index.ts";
+import { type Called, call, type RunningMesh, refusal, signal, startMesh, waitUntil } from "../kit/index.ts";
 
 const config = fileURLToPath(new URL("../agents/gpu.config.ts", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "voda-gpus-"));
@@ -160,11 +160,10 @@ test("a session that sleeps frees its half, and makes room for itself when it wa
 });
 
 test("a control plane that is killed overbooks nothing when it is back", async () => {
-  const [controlplane] = mesh.describe().controlplanes;
-  const pid = controlplane?.pid ?? 0;
-  process.kill(pid, "SIGKILL");
+  const pid = mesh.describe().controlplanes[0]?.pid;
+  signal(pid, "SIGKILL");
   const isBack = async (): Promise<boolean> => {
-    const now = mesh.describe().controlplanes[0]?.pid ?? 0;
+    const now = mesh.describe().controlplanes[0]?.pid;
     // Without the control plane nobody places it, with a new one it finds room only when another sleeps.
     const answered = await add("k5");
     if (answered.status === 200) return true;
@@ -180,7 +179,7 @@ test("a control plane that is killed overbooks nothing when it is back", async (
 
 test("a node that is killed gives its GPU back, and its sessions find room elsewhere or there again", async () => {
   const node = mesh.describe().nodes[0];
-  process.kill(node?.pid ?? 0, "SIGKILL");
+  signal(node?.pid, "SIGKILL");
   await settles([0, 1000], "the killed node's GPU is free");
   await allHold();
   assert.equal(reasonOf(await add("k6")), "no_capacity");

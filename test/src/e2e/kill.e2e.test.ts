@@ -5,7 +5,7 @@ import { after, before, type TestContext, test } from "node:test";
 import { counters } from "../../../cli/src/bench/counters.ts";
 import { commandOf } from "../../../cli/src/up/processes.ts";
 import type { ReadyFile } from "../../../cli/src/up/ready-file.ts";
-import { call, pidsOf, type RunningMesh, startMesh, waitUntil } from "../kit/index.ts";
+import { call, pidsOf, type RunningMesh, signal, startMesh, waitUntil } from "../kit/index.ts";
 
 /** What `voda bench counters --kill node` measures on a machine of its own is 5,000; tests share theirs. */
 const feltMsMax = 30_000;
@@ -21,7 +21,7 @@ test("the ready file has the new process of a node that was killed, where the la
   const before = mesh.describe();
   const [n1] = before.nodes;
   assert.ok(n1 !== undefined);
-  process.kill(n1.pid, "SIGKILL");
+  signal(n1.pid, "SIGKILL");
   const now = await waitUntil(
     () => mesh.describe().nodes[0]?.pid !== n1.pid && !pidsOf(mesh.describe()).includes(0) && mesh.describe(),
     "the ready file has a new process of n1",
@@ -77,7 +77,7 @@ async function killUnderCalls(context: TestContext, pidOf: (ready: ReadyFile) =>
     async () => (await mesh.stat("cluster.agents.upstream_rq_completed")) > served + callsBefore,
     `${callsBefore} calls have been answered`,
   );
-  process.kill(pid, "SIGKILL");
+  signal(pid, "SIGKILL");
   const result = await calling;
   context.diagnostic(JSON.stringify(result));
   assert.deepEqual([result.lost, result.doubled], [0, 0]);

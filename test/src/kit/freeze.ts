@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
+import { signal } from "./signal.ts";
 import { waitUntil } from "./wait.ts";
 
 /**
@@ -7,7 +8,7 @@ import { waitUntil } from "./wait.ts";
  * before that.
  */
 export async function freeze(pid: number): Promise<void> {
-  process.kill(pid, "SIGSTOP");
+  signal(pid, "SIGSTOP");
   await waitUntil(() => statesOf(pid).every((state) => state === "T"), `process ${pid} is stopped`);
 }
 

@@ -13,4 +13,5 @@ export {
   startProcess,
 } from "./process.ts";
 export { openRelay, type Relay } from "./relay.ts";
+export { signal } from "./signal.ts";
 export { freePort, waitUntil } from "./wait.ts";

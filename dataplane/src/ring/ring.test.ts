@@ -40,6 +40,9 @@ function pair(bytes: number, onRecord: (record: Uint8Array) => void, start = 0) 
   return { shared, control, writer, open, close, broken: broken.promise };
 }
 
+/** What a broken ring never shows is missed soon; these pass within milliseconds. */
+const soon = { timeout: 3_000 };
+
 function fill(bytes: Uint8Array, at: number, length: number, seed: number): void {
   for (let i = 0; i < length; i += 1) bytes[at + i] = (seed + i * 31) & 255;
 }
@@ -54,7 +57,7 @@ test("a ring whose size is no power of two, too small or too large is refused", 
   for (const bytes of [ringBytesMin, ringBytesMax]) assert.equal(openRing(createRing(bytes)).capacity, bytes);
 });
 
-test("records come out in order when head and tail pass 2^31 and 2^32", async () => {
+test("records come out in order when head and tail pass 2^31 and 2^32", soon, async () => {
   for (const start of [0x7fffff00 | 0, -256]) {
     const seen: number[] = [];
     const done = Promise.withResolvers<void>();
@@ -80,13 +83,11 @@ test("records come out in order when head and tail pass 2^31 and 2^32", async ()
   }
 });
 
-test("a full ring says false, and tells its writer when the record fits", async () => {
+test("a full ring says false, and tells its writer when the record fits", soon, async () => {
   const seen: Uint8Array[] = [];
   const ring = pair(1024, (record) => seen.push(record));
   const record = new Uint8Array(200).fill(7);
-  let written = 0;
-  while (ring.writer.write(record)) written += 1;
-  assert.equal(written, 4);
+  for (let i = 0; i < 5; i += 1) assert.equal(ring.writer.write(record), i < 4);
   const told = Promise.withResolvers<void>();
   ring.writer.onSpace(200, told.resolve);
   const reader = ring.open();
@@ -95,7 +96,28 @@ test("a full ring says false, and tells its writer when the record fits", async 
   ring.close(reader);
 });
 
-test("a record beyond recordBytesMax is refused, one of exactly that size passes an empty ring at any position", async () => {
+test("a ring is filled to its last byte", soon, async () => {
+  let read = 0;
+  const ring = pair(1024, () => (read += 1));
+  for (let i = 0; i < 5; i += 1) assert.equal(ring.writer.write(new Uint8Array(248)), i < 4);
+  const reader = ring.open();
+  reader.takeRest();
+  assert.equal(read, 4);
+  ring.close(reader);
+});
+
+test("a writer that is closed shows nothing more, and tells nobody of room", soon, async () => {
+  const ring = pair(1024, () => undefined);
+  ring.writer.onSpace(8, () => assert.fail("told after the end"));
+  ring.writer.close();
+  ring.writer.write(new Uint8Array(8));
+  ring.writer.publish();
+  await new Promise(setImmediate);
+  assert.equal(Atomics.load(ring.control, headIndex), 0);
+  ring.close();
+});
+
+test("a record of recordBytesMax passes an empty ring at any position, no larger one", soon, async () => {
   let got = 0;
   const done = Promise.withResolvers<void>();
   const ring = pair(1024, () => (++got === 50 ? done.resolve() : undefined));
@@ -113,7 +135,7 @@ test("a record beyond recordBytesMax is refused, one of exactly that size passes
   ring.close(reader);
 });
 
-test("a reservation may be committed shorter, and not longer", async () => {
+test("a reservation may be committed shorter, and not longer", soon, async () => {
   const seen = Promise.withResolvers<Uint8Array>();
   const ring = pair(1024, seen.resolve);
   const at = ring.writer.reserve(100);
@@ -136,7 +158,7 @@ test("a record is not seen before publish", () => {
   ring.close();
 });
 
-test("a reader refuses what a broken writer leaves, and touches nothing outside the ring", async () => {
+test("a reader refuses what a broken writer leaves, and touches nothing outside the ring", soon, async () => {
   const breaks: ((words: Int32Array, control: Int32Array) => void)[] = [
     (words) => words.set([0x7fffffff], 0),
     (words) => words.set([600], 0),
@@ -159,10 +181,56 @@ test("a reader refuses what a broken writer leaves, and touches nothing outside 
 
 test("a writer refuses the tail of a broken reader", () => {
   const ring = pair(1024, () => undefined);
-  while (ring.writer.write(new Uint8Array(100)));
+  for (let i = 0; i < 10; i += 1) assert.equal(ring.writer.write(new Uint8Array(100)), i < 9);
   ring.control[tailIndex] = 1 << 20;
   assert.throws(() => ring.writer.write(new Uint8Array(100)), /does not fit/);
   ring.close();
+});
+
+test("what is committed and not shown is read on demand, once, and the ring goes on", soon, async () => {
+  for (const start of [0, -64]) {
+    const seen: number[] = [];
+    const third = Promise.withResolvers<void>();
+    const ring = pair(
+      1024,
+      (record) => {
+        seen.push(record[0] ?? -1);
+        if (record[0] === 3) third.resolve();
+      },
+      start,
+    );
+    const reader = ring.open();
+    ring.writer.write(Uint8Array.of(1));
+    ring.writer.write(Uint8Array.of(2));
+    assert.deepEqual(seen, []);
+    reader.takeRest();
+    reader.takeRest();
+    assert.deepEqual(seen, [1, 2]);
+    ring.writer.write(Uint8Array.of(3));
+    await third.promise;
+    assert.deepEqual(seen, [1, 2, 3]);
+    ring.close(reader);
+  }
+});
+
+test("a reader lets others run after drainRecordsMax records, or drainBytesMax bytes", soon, async () => {
+  for (const [length, each] of [
+    [8, 256],
+    [2 ** 17 - 8, 8], // with its header
+  ] as const) {
+    let read = 0;
+    const turns: number[] = [];
+    const ring = pair(2 ** 22, () => (read += 1));
+    for (let i = 0; i < 3 * each; i += 1) assert.equal(ring.writer.write(new Uint8Array(length)), true);
+    ring.writer.publish();
+    const reader = ring.open();
+    for (let before = 0; before < 3 * each; before = read) {
+      await new Promise(setImmediate);
+      if (read > before) turns.push(read - before);
+    }
+    assert.deepEqual(turns, [each, each, each]);
+    ring.close(reader);
+  }
 });
 
 interface Echo {
@@ -196,7 +264,9 @@ function echo(bytes: number, onRecord: (bytes: Uint8Array, at: number, length: n
 
 const sizeOf = (chance: Prng): number => (chance.chance(0.0005) ? chance.below(60_000) : chance.below(200));
 
-test("1,000,000 records of mixed sizes cross two threads and come back in order and whole", async () => {
+test("1,000,000 records of mixed sizes cross two threads and come back in order and whole", {
+  timeout: 60_000,
+}, async () => {
   const seed = Number(process.env["SEED"] ?? Date.now() % 1e9);
   const total = 1_000_000;
   const [sizes, expected] = [prng(seed), prng(seed)];
@@ -236,7 +306,9 @@ test("1,000,000 records of mixed sizes cross two threads and come back in order 
   await peer.close();
 });
 
-test("a reader that is about to sleep is woken by a record that comes at that moment", async () => {
+test("a reader that is about to sleep is woken by a record that comes at that moment", {
+  timeout: 60_000,
+}, async () => {
   const chance = prng(Number(process.env["SEED"] ?? Date.now() % 1e9));
   let left = 0;
   let arrived = Promise.withResolvers<void>();
@@ -257,50 +329,4 @@ test("a reader that is about to sleep is woken by a record that comes at that mo
     await arrived.promise;
   }
   await peer.close();
-});
-
-test("what is committed and not shown is read on demand, once, and the ring goes on", async () => {
-  for (const start of [0, -64]) {
-    const seen: number[] = [];
-    const third = Promise.withResolvers<void>();
-    const ring = pair(
-      1024,
-      (record) => {
-        seen.push(record[0] ?? -1);
-        if (record[0] === 3) third.resolve();
-      },
-      start,
-    );
-    const reader = ring.open();
-    ring.writer.write(Uint8Array.of(1));
-    ring.writer.write(Uint8Array.of(2));
-    assert.deepEqual(seen, []);
-    reader.takeRest();
-    reader.takeRest();
-    assert.deepEqual(seen, [1, 2]);
-    ring.writer.write(Uint8Array.of(3));
-    await third.promise;
-    assert.deepEqual(seen, [1, 2, 3]);
-    ring.close(reader);
-  }
-});
-
-test("a reader lets others run after drainRecordsMax records, or drainBytesMax bytes", async () => {
-  for (const [length, each] of [
-    [8, 256],
-    [2 ** 17, 8],
-  ] as const) {
-    let read = 0;
-    const turns: number[] = [];
-    const ring = pair(2 ** 22, () => (read += 1));
-    for (let i = 0; i < 3 * each; i += 1) assert.equal(ring.writer.write(new Uint8Array(length)), true);
-    ring.writer.publish();
-    const reader = ring.open();
-    for (let before = 0; before < 3 * each; before = read) {
-      await new Promise(setImmediate);
-      if (read > before) turns.push(read - before);
-    }
-    assert.deepEqual(turns, [each, each, each]);
-    ring.close(reader);
-  }
 });

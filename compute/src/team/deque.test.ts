@@ -16,6 +16,7 @@ test("its owner gets what came last, a thief what came first, and nobody more th
   );
   assert.deepEqual([deque.steal(), deque.pop(), deque.push(6), deque.steal()], [1, 4, true, 2]);
   assert.deepEqual([deque.pop(), deque.pop(), deque.pop(), deque.steal()], [6, 3, nothing, nothing]);
+  assert.deepEqual([deque.push(7), deque.steal(), deque.steal()], [true, 7, nothing]);
 });
 
 for (const start of [2 ** 31 - 3, 2 ** 32 - 3])

@@ -6,7 +6,7 @@ import { compileJs } from "../emit-js.ts";
 import { add, mul } from "../expression.ts";
 import { map } from "../kernel.ts";
 import * as library from "../library.ts";
-import { layOut } from "./graph.ts";
+import { layOut, tasksMax } from "./graph.ts";
 import { type GraphTask, Team } from "./team.ts";
 
 const pool = new MemoryPool({ bytesMax: 64 * 1024 ** 2 });
@@ -43,6 +43,14 @@ test("a matrix in grains of rows gives what it gives in one", async () => {
   compileJs(library.gemv)(pool.holder.f32(matrix), pool.holder.f32(x), want, rows, n);
   await team.loop(library.gemv, { matrix, x, y }, { n, rows }, 5);
   assert.deepEqual(pool.holder.f32(y), want);
+  const { ended } = await team.loop(library.gemv, { matrix, x, y }, { n }, 1);
+  assert.equal(Math.max(...ended), 1, "without rows it is one");
+});
+
+test("a loop whose grain is no whole number from 1 is refused", async () => {
+  const [x, y] = [filled(8, () => 1), filled(8, () => 1)];
+  for (const grain of [0, -1, 1.5])
+    await assert.rejects(team.loop(library.axpy, { x, y, a: 1 }, { n: 8 }, grain), { code: "bad_argument" });
 });
 
 /** y = a * y + x: its result tells in which order tasks ran. */
@@ -105,6 +113,10 @@ test("a graph that cannot end is refused with the task that is stuck", () => {
     code: "bad_argument",
     message: /task 0 waits for task 3, which is not in 0..0/,
   });
+  assert.throws(() => layOut(Array(tasksMax + 1).fill([])), {
+    code: "bad_argument",
+    message: /exceed tasksMax/,
+  });
 });
 
 test("what a run touches is held until it ends, whoever releases it", async () => {
@@ -129,6 +141,27 @@ test("a run whose team is closed fails, gives its memory back, and later ones fa
   await assert.rejects(closing.loop(library.axpy, { x, y, a: 1 }, { n: 1 }, 1), { code: "worker_lost" });
   for (const handle of [x, y]) pool.holder.release(handle);
   assert.equal(pool.live, before - 2);
+});
+
+test("a graph of which a thread dies fails, and the others begin no task of it any more", async () => {
+  const threads: Worker[] = [];
+  const remember = (thread: Worker): void => void threads.push(thread);
+  process.on("worker", remember);
+  await using mortal = new Team(pool, 2);
+  const n = 100_000;
+  const [x, y] = [filled(n, () => 1), filled(n, () => 0)];
+  const given = { x, y, a: 1 };
+  await mortal.graph([{ kernel: library.axpy, given, extent: { n: 1 } }]); // the threads run
+  const chain = Array.from({ length: 20_000 }, (_, i): GraphTask => {
+    return { kernel: library.axpy, given, extent: { n }, after: i === 0 ? [] : [i - 1] };
+  });
+  const failed = assert.rejects(mortal.graph(chain), { code: "worker_lost" });
+  await threads[0]?.terminate();
+  await failed;
+  const ran = pool.holder.f32(y)[0] ?? 0;
+  assert.ok(ran < chain.length, `${ran} tasks`);
+  process.off("worker", remember);
+  for (const handle of [x, y]) pool.holder.release(handle);
 });
 
 test("a thread that dies fails its run, gives the memory back, and is replaced", async () => {

@@ -8,12 +8,10 @@ import { ComputeError } from "../errors.ts";
 import type { Kernel } from "../kernel.ts";
 import { Deque, dequeWords } from "./deque.ts";
 import { layOut } from "./graph.ts";
-import { grainsOf, type Job, type Order, progressAt, progressWords, type Report, type Task } from "./job.ts";
+import { type Job, type Order, progressAt, progressWords, type Report, type Task } from "./job.ts";
 
 /** Tasks that one thread keeps for others to steal. */
 const dequePlaces = 8_192;
-/** Grains of one loop: tickets are 32-bit numbers. */
-const grainsMax = 2 ** 30;
 
 /** One task of a graph. */
 export interface GraphTask {
@@ -80,11 +78,9 @@ export class Team implements AsyncDisposable {
       );
     const args = bind(this.#pool.holder, kernel, given, extent);
     const count = kernel.type === "rows" ? (extent.rows ?? 1) : extent.n;
-    if (!Number.isInteger(grain) || grain < 1 || grainsOf({ count, grain }) > grainsMax)
-      throw new ComputeError(
-        "bad_argument",
-        `a grain of ${grain} for ${count}; 1 and more, at most ${grainsMax} grains`,
-      );
+    // tickets are 32-bit numbers: there are fewer indexes than that
+    if (!Number.isInteger(grain) || grain < 1)
+      throw new ComputeError("bad_argument", `a grain of ${grain}; it is a whole number from 1`);
     const strides = kernel.arrays.map((array) => strideOf(kernel, array, extent.n));
     const countAt = kernel.arrays.length + kernel.scalars.length;
     const job: Job = { type: "loop", task: { kernel: 0, args }, strides, countAt, count, grain };

@@ -4,7 +4,7 @@ import wabt from "wabt";
 import { emitWasm } from "../emit-wasm.ts";
 import * as library from "../library.ts";
 import { f32, i32, op } from "./instruction.ts";
-import { encodeModule, printModule } from "./module.ts";
+import { encodeModule, printModule, type WasmFunction } from "./module.ts";
 
 test("the bytes of every kernel of the library are what an assembler makes of its text", async () => {
   const assembler = await wabt();
@@ -32,7 +32,9 @@ test("constants keep their bits in the text", async () => {
     ...values.map((value) => [f32(value), op("drop")]),
     ...[0, -1, 63, 64, -65, 2 ** 31 - 1].map((value) => [i32(value), op("drop")]),
   ];
-  const functions = [{ name: "f", parameters: [], result: undefined, locals: [], body: body.flat() }];
+  const functions: readonly WasmFunction[] = [
+    { name: "f", parameters: ["f32"], result: undefined, locals: ["i32"], body: body.flat() },
+  ];
   using parsed = disposable(
     assembler.parseWat("f.wat", printModule(functions), { simd: true, threads: true }),
   );

@@ -77,6 +77,7 @@ const good: Snapshot = {
 
 test("a consistent snapshot has no problems", () => {
   assert.deepEqual(problems(good), []);
+  assert.deepEqual(problems({ ...good, assignments: [assignment("a", [1, 65_535])] }), []);
 });
 
 type Hosts = NonNullable<MessageInitShape<typeof LbEndpointSchema>["hostIdentifier"]>;
@@ -90,6 +91,7 @@ const piped: Hosts = {
   case: "endpoint",
   value: { address: { address: { case: "pipe", value: { path: "n1" } } } },
 };
+const hostless: Hosts = { case: "endpoint", value: { address: address("", 1) } };
 /** A filter whose configuration comes from elsewhere. */
 const discovered = {
   configType: { case: "configDiscovery" as const, value: { configSource: overAds() } },
@@ -155,6 +157,12 @@ const cases: readonly [string, Partial<Snapshot>, RegExp][] = [
     },
     /the port of :::0 is not in 1 to 65535/,
   ],
+  [
+    "a listener whose address is no port of a host",
+    { listeners: [create(ListenerSchema, { name: "l" })] },
+    /listener "l": an address is not an IP address with a port/,
+  ],
+  ["an endpoint without a host", { assignments: [endpointsOf(hostless)] }, /the address :1 has no host/],
 ];
 for (const [what, change, problem] of cases) {
   test(`${what} is a problem`, () => {

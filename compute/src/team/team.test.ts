@@ -113,7 +113,7 @@ test("a graph that cannot end is refused with the task that is stuck", () => {
     code: "bad_argument",
     message: /task 0 waits for task 3, which is not in 0..0/,
   });
-  assert.throws(() => layOut(Array(tasksMax + 1).fill([])), {
+  assert.throws(() => layOut(Array.from({ length: tasksMax + 1 }, () => [])), {
     code: "bad_argument",
     message: /exceed tasksMax/,
   });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { test } from "node:test";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { busFrameBytesMax } from "@voda/proto/wire";
@@ -10,6 +10,7 @@ import {
   headIndex,
   openRing,
   type RingError,
+  readerSleepsIndex,
   ringBytes,
   ringBytesMax,
   ringBytesMin,
@@ -179,12 +180,48 @@ test("a reader refuses what a broken writer leaves, and touches nothing outside 
   }
 });
 
-test("a writer refuses the tail of a broken reader", () => {
+test("a reader with nothing to read sleeps", soon, async () => {
   const ring = pair(1024, () => undefined);
-  for (let i = 0; i < 10; i += 1) assert.equal(ring.writer.write(new Uint8Array(100)), i < 9);
-  ring.control[tailIndex] = 1 << 20;
-  assert.throws(() => ring.writer.write(new Uint8Array(100)), /does not fit/);
-  ring.close();
+  const reader = ring.open();
+  for (let turn = 0; turn < 3; turn += 1) await new Promise(setImmediate);
+  assert.equal(Atomics.load(ring.control, readerSleepsIndex), 1);
+  ring.close(reader);
+});
+
+test("what a listener throws is its own, and the next record comes", () => {
+  const bell = new EventEmitter();
+  const ends = { postMessage: () => undefined, on: bell.on.bind(bell), off: bell.off.bind(bell) };
+  const shared = createRing(1024);
+  const writer = new RingWriter(shared, ends);
+  const seen: (number | undefined)[] = [];
+  const reader = new RingReader(shared, ends, {
+    onRecord({ bytes }, at) {
+      seen.push(bytes[at]);
+      if (seen.length === 1) throw new TypeError("no such session");
+    },
+    onBroken: assert.fail,
+  });
+  writer.write(Uint8Array.of(1));
+  writer.write(Uint8Array.of(2));
+  writer.publish();
+  assert.throws(() => bell.emit("message"), TypeError);
+  bell.emit("message");
+  assert.deepEqual(seen, [1, 2]);
+  reader.close();
+  writer.close();
+});
+
+test("a writer refuses the tail of a broken reader", () => {
+  const ahead = 1 << 20;
+  const tooFarBehind = -2048;
+  const withinRecord = 4;
+  for (const tail of [ahead, tooFarBehind, withinRecord]) {
+    const ring = pair(1024, () => undefined);
+    for (let i = 0; i < 10; i += 1) assert.equal(ring.writer.write(new Uint8Array(100)), i < 9);
+    ring.control[tailIndex] = tail;
+    assert.throws(() => ring.writer.write(new Uint8Array(100)), /does not fit/, `tail ${tail}`);
+    ring.close();
+  }
 });
 
 test("what is committed and not shown is read on demand, once, and the ring goes on", soon, async () => {

@@ -442,6 +442,16 @@ test("the last record cannot be read, verifying: nobody is served, and the calls
   assert.equal(rig.phase, "cold");
 });
 
+test("our record cannot be read, settling: the session is closed once, as one that cannot be read", () => {
+  const { rig, flight } = createRig().settling();
+  const [own, fence] = [rig.tip(), rig.fence()];
+  const reading = rig.last(rig.step({ type: "refused", token: flight.token }), fence);
+  const effects = rig.range(reading, { ...own, bytes: new Uint8Array(40) }, fence);
+  assert.deepEqual(typesOf(effects), ["incident", "close", "cold", "fail", "cold"]);
+  assert.equal(one(effects, "incident").incident, "corrupt");
+  assert.equal(rig.phase, "cold");
+});
+
 test("a failed turn is joined by nobody; when it must run again, calls under its id share it", () => {
   const { rig, flight } = createRig().settling();
   rig.invoke(callOf(3));

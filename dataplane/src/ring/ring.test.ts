@@ -211,6 +211,18 @@ test("what a listener throws is its own, and the next record comes", () => {
   writer.close();
 });
 
+test("a reader refuses a record that goes past the end of the ring", soon, async () => {
+  const start = 1008;
+  const ring = pair(1024, () => assert.fail("it was read"), start);
+  ring.writer.write(new Uint8Array(8));
+  ring.writer.publish();
+  new Int32Array(ring.shared, 256)[start / 4] = 100;
+  Atomics.store(ring.control, headIndex, start + 200);
+  const reader = ring.open();
+  assert.equal((await ring.broken).name, "RingError");
+  ring.close(reader);
+});
+
 test("a writer refuses the tail of a broken reader", () => {
   const ahead = 1 << 20;
   const tooFarBehind = -2048;

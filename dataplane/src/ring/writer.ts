@@ -71,7 +71,7 @@ export class RingWriter {
     const { capacity, memory } = this.#ring;
     const position = this.#head & (capacity - 1);
     const wasted = start === position ? 0 : capacity - position;
-    if ((wasted > 0 && start !== 0) || wasted + roomOf(length) > this.#reserved) {
+    if ((wasted !== 0 && start !== 0) || wasted + roomOf(length) > this.#reserved) {
       throw new RangeError(`commit of ${length} bytes at ${at} without a reservation that holds them`);
     }
     memory.view.setUint32(start, length, true);

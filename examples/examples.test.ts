@@ -6,7 +6,7 @@ import { gunzipSync } from "node:zlib";
 import { create } from "@bufbuild/protobuf";
 import {
   type AnyAgent,
-  type Ask,
+  type AskRequest,
   askFunction,
   definitionOf,
   gather,
@@ -25,7 +25,7 @@ import config from "./voda.config.ts";
 const nobody = (): never => assert.fail("nobody is asked");
 
 /** Calls handlers of an agent on one state. */
-function session(agent: AnyAgent, state: object, ask: (one: Ask) => Promise<unknown> = nobody) {
+function session(agent: AnyAgent, state: object, ask: (one: AskRequest) => Promise<unknown> = nobody) {
   return (method: string, input?: unknown): unknown => {
     const handler = handlersOf(agent).get(method);
     assert.ok(handler !== undefined, `no handler ${method}`);
@@ -155,7 +155,7 @@ test("the shipped editing history replays to its end", () => {
 
 test("who votes again changes the vote, in the poll too", async () => {
   const counted = session(poll, { votes: memoryMap() });
-  const asked: Ask[] = [];
+  const asked: AskRequest[] = [];
   const choices = new Map<string, string>();
   const vote = session(voter, { choices }, async (ask) => {
     asked.push(ask);

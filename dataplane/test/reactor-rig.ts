@@ -98,7 +98,7 @@ function portsOf(options: RigOptions, seen: Seen, later: Later): Ports {
       identify: () => undefined,
       cancel: () => undefined,
       cut: (activation) => void seen.cuts.push(activation),
-      asked: (activation, ask, answer) => void seen.replies.push([activation, ask, answer]),
+      answerAsk: (...reply) => void seen.replies.push(reply),
       close: () => undefined,
       isCurrent: (activation) => !seen.retired.has(activation),
     },
@@ -128,9 +128,9 @@ function storeOf({ last }: RigOptions, seen: Seen, later: Later): Ports["store"]
       const seq = (last?.seq ?? 0) + seen.appends;
       later.push(() => accepted(seq));
     },
-    last: (_session, _leader, asked) =>
-      void later.push(() => asked.answered({ record: last, mark: undefined })),
-    traces: (_session, asked) => void later.push(() => asked.answered("nothing")),
+    last: (_session, _leader, told) =>
+      void later.push(() => told.answered({ record: last, mark: undefined })),
+    traces: (_session, told) => void later.push(() => told.answered("nothing")),
     range: () => undefined,
     readPages: () => undefined,
     writePages: () => undefined,

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CalledAgent } from "./agent-types.ts";
-import { type Ask, askFunction } from "./ask.ts";
+import { type AskRequest, askFunction } from "./ask.ts";
 import { agent, VodaError } from "./index.ts";
 
 const counter = agent("counter").handlers({ add: (_ctx, by: number) => by, get: () => 0 });
 
 function asking() {
-  const asked: Ask[] = [];
+  const asked: AskRequest[] = [];
   const ask = askFunction(async (one) => {
     asked.push(one);
     return 7;

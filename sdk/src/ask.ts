@@ -13,16 +13,20 @@ export interface AskOptions {
 }
 
 /** The handlers of an agent as other agents ask them, internal ones too. */
-export type Asked<D extends CalledAgent> =
+export type AskSession<D extends CalledAgent> =
   D extends CalledAgent<infer H>
     ? { readonly [K in keyof H]: (...input: Input<H[K]>) => Output<H[K]> }
     : never;
 
 /** `ctx.ask` */
-export type AskFunction = <D extends CalledAgent>(agent: D, key: string, options?: AskOptions) => Asked<D>;
+export type AskFunction = <D extends CalledAgent>(
+  agent: D,
+  key: string,
+  options?: AskOptions,
+) => AskSession<D>;
 
 /** One ask, as the host of the asking handler performs it. */
-export interface Ask {
+export interface AskRequest {
   readonly agent: string;
   readonly key: string;
   readonly method: string;
@@ -37,7 +41,7 @@ const optionNames: ReadonlySet<string> = new Set(["timeout"]);
  * For hosts: `ctx.ask` that has them performed so. What arrives at `perform` has been checked: it becomes a
  * frame, and one that cannot be read would end the thread of all sessions of a bundle.
  */
-export function askFunction(perform: (ask: Ask) => Promise<unknown>): AskFunction {
+export function askFunction(perform: (request: AskRequest) => Promise<unknown>): AskFunction {
   return <D extends CalledAgent>(agent: D, key: string, options: AskOptions = {}) => {
     refuseUnknown("ask option", options, optionNames);
     const timeoutMs =
@@ -49,7 +53,7 @@ export function askFunction(perform: (ask: Ask) => Promise<unknown>): AskFunctio
       if (problem !== undefined) throw badRequest(`method ${problem}`);
       return perform({ agent: name, key, method, body: bodyOf(input), timeoutMs });
     });
-    return asks as Asked<D>;
+    return asks as AskSession<D>;
   };
 }
 

@@ -7,7 +7,7 @@ import type { Limits } from "./options.ts";
 import type { FieldKind, Schema, Validate } from "./schema.ts";
 
 export type * from "@voda/proto/fields";
-export { type Ask, type AskFunction, askFunction } from "./ask.ts";
+export { type AskFunction, type AskRequest, askFunction } from "./ask.ts";
 export type { CallContext, Caller, Ctx, Logger, ReadCtx } from "./context.ts";
 export {
   type ClientReason,

@@ -2,7 +2,7 @@
 // are.
 export type * from "@voda/proto/fields";
 export { type Agent, agent, type Handlers, type Returnable } from "./agent.ts";
-export type { Asked, AskFunction, AskOptions } from "./ask.ts";
+export type { AskFunction, AskOptions, AskSession } from "./ask.ts";
 export type { CallContext, Caller, Ctx, Logger, ReadCtx, ReadState, State } from "./context.ts";
 export type { AnyAgent } from "./definition.ts";
 export type { Duration } from "./duration.ts";

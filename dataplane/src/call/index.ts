@@ -15,6 +15,7 @@ export {
   type Submit,
   type TakeBack,
 } from "./answer.ts";
+export type { AskMessage } from "./ask.ts";
 export {
   type AbandonReason,
   abandonCode,

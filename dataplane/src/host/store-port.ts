@@ -26,10 +26,10 @@ const subjectsMax = 10_000;
  */
 export function createStorePort({ commit, store, marks, asleep, log }: StoreParts): StorePort {
   const subjectsOf = recent(subjectsMax, (token: SessionToken) => laneSubjects(token));
-  const ask = <T>({ name }: Session, what: string, asking: Promise<T>, asked: Resolver<T>): void => {
-    asking.then(asked.answered, (err: unknown) => {
+  const tell = <T>({ name }: Session, what: string, answer: Promise<T>, told: Resolver<T>): void => {
+    answer.then(told.answered, (err: unknown) => {
       log.warn({ err, session: name, what }, "the store did not answer");
-      asked.failed();
+      told.failed();
     });
   };
   const lastFromAny = async ({ token }: Session): Promise<LastSeen> => {
@@ -62,21 +62,21 @@ export function createStorePort({ commit, store, marks, asleep, log }: StorePart
       const record: AppendRequest = { subject, fence, expect, payload };
       commit.append(gone ? { ...record, rollup: true, ttlSeconds: tombstoneMs / 1000 } : record, done);
     },
-    last(session, leader, asked) {
-      ask(session, "last", leader ? lastFromLeader(session) : lastFromAny(session), asked);
+    last(session, leader, told) {
+      tell(session, "last", leader ? lastFromLeader(session) : lastFromAny(session), told);
     },
-    range(session, { from, leader, limit }, asked) {
+    range(session, { from, leader, limit }, told) {
       const options = { leader, ...(limit !== undefined && { limit }) };
-      ask(session, "range", store.range(session.token, from, options), asked);
+      tell(session, "range", store.range(session.token, from, options), told);
     },
-    traces(session, asked) {
-      ask(session, "traces", store.traces(session.token), asked);
+    traces(session, told) {
+      tell(session, "traces", store.traces(session.token), told);
     },
-    readPages(session, names, asked) {
-      ask(session, "readPages", store.readPages(session.token, names), asked);
+    readPages(session, names, told) {
+      tell(session, "readPages", store.readPages(session.token, names), told);
     },
-    writePages(session, pages, asked) {
-      ask(session, "writePages", store.writePages(session.token, pages), asked);
+    writePages(session, pages, told) {
+      tell(session, "writePages", store.writePages(session.token, pages), told);
     },
     mark: (session, mark, isUrgent) => marks.note(session, mark, isUrgent),
     trim(session, below) {

@@ -61,7 +61,7 @@ test("who opened an activation hears of it, snapshots as a whole, until it is cl
       token,
       name,
       activation,
-      origin: 1,
+      epoch: 1,
       image: { pages: [], deltas: [] },
       granted: undefined,
       hear,

@@ -28,7 +28,7 @@ export function createWorkerPort({ workers, admission, devices, log }: WorkerPar
   const opened = new Map<number, Open>();
   return {
     agentOf: (name) => workers.of(name)?.agent ?? workers.refusalOf(name),
-    open({ name, activation, origin, image, granted, hear }) {
+    open({ name, activation, epoch, image, granted, hear }) {
       const deployed = workers.of(name);
       if (deployed === undefined)
         return fail("agent_not_found", `agent ${name.agent} is not deployed any more`);
@@ -46,7 +46,7 @@ export function createWorkerPort({ workers, admission, devices, log }: WorkerPar
         );
       const thread = worker.open(activation, hear);
       opened.set(activation, { worker, agent, devices: admitted.devices, thread });
-      thread.send({ type: "open", activation, name, origin });
+      thread.send({ type: "open", activation, name, epoch });
       for (const bytes of image.pages) thread.send({ type: "page", activation, bytes });
       for (const bytes of image.deltas) thread.send({ type: "delta", activation, bytes });
       thread.send({ type: "opened", activation });
@@ -61,8 +61,8 @@ export function createWorkerPort({ workers, admission, devices, log }: WorkerPar
     cancel(activation, call, why) {
       opened.get(activation)?.thread.send({ type: "cancel", activation, call, why });
     },
-    asked(activation, ask, answer) {
-      opened.get(activation)?.thread.send({ type: "asked", activation, ask, answer });
+    answerAsk(activation, askId, answer) {
+      opened.get(activation)?.thread.send({ type: "ask_answered", activation, askId, answer });
     },
     cut(activation) {
       opened.get(activation)?.thread.send({ type: "cut", activation });

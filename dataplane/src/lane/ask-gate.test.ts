@@ -16,9 +16,9 @@ import { briefKeepMs } from "./constants.ts";
 import type { LaneEffect } from "./types.ts";
 
 /** The handler of `call` asks something that has this hash; none for what is readonly. */
-function ask(rig: Rig, call: number, number = 100, asked: number | "readonly" = 5): LaneEffect[] {
-  const hash = asked === "readonly" ? undefined : sixteen(asked);
-  return rig.step({ type: "ask", activation: rig.activation.number, call, ask: number, hash });
+function ask(rig: Rig, by: number, call = 100, request: number | "readonly" = 5): LaneEffect[] {
+  const requestHash = request === "readonly" ? undefined : sixteen(request);
+  return rig.step({ type: "ask", activation: rig.activation.number, by, call, requestHash });
 }
 
 const idOf = (effects: readonly LaneEffect[]) => {
@@ -32,7 +32,7 @@ test("an ask of a session that is only held sends a claim, and leaves when it is
   const claim = ask(rig, 1);
   assert.deepEqual(typesOf(claim), ["append"]);
   const accepted = rig.accept(claim);
-  assert.equal(one(accepted, "ask").ask, 100);
+  assert.equal(one(accepted, "ask").call, 100);
 });
 
 test("an ask of an owner with nothing uncommitted leaves at once", () => {
@@ -126,7 +126,19 @@ test("what a turn asked and has not left goes with the turn, and with the memory
   const { number: activation } = rig.activation;
   const begun = new Set([3]);
   const lost = rig.step({ type: "worker_lost", activation, begun });
-  assert.equal(one(lost, "refuseAsk").ask, 102);
+  assert.equal(one(lost, "refuseAsk").call, 102);
+});
+
+test("what a turn asked goes with it, though the turn runs again at once for another caller", () => {
+  const rig = createRig().owner();
+  rig.world.valid = false;
+  rig.invoke(callOf(2));
+  ask(rig, 2);
+  rig.step({ type: "abandon", call: 2, why: "caller" });
+  rig.invoke({ ...callOf(2), number: 3 });
+  const { number: activation } = rig.activation;
+  const effects = rig.step({ type: "dropped", activation, call: 2, why: "caller" });
+  assert.deepEqual(typesOf(effects), ["refuseAsk", "fail", "run"]);
 });
 
 test("a reader of a session that is not born asks at once, and nothing is claimed", () => {

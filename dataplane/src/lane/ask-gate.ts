@@ -1,17 +1,18 @@
 // When asks of turns may leave: with the claim durable and nothing uncommitted before them (PROTOCOL.md 5.3).
-import { type Failure, fail } from "../call/index.ts";
-import { type AskEvent, addAsk, takeAsks, type Waiting } from "./asks.ts";
+import { fail } from "../call/index.ts";
+import { type AskEvent, addAsk, endAsks, takeAsks, type Waiting } from "./asks.ts";
 import type { Activation, Slice, Step } from "./lane.ts";
 import { wantClaim, wantClaimToRead } from "./tip.ts";
+import type { Work } from "./work.ts";
 
 export const askGate: Slice = { advance };
 
 /** A handler asks something of another session. */
-export function asked({ lane, out }: Step, activation: Activation, event: AskEvent): void {
+export function noteAsk({ lane, out }: Step, activation: Activation, event: AskEvent): void {
   const { asks, turns, tip } = activation;
-  const work = turns.jobs.get(event.call);
+  const work = turns.jobs.get(event.by);
   if (work?.stage !== "running") {
-    out.push({ type: "refuseAsk", ask: event.ask, failure: ended() });
+    out.push(refusal(event));
     return;
   }
   addAsk(asks, work, event, {
@@ -19,30 +20,30 @@ export function asked({ lane, out }: Step, activation: Activation, event: AskEve
     incarnation: tip.incarnation,
     hash: lane.hash,
   });
-  if (event.hash === undefined) wantClaimToRead(tip);
+  if (event.requestHash === undefined) wantClaimToRead(tip);
   else wantClaim(tip);
 }
 
 function advance(step: Step, activation: Activation): void {
   const { asks, turns, tip, verification } = activation;
   if (asks.waiting.length === 0) return;
-  for (const { ask } of takeAsks(asks, ({ work }) => work.stage !== "running"))
-    step.out.push({ type: "refuseAsk", ask, failure: ended() });
   const isCertain = verification.verified && step.world.leaseValid();
   const mayLeave = ({ after, id }: Waiting): boolean => {
     if (id === undefined && tip.claim === "unborn") return true;
     const isOurs = tip.claim === "owner" || (id === undefined && tip.claim === "held" && tip.readable);
     return isOurs && isCertain && after <= turns.accepted;
   };
-  for (const { ask, work, id } of takeAsks(asks, mayLeave)) {
-    work.hasLeft ||= id !== undefined;
-    step.out.push({ type: "ask", ask, id });
-  }
+  for (const { call, id } of takeAsks(asks, mayLeave)) step.out.push({ type: "ask", call, id });
 }
 
-/** The memory of the turns that ask goes: none of these left. */
-export function dropAsks({ out }: Step, { asks }: Activation): void {
-  for (const { ask } of takeAsks(asks, () => true)) out.push({ type: "refuseAsk", ask, failure: ended() });
+/** The turn of `work` has ended, or, without one, the memory of all goes: nothing that waits here leaves. */
+export function dropAsks({ out }: Step, { asks }: Activation, work?: Work): void {
+  for (const waiting of endAsks(asks, work)) out.push(refusal(waiting));
 }
 
-const ended = (): Failure => fail("interrupted", "the turn that asked has ended").failure;
+const refusal = ({ call }: { readonly call: number }) =>
+  ({
+    type: "refuseAsk",
+    call,
+    failure: fail("interrupted", "the turn that asked has ended").failure,
+  }) as const;

@@ -12,7 +12,8 @@ export type AskEvent = Extract<LaneEvent, { type: "ask" }>;
 
 /** At the gate. */
 export interface Waiting {
-  readonly ask: number;
+  /** Number of the call that is made. */
+  readonly call: number;
   readonly work: Work;
   /** Turns that must be accepted before. */
   readonly after: number;
@@ -22,21 +23,25 @@ export interface Waiting {
 
 export interface Asks {
   waiting: Waiting[];
+  /** How often each turn that runs has asked the same, by its hash. */
+  readonly counts: Map<Work, Map<string, number>>;
+  /** Turns of which something has left: it cannot be taken back. */
+  readonly left: WeakSet<Work>;
 }
 
 export function openAsks(): Asks {
-  return { waiting: [] };
+  return { waiting: [], counts: new Map(), left: new WeakSet() };
 }
 
 /** The turn of `work` asks something. */
 export function addAsk(
   asks: Asks,
   work: Work,
-  { ask, hash: asked }: AskEvent,
-  { after, ...by }: AskedBy,
+  { call, requestHash }: AskEvent,
+  { after, ...life }: AskedBy,
 ): void {
-  const id = asked && askId(work, asked, by);
-  asks.waiting.push({ ask, work, after, id });
+  const id = requestHash && idOf(asks, work, requestHash, life);
+  asks.waiting.push({ call, work, after, id });
 }
 
 /** In which life of the session, and after which of its turns. */
@@ -46,27 +51,47 @@ export interface AskedBy {
   readonly hash: Hash;
 }
 
-/** Those that may leave do, as far as `mayLeave` says of the job that asks. */
+/** Those that may leave do, as far as `mayLeave` says. */
 export function takeAsks(asks: Asks, mayLeave: (waiting: Waiting) => boolean): Waiting[] {
-  const leaving = asks.waiting.filter(mayLeave);
-  if (leaving.length > 0) asks.waiting = asks.waiting.filter((one) => !leaving.includes(one));
+  const leaving = takeWaiting(asks, mayLeave);
+  for (const { work, id } of leaving) if (id !== undefined) asks.left.add(work);
   return leaving;
+}
+
+/** The turn of `work` has ended, or, without one, all have: what they asked and has not left. */
+export function endAsks(asks: Asks, work?: Work): Waiting[] {
+  if (work === undefined) asks.counts.clear();
+  else asks.counts.delete(work);
+  return takeWaiting(asks, (one) => work === undefined || one.work === work);
+}
+
+function takeWaiting(asks: Asks, isTaken: (waiting: Waiting) => boolean): Waiting[] {
+  if (asks.waiting.length === 0) return [];
+  const taken = asks.waiting.filter(isTaken);
+  if (taken.length > 0) asks.waiting = asks.waiting.filter((one) => !taken.includes(one));
+  return taken;
 }
 
 /**
  * The same for what a turn asks the same when it runs again, and another one for what it then asks otherwise:
  * of the turn's own id, what is asked, and how often the turn has asked that.
  */
-function askId(work: Work, asked: Uint8Array, { incarnation, hash }: Omit<AskedBy, "after">): CallId {
-  const text = asked.toHex();
-  work.asked ??= new Map();
-  const before = work.asked.get(text) ?? 0;
-  work.asked.set(text, before + 1);
+function idOf(
+  { counts }: Asks,
+  work: Work,
+  requestHash: Uint8Array,
+  { incarnation, hash }: Omit<AskedBy, "after">,
+): CallId {
+  const text = requestHash.toHex();
+  const ofTurn = counts.get(work) ?? new Map<string, number>();
+  counts.set(work, ofTurn);
+  const before = ofTurn.get(text) ?? 0;
+  ofTurn.set(text, before + 1);
   const out = new ByteWriter(128);
   writeTurn(out, work.job, incarnation);
-  out.raw(asked);
+  out.raw(requestHash);
   out.varint(before);
-  return { type: "key", id: hash(out.finish()), rawHash: asked, keepMs: keepMsOf(work.job) };
+  return { type: "key", id: hash(out.finish()), rawHash: requestHash, keepMs: keepMsOf(work.job) };
 }
 
 /** A turn without an id does not run again once it has asked: its number in this life tells it from others. */

@@ -1,6 +1,7 @@
 // Calls: arrival, joining, hand-over to the worker, leaving.
 import { bytesEqual } from "@voda/stdx";
 import { type AbandonReason, type CallHead, type Failure, fail } from "../call/index.ts";
+import { dropAsks } from "./ask-gate.ts";
 import { pipelineBytesMax, pipelineTurnsMax, retryAfterMs } from "./constants.ts";
 import { abandonOrder } from "./control.ts";
 import { callText, type Found, findAnswer, roomFor } from "./dedupe.ts";
@@ -49,8 +50,6 @@ export function arrive(step: Step, call: CallHead): void {
     waiters: [call],
     gone: undefined,
     stage: "queued",
-    asked: undefined,
-    hasLeft: false,
     bytes: call.bytes,
   };
   lane.calls.set(call.number, work);
@@ -207,6 +206,7 @@ export function abandon(step: Step, call: number, why: AbandonReason): void {
 export function dropped(step: Step, activation: Activation, call: number, why: AbandonReason): void {
   const work = takeJob(activation.turns, call);
   if (work === undefined) return;
+  dropAsks(step, activation, work);
   const leaving = work.waiters.filter((waiter) => waiter.number === call || work.gone?.has(waiter.number));
   for (const waiter of leaving) {
     step.lane.calls.delete(waiter.number);

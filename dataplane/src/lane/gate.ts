@@ -1,5 +1,6 @@
 // What the worker says, and when its answers may leave (PROTOCOL.md 5.3, 5.5).
 import type { TurnMessage } from "../turn/index.ts";
+import { dropAsks } from "./ask-gate.ts";
 import { storeAnswer } from "./dedupe.ts";
 import type { Activation, Slice, Step } from "./lane.ts";
 import type { TurnsRecord } from "./record.ts";
@@ -11,8 +12,10 @@ import { acceptTurn, addOutput, addTurn, hasOutput, type Turned, takeOutputs } f
 export const gate: Slice = { advance: openGate };
 
 /** A turn took place: its answer waits for the record that will hold it. */
-export function turned({ lane }: Step, { turns }: Activation, event: TurnMessage & { type: "turned" }): void {
-  const work = addTurn(turns, event);
+export function turned(step: Step, activation: Activation, event: TurnMessage & { type: "turned" }): void {
+  const { lane } = step;
+  const work = addTurn(activation.turns, event);
+  dropAsks(step, activation, work);
   const bytes = event.delta.length + event.answer.length;
   // a delta is memory until its record is accepted: it counts against pipelineBytesMax as bodies do
   work.bytes += bytes;
@@ -21,11 +24,14 @@ export function turned({ lane }: Step, { turns }: Activation, event: TurnMessage
 
 /** A reader ended, or a turn failed: its answer waits until all that it has seen is accepted. */
 export function seen(
-  { lane }: Step,
-  { turns, tip }: Activation,
+  step: Step,
+  activation: Activation,
   event: TurnMessage & { type: "failed" | "read" },
 ): void {
+  const { lane } = step;
+  const { turns, tip } = activation;
   const work = addOutput(turns, event);
+  dropAsks(step, activation, work);
   // what a failed turn saw may be old news for a call that comes later: that one runs for itself
   if (work.key !== undefined && lane.running.get(work.key) === work) lane.running.delete(work.key);
   wantClaimToRead(tip);

@@ -2,6 +2,7 @@
 import type { SessionName } from "@voda/proto/name";
 import { UnsupportedFormatError } from "@voda/state";
 import { DecodeError } from "@voda/stdx";
+import type { Failure } from "../call/index.ts";
 import { dropAsks } from "./ask-gate.ts";
 import { type Activation, isQuiet, type Slice, type Step } from "./lane.ts";
 import { type DecodedRecord, decodeStored } from "./replay.ts";
@@ -32,9 +33,9 @@ export const memory: Slice = {
 
 /**
  * What the memory held is void: its calls run again, wherever the session is then. A call without an id whose
- * record may be in the lane, or that has asked something of others, does not: nobody could tell that it ran. Nor does one that ran in a worker which
- * is `lost`, unless it is a reader: what its handler did elsewhere would be done twice, and only the caller
- * knows whether that may be.
+ * record may be in the lane, or that has asked something of others, does not: nobody could tell that it ran.
+ * Nor does one that had `begun` in a worker which is lost, unless it is a reader: what its handler did
+ * elsewhere would be done twice, and only the caller knows whether that may be.
  */
 export function drop(
   step: Step,
@@ -43,7 +44,7 @@ export function drop(
   outcome: "nothing" | "unknown" | { readonly begun: Pick<ReadonlySet<number>, "has"> },
 ): void {
   const { lane, out } = step;
-  const { append, turns, orders } = activation;
+  const { append, asks, turns, orders } = activation;
   const doubtful = outcome === "nothing" ? [] : (append.flight?.turns ?? []).map((turn) => turn.work);
   const begun = typeof outcome === "object" ? outcome.begun : undefined;
   const hasRun = ({ stage, job }: Work): boolean =>
@@ -53,7 +54,7 @@ export function drop(
   const requeued: Work[] = [];
   for (const work of turns.jobs.values()) {
     const isDoubtful = doubtful.includes(work);
-    if (work.key === undefined && (isDoubtful || work.hasLeft)) failWork(step, work, unknownOutcome());
+    if (work.key === undefined && (isDoubtful || asks.left.has(work))) failWork(step, work, unknownOutcome());
     else if (hasRun(work)) failWork(step, work, workerLost(isDoubtful));
     else requeued.push(work);
   }
@@ -76,12 +77,18 @@ export function giveUp(step: Step, incident: keyof typeof failures, why: string)
   out.push({ type: "incident", incident, message: why });
   if (lane.activation !== undefined) drop(step, lane.activation, "dropped", "unknown");
   lane.waking = undefined;
+  failWaiting(step, failure);
+  out.push({ type: "cold", why: "dropped" });
+}
+
+/** Nobody who waits will be served. */
+export function failWaiting(step: Step, failure: Failure): void {
+  const { lane } = step;
   const { queue, controls } = lane;
   lane.queue = [];
   lane.controls = [];
   for (const work of queue) failWork(step, work, failure);
   for (const control of controls) failCall(step, control.number, failure);
-  out.push({ type: "cold", why: "dropped" });
 }
 
 /** A record of the lane; one that cannot be read ends every use of it. */

@@ -1,16 +1,15 @@
 // One step of a lane: what happened is noted, then everything that is possible now is done.
 import type { CallHead, Failure } from "../call/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
-import { asked, askGate } from "./ask-gate.ts";
+import { askGate, noteAsk } from "./ask-gate.ts";
 import { abandon, arrive, calls, dropped, identified } from "./calls.ts";
 import { commit } from "./commit.ts";
 import { control } from "./control.ts";
 import { gate, seen, turned } from "./gate.ts";
 import type { Activation, Lane, Slice, Step, StoreReply } from "./lane.ts";
-import { drop, memory } from "./memory.ts";
+import { drop, failWaiting, memory } from "./memory.ts";
 import { sleep } from "./orders.ts";
 import { settle } from "./settle.ts";
-import { failCall, failWork } from "./share.ts";
 import { cutTaken, snapshot } from "./snapshot.ts";
 import { renewTip } from "./tip.ts";
 import type { Incarnation, LaneEffect, LaneEvent, World } from "./types.ts";
@@ -119,7 +118,7 @@ function noteWorker(at: Step, event: FromWorker): void {
     case "dropped":
       return dropped(at, activation, event.call, event.why);
     case "ask":
-      return asked(at, activation, event);
+      return noteAsk(at, activation, event);
     case "identified":
       return identified(at, activation, event);
     case "cut":
@@ -154,10 +153,5 @@ function undelivered(at: Step, call: CallHead, incarnation: Incarnation): void {
 /** There is nothing here that could run the session's calls. */
 function refuseAll(at: Step, activation: Activation, failure: Failure): void {
   drop(at, activation, "dropped", "unknown");
-  const { lane } = at;
-  const { queue, controls } = lane;
-  lane.queue = [];
-  lane.controls = [];
-  for (const work of queue) failWork(at, work, failure);
-  for (const control of controls) failCall(at, control.number, failure);
+  failWaiting(at, failure);
 }

@@ -42,7 +42,6 @@ export function openTurns(): Turns {
 /** The work goes to the worker. */
 export function startJob({ jobs }: Turns, work: Work): void {
   work.stage = "running";
-  work.asked = undefined;
   jobs.set(work.job.number, work);
 }
 

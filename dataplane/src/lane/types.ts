@@ -31,6 +31,9 @@ export interface Image {
   readonly deltas: readonly Uint8Array[];
 }
 
+/** What is left of a session whose last record is not there. A name alone is of a lane that was lost. */
+export type Traces = "nothing" | "records" | "name";
+
 /** What is known of the lease of an incarnation. */
 export type Standing =
   /** Its lease may live: nobody may claim over it. */
@@ -89,13 +92,16 @@ export type LaneEvent =
    */
   | { readonly type: "sleep" }
   | TurnMessage
-  /** The handler of `call` asks something of another session: call `ask`. `hash`: 16 bytes over it; none of what is readonly. */
+  /**
+   * The handler of call `by` asks something of another session: it makes call `call`. `requestHash`: 16 bytes
+   * over what is asked; none of what is readonly.
+   */
   | {
       readonly type: "ask";
       readonly activation: number;
+      readonly by: number;
       readonly call: number;
-      readonly ask: number;
-      readonly hash: Uint8Array | undefined;
+      readonly requestHash: Uint8Array | undefined;
     }
   | {
       readonly type: "cut";
@@ -140,7 +146,7 @@ export type LaneEvent =
   /** Answer to `readRange`: all records from there on, ascending. */
   | { readonly type: "range"; readonly token: number; readonly records: readonly StoredRecord[] }
   /** Answer to `readTraces`. */
-  | { readonly type: "traces"; readonly token: number; readonly found: "nothing" | "records" | "name" }
+  | { readonly type: "traces"; readonly token: number; readonly found: Traces }
   /** Answer to `readPages`, in the order of the names; `undefined` where there is none with that hash. */
   | { readonly type: "pages"; readonly token: number; readonly pages: readonly (Uint8Array | undefined)[] }
   /** Answer to `writePages`: all of them are stored. */
@@ -184,8 +190,8 @@ export type LaneEffect =
   | { readonly type: "close"; readonly activation: number }
   // for other sessions; each ask gets exactly one of these
   /** It may leave, under this id; none of what is readonly. */
-  | { readonly type: "ask"; readonly ask: number; readonly id: CallId | undefined }
-  | { readonly type: "refuseAsk"; readonly ask: number; readonly failure: Failure }
+  | { readonly type: "ask"; readonly call: number; readonly id: CallId | undefined }
+  | { readonly type: "refuseAsk"; readonly call: number; readonly failure: Failure }
   // to callers; each call gets exactly one of these
   /** The answer as the worker encoded it. `n` and `uid` make the token for reading one's writes. */
   | {

@@ -15,7 +15,7 @@ import {
   typesOf,
 } from "../../test/lane-rig.ts";
 import type { TurnEntry } from "./record-turns.ts";
-import type { LaneEffect, StoredRecord } from "./types.ts";
+import type { LaneEffect, StoredRecord, Traces } from "./types.ts";
 import { noRecord } from "./words.ts";
 
 const turn = (first: number): TurnEntry => ({
@@ -168,11 +168,8 @@ test("the session of another incarnation whose lease lives is not claimed", () =
 });
 
 /** No last record; then what the leader finds of the session. */
-const traces = (
-  rig: Rig,
-  effects: readonly LaneEffect[],
-  found: "nothing" | "records" | "name",
-): LaneEffect[] => rig.step({ type: "traces", token: one(rig.last(effects), "readTraces").token, found });
+const traces = (rig: Rig, effects: readonly LaneEffect[], found: Traces): LaneEffect[] =>
+  rig.step({ type: "traces", token: one(rig.last(effects), "readTraces").token, found });
 
 test("a lane without a last record is empty only when nothing else of the session is there", () => {
   const rig = createRig();

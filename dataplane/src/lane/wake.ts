@@ -8,7 +8,7 @@ import { open } from "./open.ts";
 import type { LaneRecord } from "./record.ts";
 import { type Base, type DecodedRecord, emptyLane, replay, replayKept } from "./replay.ts";
 import { failCall, failWork, forwardWork, tooManyHops } from "./share.ts";
-import type { Incarnation, LaneEvent, StoredRecord } from "./types.ts";
+import type { Incarnation, LaneEvent, StoredRecord, Traces } from "./types.ts";
 
 /** Starts to wake when somebody waits, and again after a pause. */
 export function advanceWake(step: Step): void {
@@ -67,7 +67,7 @@ function proveEmpty({ lane, world, out }: Step, attempts: number, mark: Mark | u
 function tracesRead(
   step: Step,
   { attempts, mark, arrived }: Waking & { stage: "traces" },
-  found: "nothing" | "records" | "name",
+  found: Traces,
 ): void {
   if (mark?.isAccepted === true && attempts > 0) {
     readAll(step, attempts, mark);

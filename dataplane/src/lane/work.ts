@@ -9,10 +9,6 @@ export interface Work {
   /** Waiters whose callers went away. */
   gone: Set<number> | undefined;
   stage: "queued" | "running" | "executed";
-  /** How often its turn has asked the same, by its hash. */
-  asked: Map<string, number> | undefined;
-  /** Something that it asked has left, and cannot be taken back. */
-  hasLeft: boolean;
   /** Counted against the pipeline. */
   bytes: number;
 }

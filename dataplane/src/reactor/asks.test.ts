@@ -20,8 +20,8 @@ function asking() {
   ): void => {
     const { readonly = false, chain = ["counter/k"] } = more;
     const name = { namespace: "default", agent: "counter", key };
-    const asked = plainCall(0, at.timers.nowMs() + 400, { name, method, chain, head: { readonly } });
-    at.hear({ type: "ask", activation, call: call?.head.number ?? 0, ask: 9, asked });
+    const request = plainCall(0, at.timers.nowMs() + 400, { name, method, chain, head: { readonly } });
+    at.hear({ type: "ask", activation, by: call?.head.number ?? 0, askId: 9, request });
   };
   return { at, ask };
 }

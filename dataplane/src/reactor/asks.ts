@@ -2,30 +2,29 @@
 // go (`lane/ask-gate`), answered to the worker.
 import type { Agent } from "@voda/proto/api";
 import { MethodMode } from "@voda/proto/api";
-import { type Call, type CallHead, type Failed, fail } from "../call/index.ts";
+import { type AskMessage, type Call, type CallHead, type Failed, fail } from "../call/index.ts";
 import type { Hosted } from "./hosted.ts";
 import type { Performing } from "./perform.ts";
-import type { AskSaid } from "./ports.ts";
 
 /** `number`: of the new call in this process. From here on its deadline is watched like that of every call. */
 export function takeAsk(
   at: Performing,
   hosted: Hosted,
-  { activation, call, ask, asked }: AskSaid,
+  { activation, by, askId, request }: AskMessage,
   number: number,
 ): void {
   const { worker } = at.ports;
-  const agent = worker.agentOf(asked.name);
-  const readonly = "failure" in agent ? agent : admitted(agent, asked);
+  const agent = worker.agentOf(request.name);
+  const readonly = "failure" in agent ? agent : admitted(agent, request);
   if (typeof readonly !== "boolean") {
-    worker.asked(activation, ask, readonly);
+    worker.answerAsk(activation, askId, readonly);
     return;
   }
-  const head: CallHead = { ...asked.head, number, readonly };
-  const live = at.calls.add({ ...asked, head }, (answer) => worker.asked(activation, ask, answer));
+  const head: CallHead = { ...request.head, number, readonly };
+  const live = at.calls.add({ ...request, head }, (answer) => worker.answerAsk(activation, askId, answer));
   if (live === undefined) return;
-  const hash = readonly ? undefined : hosted.lane.hash(bytesOf(asked));
-  at.dispatch(hosted, { type: "ask", activation, call, ask: number, hash });
+  const requestHash = readonly ? undefined : hosted.lane.hash(bytesOf(request));
+  at.dispatch(hosted, { type: "ask", activation, by, call: number, requestHash });
 }
 
 /** Whether what is asked is readonly; or why it may not be asked. */

@@ -1,6 +1,5 @@
 export type {
   AppendedRecord,
-  AskSaid,
   CallersPort,
   HostWorld,
   LastSeen,

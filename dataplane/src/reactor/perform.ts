@@ -1,10 +1,10 @@
 // What lanes want done, done: every effect of a lane is performed here, on the four ports, and nowhere else.
 import { unreachable } from "@voda/stdx";
-import { decodeAnswer, type Failed, fail } from "../call/index.ts";
+import { type AskMessage, decodeAnswer, type Failed, fail } from "../call/index.ts";
 import type { LaneEffect, LaneEvent, LaneTimer } from "../lane/index.ts";
 import type { Calls, LiveCall } from "./calls.ts";
 import type { Hosted } from "./hosted.ts";
-import type { AskSaid, HostWorld, Ports, Resolver, Timers, WorkerEvent } from "./ports.ts";
+import type { HostWorld, Ports, Resolver, Timers, WorkerEvent } from "./ports.ts";
 
 /** What performing needs of the reactor. */
 export interface Performing {
@@ -20,7 +20,7 @@ export interface Performing {
   readonly owned: Set<Hosted>;
   readonly dispatch: (hosted: Hosted, event: LaneEvent) => void;
   /** What its worker says. */
-  readonly hear: (hosted: Hosted, event: WorkerEvent | AskSaid) => void;
+  readonly hear: (hosted: Hosted, event: WorkerEvent | AskMessage) => void;
   /** What handlers asked and may leave: delivered after the step, whose own effects come first. */
   readonly leaving: LiveCall[];
   /** Gives the call to its lane again. `unreached`: the node that did not get it. */
@@ -76,7 +76,7 @@ function perform(at: Performing, hosted: Hosted, effect: Exclude<LaneEffect, { t
     case "ask":
       return letGo(at, effect);
     case "refuseAsk":
-      return calls.answer(effect.ask, { ok: false, failure: effect.failure });
+      return calls.answer(effect.call, { ok: false, failure: effect.failure });
     case "close":
       return close(at, hosted, effect.activation);
     case "reply": {
@@ -126,7 +126,7 @@ function perform(at: Performing, hosted: Hosted, effect: Exclude<LaneEffect, { t
 function performOnStore(at: Performing, hosted: Hosted, effect: StoreEffect): void {
   const { store } = at.ports;
   const emit = (event: LaneEvent): void => at.dispatch(hosted, event);
-  const asked = <T>(token: number, event: (value: T) => LaneEvent): Resolver<T> => ({
+  const resolver = <T>(token: number, event: (value: T) => LaneEvent): Resolver<T> => ({
     answered: (value) => emit(event(value)),
     failed: () => emit({ type: "store_failed", token }),
   });
@@ -144,7 +144,7 @@ function performOnStore(at: Performing, hosted: Hosted, effect: StoreEffect): vo
       return store.last(
         hosted,
         leader,
-        asked(token, ({ record, mark }) => ({ type: "last", token, record, mark })),
+        resolver(token, ({ record, mark }) => ({ type: "last", token, record, mark })),
       );
     }
     case "readRange": {
@@ -152,14 +152,14 @@ function performOnStore(at: Performing, hosted: Hosted, effect: StoreEffect): vo
       return store.range(
         hosted,
         effect,
-        asked(token, (records) => ({ type: "range", token, records })),
+        resolver(token, (records) => ({ type: "range", token, records })),
       );
     }
     case "readTraces": {
       const { token } = effect;
       return store.traces(
         hosted,
-        asked(token, (found) => ({ type: "traces", token, found })),
+        resolver(token, (found) => ({ type: "traces", token, found })),
       );
     }
     case "readPages": {
@@ -167,7 +167,7 @@ function performOnStore(at: Performing, hosted: Hosted, effect: StoreEffect): vo
       return store.readPages(
         hosted,
         names,
-        asked(token, (pages) => ({ type: "pages", token, pages })),
+        resolver(token, (pages) => ({ type: "pages", token, pages })),
       );
     }
     case "writePages": {
@@ -175,7 +175,7 @@ function performOnStore(at: Performing, hosted: Hosted, effect: StoreEffect): vo
       return store.writePages(
         hosted,
         pages,
-        asked(token, () => ({ type: "pages_written", token })),
+        resolver(token, () => ({ type: "pages_written", token })),
       );
     }
     case "mark":
@@ -192,13 +192,13 @@ function performOnStore(at: Performing, hosted: Hosted, effect: StoreEffect): vo
 }
 
 function open(at: Performing, hosted: Hosted, effect: Of<"open">): OpenFailed | undefined {
-  const { activation, epoch: origin, image } = effect;
+  const { activation, epoch, image } = effect;
   const { token, name, granted } = hosted;
   const admitted = at.ports.worker.open({
     token,
     name,
     activation,
-    origin,
+    epoch,
     image,
     granted,
     hear(event) {
@@ -226,8 +226,8 @@ function run({ ports, calls, opened }: Performing, { activation, call }: Of<"run
   ports.worker.run(activation, live.call);
 }
 
-function letGo({ calls, leaving }: Performing, { ask, id }: Of<"ask">): void {
-  const live = calls.get(ask);
+function letGo({ calls, leaving }: Performing, { call, id }: Of<"ask">): void {
+  const live = calls.get(call);
   if (live === undefined) return; // its time is over
   live.call = { ...live.call, head: { ...live.call.head, id } };
   leaving.push(live);

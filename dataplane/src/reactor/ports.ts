@@ -6,8 +6,8 @@ import type { DeviceShare } from "@voda/proto/grant";
 import type { Mark } from "@voda/proto/mark";
 import type { SessionName, SessionToken } from "@voda/proto/session";
 import type { PageName, PageReference } from "@voda/proto/wire";
-import type { AbandonReason, Answer, AnswerMeta, Call, Failed, TakeBack } from "../call/index.ts";
-import type { ColdReason, Image, LaneEvent, StoredRecord, World } from "../lane/index.ts";
+import type { AbandonReason, Answer, AnswerMeta, AskMessage, Call, Failed, TakeBack } from "../call/index.ts";
+import type { ColdReason, Image, LaneEvent, StoredRecord, Traces, World } from "../lane/index.ts";
 
 /** A session as its ports see it. */
 export interface Session {
@@ -21,7 +21,7 @@ export interface WorkerPort {
   agentOf(name: SessionName): Agent | Failed;
   /**
    * Opens the activation at the current revision and takes its part of the node, at once; of a refusal
-   * nothing is left. `origin`: no other activation of this session that commits anything has the same.
+   * nothing is left. `epoch`: no other activation of this session that commits anything has the same.
    * `granted`: what a grant gives of the devices.
    */
   open(opening: Opening): Opened | Failed;
@@ -31,7 +31,7 @@ export interface WorkerPort {
   cancel(activation: number, call: number, why: AbandonReason): void;
   cut(activation: number): void;
   /** The answer to what a handler of the activation asked. */
-  asked(activation: number, ask: number, answer: Answer): void;
+  answerAsk(activation: number, askId: number, answer: Answer): void;
   /** Gives its part of the node back. */
   close(activation: number): void;
   /** Whether the activation runs under the revision that is current now. */
@@ -40,11 +40,11 @@ export interface WorkerPort {
 
 export interface Opening extends Session {
   readonly activation: number;
-  readonly origin: number;
+  readonly epoch: number;
   readonly image: Image;
   readonly granted: readonly DeviceShare[] | undefined;
   /** Hears what the worker says of the activation, in its order, until it is closed or lost. */
-  readonly hear: (event: WorkerEvent | AskSaid) => void;
+  readonly hear: (event: WorkerEvent | AskMessage) => void;
 }
 
 /** What a worker says of one of its activations. */
@@ -52,18 +52,6 @@ export type WorkerEvent = Extract<
   LaneEvent,
   { type: "turned" | "failed" | "read" | "dropped" | "identified" | "cut" | "open_failed" }
 >;
-
-/** A handler calls another session; `asked` says neither which call it is nor its id. */
-export interface AskSaid {
-  readonly type: "ask";
-  readonly activation: number;
-  /** The call whose handler asks. */
-  readonly call: number;
-  /** Under which number the worker waits for the answer. */
-  readonly ask: number;
-  /** `readonly` where the asking handler is. */
-  readonly asked: Call;
-}
 
 export interface Opened {
   readonly agent: Agent;
@@ -106,19 +94,19 @@ export interface AsleepTrim {
 export interface StorePort {
   /** Without an answer nothing is told: the lane sends the record again. */
   append(session: Session, record: AppendedRecord, told: Appended): void;
-  last(session: Session, leader: boolean, asked: Resolver<LastSeen>): void;
-  range(session: Session, range: Range, asked: Resolver<readonly StoredRecord[]>): void;
+  last(session: Session, leader: boolean, told: Resolver<LastSeen>): void;
+  range(session: Session, range: Range, told: Resolver<readonly StoredRecord[]>): void;
   /** From the leader: whether there is a name record, and then whether there is any record. */
-  traces(session: Session, asked: Resolver<Traces>): void;
+  traces(session: Session, told: Resolver<Traces>): void;
   readPages(
     session: Session,
     names: readonly PageReference[],
-    asked: Resolver<readonly (Uint8Array | undefined)[]>,
+    told: Resolver<readonly (Uint8Array | undefined)[]>,
   ): void;
   writePages(
     session: Session,
     pages: readonly { readonly name: PageName; readonly bytes: Uint8Array }[],
-    asked: Resolver<void>,
+    told: Resolver<void>,
   ): void;
   /** Not awaited: it is kept in memory, where `last` finds it too, until it is stored. */
   mark(session: Session, mark: Mark, isUrgent: boolean): void;
@@ -136,8 +124,6 @@ export interface LastSeen {
   readonly record: StoredRecord | undefined;
   readonly mark: Mark | undefined;
 }
-
-export type Traces = "nothing" | "records" | "name";
 
 export interface Range {
   readonly from: number;

@@ -1,13 +1,13 @@
 // The sessions of this node: tells each lane what happens, in the order in which it happens. Pure: time,
 // chance and the world come in as arguments (`ports.ts`), so that the simulator runs this very code.
 import type { SessionName, SessionToken } from "@voda/proto/session";
-import { type Call, type Failed, fail, type Submit } from "../call/index.ts";
+import { type AskMessage, type Call, type Failed, fail, type Submit } from "../call/index.ts";
 import { isIdle, type Lane, type LaneEvent, stepLane } from "../lane/index.ts";
 import { takeAsk } from "./asks.ts";
 import { closing, createCalls, type LiveCall } from "./calls.ts";
 import type { Hosted } from "./hosted.ts";
 import { type Performing, performAll } from "./perform.ts";
-import type { AskSaid, HostWorld, Owned, Ports, Session, Timers, WorkerEvent } from "./ports.ts";
+import type { HostWorld, Owned, Ports, Session, Timers, WorkerEvent } from "./ports.ts";
 
 /** A reader that had begun in so many threads when they ended is not run again: it may be what ends them. */
 export const workersLostMax = 3;
@@ -181,7 +181,7 @@ export class Reactor {
     this.#performing.calls.close();
   }
 
-  #hear(hosted: Hosted, event: WorkerEvent | AskSaid): void {
+  #hear(hosted: Hosted, event: WorkerEvent | AskMessage): void {
     if (event.type === "ask") takeAsk(this.#performing, hosted, event, this.#options.world.unique());
     else this.#step(hosted, event);
   }

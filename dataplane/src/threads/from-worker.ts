@@ -1,9 +1,9 @@
 // What a worker says to the I/O thread.
 import { systemClock } from "@voda/stdx";
 import {
+  type AskMessage,
   abandonCode,
   abandonReasonOf,
-  type Call,
   decodeCall,
   decodeFailure,
   encodeCall,
@@ -13,18 +13,6 @@ import {
 import { draft, type FrameCursor, FrameDraft, FrameError } from "../frame/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
 import { direction, type MessageCodecs } from "./message.ts";
-
-/** A handler asks something of another session; `asked` says neither which call it is nor its id. */
-export interface AskMessage {
-  readonly type: "ask";
-  readonly activation: number;
-  /** The call whose handler asks. */
-  readonly call: number;
-  /** Under which number the activation waits for the answer. */
-  readonly ask: number;
-  /** `readonly` where the asking handler is: then what it asks must be. */
-  readonly asked: Call;
-}
 
 /** About one activation. */
 export type SessionMessage =
@@ -165,11 +153,12 @@ const codecs: MessageCodecs<FromWorker> = {
   },
   ask: {
     number: 12,
-    encode: ({ activation, call, ask, asked }) =>
-      Object.assign(encodeCall(asked, systemClock.monotonicMs()), { activation, call, turn: ask }),
+    encode: ({ activation, by, askId, request }) =>
+      Object.assign(encodeCall(request, systemClock.monotonicMs()), { activation, call: by, turn: askId }),
     decode(frame) {
-      const { activation, call, turn: ask } = frame;
-      return { type: "ask", activation, call, ask, asked: decodeCall(frame, 0, systemClock.monotonicMs()) };
+      const { activation, call: by, turn: askId } = frame;
+      const request = decodeCall(frame, 0, systemClock.monotonicMs());
+      return { type: "ask", activation, by, askId, request };
     },
   },
   loaded: lineCodec("loaded", 10),

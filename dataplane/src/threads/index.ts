@@ -8,7 +8,6 @@ export {
 } from "./bundle-worker.ts";
 export { type Channel, type Ends, openChannel } from "./channel.ts";
 export {
-  type AskMessage,
   type FromWorker,
   fromWorker,
   type LogEntry,

@@ -30,15 +30,15 @@ const said: fc.Arbitrary<ToWorker> = fc.oneof(
     type: is("open"),
     activation: number,
     name: record({ namespace: text, agent: text, key: text }),
-    origin: number,
+    epoch: number,
   }),
   record({ type: fc.constantFrom("page" as const, "delta" as const), activation: number, bytes }),
   record({ type: fc.constantFrom("opened" as const, "cut" as const, "close" as const), activation: number }),
   record({ type: is("cancel"), activation: number, call: number, why }),
   record({
-    type: is("asked"),
+    type: is("ask_answered"),
     activation: number,
-    ask: number,
+    askId: number,
     answer: record({ ok: fc.constant(true as const), content: fc.constant("json" as const), body: bytes }),
   }),
 );
@@ -111,19 +111,22 @@ test("a call reaches the worker with its activation", () => {
 });
 
 test("an ask reaches the I/O thread with who asks, and what is asked of whom", () => {
-  const asked = plainCall(0, systemClock.monotonicMs() + 5_000, { chain: ["a/k"], body: Uint8Array.of(51) });
-  const frame = fromWorker.encode({ type: "ask", activation: 2 ** 33, call: 2 ** 34, ask: 2 ** 35, asked });
+  const request = plainCall(0, systemClock.monotonicMs() + 5_000, {
+    chain: ["a/k"],
+    body: Uint8Array.of(51),
+  });
+  const frame = fromWorker.encode({ type: "ask", activation: 2 ** 33, by: 2 ** 34, askId: 2 ** 35, request });
   const got = passed(frame, fromWorker.decode);
   assert.ok(got.type === "ask");
-  assert.deepEqual([got.activation, got.call, got.ask], [2 ** 33, 2 ** 34, 2 ** 35]);
-  const { head, name, method, chain, body } = got.asked;
-  assert.deepEqual([name, method, chain, body], [asked.name, "add", ["a/k"], Uint8Array.of(51)]);
+  assert.deepEqual([got.activation, got.by, got.askId], [2 ** 33, 2 ** 34, 2 ** 35]);
+  const { head, name, method, chain, body } = got.request;
+  assert.deepEqual([name, method, chain, body], [request.name, "add", ["a/k"], Uint8Array.of(51)]);
   assert.ok(head.deadlineMs - systemClock.monotonicMs() <= 5_000);
 });
 
 test("a session's key keeps its byte order mark", () => {
   const name = { namespace: "default", agent: "a", key: "\ufeffk" };
-  const got = passed(toWorker.encode({ type: "open", activation: 1, name, origin: 1 }), toWorker.decode);
+  const got = passed(toWorker.encode({ type: "open", activation: 1, name, epoch: 1 }), toWorker.decode);
   assert.deepEqual(got.type === "open" && got.name, name);
 });
 

@@ -18,14 +18,14 @@ import { direction, type MessageCodecs } from "./message.ts";
 /** All that the I/O thread says to a worker, in the order in which lanes want it. */
 export type ToWorker =
   /**
-   * A session comes into memory: its pages and deltas follow, then `opened`. `origin` names the activation in
+   * A session comes into memory: its pages and deltas follow, then `opened`. `epoch` names the activation in
    * deltas.
    */
   | {
       readonly type: "open";
       readonly activation: number;
       readonly name: SessionName;
-      readonly origin: number;
+      readonly epoch: number;
     }
   | { readonly type: "page"; readonly activation: number; readonly bytes: Uint8Array }
   | { readonly type: "delta"; readonly activation: number; readonly bytes: Uint8Array }
@@ -40,19 +40,24 @@ export type ToWorker =
   /** Say what the call means; it does not run. */
   | { readonly type: "identify"; readonly activation: number; readonly call: SessionCall }
   /** The answer to what a handler asked. */
-  | { readonly type: "asked"; readonly activation: number; readonly ask: number; readonly answer: Answer }
+  | {
+      readonly type: "ask_answered";
+      readonly activation: number;
+      readonly askId: number;
+      readonly answer: Answer;
+    }
   | { readonly type: "cut"; readonly activation: number }
   | { readonly type: "close"; readonly activation: number };
 
 const codecs: MessageCodecs<ToWorker> = {
   open: {
     number: 1,
-    encode: ({ activation, name, origin }) => draft({ activation, turn: origin, meta: encodeName(name) }),
+    encode: ({ activation, name, epoch }) => draft({ activation, turn: epoch, meta: encodeName(name) }),
     decode: (frame) => ({
       type: "open",
       activation: frame.activation,
       name: decodeName(frame.metaCopy()),
-      origin: frame.turn,
+      epoch: frame.turn,
     }),
   },
   page: {
@@ -99,16 +104,6 @@ const codecs: MessageCodecs<ToWorker> = {
     encode: ({ activation }) => draft({ activation }),
     decode: ({ activation }) => ({ type: "close", activation }),
   },
-  asked: {
-    number: 10,
-    encode: ({ activation, ask, answer }) => draft({ activation, turn: ask, payload: encodeAnswer(answer) }),
-    decode: (frame) => ({
-      type: "asked",
-      activation: frame.activation,
-      ask: frame.turn,
-      answer: decodeAnswer(frame.payloadCopy()),
-    }),
-  },
   identify: {
     number: 9,
     encode: ({ activation, call }) => callFrame(activation, call),
@@ -116,6 +111,17 @@ const codecs: MessageCodecs<ToWorker> = {
       type: "identify",
       activation: frame.activation,
       call: decodeSessionCall(frame, systemClock.monotonicMs()),
+    }),
+  },
+  ask_answered: {
+    number: 10,
+    encode: ({ activation, askId, answer }) =>
+      draft({ activation, turn: askId, payload: encodeAnswer(answer) }),
+    decode: (frame) => ({
+      type: "ask_answered",
+      activation: frame.activation,
+      askId: frame.turn,
+      answer: decodeAnswer(frame.payloadCopy()),
     }),
   },
 };

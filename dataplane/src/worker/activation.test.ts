@@ -7,8 +7,15 @@ import { systemClock } from "@voda/stdx";
 import { agent, s, VodaError } from "voda";
 import { definitionOf, handlersOf } from "voda/definition";
 import { plainCall } from "../../test/call.ts";
-import { type Answer, type Content, chainMax, decodeAnswer, type Failure } from "../call/index.ts";
-import { type AskMessage, BegunWriter, createBegunTable, readBegun } from "../threads/index.ts";
+import {
+  type Answer,
+  type AskMessage,
+  type Content,
+  chainMax,
+  decodeAnswer,
+  type Failure,
+} from "../call/index.ts";
+import { BegunWriter, createBegunTable, readBegun } from "../threads/index.ts";
 
 import type { TurnMessage } from "../turn/index.ts";
 import { WorkerActivation } from "./activation.ts";
@@ -176,7 +183,7 @@ function harness() {
     number: 7,
     node: "n1",
     name: { namespace: "default", agent: "probe", key: "k" },
-    origin: 1,
+    epoch: 1,
     state: counting,
     handlers: handlersOf(probe),
     turnMsMax: definitionOf(probe).turnMsMax,
@@ -302,14 +309,18 @@ describe("an activation", () => {
     const call = run("asks", 3);
     const [message] = asks;
     assert.deepEqual(
-      [message?.call, message?.asked.name.agent, message?.asked.name.key],
+      [message?.by, message?.request.name.agent, message?.request.name.key],
       [call, "asked", "other"],
     );
-    assert.deepEqual([message?.asked.method, utf8.decode(message?.asked.body)], ["add", "3"]);
-    assert.deepEqual([message?.asked.chain, message?.asked.caller], [["probe/k"], "me"]);
-    const leftMs = (message?.asked.head.deadlineMs ?? 0) - systemClock.monotonicMs();
+    assert.deepEqual([message?.request.method, utf8.decode(message?.request.body)], ["add", "3"]);
+    assert.deepEqual([message?.request.chain, message?.request.caller], [["probe/k"], "me"]);
+    const leftMs = (message?.request.head.deadlineMs ?? 0) - systemClock.monotonicMs();
     assert.ok(leftMs <= 20, `${leftMs} ms`);
-    activation.asked(message?.ask ?? 0, { ok: true, content: "json", body: new TextEncoder().encode("4") });
+    activation.askAnswered(message?.askId ?? 0, {
+      ok: true,
+      content: "json",
+      body: new TextEncoder().encode("4"),
+    });
     await until(() => said.length === 1);
     assert.equal(value(call), 4);
   });
@@ -318,7 +329,7 @@ describe("an activation", () => {
     const { activation, asks, run, answerOf, until, said } = harness();
     const call = run("asks", 3);
     const failure = { code: "aborted", reason: "mine", message: "m", metadata: { a: "b" } } as const;
-    activation.asked(asks[0]?.ask ?? 0, { ok: false, failure });
+    activation.askAnswered(asks[0]?.askId ?? 0, { ok: false, failure });
     await until(() => said.length === 1);
     assert.deepEqual(answerOf(call), { ok: false, failure });
   });
@@ -331,7 +342,7 @@ describe("an activation", () => {
     ];
     for (const [at, answer] of unreadable.entries()) {
       const call = run("catches");
-      activation.asked(asks[at]?.ask ?? 0, answer);
+      activation.askAnswered(asks[at]?.askId ?? 0, answer);
       await until(() => said.length === at + 1);
       assert.match(String(value(call)), /^what was asked gave an answer that cannot be read: /);
     }
@@ -344,7 +355,7 @@ describe("an activation", () => {
     await until(() => said.length === 1);
     assert.deepEqual([reason(refused), asks.length], ["asks_too_deep", 0]);
     run("asks", 1, { chain: chain(chainMax - 1) });
-    assert.equal(asks[0]?.asked.chain.length, chainMax);
+    assert.equal(asks[0]?.request.chain.length, chainMax);
   });
 
   test("an ask that nobody waited for ends with its turn", async () => {

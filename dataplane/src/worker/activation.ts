@@ -6,7 +6,7 @@ import type { SessionName } from "@voda/proto/session";
 import { turnBytesMax } from "@voda/proto/wire";
 import type { SessionState, Transaction, View } from "@voda/state";
 import { assert, systemClock, unreachable } from "@voda/stdx";
-import { type Ask, type Handler, isThenable, type Logger, VodaError } from "voda/definition";
+import { type AskRequest, type Handler, isThenable, type Logger, VodaError } from "voda/definition";
 import {
   type AbandonReason,
   type Answer,
@@ -31,7 +31,7 @@ export interface ActivationOptions {
   readonly node: string;
   readonly name: SessionName;
   /** Names this activation in the deltas of texts: never the same for another activation of the session. */
-  readonly origin: number;
+  readonly epoch: number;
   readonly state: SessionState;
   readonly handlers: ReadonlyMap<string, Handler>;
   readonly turnMsMax: number;
@@ -90,8 +90,8 @@ export class WorkerActivation {
   }
 
   /** What a handler asked of another session is answered. */
-  asked(ask: number, answer: Answer): void {
-    this.#asks.answered(ask, answer);
+  askAnswered(askId: number, answer: Answer): void {
+    this.#asks.answered(askId, answer);
   }
 
   cut(): void {
@@ -187,7 +187,7 @@ export class WorkerActivation {
     try {
       running.input = decodeInput(handler, call.content, call.body);
       const { caller, chain } = call;
-      const ask = (one: Ask): Promise<unknown> => this.#ask(running, one);
+      const ask = (request: AskRequest): Promise<unknown> => this.#ask(running, request);
       const context = new Context({ key, log, state: scope.state, caller, chain, abort, ask });
       result = handler.run(context, running.input);
       if (isThenable(result)) {
@@ -206,8 +206,9 @@ export class WorkerActivation {
     this.#returned(running, result);
   }
 
-  #ask(running: Running, ask: Ask): Promise<unknown> {
-    if (this.#isRunning(running)) return this.#asks.ask(running.call, ask, this.#turnMsMax(running.handler));
+  #ask(running: Running, request: AskRequest): Promise<unknown> {
+    if (this.#isRunning(running))
+      return this.#asks.ask(running.call, request, this.#turnMsMax(running.handler));
     return Promise.reject(
       new VodaError("canceled", "the turn that asks has ended", { reason: "interrupted" }),
     );
@@ -241,7 +242,7 @@ export class WorkerActivation {
     }
     let delta: Uint8Array;
     try {
-      delta = scope.commit(this.#options.origin, turnBytesMax - encoded.length) ?? noBytes;
+      delta = scope.commit(this.#options.epoch, turnBytesMax - encoded.length) ?? noBytes;
     } catch (error) {
       this.#failed(running, error);
       return;

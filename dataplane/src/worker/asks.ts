@@ -3,9 +3,16 @@
 import { type SessionName, sessionToken } from "@voda/proto/session";
 import { bodyBytesMax } from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
-import { type Ask, VodaError } from "voda/definition";
-import { type Answer, type Call, chainMax, type Failure, fail, type SessionCall } from "../call/index.ts";
-import type { AskMessage } from "../threads/index.ts";
+import { type AskRequest, VodaError } from "voda/definition";
+import {
+  type Answer,
+  type AskMessage,
+  type Call,
+  chainMax,
+  type Failure,
+  fail,
+  type SessionCall,
+} from "../call/index.ts";
 import { textOf } from "./thrown.ts";
 
 /** Asks of one activation without an answer. */
@@ -15,8 +22,8 @@ const utf8 = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 interface Waiting {
-  /** Of the asking call. */
-  readonly call: number;
+  /** The call that asks. */
+  readonly by: number;
   readonly resolve: (answer: unknown) => void;
   readonly reject: (error: VodaError) => void;
 }
@@ -37,26 +44,26 @@ export class Asks {
   }
 
   /** `turnMsMax`: how long the asking turn may last. Rejects with a VodaError. */
-  ask(call: SessionCall, ask: Ask, turnMsMax: number): Promise<unknown> {
-    const refusal = this.#refusal(call, ask);
+  ask(call: SessionCall, request: AskRequest, turnMsMax: number): Promise<unknown> {
+    const refusal = this.#refusal(call, request);
     if (refusal !== undefined) return Promise.reject(errorOf(refusal));
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#last += 1;
-    this.#waiting.set(this.#last, { call: call.head.number, resolve, reject });
+    this.#waiting.set(this.#last, { by: call.head.number, resolve, reject });
     this.#options.say({
       type: "ask",
       activation: this.#options.activation,
-      call: call.head.number,
-      ask: this.#last,
-      asked: this.#callOf(call, ask, turnMsMax),
+      by: call.head.number,
+      askId: this.#last,
+      request: this.#callOf(call, request, turnMsMax),
     });
     return promise;
   }
 
-  answered(ask: number, answer: Answer): void {
-    const waiting = this.#waiting.get(ask);
+  answered(askId: number, answer: Answer): void {
+    const waiting = this.#waiting.get(askId);
     if (waiting === undefined) return; // its turn has ended
-    this.#waiting.delete(ask);
+    this.#waiting.delete(askId);
     try {
       if (answer.ok) waiting.resolve(valueOf(answer.body));
       else waiting.reject(errorOf(answer.failure));
@@ -70,14 +77,14 @@ export class Asks {
   /** The turn has ended: nothing that it asked comes back to it. */
   end(call: number): void {
     if (this.#waiting.size === 0) return;
-    for (const [ask, waiting] of this.#waiting) {
-      if (waiting.call !== call) continue;
-      this.#waiting.delete(ask);
+    for (const [askId, waiting] of this.#waiting) {
+      if (waiting.by !== call) continue;
+      this.#waiting.delete(askId);
       waiting.reject(errorOf(fail("interrupted", "the turn that asked has ended").failure));
     }
   }
 
-  #refusal({ chain }: SessionCall, { agent, key, body }: Ask): Failure | undefined {
+  #refusal({ chain }: SessionCall, { agent, key, body }: AskRequest): Failure | undefined {
     if (chain.length >= chainMax) {
       const { name } = this.#options;
       const path = [...chain, `${name.agent}/${name.key}`, `${agent}/${key}`].join(" -> ");
@@ -93,24 +100,28 @@ export class Asks {
   }
 
   /** Its number, its id and whether it is readonly are for the I/O thread to say. */
-  #callOf({ head, chain, caller, traceparent, requestId }: SessionCall, ask: Ask, turnMsMax: number): Call {
+  #callOf(
+    { head, chain, caller, traceparent, requestId }: SessionCall,
+    request: AskRequest,
+    turnMsMax: number,
+  ): Call {
     const { name: own } = this.#options;
     const nowMs = systemClock.monotonicMs();
-    const name = { namespace: own.namespace, agent: ask.agent, key: ask.key };
-    const body = ask.body === undefined ? new Uint8Array(0) : utf8.encode(ask.body);
+    const name = { namespace: own.namespace, agent: request.agent, key: request.key };
+    const body = request.body === undefined ? new Uint8Array(0) : utf8.encode(request.body);
     return {
       head: {
         number: 0,
         type: "invoke",
         readonly: head.readonly,
-        deadlineMs: Math.min(head.deadlineMs, nowMs + Math.min(ask.timeoutMs ?? turnMsMax, turnMsMax)),
+        deadlineMs: Math.min(head.deadlineMs, nowMs + Math.min(request.timeoutMs ?? turnMsMax, turnMsMax)),
         id: undefined,
         hops: 0,
         bytes: body.length,
       },
       name,
       token: sessionToken(name),
-      method: ask.method,
+      method: request.method,
       content: "json",
       body,
       caller,

@@ -2,8 +2,8 @@
 // them.
 import { randomUUID } from "node:crypto";
 import {
-  type Ask,
   type AskFunction,
+  type AskRequest,
   askFunction,
   type Caller,
   gather,
@@ -42,7 +42,7 @@ export interface ContextOptions {
   /** The sessions in whose turns the call was made, the asking one last. */
   readonly chain: readonly string[];
   readonly abort: Abort;
-  readonly ask: (ask: Ask) => Promise<unknown>;
+  readonly ask: (request: AskRequest) => Promise<unknown>;
 }
 
 /** The functions are the same of every context, and can be taken out of it. */
@@ -56,7 +56,7 @@ export class Context implements HostContext {
   readonly gather = gather;
   readonly #abort: Abort;
   readonly #log: () => Logger;
-  readonly #perform: (ask: Ask) => Promise<unknown>;
+  readonly #perform: (request: AskRequest) => Promise<unknown>;
   #ask: AskFunction | undefined;
 
   constructor({ key, log, state, caller, chain, abort, ask }: ContextOptions) {

@@ -31,7 +31,7 @@ import { describeThrown } from "./thrown.ts";
 
 interface Opening {
   readonly name: SessionName;
-  readonly origin: number;
+  readonly epoch: number;
   readonly pages: Uint8Array[];
   readonly deltas: Uint8Array[];
 }
@@ -116,7 +116,7 @@ class WorkerThread {
       case "open":
         this.#opening.set(activation, {
           name: message.name,
-          origin: message.origin,
+          epoch: message.epoch,
           pages: [],
           deltas: [],
         });
@@ -141,8 +141,8 @@ class WorkerThread {
       case "cancel":
         this.#activations.get(activation)?.cancel(message.call, message.why);
         return;
-      case "asked":
-        this.#activations.get(activation)?.asked(message.ask, message.answer);
+      case "ask_answered":
+        this.#activations.get(activation)?.askAnswered(message.askId, message.answer);
         return;
       case "cut":
         this.#activations.get(activation)?.cut();
@@ -183,7 +183,7 @@ class WorkerThread {
         number,
         node: this.#node,
         name,
-        origin: opening.origin,
+        epoch: opening.epoch,
         state,
         handlers: handlersOf(agent),
         turnMsMax: definitionOf(agent).turnMsMax,

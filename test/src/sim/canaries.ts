@@ -302,7 +302,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
   },
   /** What was asked and has left is not taken back: a turn without an id does not run again after that. */
   askedOnceWithoutId: {
-    patches: [lane("memory", "(isDoubtful || work.hasLeft)", "isDoubtful")],
+    patches: [lane("memory", "(isDoubtful || asks.left.has(work))", "isDoubtful")],
     finds: /^effect \d+ happened twice/,
     options: { faults: { pauses: 6, disconnects: 3, powerLosses: 0, slow: 0.3 }, plan: { asks: 24 } },
   },

@@ -20,7 +20,7 @@ export interface StorePortOptions {
 export function createStorePort({ clockwork, process, link, stores, say }: StorePortOptions): StorePort {
   const { random } = clockwork;
 
-  function ask<T>({ answered, failed }: Resolver<T>, act: () => T): void {
+  function tell<T>({ answered, failed }: Resolver<T>, act: () => T): void {
     let isOver = false;
     const end = (tell: () => void): void => {
       if (isOver) return;
@@ -63,17 +63,17 @@ export function createStorePort({ clockwork, process, link, stores, say }: Store
         ),
       );
     },
-    last: (session, leader, asked) =>
-      ask(asked, () => {
+    last: (session, leader, told) =>
+      tell(told, () => {
         const store = of(session);
         return { record: store.last(leader), mark: marksOf(store).higher(store.marks.mark) };
       }),
-    range: (session, { from, leader, limit }, asked) =>
-      ask(asked, () => of(session).range(from, leader, limit)),
-    traces: (session, asked) => ask(asked, () => of(session).traces()),
-    readPages: (session, names, asked) => ask(asked, () => names.map((page) => of(session).readPage(page))),
-    writePages: (session, pages, asked) =>
-      ask(asked, () => {
+    range: (session, { from, leader, limit }, told) =>
+      tell(told, () => of(session).range(from, leader, limit)),
+    traces: (session, told) => tell(told, () => of(session).traces()),
+    readPages: (session, names, told) => tell(told, () => names.map((page) => of(session).readPage(page))),
+    writePages: (session, pages, told) =>
+      tell(told, () => {
         for (const page of pages) of(session).writePage(page.name, page.bytes);
       }),
     mark: (session, mark, isUrgent) => marksOf(of(session)).note(mark, isUrgent),

@@ -53,7 +53,8 @@ export class Threads {
     },
     cancel: (activation, call, why) =>
       this.#send(activation, (worker) => worker.step({ type: "cancel", call, why })),
-    asked: (activation, ask, answer) => this.#send(activation, (worker) => worker.asked(ask, answer)),
+    answerAsk: (activation, askId, answer) =>
+      this.#send(activation, (worker) => worker.askAnswered(askId, answer)),
     cut: (activation) => this.#send(activation, (worker) => worker.step({ type: "cut" })),
     close: (activation) =>
       this.#send(activation, (worker) => {
@@ -90,9 +91,9 @@ export class Threads {
       operation: (number) => operation(Number(this.#call(number).method)),
       ask: isAsked(name)
         ? undefined
-        : (call, ask, seen) => {
-            const asked = this.#asked(call, seen);
-            const due = (): void => hear({ type: "ask", activation, call, ask, asked });
+        : (by, askId, seen) => {
+            const request = this.#requestOf(by, seen);
+            const due = (): void => hear({ type: "ask", activation, by, askId, request });
             process.deliver(random.next(), due, this.#fromWorker);
           },
       nowMs: () => process.clocks.monotonicMs,
@@ -104,8 +105,8 @@ export class Threads {
   }
 
   /** The state that it was asked from travels where nobody looks. */
-  #asked(call: number, seen: string): Call {
-    const asking = this.#call(call);
+  #requestOf(by: number, seen: string): Call {
+    const asking = this.#call(by);
     const head = { ...asking.head, id: undefined };
     return { ...asking, ...askedSession, head, chain: ["simulated/session"], traceparent: seen };
   }

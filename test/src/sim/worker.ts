@@ -31,7 +31,7 @@ export type SimMessage =
 
 export interface SimWorker {
   /** What a handler asked is answered. */
-  asked(ask: number, answer: Answer): void;
+  askAnswered(askId: number, answer: Answer): void;
   /** Says what the call means, however it was written. */
   identify(call: number): void;
   step(event: TurnEvent): void;
@@ -44,7 +44,7 @@ export interface WorkerOptions {
   readonly image: Image;
   readonly operation: (call: number) => Operation;
   /** Asks the other session to do the same operation; `undefined` where the session is the one that is asked. */
-  readonly ask: ((call: number, ask: number, seen: string) => void) | undefined;
+  readonly ask: ((by: number, askId: number, seen: string) => void) | undefined;
   /** By the monotonic clock. */
   readonly nowMs: () => number;
   /** Lets a handler run that long. */
@@ -131,7 +131,7 @@ export function createWorker(options: WorkerOptions): SimWorker {
   return {
     step,
     begun,
-    asked: (ask, answer) => asks[ask]?.(answer),
+    askAnswered: (askId, answer) => asks[askId]?.(answer),
     identify(call) {
       const canonicalHash = meaningOf(options.operation(call));
       options.say({ type: "identified", activation: options.activation, call, canonicalHash });

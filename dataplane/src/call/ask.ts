@@ -1,0 +1,15 @@
+import type { Call } from "./call.ts";
+
+/** A handler calls another session, and waits for the answer under `askId`, a number of its activation. */
+export interface AskMessage {
+  readonly type: "ask";
+  readonly activation: number;
+  /** The call whose handler asks. */
+  readonly by: number;
+  readonly askId: number;
+  /**
+   * Without number and id, which are for the I/O thread to give; `readonly` where the asking handler is: then
+   * what it asks must be.
+   */
+  readonly request: Call;
+}

@@ -67,6 +67,8 @@ interface Seen {
   readonly replies: [number, number, Answer][];
   readonly retired: Set<number>;
   appends: number;
+  /** Whether the store rejects what is appended. */
+  isFull: boolean;
 }
 
 const nothingSeen = (): Seen => ({
@@ -79,6 +81,7 @@ const nothingSeen = (): Seen => ({
   replies: [],
   retired: new Set(),
   appends: 0,
+  isFull: false,
 });
 
 /** Answers of the store, which come when the test lets them. */
@@ -120,18 +123,30 @@ function portsOf(options: RigOptions, seen: Seen, later: Later): Ports {
   };
 }
 
-/** It accepts everything. */
+/** It keeps the records of sessions, unless it is full. */
 function storeOf({ last }: RigOptions, seen: Seen, later: Later): Ports["store"] {
+  const lanes = new Map<string, StoredRecord[]>();
+  const laneOf = (token: string): StoredRecord[] => {
+    const lane = lanes.get(token) ?? (last === undefined ? [] : [last]);
+    lanes.set(token, lane);
+    return lane;
+  };
   return {
-    append(_session, _record, { accepted }) {
+    append({ token }, { bytes }, { accepted, rejected }) {
       seen.appends += 1;
+      if (seen.isFull) {
+        later.push(() => rejected("no room"));
+        return;
+      }
       const seq = (last?.seq ?? 0) + seen.appends;
+      laneOf(token).push({ seq, atMs: 1_000, bytes });
       later.push(() => accepted(seq));
     },
-    last: (_session, _leader, told) =>
-      void later.push(() => told.answered({ record: last, mark: undefined })),
+    last: ({ token }, _leader, told) =>
+      void later.push(() => told.answered({ record: laneOf(token).at(-1), mark: undefined })),
+    range: ({ token }, { from }, told) =>
+      void later.push(() => told.answered(laneOf(token).filter(({ seq }) => seq >= from))),
     traces: (_session, told) => void later.push(() => told.answered("nothing")),
-    range: () => undefined,
     readPages: () => undefined,
     writePages: () => undefined,
     mark: () => undefined,
@@ -201,6 +216,15 @@ export function reactorRig(options: RigOptions = {}) {
       const delta = Uint8Array.of(1);
       const activation = activationOf();
       hear({ type: "turned", activation, call, turn, delta, answer, canonicalHash: undefined });
+    },
+    /** The worker has run the reader. */
+    read(index: number, after: number): void {
+      const call = seen.ran[index]?.head.number ?? assert.fail(`no call ${index} ran`);
+      hear({ type: "read", activation: activationOf(), call, after, answer });
+    },
+    /** From here on the store rejects everything. */
+    fill(): void {
+      seen.isFull = true;
     },
     /** The worker has taken the snapshot that it was asked for. */
     cut(after: number): void {

@@ -106,7 +106,8 @@ export interface Lane {
   unreachable: Incarnation | undefined;
   /**
    * Our last record, when memory was dropped because the store rejected the next one: until then the session
-   * was ours.
+   * was ours, and reads of it need no claim, which a full store would reject too. It is let go when the
+   * session has been idle.
    */
   keptTip: { readonly incarnation: Incarnation; readonly rid: RecordId } | undefined;
   /** Time for which the timer `append` is armed. */
@@ -141,10 +142,11 @@ export function openLane(options: LaneOptions): Lane {
   };
 }
 
-/** Nothing is in memory and nobody waits: the object may be thrown away. */
+/** Nothing is in memory or kept, and nobody waits: the object may be thrown away. */
 export function isIdle(lane: Lane): boolean {
   return (
     lane.activation === undefined &&
+    lane.keptTip === undefined &&
     lane.waking === undefined &&
     lane.queue.length === 0 &&
     lane.controls.length === 0

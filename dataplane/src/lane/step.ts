@@ -59,7 +59,8 @@ function note(at: Step, event: LaneEvent): void {
     case "abandon":
       return abandon(at, event.call, event.why);
     case "sleep":
-      if (lane.activation !== undefined) sleep(lane.activation.orders);
+      if (lane.activation === undefined) lane.keptTip = undefined;
+      else sleep(lane.activation.orders);
       return;
     case "connection":
       return noteConnection(at, event.up);

@@ -145,6 +145,26 @@ test("a session sleeps once it was idle for as long as its agent says, not while
   assert.ok(at.reactor.isEmpty);
 });
 
+test("a session whose turn a full store rejected is read without a claim, until it was idle", () => {
+  const at = reactorRig().owning();
+  at.fill();
+  at.submit();
+  at.turned(1, 2);
+  at.settle();
+  at.submit({ head: { readonly: true } });
+  at.settle();
+  at.read(2, 0);
+  assert.deepEqual(reasonsOf(at.answers), ["store_full", "ok"]);
+  at.submit();
+  at.turned(3, 1);
+  at.settle();
+  assert.equal(at.appends, 3);
+  assert.ok(!at.reactor.isEmpty, "what is known of the session's last record is kept");
+  at.timers.pass(60_000);
+  at.reactor.sleepIdle();
+  assert.ok(at.reactor.isEmpty);
+});
+
 test("a session has rested when no call was here for that long", () => {
   const at = reactorRig();
   const { token } = plainCall(0, 0);

@@ -32,6 +32,8 @@ export interface Cluster extends AsyncDisposable {
   readonly nodes: readonly ClusterNode[];
   /** Bundles a config and deploys its agents; resolves when every node has them. */
   deploy(config: string): Promise<void>;
+  /** The store gets another `storeBytesMax`, and is started again with it. */
+  resizeStore(storeBytesMax: number): Promise<void>;
 }
 
 export const testAgents = fileURLToPath(new URL("../agents/voda.config.ts", import.meta.url));
@@ -81,8 +83,12 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const cluster = { nats, apiUrl: `http://${api.address}`, pickerUrl: `http://${picker.address}`, nodes };
   const deploy = (config: string): Promise<void> => deployTo(cluster, config, folder);
   await deploy(options.config ?? testAgents);
+  const resizeStore = async (bytes: number): Promise<void> => {
+    writeFileSync(limitFile(folder), String(bytes));
+    await nats.restart({ storeBytesMax: bytes });
+  };
   const owned = stack.move();
-  return { ...cluster, deploy, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { ...cluster, deploy, resizeStore, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 const limitFile = (folder: string): string => join(folder, "store-limit");

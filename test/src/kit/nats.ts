@@ -26,8 +26,8 @@ export interface Nats extends AsyncDisposable {
   signal(name: NodeJS.Signals): void;
   /** SIGKILL; the store stays. */
   kill9(): Promise<void>;
-  /** Starts the stopped server again, on the same port and store. */
-  restart(): Promise<void>;
+  /** Starts the stopped server again, on the same port and store; with another `storeBytesMax` if it says so. */
+  restart(more?: Pick<NatsOptions, "storeBytesMax">): Promise<void>;
   /** Ends the server and removes the temporary store. */
   stop(): Promise<void>;
 }
@@ -48,9 +48,9 @@ export async function startNats(options: NatsOptions = {}): Promise<Nats> {
     pid: () => server.pid,
     signal: (name) => server.signal(name),
     kill9: () => server.kill9(),
-    async restart() {
+    async restart(more) {
       await server.stop();
-      server = (await launch(dir, first.port, options)).server;
+      server = (await launch(dir, first.port, { ...options, ...more })).server;
     },
     stop,
     [Symbol.asyncDispose]: stop,

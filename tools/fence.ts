@@ -6,6 +6,7 @@ import { type Folder, type Room, rooms } from "./rooms.ts";
 interface Override {
   readonly files: readonly string[];
   readonly rules: Readonly<Record<string, unknown>>;
+  readonly globals?: Readonly<Record<string, "readonly">>;
 }
 
 /**
@@ -17,7 +18,11 @@ const depths = [
   { files: (folder: string) => `${folder}/*/*.ts`, up: "../../", own: ["./**", "../**"] },
 ] as const;
 
+/** What pure code may use without an import, beside the language itself: `no-undef` refuses all else. */
+const pureGlobals = { TextEncoder: "readonly", TextDecoder: "readonly" } as const;
+
 const purity = {
+  "no-undef": "error",
   "no-restricted-properties": [
     "error",
     { object: "Date", property: "now", message: "pure folder: take a Clock" },
@@ -35,7 +40,18 @@ const purity = {
       message: "pure folder: take time, chance and the world as arguments",
     })),
     { name: "Buffer", message: "pure folder: bytes are a Uint8Array; see @voda/stdx" },
+    // Of the language, so that `no-undef` knows them.
     { name: "Date", message: "pure folder: take a Clock" },
+    { name: "Intl", message: "pure folder: it knows the time, the zone and the machine's language" },
+    ...["Atomics", "SharedArrayBuffer"].map((name) => ({
+      name,
+      message: "pure folder: it shares memory with nobody",
+    })),
+    ...["WeakRef", "FinalizationRegistry"].map((name) => ({
+      name,
+      message: "pure folder: when memory is collected decides nothing",
+    })),
+    ...["eval", "Function"].map((name) => ({ name, message: "pure folder: code stands in its files" })),
   ],
 };
 
@@ -43,11 +59,9 @@ const purity = {
  * Refuses what `refused` matches but for `allowed`, later patterns over earlier ones. All of it is one group:
  * an import that one group allows is not looked at by the linter's other groups.
  */
-function rules(group: readonly string[], message: string, isPure: boolean): Override["rules"] {
-  return {
-    "no-restricted-imports": ["error", { patterns: [{ group, message }] }],
-    ...(isPure ? purity : {}),
-  };
+function rules(group: readonly string[], message: string, isPure: boolean): Omit<Override, "files"> {
+  const imports = { "no-restricted-imports": ["error", { patterns: [{ group, message }] }] };
+  return isPure ? { globals: pureGlobals, rules: { ...imports, ...purity } } : { rules: imports };
 }
 
 const not = (specifiers: readonly string[]): readonly string[] => specifiers.map((one) => `!${one}`);
@@ -74,7 +88,7 @@ function roomOverride(name: string, room: Room): Override {
   ];
   return {
     files: [`${name}/src/*.ts`, `${name}/bench/*.ts`],
-    rules: rules([...outside(room, room.pure), ...own, "../../**"], says.join("; "), room.pure !== undefined),
+    ...rules([...outside(room, room.pure), ...own, "../../**"], says.join("; "), room.pure !== undefined),
   };
 }
 
@@ -91,7 +105,7 @@ function folderOverrides(name: string, room: Room, folder: string, spec: Folder)
       `${up}**`,
       ...not(neighbours.map((one) => `${up}${one}`)),
     ];
-    return { files: [files(`${name}/src/${folder}`)], rules: rules(group, message, pure !== undefined) };
+    return { files: [files(`${name}/src/${folder}`)], ...rules(group, message, pure !== undefined) };
   });
 }
 

@@ -2,6 +2,7 @@
 // without them.
 import { type Patch, patchedVariant } from "../patch/patch.ts";
 import type { RunOptions } from "./options.ts";
+import type * as sim from "./run.ts";
 
 export interface Canary {
   /** How the rule is broken. */
@@ -321,13 +322,13 @@ export const canaries: Readonly<Record<string, Canary>> = {
 };
 
 /** The simulator, and the product in it, without the rule. @throws RangeError when there is no such rule */
-export async function withoutRule(rule: string): Promise<typeof import("./run.ts").run> {
+export async function withoutRule(rule: string): Promise<typeof sim.run> {
   const canary = canaries[rule];
   if (canary === undefined)
     throw new RangeError(`no rule ${rule}; known are ${Object.keys(canaries).join(", ")}`);
-  const sim: typeof import("./run.ts") = await import(
+  const patched: typeof sim = await import(
     patchedVariant(new URL("./run.ts", import.meta.url), rule, canary.patches)
   );
   const { faults = {}, plan } = canary.options;
-  return ({ seed }) => sim.run({ seed, faults, plan: { asks: 0, ...plan } });
+  return ({ seed }) => patched.run({ seed, faults, plan: { asks: 0, ...plan } });
 }

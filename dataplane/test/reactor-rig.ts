@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { crc32 } from "node:zlib";
 import { create } from "@bufbuild/protobuf";
-import { AgentSchema, MethodMode } from "@voda/proto/api";
+import { AgentSchema, MethodAccess, MethodMode } from "@voda/proto/api";
 import type { DeviceShare } from "@voda/proto/grant";
 import {
   type Answer,
@@ -28,6 +28,7 @@ const agent = create(AgentSchema, {
     { name: "add", mode: MethodMode.HANDLER },
     { name: "slow", mode: MethodMode.READONLY, turnMsMax: 5_000 },
     { name: "get", mode: MethodMode.READONLY },
+    { name: "audit", mode: MethodMode.HANDLER, access: MethodAccess.INTERNAL },
   ],
 });
 const answer = encodeAnswer({ ok: true, content: "json", body: Uint8Array.of(50) });

@@ -85,7 +85,9 @@ export function decodeAnswer(bytes: Uint8Array): Answer {
   }
 }
 
-/** Whether they decode, without a part of their own for a body that nobody looks at yet. @throws FrameError */
+/**
+ * Whether they decode, without a part of their own for a body that nobody looks at yet. @throws FrameError
+ */
 export function checkAnswer(bytes: Uint8Array): void {
   const [kind] = bytes;
   if (kind !== kinds.json && kind !== kinds.proto) decodeAnswer(bytes);

@@ -32,3 +32,4 @@ export {
   type SessionCall,
 } from "./call.ts";
 export { decodeCall, decodeSessionCall, encodeCall, encodeSessionCall } from "./codec.ts";
+export { asksMax, listOf, noMethod, tooManyAsks } from "./refusals.ts";

@@ -1,7 +1,7 @@
 // From a path to a handler: built anew for each deploy, read on every request.
 import type { Agent } from "@voda/proto/api";
 import { MethodAccess, MethodMode } from "@voda/proto/api";
-import { type Failed, fail } from "../call/index.ts";
+import { type Failed, fail, listOf, noMethod } from "../call/index.ts";
 import type { Route, Routes } from "./target.ts";
 
 interface RoutedAgent {
@@ -56,20 +56,17 @@ export function createRoutes(): RouteTable {
     plain(namespace, name, method) {
       const agent = agents.get(`${namespace}/${name}`);
       if (agent === undefined) return notDeployed(namespace, name);
-      return (
-        agent.methods.get(method) ??
-        fail(
-          "method_not_found",
-          `agent ${name} has no method ${method}; it has: ${list(agent.methods.keys())}`,
-        )
-      );
+      return agent.methods.get(method) ?? noMethod(name, method, agent.methods.keys());
     },
     rpc(service, rpc, namespace, wanted) {
       const names = implementers.get(`${namespace}/${service}`);
       if (names === undefined)
         return fail("method_not_found", `no agent in namespace ${namespace} implements ${service}`);
       if (wanted === undefined && names.length > 1)
-        return fail("bad_request", `${service} is implemented by ${list(names)}: say which in x-voda-agent`);
+        return fail(
+          "bad_request",
+          `${service} is implemented by ${listOf(names)}: say which in x-voda-agent`,
+        );
       const name = wanted ?? names[0] ?? "";
       const agent = agents.get(`${namespace}/${name}`);
       if (agent === undefined) return notDeployed(namespace, name);
@@ -84,17 +81,7 @@ export function createRoutes(): RouteTable {
 /** Names of the agents of a namespace, of ids such as `namespace/agent`. */
 function namesIn(namespace: string, ids: Iterable<string>): string {
   const own = [...ids].filter((id) => id.startsWith(`${namespace}/`));
-  return list(own.map((id) => id.slice(namespace.length + 1)));
-}
-
-const namesShownMax = 20;
-
-function list(names: Iterable<string>): string {
-  const all = [...names];
-  if (all.length === 0) return "none";
-  return all.length > namesShownMax
-    ? `${all.slice(0, namesShownMax).join(", ")} and ${all.length - namesShownMax} more`
-    : all.join(", ");
+  return listOf(own.map((id) => id.slice(namespace.length + 1)));
 }
 
 function routed(agent: Agent): RoutedAgent {

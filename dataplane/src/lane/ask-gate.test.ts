@@ -12,6 +12,7 @@ import {
   sixteen,
   typesOf,
 } from "../../test/lane-rig.ts";
+import { asksMax } from "../call/index.ts";
 import { briefKeepMs } from "./constants.ts";
 import type { LaneEffect } from "./types.ts";
 
@@ -139,6 +140,22 @@ test("what a turn asked goes with it, though the turn runs again at once for ano
   const { number: activation } = rig.activation;
   const effects = rig.step({ type: "dropped", activation, call: 2, why: "caller" });
   assert.deepEqual(typesOf(effects), ["refuseAsk", "fail", "run"]);
+});
+
+test("asks that cannot leave are bounded, also those whose time is over", () => {
+  const rig = createRig().owner();
+  rig.world.valid = false;
+  rig.invoke(callOf(2));
+  for (let number = 0; number < asksMax; number += 1)
+    assert.deepEqual(typesOf(ask(rig, 2, 100 + number)), []);
+  const { failure } = one(ask(rig, 2, 99), "refuseAsk");
+  assert.deepEqual([failure.reason, failure.code], ["queue_full", "resource_exhausted"]);
+  rig.world.valid = true;
+  assert.deepEqual(
+    all(rig.step({ type: "leases" }), "ask").map(({ call }) => call),
+    Array.from({ length: asksMax }, (_, at) => 100 + at),
+  );
+  assert.deepEqual(typesOf(ask(rig, 2, 99)), ["ask"]);
 });
 
 test("a reader of a session that is not born asks at once, and nothing is claimed", () => {

@@ -1,5 +1,5 @@
 // When asks of turns may leave: with the claim durable and nothing uncommitted before them (PROTOCOL.md 5.3).
-import { fail } from "../call/index.ts";
+import { asksMax, type Failure, fail, tooManyAsks } from "../call/index.ts";
 import { type AskEvent, addAsk, endAsks, takeAsks, type Waiting } from "./asks.ts";
 import type { Activation, Slice, Step } from "./lane.ts";
 import { wantClaim, wantClaimToRead } from "./tip.ts";
@@ -13,6 +13,10 @@ export function noteAsk({ lane, out }: Step, activation: Activation, event: AskE
   const work = turns.jobs.get(event.by);
   if (work?.stage !== "running") {
     out.push(refusal(event));
+    return;
+  }
+  if (asks.waiting.length >= asksMax) {
+    out.push(refusal(event, tooManyAsks().failure));
     return;
   }
   addAsk(asks, work, event, {
@@ -41,9 +45,6 @@ export function dropAsks({ out }: Step, { asks }: Activation, work?: Work): void
   for (const waiting of endAsks(asks, work)) out.push(refusal(waiting));
 }
 
-const refusal = ({ call }: { readonly call: number }) =>
-  ({
-    type: "refuseAsk",
-    call,
-    failure: fail("interrupted", "the turn that asked has ended").failure,
-  }) as const;
+const refusal = ({ call }: { readonly call: number }, failure = ended()) =>
+  ({ type: "refuseAsk", call, failure }) as const;
+const ended = (): Failure => fail("interrupted", "the turn that asked has ended").failure;

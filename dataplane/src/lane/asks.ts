@@ -22,6 +22,7 @@ export interface Waiting {
 }
 
 export interface Asks {
+  /** At most `asksMax`: one whose time is over stays until it may leave, or its turn ends. */
   waiting: Waiting[];
   /** How often each turn that runs has asked the same, by its hash. */
   readonly counts: Map<Work, Map<string, number>>;
@@ -67,8 +68,10 @@ export function endAsks(asks: Asks, work?: Work): Waiting[] {
 
 function takeWaiting(asks: Asks, isTaken: (waiting: Waiting) => boolean): Waiting[] {
   if (asks.waiting.length === 0) return [];
-  const taken = asks.waiting.filter(isTaken);
-  if (taken.length > 0) asks.waiting = asks.waiting.filter((one) => !taken.includes(one));
+  const taken: Waiting[] = [];
+  const staying: Waiting[] = [];
+  for (const one of asks.waiting) (isTaken(one) ? taken : staying).push(one);
+  asks.waiting = staying;
   return taken;
 }
 
@@ -94,7 +97,9 @@ function idOf(
   return { type: "key", id: hash(out.finish()), rawHash: requestHash, keepMs: keepMsOf(work.job) };
 }
 
-/** A turn without an id does not run again once it has asked: its number in this life tells it from others. */
+/**
+ * A turn without an id does not run again once it has asked: its number in this life tells it from others.
+ */
 function writeTurn(out: ByteWriter, { id, number }: CallHead, incarnation: string): void {
   out.text(id?.type ?? "none");
   if (id === undefined) out.text(incarnation);

@@ -67,6 +67,17 @@ test("a chain that comes back to a session that waits is refused with its path; 
   );
 });
 
+test("who asks for a method that is none learns the names that a client may know, and no more", () => {
+  const { at, ask } = asking();
+  ask("z", `s${"x".repeat(70_000)}`);
+  const [, , refusal] = at.replies[0] ?? [];
+  assert.ok(refusal !== undefined && !refusal.ok);
+  assert.match(
+    refusal.failure.message,
+    /^agent counter has no method sx{127}\.\.\.; it has: add, slow, get$/,
+  );
+});
+
 test("asks are refused that write from a reader, or name no method", () => {
   const { at, ask } = asking();
   ask("z", "add", { readonly: true });

@@ -1,12 +1,14 @@
 // Calls that handlers of this node make: looked at when a worker says them, entered when their lane lets them
 // go (`lane/ask-gate`), answered to the worker.
 import type { Agent } from "@voda/proto/api";
-import { MethodMode } from "@voda/proto/api";
-import { type AskMessage, type Call, type CallHead, type Failed, fail } from "../call/index.ts";
+import { MethodAccess, MethodMode } from "@voda/proto/api";
+import { type AskMessage, type Call, type CallHead, type Failed, fail, noMethod } from "../call/index.ts";
 import type { Hosted } from "./hosted.ts";
 import type { Performing } from "./perform.ts";
 
-/** `number`: of the new call in this process. From here on its deadline is watched like that of every call. */
+/**
+ * `number`: of the new call in this process. From here on its deadline is watched like that of every call.
+ */
 export function takeAsk(
   at: Performing,
   hosted: Hosted,
@@ -31,8 +33,13 @@ export function takeAsk(
 function admitted(agent: Agent, { name, method, chain, head }: Call): boolean | Failed {
   const found = agent.methods.find((one) => one.name === method);
   if (found === undefined) {
-    const names = agent.methods.map((one) => one.name).join(", ");
-    return fail("method_not_found", `agent ${agent.name} has no method ${method}; it has: ${names}`);
+    // the asker's client may read it: internal ones are not named
+    const open = agent.methods.filter(({ access }) => access !== MethodAccess.INTERNAL);
+    return noMethod(
+      agent.name,
+      method,
+      open.map((one) => one.name),
+    );
   }
   const readonly = found.mode === MethodMode.READONLY;
   const target = `${name.agent}/${name.key}`;

@@ -7,16 +7,15 @@ import { type AskRequest, VodaError } from "voda/definition";
 import {
   type Answer,
   type AskMessage,
+  asksMax,
   type Call,
   chainMax,
   type Failure,
   fail,
   type SessionCall,
+  tooManyAsks,
 } from "../call/index.ts";
 import { textOf } from "./thrown.ts";
-
-/** Asks of one activation without an answer. */
-export const asksMax = 1_024;
 
 const utf8 = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -90,8 +89,7 @@ export class Asks {
       const path = [...chain, `${name.agent}/${name.key}`, `${agent}/${key}`].join(" -> ");
       return fail("asks_too_deep", `more sessions wait in a row than chainMax ${chainMax}: ${path}`).failure;
     }
-    if (this.#waiting.size >= asksMax)
-      return fail("queue_full", `${asksMax} asks wait for answers, as many as asksMax allows`).failure;
+    if (this.#waiting.size >= asksMax) return tooManyAsks().failure;
     // three bytes is the most that a unit of UTF-16 takes
     if (body === undefined || body.length * 3 <= bodyBytesMax) return undefined;
     const { length } = utf8.encode(body);

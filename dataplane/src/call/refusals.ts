@@ -1,0 +1,29 @@
+// What is refused in the same words in several places.
+import { type Failed, fail } from "./answer.ts";
+
+/**
+ * Asks of one session that are not answered, in the worker; and that have not left, in its lane: those stay
+ * until they may leave or their turn ends, also when their time is over.
+ */
+export const asksMax = 1_024;
+
+export const tooManyAsks = (): Failed =>
+  fail("queue_full", `${asksMax} asks of the session wait, as many as asksMax allows`);
+
+const namesShownMax = 20;
+const nameCharsMax = 128;
+
+/** `names`: those that whoever reads it may know. */
+export function noMethod(agent: string, method: string, names: Iterable<string>): Failed {
+  const shown = method.length > nameCharsMax ? `${method.slice(0, nameCharsMax)}...` : method;
+  return fail("method_not_found", `agent ${agent} has no method ${shown}; it has: ${listOf(names)}`);
+}
+
+/** So many names that a person reads them. */
+export function listOf(names: Iterable<string>): string {
+  const all = [...names];
+  if (all.length === 0) return "none";
+  return all.length > namesShownMax
+    ? `${all.slice(0, namesShownMax).join(", ")} and ${all.length - namesShownMax} more`
+    : all.join(", ");
+}

@@ -1,4 +1,5 @@
-// The hash of the data plane: 16 bytes of SHA-256, which stand in records, in folds and under the ids of calls.
+// The hash of the data plane: 16 bytes of SHA-256, which stand in records, in folds and under the ids of
+// calls.
 import { hash } from "node:crypto";
 
 const hashBytes = 16;

@@ -103,8 +103,8 @@ export interface ReadMap<X> extends Iterable<[string, X]> {
   /** The values in the order of their keys. */
   values(): Iterable<X>;
   /**
-   * An object with all keys and values: so a handler may return the map itself. It is what to spread: the keys
-   * are no properties of the map, and `{ ...map }` throws.
+   * An object with all keys and values: so a handler may return the map itself. It is what to spread: the
+   * keys are no properties of the map, and `{ ...map }` throws.
    */
   toJSON(): { readonly [key: string]: X };
 }

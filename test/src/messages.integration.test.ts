@@ -1,4 +1,5 @@
-// Nodes as processes: inputs with schemas, what stands beside a handler, and handlers that ask other sessions.
+// Nodes as processes: inputs with schemas, what stands beside a handler, and handlers that ask other
+// sessions.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";

@@ -98,7 +98,9 @@ export async function calls(
   };
 }
 
-/** One driver for both targets, so that what it costs itself is the same; it counts what each has answered. */
+/**
+ * One driver for both targets, so that what it costs itself is the same; it counts what each has answered.
+ */
 class Slices {
   readonly #driver: ChildProcess;
   readonly #driverPid: number;

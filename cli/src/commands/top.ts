@@ -150,7 +150,9 @@ function shadowTable({ shadow }: GetPlacementCountersResponse): string[] {
   return [table(["AGAINST POLICY", "COMPARED", "SAME NODE", "LOST GPUs"], rows)];
 }
 
-/** Refusals by their reason, since each is mended in another way; of what was never refused nothing is said. */
+/**
+ * Refusals by their reason, since each is mended in another way; of what was never refused nothing is said.
+ */
 function countersLine({
   decisions,
   refusals,

@@ -177,7 +177,9 @@ async function nodesMissing(api: Api, nodes: number): Promise<string | undefined
     : undefined;
 }
 
-/** What does not compile or load changes nothing: the revision before goes on, and the next save tries again. */
+/**
+ * What does not compile or load changes nothing: the revision before goes on, and the next save tries again.
+ */
 async function redeploy(mesh: Mesh, project: Project, output: Output): Promise<void> {
   const startedMs = performance.now();
   try {

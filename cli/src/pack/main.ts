@@ -26,8 +26,8 @@ const zones = { ".": "index", "./definition": "definition", "./client": "client"
  */
 const warnedOf = /^(@connectrpc\/|@nats-io\/|@grpc\/|commander$)/;
 /**
- * What they import themselves is no dependency of ours; but of the protobuf library there must be one copy, and
- * the loader of grpc-js is for files of its own kind (channelz), which nobody here reads.
+ * What they import themselves is no dependency of ours; but of the protobuf library there must be one copy,
+ * and the loader of grpc-js is for files of its own kind (channelz), which nobody here reads.
  */
 const staysOutside = /^(@bufbuild\/|@grpc\/proto-loader$)/;
 const isInlined = (id: string, importer: string): boolean =>

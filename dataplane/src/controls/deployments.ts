@@ -39,8 +39,8 @@ export async function watchDeployments(options: DeploymentsOptions): Promise<Asy
   const turns = new Map<string, Promise<void>>();
   const running = new Map<string, string>();
   /**
-   * What was asked for in this life: an old revision may still have sessions, and its thread may have to start
-   * again. The next start removes it.
+   * What was asked for in this life: an old revision may still have sessions, and its thread may have to
+   * start again. The next start removes it.
    */
   const needed = new Set<string>();
   /** Before it, what other agents go back to is not known yet. */

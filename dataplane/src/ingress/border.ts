@@ -1,4 +1,5 @@
-// What browsers get at a node: refusals, answers that their pages may read, and what they ask before they send.
+// What browsers get at a node: refusals, answers that their pages may read, and what they ask before they
+// send.
 import { borderRules } from "@voda/net";
 import { headers } from "@voda/proto/wire";
 import type { HttpAnswer } from "./dialect/index.ts";

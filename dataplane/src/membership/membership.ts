@@ -43,8 +43,8 @@ export interface Membership extends AsyncDisposable {
    */
   leaseLeftMs(): number;
   /**
-   * Milliseconds since 1970 by the store's clock at a monotonic time, as this node knows it: the same on all nodes, to
-   * `storeErrorMsMax` each while their leases count. It does not follow the node's own wall clock.
+   * Milliseconds since 1970 by the store's clock at a monotonic time, as this node knows it: the same on all
+   * nodes, to `storeErrorMsMax` each while their leases count. It does not follow the node's own wall clock.
    */
   storeMs(monotonicMs: number): number;
   /** From memory. */

@@ -43,7 +43,10 @@ interface Usage {
 /** Without a limit, of the file or of the account, nothing is guarded. */
 export function openStoreRoom({ requests, limitFile, onFull }: StoreRoomOptions): StoreRoom {
   let usage: Usage | undefined;
-  /** Of this node, ever; and what of it the usage has for certain: what was sent before the look before the last. */
+  /**
+   * Of this node, ever; and what of it the usage has for certain: what was sent before the look before the
+   * last.
+   */
   let sent = 0;
   let counted = 0;
   let sentAtLook = 0;

@@ -41,8 +41,8 @@ export class SimMarks {
   }
 
   /**
-   * The power was cut: the marks that were not synced may be gone too. A mark that came late, of a record that an earlier loss
-   * had taken before it was marked, says nothing of this one.
+   * The power was cut: the marks that were not synced may be gone too. A mark that came late, of a record
+   * that an earlier loss had taken before it was marked, says nothing of this one.
    */
   lose(
     syncedMs: number,

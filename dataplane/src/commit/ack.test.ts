@@ -11,6 +11,13 @@ test("a success gives the sequence, whatever stands around it", () => {
     seq: 9007199254740991,
   });
   assert.deepEqual(read('{"stream":"L","domain":"hub","seq":3,"duplicate":true}'), { type: "acked", seq: 3 });
+  assert.deepEqual(read('{"stream":"VODA_LOG_0","seq":1}'), { type: "acked", seq: 1 });
+});
+
+test("the sequence is what the server calls seq, and nothing that looks like it", () => {
+  for (const key of ["sex", "saq", "xeq", "aseq"])
+    assert.deepEqual(read(`{"stream":"L","${key}":9,"seq":3}`), { type: "acked", seq: 3 }, key);
+  assert.deepEqual(read('{"stream":"L","domain":"seq","seq":3}'), { type: "acked", seq: 3 });
 });
 
 test("both codes of a wrong last sequence are refusals", () => {
@@ -24,6 +31,7 @@ test("another error keeps its code and words", () => {
   const text =
     '{"error":{"code":503,"err_code":10077,"description":"maximum messages exceeded"},"stream":"L","seq":0}';
   assert.deepEqual(read(text), { type: "error", code: 10077, description: "maximum messages exceeded" });
+  assert.deepEqual(read('{"error":{"code":503}}'), { type: "error", code: 0, description: "no description" });
 });
 
 test("half an answer, none, or one without a verdict decides nothing", () => {
@@ -32,6 +40,8 @@ test("half an answer, none, or one without a verdict decides nothing", () => {
     "{",
     '{"stream":"VODA_LOG_0","se',
     '{"stream":"VODA_LOG_0"}',
+    '{"stream":"L","seq":null,"val":7}',
+    '{"stream":"L","seq":"7"}',
     "{}",
     '{"error":{"code":4',
   ]) {

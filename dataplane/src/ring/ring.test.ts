@@ -16,6 +16,7 @@ import {
   ringBytesMin,
   ringRecordBytesMax,
   tailIndex,
+  wake,
 } from "./ring.ts";
 import { RingWriter } from "./writer.ts";
 
@@ -107,6 +108,32 @@ test("a ring is filled to its last byte", soon, async () => {
   ring.close(reader);
 });
 
+test("room is used to its last byte as soon as it is read", soon, async () => {
+  const ring = pair(1024, () => undefined);
+  const reader = ring.open();
+  const half = new Uint8Array(504);
+  assert.equal(ring.writer.write(half), true);
+  reader.takeRest();
+  assert.deepEqual(
+    [half, half, half].map((record) => ring.writer.write(record)),
+    [true, true, false],
+  );
+  ring.close(reader);
+});
+
+test("a reader that its listener closes reads no further record", () => {
+  const seen: (number | undefined)[] = [];
+  const ring = pair(1024, ([first]) => {
+    seen.push(first);
+    reader.close();
+  });
+  const reader = ring.open();
+  for (const value of [1, 2]) ring.writer.write(Uint8Array.of(value));
+  reader.takeRest();
+  assert.deepEqual(seen, [1]);
+  ring.close(reader);
+});
+
 test("a writer that is closed shows nothing more, and tells nobody of room", soon, async () => {
   const ring = pair(1024, () => undefined);
   ring.writer.onSpace(8, () => assert.fail("told after the end"));
@@ -178,6 +205,18 @@ test("a reader refuses what a broken writer leaves, and touches nothing outside 
     assert.equal((await ring.broken).name, "RingError", `break ${which}`);
     ring.close(reader);
   }
+});
+
+test("the bell of a side that sleeps rings once, and not before it sleeps", () => {
+  const { control } = openRing(createRing(1024));
+  let rings = 0;
+  const bell = { postMessage: () => void (rings += 1), on: () => undefined, off: () => undefined };
+  wake(control, readerSleepsIndex, bell);
+  assert.equal(rings, 0);
+  Atomics.store(control, readerSleepsIndex, 1);
+  wake(control, readerSleepsIndex, bell);
+  wake(control, readerSleepsIndex, bell);
+  assert.deepEqual([rings, Atomics.load(control, readerSleepsIndex)], [1, 0]);
 });
 
 test("a reader with nothing to read sleeps", soon, async () => {

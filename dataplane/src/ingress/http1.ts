@@ -7,6 +7,7 @@ import { headersBytesMax } from "@voda/proto/wire";
 import { type CallerSide, Exchange, type Floor } from "./exchange.ts";
 import { headerOverheadBytes, type RequestHead } from "./head.ts";
 import { answerHealth } from "./health.ts";
+import { intakeOf } from "./intake.ts";
 import {
   discardBytesMax,
   discardMsMax,
@@ -15,6 +16,7 @@ import {
   joinedBytesMax,
   keepAliveMs,
 } from "./limits.ts";
+import { Pace } from "./pace.ts";
 import { refuse } from "./refusal.ts";
 
 export interface Http1 {
@@ -34,17 +36,39 @@ interface Sink {
  * that is done for a small call.
  */
 class PushedRequest extends IncomingMessage {
-  sink: Sink | undefined;
+  pace: Pace | undefined;
+  #sink: Sink | undefined;
+  /** What came before the request had its turn. */
+  #held: (Buffer | null)[] | undefined;
+
+  /** The first who takes the body, or who drops the rest of it. */
+  get sink(): Sink | undefined {
+    return this.#sink;
+  }
+
+  set sink(sink: Sink) {
+    this.#sink = sink;
+    const held = this.#held;
+    this.#held = undefined;
+    for (const chunk of held ?? []) this.#hand(chunk);
+  }
 
   override push(chunk: Buffer | null): boolean {
-    if (chunk === null) this.sink?.end();
-    else this.sink?.push(chunk);
+    if (chunk !== null) this.pace?.chunk();
+    if (this.#sink === undefined) (this.#held ??= []).push(chunk);
+    else this.#hand(chunk);
     return true;
+  }
+
+  #hand(chunk: Buffer | null): void {
+    if (chunk === null) this.#sink?.end();
+    else this.#sink?.push(chunk);
   }
 }
 
-/** Requests on a connection that are not answered; pipelining makes it more than one. */
 interface Connection {
+  readonly pace: Pace;
+  /** Requests that are not answered; pipelining makes it more than one. */
   waiting: number;
 }
 
@@ -62,19 +86,27 @@ export function createHttp1(floor: Floor, isClosing: () => boolean): Http1 {
     noDelay: true,
   });
   server.on("connection", (socket) => {
-    connections.set(socket, { waiting: 0 });
-    socket.on("close", () => connections.delete(socket));
+    const pace = paceOf(socket);
+    connections.set(socket, { pace, waiting: 0 });
+    socket.on("close", () => {
+      connections.delete(socket);
+      pace.close();
+    });
   });
   const take = (request: PushedRequest, response: ServerResponse, isAsking: boolean): void => {
     const connection = connections.get(request.socket);
     if (connection === undefined) return; // it has closed
     connection.waiting += 1;
-    const exchange = onRequest(floor, isClosing, request, response, connection);
-    if (isAsking && exchange?.isReceiving === true) response.writeContinue();
+    request.pace = connection.pace;
+    let exchange: Exchange | undefined;
     response.on("close", () => {
       connection.waiting -= 1;
       exchange?.gone();
       if (connection.waiting === 0 && isClosing()) request.socket.destroySoon();
+    });
+    connection.pace.take(() => {
+      exchange = onRequest(floor, isClosing, request, response, connection);
+      if (isAsking && exchange?.isReceiving === true) response.writeContinue();
     });
   };
   server.on("request", (request, response) => take(request, response, false));
@@ -94,6 +126,17 @@ export function createHttp1(floor: Floor, isClosing: () => boolean): Http1 {
     for (const [socket, { waiting }] of connections) if (waiting === 0) socket.destroy();
   };
   return { server, closeIdle };
+}
+
+/** node:http pauses and resumes by itself, for callers who do not take their answers: both must agree. */
+function paceOf(socket: Socket): Pace {
+  const intake = intakeOf(socket);
+  const pace = new Pace({
+    stop: () => intake.stop(),
+    start: () => (socket.isPaused() ? undefined : intake.start()),
+  });
+  socket.on("resume", () => pace.hold());
+  return pace;
 }
 
 function onRequest(

@@ -10,6 +10,7 @@ import {
 import { type CallerSide, Exchange, type Floor } from "./exchange.ts";
 import { headerOverheadBytes, type RequestHead } from "./head.ts";
 import { answerHealth } from "./health.ts";
+import { intakeOf } from "./intake.ts";
 import {
   discardMsMax,
   headerPairsMax,
@@ -20,6 +21,7 @@ import {
   streamsPerConnectionMax,
   streamWindowBytes,
 } from "./limits.ts";
+import { Pace } from "./pace.ts";
 import { PeerGuard } from "./peer-guard.ts";
 
 /** node:http2 would count the resets of Envoy's connections like all others; `PeerGuard` counts instead. */
@@ -55,10 +57,13 @@ class Connection {
   readonly #floor: Floor;
   readonly #session: ServerHttp2Session;
   readonly #guard: PeerGuard;
+  readonly #pace: Pace;
 
   constructor(floor: Floor, session: ServerHttp2Session) {
     this.#floor = floor;
     this.#session = session;
+    this.#pace = new Pace(intakeOf(session.socket));
+    session.on("close", () => this.#pace.close());
     this.#guard = new PeerGuard(floor.clock.monotonicMs());
   }
 
@@ -66,6 +71,13 @@ class Connection {
     stream.on("error", () => stream.destroy());
     stream.on("close", () => this.#closed(stream));
     if (!this.#guard.allowsHead(head.headersBytes, this.#nowMs())) return this.#end();
+    const start = (): void => this.#start(stream, head, isClosing);
+    if (this.#guard.isEdge) start();
+    else this.#pace.take(start);
+  }
+
+  #start(stream: ServerHttp2Stream, head: RequestHead, isClosing: () => boolean): void {
+    if (stream.destroyed || stream.closed) return; // reset while it waited
     const caller = callerOf(stream, { isHead: head.method === "HEAD", cut: () => this.#cut(stream) });
     if (head.target === "/healthz") {
       answerHealth(caller, isClosing());
@@ -73,7 +85,10 @@ class Connection {
     }
     const exchange = new Exchange(this.#floor, head, caller);
     if (exchange.isFromEdge) this.#guard.isEdge = true;
-    stream.on("data", (chunk: Buffer) => exchange.push(chunk));
+    stream.on("data", (chunk: Buffer) => {
+      if (!this.#guard.isEdge) this.#pace.chunk();
+      exchange.push(chunk);
+    });
     // A stream that the caller resets ends too, and what came of its body is not all of it.
     stream.on("end", () => (stream.aborted ? exchange.gone() : exchange.end()));
     stream.on("close", () => exchange.gone());

@@ -62,3 +62,12 @@ export const headerPairsMax = 128;
 export const sessionMemoryMiB = 256;
 export const streamWindowBytes = 1024 * 1024;
 export const sessionWindowBytes = 16 * 1024 * 1024;
+/**
+ * What one connection that is not Envoy's may have done in a turn of the event loop, about a millisecond's
+ * work: a unit is a chunk of a body, however small, and a request is some.
+ */
+export const turnUnits = 512;
+export const chunkUnits = 1;
+export const requestUnits = 16;
+/** Chunks beyond the budget, which one read has brought, are paid for at this rate: ten times what they took. */
+export const restUnitsPerMs = 100;

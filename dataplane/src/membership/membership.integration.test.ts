@@ -202,25 +202,24 @@ test("nodes whose wall clocks differ by minutes, or step back, agree on the time
     await node("b", skewed(late)),
     await node("c", skewed(stepping)),
   ];
-  const check = (): void => {
+  const wallAlarms = (): number[] =>
+    nodes.map(({ alarms }) => alarms.filter((text) => /wall clock is far .*NTP/.test(text)).length);
+  const check = async (): Promise<void> => {
     for (const { membership } of nodes) {
-      assert.ok(membership.leaseLeftMs() > 0);
+      await waitUntil(() => membership.leaseLeftMs() > 0, "the lease counts");
       const wrongMs = membership.storeMs(systemClock.monotonicMs()) - Date.now();
       assert.ok(Math.abs(wrongMs) <= storeErrorMsMax, `store time is wrong by ${wrongMs} ms`);
     }
   };
-  check();
-  assert.deepEqual(
-    nodes.map(({ alarms }) => alarms.length),
-    [0, 1, 1],
-  );
-  assert.match(nodes[1]?.alarms[0] ?? "", /wall clock is far from that of the NATS server.*NTP/);
+  await check();
+  await waitUntil(() => wallAlarms().join() === "0,1,1", "the nodes that are wrong say so");
   stepping.ms -= 3_600_000;
-  check();
+  await check();
   const started = performance.now();
   await waitUntil(() => performance.now() - started > leaseTtlMs, "the lease was renewed");
-  check();
-  assert.equal(nodes[2]?.alarms.length, 1, "said once");
+  await check();
+  assert.deepEqual(wallAlarms(), [0, 1, 1], "said once");
+  assert.ok(nodes.every(({ events }) => !events.some(({ type }) => type === "lapsed")));
 });
 
 test("a store whose time jumps against the monotonic clock is alarmed once; the lease counts when two readings agree", async (t) => {
@@ -228,14 +227,16 @@ test("a store whose time jumps against the monotonic clock is alarmed once; the 
   let stoodStillMs = 0;
   const monotonicMs = (): number => performance.now() - stoodStillMs;
   const { membership, alarms, events } = await node("a", { ...systemClock, monotonicMs });
-  stoodStillMs = 1_000;
+  await waitUntil(() => membership.leaseLeftMs() > 0, "the store's time is known");
+  alarms.length = 0;
+  events.length = 0;
+  stoodStillMs = 2_000;
   await waitUntil(() => alarms.length > 0, "the jump is seen");
-  assert.equal(membership.leaseLeftMs(), 0);
-  assert.match(alarms[0] ?? "", /jumped by \d{3,4} ms .*storeErrorMsMax 250; .*two readings agree/);
-  await waitUntil(() => membership.leaseLeftMs() > 0, "two readings agree");
-  assert.ok(events.some(({ type }) => type === "renewed"));
+  // only a lease that did not count in between is told of
+  await waitUntil(() => events.some(({ type }) => type === "renewed"), "two readings agree");
   assert.ok(Math.abs(membership.storeMs(monotonicMs()) - Date.now()) <= storeErrorMsMax);
-  assert.equal(alarms.length, 1);
+  assert.equal(alarms.length, 1, alarms.join("\n"));
+  assert.match(alarms[0] ?? "", /jumped by \d{3,4} ms .*storeErrorMsMax 250; .*two readings agree/);
 });
 
 test("the end of a lease of which nothing is known is proved by an obituary, which keeps the lease from coming back", async (t) => {

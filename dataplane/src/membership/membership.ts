@@ -265,10 +265,16 @@ class LeasedMembership implements Membership {
     this.#acked = undefined;
     // the store's time of one message, between the sending and the acknowledgement of the same one
     const doubt = this.#storeClock.read({ ...acked, storedAtMs: stored.atMs });
-    const { log, clock } = this.#options;
+    const { log } = this.#options;
     // said once: a clock that is off stays so for minutes
     if (doubt !== undefined && !this.#isDoubted) log.error({ doubt }, sayDoubt(doubt));
     this.#isDoubted = doubt !== undefined;
+    if (doubt === undefined) this.#compareWall();
+  }
+
+  /** Only with a time of the store that counts: while it jumps, the wall clock is not what is wrong. */
+  #compareWall(): void {
+    const { log, clock } = this.#options;
     const aheadMs = Math.round(clock.wallMs() - this.storeMs(clock.monotonicMs()));
     const isWallOff = Math.abs(aheadMs) > wallErrorMsMax;
     if (isWallOff && !this.#isWallOff) log.warn({ aheadMs, wallErrorMsMax }, wallIsOff);

@@ -16,6 +16,13 @@ const inlineBytesMax = 64;
 let slab = new Uint8Array(slabBytes);
 let slabAt = 0;
 
+/**
+ * Texts of up to so many UTF-16 units are encoded in place: an array for each costs five times what the
+ * encoding does. Their length takes at most two bytes.
+ */
+const textInPlaceMax = 4096;
+const lengthBytes = (length: number): number => (length < 0x80 ? 1 : 2);
+
 /** Memory for a finished result: of its own, or a part of the slab that small ones share. */
 function room(length: number): Uint8Array<ArrayBuffer> {
   if (length <= inlineBytesMax || length > slabShareMax) return new Uint8Array(length);
@@ -98,7 +105,19 @@ export class ByteWriter {
 
   /** UTF-8 after its length. Lone surrogates become U+FFFD: callers refuse them before. */
   text(text: string): void {
-    this.block(utf8.encode(text));
+    if (text.length > textInPlaceMax) {
+      this.block(utf8.encode(text));
+      return;
+    }
+    // room for the length and three bytes per unit, so that nothing moves until the text counts as written
+    this.#reserve(8 + 3 * text.length);
+    const guessed = lengthBytes(text.length);
+    const from = this.#length + guessed;
+    const { written } = utf8.encodeInto(text, this.#bytes.subarray(from));
+    const needed = lengthBytes(written);
+    if (needed !== guessed) this.#bytes.copyWithin(this.#length + needed, from, from + written);
+    this.varint(written);
+    this.#length += written;
   }
 
   /** Overwrites four bytes that were written before. */

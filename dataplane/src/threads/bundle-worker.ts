@@ -81,13 +81,18 @@ export type SessionEvent =
       readonly type: "cut";
       readonly activation: number;
       readonly after: number;
-      readonly pages: readonly { readonly bytes: Uint8Array; readonly hash: Uint8Array }[];
+      readonly pages: readonly HashedPage[];
     };
+
+interface HashedPage {
+  readonly bytes: Uint8Array;
+  readonly hash: Uint8Array;
+}
 
 interface Seat {
   readonly hear: (event: SessionEvent) => void;
   /** Pages of a snapshot that is on its way. */
-  pages: Uint8Array[];
+  pages: HashedPage[];
 }
 
 export interface BundleWorkerOptions {
@@ -296,9 +301,10 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
     const seat = this.#seats.get(message.activation);
     if (seat === undefined) return; // it was closed meanwhile
     if (message.type === "cut_page") {
-      seat.pages.push(message.bytes);
+      // one at a time, as they come: 32 MiB at once would hold all sessions of the node up
+      seat.pages.push({ bytes: message.bytes, hash: hash16(message.bytes) });
     } else if (message.type === "cut") {
-      const pages = seat.pages.map((bytes) => ({ bytes, hash: hash16(bytes) }));
+      const { pages } = seat;
       seat.pages = [];
       seat.hear({ ...message, pages });
     } else {

@@ -9,6 +9,7 @@ const steps: readonly (readonly [string, () => void])[] = [
   ["types", () => run("tsc", ["-p", "tsconfig.json"])],
   ["lint", () => run("oxlint", ["--type-aware", "."])],
   ["fences between rooms", () => run("node", ["tools/probes.ts"])],
+  ["edges between rooms (what is allowed is used)", () => run("node", ["tools/edges.ts"])],
   ["proto lint", () => run("buf", ["lint"])],
   ["proto breaking (against main)", checkBreaking],
   ["house rules", () => run("node", ["tools/tidy.ts"])],

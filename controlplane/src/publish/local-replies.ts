@@ -34,6 +34,14 @@ interface LocalReply {
   readonly isGrpcOnly?: boolean;
 }
 
+/** Before the first node is there. */
+export const noNode: ErrorBody = {
+  code: "unavailable",
+  reason: "closed",
+  message: "no node is ready yet: try again in a moment, or ask `npx voda doctor`",
+  retryAfterMs,
+};
+
 const unavailable = (message: string, more: Partial<ErrorBody> = {}): ErrorBody => ({
   code: "unavailable",
   reason: "closed",
@@ -98,13 +106,7 @@ const replies: readonly LocalReply[] = [
       message: borderMessage,
     },
   },
-  {
-    status: 503,
-    isGrpcOnly: true,
-    error: unavailable("no node is ready yet: try again in a moment, or ask `npx voda doctor`", {
-      retryAfterMs,
-    }),
-  },
+  { status: 503, isGrpcOnly: true, error: noNode },
 ];
 
 function badRequest(message: string): ErrorBody {

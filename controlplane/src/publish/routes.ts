@@ -9,11 +9,12 @@ import {
   RouteConfigurationSchema,
   RouteSchema,
 } from "@voda/envoy";
-import { errorJson } from "@voda/proto/error-body";
+import { errorJson, retryHeader } from "@voda/proto/error-body";
 import { headers } from "@voda/proto/wire";
 import { borderRoutes } from "./border.ts";
 import { clusterNames, type IngressConfig, ingressName } from "./config.ts";
 import { streamIdleMs } from "./limits.ts";
+import { noNode } from "./local-replies.ts";
 import { headersToSet, is, unasked } from "./route-parts.ts";
 
 const retries = 2;
@@ -28,13 +29,6 @@ const apiPrefix = "/voda.api.v1.";
  */
 const plainPath = "^(?:/namespaces/[^/?]*)?/agents/[^/?]*/([^/?]*).*$";
 const plainPrefixes = ["/agents/", "/namespaces/"];
-
-const noNodeBody = errorJson({
-  code: "unavailable",
-  reason: "closed",
-  message: "no node is ready yet: try again in a moment, or ask `npx voda doctor`",
-  retryAfterMs: 1_000,
-});
 
 /**
  * @param hasNodes false only before the first node: then calls are told so, while the API is there already
@@ -146,9 +140,9 @@ function noNodeRoute(): Route {
     match: under("/"),
     action: {
       case: "directResponse",
-      value: { status: 503, body: { specifier: { case: "inlineString", value: noNodeBody } } },
+      value: { status: 503, body: { specifier: { case: "inlineString", value: errorJson(noNode) } } },
     },
-    responseHeadersToAdd: headersToSet({ "retry-after": "1", "content-type": "application/json" }),
+    responseHeadersToAdd: headersToSet({ ...retryHeader(noNode), "content-type": "application/json" }),
     typedPerFilterConfig: unasked(),
   });
 }

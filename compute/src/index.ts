@@ -10,4 +10,3 @@ export * from "./expression.ts";
 export { type Kernel, map, reduce, rows } from "./kernel.ts";
 export * as library from "./library.ts";
 export { type GraphTask, type Shares, Team } from "./team/team.ts";
-export { printModule } from "./wasm/module.ts";

@@ -6,11 +6,12 @@ import { crc32 } from "node:zlib";
 import type { Mark } from "@voda/proto/mark";
 import type { CallHead, CallId } from "../src/call/index.ts";
 import { foldBoundsOf } from "../src/lane/fold.ts";
-import { type Lane, type LaneOptions, openLane, phaseOf } from "../src/lane/lane.ts";
+import { type Lane, type LaneOptions, openLane } from "../src/lane/lane.ts";
 import { encodeRecord, type FoldRecord, type LaneRecord } from "../src/lane/record.ts";
 import { stepLane } from "../src/lane/step.ts";
 import type { LaneEffect, LaneEvent, Standing, StoredRecord, World } from "../src/lane/types.ts";
 import { noRecord, type RecordId } from "../src/lane/words.ts";
+import { phaseOf } from "./phase.ts";
 
 export const me = "a".repeat(32);
 export const other = "b".repeat(32);

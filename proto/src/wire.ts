@@ -99,8 +99,6 @@ export const laneSubjects = (token: SessionToken) => {
     name: `${base}.i`,
   };
 };
-/** Filter of all name records. */
-export const nameSubjects = "v.log.*.*.i";
 /** The last record of the session that was acknowledged. */
 export const markSubject = (token: SessionToken): string => `v.mark.${token}.m`;
 /** Filter of all marks. */

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import wabt from "wabt";
+import { printModule } from "../../test/print-module.ts";
 import { emitWasm } from "../emit-wasm.ts";
 import * as library from "../library.ts";
 import { f32, i32, op } from "./instruction.ts";
-import { encodeModule, printModule, type WasmFunction } from "./module.ts";
+import { encodeModule, type WasmFunction } from "./module.ts";
 
 test("the bytes of every kernel of the library are what an assembler makes of its text", async () => {
   const assembler = await wabt();

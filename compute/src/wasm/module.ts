@@ -1,4 +1,4 @@
-// A module of functions over one imported, shared memory: its text and its bytes.
+// A module of functions over one imported, shared memory, as bytes.
 // Sections: WebAssembly core specification 2.0, 5.5; shared memories: the threads proposal.
 import { type Instruction, unsigned } from "./instruction.ts";
 
@@ -45,18 +45,6 @@ export function encodeModule(functions: readonly WasmFunction[]): Uint8Array<Arr
   ]);
 }
 
-/** The same module as text. */
-export function printModule(functions: readonly WasmFunction[]): string {
-  const text = functions.map((one) => {
-    const list = (word: string, of: readonly ValueType[]): string =>
-      of.length === 0 ? "" : ` (${word} ${of.join(" ")})`;
-    const result = one.result === undefined ? "" : ` (result ${one.result})`;
-    const head = `  (func (export "${one.name}")${list("param", one.parameters)}${result}${list("local", one.locals)}`;
-    return `${head}\n${indented(one.body)}  )`;
-  });
-  return `(module\n  (import "env" "memory" (memory 0 ${pagesMax} shared))\n${text.join("\n")}\n)\n`;
-}
-
 /** Its length, its locals, its instructions, and the end that closes it. */
 function code({ locals, body }: WasmFunction): number[] {
   const bytes = [
@@ -76,17 +64,6 @@ function runs(locals: readonly ValueType[]): [ValueType, number][] {
     else out.push([type, 1]);
   }
   return out;
-}
-
-function indented(body: readonly Instruction[]): string {
-  let depth = 2;
-  let text = "";
-  for (const instruction of body) {
-    if (instruction.text === "end") depth -= 1;
-    text += `${"  ".repeat(depth)}${instruction.text}\n`;
-    if (instruction.text === "block" || instruction.text === "loop") depth += 1;
-  }
-  return text;
 }
 
 const vector = (items: readonly (readonly number[])[]): number[] => [

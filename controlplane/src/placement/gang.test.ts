@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { bookGang } from "../../test/book-gang.ts";
 import { ask, node, none, whole } from "../../test/node-specs.ts";
-import { commitGang, decideGang, type GangPlan, type GangRefusal, gangMembersMax } from "./gang.ts";
+import { decideGang, type GangPlan, type GangRefusal, gangMembersMax } from "./gang.ts";
 import { Pool } from "./pool.ts";
 import { describePoolRefusal } from "./pool-refusal.ts";
 import type { PoolRequest } from "./request.ts";
@@ -29,12 +30,7 @@ test("a gang is placed whole or not at all, and leaves no trace when it is not",
   const gang = decideGang(pool, members(16));
   assert.ok(gang.type === "gang");
   assert.equal(pool.sessions.size, 0);
-  const between = pool.place(ask("between", none));
-  assert.ok(!("reason" in between));
-  assert.equal(commitGang(pool, gang), "stale");
-  assert.equal(pool.sessions.size, 1);
-  const again = decideGang(pool, members(16));
-  assert.ok(again.type === "gang" && commitGang(pool, again) !== "stale");
+  bookGang(pool, gang);
   assert.equal(pool.books.usedMilli, 16_000);
 });
 
@@ -45,12 +41,9 @@ test("what a gang that was not booked left on a node is not taken for what is th
   assert.equal(pool.decide(ask("late", whole(1))).type, "refusal");
 });
 
-test("a gang of nobody is placed and books nothing", () => {
+test("a gang of nobody is placed", () => {
   const pool = new Pool({ nodes: [node("a", { gpus: 8 })] });
-  const gang = decideGang(pool, []);
-  assert.deepEqual(planned(gang), []);
-  assert.ok(gang.type === "gang");
-  assert.deepEqual(commitGang(pool, gang), []);
+  assert.deepEqual(planned(decideGang(pool, [])), []);
 });
 
 test("a gang of gangMembersMax members is placed and one of one more is refused by that limit", () => {
@@ -123,16 +116,4 @@ test("a quota counts the gang as a whole", () => {
   assert.ok(member === 4 && refusal.reason === "quota");
   assert.deepEqual(refusal.miss, { amount: "gpuMilli", used: 4000, wanted: 1000, limit: 4000 });
   assert.equal(pool.quotas.usedBy("red").sessions, 0);
-});
-
-test("a gang whose quota went to others since is not booked in part, and does not count as placed", () => {
-  const quotas = new Map([["red", { gpuMilli: 4000 }]]);
-  const pool = new Pool({ nodes: [node("a", { gpus: 4 }), node("b", { gpus: 1, model: "B" })], quotas });
-  const gang = decideGang(pool, members(4, { models: ["A"] }));
-  assert.ok(gang.type === "gang");
-  pool.place(ask("other", whole(1), { models: ["B"] }));
-  assert.equal(commitGang(pool, gang), "stale");
-  assert.deepEqual([...pool.sessions.keys()], ["other"]);
-  pool.release("other");
-  assert.equal(pool.mix.churn(), 1, "one placed, one departed");
 });

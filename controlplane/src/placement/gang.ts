@@ -1,6 +1,6 @@
 // Sessions that are placed together or not at all.
 import type { Kind } from "./kind.ts";
-import type { Placed, Pool, PoolPlan } from "./pool.ts";
+import type { Pool, PoolPlan } from "./pool.ts";
 import type { PoolRefusal } from "./pool-refusal.ts";
 import type { Contest } from "./ranking.ts";
 import type { PoolRequest } from "./request.ts";
@@ -8,13 +8,11 @@ import type { PoolRequest } from "./request.ts";
 /** Members of one gang. */
 export const gangMembersMax = 1024;
 
-/** Places for all members; it holds as long as the nodes have the versions that it names. */
+/** Places for all members; it holds until something else is booked. */
 export interface GangPlan {
   readonly type: "gang";
   /** In the order of the requests. */
   readonly plans: readonly PoolPlan[];
-  /** Versions of all nodes that the plan touches. */
-  readonly versions: ReadonlyMap<number, number>;
 }
 
 /** One member found no place, so none is placed. */
@@ -50,26 +48,8 @@ export function decideGang(pool: Pool, requests: readonly PoolRequest[]): GangPl
     }
     plans[member] = plan;
   }
-  const versions = trial.takeBack();
-  return failure ?? { type: "gang", plans, versions };
-}
-
-/** Books all members, or none when a node, a quota or a session has changed since the plan was made. */
-export function commitGang(pool: Pool, { plans, versions }: GangPlan): readonly Placed[] | "stale" {
-  for (const [node, version] of versions) if (pool.books.version[node] !== version) return "stale";
-  const booked: Placed[] = [];
-  for (const { request, kind, node, mask } of plans) {
-    const isOver = pool.quotas.missOf(request.namespace, pool.amountsOf(kind)) !== undefined;
-    if (isOver || pool.sessions.has(request.session)) {
-      for (const one of booked.toReversed()) pool.unbook(one);
-      return "stale";
-    }
-    const placed: Placed = { request, kind, node, mask };
-    pool.book(placed);
-    booked.push(placed);
-  }
-  for (const _ of booked) pool.mix.placed();
-  return booked;
+  trial.takeBack();
+  return failure ?? { type: "gang", plans };
 }
 
 /** The members in the order of their placing, or what is wrong with one of them whatever the nodes have. */
@@ -121,8 +101,8 @@ class Trial {
     return plan;
   }
 
-  /** The nodes that were touched, and their versions, which are those of before. */
-  takeBack(): ReadonlyMap<number, number> {
+  /** The nodes have the versions of before. */
+  takeBack(): void {
     const { books, quotas, labels } = this.#pool;
     for (const { node, kind, mask, request } of this.#plans.toReversed()) {
       books.give(node, kind, mask);
@@ -130,7 +110,6 @@ class Trial {
       labels.remove(node, request);
     }
     for (const [node, version] of this.#versions) books.revert(node, version);
-    return this.#versions;
   }
 
   /** One look at all nodes serves the members of a kind that may go anywhere. */

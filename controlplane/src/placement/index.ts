@@ -3,7 +3,7 @@
 // Pools: books, policies and plans for many nodes.
 export { BooksError } from "./books.ts";
 export { type Reasons, reasonsAgainst, reasonsFor } from "./explain.ts";
-export { commitGang, decideGang, type GangPlan, type GangRefusal, gangMembersMax } from "./gang.ts";
+export { decideGang, type GangPlan, type GangRefusal, gangMembersMax } from "./gang.ts";
 // Sister rooms: what nodes say of their sessions, and what is taken of a node.
 export { cutToFit, heldOn, inTheWayOf } from "./held.ts";
 export {

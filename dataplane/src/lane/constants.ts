@@ -74,11 +74,13 @@ export const hopsMax = 2;
 /**
  * The longest that nats-server leaves what it has acknowledged unsynced, unless it syncs always: its default.
  */
-export const storeSyncMs = 120_000;
+const storeSyncMs = 120_000;
+/** More than what two readings of the store's time may be wrong by. */
+const storeErrorsMs = 60_000;
 /**
  * Age at which a fold cannot be lost: two syncs, since one may be under way when it is accepted, and what the
  * store's time is wrong by at both ends. 0 where the store is replicated or syncs always.
  */
-export const trimDelayMs = 300_000;
+export const trimDelayMs = 2 * storeSyncMs + storeErrorsMs;
 /** Life of a tombstone: longer than every retry. */
 export const tombstoneMs = 7 * 24 * 60 * 60 * 1000;

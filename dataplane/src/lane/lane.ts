@@ -164,15 +164,3 @@ export function armAppend({ lane, out }: Step, atMs: number): void {
   lane.appendTimerMs = atMs;
   out.push({ type: "timer", timer: "append", atMs });
 }
-
-/** The state's name in PROTOCOL.md 4. */
-export type Phase = "cold" | "waking" | "unborn" | "held" | "owner" | "settling" | "releasing" | "verifying";
-
-export function phaseOf(lane: Lane): Phase {
-  const activation = lane.activation;
-  if (activation === undefined) return lane.waking === undefined ? "cold" : "waking";
-  if (!activation.verification.verified) return "verifying";
-  if (activation.tip.claim === "released") return "releasing";
-  if (activation.append.flight?.settling) return "settling";
-  return activation.tip.claim;
-}

@@ -62,11 +62,6 @@ export class Reactor {
     return this.#performing.owned;
   }
 
-  /** Calls that are not answered. */
-  get unanswered(): number {
-    return this.#performing.calls.size;
-  }
-
   /** Whether no session is here at all. */
   get isEmpty(): boolean {
     return this.#hosted.size === 0;

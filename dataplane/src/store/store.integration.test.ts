@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { decodeNameRecord, type SessionName, sessionToken } from "@voda/proto/session";
-import { laneSubjects, logStream, nameSubjects, snapshotStream } from "@voda/proto/wire";
+import { laneSubjects, logStream, snapshotStream } from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
 import { freeze, leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
 import { type Commit, openCommit } from "../commit/index.ts";
@@ -33,6 +33,7 @@ async function rig(context: TestContext): Promise<Rig> {
   return { server, connection, requests, commit, store: openStore(requests, commit) };
 }
 
+const nameSubjects = "v.log.*.*.i";
 const name: SessionName = { namespace: "default", agent: "test", key: "a" };
 const token = sessionToken(name);
 const other = sessionToken({ ...name, key: "b" });

@@ -2,9 +2,16 @@
 // network.
 import { crc32 } from "node:zlib";
 import type { SessionName } from "@voda/proto/session";
-import { type Answer, anonymous, type Call, createNumbers } from "../../../dataplane/src/call/index.ts";
-import { type ColdReason, type Lane, openLane, phaseOf } from "../../../dataplane/src/lane/index.ts";
+import {
+  type Answer,
+  anonymous,
+  type Call,
+  createNumbers,
+  type Submit,
+} from "../../../dataplane/src/call/index.ts";
+import { type ColdReason, type Lane, openLane } from "../../../dataplane/src/lane/index.ts";
 import { type HostWorld, Reactor, type Session } from "../../../dataplane/src/reactor/index.ts";
+import { phaseOf } from "../../../dataplane/test/phase.ts";
 import { hashOf, Violation } from "./checks.ts";
 import type { Attempt, Operation } from "./clients.ts";
 import type { Clockwork } from "./clockwork.ts";
@@ -48,6 +55,7 @@ export class SimNode {
   readonly #options: NodeOptions;
   readonly #threads: Threads;
   #numbers = createNumbers(firstNumber);
+  #owed = new Set<number>();
   #lane: Lane | undefined;
   #reactor: Reactor;
 
@@ -86,7 +94,7 @@ export class SimNode {
       link: () => this.link,
       nodeOf: (incarnation) => options.nodeOf(incarnation).network,
       submit: (call, reply) =>
-        this.#reactor.submit({ ...call, head: { ...call.head, number: this.#numbers() } }, reply),
+        this.#submit({ ...call, head: { ...call.head, number: this.#numbers() } }, reply),
     });
     this.#reactor = this.#createReactor();
   }
@@ -95,9 +103,9 @@ export class SimNode {
     return this.#reactor.isEmpty;
   }
 
-  /** Calls that this life of the process has not answered. */
+  /** Calls that came to this life of the process and have no answer. */
   get unanswered(): number {
-    return this.#reactor.unanswered;
+    return this.#owed.size;
   }
 
   start(): void {
@@ -106,6 +114,7 @@ export class SimNode {
     this.#threads.start();
     this.network.start();
     this.#lane = undefined;
+    this.#owed = new Set();
     this.#reactor = this.#createReactor();
     this.#say("starts");
     this.holder.start();
@@ -127,7 +136,7 @@ export class SimNode {
       const { number } = call.head;
       this.#say(`gets ${attempt.operation.kind} ${attempt.operation.number} as call ${number}`);
       let isAnswered = false;
-      const takeBack = this.#reactor.submit(call, (answer) => {
+      const takeBack = this.#submit(call, (answer) => {
         if (isAnswered) throw new Violation(`call ${number} is answered twice`);
         isAnswered = true;
         answered(attempt, answer);
@@ -139,6 +148,16 @@ export class SimNode {
         });
     });
   }
+
+  readonly #submit: Submit = (call, reply) => {
+    const owed = this.#owed;
+    const { number } = call.head;
+    owed.add(number);
+    return this.#reactor.submit(call, (answer, meta) => {
+      owed.delete(number);
+      reply(answer, meta);
+    });
+  };
 
   sleep(): void {
     this.process.deliver(0, () => {

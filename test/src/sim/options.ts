@@ -1,6 +1,6 @@
 // What one run is made of. Everything that is not given is drawn from the seed.
 import type { Prng } from "@voda/stdx";
-import { storeSyncMs, trimDelayMs } from "../../../dataplane/src/lane/constants.ts";
+import { trimDelayMs } from "../../../dataplane/src/lane/constants.ts";
 import { type FoldBounds, foldBoundsOf } from "../../../dataplane/src/lane/index.ts";
 
 export interface Faults {
@@ -129,7 +129,7 @@ function smallBounds(faults: Faults, random: Chance): Bounds {
 function productBounds(faults: Faults, random: Chance): Bounds {
   return {
     busyMs: 2 * trimDelayMs + random.below(trimDelayMs),
-    storeSyncMs,
+    storeSyncMs: 120_000,
     folds: foldBoundsOf(faults.powerLosses === 0),
   };
 }

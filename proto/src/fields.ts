@@ -4,6 +4,9 @@
 /** A JSON value. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
+/** Deeper values are refused; a cycle is deeper than anything. */
+export const jsonDepthMax = 64;
+
 /** What a kind is on the wire, and whether users' own values are in it. */
 export interface FieldKindRow {
   /** In deltas and pages; never used again for another kind. */

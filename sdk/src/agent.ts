@@ -156,7 +156,7 @@ function withPlain(parts: AgentParts, mode: MethodMode, functions: Functions): A
   if (typeof functions !== "object" || functions === null)
     throw new TypeError(`agent ${agentName}: a block of handlers is an object of functions`);
   const additions = Object.entries(functions).map(([name, run]): Addition => {
-    refuseFunction(agentName, name, run, 2);
+    refuseFunction(agentName, name, run);
     return { method: { name, mode }, handler: { kind: "plain", mode, run } };
   });
   return withAdditions(parts, additions);
@@ -165,7 +165,7 @@ function withPlain(parts: AgentParts, mode: MethodMode, functions: Functions): A
 function withOptions(parts: AgentParts, name: string, options: HandlerOptions, run: Run): AgentParts {
   const agentName = parts.definition.name;
   const { check, plain } = handlerSettings(`agent ${agentName}: handler "${name}"`, options);
-  refuseFunction(agentName, name, run, 2);
+  refuseFunction(agentName, name, run);
   const { turnMsMax } = plain;
   const handler: Handler = {
     kind: "plain",
@@ -193,7 +193,7 @@ function withService(parts: AgentParts, service: DescService, implementation: ob
   const additions = methodsOf(agentName, service, implementation).map((method): Addition => {
     const mode = method.isReadonly ? "readonly" : "handler";
     const { name, rpc, input, output, run } = method;
-    refuseFunction(agentName, name, run, 2);
+    refuseFunction(agentName, name, run);
     return {
       method: { name, mode, service: service.typeName, rpc },
       handler: { kind: "proto", mode, input, output, run: run as Run },
@@ -226,12 +226,12 @@ function methodNameProblem({ name, service }: MethodDefinition): string | undefi
   return nameProblem(name) ?? (isReservedName(name) ? `name "${name}" is reserved` : undefined);
 }
 
-function refuseFunction(agentName: string, name: string, run: unknown, parametersMax: number): void {
+function refuseFunction(agentName: string, name: string, run: unknown): void {
   const what = `agent ${agentName}: handler "${name}"`;
   if (typeof run !== "function") throw new TypeError(`${what} is not a function`);
   if (/Generator/.test(Object.prototype.toString.call(run)))
     throw new TypeError(`${what} is a generator; a handler returns one answer`);
-  if (run.length > parametersMax)
+  if (run.length > 2)
     throw new TypeError(
       `${what} takes ${run.length} parameters; a handler takes the context and one input: ` +
         "put several into an object",

@@ -37,11 +37,6 @@ const backoffMsMax = 2_000;
 const attemptMsMin = 10;
 
 /**
- * A call that may take longer does not hold up the numbers of others; sessions keep numbers for some minutes
- * only.
- */
-
-/**
  * The answer, `undefined` when it has no content. A call is sent again until it has an answer or its time is
  * over: a node that restarts, or a session that moves, is away for seconds. What ran out of this time is not
  * sent again, it has none.

@@ -4,7 +4,7 @@ import { runInNewContext } from "node:vm";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { type AnyAgent, definitionOf, type HostContext, handlersOf } from "./definition.ts";
 import { agent, s, VodaError } from "./index.ts";
-import { issuesMax } from "./input.ts";
+import { issuesMax } from "./issues.ts";
 
 /** A Standard Schema of a test's own: what `check` returns, or the issues that it tells. */
 function schema<I, O = I>(

@@ -1,6 +1,7 @@
 // The input of a handler, checked by its schema.
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { VodaError } from "./error.ts";
+import { tellIssues } from "./issues.ts";
 import { standardOf } from "./schema.ts";
 import { isThenable } from "./thenable.ts";
 
@@ -9,12 +10,6 @@ import { isThenable } from "./thenable.ts";
  * @throws VodaError `invalid_input`; the promise rejects with it
  */
 export type CheckInput = (input: unknown) => unknown;
-
-/** Of an input that does not fit; the others are counted. */
-export const issuesMax = 8;
-const pathCharsMax = 128;
-const messageCharsMax = 256;
-const identifier = /^[A-Za-z_$][A-Za-z0-9_$]*$/;
 
 /** @throws TypeError when it is not a schema */
 export function inputCheck(what: string, schema: StandardSchemaV1): CheckInput {
@@ -27,25 +22,9 @@ export function inputCheck(what: string, schema: StandardSchemaV1): CheckInput {
 
 function accepted(result: StandardSchemaV1.Result<unknown>): unknown {
   if (result.issues === undefined) return result.value;
-  const issues = result.issues.slice(0, issuesMax).map(({ path, message }) => ({
-    path: pathText(path ?? []).slice(0, pathCharsMax),
-    message: message.slice(0, messageCharsMax),
-  }));
-  const more = result.issues.length - issues.length;
-  const told = issues.map(({ path, message }) => `${path}: ${message}`).join("; ");
-  throw new VodaError("invalid_argument", `${told}${more > 0 ? `; and ${more} more` : ""}`, {
+  const { issues, told } = tellIssues(result.issues, "input");
+  throw new VodaError("invalid_argument", told, {
     reason: "invalid_input",
     details: { issues: JSON.stringify(issues) },
   });
-}
-
-/** `input.items[0].price` */
-function pathText(path: readonly (PropertyKey | StandardSchemaV1.PathSegment)[]): string {
-  return path.reduce<string>((text, part) => {
-    const key = typeof part === "object" ? part.key : part;
-    if (typeof key === "number") return `${text}[${key}]`;
-    return identifier.test(String(key))
-      ? `${text}.${String(key)}`
-      : `${text}[${JSON.stringify(String(key))}]`;
-  }, "input");
 }

@@ -1,6 +1,6 @@
 // What can be a value in the state, an input or an answer.
 
-import type { Json } from "@voda/proto/fields";
+import { type Json, jsonDepthMax } from "@voda/proto/fields";
 
 export type { Json };
 
@@ -60,9 +60,6 @@ export type Sent<T> = T extends Json
         ? { [K in keyof T]: Sent<T[K]> }
         : T;
 
-/** Deeper values are refused; a cycle is deeper than anything. */
-const depthMax = 64;
-
 /** Why a value is not JSON, or `undefined`. */
 export function jsonProblem(value: unknown): string | undefined {
   const problem = partProblem(value, "it", 0);
@@ -73,7 +70,7 @@ function partProblem(value: unknown, path: string, depth: number): string | unde
   if (value === null || typeof value === "string" || typeof value === "boolean") return undefined;
   if (typeof value === "number") return Number.isFinite(value) ? undefined : `${path} is ${value}`;
   if (typeof value !== "object") return `${path} is of type ${typeof value}`;
-  if (depth >= depthMax) return `${path} is nested deeper than ${depthMax}`;
+  if (depth >= jsonDepthMax) return `${path} is nested deeper than jsonDepthMax ${jsonDepthMax}`;
   if (Array.isArray(value))
     return firstProblem(
       Array.from(value, (item, i) => [`${path}[${i}]`, item]),

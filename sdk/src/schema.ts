@@ -1,6 +1,7 @@
 // The state schema of an agent: one field per property of `ctx.state`.
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { type FieldKind, fieldKindNames, fieldKinds, type Handles, type ValueKind } from "@voda/proto/fields";
+import { tellIssues } from "./issues.ts";
 import { type IfJson, type Json, jsonProblem } from "./json.ts";
 import { isReservedName, nameProblem } from "./name.ts";
 import { didYouMean } from "./near.ts";
@@ -137,13 +138,8 @@ function validator(what: string, schema: StandardSchemaV1): Validate {
     if (isThenable(result))
       return { ok: false, problem: "the schema is asynchronous; a field's schema must answer at once" };
     if (result.issues === undefined) return { ok: true, value: result.value };
-    return { ok: false, problem: result.issues.map((issue) => issueText(issue)).join("; ") };
+    return { ok: false, problem: tellIssues(result.issues, "value").told };
   };
-}
-
-function issueText(issue: StandardSchemaV1.Issue): string {
-  const path = (issue.path ?? []).map((part) => String(typeof part === "object" ? part.key : part)).join(".");
-  return path === "" ? issue.message : `${path}: ${issue.message}`;
 }
 
 /** One field with its name and without its types. */

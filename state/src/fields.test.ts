@@ -1,14 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
-import {
-  ClosedError,
-  jsonDepthMax,
-  mapKeyBytesMax,
-  openState,
-  RefusedValueError,
-  TooLargeError,
-} from "./index.ts";
+import { jsonDepthMax } from "@voda/proto/fields";
+import { ClosedError, mapKeyBytesMax, openState, RefusedValueError, TooLargeError } from "./index.ts";
 
 const schema = {
   profile: { kind: "register", initial: { name: "new" } },

@@ -21,7 +21,7 @@ export {
   UnsupportedFormatError,
 } from "./errors.ts";
 export type { Check, FieldSchema } from "./field.ts";
-export { frozenJson, jsonDepthMax, readJson, writeJson } from "./json.ts";
+export { frozenJson, readJson, writeJson } from "./json.ts";
 export { mapKeyBytesMax } from "./kinds/map.ts";
 export { textLengthMax } from "./kinds/text.ts";
 export { fieldNameBytesMax, fieldsMax, type ReadState, type Schema, type State } from "./schema.ts";

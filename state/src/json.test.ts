@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { frozenJson, jsonDepthMax } from "./index.ts";
+import { jsonDepthMax } from "@voda/proto/fields";
+import { frozenJson } from "./index.ts";
 
 class Point {
   readonly x = 1;

@@ -1,10 +1,7 @@
 // Json values: checked and copied when written, frozen when read, one byte of tag each on the wire.
-import type { Json } from "@voda/proto/fields";
+import { type Json, jsonDepthMax } from "@voda/proto/fields";
 import { type ByteReader, type ByteWriter, DecodeError } from "@voda/stdx";
 import { RefusedValueError } from "./errors.ts";
-
-/** Arrays and objects inside each other. */
-export const jsonDepthMax = 64;
 
 /**
  * The first byte of a value. Integers have tags of their own, because most numbers are small ones and a

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { frozenJson, jsonDepthMax, RefusedValueError } from "@voda/state";
+import { jsonDepthMax } from "@voda/proto/fields";
+import { frozenJson, RefusedValueError } from "@voda/state";
 import { VodaError } from "voda";
 import { decodeAnswer, type Failure } from "../call/index.ts";
 import { encodeFailed, endingOf } from "./failure.ts";

@@ -1,0 +1,39 @@
+// What a schema finds wrong with a value, as it is told.
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+
+/** Of one value; the others are counted. */
+export const issuesMax = 8;
+const pathCharsMax = 128;
+const messageCharsMax = 256;
+const identifier = /^[A-Za-z_$][A-Za-z0-9_$]*$/;
+
+/** Where in the value, and what. */
+export interface ToldIssue {
+  readonly path: string;
+  readonly message: string;
+}
+
+/** `what`: the name of the whole value. Both within bounds: a schema may find fault with every item. */
+export function tellIssues(
+  found: readonly StandardSchemaV1.Issue[],
+  what: string,
+): { readonly issues: readonly ToldIssue[]; readonly told: string } {
+  const issues = found.slice(0, issuesMax).map(({ path, message }) => ({
+    path: pathText(path ?? [], what).slice(0, pathCharsMax),
+    message: message.slice(0, messageCharsMax),
+  }));
+  const more = found.length - issues.length;
+  const told = issues.map(({ path, message }) => `${path}: ${message}`).join("; ");
+  return { issues, told: more > 0 ? `${told}; and ${more} more` : told };
+}
+
+/** `input.items[0].price` */
+function pathText(path: readonly (PropertyKey | StandardSchemaV1.PathSegment)[], what: string): string {
+  return path.reduce<string>((text, part) => {
+    const key = typeof part === "object" ? part.key : part;
+    if (typeof key === "number") return `${text}[${key}]`;
+    return identifier.test(String(key))
+      ? `${text}.${String(key)}`
+      : `${text}[${JSON.stringify(String(key))}]`;
+  }, what);
+}

@@ -8,20 +8,20 @@ const readingsMax = 8;
 /** After this long without a reading that is good enough nothing is certain any more. */
 export const readingAgeMsMax = 10_000;
 
-/** One renewal: when it was sent and acknowledged, monotonic, and when the store says that it stored it. */
+/** One question: when it was sent and answered, monotonic, and the time that the store answered with. */
 export interface Reading {
   readonly sentAtMs: number;
   readonly ackedAtMs: number;
   readonly storedAtMs: number;
 }
 
-/** Why a lease does not count: both numbers of each. */
+/** Why the clock is not to be relied on. */
 export type ClockDoubt =
   | { readonly type: "jumped"; readonly jumpMs: number }
   | { readonly type: "slow"; readonly roundTripMs: number };
 
 /**
- * Store time less monotonic time lies between the two: the store wrote between sending and acknowledgement.
+ * Store time less monotonic time lies between the two: the store looked between the sending and the answer.
  */
 interface Offset {
   readonly lowMs: number;

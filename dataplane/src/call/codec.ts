@@ -61,9 +61,8 @@ export function decodeCall(frame: FrameCursor, number: number, nowMs: number): C
   const meta = metaOf(frame);
   const { name } = meta;
   const problem = name === undefined ? "it names no session" : sessionNameProblem(name);
-  // another node checked it too; here it becomes a subject of the store, so it is checked where it enters
-  if (name === undefined || problem !== undefined)
-    throw new FrameError(`a call from another node: ${problem}`);
+  // who sent it checked it too; here it becomes a subject of the store, so it is checked where it enters
+  if (name === undefined || problem !== undefined) throw new FrameError(`a call in a frame: ${problem}`);
   const token: SessionToken = sessionToken(name);
   // a grant does not travel: the node that owns a session needs none
   return { ...partsOf(frame, number, meta, nowMs), name, token, grant: undefined, devices: undefined };

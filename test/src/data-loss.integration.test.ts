@@ -1,12 +1,16 @@
 // A real nats-server loses what it had acknowledged: files of its store are damaged. No session may ever
 // answer as it was before, unless somebody has accepted the loss.
 import assert from "node:assert/strict";
-import { readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { connect } from "@nats-io/transport-node";
 import { sessionToken } from "@voda/proto/session";
-import { laneSubjects } from "@voda/proto/wire";
+import { laneSubjects, logStream, markSubject, marksStream } from "@voda/proto/wire";
 import { type Cluster, type ClusterNode, call, refusal, startCluster, waitUntil } from "./kit/index.ts";
+
+/** The server forgets what it has read of a file when nobody has read it for 10 s. */
+const cacheMs = 12_000;
 
 let cluster: Cluster;
 let node: ClusterNode;
@@ -51,18 +55,54 @@ async function born(key: string, adds: number): Promise<void> {
   for (let count = 1; count <= adds; count += 1) assert.equal((await add(key)).body, count);
 }
 
+const tokenOf = (key: string) => sessionToken({ namespace: "default", agent: "sleeper", key });
+const subjectOf = (key: string): string => laneSubjects(tokenOf(key)).plain;
+
 /**
- * Where the third record of the session from the end lies in the block: two adds, or one and the
- * release, come after it.
+ * Where a record of the session lies in the block; the third from the end has two adds, or one and the release,
+ * after it.
  */
-function placeOf(key: string): number {
-  const subject = laneSubjects(sessionToken({ namespace: "default", agent: "sleeper", key })).plain;
+function placeOf(key: string, fromEnd = 3): number {
+  const subject = subjectOf(key);
   const bytes = readFileSync(block());
   let at = bytes.length;
-  for (let count = 0; count < 3; count += 1) at = bytes.lastIndexOf(subject, at - 1);
-  assert.ok(at > 0, `no third record of ${key} in ${block()}`);
+  for (let count = 0; count < fromEnd; count += 1) at = bytes.lastIndexOf(subject, at - 1);
+  assert.ok(at > 0, `no record ${fromEnd} from the end of ${key} in ${block()}`);
   return at + subject.length;
 }
+
+/** In place: the running server has the file open. */
+function flipInPlace(at: number): void {
+  const byte = readFileSync(block())[at] ?? 0;
+  const file = openSync(block(), "r+");
+  writeSync(file, Uint8Array.of(byte ^ 0x10), 0, 1, at);
+  closeSync(file);
+}
+
+/** A record in the middle of the lane goes, and the mark of the session, unless it has one. */
+async function removeRecord(key: string, index: number, isMarked: boolean): Promise<void> {
+  const nats = await connect({ servers: cluster.nats.url });
+  const ask = (method: string, body: object) =>
+    nats.request(`$JS.API.STREAM.${method}`, JSON.stringify(body));
+  let seq = 0;
+  for (let count = 0; count <= index; count += 1) {
+    const got = await ask(`MSG.GET.${logStream(0)}`, { seq: seq + 1, next_by_subj: subjectOf(key) });
+    seq = got.json<{ message: { seq: number } }>().message.seq;
+  }
+  await ask(`MSG.DELETE.${logStream(0)}`, { seq });
+  if (!isMarked) await ask(`PURGE.${marksStream(0)}`, { filter: markSubject(tokenOf(key)) });
+  await nats.close();
+}
+
+async function isRefused(key: string, reason: string): Promise<void> {
+  for (const answer of [await get(key), await add(key)]) {
+    assert.deepEqual([answer.status, answer.body && refusal(answer).reason], [500, reason]);
+    assert.match(JSON.stringify(answer.body), /voda accept-loss sleeper/);
+  }
+}
+
+const acceptLoss = (key: string) =>
+  ask("AcceptLoss", { session: { agent: "sleeper", key } }) as Promise<Accepted>;
 
 function flip(at: number): void {
   const bytes = readFileSync(block());
@@ -108,13 +148,29 @@ for (const [what, damage] of Object.entries(damages)) {
       assert.match(JSON.stringify(answer.body), /acknowledged was position 6 .*voda accept-loss sleeper/);
     }
     assert.deepEqual(await lostKeys(), [hurt]);
-    const { lost } = (await ask("AcceptLoss", { session: { agent: "sleeper", key: hurt } })) as Accepted;
+    const { lost } = await acceptLoss(hurt);
     assert.equal(lost?.acknowledgedPosition, "6");
     assert.equal((await get(hurt)).body, 3);
     assert.equal((await add(hurt)).body, 4);
     await putToSleep(hurt);
     assert.equal((await get(hurt)).body, 4);
     assert.deepEqual(await lostKeys(), []);
+  });
+}
+
+for (const isMarked of [true, false]) {
+  const [key, what] = isMarked ? ["gap", "marked"] : ["unmarked", "never marked"];
+  test(`a gap in the middle of a lane that was ${what}: corrupt until it is accepted, then all before it`, async () => {
+    await born(key, 5);
+    await node.kill9();
+    await removeRecord(key, 2, isMarked);
+    await node.restart();
+    await isRefused(key, "corrupt");
+    await acceptLoss(key);
+    assert.equal((await get(key)).body, 2);
+    assert.equal((await add(key)).body, 3);
+    await putToSleep(key);
+    assert.equal((await get(key)).body, 3);
   });
 }
 
@@ -133,4 +189,18 @@ test("a session in memory whose records vanish under it says data_loss too", asy
   }, "the node has noticed");
   for (const answer of [await get("awake"), await add("awake")])
     assert.deepEqual([answer.status, answer.body && refusal(answer).reason], [500, "data_loss"]);
+});
+
+test("a last record that cannot be read, without a restart: corrupt until it is accepted", async () => {
+  await born("hidden", 5);
+  await putToSleep("hidden");
+  flipInPlace(placeOf("hidden", 1) + 40);
+  const flippedAt = performance.now();
+  await waitUntil(() => performance.now() - flippedAt > cacheMs, "the server reads its file again");
+  await isRefused("hidden", "corrupt");
+  await acceptLoss("hidden");
+  assert.equal((await get("hidden")).body, 5);
+  assert.equal((await add("hidden")).body, 6);
+  await putToSleep("hidden");
+  assert.equal((await get("hidden")).body, 6);
 });

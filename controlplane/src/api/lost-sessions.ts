@@ -82,16 +82,31 @@ interface LostContext {
 export async function acceptLoss({ connection, jsm }: LostContext, name: SessionName): Promise<LostSession> {
   const subject = markSubject(sessionToken(name));
   const stored = await jsm.direct.getMessage(marksStream(0), { last_by_subj: subject });
-  const marked = stored === null ? undefined : decodeMark(stored.data);
-  if (stored === null || marked === undefined) {
+  const last = await lastOf(jsm, name);
+  const mark = stored === null ? await markOfNone(jsm, name, last) : decodeMark(stored.data)?.mark;
+  if (mark === undefined) {
     const { namespace, agent, key } = name;
     throw ControlError.of(
       "bad_request",
-      `session ${namespace}/${agent}/${key} has lost nothing: it has no mark`,
+      `session ${namespace}/${agent}/${key} is not there: it has lost nothing`,
     );
   }
-  await jetstream(connection).publish(subject, encodeMark({ ...marked.mark, isAccepted: true }, name), {
-    expect: { lastSubjectSequence: stored.seq },
+  await jetstream(connection).publish(subject, encodeMark({ ...mark, isAccepted: true }, name), {
+    expect: { lastSubjectSequence: stored?.seq ?? 0 },
   });
-  return describe({ ...marked, last: await lastOf(jsm, name) });
+  return describe({ name, mark, last });
+}
+
+/** A lane can be damaged before it was ever marked: what it has is what counts. */
+async function markOfNone(
+  jsm: JetStreamManager,
+  name: SessionName,
+  last: Marked | undefined,
+): Promise<Mark | undefined> {
+  const named = await jsm.direct.getMessage(logStream(0), {
+    last_by_subj: laneSubjects(sessionToken(name)).name,
+  });
+  if (named === null && last === undefined) return undefined;
+  const seen = last ?? { seq: 0, hash: new Uint8Array(hashBytes) };
+  return { ...seen, n: 0, isGone: false, isAccepted: true };
 }

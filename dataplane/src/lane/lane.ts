@@ -66,6 +66,8 @@ export type Waking =
       readonly attempts: number;
       readonly atLeast: number;
       readonly mark: Mark | undefined;
+      /** The store says that the lane is empty, though it has records: it cannot read the last one. */
+      readonly isLastHidden: boolean;
     }
   | { readonly stage: "pages"; readonly token: number; readonly attempts: number; readonly base: Base }
   /** `arrived`: the calls that were there when this began. */

@@ -120,6 +120,22 @@ test("nothing that links is left: the accepted session begins anew behind what i
   assert.deepEqual([tip.n, tip.expect, tip.born], [0, 5, true]);
 });
 
+test("the last record cannot be read: the accepted session goes on where the store sees an empty lane", () => {
+  const rig = coldRig();
+  const records = lane(3);
+  const mark = markOf(stored(4, recordOf(other, 4)), { isAccepted: true });
+  rig.last(rig.invoke(callOf(1)), undefined, mark);
+  const asked = rig.last(rig.wait(200, "wake"), undefined, mark);
+  const read = rig.step({ type: "traces", token: one(asked, "readTraces").token, found: "records" });
+  rig.range(read, ...records);
+  assert.deepEqual([rig.activation.tip.n, rig.activation.tip.expect], [3, 0]);
+  const { bytes } = one(rig.turned(1), "append");
+  const rows = [...records, { seq: 5, atMs: 0, bytes }].map((record) => decodeStored(record, crc32, hash));
+  const base = replay(rows);
+  assert.ok(base !== "gap" && base !== "damaged");
+  assert.deepEqual([base.n, base.expect, base.voids], [4, 5, 0]);
+});
+
 test("a gap without an accepted loss is corrupt, and the failure says what was acknowledged", () => {
   const rig = coldRig();
   const records = lane(5);
@@ -142,7 +158,7 @@ test("records after a gap are void once a later one goes on from before it", () 
   const [first = assert.fail(), second = assert.fail(), , fourth = assert.fail()] = lane(4);
   const rows = [first, second, fourth].map((one) => decodeStored(one, crc32, hash));
   assert.equal(replay(rows), "gap");
-  const kept = replayKept(rows);
+  const kept = replayKept(rows, false);
   const next = { ...recordOf("c".repeat(32), kept.n + 1, kept.prev), epoch: 2, prevHash: kept.prevHash };
   const base = replay([...rows, decodeStored(stored(5, next), crc32, hash)]);
   assert.ok(base !== "gap" && base !== "damaged");

@@ -113,13 +113,16 @@ export function replay(rows: readonly DecodedRecord[]): Base | "gap" | "damaged"
 
 /**
  * The same of what is left of a lane, when the loss of the rest is accepted: the longest beginning that
- * links. What lies after it stays behind: the next record takes the place after it.
+ * links. What lies after it stays behind: the next record takes the place after it. `isLastHidden`: a record that the
+ * store cannot read is the last one; then it accepts an expectation of 0 only.
  */
-export function replayKept(rows: readonly DecodedRecord[]): Base {
+export function replayKept(rows: readonly DecodedRecord[], isLastHidden: boolean): Base {
   const last = rows.at(-1);
   if (last === undefined) return emptyLane();
   const epoch = rows.reduce((highest, { record }) => Math.max(highest, record.epoch), 0);
-  const end = { expect: last.seq, tip: last.record.rid, epoch };
+  const end = isLastHidden
+    ? { expect: 0, tip: noRecord, epoch }
+    : { expect: last.seq, tip: last.record.rid, epoch };
   for (let count = rows.length; count > 0; count -= 1) {
     const base = replay(rows.slice(0, count));
     // what is left of the tail is needed no more once a fold is written, which is due at once

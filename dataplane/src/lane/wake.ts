@@ -70,7 +70,7 @@ function tracesRead(
   found: Traces,
 ): void {
   if (mark?.isAccepted === true && attempts > 0) {
-    readAll(step, attempts, mark);
+    readAll(step, attempts, mark, true);
   } else if (found === "nothing") {
     if (mark !== undefined && isBehind(mark, [])) missing(step, attempts, mark, undefined);
     else settleControls(step, emptyLane(), [], arrived);
@@ -100,9 +100,9 @@ const acknowledged = (mark: Mark | undefined): string =>
   mark === undefined ? "" : `, acknowledged was position ${mark.n} (sequence ${mark.seq})`;
 
 /** The loss is accepted: the session goes on from whatever links. */
-function readAll(step: Step, attempts: number, mark: Mark): void {
+function readAll(step: Step, attempts: number, mark: Mark, isLastHidden: boolean): void {
   const token = step.world.unique();
-  step.lane.waking = { stage: "range", token, attempts, atLeast: 0, mark };
+  step.lane.waking = { stage: "range", token, attempts, atLeast: 0, mark, isLastHidden };
   step.out.push({ type: "readRange", token, from: 1, leader: true, limit: undefined });
 }
 
@@ -126,16 +126,16 @@ function lastRead(
   // most wakes end here, after one read: a session that went to sleep left all it is in its last record
   const alone = record.type === "gone" || (record.type === "fold" && record.whole);
   if (alone) {
-    loaded(step, { attempts, mark }, [row]);
+    loaded(step, { attempts, mark, isLastHidden: false }, [row]);
     return;
   }
   if (mark?.isAccepted === true) {
-    readAll(step, attempts, mark);
+    readAll(step, attempts, mark, false);
     return;
   }
   const token = step.world.unique();
   const leader = attempts > 0;
-  step.lane.waking = { stage: "range", token, attempts, atLeast: row.seq, mark };
+  step.lane.waking = { stage: "range", token, attempts, atLeast: row.seq, mark, isLastHidden: false };
   step.out.push({ type: "readRange", token, from: record.from, leader, limit: undefined });
 }
 
@@ -160,10 +160,10 @@ function rangeRead(step: Step, waking: Waking & { stage: "range" }, stored: read
 
 function loaded(
   step: Step,
-  { attempts, mark }: { readonly attempts: number; readonly mark: Mark | undefined },
+  { attempts, mark, isLastHidden }: Pick<Waking & { stage: "range" }, "attempts" | "mark" | "isLastHidden">,
   rows: readonly DecodedRecord[],
 ): void {
-  const base = mark?.isAccepted === true ? replayKept(rows) : replay(rows);
+  const base = mark?.isAccepted === true ? replayKept(rows, isLastHidden) : replay(rows);
   if (base === "damaged") {
     giveUp(step, "corrupt", `a record is not the one that the next was written after${acknowledged(mark)}`);
     return;

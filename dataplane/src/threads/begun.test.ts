@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BegunWriter, begunMax, createBegunTable, readBegun } from "./begun.ts";
+import { BegunWriter, begunMax, createBegunTable, readBegun, synchronousCall } from "./begun.ts";
 
 test("calls between their beginning and their end have begun, others not", () => {
   const table = createBegunTable();
@@ -10,8 +10,8 @@ test("calls between their beginning and their end have begun, others not", () =>
   writer.end(first);
   const begun = readBegun(table);
   assert.deepEqual(
-    [begun.has(2 ** 40), begun.has(7), begun.has(8), begun.has(0)],
-    [false, true, false, false],
+    [begun.has(2 ** 40), begun.has(7), begun.has(8), begun.has(0), begun.has(1)],
+    [false, true, false, false, false],
   );
 });
 
@@ -19,7 +19,7 @@ test("the call whose handler has not come back to its event loop is known", () =
   const table = createBegunTable();
   const writer = new BegunWriter(table);
   writer.begin(7);
-  assert.equal(readBegun(table).holder, 7);
+  assert.deepEqual([readBegun(table).holder, synchronousCall(table)], [7, 7]);
   writer.synchronous(0);
   assert.equal(readBegun(table).holder, undefined);
 });
@@ -31,8 +31,12 @@ test("while outcomes wait in the thread's own memory, or too many run, every cal
   assert.ok(readBegun(table).has(8));
   writer.behind(false);
   assert.ok(!readBegun(table).has(8));
-  const marks = Array.from({ length: begunMax + 1 }, (_, i) => writer.begin(100 + i));
-  assert.ok(readBegun(table).has(8));
-  for (const mark of marks) writer.end(mark);
+  const marks = Array.from({ length: begunMax }, (_, i) => writer.begin(100 + i));
+  const full = readBegun(table);
+  assert.deepEqual([full.has(100), full.has(100 + begunMax - 1), full.has(8)], [true, true, false]);
+  const [over, more] = [writer.begin(8), writer.begin(9)];
+  writer.end(over);
+  assert.ok(readBegun(table).has(10), "one is still not marked");
+  for (const mark of [more, ...marks]) writer.end(mark);
   assert.ok(!readBegun(table).has(8) && !readBegun(table).has(100));
 });

@@ -55,6 +55,16 @@ test("messages beyond the ring's room wait and come in order, small behind large
   close();
 });
 
+test("a single message that waits is told of when it waits and when it does not any more", async () => {
+  const third = Promise.withResolvers<void>();
+  const { from, behind, close } = pair(4096, ({ activation }) => activation === 3 && third.resolve());
+  for (const activation of [1, 2, 3]) from.send({ type: "page", activation, bytes: new Uint8Array(1600) });
+  assert.deepEqual(behind, [true]);
+  await third.promise;
+  assert.deepEqual(behind, [true, false]);
+  close();
+});
+
 test("what is sent after the end is dropped and harms nobody", () => {
   const { from, close } = pair(4096, () => assert.fail("nothing arrives"));
   from.send({ type: "cut", activation: 1 });

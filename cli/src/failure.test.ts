@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { failureOf } from "./failure.ts";
+import { adviceFor, failureOf } from "./failure.ts";
 
 test("the reasons below a message are told, each once", () => {
   const refused = new Error("write EPROTO: ssl3_get_record:wrong version number");
@@ -41,4 +41,18 @@ test("a control plane that does not answer in time is named, without advice that
     line: "deadline_exceeded: the control plane did not answer in time; try again, or look into its log",
     exitCode: 4,
   });
+});
+
+test("a call that may have had its effect is to be repeated with a key, one that ran too long is not", () => {
+  const next = (message: string): string | undefined => adviceFor("deadline_exceeded", message).next;
+  assert.match(
+    next("the deadline passed; the call may still take effect: retry with the same idempotency key") ?? "",
+    /--id/,
+  );
+  assert.match(
+    next("the deadline passed; whether the call took effect is unknown unless it is repeated with its key") ??
+      "",
+    /--id/,
+  );
+  assert.equal(next("the turn ran longer than maxTurn 1000 ms and was undone"), undefined);
 });

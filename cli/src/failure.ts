@@ -27,6 +27,9 @@ export interface Failure {
 const causesMax = 4;
 /** What nodes and control planes say of one that is not deployed. */
 const isAboutAgent = /^(no )?agent /;
+/** What nodes say of a call that may have had its effect; one that ran too long had none. */
+const isUndecided = /\bkey$/;
+const giveId = "--id gives the call a key: it then counts once";
 const listAgents = "`npx voda agents ls` lists the agents";
 const listSessions = "`npx voda ps` lists the sessions";
 const bringUp = "bring the mesh up with `npx voda dev`, or name its address with --url or VODA_URL";
@@ -44,10 +47,7 @@ export function adviceFor(
     case "unavailable":
       return { exitCode: exitCodes.unavailable, next: "try again in a moment, or ask `npx voda doctor`" };
     case "deadline_exceeded":
-      return {
-        exitCode: exitCodes.unavailable,
-        next: "to send it again, give it an --id: it then counts once",
-      };
+      return { exitCode: exitCodes.unavailable, next: isUndecided.test(message) ? giveId : undefined };
     case "resource_exhausted":
       return { exitCode: exitCodes.error, next: undefined };
     default:

@@ -126,6 +126,7 @@ async function openSource(
     allowHosts: config.allowHosts,
     allowOrigins: config.allowOrigins,
     onRefused: (err) => log.error({ err }, "nodes not published; envoy keeps the last ones"),
+    onNoNodes: () => log.warn("no node serves any more; calls fail until one is back"),
   });
   stack.defer(() => publisher.close());
   return publisher;

@@ -13,6 +13,7 @@ function rig(context: TestContext, publish: (snapshot: Snapshot) => void = () =>
   context.mock.timers.enable({ apis: ["setImmediate"] });
   const published: Snapshot[] = [];
   const refused: Error[] = [];
+  let timesGone = 0;
   const publisher = openPublisher({
     listener: { host: "127.0.0.1", port: 8080 },
     picker: "/run/picker",
@@ -27,8 +28,9 @@ function rig(context: TestContext, publish: (snapshot: Snapshot) => void = () =>
       },
     },
     onRefused: (error) => void refused.push(error),
+    onNoNodes: () => void (timesGone += 1),
   });
-  return { publisher, published, refused, turn: () => context.mock.timers.tick(1) };
+  return { publisher, published, refused, gone: () => timesGone, turn: () => context.mock.timers.tick(1) };
 }
 
 function addressesOf(snapshot: Snapshot | undefined): unknown[] {
@@ -81,16 +83,22 @@ test("a node that drains gets no new sessions", (context) => {
   assert.deepEqual(healths, [HealthStatus.HEALTHY, HealthStatus.DRAINING]);
 });
 
-test("before the first node only the API is there; after it an empty set is for the server to refuse", (context) => {
-  const { publisher, published, refused, turn } = rig(context, (snapshot) => {
-    if (sendsToNodes(snapshot) && addressesOf(snapshot).length === 0)
-      throw new SnapshotRefusedError(["assignment is empty"]);
-  });
-  for (const nodes of [[], [], [one], []]) {
+test("before the first node only the API is there; after the last one it is told, once, and nothing is published", (context) => {
+  const { publisher, published, refused, gone, turn } = rig(context);
+  for (const nodes of [[], [], [one], [], [], [one], []]) {
     publisher.setNodes(nodes);
     turn();
   }
   assert.deepEqual(published.map(sendsToNodes), [false, false, true, true]);
+  assert.deepEqual([gone(), refused.length], [2, 0]);
+});
+
+test("nodes of which two have one address are told as refused", (context) => {
+  const { publisher, refused, turn } = rig(context, () => {
+    throw new SnapshotRefusedError(["twice"]);
+  });
+  publisher.setNodes([one, two]);
+  turn();
   assert.equal(refused.length, 1);
 });
 

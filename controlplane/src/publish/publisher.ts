@@ -13,11 +13,10 @@ export interface ReportedNode {
 /** What is published to, and who hears of a set of nodes that was not. */
 export interface PublisherOptions extends IngressConfig {
   readonly xds: Pick<XdsServer, "publish">;
-  /**
-   * A set of nodes was not published (it was empty, or two nodes have one address); the proxies keep the last
-   * one.
-   */
+  /** A set of nodes was not published (two nodes have one address); the proxies keep the last one. */
   readonly onRefused: (error: SnapshotRefusedError) => void;
+  /** The last node has gone: the proxies keep its address, for it is likely to come back there. */
+  readonly onNoNodes: () => void;
 }
 
 /** Publishes until it is closed. */
@@ -40,14 +39,19 @@ export interface Publisher {
 export function openPublisher(options: PublisherOptions): Publisher {
   let waiting: readonly IngressNode[] | undefined;
   let hadNodes = false;
+  let hasNodes = false;
   let closed = false;
   const publishWaiting = (): void => {
     const nodes = waiting;
     waiting = undefined;
     if (nodes === undefined || closed) return;
+    const hasLost = hasNodes && nodes.length === 0;
+    hasNodes = nodes.length > 0;
+    if (hasLost) options.onNoNodes();
+    if (hadNodes && !hasNodes) return;
     try {
-      options.xds.publish(ingressSnapshot(options, nodes.length > 0 || hadNodes ? nodes : undefined));
-      hadNodes ||= nodes.length > 0;
+      options.xds.publish(ingressSnapshot(options, hasNodes ? nodes : undefined));
+      hadNodes ||= hasNodes;
     } catch (error) {
       if (!(error instanceof SnapshotRefusedError)) throw error;
       options.onRefused(error);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { hash } from "node:crypto";
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -20,7 +21,7 @@ import { AgentSchema } from "@voda/proto/api";
 import { agentsBucket, blobsBucket } from "@voda/proto/wire";
 import { type Nats, startNats, waitUntil } from "@voda/test/kit";
 import pino from "pino";
-import { openBundles } from "./bundles.ts";
+import { type Bundles, openBundles } from "./bundles.ts";
 import { watchDeployments } from "./deployments.ts";
 
 const utf8 = new TextEncoder();
@@ -67,10 +68,10 @@ describe("deployments", () => {
     await agents.put(`default.${name}`, toJsonString(AgentSchema, create(AgentSchema, { name, revision })));
     return revision;
   };
-  const watch = async (): Promise<AsyncDisposable> =>
+  const watch = async (more: Partial<Bundles> = {}): Promise<AsyncDisposable> =>
     watchDeployments({
       connection,
-      bundles: await openBundles(connection, folder),
+      bundles: { ...(await openBundles(connection, folder)), ...more },
       folder: join(folder, "good"),
       log: pino({ level: "info" }, { write: (line: string) => void lines.push(line) }),
       async onDeployed(agent, file) {
@@ -191,6 +192,17 @@ describe("deployments", () => {
       readdirSync(folder).filter((name) => name.endsWith(".part")),
       [],
     );
+  });
+
+  test("a disk that refuses the sweep, or to keep a revision, is told as that: the agent is deployed", async () => {
+    await using _ = await watch({ keepOnly: () => Promise.reject(new Error("EIO")) });
+    mkdirSync(join(folder, "good", "default.cart.json"));
+    await put("cart", "one");
+    const told = (text: string): boolean => lines.some((line) => line.includes(text));
+    await waitUntil(() => told('"agent deployed"'), "it is told");
+    assert.deepEqual([deployed, unloadable], [["cart: one"], []]);
+    assert.ok(!told("not deployed"));
+    assert.ok(told("EIO") && told("EISDIR"), lines.join(""));
   });
 
   test("bundles that no agent needs are removed at a start", async () => {

@@ -58,15 +58,26 @@ export async function watchDeployments(options: DeploymentsOptions): Promise<Asy
     try {
       agent = readAgent(entry.string());
       await start(entry.key, agent);
-      await keepGood(options.folder, entry.key, agent);
-      if (hasStarted) await bundles.keepOnly(needed, trialMsMax);
-      log.info({ namespace: agent.namespace, agent: agent.name, revision: agent.revision }, "agent deployed");
     } catch (err) {
       log.error({ err, key: entry.key }, "agent not deployed; the revision before it stays");
       // the revision before still serves
       if (running.has(entry.key)) return;
       if (await startGood(entry.key)) return;
       if (agent !== undefined) options.onUnloadable(agent, err instanceof Error ? err.message : String(err));
+      return;
+    }
+    // It runs: what goes wrong from here on is about the disk.
+    await keepGood(options.folder, entry.key, agent).catch((err: unknown) =>
+      log.error({ err, key: entry.key }, "agent deployed, but not kept for a start without its bundle"),
+    );
+    if (hasStarted) await sweep(trialMsMax);
+    log.info({ namespace: agent.namespace, agent: agent.name, revision: agent.revision }, "agent deployed");
+  };
+  const sweep = async (untouchedMs: number): Promise<void> => {
+    try {
+      await bundles.keepOnly(needed, untouchedMs);
+    } catch (err) {
+      log.warn({ err }, "bundles that no agent needs stay on the disk until the next deployment");
     }
   };
   /** Whether the revision that ran here last, before a restart, runs again. */
@@ -92,7 +103,7 @@ export async function watchDeployments(options: DeploymentsOptions): Promise<Asy
     );
   });
   await Promise.all(turns.values());
-  await bundles.keepOnly(needed, 0);
+  await sweep(0);
   hasStarted = true;
   return {
     async [Symbol.asyncDispose]() {

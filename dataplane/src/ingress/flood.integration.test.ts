@@ -12,8 +12,12 @@ const callsMax = 100;
 /** The calls are spread over time: a flood that rests lets many through at once. */
 const callEveryMs = 5;
 const probeMsMax = 2_000;
-/** Beside the control: a few turns, each with the budget of the flood and what one read of it costs. */
-const feltMsMax = 25;
+/**
+ * A call is a few turns, each with the budget of the flood and what one read of it costs; the slower the
+ * machine, the more.
+ */
+const feltMsMax = 20;
+const feltControlsMax = 10;
 
 const post = (body: string): string =>
   `POST /agents/probe/calm/echo HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
@@ -59,7 +63,10 @@ for (const flood of floods) {
     }, "the flood has begun");
     const besideMs = await medianMs(socket);
     t.diagnostic(`a call takes ${besideMs} ms, ${controlMs} ms without the flood`);
-    assert.ok(besideMs <= controlMs + feltMsMax, `${besideMs} ms, ${controlMs} ms without the flood`);
+    assert.ok(
+      besideMs <= feltControlsMax * controlMs + feltMsMax,
+      `${besideMs} ms, ${controlMs} ms without the flood`,
+    );
   });
 }
 

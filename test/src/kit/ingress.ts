@@ -209,6 +209,7 @@ async function openSource(
     allowHosts: [testHost],
     allowOrigins: [testOrigin],
     onRefused: (error) => refused.push(error),
+    onNoNodes: () => undefined,
   });
   return { xds, publisher };
 }

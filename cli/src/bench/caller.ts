@@ -6,7 +6,8 @@ import { Connections, type HttpAnswer } from "./connections.ts";
 /** Sockets kept open to the mesh. */
 const socketsMax = 256;
 const retryDelayMs = 20;
-const attemptTimeoutMs = 4_000;
+/** Silence after which an attempt is given up. */
+export const attemptTimeoutMs = 4_000;
 const retryable = new Set([409, 429, 499, 502, 503, 504]);
 
 /** One call as its caller saw it, with all its attempts. */

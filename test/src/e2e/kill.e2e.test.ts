@@ -2,16 +2,22 @@
 // again.
 import assert from "node:assert/strict";
 import { after, before, type TestContext, test } from "node:test";
+import { attemptTimeoutMs } from "../../../cli/src/bench/caller.ts";
 import { counters } from "../../../cli/src/bench/counters.ts";
 import { commandOf } from "../../../cli/src/up/processes.ts";
 import type { ReadyFile } from "../../../cli/src/up/ready-file.ts";
 import { call, pidsOf, type RunningMesh, signal, startMesh, waitUntil } from "../kit/index.ts";
 
-/** What `voda bench counters --kill node` measures on a machine of its own is 5,000; tests share theirs. */
-const feltMsMax = 30_000;
+/**
+ * How long a call may take beside the time for which a part was away, which is as long as this machine makes
+ * it: one attempt began before the part served again, and one comes after it.
+ */
+const attemptsMs = 2 * attemptTimeoutMs;
 const callsBefore = 100;
 
 let mesh: RunningMesh;
+/** From the death of a node until it has answered a call. */
+let awayMs = 0;
 before(async () => {
   mesh = await startMesh();
 });
@@ -21,6 +27,7 @@ test("the ready file has the new process of a node that was killed, where the la
   const before = mesh.describe();
   const [n1] = before.nodes;
   assert.ok(n1 !== undefined);
+  const killedMs = performance.now();
   signal(n1.pid, "SIGKILL");
   const now = await waitUntil(
     () => mesh.describe().nodes[0]?.pid !== n1.pid && !pidsOf(mesh.describe()).includes(0) && mesh.describe(),
@@ -31,6 +38,7 @@ test("the ready file has the new process of a node that was killed, where the la
     [n1.ingress, before.nodes[1], before.ingress],
   );
   assert.equal((await call(`http://${n1.ingress}`, "counter/direct/add", { input: 1 })).body, 1);
+  awayMs = performance.now() - killedMs;
 });
 
 test("no acknowledged increment is lost or doubled while nodes are killed", async (context) => {
@@ -47,7 +55,7 @@ test("no acknowledged increment is lost or doubled while nodes are killed", asyn
   context.diagnostic(JSON.stringify(result));
   assert.deepEqual([result.lost, result.doubled], [0, 0]);
   assert.ok(result.kills >= 2, `${result.kills} nodes were killed`);
-  assert.ok(result.slowestCallMs <= feltMsMax, `a call took ${result.slowestCallMs} ms`);
+  isFeltFor(result.slowestCallMs, result.kills * awayMs);
 });
 
 const parts: readonly (readonly [string, (ready: ReadyFile) => number])[] = [
@@ -66,6 +74,11 @@ async function everythingRuns(): Promise<void> {
   await waitUntil(() => pidsOf(mesh.describe()).every(isRunning), "every part runs");
 }
 
+function isFeltFor(slowestCallMs: number, partAwayMs: number): void {
+  const said = `a call took ${slowestCallMs} ms; what it needs was away for ${Math.round(partAwayMs)} ms`;
+  assert.ok(slowestCallMs <= partAwayMs + attemptsMs, said);
+}
+
 async function killUnderCalls(context: TestContext, pidOf: (ready: ReadyFile) => number): Promise<void> {
   await everythingRuns();
   const before = mesh.describe();
@@ -77,12 +90,15 @@ async function killUnderCalls(context: TestContext, pidOf: (ready: ReadyFile) =>
     async () => (await mesh.stat("cluster.agents.upstream_rq_completed")) > served + callsBefore,
     `${callsBefore} calls have been answered`,
   );
+  const killedMs = performance.now();
   signal(pid, "SIGKILL");
+  await waitUntil(() => pidOf(mesh.describe()) !== pid, "its successor is named");
+  await everythingRuns();
+  const partAwayMs = performance.now() - killedMs;
   const result = await calling;
   context.diagnostic(JSON.stringify(result));
   assert.deepEqual([result.lost, result.doubled], [0, 0]);
-  assert.ok(result.slowestCallMs <= feltMsMax, `a call took ${result.slowestCallMs} ms`);
-  await everythingRuns();
+  isFeltFor(result.slowestCallMs, partAwayMs);
   const now = mesh.describe();
   assert.notEqual(pidOf(now), pid);
   const others = (ready: ReadyFile): number[] => pidsOf(ready).filter((one) => one !== pidOf(ready));

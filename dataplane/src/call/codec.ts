@@ -1,13 +1,7 @@
 // A call as a frame: the same bytes in a ring and between nodes. What nearly every call has stands in the
 // header, the method is the subject, the body the payload; the rest are entries, so that a call without them
 // has an empty meta block.
-import {
-  defaultNamespace,
-  type SessionName,
-  type SessionToken,
-  sessionNameProblem,
-  sessionToken,
-} from "@voda/proto/session";
+import { defaultNamespace, type SessionName, sessionNameProblem } from "@voda/proto/session";
 import { type ByteReader, ByteWriter } from "@voda/stdx";
 import { type FrameCursor, FrameDraft, FrameError } from "../frame/index.ts";
 import {
@@ -21,6 +15,7 @@ import {
   type SessionCall,
 } from "./call.ts";
 import { readEntries, writeNumber, writeText } from "./entries.ts";
+import { tokenOf } from "./token.ts";
 import { decodeWord, encodeWord } from "./words.ts";
 
 const readonlyFlag = 1;
@@ -63,7 +58,7 @@ export function decodeCall(frame: FrameCursor, number: number, nowMs: number): C
   const problem = name === undefined ? "it names no session" : sessionNameProblem(name);
   // who sent it checked it too; here it becomes a subject of the store, so it is checked where it enters
   if (name === undefined || problem !== undefined) throw new FrameError(`a call in a frame: ${problem}`);
-  const token: SessionToken = sessionToken(name);
+  const token = tokenOf(name);
   // a grant does not travel: the node that owns a session needs none
   return { ...partsOf(frame, number, meta, nowMs), name, token, grant: undefined, devices: undefined };
 }
@@ -134,6 +129,9 @@ function partsOf(
   };
 }
 
+/** Memory of its own costs more than what most calls write. */
+const scratch = new ByteWriter(256);
+
 function encodeMeta(
   { head, caller, traceparent, requestId, chain }: SessionCall,
   name: SessionName | undefined,
@@ -143,13 +141,14 @@ function encodeMeta(
   const isTraced = traceparent !== undefined || requestId !== undefined;
   const isPlain = caller === anonymous && hops === 0 && id === undefined && !isTraced;
   if (isPlain && chain.length === 0 && name === undefined) return nothing;
-  const out = new ByteWriter(128);
+  const out = scratch;
+  out.clear(); // a write that threw left something
   // the default namespace is written as nothing: nearly every session has it
   if (name !== undefined) {
     out.u8(nameTag);
     out.text(name.namespace === defaultNamespace ? "" : name.namespace);
-    out.text(name.agent);
-    out.text(name.key);
+    out.block(encodeWord(name.agent));
+    out.block(encodeWord(name.key));
   }
   if (id !== undefined) writeId(out, id);
   if (caller !== anonymous) writeText(out, callerTag, caller);
@@ -159,7 +158,7 @@ function encodeMeta(
   if (chain.length > 0) {
     out.u8(chainTag);
     out.varint(chain.length);
-    for (const session of chain) out.text(session);
+    for (const session of chain) out.block(encodeWord(session));
   }
   return out.finish();
 }

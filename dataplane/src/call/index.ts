@@ -33,3 +33,4 @@ export {
 } from "./call.ts";
 export { decodeCall, decodeSessionCall, encodeCall, encodeSessionCall } from "./codec.ts";
 export { asksMax, listOf, noMethod, tooManyAsks } from "./refusals.ts";
+export { tokenOf } from "./token.ts";

@@ -1,6 +1,6 @@
 // What the handlers of one activation ask of other sessions, from `ctx.ask` to the answer.
 
-import { type SessionName, sessionToken } from "@voda/proto/session";
+import type { SessionName } from "@voda/proto/session";
 import { bodyBytesMax } from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
 import { type AskRequest, VodaError } from "voda/definition";
@@ -13,6 +13,7 @@ import {
   type Failure,
   fail,
   type SessionCall,
+  tokenOf,
   tooManyAsks,
 } from "../call/index.ts";
 import { textOf } from "./thrown.ts";
@@ -118,7 +119,7 @@ export class Asks {
         bytes: body.length,
       },
       name,
-      token: sessionToken(name),
+      token: tokenOf(name),
       method: request.method,
       content: "json",
       body,

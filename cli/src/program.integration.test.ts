@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
-import { AgentService, SessionService, SessionStatus } from "@voda/proto/api";
+import { AgentService, MethodAccess, MethodMode, SessionService, SessionStatus } from "@voda/proto/api";
 import { run } from "./program.ts";
 import { programs } from "./programs.ts";
 import { lock } from "./up/lock.ts";
@@ -208,6 +208,47 @@ test("a name that is misspelt, or that nobody has called yet, is told with the n
     const slept = await voda("sleep", "counter/nope", "--url", url);
     assert.deepEqual([slept.code, slept.out], [0, ["counter/nope is unborn"]]);
     assert.match(slept.err[0] ?? "", /nothing to put to sleep; `npx voda ps counter` lists the sessions$/);
+  });
+});
+
+/** A control plane that has deployed an agent with handlers of all kinds. */
+const described = connectNodeAdapter({
+  routes: (router) =>
+    router.service(AgentService, {
+      listAgents: () => ({
+        agents: [
+          {
+            name: "shop",
+            turnMsMax: 60_000,
+            methods: [
+              { name: "has", mode: MethodMode.READONLY },
+              { name: "buy", mode: MethodMode.HANDLER, turnMsMax: 500, description: "Sells one." },
+              { name: "tidy", mode: MethodMode.HANDLER, access: MethodAccess.INTERNAL },
+            ],
+          },
+        ],
+      }),
+    }),
+});
+
+test("the methods of one agent are told with what stands beside them, and a misspelt one with the next step", async () => {
+  await serving(described, async (url) => {
+    const { out } = await voda("agents", "ls", "shop", "--url", url);
+    assert.deepEqual(
+      out[0]?.split("\n").map((line) => line.trim().split(/ {2,}/)),
+      [
+        ["METHOD", "MODE", "ACCESS", "MAX", "DESCRIPTION"],
+        ["has", "readonly", "public", "60000 ms"],
+        ["buy", "handler", "public", "500 ms", "Sells one."],
+        ["tidy", "handler", "internal", "60000 ms"],
+      ],
+    );
+    const misspelt = await voda("agents", "ls", "shpo", "--url", url);
+    assert.equal(misspelt.code, 3);
+    assert.match(
+      misspelt.err[0] ?? "",
+      /^voda: no agent "shpo" in namespace default \(did you mean shop\?\)/,
+    );
   });
 });
 

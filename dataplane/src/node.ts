@@ -207,7 +207,7 @@ async function openDeployed(
       node: config["node-id"],
       onLost: (loss) => inbox.workerLost(loss),
       onRetire: (activations) => inbox.retire(activations),
-      holdMsMax: (call) => inbox.holdMsMax(call),
+      holdLimit: (call) => inbox.holdLimit(call),
       heapMib: Math.min(heapMibMax, config["memory-mib"]),
     }),
   );

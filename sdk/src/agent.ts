@@ -12,7 +12,13 @@ import {
   type MethodMode,
   type TypedAgent,
 } from "./definition.ts";
-import { type Checked, type HandlerOptions, handlerSettings, type Reached } from "./handler.ts";
+import {
+  type Checked,
+  type ContextOf,
+  type HandlerOptions,
+  handlerSettings,
+  type Reached,
+} from "./handler.ts";
 import type { CheckInput } from "./input.ts";
 import type { IfJson } from "./json.ts";
 import { isReservedName, nameProblem, rpcNameProblem } from "./name.ts";
@@ -61,7 +67,7 @@ export interface Agent<N extends string, S extends Schema, H extends object> ext
    */
   handlers<X extends Handlers<Ctx<S>> & NotAgain<H>>(handlers: X & Answers<X>): Agent<N, S, H & X>;
   /**
-   * Adds one handler, as `handlers` does, with a schema of its input or other options of its own.
+   * Adds one handler, as `handlers` and `readonly` do, with a schema of its input or other options of its own.
    * @throws TypeError for an unknown or malformed option, RangeError for one out of range
    */
   handler<
@@ -71,13 +77,16 @@ export interface Agent<N extends string, S extends Schema, H extends object> ext
   >(
     name: K & NotTaken<H, K>,
     options: O & KnownOnly<O>,
-    run: (ctx: Ctx<S>, input: StandardSchemaV1.InferOutput<O["input"]>) => R & IfJson<Awaited<R>, unknown>,
-  ): Agent<N, S, H & { readonly [P in K]: Checked<Ctx<S>, O["input"], R> & Reached<O> }>;
+    run: (
+      ctx: ContextOf<S, O>,
+      input: StandardSchemaV1.InferOutput<O["input"]>,
+    ) => R & IfJson<Awaited<R>, unknown>,
+  ): Agent<N, S, H & { readonly [P in K]: Checked<ContextOf<S, O>, O["input"], R> & Reached<O> }>;
   /** The same without a schema: the input is unchecked, as in the blocks. */
   handler<
     K extends string,
     O extends HandlerOptions & { readonly input?: undefined },
-    F extends Handlers<Ctx<S>>[string],
+    F extends Handlers<ContextOf<S, O>>[string],
   >(
     name: K & NotTaken<H, K>,
     options: O & KnownOnly<O>,
@@ -164,16 +173,16 @@ function withPlain(parts: AgentParts, mode: MethodMode, functions: Functions): A
 
 function withOptions(parts: AgentParts, name: string, options: HandlerOptions, run: Run): AgentParts {
   const agentName = parts.definition.name;
-  const { check, plain } = handlerSettings(`agent ${agentName}: handler "${name}"`, options);
+  const { check, mode, plain } = handlerSettings(`agent ${agentName}: handler "${name}"`, options);
   refuseFunction(agentName, name, run);
   const { turnMsMax } = plain;
   const handler: Handler = {
     kind: "plain",
-    mode: "handler",
+    mode,
     run: check === undefined ? run : afterCheck(check, run),
     ...(turnMsMax !== undefined && { turnMsMax }),
   };
-  return withAdditions(parts, [{ method: { name, mode: "handler", ...plain }, handler }]);
+  return withAdditions(parts, [{ method: { name, mode, ...plain }, handler }]);
 }
 
 /** A handler whose caller went away during its check does not begin. */

@@ -45,6 +45,20 @@ test("a handler gets what its schema returns", () => {
   assert.equal(run("21"), 42);
 });
 
+test("a handler with options may be readonly, with its input checked all the same", () => {
+  const shop = base.handler("has", { readonly: true, input: whole }, (_ctx, by) => by);
+  const { run, handler } = runs(shop, "has");
+  assert.equal(handler.mode, "readonly");
+  assert.deepEqual(definitionOf(shop).methods, [{ name: "has", mode: "readonly" }]);
+  assert.equal(run("21"), 21);
+  assert.throws(() => run("x"), refused([{ path: "input", message: "is no whole number" }]));
+  const other: object = { readonly: "yes" };
+  assert.throws(
+    () => base.handler("has", other, () => null),
+    new TypeError('agent shop: handler "has": readonly of "yes" is neither true nor false'),
+  );
+});
+
 test("an input that does not fit is told with where and why, and the handler does not run", () => {
   const nested = schema<{ items: number[] }>(() => ({
     issues: [

@@ -1,9 +1,12 @@
 // What may stand beside one handler: the schema of its input, its time, who may call it.
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { descriptionCharsMax } from "@voda/proto/wire";
+import type { Ctx, ReadCtx } from "./context.ts";
+import type { MethodMode } from "./definition.ts";
 import { type Duration, durationMs } from "./duration.ts";
 import { type CheckInput, inputCheck } from "./input.ts";
 import { refuseUnknown, turnRange } from "./options.ts";
+import type { Schema } from "./schema.ts";
 
 /** Options of one handler. */
 export interface HandlerOptions {
@@ -18,7 +21,12 @@ export interface HandlerOptions {
   readonly access?: "public" | "internal";
   /** For people: what it does, at most 1,024 characters. */
   readonly description?: string;
+  /** `true`: it is one of the block `readonly`, which runs beside others and cannot write. Default `false`. */
+  readonly readonly?: boolean;
 }
+
+/** The context of a handler with these options. */
+export type ContextOf<S extends Schema, O> = O extends { readonly readonly: true } ? ReadCtx<S> : Ctx<S>;
 
 declare const internal: unique symbol;
 
@@ -41,6 +49,7 @@ export type Reached<O> = O extends { readonly access: "internal" } ? Internal : 
 /** The options with their defaults. */
 export interface HandlerSettings {
   readonly check: CheckInput | undefined;
+  readonly mode: MethodMode;
   /** What of them is plain data. */
   readonly plain: {
     readonly access?: "internal";
@@ -49,14 +58,16 @@ export interface HandlerSettings {
   };
 }
 
-const optionNames: ReadonlySet<string> = new Set(["input", "timeout", "access", "description"]);
+const optionNames: ReadonlySet<string> = new Set(["input", "timeout", "access", "description", "readonly"]);
 
 /** @throws TypeError for an unknown or malformed option, RangeError for one out of range */
 export function handlerSettings(what: string, options: HandlerOptions): HandlerSettings {
   refuseUnknown(`${what}: option`, options, optionNames);
-  const { input, timeout, access = "public", description } = options;
+  const { input, timeout, access = "public", description, readonly = false } = options;
   if (access !== "public" && access !== "internal")
     throw new TypeError(`${what}: access of ${JSON.stringify(access)} is none of public, internal`);
+  if (typeof readonly !== "boolean")
+    throw new TypeError(`${what}: readonly of ${JSON.stringify(readonly)} is neither true nor false`);
   if (description !== undefined && typeof description !== "string")
     throw new TypeError(`${what}: the description is not a text`);
   if (description !== undefined && description.length > descriptionCharsMax)
@@ -65,6 +76,7 @@ export function handlerSettings(what: string, options: HandlerOptions): HandlerS
     );
   return {
     check: input === undefined ? undefined : inputCheck(`${what}: input`, input),
+    mode: readonly ? "readonly" : "handler",
     plain: {
       ...(access === "internal" && { access }),
       ...(timeout !== undefined && { turnMsMax: durationMs(`${what}: timeout`, timeout, turnRange) }),

@@ -102,17 +102,22 @@ function infersChecked(): readonly true[] {
     .handler("later", { input: optionalSchema, timeout: "1s" }, async (_ctx, by) => by)
     .handler("free", { description: "unchecked" }, (_ctx, by: number) => by)
     .handler("hidden", { access: "internal", input: orderSchema }, () => null)
+    .handler("has", { readonly: true, input: orderSchema }, (ctx, { count }) => ctx.state.sold.value >= count)
+    .handler("left", { readonly: true }, (ctx, of: number) => of - ctx.state.sold.value)
     .handlers({ more: () => 1 });
   const session = createClient<{ readonly agents: readonly [typeof shop] }>({
     url: "http://127.0.0.1:1",
   }).shop("s");
-  const names: Same<keyof typeof session, "buy" | "later" | "free" | "more" | "$with"> = true;
+  const names: Same<keyof typeof session, "buy" | "later" | "free" | "has" | "left" | "more" | "$with"> =
+    true;
   const sends: Same<Parameters<typeof session.buy>, [input: { sku: string; count?: number }]> = true;
   const optional: Same<Parameters<typeof session.later>, [input?: number | undefined]> = true;
   const unchecked: Same<Parameters<typeof session.free>, [by: number]> = true;
   const answer: Same<Answer<typeof session.buy>, { count: true; left: number }> = true;
   const later: Same<Answer<typeof session.later>, number> = true;
-  return [names, sends, optional, unchecked, answer, later];
+  const has: Same<Answer<typeof session.has>, boolean> = true;
+  const left: Same<Parameters<typeof session.left>, [of: number]> = true;
+  return [names, sends, optional, unchecked, answer, later, has, left];
 }
 
 function asks(): void {
@@ -129,6 +134,16 @@ function asks(): void {
           true;
         return infers && by;
       },
+      async some(ctx) {
+        const asks = ["a", "b"].map((key) => ctx.ask(bank, key).sum());
+        const { ok, failed, late } = await ctx.gather(asks, { min: 1, timeout: "1s" });
+        const found: Same<[typeof ok, typeof failed, typeof late], [number[], VodaError[], number]> = true;
+        return found;
+      },
+      // @ts-expect-error no such option of a gathering
+      most: (ctx) => ctx.gather([ctx.ask(bank, "b").sum()], { max: 1 }),
+      // @ts-expect-error what is gathered are calls
+      values: (ctx) => ctx.gather([1]),
       // @ts-expect-error no such handler
       none: (ctx) => ctx.ask(bank, "b").missing(),
       // @ts-expect-error what the schema does not take
@@ -144,6 +159,10 @@ function refusesWrongChecked(): void {
   const shop = agent("shop", { sold: s.counter() }).handler("buy", { input: orderSchema }, () => null);
   // @ts-expect-error a name that is taken
   shop.handler("buy", {}, () => 1);
+  // @ts-expect-error a readonly handler cannot write
+  shop.handler("other", { readonly: true }, (ctx) => ctx.state.sold.add(1));
+  // @ts-expect-error nor with a schema
+  shop.handler("other", { readonly: true, input: orderSchema }, (ctx) => ctx.state.sold.add(1));
   // @ts-expect-error no such option
   shop.handler("other", { inputs: orderSchema }, () => 1);
   // @ts-expect-error not implemented

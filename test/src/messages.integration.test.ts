@@ -3,6 +3,15 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { StructSchema, ValueSchema } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+} from "@connectrpc/connect-node";
+import { errorInfo } from "@voda/proto/errors";
+import { CartService } from "../../examples/gen/shop/v1/cart_pb.ts";
 import { type Cluster, type ClusterNode, call, refusal, startCluster, waitUntil } from "./kit/index.ts";
 
 const config = fileURLToPath(new URL("./agents/messages.config.ts", import.meta.url));
@@ -38,6 +47,45 @@ for (const method of ["buy", "buyLater"])
     assert.equal((await call(n1.url, path("sold"))).body, 2);
   });
 
+test("a readonly handler with a schema sees the committed state, and its input is checked", async () => {
+  await call(n1.url, "shop/has/buy", { input: { sku: "a", count: 2 } });
+  for (const count of [2, 3])
+    assert.equal((await call(n1.url, "shop/has/has", { input: { sku: "a", count } })).body, count === 2);
+  assert.equal(refusal(await call(n1.url, "shop/has/has", { input: { sku: "a" } })).reason, "invalid_input");
+});
+
+for (const [protocol, transport] of Object.entries({
+  Connect: () => createConnectTransport({ baseUrl: n1.url, httpVersion: "1.1", useBinaryFormat: false }),
+  gRPC: () => createGrpcTransport({ baseUrl: n1.url, useBinaryFormat: false }),
+  "gRPC-Web": () => createGrpcWebTransport({ baseUrl: n1.url, httpVersion: "1.1", useBinaryFormat: false }),
+}))
+  test(`${protocol}: an input that does not fit is told with code, reason and issues`, async () => {
+    const buy = {
+      ...CartService.method.addItem,
+      name: "buy",
+      input: StructSchema,
+      output: ValueSchema,
+      parent: { ...CartService, typeName: "agents/shop/dialects" },
+    };
+    const input = { fields: { sku: { kind: { case: "numberValue", value: 1 } } } } as const;
+    const error = await transport()
+      .unary(buy, undefined, undefined, undefined, input)
+      .then(
+        () => assert.fail("it was not refused"),
+        (thrown: unknown) => ConnectError.from(thrown),
+      );
+    assert.equal(error.code, Code.InvalidArgument);
+    assert.equal(error.rawMessage, "input.sku: is no text; input.count: is no number");
+    const issues = JSON.stringify([
+      { path: "input.sku", message: "is no text" },
+      { path: "input.count", message: "is no number" },
+    ]);
+    const [info] = error.details;
+    assert.ok(info !== undefined && "type" in info);
+    const { type, value } = errorInfo("invalid_input", { issues });
+    assert.deepEqual([info.type, Buffer.from(info.value)], [type, Buffer.from(value)]);
+  });
+
 test("a handler's own timeout ends and undoes its turn", async () => {
   const hung = await call(n1.url, "shop/hangs/hang");
   assert.deepEqual([hung.status, refusal(hung).reason], [504, "turn_timeout"]);
@@ -47,7 +95,10 @@ test("a handler's own timeout ends and undoes its turn", async () => {
 test("clients cannot reach an internal handler, nor learn that there is one", async () => {
   const refused = await call(n1.url, "shop/hidden/tidy");
   assert.deepEqual([refused.status, refusal(refused).reason], [404, "method_not_found"]);
-  assert.equal(refusal(refused).message, "agent shop has no method tidy; it has: sold, buy, buyLater, hang");
+  assert.equal(
+    refusal(refused).message,
+    "agent shop has no method tidy; it has: sold, buy, buyLater, hang, has",
+  );
 });
 
 /** Where the session is then. */
@@ -99,6 +150,19 @@ test("an ask ends by its own timeout, and its turn goes on", async () => {
     [(body as { code: string }).code, (body as { reason: string }).reason],
     ["deadline_exceeded", "turn_timeout"],
   );
+});
+
+test("a gathering asks sessions of both nodes, and does not wait for more than it needs", async () => {
+  for (const [node, key] of [
+    [n1, "near"],
+    [n2, "far"],
+  ] as const)
+    await call(node.url, `ledger/${key}/add`, { input: key.length });
+  const all = await call(n1.url, "teller/gathers/totals", { input: { keys: ["near", "far"] } });
+  assert.deepEqual(all.body, { ok: [4, 3], failed: [], late: 0 });
+  await settle(n2, "hangs");
+  const first = await call(n1.url, "teller/gathers/firstOf", { input: { done: "far", hangs: "hangs" } });
+  assert.deepEqual(first.body, { ok: [4], late: 1 });
 });
 
 test("a readonly handler asks readonly handlers only", async () => {

@@ -1,9 +1,10 @@
 // `voda agents`: what is deployed, and how to take it out of service.
 import { toJson } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { type Agent, AgentSchema } from "@voda/proto/api";
+import { type Agent, AgentSchema, MethodAccess, MethodMode } from "@voda/proto/api";
 import { defaultNamespace, identifierProblem } from "@voda/proto/session";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { didYouMean } from "voda/definition";
 import { connectApi } from "../api.ts";
 import { CliError, exitCodes } from "../failure.ts";
 import { jsonOption, urlOption } from "../options.ts";
@@ -20,15 +21,21 @@ const revisionCharacters = 12;
 
 export function addAgents(program: Command, { out: print }: Output): void {
   const agents = program.command("agents").description("see what is deployed, and undeploy it");
-  withFlags(agents.command("ls").description("list the agents of a namespace")).action(
-    async ({ url, namespace, json }: AgentsFlags) => {
-      const { agents: deployed } = await connectApi(url).agents.listAgents({ namespace });
-      if (json === true)
-        print(JSON.stringify({ agents: deployed.map((agent) => toJson(AgentSchema, agent)) }));
-      else if (deployed.length === 0) print(`no agents in namespace ${namespace}`);
-      else print(table(["AGENT", "REVISION", "METHODS"], deployed.map(row)));
-    },
-  );
+  const ls = agents
+    .command("ls")
+    .description("list the agents of a namespace, or the methods of one")
+    .argument("[agent]", "name of the agent", nameOf("agent"));
+  withFlags(ls).action(async (name: string | undefined, { url, namespace, json }: AgentsFlags) => {
+    const { agents: all } = await connectApi(url).agents.listAgents({ namespace });
+    const [one] = all.filter((agent) => agent.name === name);
+    if (name !== undefined && one === undefined) throw noAgent(name, namespace, all);
+    const shown = one === undefined ? all : [one];
+    if (json === true) print(JSON.stringify({ agents: shown.map((agent) => toJson(AgentSchema, agent)) }));
+    else if (one !== undefined)
+      print(table(["METHOD", "MODE", "ACCESS", "MAX", "DESCRIPTION"], methodsOf(one)));
+    else if (all.length === 0) print(`no agents in namespace ${namespace}`);
+    else print(table(["AGENT", "REVISION", "METHODS"], all.map(row)));
+  });
   const undeploy = agents
     .command("undeploy")
     .description(
@@ -48,6 +55,13 @@ export function addAgents(program: Command, { out: print }: Output): void {
   });
 }
 
+/** `deployed`: the agents of the namespace, one of which may be meant. */
+export function noAgent(name: string, namespace: string, deployed: readonly Agent[]): CliError {
+  const names = deployed.map((agent) => agent.name);
+  const words = `no agent ${JSON.stringify(name)} in namespace ${namespace}${didYouMean(name, names)}`;
+  return new CliError(`${words}; \`npx voda agents ls\` lists the agents`, exitCodes.notFound);
+}
+
 function withFlags(command: Command): Command {
   const namespace = new Option("--namespace <name>", "trust domain")
     .default(defaultNamespace)
@@ -61,6 +75,17 @@ function nameOf(what: "agent" | "namespace"): (text: string) => string {
     if (problem !== undefined) throw new InvalidArgumentError(problem);
     return text;
   };
+}
+
+/** `MAX`: how long a call of it may run. */
+function methodsOf({ methods, turnMsMax: agentsMax }: Agent): string[][] {
+  return methods.map(({ name, mode, access, turnMsMax, description }) => [
+    name,
+    mode === MethodMode.READONLY ? "readonly" : "handler",
+    access === MethodAccess.INTERNAL ? "internal" : "public",
+    `${turnMsMax || agentsMax} ms`,
+    description,
+  ]);
 }
 
 function row({ name, revision, methods }: Agent): string[] {

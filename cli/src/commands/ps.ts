@@ -2,13 +2,12 @@ import { toJson } from "@bufbuild/protobuf";
 import { type Node, NodeSchema, type Session, SessionSchema, SessionStatus } from "@voda/proto/api";
 import { defaultNamespace } from "@voda/proto/session";
 import type { Command } from "commander";
-import { didYouMean } from "voda/definition";
 import { type Api, connectApi } from "../api.ts";
-import { CliError, exitCodes } from "../failure.ts";
 import { type ClientFlags, defaultDataDir, withClientFlags } from "../options.ts";
 import { type Output, type Print, table } from "../print.ts";
 import { lockHolder } from "../up/lock.ts";
 import { isNearlyFull, roomWords, storeRoom } from "../up/store-room.ts";
+import { noAgent } from "./agents.ts";
 
 interface PsFlags extends ClientFlags {
   readonly nodes?: true;
@@ -49,10 +48,7 @@ function fullStoreHere(url: string): string | undefined {
 /** An agent without sessions looks like a name that is misspelt. @throws CliError when it is not deployed */
 async function requireAgent(api: Api, agent: string, namespace = defaultNamespace): Promise<void> {
   const { agents } = await api.agents.listAgents({ namespace });
-  const names = agents.map(({ name }) => name);
-  if (names.includes(agent)) return;
-  const words = `no agent ${JSON.stringify(agent)} in namespace ${namespace}${didYouMean(agent, names)}`;
-  throw new CliError(`${words}; \`npx voda agents ls\` lists the agents`, exitCodes.notFound);
+  if (!agents.some(({ name }) => name === agent)) throw noAgent(agent, namespace, agents);
 }
 
 async function listSessions(

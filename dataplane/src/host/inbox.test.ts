@@ -22,7 +22,7 @@ test("before it is opened calls and orders are refused, and no session is there"
   submit();
   answers.push(await inbox.order("wake", name, 1_000, undefined));
   assert.deepEqual(reasonsOf(answers), ["draining", "draining"]);
-  assert.deepEqual([inbox.epochOf(token), inbox.owned.size, inbox.holdMsMax(7)], [0, 0, undefined]);
+  assert.deepEqual([inbox.epochOf(token), inbox.owned.size, inbox.holdLimit(7)], [0, 0, undefined]);
   assert.ok(inbox.hasRested(token, 1_000));
   await inbox.sleep(token);
   await inbox.retire([1]);

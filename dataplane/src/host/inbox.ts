@@ -90,8 +90,8 @@ export class Inbox implements CommandedSessions {
     this.#reactor?.workerLost(loss);
   }
 
-  holdMsMax(call: number): number | undefined {
-    return this.#reactor?.holdMsMax(call);
+  holdLimit(call: number): ReturnType<Reactor["holdLimit"]> {
+    return this.#reactor?.holdLimit(call);
   }
 
   async retire(activations: Iterable<number>): Promise<void> {

@@ -41,7 +41,7 @@ test("who opened an activation hears of it, snapshots as a whole, until it is cl
       node: "n1",
       onLost: () => assert.fail("no thread is lost"),
       onRetire: () => Promise.resolve(),
-      holdMsMax: () => undefined,
+      holdLimit: () => undefined,
       heapMib: 64,
     }),
   );

@@ -264,12 +264,15 @@ test("a thread that ends counts nothing against calls that had not begun", () =>
 test("how long a handler may hold its thread is known of calls that a worker has", () => {
   const at = reactorRig();
   at.submit();
-  assert.equal(at.reactor.holdMsMax(1), undefined);
+  assert.equal(at.reactor.holdLimit(1), undefined);
   at.settle();
   at.submit({ method: "slow", head: { readonly: true } });
   assert.deepEqual(
-    at.ran.map(({ head }) => at.reactor.holdMsMax(head.number)),
-    [1_000, 5_000],
+    at.ran.map(({ head }) => at.reactor.holdLimit(head.number)),
+    [
+      { ms: 1_000, name: "maxTurn" },
+      { ms: 5_000, name: "the handler's timeout" },
+    ],
   );
 });
 

@@ -22,6 +22,13 @@ export interface ReactorOptions {
   readonly hint: string;
 }
 
+/** How long turns of a handler may last. */
+export interface TurnLimit {
+  readonly ms: number;
+  /** As whoever writes the agent knows it. */
+  readonly name: string;
+}
+
 /** What was lost with a thread. */
 export interface ThreadLoss {
   readonly activations: readonly number[];
@@ -122,10 +129,10 @@ export class Reactor {
   /**
    * How long the handler of the call may hold its thread. `undefined` when it is not answered by this node.
    */
-  holdMsMax(number: number): number | undefined {
+  holdLimit(number: number): TurnLimit | undefined {
     const live = this.#performing.calls.get(number);
     const hosted = live?.isHanded === true ? this.#hosted.get(live.call.token) : undefined;
-    return hosted && live && turnMsMaxOf(hosted, live.call);
+    return hosted && live && turnLimitOf(hosted, live.call);
   }
 
   /** Whether no call was here for so long, nor is one now. */
@@ -294,13 +301,15 @@ export class Reactor {
   }
 }
 
-const turnMsMaxOf = ({ agent }: Hosted, { method }: Call): number =>
-  agent.methods.find(({ name }) => name === method)?.turnMsMax || agent.turnMsMax;
-const heldTooLong = (hosted: Hosted, call: Call): Failed =>
-  fail(
-    "turn_timeout",
-    `the handler held its thread for longer than its turn may last, ${turnMsMaxOf(hosted, call)} ms`,
-  );
+function turnLimitOf({ agent }: Hosted, { method }: Call): TurnLimit {
+  const own = agent.methods.find(({ name }) => name === method)?.turnMsMax ?? 0;
+  return own > 0 ? { ms: own, name: "the handler's timeout" } : { ms: agent.turnMsMax, name: "maxTurn" };
+}
+
+function heldTooLong(hosted: Hosted, call: Call): Failed {
+  const { ms, name } = turnLimitOf(hosted, call);
+  return fail("turn_timeout", `the handler held its thread for longer than ${name} ${ms} ms`);
+}
 
 function queueFull(hosted: Hosted | undefined): Failed | undefined {
   if (hosted === undefined || hosted.calls <= hosted.agent.queueMax) return undefined;

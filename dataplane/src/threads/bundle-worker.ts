@@ -48,9 +48,10 @@ export const missedBeatsMax = 4;
 export const pulseMs = 500;
 /**
  * Code that no call waits for, such as a timer's, may hold its thread for so long; a handler for its
- * `maxTurn`.
+ * own time.
  */
 export const strayHoldMsMax = 10_000;
+const strayLimit: HoldLimit = { ms: strayHoldMsMax, name: "strayHoldMsMax" };
 /** A thread that starts again later than that refuses sessions meanwhile; before, they wait. */
 const waitMsMax = 1_000;
 
@@ -95,6 +96,13 @@ interface Seat {
   pages: HashedPage[];
 }
 
+/** Of one handler. */
+export interface HoldLimit {
+  readonly ms: number;
+  /** As whoever writes the agent knows it: `maxTurn`. */
+  readonly name: string;
+}
+
 export interface BundleWorkerOptions {
   readonly log: Logger;
   /** Id of this node: whose log has what a caller is not told. */
@@ -104,7 +112,7 @@ export interface BundleWorkerOptions {
   /** The thread is gone, and these with it. */
   readonly onLost: (loss: Loss) => void;
   /** How long the handler of a call may hold the thread. `undefined` where nobody waits for it any more. */
-  readonly holdMsMax: (call: number) => number | undefined;
+  readonly holdLimit: (call: number) => HoldLimit | undefined;
 }
 
 export class BundleWorker implements WorkerHandle, AsyncDisposable {
@@ -357,10 +365,11 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
     if (Atomics.load(life.pulse, 0) !== life.beats) return;
     const { speaker, at } = holder;
     const heldMs = Math.round(life.missed * pulseMs);
-    const maxMs = speaker.call === undefined ? undefined : this.#options.holdMsMax(speaker.call);
-    if (heldMs < (maxMs ?? strayHoldMsMax)) return;
-    const limit = maxMs === undefined ? `strayHoldMsMax ${strayHoldMsMax} ms` : "maxTurn";
-    life.overdue = maxMs === undefined ? undefined : speaker.call;
+    const ofCall = speaker.call === undefined ? undefined : this.#options.holdLimit(speaker.call);
+    const { ms, name } = ofCall ?? strayLimit;
+    if (heldMs < ms) return;
+    const limit = `${name} ${ms} ms`;
+    life.overdue = ofCall === undefined ? undefined : speaker.call;
     this.#log.error(
       { agent: this.#agents, ...speaker, at, heldMs },
       `a handler holds its thread for longer than ${limit}: the thread is ended`,

@@ -39,7 +39,7 @@ function rig(): Rig {
     node: "n1",
     log: pino({}, { write: (line: string) => void lines.push(line) }),
     onLost: () => undefined,
-    holdMsMax: () => undefined,
+    holdLimit: () => undefined,
     heapMib: 64,
     onRetire() {
       const retirement = Promise.withResolvers<void>();

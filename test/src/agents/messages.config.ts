@@ -41,7 +41,12 @@ const shop = agent("shop", { sold: s.counter() })
     await new Promise(() => undefined);
     return null;
   })
-  .handler("tidy", { access: "internal" }, () => null);
+  .handler("tidy", { access: "internal" }, () => null)
+  .handler(
+    "has",
+    { readonly: true, input: orderSchema(false) },
+    (ctx, { count }) => ctx.state.sold.value >= count,
+  );
 
 /** Sessions whose slow handler has begun in this thread. */
 const slow = new Set<string>();
@@ -79,6 +84,11 @@ const teller = agent("teller", { paid: s.counter() }, { idle: "1h" })
     paid: (ctx) => ctx.state.paid.value,
     total: (ctx, key: string) => ctx.ask(ledger, key).total(),
     sneak: (ctx, key: string) => ctx.ask(ledger, key).add(1).catch(told),
+    async totals(ctx, { keys, min }: { keys: readonly string[]; min?: number }) {
+      const asks = keys.map((key) => ctx.ask(ledger, key).total());
+      const { ok, failed, late } = await ctx.gather(asks, { min: min ?? keys.length, timeout: "5s" });
+      return { ok, failed: failed.map(({ code }) => code), late };
+    },
   })
   .handlers({
     async pay(ctx, { to, by }: { to: string; by: number }) {
@@ -92,6 +102,12 @@ const teller = agent("teller", { paid: s.counter() }, { idle: "1h" })
     async payTwice(ctx, to: string) {
       const asks = ctx.ask(ledger, to);
       return Promise.all([asks.add(1), asks.add(1)]);
+    },
+    /** Waits for one that is done and not for one that hangs. */
+    async firstOf(ctx, { done, hangs }: { done: string; hangs: string }) {
+      const asks = [ctx.ask(ledger, hangs).hang(), ctx.ask(ledger, done).add(1)];
+      const { ok, late } = await ctx.gather(asks, { min: 1, timeout: "5s" });
+      return { ok, late };
     },
     whoAsks: (ctx, to: string) => ctx.ask(ledger, to).whoAsks(),
     refused: (ctx, to: string) => ctx.ask(ledger, to).refuse().catch(told),

@@ -3,15 +3,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { StructSchema, ValueSchema } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError } from "@connectrpc/connect";
-import {
-  createConnectTransport,
-  createGrpcTransport,
-  createGrpcWebTransport,
-} from "@connectrpc/connect-node";
-import { errorInfo } from "@voda/proto/errors";
-import { CartService } from "../../examples/gen/shop/v1/cart_pb.ts";
 import { type Cluster, type ClusterNode, call, refusal, startCluster, waitUntil } from "./kit/index.ts";
 
 const config = fileURLToPath(new URL("./agents/messages.config.ts", import.meta.url));
@@ -53,38 +44,6 @@ test("a readonly handler with a schema sees the committed state, and its input i
     assert.equal((await call(n1.url, "shop/has/has", { input: { sku: "a", count } })).body, count === 2);
   assert.equal(refusal(await call(n1.url, "shop/has/has", { input: { sku: "a" } })).reason, "invalid_input");
 });
-
-for (const [protocol, transport] of Object.entries({
-  Connect: () => createConnectTransport({ baseUrl: n1.url, httpVersion: "1.1", useBinaryFormat: false }),
-  gRPC: () => createGrpcTransport({ baseUrl: n1.url, useBinaryFormat: false }),
-  "gRPC-Web": () => createGrpcWebTransport({ baseUrl: n1.url, httpVersion: "1.1", useBinaryFormat: false }),
-}))
-  test(`${protocol}: an input that does not fit is told with code, reason and issues`, async () => {
-    const buy = {
-      ...CartService.method.addItem,
-      name: "buy",
-      input: StructSchema,
-      output: ValueSchema,
-      parent: { ...CartService, typeName: "agents/shop/dialects" },
-    };
-    const input = { fields: { sku: { kind: { case: "numberValue", value: 1 } } } } as const;
-    const error = await transport()
-      .unary(buy, undefined, undefined, undefined, input)
-      .then(
-        () => assert.fail("it was not refused"),
-        (thrown: unknown) => ConnectError.from(thrown),
-      );
-    assert.equal(error.code, Code.InvalidArgument);
-    assert.equal(error.rawMessage, "input.sku: is no text; input.count: is no number");
-    const issues = JSON.stringify([
-      { path: "input.sku", message: "is no text" },
-      { path: "input.count", message: "is no number" },
-    ]);
-    const [info] = error.details;
-    assert.ok(info !== undefined && "type" in info);
-    const { type, value } = errorInfo("invalid_input", { issues });
-    assert.deepEqual([info.type, Buffer.from(info.value)], [type, Buffer.from(value)]);
-  });
 
 test("a handler's own timeout ends and undoes its turn", async () => {
   const hung = await call(n1.url, "shop/hangs/hang");

@@ -218,7 +218,7 @@ export class TestNode implements AsyncDisposable {
   ): MessageInitShape<typeof CommandResultSchema> {
     if (key === "fails") return { code: "unavailable", reason: "store_away", message: "no store" };
     if (idleMsMin > 0 && this.busy.has(key))
-      return { code: "failed_precondition", reason: "busy", message: "it has work" };
+      return { code: "failed_precondition", reason: "not_rested", message: "it has work" };
     const name = { namespace, agent, key };
     const granted = parseGrantClaims(claims);
     if (kind !== CommandKind.WAKE) this.deactivate(name);

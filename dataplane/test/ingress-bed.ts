@@ -44,6 +44,7 @@ const route = (method: string, readonly = false): Route => ({
   method,
   readonly,
   turnMsMax: 1000,
+  onBusy: "queue",
   dedupeMs: 600_000,
 });
 

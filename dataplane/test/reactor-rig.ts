@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { crc32 } from "node:zlib";
 import { create } from "@bufbuild/protobuf";
-import { AgentSchema, MethodAccess, MethodMode } from "@voda/proto/api";
+import { AgentSchema, MethodAccess, MethodMode, MethodOnBusy } from "@voda/proto/api";
 import type { DeviceShare } from "@voda/proto/grant";
 import {
   type Answer,
@@ -26,6 +26,7 @@ const agent = create(AgentSchema, {
   idleMs: 60_000,
   methods: [
     { name: "add", mode: MethodMode.HANDLER },
+    { name: "now", mode: MethodMode.HANDLER, onBusy: MethodOnBusy.REJECT },
     { name: "slow", mode: MethodMode.READONLY, turnMsMax: 5_000 },
     { name: "get", mode: MethodMode.READONLY },
     { name: "audit", mode: MethodMode.HANDLER, access: MethodAccess.INTERNAL },

@@ -62,6 +62,8 @@ export interface MethodDefinition {
   readonly turnMsMax?: number;
   /** For people. */
   readonly description?: string;
+  /** A call of it is refused while a turn runs. Absent: it waits. */
+  readonly onBusy?: "reject";
 }
 
 /** An agent as plain data: what can be stored, sent and compared. Deeply frozen. */

@@ -59,6 +59,28 @@ test("a handler with options may be readonly, with its input checked all the sam
   );
 });
 
+test("a handler that rejects when the session is busy is defined so, and a readonly one cannot", () => {
+  const shop = base
+    .handler("now", { onBusy: "reject" }, () => null)
+    .handler("later", { onBusy: "queue" }, () => null);
+  assert.deepEqual(definitionOf(shop).methods, [
+    { name: "now", mode: "handler", onBusy: "reject" },
+    { name: "later", mode: "handler" },
+  ]);
+  const wrong: readonly [object, string][] = [
+    [{ onBusy: "interrupt" }, 'onBusy of "interrupt" is none of queue, reject'],
+    [
+      { onBusy: "reject", readonly: true },
+      "onBusy is of handlers that write: a readonly one waits for no turn",
+    ],
+  ];
+  for (const [options, why] of wrong)
+    assert.throws(
+      () => base.handler("now", options, () => null),
+      new TypeError(`agent shop: handler "now": ${why}`),
+    );
+});
+
 test("an input that does not fit is told with where and why, and the handler does not run", () => {
   const nested = schema<{ items: number[] }>(() => ({
     issues: [
@@ -170,10 +192,7 @@ test("options become plain data, and what is not said is not there", () => {
 test("bad options are refused when the agent is defined, with its name and the value", () => {
   const untyped = (value: unknown): never => value as never;
   const bad: readonly (readonly [object, RegExp])[] = [
-    [
-      { onBusy: "queue" },
-      /^TypeError: agent shop: handler "a": option "onBusy" is unknown; known are input, /,
-    ],
+    [{ on: "queue" }, /^TypeError: agent shop: handler "a": option "on" is unknown; known are input, /],
     [{ input: 1 }, /^TypeError: agent shop: handler "a": input takes a Standard Schema/],
     [{ access: "mesh" }, /^TypeError: agent shop: handler "a": access of "mesh" is none of public, internal/],
     [{ timeout: "2h" }, /^RangeError: agent shop: handler "a": timeout of "2h" is out of range/],

@@ -21,6 +21,11 @@ export interface HandlerOptions {
   readonly access?: "public" | "internal";
   /** For people: what it does, at most 1,024 characters. */
   readonly description?: string;
+  /**
+   * What becomes of a call while a turn of the session runs: it waits, or it is refused at once, `aborted` with
+   * the reason `busy`. Only of handlers that write; a call that is sent again is no other one. Default `queue`.
+   */
+  readonly onBusy?: "queue" | "reject";
   /** `true`: it is one of the block `readonly`, which runs beside others and cannot write. Default `false`. */
   readonly readonly?: boolean;
 }
@@ -55,19 +60,31 @@ export interface HandlerSettings {
     readonly access?: "internal";
     readonly turnMsMax?: number;
     readonly description?: string;
+    readonly onBusy?: "reject";
   };
 }
 
-const optionNames: ReadonlySet<string> = new Set(["input", "timeout", "access", "description", "readonly"]);
+const optionNames: ReadonlySet<string> = new Set([
+  "input",
+  "timeout",
+  "access",
+  "description",
+  "onBusy",
+  "readonly",
+]);
 
 /** @throws TypeError for an unknown or malformed option, RangeError for one out of range */
 export function handlerSettings(what: string, options: HandlerOptions): HandlerSettings {
   refuseUnknown(`${what}: option`, options, optionNames);
-  const { input, timeout, access = "public", description, readonly = false } = options;
+  const { input, timeout, access = "public", description, onBusy = "queue", readonly = false } = options;
   if (access !== "public" && access !== "internal")
     throw new TypeError(`${what}: access of ${JSON.stringify(access)} is none of public, internal`);
   if (typeof readonly !== "boolean")
     throw new TypeError(`${what}: readonly of ${JSON.stringify(readonly)} is neither true nor false`);
+  if (onBusy !== "queue" && onBusy !== "reject")
+    throw new TypeError(`${what}: onBusy of ${JSON.stringify(onBusy)} is none of queue, reject`);
+  if (readonly && options.onBusy !== undefined)
+    throw new TypeError(`${what}: onBusy is of handlers that write: a readonly one waits for no turn`);
   if (description !== undefined && typeof description !== "string")
     throw new TypeError(`${what}: the description is not a text`);
   if (description !== undefined && description.length > descriptionCharsMax)
@@ -81,6 +98,7 @@ export function handlerSettings(what: string, options: HandlerOptions): HandlerS
       ...(access === "internal" && { access }),
       ...(timeout !== undefined && { turnMsMax: durationMs(`${what}: timeout`, timeout, turnRange) }),
       ...(description !== undefined && { description }),
+      ...(onBusy === "reject" && { onBusy }),
     },
   };
 }

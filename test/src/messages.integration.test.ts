@@ -3,6 +3,14 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+} from "@connectrpc/connect-node";
+import { errorInfo } from "@voda/proto/errors";
+import { CartService } from "../../examples/gen/shop/v1/cart_pb.ts";
 import { type Cluster, type ClusterNode, call, refusal, startCluster, waitUntil } from "./kit/index.ts";
 
 const config = fileURLToPath(new URL("./agents/messages.config.ts", import.meta.url));
@@ -45,6 +53,52 @@ test("a readonly handler with a schema sees the committed state, and its input i
   assert.equal(refusal(await call(n1.url, "shop/has/has", { input: { sku: "a" } })).reason, "invalid_input");
 });
 
+for (const [protocol, transport] of Object.entries({
+  Connect: () => createConnectTransport({ baseUrl: n1.url, httpVersion: "1.1" }),
+  gRPC: () => createGrpcTransport({ baseUrl: n1.url }),
+  "gRPC-Web": () => createGrpcWebTransport({ baseUrl: n1.url, httpVersion: "1.1" }),
+}))
+  test(`${protocol}: an input that does not fit is told with code, reason and issues`, async () => {
+    const front = createClient(CartService, transport());
+    const headers = { "x-voda-session": "front" };
+    assert.equal((await front.addItem({ sku: "a", quantity: 1 }, { headers })).cart, undefined);
+    const error = await front.addItem({ sku: "", quantity: 1 }, { headers }).then(
+      () => assert.fail("it was not refused"),
+      (thrown: unknown) => ConnectError.from(thrown),
+    );
+    assert.deepEqual([error.code, error.rawMessage], [Code.InvalidArgument, "input.sku: is no text"]);
+    const issues = JSON.stringify([{ path: "input.sku", message: "is no text" }]);
+    const { type, value } = errorInfo("invalid_input", { issues });
+    const [info] = error.details;
+    assert.ok(info !== undefined && "type" in info);
+    assert.deepEqual([info.type, Buffer.from(info.value)], [type, Buffer.from(value)]);
+  });
+
+for (const where of ["here", "elsewhere"])
+  test(`${where}: a call that does not wait is refused while a turn runs, and is done when none does`, async () => {
+    const shop = `shop/busy-${where}`;
+    const buyNow = (id: string) =>
+      call(n1.url, `${shop}/buyNow`, { input: { sku: "a", count: 1 }, id: `${where}-${id}` });
+    const owner = where === "here" ? n1 : n2;
+    await call(owner.url, `${shop}/buy`, { input: { sku: "a", count: 1 } });
+    assert.equal((await buyNow("before")).body, 2);
+    let isOver = false;
+    const stocktake = call(n1.url, `${shop}/stocktake`, { input: 1_500 }).finally(() => {
+      isOver = true;
+    });
+    let refused = await buyNow("first");
+    for (let attempt = 0; refused.status === 200 && attempt < 100; attempt += 1)
+      refused = await buyNow(`next-${attempt}`);
+    assert.equal(refused.status, 409);
+    assert.deepEqual([refusal(refused).code, refusal(refused).reason], ["aborted", "busy"]);
+    const { body: asked } = await call(n1.url, "teller/hurries/buyNow", { input: `busy-${where}` });
+    assert.equal((asked as { reason: string }).reason, "busy");
+    assert.equal((await buyNow("before")).body, 2, "what was done is answered, whatever runs");
+    assert.equal(isOver, false);
+    const sold = Number((await stocktake).body);
+    assert.equal((await buyNow("after")).body, sold + 1);
+  });
+
 test("a handler's own timeout ends and undoes its turn", async () => {
   const hung = await call(n1.url, "shop/hangs/hang");
   assert.deepEqual([hung.status, refusal(hung).reason], [504, "turn_timeout"]);
@@ -56,7 +110,7 @@ test("clients cannot reach an internal handler, nor learn that there is one", as
   assert.deepEqual([refused.status, refusal(refused).reason], [404, "method_not_found"]);
   assert.equal(
     refusal(refused).message,
-    "agent shop has no method tidy; it has: sold, buy, buyLater, hang, has",
+    "agent shop has no method tidy; it has: sold, buy, buyLater, hang, stocktake, buyNow, has",
   );
 });
 

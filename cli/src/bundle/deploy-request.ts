@@ -7,6 +7,7 @@ import {
   Isolation,
   MethodAccess,
   MethodMode,
+  MethodOnBusy,
   type Placement,
   PlacementSchema,
 } from "@voda/proto/api";
@@ -43,12 +44,13 @@ function agentMessage(agent: AgentDefinition, revision: string): Agent {
   });
 }
 
-function methodMessage({ name, mode, access, ...more }: AgentDefinition["methods"][number]) {
+function methodMessage({ name, mode, access, onBusy, ...more }: AgentDefinition["methods"][number]) {
   return {
     name,
     mode: mode === "readonly" ? MethodMode.READONLY : MethodMode.HANDLER,
     ...more,
     access: access === "internal" ? MethodAccess.INTERNAL : MethodAccess.PUBLIC,
+    onBusy: onBusy === "reject" ? MethodOnBusy.REJECT : MethodOnBusy.QUEUE,
   };
 }
 

@@ -13,7 +13,7 @@ export interface SessionCommand {
   readonly node: string;
   readonly grant: string;
   readonly timeoutMs: number;
-  /** Only with SLEEP: refused with `busy` when the session had work within this time. */
+  /** Only with SLEEP: refused with `not_rested` when the session had work within this time. */
   readonly idleMsMin: number;
 }
 

@@ -35,7 +35,7 @@ export function restingSleeper({
       log.info({ session: name, node }, "session sleeps to make room");
       return "asleep";
     } catch (err) {
-      if (err instanceof ControlError && err.reason === "busy") return "busy";
+      if (err instanceof ControlError && err.reason === "not_rested") return "busy";
       log.warn({ err, session: name, node }, "session not put to sleep to make room");
       return "away";
     }

@@ -41,6 +41,9 @@ export type CallId =
       readonly rawHash: Uint8Array;
     };
 
+/** `reject`: it is refused, and nothing is done. */
+export type OnBusy = "queue" | "reject";
+
 /** What the machines of a node decide by. */
 export interface CallHead {
   /** Given out once in the life of this process. */
@@ -55,6 +58,8 @@ export interface CallHead {
   readonly id: CallId | undefined;
   /** Nodes that have passed this call on. */
   readonly hops: number;
+  /** What becomes of it while another turn of its session runs. */
+  readonly onBusy: OnBusy;
   /** Of the body: queued calls count against the pipeline's bound. */
   readonly bytes: number;
 }

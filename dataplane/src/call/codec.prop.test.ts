@@ -40,6 +40,7 @@ const call: fc.Arbitrary<Call> = fc
     deadlineMs: fc.nat(),
     id: fc.option(id, { nil: undefined }),
     hops: fc.nat(16),
+    onBusy: fc.constantFrom("queue" as const, "reject" as const),
     namespace: fc.constantFrom("default", "other"),
     key,
     method: text,
@@ -50,9 +51,9 @@ const call: fc.Arbitrary<Call> = fc
     requestId: fc.option(text, { nil: undefined }),
     chain: fc.array(text, { maxLength: chainMax }),
   })
-  .map(({ type, number, readonly, deadlineMs, id: callId, hops, namespace, key: one, ...rest }) => {
+  .map(({ type, number, readonly, deadlineMs, id: callId, hops, onBusy, namespace, key: one, ...rest }) => {
     const name = { namespace, agent: "counter", key: one };
-    const head = { number, type, readonly, deadlineMs, id: callId, hops, bytes: rest.body.length };
+    const head = { number, type, readonly, deadlineMs, id: callId, hops, onBusy, bytes: rest.body.length };
     return { ...rest, head, name, token: sessionToken(name), grant: undefined, devices: undefined };
   });
 

@@ -20,6 +20,7 @@ import { decodeWord, encodeWord } from "./words.ts";
 
 const readonlyFlag = 1;
 const protoFlag = 2;
+const rejectFlag = 4;
 const types: readonly CallType[] = ["invoke", "end", "wake"];
 const hashBytes = 16;
 const nothing = new Uint8Array(0);
@@ -68,6 +69,7 @@ function frameOf(call: SessionCall, name: SessionName | undefined, nowMs: number
   const frame = new FrameDraft();
   frame.code = types.indexOf(head.type);
   frame.flags = (head.readonly ? readonlyFlag : 0) | (content === "proto" ? protoFlag : 0);
+  if (head.onBusy === "reject") frame.flags |= rejectFlag;
   frame.call = head.number;
   // how long it still has: the clocks of two nodes need not agree
   frame.remainingMs = head.deadlineMs - nowMs;
@@ -115,6 +117,7 @@ function partsOf(
     deadlineMs: nowMs + frame.remainingMs,
     id,
     hops,
+    onBusy: (frame.flags & rejectFlag) === 0 ? "queue" : "reject",
     bytes: frame.payloadLength,
   };
   return {

@@ -29,8 +29,10 @@ export {
   chainMax,
   createNumbers,
   noChain,
+  type OnBusy,
   type SessionCall,
 } from "./call.ts";
 export { decodeCall, decodeSessionCall, encodeCall, encodeSessionCall } from "./codec.ts";
+export { onBusyOf } from "./on-busy.ts";
 export { asksMax, listOf, noMethod, tooManyAsks } from "./refusals.ts";
 export { tokenOf } from "./token.ts";

@@ -55,7 +55,7 @@ export async function carryOut(parts: CommandParts, command: Command): Promise<C
     const { idleMsMin } = command;
     if (idleMsMin > 0 && !parts.sessions.hasRested(token, idleMsMin)) {
       const message = `session ${agent}/${key} had work within the last ${idleMsMin} ms; take another one or try later`;
-      return failed({ code: "failed_precondition", reason: "busy", message });
+      return failed({ code: "failed_precondition", reason: "not_rested", message });
     }
     await parts.sessions.sleep(token);
     return create(CommandResultSchema);

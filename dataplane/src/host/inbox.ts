@@ -53,7 +53,7 @@ export class Inbox implements CommandedSessions {
     // an order is a call like any other: it has a deadline, is passed on, and is answered once
     const number = this.#options.numbers();
     const call: Call = {
-      head: { number, type, readonly: false, deadlineMs, id: undefined, hops: 0, bytes: 0 },
+      head: { number, type, readonly: false, deadlineMs, id: undefined, hops: 0, onBusy: "queue", bytes: 0 },
       name,
       token: sessionToken(name),
       method: "",

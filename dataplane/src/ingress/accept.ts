@@ -85,6 +85,7 @@ export function callOf(
       deadlineMs,
       id: repeat === undefined ? undefined : callIdOf(name, repeat, rawHashOf(route.method, content, body)),
       hops: 0,
+      onBusy: route.onBusy,
       bytes: body.length,
     },
     name,

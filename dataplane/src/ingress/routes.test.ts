@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
-import { type Agent, AgentSchema, MethodAccess, MethodMode } from "@voda/proto/api";
+import { type Agent, AgentSchema, MethodAccess, MethodMode, MethodOnBusy } from "@voda/proto/api";
 import { createRoutes } from "./routes.ts";
 
 function agent(name: string, methods: readonly string[], service = "", namespace = "default"): Agent {
@@ -31,7 +31,7 @@ function failed(route: ReturnType<ReturnType<typeof createRoutes>["plain"]>): {
 test("a plain path finds the method with its mode and bounds", () => {
   const routes = createRoutes();
   routes.set(agent("cart", ["add", "get"]));
-  const common = { agent: "cart", turnMsMax: 500, dedupeMs: 60_000 };
+  const common = { agent: "cart", turnMsMax: 500, onBusy: "queue", dedupeMs: 60_000 };
   assert.deepEqual(routes.plain("default", "cart", "add"), { ...common, method: "add", readonly: false });
   assert.deepEqual(routes.plain("default", "cart", "get"), { ...common, method: "get", readonly: true });
 });
@@ -41,7 +41,7 @@ test("an internal method is as none to clients, and a method may have a time of 
   const shop = agent("shop", ["add", "tidy"]);
   for (const method of shop.methods) {
     if (method.name === "tidy") method.access = MethodAccess.INTERNAL;
-    else method.turnMsMax = 70_000;
+    else Object.assign(method, { turnMsMax: 70_000, onBusy: MethodOnBusy.REJECT });
   }
   routes.set(shop);
   assert.deepEqual(failed(routes.plain("default", "shop", "tidy")), {
@@ -49,7 +49,8 @@ test("an internal method is as none to clients, and a method may have a time of 
     message: "agent shop has no method tidy; it has: add",
   });
   const route = routes.plain("default", "shop", "add");
-  assert.equal("turnMsMax" in route && route.turnMsMax, 70_000);
+  assert.ok("turnMsMax" in route);
+  assert.deepEqual([route.turnMsMax, route.onBusy], [70_000, "reject"]);
 });
 
 test("an undeployed agent is refused with how to bring it back, until it is deployed again", () => {

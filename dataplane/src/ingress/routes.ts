@@ -1,7 +1,7 @@
 // From a path to a handler: built anew for each deploy, read on every request.
 import type { Agent } from "@voda/proto/api";
 import { MethodAccess, MethodMode } from "@voda/proto/api";
-import { type Failed, fail, listOf, noMethod } from "../call/index.ts";
+import { type Failed, fail, listOf, noMethod, onBusyOf } from "../call/index.ts";
 import type { Route, Routes } from "./target.ts";
 
 interface RoutedAgent {
@@ -95,6 +95,7 @@ function routed(agent: Agent): RoutedAgent {
       method: method.name,
       readonly: method.mode === MethodMode.READONLY,
       turnMsMax: method.turnMsMax || agent.turnMsMax,
+      onBusy: onBusyOf(method),
       dedupeMs: agent.dedupeMs,
     };
     methods.set(method.name, route);

@@ -9,7 +9,7 @@ import {
   type TypedPath,
 } from "@voda/proto/session-path";
 import { headers } from "@voda/proto/wire";
-import type { Failed } from "../call/index.ts";
+import type { Failed, OnBusy } from "../call/index.ts";
 import { recent } from "../recent.ts";
 import type { RequestHead } from "./head.ts";
 import { recentNamesMax, recentTextMax } from "./limits.ts";
@@ -21,6 +21,7 @@ export interface Route {
   readonly method: string;
   readonly readonly: boolean;
   readonly turnMsMax: number;
+  readonly onBusy: OnBusy;
   /** How long answers to calls with an idempotency key are kept. */
   readonly dedupeMs: number;
 }

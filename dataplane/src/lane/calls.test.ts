@@ -42,6 +42,44 @@ test("a stored answer outlives the memory: it is in the records and in the fold"
   assert.deepEqual(typesOf(late.last(late.invoke(callOf(2, { id: callOf(1).id })), fold)), ["open", "run"]);
 });
 
+const hurried = (number: number, more = {}) => callOf(number, { onBusy: "reject", ...more });
+
+test("a call that does not wait is refused while a turn runs, and runs as soon as none does", () => {
+  const rig = createRig().owner();
+  assert.deepEqual(typesOf(rig.invoke(hurried(2))), ["run"]);
+  const [refusal] = all(rig.invoke(hurried(3)), "fail");
+  assert.deepEqual(
+    [refusal?.call, refusal?.failure.code, refusal?.failure.reason, refusal?.failure.retryAfterMs],
+    [3, "aborted", "busy", 100],
+  );
+  assert.deepEqual(typesOf(rig.invoke(callOf(4))), ["run"]);
+  rig.turned(2); // its record is not accepted, and no turn runs but the one that waited
+  assert.deepEqual(reasons(rig.invoke(hurried(5))), [[5, "busy"]]);
+  rig.turned(4);
+  assert.deepEqual(typesOf(rig.invoke(hurried(6))), ["run"]);
+});
+
+test("readers keep no session busy, and a call that is sent again joins itself or gets its answer", () => {
+  const rig = createRig().owner();
+  rig.invoke(readOf(2));
+  assert.deepEqual(typesOf(rig.invoke(hurried(3))), ["run"]);
+  assert.deepEqual(typesOf(rig.invoke(hurried(4, { id: callOf(3).id }))), []);
+  assert.equal(one(rig.invoke(hurried(5, { id: callOf(1).id })), "reply").call, 5);
+  const replies = all(rig.accept(rig.turned(3)), "reply");
+  assert.deepEqual(
+    replies.map(({ call }) => call),
+    [3, 4],
+  );
+});
+
+test("of calls that wait for a wake and do not wait for turns, the first runs", () => {
+  const rig = createRig();
+  const wake = rig.invoke(hurried(1));
+  rig.invoke(hurried(2));
+  const effects = rig.empty(wake);
+  assert.deepEqual([one(effects, "run").call, reasons(effects)], [1, [[2, "busy"]]]);
+});
+
 const differently = (call: number, id: number) => callOf(call, { id: keyOf(id, { rawHash: sixteen(9) }) });
 const identified = (rig: Rig, effects: readonly LaneEffect[], meaning: number | undefined): LaneEffect[] =>
   rig.step({

@@ -8,7 +8,7 @@ import { callText, type Found, findAnswer, roomFor } from "./dedupe.ts";
 import type { Activation, Lane, Slice, Step } from "./lane.ts";
 import { failCall, failWork, finish, isSameRaw, left, replyWork, requeue } from "./share.ts";
 import { wantClaimToRead } from "./tip.ts";
-import { startJob, takeJob } from "./turns.ts";
+import { isBusy, startJob, takeJob } from "./turns.ts";
 import type { Work } from "./work.ts";
 
 /**
@@ -115,6 +115,11 @@ function hand(step: Step, activation: Activation, work: Work): void {
       return;
     }
   }
+  // after what is stored: a call that was done is answered, whatever runs
+  if (first.onBusy === "reject" && isBusy(turns)) {
+    failWork(step, work, busy());
+    return;
+  }
   startJob(turns, work);
   if (first.readonly) wantClaimToRead(activation.tip);
   out.push({ type: "run", activation: activation.number, call: first.number });
@@ -217,6 +222,9 @@ export function dropped(step: Step, activation: Activation, call: number, why: A
 }
 
 const queueFull = (what: string): Failure => fail("queue_full", what, { retryAfterMs }).failure;
+const busy = (): Failure =>
+  fail("busy", "a turn of the session runs, and this handler waits for none: call again", { retryAfterMs })
+    .failure;
 const reused = (): Failure =>
   fail("idempotency_key_reused", "the idempotency key was used for another call; take a new key").failure;
 const notKept = (): Failure =>

@@ -39,6 +39,12 @@ export function openTurns(): Turns {
   return { jobs: new Map(), executed: 0, accepted: 0, pending: [], gate: [] };
 }
 
+/** Whether a turn runs, or waits in the worker for the one that does; readers are none. */
+export function isBusy({ jobs }: Turns): boolean {
+  for (const { stage, job } of jobs.values()) if (stage === "running" && !job.readonly) return true;
+  return false;
+}
+
 /** The work goes to the worker. */
 export function startJob({ jobs }: Turns, work: Work): void {
   work.stage = "running";

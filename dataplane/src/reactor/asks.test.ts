@@ -74,8 +74,21 @@ test("who asks for a method that is none learns the names that a client may know
   assert.ok(refusal !== undefined && !refusal.ok);
   assert.match(
     refusal.failure.message,
-    /^agent counter has no method sx{127}\.\.\.; it has: add, slow, get$/,
+    /^agent counter has no method sx{127}\.\.\.; it has: add, now, slow, get$/,
   );
+});
+
+test("an ask of a handler that waits for no turn is refused while one runs", () => {
+  const { at, ask } = asking();
+  ask("other", "now");
+  at.settle();
+  assert.deepEqual(
+    at.ran.map(({ head }) => head.onBusy),
+    ["queue", "reject"],
+  );
+  ask("other", "now");
+  at.settle();
+  assert.deepEqual(told(at.replies), [[9, "busy"]]);
 });
 
 test("asks are refused that write from a reader, or name no method", () => {

@@ -1,8 +1,16 @@
 // Calls that handlers of this node make: looked at when a worker says them, entered when their lane lets them
 // go (`lane/ask-gate`), answered to the worker.
-import type { Agent } from "@voda/proto/api";
+import type { Agent, Method } from "@voda/proto/api";
 import { MethodAccess, MethodMode } from "@voda/proto/api";
-import { type AskMessage, type Call, type CallHead, type Failed, fail, noMethod } from "../call/index.ts";
+import {
+  type AskMessage,
+  type Call,
+  type CallHead,
+  type Failed,
+  fail,
+  noMethod,
+  onBusyOf,
+} from "../call/index.ts";
 import type { Hosted } from "./hosted.ts";
 import type { Performing } from "./perform.ts";
 
@@ -17,20 +25,21 @@ export function takeAsk(
 ): void {
   const { worker } = at.ports;
   const agent = worker.agentOf(request.name);
-  const readonly = "failure" in agent ? agent : admitted(agent, request);
-  if (typeof readonly !== "boolean") {
-    worker.answerAsk(activation, askId, readonly);
+  const method = "failure" in agent ? agent : admitted(agent, request);
+  if ("failure" in method) {
+    worker.answerAsk(activation, askId, method);
     return;
   }
-  const head: CallHead = { ...request.head, number, readonly };
+  const readonly = method.mode === MethodMode.READONLY;
+  const head: CallHead = { ...request.head, number, readonly, onBusy: onBusyOf(method) };
   const live = at.calls.add({ ...request, head }, (answer) => worker.answerAsk(activation, askId, answer));
   if (live === undefined) return;
   const requestHash = readonly ? undefined : hosted.lane.hash(bytesOf(request));
   at.dispatch(hosted, { type: "ask", activation, by, call: number, requestHash });
 }
 
-/** Whether what is asked is readonly; or why it may not be asked. */
-function admitted(agent: Agent, { name, method, chain, head }: Call): boolean | Failed {
+/** What is asked; or why it may not be. */
+function admitted(agent: Agent, { name, method, chain, head }: Call): Method | Failed {
   const found = agent.methods.find((one) => one.name === method);
   if (found === undefined) {
     // the asker's client may read it: internal ones are not named
@@ -49,7 +58,7 @@ function admitted(agent: Agent, { name, method, chain, head }: Call): boolean | 
   // one that waits in its own turn would never begin; a reader begins beside it
   if (!readonly && chain.includes(target))
     return fail("deadlock", `the session waits for what it asks itself: ${path}`);
-  return readonly;
+  return found;
 }
 
 const utf8 = new TextEncoder();

@@ -116,6 +116,7 @@ export class Asks {
         deadlineMs: Math.min(head.deadlineMs, nowMs + Math.min(request.timeoutMs ?? turnMsMax, turnMsMax)),
         id: undefined,
         hops: 0,
+        onBusy: "queue",
         bytes: body.length,
       },
       name,

@@ -1,6 +1,7 @@
 // Agents whose inputs have schemas, and agents that ask each other.
 import { agent, s, VodaError } from "voda";
 import { defineConfig } from "voda/config";
+import { CartService } from "../../../examples/gen/shop/v1/cart_pb.ts";
 
 type Checked<X> =
   | { readonly value: X }
@@ -16,17 +17,17 @@ function orderSchema(isLater: boolean) {
   const validate = (value: unknown): Checked<Order> => {
     const { sku, count } = (value ?? {}) as { sku?: unknown; count?: unknown };
     const issues = [
-      ...(typeof sku === "string" ? [] : [{ message: "is no text", path: ["sku"] }]),
+      ...(typeof sku === "string" && sku !== "" ? [] : [{ message: "is no text", path: ["sku"] }]),
       ...(typeof count === "number" ? [] : [{ message: "is no number", path: ["count"] }]),
     ];
-    return typeof sku === "string" && typeof count === "number" ? { value: { sku, count } } : { issues };
+    return issues.length === 0 ? { value: { sku: String(sku), count: Number(count) } } : { issues };
   };
   const later = async (value: unknown) => {
     await new Promise((resolve) => setTimeout(resolve, 1));
     return validate(value);
   };
   const check: (value: unknown) => Checked<Order> | Promise<Checked<Order>> = isLater ? later : validate;
-  const types: { readonly input: Order; readonly output: Order } | undefined = undefined;
+  const types = undefined as { readonly input: Order; readonly output: Order } | undefined;
   return { "~standard": { version: 1, vendor: "test", validate: check, types } } as const;
 }
 
@@ -41,12 +42,32 @@ const shop = agent("shop", { sold: s.counter() })
     await new Promise(() => undefined);
     return null;
   })
+  /** Takes `ms` of its session. */
+  .handlers({
+    async stocktake(ctx, ms: number) {
+      ctx.state.sold.add(100);
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      return ctx.state.sold.value;
+    },
+  })
+  .handler("buyNow", { onBusy: "reject", input: orderSchema(false) }, (ctx, { count }) =>
+    ctx.state.sold.add(count),
+  )
   .handler("tidy", { access: "internal" }, () => null)
   .handler(
     "has",
     { readonly: true, input: orderSchema(false) },
     (ctx, { count }) => ctx.state.sold.value >= count,
   );
+
+/** For callers of other protocols: sells what the shop sells. */
+const front = agent("front").implements(CartService, {
+  async addItem(ctx, { sku, quantity }) {
+    await ctx.ask(shop, ctx.key).buy({ sku, count: quantity });
+    return {};
+  },
+  getCart: () => ({}),
+});
 
 /** Sessions whose slow handler has begun in this thread. */
 const slow = new Set<string>();
@@ -109,6 +130,7 @@ const teller = agent("teller", { paid: s.counter() }, { idle: "1h" })
       const { ok, late } = await ctx.gather(asks, { min: 1, timeout: "5s" });
       return { ok, late };
     },
+    buyNow: (ctx, key: string) => ctx.ask(shop, key).buyNow({ sku: "a", count: 1 }).catch(told),
     whoAsks: (ctx, to: string) => ctx.ask(ledger, to).whoAsks(),
     refused: (ctx, to: string) => ctx.ask(ledger, to).refuse().catch(told),
     passesOn: (ctx, to: string) => ctx.ask(ledger, to).refuse(),
@@ -123,4 +145,4 @@ const teller = agent("teller", { paid: s.counter() }, { idle: "1h" })
   });
 const relays = () => teller;
 
-export default defineConfig({ agents: [shop, ledger, teller] });
+export default defineConfig({ agents: [shop, front, ledger, teller] });

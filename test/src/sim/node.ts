@@ -307,6 +307,7 @@ function callOf({ operation, id }: Attempt, number: number, deadlineMs: number):
       deadlineMs,
       id,
       hops: 0,
+      onBusy: "queue",
       bytes: 10,
     },
     ...(kind === "wakeAsked" ? askedSession : mainSession),

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file voda/api/v1/agents.proto.
  */
 export const file_voda_api_v1_agents: GenFile = /*@__PURE__*/
-  fileDesc("Chh2b2RhL2FwaS92MS9hZ2VudHMucHJvdG8SC3ZvZGEuYXBpLnYxIrABCgZNZXRob2QSDAoEbmFtZRgBIAEoCRIlCgRtb2RlGAIgASgOMhcudm9kYS5hcGkudjEuTWV0aG9kTW9kZRIPCgdzZXJ2aWNlGAMgASgJEgsKA3JwYxgEIAEoCRIpCgZhY2Nlc3MYBSABKA4yGS52b2RhLmFwaS52MS5NZXRob2RBY2Nlc3MSEwoLdHVybl9tc19tYXgYBiABKA0SEwoLZGVzY3JpcHRpb24YByABKAkiIwoFRmllbGQSDAoEbmFtZRgBIAEoCRIMCgRraW5kGAIgASgJIm8KCVJlc291cmNlcxIRCgljcHVfbWlsbGkYASABKA0SEgoKbWVtb3J5X21pYhgCIAEoDRIRCglncHVfbWlsbGkYAyABKA0SFgoOZ3B1X21lbW9yeV9taWIYBCABKA0SEAoIZGlza19taWIYBSABKA0ikwEKCVBsYWNlbWVudBISCgpncHVfbW9kZWxzGAEgAygJEikKCWlzb2xhdGlvbhgCIAEoDjIWLnZvZGEuYXBpLnYxLklzb2xhdGlvbhIOCgZsYWJlbHMYAyADKAkSEAoIYWZmaW5pdHkYBCADKAkSFQoNYW50aV9hZmZpbml0eRgFIAMoCRIOCgZzcHJlYWQYBiABKAkipgIKBUFnZW50EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEhAKCHJldmlzaW9uGAMgASgJEiIKBmZpZWxkcxgEIAMoCzISLnZvZGEuYXBpLnYxLkZpZWxkEiQKB21ldGhvZHMYBSADKAsyEy52b2RhLmFwaS52MS5NZXRob2QSKQoJcmVzb3VyY2VzGAYgASgLMhYudm9kYS5hcGkudjEuUmVzb3VyY2VzEg8KB2lkbGVfbXMYByABKA0SEwoLdHVybl9tc19tYXgYCCABKA0SEQoJcXVldWVfbWF4GAkgASgNEhEKCWRlZHVwZV9tcxgKIAEoDRIpCglwbGFjZW1lbnQYCyABKAsyFi52b2RhLmFwaS52MS5QbGFjZW1lbnQiSQoTRGVwbG95QWdlbnRzUmVxdWVzdBIOCgZidW5kbGUYASABKAwSIgoGYWdlbnRzGAIgAygLMhIudm9kYS5hcGkudjEuQWdlbnQiOgoURGVwbG95QWdlbnRzUmVzcG9uc2USIgoGYWdlbnRzGAEgAygLMhIudm9kYS5hcGkudjEuQWdlbnQiMgoPR2V0QWdlbnRSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJIjUKEEdldEFnZW50UmVzcG9uc2USIQoFYWdlbnQYASABKAsyEi52b2RhLmFwaS52MS5BZ2VudCImChFMaXN0QWdlbnRzUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkiOAoSTGlzdEFnZW50c1Jlc3BvbnNlEiIKBmFnZW50cxgBIAMoCzISLnZvZGEuYXBpLnYxLkFnZW50IjcKFFVuZGVwbG95QWdlbnRSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJIhcKFVVuZGVwbG95QWdlbnRSZXNwb25zZSpcCgpNZXRob2RNb2RlEhsKF01FVEhPRF9NT0RFX1VOU1BFQ0lGSUVEEAASFwoTTUVUSE9EX01PREVfSEFORExFUhABEhgKFE1FVEhPRF9NT0RFX1JFQURPTkxZEAIqYwoMTWV0aG9kQWNjZXNzEh0KGU1FVEhPRF9BQ0NFU1NfVU5TUEVDSUZJRUQQABIYChRNRVRIT0RfQUNDRVNTX1BVQkxJQxABEhoKFk1FVEhPRF9BQ0NFU1NfSU5URVJOQUwQAipsCglJc29sYXRpb24SGQoVSVNPTEFUSU9OX1VOU1BFQ0lGSUVEEAASFAoQSVNPTEFUSU9OX1NIQVJFRBABEhUKEUlTT0xBVElPTl9QUk9DRVNTEAISFwoTSVNPTEFUSU9OX0RFRElDQVRFRBADMt0CCgxBZ2VudFNlcnZpY2USUwoMRGVwbG95QWdlbnRzEiAudm9kYS5hcGkudjEuRGVwbG95QWdlbnRzUmVxdWVzdBohLnZvZGEuYXBpLnYxLkRlcGxveUFnZW50c1Jlc3BvbnNlEkwKCEdldEFnZW50Ehwudm9kYS5hcGkudjEuR2V0QWdlbnRSZXF1ZXN0Gh0udm9kYS5hcGkudjEuR2V0QWdlbnRSZXNwb25zZSIDkAIBElIKCkxpc3RBZ2VudHMSHi52b2RhLmFwaS52MS5MaXN0QWdlbnRzUmVxdWVzdBofLnZvZGEuYXBpLnYxLkxpc3RBZ2VudHNSZXNwb25zZSIDkAIBElYKDVVuZGVwbG95QWdlbnQSIS52b2RhLmFwaS52MS5VbmRlcGxveUFnZW50UmVxdWVzdBoiLnZvZGEuYXBpLnYxLlVuZGVwbG95QWdlbnRSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("Chh2b2RhL2FwaS92MS9hZ2VudHMucHJvdG8SC3ZvZGEuYXBpLnYxItwBCgZNZXRob2QSDAoEbmFtZRgBIAEoCRIlCgRtb2RlGAIgASgOMhcudm9kYS5hcGkudjEuTWV0aG9kTW9kZRIPCgdzZXJ2aWNlGAMgASgJEgsKA3JwYxgEIAEoCRIpCgZhY2Nlc3MYBSABKA4yGS52b2RhLmFwaS52MS5NZXRob2RBY2Nlc3MSEwoLdHVybl9tc19tYXgYBiABKA0SEwoLZGVzY3JpcHRpb24YByABKAkSKgoHb25fYnVzeRgIIAEoDjIZLnZvZGEuYXBpLnYxLk1ldGhvZE9uQnVzeSIjCgVGaWVsZBIMCgRuYW1lGAEgASgJEgwKBGtpbmQYAiABKAkibwoJUmVzb3VyY2VzEhEKCWNwdV9taWxsaRgBIAEoDRISCgptZW1vcnlfbWliGAIgASgNEhEKCWdwdV9taWxsaRgDIAEoDRIWCg5ncHVfbWVtb3J5X21pYhgEIAEoDRIQCghkaXNrX21pYhgFIAEoDSKTAQoJUGxhY2VtZW50EhIKCmdwdV9tb2RlbHMYASADKAkSKQoJaXNvbGF0aW9uGAIgASgOMhYudm9kYS5hcGkudjEuSXNvbGF0aW9uEg4KBmxhYmVscxgDIAMoCRIQCghhZmZpbml0eRgEIAMoCRIVCg1hbnRpX2FmZmluaXR5GAUgAygJEg4KBnNwcmVhZBgGIAEoCSKmAgoFQWdlbnQSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSEAoIcmV2aXNpb24YAyABKAkSIgoGZmllbGRzGAQgAygLMhIudm9kYS5hcGkudjEuRmllbGQSJAoHbWV0aG9kcxgFIAMoCzITLnZvZGEuYXBpLnYxLk1ldGhvZBIpCglyZXNvdXJjZXMYBiABKAsyFi52b2RhLmFwaS52MS5SZXNvdXJjZXMSDwoHaWRsZV9tcxgHIAEoDRITCgt0dXJuX21zX21heBgIIAEoDRIRCglxdWV1ZV9tYXgYCSABKA0SEQoJZGVkdXBlX21zGAogASgNEikKCXBsYWNlbWVudBgLIAEoCzIWLnZvZGEuYXBpLnYxLlBsYWNlbWVudCJJChNEZXBsb3lBZ2VudHNSZXF1ZXN0Eg4KBmJ1bmRsZRgBIAEoDBIiCgZhZ2VudHMYAiADKAsyEi52b2RhLmFwaS52MS5BZ2VudCI6ChREZXBsb3lBZ2VudHNSZXNwb25zZRIiCgZhZ2VudHMYASADKAsyEi52b2RhLmFwaS52MS5BZ2VudCIyCg9HZXRBZ2VudFJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkiNQoQR2V0QWdlbnRSZXNwb25zZRIhCgVhZ2VudBgBIAEoCzISLnZvZGEuYXBpLnYxLkFnZW50IiYKEUxpc3RBZ2VudHNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCSI4ChJMaXN0QWdlbnRzUmVzcG9uc2USIgoGYWdlbnRzGAEgAygLMhIudm9kYS5hcGkudjEuQWdlbnQiNwoUVW5kZXBsb3lBZ2VudFJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkiFwoVVW5kZXBsb3lBZ2VudFJlc3BvbnNlKlwKCk1ldGhvZE1vZGUSGwoXTUVUSE9EX01PREVfVU5TUEVDSUZJRUQQABIXChNNRVRIT0RfTU9ERV9IQU5ETEVSEAESGAoUTUVUSE9EX01PREVfUkVBRE9OTFkQAipjCgxNZXRob2RBY2Nlc3MSHQoZTUVUSE9EX0FDQ0VTU19VTlNQRUNJRklFRBAAEhgKFE1FVEhPRF9BQ0NFU1NfUFVCTElDEAESGgoWTUVUSE9EX0FDQ0VTU19JTlRFUk5BTBACKmMKDE1ldGhvZE9uQnVzeRIeChpNRVRIT0RfT05fQlVTWV9VTlNQRUNJRklFRBAAEhgKFE1FVEhPRF9PTl9CVVNZX1FVRVVFEAESGQoVTUVUSE9EX09OX0JVU1lfUkVKRUNUEAIqbAoJSXNvbGF0aW9uEhkKFUlTT0xBVElPTl9VTlNQRUNJRklFRBAAEhQKEElTT0xBVElPTl9TSEFSRUQQARIVChFJU09MQVRJT05fUFJPQ0VTUxACEhcKE0lTT0xBVElPTl9ERURJQ0FURUQQAzLdAgoMQWdlbnRTZXJ2aWNlElMKDERlcGxveUFnZW50cxIgLnZvZGEuYXBpLnYxLkRlcGxveUFnZW50c1JlcXVlc3QaIS52b2RhLmFwaS52MS5EZXBsb3lBZ2VudHNSZXNwb25zZRJMCghHZXRBZ2VudBIcLnZvZGEuYXBpLnYxLkdldEFnZW50UmVxdWVzdBodLnZvZGEuYXBpLnYxLkdldEFnZW50UmVzcG9uc2UiA5ACARJSCgpMaXN0QWdlbnRzEh4udm9kYS5hcGkudjEuTGlzdEFnZW50c1JlcXVlc3QaHy52b2RhLmFwaS52MS5MaXN0QWdlbnRzUmVzcG9uc2UiA5ACARJWCg1VbmRlcGxveUFnZW50EiEudm9kYS5hcGkudjEuVW5kZXBsb3lBZ2VudFJlcXVlc3QaIi52b2RhLmFwaS52MS5VbmRlcGxveUFnZW50UmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * One handler of an agent.
@@ -68,6 +68,13 @@ export type Method = Message<"voda.api.v1.Method"> & {
    * @generated from field: string description = 7;
    */
   description: string;
+
+  /**
+   * Whether its calls wait for other turns.
+   *
+   * @generated from field: voda.api.v1.MethodOnBusy on_busy = 8;
+   */
+  onBusy: MethodOnBusy;
 };
 
 /**
@@ -567,6 +574,47 @@ export const MethodAccessSchema: GenEnum<MethodAccess> = /*@__PURE__*/
   enumDesc(file_voda_api_v1_agents, 1);
 
 /**
+ * What becomes of a call that finds its session at work.
+ *
+ * @generated from enum voda.api.v1.MethodOnBusy
+ */
+export const MethodOnBusy = {
+  /**
+   * As QUEUE.
+   *
+   * @generated from enum value: METHOD_ON_BUSY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It waits for its turn.
+   *
+   * @generated from enum value: METHOD_ON_BUSY_QUEUE = 1;
+   */
+  QUEUE: 1,
+
+  /**
+   * It is refused, reason `busy`.
+   *
+   * @generated from enum value: METHOD_ON_BUSY_REJECT = 2;
+   */
+  REJECT: 2,
+} as const;
+
+/**
+ * What becomes of a call that finds its session at work.
+ *
+ * @generated from enum voda.api.v1.MethodOnBusy
+ */
+export type MethodOnBusy = (typeof MethodOnBusy)[keyof typeof MethodOnBusy] | UnknownEnum;
+
+/**
+ * Describes the enum voda.api.v1.MethodOnBusy.
+ */
+export const MethodOnBusySchema: GenEnum<MethodOnBusy> = /*@__PURE__*/
+  enumDesc(file_voda_api_v1_agents, 2);
+
+/**
  * Who may share a device with a session that has a fraction of it. Whole GPUs are never shared.
  *
  * @generated from enum voda.api.v1.Isolation
@@ -612,7 +660,7 @@ export type Isolation = (typeof Isolation)[keyof typeof Isolation] | UnknownEnum
  * Describes the enum voda.api.v1.Isolation.
  */
 export const IsolationSchema: GenEnum<Isolation> = /*@__PURE__*/
-  enumDesc(file_voda_api_v1_agents, 2);
+  enumDesc(file_voda_api_v1_agents, 3);
 
 /**
  * Deploys agents and tells what is deployed.

@@ -422,7 +422,7 @@ export type Command = Message<"voda.node.v1.Command"> & {
   deadlineMs: bigint;
 
   /**
-   * Only with SLEEP: the node refuses with `busy` unless the session has had no work for this long, in milliseconds.
+   * Only with SLEEP: the node refuses with `not_rested` unless the session has had no work for this long, in milliseconds.
    *
    * @generated from field: uint32 idle_ms_min = 7;
    */

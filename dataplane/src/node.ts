@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { CapacitySchema } from "@voda/proto/node";
+import { logStream } from "@voda/proto/wire";
 import { type Clock, systemClock } from "@voda/stdx";
 import type { Logger } from "pino";
 import { type Bus, openBus } from "./bus/index.ts";
@@ -136,7 +137,20 @@ async function openStored({ config, node, clock, log, parts }: Basics) {
     await openConnection({ url: config.nats, login: config["nats-login"], name: `voda node ${node}` }),
   );
   const requests = parts.use(openRequests(connection, clock));
-  await createStreams(requests, config.durability === "replicated" ? 3 : 1);
+  const ensure = (): Promise<readonly string[]> =>
+    createStreams(requests, config.durability === "replicated" ? 3 : 1);
+  const missing = await ensure();
+  // a store that has the log and no marks is of an older version, or has lost them
+  if (missing.length > 0 && !missing.includes(logStream(0))) tellMissing(log, missing);
+  parts.defer(
+    connection.onEvent((event) => {
+      if (event.type !== "reconnected") return;
+      ensure().then(
+        (gone) => tellMissing(log, gone),
+        (err: unknown) => log.error({ err }, "whether the store still has its streams is not known"),
+      );
+    }),
+  );
   const commit = parts.use(openCommit(connection, clock));
   const room = parts.use(
     openStoreRoom({
@@ -158,6 +172,15 @@ async function openStored({ config, node, clock, log, parts }: Basics) {
     }),
   );
   return { connection, requests, commit, records, store, marks };
+}
+
+/** Without the marks, what was lost before now cannot be told from what was never written. */
+function tellMissing(log: Logger, missing: readonly string[]): void {
+  for (const name of missing)
+    log.error(
+      { stream: name },
+      `stream ${name} was gone and is made anew, empty; unless an older voda made this store, what was in it is lost`,
+    );
 }
 
 /** Each living node trims its part of the sessions that sleep. */

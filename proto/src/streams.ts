@@ -79,12 +79,15 @@ export function streamConfigs(replicas: number): StreamConfig[] {
 
 /**
  * Creates what is missing; a second call, or one by another process at the same time, changes nothing.
+ * @returns names of those that were missing; all of them in a new store
  * @throws IncompatibleStreamError when a stream exists with other settings, UnsupportedStoreError when a
  * later version of voda has written to it; it is left as it is
  */
-export async function ensureStreams(request: JetStreamRequest, replicas: number): Promise<void> {
+export async function ensureStreams(request: JetStreamRequest, replicas: number): Promise<readonly string[]> {
+  const missing: string[] = [];
   for (const config of streamConfigs(replicas)) {
     const made = parse(await request(`$JS.API.STREAM.CREATE.${config.name}`, JSON.stringify(config)));
+    if (made.did_create === true) missing.push(config.name);
     if (made.error === undefined) continue;
     if (made.error.err_code !== nameInUse)
       throw new Error(`cannot create stream ${config.name}: ${made.error.description}`);
@@ -99,6 +102,7 @@ export async function ensureStreams(request: JetStreamRequest, replicas: number)
         "use another nats-server store, or delete the stream if its data may go",
     );
   }
+  return missing;
 }
 
 /**
@@ -133,6 +137,7 @@ const nameInUse = 10058;
 interface Answer {
   readonly error?: { readonly err_code?: number; readonly description: string };
   readonly config?: Readonly<Record<string, unknown>>;
+  readonly did_create?: boolean;
 }
 
 const parse = (json: string): Answer => JSON.parse(json) as Answer;

@@ -102,8 +102,11 @@ export function openStore(requests: Requests, commit: Appends): Store {
   };
 }
 
-/** Creates the streams and buckets that are missing. @throws IncompatibleStreamError, StoreError */
-export function createStreams(requests: Requests, replicas: number): Promise<void> {
+/**
+ * Creates the streams and buckets that are missing, and names them.
+ * @throws IncompatibleStreamError, StoreError
+ */
+export function createStreams(requests: Requests, replicas: number): Promise<readonly string[]> {
   return ensureStreams(async (subject, body) => (await requests.ask(subject, body)).string(), replicas);
 }
 

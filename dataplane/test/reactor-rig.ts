@@ -94,6 +94,7 @@ function portsOf(options: RigOptions, seen: Seen, later: Later): Ports {
   return {
     worker: {
       agentOf: () => options.unknown ?? known,
+      askedAgentOf: () => options.unknown ?? known,
       open(opening) {
         if (options.refusal !== undefined) return options.refusal;
         seen.opened.push(opening);

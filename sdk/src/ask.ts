@@ -43,18 +43,33 @@ const optionNames: ReadonlySet<string> = new Set(["timeout"]);
  */
 export function askFunction(perform: (request: AskRequest) => Promise<unknown>): AskFunction {
   return <D extends CalledAgent>(agent: D, key: string, options: AskOptions = {}) => {
-    refuseUnknown("ask option", options, optionNames);
-    const timeoutMs =
-      options.timeout === undefined ? undefined : durationMs("timeout", options.timeout, turnRange);
-    const name = nameOf(agent);
-    checkKey(key);
+    const target = targetOf(agent, key, options);
     const asks = properties((method) => async (input?: unknown) => {
+      if ("refusal" in target) throw target.refusal;
       const problem = rpcNameProblem(method);
       if (problem !== undefined) throw badRequest(`method ${problem}`);
-      return perform({ agent: name, key, method, body: bodyOf(input), timeoutMs });
+      return perform({ ...target, method, body: bodyOf(input) });
     });
     return asks as AskSession<D>;
   };
+}
+
+type Target = Pick<AskRequest, "agent" | "key" | "timeoutMs">;
+
+/**
+ * Read once. What is wrong with it rejects the asks: one that threw amid a list of asks would leave those
+ * before it to nobody.
+ */
+function targetOf(agent: unknown, key: string, options: AskOptions): Target | { readonly refusal: unknown } {
+  try {
+    refuseUnknown("ask option", options, optionNames);
+    const { timeout } = options;
+    const timeoutMs = timeout === undefined ? undefined : durationMs("timeout", timeout, turnRange);
+    checkKey(key);
+    return { agent: nameOf(agent), key, timeoutMs };
+  } catch (refusal) {
+    return { refusal };
+  }
 }
 
 /** @throws VodaError for what is no agent, such as the name of one */

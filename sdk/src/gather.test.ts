@@ -64,7 +64,7 @@ test("a thenable of somebody's own counts once, and may throw", async () => {
   const throws = thenable(() => {
     throw new Error("no");
   });
-  const { ok, failed, late } = await gather<number>([twice, throws]);
+  const { ok, failed, late } = await gather<Promise<number>>([twice, throws]);
   assert.deepEqual([ok, failed.length, late], [[1], 1, 0]);
 });
 
@@ -73,6 +73,20 @@ test("what is no list of calls is refused", async () => {
   const isRefused = (error: unknown): boolean => VodaError.is(error, "invalid_argument");
   for (const strange of [undefined, 7, {}, [7], [Promise.resolve(1), null]])
     await assert.rejects(gather(untyped(strange)), isRefused);
+});
+
+test("what is refused leaves no call to nobody, and says what to write", async (t) => {
+  const strays: unknown[] = [];
+  const stray = (reason: unknown): void => void strays.push(reason);
+  process.on("unhandledRejection", stray);
+  t.after(() => process.off("unhandledRejection", stray));
+  const untyped = (value: unknown): never => value as never;
+  await assert.rejects(gather([fails("a")], { min: 3 }), /min of 3 is not a whole number of 0 to 1/);
+  await assert.rejects(gather(untyped(fails("b"))), /takes a list of calls, not one: write \[call\]/);
+  await assert.rejects(gather([fails("c"), untyped(7)]), /item 1 of what ctx.gather takes is of type number/);
+  await assert.rejects(gather([fails("d")], untyped({ quorum: 1 })), /gather option "quorum" is unknown/);
+  await new Promise((next) => setImmediate(next));
+  assert.deepEqual(strays, []);
 });
 
 test("bad options are refused", async () => {

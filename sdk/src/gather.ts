@@ -13,7 +13,7 @@ export interface GatherOptions {
   readonly timeout?: Duration;
 }
 
-/** What came of a gathering. */
+/** What came of a gathering: of asks of several types, one list of all of them. */
 export interface Gathered<R> {
   /** In the order of the calls. Fewer than `min` when too many failed, or the time was over. */
   readonly ok: R[];
@@ -24,10 +24,10 @@ export interface Gathered<R> {
 }
 
 /** `ctx.gather` */
-export type GatherFunction = <R>(
-  calls: readonly Promise<R>[],
+export type GatherFunction = <P extends Promise<unknown>>(
+  calls: readonly P[],
   options?: GatherOptions,
-) => Promise<Gathered<R>>;
+) => Promise<Gathered<Awaited<P>>>;
 
 const optionNames: ReadonlySet<string> = new Set(["min", "timeout"]);
 // As they are before an agent's code may put others in their place.
@@ -39,20 +39,21 @@ type Ended<R> = { readonly ok: true; readonly value: R } | { readonly ok: false;
  * Never rejects for what a call rejects with. @throws VodaError for what is no list of calls, TypeError or
  * RangeError for a bad option
  */
-export const gather: GatherFunction = async <R>(
-  calls: readonly Promise<R>[],
+export const gather: GatherFunction = async <P extends Promise<unknown>>(
+  calls: readonly P[],
   options: GatherOptions = {},
-): Promise<Gathered<R>> => {
+): Promise<Gathered<Awaited<P>>> => {
+  hear(calls);
   refuseUnknown("gather option", options, optionNames);
   refuseOthers(calls);
   const { min = calls.length, timeout } = options;
   if (!Number.isInteger(min) || min < 0 || min > calls.length)
     throw new RangeError(`min of ${min} is not a whole number of 0 to ${calls.length}, the number of calls`);
-  const ended = new Array<Ended<R> | undefined>(calls.length).fill(undefined);
+  const ended = new Array<Ended<Awaited<P>> | undefined>(calls.length).fill(undefined);
   const { promise, resolve } = Promise.withResolvers<void>();
   let waiting = calls.length;
   let missing = min;
-  const end = (at: number, one: Ended<R>): void => {
+  const end = (at: number, one: Ended<Awaited<P>>): void => {
     ended[at] = one;
     waiting -= 1;
     if (one.ok) missing -= 1;
@@ -75,8 +76,16 @@ export const gather: GatherFunction = async <R>(
   };
 };
 
+/** Whatever is refused here: calls that fail after it are not of nobody. */
+function hear(calls: unknown): void {
+  for (const call of Array.isArray(calls) ? calls : [calls])
+    if (isThenable(call)) Promise.resolve(call).catch(() => undefined);
+}
+
 /** `ctx.ask(agent, key)` without its method is easily written, and is no call yet. */
 function refuseOthers(calls: unknown): void {
+  if (isThenable(calls))
+    throw badRequest("ctx.gather takes a list of calls, not one: write [call], or await it");
   if (!Array.isArray(calls)) throw badRequest(`ctx.gather takes a list of calls, not ${typeof calls}`);
   const at = calls.findIndex((call) => !isThenable(call));
   if (at >= 0)

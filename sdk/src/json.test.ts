@@ -19,6 +19,7 @@ test("what JSON would change is named with its path and what to send instead", (
     [{ a: Buffer.from("x") }, "it.a is Uint8Array, which JSON does not have; send its base64"],
     [{ a: Number.NaN }, "it.a is NaN, which JSON does not have"],
     [-Infinity, "it is -Infinity, which JSON does not have"],
+    [{ v: Promise.resolve(1) }, "it.v is Promise, which JSON does not have; send what it gives: await it"],
     [1n, "it is BigInt, which JSON does not have; send it as text"],
     [{ f: () => 1 }, "it.f is function, which JSON does not have"],
     [[undefined], "it[0] is undefined, which JSON does not have"],

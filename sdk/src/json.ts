@@ -102,6 +102,7 @@ const instead: Readonly<Record<string, string>> = {
   Set: "an array of it",
   Uint8Array: "its base64",
   BigInt: "it as text",
+  Promise: "what it gives: await it",
 };
 
 interface Problem {

@@ -132,7 +132,12 @@ function asks(): void {
         const infers: Same<typeof hidden, { count: number }> = true;
         const by: Same<typeof ctx.caller.agent, { readonly name: string; readonly key: string } | undefined> =
           true;
-        return infers && by;
+        const gathered = await ctx.gather([
+          ctx.ask(bank, "b").sum(),
+          ctx.ask(bank, "b").hidden({ sku: "a" }),
+        ]);
+        const either: Same<(typeof gathered.ok)[number], number | { count: number }> = true;
+        return infers && by && either;
       },
       async some(ctx) {
         const asks = ["a", "b"].map((key) => ctx.ask(bank, key).sum());

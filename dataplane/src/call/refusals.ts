@@ -8,7 +8,10 @@ import { type Failed, fail } from "./answer.ts";
 export const asksMax = 1_024;
 
 export const tooManyAsks = (): Failed =>
-  fail("queue_full", `${asksMax} asks of the session wait, as many as asksMax allows`);
+  fail(
+    "queue_full",
+    `${asksMax} asks of the session wait, as many as asksMax allows: await some before it asks more`,
+  );
 
 const namesShownMax = 20;
 const nameCharsMax = 128;

@@ -28,6 +28,7 @@ export function createWorkerPort({ workers, admission, devices, log }: WorkerPar
   const opened = new Map<number, Open>();
   return {
     agentOf: (name) => workers.of(name)?.agent ?? workers.refusalOf(name),
+    askedAgentOf: (name) => workers.of(name)?.agent ?? workers.askRefusalOf(name),
     open({ name, activation, epoch, image, granted, hear }) {
       const deployed = workers.of(name);
       if (deployed === undefined)

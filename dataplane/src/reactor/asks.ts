@@ -24,7 +24,7 @@ export function takeAsk(
   number: number,
 ): void {
   const { worker } = at.ports;
-  const agent = worker.agentOf(request.name);
+  const agent = worker.askedAgentOf(request.name);
   const method = "failure" in agent ? agent : admitted(agent, request);
   if ("failure" in method) {
     worker.answerAsk(activation, askId, method);

@@ -19,6 +19,8 @@ export interface Session {
 export interface WorkerPort {
   /** The agent as it is deployed now, or why its sessions cannot be here. */
   agentOf(name: SessionName): Agent | Failed;
+  /** The same for what a handler here asks: one that is not deployed is unknown, not on its way. */
+  askedAgentOf(name: SessionName): Agent | Failed;
   /**
    * Opens the activation at the current revision and takes its part of the node, at once; of a refusal
    * nothing is left. `epoch`: no other activation of this session that commits anything has the same.

@@ -171,6 +171,16 @@ test("an agent that is undeployed is told no more, its sessions go, and its bund
   workers.undeploy("default", "a");
   assert.equal(workers.of(sessionOf("a")), undefined);
   assert.equal(retirements.length, 1, "its sessions are put to sleep at once");
+  const { failure } = workers.askRefusalOf(sessionOf("a"));
+  assert.deepEqual(
+    [failure.reason, failure.message],
+    ["agent_not_found", "no agent a in namespace default; deployed are: b"],
+  );
+  assert.equal(
+    workers.refusalOf(sessionOf("a")).failure.reason,
+    "not_owner",
+    "whoever passes calls on knows it",
+  );
   retirements[0]?.resolve();
   workers.undeploy("default", "b");
   await new Promise((next) => setImmediate(next));

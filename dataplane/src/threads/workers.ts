@@ -2,7 +2,7 @@
 import type { Agent } from "@voda/proto/api";
 import type { SessionName } from "@voda/proto/session";
 import { bundleLoadMsMax } from "@voda/proto/wire";
-import { type Failed, fail } from "../call/index.ts";
+import { type Failed, fail, listOf } from "../call/index.ts";
 import { BundleWorker, type BundleWorkerOptions, pulseMs, type WorkerHandle } from "./bundle-worker.ts";
 
 /** A bundle that was tried and is not deployed in this time is closed. */
@@ -29,8 +29,10 @@ type AgentName = Omit<SessionName, "key">;
 export interface Workers extends AsyncDisposable {
   /** Of the session's agent, the current revision. */
   of(name: AgentName): Deployed | undefined;
-  /** Why there is none. */
+  /** Why there is none, for a call that another node has passed on: that one knows the agent. */
   refusalOf(name: AgentName): Failed;
+  /** Why there is none, for a handler of this node that asks it: nobody knows better. */
+  askRefusalOf(name: AgentName): Failed;
   /**
    * Starts the bundle unless it runs, makes it current for the agent, and moves the agent's sessions to it.
    * Rejects, and leaves everything as it was, when it does not load or does not have the agent.
@@ -82,6 +84,15 @@ class WorkerSet implements Workers {
   refusalOf({ namespace, agent }: AgentName): Failed {
     const unknown = fail("not_owner", `agent ${agent} is not deployed on this node yet; retry`);
     return this.#refusals.get(idOf(namespace, agent)) ?? unknown;
+  }
+
+  askRefusalOf({ namespace, agent }: AgentName): Failed {
+    const refusal = this.#refusals.get(idOf(namespace, agent));
+    if (refusal !== undefined) return refusal;
+    const own = [...this.#deployed.values()].filter((one) => one.agent.namespace === namespace);
+    const names = own.map((one) => one.agent.name).sort();
+    const words = `no agent ${agent} in namespace ${namespace}; deployed are: ${listOf(names)}`;
+    return fail("agent_not_found", words);
   }
 
   refuse({ namespace, name }: Agent, why: string): void {

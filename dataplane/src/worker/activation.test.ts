@@ -177,6 +177,7 @@ function harness() {
   const cuts: [number, number][] = [];
   let pages = 0;
   const logged: string[] = [];
+  const facts: object[] = [];
   const { counting, views } = countViews(state);
   const table = createBegunTable();
   const activation = new WorkerActivation({
@@ -188,7 +189,10 @@ function harness() {
     handlers: handlersOf(probe),
     turnMsMax: definitionOf(probe).turnMsMax,
     log: {
-      say: (_, message) => void logged.push(message),
+      say(level, message, more) {
+        logged.push(message);
+        facts.push({ level, ...more });
+      },
       print: (_, message) => void logged.push(message),
       settle: () => undefined,
     },
@@ -234,6 +238,7 @@ function harness() {
     asks,
     cuts,
     logged,
+    facts,
     run,
     ...readAnswers(said),
     until,
@@ -334,6 +339,28 @@ describe("an activation", () => {
     assert.deepEqual(answerOf(call), { ok: false, failure });
   });
 
+  test("an ask that voda ends says which it was, to the caller and in the log", async () => {
+    const { activation, asks, run, message, until, said, facts, logged } = harness();
+    const call = run("asks", 3);
+    const failure = { code: "unavailable", reason: "worker_lost", message: "its thread ended" } as const;
+    activation.askAnswered(asks[0]?.askId ?? 0, { ok: false, failure });
+    await until(() => said.length === 1);
+    const words = "probe/k -> asked/other add: its thread ended";
+    assert.equal(message(call), words);
+    assert.equal(logged.at(-1), `handler failed by what it asked: ${words}`);
+    assert.partialDeepStrictEqual(facts.at(-1), { level: "warn", asked: "probe/k -> asked/other add" });
+  });
+
+  test("a path that the failure names itself is not told twice", async () => {
+    const { activation, asks, run, message, until, said } = harness();
+    const call = run("asks", 3);
+    const words = "the session waits for what it asks itself: other/o -> probe/k -> asked/other";
+    const failure = { code: "aborted", reason: "deadlock", message: words } as const;
+    activation.askAnswered(asks[0]?.askId ?? 0, { ok: false, failure });
+    await until(() => said.length === 1);
+    assert.equal(message(call), words);
+  });
+
   test("an answer that cannot be read is the ask's failure, and the handler goes on", async () => {
     const { activation, asks, run, value, until, said } = harness();
     const unreadable: readonly Answer[] = [
@@ -344,7 +371,10 @@ describe("an activation", () => {
       const call = run("catches");
       activation.askAnswered(asks[at]?.askId ?? 0, answer);
       await until(() => said.length === at + 1);
-      assert.match(String(value(call)), /^what was asked gave an answer that cannot be read: /);
+      assert.match(
+        String(value(call)),
+        /^probe\/k -> asked\/other add: what was asked gave an answer that cannot be read: /,
+      );
     }
   });
 

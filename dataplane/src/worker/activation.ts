@@ -209,9 +209,7 @@ export class WorkerActivation {
   #ask(running: Running, request: AskRequest): Promise<unknown> {
     if (this.#isRunning(running))
       return this.#asks.ask(running.call, request, this.#turnMsMax(running.handler));
-    return Promise.reject(
-      new VodaError("canceled", "the turn that asks has ended", { reason: "interrupted" }),
-    );
+    return this.#asks.askLate(request);
   }
 
   #returned(running: Running, result: unknown): void {

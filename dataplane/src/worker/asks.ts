@@ -3,7 +3,7 @@
 import type { SessionName } from "@voda/proto/session";
 import { bodyBytesMax } from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
-import { type AskRequest, VodaError } from "voda/definition";
+import type { AskRequest } from "voda/definition";
 import {
   type Answer,
   type AskMessage,
@@ -16,6 +16,7 @@ import {
   tokenOf,
   tooManyAsks,
 } from "../call/index.ts";
+import { type Asking, FailedAsk, siteOf } from "./failed-ask.ts";
 import { textOf } from "./thrown.ts";
 
 const utf8 = new TextEncoder();
@@ -25,7 +26,8 @@ interface Waiting {
   /** The call that asks. */
   readonly by: number;
   readonly resolve: (answer: unknown) => void;
-  readonly reject: (error: VodaError) => void;
+  readonly reject: (error: FailedAsk) => void;
+  readonly asking: Asking;
 }
 
 export interface AsksOptions {
@@ -43,21 +45,29 @@ export class Asks {
     this.#options = options;
   }
 
-  /** `turnMsMax`: how long the asking turn may last. Rejects with a VodaError. */
+  /** `turnMsMax`: how long the asking turn may last. Rejects with a FailedAsk. */
   ask(call: SessionCall, request: AskRequest, turnMsMax: number): Promise<unknown> {
+    const asked = this.#callOf(call, request, turnMsMax);
+    const asking = this.#askingOf(request, asked.head.deadlineMs);
     const refusal = this.#refusal(call, request);
-    if (refusal !== undefined) return Promise.reject(errorOf(refusal));
+    if (refusal !== undefined) return Promise.reject(new FailedAsk(refusal, asking));
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#last += 1;
-    this.#waiting.set(this.#last, { by: call.head.number, resolve, reject });
+    this.#waiting.set(this.#last, { by: call.head.number, resolve, reject, asking });
     this.#options.say({
       type: "ask",
       activation: this.#options.activation,
       by: call.head.number,
       askId: this.#last,
-      request: this.#callOf(call, request, turnMsMax),
+      request: asked,
     });
     return promise;
+  }
+
+  /** The turn that asks had ended before. */
+  askLate(request: AskRequest): Promise<never> {
+    const asking = this.#askingOf(request, Number.POSITIVE_INFINITY);
+    return Promise.reject(new FailedAsk(endedTurn(), asking));
   }
 
   answered(askId: number, answer: Answer): void {
@@ -66,11 +76,11 @@ export class Asks {
     this.#waiting.delete(askId);
     try {
       if (answer.ok) waiting.resolve(valueOf(answer.body));
-      else waiting.reject(errorOf(answer.failure));
+      else waiting.reject(new FailedAsk(answer.failure, waiting.asking));
     } catch (cause) {
       // another agent's thread wrote it: what is wrong with it must not end this one
       const words = `what was asked gave an answer that cannot be read: ${textOf(() => String(cause))}`;
-      waiting.reject(errorOf(fail("internal", words).failure));
+      waiting.reject(new FailedAsk(fail("internal", words).failure, waiting.asking));
     }
   }
 
@@ -80,8 +90,14 @@ export class Asks {
     for (const [askId, waiting] of this.#waiting) {
       if (waiting.by !== call) continue;
       this.#waiting.delete(askId);
-      waiting.reject(errorOf(fail("interrupted", "the turn that asked has ended").failure));
+      waiting.reject(new FailedAsk(endedTurn(), waiting.asking));
     }
+  }
+
+  #askingOf({ agent, key, method, timeoutMs }: AskRequest, deadlineMs: number): Asking {
+    const { name } = this.#options;
+    const path = `${name.agent}/${name.key} -> ${agent}/${key}`;
+    return { path, method, timeoutMs, deadlineMs, site: siteOf() };
   }
 
   #refusal({ chain }: SessionCall, { agent, key, body }: AskRequest): Failure | undefined {
@@ -138,10 +154,6 @@ function valueOf(body: Uint8Array): unknown {
   return body.length === 0 ? undefined : JSON.parse(decoder.decode(body));
 }
 
-function errorOf({ code, message, reason, metadata, retryAfterMs }: Failure): VodaError {
-  return new VodaError(code, message, {
-    reason,
-    ...(metadata !== undefined && { details: metadata }),
-    ...(retryAfterMs !== undefined && { retryAfter: retryAfterMs }),
-  });
-}
+const endedTurn = (): Failure =>
+  fail("interrupted", "the turn that asked has ended; await each ask, or return it, before the handler ends")
+    .failure;

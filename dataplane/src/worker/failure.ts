@@ -6,6 +6,7 @@ import { retryAfterMsMax, VodaError } from "voda/definition";
 import { decodeAnswer, encodeAnswer, type Failed, type Failure, fail } from "../call/index.ts";
 import type { LogLevel } from "../threads/index.ts";
 import { BadInput } from "./convert.ts";
+import { FailedAsk, isOfVoda } from "./failed-ask.ts";
 import { describeThrown, kindOf, textOf } from "./thrown.ts";
 
 /** What is told to whom. */
@@ -103,7 +104,12 @@ function thrownOnPurpose(error: VodaError): Ending {
   };
   const { at, stack } = describeThrown(error);
   const answer: Failed = { ok: false, failure };
-  if (code !== undefined) return { ...refused(answer), facts: { code, reason: failure.reason, at } };
+  if (code !== undefined) {
+    const asked = FailedAsk.wayOf(error);
+    const facts = { code, reason: failure.reason, at, ...(asked !== undefined && { asked }) };
+    if (asked === undefined || !isOfVoda(failure.reason)) return { ...refused(answer), facts };
+    return { answer, level: "warn", message: `handler failed by what it asked: ${failure.message}`, facts };
+  }
   const known = Object.keys(grpcCodes).join(", ");
   const what = `VodaError has the code ${textOf(() => JSON.stringify(error.code))}; callers get unknown. Codes are: ${known}`;
   return {

@@ -44,6 +44,7 @@ export class Threads {
 
   readonly port: WorkerPort = {
     agentOf: () => agent,
+    askedAgentOf: () => agent,
     open: (opening) => this.#open(opening),
     run: (activation, call) => this.#run(activation, call),
     identify: (activation, call) => {

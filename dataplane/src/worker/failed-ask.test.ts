@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { sourceScheme } from "@voda/proto/wire";
+import { VodaError } from "voda";
+import { type Asking, FailedAsk } from "./failed-ask.ts";
+import { endingOf } from "./failure.ts";
+import { describeThrown } from "./thrown.ts";
+
+const asking: Asking = {
+  path: "bot/k1 -> slow/x",
+  method: "nap",
+  timeoutMs: undefined,
+  deadlineMs: 0,
+  site: { stack: `Error\n    at Asks.ask (node:x:1:1)\n    at go (${sourceScheme}bot.ts:7:3)` },
+};
+const interrupted = { code: "canceled", reason: "interrupted", message: "the turn has ended" } as const;
+
+test("a failed ask says which it was, and stands in the code where it was asked", () => {
+  const error = new FailedAsk(interrupted, asking);
+  const { message, at } = describeThrown(error);
+  assert.equal(message, "VodaError: bot/k1 -> slow/x nap: the turn has ended (canceled)");
+  assert.equal(at, "bot.ts:7:3");
+  assert.ok(VodaError.is(error, "canceled"));
+});
+
+test("what an ask's own timeout ended says so, and what ended before it does not", () => {
+  const failure = { code: "deadline_exceeded", reason: "turn_timeout", message: "too late" } as const;
+  const words = (deadlineMs: number): string =>
+    new FailedAsk(failure, { ...asking, timeoutMs: 500, deadlineMs }).message;
+  assert.equal(words(0), "bot/k1 -> slow/x nap: no answer within the ask's timeout of 500 ms: too late");
+  assert.equal(words(Number.POSITIVE_INFINITY), "bot/k1 -> slow/x nap: too late");
+});
+
+test("what the asked handler threw keeps its words; the log has the ask", () => {
+  const failure = { code: "aborted", reason: "user", message: "need 5 coins" } as const;
+  const { answer, level, facts } = endingOf(new FailedAsk(failure, asking), undefined, "");
+  assert.equal(answer.failure.message, "need 5 coins");
+  assert.equal(level, "info");
+  assert.deepEqual(facts, {
+    code: "aborted",
+    reason: "user",
+    at: "bot.ts:7:3",
+    asked: "bot/k1 -> slow/x nap",
+  });
+});
+
+test("only errors of asks have asked something", () => {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  for (const other of [new VodaError("aborted", "m"), proxy, undefined, null, "x"])
+    assert.equal(FailedAsk.wayOf(other), undefined);
+});

@@ -1,0 +1,69 @@
+// What an ask rejects with: an error as its handler might throw it, which also knows what was asked, and where
+// in the agent's code.
+import { reasons } from "@voda/proto/wire";
+import { systemClock } from "@voda/stdx";
+import { VodaError } from "voda/definition";
+import type { Failure } from "../call/index.ts";
+import { textOf } from "./thrown.ts";
+
+/** An ask as those read of it who look for why it failed. */
+export interface Asking {
+  /** `bot/k1 -> slow/x` */
+  readonly path: string;
+  readonly method: string;
+  /** Of its own, where it has one. */
+  readonly timeoutMs: number | undefined;
+  readonly deadlineMs: number;
+  /** Where it was asked; a text when somebody looks. */
+  readonly site: { readonly stack?: string };
+}
+
+// As it is before an agent's code may put another in its place.
+const capture: (site: object) => void = Error.captureStackTrace.bind(Error);
+
+/** The answer comes when nothing of the agent's own is on the stack any more. */
+export function siteOf(): Asking["site"] {
+  const site = {};
+  capture(site);
+  return site;
+}
+
+export class FailedAsk extends VodaError {
+  readonly #way: string;
+
+  /** What the asked handler threw on purpose keeps its words: they are for the asker's program. */
+  constructor(failure: Failure, asking: Asking) {
+    const { code, reason, metadata, retryAfterMs } = failure;
+    super(code, isOfVoda(reason) ? messageOf(failure, asking) : failure.message, {
+      reason,
+      ...(metadata !== undefined && { details: metadata }),
+      ...(retryAfterMs !== undefined && { retryAfter: retryAfterMs }),
+    });
+    this.#way = wayOf(asking);
+    const frames = textOf(() => String(asking.site.stack)).split("\n");
+    this.stack = [`${this.name}: ${this.message}`, ...frames.slice(1)].join("\n");
+  }
+
+  /** What was asked, of an error of an ask; `undefined` of all others. Throws for nothing. */
+  static wayOf(error: unknown): string | undefined {
+    return typeof error === "object" && error !== null && #way in error ? error.#way : undefined;
+  }
+}
+
+/** Whether the words are voda's own, not a handler's. */
+export function isOfVoda(reason: string): boolean {
+  return reason !== "user" && Object.hasOwn(reasons, reason);
+}
+
+function wayOf({ path, method }: Asking): string {
+  return `${path} ${method}`;
+}
+
+function messageOf({ reason, message }: Failure, asking: Asking): string {
+  const { path, timeoutMs, deadlineMs } = asking;
+  if (message.includes(path)) return message;
+  const isOver = reason === "turn_timeout" && systemClock.monotonicMs() >= deadlineMs;
+  const limit =
+    isOver && timeoutMs !== undefined ? `no answer within the ask's timeout of ${timeoutMs} ms: ` : "";
+  return `${wayOf(asking)}: ${limit}${message}`;
+}

@@ -46,9 +46,18 @@ export interface Handlers<C> {
 type Answers<X> = {
   readonly [K in keyof X]: X[K] extends (...args: never[]) => infer R ? IfJson<Awaited<R>, unknown> : unknown;
 };
-/** Makes a name that was defined before a type error that says so. */
-type NotAgain<H> = { readonly [K in keyof H]?: "this agent has a handler of this name already" };
-type NotTaken<H, K> = K extends keyof H ? "this agent has a handler of this name already" : unknown;
+/**
+ * Makes a name that was defined before a type error that says so. After a block with an error of its own all
+ * names would be taken.
+ */
+type NotAgain<H> = string extends keyof H
+  ? unknown
+  : { readonly [K in keyof H]?: "this agent has a handler of this name already" };
+type NotTaken<H, K> = string extends keyof H
+  ? unknown
+  : K extends keyof H
+    ? "this agent has a handler of this name already"
+    : unknown;
 type KnownOnly<O> = { readonly [K in Exclude<keyof O, keyof HandlerOptions>]: "no such option" };
 // What a block adds to must have no properties yet.
 // oxlint-disable-next-line typescript/no-generated-empty-object-type -- see above

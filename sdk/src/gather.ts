@@ -78,8 +78,7 @@ export const gather: GatherFunction = async <P extends Promise<unknown>>(
 
 /** Whatever is refused here: calls that fail after it are not of nobody. */
 function hear(calls: unknown): void {
-  for (const call of Array.isArray(calls) ? calls : [calls])
-    if (isThenable(call)) Promise.resolve(call).catch(() => undefined);
+  void Promise.allSettled(Array.isArray(calls) ? calls : [calls]);
 }
 
 /** `ctx.ask(agent, key)` without its method is easily written, and is no call yet. */

@@ -44,7 +44,7 @@ type NotJsonIn<T, Depth extends readonly unknown[] = []> = Depth["length"] exten
 /** `Then` when a type is of JSON values, else a text that the compiler shows. */
 export type IfJson<T, Then> = [NotJsonIn<T>] extends [never]
   ? Then
-  : "JSON has no dates, maps, sets, bytes or big integers: use text, numbers, objects and arrays";
+  : "JSON has no dates, errors, maps, sets, bytes, promises or big integers: use text, numbers, objects and arrays";
 
 /**
  * What arrives of a value that is sent: what has a `toJSON`, as the handles of fields do, arrives as what

@@ -264,6 +264,17 @@ interface Watching {
   watch: Omit<Unary, "methodKind"> & { methodKind: "server_streaming" };
 }
 
+/** What follows on a block with an error has none itself. */
+function onlyOneError(): void {
+  profileAgent
+    // @ts-expect-error a misspelt field
+    .handlers({ typo: (ctx) => ctx.state.missing.deeper })
+    .handler("order", {}, () => 1)
+    .handlers({ more: () => 1 });
+  // @ts-expect-error an error is not JSON
+  profileAgent.handlers({ failed: () => ({ failed: [new VodaError("aborted", "m")] }) });
+}
+
 function refusesWrongServices(streaming: GenService<{ [K in keyof Watching]: Watching[K] }>): void {
   const impl = {
     deployAgents: () => ({}),
@@ -320,8 +331,9 @@ test("misuse does not compile and what follows is inferred", () => {
     asks,
     refusesWrongState,
     refusesWrongHandlers,
+    onlyOneError,
     refusesWrongServices,
     refusesWrongCalls,
   ];
-  assert.equal(checks.length, 8);
+  assert.equal(checks.length, 9);
 });

@@ -43,6 +43,10 @@ test("the state has its fields as properties, and nothing else can become one", 
   assert.deepEqual(Object.keys(state), ["title", "visits", "items", "notes"]);
   assert.ok("title" in state && !("other" in state));
   assert.throws(
+    () => Reflect.get(state, "titel"),
+    /^TypeError: state\.titel is no field; the schema has title, /,
+  );
+  assert.throws(
     () => Object.assign(state, { other: 1 }),
     /state\.other is no field; the schema has title, visits/,
   );
@@ -64,6 +68,11 @@ test("a map that is spread or asked for its properties says how to get at its ke
   ])
     assert.throws(use, says);
   assert.deepEqual({ ...state.items.toJSON() }["b"], { n: [1] });
+});
+
+test("a state may be awaited", async () => {
+  const { state } = filled();
+  assert.equal(await Promise.resolve(state), state);
 });
 
 test("printers show the values", () => {

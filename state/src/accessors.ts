@@ -27,6 +27,11 @@ function valuesOf(this: object): object {
 /** What every `state` has besides its fields, and what all objects have. */
 const shared: object = { toJSON: valuesOf };
 
+/** JavaScript itself asks any object that is awaited or written as JSON for names and symbols of its own. */
+function isSlip(name: string | symbol): name is string {
+  return typeof name === "string" && name !== "then" && !(name in shared);
+}
+
 /**
  * A proxy, because fields must be properties of the object's own for `{ ...ctx.state }` and `Object.keys`,
  * and to define them for each transaction costs more than the transaction (measured: 0.3 microseconds per
@@ -35,18 +40,19 @@ const shared: object = { toJSON: valuesOf };
 export function createAccessors(fields: readonly Field[]): Accessors {
   const named = new Map<string | symbol, Field>(fields.map((field) => [field.name, field]));
   const names = fields.map((field) => field.name);
+  const noField = (name: string | symbol): string =>
+    `state.${String(name)} is no field; the schema has ${names.join(", ") || "none"}`;
   const traps: ProxyHandler<Behind> = {
     get: ({ scope }, name) => {
       const field = named.get(name);
-      return field === undefined ? Reflect.get(shared, name) : field.access(scope);
+      if (field !== undefined) return field.access(scope);
+      if (isSlip(name)) throw new TypeError(noField(name));
+      return Reflect.get(shared, name);
     },
     // A write to a field that is not in the schema throws instead of staying behind unnoticed.
     set: ({ scope }, name, value) => {
       const field = named.get(name);
-      if (field === undefined)
-        throw new TypeError(
-          `state.${String(name)} is no field; the schema has ${names.join(", ") || "none"}`,
-        );
+      if (field === undefined) throw new TypeError(noField(name));
       field.assign(scope, value);
       return true;
     },

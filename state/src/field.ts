@@ -82,6 +82,11 @@ export function findSlot(layer: Layer, index: number): unknown {
   return undefined;
 }
 
+/** What `state.<field>.<property> = value` does: without it, words of JavaScript's engine that name no field. */
+export function refuseSet(field: string, property: string, instead: string): never {
+  throw new TypeError(`state.${field}.${property} is only read: ${instead}`);
+}
+
 /** What `state.<name> = value` does where only methods change the field. */
 export function refuseAssign(field: string, kind: FieldKind): never {
   throw new TypeError(`state.${field} is a ${kind}: it cannot be replaced, use its methods`);

@@ -252,3 +252,14 @@ test("a property that is set on a handle is refused: nothing would keep it", () 
   for (const handle of [state.visits, state.items, state.notes, state.views])
     assert.throws(() => Object.assign(handle, { foo: "x" }), /property foo, object is not extensible/);
 });
+
+test("what is only read and what is no key or text is told by its field", () => {
+  const { state } = open().begin();
+  assert.throws(
+    () => Object.assign(state.visits, { value: 1 }),
+    /^TypeError: state\.visits\.value is only read: add to it, as in state\.visits\.add\(1\)$/,
+  );
+  const untyped = (value: unknown): never => value as never;
+  assert.throws(() => state.items.set(untyped(undefined), 1), /: the key is undefined; keys are strings$/);
+  assert.throws(() => state.notes.append(untyped(7)), /: the text is a number; it must be a string$/);
+});

@@ -208,7 +208,7 @@ function isArray(value: object): value is readonly Json[] {
 }
 
 /** What a refused value is, in words for the author. */
-function describe(value: unknown): string {
+export function describe(value: unknown): string {
   if (typeof value !== "object" || value === null)
     return value === undefined ? "undefined" : `a ${typeof value}`;
   const maker: unknown = value.constructor;

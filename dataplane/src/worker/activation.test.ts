@@ -67,6 +67,9 @@ function probeAgent(held: ReturnType<typeof gate>, seen: unknown[]) {
         ctx.state.count.add(1000);
         throw new VodaError("failed_precondition", message);
       },
+      wrongShape() {
+        throw new TypeError("of a method without input");
+      },
       strange() {
         throw Object.create(null);
       },
@@ -349,6 +352,11 @@ describe("an activation", () => {
     assert.equal(message(call), words);
     assert.equal(logged.at(-1), `handler failed by what it asked: ${words}`);
     assert.partialDeepStrictEqual(facts.at(-1), { level: "warn", asked: "probe/k -> asked/other add" });
+  });
+
+  test("a handler that takes no input is not said to have missed it", () => {
+    const { run, message } = harness();
+    assert.doesNotMatch(message(run("wrongShape")), /the input was absent/);
   });
 
   test("a path that the failure names itself is not told twice", async () => {

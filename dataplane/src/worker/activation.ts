@@ -21,7 +21,7 @@ import { Asks } from "./asks.ts";
 import { canonicalHash } from "./canonical.ts";
 import { Abort, Context } from "./context.ts";
 import { decodeInput, encodeOutput } from "./convert.ts";
-import { encodeFailed, endingOf } from "./failure.ts";
+import { encodeFailed, endingOf, noInput } from "./failure.ts";
 import { type AgentLog, loggerOf } from "./log.ts";
 import { enterOrigin, type Origin, originOf } from "./origin.ts";
 
@@ -251,7 +251,8 @@ export class WorkerActivation {
 
   #failed(running: Running, error: unknown): void {
     if (!this.#isRunning(running)) return;
-    const { answer, level, message, facts } = endingOf(error, running.input, this.#logWords(running));
+    const { input = missingOf(running.handler) } = running;
+    const { answer, level, message, facts } = endingOf(error, input, this.#logWords(running));
     this.#options.log.say(level, message, facts, running.origin);
     this.#throw(running.call.head.number, answer);
   }
@@ -313,6 +314,10 @@ export class WorkerActivation {
     if (mark !== undefined) this.#options.begun.end(mark);
   }
 }
+
+/** A handler that names no parameter for it takes none. */
+const missingOf = (handler: Handler): undefined | typeof noInput =>
+  handler.kind === "plain" && handler.run.length < 2 ? noInput : undefined;
 
 const turnLimitName = (handler: Handler): string =>
   handler.kind === "plain" && handler.turnMsMax !== undefined ? "the handler's timeout" : "maxTurn";

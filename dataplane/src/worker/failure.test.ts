@@ -4,7 +4,7 @@ import { jsonDepthMax } from "@voda/proto/fields";
 import { frozenJson, RefusedValueError } from "@voda/state";
 import { VodaError } from "voda";
 import { decodeAnswer, type Failure } from "../call/index.ts";
-import { encodeFailed, endingOf } from "./failure.ts";
+import { encodeFailed, endingOf, noInput } from "./failure.ts";
 
 const revoked = (): object => {
   const { proxy, revoke } = Proxy.revocable({}, {});
@@ -114,4 +114,32 @@ test("a TypeError of the handler shows its caller what shape was sent, and no mo
       failureOf(new TypeError("Cannot read properties of undefined (reading 'secret')"), input).message,
       `the handler threw a TypeError; ${logged}; the input was ${shape}`,
     );
+  assert.equal(failureOf(new TypeError("x"), noInput).message, `the handler threw a TypeError; ${logged}`);
+});
+
+test("what is thrown and is no error is told by its type", () => {
+  for (const [value, type] of [
+    ["text", "string"],
+    [undefined, "undefined"],
+    [{ status: 1 }, "object"],
+  ] as const)
+    assert.equal(
+      failureOf(value).message,
+      `the handler threw a value of type ${type}, not an Error; ${logged}`,
+    );
+});
+
+test("a write to a frozen value is told with what to write in its place", () => {
+  const tags: unknown[] = [];
+  Object.freeze(tags);
+  let thrown: unknown;
+  try {
+    tags.push("x");
+  } catch (error) {
+    thrown = error;
+  }
+  assert.match(
+    endingOf(thrown, undefined, logged).message,
+    /; values of ctx\.state are frozen: assign a new one/,
+  );
 });

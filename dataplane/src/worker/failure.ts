@@ -18,6 +18,9 @@ export interface Ending {
   readonly facts: object;
 }
 
+/** In place of the input of a handler that takes none: then nothing was left out. */
+export const noInput = Symbol("no input");
+
 /** Keys of an input that are named to its sender. */
 const keysNamedMax = 8;
 
@@ -27,7 +30,7 @@ export function endingOf(error: unknown, input: unknown, logged: string): Ending
     if (error instanceof BadInput) return refused(fail("bad_request", error.message));
     if (error instanceof TooLargeError) return refused(fail("too_large", error.message));
     if (VodaError.is(error)) return thrownOnPurpose(error);
-    if (error instanceof RefusedValueError && input !== undefined)
+    if (error instanceof RefusedValueError && input !== undefined && input !== noInput)
       return ofRefusedValue(error, input, logged);
     if (error instanceof TypeError || error instanceof RangeError) return ofWrongShape(error, input, logged);
   } catch {
@@ -56,6 +59,7 @@ function ofRefusedValue(error: RefusedValueError, input: unknown, logged: string
 function ofWrongShape(error: TypeError | RangeError, input: unknown, logged: string): Ending {
   const ending = thrown(error, logged);
   const { message } = ending.answer.failure;
+  if (input === noInput) return ending;
   return { ...ending, answer: fail("internal", `${message}; ${inputWords(input)}`) };
 }
 
@@ -64,12 +68,20 @@ function thrown(error: unknown, logged: string): Ending {
   return {
     answer: fail("internal", `the handler threw ${article(kindOf(error))}; ${logged}`),
     level: "error",
-    message: `handler failed: ${message}`,
+    message: `handler failed: ${message}${frozenWords(message)}`,
     facts: { at, stack },
   };
 }
 
+/** The engine's words for a write to a frozen value, which is mostly one of the state. */
+function frozenWords(message: string): string {
+  return /: Cannot (add|assign to read only|delete) property /.test(message)
+    ? "; values of ctx.state are frozen: assign a new one, as in ctx.state.tags = [...ctx.state.tags, tag]"
+    : "";
+}
+
 function article(kind: string): string {
+  if (/^a value of type [a-z]+$/.test(kind)) return `${kind}, not an Error`;
   const name = /^[A-Za-z]\w{0,63}$/.test(kind) ? kind : "Error";
   return `${/^[AEIOU]/i.test(name) ? "an" : "a"} ${name}`;
 }

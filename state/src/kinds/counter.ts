@@ -1,7 +1,7 @@
 import type { Counter } from "@voda/proto/fields";
 import { ByteReader, ByteWriter, DecodeError } from "@voda/stdx";
 import { RefusedValueError } from "../errors.ts";
-import { type Field, findSlot, refuseAssign, type Scope } from "../field.ts";
+import { type Field, findSlot, refuseAssign, refuseSet, type Scope } from "../field.ts";
 import { readJson, writeJson } from "../json.ts";
 
 interface CounterSlot {
@@ -106,6 +106,11 @@ class CounterHandle implements Counter {
     return (
       (findSlot(this.#scope.layer, this.#field.index) as CounterSlot | undefined)?.value ?? this.#field.value
     );
+  }
+
+  set value(_: unknown) {
+    const { name } = this.#field;
+    refuseSet(name, "value", `add to it, as in state.${name}.add(1)`);
   }
 
   toJSON(): number {

@@ -1,6 +1,6 @@
 import type { Flag } from "@voda/proto/fields";
 import { type ByteReader, type ByteWriter, DecodeError } from "@voda/stdx";
-import { type Field, findSlot, refuseAssign, type Scope } from "../field.ts";
+import { type Field, findSlot, refuseAssign, refuseSet, type Scope } from "../field.ts";
 
 interface FlagSlot {
   readonly isEnabled: boolean;
@@ -93,6 +93,11 @@ class FlagHandle implements Flag {
     this.#scope.alive();
     const slot = findSlot(this.#scope.layer, this.#field.index) as FlagSlot | undefined;
     return slot?.isEnabled ?? this.#field.isEnabled;
+  }
+
+  set value(_: unknown) {
+    const { name } = this.#field;
+    refuseSet(name, "value", `call state.${name}.enable() or .disable()`);
   }
 
   toJSON(): boolean {

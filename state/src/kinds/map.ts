@@ -2,7 +2,15 @@ import type { Json, MapState } from "@voda/proto/fields";
 import { ByteReader, ByteWriter, DecodeError } from "@voda/stdx";
 import { RefusedValueError, TooLargeError } from "../errors.ts";
 import { type Field, type FieldSchema, type Layer, refuseAssign, type Scope } from "../field.ts";
-import { frozenJson, jsonBytes, jsonObject, readJson, readOptionalJson, writeJson } from "../json.ts";
+import {
+  describe,
+  frozenJson,
+  jsonBytes,
+  jsonObject,
+  readJson,
+  readOptionalJson,
+  writeJson,
+} from "../json.ts";
 import { cutEvenly, pieceAloneBytes, pieceBytesMax, piecesBytes } from "../piece.ts";
 
 /** Bytes of UTF-8. */
@@ -309,7 +317,7 @@ const refuseSpread: ProxyHandler<MapHandle> = {
 /** @throws RefusedValueError | TooLargeError */
 function checkKey(field: string, key: unknown): void {
   if (typeof key !== "string")
-    throw new RefusedValueError(`state.${field}: a key is a ${typeof key}; keys are strings`);
+    throw new RefusedValueError(`state.${field}: the key is ${describe(key)}; keys are strings`);
   if (!key.isWellFormed())
     throw new RefusedValueError(`state.${field}: a key has a lone surrogate; use well-formed Unicode`);
   // Three bytes of UTF-8 for one unit of UTF-16 is the most there is.

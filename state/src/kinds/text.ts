@@ -3,6 +3,7 @@ import { type ByteReader, type ByteWriter, DecodeError } from "@voda/stdx";
 import { applyUpdate, Doc, decodeUpdate, encodeStateAsUpdate, type Text } from "yjs";
 import { CorruptError, RefusedValueError, TooLargeError } from "../errors.ts";
 import { type Field, findSlot, refuseAssign, type Scope } from "../field.ts";
+import { describe } from "../json.ts";
 import { cutEvery, pieceBytesMax, piecesBytes } from "../piece.ts";
 import { Splices } from "./text-splices.ts";
 import { type Bookmark, rootName, writeUpdate } from "./text-update.ts";
@@ -245,7 +246,7 @@ class TextHandle implements TextState {
   #checkText(text: unknown): void {
     const { name } = this.#field;
     if (typeof text !== "string")
-      throw new RefusedValueError(`state.${name}: text is a ${typeof text}; it must be a string`);
+      throw new RefusedValueError(`state.${name}: the text is ${describe(text)}; it must be a string`);
     if (!text.isWellFormed())
       throw new RefusedValueError(`state.${name}: text has a lone surrogate; use well-formed Unicode`);
   }

@@ -165,6 +165,16 @@ test("a session whose turn a full store rejected is read without a claim, until 
   assert.ok(at.reactor.isEmpty);
 });
 
+test("a session whose turn a full store rejected is put to sleep", async () => {
+  const at = reactorRig().owning();
+  at.fill();
+  at.submit();
+  at.turned(1, 2);
+  at.settle();
+  await at.reactor.sleep(plainCall(0, 0).token);
+  assert.ok(at.reactor.isEmpty);
+});
+
 test("a session has rested when no call was here for that long", () => {
   const at = reactorRig();
   const { token } = plainCall(0, 0);

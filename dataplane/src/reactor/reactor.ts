@@ -145,7 +145,11 @@ export class Reactor {
   /** Resolves when the session is out of memory; at once when it is not in it. */
   sleep(token: SessionToken): Promise<void> {
     const hosted = this.#hosted.get(token);
-    if (hosted?.activation === undefined) return Promise.resolve();
+    if (hosted === undefined) return Promise.resolve();
+    if (hosted.activation === undefined) {
+      this.#step(hosted, { type: "sleep" }); // it keeps its place no longer
+      return Promise.resolve();
+    }
     return new Promise((resolve) => {
       hosted.onCold.push(resolve);
       this.#step(hosted, { type: "sleep" });

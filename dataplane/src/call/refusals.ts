@@ -7,6 +7,7 @@ import { type Failed, fail } from "./answer.ts";
  */
 export const asksMax = 1_024;
 
+/** One more than `asksMax`. */
 export const tooManyAsks = (): Failed =>
   fail(
     "queue_full",

@@ -60,6 +60,10 @@ interface Basics {
   readonly parts: AsyncDisposableStack;
 }
 
+const restoreEveryMs = 200;
+/** A store of some size takes a second or two to open. */
+const triesBeforeWarning = 25;
+
 /**
  * The port is bound once all that takes long is done, and whoever connects before the end is answered after
  * it.
@@ -144,11 +148,7 @@ async function openStored({ config, node, clock, log, parts }: Basics) {
   if (missing.length > 0 && !missing.includes(logStream(0))) tellMissing(log, missing);
   parts.defer(
     connection.onEvent((event) => {
-      if (event.type !== "reconnected") return;
-      ensure().then(
-        (gone) => tellMissing(log, gone),
-        (err: unknown) => log.error({ err }, "whether the store still has its streams is not known"),
-      );
+      if (event.type === "reconnected") void restoreStreams(connection, ensure, log);
     }),
   );
   const commit = parts.use(openCommit(connection, clock));
@@ -172,6 +172,24 @@ async function openStored({ config, node, clock, log, parts }: Basics) {
     }),
   );
   return { connection, requests, commit, records, store, marks };
+}
+
+/** A server that is back does not serve its store at once; streams that it lost would be waited for in vain. */
+async function restoreStreams(
+  connection: Connection,
+  ensure: () => Promise<readonly string[]>,
+  log: Logger,
+): Promise<void> {
+  for (let tries = 1; connection.isUp(); tries += 1) {
+    try {
+      tellMissing(log, await ensure());
+      return;
+    } catch (err) {
+      if (tries === triesBeforeWarning)
+        log.warn({ err }, "whether the store still has its streams is not known; asking again");
+      await setTimeout(restoreEveryMs, undefined, { ref: false });
+    }
+  }
 }
 
 /** Without the marks, what was lost before now cannot be told from what was never written. */

@@ -60,7 +60,7 @@ const awake = async (): Promise<number> => {
 test("a session that was called a moment ago is not put to sleep, and the answer says so", async () => {
   assert.equal((await add("recent")).body, 1);
   const refused = await putToSleep("recent", 3_600_000);
-  assert.equal(refused.reason, "busy");
+  assert.equal(refused.reason, "not_rested");
   assert.match(refused.message, /probe\/recent had work within the last 3600000 ms/);
   await waitUntil(async () => (await awake()) === 1, "the session is listed as awake");
 });
@@ -85,7 +85,10 @@ test("a session with a turn that runs is not put to sleep, however little rest i
     isAnswered = true;
     return called;
   });
-  await waitUntil(async () => (await putToSleep("running", 1)).reason === "busy", "the node says busy");
+  await waitUntil(
+    async () => (await putToSleep("running", 1)).reason === "not_rested",
+    "the node says not_rested",
+  );
   assert.equal(isAnswered, false);
   assert.equal((await slow).body, 2);
 });
@@ -94,7 +97,7 @@ test("a turn that its caller has left counts as work until it has ended", async 
   assert.equal((await add("left")).body, 1);
   const left = new AbortController();
   const calling = call(url, `${agent}/left/hang`, { signal: left.signal });
-  await waitUntil(async () => (await putToSleep("left", 1)).reason === "busy", "the turn runs");
+  await waitUntil(async () => (await putToSleep("left", 1)).reason === "not_rested", "the turn runs");
   left.abort();
   await assert.rejects(calling, { name: "AbortError" });
   await waitUntil(async () => (await putToSleep("left", 1)).reason === "", "the turn was undone");
@@ -128,7 +131,7 @@ test("calls that arrive while a session falls asleep are all answered, and nothi
     ]);
     assert.equal(called.body, 2 * round);
     if (command.reason === "") slept += 1;
-    else assert.equal(command.reason, "busy");
+    else assert.equal(command.reason, "not_rested");
   }
   assert.ok(slept > 0, "no call met a session that fell asleep");
 });

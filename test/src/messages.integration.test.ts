@@ -66,7 +66,10 @@ for (const [protocol, transport] of Object.entries({
       () => assert.fail("it was not refused"),
       (thrown: unknown) => ConnectError.from(thrown),
     );
-    assert.deepEqual([error.code, error.rawMessage], [Code.InvalidArgument, "input.sku: is no text"]);
+    assert.deepEqual(
+      [error.code, error.rawMessage],
+      [Code.InvalidArgument, "front/front -> shop/front buy: input.sku: is no text"],
+    );
     const issues = JSON.stringify([{ path: "input.sku", message: "is no text" }]);
     const { type, value } = errorInfo("invalid_input", { issues });
     const [info] = error.details;

@@ -10,7 +10,7 @@ import { run } from "../program.ts";
 import { lock } from "../up/lock.ts";
 import { processesFile } from "../up/mesh.ts";
 import { freePorts, loopback } from "../up/ports.ts";
-import { commandOf, writeProcesses } from "../up/processes.ts";
+import { commandOf } from "../up/processes.ts";
 import { temporaryFolder } from "../up/testdata/start.ts";
 import { binaryFinding, examine, leftoversFinding, nodeFinding, storeFinding } from "./checks.ts";
 
@@ -68,10 +68,11 @@ test("processes that a dead supervisor left are found by their command line", as
   const child = spawn("sleep", ["60"]);
   try {
     const pid = child.pid ?? 0;
-    writeProcesses(processesFile(folder.path), [
+    const left = [
       { name: "nats", pid, command: commandOf(pid) ?? "" },
       { name: "envoy", pid: process.pid, command: "envoy" }, // the id belongs to another program now
-    ]);
+    ];
+    writeFileSync(processesFile(folder.path), JSON.stringify(left));
     assert.equal(leftoversFinding(folder.path).found, `left over: nats ${pid}`);
   } finally {
     child.kill();
@@ -87,7 +88,7 @@ test("a store that is nearly full fails, with how full it is", () => {
   writeFileSync(join(folder.path, "nats", "1.blk"), Buffer.alloc(850));
   writeFileSync(join(folder.path, "nats.conf"), "max_file_store: 1000");
   const { ok, found } = storeFinding(folder.path);
-  assert.deepEqual([ok, found], [false, "85 % full (0.0 of 0.0 GiB)"]);
+  assert.deepEqual([ok, found], [false, "85 % full (0.0 of 0.0 MiB)"]);
 });
 
 test("the command prints each finding and fails with exit code 1 when one does", async () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { LogFile } from "./log-file.ts";
@@ -26,4 +26,25 @@ test("a log goes on where it ended, and remembers the newest lines", () => {
   for (let i = 0; i < 30; i += 1) log.write(`line ${i}`);
   assert.match(readFileSync(path, "utf8"), /^before\nline 0\n/);
   assert.deepEqual([log.tail.length, log.tail[0], log.tail.at(-1)], [20, "line 10", "line 29"]);
+});
+
+test("what a full disk does not take stays in memory", () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "n1.log");
+  symlinkSync("/dev/full", path);
+  using log = new LogFile(path);
+  for (let i = 0; i < 3; i += 1) log.write(`line ${i}`);
+  assert.deepEqual(log.tail, ["line 0", "line 1", "line 2"]);
+});
+
+test("a log that cannot be rotated goes on once it can", () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "logs", "n1.log");
+  using log = new LogFile(path, 20);
+  log.write("before the folder goes");
+  rmSync(join(folder.path, "logs"), { recursive: true });
+  log.write("lost");
+  mkdirSync(join(folder.path, "logs"));
+  log.write("after");
+  assert.equal(readFileSync(path, "utf8"), "\nsupervisor: 1 lines before could not be written\nafter\n");
 });

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 
 /** Of one file; a child has two, so that a crash loop cannot fill the disk. */
@@ -12,6 +12,8 @@ export class LogFile implements Disposable {
   #fd: number;
   #bytes: number;
   #tail: string[] = [];
+  /** Lines since the disk took none. */
+  #lost = 0;
 
   constructor(path: string, bytesMax = logBytesMax) {
     mkdirSync(dirname(path), { recursive: true });
@@ -26,23 +28,39 @@ export class LogFile implements Disposable {
     return this.#tail;
   }
 
+  /**
+   * Never fails: a full disk must not end the supervisor, and with it all that it runs. The file tells how
+   * many lines it lacks as soon as it takes one again.
+   */
   write(line: string): void {
-    const bytes = Buffer.from(`${line}\n`);
-    if (this.#bytes > 0 && this.#bytes + bytes.length > this.#bytesMax) this.#rotate();
-    writeSync(this.#fd, bytes);
-    this.#bytes += bytes.length;
     this.#tail.push(line);
     if (this.#tail.length > tailLinesMax) this.#tail.shift();
+    // What was lost may have been written in part: the note begins on a line of its own.
+    const note = this.#lost === 0 ? "" : `\nsupervisor: ${this.#lost} lines before could not be written\n`;
+    try {
+      this.#append(Buffer.from(`${note}${line}\n`));
+      this.#lost = 0;
+    } catch {
+      this.#lost += 1;
+    }
   }
 
   [Symbol.dispose](): void {
     closeSync(this.#fd);
   }
 
+  #append(bytes: Buffer): void {
+    if (this.#bytes > 0 && this.#bytes + bytes.length > this.#bytesMax) this.#rotate();
+    writeFileSync(this.#fd, bytes); // all of it, where writeSync may write a part
+    this.#bytes += bytes.length;
+  }
+
+  /** Each step may fail on a full disk, and the next line tries again: it is past none that is missing. */
   #rotate(): void {
+    if (existsSync(this.path)) renameSync(this.path, `${this.path}.1`);
+    const fresh = openSync(this.path, "a");
     closeSync(this.#fd);
-    renameSync(this.path, `${this.path}.1`);
-    this.#fd = openSync(this.path, "a");
+    this.#fd = fresh;
     this.#bytes = 0;
   }
 }

@@ -14,10 +14,10 @@ import { LogFile } from "./log-file.ts";
 import { type Durability, natsConfig } from "./nats-config.ts";
 import { natsLogin, natsLoginFile } from "./nats-login.ts";
 import { claimPort, freePorts, loopback } from "./ports.ts";
-import { commandOf, writeProcesses } from "./processes.ts";
+import { commandOf, type ProcessRecord } from "./processes.ts";
 import { answersAsEnvoy, greetsAsNats, told } from "./readiness.ts";
 import type { ReadyFile } from "./ready-file.ts";
-import { replaceFile } from "./replace-file.ts";
+import { KeptFiles } from "./replace-file.ts";
 import {
   isNearlyFull,
   natsConfigFile,
@@ -86,6 +86,8 @@ export class Mesh implements AsyncDisposable {
   readonly #logs: LogFile[] = [];
   readonly #failed = Promise.withResolvers<never>();
   readonly #store: StoreWatch;
+  /** What the mesh writes while it runs. */
+  readonly files: KeptFiles;
   #isClosing = false;
 
   /** Starts everything; `ready` tells when it serves. @throws when a port is taken or a binary is missing */
@@ -96,6 +98,7 @@ export class Mesh implements AsyncDisposable {
   private constructor(options: MeshOptions, ports: Ports) {
     this.#options = options;
     this.#ports = ports;
+    this.files = new KeptFiles(options.say);
     this.#edge = openEdgeFolder(edgeFolder(options.dataDir));
     rmSync(this.#edge.last, { recursive: true, force: true }); // the nodes of this mesh have other ports
     this.#failed.promise.catch((error: unknown) => options.onLine?.("supervisor", String(error)));
@@ -165,6 +168,7 @@ export class Mesh implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosing = true;
     this.#store[Symbol.dispose]();
+    this.files[Symbol.dispose]();
     await this.#children.get("envoy")?.stop(stopMsMax.envoy);
     const nodes = this.#ports.nodes.flatMap((_, index) => this.#children.get(nodeId(index)) ?? []);
     await Promise.all(nodes.map((node) => node.stop(stopMsMax.nodes)));
@@ -207,11 +211,11 @@ export class Mesh implements AsyncDisposable {
   }
 
   #record(): void {
-    const records = [...this.#children.values()].flatMap(({ name, pid }) => {
+    const records: ProcessRecord[] = [...this.#children.values()].flatMap(({ name, pid }) => {
       const command = pid === undefined ? undefined : commandOf(pid);
       return pid === undefined || command === undefined ? [] : [{ name, pid, command }];
     });
-    writeProcesses(processesFile(this.#options.dataDir), records);
+    this.files.replace(processesFile(this.#options.dataDir), JSON.stringify(records));
   }
 
   #natsSpec(): ChildSpec {
@@ -222,8 +226,8 @@ export class Mesh implements AsyncDisposable {
       storeDir: storeFolder(dataDir),
       storeBytesMax: storeBytesMax(dataDir),
     };
-    replaceFile(storeLimitFile(dataDir), String(server.storeBytesMax));
-    replaceFile(config, natsConfig({ ...server, login: natsLogin(dataDir), durability }));
+    this.files.replace(storeLimitFile(dataDir), String(server.storeBytesMax));
+    this.files.replace(config, natsConfig({ ...server, login: natsLogin(dataDir), durability }));
     return {
       name: "nats",
       command: locate("nats-server"),
@@ -304,7 +308,7 @@ export class Mesh implements AsyncDisposable {
       ? ({ type: "last", folder: last } as const)
       : ({ type: "xds", path: xds } as const);
     const config = join(this.#options.dataDir, "envoy.json");
-    replaceFile(config, JSON.stringify(bootstrap({ nodeId: "envoy-1", admin, source }), null, 2));
+    this.files.replace(config, JSON.stringify(bootstrap({ nodeId: "envoy-1", admin, source }), null, 2));
     return config;
   }
 }

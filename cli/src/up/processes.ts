@@ -5,7 +5,6 @@ import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import * as v from "valibot";
 import { readJsonFile } from "./json-file.ts";
-import { replaceFile } from "./replace-file.ts";
 
 /** A child as it is noted for a later start. */
 export interface ProcessRecord {
@@ -36,11 +35,6 @@ export function commandOf(pid: number): string | undefined {
     text = spawnSync("ps", ["-o", "command=", "-p", String(pid)], { encoding: "utf8" }).stdout;
   }
   return text.trim() === "" ? undefined : text.trim();
-}
-
-/** Written whole or not at all: a start that is killed while it writes leaves the list before. */
-export function writeProcesses(path: string, records: readonly ProcessRecord[]): void {
-  replaceFile(path, JSON.stringify(records));
 }
 
 /** Recorded processes that still run. */

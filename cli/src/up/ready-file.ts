@@ -1,5 +1,4 @@
 import type { NatsLogin } from "@voda/proto/nats-login";
-import { replaceFile } from "./replace-file.ts";
 
 /** Where everything is; written when all of it serves, and again after each restart of a part. */
 export interface ReadyFile {
@@ -15,8 +14,8 @@ export interface ReadyFile {
   readonly nodes: readonly { readonly id: string; readonly pid: number; readonly ingress: string }[];
 }
 
-/** Renamed into place, so that whoever waits for the file reads all of it. */
-export function writeReadyFile(path: string, ready: ReadyFile, { user, pass }: NatsLogin): void {
+/** The content of a file that is only its owner's to read. */
+export function formatReadyFile(ready: ReadyFile, { user, pass }: NatsLogin): string {
   const nats = { ...ready.nats, url: ready.nats.url.replace("://", `://${user}:${pass}@`) };
-  replaceFile(path, `${JSON.stringify({ ...ready, nats })}\n`);
+  return `${JSON.stringify({ ...ready, nats })}\n`;
 }

@@ -1,4 +1,4 @@
-import { renameSync, writeFileSync } from "node:fs";
+import { renameSync, rmSync, writeFileSync } from "node:fs";
 
 /**
  * A reader sees the old content or the new, never half of one. After a crash of the machine it may be empty:
@@ -7,6 +7,51 @@ import { renameSync, writeFileSync } from "node:fs";
  */
 export function replaceFile(path: string, content: string): void {
   const fresh = `${path}.${process.pid}.tmp`;
-  writeFileSync(fresh, content, { mode: 0o600 });
-  renameSync(fresh, path);
+  try {
+    writeFileSync(fresh, content, { mode: 0o600 });
+    renameSync(fresh, path);
+  } catch (error) {
+    rmSync(fresh, { force: true });
+    throw error;
+  }
+}
+
+const againEveryMs = 1_000;
+
+/**
+ * The files of something that runs: a full disk must not end it, so that what cannot be written is tried
+ * again until it can, or until it is replaced. Until then readers see the content before.
+ */
+export class KeptFiles implements Disposable {
+  readonly #waiting = new Map<string, string>();
+  readonly #say: (line: string) => void;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(say: (line: string) => void) {
+    this.#say = say;
+    this.#timer = setInterval(() => {
+      for (const [path, content] of this.#waiting) this.#write(path, content);
+    }, againEveryMs);
+  }
+
+  replace(path: string, content: string): void {
+    this.#write(path, content);
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+
+  #write(path: string, content: string): void {
+    try {
+      replaceFile(path, content);
+      this.#waiting.delete(path);
+    } catch (error) {
+      if (!this.#waiting.has(path))
+        this.#say(
+          `${path} cannot be written and is tried again: ${error instanceof Error ? error.message : error}`,
+        );
+      this.#waiting.set(path, content);
+    }
+  }
 }

@@ -4,7 +4,8 @@ import { lock } from "./lock.ts";
 import { Mesh, type MeshOptions, processesFile } from "./mesh.ts";
 import { natsLogin } from "./nats-login.ts";
 import { reap } from "./processes.ts";
-import { writeReadyFile } from "./ready-file.ts";
+import { formatReadyFile } from "./ready-file.ts";
+import { replaceFile } from "./replace-file.ts";
 import { stopRequest } from "./stop-request.ts";
 
 /** What a command adds to a mesh: how it comes to serve, and what runs beside it. */
@@ -35,15 +36,16 @@ export async function runMesh(options: RunOptions): Promise<void> {
     readyFileOfOurs.defer(() => rmSync(readyFile, { force: true }));
   }
   let isReady = false;
+  const ready = (mesh: Mesh): string => formatReadyFile(mesh.describe(), natsLogin(dataDir));
   const onReady = (mesh: Mesh): void => {
-    if (isReady && readyFile !== undefined) writeReadyFile(readyFile, mesh.describe(), natsLogin(dataDir));
+    if (isReady && readyFile !== undefined) mesh.files.replace(readyFile, ready(mesh));
   };
   await using mesh = await Mesh.start({ ...options, onReady });
   const first = await Promise.race([stop.asked, mesh.failed, options.serve(mesh)]);
   if (first === "stopped") return;
   held.serves(mesh.ingressUrl);
+  if (readyFile !== undefined) replaceFile(readyFile, ready(mesh)); // a path that cannot be is an error now
   isReady = true;
-  onReady(mesh);
   await using _company = await options.accompany(mesh);
   await Promise.race([stop.asked, mesh.failed]);
   options.say("stopping");

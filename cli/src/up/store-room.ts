@@ -48,11 +48,12 @@ export function isNearlyFull({ bytes, bytesMax }: StoreRoom): boolean {
   return bytes >= fullShare * bytesMax;
 }
 
-/** `91 % full (9.1 of 10.0 GiB)` */
+/** `91 % full (9.1 of 10.0 GiB)`; below one GiB in MiB. */
 export function roomWords({ bytes, bytesMax }: StoreRoom): string {
-  const gib = (count: number): string => (count / 1024 ** 3).toFixed(1);
+  const [unit, unitBytes] = bytesMax < 1024 ** 3 ? ["MiB", 1024 ** 2] : ["GiB", 1024 ** 3];
+  const count = (size: number): string => (size / unitBytes).toFixed(1);
   const share = bytesMax === 0 ? 100 : Math.floor((100 * bytes) / bytesMax);
-  return `${share} % full (${gib(bytes)} of ${gib(bytesMax)} GiB)`;
+  return `${share} % full (${count(bytes)} of ${count(bytesMax)} ${unit})`;
 }
 
 /** Files come and go while they are counted. */

@@ -96,4 +96,8 @@ test("how full a store is counts its files against the limit that its server was
     roomWords({ bytes: 9.1 * 1024 ** 3, bytesMax: 10 * 1024 ** 3 }),
     "91 % full (9.1 of 10.0 GiB)",
   );
+  assert.equal(
+    roomWords({ bytes: 30 * 1024 ** 2, bytesMax: 30 * 1024 ** 2 }),
+    "100 % full (30.0 of 30.0 MiB)",
+  );
 });

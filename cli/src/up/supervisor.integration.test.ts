@@ -10,7 +10,7 @@ import { adminIsReady } from "./edge-folder.ts";
 import { lockHolder } from "./lock.ts";
 import { processesFile } from "./mesh.ts";
 import { freePorts, loopback } from "./ports.ts";
-import { commandOf, type ProcessRecord, writeProcesses } from "./processes.ts";
+import { commandOf, type ProcessRecord } from "./processes.ts";
 import type { ReadyFile } from "./ready-file.ts";
 import { eventually, readReady, type Started, startMesh, temporaryFolder } from "./testdata/start.ts";
 
@@ -96,7 +96,8 @@ test("a start ends what an earlier one left behind", async () => {
   const leftover = spawn("sleep", ["60"], { detached: true });
   const pid = leftover.pid ?? 0;
   const died = once(leftover, "exit");
-  writeProcesses(processesFile(folder.path), [{ name: "nats", pid, command: commandOf(pid) ?? "" }]);
+  const left: ProcessRecord[] = [{ name: "nats", pid, command: commandOf(pid) ?? "" }];
+  writeFileSync(processesFile(folder.path), JSON.stringify(left));
   await using mesh = startMesh(folder.path);
   await ready(mesh);
   assert.deepEqual(await died, [null, "SIGKILL"]);

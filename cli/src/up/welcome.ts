@@ -29,9 +29,10 @@ export function welcome(options: {
   ];
 }
 
-/** Whether a call writes is what people ask first; every other mode is the usual one. */
+/** Whether a call writes is what people ask first, and whether they can call it at all. */
 function methodWord(method: AgentDefinition["methods"][number]): string {
-  return method.mode === "readonly" ? `${method.name} (readonly)` : method.name;
+  const marks = [method.mode === "readonly" && method.mode, method.access].filter(Boolean);
+  return marks.length === 0 ? method.name : `${method.name} (${marks.join(", ")})`;
 }
 
 /**
@@ -41,7 +42,9 @@ function methodWord(method: AgentDefinition["methods"][number]): string {
 function tries(url: string, agents: readonly AgentDefinition[], isHere: boolean): readonly string[] {
   const elsewhere = isHere || url === defaultUrl ? "" : ` --url ${url}`;
   const plain = (mode: string) => (agent: AgentDefinition) =>
-    agent.methods.find((method) => method.mode === mode && method.service === undefined)?.name;
+    agent.methods.find(
+      ({ mode: its, service, access }) => its === mode && service === undefined && access !== "internal",
+    )?.name;
   const agent = agents.find((one) => plain("handler")(one) !== undefined) ?? agents[0];
   if (agent === undefined) return [];
   const write = plain("handler")(agent);

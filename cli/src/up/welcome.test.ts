@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { agent, s } from "voda";
+import { definitionOf } from "voda/definition";
+import type { ReadyFile } from "./ready-file.ts";
+import { welcome } from "./welcome.ts";
+
+const mesh: ReadyFile = {
+  ingress: "http://127.0.0.1:4000",
+  api: "http://127.0.0.1:4000",
+  nats: { url: "nats://127.0.0.1:1", pid: 1 },
+  envoy: { admin: "/run/admin", pid: 2 },
+  controlplanes: [{ pid: 3 }],
+  nodes: [{ id: "n1", pid: 4, ingress: "127.0.0.1:2" }],
+};
+
+test("what clients cannot call is marked, and not proposed", () => {
+  const vault = agent("vault", { value: s.register(0) })
+    .handler("secret", { access: "internal" }, () => 1)
+    .handlers({ open: (_ctx, by: number) => by })
+    .readonly({ look: () => 2 });
+  const lines = welcome({ mesh, agents: [definitionOf(vault)], logs: "/tmp", isHere: true, took: "1 s" });
+  const said = lines.join("\n");
+  assert.match(said, /vault +secret \(internal\) +open +look \(readonly\)/);
+  assert.match(said, /curl --json 2 \S+\/agents\/vault\/alice\/open/);
+  assert.doesNotMatch(said, /alice\/secret/);
+});

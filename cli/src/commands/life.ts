@@ -1,6 +1,12 @@
 // `voda sleep`, `voda wake` and `voda accept-loss`.
 import { toJson } from "@bufbuild/protobuf";
-import { LostSessionSchema, type Session, SessionSchema, SessionStatus } from "@voda/proto/api";
+import {
+  type LostSession,
+  LostSessionSchema,
+  type Session,
+  SessionSchema,
+  SessionStatus,
+} from "@voda/proto/api";
 import type { Command } from "commander";
 import { connectApi } from "../api.ts";
 import { lostWords } from "../doctor/lost-sessions.ts";
@@ -46,8 +52,15 @@ export function addLife(program: Command, { out: print, err }: Output): void {
     const { lost } = await connectApi(flags.url).sessions.acceptLoss({ session });
     if (lost === undefined) throw new Error("the control plane's answer names no session");
     if (flags.json === true) print(JSON.stringify(toJson(LostSessionSchema, lost)));
-    else print(`${text} goes on from ${lostWords(lost)}; whatever was acknowledged after that is given up`);
+    else print(`${text} ${acceptedWords(lost)}`);
   });
+}
+
+/** The control plane sees the end of a log only: a hole before it is found by the node that reads it all. */
+export function acceptedWords(lost: LostSession): string {
+  if (lost.lastSequence >= lost.acknowledgedSequence)
+    return "has its last acknowledged record: nothing is given up, unless it answered data_loss for records before that one";
+  return `goes on from ${lostWords(lost)}; whatever was acknowledged after that is given up`;
 }
 
 /** One as an object, several as a list. */

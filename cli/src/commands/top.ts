@@ -55,7 +55,8 @@ async function follow(api: Api, print: Print): Promise<void> {
   using stop = stopRequest();
   const over = new AbortController();
   void stop.asked.then(() => over.abort());
-  do print(`${clear}${fitted(await look(api), process.stdout)}`);
+  const start = process.stdout.isTTY ? clear : ""; // a pipe or a file has nothing to clear
+  do print(`${start}${fitted(await look(api), process.stdout)}`);
   while (await pause(over.signal));
 }
 

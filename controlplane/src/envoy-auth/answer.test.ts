@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ask, none } from "../../test/node-specs.ts";
+import { ask, node, none } from "../../test/node-specs.ts";
 import { Pool } from "../placement/index.ts";
-import type { Refused } from "../scheduler/index.ts";
-import { answerOf } from "./answer.ts";
+import { callerRefusal, type Refused } from "../scheduler/index.ts";
+import { answerOf, passed } from "./answer.ts";
 
 const overQuota: Refused = {
   type: "refusal",
@@ -12,7 +12,7 @@ const overQuota: Refused = {
   namespace: "team",
   miss: { amount: "sessions", used: 2, wanted: 1, limit: 2 },
 };
-const full = new Pool({ nodes: [] }).decide(ask("a", none));
+const full = new Pool({ nodes: [node("n", { cores: 1 })] }).decide(ask("a", none, { cores: 2 }));
 const text = (base64: string): string => Buffer.from(base64, "base64").toString("latin1");
 
 test("a refusal for quota has a reason of its own, says the four numbers' meaning and names no time to try again", () => {
@@ -54,4 +54,15 @@ test("a refusal for lack of room says when to try again", () => {
     text((JSON.parse(body) as { details: { value: string }[] }).details[0]?.value ?? ""),
     /no_capacity/,
   );
+});
+
+test("without any node nothing is exhausted: Envoy hears no denial, and says itself that no node takes calls", () => {
+  const alone = new Pool({ nodes: [] }).decide(ask("a", none));
+  assert.ok(alone.type === "refusal");
+  assert.deepEqual(answerOf({ ...alone, retryMs: 1_000 }, "application/json"), passed);
+  assert.deepEqual(callerRefusal(alone, 1_000), {
+    reason: "closed",
+    message: "no node serves now; one that starts takes the call",
+    retryAfterMs: 1_000,
+  });
 });

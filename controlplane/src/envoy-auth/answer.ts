@@ -30,10 +30,15 @@ export function answerOf(picked: Picked, contentType: string): HttpAnswer {
     case "unknown_agent":
       return passed;
     case "refusal":
-      return refused(callerRefusal(picked, picked.retryMs), contentType);
+      return denied(callerRefusal(picked, picked.retryMs), contentType);
     default:
       return unreachable(picked);
   }
+}
+
+/** Without a node Envoy says so itself; and one that only Envoy knows yet may take the call. */
+function denied(refusal: CallerRefusal, contentType: string): HttpAnswer {
+  return refusal.reason === "closed" ? passed : refused(refusal, contentType);
 }
 
 /**

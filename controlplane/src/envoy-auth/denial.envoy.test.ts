@@ -11,6 +11,7 @@ import { systemClock } from "@voda/stdx";
 import { freePort, type RunningProcess, startProcess } from "@voda/test/kit";
 import { pino } from "pino";
 import { locate } from "../../../cli/src/binaries/locate.ts";
+import { node } from "../../test/node-specs.ts";
 import { Agents } from "../agents/agents.ts";
 import { Directory } from "../directory/directory.ts";
 import { createSigner } from "../grant/sign.ts";
@@ -18,6 +19,7 @@ import { Pool } from "../placement/index.ts";
 import { RoomMaker, Scheduler } from "../scheduler/index.ts";
 import { openPicker, type Picker } from "./server.ts";
 
+const noRoom = "none of 1 nodes could take it even empty (cpu: 1); nearest is n1: cpu wanted 2000, free 1000";
 let picker: Picker;
 let envoy: RunningProcess;
 let port: number;
@@ -25,8 +27,15 @@ const dir = mkdtempSync(join(tmpdir(), "voda-picker-"));
 
 before(async () => {
   const agents = new Agents();
-  agents.set(create(AgentSchema, { namespace: "default", name: "cart", revision: "0" }));
-  const pool = new Pool({});
+  agents.set(
+    create(AgentSchema, {
+      namespace: "default",
+      name: "cart",
+      revision: "0",
+      resources: { cpuMilli: 2_000 },
+    }),
+  );
+  const pool = new Pool({ nodes: [node("n1", { cores: 1 })] });
   const directory = new Directory({ pool, requestOf: (name) => agents.requestOf(name) });
   const log = pino({ level: "silent" });
   const rooms = new RoomMaker({ clock: systemClock, putToSleep: () => Promise.resolve("away") });
@@ -136,7 +145,7 @@ test("a denial for lack of capacity reaches gRPC and Connect clients with its co
   ]) {
     const error = await refusalOf(transport);
     assert.equal(error.code, Code.ResourceExhausted);
-    assert.equal(error.rawMessage, "no node is up; start one");
+    assert.equal(error.rawMessage, noRoom);
     const types = error.details.map((detail) => ("type" in detail ? detail.type : ""));
     assert.deepEqual(types, ["google.rpc.ErrorInfo", "google.rpc.RetryInfo"]);
   }
@@ -146,8 +155,5 @@ test("a gRPC client that reads no details gets the code from grpc-status", async
   const { metadata } = await refusalOf(
     createGrpcTransport({ baseUrl: `http://127.0.0.1:${port}`, interceptors: [session] }),
   );
-  assert.deepEqual(
-    [metadata.get("grpc-status"), metadata.get("grpc-message")],
-    ["8", "no node is up; start one"],
-  );
+  assert.deepEqual([metadata.get("grpc-status"), metadata.get("grpc-message")], ["8", noRoom]);
 });

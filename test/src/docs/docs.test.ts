@@ -5,7 +5,9 @@ import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { httpStatus } from "@voda/proto/error-body";
 import { grpcCodes } from "@voda/proto/errors";
+import * as wire from "@voda/proto/wire";
 import { type Code, isRetryable, reasons } from "@voda/proto/wire";
+import { asksMax, chainMax } from "../../../dataplane/src/call/index.ts";
 import { blocksOf, callsOf, documents, filesInGit, read, root } from "./documents.ts";
 
 const linesMax = 120;
@@ -21,6 +23,18 @@ test("the table of errors has every reason with its code, statuses and whether i
   });
   assert.deepEqual(said, true_);
   for (const cells of rows) assert.ok((cells[6] ?? "").length > 10, `${cells[1]} says what it means`);
+});
+
+test("the table of limits has the values of the code", () => {
+  const rows = [...read("docs/limits.md").matchAll(/^\| `(\w+)` +\| ([\d,]+) /gm)];
+  const said = Object.fromEntries(
+    rows.map(([, name = "", value = ""]) => [name, Number(value.replaceAll(",", ""))]),
+  );
+  const { bodyBytesMax, turnBytesMax, stateBytesMax, headersBytesMax, callNumbersMax } = wire;
+  const { numberedMsMax, descriptionCharsMax, bundleLoadMsMax } = wire;
+  const sizes = { bodyBytesMax, turnBytesMax, stateBytesMax, headersBytesMax, descriptionCharsMax };
+  const counts = { asksMax, chainMax, callNumbersMax, numberedMsMax, bundleLoadMsMax };
+  assert.deepEqual(said, { ...sizes, ...counts });
 });
 
 function again(reason: string, code: Code): string {

@@ -48,9 +48,7 @@ export class KeptFiles implements Disposable {
       this.#waiting.delete(path);
     } catch (error) {
       if (!this.#waiting.has(path))
-        this.#say(
-          `${path} cannot be written and is tried again: ${error instanceof Error ? error.message : error}`,
-        );
+        this.#say(`${path} cannot be written and is tried again: ${String(error)}`);
       this.#waiting.set(path, content);
     }
   }

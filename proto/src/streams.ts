@@ -86,8 +86,10 @@ export function streamConfigs(replicas: number): StreamConfig[] {
 export async function ensureStreams(request: JetStreamRequest, replicas: number): Promise<readonly string[]> {
   const missing: string[] = [];
   for (const config of streamConfigs(replicas)) {
+    // the answer to a create does not tell whether there was one
+    const before = parse(await request(`$JS.API.STREAM.INFO.${config.name}`, ""));
+    if (before.error?.err_code === notFound) missing.push(config.name);
     const made = parse(await request(`$JS.API.STREAM.CREATE.${config.name}`, JSON.stringify(config)));
-    if (made.did_create === true) missing.push(config.name);
     if (made.error === undefined) continue;
     if (made.error.err_code !== nameInUse)
       throw new Error(`cannot create stream ${config.name}: ${made.error.description}`);
@@ -133,11 +135,12 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
 
 /** JetStream's error code: a stream of this name has another configuration. */
 const nameInUse = 10058;
+/** JetStream's error code: there is no stream of this name. */
+const notFound = 10059;
 
 interface Answer {
   readonly error?: { readonly err_code?: number; readonly description: string };
   readonly config?: Readonly<Record<string, unknown>>;
-  readonly did_create?: boolean;
 }
 
 const parse = (json: string): Answer => JSON.parse(json) as Answer;

@@ -5,6 +5,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { type AnyAgent, definitionOf, type HostContext, handlersOf } from "./definition.ts";
 import { agent, s, VodaError } from "./index.ts";
 import { issuesMax } from "./issues.ts";
+import { fieldsOf } from "./schema.ts";
 
 /** A Standard Schema of a test's own: what `check` returns, or the issues that it tells. */
 function schema<I, O = I>(
@@ -152,6 +153,23 @@ test("a schema that answers with a promise of another realm, or with a thenable,
     assert.equal(await run("1"), 2);
     await assert.rejects(async () => run("x"), refused([{ path: "input", message: "is no whole number" }]));
   }
+});
+
+test("a schema that answers neither a value nor issues lets nothing pass", async () => {
+  const answers: readonly unknown[] = [7, undefined, null, {}, { issues: "no" }, Promise.resolve({})];
+  for (const answer of answers) {
+    const { run } = runs(
+      base.handler("odd", { input: schema(() => answer as never) }, () => assert.fail("it ran")),
+      "odd",
+    );
+    await assert.rejects(async () => run("x"), /TypeError: .*"odd": input: .*neither a value nor issues/);
+  }
+  const field = s.register(
+    schema<string>((value) => (value === "" ? { value: "" } : ({} as never))),
+    "",
+  );
+  const { validate } = fieldsOf("shop", { title: field })[0] ?? {};
+  assert.throws(() => validate?.("x"), /s\.register: the schema answered neither/);
 });
 
 test("a handler whose caller went away during the check does not begin", async () => {

@@ -1,7 +1,7 @@
 // The input of a handler, checked by its schema.
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { VodaError } from "./error.ts";
-import { tellIssues } from "./issues.ts";
+import { resultOf, tellIssues } from "./issues.ts";
 import { standardOf } from "./schema.ts";
 import { isThenable } from "./thenable.ts";
 
@@ -16,11 +16,14 @@ export function inputCheck(what: string, schema: StandardSchemaV1): CheckInput {
   const standard = standardOf(what, schema);
   return (input) => {
     const result = standard.validate(input);
-    return isThenable(result) ? Promise.resolve(result).then(accepted) : accepted(result);
+    return isThenable(result)
+      ? Promise.resolve(result).then((late: unknown) => accepted(what, late))
+      : accepted(what, result);
   };
 }
 
-function accepted(result: StandardSchemaV1.Result<unknown>): unknown {
+function accepted(what: string, answer: unknown): unknown {
+  const result = resultOf(what, answer);
   if (result.issues === undefined) return result.value;
   const { issues, told } = tellIssues(result.issues, "input");
   throw new VodaError("invalid_argument", told, {

@@ -13,6 +13,19 @@ export interface ToldIssue {
   readonly message: string;
 }
 
+/**
+ * What a schema answered, if it did: an answer that says nothing lets nothing pass.
+ * @throws TypeError when it has neither a value nor issues
+ */
+export function resultOf(what: string, answer: unknown): StandardSchemaV1.Result<unknown> {
+  if (typeof answer === "object" && answer !== null) {
+    const { issues } = answer as { readonly issues?: unknown };
+    if (Array.isArray(issues) || (issues === undefined && "value" in answer))
+      return answer as StandardSchemaV1.Result<unknown>;
+  }
+  throw new TypeError(`${what}: the schema answered neither a value nor issues; nothing passes it`);
+}
+
 /** `what`: the name of the whole value. Both within bounds: a schema may find fault with every item. */
 export function tellIssues(
   found: readonly StandardSchemaV1.Issue[],

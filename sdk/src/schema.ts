@@ -1,7 +1,7 @@
 // The state schema of an agent: one field per property of `ctx.state`.
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { type FieldKind, fieldKindNames, fieldKinds, type Handles, type ValueKind } from "@voda/proto/fields";
-import { tellIssues } from "./issues.ts";
+import { resultOf, tellIssues } from "./issues.ts";
 import { type IfJson, type Json, jsonProblem } from "./json.ts";
 import { isReservedName, nameProblem } from "./name.ts";
 import { didYouMean } from "./near.ts";
@@ -134,9 +134,10 @@ export function standardOf(what: string, schema: StandardSchemaV1): StandardSche
 function validator(what: string, schema: StandardSchemaV1): Validate {
   const standard = standardOf(`the first argument of ${what}`, schema);
   return (value) => {
-    const result = standard.validate(value);
-    if (isThenable(result))
+    const answer = standard.validate(value);
+    if (isThenable(answer))
       return { ok: false, problem: "the schema is asynchronous; a field's schema must answer at once" };
+    const result = resultOf(what, answer);
     if (result.issues === undefined) return { ok: true, value: result.value };
     return { ok: false, problem: tellIssues(result.issues, "value").told };
   };

@@ -1,14 +1,15 @@
-// npm run test:load [-- --file PART] [--minutes 30]: runs every test file that starts servers again and again
-// while other processes burn all cores: 5 times, those that touch processes or time 20 times. What ran stands
-// in .voda/load/ran.jsonl, so that totals add up over days and a run that was stopped goes on; the file that
-// ran least is next. A file that fails once is a fault.
-import { type ChildProcess, spawn } from "node:child_process";
+// npm run test:load [-- --file PART] [--minutes 30] [--jobs 3]: runs every test file that starts servers again
+// and again, some side by side as `npm test` does, while other processes burn all cores: 5 times, those that
+// touch processes or time 20 times. What ran stands in .voda/load/ran.jsonl, so that totals add up over days
+// and a run that was stopped goes on; the file that ran least is next. A file that fails once is a fault.
 import { once } from "node:events";
 import { appendFileSync, existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
+import { startNode } from "./child.ts";
 import { keepCompiled } from "./compile-cache.ts";
 
+/** A line of the ledger. */
 interface Ran {
   readonly file: string;
   readonly isWell: boolean;
@@ -20,61 +21,79 @@ const ledger = `${home}/ran.jsonl`;
 const timesWanted = 5;
 const touchyTimesWanted = 20;
 const fileMsMax = 600_000;
+/** What a file is taken to need before it has run. */
+const unknownSeconds = 60;
 /** Processes that come and go, signals, and clocks. */
 const touchy = /startProcess|startMesh|startCluster|freeze|SIGKILL|kill9|spawn\(|monotonic|deadline/;
+/** Ends when its input closes. */
+const burning = `
+process.stdin.on("end", () => process.exit()).resume();
+const burn = () => { for (const end = performance.now() + 20; performance.now() < end; ); setImmediate(burn); };
+burn();`;
 
 keepCompiled();
 const { values: flags } = parseArgs({
-  options: { file: { type: "string", default: "" }, minutes: { type: "string", default: "30" } },
+  options: {
+    file: { type: "string", default: "" },
+    minutes: { type: "string", default: "30" },
+    jobs: { type: "string", default: String(availableParallelism() + 1) },
+  },
 });
+const endMs = performance.now() + Number(flags.minutes) * 60_000;
 
-const files = globSync("*/**/*.{integration,envoy,e2e,full}.test.ts", {
-  exclude: ["**/node_modules"],
-}).filter((file) => file.includes(flags.file));
-mkdirSync(home, { recursive: true });
-const ran: Ran[] = existsSync(ledger)
-  ? readFileSync(ledger, "utf8")
-      .split("\n")
-      .slice(0, -1)
-      .map((line) => JSON.parse(line))
-  : [];
-const runsOf = (file: string): readonly Ran[] => ran.filter((one) => one.file === file);
+const files = globSync("*/**/*.{integration,envoy,e2e}.test.ts", { exclude: ["**/node_modules"] }).filter(
+  (file) => file.includes(flags.file),
+);
 const wanted = new Map(
   files.map((file) => [file, touchy.test(readFileSync(file, "utf8")) ? touchyTimesWanted : timesWanted]),
 );
-const missing = (file: string): number => (wanted.get(file) ?? 0) - runsOf(file).length;
+const wantedOf = (file: string): number => wanted.get(file) ?? 0;
+mkdirSync(home, { recursive: true });
+const ran = readLedger();
+const runsOf = (file: string): readonly Ran[] => ran.filter((one) => one.file === file);
+const running = new Set<string>();
 
-const burners = Array.from({ length: availableParallelism() }, burn);
-try {
-  const endMs = performance.now() + Number(flags.minutes) * 60_000;
-  while (performance.now() < endMs) {
-    const next = files.filter((file) => missing(file) > 0).toSorted((a, b) => missing(b) - missing(a))[0];
-    if (next === undefined) break;
-    await runOnce(next);
-  }
-} finally {
-  for (const burner of burners) burner.kill("SIGKILL");
-}
+for (let core = 0; core < availableParallelism(); core += 1) startNode({ args: ["-e", burning] });
+await Promise.all(Array.from({ length: Number(flags.jobs) }, work));
 report();
+// Ends the burners too.
+process.exit();
 
-/** Ends with this process, however that ends: its input closes. */
-function burn(): ChildProcess {
-  const script =
-    "process.stdin.on('end', () => process.exit()).resume(); const burn = () => { for (let end = performance.now() + 20; performance.now() < end; ); setImmediate(burn); }; burn();";
-  return spawn(process.execPath, ["-e", script], { stdio: ["pipe", "ignore", "ignore"] });
+function readLedger(): Ran[] {
+  if (!existsSync(ledger)) return [];
+  const lines = readFileSync(ledger, "utf8").split("\n").slice(0, -1);
+  return lines.map((line) => JSON.parse(line)).filter(({ file }) => wanted.has(file));
+}
+
+async function work(): Promise<void> {
+  for (let file = chooseNext(); file !== undefined; file = chooseNext()) {
+    running.add(file);
+    await runOnce(file);
+    running.delete(file);
+  }
+}
+
+/** Of those that end in time: what ran least, and of these what must run most. */
+function chooseNext(): string | undefined {
+  const secondsLeft = (endMs - performance.now()) / 1_000;
+  const secondsOf = (file: string): number => runsOf(file).at(-1)?.seconds ?? unknownSeconds;
+  return files
+    .filter((file) => !running.has(file) && runsOf(file).length < wantedOf(file))
+    .filter((file) => secondsOf(file) < secondsLeft)
+    .toSorted((a, b) => runsOf(a).length - runsOf(b).length || wantedOf(b) - wantedOf(a))[0];
 }
 
 async function runOnce(file: string): Promise<void> {
-  const started = performance.now();
-  const args = ["--test", "--test-reporter=./tools/reporter.ts", `--test-timeout=${fileMsMax}`, file];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const startedMs = performance.now();
   let output = "";
-  for (const pipe of [child.stdout, child.stderr])
-    pipe.on("data", (chunk: Buffer) => {
-      output += chunk.toString();
-    });
+  const child = startNode({
+    args: ["--test", "--test-reporter=./tools/reporter.ts", `--test-timeout=${fileMsMax}`, file],
+    onOutput: (text) => {
+      output += text;
+    },
+  });
   const [code] = await once(child, "close");
-  const one = { file, isWell: code === 0, seconds: Math.round((performance.now() - started) / 1_000) };
+  const one = { file, isWell: code === 0, seconds: Math.round((performance.now() - startedMs) / 1_000) };
   ran.push(one);
   appendFileSync(ledger, `${JSON.stringify(one)}\n`);
   if (one.isWell) return;
@@ -83,15 +102,17 @@ async function runOnce(file: string): Promise<void> {
   console.log(`failed ${file} after ${one.seconds} s: ${log}`);
 }
 
+/** A file that was mended after it failed stays in the list: the ledger tells the whole story. */
 function report(): void {
-  let failed = 0;
-  for (const file of files) {
-    const runs = runsOf(file);
-    const failures = runs.filter(({ isWell }) => !isWell).length;
-    failed += failures;
-    if (failures > 0) console.log(`${file}: ${failures} of ${runs.length} runs failed`);
+  const failures = ran.filter(({ isWell }) => !isWell);
+  for (const file of new Set(failures.map((one) => one.file))) {
+    const failed = failures.filter((one) => one.file === file).length;
+    const well = runsOf(file).length - (runsOf(file).findLastIndex(({ isWell }) => !isWell) + 1);
+    console.log(`${file}: ${failed} of ${runsOf(file).length} runs failed, ${well} since were well`);
   }
-  const left = files.reduce((total, file) => total + Math.max(0, missing(file)), 0);
-  console.log(`load: ${ran.length} runs of ${files.length} files, ${failed} failed, ${left} runs left`);
-  process.exitCode = failed > 0 ? 1 : 0;
+  const left = files.reduce((total, file) => total + Math.max(0, wantedOf(file) - runsOf(file).length), 0);
+  console.log(
+    `load: ${ran.length} runs of ${files.length} files, ${failures.length} failed, ${left} runs left`,
+  );
+  process.exitCode = failures.length > 0 ? 1 : 0;
 }

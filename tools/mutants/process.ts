@@ -1,7 +1,7 @@
 // The process in which tests run, with a break or without.
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { resolve } from "node:path";
+import { killNode, startNode } from "../child.ts";
 import type { Mutant } from "./sites.ts";
 
 export type Outcome = "killed" | "survived" | "timeout";
@@ -40,24 +40,21 @@ export async function runTests({ tests, patch, timeoutMs, loaded }: TestRun): Pr
 }> {
   // Worker threads import it too: without it a break of what they run would change nothing.
   const args = ["--import", "./tools/mutants/break.ts", "tools/mutants/one.ts", JSON.stringify(tests)];
-  const child = spawn(process.execPath, args, {
+  let output = "";
+  const child = startNode({
+    args,
     env: {
-      ...process.env,
       SIM_SCHEDULES: String(simSchedules),
       MUTANT: patch === undefined ? "" : JSON.stringify(patch),
       // Loading takes half of the time of the tests that kill most.
       NODE_COMPILE_CACHE: resolve(home, "compiled"),
       MUTANT_LOADED: loaded ?? "",
     },
-    stdio: ["ignore", "pipe", "pipe"],
+    onOutput: (text) => {
+      output = (output + text).slice(-2_000);
+    },
   });
-  let output = "";
-  const keep = (chunk: Buffer): void => {
-    output = (output + chunk.toString()).slice(-2_000);
-  };
-  child.stdout.on("data", keep);
-  child.stderr.on("data", keep);
-  const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
+  const timer = setTimeout(() => killNode(child), timeoutMs);
   const [code, signal] = await once(child, "close");
   clearTimeout(timer);
   if (code === patchFailed) throw new Error(`the sources changed meanwhile: ${output}`);

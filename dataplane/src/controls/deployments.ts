@@ -32,101 +32,130 @@ export interface DeploymentsOptions {
 
 /** Resolves when everything that was deployed before runs or has failed; goes on with what comes. */
 export async function watchDeployments(options: DeploymentsOptions): Promise<AsyncDisposable> {
-  const { connection, log, bundles } = options;
   await mkdir(options.folder, { recursive: true });
-  const bucket = await new Kvm(connection).open(agentsBucket);
+  const bucket = await new Kvm(options.connection).open(agentsBucket);
+  const deployments = new Deployments(options);
+  const watch = await watchBucket(bucket, (entry) => deployments.follow(entry));
+  await deployments.finishStart();
+  return {
+    async [Symbol.asyncDispose]() {
+      await watch.close();
+      await deployments.settled();
+    },
+  };
+}
+
+/** What runs on this node, from its start on. */
+class Deployments {
+  readonly #options: DeploymentsOptions;
   /** What is being done for each agent; the next entry of the agent comes after it. */
-  const turns = new Map<string, Promise<void>>();
-  const running = new Map<string, string>();
+  readonly #turns = new Map<string, Promise<void>>();
+  /** Agents of which a revision runs. */
+  readonly #running = new Set<string>();
   /**
    * What was asked for in this life: an old revision may still have sessions, and its thread may have to
    * start again. The next start removes it.
    */
-  const needed = new Set<string>();
+  readonly #needed = new Set<string>();
   /** Before it, what other agents go back to is not known yet. */
-  let hasStarted = false;
+  #hasStarted = false;
 
-  const start = async (key: string, agent: Agent): Promise<void> => {
-    // before the fetch: `keepOnly` must not remove what is being loaded
-    needed.add(agent.revision);
-    // noted only after it has loaded: a bundle that fails here must not be what a restart goes back to
-    await options.onDeployed(agent, await bundles.fileOf(agent.revision));
-    running.set(key, agent.revision);
-  };
-  const deploy = async (entry: KvWatchEntry): Promise<void> => {
+  constructor(options: DeploymentsOptions) {
+    this.#options = options;
+  }
+
+  /** An entry waits for those of its agent alone, so the watch is through with it at once. */
+  follow(entry: KvWatchEntry): void {
+    const before = this.#turns.get(entry.key) ?? Promise.resolve();
+    const act = (): Promise<void> =>
+      entry.operation === "PUT" ? this.#deploy(entry) : this.#undeploy(entry.key);
+    this.#turns.set(entry.key, before.then(act));
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all(this.#turns.values());
+  }
+
+  /** Of what the last life left on the disk, only what runs now stays. */
+  async finishStart(): Promise<void> {
+    await this.settled();
+    await this.#sweep(0);
+    this.#hasStarted = true;
+  }
+
+  async #deploy(entry: KvWatchEntry): Promise<void> {
+    const { key } = entry;
+    const { folder, log } = this.#options;
     let agent: Agent | undefined;
     try {
       agent = readAgent(entry.string());
-      await start(entry.key, agent);
+      await this.#start(key, agent);
     } catch (err) {
-      log.error({ err, key: entry.key }, "agent not deployed; the revision before it stays");
-      // the revision before still serves
-      if (running.has(entry.key)) return;
-      if (await startGood(entry.key)) return;
-      if (agent !== undefined) options.onUnloadable(agent, err instanceof Error ? err.message : String(err));
+      log.error({ err, key }, "agent not deployed; the revision before it stays");
+      await this.#goBack(key, agent, err);
       return;
     }
     // It runs: what goes wrong from here on is about the disk.
-    await keepGood(options.folder, entry.key, agent).catch((err: unknown) =>
-      log.error({ err, key: entry.key }, "agent deployed, but not kept for a start without its bundle"),
+    await keepGood(folder, key, agent).catch((err: unknown) =>
+      log.error({ err, key }, "agent deployed, but not kept for a start without its bundle"),
     );
-    if (hasStarted) await sweep(trialMsMax);
+    if (this.#hasStarted) await this.#sweep(trialMsMax);
     log.info({ namespace: agent.namespace, agent: agent.name, revision: agent.revision }, "agent deployed");
-  };
-  const sweep = async (untouchedMs: number): Promise<void> => {
-    try {
-      await bundles.keepOnly(needed, untouchedMs);
-    } catch (err) {
-      log.warn({ err }, "bundles that no agent needs stay on the disk until the next deployment");
-    }
-  };
+  }
+
+  async #start(key: string, agent: Agent): Promise<void> {
+    // before the fetch: `keepOnly` must not remove what is being loaded
+    this.#needed.add(agent.revision);
+    // noted only after it has loaded: a bundle that fails here must not be what a restart goes back to
+    await this.#options.onDeployed(agent, await this.#options.bundles.fileOf(agent.revision));
+    this.#running.add(key);
+  }
+
+  /** After `agent`, if it could be read, did not load. */
+  async #goBack(key: string, agent: Agent | undefined, why: unknown): Promise<void> {
+    // the revision before still serves
+    if (this.#running.has(key) || (await this.#startGood(key)) || agent === undefined) return;
+    this.#options.onUnloadable(agent, why instanceof Error ? why.message : String(why));
+  }
+
   /** Whether the revision that ran here last, before a restart, runs again. */
-  const startGood = async (key: string): Promise<boolean> => {
+  async #startGood(key: string): Promise<boolean> {
+    const { folder, log } = this.#options;
     try {
-      const good = await readGood(options.folder, key);
+      const good = await readGood(folder, key);
       if (good === undefined) return false;
-      await start(key, good);
+      await this.#start(key, good);
       log.warn({ agent: good.name, revision: good.revision }, "the last revision that ran here runs again");
       return true;
     } catch (err) {
       log.error({ err, key }, "the last revision that ran here does not run any more");
       return false;
     }
-  };
+  }
 
-  // An entry waits for those of its agent alone, so the watch is through with it at once.
-  const watch = await watchBucket(bucket, (entry) => {
-    const before = turns.get(entry.key) ?? Promise.resolve();
-    turns.set(
-      entry.key,
-      before.then(() => (entry.operation === "PUT" ? deploy(entry) : undeploy(options, entry.key, running))),
-    );
-  });
-  await Promise.all(turns.values());
-  await sweep(0);
-  hasStarted = true;
-  return {
-    async [Symbol.asyncDispose]() {
-      await watch.close();
-      await Promise.all(turns.values());
-    },
-  };
-}
+  /** Nothing of it comes back by itself: the revision that ran here last is forgotten too. */
+  async #undeploy(key: string): Promise<void> {
+    const { folder, log, onUndeployed } = this.#options;
+    this.#running.delete(key);
+    const [namespace = "", name = ""] = key.split(".");
+    onUndeployed(namespace, name);
+    log.info({ namespace, agent: name }, "agent undeployed");
+    try {
+      await rm(goodFile(folder, key), { force: true });
+    } catch (err) {
+      log.error({ err, key }, "the last revision of an undeployed agent is still kept");
+    }
+  }
 
-/** Nothing of it comes back by itself: the revision that ran here last is forgotten too. */
-async function undeploy(
-  { folder, log, onUndeployed }: DeploymentsOptions,
-  key: string,
-  running: Map<string, string>,
-): Promise<void> {
-  running.delete(key);
-  const [namespace = "", name = ""] = key.split(".");
-  onUndeployed(namespace, name);
-  log.info({ namespace, agent: name }, "agent undeployed");
-  try {
-    await rm(goodFile(folder, key), { force: true });
-  } catch (err) {
-    log.error({ err, key }, "the last revision of an undeployed agent is still kept");
+  async #sweep(untouchedMs: number): Promise<void> {
+    try {
+      await this.#options.bundles.keepOnly(this.#needed, untouchedMs);
+    } catch (err) {
+      this.#options.log.warn(
+        { err },
+        "bundles that no agent needs stay on the disk until the next deployment",
+      );
+    }
   }
 }
 

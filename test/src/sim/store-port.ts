@@ -17,8 +17,12 @@ export interface StorePortOptions {
   readonly say: (line: string) => void;
 }
 
+/** A request without a reply fails after this time. */
+const replyMsMax = 700;
+
 export function createStorePort({ clockwork, process, link, stores, say }: StorePortOptions): StorePort {
-  const { random } = clockwork;
+  const of = ({ name }: Session): SimStore => stores[isAsked(name) ? "asked" : "main"];
+  const marksOf = marksOfStores(process, link);
 
   function tell<T>({ answered, failed }: Resolver<T>, act: () => T): void {
     let isOver = false;
@@ -31,26 +35,11 @@ export function createStorePort({ clockwork, process, link, stores, say }: Store
       const value = act();
       reply(() => end(() => answered(value)));
     });
-    process.deliver(700, () => end(failed));
+    process.deliver(replyMsMax, () => end(failed));
   }
 
-  const of = ({ name }: Session): SimStore => stores[isAsked(name) ? "asked" : "main"];
-
-  const marks = new Map<SimStore, NodeMarks>();
-  const marksOf = (store: SimStore): NodeMarks => {
-    const known = marks.get(store);
-    if (known !== undefined) return known;
-    const made = new NodeMarks(process, (mark, stored) =>
-      link.publish((reply) => {
-        store.marks.put(mark);
-        reply(stored);
-      }),
-    );
-    marks.set(store, made);
-    return made;
-  };
-
   return {
+    ...trimming(clockwork, link, of),
     append(session, record, { accepted, refused, rejected }) {
       say(`sends a record expecting ${record.expect}`);
       link.publish((reply) =>
@@ -77,6 +66,35 @@ export function createStorePort({ clockwork, process, link, stores, say }: Store
         for (const page of pages) of(session).writePage(page.name, page.bytes);
       }),
     mark: (session, mark, isUrgent) => marksOf(of(session)).note(mark, isUrgent),
+    writeName: () => undefined,
+  };
+}
+
+/** What this node knows of the marks of each store. */
+function marksOfStores(process: SimProcess, link: Link): (store: SimStore) => NodeMarks {
+  const marks = new Map<SimStore, NodeMarks>();
+  return (store) => {
+    const known = marks.get(store);
+    if (known !== undefined) return known;
+    const made = new NodeMarks(process, (mark, stored) =>
+      link.publish((reply) => {
+        store.marks.put(mark);
+        reply(stored);
+      }),
+    );
+    marks.set(store, made);
+    return made;
+  };
+}
+
+/** Nobody waits for these. */
+function trimming(
+  clockwork: Clockwork,
+  link: Link,
+  of: (session: Session) => SimStore,
+): Pick<StorePort, "trim" | "trimAsleep" | "deletePages"> {
+  const { random } = clockwork;
+  return {
     trim: (session, below) =>
       link.publish(() => of(session).purge(below), random.chance(0.3) ? random.below(4000) : 0),
     // it lies in the store until somebody who is alive does it, on one connection
@@ -98,6 +116,5 @@ export function createStorePort({ clockwork, process, link, stores, say }: Store
       link.publish(() => {
         for (const page of names) of(session).deletePage(page);
       }),
-    writeName: () => undefined,
   };
 }

@@ -1,7 +1,7 @@
-// npm run test:load [-- --file PART] [--minutes 30] [--jobs 3]: runs every test file that starts servers again
-// and again, some side by side as `npm test` does, while other processes burn all cores: 5 times, those that
-// touch processes or time 20 times. What ran stands in .voda/load/ran.jsonl, so that totals add up over days
-// and a run that was stopped goes on; the file that ran least is next. A file that fails once is a fault.
+// npm run test:load [-- --file PART] [--minutes 30] [--jobs 3]: runs every test file that starts servers
+// again and again, some side by side as `npm test` does, while other processes burn all cores: 5 times, those
+// that touch processes or time 20 times. What ran stands in .voda/load/ran.jsonl, so that totals add up over
+// days and a run that was stopped goes on; what ran least is next. A file that fails once is a fault.
 import { once } from "node:events";
 import { appendFileSync, existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -28,7 +28,10 @@ const touchy = /startProcess|startMesh|startCluster|freeze|SIGKILL|kill9|spawn\(
 /** Ends when its input closes. */
 const burning = `
 process.stdin.on("end", () => process.exit()).resume();
-const burn = () => { for (const end = performance.now() + 20; performance.now() < end; ); setImmediate(burn); };
+const burn = () => {
+  for (const end = performance.now() + 20; performance.now() < end; );
+  setImmediate(burn);
+};
 burn();`;
 
 keepCompiled();

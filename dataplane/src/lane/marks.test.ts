@@ -173,3 +173,13 @@ test("an owner whose last record is there, but not what others wrote after it, i
   assert.match(one(effects, "incident").message, /up to sequence 9 were acknowledged/);
   assert.equal(rig.phase, "waking");
 });
+
+test("so is one whose record was stored without its hearing of it, when what others wrote after it is lost", () => {
+  const { rig, flight } = createRig().settling();
+  const record = { seq: 2, atMs: 0, bytes: flight.bytes };
+  const reading = rig.step({ type: "refused", token: flight.token });
+  const effects = rig.last(reading, record, markOf(stored(3, recordOf(other, 3))));
+  assert.equal(one(effects, "incident").incident, "data_loss");
+  assert.deepEqual([all(effects, "append"), all(effects, "owned")], [[], []]);
+  assert.equal(rig.phase, "waking");
+});

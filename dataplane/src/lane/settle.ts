@@ -90,15 +90,17 @@ function lastSeen(
   if (row === "unreadable") return;
   const seq = row?.seq ?? 0;
   const rid = row?.record.rid ?? noRecord;
-  // it was stored; the answer was lost
-  if (flight !== undefined && sameRecord(rid, flight.record.rid)) {
+  const isFlight = flight !== undefined && sameRecord(rid, flight.record.rid);
+  const isOurs = isFlight || (seq === tip.expect && sameRecord(rid, tip.rid));
+  // others may have owned the session meanwhile, and all of theirs may be lost
+  if (isOurs && mark?.isAccepted === false && isBehind(mark, row === undefined ? [] : [row])) {
+    lost(step, activation, `records up to sequence ${mark.seq} were acknowledged, after ${seq}`);
+  } else if (isFlight) {
+    // it was stored; the answer was lost
     verify(verification);
     committed(step, activation, flight, seq);
-  } else if (seq === tip.expect && sameRecord(rid, tip.rid)) {
-    // others may have owned the session meanwhile, and all of theirs may be lost
-    const isLost = mark?.isAccepted === false && isBehind(mark, row === undefined ? [] : [row]);
-    if (isLost) lost(step, activation, `records up to sequence ${mark.seq} were acknowledged, after ${seq}`);
-    else unmoved(step, activation, query);
+  } else if (isOurs) {
+    unmoved(step, activation, query);
   } else if (seq <= tip.expect) {
     lost(step, activation, vanished(activation));
   } else {

@@ -74,11 +74,10 @@ function tracesRead(
   } else if (found === "nothing") {
     if (mark !== undefined && isBehind(mark, [])) missing(step, attempts, mark, undefined);
     else settleControls(step, emptyLane(), [], arrived);
-  } else if (attempts === 0) {
-    retryWake(step, attempts, `no last record is there, but ${found}`); // a follower may have been behind
   } else {
+    // a follower may have been behind, or somebody has claimed the empty lane between the two reads
     const others = found === "name" ? "its name" : "others";
-    giveUp(step, "corrupt", `its last record cannot be read, but ${others} can${acknowledged(mark)}`);
+    retryWake(step, attempts, `its last record cannot be read, but ${others} can${acknowledged(mark)}`);
   }
 }
 

@@ -5,7 +5,7 @@ import { Violation } from "./checks.ts";
 import type { Clockwork } from "./clockwork.ts";
 import type { FaultPlan } from "./options.ts";
 import type { Stores } from "./sessions.ts";
-import { decodeTold } from "./worker.ts";
+import { decodeTold } from "./told.ts";
 
 export type OperationType =
   | "ask"

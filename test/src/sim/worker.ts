@@ -1,7 +1,7 @@
 // A worker's half of an activation: the real turn machine; the state is the list of effects, and a handler
 // takes some time.
 
-import { type Answer, encodeAnswer } from "../../../dataplane/src/call/index.ts";
+import type { Answer } from "../../../dataplane/src/call/index.ts";
 import type { Image, Page } from "../../../dataplane/src/lane/index.ts";
 import {
   openTurn,
@@ -13,6 +13,7 @@ import {
 } from "../../../dataplane/src/turn/index.ts";
 import { effectOf } from "./checks.ts";
 import type { Operation } from "./clients.ts";
+import { decodeTold, encodeTold, type Told } from "./told.ts";
 
 export type SimMessage =
   | TurnMessage
@@ -52,11 +53,6 @@ export interface WorkerOptions {
   readonly say: (message: SimMessage) => void;
 }
 
-export type Told =
-  | { readonly effect: string; readonly asked?: string }
-  | { readonly failed: string }
-  | { readonly state: string };
-
 const utf8 = new TextEncoder();
 const text = new TextDecoder();
 const effectsPerPage = 2;
@@ -64,10 +60,6 @@ const hashBytes = 16;
 
 /** However an attempt is written, it means its operation. */
 const meaningOf = ({ number }: Operation): Uint8Array => new Uint8Array(hashBytes).fill(number);
-
-const encodeTold = (told: Told): Uint8Array =>
-  encodeAnswer({ ok: true, content: "json", body: utf8.encode(JSON.stringify(told)) });
-export const decodeTold = (bytes: Uint8Array): Told => JSON.parse(text.decode(bytes));
 
 export function createWorker(options: WorkerOptions): SimWorker {
   const turn: Turn = openTurn(options.activation);

@@ -10,6 +10,7 @@ import list from "./programs.json" with { type: "json" };
 export type ProgramName = keyof typeof list;
 /** Of each program its source, from the top of the workspace. */
 export const sources: Readonly<Record<ProgramName, string>> = list;
+/** Where each program is, as absolute paths. */
 export type Programs = Readonly<Record<ProgramName, string>>;
 
 const isWorkspace = existsSync(new URL("./programs.ts", import.meta.url));
@@ -31,7 +32,7 @@ export function publishedName(name: string, source: string): string {
   return source.endsWith(".config.ts") ? `${name}.config${extname(source)}` : `${name}.js`;
 }
 
-/** Absolute paths. */
+/** The programs of this installation, which nobody has to have built in the workspace. */
 export function programs(): Programs {
   const at = ([name, source]: [string, string]): [string, string] => {
     const path = isWorkspace ? `../../${source}` : `./${publishedName(name, source)}`;

@@ -6,16 +6,11 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { defaultUrl } from "../api.ts";
 import { configName } from "../bundle/bundle.ts";
 import { defaultDataDir, jsonOption, parseWhole, portMax } from "../options.ts";
-import type { ProgramFlags } from "../up/mesh.ts";
-import type { Durability } from "../up/nats-config.ts";
+import type { MeshSettings, PassedOnFlags, ProgramFlags } from "../up/mesh.ts";
 
 /** What `up` and `dev` themselves look at; the rest is passed on to the programs. */
-export interface MeshFlags {
+export interface MeshFlags extends MeshSettings {
   readonly config: string;
-  readonly dataDir: string;
-  readonly nodes: number;
-  readonly ingressPort: number;
-  readonly durability: Durability;
   readonly readyFile?: string;
   readonly json?: true;
 }
@@ -98,11 +93,8 @@ export function withMeshFlags(command: Command, nodes: number): Command {
     .addOption(jsonOption());
 }
 
-/** What the programs are started with, beside what the supervisor itself tells them. */
-export function programFlags(flags: object): {
-  readonly controlplane: ProgramFlags;
-  readonly node: (index: number) => ProgramFlags;
-} {
+/** Of what was parsed, that which the supervisor does not look at: each program gets what its rows say. */
+export function programFlags(flags: object): PassedOnFlags {
   const values = new Map(Object.entries(flags) as [string, string | readonly string[]][]);
   const given = passedOn.flatMap((flag) => {
     const value = values.get(flag.option.attributeName());

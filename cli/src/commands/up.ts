@@ -26,6 +26,7 @@ const pollEveryMs = 20;
 /** Seldom enough to be no noise, often enough that a start that hangs names its reason. */
 const tellEveryMs = 10_000;
 
+/** `voda up` and `voda dev`, which takes each save of the config; both run until they are told to stop. */
 export function addUp(program: Command, output: Output): void {
   withMeshFlags(program.command("up").description("run the mesh on this machine"), 2).action(
     (flags: MeshFlags) => up(flags, output, "up"),
@@ -37,7 +38,7 @@ export function addUp(program: Command, output: Output): void {
 
 async function up(flags: MeshFlags, output: Output, mode: "up" | "dev"): Promise<void> {
   const startedMs = performance.now();
-  const { nodes, ingressPort, durability, readyFile } = flags;
+  const { nodes } = flags;
   const dataDir = resolve(flags.dataDir);
   const config = resolve(flags.config);
   // First: nothing starts without them, and a download may be refused.
@@ -54,14 +55,11 @@ async function up(flags: MeshFlags, output: Output, mode: "up" | "dev"): Promise
   // With --json standard output has one value.
   const show = flags.json === true ? output.err : output.out;
   await runMesh({
+    ...flags,
     dataDir,
-    nodes,
-    ingressPort,
-    durability,
     programs: programs(),
     say,
-    flags: programFlags(flags),
-    ...(readyFile !== undefined && { readyFile }),
+    passedOn: programFlags(flags),
     onLine: (child, line) => {
       const told = turnLine(child, line, dirname(config));
       if (told !== undefined) show(told);

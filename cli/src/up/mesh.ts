@@ -32,19 +32,27 @@ import { StoreWatch } from "./store-watch.ts";
 /** By their names, without dashes. */
 export type ProgramFlags = Readonly<Record<string, string | number>>;
 
-/** See `runMesh`, which the commands use. */
-export interface MeshOptions {
-  /** Absolute path. */
+/** What whoever starts a mesh says of it: `voda up` has a flag for each, and is told of no other. */
+export interface MeshSettings {
+  /** Its states, logs and login; an absolute path once it is started. */
   readonly dataDir: string;
+  /** All of them on this machine, which they share. */
   readonly nodes: number;
   /** 0 = any free port. */
   readonly ingressPort: number;
+  /** What an answer survives. */
   readonly durability: Durability;
-  /** Flags of the programs that are passed on as they are. */
-  readonly flags: {
-    readonly controlplane: ProgramFlags;
-    readonly node: (index: number) => ProgramFlags;
-  };
+}
+
+/** What the programs are started with, beside what the supervisor itself tells them. */
+export interface PassedOnFlags {
+  readonly controlplane: ProgramFlags;
+  readonly node: (index: number) => ProgramFlags;
+}
+
+/** See `runMesh`, which the commands use. */
+export interface MeshOptions extends MeshSettings {
+  readonly passedOn: PassedOnFlags;
   readonly programs: Pick<Programs, "controlplane" | "node">;
   /** Called with each line that a child writes. */
   readonly onLine?: (child: string, line: string) => void;
@@ -243,7 +251,7 @@ export class Mesh implements AsyncDisposable {
       "listener-host": loopback,
       "listener-port": this.#ports.ingress,
       durability: this.#options.durability,
-      ...this.#options.flags.controlplane,
+      ...this.#options.passedOn.controlplane,
     };
     return this.#program("controlplane", this.#options.programs.controlplane, flags);
   }
@@ -265,7 +273,7 @@ export class Mesh implements AsyncDisposable {
         Math.floor(freeBytes(this.#options.dataDir) / 1024 ** 2 / this.#options.nodes),
       ),
       "gpu-part": `${index}/${this.#options.nodes}`,
-      ...this.#options.flags.node(index),
+      ...this.#options.passedOn.node(index),
     };
     mkdirSync(flags["data-dir"], { recursive: true });
     return this.#program(nodeId(index), this.#options.programs.node, flags);

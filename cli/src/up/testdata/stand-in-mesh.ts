@@ -14,7 +14,7 @@ try {
     nodes: 2,
     ingressPort: Number(ingressPort),
     durability: "process",
-    flags: { controlplane: {}, node: () => ({}) },
+    passedOn: { controlplane: {}, node: () => ({}) },
     programs: { controlplane: at("./stand-in-controlplane.ts"), node: at("./stand-in-node.ts") },
     serve: async (mesh) => {
       await mesh.startControlplane();

@@ -200,7 +200,8 @@ test("a name that is misspelt, or that nobody has called yet, is told with the n
       code: 3,
       out: [],
       err: [
-        'voda: no agent "cuonter" in namespace default (did you mean counter?); `npx voda agents ls` lists the agents',
+        'voda: no agent "cuonter" in namespace default (did you mean counter?); ' +
+          "`npx voda agents ls` lists the agents",
       ],
     });
     const early = await voda("ps", "counter", "--url", url);

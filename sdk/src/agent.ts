@@ -76,8 +76,8 @@ export interface Agent<N extends string, S extends Schema, H extends object> ext
    */
   handlers<X extends Handlers<Ctx<S>> & NotAgain<H>>(handlers: X & Answers<X>): Agent<N, S, H & X>;
   /**
-   * Adds one handler, as `handlers` and `readonly` do, with a schema of its input or other options of its own.
-   * @throws TypeError for an unknown or malformed option, RangeError for one out of range
+   * Adds one handler, as `handlers` and `readonly` do, with a schema of its input or other options of its
+   * own. @throws TypeError for an unknown or malformed option, RangeError for one out of range
    */
   handler<
     K extends string,

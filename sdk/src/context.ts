@@ -55,8 +55,8 @@ export interface CallContext {
   /**
    * Calls a handler of another session, as a client does; the turn stays open while it waits. A turn that
    * runs again asks again, and what it asked the same takes effect once. Handlers that are `readonly` ask
-   * readonly ones only. Throws nothing itself: the asks reject, with TypeError or RangeError for a bad option,
-   * with VodaError else.
+   * readonly ones only. Throws nothing itself: the asks reject, with TypeError or RangeError for a bad
+   * option, with VodaError else.
    */
   readonly ask: AskFunction;
   /**

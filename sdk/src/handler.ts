@@ -22,11 +22,12 @@ export interface HandlerOptions {
   /** For people: what it does, at most 1,024 characters. */
   readonly description?: string;
   /**
-   * What becomes of a call while a turn of the session runs: it waits, or it is refused at once, `aborted` with
-   * the reason `busy`. Only of handlers that write; a call that is sent again is no other one. Default `queue`.
+   * What becomes of a call while a turn of the session runs: it waits, or it is refused at once, `aborted`
+   * with the reason `busy`. Only of handlers that write; a call that is sent again is no other one. Default
+   * `queue`.
    */
   readonly onBusy?: "queue" | "reject";
-  /** `true`: it is one of the block `readonly`, which runs beside others and cannot write. Default `false`. */
+  /** `true`: as in the block `readonly`, it runs beside others and cannot write. Default `false`. */
   readonly readonly?: boolean;
 }
 

@@ -130,7 +130,9 @@ export class Connections implements Disposable {
   }
 }
 
-/** Names in any case: Envoy writes them in lower case, node:http as they were set. Values stay as they are. */
+/**
+ * Names in any case: Envoy writes them in lower case, node:http as they were set. Values stay as they are.
+ */
 function headerIn(head: string, name: string): string | undefined {
   const at = head.toLowerCase().indexOf(`\r\n${name}: `);
   if (at < 0) return undefined;

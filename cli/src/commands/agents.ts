@@ -19,6 +19,7 @@ interface AgentsFlags {
 /** Enough of a SHA-256 to tell revisions apart. */
 const revisionCharacters = 12;
 
+/** `voda agents`: `ls` and `undeploy`, for what earlier configs deployed too. */
 export function addAgents(program: Command, { out: print }: Output): void {
   const agents = program.command("agents").description("see what is deployed, and undeploy it");
   const ls = agents

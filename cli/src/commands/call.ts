@@ -12,6 +12,7 @@ interface CallFlags extends ClientFlags {
   readonly id?: string;
 }
 
+/** `voda call`: one call as any client makes it, so that what it prints is what the agent answers. */
 export function addCall(program: Command, { out: print }: Output): void {
   const command = program
     .command("call")

@@ -11,6 +11,7 @@ interface DoctorFlags {
   readonly json?: true;
 }
 
+/** `voda doctor`: what would keep `voda up` from starting or serving here; it changes nothing. */
 export function addDoctor(program: Command, { out: print }: Output): void {
   program
     .command("doctor")

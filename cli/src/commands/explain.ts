@@ -10,6 +10,7 @@ import { type Output, table } from "../print.ts";
 import { parseSession } from "../session-argument.ts";
 import { statusWord } from "./ps.ts";
 
+/** `voda explain placement`: the last decision that the control plane remembers for a session. */
 export function addExplain(program: Command, { out: print }: Output): void {
   const explain = program.command("explain").description("explain a decision of the control plane");
   const command = explain

@@ -15,6 +15,7 @@ import type { Output, Print } from "../print.ts";
 import { parseSession } from "../session-argument.ts";
 import { statusWord } from "./ps.ts";
 
+/** `voda sleep`, `voda wake`, and `voda accept-loss` for a session that `data_loss` keeps from waking. */
 export function addLife(program: Command, { out: print, err }: Output): void {
   const sleep = program
     .command("sleep")

@@ -18,6 +18,7 @@ const pageSize = 1000;
 /** Nobody reads more, and a mesh may have millions: what is left out is said. */
 const sessionsShownMax = 10_000;
 
+/** `voda ps`: nodes, and sessions that a node has reported. */
 export function addPs(program: Command, { out: print, err }: Output): void {
   const command = program
     .command("ps")

@@ -26,6 +26,7 @@ interface Limits {
 /** Limits are `uint32` in `quotas.proto`. */
 const limitMax = 2 ** 32 - 1;
 
+/** `voda quota`: `set`, `get`, `ls` and `delete`, by namespace. */
 export function addQuota(program: Command, { out: print }: Output): void {
   const quota = program.command("quota").description("limit what the awake sessions of a namespace take");
   addSet(quota, print);

@@ -27,6 +27,7 @@ const refreshMs = 1_000;
 /** Clears the terminal and puts the cursor at its start. */
 const clear = "\u001b[2J\u001b[H";
 
+/** `voda top`: drawn again and again in a terminal, once where the output goes elsewhere. */
 export function addTop(program: Command, { out: print }: Output): void {
   program
     .command("top")

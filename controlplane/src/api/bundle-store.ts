@@ -11,6 +11,7 @@ export interface BundleStore {
   readonly blobs: ObjectStore;
 }
 
+/** Stored once, whoever deploys it again: its name is its hash. One that was removed is stored anew. */
 export async function storeBlob(blobs: ObjectStore, sha256: string, bundle: Uint8Array): Promise<void> {
   const known = await blobs.info(sha256);
   if (known === null || known.deleted) await blobs.putBlob({ name: sha256 }, bundle);

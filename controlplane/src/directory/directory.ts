@@ -84,11 +84,13 @@ const directorySessionsMax = 1_000_000;
 /** Sessions that sleep and whose last node is remembered, about 100 bytes each. */
 const warmSessionsMax = 100_000;
 
+/** What the directory counts in, and how it learns what a session takes. */
 export interface DirectoryOptions {
   /** The books, without nodes. */
   readonly pool: Pool;
   /** What a session takes; nothing for one of an agent that is not known. */
   readonly requestOf: (name: SessionName, token: SessionToken) => PoolRequest;
+  /** Default `directorySessionsMax`; tests fill a smaller one. */
   readonly sessionsMax?: number;
 }
 

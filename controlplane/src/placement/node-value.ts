@@ -50,7 +50,7 @@ const epsilon = 1e-12;
 /** Milliseconds of work for a large pool: made between decisions. */
 export function nodeValue(books: Books, { mix, tuning, classes }: NodeValueInputs): NodeValue {
   const { wanted, valueOf } = demandOf(books, mix, tuning.setScarcity);
-  const ofRest = valueOf.map((value, rest) =>
+  const ofRest: Float64Array = valueOf.map((value, rest) =>
     rest < gpuMilliWhole ? value * (1 - tuning.restDiscount) : value,
   );
   const scarcity = scarcityOf(books, wanted, { classes, valueOf, setScarcity: tuning.setScarcity });

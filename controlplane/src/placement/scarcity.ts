@@ -67,7 +67,8 @@ function restsOf(books: Books, valueOf: Float64Array): Float64Array {
     if (books.isReady[node] === 0) continue;
     const first = node * books.stride;
     for (let device = first; device < first + (books.gpus[node] as number); device++) {
-      rests[node] = (rests[node] as number) + (valueOf[books.deviceRoom[device] as number] as number);
+      const room = books.deviceRoom[device] as number;
+      rests[node] = (rests[node] as number) + (valueOf[room] as number);
     }
   }
   return rests;

@@ -1,4 +1,5 @@
-// Tokens of sessions that are called again and again: a hash costs more than all else that reading a name takes.
+// Tokens of sessions that are called again and again: a hash costs more than all else that reading a name
+// takes.
 import { type SessionName, type SessionToken, sessionToken } from "@voda/proto/session";
 import { recent } from "../recent.ts";
 

@@ -15,7 +15,9 @@ export interface Intake {
   start(): void;
 }
 
-/** @param socket may be what node:http2 shows of one, which says nothing any more once the session has ended */
+/**
+ * @param socket may be what node:http2 shows of one, which says nothing any more once the session has ended
+ */
 export function intakeOf(socket: Socket): Intake {
   const handle = Reflect.get(socket, "_handle") as Handle;
   return { stop: () => handle.readStop(), start: () => handle.readStart() };

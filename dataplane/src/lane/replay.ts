@@ -113,8 +113,8 @@ export function replay(rows: readonly DecodedRecord[]): Base | "gap" | "damaged"
 
 /**
  * The same of what is left of a lane, when the loss of the rest is accepted: the longest beginning that
- * links. What lies after it stays behind: the next record takes the place after it. `isLastHidden`: a record that the
- * store cannot read is the last one; then it accepts an expectation of 0 only.
+ * links. What lies after it stays behind: the next record takes the place after it. `isLastHidden`: a record
+ * that the store cannot read is the last one; then it accepts an expectation of 0 only.
  */
 export function replayKept(rows: readonly DecodedRecord[], isLastHidden: boolean): Base {
   const last = rows.at(-1);

@@ -20,9 +20,9 @@ export interface LiveCall {
   /** Ends the watch over its deadline: whatever is answered leaves nothing behind. */
   readonly disarm: () => void;
   /**
-   * checking: what its caller brings is looked at, or it is an ask that waits at the lane of who asks; the lane
-   * of its own session does not know it. here: that lane does. away: another node has it, and `takeBack` takes
-   * it back.
+   * checking: what its caller brings is looked at, or it is an ask that waits at the lane of who asks; the
+   * lane of its own session does not know it. here: that lane does. away: another node has it, and
+   * `takeBack` takes it back.
    */
   stage: "checking" | "here" | "away";
   takeBack: TakeBack | undefined;

@@ -187,7 +187,8 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
     life.time = time;
     life.beats = beats;
     life.call = call;
-    if (life.missed > 0) life.channel.takeRest(); // what ended before the thread was held need not wait for its end
+    // What ended before the thread was held need not wait for its end.
+    if (life.missed > 0) life.channel.takeRest();
     if (!life.isLoaded || life.why !== undefined) return;
     const { heapMib } = this.#options;
     if (externalMib > heapMib)

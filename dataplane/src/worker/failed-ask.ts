@@ -1,5 +1,5 @@
-// What an ask rejects with: an error as its handler might throw it, which also knows what was asked, and where
-// in the agent's code.
+// What an ask rejects with: an error as its handler might throw it, which also knows what was asked, and
+// where in the agent's code.
 import { reasons } from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
 import { VodaError } from "voda/definition";

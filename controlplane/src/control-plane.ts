@@ -117,19 +117,19 @@ async function openSource(
       onNack: (nack) => log.error({ nack }, "envoy refused a configuration"),
     }),
   );
-  const publisher = openPublisher({
-    xds,
-    listener: config.listener,
-    picker: sockets.picker,
-    api: sockets.api,
-    edgeSecret: secret,
-    allowHosts: config.allowHosts,
-    allowOrigins: config.allowOrigins,
-    onRefused: (err) => log.error({ err }, "nodes not published; envoy keeps the last ones"),
-    onNoNodes: () => log.warn("no node serves any more; calls fail until one is back"),
-  });
-  stack.defer(() => publisher.close());
-  return publisher;
+  return stack.use(
+    openPublisher({
+      xds,
+      listener: config.listener,
+      picker: sockets.picker,
+      api: sockets.api,
+      edgeSecret: secret,
+      allowHosts: config.allowHosts,
+      allowOrigins: config.allowOrigins,
+      onRefused: (err) => log.error({ err }, "nodes not published; envoy keeps the last ones"),
+      onNoNodes: () => log.warn("no node serves any more; calls fail until one is back"),
+    }),
+  );
 }
 
 /** A full disk takes nothing from the proxies that run. */

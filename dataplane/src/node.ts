@@ -83,19 +83,20 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   const machine = await findMachine(basics);
   const workers = await openDeployed(basics, connection, inbox, routes);
   const edge = createEdgeProof();
-  const ingress = await openIngress({
-    host: config.host,
-    port: config["ingress-port"],
-    edge,
-    allowHosts: config["allow-host"],
-    allowOrigins: config["allow-origin"],
-    routes,
-    ready: ready.promise,
-    numbers,
-    clock: systemClock,
-    log,
-  });
-  parts.defer(() => ingress.close());
+  const ingress = parts.use(
+    await openIngress({
+      host: config.host,
+      port: config["ingress-port"],
+      edge,
+      allowHosts: config["allow-host"],
+      allowOrigins: config["allow-origin"],
+      routes,
+      ready: ready.promise,
+      numbers,
+      clock: systemClock,
+      log,
+    }),
+  );
   const hint = `${config.host}:${ingress.port}`;
   const lease = { ...stored, clock: systemClock, identity, node, ingress: hint, zone: config.zone ?? "" };
   const membership = parts.use(await openMembership({ ...lease, capacity: machine.capacity, log }));
@@ -174,7 +175,9 @@ async function openStored({ config, node, clock, log, parts }: Basics) {
   return { connection, requests, commit, records, store, marks };
 }
 
-/** A server that is back does not serve its store at once; streams that it lost would be waited for in vain. */
+/**
+ * A server that is back does not serve its store at once; streams that it lost would be waited for in vain.
+ */
 async function restoreStreams(
   connection: Connection,
   ensure: () => Promise<readonly string[]>,

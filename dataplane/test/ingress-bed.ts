@@ -155,12 +155,12 @@ export async function openBed(
       }
     },
   };
-  t.after(() => ingress.close());
+  t.after(() => ingress[Symbol.asyncDispose]());
   return bed;
 }
 
 /** Runs out of time with a message instead of hanging; `ms` is for what must not come later. */
-export async function within<T>(what: string, promise: Promise<T>, ms: number = 30_000): Promise<T> {
+export async function within<T>(what: string, promise: PromiseLike<T>, ms: number = 30_000): Promise<T> {
   const expired = new AbortController();
   const timer = setTimeout(() => expired.abort(), ms);
   try {

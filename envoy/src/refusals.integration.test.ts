@@ -27,7 +27,7 @@ before(async () => {
 });
 after(async () => {
   client.close();
-  await xds.close();
+  await xds[Symbol.asyncDispose]();
   rmSync(folder, { recursive: true });
 });
 

@@ -66,7 +66,6 @@ export interface XdsServer extends AsyncDisposable {
   publish(snapshot: Snapshot): void;
   /** One entry per connected proxy. */
   status(): ProxyStatus[];
-  close(): Promise<void>;
 }
 
 /** Where proxies connect, and who hears of what they refuse and take. */
@@ -125,13 +124,6 @@ export async function openXdsServer(options: XdsOptions): Promise<XdsServer> {
     },
   });
   await bind(server, options.path);
-  const close = async (): Promise<void> => {
-    acceptance.close();
-    for (const { call } of connections) call.end();
-    server.forceShutdown();
-    connections.clear();
-    await Promise.resolve();
-  };
   return {
     publish(next) {
       snapshot = seal(next);
@@ -142,8 +134,13 @@ export async function openXdsServer(options: XdsOptions): Promise<XdsServer> {
       }
     },
     status: () => [...connections].map(statusOf),
-    close,
-    [Symbol.asyncDispose]: close,
+    async [Symbol.asyncDispose]() {
+      acceptance.close();
+      for (const { call } of connections) call.end();
+      server.forceShutdown();
+      connections.clear();
+      await Promise.resolve();
+    },
   };
 }
 

@@ -11,4 +11,4 @@ export {
 export { type Bound, clearSocket, listen, listenOnSocket } from "./listen.ts";
 export { createPort, type Port } from "./port.ts";
 export { type ClockDoubt, type Reading, StoreClock, storeErrorMsMax } from "./store-clock.ts";
-export { type BucketWatch, watchBucket } from "./watch-bucket.ts";
+export { watchBucket } from "./watch-bucket.ts";

@@ -32,7 +32,7 @@ async function follow(
     await work();
     seen.push(entry.operation === "PUT" ? `${entry.key}=${entry.string()}` : `${entry.key} deleted`);
   });
-  return { seen, [Symbol.asyncDispose]: () => watch.close() };
+  return { seen, [Symbol.asyncDispose]: () => watch[Symbol.asyncDispose]() };
 }
 
 test("an empty bucket is caught up at once, and what comes later is handed out", async () => {

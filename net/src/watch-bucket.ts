@@ -2,22 +2,15 @@
 import type { KV, KvWatchEntry } from "@nats-io/kv";
 
 /**
- * A watch that has caught up. After `close` nothing more is handed out, and what was being handled is
- * through.
- */
-export interface BucketWatch extends AsyncDisposable {
-  close(): Promise<void>;
-}
-
-/**
  * Resolves when it has caught up: `onEntry` is through with an entry behind which the server had no other, or
  * the bucket holds none. Entries are handed out one after the other, each when `onEntry` is through with the
- * one before. `onEntry` must not throw on bad values.
+ * one before. `onEntry` must not throw on bad values. Once the watch is disposed of, nothing more is handed
+ * out, and what was being handled is through.
  */
 export async function watchBucket(
   kv: KV,
   onEntry: (entry: KvWatchEntry) => void | Promise<void>,
-): Promise<BucketWatch> {
+): Promise<AsyncDisposable> {
   const entries = await kv.watch();
   const caughtUp = Promise.withResolvers<void>();
   const following = (async () => {
@@ -31,9 +24,10 @@ export async function watchBucket(
   if ((await kv.status()).values === 0) caughtUp.resolve();
   // A watch that ends or fails first never catches up.
   await Promise.race([caughtUp.promise, following]);
-  const close = async (): Promise<void> => {
-    entries.stop();
-    await following;
+  return {
+    async [Symbol.asyncDispose]() {
+      entries.stop();
+      await following;
+    },
   };
-  return { close, [Symbol.asyncDispose]: close };
 }

@@ -1,13 +1,13 @@
 // Keeps the index of agents equal to the bucket `voda_agents`.
 import { fromJsonString } from "@bufbuild/protobuf";
 import type { KV, KvEntry } from "@nats-io/kv";
-import { type BucketWatch, watchBucket } from "@voda/net";
+import { watchBucket } from "@voda/net";
 import { type Agent, AgentSchema } from "@voda/proto/api";
 import type { Logger } from "pino";
 import type { Agents } from "./agents.ts";
 
 /** Resolves when all that is deployed is in the index. What is not readable is left out and logged. */
-export function watchAgents(kv: KV, agents: Agents, log: Logger): Promise<BucketWatch> {
+export function watchAgents(kv: KV, agents: Agents, log: Logger): Promise<AsyncDisposable> {
   return watchBucket(kv, (entry) => {
     if (entry.operation === "PUT") accept(entry, agents, log);
     else agents.delete(entry.key);

@@ -14,20 +14,18 @@ import { type QuotaContext, quotaService } from "./quota-service.ts";
 import type { SessionContext } from "./session-context.ts";
 import { sessionService } from "./session-service.ts";
 
-/** Serves until it is closed; requests that are under way are cut off then. */
-export interface ApiServer extends AsyncDisposable {
-  close(): Promise<void>;
-}
-
 /** A bundle as base64 in JSON, and the definitions beside it. */
 const requestBytesMax = Math.ceil((bundleBytesMax * 4) / 3) + 1024 * 1024;
 const streamsReset = 1_000_000; // a client that cancels much must not end the connection of others (GOAWAY)
 
-/** On a unix socket: who may connect the folder decides. @throws when another server is there */
+/**
+ * On a unix socket: who may connect the folder decides. Requests that are under way when it is disposed of
+ * are cut off. @throws when another server is there
+ */
 export async function openApi(
   context: AgentContext & SessionContext & QuotaContext,
   at: { readonly path: string; readonly log: Logger },
-): Promise<ApiServer> {
+): Promise<AsyncDisposable> {
   const adapter = connectNodeAdapter({
     routes: (router) => {
       router.service(AgentService, agentService(context));
@@ -47,10 +45,11 @@ export async function openApi(
     onError: (error) => at.log.debug({ error: error.message }, "a connection to the api failed"),
   });
   await listenOnSocket(port.server, at.path);
-  const close = async (): Promise<void> => {
-    const closed = port.close();
-    for (const socket of port.sockets) socket.destroySoon();
-    await closed;
+  return {
+    async [Symbol.asyncDispose]() {
+      const closed = port.close();
+      for (const socket of port.sockets) socket.destroySoon();
+      await closed;
+    },
   };
-  return { close, [Symbol.asyncDispose]: close };
 }

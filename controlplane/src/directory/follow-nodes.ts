@@ -2,7 +2,7 @@
 import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import type { KV, KvWatchEntry } from "@nats-io/kv";
 import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
-import { type BucketWatch, watchBucket } from "@voda/net";
+import { watchBucket } from "@voda/net";
 import { HeartbeatSchema, ReportSchema, ResyncSchema } from "@voda/proto/node";
 import { heartbeatSubject, reportSubject, resyncSubject } from "@voda/proto/wire";
 import type { Clock } from "@voda/stdx";
@@ -52,7 +52,7 @@ export class NodeFollower implements AsyncDisposable {
   #endpoints: readonly NodeEndpoint[] = [];
   #onNodes: ((nodes: readonly NodeEndpoint[]) => void) | undefined;
   #subscriptions: readonly Subscription[] = [];
-  #watch: BucketWatch | undefined;
+  #watch: AsyncDisposable | undefined;
   #timer: NodeJS.Timeout | undefined;
   #settled = Promise.withResolvers<void>();
 
@@ -93,7 +93,7 @@ export class NodeFollower implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
-    await this.#watch?.close();
+    await this.#watch?.[Symbol.asyncDispose]();
   }
 
   /** A control plane that starts does not know which sessions are awake: it would place them again. */

@@ -17,10 +17,10 @@ import { Directory } from "../directory/directory.ts";
 import { createSigner } from "../grant/sign.ts";
 import { Pool } from "../placement/index.ts";
 import { RoomMaker, Scheduler } from "../scheduler/index.ts";
-import { openPicker, type Picker } from "./server.ts";
+import { openPicker } from "./server.ts";
 
 const noRoom = "none of 1 nodes could take it even empty (cpu: 1); nearest is n1: cpu wanted 2000, free 1000";
-let picker: Picker;
+let picker: AsyncDisposable;
 let envoy: RunningProcess;
 let port: number;
 const dir = mkdtempSync(join(tmpdir(), "voda-picker-"));
@@ -59,7 +59,7 @@ before(async () => {
 });
 after(async () => {
   await envoy.stop();
-  await picker.close();
+  await picker[Symbol.asyncDispose]();
   rmSync(dir, { recursive: true });
 });
 

@@ -9,11 +9,6 @@ import { type PickContext, pick } from "../scheduler/index.ts";
 import { answerOf, type HttpAnswer, passed } from "./answer.ts";
 import { sessionOf } from "./route.ts";
 
-/** Serves Envoy until it is closed. */
-export interface Picker extends AsyncDisposable {
-  close(): Promise<void>;
-}
-
 /** What a pick needs, and who implements a service. */
 export interface AuthContext extends PickContext {
   readonly agents: Agents;
@@ -27,7 +22,7 @@ const headBytesMax = headersBytesMax + 16 * 1024;
 export async function openPicker(
   context: AuthContext,
   at: { readonly path: string; readonly log: Logger },
-): Promise<Picker> {
+): Promise<AsyncDisposable> {
   const server = createServer({ maxHeaderSize: headBytesMax }, (request, response) => {
     // Envoy sends no body; whatever comes is read to its end, so that the connection can be used again.
     request.resume();
@@ -37,13 +32,14 @@ export async function openPicker(
   // Envoy keeps its connections; closing idle ones here would race with its next request.
   server.keepAliveTimeout = 0;
   await listenOnSocket(server, at.path);
-  const close = async (): Promise<void> => {
-    const closed = once(server, "close");
-    server.close();
-    server.closeAllConnections();
-    await closed;
+  return {
+    async [Symbol.asyncDispose]() {
+      const closed = once(server, "close");
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
   };
-  return { close, [Symbol.asyncDispose]: close };
 }
 
 /** A failure of ours lets the request pass: any node may take it within its own admission. */

@@ -114,7 +114,7 @@ test("what else goes wrong when it publishes is not kept quiet", (context) => {
 test("nothing is published after its end", (context) => {
   const { publisher, published, turn } = rig(context);
   publisher.setNodes([one]);
-  publisher.close();
+  publisher[Symbol.dispose]();
   turn();
   assert.equal(published.length, 0);
 });

@@ -19,8 +19,8 @@ export interface PublisherOptions extends IngressConfig {
   readonly onNoNodes: () => void;
 }
 
-/** Publishes until it is closed. */
-export interface Publisher {
+/** Publishes until it is disposed of; the proxies keep what they have then. */
+export interface Publisher extends Disposable {
   /**
    * All nodes that are alive. Changes within one turn of the event loop are published as one. Until the first
    * call proxies keep what they have from before: call it when the nodes are known, with an empty list only
@@ -28,8 +28,6 @@ export interface Publisher {
    * @throws RangeError when an ingress is not `ip:port`
    */
   setNodes(nodes: readonly ReportedNode[]): void;
-  /** Publishes nothing any more; the proxies keep what they have. */
-  close(): void;
 }
 
 /**
@@ -64,7 +62,7 @@ export function openPublisher(options: PublisherOptions): Publisher {
       if (waiting === undefined) setImmediate(publishWaiting);
       waiting = parsed;
     },
-    close() {
+    [Symbol.dispose]() {
       closed = true;
     },
   };

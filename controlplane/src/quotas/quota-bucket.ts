@@ -1,7 +1,7 @@
 // The bucket `voda_quotas`, and the limits that are kept equal to it.
 import { create, fromJsonString, toJsonString } from "@bufbuild/protobuf";
 import type { KV, KvEntry } from "@nats-io/kv";
-import { type BucketWatch, watchBucket } from "@voda/net";
+import { watchBucket } from "@voda/net";
 import { type Quota, QuotaSchema } from "@voda/proto/api";
 import type { Logger } from "pino";
 import type { Quota as Limits, Quotas } from "../placement/index.ts";
@@ -24,7 +24,7 @@ export class QuotaBucket implements AsyncDisposable {
    * what the watch told.
    */
   readonly #revisions = new Map<string, number>();
-  #watch: BucketWatch | undefined;
+  #watch: AsyncDisposable | undefined;
 
   /** Resolves when everything that is in the bucket holds. */
   static async open(options: QuotaBucketOptions): Promise<QuotaBucket> {
@@ -53,7 +53,7 @@ export class QuotaBucket implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#watch?.close();
+    await this.#watch?.[Symbol.asyncDispose]();
   }
 
   async #read(namespace: string): Promise<void> {

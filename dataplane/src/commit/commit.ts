@@ -32,8 +32,6 @@ export interface Appends {
 export interface Commit extends Appends, AsyncDisposable {
   /** Appends without an outcome. */
   readonly waiting: number;
-  /** All that waits becomes unanswered, and so does what is appended later. */
-  close(): Promise<void>;
 }
 
 /**
@@ -110,16 +108,13 @@ class PipelinedCommit implements Commit {
     this.#planTurn();
   }
 
-  async close(): Promise<void> {
+  /** All that waits becomes unanswered, and so does what is appended later. */
+  async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     this.#stopListening();
     this.#unsubscribe();
     this.#giveUpAll();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
   }
 
   #planTurn(): void {

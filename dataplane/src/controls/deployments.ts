@@ -39,7 +39,7 @@ export async function watchDeployments(options: DeploymentsOptions): Promise<Asy
   await deployments.finishStart();
   return {
     async [Symbol.asyncDispose]() {
-      await watch.close();
+      await watch[Symbol.asyncDispose]();
       await deployments.settled();
     },
   };

@@ -95,7 +95,7 @@ export async function openGrants(options: GrantsOptions): Promise<Grants> {
       if (problem?.type === "void") return { type: "void" };
       return { type: "granted", devices: claims.devices };
     },
-    [Symbol.asyncDispose]: () => watch.close(),
+    [Symbol.asyncDispose]: () => watch[Symbol.asyncDispose](),
   };
 }
 

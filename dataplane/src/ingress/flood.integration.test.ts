@@ -88,6 +88,6 @@ test("a caller who leaves while its requests wait, or closing in the meantime, l
   socket.write(post("1").repeat(500));
   await waitUntil(() => ingress.stats().calls > 0, "some have run");
   socket.destroy();
-  await within("the ingress closes", ingress.close());
+  await within("the ingress closes", ingress[Symbol.asyncDispose]());
   assert.equal(ingress.stats().inFlight, 0);
 });

@@ -36,11 +36,13 @@ export interface IngressStats extends Readonly<Counts> {
   readonly connections: number;
 }
 
-export interface Ingress {
+/**
+ * Once it is disposed of it accepts nothing more, waits for the calls in flight at most `closeMs`, then cuts
+ * what is left.
+ */
+export interface Ingress extends AsyncDisposable {
   readonly port: number;
   stats(): IngressStats;
-  /** Accepts nothing more, waits for the calls in flight at most `closeMs`, then cuts what is left. */
-  close(): Promise<void>;
 }
 
 const tooEarly: Submit = () => {
@@ -104,6 +106,6 @@ export async function openIngress(options: IngressOptions): Promise<Ingress> {
       unsentBytes: floor.unsentBytes,
       connections: port.sockets.size,
     }),
-    close,
+    [Symbol.asyncDispose]: close,
   };
 }

@@ -89,7 +89,7 @@ test("closing leaves no socket, server or timer, whatever the clients were doing
   );
   assert.match(String(await within("refusal", once(half, "data"))), /HTTP\/1.1 413/);
   const ends = [session, silent.resume(), half].map((one) => (one.closed ? undefined : once(one, "close")));
-  await bed.ingress.close();
+  await bed.ingress[Symbol.asyncDispose]();
   await Promise.all([cut, ...ends]);
   session.destroy();
   await new Promise((next) => setImmediate(next));
@@ -498,7 +498,7 @@ test("pipelined requests are answered in order, and closing waits for all of the
   socket.write(post("hang") + post("hang"));
   const [first, second] = [await bed.nextHanging(), await bed.nextHanging()];
   second.reply({ ok: true, content: "json", body: Buffer.from("2") }, {});
-  const closed = bed.ingress.close();
+  const closed = bed.ingress[Symbol.asyncDispose]();
   first.reply({ ok: true, content: "json", body: Buffer.from("1") }, {});
   await within("close", closed, soonMs);
   assert.deepEqual((await all).match(/(?<=\r\n\r\n)\d/g), ["1", "2"]);
@@ -537,7 +537,7 @@ test("closing finishes the calls in flight on both versions, accepts no more, an
   const second = await bed.nextHanging();
   const idle = await rawConnection(t, bed);
   const idleEnd = once(idle.resume(), "close");
-  const closed = bed.ingress.close();
+  const closed = bed.ingress[Symbol.asyncDispose]();
   await idleEnd;
   await assert.rejects(fetch(`${bed.url}/healthz`));
   first.reply({ ok: true, content: "proto", body: answer }, {});
@@ -554,7 +554,7 @@ test("closing cuts what does not end in time, and its calls are cancelled", asyn
   const bed = await openBed(t);
   const refused = assert.rejects(fetch(`${bed.url}/agents/probe/k/hang`, { method: "POST" }));
   const hanging = await bed.nextHanging();
-  await within("close", bed.ingress.close(), soonMs);
+  await within("close", bed.ingress[Symbol.asyncDispose](), soonMs);
   await refused;
   await hanging.cancelled;
 });

@@ -3,13 +3,12 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { tryLock } from "@voda/stdx/lock";
 
-/** Holds the lock of the directory until it is closed. */
+/** Holds the lock of the directory until it is disposed of. */
 export interface Identity extends Disposable {
   /** Incarnation that was noted last in this directory, by this process or one before it. */
   previous(): string | undefined;
   /** Notes an incarnation, before its lease exists: the next process ends it. */
   note(incarnation: string): void;
-  close(): void;
 }
 
 /** @throws when another process has the directory */
@@ -18,10 +17,7 @@ export function openIdentity(dir: string): Identity {
   const lock = tryLock(join(dir, "lock"));
   if (lock === undefined)
     throw new Error(`data directory ${dir} belongs to a running node; give each node its own`);
-  const held = new DisposableStack();
-  held.use(lock);
   const file = join(dir, "incarnation");
-  const close = (): void => held.dispose();
   return {
     previous() {
       const noted = read(file);
@@ -32,8 +28,7 @@ export function openIdentity(dir: string): Identity {
       writeFileSync(`${file}.new`, incarnation, { flush: true });
       renameSync(`${file}.new`, file);
     },
-    close,
-    [Symbol.dispose]: close,
+    [Symbol.dispose]: () => lock[Symbol.dispose](),
   };
 }
 

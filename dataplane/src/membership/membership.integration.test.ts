@@ -75,13 +75,13 @@ async function rig(context: TestContext): Promise<Rig> {
       );
       const node: Node = { membership, connection, commit, events: [], alarms };
       membership.onEvent((event) => node.events.push(event));
-      locks.set(node, () => identity.close());
+      locks.set(node, () => identity[Symbol.dispose]());
       return node;
     },
     async crash(node) {
-      await node.commit.close();
-      await node.connection.close();
-      await node.membership.close();
+      await node.commit[Symbol.asyncDispose]();
+      await node.connection[Symbol.asyncDispose]();
+      await node.membership[Symbol.asyncDispose]();
       locks.get(node)?.();
     },
   };
@@ -103,7 +103,7 @@ test("nodes know each other, and a clean stop ends a lease before that of one th
   assert.deepEqual(a.membership.member(ofB)?.node, "b");
   assert.deepEqual(a.membership.member(ofB)?.ingress, "127.0.0.1:7000");
   await crash(c);
-  await b.membership.close();
+  await b.membership[Symbol.asyncDispose]();
   assert.equal(b.membership.leaseLeftMs(), 0);
   await waitUntil(() => a.membership.ended(ofB) === "yes", "a sees the end of b");
   assert.equal(a.membership.ended(ofC), "no");
@@ -143,7 +143,7 @@ test("a data directory belongs to one process", async (t) => {
   const mine = openIdentity(dir);
   mine.note("0123456789abcdef0123456789abcdef");
   assert.throws(() => openIdentity(dir), /belongs to a running node/);
-  mine.close();
+  mine[Symbol.dispose]();
   const identity = new URL("./identity.ts", import.meta.url).href;
   const script = `import { openIdentity } from ${JSON.stringify(identity)};
     const identity = openIdentity(${JSON.stringify(dir)});
@@ -156,7 +156,7 @@ test("a data directory belongs to one process", async (t) => {
   });
   assert.throws(() => openIdentity(dir), /belongs to a running node/);
   await other.kill9();
-  openIdentity(dir).close();
+  openIdentity(dir)[Symbol.dispose]();
 });
 
 test("a node that was paused beyond its lease returns as a new incarnation that succeeds the old", async (t) => {
@@ -271,6 +271,6 @@ test("a restart of the server in the meantime ends no lease, and news go on afte
     "both leases are valid",
   );
   assert.deepEqual([a.membership.incarnation(), b.membership.incarnation()], [ofA, ofB]);
-  await b.membership.close();
+  await b.membership[Symbol.asyncDispose]();
   await waitUntil(() => a.membership.ended(ofB) === "yes", "a sees the end of b");
 });

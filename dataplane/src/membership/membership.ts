@@ -57,8 +57,6 @@ export interface Membership extends AsyncDisposable {
   /** Ends the incarnation's lease for ever, if it has none any more. Whether it has ended. */
   prove(incarnation: string): Promise<boolean>;
   onEvent(listener: (event: MembershipEvent) => void): () => void;
-  /** Ends the own lease, so that its sessions are free at once. */
-  close(): Promise<void>;
 }
 
 /** What a lease says of the node, and where it is kept. */
@@ -96,7 +94,7 @@ export async function openMembership(options: MembershipOptions): Promise<Member
   try {
     await membership.begin();
   } catch (error) {
-    await membership.close();
+    await membership[Symbol.asyncDispose]();
     throw error;
   }
   return membership;
@@ -194,7 +192,8 @@ class LeasedMembership implements Membership {
     return () => this.#listeners.delete(listener);
   }
 
-  async close(): Promise<void> {
+  /** Ends the own lease, so that its sessions are free at once. */
+  async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closing.signal.aborted) return;
     // the window first: from here on nothing may rely on the lease, however long the rest takes
     this.#closing.abort();
@@ -203,10 +202,6 @@ class LeasedMembership implements Membership {
     await Promise.all([this.#renewing, this.#watching]);
     if (this.#revision > 0 && this.#options.requests.connection.isUp())
       await this.#bury(this.#incarnation, true);
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
   }
 
   /** Takes a new incarnation, whose lease exists when this returns. */

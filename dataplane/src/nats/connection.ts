@@ -20,7 +20,6 @@ export interface Connection extends AsyncDisposable {
   isUp(): boolean;
   /** Returns the way to stop listening. Listeners run in a microtask after the fact. */
   onEvent(listener: (event: ConnectionEvent) => void): () => void;
-  close(): Promise<void>;
 }
 
 /** Of the server, not of one use: streams and subjects are named by those who use the connection. */
@@ -42,7 +41,7 @@ const redialMs = 50;
 const pingIntervalMs = 5_000;
 const leaderElectedSubject = "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.*";
 
-/** @throws when the server cannot be reached at the start; later it is dialled until `close` */
+/** @throws when the server cannot be reached at the start; later it is dialled until the end */
 export async function openConnection(options: ConnectionOptions): Promise<Connection> {
   const nats = await connect({
     ...(options.login !== undefined && readNatsLogin(options.login)),
@@ -81,11 +80,6 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     }),
   });
   const watching = watch();
-  const close = async (): Promise<void> => {
-    up = false;
-    await nats.close();
-    await watching;
-  };
   return {
     nats,
     isUp: () => up,
@@ -93,8 +87,11 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    close,
-    [Symbol.asyncDispose]: close,
+    async [Symbol.asyncDispose]() {
+      up = false;
+      await nats.close();
+      await watching;
+    },
   };
 }
 

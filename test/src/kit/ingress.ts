@@ -225,7 +225,7 @@ export async function openTestIngress(nodes: readonly TestServer[] = []): Promis
   opened.use(await openEcho("api", edge.api));
   const told: Told = { nacks: [], refused: [] };
   let { xds, publisher } = await openSource(edge, port, told);
-  opened.defer(() => xds.close());
+  opened.defer(() => xds[Symbol.asyncDispose]());
   let last: readonly TestServer[] = nodes;
   const untilAccepted = (): Promise<unknown> =>
     waitUntil(
@@ -261,8 +261,8 @@ export async function openTestIngress(nodes: readonly TestServer[] = []): Promis
       await untilAccepted();
     },
     async stopXds() {
-      publisher.close();
-      await xds.close();
+      publisher[Symbol.dispose]();
+      await xds[Symbol.asyncDispose]();
     },
     async startXds(list = last) {
       ({ xds, publisher } = await openSource(edge, port, told));

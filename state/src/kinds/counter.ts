@@ -12,7 +12,10 @@ interface CounterSlot {
   value: number;
 }
 
-/** An integer that is added to. Deltas carry the amount, not the sum. */
+/**
+ * An integer that is added to. Deltas carry the amount, not the sum: they mean the same where another writer
+ * has added beside them, which is what replicas of one session will need.
+ */
 export class CounterField implements Field<CounterSlot> {
   readonly kind = "counter";
   readonly bytes = 8;
@@ -44,6 +47,7 @@ export class CounterField implements Field<CounterSlot> {
     return slot;
   }
 
+  /** Of eight bytes whatever the sum is: a session at its bound of bytes may still count. */
   growth(): number {
     return 0;
   }

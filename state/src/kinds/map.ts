@@ -333,7 +333,7 @@ function entryBytes(key: string, value: Json): number {
   return bytesPerEntry + key.length + jsonBytes(value);
 }
 
-/** Once in about PIECE_BYTES of entries, by the key alone: FNV-1a with its last bits mixed. */
+/** Once in about `pieceBytes` of entries, by the key alone: FNV-1a with its last bits mixed. */
 function endsPiece(key: string, bytes: number): boolean {
   let hash = 0x811c9dc5;
   for (let i = 0; i < key.length; i += 1) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);

@@ -16,8 +16,10 @@ export class RegisterField implements Field<RegisterSlot> {
   readonly #index: number;
   readonly #initial: Json;
   readonly #check: FieldSchema["check"];
+  /** Never the initial value: a later revision may have another one, and what was not written follows it. */
   #value: Json | undefined;
   #bytes = 0;
+  /** What `save` gave, until the next write: a fold of a large session must not encode what did not change. */
   #saved: readonly Uint8Array[] | undefined;
 
   constructor(name: string, index: number, { initial = null, check }: FieldSchema) {
@@ -54,6 +56,7 @@ export class RegisterField implements Field<RegisterSlot> {
     return slot.value !== this.#value;
   }
 
+  /** The slot is what travels: there is nothing to derive from the edits, as a text has to. */
   prepare(slot: RegisterSlot): RegisterSlot {
     return slot;
   }
@@ -78,6 +81,7 @@ export class RegisterField implements Field<RegisterSlot> {
     return { value: this.#value };
   }
 
+  /** An older view must not see what was replaced after it: the value before both changes is the older one's. */
   fold(newer: RegisterSlot, older: RegisterSlot | undefined): RegisterSlot {
     return older ?? newer;
   }
@@ -88,6 +92,7 @@ export class RegisterField implements Field<RegisterSlot> {
     this.#saved = undefined;
   }
 
+  /** Nothing for one that was never written: then a snapshot says as little of it as the deltas did. */
   save(): readonly Uint8Array[] {
     if (this.#value === undefined) return [];
     if (this.#saved === undefined) {

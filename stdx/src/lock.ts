@@ -9,7 +9,9 @@ import { DatabaseSync } from "node:sqlite";
 const waitMs = 100;
 const sqliteBusy = 5;
 
-/** Holds `file`, which it makes when it is missing, until the end; `undefined` when another process has it. */
+/**
+ * Holds `file`, which it makes when it is missing, until the end; `undefined` when another process has it.
+ */
 export function tryLock(file: string): Disposable | undefined {
   closeSync(openSync(file, "a", 0o600)); // whoever may open the file may lock it: nobody else
   const database = new DatabaseSync(file, { timeout: waitMs });

@@ -19,7 +19,9 @@ export class RegisterField implements Field<RegisterSlot> {
   /** Never the initial value: a later revision may have another one, and what was not written follows it. */
   #value: Json | undefined;
   #bytes = 0;
-  /** What `save` gave, until the next write: a fold of a large session must not encode what did not change. */
+  /**
+   * What `save` gave, until the next write: a fold of a large session must not encode what did not change.
+   */
   #saved: readonly Uint8Array[] | undefined;
 
   constructor(name: string, index: number, { initial = null, check }: FieldSchema) {
@@ -81,7 +83,9 @@ export class RegisterField implements Field<RegisterSlot> {
     return { value: this.#value };
   }
 
-  /** An older view must not see what was replaced after it: the value before both changes is the older one's. */
+  /**
+   * An older view must not see what was replaced after it: the value before both changes is the older one's.
+   */
   fold(newer: RegisterSlot, older: RegisterSlot | undefined): RegisterSlot {
     return older ?? newer;
   }

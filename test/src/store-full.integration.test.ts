@@ -9,6 +9,8 @@ const config = fileURLToPath(new URL("./agents/bulk.config.ts", import.meta.url)
 const storeBytesMax = 16 << 20;
 /** Ten lives of a lease. */
 const fullMs = 30_000;
+/** What waits for a full store waits a minute; what is answered at once has a busy machine to wait for. */
+const atOnceMs = 10_000;
 /** Until a node knows for certain what the server holds. */
 const looksMs = 3_000;
 const putBytes = 900_000;
@@ -40,7 +42,7 @@ async function write(key: string, method: string, input: unknown): Promise<boole
   const answer = await call(node.url, `bulk/${key}/${method}`, { input });
   if (answer.status === 200) return true;
   assert.deepEqual([answer.status, refusal(answer).reason], [429, "store_full"]);
-  assert.ok(performance.now() - startedAt < 1_000, "a refusal waits");
+  assert.ok(performance.now() - startedAt < atOnceMs, "a refusal waits");
   return false;
 }
 
@@ -55,7 +57,9 @@ async function add(): Promise<boolean> {
   return isAdded;
 }
 
-/** Until there is no room after a pause either: until it has looked, a node counts twice what it has just sent. */
+/**
+ * Until there is no room after a pause either: until it has looked, a node counts twice what it has just sent.
+ */
 async function fill(key: string): Promise<void> {
   let fullAt: number | undefined;
   const isFull = async (): Promise<boolean> => {
@@ -70,7 +74,7 @@ async function readsAtOnce(): Promise<void> {
   const startedAt = performance.now();
   const answer = await call(node.url, "bulk/awake/get");
   assert.deepEqual([answer.status, answer.body], [200, count]);
-  assert.ok(performance.now() - startedAt < 500, "a read waits");
+  assert.ok(performance.now() - startedAt < atOnceMs, "a read waits");
 }
 
 test("writes are refused at once, and sessions in memory are read for as long as it lasts", async () => {

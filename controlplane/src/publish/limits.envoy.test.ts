@@ -1,5 +1,6 @@
 // Every limit of Envoy, driven to its bound and just over it: what is over is refused with its name, and
-// neighbours go on. Long times and large counts are patched short; what they mean is tested, not how long.
+// neighbours go on. Long times and large counts are patched short, but not shorter than a busy machine may keep
+// a client waiting; what they mean is tested, not how long.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2 } from "node:http2";
@@ -13,12 +14,12 @@ import { patchSource } from "../../../test/src/patch/patch.ts";
 
 const limits = "controlplane/src/publish/limits.ts";
 const connectionsMax = 40;
-patchSource(limits, "firstBytesMs = 10_000", "firstBytesMs = 400");
-patchSource(limits, "requestHeadersMs = 30_000", "requestHeadersMs = 500");
-patchSource(limits, "pingIntervalMs = 30_000", "pingIntervalMs = 300");
-patchSource(limits, "pingTimeoutMs = 10_000", "pingTimeoutMs = 300");
+patchSource(limits, "firstBytesMs = 10_000", "firstBytesMs = 2_000");
+patchSource(limits, "requestHeadersMs = 30_000", "requestHeadersMs = 2_500");
+patchSource(limits, "pingIntervalMs = 30_000", "pingIntervalMs = 500");
+patchSource(limits, "pingTimeoutMs = 10_000", "pingTimeoutMs = 2_000");
 patchSource(limits, "connectionIdleMs = 600_000", "connectionIdleMs = 3_000");
-patchSource(limits, "streamIdleMs = 3_600_000", "streamIdleMs = 1_000");
+patchSource(limits, "streamIdleMs = 3_600_000", "streamIdleMs = 3_000");
 patchSource("envoy/src/bootstrap.ts", "connectionsMax = 16_384", `connectionsMax = ${connectionsMax}`);
 const { connectionBufferBytes, headersMax, streamsPerClientMax } = await import("./limits.ts");
 const { call, openEcho, openServer, openTestIngress } = await import("../../../test/src/kit/ingress.ts");
@@ -227,11 +228,11 @@ test("a connection that says nothing is closed, and one that says half a head is
     open().then((socket) => took(once(socket.resume(), "close"))),
     answerTo(`POST ${plain} HTTP/1.1\r\nhost: localhost\r\n`),
   ]);
-  assert.ok(saysNothing > 390, `closed after ${saysNothing} ms`);
+  assert.ok(saysNothing > 1_900, `closed after ${saysNothing} ms`);
   assert.match(saysHalf, /^HTTP\/1\.1 408 /);
   const { reason, message } = errorReasonOf(saysHalf.slice(saysHalf.indexOf("{")));
   assert.equal(reason, "bad_request");
-  assert.match(message, /requestHeadersMs 500/);
+  assert.match(message, /requestHeadersMs 2500/);
   await neighbourGoesOn();
 });
 

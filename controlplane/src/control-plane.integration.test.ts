@@ -14,7 +14,7 @@ import {
 import { jetstream } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
 import { Objm } from "@nats-io/obj";
-import { connect, type NatsConnection } from "@nats-io/transport-node";
+import type { NatsConnection } from "@nats-io/transport-node";
 import {
   type Agent,
   AgentSchema,
@@ -44,11 +44,10 @@ let connection: NatsConnection;
 
 before(async () => {
   nats = await startNats();
-  connection = await connect({ servers: nats.url });
+  connection = await nats.connect();
   answerTrials(connection, "no lease");
 });
 after(async () => {
-  await connection.close();
   await nats.stop();
   await noLeaks();
 });

@@ -6,7 +6,6 @@ import { after, before, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
-import { connect } from "@nats-io/transport-node";
 import { AgentSchema, AgentService } from "@voda/proto/api";
 import { type DeviceShare, parseGrantClaims } from "@voda/proto/grant";
 import type { SessionName } from "@voda/proto/session";
@@ -21,7 +20,7 @@ let nats: Nats;
 before(async () => {
   nats = await startNats();
   await using controlPlane = await open();
-  const connection = await connect({ servers: nats.url });
+  const connection = await nats.connect();
   answerTrials(connection, "no lease");
   const transport = createConnectTransport({ baseUrl: `http://${controlPlane.api}`, httpVersion: "1.1" });
   const bundle = new TextEncoder().encode("export default {}");

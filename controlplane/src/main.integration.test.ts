@@ -6,7 +6,6 @@ import { dirname } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { jetstreamManager } from "@nats-io/jetstream";
-import { connect } from "@nats-io/transport-node";
 import { freePort, type Nats, openRelay, startNats, startProcess, waitUntil } from "@voda/test/kit";
 import { edgeDir } from "../test/test-control-plane.ts";
 import { TestNode } from "../test/test-node.ts";
@@ -54,11 +53,8 @@ async function fails(...flags: string[]): Promise<{ code: number; output: string
 
 test("the program makes the streams, says where it is, serves and stops cleanly", async () => {
   const { program, ready } = await start();
-  await using connection = {
-    nats: await connect({ servers: nats.url }),
-    [Symbol.asyncDispose]: () => connection.nats.close(),
-  };
-  const streams = await (await jetstreamManager(connection.nats)).streams.names().next();
+  const connection = await nats.connect();
+  const streams = await (await jetstreamManager(connection)).streams.names().next();
   assert.deepEqual(streams.toSorted(), [
     "KV_voda_agents",
     "KV_voda_keys",

@@ -6,7 +6,7 @@ import { after, afterEach, before, beforeEach, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
-import { connect, type NatsConnection } from "@nats-io/transport-node";
+import type { NatsConnection } from "@nats-io/transport-node";
 import {
   AgentSchema,
   AgentService,
@@ -33,11 +33,10 @@ let placement: Client<typeof PlacementService>;
 
 before(async () => {
   nats = await startNats();
-  connection = await connect({ servers: nats.url });
+  connection = await nats.connect();
   answerTrials(connection, "no lease");
 });
 after(async () => {
-  await connection.close();
   await nats.stop();
   await noLeaks();
 });

@@ -5,7 +5,7 @@ import { type Client, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { jetstream } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
-import { connect, type NatsConnection } from "@nats-io/transport-node";
+import type { NatsConnection } from "@nats-io/transport-node";
 import { type Quota, QuotaService } from "@voda/proto/api";
 import { quotasBucket } from "@voda/proto/wire";
 import { leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
@@ -28,7 +28,7 @@ const apiOf = (of: TestControlPlane): Client<typeof QuotaService> =>
 
 before(async () => {
   nats = await startNats();
-  connection = await connect({ servers: nats.url });
+  connection = await nats.connect();
   first = await open();
   second = await open();
   kv = await new Kvm(jetstream(connection)).open(quotasBucket);
@@ -36,7 +36,6 @@ before(async () => {
 after(async () => {
   await first[Symbol.asyncDispose]();
   await second[Symbol.asyncDispose]();
-  await connection.close();
   await nats.stop();
   await noLeaks();
 });

@@ -181,6 +181,45 @@ function reactorOf(ports: Ports, timers: TestTimers, unique: () => number): Reac
   });
 }
 
+/** What the thread says that runs the session which was opened last. */
+function threadOf(seen: Seen, reactor: Reactor) {
+  const activation = (): number => seen.opened.at(-1)?.activation ?? assert.fail("nothing is open");
+  const numberAt = (index: number): number =>
+    seen.ran[index]?.head.number ?? assert.fail(`no call ${index} ran`);
+  const hear: Opening["hear"] = (event) =>
+    seen.opened.find((one) => one.activation === event.activation)?.hear(event);
+  return {
+    hear,
+    /** The worker has run the call. */
+    turned(index: number, turn: number): void {
+      const delta = Uint8Array.of(1);
+      const parts = { activation: activation(), call: numberAt(index), turn, delta, answer };
+      hear({ type: "turned", ...parts, canonicalHash: undefined });
+    },
+    /** The worker has run the reader. */
+    read(index: number, after: number): void {
+      hear({ type: "read", activation: activation(), call: numberAt(index), after, answer });
+    },
+    /** The worker has taken the snapshot that it was asked for. */
+    cut(after: number): void {
+      hear({ type: "cut", activation: activation(), after, pages: [] });
+    },
+    /** The thread ended under the calls at these places of `ran`. */
+    loseThread(begun: readonly number[], more: { overdue?: number; holder?: number } = {}): void {
+      const calls = new Set(begun.map(numberAt));
+      reactor.workerLost({
+        activations: [activation()],
+        begun: {
+          has: (call) => calls.has(call),
+          holder: more.holder === undefined ? undefined : numberAt(more.holder),
+        },
+        overdue: more.overdue === undefined ? undefined : numberAt(more.overdue),
+        why: "it was lost",
+      });
+    },
+  };
+}
+
 export function reactorRig(options: RigOptions = {}) {
   const timers = testTimers();
   const numbers = createNumbers(options.first ?? 1);
@@ -189,12 +228,9 @@ export function reactorRig(options: RigOptions = {}) {
   const ports = portsOf(options, seen, later);
   const reactor = reactorOf(ports, timers, numbers);
   const answers: Answer[] = [];
-  const activationOf = (): number => seen.opened.at(-1)?.activation ?? assert.fail("nothing is open");
-  const hear: Opening["hear"] = (event) =>
-    seen.opened.find(({ activation }) => activation === event.activation)?.hear(event);
   return {
     ...seen,
-    hear,
+    ...threadOf(seen, reactor),
     worker: ports.worker,
     reactor,
     timers,
@@ -203,7 +239,7 @@ export function reactorRig(options: RigOptions = {}) {
       return seen.appends;
     },
     get activation() {
-      return activationOf();
+      return seen.opened.at(-1)?.activation ?? assert.fail("nothing is open");
     },
     submit(more: CallParts = {}, forMs = 10_000): TakeBack {
       const call = plainCall(numbers(), timers.nowMs() + forMs, more);
@@ -213,39 +249,9 @@ export function reactorRig(options: RigOptions = {}) {
     settle(): void {
       for (let next = later.shift(); next !== undefined; next = later.shift()) next();
     },
-    /** The worker has run the call. */
-    turned(index: number, turn: number): void {
-      const call = seen.ran[index]?.head.number ?? assert.fail(`no call ${index} ran`);
-      const delta = Uint8Array.of(1);
-      const activation = activationOf();
-      hear({ type: "turned", activation, call, turn, delta, answer, canonicalHash: undefined });
-    },
-    /** The worker has run the reader. */
-    read(index: number, after: number): void {
-      const call = seen.ran[index]?.head.number ?? assert.fail(`no call ${index} ran`);
-      hear({ type: "read", activation: activationOf(), call, after, answer });
-    },
     /** From here on the store rejects everything. */
     fill(): void {
       seen.isFull = true;
-    },
-    /** The worker has taken the snapshot that it was asked for. */
-    cut(after: number): void {
-      hear({ type: "cut", activation: activationOf(), after, pages: [] });
-    },
-    /** The thread ended under the calls at these places of `ran`. */
-    loseThread(begun: readonly number[], more: { overdue?: number; holder?: number } = {}): void {
-      const numberAt = (index: number): number => seen.ran[index]?.head.number ?? assert.fail();
-      const calls = new Set(begun.map(numberAt));
-      reactor.workerLost({
-        activations: [activationOf()],
-        begun: {
-          has: (call) => calls.has(call),
-          holder: more.holder === undefined ? undefined : numberAt(more.holder),
-        },
-        overdue: more.overdue === undefined ? undefined : numberAt(more.overdue),
-        why: "it was lost",
-      });
     },
     /** A session that has answered one call and owns its lane. */
     owning() {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
-import { connect, type NatsConnection } from "@nats-io/transport-node";
+import type { NatsConnection } from "@nats-io/transport-node";
 import { type Nats, startNats, waitUntil } from "@voda/test/kit";
 import { watchBucket } from "./watch-bucket.ts";
 
@@ -12,12 +12,9 @@ let bucket: KV;
 let count = 0;
 before(async () => {
   nats = await startNats();
-  connection = await connect({ servers: nats.url });
+  connection = await nats.connect();
 });
-after(async () => {
-  await connection.close();
-  await nats.stop();
-});
+after(() => nats.stop());
 beforeEach(async () => {
   count += 1;
   bucket = await new Kvm(connection).create(`bucket_${count}`);

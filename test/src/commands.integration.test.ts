@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { connect, type NatsConnection } from "@nats-io/transport-node";
+import type { NatsConnection } from "@nats-io/transport-node";
 import { type Command, CommandKind, CommandResultSchema, CommandSchema } from "@voda/proto/node";
 import { commandSubject } from "@voda/proto/wire";
 import { type Called, type Cluster, call, startCluster, waitUntil } from "./kit/index.ts";
@@ -15,7 +15,7 @@ let url: string;
 
 before(async () => {
   cluster = await startCluster({ nodes: 1 });
-  connection = await connect({ servers: cluster.nats.url });
+  connection = await cluster.nats.connect();
   url = cluster.nodes[0]?.url ?? "";
 });
 after(async () => {

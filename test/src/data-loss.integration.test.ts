@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import { closeSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { connect } from "@nats-io/transport-node";
 import { sessionToken } from "@voda/proto/session";
 import { laneSubjects, logStream, markSubject, marksStream } from "@voda/proto/wire";
 import { type Cluster, type ClusterNode, call, refusal, startCluster, waitUntil } from "./kit/index.ts";
@@ -68,8 +67,8 @@ const tokenOf = (key: string) => sessionToken({ namespace: "default", agent: "sl
 const subjectOf = (key: string): string => laneSubjects(tokenOf(key)).plain;
 
 /**
- * Where a record of the session lies in the block; the third from the end has two adds, or one and the release,
- * after it.
+ * Where a record of the session lies in the block; the third from the end has two adds, or one and the
+ * release, after it.
  */
 function placeOf(key: string, fromEnd = 3): number {
   const subject = subjectOf(key);
@@ -90,7 +89,7 @@ function flipInPlace(at: number): void {
 
 /** A record in the middle of the lane goes, and the mark of the session, unless it has one. */
 async function removeRecord(key: string, index: number, isMarked: boolean): Promise<void> {
-  const nats = await connect({ servers: cluster.nats.url });
+  const nats = await cluster.nats.connect();
   const ask = (method: string, body: object) =>
     nats.request(`$JS.API.STREAM.${method}`, JSON.stringify(body));
   let seq = 0;

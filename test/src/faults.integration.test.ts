@@ -7,7 +7,6 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { fromBinary } from "@bufbuild/protobuf";
-import { connect } from "@nats-io/transport-node";
 import { type Heartbeat, HeartbeatSchema } from "@voda/proto/node";
 import { heartbeatSubject } from "@voda/proto/wire";
 import {
@@ -56,7 +55,7 @@ async function sessionsOn(node: ClusterNode): Promise<number> {
 
 /** What the node says of itself. */
 async function nextBeat(node: ClusterNode): Promise<Heartbeat> {
-  const connection = await connect({ servers: cluster.nats.url });
+  const connection = await cluster.nats.connect();
   try {
     for await (const message of connection.subscribe(heartbeatSubject(node.id), { max: 1 })) {
       return fromBinary(HeartbeatSchema, message.data);

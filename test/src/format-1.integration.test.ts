@@ -8,7 +8,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { connect } from "@nats-io/transport-node";
 import { sessionToken } from "@voda/proto/session";
 import { laneSubjects, logStream } from "@voda/proto/wire";
 import { type Cluster, call, startCluster, waitUntil } from "./kit/index.ts";
@@ -30,7 +29,7 @@ after(async () => {
 
 /** The version in the envelope of the session's last record. */
 async function formatOf(agent: string, key: string): Promise<number | undefined> {
-  await using nats = await connect({ servers: cluster.nats.url });
+  await using nats = await cluster.nats.connect();
   const { fence } = laneSubjects(sessionToken({ namespace: "default", agent, key }));
   const last = await nats.request(
     `$JS.API.DIRECT.GET.${logStream(0)}`,

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { fromBinary } from "@bufbuild/protobuf";
-import { connect, type Msg } from "@nats-io/transport-node";
+import type { Msg } from "@nats-io/transport-node";
 import { ReportSchema } from "@voda/proto/node";
 import { sessionToken } from "@voda/proto/session";
 import { reportSubject } from "@voda/proto/wire";
@@ -61,7 +61,7 @@ test("without a grant no session opens on a GPU, at whichever node; one that is 
 });
 
 test("a node tells the control planes of a session that it refused, so that they do not send it there again", async () => {
-  const connection = await connect({ servers: cluster.nats.url });
+  const connection = await cluster.nats.connect();
   const refused: string[] = [];
   const callback = (_: Error | null, { data }: Msg): void =>
     void refused.push(...fromBinary(ReportSchema, data).deactivated);

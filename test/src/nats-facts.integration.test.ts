@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Kvm } from "@nats-io/kv";
-import { connect, headers, type NatsConnection } from "@nats-io/transport-node";
+import { headers, type NatsConnection } from "@nats-io/transport-node";
 import { freeze, leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
 
 const expected = "Nats-Expected-Last-Subject-Sequence";
@@ -23,10 +23,9 @@ let nothingLeaked: () => Promise<void>;
 before(async () => {
   nothingLeaked = leakCheck();
   server = await startNats();
-  nats = await connect({ servers: server.url, noAsyncTraces: true });
+  nats = await server.connect();
 });
 after(async () => {
-  await nats.close();
   await server.stop();
   await nothingLeaked();
 });
@@ -93,14 +92,14 @@ const purge = (name: string, filter: string, more: object = {}) =>
 
 test("kill -9 loses nothing that was acknowledged", async () => {
   await using own = await startNats();
-  const first = await connect({ servers: own.url, reconnect: false, noAsyncTraces: true });
+  const first = await own.connect({ reconnect: false });
   await stream("k", {}, first);
   const answers = await Promise.all(Array.from({ length: 500 }, (_, i) => publish(`k.${i}`, {}, "x", first)));
   assert.ok(answers.every((answer) => answer.error === undefined));
   await own.kill9();
   await first.closed();
   await own.restart();
-  const second = await connect({ servers: own.url, noAsyncTraces: true });
+  const second = await own.connect();
   assert.equal(await messages("k", second), 500);
   await second.close();
 });
@@ -147,7 +146,7 @@ test("a fence may have its wildcard in the middle, and a publish need not be ins
 
 test("of two racing writers under one fence exactly one wins, in 300 rounds on one subject and on two", async () => {
   await stream("r");
-  const other = await connect({ servers: server.url, noAsyncTraces: true });
+  const other = await server.connect();
   for (let round = 0; round < 300; round += 1) {
     const of = { [fenced]: `r.${round}.d.*`, [expected]: 0 };
     const rival = round % 2 === 0 ? `r.${round}.d.o` : `r.${round}.d.p`;
@@ -252,7 +251,7 @@ test("a lease ends after its time with a marker, cannot be renewed then, and can
 
 test("a server that is full refuses every stream with files, that of leases too, whatever is reserved; reads and purges go on", async () => {
   await using small = await startNats({ storeBytesMax: 8 << 20 });
-  const connection = await connect({ servers: small.url, noAsyncTraces: true });
+  const connection = await small.connect();
   await stream("log", {}, connection);
   const reserved = { max_bytes: 1 << 20, discard: "new", allow_msg_schedules: false };
   await stream("lease", { ...reserved, max_msgs_per_subject: 1 }, connection);
@@ -278,7 +277,7 @@ test("a server that is full refuses every stream with files, that of leases too,
 
 test("a server that was frozen ends every overdue lease when it wakes", async () => {
   await using own = await startNats();
-  const client = await connect({ servers: own.url, noAsyncTraces: true });
+  const client = await own.connect();
   const kv = await new Kvm(client).create("lease", { history: 1, markerTTL: 30_000 });
   const overdue = await kv.create("n.1", "a", "1s");
   await freeze(own.pid());
@@ -346,7 +345,7 @@ test("a schedule's target is another subject of the same stream, and the stream 
 
 test("a schedule survives kill -9", async () => {
   await using own = await startNats();
-  const first = await connect({ servers: own.url, reconnect: false, noAsyncTraces: true });
+  const first = await own.connect({ reconnect: false });
   await stream("s", {}, first);
   const answer = await publish(
     "s.t",
@@ -358,7 +357,7 @@ test("a schedule survives kill -9", async () => {
   await own.kill9();
   await first.closed();
   await own.restart();
-  const second = await connect({ servers: own.url, noAsyncTraces: true });
+  const second = await own.connect();
   const fired = async () => !(await api("STREAM.MSG.GET.s", { last_by_subj: "s.a" }, second)).error;
   await waitUntil(fired, "it fires after the restart");
   await second.close();

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Kvm } from "@nats-io/kv";
-import { connect } from "@nats-io/transport-node";
 import { edgeSecretKey, keysBucket } from "@voda/proto/wire";
 import {
   type Called,
@@ -165,7 +164,7 @@ test("a state of many pages survives folds, sleep and SIGKILL", async () => {
 
 /** What Envoy adds to the requests that it passes on. */
 async function edgeProof(): Promise<Record<string, string>> {
-  const connection = await connect({ servers: cluster.nats.url });
+  const connection = await cluster.nats.connect();
   try {
     const stored = await (await new Kvm(connection).open(keysBucket)).get(edgeSecretKey);
     return { "x-voda-edge": stored?.string() ?? "" };

@@ -58,7 +58,8 @@ async function add(): Promise<boolean> {
 }
 
 /**
- * Until there is no room after a pause either: until it has looked, a node counts twice what it has just sent.
+ * Until there is no room after a pause either: until it has looked, a node counts twice what it has just
+ * sent.
  */
 async function fill(key: string): Promise<void> {
   let fullAt: number | undefined;

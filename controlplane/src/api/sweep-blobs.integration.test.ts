@@ -10,7 +10,7 @@ import { createConnectTransport } from "@connectrpc/connect-node";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
 import { Objm } from "@nats-io/obj";
-import { connect, type NatsConnection } from "@nats-io/transport-node";
+import type { NatsConnection } from "@nats-io/transport-node";
 import { AgentSchema, AgentService } from "@voda/proto/api";
 import { TrialResultSchema, TrialSchema } from "@voda/proto/node";
 import { agentsBucket, blobsBucket, trialSubject } from "@voda/proto/wire";
@@ -25,10 +25,9 @@ let connection: NatsConnection;
 
 before(async () => {
   nats = await startNats();
-  connection = await connect({ servers: nats.url });
+  connection = await nats.connect();
 });
 after(async () => {
-  await connection.close();
   await nats.stop();
   rmSync(folder, { recursive: true });
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { connect, type NatsConnection } from "@nats-io/transport-node";
+import type { NatsConnection } from "@nats-io/transport-node";
 import { AgentSchema } from "@voda/proto/api";
 import { TrialResultSchema, TrialSchema } from "@voda/proto/node";
 import { trialSubject } from "@voda/proto/wire";
@@ -13,18 +13,15 @@ let nats: Nats;
 let connection: NatsConnection;
 before(async () => {
   nats = await startNats();
-  connection = await connect({ servers: nats.url });
+  connection = await nats.connect();
 });
-after(async () => {
-  await connection.close();
-  await nats.stop();
-});
+after(() => nats.stop());
 
 const agents = [create(AgentSchema, { namespace: "default", name: "cart", revision: "r" })];
 
 /** A node that answers with this problem, after a while; empty means that the bundle runs. */
 async function nodeThatSays(node: string, message: string, afterMs = 0): Promise<AsyncDisposable> {
-  const own = await connect({ servers: nats.url });
+  const own = await nats.connect();
   const asked: boolean[] = [];
   own.subscribe(trialSubject, {
     callback(_, trial) {

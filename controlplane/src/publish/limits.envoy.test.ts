@@ -1,6 +1,6 @@
 // Every limit of Envoy, driven to its bound and just over it: what is over is refused with its name, and
-// neighbours go on. Long times and large counts are patched short, but not shorter than a busy machine may keep
-// a client waiting; what they mean is tested, not how long.
+// neighbours go on. Long times and large counts are patched short, but not shorter than a busy machine may
+// keep a client waiting; what they mean is tested, not how long.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2 } from "node:http2";

@@ -16,7 +16,7 @@ import { after, afterEach, before, beforeEach, describe, test } from "node:test"
 import { create, toJsonString } from "@bufbuild/protobuf";
 import { type KV, Kvm } from "@nats-io/kv";
 import { type ObjectStore, Objm } from "@nats-io/obj";
-import { connect, type NatsConnection } from "@nats-io/transport-node";
+import type { NatsConnection } from "@nats-io/transport-node";
 import { AgentSchema } from "@voda/proto/api";
 import { agentsBucket, blobsBucket } from "@voda/proto/wire";
 import { type Nats, startNats, waitUntil } from "@voda/test/kit";
@@ -42,7 +42,7 @@ describe("deployments", () => {
   let onDeployed: (code: string) => Promise<void>;
 
   beforeEach(async () => {
-    connection = await connect({ servers: nats.url });
+    connection = await nats.connect();
     agents = await new Kvm(connection).create(agentsBucket);
     blobs = await new Objm(connection).create(blobsBucket);
     folder = mkdtempSync(join(tmpdir(), "voda-deployments-"));

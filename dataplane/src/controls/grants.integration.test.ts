@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type KV, Kvm } from "@nats-io/kv";
-import { connect, type NatsConnection } from "@nats-io/transport-node";
+import type { NatsConnection } from "@nats-io/transport-node";
 import { type GrantClaims, grantBytesMax, grantSecondsMax } from "@voda/proto/grant";
 import { sessionToken } from "@voda/proto/session";
 import { edgeSecretKey, keysBucket } from "@voda/proto/wire";
@@ -22,7 +22,7 @@ let known: CryptoKey;
 
 before(async () => {
   nats = await startNats();
-  connection = await connect({ servers: nats.url });
+  connection = await nats.connect();
   keys = await new Kvm(connection).create(keysBucket);
   known = await publishedKey("known");
   const log = pino({ level: "silent" });
@@ -38,7 +38,6 @@ before(async () => {
 });
 after(async () => {
   await grants[Symbol.asyncDispose]();
-  await connection.close();
   await nats.stop();
 });
 
@@ -113,7 +112,7 @@ test("a key works as soon as it is published, and no longer than it is there", a
 });
 
 test("while the store is away a signer that is known passes, and nobody is refused for one that is not", async () => {
-  const away = await connect({ servers: nats.url });
+  const away = await nats.connect();
   const own = await openGrants({
     connection: away,
     node: "n1",

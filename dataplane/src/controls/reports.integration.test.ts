@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { connect, type NatsConnection } from "@nats-io/transport-node";
+import type { NatsConnection } from "@nats-io/transport-node";
 import {
   type CommandResult,
   CommandResultSchema,
@@ -41,7 +41,7 @@ after(() => nats.stop());
 
 describe("reports", () => {
   beforeEach(async (t) => {
-    connection = await connect({ servers: nats.url });
+    connection = await nats.connect();
     got = [];
     incarnation = "first";
     owned = [];

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { connect, createServer } from "node:net";
 import { test } from "node:test";
-import { connect as connectNats } from "@nats-io/transport-node";
 import { freePort, leakCheck, startNats, startProcess, waitUntil } from "./index.ts";
 
 test("a nats-server starts on a port of its own choice and keeps it over kill -9 and restart", async () => {
@@ -11,7 +10,7 @@ test("a nats-server starts on a port of its own choice and keeps it over kill -9
   await nats.kill9();
   await nats.restart();
   assert.notEqual(nats.pid(), firstPid);
-  const client = await connectNats({ servers: nats.url });
+  const client = await nats.connect();
   assert.equal(client.info?.version, "2.15.1");
   assert.equal(client.info?.max_payload, 8 * 1024 * 1024);
   await client.close();

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect, type NatsConnection, type NodeConnectionOptions } from "@nats-io/transport-node";
 import { locate } from "@voda/cli/harness";
 import { natsPayloadBytesMax } from "@voda/proto/wire";
 import { type RunningProcess, startProcess } from "./process.ts";
@@ -22,11 +23,13 @@ export interface Nats extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
   readonly dir: string;
+  /** A client of it. `stop` closes what is left open. */
+  connect(options?: Pick<NodeConnectionOptions, "reconnect">): Promise<NatsConnection>;
   pid(): number;
   signal(name: NodeJS.Signals): void;
   /** SIGKILL; the store stays. */
   kill9(): Promise<void>;
-  /** Starts the stopped server again, on the same port and store; with another `storeBytesMax` if it says so. */
+  /** Starts the stopped server again, on the same port and store; with another `storeBytesMax` if told so. */
   restart(more?: Pick<NatsOptions, "storeBytesMax">): Promise<void>;
   /** Ends the server and removes the temporary store. */
   stop(): Promise<void>;
@@ -36,15 +39,23 @@ export async function startNats(options: NatsOptions = {}): Promise<Nats> {
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), "voda-nats-"));
   mkdirSync(dir, { recursive: true });
   const first = await launch(dir, options.port ?? -1, options);
+  const url = `nats://127.0.0.1:${first.port}`;
   let server = first.server;
+  const clients: NatsConnection[] = [];
   const stop = async (): Promise<void> => {
+    for (const client of clients) await client.close();
     await server.stop();
     if (options.dir === undefined) rmSync(dir, { recursive: true, force: true });
   };
   return {
-    url: `nats://127.0.0.1:${first.port}`,
+    url,
     port: first.port,
     dir,
+    async connect(more) {
+      const client = await connect({ servers: url, noAsyncTraces: true, ...more });
+      clients.push(client);
+      return client;
+    },
     pid: () => server.pid,
     signal: (name) => server.signal(name),
     kill9: () => server.kill9(),

@@ -44,7 +44,7 @@ export interface WorkerOptions {
   readonly activation: number;
   readonly image: Image;
   readonly operation: (call: number) => Operation;
-  /** Asks the other session to do the same operation; `undefined` where the session is the one that is asked. */
+  /** Asks the other session to do the same operation; `undefined` where the session is the asked one. */
   readonly ask: ((by: number, askId: number, seen: string) => void) | undefined;
   /** By the monotonic clock. */
   readonly nowMs: () => number;

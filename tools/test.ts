@@ -39,6 +39,8 @@ const separate: readonly Kind[] = ["full", "clients", "pack"].map((name) => ({ n
 /** On two cores, in seconds. */
 const budgets = { test: 300, full: 2_400 };
 const slowestShown = 10;
+/** What Node says when an emitter gets one listener after the other: memory that somebody never gives back. */
+const leak = /^\(node:\d+\) MaxListenersExceededWarning/m;
 
 function kindOf(file: string): string {
   const suffix = /\.([a-z0-9]+)\.test\.ts$/.exec(file)?.[1];
@@ -141,6 +143,11 @@ async function serveAll(): Promise<boolean> {
   });
   let isWell = hasAll;
   stream.on("test:fail", () => {
+    isWell = false;
+  });
+  stream.on("test:stderr", ({ file, message }) => {
+    if (!leak.test(message)) return;
+    console.error(`${relative(".", file ?? "")}: listeners pile up, which is an error: ${message.trim()}`);
     isWell = false;
   });
   stream.on("test:complete", ({ name, file, details }) => {

@@ -257,8 +257,8 @@ async function flood(t: TestContext, bed: Bed, make: (round: number) => Buffer):
   socket.write(hello);
   const flooding = (async () => {
     for (let round = 0; !socket.destroyed; round += 1) {
-      const drained = new Promise<void>((resolve) => socket.once("drain", resolve));
-      if (!socket.write(make(round))) await Promise.race([drained, closed]);
+      if (socket.write(make(round))) continue;
+      await Promise.race([new Promise<void>((resolve) => socket.once("drain", resolve)), closed]);
     }
   })();
   await within("the node ends the connection", flooding);

@@ -18,7 +18,7 @@ export {
   type VodaErrorOptions,
 } from "./error.ts";
 export { gather } from "./gather.ts";
-export { type Json, jsonProblem, sentProblem } from "./json.ts";
+export { bodyDepthMax, type Json, jsonProblem, sentProblem } from "./json.ts";
 export { didYouMean } from "./near.ts";
 export type { Limits, Resources } from "./options.ts";
 export type { FieldKind, Schema, Validate, Validation } from "./schema.ts";

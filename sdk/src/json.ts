@@ -92,8 +92,8 @@ function firstProblem(items: readonly (readonly [string, unknown])[], depth: num
   return undefined;
 }
 
-/** Answers and inputs may hold values of the state, and those are nested up to 64 deep themselves. */
-const sentDepthMax = 1_000;
+/** Answers and inputs may hold values of the state, and those are nested up to `jsonDepthMax` themselves. */
+export const bodyDepthMax = 1_000;
 
 /** What to send in place of the builtins that people return most. */
 const instead: Readonly<Record<string, string>> = {
@@ -103,7 +103,11 @@ const instead: Readonly<Record<string, string>> = {
   Uint8Array: "its base64",
   BigInt: "it as text",
   Promise: "what it gives: await it",
+  Infinity: `a number up to ${Number.MAX_VALUE}`,
+  "-Infinity": `a number down to -${Number.MAX_VALUE}`,
 };
+
+const tooDeep = `nested deeper than bodyDepthMax ${bodyDepthMax}`;
 
 interface Problem {
   /** From the inside out. */
@@ -119,9 +123,10 @@ interface Problem {
 export function sentProblem(value: unknown, what: string): string | undefined {
   const problem = problemOf(value, 0);
   if (problem === undefined) return undefined;
-  const cycle = problem.steps.length > sentDepthMax ? cycleIn(value, what) : undefined;
+  const cycle = problem.steps.length > bodyDepthMax ? cycleIn(value, what) : undefined;
   if (cycle !== undefined) return cycle;
   const path = pathOf(problem.steps.reverse());
+  if (problem.found === tooDeep) return `${what}${path} is ${tooDeep}`;
   const better = instead[problem.found];
   const hint = better === undefined ? "" : `; send ${better}`;
   return `${what}${path} is ${problem.found}, which JSON does not have${hint}`;
@@ -138,7 +143,7 @@ function pathOf(steps: readonly string[]): string {
 function cycleIn(value: unknown, what: string): string | undefined {
   const above = new Map<unknown, string>();
   const look = (at: unknown, path: string): string | undefined => {
-    if (typeof at !== "object" || at === null) return undefined;
+    if (typeof at !== "object" || at === null || above.size > bodyDepthMax) return undefined;
     const before = above.get(at);
     if (before !== undefined) return `${path} is ${before} again: what holds itself has no JSON`;
     above.set(at, path);
@@ -156,7 +161,7 @@ function problemOf(value: unknown, depth: number): Problem | undefined {
   if (typeof value === "number") return Number.isFinite(value) ? undefined : found(String(value));
   if (value === null || typeof value === "string" || typeof value === "boolean") return undefined;
   if (typeof value !== "object") return found(typeof value === "bigint" ? "BigInt" : typeof value);
-  if (depth > sentDepthMax) return found(`nested deeper than ${sentDepthMax}`);
+  if (depth > bodyDepthMax) return found(tooDeep);
   if (Array.isArray(value)) return itemProblem(value, depth);
   const tag = Object.prototype.toString.call(value).slice(8, -1);
   if (tag !== "Object") return found(tag);

@@ -99,6 +99,28 @@ describe("input", () => {
   });
 });
 
+test("JSON that nests too deep or has a number beyond all doubles is the caller's mistake, told with place and limit", () => {
+  const deep = (levels: number): string => `${"[".repeat(levels)}${"]".repeat(levels)}`;
+  const tooDeep = /^the body(\[0\]){16}\.\.\. \(1001 steps\) is nested deeper than bodyDepthMax 1000$/;
+  const infinite = /^the body\.a\[1\] is -?Infinity, which JSON does not have; send a number .* -?1\.797\d+e\+308$/;
+  const bodies: readonly (readonly [string, RegExp])[] = [
+    [deep(1_002), tooDeep],
+    [deep(50_000), tooDeep],
+    ['{"a":[1,1e999]}', infinite],
+    ['{"a":[1,-1E+400]}', infinite],
+    [`{"a":[1,${"9".repeat(309)}]}`, infinite],
+  ];
+  for (const handler of [plain, lab])
+    for (const [body, words] of bodies)
+      assert.throws(
+        () => decodeInput(handler, "json", utf8.encode(body)),
+        (error) => error instanceof BadInput && words.test(error.message),
+        body.slice(0, 20),
+      );
+  for (const body of [deep(1_001), "[1e308,-1.7e308,1e-999]", `{"a":"1e999${"1".repeat(400)}"}`])
+    assert.deepEqual(decodeInput(plain, "json", utf8.encode(body)), JSON.parse(body));
+});
+
 test("an Any in JSON holds a well-known type or one of the service's file, in and out", () => {
   const typeUrl = "type.googleapis.com";
   for (const any of [

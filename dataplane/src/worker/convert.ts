@@ -20,7 +20,7 @@ import {
   file_google_protobuf_timestamp,
   file_google_protobuf_wrappers,
 } from "@bufbuild/protobuf/wkt";
-import { type Handler, sentProblem } from "voda/definition";
+import { bodyDepthMax, type Handler, sentProblem } from "voda/definition";
 import { type Answer, type Content, fail } from "../call/index.ts";
 import { checkJsonForm } from "./check-message.ts";
 import { textOf } from "./thrown.ts";
@@ -114,12 +114,23 @@ export function registryOf({ file }: DescMessage): Registry {
 }
 
 function parseJson(body: Uint8Array): ReturnType<typeof JSON.parse> {
+  let json: string;
+  let value: ReturnType<typeof JSON.parse>;
   try {
-    return JSON.parse(strictUtf8.decode(body));
+    json = strictUtf8.decode(body);
+    value = JSON.parse(json);
   } catch (cause) {
     throw new BadInput(`the body is not JSON: ${text(cause)}`, { cause });
   }
+  // most bodies are too short to be nested too deep, and have no number that may be beyond all doubles
+  if (json.length <= bodyDepthMax && !isHuge.test(json)) return value;
+  const problem = sentProblem(value, "the body");
+  if (problem !== undefined) throw new BadInput(problem);
+  return value;
 }
+
+/** Whether there may be a number that is read as infinite. */
+const isHuge = /\d[eE]\+?\d|\d{309}/;
 
 function text(cause: unknown): string {
   return textOf(() => String(cause instanceof Error ? cause.message : cause));

@@ -268,3 +268,7 @@ export function reactorRig(options: RigOptions = {}) {
 /** `ok`, or why not. */
 export const reasonsOf = (answers: readonly Answer[]): string[] =>
   answers.map((given) => (given.ok ? "ok" : given.failure.reason));
+
+/** What those say that are none. */
+export const messagesOf = (answers: readonly Answer[]): string[] =>
+  answers.map((given) => (given.ok ? "" : given.failure.message));

@@ -34,5 +34,5 @@ export {
 } from "./call.ts";
 export { decodeCall, decodeSessionCall, encodeCall, encodeSessionCall } from "./codec.ts";
 export { onBusyOf } from "./on-busy.ts";
-export { asksMax, listOf, noMethod, tooManyAsks } from "./refusals.ts";
+export { asksMax, left, listOf, noMethod, tooManyAsks } from "./refusals.ts";
 export { tokenOf } from "./token.ts";

@@ -1,5 +1,6 @@
 // What is refused in the same words in several places.
-import { type Failed, fail } from "./answer.ts";
+import { type Failed, type Failure, fail } from "./answer.ts";
+import type { AbandonReason } from "./call.ts";
 
 /**
  * Asks of one session that are not answered, in the worker; and that have not left, in its lane: those stay
@@ -13,6 +14,18 @@ export const tooManyAsks = (): Failed =>
     "queue_full",
     `${asksMax} asks of the session wait, as many as asksMax allows: await some before it asks more`,
   );
+
+const lateWords = {
+  no: "the deadline passed while the call waited: it did not begin, and nothing was done",
+  undone: "the deadline passed under the call, which is undone; what its handler did elsewhere is not",
+  perhaps: "the deadline passed; whether the call took effect is unknown unless it is repeated with its key",
+} as const;
+
+/** Of a call that nobody waits for any more. `begun`: whether its handler had. */
+export const left = (why: AbandonReason, begun: keyof typeof lateWords): Failure =>
+  why === "deadline"
+    ? fail("turn_timeout", lateWords[begun]).failure
+    : fail("interrupted", "the caller went away before the call ran").failure;
 
 const namesShownMax = 20;
 const nameCharsMax = 128;

@@ -51,6 +51,12 @@ export function acceptHead(head: RequestHead, { dialect, routes, nowMs, isFromEd
     throw unimplemented(`${route.method} writes: HTTP method GET is for readonly methods; send POST`, 405);
   const { name, token } = sessionOf(path, route);
   const leftMs = callMs(route, dialect.timeoutMs(head));
+  // Both specifications want a positive number, and grpc-go sends 0 for a deadline that has just passed.
+  if (leftMs === 0)
+    throw refuse(
+      "turn_timeout",
+      "the caller's time limit is 0 ms, so the call did not begin: give it more time, or none",
+    );
   return {
     route,
     name,

@@ -317,6 +317,13 @@ test("plain: each refusal has its HTTP status, code and message", async (t) => {
       /connect-timeout-ms soon is not/,
     ],
     [
+      "/agents/probe/k/echo",
+      { headers: { "connect-timeout-ms": "0" } },
+      504,
+      "deadline_exceeded",
+      /time limit is 0 ms, so the call did not begin/,
+    ],
+    [
       `/${service}/GetSession`,
       { body: "{}", headers: { "content-type": "text/plain" } },
       415,

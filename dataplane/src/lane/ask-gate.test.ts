@@ -138,7 +138,7 @@ test("what a turn asked goes with it, though the turn runs again at once for ano
   rig.step({ type: "abandon", call: 2, why: "caller" });
   rig.invoke({ ...callOf(2), number: 3 });
   const { number: activation } = rig.activation;
-  const effects = rig.step({ type: "dropped", activation, call: 2, why: "caller" });
+  const effects = rig.step({ type: "dropped", activation, call: 2, why: "caller", hasBegun: true });
   assert.deepEqual(typesOf(effects), ["refuseAsk", "fail", "run"]);
 });
 

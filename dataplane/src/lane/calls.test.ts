@@ -279,6 +279,43 @@ test("a deadline that passes in flight: the caller hears it, the record commits,
   assert.deepEqual(typesOf(rig.invoke(callOf(3, { id: callOf(2).id }))), ["reply"]);
 });
 
+test("whether a call that is late had begun is told", () => {
+  const said = (effects: readonly LaneEffect[]): string => one(effects, "fail").failure.message;
+  const late = (call: number) => ({ type: "abandon", call, why: "deadline" }) as const;
+  const notBegun = /it did not begin, and nothing was done/;
+  const waking = createRig();
+  waking.invoke(callOf(1));
+  assert.match(said(waking.step(late(1))), notBegun);
+
+  const rig = createRig().owner();
+  const activation = rig.activation.number;
+  const dropped = (call: number, hasBegun: boolean) =>
+    rig.step({ type: "dropped", activation, call, why: "deadline", hasBegun });
+  rig.invoke(callOf(2));
+  rig.invoke(callOf(3));
+  assert.deepEqual(typesOf(rig.step(late(3))), ["cancel"], "the worker knows better");
+  assert.match(said(dropped(3, false)), notBegun);
+  rig.step({ type: "abandon", call: 2, why: "caller" });
+  assert.match(said(dropped(2, true)), /undone; what its handler did elsewhere is not/);
+
+  rig.invoke(callOf(4));
+  rig.step({ type: "worker_lost", activation, begun: new Set() });
+  assert.match(said(rig.step(late(4))), notBegun, "not in the thread that ended either");
+});
+
+test("of a call that waits again after its memory was void nobody says that it did not begin", () => {
+  const rig = createRig().owner();
+  rig.invoke(callOf(2));
+  rig.step({ type: "connection", up: false });
+  const up = rig.step({ type: "connection", up: true });
+  const [own, fence] = [rig.tip(), rig.fence()];
+  rig.range(rig.last(up, fence), own, fence);
+  assert.match(
+    one(rig.step({ type: "abandon", call: 2, why: "deadline" }), "fail").failure.message,
+    /whether the call took effect is unknown/,
+  );
+});
+
 test("a deadline that passes at the worker cancels the job there, unless somebody else waits for it", () => {
   const rig = createRig().owner();
   rig.invoke(callOf(2));
@@ -297,9 +334,10 @@ test("a caller that goes away is told `interrupted` only when the turn did not r
   rig.invoke(callOf(3));
   rig.step({ type: "abandon", call: 3, why: "caller" });
   const { number } = rig.activation;
-  assert.deepEqual(reasons(rig.step({ type: "dropped", activation: number, call: 3, why: "caller" })), [
-    [3, "interrupted"],
-  ]);
+  assert.deepEqual(
+    reasons(rig.step({ type: "dropped", activation: number, call: 3, why: "caller", hasBegun: true })),
+    [[3, "interrupted"]],
+  );
 });
 
 test("a job that was cancelled runs again for who joined it meanwhile", () => {
@@ -308,7 +346,7 @@ test("a job that was cancelled runs again for who joined it meanwhile", () => {
   rig.step({ type: "abandon", call: 2, why: "caller" });
   rig.invoke(callOf(3, { id: callOf(2).id }));
   const { number } = rig.activation;
-  const effects = rig.step({ type: "dropped", activation: number, call: 2, why: "caller" });
+  const effects = rig.step({ type: "dropped", activation: number, call: 2, why: "caller", hasBegun: true });
   assert.deepEqual(reasons(effects), [[2, "interrupted"]]);
   assert.equal(one(effects, "run").call, 3);
 });

@@ -1,14 +1,15 @@
 // Calls: arrival, joining, hand-over to the worker, leaving.
 import { bytesEqual } from "@voda/stdx";
-import { type AbandonReason, type CallHead, type Failure, fail } from "../call/index.ts";
+import { type AbandonReason, type CallHead, type Failure, fail, left } from "../call/index.ts";
+import type { TurnMessage } from "../turn/index.ts";
 import { dropAsks } from "./ask-gate.ts";
 import { pipelineBytesMax, pipelineTurnsMax, retryAfterMs } from "./constants.ts";
 import { abandonOrder } from "./control.ts";
 import { callText, type Found, findAnswer, roomFor } from "./dedupe.ts";
 import type { Activation, Lane, Slice, Step } from "./lane.ts";
-import { failCall, failWork, finish, isSameRaw, left, replyWork, requeue } from "./share.ts";
+import { failCall, failWork, finish, isSameRaw, replyWork, requeue } from "./share.ts";
 import { wantClaimToRead } from "./tip.ts";
-import { isBusy, startJob, takeJob } from "./turns.ts";
+import { isBusy, startJob, takeJob, waitsInWorker } from "./turns.ts";
 import type { Work } from "./work.ts";
 
 /**
@@ -50,6 +51,7 @@ export function arrive(step: Step, call: CallHead): void {
     waiters: [call],
     gone: undefined,
     stage: "queued",
+    begun: 0,
     bytes: call.bytes,
   };
   lane.calls.set(call.number, work);
@@ -183,12 +185,12 @@ export function abandon(step: Step, call: number, why: AbandonReason): void {
     abandonOrder(step, call, why);
     return;
   }
-  // a deadline is answered now. A caller who has gone needs no answer, and the job's end gives it one; until
-  // then others may still join
-  if (work.stage === "queued" || why === "deadline") {
+  // a deadline is answered now, or, where the worker can tell that the call did not begin, in a moment. A
+  // caller who has gone needs no answer, and the job's end gives it one; until then others may still join
+  if (work.stage === "queued" || (why === "deadline" && !willTell(lane, work, call))) {
     work.waiters = work.waiters.filter((waiter) => waiter.number !== call);
     lane.calls.delete(call);
-    failCall(step, call, left(why));
+    failCall(step, call, left(why, work.begun === 0 ? "no" : "perhaps"));
     if (work.waiters.length === 0 && work.stage === "queued") {
       lane.queue = lane.queue.filter((other) => other !== work);
       finish(lane, work);
@@ -207,15 +209,27 @@ export function abandon(step: Step, call: number, why: AbandonReason): void {
   out.push({ type: "cancel", activation: activation.number, call: work.job.number, why });
 }
 
+/** Whether the worker, once nobody waits for the work any more, will say that it did not begin. */
+const willTell = ({ activation }: Lane, work: Work, last: number): boolean =>
+  activation !== undefined &&
+  waitsInWorker(activation.turns, work) &&
+  work.waiters.every(({ number }) => number === last || work.gone?.has(number));
+
 /** The worker dropped a job: it left nothing. Whoever still waits for it has it run again. */
-export function dropped(step: Step, activation: Activation, call: number, why: AbandonReason): void {
+export function dropped(
+  step: Step,
+  activation: Activation,
+  { call, why, hasBegun }: TurnMessage & { type: "dropped" },
+): void {
   const work = takeJob(activation.turns, call);
   if (work === undefined) return;
+  if (!hasBegun) work.begun -= 1;
+  const begun = hasBegun ? "undone" : work.begun === 0 ? "no" : "perhaps";
   dropAsks(step, activation, work);
   const leaving = work.waiters.filter((waiter) => waiter.number === call || work.gone?.has(waiter.number));
   for (const waiter of leaving) {
     step.lane.calls.delete(waiter.number);
-    failCall(step, waiter.number, left(why));
+    failCall(step, waiter.number, left(why, begun));
   }
   work.waiters = work.waiters.filter((waiter) => !leaving.includes(waiter));
   requeue(step.lane, [work]);

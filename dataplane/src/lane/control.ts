@@ -1,9 +1,9 @@
 // What orders from outside do to a session in memory.
-import type { AbandonReason, CallHead, CallType } from "../call/index.ts";
+import { type AbandonReason, type CallHead, type CallType, left } from "../call/index.ts";
 import { abandonFold } from "./fold.ts";
 import type { Activation, Slice, Step } from "./lane.ts";
 import { accept, type Orders, takeOrders } from "./orders.ts";
-import { carriedOutStill, failCall, left } from "./share.ts";
+import { carriedOutStill, failCall } from "./share.ts";
 import { wantClaim } from "./tip.ts";
 
 /**
@@ -46,5 +46,5 @@ export function abandonOrder(step: Step, call: number, why: AbandonReason): void
   if (taken.length === 0 && !lane.controls.some(isMeant)) return;
   lane.controls = lane.controls.filter((control) => !isMeant(control));
   const ends = taken.some(({ type }) => type === "end");
-  failCall(step, call, ends ? carriedOutStill(why) : left(why));
+  failCall(step, call, ends ? carriedOutStill(why) : left(why, taken.length > 0 ? "perhaps" : "no"));
 }

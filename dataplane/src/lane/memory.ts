@@ -56,7 +56,10 @@ export function drop(
     const isDoubtful = doubtful.includes(work);
     if (work.key === undefined && (isDoubtful || asks.left.has(work))) failWork(step, work, unknownOutcome());
     else if (hasRun(work)) failWork(step, work, workerLost(isDoubtful));
-    else requeued.push(work);
+    else {
+      if (begun?.has(work.job.number) === false && work.stage === "running") work.begun -= 1;
+      requeued.push(work);
+    }
   }
   requeue(lane, requeued);
   lane.controls = [...orders.waiting, ...lane.controls];

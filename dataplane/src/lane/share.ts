@@ -108,17 +108,8 @@ export const corruptLane = (name: SessionName, why: string): Failure =>
 /** The same, of a lane that is behind its mark. */
 export const lostRecords = (name: SessionName, why: string): Failure =>
   fail("data_loss", `session ${nameText(name)} lost records: ${why}; ${waysOn(name)}`).failure;
-const late =
-  "the deadline passed; whether the call took effect is unknown unless it is repeated with its key";
 /** Of an order to end the session that was taken. */
 export const carriedOutStill = (why: AbandonReason): Failure => {
   const message = "the session may still be deleted: the order had begun when its caller stopped waiting";
   return fail(why === "deadline" ? "turn_timeout" : "interrupted", message).failure;
 };
-/**
- * For a call that did not run, or whose outcome its caller does not learn: the two are not told apart here.
- */
-export const left = (why: AbandonReason): Failure =>
-  why === "deadline"
-    ? fail("turn_timeout", late).failure
-    : fail("interrupted", "the caller went away before the call ran").failure;

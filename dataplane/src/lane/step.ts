@@ -117,7 +117,7 @@ function noteWorker(at: Step, event: FromWorker): void {
     case "read":
       return seen(at, activation, event);
     case "dropped":
-      return dropped(at, activation, event.call, event.why);
+      return dropped(at, activation, event);
     case "ask":
       return noteAsk(at, activation, event);
     case "identified":

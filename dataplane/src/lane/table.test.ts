@@ -344,7 +344,7 @@ test("our last record was replaced and others follow, verifying: fenced with an 
 test("idle, held: the memory is dropped", () => {
   const rig = createRig();
   rig.empty(rig.invoke(callOf(1)));
-  rig.step({ type: "dropped", activation: rig.activation.number, call: 1, why: "caller" });
+  rig.step({ type: "dropped", activation: rig.activation.number, call: 1, why: "caller", hasBegun: true });
   assert.deepEqual(typesOf(rig.step({ type: "sleep" })), ["close", "cold"]);
 });
 

@@ -45,9 +45,20 @@ export function isBusy({ jobs }: Turns): boolean {
   return false;
 }
 
+/** Whether it certainly waits in the worker for an earlier turn, as far as the worker has told. */
+export function waitsInWorker({ jobs }: Turns, work: Work): boolean {
+  if (work.stage !== "running" || work.job.readonly) return false;
+  for (const other of jobs.values()) {
+    if (other === work) return false;
+    if (other.stage === "running" && !other.job.readonly) return true;
+  }
+  return false;
+}
+
 /** The work goes to the worker. */
 export function startJob({ jobs }: Turns, work: Work): void {
   work.stage = "running";
+  work.begun += 1;
   jobs.set(work.job.number, work);
 }
 

@@ -9,6 +9,8 @@ export interface Work {
   /** Waiters whose callers went away. */
   gone: Set<number> | undefined;
   stage: "queued" | "running" | "executed";
+  /** Times that it went to a worker and may have begun there. */
+  begun: number;
   /** Counted against the pipeline. */
   bytes: number;
 }

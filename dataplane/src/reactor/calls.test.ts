@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { plainCall } from "../../test/call.ts";
 import { testTimers } from "../../test/timers.ts";
 import type { Answer, Call } from "../call/index.ts";
-import { createCalls, type LiveCall, nodeCallsMax } from "./calls.ts";
+import { createCalls, type LiveCall, lateGraceMs, nodeCallsMax } from "./calls.ts";
 
 let numbers = 0;
 const callUntil = (deadlineMs: number): Call => plainCall((numbers += 1), deadlineMs);
@@ -11,7 +11,7 @@ const numberOf = (live: LiveCall): number => live.call.head.number;
 const ok: Answer = { ok: true, content: "json", body: new Uint8Array(0) };
 
 describe("calls", () => {
-  function rig(onLate: (call: LiveCall) => void = () => undefined) {
+  function rig(onLate: (call: LiveCall, isLast: boolean) => void = () => undefined) {
     const timers = testTimers();
     const calls = createCalls(timers, onLate);
     const answers: string[] = [];
@@ -30,16 +30,18 @@ describe("calls", () => {
     assert.deepEqual([answers, calls.size], [["ok"], 0]);
   });
 
-  test("what is not answered by its deadline is told, then answered, once and not early", () => {
-    const late: number[] = [];
-    const { calls, answers, reply, pass, nowMs } = rig((live) => late.push(numberOf(live)));
-    const call = callUntil(nowMs() + 100);
-    calls.add(call, reply);
+  test("what is not answered by its deadline is told, then, after a grace, answered, once and not early", () => {
+    const late: boolean[] = [];
+    const { calls, answers, reply, pass, nowMs } = rig((_, isLast) => late.push(isLast));
+    calls.add(callUntil(nowMs() + 100), reply);
     pass(99);
     assert.deepEqual([late, answers], [[], []]);
     pass(1);
+    assert.deepEqual([late, answers], [[false], []]);
+    pass(lateGraceMs);
+    assert.deepEqual([late, answers], [[false, true], ["turn_timeout"]]);
     pass(1000);
-    assert.deepEqual([late, answers], [[call.head.number], ["turn_timeout"]]);
+    assert.equal(answers.length, 1);
   });
 
   test("who is told of a late call may answer it", () => {
@@ -51,7 +53,7 @@ describe("calls", () => {
 
   test("deadlines that pass in a long pause are met in their order, those to come are not", () => {
     const late: number[] = [];
-    const { calls, reply, pass, nowMs } = rig((live) => late.push(numberOf(live)));
+    const { calls, reply, pass, nowMs } = rig((live, isLast) => void (isLast || late.push(numberOf(live))));
     const added = [300, 100, 200, 900_000].map((ms) => callUntil(nowMs() + ms));
     for (const call of added) calls.add(call, reply);
     const numbers = added.map(({ head }) => head.number);
@@ -65,6 +67,7 @@ describe("calls", () => {
     const { calls, answers, reply, pass, nowMs } = rig();
     calls.add(callUntil(nowMs() - 5_000), reply);
     pass(1);
+    pass(lateGraceMs);
     assert.deepEqual(answers, ["turn_timeout"]);
   });
 

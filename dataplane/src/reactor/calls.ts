@@ -18,7 +18,7 @@ export interface LiveCall {
   call: Call;
   readonly reply: Reply;
   /** Ends the watch over its deadline: whatever is answered leaves nothing behind. */
-  readonly disarm: () => void;
+  disarm: () => void;
   /**
    * checking: what its caller brings is looked at, or it is an ask that waits at the lane of who asks; the
    * lane of its own session does not know it. here: that lane does. away: another node has it, and
@@ -35,6 +35,12 @@ export interface LiveCall {
 /** Calls that one node holds at the same time; more are refused at once. */
 export const nodeCallsMax = 100_000;
 
+/**
+ * From a deadline to the answer that nobody knows what became of the call: for a worker, or another node, that
+ * knows better. Callers are answered within 250 ms of their deadline.
+ */
+export const lateGraceMs = 100;
+
 /** By number. Whatever happens, each call that was added is answered once. */
 export interface Calls {
   readonly size: number;
@@ -50,8 +56,11 @@ export interface Calls {
   close(): void;
 }
 
-/** `onLate` is told of each call whose deadline passes; what it does not answer is answered after it. */
-export function createCalls(timers: Timers, onLate: (call: LiveCall) => void): Calls {
+/**
+ * `onLate` is told of each call whose deadline passes, and once more, `isLast`, `lateGraceMs` later; what is
+ * not answered then is answered after it.
+ */
+export function createCalls(timers: Timers, onLate: (call: LiveCall, isLast: boolean) => void): Calls {
   const live = new Map<number, LiveCall>();
 
   const take = (number: number): LiveCall | undefined => {
@@ -64,11 +73,13 @@ export function createCalls(timers: Timers, onLate: (call: LiveCall) => void): C
   };
   const answer = (number: number, given: Answer, meta: AnswerMeta = {}): void =>
     take(number)?.reply(given, meta);
-  const expire = (number: number): void => {
+  const expire = (number: number, isLast: boolean): void => {
     const call = live.get(number);
     if (call === undefined) return;
-    onLate(call);
-    answer(number, late());
+    onLate(call, isLast);
+    if (isLast) answer(number, late());
+    else if (live.has(number))
+      call.disarm = timers.at(timers.nowMs() + lateGraceMs, () => expire(number, true));
   };
 
   return {
@@ -85,7 +96,7 @@ export function createCalls(timers: Timers, onLate: (call: LiveCall) => void): C
       const added: LiveCall = {
         call,
         reply,
-        disarm: timers.at(deadlineMs, () => expire(number)),
+        disarm: timers.at(deadlineMs, () => expire(number, false)),
         stage: "checking",
         takeBack: undefined,
         isHanded: false,

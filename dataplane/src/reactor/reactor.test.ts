@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type CallParts, plainCall } from "../../test/call.ts";
 import { keyOf, other, recordOf, stored } from "../../test/lane-rig.ts";
-import { reactorRig, reasonsOf } from "../../test/reactor-rig.ts";
+import { messagesOf, reactorRig, reasonsOf } from "../../test/reactor-rig.ts";
 import { fail } from "../call/index.ts";
 import { firstResendMs } from "../lane/constants.ts";
-import { nodeCallsMax } from "./calls.ts";
+import { lateGraceMs, nodeCallsMax } from "./calls.ts";
 import { workersLostMax } from "./reactor.ts";
 
 test("calls and activations go on beyond 2^32", () => {
@@ -75,6 +75,7 @@ test("a call whose grant is still looked at is answered at its deadline, and doe
   at.submit({ grant: "g" }, 500);
   at.timers.pass(500);
   assert.deepEqual(reasonsOf(at.answers), ["turn_timeout"]);
+  assert.match(messagesOf(at.answers)[0] ?? "", /it did not begin/);
   at.checks[0]?.(plainCall(99, 0));
   at.settle();
   assert.deepEqual([at.ran, at.opened], [[], []]);
@@ -339,6 +340,8 @@ test("a passed call whose caller leaves is taken back", () => {
 test("a passed call is answered at its deadline by the node that its caller asked, and taken back", () => {
   const { at, passed } = passOn({}, 500);
   at.timers.pass(500);
+  assert.deepEqual([passed.taken, at.answers], [[], []], "the other node knows better, if it answers");
+  at.timers.pass(lateGraceMs);
   assert.deepEqual([passed.taken, reasonsOf(at.answers)], [["deadline"], ["turn_timeout"]]);
   passed.told.undelivered();
   passed.told.answered({ ok: true, content: "json", body: new Uint8Array(0) }, {});

@@ -1,7 +1,7 @@
 // The sessions of this node: tells each lane what happens, in the order in which it happens. Pure: time,
 // chance and the world come in as arguments (`ports.ts`), so that the simulator runs this very code.
 import type { SessionName, SessionToken } from "@voda/proto/session";
-import { type AskMessage, type Call, type Failed, fail, type Submit } from "../call/index.ts";
+import { type AskMessage, type Call, type Failed, fail, left, type Submit } from "../call/index.ts";
 import { isIdle, type Lane, type LaneEvent, stepLane } from "../lane/index.ts";
 import { takeAsk } from "./asks.ts";
 import { closing, createCalls, type LiveCall } from "./calls.ts";
@@ -54,7 +54,7 @@ export class Reactor {
       world,
       timers,
       hint,
-      calls: createCalls(timers, (call) => this.#abandon(call, "deadline")),
+      calls: createCalls(timers, (call, isLast) => this.#late(call, isLast)),
       opened: new Map(),
       owned: new Set(),
       leaving: [],
@@ -261,6 +261,11 @@ export class Reactor {
     this.#step(hosted, { type: "abandon", call: number, why: "deadline" });
   }
 
+  /** Another node watches the deadline of what was passed to it, and knows better what became of it. */
+  #late(live: LiveCall, isLast: boolean): void {
+    if (isLast || live.stage !== "away") this.#abandon(live, "deadline");
+  }
+
   /** At a deadline, what is not answered here is answered by whoever watches it. */
   #abandon({ call, stage, takeBack }: LiveCall, why: "deadline" | "caller"): void {
     const { calls } = this.#performing;
@@ -272,7 +277,8 @@ export class Reactor {
       return;
     }
     takeBack?.(why);
-    if (why === "caller") calls.answer(number, fail("interrupted", "the caller went away"));
+    if (stage === "checking") calls.answer(number, { ok: false, failure: left(why, "no") });
+    else if (why === "caller") calls.answer(number, fail("interrupted", "the caller went away"));
   }
 
   /**

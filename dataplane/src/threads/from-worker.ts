@@ -101,12 +101,14 @@ const codecs: MessageCodecs<FromWorker> = {
   },
   dropped: {
     number: 4,
-    encode: ({ activation, call, why }) => draft({ activation, call, code: abandonCode(why) }),
-    decode: ({ activation, call, code }) => ({
+    encode: ({ activation, call, why, hasBegun }) =>
+      draft({ activation, call, code: abandonCode(why), flags: Number(hasBegun) }),
+    decode: ({ activation, call, code, flags }) => ({
       type: "dropped",
       activation,
       call,
       why: abandonReasonOf(code),
+      hasBegun: flags !== 0,
     }),
   },
   cut_page: {

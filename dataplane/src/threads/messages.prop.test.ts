@@ -69,7 +69,7 @@ const heard: fc.Arbitrary<FromWorker> = fc.oneof(
     after: number,
     answer: bytes,
   }),
-  record({ type: is("dropped"), activation: number, call: number, why }),
+  record({ type: is("dropped"), activation: number, call: number, why, hasBegun: fc.boolean() }),
   record({ type: is("cut_page"), activation: number, bytes }),
   record({ type: is("cut"), activation: number, after: number }),
   record({ type: is("open_failed"), activation: number, failure }),

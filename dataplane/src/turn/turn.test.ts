@@ -42,9 +42,9 @@ const said = (type: "read" | "failed", call: number, seen: number): TurnEffect =
   type: "say",
   message: { type, activation: 7, call, after: seen, answer },
 });
-const dropped = (call: number, why: "deadline" | "caller"): TurnEffect => ({
+const dropped = (call: number, why: "deadline" | "caller", hasBegun = false): TurnEffect => ({
   type: "say",
-  message: { type: "dropped", activation: 7, call, why },
+  message: { type: "dropped", activation: 7, call, why, hasBegun },
 });
 
 test("one turn runs at a time, in the order of arrival, and numbers are dense", () => {
@@ -113,7 +113,7 @@ for (const why of ["deadline", "caller"] as const) {
     assert.deepEqual(after(...late), [
       { type: "abort", call: 1, why },
       { type: "discard", call: 1 },
-      dropped(1, why),
+      dropped(1, why, true),
       started(2),
     ]);
     assert.deepEqual(after(...late, succeeded(1)), []);

@@ -90,7 +90,7 @@ function startNext(turn: Turn, nowMs: number, out: TurnEffect[]): void {
 /** A call whose deadline passed while it was queued is dropped before any work. */
 function isLate(turn: Turn, head: CallHead, nowMs: number, out: TurnEffect[]): boolean {
   if (nowMs < head.deadlineMs) return false;
-  sayDropped(turn, head.number, "deadline", out);
+  out.push(dropped(turn, head.number, "deadline", false));
   return true;
 }
 
@@ -146,14 +146,14 @@ function sayRead(
   out.push({ type: "say", message: { type, activation: turn.activation, call, after, answer } });
 }
 
-function sayDropped(turn: Turn, call: number, why: AbandonReason, out: TurnEffect[]): void {
-  out.push({ type: "say", message: { type: "dropped", activation: turn.activation, call, why } });
+function dropped({ activation }: Turn, call: number, why: AbandonReason, hasBegun: boolean): TurnEffect {
+  return { type: "say", message: { type: "dropped", activation, call, why, hasBegun } };
 }
 
 function cancel(turn: Turn, call: number, why: AbandonReason, out: TurnEffect[]): void {
   // its handler has not begun: whoever else waits for it may have it run again
   if (take(turn.mailbox, call) || take(turn.waitingReaders, call)) {
-    sayDropped(turn, call, why, out);
+    out.push(dropped(turn, call, why, false));
     return;
   }
   const isReader = turn.readers.has(call);
@@ -164,7 +164,7 @@ function cancel(turn: Turn, call: number, why: AbandonReason, out: TurnEffect[])
   out.push({ type: "discard", call });
   if (isReader) turn.readers.delete(call);
   else turn.running = undefined;
-  sayDropped(turn, call, why, out);
+  out.push(dropped(turn, call, why, true));
 }
 
 function take(calls: CallHead[], number: number): boolean {

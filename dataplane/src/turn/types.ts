@@ -77,10 +77,11 @@ export type TurnMessage =
       readonly after: number;
       readonly answer: Uint8Array;
     }
-  /** The call was dropped before its handler ended, and left nothing. */
+  /** The call was dropped before its handler ended, or even began, and left nothing. */
   | {
       readonly type: "dropped";
       readonly activation: number;
       readonly call: number;
       readonly why: AbandonReason;
+      readonly hasBegun: boolean;
     };

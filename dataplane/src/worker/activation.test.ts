@@ -85,7 +85,13 @@ describe("an activation", () => {
     const hung = run("hang");
     const next = run("add", 1);
     activation.cancel(hung, "deadline");
-    assert.deepEqual(said[0], { type: "dropped", activation: 7, call: hung, why: "deadline" });
+    assert.deepEqual(said[0], {
+      type: "dropped",
+      activation: 7,
+      call: hung,
+      why: "deadline",
+      hasBegun: true,
+    });
     assert.equal(value(next), 1);
   });
 

@@ -102,7 +102,8 @@ describe("input", () => {
 test("JSON that nests too deep or has a number beyond all doubles is the caller's mistake, told with place and limit", () => {
   const deep = (levels: number): string => `${"[".repeat(levels)}${"]".repeat(levels)}`;
   const tooDeep = /^the body(\[0\]){16}\.\.\. \(1001 steps\) is nested deeper than bodyDepthMax 1000$/;
-  const infinite = /^the body\.a\[1\] is -?Infinity, which JSON does not have; send a number .* -?1\.797\d+e\+308$/;
+  const infinite =
+    /^the body\.a\[1\] is -?Infinity, which JSON does not have; send a number .* -?1\.797\d+e\+308$/;
   const bodies: readonly (readonly [string, RegExp])[] = [
     [deep(1_002), tooDeep],
     [deep(50_000), tooDeep],

@@ -1,7 +1,7 @@
 // Clients: operations that are tried at some node until they are answered, and what an answer must say at
 // that instant.
 import type { Answer, CallId, Failure } from "../../../dataplane/src/call/index.ts";
-import { Violation } from "./checks.ts";
+import { opOf, Violation } from "./checks.ts";
 import type { Clockwork } from "./clockwork.ts";
 import type { FaultPlan } from "./options.ts";
 import type { Stores } from "./sessions.ts";
@@ -56,6 +56,8 @@ export class Clients {
   /** Effects that a loss of power took back. */
   readonly #lost = new Set<string>();
   readonly #lostStates = new Set<string>();
+  /** Operations that did not begin, as their callers were told. */
+  readonly #unbegun = new Set<number>();
   /** Index of the newest version that any client has proof of. */
   #known = 0;
   #losses = 0;
@@ -113,6 +115,13 @@ export class Clients {
       operation.isDone = true;
       if (seen !== undefined && this.#losses === lossesThen) this.#known = Math.max(this.#known, seen);
     });
+  }
+
+  /** @throws Violation when a call took effect of which its caller was told that it did not begin */
+  checkUnbegun(): void {
+    for (const effect of this.#options.stores.main.versions.at(-1)?.ever ?? [])
+      if (this.#unbegun.has(opOf(effect)))
+        throw new Violation(`effect ${effect} is of a call that, as its caller was told, did not begin`);
   }
 
   /** Versions from `length` on never happened. */
@@ -211,6 +220,11 @@ export class Clients {
 
   /** @throws Violation when the world gave no reason */
   #refused(operation: Operation, { reason, message }: Failure): void {
+    // it is not sent again, so nothing of it may ever be found
+    if (message.includes("did not begin") && operation.kind === "unkeyed") {
+      this.#options.clockwork.meet("a call is told that it did not begin");
+      this.#unbegun.add(operation.number);
+    }
     if (reason === "turn_timeout") this.#options.clockwork.meet("a caller's deadline passes");
     // a copy that comes when the client has its answer
     if (reason === "answer_not_kept" && operation.isDone) return;

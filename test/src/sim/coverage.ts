@@ -37,6 +37,7 @@ export const occasions = [
   "a passed call is taken back",
   "a caller leaves",
   "a caller's deadline passes",
+  "a call is told that it did not begin",
   "a session sleeps",
   "a session is fenced",
   "a session ends",

@@ -102,6 +102,7 @@ function createMesh(plan: FaultPlan, clockwork: Clockwork): Mesh {
       clients.begin();
       planFaults({ plan, clockwork, stores, nodes, leases, start });
       const goToSleep = (): void => {
+        clients.checkUnbegun();
         const isIdle = clients.areDone && nodes.every((node) => node.isIdle);
         if (isIdle && !isAsleep(stores.main)) clients.wake("wake");
         if (isIdle && !isAsleep(stores.asked)) clients.wake("wakeAsked");

@@ -117,7 +117,6 @@ test("malformed gRPC messages are refused as the call's status, and the connecti
     [frameMessage(message), { "grpc-encoding": "gzip" }, "12", /encoding gzip; send identity/],
     [frameMessage(message), { "grpc-timeout": "0n" }, "4", /time limit is 0 ms, so the call did not begin/],
     [frameMessage(message), { "grpc-timeout": "1x" }, "3", /grpc-timeout 1x is not/],
-    [frameMessage(message), { "grpc-timeout": "123456789S" }, "3", /grpc-timeout 123456789S is not/],
     [
       frameMessage(message),
       { "x-large": Array.from({ length: 9 }, () => "x".repeat(8000)) },

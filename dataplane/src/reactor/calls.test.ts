@@ -30,7 +30,7 @@ describe("calls", () => {
     assert.deepEqual([answers, calls.size], [["ok"], 0]);
   });
 
-  test("what is not answered by its deadline is told, then, after a grace, answered, once and not early", () => {
+  test("what is not answered by its deadline is told, and after a grace answered, once", () => {
     const late: boolean[] = [];
     const { calls, answers, reply, pass, nowMs } = rig((_, isLast) => late.push(isLast));
     calls.add(callUntil(nowMs() + 100), reply);

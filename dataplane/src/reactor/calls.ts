@@ -36,8 +36,8 @@ export interface LiveCall {
 export const nodeCallsMax = 100_000;
 
 /**
- * From a deadline to the answer that nobody knows what became of the call: for a worker, or another node, that
- * knows better. Callers are answered within 250 ms of their deadline.
+ * From a deadline to the answer that nobody knows what became of the call: a worker, or another node, may
+ * know better. Callers are answered within 250 ms of their deadline.
  */
 export const lateGraceMs = 100;
 

@@ -99,7 +99,7 @@ describe("input", () => {
   });
 });
 
-test("JSON that nests too deep or has a number beyond all doubles is the caller's mistake, told with place and limit", () => {
+test("JSON that nests too deep or has a number beyond all doubles is refused with place and limit", () => {
   const deep = (levels: number): string => `${"[".repeat(levels)}${"]".repeat(levels)}`;
   const tooDeep = /^the body(\[0\]){16}\.\.\. \(1001 steps\) is nested deeper than bodyDepthMax 1000$/;
   const infinite =

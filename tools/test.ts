@@ -39,7 +39,7 @@ const separate: readonly Kind[] = ["full", "clients", "pack"].map((name) => ({ n
 /** On two cores, in seconds. */
 const budgets = { test: 300, full: 2_400 };
 const slowestShown = 10;
-/** What Node says when an emitter gets one listener after the other: memory that somebody never gives back. */
+/** What Node says when an emitter gets listener after listener: memory that is never given back. */
 const leak = /^\(node:\d+\) MaxListenersExceededWarning/m;
 
 function kindOf(file: string): string {

@@ -7,6 +7,7 @@ import { httpStatus } from "@voda/proto/error-body";
 import { grpcCodes } from "@voda/proto/errors";
 import * as wire from "@voda/proto/wire";
 import { type Code, isRetryable, reasons } from "@voda/proto/wire";
+import { bodyDepthMax } from "voda/definition";
 import { asksMax, chainMax } from "../../../dataplane/src/call/index.ts";
 import { blocksOf, callsOf, documents, filesInGit, read, root } from "./documents.ts";
 
@@ -33,7 +34,7 @@ test("the table of limits has the values of the code", () => {
   const { bodyBytesMax, turnBytesMax, stateBytesMax, headersBytesMax, callNumbersMax } = wire;
   const { numberedMsMax, descriptionCharsMax, bundleLoadMsMax } = wire;
   const sizes = { bodyBytesMax, turnBytesMax, stateBytesMax, headersBytesMax, descriptionCharsMax };
-  const counts = { asksMax, chainMax, callNumbersMax, numberedMsMax, bundleLoadMsMax };
+  const counts = { bodyDepthMax, asksMax, chainMax, callNumbersMax, numberedMsMax, bundleLoadMsMax };
   assert.deepEqual(said, { ...sizes, ...counts });
 });
 

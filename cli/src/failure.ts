@@ -1,5 +1,6 @@
 // How a command fails: one line that says why and what to do, and an exit code that programs can tell apart.
 import { Code, ConnectError } from "@connectrpc/connect";
+import { wordsOf } from "@voda/stdx";
 
 /** Programs tell failures apart by them: they are part of the command's contract (cli/README.md). */
 export const exitCodes = { ok: 0, error: 1, usage: 2, notFound: 3, unavailable: 4 } as const;
@@ -62,7 +63,7 @@ export function failureOf(error: unknown): Failure {
   const unreachable = unreachableAddress(error);
   if (unreachable !== undefined)
     return { line: `nothing answers at ${unreachable}; ${bringUp}`, exitCode: exitCodes.unavailable };
-  return { line: oneLine(wordsOf(error)), exitCode: exitCodes.error };
+  return { line: oneLine(told(error)), exitCode: exitCodes.error };
 }
 
 function connectFailure(error: ConnectError): Failure {
@@ -76,27 +77,19 @@ function connectFailure(error: ConnectError): Failure {
   }
   const { exitCode, next } = adviceFor(code, error.rawMessage);
   const words =
-    error.cause === undefined
-      ? error.rawMessage
-      : wordsOf(new Error(error.rawMessage, { cause: error.cause }));
+    error.cause === undefined ? error.rawMessage : told(new Error(error.rawMessage, { cause: error.cause }));
   return { line: oneLine(`${code}: ${words}${next === undefined ? "" : `; ${next}`}`), exitCode };
 }
 
-/** The message with those of its causes: "fetch failed" alone helps nobody. */
-function wordsOf(error: unknown): string {
-  const said: string[] = [];
-  for (let at = error, depth = 0; at !== undefined && depth < causesMax; depth += 1) {
-    const inner = at instanceof AggregateError && at.message === "" ? at.errors[0] : at;
-    const message = inner instanceof Error ? inner.message : String(inner);
-    if (!said.some((words) => words.includes(message))) said.push(message);
-    at = at instanceof Error ? at.cause : undefined;
-  }
-  return `${said.join(": ")}${isTlsRefusal(said) ? "; it does not speak TLS: write http://" : ""}`;
+/** With what to do where the words do not say it. */
+function told(error: unknown): string {
+  const words = wordsOf(error);
+  return `${words}${isTlsRefusal(words) ? "; it does not speak TLS: write http://" : ""}`;
 }
 
 /** OpenSSL's words for an answer that is no TLS record. */
-function isTlsRefusal(said: readonly string[]): boolean {
-  return said.some((words) => /wrong version number|packet length too long/i.test(words));
+function isTlsRefusal(words: string): boolean {
+  return /wrong version number|packet length too long/i.test(words);
 }
 
 /** The `host:port` that refused or dropped the connection, when that is what happened. */

@@ -1,6 +1,8 @@
 // Flags of the program: read once, checked, frozen. An unknown flag is an error.
+
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { wordsOf } from "@voda/stdx";
 import * as v from "valibot";
 import { type PolicyName, policies } from "./placement/index.ts";
 
@@ -92,7 +94,7 @@ function parse(args: readonly string[]): Record<string, unknown> {
     const options = Object.fromEntries(names.map((name) => [name, { type: "string" as const }]));
     return { ...parseArgs({ args: [...args], options }).values };
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = wordsOf(error);
     throw new ConfigError(`${message}; flags are ${names.map((name) => `--${name}`).join(", ")}`, {
       cause: error,
     });

@@ -1,10 +1,12 @@
 // The program `voda controlplane`: flags in, a message to its parent over IPC when it serves, logs on
 // standard error.
-import { destination, pino } from "pino";
+import { wordsOf } from "@voda/stdx";
+import { destination, pino, stdSerializers } from "pino";
 import { ConfigError, readConfig } from "./config.ts";
 import { type ControlPlane, openControlPlane } from "./control-plane.ts";
 
-const log = pino({ name: "controlplane" }, destination({ dest: 2, sync: true }));
+const serializers = { err: (error: Error) => ({ ...stdSerializers.err(error), message: wordsOf(error) }) };
+const log = pino({ name: "controlplane", serializers }, destination({ dest: 2, sync: true }));
 const exitUsage = 2;
 
 try {

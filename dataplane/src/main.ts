@@ -1,5 +1,6 @@
 // `voda node`: the data plane as a program. Tells its parent over IPC when it serves, if the parent opened
 // such a channel; logs go to standard error. Standard output belongs to the agents.
+import { wordsOf } from "@voda/stdx";
 import pino from "pino";
 import { type NodeConfig, parseConfig } from "./config.ts";
 import { DevicesError } from "./controls/index.ts";
@@ -10,7 +11,15 @@ if (config === undefined) {
   process.stderr.write(`voda node: ${problem}\n`);
   process.exit(2);
 }
-const log = pino({ level: config["log-level"], base: { node: config["node-id"] } }, pino.destination(2));
+const { err } = pino.stdSerializers;
+const log = pino(
+  {
+    level: config["log-level"],
+    base: { node: config["node-id"] },
+    serializers: { err: (error: Error) => ({ ...err(error), message: wordsOf(error) }) },
+  },
+  pino.destination(2),
+);
 const node = await open(config);
 const served = { node: config["node-id"], ingress: node.ingress, incarnation: node.incarnation };
 log.info(served, "ready");
@@ -46,6 +55,6 @@ function read(): [ReturnType<typeof parseConfig>, ""] | [undefined, string] {
   try {
     return [parseConfig(process.argv.slice(2)), ""];
   } catch (error) {
-    return [undefined, error instanceof Error ? error.message : String(error)];
+    return [undefined, wordsOf(error)];
   }
 }

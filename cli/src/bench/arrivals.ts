@@ -1,4 +1,5 @@
 // Calls that come at a steady rate, whether earlier ones were answered or not.
+import { wordsOf } from "@voda/stdx";
 import type { Called } from "./caller.ts";
 
 /** What became of the calls of one slice. */
@@ -38,7 +39,7 @@ export async function arrive(
       const { attempts } = await call(i);
       if (attempts > 1) retried += 1;
     } catch (error) {
-      problem ??= error instanceof Error ? error.message : String(error);
+      problem ??= wordsOf(error);
       unanswered += 1;
     }
     ms[i] = performance.now() - dueMs;

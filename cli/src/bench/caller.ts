@@ -1,6 +1,8 @@
 // A client as the docs tell users to write one: it retries with its idempotency key until the call is
 // decided.
+
 import { headers } from "@voda/proto/wire";
+import { wordsOf } from "@voda/stdx";
 import { Connections, type HttpAnswer } from "./connections.ts";
 
 /** Sockets kept open to the mesh. */
@@ -83,7 +85,7 @@ export function openCaller(
         } catch (error) {
           if (error instanceof Refused) throw error;
           hints.delete(session);
-          last = error instanceof Error ? error.message : String(error);
+          last = wordsOf(error);
         }
         await new Promise((resolve) =>
           setTimeout(resolve, retryDelayMs * Math.min(attempts, 10) * (0.5 + Math.random())),

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { headers } from "@voda/proto/wire";
+import { wordsOf } from "@voda/stdx";
 import type { Command } from "commander";
 import { adviceFor, CliError, exitCodes } from "../failure.ts";
 import { type ClientFlags, defaultDataDir, withClientFlags } from "../options.ts";
@@ -60,7 +61,7 @@ function requireJson(input: string): void {
   try {
     JSON.parse(input);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = wordsOf(cause);
     throw new CliError(
       `the input is not JSON (${reason}); quote it for the shell, as in '{"x":1}' or '"text"'`,
       exitCodes.usage,

@@ -1,6 +1,8 @@
 // Sessions whose log lacks what had been acknowledged, as the control plane of the running mesh finds them.
+
 import type { LostSession } from "@voda/proto/api";
 import { defaultNamespace } from "@voda/proto/name";
+import { wordsOf } from "@voda/stdx";
 import type { Api } from "../api.ts";
 import type { Finding } from "./finding.ts";
 
@@ -28,7 +30,7 @@ export async function lostFinding(
       isLast = pageToken === "";
     }
   } catch (error) {
-    const found = `cannot be looked at: ${error instanceof Error ? error.message : String(error)}`;
+    const found = `cannot be looked at: ${wordsOf(error)}`;
     return { name, ok: false, found, fix: "look whether `npx voda ps` answers" };
   }
   if (lost.length === 0) return { name, ok: true, found: "none lost acknowledged records" };

@@ -4,6 +4,7 @@ import { createServer as createHttp2 } from "node:http2";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { createPort, listenOnSocket } from "@voda/net";
 import { AgentService, NodeService, PlacementService, QuotaService, SessionService } from "@voda/proto/api";
+import { wordsOf } from "@voda/stdx";
 import type { Logger } from "pino";
 import { type AgentContext, agentService } from "./agent-service.ts";
 import { bundleBytesMax } from "./check-deploy.ts";
@@ -42,7 +43,7 @@ export async function openApi(
   const port = createPort({
     http1,
     http2,
-    onError: (error) => at.log.debug({ error: error.message }, "a connection to the api failed"),
+    onError: (error) => at.log.debug({ error: wordsOf(error) }, "a connection to the api failed"),
   });
   await listenOnSocket(port.server, at.path);
   return {

@@ -1,6 +1,7 @@
 // What is deployed: definitions from the bucket of agents, each with its bundle on this node's disk. Agents
 // come and fail side by side: a bundle that loads slowly or not at all holds up nobody else, and its last
 // good revision stays, after a restart too.
+
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fromJsonString, toJsonString } from "@bufbuild/protobuf";
@@ -9,6 +10,7 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import { watchBucket } from "@voda/net";
 import { type Agent, AgentSchema } from "@voda/proto/api";
 import { agentsBucket } from "@voda/proto/wire";
+import { wordsOf } from "@voda/stdx";
 import type { Logger } from "pino";
 import type { Bundles } from "./bundles.ts";
 
@@ -115,7 +117,7 @@ class Deployments {
   async #goBack(key: string, agent: Agent | undefined, why: unknown): Promise<void> {
     // the revision before still serves
     if (this.#running.has(key) || (await this.#startGood(key)) || agent === undefined) return;
-    this.#options.onUnloadable(agent, why instanceof Error ? why.message : String(why));
+    this.#options.onUnloadable(agent, wordsOf(why));
   }
 
   /** Whether the revision that ran here last, before a restart, runs again. */

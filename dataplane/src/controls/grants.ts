@@ -1,5 +1,6 @@
 // Checks the control plane's signed permission to activate a session here; public keys come from the bucket
 // of keys.
+
 import { createPublicKey, type KeyObject, verify as verifySignature, type webcrypto } from "node:crypto";
 import { type KvEntry, Kvm } from "@nats-io/kv";
 import type { NatsConnection } from "@nats-io/transport-node";
@@ -13,6 +14,7 @@ import {
 } from "@voda/proto/grant";
 import type { SessionToken } from "@voda/proto/session";
 import { edgeSecretKey, keysBucket } from "@voda/proto/wire";
+import { wordsOf } from "@voda/stdx";
 import type { Logger } from "pino";
 
 /** What a grant is worth here and now. */
@@ -136,7 +138,7 @@ async function verified(
     return typeof claims === "string" ? refused(claims) : claims;
   } catch (error) {
     if (error instanceof StoreAway) return { type: "unavailable", message: `${error.message}; retry` };
-    return refused(`the grant is refused: ${error instanceof Error ? error.message : String(error)}`);
+    return refused(`the grant is refused: ${wordsOf(error)}`);
   }
 }
 

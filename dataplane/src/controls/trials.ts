@@ -1,9 +1,11 @@
 // Answers whether this node runs a bundle that is about to be published, or was.
+
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import type { Agent } from "@voda/proto/api";
 import { TrialResultSchema, TrialSchema } from "@voda/proto/node";
 import { reasons, trialSubject } from "@voda/proto/wire";
+import { wordsOf } from "@voda/stdx";
 import type { Logger } from "pino";
 import type { Bundles } from "./bundles.ts";
 
@@ -37,7 +39,7 @@ export function openTrials({ connection, node, bundles, log, ...options }: Trial
       return "";
     } catch (err) {
       log.warn({ err }, "a bundle does not run here");
-      return err instanceof Error ? err.message : String(err);
+      return wordsOf(err);
     }
   };
   const answer = async (message: Msg): Promise<void> => {

@@ -1,6 +1,6 @@
 // The port of a node: everything that clients and Envoy send arrives here.
 import { createPort, listen } from "@voda/net";
-import type { Clock } from "@voda/stdx";
+import { type Clock, wordsOf } from "@voda/stdx";
 import type { Logger } from "pino";
 import type { Submit } from "../call/index.ts";
 import { createBorder } from "./border.ts";
@@ -72,7 +72,7 @@ export async function openIngress(options: IngressOptions): Promise<Ingress> {
     http1: http1.server,
     http2,
     ready: options.ready.then((submit) => void (floor.submit = submit)),
-    onError: (error) => log.debug({ error: error.message }, "connection failed"),
+    onError: (error) => log.debug({ error: wordsOf(error) }, "connection failed"),
   });
   port.server.maxConnections = connectionsMax;
   const bound = await listen(port.server, options);

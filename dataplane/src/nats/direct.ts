@@ -2,7 +2,7 @@
 import { createInbox, type Msg, type MsgHdrs } from "@nats-io/transport-node";
 import { assert } from "@voda/stdx";
 import { rethrown } from "./connection.ts";
-import { type Requests, readTimeoutMs, StoreError } from "./requests.ts";
+import { noResponders, type Requests, readTimeoutMs, StoreError } from "./requests.ts";
 
 /** A message as it lies in its stream. */
 export interface StoredMessage {
@@ -113,7 +113,7 @@ export function directBatch(
         else if (status === endOfBatch)
           settle(() => resolve({ messages, more: message.headers?.get("Nats-Num-Pending") !== "0" }));
         else if (status === notFound) settle(() => resolve({ messages: [], more: false }));
-        else if (status !== 0) failed(message.headers?.description ?? String(status));
+        else if (status !== 0) failed(statusWords(message));
         else messages.push(readMessage(message));
       }),
     });
@@ -126,8 +126,14 @@ export function directBatch(
 function toStored(message: Msg, subject: string): StoredMessage | undefined {
   const status = message.headers?.code ?? 0;
   if (status === notFound) return undefined;
-  if (status !== 0) throw new StoreError(`${subject}: ${status} ${message.headers?.description ?? ""}`);
+  if (status !== 0) throw new StoreError(`${subject}: ${statusWords(message)}`);
   return readMessage(message);
+}
+
+/** What the server says is not always more than a number. */
+function statusWords({ headers }: Msg): string {
+  const { code = 0, description = "" } = headers ?? {};
+  return code === noResponders ? "nobody listens" : `${code} ${description}`.trim();
 }
 
 function readMessage(message: Msg): StoredMessage {

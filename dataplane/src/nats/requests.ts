@@ -14,7 +14,8 @@ export const readTimeoutMs = 2_000;
 /** Requests without an answer; more fail at once. */
 export const requestsMax = 65_536;
 const sweepMs = 250;
-const noResponders = 503;
+/** Nobody listens to a subject: the status of the server's own answer. */
+export const noResponders = 503;
 
 /** Asks the server; nothing is asked twice by itself. */
 export interface Requests extends Disposable {

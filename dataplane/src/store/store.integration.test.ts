@@ -7,7 +7,14 @@ import { systemClock } from "@voda/stdx";
 import { freeze, leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
 import { type Commit, openCommit } from "../commit/index.ts";
 import { hash16 } from "../hash16.ts";
-import { type Connection, openConnection, openRequests, type Requests, StoreError } from "../nats/index.ts";
+import {
+  type Connection,
+  directBatch,
+  openConnection,
+  openRequests,
+  type Requests,
+  StoreError,
+} from "../nats/index.ts";
 import { createStreams, openStore, type Store } from "./index.ts";
 
 interface Rig {
@@ -197,6 +204,7 @@ test("the name of a new life stays when what the earlier one left is purged late
 test("a request that nobody can answer fails at once, and so does what waits when the store closes", async (t) => {
   const { requests, server } = await rig(t);
   await assert.rejects(requests.ask("nobody.listens", ""), /nobody.listens: nobody listens/);
+  await assert.rejects(directBatch(requests, "NO_STREAM", ">", 1, 1), /NO_STREAM: nobody listens/);
   await freeze(server.pid());
   const waits = assert.rejects(requests.ask("$JS.API.INFO", ""), /the store is closed/);
   requests[Symbol.dispose]();

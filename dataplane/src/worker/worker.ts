@@ -6,7 +6,7 @@ import { workerData } from "node:worker_threads";
 import { crc32 } from "node:zlib";
 import type { SessionName } from "@voda/proto/session";
 import { openState, SchemaError, type SessionState, UnsupportedFormatError } from "@voda/state";
-import { assert, systemClock, unreachable } from "@voda/stdx";
+import { assert, systemClock, unreachable, wordsOf } from "@voda/stdx";
 import { definitionOf, handlersOf } from "voda/definition";
 import { fail } from "../call/index.ts";
 import {
@@ -172,7 +172,7 @@ class WorkerThread {
       state = openState(loaded.schema, { crc32 }, opening.pages.length > 0 ? opening.pages : undefined);
       for (const delta of opening.deltas) if (delta.length > 0) state.apply(delta);
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = wordsOf(error);
       this.#openFailed(number, reasonOf(error), `the session's state does not load: ${message}`);
       return;
     }

@@ -1,4 +1,5 @@
 // GPUs that a file declares, for machines without a tool that tells of them.
+import { wordsOf } from "@voda/stdx";
 import * as v from "valibot";
 import { checkDevice, type Device, DevicesError } from "./device.ts";
 
@@ -30,7 +31,7 @@ function readList(text: string, file: string): readonly unknown[] {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new DevicesError(`${file} is no JSON: ${cause instanceof Error ? cause.message : String(cause)}`, {
+    throw new DevicesError(`${file} is no JSON: ${wordsOf(cause)}`, {
       cause,
     });
   }

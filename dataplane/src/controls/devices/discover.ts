@@ -1,7 +1,9 @@
 // Finds the GPUs of this machine: declared ones, or those that the vendors' tools tell of.
+
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { promisify } from "node:util";
+import { wordsOf } from "@voda/stdx";
 import type { Logger } from "pino";
 import { amdSmi, parseAmdSmi } from "./amd-smi.ts";
 import { parseDeclared } from "./declared.ts";
@@ -48,10 +50,7 @@ function readDeclared(file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (cause) {
-    throw new DevicesError(
-      `${file} is not readable: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    );
+    throw new DevicesError(`${file} is not readable: ${wordsOf(cause)}`, { cause });
   }
 }
 

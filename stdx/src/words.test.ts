@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { wordsOf } from "./words.ts";
+
+const refused = Object.assign(new Error("connect ECONNREFUSED 127.0.0.1:1"), { code: "ECONNREFUSED" });
+const bare = (name: string, code?: string): Error =>
+  Object.assign(new Error(""), { name }, code !== undefined && { code });
+
+test("an error is told with what caused it, and never without words", () => {
+  const cases: readonly (readonly [unknown, string])[] = [
+    [new Error("the store is away"), "the store is away"],
+    [new TypeError("fetch failed", { cause: refused }), "fetch failed: connect ECONNREFUSED 127.0.0.1:1"],
+    [new AggregateError([refused]), "connect ECONNREFUSED 127.0.0.1:1"],
+    [
+      new TypeError("fetch failed", { cause: new AggregateError([refused]) }),
+      `fetch failed: ${refused.message}`,
+    ],
+    [new AggregateError([]), "AggregateError"],
+    [bare("TimeoutError"), "TimeoutError"],
+    [bare("Error", "ETIMEDOUT"), "ETIMEDOUT"],
+    [new Error("a: b", { cause: new Error("b") }), "a: b"],
+    ["gone", "gone"],
+    [undefined, "undefined"],
+  ];
+  for (const [error, words] of cases) assert.equal(wordsOf(error), words);
+  const own = new Error("own");
+  own.cause = own;
+  assert.equal(wordsOf(own), "own");
+});

@@ -22,6 +22,7 @@ import { edgeSecret } from "./edge/secret.ts";
 import { openPicker } from "./envoy-auth/server.ts";
 import { publishKey } from "./grant/publish-key.ts";
 import { createSigner } from "./grant/sign.ts";
+import { Link } from "./nats/link.ts";
 import { followStoreTime } from "./nats/store-time.ts";
 import { Pool } from "./placement/index.ts";
 import { openPublisher, type Publisher } from "./publish/index.ts";
@@ -44,6 +45,11 @@ interface Source {
 
 const requestMs = 10_000;
 const reconnectMs = 100;
+/**
+ * A server that answers no ping for this long times 3 is given up: it is frozen, or the network is. Sooner
+ * than any command to a node, which would be taken for one that a node left unanswered.
+ */
+const pingIntervalMs = 3_000;
 
 /**
  * Resolves when it serves: streams exist, the grant key is stored, and the nodes that are there have
@@ -54,6 +60,7 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
   const sockets = openEdgeFolder(config.edgeDir);
   const connection = await dial(config);
   stack.defer(() => connection.close());
+  const link = new Link(connection, log);
   await ensureStreams(async (subject, body) => {
     const answer = await connection.request(subject, body, { timeout: requestMs });
     return answer.string();
@@ -88,7 +95,7 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
   stack.use(await openPicker(picks, { path: sockets.picker, log }));
   const nodes = (): string[] => directory.nodes().map(({ id }) => id);
   const apiContext = { ...picks, connection, jsm, definitions, blobs, quotaBucket, nodes };
-  stack.use(await openApi(apiContext, { path: sockets.api, log }));
+  stack.use(await openApi(apiContext, { path: sockets.api, link, log }));
   stack.use(sweepingBlobs(apiContext, log));
   const publisher = await openSource({ config, sockets, secret, log }, stack);
   follower.tell((endpoints) => {
@@ -150,6 +157,7 @@ async function dial({ nats, natsLogin }: Config): Promise<NatsConnection> {
       name: "voda-controlplane",
       maxReconnectAttempts: -1,
       reconnectTimeWait: reconnectMs,
+      pingInterval: pingIntervalMs,
     });
   } catch (cause) {
     if (cause instanceof AuthorizationError)

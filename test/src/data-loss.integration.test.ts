@@ -24,16 +24,19 @@ const streamFolder = (stream: string): string => join(cluster.nats.dir, "jetstre
 const logFolder = (): string => join(streamFolder("VODA_LOG_0"), "msgs");
 const block = (): string => join(logFolder(), "1.blk");
 
-/** Of the control plane. */
+/** Of the control plane, as often as it says that it may be asked again. */
 async function ask(method: string, request: object): Promise<unknown> {
-  const response = await fetch(`${cluster.apiUrl}/voda.api.v1.SessionService/${method}`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(request),
-  });
-  const body: unknown = await response.json();
-  assert.equal(response.status, 200, JSON.stringify(body));
-  return body;
+  return waitUntil(async () => {
+    const response = await fetch(`${cluster.apiUrl}/voda.api.v1.SessionService/${method}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(request),
+    });
+    const body = (await response.json()) as { readonly code?: string };
+    if (body.code === "unavailable") return undefined;
+    assert.equal(response.status, 200, JSON.stringify(body));
+    return body;
+  }, `${method} is answered`);
 }
 
 /** Once its node has reported it: before, nobody is told to put it to sleep. */
@@ -147,6 +150,8 @@ test("a stream of marks that vanishes under living nodes is made anew, said alou
     () => node.process().output().includes("stream VODA_MARK_0 was gone and is made anew"),
     "the node says so",
   );
+  await putToSleep("marked");
+  assert.equal((await get("marked")).body, 4);
 });
 
 for (const [what, damage] of Object.entries(damages)) {

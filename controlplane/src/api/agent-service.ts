@@ -2,8 +2,6 @@
 import { createHash } from "node:crypto";
 import { create, toJsonString } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { KV } from "@nats-io/kv";
-import type { ObjectStore } from "@nats-io/obj";
 import { type Agent, AgentSchema, type AgentService, ResourcesSchema } from "@voda/proto/api";
 import { defaultNamespace } from "@voda/proto/session";
 import { type Agents, agentKey } from "../agents/agents.ts";
@@ -11,18 +9,14 @@ import { readAgent } from "../agents/watch-agents.ts";
 import { ControlError } from "../errors.ts";
 import { storeOver } from "../nats/store-over.ts";
 import { type TrialContext, tryOnNodes } from "../nats/trial.ts";
-import { removeUnneeded, storeBlob } from "./bundle-store.ts";
+import { type BundleStore, removeUnneeded, storeBlob } from "./bundle-store.ts";
 import { checkDeploy, checkSchema } from "./check-deploy.ts";
 import { namespaceOf } from "./namespace.ts";
 import { agentNotFound } from "./refs.ts";
 
 /** Where definitions and bundles are kept, and what is known of them here. */
-export interface AgentContext extends TrialContext {
+export interface AgentContext extends TrialContext, BundleStore {
   readonly agents: Agents;
-  /** The bucket `voda_agents`. */
-  readonly definitions: KV;
-  /** The object store `voda_blobs`. */
-  readonly blobs: ObjectStore;
 }
 
 /** Attempts to store one definition while others deploy it too. */

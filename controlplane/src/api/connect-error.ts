@@ -1,15 +1,19 @@
-// Errors as Connect's, with ErrorInfo and RetryInfo. What is not a refusal of ours is `internal`, and logged.
+// Errors as Connect's, with ErrorInfo and RetryInfo. What is neither a refusal of ours nor of the store is
+// `internal`, and logged.
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { codeFromString } from "@connectrpc/connect/protocol-connect";
+import { retryHeader } from "@voda/proto/error-body";
 import { errorInfo, retryInfo } from "@voda/proto/errors";
 import type { Logger } from "pino";
 import { ControlError } from "../errors.ts";
+import type { Link } from "../nats/link.ts";
+import { storeRefusal } from "../nats/store-refusal.ts";
 
 /** The one place where refusals become errors of Connect, and where what is not one is logged. */
-export function mapErrors(log: Logger): Interceptor {
+export function mapErrors(link: Link, log: Logger): Interceptor {
   return (next) => async (request) => {
     try {
-      return await next(request);
+      return await link.whileUp(next(request));
     } catch (error) {
       throw connectError(error, request.method.name, log);
     }
@@ -18,16 +22,17 @@ export function mapErrors(log: Logger): Interceptor {
 
 function connectError(error: unknown, method: string, log: Logger): ConnectError {
   if (error instanceof ConnectError) return error;
-  if (error instanceof ControlError) {
+  const refusal = error instanceof ControlError ? error : storeRefusal(error);
+  if (refusal !== undefined) {
     const mapped = new ConnectError(
-      error.message,
-      codeFromString(error.code) ?? Code.Unknown,
-      undefined,
+      refusal.message,
+      codeFromString(refusal.code) ?? Code.Unknown,
+      retryHeader(refusal),
       undefined,
       error,
     );
-    mapped.details = [errorInfo(error.reason)];
-    if (error.retryAfterMs !== undefined) mapped.details.push(retryInfo(error.retryAfterMs));
+    mapped.details = [errorInfo(refusal.reason)];
+    if (refusal.retryAfterMs !== undefined) mapped.details.push(retryInfo(refusal.retryAfterMs));
     return mapped;
   }
   log.error({ err: error, method }, "an api call failed");

@@ -6,6 +6,7 @@ import { createPort, listenOnSocket } from "@voda/net";
 import { AgentService, NodeService, PlacementService, QuotaService, SessionService } from "@voda/proto/api";
 import { wordsOf } from "@voda/stdx";
 import type { Logger } from "pino";
+import type { Link } from "../nats/link.ts";
 import { type AgentContext, agentService } from "./agent-service.ts";
 import { bundleBytesMax } from "./check-deploy.ts";
 import { mapErrors } from "./connect-error.ts";
@@ -25,7 +26,7 @@ const streamsReset = 1_000_000; // a client that cancels much must not end the c
  */
 export async function openApi(
   context: AgentContext & SessionContext & QuotaContext,
-  at: { readonly path: string; readonly log: Logger },
+  at: { readonly path: string; readonly link: Link; readonly log: Logger },
 ): Promise<AsyncDisposable> {
   const adapter = connectNodeAdapter({
     routes: (router) => {
@@ -35,7 +36,7 @@ export async function openApi(
       router.service(PlacementService, placementService(context));
       router.service(QuotaService, quotaService(context));
     },
-    interceptors: [mapErrors(at.log)],
+    interceptors: [mapErrors(at.link, at.log)],
     readMaxBytes: requestBytesMax,
   });
   const http1 = createHttp1(adapter);

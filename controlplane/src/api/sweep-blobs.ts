@@ -1,7 +1,7 @@
 // Removes what deployments left in `voda_blobs` that were broken off: bundles that no definition names,
 // chunks of uploads that never ended, and the marks of bundles that were removed. A control plane that is
 // killed in the middle cleans nothing up, so whichever lives does it, now and then.
-import type { JetStreamManager, StoredMsg } from "@nats-io/jetstream";
+import type { StoredMsg } from "@nats-io/jetstream";
 import { blobsBucket } from "@voda/proto/wire";
 import type { Logger } from "pino";
 import * as v from "valibot";
@@ -19,7 +19,6 @@ const Meta = v.object({ name: v.string(), nuid: v.string(), deleted: v.optional(
 
 /** What a sweep reads and removes from. */
 export interface SweepOptions extends BundleStore {
-  readonly jsm: JetStreamManager;
   /** What is younger than `orphanMsMin` by it stays. */
   readonly storeMs: () => number;
 }

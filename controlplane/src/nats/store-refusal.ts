@@ -1,0 +1,52 @@
+// What the clients of NATS throw while the store is away, recovers or is full, as what callers are told.
+import { JetStreamApiCodes, JetStreamApiError, JetStreamError } from "@nats-io/jetstream";
+import {
+  ClosedConnectionError,
+  ConnectionError,
+  DrainingConnectionError,
+  NoRespondersError,
+  TimeoutError,
+} from "@nats-io/transport-node";
+import { ControlError } from "../errors.ts";
+
+/** A server recovers its streams before it answers. */
+const retryAfterMs = 1_000;
+/** JetStream's error code: what may be stored is used up. */
+const storeIsFull = 10023;
+const serverError = 500;
+
+/** May be asked again when the store is back. */
+export const storeAway = (why: string): ControlError =>
+  ControlError.of(
+    "store_away",
+    `the store is away: ${why}; the call may have taken effect: try again`,
+    retryAfterMs,
+  );
+
+/** Undefined: the error says nothing about the store. */
+export function storeRefusal(error: unknown): ControlError | undefined {
+  if (error instanceof JetStreamApiError && error.code === storeIsFull)
+    return ControlError.of(
+      "store_full",
+      `nothing can be stored: ${error.message}; make room, then try again`,
+    );
+  return error instanceof Error && isAway(error) ? storeAway(`nats-server: ${error.message}`) : undefined;
+}
+
+function isAway(error: Error): boolean {
+  // voda made all streams: one that is not there is still to be recovered, or to be made anew by a node
+  if (error instanceof JetStreamApiError)
+    return error.code === JetStreamApiCodes.StreamNotFound || error.status >= serverError;
+  if (error instanceof JetStreamError) return "code" in error && Number(error.code) >= serverError;
+  if (awayErrors.some((one) => error instanceof one)) return true;
+  // "jetstream is not enabled" is what the client makes of no responders
+  return error.cause instanceof Error && isAway(error.cause);
+}
+
+const awayErrors = [
+  TimeoutError,
+  NoRespondersError,
+  ConnectionError,
+  ClosedConnectionError,
+  DrainingConnectionError,
+];

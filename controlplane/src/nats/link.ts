@@ -1,37 +1,38 @@
-// The connection to NATS as the API sees it: up, or away. The client keeps what it is asked while it dials,
+// The connection to NATS as the API sees it: up, or lost. The client keeps what it is asked while it dials,
 // and waits for answers that a server which died can no longer give: a caller is told so instead.
 import type { NatsConnection } from "@nats-io/transport-node";
 import type { Logger } from "pino";
 import { storeAway } from "./store-refusal.ts";
 
-/** A server that is started again at once is back by then; what asks no store is answered long before. */
+/** What asks no store is answered long before. */
 const graceMs = 250;
 
-/** Ends the waiting of calls while the connection is lost. */
+/** Ends the waiting of calls that the connection is lost under. */
 export class Link {
-  readonly #waiting = new Set<() => void>();
+  readonly #calls = new Set<() => void>();
   #isUp = true;
 
   constructor(connection: NatsConnection, log: Logger) {
     void this.#follow(connection, log);
   }
 
-  /** What the call comes to. @throws ControlError `store_away` when it comes to nothing while NATS is away */
+  /**
+   * What the call comes to. @throws ControlError `store_away` when it comes to nothing although the connection
+   * was lost: also when it is back, what the call waits for may have gone with the one before
+   */
   async whileUp<T>(call: Promise<T>): Promise<T> {
     const lost = Promise.withResolvers<never>();
     let timer: NodeJS.Timeout | undefined;
-    const look = (): void => {
-      clearTimeout(timer);
-      if (!this.#isUp)
-        timer = setTimeout(() => lost.reject(storeAway("the connection to NATS is lost")), graceMs);
+    const lose = (): void => {
+      timer ??= setTimeout(() => lost.reject(storeAway("the connection to NATS is lost")), graceMs);
     };
-    look();
-    this.#waiting.add(look);
+    this.#calls.add(lose);
+    if (!this.#isUp) lose();
     try {
       return await Promise.race([call, lost.promise]);
     } finally {
       clearTimeout(timer);
-      this.#waiting.delete(look);
+      this.#calls.delete(lose);
     }
   }
 
@@ -41,9 +42,12 @@ export class Link {
       const isUp = type === "reconnect" || (type !== "disconnect" && this.#isUp);
       if (isUp === this.#isUp) continue;
       this.#isUp = isUp;
-      if (isUp) log.info("connected to nats-server again");
-      else log.warn("the connection to nats-server is lost; calls that need it are refused until it is back");
-      for (const look of this.#waiting) look();
+      if (isUp) {
+        log.info("connected to nats-server again");
+        continue;
+      }
+      log.warn("the connection to nats-server is lost; calls that need it are refused until it is back");
+      for (const lose of this.#calls) lose();
     }
   }
 }

@@ -17,8 +17,8 @@ export class Link {
   }
 
   /**
-   * What the call comes to. @throws ControlError `store_away` when it comes to nothing although the connection
-   * was lost: also when it is back, what the call waits for may have gone with the one before
+   * What the call comes to. @throws ControlError `store_away` when it comes to nothing and the connection
+   * was lost under it: when it is back too, what the call waits for may have gone with the one before
    */
   async whileUp<T>(call: Promise<T>): Promise<T> {
     const lost = Promise.withResolvers<never>();

@@ -1,5 +1,5 @@
 // What the ratchets measure in one source file.
-import { lineOf, type Node, type Source, walk } from "./syntax.ts";
+import { children, lineOf, type Node, type Source, walk } from "./syntax.ts";
 
 /** A place that a person should look at, and how bad it is. */
 export interface Spot {
@@ -124,14 +124,19 @@ function wideLines({ file, text }: Source): readonly Spot[] {
   });
 }
 
-function countLines({ text, comments }: Source): { codeLines: number; commentLines: number } {
+/** Imports are no lines that could owe a reason: what a file needs, its own code says. */
+function countLines({ text, program, comments }: Source): { codeLines: number; commentLines: number } {
   const commented = new Set<number>();
   for (const { start, end } of comments)
     for (let line = lineOf(text, start); line <= lineOf(text, end - 1); line += 1) commented.add(line);
   const lines = text.split("\n");
+  const imported = new Set<number>();
+  for (const { type, start, end } of children(program))
+    if (type === "ImportDeclaration")
+      for (let line = lineOf(text, start); line <= lineOf(text, end - 1); line += 1) imported.add(line);
   const isOnlyComment = (at: number): boolean =>
     commented.has(at + 1) && /^\s*(\/\/|\/\*|\*)/.test(lines[at] ?? "");
   const filled = lines.flatMap((line, at) => (line.trim() === "" ? [] : [at]));
-  const codeLines = filled.filter((at) => !isOnlyComment(at)).length;
+  const codeLines = filled.filter((at) => !isOnlyComment(at) && !imported.has(at + 1)).length;
   return { codeLines, commentLines: commented.size };
 }

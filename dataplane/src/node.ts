@@ -43,6 +43,7 @@ const markAfterSeconds = 24 * 60 * 60;
 /** How long a stop waits for sessions to be put to sleep. */
 export const drainMsMax = 4_000;
 
+/** Serves until it is disposed of, which puts its sessions to sleep first, as far as `drainMsMax` lets it. */
 export interface Node extends AsyncDisposable {
   readonly ingress: string;
   readonly incarnation: string;
@@ -77,6 +78,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   const ready = Promise.withResolvers<Submit>();
   const routes = createRoutes();
 
+  // First of all: a second process of the same data directory is refused before anybody hears of it.
   const identity = parts.use(openIdentity(config["data-dir"]));
   const stored = await openStored(basics);
   const { connection } = stored;
@@ -99,6 +101,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   );
   const hint = `${config.host}:${ingress.port}`;
   const lease = { ...stored, clock: systemClock, identity, node, ingress: hint, zone: config.zone ?? "" };
+  // After the port: the lease tells where it is.
   const membership = parts.use(await openMembership({ ...lease, capacity: machine.capacity, log }));
   const asleep = parts.use(openTrims(basics, stored, membership));
   const mesh = await openMesh(basics, { connection, membership, inbox, edge });
@@ -131,12 +134,16 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
       return membership.incarnation();
     },
     async [Symbol.asyncDispose]() {
+      // While everything is still open: sessions that go to sleep write their last record.
       await Promise.race([reactor.drain(), setTimeout(drainMsMax, undefined, { ref: false })]);
       await opened.disposeAsync();
     },
   };
 }
 
+/**
+ * What lies on the connection to NATS, in one place: all of it ends, and is asked again, with the connection.
+ */
 async function openStored({ config, node, clock, log, parts }: Basics) {
   const connection = parts.use(
     await openConnection({ url: config.nats, login: config["nats-login"], name: `voda node ${node}` }),
@@ -289,6 +296,7 @@ async function openDeployed(
   return workers;
 }
 
+/** What speaks for this node to others: under which name, with which proof, and to whom calls are handed. */
 interface Meshed {
   readonly connection: Connection;
   readonly membership: Membership;

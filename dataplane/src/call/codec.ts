@@ -18,9 +18,12 @@ import { readEntries, writeNumber, writeText } from "./entries.ts";
 import { tokenOf } from "./token.ts";
 import { decodeWord, encodeWord } from "./words.ts";
 
+// Flags, types and tags are what lies on the wire between nodes of two versions: each keeps its meaning for
+// ever.
 const readonlyFlag = 1;
 const protoFlag = 2;
 const rejectFlag = 4;
+/** A type travels as its place in this list: append only. */
 const types: readonly CallType[] = ["invoke", "end", "wake"];
 const hashBytes = 16;
 const nothing = new Uint8Array(0);
@@ -79,6 +82,7 @@ function frameOf(call: SessionCall, name: SessionName | undefined, nowMs: number
   return frame;
 }
 
+/** What the meta block may hold, each at most once. */
 interface Meta {
   readonly name: SessionName | undefined;
   readonly id: CallId | undefined;
@@ -102,6 +106,7 @@ const noMeta: Meta = {
 
 const metaOf = (frame: FrameCursor): Meta => (frame.metaLength === 0 ? noMeta : decodeMeta(frame.meta()));
 
+/** What cannot be is refused here, not deep in a lane: a frame may come from a node of another version. */
 function partsOf(
   frame: FrameCursor,
   number: number,

@@ -16,6 +16,7 @@ export interface WorkerParts {
   readonly log: Logger;
 }
 
+/** An activation, and what is given back when it ends. */
 interface Open {
   readonly worker: WorkerHandle;
   /** As it was when the session was opened: what it takes of the node is given back the same. */
@@ -24,6 +25,9 @@ interface Open {
   readonly thread: ReturnType<WorkerHandle["open"]>;
 }
 
+/**
+ * An activation that was closed is known to nobody: what is still sent to it goes nowhere, and nothing fails.
+ */
 export function createWorkerPort({ workers, admission, devices, log }: WorkerParts): WorkerPort {
   const opened = new Map<number, Open>();
   return {
@@ -34,6 +38,7 @@ export function createWorkerPort({ workers, admission, devices, log }: WorkerPar
       if (deployed === undefined)
         return fail("agent_not_found", `agent ${name.agent} is not deployed any more`);
       const { agent, worker } = deployed;
+      // The thread first: a refusal of its own takes nothing of the node, so there is nothing to give back.
       const admitted = worker.refusal ?? admission.admit(agent, granted);
       if ("failure" in admitted) return admitted;
       if (admitted.devices.length > 0)
@@ -47,6 +52,7 @@ export function createWorkerPort({ workers, admission, devices, log }: WorkerPar
         );
       const thread = worker.open(activation, hear);
       opened.set(activation, { worker, agent, devices: admitted.devices, thread });
+      // In pieces: a frame has a bound, a state may have megabytes.
       thread.send({ type: "open", activation, name, epoch });
       for (const bytes of image.pages) thread.send({ type: "page", activation, bytes });
       for (const bytes of image.deltas) thread.send({ type: "delta", activation, bytes });
@@ -72,6 +78,7 @@ export function createWorkerPort({ workers, admission, devices, log }: WorkerPar
       const open = opened.get(activation);
       if (open === undefined) return;
       opened.delete(activation);
+      // The thread hears of it before others may take what it held of the devices.
       open.worker.close(activation);
       admission.release(open.agent, open.devices);
     },

@@ -20,6 +20,7 @@ import {
 import { Refusal, refuse } from "./refusal.ts";
 import type { Routes } from "./target.ts";
 
+/** For people and tests, since the start. */
 export interface Counts {
   calls: number;
   refused: number;
@@ -58,6 +59,9 @@ export interface CallerSide {
   cut(): void;
 }
 
+/**
+ * Each holds what only it needs; `done` is where an exchange begins, and where whatever comes late finds it.
+ */
 type State =
   | { readonly type: "receiving"; readonly accepted: Accepted; readonly body: Body; readonly untilMs: number }
   | { readonly type: "running"; readonly accepted: Accepted; readonly takeBack: TakeBack | undefined }
@@ -66,6 +70,7 @@ type State =
 
 const done: State = { type: "done" };
 
+/** The one owner of a request: whatever comes late finds it `done`, and does nothing. */
 export class Exchange {
   readonly #floor: Floor;
   readonly #head: RequestHead;
@@ -119,6 +124,7 @@ export class Exchange {
     this.#guard(() => {
       this.#bodyBytes += chunk.length;
       this.#floor.bodyBytes += chunk.length;
+      // After it was added: whoever passes the bound is refused, and its own bytes go with it.
       if (this.#floor.bodyBytes > callsBytesMax)
         throw busy(`bytes of calls in flight: callsBytesMax ${callsBytesMax}`);
       const problem = state.body.push(chunk);
@@ -136,8 +142,10 @@ export class Exchange {
       const { accepted } = state;
       const call = callOf(this.#head, this.#dialect, accepted, message, this.#floor.numbers());
       this.#floor.counts.calls += 1;
+      // Before the call leaves: a refusal may answer it inside of `submit`.
       this.#state = { type: "running", accepted, takeBack: undefined };
       const takeBack = this.#floor.submit(call, (answer, meta) => this.#reply(answer, meta));
+      // It may be answered by now: then there is nothing left to take back.
       if (this.#state.type === "running") this.#state = { ...this.#state, takeBack };
     });
   }
@@ -177,6 +185,7 @@ export class Exchange {
     if (this.#state.type === "running") this.#send(answer, meta);
   }
 
+  /** Only what is refused on purpose is an answer; all else is a mistake of ours and ends the process. */
   #guard(step: () => void): void {
     try {
       step();
@@ -187,6 +196,7 @@ export class Exchange {
     }
   }
 
+  /** Done before it is sent: a caller that hangs up while it is written to must find nothing to cancel. */
   #send(answer: Answer, { hint, token }: AnswerMeta, status?: number): void {
     this.#finish();
     const dialect = this.#dialect;

@@ -19,6 +19,7 @@ import {
 import { Pace } from "./pace.ts";
 import { refuse } from "./refusal.ts";
 
+/** The half of a port that speaks HTTP/1.1. */
 export interface Http1 {
   readonly server: Server;
   /** Cuts the connections that have no request whose answer is still to come. */
@@ -72,6 +73,9 @@ interface Connection {
   waiting: number;
 }
 
+/**
+ * Never listens: the port hands it connections. `isClosing`: an answer is then the last of its connection.
+ */
 export function createHttp1(floor: Floor, isClosing: () => boolean): Http1 {
   const connections = new Map<Socket, Connection>();
   const server = createServer({
@@ -96,12 +100,14 @@ export function createHttp1(floor: Floor, isClosing: () => boolean): Http1 {
   const take = (request: PushedRequest, response: ServerResponse, isAsking: boolean): void => {
     const connection = connections.get(request.socket);
     if (connection === undefined) return; // it has closed
+    // Counted when it comes, not when it begins: a connection with a request in line is not idle.
     connection.waiting += 1;
     request.pace = connection.pace;
     let exchange: Exchange | undefined;
     response.on("close", () => {
       connection.waiting -= 1;
       exchange?.gone();
+      // The answer is let out before the connection ends.
       if (connection.waiting === 0 && isClosing()) request.socket.destroySoon();
     });
     connection.pace.take(() => {
@@ -139,6 +145,7 @@ function paceOf(socket: Socket): Pace {
   return pace;
 }
 
+/** `/healthz` is answered beside the bounds of calls: a probe must not fail because the node is busy. */
 function onRequest(
   floor: Floor,
   isClosing: () => boolean,
@@ -211,6 +218,7 @@ function headOf(request: IncomingMessage): RequestHead {
   };
 }
 
+/** By the codes of llhttp and of node:http; all other errors of the parser are plain 400. */
 const parserErrors: Readonly<Record<string, readonly [line: string, message: string]>> = {
   HPE_HEADER_OVERFLOW: [
     "431 Request Header Fields Too Large",

@@ -27,6 +27,7 @@ import { PeerGuard } from "./peer-guard.ts";
 /** node:http2 would count the resets of Envoy's connections like all others; `PeerGuard` counts instead. */
 const resetsUncounted = 1_000_000;
 
+/** Never listens: the port hands it the connections that begin with the preface of RFC 9113 3.4. */
 export function createHttp2(floor: Floor, isClosing: () => boolean): Http2Server {
   const server = createServer({
     settings: {
@@ -40,6 +41,7 @@ export function createHttp2(floor: Floor, isClosing: () => boolean): Http2Server
     streamResetBurst: resetsUncounted,
     streamResetRate: resetsUncounted,
   });
+  // What goes wrong on a session is its peer's doing: it ends, and nothing of it is worth a line of the log.
   server.on("session", (session) => {
     const connection = new Connection(floor, session);
     session.setLocalWindowSize(sessionWindowBytes);
@@ -53,6 +55,10 @@ export function createHttp2(floor: Floor, isClosing: () => boolean): Http2Server
   return server;
 }
 
+/**
+ * What a peer may cost is counted here, by connection: a stream is over before it has shown what its sender
+ * is.
+ */
 class Connection {
   readonly #floor: Floor;
   readonly #session: ServerHttp2Session;
@@ -72,6 +78,7 @@ class Connection {
     stream.on("close", () => this.#closed(stream));
     if (!this.#guard.allowsHead(head.headersBytes, this.#nowMs())) return this.#end();
     const start = (): void => this.#start(stream, head, isClosing);
+    // Envoy's connection carries the calls of many: to pace it would make all of them pay for one.
     if (this.#guard.isEdge) start();
     else this.#pace.take(start);
   }
@@ -98,6 +105,7 @@ class Connection {
     return this.#floor.clock.monotonicMs();
   }
 
+  /** A reset costs its sender nothing and us a call: the rapid reset of CVE-2023-44487. */
   #closed({ rstCode }: ServerHttp2Stream): void {
     if (rstCode !== constants.NGHTTP2_NO_ERROR && !this.#guard.allowsReset(this.#nowMs())) this.#end();
   }
@@ -128,6 +136,7 @@ function callerOf(stream: ServerHttp2Stream, { isHead, cut }: CallerOptions): Ca
     send({ status, headers, body, trailers }) {
       if (isGone() || stream.headersSent) return;
       const head = { ":status": status, ...headers };
+      // gRPC and gRPC-Web: the status comes after the body (RFC 9113 8.1), so the stream may not end with it.
       if (trailers !== undefined) {
         stream.once("wantTrailers", () => {
           if (!isGone()) stream.sendTrailers({ ...trailers });
@@ -158,6 +167,7 @@ function callerOf(stream: ServerHttp2Stream, { isHead, cut }: CallerOptions): Ca
   };
 }
 
+/** With what HTTP/2 adds to each field (RFC 9113 6.5.2): both versions have one bound. */
 function headOf(headers: IncomingHttpHeaders, rawHeaders: readonly string[]): RequestHead {
   let headersBytes = 0;
   for (const text of rawHeaders) headersBytes += text.length;

@@ -62,6 +62,7 @@ const utf8 = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 const codecs: MessageCodecs<FromWorker> = {
+  // The delta may be empty, so the flag and not the length says whether a hash is before it.
   turned: {
     number: 1,
     encode({ activation, call, turn, delta, answer, canonicalHash }) {
@@ -153,6 +154,7 @@ const codecs: MessageCodecs<FromWorker> = {
       return { type: "identified", activation: frame.activation, call: frame.call, canonicalHash };
     },
   },
+  // It has no number yet: the reactor gives it one.
   ask: {
     number: 12,
     encode: ({ activation, by, askId, request }) =>
@@ -167,6 +169,7 @@ const codecs: MessageCodecs<FromWorker> = {
   not_loaded: lineCodec("not_loaded", 11),
 };
 
+/** How `failed` and `read` lie in a frame: both tell what was seen after a turn, and change nothing. */
 type Output = Extract<TurnMessage, { readonly type: "failed" | "read" }>;
 function outputFrame({ activation, call, after, answer }: Output): FrameDraft {
   const frame = new FrameDraft();

@@ -25,6 +25,7 @@ import { encodeFailed, endingOf, noInput } from "./failure.ts";
 import { type AgentLog, loggerOf } from "./log.ts";
 import { enterOrigin, type Origin, originOf } from "./origin.ts";
 
+/** What the host opened: one session, in one life of its thread. */
 export interface ActivationOptions {
   readonly number: number;
   /** Id of this node. */
@@ -41,6 +42,7 @@ export interface ActivationOptions {
   readonly say: (message: SessionMessage) => void;
 }
 
+/** A handler that has begun; once it is not in `#running` any more, nothing that it does counts. */
 interface Running {
   readonly call: SessionCall;
   readonly origin: Origin;
@@ -60,6 +62,7 @@ interface Handed {
 
 const noBytes = new Uint8Array(0);
 
+/** Obeys one turn machine. The handlers of one session share nothing with those of others but the thread. */
 export class WorkerActivation {
   readonly #options: ActivationOptions;
   readonly #turn: Turn;
@@ -74,6 +77,7 @@ export class WorkerActivation {
     this.#asks = new Asks({ activation: options.number, name: options.name, say: options.say });
   }
 
+  /** The call is known before the machine hears of it: it may start the handler in this very step. */
   run(call: SessionCall): void {
     this.#calls.set(call.head.number, { call, mark: undefined });
     this.#step({ type: "run", call: call.head });
@@ -151,6 +155,8 @@ export class WorkerActivation {
     const { call } = handed;
     const handler = this.#options.handlers.get(call.method);
     const { readonly } = call.head;
+    // The node chose by the definitions that it has; a thread of another revision may know the method
+    // otherwise.
     if (handler === undefined || (handler.mode === "readonly") !== readonly) {
       this.#throw(
         number,
@@ -172,8 +178,10 @@ export class WorkerActivation {
       input: undefined,
     };
     this.#running.set(number, running);
+    // Before the first line of the agent runs: if that one ends the thread, the host must know whose it was.
     handed.mark = begun.begin(number);
     this.#runHandler(running);
+    // It waits, or is over: whatever ends the thread from here on is not its synchronous part.
     begun.synchronous(0);
   }
 
@@ -212,6 +220,9 @@ export class WorkerActivation {
     return this.#asks.askLate(request);
   }
 
+  /**
+   * Everything that can be refused is looked at before the commit: what is committed is answered as it is.
+   */
   #returned(running: Running, result: unknown): void {
     if (!this.#isRunning(running)) return;
     const { call, handler, scope } = running;
@@ -228,6 +239,7 @@ export class WorkerActivation {
       this.#refuse(running, fail("too_large", `${words}: answer in parts, by calls that each name theirs`));
       return;
     }
+    // A reader has a view, which there is nothing to commit of.
     if (!("commit" in scope)) {
       this.#step({
         type: "succeeded",
@@ -245,10 +257,12 @@ export class WorkerActivation {
       this.#failed(running, error);
       return;
     }
+    // Only a call with an id can be sent again, and its repetition is told from another call by this hash.
     const canonical = call.head.id === undefined ? undefined : canonicalHash(handler, call);
     this.#step({ type: "succeeded", call: number, delta, answer: encoded, canonicalHash: canonical });
   }
 
+  /** The caller is told what it may know; the rest is a line of the log that it is told of. */
   #failed(running: Running, error: unknown): void {
     if (!this.#isRunning(running)) return;
     const { input = missingOf(running.handler) } = running;
@@ -257,6 +271,7 @@ export class WorkerActivation {
     this.#throw(running.call.head.number, answer);
   }
 
+  /** A handler's own timeout goes before its agent's `maxTurn`. */
   #turnMsMax(handler: Handler): number {
     return (handler.kind === "plain" ? handler.turnMsMax : undefined) ?? this.#options.turnMsMax;
   }

@@ -22,6 +22,7 @@ import { textOf } from "./thrown.ts";
 const utf8 = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
+/** An ask that the I/O thread has, and who is to hear how it ends. */
 interface Waiting {
   /** The call that asks. */
   readonly by: number;
@@ -30,12 +31,14 @@ interface Waiting {
   readonly asking: Asking;
 }
 
+/** The session that asks, and the way to the I/O thread. */
 export interface AsksOptions {
   readonly activation: number;
   readonly name: SessionName;
   readonly say: (message: AskMessage) => void;
 }
 
+/** Numbers asks by activation: an answer that comes after its turn has ended finds nobody. */
 export class Asks {
   readonly #options: AsksOptions;
   readonly #waiting = new Map<number, Waiting>();
@@ -94,12 +97,16 @@ export class Asks {
     }
   }
 
+  /** The place in the agent's code is taken now: later its stack is gone, and an error would name ours. */
   #askingOf({ agent, key, method, timeoutMs }: AskRequest, deadlineMs: number): Asking {
     const { name } = this.#options;
     const path = `${name.agent}/${name.key} -> ${agent}/${key}`;
     return { path, method, timeoutMs, deadlineMs, site: siteOf() };
   }
 
+  /**
+   * What can be told here costs no other thread anything; the rest is for the lane and for the other session.
+   */
   #refusal({ chain }: SessionCall, { agent, key, body }: AskRequest): Failure | undefined {
     if (chain.length >= chainMax) {
       const { name } = this.#options;

@@ -29,6 +29,7 @@ import { captureOutput } from "./output.ts";
 import { catchStrays, refuseExits } from "./strays.ts";
 import { describeThrown } from "./thrown.ts";
 
+/** A session on its way in: frames are of bounded size, so an image comes in many of them. */
 interface Opening {
   readonly name: SessionName;
   readonly epoch: number;
@@ -36,6 +37,7 @@ interface Opening {
   readonly deltas: Uint8Array[];
 }
 
+/** One per bundle. It ends itself when something of its own fails, never when an agent does. */
 class WorkerThread {
   readonly log: AgentLog;
   readonly #node: string;
@@ -43,6 +45,7 @@ class WorkerThread {
   #agents: ReadonlyMap<string, LoadedAgent> | undefined;
   /** What came meanwhile. */
   #early: ToWorker[] = [];
+  /** By activation, a number that never comes again: what is late for one that has ended finds nothing. */
   readonly #opening = new Map<number, Opening>();
   readonly #activations = new Map<number, WorkerActivation>();
   readonly #begun: BegunWriter;
@@ -66,6 +69,7 @@ class WorkerThread {
     });
   }
 
+  /** Sessions that came first are opened once the bundle is there, in their order. */
   async load(bundle: string): Promise<void> {
     try {
       const agents = await loadAgents(bundle);
@@ -73,6 +77,7 @@ class WorkerThread {
       this.#say({ type: "loaded", line: JSON.stringify(definitions) });
       this.#agents = agents;
     } catch (error) {
+      // The lines of its top level come first: they may say why it throws.
       this.log.settle();
       this.#say({ type: "not_loaded", line: JSON.stringify(describeThrown(error)) });
       this.#exit();
@@ -110,6 +115,9 @@ class WorkerThread {
     this.#channel.send(message);
   }
 
+  /**
+   * What is for an activation that has ended is dropped: the host closed it while the message was under way.
+   */
   #handle(message: ToWorker): void {
     const { activation } = message;
     switch (message.type) {
@@ -157,6 +165,7 @@ class WorkerThread {
     }
   }
 
+  /** A state that does not load is the end of this session here, and of no other on the thread. */
   #open(number: number): void {
     const opening = this.#opening.get(number);
     assert(opening !== undefined, `activation ${number} is opened without a beginning`);
@@ -169,6 +178,7 @@ class WorkerThread {
     }
     let state: SessionState;
     try {
+      // Turns that changed nothing have left deltas of no bytes.
       state = openState(loaded.schema, { crc32 }, opening.pages.length > 0 ? opening.pages : undefined);
       for (const delta of opening.deltas) if (delta.length > 0) state.apply(delta);
     } catch (error) {
@@ -201,6 +211,9 @@ class WorkerThread {
 
 type OpenReason = "schema" | "corrupt" | "unsupported_format";
 
+/**
+ * Only damage may be told as such: a schema that does not fit, or a later version, is mended by a deployment.
+ */
 function reasonOf(error: unknown): OpenReason {
   if (error instanceof UnsupportedFormatError) return "unsupported_format";
   return error instanceof SchemaError ? "schema" : "corrupt";
@@ -208,6 +221,7 @@ function reasonOf(error: unknown): OpenReason {
 
 const setup = workerData as WorkerSetup;
 const thread = new WorkerThread(setup, refuseExits());
+// From here on a bundle's import of what the node provides (`voda`) finds the copy that the node has.
 resolveProvidedHere();
 process.setSourceMapsEnabled(true);
 registerHolder(setup.bundle);

@@ -5,8 +5,9 @@ import { programs } from "../programs.ts";
 import type { EchoOrder, Timed } from "./ask-control.ts";
 import { type Caller, openCaller } from "./caller.ts";
 import { cpuUsOf } from "./cpu.ts";
+import { endForked, goneEarly } from "./forked.ts";
 import type { OwnMesh } from "./mesh.ts";
-import { hundredths } from "./statistics.ts";
+import { hundredths, medianOf } from "./statistics.ts";
 
 /** How much is asked. */
 export interface AskBenchOptions {
@@ -41,6 +42,7 @@ export interface AskBenchResult {
 }
 
 const sliceCount = 10;
+/** Compilers have done their work by then. */
 const warmUpSlices = 2;
 
 /** One slice. `cpuUs`: for each ask, of all processes that serve it. */
@@ -56,7 +58,7 @@ export async function ask(
   say: (line: string) => void,
 ): Promise<AskBenchResult> {
   await using resources = new AsyncDisposableStack();
-  const control = resources.adopt(fork(programs().askControl), end);
+  const control = resources.adopt(fork(programs().askControl), endForked);
   const { nodes, nats } = mesh.describe();
   const [near, far] = nodes;
   if (near === undefined || far === undefined || control.pid === undefined)
@@ -70,14 +72,16 @@ export async function ask(
 
   const { seconds, atOnce } = options;
   const ms = (seconds * 1000) / sliceCount;
+  // All that serve an ask: both nodes and the store. The caller only starts a slice.
   const pids = [near.pid, far.pid, nats.pid];
   const asked = (method: "reads" | "adds", to: string, window: number): Promise<Slice> =>
     counted(pids, async () => timedBy(here, key, method, { to, ms, atOnce: window }));
   const { pid } = control;
-  const ended = exited(control);
+  const ended = goneEarly(control, "the control");
   const echoed = (window: number): Promise<Slice> =>
     counted([pid], () => Promise.race([echo(control, { ms, atOnce: window }), ended]));
   let durable = 0;
+  // In one order: what follows what is the same in each round.
   const round = async (): Promise<Round> => {
     const slices = {
       sequential: await asked("reads", key, 1),
@@ -95,6 +99,7 @@ export async function ask(
   say(`${sliceCount} slices of ${ms} ms of each kind, ${atOnce} asks at once when they are piped`);
   const rounds: Round[] = [];
   for (let i = 0; i < sliceCount; i += 1) rounds.push(await round());
+  // Counted by who was asked: that is what the answers promised.
   const { body } = await here.call("target", key, "sum", undefined, undefined);
   const sum = Number(JSON.parse(body));
   return {
@@ -111,6 +116,7 @@ async function timedBy(caller: Caller, key: string, method: string, order: objec
   return JSON.parse(body) as Timed;
 }
 
+/** Of whole processes: what else they do in a slice is part of the price. */
 async function counted(pids: readonly number[], run: () => Promise<Timed>): Promise<Slice> {
   const cpuUs = (): number => pids.reduce((total, pid) => total + cpuUsOf(pid), 0);
   const before = cpuUs();
@@ -124,28 +130,9 @@ async function echo(control: ChildProcess, order: EchoOrder): Promise<Timed> {
   return timed;
 }
 
-/** A control that dies would be waited for without end. */
-async function exited(child: ChildProcess): Promise<never> {
-  const [code] = await once(child, "exit");
-  throw new Error(`the control ended with ${code}; the lines above say why`);
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null) return;
-  child.kill("SIGTERM");
-  await once(child, "exit");
-}
-
+/** Ratios are made within a round, and their median taken: the machine may differ from round to round. */
 function figuresOf(rounds: readonly Round[]): AskFigures {
-  // Not the mean: one slice in which another program took the machine would be in it.
-  const median = (of: (round: Round) => number): number => {
-    const sorted = rounds.map(of).toSorted((a, b) => a - b);
-    const [lower = 0, upper = 0] = [
-      sorted[Math.ceil(sorted.length / 2) - 1],
-      sorted[Math.floor(sorted.length / 2)],
-    ];
-    return hundredths((lower + upper) / 2);
-  };
+  const median = (of: (round: Round) => number): number => hundredths(medianOf(rounds.map(of)));
   const perSecond = ({ asks, ms }: Slice): number => (asks * 1000) / ms;
   return {
     sequential: {

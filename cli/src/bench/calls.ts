@@ -6,8 +6,9 @@ import { programs } from "../programs.ts";
 import { openCaller } from "./caller.ts";
 import type { Driven, DriveOrder } from "./calls-driver.ts";
 import { cpuUsOf } from "./cpu.ts";
+import { endForked, goneEarly } from "./forked.ts";
 import type { OwnMesh } from "./mesh.ts";
-import { hundredths } from "./statistics.ts";
+import { hundredths, medianOf } from "./statistics.ts";
 
 /** How much is called. */
 export interface CallsOptions {
@@ -27,14 +28,17 @@ export interface CallsResult {
   readonly doubled: number;
 }
 
+/** Of each target, by turns. */
 const sliceCount = 10;
 /**
  * Of the time of all clients: how long one client calls, and how long everybody calls before anything counts.
  */
 const oneClientPart = 0.25;
 const warmUpPart = 0.5;
+/** Counters that are read at once when all is over. */
 const readsAtOnce = 64;
 
+/** What is called, and whose CPU that costs. */
 interface Target {
   readonly port: number;
   /** Processes whose CPU counts, by name. */
@@ -51,9 +55,9 @@ export async function calls(
   say: (line: string) => void,
 ): Promise<CallsResult> {
   await using children = new AsyncDisposableStack();
-  const control = children.adopt(fork(programs().callsControl), end);
+  const control = children.adopt(fork(programs().callsControl), endForked);
   const [port] = (await once(control, "message")) as [number];
-  const driver = children.adopt(fork(programs().callsDriver), end);
+  const driver = children.adopt(fork(programs().callsDriver), endForked);
   const { nodes, nats } = mesh.describe();
   const [node] = nodes;
   if (node === undefined || control.pid === undefined || driver.pid === undefined)
@@ -114,7 +118,7 @@ class Slices {
   constructor(driver: ChildProcess, driverPid: number, prefix: string, sessions: number) {
     this.#driver = driver;
     this.#driverPid = driverPid;
-    this.#exited = exited(driver);
+    this.#exited = goneEarly(driver, "the process that calls");
     this.#prefix = prefix;
     this.#sessions = sessions;
   }
@@ -127,6 +131,7 @@ class Slices {
     // Of whole processes, with their threads: a worker's time is the node's.
     const all = { ...pids, driver: this.#driverPid };
     const before = Object.values(all).map(cpuUsOf);
+    // Each connection has a seed of its own: no two call the same sessions in the same order.
     this.#seed += connections;
     const where = { prefix: this.#prefix, sessions: this.#sessions, suffix: "/add" };
     const driven = await this.#drive({ port, connections, ms, seed: this.#seed, ...where });
@@ -138,6 +143,7 @@ class Slices {
     for (const [i, [name, pid]] of Object.entries(all).entries()) {
       row[`${name}CpuUs`] = (cpuUsOf(pid) - (before[i] ?? 0)) / driven.calls;
     }
+    // Refused ones changed nothing, so that the counters must not show them.
     this.#answered.set(port, this.answeredBy({ port, pids }) + driven.calls - driven.failed);
     this.failed += driven.failed;
     return row;
@@ -148,18 +154,6 @@ class Slices {
     const [driven] = (await Promise.race([once(this.#driver, "message"), this.#exited])) as [Driven];
     return driven;
   }
-}
-
-/** A driver that dies would be waited for without end. */
-async function exited(child: ChildProcess): Promise<never> {
-  const [code] = await once(child, "exit");
-  throw new Error(`the process that calls ended with ${code}; the lines above say why`);
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null) return;
-  child.kill("SIGTERM");
-  await once(child, "exit");
 }
 
 /** Sum of all counters. */
@@ -180,16 +174,10 @@ async function countedBy(url: string, prefix: string, sessions: number): Promise
 /** Medians over the slices, and from where to where they spread. */
 function figuresOf(pairs: readonly (readonly [Row, Row])[], suffix: string): Record<string, number> {
   const figures: Record<string, number> = {};
-  // Not the mean: one slice in which another program took the machine would be in it.
   const put = (name: string, values: readonly number[]): void => {
-    const sorted = values.toSorted((a, b) => a - b);
-    const [lower = 0, upper = 0] = [
-      sorted[Math.ceil(sorted.length / 2) - 1],
-      sorted[Math.floor(sorted.length / 2)],
-    ];
-    figures[`${name}${suffix}`] = hundredths((lower + upper) / 2);
-    figures[`${name}${suffix}Low`] = hundredths(sorted[0] ?? 0);
-    figures[`${name}${suffix}High`] = hundredths(sorted.at(-1) ?? 0);
+    figures[`${name}${suffix}`] = hundredths(medianOf(values));
+    figures[`${name}${suffix}Low`] = hundredths(Math.min(...values));
+    figures[`${name}${suffix}High`] = hundredths(Math.max(...values));
   };
   const of = (row: Row, name: string): number => row[name] ?? 0;
   for (const name of ["perSecond", "nodeCpuUs", "natsCpuUs", "driverCpuUs", "p50Ms", "p99Ms"]) {
@@ -217,6 +205,7 @@ function figuresOf(pairs: readonly (readonly [Row, Row])[], suffix: string): Rec
   return figures;
 }
 
+/** By the names that the result has for them. */
 const controlNames: Readonly<Record<string, string>> = {
   controlPerSecond: "perSecond",
   controlCpuUs: "controlCpuUs",

@@ -124,19 +124,35 @@ function wideLines({ file, text }: Source): readonly Spot[] {
   });
 }
 
-/** Imports are no lines that could owe a reason: what a file needs, its own code says. */
+/** What can owe a reason: not imports, nor plain data, which both say all there is to them. */
 function countLines({ text, program, comments }: Source): { codeLines: number; commentLines: number } {
-  const commented = new Set<number>();
-  for (const { start, end } of comments)
-    for (let line = lineOf(text, start); line <= lineOf(text, end - 1); line += 1) commented.add(line);
+  const commented = linesOf(text, comments);
+  const plain: Node[] = [];
+  walk(program, (node) => {
+    if (node.type !== "ImportDeclaration" && !isData(node)) return undefined;
+    plain.push(node);
+    return false;
+  });
+  const owesNothing = linesOf(text, plain);
   const lines = text.split("\n");
-  const imported = new Set<number>();
-  for (const { type, start, end } of children(program))
-    if (type === "ImportDeclaration")
-      for (let line = lineOf(text, start); line <= lineOf(text, end - 1); line += 1) imported.add(line);
   const isOnlyComment = (at: number): boolean =>
     commented.has(at + 1) && /^\s*(\/\/|\/\*|\*)/.test(lines[at] ?? "");
   const filled = lines.flatMap((line, at) => (line.trim() === "" ? [] : [at]));
-  const codeLines = filled.filter((at) => !isOnlyComment(at) && !imported.has(at + 1)).length;
+  const codeLines = filled.filter((at) => !isOnlyComment(at) && !owesNothing.has(at + 1)).length;
   return { codeLines, commentLines: commented.size };
 }
+
+/** Lines that these nodes touch, from 1. */
+function linesOf(text: string, nodes: readonly Node[]): ReadonlySet<number> {
+  const found = new Set<number>();
+  for (const { start, end } of nodes)
+    for (let line = lineOf(text, start); line <= lineOf(text, end - 1); line += 1) found.add(line);
+  return found;
+}
+
+/** An object or a list of literals. */
+const isData = (node: Node): boolean =>
+  (node.type === "ObjectExpression" || node.type === "ArrayExpression") &&
+  children(node).every((child) => isLiteral(child.type === "Property" ? (child["value"] as Node) : child));
+
+const isLiteral = (node: Node): boolean => node.type === "Literal" || isData(node);

@@ -1,10 +1,12 @@
 // Events in the order of their time: a binary heap.
 
+/** Something that happens at a time. */
 export interface Timed<T> {
   readonly at: number;
   readonly item: T;
 }
 
+/** Events of one time come in no certain order. */
 export class EventQueue<T> {
   readonly #heap: Timed<T>[] = [];
 
@@ -22,6 +24,7 @@ export class EventQueue<T> {
     heap[i] = added;
   }
 
+  /** The earliest; it stays. */
   next(): Timed<T> | undefined {
     return this.#heap[0];
   }
@@ -35,6 +38,7 @@ export class EventQueue<T> {
     return first;
   }
 
+  /** The last one is sunk from the top, past every earlier one below it. */
   #sink(sinking: Timed<T>): void {
     const heap = this.#heap;
     let i = 0;

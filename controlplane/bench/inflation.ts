@@ -17,6 +17,7 @@ const earlyPart = 0.95;
 const tellEvery = 64;
 const arrivalsMax = 5_000_000;
 
+/** What a growing pool does until nothing fits any more. */
 export interface InflationRun {
   /** Unallocated GPU percent by arrived percent, mean over the events that round to it. */
   readonly unallocated: ReadonlyMap<number, number>;
@@ -25,6 +26,7 @@ export interface InflationRun {
   readonly decisionMicros: Float64Array;
 }
 
+/** One run. */
 export interface InflationOptions {
   readonly policy: PolicyName;
   readonly seed: number;
@@ -34,6 +36,7 @@ export interface InflationOptions {
   readonly tell?: (part: number) => void;
 }
 
+/** The published experiment: pods are drawn from the trace until they ask for more than there is. */
 export function inflate(
   { nodes, pods }: Trace,
   { policy, seed, isLearning, tell }: InflationOptions,

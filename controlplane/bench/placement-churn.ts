@@ -22,10 +22,13 @@ import { textTable } from "./text-table.ts";
 import { policiesOf, readTrace, type Trace, traceFlags } from "./trace-files.ts";
 import { unplaceable } from "./unplaceable.ts";
 
+/** A zero too many is refused, not run. */
 const arrivalsMax = 10_000_000;
 const loadDefault = 0.95;
+/** Beyond ten times what there is, nearly everything is refused, and nothing is learned. */
 const loads = { least: 0.01, most: 10 };
 
+/** A loss model with drawn arrivals, or the trace as it was recorded, where what does not fit waits. */
 export const placementChurn: Bench = {
   name: "placement-churn",
   summary:
@@ -74,16 +77,19 @@ export const placementChurn: Bench = {
         throw new BenchError("--moves needs --lifetimes exponential: a replay moves nothing");
       return replays(timedTrace(values, say), { ...sizes, load });
     }
+    // Only here: a replay has as many arrivals as its trace.
     const churning = { ...churnSizes(values), load: load ?? loadDefault };
     return churns(noted(readTrace(values), say), { ...sizes, ...churning });
   },
 };
 
+/** Says first what every policy must refuse: else a reader would put it down to one of them. */
 function noted(trace: Trace, say: (line: string) => void): Trace {
   for (const line of unplaceable(trace)) say(line);
   return trace;
 }
 
+/** The openb lists have times, the lists made of them for other experiments have none. */
 function timedTrace(values: BenchValues, say: (line: string) => void): Trace {
   const trace = readTrace(values);
   const at = trace.pods.findIndex((pod) => pod.createdAt === undefined || pod.deletedAt === undefined);
@@ -95,6 +101,7 @@ function timedTrace(values: BenchValues, say: (line: string) => void): Trace {
   );
 }
 
+/** How long a run is, and what may move in it. */
 interface ChurnSizes {
   readonly arrivals: number;
   readonly warmUp: number;
@@ -115,6 +122,7 @@ function churnSizes(values: BenchValues): ChurnSizes {
   return { arrivals, warmUp, movesMax, movable: decimal(values, "movable", { least: 0, most: 1 }) };
 }
 
+/** What all policies are run with: the same seeds, so that they see the same arrivals. */
 interface Runs<Load> {
   readonly policies: readonly PolicyName[];
   readonly seeds: readonly number[];
@@ -132,8 +140,10 @@ const timeUnits = [
   { name: "hours", seconds: 3_600 },
   { name: "minutes", seconds: 60 },
 ] as const;
+/** Of the chart: as many as its width shows apart. */
 const pointCount = 200;
 
+/** With `load`, the trace is repeated and its creations are moved together until it asks for that much. */
 function replays(trace: Trace, runs: Runs<number | undefined>): BenchResult {
   const { load, plot } = runs;
   const { figures, curves } = measure({ ...runs, unit: "s" }, (policy, seed, sample) => ({
@@ -157,11 +167,13 @@ function churns(trace: Trace, runs: Runs<number> & ChurnSizes): BenchResult {
   const { figures, curves } = measure({ ...runs, unit: "arrivals" }, (policy, seed, sample) => ({
     ...churn(trace, { policy, seed, load, movesMax, movable, arrivals, warmUp, sample }),
   }));
+  // Below a load of 1 that part of the GPUs stays free under any policy.
   const floor = Math.max(100 - 100 * load, floorPct(trace.pods));
   plot.draw({
     title: `Unallocated GPUs, churn at load ${load}, moves ${movesMax}, ${seedsWords(runs)}`,
     xLabel: "arrivals",
     yLabel: "unallocated GPUs, %",
+    // Policies that lose much would press the others into one line.
     yMax: 4 * floor + 10,
     lines: [
       ...[...curves].map(([name, samples]) => ({ name, points: binned(samples, 1) })),
@@ -171,6 +183,7 @@ function churns(trace: Trace, runs: Runs<number> & ChurnSizes): BenchResult {
   return { figures: { policies: figures }, table: tableOf(figures, floor) };
 }
 
+/** On each chart: how much a difference between two lines is worth. */
 const seedsWords = ({ seeds }: Runs<unknown>): string => runsWords(seeds.length);
 
 const floorLine = (floor: number, end: number) => ({
@@ -228,6 +241,7 @@ function measure(
   return { figures, curves };
 }
 
+/** The floor stands below the table: no policy can be better than it. */
 function tableOf(figures: Figures, floor: number): string {
   const names = Object.keys(Object.values(figures)[0] ?? {});
   const rows = Object.entries(figures).map(([policy, spreads]) => [

@@ -5,23 +5,29 @@ export class TraceError extends Error {
   override readonly name = "TraceError";
 }
 
+/** One row, by the names of its columns; what cannot be read throws a TraceError. */
 export interface CsvRow {
   /** Empty when the list has no such column. */
   text(field: string): string;
   whole(field: string, range: { readonly least: number; readonly most: number }): number;
+  /** For columns that only some lists have. */
   wholeOrNone(field: string): number | undefined;
   /** A text that is not empty and in no other row. */
   unique(field: string): string;
+  /** An error that names the place, for what only the reader of the row can know. */
   error(field: string, problem: string): TraceError;
 }
 
+/** What a list must have, and how long it may be. */
 export interface RowOptions {
   readonly file: string;
   readonly needed: readonly string[];
   readonly rowsMax: number;
 }
 
+/** A line beyond it is no row of a list, but another kind of file. */
 const lineCharsMax = 65_536;
+/** Of a value in an error: it fits on the line beside its place. */
 const shownCharsMax = 60;
 
 /** @throws TraceError */
@@ -30,7 +36,9 @@ export function readRows<T>(
   { file, needed, rowsMax }: RowOptions,
   read: (row: CsvRow) => T,
 ): readonly T[] {
+  // A byte order mark, and line ends of any system: such lists come out of spreadsheets.
   const lines = csv.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/);
+  // The last line may end with a line feed or two; an empty one before is a mistake.
   while (lines.at(-1) === "") lines.pop();
   if (lines.length === 0)
     throw new TraceError(`${file}: is empty; its first line must have the columns ${needed.join(", ")}`);
@@ -49,6 +57,7 @@ export function readRows<T>(
   });
 }
 
+/** By name: a list may have more columns, and in any order. */
 function columnsOf(
   header: readonly string[],
   needed: readonly string[],
@@ -78,6 +87,7 @@ function cellsOf(line: string, place: string): readonly string[] {
     const code = (control[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
     throw new TraceError(`${place}: has the control character U+${code}; the list must be text`);
   }
+  // Nearly all lines: a million of them are read.
   if (!line.includes('"')) return line.split(",").map((cell) => cell.trim());
   return piecesOf(line).map((cell) => {
     const inside = quoted.exec(cell)?.groups?.["inside"];
@@ -103,6 +113,7 @@ function piecesOf(line: string): readonly string[] {
   return open.length === 0 ? pieces : [...pieces, open.join(",")];
 }
 
+/** What a row is made from. */
 interface RowParts {
   readonly cells: readonly string[];
   readonly columns: ReadonlyMap<string, number>;

@@ -8,6 +8,7 @@ import type { PoolRequest } from "../src/placement/request.ts";
 import { type Pod, parseNodes, parsePods } from "./openb.ts";
 import { TraceError } from "./rows.ts";
 
+/** Of all benches that run on a trace. */
 export const traceFlags: readonly BenchFlag[] = [
   { name: "nodes", type: "text", description: "node list (openb CSV)" },
   { name: "pods", type: "text", description: "pod list (openb CSV)" },
@@ -15,6 +16,7 @@ export const traceFlags: readonly BenchFlag[] = [
   { name: "seeds", type: "text", description: "with commas between; each is one run", default: "42,43,44" },
 ];
 
+/** A cluster, and what is asked of it. */
 export interface Trace {
   readonly nodes: readonly NodeSpec[];
   readonly pods: readonly Pod[];
@@ -25,6 +27,7 @@ export function readTrace(values: BenchValues): Trace {
   return { nodes: readNodes(text(values, "nodes")), pods: readPods(text(values, "pods")) };
 }
 
+/** A list that no GPU can be placed on is refused: every figure would be nothing. @throws TraceError */
 export function readNodes(file: string): readonly NodeSpec[] {
   const nodes = parseNodes(readList(file), file);
   if (nodes.every(({ gpus }) => gpus.length === 0))
@@ -35,12 +38,14 @@ export function readNodes(file: string): readonly NodeSpec[] {
   return nodes;
 }
 
+/** The same for a list that asks for none. @throws TraceError */
 export function readPods(file: string): readonly Pod[] {
   const pods = parsePods(readList(file), file);
   if (pods.every((pod) => pod.gpuCount === 0)) throw new TraceError(`${file}: no pod asks for a GPU`);
   return pods;
 }
 
+/** A list is held in memory as a whole. */
 const listBytesMax = 256 * 1024 * 1024;
 const pieceBytes = 1024 * 1024;
 const newLine = 10;
@@ -73,6 +78,7 @@ function opened(file: string): Disposable & { readonly descriptor: number } {
   return { descriptor, [Symbol.dispose]: () => closeSync(descriptor) };
 }
 
+/** People look for the line, not for the byte. */
 function firstLineOfOtherText(all: Buffer): number {
   for (let line = 1, from = 0; ; line++) {
     const end = all.indexOf(newLine, from);
@@ -81,6 +87,7 @@ function firstLineOfOtherText(all: Buffer): number {
   }
 }
 
+/** Once each: two runs of one policy would stand under one name. @throws BenchError */
 export function policiesOf(values: BenchValues): readonly PolicyName[] {
   const named = listOf(values, "policies").map((name) => {
     if (!isPolicyName(name))
@@ -90,6 +97,7 @@ export function policiesOf(values: BenchValues): readonly PolicyName[] {
   return distinct(named, "policies");
 }
 
+/** As a session would ask: memory of GPUs is in no trace, so none is asked for. */
 export function requestOf(pod: Pod, session: string, isMovable = false): PoolRequest {
   const { cpuMilli, memoryMib, gpuCount, gpuMilli, models } = pod;
   const gpu =
@@ -101,6 +109,7 @@ export function requestOf(pod: Pod, session: string, isMovable = false): PoolReq
   return { session, namespace: "bench", resources: { cpuMilli, memoryMib, gpu }, models, isMovable };
 }
 
+/** GPU milli, by which load and loss are weighed: a pod of eight GPUs counts as eight. */
 export function demandOf(pod: Pod): number {
   return pod.gpuCount * pod.gpuMilli;
 }

@@ -9,12 +9,15 @@ import { placeProblem } from "./check-place.ts";
 
 /** Of one bundle: it is held in memory here and on each node while it is stored. */
 export const bundleBytesMax = 16 * 1024 * 1024;
+/** Of one bundle. */
 const agentsMax = 256;
 /** Fields, and methods, of one agent. */
 const membersMax = 1024;
 /** Of one turn, as its agent or its handler allows. */
 const turnMsMaxMax = 3_600_000;
+/** A name is a property of `ctx.state` or a part of a path. */
 const memberName = /^[A-Za-z_][A-Za-z0-9_-]{0,127}$/;
+/** As protobuf has them: `package.Service`. */
 const serviceName = /^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*$/;
 
 /** @throws ControlError `bad_request` or `too_large` */
@@ -40,6 +43,7 @@ function requestProblem(bundle: Uint8Array, agents: readonly Agent[]): string | 
   return twice === undefined ? undefined : `agent ${twice} is in the deployment twice`;
 }
 
+/** The SDK checks most of it too; a request may come from anything that speaks the API. */
 function agentProblem(agent: Agent, sha256: string): string | undefined {
   const name = identifierProblem("namespace", agent.namespace) ?? identifierProblem("agent", agent.name);
   if (name !== undefined) return name;
@@ -81,12 +85,14 @@ function methodsProblem({ methods }: Agent): string | undefined {
   );
 }
 
+/** Of fields or of methods: the same bound, and each name once. */
 function membersProblem(what: string, names: readonly string[]): string | undefined {
   if (names.length > membersMax) return `${names.length} ${what}s exceed membersMax ${membersMax}`;
   const twice = firstTwice(names);
   return twice === undefined ? undefined : `${what} ${twice} is there twice`;
 }
 
+/** 0 is what protobuf has for a limit that was not sent. */
 function limitsProblem(agent: Agent): string | undefined {
   for (const limit of ["idleMs", "turnMsMax", "queueMax"] as const) {
     if (agent[limit] === 0) return `${limit} is 0; it must be at least 1`;

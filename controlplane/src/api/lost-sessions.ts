@@ -17,6 +17,7 @@ const pageMarksMax = 4_096;
 const readsMax = 32;
 const hashBytes = 16;
 
+/** A mark beside the last record that is there. */
 interface Found {
   readonly name: SessionName;
   readonly mark: Mark;
@@ -48,6 +49,7 @@ export async function listLost(
 const isLost = ({ mark, last }: Found): boolean =>
   !mark.isAccepted && isBehind(mark, last === undefined ? [] : [last]);
 
+/** A mark that cannot be read says nothing of its session: it is left out of the list. */
 async function compare(jsm: JetStreamManager, message: StoredMsg): Promise<Found | undefined> {
   const marked = decodeMark(message.data);
   return marked && { ...marked, last: await lastOf(jsm, marked.name) };
@@ -69,6 +71,7 @@ function describe({ name, mark, last }: Found): LostSession {
   });
 }
 
+/** Where marks are written, and where they and lanes are read. */
 interface LostContext {
   readonly connection: NatsConnection;
   readonly jsm: JetStreamManager;

@@ -88,6 +88,7 @@ function timeout(call: HandlerContext): { readonly timeoutMs: number } {
   return { timeoutMs: Math.max(1, Math.min(call.timeoutMs() ?? commandMsDefault, commandMsDefault)) };
 }
 
+/** A session that is not awake is on no node, and its epoch is the log's to know. */
 function describe(
   name: SessionName,
   status: SessionStatus,
@@ -108,6 +109,7 @@ function awake(context: SessionContext, name: SessionName): Session | undefined 
     : undefined;
 }
 
+/** The directory first: it answers from memory, and what it has confirmed is newer than the log. */
 async function find(context: SessionContext, name: SessionName): Promise<Session> {
   return awake(context, name) ?? (await stored(context, name));
 }
@@ -125,11 +127,13 @@ async function commandAnywhere(
   { name, timeoutMs }: { readonly name: SessionName; readonly timeoutMs: number },
 ): Promise<{ node: string; epoch: bigint }> {
   const picked = pick(context, name);
+  // A session cannot be placed without what its agent asks for; its log is kept all the same.
   if (picked.type === "unknown_agent") throw agentNotFound(name.namespace, name.agent);
   if (picked.type === "refusal") {
     const { reason, message, retryAfterMs } = callerRefusal(picked, picked.retryMs);
     throw ControlError.of(reason, message, retryAfterMs);
   }
+  // Its owner needs none: it has the session already.
   const grant = picked.type === "placed" ? picked.grant : "";
   const node = picked.node.id;
   const epoch = await sendCommand(context, {
@@ -143,6 +147,7 @@ async function commandAnywhere(
   return { node, epoch };
 }
 
+/** Of `ListSessions`; an empty agent means all. */
 interface ListRequest {
   readonly namespace: string;
   readonly agent: string;
@@ -150,6 +155,7 @@ interface ListRequest {
   readonly pageToken: string;
 }
 
+/** A session that no node has is listed as asleep: names are written after the first claim. */
 async function list(
   context: SessionContext,
   request: ListRequest,
@@ -159,6 +165,7 @@ async function list(
   let scanned = 0;
   let next = sequence;
   for await (const record of namesFrom(context.jsm, sequence)) {
+    // Before the record is counted: the token then names the first that was not looked at.
     if (sessions.length === size || scanned === scanMax) return { sessions, nextPageToken: String(next) };
     scanned += 1;
     next = record.next;

@@ -49,6 +49,7 @@ export async function wakeAll(
   throw failure(members[failed], outcomes[failed], left);
 }
 
+/** Twice the same would wait for itself: a gang is placed as a whole. */
 function check(names: readonly SessionName[]): void {
   if (names.length === 0) throw ControlError.of("bad_request", "the request names no session");
   if (names.length > gangMembersMax)
@@ -101,6 +102,7 @@ async function undo(
   return left;
 }
 
+/** The first that failed is told; the others may have failed for its sake. */
 function failure(
   member: PickedMember | undefined,
   outcome: PromiseSettledResult<Woken> | undefined,

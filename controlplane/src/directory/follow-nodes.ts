@@ -47,7 +47,9 @@ const settleMsMax = 1_500;
 export class NodeFollower implements AsyncDisposable {
   readonly #options: FollowOptions;
   #leases: LeaseState = noLeases;
+  /** When each node was asked for a full report. */
   readonly #askedMs = new Map<string, number>();
+  /** What Envoy was told last, as text: two lists are compared in one step. */
   #published = "[]";
   #endpoints: readonly NodeEndpoint[] = [];
   #onNodes: ((nodes: readonly NodeEndpoint[]) => void) | undefined;

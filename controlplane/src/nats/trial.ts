@@ -15,6 +15,7 @@ const firstNodeMsMax = 5_000;
 /** Between two looks at who is expected: a node that died meanwhile will not answer. */
 const lookMs = 50;
 
+/** Who is asked, and over what. */
 export interface TrialContext {
   readonly connection: NatsConnection;
   /** Ids of the nodes that hold a lease. */
@@ -52,6 +53,7 @@ export async function tryOnNodes(
       heard = Promise.withResolvers();
       const refused = [...results.values()].find(({ code }) => code !== "");
       if (refused !== undefined) throw refusal(refused);
+      // Looked up at each turn: a node that died while it was asked is not waited for, one that came is.
       const silent = nodes().filter((node) => !results.has(node));
       if (results.size > 0 && silent.length === 0) return;
       const waitedMs = performance.now() - startedMs;

@@ -8,6 +8,7 @@ const tolerance = 1e-9;
  */
 const iterationsMax = 2000;
 
+/** A size that is asked for, and how often. */
 export interface Piece {
   /** 1 to `whole`. */
   readonly size: number;

@@ -9,6 +9,7 @@ import type { KindShare, Policy } from "./policy.ts";
 /** Typical requests are the most frequent ones that cover this part of the arrivals. */
 const typicalPart = 0.95;
 
+/** A shape of requests that is typical for the mix, with its part of it. */
 interface Typical {
   readonly cpuMilli: number;
   readonly count: number;
@@ -20,19 +21,23 @@ interface Typical {
 /** Fragmentation gradient descent: the place that adds the fewest expected fragments. */
 export function fgd(books: Books): Policy {
   let typical: readonly Typical[] = [];
+  // One for all nodes: what a decision looks at is filled in before, so that no decision allocates.
   const free = new Int16Array(gpusPerNodeMax);
+  // Fragments of each node as it is, kept while its version is `versionOf`.
   let before = new Float64Array(books.capacity);
   let versionOf = new Int32Array(books.capacity);
   const chosen = { device: -1 };
 
   const fragments = (node: number, cpuMilli: number): number =>
     expectedFragments(books, node, { typical, cpuMilli, free });
+  // The free milli of the devices of a node, to be changed as if the request were there.
   const load = (node: number): void => {
     const first = node * books.stride;
     for (let i = 0; i < (books.gpus[node] as number); i++) free[i] = books.deviceMilli[first + i] as number;
   };
   const scoreAfter = (node: number, cpuMilli: number): number => {
     const difference = (before[node] as number) - fragments(node, cpuMilli);
+    // The sigmoid and the truncation are those of the published scheduler plug-in: scores are its integers.
     return Math.trunc(100 / (1 + Math.exp(-difference / gpuMilliWhole)));
   };
   const cost = (node: number, kind: Kind): number => {
@@ -47,6 +52,7 @@ export function fgd(books: Books): Policy {
       return -scoreAfter(node, cpuMilli);
     }
     let best = -1;
+    // Each device that could take the share is tried: where it goes decides what stays usable.
     for (let i = 0; i < (books.gpus[node] as number); i++) {
       if (!books.isShareFor(node * books.stride + i, kind)) continue;
       free[i] = (free[i] as number) - kind.gpuMilli;
@@ -59,6 +65,7 @@ export function fgd(books: Books): Policy {
     }
     return -best;
   };
+  // Another mix has other fragments: everything that was kept is void.
   const adopt = ({ mix }: { readonly mix: readonly KindShare[] }): void => {
     typical = typicalOf(mix);
     versionOf.fill(0);
@@ -73,6 +80,7 @@ export function fgd(books: Books): Policy {
   return { name: "fgd", tie: "first", cost, chosen, adopt, nodeChanged };
 }
 
+/** The first idle ones: which of them makes no difference to what is left. */
 function takeWhole(free: Int16Array, gpus: number, count: number): void {
   let left = count;
   for (let i = 0; i < gpus && left > 0; i++) {
@@ -99,6 +107,7 @@ function typicalOf(mix: readonly KindShare[]): readonly Typical[] {
       });
   }
   const sorted = [...byShape.values()].toSorted(
+    // Ties by size, so that the cut at 95 % does not depend on the order of arrivals.
     (a, b) => b.share - a.share || b.cpuMilli - a.cpuMilli || b.milli - a.milli || b.count - a.count,
   );
   const typical: Typical[] = [];
@@ -108,20 +117,27 @@ function typicalOf(mix: readonly KindShare[]): readonly Typical[] {
     typical.push(one);
     covered += one.share;
   }
+  // Of what is typical, not of all: the shares of what was cut off would count as no fragments.
   for (const one of typical) one.share /= covered;
   return typical;
 }
 
+/** A node as it would be after a placement. */
 interface After {
   readonly typical: readonly Typical[];
   readonly cpuMilli: number;
   readonly free: Int16Array;
 }
 
+/**
+ * Of the free milli of a node, what a typical request could not use: all of it where the request does not
+ * fit.
+ */
 function expectedFragments(books: Books, node: number, { typical, cpuMilli, free }: After): number {
   const gpus = books.gpus[node] as number;
   let total = 0;
   for (let i = 0; i < gpus; i++) total += free[i] as number;
+  // Nothing is free, so nothing can be unusable.
   if (total === 0) return 0;
   const model = books.deviceModel[node * books.stride] as number;
   let expected = 0;

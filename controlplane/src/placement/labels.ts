@@ -32,7 +32,9 @@ export class Labels {
     const { labels = [], affinity = [], antiAffinity = [] } = request;
     const kept = (all: Map<string, Counts>, names: readonly string[]): readonly Counts[] =>
       names.map((label) => all.get(keyOf(request, label))).filter((one) => one !== undefined);
+    // Both ways: what this one keeps away, and who is there and keeps this one away.
     const keepsOff = [...kept(this.#on, antiAffinity), ...kept(this.#kept, labels)];
+    // The first of its kind would wait for itself: a label that it brings along may be nowhere yet.
     const wanted = affinity
       .map((label) => ({ there: this.#on.get(keyOf(request, label)), isOwn: labels.includes(label) }))
       .filter(({ there, isOwn }) => there !== undefined || !isOwn);

@@ -87,6 +87,7 @@ export function applyRoom(pool: Pool, { leaving, plan, versions }: RoomPlan): Pl
   return coming;
 }
 
+/** What room is made for, and who may be asked to leave. */
 interface Wanted {
   readonly kind: Kind;
   readonly options: RoomOptions;
@@ -151,6 +152,7 @@ function leavingDevice(
   const there = [...pool.sessionsOn(node)].filter(
     (one) => ((one.mask >> position) & 1) === 1 && one.kind.gpuCount === 1 && options.mayLeave(one),
   );
+  // A device has one mode and one tenant at a time: another one needs all of it.
   const mustBeEmpty = !kind.isFraction || !books.isModeFor(device, kind);
   const wanted = mustBeEmpty ? gpuMilliWhole : milliOf(kind);
   const missing = wanted - (books.deviceMilli[device] as number);
@@ -172,6 +174,7 @@ function isSwap(leaving: Kind, coming: Kind): boolean {
   return coming.gpuCount === 1 && milliOf(leaving) === milliOf(coming);
 }
 
+/** A node, once those who would leave it are known. */
 interface Trial {
   readonly request: PoolRequest;
   readonly kind: Kind;
@@ -224,6 +227,7 @@ function findPlaces(pool: Pool, node: number, leaving: readonly Placed[]): reado
     : leaving.map((one) => places.get(one)).filter((one) => one !== undefined);
 }
 
+/** A fraction that is named by its memory counts as a whole GPU: how much it is depends on the card. */
 function milliOf(kind: Kind): number {
   return kind.isFraction && kind.gpuMilli === 0 ? gpuMilliWhole : demandMilli(kind, 0);
 }
@@ -240,6 +244,7 @@ export class MoveBudget {
     this.#nowMs = nowMs;
   }
 
+  /** Time that goes back earns nothing, and takes nothing away. */
   left(nowMs: number): number {
     const earned = (Math.max(0, nowMs - this.#nowMs) * this.#perMinute) / 60_000;
     this.#left = Math.min(this.#perMinute, this.#left + earned);

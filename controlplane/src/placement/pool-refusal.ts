@@ -5,6 +5,7 @@ import { cardMemoryOn, type Kind, milliOn } from "./kind.ts";
 import type { LabelMissOn } from "./labels.ts";
 import type { QuotaMiss } from "./quota.ts";
 
+/** In the order in which they are looked at: what nobody can change on a node comes first. */
 const constraints = [
   "not_ready",
   "affinity",
@@ -67,6 +68,7 @@ export function refuseFor(books: Books, kind: Kind, labelMissOn: LabelMissOn | u
   };
 }
 
+/** What one pass over the nodes finds out. */
 interface Misses {
   readonly failed: Failures;
   readonly nearest: PoolMiss | undefined;
@@ -83,10 +85,12 @@ function missesOn(books: Books, kind: Kind, labelMissOn: LabelMissOn | undefined
   for (let node = 0; node < books.count; node++) {
     if (books.specs[node] === undefined) continue;
     isPossible ||= couldHost(books, node, kind);
+    // Labels before amounts: to free room on a node that may not be used helps nobody.
     const labelMiss = labelMissOn?.(node);
     if (labelMiss !== undefined && books.isReady[node] === 1) set(miss, labelMiss, 1, 0);
     else if (!findMiss(books, node, { kind, miss })) continue;
     failed[miss.constraint] += 1;
+    // A node that is not ready is never the nearest: nobody can give it what it lacks.
     const part = (miss.wanted - miss.free) / miss.wanted;
     if (part >= nearestPart || miss.constraint === "not_ready") continue;
     nearestPart = part;
@@ -102,6 +106,7 @@ interface Miss {
   free: number;
 }
 
+/** Into the one object of the pass; `true` says that there is a miss. */
 function set(miss: Miss, constraint: PoolConstraint, wanted: number, free: number): true {
   miss.constraint = constraint;
   miss.wanted = wanted;
@@ -115,6 +120,7 @@ interface Search {
   readonly miss: Miss;
 }
 
+/** Cheap amounts first; the devices are looked at only when everything beside them is there. */
 function findMiss(books: Books, node: number, { kind, miss }: Search): boolean {
   if (books.isReady[node] === 0) return set(miss, "not_ready", 1, 0);
   const cpu = books.cpuMilli[node] as number;
@@ -124,6 +130,7 @@ function findMiss(books: Books, node: number, { kind, miss }: Search): boolean {
   const disk = books.diskMib[node] as number;
   if (disk < kind.diskMib) return set(miss, "disk", kind.diskMib, disk);
   if (books.fits(node, kind)) return false;
+  // `fits` has said no, and amounts are enough: it is the devices, and now it must be said which way.
   let ofModel = 0;
   const first = node * books.stride;
   const gpus = books.gpus[node] as number;
@@ -135,6 +142,7 @@ function findMiss(books: Books, node: number, { kind, miss }: Search): boolean {
     : findWholeMiss(books, node, { kind, miss });
 }
 
+/** Fewer idle devices than asked for, or enough of them and too small a card among them. */
 function findWholeMiss(books: Books, node: number, { kind, miss }: Search): true {
   let idle = 0;
   let largest = 0;
@@ -164,9 +172,11 @@ function findFractionMiss(books: Books, node: number, { kind, miss }: Search): t
     const milliPart = (milli - freeMilli) / milli;
     const memoryPart = memoryMib > 0 ? (memoryMib - freeMemory) / memoryMib : 0;
     const part = Math.max(milliPart, memoryPart);
+    // Enough of both is free on it, and yet it is not taken: its mode or its tenant is another.
     if (part <= 0) return set(miss, "gpu_mode", 1, 0);
     if (part >= nearestPart) continue;
     nearestPart = part;
+    // The scarcer of the two is told: giving more of the other would change nothing.
     if (milliPart >= memoryPart) set(miss, "gpu_milli", milli, freeMilli);
     else set(miss, "gpu_memory", memoryMib, freeMemory);
   }
@@ -202,6 +212,7 @@ export function describePoolRefusal(refusal: PoolRefusal): string {
     const { amount, used, wanted, limit } = refusal.miss;
     return `namespace ${refusal.namespace} uses ${used} of its quota of ${limit} ${amount} and asks for ${wanted} more; put sessions to sleep, or raise it with \`voda quota set\``;
   }
+  // A list of zeros would hide that there is nothing to count.
   if (refusal.nodes === 0) return "no node is up; start one";
   const counts = Object.entries(refusal.failed)
     .filter(([, count]) => count > 0)

@@ -27,16 +27,20 @@ const mibPerGpuMilli = 128;
 const Tie = { first: 0, fullest: 1, leastMemory: 2, emptiest: 3 } as const;
 type Tie = (typeof Tie)[keyof typeof Tie];
 
+/** All that is kept of one kind, by node and by block, in arrays: objects would cost a read each. */
 class Row {
   kind: Kind;
   tie: Tie = Tie.first;
   cost: Int32Array;
+  // What the policy chose with the cost: asking it again could choose another.
   device: Int8Array;
+  // Of the node when its cost was made; the books count from 1, so 0 is never current.
   version: Int32Array;
   blockBest: Int32Array;
   /** Cost of the best of the block: beside each other, so that a decision reads them in one pass. */
   blockCost: Int32Array;
   blockVersion: Int32Array;
+  // Of the prices that the costs were made with.
   epoch = 0;
 
   constructor(kind: Kind, nodes: number, blocks: number) {
@@ -59,6 +63,7 @@ class Row {
     this.blockVersion = grown(this.blockVersion, blocks);
   }
 
+  // Clears versions only: costs that nobody looks at need not be cleared.
   forget(epoch: number): void {
     this.version.fill(0);
     this.blockVersion.fill(0);
@@ -130,6 +135,7 @@ export class Ranking {
   catchUp(): void {
     this.#turn = (this.#turn + 1) % Math.max(1, this.#all.length);
     const row = this.#all[this.#turn];
+    // Where chance decides, every node is looked at anyway: blocks are never read.
     if (row === undefined || this.#policy.tie === "any") return;
     this.#renew(row);
     const { blockVersion, blocks } = this.#books;
@@ -165,6 +171,7 @@ export class Ranking {
       best = isAllowed === undefined ? this.#pickByBlocks(row, kind) : this.#pickAmong(row, kind, isAllowed);
     if (best === noNode) return undefined;
     const cost = row.cost[best] as number;
+    // The session's own node is worth a little more, but never where it would not fit or may not go.
     if (warm !== undefined && warm.node !== best && (isAllowed === undefined || isAllowed(warm.node))) {
       const warmCost = this.#costOn(row, kind, warm.node);
       if (warmCost !== infeasible && warmCost - warm.discount <= cost)
@@ -214,6 +221,7 @@ export class Ranking {
   #rowOf(kind: Kind): Row {
     const known = this.#rows.get(kind.index);
     if (known !== undefined) {
+      // The same kind again is the last in the order of use already.
       if (this.#last?.kind !== kind) {
         this.#rows.delete(kind.index);
         this.#rows.set(kind.index, known);
@@ -239,6 +247,7 @@ export class Ranking {
 
   #freeRow(kind: Kind): Row {
     if (this.#rows.size >= this.#rowsMost) {
+      // A Map keeps the order in which its keys were set: the first was used longest ago.
       const [oldest] = this.#rows;
       assert(oldest !== undefined, "a ranking keeps at least one row");
       const [index, row] = oldest;
@@ -263,6 +272,7 @@ export class Ranking {
       row.cost[node] = infeasible;
       return;
     }
+    // The policy leaves its device there instead of returning it: no object for each node.
     const { chosen } = this.#policy;
     chosen.device = noNode;
     row.cost[node] = this.#policy.cost(node, kind);
@@ -287,6 +297,7 @@ export class Ranking {
     return best;
   }
 
+  /** Ends with the version of the block: it counts on whenever one of its 16 nodes changes. */
   #measureBlock(row: Row, kind: Kind, block: number): void {
     const { version, count } = this.#books;
     const { tie } = row;
@@ -340,6 +351,7 @@ export class Ranking {
     );
   }
 
+  /** Reservoir sampling: each node that fits is picked with the same chance, in one pass. */
   #pickAny(row: Row, kind: Kind, isAllowed: ((node: number) => boolean) | undefined): number {
     let best = noNode;
     let seen = 0;
@@ -392,6 +404,7 @@ export class Ranking {
     return roomA === roomB ? (sessions[a] as number) < (sessions[b] as number) : roomA > roomB;
   }
 
+  /** Free CPU and free memory, each as its part of the node; `max(1,` for nodes that offer none. */
   #roomOf(node: number): number {
     const { cpuMilli, cpuCapacity, memoryMib, memoryCapacity } = this.#books;
     const cpu = (cpuMilli[node] as number) / Math.max(1, cpuCapacity[node] as number);

@@ -71,6 +71,7 @@ function connectFailure(error: ConnectError): Failure {
   if (unreachable !== undefined)
     return { line: `nothing answers at ${unreachable}; ${bringUp}`, exitCode: exitCodes.unavailable };
   const code = snakeCase(Code[error.code] ?? "unknown");
+  // Of the API, not of a call: what helps there would lead nowhere here.
   if (error.code === Code.DeadlineExceeded) {
     const line = `${code}: the control plane did not answer in time; try again, or look into its log`;
     return { line, exitCode: exitCodes.unavailable };
@@ -103,6 +104,7 @@ function unreachableAddress(error: unknown): string | undefined {
   return undefined;
 }
 
+/** As Connect has its codes on the wire. */
 function snakeCase(name: string): string {
   return name.replaceAll(/(?<=[a-z])(?=[A-Z])/g, "_").toLowerCase();
 }

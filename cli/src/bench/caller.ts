@@ -7,9 +7,14 @@ import { Connections, type HttpAnswer } from "./connections.ts";
 
 /** Sockets kept open to the mesh. */
 const socketsMax = 256;
+/**
+ * Grows with the attempts up to ten times, by half more or less by chance: clients must not come back
+ * together.
+ */
 const retryDelayMs = 20;
 /** Silence after which an attempt is given up. */
 export const attemptTimeoutMs = 4_000;
+/** Refused for now, or undecided: with the same key the call counts once. */
 const retryable = new Set([409, 429, 499, 502, 503, 504]);
 
 /** One call as its caller saw it, with all its attempts. */
@@ -64,6 +69,7 @@ export function openCaller(
     const answer = await connections.request({ method: "POST", path, headers: sent, body });
     const minted = answer.header(headers.host);
     if (minted !== undefined && keepsHints) hints.set(session, minted);
+    // The node that the hint names may be the one that refuses.
     else if (answer.status !== 200) hints.delete(session);
     return answer;
   };
@@ -99,6 +105,7 @@ export function openCaller(
   };
 }
 
+/** For good: another attempt would be answered the same. */
 class Refused extends Error {
   override readonly name = "Refused";
 }

@@ -197,6 +197,7 @@ export const benches: readonly MeshBench[] = [
   },
 ];
 
+/** CPU, heaps and starts can only be read of processes of this machine that nothing else uses. */
 function refuseUrl(bench: string, url: string | undefined): void {
   if (url !== undefined)
     throw new CliError(`${bench} measures what it starts itself: leave --url out`, exitCodes.usage);

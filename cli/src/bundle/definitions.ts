@@ -18,6 +18,7 @@ export async function readAgents(
 ): Promise<readonly AgentDefinition[]> {
   mkdirSync(folder, { recursive: true });
   const file = join(folder, `${bundle.revision}.mjs`);
+  // With its source map, so that an error has the user's own line.
   writeFileSync(file, bundle.debugCode);
   const description = await ask(describe, file).finally(() => rmSync(file, { force: true }));
   if (description.type === "agents") return description.agents;
@@ -51,6 +52,7 @@ function ask(describe: string, file: string): Promise<Description> {
 /** Of Node: nothing is left to do, and a module still waits. */
 const unsettledAwaitCode = 13;
 
+/** Whoever sees neither agents nor an error must be told which of the two it was. */
 function endingWords(code: number | null): string {
   return code === unsettledAwaitCode
     ? "the config did not load: an await at its top level, or of what it imports, waits for what never comes"
@@ -69,6 +71,7 @@ function placeOf(stack: string): string {
   return "";
 }
 
+/** Frames of the SDK are ours, wherever it is installed. */
 const vodaFolder = dirname(fileURLToPath(import.meta.resolve("voda")));
 
 function isOfUser(file: string): boolean {
@@ -76,6 +79,7 @@ function isOfUser(file: string): boolean {
     !file.includes("/node_modules/") &&
     !file.startsWith(vodaFolder) &&
     !file.startsWith(import.meta.dirname) &&
+    // The bundle itself: a frame that no map led back to a source.
     !file.endsWith(".mjs")
   );
 }

@@ -10,6 +10,7 @@ import { CliError, exitCodes } from "../failure.ts";
 import { jsonOption, urlOption } from "../options.ts";
 import { type Output, table } from "../print.ts";
 
+/** Of both. */
 interface AgentsFlags {
   readonly url: string;
   readonly namespace: string;
@@ -70,6 +71,7 @@ function withFlags(command: Command): Command {
   return command.addOption(urlOption()).addOption(namespace).addOption(jsonOption());
 }
 
+/** What cannot be a name is refused before the mesh is asked. */
 function nameOf(what: "agent" | "namespace"): (text: string) => string {
   return (text) => {
     const problem = identifierProblem(what, text);
@@ -89,6 +91,7 @@ function methodsOf({ methods, turnMsMax: agentsMax }: Agent): string[][] {
   ]);
 }
 
+/** Of a list; of one agent the methods are told line by line. */
 function row({ name, revision, methods }: Agent): string[] {
   return [name, revision.slice(0, revisionCharacters), methods.map((method) => method.name).join(" ")];
 }

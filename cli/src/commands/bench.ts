@@ -22,6 +22,7 @@ export function addBenches(program: Command, list: readonly MeshBench[], { out: 
     for (const flag of bench.flags) {
       const option = new Option(`--${flag.name}${argument[flag.type]}`, flag.description);
       if (flag.type === "whole") option.argParser(parseWhole(0, Number.MAX_SAFE_INTEGER));
+      // What has no default must be named; a switch is off without one.
       const isRequired = flag.default === undefined && flag.type !== "switch";
       sub.addOption(isRequired ? option.makeOptionMandatory() : option.default(flag.default));
     }
@@ -33,15 +34,18 @@ export function addBenches(program: Command, list: readonly MeshBench[], { out: 
       const { figures, failure } = await bench.run({
         values: valuesOf(bench, sub),
         url: typeof flags["url"] === "string" ? flags["url"] : undefined,
+        // Progress never mixes with the figures, which may go into a pipe.
         say: (line) => process.stderr.write(`${line}\n`),
       });
       const rows = Object.entries(figures).map(([name, value]) => [name, shown(value)]);
+      // Figures first, also of a bench that fails: they are what shows how.
       print(flags["json"] === true ? JSON.stringify(figures) : table(["FIGURE", "VALUE"], rows));
       if (failure !== undefined) throw new CliError(`${bench.name}: ${failure}`);
     });
   }
 }
 
+/** What stands behind a flag in the help, by its type. */
 const argument: Readonly<Record<BenchFlag["type"], string>> = { whole: " <n>", text: " <text>", switch: "" };
 
 /** As JSON writes them: a program that reads the table finds the same digits as in `--json`. */
@@ -87,6 +91,7 @@ function timePlacements(command: Command, one: ProgramBench, { out, err }: Outpu
       const isJson = flags.includes("--json");
       if (!isJson) out(printed);
       const endToEnd = await endToEndOr(() => isJson && out(printed), placements(options, err));
+      // One value on standard output, whoever measured it.
       if (isJson) out(JSON.stringify({ ...(JSON.parse(printed) as object), endToEnd }));
       else
         out(
@@ -110,6 +115,7 @@ async function endToEndOr(print: () => void, measured: Promise<PlacementsResult>
   }
 }
 
+/** As commander gives them. */
 interface EndToEndFlags {
   readonly endToEnd: boolean;
   readonly rate: number;

@@ -9,6 +9,7 @@ import { methodPath, parseSession } from "../session-argument.ts";
 import { lockHolder } from "../up/lock.ts";
 import { logsFolder } from "../up/mesh.ts";
 
+/** Beside those of every client. */
 interface CallFlags extends ClientFlags {
   readonly id?: string;
 }
@@ -88,6 +89,7 @@ function logHere(message: string, url: string): string | undefined {
   return `see ${join(logsFolder(defaultDataDir), `${node}.log`)}`;
 }
 
+/** Whatever is not one is somebody else's answer, such as a proxy's page: then its status counts. */
 function connectError(body: string): { code?: string; message?: string } {
   let value: unknown;
   try {

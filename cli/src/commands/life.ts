@@ -25,6 +25,7 @@ export function addLife(program: Command, { out: print, err }: Output): void {
     const session = parseSession(text, flags.namespace);
     const { session: slept } = await connectApi(flags.url).sessions.sleepSession({ session });
     show([slept], flags, print);
+    // It is no error: whoever wants it out of memory has what he wanted.
     if (slept?.status === SessionStatus.UNBORN)
       err(
         "voda: nobody has called it, so that there is nothing to put to sleep; " +
@@ -42,6 +43,7 @@ export function addLife(program: Command, { out: print, err }: Output): void {
     if (more.length === 0) show([(await sessions.wakeSession({ session })).session], flags, print);
     else show((await sessions.wakeSessions({ sessions: names })).sessions, flags, print);
   });
+  // Its own command, not a flag of `wake`: nobody should give data up in passing.
   const accept = program
     .command("accept-loss")
     .description(

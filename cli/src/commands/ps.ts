@@ -9,6 +9,7 @@ import { lockHolder } from "../up/lock.ts";
 import { isNearlyFull, roomWords, storeRoom } from "../up/store-room.ts";
 import { noAgent } from "./agents.ts";
 
+/** Beside those of every client. */
 interface PsFlags extends ClientFlags {
   readonly nodes?: true;
 }
@@ -30,10 +31,12 @@ export function addPs(program: Command, { out: print, err }: Output): void {
     if (flags.nodes === true) printNodes((await api.nodes.listNodes({})).nodes, flags, print);
     else {
       const listed = await listSessions(api, agent ?? "", flags.namespace ?? "");
+      // Asked only now: a list that has sessions shows that the name is right.
       if (agent !== undefined && listed.sessions.length === 0)
         await requireAgent(api, agent, flags.namespace);
       printSessions(listed, flags, print);
     }
+    // Last, and on standard error: the list is complete, and yet somebody should look.
     const full = fullStoreHere(flags.url);
     if (full !== undefined) err(`voda: the store is ${full}; \`npx voda doctor\` says what to do`);
   });
@@ -52,6 +55,7 @@ async function requireAgent(api: Api, agent: string, namespace = defaultNamespac
   if (!agents.some(({ name }) => name === agent)) throw noAgent(agent, namespace, agents);
 }
 
+/** By pages, each as the control plane has it then: a session may move while the next is fetched. */
 async function listSessions(
   api: Api,
   agent: string,
@@ -95,6 +99,7 @@ function printSessions(listed: { sessions: Session[]; more: boolean }, flags: Ps
   if (listed.more) print(`and more: ${sessionsShownMax} are shown at most; name an agent to see fewer`);
 }
 
+/** As people say it, and as scripts may read it. */
 const statusWords: Readonly<Record<SessionStatus, string>> = {
   [SessionStatus.UNSPECIFIED]: "unknown",
   [SessionStatus.AWAKE]: "awake",

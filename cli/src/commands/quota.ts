@@ -10,6 +10,7 @@ import { CliError, exitCodes } from "../failure.ts";
 import { jsonOption, parseWhole, urlOption } from "../options.ts";
 import { type Output, type Print, table } from "../print.ts";
 
+/** Of all three. */
 interface QuotaFlags {
   readonly url: string;
   readonly json?: true;
@@ -68,6 +69,7 @@ function addSet(quota: Command, print: Print): void {
   });
 }
 
+/** With what is used: a limit alone does not say whether anybody is near it. */
 function addList(quota: Command, print: Print): void {
   const command = quota.command("ls").description("list the quotas, and what is used of them");
   withFlags(command).action(async ({ url, json }: QuotaFlags) => {
@@ -110,6 +112,7 @@ function withFlags(command: Command): Command {
   return command.addOption(urlOption()).addOption(jsonOption());
 }
 
+/** Refused here, so that a mistyped one does not get a quota that nobody is under. */
 function parseNamespace(text: string): string {
   const problem = identifierProblem("namespace", text);
   if (problem !== undefined) throw new InvalidArgumentError(problem);
@@ -135,6 +138,7 @@ function asJson({ quota, used }: QuotaState) {
   };
 }
 
+/** Cores and GPUs as people count them, used and limit in one cell. */
 function row({ quota, used }: QuotaState): string[] {
   return [
     quota?.namespace ?? "",

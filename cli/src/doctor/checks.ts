@@ -130,6 +130,7 @@ export function leftoversFinding(dataDir: string): Finding {
   };
 }
 
+/** Of the mesh that runs in this folder, if it does. */
 function sessionsOf(dataDir: string): Api["sessions"] | undefined {
   const ingress = lockHolder(dataDir)?.ingress;
   return ingress === undefined ? undefined : connectApi(ingress).sessions;

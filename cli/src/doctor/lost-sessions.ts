@@ -46,6 +46,7 @@ export async function lostFinding(
   };
 }
 
+/** As `accept-loss` takes it. */
 function textOf({ session }: LostSession): string {
   if (session === undefined) return "a session without a name";
   const { namespace, agent, key } = session;

@@ -9,6 +9,7 @@ import { type OutputChunk, type Plugin, rolldown } from "rolldown";
 import { publishedName, sources } from "../programs.ts";
 import { copyDocuments, documentFolders } from "./documents.ts";
 
+/** A config is compiled by `voda up` where it runs: bundled here, its imports would be resolved here. */
 const isCompiled = (source: string): boolean => !source.endsWith(".config.ts");
 
 /** Files of `dist`: the zones of the SDK, then the programs. */
@@ -19,6 +20,7 @@ const entries: Readonly<Record<string, string>> = {
   config: "sdk/src/config.ts",
   ...Object.fromEntries(Object.entries(sources).filter(([, source]) => isCompiled(source))),
 };
+/** As in the `exports` of the SDK: whoever imports from another path imports what may change. */
 const zones = { ".": "index", "./definition": "definition", "./client": "client", "./config": "config" };
 /**
  * Packages of which npm warns who installs us, inside our files: they ask for a newer Node than ours does, or
@@ -33,8 +35,10 @@ const staysOutside = /^(@bufbuild\/|@grpc\/proto-loader$)/;
 const isInlined = (id: string, importer: string): boolean =>
   !staysOutside.test(id) &&
   (warnedOf.test(id) || warnedOf.test(importer.split("/node_modules/").at(-1) ?? ""));
+/** Our rooms, and the SDK by the name that users import it by. */
 const ours = /^(@voda\/|voda($|\/))/;
 
+/** What is read of a package.json. */
 interface Manifest {
   readonly version: string;
   readonly dependencies?: Readonly<Record<string, string>>;
@@ -58,6 +62,7 @@ const programUrls: Plugin = {
     ),
 };
 
+/** Beside the sources nothing is written but the tarball. */
 const folder = mkdtempSync(join(tmpdir(), "voda-pack-"));
 try {
   const chunks = await bundlePrograms(join(folder, "dist"));
@@ -75,6 +80,7 @@ try {
     `${readFileSync("NOTICE", "utf8")}\n${readFileSync("envoy/NOTICE", "utf8")}${licences([...chunks, ...command])}`,
   );
   writeFileSync(join(folder, "package.json"), JSON.stringify(manifest([...chunks, ...command]), null, 2));
+  // npm itself decides what is in: the tarball is what `npm publish` would send.
   execute("npm", ["pack", "--silent", "--pack-destination", resolve("."), folder]);
 } finally {
   rmSync(folder, { recursive: true, force: true });
@@ -111,6 +117,7 @@ async function bundleCommand(file: string): Promise<readonly OutputChunk[]> {
   await using build = await rolldown({
     input: resolve(sources.cli),
     platform: "node",
+    // It has binaries of its own, and only `up` and `dev` need it.
     external: (id) => isBuiltin(id) || id === "rolldown",
     plugins: [programUrls],
   });
@@ -134,6 +141,7 @@ function licences(chunks: readonly OutputChunk[]): string {
 /** Declarations of the zones and of the part of `proto` that they show. */
 function writeTypes(outDir: string): void {
   const config = join(folder, "tsconfig.json");
+  // Of `proto` only what the types of the SDK mention: the rest is nobody's business outside.
   const shown = ["wire", "name", "fields", "placement"].map((file) => `proto/src/${file}.ts`);
   const files = [...Object.values(zones).map((zone) => `sdk/src/${zone}.ts`), ...shown];
   writeFileSync(
@@ -154,6 +162,7 @@ function writeTypes(outDir: string): void {
   );
   execute("tsc", ["-p", config]);
   rmSync(config);
+  // There is no `@voda/proto` where it is installed: declarations lie beside each other, and say so.
   for (const file of globSync(join(outDir, "**/*.d.ts"))) {
     const toProto = relative(dirname(file), join(outDir, "proto/src"));
     const text = readFileSync(file, "utf8")
@@ -172,6 +181,7 @@ function manifest(chunks: readonly OutputChunk[]): object {
       .filter((id) => !isBuiltin(id) && /^[@\w]/.test(id) && !id.startsWith("shared-"))
       .flatMap(packageOf),
   );
+  // Programs import each other by their files, which are no packages.
   for (const entry of Object.keys(entries)) names.delete(`${entry}.js`);
   return {
     name: "voda",
@@ -193,6 +203,7 @@ function manifest(chunks: readonly OutputChunk[]): object {
   };
 }
 
+/** `@scope/name/path` and `name/path` are of one package each. */
 function packageOf(id: string): string[] {
   const parts = id.split("/");
   return [parts.slice(0, id.startsWith("@") ? 2 : 1).join("/")];

@@ -30,13 +30,18 @@ export interface ChildEvents {
   readonly onLine: (line: string) => void;
 }
 
+/** Who waits for longer is told for what, and then again and again. */
 const waitingFirstMs = 5_000;
 const waitingEveryMs = 10_000;
+/** A dead process may have left children that hold its pipes. */
 const lastOutputMsMax = 200;
+/** Of what it said last, in one line for people. */
 const lastWordsMax = 300;
 const LogLine = v.object({ msg: v.string(), err: v.optional(v.object({ message: v.string() })) });
+/** Servers say much before they end; the line that has one of these words is mostly the reason. */
 const complaint = /error|fatal|cannot|denied/i;
 
+/** What the system says of an end. */
 type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null; readonly error?: Error };
 
 /** How one process of a child ended. */
@@ -135,6 +140,7 @@ export class Child {
     });
     this.#process = child;
     const exited = exitOf(child);
+    // Its guard is there before it has done anything that could outlive us.
     const release = child.pid === undefined ? undefined : guard(child.pid);
     this.#events.onProcess();
     const outputs = [child.stdout, child.stderr].filter((stream) => stream !== null);
@@ -143,6 +149,7 @@ export class Child {
     const served = this.#served(child, life.signal);
     const exit = await exited;
     life.abort();
+    // All of it before the next start: that one needs the ports, and the log in order.
     await Promise.all([served, release?.(), lastOutput(outputs)]);
     this.#process = undefined;
     this.#isServing = false;
@@ -245,6 +252,7 @@ async function lastOutput(pipes: readonly Readable[]): Promise<void> {
   for (const pipe of pipes) pipe.destroy();
 }
 
+/** As a sentence that begins with the name of the child. */
 function wordsFor(exit: Exit): string {
   if (exit.error !== undefined) return `could not be started: ${exit.error.message}`;
   return exit.signal === null ? `ended with code ${exit.code}` : `was ended by ${exit.signal}`;

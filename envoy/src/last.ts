@@ -1,8 +1,9 @@
 // What proxies accepted last, on disk: a proxy that starts while no xDS server lives runs with it, and
 // follows it when one is back.
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { type Any, anyPack, anyUnpack } from "@bufbuild/protobuf/wkt";
+import { replaceFile } from "@voda/stdx/replace-file";
 import { DiscoveryResponseSchema } from "../gen/envoy/service/discovery/v3/discovery_pb.ts";
 import { lastFiles } from "./last-files.ts";
 import { inFile } from "./resource/build.ts";
@@ -12,13 +13,13 @@ import { seal } from "./seal.ts";
 import type { Snapshot } from "./snapshot/snapshot.ts";
 
 /** Routes hold the edge's secret. */
-const [folderMode, fileMode] = [0o700, 0o600];
+const folderMode = 0o700;
 /** Endpoints before the clusters that wait for them, routes before the listener that does. */
 const order: readonly ResourceKind[] = ["assignment", "cluster", "route", "listener"];
 
 /**
- * Each file is renamed into place: a proxy reads the old one or the new one. Files outlive a crash of the
- * program, not of the machine, after which the whole mesh starts anew.
+ * A proxy reads the old file or the new one. Files outlive a crash of the program, not of the machine, after
+ * which the whole mesh starts anew.
  * @throws SnapshotRefusedError when it is not consistent; the files before stay
  */
 export function keepLast(folder: string, snapshot: Snapshot): void {
@@ -35,9 +36,7 @@ export function keepLast(folder: string, snapshot: Snapshot): void {
       typeUrl,
       resources: [...resources[kind].values()].map(({ body }) => ({ typeUrl, value: body })),
     });
-    const fresh = `${files[kind]}.${process.pid}.tmp`;
-    writeFileSync(fresh, toBinary(DiscoveryResponseSchema, response), { mode: fileMode });
-    renameSync(fresh, files[kind]);
+    replaceFile(files[kind], toBinary(DiscoveryResponseSchema, response));
   }
 }
 

@@ -5,10 +5,10 @@ import { rmSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { isLocked, tryLock } from "@voda/stdx/lock";
+import { replaceFile } from "@voda/stdx/replace-file";
 import * as v from "valibot";
 import { CliError } from "../failure.ts";
 import { readJsonFile } from "./json-file.ts";
-import { replaceFile } from "./replace-file.ts";
 
 const lockFile = (dataDir: string): string => join(dataDir, "lock");
 const noteFile = (dataDir: string): string => join(dataDir, "supervisor.json");

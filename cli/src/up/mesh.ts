@@ -10,6 +10,7 @@ import { freeBytes } from "../free-disk.ts";
 import type { Programs } from "../programs.ts";
 import { Child, type ChildSpec } from "./child.ts";
 import { edgeFolder } from "./edge-folder.ts";
+import { KeptFiles } from "./kept-files.ts";
 import { LogFile } from "./log-file.ts";
 import { type Durability, natsConfig } from "./nats-config.ts";
 import { natsLogin, natsLoginFile } from "./nats-login.ts";
@@ -17,7 +18,6 @@ import { claimPort, freePorts, loopback } from "./ports.ts";
 import { commandOf, type ProcessRecord } from "./processes.ts";
 import { answersAsEnvoy, greetsAsNats, told } from "./readiness.ts";
 import type { ReadyFile } from "./ready-file.ts";
-import { KeptFiles } from "./replace-file.ts";
 import {
   isNearlyFull,
   natsConfigFile,

@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { formatNatsLogin, type NatsLogin, parseNatsLogin } from "@voda/proto/nats-login";
-import { replaceFile } from "./replace-file.ts";
+import { replaceFile } from "@voda/stdx/replace-file";
 
 const passwordBytes = 24;
 

@@ -1,11 +1,11 @@
 import { rmSync } from "node:fs";
+import { replaceFile } from "@voda/stdx/replace-file";
 import { openDataFolder } from "./data-folder.ts";
 import { lock } from "./lock.ts";
 import { Mesh, type MeshOptions, processesFile } from "./mesh.ts";
 import { natsLogin } from "./nats-login.ts";
 import { reap } from "./processes.ts";
 import { formatReadyFile } from "./ready-file.ts";
-import { replaceFile } from "./replace-file.ts";
 import { stopRequest } from "./stop-request.ts";
 
 /** What a command adds to a mesh: how it comes to serve, and what runs beside it. */

@@ -2,7 +2,7 @@
 // come and fail side by side: a bundle that loads slowly or not at all holds up nobody else, and its last
 // good revision stays, after a restart too.
 
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fromJsonString, toJsonString } from "@bufbuild/protobuf";
 import { Kvm, type KvWatchEntry } from "@nats-io/kv";
@@ -11,6 +11,7 @@ import { watchBucket } from "@voda/net";
 import { type Agent, AgentSchema } from "@voda/proto/api";
 import { agentsBucket } from "@voda/proto/wire";
 import { wordsOf } from "@voda/stdx";
+import { replaceFile } from "@voda/stdx/replace-file";
 import type { Logger } from "pino";
 import type { Bundles } from "./bundles.ts";
 
@@ -98,9 +99,11 @@ class Deployments {
       return;
     }
     // It runs: what goes wrong from here on is about the disk.
-    await keepGood(folder, key, agent).catch((err: unknown) =>
-      log.error({ err, key }, "agent deployed, but not kept for a start without its bundle"),
-    );
+    try {
+      replaceFile(goodFile(folder, key), toJsonString(AgentSchema, agent));
+    } catch (err) {
+      log.error({ err, key }, "agent deployed, but not kept for a start without its bundle");
+    }
     if (this.#hasStarted) await this.#sweep(trialMsMax);
     log.info({ namespace: agent.namespace, agent: agent.name, revision: agent.revision }, "agent deployed");
   }
@@ -167,12 +170,6 @@ function readAgent(json: string): Agent {
 
 function goodFile(folder: string, key: string): string {
   return join(folder, `${key}.json`);
-}
-
-async function keepGood(folder: string, key: string, agent: Agent): Promise<void> {
-  const file = goodFile(folder, key);
-  await writeFile(`${file}.part`, toJsonString(AgentSchema, agent));
-  await rename(`${file}.part`, file);
 }
 
 async function readGood(folder: string, key: string): Promise<Agent | undefined> {

@@ -1,7 +1,8 @@
 // The node's data directory: one process at a time, and the incarnation that the last one had.
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { tryLock } from "@voda/stdx/lock";
+import { replaceFile } from "@voda/stdx/replace-file";
 
 /** Holds the lock of the directory until it is disposed of. */
 export interface Identity extends Disposable {
@@ -24,9 +25,7 @@ export function openIdentity(dir: string): Identity {
       return /^[0-9a-f]{32}$/.test(noted) ? noted : undefined;
     },
     note(incarnation) {
-      // written beside and renamed: a crash leaves the old name or the new one, never half of one
-      writeFileSync(`${file}.new`, incarnation, { flush: true });
-      renameSync(`${file}.new`, file);
+      replaceFile(file, incarnation, { isSynced: true });
     },
     [Symbol.dispose]: () => lock[Symbol.dispose](),
   };

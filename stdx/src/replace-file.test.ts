@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { replaceFile } from "./replace-file.ts";
+
+const top = mkdtempSync(join(tmpdir(), "voda-replace-file-"));
+after(() => rmSync(top, { recursive: true }));
+let folders = 0;
+function freshFolder(): string {
+  const folder = join(top, String((folders += 1)));
+  mkdirSync(folder);
+  return folder;
+}
+
+test("a file has its new content, for its owner only, and nothing else is left in the folder", () => {
+  const folder = freshFolder();
+  const path = join(folder, "ready.json");
+  writeFileSync(path, "old", { mode: 0o644 });
+  replaceFile(path, "new");
+  assert.deepEqual([readFileSync(path, "utf8"), statSync(path).mode & 0o777], ["new", 0o600]);
+  replaceFile(path, Uint8Array.of(1, 2), { isSynced: true });
+  assert.deepEqual([...readFileSync(path)], [1, 2]);
+  assert.deepEqual(readdirSync(folder), ["ready.json"]);
+});
+
+test("what fails leaves what was there, and nothing beside it", () => {
+  const folder = freshFolder();
+  const path = join(folder, "taken");
+  mkdirSync(path); // no file can be renamed over a folder
+  assert.throws(() => replaceFile(path, "new"), { code: "EISDIR" });
+  assert.deepEqual([readdirSync(folder), readdirSync(path)], [["taken"], []]);
+  assert.throws(() => replaceFile(join(folder, "none", "file"), "new"), { code: "ENOENT" });
+});
+
+test("a link that somebody put beside it, and what a killed process left there, are not written through", () => {
+  const folder = freshFolder();
+  const [path, other] = [join(folder, "file"), join(folder, "other")];
+  writeFileSync(other, "another's");
+  symlinkSync(other, `${path}.${process.pid}.part`);
+  replaceFile(path, "new");
+  assert.deepEqual([readFileSync(path, "utf8"), readFileSync(other, "utf8")], ["new", "another's"]);
+  assert.deepEqual(readdirSync(folder), ["file", "other"]);
+});

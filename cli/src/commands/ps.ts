@@ -6,7 +6,7 @@ import { type Api, connectApi } from "../api.ts";
 import { type ClientFlags, defaultDataDir, withClientFlags } from "../options.ts";
 import { type Output, type Print, table } from "../print.ts";
 import { lockHolder } from "../up/lock.ts";
-import { isNearlyFull, roomWords, storeRoom } from "../up/store-room.ts";
+import { fillWords, isNearlyFull, storeFill } from "../up/store-fill.ts";
 import { noAgent } from "./agents.ts";
 
 /** Beside those of every client. */
@@ -45,8 +45,8 @@ export function addPs(program: Command, { out: print, err }: Output): void {
 /** Only of the mesh that runs in this folder: its store is on this machine. */
 function fullStoreHere(url: string): string | undefined {
   if (lockHolder(defaultDataDir)?.ingress !== url) return undefined;
-  const room = storeRoom(defaultDataDir);
-  return room !== undefined && isNearlyFull(room) ? roomWords(room) : undefined;
+  const fill = storeFill(defaultDataDir);
+  return fill !== undefined && isNearlyFull(fill) ? fillWords(fill) : undefined;
 }
 
 /** An agent without sessions looks like a name that is misspelt. @throws CliError when it is not deployed */

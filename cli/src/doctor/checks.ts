@@ -7,7 +7,7 @@ import { lockHolder } from "../up/lock.ts";
 import { processesFile } from "../up/mesh.ts";
 import { isPortFree } from "../up/ports.ts";
 import { leftovers } from "../up/processes.ts";
-import { isNearlyFull, roomWords, storeRoom } from "../up/store-room.ts";
+import { fillWords, isNearlyFull, storeFill } from "../up/store-fill.ts";
 import type { Finding } from "./finding.ts";
 import { lostFinding } from "./lost-sessions.ts";
 
@@ -105,10 +105,10 @@ function diskFinding(dataDir: string): Finding {
 
 /** Of the folder's mesh, whether it runs or not. */
 export function storeFinding(dataDir: string): Finding {
-  const room = storeRoom(dataDir);
-  if (room === undefined) return { name: "store", ok: true, found: "none yet" };
-  const found = roomWords(room);
-  if (!isNearlyFull(room)) return { name: "store", ok: true, found };
+  const fill = storeFill(dataDir);
+  if (fill === undefined) return { name: "store", ok: true, found: "none yet" };
+  const found = fillWords(fill);
+  if (!isNearlyFull(fill)) return { name: "store", ok: true, found };
   const fix =
     "free space on its disk and start the mesh again, or put its data on a larger one with --data-dir";
   return { name: "store", ok: false, found, fix };

@@ -19,14 +19,14 @@ import { commandOf, type ProcessRecord } from "./processes.ts";
 import { answersAsEnvoy, greetsAsNats, told } from "./readiness.ts";
 import type { ReadyFile } from "./ready-file.ts";
 import {
+  fillWords,
   isNearlyFull,
   natsConfigFile,
-  roomWords,
   storeBytesMax,
+  storeFill,
   storeFolder,
   storeLimitFile,
-  storeRoom,
-} from "./store-room.ts";
+} from "./store-fill.ts";
 import { StoreWatch } from "./store-watch.ts";
 
 /** By their names, without dashes. */
@@ -117,8 +117,8 @@ export class Mesh implements AsyncDisposable {
         this.#child("nats").again();
       },
       fullWords: () => {
-        const room = storeRoom(options.dataDir);
-        return room !== undefined && isNearlyFull(room) ? roomWords(room) : undefined;
+        const fill = storeFill(options.dataDir);
+        return fill !== undefined && isNearlyFull(fill) ? fillWords(fill) : undefined;
       },
       say: options.say,
     });

@@ -1,10 +1,6 @@
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { isNearlyFull, roomWords, storeBytesMax, storeRoom } from "./store-room.ts";
 import { StoreWatch } from "./store-watch.ts";
-import { temporaryFolder } from "./testdata/start.ts";
 
 const mib = 1024 ** 2;
 
@@ -80,24 +76,4 @@ test("a store that is nearly full is told once, and again when it was not in bet
   t.mock.timers.tick(10_000);
   assert.equal(world.said.length, 2);
   watch[Symbol.dispose]();
-});
-
-test("how full a store is counts its files against the limit that its server was started with", () => {
-  using folder = temporaryFolder();
-  assert.equal(storeRoom(folder.path), undefined);
-  mkdirSync(join(folder.path, "nats", "jetstream"), { recursive: true });
-  writeFileSync(join(folder.path, "nats", "jetstream", "1.blk"), Buffer.alloc(900));
-  assert.ok(storeBytesMax(folder.path) > 900);
-  writeFileSync(join(folder.path, "nats.conf"), "jetstream {\n  max_file_store: 1000\n}\n");
-  const room = storeRoom(folder.path);
-  assert.deepEqual(room, { bytes: 900, bytesMax: 1000 });
-  assert.ok(room !== undefined && isNearlyFull(room) && !isNearlyFull({ bytes: 700, bytesMax: 1000 }));
-  assert.equal(
-    roomWords({ bytes: 9.1 * 1024 ** 3, bytesMax: 10 * 1024 ** 3 }),
-    "91 % full (9.1 of 10.0 GiB)",
-  );
-  assert.equal(
-    roomWords({ bytes: 30 * 1024 ** 2, bytesMax: 30 * 1024 ** 2 }),
-    "100 % full (30.0 of 30.0 MiB)",
-  );
 });

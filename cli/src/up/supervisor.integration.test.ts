@@ -1,6 +1,6 @@
 // The supervisor with a real nats-server, a real Envoy and stand-ins for voda's own programs.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
@@ -89,6 +89,59 @@ test("SIGINT and SIGTERM end everything with exit code 0, SIGKILL leaves no chil
   }
   await using next = startMesh(folder.path); // its lock and its ports are free
   assert.equal(running(pidsOf(await ready(next))).length, 5);
+});
+
+test("a full disk ends nothing: children that die are started again, and what was not written then is later", async () => {
+  using folder = temporaryFolder();
+  await using mesh = startMesh(folder.path);
+  const before = await ready(mesh);
+  const [first] = before.nodes;
+  assert.ok(first !== undefined);
+  const { pid, ingress } = first;
+  const logOf = (name: string): string => readFileSync(join(folder.path, "logs", `${name}.log`), "utf8");
+  /** As a full disk does it: no file of the supervisor can grow. */
+  const limitFiles = (bytes: string): void => {
+    const limit = ["--pid", String(mesh.process.pid), `--fsize=${bytes}:`];
+    const { status, error } = spawnSync("prlimit", limit, { stdio: "inherit" });
+    assert.equal(status, 0, `prlimit, of the package util-linux: ${error}`);
+  };
+  limitFiles("0");
+  process.kill(pid, "SIGKILL");
+  await eventually("the node's end", () => (running([pid]).length === 0 ? true : undefined));
+  let answer = "";
+  const ask = async (): Promise<void> => {
+    try {
+      answer = await (await fetch(`http://${ingress}`)).text();
+    } catch (error) {
+      answer = String(error); // nobody listens there yet
+    }
+  };
+  await eventually("the node again", () => {
+    void ask();
+    return answer === "n1" ? true : undefined;
+  });
+  assert.deepEqual(readReady(mesh.readyFile), before);
+  limitFiles("unlimited");
+  const after = await eventually("a ready file of now", () => {
+    const now = readReady(mesh.readyFile);
+    return now === undefined || pidsOf(now).includes(pid) || pidsOf(now).includes(0) ? undefined : now;
+  });
+  await eventually("a list of processes of now", () => {
+    const list: ProcessRecord[] = JSON.parse(readFileSync(processesFile(folder.path), "utf8"));
+    return list.some((one) => one.pid === after.nodes[0]?.pid) ? true : undefined;
+  });
+  const [again] = after.nodes;
+  assert.ok(again !== undefined);
+  process.kill(again.pid, "SIGKILL");
+  await eventually(
+    "what the log lacks",
+    () => /\d+ lines before could not be written/.exec(logOf("n1")) ?? undefined,
+  );
+  mesh.process.kill("SIGTERM");
+  assert.equal(await mesh.ended, 0);
+  const said = await mesh.stderr;
+  for (const name of ["processes", "ready"])
+    assert.match(said, new RegExp(`${name}\\.json cannot be written and is tried again: Error: EFBIG`));
 });
 
 test("a start ends what an earlier one left behind", async () => {

@@ -1,7 +1,7 @@
 // How full the store of the mesh is. nats-server would limit itself to a share of what is free when it
 // starts, whatever it already holds: a store that has grown would be over its limit after a restart. So the
 // limit is set here, from both.
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { type Dirent, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { freeBytes } from "../free-disk.ts";
 
@@ -21,7 +21,7 @@ const freeShare = 0.75;
 const fullShare = 0.8;
 
 /** What the store holds, and what it may hold at most on this disk now. */
-export interface StoreRoom {
+export interface StoreFill {
   readonly bytes: number;
   readonly bytesMax: number;
 }
@@ -32,7 +32,7 @@ export function storeBytesMax(dataDir: string): number {
 }
 
 /** Of the server that was started last in this directory; undefined when none was. */
-export function storeRoom(dataDir: string): StoreRoom | undefined {
+export function storeFill(dataDir: string): StoreFill | undefined {
   const config = natsConfigFile(dataDir);
   const limit = existsSync(config)
     ? /max_file_store: (\d+)/.exec(readFileSync(config, "utf8"))?.[1]
@@ -44,26 +44,32 @@ export function storeRoom(dataDir: string): StoreRoom | undefined {
 }
 
 /** From `fullShare` on. */
-export function isNearlyFull({ bytes, bytesMax }: StoreRoom): boolean {
+export function isNearlyFull({ bytes, bytesMax }: StoreFill): boolean {
   return bytes >= fullShare * bytesMax;
 }
 
 /** `91 % full (9.1 of 10.0 GiB)`; below one GiB in MiB. */
-export function roomWords({ bytes, bytesMax }: StoreRoom): string {
+export function fillWords({ bytes, bytesMax }: StoreFill): string {
   const [unit, unitBytes] = bytesMax < 1024 ** 3 ? ["MiB", 1024 ** 2] : ["GiB", 1024 ** 3];
   const count = (size: number): string => (size / unitBytes).toFixed(1);
   const share = bytesMax === 0 ? 100 : Math.floor((100 * bytes) / bytesMax);
   return `${share} % full (${count(bytes)} of ${count(bytesMax)} ${unit})`;
 }
 
-/** Files come and go while they are counted. */
+/** Files and folders come and go while they are counted: what is gone counts nothing. */
 function bytesOf(folder: string): number {
-  if (!existsSync(folder)) return 0;
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
-    entry.isFile(),
-  );
-  const sizes = files.map(
-    ({ parentPath, name }) => statSync(join(parentPath, name), { throwIfNoEntry: false })?.size,
-  );
-  return sizes.reduce<number>((sum, size = 0) => sum + size, 0);
+  return entriesOf(folder).reduce((sum, entry) => {
+    const path = join(folder, entry.name);
+    const bytes = entry.isDirectory() ? bytesOf(path) : statSync(path, { throwIfNoEntry: false })?.size;
+    return sum + (bytes ?? 0);
+  }, 0);
+}
+
+function entriesOf(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    throw error;
+  }
 }

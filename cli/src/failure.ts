@@ -1,6 +1,6 @@
 // How a command fails: one line that says why and what to do, and an exit code that programs can tell apart.
 import { Code, ConnectError } from "@connectrpc/connect";
-import { wordsOf } from "@voda/stdx";
+import { oneLine, wordsOf } from "@voda/stdx";
 
 /** Programs tell failures apart by them: they are part of the command's contract (cli/README.md). */
 export const exitCodes = { ok: 0, error: 1, usage: 2, notFound: 3, unavailable: 4 } as const;
@@ -107,8 +107,4 @@ function unreachableAddress(error: unknown): string | undefined {
 /** As Connect has its codes on the wire. */
 function snakeCase(name: string): string {
   return name.replaceAll(/(?<=[a-z])(?=[A-Z])/g, "_").toLowerCase();
-}
-
-function oneLine(text: string): string {
-  return text.trim().replaceAll(/\s*\n\s*/g, " ");
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { wordsOf } from "./words.ts";
+import { oneLine, wordsOf } from "./words.ts";
 
 const refused = Object.assign(new Error("connect ECONNREFUSED 127.0.0.1:1"), { code: "ECONNREFUSED" });
 const bare = (name: string, code?: string): Error =>
@@ -26,4 +26,9 @@ test("an error is told with what caused it, and never without words", () => {
   const own = new Error("own");
   own.cause = own;
   assert.equal(wordsOf(own), "own");
+});
+
+test("words of many lines become one", () => {
+  assert.equal(oneLine("\n  it is no JSON:\r\n  uuid,model\n"), "it is no JSON: uuid,model");
+  assert.equal(oneLine("a  b"), "a  b");
 });

@@ -15,6 +15,11 @@ export function wordsOf(error: unknown): string {
   return said.join(": ");
 }
 
+/** What is told as one line, however many the words had: of several lines often only the last is shown. */
+export function oneLine(words: string): string {
+  return words.trim().replaceAll(/\s*\n\s*/g, " ");
+}
+
 function ownWords(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.message !== "") return error.message;

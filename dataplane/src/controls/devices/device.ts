@@ -1,5 +1,6 @@
 // The GPUs of a node as it reports them, and what may be wrong with a description of them.
 import { gpusPerNodeMax } from "@voda/proto/placement";
+import { oneLine } from "@voda/stdx";
 
 export type Vendor = "nvidia" | "amd";
 
@@ -22,6 +23,11 @@ export const gpuMemoryMibMax = 16 * 1024 * 1024;
 /** A description of GPUs that cannot be used; the message names where it is wrong and what it must be. */
 export class DevicesError extends Error {
   override readonly name = "DevicesError";
+
+  /** On one line: the message quotes files and what tools print. */
+  constructor(message: string, options?: ErrorOptions) {
+    super(oneLine(message), options);
+  }
 }
 
 /** Checks one device. `where` names its place in what was read. @throws DevicesError */

@@ -111,6 +111,11 @@ test("a file declares devices, and what is wrong in it is refused by entry and f
   refused(wrong({ ...declared, memory: 1 }), /^gpus.json, entry 2: memory: /);
   refused(wrong({}), /^gpus.json, entry 2: uuid: /);
   refused(() => parseDeclared("{", "gpus.json"), /^gpus.json is no JSON/);
+  // what refuses a file quotes it, and `voda up` tells the last line
+  refused(
+    () => parseDeclared("uuid,model\n", "gpus.csv"),
+    /^gpus.csv is no JSON: .*"uuid,model " is not valid JSON$/,
+  );
   refused(() => parseDeclared("{}", "gpus.json"), /^gpus.json is not a list/);
 });
 

@@ -258,6 +258,18 @@ export class Rig {
     return { rig: this, release: one(release, "append") };
   }
 
+  /** A full store refused call 2: the session is held again, and may be read without a claim. */
+  readable() {
+    this.owner();
+    const last = this.tip();
+    this.invoke(callOf(2));
+    const { token } = one(this.turned(2), "append");
+    this.step({ type: "rejected", token, why: "no space left" });
+    this.range(this.last(this.invoke(readOf(3)), last), last);
+    this.read(3, 0);
+    return this;
+  }
+
   verifying() {
     this.owner();
     this.step({ type: "connection", up: false });

@@ -165,3 +165,13 @@ test("a reader of a session that is not born asks at once, and nothing is claime
   const effects = ask(rig, 1, 100, "readonly");
   assert.deepEqual([typesOf(effects), one(effects, "ask").id], [["ask"], undefined]);
 });
+
+test("what a reader asks waits for a claim, unless nobody can have come in between", () => {
+  const rig = createRig().held();
+  const claim = rig.invoke(readOf(2));
+  assert.deepEqual(typesOf(ask(rig, 2, 100, "readonly")), []);
+  assert.deepEqual(typesOf(rig.accept(claim)), ["owned", "ask"]);
+  const kept = createRig().readable();
+  kept.invoke(readOf(4));
+  assert.deepEqual(typesOf(ask(kept, 4, 100, "readonly")), ["ask"]);
+});

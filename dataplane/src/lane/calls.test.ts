@@ -17,7 +17,14 @@ import {
   typesOf,
 } from "../../test/lane-rig.ts";
 import { leaseTtlMs } from "../membership/index.ts";
-import { hopsMax, idsMax, pipelineTurnsMax, storedBytesMax, transitMs } from "./constants.ts";
+import {
+  hopsMax,
+  idsMax,
+  pipelineBytesMax,
+  pipelineTurnsMax,
+  storedBytesMax,
+  transitMs,
+} from "./constants.ts";
 import type { LaneEffect } from "./types.ts";
 
 const reasons = (effects: readonly LaneEffect[]): [number, string][] =>
@@ -444,4 +451,54 @@ test("an order to end a session that is not there is done at once", () => {
     "done",
     "cold",
   ]);
+});
+
+test("what turns leave counts as what waits, until it is accepted", () => {
+  const rig = createRig().owner();
+  rig.invoke(callOf(2));
+  const append = rig.turned(2, pipelineBytesMax);
+  assert.deepEqual(reasons(rig.invoke(callOf(3))), [[3, "queue_full"]]);
+  rig.accept(append);
+  assert.deepEqual(typesOf(rig.invoke(callOf(4))), ["run"]);
+});
+
+test("a call that ran after one that failed under its id with other bytes is joined, not run twice", () => {
+  const rig = createRig().owner();
+  const later = (number: number) => callOf(number, { id: keyOf(2, { rawHash: sixteen(5) }) });
+  rig.invoke(callOf(2));
+  rig.invoke(later(3));
+  assert.deepEqual(
+    all(rig.failed(2), "run").map(({ call }) => call),
+    [3],
+  );
+  assert.deepEqual(typesOf(rig.invoke(later(4))), []);
+  assert.deepEqual(
+    all(rig.accept(rig.turned(3)), "reply").map(({ call }) => call),
+    [3, 4],
+  );
+});
+
+test("answers that wait for different records leave each with its own", () => {
+  const rig = createRig().owner();
+  for (const call of [2, 4]) rig.invoke(callOf(call));
+  for (const call of [3, 5]) rig.invoke(readOf(call));
+  const first = rig.turned(2);
+  rig.read(3);
+  rig.turned(4);
+  rig.read(5);
+  const second = rig.accept(first);
+  const repliesOf = (effects: readonly LaneEffect[]) => all(effects, "reply").map(({ call }) => call);
+  assert.deepEqual(
+    [repliesOf(second), repliesOf(rig.accept(second))],
+    [
+      [2, 3],
+      [4, 5],
+    ],
+  );
+});
+
+test("an order whose caller goes away while the session wakes is carried out by nobody", () => {
+  const rig = createRig();
+  rig.step({ type: "control", call: callOf(1, { type: "wake" }) });
+  assert.deepEqual(typesOf(rig.step({ type: "abandon", call: 1, why: "caller" })), ["fail", "cold"]);
 });

@@ -1,5 +1,5 @@
 // Calls: arrival, joining, hand-over to the worker, leaving.
-import { bytesEqual } from "@voda/stdx";
+import { assert, bytesEqual } from "@voda/stdx";
 import { type AbandonReason, type CallHead, type Failure, fail, left } from "../call/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
 import { dropAsks } from "./ask-gate.ts";
@@ -95,13 +95,10 @@ function mustWait({ running }: Lane, { tip }: Activation, work: Work): boolean {
  * before it may have stored its answer meanwhile.
  */
 function hand(step: Step, activation: Activation, work: Work): void {
-  const { lane, world, out } = step;
+  const { world, out } = step;
   const { dedupe, turns } = activation;
   const [first] = work.waiters;
-  if (first === undefined) {
-    finish(lane, work);
-    return;
-  }
+  assert(first !== undefined, "work that nobody waits for is in the queue");
   // the caller under whose number it was queued may have gone: the worker needs one who waits
   work.job = first;
   if (work.key !== undefined && first.id !== undefined) {

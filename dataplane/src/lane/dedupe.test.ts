@@ -204,3 +204,12 @@ test("what a fold carries on is in the order of the lane, without what is over",
     [2, 3],
   );
 });
+
+test("numbered answers take places from brief ids too", () => {
+  const table = createDedupe();
+  for (let number = 1; number < idsMax; number += 1) store(table, number, briefMs);
+  answer(table, numbered(1, 0));
+  assert.notEqual(find(table, 1), undefined);
+  answer(table, numbered(1, 1));
+  assert.deepEqual([find(table, 1), find(table, 2) === undefined], [undefined, false]);
+});

@@ -197,3 +197,19 @@ test("a later version, and a critical part that this one does not know, are unsu
   const skipped = Uint8Array.from([...golden("claim"), 2 * 60, 1, 9]);
   assert.deepEqual(decodeRecord(changed(skipped, 0, 0x76), crc32), records["claim"]);
 });
+
+test("a turn of format 1 of which more is said than its key is refused", () => {
+  const turns = golden("turns", 1);
+  const at = Buffer.from(turns).indexOf(Uint8Array.of(1, ...bytes(16, 30)));
+  assert.ok(at > 0);
+  assert.throws(() => decodeRecord(changed(turns, at, 2), crc32), DecodeError);
+});
+
+test("a turn without a key that changed nothing is read as it was written", () => {
+  const none = new Uint8Array(0);
+  const record = {
+    ...records["claim"],
+    turns: [{ key: undefined, delta: none, answer: none }],
+  } as LaneRecord;
+  assert.deepEqual(decodeRecord(encodeRecord(record, crc32), crc32), record);
+});

@@ -126,6 +126,7 @@ test("unchanged pages keep their names, and pages that no fold names are deleted
   commit(rig, 6);
   const same = cutOf(rig, 6, [large(1), large(3)]);
   assert.deepEqual(typesOf(same), ["append"]);
+  assert.deepEqual(foldIn(same).retired, []);
   const third = rig.accept(same);
   assert.deepEqual(one(third, "deletePages").names, [{ epoch: 1, index: 1 }]);
 });
@@ -202,4 +203,30 @@ test("what a fold says about itself wakes the session with it alone", () => {
     [true, true, 1, 2, me],
   );
   assert.deepEqual(fold.name, { namespace: "default", agent: "counter", key: "k" });
+});
+
+test("pages of which no fold is trimmed yet stay listed, so that whoever trims them later deletes them", () => {
+  const rig = createRig({ folds: { ...folds, trimDelayMs: 300_000 } }).owner();
+  const fold = (call: number, pages: readonly Page[]): LaneEffect[] => {
+    commit(rig, call);
+    commit(rig, call + 1);
+    const { token } = one(cutOf(rig, call + 1, pages), "writePages");
+    return rig.step({ type: "pages_written", token });
+  };
+  commit(rig, 2);
+  const { token } = one(cutOf(rig, 2, [large(1), large(2)]), "writePages");
+  const first = rig.step({ type: "pages_written", token });
+  assert.deepEqual(foldIn(first).retired, []);
+  rig.accept(first);
+  const second = fold(3, [large(1), large(3)]);
+  assert.deepEqual(foldIn(second).retired, [{ seq: 3, names: [{ epoch: 1, index: 1 }] }]);
+});
+
+test("a session that ends takes its page with it", () => {
+  const rig = createRig({ folds: { ...folds, inlineBytesMax: 0 } }).owner();
+  commit(rig, 2);
+  const { token } = one(rig.cut(), "writePages");
+  rig.accept(rig.step({ type: "pages_written", token }));
+  const ended = rig.accept(rig.step({ type: "control", call: callOf(9, { type: "end" }) }));
+  assert.deepEqual(one(ended, "deletePages").names, [{ epoch: 1, index: 0 }]);
 });

@@ -446,6 +446,7 @@ test("our record cannot be read, settling: the session is closed once, as one th
   const { rig, flight } = createRig().settling();
   const [own, fence] = [rig.tip(), rig.fence()];
   const reading = rig.last(rig.step({ type: "refused", token: flight.token }), fence);
+  assert.equal(one(reading, "readRange").leader, true);
   const effects = rig.range(reading, { ...own, bytes: new Uint8Array(40) }, fence);
   assert.deepEqual(typesOf(effects), ["incident", "close", "cold", "fail", "cold"]);
   assert.equal(one(effects, "incident").incident, "corrupt");
@@ -471,4 +472,36 @@ test("a failed turn is joined by nobody; when it must run again, calls under its
     all(rig.accept(rig.failed(3, 0)), "reply").map(({ call }) => call),
     [3, 4],
   );
+});
+
+test("a session that could still be read is claimed again once the connection was lost", () => {
+  const rig = createRig().owner();
+  const last = rig.tip();
+  rig.invoke(callOf(2));
+  rejected(rig, rig.turned(2));
+  rig.step({ type: "connection", up: false });
+  rig.step({ type: "connection", up: true });
+  const opened = rig.range(rig.last(rig.invoke(readOf(3)), last), last);
+  assert.deepEqual(typesOf(opened), ["open", "run", "append"]);
+});
+
+test("answers that wait when the lease ends go out under a new claim", () => {
+  const rig = createRig().readable();
+  rig.world.valid = false;
+  rig.invoke(readOf(4));
+  assert.deepEqual(typesOf(rig.read(4, 0)), []);
+  rig.world.valid = true;
+  rig.world.incarnation = "c".repeat(32);
+  const claim = rig.step({ type: "leases" });
+  assert.deepEqual(typesOf(claim), ["append"]);
+  assert.deepEqual(typesOf(rig.accept(claim)), ["owned", "reply"]);
+});
+
+test("what took the place of a session's first record is looked for from the start of the lane", () => {
+  const rig = createRig().held();
+  const { token } = one(rig.turned(1), "append");
+  const reading = rig.last(rig.step({ type: "refused", token }), stored(5, recordOf(other, 2)));
+  assert.equal(one(reading, "readRange").from, 1);
+  const rows = [stored(1, recordOf(other, 1)), stored(5, recordOf(other, 2, recordOf(other, 1).rid))];
+  assert.deepEqual(typesOf(rig.range(reading, ...rows)), ["close", "cold", "readLast"]);
 });

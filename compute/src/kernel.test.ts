@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { MemoryPool } from "@voda/stdx/memory";
 import type { Arguments } from "./bind.ts";
 import { openCpuDevice } from "./cpu.ts";
-import { emitJs } from "./emit-js.ts";
+import { compileJs, emitJs } from "./emit-js.ts";
 import { add, type Expression, mul } from "./expression.ts";
 import { map, reduce, rows } from "./kernel.ts";
 import * as library from "./library.ts";
@@ -18,6 +18,10 @@ test("what is no kernel is refused with its name and what is possible", () => {
     [() => map("m", { arrays: ["x", "x"] }, ({ x }) => ({ x })), /two arguments "x"/],
     [() => map("m", { arrays: ["x"], scalars: ["x"] }, ({ x }) => ({ x })), /two arguments "x"/],
     [() => map("m", { arrays: ["x"] }, () => ({})), /kernel m has no output/],
+    [
+      () => map("m", { arrays: ["x"] }, ({ x }) => ({ y: x }) as object),
+      /kernel m has no output "y"; it has x/,
+    ],
     [() => map("m", { arrays: ["x"] }, () => ({ x: other })), /kernel m has no array "other"; it has x/],
     [
       () => reduce("r", { arrays: ["x"], reduction: "sum" }, () => ({ type: "scalar", name: "a" })),
@@ -51,7 +55,7 @@ test("a run is refused before it touches memory when its arguments do not fit", 
     [{ x, a: 1 }, 1, { code: "bad_argument", message: /needs the array "y"/ }],
     [{ x, y }, 1, { code: "bad_argument", message: /needs the scalar "a"/ }],
     [{ x, y, a: 1 }, -1, { code: "bad_argument", message: /n -1 of kernel axpy is not in/ }],
-    [{ x, y, a: 1 }, 2 ** 31, { code: "bad_argument" }],
+    [{ x, y, a: 1 }, 2 ** 30, { code: "bad_argument", message: /n 1073741824 of kernel axpy is not in/ }],
     [{ x: 5, y, a: 1 }, 1, { code: "stale_handle" }],
   ];
   for (const [given, n, error] of cases) assert.throws(() => device.run(library.axpy, given, { n }), error);
@@ -60,6 +64,18 @@ test("a run is refused before it touches memory when its arguments do not fit", 
     code: "bad_argument",
     message: /array "matrix" of kernel gemv has 20 bytes, 24 are needed/,
   });
+});
+
+test("negative numbers, and a zero with a sign, keep it beside other signs", () => {
+  for (const value of [-0, -3, 0]) {
+    const constant: Expression = { type: "constant", value };
+    const kernel = map("m", { arrays: ["x"] }, () => ({
+      x: { type: "unary", operator: "neg", of: constant },
+    }));
+    const x = Float32Array.of(7);
+    compileJs(kernel)(x, 1);
+    assert.ok(Object.is(x[0], -value), `${x[0]}`);
+  }
 });
 
 test("rows are one unless more are named", () => {

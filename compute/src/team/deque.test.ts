@@ -19,6 +19,11 @@ test("its owner gets what came last, a thief what came first, and nobody more th
   assert.deepEqual([deque.push(7), deque.steal(), deque.steal()], [true, 7, nothing]);
 });
 
+test("it has a power of two of places, from 2", () => {
+  assert.equal(new Deque(wordsOf(2)).capacity, 2);
+  for (const capacity of [0, 1, 3, 6]) assert.throws(() => new Deque(wordsOf(capacity)), RangeError);
+});
+
 for (const start of [2 ** 31 - 3, 2 ** 32 - 3])
   test(`it goes on when its counters pass ${start}`, () => {
     const words = wordsOf(8);

@@ -107,8 +107,51 @@ test("all tasks that wait for one run after it, and one that waits for many runs
   );
 });
 
+test("a task that waits for two is not begun after the first of them", async () => {
+  await using alone = new Team(pool, 1);
+  const [one, y] = [filled(1, () => 1), filled(1, () => 0)];
+  const task = (a: number, after: readonly number[]): GraphTask => ({
+    kernel: step,
+    given: { x: one, y, a },
+    extent: { n: 1 },
+    after,
+  });
+  const { ended } = await alone.graph([task(2, []), task(3, []), task(5, [0, 1])]);
+  assert.deepEqual([ended, pool.holder.f32(y)[0]], [[3], (1 * 2 + 1) * 5 + 1]);
+});
+
+for (const busy of [0, 1])
+  test(`what waits at thread ${busy} is stolen by the other`, async () => {
+    const n = 20_000;
+    const [x, ...ys] = Array.from({ length: 60 }, () => filled(n, () => 0));
+    const tasks = [filled(1, () => 0), filled(1, () => 0), ...ys].map(
+      (y, i): GraphTask => ({
+        kernel: step,
+        given: { x: x ?? y, y, a: 2 },
+        extent: { n: i < 2 ? 1 : n },
+        after: i < 2 ? [] : [busy],
+      }),
+    );
+    // the other thread may come late, on a busy machine
+    let stolen = 0;
+    for (let round = 0; stolen === 0 && round < 1_000; round += 1) ({ stolen } = await team.graph(tasks));
+    assert.ok(stolen > 0);
+  });
+
+test("more tasks than a deque usually has places are all run", async () => {
+  const [x, y] = [filled(1, () => 1), filled(1, () => 0)];
+  const task: GraphTask = { kernel: step, given: { x, y, a: 0 }, extent: { n: 1 } };
+  await using alone = new Team(pool, 1);
+  const { ended } = await alone.graph(Array.from({ length: 10_000 }, () => task));
+  assert.deepEqual(ended, [10_000]);
+});
+
 test("a graph that cannot end is refused with the task that is stuck", () => {
   assert.throws(() => layOut([[1], [0], []]), { code: "bad_argument", message: /task 0 waits for itself/ });
+  assert.throws(() => layOut([[], [0, 2], [1]]), {
+    code: "bad_argument",
+    message: /task 1 waits for itself/,
+  });
   assert.throws(() => layOut([[3]]), {
     code: "bad_argument",
     message: /task 0 waits for task 3, which is not in 0..0/,

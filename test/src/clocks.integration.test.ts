@@ -61,8 +61,9 @@ test("a call repeated on the node that woke the session takes effect once, thoug
   assert.deepEqual((await call(urlOf(behind), "probe/moved/get")).body, { count: 6, name: "none" });
 });
 
-test("nodes whose wall clocks are far from the store's say so", () => {
+test("nodes whose wall clocks are far from the store's say so", async () => {
   const says = (node: ClusterNode | undefined): boolean =>
     node?.process().output().includes("wall clock is far from that of the NATS server") ?? false;
-  assert.deepEqual([behind, ahead].map(says), [true, true]);
+  // One has just been started: it knows the store's clock after a few renewals of its lease.
+  await waitUntil(() => says(behind) && says(ahead), "both have said it");
 });

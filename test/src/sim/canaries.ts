@@ -186,8 +186,8 @@ export const canaries: Readonly<Record<string, Canary>> = {
     patches: [
       lane(
         "settle",
-        "const isLost = mark?.isAccepted === false && isBehind(mark, row === undefined ? [] : [row]);",
-        "const isLost = false;",
+        "if (isOurs && mark?.isAccepted === false && isBehind(mark, row === undefined ? [] : [row])) {",
+        "if (false) {",
       ),
     ],
     finds: /^rolled back: /,

@@ -102,14 +102,6 @@ test("a range has all records of one lane from a sequence on, however many, and 
   assert.deepEqual(await store.range(token, 10_000, { leader: true }), []);
 });
 
-test("the record after a sequence is the next of this lane", async (t) => {
-  const { store, commit } = await rig(t);
-  const [first = 0] = await fill(commit, token, 1);
-  await fill(commit, other, 5);
-  assert.equal(await store.recordAfter(token, first), undefined);
-  assert.equal((await store.recordAfter(token, first - 1))?.seq, first);
-});
-
 test("a trim removes what is before its bound, again and again the same, and nothing of another lane", async (t) => {
   const { store, commit } = await rig(t);
   const mine = await fill(commit, token, 5);

@@ -31,8 +31,6 @@ export interface Store {
    * JetStream says of a last message that it cannot read that there is none.
    */
   traces(token: SessionToken): Promise<Traces>;
-  /** The first record after `seq`, from the leader. */
-  recordAfter(token: SessionToken, seq: number): Promise<StoredMessage | undefined>;
   /**
    * Removes the records before `below`, which must not be beyond the lane's last: a lane is never emptied.
    */
@@ -84,8 +82,6 @@ export function openStore(requests: Requests, commit: Appends): Store {
     lastFromLeader: (token) => fromLeader(requests, log, { last_by_subj: laneSubjects(token).fence }),
     range: (token, from, options = {}) => range(requests, laneSubjects(token).fence, from, options),
     traces: (token) => readTraces(requests, token),
-    recordAfter: (token, seq) =>
-      fromLeader(requests, log, { seq: seq + 1, next_by_subj: laneSubjects(token).fence }),
     trim(token, below) {
       assert(below > 0, `trim below ${below}: 0 would purge the whole lane`);
       return purge(log, laneSubjects(token).plain, { seq: below });

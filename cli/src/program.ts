@@ -22,6 +22,7 @@ export async function run(args: readonly string[], { out, err }: Output): Promis
     if (isForPrograms(args) && !hasPrinted) out(JSON.stringify({ error: { message: line, exitCode } }));
     return exitCode;
   };
+  // Anew for each run: commander keeps what the last one parsed.
   const program = build({ out: print, err });
   try {
     await program.parseAsync(args, { from: "user" });
@@ -32,6 +33,7 @@ export async function run(args: readonly string[], { out, err }: Output): Promis
   }
 }
 
+/** By the words, not by the parsed flags: a command line that does not parse must fail as JSON too. */
 function isForPrograms(args: readonly string[]): boolean {
   const end = args.indexOf("--");
   return args.slice(0, end < 0 ? args.length : end).includes("--json");

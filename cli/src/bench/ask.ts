@@ -77,12 +77,14 @@ export async function ask(
   const asked = (method: "reads" | "adds", to: string, window: number): Promise<Slice> =>
     counted(pids, async () => timedBy(here, key, method, { to, ms, atOnce: window }));
   const { pid } = control;
+  // Made once: a listener for each slice would be one too many after ten.
   const ended = goneEarly(control, "the control");
   const echoed = (window: number): Promise<Slice> =>
     counted([pid], () => Promise.race([echo(control, { ms, atOnce: window }), ended]));
   let durable = 0;
   // In one order: what follows what is the same in each round.
   const round = async (): Promise<Round> => {
+    // The warm-up counts too: its durable asks are in the sum that is read at the end.
     const slices = {
       sequential: await asked("reads", key, 1),
       echo: await echoed(1),
@@ -133,6 +135,7 @@ async function echo(control: ChildProcess, order: EchoOrder): Promise<Timed> {
 /** Ratios are made within a round, and their median taken: the machine may differ from round to round. */
 function figuresOf(rounds: readonly Round[]): AskFigures {
   const median = (of: (round: Round) => number): number => hundredths(medianOf(rounds.map(of)));
+  /** Asks on their way overlap: their times do not add up to the slice. */
   const perSecond = ({ asks, ms }: Slice): number => (asks * 1000) / ms;
   return {
     sequential: {

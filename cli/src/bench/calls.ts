@@ -57,6 +57,7 @@ export async function calls(
   await using children = new AsyncDisposableStack();
   const control = children.adopt(fork(programs().callsControl), endForked);
   const [port] = (await once(control, "message")) as [number];
+  // Its CPU is told apart from what is measured: it is the same for both targets.
   const driver = children.adopt(fork(programs().callsDriver), endForked);
   const { nodes, nats } = mesh.describe();
   const [node] = nodes;
@@ -127,6 +128,7 @@ class Slices {
     return this.#answered.get(port) ?? 0;
   }
 
+  /** What one of the two takes in one slice, by the same driver. */
   async slice({ port, pids }: Target, connections: number, ms: number): Promise<Row> {
     // Of whole processes, with their threads: a worker's time is the node's.
     const all = { ...pids, driver: this.#driverPid };
@@ -160,6 +162,7 @@ class Slices {
 async function countedBy(url: string, prefix: string, sessions: number): Promise<number> {
   using caller = openCaller(url);
   let sum = 0;
+  // One iterator for all readers: each takes the next that nobody has.
   const left = Array.from({ length: sessions }, (_, i) => `${prefix}${i}`).values();
   const read = async (): Promise<void> => {
     for (const key of left) {

@@ -29,12 +29,14 @@ export interface ConnectionsOptions {
   readonly silentMsMax: number;
 }
 
+/** A request on its way; its connection carries no other. */
 interface Exchange {
   readonly bytes: Buffer;
   readonly resolve: (answer: HttpAnswer) => void;
   readonly reject: (error: Error) => void;
 }
 
+/** Idle without an exchange: what comes then is an answer to nothing, and ends it. */
 interface Connection {
   readonly socket: Socket;
   exchange: Exchange | undefined;
@@ -58,6 +60,7 @@ export class Connections implements Disposable {
   /** One attempt. @throws when the connection ends first */
   request({ method, path, headers, body }: HttpRequest): Promise<HttpAnswer> {
     const { host, port } = this.#options;
+    // In one write, head and body: two would be two packets to a socket without delay.
     let text = `${method} ${path} HTTP/1.1\r\nhost: ${host}:${port}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`;
     for (const name in headers) text += `${name}: ${headers[name]}\r\n`;
     const bytes = Buffer.from(`${text}\r\n${body}`);
@@ -87,6 +90,7 @@ export class Connections implements Disposable {
     const connection: Connection = { socket, exchange: undefined, received: noBytes };
     this.#open.add(connection);
     socket.on("data", (chunk: Buffer) => this.#receive(connection, chunk));
+    /** An idle connection may be silent for ever. */
     socket.on("timeout", () => {
       if (connection.exchange !== undefined) socket.destroy(new Error(`no answer in ${silentMsMax} ms`));
     });
@@ -98,6 +102,7 @@ export class Connections implements Disposable {
     return connection;
   }
 
+  /** The next in line gets a connection of its own: one less is open now. */
   #closed(connection: Connection, why: Error): void {
     this.#open.delete(connection);
     const at = this.#idle.indexOf(connection);
@@ -110,6 +115,7 @@ export class Connections implements Disposable {
     const { exchange, socket } = connection;
     connection.received =
       connection.received.length === 0 ? chunk : Buffer.concat([connection.received, chunk]);
+    // An answer may come in any pieces: nothing is read of it before its head is whole.
     const end = connection.received.indexOf(headEnd);
     if (end < 0) return;
     const head = connection.received.toString("latin1", 0, end);
@@ -123,6 +129,7 @@ export class Connections implements Disposable {
     const body = connection.received.toString("utf8", end + headEnd.length, total);
     connection.received = noBytes;
     connection.exchange = undefined;
+    // Used again, it would break under the next request.
     if (headerIn(head, "connection") === "close") socket.destroy();
     else this.#idle.push(connection);
     exchange.resolve({ status: Number(head.slice(9, 12)), header: (name) => headerIn(head, name), body });

@@ -28,9 +28,11 @@ export interface NodeHeap extends Disposable {
 
 /** @param logFile of the process: Node writes there where its inspector listens */
 export async function openHeap(pid: number, logFile: string): Promise<NodeHeap> {
+  // Node opens its inspector then; its port is free, and stands in the log.
   process.kill(pid, "SIGUSR1");
   const inspector = await connect(await addressIn(logFile));
   await inspector.ask(undefined, "NodeWorker.enable", { waitForDebuggerOnStart: false });
+  // Of the heap and of what lies outside of it, such as buffers.
   const liveOf = async (worker: string | undefined): Promise<number> => {
     // Without it what is free already would be counted too, and how much that is depends on the moment.
     await inspector.ask(worker, "HeapProfiler.collectGarbage", {});
@@ -61,6 +63,7 @@ async function addressIn(logFile: string): Promise<string> {
   }
 }
 
+/** The main thread of a node and, through it, its workers. */
 interface Inspector {
   readonly workers: ReadonlySet<string>;
   /** `worker`: undefined is the main thread. */
@@ -73,6 +76,7 @@ async function connect(address: string): Promise<Inspector> {
   const workers = new Set<string>();
   const waiting = new Map<string, (message: v.InferOutput<typeof Message>) => void>();
   const open = Promise.withResolvers<void>();
+  // Of questions, over all threads.
   let next = 1;
 
   const receive = (worker: string | undefined, text: string): void => {
@@ -102,6 +106,7 @@ async function connect(address: string): Promise<Inspector> {
     );
     // Each thread counts its own answers; with the thread's name no two are the same.
     waiting.set(`${worker} ${id}`, answered.resolve);
+    // A worker is asked through the main thread, whose own answer says only that it was passed on.
     if (worker === undefined) socket.send(text);
     else await ask(undefined, "NodeWorker.sendMessageToWorker", { sessionId: worker, message: text });
     try {

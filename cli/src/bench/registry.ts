@@ -60,6 +60,7 @@ export const benches: readonly MeshBench[] = [
     ],
     run: async (run) => {
       const { values, say } = run;
+      // Before the mesh is started: flags that cannot be are refused at once.
       const kills = killing(run);
       await using mesh = await open(run);
       const sizes = { sessions: whole(values, "sessions"), editsPerCall: whole(values, "edits-per-call") };
@@ -86,6 +87,7 @@ export const benches: readonly MeshBench[] = [
         seconds: whole(values, "seconds"),
       };
       const figures = { ...(await counters(mesh, { ...sizes, ...kills }, say)) };
+      // A loss and a double do not make up for each other: they are counted session by session.
       const wrong = figures.lost > 0 || figures.doubled > 0;
       return {
         figures,
@@ -119,14 +121,15 @@ export const benches: readonly MeshBench[] = [
       },
     ],
     run: async ({ values, url, say }) => {
-      if (url !== undefined)
-        throw new CliError("calls reads the CPU of a mesh of its own: leave --url out", exitCodes.usage);
+      refuseUrl("calls", url);
+      // One node: a call that is passed on would be counted with the CPU of two.
       await using mesh = await ownMesh({ nodes: 1, config: resolve(text(values, "config")) });
       const sizes = {
         clients: whole(values, "clients"),
         sessions: whole(values, "sessions"),
         seconds: whole(values, "seconds"),
       };
+      // What is wrong is told among the figures too: a bench that fails is looked into by them.
       const { figures, ...wrong } = await calls(mesh, sizes, say);
       const { failed, lost, doubled } = wrong;
       const failure = `${failed} calls failed, ${lost} were lost and ${doubled} doubled`;
@@ -142,6 +145,7 @@ export const benches: readonly MeshBench[] = [
     ],
     run: async ({ values, url, say }) => {
       refuseUrl("ask", url);
+      // Two: one to ask within, and one to ask across.
       await using mesh = await ownMesh({ nodes: 2, config: programs().askConfig });
       const sizes = { seconds: whole(values, "seconds"), atOnce: whole(values, "at-once") };
       const { figures, lost, doubled } = await ask(mesh, sizes, say);
@@ -159,8 +163,7 @@ export const benches: readonly MeshBench[] = [
       ...ownMeshFlags,
     ],
     run: async ({ values, url, say }) => {
-      if (url !== undefined)
-        throw new CliError("wake reads the heaps of nodes of its own: leave --url out", exitCodes.usage);
+      refuseUrl("wake", url);
       await using mesh = await ownMesh(own(values));
       const sizes = { sessions: whole(values, "sessions"), characters: whole(values, "characters") };
       const figures = { ...(await wake(mesh, sizes, say)) };
@@ -223,6 +226,7 @@ const own = (values: MeshRun["values"]): OwnMeshOptions => ({
 /** With `--url` somebody else's mesh, which may be called but never killed. */
 async function open({ values, url }: MeshRun): Promise<BenchMesh> {
   if (url === undefined) return ownMesh(own(values));
+  // Its pids are those of another machine, or somebody else's.
   if (text(values, "kill") !== "nothing")
     throw new CliError("--kill needs a mesh of the bench's own: leave --url out", exitCodes.usage);
   return foreignMesh(url);

@@ -99,12 +99,14 @@ export function inputOptions(config: string, places = new Places(config)) {
   };
 }
 
+/** The first is told: those after it mostly follow from it. */
 function compileError(error: unknown): unknown {
   const first =
     error instanceof Error && "errors" in error && Array.isArray(error.errors) ? error.errors[0] : undefined;
   if (first === undefined) return error;
   const { message, loc, id } = first as RolldownError;
   const what = message.split("\n")[0]?.replace(/^\[(\w+)\] /, "");
+  // An error of a module as a whole has no place in it.
   const file = loc?.file ?? id;
   const where =
     file === undefined

@@ -29,6 +29,7 @@ export function addAgents(program: Command, { out: print }: Output): void {
     .argument("[agent]", "name of the agent", nameOf("agent"));
   withFlags(ls).action(async (name: string | undefined, { url, namespace, json }: AgentsFlags) => {
     const { agents: all } = await connectApi(url).agents.listAgents({ namespace });
+    // By the list, not by a request for the one: the list is what the error suggests names from.
     const [one] = all.filter((agent) => agent.name === name);
     if (name !== undefined && one === undefined) throw noAgent(name, namespace, all);
     const shown = one === undefined ? all : [one];
@@ -38,6 +39,7 @@ export function addAgents(program: Command, { out: print }: Output): void {
     else if (all.length === 0) print(`no agents in namespace ${namespace}`);
     else print(table(["AGENT", "REVISION", "METHODS"], all.map(row)));
   });
+  // Of an earlier config too: what is deployed goes on until somebody takes it away.
   const undeploy = agents
     .command("undeploy")
     .description(
@@ -59,6 +61,7 @@ export function addAgents(program: Command, { out: print }: Output): void {
 
 /** `deployed`: the agents of the namespace, one of which may be meant. */
 export function noAgent(name: string, namespace: string, deployed: readonly Agent[]): CliError {
+  // As they are deployed: a name that nearly fits is suggested.
   const names = deployed.map((agent) => agent.name);
   const words = `no agent ${JSON.stringify(name)} in namespace ${namespace}${didYouMean(name, names)}`;
   return new CliError(`${words}; \`npx voda agents ls\` lists the agents`, exitCodes.notFound);

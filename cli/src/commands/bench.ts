@@ -88,6 +88,7 @@ function timePlacements(command: Command, one: ProgramBench, { out, err }: Outpu
         out(printed);
         return;
       }
+      // The flags are the child's, unread here; this one both must know.
       const isJson = flags.includes("--json");
       if (!isJson) out(printed);
       const endToEnd = await endToEndOr(() => isJson && out(printed), placements(options, err));
@@ -100,6 +101,7 @@ function timePlacements(command: Command, one: ProgramBench, { out, err }: Outpu
             Object.entries(endToEnd).map(([name, value]) => [name, String(value)]),
           )}`,
         );
+      // The figures are out by then: they tell how far it came.
       if (endToEnd.unanswered > 0)
         throw new CliError(`bench ${command.name()}: ${endToEnd.unanswered} calls were not answered in time`);
     });
@@ -126,6 +128,7 @@ interface EndToEndFlags {
 function valuesOf(bench: MeshBench, command: Command): BenchValues {
   return Object.fromEntries(
     bench.flags.map(({ name, type }) => {
+      // As commander derives it from the flag, by commander itself.
       const attribute = new Option(`--${name} <value>`).attributeName();
       const value: unknown = command.getOptionValue(attribute);
       if (type === "switch") return [name, value === true ? 1 : 0];

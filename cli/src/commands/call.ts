@@ -53,6 +53,7 @@ async function call(
     ...(input !== undefined && { body: input }),
   });
   const body = await response.text();
+  // Also a body that is no JSON: a proxy between may have answered.
   if (!response.ok) throw refusal(response.status, body, flags.url);
   return body.trimEnd();
 }
@@ -76,6 +77,7 @@ function requireJson(input: string): void {
 /** Connect's error body, or whatever a proxy answered. */
 function refusal(status: number, body: string, url: string): CliError {
   const { code, message } = connectError(body);
+  // Connect names the code in the body; the status alone would fit several.
   const known = code ?? codeOfStatus(status);
   const { exitCode, next = logHere(message ?? "", url) } = adviceFor(known, message);
   const said = message ?? `HTTP ${status} ${body.slice(0, 200)}`.trim();
@@ -84,6 +86,7 @@ function refusal(status: number, body: string, url: string): CliError {
 
 /** A failure of an agent's own code names the node whose log has it: of the mesh of this folder, the file. */
 function logHere(message: string, url: string): string | undefined {
+  // Words of `worker/activation.ts`: they name the node, not the file, which only this machine knows.
   const [, node] = /the log of node ([\w.-]+) has it/.exec(message) ?? [];
   if (node === undefined || lockHolder(defaultDataDir)?.ingress !== url) return undefined;
   return `see ${join(logsFolder(defaultDataDir), `${node}.log`)}`;

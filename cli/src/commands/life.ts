@@ -40,6 +40,7 @@ export function addLife(program: Command, { out: print, err }: Output): void {
     const { sessions } = connectApi(flags.url);
     const names = texts.map((text) => parseSession(text, flags.namespace));
     const [session, ...more] = names;
+    // One is woken where it was, or wherever there is room; several only if there is room for all.
     if (more.length === 0) show([(await sessions.wakeSession({ session })).session], flags, print);
     else show((await sessions.wakeSessions({ sessions: names })).sessions, flags, print);
   });
@@ -68,6 +69,7 @@ export function acceptedWords(lost: LostSession): string {
 
 /** One as an object, several as a list. */
 function show(sessions: readonly (Session | undefined)[], flags: ClientFlags, print: Print): void {
+  // The type of a message allows that it is missing; an answer without it is a fault of the control plane.
   const there = sessions.filter((session) => session !== undefined);
   if (there.length === 0) throw new Error("the control plane's answer names no session");
   if (flags.json === true) {

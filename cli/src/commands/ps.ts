@@ -63,6 +63,7 @@ async function listSessions(
 ): Promise<{ sessions: Session[]; more: boolean }> {
   const sessions: Session[] = [];
   let pageToken = "";
+  // Page by page up to what is shown, and not one more.
   do {
     const page = await api.sessions.listSessions({ agent, namespace, pageSize, pageToken });
     sessions.push(...page.sessions);
@@ -112,6 +113,7 @@ export function statusWord(status: SessionStatus): string {
   return statusWords[status] ?? "unknown";
 }
 
+/** What each has promised of what it has: who asks why nothing fits reads it here. */
 function printNodes(nodes: readonly Node[], flags: PsFlags, print: Print): void {
   if (flags.json === true) print(JSON.stringify({ nodes: nodes.map((node) => toJson(NodeSchema, node)) }));
   else if (nodes.length === 0) print("no nodes");

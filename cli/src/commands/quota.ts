@@ -59,6 +59,7 @@ function addSet(quota: Command, print: Print): void {
         "name at least one of --sessions, --cpu-milli, --memory-mib, --gpu-milli; `npx voda quota delete` takes all limits away",
         exitCodes.usage,
       );
+    // What is stored is told, not what was typed.
     const { quota: stored } = await connectApi(url).quotas.setQuota({ quota: { namespace, ...limits } });
     if (stored === undefined) throw new Error("the control plane's answer to set names no quota");
     print(
@@ -89,6 +90,7 @@ function addDelete(quota: Command, print: Print): void {
     try {
       await connectApi(url).quotas.deleteQuota({ namespace });
     } catch (error) {
+      // All else is told as it is: only this one has a next step of its own.
       if (!(error instanceof ConnectError) || error.code !== Code.NotFound) throw error;
       // What commands say of other unknown names, agents and sessions, would lead nowhere here.
       throw new CliError(
@@ -121,6 +123,7 @@ function parseNamespace(text: string): string {
 
 /** In the units that people think in; the flags have those that can be counted in whole numbers. */
 function limitsText({ sessions, cpuMilli, memoryMib, gpuMilli }: Quota): string {
+  // Only what is limited: "any" for the rest would fill the line.
   const parts = [
     sessions !== undefined && `${sessions} sessions`,
     cpuMilli !== undefined && `${cpuMilli / 1000} cores`,

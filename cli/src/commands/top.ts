@@ -83,6 +83,7 @@ function asJson({ nodes, counters }: Seen) {
 
 /** The counters first: a small window cuts the end. */
 export function screen({ nodes, counters }: Seen, uuidCharsMax = Number.POSITIVE_INFINITY): string {
+  // Devices only where there are any: an empty table would say that something is missing.
   const parts = [countersLine(counters), nodes.length === 0 ? "no nodes" : nodesTable(nodes)];
   if (nodes.some(({ devices }) => devices.length > 0)) parts.push(devicesTable(nodes, uuidCharsMax));
   return [...parts, ...shadowTable(counters)].join("\n\n");

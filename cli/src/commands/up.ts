@@ -44,7 +44,9 @@ async function up(flags: MeshFlags, output: Output, mode: "up" | "dev"): Promise
   // First: nothing starts without them, and a download may be refused.
   const missing = installBinaries();
   if (missing.length > 0) throw new CliError(missing.join("; "));
+  // Known once the config is compiled, told once the mesh serves.
   let agents: readonly AgentDefinition[] = [];
+  /** Standard output is for what was asked for: the banner, or one value as JSON. */
   const say = (line: string): void => output.err(`voda: ${line}`);
   const said = new Set<string>();
   const sayOnce = (line: string): void => {
@@ -71,6 +73,7 @@ async function up(flags: MeshFlags, output: Output, mode: "up" | "dev"): Promise
       const took = duration(performance.now() - startedMs);
       if (flags.json === true) output.out(JSON.stringify(mesh.describe()));
       else {
+        // Commands look there by themselves; elsewhere they must be told the URL.
         const isHere = dataDir === resolve(defaultDataDir);
         const lines = welcome({ mesh: mesh.describe(), agents, logs: logsFolder(dataDir), took, isHere });
         for (const line of lines) output.out(line);
@@ -88,12 +91,14 @@ interface Project {
   readonly sayOnce: (line: string) => void;
 }
 
+/** What is awaited, and who hears of it. */
 interface Serving {
   readonly nodes: number;
   readonly say: (line: string) => void;
   readonly project: Project;
 }
 
+/** What the banner tells of, and what is deployed. */
 interface Compiled {
   readonly agents: readonly AgentDefinition[];
   readonly request: ReturnType<typeof deployRequest>;
@@ -109,6 +114,7 @@ async function compile({ config, dataDir, sayOnce }: Project): Promise<Compiled>
 
 /** Starts what is not running yet, deploys, and waits until the way through Envoy to every node is open. */
 async function serve(mesh: Mesh, { nodes, say, project }: Serving): Promise<readonly AgentDefinition[]> {
+  // The bundler works while servers start; what does not compile ends both.
   const [{ agents, request }] = await Promise.all([
     compile(project),
     mesh.startControlplane().then(() => mesh.startNodes()),

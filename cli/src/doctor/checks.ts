@@ -79,9 +79,11 @@ async function portFinding({ dataDir, ingressPort }: Place): Promise<Finding> {
   const name = `port ${ingressPort}`;
   if (await isPortFree(ingressPort)) return { name, ok: true, found: "free" };
   const holder = lockHolder(dataDir);
+  // Its note says where it serves; a mesh that is still starting has none yet.
   const own = holder?.ingress === undefined ? undefined : Number(new URL(holder.ingress).port);
   if (holder !== undefined && own === ingressPort)
     return { name, ok: true, found: `in use by the mesh of this folder (${holder.who})` };
+  // Two meshes: the port is the other one's, and this folder's mesh is found elsewhere.
   const where = own === undefined ? "" : `; the mesh of this folder is at port ${own}`;
   return {
     name,
@@ -117,8 +119,10 @@ export function storeFinding(dataDir: string): Finding {
 /** Processes of a mesh whose supervisor is gone hold ports and the store. */
 export function leftoversFinding(dataDir: string): Finding {
   const name = "processes";
+  // By command line too: a process id may be another's by now.
   const left = leftovers(processesFile(dataDir));
   const holder = lockHolder(dataDir);
+  // They are somebody's: only without a holder they are left over.
   if (holder !== undefined) return { name, ok: true, found: `${left.length} run under ${holder.who}` };
   if (left.length === 0) return { name, ok: true, found: "none left over" };
   const list = left.map((one) => `${one.name} ${one.pid}`).join(", ");

@@ -55,6 +55,7 @@ const programUrls: Plugin = {
     code.replaceAll(
       /new Worker\(new URL\("\.[\w./-]*\/([\w-]+)\.ts", import\.meta\.url\)/g,
       (_, name: string) => {
+        // Else the tarball would name a file that is not in it, and the first worker would fail.
         if (!(name in entries))
           throw new Error(`${name}.ts runs in a worker and is not in cli/src/programs.json`);
         return `new Worker(new URL("./${name}.js", import.meta.url)`;
@@ -130,6 +131,7 @@ function licences(chunks: readonly OutputChunk[]): string {
   const folders = chunks.flatMap(({ moduleIds }) =>
     moduleIds.flatMap((id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id)?.[0] ?? []),
   );
+  // In one order, so that the same packages give the same tarball.
   const texts = [...new Set(folders)].toSorted().map((path) => {
     const [file] = globSync(join(path, "{LICENSE,LICENCE,license}*"));
     const { name, license } = readManifest(join(path, "package.json"));

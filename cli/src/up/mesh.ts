@@ -66,6 +66,7 @@ export interface MeshOptions extends MeshSettings {
 const stopMsMax = { envoy: 2000, nodes: 5000, controlplane: 1500, nats: 1500 };
 /** As many as V8 takes by itself. */
 const v8ThreadsMax = 4;
+/** Each thread of Envoy has connections of its own to every node. */
 const envoyThreadsMax = 4;
 
 /** A file `NAME.log` per child, and `NAME.log.1` before it. */
@@ -73,6 +74,7 @@ export const logsFolder = (dataDir: string): string => join(dataDir, "logs");
 /** What a start that was killed has left behind: the next one ends it. */
 export const processesFile = (dataDir: string): string => join(dataDir, "processes.json");
 
+/** Chosen once: a child that starts again is found where it was. */
 interface Ports {
   readonly ingress: number;
   readonly nats: number;
@@ -92,6 +94,7 @@ export class Mesh implements AsyncDisposable {
   readonly #edge: EdgePaths;
   readonly #children = new Map<string, Child>();
   readonly #logs: LogFile[] = [];
+  /** Of the first child that is given up: the mesh is not whole without it. */
   readonly #failed = Promise.withResolvers<never>();
   readonly #store: StoreWatch;
   /** What the mesh writes while it runs. */
@@ -177,6 +180,8 @@ export class Mesh implements AsyncDisposable {
     this.#isClosing = true;
     this.#store[Symbol.dispose]();
     this.files[Symbol.dispose]();
+    // Envoy first: nobody new comes in while nodes put their sessions to sleep, for which they need the
+    // store.
     await this.#children.get("envoy")?.stop(stopMsMax.envoy);
     const nodes = this.#ports.nodes.flatMap((_, index) => this.#children.get(nodeId(index)) ?? []);
     await Promise.all(nodes.map((node) => node.stop(stopMsMax.nodes)));
@@ -193,6 +198,7 @@ export class Mesh implements AsyncDisposable {
 
   #spawn(spec: ChildSpec): Child {
     if (this.#isClosing) throw new Error(`${spec.name} is not started: the mesh is stopping`);
+    // Of all lives of the child: the reason for the last end is before the first line of the next.
     const log = new LogFile(join(logsFolder(this.#options.dataDir), `${spec.name}.log`));
     this.#logs.push(log);
     const child = new Child(spec, log, {
@@ -227,6 +233,7 @@ export class Mesh implements AsyncDisposable {
   }
 
   #natsSpec(): ChildSpec {
+    // Written anew before each start: what the store may take follows what is free by then.
     const { dataDir, durability } = this.#options;
     const config = natsConfigFile(dataDir);
     const server = {
@@ -272,6 +279,7 @@ export class Mesh implements AsyncDisposable {
         nodeDiskMibMax,
         Math.floor(freeBytes(this.#options.dataDir) / 1024 ** 2 / this.#options.nodes),
       ),
+      // Each GPU is one node's, as each core is.
       "gpu-part": `${index}/${this.#options.nodes}`,
       ...this.#options.passedOn.node(index),
     };
@@ -305,6 +313,7 @@ export class Mesh implements AsyncDisposable {
     if (this.#isEnvoyAlone && envoy?.isServing === false) envoy.again();
   }
 
+  /** An xDS server that does not serve would keep a starting Envoy waiting: then its last state is better. */
   get #isEnvoyAlone(): boolean {
     return this.#children.get("controlplane")?.isServing !== true && hasLast(this.#edge.last);
   }
@@ -326,6 +335,7 @@ function envoyThreads(): number {
   return Math.max(1, Math.min(envoyThreadsMax, Math.floor(availableParallelism() / 2)));
 }
 
+/** Counted from 1, as people do; it is the name of its folder and its log. */
 function nodeId(index: number): string {
   return `n${index + 1}`;
 }

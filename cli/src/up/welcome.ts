@@ -40,11 +40,13 @@ function methodWord(method: AgentDefinition["methods"][number]): string {
  * guess.
  */
 function tries(url: string, agents: readonly AgentDefinition[], isHere: boolean): readonly string[] {
+  // Commands find the mesh of this folder, and one at the default address, without being told.
   const elsewhere = isHere || url === defaultUrl ? "" : ` --url ${url}`;
   const plain = (mode: string) => (agent: AgentDefinition) =>
     agent.methods.find(
       ({ mode: its, service, access }) => its === mode && service === undefined && access !== "internal",
     )?.name;
+  // The first that something can be tried on; else the first, and then only `ps` is left.
   const agent = agents.find((one) => plain("handler")(one) !== undefined) ?? agents[0];
   if (agent === undefined) return [];
   const write = plain("handler")(agent);

@@ -20,6 +20,7 @@ const home = ".voda/load";
 const ledger = `${home}/ran.jsonl`;
 const timesWanted = 5;
 const touchyTimesWanted = 20;
+/** A file that needs longer under load is as good as one that fails. */
 const fileMsMax = 600_000;
 /** What a file is taken to need before it has run. */
 const unknownSeconds = 60;
@@ -50,6 +51,7 @@ const files = globSync("*/**/*.{integration,envoy,e2e}.test.ts", { exclude: ["**
 const wanted = new Map(
   files.map((file) => [file, touchy.test(readFileSync(file, "utf8")) ? touchyTimesWanted : timesWanted]),
 );
+/** Of a file of the ledger that is gone: none. */
 const wantedOf = (file: string): number => wanted.get(file) ?? 0;
 mkdirSync(home, { recursive: true });
 const ran = readLedger();
@@ -86,6 +88,7 @@ function chooseNext(): string | undefined {
     .toSorted((a, b) => runsOf(a).length - runsOf(b).length || wantedOf(b) - wantedOf(a))[0];
 }
 
+/** Its output is kept only where it failed: of thousands of runs nobody reads the others. */
 async function runOnce(file: string): Promise<void> {
   const startedMs = performance.now();
   let output = "";

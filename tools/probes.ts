@@ -13,11 +13,13 @@ interface Line {
   readonly isRefused: boolean;
 }
 
+/** A file that breaks rules, as it would lie in the house. */
 interface Probe {
   readonly file: string;
   readonly lines: readonly Line[];
 }
 
+/** What is read of a line of the linter. */
 interface Diagnostic {
   readonly code: string;
   readonly filename: string;
@@ -90,14 +92,17 @@ const impure: readonly string[] = [
 
 function probes(): readonly Probe[] {
   return Object.entries(rooms).flatMap(([name, room]) => {
+    // Its face is `voda`, the name of the package that users install.
     const neighbours = Object.keys(rooms).filter((one) => one !== name && one !== "sdk");
     const houses = (allowedRooms: readonly string[]): Line[] =>
       [...neighbours.map((one) => `@voda/${one}`), "voda"].map((one) =>
         imports(one, allowedRooms.includes(one)),
       );
+    // Never, whatever the table allows: a path leads past the face of a room.
     const byPath = neighbours.map((one) => imports(`../../${one}/src/index.ts`, false));
     const root = { file: `${name}/src/probe.ts`, lines: [...houses(room.pure ?? room.imports), ...byPath] };
     const folders = Object.entries(room.folders).flatMap(([folder, spec]) =>
+      /** From a folder and from one within it: each has a pattern of its own in the fence. */
       ["../", "../../"].map((up) => {
         const siblings = Object.keys(room.folders)
           .filter((one) => one !== folder)
@@ -120,6 +125,7 @@ function probes(): readonly Probe[] {
   });
 }
 
+/** Outside of the house: the linter reads only what lies there. */
 const home = mkdtempSync(join(tmpdir(), "voda-probes-"));
 try {
   cpSync(".oxlintrc.json", join(home, ".oxlintrc.json"));
@@ -157,6 +163,7 @@ function lint(folder: string): ReadonlySet<string> {
   if (error !== undefined || stdout === "")
     throw new Error(`oxlint did not run: ${error?.message ?? stderr}`);
   const { diagnostics } = JSON.parse(stdout) as { diagnostics: readonly Diagnostic[] };
+  // Of other rules the probes break many: they are no code that anybody would write.
   const fence = diagnostics.filter(({ code }) =>
     /no-restricted|no-cycle|no-undef|consistent-type-imports/.test(code),
   );

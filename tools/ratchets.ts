@@ -5,6 +5,7 @@ import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { functionLinesMax, type Measures, measure, type Spot, typedArraysOf, widthMax } from "./measures.ts";
 import { parse } from "./syntax.ts";
 
+/** One measure of a room, and which way it may go. */
 interface Ratchet {
   readonly says: string;
   /** Whether smaller is better. */
@@ -16,9 +17,11 @@ interface Ratchet {
   readonly worst: (files: readonly Measures[]) => readonly Spot[];
 }
 
+/** By measure and room, as they stand in the list. */
 type Values = Record<string, Record<string, number>>;
 
 const list = "tools/ratchets.json";
+/** Spots that are named beside a value. */
 const shown = 3;
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);
 const counted = (spots: (file: Measures) => readonly Spot[]): Omit<Ratchet, "says"> => ({
@@ -27,6 +30,7 @@ const counted = (spots: (file: Measures) => readonly Spot[]): Omit<Ratchet, "say
   value: (files) => sum(files.map((file) => spots(file).length)),
   worst: (files) => files.flatMap(spots),
 });
+/** Over a whole room: a file may have few reasons where the one beside it has many. */
 const commented = (files: readonly Measures[]): number => {
   const code = sum(files.map(({ codeLines }) => codeLines));
   return code === 0 ? 100 : Math.floor((100 * sum(files.map(({ commentLines }) => commentLines))) / code);
@@ -99,6 +103,7 @@ function judge(name: string, ratchet: Ratchet, room: string, files: readonly Mea
   const value = ratchet.value(files);
   const bound = before[name]?.[room] ?? goal;
   const isWorse = falls ? value > bound : value < bound;
+  // Beyond the goal nothing is kept: it may be spent where it is needed.
   const kept = falls ? Math.max(value, goal) : Math.min(value, goal);
   (after[name] ??= {})[room] = kept;
   if (isWorse) worse += 1;

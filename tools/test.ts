@@ -12,6 +12,7 @@ import { run } from "node:test";
 import { keepCompiled } from "./compile-cache.ts";
 import report from "./reporter.ts";
 
+/** All tests with one suffix. */
 interface Kind {
   readonly name: string;
   readonly timeoutMs: number;
@@ -38,6 +39,7 @@ const serversAtOnce = availableParallelism() + 1;
 const separate: readonly Kind[] = ["full", "clients", "pack"].map((name) => ({ name, timeoutMs: 600_000 }));
 /** On two cores, in seconds. */
 const budgets = { test: 300, full: 2_400 };
+/** Of the files that `npm test` names at its end. */
 const slowestShown = 10;
 /** What Node says when an emitter gets listener after listener: memory that is never given back. */
 const leak = /^\(node:\d+\) MaxListenersExceededWarning/m;
@@ -53,6 +55,7 @@ const files = globSync("*/**/*.test.ts", { exclude: ["**/node_modules", "**/dist
   (file) => file.includes(part),
 );
 const known = new Map([...kinds, ...separate].map((kind) => [kind.name, kind]));
+/** A misspelt suffix would be a file that never runs. */
 const problems = [
   ...files
     .filter((file) => !known.has(kindOf(file)))
@@ -88,6 +91,7 @@ function secondsSince(startedMs: number): string {
   return ((performance.now() - startedMs) / 1000).toFixed(1);
 }
 
+/** One kind after the other: each has all that the servers leave of the cores. */
 async function computeAll(): Promise<boolean> {
   let isWell = true;
   for (const kind of computing) isWell = (await compute(kind)) && isWell;
@@ -133,6 +137,7 @@ async function serveAll(): Promise<boolean> {
   const hasAll = !found.includes(undefined);
   if (ofKinds.length === 0) return hasAll;
   const names = serving.map(({ name }) => name).join(", ");
+  // Suites of their own measure, or start whole meshes: beside another they would measure that one.
   const concurrency = serving.some((kind) => separate.includes(kind)) ? 1 : serversAtOnce;
   const startedMs = performance.now();
   console.log(`# ${names}: ${ofKinds.length} files, ${concurrency} at a time`);
@@ -150,6 +155,7 @@ async function serveAll(): Promise<boolean> {
     console.error(`${relative(".", file ?? "")}: listeners pile up, which is an error: ${message.trim()}`);
     isWell = false;
   });
+  /** A file's own entry has its path as its name: of its tests the times are in it already. */
   stream.on("test:complete", ({ name, file, details }) => {
     if (file !== undefined && resolve(name) === file) msOfFiles.set(file, details.duration_ms);
   });
@@ -160,6 +166,7 @@ async function serveAll(): Promise<boolean> {
   return isWell;
 }
 
+/** Where the budget goes. */
 function printSlowest(): void {
   for (const { name } of computing) {
     const times = join(timesFolder, name);

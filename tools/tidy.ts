@@ -2,11 +2,13 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 
+/** What a file must not have; `broken` says how to mend it. */
 interface Rule {
   readonly applies: (file: string) => boolean;
   readonly broken: (file: string, text: string) => string | undefined;
 }
 
+/** Where STYLE stops: twice what a file should have. */
 const linesMax = 600;
 const isSource = (file: string): boolean => file.endsWith(".ts") && !file.includes("/gen/");
 const isTest = (file: string): boolean => file.endsWith(".test.ts");
@@ -23,6 +25,7 @@ function forbid(pattern: RegExp, applies: (file: string) => boolean, fix: string
   };
 }
 
+/** It names what it forbids. */
 const notThisFile = (file: string): boolean => !file.startsWith("tools/tidy");
 const rules: readonly Rule[] = [
   forbid(
@@ -30,9 +33,13 @@ const rules: readonly Rule[] = [
     (file) => isSource(file) && notThisFile(file),
     "finish it, or say in the README that it is left out",
   ),
+  // An error that is silenced hides the next one of the same line.
   forbid(/@ts-(ignore|nocheck)/, (file) => isSource(file) && notThisFile(file), "mend the type"),
+  // It makes any type of any other: then the checker holds nothing.
   forbid(/\bas unknown as\b/, (file) => isSource(file) && notThisFile(file), "find the type that is missing"),
+  // A test that does not run is believed to pass.
   forbid(/\b(test|describe|it)\.(skip|only|todo)\(|\{ *skip:/, isTest, "a test runs or is deleted"),
+  // What is waited for by time fails on a machine that is slow, and is slow on one that is fast.
   forbid(/await (sleep|delay|setTimeout)\(/, isTest, "wait for a condition with a deadline, not for time"),
   forbid(
     /await new Promise(<[^>]*>)?\(\(?\w*\)? *=> *(void )?setTimeout\(/,
@@ -40,15 +47,18 @@ const rules: readonly Rule[] = [
     "wait for a condition with a deadline, not for time",
   ),
   forbid(
+    // An error that is swallowed comes back as one that nobody can explain.
     /\.catch\(\(\) *=> *(\{\s*\}|undefined|null)\)|catch *(\([^)]*\))? *\{\s*\}/,
     isSource,
     "handle the error or let it pass",
   ),
   forbid(
+    // `process.kill(0)` is a signal to everybody who was started with us, the tests' runner included.
     /\bkill\([^)]*\?\? 0/,
     isSource,
     "0 is every process of one's own group: say what happens when there is none",
   ),
+  // Node runs the sources as they are, without their types; an enum is code that has to be made.
   forbid(/\benum [A-Z]/, isSource, "use a union of strings: type stripping has no enum"),
   {
     applies: (file) => /(^|\/)(utils?|helpers?|common|misc)\.ts$/.test(file),
@@ -72,6 +82,7 @@ const rules: readonly Rule[] = [
   },
 ];
 
+/** What git knows: notes and outputs that lie about are nobody's fault. */
 const files = execFileSync("git", ["ls-files"], { encoding: "utf8" })
   .split("\n")
   .filter((file) => file !== "");

@@ -60,6 +60,10 @@ const linesOf = (file: string): readonly string[] =>
 const codeOf = ({ file, line }: Mutant): string => linesOf(file)[line - 1] ?? "";
 
 mkdirSync(home, { recursive: true });
+/**
+ * What was judged once is not judged again: a key holds the whole source, so that it ends with a change of
+ * it.
+ */
 const known = readLedger();
 const accepted: readonly Accepted[] = JSON.parse(readFileSync(acceptedFile, "utf8"));
 const chosen = choose();
@@ -99,6 +103,7 @@ function keyOf(mutant: Mutant): string {
   return hash.update(`${mutant.start} ${mutant.end} ${mutant.replace}`).digest("base64url").slice(0, 16);
 }
 
+/** Some breaks are no TypeScript: they would be killed by the parser, and count for the tests. */
 function parses({ file, start, end, replace }: Mutant): boolean {
   const text = textOf(file);
   const broken = text.slice(0, start) + replace + text.slice(end);
@@ -137,6 +142,7 @@ async function work(): Promise<void> {
  * Most breaks are noticed by the quick tests; only what they let pass meets the others. `by` is for people.
  */
 async function judge({ mutant, target }: Run): Promise<{ outcome: Outcome; by: string | undefined }> {
+  // A test that does not load the file cannot notice.
   const loading = (calm.get(target) ?? []).filter((one) => one.loads.has(mutant.file));
   if (loading.length === 0) return { outcome: "survived", by: "no test loads it" };
   const patch = patchOf(mutant, textOf(mutant.file));
@@ -153,6 +159,7 @@ async function judge({ mutant, target }: Run): Promise<{ outcome: Outcome; by: s
   return { outcome: "survived", by: loading.map(({ test }) => test).join(" ") };
 }
 
+/** As the list of survivors names it, and as a person finds it. */
 function describe({ mutant, target }: Run): string {
   return `${mutant.file}:${mutant.line}: ${mutant.change} (${target.name}) in: ${codeOf(mutant)}`;
 }

@@ -1,9 +1,3 @@
 export type { AppendOutcome } from "./ack.ts";
-export {
-  type AppendDone,
-  type AppendRequest,
-  type Appends,
-  ackTimeoutMs,
-  type Commit,
-  openCommit,
-} from "./commit.ts";
+export { type Appends, type Commit, openCommit } from "./commit.ts";
+export { type AppendDone, type AppendRequest, ackTimeoutMs } from "./pipeline.ts";

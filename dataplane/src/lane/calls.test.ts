@@ -456,7 +456,8 @@ test("an order to end a session that is not there is done at once", () => {
 test("what turns leave counts as what waits, until it is accepted", () => {
   const rig = createRig().owner();
   rig.invoke(callOf(2));
-  const append = rig.turned(2, pipelineBytesMax);
+  // two calls of 10 bytes, and an answer of 16
+  const append = rig.turned(2, pipelineBytesMax - 35);
   assert.deepEqual(reasons(rig.invoke(callOf(3))), [[3, "queue_full"]]);
   rig.accept(append);
   assert.deepEqual(typesOf(rig.invoke(callOf(4))), ["run"]);
@@ -501,4 +502,11 @@ test("an order whose caller goes away while the session wakes is carried out by 
   const rig = createRig();
   rig.step({ type: "control", call: callOf(1, { type: "wake" }) });
   assert.deepEqual(typesOf(rig.step({ type: "abandon", call: 1, why: "caller" })), ["fail", "cold"]);
+});
+
+test("a caller that goes away when its call has run cancels nothing", () => {
+  const rig = createRig().owner();
+  rig.invoke(callOf(2));
+  rig.turned(2);
+  assert.deepEqual(typesOf(rig.step({ type: "abandon", call: 2, why: "caller" })), []);
 });

@@ -213,3 +213,33 @@ test("numbered answers take places from brief ids too", () => {
   answer(table, numbered(1, 1));
   assert.deepEqual([find(table, 1), find(table, 2) === undefined], [undefined, false]);
 });
+
+test("after the order was compacted, the oldest goes first still", () => {
+  const table = createDedupe();
+  const count = 2 * idsMax + 2;
+  for (let number = 1; number <= count; number += 1) store(table, number, briefMs);
+  const oldest = count - idsMax + 1;
+  assert.deepEqual(
+    [oldest - 1, oldest].map((number) => find(table, number) !== undefined),
+    [false, true],
+  );
+});
+
+test("answers that take just their bound all keep their bodies", () => {
+  const table = createDedupe();
+  for (const number of [1, 2]) store(table, number, keptMs, new Uint8Array(storedBytesMax / 2 - entryBytes));
+  const { answers } = rememberedAt(table, 0);
+  assert.deepEqual(
+    answers.map(({ answer }) => answer !== undefined),
+    [true, true],
+  );
+});
+
+test("a client that called a moment ago is not forgotten with what is over", () => {
+  const table = createDedupe();
+  store(table, 1, briefMs);
+  answer(table, numbered(1, 0));
+  store(table, 2, briefMs, tenBytes, briefMs + 1);
+  assert.equal(find(table, 1, briefMs + 1), undefined);
+  assert.equal(findAnswer(table, numbered(1, 0), briefMs + 1)?.type, "answer");
+});

@@ -60,9 +60,7 @@ export function acceptTurns(
   record: TurnsRecord,
   accepted: readonly Turned[],
 ): void {
-  for (let i = 0; i < accepted.length; i += 1) {
-    const turned = accepted[i];
-    if (turned === undefined) continue;
+  for (const [i, turned] of accepted.entries()) {
     acceptTurn(turns, turned);
     const { work, answer } = turned;
     const key = record.turns[i]?.key;

@@ -62,8 +62,17 @@ test("a lane that is behind its mark is read from the leader, and then served to
   assert.deepEqual([code, reason], ["data_loss", "data_loss"]);
   assert.match(message, /default\/counter\/k lost records/);
   assert.match(message, /ends at position 3 \(sequence 3\), acknowledged was position 5 \(sequence 5\)/);
-  assert.match(message, /voda doctor.*voda accept-loss counter\/k/);
+  assert.match(message, /voda doctor.*voda accept-loss counter\/k`/);
   assert.equal(rig.phase, "cold");
+});
+
+test("the way on names a namespace that is not the default", () => {
+  const rig = createRig({ name: { namespace: "team", agent: "counter", key: "k" } });
+  const unreadable = { seq: 1, atMs: 0, bytes: new Uint8Array(40) };
+  assert.match(
+    failureOf(rig.last(rig.invoke(callOf(1)), unreadable)).message,
+    /counter\/k --namespace team`/,
+  );
 });
 
 test("a lane without any record is behind its mark too, for readers as well; not when it was deleted", () => {
@@ -96,8 +105,8 @@ test("another record in the place of the marked one is a loss; records after it 
 
 test("an accepted loss: the session goes on after all that links, and folds at once", () => {
   const rig = coldRig();
-  const records = lane(5);
-  const [first = assert.fail(), second = assert.fail(), , , last = assert.fail()] = records;
+  const [first = assert.fail(), second = assert.fail(), , fourth = assert.fail()] = lane(4);
+  const last = stored(5, { ...recordOf(other, 5, decodeStored(fourth, crc32, hash).record.rid), from: 5 });
   const mark = markOf(last, { isAccepted: true });
   rig.last(rig.invoke(callOf(1)), last, mark);
   const read = rig.last(rig.wait(200, "wake"), last, mark);

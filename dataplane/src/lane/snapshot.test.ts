@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
 import { all, callOf, createRig, me, one, type Rig, sixteen, typesOf } from "../../test/lane-rig.ts";
-import { rejectedRetryMs } from "./constants.ts";
+import { recordBytesMax, rejectedRetryMs } from "./constants.ts";
 import { foldBoundsOf } from "./fold.ts";
 import { decodeRecord, type FoldRecord } from "./record.ts";
 import type { LaneEffect, Page } from "./types.ts";
@@ -52,6 +52,15 @@ test("a record holds at most 512 KiB of turns; one larger turn forms its own", (
   for (let effects = rig.accept(first); all(effects, "append").length > 0; effects = rig.accept(effects))
     sizes.push(turnsIn(effects));
   assert.deepEqual(sizes, [1, 1, 1, 1]);
+});
+
+test("turns of just 512 KiB with their answers make one record", () => {
+  const rig = createRig().owner();
+  for (let call = 2; call <= 4; call += 1) rig.invoke(callOf(call));
+  const first = rig.turned(2);
+  rig.turned(3, recordBytesMax / 2 - 16);
+  rig.turned(4, recordBytesMax / 2 - 16);
+  assert.equal(turnsIn(rig.accept(first)), 2);
 });
 
 test("a busy session folds after so many records, between two of them, and goes on", () => {
@@ -229,4 +238,11 @@ test("a session that ends takes its page with it", () => {
   rig.accept(rig.step({ type: "pages_written", token }));
   const ended = rig.accept(rig.step({ type: "control", call: callOf(9, { type: "end" }) }));
   assert.deepEqual(one(ended, "deletePages").names, [{ epoch: 1, index: 0 }]);
+});
+
+test("a snapshot of just inlineBytesMax lies in the fold", () => {
+  const rig = createRig({ folds }).owner();
+  commit(rig, 2);
+  const page = { hash: sixteen(1), bytes: new Uint8Array(folds.inlineBytesMax) };
+  assert.equal(foldIn(cutOf(rig, 2, [page])).inline?.length, 1);
 });

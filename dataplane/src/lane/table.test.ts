@@ -505,3 +505,13 @@ test("what took the place of a session's first record is looked for from the sta
   const rows = [stored(1, recordOf(other, 1)), stored(5, recordOf(other, 2, recordOf(other, 1).rid))];
   assert.deepEqual(typesOf(rig.range(reading, ...rows)), ["close", "cold", "readLast"]);
 });
+
+test("an append that was sent before the connection was lost and is then rejected is settled", () => {
+  const rig = createRig().owner();
+  rig.invoke(callOf(2));
+  rig.turned(2);
+  rig.step({ type: "connection", up: false });
+  const again = rig.last(rig.step({ type: "connection", up: true }), rig.tip());
+  assert.deepEqual(typesOf(again), ["append"]);
+  assert.deepEqual(typesOf(rejected(rig, again)), []);
+});

@@ -47,6 +47,11 @@ test("a matrix in grains of rows gives what it gives in one", async () => {
   assert.equal(Math.max(...ended), 1, "without rows it is one");
 });
 
+test("a team has 1 to 64 threads", () => {
+  for (const threads of [0, -1, 1.5, 65])
+    assert.throws(() => new Team(pool, threads), { code: "bad_argument", message: /1\.\.64 are possible/ });
+});
+
 test("a loop whose grain is no whole number from 1 is refused", async () => {
   const [x, y] = [filled(8, () => 1), filled(8, () => 1)];
   for (const grain of [0, -1, 1.5])
@@ -133,9 +138,14 @@ for (const busy of [0, 1])
       }),
     );
     // the other thread may come late, on a busy machine
-    let stolen = 0;
-    for (let round = 0; stolen === 0 && round < 1_000; round += 1) ({ stolen } = await team.graph(tasks));
+    let shares = await team.graph(tasks);
+    for (let round = 0; shares.stolen === 0 && round < 1_000; round += 1) shares = await team.graph(tasks);
+    const { ended, stolen } = shares;
     assert.ok(stolen > 0);
+    assert.equal(
+      ended.reduce((sum, one) => sum + one, 0),
+      tasks.length,
+    );
   });
 
 test("more tasks than a deque usually has places are all run", async () => {
@@ -156,6 +166,7 @@ test("a graph that cannot end is refused with the task that is stuck", () => {
     code: "bad_argument",
     message: /task 0 waits for task 3, which is not in 0..0/,
   });
+  assert.equal(layOut(Array.from({ length: tasksMax }, () => [])).waits.length, tasksMax);
   assert.throws(() => layOut(Array.from({ length: tasksMax + 1 }, () => [])), {
     code: "bad_argument",
     message: /exceed tasksMax/,

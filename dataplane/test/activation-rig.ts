@@ -5,7 +5,7 @@ import { crc32 } from "node:zlib";
 import { openState, type Schema, type SessionState } from "@voda/state";
 import { systemClock } from "@voda/stdx";
 import { agent, s, VodaError } from "voda";
-import { definitionOf, handlersOf } from "voda/definition";
+import { type AnyAgent, definitionOf, handlersOf } from "voda/definition";
 import { type Answer, type AskMessage, type Content, decodeAnswer, type Failure } from "../src/call/index.ts";
 import { BegunWriter, createBegunTable, readBegun, type SessionMessage } from "../src/threads/index.ts";
 import type { TurnMessage } from "../src/turn/index.ts";
@@ -163,7 +163,7 @@ function readAnswers(said: readonly TurnMessage[]) {
   };
   const reason = (call: number): string => failureOf(call).reason;
   const message = (call: number): string => failureOf(call).message;
-  return { answerOf, value, reason, message };
+  return { answerOf, failureOf, value, reason, message };
 }
 
 /** What the activation says, sorted. */
@@ -221,8 +221,8 @@ export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await turnOfLoop();
 }
 
-/** Session `k` of the agent, with nothing in its state. */
-export function activationRig() {
+/** Session `k` of the agent, with nothing in its state; `more` has handlers of its own. */
+export function activationRig(more?: AnyAgent) {
   const held = gate();
   const seen: unknown[] = [];
   const probe = probeAgent(held, seen);
@@ -237,7 +237,7 @@ export function activationRig() {
     name: { namespace: "default", agent: "probe", key: "k" },
     epoch: 1,
     state: counting,
-    handlers: handlersOf(probe),
+    handlers: handlersOf(more ?? probe),
     turnMsMax: definitionOf(probe).turnMsMax,
     log,
     begun: new BegunWriter(table),

@@ -378,10 +378,13 @@ test("fields with a schema have a validator, which says what is wrong", () => {
   };
   const validators = validatorsOf(agent("a", fields));
   assert.deepEqual([...validators.keys()], ["even", "evens", "slow", "slower"]);
-  assert.deepEqual(validators.get("even")?.(4), { ok: true, value: 4 });
-  assert.deepEqual(validators.get("evens")?.(3), { ok: false, problem: "value.a[0]: not even; value: bad" });
+  assert.deepEqual(validators.get("even")?.(4, "state.x"), { ok: true, value: 4 });
+  assert.deepEqual(validators.get("evens")?.(3, "state.x"), {
+    ok: false,
+    problem: "value.a[0]: not even; value: bad",
+  });
   for (const name of ["slow", "slower"])
-    assert.match(JSON.stringify(validators.get(name)?.(3)), /the schema is asynchronous/);
+    assert.match(JSON.stringify(validators.get(name)?.(3, "state.x")), /the schema is asynchronous/);
   assert.throws(
     () => s.register(even, 3),
     /the initial value of s.register does not fit its schema: value\.a\[0\]: not even; value: bad/,

@@ -162,14 +162,41 @@ test("a schema that answers neither a value nor issues lets nothing pass", async
       base.handler("odd", { input: schema(() => answer as never) }, () => assert.fail("it ran")),
       "odd",
     );
-    await assert.rejects(async () => run("x"), /TypeError: .*"odd": input: .*neither a value nor issues/);
+    await assert.rejects(
+      async () => run("x"),
+      /BrokenSchemaError: .*"odd": input: .*neither a value nor issues/,
+    );
   }
   const field = s.register(
     schema<string>((value) => (value === "" ? { value: "" } : ({} as never))),
     "",
   );
   const { validate } = fieldsOf("shop", { title: field })[0] ?? {};
-  assert.throws(() => validate?.("x"), /s\.register: the schema answered neither/);
+  assert.throws(
+    () => validate?.("x", "state.title"),
+    /^BrokenSchemaError: state\.title: the schema answered neither/,
+  );
+});
+
+test("what a schema throws is its own slip, but for what it throws on purpose", async () => {
+  const odd = new VodaError("permission_denied", "not you");
+  const throwing: readonly [() => unknown, RegExp][] = [
+    [() => assert.fail("x"), /^BrokenSchemaError: agent shop: handler "odd": input: the schema threw$/],
+    [() => Promise.reject(new RangeError("x")), /: input: the schema threw$/],
+    [() => ({ issues: [{ message: 7 }] }), /: input: the schema threw$/],
+    [() => Promise.resolve({ issues: [null] }), /: input: the schema threw$/],
+    [() => Promise.reject(odd), /not you/],
+  ];
+  for (const [validate, words] of throwing) {
+    const added = base.handler("odd", { input: schema(validate as never) }, () => assert.fail("it ran"));
+    await assert.rejects(async () => runs(added, "odd").run("x"), words);
+  }
+  const title = s.register(
+    schema<string>((value) => (value === "" ? { value: "" } : assert.fail("x"))),
+    "",
+  );
+  const { validate } = fieldsOf("shop", { title })[0] ?? {};
+  assert.throws(() => validate?.("x", "state.title"), /^BrokenSchemaError: state\.title: the schema threw$/);
 });
 
 test("a handler whose caller went away during the check does not begin", async () => {

@@ -1,13 +1,13 @@
 // The input of a handler, checked by its schema.
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { VodaError } from "./error.ts";
-import { resultOf, tellIssues } from "./issues.ts";
+import { brokenBy, ofSchema, resultOf, tellIssues } from "./issues.ts";
 import { standardOf } from "./schema.ts";
 import { isThenable } from "./thenable.ts";
 
 /**
  * The input as the schema returns it, or a promise of it.
- * @throws VodaError `invalid_input`; the promise rejects with it
+ * @throws VodaError `invalid_input`, or BrokenSchemaError; the promise rejects with them
  */
 export type CheckInput = (input: unknown) => unknown;
 
@@ -15,17 +15,23 @@ export type CheckInput = (input: unknown) => unknown;
 export function inputCheck(what: string, schema: StandardSchemaV1): CheckInput {
   const standard = standardOf(what, schema);
   return (input) => {
-    const result = standard.validate(input);
-    return isThenable(result)
-      ? Promise.resolve(result).then((late: unknown) => accepted(what, late))
-      : accepted(what, result);
+    const result = ofSchema(what, () => standard.validate(input));
+    if (!isThenable(result)) return accepted(what, result);
+    return Promise.resolve(result).then(
+      (late: unknown) => accepted(what, late),
+      (cause: unknown) => Promise.reject(brokenBy(what, cause)),
+    );
   };
 }
 
 function accepted(what: string, answer: unknown): unknown {
-  const result = resultOf(what, answer);
-  if (result.issues === undefined) return result.value;
-  const { issues, told } = tellIssues(result.issues, "input");
+  const { issues: found, value } = ofSchema(what, () => {
+    const result = resultOf(what, answer);
+    if (result.issues === undefined) return { value: result.value };
+    return { issues: tellIssues(result.issues, "input") };
+  });
+  if (found === undefined) return value;
+  const { issues, told } = found;
   throw new VodaError("invalid_argument", told, {
     reason: "invalid_input",
     details: { issues: JSON.stringify(issues) },

@@ -1,5 +1,6 @@
 // What a schema finds wrong with a value, as it is told.
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { VodaError } from "./error.ts";
 
 /** Of one value; the others are counted. */
 export const issuesMax = 8;
@@ -13,9 +14,28 @@ export interface ToldIssue {
   readonly message: string;
 }
 
+/** A schema that fails at its own task: no mistake of the value, nor of the handler behind it. */
+export class BrokenSchemaError extends Error {
+  override readonly name = "BrokenSchemaError";
+}
+
+/** What the schema throws on purpose stays as it is. @throws BrokenSchemaError in place of anything else */
+export function ofSchema<T>(what: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw brokenBy(what, cause);
+  }
+}
+
+export function brokenBy(what: string, cause: unknown): Error {
+  if (VodaError.is(cause) || cause instanceof BrokenSchemaError) return cause;
+  return new BrokenSchemaError(`${what}: the schema threw`, { cause });
+}
+
 /**
  * What a schema answered, if it did: an answer that says nothing lets nothing pass.
- * @throws TypeError when it has neither a value nor issues
+ * @throws BrokenSchemaError when it has neither a value nor issues
  */
 export function resultOf(what: string, answer: unknown): StandardSchemaV1.Result<unknown> {
   if (typeof answer === "object" && answer !== null) {
@@ -23,7 +43,7 @@ export function resultOf(what: string, answer: unknown): StandardSchemaV1.Result
     if (Array.isArray(issues) || (issues === undefined && "value" in answer))
       return answer as StandardSchemaV1.Result<unknown>;
   }
-  throw new TypeError(`${what}: the schema answered neither a value nor issues; nothing passes it`);
+  throw new BrokenSchemaError(`${what}: the schema answered neither a value nor issues; nothing passes it`);
 }
 
 /** `what`: the name of the whole value. Both within bounds: a schema may find fault with every item. */

@@ -1,7 +1,7 @@
 // The state schema of an agent: one field per property of `ctx.state`.
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { type FieldKind, fieldKindNames, fieldKinds, type Handles, type ValueKind } from "@voda/proto/fields";
-import { resultOf, tellIssues } from "./issues.ts";
+import { ofSchema, resultOf, tellIssues } from "./issues.ts";
 import { type IfJson, type Json, jsonProblem } from "./json.ts";
 import { isReservedName, nameProblem } from "./name.ts";
 import { didYouMean } from "./near.ts";
@@ -33,7 +33,7 @@ export type Validation =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly problem: string };
 /** Checks a value before it is written to a register or a map. */
-export type Validate = (value: unknown) => Validation;
+export type Validate = (value: unknown, where: string) => Validation;
 
 interface FieldParts {
   readonly initial?: Json;
@@ -97,7 +97,7 @@ function register<X>(...args: [initial: X] | [schema: SchemaOf<X>, initial: X]):
     );
   if (args.length === 1) return field("register", { initial: initialValue(args[0]) });
   const validate = validator("s.register", args[0]);
-  const validation = validate(args[1]);
+  const validation = validate(args[1], "s.register");
   if (!validation.ok)
     throw new TypeError(`the initial value of s.register does not fit its schema: ${validation.problem}`);
   return field("register", { initial: initialValue(validation.value), validate });
@@ -133,13 +133,15 @@ export function standardOf(what: string, schema: StandardSchemaV1): StandardSche
 
 function validator(what: string, schema: StandardSchemaV1): Validate {
   const standard = standardOf(`the first argument of ${what}`, schema);
-  return (value) => {
-    const answer = standard.validate(value);
+  return (value, where) => {
+    const answer = ofSchema(where, () => standard.validate(value));
     if (isThenable(answer))
       return { ok: false, problem: "the schema is asynchronous; a field's schema must answer at once" };
-    const result = resultOf(what, answer);
-    if (result.issues === undefined) return { ok: true, value: result.value };
-    return { ok: false, problem: tellIssues(result.issues, "value").told };
+    return ofSchema(where, () => {
+      const result = resultOf(where, answer);
+      if (result.issues === undefined) return { ok: true, value: result.value };
+      return { ok: false, problem: tellIssues(result.issues, "value").told };
+    });
   };
 }
 

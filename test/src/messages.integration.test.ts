@@ -209,6 +209,20 @@ test("a chain that comes back to a session that waits for it fails at once, with
   assert.equal((await call(n1.url, "teller/a/relay", { input: ["b", "c"] })).body, 2);
 });
 
+test("of two turns that ask crosswise one fails at once with the way, and the other takes place", async () => {
+  for (const key of ["x", "y"]) await call(n1.url, `teller/${key}/relay`, { input: [] });
+  const startedMs = performance.now();
+  const both = await Promise.all([
+    call(n1.url, "teller/x/meet", { input: "y" }),
+    call(n1.url, "teller/y/meet", { input: "x" }),
+  ]);
+  assert.ok(performance.now() - startedMs < 10_000);
+  const [met, failed] = both.toSorted((a, b) => a.status - b.status);
+  assert.deepEqual([met?.status, failed?.status], [200, 400]);
+  assert.equal(refusal(failed).reason, "deadlock");
+  assert.match(refusal(failed).message, /teller\/(x|y) -> teller\/(x|y) -> teller\/(x|y); ask in one order/);
+});
+
 test("sessions wait for each other in rows of bounded length", async () => {
   const path = Array.from({ length: 17 }, (_, i) => `deep${i}`);
   const failed = refusal(await call(n1.url, "teller/deep/relay", { input: path }));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { plainCall } from "../../test/call.ts";
-import { reactorRig } from "../../test/reactor-rig.ts";
+import { messagesOf, reactorRig } from "../../test/reactor-rig.ts";
 import { type Answer, encodeAnswer } from "../call/index.ts";
 
 const answer = encodeAnswer({ ok: true, content: "json", body: Uint8Array.of(50) });
@@ -64,6 +64,61 @@ test("a chain that comes back to a session that waits is refused with its path; 
   assert.deepEqual(
     at.ran.map(({ method }) => method),
     ["add", "get"],
+  );
+});
+
+test("turns that ask crosswise are found, with the way, and told to the one that asks last", () => {
+  const { at, ask } = asking();
+  ask("other", "add");
+  at.submit({ name: { namespace: "default", agent: "counter", key: "other" } });
+  at.settle();
+  const [, asked, running] = at.ran;
+  assert.deepEqual([asked?.name.key, running?.name.key], ["other", "other"]);
+  const crosswise = (method: string, by = running): void => {
+    const name = { namespace: "default", agent: "counter", key: "k" };
+    const more = { name, method, chain: ["counter/other"] };
+    const request = plainCall(0, at.timers.nowMs() + 400, more);
+    const { activation } = at;
+    at.hear({ type: "ask", activation, by: by?.head.number ?? 0, askId: 11, request });
+  };
+  crosswise("get");
+  crosswise("now");
+  at.settle();
+  assert.deepEqual(told(at.replies), [[11, "busy"]], "neither waits for a turn");
+  crosswise("add");
+  const [, , refusal] = at.replies[1] ?? [];
+  assert.ok(refusal !== undefined && !refusal.ok);
+  assert.equal(refusal.failure.reason, "deadlock");
+  assert.match(refusal.failure.message, /: counter\/other -> counter\/k -> counter\/other; ask in one order/);
+});
+
+test("a session whose turn has ended waits for nobody, whatever it had asked", () => {
+  const { at, ask } = asking();
+  ask("other", "add");
+  at.settle();
+  at.submit({ name: { namespace: "default", agent: "counter", key: "other" } });
+  const [first, , running] = at.ran;
+  const { activation = 0 } = at.opened.find(({ name }) => name.key === "k") ?? {};
+  const call = first?.head.number ?? 0;
+  at.hear({ type: "failed", activation, call, after: 0, answer });
+  const name = { namespace: "default", agent: "counter", key: "k" };
+  const request = plainCall(0, at.timers.nowMs() + 400, { name, chain: ["counter/other"] });
+  at.hear({ type: "ask", activation: at.activation, by: running?.head.number ?? 0, askId: 12, request });
+  assert.ok(!told(at.replies).some(([, reason]) => reason === "deadlock"));
+});
+
+test("a call that is late says for whom its session waits", () => {
+  const { at, ask } = asking();
+  ask("other", "add");
+  at.settle();
+  at.submit({}, 100);
+  const { activation = 0 } = at.opened.find(({ name }) => name.key === "k") ?? {};
+  const late = at.ran.at(-1)?.head.number ?? 0;
+  at.timers.pass(100);
+  at.hear({ type: "dropped", activation, call: late, why: "deadline", hasBegun: false });
+  assert.match(
+    messagesOf(at.answers)[0] ?? "",
+    /did not begin.*; sessions wait: counter\/k -> counter\/other$/,
   );
 });
 

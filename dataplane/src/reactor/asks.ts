@@ -31,11 +31,30 @@ export function takeAsk(
     return;
   }
   const readonly = method.mode === MethodMode.READONLY;
-  const head: CallHead = { ...request.head, number, readonly, onBusy: onBusyOf(method) };
-  const live = at.calls.add({ ...request, head }, (answer) => worker.answerAsk(activation, askId, answer));
+  const onBusy = onBusyOf(method);
+  const head: CallHead = { ...request.head, number, readonly, onBusy };
+  const wait = { by: hosted, turn: by, target: request, call: number };
+  // a reader begins at once, and so ends one that waits for no turn
+  const waits = !readonly && onBusy === "queue";
+  const circle = waits ? at.waits.path(request.token, hosted.token) : undefined;
+  if (circle !== undefined) {
+    worker.answerAsk(activation, askId, crosswise(request, circle));
+    return;
+  }
+  const live = at.calls.add({ ...request, head }, (answer) => {
+    at.waits.delete(wait);
+    worker.answerAsk(activation, askId, answer);
+  });
   if (live === undefined) return;
+  if (waits) at.waits.add(wait);
   const requestHash = readonly ? undefined : hosted.lane.hash(bytesOf(request));
   at.dispatch(hosted, { type: "ask", activation, by, call: number, requestHash });
+}
+
+/** `circle`: from the session that is asked to the one that asks. */
+function crosswise({ name, chain }: Call, circle: readonly string[]): Failed {
+  const way = [...chain.slice(-1), `${name.agent}/${name.key}`, ...circle].join(" -> ");
+  return fail("deadlock", `turns of sessions wait for each other: ${way}; ask in one order, or call again`);
 }
 
 /** What is asked; or why it may not be. */

@@ -1,10 +1,11 @@
 // What lanes want done, done: every effect of a lane is performed here, on the four ports, and nowhere else.
 import { unreachable } from "@voda/stdx";
-import { type AskMessage, decodeAnswer, type Failed, fail } from "../call/index.ts";
+import { type AskMessage, decodeAnswer, type Failed, type Failure, fail } from "../call/index.ts";
 import type { LaneEffect, LaneEvent, LaneTimer } from "../lane/index.ts";
 import type { Calls, LiveCall } from "./calls.ts";
 import type { Hosted } from "./hosted.ts";
 import type { HostWorld, Ports, Resolver, Timers, WorkerEvent } from "./ports.ts";
+import type { Waits } from "./waits.ts";
 
 /** What performing needs of the reactor. */
 export interface Performing {
@@ -12,6 +13,8 @@ export interface Performing {
   readonly world: HostWorld;
   readonly timers: Timers;
   readonly calls: Calls;
+  /** What turns here have asked and wait for. */
+  readonly waits: Waits;
   /** `ip:port` of this node's ingress, for callers. */
   readonly hint: string;
   /** Sessions that are open in a worker, by their activation. */
@@ -92,7 +95,7 @@ function perform(at: Performing, hosted: Hosted, effect: Exclude<LaneEffect, { t
     }
     case "fail":
       noteAnswered(at, hosted);
-      return calls.answer(effect.call, { ok: false, failure: effect.failure });
+      return calls.answer(effect.call, { ok: false, failure: withWay(at, hosted, effect.failure) });
     case "done":
       noteAnswered(at, hosted);
       return calls.answer(effect.call, { ok: true, content: "json", body: nothing });
@@ -121,6 +124,12 @@ function perform(at: Performing, hosted: Hosted, effect: Exclude<LaneEffect, { t
     default:
       return unreachable(effect);
   }
+}
+
+/** Of a call that is late: whether it waited, or its turn did, says more than that time was over. */
+function withWay({ waits }: Performing, hosted: Hosted, failure: Failure): Failure {
+  const way = failure.reason === "turn_timeout" ? waits.wordsOf(hosted) : undefined;
+  return way === undefined ? failure : { ...failure, message: `${failure.message}; sessions wait: ${way}` };
 }
 
 function performOnStore(at: Performing, hosted: Hosted, effect: StoreEffect): void {

@@ -8,6 +8,7 @@ import { closing, createCalls, type LiveCall } from "./calls.ts";
 import type { Hosted } from "./hosted.ts";
 import { type Performing, performAll } from "./perform.ts";
 import type { HostWorld, Owned, Ports, Session, Timers, WorkerEvent } from "./ports.ts";
+import { Waits } from "./waits.ts";
 
 /** A reader that had begun in so many threads when they ended is not run again: it may be what ends them. */
 export const workersLostMax = 3;
@@ -55,6 +56,7 @@ export class Reactor {
       timers,
       hint,
       calls: createCalls(timers, (call, isLast) => this.#late(call, isLast)),
+      waits: new Waits((token) => this.#hosted.get(token)),
       opened: new Map(),
       owned: new Set(),
       leaving: [],

@@ -282,8 +282,9 @@ export class WorkerActivation {
     const why = `the turn ran longer than ${limit} ${this.#turnMsMax(handler)} ms`;
     abort.abort(new VodaError("deadline_exceeded", why, { reason: "turn_timeout" }));
     if (!this.#isRunning(running)) return;
+    const awaited = this.#asks.waitedFor(running.call.head.number) ?? "something";
     const words =
-      `${why} and was undone: its handler still awaits something; ` +
+      `${why} and was undone: its handler still awaits ${awaited}; ` +
       `give what it awaits a time limit or ctx.signal, or raise ${limit}`;
     this.#refuse(running, fail("turn_timeout", words));
   }

@@ -87,6 +87,13 @@ export class Asks {
     }
   }
 
+  /** What the call waits for now, as it was asked; `undefined` when it is nothing that it asked. */
+  waitedFor(call: number): string | undefined {
+    for (const { by, asking } of this.#waiting.values())
+      if (by === call) return `${asking.path} ${asking.method}`;
+    return undefined;
+  }
+
   /** The turn has ended: nothing that it asked comes back to it. */
   end(call: number): void {
     if (this.#waiting.size === 0) return;

@@ -2,7 +2,7 @@
 import { grpcCodes } from "@voda/proto/errors";
 import { turnBytesMax } from "@voda/proto/wire";
 import { RefusedValueError, TooLargeError } from "@voda/state";
-import { retryAfterMsMax, VodaError } from "voda/definition";
+import { BrokenSchemaError, retryAfterMsMax, VodaError } from "voda/definition";
 import { decodeAnswer, encodeAnswer, type Failed, type Failure, fail } from "../call/index.ts";
 import type { LogLevel } from "../threads/index.ts";
 import { BadInput } from "./convert.ts";
@@ -30,6 +30,7 @@ export function endingOf(error: unknown, input: unknown, logged: string): Ending
     if (error instanceof BadInput) return refused(fail("bad_request", error.message));
     if (error instanceof TooLargeError) return refused(fail("too_large", error.message));
     if (VodaError.is(error)) return thrownOnPurpose(error);
+    if (error instanceof BrokenSchemaError) return ofSchema(error, logged);
     if (error instanceof RefusedValueError && input !== undefined && input !== noInput)
       return ofRefusedValue(error, input, logged);
     if (error instanceof TypeError || error instanceof RangeError) return ofWrongShape(error, input, logged);
@@ -52,6 +53,18 @@ function ofRefusedValue(error: RefusedValueError, input: unknown, logged: string
   return {
     ...thrown(error, logged),
     answer: fail("bad_request", `${error.message}; ${inputWords(input)}`),
+  };
+}
+
+/** Nothing of it is the handler's, which has not begun, or the sender's. */
+function ofSchema(error: BrokenSchemaError, logged: string): Ending {
+  const { message, stack, at } = describeThrown(error);
+  const thrownKind = error.cause === undefined ? "" : ` ${article(kindOf(error.cause))}`;
+  return {
+    answer: fail("internal", `${error.message}${thrownKind}; ${logged}`),
+    level: "error",
+    message: `schema failed: ${message}`,
+    facts: { at, stack },
   };
 }
 

@@ -37,21 +37,28 @@ export async function loadAgents(bundle: string): Promise<ReadonlyMap<string, Lo
 function schemaOf(agent: AnyAgent): Schema {
   const validators = validatorsOf(agent);
   return Object.fromEntries(
-    definitionOf(agent).fields.map((field) => [field.name, fieldSchema(field, validators.get(field.name))]),
+    definitionOf(agent).fields.map((field) => {
+      const validate = validators.get(field.name);
+      return [field.name, fieldSchema(agent.name, field, validate)];
+    }),
   );
 }
 
-function fieldSchema({ name, kind, initial }: FieldDefinition, validate: Validate | undefined): FieldSchema {
+function fieldSchema(
+  agent: string,
+  { name, kind, initial }: FieldDefinition,
+  validate: Validate | undefined,
+): FieldSchema {
   return {
     kind,
     ...(initial !== undefined && { initial }),
-    ...(validate !== undefined && { check: checking(name, validate) }),
+    ...(validate !== undefined && { check: checking(agent, name, validate) }),
   };
 }
 
-function checking(name: string, validate: Validate): Check {
+function checking(agent: string, name: string, validate: Validate): Check {
   return (value) => {
-    const validation = validate(value);
+    const validation = validate(value, `agent ${agent}: state.${name}`);
     if (!validation.ok) throw new TypeError(`state.${name}: ${validation.problem}`);
     return validation.value;
   };

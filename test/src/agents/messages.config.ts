@@ -135,6 +135,11 @@ const teller = agent("teller", { paid: s.counter() }, { idle: "1h" })
     refused: (ctx, to: string) => ctx.ask(ledger, to).refuse().catch(told),
     passesOn: (ctx, to: string) => ctx.ask(ledger, to).refuse(),
     late: (ctx, to: string) => ctx.ask(ledger, to, { timeout: "100ms" }).hang().catch(told),
+    /** Asks once the other one has had its time to begin. */
+    async meet(ctx, to: string): Promise<number> {
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      return ctx.ask(relays(), to).relay([]);
+    },
     /** Asks itself down the path: `["b", "a"]` of session `a` comes back to it. */
     async relay(ctx, path: readonly string[]): Promise<number> {
       const [next, ...rest] = path;

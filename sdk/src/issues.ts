@@ -28,6 +28,7 @@ export function ofSchema<T>(what: string, read: () => T): T {
   }
 }
 
+/** What is told in place of what a schema threw. */
 export function brokenBy(what: string, cause: unknown): Error {
   if (VodaError.is(cause) || cause instanceof BrokenSchemaError) return cause;
   return new BrokenSchemaError(`${what}: the schema threw`, { cause });

@@ -217,7 +217,10 @@ test("of two turns that ask crosswise one fails at once with the way, and the ot
     call(n1.url, "teller/y/meet", { input: "x" }),
   ]);
   assert.ok(performance.now() - startedMs < 10_000);
-  assert.deepEqual(both.map(({ status }) => status).sort((a, b) => a - b), [200, 400]);
+  assert.deepEqual(
+    both.map(({ status }) => status).sort((a, b) => a - b),
+    [200, 400],
+  );
   const { reason, message = "" } = both.filter(({ status }) => status === 400).map(refusal)[0] ?? {};
   assert.equal(reason, "deadlock");
   assert.match(message, /teller\/(x|y) -> teller\/(x|y) -> teller\/(x|y); ask in one order/);

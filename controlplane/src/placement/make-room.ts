@@ -184,7 +184,6 @@ interface Trial {
 
 /** Does it on the books and takes everything back. */
 function tryOn(pool: Pool, node: number, { request, kind, leaving, how }: Trial): RoomPlan | undefined {
-  const before = leaving.map((one) => ({ node: one.node, mask: one.mask }));
   for (const one of leaving) pool.unbook(one);
   const isRoom = pool.books.fits(node, kind) && pool.labels.missesOf(request)?.(node) === undefined;
   let result: { leaving: readonly Leaving[]; plan: PoolPlan } | undefined;
@@ -196,7 +195,7 @@ function tryOn(pool: Pool, node: number, { request, kind, leaving, how }: Trial)
     pool.unbook(coming);
     if (gone !== undefined) result = { leaving: gone, plan };
   }
-  for (const [i, one] of leaving.entries()) pool.book(Object.assign(one, before[i]));
+  for (const one of leaving) pool.book(one);
   if (result === undefined) return undefined;
   const touched = [node, ...result.leaving.flatMap(({ to }) => (to === undefined ? [] : [to.node]))];
   return { ...result, versions: new Map(touched.map((one) => [one, pool.books.version[one] as number])) };

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { openDataFolder } from "./data-folder.ts";
 import { natsLogin, natsLoginFile } from "./nats-login.ts";
+import { clearReadyFile } from "./ready-file.ts";
 import { temporaryFolder } from "./testdata/start.ts";
 
 const modeOf = (path: string): string => (statSync(path).mode & 0o777).toString(8);
@@ -29,7 +30,7 @@ test("a directory that others use too is refused, and stays as it is", () => {
   chmodSync(folder.path, 0o755);
   assert.throws(() => openDataFolder(folder.path), {
     name: "CliError",
-    message: `data directory ${folder.path} is open to others (mode 755) and holds what is not voda's; name an empty one with --data-dir, or \`chmod 700\` it`,
+    message: `--data-dir ${folder.path} is open to others (mode 755) and holds what is not voda's; name an empty one, or \`chmod 700\` it`,
   });
   assert.equal(modeOf(folder.path), "755");
 });
@@ -43,4 +44,36 @@ test("a login is made once, for its owner only, and again when a crash has cut i
   assert.equal(modeOf(natsLoginFile(folder.path)), "600");
   writeFileSync(natsLoginFile(folder.path), "");
   assert.notDeepEqual(natsLogin(folder.path), first);
+});
+
+test("paths that cannot be are told at once, with the flag, the path, the reason and what to do", () => {
+  using folder = temporaryFolder();
+  const file = join(folder.path, "file");
+  writeFileSync(file, "");
+  const bad = [
+    "/proc/x",
+    "/sys/voda/x",
+    "/dev/null/x",
+    file,
+    join(file, "x"),
+    join(folder.path, "n".repeat(300)),
+  ];
+  for (const path of bad)
+    assert.throws(
+      () => openDataFolder(path),
+      /^CliError: --data-dir \S+ cannot be used: E[A-Z]+: .*; name a folder that this user can make, or write to$/,
+    );
+  for (const path of ["/proc/x", "/proc/x/y", "/dev/null/x", join(folder.path, "none", "f"), folder.path])
+    assert.throws(
+      () => clearReadyFile(path),
+      /^CliError: --ready-file \S+ cannot be written: .*; name a file in a folder that is there and may be written$/,
+    );
+});
+
+test("the ready file of a supervisor that was killed is gone, and nothing is left of the look", () => {
+  using folder = temporaryFolder();
+  const file = join(folder.path, "ready.json");
+  writeFileSync(file, "{}");
+  clearReadyFile(file);
+  assert.deepEqual(readdirSync(folder.path), []);
 });

@@ -1,4 +1,8 @@
+import { rmSync } from "node:fs";
 import type { NatsLogin } from "@voda/proto/nats-login";
+import { wordsOf } from "@voda/stdx";
+import { replaceFile } from "@voda/stdx/replace-file";
+import { CliError } from "../failure.ts";
 
 /** Where everything is; written when all of it serves, and again after each restart of a part. */
 export interface ReadyFile {
@@ -18,4 +22,23 @@ export interface ReadyFile {
 export function formatReadyFile(ready: ReadyFile, { user, pass }: NatsLogin): string {
   const nats = { ...ready.nats, url: ready.nats.url.replace("://", `://${user}:${pass}@`) };
   return `${JSON.stringify({ ...ready, nats })}\n`;
+}
+
+/**
+ * Removes what a supervisor that was killed has left, and looks whether the file can be written, which is
+ * only done when the mesh serves. @throws CliError when it cannot
+ */
+export function clearReadyFile(path: string): void {
+  const beside = `${path}.probe`; // who waits for the file must not see an empty one
+  try {
+    rmSync(path, { force: true });
+    replaceFile(beside, "");
+    rmSync(beside);
+  } catch (error) {
+    throw new CliError(
+      `--ready-file ${path} cannot be written: ${wordsOf(error)}; name a file in a folder that is there and may be written`,
+      undefined,
+      { cause: error },
+    );
+  }
 }

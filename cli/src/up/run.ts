@@ -5,7 +5,7 @@ import { lock } from "./lock.ts";
 import { Mesh, type MeshOptions, processesFile } from "./mesh.ts";
 import { natsLogin } from "./nats-login.ts";
 import { reap } from "./processes.ts";
-import { formatReadyFile } from "./ready-file.ts";
+import { clearReadyFile, formatReadyFile } from "./ready-file.ts";
 import { stopRequest } from "./stop-request.ts";
 
 /** What a command adds to a mesh: how it comes to serve, and what runs beside it. */
@@ -32,7 +32,7 @@ export async function runMesh(options: RunOptions): Promise<void> {
 
   using readyFileOfOurs = new DisposableStack();
   if (readyFile !== undefined) {
-    rmSync(readyFile, { force: true }); // of a supervisor that was killed
+    clearReadyFile(readyFile);
     readyFileOfOurs.defer(() => rmSync(readyFile, { force: true }));
   }
   let isReady = false;
@@ -44,7 +44,7 @@ export async function runMesh(options: RunOptions): Promise<void> {
   const first = await Promise.race([stop.asked, mesh.failed, options.serve(mesh)]);
   if (first === "stopped") return;
   held.serves(mesh.ingressUrl);
-  if (readyFile !== undefined) replaceFile(readyFile, ready(mesh)); // a path that cannot be is an error now
+  if (readyFile !== undefined) replaceFile(readyFile, ready(mesh));
   isReady = true;
   await using _company = await options.accompany(mesh);
   await Promise.race([stop.asked, mesh.failed]);

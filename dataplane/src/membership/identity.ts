@@ -1,7 +1,8 @@
 // The node's data directory: one process at a time, and the incarnation that the last one had.
-import { mkdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { tryLock } from "@voda/stdx/lock";
+import { makeFolder } from "@voda/stdx/make-folder";
 import { replaceFile } from "@voda/stdx/replace-file";
 
 /** Holds the lock of the directory until it is disposed of. */
@@ -14,7 +15,7 @@ export interface Identity extends Disposable {
 
 /** @throws when another process has the directory */
 export function openIdentity(dir: string): Identity {
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  makeFolder(dir, 0o700);
   const lock = tryLock(join(dir, "lock"));
   if (lock === undefined)
     throw new Error(`data directory ${dir} belongs to a running node; give each node its own`);

@@ -1,7 +1,10 @@
 // Configs as users write them, compiled by the real bundler and loaded by a real process.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { MethodMode } from "@voda/proto/api";
 import { programs } from "../programs.ts";
@@ -149,7 +152,15 @@ for (const [name, files, says] of [
   [
     "no default export",
     { "voda.config.ts": "export const agents = [];\n" },
-    /no agents: export default defineConfig/,
+    /^the config has no default export: export default defineConfig/,
+  ],
+  [
+    "a config that throws where nobody catches it",
+    {
+      "step.ts": `setTimeout(() => { throw new Error("later"); });
+export const step: number = await new Promise<number>(() => setInterval(String, 60_000));\n`,
+    },
+    /^\S*step\.ts:1:\d+: later$/,
   ],
   [
     "a config that waits for ever",
@@ -174,6 +185,19 @@ for (const [name, files, says] of [
     );
   });
 }
+
+test("of a config that waits for ever Node says nothing of its own", async () => {
+  using folder = temporaryFolder();
+  const file = join(folder.path, "bundle.mjs");
+  writeFileSync(file, "await new Promise(() => undefined);\n");
+  const child = spawn(process.execPath, [programs().describe, file], {
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+  });
+  assert.ok(child.stdout !== null && child.stderr !== null);
+  const said = Promise.all([text(child.stdout), text(child.stderr), once(child, "message")]);
+  const [out, err, [description]] = await said;
+  assert.deepEqual([out, err, description.type], ["", "", "failed"]);
+});
 
 test("a config that is not there names the flag", async () => {
   await assert.rejects(

@@ -42,21 +42,11 @@ function ask(describe: string, file: string): Promise<Description> {
       new CliError(
         signal === "SIGKILL"
           ? `the config did not load within ${describeMsMax / 1000} s; it must not wait for anything at its top level`
-          : endingWords(code),
+          : `the config ended the process that loads it with code ${code}; it must not call process.exit`,
       ),
     ),
   );
   return promise;
-}
-
-/** Of Node: nothing is left to do, and a module still waits. */
-const unsettledAwaitCode = 13;
-
-/** Whoever sees neither agents nor an error must be told which of the two it was. */
-function endingWords(code: number | null): string {
-  return code === unsettledAwaitCode
-    ? "the config did not load: an await at its top level, or of what it imports, waits for what never comes"
-    : `the config ended the process that loads it with code ${code}; it must not call process.exit`;
 }
 
 /** The user's file and line in a stack: the first frame that is neither of Node, of voda nor of a package. */

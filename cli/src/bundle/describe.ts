@@ -19,18 +19,40 @@ registerHooks({
 // The channel is ours: what the user's code finds there would be taken for the description.
 const tell = process.send?.bind(process);
 delete process.send;
-const description = await describeBundle(process.argv[2] ?? "");
-tell?.(description, () => process.exit(0)); // whatever the user's code left running
+let isTold = false;
+function answer(description: Description): void {
+  if (!isTold) tell?.(description, () => process.exit(0)); // whatever the user's code left running
+  isTold = true;
+}
+
+// Nothing is left to do, and a module still waits. That nothing here awaits it at the top level keeps Node
+// from a warning of its own, about this file.
+process.once("beforeExit", () =>
+  answer({
+    type: "failed",
+    message:
+      "the config did not load: an await at its top level, or of what it imports, waits for what never comes",
+    stack: "",
+  }),
+);
+process.once("uncaughtException", (error: unknown) => answer(failedBy(error)));
+void describeBundle(process.argv[2] ?? "").then(answer);
 
 async function describeBundle(file: string): Promise<Description> {
   try {
     const loaded: { default?: unknown } = await import(pathToFileURL(file).href);
+    if (!("default" in loaded))
+      throw new TypeError("the config has no default export: export default defineConfig({ agents: [...] })");
     return { type: "agents", agents: agentsOf(loaded.default) };
   } catch (error) {
-    if (!(error instanceof Error))
-      return { type: "failed", message: `it threw ${inspect(error)}, which is no Error`, stack: "" };
-    return { type: "failed", message: error.message, stack: error.stack ?? "" };
+    return failedBy(error);
   }
+}
+
+function failedBy(error: unknown): Description {
+  if (!(error instanceof Error))
+    return { type: "failed", message: `it threw ${inspect(error)}, which is no Error`, stack: "" };
+  return { type: "failed", message: error.message, stack: error.stack ?? "" };
 }
 
 function agentsOf(config: unknown): readonly AgentDefinition[] {

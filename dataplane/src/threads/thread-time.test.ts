@@ -9,7 +9,8 @@ test("a thread that waits for a processor holds nothing, one that runs or stands
   const at = (ranMs: number, isRunnable: boolean) => ({ ranMs, isRunnable });
   assert.equal(heldShare(at(100, true), at(100, true), 500), 0);
   assert.equal(heldShare(at(100, true), at(225, true), 500), 0.25);
-  assert.equal(heldShare(at(100, true), at(605, true), 500), 1);
+  assert.equal(heldShare(at(100, true), at(600, true), 500), 1);
+  assert.equal(heldShare(at(100, true), at(1600, true), 500), 3, "a look that came late");
   assert.equal(heldShare(at(100, true), at(100, false), 500), 1, "Atomics.wait needs no processor");
   assert.equal(heldShare(undefined, at(100, true), 500), 1);
   assert.equal(heldShare(at(100, true), undefined, 500), 1);

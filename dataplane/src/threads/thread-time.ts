@@ -34,10 +34,11 @@ export function threadTime(thread: number): ThreadTime | undefined {
 }
 
 /**
- * Of a time without a beat, the share in which the thread could have given one: all of it while it stands in
- * a call that waits, what it ran while it is runnable. Where the system does not tell, all of it.
+ * In time without a beat between two looks that are due every `ms`, how many looks long the thread held it:
+ * one while it stands in a call that waits, and as long as it ran while it is runnable, however late the look
+ * came. Where the system does not tell, one.
  */
 export function heldShare(before: ThreadTime | undefined, now: ThreadTime | undefined, ms: number): number {
   if (before === undefined || now === undefined || !now.isRunnable) return 1;
-  return Math.min(1, Math.max(0, now.ranMs - before.ranMs) / ms);
+  return Math.max(0, now.ranMs - before.ranMs) / ms;
 }

@@ -132,7 +132,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     folders: {
       binaries: { imports: [] },
       bundle: { imports: ["failure.ts"] },
-      up: { imports: ["binaries", "api.ts", "failure.ts", "free-disk.ts", "programs.ts"] },
+      up: { imports: ["binaries", "api.ts", "failure.ts", "free-disk.ts", "print.ts", "programs.ts"] },
       bench: { imports: ["up", "api.ts", "failure.ts", "programs.ts"] },
       doctor: { imports: ["binaries", "up", "api.ts", "free-disk.ts"] },
       commands: {

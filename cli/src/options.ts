@@ -16,6 +16,10 @@ export const jsonOption = (): Option => new Option("--json", "print JSON for pro
 /** Where `voda up` keeps its data unless it is told otherwise. */
 export const defaultDataDir = ".voda";
 
+/** Of the mesh that a command looks into on this machine. */
+export const dataDirOption = (): Option =>
+  new Option("--data-dir <folder>", "data directory of the mesh").default(defaultDataDir);
+
 /** `--url`, else `VODA_URL`, else the mesh of this folder. */
 export function urlOption(): Option {
   return new Option("--url <url>", "where the mesh is")

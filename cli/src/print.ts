@@ -43,6 +43,15 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
     .join("\n");
 }
 
+/** An agent may have hundreds of methods, which nobody reads in one line. */
+const namedMax = 8;
+
+/** The first few, and how many more there are. */
+export function firstOf(words: readonly string[], separator: string): string {
+  const more = words.length > namedMax ? [`and ${words.length - namedMax} more`] : [];
+  return [...words.slice(0, namedMax), ...more].join(separator);
+}
+
 /** `12.3 s`, `45 ms`. */
 export function duration(ms: number): string {
   return ms >= 1000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms)} ms`;

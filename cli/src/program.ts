@@ -67,6 +67,9 @@ function usage(error: CommanderError, command: string): Failure {
   const { usage: exitCode } = exitCodes;
   if (error.code === "commander.help")
     return { line: `name a command; \`npx voda ${command}--help\` lists them`, exitCode };
-  const message = error.message.replace(/^error: /, "").replaceAll(/\s*\n\s*/g, " ");
+  const message = error.message
+    .replace(/^error: /, "")
+    .replace(" is invalid. ", " is invalid: ")
+    .replaceAll(/\s*\n\s*/g, " ");
   return { line: `${message}; see \`npx voda ${command}--help\``, exitCode };
 }

@@ -8,7 +8,7 @@ import { didYouMean } from "voda/definition";
 import { connectApi } from "../api.ts";
 import { CliError, exitCodes } from "../failure.ts";
 import { jsonOption, urlOption } from "../options.ts";
-import { type Output, table } from "../print.ts";
+import { firstOf, type Output, table } from "../print.ts";
 
 /** Of both. */
 interface AgentsFlags {
@@ -96,5 +96,12 @@ function methodsOf({ methods, turnMsMax: agentsMax }: Agent): string[][] {
 
 /** Of a list; of one agent the methods are told line by line. */
 function row({ name, revision, methods }: Agent): string[] {
-  return [name, revision.slice(0, revisionCharacters), methods.map((method) => method.name).join(" ")];
+  return [
+    name,
+    revision.slice(0, revisionCharacters),
+    firstOf(
+      methods.map((method) => method.name),
+      " ",
+    ),
+  ];
 }

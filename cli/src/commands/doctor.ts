@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { examine } from "../doctor/checks.ts";
 import { CliError } from "../failure.ts";
-import { defaultDataDir, jsonOption, parseWhole, portMax } from "../options.ts";
+import { dataDirOption, jsonOption, parseWhole, portMax } from "../options.ts";
 import { type Output, table } from "../print.ts";
 
 interface DoctorFlags {
@@ -16,7 +16,7 @@ export function addDoctor(program: Command, { out: print }: Output): void {
   program
     .command("doctor")
     .description("look for what keeps a mesh from running here, and say the fix")
-    .addOption(new Option("--data-dir <folder>", "data directory of the mesh").default(defaultDataDir))
+    .addOption(dataDirOption())
     .addOption(
       new Option("--ingress-port <port>", "port of the mesh").default(4000).argParser(parseWhole(1, portMax)),
     )

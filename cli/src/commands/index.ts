@@ -7,6 +7,7 @@ import { addCall } from "./call.ts";
 import { addDoctor } from "./doctor.ts";
 import { addExplain } from "./explain.ts";
 import { addLife } from "./life.ts";
+import { addLogs } from "./logs.ts";
 import { addPs } from "./ps.ts";
 import { addQuota } from "./quota.ts";
 import { addTop } from "./top.ts";
@@ -22,6 +23,7 @@ export const commands: readonly AddCommand[] = [
   addPs,
   addLife,
   addTop,
+  addLogs,
   addExplain,
   addQuota,
   addAgents,

@@ -53,7 +53,7 @@ async function up(flags: MeshFlags, output: Output, mode: "up" | "dev"): Promise
     if (!said.has(line)) say(line);
     said.add(line);
   };
-  const project: Project = { config, dataDir, sayOnce };
+  const project: Project = { config, dataDir, sayOnce, revision: undefined };
   // With --json standard output has one value.
   const show = flags.json === true ? output.err : output.out;
   await runMesh({
@@ -89,6 +89,8 @@ interface Project {
   readonly dataDir: string;
   /** For what is as true after each save; nobody reads it twice. */
   readonly sayOnce: (line: string) => void;
+  /** What people know to be deployed: undefined from a save on that could not be. */
+  revision: string | undefined;
 }
 
 /** What is awaited, and who hears of it. */
@@ -123,6 +125,7 @@ async function serve(mesh: Mesh, { nodes, say, project }: Serving): Promise<read
   await opened(() => nodesMissing(api, nodes), say);
   // After the nodes: each of them loads the bundle before it is published, and says what is wrong with it.
   await deploy(connectApiSocket(mesh.apiSocket), request, project.sayOnce);
+  project.revision = request.agents[0]?.revision;
   // Envoy learns of nodes after the control plane lists them: until then it refuses calls by itself.
   const noWay = "Envoy to pass calls on to a node; see its log and the control plane's";
   await opened(async () => ((await passesToNode(mesh.ingressUrl)) ? undefined : noWay), say);
@@ -189,11 +192,16 @@ async function redeploy(mesh: Mesh, project: Project, output: Output): Promise<v
   try {
     const { agents, request } = await compile(project);
     await deploy(connectApiSocket(mesh.apiSocket), request, project.sayOnce);
+    const { revision } = request.agents[0] ?? {};
+    // a save that changes nothing is no news, unless the one before it could not be deployed
+    if (revision === project.revision) return;
+    project.revision = revision;
     const names = agents.map((agent) => agent.name).join(", ");
     output.out(
-      `deployed ${names} as ${request.agents[0]?.revision.slice(0, 12)} in ${duration(performance.now() - startedMs)}`,
+      `deployed ${names} as ${revision?.slice(0, 12)} in ${duration(performance.now() - startedMs)}`,
     );
   } catch (error) {
+    project.revision = undefined;
     output.err(`voda: not deployed, the code before goes on: ${failureOf(error).line}`);
   }
 }

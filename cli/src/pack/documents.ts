@@ -27,6 +27,14 @@ export function copyDocuments(folder: string): void {
       // A link that leads nowhere from the package leaves its words.
       (link, words: string, target: string) => (existsSync(join(folder, here, target)) ? link : words),
     );
-    writeFileSync(join(folder, path), text);
+    writeFileSync(join(folder, path), path === "README.md" ? withoutContributing(text) : text);
   }
+}
+
+/** What people who work on voda read there holds in its repository only. */
+function withoutContributing(text: string): string {
+  return text
+    .replace(/^Not published yet: .*? by its path\. /m, "")
+    .replace(/^Working on voda itself: .*\n/m, "")
+    .replace(" · Contributing", "");
 }

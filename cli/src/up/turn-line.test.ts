@@ -29,11 +29,19 @@ test("a handler's error shows its message, the user's file and line, the frames 
   const msg = "handler failed: Error: no stock";
   assert.equal(
     shown({ level: 50, ...ofAgent, trace: "4bf92f", request: "r-7", at: "lib/stock.ts:3:9", stack, msg }),
-    `12:00:01 counter/alice  add  error  handler failed: Error: no stock
+    `12:00:01 counter/alice  add  error  handler failed: Error: no stock  request r-7
     at ${relative(".", join("/project", "lib/stock.ts"))}:3:9
     at Object.add (counter.ts:12:5)
-    request r-7
     trace 4bf92f`,
+  );
+});
+
+test("what a handler throws on purpose shows where and for which request, though it is no error of the program", () => {
+  const msg = "handler threw VodaError: need 5 coins";
+  assert.equal(
+    shown({ level: 30, ...ofAgent, request: "r-8", at: "counter.ts:9:11", reason: "user", msg }),
+    `12:00:01 counter/alice  add  info  ${msg}  {"reason":"user"}  request r-8
+    at ${relative(".", join("/project", "counter.ts"))}:9:11`,
   );
 });
 

@@ -27,7 +27,8 @@ const LogLine = v.looseObject({
   /** As pino writes an error. */
   err: v.optional(v.looseObject({ message: v.string() })),
 });
-type LogLine = v.InferOutput<typeof LogLine>;
+/** What a program of ours writes as JSON. */
+export type LogLine = v.InferOutput<typeof LogLine>;
 
 /** An error that an agent has logged. */
 const LoggedError = v.looseObject({ message: v.string(), stack: v.string() });
@@ -49,7 +50,7 @@ const ofMachinery: ReadonlySet<string> = new Set([
  * undefined for the rest. `folder`: that of the config, from which places are told.
  */
 export function turnLine(child: string, line: string, folder: string): string | undefined {
-  const entry = parse(line);
+  const entry = parseLogLine(line);
   if (entry === undefined) return isOfVoda(child) && tells.test(line) ? `${child}  ${line}` : undefined;
   const { agent, key, method, msg, level } = entry;
   // else it is about one
@@ -58,7 +59,8 @@ export function turnLine(child: string, line: string, folder: string): string | 
   const who = !isOfAgent ? child : `${agent}${key === undefined ? "" : `/${key}`}`;
   const ofError = entry.err ?? (v.is(LoggedError, entry.fields) ? entry.fields : undefined);
   const said = ofError === undefined ? msg : `${msg}: ${ofError.message}`;
-  const head = [`${clock(entry)}${who}`, method, levelWord(level), said, fieldsOf(entry)];
+  const request = entry.request === undefined ? undefined : `request ${entry.request}`;
+  const head = [`${clock(entry)}${who}`, method, levelWord(level), said, fieldsOf(entry), request];
   return [
     head.filter((part) => part !== undefined && part !== "").join("  "),
     ...details(entry, folder),
@@ -106,10 +108,10 @@ function errorFrames(fields: unknown): string[] {
     .flatMap(({ stack }) => userFrames(stack).slice(0, framesMax));
 }
 
-/** Where it went wrong, in the user's own files first, and for which request. */
-function details({ at, stack = "", trace, request, level, fields }: LogLine, folder: string): string[] {
+/** Where it went wrong or was thrown, in the user's own files first. */
+function details({ at, stack = "", trace, level, fields }: LogLine, folder: string): string[] {
   const ofErrors = errorFrames(fields).map((frame) => `${indent}${frame.trim()}`);
-  if (level < warn) return ofErrors;
+  if (level < warn && at === undefined) return ofErrors;
   const frames = userFrames(stack);
   const place = at === undefined ? undefined : relative(".", join(folder, at));
   return [
@@ -119,7 +121,6 @@ function details({ at, stack = "", trace, request, level, fields }: LogLine, fol
       .slice(0, framesMax)
       .map((frame) => `${indent}${frame.trim()}`),
     ...ofErrors,
-    ...(request === undefined ? [] : [`${indent}request ${request}`]),
     ...(trace === undefined ? [] : [`${indent}trace ${trace}`]),
   ];
 }
@@ -133,7 +134,8 @@ function isOfRuntime(frame: string): boolean {
   return /node:|file:\/\/|\(\/|at (async )?\/|<anonymous>\)$/.test(frame);
 }
 
-function parse(line: string): LogLine | undefined {
+/** Undefined for what is no line of JSON of a program of ours. */
+export function parseLogLine(line: string): LogLine | undefined {
   if (!line.startsWith("{")) return undefined;
   const result = v.safeParse(v.pipe(v.string(), v.parseJson(), LogLine), line);
   return result.success ? result.output : undefined;

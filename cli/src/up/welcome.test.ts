@@ -25,3 +25,13 @@ test("what clients cannot call is marked, and not proposed", () => {
   assert.match(said, /curl --json 2 \S+\/agents\/vault\/alice\/open/);
   assert.doesNotMatch(said, /alice\/secret/);
 });
+
+test("of an agent with many methods the first are named, and the others counted", () => {
+  const methods = Object.fromEntries(Array.from({ length: 59 }, (_, i) => [`m${i}`, () => i]));
+  const big = definitionOf(agent("big", {}).handlers(methods));
+  const lines = welcome({ mesh, agents: [big], logs: "/tmp", isHere: true, took: "1 s" });
+  assert.deepEqual(
+    lines.filter((line) => line.startsWith("  big")),
+    ["  big       m0  m1  m2  m3  m4  m5  m6  m7  and 51 more"],
+  );
+});

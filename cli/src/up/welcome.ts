@@ -1,6 +1,7 @@
 import { relative } from "node:path";
 import type { AgentDefinition } from "voda/definition";
 import { defaultUrl } from "../api.ts";
+import { firstOf } from "../print.ts";
 import type { ReadyFile } from "./ready-file.ts";
 
 /** What `voda up` says when it serves: where things are, and three commands to try. */
@@ -22,7 +23,7 @@ export function welcome(options: {
     `  envoy     ${mesh.envoy.admin}`,
     `  logs      ${relative(".", options.logs)}`,
     "",
-    ...agents.map((agent) => `  ${agent.name.padEnd(9)} ${agent.methods.map(methodWord).join("  ")}`),
+    ...agents.map((agent) => `  ${agent.name.padEnd(9)} ${firstOf(agent.methods.map(methodWord), "  ")}`),
     "",
     "try:",
     ...tries(mesh.ingress, agents, options.isHere).map((command) => `  ${command}`),

@@ -53,8 +53,11 @@ export function createCallersPort({ grants, log }: CallersParts): CallersPort {
         else done({ ...call, grant: undefined });
       });
     },
-    threadEnded({ head, method, name: { agent, key } }, why) {
-      log.error({ agent, key, method, call: head.number }, `the thread ended under the call: ${why}`);
+    threadEnded({ head, method, name: { agent, key }, requestId }, why) {
+      log.error(
+        { agent, key, method, call: head.number, request: requestId },
+        `the thread ended under the call: ${why}`,
+      );
     },
   };
 }

@@ -68,6 +68,12 @@ test("the log has a text of every reason", () => {
   assert.deepEqual({ ...facts, at: undefined }, { code: "not_found", reason: "10", at: undefined });
 });
 
+test("the log says that the handler threw it: a refusal of voda it is not", () => {
+  const { level, message, facts } = endingOf(new VodaError("not_found", "need 5 coins"), undefined, logged);
+  assert.deepEqual([level, message], ["info", "handler threw VodaError: need 5 coins"]);
+  assert.ok("at" in facts);
+});
+
 test("a misspelt code is unknown to the caller, who gets the message; the log has the code", () => {
   const error = new VodaError("invalid_arg" as "invalid_argument", "amount is negative");
   const { code, message } = failureOf(error);

@@ -132,7 +132,9 @@ function thrownOnPurpose(error: VodaError): Ending {
   if (code !== undefined) {
     const asked = FailedAsk.wayOf(error);
     const facts = { code, reason: failure.reason, at, ...(asked !== undefined && { asked }) };
-    if (asked === undefined || !isOfVoda(failure.reason)) return { ...refused(answer), facts };
+    const said = `handler threw ${kindOf(error)}: ${failure.message}`;
+    if (asked === undefined || !isOfVoda(failure.reason))
+      return { answer, level: "info", message: said, facts };
     return { answer, level: "warn", message: `handler failed by what it asked: ${failure.message}`, facts };
   }
   const known = Object.keys(grpcCodes).join(", ");

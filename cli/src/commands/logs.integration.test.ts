@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { appendFileSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { test } from "node:test";
+import { run } from "../program.ts";
+import { programs } from "../programs.ts";
+import { temporaryFolder } from "../up/testdata/start.ts";
+
+const time = new Date(2026, 0, 1, 12, 0, 0).getTime();
+const entry = (at: number, more: object): string => JSON.stringify({ level: 30, time: time + at, ...more });
+const ofCounter = { agent: "counter", method: "add" };
+const alice = entry(2_000, { ...ofCounter, key: "alice", request: "r-1", msg: "hello" });
+const bob = entry(1_000, { ...ofCounter, key: "bob", request: "r-2", msg: "hi" });
+const ended = entry(3_000, { level: 50, agent: "cart, counter", msg: "the thread ended: its heap is full" });
+const renewed = entry(0, { msg: "lease renewed" });
+
+/** A data directory whose nodes have written these lines. */
+function written(files: Readonly<Record<string, readonly string[]>>) {
+  const folder = temporaryFolder();
+  mkdirSync(join(folder.path, "logs"));
+  const file = (name: string): string => join(folder.path, "logs", name);
+  for (const [name, lines] of Object.entries(files)) writeFileSync(file(name), `${lines.join("\n")}\n`);
+  const logs = async (...args: string[]): Promise<{ code: number; out: string[]; err: string[] }> => {
+    const [out, err]: [string[], string[]] = [[], []];
+    const code = await run(["logs", ...args, "--data-dir", folder.path], {
+      out: (line) => out.push(line),
+      err: (line) => err.push(line),
+    });
+    return { code, out, err };
+  };
+  return { file, logs, path: folder.path, [Symbol.dispose]: () => folder[Symbol.dispose]() };
+}
+
+const files = {
+  "n1.log.1": [renewed],
+  "n1.log": [alice],
+  "n2.log": [bob, ended],
+  "nats.log": ["[1] no line of ours"],
+};
+
+test("lines of all nodes come in the order of their times, with session and request", async () => {
+  using mesh = written(files);
+  assert.deepEqual(await mesh.logs(), {
+    code: 0,
+    err: [],
+    out: [
+      "12:00:01 counter/bob  add  info  hi  request r-2",
+      "12:00:02 counter/alice  add  info  hello  request r-1",
+      "12:00:03 cart, counter  error  the thread ended: its heap is full",
+    ],
+  });
+});
+
+test("an agent, a session, a request and a number choose lines; for programs they are as written", async () => {
+  using mesh = written(files);
+  const out = async (...args: string[]): Promise<string[]> => (await mesh.logs(...args, "--json")).out;
+  assert.deepEqual(await out("counter"), [bob, alice, ended]);
+  assert.deepEqual(await out("cart"), [ended]);
+  assert.deepEqual(await out("counter/alice"), [alice]);
+  assert.deepEqual(await out("--request", "r-2"), [bob]);
+  assert.deepEqual(await out("--tail", "2"), [alice, ended]);
+  assert.deepEqual(await out("--tail", "0"), []);
+});
+
+test("nothing found is told with where it was looked for, and a folder without logs is an error", async () => {
+  using mesh = written(files);
+  const { code, out, err } = await mesh.logs("counter/eve", "--request", "r-9");
+  assert.deepEqual([code, out, err.length], [0, [], 1]);
+  assert.match(err[0] ?? "", /^voda: nothing is logged of counter\/eve for request r-9 in \/.*\/logs$/);
+  using none = temporaryFolder();
+  const said: string[] = [];
+  const args = ["logs", "--data-dir", none.path];
+  assert.equal(await run(args, { out: () => undefined, err: (line) => said.push(line) }), 3);
+  assert.match(said[0] ?? "", /^voda: no logs in \/.*: no mesh has run there; .*--data-dir$/);
+});
+
+test("--follow goes on with what is written, past a change of files, until Ctrl-C", async () => {
+  using mesh = written({ "n1.log": [alice] });
+  const args = ["logs", "--follow", "--tail", "0", "--json", "--data-dir", mesh.path];
+  const child = spawn(process.execPath, [programs().cli, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const next = async (): Promise<unknown> => (await lines.next()).value;
+  // what is appended before it has looked is part of what is left out
+  const probe = setInterval(() => appendFileSync(mesh.file("n1.log"), `${bob}\n`), 100);
+  assert.equal(await next(), bob);
+  clearInterval(probe);
+  appendFileSync(mesh.file("n1.log"), `${ended}\n`);
+  while ((await next()) !== ended);
+  appendFileSync(mesh.file("n1.log"), `${alice}\n`);
+  renameSync(mesh.file("n1.log"), mesh.file("n1.log.1"));
+  writeFileSync(mesh.file("n1.log"), `${bob}\n`);
+  writeFileSync(mesh.file("n2.log"), `${ended}\n`);
+  assert.deepEqual(new Set([await next(), await next(), await next()]), new Set([alice, bob, ended]));
+  child.kill("SIGINT");
+  assert.deepEqual(await once(child, "exit"), [0, null]);
+});

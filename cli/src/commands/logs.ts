@@ -1,0 +1,169 @@
+// `voda logs`: what agents say and throw, from the files that the supervisor of this machine's mesh writes.
+import { existsSync, readdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Command } from "commander";
+import { CliError, exitCodes } from "../failure.ts";
+import { dataDirOption, jsonOption, parseWhole } from "../options.ts";
+import type { Output, Print } from "../print.ts";
+import { LogReader } from "../up/log-reader.ts";
+import { logsFolder } from "../up/mesh.ts";
+import { stopRequest } from "../up/stop-request.ts";
+import { type LogLine, parseLogLine, turnLine } from "../up/turn-line.ts";
+
+interface LogsFlags {
+  readonly dataDir: string;
+  readonly request?: string;
+  readonly tail?: number;
+  readonly follow?: true;
+  readonly json?: true;
+}
+
+/** Which lines are shown: all that is named must hold. */
+interface Wanted {
+  readonly agent?: string;
+  readonly key?: string;
+  /** An `x-request-id`. */
+  readonly request?: string;
+}
+
+/** A line of a child, with what it says where it is one of JSON. */
+interface Written {
+  readonly child: string;
+  readonly line: string;
+  readonly entry: LogLine | undefined;
+  /** Its own time, else that of the line before it. */
+  readonly atMs: number;
+}
+
+/** Soon enough for eyes; each look reads what is new and nothing else. */
+const lookEveryMs = 200;
+const tailLinesMax = 10_000;
+
+export function addLogs(program: Command, output: Output): void {
+  program
+    .command("logs")
+    .description("show what agents log and throw, oldest first")
+    .argument("[session]", "AGENT, or AGENT/KEY for one session; default: all, and warnings of the mesh")
+    .option("-f, --follow", "go on with what is written from now on, until Ctrl-C")
+    .option("--request <id>", "only of the call with this x-request-id")
+    .option("--tail <lines>", "only the newest of what is there", parseWhole(0, tailLinesMax))
+    .addOption(dataDirOption())
+    .addOption(jsonOption())
+    .action((session: string | undefined, flags: LogsFlags) => logs(session, flags, output));
+}
+
+async function logs(session: string | undefined, flags: LogsFlags, { out, err }: Output): Promise<void> {
+  const folder = logsFolder(resolve(flags.dataDir));
+  if (!existsSync(folder))
+    throw new CliError(
+      `no logs in ${folder}: no mesh has run there; name its data directory with --data-dir`,
+      exitCodes.notFound,
+    );
+  const wanted: Wanted = {
+    ...wantedOf(session),
+    ...(flags.request !== undefined && { request: flags.request }),
+  };
+  using files = new LogFiles(folder);
+  const shown = (): Generator<string> => shownOf(files.lines(), wanted, flags.json === true);
+  const count = printNewest(shown(), flags.tail, out);
+  if (flags.follow === true) await follow(() => printNewest(shown(), undefined, out));
+  else if (count === 0 && flags.tail !== 0)
+    err(`voda: nothing is logged of ${session ?? "any agent"}${requestWords(wanted)} in ${folder}`);
+}
+
+const requestWords = ({ request }: Wanted): string =>
+  request === undefined ? "" : ` for request ${request}`;
+
+/** Everything after the first slash is the key, as in all commands. */
+function wantedOf(session: string | undefined): Wanted {
+  if (session === undefined) return {};
+  const slash = session.indexOf("/");
+  return slash < 0 ? { agent: session } : { agent: session.slice(0, slash), key: session.slice(slash + 1) };
+}
+
+/** How many it was. With `tail`, no more than so many are held. */
+function printNewest(lines: Iterable<string>, tail: number | undefined, out: Print): number {
+  const held: string[] = [];
+  let count = 0;
+  for (const line of lines) {
+    count += 1;
+    if (tail === undefined) out(line);
+    else if (held.push(line) > tail) held.shift();
+  }
+  for (const line of held) out(line);
+  return count;
+}
+
+/** Ctrl-C ends it with 0: that is how it is meant to end. */
+async function follow(show: () => void): Promise<void> {
+  using stop = stopRequest();
+  while ((await Promise.race([stop.asked, delay(lookEveryMs)])) !== "stopped") show();
+}
+
+/** For people what the terminal of `voda dev` would show; for programs the same lines as they are written. */
+function* shownOf(lines: Iterable<Written>, wanted: Wanted, isForPrograms: boolean): Generator<string> {
+  for (const { child, line, entry } of lines) {
+    if (!isWanted(entry, wanted)) continue;
+    const told = turnLine(child, line, ".");
+    if (told !== undefined && (!isForPrograms || entry !== undefined)) yield isForPrograms ? line : told;
+  }
+}
+
+/** What is about a whole thread names all agents of its bundle. */
+function isWanted(entry: LogLine | undefined, { agent, key, request }: Wanted): boolean {
+  return (
+    (agent === undefined || entry?.agent?.split(", ").includes(agent) === true) &&
+    (key === undefined || entry?.key === key) &&
+    (request === undefined || entry?.request === request)
+  );
+}
+
+/** All logs of a folder as one, in the order of their times: of each file one chunk is in memory. */
+class LogFiles implements Disposable {
+  readonly #folder: string;
+  readonly #readers = new Map<string, LogReader>();
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** What was written since the last time; at first all that is there. */
+  *lines(): Generator<Written> {
+    this.#find();
+    const heads = [...this.#readers].map(([child, reader]) => ({
+      child,
+      reader,
+      head: next(child, reader, 0),
+    }));
+    for (;;) {
+      const oldest = heads.reduce((a, b) =>
+        (b.head?.atMs ?? Infinity) < (a.head?.atMs ?? Infinity) ? b : a,
+      );
+      if (oldest.head === undefined) return;
+      yield oldest.head;
+      oldest.head = next(oldest.child, oldest.reader, oldest.head.atMs);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const reader of this.#readers.values()) reader[Symbol.dispose]();
+  }
+
+  /** A mesh that starts with more nodes has more logs. */
+  #find(): void {
+    for (const name of readdirSync(this.#folder)) {
+      if (!name.endsWith(".log")) continue;
+      const child = name.slice(0, -".log".length);
+      if (!this.#readers.has(child)) this.#readers.set(child, new LogReader(join(this.#folder, name)));
+    }
+  }
+}
+
+function next(child: string, reader: LogReader, beforeMs: number): Written | undefined {
+  const line = reader.next();
+  if (line === undefined) return undefined;
+  const entry = parseLogLine(line);
+  const atMs = new Date(entry?.time ?? Number.NaN).getTime();
+  return { child, line, entry, atMs: Number.isNaN(atMs) ? beforeMs : atMs };
+}

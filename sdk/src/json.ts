@@ -41,10 +41,15 @@ type NotJsonIn<T, Depth extends readonly unknown[] = []> = Depth["length"] exten
               ? { [K in keyof T]-?: NotJsonIn<T[K], [...Depth, 0]> }[keyof T]
               : never;
 
-/** `Then` when a type is of JSON values, else a text that the compiler shows. */
-export type IfJson<T, Then> = [NotJsonIn<T>] extends [never]
+/**
+ * `Then` when a type is of JSON values, else a text that the compiler shows. First `any`, which the compiler
+ * has for what it complains of already, such as a misspelt name.
+ */
+export type IfJson<T, Then> = 0 extends 1 & NotJsonIn<T>
   ? Then
-  : "JSON has no dates, errors, maps, sets, bytes, promises or big integers: use text, numbers, objects and arrays";
+  : [NotJsonIn<T>] extends [never]
+    ? Then
+    : "JSON has no dates, errors, maps, sets, bytes, promises or big integers: use text, numbers, objects and arrays";
 
 /**
  * What arrives of a value that is sent: what has a `toJSON`, as the handles of fields do, arrives as what

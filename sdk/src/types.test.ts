@@ -199,8 +199,14 @@ function refusesWrongState(): void {
     status: (ctx) => void (ctx.state.status = "other"),
     // @ts-expect-error the type of the map's values
     mapped: (ctx) => ctx.state.scores.set("a", "b"),
-    // @ts-expect-error no such field
-    field: (ctx) => ctx.state.missing,
+    // The error at the name is the only one: what it would answer is not known, so nobody talks of JSON.
+    field: (ctx) =>
+      // @ts-expect-error no such field
+      ctx.state.missing,
+    within: async (ctx) => ({
+      // @ts-expect-error no such field
+      list: [ctx.state.missing],
+    }),
     // @ts-expect-error the context has nothing that was left out
     more: (ctx) => ctx.send,
   });

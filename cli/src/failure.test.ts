@@ -11,7 +11,7 @@ test("the reasons below a message are told, each once", () => {
   );
   assert.equal(
     failureOf(new TypeError("fetch failed", { cause: new Error("bad port") })).line,
-    "fetch failed: bad port",
+    "fetch failed: bad port: `fetch` keeps it for another protocol; name another address with --url or VODA_URL",
   );
   const inner = new Error("disk is full");
   assert.equal(

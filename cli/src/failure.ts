@@ -85,13 +85,14 @@ function connectFailure(error: ConnectError): Failure {
 /** With what to do where the words do not say it. */
 function told(error: unknown): string {
   const words = wordsOf(error);
-  return `${words}${isTlsRefusal(words) ? "; it does not speak TLS: write http://" : ""}`;
+  return `${words}${advice.find(([told]) => told.test(words))?.[1] ?? ""}`;
 }
 
-/** OpenSSL's words for an answer that is no TLS record. */
-function isTlsRefusal(words: string): boolean {
-  return /wrong version number|packet length too long/i.test(words);
-}
+/** By the words of OpenSSL for an answer that is no TLS record, and of `fetch`. */
+const advice: readonly (readonly [told: RegExp, next: string])[] = [
+  [/wrong version number|packet length too long/i, "; it does not speak TLS: write http://"],
+  [/bad port/, ": `fetch` keeps it for another protocol; name another address with --url or VODA_URL"],
+];
 
 /** The `host:port` that refused or dropped the connection, when that is what happened. */
 function unreachableAddress(error: unknown): string | undefined {

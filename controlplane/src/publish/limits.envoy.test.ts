@@ -191,7 +191,7 @@ test("a body that its node does not read stops its caller at the buffers, and no
 async function taken(socket: Socket, chunk: Uint8Array): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   socket.write(chunk, () => resolve(true));
-  const timer = setTimeout(() => resolve(false), 300);
+  const timer = setTimeout(() => resolve(false), 1_000);
   const isTaken = await promise;
   clearTimeout(timer);
   return isTaken;

@@ -58,7 +58,9 @@ function readError(bytes: Uint8Array): AppendOutcome {
   try {
     answer = JSON.parse(utf8.decode(bytes)) as typeof answer;
   } catch {
-    return unanswered; // half an answer proves nothing
+    // Half an answer proves nothing. "No responders" (503) has no body: JetStream is not there at the moment,
+    // which says nothing of an earlier copy.
+    return unanswered;
   }
   const error = answer.error;
   if (error === undefined) return unanswered;

@@ -1,7 +1,7 @@
 import { createInbox, type Msg, MsgHdrsImpl } from "@nats-io/transport-node";
 import type { Clock } from "@voda/stdx";
 import { type Connection, rethrown } from "../nats/index.ts";
-import { type AppendOutcome, readAck } from "./ack.ts";
+import { readAck } from "./ack.ts";
 import { type AppendDone, type AppendRequest, type Departure, Pipeline } from "./pipeline.ts";
 
 /** Where appends go. */
@@ -104,10 +104,7 @@ class PipelinedCommit implements Commit {
 
   #answer(message: Msg): void {
     const token = Number(message.subject.slice(this.#inbox.length));
-    // "No responders" (503, no body): JetStream is not there at the moment. It says nothing of an earlier
-    // copy.
-    const outcome: AppendOutcome = message.data.length === 0 ? { type: "unanswered" } : readAck(message.data);
-    this.#pipeline.settle(token, outcome);
+    this.#pipeline.settle(token, readAck(message.data));
     this.#goOn();
   }
 

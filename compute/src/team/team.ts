@@ -111,7 +111,6 @@ export class Team implements AsyncDisposable {
   /** Ends the threads; a run that is under way fails. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
-    if (this.#running !== undefined) Atomics.store(this.#running.progress, progressAt.aborted, 1);
     await Promise.all(this.#threads.map((thread) => thread.terminate()));
   }
 

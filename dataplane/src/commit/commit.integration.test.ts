@@ -3,7 +3,7 @@ import { type TestContext, test } from "node:test";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { sessionToken } from "@voda/proto/session";
 import { ensureStreams } from "@voda/proto/streams";
-import { laneSubjects, logStream } from "@voda/proto/wire";
+import { laneSubjects, logStream, natsPayloadBytesMax } from "@voda/proto/wire";
 import { type Clock, systemClock } from "@voda/stdx";
 import { freeze, leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
 import { type Connection, openConnection } from "../nats/index.ts";
@@ -71,6 +71,13 @@ test("thousands of appends of one turn are all answered, each with its own seque
   assert.equal(commit.waiting, 0);
 });
 
+test("what is too much to be on its way at once is stored all the same", async (t) => {
+  const { commit } = await rig(t);
+  const large = "x".repeat(natsPayloadBytesMax - 1024);
+  const all = Array.from({ length: 3 }, (_, i) => acked(commit, record(`k${i}`, 0, large)));
+  assert.equal(new Set(await Promise.all(all)).size, 3);
+});
+
 test("a record may end by itself, and a rollup removes what is before it", async (t) => {
   const { commit, connection } = await rig(t);
   const one = await acked(commit, record("a", 0, "one"));
@@ -96,13 +103,14 @@ test("a stream that does not exist leaves the append unanswered, not lost", asyn
 test("an append that the server does not answer is unanswered after the timeout", async (t) => {
   let skippedMs = 0;
   const clock: Clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() + skippedMs };
-  const { commit, server } = await rig(t, clock);
+  const { commit, server, connection } = await rig(t, clock);
   await freeze(server.pid());
   const outcome = append(commit, record("a", 0, "one"));
   setImmediate(() => {
     skippedMs = ackTimeoutMs;
   });
   assert.deepEqual(await outcome, { type: "unanswered" });
+  assert.ok(connection.isUp(), "the connection was not lost");
   server.signal("SIGCONT");
 });
 

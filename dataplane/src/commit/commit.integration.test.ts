@@ -71,8 +71,14 @@ test("thousands of appends of one turn are all answered, each with its own seque
   assert.equal(commit.waiting, 0);
 });
 
+/** No timeout ends an append. */
+function stoppedClock(): Clock {
+  const startedMs = performance.now();
+  return { ...systemClock, monotonicMs: () => startedMs };
+}
+
 test("what is too much to be on its way at once is stored all the same", async (t) => {
-  const { commit } = await rig(t);
+  const { commit } = await rig(t, stoppedClock());
   const large = "x".repeat(natsPayloadBytesMax - 1024);
   const all = Array.from({ length: 3 }, (_, i) => acked(commit, record(`k${i}`, 0, large)));
   assert.equal(new Set(await Promise.all(all)).size, 3);
@@ -115,9 +121,7 @@ test("an append that the server does not answer is unanswered after the timeout"
 });
 
 test("after a kill of the server everything in flight is unanswered at once, and nothing is published until it is back", async (t) => {
-  const startedMs = performance.now();
-  const stopped: Clock = { ...systemClock, monotonicMs: () => startedMs }; // no timeout ends an append
-  const { commit, server, connection } = await rig(t, stopped);
+  const { commit, server, connection } = await rig(t, stoppedClock());
   await freeze(server.pid()); // so that no answer can come before the kill
   const flying = Promise.all(Array.from({ length: 50 }, (_, i) => append(commit, record(`k${i}`, 0, "x"))));
   await new Promise((resolve) => setImmediate(resolve));

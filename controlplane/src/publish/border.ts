@@ -1,11 +1,19 @@
 // What web pages may do, as routes: nodes hold the same rules (`@voda/net`) at their own ports.
 import { create, type JsonObject } from "@bufbuild/protobuf";
-import { HeaderMatcherSchema, type Route, RouteSchema } from "@voda/envoy";
+import { type Route, RouteSchema } from "@voda/envoy";
 import { borderPatterns, borderWords, foreignSite } from "@voda/net";
 import { errorJson } from "@voda/proto/error-body";
 import type { Reason } from "@voda/proto/wire";
 import type { IngressConfig } from "./config.ts";
-import { headersToSet, is, unasked } from "./route-parts.ts";
+import {
+  type HeaderMatcher,
+  headersToSet,
+  is,
+  isAbsent,
+  isPresent,
+  matches,
+  unasked,
+} from "./route-parts.ts";
 
 const reason = "origin_refused" satisfies Reason;
 /** What Envoy puts in place: a header as the client sent it, at most so many characters. */
@@ -28,10 +36,7 @@ export function borderRoutes({ allowHosts, allowOrigins, listener }: IngressConf
     refusal(said.site, [isAbsent("origin"), is("sec-fetch-site", foreignSite)]),
   ];
 }
-
-type Matcher = ReturnType<typeof isPresent>;
-
-function refusal(message: string, headers: readonly Matcher[]): Route {
+function refusal(message: string, headers: readonly HeaderMatcher[]): Route {
   const json = JSON.parse(errorJson({ code: "permission_denied", reason, message })) as JsonObject;
   return create(RouteSchema, {
     match: { pathSpecifier: { case: "prefix", value: "/" }, headers: [...headers] },
@@ -44,18 +49,3 @@ function refusal(message: string, headers: readonly Matcher[]): Route {
     typedPerFilterConfig: unasked(),
   });
 }
-
-const isPresent = (name: string) =>
-  create(HeaderMatcherSchema, { name, headerMatchSpecifier: { case: "presentMatch", value: true } });
-const isAbsent = (name: string) =>
-  create(HeaderMatcherSchema, { name, headerMatchSpecifier: { case: "presentMatch", value: false } });
-/** The whole value, and only of a header that is there. */
-const matches = (name: string, { not }: { readonly not: string }) =>
-  create(HeaderMatcherSchema, {
-    name,
-    headerMatchSpecifier: {
-      case: "stringMatch",
-      value: { matchPattern: { case: "safeRegex", value: { regex: not } } },
-    },
-    invertMatch: true,
-  });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { after, before, beforeEach, test } from "node:test";
-import { errorReasonOf } from "../../../test/src/kit/errors.ts";
+import { errorReasonOf, type SaidError } from "../../../test/src/kit/errors.ts";
 import {
   call,
   callHttp2,
@@ -124,6 +124,47 @@ test("what is no HTTP is told so in JSON", async () => {
   const { said } = await say("POST /agents/a/b/c HTTP/1.1\r\nhost: localhost\r\ncontent-length: x\r\n\r\n");
   assert.match(said, /^HTTP\/1\.1 400 /);
   assert.match(said, /"code":"invalid_argument"/);
+});
+
+/** What an answer says: its head, and its body as the contract has it. */
+function toldIn(said: string): SaidError & { readonly status: number } {
+  const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(said)?.[1]);
+  return { status, ...errorReasonOf(said.slice(said.indexOf("\r\n\r\n") + 4)) };
+}
+
+test("whatever Envoy refuses by itself has code, reason and next step in its body", async () => {
+  ingress.picker.answer = () => ({ headers: { owner: echo.address } });
+  const host = "host: localhost\r\n";
+  const end = "connection: close\r\n\r\n";
+  const requests: readonly (readonly [string, string])[] = [
+    ["no host", `POST ${plain} HTTP/1.1\r\n${end}`],
+    ["two lengths", `POST ${plain} HTTP/1.1\r\n${host}content-length: 1\r\ncontent-length: 2\r\n${end}`],
+    [
+      "length and chunks",
+      `POST ${plain} HTTP/1.1\r\n${host}content-length: 1\r\ntransfer-encoding: chunked\r\n${end}`,
+    ],
+    ["unknown coding", `POST ${plain} HTTP/1.1\r\n${host}transfer-encoding: gzip\r\n${end}`],
+    ["an upgrade", `GET ${plain} HTTP/1.1\r\n${host}upgrade: websocket\r\nconnection: upgrade\r\n\r\n`],
+    ["a tunnel", `CONNECT example.com:443 HTTP/1.1\r\nhost: example.com:443\r\n\r\n`],
+    ["an unknown method", `WHATEVER ${plain} HTTP/1.1\r\n${host}${end}`],
+    ["a bad name", `POST ${plain} HTTP/1.1\r\n${host}b@d name: x\r\n${end}`],
+    ["a zero", `POST ${plain} HTTP/1.1\r\n${host}x: a\u0000b\r\n${end}`],
+    ["no path", `POST agents HTTP/1.1\r\n${host}${end}`],
+    ["a star", `OPTIONS * HTTP/1.1\r\n${host}${end}`],
+    ["a bad chunk", `POST ${plain} HTTP/1.1\r\n${host}transfer-encoding: chunked\r\n\r\nzz\r\n`],
+  ];
+  const bare: string[] = [];
+  for (const [what, bytes] of requests) {
+    const { socket, said } = await say(bytes);
+    socket.destroy();
+    try {
+      const { status, code, reason, message } = toldIn(said);
+      assert.ok(status >= 400 && code !== "" && reason !== "" && message !== "");
+    } catch {
+      bare.push(`${what}: ${JSON.stringify(said.slice(0, 300))}`);
+    }
+  }
+  assert.deepEqual(bare, []);
 });
 
 test("when no node is left that takes connections, the callers are told that nothing has run", async () => {

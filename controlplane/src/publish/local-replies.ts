@@ -14,7 +14,7 @@ import { type ErrorBody, errorJson, errorTrailers, retryHeader } from "@voda/pro
 import { headersBytesMax } from "@voda/proto/wire";
 import { borderMessage } from "./border.ts";
 import { headersMax, requestHeadersMs } from "./limits.ts";
-import { headersToSet } from "./route-parts.ts";
+import { type HeaderMatcher, headersToSet, isAbsent, isPresent, matches } from "./route-parts.ts";
 
 /** In how long another try may find a node: a start takes about a second. */
 const retryAfterMs = 1_000;
@@ -27,6 +27,8 @@ interface LocalReply {
   readonly flags?: readonly string[];
   /** Envoy's own status: for what has no flag. */
   readonly status?: number;
+  /** What the request says, where others get the same status. */
+  readonly request?: HeaderMatcher;
   readonly error: ErrorBody;
   /** When it is not what Envoy would send. */
   readonly as?: number;
@@ -70,7 +72,10 @@ const replies: readonly LocalReply[] = [
     error: unavailable("the proxy is out of memory or of connections; try again", { retryAfterMs }),
   },
   { flags: ["UO"], error: unavailable("too many calls are under way; try again", { retryAfterMs }) },
-  { flags: ["UH"], error: unavailable("no node takes calls now; try again in a moment", { retryAfterMs }) },
+  {
+    flags: ["UH", "NC"],
+    error: unavailable("no node takes calls now; try again in a moment", { retryAfterMs }),
+  },
   {
     flags: ["UF"],
     error: unavailable("the node was not reached, so nothing has run; try again", { retryAfterMs }),
@@ -97,6 +102,23 @@ const replies: readonly LocalReply[] = [
     ),
   },
   { status: 400, error: badRequest("this is no request that HTTP allows") },
+  // the codec has read no headers then; a node or the picker says 501 of a method
+  {
+    status: 501,
+    request: isAbsent(":method"),
+    error: badRequest("this transfer-encoding is not known here: send chunked, or a content-length"),
+  },
+  {
+    status: 403,
+    request: isPresent("upgrade"),
+    as: 400,
+    error: badRequest(
+      "connections are not upgraded here: send the call as a POST, without an upgrade header",
+    ),
+  },
+  // a tunnel, and a target without a slash; what nodes and the picker do not find they say themselves
+  { flags: ["NR"], error: noSuchTarget() },
+  { status: 404, request: matches(":path", { not: "/.*" }), error: noSuchTarget() },
   {
     status: 403,
     isGrpcOnly: true,
@@ -108,6 +130,11 @@ const replies: readonly LocalReply[] = [
   },
   { status: 503, isGrpcOnly: true, error: noNode },
 ];
+
+function noSuchTarget(): ErrorBody {
+  const message = "nothing is served at this target: send a POST to /agents/AGENT/KEY/METHOD";
+  return { code: "unimplemented", reason: "method_not_found", message };
+}
 
 function badRequest(message: string): ErrorBody {
   return { code: "invalid_argument", reason: "bad_request", message };
@@ -157,7 +184,13 @@ const textBody = (text: string, contentType: string) => ({
   },
 });
 
-function caseOf({ flags = [], status = 0 }: LocalReply): AccessLogFilter {
+function caseOf({ request, ...reply }: LocalReply): AccessLogFilter {
+  const answer = answerOf(reply);
+  if (request === undefined) return answer;
+  return both(answer, create(AccessLogFilterSchema, headerFilter(request)));
+}
+
+function answerOf({ flags = [], status = 0 }: LocalReply): AccessLogFilter {
   if (flags.length > 0)
     return create(AccessLogFilterSchema, {
       filterSpecifier: { case: "responseFlagFilter", value: { flags: [...flags] } },
@@ -172,20 +205,14 @@ function caseOf({ flags = [], status = 0 }: LocalReply): AccessLogFilter {
 }
 
 /** Not gRPC-Web, whose clients read HTTP's status. */
-const isGrpc = create(AccessLogFilterSchema, {
-  filterSpecifier: {
-    case: "headerFilter",
-    value: {
-      header: {
-        name: "content-type",
-        headerMatchSpecifier: {
-          case: "stringMatch",
-          value: { matchPattern: { case: "safeRegex", value: { regex: "application/grpc(?:\\+.*)?" } } },
-        },
-      },
-    },
-  },
-});
+const isGrpc = create(
+  AccessLogFilterSchema,
+  headerFilter(matches("content-type", { as: "application/grpc(?:\\+.*)?" })),
+);
+
+function headerFilter(header: HeaderMatcher) {
+  return { filterSpecifier: { case: "headerFilter" as const, value: { header } } };
+}
 
 function both(...filters: AccessLogFilter[]): AccessLogFilter {
   return create(AccessLogFilterSchema, { filterSpecifier: { case: "andFilter", value: { filters } } });

@@ -26,3 +26,24 @@ export const is = (name: string, value: string) =>
     name,
     headerMatchSpecifier: { case: "stringMatch", value: { matchPattern: { case: "exact", value } } },
   });
+
+export type HeaderMatcher = ReturnType<typeof is>;
+
+export const isPresent = (name: string) =>
+  create(HeaderMatcherSchema, { name, headerMatchSpecifier: { case: "presentMatch", value: true } });
+
+export const isAbsent = (name: string) =>
+  create(HeaderMatcherSchema, { name, headerMatchSpecifier: { case: "presentMatch", value: false } });
+
+/** The whole value, or any other, and only of a header that is there. */
+export const matches = (name: string, how: { readonly as: string } | { readonly not: string }) =>
+  create(HeaderMatcherSchema, {
+    name,
+    headerMatchSpecifier: {
+      case: "stringMatch",
+      value: {
+        matchPattern: { case: "safeRegex", value: { regex: "as" in how ? how.as : how.not } },
+      },
+    },
+    invertMatch: "not" in how,
+  });

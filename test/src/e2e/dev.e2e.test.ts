@@ -42,12 +42,19 @@ test("an edit is the new behaviour of sessions that are awake, without a failed 
   enough.abort();
   await callers;
   assert.deepEqual(failed, []);
-  assert.match(mesh.supervisor.output(), /deployed tally as [0-9a-f]{12} in /);
+  const deployments = (): number =>
+    mesh.supervisor.output().match(/deployed tally as [0-9a-f]{12} in /g)?.length ?? 0;
+  await waitUntil(() => deployments() === 1, "the second revision is told");
 
+  writeFileSync(file, source(1000)); // a save that changes nothing is no news
   writeFileSync(file, "export default defineConfig({ agents: [");
   await waitUntil(
     () => mesh.supervisor.output().includes("not deployed, the code before goes on: "),
     "the mistake is told",
   );
   assert.equal((await call(mesh.url, "tally/a/step")).body, 1000);
+  assert.equal(deployments(), 1);
+
+  writeFileSync(file, source(1000));
+  await waitUntil(() => deployments() === 2, "it is told that the mistake is mended");
 });

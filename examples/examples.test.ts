@@ -12,6 +12,8 @@ import {
   gather,
   handlersOf,
   type MapState,
+  type SendRequest,
+  sendFunction,
   type TextState,
   VodaError,
 } from "voda/definition";
@@ -19,20 +21,36 @@ import { cart } from "./cart/cart.ts";
 import { counter } from "./counter/counter.ts";
 import { editor } from "./editor/editor.ts";
 import { AddItemRequestSchema, GetCartRequestSchema } from "./gen/shop/v1/cart_pb.ts";
-import { poll, voter } from "./poll/poll.ts";
+import { diary, poll, voter } from "./poll/poll.ts";
 import config from "./voda.config.ts";
 
 const nobody = (): never => assert.fail("nobody is asked");
+const nothing = (): never => assert.fail("nothing is sent");
+const by = { subject: "anonymous", agent: { name: "voter", key: "ann" } };
 
 /** Calls handlers of an agent on one state. */
-function session(agent: AnyAgent, state: object, ask: (one: AskRequest) => Promise<unknown> = nobody) {
+function session(
+  agent: AnyAgent,
+  state: object,
+  ask: (one: AskRequest) => Promise<unknown> = nobody,
+  send: (one: SendRequest) => void = nothing,
+) {
   return (method: string, input?: unknown): unknown => {
     const handler = handlersOf(agent).get(method);
     assert.ok(handler !== undefined, `no handler ${method}`);
     const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
-    const call = { key: "k", caller: { subject: "anonymous" }, signal: new AbortController().signal, log };
+    const call = { key: "k", caller: by, signal: new AbortController().signal, log };
     return handler.run(
-      { ...call, state, now: () => 0, random: () => 0, uuid: () => "", ask: askFunction(ask), gather },
+      {
+        ...call,
+        state,
+        now: () => 0,
+        random: () => 0,
+        uuid: () => "",
+        ask: askFunction(ask),
+        gather,
+        send: sendFunction(send),
+      },
       input,
     );
   };
@@ -81,7 +99,8 @@ test("the config names the agents with their methods", () => {
     ["counter", ["readonly get", "handler add"]],
     ["cart", ["handler addItem", "readonly getCart"]],
     ["editor", ["readonly text", "readonly length", "handler apply"]],
-    ["poll", ["readonly votes", "handler count"]],
+    ["diary", ["readonly results", "handler note"]],
+    ["poll", ["readonly votes", "handler count", "handler close"]],
     ["voter", ["handler vote"]],
   ]);
 });
@@ -154,7 +173,7 @@ test("the shipped editing history replays to its end", () => {
 });
 
 test("who votes again changes the vote, in the poll too", async () => {
-  const counted = session(poll, { votes: memoryMap() });
+  const counted = session(poll, { votes: memoryMap(), voters: new Map() });
   const asked: AskRequest[] = [];
   const choices = new Map<string, string>();
   const vote = session(voter, { choices }, async (ask) => {
@@ -174,4 +193,25 @@ test("who votes again changes the vote, in the poll too", async () => {
     asked.map(({ agent, key }) => `${agent}/${key}`),
     ["poll/lunch", "poll/lunch"],
   );
+});
+
+test("a poll that closes tells everybody who has voted, once", () => {
+  const sent: SendRequest[] = [];
+  const votes = memoryMap();
+  votes.set("soup", 1);
+  votes.set("rice", 3);
+  const voters = new Map([
+    ["ann", true],
+    ["bob", true],
+  ]);
+  const call = session(poll, { votes, voters }, nobody, (one) => sent.push(one));
+  assert.deepEqual(call("close"), { winner: "rice" });
+  const body = '{"of":"k","winner":"rice"}';
+  assert.deepEqual(
+    sent,
+    ["ann", "bob"].map((key) => ({ agent: "diary", key, method: "note", body })),
+  );
+  const results = new Map<string, string>();
+  session(diary, { results })("note", JSON.parse(body));
+  assert.deepEqual([...results], [["k", "rice"]]);
 });

@@ -2,6 +2,6 @@ import { defineConfig } from "voda/config";
 import { cart } from "./cart/cart.ts";
 import { counter } from "./counter/counter.ts";
 import { editor } from "./editor/editor.ts";
-import { poll, voter } from "./poll/poll.ts";
+import { diary, poll, voter } from "./poll/poll.ts";
 
-export default defineConfig({ agents: [counter, cart, editor, poll, voter] });
+export default defineConfig({ agents: [counter, cart, editor, diary, poll, voter] });

@@ -4,6 +4,7 @@ import type { Output } from "../print.ts";
 import { addAgents } from "./agents.ts";
 import { addBench } from "./bench.ts";
 import { addCall } from "./call.ts";
+import { addDead } from "./dead.ts";
 import { addDoctor } from "./doctor.ts";
 import { addExplain } from "./explain.ts";
 import { addLife } from "./life.ts";
@@ -21,6 +22,7 @@ export const commands: readonly AddCommand[] = [
   addUp,
   addCall,
   addPs,
+  addDead,
   addLife,
   addTop,
   addLogs,

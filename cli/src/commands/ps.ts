@@ -8,10 +8,12 @@ import { type Output, type Print, table } from "../print.ts";
 import { lockHolder } from "../up/lock.ts";
 import { fillWords, isNearlyFull, storeFill } from "../up/store-fill.ts";
 import { noAgent } from "./agents.ts";
+import { printDead } from "./dead.ts";
 
 /** Beside those of every client. */
 interface PsFlags extends ClientFlags {
   readonly nodes?: true;
+  readonly dead?: true;
 }
 
 /** As many as the control plane gives at once. */
@@ -23,12 +25,14 @@ const sessionsShownMax = 10_000;
 export function addPs(program: Command, { out: print, err }: Output): void {
   const command = program
     .command("ps")
-    .description("list sessions, or nodes")
+    .description("list sessions, nodes, or dead letters")
     .argument("[agent]", "only sessions of this agent")
-    .option("--nodes", "list the nodes");
+    .option("--nodes", "list the nodes")
+    .option("--dead", "list messages between sessions that were given up");
   withClientFlags(command).action(async (agent: string | undefined, flags: PsFlags) => {
     const api = connectApi(flags.url);
-    if (flags.nodes === true) printNodes((await api.nodes.listNodes({})).nodes, flags, print);
+    if (flags.dead === true) await printDead(api, flags, print);
+    else if (flags.nodes === true) printNodes((await api.nodes.listNodes({})).nodes, flags, print);
     else {
       const listed = await listSessions(api, agent ?? "", flags.namespace ?? "");
       // Asked only now: a list that has sessions shows that the name is right.

@@ -2,12 +2,13 @@
 import { create } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { type Session, SessionSchema, type SessionService, SessionStatus } from "@voda/proto/api";
-import { CommandKind } from "@voda/proto/node";
+import { CommandKind, type Redelivery } from "@voda/proto/node";
 import { defaultNamespace, identifierProblem, type SessionName, sessionToken } from "@voda/proto/session";
 import type { Owner } from "../directory/directory.ts";
 import { ControlError } from "../errors.ts";
-import { sendCommand } from "../nats/command.ts";
+import { type SessionCommand, sendCommand } from "../nats/command.ts";
 import { callerRefusal, pick } from "../scheduler/index.ts";
+import { deliverAgain, dropDeadLetter, listDeadLetters } from "./dead-letters.ts";
 import { isInLog, namesFrom } from "./lanes.ts";
 import { acceptLoss, listLost } from "./lost-sessions.ts";
 import { agentNotFound, nameOf } from "./refs.ts";
@@ -78,6 +79,15 @@ export function sessionService(context: SessionContext): ServiceImpl<typeof Sess
       return {};
     },
     listLostSessions: ({ pageToken }) => listLost(context.jsm, pageToken),
+    listDeadLetters: (request) => listDeadLetters(context.jsm, request),
+    async retryDeadLetter({ id }, call) {
+      const order = (name: SessionName, redelivery: Redelivery): Promise<unknown> =>
+        commandAnywhere(context, CommandKind.REDELIVER, { name, redelivery, ...timeout(call) });
+      return { letter: await deliverAgain(context.jsm, id, order) };
+    },
+    async dropDeadLetter({ id }) {
+      return { letter: await dropDeadLetter(context.jsm, id) };
+    },
     async acceptLoss(request) {
       return { lost: await acceptLoss(context, nameOf(request.session)) };
     },
@@ -124,7 +134,7 @@ async function stored(context: SessionContext, name: SessionName): Promise<Sessi
 async function commandAnywhere(
   context: SessionContext,
   kind: CommandKind,
-  { name, timeoutMs }: { readonly name: SessionName; readonly timeoutMs: number },
+  { name, timeoutMs, redelivery }: Ordered,
 ): Promise<{ node: string; epoch: bigint }> {
   const picked = pick(context, name);
   // A session cannot be placed without what its agent asks for; its log is kept all the same.
@@ -143,9 +153,12 @@ async function commandAnywhere(
     grant,
     timeoutMs,
     idleMsMin: 0,
+    ...(redelivery && { redelivery }),
   });
   return { node, epoch };
 }
+
+type Ordered = Pick<SessionCommand, "name" | "timeoutMs" | "redelivery">;
 
 /** Of `ListSessions`; an empty agent means all. */
 interface ListRequest {

@@ -1,7 +1,7 @@
 // Sends a command to the node that has, or shall have, a session.
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type NatsConnection, NoRespondersError, RequestError, TimeoutError } from "@nats-io/transport-node";
-import { type CommandKind, CommandResultSchema, CommandSchema } from "@voda/proto/node";
+import { type CommandKind, CommandResultSchema, CommandSchema, type Redelivery } from "@voda/proto/node";
 import type { SessionName } from "@voda/proto/session";
 import { type Code, commandSubject } from "@voda/proto/wire";
 import { ControlError } from "../errors.ts";
@@ -15,6 +15,8 @@ export interface SessionCommand {
   readonly timeoutMs: number;
   /** Only with SLEEP: refused with `not_rested` when the session had work within this time. */
   readonly idleMsMin: number;
+  /** Only with REDELIVER. */
+  readonly redelivery?: Redelivery;
 }
 
 /** The node ends what it was asked for at the deadline and says so: its answer may be this late. */
@@ -31,12 +33,21 @@ export async function sendCommand(
   { connection, storeMs }: CommandContext,
   command: SessionCommand,
 ): Promise<bigint> {
-  const { kind, name, node, grant, timeoutMs, idleMsMin } = command;
+  const { kind, name, node, grant, timeoutMs, idleMsMin, redelivery } = command;
   const { namespace, agent, key } = name;
   const deadlineMs = BigInt(Math.round(storeMs() + timeoutMs));
   const body = toBinary(
     CommandSchema,
-    create(CommandSchema, { kind, namespace, agent, key, grant, deadlineMs, idleMsMin }),
+    create(CommandSchema, {
+      kind,
+      namespace,
+      agent,
+      key,
+      grant,
+      deadlineMs,
+      idleMsMin,
+      ...(redelivery && { redelivery }),
+    }),
   );
   const { code, reason, message, epoch } = fromBinary(
     CommandResultSchema,

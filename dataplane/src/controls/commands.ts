@@ -1,8 +1,14 @@
 // Orders of the control plane, as answers of the node.
 import { create } from "@bufbuild/protobuf";
-import { type Command, CommandKind, type CommandResult, CommandResultSchema } from "@voda/proto/node";
+import {
+  type Command,
+  CommandKind,
+  type CommandResult,
+  CommandResultSchema,
+  type Redelivery,
+} from "@voda/proto/node";
 import { type SessionName, type SessionToken, sessionNameProblem, sessionToken } from "@voda/proto/session";
-import type { Answer, Failure } from "../call/index.ts";
+import { type Answer, type Failure, fail } from "../call/index.ts";
 
 /** What the control plane may want done with sessions of this node. */
 export interface CommandedSessions {
@@ -11,6 +17,13 @@ export interface CommandedSessions {
   /** `deadlineMs`: monotonic. The grant is checked by whoever carries the order out. */
   order(
     type: "wake" | "end",
+    name: SessionName,
+    deadlineMs: number,
+    grant: string | undefined,
+  ): Promise<Answer>;
+  /** The message is taken once, however often it comes. */
+  redeliver(
+    message: Redelivery,
     name: SessionName,
     deadlineMs: number,
     grant: string | undefined,
@@ -24,10 +37,11 @@ export interface CommandParts {
   readonly storeMs: () => number;
 }
 
-const orders: ReadonlyMap<CommandKind, "sleep" | "wake" | "end"> = new Map([
+const orders: ReadonlyMap<CommandKind, "sleep" | "wake" | "end" | "redeliver"> = new Map([
   [CommandKind.SLEEP, "sleep"],
   [CommandKind.WAKE, "wake"],
   [CommandKind.END, "end"],
+  [CommandKind.REDELIVER, "redeliver"],
 ]);
 
 /**
@@ -61,10 +75,27 @@ export async function carryOut(parts: CommandParts, command: Command): Promise<C
     return create(CommandResultSchema);
   }
   const atMs = parts.monotonicMs() + remainingMs;
-  const answer = await parts.sessions.order(order, name, atMs, grant === "" ? undefined : grant);
+  const granted = grant === "" ? undefined : grant;
+  const answer = await (order === "redeliver"
+    ? redeliver(parts, command, name, atMs, granted)
+    : parts.sessions.order(order, name, atMs, granted));
   return answer.ok
     ? create(CommandResultSchema, { epoch: BigInt(parts.sessions.epochOf(token)) })
     : failed(answer.failure);
+}
+
+const sourceBytes = 16;
+
+async function redeliver(
+  { sessions }: CommandParts,
+  { redelivery }: Command,
+  name: SessionName,
+  atMs: number,
+  grant: string | undefined,
+): Promise<Answer> {
+  if (redelivery?.source.length !== sourceBytes)
+    return fail("bad_request", `a message that is delivered again has a source of ${sourceBytes} bytes`);
+  return sessions.redeliver(redelivery, name, atMs, grant);
 }
 
 function failed({ code, reason, message }: Failure): CommandResult {

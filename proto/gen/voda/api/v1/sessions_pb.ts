@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file voda/api/v1/sessions.proto.
  */
 export const file_voda_api_v1_sessions: GenFile = /*@__PURE__*/
-  fileDesc("Chp2b2RhL2FwaS92MS9zZXNzaW9ucy5wcm90bxILdm9kYS5hcGkudjEigQEKB1Nlc3Npb24SEQoJbmFtZXNwYWNlGAEgASgJEg0KBWFnZW50GAIgASgJEgsKA2tleRgDIAEoCRIqCgZzdGF0dXMYBCABKA4yGi52b2RhLmFwaS52MS5TZXNzaW9uU3RhdHVzEgwKBG5vZGUYBSABKAkSDQoFZXBvY2gYBiABKAQiOwoKU2Vzc2lvblJlZhIRCgluYW1lc3BhY2UYASABKAkSDQoFYWdlbnQYAiABKAkSCwoDa2V5GAMgASgJIj0KEUdldFNlc3Npb25SZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmIjsKEkdldFNlc3Npb25SZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQudm9kYS5hcGkudjEuU2Vzc2lvbiJeChNMaXN0U2Vzc2lvbnNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVhZ2VudBgCIAEoCRIRCglwYWdlX3NpemUYAyABKA0SEgoKcGFnZV90b2tlbhgEIAEoCSJXChRMaXN0U2Vzc2lvbnNSZXNwb25zZRImCghzZXNzaW9ucxgBIAMoCzIULnZvZGEuYXBpLnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIj8KE1NsZWVwU2Vzc2lvblJlcXVlc3QSKAoHc2Vzc2lvbhgBIAEoCzIXLnZvZGEuYXBpLnYxLlNlc3Npb25SZWYiPQoUU2xlZXBTZXNzaW9uUmVzcG9uc2USJQoHc2Vzc2lvbhgBIAEoCzIULnZvZGEuYXBpLnYxLlNlc3Npb24iPgoSV2FrZVNlc3Npb25SZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmIjwKE1dha2VTZXNzaW9uUmVzcG9uc2USJQoHc2Vzc2lvbhgBIAEoCzIULnZvZGEuYXBpLnYxLlNlc3Npb24iQAoTV2FrZVNlc3Npb25zUmVxdWVzdBIpCghzZXNzaW9ucxgBIAMoCzIXLnZvZGEuYXBpLnYxLlNlc3Npb25SZWYiPgoUV2FrZVNlc3Npb25zUmVzcG9uc2USJgoIc2Vzc2lvbnMYASADKAsyFC52b2RhLmFwaS52MS5TZXNzaW9uIj0KEUVuZFNlc3Npb25SZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmIhQKEkVuZFNlc3Npb25SZXNwb25zZSKMAQoLTG9zdFNlc3Npb24SKAoHc2Vzc2lvbhgBIAEoCzIXLnZvZGEuYXBpLnYxLlNlc3Npb25SZWYSHQoVYWNrbm93bGVkZ2VkX3Bvc2l0aW9uGAIgASgDEh0KFWFja25vd2xlZGdlZF9zZXF1ZW5jZRgDIAEoAxIVCg1sYXN0X3NlcXVlbmNlGAQgASgDIi0KF0xpc3RMb3N0U2Vzc2lvbnNSZXF1ZXN0EhIKCnBhZ2VfdG9rZW4YASABKAkiXwoYTGlzdExvc3RTZXNzaW9uc1Jlc3BvbnNlEioKCHNlc3Npb25zGAEgAygLMhgudm9kYS5hcGkudjEuTG9zdFNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIj0KEUFjY2VwdExvc3NSZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmIjwKEkFjY2VwdExvc3NSZXNwb25zZRImCgRsb3N0GAEgASgLMhgudm9kYS5hcGkudjEuTG9zdFNlc3Npb24qfwoNU2Vzc2lvblN0YXR1cxIeChpTRVNTSU9OX1NUQVRVU19VTlNQRUNJRklFRBAAEhgKFFNFU1NJT05fU1RBVFVTX0FXQUtFEAESGQoVU0VTU0lPTl9TVEFUVVNfQVNMRUVQEAISGQoVU0VTU0lPTl9TVEFUVVNfVU5CT1JOEAMyvgUKDlNlc3Npb25TZXJ2aWNlElIKCkdldFNlc3Npb24SHi52b2RhLmFwaS52MS5HZXRTZXNzaW9uUmVxdWVzdBofLnZvZGEuYXBpLnYxLkdldFNlc3Npb25SZXNwb25zZSIDkAIBElgKDExpc3RTZXNzaW9ucxIgLnZvZGEuYXBpLnYxLkxpc3RTZXNzaW9uc1JlcXVlc3QaIS52b2RhLmFwaS52MS5MaXN0U2Vzc2lvbnNSZXNwb25zZSIDkAIBElMKDFNsZWVwU2Vzc2lvbhIgLnZvZGEuYXBpLnYxLlNsZWVwU2Vzc2lvblJlcXVlc3QaIS52b2RhLmFwaS52MS5TbGVlcFNlc3Npb25SZXNwb25zZRJQCgtXYWtlU2Vzc2lvbhIfLnZvZGEuYXBpLnYxLldha2VTZXNzaW9uUmVxdWVzdBogLnZvZGEuYXBpLnYxLldha2VTZXNzaW9uUmVzcG9uc2USUwoMV2FrZVNlc3Npb25zEiAudm9kYS5hcGkudjEuV2FrZVNlc3Npb25zUmVxdWVzdBohLnZvZGEuYXBpLnYxLldha2VTZXNzaW9uc1Jlc3BvbnNlEk0KCkVuZFNlc3Npb24SHi52b2RhLmFwaS52MS5FbmRTZXNzaW9uUmVxdWVzdBofLnZvZGEuYXBpLnYxLkVuZFNlc3Npb25SZXNwb25zZRJkChBMaXN0TG9zdFNlc3Npb25zEiQudm9kYS5hcGkudjEuTGlzdExvc3RTZXNzaW9uc1JlcXVlc3QaJS52b2RhLmFwaS52MS5MaXN0TG9zdFNlc3Npb25zUmVzcG9uc2UiA5ACARJNCgpBY2NlcHRMb3NzEh4udm9kYS5hcGkudjEuQWNjZXB0TG9zc1JlcXVlc3QaHy52b2RhLmFwaS52MS5BY2NlcHRMb3NzUmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("Chp2b2RhL2FwaS92MS9zZXNzaW9ucy5wcm90bxILdm9kYS5hcGkudjEigQEKB1Nlc3Npb24SEQoJbmFtZXNwYWNlGAEgASgJEg0KBWFnZW50GAIgASgJEgsKA2tleRgDIAEoCRIqCgZzdGF0dXMYBCABKA4yGi52b2RhLmFwaS52MS5TZXNzaW9uU3RhdHVzEgwKBG5vZGUYBSABKAkSDQoFZXBvY2gYBiABKAQiOwoKU2Vzc2lvblJlZhIRCgluYW1lc3BhY2UYASABKAkSDQoFYWdlbnQYAiABKAkSCwoDa2V5GAMgASgJIj0KEUdldFNlc3Npb25SZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmIjsKEkdldFNlc3Npb25SZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQudm9kYS5hcGkudjEuU2Vzc2lvbiJeChNMaXN0U2Vzc2lvbnNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVhZ2VudBgCIAEoCRIRCglwYWdlX3NpemUYAyABKA0SEgoKcGFnZV90b2tlbhgEIAEoCSJXChRMaXN0U2Vzc2lvbnNSZXNwb25zZRImCghzZXNzaW9ucxgBIAMoCzIULnZvZGEuYXBpLnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIj8KE1NsZWVwU2Vzc2lvblJlcXVlc3QSKAoHc2Vzc2lvbhgBIAEoCzIXLnZvZGEuYXBpLnYxLlNlc3Npb25SZWYiPQoUU2xlZXBTZXNzaW9uUmVzcG9uc2USJQoHc2Vzc2lvbhgBIAEoCzIULnZvZGEuYXBpLnYxLlNlc3Npb24iPgoSV2FrZVNlc3Npb25SZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmIjwKE1dha2VTZXNzaW9uUmVzcG9uc2USJQoHc2Vzc2lvbhgBIAEoCzIULnZvZGEuYXBpLnYxLlNlc3Npb24iQAoTV2FrZVNlc3Npb25zUmVxdWVzdBIpCghzZXNzaW9ucxgBIAMoCzIXLnZvZGEuYXBpLnYxLlNlc3Npb25SZWYiPgoUV2FrZVNlc3Npb25zUmVzcG9uc2USJgoIc2Vzc2lvbnMYASADKAsyFC52b2RhLmFwaS52MS5TZXNzaW9uIj0KEUVuZFNlc3Npb25SZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmIhQKEkVuZFNlc3Npb25SZXNwb25zZSKMAQoLTG9zdFNlc3Npb24SKAoHc2Vzc2lvbhgBIAEoCzIXLnZvZGEuYXBpLnYxLlNlc3Npb25SZWYSHQoVYWNrbm93bGVkZ2VkX3Bvc2l0aW9uGAIgASgDEh0KFWFja25vd2xlZGdlZF9zZXF1ZW5jZRgDIAEoAxIVCg1sYXN0X3NlcXVlbmNlGAQgASgDIi0KF0xpc3RMb3N0U2Vzc2lvbnNSZXF1ZXN0EhIKCnBhZ2VfdG9rZW4YASABKAkiXwoYTGlzdExvc3RTZXNzaW9uc1Jlc3BvbnNlEioKCHNlc3Npb25zGAEgAygLMhgudm9kYS5hcGkudjEuTG9zdFNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIj0KEUFjY2VwdExvc3NSZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmIjwKEkFjY2VwdExvc3NSZXNwb25zZRImCgRsb3N0GAEgASgLMhgudm9kYS5hcGkudjEuTG9zdFNlc3Npb24i3gEKCkRlYWRMZXR0ZXISCgoCaWQYASABKAQSJwoGc2VuZGVyGAIgASgLMhcudm9kYS5hcGkudjEuU2Vzc2lvblJlZhInCgZ0YXJnZXQYAyABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmEg4KBm1ldGhvZBgEIAEoCRINCgVpbnB1dBgFIAEoCRIMCgRjb2RlGAYgASgJEg4KBnJlYXNvbhgHIAEoCRIPCgdtZXNzYWdlGAggASgJEhAKCGF0dGVtcHRzGAkgASgNEhIKCnNlbnRfYXRfbXMYCiABKAQiPwoWTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKA0SEgoKcGFnZV90b2tlbhgCIAEoCSJcChdMaXN0RGVhZExldHRlcnNSZXNwb25zZRIoCgdsZXR0ZXJzGAEgAygLMhcudm9kYS5hcGkudjEuRGVhZExldHRlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJAoWUmV0cnlEZWFkTGV0dGVyUmVxdWVzdBIKCgJpZBgBIAEoBCJCChdSZXRyeURlYWRMZXR0ZXJSZXNwb25zZRInCgZsZXR0ZXIYASABKAsyFy52b2RhLmFwaS52MS5EZWFkTGV0dGVyIiMKFURyb3BEZWFkTGV0dGVyUmVxdWVzdBIKCgJpZBgBIAEoBCJBChZEcm9wRGVhZExldHRlclJlc3BvbnNlEicKBmxldHRlchgBIAEoCzIXLnZvZGEuYXBpLnYxLkRlYWRMZXR0ZXIqfwoNU2Vzc2lvblN0YXR1cxIeChpTRVNTSU9OX1NUQVRVU19VTlNQRUNJRklFRBAAEhgKFFNFU1NJT05fU1RBVFVTX0FXQUtFEAESGQoVU0VTU0lPTl9TVEFUVVNfQVNMRUVQEAISGQoVU0VTU0lPTl9TVEFUVVNfVU5CT1JOEAMy2gcKDlNlc3Npb25TZXJ2aWNlElIKCkdldFNlc3Npb24SHi52b2RhLmFwaS52MS5HZXRTZXNzaW9uUmVxdWVzdBofLnZvZGEuYXBpLnYxLkdldFNlc3Npb25SZXNwb25zZSIDkAIBElgKDExpc3RTZXNzaW9ucxIgLnZvZGEuYXBpLnYxLkxpc3RTZXNzaW9uc1JlcXVlc3QaIS52b2RhLmFwaS52MS5MaXN0U2Vzc2lvbnNSZXNwb25zZSIDkAIBElMKDFNsZWVwU2Vzc2lvbhIgLnZvZGEuYXBpLnYxLlNsZWVwU2Vzc2lvblJlcXVlc3QaIS52b2RhLmFwaS52MS5TbGVlcFNlc3Npb25SZXNwb25zZRJQCgtXYWtlU2Vzc2lvbhIfLnZvZGEuYXBpLnYxLldha2VTZXNzaW9uUmVxdWVzdBogLnZvZGEuYXBpLnYxLldha2VTZXNzaW9uUmVzcG9uc2USUwoMV2FrZVNlc3Npb25zEiAudm9kYS5hcGkudjEuV2FrZVNlc3Npb25zUmVxdWVzdBohLnZvZGEuYXBpLnYxLldha2VTZXNzaW9uc1Jlc3BvbnNlEk0KCkVuZFNlc3Npb24SHi52b2RhLmFwaS52MS5FbmRTZXNzaW9uUmVxdWVzdBofLnZvZGEuYXBpLnYxLkVuZFNlc3Npb25SZXNwb25zZRJkChBMaXN0TG9zdFNlc3Npb25zEiQudm9kYS5hcGkudjEuTGlzdExvc3RTZXNzaW9uc1JlcXVlc3QaJS52b2RhLmFwaS52MS5MaXN0TG9zdFNlc3Npb25zUmVzcG9uc2UiA5ACARJNCgpBY2NlcHRMb3NzEh4udm9kYS5hcGkudjEuQWNjZXB0TG9zc1JlcXVlc3QaHy52b2RhLmFwaS52MS5BY2NlcHRMb3NzUmVzcG9uc2USYQoPTGlzdERlYWRMZXR0ZXJzEiMudm9kYS5hcGkudjEuTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBokLnZvZGEuYXBpLnYxLkxpc3REZWFkTGV0dGVyc1Jlc3BvbnNlIgOQAgESXAoPUmV0cnlEZWFkTGV0dGVyEiMudm9kYS5hcGkudjEuUmV0cnlEZWFkTGV0dGVyUmVxdWVzdBokLnZvZGEuYXBpLnYxLlJldHJ5RGVhZExldHRlclJlc3BvbnNlElkKDkRyb3BEZWFkTGV0dGVyEiIudm9kYS5hcGkudjEuRHJvcERlYWRMZXR0ZXJSZXF1ZXN0GiMudm9kYS5hcGkudjEuRHJvcERlYWRMZXR0ZXJSZXNwb25zZWIGcHJvdG8z");
 
 /**
  * One session of an agent.
@@ -511,6 +511,230 @@ export const AcceptLossResponseSchema: GenMessage<AcceptLossResponse> = /*@__PUR
   messageDesc(file_voda_api_v1_sessions, 18);
 
 /**
+ * A message between sessions that was given up.
+ *
+ * @generated from message voda.api.v1.DeadLetter
+ */
+export type DeadLetter = Message<"voda.api.v1.DeadLetter"> & {
+  /**
+   * Tells it from others.
+   *
+   * @generated from field: uint64 id = 1;
+   */
+  id: bigint;
+
+  /**
+   * Who sent it.
+   *
+   * @generated from field: voda.api.v1.SessionRef sender = 2;
+   */
+  sender?: SessionRef | undefined;
+
+  /**
+   * Whom it was for.
+   *
+   * @generated from field: voda.api.v1.SessionRef target = 3;
+   */
+  target?: SessionRef | undefined;
+
+  /**
+   * Name of the handler.
+   *
+   * @generated from field: string method = 4;
+   */
+  method: string;
+
+  /**
+   * JSON; empty means no input.
+   *
+   * @generated from field: string input = 5;
+   */
+  input: string;
+
+  /**
+   * Connect code in snake case that the last attempt ended with.
+   *
+   * @generated from field: string code = 6;
+   */
+  code: string;
+
+  /**
+   * Reason in snake case.
+   *
+   * @generated from field: string reason = 7;
+   */
+  reason: string;
+
+  /**
+   * One line for a person.
+   *
+   * @generated from field: string message = 8;
+   */
+  message: string;
+
+  /**
+   * How often its handler failed.
+   *
+   * @generated from field: uint32 attempts = 9;
+   */
+  attempts: number;
+
+  /**
+   * When it was sent, in milliseconds since 1970.
+   *
+   * @generated from field: uint64 sent_at_ms = 10;
+   */
+  sentAtMs: bigint;
+};
+
+/**
+ * Describes the message voda.api.v1.DeadLetter.
+ * Use `create(DeadLetterSchema)` to create a new message.
+ */
+export const DeadLetterSchema: GenMessage<DeadLetter> = /*@__PURE__*/
+  messageDesc(file_voda_api_v1_sessions, 19);
+
+/**
+ * Request of ListDeadLetters.
+ *
+ * @generated from message voda.api.v1.ListDeadLettersRequest
+ */
+export type ListDeadLettersRequest = Message<"voda.api.v1.ListDeadLettersRequest"> & {
+  /**
+   * At most this many; 0 means 100, more than 1000 is cut to 1000.
+   *
+   * @generated from field: uint32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before; empty means the first page.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message voda.api.v1.ListDeadLettersRequest.
+ * Use `create(ListDeadLettersRequestSchema)` to create a new message.
+ */
+export const ListDeadLettersRequestSchema: GenMessage<ListDeadLettersRequest> = /*@__PURE__*/
+  messageDesc(file_voda_api_v1_sessions, 20);
+
+/**
+ * Response of ListDeadLetters.
+ *
+ * @generated from message voda.api.v1.ListDeadLettersResponse
+ */
+export type ListDeadLettersResponse = Message<"voda.api.v1.ListDeadLettersResponse"> & {
+  /**
+   * One page of them, the one that was given up first comes first.
+   *
+   * @generated from field: repeated voda.api.v1.DeadLetter letters = 1;
+   */
+  letters: DeadLetter[];
+
+  /**
+   * Token of the next page; empty on the last one.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message voda.api.v1.ListDeadLettersResponse.
+ * Use `create(ListDeadLettersResponseSchema)` to create a new message.
+ */
+export const ListDeadLettersResponseSchema: GenMessage<ListDeadLettersResponse> = /*@__PURE__*/
+  messageDesc(file_voda_api_v1_sessions, 21);
+
+/**
+ * Request of RetryDeadLetter.
+ *
+ * @generated from message voda.api.v1.RetryDeadLetterRequest
+ */
+export type RetryDeadLetterRequest = Message<"voda.api.v1.RetryDeadLetterRequest"> & {
+  /**
+   * `id` of a dead letter.
+   *
+   * @generated from field: uint64 id = 1;
+   */
+  id: bigint;
+};
+
+/**
+ * Describes the message voda.api.v1.RetryDeadLetterRequest.
+ * Use `create(RetryDeadLetterRequestSchema)` to create a new message.
+ */
+export const RetryDeadLetterRequestSchema: GenMessage<RetryDeadLetterRequest> = /*@__PURE__*/
+  messageDesc(file_voda_api_v1_sessions, 22);
+
+/**
+ * Response of RetryDeadLetter.
+ *
+ * @generated from message voda.api.v1.RetryDeadLetterResponse
+ */
+export type RetryDeadLetterResponse = Message<"voda.api.v1.RetryDeadLetterResponse"> & {
+  /**
+   * As it was.
+   *
+   * @generated from field: voda.api.v1.DeadLetter letter = 1;
+   */
+  letter?: DeadLetter | undefined;
+};
+
+/**
+ * Describes the message voda.api.v1.RetryDeadLetterResponse.
+ * Use `create(RetryDeadLetterResponseSchema)` to create a new message.
+ */
+export const RetryDeadLetterResponseSchema: GenMessage<RetryDeadLetterResponse> = /*@__PURE__*/
+  messageDesc(file_voda_api_v1_sessions, 23);
+
+/**
+ * Request of DropDeadLetter.
+ *
+ * @generated from message voda.api.v1.DropDeadLetterRequest
+ */
+export type DropDeadLetterRequest = Message<"voda.api.v1.DropDeadLetterRequest"> & {
+  /**
+   * `id` of a dead letter.
+   *
+   * @generated from field: uint64 id = 1;
+   */
+  id: bigint;
+};
+
+/**
+ * Describes the message voda.api.v1.DropDeadLetterRequest.
+ * Use `create(DropDeadLetterRequestSchema)` to create a new message.
+ */
+export const DropDeadLetterRequestSchema: GenMessage<DropDeadLetterRequest> = /*@__PURE__*/
+  messageDesc(file_voda_api_v1_sessions, 24);
+
+/**
+ * Response of DropDeadLetter.
+ *
+ * @generated from message voda.api.v1.DropDeadLetterResponse
+ */
+export type DropDeadLetterResponse = Message<"voda.api.v1.DropDeadLetterResponse"> & {
+  /**
+   * As it was.
+   *
+   * @generated from field: voda.api.v1.DeadLetter letter = 1;
+   */
+  letter?: DeadLetter | undefined;
+};
+
+/**
+ * Describes the message voda.api.v1.DropDeadLetterResponse.
+ * Use `create(DropDeadLetterResponseSchema)` to create a new message.
+ */
+export const DropDeadLetterResponseSchema: GenMessage<DropDeadLetterResponse> = /*@__PURE__*/
+  messageDesc(file_voda_api_v1_sessions, 25);
+
+/**
  * Where a session is in its life.
  *
  * @generated from enum voda.api.v1.SessionStatus
@@ -643,6 +867,37 @@ export const SessionService: GenService<{
     methodKind: "unary";
     input: typeof AcceptLossRequestSchema;
     output: typeof AcceptLossResponseSchema;
+  },
+  /**
+   * Lists messages between sessions that were given up.
+   *
+   * @generated from rpc voda.api.v1.SessionService.ListDeadLetters
+   */
+  listDeadLetters: {
+    methodKind: "unary";
+    input: typeof ListDeadLettersRequestSchema;
+    output: typeof ListDeadLettersResponseSchema;
+  },
+  /**
+   * Delivers a message again that was given up. It is taken once, however often this is called; when its handler fails again, so does
+   * this call, and the message stays.
+   *
+   * @generated from rpc voda.api.v1.SessionService.RetryDeadLetter
+   */
+  retryDeadLetter: {
+    methodKind: "unary";
+    input: typeof RetryDeadLetterRequestSchema;
+    output: typeof RetryDeadLetterResponseSchema;
+  },
+  /**
+   * Forgets a message that was given up.
+   *
+   * @generated from rpc voda.api.v1.SessionService.DropDeadLetter
+   */
+  dropDeadLetter: {
+    methodKind: "unary";
+    input: typeof DropDeadLetterRequestSchema;
+    output: typeof DropDeadLetterResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_voda_api_v1_sessions, 0);

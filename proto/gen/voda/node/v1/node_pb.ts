@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file voda/node/v1/node.proto.
  */
 export const file_voda_node_v1_node: GenFile = /*@__PURE__*/
-  fileDesc("Chd2b2RhL25vZGUvdjEvbm9kZS5wcm90bxIMdm9kYS5ub2RlLnYxIqABCgVMZWFzZRIMCgRub2RlGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgJEhAKCHN1Y2NlZWRzGAMgASgJEg8KB2luZ3Jlc3MYBCABKAkSKAoIY2FwYWNpdHkYBSABKAsyFi52b2RhLm5vZGUudjEuQ2FwYWNpdHkSCwoDcGlkGAYgASgNEgwKBGRlYWQYByABKAgSDAoEem9uZRgIIAEoCSJkCghDYXBhY2l0eRIRCgljcHVfbWlsbGkYASABKA0SEgoKbWVtb3J5X21pYhgCIAEoDRIfCgRncHVzGAMgAygLMhEudm9kYS5ub2RlLnYxLkdwdRIQCghkaXNrX21pYhgEIAEoDSI2CgNHcHUSDAoEdXVpZBgBIAEoCRINCgVtb2RlbBgCIAEoCRISCgptZW1vcnlfbWliGAMgASgNIlkKCUhlYXJ0YmVhdBIMCgRub2RlGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgJEhAKCHNlc3Npb25zGAMgASgNEhcKD3JlcG9ydF9zZXF1ZW5jZRgEIAEoBCJ2CgpBY3RpdmF0aW9uEhEKCW5hbWVzcGFjZRgBIAEoCRINCgVhZ2VudBgCIAEoCRILCgNrZXkYAyABKAkSDQoFZXBvY2gYBCABKAQSKgoHZGV2aWNlcxgFIAMoCzIZLnZvZGEubm9kZS52MS5EZXZpY2VTaGFyZSJNCgtEZXZpY2VTaGFyZRIMCgR1dWlkGAEgASgJEg0KBXdob2xlGAIgASgIEg0KBW1pbGxpGAMgASgNEhIKCm1lbW9yeV9taWIYBCABKA0ijQEKBlJlcG9ydBIMCgRub2RlGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgJEhAKCHNlcXVlbmNlGAMgASgEEgwKBGZ1bGwYBCABKAgSKwoJYWN0aXZhdGVkGAUgAygLMhgudm9kYS5ub2RlLnYxLkFjdGl2YXRpb24SEwoLZGVhY3RpdmF0ZWQYBiADKAkiFgoGUmVzeW5jEgwKBG5vZGUYASABKAkimgEKB0NvbW1hbmQSJwoEa2luZBgBIAEoDjIZLnZvZGEubm9kZS52MS5Db21tYW5kS2luZBIRCgluYW1lc3BhY2UYAiABKAkSDQoFYWdlbnQYAyABKAkSCwoDa2V5GAQgASgJEg0KBWdyYW50GAUgASgJEhMKC2RlYWRsaW5lX21zGAYgASgEEhMKC2lkbGVfbXNfbWluGAcgASgNIk0KDUNvbW1hbmRSZXN1bHQSDAoEY29kZRgBIAEoCRIOCgZyZWFzb24YAiABKAkSDwoHbWVzc2FnZRgDIAEoCRINCgVlcG9jaBgEIAEoBCI+CgVUcmlhbBIiCgZhZ2VudHMYASADKAsyEi52b2RhLmFwaS52MS5BZ2VudBIRCglwdWJsaXNoZWQYAiABKAgiSgoLVHJpYWxSZXN1bHQSDAoEbm9kZRgBIAEoCRIMCgRjb2RlGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIPCgdtZXNzYWdlGAQgASgJKnAKC0NvbW1hbmRLaW5kEhwKGENPTU1BTkRfS0lORF9VTlNQRUNJRklFRBAAEhYKEkNPTU1BTkRfS0lORF9TTEVFUBABEhUKEUNPTU1BTkRfS0lORF9XQUtFEAISFAoQQ09NTUFORF9LSU5EX0VORBADYgZwcm90bzM", [file_voda_api_v1_agents]);
+  fileDesc("Chd2b2RhL25vZGUvdjEvbm9kZS5wcm90bxIMdm9kYS5ub2RlLnYxIqABCgVMZWFzZRIMCgRub2RlGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgJEhAKCHN1Y2NlZWRzGAMgASgJEg8KB2luZ3Jlc3MYBCABKAkSKAoIY2FwYWNpdHkYBSABKAsyFi52b2RhLm5vZGUudjEuQ2FwYWNpdHkSCwoDcGlkGAYgASgNEgwKBGRlYWQYByABKAgSDAoEem9uZRgIIAEoCSJkCghDYXBhY2l0eRIRCgljcHVfbWlsbGkYASABKA0SEgoKbWVtb3J5X21pYhgCIAEoDRIfCgRncHVzGAMgAygLMhEudm9kYS5ub2RlLnYxLkdwdRIQCghkaXNrX21pYhgEIAEoDSI2CgNHcHUSDAoEdXVpZBgBIAEoCRINCgVtb2RlbBgCIAEoCRISCgptZW1vcnlfbWliGAMgASgNIlkKCUhlYXJ0YmVhdBIMCgRub2RlGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgJEhAKCHNlc3Npb25zGAMgASgNEhcKD3JlcG9ydF9zZXF1ZW5jZRgEIAEoBCJ2CgpBY3RpdmF0aW9uEhEKCW5hbWVzcGFjZRgBIAEoCRINCgVhZ2VudBgCIAEoCRILCgNrZXkYAyABKAkSDQoFZXBvY2gYBCABKAQSKgoHZGV2aWNlcxgFIAMoCzIZLnZvZGEubm9kZS52MS5EZXZpY2VTaGFyZSJNCgtEZXZpY2VTaGFyZRIMCgR1dWlkGAEgASgJEg0KBXdob2xlGAIgASgIEg0KBW1pbGxpGAMgASgNEhIKCm1lbW9yeV9taWIYBCABKA0ijQEKBlJlcG9ydBIMCgRub2RlGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgJEhAKCHNlcXVlbmNlGAMgASgEEgwKBGZ1bGwYBCABKAgSKwoJYWN0aXZhdGVkGAUgAygLMhgudm9kYS5ub2RlLnYxLkFjdGl2YXRpb24SEwoLZGVhY3RpdmF0ZWQYBiADKAkiFgoGUmVzeW5jEgwKBG5vZGUYASABKAkiyAEKB0NvbW1hbmQSJwoEa2luZBgBIAEoDjIZLnZvZGEubm9kZS52MS5Db21tYW5kS2luZBIRCgluYW1lc3BhY2UYAiABKAkSDQoFYWdlbnQYAyABKAkSCwoDa2V5GAQgASgJEg0KBWdyYW50GAUgASgJEhMKC2RlYWRsaW5lX21zGAYgASgEEhMKC2lkbGVfbXNfbWluGAcgASgNEiwKCnJlZGVsaXZlcnkYCCABKAsyGC52b2RhLm5vZGUudjEuUmVkZWxpdmVyeSJKCgpSZWRlbGl2ZXJ5Eg4KBm1ldGhvZBgBIAEoCRIMCgRib2R5GAIgASgMEg4KBnNvdXJjZRgDIAEoDBIOCgZzZW5kZXIYBCABKAkiTQoNQ29tbWFuZFJlc3VsdBIMCgRjb2RlGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEg0KBWVwb2NoGAQgASgEIj4KBVRyaWFsEiIKBmFnZW50cxgBIAMoCzISLnZvZGEuYXBpLnYxLkFnZW50EhEKCXB1Ymxpc2hlZBgCIAEoCCJKCgtUcmlhbFJlc3VsdBIMCgRub2RlGAEgASgJEgwKBGNvZGUYAiABKAkSDgoGcmVhc29uGAMgASgJEg8KB21lc3NhZ2UYBCABKAkqjAEKC0NvbW1hbmRLaW5kEhwKGENPTU1BTkRfS0lORF9VTlNQRUNJRklFRBAAEhYKEkNPTU1BTkRfS0lORF9TTEVFUBABEhUKEUNPTU1BTkRfS0lORF9XQUtFEAISFAoQQ09NTUFORF9LSU5EX0VORBADEhoKFkNPTU1BTkRfS0lORF9SRURFTElWRVIQBGIGcHJvdG8z", [file_voda_api_v1_agents]);
 
 /**
  * Value of the key `voda_nodes/<node>.<incarnation>`, as JSON: one life of a node.
@@ -427,6 +427,13 @@ export type Command = Message<"voda.node.v1.Command"> & {
    * @generated from field: uint32 idle_ms_min = 7;
    */
   idleMsMin: number;
+
+  /**
+   * Only with REDELIVER.
+   *
+   * @generated from field: voda.node.v1.Redelivery redelivery = 8;
+   */
+  redelivery?: Redelivery | undefined;
 };
 
 /**
@@ -435,6 +442,48 @@ export type Command = Message<"voda.node.v1.Command"> & {
  */
 export const CommandSchema: GenMessage<Command> = /*@__PURE__*/
   messageDesc(file_voda_node_v1_node, 8);
+
+/**
+ * A message that is delivered again.
+ *
+ * @generated from message voda.node.v1.Redelivery
+ */
+export type Redelivery = Message<"voda.node.v1.Redelivery"> & {
+  /**
+   * Name of the handler.
+   *
+   * @generated from field: string method = 1;
+   */
+  method: string;
+
+  /**
+   * JSON; empty means no input.
+   *
+   * @generated from field: bytes body = 2;
+   */
+  body: Uint8Array;
+
+  /**
+   * 16 bytes, the same each time that the message is delivered again: it is taken once.
+   *
+   * @generated from field: bytes source = 3;
+   */
+  source: Uint8Array;
+
+  /**
+   * Who sent it, as `agent/key`.
+   *
+   * @generated from field: string sender = 4;
+   */
+  sender: string;
+};
+
+/**
+ * Describes the message voda.node.v1.Redelivery.
+ * Use `create(RedeliverySchema)` to create a new message.
+ */
+export const RedeliverySchema: GenMessage<Redelivery> = /*@__PURE__*/
+  messageDesc(file_voda_node_v1_node, 9);
 
 /**
  * Answer to a Command.
@@ -476,7 +525,7 @@ export type CommandResult = Message<"voda.node.v1.CommandResult"> & {
  * Use `create(CommandResultSchema)` to create a new message.
  */
 export const CommandResultSchema: GenMessage<CommandResult> = /*@__PURE__*/
-  messageDesc(file_voda_node_v1_node, 9);
+  messageDesc(file_voda_node_v1_node, 10);
 
 /**
  * `v.cp.trial`: a NATS request to every node, which loads the bundle of these definitions before they are published; each answers
@@ -505,7 +554,7 @@ export type Trial = Message<"voda.node.v1.Trial"> & {
  * Use `create(TrialSchema)` to create a new message.
  */
 export const TrialSchema: GenMessage<Trial> = /*@__PURE__*/
-  messageDesc(file_voda_node_v1_node, 10);
+  messageDesc(file_voda_node_v1_node, 11);
 
 /**
  * Answer to a Trial.
@@ -547,7 +596,7 @@ export type TrialResult = Message<"voda.node.v1.TrialResult"> & {
  * Use `create(TrialResultSchema)` to create a new message.
  */
 export const TrialResultSchema: GenMessage<TrialResult> = /*@__PURE__*/
-  messageDesc(file_voda_node_v1_node, 11);
+  messageDesc(file_voda_node_v1_node, 12);
 
 /**
  * What a control plane asks of a node.
@@ -582,6 +631,13 @@ export const CommandKind = {
    * @generated from enum value: COMMAND_KIND_END = 3;
    */
   END: 3,
+
+  /**
+   * Deliver a message again that was given up.
+   *
+   * @generated from enum value: COMMAND_KIND_REDELIVER = 4;
+   */
+  REDELIVER: 4,
 } as const;
 
 /**

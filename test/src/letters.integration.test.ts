@@ -1,0 +1,129 @@
+// Nodes as processes: what handlers send leaves with the commit, in order, and takes effect once.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { programs } from "@voda/cli/harness";
+import { type Cluster, type ClusterNode, call, refusal, startCluster, waitUntil } from "./kit/index.ts";
+
+const config = fileURLToPath(new URL("./agents/letters.config.ts", import.meta.url));
+
+let cluster: Cluster;
+let n1: ClusterNode;
+let n2: ClusterNode;
+
+before(async () => {
+  cluster = await startCluster({ nodes: 2, config });
+  [n1, n2] = cluster.nodes as [ClusterNode, ClusterNode];
+});
+after(() => cluster[Symbol.asyncDispose]());
+
+interface Books {
+  readonly told: Readonly<Record<string, number>>;
+  readonly heard: Readonly<Record<string, number>>;
+  readonly wrong: number;
+}
+const booksOf = async (key: string): Promise<Books> =>
+  (await call(n1.url, `peer/${key}/books`)).body as Books;
+
+test("what a handler sends is taken in order, by sessions here and on another node", async () => {
+  await call(n2.url, "peer/b/tell", { input: [] });
+  for (let i = 0; i < 20; i += 1) await call(n1.url, "peer/a/tell", { input: ["b", "c", "a"] });
+  for (const key of ["a", "b", "c"])
+    await waitUntil(async () => (await booksOf(key)).heard["a"] === 20, `${key} has heard all`);
+  for (const key of ["a", "b", "c"]) assert.equal((await booksOf(key)).wrong, 0);
+});
+
+test("a turn that fails sends nothing", async () => {
+  assert.equal(
+    refusal(await call(n1.url, "peer/fails/tellAndFail", { input: "quiet" })).message,
+    "not today",
+  );
+  await call(n1.url, "peer/fails/tell", { input: ["quiet"] });
+  await waitUntil(async () => (await booksOf("quiet")).heard["fails"] === 1, "what came later is taken");
+  assert.equal((await booksOf("quiet")).wrong, 0);
+});
+
+for (const [method, reason, words] of [
+  ["toNobody", "agent_not_found", /sender\/wrong sends to nobody hear: .*nobody/],
+  ["toNoMethod", "method_not_found", /agent sink has no method shout/],
+  ["tooLarge", "too_large", /ctx.send: \d+ bytes of messages in one turn exceed turnBytesMax 1048576/],
+] as const)
+  test(`${method}: the turn fails with its reason, and changes nothing`, async () => {
+    const refused = refusal(await call(n1.url, `sender/wrong/${method}`));
+    assert.equal(refused.reason, reason);
+    assert.match(String(refused.message), words);
+    assert.equal((await call(n1.url, "sender/wrong/sent")).body, 0);
+  });
+
+test("a turn sends so many messages and no more", async () => {
+  assert.equal((await call(n1.url, "sender/many/tooMany", { input: 1_024 })).status, 200);
+  const refused = refusal(await call(n1.url, "sender/many/tooMany", { input: 1_025 }));
+  assert.equal(refused.message, "ctx.send: a turn sends at most turnSendsMax 1024 messages");
+  const taken = async () => Object.keys((await call(n1.url, "sink/many/taken")).body as object).length;
+  await waitUntil(async () => (await taken()) === 1_024, "all are taken");
+});
+
+test("a message that its target refuses is given up, and those behind and beside it go on", async () => {
+  await call(n1.url, "sender/p/poison", { input: "strict" });
+  const taken = async (key: string) => (await call(n1.url, `sink/${key}/taken`)).body;
+  for (const [key, what] of [
+    ["strict", "after"],
+    ["strict-neighbour", "beside"],
+  ] as const)
+    await waitUntil(async () => JSON.stringify(await taken(key)) === JSON.stringify({ [what]: 1 }), what);
+  await waitUntil(() => n1.process().output().includes('"incident":"dead_letter"'), "the log tells");
+});
+
+test("dead letters are listed, delivered again once, and dropped", async () => {
+  for (const key of ["shut", "gone"]) await call(n1.url, "sender/d/poison", { input: key });
+  const list = async () =>
+    (JSON.parse((await voda("ps", "--dead", "--json")).stdout) as { letters: Letter[] }).letters;
+  const to = (key: string) => async () => (await list()).find(({ target }) => target.key === key);
+  const [shut, gone] = [
+    await waitUntil(to("shut"), "a letter is dead"),
+    await waitUntil(to("gone"), "one more"),
+  ];
+  const { sender, target, method, input, code, message, attempts } = shut;
+  assert.deepEqual(
+    [sender.key, target.agent, method, input, code, message, attempts],
+    ["d", "sink", "refuse", '"it"', "invalid_argument", "it is refused", 1],
+  );
+  assert.match(
+    (await voda("ps", "--dead")).stdout,
+    /sender\/d -> sink\/shut refuse +1 +invalid_argument: it is refused/,
+  );
+  const failed = await voda("dead", "retry", shut.id);
+  assert.deepEqual([failed.code, /it is refused/.test(failed.stderr)], [1, true]);
+  assert.ok(await to("shut")(), "it stays");
+  await call(n1.url, "sink/shut/open");
+  assert.match((await voda("dead", "retry", shut.id)).stdout, /was taken/);
+  assert.deepEqual((await call(n1.url, "sink/shut/taken")).body, { after: 1, it: 1 });
+  assert.equal((await voda("dead", "retry", shut.id)).code, 1, "it is not there any more");
+  assert.match((await voda("dead", "drop", gone.id)).stdout, /is dropped/);
+  assert.deepEqual([await to("shut")(), await to("gone")()], [undefined, undefined]);
+});
+
+interface Letter {
+  readonly id: string;
+  readonly sender: { readonly key: string };
+  readonly target: { readonly agent: string; readonly key: string };
+  readonly method: string;
+  readonly input: string;
+  readonly code: string;
+  readonly message: string;
+  readonly attempts: number;
+}
+
+/** Runs a command of the command line. */
+async function voda(...args: readonly string[]) {
+  const child = spawn(process.execPath, [programs().cli, ...args, "--url", cluster.apiUrl]);
+  const [stdout, stderr, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, "close") as Promise<[number]>,
+  ]);
+  return { code, stdout, stderr };
+}

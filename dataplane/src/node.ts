@@ -23,7 +23,7 @@ import {
   watchDeployments,
 } from "./controls/index.ts";
 import { freeDiskMib } from "./free-disk.ts";
-import { Inbox, openHost } from "./host/index.ts";
+import { type Host, Inbox, openBellRounds, openHost } from "./host/index.ts";
 import { createEdgeProof, createRoutes, type EdgeProof, openIngress } from "./ingress/index.ts";
 import { type LaneEvent, tombstoneMs } from "./lane/index.ts";
 import { type Membership, openIdentity, openMembership } from "./membership/index.ts";
@@ -32,6 +32,7 @@ import {
   type AsleepTrims,
   createStreams,
   openAsleepTrims,
+  openBells,
   openMarks,
   openStore,
   openStoreRoom,
@@ -105,7 +106,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   const membership = parts.use(await openMembership({ ...lease, capacity: machine.capacity, log }));
   const asleep = parts.use(openTrims(basics, stored, membership));
   const mesh = await openMesh(basics, { connection, membership, inbox, edge });
-  const { reactor } = parts.use(
+  const { reactor, world } = parts.use(
     openHost({
       ...basics,
       ...stored,
@@ -124,6 +125,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   const dispatchAll = (event: LaneEvent): void => reactor.dispatchAll(event);
   parts.defer(watchConnection(connection, dispatchAll));
   parts.defer(watchLeases(membership, mesh, dispatchAll));
+  parts.use(openRounds(basics, stored, { membership, inbox, reactor, world }));
   mesh.reports.full();
   ready.resolve(reactor.submit);
 
@@ -170,6 +172,7 @@ async function openStored({ config, node, clock, log, parts }: Basics) {
   /** For everything but leases and marks. */
   const records = room.guard(commit);
   const store = openStore(requests, records);
+  const bells = openBells(requests);
   const marks = parts.use(
     openMarks({
       requests,
@@ -179,7 +182,7 @@ async function openStored({ config, node, clock, log, parts }: Basics) {
       onFailed: (err) => log.warn({ err }, "marks are not stored; they are tried again"),
     }),
   );
-  return { connection, requests, commit, records, store, marks };
+  return { connection, requests, commit, records, store, marks, bells };
 }
 
 /**
@@ -211,6 +214,32 @@ function tellMissing(log: Logger, missing: readonly string[]): void {
     );
 }
 
+/** Each living node has those sessions deliver that nobody has in memory. */
+function openRounds(
+  { clock, log }: Basics,
+  { bells, connection }: Pick<Awaited<ReturnType<typeof openStored>>, "bells" | "connection">,
+  {
+    membership,
+    inbox,
+    reactor,
+    world,
+  }: Pick<Meshed, "membership" | "inbox"> & Pick<Host, "reactor" | "world">,
+): AsyncDisposable {
+  const failed = (err: unknown): void =>
+    log.warn({ err }, "sessions that have sent something are not looked for; it is tried again");
+  return openBellRounds({
+    bells,
+    inbox,
+    incarnation: () => membership.incarnation(),
+    standing: (incarnation) => world.standing(incarnation),
+    isHere: (token) => reactor.isHere(token),
+    rank: () => rankOf(membership),
+    isConnected: () => connection.isUp(),
+    monotonicMs: () => clock.monotonicMs(),
+    failed,
+  });
+}
+
 /** Each living node trims its part of the sessions that sleep. */
 function openTrims(
   { clock, log }: Basics,
@@ -221,13 +250,16 @@ function openTrims(
     requests,
     store,
     storeMs: () => membership.storeMs(clock.monotonicMs()),
-    rank() {
-      const living = membership.members().map(({ incarnation }) => incarnation);
-      const index = living.sort().indexOf(membership.incarnation());
-      return index < 0 ? undefined : { index, count: living.length };
-    },
+    rank: () => rankOf(membership),
     failed: (err, token) => log.warn({ err, token }, "the log of a sleeping session stays for now"),
   });
+}
+
+/** Each living node does its part of what all could do. */
+function rankOf(membership: Membership): { readonly index: number; readonly count: number } | undefined {
+  const living = membership.members().map(({ incarnation }) => incarnation);
+  const index = living.sort().indexOf(membership.incarnation());
+  return index < 0 ? undefined : { index, count: living.length };
 }
 
 /** What this machine has, and the books over it. */

@@ -6,7 +6,14 @@ import { openState, type Schema, type SessionState } from "@voda/state";
 import { systemClock } from "@voda/stdx";
 import { agent, s, VodaError } from "voda";
 import { type AnyAgent, definitionOf, handlersOf } from "voda/definition";
-import { type Answer, type AskMessage, type Content, decodeAnswer, type Failure } from "../src/call/index.ts";
+import {
+  type Answer,
+  type AskMessage,
+  type CheckMessage,
+  type Content,
+  decodeAnswer,
+  type Failure,
+} from "../src/call/index.ts";
 import { BegunWriter, createBegunTable, readBegun, type SessionMessage } from "../src/threads/index.ts";
 import type { TurnMessage } from "../src/turn/index.ts";
 import { type ActivationOptions, WorkerActivation } from "../src/worker/activation.ts";
@@ -170,6 +177,7 @@ function readAnswers(said: readonly TurnMessage[]) {
 class Heard {
   readonly said: TurnMessage[] = [];
   readonly asks: AskMessage[] = [];
+  readonly checks: CheckMessage[] = [];
   /** After which turn, and how many pages came before. */
   readonly cuts: [number, number][] = [];
   readonly logged: string[] = [];
@@ -180,6 +188,7 @@ class Heard {
     if (message.type === "cut_page") this.#pages += 1;
     else if (message.type === "cut") this.cuts.push([message.after, this.#pages]);
     else if (message.type === "ask") this.asks.push(message);
+    else if (message.type === "check") this.checks.push(message);
     else if ("answer" in message || message.type === "dropped") this.said.push(message);
   };
   readonly log: ActivationOptions["log"] = {
@@ -230,7 +239,7 @@ export function activationRig(more?: AnyAgent) {
   const state: SessionState = openState(schema, { crc32 });
   const { counting, views } = countViews(state);
   const table = createBegunTable();
-  const { said, asks, cuts, logged, facts, log, say } = new Heard();
+  const { said, asks, checks, cuts, logged, facts, log, say } = new Heard();
   const activation = new WorkerActivation({
     number: 7,
     node: "n1",
@@ -250,6 +259,7 @@ export function activationRig(more?: AnyAgent) {
     state,
     said,
     asks,
+    checks,
     cuts,
     logged,
     facts,

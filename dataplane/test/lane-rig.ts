@@ -4,12 +4,12 @@ import assert from "node:assert/strict";
 import { hash as digest } from "node:crypto";
 import { crc32 } from "node:zlib";
 import type { Mark } from "@voda/proto/mark";
-import type { CallHead, CallId } from "../src/call/index.ts";
+import type { CallHead, CallId, Send } from "../src/call/index.ts";
 import { foldBoundsOf } from "../src/lane/fold.ts";
 import { type Lane, type LaneOptions, openLane } from "../src/lane/lane.ts";
 import { encodeRecord, type FoldRecord, type LaneRecord } from "../src/lane/record.ts";
 import { stepLane } from "../src/lane/step.ts";
-import type { LaneEffect, LaneEvent, Standing, StoredRecord, World } from "../src/lane/types.ts";
+import type { LaneEffect, LaneEvent, LaneTimer, Standing, StoredRecord, World } from "../src/lane/types.ts";
 import { noRecord, type RecordId } from "../src/lane/words.ts";
 import { phaseOf } from "./phase.ts";
 
@@ -66,8 +66,11 @@ export function recordOf(
     born: n === 1,
     name: undefined,
   };
-  if (more.type !== "fold")
-    return { ...head, type: "turns", turns: [], ...(more.epoch !== undefined && { epoch: more.epoch }) };
+  const messages = { outbox: undefined, seen: [] };
+  if (more.type !== "fold") {
+    const { epoch = head.epoch } = more;
+    return { ...head, type: "turns", turns: [], ...messages, epoch };
+  }
   return {
     ...head,
     type: "fold",
@@ -81,6 +84,7 @@ export function recordOf(
     clients: [],
     trim: undefined,
     retired: [],
+    ...messages,
     ...more,
   };
 }
@@ -152,7 +156,7 @@ export class Rig {
   }
 
   /** Time passes and a timer rings. */
-  wait(ms: number, timer: "append" | "wake" | "fold" = "append"): LaneEffect[] {
+  wait(ms: number, timer: LaneTimer = "append"): LaneEffect[] {
     this.world.storeMs += ms;
     this.world.monotonicMs += ms;
     return this.step({ type: "timer", timer });
@@ -181,7 +185,7 @@ export class Rig {
     return this.step({ type: "appended", token: one(effects, "append").token, seq: this.#seq });
   }
 
-  turned(call: number, bytes = 1): LaneEffect[] {
+  turned(call: number, bytes = 1, sends: readonly Send[] = []): LaneEffect[] {
     this.#turn += 1;
     const { number } = this.activation;
     return this.step({
@@ -192,6 +196,7 @@ export class Rig {
       delta: new Uint8Array(bytes),
       answer: sixteen(call),
       canonicalHash: sixteen(100 + call),
+      sends,
     });
   }
 

@@ -10,10 +10,11 @@ import {
   createNumbers,
   encodeAnswer,
   type Failed,
+  type Send,
   type TakeBack,
 } from "../src/call/index.ts";
 import { foldBoundsOf, openLane, type StoredRecord } from "../src/lane/index.ts";
-import type { Opening, PassedOn, Ports } from "../src/reactor/ports.ts";
+import type { DeadLetter, Opening, PassedOn, Ports } from "../src/reactor/ports.ts";
 import { Reactor } from "../src/reactor/reactor.ts";
 import { type CallParts, plainCall } from "./call.ts";
 import { hash, me } from "./lane-rig.ts";
@@ -68,6 +69,7 @@ interface Seen {
   /** Answers to what handlers asked: of which activation, under which number. */
   readonly replies: [number, number, Answer][];
   readonly retired: Set<number>;
+  readonly buried: DeadLetter[];
   appends: number;
   /** Whether the store rejects what is appended. */
   isFull: boolean;
@@ -82,6 +84,7 @@ const nothingSeen = (): Seen => ({
   ended: [],
   replies: [],
   retired: new Set(),
+  buried: [],
   appends: 0,
   isFull: false,
 });
@@ -106,6 +109,7 @@ function portsOf(options: RigOptions, seen: Seen, later: Later): Ports {
       cut: (activation) => void seen.cuts.push(activation),
       answerAsk: (...reply) => void seen.replies.push(reply),
       close: () => undefined,
+      outbox: () => undefined,
       isCurrent: (activation) => !seen.retired.has(activation),
     },
     store: storeOf(options, seen, later),
@@ -121,7 +125,9 @@ function portsOf(options: RigOptions, seen: Seen, later: Later): Ports {
       },
       owned: () => undefined,
       released: () => undefined,
-      report: (_session, _incident, message) => assert.fail(message),
+      report(_session, incident, message) {
+        if (incident !== "dead_letter") assert.fail(message);
+      },
     },
   };
 }
@@ -156,6 +162,12 @@ function storeOf({ last }: RigOptions, seen: Seen, later: Later): Ports["store"]
     trim: () => undefined,
     trimAsleep: () => undefined,
     deletePages: () => undefined,
+    ring: (_session, _incarnation, told) => void later.push(() => told.answered(1)),
+    unring: () => undefined,
+    bury: (_session, dead, told) => {
+      seen.buried.push(dead);
+      later.push(() => told.answered());
+    },
     writeName: () => undefined,
   };
 }
@@ -191,10 +203,10 @@ function threadOf(seen: Seen, reactor: Reactor) {
   return {
     hear,
     /** The worker has run the call. */
-    turned(index: number, turn: number): void {
+    turned(index: number, turn: number, sends: readonly Send[] = []): void {
       const delta = Uint8Array.of(1);
       const parts = { activation: activation(), call: numberAt(index), turn, delta, answer };
-      hear({ type: "turned", ...parts, canonicalHash: undefined });
+      hear({ type: "turned", ...parts, canonicalHash: undefined, sends });
     },
     /** The worker has run the reader. */
     read(index: number, after: number): void {

@@ -99,6 +99,18 @@ export const laneSubjects = (token: SessionToken) => {
     name: `${base}.i`,
   };
 };
+/**
+ * The session has sent what is not delivered yet: whoever finds the bell of a node that is gone wakes it. In
+ * the log itself: what a loss of power leaves of a lane, it leaves the bell of.
+ */
+export const bellSubject = (token: SessionToken): string => `v.log.bell.${token}`;
+/** Filter of all bells. */
+export const bellSubjects = "v.log.bell.*";
+/** A message that was given up. `source`: 32 hexadecimal digits of who sent it, `n`: its number there. */
+export const deadSubject = (token: SessionToken, source: string, n: number): string =>
+  `v.log.dead.${token}.${source}.${n}`;
+/** Filter of all messages that were given up. */
+export const deadSubjects = "v.log.dead.>";
 /** The last record of the session that was acknowledged. */
 export const markSubject = (token: SessionToken): string => `v.mark.${token}.m`;
 /** Filter of all marks. */
@@ -180,6 +192,7 @@ export const reasons = {
   worker_lost: "unavailable",
   no_capacity: "resource_exhausted",
   queue_full: "resource_exhausted",
+  outbox_full: "resource_exhausted",
   quota: "resource_exhausted",
   namespace_quota: "resource_exhausted",
   too_large: "resource_exhausted",

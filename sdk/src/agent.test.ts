@@ -22,6 +22,7 @@ const context = (state: object): HostContext => ({
   random: () => 0,
   uuid: () => "",
   ask: () => assert.fail("nobody is asked"),
+  send: () => assert.fail("nothing is sent"),
   gather,
 });
 

@@ -66,18 +66,18 @@ function targetOf(agent: unknown, key: string, options: AskOptions): Target | { 
     const { timeout } = options;
     const timeoutMs = timeout === undefined ? undefined : durationMs("timeout", timeout, turnRange);
     checkKey(key);
-    return { agent: nameOf(agent), key, timeoutMs };
+    return { agent: agentNameOf("ctx.ask", agent), key, timeoutMs };
   } catch (refusal) {
     return { refusal };
   }
 }
 
 /** @throws VodaError for what is no agent, such as the name of one */
-function nameOf(agent: unknown): string {
+export function agentNameOf(what: string, agent: unknown): string {
   const isNamed = typeof agent === "object" && agent !== null && "name" in agent;
   const name = isNamed ? agent.name : undefined;
   const problem = isNamed ? identifierProblem("agent", name) : `a value of type ${typeof agent} is none`;
   if (problem !== undefined || typeof name !== "string")
-    throw badRequest(`ctx.ask takes an agent first, as agent(...) makes it: ${problem}`);
+    throw badRequest(`${what} takes an agent first, as agent(...) makes it: ${problem}`);
   return name;
 }

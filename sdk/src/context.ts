@@ -4,6 +4,7 @@ import type { FieldKind, Frozen, Handles, ReadHandles } from "@voda/proto/fields
 import type { AskFunction } from "./ask.ts";
 import type { GatherFunction } from "./gather.ts";
 import type { Field, Schema } from "./schema.ts";
+import type { SendFunction } from "./send.ts";
 
 type Registers<S extends Schema> = { [K in keyof S]: S[K]["kind"] extends "register" ? K : never }[keyof S];
 type Handle<F> = F extends Field<infer K, infer X> ? Handles<X>[K] : never;
@@ -66,9 +67,16 @@ export interface CallContext {
   readonly gather: GatherFunction;
 }
 
-/** Context of a handler. The handler is one transaction: if it throws, it changed nothing. */
+/** Context of a handler. It is one transaction: if it throws, it changed nothing and sent nothing. */
 export interface Ctx<S extends Schema> extends CallContext {
   readonly state: State<S>;
+  /**
+   * Sends a message to a handler of another session, which nobody waits for: it leaves with the commit of
+   * this turn, in order for each target, and takes effect once, whatever is killed. Throws VodaError for what
+   * cannot be sent: an input that is no JSON, more than a turn or the session may send. An agent or a method
+   * that is not there fails the turn at its end.
+   */
+  readonly send: SendFunction;
 }
 
 /** Context of a `readonly` handler: the newest committed state, which cannot be written to. */

@@ -5,6 +5,7 @@ import type { CallContext } from "./context.ts";
 import type { Json } from "./json.ts";
 import type { Limits } from "./options.ts";
 import type { FieldKind, Schema, Validate } from "./schema.ts";
+import type { SendFunction } from "./send.ts";
 
 export type * from "@voda/proto/fields";
 export { type AskFunction, type AskRequest, askFunction } from "./ask.ts";
@@ -23,6 +24,7 @@ export { bodyDepthMax, type Json, jsonProblem, sentProblem } from "./json.ts";
 export { didYouMean } from "./near.ts";
 export type { Limits, Resources } from "./options.ts";
 export type { FieldKind, Schema, Validate, Validation } from "./schema.ts";
+export { type SendFunction, type SendRequest, sendFunction } from "./send.ts";
 export { isThenable } from "./thenable.ts";
 
 const provided = /^(voda|@bufbuild\/protobuf)($|\/)/;
@@ -78,6 +80,7 @@ export interface AgentDefinition extends Limits {
 /** The context that a host builds for one call. */
 export interface HostContext extends CallContext {
   readonly state: object;
+  readonly send: SendFunction;
 }
 
 /** A handler whose input and answer are JSON. */

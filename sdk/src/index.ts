@@ -12,4 +12,5 @@ export type { HandlerOptions, Internal } from "./handler.ts";
 export type { Json } from "./json.ts";
 export type { AgentOptions, Place } from "./options.ts";
 export { type Field, type FieldKind, type Schema, type SchemaOf, s } from "./schema.ts";
+export type { SendFunction, SendSession } from "./send.ts";
 export type { ServiceImpl } from "./service.ts";

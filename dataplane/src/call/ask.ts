@@ -13,3 +13,15 @@ export interface AskMessage {
    */
   readonly request: Call;
 }
+
+/**
+ * A turn is about to send to a handler that its thread has not sent to before: answered under `askId`, as an
+ * ask is.
+ */
+export interface CheckMessage {
+  readonly type: "check";
+  readonly activation: number;
+  readonly askId: number;
+  readonly agent: string;
+  readonly method: string;
+}

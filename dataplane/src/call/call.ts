@@ -6,8 +6,11 @@ import type { SessionName, SessionToken } from "@voda/proto/session";
 /** How the body of a call, and so of its answer, is written. */
 export type Content = "json" | "proto";
 
-/** end: delete the session. wake: load it and make the claim durable. */
-export type CallType = "invoke" | "end" | "wake";
+/**
+ * end: delete the session. wake: load it and make the claim durable. deliver: the same, and deliver all that
+ * it has sent.
+ */
+export type CallType = "invoke" | "end" | "wake" | "deliver";
 
 const abandonReasons = ["deadline", "caller"] as const;
 
@@ -38,6 +41,15 @@ export type CallId =
       readonly seq: number;
       /** Numbers below this one are answered and will not come again. */
       readonly lowest: number;
+      readonly rawHash: Uint8Array;
+    }
+  | {
+      readonly type: "sent";
+      /** 16 bytes: the birth id of the session that sent it. */
+      readonly source: Uint8Array;
+      /** Numbers of one source ascend: what came under one is not taken under it or a lower one again. */
+      readonly n: number;
+      /** Equal for equal numbers, whose calls are the same. */
       readonly rawHash: Uint8Array;
     };
 
@@ -80,8 +92,8 @@ export interface Call {
   /** `x-request-id`, which the caller gets back: what it reports, the log has too. */
   readonly requestId: string | undefined;
   /**
-   * The sessions in whose turns it was made, `agent/key`, the first one first; empty of a client's call. At
-   * most `chainMax`.
+   * The sessions in whose turns it was made, `agent/key`, the first one first; empty of a client's call. They
+   * wait for it, unless it was sent. At most `chainMax`.
    */
   readonly chain: readonly string[];
   /** The control plane's permission to open the session here; it does not travel to other nodes. */

@@ -30,11 +30,14 @@ const id: fc.Arbitrary<CallId> = fc.oneof(
     },
     { noNullPrototype: true },
   ),
+  fc
+    .record({ source: hash16, n: fc.maxSafeNat() })
+    .map(({ source, n }) => ({ type: "sent" as const, source, n, rawHash: source })),
 );
 const key = fc.constantFrom("k", "käthe", "\ufeffk", "a/b");
 const call: fc.Arbitrary<Call> = fc
   .record({
-    type: fc.constantFrom("invoke" as const, "end" as const, "wake" as const),
+    type: fc.constantFrom("invoke" as const, "end" as const, "wake" as const, "deliver" as const),
     number: fc.maxSafeNat(),
     readonly: fc.boolean(),
     deadlineMs: fc.nat(),
@@ -123,8 +126,8 @@ test("entries out of order, doubled or unknown, two ids and an unknown type are 
       () => passed(Object.assign(encodeSessionCall(one, 0), more), (frame) => decodeSessionCall(frame, 0)),
       FrameError,
     );
-  for (const meta of [[6, 1, 5, 0], [6, 1, 6, 1], [9], [0]]) refused({ meta: Uint8Array.from(meta) });
+  for (const meta of [[6, 1, 5, 0], [6, 1, 6, 1], [10], [0]]) refused({ meta: Uint8Array.from(meta) });
   const keyed = [2, ...new Uint8Array(32), 0];
   refused({ meta: Uint8Array.from([...keyed, 3, ...new Uint8Array(32), 0, 0]) });
-  refused({ code: 3 });
+  refused({ code: 4 });
 });

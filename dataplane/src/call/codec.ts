@@ -24,7 +24,7 @@ const readonlyFlag = 1;
 const protoFlag = 2;
 const rejectFlag = 4;
 /** A type travels as its place in this list: append only. */
-const types: readonly CallType[] = ["invoke", "end", "wake"];
+const types: readonly CallType[] = ["invoke", "end", "wake", "deliver"];
 const hashBytes = 16;
 const nothing = new Uint8Array(0);
 
@@ -36,6 +36,7 @@ const traceTag = 5;
 const hopsTag = 6;
 const requestTag = 7;
 const chainTag = 8;
+const sentTag = 9;
 
 /** For a worker: whose call it is, the activation of the frame says. `nowMs` by the monotonic clock. */
 export function encodeSessionCall(call: SessionCall, nowMs: number): FrameDraft {
@@ -158,7 +159,7 @@ function encodeMeta(
     out.block(encodeWord(name.agent));
     out.block(encodeWord(name.key));
   }
-  if (id !== undefined) writeId(out, id);
+  if (id !== undefined && id.type !== "sent") writeId(out, id);
   if (caller !== anonymous) writeText(out, callerTag, caller);
   writeText(out, traceTag, traceparent);
   writeNumber(out, hopsTag, hops);
@@ -168,6 +169,7 @@ function encodeMeta(
     out.varint(chain.length);
     for (const session of chain) out.block(encodeWord(session));
   }
+  if (id?.type === "sent") writeSentId(out, id);
   return out.finish();
 }
 
@@ -188,6 +190,7 @@ function decodeMeta(bytes: Uint8Array): Meta {
     else if (tag === hopsTag) hops = input.varint();
     else if (tag === requestTag) requestId = input.text();
     else if (tag === chainTag) chain = readChain(input);
+    else if (tag === sentTag) id = readSentId(input, id);
     else return false;
     return true;
   });
@@ -200,7 +203,23 @@ function readChain(input: ByteReader): string[] {
   return Array.from({ length: count }, () => input.text());
 }
 
-function writeId(out: ByteWriter, id: CallId): void {
+type SentId = Extract<CallId, { type: "sent" }>;
+
+function writeSentId(out: ByteWriter, { source, n }: SentId): void {
+  if (source.length !== hashBytes)
+    throw new RangeError(`a source of ${source.length} bytes; it has ${hashBytes}`);
+  out.u8(sentTag);
+  out.raw(source);
+  out.varint(n);
+}
+
+function readSentId(input: ByteReader, before: CallId | undefined): CallId {
+  if (before !== undefined) throw new FrameError("a call has one id");
+  const source = input.raw(hashBytes).slice();
+  return { type: "sent", source, n: input.varint(), rawHash: source };
+}
+
+function writeId(out: ByteWriter, id: Exclude<CallId, SentId>): void {
   const hash = id.type === "key" ? id.id : id.client;
   // a shorter one would move all that follows it
   if (hash.length !== hashBytes || id.rawHash.length !== hashBytes)

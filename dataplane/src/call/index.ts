@@ -15,7 +15,7 @@ export {
   type Submit,
   type TakeBack,
 } from "./answer.ts";
-export type { AskMessage } from "./ask.ts";
+export type { AskMessage, CheckMessage } from "./ask.ts";
 export {
   type AbandonReason,
   abandonCode,
@@ -35,4 +35,17 @@ export {
 export { decodeCall, decodeSessionCall, encodeCall, encodeSessionCall } from "./codec.ts";
 export { onBusyOf } from "./on-busy.ts";
 export { asksMax, left, listOf, noMethod, tooManyAsks } from "./refusals.ts";
+export {
+  bytesOfSends,
+  decodeSends,
+  encodeSends,
+  noSends,
+  outboxBytesMax,
+  outboxMessagesMax,
+  readSend,
+  type Send,
+  sendBytes,
+  turnSendsMax,
+  writeSend,
+} from "./send.ts";
 export { tokenOf } from "./token.ts";

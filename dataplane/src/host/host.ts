@@ -5,7 +5,7 @@ import { type Grants, type Reports } from "../controls/index.ts";
 import { hash16 } from "../hash16.ts";
 import { foldBoundsOf, openLane } from "../lane/index.ts";
 import type { Membership } from "../membership/index.ts";
-import { Reactor } from "../reactor/index.ts";
+import { type HostWorld, Reactor } from "../reactor/index.ts";
 import type { Inbox } from "./inbox.ts";
 import { createCallersPort, createMeshPort, type MeshParts } from "./mesh-port.ts";
 import { createStorePort, type StoreParts } from "./store-port.ts";
@@ -36,6 +36,7 @@ export interface HostParts extends StoreParts, WorkerParts, MeshParts {
 /** Disposal answers the calls that are left. */
 export interface Host extends Disposable {
   readonly reactor: Reactor;
+  readonly world: Pick<HostWorld, "standing">;
 }
 
 /** Opens the inbox. */
@@ -44,6 +45,7 @@ export function openHost(parts: HostParts): Host {
   const nowMs = (): number => clock.monotonicMs();
   const ticks = createTicks<() => void>({ nowMs, tickMs: timerTickMs, onDue: (act) => act() });
   const worker = createWorkerPort(parts);
+  const world = createWorld(clock, membership, numbers);
   const reactor = new Reactor({
     ports: {
       worker,
@@ -51,7 +53,7 @@ export function openHost(parts: HostParts): Host {
       callers: createCallersPort(parts),
       mesh: createMeshPort(parts),
     },
-    world: createWorld(clock, membership, numbers),
+    world,
     timers: { nowMs, at: (atMs, act) => ticks.add(atMs, act) },
     openLane: (name) =>
       openLane({
@@ -67,6 +69,7 @@ export function openHost(parts: HostParts): Host {
   inbox.open(reactor);
   return {
     reactor,
+    world,
     [Symbol.dispose]() {
       clearInterval(idle);
       ticks[Symbol.dispose]();

@@ -1,6 +1,7 @@
 // Where everything comes in that other parts of the node may say before the sessions are there: calls of
 // other nodes, orders of the control plane, the ends of threads. It refuses until it is opened, so that no
 // part has to ask whether it may speak. Calls of clients need it not: their port serves when the sessions do.
+import type { Redelivery } from "@voda/proto/node";
 import { type SessionName, type SessionToken, sessionToken } from "@voda/proto/session";
 import {
   type Answer,
@@ -23,6 +24,8 @@ export interface InboxOptions {
 }
 
 const nothing = new Uint8Array(0);
+
+type Submitted = Pick<Call, "method" | "body" | "chain"> & Pick<Call["head"], "type" | "id">;
 
 /** Opened once by `openHost`, closed once by the drain: in between it hands everything to the reactor. */
 export class Inbox implements CommandedSessions {
@@ -51,18 +54,39 @@ export class Inbox implements CommandedSessions {
     grant: string | undefined,
   ): Promise<Answer> {
     // an order is a call like any other: it has a deadline, is passed on, and is answered once
+    const what = { type, id: undefined, method: "", body: nothing, chain: noChain } as const;
+    return this.#submitted(what, name, deadlineMs, grant);
+  }
+
+  /** `deadlineMs`: monotonic. */
+  redeliver(
+    { method, body, source, sender }: Redelivery,
+    name: SessionName,
+    deadlineMs: number,
+    grant: string | undefined,
+  ): Promise<Answer> {
+    const id = { type: "sent", source, n: 1, rawHash: source } as const;
+    return this.#submitted({ type: "invoke", id, method, body, chain: [sender] }, name, deadlineMs, grant);
+  }
+
+  #submitted(
+    { type, id, method, body, chain }: Submitted,
+    name: SessionName,
+    deadlineMs: number,
+    grant: string | undefined,
+  ): Promise<Answer> {
     const number = this.#options.numbers();
     const call: Call = {
-      head: { number, type, readonly: false, deadlineMs, id: undefined, hops: 0, onBusy: "queue", bytes: 0 },
+      head: { number, type, readonly: false, deadlineMs, id, hops: 0, onBusy: "queue", bytes: body.length },
       name,
       token: sessionToken(name),
-      method: "",
+      method,
       content: "json",
-      body: nothing,
+      body,
       caller: anonymous,
       traceparent: undefined,
       requestId: undefined,
-      chain: noChain,
+      chain,
       grant,
       devices: undefined,
     };

@@ -1,12 +1,14 @@
 // The stored half of sessions, as the reactor wants it: each request is answered or fails.
+
+import { encodeDeadLetter } from "@voda/proto/dead-letter";
 import type { SessionToken } from "@voda/proto/session";
-import { laneSubjects } from "@voda/proto/wire";
+import { deadSubject, laneSubjects } from "@voda/proto/wire";
 import type { Logger } from "pino";
 import type { AppendOutcome, AppendRequest, Appends } from "../commit/index.ts";
 import { tombstoneMs } from "../lane/index.ts";
-import type { LastSeen, Resolver, Session, StorePort } from "../reactor/index.ts";
+import type { DeadLetter, LastSeen, Resolver, Session, StorePort } from "../reactor/index.ts";
 import { recent } from "../recent.ts";
-import type { AsleepTrims, Marks, Store } from "../store/index.ts";
+import type { AsleepTrims, Bells, Marks, Store } from "../store/index.ts";
 
 /** The stored half of sessions, and who hears of what it did not do. */
 export interface StoreParts {
@@ -14,6 +16,7 @@ export interface StoreParts {
   readonly store: Store;
   readonly marks: Marks;
   readonly asleep: AsleepTrims;
+  readonly bells: Bells;
   readonly log: Logger;
 }
 
@@ -24,14 +27,10 @@ const subjectsMax = 10_000;
  * A read or a write of pages ends within seconds, one way or the other. Trims, deletions and names are not
  * waited for: what they leave costs space until the next fold.
  */
-export function createStorePort({ commit, store, marks, asleep, log }: StoreParts): StorePort {
+export function createStorePort(parts: StoreParts): StorePort {
+  const { commit, store, marks, asleep, log } = parts;
+  const [tell, unwatched] = [telling(log), watching(log)];
   const subjectsOf = recent(subjectsMax, (token: SessionToken) => laneSubjects(token));
-  const tell = <T>({ name }: Session, what: string, answer: Promise<T>, told: Resolver<T>): void => {
-    answer.then(told.answered, (err: unknown) => {
-      log.warn({ err, session: name, what }, "the store did not answer");
-      told.failed();
-    });
-  };
   const lastFromAny = async ({ token }: Session): Promise<LastSeen> => {
     const [record, mark] = await Promise.all([store.last(token), marks.read(token)]);
     return { record, mark };
@@ -39,9 +38,6 @@ export function createStorePort({ commit, store, marks, asleep, log }: StorePart
   const lastFromLeader = async ({ token }: Session): Promise<LastSeen> => {
     const mark = await marks.read(token);
     return { record: await store.lastFromLeader(token), mark };
-  };
-  const unwatched = ({ name }: Session, work: Promise<unknown>, left: string): void => {
-    work.catch((err: unknown) => log.warn({ err, session: name }, left));
   };
 
   return {
@@ -88,9 +84,59 @@ export function createStorePort({ commit, store, marks, asleep, log }: StorePart
     deletePages(session, names) {
       unwatched(session, store.deletePages(session.token, names), "pages stay in the store");
     },
+    ...besideLanes(parts),
     writeName(session) {
       const left = "name record not written; the session is missing in lists until it wakes again";
       unwatched(session, store.publishName(session.token, session.name), left);
     },
   };
+}
+
+type Tell = <T>(session: Session, what: string, answer: Promise<T>, told: Resolver<T>) => void;
+type Unwatched = (session: Session, work: Promise<unknown>, left: string) => void;
+
+/** Each request ends, one way or the other. */
+const telling =
+  (log: Logger): Tell =>
+  ({ name }, what, answer, told) => {
+    answer.then(told.answered, (err: unknown) => {
+      log.warn({ err, session: name, what }, "the store did not answer");
+      told.failed();
+    });
+  };
+
+/** What is left when it fails is in the log, and nothing else follows. */
+const watching =
+  (log: Logger): Unwatched =>
+  ({ name }, work, left) => {
+    work.catch((err: unknown) => log.warn({ err, session: name }, left));
+  };
+
+/** Bells and dead letters. */
+function besideLanes({ commit, bells, log }: StoreParts): Pick<StorePort, "ring" | "unring" | "bury"> {
+  const [tell, unwatched] = [telling(log), watching(log)];
+  return {
+    ring(session, incarnation, told) {
+      tell(session, "ring", bells.ring({ ...session, incarnation }), told);
+    },
+    unring(session, seq) {
+      unwatched(session, bells.silence(session.token, seq), "the bell of a session that sleeps stays");
+    },
+    bury(session, dead, told) {
+      // what is there already is this very letter
+      commit.append(requestOf(session, dead), ({ type }) => {
+        if (type === "acked" || type === "refused") told.answered();
+        else told.failed();
+      });
+    },
+  };
+}
+
+function requestOf(session: Session, { source, letter, failure, attempts }: DeadLetter): AppendRequest {
+  const { n, agent, key, method, body, atMs: sentAtMs } = letter;
+  const { code, reason, message } = failure;
+  const subject = deadSubject(session.token, source.toHex(), n);
+  const of = { from: session.name, n, agent, key, method, body };
+  const payload = encodeDeadLetter({ ...of, code, reason, message, attempts, sentAtMs });
+  return { subject, fence: subject, expect: 0, payload };
 }

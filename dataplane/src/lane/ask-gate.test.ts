@@ -13,6 +13,7 @@ import {
   typesOf,
 } from "../../test/lane-rig.ts";
 import { asksMax } from "../call/index.ts";
+import { turnAsksMax } from "./asks.ts";
 import { briefKeepMs } from "./constants.ts";
 import type { LaneEffect } from "./types.ts";
 
@@ -40,6 +41,20 @@ test("an ask of an owner with nothing uncommitted leaves at once", () => {
   const rig = createRig().owner();
   rig.invoke(callOf(2));
   assert.deepEqual(typesOf(ask(rig, 2)), ["ask"]);
+});
+
+test("a turn asks so many different things and no more, and again what it has asked", () => {
+  const rig = createRig().owner();
+  rig.invoke(callOf(2));
+  const { number: activation } = rig.activation;
+  const askOf = (call: number, what: number) => {
+    const requestHash = sixteen(0);
+    new DataView(requestHash.buffer).setUint32(0, what);
+    return typesOf(rig.step({ type: "ask", activation, by: 2, call, requestHash }));
+  };
+  for (let i = 0; i < turnAsksMax; i += 1) askOf(100 + i, i);
+  assert.deepEqual(askOf(1, turnAsksMax), ["refuseAsk"]);
+  assert.deepEqual(askOf(2, 5), ["ask"]);
 });
 
 test("an ask waits for every turn before its own", () => {

@@ -1,6 +1,6 @@
 // When asks of turns may leave: with the claim durable and nothing uncommitted before them (PROTOCOL.md 5.3).
 import { asksMax, type Failure, fail, tooManyAsks } from "../call/index.ts";
-import { type AskEvent, addAsk, endAsks, takeAsks, type Waiting } from "./asks.ts";
+import { type AskEvent, addAsk, endAsks, mayAsk, takeAsks, turnAsksMax, type Waiting } from "./asks.ts";
 import type { Activation, Slice, Step } from "./lane.ts";
 import { wantClaim, wantClaimToRead } from "./tip.ts";
 import type { Work } from "./work.ts";
@@ -17,6 +17,10 @@ export function noteAsk({ lane, out }: Step, activation: Activation, event: AskE
   }
   if (asks.waiting.length >= asksMax) {
     out.push(refusal(event, tooManyAsks().failure));
+    return;
+  }
+  if (!mayAsk(asks, work, event.requestHash)) {
+    out.push(refusal(event, tooManyOfTurn()));
     return;
   }
   addAsk(asks, work, event, {
@@ -47,4 +51,6 @@ export function dropAsks({ out }: Step, { asks }: Activation, work?: Work): void
 
 const refusal = ({ call }: { readonly call: number }, failure = ended()) =>
   ({ type: "refuseAsk", call, failure }) as const;
+const tooManyOfTurn = (): Failure =>
+  fail("queue_full", `a turn asks at most turnAsksMax ${turnAsksMax} different things`).failure;
 const ended = (): Failure => fail("interrupted", "the turn that asked has ended").failure;

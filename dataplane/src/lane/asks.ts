@@ -3,7 +3,7 @@
 // (PROTOCOL.md 5.3, 6.1).
 import { ByteWriter } from "@voda/stdx";
 import type { CallHead, CallId } from "../call/index.ts";
-import { briefKeepMs } from "./constants.ts";
+import { briefKeepMs, letterAsksKeepMs } from "./constants.ts";
 import type { Hash } from "./replay.ts";
 import type { LaneEvent } from "./types.ts";
 import type { Work } from "./work.ts";
@@ -32,6 +32,18 @@ export interface Asks {
 
 export function openAsks(): Asks {
   return { waiting: [], counts: new Map(), left: new WeakSet() };
+}
+
+/**
+ * Different asks of one turn: each is remembered until it ends, so that the same one again gets another id.
+ */
+export const turnAsksMax = 65_536;
+
+/** Whether the turn may ask that too. */
+export function mayAsk({ counts }: Asks, work: Work, requestHash: Uint8Array | undefined): boolean {
+  const ofTurn = counts.get(work);
+  if (requestHash === undefined || ofTurn === undefined) return true;
+  return ofTurn.size < turnAsksMax || ofTurn.has(requestHash.toHex());
 }
 
 /** The turn of `work` asks something. */
@@ -103,9 +115,17 @@ function idOf(
 function writeTurn(out: ByteWriter, { id, number }: CallHead, incarnation: string): void {
   out.text(id?.type ?? "none");
   if (id === undefined) out.text(incarnation);
-  else out.raw(id.type === "key" ? id.id : id.client);
-  out.varint(id?.type === "numbered" ? id.seq : number * Number(id === undefined));
+  else out.raw(id.type === "key" ? id.id : id.type === "sent" ? id.source : id.client);
+  out.varint(placeOf(id) ?? number * Number(id === undefined));
+}
+
+function placeOf(id: CallId | undefined): number | undefined {
+  if (id?.type === "sent") return id.n;
+  return id?.type === "numbered" ? id.seq : undefined;
 }
 
 /** As long as somebody may have the turn run again: whoever numbers calls waits a minute at most. */
-const keepMsOf = ({ id }: CallHead): number => (id?.type === "key" ? id.keepMs : briefKeepMs);
+function keepMsOf({ id }: CallHead): number {
+  if (id?.type === "sent") return letterAsksKeepMs;
+  return id?.type === "key" ? id.keepMs : briefKeepMs;
+}

@@ -225,6 +225,7 @@ test("answers beyond the bound are dropped, and the retry learns that the call w
         delta: sixteen(0),
         answer,
         canonicalHash: undefined,
+        sends: [],
       }),
     );
   };

@@ -1,12 +1,21 @@
 // Calls: arrival, joining, hand-over to the worker, leaving.
 import { assert, bytesEqual } from "@voda/stdx";
-import { type AbandonReason, type CallHead, type Failure, fail, left } from "../call/index.ts";
+import {
+  type AbandonReason,
+  type CallHead,
+  type CallId,
+  encodeAnswer,
+  type Failure,
+  fail,
+  left,
+} from "../call/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
 import { dropAsks } from "./ask-gate.ts";
-import { pipelineBytesMax, pipelineTurnsMax, retryAfterMs } from "./constants.ts";
+import { pipelineBytesMax, pipelineTurnsMax, retryAfterMs, seenMax } from "./constants.ts";
 import { abandonOrder } from "./control.ts";
 import { callText, type Found, findAnswer, roomFor } from "./dedupe.ts";
 import type { Activation, Lane, Slice, Step } from "./lane.ts";
+import { hasRoom, wasSeen } from "./seen.ts";
 import { failCall, failWork, finish, isSameRaw, replyWork, requeue } from "./share.ts";
 import { wantClaimToRead } from "./tip.ts";
 import { isBusy, startJob, takeJob, waitsInWorker } from "./turns.ts";
@@ -101,7 +110,9 @@ function hand(step: Step, activation: Activation, work: Work): void {
   assert(first !== undefined, "work that nobody waits for is in the queue");
   // the caller under whose number it was queued may have gone: the worker needs one who waits
   work.job = first;
-  if (work.key !== undefined && first.id !== undefined) {
+  if (first.id?.type === "sent") {
+    if (takeLetter(step, activation, work, first.id)) return;
+  } else if (work.key !== undefined && first.id !== undefined) {
     const found = findAnswer(dedupe, first.id, world.storeMs);
     if (found !== undefined) {
       answerFound(step, activation, work, found);
@@ -122,6 +133,22 @@ function hand(step: Step, activation: Activation, work: Work): void {
   startJob(turns, work);
   if (first.readonly) wantClaimToRead(activation.tip);
   out.push({ type: "run", activation: activation.number, call: first.number });
+}
+
+/** Whether what another session sent need not run: it was taken, or there is no room to remember it. */
+function takeLetter(
+  step: Step,
+  { seen, turns, tip }: Activation,
+  work: Work,
+  { source, n }: Extract<CallId, { type: "sent" }>,
+): boolean {
+  if (wasSeen(seen, source, n)) {
+    replyWork(step, work, taken, tip.n, tip.uid);
+    return true;
+  }
+  if (hasRoom(seen, source, turns.jobs.size, step.world.storeMs)) return false;
+  failWork(step, work, tooManySources());
+  return true;
 }
 
 /**
@@ -148,7 +175,7 @@ export function identified(
   { call, canonicalHash }: { readonly call: number; readonly canonicalHash: Uint8Array | undefined },
 ): void {
   const work = takeJob(activation.turns, call);
-  if (work?.job.id === undefined) return;
+  if (work?.job.id === undefined || work.job.id.type === "sent") return;
   const found = findAnswer(activation.dedupe, work.job.id, step.world.storeMs);
   if (found?.type === "answer" && isSameHash(found.stored.canonicalHash, canonicalHash))
     replyStored(step, activation, work, found.stored);
@@ -241,4 +268,9 @@ const reused = (): Failure =>
 const notKept = (): Failure =>
   fail("answer_not_kept", "the call was done; its answer is not kept any more: read the session").failure;
 const full = "the session remembers as many calls as it can; call without an idempotency key, or later";
+const tooManySources = (): Failure =>
+  fail("quota", `the session remembers seenMax ${seenMax} sessions that have sent to it`, { retryAfterMs })
+    .failure;
+/** Nobody reads what a letter is answered. */
+const taken = encodeAnswer({ ok: true, content: "json", body: new Uint8Array(0) });
 const quota = (inMs: number): Failure => fail("quota", full, { retryAfterMs: inMs }).failure;

@@ -4,16 +4,20 @@ import { arrived, backOff, depart, type Flight, markRefused, markSettling } from
 import { rejectedRetryMs, settleMaxMs } from "./constants.ts";
 import { carryOut } from "./control.ts";
 import { rememberedAt } from "./dedupe.ts";
+import { mayLeave, unring } from "./delivery.ts";
 import { boundary, countTail, foldLater, pagesOf, type TrimPlan } from "./fold.ts";
 import { acceptTurns } from "./gate.ts";
 import { type Activation, armAppend, isQuiet, type Slice, type Step, type StoreReply } from "./lane.ts";
 import { drop } from "./memory.ts";
 import { takeOrders } from "./orders.ts";
+import { outboxAt, takeLetters } from "./outbox.ts";
 import { encodeRecord, type LaneRecord } from "./record.ts";
+import { seenAt } from "./seen.ts";
 import { failCall, failWork, storeFull } from "./share.ts";
 import { foldAccepted, noteCovered, readyFold, trimAsleep } from "./snapshot.ts";
 import { acceptTip, markOf, releaseTip } from "./tip.ts";
-import { entryOf, type Turned, takeJob, takeTurns } from "./turns.ts";
+import { entryOf, seenOf, type Turned, takeJob, takeTurns } from "./turns.ts";
+import type { World } from "./types.ts";
 
 /**
  * Forms the next record as soon as no other is on its way: what came meanwhile makes one record together, so
@@ -34,24 +38,31 @@ function mayAppend({ lane }: Step, { verification, tip }: Activation): boolean {
 /** Appends what waits. */
 function appendNext(step: Step, activation: Activation): void {
   const { lane, world } = step;
-  const { tip, turns, fold, orders, dedupe } = activation;
+  const { tip, turns, fold, orders, dedupe, outbox } = activation;
   const isEnding = orders.closing === "end";
-  // a tombstone takes the place of everything: it goes when no turn is left that would come after it
-  if (isEnding && isQuiet(activation)) {
-    send(step, activation, { type: "gone", ...rememberedAt(dedupe, world.storeMs) }, [], undefined);
+  // a tombstone takes the place of everything: it goes when no turn is left that would come after it, and
+  // nothing that was sent waits to be delivered
+  if (isEnding && isQuiet(activation) && outbox.letters.size === 0) {
+    const seen = seenAt(activation.seen, world.storeMs);
+    send(step, activation, { type: "gone", ...rememberedAt(dedupe, world.storeMs), seen }, [], undefined);
     return;
   }
   // a fold goes before turns that wait, or a busy session would never get to its fold
   const ready = isEnding ? undefined : readyFold(lane, activation, world.storeMs);
   if (ready !== undefined) {
-    send(step, activation, { ...ready.body, ...rememberedAt(dedupe, world.storeMs) }, [], ready.plan);
+    const messages = { outbox: outboxAt(outbox), seen: seenAt(activation.seen, world.storeMs) };
+    const body = { ...ready.body, ...rememberedAt(dedupe, world.storeMs), ...messages };
+    send(step, activation, body, [], ready.plan);
     return;
   }
   // a bare claim: a record without turns
   if (turns.pending.length === 0 && !(tip.wantsClaim && tip.claim === "held")) return;
+  if (!mayLeave(activation)) return;
   const taken = takeTurns(turns, boundary(fold));
   const entries = taken.map((turned) => entryOf(turned, world.monotonicMs));
-  send(step, activation, { type: "turns", turns: entries }, taken, undefined);
+  const storeMs = atMs(world);
+  const messages = { outbox: takeLetters(outbox, taken, storeMs), seen: seenOf(taken, storeMs) };
+  send(step, activation, { type: "turns", turns: entries, ...messages }, taken, undefined);
 }
 
 type Omitted = "rid" | "prev" | "prevHash" | "n" | "epoch" | "uid" | "from" | "storeMs" | "born" | "name";
@@ -71,7 +82,6 @@ function send(
   const { lane, world, out } = step;
   const { tip } = activation;
   const token = world.unique();
-  // rounded down: an age that is computed from it is never too small
   const record: LaneRecord = {
     rid: { incarnation: tip.incarnation, counter: token },
     prev: tip.prev,
@@ -80,7 +90,7 @@ function send(
     epoch: tip.epoch,
     uid: tip.uid,
     from: body.type === "fold" ? body.covers + 1 : activation.fold.from,
-    storeMs: Math.max(0, Math.floor(world.storeMs)),
+    storeMs: atMs(world),
     born: tip.born,
     name: tip.born || body.type === "fold" ? lane.name : undefined,
     ...body,
@@ -92,6 +102,9 @@ function send(
   out.push({ type: "append", token, expect: tip.expect, bytes, gone: record.type === "gone" });
   armAppend(step, dueAtMs);
 }
+
+/** Rounded down: an age that is computed from it is never too small. */
+const atMs = ({ storeMs }: World): number => Math.max(0, Math.floor(storeMs));
 
 /** The same record again, with the same expectation: at most one copy can ever be accepted. */
 function advanceFlight(step: Step, activation: Activation): void {
@@ -109,7 +122,7 @@ function advanceFlight(step: Step, activation: Activation): void {
   }
   backOff(flight, world.monotonicMs);
   armAppend(step, flight.dueAtMs);
-  if (!lane.connected || !activation.verification.verified) return;
+  if (!lane.connected || !activation.verification.verified || !mayLeave(activation)) return;
   const { token, bytes, record } = flight;
   out.push({ type: "append", token, expect: activation.tip.expect, bytes, gone: record.type === "gone" });
 }
@@ -171,6 +184,7 @@ export function committed(step: Step, activation: Activation, flight: Flight, se
     step.out.push({ type: "owned", epoch: record.epoch, born });
     carryOut(step, activation.orders, "wake");
   }
+  if (isUrgent) unring(step, activation);
   // answers first; what follows may drop the activation
   if (record.type === "turns") acceptTurns(step, activation, record, flight.turns);
   noteCovered(activation);

@@ -41,6 +41,29 @@ export const retryAfterMs = 100;
  */
 export const transitMs = 6_000;
 
+/** Letters of one session on their way at once: each takes a call of the node. */
+export const awayMax = 64;
+/** A handler that fails on a letter so often will not do it: the letter is a dead one. */
+export const attemptsMax = 16;
+/** Until a letter goes again: doubling from the one to the other. Attempts take 7 minutes in all. */
+export const redeliverMinMs = 100;
+/** See `redeliverMinMs`. */
+export const redeliverMaxMs = 60_000;
+/** The same of one that no handler is to blame for: its session is full, or moves, or the store is away. */
+export const worldRetryMaxMs = 2_000;
+/** How long a letter may wait in its target's queue, beside the time of its handler. */
+export const letterQueueMs = 30_000;
+/** Copies of a letter that another owner has sent are taken within this time, or not at all. */
+export const inheritedMs = 120_000;
+/** How long what a letter's handler asks is remembered: all of the letter's attempts, and a little more. */
+export const letterAsksKeepMs = 600_000;
+/** A letter that is older is given up: whether it was taken, nobody may remember any more. */
+export const letterLifeMs = 7 * 24 * 60 * 60 * 1000;
+/** From the last letter of a source until the source is forgotten. */
+export const seenKeepMs = 2 * letterLifeMs;
+/** Sources that a session remembers: a fold carries them all. */
+export const seenMax = 32_768;
+
 /** Records after a fold until the next one: a wake reads at most that many. */
 export const foldRecordsMax = 512;
 /** Bytes of records after a fold until the next one. */

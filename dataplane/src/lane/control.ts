@@ -1,35 +1,43 @@
 // What orders from outside do to a session in memory.
 import { type AbandonReason, type CallHead, type CallType, left } from "../call/index.ts";
+import { wantsBell } from "./delivery.ts";
 import { abandonFold } from "./fold.ts";
 import type { Activation, Slice, Step } from "./lane.ts";
 import { accept, type Orders, takeOrders } from "./orders.ts";
+import { forgetBell } from "./outbox.ts";
 import { carriedOutStill, failCall } from "./share.ts";
 import { wantClaim } from "./tip.ts";
 
 /**
- * Takes orders as soon as there is an activation to carry them out: a `wake` needs a durable claim, an `end`
- * lets the running calls finish first.
+ * Takes orders as soon as there is an activation to carry them out: a `wake` needs a durable claim, `deliver`
+ * that nothing is left to deliver too, an `end` lets the running calls finish first.
  */
 export const control: Slice = { advance };
 
-function advance({ lane, out }: Step, activation: Activation): void {
-  if (lane.controls.length === 0) return;
+function advance(step: Step, activation: Activation): void {
+  const { lane } = step;
   const { orders, tip } = activation;
-  const later: CallHead[] = [];
-  for (const control of lane.controls) {
-    // this activation goes: the order is for the next one
-    if (tip.claim === "released" || (control.type === "wake" && orders.closing !== undefined)) {
-      later.push(control);
-    } else if (control.type === "wake" && tip.claim === "owner") {
-      out.push({ type: "done", call: control.number });
-    } else {
-      accept(orders, control);
-      if (control.type === "wake") wantClaim(tip);
-      // a session that is deleted needs no snapshot, and the tombstone waits for no page
-      else abandonFold(activation.fold);
-    }
+  if (lane.controls.length > 0) lane.controls = lane.controls.filter((one) => !take(step, activation, one));
+  const isMeant = orders.waiting.some(({ type }) => type === "deliver");
+  if (!isMeant || tip.claim !== "owner" || wantsBell(activation)) return;
+  carryOut(step, orders, "deliver");
+  // whoever gave the order takes away what was rung until now
+  forgetBell(activation.outbox);
+}
+
+/** False when this activation goes: the order is for the next one. */
+function take({ out }: Step, { orders, tip, fold }: Activation, control: CallHead): boolean {
+  const isEnd = control.type === "end";
+  if (tip.claim === "released" || (!isEnd && orders.closing !== undefined)) return false;
+  if (control.type === "wake" && tip.claim === "owner") {
+    out.push({ type: "done", call: control.number });
+    return true;
   }
-  lane.controls = later;
+  accept(orders, control);
+  // a session that is deleted needs no snapshot, and the tombstone waits for no page
+  if (isEnd) abandonFold(fold);
+  else wantClaim(tip);
+  return true;
 }
 
 /** What the orders of that kind wanted has happened. */

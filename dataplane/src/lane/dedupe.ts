@@ -4,6 +4,7 @@ import { isCallNumber } from "@voda/proto/wire";
 import type { CallId } from "../call/index.ts";
 import { briefKeepMs, clientKeepMs, entryBytes, idsMax, retryAfterMs, storedBytesMax } from "./constants.ts";
 import { type Bodies, createBodies, noteBody, takeBody } from "./dedupe-bodies.ts";
+import { idText } from "./id-text.ts";
 import type { ClientAnswers, NumberedAnswer, Remembered, StoredAnswer } from "./record-answers.ts";
 import type { TurnKey } from "./record-turns.ts";
 
@@ -48,16 +49,13 @@ export function createDedupe(): Dedupe {
   return { ...maps, order: [], oldest: 0, numbered: 0, bytes: 0, expiresAtMs: Number.POSITIVE_INFINITY };
 }
 
-/** 16 bytes as the key of a map. */
-export function idText(id: Uint8Array): string {
-  let text = "";
-  for (const byte of id) text += String.fromCharCode(byte);
-  return text;
-}
+/** Of a call whose answer is kept. */
+export type AnsweredId = Exclude<CallId, { readonly type: "sent" }>;
 
 /** Calls with the same text are the same call. */
 export function callText(id: CallId): string {
-  return id.type === "key" ? idText(id.id) : `${idText(id.client)}.${id.seq}`;
+  if (id.type === "key") return idText(id.id);
+  return id.type === "sent" ? `sent ${idText(id.source)}.${id.n}` : `${idText(id.client)}.${id.seq}`;
 }
 
 /** past: the client has said that it has the answer, and it does not come again. */
@@ -69,7 +67,7 @@ export type Found =
  * `undefined`: the call was not done, as far as anybody remembers. `nowMs`: the store's clock, by which the
  * times of expiry were written.
  */
-export function findAnswer(table: Dedupe, id: CallId, nowMs: number): Found | undefined {
+export function findAnswer(table: Dedupe, id: AnsweredId, nowMs: number): Found | undefined {
   if (id.type === "numbered") return findNumbered(table, id, nowMs);
   const key = idText(id.id);
   const stored = table.kept.get(key) ?? table.brief.get(key);
@@ -92,7 +90,7 @@ function findNumbered(table: Dedupe, id: CallId & { type: "numbered" }, nowMs: n
  * Whether there is room for the answer to a new call beside those of `running` calls. If not, in how many
  * milliseconds there may be: what is remembered is never dropped before its time.
  */
-export function roomFor(table: Dedupe, id: CallId, running: number, nowMs: number): "room" | number {
+export function roomFor(table: Dedupe, id: AnsweredId, running: number, nowMs: number): "room" | number {
   if (id.type === "numbered") return roomForNumber(table, id, running, nowMs);
   return id.keepMs <= briefKeepMs ? "room" : roomBeside(table, running, nowMs);
 }

@@ -1,9 +1,12 @@
 // What the worker says, and when its answers may leave (PROTOCOL.md 5.3, 5.5).
+import { bytesOfSends } from "../call/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
 import { dropAsks } from "./ask-gate.ts";
 import { storeAnswer } from "./dedupe.ts";
 import type { Activation, Slice, Step } from "./lane.ts";
+import { acceptLetters } from "./outbox.ts";
 import type { TurnsRecord } from "./record.ts";
+import { noteSeen } from "./seen.ts";
 import { replyWork } from "./share.ts";
 import { wantClaimToRead } from "./tip.ts";
 import { acceptTurn, addOutput, addTurn, hasOutput, type Turned, takeOutputs } from "./turns.ts";
@@ -16,7 +19,7 @@ export function turned(step: Step, activation: Activation, event: TurnMessage & 
   const { lane } = step;
   const work = addTurn(activation.turns, event);
   dropAsks(step, activation, work);
-  const bytes = event.delta.length + event.answer.length;
+  const bytes = event.delta.length + event.answer.length + bytesOfSends(event.sends);
   // a delta is memory until its record is accepted: it counts against pipelineBytesMax as bodies do
   work.bytes += bytes;
   lane.workBytes += bytes;
@@ -56,7 +59,7 @@ function openGate(step: Step, { turns, tip, verification }: Activation): void {
  */
 export function acceptTurns(
   step: Step,
-  { turns, tip, dedupe }: Activation,
+  { turns, tip, dedupe, outbox, seen }: Activation,
   record: TurnsRecord,
   accepted: readonly Turned[],
 ): void {
@@ -67,4 +70,6 @@ export function acceptTurns(
     if (key !== undefined) storeAnswer(dedupe, key, record, answer);
     replyWork(step, work, answer, record.n, tip.uid);
   }
+  for (const mark of record.seen) noteSeen(seen, mark);
+  if (record.outbox !== undefined) acceptLetters(outbox, record.outbox);
 }

@@ -9,7 +9,9 @@ import type { Asks } from "./asks.ts";
 import type { Dedupe } from "./dedupe.ts";
 import type { Fold, FoldBounds } from "./fold.ts";
 import type { Orders } from "./orders.ts";
+import type { Outbox } from "./outbox.ts";
 import type { Base, Hash } from "./replay.ts";
+import type { Seen } from "./seen.ts";
 import type { Tip } from "./tip.ts";
 import type { Turns } from "./turns.ts";
 import type { Incarnation, LaneEffect, LaneEvent, World } from "./types.ts";
@@ -42,6 +44,8 @@ export interface Activation {
   readonly orders: Orders;
   readonly dedupe: Dedupe;
   readonly asks: Asks;
+  readonly outbox: Outbox;
+  readonly seen: Seen;
 }
 
 /** What a slice has to say to a step. */
@@ -154,6 +158,9 @@ export function isIdle(lane: Lane): boolean {
     lane.controls.length === 0
   );
 }
+
+/** Whether something that the session has sent is not over. */
+export const hasLetters = ({ activation }: Lane): boolean => (activation?.outbox.letters.size ?? 0) > 0;
 
 /** Nothing runs, waits or is on its way. */
 export function isQuiet({ turns, append }: Activation): boolean {

@@ -1,9 +1,11 @@
 // How an activation begins.
 import { openAppend } from "./append.ts";
 import { openAsks } from "./asks.ts";
+import { inheritedMs } from "./constants.ts";
 import { openFold } from "./fold.ts";
 import type { Activation, Step } from "./lane.ts";
 import { openOrders } from "./orders.ts";
+import { inherit } from "./outbox.ts";
 import type { Base } from "./replay.ts";
 import { keepReadable, openTip } from "./tip.ts";
 import { openTurns } from "./turns.ts";
@@ -28,6 +30,8 @@ export function open(
     orders: openOrders(),
     dedupe: base.dedupe,
     asks: openAsks(),
+    outbox: inherit(base.outbox, world.monotonicMs + inheritedMs),
+    seen: base.seen,
   };
   const { keptTip } = lane;
   lane.keptTip = undefined;
@@ -46,4 +50,13 @@ export function open(
     epoch: activation.tip.epoch,
     image: { pages, deltas: base.deltas },
   });
+  const { letters, bytes } = base.outbox;
+  if (letters.size > 0)
+    out.push({
+      type: "outbox",
+      activation: activation.number,
+      way: "found",
+      messages: letters.size,
+      bytes,
+    });
 }

@@ -56,6 +56,18 @@ const snapshot = fc.oneof(
     table: fc.array(plain({ name: pageName, hash: sixteen }), { maxLength: 4 }),
   }),
 );
+const letter = plain({
+  n: count,
+  atMs: count,
+  agent: fc.string(),
+  key: fc.string({ unit: "grapheme" }),
+  method: fc.string(),
+  body: blob,
+});
+const outbox = fc.option(plain({ done: count, next: count, letters: fc.array(letter, { maxLength: 3 }) }), {
+  nil: undefined,
+});
+const seen = fc.array(plain({ source: sixteen, n: count, usedAtMs: count }), { maxLength: 3 });
 const fold = plain({
   ...named,
   type: fc.constant("fold" as const),
@@ -68,11 +80,19 @@ const fold = plain({
   trim: fc.option(plain({ covers: count, storeMs: count }), { nil: undefined }),
   retired: fc.array(plain({ seq: count, names: fc.array(pageName, { maxLength: 3 }) }), { maxLength: 3 }),
   snapshot,
+  outbox,
+  seen,
 }).map(({ snapshot: pages, ...rest }) => ({ ...rest, ...pages }));
 const record: fc.Arbitrary<LaneRecord> = fc.oneof(
-  plain({ ...named, type: fc.constant("turns" as const), turns: fc.array(turn, { maxLength: 6 }) }),
+  plain({
+    ...named,
+    type: fc.constant("turns" as const),
+    turns: fc.array(turn, { maxLength: 6 }),
+    outbox,
+    seen,
+  }),
   fold,
-  plain({ ...named, type: fc.constant("gone" as const), answers, clients }),
+  plain({ ...named, type: fc.constant("gone" as const), answers, clients, seen }),
 );
 
 test("every record is read back as it was written", () => {

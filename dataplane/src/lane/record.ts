@@ -21,17 +21,30 @@ import {
 import { type FoldSnapshot, noTrims, snapshotPart, type Trims, trimsPart } from "./record-fold.ts";
 import { readFormat1 } from "./record-format-1.ts";
 import { type RecordHead, readHead, writeHead } from "./record-head.ts";
+import { type OutboxPart, outboxPart, type SeenMark, seenPart } from "./record-outbox.ts";
 import { type TurnEntry, turnsPart } from "./record-turns.ts";
 
 /** Zero to `recordTurnsMax` turns; with none it is a bare claim. */
-export type TurnsRecord = RecordHead & { readonly type: "turns"; readonly turns: readonly TurnEntry[] };
+export type TurnsRecord = RecordHead & {
+  readonly type: "turns";
+  readonly turns: readonly TurnEntry[];
+} & Messages;
 /** A snapshot of all before it, what is remembered of calls, and what cleaning is left. */
-export type FoldRecord = RecordHead & { readonly type: "fold" } & FoldSnapshot & Trims & Remembered;
+export type FoldRecord = RecordHead & { readonly type: "fold" } & FoldSnapshot &
+  Trims &
+  Remembered &
+  Messages;
 /**
- * A tombstone: the session is deleted; its remembered answers go on, so that a retry does not bring it to
- * life.
+ * A tombstone: the session is deleted; what it remembers of calls and messages goes on, so that none of them
+ * that comes again brings it to life.
  */
-export type GoneRecord = RecordHead & { readonly type: "gone" } & Remembered;
+export type GoneRecord = RecordHead & { readonly type: "gone" } & Remembered & Pick<Messages, "seen">;
+
+/** What the session sends, and what it has had from others. */
+interface Messages {
+  readonly outbox: OutboxPart | undefined;
+  readonly seen: readonly SeenMark[];
+}
 /** `type` tells them apart; on the wire the envelope's kind does. */
 export type LaneRecord = TurnsRecord | FoldRecord | GoneRecord;
 
@@ -42,9 +55,19 @@ interface Fields {
   trims: Trims;
   answers: readonly StoredAnswer[];
   clients: readonly ClientAnswers[];
+  outbox: OutboxPart | undefined;
+  seen: readonly SeenMark[];
 }
 
-const noFields: Fields = { turns: [], snapshot: undefined, trims: noTrims, answers: [], clients: [] };
+const noFields: Fields = {
+  turns: [],
+  snapshot: undefined,
+  trims: noTrims,
+  answers: [],
+  clients: [],
+  outbox: undefined,
+  seen: [],
+};
 
 /**
  * What a slice has in records. Who does not know a part must not read the record without it: all of them are
@@ -64,6 +87,8 @@ const parts: readonly Part[] = [
   part(3, "trims", trimsPart, (record) => (record.type === "fold" ? record : undefined)),
   part(4, "answers", answersPart, (record) => (record.type === "turns" ? undefined : record.answers)),
   part(5, "clients", clientsPart, (record) => (record.type === "turns" ? undefined : record.clients)),
+  part(6, "outbox", outboxPart, (record) => (record.type === "gone" ? undefined : record.outbox)),
+  part(7, "seen", seenPart, (record) => record.seen),
 ];
 const knownTags = parts.map(({ tag }) => tag);
 
@@ -152,10 +177,10 @@ function kindOf(bytes: Uint8Array): Kind {
 }
 
 function assemble(kind: Kind, head: RecordHead, fields: Fields): LaneRecord {
-  const { turns, snapshot, trims, answers, clients } = fields;
-  if (kind === "turns") return { ...head, type: kind, turns };
-  if (kind === "gone") return { ...head, type: kind, answers, clients };
+  const { turns, snapshot, trims, answers, clients, outbox, seen } = fields;
+  if (kind === "turns") return { ...head, type: kind, turns, outbox, seen };
+  if (kind === "gone") return { ...head, type: kind, answers, clients, seen };
   // no writer leaves it out: the bytes were changed, and their CRC with them
   if (snapshot === undefined) throw new DecodeError("fold without a snapshot");
-  return { ...head, type: kind, ...snapshot, ...trims, answers, clients };
+  return { ...head, type: kind, ...snapshot, ...trims, answers, clients, outbox, seen };
 }

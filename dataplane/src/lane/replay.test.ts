@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { me, other, recordOf, sixteen } from "../../test/lane-rig.ts";
-import { idText } from "./dedupe.ts";
+import { idText } from "./id-text.ts";
 import type { FoldRecord, LaneRecord } from "./record.ts";
 import { type Base, type DecodedRecord, replay } from "./replay.ts";
 import { noRecord, type RecordId } from "./words.ts";
@@ -31,7 +31,8 @@ function turns(n: number, prev: RecordId, by = me): LaneRecord {
     canonicalHash: undefined,
     keepMs: 5000,
   };
-  return { ...recordOf(by, n, prev), type: "turns", turns: [{ key, delta: sixteen(n), answer: sixteen(n) }] };
+  const turn = { key, delta: sixteen(n), answer: sixteen(n) };
+  return { ...recordOf(by, n, prev), type: "turns", turns: [turn], outbox: undefined, seen: [] };
 }
 
 function fold(n: number, prev: RecordId, more: Partial<FoldRecord>): LaneRecord {
@@ -112,6 +113,7 @@ test("a tombstone is the end of a life: nothing is left but its answers", () => 
     type: "gone",
     answers: [answer],
     clients: [],
+    seen: [],
   };
   const base = read(row(50, gone));
   assert.deepEqual([base.uid, base.from, deltas(base)], [undefined, 50, []]);
@@ -124,6 +126,7 @@ test("a life after a tombstone starts empty, with the answers of the one before"
     type: "gone",
     answers: [answer],
     clients: [],
+    seen: [],
   };
   const born = { ...turns(6, gone.rid), born: true };
   const base = read(row(50, gone), row(60, born));

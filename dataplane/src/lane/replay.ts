@@ -2,7 +2,9 @@
 import type { Crc32 } from "@voda/state";
 import { bytesEqual } from "@voda/stdx";
 import { createDedupe, type Dedupe, restoreAnswers, storeAnswer } from "./dedupe.ts";
-import { decodeRecord, type FoldRecord, type LaneRecord } from "./record.ts";
+import { createOutbox, type Outbox, replayLetters } from "./outbox.ts";
+import { decodeRecord, type FoldRecord, type GoneRecord, type LaneRecord } from "./record.ts";
+import { createSeen, noteSeen, type Seen } from "./seen.ts";
 import type { StoredRecord } from "./types.ts";
 import { idBytes, noRecord, type RecordId, sameRecord } from "./words.ts";
 
@@ -45,6 +47,8 @@ export interface Base {
   readonly fold: FoldRow | undefined;
   readonly deltas: readonly Uint8Array[];
   readonly dedupe: Dedupe;
+  readonly outbox: Outbox;
+  readonly seen: Seen;
   readonly tailRecords: number;
   readonly tailBytes: number;
   /** Records of lost branches that were skipped. */
@@ -67,7 +71,7 @@ export function emptyLane(): Base {
     from: 1,
     fold: undefined,
     deltas: [],
-    dedupe: createDedupe(),
+    ...memories(),
     tailRecords: 0,
     tailBytes: 0,
     voids: 0,
@@ -88,9 +92,9 @@ export function replay(rows: readonly DecodedRecord[]): Base | "gap" | "damaged"
   if (start === undefined) return "gap";
   // what lies before the fold's cover is history: the snapshot has it
   const tail = links.slice(start.at);
-  const dedupe = createDedupe();
-  if (start.fold !== undefined) restoreAnswers(dedupe, start.fold.record);
-  const deltas = tail.flatMap((row) => replayRow(row, dedupe));
+  const memory = memories();
+  if (start.fold !== undefined) restore(memory, start.fold.record);
+  const deltas = tail.flatMap((row) => replayRow(row, memory));
   const isGone = end.record.type === "gone";
   return {
     expect: last.seq,
@@ -104,7 +108,7 @@ export function replay(rows: readonly DecodedRecord[]): Base | "gap" | "damaged"
     from: isGone ? end.seq : end.record.from,
     fold: start.fold,
     deltas,
-    dedupe,
+    ...memory,
     tailRecords: tail.length,
     tailBytes: tail.reduce((sum, row) => sum + row.bytes, 0),
     voids: rows.length - links.length,
@@ -188,10 +192,23 @@ function afterFold(links: readonly DecodedRecord[], fold: FoldRow): ReturnType<t
   return { at, fold };
 }
 
-function replayRow({ record }: DecodedRecord, dedupe: Dedupe): Uint8Array[] {
-  if (record.type === "gone") restoreAnswers(dedupe, record);
+/** What a session remembers beside its state. */
+type Memories = Pick<Base, "dedupe" | "outbox" | "seen">;
+
+const memories = (): Memories => ({ dedupe: createDedupe(), outbox: createOutbox(), seen: createSeen() });
+
+function restore({ dedupe, outbox, seen }: Memories, record: FoldRecord | GoneRecord): void {
+  restoreAnswers(dedupe, record);
+  for (const mark of record.seen) noteSeen(seen, { ...mark, source: mark.source.slice() });
+  if (record.type === "fold" && record.outbox !== undefined) replayLetters(outbox, record.outbox);
+}
+
+function replayRow({ record }: DecodedRecord, memory: Memories): Uint8Array[] {
+  if (record.type === "gone") restore(memory, record);
   if (record.type !== "turns") return [];
   for (const { key, answer } of record.turns)
-    if (key !== undefined) storeAnswer(dedupe, key, record, answer.slice());
+    if (key !== undefined) storeAnswer(memory.dedupe, key, record, answer.slice());
+  for (const mark of record.seen) noteSeen(memory.seen, { ...mark, source: mark.source.slice() });
+  if (record.outbox !== undefined) replayLetters(memory.outbox, record.outbox);
   return record.turns.map((turn) => turn.delta);
 }

@@ -4,7 +4,7 @@ import { isBehind } from "@voda/proto/mark";
 import { resendAt, takeRefusal } from "./append.ts";
 import { committed } from "./commit.ts";
 import { resendMinMs, undecidedMs } from "./constants.ts";
-import { type Activation, armAppend, type Slice, type Step, type StoreReply } from "./lane.ts";
+import { type Activation, armAppend, hasLetters, type Slice, type Step, type StoreReply } from "./lane.ts";
 import { drop, readStored } from "./memory.ts";
 import type { DecodedRecord } from "./replay.ts";
 import { markOf } from "./tip.ts";
@@ -44,6 +44,7 @@ function advance(step: Step, activation: Activation): void {
  * session in memory at once.
  */
 function isWanted({ lane }: Step, { orders, append, turns, fold }: Activation): boolean {
+  if (hasLetters(lane)) return true;
   if (lane.queue.length > 0 || orders.waiting.length > 0 || append.flight !== undefined) return true;
   return (
     orders.closing !== undefined ||

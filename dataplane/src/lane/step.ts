@@ -5,10 +5,12 @@ import { askGate, noteAsk } from "./ask-gate.ts";
 import { abandon, arrive, calls, dropped, identified } from "./calls.ts";
 import { commit } from "./commit.ts";
 import { control } from "./control.ts";
+import { delivered, delivery } from "./delivery.ts";
 import { gate, seen, turned } from "./gate.ts";
 import type { Activation, Lane, Slice, Step, StoreReply } from "./lane.ts";
 import { drop, failWaiting, memory } from "./memory.ts";
 import { sleep } from "./orders.ts";
+import { forgetBell } from "./outbox.ts";
 import { settle } from "./settle.ts";
 import { cutTaken, snapshot } from "./snapshot.ts";
 import { renewTip } from "./tip.ts";
@@ -19,7 +21,7 @@ import { advanceWake, pauseWake, wakeReplied } from "./wake.ts";
  * In the order of a step: orders close the session before calls run, and the gate opens before the next
  * append.
  */
-const slices: readonly Slice[] = [control, settle, calls, gate, askGate, snapshot, commit, memory];
+const slices: readonly Slice[] = [control, settle, calls, gate, askGate, snapshot, delivery, commit, memory];
 
 /**
  * The one way in: notes what happened, then does all that is possible. Effects come in the order in which the
@@ -29,8 +31,10 @@ export function stepLane(lane: Lane, event: LaneEvent, world: World): LaneEffect
   const at: Step = { lane, world, out: [] };
   const { activation } = lane;
   // first of all: nothing may be sent under an incarnation whose lease has ended
-  if (activation !== undefined && activation.tip.incarnation !== world.incarnation)
+  if (activation !== undefined && activation.tip.incarnation !== world.incarnation) {
     renewTip(activation.tip, world.incarnation, activation.turns.gate.length > 0);
+    forgetBell(activation.outbox);
+  }
   note(at, event);
   advance(at);
   return at.out;
@@ -80,6 +84,8 @@ function note(at: Step, event: LaneEvent): void {
     case "pages":
     case "traces":
     case "pages_written":
+    case "rung":
+    case "buried":
     case "store_failed":
       return noteReply(at, event);
     case "turned":
@@ -89,6 +95,7 @@ function note(at: Step, event: LaneEvent): void {
     case "ask":
     case "identified":
     case "cut":
+    case "delivered":
     case "open_failed":
     case "worker_lost":
       return noteWorker(at, event);
@@ -102,10 +109,11 @@ function noteReply(at: Step, event: StoreReply): void {
   else for (const slice of slices) if (slice.replied?.(at, activation, event)) return;
 }
 
-type FromWorker =
+/** Of one activation. */
+type OfActivation =
   | TurnMessage
-  | Extract<LaneEvent, { type: "ask" | "cut" | "identified" | "open_failed" | "worker_lost" }>;
-function noteWorker(at: Step, event: FromWorker): void {
+  | Extract<LaneEvent, { type: "ask" | "cut" | "delivered" | "identified" | "open_failed" | "worker_lost" }>;
+function noteWorker(at: Step, event: OfActivation): void {
   const { lane } = at;
   const { activation } = lane;
   // what a dropped memory still says is void
@@ -124,6 +132,8 @@ function noteWorker(at: Step, event: FromWorker): void {
       return identified(at, activation, event);
     case "cut":
       return cutTaken(activation, event);
+    case "delivered":
+      return delivered(at, activation, event);
     case "open_failed":
       return refuseAll(at, activation, event.failure);
     case "worker_lost":

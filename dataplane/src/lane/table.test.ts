@@ -413,7 +413,7 @@ test("one rejected append after the other: the session can still be read", () =>
       delta: sixteen(1),
       answer: sixteen(2),
     } as const;
-    rejected(rig, rig.step({ ...turned, turn: number > 2 ? 1 : 2, canonicalHash: undefined }));
+    rejected(rig, rig.step({ ...turned, turn: number > 2 ? 1 : 2, canonicalHash: undefined, sends: [] }));
   }
   rig.range(rig.last(rig.invoke(readOf(9)), last), last);
   assert.deepEqual(typesOf(rig.read(9, 0)), ["reply"]);

@@ -1,8 +1,10 @@
 // What the worker has and had: jobs, turns that took place, answers that wait in the gate (PROTOCOL.md 5.2,
 // 5.3, 5.5).
 import { assert } from "@voda/stdx";
+import { bytesOfSends, type Send } from "../call/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
 import { recordBytesMax, recordTurnsMax, transitMs } from "./constants.ts";
+import type { SeenMark } from "./record-outbox.ts";
 import type { TurnEntry, TurnKey } from "./record-turns.ts";
 import type { Work } from "./work.ts";
 
@@ -13,6 +15,7 @@ export interface Turned {
   readonly delta: Uint8Array;
   readonly answer: Uint8Array;
   readonly canonicalHash: Uint8Array | undefined;
+  readonly sends: readonly Send[];
 }
 
 /** An answer that waits in the gate until everything that it has seen is accepted. */
@@ -31,12 +34,14 @@ export interface Turns {
   accepted: number;
   /** Turns that no record holds yet. */
   pending: Turned[];
+  /** How many of them send something. */
+  sending: number;
   gate: Output[];
 }
 
 /** Turns count from 1 in each activation; 0: none took place. */
 export function openTurns(): Turns {
-  return { jobs: new Map(), executed: 0, accepted: 0, pending: [], gate: [] };
+  return { jobs: new Map(), executed: 0, accepted: 0, pending: [], sending: 0, gate: [] };
 }
 
 /** Whether a turn runs, or waits in the worker for the one that does; readers are none. */
@@ -71,11 +76,12 @@ export function takeJob({ jobs }: Turns, call: number): Work | undefined {
 
 /** A turn took place. */
 export function addTurn(turns: Turns, event: TurnMessage & { type: "turned" }): Work {
-  const { call, turn, delta, answer, canonicalHash } = event;
+  const { call, turn, delta, answer, canonicalHash, sends } = event;
   assert(turn === turns.executed + 1, `turn ${turn} after turn ${turns.executed}`);
   const work = executed(turns, call);
   turns.executed = turn;
-  turns.pending.push({ turn, work, delta, answer, canonicalHash });
+  turns.pending.push({ turn, work, delta, answer, canonicalHash, sends });
+  if (sends.length > 0) turns.sending += 1;
   return work;
 }
 
@@ -120,13 +126,15 @@ export function takeTurns(turns: Turns, end: number): Turned[] {
   let bytes = 0;
   for (const turned of pending) {
     if (count >= recordTurnsMax || turned.turn > end) break;
-    bytes += turned.delta.length + turned.answer.length;
+    bytes += turned.delta.length + turned.answer.length + bytesOfSends(turned.sends);
     // one turn that is larger than the bound still needs a record, and gets one of its own
     if (count > 0 && bytes > recordBytesMax) break;
     count += 1;
   }
+  const taken = pending.slice(0, count);
   turns.pending = pending.slice(count);
-  return pending.slice(0, count);
+  turns.sending -= taken.filter(({ sends }) => sends.length > 0).length;
+  return taken;
 }
 
 /** The record with this turn lies in the lane. */
@@ -134,6 +142,12 @@ export function acceptTurn(turns: Turns, { turn, work }: Turned): void {
   turns.accepted = Math.max(turns.accepted, turn);
   turns.jobs.delete(work.job.number);
 }
+
+/** What turns were sent by others, as far as they were. */
+export const seenOf = (turns: readonly Turned[], usedAtMs: number): SeenMark[] =>
+  turns.flatMap(({ work: { job } }) =>
+    job.id?.type === "sent" ? [{ source: job.id.source, n: job.id.n, usedAtMs }] : [],
+  );
 
 /** `nowMs`: monotonic. */
 export function entryOf(turned: Turned, nowMs: number): TurnEntry {
@@ -147,7 +161,8 @@ export function entryOf(turned: Turned, nowMs: number): TurnEntry {
  */
 function keyOf({ work, canonicalHash }: Turned, nowMs: number): TurnKey | undefined {
   const { id } = work.job;
-  if (id === undefined || work.key === undefined) return undefined;
+  // of what was sent the number is kept, and no answer
+  if (id === undefined || work.key === undefined || id.type === "sent") return undefined;
   if (id.type === "numbered") return { ...id, canonicalHash };
   const deadlineMs = work.waiters.reduce(
     (last, call) => Math.max(last, call.deadlineMs),

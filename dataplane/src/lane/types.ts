@@ -2,7 +2,7 @@
 // while it decides.
 import type { Mark } from "@voda/proto/mark";
 import type { PageName, PageReference } from "@voda/proto/wire";
-import type { AbandonReason, CallHead, CallId, Failure } from "../call/index.ts";
+import type { AbandonReason, CallHead, CallId, Failure, Send } from "../call/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
 
 /** One life of a node under one lease: 128 random bits, 32 characters of lower-case hex. */
@@ -14,6 +14,14 @@ export interface StoredRecord {
   /** When the store accepted it, by its clock: milliseconds since 1970. */
   readonly atMs: number;
   readonly bytes: Uint8Array;
+}
+
+/** A message that leaves with the record it stands in. */
+export interface Letter extends Send {
+  /** Numbers of one life of a session ascend from 1. */
+  readonly n: number;
+  /** When its record was made, by the store's clock: milliseconds since 1970. */
+  readonly atMs: number;
 }
 
 /** A part of a snapshot: at most `pageBytesMax`, with 16 bytes of hash over it. */
@@ -70,9 +78,9 @@ export interface World {
 
 /**
  * `append`: the record in flight is due again. `wake`: a pause of waking is over. `fold`: a fold that failed
- * may be tried again.
+ * may be tried again. `outbox`: a letter may go again.
  */
-export type LaneTimer = "append" | "wake" | "fold";
+export type LaneTimer = "append" | "wake" | "fold" | "outbox";
 
 /**
  * An event carries everything that happened; replies of the store name the `token` of the effect that asked.
@@ -80,7 +88,7 @@ export type LaneTimer = "append" | "wake" | "fold";
  */
 export type LaneEvent =
   | { readonly type: "invoke"; readonly call: CallHead }
-  /** An order from outside the session, `end` or `wake`, answered by `done`, `fail` or `forward`. */
+  /** An order from outside the session, answered by `done`, `fail` or `forward`. */
   | { readonly type: "control"; readonly call: CallHead }
   /**
    * The caller's deadline passed, or it went away. The host watches the deadlines of all calls that it has
@@ -108,6 +116,17 @@ export type LaneEvent =
       readonly activation: number;
       readonly after: number;
       readonly pages: readonly Page[];
+    }
+  /**
+   * What became of the letter that went, once: it was taken, or why not. `untilMs`: the deadline that it went
+   * with, monotonic.
+   */
+  | {
+      readonly type: "delivered";
+      readonly activation: number;
+      readonly n: number;
+      readonly failure: Failure | undefined;
+      readonly untilMs: number;
     }
   /** Answer to `identify`: a hash over method and input; `undefined` when the input cannot be read. */
   | {
@@ -151,9 +170,13 @@ export type LaneEvent =
   | { readonly type: "pages"; readonly token: number; readonly pages: readonly (Uint8Array | undefined)[] }
   /** Answer to `writePages`: all of them are stored. */
   | { readonly type: "pages_written"; readonly token: number }
+  /** Answer to `ring`: where it lies. */
+  | { readonly type: "rung"; readonly token: number; readonly seq: number }
+  /** Answer to `bury`: it is kept. */
+  | { readonly type: "buried"; readonly token: number }
   /**
-   * A read, or a write of pages, did not succeed. Every one of them is answered or fails, within seconds: no
-   * answer, timeout, connection.
+   * A read, or a write beside the lane, did not succeed. Every one of them is answered or fails, within
+   * seconds: no answer, timeout, connection.
    */
   | { readonly type: "store_failed"; readonly token: number }
   /**
@@ -188,10 +211,25 @@ export type LaneEffect =
   /** Ask for a snapshot: answered by the event `cut`. */
   | { readonly type: "cut"; readonly activation: number }
   | { readonly type: "close"; readonly activation: number }
+  /** For the worker's books: so much of the outbox was found at the opening, or is over. */
+  | {
+      readonly type: "outbox";
+      readonly activation: number;
+      readonly way: "found" | "over";
+      readonly messages: number;
+      readonly bytes: number;
+    }
   // for other sessions; each ask gets exactly one of these
   /** It may leave, under this id; none of what is readonly. */
   | { readonly type: "ask"; readonly call: number; readonly id: CallId | undefined }
   | { readonly type: "refuseAsk"; readonly call: number; readonly failure: Failure }
+  /** Call the letter's handler, as from `source`: answered by the event `delivered`. */
+  | {
+      readonly type: "deliver";
+      readonly activation: number;
+      readonly source: Uint8Array;
+      readonly letter: Letter;
+    }
   // to callers; each call gets exactly one of these
   /** The answer as the worker encoded it. `n` and `uid` make the token for reading one's writes. */
   | {
@@ -243,6 +281,19 @@ export type LaneEffect =
       readonly type: "writePages";
       readonly token: number;
       readonly pages: readonly { readonly name: PageName; readonly bytes: Uint8Array }[];
+    }
+  /** Beside the lane: as long as it is there, somebody wakes the session if nobody has it. */
+  | { readonly type: "ring"; readonly token: number }
+  /** What was rung up to that sequence is over. Not awaited. */
+  | { readonly type: "unring"; readonly seq: number }
+  /** Beside the lane: the letter is given up, and kept for people. The same one may come twice. */
+  | {
+      readonly type: "bury";
+      readonly token: number;
+      readonly source: Uint8Array;
+      readonly letter: Letter;
+      readonly failure: Failure;
+      readonly attempts: number;
     }
   /**
    * The record lies in the lane: whoever wakes the session later must find it. Not awaited; `isUrgent`: the

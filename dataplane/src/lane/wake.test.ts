@@ -25,11 +25,13 @@ const turn = (first: number): TurnEntry => ({
   answer: new Uint8Array(0),
 });
 
+const none = { outbox: undefined, seen: [] };
+
 /** Records 1 to `count` of this incarnation, each with one turn, at sequences 10, 20, ... */
 function laneOf(count: number): StoredRecord[] {
   let prev = noRecord;
   return Array.from({ length: count }, (_, i) => {
-    const record = { ...recordOf(me, i + 1, prev), type: "turns" as const, turns: [turn(i + 1)] };
+    const record = { ...recordOf(me, i + 1, prev), type: "turns" as const, turns: [turn(i + 1)], ...none };
     prev = record.rid;
     return stored(10 * (i + 1), record);
   });
@@ -137,7 +139,14 @@ test("nothing is read while the connection is down", () => {
 
 test("a session that its owner released or ended is claimed wherever it is asked for, though that node lives", () => {
   const released = recordOf(other, 2, recordOf(other, 1).rid, { type: "fold", released: true });
-  const gone = { ...recordOf(other, 2), type: "gone" as const, born: false, answers: [], clients: [] };
+  const gone = {
+    ...recordOf(other, 2),
+    type: "gone" as const,
+    born: false,
+    answers: [],
+    clients: [],
+    seen: [],
+  };
   for (const last of [stored(7, released), stored(7, gone)]) {
     const rig = createRig();
     assert.deepEqual(typesOf(wake(rig, last)), ["open", "run"]);

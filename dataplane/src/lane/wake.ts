@@ -259,7 +259,8 @@ function settleControls(
   arrived?: ReadonlySet<number>,
 ): void {
   const { lane, out } = step;
-  const isDone = (order: CallHead): boolean => order.type === "end" && base.uid === undefined;
+  // a session that is not there has nothing to end, and nothing to deliver
+  const isDone = (order: CallHead): boolean => order.type !== "wake" && base.uid === undefined;
   for (const order of lane.controls) if (isDone(order)) out.push({ type: "done", call: order.number });
   lane.controls = lane.controls.filter((order) => !isDone(order));
   lane.waking = undefined;

@@ -33,6 +33,21 @@ export async function command(
   if (answer.error !== undefined) throw new StoreError(`${subject}: ${answer.error.description}`);
 }
 
+/** Stores a message; returns its sequence. @throws StoreError */
+export async function publish(
+  requests: Requests,
+  subject: string,
+  body: string | Uint8Array,
+): Promise<number> {
+  const answer = (await requests.ask(subject, body)).json<{
+    seq?: number;
+    error?: { description: string };
+  }>();
+  if (answer.seq === undefined)
+    throw new StoreError(`${subject}: ${answer.error?.description ?? "an answer without a sequence"}`);
+  return answer.seq;
+}
+
 /** From any replica: with 3 replicas it may be old. @throws StoreError */
 export async function direct(
   requests: Requests,

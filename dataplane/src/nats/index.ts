@@ -5,5 +5,13 @@ export {
   openConnection,
   rethrown,
 } from "./connection.ts";
-export { command, direct, directBatch, directLast, fromLeader, type StoredMessage } from "./direct.ts";
+export {
+  command,
+  direct,
+  directBatch,
+  directLast,
+  fromLeader,
+  publish,
+  type StoredMessage,
+} from "./direct.ts";
 export { openRequests, type Requests, StoreError } from "./requests.ts";

@@ -39,7 +39,7 @@ test("an ask runs at its session under a number and an id of its own, and its an
   const { number: call = 0 } = asked?.head ?? {};
   const { activation } = at;
   const turned = { type: "turned", activation, call, turn: 1, delta: Uint8Array.of(1) } as const;
-  at.hear({ ...turned, answer, canonicalHash: undefined });
+  at.hear({ ...turned, answer, canonicalHash: undefined, sends: [] });
   at.settle();
   assert.deepEqual(told(at.replies), [[9, "ok"]]);
   assert.deepEqual(at.answers, []);

@@ -6,12 +6,14 @@ import {
   type AskMessage,
   type Call,
   type CallHead,
+  type CheckMessage,
   type Failed,
   fail,
   noMethod,
   onBusyOf,
 } from "../call/index.ts";
 import type { Hosted } from "./hosted.ts";
+import { letterRefusal } from "./letters.ts";
 import type { Performing } from "./perform.ts";
 
 /**
@@ -56,6 +58,19 @@ function crosswise({ name, chain }: Call, circle: readonly string[]): Failed {
   const way = [...chain.slice(-1), `${name.agent}/${name.key}`, ...circle].join(" -> ");
   return fail("deadlock", `turns of sessions wait for each other: ${way}; ask in one order, or call again`);
 }
+
+/** Whether a turn may send to that handler. */
+export function checkTarget(
+  { ports: { worker } }: Performing,
+  { name: { namespace } }: Hosted,
+  { activation, askId, agent: target, method }: CheckMessage,
+): void {
+  const agent = worker.askedAgentOf({ namespace, agent: target, key: "" });
+  const refusal = "failure" in agent ? agent : letterRefusal(agent, method);
+  worker.answerAsk(activation, askId, refusal ?? { ok: true, content: "json", body: nothing });
+}
+
+const nothing = new Uint8Array(0);
 
 /** What is asked; or why it may not be. */
 function admitted(agent: Agent, { name, method, chain, head }: Call): Method | Failed {

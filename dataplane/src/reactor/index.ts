@@ -1,6 +1,7 @@
 export type {
   AppendedRecord,
   CallersPort,
+  DeadLetter,
   HostWorld,
   LastSeen,
   MeshPort,

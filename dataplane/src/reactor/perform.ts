@@ -1,6 +1,13 @@
 // What lanes want done, done: every effect of a lane is performed here, on the four ports, and nowhere else.
 import { unreachable } from "@voda/stdx";
-import { type AskMessage, decodeAnswer, type Failed, type Failure, fail } from "../call/index.ts";
+import {
+  type AskMessage,
+  type CheckMessage,
+  decodeAnswer,
+  type Failed,
+  type Failure,
+  fail,
+} from "../call/index.ts";
 import type { LaneEffect, LaneEvent, LaneTimer } from "../lane/index.ts";
 import type { Calls, LiveCall } from "./calls.ts";
 import type { Hosted } from "./hosted.ts";
@@ -23,9 +30,11 @@ export interface Performing {
   readonly owned: Set<Hosted>;
   readonly dispatch: (hosted: Hosted, event: LaneEvent) => void;
   /** What its worker says. */
-  readonly hear: (hosted: Hosted, event: WorkerEvent | AskMessage) => void;
+  readonly hear: (hosted: Hosted, event: WorkerEvent | AskMessage | CheckMessage) => void;
   /** What handlers asked and may leave: delivered after the step, whose own effects come first. */
   readonly leaving: LiveCall[];
+  /** Letters that go: the same. */
+  readonly posted: Posted[];
   /** Gives the call to its lane again. `unreached`: the node that did not get it. */
   readonly deliver: (live: LiveCall, unreached?: string) => void;
 }
@@ -43,6 +52,11 @@ type StoreEffect = Of<
   | "trimAsleep"
   | "deletePages"
 >;
+/** A letter, and the session that has sent it. */
+export interface Posted extends Of<"deliver"> {
+  readonly from: Hosted;
+}
+
 type OpenFailed = Extract<LaneEvent, { type: "open_failed" }>;
 
 const nothing = new Uint8Array(0);
@@ -80,6 +94,11 @@ function perform(at: Performing, hosted: Hosted, effect: Exclude<LaneEffect, { t
       return letGo(at, effect);
     case "refuseAsk":
       return calls.answer(effect.call, { ok: false, failure: effect.failure });
+    case "deliver":
+      at.posted.push({ ...effect, from: hosted });
+      return;
+    case "outbox":
+      return ports.worker.outbox(effect.activation, effect);
     case "close":
       return close(at, hosted, effect.activation);
     case "reply": {
@@ -121,6 +140,10 @@ function perform(at: Performing, hosted: Hosted, effect: Exclude<LaneEffect, { t
     case "trimAsleep":
     case "deletePages":
       return performOnStore(at, hosted, effect);
+    case "ring":
+    case "unring":
+    case "bury":
+      return performBeside(at, hosted, effect);
     default:
       return unreachable(effect);
   }
@@ -198,6 +221,26 @@ function performOnStore(at: Performing, hosted: Hosted, effect: StoreEffect): vo
     default:
       return unreachable(effect);
   }
+}
+
+/** What lies beside the lane: bells and dead letters. */
+function performBeside(at: Performing, hosted: Hosted, effect: Of<"ring" | "unring" | "bury">): void {
+  const { store, mesh } = at.ports;
+  const emit = (event: LaneEvent): void => at.dispatch(hosted, event);
+  if (effect.type === "unring") {
+    store.unring(hosted, effect.seq);
+    return;
+  }
+  const { token } = effect;
+  const failed = (): void => emit({ type: "store_failed", token });
+  if (effect.type === "ring") {
+    const answered = (seq: number): void => emit({ type: "rung", token, seq });
+    store.ring(hosted, at.world.incarnation, { answered, failed });
+    return;
+  }
+  const { agent, key, method, n } = effect.letter;
+  mesh.report(hosted, "dead_letter", `letter ${n} to ${agent}/${key} ${method}: ${effect.failure.message}`);
+  store.bury(hosted, effect, { answered: () => emit({ type: "buried", token }), failed });
 }
 
 function open(at: Performing, hosted: Hosted, effect: Of<"open">): OpenFailed | undefined {

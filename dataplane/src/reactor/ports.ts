@@ -6,8 +6,18 @@ import type { DeviceShare } from "@voda/proto/grant";
 import type { Mark } from "@voda/proto/mark";
 import type { SessionName, SessionToken } from "@voda/proto/session";
 import type { PageName, PageReference } from "@voda/proto/wire";
-import type { AbandonReason, Answer, AnswerMeta, AskMessage, Call, Failed, TakeBack } from "../call/index.ts";
-import type { ColdReason, Image, LaneEvent, StoredRecord, Traces, World } from "../lane/index.ts";
+import type {
+  AbandonReason,
+  Answer,
+  AnswerMeta,
+  AskMessage,
+  Call,
+  CheckMessage,
+  Failed,
+  Failure,
+  TakeBack,
+} from "../call/index.ts";
+import type { ColdReason, Image, LaneEvent, Letter, StoredRecord, Traces, World } from "../lane/index.ts";
 
 /** A session as its ports see it. */
 export interface Session {
@@ -34,10 +44,18 @@ export interface WorkerPort {
   cut(activation: number): void;
   /** The answer to what a handler of the activation asked. */
   answerAsk(activation: number, askId: number, answer: Answer): void;
+  /** So much of what the session has sent was found at its opening, or is over. */
+  outbox(activation: number, change: OutboxChange): void;
   /** Gives its part of the node back. */
   close(activation: number): void;
   /** Whether the activation runs under the revision that is current now. */
   isCurrent(activation: number): boolean;
+}
+
+export interface OutboxChange {
+  readonly way: "found" | "over";
+  readonly messages: number;
+  readonly bytes: number;
 }
 
 export interface Opening extends Session {
@@ -46,7 +64,7 @@ export interface Opening extends Session {
   readonly image: Image;
   readonly granted: readonly DeviceShare[] | undefined;
   /** Hears what the worker says of the activation, in its order, until it is closed or lost. */
-  readonly hear: (event: WorkerEvent | AskMessage) => void;
+  readonly hear: (event: WorkerEvent | AskMessage | CheckMessage) => void;
 }
 
 /** What a worker says of one of its activations. */
@@ -117,8 +135,25 @@ export interface StorePort {
   /** Later, if the session still sleeps then: whoever wakes it trims it otherwise. */
   trimAsleep(session: Session, trim: AsleepTrim): void;
   deletePages(session: Session, names: readonly PageName[]): void;
+  /** `incarnation`: of this node, whose memory has the session. Told is where it lies. */
+  ring(session: Session, incarnation: string, told: Resolver<number>): void;
+  /** Not awaited: what stays costs a wake. Up to that sequence. */
+  unring(session: Session, seq: number): void;
+  /** Kept until a person decides. The same letter may come twice. */
+  bury(session: Session, dead: DeadLetter, told: Resolver<void>): void;
   /** The session is born: it shows in lists. */
   writeName(session: Session): void;
+}
+
+/** A letter that nobody takes. */
+export interface DeadLetter {
+  /** The birth id of the session that sent it. */
+  readonly source: Uint8Array;
+  readonly letter: Letter;
+  /** What its last attempt ended with. */
+  readonly failure: Failure;
+  /** How often its handler was to blame. */
+  readonly attempts: number;
 }
 
 /** The end of a lane, and how far it has been acknowledged: from the leader, that was read first. */

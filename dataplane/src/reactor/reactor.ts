@@ -1,12 +1,22 @@
 // The sessions of this node: tells each lane what happens, in the order in which it happens. Pure: time,
 // chance and the world come in as arguments (`ports.ts`), so that the simulator runs this very code.
 import type { SessionName, SessionToken } from "@voda/proto/session";
-import { type AskMessage, type Call, type Failed, fail, left, type Submit } from "../call/index.ts";
-import { isIdle, type Lane, type LaneEvent, stepLane } from "../lane/index.ts";
-import { takeAsk } from "./asks.ts";
+import {
+  type Answer,
+  type AskMessage,
+  type Call,
+  type CheckMessage,
+  type Failed,
+  fail,
+  left,
+  type Submit,
+} from "../call/index.ts";
+import { hasLetters, isIdle, type Lane, type LaneEvent, letterQueueMs, stepLane } from "../lane/index.ts";
+import { checkTarget, takeAsk } from "./asks.ts";
 import { closing, createCalls, type LiveCall } from "./calls.ts";
 import type { Hosted } from "./hosted.ts";
-import { type Performing, performAll } from "./perform.ts";
+import { callOf, letterRefusal } from "./letters.ts";
+import { type Performing, type Posted, performAll } from "./perform.ts";
 import type { HostWorld, Owned, Ports, Session, Timers, WorkerEvent } from "./ports.ts";
 import { Waits } from "./waits.ts";
 
@@ -44,6 +54,10 @@ export class Reactor {
   readonly #options: ReactorOptions;
   readonly #hosted = new Map<SessionToken, Hosted>();
   readonly #performing: Performing;
+  /** Steps at work: one lane's may answer what another one waits for. */
+  #steps = 0;
+  /** What became of letters meanwhile. */
+  readonly #told: (() => void)[] = [];
   /** Told when nothing is in memory any more; there from the beginning of a drain. */
   #drained: (() => void) | undefined;
 
@@ -60,6 +74,7 @@ export class Reactor {
       opened: new Map(),
       owned: new Set(),
       leaving: [],
+      posted: [],
       dispatch: (hosted, event) => this.#step(hosted, event),
       hear: (hosted, event) => this.#hear(hosted, event),
       deliver: (live, unreached) => this.#deliver(live, unreached),
@@ -74,6 +89,11 @@ export class Reactor {
   /** Whether no session is here at all. */
   get isEmpty(): boolean {
     return this.#hosted.size === 0;
+  }
+
+  /** Whether the session is open here, or about to be. */
+  isHere(token: SessionToken): boolean {
+    return this.#hosted.get(token)?.activation !== undefined;
   }
 
   epochOf(token: SessionToken): number {
@@ -170,7 +190,10 @@ export class Reactor {
   sleepIdle(): void {
     const nowMs = this.#options.timers.nowMs();
     for (const hosted of this.#hosted.values()) {
-      const isIdleNow = this.#drained !== undefined || nowMs - hosted.usedMs >= hosted.agent.idleMs;
+      // with letters it would be woken again
+      const isIdleNow =
+        this.#drained !== undefined ||
+        (nowMs - hosted.usedMs >= hosted.agent.idleMs && !hasLetters(hosted.lane));
       if (hosted.calls === 0 && isIdleNow) this.#step(hosted, { type: "sleep" });
     }
   }
@@ -189,8 +212,9 @@ export class Reactor {
     this.#performing.calls.close();
   }
 
-  #hear(hosted: Hosted, event: WorkerEvent | AskMessage): void {
-    if (event.type === "ask") takeAsk(this.#performing, hosted, event, this.#options.world.unique());
+  #hear(hosted: Hosted, event: WorkerEvent | AskMessage | CheckMessage): void {
+    if (event.type === "check") checkTarget(this.#performing, hosted, event);
+    else if (event.type === "ask") takeAsk(this.#performing, hosted, event, this.#options.world.unique());
     else this.#step(hosted, event);
   }
 
@@ -289,13 +313,22 @@ export class Reactor {
    */
   #step(hosted: Hosted, event: LaneEvent): void {
     const { world } = this.#options;
+    this.#steps += 1;
     world.refresh();
     const refused = performAll(this.#performing, hosted, stepLane(hosted.lane, event, world));
-    if (refused !== undefined) {
+    if (refused === undefined) {
+      this.#letAsksGo();
+      this.#letLettersGo();
+      this.#forgetIdle(hosted);
+    } else {
       this.#step(hosted, refused);
-      return;
     }
-    this.#letAsksGo();
+    this.#steps -= 1;
+    if (this.#steps > 0) return;
+    for (let tell = this.#told.shift(); tell !== undefined; tell = this.#told.shift()) tell();
+  }
+
+  #forgetIdle(hosted: Hosted): void {
     if (!isIdle(hosted.lane) || this.#hosted.get(hosted.token) !== hosted) return;
     this.#hosted.delete(hosted.token);
     hosted.timers.clear();
@@ -311,9 +344,43 @@ export class Reactor {
       else calls.answer(live.call.head.number, refusal);
     }
   }
+
+  #letLettersGo(): void {
+    const { posted } = this.#performing;
+    for (let one = posted.shift(); one !== undefined; one = posted.shift()) this.#post(one);
+  }
+
+  /** As a call like any other; what becomes of it is told once, after the step that it came to an end in. */
+  #post({ activation, source, letter, from }: Posted): void {
+    const { ports, world, timers } = this.#options;
+    const { namespace, agent: sender, key } = from.name;
+    const name = { namespace, agent: letter.agent, key: letter.key };
+    const agent = ports.worker.askedAgentOf(name);
+    const nowMs = timers.nowMs();
+    const limitMs = "failure" in agent ? 0 : turnLimitOf({ agent }, letter).ms;
+    const untilMs = nowMs + limitMs + letterQueueMs;
+    const tell = (answer: Answer): void => {
+      const failure = answer.ok ? undefined : answer.failure;
+      const told = (): void => {
+        const hosted = this.#hosted.get(from.token);
+        const event = { type: "delivered", activation, n: letter.n, failure, untilMs } as const;
+        if (hosted !== undefined) this.#step(hosted, event);
+      };
+      if (this.#steps > 0) this.#told.push(told);
+      else told();
+    };
+    const refusal = "failure" in agent ? agent : letterRefusal(agent, letter.method);
+    if (refusal !== undefined) return tell(refusal);
+    const number = world.unique();
+    const call = callOf({ letter, name, source, number, deadlineMs: untilMs, sender: `${sender}/${key}` });
+    const full = queueFull(this.#hosted.get(call.token));
+    if (full !== undefined) return tell(full);
+    const live = this.#performing.calls.add(call, tell);
+    if (live !== undefined) this.#deliver(live);
+  }
 }
 
-function turnLimitOf({ agent }: Hosted, { method }: Call): TurnLimit {
+function turnLimitOf({ agent }: Pick<Hosted, "agent">, { method }: Pick<Call, "method">): TurnLimit {
   const own = agent.methods.find(({ name }) => name === method)?.turnMsMax ?? 0;
   return own > 0 ? { ms: own, name: "the handler's timeout" } : { ms: agent.turnMsMax, name: "maxTurn" };
 }

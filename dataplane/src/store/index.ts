@@ -1,4 +1,5 @@
 export { type AsleepTrims, openAsleepTrims } from "./asleep-trims.ts";
+export { type Bell, type Bells, openBells } from "./bells.ts";
 export { type Marks, openMarks } from "./marks.ts";
 export { createStreams, openStore, type RangeOptions, type Store } from "./store.ts";
 export { openStoreRoom } from "./store-room.ts";

@@ -1,14 +1,19 @@
 // What a worker says to the I/O thread.
-import { systemClock } from "@voda/stdx";
+import { DecodeError, systemClock } from "@voda/stdx";
 import {
   type AskMessage,
   abandonCode,
   abandonReasonOf,
+  type CheckMessage,
   decodeCall,
   decodeFailure,
+  decodeSends,
   encodeCall,
   encodeFailure,
+  encodeSends,
   type Failure,
+  noSends,
+  type Send,
 } from "../call/index.ts";
 import { draft, type FrameCursor, FrameDraft, FrameError } from "../frame/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
@@ -18,6 +23,7 @@ import { direction, type MessageCodecs } from "./message.ts";
 export type SessionMessage =
   | TurnMessage
   | AskMessage
+  | CheckMessage
   /** One page of the snapshot that a `cut` closes. */
   | { readonly type: "cut_page"; readonly activation: number; readonly bytes: Uint8Array }
   | { readonly type: "cut"; readonly activation: number; readonly after: number }
@@ -65,23 +71,26 @@ const codecs: MessageCodecs<FromWorker> = {
   // The delta may be empty, so the flag and not the length says whether a hash is before it.
   turned: {
     number: 1,
-    encode({ activation, call, turn, delta, answer, canonicalHash }) {
+    encode({ activation, call, turn, delta, answer, canonicalHash, sends }) {
       const frame = new FrameDraft();
       frame.activation = activation;
       frame.call = call;
       frame.turn = turn;
-      frame.code = canonicalHash === undefined ? 0 : 1;
-      frame.meta = canonicalHash === undefined ? delta : joined(canonicalHash, delta);
+      frame.code = (canonicalHash === undefined ? 0 : hashed) | (sends.length === 0 ? 0 : sending);
+      const rest = sends.length === 0 ? delta : joined(sized(encodeSends(sends)), delta);
+      frame.meta = canonicalHash === undefined ? rest : joined(canonicalHash, rest);
       frame.payload = answer;
       return frame;
     },
     decode(frame) {
-      const { activation, call, turn } = frame;
+      const { activation, call, turn, code } = frame;
       const meta = frame.metaCopy();
       const answer = frame.payloadCopy();
-      const canonicalHash = frame.code === 0 ? undefined : hashOf(meta.slice(0, hashBytes));
-      const delta = frame.code === 0 ? meta : meta.subarray(hashBytes);
-      return { type: "turned", activation, call, turn, delta, answer, canonicalHash };
+      const isHashed = (code & hashed) !== 0;
+      const canonicalHash = isHashed ? hashOf(meta.slice(0, hashBytes)) : undefined;
+      const rest = isHashed ? meta.subarray(hashBytes) : meta;
+      const { sends, delta } = (code & sending) === 0 ? { sends: noSends, delta: rest } : splitSends(rest);
+      return { type: "turned", activation, call, turn, delta, answer, canonicalHash, sends };
     },
   },
   failed: {
@@ -165,6 +174,18 @@ const codecs: MessageCodecs<FromWorker> = {
       return { type: "ask", activation, by, askId, request };
     },
   },
+  check: {
+    number: 13,
+    encode: ({ activation, askId, agent, method }) =>
+      draft({ activation, turn: askId, subject: utf8.encode(method), meta: utf8.encode(agent) }),
+    decode: (frame) => ({
+      type: "check",
+      activation: frame.activation,
+      askId: frame.turn,
+      agent: decoder.decode(frame.metaCopy()),
+      method: decoder.decode(frame.subject().slice()),
+    }),
+  },
   loaded: lineCodec("loaded", 10),
   not_loaded: lineCodec("not_loaded", 11),
 };
@@ -186,6 +207,32 @@ function lineCodec<T extends "loaded" | "not_loaded">(type: T, number: number) {
     encode: ({ line }: { readonly line: string }) => draft({ payload: utf8.encode(line) }),
     decode: (frame: FrameCursor) => ({ type, line: decoder.decode(frame.payloadCopy()) }),
   };
+}
+
+/** Bits of the code of `turned`. */
+const hashed = 1;
+const sending = 2;
+
+const lengthBytes = 4;
+
+/** Its length before it. */
+function sized(bytes: Uint8Array): Uint8Array {
+  const all = new Uint8Array(lengthBytes + bytes.length);
+  new DataView(all.buffer).setUint32(0, bytes.length, true);
+  all.set(bytes, lengthBytes);
+  return all;
+}
+
+/** @throws FrameError */
+function splitSends(bytes: Uint8Array): { readonly sends: readonly Send[]; readonly delta: Uint8Array } {
+  if (bytes.length < lengthBytes) throw new FrameError("a turn that sends, without its messages");
+  const end = lengthBytes + new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+  try {
+    return { sends: decodeSends(bytes.subarray(lengthBytes, end)), delta: bytes.subarray(end) };
+  } catch (cause) {
+    if (!(cause instanceof DecodeError)) throw cause;
+    throw new FrameError(`messages of a turn: ${cause.message}`, { cause });
+  }
 }
 
 /** A record keeps it: one of another length would be found there. @throws FrameError */

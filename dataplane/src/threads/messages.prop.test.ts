@@ -36,6 +36,13 @@ const said: fc.Arbitrary<ToWorker> = fc.oneof(
   record({ type: fc.constantFrom("opened" as const, "cut" as const, "close" as const), activation: number }),
   record({ type: is("cancel"), activation: number, call: number, why }),
   record({
+    type: is("outbox"),
+    activation: number,
+    way: fc.constantFrom("found" as const, "over" as const),
+    messages: number,
+    bytes: number,
+  }),
+  record({
     type: is("ask_answered"),
     activation: number,
     askId: number,
@@ -61,7 +68,11 @@ const heard: fc.Arbitrary<FromWorker> = fc.oneof(
     delta: bytes,
     answer: bytes,
     canonicalHash,
+    sends: fc.array(record({ agent: text, key: text, method: text, body: bytes.map((one) => one.slice()) }), {
+      maxLength: 3,
+    }),
   }),
+  record({ type: is("check"), activation: number, askId: number, agent: text, method: text }),
   record({
     type: fc.constantFrom("failed" as const, "read" as const),
     activation: number,
@@ -141,13 +152,13 @@ test("what the worker says reaches the I/O thread as it was said", () => {
 test("a hash that is cut off is refused: a record would keep it", () => {
   const bytes = new Uint8Array(0);
   const of = { activation: 1, call: 2, turn: 3, delta: bytes, answer: bytes };
-  const turned = fromWorker.encode({ type: "turned", ...of, canonicalHash: new Uint8Array(16) });
+  const turned = fromWorker.encode({ type: "turned", ...of, canonicalHash: new Uint8Array(16), sends: [] });
   assert.throws(() => passed({ ...turned, meta: turned.meta.subarray(0, 5) }, fromWorker.decode), FrameError);
 });
 
 test("a frame of no message is refused", () => {
   fc.assert(
-    fc.property(said, heard, fc.integer({ min: 13, max: 255 }), (to, from, kind) => {
+    fc.property(said, heard, fc.integer({ min: 14, max: 255 }), (to, from, kind) => {
       assert.throws(() => passed({ ...toWorker.encode(to), kind }, toWorker.decode), FrameError);
       assert.throws(() => passed({ ...fromWorker.encode(from), kind }, fromWorker.decode), FrameError);
     }),

@@ -12,7 +12,7 @@ import {
   encodeSessionCall,
   type SessionCall,
 } from "../call/index.ts";
-import { draft, type FrameDraft } from "../frame/index.ts";
+import { draft, type FrameDraft, FrameError } from "../frame/index.ts";
 import { direction, type MessageCodecs } from "./message.ts";
 
 /** All that the I/O thread says to a worker, in the order in which lanes want it. */
@@ -46,8 +46,20 @@ export type ToWorker =
       readonly askId: number;
       readonly answer: Answer;
     }
+  /** So much more, or less, of the session waits to be delivered; what its turns send it knows. */
+  | {
+      readonly type: "outbox";
+      readonly activation: number;
+      readonly way: OutboxWay;
+      readonly messages: number;
+      readonly bytes: number;
+    }
   | { readonly type: "cut"; readonly activation: number }
   | { readonly type: "close"; readonly activation: number };
+
+/** found: by whoever opens the session. over: it is delivered, or given up. */
+type OutboxWay = "found" | "over";
+const ways: readonly OutboxWay[] = ["found", "over"];
 
 const codecs: MessageCodecs<ToWorker> = {
   open: {
@@ -124,7 +136,25 @@ const codecs: MessageCodecs<ToWorker> = {
       answer: decodeAnswer(frame.payloadCopy()),
     }),
   },
+  outbox: {
+    number: 11,
+    encode: ({ activation, way, messages, bytes }) =>
+      draft({ activation, code: ways.indexOf(way), call: messages, turn: bytes }),
+    decode: ({ activation, code, call, turn }) => ({
+      type: "outbox",
+      activation,
+      way: outboxWay(code),
+      messages: call,
+      bytes: turn,
+    }),
+  },
 };
+
+function outboxWay(code: number): OutboxWay {
+  const way = ways[code];
+  if (way === undefined) throw new FrameError(`outbox of unknown way ${code}`);
+  return way;
+}
 
 function callFrame(activation: number, call: SessionCall): FrameDraft {
   const frame = encodeSessionCall(call, systemClock.monotonicMs());

@@ -22,7 +22,15 @@ const read = (number: number, deadlineMs = 1000): CallHead => ({
   readonly: true,
 });
 const run = (call: CallHead): TurnEvent => ({ type: "run", call });
-const succeeded = (call: number): TurnEvent => ({ type: "succeeded", call, delta, answer, canonicalHash });
+const sends = [{ agent: "a", key: "k", method: "m", body: Uint8Array.of(1) }];
+const succeeded = (call: number): TurnEvent => ({
+  type: "succeeded",
+  call,
+  delta,
+  answer,
+  canonicalHash,
+  sends,
+});
 const threw = (call: number): TurnEvent => ({ type: "threw", call, answer });
 
 /** Runs the events at time 0 and gives the effects of the last one. */
@@ -36,7 +44,7 @@ function after(...events: TurnEvent[]): TurnEffect[] {
 const started = (call: number, readonly = false): TurnEffect => ({ type: "start", call, readonly });
 const turned = (call: number, turn: number): TurnEffect => ({
   type: "say",
-  message: { type: "turned", activation: 7, call, turn, delta, answer, canonicalHash },
+  message: { type: "turned", activation: 7, call, turn, delta, answer, canonicalHash, sends },
 });
 const said = (type: "read" | "failed", call: number, seen: number): TurnEffect => ({
   type: "say",

@@ -130,6 +130,7 @@ function writerFinished(
       delta: event.delta,
       answer,
       canonicalHash: event.canonicalHash,
+      sends: event.sends,
     },
   });
 }

@@ -1,7 +1,7 @@
 // The worker's half of an activation: what happens to it and what it wants done. The I/O thread's half is
 // `lane`.
 
-import type { AbandonReason, CallHead } from "../call/index.ts";
+import type { AbandonReason, CallHead, Send } from "../call/index.ts";
 
 /** What happens to an activation, one at a time, in the order in which the worker learns of it. */
 export type TurnEvent =
@@ -21,6 +21,8 @@ export type TurnEvent =
       readonly answer: Uint8Array;
       /** 16 bytes over method and input, however they were written; of calls with an id. */
       readonly canonicalHash: Uint8Array | undefined;
+      /** In their order. */
+      readonly sends: readonly Send[];
     }
   /**
    * The handler threw, broke a limit, or changed state in a readonly call. `answer` is the encoded failure.
@@ -60,6 +62,7 @@ export type TurnMessage =
       readonly delta: Uint8Array;
       readonly answer: Uint8Array;
       readonly canonicalHash: Uint8Array | undefined;
+      readonly sends: readonly Send[];
     }
   /** A turn failed and left nothing; `after` is the last turn that it saw. */
   | {

@@ -6,7 +6,14 @@ import type { SessionName } from "@voda/proto/session";
 import { turnBytesMax } from "@voda/proto/wire";
 import type { SessionState, Transaction, View } from "@voda/state";
 import { assert, systemClock, unreachable } from "@voda/stdx";
-import { type AskRequest, type Handler, isThenable, type Logger, VodaError } from "voda/definition";
+import {
+  type AskRequest,
+  type Handler,
+  isThenable,
+  type Logger,
+  type SendRequest,
+  VodaError,
+} from "voda/definition";
 import {
   type AbandonReason,
   type Answer,
@@ -24,6 +31,7 @@ import { decodeInput, encodeOutput } from "./convert.ts";
 import { encodeFailed, endingOf, noInput } from "./failure.ts";
 import { type AgentLog, loggerOf } from "./log.ts";
 import { enterOrigin, type Origin, originOf } from "./origin.ts";
+import { KnownTargets, OutboxRoom, type TurnSends } from "./sends.ts";
 
 /** What the host opened: one session, in one life of its thread. */
 export interface ActivationOptions {
@@ -52,6 +60,8 @@ interface Running {
   timer: NodeJS.Timeout | undefined;
   /** `undefined` also for a body that is no input. */
   input: unknown;
+  /** `undefined` when the handler has ended. */
+  sends: TurnSends | undefined;
 }
 
 /** A call that the machine knows, and where it is marked as begun; `undefined` before. */
@@ -70,6 +80,8 @@ export class WorkerActivation {
   readonly #calls = new Map<number, Handed>();
   readonly #running = new Map<number, Running>();
   readonly #asks: Asks;
+  readonly #room = new OutboxRoom();
+  readonly #targets = new KnownTargets();
 
   constructor(options: ActivationOptions) {
     this.#options = options;
@@ -96,6 +108,11 @@ export class WorkerActivation {
   /** What a handler asked of another session is answered. */
   askAnswered(askId: number, answer: Answer): void {
     this.#asks.answered(askId, answer);
+  }
+
+  /** So much of what the session has sent was found at its opening, or is over. */
+  outbox(way: "found" | "over", messages: number, bytes: number): void {
+    this.#room.change(way, messages, bytes);
   }
 
   cut(): void {
@@ -176,6 +193,7 @@ export class WorkerActivation {
       abort: new Abort(),
       timer: undefined,
       input: undefined,
+      sends: { sends: [], bytes: 0 },
     };
     this.#running.set(number, running);
     // Before the first line of the agent runs: if that one ends the thread, the host must know whose it was.
@@ -196,7 +214,8 @@ export class WorkerActivation {
       running.input = decodeInput(handler, call.content, call.body);
       const { caller, chain } = call;
       const ask = (request: AskRequest): Promise<unknown> => this.#ask(running, request);
-      const context = new Context({ key, log, state: scope.state, caller, chain, abort, ask });
+      const send = (request: SendRequest): void => this.#send(running, request);
+      const context = new Context({ key, log, state: scope.state, caller, chain, abort, ask, send });
       result = handler.run(context, running.input);
       if (isThenable(result)) {
         running.timer = setTimeout(() => this.#tooLong(running), this.#turnMsMax(handler));
@@ -220,10 +239,38 @@ export class WorkerActivation {
     return this.#asks.askLate(request);
   }
 
+  #send(running: Running, request: SendRequest): void {
+    const { sends, call } = running;
+    if (sends === undefined || !this.#isRunning(running)) throw sendsLate();
+    if (call.head.readonly) throw sendsReadonly();
+    this.#room.add(sends, request);
+  }
+
   /**
    * Everything that can be refused is looked at before the commit: what is committed is answered as it is.
    */
   #returned(running: Running, result: unknown): void {
+    if (!this.#isRunning(running) || running.sends === undefined) return;
+    const { sends } = running;
+    running.sends = undefined;
+    const strange = this.#targets.unknown(sends.sends);
+    if (strange.length === 0) {
+      this.#commit(running, result, sends);
+      return;
+    }
+    const checks = strange.map(({ agent, method }) =>
+      this.#asks.check(running.call.head.number, agent, method),
+    );
+    Promise.all(checks).then(
+      () => {
+        this.#targets.know(strange);
+        this.#commit(running, result, sends);
+      },
+      (error: unknown) => this.#failed(running, error),
+    );
+  }
+
+  #commit(running: Running, result: unknown, sends: TurnSends): void {
     if (!this.#isRunning(running)) return;
     const { call, handler, scope } = running;
     const { number } = call.head;
@@ -247,19 +294,28 @@ export class WorkerActivation {
         delta: noBytes,
         answer: encoded,
         canonicalHash: undefined,
+        sends: sends.sends,
       });
       return;
     }
     let delta: Uint8Array;
     try {
-      delta = scope.commit(this.#options.epoch, turnBytesMax - encoded.length) ?? noBytes;
+      delta = scope.commit(this.#options.epoch, turnBytesMax - encoded.length - sends.bytes) ?? noBytes;
     } catch (error) {
       this.#failed(running, error);
       return;
     }
     // Only a call with an id can be sent again, and its repetition is told from another call by this hash.
     const canonical = call.head.id === undefined ? undefined : canonicalHash(handler, call);
-    this.#step({ type: "succeeded", call: number, delta, answer: encoded, canonicalHash: canonical });
+    this.#room.take(sends);
+    this.#step({
+      type: "succeeded",
+      call: number,
+      delta,
+      answer: encoded,
+      canonicalHash: canonical,
+      sends: sends.sends,
+    });
   }
 
   /** The caller is told what it may know; the rest is a line of the log that it is told of. */
@@ -330,6 +386,13 @@ export class WorkerActivation {
     if (mark !== undefined) this.#options.begun.end(mark);
   }
 }
+
+const sendsLate = (): VodaError =>
+  new VodaError("canceled", "ctx.send: the turn has ended; send before the handler ends", {
+    reason: "interrupted",
+  });
+const sendsReadonly = (): VodaError =>
+  new VodaError("invalid_argument", "ctx.send: a readonly handler sends nothing", { reason: "bad_request" });
 
 /** A handler that names no parameter for it takes none. */
 const missingOf = (handler: Handler): undefined | typeof noInput =>

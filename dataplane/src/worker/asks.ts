@@ -9,9 +9,11 @@ import {
   type AskMessage,
   asksMax,
   type Call,
+  type CheckMessage,
   chainMax,
   type Failure,
   fail,
+  noChain,
   type SessionCall,
   tokenOf,
   tooManyAsks,
@@ -35,7 +37,7 @@ interface Waiting {
 export interface AsksOptions {
   readonly activation: number;
   readonly name: SessionName;
-  readonly say: (message: AskMessage) => void;
+  readonly say: (message: AskMessage | CheckMessage) => void;
 }
 
 /** Numbers asks by activation: an answer that comes after its turn has ended finds nobody. */
@@ -64,6 +66,24 @@ export class Asks {
       askId: this.#last,
       request: asked,
     });
+    return promise;
+  }
+
+  /** Whether the turn may send to that handler. Rejects with a FailedAsk. */
+  check(by: number, agent: string, method: string): Promise<unknown> {
+    const { activation, name, say } = this.#options;
+    const path = `${name.agent}/${name.key} sends to ${agent}`;
+    const asking = {
+      path,
+      method,
+      timeoutMs: undefined,
+      deadlineMs: Number.POSITIVE_INFINITY,
+      site: siteOf(),
+    };
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.#last += 1;
+    this.#waiting.set(this.#last, { by, resolve, reject, asking });
+    say({ type: "check", activation, askId: this.#last, agent, method });
     return promise;
   }
 
@@ -114,7 +134,8 @@ export class Asks {
   /**
    * What can be told here costs no other thread anything; the rest is for the lane and for the other session.
    */
-  #refusal({ chain }: SessionCall, { agent, key, body }: AskRequest): Failure | undefined {
+  #refusal(call: SessionCall, { agent, key, body }: AskRequest): Failure | undefined {
+    const chain = waitingFor(call);
     if (chain.length >= chainMax) {
       const { name } = this.#options;
       const path = [...chain, `${name.agent}/${name.key}`, `${agent}/${key}`].join(" -> ");
@@ -129,11 +150,8 @@ export class Asks {
   }
 
   /** Its number, its id and whether it is readonly are for the I/O thread to say. */
-  #callOf(
-    { head, chain, caller, traceparent, requestId }: SessionCall,
-    request: AskRequest,
-    turnMsMax: number,
-  ): Call {
+  #callOf(call: SessionCall, request: AskRequest, turnMsMax: number): Call {
+    const { head, caller, traceparent, requestId } = call;
     const { name: own } = this.#options;
     const nowMs = systemClock.monotonicMs();
     const name = { namespace: own.namespace, agent: request.agent, key: request.key };
@@ -157,12 +175,16 @@ export class Asks {
       caller,
       traceparent,
       requestId,
-      chain: [...chain, `${own.agent}/${own.key}`],
+      chain: [...waitingFor(call), `${own.agent}/${own.key}`],
       grant: undefined,
       devices: undefined,
     };
   }
 }
+
+/** Sessions that wait for the call: nobody does for what was sent. */
+const waitingFor = ({ head, chain }: SessionCall): readonly string[] =>
+  head.id?.type === "sent" ? noChain : chain;
 
 function valueOf(body: Uint8Array): unknown {
   return body.length === 0 ? undefined : JSON.parse(decoder.decode(body));

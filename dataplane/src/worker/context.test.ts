@@ -13,6 +13,7 @@ const contextOf = (abort: Abort, chain: readonly string[] = []): Context =>
     chain,
     abort,
     ask: async (ask) => ask,
+    send: () => undefined,
   });
 
 test("a signal tells an abort that came before it was asked for, and one that comes after", () => {

@@ -9,6 +9,9 @@ import {
   gather,
   type HostContext,
   type Logger,
+  type SendFunction,
+  type SendRequest,
+  sendFunction,
 } from "voda/definition";
 
 const now = (): number => Date.now();
@@ -43,6 +46,7 @@ export interface ContextOptions {
   readonly chain: readonly string[];
   readonly abort: Abort;
   readonly ask: (request: AskRequest) => Promise<unknown>;
+  readonly send: (request: SendRequest) => void;
 }
 
 /** The functions are the same of every context, and can be taken out of it. */
@@ -57,14 +61,17 @@ export class Context implements HostContext {
   readonly #abort: Abort;
   readonly #log: () => Logger;
   readonly #perform: (request: AskRequest) => Promise<unknown>;
+  readonly #take: (request: SendRequest) => void;
   #ask: AskFunction | undefined;
+  #send: SendFunction | undefined;
 
-  constructor({ key, log, state, caller, chain, abort, ask }: ContextOptions) {
+  constructor({ key, log, state, caller, chain, abort, ask, send }: ContextOptions) {
     this.key = key;
     this.state = state;
     const agent = chain.at(-1);
     this.caller = agent === undefined ? { subject: caller } : { subject: caller, agent: partsOf(agent) };
     this.#perform = ask;
+    this.#take = send;
     this.#abort = abort;
     this.#log = log;
   }
@@ -73,6 +80,11 @@ export class Context implements HostContext {
   get ask(): AskFunction {
     this.#ask ??= askFunction(this.#perform);
     return this.#ask;
+  }
+
+  get send(): SendFunction {
+    this.#send ??= sendFunction(this.#take);
+    return this.#send;
   }
 
   get log(): Logger {

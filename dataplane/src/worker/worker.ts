@@ -152,6 +152,9 @@ class WorkerThread {
       case "ask_answered":
         this.#activations.get(activation)?.askAnswered(message.askId, message.answer);
         return;
+      case "outbox":
+        this.#activations.get(activation)?.outbox(message.way, message.messages, message.bytes);
+        return;
       case "cut":
         this.#activations.get(activation)?.cut();
         return;

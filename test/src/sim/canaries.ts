@@ -131,7 +131,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
   /** Stored answers are in the records and folds, not only in memory. */
   dedupeInState: {
     patches: [
-      lane("replay", "if (key !== undefined) storeAnswer(dedupe, key, record, answer.slice());", ";"),
+      lane("replay", "if (key !== undefined) storeAnswer(memory.dedupe, key, record, answer.slice());", ";"),
     ],
     finds: /^effect \d+ happened twice/,
     options: {},
@@ -319,6 +319,84 @@ export const canaries: Readonly<Record<string, Canary>> = {
     finds: /^dirty ask/,
     options: { faults: { powerLosses: 0, slow: 0.2 }, plan: { asks: 5 } },
   },
+  /** A letter leaves when its turn is accepted. */
+  sendAfterCommit: {
+    patches: [
+      lane(
+        "outbox",
+        "  return { done, next: outbox.next, letters };",
+        "  for (const letter of letters) addLetter(outbox, letter);\n  return { done, next: outbox.next, letters: [] };",
+      ),
+    ],
+    finds: /^dirty send|^not done/,
+    options: { plan: { sends: 6 }, faults: { powerLosses: 0 } },
+  },
+  /** What was taken of a source is in the folds, not only in memory. */
+  seenInFolds: {
+    patches: [
+      lane(
+        "replay",
+        "  for (const mark of record.seen) noteSeen(seen, { ...mark, source: mark.source.slice() });",
+        "",
+      ),
+    ],
+    finds: /^effect \d+ happened twice/,
+    options: { plan: { sends: 8, sleeps: 4 }, faults: { powerLosses: 0, crashes: 3 } },
+  },
+  /** A letter is over when its target has committed it. */
+  letterOverAtCommit: {
+    patches: [
+      lane(
+        "step",
+        "return turned(at, activation, event);",
+        `turned(at, activation, event);
+        const work = activation.turns.jobs.get(event.call);
+        for (const { number, id } of work.waiters) {
+          if (id?.type !== "sent") continue;
+          lane.calls.delete(number);
+          const { n, uid } = activation.tip;
+          at.out.push({ type: "reply", call: number, answer: event.answer, n, uid });
+        }
+        work.waiters = work.waiters.filter(({ id }) => id?.type !== "sent");
+        return;`,
+      ),
+    ],
+    finds: /^not done|^out of order/,
+    options: { plan: { sends: 8 }, faults: { powerLosses: 0, crashes: 3, pauses: 4 } },
+  },
+  /** A letter that comes back stays before those behind it. */
+  lettersInOrder: {
+    patches: [
+      lane(
+        "outbox",
+        '  target.stage = "waiting";',
+        '  target.stage = "waiting";\n  target.letters.push(target.letters.shift());',
+      ),
+    ],
+    finds: /^(out of order|not done)/,
+    options: { plan: { sends: 8 }, faults: { powerLosses: 0, fills: 3 } },
+  },
+  /** The bell is there before the letter is: a session that sleeps is woken for what it has sent. */
+  bellBeforeLetter: {
+    patches: [
+      lane("delivery", 'outbox.bell.type === "rung" || (', "true || ("),
+      lane("delivery", '  out.push({ type: "ring", token });', ""),
+    ],
+    finds: /^not done/,
+    options: { plan: { sends: 8 }, faults: { powerLosses: 0 } },
+  },
+  /** What is not over is in the folds. */
+  outboxInFolds: {
+    patches: [
+      lane(
+        "replay",
+        'if (record.type === "fold" && record.outbox !== undefined) replayLetters(outbox, record.outbox);',
+        "",
+      ),
+    ],
+    finds: /^not done|^effect \d+ happened twice|^out of order/,
+    options: { plan: { sends: 8, sleeps: 4 }, faults: { powerLosses: 0, crashes: 2 } },
+  },
 };
 
 /** The simulator, and the product in it, without the rule. @throws RangeError when there is no such rule */
@@ -330,5 +408,5 @@ export async function withoutRule(rule: string): Promise<typeof sim.run> {
     patchedVariant(new URL("./run.ts", import.meta.url), rule, canary.patches)
   );
   const { faults = {}, plan } = canary.options;
-  return ({ seed }) => patched.run({ seed, faults, plan: { asks: 0, ...plan } });
+  return ({ seed }) => patched.run({ seed, faults, plan: { asks: 0, sends: 0, ...plan } });
 }

@@ -10,6 +10,8 @@ import { decodeTold } from "./told.ts";
 export type OperationType =
   | "ask"
   | "unkeyedAsk"
+  | "send"
+  | "poison"
   | "wakeAsked"
   | "write"
   | "unkeyed"
@@ -72,6 +74,8 @@ export class Clients {
     this.#add("end", plan.ends);
     this.#add("ask", plan.asks);
     this.#add("unkeyedAsk", Math.floor(plan.asks / 3));
+    this.#add("send", plan.sends);
+    this.#add("poison", Math.floor(plan.sends / 3));
     this.#add("wake", clockwork.random.below(2));
   }
 
@@ -245,7 +249,8 @@ const reasonsOfTheWorld: readonly string[] = [
   "worker_lost",
 ];
 
-const isKeyed = (kind: OperationType): boolean => kind === "write" || kind === "throw" || kind === "ask";
+const keyed: readonly OperationType[] = ["write", "throw", "ask", "send", "poison"];
+const isKeyed = (kind: OperationType): boolean => keyed.includes(kind);
 
 /** Orders are answered without words. */
 function outcomeOf({ kind }: Operation, answer: Answer): Outcome {

@@ -46,6 +46,11 @@ export const occasions = [
   "a reader is answered",
   "the product's bounds",
   "an asked session answers",
+  "a letter is taken",
+  "a letter is over",
+  "a letter is given up",
+  "a session sleeps with letters",
+  "a bell wakes a session",
 ] as const;
 
 export type Occasion = (typeof occasions)[number];

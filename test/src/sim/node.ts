@@ -1,7 +1,7 @@
 // A node of the simulated mesh: the product's reactor and lanes, on ports that model threads, a store and a
 // network.
 import { crc32 } from "node:zlib";
-import type { SessionName } from "@voda/proto/session";
+import type { SessionName, SessionToken } from "@voda/proto/session";
 import {
   type Answer,
   anonymous,
@@ -23,6 +23,7 @@ import { Network } from "./network.ts";
 import type { FaultPlan } from "./options.ts";
 import { SimProcess } from "./process.ts";
 import { askedSession, isAsked, mainSession, type Stores } from "./sessions.ts";
+import type { SimBell, SimStore } from "./store.ts";
 import { createStorePort } from "./store-port.ts";
 import { Threads } from "./threads.ts";
 
@@ -119,6 +120,41 @@ export class SimNode {
     this.#say("starts");
     this.holder.start();
     this.link.start();
+    if (this.#options.plan.sends > 0) this.#lookForBells();
+  }
+
+  /** As the product's rounds: whoever finds the bell of a life that is gone has its session woken. */
+  #lookForBells(): void {
+    const { clockwork, stores } = this.#options;
+    const { process, link } = this;
+    process.deliver(1_000 + clockwork.random.below(1_000), () => this.#lookForBells());
+    for (const session of [mainSession, askedSession]) {
+      const store = stores[isAsked(session.name) ? "asked" : "main"];
+      link.publish((reply) => {
+        const { bell } = store;
+        reply(() => {
+          if (bell !== undefined && this.#isOrphan(session.token, bell)) this.#answer(session, bell, store);
+        });
+      });
+    }
+  }
+
+  #isOrphan(token: SessionToken, { incarnation }: SimBell): boolean {
+    const { holder } = this;
+    if (incarnation === holder.incarnation) return !this.#reactor.isHere(token);
+    const standing = holder.standing(incarnation);
+    if (standing.type === "living") return false;
+    if (standing.successor === holder.incarnation) return !this.#reactor.isHere(token);
+    return standing.successor === undefined;
+  }
+
+  #answer(session: typeof mainSession, { seq }: SimBell, store: SimStore): void {
+    const { clockwork } = this.#options;
+    clockwork.meet("a bell wakes a session");
+    const call = orderOf(session, this.#numbers(), this.process.clocks.monotonicMs + 10_000);
+    this.#submit(call, (answer) => {
+      if (answer.ok) this.link.publish(() => store.unring(seq));
+    });
   }
 
   crash(): void {
@@ -261,6 +297,7 @@ export class SimNode {
 
   #incident({ name }: Session, kind: string, message: string): void {
     this.#say(`incident ${kind}: ${message}`);
+    if (kind === "dead_letter") return;
     this.#options.clockwork.meet("loss is reported");
     const { clockwork, plan, stores } = this.#options;
     if (kind !== "data_loss" || plan.faults.powerLosses === 0)
@@ -290,6 +327,23 @@ function createWorld(
     standing: (incarnation) => holder.standing(incarnation),
     unique,
     birth: () => Uint8Array.from({ length: 16 }, () => random.below(256)),
+  };
+}
+
+function orderOf(session: typeof mainSession, number: number, deadlineMs: number): Call {
+  const head = { number, type: "deliver", readonly: false, deadlineMs, id: undefined, hops: 0 } as const;
+  return {
+    head: { ...head, onBusy: "queue", bytes: 0 },
+    ...session,
+    method: "",
+    content: "json",
+    body: new Uint8Array(0),
+    caller: anonymous,
+    traceparent: undefined,
+    requestId: undefined,
+    chain: [],
+    grant: undefined,
+    devices: undefined,
   };
 }
 

@@ -46,6 +46,8 @@ export interface FaultPlan {
   readonly ends: number;
   /** Calls whose handlers ask the second session. */
   readonly asks: number;
+  /** Calls whose handlers send to the second session; each third is one that it refuses for good. */
+  readonly sends: number;
   /** Operations and faults begin within this time; then everything must come to rest. */
   readonly busyMs: number;
   readonly folds: FoldBounds;
@@ -100,6 +102,8 @@ export function planRun(options: RunOptions, random: Chance): FaultPlan {
     ends: some(0.12, 2),
     // not drawn: schedules without asks stay as they were
     asks: options.seed % 4 === 0 ? 1 + ((options.seed / 4) % 5) : 0,
+    // the same; what a loss of power takes of one of the two sessions only, nobody can tell
+    sends: faults.powerLosses === 0 && options.seed % 4 === 1 ? 2 + ((options.seed >> 2) % 7) : 0,
     isLong,
     ...(isLong ? productBounds(faults, random) : smallBounds(faults, random)),
     numbered: random.chance(0.4),

@@ -9,6 +9,7 @@ import { Clients } from "./clients.ts";
 import { type Clockwork, createClockwork } from "./clockwork.ts";
 import type { Coverage } from "./coverage.ts";
 import { createLeases, type LeaseNews, type Leases } from "./leases.ts";
+import { areOver, checkTaken } from "./letters.ts";
 import { SimNode } from "./node.ts";
 import { type FaultPlan, planRun, type RunOptions } from "./options.ts";
 import type { Stores } from "./sessions.ts";
@@ -37,7 +38,7 @@ export function run(options: RunOptions): RunResult {
     const mesh = createMesh(plan, clockwork);
     mesh.begin();
     while (!mesh.isAtRest()) {
-      if (clockwork.nowMs > plan.busyMs + calmMsMax || steps > stepsMax)
+      if (clockwork.nowMs > plan.busyMs + calmMsMax * (plan.sends > 0 ? 5 : 1) || steps > stepsMax)
         throw new Violation(`not done: ${mesh.describe()}`);
       if (!clockwork.next()) throw new Violation(`nothing happens any more: ${mesh.describe()}`);
       steps += 1;
@@ -58,8 +59,18 @@ interface Mesh {
 function createMesh(plan: FaultPlan, clockwork: Clockwork): Mesh {
   const { random } = clockwork;
   const stores: Stores = {
-    main: new SimStore({ plan, clockwork, onLoss: (left) => clients.forget(left) }),
-    asked: new SimStore({ plan, clockwork, onLoss: (left) => clients.forgetAsked(left) }),
+    main: new SimStore({
+      plan,
+      clockwork,
+      onLoss: (left) => clients.forget(left),
+      onCommitted: () => undefined,
+    }),
+    asked: new SimStore({
+      plan,
+      clockwork,
+      onLoss: (left) => clients.forgetAsked(left),
+      onCommitted: (operation) => checkTaken(operation, clients, stores, clockwork),
+    }),
   };
   const nodes: SimNode[] = [];
   const history: LeaseNews[] = [];
@@ -101,19 +112,13 @@ function createMesh(plan: FaultPlan, clockwork: Clockwork): Mesh {
       for (const node of nodes) start(node);
       clients.begin();
       planFaults({ plan, clockwork, stores, nodes, leases, start });
-      const goToSleep = (): void => {
-        clients.checkUnbegun();
-        const isIdle = clients.areDone && nodes.every((node) => node.isIdle);
-        if (isIdle && !isAsleep(stores.main)) clients.wake("wake");
-        if (isIdle && !isAsleep(stores.asked)) clients.wake("wakeAsked");
-        if (clients.areDone) for (const node of nodes) node.sleep();
-        clockwork.after(500, goToSleep);
-      };
+      const goToSleep = sleeper({ plan, clockwork, stores, nodes, clients });
       clockwork.after(plan.busyMs, goToSleep);
     },
     isAtRest: () =>
       clockwork.nowMs > plan.busyMs &&
       clients.areDone &&
+      (plan.sends === 0 || areOver(clients, stores)) &&
       isAsleep(stores.main) &&
       isAsleep(stores.asked) &&
       nodes.every((node) => node.isIdle && node.unanswered === 0),
@@ -121,14 +126,38 @@ function createMesh(plan: FaultPlan, clockwork: Clockwork): Mesh {
   };
 }
 
-function describe({ operations }: Clients, nodes: readonly SimNode[], { main, asked }: Stores): string {
-  const waiting = operations
+type Sleeping = Pick<Scene, "plan" | "clockwork" | "stores" | "nodes"> & { readonly clients: Clients };
+
+/** Puts the sessions to sleep when everything is done, again and again until they are. */
+function sleeper({ plan, clockwork, stores, nodes, clients }: Sleeping): () => void {
+  let earlySleeps = 2;
+  const goToSleep = (): void => {
+    clockwork.after(500, goToSleep);
+    clients.checkUnbegun();
+    if (!clients.areDone) return;
+    const isOver = plan.sends === 0 || areOver(clients, stores);
+    if (isOver && nodes.every((node) => node.isIdle)) {
+      if (!isAsleep(stores.main)) clients.wake("wake");
+      if (!isAsleep(stores.asked)) clients.wake("wakeAsked");
+    } else if (!isOver) {
+      // what sleeps with letters must be woken for them by its bell alone
+      if (earlySleeps === 0 || !clockwork.random.chance(0.2)) return;
+      earlySleeps -= 1;
+    }
+    for (const node of nodes) node.sleep();
+  };
+  return goToSleep;
+}
+
+function describe(clients: Clients, nodes: readonly SimNode[], { main, asked }: Stores): string {
+  const waiting = clients.operations
     .filter((operation) => !operation.isDone)
     .map(({ kind, number }) => `${kind} ${number}`);
   const calls = nodes.map((node, i) => `node ${i} owes ${node.unanswered} answers`);
   return [
     `waiting: ${waiting.join(", ") || "nobody"}`,
     `asleep: ${isAsleep(main)}, the asked one: ${isAsleep(asked)}`,
+    `letters are over: ${areOver(clients, { main, asked })}`,
     ...nodes.map((node) => node.describe()),
     ...calls,
   ].join("; ");
@@ -210,7 +239,7 @@ function pause({ clockwork }: Scene, node: SimNode, suspended: boolean): void {
 /** One server has the lanes of both sessions. */
 function fillStore({ stores, plan }: Scene, ms: number): void {
   stores.main.fill(ms);
-  if (plan.asks > 0) stores.asked.fill(ms);
+  if (plan.asks + plan.sends > 0) stores.asked.fill(ms);
 }
 
 /**

@@ -5,7 +5,7 @@ import type { PageName } from "@voda/proto/wire";
 import { decodeRecord, type StoredRecord } from "../../../dataplane/src/lane/index.ts";
 import { decodeStored, replay } from "../../../dataplane/src/lane/replay.ts";
 import type { AppendedRecord } from "../../../dataplane/src/reactor/index.ts";
-import { firstVersion, follow, hashOf, type Version, Violation } from "./checks.ts";
+import { firstVersion, follow, hashOf, opOf, type Version, Violation } from "./checks.ts";
 import { storeWallMs } from "./clocks.ts";
 import type { Clockwork } from "./clockwork.ts";
 import { SimMarks } from "./marks.ts";
@@ -18,11 +18,18 @@ interface Row extends StoredRecord {
   readonly gone: boolean;
 }
 
+export interface SimBell {
+  readonly seq: number;
+  readonly incarnation: string;
+}
+
 export interface StoreOptions {
   readonly plan: FaultPlan;
   readonly clockwork: Clockwork;
   /** Hears how many versions are left before the others go. */
   readonly onLoss: (left: number) => void;
+  /** Hears of each operation that is committed. */
+  readonly onCommitted: (operation: number) => void;
 }
 
 const pageText = (name: PageName): string => `${name.epoch}.${name.index}`;
@@ -41,10 +48,14 @@ export class SimStore {
   #proposal: AppendedRecord | undefined;
   #life = 1;
   #isUp = true;
+  #bells = 0;
   #stoppedAtMs = 0;
   #fullUntilMs = 0;
   readonly #pages = new Map<string, Uint8Array>();
   readonly marks: SimMarks;
+  #bell: SimBell | undefined;
+  /** Operations whose letters were given up. */
+  readonly graves = new Set<number>();
 
   constructor(options: StoreOptions) {
     this.#options = options;
@@ -99,6 +110,27 @@ export class SimStore {
   /** What a leader has of the session; it has no name record. */
   traces(): "nothing" | "records" {
     return this.#rows.length > 0 ? "records" : "nothing";
+  }
+
+  get bell(): SimBell | undefined {
+    return this.#bell;
+  }
+
+  ring(incarnation: string): number {
+    this.#bells += 1;
+    const seq = this.#bells;
+    this.#bell = { seq, incarnation };
+    this.#options.clockwork.say(`store: bell ${seq} of ${incarnation.slice(0, 4)} rings`);
+    return seq;
+  }
+
+  unring(seq: number): void {
+    if (this.#bell !== undefined && this.#bell.seq <= seq) this.#bell = undefined;
+  }
+
+  bury(operation: number): void {
+    this.#options.clockwork.meet("a letter is given up");
+    this.graves.add(operation);
   }
 
   /** An operator lets the session go on from what is there. */
@@ -176,7 +208,7 @@ export class SimStore {
   }
 
   #accept({ bytes, gone }: AppendedRecord): number {
-    const { clockwork } = this.#options;
+    const { clockwork, onCommitted } = this.#options;
     const { random } = clockwork;
     this.marks.checkAppend(this.#tipSeq);
     const record = decodeRecord(bytes, crc32);
@@ -191,6 +223,10 @@ export class SimStore {
     const effects = this.#versions.at(-1)?.effects.join(" ");
     clockwork.say(`store: ${record.type} ${who} accepted at ${seq}, epoch ${record.epoch}: ${effects}`);
     clockwork.meet(occasionOf[record.type]);
+    const { letters = [] } = record.type === "fold" ? (record.outbox ?? {}) : {};
+    if (record.type === "fold" && record.released && letters.length > 0)
+      clockwork.meet("a session sleeps with letters");
+    for (const { ever } of this.#versions.slice(before + 1)) onCommitted(opOf(ever.at(-1) ?? ""));
     this.#checkWaker();
     return seq;
   }

@@ -62,6 +62,9 @@ export class Threads {
         worker.step({ type: "close" });
         this.#workers.delete(activation);
       }),
+    outbox: (_activation, { way }) => {
+      if (way === "over") this.#options.clockwork.meet("a letter is over");
+    },
     isCurrent: () => true,
   };
 
@@ -115,7 +118,7 @@ export class Threads {
   #run(activation: number, call: Call): void {
     const { number } = call.head;
     this.#calls.set(number, call);
-    if (call.chain.length > 0) this.#options.arrives(call);
+    if (call.chain.length > 0 && call.head.id?.type !== "sent") this.#options.arrives(call);
     this.#send(activation, (worker) => {
       if (this.#neverAgain.has(number))
         throw new Violation(`call ${number} begins again after its worker was lost`);

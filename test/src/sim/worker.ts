@@ -1,7 +1,7 @@
 // A worker's half of an activation: the real turn machine; the state is the list of effects, and a handler
 // takes some time.
 
-import type { Answer } from "../../../dataplane/src/call/index.ts";
+import { type Answer, encodeAnswer, fail, noSends, type Send } from "../../../dataplane/src/call/index.ts";
 import type { Image, Page } from "../../../dataplane/src/lane/index.ts";
 import {
   openTurn,
@@ -13,6 +13,7 @@ import {
 } from "../../../dataplane/src/turn/index.ts";
 import { effectOf } from "./checks.ts";
 import type { Operation } from "./clients.ts";
+import { askedSession } from "./sessions.ts";
 import { decodeTold, encodeTold, type Told } from "./told.ts";
 
 export type SimMessage =
@@ -63,6 +64,7 @@ const meaningOf = ({ number }: Operation): Uint8Array => new Uint8Array(hashByte
 
 export function createWorker(options: WorkerOptions): SimWorker {
   const turn: Turn = openTurn(options.activation);
+  const isAsked = options.ask === undefined;
   const state = [
     ...options.image.pages.flatMap((page): string[] => JSON.parse(text.decode(page))),
     ...options.image.deltas.map((delta) => text.decode(delta)),
@@ -82,11 +84,11 @@ export function createWorker(options: WorkerOptions): SimWorker {
     const end = (asked?: Told): void =>
       options.run(() => {
         if (runs.get(call) === run)
-          step(endOf({ call, operation, readonly, seen, effect: run.effect, asked }));
+          step(endOf({ call, operation, readonly, seen, effect: run.effect, asked, isAsked }));
       });
-    if (options.ask === undefined || !isAsk(operation)) return end();
+    if (isAsked || !isAsk(operation)) return end();
     asks.push((answer) => end(answer.ok ? decodeTold(answer.body) : { failed: seen }));
-    options.ask(call, asks.length - 1, seen);
+    options.ask?.(call, asks.length - 1, seen);
   }
 
   function step(event: TurnEvent): void {
@@ -139,19 +141,30 @@ interface Ended {
   readonly effect: string;
   /** What was asked told; `undefined` when nothing was asked. */
   readonly asked: Told | undefined;
+  /** It runs in the session that is asked, and sent to. */
+  readonly isAsked: boolean;
 }
 
 const isAsk = ({ kind }: Operation): boolean => kind === "ask" || kind === "unkeyedAsk";
 
 /** How the handler of an operation ends, that saw the state `seen`. */
-function endOf({ call, operation, readonly, seen, effect, asked }: Ended): TurnEvent {
+function endOf({ call, operation, readonly, seen, effect, asked, isAsked }: Ended): TurnEvent {
+  if (isAsked && operation.kind === "poison")
+    return { type: "threw", call, answer: encodeAnswer(fail("bad_request", "poison")) };
   const isRefused = asked !== undefined && !("effect" in asked);
   if (operation.kind === "throw" || isRefused)
     return { type: "threw", call, answer: encodeTold({ failed: seen }) };
   const [delta, answer] = readonly
     ? [new Uint8Array(0), encodeTold({ state: seen })]
     : [utf8.encode(effect), encodeTold({ effect, ...(asked !== undefined && { asked: asked.effect }) })];
-  return { type: "succeeded", call, delta, answer, canonicalHash: meaningOf(operation) };
+  const sends = isAsked ? noSends : sendsOf(operation);
+  return { type: "succeeded", call, delta, answer, canonicalHash: meaningOf(operation), sends };
+}
+
+function sendsOf({ kind, number }: Operation): readonly Send[] {
+  if (kind !== "send" && kind !== "poison") return noSends;
+  const { agent, key } = askedSession.name;
+  return [{ agent, key, method: String(number), body: new Uint8Array(0) }];
 }
 
 function pagesOf(state: readonly string[]): Page[] {

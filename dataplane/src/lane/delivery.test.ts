@@ -1,0 +1,219 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  all,
+  callOf,
+  createRig,
+  one,
+  other,
+  type Rig,
+  recordOf,
+  sixteen,
+  stored,
+  typesOf,
+} from "../../test/lane-rig.ts";
+import { type Failure, fail, type Send } from "../call/index.ts";
+import { attemptsMax, awayMax, inheritedMs, letterLifeMs, redeliverMinMs, transitMs } from "./constants.ts";
+import type { LaneEffect } from "./types.ts";
+
+const send = (key: string, method = "take"): Send => ({ agent: "sink", key, method, body: sixteen(1) });
+
+/** Call `call` sends, and its record is accepted. */
+function sending(rig: Rig, call: number, ...sends: readonly Send[]): LaneEffect[] {
+  rig.invoke(callOf(call));
+  const turned = rig.turned(call, 1, sends);
+  const ring = all(turned, "ring")[0];
+  return rig.accept(ring === undefined ? turned : rung(rig, ring.token));
+}
+
+const rung = (rig: Rig, token: number, seq = 50): LaneEffect[] => rig.step({ type: "rung", token, seq });
+
+/** What became of letter `n`; `untilMs`: the deadline that it went with. */
+const told = (rig: Rig, n: number, failure?: Failure, untilMs = rig.world.monotonicMs): LaneEffect[] =>
+  rig.step({ type: "delivered", activation: rig.activation.number, n, failure, untilMs });
+
+const numbers = (effects: readonly LaneEffect[]): number[] =>
+  all(effects, "deliver").map(({ letter }) => letter.n);
+
+const refused = fail("bad_request", "not such a thing").failure;
+const broken = fail("internal", "the handler threw").failure;
+const full = fail("queue_full", "too many wait").failure;
+const late = fail("turn_timeout", "no answer").failure;
+
+test("the bell rings before a record with a letter is sent, and the letter leaves when that is accepted", () => {
+  const rig = createRig().owner();
+  rig.invoke(callOf(2));
+  const turned = rig.turned(2, 1, [send("a")]);
+  assert.deepEqual(typesOf(turned), ["ring"]);
+  const append = rung(rig, one(turned, "ring").token);
+  assert.deepEqual(typesOf(append), ["append"]);
+  const accepted = rig.accept(append);
+  assert.deepEqual(typesOf(accepted), ["reply", "deliver"]);
+  const { source, letter } = one(accepted, "deliver");
+  assert.deepEqual([source, letter], [sixteen(77), { ...send("a"), n: 1, atMs: 1_000 }]);
+  assert.deepEqual(numbers(sending(rig, 3, send("b"))), [2], "the bell rings once");
+});
+
+test("a bell that does not get there is rung again, and the turn waits", () => {
+  const rig = createRig().owner();
+  rig.invoke(callOf(2));
+  const { token } = one(rig.turned(2, 1, [send("a")]), "ring");
+  assert.deepEqual(typesOf(rig.step({ type: "store_failed", token })), []);
+  assert.deepEqual(typesOf(rig.wait(1_000, "outbox")), ["ring"]);
+});
+
+test("letters to one session go one by one in their order, those to others beside them", () => {
+  const rig = createRig().owner();
+  const sent = sending(rig, 2, send("a"), send("a"), send("b"));
+  assert.deepEqual(numbers(sent), [1, 3]);
+  const next = told(rig, 1);
+  assert.deepEqual([typesOf(next), numbers(next)], [["outbox", "deliver"], [2]]);
+  assert.deepEqual(one(next, "outbox").way, "over");
+  assert.deepEqual(numbers(told(rig, 2)), []);
+});
+
+test("so many letters are on their way at once, and the next one goes when one is over", () => {
+  const rig = createRig().owner();
+  const sends = Array.from({ length: awayMax + 1 }, (_, i) => send(`k${i}`));
+  assert.equal(numbers(sending(rig, 2, ...sends)).length, awayMax);
+  assert.deepEqual(numbers(told(rig, 5)), [awayMax + 1]);
+});
+
+test("a letter that is refused for good is a dead one, and the next one goes when it is kept", () => {
+  const rig = createRig().owner();
+  sending(rig, 2, send("a"), send("a"));
+  const dead = one(told(rig, 1, refused), "bury");
+  assert.deepEqual([dead.letter.n, dead.failure, dead.attempts, dead.source], [1, refused, 1, sixteen(77)]);
+  rig.step({ type: "store_failed", token: dead.token });
+  const again = one(rig.wait(60_000, "outbox"), "deliver");
+  assert.equal(again.letter.n, 1, "it goes again rather than be lost");
+  const { token } = one(told(rig, 1, refused), "bury");
+  assert.deepEqual(numbers(rig.step({ type: "buried", token })), [2]);
+});
+
+test("a letter whose handler fails goes again, later each time, and is a dead one after attemptsMax", () => {
+  const rig = createRig().owner();
+  sending(rig, 2, send("a"));
+  let waitedMs = 0;
+  for (let attempt = 1; attempt < attemptsMax; attempt += 1) {
+    assert.deepEqual(typesOf(told(rig, 1, broken)), []);
+    const pauseMs = Math.min(60_000, redeliverMinMs * 2 ** (attempt - 1));
+    assert.deepEqual(numbers(rig.wait(pauseMs - 1, "outbox")), []);
+    assert.deepEqual(numbers(rig.wait(1, "outbox")), [1]);
+    waitedMs += pauseMs;
+  }
+  assert.equal(one(told(rig, 1, broken), "bury").attempts, attemptsMax);
+  assert.ok(waitedMs > 5 * 60_000 && waitedMs < 10 * 60_000);
+});
+
+test("what no handler is to blame for is tried until it goes", () => {
+  const rig = createRig().owner();
+  sending(rig, 2, send("a"));
+  for (let i = 0; i < 3 * attemptsMax; i += 1) {
+    assert.deepEqual(typesOf(told(rig, 1, full)), []);
+    assert.deepEqual(numbers(rig.wait(2_000, "outbox")), [1]);
+  }
+});
+
+test("a letter is not given up while a copy of it may still be taken", () => {
+  const rig = createRig().owner();
+  sending(rig, 2, send("a"));
+  const untilMs = rig.world.monotonicMs + 5_000;
+  told(rig, 1, late, untilMs);
+  rig.wait(redeliverMinMs, "outbox");
+  assert.deepEqual(typesOf(told(rig, 1, refused)), []);
+  assert.deepEqual(numbers(rig.wait(untilMs + transitMs - rig.world.monotonicMs - 1, "outbox")), []);
+  assert.deepEqual(numbers(rig.wait(1, "outbox")), [1]);
+  assert.deepEqual(typesOf(told(rig, 1, refused)), ["bury"]);
+});
+
+test("a letter that is too old is given up unsent", () => {
+  const rig = createRig().owner();
+  sending(rig, 2, send("a"));
+  told(rig, 1, full);
+  rig.world.storeMs += letterLifeMs;
+  assert.match(one(rig.wait(2_000, "outbox"), "bury").failure.message, /^not delivered in 7 days/);
+});
+
+test("whoever wakes the session delivers what it finds, and gives nothing up before other copies are gone", () => {
+  const letters = [{ ...send("a"), n: 4, atMs: 1_000 }];
+  const first = recordOf(other, 1);
+  const last = stored(
+    7,
+    recordOf(other, 2, first.rid, { type: "fold", released: true, outbox: { done: 4, next: 9, letters } }),
+  );
+  const rig = createRig();
+  const order = callOf(1, { type: "deliver", id: undefined });
+  const opened = rig.last(rig.step({ type: "control", call: order }), last);
+  assert.deepEqual(typesOf(opened), ["open", "outbox", "ring", "append"]);
+  assert.equal(one(opened, "outbox").messages, 1);
+  const claimed = rig.accept(opened);
+  assert.deepEqual(numbers(claimed), [4]);
+  assert.deepEqual(typesOf(told(rig, 4, refused)), []);
+  assert.deepEqual(numbers(rig.wait(inheritedMs, "outbox")), [4]);
+  const { token } = one(told(rig, 4, refused), "bury");
+  assert.deepEqual(typesOf(rig.step({ type: "buried", token })), ["outbox", "done"]);
+  assert.deepEqual(numbers(sending(rig, 2, send("a"))), [9], "numbers go on");
+});
+
+test("an order to deliver is carried out when nothing is on its way, and then the bell rings anew", () => {
+  const rig = createRig().owner();
+  sending(rig, 2, send("a"));
+  assert.deepEqual(typesOf(rig.step({ type: "control", call: callOf(3, { type: "deliver" }) })), []);
+  assert.deepEqual(typesOf(told(rig, 1)), ["outbox", "done"]);
+  rig.invoke(callOf(4));
+  assert.deepEqual(typesOf(rig.turned(4, 1, [send("a")])), ["ring"]);
+});
+
+test("a session sleeps with its letters, and its bell stays; without any the bell goes", () => {
+  for (const isOver of [false, true]) {
+    const rig = createRig().owner();
+    sending(rig, 2, send("a"));
+    if (isOver) told(rig, 1);
+    rig.step({ type: "sleep" });
+    const slept = rig.accept(rig.cut());
+    assert.deepEqual(typesOf(slept), [...(isOver ? ["unring"] : []), "trimAsleep", "close", "cold"]);
+  }
+});
+
+test("a session ends when its letters are over, and each has one more attempt", () => {
+  const rig = createRig().owner();
+  sending(rig, 2, send("a"), send("b"));
+  rig.step({ type: "control", call: callOf(3, { type: "end" }) });
+  assert.deepEqual(typesOf(told(rig, 1)), ["outbox"]);
+  const { token } = one(told(rig, 2, broken), "bury");
+  assert.deepEqual(typesOf(rig.step({ type: "buried", token })), ["outbox", "append"]);
+});
+
+const letterOf = (number: number, n: number, source = 5) =>
+  callOf(number, { id: { type: "sent", source: sixteen(source), n, rawHash: sixteen(source) } });
+
+test("a letter is taken once, and one with a lower number of its source not any more", () => {
+  const rig = createRig().owner();
+  rig.invoke(letterOf(2, 7));
+  assert.deepEqual(typesOf(rig.accept(rig.turned(2))), ["reply"]);
+  for (const [call, n] of [
+    [3, 7],
+    [4, 6],
+  ] as const)
+    assert.deepEqual(typesOf(rig.invoke(letterOf(call, n))), ["reply"]);
+  assert.deepEqual(typesOf(rig.invoke(letterOf(5, 8))), ["run"]);
+  assert.deepEqual(typesOf(rig.invoke(letterOf(6, 1, 9))), ["run"]);
+});
+
+test("a letter whose handler fails may come again under its number", () => {
+  const rig = createRig().owner();
+  rig.invoke(letterOf(2, 7));
+  assert.deepEqual(typesOf(rig.failed(2)), ["reply"]);
+  assert.deepEqual(typesOf(rig.invoke(letterOf(3, 7))), ["run"]);
+});
+
+test("what was taken is known to whoever wakes the session, from folds and from records", () => {
+  const fold = recordOf(other, 2, recordOf(other, 1).rid, {
+    type: "fold",
+    released: true,
+    seen: [{ source: sixteen(5), n: 7, usedAtMs: 1_000 }],
+  });
+  const rig = createRig();
+  assert.deepEqual(typesOf(rig.last(rig.invoke(letterOf(1, 7)), stored(7, fold))), ["open", "reply"]);
+});

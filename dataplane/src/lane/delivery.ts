@@ -1,0 +1,231 @@
+// Delivers what the session has sent, from the moment its record is accepted until it is over, and has itself
+// woken for it (PROTOCOL.md 6.2).
+import type { Code } from "@voda/proto/wire";
+import { type Failure, fail, sendBytes } from "../call/index.ts";
+import type { Flight } from "./append.ts";
+import {
+  attemptsMax,
+  awayMax,
+  letterLifeMs,
+  redeliverMaxMs,
+  redeliverMinMs,
+  resendMinMs,
+  transitMs,
+  worldRetryMaxMs,
+} from "./constants.ts";
+import type { Activation, Slice, Step, StoreReply } from "./lane.ts";
+import {
+  endLetter,
+  forgetBell,
+  makeReady,
+  nextTarget,
+  type Outbox,
+  type Target,
+  targetOf,
+  waitUntil,
+  wakeTargets,
+} from "./outbox.ts";
+import { wantClaim } from "./tip.ts";
+import type { LaneEffect, LaneEvent, Letter } from "./types.ts";
+
+/**
+ * A letter goes as soon as it is certainly in the lane. That another owner may send it too does no harm: its
+ * target knows its number. The bell rings before the record with a letter is sent: whoever has the session's
+ * lane in memory delivers, and if nobody has, the bell is there.
+ */
+export const delivery: Slice = {
+  advance,
+  replied,
+  disconnected: ({ outbox }) => forgetBell(outbox),
+};
+
+function advance(step: Step, activation: Activation): void {
+  const { outbox, tip, verification } = activation;
+  if (step.world.monotonicMs >= outbox.armedMs) outbox.armedMs = Number.POSITIVE_INFINITY;
+  if (!wantsBell(activation)) return;
+  if (!step.lane.connected || !verification.verified || tip.claim === "released") return;
+  ring(step, outbox);
+  if (outbox.letters.size === 0) return;
+  if (tip.claim !== "owner") return wantClaim(tip);
+  deliver(step, activation);
+}
+
+/** Something is sent and not over, or is about to be sent. */
+export function wantsBell({ outbox, turns, append }: Activation): boolean {
+  return outbox.letters.size > 0 || turns.sending > 0 || isSending(append.flight);
+}
+
+const isSending = (flight: Flight | undefined): boolean =>
+  flight?.turns.some(({ sends }) => sends.length > 0) ?? false;
+
+/** Whether the next turns, or those on their way, may go: what sends does not before the bell is rung. */
+export const mayLeave = ({ outbox, turns, append }: Activation): boolean =>
+  outbox.bell.type === "rung" || (turns.sending === 0 && !isSending(append.flight));
+
+function ring({ world, out }: Step, outbox: Outbox): void {
+  const { bell } = outbox;
+  if (bell.type !== "none") return;
+  if (world.monotonicMs < bell.retryAtMs) {
+    arm(out, outbox, bell.retryAtMs);
+    return;
+  }
+  const token = world.unique();
+  outbox.bell = { type: "ringing", token };
+  out.push({ type: "ring", token });
+}
+
+function deliver(step: Step, activation: Activation): void {
+  const { world, out } = step;
+  const { outbox, tip, orders } = activation;
+  wakeTargets(outbox, world.monotonicMs);
+  while (outbox.away < awayMax) {
+    const target = nextTarget(outbox);
+    const letter = target?.letters[0];
+    if (target === undefined || letter === undefined) break;
+    if (orders.closing === "end" && isOwn(step, letter)) {
+      over(step, activation, target);
+    } else if (letter.atMs + letterLifeMs <= world.storeMs) {
+      bury(step, activation, target, tooOld);
+    } else {
+      target.stage = "away";
+      outbox.away += 1;
+      out.push({ type: "deliver", activation: activation.number, source: tip.uid, letter });
+    }
+  }
+  arm(out, outbox, outbox.dueMs);
+}
+
+function arm(out: LaneEffect[], outbox: Outbox, atMs: number): void {
+  if (outbox.armedMs <= atMs) return;
+  outbox.armedMs = atMs;
+  out.push({ type: "timer", timer: "outbox", atMs });
+}
+
+/** What a session that ends has sent to itself nobody will take. */
+const isOwn = ({ lane: { name } }: Step, { agent, key }: Letter): boolean =>
+  name.agent === agent && name.key === key;
+
+/** What became of a letter that went. */
+export function delivered(
+  step: Step,
+  activation: Activation,
+  { n, failure, untilMs }: LaneEvent & { type: "delivered" },
+): void {
+  const { outbox, orders } = activation;
+  const letter = outbox.letters.get(n);
+  const target = letter && targetOf(outbox, letter);
+  if (target?.stage !== "away" || target.letters[0]?.n !== n) return;
+  outbox.away -= 1;
+  if (failure === undefined) {
+    over(step, activation, target);
+    return;
+  }
+  if (doubtful.has(failure.reason))
+    target.unsettledUntilMs = Math.max(target.unsettledUntilMs, untilMs + transitMs);
+  target.tries += 1;
+  if (isCounted(failure)) target.attempts += 1;
+  const isLast =
+    isFinal(failure) || target.attempts >= attemptsMax || (orders.closing === "end" && isCounted(failure));
+  const { monotonicMs } = step.world;
+  // a copy that is still on its way might be taken after the letter was given up
+  if (isLast && target.unsettledUntilMs <= monotonicMs) bury(step, activation, target, failure);
+  else waitUntil(outbox, target, isLast ? target.unsettledUntilMs : monotonicMs + pauseMs(target, failure));
+}
+
+function pauseMs({ tries }: Target, failure: Failure): number {
+  const mostMs = isCounted(failure) ? redeliverMaxMs : worldRetryMaxMs;
+  return Math.min(mostMs, redeliverMinMs * 2 ** Math.min(tries - 1, 16));
+}
+
+/** It is kept where people find it; only then the letters behind it go on. */
+function bury({ world, out }: Step, { outbox, tip }: Activation, target: Target, failure: Failure): void {
+  const [letter] = target.letters;
+  if (letter === undefined) return;
+  const token = world.unique();
+  target.stage = "burying";
+  outbox.burying.set(token, target);
+  out.push({ type: "bury", token, source: tip.uid, letter, failure, attempts: target.attempts });
+}
+
+function replied(step: Step, activation: Activation, event: StoreReply): boolean {
+  const { outbox } = activation;
+  const { bell } = outbox;
+  if (bell.type === "ringing" && bell.token === event.token) {
+    const retryAtMs = step.world.monotonicMs + resendMinMs;
+    outbox.bell = event.type === "rung" ? { type: "rung", seq: event.seq } : { type: "none", retryAtMs };
+    return true;
+  }
+  const target = outbox.burying.get(event.token);
+  if (target === undefined) return false;
+  outbox.burying.delete(event.token);
+  if (event.type === "buried") over(step, activation, target);
+  else waitUntil(outbox, target, step.world.monotonicMs + worldRetryMaxMs);
+  return true;
+}
+
+/** The first letter of the target is over; the next one may go. */
+function over({ out }: Step, { number: activation, outbox }: Activation, target: Target): void {
+  const letter: Letter = endLetter(outbox, target);
+  if (target.letters.length > 0) makeReady(outbox, target);
+  out.push({ type: "outbox", activation, way: "over", messages: 1, bytes: sendBytes(letter) });
+}
+
+/** The session goes, with nothing left to deliver: nobody need wake it. */
+export function unring({ out }: Step, { outbox }: Activation): void {
+  const { bell } = outbox;
+  if (bell.type !== "rung" || outbox.letters.size > 0) return;
+  forgetBell(outbox);
+  out.push({ type: "unring", seq: bell.seq });
+}
+
+/** Nobody knows whether the letter was taken, or will be. */
+const doubtful: ReadonlySet<string> = new Set([
+  "turn_timeout",
+  "store_away",
+  "not_owner",
+  "closed",
+  "interrupted",
+  "worker_lost",
+  "fenced",
+]);
+
+/** Nothing that a handler did: it would be no better off as a dead letter. */
+const ofTheWorld: ReadonlySet<string> = new Set([
+  "store_away",
+  "store_full",
+  "not_owner",
+  "draining",
+  "closed",
+  "interrupted",
+  "fenced",
+  "no_capacity",
+  "queue_full",
+  "quota",
+  "namespace_quota",
+  "busy",
+]);
+
+const isCounted = ({ reason }: Failure): boolean => !ofTheWorld.has(reason);
+
+/** The same letter would be refused the same way again. */
+const finalCodes: ReadonlySet<Code> = new Set<Code>([
+  "invalid_argument",
+  "not_found",
+  "already_exists",
+  "permission_denied",
+  "failed_precondition",
+  "out_of_range",
+  "unimplemented",
+  "unauthenticated",
+]);
+/** Another revision of the agent may do it. */
+const notFinal: ReadonlySet<string> = new Set(["schema", "unsupported_format"]);
+
+const isFinal = ({ code, reason }: Failure): boolean =>
+  finalCodes.has(code) && !notFinal.has(reason) && !ofTheWorld.has(reason);
+
+const days = letterLifeMs / 86_400_000;
+const tooOld: Failure = fail(
+  "turn_timeout",
+  `not delivered in ${days} days: whether it was taken is unknown`,
+).failure;

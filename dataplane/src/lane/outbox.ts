@@ -1,0 +1,195 @@
+// What the session has sent and is not over: letters by target, each target's in their order, one on its way
+// at a time. So a target never sees a number before a lower one that it has not taken (PROTOCOL.md 6.2).
+import { sendBytes } from "../call/index.ts";
+import type { OutboxPart } from "./record-outbox.ts";
+import type { Turned } from "./turns.ts";
+import type { Letter } from "./types.ts";
+
+/** One session that letters go to. */
+export interface Target {
+  readonly letters: Letter[];
+  /** ready: the first letter may go. away: it does. waiting: until `retryAtMs`. burying: it is given up. */
+  stage: "ready" | "away" | "waiting" | "burying";
+  /** How often the first letter has come back, and how often its handler is to blame. */
+  tries: number;
+  attempts: number;
+  retryAtMs: number;
+  /** Until then a copy of the first letter whose outcome nobody knows may still be taken. */
+  unsettledUntilMs: number;
+}
+
+/** A message beside the lane that has the session woken while it has letters and no memory. */
+export type Bell =
+  | { readonly type: "none"; readonly retryAtMs: number }
+  | { readonly type: "ringing"; readonly token: number }
+  | { readonly type: "rung"; readonly seq: number };
+
+/** The slice. */
+export interface Outbox {
+  /** Of the letter that a record holds next. */
+  next: number;
+  /** Letters below it were over when a record last said so. */
+  doneWritten: number;
+  /** By number, ascending: accepted, and not over. */
+  readonly letters: Map<number, Letter>;
+  readonly targets: Map<string, Target>;
+  bytes: number;
+  /** Also some whose letters are over. */
+  ready: Target[];
+  waiting: Target[];
+  /** When the first of those that wait may go on, and for when the timer is armed. */
+  dueMs: number;
+  armedMs: number;
+  /** How many letters are on their way. */
+  away: number;
+  /** Targets whose first letter is given up, by the token of its dead letter. */
+  readonly burying: Map<number, Target>;
+  bell: Bell;
+}
+
+export const createOutbox = (): Outbox => ({
+  next: 1,
+  doneWritten: 1,
+  letters: new Map(),
+  targets: new Map(),
+  bytes: 0,
+  ready: [],
+  waiting: [],
+  dueMs: Number.POSITIVE_INFINITY,
+  armedMs: Number.POSITIVE_INFINITY,
+  away: 0,
+  burying: new Map(),
+  bell: noBell,
+});
+
+const noBell: Bell = { type: "none", retryAtMs: 0 };
+
+/** It must ring again: what was rung may be among what a server has lost, or is of an earlier incarnation. */
+export function forgetBell(outbox: Outbox): void {
+  outbox.bell = noBell;
+}
+
+/** Letters below it are over. */
+export function doneOf({ letters, next }: Outbox): number {
+  for (const n of letters.keys()) return n;
+  return next;
+}
+
+/**
+ * The letters of the turns of the next record; `undefined` when it has nothing to say. Their numbers are
+ * given out: the record is accepted, or this memory is void.
+ */
+export function takeLetters(outbox: Outbox, turns: readonly Turned[], atMs: number): OutboxPart | undefined {
+  const done = doneOf(outbox);
+  const letters = turns
+    .flatMap(({ sends }) => sends)
+    .map((send): Letter => ({ ...send, n: outbox.next++, atMs }));
+  if (letters.length === 0 && done === outbox.doneWritten) return undefined;
+  return { done, next: outbox.next, letters };
+}
+
+/** All that is not over, for a fold; `undefined` of a session that never sent. */
+export function outboxAt(outbox: Outbox): OutboxPart | undefined {
+  const { next, letters } = outbox;
+  return next === 1 ? undefined : { done: doneOf(outbox), next, letters: [...letters.values()] };
+}
+
+/** The record lies in the lane: what its turns sent may go. */
+export function acceptLetters(outbox: Outbox, { done, letters }: OutboxPart): void {
+  outbox.doneWritten = Math.max(outbox.doneWritten, done);
+  for (const letter of letters) addLetter(outbox, letter);
+}
+
+/** The same of a record that is replayed. What the fold before knows is no news, wherever the record lies. */
+export function replayLetters(outbox: Outbox, { done, next, letters }: OutboxPart): void {
+  for (const letter of letters)
+    if (letter.n >= outbox.next) addLetter(outbox, { ...letter, body: letter.body.slice() });
+  outbox.next = Math.max(outbox.next, next);
+  outbox.doneWritten = Math.max(outbox.doneWritten, done);
+  for (const n of outbox.letters.keys()) {
+    if (n >= outbox.doneWritten) return;
+    removeLetter(outbox, n);
+  }
+}
+
+/** The first letter of the target is over. */
+export function endLetter(outbox: Outbox, target: Target): Letter {
+  const letter = target.letters[0] as Letter;
+  removeLetter(outbox, letter.n);
+  return letter;
+}
+
+/** It goes on from here. */
+export function makeReady(outbox: Outbox, target: Target): void {
+  target.stage = "ready";
+  outbox.ready.push(target);
+}
+
+/** Its first letter goes again at that monotonic time. */
+export function waitUntil(outbox: Outbox, target: Target, atMs: number): void {
+  target.stage = "waiting";
+  target.retryAtMs = atMs;
+  outbox.waiting.push(target);
+  outbox.dueMs = Math.min(outbox.dueMs, atMs);
+}
+
+/** Those whose time has come are ready. */
+export function wakeTargets(outbox: Outbox, nowMs: number): void {
+  if (nowMs < outbox.dueMs) return;
+  const { waiting } = outbox;
+  outbox.waiting = [];
+  outbox.dueMs = Number.POSITIVE_INFINITY;
+  for (const target of waiting)
+    if (target.retryAtMs <= nowMs) makeReady(outbox, target);
+    else waitUntil(outbox, target, target.retryAtMs);
+}
+
+/** The one that goes next. */
+export function nextTarget(outbox: Outbox): Target | undefined {
+  for (let target = outbox.ready.shift(); target !== undefined; target = outbox.ready.shift())
+    if (target.letters.length > 0) return target;
+  return undefined;
+}
+
+/** Whoever had the session before may have sent the first letter of each target until just now. */
+export function inherit(outbox: Outbox, untilMs: number): Outbox {
+  for (const target of outbox.targets.values()) target.unsettledUntilMs = untilMs;
+  return outbox;
+}
+
+export const targetOf = (outbox: Outbox, { agent, key }: Letter): Target | undefined =>
+  outbox.targets.get(`${agent}/${key}`);
+
+function addLetter(outbox: Outbox, letter: Letter): void {
+  const name = `${letter.agent}/${letter.key}`;
+  const known = outbox.targets.get(name);
+  outbox.letters.set(letter.n, letter);
+  outbox.bytes += sendBytes(letter);
+  if (known !== undefined) {
+    known.letters.push(letter);
+    return;
+  }
+  const made: Target = {
+    letters: [letter],
+    stage: "ready",
+    tries: 0,
+    attempts: 0,
+    retryAtMs: 0,
+    unsettledUntilMs: 0,
+  };
+  outbox.targets.set(name, made);
+  outbox.ready.push(made);
+}
+
+function removeLetter(outbox: Outbox, n: number): void {
+  const letter = outbox.letters.get(n);
+  const target = letter && targetOf(outbox, letter);
+  if (letter === undefined || target === undefined) return;
+  outbox.letters.delete(n);
+  outbox.bytes -= sendBytes(letter);
+  target.letters.shift();
+  target.tries = 0;
+  target.attempts = 0;
+  target.unsettledUntilMs = 0;
+  if (target.letters.length === 0) outbox.targets.delete(`${letter.agent}/${letter.key}`);
+}

@@ -1,0 +1,68 @@
+// What a session sends, and what it has had from others, as records have it (PROTOCOL.md 6.2).
+import type { ByteReader, ByteWriter } from "@voda/stdx";
+import { readSend, writeSend } from "../call/index.ts";
+import type { Letter } from "./types.ts";
+import { idBytes, readFlags, readList, sized, writeList } from "./words.ts";
+
+/** Of a record with turns: what they send. Of a fold: all that is not over. */
+export interface OutboxPart {
+  /** Letters below it are over: delivered, or given up. */
+  readonly done: number;
+  /** Of the letter that is sent next. */
+  readonly next: number;
+  /** In ascending order. */
+  readonly letters: readonly Letter[];
+}
+
+/** The highest number that came from a source. */
+export interface SeenMark {
+  /** Its birth id, 16 bytes. */
+  readonly source: Uint8Array;
+  readonly n: number;
+  /** When it came, by the store's clock. */
+  readonly usedAtMs: number;
+}
+
+/** `undefined` where there is nothing to say: it has no part then. */
+export const outboxPart = {
+  isEmpty: (): boolean => false,
+  write(writer: ByteWriter, { done, next, letters }: OutboxPart): void {
+    writer.varint(done);
+    writer.varint(next);
+    writeList(writer, letters, writeLetter);
+  },
+  read: (reader: ByteReader): OutboxPart => ({
+    done: reader.varint(),
+    next: reader.varint(),
+    letters: readList(reader, 7, readLetter),
+  }),
+};
+
+/** The source that sent last is last. */
+export const seenPart = {
+  isEmpty: (seen: readonly SeenMark[]): boolean => seen.length === 0,
+  write: (writer: ByteWriter, seen: readonly SeenMark[]): void =>
+    writeList(writer, seen, (_, { source, n, usedAtMs }) => {
+      writer.raw(sized(source));
+      writer.varint(n);
+      writer.varint(usedAtMs);
+    }),
+  read: (reader: ByteReader): SeenMark[] =>
+    readList(reader, idBytes + 2, (body) => ({
+      source: body.raw(idBytes),
+      n: body.varint(),
+      usedAtMs: body.varint(),
+    })),
+};
+
+function writeLetter(writer: ByteWriter, letter: Letter): void {
+  writer.u8(0);
+  writer.varint(letter.n);
+  writer.varint(letter.atMs);
+  writeSend(writer, letter);
+}
+
+function readLetter(body: ByteReader): Letter {
+  readFlags(body, 0, "letter");
+  return { n: body.varint(), atMs: body.varint(), ...readSend(body) };
+}

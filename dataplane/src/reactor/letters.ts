@@ -1,0 +1,56 @@
+// Letters as calls: what a session has sent goes to its target's lane, under the number that it has for ever.
+import { type Agent, MethodMode } from "@voda/proto/api";
+import type { SessionName } from "@voda/proto/session";
+import { anonymous, type Call, type Failed, fail, noMethod, tokenOf } from "../call/index.ts";
+import type { Letter } from "../lane/index.ts";
+
+interface LetterCall {
+  readonly letter: Letter;
+  /** Where it goes. */
+  readonly name: SessionName;
+  /** The birth id of the session that has sent it, and its name as `agent/key`. */
+  readonly source: Uint8Array;
+  readonly sender: string;
+  readonly number: number;
+  readonly deadlineMs: number;
+}
+
+export function callOf({ letter, name, source, sender, number, deadlineMs }: LetterCall): Call {
+  const { n, method, body } = letter;
+  return {
+    head: {
+      number,
+      type: "invoke",
+      readonly: false,
+      deadlineMs,
+      id: { type: "sent", source, n, rawHash: source },
+      hops: 0,
+      onBusy: "queue",
+      bytes: body.length,
+    },
+    name,
+    token: tokenOf(name),
+    method,
+    content: "json",
+    body,
+    caller: anonymous,
+    traceparent: undefined,
+    requestId: undefined,
+    chain: [sender],
+    grant: undefined,
+    devices: undefined,
+  };
+}
+
+/** Why nothing can be sent to the method. */
+export function letterRefusal({ name, methods }: Agent, method: string): Failed | undefined {
+  const found = methods.find((one) => one.name === method);
+  if (found === undefined)
+    return noMethod(
+      name,
+      method,
+      methods.map((one) => one.name),
+    );
+  if (found.mode !== MethodMode.READONLY) return undefined;
+  return fail("bad_request", `${method} of agent ${name} is readonly: there is nothing that it could do`);
+}

@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { agent, s, VodaError } from "voda";
+import { activationRig, until } from "../../test/activation-rig.ts";
+import { fail, outboxBytesMax, outboxMessagesMax, sendBytes, turnSendsMax } from "../call/index.ts";
+import { KnownTargets, OutboxRoom, type TurnSends } from "./sends.ts";
+
+const message = (bytes: number) => ({ agent: "sink", key: "k", method: "take", body: "x".repeat(bytes) });
+const aTurn = (): TurnSends => ({ sends: [], bytes: 0 });
+
+function refusalOf(act: () => void): VodaError {
+  try {
+    act();
+  } catch (error) {
+    if (VodaError.is(error)) return error;
+    throw error;
+  }
+  return assert.fail("it was taken");
+}
+
+test("a turn that sends too many messages, or too many bytes, is refused with the bound", () => {
+  const room = new OutboxRoom();
+  const many = aTurn();
+  for (let i = 0; i < turnSendsMax; i += 1) room.add(many, message(1));
+  const one = refusalOf(() => room.add(many, message(1)));
+  assert.deepEqual(
+    [one.reason, one.message],
+    ["too_large", "ctx.send: a turn sends at most turnSendsMax 1024 messages"],
+  );
+  const large = aTurn();
+  room.add(large, message(600_000));
+  assert.match(
+    refusalOf(() => room.add(large, message(600_000))).message,
+    /^ctx\.send: 1200\d{3} bytes of messages in one turn exceed turnBytesMax 1048576$/,
+  );
+  assert.equal(large.sends.length, 1);
+});
+
+test("a session with a full outbox sends nothing more until some of it is over", () => {
+  const room = new OutboxRoom();
+  room.change("found", outboxMessagesMax - 2, 0);
+  const turn = aTurn();
+  room.add(turn, message(1));
+  room.add(turn, message(1));
+  room.take(turn);
+  const { code, reason, retryAfterMs, message: words } = refusalOf(() => room.add(aTurn(), message(1)));
+  assert.deepEqual([code, reason, retryAfterMs], ["resource_exhausted", "outbox_full", 1_000]);
+  assert.equal(
+    words,
+    "ctx.send: 16384 messages of the session are not delivered yet, with outboxMessagesMax 16384",
+  );
+  room.change("over", 1, 0);
+  room.add(aTurn(), message(1));
+});
+
+test("the bytes of an outbox are bounded too", () => {
+  const room = new OutboxRoom();
+  const { key } = message(0);
+  const bytes = sendBytes({ key, body: new Uint8Array(1_000) });
+  room.change("found", 1, outboxBytesMax - bytes);
+  const turn = aTurn();
+  room.add(turn, message(1_000));
+  room.take(turn);
+  assert.match(refusalOf(() => room.add(aTurn(), message(0))).message, /outboxBytesMax 2097152$/);
+});
+
+test("a handler that was checked once is known from then on", () => {
+  const targets = new KnownTargets();
+  const [one, other] = [
+    { agent: "a", method: "m" },
+    { agent: "a", method: "n" },
+  ];
+  assert.deepEqual(targets.unknown([one, one, other]), [one, other]);
+  targets.know([one]);
+  assert.deepEqual(targets.unknown([one, other]), [other]);
+});
+
+const asked = agent("asked").handlers({ add: (_ctx, by: number) => by });
+
+/** Sends; `late` is what it heard when it sent after its turn, and what it waits for before. */
+function sendingRig(late: { heard?: string; readonly until: Promise<void> }) {
+  const fields = { count: s.counter(), name: s.register("none") };
+  const sending = agent("probe", fields)
+    .readonly({ get: (ctx) => ctx.state.count.value })
+    .handlers({
+      sends(ctx, keys: readonly string[]) {
+        ctx.state.count.add(1);
+        for (const key of keys) ctx.send(asked, key).add(3);
+      },
+      async sendsLate(ctx) {
+        void late.until.then(() => {
+          late.heard = refusalOf(() => ctx.send(asked, "late").add(1)).reason;
+        });
+        return null;
+      },
+    });
+  return activationRig(sending);
+}
+
+const never = { until: new Promise<void>(() => undefined) };
+
+test("what a turn sends goes with it, once its targets are known to be there", async () => {
+  const { activation, checks, run, said } = sendingRig(never);
+  run("sends", ["a", "b"]);
+  assert.deepEqual(
+    [said.length, checks.map(({ agent: name, method }) => [name, method])],
+    [0, [["asked", "add"]]],
+  );
+  activation.askAnswered(checks[0]?.askId ?? 0, { ok: true, content: "json", body: new Uint8Array(0) });
+  await until(() => said.length === 1);
+  const [turned] = said;
+  const sent = turned?.type === "turned" ? turned.sends : [];
+  assert.deepEqual(
+    sent.map(({ agent: name, key, method, body }) => [name, key, method, new TextDecoder().decode(body)]),
+    [
+      ["asked", "a", "add", "3"],
+      ["asked", "b", "add", "3"],
+    ],
+  );
+  run("sends", ["c"]);
+  assert.deepEqual([checks.length, said.length], [1, 2], "it is known now");
+});
+
+test("a turn that sends to what is not there fails, and changes nothing", async () => {
+  const { activation, checks, run, failureOf, said, value } = sendingRig(never);
+  const call = run("sends", ["a"]);
+  const { failure } = fail("agent_not_found", "there is no agent asked");
+  activation.askAnswered(checks[0]?.askId ?? 0, { ok: false, failure });
+  await until(() => said.length === 1);
+  assert.deepEqual(
+    [failureOf(call).reason, failureOf(call).message],
+    ["agent_not_found", "probe/k sends to asked add: there is no agent asked"],
+  );
+  assert.equal(value(run("get")), 0);
+});
+
+test("what is sent after the end of the turn is refused there", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const late: { heard?: string; readonly until: Promise<void> } = { until: promise };
+  const { run } = sendingRig(late);
+  run("sendsLate");
+  resolve();
+  await until(() => late.heard !== undefined);
+  assert.equal(late.heard, "interrupted");
+});

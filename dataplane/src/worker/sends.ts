@@ -1,0 +1,79 @@
+// What the turns of one activation send: bounded while a handler runs, so that the handler hears of a bound,
+// and kept until the turn ends.
+import { turnBytesMax } from "@voda/proto/wire";
+import { type SendRequest, VodaError } from "voda/definition";
+import { outboxBytesMax, outboxMessagesMax, type Send, sendBytes, turnSendsMax } from "../call/index.ts";
+
+const utf8 = new TextEncoder();
+const retryAfter = 1_000;
+
+/** What one turn sends. */
+export interface TurnSends {
+  readonly sends: Send[];
+  /** What they take of the bounds. */
+  bytes: number;
+}
+
+/** The outbox of a session, as far as its worker knows it. */
+export class OutboxRoom {
+  #messages = 0;
+  #bytes = 0;
+
+  /** The turn took place. */
+  take({ sends, bytes }: TurnSends): void {
+    this.#messages += sends.length;
+    this.#bytes += bytes;
+  }
+
+  /** So much was found at the opening, or is over. */
+  change(way: "found" | "over", messages: number, bytes: number): void {
+    const sign = way === "found" ? 1 : -1;
+    this.#messages += sign * messages;
+    this.#bytes += sign * bytes;
+  }
+
+  /** The turn sends one message more. @throws VodaError */
+  add(turn: TurnSends, { agent, key, method, body }: SendRequest): void {
+    const send: Send = { agent, key, method, body: utf8.encode(body ?? "") };
+    const messages = turn.sends.length + 1;
+    const bytes = turn.bytes + sendBytes(send);
+    if (messages > turnSendsMax) throw tooLarge(`a turn sends at most turnSendsMax ${turnSendsMax} messages`);
+    if (bytes > turnBytesMax)
+      throw tooLarge(`${bytes} bytes of messages in one turn exceed turnBytesMax ${turnBytesMax}`);
+    if (this.#messages + messages > outboxMessagesMax)
+      throw full(`${this.#messages} messages of the session`, `outboxMessagesMax ${outboxMessagesMax}`);
+    if (this.#bytes + bytes > outboxBytesMax)
+      throw full(`${this.#bytes} bytes of messages of the session`, `outboxBytesMax ${outboxBytesMax}`);
+    turn.sends.push(send);
+    turn.bytes = bytes;
+  }
+}
+
+const tooLarge = (message: string): VodaError =>
+  new VodaError("resource_exhausted", `ctx.send: ${message}`, { reason: "too_large" });
+
+const full = (waiting: string, limit: string): VodaError =>
+  new VodaError("resource_exhausted", `ctx.send: ${waiting} are not delivered yet, with ${limit}`, {
+    reason: "outbox_full",
+    retryAfter,
+  });
+
+type Handled = Pick<Send, "agent" | "method">;
+
+/** Handlers that the session has sent to: what is taken back later ends as a dead letter. */
+export class KnownTargets {
+  readonly #known = new Set<string>();
+
+  /** One of each that was never checked. */
+  unknown(sends: readonly Handled[]): readonly Handled[] {
+    if (sends.length === 0) return sends;
+    const strange = sends.filter((send) => !this.#known.has(textOf(send)));
+    return [...new Map(strange.map((send) => [textOf(send), send])).values()];
+  }
+
+  know(checked: readonly Handled[]): void {
+    for (const one of checked) this.#known.add(textOf(one));
+  }
+}
+
+const textOf = ({ agent, method }: Handled): string => `${agent} ${method}`;

@@ -1,7 +1,6 @@
 // Eight sessions that send to each other, while their nodes are killed at random points.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { prng } from "@voda/stdx";
 import { type Cluster, type ClusterNode, call, startCluster, waitUntil } from "./kit/index.ts";
@@ -25,13 +24,18 @@ interface Books {
 
 /** Again, at the one node or the other, until it is answered. */
 async function insist(path: string, options: { readonly input?: unknown; readonly id?: string } = {}) {
-  for (let attempt = 0; ; attempt += 1) {
-    const node = cluster.nodes[attempt % cluster.nodes.length] as ClusterNode;
-    const signal = AbortSignal.timeout(5_000);
-    const answer = await call(node.url, path, { ...options, signal }).catch(() => undefined);
-    if (answer?.status === 200) return answer.body;
-    await setTimeout(20);
-  }
+  let attempt = 0;
+  const { body } = await waitUntil(
+    async () => {
+      const { url } = cluster.nodes[attempt++ % cluster.nodes.length] as ClusterNode;
+      const called = call(url, path, { ...options, signal: AbortSignal.timeout(5_000) });
+      const [outcome] = await Promise.allSettled([called]);
+      return outcome.status === "fulfilled" && outcome.value.status === 200 && outcome.value;
+    },
+    `${path} is answered`,
+    60_000,
+  );
+  return body;
 }
 
 test("30 SIGKILLs of nodes: what was sent is taken once, in order, and nothing is lost", async (context) => {
@@ -49,9 +53,8 @@ test("30 SIGKILLs of nodes: what was sent is taken once, in order, and nothing i
   const talking = keys.map(talk);
   for (let kill = 0; kill < kills; kill += 1) {
     const node = random.pick(cluster.nodes);
-    const before = told;
-    await waitUntil(() => told > before + 10, "sessions talk");
-    await setTimeout(random.below(300));
+    const until = told + random.below(100);
+    await waitUntil(() => told > until, "sessions talk");
     await node.kill9();
     await node.restart();
   }

@@ -1,5 +1,4 @@
 // Sessions that have sent what is not delivered, and that no living node has in memory, are woken for it.
-import { setTimeout } from "node:timers/promises";
 import { type SessionToken, shardOf } from "@voda/proto/session";
 import type { Standing } from "../lane/index.ts";
 import type { Bell, Bells } from "../store/index.ts";
@@ -26,27 +25,29 @@ const deliverMsMax = 30_000;
 /** Sessions that are woken at the same time. */
 const atOnceMax = 64;
 
+/** A round that takes longer than the pause leaves out the next one. */
 export function openBellRounds(options: BellRoundsOptions): AsyncDisposable {
-  const stop = new AbortController();
-  const done = keepLooking(options, stop.signal);
+  const ordered = new Set<SessionToken>();
+  let count = 0;
+  let round: Promise<void> | undefined;
+  const work = (): void => {
+    if (round !== undefined || !options.isConnected()) return;
+    count += 1;
+    // the store did not answer: the next round has it all again
+    round = look(options, ordered, count)
+      .catch((error: unknown) => options.failed(error))
+      .finally(() => {
+        round = undefined;
+      });
+  };
+  const ticking = setInterval(work, bellsEveryMs);
+  work();
   return {
     async [Symbol.asyncDispose]() {
-      stop.abort();
-      await done;
+      clearInterval(ticking);
+      await round;
     },
   };
-}
-
-async function keepLooking(options: BellRoundsOptions, signal: AbortSignal): Promise<void> {
-  const ordered = new Set<SessionToken>();
-  for (let round = 0; !signal.aborted; round += 1) {
-    try {
-      if (options.isConnected()) await look(options, ordered, round);
-    } catch (error) {
-      options.failed(error); // the store did not answer: the next round has it all again
-    }
-    await setTimeout(bellsEveryMs, undefined, { signal, ref: false }).catch(() => undefined);
-  }
 }
 
 async function look(options: BellRoundsOptions, ordered: Set<SessionToken>, round: number): Promise<void> {

@@ -8,7 +8,13 @@ import { grpcCodes } from "@voda/proto/errors";
 import * as wire from "@voda/proto/wire";
 import { type Code, isRetryable, reasons } from "@voda/proto/wire";
 import { bodyDepthMax } from "voda/definition";
-import { asksMax, chainMax } from "../../../dataplane/src/call/index.ts";
+import {
+  asksMax,
+  chainMax,
+  outboxBytesMax,
+  outboxMessagesMax,
+  turnSendsMax,
+} from "../../../dataplane/src/call/index.ts";
 import { blocksOf, callsOf, documents, filesInGit, read, root } from "./documents.ts";
 
 const linesMax = 120;
@@ -35,7 +41,8 @@ test("the table of limits has the values of the code", () => {
   const { numberedMsMax, descriptionCharsMax, bundleLoadMsMax } = wire;
   const sizes = { bodyBytesMax, turnBytesMax, stateBytesMax, headersBytesMax, descriptionCharsMax };
   const counts = { bodyDepthMax, asksMax, chainMax, callNumbersMax, numberedMsMax, bundleLoadMsMax };
-  assert.deepEqual(said, { ...sizes, ...counts });
+  const messages = { turnSendsMax, outboxMessagesMax, outboxBytesMax };
+  assert.deepEqual(said, { ...sizes, ...counts, ...messages });
 });
 
 function again(reason: string, code: Code): string {

@@ -24,7 +24,14 @@ import {
 } from "./controls/index.ts";
 import { freeDiskMib } from "./free-disk.ts";
 import { type Host, Inbox, openBellRounds, openHost } from "./host/index.ts";
-import { createEdgeProof, createRoutes, type EdgeProof, openIngress } from "./ingress/index.ts";
+import {
+  createEdgeProof,
+  createRoutes,
+  type EdgeProof,
+  type Ingress,
+  type IngressOptions,
+  openIngress,
+} from "./ingress/index.ts";
 import { type LaneEvent, tombstoneMs } from "./lane/index.ts";
 import { type Membership, openIdentity, openMembership } from "./membership/index.ts";
 import { type Connection, openConnection, openRequests } from "./nats/index.ts";
@@ -50,7 +57,6 @@ export interface Node extends AsyncDisposable {
   readonly incarnation: string;
 }
 
-/** What every part is given. */
 interface Basics {
   readonly config: NodeConfig;
   readonly node: string;
@@ -86,20 +92,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   const machine = await findMachine(basics);
   const workers = await openDeployed(basics, connection, inbox, routes);
   const edge = createEdgeProof();
-  const ingress = parts.use(
-    await openIngress({
-      host: config.host,
-      port: config["ingress-port"],
-      edge,
-      allowHosts: config["allow-host"],
-      allowOrigins: config["allow-origin"],
-      routes,
-      ready: ready.promise,
-      numbers,
-      clock: systemClock,
-      log,
-    }),
-  );
+  const ingress = await openPort(basics, { edge, routes, ready: ready.promise });
   const hint = `${config.host}:${ingress.port}`;
   const lease = { ...stored, clock: systemClock, identity, node, ingress: hint, zone: config.zone ?? "" };
   // After the port: the lease tells where it is.
@@ -143,9 +136,26 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   };
 }
 
-/**
- * What lies on the connection to NATS, in one place: all of it ends, and is asked again, with the connection.
- */
+/** The port for callers, which hands on what came before once it is `ready`. */
+async function openPort(
+  { config, clock, numbers, log, parts }: Basics,
+  given: Pick<IngressOptions, "edge" | "routes" | "ready">,
+): Promise<Ingress> {
+  return parts.use(
+    await openIngress({
+      ...given,
+      host: config.host,
+      port: config["ingress-port"],
+      allowHosts: config["allow-host"],
+      allowOrigins: config["allow-origin"],
+      numbers,
+      clock,
+      log,
+    }),
+  );
+}
+
+/** Everything here lies on the connection to NATS. */
 async function openStored({ config, node, clock, log, parts }: Basics) {
   const connection = parts.use(
     await openConnection({ url: config.nats, login: config["nats-login"], name: `voda node ${node}` }),
@@ -328,7 +338,6 @@ async function openDeployed(
   return workers;
 }
 
-/** What speaks for this node to others: under which name, with which proof, and to whom calls are handed. */
 interface Meshed {
   readonly connection: Connection;
   readonly membership: Membership;

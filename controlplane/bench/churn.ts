@@ -13,7 +13,7 @@ import { demandOf, requestOf, type Trace } from "./trace-files.ts";
 /** Arrivals between two points of the chart. */
 const sampleEvery = 500;
 
-/** One run. */
+/** One run: a seed gives the same arrivals under any policy and with any `movable`. */
 export interface ChurnOptions {
   readonly policy: PolicyName;
   readonly seed: number;
@@ -30,7 +30,7 @@ export interface ChurnOptions {
   readonly sample: (arrived: number, unallocatedPct: number) => void;
 }
 
-/** What counts, after the warm-up. */
+/** Of the arrivals after the warm-up. */
 export interface ChurnRun {
   readonly allocatedPct: number;
   readonly rejectedDemandPct: number;
@@ -47,7 +47,7 @@ export function churn({ nodes, pods }: Trace, options: ChurnOptions): ChurnRun {
   const { policy, seed, load, movable, arrivals, warmUp } = options;
   const pool = new Pool({ nodes: nodesInOrderOf(nodes, seed), policy, seed });
   const chance = prng(seed * 104_729 + 1);
-  // A stream of its own: how many may move must not change which requests come.
+  // Its own stream, so that `movable` does not change which requests come.
   const movableChance = prng(seed * 77 + 5);
   const meanDemand = pods.reduce((sum, pod) => sum + demandOf(pod), 0) / pods.length;
   const arrivalsPerLifetime = (load * pool.books.capacityMilli) / meanDemand;
@@ -59,7 +59,7 @@ export function churn({ nodes, pods }: Trace, options: ChurnOptions): ChurnRun {
     if (i === warmUp) tally.start(now);
     now += exponential() / arrivalsPerLifetime;
     for (let gone = departures.takeUntil(now); gone !== undefined; gone = departures.takeUntil(now)) {
-      // Up to each departure: what is allocated is an area over time, not a mean over events.
+      // Allocation is weighed by time: up to here with what was allocated before.
       tally.advance(gone.at);
       pool.release(gone.item);
     }
@@ -67,7 +67,7 @@ export function churn({ nodes, pods }: Trace, options: ChurnOptions): ChurnRun {
     if (i % sampleEvery === 0)
       options.sample(i, 100 - (pool.books.usedMilli / pool.books.capacityMilli) * 100);
     const pod = chance.pick(pods);
-    // Drawn whether or not it is placed: the next draws are then the same for all policies.
+    // Drawn also for what is not placed: the next draws are then the same for all policies.
     const lifetime = exponential();
     const request = requestOf(pod, String(i), movableChance.chance(movable));
     if (pool.isAdoptDue()) pool.adopt();

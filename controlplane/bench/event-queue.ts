@@ -1,6 +1,6 @@
 // Events in the order of their time: a binary heap.
 
-/** Something that happens at a time. */
+/** `at` in any unit, one for the whole queue. */
 export interface Timed<T> {
   readonly at: number;
   readonly item: T;
@@ -38,7 +38,6 @@ export class EventQueue<T> {
     return first;
   }
 
-  /** The last one is sunk from the top, past every earlier one below it. */
   #sink(sinking: Timed<T>): void {
     const heap = this.#heap;
     let i = 0;

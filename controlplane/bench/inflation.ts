@@ -17,7 +17,7 @@ const earlyPart = 0.95;
 const tellEvery = 64;
 const arrivalsMax = 5_000_000;
 
-/** What a growing pool does until nothing fits any more. */
+/** Figures of one run, which ends when the pods have asked for `arrivedMax` of the GPUs. */
 export interface InflationRun {
   /** Unallocated GPU percent by arrived percent, mean over the events that round to it. */
   readonly unallocated: ReadonlyMap<number, number>;
@@ -26,7 +26,7 @@ export interface InflationRun {
   readonly decisionMicros: Float64Array;
 }
 
-/** One run. */
+/** One run: a seed gives the same arrivals under any policy. */
 export interface InflationOptions {
   readonly policy: PolicyName;
   readonly seed: number;
@@ -36,7 +36,10 @@ export interface InflationOptions {
   readonly tell?: (part: number) => void;
 }
 
-/** The published experiment: pods are drawn from the trace until they ask for more than there is. */
+/**
+ * The experiment of the FGD paper (USENIX ATC '23): pods of the trace arrive, none leaves, until they have
+ * asked for `arrivedMax` of the GPUs.
+ */
 export function inflate(
   { nodes, pods }: Trace,
   { policy, seed, isLearning, tell }: InflationOptions,

@@ -25,7 +25,7 @@ import { unplaceable } from "./unplaceable.ts";
 /** A zero too many is refused, not run. */
 const arrivalsMax = 10_000_000;
 const loadDefault = 0.95;
-/** Beyond ten times what there is, nearly everything is refused, and nothing is learned. */
+/** As parts of the GPUs there are. */
 const loads = { least: 0.01, most: 10 };
 
 /** A loss model with drawn arrivals, or the trace as it was recorded, where what does not fit waits. */
@@ -89,7 +89,7 @@ function noted(trace: Trace, say: (line: string) => void): Trace {
   return trace;
 }
 
-/** The openb lists have times, the lists made of them for other experiments have none. */
+/** The multigpu lists of openb have no times. */
 function timedTrace(values: BenchValues, say: (line: string) => void): Trace {
   const trace = readTrace(values);
   const at = trace.pods.findIndex((pod) => pod.createdAt === undefined || pod.deletedAt === undefined);
@@ -101,7 +101,6 @@ function timedTrace(values: BenchValues, say: (line: string) => void): Trace {
   );
 }
 
-/** How long a run is, and what may move in it. */
 interface ChurnSizes {
   readonly arrivals: number;
   readonly warmUp: number;
@@ -122,7 +121,7 @@ function churnSizes(values: BenchValues): ChurnSizes {
   return { arrivals, warmUp, movesMax, movable: decimal(values, "movable", { least: 0, most: 1 }) };
 }
 
-/** What all policies are run with: the same seeds, so that they see the same arrivals. */
+/** All policies run with the same seeds, so that they see the same arrivals. */
 interface Runs<Load> {
   readonly policies: readonly PolicyName[];
   readonly seeds: readonly number[];
@@ -140,10 +139,10 @@ const timeUnits = [
   { name: "hours", seconds: 3_600 },
   { name: "minutes", seconds: 60 },
 ] as const;
-/** Of the chart: as many as its width shows apart. */
+/** Of the chart. */
 const pointCount = 200;
 
-/** With `load`, the trace is repeated and its creations are moved together until it asks for that much. */
+/** With `load`, the trace is repeated and compressed until it asks for that much. */
 function replays(trace: Trace, runs: Runs<number | undefined>): BenchResult {
   const { load, plot } = runs;
   const { figures, curves } = measure({ ...runs, unit: "s" }, (policy, seed, sample) => ({
@@ -183,7 +182,6 @@ function churns(trace: Trace, runs: Runs<number> & ChurnSizes): BenchResult {
   return { figures: { policies: figures }, table: tableOf(figures, floor) };
 }
 
-/** On each chart: how much a difference between two lines is worth. */
 const seedsWords = ({ seeds }: Runs<unknown>): string => runsWords(seeds.length);
 
 const floorLine = (floor: number, end: number) => ({
@@ -241,7 +239,6 @@ function measure(
   return { figures, curves };
 }
 
-/** The floor stands below the table: no policy can be better than it. */
 function tableOf(figures: Figures, floor: number): string {
   const names = Object.keys(Object.values(figures)[0] ?? {});
   const rows = Object.entries(figures).map(([policy, spreads]) => [

@@ -29,7 +29,7 @@ const fullPart = 0.92;
 /** Of the chart. */
 const pointCount = 1000;
 
-/** What a pool of the size of the openb cluster or larger costs per decision, nearly full as it is in use. */
+/** Times one decision in this process, without a mesh and without its commit, at 92 % full. */
 export const placementSpeed: Bench = {
   name: "placement-speed",
   summary:
@@ -84,7 +84,6 @@ export const placementSpeed: Bench = {
   },
 };
 
-/** Of the pool, and of a run on it. */
 interface Sizes {
   readonly nodes: number;
   readonly decisions: number;
@@ -103,14 +102,13 @@ function sizesOf(values: BenchValues): Sizes {
   return { nodes, decisions };
 }
 
-/** All runs of one policy. */
 interface PolicyRuns extends Sizes {
   readonly policy: PolicyName;
   readonly seeds: readonly number[];
   readonly say: (line: string) => void;
 }
 
-/** What the bench says of one policy, in microseconds and milliseconds as the names have them. */
+/** In microseconds or milliseconds, as the names say. */
 interface SpeedFigures {
   readonly usPerDecision: Readonly<Record<"mean" | "p50" | "p99" | "p999" | "max" | "catchUpMean", number>>;
   readonly gangOf64Ms: GangFigures;
@@ -119,7 +117,6 @@ interface SpeedFigures {
   readonly sessions: number;
 }
 
-/** The figures, and what the chart draws of them. */
 interface TimedPolicy {
   readonly figures: SpeedFigures;
   /** Percentiles: percent, µs. */
@@ -188,7 +185,7 @@ function tableOf(figures: Readonly<Record<string, SpeedFigures>>): string {
   ]);
 }
 
-/** Devices and nodes get names of their own: the books refuse a name that comes twice. */
+/** Ids are made new: the books take each once. */
 function repeated(nodes: readonly NodeSpec[], count: number): readonly NodeSpec[] {
   return Array.from({ length: count }, (_, i) => {
     const spec = nodes[i % nodes.length];
@@ -198,7 +195,6 @@ function repeated(nodes: readonly NodeSpec[], count: number): readonly NodeSpec[
   });
 }
 
-/** What is done to the pool while decisions are timed. */
 interface Load {
   readonly chance: Prng;
   readonly decisions: number;
@@ -206,9 +202,10 @@ interface Load {
   readonly at: (doing: string, part: number) => void;
 }
 
-/** The second half of the decisions: by then prices and kept costs are those of a full pool. */
 interface Timed {
+  /** Of the second half of the decisions: by then prices and kept costs are those of a full pool. */
   readonly micros: Float64Array;
+  /** Microseconds, over all decisions. */
   readonly catchUpMean: number;
 }
 
@@ -221,7 +218,7 @@ function steady(pool: Pool, pods: readonly Pod[], { chance, decisions, at }: Loa
   const live: string[] = [];
   let sessions = 0;
   const next = (): PoolRequest => requestOf(chance.pick(pods), String(sessions++));
-  // A mix may hold requests that no node can take: they end the filling when nothing else comes.
+  // A mix may hold requests that no node takes: 1,000 refusals end the filling.
   for (let misses = 0; pool.books.usedMilli < target && misses < 1000; ) {
     const request = next();
     if ("reason" in pool.place(request)) misses += 1;
@@ -238,7 +235,7 @@ function steady(pool: Pool, pods: readonly Pod[], { chance, decisions, at }: Loa
     micros[i] = (performance.now() - started) * 1000;
     if (plan.type === "plan" && pool.commit(plan) !== "stale") live.push(request.session);
     pool.arrived(request);
-    // Beside the decision, as the scheduler does it: nobody waits for it, but it takes the same thread.
+    // No part of a decision: it is done between two.
     const between = performance.now();
     pool.ranking.catchUp();
     catchUpMicros += (performance.now() - between) * 1000;
@@ -248,7 +245,7 @@ function steady(pool: Pool, pods: readonly Pod[], { chance, decisions, at }: Loa
   return { micros: micros.subarray(decisions >> 1), catchUpMean: catchUpMicros / decisions };
 }
 
-/** The last takes its place in the list, whose order means nothing: a splice would cost what it moves. */
+/** The order of the list means nothing: a splice would move all that follow. */
 function releaseOne(pool: Pool, live: string[], chance: Prng): void {
   const at = chance.below(live.length);
   const [gone, last] = [live[at], live.pop()];

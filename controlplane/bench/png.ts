@@ -9,12 +9,12 @@ const scale = 1.5;
 const dotPixels = 2;
 const imageWidth = pageWidth * scale;
 const imageHeight = pageHeight * scale;
-/** Red, green, blue: nothing is seen through. */
+/** Red, green, blue. */
 const channels = 3;
-/** Pixels that are drawn, and pixels that are not. */
+/** Pixels that are drawn, then left out. */
 const dash = [9, 6] as const;
 
-/** By hand: a chart is no reason for a library of fonts and vectors in the repository. */
+/** A PNG, without a library for it: `imageWidth` by `imageHeight` pixels. */
 export function pngOf(marks: readonly Mark[]): Buffer {
   const picture = new Picture();
   for (const mark of marks) {
@@ -27,7 +27,6 @@ export function pngOf(marks: readonly Mark[]): Buffer {
 type Point = readonly [x: number, y: number];
 type Colour = readonly number[];
 
-/** White paper; what is beyond its edge is not drawn. */
 class Picture {
   readonly pixels = new Uint8Array(imageWidth * imageHeight * channels).fill(255);
 
@@ -36,7 +35,7 @@ class Picture {
     if (x < 0 || y < 0 || x >= imageWidth || y >= imageHeight || part <= 0) return;
     const at = (y * imageWidth + x) * channels;
     for (const [i, value] of colour.entries()) {
-      // Mixed with what is there, so that edges look smooth and lines that cross stay both visible.
+      // Mixed with what is there: edges are smooth, and lines that cross stay visible.
       const below = this.pixels[at + i] ?? 0;
       this.pixels[at + i] = Math.round(below + (value - below) * Math.min(1, part));
     }
@@ -49,7 +48,7 @@ function drawLine(
 ): void {
   const scaled = points.map(([x, y]) => [x * scale, y * scale] as const);
   const ink = rgb(colour);
-  // Dashes go on over the corners of a line, instead of beginning anew at each of its points.
+  // Dashes go on across the points of a line.
   let walked = 0;
   for (const [i, to] of scaled.entries()) {
     const from = scaled[i - 1];
@@ -79,7 +78,7 @@ function dashes(from: Point, to: Point, walked: number): readonly (readonly [Poi
   return drawn;
 }
 
-/** How a line is drawn, in pixels. */
+/** `width` in pixels. */
 interface Pen {
   readonly ink: Colour;
   readonly width: number;
@@ -99,7 +98,6 @@ function drawSegment(picture: Picture, from: Point, to: Point, { ink, width }: P
   }
 }
 
-/** In letters of dots: crisp at one size, which is the only one there is. */
 function drawWords(
   picture: Picture,
   { x, y, words, colour, anchor, isUpward }: Mark & { readonly type: "words" },
@@ -126,7 +124,6 @@ function drawWords(
   }
 }
 
-/** A square of whole pixels. */
 function dot(picture: Picture, [x, y]: Point, ink: Colour): void {
   for (let i = 0; i < dotPixels * dotPixels; i++)
     picture.paint(Math.round(x) + (i % dotPixels), Math.round(y) + Math.floor(i / dotPixels), ink, 1);

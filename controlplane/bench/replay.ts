@@ -10,7 +10,7 @@ import { nodesInOrderOf } from "./inflation.ts";
 import type { Pod } from "./openb.ts";
 import { demandOf, requestOf, type Trace } from "./trace-files.ts";
 
-/** How long pods waited, and what of the GPUs was in use meanwhile. */
+/** `allocatedPct` is over the time from the first creation to the last. */
 export interface ReplayRun {
   /** Of the pods that were placed; 0 for those that did not wait. */
   readonly waitSecondsP50: number;
@@ -21,7 +21,7 @@ export interface ReplayRun {
   readonly unplaced: number;
 }
 
-/** One run. */
+/** One run; `seed` also orders the nodes. */
 export interface ReplayOptions {
   readonly policy: PolicyName;
   readonly seed: number;
@@ -34,7 +34,7 @@ export interface ReplayOptions {
   readonly sample?: (atSeconds: number, unallocatedPct: number) => void;
 }
 
-/** A pod that comes and, once it has a place, stays for its lifetime. */
+/** Times in seconds. */
 interface Visit {
   readonly request: PoolRequest;
   /** Requests of one kind fit or fail together. */
@@ -43,7 +43,7 @@ interface Visit {
   readonly lifetime: number;
 }
 
-/** A lifetime begins with the placement: who waits longer stays longer, as a job does. */
+/** A lifetime begins with the placement: who waits leaves later. */
 export function replay({ nodes, pods }: Trace, { policy, seed, load, sample }: ReplayOptions): ReplayRun {
   const pool = new Pool({ nodes: nodesInOrderOf(nodes, seed), policy, seed });
   const visits = visitsOf(pods, { load, capacityMilli: pool.books.capacityMilli });
@@ -177,7 +177,6 @@ function visitsOf(pods: readonly Pod[], { load, capacityMilli }: Load): readonly
   return visits.map((visit) => ({ ...visit, at: visit.at * compression }));
 }
 
-/** What the compressed trace is to ask for. */
 interface Target {
   readonly span: number;
   readonly demand: number;
@@ -203,7 +202,7 @@ function compressionFor(
   };
   let [low, high] = [1e-9, 1];
   for (let i = 0; i < halvings; i++) {
-    // In the geometric mean: the factor is looked for over nine powers of ten.
+    // Geometric: the factor is looked for over nine powers of ten.
     const middle = Math.sqrt(low * high);
     if (demandAt(middle) > demand) low = middle;
     else high = middle;

@@ -18,7 +18,7 @@ export interface CsvRow {
   error(field: string, problem: string): TraceError;
 }
 
-/** What a list must have, and how long it may be. */
+/** `rowsMax` is without the header. */
 export interface RowOptions {
   readonly file: string;
   readonly needed: readonly string[];
@@ -27,7 +27,7 @@ export interface RowOptions {
 
 /** A line beyond it is no row of a list, but another kind of file. */
 const lineCharsMax = 65_536;
-/** Of a value in an error: it fits on the line beside its place. */
+/** Of a value in an error. */
 const shownCharsMax = 60;
 
 /** @throws TraceError */
@@ -38,7 +38,7 @@ export function readRows<T>(
 ): readonly T[] {
   // A byte order mark, and line ends of any system: such lists come out of spreadsheets.
   const lines = csv.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/);
-  // The last line may end with a line feed or two; an empty one before is a mistake.
+  // Empty lines at the end are no rows; one in between is a mistake.
   while (lines.at(-1) === "") lines.pop();
   if (lines.length === 0)
     throw new TraceError(`${file}: is empty; its first line must have the columns ${needed.join(", ")}`);
@@ -87,7 +87,6 @@ function cellsOf(line: string, place: string): readonly string[] {
     const code = (control[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
     throw new TraceError(`${place}: has the control character U+${code}; the list must be text`);
   }
-  // Nearly all lines: a million of them are read.
   if (!line.includes('"')) return line.split(",").map((cell) => cell.trim());
   return piecesOf(line).map((cell) => {
     const inside = quoted.exec(cell)?.groups?.["inside"];
@@ -113,7 +112,6 @@ function piecesOf(line: string): readonly string[] {
   return open.length === 0 ? pieces : [...pieces, open.join(",")];
 }
 
-/** What a row is made from. */
 interface RowParts {
   readonly cells: readonly string[];
   readonly columns: ReadonlyMap<string, number>;

@@ -38,7 +38,7 @@ export function readNodes(file: string): readonly NodeSpec[] {
   return nodes;
 }
 
-/** The same for a list that asks for none. @throws TraceError */
+/** @throws TraceError, also when no pod asks for a GPU */
 export function readPods(file: string): readonly Pod[] {
   const pods = parsePods(readList(file), file);
   if (pods.every((pod) => pod.gpuCount === 0)) throw new TraceError(`${file}: no pod asks for a GPU`);
@@ -97,7 +97,7 @@ export function policiesOf(values: BenchValues): readonly PolicyName[] {
   return distinct(named, "policies");
 }
 
-/** As a session would ask: memory of GPUs is in no trace, so none is asked for. */
+/** Asks for no memory of GPUs, which pod lists do not have. */
 export function requestOf(pod: Pod, session: string, isMovable = false): PoolRequest {
   const { cpuMilli, memoryMib, gpuCount, gpuMilli, models } = pod;
   const gpu =
@@ -109,7 +109,7 @@ export function requestOf(pod: Pod, session: string, isMovable = false): PoolReq
   return { session, namespace: "bench", resources: { cpuMilli, memoryMib, gpu }, models, isMovable };
 }
 
-/** GPU milli, by which load and loss are weighed: a pod of eight GPUs counts as eight. */
+/** In GPU milli: eight whole GPUs are 8,000. */
 export function demandOf(pod: Pod): number {
   return pod.gpuCount * pod.gpuMilli;
 }

@@ -85,7 +85,6 @@ function methodsProblem({ methods }: Agent): string | undefined {
   );
 }
 
-/** Of fields or of methods: the same bound, and each name once. */
 function membersProblem(what: string, names: readonly string[]): string | undefined {
   if (names.length > membersMax) return `${names.length} ${what}s exceed membersMax ${membersMax}`;
   const twice = firstTwice(names);

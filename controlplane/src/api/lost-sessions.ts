@@ -71,7 +71,6 @@ function describe({ name, mark, last }: Found): LostSession {
   });
 }
 
-/** Where marks are written, and where they and lanes are read. */
 interface LostContext {
   readonly connection: NatsConnection;
   readonly jsm: JetStreamManager;

@@ -49,7 +49,7 @@ export async function wakeAll(
   throw failure(members[failed], outcomes[failed], left);
 }
 
-/** Twice the same would wait for itself: a gang is placed as a whole. */
+/** @throws ControlError `bad_request` */
 function check(names: readonly SessionName[]): void {
   if (names.length === 0) throw ControlError.of("bad_request", "the request names no session");
   if (names.length > gangMembersMax)

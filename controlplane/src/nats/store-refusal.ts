@@ -11,7 +11,7 @@ import { ControlError } from "../errors.ts";
 
 /** A server recovers its streams before it answers. */
 const retryAfterMs = 1_000;
-/** JetStream's error code: what may be stored is used up. */
+/** JetStream's error code for insufficient resources. */
 const storeIsFull = 10023;
 const serverError = 500;
 

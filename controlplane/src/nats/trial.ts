@@ -15,7 +15,6 @@ const firstNodeMsMax = 5_000;
 /** Between two looks at who is expected: a node that died meanwhile will not answer. */
 const lookMs = 50;
 
-/** Who is asked, and over what. */
 export interface TrialContext {
   readonly connection: NatsConnection;
   /** Ids of the nodes that hold a lease. */

@@ -9,7 +9,7 @@ import type { KindShare, Policy } from "./policy.ts";
 /** Typical requests are the most frequent ones that cover this part of the arrivals. */
 const typicalPart = 0.95;
 
-/** A shape of requests that is typical for the mix, with its part of it. */
+/** A shape of requests, and its share of the mix. */
 interface Typical {
   readonly cpuMilli: number;
   readonly count: number;
@@ -21,7 +21,7 @@ interface Typical {
 /** Fragmentation gradient descent: the place that adds the fewest expected fragments. */
 export function fgd(books: Books): Policy {
   let typical: readonly Typical[] = [];
-  // One for all nodes: what a decision looks at is filled in before, so that no decision allocates.
+  // Scratch of one decision, so that none allocates.
   const free = new Int16Array(gpusPerNodeMax);
   // Fragments of each node as it is, kept while its version is `versionOf`.
   let before = new Float64Array(books.capacity);
@@ -30,14 +30,14 @@ export function fgd(books: Books): Policy {
 
   const fragments = (node: number, cpuMilli: number): number =>
     expectedFragments(books, node, { typical, cpuMilli, free });
-  // The free milli of the devices of a node, to be changed as if the request were there.
+  // What is free as it is; `cost` then takes the request from it.
   const load = (node: number): void => {
     const first = node * books.stride;
     for (let i = 0; i < (books.gpus[node] as number); i++) free[i] = books.deviceMilli[first + i] as number;
   };
   const scoreAfter = (node: number, cpuMilli: number): number => {
     const difference = (before[node] as number) - fragments(node, cpuMilli);
-    // The sigmoid and the truncation are those of the published scheduler plug-in: scores are its integers.
+    // Logistic and cut to an integer, as in the published scheduler plug-in.
     return Math.trunc(100 / (1 + Math.exp(-difference / gpuMilliWhole)));
   };
   const cost = (node: number, kind: Kind): number => {
@@ -52,7 +52,6 @@ export function fgd(books: Books): Policy {
       return -scoreAfter(node, cpuMilli);
     }
     let best = -1;
-    // Each device that could take the share is tried: where it goes decides what stays usable.
     for (let i = 0; i < (books.gpus[node] as number); i++) {
       if (!books.isShareFor(node * books.stride + i, kind)) continue;
       free[i] = (free[i] as number) - kind.gpuMilli;
@@ -65,7 +64,7 @@ export function fgd(books: Books): Policy {
     }
     return -best;
   };
-  // Another mix has other fragments: everything that was kept is void.
+  // Another mix has other fragments.
   const adopt = ({ mix }: { readonly mix: readonly KindShare[] }): void => {
     typical = typicalOf(mix);
     versionOf.fill(0);
@@ -80,7 +79,7 @@ export function fgd(books: Books): Policy {
   return { name: "fgd", tie: "first", cost, chosen, adopt, nodeChanged };
 }
 
-/** The first idle ones: which of them makes no difference to what is left. */
+/** In the order of their index, as in the published simulator. */
 function takeWhole(free: Int16Array, gpus: number, count: number): void {
   let left = count;
   for (let i = 0; i < gpus && left > 0; i++) {
@@ -117,27 +116,22 @@ function typicalOf(mix: readonly KindShare[]): readonly Typical[] {
     typical.push(one);
     covered += one.share;
   }
-  // Of what is typical, not of all: the shares of what was cut off would count as no fragments.
+  // The shares of what is kept add up to 1, as in the published simulator.
   for (const one of typical) one.share /= covered;
   return typical;
 }
 
-/** A node as it would be after a placement. */
 interface After {
   readonly typical: readonly Typical[];
   readonly cpuMilli: number;
   readonly free: Int16Array;
 }
 
-/**
- * Of the free milli of a node, what a typical request could not use: all of it where the request does not
- * fit.
- */
+/** Free milli that a typical request could not use: all of it where it does not fit. */
 function expectedFragments(books: Books, node: number, { typical, cpuMilli, free }: After): number {
   const gpus = books.gpus[node] as number;
   let total = 0;
   for (let i = 0; i < gpus; i++) total += free[i] as number;
-  // Nothing is free, so nothing can be unusable.
   if (total === 0) return 0;
   const model = books.deviceModel[node * books.stride] as number;
   let expected = 0;

@@ -87,7 +87,6 @@ export function applyRoom(pool: Pool, { leaving, plan, versions }: RoomPlan): Pl
   return coming;
 }
 
-/** What room is made for, and who may be asked to leave. */
 interface Wanted {
   readonly kind: Kind;
   readonly options: RoomOptions;
@@ -174,7 +173,6 @@ function isSwap(leaving: Kind, coming: Kind): boolean {
   return coming.gpuCount === 1 && milliOf(leaving) === milliOf(coming);
 }
 
-/** A node, once those who would leave it are known. */
 interface Trial {
   readonly request: PoolRequest;
   readonly kind: Kind;

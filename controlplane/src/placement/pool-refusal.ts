@@ -5,7 +5,7 @@ import { cardMemoryOn, type Kind, milliOn } from "./kind.ts";
 import type { LabelMissOn } from "./labels.ts";
 import type { QuotaMiss } from "./quota.ts";
 
-/** In the order in which they are looked at: what nobody can change on a node comes first. */
+/** In the order in which they are looked at. */
 const constraints = [
   "not_ready",
   "affinity",
@@ -68,7 +68,6 @@ export function refuseFor(books: Books, kind: Kind, labelMissOn: LabelMissOn | u
   };
 }
 
-/** What one pass over the nodes finds out. */
 interface Misses {
   readonly failed: Failures;
   readonly nearest: PoolMiss | undefined;
@@ -90,7 +89,6 @@ function missesOn(books: Books, kind: Kind, labelMissOn: LabelMissOn | undefined
     if (labelMiss !== undefined && books.isReady[node] === 1) set(miss, labelMiss, 1, 0);
     else if (!findMiss(books, node, { kind, miss })) continue;
     failed[miss.constraint] += 1;
-    // A node that is not ready is never the nearest: nobody can give it what it lacks.
     const part = (miss.wanted - miss.free) / miss.wanted;
     if (part >= nearestPart || miss.constraint === "not_ready") continue;
     nearestPart = part;
@@ -120,7 +118,7 @@ interface Search {
   readonly miss: Miss;
 }
 
-/** Cheap amounts first; the devices are looked at only when everything beside them is there. */
+/** Devices last: they are looked at one by one. */
 function findMiss(books: Books, node: number, { kind, miss }: Search): boolean {
   if (books.isReady[node] === 0) return set(miss, "not_ready", 1, 0);
   const cpu = books.cpuMilli[node] as number;
@@ -172,11 +170,11 @@ function findFractionMiss(books: Books, node: number, { kind, miss }: Search): t
     const milliPart = (milli - freeMilli) / milli;
     const memoryPart = memoryMib > 0 ? (memoryMib - freeMemory) / memoryMib : 0;
     const part = Math.max(milliPart, memoryPart);
-    // Enough of both is free on it, and yet it is not taken: its mode or its tenant is another.
+    // Enough of both is free: its mode or its tenant is another.
     if (part <= 0) return set(miss, "gpu_mode", 1, 0);
     if (part >= nearestPart) continue;
     nearestPart = part;
-    // The scarcer of the two is told: giving more of the other would change nothing.
+    // The scarcer of the two.
     if (milliPart >= memoryPart) set(miss, "gpu_milli", milli, freeMilli);
     else set(miss, "gpu_memory", memoryMib, freeMemory);
   }
@@ -212,7 +210,6 @@ export function describePoolRefusal(refusal: PoolRefusal): string {
     const { amount, used, wanted, limit } = refusal.miss;
     return `namespace ${refusal.namespace} uses ${used} of its quota of ${limit} ${amount} and asks for ${wanted} more; put sessions to sleep, or raise it with \`voda quota set\``;
   }
-  // A list of zeros would hide that there is nothing to count.
   if (refusal.nodes === 0) return "no node is up; start one";
   const counts = Object.entries(refusal.failed)
     .filter(([, count]) => count > 0)

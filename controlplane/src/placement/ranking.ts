@@ -27,12 +27,12 @@ const mibPerGpuMilli = 128;
 const Tie = { first: 0, fullest: 1, leastMemory: 2, emptiest: 3 } as const;
 type Tie = (typeof Tie)[keyof typeof Tie];
 
-/** All that is kept of one kind, by node and by block, in arrays: objects would cost a read each. */
+/** All that is kept of one kind, by node and by block. */
 class Row {
   kind: Kind;
   tie: Tie = Tie.first;
   cost: Int32Array;
-  // What the policy chose with the cost: asking it again could choose another.
+  // Chosen by the policy with the cost.
   device: Int8Array;
   // Of the node when its cost was made; the books count from 1, so 0 is never current.
   version: Int32Array;
@@ -63,7 +63,7 @@ class Row {
     this.blockVersion = grown(this.blockVersion, blocks);
   }
 
-  // Clears versions only: costs that nobody looks at need not be cleared.
+  // Without its version no cost is read.
   forget(epoch: number): void {
     this.version.fill(0);
     this.blockVersion.fill(0);
@@ -221,7 +221,7 @@ export class Ranking {
   #rowOf(kind: Kind): Row {
     const known = this.#rows.get(kind.index);
     if (known !== undefined) {
-      // The same kind again is the last in the order of use already.
+      // Else it is the last in the order of use already.
       if (this.#last?.kind !== kind) {
         this.#rows.delete(kind.index);
         this.#rows.set(kind.index, known);
@@ -272,7 +272,7 @@ export class Ranking {
       row.cost[node] = infeasible;
       return;
     }
-    // The policy leaves its device there instead of returning it: no object for each node.
+    // The policy leaves its device there, so that none is allocated for each node.
     const { chosen } = this.#policy;
     chosen.device = noNode;
     row.cost[node] = this.#policy.cost(node, kind);
@@ -297,7 +297,6 @@ export class Ranking {
     return best;
   }
 
-  /** Ends with the version of the block: it counts on whenever one of its 16 nodes changes. */
   #measureBlock(row: Row, kind: Kind, block: number): void {
     const { version, count } = this.#books;
     const { tie } = row;
@@ -404,7 +403,7 @@ export class Ranking {
     return roomA === roomB ? (sessions[a] as number) < (sessions[b] as number) : roomA > roomB;
   }
 
-  /** Free CPU and free memory, each as its part of the node; `max(1,` for nodes that offer none. */
+  /** 0 to 2: free CPU and free memory, each as a part of the node. */
   #roomOf(node: number): number {
     const { cpuMilli, cpuCapacity, memoryMib, memoryCapacity } = this.#books;
     const cpu = (cpuMilli[node] as number) / Math.max(1, cpuCapacity[node] as number);

@@ -43,10 +43,10 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
     .join("\n");
 }
 
-/** An agent may have hundreds of methods, which nobody reads in one line. */
+/** An agent may have hundreds of methods. */
 const namedMax = 8;
 
-/** The first few, and how many more there are. */
+/** At most `namedMax` words, then how many more there are. */
 export function firstOf(words: readonly string[], separator: string): string {
   const more = words.length > namedMax ? [`and ${words.length - namedMax} more`] : [];
   return [...words.slice(0, namedMax), ...more].join(separator);

@@ -32,7 +32,7 @@ export function publishedName(name: string, source: string): string {
   return source.endsWith(".config.ts") ? `${name}.config${extname(source)}` : `${name}.js`;
 }
 
-/** The programs of this installation, which nobody has to have built in the workspace. */
+/** Sources in the workspace, built files where voda is installed. */
 export function programs(): Programs {
   const at = ([name, source]: [string, string]): [string, string] => {
     const path = isWorkspace ? `../../${source}` : `./${publishedName(name, source)}`;

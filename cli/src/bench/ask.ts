@@ -42,7 +42,7 @@ export interface AskBenchResult {
 }
 
 const sliceCount = 10;
-/** Compilers have done their work by then. */
+/** Rounds before the first that counts. */
 const warmUpSlices = 2;
 
 /** One slice. `cpuUs`: for each ask, of all processes that serve it. */
@@ -77,12 +77,11 @@ export async function ask(
   const asked = (method: "reads" | "adds", to: string, window: number): Promise<Slice> =>
     counted(pids, async () => timedBy(here, key, method, { to, ms, atOnce: window }));
   const { pid } = control;
-  // Made once: a listener for each slice would be one too many after ten.
+  // Once: a listener for each slice would pass Node's limit of ten.
   const ended = goneEarly(control, "the control");
   const echoed = (window: number): Promise<Slice> =>
     counted([pid], () => Promise.race([echo(control, { ms, atOnce: window }), ended]));
   let durable = 0;
-  // In one order: what follows what is the same in each round.
   const round = async (): Promise<Round> => {
     // The warm-up counts too: its durable asks are in the sum that is read at the end.
     const slices = {
@@ -101,7 +100,7 @@ export async function ask(
   say(`${sliceCount} slices of ${ms} ms of each kind, ${atOnce} asks at once when they are piped`);
   const rounds: Round[] = [];
   for (let i = 0; i < sliceCount; i += 1) rounds.push(await round());
-  // Counted by who was asked: that is what the answers promised.
+  // As the session that was asked has counted them.
   const { body } = await here.call("target", key, "sum", undefined, undefined);
   const sum = Number(JSON.parse(body));
   return {

@@ -7,10 +7,7 @@ import { Connections, type HttpAnswer } from "./connections.ts";
 
 /** Sockets kept open to the mesh. */
 const socketsMax = 256;
-/**
- * Grows with the attempts up to ten times, by half more or less by chance: clients must not come back
- * together.
- */
+/** Times the attempts, at most ten, and 0.5 to 1.5 by chance: clients must not come back together. */
 const retryDelayMs = 20;
 /** Silence after which an attempt is given up. */
 export const attemptTimeoutMs = 4_000;
@@ -105,7 +102,7 @@ export function openCaller(
   };
 }
 
-/** For good: another attempt would be answered the same. */
+/** Another attempt would be answered the same. */
 class Refused extends Error {
   override readonly name = "Refused";
 }

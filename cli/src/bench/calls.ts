@@ -35,10 +35,9 @@ const sliceCount = 10;
  */
 const oneClientPart = 0.25;
 const warmUpPart = 0.5;
-/** Counters that are read at once when all is over. */
+/** Counters that are read at once, at the end. */
 const readsAtOnce = 64;
 
-/** What is called, and whose CPU that costs. */
 interface Target {
   readonly port: number;
   /** Processes whose CPU counts, by name. */
@@ -57,7 +56,7 @@ export async function calls(
   await using children = new AsyncDisposableStack();
   const control = children.adopt(fork(programs().callsControl), endForked);
   const [port] = (await once(control, "message")) as [number];
-  // Its CPU is told apart from what is measured: it is the same for both targets.
+  // A process of its own, so that its CPU is told apart.
   const driver = children.adopt(fork(programs().callsDriver), endForked);
   const { nodes, nats } = mesh.describe();
   const [node] = nodes;
@@ -128,7 +127,6 @@ class Slices {
     return this.#answered.get(port) ?? 0;
   }
 
-  /** What one of the two takes in one slice, by the same driver. */
   async slice({ port, pids }: Target, connections: number, ms: number): Promise<Row> {
     // Of whole processes, with their threads: a worker's time is the node's.
     const all = { ...pids, driver: this.#driverPid };
@@ -145,7 +143,7 @@ class Slices {
     for (const [i, [name, pid]] of Object.entries(all).entries()) {
       row[`${name}CpuUs`] = (cpuUsOf(pid) - (before[i] ?? 0)) / driven.calls;
     }
-    // Refused ones changed nothing, so that the counters must not show them.
+    // A call that failed and yet took effect is counted as doubled.
     this.#answered.set(port, this.answeredBy({ port, pids }) + driven.calls - driven.failed);
     this.failed += driven.failed;
     return row;
@@ -162,7 +160,7 @@ class Slices {
 async function countedBy(url: string, prefix: string, sessions: number): Promise<number> {
   using caller = openCaller(url);
   let sum = 0;
-  // One iterator for all readers: each takes the next that nobody has.
+  // One iterator for all readers.
   const left = Array.from({ length: sessions }, (_, i) => `${prefix}${i}`).values();
   const read = async (): Promise<void> => {
     for (const key of left) {

@@ -36,7 +36,7 @@ interface Exchange {
   readonly reject: (error: Error) => void;
 }
 
-/** Idle without an exchange: what comes then is an answer to nothing, and ends it. */
+/** Bytes that come without an exchange end it. */
 interface Connection {
   readonly socket: Socket;
   exchange: Exchange | undefined;
@@ -60,7 +60,7 @@ export class Connections implements Disposable {
   /** One attempt. @throws when the connection ends first */
   request({ method, path, headers, body }: HttpRequest): Promise<HttpAnswer> {
     const { host, port } = this.#options;
-    // In one write, head and body: two would be two packets to a socket without delay.
+    // One write: without Nagle's delay, two may be two packets.
     let text = `${method} ${path} HTTP/1.1\r\nhost: ${host}:${port}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`;
     for (const name in headers) text += `${name}: ${headers[name]}\r\n`;
     const bytes = Buffer.from(`${text}\r\n${body}`);
@@ -102,7 +102,7 @@ export class Connections implements Disposable {
     return connection;
   }
 
-  /** The next in line gets a connection of its own: one less is open now. */
+  /** One less is open: the next in line may open its own. */
   #closed(connection: Connection, why: Error): void {
     this.#open.delete(connection);
     const at = this.#idle.indexOf(connection);
@@ -115,7 +115,7 @@ export class Connections implements Disposable {
     const { exchange, socket } = connection;
     connection.received =
       connection.received.length === 0 ? chunk : Buffer.concat([connection.received, chunk]);
-    // An answer may come in any pieces: nothing is read of it before its head is whole.
+    // Nothing is read before the head is whole.
     const end = connection.received.indexOf(headEnd);
     if (end < 0) return;
     const head = connection.received.toString("latin1", 0, end);
@@ -129,7 +129,7 @@ export class Connections implements Disposable {
     const body = connection.received.toString("utf8", end + headEnd.length, total);
     connection.received = noBytes;
     connection.exchange = undefined;
-    // Used again, it would break under the next request.
+    // The server ends it after this answer.
     if (headerIn(head, "connection") === "close") socket.destroy();
     else this.#idle.push(connection);
     exchange.resolve({ status: Number(head.slice(9, 12)), header: (name) => headerIn(head, name), body });
@@ -137,9 +137,7 @@ export class Connections implements Disposable {
   }
 }
 
-/**
- * Names in any case: Envoy writes them in lower case, node:http as they were set. Values stay as they are.
- */
+/** Names in any case: Envoy writes them in lower case, node:http as they were set. */
 function headerIn(head: string, name: string): string | undefined {
   const at = head.toLowerCase().indexOf(`\r\n${name}: `);
   if (at < 0) return undefined;

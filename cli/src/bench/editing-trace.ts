@@ -53,7 +53,7 @@ export function toCodeUnits(startContent: string, patches: readonly Edit[]): Edi
   let text = startContent;
   let paired = hasPair(text);
   return patches.map(([position, deleted, inserted]) => {
-    // Until the first pair both count the same, and nearly all histories have none.
+    // Until the first pair, code points and units of UTF-16 count the same.
     paired ||= hasPair(inserted);
     const from = paired ? unitOf(text, 0, position) : position;
     const to = paired ? unitOf(text, from, deleted) : position + deleted;
@@ -73,7 +73,7 @@ function hasPair(text: string): boolean {
   return /[\uD800-\uDBFF]/.test(text);
 }
 
-/** Walks the text: there is no other way to know where a code point begins. */
+/** The unit of UTF-16 that lies `codePoints` after `from`. */
 function unitOf(text: string, from: number, codePoints: number): number {
   let at = from;
   for (let left = codePoints; left > 0; left -= 1) at += (text.codePointAt(at) ?? 0) > 0xffff ? 2 : 1;

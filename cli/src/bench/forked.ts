@@ -8,7 +8,7 @@ export async function goneEarly(child: ChildProcess, name: string): Promise<neve
   throw new Error(`${name} ended with ${code}; the lines above say why`);
 }
 
-/** Resolves when the process is gone. */
+/** SIGTERM; resolves when the process is gone. */
 export async function endForked(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null) return;
   child.kill("SIGTERM");

@@ -28,11 +28,11 @@ export interface NodeHeap extends Disposable {
 
 /** @param logFile of the process: Node writes there where its inspector listens */
 export async function openHeap(pid: number, logFile: string): Promise<NodeHeap> {
-  // Node opens its inspector then; its port is free, and stands in the log.
+  // Node then opens its inspector, on a free port, and writes the address to the log.
   process.kill(pid, "SIGUSR1");
   const inspector = await connect(await addressIn(logFile));
   await inspector.ask(undefined, "NodeWorker.enable", { waitForDebuggerOnStart: false });
-  // Of the heap and of what lies outside of it, such as buffers.
+  // In bytes, with buffers outside of the heap.
   const liveOf = async (worker: string | undefined): Promise<number> => {
     // Without it what is free already would be counted too, and how much that is depends on the moment.
     await inspector.ask(worker, "HeapProfiler.collectGarbage", {});
@@ -76,7 +76,6 @@ async function connect(address: string): Promise<Inspector> {
   const workers = new Set<string>();
   const waiting = new Map<string, (message: v.InferOutput<typeof Message>) => void>();
   const open = Promise.withResolvers<void>();
-  // Of questions, over all threads.
   let next = 1;
 
   const receive = (worker: string | undefined, text: string): void => {
@@ -104,7 +103,6 @@ async function connect(address: string): Promise<Inspector> {
       () => answered.reject(new Error(`no answer to ${method} in ${answerMsMax} ms`)),
       answerMsMax,
     );
-    // Each thread counts its own answers; with the thread's name no two are the same.
     waiting.set(`${worker} ${id}`, answered.resolve);
     // A worker is asked through the main thread, whose own answer says only that it was passed on.
     if (worker === undefined) socket.send(text);

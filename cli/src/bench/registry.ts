@@ -129,7 +129,6 @@ export const benches: readonly MeshBench[] = [
         sessions: whole(values, "sessions"),
         seconds: whole(values, "seconds"),
       };
-      // What is wrong is told among the figures too: a bench that fails is looked into by them.
       const { figures, ...wrong } = await calls(mesh, sizes, say);
       const { failed, lost, doubled } = wrong;
       const failure = `${failed} calls failed, ${lost} were lost and ${doubled} doubled`;
@@ -145,7 +144,7 @@ export const benches: readonly MeshBench[] = [
     ],
     run: async ({ values, url, say }) => {
       refuseUrl("ask", url);
-      // Two: one to ask within, and one to ask across.
+      // One to ask within, and one to ask across.
       await using mesh = await ownMesh({ nodes: 2, config: programs().askConfig });
       const sizes = { seconds: whole(values, "seconds"), atOnce: whole(values, "at-once") };
       const { figures, lost, doubled } = await ask(mesh, sizes, say);

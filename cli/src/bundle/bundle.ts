@@ -99,7 +99,7 @@ export function inputOptions(config: string, places = new Places(config)) {
   };
 }
 
-/** The first is told: those after it mostly follow from it. */
+/** Tells the first of the errors, by file and line. */
 function compileError(error: unknown): unknown {
   const first =
     error instanceof Error && "errors" in error && Array.isArray(error.errors) ? error.errors[0] : undefined;

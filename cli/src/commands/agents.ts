@@ -10,7 +10,6 @@ import { CliError, exitCodes } from "../failure.ts";
 import { jsonOption, urlOption } from "../options.ts";
 import { firstOf, type Output, table } from "../print.ts";
 
-/** Of both. */
 interface AgentsFlags {
   readonly url: string;
   readonly namespace: string;
@@ -29,7 +28,7 @@ export function addAgents(program: Command, { out: print }: Output): void {
     .argument("[agent]", "name of the agent", nameOf("agent"));
   withFlags(ls).action(async (name: string | undefined, { url, namespace, json }: AgentsFlags) => {
     const { agents: all } = await connectApi(url).agents.listAgents({ namespace });
-    // By the list, not by a request for the one: the list is what the error suggests names from.
+    // The error suggests names of the list.
     const [one] = all.filter((agent) => agent.name === name);
     if (name !== undefined && one === undefined) throw noAgent(name, namespace, all);
     const shown = one === undefined ? all : [one];
@@ -39,7 +38,6 @@ export function addAgents(program: Command, { out: print }: Output): void {
     else if (all.length === 0) print(`no agents in namespace ${namespace}`);
     else print(table(["AGENT", "REVISION", "METHODS"], all.map(row)));
   });
-  // Of an earlier config too: what is deployed goes on until somebody takes it away.
   const undeploy = agents
     .command("undeploy")
     .description(
@@ -61,7 +59,6 @@ export function addAgents(program: Command, { out: print }: Output): void {
 
 /** `deployed`: the agents of the namespace, one of which may be meant. */
 export function noAgent(name: string, namespace: string, deployed: readonly Agent[]): CliError {
-  // As they are deployed: a name that nearly fits is suggested.
   const names = deployed.map((agent) => agent.name);
   const words = `no agent ${JSON.stringify(name)} in namespace ${namespace}${didYouMean(name, names)}`;
   return new CliError(`${words}; \`npx voda agents ls\` lists the agents`, exitCodes.notFound);
@@ -74,7 +71,7 @@ function withFlags(command: Command): Command {
   return command.addOption(urlOption()).addOption(namespace).addOption(jsonOption());
 }
 
-/** What cannot be a name is refused before the mesh is asked. */
+/** Refuses before the mesh is asked. */
 function nameOf(what: "agent" | "namespace"): (text: string) => string {
   return (text) => {
     const problem = identifierProblem(what, text);
@@ -94,7 +91,6 @@ function methodsOf({ methods, turnMsMax: agentsMax }: Agent): string[][] {
   ]);
 }
 
-/** Of a list; of one agent the methods are told line by line. */
 function row({ name, revision, methods }: Agent): string[] {
   return [
     name,

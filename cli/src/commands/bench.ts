@@ -34,11 +34,11 @@ export function addBenches(program: Command, list: readonly MeshBench[], { out: 
       const { figures, failure } = await bench.run({
         values: valuesOf(bench, sub),
         url: typeof flags["url"] === "string" ? flags["url"] : undefined,
-        // Progress never mixes with the figures, which may go into a pipe.
+        // Standard output is for the figures.
         say: (line) => process.stderr.write(`${line}\n`),
       });
       const rows = Object.entries(figures).map(([name, value]) => [name, shown(value)]);
-      // Figures first, also of a bench that fails: they are what shows how.
+      // Figures first, also of a bench that fails: they show how.
       print(flags["json"] === true ? JSON.stringify(figures) : table(["FIGURE", "VALUE"], rows));
       if (failure !== undefined) throw new CliError(`${bench.name}: ${failure}`);
     });
@@ -92,7 +92,6 @@ function timePlacements(command: Command, one: ProgramBench, { out, err }: Outpu
       const isJson = flags.includes("--json");
       if (!isJson) out(printed);
       const endToEnd = await endToEndOr(() => isJson && out(printed), placements(options, err));
-      // One value on standard output, whoever measured it.
       if (isJson) out(JSON.stringify({ ...(JSON.parse(printed) as object), endToEnd }));
       else
         out(
@@ -117,7 +116,6 @@ async function endToEndOr(print: () => void, measured: Promise<PlacementsResult>
   }
 }
 
-/** As commander gives them. */
 interface EndToEndFlags {
   readonly endToEnd: boolean;
   readonly rate: number;
@@ -128,7 +126,7 @@ interface EndToEndFlags {
 function valuesOf(bench: MeshBench, command: Command): BenchValues {
   return Object.fromEntries(
     bench.flags.map(({ name, type }) => {
-      // As commander derives it from the flag, by commander itself.
+      // Commander's own name for the flag.
       const attribute = new Option(`--${name} <value>`).attributeName();
       const value: unknown = command.getOptionValue(attribute);
       if (type === "switch") return [name, value === true ? 1 : 0];

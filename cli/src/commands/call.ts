@@ -9,12 +9,11 @@ import { methodPath, parseSession } from "../session-argument.ts";
 import { lockHolder } from "../up/lock.ts";
 import { logsFolder } from "../up/mesh.ts";
 
-/** Beside those of every client. */
 interface CallFlags extends ClientFlags {
   readonly id?: string;
 }
 
-/** `voda call`: one call as any client makes it, so that what it prints is what the agent answers. */
+/** `voda call`: prints what any client would be answered. */
 export function addCall(program: Command, { out: print }: Output): void {
   const command = program
     .command("call")

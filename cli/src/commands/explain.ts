@@ -22,7 +22,7 @@ export function addExplain(program: Command, { out: print }: Output): void {
     const api = connectApi(flags.url);
     const { decision } = await api.placement.explainPlacement({ session });
     if (decision === undefined) throw new Error("the control plane's answer to explain names no decision");
-    // The decision may be an hour old: the session may sleep by now, or be elsewhere.
+    // The decision may be old: by now the session may sleep, or be elsewhere.
     const status = await statusNow(api, session);
     if (flags.json === true)
       print(JSON.stringify({ ...(toJson(PlacementDecisionSchema, decision) as object), status }));
@@ -52,14 +52,13 @@ export function explanation(decision: PlacementDecision, status: string): string
   const lines = [
     `${session?.agent}/${session?.key} (now ${status}); last decision, by ${policy} at ${at}: ${message}`,
   ];
-  // Of a session with GPUs: which, and how much of each.
   for (const { uuid, whole, milli, memoryMib } of devices)
     lines.push(`  ${uuid}: ${whole ? "all of it" : `${milli / 1000} of it, ${memoryMib} MiB`}`);
   const failed = Object.entries(decision.failed).map(([constraint, count]) => `${constraint}: ${count}`);
   if (node !== "")
     lines.push(`nodes looked at: ${nodes}; did not fit: ${failed.length === 0 ? "none" : failed.join(", ")}`);
   if (candidates.length === 0) return lines;
-  // Three digits tell the scores apart; a policy may have several, compared in this order.
+  // A policy may have several scores, compared in this order.
   const rows = candidates.map((one) => [
     one.node,
     one.score.map((value) => Number(value.toFixed(3))).join("  "),

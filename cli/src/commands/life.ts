@@ -25,7 +25,7 @@ export function addLife(program: Command, { out: print, err }: Output): void {
     const session = parseSession(text, flags.namespace);
     const { session: slept } = await connectApi(flags.url).sessions.sleepSession({ session });
     show([slept], flags, print);
-    // It is no error: whoever wants it out of memory has what he wanted.
+    // No error: it is not in memory, as was asked.
     if (slept?.status === SessionStatus.UNBORN)
       err(
         "voda: nobody has called it, so that there is nothing to put to sleep; " +
@@ -40,7 +40,7 @@ export function addLife(program: Command, { out: print, err }: Output): void {
     const { sessions } = connectApi(flags.url);
     const names = texts.map((text) => parseSession(text, flags.namespace));
     const [session, ...more] = names;
-    // One is woken where it was, or wherever there is room; several only if there is room for all.
+    // One wakes where it was, or where there is room; several only if there is room for all.
     if (more.length === 0) show([(await sessions.wakeSession({ session })).session], flags, print);
     else show((await sessions.wakeSessions({ sessions: names })).sessions, flags, print);
   });

@@ -93,7 +93,7 @@ export function withMeshFlags(command: Command, nodes: number): Command {
     .addOption(jsonOption());
 }
 
-/** Of what was parsed, that which the supervisor does not look at: each program gets what its rows say. */
+/** Flags that the supervisor does not look at, by the program that gets them. */
 export function programFlags(flags: object): PassedOnFlags {
   const values = new Map(Object.entries(flags) as [string, string | readonly string[]][]);
   const given = passedOn.flatMap((flag) => {

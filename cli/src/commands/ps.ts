@@ -10,7 +10,6 @@ import { fillWords, isNearlyFull, storeFill } from "../up/store-fill.ts";
 import { noAgent } from "./agents.ts";
 import { printDead } from "./dead.ts";
 
-/** Beside those of every client. */
 interface PsFlags extends ClientFlags {
   readonly nodes?: true;
   readonly dead?: true;
@@ -40,7 +39,7 @@ export function addPs(program: Command, { out: print, err }: Output): void {
         await requireAgent(api, agent, flags.namespace);
       printSessions(listed, flags, print);
     }
-    // Last, and on standard error: the list is complete, and yet somebody should look.
+    // On standard error: the list itself is complete.
     const full = fullStoreHere(flags.url);
     if (full !== undefined) err(`voda: the store is ${full}; \`npx voda doctor\` says what to do`);
   });
@@ -59,7 +58,7 @@ async function requireAgent(api: Api, agent: string, namespace = defaultNamespac
   if (!agents.some(({ name }) => name === agent)) throw noAgent(agent, namespace, agents);
 }
 
-/** By pages, each as the control plane has it then: a session may move while the next is fetched. */
+/** Each page is of its own moment: a session may move meanwhile. */
 async function listSessions(
   api: Api,
   agent: string,
@@ -67,7 +66,6 @@ async function listSessions(
 ): Promise<{ sessions: Session[]; more: boolean }> {
   const sessions: Session[] = [];
   let pageToken = "";
-  // Page by page up to what is shown, and not one more.
   do {
     const page = await api.sessions.listSessions({ agent, namespace, pageSize, pageToken });
     sessions.push(...page.sessions);
@@ -104,7 +102,6 @@ function printSessions(listed: { sessions: Session[]; more: boolean }, flags: Ps
   if (listed.more) print(`and more: ${sessionsShownMax} are shown at most; name an agent to see fewer`);
 }
 
-/** As people say it, and as scripts may read it. */
 const statusWords: Readonly<Record<SessionStatus, string>> = {
   [SessionStatus.UNSPECIFIED]: "unknown",
   [SessionStatus.AWAKE]: "awake",
@@ -117,7 +114,6 @@ export function statusWord(status: SessionStatus): string {
   return statusWords[status] ?? "unknown";
 }
 
-/** What each has promised of what it has: who asks why nothing fits reads it here. */
 function printNodes(nodes: readonly Node[], flags: PsFlags, print: Print): void {
   if (flags.json === true) print(JSON.stringify({ nodes: nodes.map((node) => toJson(NodeSchema, node)) }));
   else if (nodes.length === 0) print("no nodes");

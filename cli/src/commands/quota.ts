@@ -10,7 +10,6 @@ import { CliError, exitCodes } from "../failure.ts";
 import { jsonOption, parseWhole, urlOption } from "../options.ts";
 import { type Output, type Print, table } from "../print.ts";
 
-/** Of all three. */
 interface QuotaFlags {
   readonly url: string;
   readonly json?: true;
@@ -90,7 +89,6 @@ function addDelete(quota: Command, print: Print): void {
     try {
       await connectApi(url).quotas.deleteQuota({ namespace });
     } catch (error) {
-      // All else is told as it is: only this one has a next step of its own.
       if (!(error instanceof ConnectError) || error.code !== Code.NotFound) throw error;
       // What commands say of other unknown names, agents and sessions, would lead nowhere here.
       throw new CliError(
@@ -114,7 +112,7 @@ function withFlags(command: Command): Command {
   return command.addOption(urlOption()).addOption(jsonOption());
 }
 
-/** Refused here, so that a mistyped one does not get a quota that nobody is under. */
+/** Refuses what cannot be a name: nobody would be under its quota. */
 function parseNamespace(text: string): string {
   const problem = identifierProblem("namespace", text);
   if (problem !== undefined) throw new InvalidArgumentError(problem);
@@ -123,7 +121,6 @@ function parseNamespace(text: string): string {
 
 /** In the units that people think in; the flags have those that can be counted in whole numbers. */
 function limitsText({ sessions, cpuMilli, memoryMib, gpuMilli }: Quota): string {
-  // Only what is limited: "any" for the rest would fill the line.
   const parts = [
     sessions !== undefined && `${sessions} sessions`,
     cpuMilli !== undefined && `${cpuMilli / 1000} cores`,
@@ -141,7 +138,6 @@ function asJson({ quota, used }: QuotaState) {
   };
 }
 
-/** Cores and GPUs as people count them, used and limit in one cell. */
 function row({ quota, used }: QuotaState): string[] {
   return [
     quota?.namespace ?? "",

@@ -13,12 +13,10 @@ import { type ClientFlags, jsonOption, urlOption } from "../options.ts";
 import { type Output, type Print, table } from "../print.ts";
 import { stopRequest } from "../up/stop-request.ts";
 
-/** Beside those of every client. */
 interface TopFlags extends ClientFlags {
   readonly once?: true;
 }
 
-/** What one drawing shows, fetched at once. */
 interface Seen {
   readonly nodes: readonly Node[];
   readonly counters: GetPlacementCountersResponse;
@@ -45,7 +43,7 @@ export function addTop(program: Command, { out: print }: Output): void {
     });
 }
 
-/** Both at once: what is drawn is of one moment, as far as two answers can be. */
+/** Asked at once: what is drawn is of one moment, as far as two answers can be. */
 async function look(api: Api): Promise<Seen> {
   const [{ nodes }, counters] = await Promise.all([
     api.nodes.listNodes({}),
@@ -75,7 +73,7 @@ async function pause(signal: AbortSignal): Promise<boolean> {
   }
 }
 
-/** Also what is 0: a program should not have to know which fields protobuf leaves out. */
+/** With fields that are 0, which protobuf leaves out. */
 function asJson({ nodes, counters }: Seen) {
   const placement = toJson(GetPlacementCountersResponseSchema, counters, { alwaysEmitImplicit: true });
   return { nodes: nodes.map((node) => toJson(NodeSchema, node, { alwaysEmitImplicit: true })), placement };
@@ -104,13 +102,13 @@ export function fitted(
   { columns = Number.POSITIVE_INFINITY, rows = Number.POSITIVE_INFINITY }: Terminal,
 ): string {
   const whole = screen(seen).split("\n");
-  // Ids first: they are long, and the first half of one is enough to tell it.
+  // Ids are cut first: a part of one is enough to tell it.
   const excess = Math.max(...whole.map((line) => line.length)) - columns;
   const longest = Math.max(0, ...seen.nodes.flatMap(({ devices }) => devices.map(({ uuid }) => uuid.length)));
   const lines = excess > 0 ? screen(seen, Math.max(uuidCharsMin, longest - excess)).split("\n") : whole;
   const cut = lines.map((line) => (line.length > columns ? `${line.slice(0, columns - 1)}…` : line));
   if (cut.length < rows) return cut.join("\n");
-  // One line for what is cut, and one for the cursor, or the terminal would scroll.
+  // Room for the line below and the cursor, or the terminal would scroll.
   const shown = cut.slice(0, Math.max(1, rows - 2));
   return [...shown, `and ${cut.length - shown.length} lines more: voda top --once`].join("\n");
 }
@@ -172,7 +170,6 @@ function countersLine({
   return `decisions ${decisions}, refused ${refused.length === 0 ? "none" : refused.join(", ")}, stranded GPUs ${strandedGpuMilli / 1000}, put to sleep for others ${sleptForRoom}`;
 }
 
-/** What is taken of what there is, in the unit that people say it in. */
 function share(used: number | undefined, all: number | undefined, unit: number): string {
   return `${(used ?? 0) / unit} of ${(all ?? 0) / unit}`;
 }

@@ -44,7 +44,6 @@ async function up(flags: MeshFlags, output: Output, mode: "up" | "dev"): Promise
   // First: nothing starts without them, and a download may be refused.
   const missing = installBinaries();
   if (missing.length > 0) throw new CliError(missing.join("; "));
-  // Known once the config is compiled, told once the mesh serves.
   let agents: readonly AgentDefinition[] = [];
   /** Standard output is for what was asked for: the banner, or one value as JSON. */
   const say = (line: string): void => output.err(`voda: ${line}`);
@@ -73,7 +72,7 @@ async function up(flags: MeshFlags, output: Output, mode: "up" | "dev"): Promise
       const took = duration(performance.now() - startedMs);
       if (flags.json === true) output.out(JSON.stringify(mesh.describe()));
       else {
-        // Commands look there by themselves; elsewhere they must be told the URL.
+        // Commands find the mesh of this folder by themselves; elsewhere they must be told the URL.
         const isHere = dataDir === resolve(defaultDataDir);
         const lines = welcome({ mesh: mesh.describe(), agents, logs: logsFolder(dataDir), took, isHere });
         for (const line of lines) output.out(line);
@@ -89,18 +88,16 @@ interface Project {
   readonly dataDir: string;
   /** For what is as true after each save; nobody reads it twice. */
   readonly sayOnce: (line: string) => void;
-  /** What people know to be deployed: undefined from a save on that could not be. */
+  /** Told last as deployed: undefined from a save on that could not be. */
   revision: string | undefined;
 }
 
-/** What is awaited, and who hears of it. */
 interface Serving {
   readonly nodes: number;
   readonly say: (line: string) => void;
   readonly project: Project;
 }
 
-/** What the banner tells of, and what is deployed. */
 interface Compiled {
   readonly agents: readonly AgentDefinition[];
   readonly request: ReturnType<typeof deployRequest>;

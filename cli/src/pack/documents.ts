@@ -31,7 +31,7 @@ export function copyDocuments(folder: string): void {
   }
 }
 
-/** What people who work on voda read there holds in its repository only. */
+/** Takes out what is true in the repository only. */
 function withoutContributing(text: string): string {
   return text
     .replace(/^Not published yet: .*? by its path\. /m, "")

@@ -20,7 +20,7 @@ const entries: Readonly<Record<string, string>> = {
   config: "sdk/src/config.ts",
   ...Object.fromEntries(Object.entries(sources).filter(([, source]) => isCompiled(source))),
 };
-/** As in the `exports` of the SDK: whoever imports from another path imports what may change. */
+/** As in the `exports` of the SDK. */
 const zones = { ".": "index", "./definition": "definition", "./client": "client", "./config": "config" };
 /**
  * Packages of which npm warns who installs us, inside our files: they ask for a newer Node than ours does, or
@@ -38,7 +38,6 @@ const isInlined = (id: string, importer: string): boolean =>
 /** Our rooms, and the SDK by the name that users import it by. */
 const ours = /^(@voda\/|voda($|\/))/;
 
-/** What is read of a package.json. */
 interface Manifest {
   readonly version: string;
   readonly dependencies?: Readonly<Record<string, string>>;
@@ -118,7 +117,7 @@ async function bundleCommand(file: string): Promise<readonly OutputChunk[]> {
   await using build = await rolldown({
     input: resolve(sources.cli),
     platform: "node",
-    // It has binaries of its own, and only `up` and `dev` need it.
+    // It has binaries of its own, for each platform.
     external: (id) => isBuiltin(id) || id === "rolldown",
     plugins: [programUrls],
   });

@@ -35,13 +35,12 @@ const waitingFirstMs = 5_000;
 const waitingEveryMs = 10_000;
 /** A dead process may have left children that hold its pipes. */
 const lastOutputMsMax = 200;
-/** Of what it said last, in one line for people. */
+/** Characters of what it said last. */
 const lastWordsMax = 300;
 const LogLine = v.object({ msg: v.string(), err: v.optional(v.object({ message: v.string() })) });
-/** Servers say much before they end; the line that has one of these words is mostly the reason. */
+/** The last line with one of these words is told as the reason of an end. */
 const complaint = /error|fatal|cannot|denied/i;
 
-/** What the system says of an end. */
 type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null; readonly error?: Error };
 
 /** How one process of a child ended. */

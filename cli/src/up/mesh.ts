@@ -32,11 +32,10 @@ import { StoreWatch } from "./store-watch.ts";
 /** By their names, without dashes. */
 export type ProgramFlags = Readonly<Record<string, string | number>>;
 
-/** What whoever starts a mesh says of it: `voda up` has a flag for each, and is told of no other. */
+/** `voda up` has a flag for each. */
 export interface MeshSettings {
-  /** Its states, logs and login; an absolute path once it is started. */
+  /** An absolute path once it is started. */
   readonly dataDir: string;
-  /** All of them on this machine, which they share. */
   readonly nodes: number;
   /** 0 = any free port. */
   readonly ingressPort: number;

@@ -6,7 +6,6 @@ import { CliError } from "../failure.ts";
 
 const portMin = 20_000;
 const portsEnd = 32_000;
-/** Of the 12,000 ports nearly all are free. */
 const attemptsMax = 200;
 
 /** Everything that `voda up` runs listens here: a mesh on one machine is for that machine. */
@@ -27,7 +26,7 @@ export function isPortFree(port: number): Promise<boolean> {
 /** `count` different free ports. */
 export async function freePorts(count: number): Promise<number[]> {
   const ports = new Set<number>();
-  // By chance: two meshes that start at once must not try the same ports in the same order.
+  // By chance: meshes that start at once must not try the same ports in the same order.
   for (let attempt = 0; attempt < attemptsMax && ports.size < count; attempt += 1) {
     const port = randomInt(portMin, portsEnd);
     if (!ports.has(port) && (await isPortFree(port))) ports.add(port);

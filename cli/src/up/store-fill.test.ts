@@ -7,7 +7,7 @@ import { Worker } from "node:worker_threads";
 import { fillWords, isNearlyFull, storeBytesMax, storeFill } from "./store-fill.ts";
 import { temporaryFolder } from "./testdata/start.ts";
 
-/** One in a few met a folder that was gone, where that failed. */
+/** Enough to meet a folder that has just gone. */
 const looks = 2_000;
 
 test("how full a store is counts its files against the limit that its server was started with", () => {

@@ -108,7 +108,6 @@ function errorFrames(fields: unknown): string[] {
     .flatMap(({ stack }) => userFrames(stack).slice(0, framesMax));
 }
 
-/** Where it went wrong or was thrown, in the user's own files first. */
 function details({ at, stack = "", trace, level, fields }: LogLine, folder: string): string[] {
   const ofErrors = errorFrames(fields).map((frame) => `${indent}${frame.trim()}`);
   if (level < warn && at === undefined) return ofErrors;

@@ -123,7 +123,6 @@ function probeAgent(held: ReturnType<typeof gate>, seen: unknown[]) {
     .handler("brief", { timeout: 5 }, () => new Promise<null>(() => undefined));
 }
 
-/** The state, and how many views of it are open. */
 function countViews(state: SessionState): { readonly counting: SessionState; readonly views: () => number } {
   let views = 0;
   const counting: SessionState = {
@@ -151,7 +150,6 @@ function countViews(state: SessionState): { readonly counting: SessionState; rea
   return { counting, views: () => views };
 }
 
-/** What was said of calls. */
 function readAnswers(said: readonly TurnMessage[]) {
   const answerOf = (call: number): Answer => {
     const message = said.find((one) => one.call === call);
@@ -173,7 +171,6 @@ function readAnswers(said: readonly TurnMessage[]) {
   return { answerOf, failureOf, value, reason, message };
 }
 
-/** What the activation says, sorted. */
 class Heard {
   readonly said: TurnMessage[] = [];
   readonly asks: AskMessage[] = [];
@@ -201,7 +198,6 @@ class Heard {
   };
 }
 
-/** What a test says of a call beside its method and input. */
 interface RunParts {
   readonly content?: Content;
   readonly body?: Uint8Array;

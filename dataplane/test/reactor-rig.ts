@@ -202,17 +202,14 @@ function threadOf(seen: Seen, reactor: Reactor) {
     seen.opened.find((one) => one.activation === event.activation)?.hear(event);
   return {
     hear,
-    /** The worker has run the call. */
     turned(index: number, turn: number, sends: readonly Send[] = []): void {
       const delta = Uint8Array.of(1);
       const parts = { activation: activation(), call: numberAt(index), turn, delta, answer };
       hear({ type: "turned", ...parts, canonicalHash: undefined, sends });
     },
-    /** The worker has run the reader. */
     read(index: number, after: number): void {
       hear({ type: "read", activation: activation(), call: numberAt(index), after, answer });
     },
-    /** The worker has taken the snapshot that it was asked for. */
     cut(after: number): void {
       hear({ type: "cut", activation: activation(), after, pages: [] });
     },
@@ -281,6 +278,6 @@ export function reactorRig(options: RigOptions = {}) {
 export const reasonsOf = (answers: readonly Answer[]): string[] =>
   answers.map((given) => (given.ok ? "ok" : given.failure.reason));
 
-/** What those say that are none. */
+/** Of those that are refused; empty for others. */
 export const messagesOf = (answers: readonly Answer[]): string[] =>
   answers.map((given) => (given.ok ? "" : given.failure.message));

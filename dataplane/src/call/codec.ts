@@ -83,7 +83,6 @@ function frameOf(call: SessionCall, name: SessionName | undefined, nowMs: number
   return frame;
 }
 
-/** What the meta block may hold, each at most once. */
 interface Meta {
   readonly name: SessionName | undefined;
   readonly id: CallId | undefined;

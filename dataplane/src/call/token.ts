@@ -1,5 +1,4 @@
-// Tokens of sessions that are called again and again: a hash costs more than all else that reading a name
-// takes.
+// Tokens of sessions that are called again and again: each is hashed once while it is among the recent.
 import { type SessionName, type SessionToken, sessionToken } from "@voda/proto/session";
 import { recent } from "../recent.ts";
 

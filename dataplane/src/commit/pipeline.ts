@@ -1,5 +1,5 @@
-// Which appends are sent when, and what becomes of each: knows no connection and no clock, so that every order
-// of answers, losses and time can be tested.
+// Which appends are sent when, and what becomes of each. It knows no connection and no clock, so that every
+// order of answers, losses and time can be tested.
 import { natsPayloadBytesMax } from "@voda/proto/wire";
 import { assert, BoundedQueue, SlotTable } from "@voda/stdx";
 import type { AppendOutcome } from "./ack.ts";
@@ -24,7 +24,7 @@ export type AppendDone = (outcome: AppendOutcome) => void;
 
 /**
  * After it an append is `unanswered`: a late acknowledgement is dropped, and whoever appended finds out what
- * is stored. A store that is up answers within 10 ms at the 99th percentile.
+ * is stored.
  */
 export const ackTimeoutMs = 2_000;
 /** Published without an answer: the rest waits here. The server cuts a client that is 64 MiB behind. */

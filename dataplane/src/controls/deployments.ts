@@ -48,7 +48,6 @@ export async function watchDeployments(options: DeploymentsOptions): Promise<Asy
   };
 }
 
-/** What runs on this node, from its start on. */
 class Deployments {
   readonly #options: DeploymentsOptions;
   /** What is being done for each agent; the next entry of the agent comes after it. */

@@ -16,7 +16,6 @@ export interface WorkerParts {
   readonly log: Logger;
 }
 
-/** An activation, and what is given back when it ends. */
 interface Open {
   readonly worker: WorkerHandle;
   /** As it was when the session was opened: what it takes of the node is given back the same. */

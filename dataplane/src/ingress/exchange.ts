@@ -59,9 +59,7 @@ export interface CallerSide {
   cut(): void;
 }
 
-/**
- * Each holds what only it needs; `done` is where an exchange begins, and where whatever comes late finds it.
- */
+/** `done` is also where an exchange begins. */
 type State =
   | { readonly type: "receiving"; readonly accepted: Accepted; readonly body: Body; readonly untilMs: number }
   | { readonly type: "running"; readonly accepted: Accepted; readonly takeBack: TakeBack | undefined }

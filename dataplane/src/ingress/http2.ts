@@ -55,10 +55,7 @@ export function createHttp2(floor: Floor, isClosing: () => boolean): Http2Server
   return server;
 }
 
-/**
- * What a peer may cost is counted here, by connection: a stream is over before it has shown what its sender
- * is.
- */
+/** Counts by connection what a peer costs: one stream does not show it. */
 class Connection {
   readonly #floor: Floor;
   readonly #session: ServerHttp2Session;
@@ -110,9 +107,7 @@ class Connection {
     if (rstCode !== constants.NGHTTP2_NO_ERROR && !this.#guard.allowsReset(this.#nowMs())) this.#end();
   }
 
-  /**
-   * Who does not read gets no second answer: on a connection of its own it has nothing to lose by its end.
-   */
+  /** Ends the connection of a caller that does not read; of Envoy's, which carries others, the stream. */
   #cut(stream: ServerHttp2Stream): void {
     if (this.#guard.isEdge) stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
     else this.#end();

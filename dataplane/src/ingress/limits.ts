@@ -69,7 +69,5 @@ export const sessionWindowBytes = 16 * 1024 * 1024;
 export const turnUnits = 512;
 export const chunkUnits = 1;
 export const requestUnits = 16;
-/**
- * Chunks beyond the budget, which one read has brought, are paid for at this rate: ten times what they took.
- */
+/** Chunks beyond the budget, which one read has brought, are paid for with rest at this rate. */
 export const restUnitsPerMs = 100;

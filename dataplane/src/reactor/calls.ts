@@ -37,7 +37,7 @@ export const nodeCallsMax = 100_000;
 
 /**
  * From a deadline to the answer that nobody knows what became of the call: a worker, or another node, may
- * know better. Callers are answered within 250 ms of their deadline.
+ * know better.
  */
 export const lateGraceMs = 100;
 

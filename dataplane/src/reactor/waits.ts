@@ -1,9 +1,9 @@
-// Who waits for whom: what turns of this node ask of sessions that would have to run a turn for it. From it
-// follows whether an ask would close a circle, in which nobody ends before its time.
+// Who waits for whom: what turns of this node ask of sessions that would have to run a turn for it. It tells
+// whether an ask would close a circle, in which nobody ends before its time.
 import type { SessionName, SessionToken } from "@voda/proto/session";
 import type { Hosted } from "./hosted.ts";
 
-/** What a turn here has asked, as long as it is not answered. Readers are no such asks: they begin at once. */
+/** What a turn here has asked and waits for; not of readers, which begin at once. */
 export interface Wait {
   readonly by: Hosted;
   /** The call whose turn asks. */

@@ -72,7 +72,7 @@ interface Handed {
 
 const noBytes = new Uint8Array(0);
 
-/** Obeys one turn machine. The handlers of one session share nothing with those of others but the thread. */
+/** Obeys the turn machine of one session. */
 export class WorkerActivation {
   readonly #options: ActivationOptions;
   readonly #turn: Turn;
@@ -246,9 +246,7 @@ export class WorkerActivation {
     this.#room.add(sends, request);
   }
 
-  /**
-   * Everything that can be refused is looked at before the commit: what is committed is answered as it is.
-   */
+  /** What is committed is answered as it is, so all that can be refused is looked at before. */
   #returned(running: Running, result: unknown): void {
     if (!this.#isRunning(running) || running.sends === undefined) return;
     const { sends } = running;
@@ -286,7 +284,7 @@ export class WorkerActivation {
       this.#refuse(running, fail("too_large", `${words}: answer in parts, by calls that each name theirs`));
       return;
     }
-    // A reader has a view, which there is nothing to commit of.
+    // A reader's view has nothing to commit.
     if (!("commit" in scope)) {
       this.#step({
         type: "succeeded",

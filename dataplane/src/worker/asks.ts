@@ -33,7 +33,6 @@ interface Waiting {
   readonly asking: Asking;
 }
 
-/** The session that asks, and the way to the I/O thread. */
 export interface AsksOptions {
   readonly activation: number;
   readonly name: SessionName;
@@ -131,9 +130,7 @@ export class Asks {
     return { path, method, timeoutMs, deadlineMs, site: siteOf() };
   }
 
-  /**
-   * What can be told here costs no other thread anything; the rest is for the lane and for the other session.
-   */
+  /** Refuses without a message to another thread. */
   #refusal(call: SessionCall, { agent, key, body }: AskRequest): Failure | undefined {
     const chain = waitingFor(call);
     if (chain.length >= chainMax) {

@@ -122,7 +122,7 @@ function parseJson(body: Uint8Array): ReturnType<typeof JSON.parse> {
   } catch (cause) {
     throw new BadInput(`the body is not JSON: ${text(cause)}`, { cause });
   }
-  // most bodies are too short to be nested too deep, and have no number that may be beyond all doubles
+  // one this short is not nested too deep, and has no number beyond all doubles
   if (json.length <= bodyDepthMax && !isHuge.test(json)) return value;
   const problem = sentProblem(value, "the body");
   if (problem !== undefined) throw new BadInput(problem);

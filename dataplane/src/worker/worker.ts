@@ -37,7 +37,7 @@ interface Opening {
   readonly deltas: Uint8Array[];
 }
 
-/** One per bundle. It ends itself when something of its own fails, never when an agent does. */
+/** One per bundle. It ends itself when the bundle does not load, or something of its own fails. */
 class WorkerThread {
   readonly log: AgentLog;
   readonly #node: string;

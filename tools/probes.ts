@@ -19,7 +19,6 @@ interface Probe {
   readonly lines: readonly Line[];
 }
 
-/** What is read of a line of the linter. */
 interface Diagnostic {
   readonly code: string;
   readonly filename: string;
@@ -125,7 +124,7 @@ function probes(): readonly Probe[] {
   });
 }
 
-/** Outside of the house: the linter reads only what lies there. */
+/** The linter reads only what lies in its folder. */
 const home = mkdtempSync(join(tmpdir(), "voda-probes-"));
 try {
   cpSync(".oxlintrc.json", join(home, ".oxlintrc.json"));

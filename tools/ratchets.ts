@@ -17,7 +17,6 @@ interface Ratchet {
   readonly worst: (files: readonly Measures[]) => readonly Spot[];
 }
 
-/** By measure and room, as they stand in the list. */
 type Values = Record<string, Record<string, number>>;
 
 const list = "tools/ratchets.json";

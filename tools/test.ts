@@ -41,7 +41,7 @@ const separate: readonly Kind[] = ["full", "clients", "pack"].map((name) => ({ n
 const budgets = { test: 300, full: 2_400 };
 /** Of the files that `npm test` names at its end. */
 const slowestShown = 10;
-/** What Node says when an emitter gets listener after listener: memory that is never given back. */
+/** Node's warning of listeners that are added again and again and never removed. */
 const leak = /^\(node:\d+\) MaxListenersExceededWarning/m;
 
 function kindOf(file: string): string {
@@ -166,7 +166,6 @@ async function serveAll(): Promise<boolean> {
   return isWell;
 }
 
-/** Where the budget goes. */
 function printSlowest(): void {
   for (const { name } of computing) {
     const times = join(timesFolder, name);

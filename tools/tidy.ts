@@ -8,7 +8,7 @@ interface Rule {
   readonly broken: (file: string, text: string) => string | undefined;
 }
 
-/** Where STYLE stops: twice what a file should have. */
+/** Where STYLE stops. */
 const linesMax = 600;
 const isSource = (file: string): boolean => file.endsWith(".ts") && !file.includes("/gen/");
 const isTest = (file: string): boolean => file.endsWith(".test.ts");
@@ -47,18 +47,15 @@ const rules: readonly Rule[] = [
     "wait for a condition with a deadline, not for time",
   ),
   forbid(
-    // An error that is swallowed comes back as one that nobody can explain.
     /\.catch\(\(\) *=> *(\{\s*\}|undefined|null)\)|catch *(\([^)]*\))? *\{\s*\}/,
     isSource,
     "handle the error or let it pass",
   ),
   forbid(
-    // `process.kill(0)` is a signal to everybody who was started with us, the tests' runner included.
     /\bkill\([^)]*\?\? 0/,
     isSource,
     "0 is every process of one's own group: say what happens when there is none",
   ),
-  // Node runs the sources as they are, without their types; an enum is code that has to be made.
   forbid(/\benum [A-Z]/, isSource, "use a union of strings: type stripping has no enum"),
   {
     applies: (file) => /(^|\/)(utils?|helpers?|common|misc)\.ts$/.test(file),

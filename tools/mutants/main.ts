@@ -60,10 +60,7 @@ const linesOf = (file: string): readonly string[] =>
 const codeOf = ({ file, line }: Mutant): string => linesOf(file)[line - 1] ?? "";
 
 mkdirSync(home, { recursive: true });
-/**
- * What was judged once is not judged again: a key holds the whole source, so that it ends with a change of
- * it.
- */
+/** A key holds the whole source: after a change of it a mutant is judged anew. */
 const known = readLedger();
 const accepted: readonly Accepted[] = JSON.parse(readFileSync(acceptedFile, "utf8"));
 const chosen = choose();
@@ -159,7 +156,6 @@ async function judge({ mutant, target }: Run): Promise<{ outcome: Outcome; by: s
   return { outcome: "survived", by: loading.map(({ test }) => test).join(" ") };
 }
 
-/** As the list of survivors names it, and as a person finds it. */
 function describe({ mutant, target }: Run): string {
   return `${mutant.file}:${mutant.line}: ${mutant.change} (${target.name}) in: ${codeOf(mutant)}`;
 }

@@ -12,7 +12,7 @@ export interface Calm {
   readonly loads: ReadonlySet<string>;
 }
 
-/** Long: whoever breaks things yields the cores to everybody else. */
+/** A test may wait for the cores. */
 const calmMsMax = 600_000;
 
 /** @throws when the test fails without a break */

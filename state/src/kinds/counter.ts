@@ -12,10 +12,7 @@ interface CounterSlot {
   value: number;
 }
 
-/**
- * An integer that is added to. Deltas carry the amount, not the sum: they mean the same where another writer
- * has added beside them, which is what replicas of one session will need.
- */
+/** An integer that is added to. Deltas carry the amount, not the sum. */
 export class CounterField implements Field<CounterSlot> {
   readonly kind = "counter";
   readonly bytes = 8;

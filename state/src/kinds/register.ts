@@ -19,9 +19,7 @@ export class RegisterField implements Field<RegisterSlot> {
   /** Never the initial value: a later revision may have another one, and what was not written follows it. */
   #value: Json | undefined;
   #bytes = 0;
-  /**
-   * What `save` gave, until the next write: a fold of a large session must not encode what did not change.
-   */
+  /** What `save` gave, until the next write: a fold encodes only what has changed. */
   #saved: readonly Uint8Array[] | undefined;
 
   constructor(name: string, index: number, { initial = null, check }: FieldSchema) {

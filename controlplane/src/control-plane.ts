@@ -7,7 +7,7 @@ import { keepLast, openXdsServer, type Snapshot } from "@voda/envoy";
 import { clearSocket } from "@voda/net";
 import { type EdgePaths, openEdgeFolder } from "@voda/proto/edge-folder";
 import { readNatsLogin } from "@voda/proto/nats-login";
-import { ensureStreams } from "@voda/proto/streams";
+import { ensureStreams, lostStream } from "@voda/proto/streams";
 import { agentsBucket, blobsBucket, keysBucket, nodesBucket, quotasBucket } from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
 import type { Logger } from "pino";
@@ -61,10 +61,11 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
   const connection = await dial(config);
   stack.defer(() => connection.close());
   const link = new Link(connection, log);
-  await ensureStreams(async (subject, body) => {
+  const { lost } = await ensureStreams(async (subject, body) => {
     const answer = await connection.request(subject, body, { timeout: requestMs });
     return answer.string();
   }, config.replicas);
+  for (const stream of lost) log.error({ stream }, lostStream(stream));
   const js = jetstream(connection);
   const jsm = await jetstreamManager(connection);
   const buckets = new Kvm(js);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { CapacitySchema } from "@voda/proto/node";
-import { logStream } from "@voda/proto/wire";
+import { lostStream, type StreamsMade } from "@voda/proto/streams";
 import { type Clock, systemClock } from "@voda/stdx";
 import type { Logger } from "pino";
 import { type Bus, openBus } from "./bus/index.ts";
@@ -161,11 +161,9 @@ async function openStored({ config, node, clock, log, parts }: Basics) {
     await openConnection({ url: config.nats, login: config["nats-login"], name: `voda node ${node}` }),
   );
   const requests = parts.use(openRequests(connection, clock));
-  const ensure = (): Promise<readonly string[]> =>
+  const ensure = (): Promise<StreamsMade> =>
     createStreams(requests, config.durability === "replicated" ? 3 : 1);
-  const missing = await ensure();
-  // a store that has the log and no marks is of an older version, or has lost them
-  if (missing.length > 0 && !missing.includes(logStream(0))) tellMissing(log, missing);
+  tellLost(log, (await ensure()).lost);
   parts.defer(
     connection.onEvent((event) => {
       if (event.type === "reconnected") void restoreStreams(connection, ensure, log);
@@ -200,12 +198,12 @@ async function openStored({ config, node, clock, log, parts }: Basics) {
  */
 async function restoreStreams(
   connection: Connection,
-  ensure: () => Promise<readonly string[]>,
+  ensure: () => Promise<StreamsMade>,
   log: Logger,
 ): Promise<void> {
   for (let tries = 1; connection.isUp(); tries += 1) {
     try {
-      tellMissing(log, await ensure());
+      tellLost(log, (await ensure()).made);
       return;
     } catch (err) {
       if (tries === triesBeforeWarning)
@@ -216,12 +214,8 @@ async function restoreStreams(
 }
 
 /** Without the marks, what was lost before now cannot be told from what was never written. */
-function tellMissing(log: Logger, missing: readonly string[]): void {
-  for (const name of missing)
-    log.error(
-      { stream: name },
-      `stream ${name} was gone and is made anew, empty; unless an older voda made this store, what was in it is lost`,
-    );
+function tellLost(log: Logger, streams: readonly string[]): void {
+  for (const stream of streams) log.error({ stream }, lostStream(stream));
 }
 
 /** Each living node has those sessions deliver that nobody has in memory. */

@@ -77,34 +77,84 @@ export function streamConfigs(replicas: number): StreamConfig[] {
   ];
 }
 
+/** What a call of `ensureStreams` has made; names. */
+export interface StreamsMade {
+  readonly made: readonly string[];
+  /**
+   * Those of them that the store has had, as far as the others tell: something is written there, and by no
+   * older voda.
+   */
+  readonly lost: readonly string[];
+}
+
+/** What is to be said of a stream that the store has had. */
+export const lostStream = (name: string): string =>
+  `stream ${name} was gone and is made anew, empty; what was in it is lost`;
+
 /**
  * Creates what is missing; a second call, or one by another process at the same time, changes nothing.
- * @returns names of those that were missing; all of them in a new store
  * @throws IncompatibleStreamError when a stream exists with other settings, UnsupportedStoreError when a
  * later version of voda has written to it; it is left as it is
  */
-export async function ensureStreams(request: JetStreamRequest, replicas: number): Promise<readonly string[]> {
-  const missing: string[] = [];
+export async function ensureStreams(request: JetStreamRequest, replicas: number): Promise<StreamsMade> {
+  const { streams, unreached } = await listStreams(request);
+  const there = new Map(streams.map((stream) => [stream.config.name, stream]));
+  const made: string[] = [];
   for (const config of streamConfigs(replicas)) {
-    // the answer to a create does not tell whether there was one
-    const before = parse(await request(`$JS.API.STREAM.INFO.${config.name}`, ""));
-    if (before.error?.err_code === notFound) missing.push(config.name);
-    const made = parse(await request(`$JS.API.STREAM.CREATE.${config.name}`, JSON.stringify(config)));
-    if (made.error === undefined) continue;
-    if (made.error.err_code !== nameInUse)
-      throw new Error(`cannot create stream ${config.name}: ${made.error.description}`);
-    const found = parse(await request(`$JS.API.STREAM.INFO.${config.name}`, ""));
-    const differs = differences(config, found.config ?? {});
-    if (differs.length === 0) {
-      await raiseFormat(request, config, found.config ?? {});
-      continue;
-    }
+    const found = there.get(config.name) ?? (await createStream(request, config));
+    if (found !== undefined) await check(request, config, found.config);
+    else if (!unreached.includes(config.name)) made.push(config.name);
+  }
+  const log = there.get(logStream(0));
+  const isOlder = log !== undefined && formatOf(log.config) < storeFormat;
+  const isWritten = streams.some(({ config, state }) => isOurs(config.name) && state.messages > 0);
+  return { made, lost: isWritten && !isOlder ? made : [] };
+}
+
+const isOurs = (name: string): boolean => streamConfigs(1).some((config) => config.name === name);
+
+interface Stream {
+  readonly config: StreamConfig;
+  readonly state: { readonly messages: number };
+}
+
+interface Streams {
+  readonly streams: readonly Stream[];
+  /** Of a cluster: they are there, and nobody who has them answers. */
+  readonly unreached: readonly string[];
+}
+
+/** All of the account: the server tells at most 256 at a time. */
+async function listStreams(request: JetStreamRequest): Promise<Streams> {
+  const all: Stream[] = [];
+  for (;;) {
+    const answer = await request("$JS.API.STREAM.LIST", JSON.stringify({ offset: all.length }));
+    const { error, streams, missing, total = 0 } = JSON.parse(answer) as ListAnswer;
+    if (error !== undefined) throw new Error(`cannot list streams: ${error.description}`);
+    all.push(...(streams ?? []));
+    if (all.length >= total || !streams?.length) return { streams: all, unreached: missing ?? [] };
+  }
+}
+
+/** The stream that is there with other settings; undefined when it is made, or was as it should be. */
+async function createStream(request: JetStreamRequest, config: StreamConfig): Promise<Stream | undefined> {
+  const made = parse(await request(`$JS.API.STREAM.CREATE.${config.name}`, JSON.stringify(config)));
+  if (made.error === undefined) return undefined;
+  if (made.error.err_code !== nameInUse)
+    throw new Error(`cannot create stream ${config.name}: ${made.error.description}`);
+  return JSON.parse(await request(`$JS.API.STREAM.INFO.${config.name}`, "")) as Stream;
+}
+
+/** @throws IncompatibleStreamError, UnsupportedStoreError */
+async function check(request: JetStreamRequest, wanted: StreamConfig, found: StreamConfig): Promise<void> {
+  const differs = differences(wanted, found);
+  if (differs.length > 0) {
     throw new IncompatibleStreamError(
-      `stream ${config.name} exists with other settings: ${differs.join(", ")}; ` +
+      `stream ${wanted.name} exists with other settings: ${differs.join(", ")}; ` +
         "use another nats-server store, or delete the stream if its data may go",
     );
   }
-  return missing;
+  if (formatOf(wanted) !== formatOf(found)) await raiseFormat(request, found);
 }
 
 /**
@@ -112,35 +162,37 @@ export async function ensureStreams(request: JetStreamRequest, replicas: number)
  * then on older nodes refuse the store.
  * @throws UnsupportedStoreError
  */
-async function raiseFormat(
-  request: JetStreamRequest,
-  { name }: StreamConfig,
-  found: Readonly<Record<string, unknown>>,
-): Promise<void> {
-  const metadata = isRecord(found["metadata"]) ? found["metadata"] : {};
-  const format = Number(metadata[formatKey] ?? 1);
+async function raiseFormat(request: JetStreamRequest, found: StreamConfig): Promise<void> {
+  const { name } = found;
+  const format = formatOf(found);
   if (format > storeFormat) {
     throw new UnsupportedStoreError(
       `stream ${name} is of format ${format}; this version of voda knows formats up to ${storeFormat}: start the later one`,
     );
   }
-  const config = { ...found, metadata: { ...metadata, [formatKey]: String(storeFormat) } };
+  const config = { ...found, metadata: { ...metadataOf(found), [formatKey]: String(storeFormat) } };
   const changed = parse(await request(`$JS.API.STREAM.UPDATE.${name}`, JSON.stringify(config)));
   if (changed.error !== undefined)
     throw new Error(`cannot mark stream ${name} with format ${storeFormat}: ${changed.error.description}`);
 }
 
+const metadataOf = ({ metadata }: StreamConfig): Readonly<Record<string, unknown>> =>
+  isRecord(metadata) ? metadata : {};
+const formatOf = (config: StreamConfig): number => Number(metadataOf(config)[formatKey] ?? 1);
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null;
 
 /** JetStream's error code: a stream of this name has another configuration. */
 const nameInUse = 10058;
-/** JetStream's error code: there is no stream of this name. */
-const notFound = 10059;
 
 interface Answer {
   readonly error?: { readonly err_code?: number; readonly description: string };
-  readonly config?: Readonly<Record<string, unknown>>;
+}
+
+interface ListAnswer extends Answer {
+  readonly total?: number;
+  readonly streams?: readonly Stream[] | null;
+  readonly missing?: readonly string[] | null;
 }
 
 const parse = (json: string): Answer => JSON.parse(json) as Answer;

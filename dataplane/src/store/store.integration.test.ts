@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { decodeNameRecord, type SessionName, sessionToken } from "@voda/proto/session";
-import { laneSubjects, logStream, snapshotStream } from "@voda/proto/wire";
+import { laneSubjects, logStream, marksStream, snapshotStream } from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
 import { freeze, leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
 import { type Commit, openCommit } from "../commit/index.ts";
@@ -236,6 +236,33 @@ test("streams are created once, and one with other settings is refused with the 
     createStreams(requests, 1),
     /VODA_SNAP_0 exists with other settings: .*allow_direct is false and must be true/,
   );
+});
+
+test("one question tells that all streams are there; one that is lost is made anew, and named unless an older voda had none", async (t) => {
+  const { connection, requests, commit } = await rig(t);
+  const asked: string[] = [];
+  const counted: Requests = {
+    ...requests,
+    ask(subject, ...rest) {
+      asked.push(subject);
+      return requests.ask(subject, ...rest);
+    },
+  };
+  const manager = await jetstreamManager(connection.nats);
+  const marks = marksStream(0);
+  const withoutMarks = async () => {
+    asked.length = 0;
+    await manager.streams.delete(marks);
+    return await createStreams(counted, 1);
+  };
+  assert.deepEqual(await createStreams(counted, 1), { made: [], lost: [] });
+  assert.deepEqual(asked, ["$JS.API.STREAM.LIST"]);
+  assert.deepEqual(await withoutMarks(), { made: [marks], lost: [] }, "nothing was written yet");
+  assert.deepEqual(asked, ["$JS.API.STREAM.LIST", `$JS.API.STREAM.CREATE.${marks}`]);
+  await fill(commit, token, 1);
+  assert.deepEqual(await withoutMarks(), { made: [marks], lost: [marks] });
+  await manager.streams.update(logStream(0), { metadata: { voda_format: "1" } });
+  assert.deepEqual(await withoutMarks(), { made: [marks], lost: [] }, "an older voda had no marks");
 });
 
 test("a log of an older format is marked before it is written to, one of a later format is refused", async (t) => {

@@ -1,6 +1,6 @@
 import { headers } from "@nats-io/transport-node";
 import { encodeNameRecord, type SessionName, type SessionToken } from "@voda/proto/session";
-import { ensureStreams } from "@voda/proto/streams";
+import { ensureStreams, type StreamsMade } from "@voda/proto/streams";
 import { laneSubjects, logStream, type PageName, type PageReference, snapshotStream } from "@voda/proto/wire";
 import { assert } from "@voda/stdx";
 import type { AppendOutcome, Appends } from "../commit/index.ts";
@@ -100,9 +100,9 @@ export function openStore(requests: Requests, commit: Appends): Store {
 
 /**
  * Creates the streams and buckets that are missing, and names them.
- * @throws IncompatibleStreamError, StoreError
+ * @throws IncompatibleStreamError, UnsupportedStoreError, StoreError
  */
-export function createStreams(requests: Requests, replicas: number): Promise<readonly string[]> {
+export function createStreams(requests: Requests, replicas: number): Promise<StreamsMade> {
   return ensureStreams(async (subject, body) => (await requests.ask(subject, body)).string(), replicas);
 }
 

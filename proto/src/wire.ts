@@ -111,6 +111,16 @@ export const deadSubject = (token: SessionToken, source: string, n: number): str
   `v.log.dead.${token}.${source}.${n}`;
 /** Filter of all messages that were given up. */
 export const deadSubjects = "v.log.dead.>";
+/** Where a record, of whatever format, names the life of the node that wrote it: behind envelope and flags. */
+const writerAt = 17;
+const incarnationBytes = 16;
+/** A hint, unchecked: an incarnation as 32 hexadecimal digits, if the bytes are a record. */
+export function writerOf(record: Uint8Array): string {
+  let text = "";
+  for (const byte of record.subarray(writerAt, writerAt + incarnationBytes))
+    text += byte.toString(16).padStart(2, "0");
+  return text;
+}
 /** The last record of the session that was acknowledged. */
 export const markSubject = (token: SessionToken): string => `v.mark.${token}.m`;
 /** Filter of all marks. */

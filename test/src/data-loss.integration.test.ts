@@ -39,15 +39,8 @@ async function ask(method: string, request: object): Promise<unknown> {
   }, `${method} is answered`);
 }
 
-/** Once its node has reported it: before, nobody is told to put it to sleep. */
-async function putToSleep(key: string): Promise<void> {
-  const request = { session: { agent: "sleeper", key } };
-  const isAwake = async (): Promise<boolean> =>
-    ((await ask("GetSession", request)) as { session: { status: string } }).session.status ===
-    "SESSION_STATUS_AWAKE";
-  await waitUntil(isAwake, `${key} is reported awake`);
-  await ask("SleepSession", request);
-}
+const putToSleep = (key: string) => ask("SleepSession", { session: { agent: "sleeper", key } });
+
 interface Accepted {
   readonly lost?: { readonly acknowledgedPosition?: string };
 }

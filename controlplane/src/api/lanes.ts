@@ -1,7 +1,7 @@
 // What the log tells of sessions that no node has in memory.
 import { JetStreamError, type JetStreamManager, type StoredMsg } from "@nats-io/jetstream";
 import { decodeNameRecord, type SessionName, type SessionToken } from "@voda/proto/session";
-import { laneSubjects, logStream } from "@voda/proto/wire";
+import { laneSubjects, logStream, writerOf } from "@voda/proto/wire";
 
 /** Every token's name record. */
 const nameRecords = "v.log.*.*.i";
@@ -12,10 +12,16 @@ const names = { stream: logStream(0), filter: nameRecords, batch: batchMax };
 /** "no results": nothing in the stream matches, from the sequence on. */
 const noResults = 404;
 
-/** Whether the lane holds a session: it has records, and the last one is not a tombstone. */
-export async function isInLog(jsm: JetStreamManager, token: SessionToken): Promise<boolean> {
+/** What the lane's last record says of a session. */
+export interface InLog {
+  /** The life of a node that wrote it. */
+  readonly writer: string;
+}
+
+/** Undefined unless the lane holds a session: it has records, and the last one is not a tombstone. */
+export async function inLog(jsm: JetStreamManager, token: SessionToken): Promise<InLog | undefined> {
   const last = await jsm.direct.getMessage(logStream(0), { last_by_subj: laneSubjects(token).fence });
-  return last !== null && !last.header.has(ttlHeader);
+  return last === null || last.header.has(ttlHeader) ? undefined : { writer: writerOf(last.data) };
 }
 
 /** Names in the order of their birth, from a sequence on; each with the sequence after it. */

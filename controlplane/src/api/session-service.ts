@@ -9,7 +9,7 @@ import { ControlError } from "../errors.ts";
 import { type SessionCommand, sendCommand } from "../nats/command.ts";
 import { callerRefusal, pick } from "../scheduler/index.ts";
 import { deliverAgain, dropDeadLetter, listDeadLetters } from "./dead-letters.ts";
-import { isInLog, namesFrom } from "./lanes.ts";
+import { inLog, namesFrom } from "./lanes.ts";
 import { acceptLoss, listLost } from "./lost-sessions.ts";
 import { agentNotFound, nameOf } from "./refs.ts";
 import type { SessionContext } from "./session-context.ts";
@@ -34,30 +34,7 @@ export function sessionService(context: SessionContext): ServiceImpl<typeof Sess
     listSessions: (request) => list(context, request),
     async sleepSession(request, call) {
       const name = nameOf(request.session);
-      // Also to a node that has not confirmed it: its report may be on the way.
-      const owner = ownerOf(context, name);
-      if (owner === undefined) {
-        const session = await stored(context, name);
-        // A session of a removed agent may still be in the log; what is neither there nor deployed is a
-        // misspelt name.
-        if (
-          session.status === SessionStatus.UNBORN &&
-          context.agents.get(name.namespace, name.agent) === undefined
-        )
-          throw agentNotFound(name.namespace, name.agent);
-        return { session };
-      }
-      await sendCommand(context, {
-        kind: CommandKind.SLEEP,
-        name,
-        node: owner.node,
-        grant: "",
-        ...timeout(call),
-        idleMsMin: 0,
-      });
-      return {
-        session: owner.isConfirmed ? describe(name, SessionStatus.ASLEEP) : await stored(context, name),
-      };
+      return { session: await sleep(context, name, timeout(call).timeoutMs) };
     },
     async wakeSession(request, call) {
       const name = nameOf(request.session);
@@ -126,8 +103,33 @@ async function find(context: SessionContext, name: SessionName): Promise<Session
 
 /** What the log says of a session that no node has in memory. */
 async function stored(context: SessionContext, name: SessionName): Promise<Session> {
-  const isAsleep = await isInLog(context.jsm, sessionToken(name));
-  return describe(name, isAsleep ? SessionStatus.ASLEEP : SessionStatus.UNBORN);
+  const found = await inLog(context.jsm, sessionToken(name));
+  return describe(name, found === undefined ? SessionStatus.UNBORN : SessionStatus.ASLEEP);
+}
+
+/**
+ * On the node that has it, or may have it: one that it was just sent to, or that wrote its last record. Their
+ * reports may be on the way, and a node that has it not does nothing.
+ */
+async function sleep(context: SessionContext, name: SessionName, timeoutMs: number): Promise<Session> {
+  const owner = ownerOf(context, name);
+  const node = owner?.node ?? (await writerNode(context, name));
+  if (node !== undefined)
+    await sendCommand(context, { kind: CommandKind.SLEEP, name, node, grant: "", timeoutMs, idleMsMin: 0 });
+  if (owner?.isConfirmed === true) return describe(name, SessionStatus.ASLEEP);
+  const session = await stored(context, name);
+  // A session of a removed agent may still be in the log; what is neither there nor deployed is a misspelt
+  // name.
+  const isKnown =
+    session.status !== SessionStatus.UNBORN || context.agents.get(name.namespace, name.agent) !== undefined;
+  if (owner === undefined && !isKnown) throw agentNotFound(name.namespace, name.agent);
+  return session;
+}
+
+/** The living node that wrote the last record of the session. */
+async function writerNode(context: SessionContext, name: SessionName): Promise<string | undefined> {
+  const found = await inLog(context.jsm, sessionToken(name));
+  return context.directory.nodes().find(({ incarnation }) => incarnation === found?.writer)?.id;
 }
 
 /** To the owner, or to a node chosen now, with a grant. */

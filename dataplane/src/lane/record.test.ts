@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
+import { writerOf } from "@voda/proto/wire";
 import { UnsupportedFormatError } from "@voda/state";
 import { DecodeError } from "@voda/stdx";
 import { decodeRecord, encodeRecord, type LaneRecord } from "./record.ts";
@@ -202,6 +203,10 @@ for (const [kind, record] of Object.entries({ ...records, ...laterRecords })) {
     const encoded = encodeRecord(record, crc32);
     assert.equal(Buffer.from(encoded).toString("hex"), Buffer.from(golden(kind)).toString("hex"));
     assert.deepEqual(decodeRecord(golden(kind), crc32), record);
+  });
+
+  test(`a record (${kind}) tells its writer to who cannot read it`, () => {
+    assert.equal(writerOf(golden(kind)), record.rid.incarnation);
   });
 
   test(`a record (${kind}) with any bit turned is refused`, () => {

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { CapacitySchema } from "@voda/proto/node";
-import { lostStream, type StreamsMade } from "@voda/proto/streams";
 import { type Clock, systemClock } from "@voda/stdx";
 import type { Logger } from "pino";
 import { type Bus, openBus } from "./bus/index.ts";
@@ -35,14 +34,16 @@ import {
 import { type LaneEvent, tombstoneMs } from "./lane/index.ts";
 import { type Membership, openIdentity, openMembership } from "./membership/index.ts";
 import { type Connection, openConnection, openRequests } from "./nats/index.ts";
+import type { Reactor } from "./reactor/index.ts";
 import {
   type AsleepTrims,
-  createStreams,
   openAsleepTrims,
   openBells,
   openMarks,
   openStore,
   openStoreRoom,
+  openStreams,
+  type Streams,
 } from "./store/index.ts";
 import { heapMibMax, openWorkers, type Workers } from "./threads/index.ts";
 
@@ -67,10 +68,6 @@ interface Basics {
   /** Closes what was opened, in the reverse order. */
   readonly parts: AsyncDisposableStack;
 }
-
-const restoreEveryMs = 200;
-/** A store of some size takes a second or two to open. */
-const triesBeforeWarning = 25;
 
 /**
  * The port is bound once all that takes long is done, and whoever connects before the end is answered after
@@ -112,11 +109,11 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
       workers,
       hint,
       isSynced: config.durability !== "process",
-      isConnected: () => connection.isUp(),
+      isConnected: () => stored.streams.isThere(),
     }),
   );
   const dispatchAll = (event: LaneEvent): void => reactor.dispatchAll(event);
-  parts.defer(watchConnection(connection, dispatchAll));
+  parts.defer(watchStreams(stored.streams, reactor, log));
   parts.defer(watchLeases(membership, mesh, dispatchAll));
   parts.use(openRounds(basics, stored, { membership, inbox, reactor, world }));
   mesh.reports.full();
@@ -161,14 +158,8 @@ async function openStored({ config, node, clock, log, parts }: Basics) {
     await openConnection({ url: config.nats, login: config["nats-login"], name: `voda node ${node}` }),
   );
   const requests = parts.use(openRequests(connection, clock));
-  const ensure = (): Promise<StreamsMade> =>
-    createStreams(requests, config.durability === "replicated" ? 3 : 1);
-  tellLost(log, (await ensure()).lost);
-  parts.defer(
-    connection.onEvent((event) => {
-      if (event.type === "reconnected") void restoreStreams(connection, ensure, log);
-    }),
-  );
+  const replicas = config.durability === "replicated" ? 3 : 1;
+  const streams = parts.use(await openStreams({ requests, replicas, log }));
   const commit = parts.use(openCommit(connection, clock));
   const room = parts.use(
     openStoreRoom({
@@ -190,32 +181,7 @@ async function openStored({ config, node, clock, log, parts }: Basics) {
       onFailed: (err) => log.warn({ err }, "marks are not stored; they are tried again"),
     }),
   );
-  return { connection, requests, commit, records, store, marks, bells };
-}
-
-/**
- * A server that is back does not serve its store at once; streams that it lost would be waited for in vain.
- */
-async function restoreStreams(
-  connection: Connection,
-  ensure: () => Promise<StreamsMade>,
-  log: Logger,
-): Promise<void> {
-  for (let tries = 1; connection.isUp(); tries += 1) {
-    try {
-      tellLost(log, (await ensure()).made);
-      return;
-    } catch (err) {
-      if (tries === triesBeforeWarning)
-        log.warn({ err }, "whether the store still has its streams is not known; asking again");
-      await setTimeout(restoreEveryMs, undefined, { ref: false });
-    }
-  }
-}
-
-/** Without the marks, what was lost before now cannot be told from what was never written. */
-function tellLost(log: Logger, streams: readonly string[]): void {
-  for (const stream of streams) log.error({ stream }, lostStream(stream));
+  return { connection, requests, streams, commit, records, store, marks, bells };
 }
 
 /** Each living node has those sessions deliver that nobody has in memory. */
@@ -395,12 +361,19 @@ function watchLeases(
   });
 }
 
+/** What callers are told when log and marks are gone. */
+const storeLost =
+  "the store has lost its log and its marks: what a session was cannot be told from one that never was; " +
+  "put the store back and start the mesh again, or start it again without, to go on with an empty store";
+
 /** Every lane hears of a lost connection before anything else happens on the next one. */
-function watchConnection(connection: Connection, dispatchAll: (event: LaneEvent) => void): () => void {
-  return connection.onEvent((event) => {
-    if (event.type === "disconnected" || event.type === "leader_elected")
-      dispatchAll({ type: "connection", up: false });
-    if (event.type === "reconnected" || event.type === "leader_elected")
-      dispatchAll({ type: "connection", up: true });
+function watchStreams(streams: Streams, reactor: Reactor, log: Logger): () => void {
+  return streams.onEvent(({ type }) => {
+    if (type === "replaced") {
+      log.fatal({}, storeLost);
+      reactor.refuseAll(fail("data_loss", storeLost));
+    } else {
+      reactor.dispatchAll({ type: "connection", up: type === "there" });
+    }
   });
 }

@@ -1,4 +1,5 @@
 // Orders of the control plane, as answers of the node.
+import { setTimeout } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import {
   type Command,
@@ -71,8 +72,7 @@ export async function carryOut(parts: CommandParts, command: Command): Promise<C
       const message = `session ${agent}/${key} had work within the last ${idleMsMin} ms; take another one or try later`;
       return failed({ code: "failed_precondition", reason: "not_rested", message });
     }
-    await parts.sessions.sleep(token);
-    return create(CommandResultSchema);
+    return sleep(parts, name, remainingMs);
   }
   const atMs = parts.monotonicMs() + remainingMs;
   const granted = grant === "" ? undefined : grant;
@@ -96,6 +96,23 @@ async function redeliver(
   if (redelivery?.source.length !== sourceBytes)
     return fail("bad_request", `a message that is delivered again has a source of ${sourceBytes} bytes`);
   return sessions.redeliver(redelivery, name, atMs, grant);
+}
+
+/** A call that runs, or a store that does not answer, holds it up beyond the time of whoever waits. */
+async function sleep(
+  { sessions }: CommandParts,
+  name: SessionName,
+  withinMs: number,
+): Promise<CommandResult> {
+  const inTime = new AbortController();
+  const { signal } = inTime;
+  const asleep = sessions.sleep(sessionToken(name)).then(() => inTime.abort());
+  await Promise.race([asleep, setTimeout(withinMs, undefined, { signal })]).catch(() => undefined);
+  if (signal.aborted) return create(CommandResultSchema);
+  const message =
+    `session ${name.agent}/${name.key} was not asleep within ${Math.round(withinMs)} ms: ` +
+    "a call of it runs, or the store does not answer; it falls asleep when that ends";
+  return failed({ code: "deadline_exceeded", reason: "turn_timeout", message });
 }
 
 function failed({ code, reason, message }: Failure): CommandResult {

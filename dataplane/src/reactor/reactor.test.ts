@@ -107,6 +107,19 @@ test("at the end of the node every call is answered", () => {
   assert.deepEqual(reasonsOf(at.answers), ["closed", "closed"]);
 });
 
+test("when everything is refused, calls that wait are told so too, and nothing is opened for them", () => {
+  const at = reactorRig();
+  at.submit();
+  at.submit({ grant: "g" });
+  at.reactor.refuseAll(fail("data_loss", "the store is gone"));
+  at.submit();
+  assert.deepEqual(reasonsOf(at.answers), ["data_loss", "data_loss", "data_loss"]);
+  at.checks[0]?.(fail("grant_refused", "too late"));
+  at.timers.pass(60_000);
+  assert.equal(at.answers.length, 3);
+  assert.deepEqual(at.opened, []);
+});
+
 test("an agent that is not deployed answers the call, and nothing is opened", () => {
   const at = reactorRig({ unknown: fail("agent_not_found", "no agent counter") });
   at.submit();

@@ -60,6 +60,8 @@ export class Reactor {
   readonly #told: (() => void)[] = [];
   /** Told when nothing is in memory any more; there from the beginning of a drain. */
   #drained: (() => void) | undefined;
+  /** What every call is told. */
+  #refusal: Failed | undefined;
 
   constructor(options: ReactorOptions) {
     const { ports, world, timers, hint } = options;
@@ -105,7 +107,8 @@ export class Reactor {
    * deadline is watched, and nowhere else.
    */
   readonly submit: Submit = (call, reply) => {
-    const refusal = this.#drained === undefined ? queueFull(this.#hosted.get(call.token)) : closing();
+    const isOpen = this.#drained === undefined;
+    const refusal = this.#refusal ?? (isOpen ? queueFull(this.#hosted.get(call.token)) : closing());
     if (refusal !== undefined) {
       reply(refusal, {});
       return () => undefined;
@@ -210,6 +213,17 @@ export class Reactor {
   /** Answers every call that is left. */
   close(): void {
     this.#performing.calls.close();
+  }
+
+  /** Calls that wait are told so, and all that come from now on. */
+  refuseAll(refusal: Failed): void {
+    this.#refusal = refusal;
+    const { calls } = this.#performing;
+    for (const live of [...calls.all()]) {
+      const hosted = live.stage === "here" ? this.#hosted.get(live.call.token) : undefined;
+      if (hosted === undefined) calls.answer(live.call.head.number, refusal);
+      else this.#giveUp(hosted, live, refusal); // its lane must not wake a session for nobody
+    }
   }
 
   #hear(hosted: Hosted, event: WorkerEvent | AskMessage | CheckMessage): void {

@@ -3,3 +3,4 @@ export { type Bell, type Bells, openBells } from "./bells.ts";
 export { type Marks, openMarks } from "./marks.ts";
 export { createStreams, openStore, type RangeOptions, type Store } from "./store.ts";
 export { openStoreRoom } from "./store-room.ts";
+export { openStreams, type Streams, type StreamsEvent } from "./streams.ts";

@@ -177,7 +177,9 @@ export function committed(step: Step, activation: Activation, flight: Flight, se
   const isFirst = acceptTip(tip, record, seq, step.lane.hash(flight.bytes));
   const isGone = record.type === "gone";
   const isUrgent = isGone || (record.type === "fold" && record.released);
-  step.out.push({ type: "mark", mark: markOf(tip, isGone), isUrgent });
+  // without a bare claim the lane says the same: a wake that only reads costs no mark
+  const saysNothing = record.type === "turns" && record.turns.length === 0 && !born;
+  if (!saysNothing) step.out.push({ type: "mark", mark: markOf(tip, isGone), isUrgent });
   countTail(fold, flight.bytes.length);
   // order matters to the host: a session shows as owned before any answer of it leaves
   if (isFirst) {

@@ -47,6 +47,17 @@ test("each accepted record is marked, with its sequence, position and hash; a re
   assert.equal(one(effects, "mark").isUrgent, false);
 });
 
+test("the claim of a session that is only read is not marked: without it the lane says the same", () => {
+  const rig = coldRig();
+  const records = lane(2);
+  const claim = rig.range(rig.last(rig.invoke(readOf(1)), records[1]), ...records);
+  const accepted = rig.accept(claim);
+  assert.equal(rig.phase, "owner");
+  assert.deepEqual(all(accepted, "mark"), []);
+  rig.invoke(callOf(2));
+  assert.equal(one(rig.accept(rig.turned(2)), "mark").mark.n, 4);
+});
+
 test("a lane that is behind its mark is read from the leader, and then served to nobody", () => {
   const rig = coldRig();
   const records = lane(3);

@@ -113,23 +113,18 @@ async function stored(context: SessionContext, name: SessionName): Promise<Sessi
  */
 async function sleep(context: SessionContext, name: SessionName, timeoutMs: number): Promise<Session> {
   const owner = ownerOf(context, name);
-  const node = owner?.node ?? (await writerNode(context, name));
-  if (node !== undefined)
+  const found = owner === undefined ? await inLog(context.jsm, sessionToken(name)) : undefined;
+  const writer = context.directory.nodes().find(({ incarnation }) => incarnation === found?.writer);
+  const node = owner?.node ?? writer?.id;
+  if (node !== undefined) {
     await sendCommand(context, { kind: CommandKind.SLEEP, name, node, grant: "", timeoutMs, idleMsMin: 0 });
-  if (owner?.isConfirmed === true) return describe(name, SessionStatus.ASLEEP);
-  const session = await stored(context, name);
-  // A session of a removed agent may still be in the log; what is neither there nor deployed is a misspelt
-  // name.
-  const isKnown =
-    session.status !== SessionStatus.UNBORN || context.agents.get(name.namespace, name.agent) !== undefined;
-  if (owner === undefined && !isKnown) throw agentNotFound(name.namespace, name.agent);
-  return session;
-}
-
-/** The living node that wrote the last record of the session. */
-async function writerNode(context: SessionContext, name: SessionName): Promise<string | undefined> {
-  const found = await inLog(context.jsm, sessionToken(name));
-  return context.directory.nodes().find(({ incarnation }) => incarnation === found?.writer)?.id;
+  } else if (found === undefined && context.agents.get(name.namespace, name.agent) === undefined) {
+    // A session of a removed agent may still be in the log; what is in neither place is a misspelt name.
+    throw agentNotFound(name.namespace, name.agent);
+  }
+  return owner?.isConfirmed === true || found !== undefined
+    ? describe(name, SessionStatus.ASLEEP)
+    : stored(context, name);
 }
 
 /** To the owner, or to a node chosen now, with a grant. */

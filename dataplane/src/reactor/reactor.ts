@@ -219,7 +219,7 @@ export class Reactor {
   refuseAll(refusal: Failed): void {
     this.#refusal = refusal;
     const { calls } = this.#performing;
-    for (const live of [...calls.all()]) {
+    for (const live of calls.all()) {
       const hosted = live.stage === "here" ? this.#hosted.get(live.call.token) : undefined;
       if (hosted === undefined) calls.answer(live.call.head.number, refusal);
       else this.#giveUp(hosted, live, refusal); // its lane must not wake a session for nobody

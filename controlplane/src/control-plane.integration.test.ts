@@ -139,11 +139,10 @@ async function failure(
 }
 
 /** What a node does when a session has committed: a record in its lane, and its name. */
-async function writeLane(name: SessionName, more: { ttl?: string; writer?: string } = {}): Promise<void> {
+async function writeLane(name: SessionName, more: { ttl?: string } = {}): Promise<void> {
   const js = jetstream(connection);
   const subjects = laneSubjects(sessionToken(name));
-  const { writer = "00", ...options } = more;
-  await js.publish(subjects.plain, Buffer.from(`${"00".repeat(17)}${writer}`, "hex"), options);
+  await js.publish(subjects.plain, "record", more);
   await js.publish(subjects.name, encodeNameRecord(name));
 }
 
@@ -459,25 +458,6 @@ test("sleep reaches the node that a session was just sent to, before that node h
   assert.deepEqual(
     node.commands.map(({ kind, key }) => [kind, key]),
     [called, sent].map(({ key }) => [CommandKind.SLEEP, key]),
-  );
-});
-
-test("sleep reaches the living node that wrote the last record, which nobody has reported or sent there", async () => {
-  await using controlPlane = await open();
-  const api = apiOf(controlPlane);
-  const lives = ["a", "b"].map((digit) => digit.repeat(32)) as [string, string];
-  await using node = await TestNode.open({ nats: nats.url, id: "n21", incarnation: lives[0] });
-  const isKnown = async (): Promise<boolean> =>
-    (await api.nodes.listNodes({})).nodes.some(({ id }) => id === "n21");
-  await waitUntil(isKnown, "the node is known");
-  const [owned, left] = [newName("fresh"), newName("fresh")];
-  await writeLane(owned, { writer: lives[0] });
-  await writeLane(left, { writer: lives[1] }); // of a node that is gone
-  for (const session of [owned, left])
-    assert.equal((await api.sessions.sleepSession({ session })).session?.status, SessionStatus.ASLEEP);
-  assert.deepEqual(
-    node.commands.map(({ kind, key }) => [kind, key]),
-    [[CommandKind.SLEEP, owned.key]],
   );
 });
 

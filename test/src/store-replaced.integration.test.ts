@@ -25,7 +25,7 @@ after(() => cluster[Symbol.asyncDispose]());
 
 const lostMs = 10_000;
 
-async function sleep(key: string): Promise<number> {
+async function putToSleep(key: string): Promise<number> {
   const response = await fetch(`${cluster.apiUrl}/voda.api.v1.SessionService/SleepSession`, {
     method: "POST",
     headers: { "content-type": "application/json" },
@@ -41,7 +41,7 @@ test("a store that lost everything under living nodes: no session answers as if 
     for (const count of [1, 2])
       assert.equal((await call(nodes[0].url, `sleeper/${key}/add`, { input: 1 })).body, count);
   }
-  assert.equal(await sleep("asleep"), 200);
+  assert.equal(await putToSleep("asleep"), 200);
   await cluster.nats.kill9();
   // a call that waits for the store when it comes back empty
   const waiting = call(nodes[0].url, "sleeper/asleep/get");

@@ -1,5 +1,4 @@
 // Orders of the control plane, as answers of the node.
-import { setTimeout } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import {
   type Command,
@@ -104,11 +103,14 @@ async function sleep(
   name: SessionName,
   withinMs: number,
 ): Promise<CommandResult> {
-  const inTime = new AbortController();
-  const { signal } = inTime;
-  const asleep = sessions.sleep(sessionToken(name)).then(() => inTime.abort());
-  await Promise.race([asleep, setTimeout(withinMs, undefined, { signal })]).catch(() => undefined);
-  if (signal.aborted) return create(CommandResultSchema);
+  const late = Promise.withResolvers<"late">();
+  const timer = setTimeout(() => late.resolve("late"), withinMs);
+  try {
+    const outcome = await Promise.race([sessions.sleep(sessionToken(name)), late.promise]);
+    if (outcome !== "late") return create(CommandResultSchema);
+  } finally {
+    clearTimeout(timer);
+  }
   const message =
     `session ${name.agent}/${name.key} was not asleep within ${Math.round(withinMs)} ms: ` +
     "a call of it runs, or the store does not answer; it falls asleep when that ends";

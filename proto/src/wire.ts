@@ -111,7 +111,7 @@ export const deadSubject = (token: SessionToken, source: string, n: number): str
   `v.log.dead.${token}.${source}.${n}`;
 /** Filter of all messages that were given up. */
 export const deadSubjects = "v.log.dead.>";
-/** Where a record, of whatever format, names the life of the node that wrote it: behind envelope and flags. */
+/** Where a record of any format names the life of the node that wrote it: behind envelope and flags. */
 const writerAt = 17;
 const incarnationBytes = 16;
 /** A hint, unchecked: an incarnation as 32 hexadecimal digits, if the bytes are a record. */

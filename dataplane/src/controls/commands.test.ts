@@ -11,6 +11,7 @@ function carry(sleep: () => Promise<void>, withinMs: number) {
     hasRested: () => true,
     sleep,
     order: () => assert.fail("no order was given"),
+    redeliver: () => assert.fail("no message was given"),
     epochOf: () => 0,
   };
   const command: Command = create(CommandSchema, {

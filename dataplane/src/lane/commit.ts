@@ -167,6 +167,12 @@ function rejected(step: Step, activation: Activation, flight: Flight, why: strin
   drop(step, activation, "dropped", "nothing");
 }
 
+const isBareClaim = (record: LaneRecord): boolean =>
+  record.type === "turns" &&
+  record.turns.length === 0 &&
+  record.outbox === undefined &&
+  record.seen.length === 0;
+
 /** The record in flight lies in the lane at `seq`. */
 export function committed(step: Step, activation: Activation, flight: Flight, seq: number): void {
   const { record } = flight;
@@ -178,8 +184,7 @@ export function committed(step: Step, activation: Activation, flight: Flight, se
   const isGone = record.type === "gone";
   const isUrgent = isGone || (record.type === "fold" && record.released);
   // without a bare claim the lane says the same: a wake that only reads costs no mark
-  const saysNothing = record.type === "turns" && record.turns.length === 0 && !born;
-  if (!saysNothing) step.out.push({ type: "mark", mark: markOf(tip, isGone), isUrgent });
+  if (born || !isBareClaim(record)) step.out.push({ type: "mark", mark: markOf(tip, isGone), isUrgent });
   countTail(fold, flight.bytes.length);
   // order matters to the host: a session shows as owned before any answer of it leaves
   if (isFirst) {

@@ -125,6 +125,19 @@ test("a task that waits for two is not begun after the first of them", async () 
   assert.deepEqual([ended, stolen, pool.holder.f32(y)[0]], [[3], 0, (1 * 2 + 1) * 5 + 1]);
 });
 
+test("each task of a graph runs its own kernel", async () => {
+  const [x, y] = [filled(1, () => 3), filled(1, () => 1)];
+  const given = { x, y, a: 10 };
+  const task = (kernel: GraphTask["kernel"], after: readonly number[]): GraphTask => ({
+    kernel,
+    given,
+    extent: { n: 1 },
+    after,
+  });
+  await team.graph([task(step, []), task(library.axpy, [0]), task(step, [1])]);
+  assert.deepEqual(pool.holder.f32(y)[0], 10 * (10 * 1 + 3 + 10 * 3) + 3);
+});
+
 for (const busy of [0, 1])
   test(`what waits at thread ${busy} is stolen by the other`, async () => {
     const n = 20_000;

@@ -4,7 +4,7 @@ import type { Worker } from "node:worker_threads";
 import { type Handle, MemoryPool } from "@voda/stdx/memory";
 import { compileJs } from "../emit-js.ts";
 import { add, mul } from "../expression.ts";
-import { map } from "../kernel.ts";
+import { map, reduce } from "../kernel.ts";
 import * as library from "../library.ts";
 import { layOut, tasksMax } from "./graph.ts";
 import { type GraphTask, Team } from "./team.ts";
@@ -45,6 +45,12 @@ test("a matrix in grains of rows gives what it gives in one", async () => {
   assert.deepEqual(pool.holder.f32(y), want);
   const { ended } = await team.loop(library.gemv, { matrix, x, y }, { n }, 1);
   assert.equal(Math.max(...ended), 1, "without rows it is one");
+});
+
+test("a reduction, whose order is fixed, is no loop", async () => {
+  const square = reduce("square", { arrays: ["x"], reduction: "sum" }, ({ x }) => mul(x, x));
+  const loop = team.loop(square, { x: filled(8, () => 1) }, { n: 8 }, 1);
+  await assert.rejects(loop, { code: "bad_argument", message: /square is a reduction/ });
 });
 
 test("a team has 1 to 64 threads", () => {

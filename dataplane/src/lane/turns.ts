@@ -44,20 +44,18 @@ export function openTurns(): Turns {
   return { jobs: new Map(), executed: 0, accepted: 0, pending: [], sending: 0, gate: [] };
 }
 
+/** It runs, or waits in the worker, and is no reader. */
+const isTurn = ({ stage, job }: Work): boolean => stage === "running" && !job.readonly;
+
 /** Whether a turn runs, or waits in the worker for the one that does; readers are none. */
 export function isBusy({ jobs }: Turns): boolean {
-  for (const { stage, job } of jobs.values()) if (stage === "running" && !job.readonly) return true;
-  return false;
+  return jobs.values().some(isTurn);
 }
 
 /** Whether it certainly waits in the worker for an earlier turn, as far as the worker has told. */
 export function waitsInWorker({ jobs }: Turns, work: Work): boolean {
-  if (work.stage !== "running" || work.job.readonly) return false;
-  for (const other of jobs.values()) {
-    if (other === work) return false;
-    if (other.stage === "running" && !other.job.readonly) return true;
-  }
-  return false;
+  const all = [...jobs.values()];
+  return isTurn(work) && all.slice(0, all.indexOf(work)).some(isTurn);
 }
 
 /** The work goes to the worker. */

@@ -511,3 +511,10 @@ test("a caller that goes away when its call has run cancels nothing", () => {
   rig.turned(2);
   assert.deepEqual(typesOf(rig.step({ type: "abandon", call: 2, why: "caller" })), []);
 });
+
+test("who goes away unknown is told nothing", () => {
+  const rig = createRig().owner();
+  assert.deepEqual(typesOf(rig.step({ type: "abandon", call: 99, why: "caller" })), []);
+  const dropped = { call: 99, why: "caller", hasBegun: false } as const;
+  assert.deepEqual(typesOf(rig.step({ type: "dropped", activation: rig.activation.number, ...dropped })), []);
+});

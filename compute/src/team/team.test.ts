@@ -36,6 +36,15 @@ test("a map in grains gives what it gives in one, for every length beside the gr
   }
 });
 
+test("the last grain ends where the map ends", async () => {
+  const [x, y] = [filled(200, () => 1), filled(200, () => 1)];
+  await team.loop(library.axpy, { x, y, a: 1 }, { n: 150 }, 100);
+  assert.deepEqual(
+    [...pool.holder.f32(y)],
+    Array.from({ length: 200 }, (_, i) => (i < 150 ? 2 : 1)),
+  );
+});
+
 test("a matrix in grains of rows gives what it gives in one", async () => {
   const [rows, n] = [37, 19];
   const [matrix, x, y] = [filled(rows * n, (i) => i % 7), filled(n, (i) => i / 5), filled(rows, () => 0)];

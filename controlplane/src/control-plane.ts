@@ -46,8 +46,8 @@ interface Source {
 const requestMs = 10_000;
 const reconnectMs = 100;
 /**
- * A server that answers no ping for this long times 3 is given up: it is frozen, or the network is. Sooner
- * than any command to a node, which would be taken for one that a node left unanswered.
+ * A server that answers no ping for this long times 3 (the client's default) is given up: it is frozen, or
+ * the network is. That is before commands to nodes time out, which would be told as the nodes' fault.
  */
 const pingIntervalMs = 3_000;
 

@@ -278,7 +278,7 @@ export class Mesh implements AsyncDisposable {
         nodeDiskMibMax,
         Math.floor(freeBytes(this.#options.dataDir) / 1024 ** 2 / this.#options.nodes),
       ),
-      // Each GPU is one node's, as each core is.
+      // No two nodes of this machine have the same GPU.
       "gpu-part": `${index}/${this.#options.nodes}`,
       ...this.#options.passedOn.node(index),
     };

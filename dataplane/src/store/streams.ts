@@ -8,7 +8,7 @@ import type { Logger } from "pino";
 import { type Requests, StoreError } from "../nats/index.ts";
 import { createStreams } from "./store.ts";
 
-/** In the order in which it happens: `away` and `there` take turns; `replaced` comes once, before a `there`. */
+/** In the order in which it happens: `away` and `there` by turns; `replaced` once, before a `there`. */
 export type StreamsEvent =
   | { readonly type: "away" }
   /** Sessions must be verified before their next append or read (PROTOCOL.md 5.9). */

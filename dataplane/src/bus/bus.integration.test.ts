@@ -207,6 +207,20 @@ test("a call to a node that is not there did not run, and that is known at once"
   assert.deepEqual(await call(a, "nobody"), { type: "undelivered" });
 });
 
+test("when nobody listens at a node any more, what it got before is lost, and what others got goes on", async (t) => {
+  const { peer } = await rig(t);
+  const [a, b, c] = [await peer("a"), await peer("b"), await peer("c")];
+  const lost = call(a, "b");
+  await calls(b, 1);
+  const kept = call(a, "c");
+  const served = await first(c);
+  await b.connection[Symbol.asyncDispose]();
+  assert.deepEqual(await call(a, "b"), { type: "undelivered" });
+  assert.deepEqual(await lost, { type: "lost" });
+  served.reply(answer, {});
+  assert.equal((await kept).type, "answered");
+});
+
 test("the calls to a life of a peer that ended are lost; those to others and to its next life go on", async (t) => {
   const { peer } = await rig(t);
   const [a, b, c] = [await peer("a"), await peer("b"), await peer("c")];

@@ -237,6 +237,15 @@ test("the calls to a life of a peer that ended are lost; those to others and to 
   assert.equal((await next).type, "answered");
 });
 
+test("an answer that was just given leaves, though its peer has no call here any more", async (t) => {
+  const { peer } = await rig(t);
+  const [a, b] = [await peer("a"), await peer("b")];
+  const outcome = call(a, "b");
+  (await first(b)).reply(answer, {});
+  b.bus.peersLost(() => false);
+  assert.equal((await outcome).type, "answered");
+});
+
 test("an answer to the process that had the node's id before is not taken for one's own", async (t) => {
   const { peer } = await rig(t);
   const [a, b] = [await peer("a"), await peer("b")];

@@ -171,7 +171,10 @@ test("what vanished under its owner is marked again: it may wake the session its
   const { n, expect } = rig.activation.tip;
   const told = rig.last(rig.invoke(callOf(2)));
   const mark = all(told, "mark").at(-1);
-  assert.deepEqual([mark?.isUrgent, mark?.mark.n, mark?.mark.seq], [true, n, expect]);
+  assert.deepEqual(
+    [mark?.isUrgent, mark?.mark.n, mark?.mark.seq, mark?.mark.isGone],
+    [true, n, expect, false],
+  );
 });
 
 test("records after a gap are void once a later one goes on from before it", () => {

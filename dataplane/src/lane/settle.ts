@@ -46,12 +46,7 @@ function advance(step: Step, activation: Activation): void {
 function isWanted({ lane }: Step, { orders, append, turns, fold }: Activation): boolean {
   if (hasLetters(lane)) return true;
   if (lane.queue.length > 0 || orders.waiting.length > 0 || append.flight !== undefined) return true;
-  return (
-    orders.closing !== undefined ||
-    turns.jobs.size > 0 ||
-    turns.pending.length > 0 ||
-    fold.making.stage !== "none"
-  );
+  return orders.closing !== undefined || turns.jobs.size > 0 || fold.making.stage !== "none";
 }
 
 /** From the leader only: a follower may lag, and would call a record lost that is there. */

@@ -147,7 +147,7 @@ function noteConnection(at: Step, up: boolean): void {
   // a wake reads again on the next connection: what it was told may be of a server that has lost it since
   lane.connected = up;
   if (!up) lane.keptTip = undefined;
-  if (lane.waking !== undefined) lane.waking = undefined;
+  lane.waking = undefined;
   if (up || activation === undefined) return;
   for (const slice of slices) slice.disconnected?.(activation, world);
 }

@@ -515,3 +515,12 @@ test("an append that was sent before the connection was lost and is then rejecte
   assert.deepEqual(typesOf(again), ["append"]);
   assert.deepEqual(typesOf(rejected(rig, again)), []);
 });
+
+test("what memory says that was dropped changes nothing in the next", () => {
+  const rig = createRig().readable();
+  rig.invoke(readOf(4));
+  const before = rig.activation.number - 1;
+  const read = { type: "read", activation: before, call: 4, after: 0, answer: sixteen(4) } as const;
+  assert.deepEqual(typesOf(rig.step(read)), []);
+  assert.deepEqual(typesOf(rig.read(4, 0)), ["reply"]);
+});

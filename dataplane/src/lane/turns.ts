@@ -109,8 +109,9 @@ export function hasOutput(turns: Turns): boolean {
 /** Answers whose every turn is accepted leave the gate. */
 export function takeOutputs(turns: Turns): Output[] {
   const end = turns.gate.findIndex((output) => !isSeen(turns, output));
-  const leaving = end < 0 ? turns.gate : turns.gate.slice(0, end);
-  turns.gate = end < 0 ? [] : turns.gate.slice(end);
+  const count = end < 0 ? turns.gate.length : end;
+  const leaving = turns.gate.slice(0, count);
+  turns.gate = turns.gate.slice(count);
   for (const { work } of leaving) turns.jobs.delete(work.job.number);
   return leaving;
 }

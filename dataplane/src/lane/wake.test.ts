@@ -70,7 +70,9 @@ test("a gap is read again from the leader, and after five times the lane counts 
   let reading = rig.invoke(callOf(1));
   for (let attempt = 0; attempt < 5; attempt += 1) {
     assert.equal(one(reading, "readLast").leader, attempt > 0);
-    rig.range(rig.last(reading, third), first, third);
+    const ranged = rig.last(reading, third);
+    assert.equal(one(ranged, "readRange").leader, attempt > 0);
+    rig.range(ranged, first, third);
     reading = rig.wait(100, "wake");
   }
   assertCorrupt(rig, rig.range(rig.last(reading, third), first, third), /records are missing/);
@@ -135,6 +137,16 @@ test("nothing is read while the connection is down", () => {
   const rig = createRig({ connected: false });
   assert.deepEqual(typesOf(rig.invoke(callOf(1))), []);
   assert.deepEqual(typesOf(rig.step({ type: "connection", up: true })), ["readLast"]);
+});
+
+test("what was asked on a connection that is lost is asked again on the next", () => {
+  const rig = createRig();
+  const stale = rig.invoke(callOf(1));
+  rig.step({ type: "connection", up: false });
+  const asked = rig.step({ type: "connection", up: true });
+  assert.deepEqual(typesOf(asked), ["readLast"]);
+  assert.deepEqual(typesOf(rig.last(stale)), []);
+  assert.deepEqual(typesOf(rig.empty(asked)), ["open", "run"]);
 });
 
 test("a session that its owner released or ended is claimed wherever it is asked for, though that node lives", () => {

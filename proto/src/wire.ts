@@ -211,6 +211,7 @@ export const reasons = {
   turn_timeout: "deadline_exceeded",
   interrupted: "canceled",
   not_rested: "failed_precondition",
+  not_taken: "failed_precondition",
   deadlock: "failed_precondition",
   asks_too_deep: "failed_precondition",
   schema: "failed_precondition",

@@ -1,4 +1,5 @@
 // The record on its way to the lane. There is at most one.
+import type { CallHead } from "../call/index.ts";
 import { firstResendMs, resendMaxMs, resendMinMs } from "./constants.ts";
 import type { TrimPlan } from "./fold.ts";
 import type { LaneRecord } from "./record.ts";
@@ -10,6 +11,8 @@ export interface Flight {
   readonly record: LaneRecord;
   readonly bytes: Uint8Array;
   readonly turns: readonly Turned[];
+  /** Orders that it carries out: what others have sent here and give up. */
+  readonly seals: readonly CallHead[];
   readonly trim: TrimPlan | undefined;
   readonly startedAtMs: number;
   /** When it is sent again. */
@@ -34,7 +37,7 @@ export function openAppend(): Append {
   return { flight: undefined };
 }
 
-type Sent = Pick<Flight, "token" | "record" | "bytes" | "turns" | "trim">;
+type Sent = Pick<Flight, "token" | "record" | "bytes" | "turns" | "seals" | "trim">;
 
 /** The record is sent for the first time. */
 export function depart(append: Append, sent: Sent, nowMs: number): Flight {

@@ -15,8 +15,8 @@ import { pipelineBytesMax, pipelineTurnsMax, retryAfterMs, seenMax } from "./con
 import { abandonOrder } from "./control.ts";
 import { callText, type Found, findAnswer, roomFor } from "./dedupe.ts";
 import type { Activation, Lane, Slice, Step } from "./lane.ts";
-import { hasRoom, wasSeen } from "./seen.ts";
-import { failCall, failWork, finish, isSameRaw, replyWork, requeue } from "./share.ts";
+import { fateOf, hasRoom } from "./seen.ts";
+import { failCall, failWork, finish, isSameRaw, notTaken, replyWork, requeue } from "./share.ts";
 import { wantClaimToRead } from "./tip.ts";
 import { isBusy, startJob, takeJob, waitsInWorker } from "./turns.ts";
 import type { Work } from "./work.ts";
@@ -90,7 +90,10 @@ function dispatch(step: Step, activation: Activation): void {
  * Behind a call under the same id that is written otherwise; or for the next proof that the session is not
  * born.
  */
-function mustWait({ running }: Lane, { tip }: Activation, work: Work): boolean {
+function mustWait({ running }: Lane, { tip, append }: Activation, work: Work): boolean {
+  // it is being given up: whether it was, the record on its way says
+  if (append.flight?.seals.some((seal) => seal.id !== undefined && callText(seal.id) === work.key) === true)
+    return true;
   if (tip.provedFor !== undefined && !work.waiters.every((call) => tip.provedFor?.has(call.number)))
     return true;
   if (work.key === undefined) return false;
@@ -142,10 +145,10 @@ function takeLetter(
   work: Work,
   { source, n }: Extract<CallId, { type: "sent" }>,
 ): boolean {
-  if (wasSeen(seen, source, n)) {
-    replyWork(step, work, taken, tip.n, tip.uid);
-    return true;
-  }
+  const fate = fateOf(seen, source, n);
+  if (fate === "taken") replyWork(step, work, taken, tip.n, tip.uid);
+  if (fate === "given_up") failWork(step, work, notTaken());
+  if (fate !== "open") return true;
   if (hasRoom(seen, source, turns.jobs.size, step.world.storeMs)) return false;
   failWork(step, work, tooManySources());
   return true;

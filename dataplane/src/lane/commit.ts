@@ -5,18 +5,18 @@ import { rejectedRetryMs, settleMaxMs } from "./constants.ts";
 import { carryOut } from "./control.ts";
 import { rememberedAt } from "./dedupe.ts";
 import { mayLeave, unring } from "./delivery.ts";
-import { boundary, countTail, foldLater, pagesOf, type TrimPlan } from "./fold.ts";
+import { boundary, countTail, foldLater, pagesOf } from "./fold.ts";
 import { acceptTurns } from "./gate.ts";
 import { type Activation, armAppend, isQuiet, type Slice, type Step, type StoreReply } from "./lane.ts";
-import { drop } from "./memory.ts";
-import { takeOrders } from "./orders.ts";
+import { drop, takeNothing } from "./memory.ts";
 import { outboxAt, takeLetters } from "./outbox.ts";
 import { encodeRecord, type LaneRecord } from "./record.ts";
+import { hasSeals, sealed, takeSeals } from "./seals.ts";
 import { seenAt } from "./seen.ts";
-import { failCall, failWork, storeFull } from "./share.ts";
+import { failCall, notTaken, storeFull } from "./share.ts";
 import { foldAccepted, noteCovered, readyFold, trimAsleep } from "./snapshot.ts";
 import { acceptTip, markOf, releaseTip } from "./tip.ts";
-import { entryOf, seenOf, type Turned, takeJob, takeTurns } from "./turns.ts";
+import { entryOf, seenOf, takeTurns } from "./turns.ts";
 import type { World } from "./types.ts";
 
 /**
@@ -44,7 +44,7 @@ function appendNext(step: Step, activation: Activation): void {
   // nothing that was sent waits to be delivered
   if (isEnding && isQuiet(activation) && outbox.letters.size === 0) {
     const seen = seenAt(activation.seen, world.storeMs);
-    send(step, activation, { type: "gone", ...rememberedAt(dedupe, world.storeMs), seen }, [], undefined);
+    send(step, activation, { type: "gone", ...rememberedAt(dedupe, world.storeMs), seen }, {});
     return;
   }
   // a fold goes before turns that wait, or a busy session would never get to its fold
@@ -52,17 +52,20 @@ function appendNext(step: Step, activation: Activation): void {
   if (ready !== undefined) {
     const messages = { outbox: outboxAt(outbox), seen: seenAt(activation.seen, world.storeMs) };
     const body = { ...ready.body, ...rememberedAt(dedupe, world.storeMs), ...messages };
-    send(step, activation, body, [], ready.plan);
+    send(step, activation, body, { trim: ready.plan });
     return;
   }
   // a bare claim: a record without turns
-  if (turns.pending.length === 0 && !(tip.wantsClaim && tip.claim === "held")) return;
+  const isBare = turns.pending.length === 0 && !hasSeals(lane, activation);
+  if (isBare && !(tip.wantsClaim && tip.claim === "held")) return;
   if (!mayLeave(activation)) return;
   const taken = takeTurns(turns, boundary(fold));
   const entries = taken.map((turned) => entryOf(turned, world.monotonicMs));
   const storeMs = atMs(world);
-  const messages = { outbox: takeLetters(outbox, taken, storeMs), seen: seenOf(taken, storeMs) };
-  send(step, activation, { type: "turns", turns: entries, ...messages }, taken, undefined);
+  const seals = takeSeals(lane, activation);
+  const seen = [...seenOf(taken, storeMs), ...sealed(seals, storeMs)];
+  const body: Body = { type: "turns", turns: entries, outbox: takeLetters(outbox, taken, storeMs), seen };
+  send(step, activation, body, { turns: taken, seals });
 }
 
 type Omitted = "rid" | "prev" | "prevHash" | "n" | "epoch" | "uid" | "from" | "storeMs" | "born" | "name";
@@ -76,8 +79,7 @@ function send(
   step: Step,
   activation: Activation,
   body: Body,
-  turns: readonly Turned[],
-  trim: TrimPlan | undefined,
+  { turns = [], seals = [], trim }: Partial<Pick<Flight, "turns" | "seals" | "trim">>,
 ): void {
   const { lane, world, out } = step;
   const { tip } = activation;
@@ -96,7 +98,11 @@ function send(
     ...body,
   };
   const bytes = encodeRecord(record, lane.crc32);
-  const { dueAtMs } = depart(activation.append, { token, record, bytes, turns, trim }, world.monotonicMs);
+  const { dueAtMs } = depart(
+    activation.append,
+    { token, record, bytes, turns, seals, trim },
+    world.monotonicMs,
+  );
   // from the sending on, not from the acknowledgement: that one may be lost while the next owner writes
   if (record.type === "gone" || (record.type === "fold" && record.released)) releaseTip(tip);
   out.push({ type: "append", token, expect: tip.expect, bytes, gone: record.type === "gone" });
@@ -145,7 +151,7 @@ function replied(step: Step, activation: Activation, event: StoreReply): boolean
  * the lane again.
  */
 function rejected(step: Step, activation: Activation, flight: Flight, why: string): void {
-  const { append, turns, orders, tip, fold } = activation;
+  const { append, fold } = activation;
   arrived(append);
   // no caller waits for a fold: the session goes on with a longer tail
   if (flight.record.type === "fold" && !flight.record.released) {
@@ -154,17 +160,8 @@ function rejected(step: Step, activation: Activation, flight: Flight, why: strin
     step.out.push({ type: "timer", timer: "fold", atMs });
     return;
   }
-  // by our own last record, or because nothing came after it since
-  const isOurs = tip.claim === "owner" || tip.readable;
-  for (const [call, work] of turns.jobs) {
-    // readers store nothing: they run again on what the lane holds
-    if (isOurs && work.job.readonly && work.stage !== "executed") continue;
-    takeJob(turns, call);
-    failWork(step, work, storeFull(why));
-  }
-  for (const { number } of takeOrders(orders, () => true)) failCall(step, number, storeFull(why));
-  if (isOurs) step.lane.keptTip = { incarnation: tip.incarnation, rid: tip.rid };
-  drop(step, activation, "dropped", "nothing");
+  for (const { number } of flight.seals) failCall(step, number, storeFull(why));
+  takeNothing(step, activation, why);
 }
 
 const isBareClaim = (record: LaneRecord): boolean =>
@@ -194,6 +191,7 @@ export function committed(step: Step, activation: Activation, flight: Flight, se
   if (isUrgent) unring(step, activation);
   // answers first; what follows may drop the activation
   if (record.type === "turns") acceptTurns(step, activation, record, flight.turns);
+  for (const { number } of flight.seals) failCall(step, number, notTaken());
   noteCovered(activation);
   if (record.type === "fold" && flight.trim !== undefined) foldAccepted(step, fold, record, seq, flight.trim);
   if (record.type === "fold" && record.released) {

@@ -53,8 +53,6 @@ export const redeliverMaxMs = 60_000;
 export const worldRetryMaxMs = 2_000;
 /** How long a letter may wait in its target's queue, beside the time of its handler. */
 export const letterQueueMs = 30_000;
-/** Copies of a letter that another owner has sent are taken within this time, or not at all. */
-export const inheritedMs = 120_000;
 /** How long what a letter's handler asks is remembered: all of the letter's attempts, and a little more. */
 export const letterAsksKeepMs = 600_000;
 /** A letter that is older is given up: whether it was taken, nobody may remember any more. */

@@ -5,6 +5,7 @@ import { abandonFold } from "./fold.ts";
 import type { Activation, Slice, Step } from "./lane.ts";
 import { accept, type Orders, takeOrders } from "./orders.ts";
 import { forgetBell } from "./outbox.ts";
+import { answerSeals } from "./seals.ts";
 import { carriedOutStill, failCall } from "./share.ts";
 import { wantClaim } from "./tip.ts";
 
@@ -18,12 +19,16 @@ function advance(step: Step, activation: Activation): void {
   const { lane } = step;
   const { orders, tip } = activation;
   if (lane.controls.length > 0) lane.controls = lane.controls.filter((one) => !take(step, activation, one));
-  const isMeant = orders.waiting.some(({ type }) => type === "deliver");
+  if (orders.waiting.length === 0) return;
+  answerSeals(step, activation);
+  const isMeant = orders.waiting.some(isDelivery);
   if (!isMeant || tip.claim !== "owner" || wantsBell(activation)) return;
-  carryOut(step, orders, "deliver");
+  for (const { number: call } of takeOrders(orders, isDelivery)) step.out.push({ type: "done", call });
   // whoever gave the order takes away what was rung until now
   forgetBell(activation.outbox);
 }
+
+const isDelivery = ({ type, id }: CallHead): boolean => type === "deliver" && id === undefined;
 
 /** False when this activation goes: the order is for the next one. */
 function take({ out }: Step, { orders, tip, fold }: Activation, control: CallHead): boolean {

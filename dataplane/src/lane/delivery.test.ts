@@ -4,6 +4,7 @@ import {
   all,
   callOf,
   createRig,
+  me,
   one,
   other,
   type Rig,
@@ -13,7 +14,7 @@ import {
   typesOf,
 } from "../../test/lane-rig.ts";
 import { type Failure, fail, type Send } from "../call/index.ts";
-import { attemptsMax, awayMax, inheritedMs, letterLifeMs, redeliverMinMs, transitMs } from "./constants.ts";
+import { attemptsMax, awayMax, letterLifeMs, redeliverMinMs } from "./constants.ts";
 import type { LaneEffect } from "./types.ts";
 
 const send = (key: string, method = "take"): Send => ({ agent: "sink", key, method, body: sixteen(1) });
@@ -28,17 +29,18 @@ function sending(rig: Rig, call: number, ...sends: readonly Send[]): LaneEffect[
 
 const rung = (rig: Rig, token: number, seq = 50): LaneEffect[] => rig.step({ type: "rung", token, seq });
 
-/** What became of letter `n`; `untilMs`: the deadline that it went with. */
-const told = (rig: Rig, n: number, failure?: Failure, untilMs = rig.world.monotonicMs): LaneEffect[] =>
-  rig.step({ type: "delivered", activation: rig.activation.number, n, failure, untilMs });
+/** What became of letter `n`. */
+const told = (rig: Rig, n: number, failure?: Failure): LaneEffect[] =>
+  rig.step({ type: "delivered", activation: rig.activation.number, n, failure });
 
 const numbers = (effects: readonly LaneEffect[]): number[] =>
   all(effects, "deliver").map(({ letter }) => letter.n);
 
+const notTaken = fail("not_taken", "it was not taken").failure;
 const refused = fail("bad_request", "not such a thing").failure;
 const broken = fail("internal", "the handler threw").failure;
 const full = fail("queue_full", "too many wait").failure;
-const late = fail("turn_timeout", "no answer").failure;
+const gone = fail("agent_not_found", "there is none").failure;
 
 test("the bell rings before a record with a letter is sent, and the letter leaves when that is accepted", () => {
   const rig = createRig().owner();
@@ -79,31 +81,59 @@ test("so many letters are on their way at once, and the next one goes when one i
   assert.deepEqual(numbers(told(rig, 5)), [awayMax + 1]);
 });
 
+/** The letter is given up: its session says that it was not taken, and what is kept of it is returned. */
+function givenUp(rig: Rig, effects: readonly LaneEffect[]) {
+  const { letter, isGivenUp } = one(effects, "deliver");
+  assert.equal(isGivenUp, true);
+  return one(told(rig, letter.n, notTaken), "bury");
+}
+
 test("a letter that is refused for good is a dead one, and the next one goes when it is kept", () => {
   const rig = createRig().owner();
   sending(rig, 2, send("a"), send("a"));
-  const dead = one(told(rig, 1, refused), "bury");
+  const dead = givenUp(rig, told(rig, 1, refused));
   assert.deepEqual([dead.letter.n, dead.failure, dead.attempts, dead.source], [1, refused, 1, sixteen(77)]);
   rig.step({ type: "store_failed", token: dead.token });
-  const again = one(rig.wait(60_000, "outbox"), "deliver");
-  assert.equal(again.letter.n, 1, "it goes again rather than be lost");
-  const { token } = one(told(rig, 1, refused), "bury");
+  const { token, failure } = givenUp(rig, rig.wait(60_000, "outbox"));
+  assert.deepEqual(failure, refused, "it may be kept already, and does not run again");
   assert.deepEqual(numbers(rig.step({ type: "buried", token })), [2]);
 });
 
-test("a letter whose handler fails goes again, later each time, and is a dead one after attemptsMax", () => {
+test("a letter that turns out to be taken is over, however its last attempt ended", () => {
+  const rig = createRig().owner();
+  sending(rig, 2, send("a"), send("a"));
+  told(rig, 1, refused);
+  assert.deepEqual(numbers(told(rig, 1)), [2]);
+});
+
+test("a letter to an agent that is gone is a dead one at once: nobody could take it", () => {
   const rig = createRig().owner();
   sending(rig, 2, send("a"));
-  let waitedMs = 0;
-  for (let attempt = 1; attempt < attemptsMax; attempt += 1) {
-    assert.deepEqual(typesOf(told(rig, 1, broken)), []);
-    const pauseMs = Math.min(60_000, redeliverMinMs * 2 ** (attempt - 1));
-    assert.deepEqual(numbers(rig.wait(pauseMs - 1, "outbox")), []);
-    assert.deepEqual(numbers(rig.wait(1, "outbox")), [1]);
-    waitedMs += pauseMs;
-  }
-  assert.equal(one(told(rig, 1, broken), "bury").attempts, attemptsMax);
-  assert.ok(waitedMs > 5 * 60_000 && waitedMs < 10 * 60_000);
+  assert.equal(one(told(rig, 1, gone), "bury").failure, gone);
+});
+
+for (const failure of [fail("internal", "the handler threw"), fail("turn_timeout", "it took too long")])
+  test(`a letter whose handler fails (${failure.failure.reason}) goes again, later each time, and is a dead one after attemptsMax`, () => {
+    const rig = createRig().owner();
+    sending(rig, 2, send("a"));
+    let waitedMs = 0;
+    for (let attempt = 1; attempt < attemptsMax; attempt += 1) {
+      assert.deepEqual(typesOf(told(rig, 1, failure.failure)), []);
+      const pauseMs = Math.min(60_000, redeliverMinMs * 2 ** (attempt - 1));
+      assert.deepEqual(numbers(rig.wait(pauseMs - 1, "outbox")), []);
+      assert.deepEqual(numbers(rig.wait(1, "outbox")), [1]);
+      waitedMs += pauseMs;
+    }
+    assert.equal(givenUp(rig, told(rig, 1, failure.failure)).attempts, attemptsMax);
+    assert.ok(waitedMs > 5 * 60_000 && waitedMs < 10 * 60_000);
+  });
+
+test("its session is asked until it says whether the letter was taken", () => {
+  const rig = createRig().owner();
+  sending(rig, 2, send("a"));
+  told(rig, 1, refused);
+  assert.deepEqual(typesOf(told(rig, 1, full)), []);
+  givenUp(rig, rig.wait(2_000, "outbox"));
 });
 
 test("what no handler is to blame for is tried until it goes", () => {
@@ -115,16 +145,24 @@ test("what no handler is to blame for is tried until it goes", () => {
   }
 });
 
-test("a letter is not given up while a copy of it may still be taken", () => {
+test("attempts are counted on when the thread of the sender ends under them", () => {
   const rig = createRig().owner();
   sending(rig, 2, send("a"));
-  const untilMs = rig.world.monotonicMs + 5_000;
-  told(rig, 1, late, untilMs);
-  rig.wait(redeliverMinMs, "outbox");
-  assert.deepEqual(typesOf(told(rig, 1, refused)), []);
-  assert.deepEqual(numbers(rig.wait(untilMs + transitMs - rig.world.monotonicMs - 1, "outbox")), []);
-  assert.deepEqual(numbers(rig.wait(1, "outbox")), [1]);
-  assert.deepEqual(typesOf(told(rig, 1, refused)), ["bury"]);
+  for (let attempt = 1; attempt < attemptsMax; attempt += 1) {
+    told(rig, 1, broken);
+    const { number: activation } = rig.activation;
+    const tip = rig.tip();
+    rig.world.monotonicMs += 60_000;
+    const lost = rig.step({ type: "worker_lost", activation, begun: new Set() });
+    const order = callOf(100, { type: "deliver", id: undefined });
+    const read = attempt === 1 ? rig.step({ type: "control", call: order }) : lost;
+    const letters = [{ ...send("a"), n: 1, atMs: 1_000 }];
+    const { rid, n } = recordOf(me, 2);
+    const fold = recordOf(me, n, rid, { type: "fold", outbox: { done: 1, next: 2, letters } });
+    const opened = rig.last(read, stored(tip.seq, { ...fold, rid }));
+    assert.deepEqual(numbers(rig.accept(opened)), [1]);
+  }
+  assert.equal(givenUp(rig, told(rig, 1, broken)).attempts, attemptsMax);
 });
 
 test("a letter that is too old is given up unsent", () => {
@@ -132,10 +170,11 @@ test("a letter that is too old is given up unsent", () => {
   sending(rig, 2, send("a"));
   told(rig, 1, full);
   rig.world.storeMs += letterLifeMs;
-  assert.match(one(rig.wait(2_000, "outbox"), "bury").failure.message, /^not delivered in 7 days/);
+  const { failure } = givenUp(rig, rig.wait(2_000, "outbox"));
+  assert.match(failure.message, /^not delivered in 7 days/);
 });
 
-test("whoever wakes the session delivers what it finds, and gives nothing up before other copies are gone", () => {
+test("whoever wakes the session delivers what it finds", () => {
   const letters = [{ ...send("a"), n: 4, atMs: 1_000 }];
   const first = recordOf(other, 1);
   const last = stored(
@@ -149,9 +188,7 @@ test("whoever wakes the session delivers what it finds, and gives nothing up bef
   assert.equal(one(opened, "outbox").messages, 1);
   const claimed = rig.accept(opened);
   assert.deepEqual(numbers(claimed), [4]);
-  assert.deepEqual(typesOf(told(rig, 4, refused)), []);
-  assert.deepEqual(numbers(rig.wait(inheritedMs, "outbox")), [4]);
-  const { token } = one(told(rig, 4, refused), "bury");
+  const { token } = givenUp(rig, told(rig, 4, refused));
   assert.deepEqual(typesOf(rig.step({ type: "buried", token })), ["outbox", "done"]);
   assert.deepEqual(numbers(sending(rig, 2, send("a"))), [9], "numbers go on");
 });
@@ -159,7 +196,10 @@ test("whoever wakes the session delivers what it finds, and gives nothing up bef
 test("an order to deliver is carried out when nothing is on its way, and then the bell rings anew", () => {
   const rig = createRig().owner();
   sending(rig, 2, send("a"));
-  assert.deepEqual(typesOf(rig.step({ type: "control", call: callOf(3, { type: "deliver" }) })), []);
+  assert.deepEqual(
+    typesOf(rig.step({ type: "control", call: callOf(3, { type: "deliver", id: undefined }) })),
+    [],
+  );
   assert.deepEqual(typesOf(told(rig, 1)), ["outbox", "done"]);
   rig.invoke(callOf(4));
   assert.deepEqual(typesOf(rig.turned(4, 1, [send("a")])), ["ring"]);
@@ -181,7 +221,7 @@ test("a session ends when its letters are over, and each has one more attempt", 
   sending(rig, 2, send("a"), send("b"));
   rig.step({ type: "control", call: callOf(3, { type: "end" }) });
   assert.deepEqual(typesOf(told(rig, 1)), ["outbox"]);
-  const { token } = one(told(rig, 2, broken), "bury");
+  const { token } = givenUp(rig, told(rig, 2, broken));
   assert.deepEqual(typesOf(rig.step({ type: "buried", token })), ["outbox", "append"]);
 });
 
@@ -201,6 +241,57 @@ test("a letter is taken once, and one with a lower number of its source not any 
   assert.deepEqual(typesOf(rig.invoke(letterOf(6, 1, 9))), ["run"]);
 });
 
+const sealOf = (number: number, n: number, source = 5) =>
+  ({ type: "control", call: { ...letterOf(number, n, source), type: "deliver" } }) as const;
+
+test("a letter that was taken is not given up; one that was not never will be", () => {
+  const rig = createRig().owner();
+  rig.invoke(letterOf(2, 7));
+  rig.accept(rig.turned(2));
+  assert.deepEqual(typesOf(rig.step(sealOf(20, 7))), ["done"]);
+  const record = rig.step(sealOf(21, 8));
+  assert.deepEqual(typesOf(record), ["append"]);
+  assert.deepEqual(typesOf(rig.invoke(letterOf(22, 8))), [], "a copy waits for what becomes of it");
+  const accepted = rig.accept(record);
+  const failures = all(accepted, "fail").map(({ call, failure }) => [call, failure.reason]);
+  assert.deepEqual(failures, [
+    [21, "not_taken"],
+    [22, "not_taken"],
+  ]);
+  assert.deepEqual(typesOf(rig.step(sealOf(23, 8))), ["fail"]);
+  assert.deepEqual(typesOf(rig.invoke(letterOf(24, 9))), ["run"], "the next one is another");
+});
+
+test("a letter whose copy runs is given up when that has ended without it", () => {
+  const rig = createRig().owner();
+  rig.invoke(letterOf(2, 7));
+  assert.deepEqual(typesOf(rig.step(sealOf(20, 7))), []);
+  assert.deepEqual(typesOf(rig.failed(2)), ["reply", "append"]);
+});
+
+test("what was given up is known to whoever wakes the session", () => {
+  const seen = [{ source: sixteen(5), n: 7, usedAtMs: 1_000, isGivenUp: true }];
+  const fold = recordOf(other, 2, recordOf(other, 1).rid, { type: "fold", released: true, seen });
+  const rig = createRig();
+  const effects = rig.last(rig.invoke(letterOf(1, 7)), stored(7, fold));
+  assert.equal(one(effects, "fail").failure.reason, "not_taken");
+});
+
+test("a letter to a session that is not there is given up in its first record", () => {
+  const rig = createRig();
+  const opened = rig.empty(rig.step(sealOf(1, 7)));
+  assert.deepEqual(typesOf(opened), ["open", "append"]);
+  assert.equal(one(rig.accept(opened), "fail").failure.reason, "not_taken");
+});
+
+test("a turn that sends is refused at once while the store is full", () => {
+  const rig = createRig().owner();
+  rig.invoke(callOf(2));
+  const { token } = one(rig.turned(2, 1, [send("a")]), "ring");
+  const effects = rig.step({ type: "rejected", token, why: "no room" });
+  assert.equal(one(effects, "fail").failure.reason, "store_full");
+});
+
 test("a letter whose handler fails may come again under its number", () => {
   const rig = createRig().owner();
   rig.invoke(letterOf(2, 7));
@@ -212,7 +303,7 @@ test("what was taken is known to whoever wakes the session, from folds and from 
   const fold = recordOf(other, 2, recordOf(other, 1).rid, {
     type: "fold",
     released: true,
-    seen: [{ source: sixteen(5), n: 7, usedAtMs: 1_000 }],
+    seen: [{ source: sixteen(5), n: 7, usedAtMs: 1_000, isGivenUp: false }],
   });
   const rig = createRig();
   assert.deepEqual(typesOf(rig.last(rig.invoke(letterOf(1, 7)), stored(7, fold))), ["open", "reply"]);

@@ -9,11 +9,12 @@ import {
   letterLifeMs,
   redeliverMaxMs,
   redeliverMinMs,
+  rejectedRetryMs,
   resendMinMs,
-  transitMs,
   worldRetryMaxMs,
 } from "./constants.ts";
 import type { Activation, Slice, Step, StoreReply } from "./lane.ts";
+import { takeNothing } from "./memory.ts";
 import {
   endLetter,
   forgetBell,
@@ -84,12 +85,12 @@ function deliver(step: Step, activation: Activation): void {
     if (target === undefined || letter === undefined) break;
     if (orders.closing === "end" && isOwn(step, letter)) {
       over(step, activation, target);
-    } else if (letter.atMs + letterLifeMs <= world.storeMs) {
-      bury(step, activation, target, tooOld);
     } else {
+      if (letter.atMs + letterLifeMs <= world.storeMs) target.last ??= tooOld;
       target.stage = "away";
       outbox.away += 1;
-      out.push({ type: "deliver", activation: activation.number, source: tip.uid, letter });
+      const isGivenUp = target.last !== undefined;
+      out.push({ type: "deliver", activation: activation.number, source: tip.uid, letter, isGivenUp });
     }
   }
   arm(out, outbox, outbox.dueMs);
@@ -109,27 +110,32 @@ const isOwn = ({ lane: { name } }: Step, { agent, key }: Letter): boolean =>
 export function delivered(
   step: Step,
   activation: Activation,
-  { n, failure, untilMs }: LaneEvent & { type: "delivered" },
+  { n, failure }: LaneEvent & { type: "delivered" },
 ): void {
-  const { outbox, orders } = activation;
+  const { outbox } = activation;
   const letter = outbox.letters.get(n);
   const target = letter && targetOf(outbox, letter);
   if (target?.stage !== "away" || target.letters[0]?.n !== n) return;
   outbox.away -= 1;
-  if (failure === undefined) {
-    over(step, activation, target);
-    return;
-  }
-  if (doubtful.has(failure.reason))
-    target.unsettledUntilMs = Math.max(target.unsettledUntilMs, untilMs + transitMs);
+  if (failure === undefined) over(step, activation, target);
+  else if (failure.reason === "not_taken" || failure.reason === "agent_not_found")
+    bury(step, activation, target, target.last ?? failure);
+  else cameBack(step, activation, target, failure);
+}
+
+/** It goes again, or its session is asked to see to it that it is never taken. */
+function cameBack(step: Step, activation: Activation, target: Target, failure: Failure): void {
+  const { outbox, orders } = activation;
   target.tries += 1;
   if (isCounted(failure)) target.attempts += 1;
   const isLast =
     isFinal(failure) || target.attempts >= attemptsMax || (orders.closing === "end" && isCounted(failure));
-  const { monotonicMs } = step.world;
-  // a copy that is still on its way might be taken after the letter was given up
-  if (isLast && target.unsettledUntilMs <= monotonicMs) bury(step, activation, target, failure);
-  else waitUntil(outbox, target, isLast ? target.unsettledUntilMs : monotonicMs + pauseMs(target, failure));
+  if (!isLast || target.last !== undefined) {
+    waitUntil(outbox, target, step.world.monotonicMs + pauseMs(target, failure));
+    return;
+  }
+  target.last = failure;
+  makeReady(outbox, target);
 }
 
 function pauseMs({ tries }: Target, failure: Failure): number {
@@ -137,12 +143,16 @@ function pauseMs({ tries }: Target, failure: Failure): number {
   return Math.min(mostMs, redeliverMinMs * 2 ** Math.min(tries - 1, 16));
 }
 
-/** It is kept where people find it; only then the letters behind it go on. */
+/**
+ * It is kept where people find it; only then the letters behind it go on. From here on it is never sent
+ * again: it may be kept already.
+ */
 function bury({ world, out }: Step, { outbox, tip }: Activation, target: Target, failure: Failure): void {
   const [letter] = target.letters;
   if (letter === undefined) return;
   const token = world.unique();
   target.stage = "burying";
+  target.last = failure;
   outbox.burying.set(token, target);
   out.push({ type: "bury", token, source: tip.uid, letter, failure, attempts: target.attempts });
 }
@@ -151,8 +161,11 @@ function replied(step: Step, activation: Activation, event: StoreReply): boolean
   const { outbox } = activation;
   const { bell } = outbox;
   if (bell.type === "ringing" && bell.token === event.token) {
-    const retryAtMs = step.world.monotonicMs + resendMinMs;
+    const isFull = event.type === "rejected";
+    const retryAtMs = step.world.monotonicMs + (isFull ? rejectedRetryMs : resendMinMs);
     outbox.bell = event.type === "rung" ? { type: "rung", seq: event.seq } : { type: "none", retryAtMs };
+    // what sends would wait in vain for a store that is full
+    if (isFull && activation.turns.sending > 0) takeNothing(step, activation, event.why);
     return true;
   }
   const target = outbox.burying.get(event.token);
@@ -177,17 +190,6 @@ export function unring({ out }: Step, { outbox }: Activation): void {
   forgetBell(outbox);
   out.push({ type: "unring", seq: bell.seq });
 }
-
-/** Nobody knows whether the letter was taken, or will be. */
-const doubtful: ReadonlySet<string> = new Set([
-  "turn_timeout",
-  "store_away",
-  "not_owner",
-  "closed",
-  "interrupted",
-  "worker_lost",
-  "fenced",
-]);
 
 /** Nothing that a handler did: it would be no better off as a dead letter. */
 const ofTheWorld: ReadonlySet<string> = new Set([

@@ -9,7 +9,7 @@ import type { Asks } from "./asks.ts";
 import type { Dedupe } from "./dedupe.ts";
 import type { Fold, FoldBounds } from "./fold.ts";
 import type { Orders } from "./orders.ts";
-import type { Outbox } from "./outbox.ts";
+import type { Outbox, Owed } from "./outbox.ts";
 import type { Base, Hash } from "./replay.ts";
 import type { Seen } from "./seen.ts";
 import type { Tip } from "./tip.ts";
@@ -116,6 +116,8 @@ export interface Lane {
    * session has been idle.
    */
   keptTip: { readonly incarnation: Incarnation; readonly rid: RecordId } | undefined;
+  /** What is known of letters whose memory was dropped, until the session is in memory again. */
+  owed: Owed | undefined;
   /** Time for which the timer `append` is armed. */
   appendTimerMs: number;
 }
@@ -144,6 +146,7 @@ export function openLane(options: LaneOptions): Lane {
     activation: undefined,
     unreachable: undefined,
     keptTip: undefined,
+    owed: undefined,
     appendTimerMs: Number.POSITIVE_INFINITY,
   };
 }
@@ -153,6 +156,7 @@ export function isIdle(lane: Lane): boolean {
   return (
     lane.activation === undefined &&
     lane.keptTip === undefined &&
+    lane.owed === undefined &&
     lane.waking === undefined &&
     lane.queue.length === 0 &&
     lane.controls.length === 0

@@ -5,6 +5,8 @@ import { DecodeError } from "@voda/stdx";
 import type { Failure } from "../call/index.ts";
 import { dropAsks } from "./ask-gate.ts";
 import { type Activation, isQuiet, type Slice, type Step } from "./lane.ts";
+import { takeOrders } from "./orders.ts";
+import { owedBy } from "./outbox.ts";
 import { type DecodedRecord, decodeStored } from "./replay.ts";
 import {
   corruptLane,
@@ -13,9 +15,11 @@ import {
   laterFormat,
   lostRecords,
   requeue,
+  storeFull,
   unknownOutcome,
   workerLost,
 } from "./share.ts";
+import { takeJob } from "./turns.ts";
 import type { ColdReason, StoredRecord } from "./types.ts";
 import type { Work } from "./work.ts";
 
@@ -44,12 +48,13 @@ export function drop(
   outcome: "nothing" | "unknown" | { readonly begun: Pick<ReadonlySet<number>, "has"> },
 ): void {
   const { lane, out } = step;
-  const { append, asks, turns, orders } = activation;
+  const { append, asks, turns, orders, outbox } = activation;
   const doubtful = outcome === "nothing" ? [] : (append.flight?.turns ?? []).map((turn) => turn.work);
   const begun = typeof outcome === "object" ? outcome.begun : undefined;
   const hasRun = ({ stage, job }: Work): boolean =>
     begun !== undefined && !job.readonly && (stage === "executed" || begun.has(job.number));
   lane.activation = undefined;
+  if (why === "dropped") lane.owed = owedBy(outbox);
   dropAsks(step, activation);
   const requeued: Work[] = [];
   for (const work of turns.jobs.values()) {
@@ -62,9 +67,28 @@ export function drop(
     }
   }
   requeue(lane, requeued);
-  lane.controls = [...orders.waiting, ...lane.controls];
+  lane.controls = [...orders.waiting, ...(append.flight?.seals ?? []), ...lane.controls];
   out.push({ type: "close", activation: activation.number });
   out.push({ type: "cold", why });
+}
+
+/**
+ * The store is full, and nothing of what turns changed and sent is in it, or will be. Everybody who waits for
+ * it hears that at once; what is in memory goes.
+ */
+export function takeNothing(step: Step, activation: Activation, why: string): void {
+  const { turns, orders, tip } = activation;
+  // by our own last record, or because nothing came after it since
+  const isOurs = tip.claim === "owner" || tip.readable;
+  for (const [call, work] of turns.jobs) {
+    // readers store nothing: they run again on what the lane holds
+    if (isOurs && work.job.readonly && work.stage !== "executed") continue;
+    takeJob(turns, call);
+    failWork(step, work, storeFull(why));
+  }
+  for (const { number } of takeOrders(orders, () => true)) failCall(step, number, storeFull(why));
+  if (isOurs) step.lane.keptTip = { incarnation: tip.incarnation, rid: tip.rid };
+  drop(step, activation, "dropped", "nothing");
 }
 
 const failures = {
@@ -80,6 +104,7 @@ export function giveUp(step: Step, incident: keyof typeof failures, why: string)
   out.push({ type: "incident", incident, message: why });
   if (lane.activation !== undefined) drop(step, lane.activation, "dropped", "unknown");
   lane.waking = undefined;
+  lane.owed = undefined;
   failWaiting(step, failure);
   out.push({ type: "cold", why: "dropped" });
 }

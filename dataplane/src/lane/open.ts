@@ -1,11 +1,10 @@
 // How an activation begins.
 import { openAppend } from "./append.ts";
 import { openAsks } from "./asks.ts";
-import { inheritedMs } from "./constants.ts";
 import { openFold } from "./fold.ts";
 import type { Activation, Step } from "./lane.ts";
 import { openOrders } from "./orders.ts";
-import { inherit } from "./outbox.ts";
+import { restoreOwed } from "./outbox.ts";
 import type { Base } from "./replay.ts";
 import { keepReadable, openTip } from "./tip.ts";
 import { openTurns } from "./turns.ts";
@@ -30,11 +29,12 @@ export function open(
     orders: openOrders(),
     dedupe: base.dedupe,
     asks: openAsks(),
-    outbox: inherit(base.outbox, world.monotonicMs + inheritedMs),
+    outbox: restoreOwed(base.outbox, lane.owed),
     seen: base.seen,
   };
   const { keptTip } = lane;
   lane.keptTip = undefined;
+  lane.owed = undefined;
   if (keptTip?.incarnation === world.incarnation && sameRecord(keptTip.rid, base.tip))
     keepReadable(activation.tip);
   lane.waking = undefined;

@@ -1,6 +1,6 @@
 // What the session has sent and is not over: letters by target, each target's in their order, one on its way
 // at a time. So a target never sees a number before a lower one that it has not taken (PROTOCOL.md 6.2).
-import { sendBytes } from "../call/index.ts";
+import { type Failure, sendBytes } from "../call/index.ts";
 import type { OutboxPart } from "./record-outbox.ts";
 import type { Turned } from "./turns.ts";
 import type { Letter } from "./types.ts";
@@ -13,9 +13,9 @@ export interface Target {
   /** How often the first letter has come back, and how often its handler is to blame. */
   tries: number;
   attempts: number;
+  /** Why the first letter is given up, unless its session says that it was taken. */
+  last: Failure | undefined;
   retryAtMs: number;
-  /** Until then a copy of the first letter whose outcome nobody knows may still be taken. */
-  unsettledUntilMs: number;
 }
 
 /** A message beside the lane that has the session woken while it has letters and no memory. */
@@ -151,9 +151,24 @@ export function nextTarget(outbox: Outbox): Target | undefined {
   return undefined;
 }
 
-/** Whoever had the session before may have sent the first letter of each target until just now. */
-export function inherit(outbox: Outbox, untilMs: number): Outbox {
-  for (const target of outbox.targets.values()) target.unsettledUntilMs = untilMs;
+/** What is known of first letters when memory is dropped: one that ends its thread must come to an end. */
+export type Owed = ReadonlyMap<number, Pick<Target, "tries" | "attempts" | "last">>;
+
+/** By number. */
+export function owedBy({ targets }: Outbox): Owed | undefined {
+  if (targets.size === 0) return undefined;
+  return new Map(Array.from(targets.values(), (target) => [target.letters[0]?.n ?? 0, target]));
+}
+
+/** The session is in memory again, and nobody else had it. */
+export function restoreOwed(outbox: Outbox, owed: Owed | undefined): Outbox {
+  for (const target of outbox.targets.values()) {
+    const known = owed?.get(target.letters[0]?.n ?? 0);
+    if (known === undefined) continue;
+    target.tries = known.tries;
+    target.attempts = known.attempts;
+    target.last = known.last;
+  }
   return outbox;
 }
 
@@ -174,8 +189,8 @@ function addLetter(outbox: Outbox, letter: Letter): void {
     stage: "ready",
     tries: 0,
     attempts: 0,
+    last: undefined,
     retryAtMs: 0,
-    unsettledUntilMs: 0,
   };
   outbox.targets.set(name, made);
   outbox.ready.push(made);
@@ -190,6 +205,6 @@ function removeLetter(outbox: Outbox, n: number): void {
   target.letters.shift();
   target.tries = 0;
   target.attempts = 0;
-  target.unsettledUntilMs = 0;
+  target.last = undefined;
   if (target.letters.length === 0) outbox.targets.delete(`${letter.agent}/${letter.key}`);
 }

@@ -21,6 +21,8 @@ export interface SeenMark {
   readonly n: number;
   /** When it came, by the store's clock. */
   readonly usedAtMs: number;
+  /** Its source has given it up: it was not taken, and never will be. */
+  readonly isGivenUp: boolean;
 }
 
 /** `undefined` where there is nothing to say: it has no part then. */
@@ -38,22 +40,27 @@ export const outboxPart = {
   }),
 };
 
-/** The source that sent last is last. */
-export const seenPart = {
-  isEmpty: (seen: readonly SeenMark[]): boolean => seen.length === 0,
+/** The source that sent last is last. Those that were taken, and those that were given up: a part each. */
+export const seenPart = (isGivenUp: boolean) => ({
+  isEmpty: (seen: readonly SeenMark[]): boolean => seen.every((mark) => mark.isGivenUp !== isGivenUp),
   write: (writer: ByteWriter, seen: readonly SeenMark[]): void =>
-    writeList(writer, seen, (_, { source, n, usedAtMs }) => {
-      writer.raw(sized(source));
-      writer.varint(n);
-      writer.varint(usedAtMs);
-    }),
+    writeList(
+      writer,
+      seen.filter((mark) => mark.isGivenUp === isGivenUp),
+      (_, { source, n, usedAtMs }) => {
+        writer.raw(sized(source));
+        writer.varint(n);
+        writer.varint(usedAtMs);
+      },
+    ),
   read: (reader: ByteReader): SeenMark[] =>
     readList(reader, idBytes + 2, (body) => ({
       source: body.raw(idBytes),
       n: body.varint(),
       usedAtMs: body.varint(),
+      isGivenUp,
     })),
-};
+});
 
 function writeLetter(writer: ByteWriter, letter: Letter): void {
   writer.u8(0);

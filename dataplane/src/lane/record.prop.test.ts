@@ -67,7 +67,11 @@ const letter = plain({
 const outbox = fc.option(plain({ done: count, next: count, letters: fc.array(letter, { maxLength: 3 }) }), {
   nil: undefined,
 });
-const seen = fc.array(plain({ source: sixteen, n: count, usedAtMs: count }), { maxLength: 3 });
+const marks = (isGivenUp: boolean) =>
+  fc.array(plain({ source: sixteen, n: count, usedAtMs: count, isGivenUp: fc.constant(isGivenUp) }), {
+    maxLength: 3,
+  });
+const seen = fc.tuple(marks(false), marks(true)).map(([taken, givenUp]) => [...taken, ...givenUp]);
 const fold = plain({
   ...named,
   type: fc.constant("fold" as const),

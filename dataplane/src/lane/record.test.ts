@@ -156,11 +156,13 @@ const outbox = {
     { n: 299, atMs: 1_790_000_000_001, agent: "sink", key: "k", method: "tick", body: bytes(0, 0) },
   ],
 };
-const seen = [{ source: bytes(16, 70), n: 70_000, usedAtMs: 1_790_000_000_000 }];
+const seen = [{ source: bytes(16, 70), n: 70_000, usedAtMs: 1_790_000_000_000, isGivenUp: false }];
+const givenUp = [{ source: bytes(16, 90), n: 5, usedAtMs: 1_790_000_000_001, isGivenUp: true }];
 
 /** What format 1 has no room for. */
 const laterRecords: Record<string, LaneRecord> = {
   sending: { ...head, type: "turns", born: false, name: undefined, turns: [], outbox, seen },
+  givingUp: { ...plainFold, seen: [...seen, ...givenUp] },
   carrying: { ...plainFold, outbox, seen },
   remembering: { ...head, type: "gone", born: false, name: undefined, answers: [], clients: [], seen },
 };

@@ -88,7 +88,14 @@ const parts: readonly Part[] = [
   part(4, "answers", answersPart, (record) => (record.type === "turns" ? undefined : record.answers)),
   part(5, "clients", clientsPart, (record) => (record.type === "turns" ? undefined : record.clients)),
   part(6, "outbox", outboxPart, (record) => (record.type === "gone" ? undefined : record.outbox)),
-  part(7, "seen", seenPart, (record) => record.seen),
+  part(7, "seen", seenPart(false), (record) => record.seen),
+  part(
+    8,
+    "seen",
+    seenPart(true),
+    (record) => record.seen,
+    (givenUp, seen) => [...seen, ...givenUp],
+  ),
 ];
 const knownTags = parts.map(({ tag }) => tag);
 
@@ -103,6 +110,8 @@ function part<K extends keyof Fields>(
   field: K,
   codec: Codec<NonNullable<Fields[K]>>,
   of: (record: LaneRecord) => NonNullable<Fields[K]> | undefined,
+  /** Of what another part has of the same field. */
+  join: (value: NonNullable<Fields[K]>, before: Fields[K]) => Fields[K] = (value) => value,
 ): Part {
   return {
     tag,
@@ -111,7 +120,7 @@ function part<K extends keyof Fields>(
       if (value !== undefined && !codec.isEmpty(value)) codec.write(writer, value);
     },
     read(reader, into) {
-      into[field] = codec.read(reader);
+      into[field] = join(codec.read(reader), into[field]);
     },
   };
 }

@@ -10,9 +10,12 @@ export type Seen = Map<string, SeenMark>;
 
 export const createSeen = (): Seen => new Map();
 
-/** Whether the letter was taken before. */
-export const wasSeen = (seen: Seen, source: Uint8Array, n: number): boolean =>
-  n <= (seen.get(idText(source))?.n ?? 0);
+/** Lower numbers of a source are over, one way or the other: it has gone on. */
+export function fateOf(seen: Seen, source: Uint8Array, n: number): "open" | "taken" | "given_up" {
+  const mark = seen.get(idText(source));
+  if (mark === undefined || n > mark.n) return "open";
+  return n === mark.n && mark.isGivenUp ? "given_up" : "taken";
+}
 
 /** Whether a letter of this source can be remembered: no source is forgotten before its time. */
 export function hasRoom(seen: Seen, source: Uint8Array, running: number, nowMs: number): boolean {

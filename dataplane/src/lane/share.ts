@@ -113,3 +113,5 @@ export const carriedOutStill = (why: AbandonReason): Failure => {
   const message = "the session may still be deleted: the order had begun when its caller stopped waiting";
   return fail(why === "deadline" ? "turn_timeout" : "interrupted", message).failure;
 };
+/** Of a message that no call of a session has brought, nor will one that is on its way now. */
+export const notTaken = (): Failure => fail("not_taken", "the message was not taken").failure;

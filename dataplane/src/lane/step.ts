@@ -63,7 +63,7 @@ function note(at: Step, event: LaneEvent): void {
     case "abandon":
       return abandon(at, event.call, event.why);
     case "sleep":
-      if (lane.activation === undefined) lane.keptTip = undefined;
+      if (lane.activation === undefined) forget(lane);
       else sleep(lane.activation.orders);
       return;
     case "connection":
@@ -100,6 +100,12 @@ function note(at: Step, event: LaneEvent): void {
     case "worker_lost":
       return noteWorker(at, event);
   }
+}
+
+/** It keeps its place no longer. */
+function forget(lane: Lane): void {
+  lane.keptTip = undefined;
+  lane.owed = undefined;
 }
 
 function noteReply(at: Step, event: StoreReply): void {

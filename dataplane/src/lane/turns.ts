@@ -145,7 +145,7 @@ export function acceptTurn(turns: Turns, { turn, work }: Turned): void {
 /** What turns were sent by others, as far as they were. */
 export const seenOf = (turns: readonly Turned[], usedAtMs: number): SeenMark[] =>
   turns.flatMap(({ work: { job } }) =>
-    job.id?.type === "sent" ? [{ source: job.id.source, n: job.id.n, usedAtMs }] : [],
+    job.id?.type === "sent" ? [{ source: job.id.source, n: job.id.n, usedAtMs, isGivenUp: false }] : [],
   );
 
 /** `nowMs`: monotonic. */

@@ -117,16 +117,12 @@ export type LaneEvent =
       readonly after: number;
       readonly pages: readonly Page[];
     }
-  /**
-   * What became of the letter that went, once: it was taken, or why not. `untilMs`: the deadline that it went
-   * with, monotonic.
-   */
+  /** What became of the letter that went, once: it was taken, or why not. */
   | {
       readonly type: "delivered";
       readonly activation: number;
       readonly n: number;
       readonly failure: Failure | undefined;
-      readonly untilMs: number;
     }
   /** Answer to `identify`: a hash over method and input; `undefined` when the input cannot be read. */
   | {
@@ -150,7 +146,7 @@ export type LaneEvent =
   | { readonly type: "appended"; readonly token: number; readonly seq: number }
   /** The append was refused: 10071 or 10164; neither says that it will never be in the lane. */
   | { readonly type: "refused"; readonly token: number }
-  /** The append was not stored, and the server said why: a store that is full, for example. */
+  /** The append, or the bell, was not stored, and the server said why: a store that is full, for example. */
   | { readonly type: "rejected"; readonly token: number; readonly why: string }
   /**
    * Answer to `readLast`: no record when the lane is empty, no mark when none was ever written. From the
@@ -229,6 +225,8 @@ export type LaneEffect =
       readonly activation: number;
       readonly source: Uint8Array;
       readonly letter: Letter;
+      /** It is given up: unless it was taken, it never will be; then the answer is `not_taken`. */
+      readonly isGivenUp: boolean;
     }
   // to callers; each call gets exactly one of these
   /** The answer as the worker encoded it. `n` and `uid` make the token for reading one's writes. */

@@ -223,6 +223,7 @@ function sendsElsewhere(step: Step, record: LaneRecord): boolean {
   lane.queue = [];
   lane.controls = [];
   lane.waking = undefined;
+  lane.owed = undefined;
   for (const work of queue) {
     if (work.waiters.some((waiter) => waiter.hops >= hopsMax)) failWork(step, work, tooManyHops(hopsMax));
     else forwardWork(step, work, to);
@@ -260,7 +261,8 @@ function settleControls(
 ): void {
   const { lane, out } = step;
   // a session that is not there has nothing to end, and nothing to deliver
-  const isDone = (order: CallHead): boolean => order.type !== "wake" && base.uid === undefined;
+  const isDone = ({ type, id }: CallHead): boolean =>
+    base.uid === undefined && (type === "end" || (type === "deliver" && id === undefined));
   for (const order of lane.controls) if (isDone(order)) out.push({ type: "done", call: order.number });
   lane.controls = lane.controls.filter((order) => !isDone(order));
   lane.waking = undefined;

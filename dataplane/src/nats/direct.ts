@@ -33,19 +33,17 @@ export async function command(
   if (answer.error !== undefined) throw new StoreError(`${subject}: ${answer.error.description}`);
 }
 
-/** Stores a message; returns its sequence. @throws StoreError */
+/** Stores a message; returns its sequence, or why the server does not take it. @throws StoreError */
 export async function publish(
   requests: Requests,
   subject: string,
   body: string | Uint8Array,
-): Promise<number> {
+): Promise<number | { readonly refusal: string }> {
   const answer = (await requests.ask(subject, body)).json<{
     seq?: number;
     error?: { description: string };
   }>();
-  if (answer.seq === undefined)
-    throw new StoreError(`${subject}: ${answer.error?.description ?? "an answer without a sequence"}`);
-  return answer.seq;
+  return answer.seq ?? { refusal: answer.error?.description ?? "an answer without a sequence" };
 }
 
 /** From any replica: with 3 replicas it may be old. @throws StoreError */

@@ -4,6 +4,8 @@ import type { SessionName } from "@voda/proto/session";
 import { anonymous, type Call, type Failed, fail, noMethod, tokenOf } from "../call/index.ts";
 import type { Letter } from "../lane/index.ts";
 
+const nothing = new Uint8Array(0);
+
 interface LetterCall {
   readonly letter: Letter;
   /** Where it goes. */
@@ -11,16 +13,22 @@ interface LetterCall {
   /** The birth id of the session that has sent it, and its name as `agent/key`. */
   readonly source: Uint8Array;
   readonly sender: string;
-  readonly number: number;
-  readonly deadlineMs: number;
+  /** It is to be taken no more. */
+  readonly isGivenUp: boolean;
 }
 
-export function callOf({ letter, name, source, sender, number, deadlineMs }: LetterCall): Call {
-  const { n, method, body } = letter;
+/** `deadlineMs`: monotonic. */
+export function callOf(
+  { letter, name, source, sender, isGivenUp }: LetterCall,
+  number: number,
+  deadlineMs: number,
+): Call {
+  const { n, method } = letter;
+  const body = isGivenUp ? nothing : letter.body;
   return {
     head: {
       number,
-      type: "invoke",
+      type: isGivenUp ? "deliver" : "invoke",
       readonly: false,
       deadlineMs,
       id: { type: "sent", source, n, rawHash: source },

@@ -235,7 +235,8 @@ function performBeside(at: Performing, hosted: Hosted, effect: Of<"ring" | "unri
   const failed = (): void => emit({ type: "store_failed", token });
   if (effect.type === "ring") {
     const answered = (seq: number): void => emit({ type: "rung", token, seq });
-    store.ring(hosted, at.world.incarnation, { answered, failed });
+    const rejected = (why: string): void => emit({ type: "rejected", token, why });
+    store.ring(hosted, at.world.incarnation, { answered, rejected, failed });
     return;
   }
   const { agent, key, method, n } = effect.letter;

@@ -102,6 +102,9 @@ export interface Appended {
   readonly rejected: (why: string) => void;
 }
 
+/** What becomes of a bell: where it lies; or that nobody knows; or that the store takes nothing. */
+export interface Rung extends Resolver<number>, Pick<Appended, "rejected"> {}
+
 /** What a sleeping session no longer needs once the store cannot lose its fold. */
 export interface AsleepTrim {
   /** Of the fold that it sleeps with. */
@@ -136,7 +139,7 @@ export interface StorePort {
   trimAsleep(session: Session, trim: AsleepTrim): void;
   deletePages(session: Session, names: readonly PageName[]): void;
   /** `incarnation`: of this node, whose memory has the session. Told is where it lies. */
-  ring(session: Session, incarnation: string, told: Resolver<number>): void;
+  ring(session: Session, incarnation: string, told: Rung): void;
   /** Not awaited: what stays costs a wake. Up to that sequence. */
   unring(session: Session, seq: number): void;
   /** Kept until a person decides. The same letter may come twice. */

@@ -365,7 +365,7 @@ export class Reactor {
   }
 
   /** As a call like any other; what becomes of it is told once, after the step that it came to an end in. */
-  #post({ activation, source, letter, from }: Posted): void {
+  #post({ activation, source, letter, isGivenUp, from }: Posted): void {
     const { ports, world, timers } = this.#options;
     const { namespace, agent: sender, key } = from.name;
     const name = { namespace, agent: letter.agent, key: letter.key };
@@ -377,16 +377,19 @@ export class Reactor {
       const failure = answer.ok ? undefined : answer.failure;
       const told = (): void => {
         const hosted = this.#hosted.get(from.token);
-        const event = { type: "delivered", activation, n: letter.n, failure, untilMs } as const;
+        const event = { type: "delivered", activation, n: letter.n, failure } as const;
         if (hosted !== undefined) this.#step(hosted, event);
       };
       if (this.#steps > 0) this.#told.push(told);
       else told();
     };
-    const refusal = "failure" in agent ? agent : letterRefusal(agent, letter.method);
+    if (this.#drained !== undefined) return tell(closing());
+    if ("failure" in agent) return tell(agent);
+    const refusal = isGivenUp ? undefined : letterRefusal(agent, letter.method);
     if (refusal !== undefined) return tell(refusal);
     const number = world.unique();
-    const call = callOf({ letter, name, source, number, deadlineMs: untilMs, sender: `${sender}/${key}` });
+    const what = { letter, isGivenUp, name, source, sender: `${sender}/${key}` };
+    const call = callOf(what, number, untilMs);
     const full = queueFull(this.#hosted.get(call.token));
     if (full !== undefined) return tell(full);
     const live = this.#performing.calls.add(call, tell);

@@ -14,8 +14,8 @@ export interface Bell {
 
 /** Everything that returns a promise may throw a StoreError. */
 export interface Bells {
-  /** Returns where it lies. */
-  ring(bell: Pick<Bell, "token" | "name" | "incarnation">): Promise<number>;
+  /** Returns where it lies, or why the store does not take it. */
+  ring(bell: Pick<Bell, "token" | "name" | "incarnation">): Promise<number | { readonly refusal: string }>;
   /** What was rung up to that sequence goes. */
   silence(token: SessionToken, seq: number): Promise<void>;
   all(): AsyncIterable<Bell>;

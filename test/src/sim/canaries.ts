@@ -385,6 +385,18 @@ export const canaries: Readonly<Record<string, Canary>> = {
     finds: /^not done/,
     options: { plan: { sends: 8 }, faults: { powerLosses: 0 } },
   },
+  /** A letter is given up only where its target has said that it never will be taken. */
+  giveUpAtTarget: {
+    patches: [
+      lane(
+        "delivery",
+        "  makeReady(outbox, target);\n}\n\nfunction pauseMs",
+        "  bury(step, activation, target, failure);\n}\n\nfunction pauseMs",
+      ),
+    ],
+    finds: /was taken, and is given up|is taken after it was given up/,
+    options: { plan: { sends: 8, sleeps: 4 }, faults: { powerLosses: 0, slow: 0.2, lost: 0.1, crashes: 3 } },
+  },
   /** What is not over is in the folds. */
   outboxInFolds: {
     patches: [

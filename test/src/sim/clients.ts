@@ -12,6 +12,7 @@ export type OperationType =
   | "unkeyedAsk"
   | "send"
   | "poison"
+  | "moody"
   | "wakeAsked"
   | "write"
   | "unkeyed"
@@ -76,6 +77,7 @@ export class Clients {
     this.#add("unkeyedAsk", Math.floor(plan.asks / 3));
     this.#add("send", plan.sends);
     this.#add("poison", Math.floor(plan.sends / 3));
+    this.#add("moody", Math.floor(plan.sends / 2));
     this.#add("wake", clockwork.random.below(2));
   }
 
@@ -249,7 +251,7 @@ const reasonsOfTheWorld: readonly string[] = [
   "worker_lost",
 ];
 
-const keyed: readonly OperationType[] = ["write", "throw", "ask", "send", "poison"];
+const keyed: readonly OperationType[] = ["write", "throw", "ask", "send", "poison", "moody"];
 const isKeyed = (kind: OperationType): boolean => keyed.includes(kind);
 
 /** Orders are answered without words. */

@@ -1,11 +1,12 @@
 // What the one session has sent the other: each letter after its turn, in their order, once, or given up.
 import { opOf, Violation } from "./checks.ts";
-import type { Clients } from "./clients.ts";
+import type { Clients, OperationType } from "./clients.ts";
 import type { Clockwork } from "./clockwork.ts";
 import type { Stores } from "./sessions.ts";
 import type { SimStore } from "./store.ts";
 
 const everOf = (store: SimStore): readonly number[] => (store.versions.at(-1)?.ever ?? []).map(opOf);
+const letters: readonly OperationType[] = ["send", "poison", "moody"];
 
 /**
  * The second session has committed the operation; that nothing happens twice, its lane checks.
@@ -17,17 +18,24 @@ export function checkTaken(
   { main, asked }: Stores,
   clockwork: Clockwork,
 ): void {
-  if (clients.operation(operation).kind !== "send") return;
+  if (!letters.includes(clients.operation(operation).kind)) return;
   clockwork.meet("a letter is taken");
+  if (main.graves.has(operation)) throw new Violation(`${operation} is taken after it was given up`);
   const sent = everOf(main);
   const at = sent.indexOf(operation);
   if (at < 0) throw new Violation(`dirty send: ${operation} was taken, and its turn is not committed`);
   const taken = everOf(asked);
-  const skipped = sent
-    .slice(0, at)
-    .find((before) => clients.operation(before).kind === "send" && !taken.includes(before));
+  const skipped = sent.slice(0, at).find((before) => {
+    const isLetter = letters.includes(clients.operation(before).kind);
+    return isLetter && !taken.includes(before) && !main.graves.has(before);
+  });
   if (skipped !== undefined)
     throw new Violation(`out of order: ${operation} was taken before ${skipped}, which was sent before it`);
+}
+
+/** @throws Violation */
+export function checkBuried(operation: number, { asked }: Stores): void {
+  if (everOf(asked).includes(operation)) throw new Violation(`${operation} was taken, and is given up`);
 }
 
 /** Nothing that was sent is on its way. */
@@ -35,7 +43,6 @@ export function areOver(clients: Clients, { main, asked }: Stores): boolean {
   const taken = everOf(asked);
   return everOf(main).every((operation) => {
     const { kind } = clients.operation(operation);
-    if (kind === "poison") return main.graves.has(operation);
-    return kind !== "send" || taken.includes(operation);
+    return !letters.includes(kind) || taken.includes(operation) || main.graves.has(operation);
   });
 }

@@ -46,7 +46,7 @@ export interface FaultPlan {
   readonly ends: number;
   /** Calls whose handlers ask the second session. */
   readonly asks: number;
-  /** Calls whose handlers send to the second session; each third is one that it refuses for good. */
+  /** Calls whose handlers send to the second session; it refuses some for good, always or now and then. */
   readonly sends: number;
   /** Operations and faults begin within this time; then everything must come to rest. */
   readonly busyMs: number;

@@ -9,7 +9,7 @@ import { Clients } from "./clients.ts";
 import { type Clockwork, createClockwork } from "./clockwork.ts";
 import type { Coverage } from "./coverage.ts";
 import { createLeases, type LeaseNews, type Leases } from "./leases.ts";
-import { areOver, checkTaken } from "./letters.ts";
+import { areOver, checkBuried, checkTaken } from "./letters.ts";
 import { SimNode } from "./node.ts";
 import { type FaultPlan, planRun, type RunOptions } from "./options.ts";
 import type { Stores } from "./sessions.ts";
@@ -58,16 +58,15 @@ interface Mesh {
 
 function createMesh(plan: FaultPlan, clockwork: Clockwork): Mesh {
   const { random } = clockwork;
+  const quiet = { plan, clockwork, onCommitted: () => undefined, onBuried: () => undefined };
   const stores: Stores = {
     main: new SimStore({
-      plan,
-      clockwork,
+      ...quiet,
       onLoss: (left) => clients.forget(left),
-      onCommitted: () => undefined,
+      onBuried: (operation) => checkBuried(operation, stores),
     }),
     asked: new SimStore({
-      plan,
-      clockwork,
+      ...quiet,
       onLoss: (left) => clients.forgetAsked(left),
       onCommitted: (operation) => checkTaken(operation, clients, stores, clockwork),
     }),

@@ -30,6 +30,8 @@ export interface StoreOptions {
   readonly onLoss: (left: number) => void;
   /** Hears of each operation that is committed. */
   readonly onCommitted: (operation: number) => void;
+  /** Hears of each whose letter was given up. */
+  readonly onBuried: (operation: number) => void;
 }
 
 const pageText = (name: PageName): string => `${name.epoch}.${name.index}`;
@@ -116,7 +118,9 @@ export class SimStore {
     return this.#bell;
   }
 
-  ring(incarnation: string): number {
+  ring(incarnation: string): number | "full" {
+    const { nowMs } = this.#options.clockwork;
+    if (nowMs < this.#fullUntilMs) return "full";
     this.#bells += 1;
     const seq = this.#bells;
     this.#bell = { seq, incarnation };
@@ -131,6 +135,7 @@ export class SimStore {
   bury(operation: number): void {
     this.#options.clockwork.meet("a letter is given up");
     this.graves.add(operation);
+    this.#options.onBuried(operation);
   }
 
   /** An operator lets the session go on from what is there. */

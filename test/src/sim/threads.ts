@@ -100,6 +100,7 @@ export class Threads {
             const due = (): void => hear({ type: "ask", activation, by, askId, request });
             process.deliver(random.next(), due, this.#fromWorker);
           },
+      refuses: () => random.chance(0.4),
       nowMs: () => process.clocks.monotonicMs,
       run: (done) => process.deliver(random.chance(0.1) ? random.below(600) : random.next() * 10, done),
       say: (message) => process.deliver(random.next(), () => hear(message), this.#fromWorker),

@@ -47,6 +47,8 @@ export interface WorkerOptions {
   readonly operation: (call: number) => Operation;
   /** Asks the other session to do the same operation; `undefined` where the session is the asked one. */
   readonly ask: ((by: number, askId: number, seen: string) => void) | undefined;
+  /** Whether a handler that may refuse does. */
+  readonly refuses: () => boolean;
   /** By the monotonic clock. */
   readonly nowMs: () => number;
   /** Lets a handler run that long. */
@@ -81,10 +83,11 @@ export function createWorker(options: WorkerOptions): SimWorker {
     const seen = state.join(" ");
     const run = { effect: effectOf(operation.number, state) };
     runs.set(call, run);
+    const { refuses } = options;
+    const ended = { call, operation, readonly, seen, effect: run.effect, isAsked, refuses };
     const end = (asked?: Told): void =>
       options.run(() => {
-        if (runs.get(call) === run)
-          step(endOf({ call, operation, readonly, seen, effect: run.effect, asked, isAsked }));
+        if (runs.get(call) === run) step(endOf({ ...ended, asked }));
       });
     if (isAsked || !isAsk(operation)) return end();
     asks.push((answer) => end(answer.ok ? decodeTold(answer.body) : { failed: seen }));
@@ -143,13 +146,15 @@ interface Ended {
   readonly asked: Told | undefined;
   /** It runs in the session that is asked, and sent to. */
   readonly isAsked: boolean;
+  /** Whether it is in no mood for it. */
+  readonly refuses: () => boolean;
 }
 
 const isAsk = ({ kind }: Operation): boolean => kind === "ask" || kind === "unkeyedAsk";
 
 /** How the handler of an operation ends, that saw the state `seen`. */
-function endOf({ call, operation, readonly, seen, effect, asked, isAsked }: Ended): TurnEvent {
-  if (isAsked && operation.kind === "poison")
+function endOf({ call, operation, readonly, seen, effect, asked, isAsked, refuses }: Ended): TurnEvent {
+  if (isAsked && (operation.kind === "poison" || (operation.kind === "moody" && refuses())))
     return { type: "threw", call, answer: encodeAnswer(fail("bad_request", "poison")) };
   const isRefused = asked !== undefined && !("effect" in asked);
   if (operation.kind === "throw" || isRefused)
@@ -162,7 +167,7 @@ function endOf({ call, operation, readonly, seen, effect, asked, isAsked }: Ende
 }
 
 function sendsOf({ kind, number }: Operation): readonly Send[] {
-  if (kind !== "send" && kind !== "poison") return noSends;
+  if (kind !== "send" && kind !== "poison" && kind !== "moody") return noSends;
   const { agent, key } = askedSession.name;
   return [{ agent, key, method: String(number), body: new Uint8Array(0) }];
 }

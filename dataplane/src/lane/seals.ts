@@ -1,0 +1,37 @@
+// Letters that their senders give up: only this session can say that one was not taken, and see to it that it
+// never will be. So neither clocks nor copies that are late matter (PROTOCOL.md 6.2).
+import type { CallHead } from "../call/index.ts";
+import { callText } from "./dedupe.ts";
+import type { Activation, Lane, Step } from "./lane.ts";
+import { takeOrders } from "./orders.ts";
+import type { SeenMark } from "./record-outbox.ts";
+import { fateOf } from "./seen.ts";
+import { failCall, notTaken } from "./share.ts";
+
+const isSeal = ({ type, id }: CallHead): boolean => type === "deliver" && id?.type === "sent";
+
+/** A copy that is here is taken or not before anybody gives the letter up. */
+const isReady = ({ running }: Lane, { id }: CallHead): boolean =>
+  id?.type === "sent" && !running.has(callText(id));
+
+/** Those that the lane says all of already. */
+export function answerSeals(step: Step, { orders, seen }: Activation): void {
+  const fate = ({ id }: CallHead) => (id?.type === "sent" ? fateOf(seen, id.source, id.n) : "open");
+  for (const seal of takeOrders(orders, (one) => isSeal(one) && fate(one) !== "open"))
+    if (fate(seal) === "taken") step.out.push({ type: "done", call: seal.number });
+    else failCall(step, seal.number, notTaken());
+}
+
+/** Whether the next record has some to carry out. */
+export const hasSeals = (lane: Lane, { orders }: Activation): boolean =>
+  orders.waiting.some((one) => isSeal(one) && isReady(lane, one));
+
+/** They are carried out when the record is accepted. */
+export const takeSeals = (lane: Lane, { orders }: Activation): CallHead[] =>
+  takeOrders(orders, (one) => isSeal(one) && isReady(lane, one));
+
+/** As the record has them. */
+export const sealed = (seals: readonly CallHead[], usedAtMs: number): SeenMark[] =>
+  seals.flatMap(({ id }) =>
+    id?.type === "sent" ? [{ source: id.source, n: id.n, usedAtMs, isGivenUp: true }] : [],
+  );

@@ -340,7 +340,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
         "",
       ),
     ],
-    finds: /^effect \d+ happened twice/,
+    finds: /^effect \d+ happened twice|was taken, and is given up|is taken after it was given up/,
     options: { plan: { sends: 8, sleeps: 4 }, faults: { powerLosses: 0, crashes: 3 } },
   },
   /** A letter is over when its target has committed it. */

@@ -194,6 +194,7 @@ test("a graph that cannot end is refused with the task that is stuck", () => {
     code: "bad_argument",
     message: /task 0 waits for task 1, which is not in 0..0/,
   });
+  for (const other of [-1, 0.5, Number.NaN]) assert.throws(() => layOut([[other]]), { code: "bad_argument" });
   assert.equal(layOut(Array.from({ length: tasksMax }, () => [])).waits.length, tasksMax);
   assert.throws(() => layOut(Array.from({ length: tasksMax + 1 }, () => [])), {
     code: "bad_argument",

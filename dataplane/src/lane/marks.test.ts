@@ -140,6 +140,11 @@ test("nothing that links is left: the accepted session begins anew behind what i
   assert.deepEqual([tip.n, tip.expect, tip.born], [0, 5, true]);
 });
 
+test("of a lane of which nothing is left nothing is kept", () => {
+  const { n, expect, uid } = replayKept([], false);
+  assert.deepEqual([n, expect, uid], [0, 0, undefined]);
+});
+
 test("the last record cannot be read: the accepted session goes on where the store sees an empty lane", () => {
   const rig = coldRig();
   const records = lane(3);

@@ -106,6 +106,18 @@ test("dead letters are listed, delivered again once, and dropped", async () => {
   assert.deepEqual([await to("shut")(), await to("gone")()], [undefined, undefined]);
 });
 
+test("what a session has sent is delivered after its node died, though nobody calls it", async () => {
+  const taken = async () => (await call(n2.url, "sink/slow/taken")).body as Readonly<Record<string, number>>;
+  const count = 12;
+  await call(n2.url, "sink/slow/open");
+  await call(n1.url, "sender/dies/flood", { input: { to: "slow", count } });
+  await waitUntil(async () => Object.keys(await taken()).length > 2, "some are taken");
+  await n1.kill9();
+  await waitUntil(async () => Object.keys(await taken()).length === count, "all are taken");
+  assert.deepEqual(new Set(Object.values(await taken())), new Set([1]));
+  await n1.restart();
+});
+
 interface Letter {
   readonly id: string;
   readonly sender: { readonly key: string };

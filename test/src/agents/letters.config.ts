@@ -87,7 +87,7 @@ const sink = agent("sink", { taken: s.map<number>(), isOpen: s.register(false) }
     },
     async takeSlowly(ctx, n: number) {
       await new Promise((resolve) => setTimeout(resolve, 200));
-      ctx.state.taken.set(String(n), 1);
+      ctx.state.taken.set(String(n), (ctx.state.taken.get(String(n)) ?? 0) + 1);
     },
     refuse(ctx, what: string) {
       ctx.state.taken.set(what, (ctx.state.taken.get(what) ?? 0) + 1);

@@ -30,8 +30,8 @@ function sending(rig: Rig, call: number, ...sends: readonly Send[]): LaneEffect[
 const rung = (rig: Rig, token: number, seq = 50): LaneEffect[] => rig.step({ type: "rung", token, seq });
 
 /** What became of letter `n`. */
-const told = (rig: Rig, n: number, failure?: Failure): LaneEffect[] =>
-  rig.step({ type: "delivered", activation: rig.activation.number, n, failure });
+const told = (rig: Rig, n: number, failure?: Failure, isNobodyThere = false): LaneEffect[] =>
+  rig.step({ type: "delivered", activation: rig.activation.number, n, failure, isNobodyThere });
 
 const numbers = (effects: readonly LaneEffect[]): number[] =>
   all(effects, "deliver").map(({ letter }) => letter.n);
@@ -109,7 +109,7 @@ test("a letter that turns out to be taken is over, however its last attempt ende
 test("a letter to an agent that is gone is a dead one at once: nobody could take it", () => {
   const rig = createRig().owner();
   sending(rig, 2, send("a"));
-  assert.equal(one(told(rig, 1, gone), "bury").failure, gone);
+  assert.equal(one(told(rig, 1, gone, true), "bury").failure, gone);
 });
 
 for (const failure of [fail("internal", "the handler threw"), fail("turn_timeout", "it took too long")])
@@ -127,6 +127,12 @@ for (const failure of [fail("internal", "the handler threw"), fail("turn_timeout
     assert.equal(givenUp(rig, told(rig, 1, failure.failure)).attempts, attemptsMax);
     assert.ok(waitedMs > 5 * 60_000 && waitedMs < 10 * 60_000);
   });
+
+test("a handler that found another agent gone is there itself, and gives the letter up", () => {
+  const rig = createRig().owner();
+  sending(rig, 2, send("a"));
+  assert.equal(givenUp(rig, told(rig, 1, gone)).failure, gone);
+});
 
 test("its session is asked until it says whether the letter was taken", () => {
   const rig = createRig().owner();

@@ -110,7 +110,7 @@ const isOwn = ({ lane: { name } }: Step, { agent, key }: Letter): boolean =>
 export function delivered(
   step: Step,
   activation: Activation,
-  { n, failure }: LaneEvent & { type: "delivered" },
+  { n, failure, isNobodyThere }: LaneEvent & { type: "delivered" },
 ): void {
   const { outbox } = activation;
   const letter = outbox.letters.get(n);
@@ -118,7 +118,7 @@ export function delivered(
   if (target?.stage !== "away" || target.letters[0]?.n !== n) return;
   outbox.away -= 1;
   if (failure === undefined) over(step, activation, target);
-  else if (failure.reason === "not_taken" || failure.reason === "agent_not_found")
+  else if (failure.reason === "not_taken" || isNobodyThere)
     bury(step, activation, target, target.last ?? failure);
   else cameBack(step, activation, target, failure);
 }

@@ -123,6 +123,8 @@ export type LaneEvent =
       readonly activation: number;
       readonly n: number;
       readonly failure: Failure | undefined;
+      /** Its agent is not deployed: there is no session that could take it, or say that it does not. */
+      readonly isNobodyThere: boolean;
     }
   /** Answer to `identify`: a hash over method and input; `undefined` when the input cannot be read. */
   | {

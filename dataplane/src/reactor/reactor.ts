@@ -373,18 +373,18 @@ export class Reactor {
     const nowMs = timers.nowMs();
     const limitMs = "failure" in agent ? 0 : turnLimitOf({ agent }, letter).ms;
     const untilMs = nowMs + limitMs + letterQueueMs;
-    const tell = (answer: Answer): void => {
+    const tell = (answer: Answer, isNobodyThere = false): void => {
       const failure = answer.ok ? undefined : answer.failure;
       const told = (): void => {
         const hosted = this.#hosted.get(from.token);
-        const event = { type: "delivered", activation, n: letter.n, failure } as const;
+        const event = { type: "delivered", activation, n: letter.n, failure, isNobodyThere } as const;
         if (hosted !== undefined) this.#step(hosted, event);
       };
       if (this.#steps > 0) this.#told.push(told);
       else told();
     };
     if (this.#drained !== undefined) return tell(closing());
-    if ("failure" in agent) return tell(agent);
+    if ("failure" in agent) return tell(agent, agent.failure.reason === "agent_not_found");
     const refusal = isGivenUp ? undefined : letterRefusal(agent, letter.method);
     if (refusal !== undefined) return tell(refusal);
     const number = world.unique();
@@ -392,7 +392,7 @@ export class Reactor {
     const call = callOf(what, number, untilMs);
     const full = queueFull(this.#hosted.get(call.token));
     if (full !== undefined) return tell(full);
-    const live = this.#performing.calls.add(call, tell);
+    const live = this.#performing.calls.add(call, (answer) => tell(answer));
     if (live !== undefined) this.#deliver(live);
   }
 }

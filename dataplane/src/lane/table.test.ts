@@ -472,6 +472,7 @@ test("a failed turn is joined by nobody; when it must run again, calls under its
     all(rig.accept(rig.failed(3, 0)), "reply").map(({ call }) => call),
     [3, 4],
   );
+  assert.equal(rig.lane.queue.length, 0);
 });
 
 test("a session that could still be read is claimed again once the connection was lost", () => {

@@ -32,8 +32,10 @@ export interface ThreadsOptions {
 export class Threads {
   readonly #options: ThreadsOptions;
   readonly #workers = new Map<number, SimWorker>();
-  /** Their handlers had begun in a worker that was lost. */
+  /** Their handlers had begun in a worker of which the node heard that it was lost. */
   readonly #neverAgain = new Set<number>();
+  /** Activations that the node has not closed. */
+  readonly #open = new Set<number>();
   readonly #calls = new Map<number, Call>();
   #toWorker: Channel = [];
   #fromWorker: Channel = [];
@@ -45,7 +47,7 @@ export class Threads {
   readonly port: WorkerPort = {
     agentOf: () => agent,
     askedAgentOf: () => agent,
-    open: (opening) => this.#open(opening),
+    open: (opening) => this.#opened(opening),
     run: (activation, call) => this.#run(activation, call),
     identify: (activation, call) => {
       const { number } = call.head;
@@ -57,11 +59,13 @@ export class Threads {
     answerAsk: (activation, askId, answer) =>
       this.#send(activation, (worker) => worker.askAnswered(askId, answer)),
     cut: (activation) => this.#send(activation, (worker) => worker.step({ type: "cut" })),
-    close: (activation) =>
+    close: (activation) => {
+      this.#open.delete(activation);
       this.#send(activation, (worker) => {
         worker.step({ type: "close" });
         this.#workers.delete(activation);
-      }),
+      });
+    },
     outbox: (_activation, { way }) => {
       if (way === "over") this.#options.clockwork.meet("a letter is over");
     },
@@ -71,6 +75,7 @@ export class Threads {
   start(): void {
     this.#workers.clear();
     this.#neverAgain.clear();
+    this.#open.clear();
     this.#calls.clear();
     this.#toWorker = [];
     this.#fromWorker = [];
@@ -81,12 +86,18 @@ export class Threads {
     this.#workers.clear();
     // what they had said is heard first
     for (const [activation, { begun }] of lost) {
-      for (const call of begun) if (!this.#call(call).head.readonly) this.#neverAgain.add(call);
-      this.#options.process.deliver(1, () => told(activation, begun), this.#fromWorker);
+      const due = (): void => {
+        // one that was closed meanwhile, such as of a session that is fenced, says nothing any more
+        const writers = [...begun].filter((call) => !this.#call(call).head.readonly);
+        if (this.#open.has(activation)) for (const call of writers) this.#neverAgain.add(call);
+        told(activation, begun);
+      };
+      this.#options.process.deliver(1, due, this.#fromWorker);
     }
   }
 
-  #open({ activation, image, name, hear }: Opening): Opened {
+  #opened({ activation, image, name, hear }: Opening): Opened {
+    this.#open.add(activation);
     const { process, operation } = this.#options;
     const { random } = this.#options.clockwork;
     const worker = createWorker({

@@ -1,6 +1,7 @@
 // npm run check: everything that needs no server. Stops at the first failure, which names its fix.
 import { execFileSync } from "node:child_process";
 import { globSync, readFileSync } from "node:fs";
+import { wordsOf } from "../stdx/src/words.ts";
 import { run } from "./run.ts";
 
 const steps: readonly (readonly [string, () => void])[] = [
@@ -22,7 +23,7 @@ for (const [name, step] of steps) {
   try {
     step();
   } catch (error) {
-    console.error(`check: ${name} failed: ${error instanceof Error ? error.message : String(error)}`);
+    console.error(`check: ${name} failed: ${wordsOf(error)}`);
     process.exit(1);
   }
   console.log(`check: ${name} ok (${((performance.now() - started) / 1000).toFixed(1)} s)`);

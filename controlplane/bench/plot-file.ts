@@ -1,6 +1,7 @@
 // `--plot FILE`: looked at before a run that may take long, written after it.
 import { accessSync, constants, statSync, writeFileSync } from "node:fs";
 import { dirname, extname } from "node:path";
+import { wordsOf } from "@voda/stdx";
 import { BenchError, type BenchFlag, type BenchValues, text } from "@voda/stdx/bench";
 import { type Chart, marksOf } from "./plot.ts";
 import { pngOf } from "./png.ts";
@@ -40,8 +41,6 @@ function attempt(file: string, step: () => void): void {
   try {
     step();
   } catch (error) {
-    throw new BenchError(
-      `--plot ${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    throw new BenchError(`--plot ${file} cannot be written: ${wordsOf(error)}`);
   }
 }

@@ -1,6 +1,7 @@
 // From files and flags to the objects that the benches run on.
 import { isUtf8 } from "node:buffer";
 import { closeSync, openSync, readSync } from "node:fs";
+import { wordsOf } from "@voda/stdx";
 import { BenchError, type BenchFlag, type BenchValues, distinct, listOf, text } from "@voda/stdx/bench";
 import { modelsMax, type NodeSpec } from "../src/placement/node-spec.ts";
 import { isPolicyName, type PolicyName, policies } from "../src/placement/policies.ts";
@@ -65,7 +66,7 @@ function readList(file: string): string {
       if (bytes > listBytesMax) break;
     }
   } catch (error) {
-    throw new BenchError(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    throw new BenchError(`${file} cannot be read: ${wordsOf(error)}`);
   }
   if (bytes > listBytesMax) throw new TraceError(`${file}: is longer than listBytesMax ${listBytesMax}`);
   const all = Buffer.concat(pieces);

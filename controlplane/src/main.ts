@@ -1,11 +1,11 @@
 // The program `voda controlplane`: flags in, a message to its parent over IPC when it serves, logs on
 // standard error.
-import { wordsOf } from "@voda/stdx";
+import { withWords, wordsOf } from "@voda/stdx";
 import { destination, pino, stdSerializers } from "pino";
 import { ConfigError, readConfig } from "./config.ts";
 import { type ControlPlane, openControlPlane } from "./control-plane.ts";
 
-const serializers = { err: (error: Error) => ({ ...stdSerializers.err(error), message: wordsOf(error) }) };
+const serializers = { err: withWords(stdSerializers.err) };
 const log = pino({ name: "controlplane", serializers }, destination({ dest: 2, sync: true }));
 const exitUsage = 2;
 
@@ -16,7 +16,7 @@ try {
   log.info({ api, picker, xds }, "ready");
   process.send?.({ ready: true, api, picker, xds }, () => process.disconnect?.());
 } catch (error) {
-  log.fatal({ err: error }, error instanceof Error ? error.message : "the control plane did not start");
+  log.fatal({ err: error }, wordsOf(error));
   process.exit(error instanceof ConfigError ? exitUsage : 1);
 }
 

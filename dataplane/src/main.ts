@@ -1,6 +1,6 @@
 // `voda node`: the data plane as a program. Tells its parent over IPC when it serves, if the parent opened
 // such a channel; logs go to standard error. Standard output belongs to the agents.
-import { wordsOf } from "@voda/stdx";
+import { withWords, wordsOf } from "@voda/stdx";
 import pino from "pino";
 import { type NodeConfig, parseConfig } from "./config.ts";
 import { DevicesError } from "./controls/index.ts";
@@ -11,12 +11,11 @@ if (config === undefined) {
   process.stderr.write(`voda node: ${problem}\n`);
   process.exit(2);
 }
-const { err } = pino.stdSerializers;
 const log = pino(
   {
     level: config["log-level"],
     base: { node: config["node-id"] },
-    serializers: { err: (error: Error) => ({ ...err(error), message: wordsOf(error) }) },
+    serializers: { err: withWords(pino.stdSerializers.err) },
   },
   pino.destination(2),
 );

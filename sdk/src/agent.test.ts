@@ -464,4 +464,5 @@ test("VodaError.is and from know the errors of another copy, and wrap all others
     ["internal", "internal", "bad", cause],
   );
   assert.equal(VodaError.from("text").message, "text");
+  assert.equal(VodaError.from(new RangeError("")).message, "RangeError");
 });

@@ -149,7 +149,8 @@ function failure(call: Call, timeout: AbortSignal, error: unknown, last: VodaErr
 /** Node's fetch says "fetch failed" and hides why in the cause. */
 function causeText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error && error.cause.message !== "" ? error.cause.message : error.message;
+  const cause: unknown = error.cause instanceof AggregateError ? error.cause.errors[0] : error.cause;
+  return cause instanceof Error && cause.message !== "" ? cause.message : error.message;
 }
 
 /** Ends early when the signal fires. */

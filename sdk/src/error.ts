@@ -93,7 +93,7 @@ export class VodaError extends Error {
 /** Anything may have been thrown, also what throws when it is looked at. */
 function messageOf(error: unknown): string {
   try {
-    return String(error instanceof Error ? error.message : error);
+    return String(error instanceof Error ? error.message || error.name : error);
   } catch {
     return "a value that has no text";
   }

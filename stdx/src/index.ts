@@ -5,4 +5,4 @@ export { type Clock, systemClock } from "./clock.ts";
 export { type Prng, prng } from "./prng.ts";
 export { BoundedQueue } from "./queue.ts";
 export { SlotTable } from "./slots.ts";
-export { oneLine, wordsOf } from "./words.ts";
+export { oneLine, withWords, wordsOf } from "./words.ts";

@@ -235,6 +235,11 @@ const deployments: readonly Deployment[] = [
     says: /on node n1: the bundle has no agent calm; it has: none/,
   },
   { name: "that throws", code: "null.model", says: /on node n1: TypeError: Cannot read properties of null/ },
+  {
+    name: "that throws many lines",
+    code: 'throw new Error("no key:\\n  set KEY")',
+    says: /on node n1: Error: no key: set KEY/,
+  },
 ];
 
 for (const { name, code, says } of deployments)

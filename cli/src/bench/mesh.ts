@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { prng } from "@voda/stdx";
+import { prng, wordsOf } from "@voda/stdx";
 import { programs } from "../programs.ts";
 import { logsFolder } from "../up/mesh.ts";
 import type { ReadyFile } from "../up/ready-file.ts";
@@ -123,7 +123,7 @@ export function startKilling(
     try {
       process.kill(node.pid, "SIGKILL");
     } catch (error) {
-      progress(`node ${node.id} (pid ${node.pid}) was gone already: ${String(error)}`);
+      progress(`node ${node.id} (pid ${node.pid}) was gone already: ${wordsOf(error)}`);
       return;
     }
     kills += 1;

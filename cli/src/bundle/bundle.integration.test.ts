@@ -136,6 +136,19 @@ for (const [name, files, says] of [
     /^it threw 'no key set', which is no Error$/,
   ],
   [
+    "an error whose words are in its cause",
+    {
+      "step.ts": `export const step: number = 1;
+throw new Error("cannot start", { cause: new AggregateError([new Error("no key set")]) });\n`,
+    },
+    /^\S*step\.ts:2:7: cannot start: no key set$/,
+  ],
+  [
+    "an error without words",
+    { "step.ts": 'export const step: number = 1;\nthrow new RangeError("");\n' },
+    /^\S*step\.ts:2:7: RangeError$/,
+  ],
+  [
     "an error of a package, called at the top level",
     {
       "node_modules/strict/package.json": '{"name":"strict","main":"index.js"}',

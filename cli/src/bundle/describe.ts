@@ -3,6 +3,7 @@
 import { registerHooks } from "node:module";
 import { pathToFileURL } from "node:url";
 import { inspect } from "node:util";
+import { wordsOf } from "@voda/stdx";
 import { type AgentDefinition, definitionOf, isAgent, isProvided } from "voda/definition";
 
 /** What the program tells its parent, once. */
@@ -52,7 +53,7 @@ async function describeBundle(file: string): Promise<Description> {
 function failedBy(error: unknown): Description {
   if (!(error instanceof Error))
     return { type: "failed", message: `it threw ${inspect(error)}, which is no Error`, stack: "" };
-  return { type: "failed", message: error.message, stack: error.stack ?? "" };
+  return { type: "failed", message: wordsOf(error), stack: error.stack ?? "" };
 }
 
 function agentsOf(config: unknown): readonly AgentDefinition[] {

@@ -3,6 +3,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { setTimeout as delay } from "node:timers/promises";
+import { wordsOf } from "@voda/stdx";
 import * as v from "valibot";
 import { exitCodes } from "../failure.ts";
 import type { LogFile } from "./log-file.ts";
@@ -71,7 +72,7 @@ export class Child {
     this.#spec = spec;
     this.#log = log;
     this.#events = events;
-    this.#firstReady.promise.catch((error: unknown) => this.#log.write(`supervisor: ${String(error)}`));
+    this.#firstReady.promise.catch((error: unknown) => this.#log.write(`supervisor: ${wordsOf(error)}`));
     this.#runs = this.#run();
   }
 

@@ -1,3 +1,4 @@
+import { wordsOf } from "@voda/stdx";
 import { replaceFile } from "@voda/stdx/replace-file";
 
 const againEveryMs = 1_000;
@@ -32,7 +33,7 @@ export class KeptFiles implements Disposable {
       this.#waiting.delete(path);
     } catch (error) {
       if (!this.#waiting.has(path))
-        this.#say(`${path} cannot be written and is tried again: ${String(error)}`);
+        this.#say(`${path} cannot be written and is tried again: ${wordsOf(error)}`);
       this.#waiting.set(path, content);
     }
   }

@@ -2,6 +2,7 @@
 // operating system gives to outgoing connections (32768 and up on Linux).
 import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
+import { wordsOf } from "@voda/stdx";
 import { CliError } from "../failure.ts";
 
 const portMin = 20_000;
@@ -43,7 +44,7 @@ export async function claimPort(wanted: number, flag: string): Promise<number> {
   try {
     free = await isPortFree(wanted);
   } catch (cause) {
-    throw new CliError(`cannot listen on port ${wanted}: ${String(cause)}; choose another with ${flag}`, 1, {
+    throw new CliError(`cannot listen on port ${wanted}: ${wordsOf(cause)}; choose another with ${flag}`, 1, {
       cause,
     });
   }

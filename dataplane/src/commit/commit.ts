@@ -1,5 +1,5 @@
 import { createInbox, type Msg, MsgHdrsImpl } from "@nats-io/transport-node";
-import type { Clock } from "@voda/stdx";
+import { type Clock, wordsOf } from "@voda/stdx";
 import { type Connection, rethrown } from "../nats/index.ts";
 import { readAck } from "./ack.ts";
 import { type AppendDone, type AppendRequest, type Departure, Pipeline } from "./pipeline.ts";
@@ -97,7 +97,7 @@ class PipelinedCommit implements Commit {
     try {
       this.#connection.nats.publish(append.subject, append.payload, { headers: this.#headers, reply });
     } catch (error) {
-      const description = `the client refused it: ${String(error)}`;
+      const description = `the client refused it: ${wordsOf(error)}`;
       this.#pipeline.settle(token, { type: "error", code: 0, description });
     }
   }

@@ -5,7 +5,7 @@ import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import type { Agent } from "@voda/proto/api";
 import { TrialResultSchema, TrialSchema } from "@voda/proto/node";
 import { reasons, trialSubject } from "@voda/proto/wire";
-import { wordsOf } from "@voda/stdx";
+import { oneLine, wordsOf } from "@voda/stdx";
 import type { Logger } from "pino";
 import type { Bundles } from "./bundles.ts";
 
@@ -39,7 +39,7 @@ export function openTrials({ connection, node, bundles, log, ...options }: Trial
       return "";
     } catch (err) {
       log.warn({ err }, "a bundle does not run here");
-      return wordsOf(err);
+      return oneLine(wordsOf(err));
     }
   };
   const answer = async (message: Msg): Promise<void> => {

@@ -3,6 +3,7 @@
 import { MessageChannel, Worker } from "node:worker_threads";
 import type { Agent } from "@voda/proto/api";
 import { bundleLoadMsMax } from "@voda/proto/wire";
+import { wordsOf } from "@voda/stdx";
 import type { Logger } from "pino";
 import type { AgentDefinition } from "voda/definition";
 import { checkAnswer, type Failed, fail } from "../call/index.ts";
@@ -265,7 +266,7 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
       stream.on("data", (chunk: Buffer) => this.#say("warn", chunk.toString().trimEnd()));
     thread.on("error", (error: unknown) => {
       const isFull = error instanceof Error && "code" in error && error.code === "ERR_WORKER_OUT_OF_MEMORY";
-      life.why ??= isFull ? `its heap of heapMib ${this.#options.heapMib} is full` : String(error);
+      life.why ??= isFull ? `its heap of heapMib ${this.#options.heapMib} is full` : wordsOf(error);
     });
     thread.once("exit", (code) => this.#exited(life, code));
   }

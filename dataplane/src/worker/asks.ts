@@ -2,7 +2,7 @@
 
 import type { SessionName } from "@voda/proto/session";
 import { bodyBytesMax } from "@voda/proto/wire";
-import { systemClock } from "@voda/stdx";
+import { systemClock, wordsOf } from "@voda/stdx";
 import type { AskRequest } from "voda/definition";
 import {
   type Answer,
@@ -101,7 +101,7 @@ export class Asks {
       else waiting.reject(new FailedAsk(answer.failure, waiting.asking));
     } catch (cause) {
       // another agent's thread wrote it: what is wrong with it must not end this one
-      const words = `what was asked gave an answer that cannot be read: ${textOf(() => String(cause))}`;
+      const words = `what was asked gave an answer that cannot be read: ${textOf(() => wordsOf(cause))}`;
       waiting.reject(new FailedAsk(fail("internal", words).failure, waiting.asking));
     }
   }

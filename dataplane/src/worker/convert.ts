@@ -20,6 +20,7 @@ import {
   file_google_protobuf_timestamp,
   file_google_protobuf_wrappers,
 } from "@bufbuild/protobuf/wkt";
+import { wordsOf } from "@voda/stdx";
 import { bodyDepthMax, type Handler, sentProblem } from "voda/definition";
 import { type Answer, type Content, fail } from "../call/index.ts";
 import { checkJsonForm } from "./check-message.ts";
@@ -133,5 +134,5 @@ function parseJson(body: Uint8Array): ReturnType<typeof JSON.parse> {
 const isHuge = /\d[eE]\+?\d|\d{309}/;
 
 function text(cause: unknown): string {
-  return textOf(() => String(cause instanceof Error ? cause.message : cause));
+  return textOf(() => wordsOf(cause));
 }

@@ -1,5 +1,6 @@
 // What agents say, as lines of the node's log: each with whose it is, and of what a session
 // prints so many in a second and no more.
+import { wordsOf } from "@voda/stdx";
 import type { Logger } from "voda/definition";
 import type { FromWorker, LogEntry, LogLevel } from "../threads/index.ts";
 import { currentOrigin, type Origin } from "./origin.ts";
@@ -163,7 +164,7 @@ function lineOf({ fields, ...words }: LogEntry): string {
     const json = JSON.stringify(fields, withErrors) ?? "{}";
     return json.length <= logCharsMax ? withFields(json) : without(`fields of ${json.length} characters`);
   } catch (error) {
-    return without(textOf(() => String(error)));
+    return without(textOf(() => wordsOf(error)));
   }
 }
 

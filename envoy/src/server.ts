@@ -8,6 +8,7 @@ import {
   type DeltaDiscoveryResponse,
   DeltaDiscoveryResponseSchema,
 } from "../gen/envoy/service/discovery/v3/discovery_pb.ts";
+import { Acceptance } from "./acceptance.ts";
 import { kindOf, type ResourceKind, typeUrls } from "./resource/kind.ts";
 import { seal } from "./seal.ts";
 import type { SealedSnapshot, Snapshot } from "./snapshot/snapshot.ts";
@@ -33,8 +34,6 @@ export const requestBytesMax = 16 * 1024 * 1024;
  */
 const keepaliveMs = 30_000;
 const keepaliveTimeoutMs = 10_000;
-/** Proxies try again every half a second; one that starts has asked by then. */
-const returnMsMax = 2_000;
 
 /**
  * A proxy refused a response; it keeps what it had, or part of the new (Envoy applies the good half of some).
@@ -97,7 +96,10 @@ interface Connection {
 export async function openXdsServer(options: XdsOptions): Promise<XdsServer> {
   const connections = new Set<Connection>();
   let snapshot: SealedSnapshot | undefined;
-  const acceptance = new Acceptance(connections, options.onAccepted);
+  const acceptance = new Acceptance(
+    () => [...connections].every(({ stream }) => isAccepted(stream)),
+    (accepted) => options.onAccepted?.(accepted),
+  );
   const server = new Server({
     "grpc.max_receive_message_length": requestBytesMax,
     "grpc.keepalive_time_ms": keepaliveMs,
@@ -119,7 +121,9 @@ export async function openXdsServer(options: XdsOptions): Promise<XdsServer> {
       connections.add(connection);
       serve(connection, options, {
         answered: () => acceptance.look(),
-        gone: () => connections.delete(connection),
+        gone: () => {
+          if (connections.delete(connection)) acceptance.gone();
+        },
       });
     },
   });
@@ -142,40 +146,6 @@ export async function openXdsServer(options: XdsOptions): Promise<XdsServer> {
       await Promise.resolve();
     },
   };
-}
-
-/** Tells of each snapshot once, when the proxies run with it. */
-class Acceptance {
-  readonly #connections: ReadonlySet<Connection>;
-  readonly #tell: XdsOptions["onAccepted"];
-  #waiting: Snapshot | undefined;
-  #alone: NodeJS.Timeout | undefined;
-
-  constructor(connections: ReadonlySet<Connection>, tell: XdsOptions["onAccepted"]) {
-    this.#connections = connections;
-    this.#tell = tell;
-  }
-
-  /** A proxy that starts from files is never connected, so silence must not hold the news back for ever. */
-  published(snapshot: Snapshot): void {
-    this.#waiting = snapshot;
-    clearTimeout(this.#alone);
-    this.#alone = setTimeout(() => this.look(), returnMsMax).unref();
-  }
-
-  /** One refusal holds: what half of the proxies cannot run with, none shall start with. */
-  look(): void {
-    if (this.#waiting === undefined || ![...this.#connections].every(({ stream }) => isAccepted(stream)))
-      return;
-    const accepted = this.#waiting;
-    this.close();
-    this.#tell?.(accepted);
-  }
-
-  close(): void {
-    clearTimeout(this.#alone);
-    this.#waiting = undefined;
-  }
 }
 
 /** Without TLS and tokens: the kernel lets in who may enter the folder of the socket. */

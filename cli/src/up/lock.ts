@@ -5,9 +5,9 @@ import { rmSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { isLocked, tryLock } from "@voda/stdx/lock";
-import { replaceFile } from "@voda/stdx/replace-file";
 import * as v from "valibot";
 import { CliError } from "../failure.ts";
+import { firstOf, writeFirst } from "./first-write.ts";
 import { readJsonFile } from "./json-file.ts";
 
 const lockFile = (dataDir: string): string => join(dataDir, "lock");
@@ -31,13 +31,14 @@ export interface Lock extends Disposable {
 
 /** Takes the data directory for this process. @throws when a living one has it */
 export function lock(dataDir: string): Lock {
-  const held = tryLock(lockFile(dataDir));
+  const file = lockFile(dataDir);
+  const held = firstOf(file, () => tryLock(file));
   if (held === undefined)
     throw new CliError(
       `data directory ${dataDir} is in use by ${holderOf(dataDir).who}; stop it, or choose another with --data-dir`,
     );
   const note = (more: object): void =>
-    replaceFile(noteFile(dataDir), JSON.stringify({ pid: process.pid, host: hostname(), ...more }));
+    writeFirst(noteFile(dataDir), JSON.stringify({ pid: process.pid, host: hostname(), ...more }));
   note({});
   return {
     serves: (ingress) => note({ ingress }),

@@ -5,11 +5,13 @@ import { join } from "node:path";
 import { bootstrap, envoyArguments, hasLast } from "@voda/envoy/bootstrap";
 import { type EdgePaths, openEdgeFolder } from "@voda/proto/edge-folder";
 import { nodeDiskMibMax } from "@voda/proto/placement";
+import { wordsOf } from "@voda/stdx";
 import { locate } from "../binaries/locate.ts";
 import { freeBytes } from "../free-disk.ts";
 import type { Programs } from "../programs.ts";
 import { Child, type ChildSpec } from "./child.ts";
 import { edgeFolder } from "./edge-folder.ts";
+import { writeFirst } from "./first-write.ts";
 import { KeptFiles } from "./kept-files.ts";
 import { LogFile } from "./log-file.ts";
 import { type Durability, natsConfig } from "./nats-config.ts";
@@ -73,6 +75,8 @@ export const logsFolder = (dataDir: string): string => join(dataDir, "logs");
 /** What a start that was killed has left behind: the next one ends it. */
 export const processesFile = (dataDir: string): string => join(dataDir, "processes.json");
 
+const envoyConfigFile = (dataDir: string): string => join(dataDir, "envoy.json");
+
 /** Chosen once: a child that starts again is found where it was. */
 interface Ports {
   readonly ingress: number;
@@ -100,9 +104,14 @@ export class Mesh implements AsyncDisposable {
   readonly files: KeptFiles;
   #isClosing = false;
 
-  /** Starts everything; `ready` tells when it serves. @throws when a port is taken or a binary is missing */
+  /**
+   * Starts everything; `ready` tells when it serves.
+   * @throws when a port is taken, a binary is missing or a file cannot be written
+   */
   static async start(options: MeshOptions): Promise<Mesh> {
-    return new Mesh(options, await choosePorts(options));
+    const ports = await choosePorts(options);
+    writeNatsFiles(options, ports.nats, writeFirst);
+    return new Mesh(options, ports);
   }
 
   private constructor(options: MeshOptions, ports: Ports) {
@@ -111,11 +120,12 @@ export class Mesh implements AsyncDisposable {
     this.files = new KeptFiles(options.say);
     this.#edge = openEdgeFolder(edgeFolder(options.dataDir));
     rmSync(this.#edge.last, { recursive: true, force: true }); // the nodes of this mesh have other ports
-    this.#failed.promise.catch((error: unknown) => options.onLine?.("supervisor", String(error)));
+    this.#failed.promise.catch((error: unknown) => options.onLine?.("supervisor", wordsOf(error)));
     this.#store = new StoreWatch({
       freeBytes: () => freeBytes(options.dataDir),
       restart: () => {
-        this.#natsSpec(); // its file has the limit
+        // what the store may take follows what is free by then
+        writeNatsFiles(options, ports.nats, (path, content) => this.files.replace(path, content));
         this.#child("nats").again();
       },
       fullWords: () => {
@@ -232,20 +242,10 @@ export class Mesh implements AsyncDisposable {
   }
 
   #natsSpec(): ChildSpec {
-    // Written anew before each start: what the store may take follows what is free by then.
-    const { dataDir, durability } = this.#options;
-    const config = natsConfigFile(dataDir);
-    const server = {
-      port: this.#ports.nats,
-      storeDir: storeFolder(dataDir),
-      storeBytesMax: storeBytesMax(dataDir),
-    };
-    this.files.replace(storeLimitFile(dataDir), String(server.storeBytesMax));
-    this.files.replace(config, natsConfig({ ...server, login: natsLogin(dataDir), durability }));
     return {
       name: "nats",
       command: locate("nats-server"),
-      args: ["-c", config],
+      args: ["-c", natsConfigFile(this.#options.dataDir)],
       readiness: greetsAsNats(this.#ports.nats),
     };
   }
@@ -300,14 +300,15 @@ export class Mesh implements AsyncDisposable {
   }
 
   #envoySpec(): ChildSpec {
-    const config = this.#writeBootstrap();
+    const config = envoyConfigFile(this.#options.dataDir);
+    writeFirst(config, this.#bootstrap());
     const args = [...envoyArguments(config), "--concurrency", String(envoyThreads())];
     return { name: "envoy", command: locate("envoy"), args, readiness: answersAsEnvoy(this.#edge.admin) };
   }
 
   /** An Envoy that waits for a control plane that has died starts with what it ran with last. */
   #controlplaneChanged(): void {
-    this.#writeBootstrap();
+    this.files.replace(envoyConfigFile(this.#options.dataDir), this.#bootstrap());
     const envoy = this.#children.get("envoy");
     if (this.#isEnvoyAlone && envoy?.isServing === false) envoy.again();
   }
@@ -318,15 +319,24 @@ export class Mesh implements AsyncDisposable {
   }
 
   /** What Envoy reads when it starts again: without a control plane, what it ran with last. */
-  #writeBootstrap(): string {
+  #bootstrap(): string {
     const { admin, xds, last } = this.#edge;
     const source = this.#isEnvoyAlone
       ? ({ type: "last", folder: last } as const)
       : ({ type: "xds", path: xds } as const);
-    const config = join(this.#options.dataDir, "envoy.json");
-    this.files.replace(config, JSON.stringify(bootstrap({ nodeId: "envoy-1", admin, source }), null, 2));
-    return config;
+    return JSON.stringify(bootstrap({ nodeId: "envoy-1", admin, source }), null, 2);
   }
+}
+
+/** What nats-server is started with, and the limit of its store, alone, for the nodes. */
+function writeNatsFiles(
+  { dataDir, durability }: MeshSettings,
+  port: number,
+  write: (path: string, content: string) => void,
+): void {
+  const server = { port, storeDir: storeFolder(dataDir), storeBytesMax: storeBytesMax(dataDir) };
+  write(storeLimitFile(dataDir), String(server.storeBytesMax));
+  write(natsConfigFile(dataDir), natsConfig({ ...server, login: natsLogin(dataDir), durability }));
 }
 
 /** Half of the cores: the nodes need the other half. */

@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { formatNatsLogin, type NatsLogin, parseNatsLogin } from "@voda/proto/nats-login";
-import { replaceFile } from "@voda/stdx/replace-file";
+import { writeFirst } from "./first-write.ts";
 
 const passwordBytes = 24;
 
@@ -20,7 +20,7 @@ export function natsLogin(dataDir: string): NatsLogin {
     // Missing, or cut by a crash: another one serves as well, since the server and all who use it are started
     // with it.
     const login = { user: "voda", pass: `p${randomBytes(passwordBytes).toString("hex")}` };
-    replaceFile(file, formatNatsLogin(login));
+    writeFirst(file, formatNatsLogin(login));
     return login;
   }
 }

@@ -1,8 +1,8 @@
 import { rmSync } from "node:fs";
 import type { NatsLogin } from "@voda/proto/nats-login";
-import { wordsOf } from "@voda/stdx";
 import { replaceFile } from "@voda/stdx/replace-file";
-import { CliError } from "../failure.ts";
+import type { CliError } from "../failure.ts";
+import { unwritable } from "./first-write.ts";
 
 /** Where everything is; written when all of it serves, and again after each restart of a part. */
 export interface ReadyFile {
@@ -35,10 +35,23 @@ export function clearReadyFile(path: string): void {
     replaceFile(beside, "");
     rmSync(beside);
   } catch (error) {
-    throw new CliError(
-      `--ready-file ${path} cannot be written: ${wordsOf(error)}; name a file in a folder that is there and may be written`,
-      undefined,
-      { cause: error },
-    );
+    throw refusal(path, error);
   }
+}
+
+/** Now that all of it serves. @throws CliError when it cannot be written */
+export function writeReadyFile(path: string, content: string): void {
+  try {
+    replaceFile(path, content);
+  } catch (error) {
+    throw refusal(path, error);
+  }
+}
+
+function refusal(path: string, cause: unknown): CliError {
+  return unwritable(
+    `--ready-file ${path}`,
+    cause,
+    "name a file in a folder that is there and may be written",
+  );
 }

@@ -1,11 +1,10 @@
 import { rmSync } from "node:fs";
-import { replaceFile } from "@voda/stdx/replace-file";
 import { openDataFolder } from "./data-folder.ts";
 import { lock } from "./lock.ts";
 import { Mesh, type MeshOptions, processesFile } from "./mesh.ts";
 import { natsLogin } from "./nats-login.ts";
 import { reap } from "./processes.ts";
-import { clearReadyFile, formatReadyFile } from "./ready-file.ts";
+import { clearReadyFile, formatReadyFile, writeReadyFile } from "./ready-file.ts";
 import { stopRequest } from "./stop-request.ts";
 
 /** What a command adds to a mesh: how it comes to serve, and what runs beside it. */
@@ -44,7 +43,7 @@ export async function runMesh(options: RunOptions): Promise<void> {
   const first = await Promise.race([stop.asked, mesh.failed, options.serve(mesh)]);
   if (first === "stopped") return;
   held.serves(mesh.ingressUrl);
-  if (readyFile !== undefined) replaceFile(readyFile, ready(mesh));
+  if (readyFile !== undefined) writeReadyFile(readyFile, ready(mesh));
   isReady = true;
   await using _company = await options.accompany(mesh);
   await Promise.race([stop.asked, mesh.failed]);

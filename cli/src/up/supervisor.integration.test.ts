@@ -6,6 +6,7 @@ import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { adminIsReady } from "./edge-folder.ts";
 import { lockHolder } from "./lock.ts";
 import { processesFile } from "./mesh.ts";
@@ -141,7 +142,16 @@ test("a full disk ends nothing: children that die are started again, and what wa
   assert.equal(await mesh.ended, 0);
   const said = await mesh.stderr;
   for (const name of ["processes", "ready"])
-    assert.match(said, new RegExp(`${name}\\.json cannot be written and is tried again: Error: EFBIG`));
+    assert.match(said, new RegExp(`${name}\\.json cannot be written and is tried again: EFBIG`));
+});
+
+test("a disk that is full already is an error at the start", () => {
+  using folder = temporaryFolder();
+  const mesh = fileURLToPath(new URL("./testdata/stand-in-mesh.ts", import.meta.url));
+  const command = ["--fsize=0", process.execPath, mesh, folder.path, join(folder.path, "ready.json")];
+  const { status, stderr } = spawnSync("prlimit", command, { encoding: "utf8" });
+  assert.equal(status, 1);
+  assert.match(stderr, /^\S+\/lock cannot be written: disk I\/O error; make room .*\n$/);
 });
 
 test("a start ends what an earlier one left behind", async () => {

@@ -45,10 +45,7 @@ interface Source {
 
 const requestMs = 10_000;
 const reconnectMs = 100;
-/**
- * A server that answers no ping for this long times 3 (the client's default) is given up: it is frozen, or
- * the network is. That is before commands to nodes time out, which would be told as the nodes' fault.
- */
+/** A server that answers no ping for this long times 3 (the client's default) is given up: it is frozen. */
 const pingIntervalMs = 3_000;
 
 /**

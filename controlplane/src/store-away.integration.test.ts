@@ -78,10 +78,14 @@ interface Answer {
   };
 }
 
-async function ask(method: string, request: object): Promise<Answer> {
+async function ask(
+  method: string,
+  request: object,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
   const response = await fetch(`http://${controlPlane.api}/voda.api.v1.${method}`, {
     method: "POST",
-    headers: { "content-type": "application/json" },
+    headers: { "content-type": "application/json", ...headers },
     body: JSON.stringify(request),
     signal: AbortSignal.timeout(answerMsMax),
   });
@@ -149,6 +153,16 @@ test("calls that wait for a server that is killed meanwhile are refused at once"
   await nats.kill9();
   await waiting;
   await nats.restart();
+  await waitUntil(async () => (await status({ session: asleep })) === 200, "it is back");
+});
+
+test("a call with less time than a lost connection takes to be noticed does not blame the node", async () => {
+  await withNode();
+  nats.signal("SIGSTOP");
+  const headers = { "connect-timeout-ms": "500" };
+  for (const method of ["SessionService/SleepSession", "SessionService/WakeSession"])
+    assertAway(method, await ask(method, { session: awake }, headers));
+  nats.signal("SIGCONT");
   await waitUntil(async () => (await status({ session: asleep })) === 200, "it is back");
 });
 

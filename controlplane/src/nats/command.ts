@@ -1,10 +1,12 @@
 // Sends a command to the node that has, or shall have, a session.
+import { setTimeout as delay } from "node:timers/promises";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type NatsConnection, NoRespondersError, RequestError, TimeoutError } from "@nats-io/transport-node";
 import { type CommandKind, CommandResultSchema, CommandSchema, type Redelivery } from "@voda/proto/node";
 import type { SessionName } from "@voda/proto/session";
 import { type Code, commandSubject } from "@voda/proto/wire";
 import { ControlError } from "../errors.ts";
+import { storeAway } from "./store-refusal.ts";
 
 /** What a node is asked to do with one session. */
 export interface SessionCommand {
@@ -21,6 +23,8 @@ export interface SessionCommand {
 
 /** The node ends what it was asked for at the deadline and says so: its answer may be this late. */
 const answerMsMax = 500;
+/** A server that is alive answers a ping in a millisecond. */
+const pongMsMax = 500;
 
 /** How nodes are reached, and the store's clock, by which they are told until when. */
 export interface CommandContext {
@@ -28,7 +32,10 @@ export interface CommandContext {
   readonly storeMs: () => number;
 }
 
-/** The epoch after the command. @throws ControlError what the node answered, or `closed` when it did not */
+/**
+ * The epoch after the command.
+ * @throws ControlError what the node answered, `closed` when it did not, `store_away` when NATS did not
+ */
 export async function sendCommand(
   { connection, storeMs }: CommandContext,
   command: SessionCommand,
@@ -71,9 +78,20 @@ async function request(
         `node ${node} does not take commands; it may just have stopped: try again`,
       );
     }
-    if (error instanceof TimeoutError || cause instanceof TimeoutError) {
-      throw ControlError.of("closed", `node ${node} did not answer within ${timeoutMs} ms`);
-    }
-    throw error;
+    if (!(error instanceof TimeoutError || cause instanceof TimeoutError)) throw error;
+    if (!(await answers(connection))) throw storeAway(`nats-server did not answer within ${timeoutMs} ms`);
+    throw ControlError.of(
+      "closed",
+      `node ${node} did not answer within ${timeoutMs} ms; the command may have taken effect: try again`,
+    );
   }
+}
+
+/** A server that is frozen keeps the connection: the node may have been asked nothing. */
+async function answers(connection: NatsConnection): Promise<boolean> {
+  const pong = connection.flush().then(
+    () => true,
+    () => false,
+  );
+  return Promise.race([pong, delay(pongMsMax, false, { ref: false })]);
 }

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { replaceFile } from "./replace-file.ts";
+import { replaceFile, replaceFileAside, sweepParts } from "./replace-file.ts";
 
 const top = mkdtempSync(join(tmpdir(), "voda-replace-file-"));
 after(() => rmSync(top, { recursive: true }));
@@ -32,6 +32,26 @@ test("a file has its new content, for its owner only, and nothing else is left i
   replaceFile(path, Uint8Array.of(1, 2), { isSynced: true });
   assert.deepEqual([...readFileSync(path)], [1, 2]);
   assert.deepEqual(readdirSync(folder), ["ready.json"]);
+});
+
+test("what is written aside by several at once is that of one of them, whole", async () => {
+  const folder = freshFolder();
+  const path = join(folder, "bundle.mjs");
+  const contents = ["a", "b", "c"].map((letter) => letter.repeat(1_000_000));
+  await Promise.all(contents.map((content) => replaceFileAside(path, content)));
+  assert.ok(contents.includes(readFileSync(path, "utf8")));
+  assert.deepEqual([readdirSync(folder), statSync(path).mode & 0o777], [["bundle.mjs"], 0o600]);
+  mkdirSync(join(folder, "taken"));
+  await assert.rejects(replaceFileAside(join(folder, "taken"), "new"), { code: "EISDIR" });
+  assert.deepEqual(readdirSync(folder), ["bundle.mjs", "taken"]);
+});
+
+test("what killed processes left beside their files is swept, and nothing else", () => {
+  const folder = freshFolder();
+  for (const name of ["incarnation", "incarnation.77.part", "k.json.77.3.part", "part", "my.part"])
+    writeFileSync(join(folder, name), "");
+  sweepParts(folder);
+  assert.deepEqual(readdirSync(folder), ["incarnation", "my.part", "part"]);
 });
 
 test("what fails leaves what was there, and nothing beside it", () => {

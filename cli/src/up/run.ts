@@ -1,4 +1,5 @@
 import { rmSync } from "node:fs";
+import { sweepParts } from "@voda/stdx/replace-file";
 import { openDataFolder } from "./data-folder.ts";
 import { lock } from "./lock.ts";
 import { Mesh, type MeshOptions, processesFile } from "./mesh.ts";
@@ -24,6 +25,7 @@ export async function runMesh(options: RunOptions): Promise<void> {
   const { dataDir, readyFile } = options;
   openDataFolder(dataDir);
   using held = lock(dataDir);
+  sweepParts(dataDir);
   using stop = stopRequest();
   const reaped = await reap(processesFile(dataDir));
   if (reaped.length > 0)

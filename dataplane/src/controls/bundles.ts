@@ -1,11 +1,12 @@
 // Bundles on this node's disk: fetched from the object store, and trusted only while they have the hash that
 // they are named by.
 import { hash } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Objm } from "@nats-io/obj";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { blobsBucket } from "@voda/proto/wire";
+import { replaceFileAside } from "@voda/stdx/replace-file";
 
 /** Files that are named by the SHA-256 of their bytes, lower-case hex. */
 export interface Bundles {
@@ -24,7 +25,6 @@ const suffix = ".mjs";
 export async function openBundles(connection: NatsConnection, folder: string): Promise<Bundles> {
   await mkdir(folder, { recursive: true });
   const blobs = await new Objm(connection).open(blobsBucket);
-  let parts = 0;
 
   /** A disk that was full, or a hand that slipped, may have left anything under the name. */
   const isWhole = async (file: string, revision: string): Promise<boolean> => {
@@ -45,12 +45,7 @@ export async function openBundles(connection: NatsConnection, folder: string): P
       // what a worker imports is code: it has the hash that was deployed, or it does not run
       if (hash("sha256", bytes) !== revision)
         throw new Error(`bundle ${revision} does not have that SHA-256`);
-      parts += 1;
-      // two calls for one revision may fetch it twice; each writes a file of its own, and the last rename
-      // wins
-      const part = `${file}.${parts}.part`;
-      await writeFile(part, bytes);
-      await rename(part, file);
+      await replaceFileAside(file, bytes); // two calls for one revision may fetch it twice
       return file;
     },
     async keepOnly(revisions, untouchedMs) {

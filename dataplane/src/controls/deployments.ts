@@ -11,7 +11,7 @@ import { watchBucket } from "@voda/net";
 import { type Agent, AgentSchema } from "@voda/proto/api";
 import { agentsBucket } from "@voda/proto/wire";
 import { wordsOf } from "@voda/stdx";
-import { replaceFile } from "@voda/stdx/replace-file";
+import { replaceFileAside } from "@voda/stdx/replace-file";
 import type { Logger } from "pino";
 import type { Bundles } from "./bundles.ts";
 
@@ -99,7 +99,7 @@ class Deployments {
     }
     // It runs: what goes wrong from here on is about the disk.
     try {
-      replaceFile(goodFile(folder, key), toJsonString(AgentSchema, agent));
+      await replaceFileAside(goodFile(folder, key), toJsonString(AgentSchema, agent));
     } catch (err) {
       log.error({ err, key }, "agent deployed, but not kept for a start without its bundle");
     }

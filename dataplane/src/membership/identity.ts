@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { tryLock } from "@voda/stdx/lock";
 import { makeFolder } from "@voda/stdx/make-folder";
-import { replaceFile } from "@voda/stdx/replace-file";
+import { replaceFile, sweepParts } from "@voda/stdx/replace-file";
 
 /** Holds the lock of the directory until it is disposed of. */
 export interface Identity extends Disposable {
@@ -19,6 +19,7 @@ export function openIdentity(dir: string): Identity {
   const lock = tryLock(join(dir, "lock"));
   if (lock === undefined)
     throw new Error(`data directory ${dir} belongs to a running node; give each node its own`);
+  sweepParts(dir);
   const file = join(dir, "incarnation");
   return {
     previous() {

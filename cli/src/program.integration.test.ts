@@ -253,19 +253,26 @@ test("the methods of one agent are told with what stands beside them, and a miss
   });
 });
 
-test("a failed call of the mesh in this folder names the log file that tells more", async () => {
+test("a failed call of the mesh in this folder ends with the command that tells more", async () => {
   using folder = temporaryFolder();
   const dataDir = join(folder.path, ".voda");
   mkdirSync(dataDir);
   using held = lock(dataDir);
-  const message = "the handler threw an Error; the log of node n1 has it as request r-1";
+  const inLog = "the handler threw an Error; the log of node n1 has it";
+  let message = "";
   const fails: RequestListener = (_, response) =>
     response.writeHead(500).end(JSON.stringify({ code: "internal", message }));
   await serving(fails, async (url) => {
     held.serves(url);
     const args = [programs().cli, "call", "counter/a", "get"];
-    const called = promisify(execFile)(process.execPath, args, { cwd: folder.path });
-    await assert.rejects(called, { stderr: `voda: internal: ${message}; see .voda/logs/n1.log\n` });
+    for (const [words, next] of [
+      [`${inLog} as request r-1`, "npx voda logs --request r-1"],
+      [inLog, "see .voda/logs/n1.log"],
+    ] as const) {
+      message = words;
+      const called = promisify(execFile)(process.execPath, args, { cwd: folder.path });
+      await assert.rejects(called, { stderr: `voda: internal: ${words}; ${next}\n` });
+    }
   });
 });
 

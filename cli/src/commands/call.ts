@@ -83,11 +83,13 @@ function refusal(status: number, body: string, url: string): CliError {
   return new CliError(`${known}: ${said}${next === undefined ? "" : `; ${next}`}`, exitCode);
 }
 
-/** A failure of an agent's own code names the node whose log has it: of the mesh of this folder, the file. */
+/** A failure of an agent's own code names the node whose log has it: of the mesh of this folder, how to see it. */
 function logHere(message: string, url: string): string | undefined {
   // Words of `worker/activation.ts`: they name the node, not the file, which only this machine knows.
-  const [, node] = /the log of node ([\w.-]+) has it/.exec(message) ?? [];
+  const [, node, request] =
+    /the log of node ([\w.-]+) has it(?: as request ([\w.:-]+)$)?/.exec(message) ?? [];
   if (node === undefined || lockHolder(defaultDataDir)?.ingress !== url) return undefined;
+  if (request !== undefined) return `npx voda logs --request ${request}`;
   return `see ${join(logsFolder(defaultDataDir), `${node}.log`)}`;
 }
 

@@ -29,11 +29,9 @@ export function parseDeclared(text: string, file: string): readonly Device[] {
 function readList(text: string, file: string): readonly unknown[] {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(text.replace(/^\uFEFF/, "")); // editors put a byte order mark there, which nobody sees
   } catch (cause) {
-    throw new DevicesError(`${file} is no JSON: ${wordsOf(cause)}`, {
-      cause,
-    });
+    throw new DevicesError(`${file} is no JSON: ${wordsOf(cause)}`, { cause });
   }
   if (!Array.isArray(value)) throw new DevicesError(`${file} is not a list of GPUs`);
   return value;

@@ -100,7 +100,8 @@ test("what amd-smi should not print is refused by GPU and field", () => {
 const declared = { uuid: "GPU-1", model: "H200", memoryMib: 143_771, vendor: "nvidia" };
 
 test("a file declares devices, and what is wrong in it is refused by entry and field", () => {
-  assert.deepEqual(parseDeclared(JSON.stringify([declared]), "gpus.json"), [declared]);
+  for (const mark of ["", "\uFEFF"])
+    assert.deepEqual(parseDeclared(`${mark}${JSON.stringify([declared])}`, "gpus.json"), [declared]);
   const wrong =
     (entry: object): (() => unknown) =>
     () =>

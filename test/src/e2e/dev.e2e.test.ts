@@ -1,14 +1,18 @@
 // `voda dev`: a saved file is the new behaviour, the state stays, and nobody notices the change.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { programs } from "../../../cli/src/programs.ts";
 import { type Called, call, startMesh, waitUntil } from "../kit/index.ts";
 
-const source = (step: number): string => `import { agent, s } from "voda";
+/** `loads` grows by a byte when the command loads it, and not when a node does. */
+const source = (step: number, loads: string): string => `import { agent, s } from "voda";
 import { defineConfig } from "voda/config";
+import { appendFileSync } from "node:fs";
+import { isMainThread } from "node:worker_threads";
+if (isMainThread) appendFileSync(${JSON.stringify(loads)}, ".");
 const tally = agent("tally", { count: s.counter() })
   .readonly({ get: (ctx) => ctx.state.count.value, step: () => ${step} })
   .handlers({ bump: (ctx) => ctx.state.count.add(${step}) });
@@ -19,7 +23,9 @@ test("an edit is the new behaviour of sessions that are awake, without a failed 
   const folder = mkdtempSync(join(tmpdir(), "voda-dev-"));
   context.after(() => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, "voda.config.ts");
-  writeFileSync(file, source(1));
+  const loads = join(folder, "loads");
+  const save = (step: number): void => writeFileSync(file, source(step, loads));
+  save(1);
   await using mesh = await startMesh({ command: [programs().cli, "dev", "--config", file], nodes: 1 });
 
   const failed: Called[] = [];
@@ -37,7 +43,7 @@ test("an edit is the new behaviour of sessions that are awake, without a failed 
   };
   const callers = Promise.all(["a", "b", "c", "d"].map(caller));
   await waitUntil(() => bumps.one > 50, "the first revision is called");
-  writeFileSync(file, source(1000));
+  save(1000);
   await waitUntil(() => bumps.thousand > 50, "the second revision is called");
   enough.abort();
   await callers;
@@ -46,7 +52,9 @@ test("an edit is the new behaviour of sessions that are awake, without a failed 
     mesh.supervisor.output().match(/deployed tally as [0-9a-f]{12} in /g)?.length ?? 0;
   await waitUntil(() => deployments() === 1, "the second revision is told");
 
-  writeFileSync(file, source(1000)); // a save that changes nothing is no news
+  const loaded = readFileSync(loads).length;
+  save(1000); // a save that changes nothing is no news
+  await waitUntil(() => readFileSync(loads).length > loaded, "the save is seen");
   writeFileSync(file, "export default defineConfig({ agents: [");
   await waitUntil(
     () => mesh.supervisor.output().includes("not deployed, the code before goes on: "),
@@ -55,6 +63,6 @@ test("an edit is the new behaviour of sessions that are awake, without a failed 
   assert.equal((await call(mesh.url, "tally/a/step")).body, 1000);
   assert.equal(deployments(), 1);
 
-  writeFileSync(file, source(1000));
+  save(1000);
   await waitUntil(() => deployments() === 2, "it is told that the mistake is mended");
 });

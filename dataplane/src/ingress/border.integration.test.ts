@@ -13,8 +13,14 @@ interface Got {
   readonly text: string;
 }
 
-async function send1(bed: Bed, method: string, path: string, headers: Sent): Promise<Got> {
-  const out = http.request(bed.url + path, { method, headers, setHost: headers["host"] === undefined });
+/** `target`: as it is sent; a path, or in absolute form. */
+async function send1(bed: Bed, method: string, target: string, headers: Sent): Promise<Got> {
+  const out = http.request(bed.url, {
+    method,
+    path: target,
+    headers,
+    setHost: headers["host"] === undefined,
+  });
   const [response] = (await once(out.end(), "response")) as [http.IncomingMessage];
   let text = "";
   for await (const chunk of response) text += String(chunk);
@@ -42,6 +48,8 @@ test("no handler runs for a foreign page, whatever its request looks like", asyn
     send1(bed, "POST", path, { origin: "null" }),
     send1(bed, "POST", path, { host: "evil.example", origin: "http://evil.example" }),
     send1(bed, "POST", path, { host: "evil.example" }),
+    send1(bed, "POST", `http://evil.example${path}`, { host: "localhost" }),
+    send1(bed, "POST", `http://localhost@evil.example${path}`, {}),
     send1(bed, "GET", `/${service}/GetSession?connect=v1&encoding=json&message=%7B%7D`, {
       "sec-fetch-site": "cross-site",
       "x-voda-session": "k",
@@ -56,6 +64,20 @@ test("no handler runs for a foreign page, whatever its request looks like", asyn
     assert.equal(headers["access-control-allow-origin"], undefined);
   }
   assert.equal(bed.seen.length, 0);
+});
+
+test("a target in absolute form is served, and its authority is the host, whatever the header says", async (t) => {
+  const bed = await openBed(t);
+  for (const [authority, host] of [
+    ["http://localhost", "localhost"],
+    ["HTTP://127.0.0.1:1", "evil.example"],
+  ] as const) {
+    const got = await send1(bed, "POST", `${authority}${path}`, { host, "content-length": "0" });
+    assert.equal(got.status, 200, got.text);
+    assert.equal((await send1(bed, "GET", `${authority}/healthz`, { host })).status, 200);
+    assert.equal((await send1(bed, "GET", `${authority}?a=/agents/probe/k/echo`, { host })).status, 404);
+  }
+  assert.equal(bed.seen.length, 2);
 });
 
 test("the page of an allowed origin asks, calls and reads the answer, also a refusal", async (t) => {

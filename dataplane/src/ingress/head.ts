@@ -13,6 +13,23 @@ export interface RequestHead {
 
 export const headerOverheadBytes = 32;
 
+const absoluteForm = /^https?:\/\/([^/?#]*)/i;
+
+/**
+ * A target in absolute form, which every server must take, as the path it has; its authority is the host
+ * then, whatever the header says (RFC 9112 3.2.2). Other targets are as they are.
+ */
+export function originForm(
+  target: string,
+  headers: IncomingHttpHeaders,
+): Pick<RequestHead, "target" | "headers"> {
+  const found = target.startsWith("/") ? null : absoluteForm.exec(target);
+  if (found === null) return { target, headers };
+  const [before, host = ""] = found;
+  const rest = target.slice(before.length);
+  return { target: rest.startsWith("/") ? rest : `/${rest}`, headers: { ...headers, host } };
+}
+
 export function headerOf(head: RequestHead, name: string): string | undefined {
   const value = head.headers[name];
   return typeof value === "string" ? value : undefined;

@@ -5,7 +5,7 @@ import type { Duplex } from "node:stream";
 import { errorJson } from "@voda/proto/error-body";
 import { headersBytesMax } from "@voda/proto/wire";
 import { type CallerSide, Exchange, type Floor } from "./exchange.ts";
-import { headerOverheadBytes, type RequestHead } from "./head.ts";
+import { headerOverheadBytes, originForm, type RequestHead } from "./head.ts";
 import { answerHealth } from "./health.ts";
 import { intakeOf } from "./intake.ts";
 import {
@@ -211,9 +211,8 @@ function headOf(request: IncomingMessage): RequestHead {
   headersBytes += (request.rawHeaders.length / 2) * headerOverheadBytes;
   return {
     method: request.method ?? "",
-    target: request.url ?? "",
+    ...originForm(request.url ?? "", request.headers),
     http: 1,
-    headers: request.headers,
     headersBytes,
   };
 }

@@ -30,13 +30,19 @@ export interface Shares {
   readonly stolen: number;
 }
 
+interface Module {
+  readonly id: number;
+  readonly module: WebAssembly.Module;
+}
+
 interface Running {
   readonly run: number;
   readonly progress: Int32Array;
   readonly held: readonly Handle[];
   readonly ended: number[];
   stolen: number;
-  waiting: number;
+  /** Threads that may still write what is held. */
+  readonly working: Set<number>;
   readonly done: PromiseWithResolvers<Shares>;
   problem: ComputeError | undefined;
 }
@@ -49,7 +55,8 @@ interface Running {
 export class Team implements AsyncDisposable {
   readonly #pool: MemoryPool;
   readonly #threads: Worker[] = [];
-  readonly #ids = new Map<Kernel, { readonly id: number; readonly module: WebAssembly.Module }>();
+  readonly #compiled = new WeakMap<Kernel, Module>();
+  #compilations = 0;
   #running: Running | undefined;
   #queue: Promise<unknown> = Promise.resolve();
   #runs = 0;
@@ -131,7 +138,7 @@ export class Team implements AsyncDisposable {
       held,
       ended: this.#threads.map(() => 0),
       stolen: 0,
-      waiting: this.#threads.length,
+      working: new Set(this.#threads.keys()),
       done: Promise.withResolvers(),
       problem: this.#isClosed ? new ComputeError("worker_lost", "the team is closed") : undefined,
     };
@@ -144,19 +151,23 @@ export class Team implements AsyncDisposable {
       run: running.run,
       job,
       progress: running.progress,
-      kernels: kernels.map((kernel) => ({ name: kernel.name, ...this.#compiled(kernel) })),
+      kernels: kernels.map((kernel) => ({ name: kernel.name, ...this.#moduleOf(kernel) })),
     };
     for (const thread of this.#threads) thread.postMessage(order);
     return running.done.promise;
   }
 
   /**
-   * A module is compiled once and sent to every thread; each links it to the memory when it first sees it.
+   * A module is compiled once and sent to every thread; each links it to the memory when it first sees it,
+   * and keeps `linkedMax` of them.
    */
-  #compiled(kernel: Kernel): { readonly id: number; readonly module: WebAssembly.Module } {
-    const known = this.#ids.get(kernel) ?? { id: this.#ids.size, module: compileWasm(kernel) };
-    this.#ids.set(kernel, known);
-    return known;
+  #moduleOf(kernel: Kernel): Module {
+    const known = this.#compiled.get(kernel);
+    if (known !== undefined) return known;
+    this.#compilations += 1;
+    const compiled = { id: this.#compilations, module: compileWasm(kernel) };
+    this.#compiled.set(kernel, compiled);
+    return compiled;
   }
 
   #start(index: number): void {
@@ -166,9 +177,7 @@ export class Team implements AsyncDisposable {
     thread.unref();
     thread.on("message", (report: Report) => this.#reported(index, report));
     thread.once("exit", () => this.#lost(index));
-    thread.once("error", (cause) =>
-      this.#fail(new ComputeError("worker_lost", `thread ${index} ended`, { cause })),
-    );
+    thread.once("error", (cause) => this.#fail(index, cause));
     this.#threads[index] = thread;
   }
 
@@ -178,32 +187,30 @@ export class Team implements AsyncDisposable {
     if (running?.run !== run) return;
     running.ended[index] = ended;
     running.stolen += stolen;
-    this.#left(running);
+    this.#left(running, index);
   }
 
-  /** Others may still write: memory is given back when all of them have stopped. */
   #lost(index: number): void {
-    this.#fail(
-      new ComputeError(
-        "worker_lost",
-        `thread ${index} ended in the middle of a run; run it again from its inputs`,
-      ),
-    );
+    this.#fail(index, undefined);
     if (!this.#isClosed) this.#start(index);
-    if (this.#running !== undefined) this.#left(this.#running);
+    if (this.#running !== undefined) this.#left(this.#running, index);
   }
 
-  /** The others stop at the end of their task. */
-  #fail(problem: ComputeError): void {
+  /**
+   * The others stop at the end of their task. A thread that has reported has done its part, and its
+   * replacement never had one: the run goes on without them.
+   */
+  #fail(index: number, cause: Error | undefined): void {
     const running = this.#running;
-    if (running === undefined) return;
-    running.problem ??= problem;
+    if (running?.working.has(index) !== true) return;
+    const message = `thread ${index} ended in the middle of a run; run it again from its inputs`;
+    running.problem ??= new ComputeError("worker_lost", message, { cause });
     Atomics.store(running.progress, progressAt.aborted, 1);
   }
 
-  #left(running: Running): void {
-    running.waiting -= 1;
-    if (running.waiting === 0) this.#end(running);
+  /** Others may still write: memory is given back when all of them have stopped. */
+  #left(running: Running, index: number): void {
+    if (running.working.delete(index) && running.working.size === 0) this.#end(running);
   }
 
   #end(running: Running): void {

@@ -1,5 +1,6 @@
 // One thread of a team: takes orders, and what it can of each.
 import { parentPort, workerData } from "node:worker_threads";
+import { BoundedMap } from "@voda/stdx";
 import { type Compiled, link } from "../cpu.ts";
 import { Deque, nothing } from "./deque.ts";
 import {
@@ -17,13 +18,15 @@ import {
 const lookAgainMs = 0.05;
 /** Looks that it makes before it sleeps. */
 const looksMax = 200;
+/** Kernels that a thread keeps; linking one anew takes some ten microseconds. */
+const linkedMax = 256;
 
 const { memory, index } = workerData as { memory: WebAssembly.Memory; index: number };
-const linked = new Map<number, Compiled>();
+const linked = new BoundedMap<number, Compiled>(linkedMax);
 
 parentPort?.on("message", ({ run, job, progress, kernels }: Order) => {
   const compiled = kernels.map(({ id, name, module }) => {
-    const found = linked.get(id) ?? link(module, name, memory);
+    const found = linked.use(id) ?? link(module, name, memory);
     linked.set(id, found);
     return found;
   });

@@ -1,13 +1,15 @@
 // npm run test:load [-- --file PART] [--minutes 30] [--jobs 3]: runs every test file that starts servers
 // again and again, some side by side as `npm test` does, while other processes burn all cores: 5 times, those
 // that touch processes or time 20 times. What ran stands in .voda/load/ran.jsonl, so that totals add up over
-// days and a run that was stopped goes on; what ran least is next. A file that fails once is a fault.
+// days and a run that was stopped goes on; what ran least is next. A file that fails once is a fault, and
+// after it begins anew.
 import { once } from "node:events";
 import { appendFileSync, existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { startNode } from "./child.ts";
 import { keepCompiled } from "./compile-cache.ts";
+import { wholeNumber } from "./flags.ts";
 
 /** A line of the ledger. */
 interface Ran {
@@ -43,23 +45,30 @@ const { values: flags } = parseArgs({
     jobs: { type: "string", default: String(availableParallelism() + 1) },
   },
 });
-const endMs = performance.now() + Number(flags.minutes) * 60_000;
+const endMs = performance.now() + wholeNumber("minutes", flags.minutes) * 60_000;
+const jobs = wholeNumber("jobs", flags.jobs);
 
 const files = globSync("*/**/*.{integration,envoy,e2e}.test.ts", { exclude: ["**/node_modules"] }).filter(
   (file) => file.includes(flags.file),
 );
+if (files.length === 0) throw new Error(`no test that starts servers matches "${flags.file}"`);
 const wanted = new Map(
   files.map((file) => [file, touchy.test(readFileSync(file, "utf8")) ? touchyTimesWanted : timesWanted]),
 );
 /** Of a file of the ledger that is gone: none. */
 const wantedOf = (file: string): number => wanted.get(file) ?? 0;
 mkdirSync(home, { recursive: true });
-const ran = readLedger();
-const runsOf = (file: string): readonly Ran[] => ran.filter((one) => one.file === file);
+const past = readLedger();
+const ran: Ran[] = [];
+const runsOf = (file: string): readonly Ran[] => [...past, ...ran].filter((one) => one.file === file);
+/** Those since it last failed: a change came after it, and is what must be seen to hold. */
+const wellBefore = new Map(files.map((file) => [file, wellSince(past.filter((one) => one.file === file))]));
+const countOf = (file: string): number =>
+  (wellBefore.get(file) ?? 0) + ran.filter((one) => one.file === file).length;
 const running = new Set<string>();
 
 for (let core = 0; core < availableParallelism(); core += 1) startNode({ args: ["-e", burning] });
-await Promise.all(Array.from({ length: Number(flags.jobs) }, work));
+await Promise.all(Array.from({ length: jobs }, work));
 report();
 // Ends the burners too.
 process.exit();
@@ -68,6 +77,10 @@ function readLedger(): Ran[] {
   if (!existsSync(ledger)) return [];
   const lines = readFileSync(ledger, "utf8").split("\n").slice(0, -1);
   return lines.map((line) => JSON.parse(line)).filter(({ file }) => wanted.has(file));
+}
+
+function wellSince(runs: readonly Ran[]): number {
+  return runs.length - (runs.findLastIndex(({ isWell }) => !isWell) + 1);
 }
 
 async function work(): Promise<void> {
@@ -83,9 +96,9 @@ function chooseNext(): string | undefined {
   const secondsLeft = (endMs - performance.now()) / 1_000;
   const secondsOf = (file: string): number => runsOf(file).at(-1)?.seconds ?? unknownSeconds;
   return files
-    .filter((file) => !running.has(file) && runsOf(file).length < wantedOf(file))
+    .filter((file) => !running.has(file) && countOf(file) < wantedOf(file))
     .filter((file) => secondsOf(file) < secondsLeft)
-    .toSorted((a, b) => runsOf(a).length - runsOf(b).length || wantedOf(b) - wantedOf(a))[0];
+    .toSorted((a, b) => countOf(a) - countOf(b) || wantedOf(b) - wantedOf(a))[0];
 }
 
 /** Its output is kept only where it failed: of thousands of runs nobody reads the others. */
@@ -108,17 +121,20 @@ async function runOnce(file: string): Promise<void> {
   console.log(`failed ${file} after ${one.seconds} s: ${log}`);
 }
 
-/** A file that was mended after it failed stays in the list: the ledger tells the whole story. */
+/**
+ * The list is of the whole ledger, mended files too; the exit code is of what ran now, and of nothing it is no
+ * pass while something is left to run.
+ */
 function report(): void {
-  const failures = ran.filter(({ isWell }) => !isWell);
+  const failures = [...past, ...ran].filter(({ isWell }) => !isWell);
   for (const file of new Set(failures.map((one) => one.file))) {
     const failed = failures.filter((one) => one.file === file).length;
-    const well = runsOf(file).length - (runsOf(file).findLastIndex(({ isWell }) => !isWell) + 1);
-    console.log(`${file}: ${failed} of ${runsOf(file).length} runs failed, ${well} since were well`);
+    const runs = runsOf(file);
+    console.log(`${file}: ${failed} of ${runs.length} runs failed, ${wellSince(runs)} since were well`);
   }
-  const left = files.reduce((total, file) => total + Math.max(0, wantedOf(file) - runsOf(file).length), 0);
-  console.log(
-    `load: ${ran.length} runs of ${files.length} files, ${failures.length} failed, ${left} runs left`,
-  );
-  process.exitCode = failures.length > 0 ? 1 : 0;
+  const left = files.reduce((total, file) => total + Math.max(0, wantedOf(file) - countOf(file)), 0);
+  const failedNow = ran.filter(({ isWell }) => !isWell).length;
+  console.log(`load: ${ran.length} runs of ${files.length} files, ${failedNow} failed, ${left} runs left`);
+  if (ran.length === 0 && left > 0) console.log("nothing ran: give it more --minutes");
+  process.exitCode = failedNow > 0 || (ran.length === 0 && left > 0) ? 1 : 0;
 }

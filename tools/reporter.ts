@@ -1,4 +1,5 @@
-// The spec reporter without its line for each passed test, and an error when no test ran at all.
+// The spec reporter without its line for each passed test. It is an error when no test ran at all, and when
+// listeners pile up: here, where tests run in this process, and in those of files that have one of their own.
 import { Readable } from "node:stream";
 import { spec, type TestEvent } from "node:test/reporters";
 
@@ -10,10 +11,22 @@ const quiet: ReadonlySet<string> = new Set([
   "test:complete",
 ]);
 
+/** What Node says when an emitter gets listener after listener: memory that is never given back. */
+const leak = /^(\(node:\d+\) )?MaxListenersExceededWarning/m;
+
+process.on("warning", ({ stack }) => hear(String(stack)));
+
+function hear(said: string): void {
+  if (!leak.test(said)) return;
+  console.error(`listeners pile up, which is an error: ${said.trim()}`);
+  process.exitCode = 1;
+}
+
 async function* important(source: AsyncIterable<TestEvent>): AsyncGenerator<TestEvent> {
   let tests = 0;
   for await (const event of source) {
     if (event.type === "test:pass" || event.type === "test:fail") tests += 1;
+    if (event.type === "test:stderr") hear(event.data.message);
     if (!quiet.has(event.type)) yield event;
   }
   if (tests === 0) {

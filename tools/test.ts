@@ -41,8 +41,6 @@ const separate: readonly Kind[] = ["full", "clients", "pack"].map((name) => ({ n
 const budgets = { test: 300, full: 2_400 };
 /** Of the files that `npm test` names at its end. */
 const slowestShown = 10;
-/** Node's warning of listeners that are added again and again and never removed. */
-const leak = /^\(node:\d+\) MaxListenersExceededWarning/m;
 
 function kindOf(file: string): string {
   const suffix = /\.([a-z0-9]+)\.test\.ts$/.exec(file)?.[1];
@@ -63,7 +61,8 @@ const problems = [
   ...asked.filter((name) => !known.has(name)).map((name) => `unknown kind of test "${name}"`),
 ];
 for (const problem of problems) console.error(`${problem}; known are ${[...known.keys()].join(", ")}`);
-if (problems.length > 0) process.exit(1);
+if (files.length === 0) console.error(`no test matches "${part}"`);
+if (problems.length > 0 || files.length === 0) process.exit(1);
 
 const timesFolder = mkdtempSync(join(tmpdir(), "voda-times-"));
 const wanted = asked.length > 0 ? asked.flatMap((name) => known.get(name) ?? []) : kinds;
@@ -150,11 +149,6 @@ async function serveAll(): Promise<boolean> {
   stream.on("test:fail", () => {
     isWell = false;
   });
-  stream.on("test:stderr", ({ file, message }) => {
-    if (!leak.test(message)) return;
-    console.error(`${relative(".", file ?? "")}: listeners pile up, which is an error: ${message.trim()}`);
-    isWell = false;
-  });
   /** A file's own entry has its path as its name: of its tests the times are in it already. */
   stream.on("test:complete", ({ name, file, details }) => {
     if (file !== undefined && resolve(name) === file) msOfFiles.set(file, details.duration_ms);
@@ -193,5 +187,7 @@ function printBudget(): void {
 function readArguments(args: readonly string[]): { asked: string[]; part: string } {
   const at = args.indexOf("--file");
   if (at < 0) return { asked: [...args], part: "" };
-  return { asked: args.filter((_, i) => i !== at && i !== at + 1), part: args[at + 1] ?? "" };
+  const part = args[at + 1];
+  if (part === undefined) throw new Error("--file without a part of a path");
+  return { asked: args.filter((_, i) => i !== at && i !== at + 1), part };
 }

@@ -9,6 +9,7 @@ import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { parseSync } from "rolldown/utils";
 import { prng } from "../../stdx/src/index.ts";
+import { wholeNumber } from "../flags.ts";
 import { home, type Outcome, patchOf, runTests } from "./process.ts";
 import { type Calm, measureCalm } from "./reach.ts";
 import { type Mutant, mutantsOf } from "./sites.ts";
@@ -47,6 +48,10 @@ const { values: flags } = parseArgs({
   },
 });
 
+const jobs = wholeNumber("jobs", flags.jobs);
+const seed = wholeNumber("seed", flags.seed);
+const count = wholeNumber("count", flags.count);
+
 const texts = new Map<string, string>();
 const textOf = (file: string): string => {
   const text = texts.get(file) ?? readFileSync(file, "utf8");
@@ -68,9 +73,10 @@ const todo = chosen.filter(({ key }) => {
   const outcome = known.get(key);
   return outcome === undefined || (flags.again && outcome === "survived");
 });
+if (chosen.length === 0) throw new Error("no mutant was chosen: nothing would be run");
 console.log(`mutants: ${chosen.length} chosen, ${todo.length} to run`);
 const calm = await measureTargets(new Set(todo.map(({ target }) => target)));
-await Promise.all(Array.from({ length: Number(flags.jobs) }, work));
+await Promise.all(Array.from({ length: jobs }, work));
 report();
 
 /** The same seed chooses the same mutants of the same sources; shards share them out. */
@@ -83,15 +89,16 @@ function choose(): readonly Run[] {
       mutantsOf(file).map((mutant) => ({ mutant, target, key: keyOf(mutant) })),
     ),
   );
-  const random = prng(Number(flags.seed));
+  const random = prng(seed);
   const shuffled = all
     .map((run) => ({ run, rank: random.next() }))
     .toSorted((a, b) => a.rank - b.rank)
     .map(({ run }) => run);
-  const [shard = 1, shards = 1] = flags.shard.split("/").map(Number);
+  const [shard = 0, shards = 0] = flags.shard.split("/").map((part) => wholeNumber("shard", part));
+  if (shard > shards) throw new Error(`--shard ${flags.shard}: it is a part of a whole, as 1/2`);
   return shuffled
     .filter(({ mutant }) => parses(mutant))
-    .slice(0, Number(flags.count))
+    .slice(0, count)
     .filter((_, at) => at % shards === shard - 1);
 }
 
@@ -172,7 +179,8 @@ function report(): void {
       ({ file, code, change }) => file === mutant.file && code === codeOf(mutant) && change === mutant.change,
     );
   const survivors = chosen.filter(({ key }) => known.get(key) === "survived");
-  const killed = chosen.filter(({ key }) => known.get(key) !== "survived");
+  const unjudged = chosen.filter(({ key }) => !known.has(key));
+  const killed = chosen.length - survivors.length - unjudged.length;
   const unexplained = survivors.filter((run) => !isAccepted(run));
   // A list that claims too much hides the next survivor.
   const wrong = chosen.filter((run) => known.get(run.key) === "killed" && isAccepted(run));
@@ -182,7 +190,7 @@ function report(): void {
   for (const run of unexplained) console.log(`unexplained ${describe(run)}`);
   for (const run of wrong) console.log(`${acceptedFile} lists what a test notices: ${describe(run)}`);
   console.log(
-    `mutants: ${killed.length} killed, ${survivors.length} survived, ${unexplained.length} of them without a reason`,
+    `mutants: ${killed} killed, ${survivors.length} survived, ${unexplained.length} of them without a reason, ${unjudged.length} not run`,
   );
-  process.exitCode = unexplained.length + wrong.length + stale.length > 0 ? 1 : 0;
+  process.exitCode = unexplained.length + wrong.length + stale.length + unjudged.length > 0 ? 1 : 0;
 }

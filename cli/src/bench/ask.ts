@@ -1,11 +1,9 @@
 // A session that asks another one, in slices that take turns with slices of a control: what an ask takes.
-import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
 import { programs } from "../programs.ts";
 import type { EchoOrder, Timed } from "./ask-control.ts";
 import { type Caller, openCaller } from "./caller.ts";
 import { cpuUsOf } from "./cpu.ts";
-import { endForked, goneEarly } from "./forked.ts";
+import { Forked } from "./forked.ts";
 import type { OwnMesh } from "./mesh.ts";
 import { hundredths, medianOf } from "./statistics.ts";
 
@@ -58,11 +56,10 @@ export async function ask(
   say: (line: string) => void,
 ): Promise<AskBenchResult> {
   await using resources = new AsyncDisposableStack();
-  const control = resources.adopt(fork(programs().askControl), endForked);
+  const control = resources.use(new Forked(programs().askControl, "the control"));
   const { nodes, nats } = mesh.describe();
   const [near, far] = nodes;
-  if (near === undefined || far === undefined || control.pid === undefined)
-    throw new Error("a process did not start");
+  if (near === undefined || far === undefined) throw new Error("a node did not start");
   const [here, there] = [near, far].map(({ ingress }) => resources.use(openCaller(`http://${ingress}`)));
   if (here === undefined || there === undefined) throw new Error("a node has no ingress");
   const key = `ask-${mesh.startedAt}`;
@@ -76,11 +73,10 @@ export async function ask(
   const pids = [near.pid, far.pid, nats.pid];
   const asked = (method: "reads" | "adds", to: string, window: number): Promise<Slice> =>
     counted(pids, async () => timedBy(here, key, method, { to, ms, atOnce: window }));
-  const { pid } = control;
-  // Once: a listener for each slice would pass Node's limit of ten.
-  const ended = goneEarly(control, "the control");
-  const echoed = (window: number): Promise<Slice> =>
-    counted([pid], () => Promise.race([echo(control, { ms, atOnce: window }), ended]));
+  const echoed = (window: number): Promise<Slice> => {
+    const order: EchoOrder = { ms, atOnce: window };
+    return counted([control.pid], () => control.ask<Timed>(order));
+  };
   let durable = 0;
   const round = async (): Promise<Round> => {
     // The warm-up counts too: its durable asks are in the sum that is read at the end.
@@ -123,12 +119,6 @@ async function counted(pids: readonly number[], run: () => Promise<Timed>): Prom
   const before = cpuUs();
   const timed = await run();
   return { ...timed, cpuUs: (cpuUs() - before) / timed.asks };
-}
-
-async function echo(control: ChildProcess, order: EchoOrder): Promise<Timed> {
-  control.send(order);
-  const [timed] = (await once(control, "message")) as [Timed];
-  return timed;
 }
 
 /** Ratios are made within a round, and their median taken: the machine may differ from round to round. */

@@ -1,12 +1,10 @@
 // Calls of awake sessions at one node's own ingress, in slices that take turns with slices of a control: what
 // a call costs.
-import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
 import { programs } from "../programs.ts";
 import { openCaller } from "./caller.ts";
 import type { Driven, DriveOrder } from "./calls-driver.ts";
 import { cpuUsOf } from "./cpu.ts";
-import { endForked, goneEarly } from "./forked.ts";
+import { Forked } from "./forked.ts";
 import type { OwnMesh } from "./mesh.ts";
 import { hundredths, medianOf } from "./statistics.ts";
 
@@ -54,15 +52,14 @@ export async function calls(
   say: (line: string) => void,
 ): Promise<CallsResult> {
   await using children = new AsyncDisposableStack();
-  const control = children.adopt(fork(programs().callsControl), endForked);
-  const [port] = (await once(control, "message")) as [number];
+  const control = children.use(new Forked(programs().callsControl, "the control"));
+  const port = await control.next<number>();
   // A process of its own, so that its CPU is told apart.
-  const driver = children.adopt(fork(programs().callsDriver), endForked);
+  const driver = children.use(new Forked(programs().callsDriver, "the process that calls"));
   const { nodes, nats } = mesh.describe();
   const [node] = nodes;
-  if (node === undefined || control.pid === undefined || driver.pid === undefined)
-    throw new Error("a process did not start");
-  const run = new Slices(driver, driver.pid, `/agents/counter/calls-${mesh.startedAt}-`, options.sessions);
+  if (node === undefined) throw new Error("a node did not start");
+  const run = new Slices(driver, `/agents/counter/calls-${mesh.startedAt}-`, options.sessions);
   const voda = {
     port: Number(new URL(`http://${node.ingress}`).port),
     pids: { node: node.pid, nats: nats.pid },
@@ -106,19 +103,15 @@ export async function calls(
  * One driver for both targets, so that what it costs itself is the same; it counts what each has answered.
  */
 class Slices {
-  readonly #driver: ChildProcess;
-  readonly #driverPid: number;
+  readonly #driver: Forked;
   readonly #prefix: string;
   readonly #sessions: number;
-  readonly #exited: Promise<never>;
   readonly #answered = new Map<number, number>();
   #seed = 1;
   failed = 0;
 
-  constructor(driver: ChildProcess, driverPid: number, prefix: string, sessions: number) {
+  constructor(driver: Forked, prefix: string, sessions: number) {
     this.#driver = driver;
-    this.#driverPid = driverPid;
-    this.#exited = goneEarly(driver, "the process that calls");
     this.#prefix = prefix;
     this.#sessions = sessions;
   }
@@ -129,12 +122,13 @@ class Slices {
 
   async slice({ port, pids }: Target, connections: number, ms: number): Promise<Row> {
     // Of whole processes, with their threads: a worker's time is the node's.
-    const all = { ...pids, driver: this.#driverPid };
+    const all = { ...pids, driver: this.#driver.pid };
     const before = Object.values(all).map(cpuUsOf);
     // Each connection has a seed of its own: no two call the same sessions in the same order.
     this.#seed += connections;
     const where = { prefix: this.#prefix, sessions: this.#sessions, suffix: "/add" };
-    const driven = await this.#drive({ port, connections, ms, seed: this.#seed, ...where });
+    const order: DriveOrder = { port, connections, ms, seed: this.#seed, ...where };
+    const driven = await this.#driver.ask<Driven>(order);
     const row: Record<string, number> = {
       perSecond: (driven.calls * 1000) / driven.ms,
       p50Ms: driven.p50Ms,
@@ -147,12 +141,6 @@ class Slices {
     this.#answered.set(port, this.answeredBy({ port, pids }) + driven.calls - driven.failed);
     this.failed += driven.failed;
     return row;
-  }
-
-  async #drive(order: DriveOrder): Promise<Driven> {
-    this.#driver.send(order);
-    const [driven] = (await Promise.race([once(this.#driver, "message"), this.#exited])) as [Driven];
-    return driven;
   }
 }
 

@@ -65,7 +65,7 @@ export async function ownMesh(options: OwnMeshOptions): Promise<OwnMesh> {
   const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"], env });
   const exited = once(child, "exit");
   const close = async (): Promise<void> => {
-    if (child.exitCode === null) child.kill("SIGTERM");
+    child.kill("SIGTERM");
     await exited;
     rmSync(folder, { recursive: true, force: true });
   };
@@ -87,8 +87,8 @@ export async function ownMesh(options: OwnMeshOptions): Promise<OwnMesh> {
 
 async function ready(child: ReturnType<typeof spawn>, file: string): Promise<void> {
   for (const deadline = Date.now() + readyMsMax; !existsSync(file); ) {
-    if (child.exitCode !== null)
-      throw new Error(`the mesh of the bench ended with ${child.exitCode}; the lines above say why`);
+    const ended = child.signalCode ?? child.exitCode;
+    if (ended !== null) throw new Error(`the mesh of the bench ended with ${ended}; the lines above say why`);
     if (Date.now() > deadline) throw new Error(`the mesh of the bench was not ready in ${readyMsMax} ms`);
     await new Promise((resolve) => setTimeout(resolve, pollMs));
   }

@@ -1,7 +1,7 @@
 // The tarball as a newcomer gets it: packed, installed into an empty folder by the user's npm, run under the
 // user's Node.
 import assert from "node:assert/strict";
-import { type ChildProcessWithoutNullStreams, execFile, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessWithoutNullStreams, execFile, spawn } from "node:child_process";
 import {
   existsSync,
   globSync,
@@ -22,6 +22,9 @@ import { freePort, pidsOf, waitUntil } from "../kit/index.ts";
 
 const run = promisify(execFile);
 const ctrlC = "\x03";
+/** By itself, or by a signal. */
+const hasEnded = ({ exitCode, signalCode }: Pick<ChildProcess, "exitCode" | "signalCode">): boolean =>
+  exitCode !== null || signalCode !== null;
 
 /** Without what npm gave this process: the user's Node and npm, and nothing of the workspace. */
 const environment = Object.fromEntries(
@@ -110,8 +113,8 @@ test("npx voda dev answers the README's lines through Envoy on the pinned Node, 
   const dev = inTerminal("npx", "voda", "dev", "--ingress-port", String(port), "--ready-file", readyFile);
   let pids: number[] = [];
   try {
-    await waitUntil(() => existsSync(readyFile) || dev.child.exitCode !== null, "the mesh serves");
-    assert.equal(dev.child.exitCode, null, dev.output());
+    await waitUntil(() => existsSync(readyFile) || hasEnded(dev.child), "the mesh serves");
+    assert.ok(!hasEnded(dev.child), dev.output());
     const mesh = JSON.parse(readFileSync(readyFile, "utf8")) as ReadyFile;
     pids = pidsOf(mesh);
     assert.equal(pids.filter(isAlive).length, 4);
@@ -125,7 +128,7 @@ test("npx voda dev answers the README's lines through Envoy on the pinned Node, 
     }
   } finally {
     dev.child.stdin.write(ctrlC);
-    await waitUntil(() => dev.child.exitCode !== null && !pids.some(isAlive), `all is gone: ${dev.output()}`);
+    await waitUntil(() => hasEnded(dev.child) && !pids.some(isAlive), `all is gone: ${dev.output()}`);
   }
   assert.match(dev.output(), /voda: stopping/);
   assert.equal(existsSync(readyFile), false);

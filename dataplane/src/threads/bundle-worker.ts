@@ -61,7 +61,7 @@ export interface Loss {
   readonly activations: readonly number[];
   /** Calls whose handlers had begun. */
   readonly begun: Begun;
-  /** The call whose handler held it beyond its `maxTurn`, so that it was ended. */
+  /** The call whose handler held it for longer than its own time, so that it was ended. */
   readonly overdue: number | undefined;
   /** For the log: `its heap is full`. */
   readonly why: string;

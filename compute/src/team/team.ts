@@ -200,7 +200,7 @@ export class Team implements AsyncDisposable {
    * The others stop at the end of their task. A thread that has reported has done its part, and its
    * replacement never had one: the run goes on without them.
    */
-  #fail(index: number, cause: Error | undefined): void {
+  #fail(index: number, cause: unknown): void {
     const running = this.#running;
     if (running?.working.has(index) !== true) return;
     const message = `thread ${index} ended in the middle of a run; run it again from its inputs`;

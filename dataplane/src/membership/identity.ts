@@ -1,15 +1,21 @@
 // The node's data directory: one process at a time, and the incarnation that the last one had.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { wordsOf } from "@voda/stdx";
 import { tryLock } from "@voda/stdx/lock";
 import { makeFolder } from "@voda/stdx/make-folder";
 import { replaceFile, sweepParts } from "@voda/stdx/replace-file";
+
+/** The data directory took no incarnation: it is full, or cannot be written to. */
+export class NoteError extends Error {
+  override readonly name = "NoteError";
+}
 
 /** Holds the lock of the directory until it is disposed of. */
 export interface Identity extends Disposable {
   /** Incarnation that was noted last in this directory, by this process or one before it. */
   previous(): string | undefined;
-  /** Notes an incarnation, before its lease exists: the next process ends it. */
+  /** Notes an incarnation, before its lease exists: the next process ends it. @throws NoteError */
   note(incarnation: string): void;
 }
 
@@ -27,7 +33,11 @@ export function openIdentity(dir: string): Identity {
       return /^[0-9a-f]{32}$/.test(noted) ? noted : undefined;
     },
     note(incarnation) {
-      replaceFile(file, incarnation, { isSynced: true });
+      try {
+        replaceFile(file, incarnation, { isSynced: true });
+      } catch (cause) {
+        throw new NoteError(`${file} cannot be written: ${wordsOf(cause)}`, { cause });
+      }
     },
     [Symbol.dispose]: () => lock[Symbol.dispose](),
   };

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -17,6 +17,7 @@ import {
   openMembership,
   readWindowMs,
 } from "./index.ts";
+import { leaseRenewMs } from "./window.ts";
 
 interface Node {
   readonly membership: Membership;
@@ -28,6 +29,8 @@ interface Node {
 }
 interface Rig {
   readonly server: Nats;
+  /** Holds the data folder of each node, by its name. */
+  readonly dir: string;
   /** Starts a node, or the next process of one. */
   readonly node: (name: string, clock?: Clock) => Promise<Node>;
   /**
@@ -49,6 +52,7 @@ async function rig(context: TestContext): Promise<Rig> {
   const locks = new Map<Node, () => void>();
   return {
     server,
+    dir,
     async node(name, clock = systemClock) {
       const connection = cleanup.use(await openConnection({ url: server.url, name }));
       const requests = cleanup.use(openRequests(connection, clock));
@@ -177,6 +181,25 @@ test("a node that was paused beyond its lease returns as a new incarnation that 
   assert.ok(await b.membership.prove(old));
   assert.equal(b.membership.ended(old), "yes");
   assert.equal(b.membership.successor(old)?.incarnation, incarnation);
+});
+
+test("a node whose data folder takes nothing says so once when its lease has lapsed, and returns when it does", async (t) => {
+  const { node, dir } = await rig(t);
+  const { membership, alarms, events } = await node("a");
+  const file = join(dir, "a/incarnation");
+  rmSync(file);
+  mkdirSync(file); // as a full disk: nothing can be put there
+  alarms.length = 0;
+  freeze(leaseTtlMs + 500);
+  const alarm = /data folder takes no new incarnation: .* make room there/;
+  await waitUntil(() => alarms.some((text) => alarm.test(text)), "the folder is told of");
+  const started = performance.now();
+  await waitUntil(() => performance.now() - started > 2 * leaseRenewMs, "it was tried again");
+  assert.equal(alarms.filter((text) => alarm.test(text)).length, 1, "said once");
+  assert.equal(membership.leaseLeftMs(), 0);
+  rmdirSync(file);
+  await waitUntil(() => events.some(({ type }) => type === "lapsed"), "a new incarnation");
+  await waitUntil(() => membership.leaseLeftMs() > 0, "a is back");
 });
 
 test("a window that ended by either clock opens again with the next renewal, in the same incarnation", async (t) => {

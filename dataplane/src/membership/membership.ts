@@ -6,7 +6,7 @@ import type { Clock } from "@voda/stdx";
 import type { Logger } from "pino";
 import type { AppendOutcome, Commit } from "../commit/index.ts";
 import { directBatch, fromLeader, type Requests, StoreError } from "../nats/index.ts";
-import type { Identity } from "./identity.ts";
+import { type Identity, NoteError } from "./identity.ts";
 import {
   decodeEntry,
   encodeLease,
@@ -119,6 +119,7 @@ class LeasedMembership implements Membership {
   #stored: { readonly seq: number; readonly atMs: number } | undefined;
   #isDoubted = false;
   #isWallOff = false;
+  #isUnnoted = false;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
@@ -204,7 +205,7 @@ class LeasedMembership implements Membership {
       await this.#bury(this.#incarnation, true);
   }
 
-  /** Takes a new incarnation, whose lease exists when this returns. */
+  /** Takes a new incarnation, whose lease exists when this returns. @throws NoteError, StoreError */
   async #register(succeeds: string): Promise<void> {
     const incarnation = randomBytes(16).toString("hex");
     // before the lease exists: a process that dies in between leaves a name that the next one can bury
@@ -221,7 +222,7 @@ class LeasedMembership implements Membership {
       if (outcome.type === "acked") this.#renewed(sentAt, outcome.seq);
       return;
     }
-    throw new Error(
+    throw new StoreError(
       `the lease of node ${this.#options.node} could not be made: is NATS there, and its stream ${nodesStream}?`,
     );
   }
@@ -297,12 +298,22 @@ class LeasedMembership implements Membership {
     this.#window.close();
     try {
       await this.#register(ended);
-    } catch {
-      return succeeds; // the store is away: the next renewal is refused again and leads back here
+    } catch (error) {
+      this.#sayUnnoted(error);
+      return succeeds; // the next renewal is refused again and leads back here
     }
+    this.#isUnnoted = false;
     this.#roster.end(ended);
     this.#emit({ type: "lapsed", ended, incarnation: this.#incarnation });
     return ended;
+  }
+
+  /** Once for a folder: it is tried each second. @throws what is neither the folder's nor the store's */
+  #sayUnnoted(error: unknown): void {
+    if (error instanceof StoreError) return; // its connection tells of itself
+    if (!(error instanceof NoteError)) throw error;
+    if (!this.#isUnnoted) this.#options.log.error({ err: error }, folderIsShut);
+    this.#isUnnoted = true;
   }
 
   #put(incarnation: string, succeeds: string, expect: number): Promise<AppendOutcome> {
@@ -420,6 +431,9 @@ class LeasedMembership implements Membership {
   }
 }
 
+const folderIsShut =
+  "the node's lease has ended, and its data folder takes no new incarnation: the node serves nothing until it does, " +
+  "and tries each second; make room there, or mend the folder's rights";
 const wallIsOff =
   "the node's wall clock is far from that of the NATS server; sessions do not rely on it, logs and certificates do: " +
   "run NTP on both machines";

@@ -122,8 +122,8 @@ async function runOnce(file: string): Promise<void> {
 }
 
 /**
- * The list is of the whole ledger, mended files too; the exit code is of what ran now, and of nothing it is no
- * pass while something is left to run.
+ * The list is of the whole ledger, mended files too; the exit code is of what ran now. It is no pass to have
+ * run nothing while something is left.
  */
 function report(): void {
   const failures = [...past, ...ran].filter(({ isWell }) => !isWell);

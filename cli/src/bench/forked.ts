@@ -7,7 +7,7 @@ export class Forked implements AsyncDisposable {
   readonly pid: number;
   readonly #name: string;
   readonly #child: ChildProcess;
-  readonly #ended: Promise<unknown[]>;
+  readonly #ended: Promise<[number | null, NodeJS.Signals | null]>;
 
   /** @param name as an error names it */
   constructor(program: string, name: string) {
@@ -16,7 +16,7 @@ export class Forked implements AsyncDisposable {
     if (this.#child.pid === undefined) throw new Error(`${name} did not start`);
     this.pid = this.#child.pid;
     this.#name = name;
-    this.#ended = once(this.#child, "exit");
+    this.#ended = once(this.#child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
   }
 
   /** Its next message. @throws when it ends before that */

@@ -29,7 +29,7 @@ const causesMax = 4;
 /** What nodes and control planes say of one that is not deployed. */
 const isAboutAgent = /^(no )?agent /;
 /** What nodes say of a call that may have had its effect; one that ran too long had none. */
-const isUndecided = /\bkey$/;
+const isUndecided = /whether the call took effect is unknown/;
 const giveId = "--id gives the call a key: it then counts once";
 const listAgents = "`npx voda agents ls` lists the agents";
 const listSessions = "`npx voda ps` lists the sessions";

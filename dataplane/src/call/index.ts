@@ -34,7 +34,7 @@ export {
 } from "./call.ts";
 export { decodeCall, decodeSessionCall, encodeCall, encodeSessionCall } from "./codec.ts";
 export { onBusyOf } from "./on-busy.ts";
-export { asksMax, left, listOf, noMethod, tooManyAsks } from "./refusals.ts";
+export { asksMax, left, listOf, noAskedMethod, noMethod, shown, tooManyAsks } from "./refusals.ts";
 export {
   bytesOfSends,
   decodeSends,

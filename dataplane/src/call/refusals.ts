@@ -1,4 +1,5 @@
 // What is refused in the same words in several places.
+import { type Agent, MethodAccess } from "@voda/proto/api";
 import { type Failed, type Failure, fail } from "./answer.ts";
 import type { AbandonReason } from "./call.ts";
 
@@ -18,7 +19,7 @@ export const tooManyAsks = (): Failed =>
 const lateWords = {
   no: "the deadline passed while the call waited: it did not begin, and nothing was done",
   undone: "the deadline passed under the call, which is undone; what its handler did elsewhere is not",
-  perhaps: "the deadline passed; whether the call took effect is unknown unless it is repeated with its key",
+  perhaps: "the deadline passed; whether the call took effect is unknown",
 } as const;
 
 /** Of a call that nobody waits for any more. `begun`: whether its handler had. */
@@ -32,8 +33,25 @@ const nameCharsMax = 128;
 
 /** `names`: those that whoever reads it may know. */
 export function noMethod(agent: string, method: string, names: Iterable<string>): Failed {
-  const shown = method.length > nameCharsMax ? `${method.slice(0, nameCharsMax)}...` : method;
-  return fail("method_not_found", `agent ${agent} has no method ${shown}; it has: ${listOf(names)}`);
+  return fail("method_not_found", `agent ${agent} has no method ${shown(method)}; it has: ${listOf(names)}`);
+}
+
+/** To an agent, whose client may read it: internal ones are not named, but said to be there. */
+export function noAskedMethod({ name, methods }: Agent, method: string): Failed {
+  const open = methods.filter(({ access }) => access !== MethodAccess.INTERNAL);
+  const refusal = noMethod(
+    name,
+    method,
+    open.map((one) => one.name),
+  );
+  if (open.length === methods.length) return refusal;
+  const { message } = refusal.failure;
+  return fail("method_not_found", `${message}, and internal ones (npx voda agents ls ${name} names them)`);
+}
+
+/** A name that somebody sent. */
+export function shown(name: string): string {
+  return name.length > nameCharsMax ? `${name.slice(0, nameCharsMax)}...` : name;
 }
 
 /** So many names that a person reads them. */

@@ -95,6 +95,31 @@ test("an rpc finds the one agent that implements its service", () => {
   assert.equal(failed(routes.rpc("shop.v1.Cart", "add", "default", "nobody")).reason, "agent_not_found");
 });
 
+test("a misspelt service or rpc is told with those there are, of this namespace alone", () => {
+  const routes = createRoutes();
+  routes.set(agent("cart", ["AddItem", "getCart"], "shop.v1.CartService"));
+  routes.set(agent("counter", ["add"]));
+  routes.set(agent("secret", ["add"], "secret.v1.Service", "other"));
+  const message = (service: string, rpc: string, wanted?: string): string => {
+    const { reason, message: words } = failed(routes.rpc(service, rpc, "default", wanted));
+    assert.equal(reason, "method_not_found");
+    return words;
+  };
+  assert.equal(
+    message("shop.v1.CartService", "AddItm"),
+    "agent cart does not implement shop.v1.CartService/AddItm; it has: AddItem, getCart",
+  );
+  assert.equal(
+    message("shop.v1.CartServce", "AddItem"),
+    "no agent in namespace default implements shop.v1.CartServce; implemented are: shop.v1.CartService",
+  );
+  assert.equal(
+    message("shop.v1.CartService", "AddItem", "counter"),
+    "agent counter does not implement shop.v1.CartService; it is implemented by cart",
+  );
+  assert.match(message("x".repeat(1_000), "y"), /^no agent in namespace default implements x{128}\.\.\.;/);
+});
+
 test("a service of two agents needs the name of one", () => {
   const routes = createRoutes();
   routes.set(agent("b", ["add"], "shop.v1.Cart"));

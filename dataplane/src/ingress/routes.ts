@@ -1,7 +1,7 @@
 // From a path to a handler: built anew for each deploy, read on every request.
 import type { Agent } from "@voda/proto/api";
 import { MethodAccess, MethodMode } from "@voda/proto/api";
-import { type Failed, fail, listOf, noMethod, onBusyOf } from "../call/index.ts";
+import { type Failed, fail, listOf, noMethod, onBusyOf, shown } from "../call/index.ts";
 import type { Route, Routes } from "./target.ts";
 
 interface RoutedAgent {
@@ -60,8 +60,11 @@ export function createRoutes(): RouteTable {
     },
     rpc(service, rpc, namespace, wanted) {
       const names = implementers.get(`${namespace}/${service}`);
-      if (names === undefined)
-        return fail("method_not_found", `no agent in namespace ${namespace} implements ${service}`);
+      if (names === undefined) {
+        const why = `no agent in namespace ${namespace} implements ${shown(service)}`;
+        const there = namesIn(namespace, implementers.keys());
+        return fail("method_not_found", `${why}; implemented are: ${there}`);
+      }
       if (wanted === undefined && names.length > 1)
         return fail(
           "bad_request",
@@ -70,18 +73,31 @@ export function createRoutes(): RouteTable {
       const name = wanted ?? names[0] ?? "";
       const agent = agents.get(`${namespace}/${name}`);
       if (agent === undefined) return notDeployed(namespace, name);
-      return (
-        agent.rpcs.get(`${service}/${rpc}`) ??
-        fail("method_not_found", `agent ${name} does not implement ${service}/${rpc}`)
-      );
+      return agent.rpcs.get(`${service}/${rpc}`) ?? noRpc(name, agent, service, rpc, names);
     },
   };
 }
 
-/** Names of the agents of a namespace, of ids such as `namespace/agent`. */
+/** Names of the agents, or services, of a namespace, of ids such as `namespace/agent`. */
 function namesIn(namespace: string, ids: Iterable<string>): string {
   const own = [...ids].filter((id) => id.startsWith(`${namespace}/`));
   return listOf(own.map((id) => id.slice(namespace.length + 1)));
+}
+
+/** `implementers`: of the service. */
+function noRpc(
+  name: string,
+  { rpcs }: RoutedAgent,
+  service: string,
+  rpc: string,
+  implementers: readonly string[],
+): Failed {
+  const own = [...rpcs.keys()].filter((path) => path.startsWith(`${service}/`));
+  const why = `agent ${name} does not implement ${service}`;
+  if (own.length === 0)
+    return fail("method_not_found", `${why}; it is implemented by ${listOf(implementers)}`);
+  const there = listOf(own.map((path) => path.slice(service.length + 1)));
+  return fail("method_not_found", `${why}/${shown(rpc)}; it has: ${there}`);
 }
 
 function routed(agent: Agent): RoutedAgent {

@@ -129,7 +129,7 @@ test("who asks for a method that is none learns the names that a client may know
   assert.ok(refusal !== undefined && !refusal.ok);
   assert.match(
     refusal.failure.message,
-    /^agent counter has no method sx{127}\.\.\.; it has: add, now, slow, get$/,
+    /^agent counter has no method sx{127}\.\.\.; it has: add, now, slow, get, and internal ones \(npx voda agents ls counter names them\)$/,
   );
 });
 

@@ -1,7 +1,7 @@
 // Calls that handlers of this node make: looked at when a worker says them, entered when their lane lets them
 // go (`lane/ask-gate`), answered to the worker.
 import type { Agent, Method } from "@voda/proto/api";
-import { MethodAccess, MethodMode } from "@voda/proto/api";
+import { MethodMode } from "@voda/proto/api";
 import {
   type AskMessage,
   type Call,
@@ -9,7 +9,7 @@ import {
   type CheckMessage,
   type Failed,
   fail,
-  noMethod,
+  noAskedMethod,
   onBusyOf,
 } from "../call/index.ts";
 import type { Hosted } from "./hosted.ts";
@@ -75,15 +75,7 @@ const nothing = new Uint8Array(0);
 /** What is asked; or why it may not be. */
 function admitted(agent: Agent, { name, method, chain, head }: Call): Method | Failed {
   const found = agent.methods.find((one) => one.name === method);
-  if (found === undefined) {
-    // the asker's client may read it: internal ones are not named
-    const open = agent.methods.filter(({ access }) => access !== MethodAccess.INTERNAL);
-    return noMethod(
-      agent.name,
-      method,
-      open.map((one) => one.name),
-    );
-  }
+  if (found === undefined) return noAskedMethod(agent, method);
   const readonly = found.mode === MethodMode.READONLY;
   const target = `${name.agent}/${name.key}`;
   const path = [...chain, target].join(" -> ");

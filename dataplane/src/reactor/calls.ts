@@ -7,6 +7,7 @@ import {
   type Call,
   type Failed,
   fail,
+  left,
   type Reply,
   type TakeBack,
 } from "../call/index.ts";
@@ -115,11 +116,7 @@ export function createCalls(timers: Timers, onLate: (call: LiveCall, isLast: boo
   };
 }
 
-const late = (): Failed =>
-  fail(
-    "turn_timeout",
-    "the deadline passed; the call may still take effect: retry with the same idempotency key",
-  );
+const late = (): Failed => ({ ok: false, failure: left("deadline", "perhaps") });
 const tooMany = (): Failed =>
   fail("queue_full", `this node holds nodeCallsMax ${nodeCallsMax} calls; retry later`, {
     retryAfterMs: 100,

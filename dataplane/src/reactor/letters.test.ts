@@ -113,4 +113,10 @@ test("a turn may send to handlers that are there and write, also to internal one
       [3, "method_not_found"],
     ],
   );
+  const [, , refusal] = at.replies.at(-1) ?? [];
+  assert.ok(refusal !== undefined && !refusal.ok);
+  assert.match(
+    refusal.failure.message,
+    /it has: add, now, slow, get, and internal ones \(npx voda agents ls/,
+  );
 });

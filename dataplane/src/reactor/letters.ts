@@ -1,7 +1,7 @@
 // Letters as calls: what a session has sent goes to its target's lane, under the number that it has for ever.
 import { type Agent, MethodMode } from "@voda/proto/api";
 import type { SessionName } from "@voda/proto/session";
-import { anonymous, type Call, type Failed, fail, noMethod, tokenOf } from "../call/index.ts";
+import { anonymous, type Call, type Failed, fail, noAskedMethod, tokenOf } from "../call/index.ts";
 import type { Letter } from "../lane/index.ts";
 
 const nothing = new Uint8Array(0);
@@ -51,14 +51,12 @@ export function callOf(
 }
 
 /** Why nothing can be sent to the method. */
-export function letterRefusal({ name, methods }: Agent, method: string): Failed | undefined {
-  const found = methods.find((one) => one.name === method);
-  if (found === undefined)
-    return noMethod(
-      name,
-      method,
-      methods.map((one) => one.name),
-    );
+export function letterRefusal(agent: Agent, method: string): Failed | undefined {
+  const found = agent.methods.find((one) => one.name === method);
+  if (found === undefined) return noAskedMethod(agent, method);
   if (found.mode !== MethodMode.READONLY) return undefined;
-  return fail("bad_request", `${method} of agent ${name} is readonly: there is nothing that it could do`);
+  return fail(
+    "bad_request",
+    `${method} of agent ${agent.name} is readonly: there is nothing that it could do`,
+  );
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CalledAgent } from "./agent-types.ts";
 import { type AskRequest, askFunction } from "./ask.ts";
+import { gather } from "./gather.ts";
 import { agent, VodaError } from "./index.ts";
 
 const counter = agent("counter").handlers({ add: (_ctx, by: number) => by, get: () => 0 });
@@ -36,7 +37,7 @@ test("bad options and keys and inputs that are not JSON reject the ask, and thro
   const untyped = (value: unknown): never => value as never;
   await assert.rejects(
     ask(counter, "k", untyped({ timeot: 1 })).get(),
-    /^TypeError: ask option "timeot" is unknown/,
+    /^TypeError: ctx\.ask\(counter, "k"\)\.get: ask option "timeot" is unknown/,
   );
   await assert.rejects(ask(counter, "k", { timeout: "2h" }).get(), RangeError);
   for (const key of ["", "k".repeat(257), untyped(1)])
@@ -49,6 +50,15 @@ test("bad options and keys and inputs that are not JSON reject the ask, and thro
     (error) => VodaError.is(error, "invalid_argument"),
   );
   assert.deepEqual(asked, []);
+});
+
+test("a refused ask says which of several it was", async () => {
+  const { ask } = asking();
+  const { failed } = await gather([ask(counter, "a").get(), ask(counter, "").add(1)], { min: 2 });
+  assert.deepEqual(
+    failed.map(({ message }) => message),
+    ['ctx.ask(counter, "").add: the key is empty; it must have 1 to 256 bytes'],
+  );
 });
 
 test("what is no agent, and what is no method's name, is refused before anything is asked", async () => {

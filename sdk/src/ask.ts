@@ -2,6 +2,7 @@
 import { identifierProblem } from "@voda/proto/name";
 import type { CalledAgent } from "./agent-types.ts";
 import { type Duration, durationMs } from "./duration.ts";
+import { VodaError } from "./error.ts";
 import { rpcNameProblem } from "./name.ts";
 import { refuseUnknown, turnRange } from "./options.ts";
 import { badRequest, bodyOf, checkKey, type Input, type Output, properties } from "./session.ts";
@@ -35,6 +36,8 @@ export interface AskRequest {
   readonly timeoutMs: number | undefined;
 }
 
+/** A key that is too long is shown with its beginning. */
+const keyCharsShown = 64;
 const optionNames: ReadonlySet<string> = new Set(["timeout"]);
 
 /**
@@ -45,10 +48,14 @@ export function askFunction(perform: (request: AskRequest) => Promise<unknown>):
   return <D extends CalledAgent>(agent: D, key: string, options: AskOptions = {}) => {
     const target = targetOf(agent, key, options);
     const asks = properties((method) => async (input?: unknown) => {
-      if ("refusal" in target) throw target.refusal;
-      const problem = rpcNameProblem(method);
-      if (problem !== undefined) throw badRequest(`method ${problem}`);
-      return perform({ ...target, method, body: bodyOf(input) });
+      try {
+        if ("refusal" in target) throw target.refusal;
+        const problem = rpcNameProblem(method);
+        if (problem !== undefined) throw badRequest(`method ${problem}`);
+        return perform({ ...target, method, body: bodyOf(input) });
+      } catch (refusal) {
+        throw refusedAsk(agent, key, method, refusal);
+      }
     });
     return asks as AskSession<D>;
   };
@@ -70,6 +77,20 @@ function targetOf(agent: unknown, key: string, options: AskOptions): Target | { 
   } catch (refusal) {
     return { refusal };
   }
+}
+
+/** Says which ask of several it was, as it is written. */
+function refusedAsk(agent: CalledAgent, key: unknown, method: string, refusal: unknown): unknown {
+  if (!(refusal instanceof Error)) return refusal;
+  const shown = typeof key === "string" ? JSON.stringify(key.slice(0, keyCharsShown)) : typeof key;
+  const words = `ctx.ask(${nameShown(agent)}, ${shown}).${method}: ${refusal.message}`;
+  if (VodaError.is(refusal)) return badRequest(words);
+  return refusal instanceof RangeError ? new RangeError(words) : new TypeError(words);
+}
+
+function nameShown(agent: unknown): string {
+  const isNamed = typeof agent === "object" && agent !== null && "name" in agent;
+  return isNamed && identifierProblem("agent", agent.name) === undefined ? String(agent.name) : "?";
 }
 
 /** @throws VodaError for what is no agent, such as the name of one */

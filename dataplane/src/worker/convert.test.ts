@@ -87,6 +87,13 @@ describe("input", () => {
     assert.equal(again.seconds, 7n);
   });
 
+  test("fields that the message does not know are ignored, in JSON as in binary, as Connect does", () => {
+    const field15 = Uint8Array.of(8, 7, 120, 1);
+    const json = utf8.encode('{"number":7,"nmber":1}');
+    for (const message of [decodeInput(lab, "proto", field15), decodeInput(lab, "json", json)])
+      assert.equal((message as { readonly number: number }).number, 7);
+  });
+
   test("what is no JSON, no UTF-8 or no such message is the caller's mistake", () => {
     assert.throws(() => decodeInput(plain, "json", utf8.encode("{")), BadInput);
     assert.throws(() => decodeInput(plain, "json", Uint8Array.of(0x22, 0xff, 0x22)), BadInput);

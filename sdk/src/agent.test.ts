@@ -379,13 +379,16 @@ test("fields with a schema have a validator, which says what is wrong", () => {
   };
   const validators = validatorsOf(agent("a", fields));
   assert.deepEqual([...validators.keys()], ["even", "evens", "slow", "slower"]);
-  assert.deepEqual(validators.get("even")?.(4, "state.x"), { ok: true, value: 4 });
-  assert.deepEqual(validators.get("evens")?.(3, "state.x"), {
+  assert.deepEqual(validators.get("even")?.(4, "agent a", "state.x"), { ok: true, value: 4 });
+  assert.deepEqual(validators.get("evens")?.(3, "agent a", "state.x"), {
     ok: false,
-    problem: "value.a[0]: not even; value: bad",
+    problem: "state.x.a[0]: not even; state.x: bad",
   });
   for (const name of ["slow", "slower"])
-    assert.match(JSON.stringify(validators.get(name)?.(3, "state.x")), /the schema is asynchronous/);
+    assert.throws(() => validators.get(name)?.(3, "agent a", "state.x"), {
+      name: "BrokenSchemaError",
+      message: "agent a: the schema is asynchronous; a field's schema must answer at once",
+    });
   assert.throws(
     () => s.register(even, 3),
     /the initial value of s.register does not fit its schema: value\.a\[0\]: not even; value: bad/,

@@ -173,7 +173,7 @@ test("a schema that answers neither a value nor issues lets nothing pass", async
   );
   const { validate } = fieldsOf("shop", { title: field })[0] ?? {};
   assert.throws(
-    () => validate?.("x", "state.title"),
+    () => validate?.("x", "state.title", "state.title"),
     /^BrokenSchemaError: state\.title: the schema answered neither/,
   );
 });
@@ -196,7 +196,10 @@ test("what a schema throws is its own slip, but for what it throws on purpose", 
     "",
   );
   const { validate } = fieldsOf("shop", { title })[0] ?? {};
-  assert.throws(() => validate?.("x", "state.title"), /^BrokenSchemaError: state\.title: the schema threw$/);
+  assert.throws(
+    () => validate?.("x", "state.title", "state.title"),
+    /^BrokenSchemaError: state\.title: the schema threw$/,
+  );
 });
 
 test("a handler whose caller went away during the check does not begin", async () => {

@@ -11,17 +11,35 @@ import { isThenable } from "./thenable.ts";
  */
 export type CheckInput = (input: unknown) => unknown;
 
+/** What a check has thrown: no handler had begun. */
+const refusedInputs = new WeakSet<Error>();
+
+/** Whether the check of an input threw it, so that nothing of it is the handler's. */
+export const isRefusedInput = (error: Error): boolean => refusedInputs.has(error);
+
 /** @throws TypeError when it is not a schema */
 export function inputCheck(what: string, schema: StandardSchemaV1): CheckInput {
   const standard = standardOf(what, schema);
   return (input) => {
-    const result = ofSchema(what, () => standard.validate(input));
-    if (!isThenable(result)) return accepted(what, result);
+    const result = noted(() => ofSchema(what, () => standard.validate(input)));
+    if (!isThenable(result)) return noted(() => accepted(what, result));
     return Promise.resolve(result).then(
-      (late: unknown) => accepted(what, late),
-      (cause: unknown) => Promise.reject(brokenBy(what, cause)),
+      (late: unknown) => noted(() => accepted(what, late)),
+      (cause: unknown) =>
+        noted(() => {
+          throw brokenBy(what, cause);
+        }),
     );
   };
+}
+
+function noted<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (refusal) {
+    if (refusal instanceof Error) refusedInputs.add(refusal);
+    throw refusal;
+  }
 }
 
 function accepted(what: string, answer: unknown): unknown {

@@ -1,7 +1,7 @@
 // The state schema of an agent: one field per property of `ctx.state`.
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { type FieldKind, fieldKindNames, fieldKinds, type Handles, type ValueKind } from "@voda/proto/fields";
-import { ofSchema, resultOf, tellIssues } from "./issues.ts";
+import { BrokenSchemaError, ofSchema, resultOf, tellIssues } from "./issues.ts";
 import { type IfJson, type Json, jsonProblem } from "./json.ts";
 import { isReservedName, nameProblem } from "./name.ts";
 import { didYouMean } from "./near.ts";
@@ -32,8 +32,11 @@ export type SchemaOf<X> = StandardSchemaV1<unknown, X>;
 export type Validation =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly problem: string };
-/** Checks a value before it is written to a register or a map. */
-export type Validate = (value: unknown, where: string) => Validation;
+/**
+ * Checks a value before it is written to a register or a map. `what`: whose schema it is, `path`: where the
+ * value is to stand. @throws BrokenSchemaError
+ */
+export type Validate = (value: unknown, what: string, path: string) => Validation;
 
 interface FieldParts {
   readonly initial?: Json;
@@ -97,7 +100,7 @@ function register<X>(...args: [initial: X] | [schema: SchemaOf<X>, initial: X]):
     );
   if (args.length === 1) return field("register", { initial: initialValue(args[0]) });
   const validate = validator("s.register", args[0]);
-  const validation = validate(args[1], "s.register");
+  const validation = validate(args[1], "s.register", "value");
   if (!validation.ok)
     throw new TypeError(`the initial value of s.register does not fit its schema: ${validation.problem}`);
   return field("register", { initial: initialValue(validation.value), validate });
@@ -133,14 +136,16 @@ export function standardOf(what: string, schema: StandardSchemaV1): StandardSche
 
 function validator(what: string, schema: StandardSchemaV1): Validate {
   const standard = standardOf(`the first argument of ${what}`, schema);
-  return (value, where) => {
-    const answer = ofSchema(where, () => standard.validate(value));
+  return (value, owner, path) => {
+    const answer = ofSchema(owner, () => standard.validate(value));
     if (isThenable(answer))
-      return { ok: false, problem: "the schema is asynchronous; a field's schema must answer at once" };
-    return ofSchema(where, () => {
-      const result = resultOf(where, answer);
+      throw new BrokenSchemaError(
+        `${owner}: the schema is asynchronous; a field's schema must answer at once`,
+      );
+    return ofSchema(owner, () => {
+      const result = resultOf(owner, answer);
       if (result.issues === undefined) return { ok: true, value: result.value };
-      return { ok: false, problem: tellIssues(result.issues, "value").told };
+      return { ok: false, problem: tellIssues(result.issues, path).told };
     });
   };
 }

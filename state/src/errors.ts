@@ -29,7 +29,8 @@ export class TooLargeError extends RangeError {
  * JSON. Nothing was applied. Where it came with a call, it is the mistake of whoever sent it.
  */
 export class RefusedValueError extends TypeError {
-  override readonly name = "RefusedValueError";
+  /** What its catcher in an agent is promised; the class is only for those who tell it to callers. */
+  override readonly name = "TypeError";
 }
 
 /** A handle was used after its transaction or view ended. */

@@ -5,9 +5,9 @@ import type { ByteReader, ByteWriter } from "@voda/stdx";
 
 /**
  * Looks at a value before it is written and gives what is stored in its place.
- * @throws TypeError when it does not fit
+ * @param where it is to stand, as in `state.title` @throws RefusedValueError when it does not fit
  */
-export type Check = (value: unknown) => unknown;
+export type Check = (value: unknown, where: string) => unknown;
 
 /** One field as the schema declares it. */
 export interface FieldSchema {

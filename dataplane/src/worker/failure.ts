@@ -2,7 +2,7 @@
 import { grpcCodes } from "@voda/proto/errors";
 import { turnBytesMax } from "@voda/proto/wire";
 import { RefusedValueError, TooLargeError } from "@voda/state";
-import { BrokenSchemaError, retryAfterMsMax, VodaError } from "voda/definition";
+import { BrokenSchemaError, isRefusedInput, retryAfterMsMax, VodaError } from "voda/definition";
 import { decodeAnswer, encodeAnswer, type Failed, type Failure, fail } from "../call/index.ts";
 import type { LogLevel } from "../threads/index.ts";
 import { BadInput } from "./convert.ts";
@@ -32,7 +32,7 @@ export function endingOf(error: unknown, input: unknown, logged: string): Ending
     if (VodaError.is(error)) return thrownOnPurpose(error);
     if (error instanceof BrokenSchemaError) return ofSchema(error, logged);
     if (error instanceof RefusedValueError && input !== undefined && input !== noInput)
-      return ofRefusedValue(error, input, logged);
+      return ofRefusedValue(error, input);
     if (error instanceof TypeError || error instanceof RangeError) return ofWrongShape(error, input, logged);
   } catch {
     // it cannot even be asked what it is: a proxy that was revoked, or one whose traps throw
@@ -49,11 +49,11 @@ function refused(answer: Failed): Ending {
  * Handlers do not check their input. A value of it that `ctx.state` does not take is its sender's mistake,
  * told as such.
  */
-function ofRefusedValue(error: RefusedValueError, input: unknown, logged: string): Ending {
-  return {
-    ...thrown(error, logged),
-    answer: fail("bad_request", `${error.message}; ${inputWords(input)}`),
-  };
+function ofRefusedValue(error: RefusedValueError, input: unknown): Ending {
+  const answer = fail("bad_request", `${error.message}; ${inputWords(input)}`);
+  const { code, reason } = answer.failure;
+  const { at } = describeThrown(error);
+  return { answer, level: "info", message: `call refused: ${error.message}`, facts: { code, reason, at } };
 }
 
 /** Nothing of it is the handler's, which has not begun, or the sender's. */
@@ -132,6 +132,8 @@ function thrownOnPurpose(error: VodaError): Ending {
   if (code !== undefined) {
     const asked = FailedAsk.wayOf(error);
     const facts = { code, reason: failure.reason, at, ...(asked !== undefined && { asked }) };
+    if (isRefusedInput(error))
+      return { answer, level: "info", message: `input refused: ${failure.message}`, facts };
     const said = `handler threw ${kindOf(error)}: ${failure.message}`;
     if (asked === undefined || !isOfVoda(failure.reason))
       return { answer, level: "info", message: said, facts };

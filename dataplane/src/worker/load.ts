@@ -1,7 +1,7 @@
 // A bundle comes into its thread.
 import { registerHooks } from "node:module";
 import { pathToFileURL } from "node:url";
-import type { Check, FieldSchema, Schema } from "@voda/state";
+import { type Check, type FieldSchema, RefusedValueError, type Schema } from "@voda/state";
 import {
   type AnyAgent,
   definitionOf,
@@ -34,7 +34,8 @@ export async function loadAgents(bundle: string): Promise<ReadonlyMap<string, Lo
   return new Map(agents.map((agent) => [agent.name, { agent, schema: schemaOf(agent) }]));
 }
 
-function schemaOf(agent: AnyAgent): Schema {
+/** For the state engine. */
+export function schemaOf(agent: AnyAgent): Schema {
   const validators = validatorsOf(agent);
   return Object.fromEntries(
     definitionOf(agent).fields.map((field) => {
@@ -46,20 +47,20 @@ function schemaOf(agent: AnyAgent): Schema {
 
 function fieldSchema(
   agent: string,
-  { name, kind, initial }: FieldDefinition,
+  { kind, initial }: FieldDefinition,
   validate: Validate | undefined,
 ): FieldSchema {
   return {
     kind,
     ...(initial !== undefined && { initial }),
-    ...(validate !== undefined && { check: checking(agent, name, validate) }),
+    ...(validate !== undefined && { check: checking(agent, validate) }),
   };
 }
 
-function checking(agent: string, name: string, validate: Validate): Check {
-  return (value) => {
-    const validation = validate(value, `agent ${agent}: state.${name}`);
-    if (!validation.ok) throw new TypeError(`state.${name}: ${validation.problem}`);
+function checking(agent: string, validate: Validate): Check {
+  return (value, where) => {
+    const validation = validate(value, `agent ${agent}: ${where}`, where);
+    if (!validation.ok) throw new RefusedValueError(validation.problem);
     return validation.value;
   };
 }

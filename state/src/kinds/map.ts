@@ -255,12 +255,9 @@ class MapHandle implements MapState<Json> {
     const { name, check } = this[ofField];
     this[ofScope].writable(name);
     checkKey(name, key);
-    const checked = check === undefined ? value : check(value);
-    this[ofField].write(
-      this[ofScope].layer,
-      key,
-      frozenJson(checked, `state.${name}[${JSON.stringify(key)}]`),
-    );
+    const where = `state.${name}[${JSON.stringify(key)}]`;
+    const checked = check === undefined ? value : check(value, where);
+    this[ofField].write(this[ofScope].layer, key, frozenJson(checked, where));
   }
 
   update(key: string, change: (old: Json | undefined) => Json): void {

@@ -47,7 +47,7 @@ export class RegisterField implements Field<RegisterSlot> {
   /** The value is checked and copied first, so a refused one leaves the transaction as it was. */
   assign(scope: Scope, value: unknown): void {
     scope.writable(this.name);
-    const checked = this.#check === undefined ? value : this.#check(value);
+    const checked = this.#check === undefined ? value : this.#check(value, `state.${this.name}`);
     scope.layer.slots[this.#index] = { value: frozenJson(checked, `state.${this.name}`) };
   }
 

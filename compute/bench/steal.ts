@@ -1,5 +1,5 @@
 // Two threads that steal against one, on a load that is skewed: all long tasks begin with the same thread.
-import { quantile } from "@voda/stdx/bench";
+import { median } from "@voda/stdx/bench";
 import { type Handle, MemoryPool } from "@voda/stdx/memory";
 import { add, type GraphTask, map, reduce, Team } from "../src/index.ts";
 import { spinnersSpeedup } from "./spinners.ts";
@@ -41,7 +41,7 @@ export async function steal(rounds: number): Promise<Readonly<Record<string, unk
     executedTwice: times.filter((of) => of > 2 * runs).length,
     lost: times.filter((of) => of < 2 * runs).length,
     stolen,
-    speedup: median(speedups),
+    speedup: Math.round(100 * median(speedups)) / 100,
     /** The bar for `speedup` counts where two threads that share nothing reach 1.85. */
     spinners,
   };
@@ -60,9 +60,4 @@ async function timed(run: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
   await run();
   return performance.now() - start;
-}
-
-function median(values: readonly number[]): number {
-  const ascending = values.toSorted((a, b) => a - b);
-  return Math.round(100 * quantile(ascending, 0.5)) / 100;
 }

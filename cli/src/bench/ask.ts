@@ -1,11 +1,12 @@
 // A session that asks another one, in slices that take turns with slices of a control: what an ask takes.
+import { median } from "@voda/stdx/bench";
 import { programs } from "../programs.ts";
 import type { EchoOrder, Timed } from "./ask-control.ts";
 import { type Caller, openCaller } from "./caller.ts";
 import { cpuUsOf } from "./cpu.ts";
 import { Forked } from "./forked.ts";
 import type { OwnMesh } from "./mesh.ts";
-import { hundredths, medianOf } from "./statistics.ts";
+import { hundredths } from "./statistics.ts";
 
 /** How much is asked. */
 export interface AskBenchOptions {
@@ -123,36 +124,36 @@ async function counted(pids: readonly number[], run: () => Promise<Timed>): Prom
 
 /** Ratios are made within a round, and their median taken: the machine may differ from round to round. */
 function figuresOf(rounds: readonly Round[]): AskFigures {
-  const median = (of: (round: Round) => number): number => hundredths(medianOf(rounds.map(of)));
+  const middle = (of: (round: Round) => number): number => hundredths(median(rounds.map(of)));
   /** Asks on their way overlap: their times do not add up to the slice. */
   const perSecond = ({ asks, ms }: Slice): number => (asks * 1000) / ms;
   return {
     sequential: {
-      p50Us: median(({ sequential }) => sequential.p50Us),
-      p99Us: median(({ sequential }) => sequential.p99Us),
+      p50Us: middle(({ sequential }) => sequential.p50Us),
+      p99Us: middle(({ sequential }) => sequential.p99Us),
     },
-    piped: { perSecond: median(({ piped }) => perSecond(piped)) },
+    piped: { perSecond: middle(({ piped }) => perSecond(piped)) },
     durable: {
-      p50Us: median(({ durable }) => durable.p50Us),
-      cpuUs: median(({ durable }) => durable.cpuUs),
+      p50Us: middle(({ durable }) => durable.p50Us),
+      cpuUs: middle(({ durable }) => durable.cpuUs),
     },
     remote: {
-      p50Us: median(({ remote }) => remote.p50Us),
-      perSecond: median(({ remotePiped }) => perSecond(remotePiped)),
+      p50Us: middle(({ remote }) => remote.p50Us),
+      perSecond: middle(({ remotePiped }) => perSecond(remotePiped)),
     },
-    cpuUsPerAsk: median(({ piped }) => piped.cpuUs),
+    cpuUsPerAsk: middle(({ piped }) => piped.cpuUs),
     control: {
       sequential: {
-        p50Us: median(({ echo: one }) => one.p50Us),
-        p99Us: median(({ echo: one }) => one.p99Us),
+        p50Us: middle(({ echo: one }) => one.p50Us),
+        p99Us: middle(({ echo: one }) => one.p99Us),
       },
-      piped: { perSecond: median(({ echoPiped }) => perSecond(echoPiped)) },
-      cpuUsPerAsk: median(({ echoPiped }) => echoPiped.cpuUs),
+      piped: { perSecond: middle(({ echoPiped }) => perSecond(echoPiped)) },
+      cpuUsPerAsk: middle(({ echoPiped }) => echoPiped.cpuUs),
     },
     ofControl: {
-      sequential: median(({ sequential, echo: one }) => sequential.p50Us / one.p50Us),
-      piped: median(({ piped, echoPiped }) => perSecond(piped) / perSecond(echoPiped)),
-      cpu: median(({ piped, echoPiped }) => piped.cpuUs / echoPiped.cpuUs),
+      sequential: middle(({ sequential, echo: one }) => sequential.p50Us / one.p50Us),
+      piped: middle(({ piped, echoPiped }) => perSecond(piped) / perSecond(echoPiped)),
+      cpu: middle(({ piped, echoPiped }) => piped.cpuUs / echoPiped.cpuUs),
     },
   };
 }

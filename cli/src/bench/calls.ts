@@ -1,12 +1,13 @@
 // Calls of awake sessions at one node's own ingress, in slices that take turns with slices of a control: what
 // a call costs.
+import { median } from "@voda/stdx/bench";
 import { programs } from "../programs.ts";
 import { openCaller } from "./caller.ts";
 import type { Driven, DriveOrder } from "./calls-driver.ts";
 import { cpuUsOf } from "./cpu.ts";
 import { Forked } from "./forked.ts";
 import type { OwnMesh } from "./mesh.ts";
-import { hundredths, medianOf } from "./statistics.ts";
+import { hundredths } from "./statistics.ts";
 
 /** How much is called. */
 export interface CallsOptions {
@@ -164,7 +165,7 @@ async function countedBy(url: string, prefix: string, sessions: number): Promise
 function figuresOf(pairs: readonly (readonly [Row, Row])[], suffix: string): Record<string, number> {
   const figures: Record<string, number> = {};
   const put = (name: string, values: readonly number[]): void => {
-    figures[`${name}${suffix}`] = hundredths(medianOf(values));
+    figures[`${name}${suffix}`] = hundredths(median(values));
     figures[`${name}${suffix}Low`] = hundredths(Math.min(...values));
     figures[`${name}${suffix}High`] = hundredths(Math.max(...values));
   };

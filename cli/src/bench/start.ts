@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { quantile } from "@voda/stdx/bench";
+import { median, quantile } from "@voda/stdx/bench";
 import { programs } from "../programs.ts";
 import { type OwnMeshOptions, ownMesh } from "./mesh.ts";
 import { hundredths } from "./statistics.ts";
@@ -48,11 +48,6 @@ export async function ps(runs: number, options: OwnMeshOptions): Promise<PsResul
     times.node.push(await timed(["--eval", "0"]));
     times.ps.push(await timed([programs().cli, "ps", "--url", mesh.url]));
   }
-  const median = (list: number[]): number =>
-    quantile(
-      list.toSorted((a, b) => a - b),
-      0.5,
-    );
   const [psP50Ms, nodeP50Ms] = [median(times.ps), median(times.node)];
   return {
     runs,

@@ -15,4 +15,4 @@ export {
   whole,
 } from "./bench.ts";
 export { failureMark, runBenches } from "./program.ts";
-export { quantile } from "./quantile.ts";
+export { median, quantile } from "./quantile.ts";

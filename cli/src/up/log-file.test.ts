@@ -5,14 +5,17 @@ import { test } from "node:test";
 import { LogFile } from "./log-file.ts";
 import { temporaryFolder } from "./testdata/start.ts";
 
-test("a log is two files of at most its bound", () => {
+const mebibyte = 1024 ** 2;
+
+test("a log is two files of at most ten mebibytes", () => {
   using folder = temporaryFolder();
   const path = join(folder.path, "n1.log");
-  using log = new LogFile(path, 100);
-  for (let i = 0; i < 50; i += 1) log.write(`line ${i}`);
+  using log = new LogFile(path);
+  for (let i = 0; i < 25; i += 1) log.write(`line ${i}`.padStart(mebibyte - 1));
   assert.deepEqual(readdirSync(folder.path), ["n1.log", "n1.log.1"]);
-  for (const name of readdirSync(folder.path)) assert.ok(statSync(join(folder.path, name)).size <= 100, name);
-  assert.match(readFileSync(path, "utf8"), /line 49\n$/);
+  for (const name of readdirSync(folder.path))
+    assert.ok(statSync(join(folder.path, name)).size <= 10 * mebibyte, name);
+  assert.ok(readFileSync(path, "utf8").endsWith("line 24\n"));
 });
 
 test("a log goes on where it ended, and remembers the newest lines", () => {
@@ -40,8 +43,8 @@ test("what a full disk does not take stays in memory", () => {
 test("a log that cannot be rotated goes on once it can", () => {
   using folder = temporaryFolder();
   const path = join(folder.path, "logs", "n1.log");
-  using log = new LogFile(path, 20);
-  log.write("before the folder goes");
+  using log = new LogFile(path);
+  log.write("before the folder goes".padStart(10 * mebibyte));
   rmSync(join(folder.path, "logs"), { recursive: true });
   log.write("lost");
   mkdirSync(join(folder.path, "logs"));

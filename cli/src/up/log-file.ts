@@ -8,17 +8,15 @@ const tailLinesMax = 20;
 /** The log of one child: appended, at most two files of `logBytesMax`; the last lines stay in memory. */
 export class LogFile implements Disposable {
   readonly path: string;
-  readonly #bytesMax: number;
   #fd: number;
   #bytes: number;
   #tail: string[] = [];
   /** Lines since the disk took none. */
   #lost = 0;
 
-  constructor(path: string, bytesMax = logBytesMax) {
+  constructor(path: string) {
     mkdirSync(dirname(path), { recursive: true });
     this.path = path;
-    this.#bytesMax = bytesMax;
     this.#fd = openSync(path, "a");
     this.#bytes = fstatSync(this.#fd).size;
   }
@@ -50,7 +48,7 @@ export class LogFile implements Disposable {
   }
 
   #append(bytes: Buffer): void {
-    if (this.#bytes > 0 && this.#bytes + bytes.length > this.#bytesMax) this.#rotate();
+    if (this.#bytes > 0 && this.#bytes + bytes.length > logBytesMax) this.#rotate();
     writeFileSync(this.#fd, bytes); // all of it, where writeSync may write a part
     this.#bytes += bytes.length;
   }

@@ -64,11 +64,9 @@ test("thousands of appends of one turn are all answered, each with its own seque
   const { commit, connection } = await rig(t);
   const before = connection.nats.stats().outMsgs;
   const all = Array.from({ length: 3_000 }, (_, i) => acked(commit, record(`k${i}`, 0, `${i}`)));
-  assert.equal(commit.waiting, 3_000);
   assert.equal(connection.nats.stats().outMsgs, before, "nothing is published inside append");
   const sequences = await Promise.all(all);
   assert.equal(new Set(sequences).size, 3_000);
-  assert.equal(commit.waiting, 0);
 });
 
 /** No timeout ends an append. */

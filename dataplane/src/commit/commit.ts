@@ -11,10 +11,7 @@ export interface Appends {
 }
 
 /** Appends that are published at once in each turn of the event loop, and answered in any order. */
-export interface Commit extends Appends, AsyncDisposable {
-  /** Appends without an outcome. */
-  readonly waiting: number;
-}
+export type Commit = Appends & AsyncDisposable;
 
 /** An outcome is up to this much later than `ackTimeoutMs`: one timer for all appends, not one for each. */
 const sweepMs = 250;
@@ -50,10 +47,6 @@ class PipelinedCommit implements Commit {
     this.#stopListening = connection.onEvent((event) => {
       if (event.type === "disconnected") this.#giveUpAll();
     });
-  }
-
-  get waiting(): number {
-    return this.#pipeline.inFlight + this.#pipeline.queued;
   }
 
   append(append: AppendRequest, done: AppendDone): void {

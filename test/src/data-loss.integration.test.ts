@@ -24,19 +24,19 @@ const streamFolder = (stream: string): string => join(cluster.nats.dir, "jetstre
 const logFolder = (): string => join(streamFolder("VODA_LOG_0"), "msgs");
 const block = (): string => join(logFolder(), "1.blk");
 
-/** Of the control plane, as often as it says that it may be asked again. */
+const asked = (method: string, request: object): Promise<Response> =>
+  fetch(`${cluster.apiUrl}/voda.api.v1.SessionService/${method}`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(request),
+  });
+
+/** Of the control plane. */
 async function ask(method: string, request: object): Promise<unknown> {
-  return waitUntil(async () => {
-    const response = await fetch(`${cluster.apiUrl}/voda.api.v1.SessionService/${method}`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(request),
-    });
-    const body = (await response.json()) as { readonly code?: string };
-    if (body.code === "unavailable") return undefined;
-    assert.equal(response.status, 200, JSON.stringify(body));
-    return body;
-  }, `${method} is answered`);
+  const response = await asked(method, request);
+  const body: unknown = await response.json();
+  assert.equal(response.status, 200, JSON.stringify(body));
+  return body;
 }
 
 const putToSleep = (key: string) => ask("SleepSession", { session: { agent: "sleeper", key } });
@@ -118,6 +118,13 @@ async function damaged(damage: () => void): Promise<void> {
   await cluster.nats.kill9();
   damage();
   await cluster.nats.restart();
+  // the one time when it may say that the store is away: until it is connected again
+  await waitUntil(async () => {
+    const response = await asked("ListLostSessions", {});
+    const text = await response.text();
+    if (response.status !== 200) assert.equal(refusal({ body: JSON.parse(text) }).code, "unavailable", text);
+    return response.status === 200;
+  }, "the control plane is back");
 }
 
 const bare = (): void => rmSync(join(logFolder(), "index.db"), { force: true });

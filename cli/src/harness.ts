@@ -5,6 +5,6 @@ export { bundleConfig } from "./bundle/bundle.ts";
 export { readAgents } from "./bundle/definitions.ts";
 export { deployRequest } from "./bundle/deploy-request.ts";
 export { programs } from "./programs.ts";
-export { isPortFree } from "./up/ports.ts";
+export { freePorts, isPortFree } from "./up/ports.ts";
 export { commandOf } from "./up/processes.ts";
 export type { ReadyFile } from "./up/ready-file.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import { errorReasonOf } from "../../../test/src/kit/errors.ts";
 import {
-  call,
+  callHttp1,
   callHttp2,
   openEcho,
   openTestIngress,
@@ -30,7 +30,7 @@ beforeEach(() => {
 const plain = "/agents/counter/a/add";
 const api = "/voda.api.v1.AgentService/DeployAgents";
 const statuses = (list: readonly Readonly<Record<string, string>>[], path: string): Promise<number[]> =>
-  Promise.all(list.map(async (headers) => (await call(ingress.port, path, headers)).status));
+  Promise.all(list.map(async (headers) => (await callHttp1(ingress.port, path, headers)).status));
 
 test("a host is the loopback, an address or an allowed name, on any port and in any case", async () => {
   const hosts = [
@@ -63,7 +63,7 @@ test("a name that was led here is refused before anybody is asked, for sessions 
     assert.deepEqual(await statuses(list, path), Array(hosts.length).fill(403), path);
   }
   assert.equal(ingress.picker.asked.length, 0);
-  const reply = await call(ingress.port, plain, { host: "evil.example" });
+  const reply = await callHttp1(ingress.port, plain, { host: "evil.example" });
   assert.equal(reply.headers["content-type"], "application/json");
   assert.deepEqual(errorReasonOf(reply.text), {
     code: "permission_denied",
@@ -88,7 +88,7 @@ test("pages of the loopback, of the listener's names and of allowed origins may 
     assert.deepEqual(await statuses(bad ?? [], path), Array(mayNot.length).fill(403), path);
   }
   const odd = 'https://evil.example/"100%';
-  const { message } = errorReasonOf((await call(ingress.port, plain, { origin: odd })).text);
+  const { message } = errorReasonOf((await callHttp1(ingress.port, plain, { origin: odd })).text);
   assert.equal(message, `pages of ${odd} may not call here; --allow-origin names those that may`);
 });
 
@@ -114,7 +114,7 @@ test("gRPC callers of a refused name get a status with its reason", async () => 
 });
 
 test("a browser's question before a call reaches a node and places nothing", async () => {
-  const reply = await call(ingress.port, plain, { origin: testOrigin }, "", "OPTIONS");
+  const reply = await callHttp1(ingress.port, plain, { origin: testOrigin }, "", "OPTIONS");
   assert.equal(reply.seen().server, "n1");
   assert.equal(ingress.picker.asked.length, 0);
 });

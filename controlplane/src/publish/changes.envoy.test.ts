@@ -3,7 +3,7 @@ import { Agent, request } from "node:http";
 import { after, before, test } from "node:test";
 import { SnapshotRefusedError } from "@voda/envoy";
 import {
-  call,
+  callHttp1,
   callHttp2,
   openEcho,
   openTestIngress,
@@ -27,7 +27,7 @@ after(async () => {
 
 test("before the first node calls are told so while the API answers, and the first node takes over without a restart", async () => {
   await using ingress = await openTestIngress();
-  const early = await call(ingress.port, "/agents/counter/a/add");
+  const early = await callHttp1(ingress.port, "/agents/counter/a/add");
   assert.equal(early.status, 503);
   assert.equal(early.headers["content-type"], "application/json");
   assert.equal(early.headers["retry-after"], "1");
@@ -37,10 +37,10 @@ test("before the first node calls are told so while the API answers, and the fir
     te: "trailers",
   });
   assert.equal(grpc.headers["grpc-status"], "14");
-  assert.equal((await call(ingress.port, "/voda.api.v1.NodeService/ListNodes")).seen().server, "api");
+  assert.equal((await callHttp1(ingress.port, "/voda.api.v1.NodeService/ListNodes")).seen().server, "api");
   assert.equal(ingress.picker.asked.length, 0);
   await ingress.setNodes(nodes);
-  assert.equal((await call(ingress.port, "/agents/counter/a/add")).status, 200);
+  assert.equal((await callHttp1(ingress.port, "/agents/counter/a/add")).status, 200);
   assert.deepEqual(ingress.nacks, []);
 });
 
@@ -50,7 +50,7 @@ test("a started Envoy has accepted all of the configuration", async () => {
   assert.deepEqual(status, { proxy: "test", acked: true, nacked: [] });
   assert.equal(await ingress.envoy.stat("cluster_manager.cds.update_rejected"), 0);
   assert.equal(await ingress.envoy.stat("listener_manager.lds.update_rejected"), 0);
-  assert.equal((await call(ingress.port, "/agents/counter/a/add")).status, 200);
+  assert.equal((await callHttp1(ingress.port, "/agents/counter/a/add")).status, 200);
 });
 
 test("fifty changes of the nodes under load break no request, and the listener is never touched", async () => {
@@ -87,7 +87,7 @@ test("an empty set of nodes is not published, two nodes at one address are refus
   await waitUntil(() => ingress.refused.length > 0, "the twins are refused");
   assert.ok(ingress.refused.every((error) => error instanceof SnapshotRefusedError));
   assert.match(ingress.refused[0]?.message ?? "", /twice/);
-  assert.equal((await call(ingress.port, "/agents/counter/a/add")).status, 200);
+  assert.equal((await callHttp1(ingress.port, "/agents/counter/a/add")).status, 200);
   assert.throws(
     () => ingress.publisher.setNodes([{ id: "n", ingress: "127.0.0.1:70000", draining: false }]),
     RangeError,
@@ -100,13 +100,13 @@ test("a draining node gets no new sessions, also as one of few, and still those 
   assert.ok(first && second && third);
   await ingress.setNodes(nodes, [first, second]);
   for (let i = 0; i < 20; i += 1)
-    assert.equal((await call(ingress.port, `/agents/c/k${i}/add`)).seen().server, "n3");
+    assert.equal((await callHttp1(ingress.port, `/agents/c/k${i}/add`)).seen().server, "n3");
   assert.equal(
-    (await call(ingress.port, "/agents/c/a/add", { "x-voda-host": first.address })).seen().server,
+    (await callHttp1(ingress.port, "/agents/c/a/add", { "x-voda-host": first.address })).seen().server,
     "n1",
   );
   await ingress.setNodes(nodes, nodes);
-  assert.equal((await call(ingress.port, "/agents/c/a/add")).status, 200);
+  assert.equal((await callHttp1(ingress.port, "/agents/c/a/add")).status, 200);
 });
 
 test("with the picker and one of two nodes killed, every request goes on to the node that is left", async () => {
@@ -116,8 +116,12 @@ test("with the picker and one of two nodes killed, every request goes on to the 
   await using ingress = await openTestIngress([first, dead]);
   await ingress.picker.close();
   await dead.close();
-  for (let i = 0; i < 60; i += 1) assert.equal((await call(ingress.port, `/agents/c/k${i}/add`)).status, 200);
-  assert.equal((await call(ingress.port, "/agents/c/a/add", { "x-voda-host": dead.address })).status, 200);
+  for (let i = 0; i < 60; i += 1)
+    assert.equal((await callHttp1(ingress.port, `/agents/c/k${i}/add`)).status, 200);
+  assert.equal(
+    (await callHttp1(ingress.port, "/agents/c/a/add", { "x-voda-host": dead.address })).status,
+    200,
+  );
 });
 
 async function updates({ envoy }: TestIngress): Promise<number[]> {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { hasLast } from "@voda/envoy";
 import {
-  call,
+  callHttp1,
   openEcho,
   openTestIngress,
   type TestIngress,
@@ -27,7 +27,7 @@ after(async () => {
 });
 
 const answering = async (): Promise<string> =>
-  (await call(ingress.port, "/agents/counter/a/add")).seen().server;
+  (await callHttp1(ingress.port, "/agents/counter/a/add")).seen().server;
 
 test("Envoy that starts while no control plane lives serves as before, and follows the one that comes back", async () => {
   const { last } = ingress.edge;
@@ -35,8 +35,11 @@ test("Envoy that starts while no control plane lives serves as before, and follo
   await ingress.stopXds();
   await ingress.restartEnvoy({ type: "last", folder: last });
   assert.equal(await answering(), "n1");
-  assert.equal((await call(ingress.port, "/agents/counter/a/add", { host: "evil.example" })).status, 403);
-  assert.equal((await call(ingress.port, "/voda.api.v1.NodeService/ListNodes")).seen().server, "api");
+  assert.equal(
+    (await callHttp1(ingress.port, "/agents/counter/a/add", { host: "evil.example" })).status,
+    403,
+  );
+  assert.equal((await callHttp1(ingress.port, "/voda.api.v1.NodeService/ListNodes")).seen().server, "api");
 
   await ingress.startXds([second]);
   await waitUntil(async () => (await answering()) === "n2", "Envoy has the nodes of the new one");

@@ -22,7 +22,7 @@ patchSource(limits, "connectionIdleMs = 600_000", "connectionIdleMs = 3_000");
 patchSource(limits, "streamIdleMs = 3_600_000", "streamIdleMs = 3_000");
 patchSource("envoy/src/bootstrap.ts", "connectionsMax = 16_384", `connectionsMax = ${connectionsMax}`);
 const { connectionBufferBytes, headersMax, streamsPerClientMax } = await import("./limits.ts");
-const { call, openEcho, openServer, openTestIngress } = await import("../../../test/src/kit/ingress.ts");
+const { callHttp1, openEcho, openServer, openTestIngress } = await import("../../../test/src/kit/ingress.ts");
 
 const plain = "/agents/counter/a/add";
 const neighbour = "/agents/counter/neighbour/add";
@@ -65,7 +65,7 @@ function owns(server: TestServer): void {
 }
 
 async function neighbourGoesOn(): Promise<void> {
-  assert.equal((await call(ingress.port, neighbour)).status, 200);
+  assert.equal((await callHttp1(ingress.port, neighbour)).status, 200);
 }
 
 const open = async (): Promise<Socket> => {
@@ -256,7 +256,7 @@ test("a connection without requests is closed, and so is one of HTTP/2 that answ
 
 test("a stream without a byte in either direction is ended with a reason", async () => {
   owns(silent);
-  const { status, text: body } = await call(ingress.port, plain);
+  const { status, text: body } = await callHttp1(ingress.port, plain);
   const { code, reason, message } = errorReasonOf(body);
   assert.deepEqual([status, code, reason], [504, "deadline_exceeded", "turn_timeout"]);
   assert.match(message, /nothing was sent in either direction/);

@@ -4,7 +4,7 @@ import { text } from "node:stream/consumers";
 import { after, before, beforeEach, test } from "node:test";
 import { errorReasonOf, type SaidError } from "../../../test/src/kit/errors.ts";
 import {
-  call,
+  callHttp1,
   callHttp2,
   type Http2Reply,
   openEcho,
@@ -55,7 +55,7 @@ const reasonOf = ({ headers }: Http2Reply): string =>
 test("a call whose node is stopped is answered at its deadline, in gRPC, Connect and JSON", async () => {
   const started = performance.now();
   const [json, connectReply, inGrpc] = await Promise.all([
-    call(ingress.port, plain, { "connect-timeout-ms": "500", "content-type": "application/json" }),
+    callHttp1(ingress.port, plain, { "connect-timeout-ms": "500", "content-type": "application/json" }),
     callHttp2(ingress.port, "/shop.v1.Cart/Add", {
       "connect-timeout-ms": "500",
       "connect-protocol-version": "1",
@@ -85,7 +85,7 @@ test("a deadline is kept to also when the picker is stopped", async () => {
 
 test("a node that breaks off says that the call may have taken effect, and is not tried again", async () => {
   isBreaking = true;
-  const json = await call(ingress.port, plain);
+  const json = await callHttp1(ingress.port, plain);
   const said = errorReasonOf(json.text);
   assert.deepEqual([json.status, said.code, said.reason], [503, "unavailable", "closed"]);
   assert.match(said.message, /may have taken effect/);
@@ -97,14 +97,14 @@ test("headers over a limit are refused with both numbers, in JSON", async () => 
   const many = Object.fromEntries(Array.from({ length: headersMax }, (_, i) => [`x-h${i}`, "v"]));
   const big = { "x-big": "x".repeat(66 * 1024) };
   for (const headers of [many, big]) {
-    const { status, text: body } = await call(ingress.port, plain, headers);
+    const { status, text: body } = await callHttp1(ingress.port, plain, headers);
     const said = errorReasonOf(body);
     assert.deepEqual([status, said.code, said.reason], [431, "resource_exhausted", "too_large"]);
     assert.match(said.message, new RegExp(`headersMax ${headersMax}, or than headersBytesMax 65536`));
   }
   ingress.picker.answer = () => ({ headers: { owner: echo.address } });
   const few = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`x-h${i}`, "v"]));
-  assert.equal((await call(ingress.port, plain, few)).status, 200);
+  assert.equal((await callHttp1(ingress.port, plain, few)).status, 200);
 });
 
 const say = async (bytes: string): Promise<{ socket: Socket; said: string }> => {
@@ -171,7 +171,7 @@ test("when no node is left that takes connections, the callers are told that not
   const gone = await openEcho("gone");
   await using alone = await openTestIngress([gone]);
   await gone.close();
-  const json = await call(alone.port, plain);
+  const json = await callHttp1(alone.port, plain);
   const said = errorReasonOf(json.text);
   assert.deepEqual(
     [json.status, said.code, said.reason, json.headers["retry-after"]],
@@ -188,7 +188,7 @@ test("before the first node gRPC callers get a status and a message, not JSON", 
   });
   assert.deepEqual([reply.headers["grpc-status"], reasonOf(reply)], ["14", "closed"]);
   assert.match(String(reply.headers["grpc-message"]), /^no node is ready yet/);
-  const json = await call(empty.port, plain);
+  const json = await callHttp1(empty.port, plain);
   assert.deepEqual([json.status, errorReasonOf(json.text).reason], [503, "closed"]);
 });
 
@@ -199,6 +199,6 @@ test("a refusal of a node passes unchanged", async () => {
   });
   await ingress.setNodes([echo, silent, refusing]);
   ingress.picker.answer = () => ({ headers: { owner: refusing.address } });
-  const { status, text: body } = await call(ingress.port, plain);
+  const { status, text: body } = await callHttp1(ingress.port, plain);
   assert.deepEqual([status, body], [503, "mine"]);
 });

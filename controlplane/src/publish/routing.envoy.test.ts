@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import {
-  call,
+  callHttp1,
   callHttp2,
   openEcho,
   openTestIngress,
@@ -32,7 +32,7 @@ beforeEach(async () => {
 });
 
 test("a session without a hint is asked for once and goes to the owner that the picker names", async () => {
-  const reply = await call(ingress.port, "/shop.v1.Cart/Add", {
+  const reply = await callHttp1(ingress.port, "/shop.v1.Cart/Add", {
     "x-voda-session": "a",
     "x-voda-namespace": "team",
     "x-voda-agent": "cart",
@@ -50,11 +50,11 @@ test("a session without a hint is asked for once and goes to the owner that the 
 });
 
 test("a hint in the header or in the cookie skips the picker", async () => {
-  const byHeader = await call(ingress.port, "/agents/counter/a/add", { "x-voda-host": node(2).address });
-  const byCookie = await call(ingress.port, "/agents/counter/a/add", {
+  const byHeader = await callHttp1(ingress.port, "/agents/counter/a/add", { "x-voda-host": node(2).address });
+  const byCookie = await callHttp1(ingress.port, "/agents/counter/a/add", {
     cookie: `x=1; voda_host=${node(0).address}`,
   });
-  const both = await call(ingress.port, "/agents/counter/a/add", {
+  const both = await callHttp1(ingress.port, "/agents/counter/a/add", {
     "x-voda-host": node(2).address,
     cookie: `voda_host=${node(0).address}`,
   });
@@ -70,7 +70,7 @@ test("a hint that is no node's address is passed over, never connected to", asyn
     "nonsense",
     `${stranger.address},${node(2).address}`,
   ]) {
-    const reply = await call(ingress.port, "/agents/counter/a/add", { "x-voda-host": hint });
+    const reply = await callHttp1(ingress.port, "/agents/counter/a/add", { "x-voda-host": hint });
     assert.equal(reply.status, 200, hint);
     assert.notEqual(reply.seen().server, "stranger");
   }
@@ -94,7 +94,7 @@ test("the picker's denial reaches the client with its body and retry time, over 
           headers: { "retry-after": "1", "content-type": "application/json" },
           body: '{"code":"resource_exhausted"}',
         };
-  const plain = await call(ingress.port, "/agents/counter/a/add");
+  const plain = await callHttp1(ingress.port, "/agents/counter/a/add");
   assert.equal(plain.status, 429);
   assert.equal(plain.headers["retry-after"], "1");
   assert.equal(plain.headers["content-type"], "application/json");
@@ -110,7 +110,7 @@ test("the picker's denial reaches the client with its body and retry time, over 
 test("a picker that hangs is waited for a moment, then the session is hashed", async () => {
   ingress.picker.answer = () => "hang";
   const started = performance.now();
-  const reply = await call(ingress.port, "/agents/counter/a/add");
+  const reply = await callHttp1(ingress.port, "/agents/counter/a/add");
   assert.equal(reply.status, 200);
   const tookMs = performance.now() - started;
   assert.ok(tookMs < 5_000, `took ${Math.round(tookMs)} ms: no deadline of Envoy ends it so soon`);
@@ -122,11 +122,11 @@ test("without an owner a session has one node, whatever method and protocol it i
   for (let i = 0; i < 12; i += 1) {
     const key = `key%2F${i}`;
     const replies = await Promise.all([
-      call(ingress.port, `/agents/counter/${key}/add`),
-      call(ingress.port, `/agents/counter/${key}/read?x=1`),
-      call(ingress.port, `/agents/counter/${key}`),
-      call(ingress.port, `/namespaces/team/agents/counter/${key}/add`),
-      call(ingress.port, "/shop.v1.Cart/Add", { "x-voda-session": key }),
+      callHttp1(ingress.port, `/agents/counter/${key}/add`),
+      callHttp1(ingress.port, `/agents/counter/${key}/read?x=1`),
+      callHttp1(ingress.port, `/agents/counter/${key}`),
+      callHttp1(ingress.port, `/namespaces/team/agents/counter/${key}/add`),
+      callHttp1(ingress.port, "/shop.v1.Cart/Add", { "x-voda-session": key }),
       callHttp2(ingress.port, "/shop.v1.Cart/List", { "x-voda-session": key }),
     ]);
     const servers = new Set(replies.map((reply) => reply.seen().server));
@@ -139,14 +139,17 @@ test("without an owner a session has one node, whatever method and protocol it i
 test("a client's grant is stripped and the picker's is passed on", async () => {
   const forged = { "x-voda-grant": "forged" };
   assert.equal(
-    (await call(ingress.port, "/agents/c/a/add", forged)).seen().headers["x-voda-grant"],
+    (await callHttp1(ingress.port, "/agents/c/a/add", forged)).seen().headers["x-voda-grant"],
     undefined,
   );
-  const hinted = await call(ingress.port, "/agents/c/a/add", { ...forged, "x-voda-host": node(0).address });
+  const hinted = await callHttp1(ingress.port, "/agents/c/a/add", {
+    ...forged,
+    "x-voda-host": node(0).address,
+  });
   assert.equal(hinted.seen().headers["x-voda-grant"], undefined);
   ingress.picker.answer = () => ({ headers: { owner: node(1).address, "x-voda-grant": "signed" } });
   assert.equal(
-    (await call(ingress.port, "/agents/c/a/add", forged)).seen().headers["x-voda-grant"],
+    (await callHttp1(ingress.port, "/agents/c/a/add", forged)).seen().headers["x-voda-grant"],
     "signed",
   );
 });
@@ -154,10 +157,10 @@ test("a client's grant is stripped and the picker's is passed on", async () => {
 test("nodes and API get the secret of the edge, whatever a client sends for it; the picker never does", async () => {
   const forged = { "x-voda-edge": "forged" };
   for (const path of ["/agents/c/a/add", "/shop.v1.Cart/Add"]) {
-    const { headers } = (await call(ingress.port, path, forged)).seen();
+    const { headers } = (await callHttp1(ingress.port, path, forged)).seen();
     assert.equal(headers["x-voda-edge"], testEdgeSecret);
   }
-  const api = (await call(ingress.port, "/voda.api.v1.NodeService/ListNodes", forged)).seen();
+  const api = (await callHttp1(ingress.port, "/voda.api.v1.NodeService/ListNodes", forged)).seen();
   assert.equal(api.headers["x-voda-edge"], testEdgeSecret);
   assert.deepEqual(
     ingress.picker.asked.map(({ headers }) => headers["x-voda-edge"]),
@@ -177,10 +180,10 @@ test("gRPC, Connect over HTTP/1.1 and HTTP/2, and JSON reach the owner in the cl
   assert.equal(grpc.headers["x-server"], "n2");
   assert.equal(grpc.trailers["grpc-status"], "0");
   const connect = { "connect-protocol-version": "1", "content-type": "application/proto" };
-  const one = (await call(ingress.port, "/shop.v1.Cart/Add", connect, "body")).seen();
+  const one = (await callHttp1(ingress.port, "/shop.v1.Cart/Add", connect, "body")).seen();
   const two = (await callHttp2(ingress.port, "/shop.v1.Cart/Add", connect, "body")).seen();
   const json = (
-    await call(ingress.port, "/shop.v1.Cart/Add", { "content-type": "application/json" }, "{}")
+    await callHttp1(ingress.port, "/shop.v1.Cart/Add", { "content-type": "application/json" }, "{}")
   ).seen();
   assert.deepEqual([one.server, two.server, json.server], ["n2", "n2", "n2"]);
   assert.deepEqual([one.httpVersion, two.httpVersion], ["1.1", "2.0"]);
@@ -191,7 +194,7 @@ test("a key reaches the picker and the node as it was written: slashes, backslas
   for (const key of ["a%2Fb%2fc", ".", "..", "%2E", "%2e%2E", "a%5Cb", "a\\b", "%2E%2E%2Fx", "..%5cx"]) {
     ingress.picker.asked.length = 0;
     const path = `/agents/counter/${key}/add?q=%2F`;
-    const seen = (await call(ingress.port, path)).seen();
+    const seen = (await callHttp1(ingress.port, path)).seen();
     assert.deepEqual([seen.path, ingress.picker.asked[0]?.path], [path, `/pick${path}`], key);
     assert.equal((await callHttp2(ingress.port, path, {})).seen().path, path, key);
   }
@@ -199,14 +202,14 @@ test("a key reaches the picker and the node as it was written: slashes, backslas
 
 test("dots in a path lead nowhere else: the API is reached by its own path only", async () => {
   for (const path of ["/agents/../voda.api.v1.NodeService/ListNodes", "/agents/counter/a/../../../x"])
-    assert.equal((await call(ingress.port, path)).seen().server, "n2", path);
+    assert.equal((await callHttp1(ingress.port, path)).seen().server, "n2", path);
 });
 
 test("x-request-id is Envoy's own and new for every request", async () => {
   const ids = new Set<unknown>();
   for (let i = 0; i < 3; i += 1) {
     ids.add(
-      (await call(ingress.port, "/agents/c/a/add", { "x-request-id": "mine" })).seen().headers[
+      (await callHttp1(ingress.port, "/agents/c/a/add", { "x-request-id": "mine" })).seen().headers[
         "x-request-id"
       ],
     );
@@ -216,7 +219,7 @@ test("x-request-id is Envoy's own and new for every request", async () => {
 });
 
 test("the API is reached without asking the picker", async () => {
-  assert.equal((await call(ingress.port, "/voda.api.v1.NodeService/ListNodes")).seen().server, "api");
+  assert.equal((await callHttp1(ingress.port, "/voda.api.v1.NodeService/ListNodes")).seen().server, "api");
   assert.equal(
     (await callHttp2(ingress.port, "/voda.api.v1.NodeService/ListNodes")).seen().httpVersion,
     "2.0",
@@ -225,7 +228,10 @@ test("the API is reached without asking the picker", async () => {
 });
 
 test("headers of more than 64 KiB are refused with 431, and 60 KiB pass", async () => {
-  assert.equal((await call(ingress.port, "/agents/c/a/add", { "x-big": "x".repeat(66 * 1024) })).status, 431);
+  assert.equal(
+    (await callHttp1(ingress.port, "/agents/c/a/add", { "x-big": "x".repeat(66 * 1024) })).status,
+    431,
+  );
   const small = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`x-big-${i}`, "x".repeat(1000)]));
-  assert.equal((await call(ingress.port, "/agents/c/a/add", small)).status, 200);
+  assert.equal((await callHttp1(ingress.port, "/agents/c/a/add", small)).status, 200);
 });

@@ -1,4 +1,6 @@
 // Plain calls as curl makes them.
+import { type SaidError, saidBy } from "./errors.ts";
+
 export interface Called {
   readonly status: number;
   /** Parsed JSON; `undefined` for an empty body. */
@@ -34,21 +36,5 @@ export async function call(url: string, path: string, options: CallOptions = {})
   };
 }
 
-/** Code and reason of an error body. */
-export function refusal(called: Called): {
-  readonly code?: string;
-  readonly reason?: string;
-  readonly message?: string;
-} {
-  const { code, message, details } = called.body as {
-    code?: string;
-    message?: string;
-    details?: readonly { readonly debug?: { readonly reason?: string } }[];
-  };
-  const reason = details?.[0]?.debug?.reason;
-  return {
-    ...(code !== undefined && { code }),
-    ...(reason !== undefined && { reason }),
-    ...(message !== undefined && { message }),
-  };
-}
+/** What an answer says that is an error. */
+export const refusal = ({ body }: Pick<Called, "body">): SaidError => saidBy(body);

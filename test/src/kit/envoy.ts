@@ -1,7 +1,6 @@
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -28,8 +27,6 @@ export interface RunningEnvoy extends AsyncDisposable {
   output(): string;
   stop(): Promise<void>;
 }
-
-const loopback = "127.0.0.1";
 
 /** A real Envoy of the pinned version with one worker thread; it dies with the test, however that ends. */
 export async function startEnvoy(options: EnvoyOptions): Promise<RunningEnvoy> {
@@ -95,24 +92,4 @@ export function adminPage(socketPath: string, path: string): Promise<Page> {
     });
     request.on("error", () => resolve({ status: 0, body: "" }));
   });
-}
-
-const portMin = 20_000;
-const ports = 12_000;
-
-/**
- * A free port that the system does not give to outgoing connections, for a listener that another process
- * opens.
- */
-export async function listenerPort(): Promise<number> {
-  for (;;) {
-    const port = portMin + Math.floor(Math.random() * ports);
-    const server = createServer();
-    const free = new Promise<boolean>((resolve) => {
-      server.once("listening", () => server.close(() => resolve(true)));
-      server.once("error", () => resolve(false));
-    });
-    server.listen(port, loopback);
-    if (await free) return port;
-  }
 }

@@ -7,12 +7,14 @@ export interface SaidError {
   readonly message: string;
 }
 
-export function errorReasonOf(json: string): SaidError {
-  const { code, message, details } = JSON.parse(json) as {
+export const errorReasonOf = (json: string): SaidError => saidBy(JSON.parse(json));
+
+export function saidBy(body: unknown): SaidError {
+  const { code, message, details } = body as {
     readonly code: string;
     readonly message: string;
-    readonly details: readonly { readonly type: string; readonly debug: { readonly reason?: string } }[];
+    readonly details?: readonly { readonly type: string; readonly debug?: { readonly reason?: string } }[];
   };
-  const info = details.find(({ type }) => type === "google.rpc.ErrorInfo");
-  return { code, reason: info?.debug.reason, message };
+  const info = details?.find(({ type }) => type === "google.rpc.ErrorInfo");
+  return { code, reason: info?.debug?.reason, message };
 }

@@ -1,6 +1,6 @@
 export { type Called, type CallOptions, call, refusal } from "./call.ts";
 export { type Cluster, type ClusterNode, deployInstead, startCluster, testAgents } from "./cluster.ts";
-export { type EnvoyOptions, listenerPort, type RunningEnvoy, startEnvoy } from "./envoy.ts";
+export { type EnvoyOptions, type RunningEnvoy, startEnvoy } from "./envoy.ts";
 export { freeze } from "./freeze.ts";
 export { leakCheck } from "./leaks.ts";
 export { examples, type MeshOptions, pidsOf, type RunningMesh, startMesh, upExamples } from "./mesh.ts";

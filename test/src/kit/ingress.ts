@@ -19,6 +19,7 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer, text } from "node:stream/consumers";
+import { freePorts } from "@voda/cli/harness";
 import { openPublisher, type Publisher } from "@voda/controlplane/publish";
 import {
   type ConfigurationSource,
@@ -30,7 +31,7 @@ import {
 } from "@voda/envoy";
 import { type EdgePaths, openEdgeFolder } from "@voda/proto/edge-folder";
 import { headersBytesMax } from "@voda/proto/wire";
-import { listenerPort, type RunningEnvoy, startEnvoy } from "./envoy.ts";
+import { type RunningEnvoy, startEnvoy } from "./envoy.ts";
 import { waitUntil } from "./wait.ts";
 
 const loopback = "127.0.0.1";
@@ -217,7 +218,8 @@ async function openSource(
 /** @param nodes published before Envoy starts; none: the state before the first node */
 export async function openTestIngress(nodes: readonly TestServer[] = []): Promise<TestIngress> {
   await using opened = new AsyncDisposableStack();
-  const port = await listenerPort();
+  // below those that the system gives to outgoing connections: another process is to listen there
+  const [port = 0] = await freePorts(1);
   const folder = mkdtempSync(join(tmpdir(), "voda-ingress-"));
   opened.defer(() => rmSync(folder, { recursive: true, force: true }));
   const edge = openEdgeFolder(folder);
@@ -285,7 +287,7 @@ export interface Reply {
 }
 
 /** One HTTP/1.1 request on a connection of its own. */
-export async function call(
+export async function callHttp1(
   port: number,
   path: string,
   headers: Readonly<Record<string, string>> = {},

@@ -154,6 +154,12 @@ export const commandSubject = (node: string): string => `v.cp.command.${node}`;
 /** The control plane asks all nodes to report anew. */
 export const resyncSubject = "v.cp.resync";
 export const trialSubject = "v.cp.trial";
+
+/** Status of what nats-server answers by itself when nobody listens to a subject. */
+export const noResponders = 503;
+/** JetStream's error code for insufficient resources. */
+export const storeIsFull = 10023;
+
 /** A bundle that does not load in this time is refused. */
 export const bundleLoadMsMax = 10_000;
 

@@ -1,4 +1,5 @@
 // What the clients of NATS throw while the store is away, recovers or is full, as what callers are told.
+
 import { JetStreamApiCodes, JetStreamApiError, JetStreamError } from "@nats-io/jetstream";
 import {
   ClosedConnectionError,
@@ -7,12 +8,11 @@ import {
   NoRespondersError,
   TimeoutError,
 } from "@nats-io/transport-node";
+import { storeIsFull } from "@voda/proto/wire";
 import { ControlError } from "../errors.ts";
 
 /** A server recovers its streams before it answers. */
 const retryAfterMs = 1_000;
-/** JetStream's error code for insufficient resources. */
-const storeIsFull = 10023;
 const serverError = 500;
 
 /** May be asked again when the store is back. */

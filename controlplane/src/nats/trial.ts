@@ -5,7 +5,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { createInbox, type NatsConnection } from "@nats-io/transport-node";
 import type { Agent } from "@voda/proto/api";
 import { type TrialResult, TrialResultSchema, TrialSchema } from "@voda/proto/node";
-import { bundleLoadMsMax, type Code, trialSubject } from "@voda/proto/wire";
+import { bundleLoadMsMax, type Code, noResponders, trialSubject } from "@voda/proto/wire";
 import { ControlError } from "../errors.ts";
 
 /** A node answers within `bundleLoadMsMax`, and fetches the bundle before that. */
@@ -63,9 +63,6 @@ export async function tryOnNodes(
     answers.unsubscribe();
   }
 }
-
-/** What NATS answers by itself when nobody listens. */
-const noResponders = 503;
 
 function refusal({ code, reason, message }: TrialResult): ControlError {
   return new ControlError({ code: code as Code, reason, message });

@@ -1,7 +1,7 @@
 // Calls from node to node: all frames that one loop turn makes for one peer are one core NATS message.
 import { randomInt } from "node:crypto";
 import { createInbox } from "@nats-io/transport-node";
-import { busFrameBytesMax, framesSubject } from "@voda/proto/wire";
+import { busFrameBytesMax, framesSubject, noResponders } from "@voda/proto/wire";
 import { bytesEqual, type Clock, DecodeError } from "@voda/stdx";
 import {
   type AbandonReason,
@@ -28,8 +28,6 @@ import { decodeBatch, encodeBatch, fieldsLength, type Sender } from "./batch.ts"
 export const peerCallsMax = 16_384;
 /** Bytes of the calls to one peer without an answer: the server cuts a client that is 64 MiB behind. */
 export const peerBytesMax = 32 * 1024 * 1024;
-/** What the server says when nobody listens on a subject. */
-const noResponders = 503;
 /** Lives of other nodes whose bytes are remembered. */
 const livesMax = 1_024;
 

@@ -1,8 +1,10 @@
 // Reads of a stream: direct ones, which any replica answers, and those of the leader.
+
 import { createInbox, type Msg, type MsgHdrs } from "@nats-io/transport-node";
+import { noResponders } from "@voda/proto/wire";
 import { assert } from "@voda/stdx";
 import { rethrown } from "./connection.ts";
-import { noResponders, type Requests, readTimeoutMs, StoreError } from "./requests.ts";
+import { type Requests, readTimeoutMs, StoreError } from "./requests.ts";
 
 /** A message as it lies in its stream. */
 export interface StoredMessage {

@@ -1,6 +1,8 @@
 // Questions to the server, each with one answer: one subscription and one timer for all of them. The client's
 // own requests make a timer and three stack traces each, which is most of what a wake's read would cost.
+
 import { createInbox, type Msg, type MsgHdrs } from "@nats-io/transport-node";
+import { noResponders } from "@voda/proto/wire";
 import { type Clock, SlotTable } from "@voda/stdx";
 import { type Connection, rethrown } from "./connection.ts";
 
@@ -14,8 +16,6 @@ export const readTimeoutMs = 2_000;
 /** Requests without an answer; more fail at once. */
 export const requestsMax = 65_536;
 const sweepMs = 250;
-/** Nobody listens to a subject: the status of the server's own answer. */
-export const noResponders = 503;
 
 /** Asks the server; nothing is asked twice by itself. */
 export interface Requests extends Disposable {

@@ -1,7 +1,9 @@
 // What the store may still take. nats-server refuses leases like everything else once it is full, and
 // without a lease even reads of sessions in memory wait. So nodes stop a little before it: what is left is
 // for leases and marks.
+
 import { readFileSync } from "node:fs";
+import { storeIsFull } from "@voda/proto/wire";
 import type { AppendDone, AppendRequest, Appends, Commit } from "../commit/index.ts";
 import { type Requests, StoreError } from "../nats/index.ts";
 
@@ -33,7 +35,6 @@ export const reserveBytesMax = 64 * 1024 * 1024;
 const reserveShare = 0.1;
 /** What a message takes beside its payload: headers and subject. */
 const messageBytes = 300;
-const storeIsFull = 10023;
 
 interface Usage {
   readonly bytes: number;

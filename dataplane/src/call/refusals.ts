@@ -17,15 +17,15 @@ export const tooManyAsks = (): Failed =>
   );
 
 const lateWords = {
-  no: "the deadline passed while the call waited: it did not begin, and nothing was done",
+  none: "the deadline passed while the call waited: it did not begin, and nothing was done",
   undone: "the deadline passed under the call, which is undone; what its handler did elsewhere is not",
   perhaps: "the deadline passed; whether the call took effect is unknown",
 } as const;
 
-/** Of a call that nobody waits for any more. `begun`: whether its handler had. */
-export const left = (why: AbandonReason, begun: keyof typeof lateWords): Failure =>
+/** Of a call that nobody waits for any more. `effect`: what it did. */
+export const left = (why: AbandonReason, effect: keyof typeof lateWords): Failure =>
   why === "deadline"
-    ? fail("turn_timeout", lateWords[begun]).failure
+    ? fail("turn_timeout", lateWords[effect]).failure
     : fail("interrupted", "the caller went away before the call ran").failure;
 
 const namesShownMax = 20;

@@ -60,7 +60,7 @@ export function arrive(step: Step, call: CallHead): void {
     waiters: [call],
     gone: undefined,
     stage: "queued",
-    begun: 0,
+    starts: 0,
     bytes: call.bytes,
   };
   lane.calls.set(call.number, work);
@@ -217,7 +217,7 @@ export function abandon(step: Step, call: number, why: AbandonReason): void {
   if (work.stage === "queued" || (why === "deadline" && !willTell(lane, work, call))) {
     work.waiters = work.waiters.filter((waiter) => waiter.number !== call);
     lane.calls.delete(call);
-    failCall(step, call, left(why, work.begun === 0 ? "no" : "perhaps"));
+    failCall(step, call, left(why, work.starts === 0 ? "none" : "perhaps"));
     if (work.waiters.length === 0 && work.stage === "queued") {
       lane.queue = lane.queue.filter((other) => other !== work);
       finish(lane, work);
@@ -250,13 +250,13 @@ export function dropped(
 ): void {
   const work = takeJob(activation.turns, call);
   if (work === undefined) return;
-  if (!hasBegun) work.begun -= 1;
-  const begun = hasBegun ? "undone" : work.begun === 0 ? "no" : "perhaps";
+  if (!hasBegun) work.starts -= 1;
+  const effect = hasBegun ? "undone" : work.starts === 0 ? "none" : "perhaps";
   dropAsks(step, activation, work);
   const leaving = work.waiters.filter((waiter) => waiter.number === call || work.gone?.has(waiter.number));
   for (const waiter of leaving) {
     step.lane.calls.delete(waiter.number);
-    failCall(step, waiter.number, left(why, begun));
+    failCall(step, waiter.number, left(why, effect));
   }
   work.waiters = work.waiters.filter((waiter) => !leaving.includes(waiter));
   requeue(step.lane, [work]);

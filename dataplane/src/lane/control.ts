@@ -59,5 +59,5 @@ export function abandonOrder(step: Step, call: number, why: AbandonReason): void
   if (taken.length === 0 && !lane.controls.some(isMeant)) return;
   lane.controls = lane.controls.filter((control) => !isMeant(control));
   const ends = taken.some(({ type }) => type === "end");
-  failCall(step, call, ends ? carriedOutStill(why) : left(why, taken.length > 0 ? "perhaps" : "no"));
+  failCall(step, call, ends ? carriedOutStill(why) : left(why, taken.length > 0 ? "perhaps" : "none"));
 }

@@ -1,4 +1,4 @@
-export { letterQueueMs, tombstoneMs } from "./constants.ts";
+export { letterQueueMs, retryAfterMs, tombstoneMs } from "./constants.ts";
 export { type FoldBounds, foldBoundsOf } from "./fold.ts";
 export { hasLetters, isIdle, type Lane, type LaneOptions, openLane } from "./lane.ts";
 export { decodeRecord, type LaneRecord } from "./record.ts";

@@ -62,7 +62,7 @@ export function drop(
     if (work.key === undefined && (isDoubtful || asks.left.has(work))) failWork(step, work, unknownOutcome());
     else if (hasRun(work)) failWork(step, work, workerLost(isDoubtful));
     else {
-      if (begun?.has(work.job.number) === false && work.stage === "running") work.begun -= 1;
+      if (begun?.has(work.job.number) === false && work.stage === "running") work.starts -= 1;
       requeued.push(work);
     }
   }

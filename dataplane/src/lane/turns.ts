@@ -61,7 +61,7 @@ export function waitsInWorker({ jobs }: Turns, work: Work): boolean {
 /** The work goes to the worker. */
 export function startJob({ jobs }: Turns, work: Work): void {
   work.stage = "running";
-  work.begun += 1;
+  work.starts += 1;
   jobs.set(work.job.number, work);
 }
 

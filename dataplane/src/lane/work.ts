@@ -10,7 +10,7 @@ export interface Work {
   gone: Set<number> | undefined;
   stage: "queued" | "running" | "executed";
   /** Times that it went to a worker and may have begun there. */
-  begun: number;
+  starts: number;
   /** Counted against the pipeline. */
   bytes: number;
 }

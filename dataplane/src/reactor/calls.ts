@@ -11,6 +11,7 @@ import {
   type Reply,
   type TakeBack,
 } from "../call/index.ts";
+import { retryAfterMs } from "../lane/index.ts";
 import type { Timers } from "./ports.ts";
 
 /** A call that this node has not answered, and where it is. */
@@ -119,7 +120,7 @@ export function createCalls(timers: Timers, onLate: (call: LiveCall, isLast: boo
 const late = (): Failed => ({ ok: false, failure: left("deadline", "perhaps") });
 const tooMany = (): Failed =>
   fail("queue_full", `this node holds nodeCallsMax ${nodeCallsMax} calls; retry later`, {
-    retryAfterMs: 100,
+    retryAfterMs,
   });
 export const closing = (): Failed =>
   fail("closed", "this node is closing; retry with the same idempotency key");

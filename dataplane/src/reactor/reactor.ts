@@ -11,7 +11,15 @@ import {
   left,
   type Submit,
 } from "../call/index.ts";
-import { hasLetters, isIdle, type Lane, type LaneEvent, letterQueueMs, stepLane } from "../lane/index.ts";
+import {
+  hasLetters,
+  isIdle,
+  type Lane,
+  type LaneEvent,
+  letterQueueMs,
+  retryAfterMs,
+  stepLane,
+} from "../lane/index.ts";
 import { checkTarget, takeAsk } from "./asks.ts";
 import { closing, createCalls, type LiveCall } from "./calls.ts";
 import type { Hosted } from "./hosted.ts";
@@ -22,7 +30,6 @@ import { Waits } from "./waits.ts";
 
 /** A reader that had begun in so many threads when they ended is not run again: it may be what ends them. */
 export const workersLostMax = 3;
-const retryAfterMs = 100;
 
 export interface ReactorOptions {
   readonly ports: Ports;
@@ -317,7 +324,7 @@ export class Reactor {
       return;
     }
     takeBack?.(why);
-    if (stage === "checking") calls.answer(number, { ok: false, failure: left(why, "no") });
+    if (stage === "checking") calls.answer(number, { ok: false, failure: left(why, "none") });
     else if (why === "caller") calls.answer(number, fail("interrupted", "the caller went away"));
   }
 

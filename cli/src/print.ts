@@ -4,10 +4,27 @@ import Table from "cli-table3";
 /** Takes one line without its end; a table is one call too. */
 export type Print = (line: string) => void;
 
-/** Where a command's lines go: its result, and what it tells people beside it. */
-export interface Output {
+/** Where a program's lines go: its result, and what it tells people beside it. */
+export interface Streams {
   readonly out: Print;
   readonly err: Print;
+}
+
+/** Where a command's lines go. Both make them safe for a terminal, `out` unless a program has asked for JSON. */
+export interface Output extends Streams {
+  /** A result that leaves as it is: what the command itself has made safe, or what no terminal shows. */
+  readonly exact: Print;
+}
+
+/** Moves the cursor, hides or turns text around, or ends a line. */
+const unsafe = /[[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]--[\t\n]]/gv;
+
+/**
+ * What agents, callers and files say, for a terminal that obeys escape sequences: they show as JSON has them.
+ * Ends of lines stay: who puts such words into a line of ours takes them out, or indents what follows.
+ */
+export function forTerminal(text: string): string {
+  return text.replaceAll(unsafe, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 const plain = {
@@ -35,7 +52,8 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
     chars: plain,
     style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
   });
-  for (const row of rows) made.push([...row]);
+  // A cell of two lines would look like two rows.
+  for (const row of rows) made.push(row.map((cell) => cell.replaceAll("\n", "\\n")));
   return made
     .toString()
     .split("\n")

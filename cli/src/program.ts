@@ -2,7 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { commands } from "./commands/index.ts";
 import { type ExitCode, exitCodes, type Failure, failureOf } from "./failure.ts";
-import type { Output } from "./print.ts";
+import { forTerminal, type Output, type Streams } from "./print.ts";
 
 /** Of `voda`; the tarball has the same in its manifest. */
 export const version = "0.1.0";
@@ -11,19 +11,21 @@ export const version = "0.1.0";
  * Runs one command line; a failure is one line on `err`. With `--json` it is also the one JSON value on
  * `out`, unless the command has printed its own.
  */
-export async function run(args: readonly string[], { out, err }: Output): Promise<ExitCode> {
+export async function run(args: readonly string[], { out, err }: Streams): Promise<ExitCode> {
   let hasPrinted = false;
-  const print = (line: string): void => {
+  const exact = (line: string): void => {
     hasPrinted = true;
     out(line);
   };
+  const tell = (line: string): void => err(forTerminal(line));
   const fail = ({ line, exitCode }: Failure): ExitCode => {
-    err(`voda: ${line}`);
+    tell(`voda: ${line}`);
     if (isForPrograms(args) && !hasPrinted) out(JSON.stringify({ error: { message: line, exitCode } }));
     return exitCode;
   };
   // Anew for each run: commander keeps what the last one parsed.
-  const program = build({ out: print, err });
+  const print = isForPrograms(args) ? exact : (line: string): void => exact(forTerminal(line));
+  const program = build({ out: print, err: tell, exact });
   try {
     await program.parseAsync(args, { from: "user" });
     return exitCodes.ok;

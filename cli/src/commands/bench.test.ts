@@ -27,7 +27,11 @@ async function bench(
     },
   };
   const program = new Command("voda").exitOverride().configureOutput({ writeErr: () => undefined });
-  addBenches(program, [one], { out: (line) => printed.push(line), err: () => undefined });
+  addBenches(program, [one], {
+    out: (line) => void printed.push(line),
+    exact: () => undefined,
+    err: () => undefined,
+  });
   try {
     await program.parseAsync(["bench", "one", ...args], { from: "user" });
   } catch (error) {

@@ -14,7 +14,7 @@ interface CallFlags extends ClientFlags {
 }
 
 /** `voda call`: prints what any client would be answered. */
-export function addCall(program: Command, { out: print }: Output): void {
+export function addCall(program: Command, { out, exact }: Output): void {
   const command = program
     .command("call")
     .description("call a method of a session")
@@ -24,6 +24,8 @@ export function addCall(program: Command, { out: print }: Output): void {
     .option("--id <key>", "idempotency key: the same call again takes effect once");
   withClientFlags(command).action(
     async (session: string, method: string, input: string | undefined, flags: CallFlags) => {
+      // Escaped it is the same JSON; to what is no terminal goes what the node wrote.
+      const print = process.stdout.isTTY ? out : exact;
       const answer = await call(session, method, input, flags);
       // A method that returns nothing answers nothing; a program that asked for JSON gets a value all the
       // same.

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
@@ -75,6 +75,41 @@ test("nothing found is told with where it was looked for, and a folder without l
   const args = ["logs", "--data-dir", none.path];
   assert.equal(await run(args, { out: () => undefined, err: (line) => said.push(line) }), 3);
   assert.match(said[0] ?? "", /^voda: no logs in \/.*: no mesh has run there; .*--data-dir$/);
+});
+
+test("a folder without logs, and what in it is no file, are no errors", async () => {
+  using mesh = written({});
+  const nothing = { code: 0, out: [], err: [`voda: nothing is logged of any agent in ${mesh.path}/logs`] };
+  assert.deepEqual(await mesh.logs(), nothing);
+  mkdirSync(mesh.file("x.log"));
+  spawnSync("mkfifo", [mesh.file("y.log"), mesh.file("n1.log.1")]);
+  assert.deepEqual(await mesh.logs(), nothing);
+  writeFileSync(mesh.file("n1.log"), `${alice}\n`);
+  assert.deepEqual((await mesh.logs("--json")).out, [alice]);
+});
+
+test("a folder that goes while it is followed ends it, with its name", async () => {
+  using mesh = written(files);
+  const out = (line: string): void => {
+    if (line === ended) rmSync(mesh.file(""), { recursive: true });
+  };
+  const said: string[] = [];
+  const args = ["logs", "--follow", "--json", "--data-dir", mesh.path];
+  assert.equal(await run(args, { out, err: (line) => said.push(line) }), 3);
+  assert.match(said.join(), /^voda: the logs in \/\S+\/logs cannot be read any more: ENOENT/);
+});
+
+test("what agents say cannot command a terminal, nor look like a line of another; for programs it is exact", async () => {
+  const msg = "a\u001b]0;b\u0007\r\n12:00:00 cart  info  paid\u009b2J \u202e\t\u2028é";
+  const line = JSON.stringify({ level: 30, time, agent: "counter", msg, fields: { x: "\u009b" } });
+  using mesh = written({ "n1.log": [line, "Error: \u001b[2J"] });
+  const told =
+    "12:00:00 counter  info  a\\u001b]0;b\\u0007\n    12:00:00 cart  info  paid\\u009b2J \\u202e\t\\u2028é";
+  assert.deepEqual((await mesh.logs()).out, [`${told}  {"x":"\\u009b"}`, "n1  Error: \\u001b[2J"]);
+  assert.deepEqual((await mesh.logs("--json")).out, [line]);
+  assert.deepEqual((await mesh.logs("x\u001b[2J")).err, [
+    `voda: nothing is logged of x\\u001b[2J in ${mesh.path}/logs`,
+  ]);
 });
 
 test("--follow goes on with what is written, past a change of files, until Ctrl-C", async () => {

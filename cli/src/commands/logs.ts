@@ -2,6 +2,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { wordsOf } from "@voda/stdx";
 import type { Command } from "commander";
 import { CliError, exitCodes } from "../failure.ts";
 import { dataDirOption, jsonOption, parseWhole } from "../options.ts";
@@ -131,6 +132,7 @@ class LogFiles implements Disposable {
   /** What was written since the last time; at first all that is there. */
   *lines(): Generator<Written> {
     this.#find();
+    if (this.#readers.size === 0) return;
     const heads = [...this.#readers].map(([child, reader]) => ({
       child,
       reader,
@@ -152,10 +154,20 @@ class LogFiles implements Disposable {
 
   /** A mesh that starts with more nodes has more logs. */
   #find(): void {
-    for (const name of readdirSync(this.#folder)) {
+    for (const name of this.#names()) {
       if (!name.endsWith(".log")) continue;
       const child = name.slice(0, -".log".length);
       if (!this.#readers.has(child)) this.#readers.set(child, new LogReader(join(this.#folder, name)));
+    }
+  }
+
+  /** @throws CliError when the folder is there no more */
+  #names(): string[] {
+    try {
+      return readdirSync(this.#folder);
+    } catch (cause) {
+      const words = `the logs in ${this.#folder} cannot be read any more: ${wordsOf(cause)}`;
+      throw new CliError(words, exitCodes.notFound, { cause });
     }
   }
 }

@@ -10,7 +10,7 @@ import {
 import type { Command } from "commander";
 import { type Api, connectApi } from "../api.ts";
 import { type ClientFlags, jsonOption, urlOption } from "../options.ts";
-import { type Output, type Print, table } from "../print.ts";
+import { forTerminal, type Output, type Print, table } from "../print.ts";
 import { stopRequest } from "../up/stop-request.ts";
 
 interface TopFlags extends ClientFlags {
@@ -28,7 +28,7 @@ const refreshMs = 1_000;
 const clear = "\u001b[2J\u001b[H";
 
 /** `voda top`: drawn again and again in a terminal, once where the output goes elsewhere. */
-export function addTop(program: Command, { out: print }: Output): void {
+export function addTop(program: Command, { out: print, exact }: Output): void {
   program
     .command("top")
     .description("show nodes and GPUs until Ctrl-C")
@@ -39,7 +39,7 @@ export function addTop(program: Command, { out: print }: Output): void {
       const api = connectApi(flags.url);
       if (flags.json === true) print(JSON.stringify(asJson(await look(api))));
       else if (flags.once === true) print(screen(await look(api)));
-      else await follow(api, print);
+      else await follow(api, exact);
     });
 }
 
@@ -58,7 +58,7 @@ async function follow(api: Api, print: Print): Promise<void> {
   const over = new AbortController();
   void stop.asked.then(() => over.abort());
   const start = process.stdout.isTTY ? clear : ""; // a pipe or a file has nothing to clear
-  do print(`${start}${fitted(await look(api), process.stdout)}`);
+  do print(`${start}${forTerminal(fitted(await look(api), process.stdout))}`);
   while (await pause(over.signal));
 }
 

@@ -3,7 +3,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { setTimeout as delay } from "node:timers/promises";
-import { wordsOf } from "@voda/stdx";
+import { oneLine, wordsOf } from "@voda/stdx";
 import * as v from "valibot";
 import { exitCodes } from "../failure.ts";
 import type { LogFile } from "./log-file.ts";
@@ -218,7 +218,7 @@ export class Child {
   #lastWords(): string | undefined {
     const said = this.#log.tail.filter((line) => line !== "" && !line.startsWith("supervisor: "));
     const last = said.findLast((line) => complaint.test(line)) ?? said.at(-1);
-    return last === undefined ? undefined : spoken(last).trim().slice(0, lastWordsMax);
+    return last === undefined ? undefined : oneLine(spoken(last)).slice(0, lastWordsMax);
   }
 
   async #pause(ms: number): Promise<void> {

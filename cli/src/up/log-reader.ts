@@ -1,6 +1,6 @@
 // Reads the logs that a supervisor writes, also while it writes them: from where the last look ended, a chunk
 // at a time, past the change of files when one is full.
-import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from "node:fs";
 
 const chunkBytes = 64 * 1024;
 /** Longer than any line of a program of ours; what is longer is cut into lines of this length. */
@@ -86,10 +86,14 @@ export class LogReader implements Disposable {
 
 const inoOf = (path: string): number | undefined => statSync(path, { throwIfNoEntry: false })?.ino;
 
+/** Undefined also for what is no file: a pipe would be waited for, and a folder has no lines. */
 function opened(path: string): Reading | undefined {
   try {
-    const fd = openSync(path, "r");
-    return { fd, ino: fstatSync(fd).ino, offset: 0 };
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const found = fstatSync(fd);
+    if (found.isFile()) return { fd, ino: found.ino, offset: 0 };
+    closeSync(fd);
+    return undefined;
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
     throw error;

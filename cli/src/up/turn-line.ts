@@ -61,10 +61,11 @@ export function turnLine(child: string, line: string, folder: string): string | 
   const said = ofError === undefined ? msg : `${msg}: ${ofError.message}`;
   const request = entry.request === undefined ? undefined : `request ${entry.request}`;
   const head = [`${clock(entry)}${who}`, method, levelWord(level), said, fieldsOf(entry), request];
-  return [
-    head.filter((part) => part !== undefined && part !== "").join("  "),
-    ...details(entry, folder),
-  ].join("\n");
+  const first = head.filter((part) => part !== undefined && part !== "").join("  ");
+  // What goes on on another line is indented: it must not look like a line of another session.
+  return [first, ...details(entry, folder)]
+    .map((part) => part.replaceAll(/\r?\n/g, `\n${indent}`))
+    .join("\n");
 }
 
 /** nats-server and Envoy write lines of their own kind; what the supervisor says is told otherwise. */

@@ -23,7 +23,7 @@ const workspaces = Object.fromEntries(
 export default {
   ignoreExportsUsedInFile: true,
   ignore: ["**/gen/**"],
-  ignoreBinaries: ["prlimit"],
+  ignoreBinaries: ["mkfifo", "prlimit"],
   ignoreDependencies: ["@bufbuild/buf", "oxlint", "oxlint-tsgolint"],
   // Types are not searched: a room's face names those of its functions, whoever imports them today.
   exclude: ["types"],

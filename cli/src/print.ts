@@ -10,7 +10,7 @@ export interface Streams {
   readonly err: Print;
 }
 
-/** Where a command's lines go. Both make them safe for a terminal, `out` unless a program has asked for JSON. */
+/** Where a command's lines go, made safe for a terminal: `out` unless a program has asked for JSON. */
 export interface Output extends Streams {
   /** A result that leaves as it is: what the command itself has made safe, or what no terminal shows. */
   readonly exact: Print;

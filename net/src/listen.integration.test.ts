@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -24,6 +24,13 @@ test("the socket of a server that was killed is taken over, that of one that liv
   const [said] = (await once(connect(path), "data")) as [Buffer];
   assert.equal(String(said), "first");
   server.close();
+});
+
+test("what is there and is no socket is left alone", async () => {
+  const path = join(folder, "notes.sock");
+  writeFileSync(path, "mine");
+  await assert.rejects(listenOnSocket(createServer(), path), /notes\.sock is no socket and is left as it is/);
+  assert.equal(readFileSync(path, "utf8"), "mine");
 });
 
 test("the socket of a server that is stopped is left alone, however many wait for it", async (t) => {

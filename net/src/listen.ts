@@ -1,6 +1,6 @@
 // Binds a server and says where.
 import { once } from "node:events";
-import { rmSync } from "node:fs";
+import { lstatSync, rmSync } from "node:fs";
 import { connect, type Server } from "node:net";
 
 /** Where a server is, once the system has chosen what was left open. */
@@ -33,8 +33,11 @@ export async function listenOnSocket(server: Server, path: string): Promise<void
 /** What says that nobody listens. All else, such as a full backlog, may come of a program that lives. */
 const deserted: ReadonlySet<unknown> = new Set(["ECONNREFUSED", "ENOENT"]);
 
-/** Removes the socket of a program that was killed. @throws when one that lives may listen on it */
+/** Removes the socket of a program that was killed. @throws when one that lives may listen, or it is none */
 export async function clearSocket(path: string): Promise<void> {
+  // A file refuses connections just as a deserted socket does.
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() === false)
+    throw new Error(`${path} is no socket and is left as it is; name another folder`);
   const socket = connect(path);
   let cause: unknown;
   try {

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import {
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -12,6 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { removeFile } from "./own-file.ts";
 import { replaceFile, replaceFileAside, sweepParts } from "./replace-file.ts";
 
 const top = mkdtempSync(join(tmpdir(), "voda-replace-file-"));
@@ -61,6 +64,25 @@ test("what fails leaves what was there, and nothing beside it", () => {
   assert.throws(() => replaceFile(path, "new"), { code: "EISDIR" });
   assert.deepEqual([readdirSync(folder), readdirSync(path)], [["taken"], []]);
   assert.throws(() => replaceFile(join(folder, "none", "file"), "new"), { code: "ENOENT" });
+});
+
+test("what is there and is no regular file is left as it is", () => {
+  const folder = freshFolder();
+  const [pipe, link, file] = [join(folder, "pipe"), join(folder, "link"), join(folder, "file")];
+  spawnSync("mkfifo", [pipe]);
+  writeFileSync(file, "another's");
+  symlinkSync(file, link);
+  for (const path of [pipe, link]) {
+    const refusal = { message: `${path} is no regular file and is left as it is` };
+    assert.throws(() => replaceFile(path, "new"), refusal);
+    assert.throws(() => removeFile(path), refusal);
+  }
+  const kinds = [lstatSync(pipe).isFIFO(), lstatSync(link).isSymbolicLink(), readFileSync(file, "utf8")];
+  assert.deepEqual(kinds, [true, true, "another's"]);
+  assert.deepEqual(readdirSync(folder), ["file", "link", "pipe"]);
+  removeFile(file);
+  removeFile(file);
+  assert.deepEqual(readdirSync(folder), ["link", "pipe"]);
 });
 
 test("a link that somebody put beside it, and what a killed process left there, are not written through", () => {

@@ -4,6 +4,7 @@
 import { readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { requireFile } from "./own-file.ts";
 
 /** What a file is to outlive. */
 export interface ReplaceOptions {
@@ -19,12 +20,13 @@ const mode = 0o600;
 const left = /\.\d+\.part$/;
 let parts = 0;
 
-/** @throws the error of the file system */
+/** @throws the error of the file system, or that something else than a file is there */
 export function replaceFile(
   path: string,
   content: string | Uint8Array,
   { isSynced = false }: ReplaceOptions = {},
 ): void {
+  requireFile(path);
   // two processes may replace one file: each writes one of its own, and the last rename wins
   const fresh = `${path}.${process.pid}.part`;
   try {
@@ -39,10 +41,11 @@ export function replaceFile(
 }
 
 /**
- * For a thread that has others to serve meanwhile. Of two at once the last rename wins. @throws the error of
- * the file system
+ * For a thread that has others to serve meanwhile. Of two at once the last rename wins. @throws as
+ * `replaceFile` does
  */
 export async function replaceFileAside(path: string, content: string | Uint8Array): Promise<void> {
+  requireFile(path);
   parts += 1;
   const fresh = `${path}.${process.pid}.${parts}.part`;
   try {

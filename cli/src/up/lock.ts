@@ -1,10 +1,11 @@
 // One supervisor per data directory. Who holds it is the kernel's knowledge (`@voda/stdx/lock`), so a crash,
 // a full disk or another container cannot make it wrong; a note beside it only lets the refusal name the
 // process.
-import { rmSync } from "node:fs";
+
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { isLocked, tryLock } from "@voda/stdx/lock";
+import { removeFile } from "@voda/stdx/own-file";
 import * as v from "valibot";
 import { CliError } from "../failure.ts";
 import { firstOf, writeFirst } from "./first-write.ts";
@@ -43,7 +44,7 @@ export function lock(dataDir: string): Lock {
   return {
     serves: (ingress) => note({ ingress }),
     [Symbol.dispose]: () => {
-      rmSync(noteFile(dataDir), { force: true });
+      removeFile(noteFile(dataDir));
       held[Symbol.dispose]();
     },
   };

@@ -1,5 +1,5 @@
-import { rmSync } from "node:fs";
 import type { NatsLogin } from "@voda/proto/nats-login";
+import { removeFile } from "@voda/stdx/own-file";
 import { replaceFile } from "@voda/stdx/replace-file";
 import type { CliError } from "../failure.ts";
 import { unwritable } from "./first-write.ts";
@@ -31,9 +31,9 @@ export function formatReadyFile(ready: ReadyFile, { user, pass }: NatsLogin): st
 export function clearReadyFile(path: string): void {
   const beside = `${path}.probe`; // who waits for the file must not see an empty one
   try {
-    rmSync(path, { force: true });
+    removeFile(path);
     replaceFile(beside, "");
-    rmSync(beside);
+    removeFile(beside);
   } catch (error) {
     throw refusal(path, error);
   }

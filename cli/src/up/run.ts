@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { removeFile } from "@voda/stdx/own-file";
 import { sweepParts } from "@voda/stdx/replace-file";
 import { openDataFolder } from "./data-folder.ts";
 import { lock } from "./lock.ts";
@@ -34,7 +34,7 @@ export async function runMesh(options: RunOptions): Promise<void> {
   using readyFileOfOurs = new DisposableStack();
   if (readyFile !== undefined) {
     clearReadyFile(readyFile);
-    readyFileOfOurs.defer(() => rmSync(readyFile, { force: true }));
+    readyFileOfOurs.defer(() => removeFile(readyFile));
   }
   let isReady = false;
   const ready = (mesh: Mesh): string => formatReadyFile(mesh.describe(), natsLogin(dataDir));

@@ -182,6 +182,35 @@ test("what vanished under its owner is marked again: it may wake the session its
   );
 });
 
+test("so is what vanished under one that only holds it since, by a new lease or by what it read", () => {
+  const renewed = createRig().owner();
+  renewed.step({ type: "connection", up: false });
+  renewed.world.incarnation = "c".repeat(32);
+  renewed.step({ type: "leases" });
+  renewed.step({ type: "connection", up: true });
+  const reader = createRig().readable();
+  reader.step({ type: "connection", up: false });
+  reader.step({ type: "connection", up: true });
+  for (const rig of [renewed, reader]) {
+    assert.equal(rig.activation.tip.claim, "held");
+    const { n, expect } = rig.activation.tip;
+    const told = rig.last(rig.invoke(callOf(9)));
+    assert.equal(one(told, "incident").incident, "data_loss");
+    const { mark, isUrgent } = one(told, "mark");
+    assert.deepEqual([isUrgent, mark.n, mark.seq, mark.isGone], [true, n, expect, false]);
+  }
+});
+
+test("nothing is marked of a life that no record has begun: a tombstone goes by itself", () => {
+  const rig = coldRig();
+  const gone = stored(4, { ...recordOf(other, 4), type: "gone", answers: [], clients: [] });
+  rig.last(rig.invoke(callOf(1)), gone);
+  assert.equal(rig.activation.tip.claim, "held");
+  rig.step({ type: "connection", up: false });
+  const told = rig.last(rig.step({ type: "connection", up: true }));
+  assert.deepEqual(all(told, "mark"), []);
+});
+
 test("records after a gap are void once a later one goes on from before it", () => {
   const [first = assert.fail(), second = assert.fail(), , fourth = assert.fail()] = lane(4);
   const rows = [first, second, fourth].map((one) => decodeStored(one, crc32, hash));

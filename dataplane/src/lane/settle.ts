@@ -146,8 +146,9 @@ const vanished = ({ tip: { rid, expect } }: Activation): string =>
 /** Our last record is gone and nothing newer links to it; or what others wrote after it is. */
 function lost(step: Step, activation: Activation, message: string): void {
   step.out.push({ type: "incident", incident: "data_loss", message });
-  // whoever wakes it next must not take what is left for all
-  if (activation.tip.claim !== "held")
+  // Whoever wakes it next must not take what is left for all. Not of a life that no record has begun: there
+  // only a tombstone can be missing, which goes by itself.
+  if (!activation.tip.born)
     step.out.push({ type: "mark", mark: markOf(activation.tip, false), isUrgent: true });
   drop(step, activation, "fenced", "unknown");
 }

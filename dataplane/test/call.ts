@@ -17,6 +17,7 @@ export function plainCall(number: number, deadlineMs: number, { head, ...more }:
       deadlineMs,
       id: undefined,
       hops: 0,
+      mayHaveBegun: false,
       onBusy: "queue",
       bytes: body.length,
       ...head,

@@ -38,6 +38,7 @@ export function callOf(number: number, more: Partial<CallHead> = {}): CallHead {
     deadlineMs: 5000,
     id: keyOf(number),
     hops: 0,
+    mayHaveBegun: false,
     onBusy: "queue",
     bytes: 10,
     ...more,

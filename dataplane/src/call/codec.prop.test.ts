@@ -35,15 +35,19 @@ const id: fc.Arbitrary<CallId> = fc.oneof(
     .map(({ source, n }) => ({ type: "sent" as const, source, n, rawHash: source })),
 );
 const key = fc.constantFrom("k", "käthe", "\ufeffk", "a/b");
+const head = fc.record({
+  type: fc.constantFrom("invoke" as const, "end" as const, "wake" as const, "deliver" as const),
+  number: fc.maxSafeNat(),
+  readonly: fc.boolean(),
+  deadlineMs: fc.nat(),
+  id: fc.option(id, { nil: undefined }),
+  hops: fc.nat(16),
+  mayHaveBegun: fc.boolean(),
+  onBusy: fc.constantFrom("queue" as const, "reject" as const),
+});
 const call: fc.Arbitrary<Call> = fc
   .record({
-    type: fc.constantFrom("invoke" as const, "end" as const, "wake" as const, "deliver" as const),
-    number: fc.maxSafeNat(),
-    readonly: fc.boolean(),
-    deadlineMs: fc.nat(),
-    id: fc.option(id, { nil: undefined }),
-    hops: fc.nat(16),
-    onBusy: fc.constantFrom("queue" as const, "reject" as const),
+    head,
     namespace: fc.constantFrom("default", "other"),
     key,
     method: text,
@@ -54,10 +58,16 @@ const call: fc.Arbitrary<Call> = fc
     requestId: fc.option(text, { nil: undefined }),
     chain: fc.array(text, { maxLength: chainMax }),
   })
-  .map(({ type, number, readonly, deadlineMs, id: callId, hops, onBusy, namespace, key: one, ...rest }) => {
+  .map(({ head: parts, namespace, key: one, ...rest }) => {
     const name = { namespace, agent: "counter", key: one };
-    const head = { number, type, readonly, deadlineMs, id: callId, hops, onBusy, bytes: rest.body.length };
-    return { ...rest, head, name, token: sessionToken(name), grant: undefined, devices: undefined };
+    return {
+      ...rest,
+      head: { ...parts, bytes: rest.body.length },
+      name,
+      token: sessionToken(name),
+      grant: undefined,
+      devices: undefined,
+    };
   });
 
 /** Through memory that is dirty, and dirty again as soon as it is read. */

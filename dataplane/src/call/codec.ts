@@ -23,6 +23,7 @@ import { decodeWord, encodeWord } from "./words.ts";
 const readonlyFlag = 1;
 const protoFlag = 2;
 const rejectFlag = 4;
+const begunFlag = 8;
 /** A type travels as its place in this list: append only. */
 const types: readonly CallType[] = ["invoke", "end", "wake", "deliver"];
 const hashBytes = 16;
@@ -74,6 +75,7 @@ function frameOf(call: SessionCall, name: SessionName | undefined, nowMs: number
   frame.code = types.indexOf(head.type);
   frame.flags = (head.readonly ? readonlyFlag : 0) | (content === "proto" ? protoFlag : 0);
   if (head.onBusy === "reject") frame.flags |= rejectFlag;
+  if (head.mayHaveBegun) frame.flags |= begunFlag;
   frame.call = head.number;
   // how long it still has: the clocks of two nodes need not agree
   frame.remainingMs = head.deadlineMs - nowMs;
@@ -122,6 +124,7 @@ function partsOf(
     deadlineMs: nowMs + frame.remainingMs,
     id,
     hops,
+    mayHaveBegun: (frame.flags & begunFlag) !== 0,
     onBusy: (frame.flags & rejectFlag) === 0 ? "queue" : "reject",
     bytes: frame.payloadLength,
   };

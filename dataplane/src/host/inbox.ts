@@ -77,7 +77,17 @@ export class Inbox implements CommandedSessions {
   ): Promise<Answer> {
     const number = this.#options.numbers();
     const call: Call = {
-      head: { number, type, readonly: false, deadlineMs, id, hops: 0, onBusy: "queue", bytes: body.length },
+      head: {
+        number,
+        type,
+        readonly: false,
+        deadlineMs,
+        id,
+        hops: 0,
+        mayHaveBegun: false,
+        onBusy: "queue",
+        bytes: body.length,
+      },
       name,
       token: sessionToken(name),
       method,

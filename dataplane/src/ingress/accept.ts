@@ -91,6 +91,7 @@ export function callOf(
       deadlineMs,
       id: repeat === undefined ? undefined : callIdOf(name, repeat, rawHashOf(route.method, content, body)),
       hops: 0,
+      mayHaveBegun: false,
       onBusy: route.onBusy,
       bytes: body.length,
     },

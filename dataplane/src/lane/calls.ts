@@ -45,6 +45,7 @@ export function arrive(step: Step, call: CallHead): void {
   const same = key === undefined ? undefined : lane.running.get(key);
   if (same !== undefined && isSameRaw(same.job, call)) {
     same.waiters.push(call);
+    if (call.mayHaveBegun) same.starts += 1;
     lane.calls.set(call.number, same);
     return;
   }
@@ -60,7 +61,7 @@ export function arrive(step: Step, call: CallHead): void {
     waiters: [call],
     gone: undefined,
     stage: "queued",
-    starts: 0,
+    starts: call.mayHaveBegun ? 1 : 0,
     bytes: call.bytes,
   };
   lane.calls.set(call.number, work);

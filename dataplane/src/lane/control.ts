@@ -56,8 +56,10 @@ export function abandonOrder(step: Step, call: number, why: AbandonReason): void
   const { lane } = step;
   const isMeant = (control: CallHead): boolean => control.number === call;
   const taken = lane.activation === undefined ? [] : takeOrders(lane.activation.orders, isMeant);
-  if (taken.length === 0 && !lane.controls.some(isMeant)) return;
+  const waiting = lane.controls.filter(isMeant);
+  if (taken.length === 0 && waiting.length === 0) return;
   lane.controls = lane.controls.filter((control) => !isMeant(control));
   const ends = taken.some(({ type }) => type === "end");
-  failCall(step, call, ends ? carriedOutStill(why) : left(why, taken.length > 0 ? "perhaps" : "none"));
+  const hasBegun = taken.length > 0 || waiting.some(({ mayHaveBegun }) => mayHaveBegun);
+  failCall(step, call, ends ? carriedOutStill(why) : left(why, hasBegun ? "perhaps" : "none"));
 }

@@ -67,7 +67,8 @@ export function drop(
     }
   }
   requeue(lane, requeued);
-  lane.controls = [...orders.waiting, ...(append.flight?.seals ?? []), ...lane.controls];
+  const taken = [...orders.waiting, ...(append.flight?.seals ?? [])];
+  lane.controls = [...taken.map((order) => ({ ...order, mayHaveBegun: true })), ...lane.controls];
   out.push({ type: "close", activation: activation.number });
   out.push({ type: "cold", why });
 }

@@ -32,6 +32,7 @@ function mergeSame(lane: Lane, work: Work): boolean {
     other.waiters.push(waiter);
     lane.calls.set(waiter.number, other);
   }
+  other.starts += work.starts;
   work.waiters = [];
   return true;
 }
@@ -47,7 +48,9 @@ export function replyWork(step: Step, work: Work, answer: Uint8Array, n: number,
 
 /** Another node owns the session: the lane forgets the calls, whose answers go to the callers without it. */
 export function forwardWork(step: Step, work: Work, incarnation: Incarnation): void {
-  for (const { number: call } of work.waiters) step.out.push({ type: "forward", call, incarnation });
+  const mayHaveBegun = work.starts > 0;
+  for (const { number: call } of work.waiters)
+    step.out.push({ type: "forward", call, incarnation, mayHaveBegun });
   finish(step.lane, work);
 }
 

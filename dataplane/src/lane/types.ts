@@ -241,7 +241,13 @@ export type LaneEffect =
     }
   | { readonly type: "fail"; readonly call: number; readonly failure: Failure }
   /** Pass the call on, unchanged, with one more hop; its answer goes to the caller without the lane. */
-  | { readonly type: "forward"; readonly call: number; readonly incarnation: Incarnation }
+  /** `mayHaveBegun`: its handler, here or before it came here. */
+  | {
+      readonly type: "forward";
+      readonly call: number;
+      readonly incarnation: Incarnation;
+      readonly mayHaveBegun: boolean;
+    }
   /** The control call is carried out. */
   | { readonly type: "done"; readonly call: number }
   // to the store

@@ -228,9 +228,9 @@ function sendsElsewhere(step: Step, record: LaneRecord): boolean {
     if (work.waiters.some((waiter) => waiter.hops >= hopsMax)) failWork(step, work, tooManyHops(hopsMax));
     else forwardWork(step, work, to);
   }
-  for (const { number: call, hops } of controls) {
+  for (const { number: call, hops, mayHaveBegun } of controls) {
     if (hops >= hopsMax) failCall(step, call, tooManyHops(hopsMax));
-    else out.push({ type: "forward", call, incarnation: to });
+    else out.push({ type: "forward", call, incarnation: to, mayHaveBegun });
   }
   out.push({ type: "cold", why: "dropped" });
   return true;

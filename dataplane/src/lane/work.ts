@@ -9,7 +9,7 @@ export interface Work {
   /** Waiters whose callers went away. */
   gone: Set<number> | undefined;
   stage: "queued" | "running" | "executed";
-  /** Times that it went to a worker and may have begun there. */
+  /** Times that it may have begun in a worker, here or before it came, under any of those who wait for it. */
   starts: number;
   /** Counted against the pipeline. */
   bytes: number;

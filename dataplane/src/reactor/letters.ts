@@ -33,6 +33,7 @@ export function callOf(
       deadlineMs,
       id: { type: "sent", source, n, rawHash: source },
       hops: 0,
+      mayHaveBegun: false,
       onBusy: "queue",
       bytes: body.length,
     },

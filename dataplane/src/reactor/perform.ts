@@ -317,9 +317,10 @@ function lifeOf(hosted: Hosted, uid: Uint8Array): string {
   return hosted.life.text;
 }
 
-function forward(at: Performing, { call: number, incarnation }: Of<"forward">): void {
+function forward(at: Performing, { call: number, incarnation, mayHaveBegun }: Of<"forward">): void {
   const live = at.calls.get(number);
   if (live === undefined) return;
+  if (mayHaveBegun) noteBegun(live);
   const { head } = live.call;
   // a new head: the call itself is frozen, and comes back with the hops that it had
   const passedOn = { ...live.call, head: { ...head, hops: head.hops + 1 } };
@@ -330,6 +331,11 @@ function forward(at: Performing, { call: number, incarnation }: Of<"forward">): 
     undelivered: () => comeBack(at, live, incarnation),
     lost: () => lost(at, live),
   });
+}
+
+/** For whoever has the call next: nobody says any more that it did not begin. */
+function noteBegun(live: LiveCall): void {
+  live.call = { ...live.call, head: { ...live.call.head, mayHaveBegun: true } };
 }
 
 function comeBack(at: Performing, live: LiveCall, unreached?: string): void {
@@ -345,8 +351,10 @@ function comeBack(at: Performing, live: LiveCall, unreached?: string): void {
  */
 function lost(at: Performing, live: LiveCall): void {
   const { number, type, id, readonly } = live.call.head;
-  if (type === "invoke" && (id !== undefined || readonly)) comeBack(at, live);
-  else at.calls.answer(number, unknownOutcome());
+  if (type === "invoke" && (id !== undefined || readonly)) {
+    noteBegun(live);
+    comeBack(at, live);
+  } else at.calls.answer(number, unknownOutcome());
 }
 
 /** One that was set to another time since says nothing. */

@@ -322,6 +322,8 @@ test("a passed call that got lost goes again if it has an id or only reads", () 
     passed.told.lost();
     at.settle();
     assert.deepEqual([at.passed.length, at.answers], [2, []]);
+    const begun = at.passed.map(({ call }) => call.head.mayHaveBegun);
+    assert.deepEqual(begun, [false, true], "nobody says of it that it did not begin");
   }
 });
 

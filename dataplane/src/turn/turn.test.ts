@@ -14,6 +14,7 @@ const write = (number: number, deadlineMs = 1000): CallHead => ({
   deadlineMs,
   id: undefined,
   hops: 0,
+  mayHaveBegun: false,
   onBusy: "queue",
   bytes: 0,
 });

@@ -161,6 +161,7 @@ export class Asks {
         deadlineMs: Math.min(head.deadlineMs, nowMs + Math.min(request.timeoutMs ?? turnMsMax, turnMsMax)),
         id: undefined,
         hops: 0,
+        mayHaveBegun: false,
         onBusy: "queue",
         bytes: body.length,
       },

@@ -328,7 +328,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
         "  for (const letter of letters) addLetter(outbox, letter);\n  return { done, next: outbox.next, letters: [] };",
       ),
     ],
-    finds: /^dirty send|^not done/,
+    finds: /^dirty send|^not done|^out of order/,
     options: { plan: { sends: 6 }, faults: { powerLosses: 0 } },
   },
   /** What was taken of a source is in the folds, not only in memory. */
@@ -408,6 +408,15 @@ export const canaries: Readonly<Record<string, Canary>> = {
     ],
     finds: /^not done|^effect \d+ happened twice|^out of order/,
     options: { plan: { sends: 8, sleeps: 4 }, faults: { powerLosses: 0, crashes: 2 } },
+  },
+  /** Of a call that came from another node it is known whether it may have begun there. */
+  begunTravels: {
+    patches: [lane("share", "const mayHaveBegun = work.starts > 0;", "const mayHaveBegun = false;")],
+    finds: /began, and its callers were told that it did not begin/,
+    options: {
+      plan: { writes: 10, sleeps: 4 },
+      faults: { powerLosses: 0, suspensions: 3, pauses: 4, lost: 0.15, disconnects: 3 },
+    },
   },
 };
 

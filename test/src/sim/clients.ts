@@ -1,7 +1,7 @@
 // Clients: operations that are tried at some node until they are answered, and what an answer must say at
 // that instant.
 import type { Answer, CallId, Failure } from "../../../dataplane/src/call/index.ts";
-import { opOf, Violation } from "./checks.ts";
+import { Violation } from "./checks.ts";
 import type { Clockwork } from "./clockwork.ts";
 import type { FaultPlan } from "./options.ts";
 import type { Stores } from "./sessions.ts";
@@ -26,11 +26,17 @@ export interface Operation {
   readonly kind: OperationType;
   isDone: boolean;
   attempts: number;
+  /** How many attempts there were when its handler began for the first time: it began for one of them. */
+  begunBy: number | undefined;
+  /** Attempts that, as their callers were told, did not begin. */
+  readonly unbegun: Set<number>;
 }
 
 /** One sending of an operation. What it reads must not be older than what was known before it was sent. */
 export interface Attempt {
   readonly operation: Operation;
+  /** Of the attempts of the operation, from 1. */
+  readonly number: number;
   readonly id: CallId | undefined;
   readonly timeoutMs: number;
   /** Index of a version. */
@@ -59,8 +65,6 @@ export class Clients {
   /** Effects that a loss of power took back. */
   readonly #lost = new Set<string>();
   readonly #lostStates = new Set<string>();
-  /** Operations that did not begin, as their callers were told. */
-  readonly #unbegun = new Set<number>();
   /** Index of the newest version that any client has proof of. */
   #known = 0;
   #losses = 0;
@@ -113,7 +117,7 @@ export class Clients {
     const outcome = outcomeOf(operation, answer);
     clockwork.say(`answer to ${operation.kind} ${operation.number}: ${textOf(outcome)}`);
     const seen = outcome.type === "reply" ? this.#check(sent, outcome.answer) : undefined;
-    if (outcome.type === "fail") this.#refused(operation, outcome.failure);
+    if (outcome.type === "fail") this.#refused(sent, outcome.failure);
     if (clockwork.random.chance(plan.faults.lost)) return;
     const lossesThen = this.#losses;
     clockwork.after(clockwork.random.next() * 20, () => {
@@ -121,13 +125,6 @@ export class Clients {
       operation.isDone = true;
       if (seen !== undefined && this.#losses === lossesThen) this.#known = Math.max(this.#known, seen);
     });
-  }
-
-  /** @throws Violation when a call took effect of which its caller was told that it did not begin */
-  checkUnbegun(): void {
-    for (const effect of this.#options.stores.main.versions.at(-1)?.ever ?? [])
-      if (this.#unbegun.has(opOf(effect)))
-        throw new Violation(`effect ${effect} is of a call that, as its caller was told, did not begin`);
   }
 
   /** Versions from `length` on never happened. */
@@ -154,6 +151,8 @@ export class Clients {
       kind,
       isDone: false,
       attempts: 0,
+      begunBy: undefined,
+      unbegun: new Set<number>(),
     }));
     this.#operations.push(...added);
     return added;
@@ -161,14 +160,22 @@ export class Clients {
 
   #attempt(operation: Operation): void {
     if (operation.isDone) return;
-    const { clockwork, send } = this.#options;
-    operation.attempts += 1;
+    const { clockwork } = this.#options;
     const timeoutMs = 300 + clockwork.random.below(4000);
-    const [atLeast, losses] = [this.#known, this.#losses];
-    const sent: Attempt = { operation, id: this.#idOf(operation), timeoutMs, atLeast, losses };
-    this.#attempts.add(sent);
-    send(sent);
+    this.#send(operation, timeoutMs);
+    // a client that does not wait for the answer
+    if (isKeyed(operation.kind) && clockwork.random.chance(0.1))
+      clockwork.after(clockwork.random.below(timeoutMs), () => this.#send(operation, timeoutMs));
     clockwork.after(timeoutMs + 50, () => this.#again(operation));
+  }
+
+  #send(operation: Operation, timeoutMs: number): void {
+    if (operation.isDone) return;
+    operation.attempts += 1;
+    const [number, id] = [operation.attempts, this.#idOf(operation)];
+    const sent = { operation, number, id, timeoutMs, atLeast: this.#known, losses: this.#losses };
+    this.#attempts.add(sent);
+    this.#options.send(sent);
   }
 
   #again(operation: Operation): void {
@@ -225,11 +232,11 @@ export class Clients {
   }
 
   /** @throws Violation when the world gave no reason */
-  #refused(operation: Operation, { reason, message }: Failure): void {
-    // it is not sent again, so nothing of it may ever be found
-    if (message.includes("did not begin") && operation.kind === "unkeyed") {
+  #refused({ operation, number }: Attempt, { reason, message }: Failure): void {
+    if (message.includes("did not begin")) {
       this.#options.clockwork.meet("a call is told that it did not begin");
-      this.#unbegun.add(operation.number);
+      operation.unbegun.add(number);
+      checkUnbegun(operation);
     }
     if (reason === "turn_timeout") this.#options.clockwork.meet("a caller's deadline passes");
     // a copy that comes when the client has its answer
@@ -240,6 +247,19 @@ export class Clients {
     const what = `${operation.kind} ${operation.number}`;
     throw new Violation(`${what} failed for no reason of the world: ${reason}: ${message}`);
   }
+}
+
+/** The operation's handler begins. @throws Violation when every caller was told that it did not */
+export function noteBegun(operation: Operation): void {
+  operation.begunBy ??= operation.attempts;
+  checkUnbegun(operation);
+}
+
+/** @throws Violation when its handler has begun, and every attempt that there was then is said not to have */
+function checkUnbegun({ kind, number, begunBy, unbegun }: Operation): void {
+  if (begunBy === undefined) return;
+  for (let attempt = 1; attempt <= begunBy; attempt += 1) if (!unbegun.has(attempt)) return;
+  throw new Violation(`${kind} ${number} began, and its callers were told that it did not begin`);
 }
 
 const reasonsOfTheWorld: readonly string[] = [

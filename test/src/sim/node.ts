@@ -333,7 +333,7 @@ function createWorld(
 function orderOf(session: typeof mainSession, number: number, deadlineMs: number): Call {
   const head = { number, type: "deliver", readonly: false, deadlineMs, id: undefined, hops: 0 } as const;
   return {
-    head: { ...head, onBusy: "queue", bytes: 0 },
+    head: { ...head, mayHaveBegun: false, onBusy: "queue", bytes: 0 },
     ...session,
     method: "",
     content: "json",
@@ -361,6 +361,7 @@ function callOf({ operation, id }: Attempt, number: number, deadlineMs: number):
       deadlineMs,
       id,
       hops: 0,
+      mayHaveBegun: false,
       onBusy: "queue",
       bytes: 10,
     },

@@ -132,7 +132,6 @@ function sleeper({ plan, clockwork, stores, nodes, clients }: Sleeping): () => v
   let earlySleeps = 2;
   const goToSleep = (): void => {
     clockwork.after(500, goToSleep);
-    clients.checkUnbegun();
     if (!clients.areDone) return;
     const isOver = plan.sends === 0 || areOver(clients, stores);
     if (isOver && nodes.every((node) => node.isIdle)) {

@@ -113,7 +113,12 @@ export class Threads {
           },
       refuses: () => random.chance(0.4),
       nowMs: () => process.clocks.monotonicMs,
-      run: (done) => process.deliver(random.chance(0.1) ? random.below(600) : random.next() * 10, done),
+      run: (done) => {
+        const end = (): void => {
+          if (this.#workers.get(activation) === worker) done(); // or its thread is gone
+        };
+        process.deliver(random.chance(0.1) ? random.below(600) : random.next() * 10, end);
+      },
       say: (message) => process.deliver(random.next(), () => hear(message), this.#fromWorker),
     });
     process.deliver(random.next(), () => this.#workers.set(activation, worker), this.#toWorker);

@@ -12,7 +12,7 @@ import {
   type TurnMessage,
 } from "../../../dataplane/src/turn/index.ts";
 import { effectOf } from "./checks.ts";
-import type { Operation } from "./clients.ts";
+import { noteBegun, type Operation } from "./clients.ts";
 import { askedSession } from "./sessions.ts";
 import { decodeTold, encodeTold, type Told } from "./told.ts";
 
@@ -80,6 +80,7 @@ export function createWorker(options: WorkerOptions): SimWorker {
   function start(call: number, readonly: boolean): void {
     begun.add(call);
     const operation = options.operation(call);
+    if (!isAsked) noteBegun(operation);
     const seen = state.join(" ");
     const run = { effect: effectOf(operation.number, state) };
     runs.set(call, run);

@@ -14,7 +14,7 @@ const fullMs = 30_000;
  * Times a call that needs no session and no store: what waits for either, even for the shortest time after
  * which something is tried again, takes more of them. A single call has a busy machine to wait for.
  */
-const atOnceOfControl = 20;
+const atOnceOfControl = 10;
 /** Until a node knows for certain what the server holds. */
 const looksMs = 3_000;
 const putBytes = 900_000;

@@ -54,7 +54,7 @@ function methodMessage({ name, mode, access, onBusy, ...more }: AgentDefinition[
   };
 }
 
-const isolationOf = {
+const wireIsolations = {
   shared: Isolation.SHARED,
   process: Isolation.PROCESS,
   dedicated: Isolation.DEDICATED,
@@ -64,7 +64,7 @@ function placementMessage(rules: AgentDefinition["placement"]): Placement {
   const { gpuModels, isolation, labels, affinity, antiAffinity, spread } = rules;
   return create(PlacementSchema, {
     gpuModels: [...gpuModels],
-    isolation: isolationOf[isolation],
+    isolation: wireIsolations[isolation],
     labels: [...labels],
     affinity: [...affinity],
     antiAffinity: [...antiAffinity],

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { openDataFolder } from "./data-folder.ts";
@@ -22,6 +22,22 @@ test("a data directory is for its owner only, also one that an earlier version l
     openDataFolder(open);
     assert.equal(modeOf(open), "700");
   }
+});
+
+test("git takes nothing of a data directory that is voda's alone, and all of one that is not", () => {
+  using folder = temporaryFolder();
+  const ignored = (name: string, ...files: readonly string[]): string | undefined => {
+    const path = join(folder.path, name);
+    mkdirSync(path, { mode: 0o700 });
+    for (const file of files) writeFileSync(join(path, file), "mine\n");
+    openDataFolder(path);
+    openDataFolder(path);
+    return readdirSync(path).includes(".gitignore") ? readFileSync(join(path, ".gitignore"), "utf8") : undefined;
+  };
+  assert.equal(ignored("new"), "*\n");
+  assert.equal(ignored("earlier", "lock", "nats.login"), "*\n");
+  assert.equal(ignored("chosen", "lock", ".gitignore"), "mine\n");
+  assert.equal(ignored("project", "counter.ts"), undefined);
 });
 
 test("a directory that others use too is refused, and stays as it is", () => {

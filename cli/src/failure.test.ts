@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { errorInfo, retryInfo } from "@voda/proto/errors";
 import { adviceFor, failureOf } from "./failure.ts";
 
 test("the reasons below a message are told, each once", () => {
@@ -24,6 +25,17 @@ test("the reasons below a message are told, each once", () => {
   );
 });
 
+test("an answer of the control plane keeps what programs match on", () => {
+  const answer = new ConnectError("no room", Code.ResourceExhausted, { "x-request-id": "r-1" });
+  answer.details = [errorInfo("no_capacity"), retryInfo(1500)];
+  assert.deepEqual(failureOf(answer).facts, {
+    code: "resource_exhausted",
+    reason: "no_capacity",
+    request: "r-1",
+    retryAfterMs: 1500,
+  });
+});
+
 test("what is not found leads to the list of its kind", () => {
   const line = (message: string): string => failureOf(new ConnectError(message, Code.NotFound)).line;
   assert.match(
@@ -40,6 +52,7 @@ test("a control plane that does not answer in time is named, without advice that
   assert.deepEqual(failureOf(new ConnectError("the operation timed out", Code.DeadlineExceeded)), {
     line: "deadline_exceeded: the control plane did not answer in time; try again, or look into its log",
     exitCode: 4,
+    facts: { code: "deadline_exceeded" },
   });
 });
 

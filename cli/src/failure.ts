@@ -1,20 +1,40 @@
 // How a command fails: one line that says why and what to do, and an exit code that programs can tell apart.
 import { Code, ConnectError } from "@connectrpc/connect";
+import { headers } from "@voda/proto/wire";
 import { oneLine, wordsOf } from "@voda/stdx";
+import { readDetails } from "voda/definition";
 
 /** Programs tell failures apart by them: they are part of the command's contract (cli/README.md). */
 export const exitCodes = { ok: 0, error: 1, usage: 2, notFound: 3, unavailable: 4 } as const;
 /** One of `exitCodes`. */
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
+/** What programs match on of an answer that is an error; what it did not say is absent. */
+export interface ErrorFacts {
+  /** One of Connect's, in its wire form. */
+  readonly code: string;
+  readonly reason?: string;
+  /** Its `x-request-id`. */
+  readonly request?: string;
+  readonly retryAfterMs?: number;
+}
+
 /** An expected failure; the message is the one line the user sees. */
 export class CliError extends Error {
   override readonly name = "CliError";
   readonly exitCode: ExitCode;
 
-  constructor(message: string, exitCode: ExitCode = exitCodes.error, options?: ErrorOptions) {
+  /** Of an answer of the mesh. */
+  readonly facts: ErrorFacts | undefined;
+
+  constructor(
+    message: string,
+    exitCode: ExitCode = exitCodes.error,
+    options?: ErrorOptions & { readonly facts?: ErrorFacts },
+  ) {
     super(message, options);
     this.exitCode = exitCode;
+    this.facts = options?.facts;
   }
 }
 
@@ -22,6 +42,8 @@ export class CliError extends Error {
 export interface Failure {
   readonly line: string;
   readonly exitCode: ExitCode;
+  /** For programs, beside the line. */
+  readonly facts?: ErrorFacts;
 }
 
 /** Deeper causes tell how Node got there. */
@@ -58,7 +80,10 @@ export function adviceFor(
 
 /** The line and the exit code of anything that was thrown. */
 export function failureOf(error: unknown): Failure {
-  if (error instanceof CliError) return { line: oneLine(error.message), exitCode: error.exitCode };
+  if (error instanceof CliError) {
+    const { message, exitCode, facts } = error;
+    return { line: oneLine(message), exitCode, ...(facts !== undefined && { facts }) };
+  }
   if (error instanceof ConnectError) return connectFailure(error);
   const unreachable = unreachableAddress(error);
   if (unreachable !== undefined)
@@ -71,15 +96,34 @@ function connectFailure(error: ConnectError): Failure {
   if (unreachable !== undefined)
     return { line: `nothing answers at ${unreachable}; ${bringUp}`, exitCode: exitCodes.unavailable };
   const code = snakeCase(Code[error.code] ?? "unknown");
+  const facts = errorFacts(code, detailsOf(error), error.metadata.get(headers.requestId));
   // Of the API, not of a call: what helps there would lead nowhere here.
   if (error.code === Code.DeadlineExceeded) {
     const line = `${code}: the control plane did not answer in time; try again, or look into its log`;
-    return { line, exitCode: exitCodes.unavailable };
+    return { line, exitCode: exitCodes.unavailable, facts };
   }
   const { exitCode, next } = adviceFor(code, error.rawMessage);
   const words =
     error.cause === undefined ? error.rawMessage : told(new Error(error.rawMessage, { cause: error.cause }));
-  return { line: oneLine(`${code}: ${words}${next === undefined ? "" : `; ${next}`}`), exitCode };
+  return { line: oneLine(`${code}: ${words}${next === undefined ? "" : `; ${next}`}`), exitCode, facts };
+}
+
+/** @param details as Connect's error body has them @param request of the answer's header */
+export function errorFacts(code: string, details: readonly unknown[], request: string | null): ErrorFacts {
+  const { reason, retryAfterMs } = readDetails(details);
+  return {
+    code,
+    ...(reason !== undefined && { reason }),
+    ...(request !== null && { request }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  };
+}
+
+/** Of an answer; those that this process made have no bytes. */
+function detailsOf({ details }: ConnectError): readonly unknown[] {
+  return details.flatMap((detail) =>
+    "type" in detail ? [{ type: detail.type, value: Buffer.from(detail.value).toString("base64") }] : [],
+  );
 }
 
 /** With what to do where the words do not say it. */

@@ -8,6 +8,7 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { AgentService, MethodAccess, MethodMode, SessionService, SessionStatus } from "@voda/proto/api";
+import { errorInfo, retryInfo } from "@voda/proto/errors";
 import { run } from "./program.ts";
 import { programs } from "./programs.ts";
 import { lock } from "./up/lock.ts";
@@ -250,6 +251,24 @@ test("the methods of one agent are told with what stands beside them, and a miss
       misspelt.err[0] ?? "",
       /^voda: no agent "shpo" in namespace default \(did you mean shop\?\)/,
     );
+  });
+});
+
+test("a refused call tells programs its code, reason, request and delay", async () => {
+  const details = [errorInfo("no_capacity"), retryInfo(1500)].map(({ type, value }) => ({
+    type,
+    value: Buffer.from(value).toString("base64").replace(/=+$/, ""),
+  }));
+  const refuse: RequestListener = (_, response) =>
+    response
+      .writeHead(429, { "x-request-id": "r-1" })
+      .end(JSON.stringify({ code: "resource_exhausted", message: "no room", details }));
+  await serving(refuse, async (url) => {
+    const { out } = await voda("call", "counter/a", "get", "--json", "--url", url);
+    const facts = { code: "resource_exhausted", reason: "no_capacity", request: "r-1", retryAfterMs: 1500 };
+    assert.deepEqual(JSON.parse(out[0] ?? ""), {
+      error: { message: "resource_exhausted: no room", exitCode: 1, ...facts },
+    });
   });
 });
 

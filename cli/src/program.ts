@@ -18,9 +18,10 @@ export async function run(args: readonly string[], { out, err }: Streams): Promi
     out(line);
   };
   const tell = (line: string): void => err(forTerminal(line));
-  const fail = ({ line, exitCode }: Failure): ExitCode => {
+  const fail = ({ line, exitCode, facts }: Failure): ExitCode => {
     tell(`voda: ${line}`);
-    if (isForPrograms(args) && !hasPrinted) out(JSON.stringify({ error: { message: line, exitCode } }));
+    if (isForPrograms(args) && !hasPrinted)
+      out(JSON.stringify({ error: { message: line, exitCode, ...facts } }));
     return exitCode;
   };
   // Anew for each run: commander keeps what the last one parsed.

@@ -71,7 +71,7 @@ export function readError(status: number, text: string): VodaError {
 }
 
 /** What the details of an error say to a client. */
-interface Details {
+export interface Details {
   readonly reason?: string;
   readonly metadata?: Readonly<Record<string, string>>;
   readonly retryAfterMs?: number;
@@ -81,7 +81,7 @@ interface Details {
  * `google.rpc.ErrorInfo` and `google.rpc.RetryInfo`; details that are neither, or do not decode, are for
  * others.
  */
-function readDetails(details: readonly unknown[]): Details {
+export function readDetails(details: readonly unknown[]): Details {
   let found: Details = {};
   for (const detail of details) {
     if (!isRecord(detail) || typeof detail["value"] !== "string") continue;

@@ -8,6 +8,7 @@ import type { FieldKind, Schema, Validate } from "./schema.ts";
 import type { SendFunction } from "./send.ts";
 
 export type * from "@voda/proto/fields";
+export { type Details, readDetails } from "./answer.ts";
 export { type AskFunction, type AskRequest, askFunction } from "./ask.ts";
 export type { CallContext, Caller, Ctx, Logger, ReadCtx } from "./context.ts";
 export {

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { headers } from "@voda/proto/wire";
 import { wordsOf } from "@voda/stdx";
 import type { Command } from "commander";
-import { adviceFor, CliError, exitCodes } from "../failure.ts";
+import { adviceFor, CliError, errorFacts, exitCodes } from "../failure.ts";
 import { type ClientFlags, defaultDataDir, withClientFlags } from "../options.ts";
 import type { Output } from "../print.ts";
 import { methodPath, parseSession } from "../session-argument.ts";
@@ -55,7 +55,7 @@ async function call(
   });
   const body = await response.text();
   // Also a body that is no JSON: a proxy between may have answered.
-  if (!response.ok) throw refusal(response.status, body, flags.url);
+  if (!response.ok) throw refusal(response, body, flags.url);
   return body.trimEnd();
 }
 
@@ -76,13 +76,15 @@ function requireJson(input: string): void {
 }
 
 /** Connect's error body, or whatever a proxy answered. */
-function refusal(status: number, body: string, url: string): CliError {
-  const { code, message } = connectError(body);
+function refusal({ status, headers: head }: Response, body: string, url: string): CliError {
+  const { code, message, details = [] } = connectError(body);
   // Connect names the code in the body; the status alone would fit several.
   const known = code ?? codeOfStatus(status);
   const { exitCode, next = logHere(message ?? "", url) } = adviceFor(known, message);
   const said = message ?? `HTTP ${status} ${body.slice(0, 200)}`.trim();
-  return new CliError(`${known}: ${said}${next === undefined ? "" : `; ${next}`}`, exitCode);
+  return new CliError(`${known}: ${said}${next === undefined ? "" : `; ${next}`}`, exitCode, {
+    facts: errorFacts(known, details, head.get(headers.requestId)),
+  });
 }
 
 /** A failure of an agent's own code names the node whose log has it: of the mesh of this folder, how to see it. */
@@ -96,7 +98,7 @@ function logHere(message: string, url: string): string | undefined {
 }
 
 /** Whatever is not one is somebody else's answer, such as a proxy's page: then its status counts. */
-function connectError(body: string): { code?: string; message?: string } {
+function connectError(body: string): { code?: string; message?: string; details?: readonly unknown[] } {
   let value: unknown;
   try {
     value = JSON.parse(body);
@@ -109,6 +111,7 @@ function connectError(body: string): { code?: string; message?: string } {
   return {
     code: value.code,
     ...("message" in value && typeof value.message === "string" && { message: value.message }),
+    ...("details" in value && Array.isArray(value.details) && { details: value.details }),
   };
 }
 

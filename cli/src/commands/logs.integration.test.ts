@@ -9,7 +9,7 @@ import { run } from "../program.ts";
 import { programs } from "../programs.ts";
 import { temporaryFolder } from "../up/testdata/start.ts";
 
-const time = new Date(2026, 0, 1, 12, 0, 0).getTime();
+const time = Date.UTC(2026, 0, 1, 12, 0, 0);
 const entry = (at: number, more: object): string => JSON.stringify({ level: 30, time: time + at, ...more });
 const ofCounter = { agent: "counter", method: "add" };
 const alice = entry(2_000, { ...ofCounter, key: "alice", request: "r-1", msg: "hello" });
@@ -47,9 +47,9 @@ test("lines of all nodes come in the order of their times, with session and requ
     code: 0,
     err: [],
     out: [
-      "12:00:01 counter/bob  add  info  hi  request r-2",
-      "12:00:02 counter/alice  add  info  hello  request r-1",
-      "12:00:03 cart, counter  error  the thread ended: its heap is full",
+      "2026-01-01T12:00:01.000Z counter/bob  add  info  hi  request r-2",
+      "2026-01-01T12:00:02.000Z counter/alice  add  info  hello  request r-1",
+      "2026-01-01T12:00:03.000Z cart, counter  error  the thread ended: its heap is full",
     ],
   });
 });
@@ -69,7 +69,10 @@ test("nothing found is told with where it was looked for, and a folder without l
   using mesh = written(files);
   const { code, out, err } = await mesh.logs("counter/eve", "--request", "r-9");
   assert.deepEqual([code, out, err.length], [0, [], 1]);
-  assert.match(err[0] ?? "", /^voda: nothing is logged of counter\/eve for request r-9 in \/.*\/logs$/);
+  assert.match(
+    err[0] ?? "",
+    /^voda: nothing is logged of counter\/eve for request r-9 in \/.*\/logs; logged are: cart, counter$/,
+  );
   using none = temporaryFolder();
   const said: string[] = [];
   const args = ["logs", "--data-dir", none.path];
@@ -104,12 +107,30 @@ test("what agents say cannot command a terminal, nor look like a line of another
   const line = JSON.stringify({ level: 30, time, agent: "counter", msg, fields: { x: "\u009b" } });
   using mesh = written({ "n1.log": [line, "Error: \u001b[2J"] });
   const told =
-    "12:00:00 counter  info  a\\u001b]0;b\\u0007\n    12:00:00 cart  info  paid\\u009b2J \\u202e\t\\u2028é";
+    "2026-01-01T12:00:00.000Z counter  info  a\\u001b]0;b\\u0007\n    12:00:00 cart  info  paid\\u009b2J \\u202e\t\\u2028é";
   assert.deepEqual((await mesh.logs()).out, [`${told}  {"x":"\\u009b"}`, "n1  Error: \\u001b[2J"]);
   assert.deepEqual((await mesh.logs("--json")).out, [line]);
-  assert.deepEqual((await mesh.logs("x\u001b[2J")).err, [
-    `voda: nothing is logged of x\\u001b[2J in ${mesh.path}/logs`,
-  ]);
+  assert.match((await mesh.logs("x\u001b[2J")).err.join(), /^voda: agent "x\\u001b\[2J" is not a name/);
+});
+
+test("a name that cannot be is refused before anything is read", async () => {
+  for (const [name, says] of [
+    ["Bad", /^voda: agent "Bad" is not a name: .*; write AGENT, or AGENT\/KEY, as in counter\/alice$/],
+    ["", /^voda: agent "" is not a name/],
+    ["Bad Agent/x", /^voda: agent "Bad Agent" is not a name/],
+    ["shop/", /^voda: the key is empty/],
+  ] as const) {
+    using mesh = written(files);
+    const { code, out, err } = await mesh.logs(name);
+    assert.deepEqual([code, out, err.length], [2, [], 1]);
+    assert.match(err[0] ?? "", says);
+  }
+  using mesh = written(files);
+  for (const id of ["", "r 1"]) {
+    const { code, err } = await mesh.logs("--request", id);
+    assert.equal(code, 2);
+    assert.match(err[0] ?? "", /'--request <id>' argument '.*' is invalid: write an x-request-id/);
+  }
 });
 
 test("--follow goes on with what is written, past a change of files, until Ctrl-C", async () => {

@@ -2,11 +2,13 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { identifierProblem } from "@voda/proto/session";
 import { wordsOf } from "@voda/stdx";
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { CliError, exitCodes } from "../failure.ts";
 import { dataDirOption, jsonOption, parseWhole } from "../options.ts";
-import type { Output, Print } from "../print.ts";
+import { firstOf, type Output, type Print } from "../print.ts";
+import { parseSession } from "../session-argument.ts";
 import { LogReader } from "../up/log-reader.ts";
 import { logsFolder } from "../up/mesh.ts";
 import { stopRequest } from "../up/stop-request.ts";
@@ -47,7 +49,9 @@ export function addLogs(program: Command, output: Output): void {
     .description("show what agents log and throw, oldest first")
     .argument("[session]", "AGENT, or AGENT/KEY for one session; default: all, and warnings of the mesh")
     .option("-f, --follow", "go on with what is written from now on, until Ctrl-C")
-    .option("--request <id>", "only of the call with this x-request-id")
+    .addOption(
+      new Option("--request <id>", "only of the call with this x-request-id").argParser(parseRequestId),
+    )
     .option("--tail <lines>", "only the newest of what is there", parseWhole(0, tailLinesMax))
     .addOption(dataDirOption())
     .addOption(jsonOption())
@@ -55,32 +59,60 @@ export function addLogs(program: Command, output: Output): void {
 }
 
 async function logs(session: string | undefined, flags: LogsFlags, { out, err }: Output): Promise<void> {
+  const wanted: Wanted = {
+    ...wantedOf(session),
+    ...(flags.request !== undefined && { request: flags.request }),
+  };
   const folder = logsFolder(resolve(flags.dataDir));
   if (!existsSync(folder))
     throw new CliError(
       `no logs in ${folder}: no mesh has run there; name its data directory with --data-dir`,
       exitCodes.notFound,
     );
-  const wanted: Wanted = {
-    ...wantedOf(session),
-    ...(flags.request !== undefined && { request: flags.request }),
-  };
   using files = new LogFiles(folder);
-  const shown = (): Generator<string> => shownOf(files.lines(), wanted, flags.json === true);
-  const count = printNewest(shown(), flags.tail, out);
+  const agents = new Set<string>();
+  const shown = (): Generator<string> => shownOf(noting(files.lines(), agents), wanted, flags.json === true);
+  const found = printNewest(shown(), flags.tail, out);
+  if (found === 0) {
+    const what = `${session ?? "any agent"}${requestWords(wanted)}`;
+    const others = agents.size === 0 ? "" : `; logged are: ${firstOf([...agents].toSorted(), ", ")}`;
+    const isYet = flags.follow === true ? " yet" : "";
+    err(`voda: nothing is logged of ${what}${isYet} in ${folder}${others}`);
+  }
   if (flags.follow === true) await follow(() => printNewest(shown(), undefined, out));
-  else if (count === 0 && flags.tail !== 0)
-    err(`voda: nothing is logged of ${session ?? "any agent"}${requestWords(wanted)} in ${folder}`);
 }
+
+/** Notes the agents that have lines: a name that is misspelt is seen beside them. */
+function* noting(lines: Iterable<Written>, agents: Set<string>): Generator<Written> {
+  for (const line of lines) {
+    for (const agent of agentsOf(line.entry)) agents.add(agent);
+    yield line;
+  }
+}
+
+/** What is about a whole thread names all agents of its bundle. */
+const agentsOf = (entry: LogLine | undefined): readonly string[] => entry?.agent?.split(", ") ?? [];
 
 const requestWords = ({ request }: Wanted): string =>
   request === undefined ? "" : ` for request ${request}`;
 
-/** Everything after the first slash is the key, as in all commands. */
+/** @throws CliError for what can be no name: nothing would ever be logged of it */
 function wantedOf(session: string | undefined): Wanted {
   if (session === undefined) return {};
-  const slash = session.indexOf("/");
-  return slash < 0 ? { agent: session } : { agent: session.slice(0, slash), key: session.slice(slash + 1) };
+  if (session.includes("/")) {
+    const { agent, key } = parseSession(session);
+    return { agent, key };
+  }
+  const problem = identifierProblem("agent", session);
+  if (problem === undefined) return { agent: session };
+  throw new CliError(`${problem}; write AGENT, or AGENT/KEY, as in counter/alice`, exitCodes.usage);
+}
+
+/** As the nodes take it from a caller; any other they replace by one of their own. */
+function parseRequestId(text: string): string {
+  if (!/^[\x21-\x7e]{1,256}$/.test(text))
+    throw new InvalidArgumentError("write an x-request-id: 1 to 256 printable ASCII characters, no spaces");
+  return text;
 }
 
 /** How many it was. With `tail`, no more than so many are held. */
@@ -102,19 +134,18 @@ async function follow(show: () => void): Promise<void> {
   while ((await Promise.race([stop.asked, delay(lookEveryMs)])) !== "stopped") show();
 }
 
-/** For people what the terminal of `voda dev` would show; for programs the same lines as they are written. */
+/** For people what the terminal of `voda dev` would show, with the date; for programs the same lines as they are written. */
 function* shownOf(lines: Iterable<Written>, wanted: Wanted, isForPrograms: boolean): Generator<string> {
   for (const { child, line, entry } of lines) {
     if (!isWanted(entry, wanted)) continue;
-    const told = turnLine(child, line, ".");
+    const told = turnLine(child, line, { folder: ".", clock: "dated" });
     if (told !== undefined && (!isForPrograms || entry !== undefined)) yield isForPrograms ? line : told;
   }
 }
 
-/** What is about a whole thread names all agents of its bundle. */
 function isWanted(entry: LogLine | undefined, { agent, key, request }: Wanted): boolean {
   return (
-    (agent === undefined || entry?.agent?.split(", ").includes(agent) === true) &&
+    (agent === undefined || agentsOf(entry).includes(agent)) &&
     (key === undefined || entry?.key === key) &&
     (request === undefined || entry?.request === request)
   );

@@ -62,7 +62,7 @@ async function up(flags: MeshFlags, output: Output, mode: "up" | "dev"): Promise
     say,
     passedOn: programFlags(flags),
     onLine: (child, line) => {
-      const told = turnLine(child, line, dirname(config));
+      const told = turnLine(child, line, { folder: dirname(config), clock: "today" });
       if (told !== undefined) show(told);
     },
     serve: async (mesh) => {

@@ -32,7 +32,9 @@ test("git takes nothing of a data directory that is voda's alone, and all of one
     for (const file of files) writeFileSync(join(path, file), "mine\n");
     openDataFolder(path);
     openDataFolder(path);
-    return readdirSync(path).includes(".gitignore") ? readFileSync(join(path, ".gitignore"), "utf8") : undefined;
+    return readdirSync(path).includes(".gitignore")
+      ? readFileSync(join(path, ".gitignore"), "utf8")
+      : undefined;
   };
   assert.equal(ignored("new"), "*\n");
   assert.equal(ignored("earlier", "lock", "nats.login"), "*\n");

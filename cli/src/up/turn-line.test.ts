@@ -5,8 +5,9 @@ import { turnLine } from "./turn-line.ts";
 
 const time = new Date(2026, 0, 1, 12, 0, 1).getTime();
 const ofAgent = { time, node: "n1", revision: "8f", agent: "counter", key: "alice", method: "add", call: 7 };
+const today = { folder: "/project", clock: "today" } as const;
 const shown = (entry: object, child = "n1"): string | undefined =>
-  turnLine(child, JSON.stringify(entry), "/project");
+  turnLine(child, JSON.stringify(entry), today);
 
 test("a line of an agent shows time, session, method, level, what was said and its fields", () => {
   assert.equal(
@@ -17,6 +18,19 @@ test("a line of an agent shows time, session, method, level, what was said and i
   assert.equal(
     shown({ level: 30, time, agent: "counter", msg: "loading" }),
     "12:00:01 counter  info  loading",
+  );
+});
+
+test("a line that is shown later has the date and the zone of its time", () => {
+  const line = JSON.stringify({
+    level: 30,
+    ...ofAgent,
+    time: Date.UTC(2026, 10, 29, 1, 2, 3, 4),
+    msg: "hello",
+  });
+  assert.equal(
+    turnLine("n1", line, { folder: "/project", clock: "dated" }),
+    "2026-11-29T01:02:03.004Z counter/alice  add  info  hello",
   );
 });
 
@@ -84,15 +98,18 @@ test("of the machinery only warnings show, with their cause, under the name of t
 });
 
 test("of what is no log line, that of voda's own programs shows: it is why they died", () => {
-  assert.equal(turnLine("n1", "FATAL ERROR: heap out of memory", "/"), "n1  FATAL ERROR: heap out of memory");
-  assert.equal(turnLine("controlplane", "{not json", "/"), "controlplane  {not json");
+  assert.equal(
+    turnLine("n1", "FATAL ERROR: heap out of memory", today),
+    "n1  FATAL ERROR: heap out of memory",
+  );
+  assert.equal(turnLine("controlplane", "{not json", today), "controlplane  {not json");
   for (const line of ["[info] envoy says", "{not json", '{"level":"high"}', ""])
-    assert.equal(turnLine("envoy", line, "/"), undefined);
+    assert.equal(turnLine("envoy", line, today), undefined);
   for (const line of [
     "",
     "    at run (file:///x.js:1:2)",
     "node:internal/modules/cjs/loader:1591",
     "Node.js v26.10.0",
   ])
-    assert.equal(turnLine("n1", line, "/"), undefined);
+    assert.equal(turnLine("n1", line, today), undefined);
 });

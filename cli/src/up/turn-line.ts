@@ -45,11 +45,19 @@ const ofMachinery: ReadonlySet<string> = new Set([
   "call",
 ]);
 
+/** How lines are told. */
+export interface Shown {
+  /** That of the config, from which places are told. */
+  readonly folder: string;
+  /** `dated`: date and zone too (RFC 3339), for lines that are read on another day. */
+  readonly clock: "today" | "dated";
+}
+
 /**
  * What agents say, at every level, and of the machinery warnings and what is no log line at all (a crash);
- * undefined for the rest. `folder`: that of the config, from which places are told.
+ * undefined for the rest.
  */
-export function turnLine(child: string, line: string, folder: string): string | undefined {
+export function turnLine(child: string, line: string, { folder, clock }: Shown): string | undefined {
   const entry = parseLogLine(line);
   if (entry === undefined) return isOfVoda(child) && tells.test(line) ? `${child}  ${line}` : undefined;
   const { agent, key, method, msg, level } = entry;
@@ -60,7 +68,7 @@ export function turnLine(child: string, line: string, folder: string): string | 
   const ofError = entry.err ?? (v.is(LoggedError, entry.fields) ? entry.fields : undefined);
   const said = ofError === undefined ? msg : `${msg}: ${ofError.message}`;
   const request = entry.request === undefined ? undefined : `request ${entry.request}`;
-  const head = [`${clock(entry)}${who}`, method, levelWord(level), said, fieldsOf(entry), request];
+  const head = [`${timeOf(entry, clock)}${who}`, method, levelWord(level), said, fieldsOf(entry), request];
   const first = head.filter((part) => part !== undefined && part !== "").join("  ");
   // What goes on on another line is indented: it must not look like a line of another session.
   return [first, ...details(entry, folder)]
@@ -73,9 +81,10 @@ const isOfVoda = (child: string): boolean => child !== "nats" && child !== "envo
 /** Of the lines with which a program of Node.js dies, the ones with the reason; the log has the frames. */
 const tells = /^(?!node:|Node\.js v|\s|$)/;
 
-function clock({ time }: LogLine): string {
+function timeOf({ time }: LogLine, clock: Shown["clock"]): string {
   const at = new Date(time ?? Number.NaN);
-  return Number.isNaN(at.getTime()) ? "" : `${at.toTimeString().slice(0, 8)} `;
+  if (Number.isNaN(at.getTime())) return "";
+  return `${clock === "dated" ? at.toISOString() : at.toTimeString().slice(0, 8)} `;
 }
 
 function levelWord(level: number): string {

@@ -2,9 +2,10 @@
 
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { hostProblem, listed, originProblem } from "@voda/proto/border";
+import { type PolicyName, policyNames } from "@voda/proto/placement";
 import { wordsOf } from "@voda/stdx";
 import * as v from "valibot";
-import { type PolicyName, policies } from "./placement/index.ts";
 
 const port = v.pipe(
   v.string(),
@@ -14,15 +15,21 @@ const port = v.pipe(
 );
 const address = v.pipe(v.string(), v.nonEmpty("is empty"));
 
-/** Texts between commas, each of a form. */
-const list = (form: RegExp, message: string) =>
+/** Texts between commas. */
+const list = (problem: (one: string) => string | undefined) =>
   v.pipe(
     v.string(),
-    v.transform((text) => text.split(",").filter((one) => one !== "")),
-    v.array(v.pipe(v.string(), v.regex(form, message))),
+    v.transform(listed),
+    v.array(
+      v.pipe(
+        v.string(),
+        v.check(
+          (one) => problem(one) === undefined,
+          ({ input }) => problem(input) ?? "",
+        ),
+      ),
+    ),
   );
-
-const policyNames = Object.keys(policies) as PolicyName[];
 
 const Flags = v.strictObject({
   /** `nats://host:port`. */
@@ -38,12 +45,9 @@ const Flags = v.strictObject({
    * Names, beside the loopback's and the listener's own, by which clients may call; several are separated by
    * commas.
    */
-  "allow-host": v.optional(list(/^[\w.-]+$/, "is not a host name"), ""),
+  "allow-host": v.optional(list(hostProblem), ""),
   /** Origins whose pages may call; several are separated by commas. */
-  "allow-origin": v.optional(
-    list(/^https?:\/\/[\w.:[\]-]+$/, "is not an origin such as https://app.example"),
-    "",
-  ),
+  "allow-origin": v.optional(list(originProblem), ""),
   durability: v.optional(
     v.picklist(["process", "replicated", "disk"], "is not process, replicated or disk"),
     "process",
@@ -102,7 +106,8 @@ function parse(args: readonly string[]): Record<string, unknown> {
 }
 
 function describe(issue: v.BaseIssue<unknown>): string {
-  const flag = v.getDotPath(issue) ?? "flags";
+  // what is wrong in a list is said of its flag
+  const [flag = "flags"] = v.getDotPath(issue)?.split(".") ?? [];
   return issue.input === undefined
     ? `--${flag} is missing`
     : `--${flag} ${JSON.stringify(issue.input)} ${issue.message}`;

@@ -2,6 +2,7 @@
 import { availableParallelism, totalmem } from "node:os";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { hostProblem, listed, originProblem } from "@voda/proto/border";
 import { isLabel, labelCharactersMax, nodeDiskMibMax } from "@voda/proto/placement";
 import * as v from "valibot";
 
@@ -39,26 +40,20 @@ const part = v.pipe(
   v.check(({ index, count }) => index < count, "the index of a part counts from 0 and is below the count"),
 );
 /** `a,b`; nothing is no value. */
-const list = (item: v.GenericSchema<string, string>) =>
+const list = (problem: (one: string) => string | undefined) =>
   v.pipe(
     v.string(),
-    v.transform((text) => text.split(",").filter((one) => one !== "")),
-    v.array(item),
+    v.transform(listed),
+    v.array(
+      v.pipe(
+        v.string(),
+        v.check(
+          (one) => problem(one) === undefined,
+          ({ input }) => `${JSON.stringify(input)} ${problem(input)}`,
+        ),
+      ),
+    ),
   );
-const hostName = v.pipe(
-  v.string(),
-  v.check(
-    (name) => URL.canParse(`http://${name}`) && new URL(`http://${name}`).hostname === name,
-    "a host is a name in lower case, without port",
-  ),
-);
-const origin = v.pipe(
-  v.string(),
-  v.check(
-    (text) => URL.canParse(text) && new URL(text).origin === text,
-    "an origin is a scheme, a host and the port if it is not the scheme's, as in https://app.example",
-  ),
-);
 const mib = 1024 * 1024;
 
 const FlagsSchema = v.strictObject({
@@ -80,12 +75,12 @@ const FlagsSchema = v.strictObject({
    * Names by which clients call this node without Envoy, beside addresses and those of the loopback:
    * `a.example,b.example`.
    */
-  "allow-host": v.optional(list(hostName), ""),
+  "allow-host": v.optional(list(hostProblem), ""),
   /**
    * Origins whose pages may call this node without Envoy, beside those of its own hosts:
    * `https://a.example,https://b.example`.
    */
-  "allow-origin": v.optional(list(origin), ""),
+  "allow-origin": v.optional(list(originProblem), ""),
   /**
    * File with the number of bytes that nats-server may store, rewritten when it changes; without it the
    * limit of the account counts, if it has one. Near the limit only leases are written, so that reads go

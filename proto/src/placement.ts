@@ -1,5 +1,18 @@
 // What an agent may ask of its node: ranges, and what is wrong with a list. Runs in a browser too.
 
+/** What may rank the nodes that fit, the default first; `placement/policies.ts` of the control plane has them. */
+export const policyNames = [
+  "bpf",
+  "fgd",
+  "bestFit",
+  "dotProduct",
+  "gpuPacking",
+  "gpuClustering",
+  "random",
+  "spread",
+] as const;
+/** What `--placement-policy` takes. */
+export type PolicyName = (typeof policyNames)[number];
 /** Thousandths of a core that one session may take: 1,024 cores. */
 export const cpuMilliMax = 1_024_000;
 /** MiB of memory, of the host or of one GPU, that one session may take: 16 TiB. */

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { Command } from "commander";
+import { temporaryFolder } from "../up/testdata/start.ts";
 import { programFlags, withMeshFlags } from "./mesh-flags.ts";
 
 const passed = (...args: readonly string[]): ReturnType<typeof programFlags> =>
@@ -16,4 +19,26 @@ test("hosts and pages that may call are told to Envoy's control plane and to eve
 test("what is not given is not passed on", () => {
   const flags = passed();
   assert.deepEqual([flags.controlplane, flags.node(0)], [{}, {}]);
+});
+
+test("a value that no program would take is refused by its flag's name before anything starts", () => {
+  using folder = temporaryFolder();
+  const gpus = join(folder.path, "gpus.json");
+  writeFileSync(gpus, "{}");
+  for (const [flag, value, says] of [
+    ["--allow-host", "a.example,http://x", /"http:\/\/x" is not a host: write a name in lower case/],
+    ["--allow-origin", "mesh", /"mesh" is not an origin: write scheme, host/],
+    ["--placement-policy", "nope", /Allowed choices are bpf, fgd, bestFit, /],
+    ["--gpus", join(folder.path, "none.json"), /ENOENT: no such file/],
+    ["--gpus", gpus, /the file is not a list of GPUs/],
+  ] as const) {
+    const command = withMeshFlags(new Command(), 2)
+      .exitOverride()
+      .configureOutput({ writeErr: () => undefined });
+    assert.throws(
+      () => command.parse([flag, value], { from: "user" }),
+      (error: Error) => error.message.includes(`option '${flag} <`) && says.test(error.message),
+      flag,
+    );
+  }
 });

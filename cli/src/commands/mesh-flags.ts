@@ -1,7 +1,10 @@
 // The flags of `voda up` and `voda dev`: their own, and those that they pass on to the programs that they
 // start.
+import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { isLabel, labelCharactersMax } from "@voda/proto/placement";
+import { hostProblem, listed, originProblem } from "@voda/proto/border";
+import { isLabel, labelCharactersMax, policyNames } from "@voda/proto/placement";
+import { wordsOf } from "@voda/stdx";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { defaultUrl } from "../api.ts";
 import { configName } from "../bundle/bundle.ts";
@@ -33,8 +36,8 @@ const passedOn: readonly PassedOn[] = [
     option: new Option(
       "--gpus <file>",
       "declares the machine's GPUs as JSON; default: what nvidia-smi and amd-smi tell",
-    ),
-    node: (file) => ({ gpus: resolve(String(file)) }),
+    ).argParser(parseGpus),
+    node: (file) => ({ gpus: String(file) }),
   },
   {
     option: new Option(
@@ -46,8 +49,8 @@ const passedOn: readonly PassedOn[] = [
   {
     option: new Option(
       "--placement-policy <name>",
-      "what ranks the nodes that fit: bpf (default), fgd, bestFit, spread, ...",
-    ),
+      `what ranks the nodes that fit (default: ${policyNames[0]})`,
+    ).choices(policyNames),
     controlplane: (name) => ({ "placement-policy": name }),
   },
   // Envoy and the nodes' own ports hold the same border.
@@ -55,7 +58,7 @@ const passedOn: readonly PassedOn[] = [
     option: new Option(
       "--allow-host <names>",
       "names by which clients call, as in mesh.example; default: addresses and localhost",
-    ),
+    ).argParser(parseEach(hostProblem)),
     controlplane: (names) => ({ "allow-host": names }),
     node: (names) => ({ "allow-host": String(names) }),
   },
@@ -63,7 +66,7 @@ const passedOn: readonly PassedOn[] = [
     option: new Option(
       "--allow-origin <origins>",
       "pages that may call, as in https://app.example; default: pages of this machine",
-    ),
+    ).argParser(parseEach(originProblem)),
     controlplane: (origins) => ({ "allow-origin": origins }),
     node: (origins) => ({ "allow-origin": String(origins) }),
   },
@@ -114,4 +117,28 @@ function parseZones(text: string): string[] {
       `write names with commas between: each has 1 to ${labelCharactersMax} letters, digits, -, _ and .`,
     );
   return zones;
+}
+
+/** As typed: the programs that get it split it again. */
+function parseEach(problem: (one: string) => string | undefined): (text: string) => string {
+  return (text) => {
+    for (const one of listed(text)) {
+      const wrong = problem(one);
+      if (wrong !== undefined) throw new InvalidArgumentError(`${JSON.stringify(one)} ${wrong}`);
+    }
+    return text;
+  };
+}
+
+/** The file's path; what each entry must be is the node's to say. */
+function parseGpus(text: string): string {
+  const file = resolve(text);
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    throw new InvalidArgumentError(`the file cannot be read as JSON: ${wordsOf(error)}`);
+  }
+  if (!Array.isArray(value)) throw new InvalidArgumentError("the file is not a list of GPUs");
+  return file;
 }

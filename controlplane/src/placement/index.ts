@@ -16,7 +16,7 @@ export {
 } from "./make-room.ts";
 export { type NodeSpec, nodeProblem } from "./node-spec.ts";
 export type { NodeUse } from "./node-use.ts";
-export { isPolicyName, type PolicyName, policies } from "./policies.ts";
+export { isPolicyName, policies } from "./policies.ts";
 export type { KindShare, Outlook, Policy, PolicyOf } from "./policy.ts";
 export { type Placed, Pool, type PoolOptions, type PoolPlan } from "./pool.ts";
 export {

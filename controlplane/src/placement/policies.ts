@@ -1,4 +1,5 @@
 // The policies by name: `bpf` is the default, the others are references and choices of a pool.
+import type { PolicyName } from "@voda/proto/placement";
 import { bpf } from "./bid-price-fit.ts";
 import { fgd } from "./fgd.ts";
 import { gpuClustering } from "./gpu-clustering.ts";
@@ -6,7 +7,9 @@ import { gpuPacking } from "./gpu-packing.ts";
 import { bestFit, dotProduct, random, spread } from "./greedy.ts";
 import type { PolicyOf } from "./policy.ts";
 
-/** By the name that `--placement-policy` takes. A new policy is one line here and one file. */
+export type { PolicyName };
+
+/** By the name that `--placement-policy` takes. A new policy is one line here, its name, and one file. */
 export const policies = {
   bpf,
   fgd,
@@ -16,9 +19,7 @@ export const policies = {
   gpuClustering,
   random,
   spread,
-} as const satisfies Record<string, PolicyOf>;
-/** What `--placement-policy` takes. */
-export type PolicyName = keyof typeof policies;
+} as const satisfies Record<PolicyName, PolicyOf>;
 
 /** For names that come from outside. */
 export function isPolicyName(name: string): name is PolicyName {

@@ -27,13 +27,14 @@ export function copyDocuments(folder: string): void {
       // A link that leads nowhere from the package leaves its words.
       (link, words: string, target: string) => (existsSync(join(folder, here, target)) ? link : words),
     );
-    writeFileSync(join(folder, path), path === "README.md" ? withoutContributing(text) : text);
+    writeFileSync(join(folder, path), withoutRepository(text));
   }
 }
 
-/** Takes out what is true in the repository only. */
-function withoutContributing(text: string): string {
+/** Takes out what is true in the repository only: lines that begin with these words, and the README's own. */
+function withoutRepository(text: string): string {
   return text
+    .replaceAll(/^In voda's repository, .*\n\n?/gm, "")
     .replace(/^Not published yet: .*? by its path\. /m, "")
     .replace(/^Working on voda itself: .*\n/m, "")
     .replace(" · Contributing", "");

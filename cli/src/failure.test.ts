@@ -10,10 +10,10 @@ test("the reasons below a message are told, each once", () => {
     failureOf(new TypeError("fetch failed", { cause: refused })).line,
     "fetch failed: write EPROTO: ssl3_get_record:wrong version number; it does not speak TLS: write http://",
   );
-  assert.equal(
-    failureOf(new TypeError("fetch failed", { cause: new Error("bad port") })).line,
-    "fetch failed: bad port: `fetch` keeps it for another protocol; name another address with --url or VODA_URL",
-  );
+  assert.deepEqual(failureOf(new TypeError("fetch failed", { cause: new Error("bad port") })), {
+    line: "fetch failed: bad port: `fetch` keeps it for another protocol; name another address with --url or VODA_URL",
+    exitCode: 2,
+  });
   const inner = new Error("disk is full");
   assert.equal(
     failureOf(new Error("not written: disk is full", { cause: inner })).line,

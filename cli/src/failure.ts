@@ -88,7 +88,8 @@ export function failureOf(error: unknown): Failure {
   const unreachable = unreachableAddress(error);
   if (unreachable !== undefined)
     return { line: `nothing answers at ${unreachable}; ${bringUp}`, exitCode: exitCodes.unavailable };
-  return { line: oneLine(told(error)), exitCode: exitCodes.error };
+  const line = oneLine(told(error));
+  return { line, exitCode: isBadPort.test(line) ? exitCodes.usage : exitCodes.error };
 }
 
 function connectFailure(error: ConnectError): Failure {
@@ -132,10 +133,12 @@ function told(error: unknown): string {
   return `${words}${advice.find(([told]) => told.test(words))?.[1] ?? ""}`;
 }
 
+/** Words of `fetch`. */
+const isBadPort = /\bbad port\b/;
 /** By the words of OpenSSL for an answer that is no TLS record, and of `fetch`. */
 const advice: readonly (readonly [told: RegExp, next: string])[] = [
   [/wrong version number|packet length too long/i, "; it does not speak TLS: write http://"],
-  [/bad port/, ": `fetch` keeps it for another protocol; name another address with --url or VODA_URL"],
+  [isBadPort, ": `fetch` keeps it for another protocol; name another address with --url or VODA_URL"],
 ];
 
 /** The `host:port` that refused or dropped the connection, when that is what happened. */

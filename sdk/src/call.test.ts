@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { delayOf } from "./call.ts";
+import { createClient } from "./client.ts";
+import { defineConfig } from "./config.ts";
 import { hintCache } from "./hint.ts";
+import { agent, s } from "./index.ts";
 
 test("the backoff doubles from 100 ms to 2 s, with full jitter, after the time the mesh asked for", () => {
   const most = [1, 2, 3, 4, 5, 6, 7, 2_000].map((attempt) => delayOf(attempt, 0, 60_000, 1));
@@ -27,4 +30,16 @@ test("the least recently used hint is forgotten at the bound", () => {
   assert.deepEqual([hints.get("a"), hints.get("b"), hints.get("c")], ["1", undefined, "4"]);
   hints.delete("a");
   assert.equal(hints.get("a"), undefined);
+});
+
+test("a port that fetch never connects to is refused once: no later attempt could come through", async () => {
+  const counter = agent("counter", { count: s.counter() }).readonly({ get: (ctx) => ctx.state.count.value });
+  const config = defineConfig({ agents: [counter] });
+  const client = createClient<typeof config>({ url: "http://127.0.0.1:6000" });
+  await assert.rejects(client.counter("k").get(), {
+    code: "invalid_argument",
+    reason: "unreachable",
+    message:
+      "cannot reach http://127.0.0.1:6000/agents/counter/k/get: fetch keeps its port for another protocol, take another",
+  });
 });

@@ -140,6 +140,12 @@ function failure(call: Call, timeout: AbortSignal, error: unknown, last: VodaErr
       cause: last ?? error,
     });
   }
+  if (causeText(error) === "bad port")
+    return new VodaError(
+      "invalid_argument",
+      `cannot reach ${call.url}: fetch keeps its port for another protocol, take another`,
+      { reason: "unreachable", cause: error },
+    );
   return new VodaError("unavailable", `cannot reach ${call.url}: ${causeText(error)}`, {
     reason: "unreachable",
     cause: error,

@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import { type BenchFlag, text, whole } from "@voda/stdx/bench";
 import { CliError, exitCodes } from "../failure.ts";
+import { nodesMax } from "../options.ts";
 import { examples, programs } from "../programs.ts";
 import { ask } from "./ask.ts";
 import { calls } from "./calls.ts";
@@ -13,9 +14,22 @@ import { size } from "./size.ts";
 import { ps, ready } from "./start.ts";
 import { type WakeResult, wake } from "./wake.ts";
 
+const secondsMax = 3600;
+/** Calls on their way at once: connections are what the machine has few of. */
+const atOnceMax = 10_000;
+const sessionsMax = 1_000_000;
+const runsMax = 1000;
+
 /** Two nodes by default: calls then also pass between nodes, as they do for users. */
 const ownMeshFlags: readonly BenchFlag[] = [
-  { name: "nodes", type: "whole", description: "node processes of a mesh of its own", default: 2 },
+  {
+    name: "nodes",
+    type: "whole",
+    least: 1,
+    most: nodesMax,
+    description: "node processes of a mesh of its own",
+    default: 2,
+  },
   {
     name: "config",
     type: "text",
@@ -33,7 +47,13 @@ const meshFlags = (killEveryMs: number): readonly BenchFlag[] => [
     description: "what is killed with SIGKILL: node, or nothing",
     default: "nothing",
   },
-  { name: "kill-every-ms", type: "whole", description: "time between two kills", default: killEveryMs },
+  {
+    name: "kill-every-ms",
+    type: "whole",
+    least: 1,
+    description: "time between two kills",
+    default: killEveryMs,
+  },
   {
     name: "seed",
     type: "whole",
@@ -54,8 +74,21 @@ export const benches: readonly MeshBench[] = [
         description: "editing history (.json or .json.gz)",
         default: examples.trace,
       },
-      { name: "sessions", type: "whole", description: "sessions, all at once", default: 16 },
-      { name: "edits-per-call", type: "whole", description: "consecutive edits in one call", default: 16 },
+      {
+        name: "sessions",
+        type: "whole",
+        least: 1,
+        most: sessionsMax,
+        description: "sessions, all at once",
+        default: 16,
+      },
+      {
+        name: "edits-per-call",
+        type: "whole",
+        least: 1,
+        description: "consecutive edits in one call",
+        default: 16,
+      },
       ...meshFlags(3000),
     ],
     run: async (run) => {
@@ -72,9 +105,23 @@ export const benches: readonly MeshBench[] = [
     name: "counters",
     summary: "increment many counters from many clients; no acknowledged increment may be lost or doubled",
     flags: [
-      { name: "clients", type: "whole", description: "clients, each with one call at a time", default: 64 },
-      { name: "sessions", type: "whole", description: "counters", default: 1000 },
-      { name: "seconds", type: "whole", description: "how long", default: 60 },
+      {
+        name: "clients",
+        type: "whole",
+        least: 1,
+        most: atOnceMax,
+        description: "clients, each with one call at a time",
+        default: 64,
+      },
+      {
+        name: "sessions",
+        type: "whole",
+        least: 1,
+        most: sessionsMax,
+        description: "counters",
+        default: 1000,
+      },
+      { name: "seconds", type: "whole", least: 1, most: secondsMax, description: "how long", default: 60 },
       ...meshFlags(5000),
     ],
     run: async (run) => {
@@ -103,13 +150,24 @@ export const benches: readonly MeshBench[] = [
       {
         name: "clients",
         type: "whole",
+        least: 1,
+        most: atOnceMax,
         description: "connections, each with one call at a time",
         default: 64,
       },
-      { name: "sessions", type: "whole", description: "counters", default: 1000 },
+      {
+        name: "sessions",
+        type: "whole",
+        least: 1,
+        most: sessionsMax,
+        description: "counters",
+        default: 1000,
+      },
       {
         name: "seconds",
         type: "whole",
+        least: 1,
+        most: secondsMax,
         description: "how long each of the two is called by all clients",
         default: 10,
       },
@@ -139,8 +197,22 @@ export const benches: readonly MeshBench[] = [
     name: "ask",
     summary: "let a session ask another, here and on another node, in turns with an echo of another thread",
     flags: [
-      { name: "seconds", type: "whole", description: "how long each kind of asks is asked", default: 5 },
-      { name: "at-once", type: "whole", description: "asks on their way when they are piped", default: 256 },
+      {
+        name: "seconds",
+        type: "whole",
+        least: 1,
+        most: secondsMax,
+        description: "how long each kind of asks is asked",
+        default: 5,
+      },
+      {
+        name: "at-once",
+        type: "whole",
+        least: 1,
+        most: atOnceMax,
+        description: "asks on their way when they are piped",
+        default: 256,
+      },
     ],
     run: async ({ values, url, say }) => {
       refuseUrl("ask", url);
@@ -157,7 +229,14 @@ export const benches: readonly MeshBench[] = [
     summary:
       "put sessions of `editor` to sleep and wake them through Envoy; asleep they must leave the nodes' heaps",
     flags: [
-      { name: "sessions", type: "whole", description: "sessions", default: 2000 },
+      {
+        name: "sessions",
+        type: "whole",
+        least: 1,
+        most: sessionsMax,
+        description: "sessions",
+        default: 2000,
+      },
       { name: "characters", type: "whole", description: "length of each session's text", default: 1024 },
       ...ownMeshFlags,
     ],
@@ -173,7 +252,10 @@ export const benches: readonly MeshBench[] = [
   {
     name: "ready",
     summary: "start meshes with empty folders, one after the other: how long until each serves",
-    flags: [{ name: "runs", type: "whole", description: "starts", default: 5 }, ...ownMeshFlags],
+    flags: [
+      { name: "runs", type: "whole", least: 1, most: runsMax, description: "starts", default: 5 },
+      ...ownMeshFlags,
+    ],
     run: async ({ values, url }) => {
       refuseUrl("ready", url);
       return { figures: { ...(await ready(whole(values, "runs"), own(values))) } };
@@ -182,7 +264,10 @@ export const benches: readonly MeshBench[] = [
   {
     name: "ps",
     summary: "run `voda ps` on a mesh in turns with a Node that does nothing",
-    flags: [{ name: "runs", type: "whole", description: "runs of each", default: 20 }, ...ownMeshFlags],
+    flags: [
+      { name: "runs", type: "whole", least: 1, most: runsMax, description: "runs of each", default: 20 },
+      ...ownMeshFlags,
+    ],
     run: async ({ values, url }) => {
       refuseUrl("ps", url);
       return { figures: { ...(await ps(whole(values, "runs"), own(values))) } };

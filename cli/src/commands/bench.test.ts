@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Command } from "commander";
 import type { MeshBench, MeshRun } from "../bench/mesh-bench.ts";
+import { benches } from "../bench/registry.ts";
 import { addBenches } from "./bench.ts";
 
 async function bench(
@@ -73,4 +74,23 @@ test("a flag without a default must be given, and whole numbers are whole", asyn
     (await bench(undefined, "--file", "a", "--edits-per-call", "1.5")).printed.join(),
     /'1.5' is invalid/,
   );
+});
+
+test("a bench of nothing is refused before it starts a mesh", async () => {
+  const program = new Command("voda").exitOverride().configureOutput({ writeErr: () => undefined });
+  addBenches(program, benches, { out: () => undefined, err: () => undefined });
+  for (const args of [
+    ["calls", "--seconds", "0"],
+    ["ask", "--at-once", "0"],
+    ["counters", "--clients", "0"],
+    ["counters", "--seconds", "3601"],
+    ["mesh-trace", "--sessions", "0"],
+    ["mesh-trace", "--edits-per-call", "0"],
+    ["wake", "--nodes", "17"],
+    ["ready", "--runs", "0"],
+  ])
+    await assert.rejects(
+      program.parseAsync(["bench", ...args], { from: "user" }),
+      /write a whole number of 1 to/,
+    );
 });

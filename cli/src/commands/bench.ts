@@ -21,7 +21,8 @@ export function addBenches(program: Command, list: readonly MeshBench[], { out: 
     const sub = command.command(bench.name).description(bench.summary);
     for (const flag of bench.flags) {
       const option = new Option(`--${flag.name}${argument[flag.type]}`, flag.description);
-      if (flag.type === "whole") option.argParser(parseWhole(0, Number.MAX_SAFE_INTEGER));
+      if (flag.type === "whole")
+        option.argParser(parseWhole(flag.least ?? 0, flag.most ?? Number.MAX_SAFE_INTEGER));
       // What has no default must be named; a switch is off without one.
       const isRequired = flag.default === undefined && flag.type !== "switch";
       sub.addOption(isRequired ? option.makeOptionMandatory() : option.default(flag.default));

@@ -8,7 +8,7 @@ import { wordsOf } from "@voda/stdx";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { defaultUrl } from "../api.ts";
 import { configName } from "../bundle/bundle.ts";
-import { defaultDataDir, jsonOption, parseWhole, portMax } from "../options.ts";
+import { defaultDataDir, jsonOption, nodesMax, parseWhole, portMax } from "../options.ts";
 import type { MeshSettings, PassedOnFlags, ProgramFlags } from "../up/mesh.ts";
 
 /** What `up` and `dev` themselves look at; the rest is passed on to the programs. */
@@ -28,7 +28,6 @@ interface PassedOn {
   readonly node?: (value: string | readonly string[], index: number) => ProgramFlags;
 }
 
-const nodesMax = 16;
 const defaultPort = Number(new URL(defaultUrl).port);
 
 const passedOn: readonly PassedOn[] = [

@@ -10,6 +10,10 @@ export interface BenchFlag {
   readonly description: string;
   /** Left out: the flag must be given. */
   readonly default?: number | string;
+  /** Of a whole number; default 0. */
+  readonly least?: number;
+  /** Of a whole number; default what JavaScript counts exactly. */
+  readonly most?: number;
 }
 
 /** Every flag of the bench by its name; `whole` and `text` read it. */

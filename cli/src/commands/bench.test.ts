@@ -78,7 +78,7 @@ test("a flag without a default must be given, and whole numbers are whole", asyn
 
 test("a bench of nothing is refused before it starts a mesh", async () => {
   const program = new Command("voda").exitOverride().configureOutput({ writeErr: () => undefined });
-  addBenches(program, benches, { out: () => undefined, err: () => undefined });
+  addBenches(program, benches, { out: () => undefined, exact: () => undefined, err: () => undefined });
   for (const args of [
     ["calls", "--seconds", "0"],
     ["ask", "--at-once", "0"],

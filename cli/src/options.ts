@@ -63,6 +63,3 @@ export function parseWhole(min: number, max: number): (text: string) => number {
 
 /** A port has 16 bits. */
 export const portMax = 65_535;
-
-/** Node processes of a mesh on one machine. */
-export const nodesMax = 16;

@@ -2,8 +2,8 @@
 import { resolve } from "node:path";
 import { type BenchFlag, text, whole } from "@voda/stdx/bench";
 import { CliError, exitCodes } from "../failure.ts";
-import { nodesMax } from "../options.ts";
 import { examples, programs } from "../programs.ts";
+import { nodesMax } from "../up/mesh.ts";
 import { ask } from "./ask.ts";
 import { calls } from "./calls.ts";
 import { counters } from "./counters.ts";

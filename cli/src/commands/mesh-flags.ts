@@ -8,8 +8,8 @@ import { wordsOf } from "@voda/stdx";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { defaultUrl } from "../api.ts";
 import { configName } from "../bundle/bundle.ts";
-import { defaultDataDir, jsonOption, nodesMax, parseWhole, portMax } from "../options.ts";
-import type { MeshSettings, PassedOnFlags, ProgramFlags } from "../up/mesh.ts";
+import { defaultDataDir, jsonOption, parseWhole, portMax } from "../options.ts";
+import { type MeshSettings, nodesMax, type PassedOnFlags, type ProgramFlags } from "../up/mesh.ts";
 
 /** What `up` and `dev` themselves look at; the rest is passed on to the programs. */
 export interface MeshFlags extends MeshSettings {

@@ -31,6 +31,9 @@ import {
 } from "./store-fill.ts";
 import { StoreWatch } from "./store-watch.ts";
 
+/** Node processes of a mesh on one machine. */
+export const nodesMax = 16;
+
 /** By their names, without dashes. */
 export type ProgramFlags = Readonly<Record<string, string | number>>;
 

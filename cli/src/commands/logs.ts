@@ -134,7 +134,10 @@ async function follow(show: () => void): Promise<void> {
   while ((await Promise.race([stop.asked, delay(lookEveryMs)])) !== "stopped") show();
 }
 
-/** For people what the terminal of `voda dev` would show, with the date; for programs the same lines as they are written. */
+/**
+ * For people what the terminal of `voda dev` would show, with the date; for programs the same lines as they
+ * are written.
+ */
 function* shownOf(lines: Iterable<Written>, wanted: Wanted, isForPrograms: boolean): Generator<string> {
   for (const { child, line, entry } of lines) {
     if (!isWanted(entry, wanted)) continue;

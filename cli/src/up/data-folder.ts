@@ -10,8 +10,8 @@ const ownerOnly = 0o700;
 const ofVoda: ReadonlySet<string> = new Set(["lock", "nats.conf", "up.lock"]);
 
 /**
- * Makes the directory, or closes one that an earlier version left open, and keeps it out of git. @throws CliError when that cannot be,
- * or it is open and not voda's alone
+ * Makes the directory, or closes one that an earlier version left open, and keeps it out of git.
+ * @throws CliError when that cannot be, or it is open and not voda's alone
  */
 export function openDataFolder(path: string): void {
   try {

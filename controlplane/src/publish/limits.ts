@@ -7,6 +7,8 @@
  * refused without its grant and comes again.
  */
 export const pickTimeoutMs = 1_000;
+/** Calls are answered at their deadline, or at most this long after it. */
+export const lateMsMax = 250;
 /** A connection that says nothing is closed after this: nothing tells it from one whose client is gone. */
 export const firstBytesMs = 10_000;
 /**

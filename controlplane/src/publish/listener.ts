@@ -36,6 +36,7 @@ import {
   connectionIdleMs,
   firstBytesMs,
   headersMax,
+  lateMsMax,
   pickTimeoutMs,
   pingIntervalMs,
   pingTimeoutMs,
@@ -134,11 +135,16 @@ function hints(): ReturnType<typeof any> {
 }
 
 /**
- * Connect's deadline, in the words that the router heeds; gRPC's it reads itself. The router's own header is
- * of no use to clients: it was dropped with the other ones of Envoy.
+ * Connect's deadline and `lateMsMax`, in the words that the router heeds: a node tells at the deadline
+ * whether the call began, which Envoy does not know. gRPC's it reads itself and can add nothing to; clients
+ * of gRPC hear nothing after it anyway. The router's own header is of no use to clients: it was dropped with
+ * the other ones of Envoy. What is no number gives none, and the node refuses it.
  */
 function deadline(): ReturnType<typeof any> {
-  const header = { key: "x-envoy-upstream-rq-timeout-ms", value: "%REQ(connect-timeout-ms)%" };
+  const header = {
+    key: "x-envoy-upstream-rq-timeout-ms",
+    value: `%CEL(int(request.headers['connect-timeout-ms']) + ${lateMsMax})%`,
+  };
   return any(HeaderMutationFilterSchema, {
     mutations: { requestMutations: [{ action: { case: "append", value: { header } } }] },
   });

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import type { ServerResponse } from "node:http";
+import type { Http2ServerResponse } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { after, before, beforeEach, test } from "node:test";
@@ -73,6 +75,22 @@ test("a call whose node is stopped is answered at its deadline, in gRPC, Connect
     [inGrpc.status, inGrpc.headers["grpc-status"], reasonOf(inGrpc)],
     [200, "4", "turn_timeout"],
   );
+});
+
+test("a node that answers at the deadline is heard: it knows whether the call began", async () => {
+  const lateMs = 100; // a node under load
+  const answer = (response: ServerResponse | Http2ServerResponse): void => {
+    response.statusCode = 504;
+    response.end("it did not begin");
+  };
+  await using late = await openServer("late", (request, response) => {
+    const deadlineMs = Number(request.headers["connect-timeout-ms"]);
+    setTimeout(() => answer(response), deadlineMs + lateMs);
+  });
+  await ingress.setNodes([echo, silent, late]);
+  ingress.picker.answer = () => ({ headers: { owner: late.address } });
+  const { status, text: body } = await callHttp1(ingress.port, plain, { "connect-timeout-ms": "120" });
+  assert.deepEqual([status, body], [504, "it did not begin"]);
 });
 
 test("a deadline is kept to also when the picker is stopped", async () => {

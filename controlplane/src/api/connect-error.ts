@@ -1,5 +1,7 @@
 // Errors as Connect's, with ErrorInfo and RetryInfo. What is neither a refusal of ours nor of the store is
 // `internal`, and logged.
+import type { DescMethod } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { codeFromString } from "@connectrpc/connect/protocol-connect";
 import { retryHeader } from "@voda/proto/error-body";
@@ -7,7 +9,7 @@ import { errorInfo, retryInfo } from "@voda/proto/errors";
 import type { Logger } from "pino";
 import { ControlError } from "../errors.ts";
 import type { Link } from "../nats/link.ts";
-import { storeRefusal } from "../nats/store-refusal.ts";
+import { storeRefusal, wordsForReader } from "../nats/store-refusal.ts";
 
 /** The one place where refusals become errors of Connect, and where what is not one is logged. */
 export function mapErrors(link: Link, log: Logger): Interceptor {
@@ -15,17 +17,19 @@ export function mapErrors(link: Link, log: Logger): Interceptor {
     try {
       return await link.whileUp(next(request));
     } catch (error) {
-      throw connectError(error, request.method.name, log);
+      throw connectError(error, request.method, log);
     }
   };
 }
 
-function connectError(error: unknown, method: string, log: Logger): ConnectError {
+function connectError(error: unknown, { name, idempotency }: DescMethod, log: Logger): ConnectError {
   if (error instanceof ConnectError) return error;
   const refusal = error instanceof ControlError ? error : storeRefusal(error);
   if (refusal !== undefined) {
     const mapped = new ConnectError(
-      refusal.message,
+      idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS
+        ? wordsForReader(refusal)
+        : refusal.message,
       codeFromString(refusal.code) ?? Code.Unknown,
       retryHeader(refusal),
       undefined,
@@ -35,9 +39,9 @@ function connectError(error: unknown, method: string, log: Logger): ConnectError
     if (refusal.retryAfterMs !== undefined) mapped.details.push(retryInfo(refusal.retryAfterMs));
     return mapped;
   }
-  log.error({ err: error, method }, "an api call failed");
+  log.error({ err: error, method: name }, "an api call failed");
   const mapped = new ConnectError(
-    `${method} failed inside the control plane; its log says why`,
+    `${name} failed inside the control plane; its log says why`,
     Code.Internal,
     undefined,
     undefined,

@@ -11,6 +11,7 @@ import { callerRefusal, pick } from "../scheduler/index.ts";
 import { deliverAgain, dropDeadLetter, listDeadLetters } from "./dead-letters.ts";
 import { inLog, namesFrom } from "./lanes.ts";
 import { acceptLoss, listLost } from "./lost-sessions.ts";
+import { refusalOf } from "./pick-refusal.ts";
 import { agentNotFound, nameOf } from "./refs.ts";
 import type { SessionContext } from "./session-context.ts";
 import { wakeAll } from "./wake-sessions.ts";
@@ -39,6 +40,7 @@ export function sessionService(context: SessionContext): ServiceImpl<typeof Sess
     async wakeSession(request, call) {
       const name = nameOf(request.session);
       const { node, epoch } = await commandAnywhere(context, CommandKind.WAKE, { name, ...timeout(call) });
+      context.directory.told(sessionToken(name), { node, epoch, isAwake: true });
       return { session: describe(name, SessionStatus.AWAKE, { node, epoch }) };
     },
     async wakeSessions(request, call) {
@@ -50,9 +52,10 @@ export function sessionService(context: SessionContext): ServiceImpl<typeof Sess
     /** A session that is asleep is woken to be ended: only its owner may append to its lane. */
     async endSession(request, call) {
       const name = nameOf(request.session);
-      const { status } = await find(context, name);
+      const { status, node, epoch } = await find(context, name);
       if (status !== SessionStatus.UNBORN)
         await commandAnywhere(context, CommandKind.END, { name, ...timeout(call) });
+      context.directory.told(sessionToken(name), { node, epoch, isAwake: false });
       return {};
     },
     listLostSessions: ({ pageToken }) => listLost(context.jsm, pageToken),
@@ -112,12 +115,15 @@ async function stored(context: SessionContext, name: SessionName): Promise<Sessi
  * reports may be on the way, and a node that has it not does nothing.
  */
 async function sleep(context: SessionContext, name: SessionName, timeoutMs: number): Promise<Session> {
+  const { directory } = context;
+  const token = sessionToken(name);
   const owner = ownerOf(context, name);
-  const found = owner === undefined ? await inLog(context.jsm, sessionToken(name)) : undefined;
-  const writer = context.directory.nodes().find(({ incarnation }) => incarnation === found?.writer);
+  const found = owner === undefined ? await inLog(context.jsm, token) : undefined;
+  const writer = directory.nodes().find(({ incarnation }) => incarnation === found?.writer);
   const node = owner?.node ?? writer?.id;
   if (node !== undefined) {
     await sendCommand(context, { kind: CommandKind.SLEEP, name, node, grant: "", timeoutMs, idleMsMin: 0 });
+    if (owner !== undefined) directory.told(token, { ...owner, isAwake: false });
   } else if (found === undefined && context.agents.get(name.namespace, name.agent) === undefined) {
     // A session of a removed agent may still be in the log; what is in neither place is a misspelt name.
     throw agentNotFound(name.namespace, name.agent);
@@ -137,8 +143,7 @@ async function commandAnywhere(
   // A session cannot be placed without what its agent asks for; its log is kept all the same.
   if (picked.type === "unknown_agent") throw agentNotFound(name.namespace, name.agent);
   if (picked.type === "refusal") {
-    const { reason, message, retryAfterMs } = callerRefusal(picked, picked.retryMs);
-    throw ControlError.of(reason, message, retryAfterMs);
+    throw await refusalOf(context, callerRefusal(picked, picked.retryMs));
   }
   // Its owner needs none: it has the session already.
   const grant = picked.type === "placed" ? picked.grant : "";

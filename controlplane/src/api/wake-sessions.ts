@@ -5,6 +5,7 @@ import { ControlError } from "../errors.ts";
 import { sendCommand } from "../nats/command.ts";
 import { gangMembersMax } from "../placement/index.ts";
 import { callerRefusal, type PickedMember, pickAll, refusedRetryMs } from "../scheduler/index.ts";
+import { refusalOf } from "./pick-refusal.ts";
 import { agentNotFound } from "./refs.ts";
 import type { SessionContext } from "./session-context.ts";
 
@@ -37,8 +38,9 @@ export async function wakeAll(
   }
   if ("refusal" in members) {
     const member = textOf(names[members.member]);
-    const { reason, message, retryAfterMs } = callerRefusal(members.refusal, refusedRetryMs);
-    throw ControlError.of(reason, `${member} found no place beside the others: ${message}`, retryAfterMs);
+    const refusal = callerRefusal(members.refusal, refusedRetryMs);
+    const message = `${member} found no place beside the others: ${refusal.message}`;
+    throw await refusalOf(context, { ...refusal, message });
   }
   const timeoutMs = Math.min(callMs, wakeMsMax);
   const outcomes = await Promise.allSettled(members.map((member) => wake(context, member, timeoutMs)));
@@ -75,6 +77,7 @@ async function wake(
     timeoutMs,
     idleMsMin: 0,
   });
+  context.directory.told(sessionToken(name), { node, epoch, isAwake: true });
   return { name, node, epoch };
 }
 

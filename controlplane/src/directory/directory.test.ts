@@ -103,6 +103,23 @@ test("a report confirms a placement, which then stays and is counted once", () =
   assert.deepEqual(cpuOf(directory), [100]);
 });
 
+test("what a node answers to a command is known before its report, unless another claim is reported", () => {
+  const { directory, pool } = directoryOf("a", "b");
+  const node = reserve({ directory, pool }, "x", 0);
+  const told = (isAwake: boolean, epoch: bigint): unknown => {
+    directory.told(token("x"), { node, epoch, isAwake });
+    const owner = directory.ownerOf(token("x"), 0);
+    return owner?.isConfirmed === true ? owner.epoch : undefined;
+  };
+  assert.equal(told(true, 0n), undefined, "asleep again before it was told");
+  assert.equal(told(true, 7n), 7n);
+  assert.equal(told(false, 6n), 7n, "another claim is awake");
+  directory.apply(report(node, 2n, { activated: [on("x", 7n)] }), 0);
+  assert.deepEqual([told(false, 7n), told(true, 7n)], [undefined, undefined]);
+  assert.deepEqual([warmIn(directory, "x"), cpuOf(directory)], [node, [0, 0]]);
+  assert.equal(directory.apply(report(node, 3n, { deactivated: [token("x")] }), 0), "applied");
+});
+
 test("a lost report asks for a full one, and nothing is applied before it", () => {
   const { directory } = directoryOf("a");
   directory.apply(report("a", 2n, { activated: [on("x")] }), 0);

@@ -49,6 +49,14 @@ export type Known =
       readonly warmNode: string | undefined;
     };
 
+/** The state of a session after a command, by its node. */
+export interface Told {
+  readonly node: string;
+  /** Of the claim that the command began, or ended; 0 when it is over already. */
+  readonly epoch: bigint;
+  readonly isAwake: boolean;
+}
+
 interface Entry {
   readonly node: string;
   readonly isConfirmed: boolean;
@@ -225,6 +233,21 @@ export class Directory {
     const isKept = this.#remember(token, { node: plan.nodeId, isConfirmed: false, epoch: 0n, placed }, true);
     if (isKept) this.#tentative.set(token, nowMs + tentativeMs);
     return entry.node;
+  }
+
+  /**
+   * What a node answered to a command, whose report may be on the way: who asks next is told the same. A
+   * report of another claim counts.
+   */
+  told(token: SessionToken, { node, epoch, isAwake }: Told): void {
+    const known = this.#sessions.get(token);
+    const home = this.#nodes.get(node);
+    if (known?.node !== node || home === undefined) return;
+    if (isAwake && epoch > 0n && !known.isConfirmed) {
+      this.#tentative.delete(token);
+      this.#sessions.set(token, { ...known, isConfirmed: true, epoch });
+    }
+    if (!isAwake && known.isConfirmed && known.epoch === epoch) this.#sleep(home, token);
   }
 
   /** Gives up a placement that nobody confirmed. */

@@ -87,8 +87,8 @@ async function request(
   }
 }
 
-/** A server that is frozen keeps the connection: the node may have been asked nothing. */
-async function answers(connection: NatsConnection): Promise<boolean> {
+/** A server that is frozen keeps the connection: a node may have been asked nothing, and renews no lease. */
+export async function answers(connection: NatsConnection): Promise<boolean> {
   const pong = connection.flush().then(
     () => true,
     () => false,

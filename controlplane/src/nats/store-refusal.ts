@@ -15,13 +15,15 @@ import { ControlError } from "../errors.ts";
 const retryAfterMs = 1_000;
 const serverError = 500;
 
+const perhaps = "the call may have taken effect: ";
+
 /** May be asked again when the store is back. */
 export const storeAway = (why: string): ControlError =>
-  ControlError.of(
-    "store_away",
-    `the store is away: ${why}; the call may have taken effect: try again`,
-    retryAfterMs,
-  );
+  ControlError.of("store_away", `the store is away: ${why}; ${perhaps}try again`, retryAfterMs);
+
+/** A call that reads has no effect, whatever becomes of it. */
+export const wordsForReader = ({ reason, message }: ControlError): string =>
+  reason === "store_away" ? message.replace(perhaps, "") : message;
 
 /** Undefined: the error says nothing about the store. */
 export function storeRefusal(error: unknown): ControlError | undefined {

@@ -75,6 +75,10 @@ const strange = {
   thenable: () => new Proxy({}, { has: () => true, get: () => assert.fail }) as never,
 };
 
+/** A schema that never answers. */
+const validate = (): Promise<{ readonly value: number }> => new Promise(() => undefined);
+const silent = { "~standard": { version: 1 as const, vendor: "test", validate } };
+
 /** Handlers of all kinds; some wait for `held`, and `seen` is what they saw. */
 function probeAgent(held: ReturnType<typeof gate>, seen: unknown[]) {
   return agent("probe", { count: s.counter(), name: s.register("none") }, { maxTurn: "50ms" })
@@ -120,6 +124,7 @@ function probeAgent(held: ReturnType<typeof gate>, seen: unknown[]) {
         }
       },
     })
+    .handler("unread", { input: silent, timeout: 5 }, () => assert.fail("it began"))
     .handler("brief", { timeout: 5 }, () => new Promise<null>(() => undefined));
 }
 

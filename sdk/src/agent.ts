@@ -19,7 +19,7 @@ import {
   handlerSettings,
   type Reached,
 } from "./handler.ts";
-import type { CheckInput } from "./input.ts";
+import { beginCheck, type CheckInput, endCheck } from "./input.ts";
 import type { IfJson } from "./json.ts";
 import { isReservedName, nameProblem, rpcNameProblem } from "./name.ts";
 import { type AgentOptions, limitsOf } from "./options.ts";
@@ -199,7 +199,9 @@ function afterCheck(check: CheckInput, run: Run): Run {
   return (ctx, input) => {
     const checked = check(input);
     if (!isThenable(checked)) return run(ctx, checked);
+    beginCheck(ctx);
     return checked.then((value: unknown) => {
+      endCheck(ctx);
       ctx.signal.throwIfAborted();
       return run(ctx, value);
     });

@@ -20,7 +20,7 @@ export {
   type VodaErrorOptions,
 } from "./error.ts";
 export { gather } from "./gather.ts";
-export { isRefusedInput } from "./input.ts";
+export { isBeingChecked, isRefusedInput } from "./input.ts";
 export { BrokenSchemaError } from "./issues.ts";
 export { bodyDepthMax, type Json, jsonProblem, sentProblem } from "./json.ts";
 export { didYouMean } from "./near.ts";

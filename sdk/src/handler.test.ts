@@ -125,6 +125,19 @@ test("however much is wrong, what is told is bounded", () => {
   );
 });
 
+test("a schema that refuses without a reason is told as such", () => {
+  for (const issues of [[], [{ message: "" }], new Array(1_000_000_000)]) {
+    const { run } = runs(
+      base.handler("put", { input: schema(() => ({ issues })) }, () => null),
+      "put",
+    );
+    assert.throws(
+      () => run(1),
+      refused([{ path: "input", message: "the schema gave no reason" }], "input: the schema gave no reason"),
+    );
+  }
+});
+
 test("a schema may take its time", async () => {
   const later = schema<string, number>(async (value) => whole["~standard"].validate(value));
   const { run } = runs(

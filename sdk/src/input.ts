@@ -17,6 +17,16 @@ const refusedInputs = new WeakSet<Error>();
 /** Whether the check of an input threw it, so that nothing of it is the handler's. */
 export const isRefusedInput = (error: Error): boolean => refusedInputs.has(error);
 
+/** Contexts of calls whose schema takes its time. */
+const beingChecked = new WeakSet<object>();
+/** Its schema was asked. */
+export const beginCheck = (context: object): void => void beingChecked.add(context);
+/** Its schema has answered. */
+export const endCheck = (context: object): void => void beingChecked.delete(context);
+
+/** Whether the handler of this context has not begun, for the schema of its input has not answered. */
+export const isBeingChecked = (context: object): boolean => beingChecked.has(context);
+
 /** @throws TypeError when it is not a schema */
 export function inputCheck(what: string, schema: StandardSchemaV1): CheckInput {
   const standard = standardOf(what, schema);

@@ -47,14 +47,21 @@ export function resultOf(what: string, answer: unknown): StandardSchemaV1.Result
   throw new BrokenSchemaError(`${what}: the schema answered neither a value nor issues; nothing passes it`);
 }
 
+/** Of an issue without words, and of a schema that lists none. */
+const noReason = "the schema gave no reason";
+
 /** `what`: the name of the whole value. Both within bounds: a schema may find fault with every item. */
 export function tellIssues(
   found: readonly StandardSchemaV1.Issue[],
   what: string,
 ): { readonly issues: readonly ToldIssue[]; readonly told: string } {
-  const issues = found.slice(0, issuesMax).map(({ path, message }) => ({
+  // without holes: a list of holes has a length and no reason
+  const first = Object.values(found.slice(0, issuesMax));
+  if (first.length === 0)
+    return { issues: [{ path: what, message: noReason }], told: `${what}: ${noReason}` };
+  const issues = first.map(({ path, message }) => ({
     path: pathText(path ?? [], what).slice(0, pathCharsMax),
-    message: message.slice(0, messageCharsMax),
+    message: (message || noReason).slice(0, messageCharsMax),
   }));
   const more = found.length - issues.length;
   const told = issues.map(({ path, message }) => `${path}: ${message}`).join("; ");

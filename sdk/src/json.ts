@@ -128,7 +128,7 @@ interface Problem {
 export function sentProblem(value: unknown, what: string): string | undefined {
   const problem = problemOf(value, 0);
   if (problem === undefined) return undefined;
-  const cycle = problem.steps.length > bodyDepthMax ? cycleIn(value, what) : undefined;
+  const cycle = problem.steps.length >= bodyDepthMax ? cycleIn(value, what) : undefined;
   if (cycle !== undefined) return cycle;
   const path = pathOf(problem.steps.reverse());
   if (problem.found === tooDeep) return `${what}${path} is ${tooDeep}`;
@@ -166,7 +166,7 @@ function problemOf(value: unknown, depth: number): Problem | undefined {
   if (typeof value === "number") return Number.isFinite(value) ? undefined : found(String(value));
   if (value === null || typeof value === "string" || typeof value === "boolean") return undefined;
   if (typeof value !== "object") return found(typeof value === "bigint" ? "BigInt" : typeof value);
-  if (depth > bodyDepthMax) return found(tooDeep);
+  if (depth >= bodyDepthMax) return found(tooDeep);
   if (Array.isArray(value)) return itemProblem(value, depth);
   const tag = Object.prototype.toString.call(value).slice(8, -1);
   if (tag !== "Object") return found(tag);

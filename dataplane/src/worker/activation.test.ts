@@ -53,6 +53,16 @@ describe("an activation", () => {
     assert.equal(value(run("add", 1)), 1);
   });
 
+  test("a schema that does not answer is told as what is waited for: the handler did not begin", async () => {
+    const { run, message, said } = activationRig();
+    const unread = run("unread", 1);
+    await until(() => said.length === 1);
+    assert.match(
+      message(unread),
+      /: its handler did not begin: the schema of its input still awaits something; /,
+    );
+  });
+
   test("a handler's own timeout counts instead of maxTurn", async () => {
     const { run, said } = activationRig();
     run("brief");

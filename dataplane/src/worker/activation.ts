@@ -9,6 +9,7 @@ import { assert, systemClock, unreachable } from "@voda/stdx";
 import {
   type AskRequest,
   type Handler,
+  isBeingChecked,
   isThenable,
   type Logger,
   type SendRequest,
@@ -60,6 +61,8 @@ interface Running {
   timer: NodeJS.Timeout | undefined;
   /** `undefined` also for a body that is no input. */
   input: unknown;
+  /** `undefined` before the body was read. */
+  context: Context | undefined;
   /** `undefined` when the handler has ended. */
   sends: TurnSends | undefined;
 }
@@ -193,6 +196,7 @@ export class WorkerActivation {
       abort: new Abort(),
       timer: undefined,
       input: undefined,
+      context: undefined,
       sends: { sends: [], bytes: 0 },
     };
     this.#running.set(number, running);
@@ -216,6 +220,7 @@ export class WorkerActivation {
       const ask = (request: AskRequest): Promise<unknown> => this.#ask(running, request);
       const send = (request: SendRequest): void => this.#send(running, request);
       const context = new Context({ key, log, state: scope.state, caller, chain, abort, ask, send });
+      running.context = context;
       result = handler.run(context, running.input);
       if (isThenable(result)) {
         running.timer = setTimeout(() => this.#tooLong(running), this.#turnMsMax(handler));
@@ -336,11 +341,17 @@ export class WorkerActivation {
     const why = `the turn ran longer than ${limit} ${this.#turnMsMax(handler)} ms`;
     abort.abort(new VodaError("deadline_exceeded", why, { reason: "turn_timeout" }));
     if (!this.#isRunning(running)) return;
-    const awaited = this.#asks.waitedFor(running.call.head.number) ?? "something";
-    const words =
-      `${why} and was undone: its handler still awaits ${awaited}; ` +
-      `give what it awaits a time limit or ctx.signal, or raise ${limit}`;
-    this.#refuse(running, fail("turn_timeout", words));
+    this.#refuse(
+      running,
+      fail("turn_timeout", `${why} and was undone: ${this.#awaitedBy(running)}, or raise ${limit}`),
+    );
+  }
+
+  #awaitedBy({ context, call }: Running): string {
+    if (context !== undefined && isBeingChecked(context))
+      return "its handler did not begin: the schema of its input still awaits something; give that a time limit";
+    const awaited = this.#asks.waitedFor(call.head.number) ?? "something";
+    return `its handler still awaits ${awaited}; give what it awaits a time limit or ctx.signal`;
   }
 
   #refuse(running: Running, answer: Failed): void {

@@ -41,13 +41,11 @@ export function blocksOf(document: string): Block[] {
  * `voda.config.ts`.
  */
 export function typescriptFiles(): { path: string; block: Block }[] {
-  const programs = blocksOf("docs/clients.md").filter(
-    (block) => read("examples/cart/clients/typescript/cart.ts") === block.text,
-  );
+  const programs = ["examples/cart/clients/typescript/cart.ts", "examples/cart/cart.ts"].map(read);
   return documents().flatMap((document) => {
     const folder = dirname(document);
     const blocks = blocksOf(document).filter(({ language, text }) => {
-      return language === "ts" && !programs.some((program) => program.text === text);
+      return language === "ts" && !programs.includes(text);
     });
     return blocks.map((block, index) => {
       const name = /^\/\/ ([\w.-]+\.ts)\n/.exec(block.text)?.[1] ?? `block-${index}.ts`;

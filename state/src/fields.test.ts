@@ -52,6 +52,7 @@ test("a counter refuses what is no integer and what leaves the integers", () => 
   for (const amount of [0.5, Number.NaN, 2 ** 53])
     assert.throws(() => state.visits.add(amount), RefusedValueError);
   assert.throws(() => state.visits.add("2" as never), /state\.visits\.add\("2"\): the amount/);
+  assert.throws(() => state.visits.add({} as never), /state\.visits\.add\(an object\): the amount/);
   assert.throws(() => state.visits.add(-1), /state\.visits\.add\(-1\).* exceeds 9007199254740991/);
   state.visits.add(Number.MAX_SAFE_INTEGER);
   assert.throws(() => state.visits.add(1), RefusedValueError);

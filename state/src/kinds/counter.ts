@@ -121,11 +121,10 @@ class CounterHandle implements Counter {
   add(amount = 1): number {
     const { name, index } = this.#field;
     this.#scope.writable(name);
-    if (!Number.isSafeInteger(amount)) {
-      // A text is quoted: "2" would look like a number that is refused for no reason.
-      const given = typeof amount === "string" ? JSON.stringify(amount) : String(amount);
-      throw new RefusedValueError(`state.${name}.add(${given}): the amount must be an integer within 2^53`);
-    }
+    if (!Number.isSafeInteger(amount))
+      throw new RefusedValueError(
+        `state.${name}.add(${givenText(amount)}): the amount must be an integer within 2^53`,
+      );
     const value = this.value + amount;
     // The amount of the whole transaction goes into the delta, so it has the same bound as the sum.
     if (!Number.isSafeInteger(value) || !Number.isSafeInteger(value - this.#field.value)) {
@@ -144,4 +143,13 @@ function integer(reader: ByteReader): number {
   if (typeof amount !== "number" || !Number.isSafeInteger(amount))
     throw new DecodeError("a counter's amount is not an integer");
   return amount;
+}
+
+const givenCharsMax = 80;
+
+/** A text is quoted: "2" would look like a number that is refused for no reason. */
+function givenText(given: unknown): string {
+  if (typeof given === "string") return JSON.stringify(given.slice(0, givenCharsMax));
+  if (typeof given === "object" && given !== null) return Array.isArray(given) ? "an array" : "an object";
+  return typeof given === "function" ? "a function" : String(given);
 }

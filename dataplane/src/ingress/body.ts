@@ -1,9 +1,8 @@
 // Collects the bytes of one request body within its bound. A chunk costs a hundred bytes and more beside what
 // is in it, so from the second one on they are copied together: a body of many small chunks costs what it
 // holds.
-import { bodyBytesMax } from "@voda/proto/wire";
 import type { Dialect } from "./dialect/index.ts";
-import { type Refusal, refuse, tooLarge } from "./refusal.ts";
+import { growsTooLarge, type Refusal, tooLarge } from "./refusal.ts";
 
 export class Body {
   readonly #dialect: Dialect;
@@ -30,8 +29,7 @@ export class Body {
       if (problem !== undefined) return problem;
     }
     if (this.#length <= this.#dialect.wireBytesMax) return undefined;
-    const at = `body of at least ${this.#length} bytes exceeds bodyBytesMax ${bodyBytesMax}`;
-    return refuse("too_large", at);
+    return growsTooLarge(this.#length);
   }
 
   /** All bytes in one piece. */

@@ -74,7 +74,10 @@ function readKey(key: string, keepMs: number): Repeat {
     );
   }
   if (!idempotencyKeyText.test(key))
-    throw refuse("bad_request", "idempotency-key is empty or not printable ASCII");
+    throw refuse(
+      "bad_request",
+      `idempotency-key ${JSON.stringify(key)} is not 1 to ${idempotencyKeyBytesMax} printable ASCII characters`,
+    );
   return { type: "key", text: `key\0${key}`, keepMs };
 }
 

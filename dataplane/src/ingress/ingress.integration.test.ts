@@ -307,7 +307,7 @@ test("plain: each refusal has its HTTP status, code and message", async (t) => {
       { headers: { "idempotency-key": "" } },
       400,
       "invalid_argument",
-      /idempotency-key is empty or not printable/,
+      /idempotency-key "" is not 1 to 256 printable ASCII characters/,
     ],
     [
       "/agents/probe/k/echo",

@@ -78,6 +78,6 @@ test("the first five bytes refuse a large gRPC message, however they are cut", (
   assert.equal(body.push(prefix.subarray(0, 4)), undefined);
   assert.match(
     body.push(prefix.subarray(4))?.message ?? "",
-    /body of 4194305 bytes exceeds bodyBytesMax 4194304/,
+    /body of 4194305 bytes exceeds bodyBytesMax 4194304; send it in several calls/,
   );
 });

@@ -24,6 +24,14 @@ export function unimplemented(message: string, status?: number): Refusal {
   return new Refusal({ code: "unimplemented", reason: "bad_request", message }, status);
 }
 
+const tooLargeWords = (bytes: string): string =>
+  `body of ${bytes} bytes exceeds bodyBytesMax ${bodyBytesMax}; send it in several calls`;
+
+/** Of a body that has not ended. */
+export function growsTooLarge(bytes: number): Refusal {
+  return refuse("too_large", tooLargeWords(`at least ${bytes}`));
+}
+
 export function tooLarge(bytes: number): Refusal {
-  return refuse("too_large", `body of ${bytes} bytes exceeds bodyBytesMax ${bodyBytesMax}`);
+  return refuse("too_large", tooLargeWords(`${bytes}`));
 }

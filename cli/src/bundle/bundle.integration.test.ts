@@ -165,7 +165,7 @@ throw new Error("cannot start", { cause: new AggregateError([new Error("no key s
   [
     "no default export",
     { "voda.config.ts": "export const agents = [];\n" },
-    /^the config has no default export: export default defineConfig/,
+    /^the config has no default export: export default defineConfig.*; it exports agents$/,
   ],
   [
     "a config that throws where nobody catches it",

@@ -43,11 +43,18 @@ async function describeBundle(file: string): Promise<Description> {
   try {
     const loaded: { default?: unknown } = await import(pathToFileURL(file).href);
     if (!("default" in loaded))
-      throw new TypeError("the config has no default export: export default defineConfig({ agents: [...] })");
+      throw new TypeError(
+        `the config has no default export: export default defineConfig({ agents: [...] }); ${exportsWords(loaded)}`,
+      );
     return { type: "agents", agents: agentsOf(loaded.default) };
   } catch (error) {
     return failedBy(error);
   }
+}
+
+function exportsWords(module: object): string {
+  const names = Object.keys(module);
+  return names.length === 0 ? "it exports nothing" : `it exports ${names.join(", ")}`;
 }
 
 function failedBy(error: unknown): Description {

@@ -1,4 +1,5 @@
 // Flags that several commands share, and how their values are read.
+import { identifierProblem } from "@voda/proto/session";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { defaultUrl } from "./api.ts";
 import { lockHolder } from "./up/lock.ts";
@@ -40,7 +41,11 @@ function urlHere(): string {
 export function withClientFlags(command: Command): Command {
   return command
     .addOption(urlOption())
-    .addOption(new Option("--namespace <name>", "trust domain of the session (default: default)"))
+    .addOption(
+      new Option("--namespace <name>", "trust domain of the session (default: default)").argParser(
+        parseName("namespace"),
+      ),
+    )
     .addOption(jsonOption());
 }
 
@@ -49,6 +54,15 @@ export function parseUrl(text: string): string {
   if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol))
     throw new InvalidArgumentError(`write a URL such as ${defaultUrl}`);
   return text.replace(/\/+$/, "");
+}
+
+/** Refuses before the mesh is asked. */
+export function parseName(what: "agent" | "namespace"): (text: string) => string {
+  return (text) => {
+    const problem = identifierProblem(what, text);
+    if (problem !== undefined) throw new InvalidArgumentError(problem);
+    return text;
+  };
 }
 
 /** A whole number of `min` to `max`. */

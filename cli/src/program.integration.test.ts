@@ -6,8 +6,16 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
-import { AgentService, MethodAccess, MethodMode, SessionService, SessionStatus } from "@voda/proto/api";
+import {
+  AgentService,
+  MethodAccess,
+  MethodMode,
+  PlacementService,
+  SessionService,
+  SessionStatus,
+} from "@voda/proto/api";
 import { errorInfo, retryInfo } from "@voda/proto/errors";
 import { run } from "./program.ts";
 import { programs } from "./programs.ts";
@@ -45,7 +53,24 @@ for (const [name, args, says] of [
   ["a missing argument", ["call", "counter/alice"], /missing required argument 'method'/],
   ["a number out of range", ["up", "--nodes", "99"], /'99' is invalid. write a whole number of 1 to 16/],
   ["a zone that is none", ["up", "--zones", "a,,b"], /'a,,b' is invalid. write names with commas between/],
-  ["a mode that does not exist", ["up", "--durability", "maybe"], /Allowed choices are process, disk/],
+  ["a mode that does not exist", ["up", "--durability", "maybe"], /Allowed choices are process, disk; see/],
+  ["a quota of no name", ["quota", "ls", "x", "y"], /^voda: `quota ls` takes 0 arguments, not 2: x, y; see/],
+  [
+    "input that the shell has split",
+    ["call", "counter/a", "add", "1", "2"],
+    /^voda: `call` takes 3 arguments, not 4: counter\/a, add, 1, 2; quote what has spaces; see/,
+  ],
+  [
+    "a namespace that is none",
+    ["ps", "--namespace", "Team"],
+    /'Team' is invalid: namespace "Team" is not a name/,
+  ],
+  ["an agent of nodes", ["ps", "counter", "--nodes"], /^voda: --nodes lists all nodes: leave counter out$/],
+  [
+    "an agent of letters",
+    ["ps", "counter", "--dead"],
+    /^voda: --dead lists all dead letters: leave counter out$/,
+  ],
   ["a URL that is none", ["ps", "--url", "localhost:4000"], /write a URL such as http:\/\/127\.0\.0\.1:4000/],
   [
     "input that is not JSON",
@@ -63,7 +88,11 @@ for (const [name, args, says] of [
     ["quota", "set", "team", "--sessions", "-1"],
     /'-1' is invalid. write a whole number of 0 to 4294967295/,
   ],
-  ["a quota of a namespace that is none", ["quota", "delete", "Team"], /namespace "Team" is not a name/],
+  [
+    "a quota of a namespace that is none",
+    ["quota", "delete", "Team"],
+    /^voda: <namespace> 'Team' is invalid: namespace "Team" is not a name/,
+  ],
   ["an agent that is none", ["agents", "undeploy", "A b"], /agent "A b" is not a name/],
   ["no command", [], /^voda: name a command/],
 ] as const) {
@@ -184,9 +213,22 @@ test("a command in a folder whose mesh runs talks to that mesh", async () => {
 /** A control plane that has deployed `counter`, of whose sessions nobody has called one. */
 const unborn = connectNodeAdapter({
   routes: (router) => {
-    router.service(AgentService, { listAgents: () => ({ agents: [{ name: "counter" }] }) });
+    router.service(AgentService, {
+      listAgents: ({ namespace }) => ({ agents: namespace === "nope" ? [] : [{ name: "counter" }] }),
+    });
+    router.service(PlacementService, {
+      explainPlacement: () => {
+        throw new ConnectError("no decision is known", Code.NotFound);
+      },
+    });
     router.service(SessionService, {
       listSessions: () => ({ sessions: [] }),
+      getSession: ({ session }) => ({
+        session: { agent: session?.agent ?? "", key: session?.key ?? "", status: SessionStatus.UNBORN },
+      }),
+      acceptLoss: () => {
+        throw new ConnectError("it has lost nothing", Code.InvalidArgument);
+      },
       sleepSession: ({ session }) => ({
         session: { agent: session?.agent ?? "", key: session?.key ?? "", status: SessionStatus.UNBORN },
       }),
@@ -208,8 +250,29 @@ test("a name that is misspelt, or that nobody has called yet, is told with the n
     const early = await voda("ps", "counter", "--url", url);
     assert.deepEqual([early.code, early.out], [0, ["no sessions yet: the first call of a key begins one"]]);
     const slept = await voda("sleep", "counter/nope", "--url", url);
-    assert.deepEqual([slept.code, slept.out], [0, ["counter/nope is unborn"]]);
+    assert.deepEqual([slept.code, slept.out], [0, ["counter/nope is not begun"]]);
     assert.match(slept.err[0] ?? "", /nothing to put to sleep; `npx voda ps counter` lists the sessions$/);
+  });
+});
+
+test("who asks about a session that never was is told what is not there: its agent, or a call of it", async () => {
+  await serving(unborn, async (url) => {
+    for (const command of [["accept-loss"], ["explain", "placement"]]) {
+      const misspelt = await voda(...command, "cuonter/a", "--url", url);
+      assert.deepEqual([misspelt.code, misspelt.out], [3, []]);
+      assert.match(
+        misspelt.err[0] ?? "",
+        /no agent "cuonter" in namespace default \(did you mean counter\?\)/,
+      );
+      const early = await voda(...command, "counter/nope", "--url", url);
+      assert.equal(early.code, 3);
+      assert.match(
+        early.err[0] ?? "",
+        /^voda: nobody has called counter\/nope yet; `npx voda ps counter` lists the/,
+      );
+    }
+    const elsewhere = await voda("ps", "--namespace", "nope", "--url", url);
+    assert.deepEqual([elsewhere.code, elsewhere.err], [0, ["voda: no agent is deployed in namespace nope"]]);
   });
 });
 
@@ -231,6 +294,13 @@ const described = connectNodeAdapter({
         ],
       }),
     }),
+});
+
+test("a list of agents marks the handlers that clients may not call", async () => {
+  await serving(described, async (url) => {
+    const { out } = await voda("agents", "ls", "--url", url);
+    assert.match(out[0]?.split("\n").at(-1) ?? "", /^shop .* has, buy, tidy \(internal\)$/);
+  });
 });
 
 test("the methods of one agent are told with what stands beside them, and a misspelt one with the next step", async () => {

@@ -72,7 +72,14 @@ function usage(error: CommanderError, command: string): Failure {
     return { line: `name a command; \`npx voda ${command}--help\` lists them`, exitCode };
   const message = error.message
     .replace(/^error: /, "")
+    .replace(/^command-argument value (.*) is invalid for argument '(.*?)'\. /, "<$2> $1 is invalid: ")
     .replace(" is invalid. ", " is invalid: ")
+    .replace(
+      /^too many arguments for '\S+'\. Expected (\d+) arguments? but got (\d+): /,
+      `\`${command.trim()}\` takes $1 arguments, not $2: `,
+    )
+    .replace(/^`call` takes .*\.$/, (words) => `${words.slice(0, -1)}; quote what has spaces`)
+    .replace(/\.$/, "")
     .replaceAll(/\s*\n\s*/g, " ");
   return { line: `${message}; see \`npx voda ${command}--help\``, exitCode };
 }

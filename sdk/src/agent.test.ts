@@ -278,7 +278,7 @@ test("options that are unknown, malformed or out of range are refused with the v
   refused({ idle: "5 minutes" }, /agent a: idle of "5 minutes" is not a duration/);
   refused({ idle: "-5m" }, /is not a duration/);
   refused({ idle: Number.NaN }, /is not a duration/);
-  refused({ idle: "8d" }, /agent a: idle of "8d" is out of range: 10 ms to 604800000 ms/);
+  refused({ idle: "8d" }, /agent a: idle of "8d" is out of range: 10ms to 7d/);
   refused({ maxTurn: 0 }, /agent a: maxTurn of 0 is out of range/);
   refused({ dedupe: "2d" }, /agent a: dedupe of "2d" is out of range/);
   refused({ maxQueue: 0 }, /agent a: maxQueue of 0 is not a whole number of 1 to 65536/);
@@ -468,4 +468,12 @@ test("VodaError.is and from know the errors of another copy, and wrap all others
   );
   assert.equal(VodaError.from("text").message, "text");
   assert.equal(VodaError.from(new RangeError("")).message, "RangeError");
+});
+
+test("a field refuses an initial value that it would drop", () => {
+  const counter: (...args: number[]) => unknown = s.counter as () => unknown;
+  assert.throws(
+    () => counter(5),
+    /^TypeError: s\.counter takes nothing, not 1 values: a session begins without any/,
+  );
 });

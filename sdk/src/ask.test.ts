@@ -52,6 +52,13 @@ test("bad options and keys and inputs that are not JSON reject the ask, and thro
   assert.deepEqual(asked, []);
 });
 
+test("a second input is refused, which would be dropped", async () => {
+  const { asked, ask } = asking();
+  const add = ask(counter, "k").add as (...inputs: number[]) => Promise<number>;
+  await assert.rejects(add(1, 2), /a call takes one input, not 2: put them into an object/);
+  assert.deepEqual(asked, []);
+});
+
 test("a refused ask says which of several it was", async () => {
   const { ask } = asking();
   const { failed } = await gather([ask(counter, "a").get(), ask(counter, "").add(1)], { min: 2 });

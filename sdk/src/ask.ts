@@ -47,12 +47,12 @@ const optionNames: ReadonlySet<string> = new Set(["timeout"]);
 export function askFunction(perform: (request: AskRequest) => Promise<unknown>): AskFunction {
   return <D extends CalledAgent>(agent: D, key: string, options: AskOptions = {}) => {
     const target = targetOf(agent, key, options);
-    const asks = properties((method) => async (input?: unknown) => {
+    const asks = properties((method) => async (...inputs: unknown[]) => {
       try {
         if ("refusal" in target) throw target.refusal;
         const problem = rpcNameProblem(method);
         if (problem !== undefined) throw badRequest(`method ${problem}`);
-        return perform({ ...target, method, body: bodyOf(input) });
+        return perform({ ...target, method, body: bodyOf(inputs) });
       } catch (refusal) {
         throw refusedAsk(agent, key, method, refusal);
       }

@@ -156,8 +156,8 @@ function session(endpoint: Endpoint, agent: string, key: string, settings: Setti
     session(endpoint, agent, key, changed(settings, options));
   const methodOf =
     (method: string) =>
-    async (input?: unknown): Promise<unknown> =>
-      perform(endpoint, callOf(endpoint, `${agent}/${pathKey(key)}`, method, input, settings));
+    async (...inputs: unknown[]): Promise<unknown> =>
+      perform(endpoint, callOf(endpoint, `${agent}/${pathKey(key)}`, method, inputs, settings));
   return properties((name) => (name === "$with" ? withOptions : methodOf(name)));
 }
 
@@ -190,11 +190,17 @@ function pathKey(key: string): string {
   return encodeURIComponent(key);
 }
 
-function callOf(endpoint: Endpoint, name: string, method: string, input: unknown, settings: Settings): Call {
+function callOf(
+  endpoint: Endpoint,
+  name: string,
+  method: string,
+  inputs: readonly unknown[],
+  settings: Settings,
+): Call {
   return {
     ...settings,
     session: name,
     url: `${endpoint.base}/agents/${name}/${encodeURIComponent(method)}`,
-    body: bodyOf(input),
+    body: bodyOf(inputs),
   };
 }

@@ -20,7 +20,7 @@ test("an unknown key, no agent, what is no agent and a name used twice are refus
     () => defineConfig(untyped({ agents: [a], listen: {} })),
     /config key "listen" is unknown; known are agents/,
   );
-  assert.throws(() => defineConfig(untyped(undefined)), /config keys must be an object/);
+  assert.throws(() => defineConfig(untyped(undefined)), /^TypeError: defineConfig takes an object: /);
   assert.throws(() => defineConfig(untyped({})), /agents must be a list of at least one agent/);
   assert.throws(() => defineConfig({ agents: [] }), /agents must be a list of at least one agent/);
   assert.throws(

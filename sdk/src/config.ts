@@ -16,6 +16,8 @@ const configNames: ReadonlySet<string> = new Set(["agents"]);
  * @throws TypeError for an unknown key, no agent, what is not an agent, or a name that is used twice
  */
 export function defineConfig<const A extends readonly AnyAgent[]>(config: Config<A>): Config<A> {
+  if (typeof config !== "object" || config === null)
+    throw new TypeError("defineConfig takes an object: defineConfig({ agents: [...] })");
   refuseUnknown("config key", config, configNames);
   const { agents } = config;
   if (!Array.isArray(agents) || agents.length === 0)

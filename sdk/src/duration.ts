@@ -24,7 +24,7 @@ export function durationMs(what: string, value: Duration, range: DurationRange):
   const ms = Math.round(parse(what, value));
   if (ms < range.minMs || ms > range.maxMs)
     throw new RangeError(
-      `${what} of ${JSON.stringify(value)} is out of range: ${range.minMs} ms to ${range.maxMs} ms`,
+      `${what} of ${JSON.stringify(value)} is out of range: ${told(range.minMs)} to ${told(range.maxMs)}`,
     );
   return ms;
 }
@@ -38,4 +38,11 @@ function parse(what: string, value: unknown): number {
         'write milliseconds, or "250ms", "2s", "5m", "1h", "7d"',
     );
   return Number(amount) * (unitMs[unit] ?? Number.NaN);
+}
+
+/** In the largest unit in which it is whole, as it could be written: `7d`. */
+function told(ms: number): string {
+  const [unit = "ms", size = 1] =
+    Object.entries(unitMs).findLast(([, one]) => ms >= one && ms % one === 0) ?? [];
+  return `${ms / size}${unit}`;
 }

@@ -78,8 +78,15 @@ export const s: RegisterMaker & ValueMakers & OwnMakers = makers();
 function makers() {
   const others = fieldKindNames.map((kind) => [
     kind,
-    (schema?: StandardSchemaV1) =>
-      field(kind, partsOf(kind, fieldKinds[kind].holdsValues ? schema : undefined)),
+    (...args: StandardSchemaV1[]) => {
+      const { holdsValues } = fieldKinds[kind];
+      const most = holdsValues ? 1 : 0;
+      if (args.length > most)
+        throw new TypeError(
+          `s.${kind} takes ${holdsValues ? "at most a schema" : "nothing"}, not ${args.length} values: a session begins without any`,
+        );
+      return field(kind, partsOf(kind, args[0]));
+    },
   ]);
   return new Proxy({ ...Object.fromEntries(others), register }, { get: makerOf });
 }

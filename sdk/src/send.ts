@@ -25,10 +25,10 @@ export function sendFunction(take: (request: SendRequest) => void): SendFunction
   return <D extends CalledAgent>(agent: D, key: string) => {
     const name = agentNameOf("ctx.send", agent);
     checkKey(key);
-    const sends = properties((method) => (input?: unknown): void => {
+    const sends = properties((method) => (...inputs: unknown[]): void => {
       const problem = rpcNameProblem(method);
       if (problem !== undefined) throw badRequest(`method ${problem}`);
-      take({ agent: name, key, method, body: bodyOf(input) });
+      take({ agent: name, key, method, body: bodyOf(inputs) });
     });
     return sends as SendSession<D>;
   };

@@ -24,8 +24,13 @@ export function properties(get: (name: string) => unknown): object {
   });
 }
 
-/** An input as JSON; `undefined` is no content. @throws VodaError when JSON does not have it */
-export function bodyOf(input: unknown): string | undefined {
+/**
+ * The input of a call as JSON; none, or `undefined`, is no content. @throws VodaError when JSON does not have
+ * it, or there are several
+ */
+export function bodyOf([input, ...more]: readonly unknown[]): string | undefined {
+  if (more.length > 0)
+    throw badRequest(`a call takes one input, not ${1 + more.length}: put them into an object`);
   if (input === undefined) return undefined;
   const problem = sentProblem(input, "the input");
   if (problem !== undefined) throw badRequest(problem);

@@ -1,13 +1,13 @@
 // `voda agents`: what is deployed, and how to take it out of service.
 import { toJson } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { type Agent, AgentSchema, MethodAccess, MethodMode } from "@voda/proto/api";
-import { defaultNamespace, identifierProblem } from "@voda/proto/session";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Agent, AgentSchema, MethodAccess, MethodMode, SessionStatus } from "@voda/proto/api";
+import { defaultNamespace, type SessionName } from "@voda/proto/session";
+import { type Command, Option } from "commander";
 import { didYouMean } from "voda/definition";
-import { connectApi } from "../api.ts";
+import { type Api, connectApi } from "../api.ts";
 import { CliError, exitCodes } from "../failure.ts";
-import { jsonOption, urlOption } from "../options.ts";
+import { jsonOption, parseName, urlOption } from "../options.ts";
 import { firstOf, type Output, table } from "../print.ts";
 
 interface AgentsFlags {
@@ -25,7 +25,7 @@ export function addAgents(program: Command, { out: print }: Output): void {
   const ls = agents
     .command("ls")
     .description("list the agents of a namespace, or the methods of one")
-    .argument("[agent]", "name of the agent", nameOf("agent"));
+    .argument("[agent]", "name of the agent", parseName("agent"));
   withFlags(ls).action(async (name: string | undefined, { url, namespace, json }: AgentsFlags) => {
     const { agents: all } = await connectApi(url).agents.listAgents({ namespace });
     // The error suggests names of the list.
@@ -43,7 +43,7 @@ export function addAgents(program: Command, { out: print }: Output): void {
     .description(
       "refuse calls to an agent from now on; its sessions are kept, deploying it again brings them back",
     )
-    .argument("<agent>", "name of the agent", nameOf("agent"));
+    .argument("<agent>", "name of the agent", parseName("agent"));
   withFlags(undeploy).action(async (name: string, { url, namespace, json }: AgentsFlags) => {
     try {
       await connectApi(url).agents.undeployAgent({ namespace, name });
@@ -57,8 +57,32 @@ export function addAgents(program: Command, { out: print }: Output): void {
   });
 }
 
+/** @throws CliError when it is not deployed */
+export async function requireAgent(
+  api: Api,
+  agent: string,
+  namespace: string = defaultNamespace,
+): Promise<void> {
+  const { agents } = await api.agents.listAgents({ namespace });
+  if (!agents.some(({ name }) => name === agent)) throw noAgent(agent, namespace, agents);
+}
+
+/**
+ * Tells why nothing is known of a session, where it is that nobody has called it. @throws CliError
+ */
+export async function requireSession(api: Api, session: SessionName): Promise<void> {
+  const { namespace, agent, key } = session;
+  await requireAgent(api, agent, namespace);
+  const { session: found } = await api.sessions.getSession({ session });
+  if (found?.status === SessionStatus.UNBORN)
+    throw new CliError(
+      `nobody has called ${agent}/${key} yet; \`npx voda ps ${agent}\` lists the sessions`,
+      exitCodes.notFound,
+    );
+}
+
 /** `deployed`: the agents of the namespace, one of which may be meant. */
-export function noAgent(name: string, namespace: string, deployed: readonly Agent[]): CliError {
+function noAgent(name: string, namespace: string, deployed: readonly Agent[]): CliError {
   const names = deployed.map((agent) => agent.name);
   const words = `no agent ${JSON.stringify(name)} in namespace ${namespace}${didYouMean(name, names)}`;
   return new CliError(`${words}; \`npx voda agents ls\` lists the agents`, exitCodes.notFound);
@@ -67,17 +91,8 @@ export function noAgent(name: string, namespace: string, deployed: readonly Agen
 function withFlags(command: Command): Command {
   const namespace = new Option("--namespace <name>", "trust domain")
     .default(defaultNamespace)
-    .argParser(nameOf("namespace"));
+    .argParser(parseName("namespace"));
   return command.addOption(urlOption()).addOption(namespace).addOption(jsonOption());
-}
-
-/** Refuses before the mesh is asked. */
-function nameOf(what: "agent" | "namespace"): (text: string) => string {
-  return (text) => {
-    const problem = identifierProblem(what, text);
-    if (problem !== undefined) throw new InvalidArgumentError(problem);
-    return text;
-  };
 }
 
 /** `MAX`: how long a call of it may run. */
@@ -96,8 +111,10 @@ function row({ name, revision, methods }: Agent): string[] {
     name,
     revision.slice(0, revisionCharacters),
     firstOf(
-      methods.map((method) => method.name),
-      " ",
+      methods.map(
+        ({ name: method, access }) => `${method}${access === MethodAccess.INTERNAL ? " (internal)" : ""}`,
+      ),
+      ", ",
     ),
   ];
 }

@@ -1,6 +1,6 @@
 // `voda explain placement`: why a session is on its node, or on none.
 import { toJson } from "@bufbuild/protobuf";
-import { ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { type PlacementDecision, PlacementDecisionSchema, SessionStatus } from "@voda/proto/api";
 import type { SessionName } from "@voda/proto/session";
 import type { Command } from "commander";
@@ -8,6 +8,7 @@ import { type Api, connectApi } from "../api.ts";
 import { type ClientFlags, withClientFlags } from "../options.ts";
 import { type Output, table } from "../print.ts";
 import { parseSession } from "../session-argument.ts";
+import { requireSession } from "./agents.ts";
 import { statusWord } from "./ps.ts";
 
 /** `voda explain placement`: the last decision that the control plane remembers for a session. */
@@ -20,7 +21,10 @@ export function addExplain(program: Command, { out: print }: Output): void {
   withClientFlags(command).action(async (text: string, flags: ClientFlags) => {
     const session = parseSession(text, flags.namespace);
     const api = connectApi(flags.url);
-    const { decision } = await api.placement.explainPlacement({ session });
+    const { decision } = await api.placement.explainPlacement({ session }).catch(async (error: unknown) => {
+      if (error instanceof ConnectError && error.code === Code.NotFound) await requireSession(api, session);
+      throw error;
+    });
     if (decision === undefined) throw new Error("the control plane's answer to explain names no decision");
     // The decision may be old: by now the session may sleep, or be elsewhere.
     const status = await statusNow(api, session);

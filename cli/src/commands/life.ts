@@ -1,5 +1,6 @@
 // `voda sleep`, `voda wake` and `voda accept-loss`.
 import { toJson } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
 import {
   type LostSession,
   LostSessionSchema,
@@ -7,12 +8,14 @@ import {
   SessionSchema,
   SessionStatus,
 } from "@voda/proto/api";
+import type { SessionName } from "@voda/proto/session";
 import type { Command } from "commander";
-import { connectApi } from "../api.ts";
+import { type Api, connectApi } from "../api.ts";
 import { lostWords } from "../doctor/lost-sessions.ts";
 import { type ClientFlags, withClientFlags } from "../options.ts";
 import type { Output, Print } from "../print.ts";
 import { parseSession } from "../session-argument.ts";
+import { requireSession } from "./agents.ts";
 import { statusWord } from "./ps.ts";
 
 /** `voda sleep`, `voda wake`, and `voda accept-loss` for a session that `data_loss` keeps from waking. */
@@ -53,11 +56,21 @@ export function addLife(program: Command, { out: print, err }: Output): void {
     .argument("<session>", "AGENT/KEY");
   withClientFlags(accept).action(async (text: string, flags: ClientFlags) => {
     const session = parseSession(text, flags.namespace);
-    const { lost } = await connectApi(flags.url).sessions.acceptLoss({ session });
+    const api = connectApi(flags.url);
+    const { lost } = await api.sessions
+      .acceptLoss({ session })
+      .catch((error: unknown) => tellWhy(api, session, error));
     if (lost === undefined) throw new Error("the control plane's answer names no session");
     if (flags.json === true) print(JSON.stringify(toJson(LostSessionSchema, lost)));
     else print(`${text} ${acceptedWords(lost)}`);
   });
+}
+
+/** A session that never was has lost nothing either, but that is not what is wrong. */
+async function tellWhy(api: Api, session: SessionName, error: unknown): Promise<never> {
+  if (error instanceof ConnectError && error.code === Code.InvalidArgument)
+    await requireSession(api, session);
+  throw error;
 }
 
 /** The control plane sees the end of a log only: a hole before it is found by the node that reads it all. */

@@ -1,13 +1,13 @@
 import { toJson } from "@bufbuild/protobuf";
 import { type Node, NodeSchema, type Session, SessionSchema, SessionStatus } from "@voda/proto/api";
-import { defaultNamespace } from "@voda/proto/session";
 import type { Command } from "commander";
 import { type Api, connectApi } from "../api.ts";
+import { CliError, exitCodes } from "../failure.ts";
 import { type ClientFlags, defaultDataDir, withClientFlags } from "../options.ts";
 import { type Output, type Print, table } from "../print.ts";
 import { lockHolder } from "../up/lock.ts";
 import { fillWords, isNearlyFull, storeFill } from "../up/store-fill.ts";
-import { noAgent } from "./agents.ts";
+import { requireAgent } from "./agents.ts";
 import { printDead } from "./dead.ts";
 
 interface PsFlags extends ClientFlags {
@@ -29,14 +29,21 @@ export function addPs(program: Command, { out: print, err }: Output): void {
     .option("--nodes", "list the nodes")
     .option("--dead", "list messages between sessions that were given up");
   withClientFlags(command).action(async (agent: string | undefined, flags: PsFlags) => {
+    const all = flags.dead === true ? "--dead lists all dead letters" : "--nodes lists all nodes";
+    if (agent !== undefined && (flags.dead === true || flags.nodes === true))
+      throw new CliError(`${all}: leave ${agent} out`, exitCodes.usage);
     const api = connectApi(flags.url);
     if (flags.dead === true) await printDead(api, flags, print);
     else if (flags.nodes === true) printNodes((await api.nodes.listNodes({})).nodes, flags, print);
     else {
       const listed = await listSessions(api, agent ?? "", flags.namespace ?? "");
-      // Asked only now: a list that has sessions shows that the name is right.
-      if (agent !== undefined && listed.sessions.length === 0)
-        await requireAgent(api, agent, flags.namespace);
+      // Asked only now: a list that has sessions shows that the names are right.
+      if (listed.sessions.length === 0) {
+        const { namespace } = flags;
+        if (agent !== undefined) await requireAgent(api, agent, namespace);
+        else if (namespace !== undefined && (await api.agents.listAgents({ namespace })).agents.length === 0)
+          err(`voda: no agent is deployed in namespace ${namespace}`);
+      }
       printSessions(listed, flags, print);
     }
     // On standard error: the list itself is complete.
@@ -50,12 +57,6 @@ function fullStoreHere(url: string): string | undefined {
   if (lockHolder(defaultDataDir)?.ingress !== url) return undefined;
   const fill = storeFill(defaultDataDir);
   return fill !== undefined && isNearlyFull(fill) ? fillWords(fill) : undefined;
-}
-
-/** An agent without sessions looks like a name that is misspelt. @throws CliError when it is not deployed */
-async function requireAgent(api: Api, agent: string, namespace = defaultNamespace): Promise<void> {
-  const { agents } = await api.agents.listAgents({ namespace });
-  if (!agents.some(({ name }) => name === agent)) throw noAgent(agent, namespace, agents);
 }
 
 /** Each page is of its own moment: a session may move meanwhile. */
@@ -106,7 +107,7 @@ const statusWords: Readonly<Record<SessionStatus, string>> = {
   [SessionStatus.UNSPECIFIED]: "unknown",
   [SessionStatus.AWAKE]: "awake",
   [SessionStatus.ASLEEP]: "asleep",
-  [SessionStatus.UNBORN]: "unborn",
+  [SessionStatus.UNBORN]: "not begun",
 };
 
 /** `unknown` for a status that a newer control plane may send. */

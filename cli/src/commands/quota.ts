@@ -3,11 +3,10 @@
 import { toJson } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type Quota, QuotaSchema, type QuotaState, QuotaUsageSchema } from "@voda/proto/api";
-import { identifierProblem } from "@voda/proto/session";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { connectApi } from "../api.ts";
 import { CliError, exitCodes } from "../failure.ts";
-import { jsonOption, parseWhole, urlOption } from "../options.ts";
+import { jsonOption, parseName, parseWhole, urlOption } from "../options.ts";
 import { type Output, type Print, table } from "../print.ts";
 
 interface QuotaFlags {
@@ -46,7 +45,7 @@ function addSet(quota: Command, print: Print): void {
     .description(
       "set the limits of a namespace in place of those it has; no session that is awake is put to sleep",
     )
-    .argument("<namespace>", "trust domain", parseNamespace)
+    .argument("<namespace>", "trust domain", parseName("namespace"))
     .addOption(limit("--sessions", "sessions"))
     .addOption(limit("--cpu-milli", "thousandths of a core"))
     .addOption(limit("--memory-mib", "memory in MiB"))
@@ -84,7 +83,7 @@ function addDelete(quota: Command, print: Print): void {
   const command = quota
     .command("delete")
     .description("take all limits of a namespace away")
-    .argument("<namespace>", "trust domain", parseNamespace);
+    .argument("<namespace>", "trust domain", parseName("namespace"));
   withFlags(command).action(async (namespace: string, { url, json }: QuotaFlags) => {
     try {
       await connectApi(url).quotas.deleteQuota({ namespace });
@@ -110,13 +109,6 @@ function addDelete(quota: Command, print: Print): void {
 /** No `--namespace`: it is what these commands are about, and their argument. */
 function withFlags(command: Command): Command {
   return command.addOption(urlOption()).addOption(jsonOption());
-}
-
-/** Refuses what cannot be a name: nobody would be under its quota. */
-function parseNamespace(text: string): string {
-  const problem = identifierProblem("namespace", text);
-  if (problem !== undefined) throw new InvalidArgumentError(problem);
-  return text;
 }
 
 /** In the units that people think in; the flags have those that can be counted in whole numbers. */

@@ -54,7 +54,7 @@ test("bad options and keys and inputs that are not JSON reject the ask, and thro
 
 test("a second input is refused, which would be dropped", async () => {
   const { asked, ask } = asking();
-  const add = ask(counter, "k").add as (...inputs: number[]) => Promise<number>;
+  const add: (...inputs: number[]) => Promise<number> = ask(counter, "k").add;
   await assert.rejects(add(1, 2), /a call takes one input, not 2: put them into an object/);
   assert.deepEqual(asked, []);
 });

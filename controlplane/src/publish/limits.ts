@@ -25,7 +25,7 @@ export const requestHeadersMs = 30_000;
 export const headersMax = 256;
 /**
  * Bytes that wait for a client, or for a node, that does not read; beyond them the other side is not read
- * either.
+ * either. Also what is read of one connection before the others have their turn (`docs/limits.md`, Floods).
  */
 export const connectionBufferBytes = 1024 * 1024;
 /** Streams of one client's HTTP/2 connection; more wait at the client. */

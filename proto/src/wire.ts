@@ -237,5 +237,8 @@ export type Reason = keyof typeof reasons;
 export function isRetryable(code: Code, reason: string, retryAfterMs: number | undefined): boolean {
   if (code === "unavailable") return true;
   if (code === "aborted") return reason !== "user";
-  return code === "resource_exhausted" && retryAfterMs !== undefined;
+  // turns that wait for each other may end by themselves; a session that waits for itself does not
+  const maySayWhen =
+    code === "resource_exhausted" || (code === "failed_precondition" && reason === "deadlock");
+  return maySayWhen && retryAfterMs !== undefined;
 }

@@ -444,6 +444,13 @@ test("a VodaError derives retryable from code, reason and retry time", () => {
   assert.equal(new VodaError("resource_exhausted", "x").retryable, false);
   const later = new VodaError("resource_exhausted", "x", { retryAfter: "2s", reason: "quota" });
   assert.deepEqual([later.retryable, later.retryAfterMs, later.reason], [true, 2_000, "quota"]);
+  for (const retryAfter of [undefined, 100]) {
+    const deadlock = new VodaError("failed_precondition", "x", {
+      reason: "deadlock",
+      ...(retryAfter !== undefined && { retryAfter }),
+    });
+    assert.equal(deadlock.retryable, retryAfter !== undefined);
+  }
   assert.equal(new VodaError("aborted", "x").retryable, false);
   assert.equal(new VodaError("aborted", "x", { reason: "fenced" }).retryable, true);
   assert.throws(

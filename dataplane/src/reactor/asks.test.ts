@@ -59,6 +59,7 @@ test("a chain that comes back to a session that waits is refused with its path; 
   assert.ok(refusal !== undefined && !refusal.ok);
   assert.equal(refusal.failure.reason, "deadlock");
   assert.match(refusal.failure.message, /: counter\/k -> counter\/b -> counter\/k$/);
+  assert.equal(refusal.failure.retryAfterMs, undefined, "no call changes that");
   ask("k", "get", { chain: ["counter/k", "counter/b"] });
   at.settle();
   assert.deepEqual(
@@ -90,6 +91,7 @@ test("turns that ask crosswise are found, with the way, and told to the one that
   assert.ok(refusal !== undefined && !refusal.ok);
   assert.equal(refusal.failure.reason, "deadlock");
   assert.match(refusal.failure.message, /: counter\/other -> counter\/k -> counter\/other; ask in one order/);
+  assert.equal(refusal.failure.retryAfterMs, 100, "the other turn may end without its answer");
 });
 
 test("a session whose turn has ended waits for nobody, whatever it had asked", () => {

@@ -12,6 +12,7 @@ import {
   noAskedMethod,
   onBusyOf,
 } from "../call/index.ts";
+import { retryAfterMs } from "../lane/index.ts";
 import type { Hosted } from "./hosted.ts";
 import { letterRefusal } from "./letters.ts";
 import type { Performing } from "./perform.ts";
@@ -56,7 +57,8 @@ export function takeAsk(
 /** `circle`: from the session that is asked to the one that asks. */
 function crosswise({ name, chain }: Call, circle: readonly string[]): Failed {
   const way = [...chain.slice(-1), `${name.agent}/${name.key}`, ...circle].join(" -> ");
-  return fail("deadlock", `turns of sessions wait for each other: ${way}; ask in one order, or call again`);
+  const message = `turns of sessions wait for each other: ${way}; ask in one order, or call again`;
+  return fail("deadlock", message, { retryAfterMs });
 }
 
 /** Whether a turn may send to that handler. */

@@ -1,9 +1,10 @@
 // The data directory and what lies in it: states of sessions, logs, a login. For its owner only.
-import { accessSync, chmodSync, constants, existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { accessSync, chmodSync, constants, existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { wordsOf } from "@voda/stdx";
 import { makeFolder } from "@voda/stdx/make-folder";
 import { CliError } from "../failure.ts";
+import { writeFirst } from "./first-write.ts";
 
 const ownerOnly = 0o700;
 /** Files that say that the directory is voda's; the last is of versions that locked by a process id. */
@@ -42,7 +43,7 @@ function close(path: string): void {
 /** `git add .` would publish the login, the states and the logs. One that is there is somebody's choice. */
 function keepOutOfGit(path: string): void {
   const file = join(path, ".gitignore");
-  if (!existsSync(file) && isVodas(path)) writeFileSync(file, "*\n");
+  if (!existsSync(file) && isVodas(path)) writeFirst(file, "*\n");
 }
 
 function isVodas(path: string): boolean {

@@ -78,10 +78,15 @@ interface LostContext {
 
 /**
  * Whoever wakes the session next goes on from what links. Only over the mark that was read: a node that
- * writes one at this moment has the session, which is not lost then.
+ * writes one at this moment has the session, which is not lost then. `wake` tells of a lane that has its last
+ * record whether it is whole: an accepted mark of it would let later losses pass.
  * @throws ControlError
  */
-export async function acceptLoss({ connection, jsm }: LostContext, name: SessionName): Promise<LostSession> {
+export async function acceptLoss(
+  { connection, jsm }: LostContext,
+  name: SessionName,
+  wake: () => Promise<unknown>,
+): Promise<LostSession> {
   const subject = markSubject(sessionToken(name));
   const stored = await jsm.direct.getMessage(marksStream(0), { last_by_subj: subject });
   const last = await lastOf(jsm, name);
@@ -93,10 +98,27 @@ export async function acceptLoss({ connection, jsm }: LostContext, name: Session
       `session ${namespace}/${agent}/${key} is not there: it has lost nothing`,
     );
   }
+  const isAccepted = stored !== null && mark.isAccepted;
+  if (!isAccepted && !isBehind(mark, last === undefined ? [] : [last])) await refuseWhole(name, wake);
   await jetstream(connection).publish(subject, encodeMark({ ...mark, isAccepted: true }, name), {
     expect: { lastSubjectSequence: stored?.seq ?? 0 },
   });
   return describe({ name, mark, last });
+}
+
+/** Only a node reads all of a lane. @throws ControlError when it finds no fault in it, or cannot look */
+async function refuseWhole(
+  { namespace, agent, key }: SessionName,
+  wake: () => Promise<unknown>,
+): Promise<void> {
+  try {
+    await wake();
+  } catch (error) {
+    if (error instanceof ControlError && error.code === "data_loss") return;
+    throw error;
+  }
+  const message = `session ${namespace}/${agent}/${key} is whole: it has lost nothing, and nothing is accepted`;
+  throw ControlError.of("bad_request", message);
 }
 
 /** A lane can be damaged before it was ever marked: what it has is what counts. */

@@ -68,8 +68,10 @@ export function sessionService(context: SessionContext): ServiceImpl<typeof Sess
     async dropDeadLetter({ id }) {
       return { letter: await dropDeadLetter(context.jsm, id) };
     },
-    async acceptLoss(request) {
-      return { lost: await acceptLoss(context, nameOf(request.session)) };
+    async acceptLoss(request, call) {
+      const name = nameOf(request.session);
+      const wake = () => commandAnywhere(context, CommandKind.WAKE, { name, ...timeout(call) });
+      return { lost: await acceptLoss(context, name, wake) };
     },
   };
 }

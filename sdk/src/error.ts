@@ -6,7 +6,8 @@ export type { Code, Reason };
 
 /**
  * Why the client itself failed a call; nothing of voda answered.
- * - `unreachable` (`unavailable`): no connection, or it broke; `invalid_argument` where `fetch` refuses the port.
+ * - `unreachable` (`unavailable`): no connection, or it broke; `invalid_argument` where `fetch` refuses the
+ *   port.
  * - `timed_out` (`deadline_exceeded`): no answer within `timeout`.
  * - `aborted` (`canceled`): the caller's `signal` fired.
  * - `bad_answer`: an answer that is not voda's, for example of a proxy.

@@ -8,7 +8,10 @@ import { Forked } from "./forked.ts";
 /** Answers each message with itself, but for "end": then it kills itself. */
 const program = `
 process.send("up");
-process.on("message", ({ text }) => (text === "end" ? process.kill(process.pid, "SIGKILL") : process.send(text)));`;
+process.on("message", ({ text }) => {
+  if (text === "end") process.kill(process.pid, "SIGKILL");
+  process.send(text);
+});`;
 
 function forked(t: TestContext): Forked {
   const folder = mkdtempSync(join(tmpdir(), "voda-forked-"));

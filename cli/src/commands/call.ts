@@ -87,7 +87,7 @@ function refusal({ status, headers: head }: Response, body: string, url: string)
   });
 }
 
-/** A failure of an agent's own code names the node whose log has it: of the mesh of this folder, how to see it. */
+/** A failure of an agent's own code names the node whose log has it: how to see it, of this folder's mesh. */
 function logHere(message: string, url: string): string | undefined {
   // Words of `worker/activation.ts`: they name the node, not the file, which only this machine knows.
   const [, node, request] =

@@ -70,7 +70,7 @@ export interface CallHead {
   readonly id: CallId | undefined;
   /** Nodes that have passed this call on. */
   readonly hops: number;
-  /** Its handler may have begun before it came to this lane: on another node, or here before it was passed on. */
+  /** Its handler may have begun before: on another node, or in this lane until it was passed on. */
   readonly mayHaveBegun: boolean;
   /** What becomes of it while another turn of its session runs. */
   readonly onBusy: OnBusy;

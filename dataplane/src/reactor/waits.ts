@@ -29,8 +29,8 @@ export class Waits {
   readonly #bySession = new Map<SessionToken, Set<Wait>>();
   readonly #hostedOf: (token: SessionToken) => Hosted | undefined;
   /**
-   * By the session that asks: those that do not wait for it. A turn asks many that wait for the same, and they
-   * are looked at once.
+   * By the session that asks: those that do not wait for it. A turn asks many that wait for the same;
+   * these are looked at once.
    */
   readonly #apart = new Map<SessionToken, Set<SessionToken>>();
 

@@ -67,10 +67,7 @@ const meaningOf = ({ number }: Operation): Uint8Array => new Uint8Array(hashByte
 export function createWorker(options: WorkerOptions): SimWorker {
   const turn: Turn = openTurn(options.activation);
   const isAsked = options.ask === undefined;
-  const state = [
-    ...options.image.pages.flatMap((page): string[] => JSON.parse(text.decode(page))),
-    ...options.image.deltas.map((delta) => text.decode(delta)),
-  ];
+  const state = stateOf(options.image);
   /** Handlers that run, by call; a later start takes the place of an earlier one. */
   const runs = new Map<number, { readonly effect: string }>();
   const begun = new Set<number>();
@@ -99,28 +96,29 @@ export function createWorker(options: WorkerOptions): SimWorker {
     for (const effect of stepTurn(turn, event, options.nowMs())) perform(effect);
   }
 
+  function apply(call: number): void {
+    const run = runs.get(call);
+    if (run !== undefined) state.push(run.effect);
+    runs.delete(call);
+  }
+
+  function cut(after: number): void {
+    options.say({ type: "cut", activation: options.activation, after, pages: pagesOf(state) });
+  }
+
   function perform(effect: TurnEffect): void {
     switch (effect.type) {
       case "start":
         return start(effect.call, effect.readonly);
-      case "apply": {
-        const run = runs.get(effect.call);
-        if (run !== undefined) state.push(run.effect);
-        runs.delete(effect.call);
-        return;
-      }
+      case "apply":
+        return apply(effect.call);
       case "discard":
         runs.delete(effect.call);
         return;
       case "abort":
         return;
       case "snapshot":
-        return options.say({
-          type: "cut",
-          activation: options.activation,
-          after: effect.after,
-          pages: pagesOf(state),
-        });
+        return cut(effect.after);
       case "say":
         return options.say(effect.message);
     }
@@ -136,6 +134,11 @@ export function createWorker(options: WorkerOptions): SimWorker {
     },
   };
 }
+
+const stateOf = ({ pages, deltas }: Image): string[] => [
+  ...pages.flatMap((page): string[] => JSON.parse(text.decode(page))),
+  ...deltas.map((delta) => text.decode(delta)),
+];
 
 interface Ended {
   readonly call: number;

@@ -6,7 +6,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { connect } from "@nats-io/transport-node";
-import { type Nats, startNats, waitUntil } from "@voda/test/kit";
+import { freeze, type Nats, startNats, waitUntil } from "@voda/test/kit";
 import { openTestControlPlane, type TestControlPlane } from "../test/test-control-plane.ts";
 import { answerTrials, TestNode } from "../test/test-node.ts";
 
@@ -146,7 +146,7 @@ test("while NATS is killed, all that needs it is refused within 2 s, and nothing
 
 test("calls that wait for a server that is killed meanwhile are refused at once", async () => {
   await withNode();
-  nats.signal("SIGSTOP");
+  await freeze(nats.pid());
   const waiting = allAreRefused(4_000);
   await nats.kill9();
   await waiting;
@@ -156,7 +156,7 @@ test("calls that wait for a server that is killed meanwhile are refused at once"
 
 test("a call with less time than a lost connection takes to be noticed does not blame the node", async () => {
   await withNode();
-  nats.signal("SIGSTOP");
+  await freeze(nats.pid());
   const headers = { "connect-timeout-ms": "500" };
   for (const method of ["SessionService/SleepSession", "SessionService/WakeSession"])
     assertAway(method, await ask(method, { session: awake }, headers));
@@ -171,10 +171,7 @@ test("a call with less time than a lost connection takes to be noticed does not 
 
 test("while NATS is frozen, all that needs it is refused within 12 s", async () => {
   await withNode();
-  nats.signal("SIGSTOP");
-  const headers = { "connect-timeout-ms": "200" };
-  const get = () => ask("SessionService/GetSession", { session: asleep }, headers);
-  await waitUntil(async () => (await get()).status !== 200, "what it was doing it has done");
+  await freeze(nats.pid());
   await allAreRefused(12_000);
   nats.signal("SIGCONT");
   await waitUntil(async () => (await status({ session: asleep })) === 200, "it is back");

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { passesToNode } from "../../../cli/src/up/readiness.ts";
-import { pidsOf, type RunningMesh, signal, startMesh, waitUntil } from "../kit/index.ts";
+import { freeze, pidsOf, type RunningMesh, signal, startMesh, waitUntil } from "../kit/index.ts";
 
 let mesh: RunningMesh;
 before(async () => {
@@ -31,7 +31,7 @@ test("a mesh listens on the loopback only, on ports that ask for a login or are 
 
 test("Envoy starts and serves while no control plane can, and the next one takes over", async () => {
   const { nats, envoy, controlplanes } = mesh.describe();
-  signal(nats.pid, "SIGSTOP"); // without it no control plane starts
+  await freeze(nats.pid); // without it no control plane starts
   try {
     signal(controlplanes[0]?.pid, "SIGKILL");
     signal(envoy.pid, "SIGKILL");

@@ -126,7 +126,7 @@ test("voda explains why a session is on its GPU, and why another is on none", as
   );
   await assert.rejects(voda("explain", "placement", "model/nobody"), {
     code: 3,
-    stderr: /no decision about session model\/nobody is known/,
+    stderr: /nobody has called model\/nobody yet/,
   });
 });
 

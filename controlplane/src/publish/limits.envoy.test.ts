@@ -211,6 +211,10 @@ test("connections up to their number are served, one more is closed at once, and
   await waitUntil(async () => (await listenerStat("cx_active")) < connectionsMax, "one has gone");
   await neighbourGoesOn();
   for (const socket of sockets) socket.destroy();
+  await waitUntil(
+    async () => (await listenerStat("cx_active")) === 0,
+    "all are gone: the next test needs some",
+  );
 });
 
 const listenerStat = (name: string): Promise<number> =>

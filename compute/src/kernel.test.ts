@@ -4,7 +4,7 @@ import { MemoryPool } from "@voda/stdx/memory";
 import type { Arguments } from "./bind.ts";
 import { openCpuDevice } from "./cpu.ts";
 import { compileJs, emitJs } from "./emit-js.ts";
-import { add, type Expression, mul } from "./expression.ts";
+import { add, type Expression, inOrder, mul } from "./expression.ts";
 import { map, reduce, rows } from "./kernel.ts";
 import * as library from "./library.ts";
 
@@ -41,6 +41,14 @@ test("what is no kernel is refused with its name and what is possible", () => {
   ];
   for (const [make, message] of cases) assert.throws(make, { code: "bad_kernel", message });
   deep(255);
+});
+
+test("a node that is used twice, by nodes that are, is computed once", () => {
+  const x: Expression = { type: "element", array: "x" };
+  const doubled = Array.from({ length: 60 }).reduce<Expression>((sum) => add(sum, sum), x);
+  const nodes = inOrder([doubled]);
+  assert.equal(nodes.length, 61);
+  assert.deepEqual([nodes[0], nodes[60]], [x, doubled]);
 });
 
 test("a run is refused before it touches memory when its arguments do not fit", () => {

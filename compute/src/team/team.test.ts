@@ -187,15 +187,17 @@ test("more tasks than a deque usually has places are all run", async () => {
 
 test("a graph that cannot end is refused with the task that is stuck", () => {
   assert.throws(() => layOut([[1], [0], []]), { code: "bad_argument", message: /task 0 waits for itself/ });
-  assert.throws(() => layOut([[], [0, 2], [1]]), {
-    code: "bad_argument",
-    message: /task 1 waits for itself/,
-  });
+  for (const after of [
+    [[], [0, 2], [1]],
+    [[], [2], [1], []],
+  ])
+    assert.throws(() => layOut(after), { code: "bad_argument", message: /task 1 waits for itself/ });
   assert.throws(() => layOut([[1]]), {
     code: "bad_argument",
     message: /task 0 waits for task 1, which is not in 0..0/,
   });
-  for (const other of [-1, 0.5, Number.NaN]) assert.throws(() => layOut([[other]]), { code: "bad_argument" });
+  for (const other of [-1, 0.5, Number.NaN])
+    assert.throws(() => layOut([[other]]), { code: "bad_argument", message: /is not in 0\.\.0/ });
   assert.equal(layOut(Array.from({ length: tasksMax }, () => [])).waits.length, tasksMax);
   assert.throws(() => layOut(Array.from({ length: tasksMax + 1 }, () => [])), {
     code: "bad_argument",

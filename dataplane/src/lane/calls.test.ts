@@ -22,6 +22,7 @@ import {
   idsMax,
   pipelineBytesMax,
   pipelineTurnsMax,
+  settleMaxMs,
   storedBytesMax,
   transitMs,
 } from "./constants.ts";
@@ -195,7 +196,7 @@ test("a call under the id of a failed turn whose error still waits runs for itse
   assert.deepEqual(typesOf(rig.invoke(callOf(3, { id: callOf(2).id }))), ["run"]);
 });
 
-test("when memory is lost, a failed turn whose error was not told joins the call that came later under its id", () => {
+test("when its worker is lost, a failed turn whose error was not told does not keep a later call from running", () => {
   const rig = createRig().owner();
   rig.world.valid = false;
   rig.invoke(callOf(2));
@@ -207,7 +208,29 @@ test("when memory is lost, a failed turn whose error was not told joins the call
     activation: rig.activation.number,
     begun: new Set(),
   });
+  assert.equal(one(effects, "fail").call, 2);
   assert.equal(one(rig.range(rig.last(effects, own), own), "run").call, 3);
+});
+
+test("when memory is lost, a failed turn whose error was not told joins the call that came later under its id", () => {
+  const rig = createRig().owner();
+  const own = rig.tip();
+  rig.invoke(callOf(2));
+  rig.invoke(callOf(3));
+  rig.turned(2);
+  assert.deepEqual(typesOf(rig.failed(3)), []);
+  rig.invoke(callOf(4, { id: callOf(3).id }));
+  const loaded = rig.range(rig.last(rig.wait(settleMaxMs), own), own);
+  assert.deepEqual(
+    all(loaded, "run").map((run) => run.call),
+    [2, 4],
+  );
+  const claim = rig.failed(4, 0);
+  assert.deepEqual(typesOf(claim), ["append"], "who joined does not run once more");
+  assert.deepEqual(
+    all(rig.accept(claim), "reply").map((reply) => reply.call),
+    [4, 3],
+  );
 });
 
 test("answers beyond the bound are dropped, and the retry learns that the call was done", () => {
@@ -373,7 +396,9 @@ test("an owner that does not answer is asked again, until its lease has ended: t
   rig.last(rig.invoke(callOf(1)), owned);
   const undelivered = { type: "undelivered", call: callOf(1), incarnation: other } as const;
   assert.deepEqual(typesOf(rig.step(undelivered)), []);
-  assert.deepEqual(typesOf(rig.last(rig.wait(100, "wake"), owned)), ["forward", "cold"]);
+  const again = rig.wait(100, "wake");
+  assert.equal(one(again, "readLast").leader, false, "no follower has misled it");
+  assert.deepEqual(typesOf(rig.last(again, owned)), ["forward", "cold"]);
   rig.step(undelivered);
   rig.world.standings.set(other, { type: "ended", successor: undefined });
   const reading = rig.last(rig.step({ type: "leases" }), owned);

@@ -61,6 +61,13 @@ test("brief ids give way, oldest first, when the table is full; explicit ones st
   assert.equal(table.kept.size + table.brief.size, idsMax);
 });
 
+test("where explicit ids alone are more than the table has room for, brief ones give way at once", () => {
+  const table = createDedupe();
+  for (let number = 1; number <= idsMax + 1; number += 1) store(table, number, keptMs);
+  for (let number = idsMax + 2; number <= idsMax + 4; number += 1) store(table, number, briefMs);
+  assert.deepEqual([table.kept.size, table.brief.size], [idsMax + 1, 0]);
+});
+
 test("what is kept of the order stays bounded while ids come and expire", () => {
   const table = createDedupe();
   for (let number = 1; number <= 2 * idsMax + 1; number += 1) {

@@ -83,6 +83,17 @@ test("a busy session folds after so many records, between two of them, and goes 
   assert.equal(turnsIn(rig.accept(fold)), 1);
 });
 
+test("a session folds after so many bytes too, however few its records are", () => {
+  const { bytes } = one(createRig().held().turned(1), "append");
+  for (const [foldBytesMax, types] of [
+    [bytes.length, ["owned", "reply", "cut"]],
+    [bytes.length + 1, ["owned", "reply"]],
+  ] as const) {
+    const rig = createRig({ folds: { ...foldBoundsOf(true), foldBytesMax } }).held();
+    assert.deepEqual(typesOf(rig.accept(rig.turned(1))), types);
+  }
+});
+
 test("a fold that is ready while a turn still runs does not release the session", () => {
   const rig = createRig({ folds }).owner();
   commit(rig, 2);

@@ -425,6 +425,18 @@ test("an append that was sent twice and is then rejected is settled: the first c
   assert.equal(rig.phase, "settling");
 });
 
+test("an append that is rejected after the connection was lost is settled: what lies in the lane is read", () => {
+  const rig = createRig().owner();
+  rig.invoke(callOf(2));
+  const flight = rig.turned(2);
+  rig.step({ type: "connection", up: false });
+  assert.deepEqual(typesOf(rejected(rig, flight)), []);
+  const reading = rig.step({ type: "connection", up: true });
+  const again = rig.last(reading, rig.tip());
+  assert.deepEqual(typesOf(again), ["append"]);
+  assert.deepEqual(one(rig.accept(again), "reply").call, 2);
+});
+
 test("a claim that the store rejects fails the readers that wait for it", () => {
   const rig = createRig();
   const own = stored(1, recordOf(me, 1));

@@ -63,6 +63,15 @@ test("a record that fails its checksum is refused, never skipped", () => {
   assertCorrupt(rig, wake(rig, row), /record at sequence 10: crc32/);
 });
 
+test("a damaged record in the middle of the tail: the session is not served without it", () => {
+  const rig = createRig();
+  const rows = laneOf(3);
+  const [, middle] = rows;
+  assert.ok(middle !== undefined);
+  middle.bytes[20] = (middle.bytes[20] ?? 0) ^ 1;
+  assertCorrupt(rig, rig.range(wake(rig, rows[2]), ...rows), /record at sequence 20: crc32/);
+});
+
 test("a gap is read again from the leader, and after five times the lane counts as corrupt", () => {
   const rig = createRig();
   const [first, second, third] = laneOf(3);

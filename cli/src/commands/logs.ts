@@ -43,6 +43,7 @@ interface Written {
 const lookEveryMs = 200;
 const tailLinesMax = 10_000;
 
+/** `voda logs`: what agents said and threw, from the log files of a mesh of this machine. */
 export function addLogs(program: Command, output: Output): void {
   program
     .command("logs")

@@ -15,6 +15,7 @@ const firstNodeMsMax = 5_000;
 /** Between two looks at who is expected: a node that died meanwhile will not answer. */
 const lookMs = 50;
 
+/** By what nodes are asked to try a bundle. */
 export interface TrialContext {
   readonly connection: NatsConnection;
   /** Ids of the nodes that hold a lease. */

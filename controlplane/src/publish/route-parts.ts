@@ -27,6 +27,7 @@ export const is = (name: string, value: string) =>
     headerMatchSpecifier: { case: "stringMatch", value: { matchPattern: { case: "exact", value } } },
   });
 
+/** What a request must say in one header for a route to take it. */
 export type HeaderMatcher = ReturnType<typeof is>;
 
 export const isPresent = (name: string) =>

@@ -330,20 +330,25 @@ function createWorld(
   };
 }
 
+/** What is the same of all calls here. */
+const nothingMore = {
+  content: "json",
+  body: new Uint8Array(0),
+  caller: anonymous,
+  traceparent: undefined,
+  requestId: undefined,
+  chain: [],
+  grant: undefined,
+  devices: undefined,
+} as const;
+
 function orderOf(session: typeof mainSession, number: number, deadlineMs: number): Call {
   const head = { number, type: "deliver", readonly: false, deadlineMs, id: undefined, hops: 0 } as const;
   return {
     head: { ...head, mayHaveBegun: false, onBusy: "queue", bytes: 0 },
     ...session,
     method: "",
-    content: "json",
-    body: new Uint8Array(0),
-    caller: anonymous,
-    traceparent: undefined,
-    requestId: undefined,
-    chain: [],
-    grant: undefined,
-    devices: undefined,
+    ...nothingMore,
   };
 }
 
@@ -367,13 +372,6 @@ function callOf({ operation, id }: Attempt, number: number, deadlineMs: number):
     },
     ...(kind === "wakeAsked" ? askedSession : mainSession),
     method: String(operation.number),
-    content: "json",
-    body: new Uint8Array(0),
-    caller: anonymous,
-    traceparent: undefined,
-    requestId: undefined,
-    chain: [],
-    grant: undefined,
-    devices: undefined,
+    ...nothingMore,
   };
 }

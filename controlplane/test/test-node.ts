@@ -201,7 +201,9 @@ export class TestNode implements AsyncDisposable {
     const { node } = fromBinary(ResyncSchema, message.data);
     if (node !== "" && node !== this.id) return;
     this.resyncs += 1;
-    setTimeout(() => this.#report({ full: true, activated: [...this.#hosted.values()] }), this.#resyncMs);
+    setTimeout(() => {
+      if (!this.#connection.isClosed()) this.#report({ full: true, activated: [...this.#hosted.values()] });
+    }, this.#resyncMs);
   }
 
   async #onCommand(message: Msg): Promise<void> {

@@ -2,6 +2,8 @@ export { AssertionError, assert, unreachable } from "./assert.ts";
 export { BoundedMap } from "./bounded-map.ts";
 export { ByteReader, ByteWriter, bytesEqual, DecodeError } from "./bytes.ts";
 export { type Clock, systemClock } from "./clock.ts";
+export { type Link, LinkedList } from "./linked-list.ts";
+export { NumberMap } from "./number-map.ts";
 export { type Prng, prng } from "./prng.ts";
 export { BoundedQueue } from "./queue.ts";
 export { SlotTable } from "./slots.ts";

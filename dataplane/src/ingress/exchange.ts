@@ -1,6 +1,6 @@
 // One request from its head to its answer, over either version of HTTP.
 import { headers } from "@voda/proto/wire";
-import type { Clock } from "@voda/stdx";
+import type { Clock, Link, LinkedList } from "@voda/stdx";
 import { type Answer, type AnswerMeta, fail, type Submit, type TakeBack } from "../call/index.ts";
 import { type Accepted, acceptHead, callOf } from "./accept.ts";
 import { Body } from "./body.ts";
@@ -40,9 +40,9 @@ export interface Floor {
   readonly clock: Clock;
   readonly border: Border;
   readonly edge: EdgeProof;
-  readonly open: Set<Exchange>;
+  readonly open: LinkedList<Exchange>;
   /** Those whose answer has not left, the oldest first. */
-  readonly unsent: Set<Exchange>;
+  readonly unsent: LinkedList<Exchange>;
   readonly counts: Counts;
   /** Of bodies in `open`. */
   bodyBytes: number;
@@ -63,7 +63,12 @@ export interface CallerSide {
 type State =
   | { readonly type: "receiving"; readonly accepted: Accepted; readonly body: Body; readonly untilMs: number }
   | { readonly type: "running"; readonly accepted: Accepted; readonly takeBack: TakeBack | undefined }
-  | { readonly type: "sending"; readonly bytes: number; readonly untilMs: number }
+  | {
+      readonly type: "sending";
+      readonly bytes: number;
+      readonly untilMs: number;
+      readonly unsent: Link<Exchange>;
+    }
   | { readonly type: "done" };
 
 const done: State = { type: "done" };
@@ -77,6 +82,7 @@ export class Exchange {
   /** Whether the request came through Envoy, which has looked at Host and Origin. */
   readonly isFromEdge: boolean;
   #state: State = done;
+  #open: Link<Exchange> | undefined;
   #bodyBytes = 0;
   #hasEnded = false;
 
@@ -107,7 +113,7 @@ export class Exchange {
     if (tooLarge !== undefined) throw tooLarge;
     const untilMs = Math.min(nowMs + bodyMsMax, accepted.deadlineMs);
     this.#state = { type: "receiving", accepted, body, untilMs };
-    floor.open.add(this);
+    this.#open = floor.open.push(this);
   }
 
   /** Whether a body is awaited: the head is accepted. */
@@ -217,9 +223,9 @@ export class Exchange {
   #hold(bytes: number): void {
     if (bytes === 0) return;
     const floor = this.#floor;
-    this.#state = { type: "sending", bytes, untilMs: floor.clock.monotonicMs() + unsentMsMax };
+    const untilMs = floor.clock.monotonicMs() + unsentMsMax;
+    this.#state = { type: "sending", bytes, untilMs, unsent: floor.unsent.push(this) };
     floor.unsentBytes += bytes;
-    floor.unsent.add(this);
     if (floor.unsentBytes > unsentBytesMax) sweepUnsent(floor);
   }
 
@@ -227,10 +233,11 @@ export class Exchange {
     const floor = this.#floor;
     if (this.#state.type === "sending") {
       floor.unsentBytes -= this.#state.bytes;
-      floor.unsent.delete(this);
+      floor.unsent.remove(this.#state.unsent);
     }
     this.#state = done;
-    floor.open.delete(this);
+    if (this.#open !== undefined) floor.open.remove(this.#open);
+    this.#open = undefined;
     floor.bodyBytes -= this.#bodyBytes;
     this.#bodyBytes = 0;
   }
@@ -239,7 +246,7 @@ export class Exchange {
 /** The oldest come first, so the first that may stay ends the search. */
 export function sweepUnsent(floor: Floor): void {
   const nowMs = floor.clock.monotonicMs();
-  for (const exchange of floor.unsent) if (!exchange.sweepUnsent(nowMs)) return;
+  while (floor.unsent.first?.sweepUnsent(nowMs) === true);
 }
 
 function busy(what: string): Refusal {

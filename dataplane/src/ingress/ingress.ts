@@ -1,6 +1,6 @@
 // The port of a node: everything that clients and Envoy send arrives here.
 import { createPort, listen } from "@voda/net";
-import { type Clock, wordsOf } from "@voda/stdx";
+import { type Clock, LinkedList, wordsOf } from "@voda/stdx";
 import type { Logger } from "pino";
 import type { Submit } from "../call/index.ts";
 import { createBorder } from "./border.ts";
@@ -59,8 +59,8 @@ export async function openIngress(options: IngressOptions): Promise<Ingress> {
     clock,
     border: createBorder(options),
     edge,
-    open: new Set<Exchange>(),
-    unsent: new Set<Exchange>(),
+    open: new LinkedList<Exchange>(),
+    unsent: new LinkedList<Exchange>(),
     counts: { calls: 0, refused: 0, cancelled: 0, timedOut: 0, cut: 0 },
     bodyBytes: 0,
     unsentBytes: 0,
@@ -78,7 +78,7 @@ export async function openIngress(options: IngressOptions): Promise<Ingress> {
   const bound = await listen(port.server, options);
   const sweeper = setInterval(() => {
     const nowMs = clock.monotonicMs();
-    for (const exchange of floor.open) exchange.sweep(nowMs);
+    for (const exchange of floor.open.values()) exchange.sweep(nowMs);
     sweepUnsent(floor);
   }, sweepMs);
 

@@ -1,6 +1,7 @@
 // The calls that this node has not answered, and the watch over their deadlines: the only one. Whoever holds
 // a caller's connection enters its call here, so the answer at the deadline comes from the node of that
 // connection, whatever became of the call elsewhere.
+import { NumberMap } from "@voda/stdx";
 import {
   type Answer,
   type AnswerMeta,
@@ -63,7 +64,7 @@ export interface Calls {
  * not answered then is answered after it.
  */
 export function createCalls(timers: Timers, onLate: (call: LiveCall, isLast: boolean) => void): Calls {
-  const live = new Map<number, LiveCall>();
+  const live = new NumberMap<LiveCall>();
 
   const take = (number: number): LiveCall | undefined => {
     const call = live.get(number);
@@ -80,7 +81,7 @@ export function createCalls(timers: Timers, onLate: (call: LiveCall, isLast: boo
     if (call === undefined) return;
     onLate(call, isLast);
     if (isLast) answer(number, late());
-    else if (live.has(number))
+    else if (live.get(number) !== undefined)
       call.disarm = timers.at(timers.nowMs() + lateGraceMs, () => expire(number, true));
   };
 
@@ -112,7 +113,7 @@ export function createCalls(timers: Timers, onLate: (call: LiveCall, isLast: boo
     take,
     answer,
     close() {
-      for (const number of live.keys()) answer(number, closing());
+      for (const { call } of live.values()) answer(call.head.number, closing());
     },
   };
 }

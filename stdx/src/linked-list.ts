@@ -7,8 +7,8 @@ export interface Link<T> {
 }
 
 /**
- * Things in the order in which they came, any of which may leave at any time. Beside a `Set` of what comes
- * and goes at each call: what has left is held by nothing (see `NumberMap`), nor does it hold what came after.
+ * Things in the order in which they came, any of which may leave at any time. Not a `Set`: here what has left
+ * is held by nothing (see `NumberMap`), nor does it hold what came after it.
  */
 export class LinkedList<T> {
   #first: Link<T> | undefined;

@@ -119,7 +119,8 @@ test("a picker that hangs is waited for a moment, then the session is hashed", a
 test("without an owner a session has one node, whatever method and protocol it is called by", async () => {
   ingress.picker.answer = () => ({});
   const used = new Set<string>();
-  for (let i = 0; i < 12; i += 1) {
+  // the ring depends on the nodes' ports: of 12 keys none may fall to one of three nodes once in 43 runs
+  for (let i = 0; i < 12 || (used.size < 3 && i < 100); i += 1) {
     const key = `key%2F${i}`;
     const replies = await Promise.all([
       callHttp1(ingress.port, `/agents/counter/${key}/add`),

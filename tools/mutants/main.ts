@@ -1,8 +1,8 @@
-// npm run test:mutants [-- --target NAME] [--seed 1] [--count 300] [--shard 1/1] [--jobs 2] [--again]: breaks
-// the product in one small place at a time and runs the tests of the room that holds it. A break that all of
-// them pass is a survivor: a test is missing, or the break changes nothing, and then survivors.json says why.
-// What ran before is not run again while its file is the same; `--again` runs the survivors once more, after
-// a test was added.
+// npm run test:mutants [-- --target NAME] [--file START] [--seed 1] [--count 300] [--shard 1/1] [--jobs 2]
+// [--again]: breaks the product in one small place at a time and runs the tests of the room that holds it. A
+// break that all of them pass is a survivor: a test is missing, or the break changes nothing, and then
+// survivors.json says why. What ran before is not run again while its file is the same; `--again` runs the
+// survivors once more, after a test was added.
 import { createHash } from "node:crypto";
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -40,6 +40,7 @@ const limitMs = (calmMs: number): number => 3 * calmMs + 10_000;
 const { values: flags } = parseArgs({
   options: {
     target: { type: "string" },
+    file: { type: "string", default: "" },
     seed: { type: "string", default: "1" },
     count: { type: "string", default: "300" },
     shard: { type: "string", default: "1/1" },
@@ -85,9 +86,9 @@ function choose(): readonly Run[] {
   if (asked.length === 0)
     throw new Error(`no target ${flags.target}; there are ${targets.map(({ name }) => name).join(", ")}`);
   const all = asked.flatMap((target) =>
-    target.sources.flatMap((file) =>
-      mutantsOf(file).map((mutant) => ({ mutant, target, key: keyOf(mutant) })),
-    ),
+    target.sources
+      .filter((file) => file.startsWith(flags.file))
+      .flatMap((file) => mutantsOf(file).map((mutant) => ({ mutant, target, key: keyOf(mutant) }))),
   );
   const random = prng(seed);
   const shuffled = all

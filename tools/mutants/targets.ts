@@ -61,6 +61,11 @@ export const targets: readonly Target[] = [
   edgeOf("bus", "dataplane/src/bus"),
   folder("publish", "controlplane/src/publish", globSync("controlplane/src/publish/*.envoy.test.ts")),
   {
+    name: "stdx",
+    sources: ["number-map", "linked-list"].map((file) => `stdx/src/${file}.ts`),
+    tests: pure("stdx/src"),
+  },
+  {
     name: "snapshot",
     sources: ["state/src/snapshot.ts", "state/src/envelope.ts", "state/src/delta.ts"],
     tests: pure("state/src"),

@@ -39,6 +39,12 @@ const rules: readonly Rule[] = [
   forbid(/\bas unknown as\b/, (file) => isSource(file) && notThisFile(file), "find the type that is missing"),
   // A test that does not run is believed to pass.
   forbid(/\b(test|describe|it)\.(skip|only|todo)\(|\{ *skip:/, isTest, "a test runs or is deleted"),
+  // fast-check's own bound is 10: what may be longer never is.
+  forbid(
+    /\{(?![^{}]*\bsize:)(?!\s*minLength: (\d+), maxLength: \1\b)[^{}]*\bmaxLength: (1[1-9]|[2-9]\d|\d{3,})/,
+    isSource,
+    'add size: "max", or fast-check makes no more than 10 of them',
+  ),
   // What is waited for by time fails on a machine that is slow, and is slow on one that is fast.
   forbid(/await (sleep|delay|setTimeout)\(/, isTest, "wait for a condition with a deadline, not for time"),
   forbid(

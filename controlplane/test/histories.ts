@@ -18,7 +18,7 @@ export const member = fc.record({
   warm: fc.constantFrom<string[]>("", "", "n3", "n20"),
 });
 export type PlacedMember = typeof member extends fc.Arbitrary<infer T> ? T : never;
-export const history = fc.array(fc.record({ member, leaves: fc.boolean() }), { maxLength: 40 });
+export const history = fc.array(fc.record({ member, leaves: fc.boolean() }), { maxLength: 40, size: "max" });
 export type History = typeof history extends fc.Arbitrary<infer T> ? T : never;
 export const policy = fc.constantFrom(...(Object.keys(policies) as PolicyName[]));
 const quotas = new Map([["blue", { gpuMilli: 9000 }]]);

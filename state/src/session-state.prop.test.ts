@@ -75,7 +75,7 @@ const turn: fc.Arbitrary<Turn> = fc.record({
   closes: fc.boolean(),
   reloads: fc.integer({ min: 0, max: 7 }).map((one) => one === 0),
 });
-const turns = fc.array(turn, { maxLength: 25 });
+const turns = fc.array(turn, { maxLength: 25, size: "max" });
 
 /** Performs the write on both; offsets are moved out of surrogate pairs by the model's plain string. */
 function perform(state: State<S>, model: Model, step: Write): void {
@@ -260,7 +260,7 @@ test("every damaged page is refused", () => {
 });
 
 test("random bytes are refused, also behind a right checksum", () => {
-  const bodies = fc.oneof(fc.uint8Array({ maxLength: 80 }), turnsBody());
+  const bodies = fc.oneof(fc.uint8Array({ maxLength: 80, size: "max" }), turnsBody());
   fc.assert(
     fc.property(bodies, fc.boolean(), (body, isSealed) => {
       const bytes = isSealed ? sealed(1, body) : body;
@@ -280,17 +280,19 @@ test("random bytes are refused, also behind a right checksum", () => {
 function turnsBody(): fc.Arbitrary<Uint8Array> {
   const names = fc.constantFrom("reg", "n", "items", "notes");
   const numbers = { reg: 1, n: 2, items: 3, notes: 4 };
-  return fc.tuple(names, fc.uint8Array({ maxLength: 40 }), fc.boolean()).map(([name, rest, isDelta]) => {
-    const field = [
-      name.length,
-      ...Buffer.from(name),
-      numbers[name],
-      ...(isDelta ? [] : [0]),
-      rest.length,
-      ...rest,
-    ];
-    return Uint8Array.from(isDelta ? [1, 1, 1, ...field] : field);
-  });
+  return fc
+    .tuple(names, fc.uint8Array({ maxLength: 40, size: "max" }), fc.boolean())
+    .map(([name, rest, isDelta]) => {
+      const field = [
+        name.length,
+        ...Buffer.from(name),
+        numbers[name],
+        ...(isDelta ? [] : [0]),
+        rest.length,
+        ...rest,
+      ];
+      return Uint8Array.from(isDelta ? [1, 1, 1, ...field] : field);
+    });
 }
 
 function headOf(page: Uint8Array): Uint8Array {

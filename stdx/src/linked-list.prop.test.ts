@@ -8,7 +8,7 @@ const step = fc.option(fc.nat(12), { nil: undefined });
 
 test("it holds what a Set would hold, in the same order", () => {
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+    fc.property(fc.array(step, { maxLength: 200, size: "max" }), (steps) => {
       const [mine, model, links] = [new LinkedList<number>(), new Set<number>(), [] as Link<number>[]];
       for (const [i, back] of steps.entries()) {
         const link = back === undefined ? undefined : links.at(-1 - back);

@@ -13,7 +13,7 @@ const step = fc.record({ key, isSet: fc.boolean(), value: fc.nat() });
 
 test("it holds what a Map would hold", () => {
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 400 }), (steps) => {
+    fc.property(fc.array(step, { maxLength: 400, size: "max" }), (steps) => {
       const [mine, model] = [new NumberMap<number>(), new Map<number, number>()];
       for (const { key: at, isSet, value } of steps) {
         if (isSet) {

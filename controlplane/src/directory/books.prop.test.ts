@@ -272,7 +272,7 @@ function checkNode(
 
 test("whatever happens to nodes and sessions, the books are the count of the entries and exceed no node, and tenants share as they said", () => {
   fc.assert(
-    fc.property(fc.array(step, { minLength: 20, maxLength: 80 }), (steps) => {
+    fc.property(fc.array(step, { minLength: 20, maxLength: 80, size: "max" }), (steps) => {
       using history = new History();
       for (const one of steps) {
         history.play(one);

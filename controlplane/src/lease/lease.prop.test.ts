@@ -20,7 +20,7 @@ const event = fc.oneof(
   fc.record({ type: fc.constant("tick" as const) }),
 );
 /** Events with the time that passes before each. */
-const history = fc.array(fc.tuple(fc.integer({ min: 0, max: 2500 }), event), { maxLength: 80 });
+const history = fc.array(fc.tuple(fc.integer({ min: 0, max: 2500 }), event), { maxLength: 80, size: "max" });
 
 /** What was true of one incarnation, kept without the machine. */
 interface Seen {

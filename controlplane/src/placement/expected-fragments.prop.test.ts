@@ -42,7 +42,7 @@ test("the tables give the GPUs that a random request of the mix cannot use", () 
   fc.assert(
     fc.property(
       fc.array(requests, { minLength: 1, maxLength: 8 }),
-      fc.array(requests, { maxLength: 12 }),
+      fc.array(requests, { maxLength: 12, size: "max" }),
       (mix, before) => {
         const pool = new Pool({
           nodes: [node("n", { gpus: 4, cores: 64, model: "A" }), node("m", { gpus: 1, model: "B" })],

@@ -231,7 +231,7 @@ function checkDevice({ books }: Pool, { node, position, memoryMib }: Device, her
 
 test("no history of a pool exceeds a capacity or a quota, mixes the modes of a GPU, or lets tenants share against their class", () => {
   fc.assert(
-    fc.property(policy, nodes, fc.array(step, { maxLength: 40 }), (name, specs, steps) => {
+    fc.property(policy, nodes, fc.array(step, { maxLength: 40, size: "max" }), (name, specs, steps) => {
       const pool = new Pool({ nodes: specs, policy: name, quotas });
       let sessions = 0;
       for (const one of steps) {
@@ -248,7 +248,7 @@ test("a plan is refused once its node or its namespace's quota has changed, and 
     fc.property(
       policy,
       nodes,
-      fc.array(step, { maxLength: 20 }),
+      fc.array(step, { maxLength: 20, size: "max" }),
       request,
       request,
       (name, specs, steps, first, second) => {
@@ -273,40 +273,55 @@ test("a plan is refused once its node or its namespace's quota has changed, and 
 
 test("deciding changes nothing: the next decision is the same, and so is one from a pool with the same history", () => {
   fc.assert(
-    fc.property(policy, nodes, fc.array(step, { maxLength: 20 }), request, (name, specs, steps, wanted) => {
-      fc.pre(name !== "random");
-      const build = (): Pool => {
-        const pool = new Pool({ nodes: specs, policy: name, quotas });
-        let sessions = 0;
-        for (const one of steps) play(pool, one, () => `s${sessions++}`);
-        return pool;
-      };
-      const pool = build();
-      const decision = pool.decide({ ...wanted, session: "new" });
-      assert.deepEqual(pool.decide({ ...wanted, session: "new" }), decision);
-      assert.deepEqual(build().decide({ ...wanted, session: "new" }), decision);
-    }),
+    fc.property(
+      policy,
+      nodes,
+      fc.array(step, { maxLength: 20, size: "max" }),
+      request,
+      (name, specs, steps, wanted) => {
+        fc.pre(name !== "random");
+        const build = (): Pool => {
+          const pool = new Pool({ nodes: specs, policy: name, quotas });
+          let sessions = 0;
+          for (const one of steps) play(pool, one, () => `s${sessions++}`);
+          return pool;
+        };
+        const pool = build();
+        const decision = pool.decide({ ...wanted, session: "new" });
+        assert.deepEqual(pool.decide({ ...wanted, session: "new" }), decision);
+        assert.deepEqual(build().decide({ ...wanted, session: "new" }), decision);
+      },
+    ),
   );
 });
 
 test("a refusal is honest: every node is counted once, at a constraint that it really fails", () => {
   fc.assert(
-    fc.property(policy, nodes, fc.array(step, { maxLength: 30 }), request, (name, specs, steps, wanted) => {
-      const pool = new Pool({ nodes: specs, policy: name, quotas });
-      let sessions = 0;
-      for (const one of steps) play(pool, one, () => `s${sessions++}`);
-      const refusal = pool.decide({ ...wanted, session: "new" });
-      if (refusal.type === "plan" || refusal.reason === "invalid" || refusal.reason === "quota") return;
-      const counted = Object.values(refusal.failed).reduce((total, count) => total + count, 0);
-      assert.deepEqual([counted, refusal.nodes], [pool.books.nodes, pool.books.nodes]);
-      assert.equal(refusal.nearest === undefined, refusal.failed.not_ready === refusal.nodes);
-      if (refusal.nearest !== undefined) assert.ok(refusal.nearest.free < refusal.nearest.wanted);
-      const empty = new Pool({ nodes: pool.books.specs.filter((spec) => spec !== undefined), policy: name });
-      const { affinity: _, ...free } = wanted;
-      assert.equal(
-        empty.decide({ ...free, session: "new" }).type === "refusal",
-        refusal.reason === "impossible",
-      );
-    }),
+    fc.property(
+      policy,
+      nodes,
+      fc.array(step, { maxLength: 30, size: "max" }),
+      request,
+      (name, specs, steps, wanted) => {
+        const pool = new Pool({ nodes: specs, policy: name, quotas });
+        let sessions = 0;
+        for (const one of steps) play(pool, one, () => `s${sessions++}`);
+        const refusal = pool.decide({ ...wanted, session: "new" });
+        if (refusal.type === "plan" || refusal.reason === "invalid" || refusal.reason === "quota") return;
+        const counted = Object.values(refusal.failed).reduce((total, count) => total + count, 0);
+        assert.deepEqual([counted, refusal.nodes], [pool.books.nodes, pool.books.nodes]);
+        assert.equal(refusal.nearest === undefined, refusal.failed.not_ready === refusal.nodes);
+        if (refusal.nearest !== undefined) assert.ok(refusal.nearest.free < refusal.nearest.wanted);
+        const empty = new Pool({
+          nodes: pool.books.specs.filter((spec) => spec !== undefined),
+          policy: name,
+        });
+        const { affinity: _, ...free } = wanted;
+        assert.equal(
+          empty.decide({ ...free, session: "new" }).type === "refusal",
+          refusal.reason === "impossible",
+        );
+      },
+    ),
   );
 });

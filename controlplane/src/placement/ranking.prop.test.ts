@@ -30,7 +30,7 @@ const requests = fc.array(
     goes: fc.option(fc.nat(60), { freq: 6 }),
     comes: fc.option(fc.nat(60), { freq: 2 }),
   }),
-  { maxLength: 120 },
+  { maxLength: 120, size: "max" },
 );
 /** `bpf` alone has ties that depend on the kind. */
 const names = [

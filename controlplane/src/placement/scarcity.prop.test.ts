@@ -40,7 +40,7 @@ function scarcityIn(pool: Pool, request: PoolRequest, setScarcity: number): numb
 }
 
 const histories = fc
-  .array(requests, { maxLength: 14 })
+  .array(requests, { maxLength: 14, size: "max" })
   .map((all) => all.map((one, i) => ask(`s${i}`, one.gpu, one)));
 const degrees = fc.constantFrom(0, 0.5, 1);
 

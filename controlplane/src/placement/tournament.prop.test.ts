@@ -4,8 +4,8 @@ import * as fc from "fast-check";
 import { tournament } from "./tournament.ts";
 
 test("the winner is the first of the best, whatever has changed before", () => {
-  const scores = fc.array(fc.nat(5), { minLength: 1, maxLength: 40 });
-  const changes = fc.array(fc.tuple(fc.nat(100), fc.nat(5)), { maxLength: 30 });
+  const scores = fc.array(fc.nat(5), { minLength: 1, maxLength: 40, size: "max" });
+  const changes = fc.array(fc.tuple(fc.nat(100), fc.nat(5)), { maxLength: 30, size: "max" });
   fc.assert(
     fc.property(scores, changes, (start, steps) => {
       const now = [...start];

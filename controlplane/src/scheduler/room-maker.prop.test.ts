@@ -28,8 +28,8 @@ const outcome = fc.constantFrom<Slept[]>("asleep", "asleep", "asleep", "busy", "
 const world = fc.record({
   nodes: fc.integer({ min: 1, max: 3 }),
   gpus: fc.integer({ min: 1, max: 3 }),
-  steps: fc.array(step, { minLength: 5, maxLength: 60 }),
-  outcomes: fc.array(outcome, { minLength: 1, maxLength: 20 }),
+  steps: fc.array(step, { minLength: 5, maxLength: 60, size: "max" }),
+  outcomes: fc.array(outcome, { minLength: 1, maxLength: 20, size: "max" }),
 });
 
 test("whatever arrives and whatever nodes answer: only those sleep that may, and room that is made is there", async () => {

@@ -52,7 +52,7 @@ const call: fc.Arbitrary<Call> = fc
     key,
     method: text,
     content: fc.constantFrom("json" as const, "proto" as const),
-    body: fc.uint8Array({ maxLength: 40 }),
+    body: fc.uint8Array({ maxLength: 40, size: "max" }),
     caller: fc.oneof(fc.constant("anonymous"), text),
     traceparent: fc.option(text, { nil: undefined }),
     requestId: fc.option(text, { nil: undefined }),
@@ -114,16 +114,20 @@ test("a plain call of a worker has no meta block", () => {
 
 test("any meta and type decode or are refused with FrameError", () => {
   fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 80 }), fc.integer({ min: 0, max: 6 }), (meta, code) => {
-      try {
-        passed(
-          Object.assign(encodeSessionCall(fc.sample(call, 1)[0] ?? assert.fail(), 0), { meta, code }),
-          (frame) => decodeCall(frame, 1, 0),
-        );
-      } catch (error) {
-        assert.ok(error instanceof FrameError, String(error));
-      }
-    }),
+    fc.property(
+      fc.uint8Array({ maxLength: 80, size: "max" }),
+      fc.integer({ min: 0, max: 6 }),
+      (meta, code) => {
+        try {
+          passed(
+            Object.assign(encodeSessionCall(fc.sample(call, 1)[0] ?? assert.fail(), 0), { meta, code }),
+            (frame) => decodeCall(frame, 1, 0),
+          );
+        } catch (error) {
+          assert.ok(error instanceof FrameError, String(error));
+        }
+      },
+    ),
     { numRuns: 500 },
   );
 });

@@ -24,9 +24,9 @@ const fields: fc.Arbitrary<FrameFields> = fc.record(
     turn: number,
     remainingMs: fc.double({ noNaN: true, noDefaultInfinity: true }),
     life: fc.uint8Array({ minLength: 16, maxLength: 16 }),
-    subject: fc.uint8Array({ maxLength: 300 }),
-    meta: fc.uint8Array({ maxLength: 100 }),
-    payload: fc.uint8Array({ maxLength: 2000 }),
+    subject: fc.uint8Array({ maxLength: 300, size: "max" }),
+    meta: fc.uint8Array({ maxLength: 100, size: "max" }),
+    payload: fc.uint8Array({ maxLength: 2000, size: "max" }),
   },
   { noNullPrototype: true },
 );

@@ -7,7 +7,7 @@ import * as fc from "fast-check";
 import { decodeRecord, encodeRecord, type LaneRecord } from "./record.ts";
 
 const sixteen = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Uint8Array.from(bytes));
-const blob = fc.uint8Array({ maxLength: 300 }).map((bytes) => Uint8Array.from(bytes));
+const blob = fc.uint8Array({ maxLength: 300, size: "max" }).map((bytes) => Uint8Array.from(bytes));
 const count = fc.maxSafeNat();
 const plain = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>
   fc.record(model, { noNullPrototype: true });

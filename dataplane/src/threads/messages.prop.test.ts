@@ -18,8 +18,8 @@ import { type ToWorker, toWorker } from "./to-worker.ts";
 
 /** Beyond 2^32 too: nothing that counts up for the life of a process is cut off. */
 const number = fc.maxSafeNat();
-const bytes = fc.uint8Array({ maxLength: 200 });
-const text = fc.string({ unit: "grapheme", maxLength: 60 });
+const bytes = fc.uint8Array({ maxLength: 200, size: "max" });
+const text = fc.string({ unit: "grapheme", maxLength: 60, size: "max" });
 const why = fc.constantFrom("deadline" as const, "caller" as const);
 const record = <T>(of: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>
   fc.record(of, { noNullPrototype: true });

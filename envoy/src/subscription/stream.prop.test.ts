@@ -138,6 +138,7 @@ const steps = fc.array(
   fc.constantFrom("publish", "answer", "answer", "answer", "refuse", "reconnect", "resubscribe"),
   {
     maxLength: 60,
+    size: "max",
   },
 );
 

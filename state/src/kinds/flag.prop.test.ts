@@ -11,7 +11,7 @@ const open = (pages?: readonly Uint8Array[]) => openState({ on: { kind: "flag" }
 test("a flag is what was said last, in the transaction, views, replicas and after a reload", () => {
   const turn = fc.record({ says: fc.array(fc.boolean(), { maxLength: 4 }), commits: fc.boolean() });
   fc.assert(
-    fc.property(fc.array(turn, { maxLength: 20 }), (turns) => {
+    fc.property(fc.array(turn, { maxLength: 20, size: "max" }), (turns) => {
       const [live, replica] = [open(), open()];
       let committed: boolean = false;
       for (const { says, commits } of turns) {

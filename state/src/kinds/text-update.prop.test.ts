@@ -17,6 +17,7 @@ const turns = fc.array(
   fc.record({ edits: fc.array(edit, { maxLength: 6 }), origin: fc.integer({ min: 1, max: 3 }) }),
   {
     maxLength: 12,
+    size: "max",
   },
 );
 
@@ -90,24 +91,28 @@ test("updates are byte for byte those of yjs, and documents stay equal", () => {
 
 test("splices stay in order and apart, and give what the edits gave", () => {
   fc.assert(
-    fc.property(fc.string({ maxLength: 30 }), fc.array(edit, { maxLength: 30 }), (text, edits) => {
-      const splices = new Splices();
-      let plain = text;
-      for (const { at, removed, inserted } of edits) {
-        const from = Math.floor(at * plain.length);
-        const count = Math.min(removed, plain.length - from);
-        splices.add(from, count, inserted);
-        plain = plain.slice(0, from) + inserted + plain.slice(from + count);
-        let end = -1;
-        for (const one of splices.list) {
-          assert.ok(one.at > end, "at least one unit is kept between two splices");
-          assert.ok(one.removed > 0 || one.inserted !== "");
-          end = one.at + one.removed;
+    fc.property(
+      fc.string({ maxLength: 30, size: "max" }),
+      fc.array(edit, { maxLength: 30, size: "max" }),
+      (text, edits) => {
+        const splices = new Splices();
+        let plain = text;
+        for (const { at, removed, inserted } of edits) {
+          const from = Math.floor(at * plain.length);
+          const count = Math.min(removed, plain.length - from);
+          splices.add(from, count, inserted);
+          plain = plain.slice(0, from) + inserted + plain.slice(from + count);
+          let end = -1;
+          for (const one of splices.list) {
+            assert.ok(one.at > end, "at least one unit is kept between two splices");
+            assert.ok(one.removed > 0 || one.inserted !== "");
+            end = one.at + one.removed;
+          }
+          const spliced = splices.list.toReversed().reduce((all, one) => replace(all, one), text);
+          assert.equal(spliced, plain);
         }
-        const spliced = splices.list.toReversed().reduce((all, one) => replace(all, one), text);
-        assert.equal(spliced, plain);
-      }
-    }),
+      },
+    ),
     { numRuns: 1000 },
   );
 });

@@ -131,6 +131,8 @@ class RigWorld implements World {
 export class Rig {
   readonly lane: Lane;
   readonly world = new RigWorld();
+  /** As the reactor keeps them: one that is set to another time rings then only. */
+  readonly #timers = new Map<LaneTimer, number>();
   #seq = 0;
   #turn = 0;
 
@@ -149,17 +151,22 @@ export class Rig {
   }
 
   step(event: LaneEvent): LaneEffect[] {
-    return stepLane(this.lane, event, this.world);
+    const effects = stepLane(this.lane, event, this.world);
+    for (const { timer, atMs } of all(effects, "timer")) this.#timers.set(timer, atMs);
+    return effects;
   }
 
   invoke(call: CallHead): LaneEffect[] {
     return this.step({ type: "invoke", call });
   }
 
-  /** Time passes and a timer rings. */
+  /** Time passes and the timer rings, if the lane has asked for that. */
   wait(ms: number, timer: LaneTimer = "append"): LaneEffect[] {
     this.world.storeMs += ms;
     this.world.monotonicMs += ms;
+    const dueMs = this.#timers.get(timer);
+    if (dueMs === undefined || dueMs > this.world.monotonicMs) return [];
+    this.#timers.delete(timer);
     return this.step({ type: "timer", timer });
   }
 

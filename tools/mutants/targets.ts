@@ -16,7 +16,7 @@ const sourcesOf = (folder: string): string[] =>
     (file) => !/\.(test|worker)\.ts$|\/(index|types|constants)\.ts$/.test(file),
   );
 const simulator = ["test/src/sim/sim.sim.test.ts"];
-const machines = [...pure("dataplane/src/lane"), ...pure("dataplane/src/turn")];
+const machines = ["lane", "turn", "reactor"].flatMap((name) => pure(`dataplane/src/${name}`));
 
 /** Files that speak to servers and threads, of which only tests with these notice anything. */
 const edges = new Set([

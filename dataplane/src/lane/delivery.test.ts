@@ -13,8 +13,15 @@ import {
   stored,
   typesOf,
 } from "../../test/lane-rig.ts";
-import { type Failure, fail, type Send } from "../call/index.ts";
-import { attemptsMax, awayMax, letterLifeMs, redeliverMinMs } from "./constants.ts";
+import { type Failure, fail, type Send, sendBytes } from "../call/index.ts";
+import {
+  attemptsMax,
+  awayMax,
+  letterLifeMs,
+  redeliverMinMs,
+  rejectedRetryMs,
+  resendMinMs,
+} from "./constants.ts";
 import type { LaneEffect } from "./types.ts";
 
 const send = (key: string, method = "take"): Send => ({ agent: "sink", key, method, body: sixteen(1) });
@@ -61,7 +68,8 @@ test("a bell that does not get there is rung again, and the turn waits", () => {
   rig.invoke(callOf(2));
   const { token } = one(rig.turned(2, 1, [send("a")]), "ring");
   assert.deepEqual(typesOf(rig.step({ type: "store_failed", token })), []);
-  assert.deepEqual(typesOf(rig.wait(1_000, "outbox")), ["ring"]);
+  assert.deepEqual(typesOf(rig.wait(resendMinMs - 1, "outbox")), []);
+  assert.deepEqual(typesOf(rig.wait(1, "outbox")), ["ring"]);
 });
 
 test("letters to one session go one by one in their order, those to others beside them", () => {
@@ -76,9 +84,114 @@ test("letters to one session go one by one in their order, those to others besid
 
 test("so many letters are on their way at once, and the next one goes when one is over", () => {
   const rig = createRig().owner();
-  const sends = Array.from({ length: awayMax + 1 }, (_, i) => send(`k${i}`));
+  const sends = Array.from({ length: awayMax + 3 }, (_, i) => send(`k${i}`));
   assert.equal(numbers(sending(rig, 2, ...sends)).length, awayMax);
   assert.deepEqual(numbers(told(rig, 5)), [awayMax + 1]);
+  assert.deepEqual(numbers(told(rig, 6)), [awayMax + 2]);
+});
+
+test("what is told of a letter twice counts once", () => {
+  const rig = createRig().owner();
+  sending(rig, 2, ...Array.from({ length: awayMax + 3 }, (_, i) => send(`k${i}`)));
+  assert.deepEqual(numbers(told(rig, 1, full)), [awayMax + 1]);
+  assert.deepEqual(numbers(told(rig, 1, full)), []);
+  assert.deepEqual(numbers(told(rig, 1)), []);
+  rig.world.monotonicMs += redeliverMinMs;
+  assert.deepEqual(numbers(told(rig, 2)), [awayMax + 2]);
+});
+
+test("a letter that is over leaves the books of the worker with its bytes", () => {
+  const rig = createRig().owner();
+  sending(rig, 2, send("a"), send("a"));
+  const { messages, bytes } = one(told(rig, 1), "outbox");
+  assert.deepEqual([messages, bytes], [1, sendBytes(send("a"))]);
+});
+
+test("the next letter to a session has its own attempts, and its own pauses", () => {
+  const rig = createRig().owner();
+  sending(rig, 2, send("a"), send("a"));
+  for (let attempt = 1; attempt < attemptsMax; attempt += 1) {
+    told(rig, 1, broken);
+    assert.deepEqual(numbers(rig.wait(60_000, "outbox")), [1]);
+  }
+  assert.deepEqual(numbers(told(rig, 1)), [2]);
+  assert.deepEqual(typesOf(told(rig, 2, broken)), []);
+  assert.deepEqual(numbers(rig.wait(redeliverMinMs, "outbox")), [2]);
+});
+
+test("each of two letters that came back goes again at its own time", () => {
+  const rig = createRig().owner();
+  sending(rig, 2, send("a"), send("b"));
+  told(rig, 1, full);
+  rig.wait(60);
+  told(rig, 2, full);
+  assert.deepEqual(numbers(rig.wait(redeliverMinMs - 60, "outbox")), [1]);
+  assert.deepEqual(numbers(rig.wait(60, "outbox")), [2]);
+});
+
+test("a timer is asked for when something waits, and once", () => {
+  const rig = createRig().owner();
+  assert.deepEqual(all(sending(rig, 2, send("a"), send("b")), "timer"), []);
+  assert.deepEqual(all(told(rig, 1, full), "timer"), [
+    { type: "timer", timer: "outbox", atMs: rig.world.monotonicMs + redeliverMinMs },
+  ]);
+  assert.deepEqual(all(told(rig, 2, full), "timer"), []);
+});
+
+const connection = (rig: Rig, up: boolean): LaneEffect[] => rig.step({ type: "connection", up });
+
+test("without the store nothing leaves; with it the bell rings anew, and what waited goes when the lane is read", () => {
+  const rig = createRig().owner();
+  sending(rig, 2, send("a"), send("a"));
+  const tip = rig.tip();
+  connection(rig, false);
+  assert.deepEqual(typesOf(told(rig, 1)), ["outbox"]);
+  const up = connection(rig, true);
+  assert.deepEqual(typesOf(up), ["readLast"]);
+  const verified = rig.last(up, tip);
+  assert.deepEqual([typesOf(verified), numbers(verified)], [["ring", "deliver"], [2]]);
+});
+
+test("a record with a single letter that is on its way when the store goes is sent again after the bell", () => {
+  const rig = createRig().owner();
+  rig.invoke(callOf(2));
+  const { token } = one(rig.turned(2, 1, [send("a")]), "ring");
+  const tip = rig.tip();
+  rung(rig, token);
+  connection(rig, false);
+  const verified = rig.last(connection(rig, true), tip);
+  assert.deepEqual(typesOf(verified), ["ring"]);
+  assert.deepEqual(all(rig.wait(2_000), "append"), [], "it may not lie there without a bell");
+  rung(rig, one(verified, "ring").token);
+  assert.deepEqual(numbers(rig.accept(rig.wait(2_000))), [1]);
+});
+
+test("what only a bell is refused for costs no turn that sends nothing", () => {
+  const rig = createRig().owner();
+  sending(rig, 2, send("a"));
+  const tip = rig.tip();
+  connection(rig, false);
+  const verified = rig.last(connection(rig, true), tip);
+  rig.invoke(callOf(3));
+  const { token } = one(verified, "ring");
+  assert.deepEqual(typesOf(rig.step({ type: "rejected", token, why: "no room" })), []);
+  assert.deepEqual(typesOf(rig.wait(rejectedRetryMs - 1, "outbox")), []);
+  assert.deepEqual(typesOf(rig.wait(1, "outbox")), ["ring"]);
+});
+
+const toItself: Send = { ...send("k"), agent: "counter" };
+
+test("a session that ends takes nothing from itself any more, and what others get goes", () => {
+  const rig = createRig().owner();
+  const neighbours: Send[] = [send("k"), { ...toItself, key: "j" }];
+  assert.deepEqual(numbers(sending(rig, 2, toItself, toItself, ...neighbours)), [1, 3, 4]);
+  rig.step({ type: "control", call: callOf(3, { type: "end" }) });
+  const came = told(rig, 1, full);
+  assert.deepEqual(typesOf(came), []);
+  const waited = rig.wait(redeliverMinMs, "outbox");
+  assert.deepEqual(typesOf(waited), ["outbox", "outbox"]);
+  told(rig, 3, full);
+  assert.deepEqual(numbers(rig.wait(redeliverMinMs, "outbox")), [3]);
 });
 
 /** The letter is given up: its session says that it was not taken, and what is kept of it is returned. */
@@ -175,8 +288,11 @@ test("a letter that is too old is given up unsent", () => {
   const rig = createRig().owner();
   sending(rig, 2, send("a"));
   told(rig, 1, full);
-  rig.world.storeMs += letterLifeMs;
-  const { failure } = givenUp(rig, rig.wait(2_000, "outbox"));
+  rig.world.storeMs += letterLifeMs - redeliverMinMs - 1;
+  assert.equal(one(rig.wait(redeliverMinMs, "outbox"), "deliver").isGivenUp, false);
+  told(rig, 1, full);
+  rig.world.storeMs += 1 - 2 * redeliverMinMs;
+  const { failure } = givenUp(rig, rig.wait(2 * redeliverMinMs, "outbox"));
   assert.match(failure.message, /^not delivered in 7 days/);
 });
 
@@ -191,7 +307,8 @@ test("whoever wakes the session delivers what it finds", () => {
   const order = callOf(1, { type: "deliver", id: undefined });
   const opened = rig.last(rig.step({ type: "control", call: order }), last);
   assert.deepEqual(typesOf(opened), ["open", "outbox", "ring", "append"]);
-  assert.equal(one(opened, "outbox").messages, 1);
+  const { messages, bytes } = one(opened, "outbox");
+  assert.deepEqual([messages, bytes], [1, sendBytes(send("a"))]);
   const claimed = rig.accept(opened);
   assert.deepEqual(numbers(claimed), [4]);
   const { token } = givenUp(rig, told(rig, 4, refused));

@@ -17,6 +17,7 @@ import type { Activation, Slice, Step, StoreReply } from "./lane.ts";
 import { takeNothing } from "./memory.ts";
 import {
   endLetter,
+  firstOf,
   forgetBell,
   makeReady,
   nextTarget,
@@ -81,8 +82,8 @@ function deliver(step: Step, activation: Activation): void {
   wakeTargets(outbox, world.monotonicMs);
   while (outbox.away < awayMax) {
     const target = nextTarget(outbox);
-    const letter = target?.letters[0];
-    if (target === undefined || letter === undefined) break;
+    if (target === undefined) break;
+    const letter = firstOf(target);
     if (orders.closing === "end" && isOwn(step, letter)) {
       over(step, activation, target);
     } else {
@@ -115,7 +116,7 @@ export function delivered(
   const { outbox } = activation;
   const letter = outbox.letters.get(n);
   const target = letter && targetOf(outbox, letter);
-  if (target?.stage !== "away" || target.letters[0]?.n !== n) return;
+  if (target?.stage !== "away" || firstOf(target).n !== n) return;
   outbox.away -= 1;
   if (failure === undefined) over(step, activation, target);
   else if (failure.reason === "not_taken" || isNobodyThere)
@@ -148,8 +149,7 @@ function pauseMs({ tries }: Target, failure: Failure): number {
  * again: it may be kept already.
  */
 function bury({ world, out }: Step, { outbox, tip }: Activation, target: Target, failure: Failure): void {
-  const [letter] = target.letters;
-  if (letter === undefined) return;
+  const letter = firstOf(target);
   const token = world.unique();
   target.stage = "burying";
   target.last = failure;
@@ -179,7 +179,7 @@ function replied(step: Step, activation: Activation, event: StoreReply): boolean
 /** The first letter of the target is over; the next one may go. */
 function over({ out }: Step, { number: activation, outbox }: Activation, target: Target): void {
   const letter: Letter = endLetter(outbox, target);
-  if (target.letters.length > 0) makeReady(outbox, target);
+  makeReady(outbox, target);
   out.push({ type: "outbox", activation, way: "over", messages: 1, bytes: sendBytes(letter) });
 }
 

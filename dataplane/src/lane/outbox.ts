@@ -1,5 +1,6 @@
 // What the session has sent and is not over: letters by target, each target's in their order, one on its way
 // at a time. So a target never sees a number before a lower one that it has not taken (PROTOCOL.md 6.2).
+import { assert } from "@voda/stdx";
 import { type Failure, sendBytes } from "../call/index.ts";
 import type { OutboxPart } from "./record-outbox.ts";
 import type { Turned } from "./turns.ts";
@@ -106,16 +107,28 @@ export function replayLetters(outbox: Outbox, { done, next, letters }: OutboxPar
     if (letter.n >= outbox.next) addLetter(outbox, { ...letter, body: letter.body.slice() });
   outbox.next = Math.max(outbox.next, next);
   outbox.doneWritten = Math.max(outbox.doneWritten, done);
-  for (const n of outbox.letters.keys()) {
-    if (n >= outbox.doneWritten) return;
-    removeLetter(outbox, n);
+  for (const letter of outbox.letters.values()) {
+    if (letter.n >= outbox.doneWritten) return;
+    endLetter(outbox, targetOf(outbox, letter));
   }
+}
+
+/** Of a target of the outbox: it leaves with its last letter. */
+export function firstOf({ letters: [letter] }: Target): Letter {
+  assert(letter !== undefined, "a target without letters");
+  return letter;
 }
 
 /** The first letter of the target is over. */
 export function endLetter(outbox: Outbox, target: Target): Letter {
-  const letter = target.letters[0] as Letter;
-  removeLetter(outbox, letter.n);
+  const letter = firstOf(target);
+  outbox.letters.delete(letter.n);
+  outbox.bytes -= sendBytes(letter);
+  target.letters.shift();
+  target.tries = 0;
+  target.attempts = 0;
+  target.last = undefined;
+  if (target.letters.length === 0) outbox.targets.delete(nameOf(letter));
   return letter;
 }
 
@@ -154,16 +167,16 @@ export function nextTarget(outbox: Outbox): Target | undefined {
 /** What is known of first letters when memory is dropped: one that ends its thread must come to an end. */
 export type Owed = ReadonlyMap<number, Pick<Target, "tries" | "attempts" | "last">>;
 
-/** By number. */
+/** By number; `undefined` when nothing is: the lane may be forgotten. */
 export function owedBy({ targets }: Outbox): Owed | undefined {
   if (targets.size === 0) return undefined;
-  return new Map(Array.from(targets.values(), (target) => [target.letters[0]?.n ?? 0, target]));
+  return new Map(Array.from(targets.values(), (target) => [firstOf(target).n, target]));
 }
 
 /** The session is in memory again, and nobody else had it. */
 export function restoreOwed(outbox: Outbox, owed: Owed | undefined): Outbox {
   for (const target of outbox.targets.values()) {
-    const known = owed?.get(target.letters[0]?.n ?? 0);
+    const known = owed?.get(firstOf(target).n);
     if (known === undefined) continue;
     target.tries = known.tries;
     target.attempts = known.attempts;
@@ -172,11 +185,17 @@ export function restoreOwed(outbox: Outbox, owed: Owed | undefined): Outbox {
   return outbox;
 }
 
-export const targetOf = (outbox: Outbox, { agent, key }: Letter): Target | undefined =>
-  outbox.targets.get(`${agent}/${key}`);
+/** Of a letter of the outbox. */
+export function targetOf(outbox: Outbox, letter: Letter): Target {
+  const target = outbox.targets.get(nameOf(letter));
+  assert(target !== undefined, "a letter without a target");
+  return target;
+}
+
+const nameOf = ({ agent, key }: Letter): string => `${agent}/${key}`;
 
 function addLetter(outbox: Outbox, letter: Letter): void {
-  const name = `${letter.agent}/${letter.key}`;
+  const name = nameOf(letter);
   const known = outbox.targets.get(name);
   outbox.letters.set(letter.n, letter);
   outbox.bytes += sendBytes(letter);
@@ -194,17 +213,4 @@ function addLetter(outbox: Outbox, letter: Letter): void {
   };
   outbox.targets.set(name, made);
   outbox.ready.push(made);
-}
-
-function removeLetter(outbox: Outbox, n: number): void {
-  const letter = outbox.letters.get(n);
-  const target = letter && targetOf(outbox, letter);
-  if (letter === undefined || target === undefined) return;
-  outbox.letters.delete(n);
-  outbox.bytes -= sendBytes(letter);
-  target.letters.shift();
-  target.tries = 0;
-  target.attempts = 0;
-  target.last = undefined;
-  if (target.letters.length === 0) outbox.targets.delete(`${letter.agent}/${letter.key}`);
 }

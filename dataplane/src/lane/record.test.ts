@@ -251,6 +251,13 @@ test("a later version, and a critical part that this one does not know, are unsu
   assert.deepEqual(decodeRecord(changed(skipped, 0, 0x76), crc32), records["claim"]);
 });
 
+test("a letter of which more is said than this version knows is refused", () => {
+  const sent = golden("sending");
+  const at = Buffer.from(sent).indexOf(Uint8Array.of(0, 3, 0x80, 0xd8, 0xc1, 0xa2, 0x8c, 0x34));
+  assert.ok(at > 0);
+  assert.throws(() => decodeRecord(changed(sent, at, 1), crc32), /letter with unknown flags 0x1/);
+});
+
 test("a turn of format 1 of which more is said than its key is refused", () => {
   const turns = golden("turns", 1);
   const at = Buffer.from(turns).indexOf(Uint8Array.of(1, ...bytes(16, 30)));

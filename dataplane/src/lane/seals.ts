@@ -8,27 +8,25 @@ import type { SeenMark } from "./record-outbox.ts";
 import { fateOf } from "./seen.ts";
 import { failCall, notTaken } from "./share.ts";
 
-const isSeal = ({ type, id }: CallHead): boolean => type === "deliver" && id?.type === "sent";
-
-/** A copy that is here is taken or not before anybody gives the letter up. */
+/** Orders with the id of a letter are seals. A copy that is here is taken or not before it is given up. */
 const isReady = ({ running }: Lane, { id }: CallHead): boolean =>
   id?.type === "sent" && !running.has(callText(id));
 
 /** Those that the lane says all of already. */
 export function answerSeals(step: Step, { orders, seen }: Activation): void {
   const fate = ({ id }: CallHead) => (id?.type === "sent" ? fateOf(seen, id.source, id.n) : "open");
-  for (const seal of takeOrders(orders, (one) => isSeal(one) && fate(one) !== "open"))
+  for (const seal of takeOrders(orders, (one) => fate(one) !== "open"))
     if (fate(seal) === "taken") step.out.push({ type: "done", call: seal.number });
     else failCall(step, seal.number, notTaken());
 }
 
 /** Whether the next record has some to carry out. */
 export const hasSeals = (lane: Lane, { orders }: Activation): boolean =>
-  orders.waiting.some((one) => isSeal(one) && isReady(lane, one));
+  orders.waiting.some((one) => isReady(lane, one));
 
 /** They are carried out when the record is accepted. */
 export const takeSeals = (lane: Lane, { orders }: Activation): CallHead[] =>
-  takeOrders(orders, (one) => isSeal(one) && isReady(lane, one));
+  takeOrders(orders, (one) => isReady(lane, one));
 
 /** As the record has them. */
 export const sealed = (seals: readonly CallHead[], usedAtMs: number): SeenMark[] =>

@@ -53,6 +53,7 @@ test("a letter runs at its session under the number of its sender, who is named 
     n: 1,
     rawHash: new Uint8Array(16),
   });
+  assert.deepEqual([letter?.head.hops, letter?.head.mayHaveBegun], [0, false], "nobody has had it before");
   assert.equal(at.ran.length, 2, "the next one waits for it");
   end(at, 1);
   const { id } = at.ran[2]?.head ?? {};

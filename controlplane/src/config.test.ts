@@ -24,6 +24,13 @@ test("flags become a frozen configuration with defaults", () => {
   assert.ok(Object.isFrozen(config));
 });
 
+test("a login in the address of nats is refused and never said", () => {
+  assert.throws(
+    () => readConfig(["--nats", "nats://u:secret@127.0.0.1:4222", "--edge-dir", "/tmp/e"]),
+    /^ConfigError: --nats is not nats:\/\/host:port; a login goes into a file that --nats-login names$/,
+  );
+});
+
 test("hosts and origins that may call come as lists between commas", () => {
   const config = readConfig([
     "--nats",
@@ -45,13 +52,13 @@ test("hosts and origins that may call come as lists between commas", () => {
   const wrong = ["--nats", "nats://127.0.0.1:4222", "--allow-origin", "app.example"];
   assert.throws(
     () => readConfig(wrong),
-    /^ConfigError: --edge-dir is missing; --allow-origin "app\.example" is not an origin: .*/,
+    /^ConfigError: --edge-dir is missing; --allow-origin "app\.example" is wrong: "app\.example" is not an origin: .*/,
   );
 });
 
 test("a flag that is unknown, missing or malformed is named with what it must be", () => {
   assert.throws(() => readConfig([]), /--nats is missing/);
-  assert.throws(() => readConfig(["--nats", "127.0.0.1"]), /--nats "127.0.0.1" is not nats:\/\/host:port/);
+  assert.throws(() => readConfig(["--nats", "127.0.0.1"]), /--nats is not nats:\/\/host:port/);
   assert.throws(
     () => readConfig(["--nats", "nats://a:1", "--listener-port", "70000"]),
     /--listener-port 70000 is not a port/,

@@ -2,7 +2,7 @@
 
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { hostProblem, listed, originProblem } from "@voda/proto/border";
+import { hostProblem, listed, listProblem, originProblem } from "@voda/proto/border";
 import { type PolicyName, policyNames } from "@voda/proto/placement";
 import { wordsOf } from "@voda/stdx";
 import * as v from "valibot";
@@ -19,21 +19,22 @@ const address = v.pipe(v.string(), v.nonEmpty("is empty"));
 const list = (problem: (one: string) => string | undefined) =>
   v.pipe(
     v.string(),
-    v.transform(listed),
-    v.array(
-      v.pipe(
-        v.string(),
-        v.check(
-          (one) => problem(one) === undefined,
-          ({ input }) => problem(input) ?? "",
-        ),
-      ),
+    v.check(
+      (text) => listProblem(text, problem) === undefined,
+      ({ input }) => `is wrong: ${listProblem(input, problem)}`,
     ),
+    v.transform(listed),
   );
 
 const Flags = v.strictObject({
   /** `nats://host:port`. */
-  nats: v.pipe(v.string(), v.regex(/^(nats|tls):\/\/[^/@]+$/, "is not nats://host:port")),
+  nats: v.pipe(
+    v.string(),
+    v.regex(
+      /^(nats|tls):\/\/[^/@]+$/,
+      "is not nats://host:port; a login goes into a file that --nats-login names",
+    ),
+  ),
   /** File with `user:password`; without it the server asks for none. */
   "nats-login": v.optional(v.pipe(v.string(), v.nonEmpty("is empty"))),
   /** Folder, for its owner alone, of the sockets that Envoy connects to and of what it ran with last. */
@@ -106,9 +107,10 @@ function parse(args: readonly string[]): Record<string, unknown> {
 }
 
 function describe(issue: v.BaseIssue<unknown>): string {
-  // what is wrong in a list is said of its flag
-  const [flag = "flags"] = v.getDotPath(issue)?.split(".") ?? [];
-  return issue.input === undefined
-    ? `--${flag} is missing`
+  const flag = v.getDotPath(issue) ?? "flags";
+  if (issue.input === undefined) return `--${flag} is missing`;
+  // an address of nats may hold a login, and these words go to a log
+  return flag === "nats"
+    ? `--nats ${issue.message}`
     : `--${flag} ${JSON.stringify(issue.input)} ${issue.message}`;
 }

@@ -61,6 +61,13 @@ test("hosts and origins are lists, empty unless they are given", () => {
   assert.deepEqual([bare["allow-host"], bare["allow-origin"]], [[], []]);
 });
 
+test("an address of nats that is none is not said: it may hold a login", () => {
+  assert.throws(
+    () => parseConfig(["--nats", "nats://u:secret@a:port", ...needed.slice(2)]),
+    /^Error: --nats: it is not nats:\/\/host:port$/,
+  );
+});
+
 test("a flag that is wrong, missing or unknown is named", () => {
   for (const [flag, value] of [
     ["--cpu-milli", "0"],
@@ -83,6 +90,7 @@ test("a flag that is wrong, missing or unknown is named", () => {
   ] as const) {
     assert.throws(() => parseConfig([...needed, flag, value]), new RegExp(`^Error: ${flag}: `), flag);
   }
-  assert.throws(() => parseConfig(needed.slice(2)), /--nats/);
+  assert.throws(() => parseConfig([...needed, "--allow-host", "a.example,B"]), /: "B" is not a host: /);
+  assert.throws(() => parseConfig(needed.slice(2)), /^Error: --nats: /);
   assert.throws(() => parseConfig([...needed, "--frobnicate", "1"]), /frobnicate/);
 });

@@ -2,7 +2,7 @@
 import { availableParallelism, totalmem } from "node:os";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { hostProblem, listed, originProblem } from "@voda/proto/border";
+import { hostProblem, listed, listProblem, originProblem } from "@voda/proto/border";
 import { isLabel, labelCharactersMax, nodeDiskMibMax } from "@voda/proto/placement";
 import * as v from "valibot";
 
@@ -43,23 +43,18 @@ const part = v.pipe(
 const list = (problem: (one: string) => string | undefined) =>
   v.pipe(
     v.string(),
-    v.transform(listed),
-    v.array(
-      v.pipe(
-        v.string(),
-        v.check(
-          (one) => problem(one) === undefined,
-          ({ input }) => `${JSON.stringify(input)} ${problem(input)}`,
-        ),
-      ),
+    v.check(
+      (text) => listProblem(text, problem) === undefined,
+      ({ input }) => listProblem(input, problem) ?? "",
     ),
+    v.transform(listed),
   );
 const mib = 1024 * 1024;
 
 const FlagsSchema = v.strictObject({
   nats: v.pipe(
     v.string(),
-    v.url(),
+    v.url("it is not nats://host:port"),
     v.check((url) => !/@/.test(url), "a login goes into a file that --nats-login names"),
   ),
   /** File with `user:password`; without it the server asks for none. */
@@ -124,6 +119,6 @@ export function parseConfig(args: readonly string[]): NodeConfig {
   const parsed = v.safeParse(FlagsSchema, values);
   if (parsed.success) return Object.freeze(parsed.output);
   const [issue] = parsed.issues;
-  const [flag = ""] = (v.getDotPath(issue) ?? "").split("."); // what is wrong in a list is said of its flag
+  const flag = v.getDotPath(issue) ?? "";
   throw new Error(`--${flag}: ${issue.message}`);
 }

@@ -3,6 +3,15 @@
 /** Names between commas. */
 export const listed = (text: string): string[] => text.split(",").filter((one) => one !== "");
 
+/** The first of the names between commas that is none, and why; or `undefined`. */
+export function listProblem(text: string, problem: (one: string) => string | undefined): string | undefined {
+  for (const one of listed(text)) {
+    const wrong = problem(one);
+    if (wrong !== undefined) return `${JSON.stringify(one)} ${wrong}`;
+  }
+  return undefined;
+}
+
 /** Why clients cannot call by this name, or `undefined`. */
 export function hostProblem(name: string): string | undefined {
   const isHost = URL.canParse(`http://${name}`) && new URL(`http://${name}`).hostname === name;

@@ -20,6 +20,28 @@ const atOnceMax = 10_000;
 const sessionsMax = 1_000_000;
 const runsMax = 1000;
 
+/** A flag that more than one bench has: what it counts, and how much of it, is the bench's to say. */
+const counted =
+  (name: string, most: number) =>
+  (description: string, usual: number): BenchFlag => ({
+    name,
+    type: "whole",
+    least: 1,
+    most,
+    description,
+    default: usual,
+  });
+const clientsFlag = counted("clients", atOnceMax);
+const sessionsFlag = counted("sessions", sessionsMax);
+const secondsFlag = counted("seconds", secondsMax);
+const runsFlag = counted("runs", runsMax);
+const configFlag: BenchFlag = {
+  name: "config",
+  type: "text",
+  description: "agents of a mesh of its own",
+  default: examples.config,
+};
+
 /** Two nodes by default: calls then also pass between nodes, as they do for users. */
 const ownMeshFlags: readonly BenchFlag[] = [
   {
@@ -30,12 +52,7 @@ const ownMeshFlags: readonly BenchFlag[] = [
     description: "node processes of a mesh of its own",
     default: 2,
   },
-  {
-    name: "config",
-    type: "text",
-    description: "agents of a mesh of its own",
-    default: examples.config,
-  },
+  configFlag,
 ];
 
 /** Benches whose promise must hold while nodes die. */
@@ -74,14 +91,7 @@ export const benches: readonly MeshBench[] = [
         description: "editing history (.json or .json.gz)",
         default: examples.trace,
       },
-      {
-        name: "sessions",
-        type: "whole",
-        least: 1,
-        most: sessionsMax,
-        description: "sessions, all at once",
-        default: 16,
-      },
+      sessionsFlag("sessions, all at once", 16),
       {
         name: "edits-per-call",
         type: "whole",
@@ -105,23 +115,9 @@ export const benches: readonly MeshBench[] = [
     name: "counters",
     summary: "increment many counters from many clients; no acknowledged increment may be lost or doubled",
     flags: [
-      {
-        name: "clients",
-        type: "whole",
-        least: 1,
-        most: atOnceMax,
-        description: "clients, each with one call at a time",
-        default: 64,
-      },
-      {
-        name: "sessions",
-        type: "whole",
-        least: 1,
-        most: sessionsMax,
-        description: "counters",
-        default: 1000,
-      },
-      { name: "seconds", type: "whole", least: 1, most: secondsMax, description: "how long", default: 60 },
+      clientsFlag("clients, each with one call at a time", 64),
+      sessionsFlag("counters", 1000),
+      secondsFlag("how long", 60),
       ...meshFlags(5000),
     ],
     run: async (run) => {
@@ -147,36 +143,10 @@ export const benches: readonly MeshBench[] = [
     summary:
       "call awake counters at one node's own ingress, in turns with an echo server: calls per second, CPU per call",
     flags: [
-      {
-        name: "clients",
-        type: "whole",
-        least: 1,
-        most: atOnceMax,
-        description: "connections, each with one call at a time",
-        default: 64,
-      },
-      {
-        name: "sessions",
-        type: "whole",
-        least: 1,
-        most: sessionsMax,
-        description: "counters",
-        default: 1000,
-      },
-      {
-        name: "seconds",
-        type: "whole",
-        least: 1,
-        most: secondsMax,
-        description: "how long each of the two is called by all clients",
-        default: 10,
-      },
-      {
-        name: "config",
-        type: "text",
-        description: "agents of a mesh of its own",
-        default: examples.config,
-      },
+      clientsFlag("connections, each with one call at a time", 64),
+      sessionsFlag("counters", 1000),
+      secondsFlag("how long each of the two is called by all clients", 10),
+      configFlag,
     ],
     run: async ({ values, url, say }) => {
       refuseUrl("calls", url);
@@ -197,14 +167,7 @@ export const benches: readonly MeshBench[] = [
     name: "ask",
     summary: "let a session ask another, here and on another node, in turns with an echo of another thread",
     flags: [
-      {
-        name: "seconds",
-        type: "whole",
-        least: 1,
-        most: secondsMax,
-        description: "how long each kind of asks is asked",
-        default: 5,
-      },
+      secondsFlag("how long each kind of asks is asked", 5),
       {
         name: "at-once",
         type: "whole",
@@ -229,14 +192,7 @@ export const benches: readonly MeshBench[] = [
     summary:
       "put sessions of `editor` to sleep and wake them through Envoy; asleep they must leave the nodes' heaps",
     flags: [
-      {
-        name: "sessions",
-        type: "whole",
-        least: 1,
-        most: sessionsMax,
-        description: "sessions",
-        default: 2000,
-      },
+      sessionsFlag("sessions", 2000),
       { name: "characters", type: "whole", description: "length of each session's text", default: 1024 },
       ...ownMeshFlags,
     ],
@@ -252,10 +208,7 @@ export const benches: readonly MeshBench[] = [
   {
     name: "ready",
     summary: "start meshes with empty folders, one after the other: how long until each serves",
-    flags: [
-      { name: "runs", type: "whole", least: 1, most: runsMax, description: "starts", default: 5 },
-      ...ownMeshFlags,
-    ],
+    flags: [runsFlag("starts", 5), ...ownMeshFlags],
     run: async ({ values, url }) => {
       refuseUrl("ready", url);
       return { figures: { ...(await ready(whole(values, "runs"), own(values))) } };
@@ -264,10 +217,7 @@ export const benches: readonly MeshBench[] = [
   {
     name: "ps",
     summary: "run `voda ps` on a mesh in turns with a Node that does nothing",
-    flags: [
-      { name: "runs", type: "whole", least: 1, most: runsMax, description: "runs of each", default: 20 },
-      ...ownMeshFlags,
-    ],
+    flags: [runsFlag("runs of each", 20), ...ownMeshFlags],
     run: async ({ values, url }) => {
       refuseUrl("ps", url);
       return { figures: { ...(await ps(whole(values, "runs"), own(values))) } };

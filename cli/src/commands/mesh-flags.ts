@@ -2,7 +2,7 @@
 // start.
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { hostProblem, listed, originProblem } from "@voda/proto/border";
+import { hostProblem, listProblem, originProblem } from "@voda/proto/border";
 import { isLabel, labelCharactersMax, policyNames } from "@voda/proto/placement";
 import { wordsOf } from "@voda/stdx";
 import { type Command, InvalidArgumentError, Option } from "commander";
@@ -121,10 +121,8 @@ function parseZones(text: string): string[] {
 /** As typed: the programs that get it split it again. */
 function parseEach(problem: (one: string) => string | undefined): (text: string) => string {
   return (text) => {
-    for (const one of listed(text)) {
-      const wrong = problem(one);
-      if (wrong !== undefined) throw new InvalidArgumentError(`${JSON.stringify(one)} ${wrong}`);
-    }
+    const wrong = listProblem(text, problem);
+    if (wrong !== undefined) throw new InvalidArgumentError(wrong);
     return text;
   };
 }

@@ -30,9 +30,11 @@ export const is = (name: string, value: string) =>
 /** What a request must say in one header for a route to take it. */
 export type HeaderMatcher = ReturnType<typeof is>;
 
+/** Whatever the header says, an empty value too. */
 export const isPresent = (name: string) =>
   create(HeaderMatcherSchema, { name, headerMatchSpecifier: { case: "presentMatch", value: true } });
 
+/** Only a request that has no such header. */
 export const isAbsent = (name: string) =>
   create(HeaderMatcherSchema, { name, headerMatchSpecifier: { case: "presentMatch", value: false } });
 

@@ -48,7 +48,7 @@ test("a failed run prints its figures and ends with 1, a mistake of the user wit
     [["two"], 2, '"two" is none of one'],
     [["one"], 2, "--file is missing: a file"],
     [["one", "--file", "a", "--runs", "-1"], 2, '--runs "-1" is not a whole number of at most 9 digits'],
-    [["one", "--flie", "a"], 2, "Unknown option '--flie'"],
+    [["one", "--flie", "a"], 2, "Unknown option '--flie'; flags are --file, --runs, --cold, --json"],
     [["one", "--file", "mistake"], 2, "--file mistake is wrong"],
     [["one", "--file", "unreadable"], 1, "line 3 is wrong"],
   ];

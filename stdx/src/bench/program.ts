@@ -1,7 +1,7 @@
 // The program that a room's benches are: `node controlplane/bench/main.ts placement --nodes FILE --json`.
 // `voda bench` starts it as a child and shows what it prints, so flags, help and failures are the same in
 // every room.
-import { parseArgs } from "node:util";
+import { type ParseArgsConfig, parseArgs } from "node:util";
 import { type Bench, BenchError, type BenchFlag, type BenchValues } from "./bench.ts";
 
 /** The first word of a line of standard error that ends the run; other lines tell how far it is. */
@@ -27,7 +27,7 @@ export async function runBenches(
     await run(benches, args);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    if (isUsage(error)) fail(error.message, exitUsage);
+    if (error instanceof BenchError) fail(error.message, exitUsage);
     else if (isRefusal(error)) fail(error.message, exitError);
     else throw error;
   }
@@ -52,16 +52,13 @@ async function run(benches: readonly Bench[], args: readonly string[]): Promise<
 function help(bench: Bench): string {
   const shown = (given: number | string | undefined): string =>
     given === undefined ? " (must be given)" : given === "" ? "" : ` (default: ${given})`;
-  const lines = bench.flags.map((flag) => [
+  const ofBench = bench.flags.map((flag) => [
     `  --${flag.name}${flag.type === "switch" ? "" : flag.type === "whole" ? " <n>" : " <text>"}`,
     `${flag.description}${flag.type === "switch" ? "" : shown(flag.default)}`,
   ]);
+  const lines = [...ofBench, ["  --json", "one line"]];
   const width = Math.max(...lines.map(([name = ""]) => name.length));
-  return [
-    "Flags:",
-    ...lines.map(([name = "", words = ""]) => `${name.padEnd(width)}  ${words}`),
-    "  --json  one line",
-  ].join("\n");
+  return ["Flags:", ...lines.map(([name = "", words = ""]) => `${name.padEnd(width)}  ${words}`)].join("\n");
 }
 
 /** On one line, however many the error had: `voda bench` finds it by its first word. */
@@ -77,12 +74,22 @@ function readFlags(bench: Bench, args: readonly string[]): { values: BenchValues
       { type: type === "switch" ? ("boolean" as const) : ("string" as const) },
     ]),
   );
-  const { values } = parseArgs({ args: withSigns(args), options: { ...options, json: { type: "boolean" } } });
-  const given = new Map(Object.entries(values));
+  const given = new Map(Object.entries(parsed(args, { ...options, json: { type: "boolean" } })));
   return {
     values: Object.fromEntries(bench.flags.map((flag) => [flag.name, valueOf(flag, given.get(flag.name))])),
     isJson: given.get("json") === true,
   };
+}
+
+/** @throws BenchError that names the flags there are: a misspelt one must not measure something else */
+function parsed(args: readonly string[], options: NonNullable<ParseArgsConfig["options"]>): object {
+  try {
+    return parseArgs({ args: withSigns(args), options }).values;
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    const flags = Object.keys(options).map((name) => `--${name}`);
+    throw new BenchError(`${cause.message}; flags are ${flags.join(", ")}`, { cause });
+  }
 }
 
 /** `--load -1` as `--load=-1`, so that the flag says what is wrong with the number. */
@@ -104,11 +111,4 @@ function valueOf(flag: BenchFlag, given: string | boolean | undefined): number |
   if (!/^\d{1,9}$/.test(written))
     throw new BenchError(`--${flag.name} "${written}" is not a whole number of at most 9 digits`);
   return Number(written);
-}
-
-/** Unknown flags are mistakes too: a misspelt one must not measure something else. */
-function isUsage(error: Error): boolean {
-  const isParsing =
-    error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
-  return error instanceof BenchError || isParsing;
 }

@@ -94,6 +94,15 @@ test("a turn that runs again, on whatever node, asks the same under the same ids
   assert.ok(!ids[0]?.includes(otherwise));
 });
 
+test("a turn that ends leaves the equal asks of another one told apart", () => {
+  const rig = createRig().owner();
+  rig.invoke(callOf(2));
+  rig.invoke(callOf(3));
+  const first = idOf(ask(rig, 3, 100)).id;
+  rig.failed(2, 1);
+  assert.notDeepEqual(idOf(ask(rig, 3, 101)).id, first);
+});
+
 test("other turns ask under other ids, numbered ones and those without an id too", () => {
   const numbered = (seq: number) =>
     ({ type: "numbered", client: sixteen(50), seq, lowest: 1, rawHash: sixteen(1) }) as const;

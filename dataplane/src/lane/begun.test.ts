@@ -52,6 +52,16 @@ test("nor is a call whose turn failed and that joins a later one under its key",
   assert.match(late(rig, 3), unknown);
 });
 
+test("an order that waits for a wake did not begin; one that waits for its claim may have", () => {
+  const order = { type: "control", call: callOf(2, { type: "wake" }) } as const;
+  const rig = createRig({ connected: false });
+  rig.step(order);
+  assert.match(late(rig, 2), notBegun);
+  const holder = createRig().held();
+  holder.step(order);
+  assert.match(late(holder, 2), unknown);
+});
+
 test("nor is an order to end the session whose tombstone may lie in the lane", () => {
   const rig = createRig().owner();
   one(rig.step({ type: "control", call: callOf(2, { type: "end" }) }), "append");

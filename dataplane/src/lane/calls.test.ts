@@ -182,6 +182,25 @@ test("the same id joins the call that runs, and both are answered", () => {
   );
 });
 
+test("callers of one id that wait for a wake share one run, also its error", () => {
+  const rig = createRig();
+  const reading = rig.invoke(callOf(1));
+  rig.invoke(callOf(2, { id: callOf(1).id }));
+  assert.deepEqual(typesOf(rig.empty(reading)), ["open", "run"]);
+  assert.deepEqual(
+    all(rig.accept(rig.failed(1)), "reply").map(({ call }) => call),
+    [1, 2],
+  );
+});
+
+test("a call that comes while the session goes to sleep runs when it is woken again", () => {
+  const rig = createRig().owner();
+  assert.deepEqual(typesOf(rig.step({ type: "sleep" })), ["cut"]);
+  assert.deepEqual(typesOf(rig.invoke(callOf(2))), []);
+  const slept = rig.accept(rig.cut());
+  assert.deepEqual(typesOf(slept), ["trimAsleep", "close", "cold", "readLast"]);
+});
+
 test("readonly calls do not share answers", () => {
   const rig = createRig().owner();
   rig.invoke(readOf(2));
@@ -388,6 +407,8 @@ test("a call that two nodes have passed on is not passed on again", () => {
   const effects = rig.last(rig.invoke(callOf(1, { hops: 2 })), owned);
   assert.deepEqual(reasons(effects), [[1, "not_owner"]]);
   assert.deepEqual(typesOf(rig.last(rig.invoke(callOf(2, { hops: 1 })), owned)), ["forward", "cold"]);
+  const order = { type: "control", call: callOf(3, { type: "wake", hops: 2 }) } as const;
+  assert.deepEqual(reasons(rig.last(rig.step(order), owned)), [[3, "not_owner"]]);
 });
 
 test("an owner that does not answer is asked again, until its lease has ended: then the session is claimed", () => {

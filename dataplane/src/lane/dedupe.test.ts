@@ -66,6 +66,7 @@ test("where explicit ids alone are more than the table has room for, brief ones 
   for (let number = 1; number <= idsMax + 1; number += 1) store(table, number, keptMs);
   for (let number = idsMax + 2; number <= idsMax + 4; number += 1) store(table, number, briefMs);
   assert.deepEqual([table.kept.size, table.brief.size], [idsMax + 1, 0]);
+  assert.equal(table.bytes, (idsMax + 1) * entryBytes, "every body has gone, and that is not enough");
 });
 
 test("what is kept of the order stays bounded while ids come and expire", () => {
@@ -192,7 +193,12 @@ test("what a fold carries on gives the same table", () => {
   answer(table, numbered(2, 7, 7), 20);
   answer(table, numbered(1, 4, 4), 30);
   const restored = createDedupe();
-  restoreAnswers(restored, rememberedAt(table, 50));
+  const { answers, ...rest } = rememberedAt(table, 50);
+  const [first, ...others] = answers;
+  assert.ok(first !== undefined);
+  restoreAnswers(restored, { ...rest, answers: [{ ...first, answer: undefined }, ...others] });
+  assert.equal(restored.bytes, table.bytes - 10, "an entry without its body takes its own room only");
+  restoreAnswers(restored, { ...rest, answers });
   assert.deepEqual(rememberedAt(restored, 50), rememberedAt(table, 50));
   assert.deepEqual([restored.bytes, restored.numbered], [table.bytes, 3]);
 });

@@ -117,6 +117,11 @@ test("the next letter to a session has its own attempts, and its own pauses", ()
   assert.deepEqual(numbers(told(rig, 1)), [2]);
   assert.deepEqual(typesOf(told(rig, 2, broken)), []);
   assert.deepEqual(numbers(rig.wait(redeliverMinMs, "outbox")), [2]);
+  for (let attempt = 2; attempt < attemptsMax; attempt += 1) {
+    told(rig, 2, broken);
+    assert.deepEqual(numbers(rig.wait(60_000, "outbox")), [2]);
+  }
+  assert.equal(givenUp(rig, told(rig, 2, broken)).attempts, attemptsMax);
 });
 
 test("each of two letters that came back goes again at its own time", () => {
@@ -314,6 +319,26 @@ test("whoever wakes the session delivers what it finds", () => {
   const { token } = givenUp(rig, told(rig, 4, refused));
   assert.deepEqual(typesOf(rig.step({ type: "buried", token })), ["outbox", "done"]);
   assert.deepEqual(numbers(sending(rig, 2, send("a"))), [9], "numbers go on");
+});
+
+test("what is over by a later record is not delivered, nor counted", () => {
+  const [from, to] = [send("a"), send("b")].map((one, at) => ({ ...one, n: at + 1, atMs: 1_000 }));
+  assert.ok(from !== undefined && to !== undefined);
+  const first = recordOf(other, 1);
+  const fold = recordOf(other, 2, first.rid, {
+    type: "fold",
+    outbox: { done: 1, next: 3, letters: [from, to] },
+  });
+  const last = { ...recordOf(other, 3, fold.rid), outbox: { done: 2, next: 3, letters: [] }, from: 8 };
+  assert.ok(last.type === "turns");
+  const rig = createRig();
+  rig.world.standings.set(other, { type: "ended", successor: undefined });
+  const order = callOf(1, { type: "deliver", id: undefined });
+  const reading = rig.last(rig.step({ type: "control", call: order }), stored(8, last));
+  const opened = rig.range(reading, stored(7, fold), stored(8, last));
+  const { messages, bytes } = one(opened, "outbox");
+  assert.deepEqual([messages, bytes], [1, sendBytes(to)]);
+  assert.deepEqual(numbers(rig.accept(opened)), [2]);
 });
 
 test("an order to deliver is carried out when nothing is on its way, and then the bell rings anew", () => {

@@ -34,12 +34,18 @@ test("an order to wake a session that is falling asleep is for its next life", (
 });
 
 test("an end that its caller leaves is carried out if it was taken, and its caller is told so", () => {
-  const rig = createRig().owner();
-  rig.invoke(callOf(2));
-  rig.step({ type: "control", call: callOf(3, { type: "end" }) });
-  const left = one(rig.step({ type: "abandon", call: 3, why: "caller" }), "fail");
-  assert.match(left.failure.message, /may still be deleted/);
-  assert.equal(one(rig.turned(2), "append").gone, false);
+  for (const [why, reason] of [
+    ["caller", "interrupted"],
+    ["deadline", "turn_timeout"],
+  ] as const) {
+    const rig = createRig().owner();
+    rig.invoke(callOf(2));
+    rig.step({ type: "control", call: callOf(3, { type: "end" }) });
+    const { failure } = one(rig.step({ type: "abandon", call: 3, why }), "fail");
+    assert.equal(failure.reason, reason);
+    assert.match(failure.message, /may still be deleted/);
+    assert.equal(one(rig.turned(2), "append").gone, false);
+  }
 });
 
 test("what the store could not answer is asked again, but not at once", () => {

@@ -251,6 +251,13 @@ test("a later version, and a critical part that this one does not know, are unsu
   assert.deepEqual(decodeRecord(changed(skipped, 0, 0x76), crc32), records["claim"]);
 });
 
+test("a fold without a snapshot, and one of format 1 with timers, are refused", () => {
+  const headOnly = changed(golden("claim"), 5, golden("inline")[5] ?? 0);
+  assert.throws(() => decodeRecord(headOnly, crc32), /fold without a snapshot/);
+  const old = golden("inline", 1);
+  assert.throws(() => decodeRecord(changed(old, old.length - 1, 1), crc32), /with 1 timers/);
+});
+
 test("a letter of which more is said than this version knows is refused", () => {
   const sent = golden("sending");
   const at = Buffer.from(sent).indexOf(Uint8Array.of(0, 3, 0x80, 0xd8, 0xc1, 0xa2, 0x8c, 0x34));

@@ -151,6 +151,18 @@ test("unchanged pages keep their names, and pages that no fold names are deleted
   assert.deepEqual(one(third, "deletePages").names, [{ epoch: 1, index: 1 }]);
 });
 
+test("after a fold as many records go by before the next, and a session that ends makes none", () => {
+  const rig = createRig({ folds }).owner();
+  assert.deepEqual(typesOf(commit(rig, 2)), ["reply", "cut"]);
+  rig.accept(rig.cut());
+  assert.deepEqual(typesOf(commit(rig, 3)), ["reply"]);
+  rig.invoke(callOf(4));
+  rig.invoke(callOf(5));
+  const record = rig.turned(4);
+  rig.step({ type: "control", call: callOf(6, { type: "end" }) });
+  assert.deepEqual(typesOf(rig.accept(record)), ["reply"]);
+});
+
 test("pages that could not be written are written again, under new names", () => {
   const rig = createRig({ folds }).owner();
   commit(rig, 2);

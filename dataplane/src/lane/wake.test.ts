@@ -96,6 +96,13 @@ test("a range that ends before the last record is read again", () => {
   assert.deepEqual(typesOf(effects), ["open", "run"]);
 });
 
+test("an empty range is read again, though the last record is the first of all", () => {
+  const rig = createRig();
+  const first = stored(1, recordOf(me, 1));
+  assert.deepEqual(typesOf(rig.range(wake(rig, first))), []);
+  assert.deepEqual(typesOf(rig.range(rig.last(rig.wait(100, "wake"), first), first)), ["open", "run"]);
+});
+
 test("a record of a lost branch is skipped with an incident, and the next record goes after it", () => {
   const rig = createRig();
   const [first] = laneOf(1);
@@ -110,7 +117,9 @@ test("a record of a lost branch is skipped with an incident, and the next record
 test("a lane that belongs to another name is refused", () => {
   const rig = createRig();
   const name = { namespace: "default", agent: "counter", key: "another" };
-  assertCorrupt(rig, wake(rig, stored(10, { ...recordOf(me, 1), name })), /belongs to .*another/);
+  const effects = wake(rig, stored(10, { ...recordOf(me, 1), name }));
+  assertCorrupt(rig, effects, /belongs to .*another/);
+  assert.deepEqual(typesOf(effects), ["incident", "fail", "cold"]);
 });
 
 test("pages are read at a wake; a missing one is a reason to look again", () => {

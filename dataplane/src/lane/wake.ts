@@ -69,7 +69,7 @@ function tracesRead(
   { attempts, mark, arrived }: Waking & { stage: "traces" },
   found: Traces,
 ): void {
-  if (mark?.isAccepted === true && attempts > 0) {
+  if (mark?.isAccepted === true) {
     readAll(step, attempts, mark, true);
   } else if (found === "nothing") {
     if (mark !== undefined && isBehind(mark, [])) missing(step, attempts, mark, undefined);

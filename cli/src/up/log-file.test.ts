@@ -18,6 +18,20 @@ test("a log is two files of at most ten mebibytes", () => {
   assert.ok(readFileSync(path, "utf8").endsWith("line 24\n"));
 });
 
+test("a log and its folder are for their owner alone, whatever the umask is", () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "logs", "n1.log");
+  const before = process.umask(0);
+  try {
+    using log = new LogFile(path);
+    for (let i = 0; i < 11; i += 1) log.write(`line ${i}`.padStart(mebibyte - 1));
+  } finally {
+    process.umask(before);
+  }
+  const modeOf = (file: string) => (statSync(file).mode & 0o777).toString(8);
+  assert.deepEqual([join(path, ".."), path, `${path}.1`].map(modeOf), ["700", "600", "600"]);
+});
+
 test("a log goes on where it ended, and remembers the newest lines", () => {
   using folder = temporaryFolder();
   const path = join(folder.path, "n1.log");

@@ -1,9 +1,12 @@
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync, renameSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { makeFolder } from "@voda/stdx/make-folder";
 
 /** Of one file; a child has two, so that a crash loop cannot fill the disk. */
 const logBytesMax = 10 * 1024 * 1024;
 const tailLinesMax = 20;
+/** Agents log what their callers send: for nobody else to read, whatever the umask is. */
+const ownerOnly = 0o600;
 
 /** The log of one child: appended, at most two files of `logBytesMax`; the last lines stay in memory. */
 export class LogFile implements Disposable {
@@ -15,9 +18,9 @@ export class LogFile implements Disposable {
   #lost = 0;
 
   constructor(path: string) {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path), 0o700);
     this.path = path;
-    this.#fd = openSync(path, "a");
+    this.#fd = openSync(path, "a", ownerOnly);
     this.#bytes = fstatSync(this.#fd).size;
   }
 
@@ -56,7 +59,7 @@ export class LogFile implements Disposable {
   /** Each step may fail on a full disk, and the next line tries again: it is past none that is missing. */
   #rotate(): void {
     if (existsSync(this.path)) renameSync(this.path, `${this.path}.1`);
-    const fresh = openSync(this.path, "a");
+    const fresh = openSync(this.path, "a", ownerOnly);
     closeSync(this.#fd);
     this.#fd = fresh;
     this.#bytes = 0;

@@ -1,11 +1,12 @@
 // The processes of one mesh on this machine: what they are called with, in which order they start and stop.
-import { mkdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { bootstrap, envoyArguments, hasLast } from "@voda/envoy/bootstrap";
 import { type EdgePaths, openEdgeFolder } from "@voda/proto/edge-folder";
 import { nodeDiskMibMax } from "@voda/proto/placement";
 import { wordsOf } from "@voda/stdx";
+import { makeFolder } from "@voda/stdx/make-folder";
 import { locate } from "../binaries/locate.ts";
 import { freeBytes } from "../free-disk.ts";
 import type { Programs } from "../programs.ts";
@@ -285,7 +286,7 @@ export class Mesh implements AsyncDisposable {
       "gpu-part": `${index}/${this.#options.nodes}`,
       ...this.#options.passedOn.node(index),
     };
-    mkdirSync(flags["data-dir"], { recursive: true });
+    makeFolder(flags["data-dir"], 0o700);
     return this.#program(nodeId(index), this.#options.programs.node, flags);
   }
 

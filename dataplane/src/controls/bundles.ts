@@ -23,7 +23,7 @@ const suffix = ".mjs";
 
 /** `folder` is made if it is missing. @throws when the object store has no bucket of blobs */
 export async function openBundles(connection: NatsConnection, folder: string): Promise<Bundles> {
-  await mkdir(folder, { recursive: true });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
   const blobs = await new Objm(connection).open(blobsBucket);
 
   /** A disk that was full, or a hand that slipped, may have left anything under the name. */

@@ -35,7 +35,7 @@ export interface DeploymentsOptions {
 
 /** Resolves when everything that was deployed before runs or has failed; goes on with what comes. */
 export async function watchDeployments(options: DeploymentsOptions): Promise<AsyncDisposable> {
-  await mkdir(options.folder, { recursive: true });
+  await mkdir(options.folder, { recursive: true, mode: 0o700 });
   const bucket = await new Kvm(options.connection).open(agentsBucket);
   const deployments = new Deployments(options);
   const watch = await watchBucket(bucket, (entry) => deployments.follow(entry));

@@ -15,6 +15,7 @@ const mib = 1024 ** 2;
 /** 1 MiB of parameters: in the second-level cache of this day's processors. */
 const parameters = 262_144;
 const side = 1024;
+const productSide = 512;
 
 const bench = () => {
   const pool = new MemoryPool({ bytesMax: 64 * mib });
@@ -63,6 +64,53 @@ export const jobs: Readonly<Record<string, Job>> = {
       rounds,
     );
     return { device, side, voda, js, ratio: { js: ratio(voda, js) } };
+  },
+
+  gemm(rounds) {
+    const { cpu, filled, view } = bench();
+    const [a, b, c] = [filled(productSide ** 2), filled(productSide ** 2), filled(productSide ** 2)];
+    const sizes = { n: productSide, rows: productSide, depth: productSide };
+    const { voda, js } = timeInTurns(
+      [
+        { name: "voda", run: () => void cpu.run(library.gemm, { a, b, c }, sizes) },
+        { name: "js", run: () => plain.gemm(view(a), view(b), view(c), productSide) },
+      ],
+      rounds,
+    );
+    const gflops = Math.round((20 * productSide ** 3) / (1000 * (voda?.p50Us ?? 0))) / 10;
+    return { device, side: productSide, gflops, voda, js, ratio: { js: ratio(voda, js) } };
+  },
+
+  scatter(rounds) {
+    const { pool, cpu, filled, view } = bench();
+    const [x, at, table] = [filled(parameters), filled(parameters), filled(parameters)];
+    const entries = pool.holder.i32(at);
+    for (let i = 0; i < entries.length; i += 1) entries[i] = (Math.imul(i, 0x9e37_79b1) >>> 1) % parameters;
+    const { voda, js } = timeInTurns(
+      [
+        {
+          name: "voda",
+          run: () =>
+            void cpu.run(library.scatterAdd, { x, at, table }, { n: parameters, entries: parameters }),
+        },
+        { name: "js", run: () => plain.scatterAdd(view(x), entries, view(table)) },
+      ],
+      rounds,
+    );
+    return { device, parameters, voda, js, ratio: { js: ratio(voda, js) } };
+  },
+
+  scan(rounds) {
+    const { cpu, filled, view } = bench();
+    const [x, y] = [filled(parameters), filled(parameters)];
+    const { voda, js } = timeInTurns(
+      [
+        { name: "voda", run: () => void cpu.run(library.cumsum, { x, y }, { n: parameters }) },
+        { name: "js", run: () => plain.cumsum(view(x), view(y)) },
+      ],
+      rounds,
+    );
+    return { device, parameters, voda, js, ratio: { js: ratio(voda, js) } };
   },
 
   optimizer(rounds) {

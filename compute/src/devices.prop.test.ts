@@ -2,6 +2,7 @@
 // any numbers.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { unreachable } from "@voda/stdx";
 import { MemoryPool } from "@voda/stdx/memory";
 import {
   type Arbitrary,
@@ -17,9 +18,10 @@ import {
   tuple,
 } from "fast-check";
 import { openCpuDevice } from "./cpu.ts";
+import { indexed, map, product, reduce, rows, scan } from "./define.ts";
 import { compileJs } from "./emit-js.ts";
 import { type Expression, select } from "./expression.ts";
-import { type Kernel, map, reduce, rows } from "./kernel.ts";
+import { type Kernel, sizesOf } from "./kernel.ts";
 
 const arrays = ["x", "y"] as const;
 const scalars = ["a"] as const;
@@ -64,47 +66,90 @@ const { node } = letrec<{ node: Expression; leaf: Expression }>((tie) => ({
   ),
 }));
 
+const reduction = constantFrom("sum" as const, "min" as const, "max" as const);
 const kernel: Arbitrary<Kernel> = oneof(
   tuple(node, node).map(([x, y]) => map("k", { arrays, scalars }, () => ({ x, y }))),
-  tuple(node, constantFrom("sum" as const, "min" as const, "max" as const)).map(([value, reduction]) =>
-    reduce("k", { arrays, scalars, reduction }, () => value),
+  tuple(node, reduction).map(([value, how]) => reduce("k", { arrays, scalars, reduction: how }, () => value)),
+  tuple(node, reduction).map(([value, how]) =>
+    rows("k", { matrices: ["x"], vectors: ["y"], scalars, output: "out", reduction: how }, () => value),
   ),
-  tuple(node, constantFrom("sum" as const, "min" as const, "max" as const)).map(([value, reduction]) =>
-    rows("k", { matrices: ["x"], vectors: ["y"], scalars, output: "out", reduction }, () => value),
+  tuple(node, reduction).map(([value, how]) =>
+    scan("k", { arrays, scalars, output: "out", reduction: how }, () => value),
   ),
+  tuple(node, node).map(([x, y]) =>
+    indexed("k", { arrays: ["x"], tables: ["y"], index: "at", scalars }, () => ({ x, y })),
+  ),
+  constant(product("k", { left: "x", right: "y", output: "out" })),
 );
 
 /** Which bits a NaN has is left open by every standard; that it is one is not. */
 const bits = (values: Float32Array): Int32Array =>
   new Int32Array(values.map((value) => (Number.isNaN(value) ? Number.NaN : value)).buffer);
 
+const counts = record({
+  n: integer({ min: 0, max: 70 }),
+  rows: integer({ min: 0, max: 9 }),
+  depth: integer({ min: 0, max: 6 }),
+  entries: integer({ min: 1, max: 12 }),
+});
+type Counts = typeof counts extends Arbitrary<infer T> ? T : never;
+
 test("WebAssembly and JavaScript give the same bits", () => {
   const pool = new MemoryPool({ bytesMax: 8 * 1024 ** 2, blocksMax: 64 });
   const device = openCpuDevice(pool.holder);
-  const sizes = record({ n: integer({ min: 0, max: 70 }), rowCount: integer({ min: 0, max: 4 }) });
   check(
-    property(kernel, sizes, float(), integer(), (given, { n, rowCount }, a, seed) => {
-      const lengths = given.arrays.map((name) => lengthOf(given, name, n, rowCount));
-      const handles = lengths.map((length) => pool.alloc(4 * Math.max(1, length)));
-      const reference = lengths.map((length, i) => fill(new Float32Array(length), seed + i));
-      for (const [i, handle] of handles.entries()) pool.holder.f32(handle).set(reference[i] ?? []);
+    property(kernel, counts, float(), integer(), (given, sizes, a, seed) => {
+      const reference = given.arrays.map((name, i) => argumentOf(given, name, sizes, seed + i));
+      const handles = reference.map((values) => pool.alloc(4 * Math.max(1, values.length)));
+      for (const [i, handle] of handles.entries()) pool.holder.i32(handle).set(bitsOf(reference[i]));
       const named = Object.fromEntries(given.arrays.map((name, i) => [name, handles[i] ?? 0]));
-      const got = device.run(given, { ...named, a }, { n, rows: rowCount });
-      const counts = given.type === "rows" ? [rowCount, n] : [n];
-      const want = compileJs(given)(...reference, a, ...counts);
-      const results = handles.map((handle, i) => bits(pool.holder.f32(handle).slice(0, lengths[i])));
+      const got = device.run(given, { ...named, a }, sizes);
+      const scalarsOf = given.scalars.length === 0 ? [] : [a];
+      const want = compileJs(given)(
+        ...reference,
+        ...scalarsOf,
+        ...sizesOf[given.type].map((size) => sizes[size]),
+      );
+      const results = handles.map((handle, i) =>
+        bits(pool.holder.f32(handle).slice(0, reference[i]?.length)),
+      );
       for (const handle of handles) pool.holder.release(handle);
       assert.deepEqual(bits(Float32Array.of(got)), bits(Float32Array.of(want)));
-      assert.deepEqual(results, reference.map(bits));
+      assert.deepEqual(
+        results,
+        reference.map((values) => bits(new Float32Array(values.buffer))),
+      );
     }),
-    { numRuns: 400 },
+    { numRuns: 600 },
   );
 });
 
-function lengthOf(given: Kernel, array: string, n: number, rowCount: number): number {
-  if (given.type !== "rows") return n;
-  if (array === given.output) return rowCount;
-  return given.matrices.includes(array) ? n * rowCount : n;
+const bitsOf = (values: Float32Array | Int32Array | undefined): Int32Array =>
+  new Int32Array(values?.buffer ?? new ArrayBuffer(0));
+
+function argumentOf(given: Kernel, array: string, sizes: Counts, seed: number): Float32Array | Int32Array {
+  const length = lengthOf(given, array, sizes);
+  if (given.type !== "indexed" || array !== given.index) return fill(new Float32Array(length), seed);
+  return Int32Array.from({ length }, (_, i) => (Math.imul(seed + i, 40_503) >>> 4) % sizes.entries);
+}
+
+function lengthOf(given: Kernel, array: string, { n, rows: rowCount, depth, entries }: Counts): number {
+  switch (given.type) {
+    case "rows":
+      if (array === given.output) return rowCount;
+      return given.matrices.includes(array) ? n * rowCount : n;
+    case "indexed":
+      return given.tables.includes(array) ? entries : n;
+    case "product":
+      if (array === given.output) return rowCount * n;
+      return depth * (array === given.left ? rowCount : n);
+    case "map":
+    case "reduce":
+    case "scan":
+      return n;
+    default:
+      return unreachable(given);
+  }
 }
 
 /** Numbers of all sizes; for every fourth seed zeros of both signs, infinities and NaN among them. */

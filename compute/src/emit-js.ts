@@ -1,13 +1,19 @@
 // A kernel as plain JavaScript: the reference that every other device is held against, bit by bit.
 import { unreachable } from "@voda/stdx";
 import { type Expression, inOrder } from "./expression.ts";
-import { type Kernel, lanes, type MapKernel, type Reduction } from "./kernel.ts";
+import {
+  type IndexedKernel,
+  type Kernel,
+  lanes,
+  type MapKernel,
+  type ProductKernel,
+  type Reduction,
+  type ScanKernel,
+  sizesOf,
+} from "./kernel.ts";
 
-/**
- * Arrays in order, then scalars, then the number of elements; for `rows` the numbers of rows and of
- * columns.
- */
-export type JsFunction = (...args: readonly (Float32Array | number)[]) => number;
+/** Arrays in order, then scalars, then the numbers that `sizesOf` names. */
+export type JsFunction = (...args: readonly (Float32Array | Int32Array | number)[]) => number;
 
 /**
  * f32 arithmetic is double arithmetic with one rounding: a double has more than twice the bits (Figueroa,
@@ -39,8 +45,8 @@ const neutral: Readonly<Record<Reduction, string>> = { sum: "0", min: "Infinity"
 
 /** The text of the function, for people and for `compileJs`. */
 export function emitJs(kernel: Kernel): string {
-  const sizes = kernel.type === "rows" ? ["rows", "columns"] : ["n"];
-  const parameters = [...kernel.arrays.map(arrayName), ...kernel.scalars.map(scalarName), ...sizes];
+  const arrays = kernel.arrays.map(arrayName);
+  const parameters = [...arrays, ...kernel.scalars.map(scalarName), ...sizesOf[kernel.type]];
   const prelude = kernel.scalars.map((name) => `${scalarName(name)} = fround(${scalarName(name)});`);
   return [
     `function ${kernel.name}Kernel(${parameters.join(", ")}) {`,
@@ -62,35 +68,68 @@ export function compileJs(kernel: Kernel): JsFunction {
 function bodyOf(kernel: Kernel): string[] {
   switch (kernel.type) {
     case "map":
-      return [
-        "for (let i = 0; i < n; i += 1) {",
-        ...mapBody(kernel).map((line) => `  ${line}`),
-        "}",
-        "return 0;",
-      ];
+      return [...each("n", mapBody(kernel)), "return 0;"];
     case "reduce":
       return [...reduction(kernel, "n", () => "i"), "return total;"];
     case "rows": {
       const { matrices, output } = kernel;
-      const index = (array: string): string => (matrices.includes(array) ? "row * columns + i" : "i");
+      const index = (array: string): string => (matrices.includes(array) ? "row * n + i" : "i");
       return [
         "for (let row = 0; row < rows; row += 1) {",
-        ...reduction(kernel, "columns", index).map((line) => `  ${line}`),
+        ...reduction(kernel, "n", index).map((line) => `  ${line}`),
         `  ${arrayName(output)}[row] = total;`,
         "}",
         "return 0;",
       ];
     }
+    case "scan":
+      return [...scanBody(kernel), "return 0;"];
+    case "indexed":
+      return [...each("n", indexedBody(kernel)), "return 0;"];
+    case "product":
+      return [...productBody(kernel), "return 0;"];
     default:
       return unreachable(kernel);
   }
 }
+
+const each = (count: string, body: readonly string[]): string[] => [
+  `for (let i = 0; i < ${count}; i += 1) {`,
+  ...body.map((line) => `  ${line}`),
+  "}",
+];
 
 /** As on the other devices: everything is computed before anything is stored. */
 function mapBody(kernel: MapKernel): string[] {
   const { lines, nameOf } = statements(kernel.outputs.values(), () => "i");
   const stores = [...kernel.outputs].map(([array, node]) => `${arrayName(array)}[i] = ${nameOf(node)};`);
   return [...lines, ...stores];
+}
+
+function indexedBody({ tables, index, outputs }: IndexedKernel): string[] {
+  const placeOf = (array: string): string => (tables.includes(array) ? "entry" : "i");
+  const { lines, nameOf } = statements(outputs.values(), placeOf);
+  const stores = [...outputs].map(
+    ([array, node]) => `${arrayName(array)}[${placeOf(array)}] = ${nameOf(node)};`,
+  );
+  return [`const entry = ${arrayName(index)}[i];`, ...lines, ...stores];
+}
+
+function scanBody({ value, reduction: how, output }: ScanKernel): string[] {
+  const { lines, nameOf } = statements([value], () => "i");
+  const joined = `total = ${join[how]("total", nameOf(value))};`;
+  const store = `${arrayName(output)}[i] = total;`;
+  return [`let total = ${neutral[how]};`, ...each("n", [...lines, joined, store])];
+}
+
+function productBody({ left, right, output }: ProductKernel): string[] {
+  const [a, b] = [`${arrayName(left)}[row * depth + k]`, `${arrayName(right)}[k * n + i]`];
+  const sum = [
+    "let total = 0;",
+    `for (let k = 0; k < depth; k += 1) total = ${operators.add("total", operators.mul(a, b))};`,
+    `${arrayName(output)}[row * n + i] = total;`,
+  ];
+  return ["for (let row = 0; row < rows; row += 1)", ...each("n", sum).map((line) => `  ${line}`)];
 }
 
 /**

@@ -1,46 +1,52 @@
-// A kernel as WebAssembly with SIMD: rounds of four vectors of four elements, then what is left one by one.
-import { type Expression, inOrder } from "./expression.ts";
+// A kernel as WebAssembly with SIMD.
+import { unreachable } from "@voda/stdx";
+import { emitProduct } from "./emit-product.ts";
+import type { Expression } from "./expression.ts";
 import {
+  type IndexedKernel,
   type Kernel,
-  lanes,
   type MapKernel,
   type ReduceKernel,
   type Reduction,
   type RowsKernel,
+  type ScanKernel,
+  sizesOf,
 } from "./kernel.ts";
+import { createNodes, createWalk, elementBytes, four, one, unroll, vectorBytes, type Width } from "./walk.ts";
 import { Draft } from "./wasm/draft.ts";
-import { access, at, f32, type Instruction, i32, lane, op, type PlainName } from "./wasm/instruction.ts";
+import { access, at, f32, type Instruction, i32, lane, op, open } from "./wasm/instruction.ts";
 import type { WasmFunction } from "./wasm/module.ts";
 
-/** Of one f32. */
-const elementBytes = 4;
-/** Of one v128: four elements. */
-const vectorBytes = 16;
-const roundBytes = lanes * elementBytes;
-/** Vectors of one round: a reduction keeps a partial result for each, so that their additions overlap. */
-const unroll = roundBytes / vectorBytes;
-
-/** How many elements are computed at a time: one or four. */
-interface Width {
-  readonly type: "f32" | "v128";
-  readonly prefix: "f32" | "f32x4";
-}
-const one: Width = { type: "f32", prefix: "f32" };
-const four: Width = { type: "v128", prefix: "f32x4" };
-
 /**
- * The function of a kernel. Its parameters: byte offsets of the arrays, the scalars, the number of elements
- * (`rows`: of rows, then of columns). Only a reduction yields something: its value.
+ * The function of a kernel. Its parameters: byte offsets of the arrays, the scalars, the numbers that
+ * `sizesOf` names. Only a reduction yields something: its value.
  */
 export function emitWasm(kernel: Kernel): WasmFunction {
   const draft = new Draft();
   for (const array of kernel.arrays) draft.parameter(array, "i32");
   for (const scalar of kernel.scalars) draft.parameter(scalar, "f32");
-  for (const size of kernel.type === "rows" ? ["rows", "columns"] : ["n"]) draft.parameter(`#${size}`, "i32");
-  if (kernel.type === "map") emitMap(draft, kernel);
-  else if (kernel.type === "reduce") emitReduce(draft, kernel);
-  else emitRows(draft, kernel);
+  for (const size of sizesOf[kernel.type]) draft.parameter(`#${size}`, "i32");
+  emitBody(draft, kernel);
   return draft.finish(kernel.name, kernel.type === "reduce" ? "f32" : undefined);
+}
+
+function emitBody(draft: Draft, kernel: Kernel): void {
+  switch (kernel.type) {
+    case "map":
+      return emitMap(draft, kernel);
+    case "reduce":
+      return emitReduce(draft, kernel);
+    case "rows":
+      return emitRows(draft, kernel);
+    case "scan":
+      return emitScan(draft, kernel);
+    case "indexed":
+      return emitIndexed(draft, kernel);
+    case "product":
+      return emitProduct(draft, kernel);
+    default:
+      return unreachable(kernel);
+  }
 }
 
 /**
@@ -78,7 +84,7 @@ function emitReduce(draft: Draft, { arrays, value, reduction }: ReduceKernel): v
 function emitRows(draft: Draft, { arrays, matrices, output, value, reduction }: RowsKernel): void {
   const read = arrays.filter((array) => array !== output);
   const reducer = createReducer(draft, read, value, reduction);
-  const [row, target, columns] = [draft.local("i32"), draft.of(output), draft.of("#columns")];
+  const [row, target, columns] = [draft.local("i32"), draft.of(output), draft.of("#n")];
   draft.while(row, draft.of("#rows"), () => {
     reducer.run(columns);
     draft.add(at("local.get", target), at("local.get", reducer.total), access("f32.store"));
@@ -87,6 +93,50 @@ function emitRows(draft: Draft, { arrays, matrices, output, value, reduction }: 
     // the next row begins where this one ended
     for (const matrix of matrices)
       draft.advance(draft.of(matrix), at("local.get", columns), i32(2), op("i32.shl"));
+  });
+}
+
+/** Element by element: each sum waits for the one before it, whatever else is done at once. */
+function emitScan(draft: Draft, { arrays, value, reduction, output }: ScanKernel): void {
+  const walk = createWalk(draft, arrays, [value]);
+  const total = draft.local("f32");
+  draft.add(f32(neutral[reduction]), at("local.set", total));
+  walk.start(draft.of("#n"));
+  walk.rest(() => {
+    walk.compute([value], one, 0);
+    draft.add(at("local.get", walk.pointer(output)), at("local.get", total));
+    walk.push(value, one);
+    draft.add(joining(reduction, one), at("local.tee", total), access("f32.store"));
+  });
+}
+
+/**
+ * Entries were checked before; another thread may have written the index since, so that each is compared
+ * once more: a run that would leave its tables is cut off (a trap), and touches nobody else's memory.
+ */
+function emitIndexed(draft: Draft, { arrays, tables, index, outputs }: IndexedKernel): void {
+  const flat = arrays.filter((array) => !tables.includes(array));
+  const values = [...outputs.values()];
+  const walk = createWalk(draft, flat, []);
+  const places = new Map(tables.map((table) => [table, draft.local("i32")]));
+  const placeOf = (array: string): number => places.get(array) ?? walk.pointer(array);
+  const nodes = createNodes(draft, values, placeOf);
+  const entry = draft.local("i32");
+  walk.start(draft.of("#n"));
+  walk.rest(() => {
+    draft.add(at("local.get", walk.pointer(index)), access("i32.load"), at("local.tee", entry));
+    draft.add(at("local.get", draft.of("#entries")), op("i32.lt_u"), op("i32.eqz"));
+    draft.add(open("if"), op("unreachable"), op("end"));
+    for (const [table, place] of places) {
+      draft.add(at("local.get", draft.of(table)), at("local.get", entry), i32(2), op("i32.shl"));
+      draft.add(op("i32.add"), at("local.set", place));
+    }
+    nodes.compute(values, one, 0);
+    for (const [array, node] of outputs) {
+      draft.add(at("local.get", placeOf(array)));
+      nodes.push(node, one);
+      draft.add(access("f32.store"));
+    }
   });
 }
 
@@ -143,129 +193,4 @@ function joinLanes(draft: Draft, partial: readonly number[], how: Reduction): vo
   const from = (index: 0 | 1 | 2 | 3): Instruction[] => [at("local.get", joined), lane(index)];
   const scalars = joining(how, one);
   draft.add(...from(0), ...from(2), scalars, ...from(1), ...from(3), scalars, scalars);
-}
-
-/** Goes over arrays at the same pace: a pointer for each, moved on by rounds, then by elements. */
-interface Walk {
-  /** From the arrays' beginnings, over as many elements as the local `count` says. */
-  readonly start: (count: number) => void;
-  /** `step` writes what is done with one vector at this offset from the pointers. */
-  readonly rounds: (step: (offset: number) => void) => void;
-  readonly rest: (step: () => void) => void;
-  readonly pointer: (array: string) => number;
-  /** Computes these values; `push` then leaves one of them on the stack. */
-  readonly compute: (values: readonly Expression[], width: Width, offset: number) => void;
-  readonly push: (node: Expression, width: Width) => void;
-}
-
-function createWalk(draft: Draft, arrays: readonly string[], values: readonly Expression[]): Walk {
-  const pointers = new Map(arrays.map((array) => [array, draft.local("i32")]));
-  const [first = -1] = pointers.values();
-  const [roundsEnd, end] = [draft.local("i32"), draft.local("i32")];
-  const nodes = createNodes(draft, values, (array) => pointers.get(array) ?? -1);
-  const advance = (bytes: number): void => {
-    for (const pointer of pointers.values()) draft.advance(pointer, i32(bytes));
-  };
-  return {
-    ...nodes,
-    pointer: (array) => pointers.get(array) ?? -1,
-    start(count) {
-      for (const [array, pointer] of pointers)
-        draft.add(at("local.get", draft.of(array)), at("local.set", pointer));
-      const bytes = (of: readonly Instruction[]): Instruction[] => [
-        at("local.get", first),
-        ...of,
-        op("i32.add"),
-      ];
-      // Counts are below 2^30, so bytes fit in 32 bits. Rounds cover the largest multiple of `lanes`.
-      const elements = [at("local.get", count)];
-      draft.add(...bytes([...elements, i32(2), op("i32.shl")]), at("local.set", end));
-      draft.add(
-        ...bytes([...elements, i32(-lanes), op("i32.and"), i32(2), op("i32.shl")]),
-        at("local.set", roundsEnd),
-      );
-    },
-    // The same pointers serve all vectors of a round: their distance is an immediate of the load.
-    rounds(step) {
-      draft.while(first, roundsEnd, () => {
-        for (let offset = 0; offset < roundBytes; offset += vectorBytes) step(offset);
-        advance(roundBytes);
-      });
-    },
-    rest(step) {
-      draft.while(first, end, () => {
-        step();
-        advance(elementBytes);
-      });
-    },
-  };
-}
-
-/** A local for each node and width. What is the same for all elements is spread over a vector once, here. */
-function createNodes(
-  draft: Draft,
-  values: readonly Expression[],
-  pointer: (array: string) => number,
-): Pick<Walk, "compute" | "push"> {
-  const all = inOrder(values);
-  const locals = { f32: new Map<Expression, number>(), v128: new Map<Expression, number>() };
-  const isFixed = ({ type }: Expression): boolean => type === "constant" || type === "scalar";
-  // What differs from element to element never gets here: that would be a mistake of this file.
-  const fixed = (node: Expression): Instruction => {
-    if (node.type === "constant") return f32(node.value);
-    if (node.type === "scalar") return at("local.get", draft.of(node.name));
-    throw new RangeError(`a ${node.type} differs from element to element`);
-  };
-  // Locals are used again for every vector of a round: the compiler of the engine renames them.
-  for (const node of all) {
-    locals.v128.set(node, draft.local("v128"));
-    if (isFixed(node))
-      draft.add(fixed(node), op("f32x4.splat"), at("local.set", locals.v128.get(node) ?? -1));
-    else locals.f32.set(node, draft.local("f32"));
-  }
-  const push = (node: Expression, width: Width): void =>
-    draft.add(
-      width === one && isFixed(node) ? fixed(node) : at("local.get", locals[width.type].get(node) ?? -1),
-    );
-  const compute: Walk["compute"] = (roots, width, offset) => {
-    for (const node of inOrder(roots)) {
-      if (isFixed(node)) continue;
-      computeNode(draft, node, width, { offset, pointer, push });
-      draft.add(at("local.set", locals[width.type].get(node) ?? -1));
-    }
-  };
-  return { compute, push };
-}
-
-/** Where a node is computed: how far from the pointers, and how its operands get onto the stack. */
-interface Place {
-  readonly offset: number;
-  readonly pointer: (array: string) => number;
-  readonly push: (node: Expression, width: Width) => void;
-}
-
-/** Leaves the value of a node on the stack; those that it needs are in their locals. */
-function computeNode(draft: Draft, node: Expression, width: Width, { offset, pointer, push }: Place): void {
-  const name = (suffix: string): PlainName => `${width.prefix}.${suffix}` as PlainName;
-  switch (node.type) {
-    case "element":
-      draft.add(at("local.get", pointer(node.array)), access(`${width.type}.load`, offset));
-      return;
-    case "unary":
-      push(node.of, width);
-      draft.add(op(name(node.operator)));
-      return;
-    case "binary":
-      push(node.left, width);
-      push(node.right, width);
-      draft.add(op(name(node.operator)));
-      return;
-    case "select":
-      for (const operand of [node.yes, node.no, node.left, node.right]) push(operand, width);
-      draft.add(op(name(node.comparison)), op(width === one ? "select" : "v128.bitselect"));
-      return;
-    case "constant":
-    case "scalar":
-      throw new RangeError(`a ${node.type} is not computed`);
-  }
 }

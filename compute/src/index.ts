@@ -1,12 +1,13 @@
 // For those who run kernels.
 export type { Arguments, Extent } from "./bind.ts";
 export { type CpuDevice, openCpuDevice } from "./cpu.ts";
+// For those who write them.
+export { indexed, map, product, reduce, rows, scan } from "./define.ts";
 // For tools: the text of a kernel on each device.
 export { emitJs } from "./emit-js.ts";
 export { emitWasm } from "./emit-wasm.ts";
-// For those who write them.
 export { ComputeError, type ComputeErrorCode } from "./errors.ts";
 export * from "./expression.ts";
-export { type Kernel, map, reduce, rows } from "./kernel.ts";
+export type { Kernel } from "./kernel.ts";
 export * as library from "./library.ts";
 export { type GraphTask, type Shares, Team } from "./team/team.ts";

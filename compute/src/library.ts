@@ -1,7 +1,8 @@
 // Kernels that many need: linear algebra of vectors and matrices, and optimizers that update parameters in
 // one pass.
-import { abs, add, div, max, min, mul, neg, select, sqrt, sub } from "./expression.ts";
-import { map, reduce, rows } from "./kernel.ts";
+
+import { indexed, map, product, reduce, rows, scan } from "./define.ts";
+import { abs, add, div, type Expression, max, min, mul, neg, select, sqrt, sub } from "./expression.ts";
 
 /** y += a * x */
 export const axpy = map("axpy", { arrays: ["x", "y"], scalars: ["a"] }, ({ x, y, a }) => ({
@@ -22,6 +23,24 @@ export const gemv = rows(
   "gemv",
   { matrices: ["matrix"], vectors: ["x"], output: "y", reduction: "sum" },
   ({ matrix, x }) => mul(matrix, x),
+);
+
+/** C = A B: all matrices are row by row; `rows` of A and C, `depth` columns of A, `n` of B and C. */
+export const gemm = product("gemm", { left: "a", right: "b", output: "c" });
+
+/** y = the sum of x up to there. */
+export const cumsum = scan("cumsum", { arrays: ["x"], output: "y", reduction: "sum" }, ({ x }) => x);
+
+/** y = table[at]: `n` elements of a table of `entries`. */
+export const gather = indexed("gather", { arrays: ["y"], tables: ["table"], index: "at" }, ({ table }) => ({
+  y: table,
+}));
+
+/** table[at] += x, one after the other: an entry that is named twice gets both. */
+export const scatterAdd = indexed(
+  "scatterAdd",
+  { arrays: ["x"], tables: ["table"], index: "at" },
+  ({ x, table }) => ({ table: add(table, x) }),
 );
 
 /** w -= rate * g */
@@ -73,12 +92,26 @@ export const adam = map(
 export const ftrl = map(
   "ftrl",
   { arrays: ["w", "g", "z", "n"], scalars: ["alpha", "beta", "l1", "l2"] },
-  ({ w, g, z, n, alpha, beta, l1, l2 }) => {
-    const squares = add(n, mul(g, g));
-    const sigma = div(sub(sqrt(squares), sqrt(n)), alpha);
-    const dual = sub(add(z, g), mul(sigma, w));
-    const shrunk = sub(dual, max(neg(l1), min(l1, dual)));
-    const scale = add(div(add(beta, sqrt(squares)), alpha), l2);
-    return { n: squares, z: dual, w: select([abs(dual), "le", l1], 0, neg(div(shrunk, scale))) };
-  },
+  ftrlStep,
 );
+
+/** The same of the weights that `at` names: what a sparse example touches. */
+export const sparseFtrl = indexed(
+  "sparseFtrl",
+  { arrays: ["g"], tables: ["w", "z", "n"], index: "at", scalars: ["alpha", "beta", "l1", "l2"] },
+  ftrlStep,
+);
+
+type FtrlNode = "w" | "g" | "z" | "n" | "alpha" | "beta" | "l1" | "l2";
+function ftrlStep({ w, g, z, n, alpha, beta, l1, l2 }: Readonly<Record<FtrlNode, Expression>>): {
+  readonly n: Expression;
+  readonly z: Expression;
+  readonly w: Expression;
+} {
+  const squares = add(n, mul(g, g));
+  const sigma = div(sub(sqrt(squares), sqrt(n)), alpha);
+  const dual = sub(add(z, g), mul(sigma, w));
+  const shrunk = sub(dual, max(neg(l1), min(l1, dual)));
+  const scale = add(div(add(beta, sqrt(squares)), alpha), l2);
+  return { n: squares, z: dual, w: select([abs(dual), "le", l1], 0, neg(div(shrunk, scale))) };
+}

@@ -5,8 +5,8 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { Worker } from "node:worker_threads";
 import { MemoryPool } from "@voda/stdx/memory";
+import { map } from "../define.ts";
 import { add, mul } from "../expression.ts";
-import { map } from "../kernel.ts";
 import { Team } from "./team.ts";
 
 const slow = map("slow", { arrays: ["x", "y"], scalars: ["a"] }, ({ x, y, a }) => ({

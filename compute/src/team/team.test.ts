@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import type { Worker } from "node:worker_threads";
 import { type Handle, MemoryPool } from "@voda/stdx/memory";
+import { map, reduce } from "../define.ts";
 import { compileJs } from "../emit-js.ts";
 import { add, mul } from "../expression.ts";
-import { map, reduce } from "../kernel.ts";
 import * as library from "../library.ts";
 import { layOut, tasksMax } from "./graph.ts";
 import { type GraphTask, Team } from "./team.ts";
@@ -56,10 +56,27 @@ test("a matrix in grains of rows gives what it gives in one", async () => {
   assert.equal(Math.max(...ended), 1, "without rows it is one");
 });
 
-test("a reduction, whose order is fixed, is no loop", async () => {
-  const square = reduce("square", { arrays: ["x"], reduction: "sum" }, ({ x }) => mul(x, x));
-  const loop = team.loop(square, { x: filled(8, () => 1) }, { n: 8 }, 1);
-  await assert.rejects(loop, { code: "bad_argument", message: /square is a reduction/ });
+test("the rows of a product are shared out", async () => {
+  const sizes = { n: 21, rows: 33, depth: 5 };
+  const [a, b, c] = [filled(33 * 5, (i) => i % 7), filled(5 * 21, (i) => i / 5), filled(33 * 21, () => 0)];
+  const want = new Float32Array(33 * 21);
+  compileJs(library.gemm)(pool.holder.f32(a), pool.holder.f32(b), want, 33, 5, 21);
+  await team.loop(library.gemm, { a, b, c }, sizes, 6);
+  assert.deepEqual(pool.holder.f32(c), want);
+});
+
+test("what has a fixed order is no loop", async () => {
+  const [x, y] = [filled(8, () => 1), filled(8, () => 0)];
+  const square = reduce("square", { arrays: ["x"], reduction: "sum" }, (nodes) => mul(nodes.x, nodes.x));
+  for (const [kernel, given] of [
+    [square, { x }],
+    [library.cumsum, { x, y }],
+    [library.gather, { y, table: x, at: y }],
+  ] as const)
+    await assert.rejects(team.loop(kernel, given, { n: 8 }, 1), {
+      code: "bad_argument",
+      message: /the order of kernel \w+ \((reduce|scan|indexed)\) is fixed; run it as one task/,
+    });
 });
 
 test("a team has 1 to 64 threads", () => {

@@ -71,24 +71,24 @@ export class Team implements AsyncDisposable {
   }
 
   /**
-   * A map over its elements, or a `rows` kernel over its rows, in grains that threads take one after the
-   * other.
+   * A map over its elements, or `rows` and `product` over their rows, in grains that threads take one after
+   * the other.
    * @param grain elements or rows of one ticket, at least 1: ten microseconds of work keep the cost of
    * tickets below 1 %
    * @throws ComputeError `bad_argument`, `worker_lost`, MemoryError `stale_handle`
    */
   async loop(kernel: Kernel, given: Arguments, extent: Extent, grain: number): Promise<Shares> {
-    if (kernel.type === "reduce")
+    if (kernel.type === "reduce" || kernel.type === "scan" || kernel.type === "indexed")
       throw new ComputeError(
         "bad_argument",
-        `kernel ${kernel.name} is a reduction, whose order is fixed; run it as one task`,
+        `the order of kernel ${kernel.name} (${kernel.type}) is fixed; run it as one task`,
       );
     const args = bind(this.#pool.holder, kernel, given, extent);
-    const count = kernel.type === "rows" ? (extent.rows ?? 1) : extent.n;
+    const count = kernel.type === "map" ? extent.n : (extent.rows ?? 1);
     // tickets are 32-bit numbers: there are fewer indexes than that
     if (!Number.isInteger(grain) || grain < 1)
       throw new ComputeError("bad_argument", `a grain of ${grain}; it is a whole number from 1`);
-    const strides = kernel.arrays.map((array) => strideOf(kernel, array, extent.n));
+    const strides = kernel.arrays.map((array) => strideOf(kernel, array, extent));
     const countAt = kernel.arrays.length + kernel.scalars.length;
     const job: Job = { type: "loop", task: { kernel: 0, args }, strides, countAt, count, grain };
     return this.#enqueue(job, [kernel], handlesOf(kernel, given));

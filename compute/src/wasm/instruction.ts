@@ -22,6 +22,7 @@ const plain = {
   "f32.div": [0x95],
   "f32.min": [0x96],
   "f32.max": [0x97],
+  unreachable: [0x00],
   drop: [0x1a],
   select: [0x1b],
   end: [0x0b],
@@ -49,9 +50,11 @@ const indexed = { "local.get": 0x20, "local.set": 0x21, "local.tee": 0x22, br: 0
  * not be: SIMD says 4 bytes.
  */
 const memory = {
+  "i32.load": { bytes: [0x28], align: 2 },
   "f32.load": { bytes: [0x2a], align: 2 },
   "f32.store": { bytes: [0x38], align: 2 },
   "v128.load": { bytes: [0xfd, 0x00], align: 2 },
+  "v128.load32_splat": { bytes: [0xfd, 0x09], align: 2 },
   "v128.store": { bytes: [0xfd, 0x0b], align: 2 },
 } as const;
 
@@ -97,11 +100,10 @@ export const lane = (index: 0 | 1 | 2 | 3): Instruction => ({
   bytes: [0xfd, 0x1f, index],
 });
 
+const blocks = { block: 0x02, loop: 0x03, if: 0x04 } as const;
+
 /** A block of code that yields nothing; `end` closes it. */
-export const open = (name: "block" | "loop"): Instruction => ({
-  text: name,
-  bytes: [name === "block" ? 0x02 : 0x03, 0x40],
-});
+export const open = (name: keyof typeof blocks): Instruction => ({ text: name, bytes: [blocks[name], 0x40] });
 
 /** LEB128. @param value 0..2^32-1 */
 export function unsigned(value: number): number[] {

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemoryPool } from "@voda/stdx/memory";
-import type { Arguments } from "./bind.ts";
-import { openCpuDevice } from "./cpu.ts";
+import { type Arguments, bind } from "./bind.ts";
+import { compileWasm, link, openCpuDevice } from "./cpu.ts";
+import { map, reduce, rows } from "./define.ts";
 import { compileJs, emitJs } from "./emit-js.ts";
 import { add, type Expression, inOrder, mul } from "./expression.ts";
-import { map, reduce, rows } from "./kernel.ts";
 import * as library from "./library.ts";
 
 const square = (name: string) => reduce(name, { arrays: ["x"], reduction: "sum" }, ({ x }) => mul(x, x));
@@ -73,6 +73,52 @@ test("a run is refused before it touches memory when its arguments do not fit", 
     code: "bad_argument",
     message: /array "matrix" of kernel gemv has 20 bytes, 24 are needed/,
   });
+});
+
+test("a run is refused that would leave its tables, or write what it still reads", () => {
+  const pool = new MemoryPool({ bytesMax: 4 * 1024 ** 2 });
+  const device = openCpuDevice(pool.holder);
+  const [x, at, table] = [pool.alloc(12), pool.alloc(12), pool.alloc(8)];
+  for (const [entry, shown] of [
+    [2, "entry 2"],
+    [-1, "entry -1"],
+  ] as const) {
+    pool.holder.i32(at).set([0, 1, entry]);
+    assert.throws(() => device.run(library.scatterAdd, { x, at, table }, { n: 3, entries: 2 }), {
+      code: "bad_argument",
+      message: `array "at" of kernel scatterAdd names ${shown} at 2; the tables have 2 entries`,
+    });
+  }
+  device.run(library.scatterAdd, { x, at, table }, { n: 2, entries: 2 });
+  assert.throws(() => device.run(library.gemm, { a: x, b: table, c: x }, { n: 1 }), {
+    code: "bad_argument",
+    message: /array "c" of kernel gemm is the block of "a"/,
+  });
+});
+
+test("an entry that is named twice gets both, in order", () => {
+  const pool = new MemoryPool({ bytesMax: 4 * 1024 ** 2 });
+  const device = openCpuDevice(pool.holder);
+  const [x, at, table] = [pool.alloc(12), pool.alloc(12), pool.alloc(8)];
+  pool.holder.f32(x).set([1, 2, 4]);
+  pool.holder.i32(at).set([1, 0, 1]);
+  pool.holder.f32(table).set([10, 20]);
+  device.run(library.scatterAdd, { x, at, table }, { n: 3, entries: 2 });
+  assert.deepEqual([...pool.holder.f32(table)], [12, 25]);
+  device.run(library.gather, { y: x, at, table }, { n: 3, entries: 2 });
+  assert.deepEqual([...pool.holder.f32(x)], [25, 12, 25]);
+});
+
+test("an index that changes while a kernel runs ends the run, and leaves other memory alone", () => {
+  const pool = new MemoryPool({ bytesMax: 4 * 1024 ** 2 });
+  const [x, at, table, other] = [pool.alloc(4), pool.alloc(4), pool.alloc(4), pool.alloc(4)];
+  pool.holder.f32(other).fill(7);
+  const { holder } = pool;
+  const run = link(compileWasm(library.scatterAdd), "scatterAdd", holder.memory);
+  const args = bind(holder, library.scatterAdd, { x, at, table }, { n: 1, entries: 1 });
+  holder.i32(at)[0] = (holder.offset(other) - holder.offset(table)) / 4;
+  assert.throws(() => run(...args), { name: "RuntimeError", message: "unreachable" });
+  assert.deepEqual([...holder.f32(other)], [7]);
 });
 
 test("negative numbers, and a zero with a sign, keep it beside other signs", () => {

@@ -50,6 +50,8 @@ export interface FaultPlan {
   readonly sends: number;
   /** Operations and faults begin within this time; then everything must come to rest. */
   readonly busyMs: number;
+  /** A broken connection is made again before. */
+  readonly disconnectMsMax: number;
   readonly folds: FoldBounds;
   /** What the store accepted within this time may go with its power. */
   readonly storeSyncMs: number;
@@ -108,6 +110,7 @@ export function planRun(options: RunOptions, random: Chance): FaultPlan {
     ...(isLong ? productBounds(faults, random) : smallBounds(faults, random)),
     numbered: random.chance(0.4),
     keepMs: 600_000,
+    disconnectMsMax: 5000,
     ...options.plan,
   };
 }

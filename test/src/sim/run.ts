@@ -196,7 +196,7 @@ function planFaults(scene: Scene): void {
   sometime(faults.pauses, () => pause(scene, random.pick(nodes), false));
   sometime(faults.suspensions, () => pause(scene, random.pick(nodes), true));
   sometime(faults.clockSteps, () => stepClock(scene, random.pick(nodes)));
-  sometime(faults.disconnects, () => random.pick(nodes).link.lose(random.below(5000)));
+  sometime(faults.disconnects, () => random.pick(nodes).link.lose(random.below(plan.disconnectMsMax)));
   sometime(faults.workerLosses, () => random.pick(nodes).loseWorkers());
   sometime(faults.storeRestarts, () => restartStore(scene, 50 + random.below(4000), false));
   sometime(faults.powerLosses, () => restartStore(scene, 3000 + random.below(1000), true));

@@ -15,7 +15,7 @@ import {
   type Http2ServerRequest,
   Http2ServerResponse,
 } from "node:http2";
-import { type AddressInfo, createServer, type Socket } from "node:net";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer, text } from "node:stream/consumers";
@@ -29,6 +29,7 @@ import {
   type SnapshotRefusedError,
   type XdsServer,
 } from "@voda/envoy";
+import { createPort } from "@voda/net";
 import { type EdgePaths, openEdgeFolder } from "@voda/proto/edge-folder";
 import { headersBytesMax } from "@voda/proto/wire";
 import { type RunningEnvoy, startEnvoy } from "./envoy.ts";
@@ -64,18 +65,8 @@ export async function openServer(name: string, handler: Handler, path?: string):
     handler,
   );
   http1.keepAliveTimeout = 0;
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on("error", () => socket.destroy());
-    socket.once("close", () => sockets.delete(socket));
-    socket.once("readable", () => {
-      const first: Buffer | null = socket.read();
-      if (first === null) return;
-      socket.unshift(first);
-      (first.subarray(0, 3).toString() === "PRI" ? http2 : http1).emit("connection", socket);
-    });
-  });
+  // What goes wrong on a connection its caller sees.
+  const { server, sockets } = createPort({ http1, http2, onError: () => undefined });
   if (path === undefined) server.listen(0, loopback);
   else server.listen(path);
   await once(server, "listening");

@@ -7,6 +7,14 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 /** Deeper values are refused; a cycle is deeper than anything. */
 export const jsonDepthMax = 64;
 
+const pathCharactersMax = 200;
+
+/** For messages: where a value is in another, by names that callers choose, of any number and length. */
+export function shownPath(path: string): string {
+  if (path.length <= pathCharactersMax) return path;
+  return `${path.slice(0, pathCharactersMax).toWellFormed()}... (${path.length} characters)`;
+}
+
 /** What a kind is on the wire, and whether users' own values are in it. */
 export interface FieldKindRow {
   /** In deltas and pages; never used again for another kind. */

@@ -54,5 +54,15 @@ test("what holds itself is refused, not walked for ever", () => {
 test("what is nested too deep shows where its path begins", () => {
   let deep: unknown = 1;
   for (let i = 0; i < 50_000; i += 1) deep = { a: deep };
-  assert.equal(problem(deep), `it${".a".repeat(16)}... (1000 steps) is nested deeper than bodyDepthMax 1000`);
+  const path = `it${".a".repeat(99)}... (2002 characters)`;
+  assert.equal(problem(deep), `${path} is nested deeper than bodyDepthMax 1000`);
+});
+
+test("a message stays short, whatever names the value has", () => {
+  const long = "a".repeat(100_000);
+  const self: Record<string, unknown> = {};
+  self[long] = { [long]: self };
+  for (const value of [{ [long]: 1n }, { [long]: { [long]: Number.NaN } }, self])
+    for (const said of [problem(value), jsonProblem(value)])
+      assert.match(said ?? "", /^it\.a{197}\.\.\. \(\d+ characters\) is .{1,60}$/);
 });

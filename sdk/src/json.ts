@@ -1,6 +1,6 @@
 // What can be a value in the state, an input or an answer.
 
-import { type Json, jsonDepthMax } from "@voda/proto/fields";
+import { type Json, jsonDepthMax, shownPath } from "@voda/proto/fields";
 
 export type { Json };
 
@@ -73,16 +73,16 @@ export function jsonProblem(value: unknown): string | undefined {
 
 function partProblem(value: unknown, path: string, depth: number): string | undefined {
   if (value === null || typeof value === "string" || typeof value === "boolean") return undefined;
-  if (typeof value === "number") return Number.isFinite(value) ? undefined : `${path} is ${value}`;
-  if (typeof value !== "object") return `${path} is of type ${typeof value}`;
-  if (depth >= jsonDepthMax) return `${path} is nested deeper than jsonDepthMax ${jsonDepthMax}`;
+  if (typeof value === "number") return Number.isFinite(value) ? undefined : `${shownPath(path)} is ${value}`;
+  if (typeof value !== "object") return `${shownPath(path)} is of type ${typeof value}`;
+  if (depth >= jsonDepthMax) return `${shownPath(path)} is nested deeper than jsonDepthMax ${jsonDepthMax}`;
   if (Array.isArray(value))
     return firstProblem(
       Array.from(value, (item, i) => [`${path}[${i}]`, item]),
       depth,
     );
   const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null) return `${path} is not a plain object`;
+  if (prototype !== Object.prototype && prototype !== null) return `${shownPath(path)} is not a plain object`;
   return firstProblem(
     Object.entries(value).map(([name, item]) => [`${path}.${name}`, item]),
     depth,
@@ -130,18 +130,11 @@ export function sentProblem(value: unknown, what: string): string | undefined {
   if (problem === undefined) return undefined;
   const cycle = problem.steps.length >= bodyDepthMax ? cycleIn(value, what) : undefined;
   if (cycle !== undefined) return cycle;
-  const path = pathOf(problem.steps.reverse());
-  if (problem.found === tooDeep) return `${what}${path} is ${tooDeep}`;
+  const path = shownPath(`${what}${problem.steps.reverse().join("")}`);
+  if (problem.found === tooDeep) return `${path} is ${tooDeep}`;
   const better = instead[problem.found];
   const hint = better === undefined ? "" : `; send ${better}`;
-  return `${what}${path} is ${problem.found}, which JSON does not have${hint}`;
-}
-
-const stepsShownMax = 16;
-
-function pathOf(steps: readonly string[]): string {
-  if (steps.length <= stepsShownMax) return steps.join("");
-  return `${steps.slice(0, stepsShownMax).join("")}... (${steps.length} steps)`;
+  return `${path} is ${problem.found}, which JSON does not have${hint}`;
 }
 
 /** Where a value holds itself, or `undefined`: what is told of it in place of a path without end. */
@@ -150,7 +143,8 @@ function cycleIn(value: unknown, what: string): string | undefined {
   const look = (at: unknown, path: string): string | undefined => {
     if (typeof at !== "object" || at === null || above.size > bodyDepthMax) return undefined;
     const before = above.get(at);
-    if (before !== undefined) return `${path} is ${before} again: what holds itself has no JSON`;
+    if (before !== undefined)
+      return `${shownPath(path)} is ${shownPath(before)} again: what holds itself has no JSON`;
     above.set(at, path);
     for (const [name, item] of Object.entries(at)) {
       const found = look(item, `${path}${Array.isArray(at) ? `[${name}]` : `.${name}`}`);

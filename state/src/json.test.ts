@@ -30,6 +30,19 @@ test("what is not Json is refused with its place and kind", () => {
     );
 });
 
+test("a message stays short, whatever names the value has", () => {
+  const long = "😀".repeat(5000);
+  let deep: unknown = Number.NaN;
+  for (let i = 1; i < jsonDepthMax; i += 1) deep = { [long]: deep };
+  assert.throws(
+    () => frozenJson(deep, "state.a"),
+    ({ message }: Error) =>
+      message.isWellFormed() &&
+      message.length < 300 &&
+      /^state\.a\.😀.*\.\.\. \(\d+ characters\) is NaN/u.test(message),
+  );
+});
+
 test("a value that holds itself is refused", () => {
   const loop: unknown[] = [];
   loop.push(loop);

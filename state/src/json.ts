@@ -1,5 +1,5 @@
 // Json values: checked and copied when written, frozen when read, one byte of tag each on the wire.
-import { type Json, jsonDepthMax } from "@voda/proto/fields";
+import { type Json, jsonDepthMax, shownPath } from "@voda/proto/fields";
 import { type ByteReader, type ByteWriter, DecodeError } from "@voda/stdx";
 import { RefusedValueError } from "./errors.ts";
 
@@ -30,18 +30,21 @@ export function frozenJson(value: unknown, where: string, depth = 0): Json {
   if (value === null || typeof value === "boolean") return value;
   if (typeof value === "string") {
     if (!value.isWellFormed())
-      throw new RefusedValueError(`${where} is a string with a lone surrogate; use well-formed Unicode`);
+      throw new RefusedValueError(
+        `${shownPath(where)} is a string with a lone surrogate; use well-formed Unicode`,
+      );
     return value;
   }
   if (typeof value === "number") {
-    if (!Number.isFinite(value)) throw new RefusedValueError(`${where} is ${value}; Json numbers are finite`);
+    if (!Number.isFinite(value))
+      throw new RefusedValueError(`${shownPath(where)} is ${value}; Json numbers are finite`);
     return value;
   }
   if (typeof value !== "object")
-    throw new RefusedValueError(`${where} is ${describe(value)}; a value must be Json`);
+    throw new RefusedValueError(`${shownPath(where)} is ${describe(value)}; a value must be Json`);
   if (depth === jsonDepthMax)
     throw new RefusedValueError(
-      `${where} is nested deeper than jsonDepthMax ${jsonDepthMax}, or holds itself`,
+      `${shownPath(where)} is nested deeper than jsonDepthMax ${jsonDepthMax}, or holds itself`,
     );
   return Array.isArray(value) ? frozenArray(value, where, depth) : frozenObject(value, where, depth);
 }
@@ -59,13 +62,15 @@ function frozenObject(value: object, where: string, depth: number): Json {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) {
     throw new RefusedValueError(
-      `${where} is ${describe(value)}; a value must be Json: plain objects, arrays, strings, numbers`,
+      `${shownPath(where)} is ${describe(value)}; a value must be Json: plain objects, arrays, strings, numbers`,
     );
   }
   const copy: { [key: string]: Json } = {};
   for (const [key, item] of Object.entries(value)) {
     if (!key.isWellFormed())
-      throw new RefusedValueError(`${where} has a key with a lone surrogate; use well-formed Unicode`);
+      throw new RefusedValueError(
+        `${shownPath(where)} has a key with a lone surrogate; use well-formed Unicode`,
+      );
     put(copy, key, frozenJson(item, `${where}.${key}`, depth + 1));
   }
   return Object.freeze(copy);

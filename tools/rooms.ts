@@ -152,6 +152,6 @@ export const rooms: Readonly<Record<string, Room>> = {
       },
       pack: { imports: ["programs.ts"] },
     },
-    entries: ["src/binaries/main.ts", "src/up/testdata/*.ts"],
+    entries: ["src/binaries/main.ts", "test/stand-in-*.ts"],
   },
 };

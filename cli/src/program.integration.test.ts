@@ -17,11 +17,11 @@ import {
   SessionStatus,
 } from "@voda/proto/api";
 import { errorInfo, retryInfo } from "@voda/proto/errors";
+import { temporaryFolder } from "../test/start.ts";
 import { run } from "./program.ts";
 import { programs } from "./programs.ts";
 import { lock } from "./up/lock.ts";
 import { freePorts } from "./up/ports.ts";
-import { temporaryFolder } from "./up/testdata/start.ts";
 
 interface Ran {
   readonly code: number;

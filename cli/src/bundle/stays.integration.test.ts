@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
+import { temporaryFolder } from "../../test/start.ts";
 import { programs } from "../programs.ts";
-import { temporaryFolder } from "../up/testdata/start.ts";
 import { type Bundle, bundleConfig } from "./bundle.ts";
 import { readAgents } from "./definitions.ts";
 

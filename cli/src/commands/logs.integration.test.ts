@@ -5,9 +5,9 @@ import { appendFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from "no
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
+import { temporaryFolder } from "../../test/start.ts";
 import { run } from "../program.ts";
 import { programs } from "../programs.ts";
-import { temporaryFolder } from "../up/testdata/start.ts";
 
 const time = Date.UTC(2026, 0, 1, 12, 0, 0);
 const entry = (at: number, more: object): string => JSON.stringify({ level: 30, time: time + at, ...more });

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Command } from "commander";
-import { temporaryFolder } from "../up/testdata/start.ts";
+import { temporaryFolder } from "../../test/start.ts";
 import { programFlags, withMeshFlags } from "./mesh-flags.ts";
 
 const passed = (...args: readonly string[]): ReturnType<typeof programFlags> =>

@@ -5,13 +5,13 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { temporaryFolder } from "../../test/start.ts";
 import { binaries } from "../binaries/locate.ts";
 import { run } from "../program.ts";
 import { lock } from "../up/lock.ts";
 import { processesFile } from "../up/mesh.ts";
 import { freePorts, loopback } from "../up/ports.ts";
 import { commandOf } from "../up/processes.ts";
-import { temporaryFolder } from "../up/testdata/start.ts";
 import { binaryFinding, examine, leftoversFinding, nodeFinding, storeFinding } from "./checks.ts";
 
 const findingOf = async (name: string, dataDir: string, ingressPort: number) =>

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { temporaryFolder } from "../up/testdata/start.ts";
+import { temporaryFolder } from "../../test/start.ts";
 import { copyDocuments } from "./documents.ts";
 
 test("what is packed to be followed tells nothing that holds in the repository only", () => {

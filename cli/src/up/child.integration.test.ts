@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
+import { temporaryFolder } from "../../test/start.ts";
 import { Child, type ChildEvents } from "./child.ts";
 import { LogFile } from "./log-file.ts";
 import { told } from "./readiness.ts";
-import { temporaryFolder } from "./testdata/start.ts";
 
 /** Says what it does, and serves once it gets SIGUSR2. */
 const recovering = `setInterval(() => undefined, 1000);

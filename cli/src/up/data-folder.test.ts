@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { temporaryFolder } from "../../test/start.ts";
 import { openDataFolder } from "./data-folder.ts";
 import { natsLogin, natsLoginFile } from "./nats-login.ts";
 import { clearReadyFile } from "./ready-file.ts";
-import { temporaryFolder } from "./testdata/start.ts";
 
 const modeOf = (path: string): string => (statSync(path).mode & 0o777).toString(8);
 

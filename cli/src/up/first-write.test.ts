@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { temporaryFolder } from "../../test/start.ts";
 import { writeFirst } from "./first-write.ts";
 import { Mesh } from "./mesh.ts";
 import { clearReadyFile } from "./ready-file.ts";
-import { temporaryFolder } from "./testdata/start.ts";
 
 test("what a start cannot do without and cannot be written is told with its own name, and what to do", () => {
   using folder = temporaryFolder();

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { temporaryFolder } from "../../test/start.ts";
 import { KeptFiles } from "./kept-files.ts";
-import { temporaryFolder } from "./testdata/start.ts";
 
 test("a file that cannot be written is told once, and written with its newest content once it can be", (t) => {
   t.mock.timers.enable({ apis: ["setInterval"] });

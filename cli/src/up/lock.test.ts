@@ -3,8 +3,8 @@ import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { temporaryFolder } from "../../test/start.ts";
 import { lock, lockHolder } from "./lock.ts";
-import { temporaryFolder } from "./testdata/start.ts";
 
 test("a directory is held until the lock is disposed, and the refusal names the process and the flag", () => {
   using folder = temporaryFolder();

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { temporaryFolder } from "../../test/start.ts";
 import { LogFile } from "./log-file.ts";
-import { temporaryFolder } from "./testdata/start.ts";
 
 const mebibyte = 1024 ** 2;
 

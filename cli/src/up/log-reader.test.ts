@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { appendFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { temporaryFolder } from "../../test/start.ts";
 import { LogReader, lineBytesMax } from "./log-reader.ts";
-import { temporaryFolder } from "./testdata/start.ts";
 
 const rest = (reader: LogReader): string[] => {
   const lines: string[] = [];

@@ -3,8 +3,8 @@ import { spawnSync } from "node:child_process";
 import { existsSync, lstatSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { temporaryFolder } from "../../test/start.ts";
 import { clearReadyFile } from "./ready-file.ts";
-import { temporaryFolder } from "./testdata/start.ts";
 
 test("what a supervisor that was killed has left goes", () => {
   using folder = temporaryFolder();

@@ -4,8 +4,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
+import { temporaryFolder } from "../../test/start.ts";
 import { fillWords, isNearlyFull, storeBytesMax, storeFill } from "./store-fill.ts";
-import { temporaryFolder } from "./testdata/start.ts";
 
 /** Enough to meet a folder that has just gone. */
 const looks = 2_000;

@@ -7,13 +7,13 @@ import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { eventually, readReady, type Started, startMesh, temporaryFolder } from "../../test/start.ts";
 import { adminIsReady } from "./edge-folder.ts";
 import { lockHolder } from "./lock.ts";
 import { processesFile } from "./mesh.ts";
 import { freePorts, loopback } from "./ports.ts";
 import { commandOf, type ProcessRecord } from "./processes.ts";
 import type { ReadyFile } from "./ready-file.ts";
-import { eventually, readReady, type Started, startMesh, temporaryFolder } from "./testdata/start.ts";
 
 const ready = (mesh: Started): Promise<ReadyFile> =>
   eventually("a ready file", () => readReady(mesh.readyFile));
@@ -147,7 +147,7 @@ test("a full disk ends nothing: children that die are started again, and what wa
 
 test("a disk that is full already is an error at the start", () => {
   using folder = temporaryFolder();
-  const mesh = fileURLToPath(new URL("./testdata/stand-in-mesh.ts", import.meta.url));
+  const mesh = fileURLToPath(new URL("../../test/stand-in-mesh.ts", import.meta.url));
   const command = ["--fsize=0", process.execPath, mesh, folder.path, join(folder.path, "ready.json")];
   const { status, stderr } = spawnSync("prlimit", command, { encoding: "utf8" });
   assert.equal(status, 1);

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { ReadyFile } from "../ready-file.ts";
+import type { ReadyFile } from "../src/up/ready-file.ts";
 
 const mesh = fileURLToPath(new URL("./stand-in-mesh.ts", import.meta.url));
 

@@ -1,8 +1,8 @@
 // What `voda up` does, with stand-ins for voda's own programs: arguments are the data directory, the ready
 // file, the port.
 import { fileURLToPath } from "node:url";
-import { failureOf } from "../../failure.ts";
-import { runMesh } from "../run.ts";
+import { failureOf } from "../src/failure.ts";
+import { runMesh } from "../src/up/run.ts";
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const [dataDir = "", readyFile = "", ingressPort = "0"] = process.argv.slice(2);

@@ -36,7 +36,7 @@ test("quotas are set, listed and deleted, in words and as JSON", async () => {
   assert.deepEqual(set, {
     code: 0,
     out: ["namespace team may take 10 sessions, 1.5 cores, 64 MiB, 0.5 GPUs"],
-    err: [],
+    err: ["voda: no agent is deployed in namespace team"],
   });
   const none = await quota("set", "default", "--sessions", "0", "--json");
   assert.deepEqual(JSON.parse(none.out.join("")), { namespace: "default", sessions: 0 });

@@ -57,6 +57,16 @@ export function addAgents(program: Command, { out: print }: Output): void {
   });
 }
 
+/** A name without agents is no error, and is mostly a slip. */
+export async function tellIfEmpty(
+  api: Pick<Api, "agents">,
+  namespace: string,
+  err: (line: string) => void,
+): Promise<void> {
+  const { agents } = await api.agents.listAgents({ namespace });
+  if (agents.length === 0) err(`voda: no agent is deployed in namespace ${namespace}`);
+}
+
 /** @throws CliError when it is not deployed */
 export async function requireAgent(
   api: Api,

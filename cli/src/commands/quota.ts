@@ -8,6 +8,7 @@ import { connectApi } from "../api.ts";
 import { CliError, exitCodes } from "../failure.ts";
 import { jsonOption, parseName, parseWhole, urlOption } from "../options.ts";
 import { type Output, type Print, table } from "../print.ts";
+import { tellIfEmpty } from "./agents.ts";
 
 interface QuotaFlags {
   readonly url: string;
@@ -25,19 +26,19 @@ interface Limits {
 /** Limits are `uint32` in `quotas.proto`. */
 const limitMax = 2 ** 32 - 1;
 
-/** `voda quota`: `set`, `get`, `ls` and `delete`, by namespace. */
-export function addQuota(program: Command, { out: print }: Output): void {
+/** `voda quota`: `set`, `ls` and `delete`, by namespace. */
+export function addQuota(program: Command, output: Output): void {
   const quota = program.command("quota").description("limit what the awake sessions of a namespace take");
-  addSet(quota, print);
-  addList(quota, print);
-  addDelete(quota, print);
+  addSet(quota, output);
+  addList(quota, output.out);
+  addDelete(quota, output.out);
 }
 
 /**
  * All limits at once: a flag that is left out takes its limit away, so that what was typed is what holds, and
  * two people who set quotas never mix theirs.
  */
-function addSet(quota: Command, print: Print): void {
+function addSet(quota: Command, { out: print, err }: Output): void {
   const limit = (flag: string, what: string): Option =>
     new Option(`${flag} <n>`, `${what}; not limited without it`).argParser(parseWhole(0, limitMax));
   const command = quota
@@ -58,13 +59,15 @@ function addSet(quota: Command, print: Print): void {
         exitCodes.usage,
       );
     // What is stored is told, not what was typed.
-    const { quota: stored } = await connectApi(url).quotas.setQuota({ quota: { namespace, ...limits } });
+    const api = connectApi(url);
+    const { quota: stored } = await api.quotas.setQuota({ quota: { namespace, ...limits } });
     if (stored === undefined) throw new Error("the control plane's answer to set names no quota");
     print(
       json === true
         ? JSON.stringify(toJson(QuotaSchema, stored))
         : `namespace ${namespace} may take ${limitsText(stored)}`,
     );
+    await tellIfEmpty(api, namespace, err);
   });
 }
 

@@ -4,6 +4,7 @@ import { library, openCpuDevice } from "../src/index.ts";
 import * as plain from "./plain.ts";
 import { ratio, timeInTurns } from "./rounds.ts";
 import { steal } from "./steal.ts";
+import { switchDevices } from "./switch.ts";
 
 /** What `--json` prints. */
 export type Figures = Readonly<Record<string, unknown>>;
@@ -164,6 +165,8 @@ export const jobs: Readonly<Record<string, Job>> = {
     );
     return { bytes: 4096, voda, array, ratio: { array: ratio(voda, array) } };
   },
+
+  switch: switchDevices,
 
   steal,
 };

@@ -1,34 +1,28 @@
 // The device that is always there: kernels as WebAssembly over a pool's memory, on the thread that asks.
 import type { Holder } from "@voda/stdx/memory";
-import { type Arguments, bind, type Extent } from "./bind.ts";
+import { bind } from "./bind.ts";
+import type { Device } from "./device.ts";
 import { emitWasm } from "./emit-wasm.ts";
 import type { Kernel } from "./kernel.ts";
 import { encodeModule } from "./wasm/module.ts";
-
-/** Runs kernels on the calling thread. */
-export interface CpuDevice {
-  /**
-   * Runs the kernel to its end; a reduction gives its value, others 0. Compiled at the first run (about a
-   * millisecond).
-   * @throws ComputeError `bad_argument`, MemoryError `stale_handle`
-   */
-  run(kernel: Kernel, given: Arguments, extent: Extent): number;
-}
 
 /** A kernel that takes what `bind` gives. */
 export type Compiled = (...args: readonly number[]) => number | undefined;
 
 /** @param holder of the thread that runs: its blocks are what kernels may touch */
-export function openCpuDevice(holder: Holder): CpuDevice {
+export function openCpuDevice(holder: Holder): Device {
   const compiled = new WeakMap<Kernel, Compiled>();
-  const compile = (kernel: Kernel): Compiled => {
+  const prepare = (kernel: Kernel): Compiled => {
+    const known = compiled.get(kernel);
+    if (known !== undefined) return known;
     const run = link(compileWasm(kernel), kernel.name, holder.memory);
     compiled.set(kernel, run);
     return run;
   };
   return {
+    prepare,
     run(kernel, given, extent) {
-      const run = compiled.get(kernel) ?? compile(kernel);
+      const run = prepare(kernel);
       return run(...bind(holder, kernel, given, extent)) ?? 0;
     },
   };

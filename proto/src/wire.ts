@@ -43,7 +43,7 @@ export const isCallNumber = (seq: number, lowest: number): boolean =>
   seq >= lowest && seq - lowest < callNumbersMax;
 /** A numbered call lasts so long at most: its number holds up those above it. A longer one takes a key. */
 export const numberedMsMax = 60_000;
-/** Bytes of one call's body, and of its answer. */
+/** Bytes of one call's body. */
 export const bodyBytesMax = 4 * 1024 * 1024;
 /** Bytes of the delta and the answer of one turn together: they become one record. */
 export const turnBytesMax = 1024 * 1024;
@@ -91,7 +91,7 @@ export const quotasBucket = "voda_quotas";
 export const laneSubjects = (token: SessionToken) => {
   const base = `v.log.${shardOf(token)}.${token}`;
   return {
-    /** Records without outbox entries, folds, the tombstone. */
+    /** Records, folds, the tombstone. */
     plain: `${base}.d.p`,
     /** The filter of the fence: everything that only the owner writes. */
     fence: `${base}.d.*`,
@@ -195,7 +195,6 @@ export const reasons = {
   invalid_input: "invalid_argument",
   agent_not_found: "not_found",
   method_not_found: "unimplemented",
-  node_not_found: "not_found",
   decision_not_found: "not_found",
   quota_not_found: "not_found",
   grant_refused: "permission_denied",

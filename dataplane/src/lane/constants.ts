@@ -1,4 +1,4 @@
-// Bounds and times of a lane (PROTOCOL.md 7), each with its reason. Those of leases belong to `store`.
+// Bounds and times of a lane (PROTOCOL.md 7), each with its reason. Those of leases are in `membership`.
 
 /**
  * Turns that are executed or wait, and are not accepted yet: the memory that an absent store may cost one
@@ -55,7 +55,7 @@ export const worldRetryMaxMs = 2_000;
 export const letterQueueMs = 30_000;
 /** How long what a letter's handler asks is remembered: all of the letter's attempts, and a little more. */
 export const letterAsksKeepMs = 600_000;
-/** A letter that is older is given up: whether it was taken, nobody may remember any more. */
+/** A letter that is older is given up, while its target surely knows whether it has taken it. */
 export const letterLifeMs = 7 * 24 * 60 * 60 * 1000;
 /** From the last letter of a source until the source is forgotten. */
 export const seenKeepMs = 2 * letterLifeMs;

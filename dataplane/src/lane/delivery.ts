@@ -229,5 +229,5 @@ const isFinal = ({ code, reason }: Failure): boolean =>
 const days = letterLifeMs / 86_400_000;
 const tooOld: Failure = fail(
   "turn_timeout",
-  `not delivered in ${days} days: whether it was taken is unknown`,
+  `given up after ${days} days, as long as a message waits to be taken`,
 ).failure;

@@ -7,6 +7,7 @@ import { crc32 } from "node:zlib";
 import { fieldKindNames } from "@voda/proto/fields";
 import type { AgentOptions, HandlerOptions } from "voda";
 import { type AnyAgent, definitionOf, handlersOf, isAgent } from "voda/definition";
+import { Abort, Context } from "../../../dataplane/src/worker/context.ts";
 import { openState } from "../../../state/src/index.ts";
 import { blocksOf, read, root } from "./documents.ts";
 
@@ -94,6 +95,22 @@ test("the tables have every kind of field, and every option of an agent and of a
     wanted.filter((name) => !rows.includes(name)),
     [],
   );
+});
+
+test("the list of what a handler gets is that of the code", () => {
+  const context = new Context({
+    key: "k",
+    log: () => assert.fail("nothing is logged"),
+    state: {},
+    caller: "anonymous",
+    chain: [],
+    abort: new Abort(),
+    ask: () => assert.fail("nothing is asked"),
+    send: () => assert.fail("nothing is sent"),
+  });
+  const getters = Object.getOwnPropertyNames(Context.prototype).filter((name) => name !== "constructor");
+  const [, list = ""] = /`ctx` has `([^`]+)`/.exec(read("sdk/README.md")) ?? [];
+  assert.deepEqual(list.split(/,\s+/).toSorted(), [...Object.keys(context), ...getters].toSorted());
 });
 
 test("the page shows the example's cart as it is", () => {

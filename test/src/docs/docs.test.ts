@@ -72,24 +72,6 @@ test("Go and Python in the documentation is text of programs that the clients' t
   );
 });
 
-test("the sections of the protocol that sources cite are there", () => {
-  const protocol = read("docs/internals/protocol.md");
-  const sources = globSync("{cli,controlplane,dataplane,net,proto,sdk,state}/src/**/*.ts", { cwd: root });
-  const cited = sources.flatMap((source) =>
-    [...read(source).matchAll(/PROTOCOL(?:\.md)? ([\d., ]*\d)/g)].flatMap(([, list = ""]) =>
-      list.split(", ").map((section) => ({ source, section })),
-    ),
-  );
-  assert.ok(cited.length > 10);
-  const isThere = (section: string): boolean =>
-    protocol.includes(`## ${section}${section.includes(".") ? " " : ". "}`) ||
-    protocol.includes(`**${section} `);
-  assert.deepEqual(
-    cited.filter(({ section }) => !isThere(section)),
-    [],
-  );
-});
-
 test("links of the documentation lead to files", () => {
   const broken = documents().flatMap((document) =>
     [...read(document).matchAll(/\]\((?!https?:)([^)#\s]+)[^)]*\)/g)]

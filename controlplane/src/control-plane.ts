@@ -2,9 +2,9 @@
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
 import { Objm } from "@nats-io/obj";
-import { AuthorizationError, connect, type NatsConnection } from "@nats-io/transport-node";
+import type { NatsConnection } from "@nats-io/transport-node";
 import { keepLast, openXdsServer, type Snapshot } from "@voda/envoy";
-import { clearSocket } from "@voda/net";
+import { clearSocket, dialNats } from "@voda/net";
 import { type EdgePaths, openEdgeFolder } from "@voda/proto/edge-folder";
 import { readNatsLogin } from "@voda/proto/nats-login";
 import { ensureStreams, lostStream } from "@voda/proto/streams";
@@ -146,22 +146,13 @@ function keep(folder: string, snapshot: Snapshot, log: Logger): void {
   }
 }
 
-async function dial({ nats, natsLogin }: Config): Promise<NatsConnection> {
-  const login = natsLogin === undefined ? {} : readNatsLogin(natsLogin);
-  try {
-    return await connect({
-      ...login,
-      servers: nats,
-      name: "voda-controlplane",
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: reconnectMs,
-      pingInterval: pingIntervalMs,
-    });
-  } catch (cause) {
-    if (cause instanceof AuthorizationError)
-      throw new Error(`nats-server at ${nats} refuses the login of --nats-login ${natsLogin ?? "(none)"}`, {
-        cause,
-      });
-    throw new Error(`no nats-server answers at ${nats}; start one, or pass another --nats`, { cause });
-  }
-}
+const dial = ({ nats, natsLogin }: Config): Promise<NatsConnection> =>
+  dialNats({
+    ...(natsLogin !== undefined && readNatsLogin(natsLogin)),
+    url: nats,
+    loginFile: natsLogin,
+    name: "voda-controlplane",
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: reconnectMs,
+    pingInterval: pingIntervalMs,
+  });

@@ -1,8 +1,9 @@
 // The program `voda controlplane`: flags in, a message to its parent over IPC when it serves, logs on
 // standard error.
+import { FlagError } from "@voda/net";
 import { withWords, wordsOf } from "@voda/stdx";
 import { destination, pino, stdSerializers } from "pino";
-import { ConfigError, readConfig } from "./config.ts";
+import { readConfig } from "./config.ts";
 import { type ControlPlane, openControlPlane } from "./control-plane.ts";
 
 const serializers = { err: withWords(stdSerializers.err) };
@@ -16,8 +17,12 @@ try {
   log.info({ api, picker, xds }, "ready");
   process.send?.({ ready: true, api, picker, xds }, () => process.disconnect?.());
 } catch (error) {
+  if (error instanceof FlagError) {
+    process.stderr.write(`voda controlplane: ${error.message}\n`);
+    process.exit(exitUsage);
+  }
   log.fatal({ err: error }, wordsOf(error));
-  process.exit(error instanceof ConfigError ? exitUsage : 1);
+  process.exit(1);
 }
 
 async function stop(controlPlane: ControlPlane): Promise<void> {

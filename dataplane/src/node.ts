@@ -8,7 +8,7 @@ import type { Logger } from "pino";
 import { type Bus, openBus } from "./bus/index.ts";
 import { createNumbers, fail, type Submit } from "./call/index.ts";
 import { openCommit } from "./commit/index.ts";
-import type { NodeConfig } from "./config.ts";
+import type { Config } from "./config.ts";
 import {
   carryOut,
   createAdmission,
@@ -59,7 +59,7 @@ export interface Node extends AsyncDisposable {
 }
 
 interface Basics {
-  readonly config: NodeConfig;
+  readonly config: Config;
   readonly node: string;
   readonly log: Logger;
   readonly clock: Clock;
@@ -73,9 +73,9 @@ interface Basics {
  * The port is bound once all that takes long is done, and whoever connects before the end is answered after
  * it.
  */
-export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
+export async function openNode(config: Config, log: Logger): Promise<Node> {
   await using parts = new AsyncDisposableStack();
-  const node = config["node-id"];
+  const node = config.nodeId;
   const numbers = createNumbers();
   const basics: Basics = { config, node, log, clock: systemClock, numbers, parts };
   const inbox = new Inbox({ numbers, refusal: fail("closed", `node ${node} does not serve yet; retry`) });
@@ -83,7 +83,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   const routes = createRoutes();
 
   // First of all: a second process of the same data directory is refused before anybody hears of it.
-  const identity = parts.use(openIdentity(config["data-dir"]));
+  const identity = parts.use(openIdentity(config.dataDir));
   const stored = await openStored(basics);
   const { connection } = stored;
   const machine = await findMachine(basics);
@@ -142,9 +142,9 @@ async function openPort(
     await openIngress({
       ...given,
       host: config.host,
-      port: config["ingress-port"],
-      allowHosts: config["allow-host"],
-      allowOrigins: config["allow-origin"],
+      port: config.ingressPort,
+      allowHosts: config.allowHost,
+      allowOrigins: config.allowOrigin,
       numbers,
       clock,
       log,
@@ -155,7 +155,7 @@ async function openPort(
 /** Everything here lies on the connection to NATS. */
 async function openStored({ config, node, clock, log, parts }: Basics) {
   const connection = parts.use(
-    await openConnection({ url: config.nats, login: config["nats-login"], name: `voda node ${node}` }),
+    await openConnection({ url: config.nats, login: config.natsLogin, name: `voda node ${node}` }),
   );
   const requests = parts.use(openRequests(connection, clock));
   const replicas = config.durability === "replicated" ? 3 : 1;
@@ -164,7 +164,7 @@ async function openStored({ config, node, clock, log, parts }: Basics) {
   const room = parts.use(
     openStoreRoom({
       requests,
-      limitFile: config["store-limit-file"],
+      limitFile: config.storeLimitFile,
       onFull: (words) => log.error({}, `the store is full: ${words}`),
     }),
   );
@@ -234,11 +234,11 @@ function rankOf(membership: Membership): { readonly index: number; readonly coun
 
 /** What this machine has, and the books over it. */
 async function findMachine({ config, log }: Basics) {
-  const devices = await discoverDevices({ file: config.gpus, part: config["gpu-part"], log });
+  const devices = await discoverDevices({ file: config.gpus, part: config.gpuPart, log });
   const capacity = create(CapacitySchema, {
-    cpuMilli: config["cpu-milli"],
-    memoryMib: config["memory-mib"],
-    diskMib: config["disk-mib"] ?? (await freeDiskMib(config["data-dir"])),
+    cpuMilli: config.cpuMilli,
+    memoryMib: config.memoryMib,
+    diskMib: config.diskMib ?? (await freeDiskMib(config.dataDir)),
     gpus: devices.map(({ uuid, model, memoryMib }) => ({ uuid, model, memoryMib })),
   });
   return { devices, capacity, admission: createAdmission(capacity, createDeviceBooks(devices)) };
@@ -257,19 +257,19 @@ async function openDeployed(
   const workers = parts.use(
     openWorkers({
       log,
-      node: config["node-id"],
+      node: config.nodeId,
       onLost: (loss) => inbox.workerLost(loss),
       onRetire: (activations) => inbox.retire(activations),
       holdLimit: (call) => inbox.holdLimit(call),
-      heapMib: Math.min(heapMibMax, config["memory-mib"]),
+      heapMib: Math.min(heapMibMax, config.memoryMib),
     }),
   );
-  const bundles = await openBundles(connection.nats, join(config["data-dir"], "bundles"));
+  const bundles = await openBundles(connection.nats, join(config.dataDir, "bundles"));
   parts.use(
     await watchDeployments({
       connection: connection.nats,
       bundles,
-      folder: join(config["data-dir"], "deployed"),
+      folder: join(config.dataDir, "deployed"),
       log,
       async onDeployed(agent, bundle) {
         await workers.deploy(agent, bundle);

@@ -1,7 +1,6 @@
 // What the flags `--allow-host` and `--allow-origin` take, the same in every program that has them.
 
-/** Names between commas. */
-export const listed = (text: string): string[] => text.split(",").filter((one) => one !== "");
+const listed = (text: string): string[] => text.split(",").filter((one) => one !== "");
 
 /** The first of the names between commas that is none, and why; or `undefined`. */
 export function listProblem(text: string, problem: (one: string) => string | undefined): string | undefined {

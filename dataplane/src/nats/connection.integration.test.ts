@@ -2,8 +2,15 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { test } from "node:test";
-import { leakCheck, startNats, waitUntil } from "@voda/test/kit";
+import { freePort, leakCheck, startNats, waitUntil } from "@voda/test/kit";
 import { openConnection } from "./index.ts";
+
+test("a server that is not there at the start is told with the flag that names it", async () => {
+  const url = `nats://127.0.0.1:${await freePort()}`;
+  await assert.rejects(openConnection({ url, name: "test" }), {
+    message: `no nats-server answers at ${url}; start one, or pass another --nats`,
+  });
+});
 
 /** When one that dials almost without a pause gets through. */
 function heardMs(port: number): Promise<number> {

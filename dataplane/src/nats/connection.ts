@@ -1,6 +1,7 @@
 // The node's connection to NATS: it comes back for ever, and says when it went.
 
-import { connect, type NatsConnection } from "@nats-io/transport-node";
+import type { NatsConnection } from "@nats-io/transport-node";
+import { dialNats } from "@voda/net";
 import { readNatsLogin } from "@voda/proto/nats-login";
 
 /** In the order in which it happened; `disconnected` and `reconnected` take turns. */
@@ -43,9 +44,10 @@ const leaderElectedSubject = "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.*";
 
 /** @throws when the server cannot be reached at the start; later it is dialled until the end */
 export async function openConnection(options: ConnectionOptions): Promise<Connection> {
-  const nats = await connect({
+  const nats = await dialNats({
     ...(options.login !== undefined && readNatsLogin(options.login)),
-    servers: options.url,
+    url: options.url,
+    loginFile: options.login,
     name: options.name,
     noAsyncTraces: true,
     // a node has nothing better to do than to wait for its store

@@ -12,6 +12,8 @@ const compute: Bench = {
     {
       name: "rounds",
       type: "whole",
+      least: 1,
+      most: roundsMax,
       description: "rounds in which all that is compared runs once",
       default: 31,
     },
@@ -23,8 +25,6 @@ const compute: Bench = {
       throw new BenchError(`--device ${device} is not there; cpu-wasm is the only device so far`);
     const job = Object.hasOwn(jobs, name) ? jobs[name] : undefined;
     if (job === undefined) throw new BenchError(`--job "${name}" is none of ${Object.keys(jobs).join(", ")}`);
-    if (rounds < 1 || rounds > roundsMax)
-      throw new BenchError(`--rounds "${rounds}" is not in 1..${roundsMax}`);
     return { figures: await job(rounds) };
   },
 };

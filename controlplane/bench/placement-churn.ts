@@ -60,7 +60,13 @@ export const placementChurn: Bench = {
       description: "exponential, or trace: the trace's own times",
       default: "exponential",
     },
-    { name: "arrivals", type: "whole", description: "arrivals of one run", default: 60_000 },
+    {
+      name: "arrivals",
+      type: "whole",
+      most: arrivalsMax,
+      description: "arrivals of one run",
+      default: 60_000,
+    },
     { name: "warm-up", type: "whole", description: "arrivals that do not count", default: 20_000 },
     plotFlag,
   ],
@@ -114,8 +120,6 @@ function churnSizes(values: BenchValues): ChurnSizes {
     whole(values, "warm-up"),
     whole(values, "moves"),
   ];
-  if (arrivals > arrivalsMax)
-    throw new BenchError(`--arrivals ${arrivals} exceeds arrivalsMax ${arrivalsMax}`);
   if (warmUp >= arrivals)
     throw new BenchError(`--warm-up ${warmUp} leaves nothing of --arrivals ${arrivals}`);
   return { arrivals, warmUp, movesMax, movable: decimal(values, "movable", { least: 0, most: 1 }) };

@@ -1,15 +1,6 @@
 // `bench placement-speed`: the time of one decision in a pool that is 92 % full, and of a gang.
 import { type Prng, prng } from "@voda/stdx";
-import {
-  type Bench,
-  BenchError,
-  type BenchValues,
-  quantile,
-  seedsOf,
-  teller,
-  text,
-  whole,
-} from "@voda/stdx/bench";
+import { type Bench, BenchError, quantile, seedsOf, teller, text, whole } from "@voda/stdx/bench";
 import type { NodeSpec } from "../src/placement/node-spec.ts";
 import { nodesMax } from "../src/placement/node-spec.ts";
 import type { PolicyName } from "../src/placement/policies.ts";
@@ -26,6 +17,8 @@ import { policiesOf, readNodes, readPods, requestOf, type Trace } from "./trace-
 
 /** Part of the GPUs that are allocated while decisions are timed. */
 const fullPart = 0.92;
+/** What is timed is kept in memory, eight bytes each, and sorted. */
+const decisionsMax = 1_000_000;
 /** Of the chart. */
 const pointCount = 1000;
 
@@ -38,6 +31,8 @@ export const placementSpeed: Bench = {
     {
       name: "nodes",
       type: "whole",
+      least: 1,
+      most: nodesMax,
       description: "nodes; the list is repeated until there are so many",
       default: 10_917,
     },
@@ -58,13 +53,15 @@ export const placementSpeed: Bench = {
     {
       name: "decisions",
       type: "whole",
+      least: 2,
+      most: decisionsMax,
       description: "arrivals of one run; the second half is timed",
       default: 20_000,
     },
     plotFlag,
   ],
   run: async ({ values, say }) => {
-    const sizes = sizesOf(values);
+    const sizes: Sizes = { nodes: whole(values, "nodes"), decisions: whole(values, "decisions") };
     const [policies, seeds, plot] = [policiesOf(values), seedsOf(values), plotOf(values)];
     const [nodeList, podList] = [text(values, "node-list"), text(values, "pods")];
     const nodes = repeated(nodeList === "" ? syntheticNodes() : readNodes(nodeList), sizes.nodes);
@@ -87,19 +84,6 @@ export const placementSpeed: Bench = {
 interface Sizes {
   readonly nodes: number;
   readonly decisions: number;
-}
-
-/** What is timed is kept in memory, eight bytes each, and sorted. */
-const decisionsMax = 1_000_000;
-
-function sizesOf(values: BenchValues): Sizes {
-  const [nodes, decisions] = [whole(values, "nodes"), whole(values, "decisions")];
-  if (nodes < 1 || nodes > nodesMax)
-    throw new BenchError(`--nodes ${nodes} is not from 1 to nodesMax ${nodesMax}`);
-  if (decisions < 2 || decisions > decisionsMax) {
-    throw new BenchError(`--decisions ${decisions} is not from 2 to decisionsMax ${decisionsMax}`);
-  }
-  return { nodes, decisions };
 }
 
 interface PolicyRuns extends Sizes {

@@ -212,7 +212,7 @@ for (const [name, args, code, says] of [
     "no decisions",
     ["placement-speed", "--no-end-to-end", "--decisions", "0"],
     2,
-    /--decisions 0 is not from 2 to decisionsMax/,
+    /--decisions "0" is not a whole number of 2 to 1000000$/,
   ],
   [
     "one list of two for the speed",
@@ -236,7 +236,7 @@ for (const [name, args, code, says] of [
     "more nodes than the limit",
     ["placement-speed", "--nodes", "1000000", "--no-end-to-end"],
     2,
-    /--nodes 1000000 is not from 1 to nodesMax \d+$/,
+    /--nodes "1000000" is not a whole number of 1 to \d+$/,
   ],
   [
     "more sessions than fit",

@@ -19,6 +19,8 @@ const secondsMax = 3600;
 const atOnceMax = 10_000;
 const sessionsMax = 1_000_000;
 const runsMax = 1000;
+/** Of a text that one call writes. */
+const charactersMax = 1_000_000;
 
 /** A flag that more than one bench has: what it counts, and how much of it, is the bench's to say. */
 const counted =
@@ -193,7 +195,13 @@ export const benches: readonly MeshBench[] = [
       "put sessions of `editor` to sleep and wake them through Envoy; asleep they must leave the nodes' heaps",
     flags: [
       sessionsFlag("sessions", 2000),
-      { name: "characters", type: "whole", description: "length of each session's text", default: 1024 },
+      {
+        name: "characters",
+        type: "whole",
+        most: charactersMax,
+        description: "length of each session's text",
+        default: 1024,
+      },
       ...ownMeshFlags,
     ],
     run: async ({ values, url, say }) => {

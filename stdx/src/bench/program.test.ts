@@ -9,7 +9,8 @@ const one = {
   summary: "measures one",
   flags: [
     { name: "file", type: "text", description: "a file" },
-    { name: "runs", type: "whole", description: "runs", default: 3 },
+    { name: "runs", type: "whole", most: 1000, description: "runs", default: 3 },
+    { name: "seed", type: "whole", least: 1, description: "seed", default: 1 },
     { name: "cold", type: "switch", description: "without a warm-up" },
   ],
   run: ({ values, say }) => {
@@ -34,7 +35,7 @@ function bench(...args: string[]): { code: number | null; out: string; err: stri
 }
 
 test("a bench gets every flag; --json is one line of its figures, and what it says is no part of it", () => {
-  const out = '{"file":"a","runs":3,"cold":1}\n';
+  const out = '{"file":"a","runs":3,"seed":1,"cold":1}\n';
   assert.deepEqual(bench("one", "--file", "a", "--cold", "--json"), { code: 0, out, err: "starts\n" });
 });
 
@@ -42,13 +43,15 @@ test("a failed run prints its figures and ends with 1, a mistake of the user wit
   const { code, out, err } = bench("one", "--file", "a", "--runs", "0", "--json");
   assert.deepEqual(
     [code, out, err],
-    [1, '{"file":"a","runs":0,"cold":0}\n', "starts\nerror: it ran not once\n"],
+    [1, '{"file":"a","runs":0,"seed":1,"cold":0}\n', "starts\nerror: it ran not once\n"],
   );
   const wrong: readonly (readonly [string[], number, string])[] = [
     [["two"], 2, '"two" is none of one'],
     [["one"], 2, "--file is missing: a file"],
-    [["one", "--file", "a", "--runs", "-1"], 2, '--runs "-1" is not a whole number of at most 9 digits'],
-    [["one", "--flie", "a"], 2, "Unknown option '--flie'; flags are --file, --runs, --cold, --json"],
+    [["one", "--file", "a", "--runs", "-1"], 2, '--runs "-1" is not a whole number of 0 to 1000'],
+    [["one", "--file", "a", "--runs", "1001"], 2, '--runs "1001" is not a whole number of 0 to 1000'],
+    [["one", "--file", "a", "--seed", "0"], 2, '--seed "0" is not a whole number of 1 to 9007199254740991'],
+    [["one", "--flie", "a"], 2, "Unknown option '--flie'; flags are --file, --runs, --seed, --cold, --json"],
     [["one", "--file", "mistake"], 2, "--file mistake is wrong"],
     [["one", "--file", "unreadable"], 1, "line 3 is wrong"],
   ];

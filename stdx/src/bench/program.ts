@@ -108,7 +108,9 @@ function valueOf(flag: BenchFlag, given: string | boolean | undefined): number |
   const written = typeof given === "string" ? given : flag.default;
   if (written === undefined) throw new BenchError(`--${flag.name} is missing: ${flag.description}`);
   if (flag.type === "text" || typeof written === "number") return written;
-  if (!/^\d{1,9}$/.test(written))
-    throw new BenchError(`--${flag.name} "${written}" is not a whole number of at most 9 digits`);
-  return Number(written);
+  const [least, most] = [flag.least ?? 0, flag.most ?? Number.MAX_SAFE_INTEGER];
+  const value = Number(written);
+  if (!/^\d+$/.test(written) || value < least || value > most)
+    throw new BenchError(`--${flag.name} "${written}" is not a whole number of ${least} to ${most}`);
+  return value;
 }

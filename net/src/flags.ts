@@ -1,5 +1,5 @@
-// Flags of a program: read once, checked, frozen. Both planes read theirs here, so that they refuse in the same
-// words.
+// Flags of a program: read once, checked, frozen. Both planes read theirs here, so that they refuse in the
+// same words.
 import { parseArgs } from "node:util";
 import * as v from "valibot";
 

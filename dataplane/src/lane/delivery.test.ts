@@ -298,7 +298,7 @@ test("a letter that is too old is given up unsent", () => {
   told(rig, 1, full);
   rig.world.storeMs += 1 - 2 * redeliverMinMs;
   const { failure } = givenUp(rig, rig.wait(2 * redeliverMinMs, "outbox"));
-  assert.match(failure.message, /^not delivered in 7 days/);
+  assert.match(failure.message, /^given up after 7 days/);
 });
 
 test("whoever wakes the session delivers what it finds", () => {

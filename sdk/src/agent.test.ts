@@ -41,7 +41,7 @@ test("a definition is frozen plain data with the documented defaults", () => {
       { name: "get", mode: "readonly" },
       { name: "add", mode: "handler" },
     ],
-    resources: { cpuMilli: 0, memoryMib: 1, gpuMilli: 0, gpuMemoryMib: 0, diskMib: 0 },
+    resources: { cpuMilli: 0, memoryMib: 0, gpuMilli: 0, gpuMemoryMib: 0, diskMib: 0 },
     placement: {
       gpuModels: [],
       isolation: "process",

@@ -18,7 +18,7 @@ import { didYouMean } from "./near.ts";
 export interface Place {
   /** Thousandths of a core, 0 to 1,024,000. Default 0. */
   readonly cpuMilli?: number;
-  /** Memory in MiB, 0 to 16,777,216. Default 1. */
+  /** Memory in MiB, 0 to 16,777,216. Default 0: its sessions spread over nodes, each counted as 64 KiB. */
   readonly memoryMiB?: number;
   /** A fraction of one GPU (0.001 to 0.999, in thousandths) or 1 to 64 whole ones. Default 0: none. */
   readonly gpu?: number;
@@ -148,7 +148,7 @@ function resourcesOf(what: (option: string) => string, place: Place): Resources 
     throw new RangeError(`${what("place.gpuMemoryMiB")} needs place.gpu`);
   return {
     cpuMilli: whole(what("place.cpuMilli"), place.cpuMilli ?? 0, 0, cpuMilliMax),
-    memoryMib: whole(what("place.memoryMiB"), place.memoryMiB ?? 1, 0, memoryMibMax),
+    memoryMib: whole(what("place.memoryMiB"), place.memoryMiB ?? 0, 0, memoryMibMax),
     gpuMilli,
     gpuMemoryMib,
     diskMib: whole(what("place.diskMiB"), place.diskMiB ?? 0, 0, diskMibMax),

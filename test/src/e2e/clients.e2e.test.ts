@@ -154,6 +154,18 @@ test("clients of every kind see what all others put into the same cart", async (
   }
 });
 
+test("sessions of agents that name no place are spread over the nodes", async () => {
+  const owners = new Map<string, number>();
+  for (let i = 0; i < 12; i += 1) {
+    const host =
+      (await call(mesh.url, `counter/spread-${i}/add`, { input: 1 })).headers.get("x-voda-host") ?? "";
+    owners.set(host, (owners.get(host) ?? 0) + 1);
+  }
+  const { nodes } = mesh.describe();
+  const fewest = Math.min(...nodes.map(({ ingress }) => owners.get(ingress) ?? 0));
+  assert.ok(fewest >= 3, JSON.stringify([...owners]));
+});
+
 test("a client that echoes the owner's hint is routed without asking the picker", async () => {
   const first = await call(mesh.url, "counter/hinted/add", { input: 1 });
   const hint = first.headers.get("x-voda-host") ?? "";

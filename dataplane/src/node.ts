@@ -206,6 +206,7 @@ function openRounds(
     rank: () => rankOf(membership),
     isConnected: () => connection.isUp(),
     monotonicMs: () => clock.monotonicMs(),
+    storeMs: () => membership.storeMs(clock.monotonicMs()),
     failed,
   });
 }

@@ -67,7 +67,7 @@ export function recordOf(
     born: n === 1,
     name: undefined,
   };
-  const messages = { outbox: undefined, seen: [] };
+  const messages = { outbox: undefined, seen: [], timers: [] };
   if (more.type !== "fold") {
     const { epoch = head.epoch } = more;
     return { ...head, type: "turns", turns: [], ...messages, epoch };

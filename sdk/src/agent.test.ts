@@ -23,6 +23,8 @@ const context = (state: object): HostContext => ({
   uuid: () => "",
   ask: () => assert.fail("nobody is asked"),
   send: () => assert.fail("nothing is sent"),
+  schedule: () => assert.fail("nothing is scheduled"),
+  cancel: () => assert.fail("nothing is cancelled"),
   gather,
 });
 

@@ -3,6 +3,7 @@
 import type { FieldKind, Frozen, Handles, ReadHandles } from "@voda/proto/fields";
 import type { AskFunction } from "./ask.ts";
 import type { GatherFunction } from "./gather.ts";
+import type { CancelFunction, ScheduleFunction } from "./schedule.ts";
 import type { Field, Schema } from "./schema.ts";
 import type { SendFunction } from "./send.ts";
 
@@ -77,6 +78,14 @@ export interface Ctx<S extends Schema> extends CallContext {
    * that is not there fails the turn at its end.
    */
   readonly send: SendFunction;
+  /**
+   * Has a handler of this session, or of another, called later, once or again and again: part of this turn,
+   * and once in effect each time, whatever is killed. What has become of a missed time is one call, however
+   * many were missed. Returns the id of the timer. Throws VodaError for what is no time.
+   */
+  readonly schedule: ScheduleFunction;
+  /** Takes a timer of this session back, unless its time has come. One that is not there is no error. */
+  readonly cancel: CancelFunction;
 }
 
 /** Context of a `readonly` handler: the newest committed state, which cannot be written to. */

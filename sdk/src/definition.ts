@@ -4,6 +4,7 @@ import type { agentTypes } from "./agent-types.ts";
 import type { CallContext } from "./context.ts";
 import type { Json } from "./json.ts";
 import type { Limits } from "./options.ts";
+import type { CancelFunction, ScheduleFunction } from "./schedule.ts";
 import type { FieldKind, Schema, Validate } from "./schema.ts";
 import type { SendFunction } from "./send.ts";
 
@@ -25,6 +26,12 @@ export { BrokenSchemaError } from "./issues.ts";
 export { bodyDepthMax, type Json, jsonProblem, sentProblem } from "./json.ts";
 export { didYouMean } from "./near.ts";
 export type { Limits, Resources } from "./options.ts";
+export {
+  type CancelFunction,
+  cancelFunction,
+  type ScheduleFunction,
+  scheduleFunction,
+} from "./schedule.ts";
 export type { FieldKind, Schema, Validate, Validation } from "./schema.ts";
 export { type SendFunction, type SendRequest, sendFunction } from "./send.ts";
 export { isThenable } from "./thenable.ts";
@@ -83,6 +90,8 @@ export interface AgentDefinition extends Limits {
 export interface HostContext extends CallContext {
   readonly state: object;
   readonly send: SendFunction;
+  readonly schedule: ScheduleFunction;
+  readonly cancel: CancelFunction;
 }
 
 /** A handler whose input and answer are JSON. */

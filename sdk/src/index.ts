@@ -11,6 +11,13 @@ export type { Gathered, GatherFunction, GatherOptions } from "./gather.ts";
 export type { HandlerOptions, Internal } from "./handler.ts";
 export type { Json } from "./json.ts";
 export type { AgentOptions, Place } from "./options.ts";
+export type {
+  CancelFunction,
+  ScheduleFunction,
+  ScheduleOptions,
+  ScheduleSession,
+  ScheduleTime,
+} from "./schedule.ts";
 export { type Field, type FieldKind, type Schema, type SchemaOf, s } from "./schema.ts";
-export type { SendFunction, SendSession } from "./send.ts";
+export type { SendFunction, SendOptions, SendSession } from "./send.ts";
 export type { ServiceImpl } from "./service.ts";

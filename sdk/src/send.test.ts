@@ -7,7 +7,13 @@ const counter = agent("counter").handlers({ add: (_ctx, by: number) => by, reset
 
 function sending() {
   const taken: SendRequest[] = [];
-  return { taken, send: sendFunction((one) => taken.push(one)) };
+  return {
+    taken,
+    send: sendFunction(
+      (one) => taken.push(one),
+      () => "an id",
+    ),
+  };
 }
 
 test("a message says whom and what, and gives nothing back", () => {

@@ -1,6 +1,8 @@
 // Messages from agent to agent: what a handler writes, and what its host is given to do.
 import type { CalledAgent } from "./agent-types.ts";
 import { agentNameOf } from "./ask.ts";
+import { lengthOf, timeOf } from "./due.ts";
+import type { Duration } from "./duration.ts";
 import { rpcNameProblem } from "./name.ts";
 import { badRequest, bodyOf, checkKey, type Input, properties } from "./session.ts";
 
@@ -8,8 +10,26 @@ import { badRequest, bodyOf, checkKey, type Input, properties } from "./session.
 export type SendSession<D extends CalledAgent> =
   D extends CalledAgent<infer H> ? { readonly [K in keyof H]: (...input: Input<H[K]>) => void } : never;
 
+/** A message that does not leave at once: it waits with the timers of its sender, without an order. */
+export type SendOptions =
+  | { readonly delay: Duration; readonly at?: never }
+  | { readonly at: Date; readonly delay?: never };
+
 /** `ctx.send` */
-export type SendFunction = <D extends CalledAgent>(agent: D, key: string) => SendSession<D>;
+export type SendFunction = <D extends CalledAgent>(
+  agent: D,
+  key: string,
+  options?: SendOptions,
+) => SendSession<D>;
+
+/** When a message is due that does not leave with its turn, and under which id it waits. */
+export interface Timing {
+  readonly id: string;
+  readonly due:
+    | { readonly type: "in" | "at" | "every"; readonly ms: number }
+    /** It is cancelled. */
+    | { readonly type: "never" };
+}
 
 /** One message, as the host of the sending handler takes it. */
 export interface SendRequest {
@@ -18,18 +38,33 @@ export interface SendRequest {
   readonly method: string;
   /** JSON; `undefined` is no content. */
   readonly body: string | undefined;
+  /** Absent: it leaves with the turn. */
+  readonly timing?: Timing;
 }
 
-/** For hosts: `ctx.send` that has them take messages so. What arrives at `take` has been checked. */
-export function sendFunction(take: (request: SendRequest) => void): SendFunction {
-  return <D extends CalledAgent>(agent: D, key: string) => {
+/**
+ * For hosts: `ctx.send` that has them take messages so. What arrives at `take` has been checked.
+ * `uuid`: a new id.
+ */
+export function sendFunction(take: (request: SendRequest) => void, uuid: () => string): SendFunction {
+  return <D extends CalledAgent>(agent: D, key: string, options?: SendOptions) => {
     const name = agentNameOf("ctx.send", agent);
     checkKey(key);
+    const due = options && dueOf(options);
     const sends = properties((method) => (...inputs: unknown[]): void => {
       const problem = rpcNameProblem(method);
       if (problem !== undefined) throw badRequest(`method ${problem}`);
-      take({ agent: name, key, method, body: bodyOf(inputs) });
+      const timing = due && { timing: { id: uuid(), due } };
+      take({ agent: name, key, method, body: bodyOf(inputs), ...timing });
     });
     return sends as SendSession<D>;
   };
+}
+
+/** @throws VodaError */
+function dueOf({ delay, at }: SendOptions): Timing["due"] {
+  if (delay !== undefined && at !== undefined) throw badRequest("ctx.send takes delay or at, not both");
+  if (at !== undefined) return { type: "at", ms: timeOf("at", at) };
+  if (delay === undefined) throw badRequest("ctx.send: the options are delay and at; it got none of them");
+  return { type: "in", ms: lengthOf("delay", delay, 0) };
 }

@@ -1,6 +1,6 @@
 // What a turn sends to other sessions: it leaves with the turn's record, and nobody waits for what becomes
 // of it.
-import { ByteReader, ByteWriter } from "@voda/stdx";
+import { ByteReader, ByteWriter, DecodeError } from "@voda/stdx";
 
 /** To a session of the sender's namespace; the input is JSON, or empty. */
 export interface Send {
@@ -8,7 +8,18 @@ export interface Send {
   readonly key: string;
   readonly method: string;
   readonly body: Uint8Array;
+  /** Absent: it leaves with the turn's record. */
+  readonly timing?: Timing;
 }
+
+/** A message that waits in the table of timers, under an id that stands for one of them at a time. */
+export interface Timing {
+  readonly id: string;
+  readonly due: Due;
+}
+
+/** In so long from the record on; at a time of the store's clock; each time that is over; cancelled. */
+export type Due = { readonly type: "in" | "at" | "every"; readonly ms: number } | { readonly type: "never" };
 
 /** Messages of one turn. */
 export const turnSendsMax = 1_024;
@@ -16,6 +27,9 @@ export const turnSendsMax = 1_024;
 export const outboxMessagesMax = 16_384;
 /** Bytes of them. */
 export const outboxBytesMax = 2 * 1024 * 1024;
+
+/** Timers of one session: each of its folds has them all. */
+export const timersMax = 4_096;
 
 /** Of a turn that sends nothing. */
 export const noSends: readonly Send[] = [];
@@ -46,17 +60,46 @@ export const readSend = (input: ByteReader): Send => ({
   body: input.block(),
 });
 
+/** Whether it is a message that leaves with its turn. */
+export const isAtOnce = ({ timing }: Send): boolean => timing === undefined;
+
+const dues = ["in", "at", "every", "never"] as const;
+
 export function encodeSends(sends: readonly Send[]): Uint8Array {
   const out = new ByteWriter(256);
   out.varint(sends.length);
-  for (const send of sends) writeSend(out, send);
+  for (const send of sends) {
+    writeSend(out, send);
+    writeTiming(out, send.timing);
+  }
   return out.finish();
+}
+
+/** 0, or the place of the kind in its list from 1 on, then id and time. */
+function writeTiming(out: ByteWriter, timing: Timing | undefined): void {
+  if (timing === undefined) return out.u8(0);
+  const { id, due } = timing;
+  out.u8(1 + dues.indexOf(due.type));
+  out.text(id);
+  out.varint(due.type === "never" ? 0 : due.ms);
+}
+
+function readTiming(input: ByteReader): Pick<Send, "timing"> {
+  const place = input.u8();
+  if (place === 0) return {};
+  const type = dues[place - 1];
+  if (type === undefined) throw new DecodeError(`a timer of unknown kind ${place}`);
+  const [id, ms] = [input.text(), input.varint()];
+  return { timing: { id, due: type === "never" ? { type } : { type, ms } } };
 }
 
 /** Bodies are views. @throws DecodeError */
 export function decodeSends(bytes: Uint8Array): Send[] {
   const input = new ByteReader(bytes);
-  const sends = Array.from({ length: input.count(4) }, () => readSend(input));
+  const sends = Array.from({ length: input.count(4) }, () => ({
+    ...readSend(input),
+    ...readTiming(input),
+  }));
   input.end();
   return sends;
 }

@@ -116,12 +116,12 @@ const watching =
 function besideLanes({ commit, bells, log }: StoreParts): Pick<StorePort, "ring" | "unring" | "bury"> {
   const [tell, unwatched] = [telling(log), watching(log)];
   return {
-    ring(session, incarnation, { answered, rejected, failed }) {
+    ring(session, bell, { answered, rejected, failed }) {
       const told = (rung: number | { readonly refusal: string }): void => {
         if (typeof rung === "number") answered(rung);
         else rejected(rung.refusal);
       };
-      tell(session, "ring", bells.ring({ ...session, incarnation }), { answered: told, failed });
+      tell(session, "ring", bells.ring({ ...session, ...bell }), { answered: told, failed });
     },
     unring(session, seq) {
       unwatched(session, bells.silence(session.token, seq), "the bell of a session that sleeps stays");

@@ -70,8 +70,8 @@ export function createWorkerPort({ workers, admission, devices, log }: WorkerPar
     answerAsk(activation, askId, answer) {
       opened.get(activation)?.thread.send({ type: "ask_answered", activation, askId, answer });
     },
-    outbox(activation, { way, messages, bytes }) {
-      opened.get(activation)?.thread.send({ type: "outbox", activation, way, messages, bytes });
+    outbox(activation, { way, messages, timers, bytes }) {
+      opened.get(activation)?.thread.send({ type: "outbox", activation, way, messages, timers, bytes });
     },
     cut(activation) {
       opened.get(activation)?.thread.send({ type: "cut", activation });

@@ -1,10 +1,11 @@
 // Appends: what the next record is, and what follows when it is accepted (PROTOCOL.md 5.2).
 import { assert } from "@voda/stdx";
+import { isAtOnce } from "../call/index.ts";
 import { arrived, backOff, depart, type Flight, markRefused, markSettling } from "./append.ts";
 import { rejectedRetryMs, settleMaxMs } from "./constants.ts";
 import { carryOut } from "./control.ts";
 import { rememberedAt } from "./dedupe.ts";
-import { mayLeave, unring } from "./delivery.ts";
+import { hasDue, isBellExact, mayLeave, unring } from "./delivery.ts";
 import { boundary, countTail, foldLater, pagesOf } from "./fold.ts";
 import { acceptTurns } from "./gate.ts";
 import { type Activation, armAppend, isQuiet, type Slice, type Step, type StoreReply } from "./lane.ts";
@@ -15,6 +16,7 @@ import { hasSeals, sealed, takeSeals } from "./seals.ts";
 import { seenAt } from "./seen.ts";
 import { failCall, notTaken, storeFull } from "./share.ts";
 import { foldAccepted, noteCovered, readyFold, trimAsleep } from "./snapshot.ts";
+import { takeTimers, timersAt } from "./timers.ts";
 import { acceptTip, markOf, releaseTip } from "./tip.ts";
 import { entryOf, seenOf, takeTurns } from "./turns.ts";
 import type { World } from "./types.ts";
@@ -38,7 +40,7 @@ function mayAppend({ lane }: Step, { verification, tip }: Activation): boolean {
 /** Appends what waits. */
 function appendNext(step: Step, activation: Activation): void {
   const { lane, world } = step;
-  const { tip, turns, fold, orders, dedupe, outbox } = activation;
+  const { tip, turns, fold, orders, dedupe, outbox, timers } = activation;
   const isEnding = orders.closing === "end";
   // a tombstone takes the place of everything: it goes when no turn is left that would come after it, and
   // nothing that was sent waits to be delivered
@@ -50,21 +52,30 @@ function appendNext(step: Step, activation: Activation): void {
   // a fold goes before turns that wait, or a busy session would never get to its fold
   const ready = isEnding ? undefined : readyFold(lane, activation, world.storeMs);
   if (ready !== undefined) {
-    const messages = { outbox: outboxAt(outbox), seen: seenAt(activation.seen, world.storeMs) };
+    // what sleeps is woken by its bell alone, at the time that it says
+    if (ready.body.released && !isBellExact(activation)) return;
+    const seen = seenAt(activation.seen, world.storeMs);
+    const messages = { outbox: outboxAt(outbox), seen, timers: timersAt(timers) };
     const body = { ...ready.body, ...rememberedAt(dedupe, world.storeMs), ...messages };
     send(step, activation, body, { trim: ready.plan });
     return;
   }
   // a bare claim: a record without turns
-  const isBare = turns.pending.length === 0 && !hasSeals(lane, activation);
+  const isBare = turns.pending.length === 0 && !hasSeals(lane, activation) && !hasDue(step, activation);
   if (isBare && !(tip.wantsClaim && tip.claim === "held")) return;
-  if (!mayLeave(activation)) return;
+  if (!mayLeave(step, activation)) return;
   const taken = takeTurns(turns, boundary(fold));
   const entries = taken.map((turned) => entryOf(turned, world.monotonicMs));
   const storeMs = atMs(world);
   const seals = takeSeals(lane, activation);
   const seen = [...seenOf(taken, storeMs), ...sealed(seals, storeMs)];
-  const body: Body = { type: "turns", turns: entries, outbox: takeLetters(outbox, taken, storeMs), seen };
+  const { changes, fired } = takeTimers(timers, outbox, taken, {
+    nowMs: storeMs,
+    fires: hasDue(step, activation),
+  });
+  const letters = [...taken.flatMap(({ sends }) => sends).filter(isAtOnce), ...fired];
+  const sent = takeLetters(outbox, letters, storeMs);
+  const body: Body = { type: "turns", turns: entries, outbox: sent, seen, timers: changes };
   send(step, activation, body, { turns: taken, seals });
 }
 
@@ -128,7 +139,7 @@ function advanceFlight(step: Step, activation: Activation): void {
   }
   backOff(flight, world.monotonicMs);
   armAppend(step, flight.dueAtMs);
-  if (!lane.connected || !activation.verification.verified || !mayLeave(activation)) return;
+  if (!lane.connected || !activation.verification.verified || !mayLeave(step, activation)) return;
   const { token, bytes, record } = flight;
   out.push({ type: "append", token, expect: activation.tip.expect, bytes, gone: record.type === "gone" });
 }
@@ -168,6 +179,7 @@ const isBareClaim = (record: LaneRecord): boolean =>
   record.type === "turns" &&
   record.turns.length === 0 &&
   record.outbox === undefined &&
+  record.timers.length === 0 &&
   record.seen.length === 0;
 
 /** The record in flight lies in the lane at `seq`. */
@@ -188,7 +200,7 @@ export function committed(step: Step, activation: Activation, flight: Flight, se
     step.out.push({ type: "owned", epoch: record.epoch, born });
     carryOut(step, activation.orders, "wake");
   }
-  if (isUrgent) unring(step, activation);
+  if (isUrgent) unring(step, activation, isGone);
   // answers first; what follows may drop the activation
   if (record.type === "turns") acceptTurns(step, activation, record, flight.turns);
   for (const { number } of flight.seals) failCall(step, number, notTaken());

@@ -51,6 +51,12 @@ export const redeliverMinMs = 100;
 export const redeliverMaxMs = 60_000;
 /** The same of one that no handler is to blame for: its session is full, or moves, or the store is away. */
 export const worldRetryMaxMs = 2_000;
+/** Timers that one record makes letters of: more wait for the next record. */
+export const timersFiredMax = 256;
+/** A session is kept in memory whose next timer is due within this time: its bell would be read too late. */
+export const timerSoonMs = 5_000;
+/** A timer of the lane that is due later is armed anew then: clocks drift, and Node counts 24 days. */
+export const timerArmMaxMs = 60_000;
 /** How long a letter may wait in its target's queue, beside the time of its handler. */
 export const letterQueueMs = 30_000;
 /** How long what a letter's handler asks is remembered: all of the letter's attempts, and a little more. */

@@ -1,6 +1,6 @@
 // What orders from outside do to a session in memory.
 import { type AbandonReason, type CallHead, type CallType, left } from "../call/index.ts";
-import { wantsBell } from "./delivery.ts";
+import { hasDue, wantsBell } from "./delivery.ts";
 import { abandonFold } from "./fold.ts";
 import type { Activation, Slice, Step } from "./lane.ts";
 import { accept, type Orders, takeOrders } from "./orders.ts";
@@ -22,10 +22,13 @@ function advance(step: Step, activation: Activation): void {
   if (orders.waiting.length === 0) return;
   answerSeals(step, activation);
   const isMeant = orders.waiting.some(isDelivery);
-  if (!isMeant || tip.claim !== "owner" || wantsBell(activation)) return;
+  if (!isMeant || tip.claim !== "owner" || wantsBell(activation) || hasDue(step, activation)) return;
+  // with timers left it has a bell of its own, which is newer than the one that was found
+  const isWaiting = activation.timers.table.size > 0;
+  if (isWaiting && activation.outbox.bell.type !== "rung") return;
   for (const { number: call } of takeOrders(orders, isDelivery)) step.out.push({ type: "done", call });
   // whoever gave the order takes away what was rung until now
-  forgetBell(activation.outbox);
+  if (!isWaiting) forgetBell(activation.outbox);
 }
 
 const isDelivery = ({ type, id }: CallHead): boolean => type === "deliver" && id === undefined;

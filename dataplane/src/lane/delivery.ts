@@ -1,7 +1,7 @@
 // Delivers what the session has sent, from the moment its record is accepted until it is over, and has itself
 // woken for it (PROTOCOL.md 6.2).
 import type { Code } from "@voda/proto/wire";
-import { type Failure, fail, sendBytes } from "../call/index.ts";
+import { type Failure, fail, outboxMessagesMax, sendBytes } from "../call/index.ts";
 import type { Flight } from "./append.ts";
 import {
   attemptsMax,
@@ -11,6 +11,7 @@ import {
   redeliverMinMs,
   rejectedRetryMs,
   resendMinMs,
+  timerArmMaxMs,
   worldRetryMaxMs,
 } from "./constants.ts";
 import type { Activation, Slice, Step, StoreReply } from "./lane.ts";
@@ -27,6 +28,7 @@ import {
   waitUntil,
   wakeTargets,
 } from "./outbox.ts";
+import { firstDueMs, soonestMs } from "./timers.ts";
 import { wantClaim } from "./tip.ts";
 import type { LaneEffect, LaneEvent, Letter } from "./types.ts";
 
@@ -44,12 +46,38 @@ export const delivery: Slice = {
 function advance(step: Step, activation: Activation): void {
   const { outbox, tip, verification } = activation;
   if (step.world.monotonicMs >= outbox.armedMs) outbox.armedMs = Number.POSITIVE_INFINITY;
-  if (!wantsBell(activation)) return;
+  armDue(step, activation);
+  const dueMs = bellDueMs(step, activation);
+  if (dueMs === undefined) return;
   if (!step.lane.connected || !verification.verified || tip.claim === "released") return;
-  ring(step, outbox);
-  if (outbox.letters.size === 0) return;
+  ring(step, activation, dueMs);
+  if (outbox.letters.size === 0 && !hasDue(step, activation)) return;
   if (tip.claim !== "owner") return wantClaim(tip);
   deliver(step, activation);
+}
+
+/** Whether a timer is due, and not held up by its last letter. */
+export function hasDue({ world }: Step, { timers, outbox, orders }: Activation): boolean {
+  if (orders.closing === "end" || outbox.letters.size >= outboxMessagesMax) return false;
+  return timers.table.size > 0 && firstDueMs(timers, outbox) <= world.storeMs;
+}
+
+function armDue({ world, out }: Step, { timers, outbox }: Activation): void {
+  if (timers.table.size === 0) return;
+  const inMs = firstDueMs(timers, outbox) - world.storeMs;
+  // rounded up: one that rings early rings again
+  if (inMs > 0) arm(out, outbox, world.monotonicMs + Math.min(Math.ceil(inMs), timerArmMaxMs));
+}
+
+/**
+ * When somebody must look at the session, by the store's clock: at once while something is sent and not over,
+ * when the first timer is due else. `undefined`: never, or another node sees to it.
+ */
+function bellDueMs(step: Step, activation: Activation): number | undefined {
+  if (wantsBell(activation)) return 0;
+  const { timers, tip } = activation;
+  const isOurs = tip.claim === "owner" || hasDue(step, activation);
+  return isOurs && timers.table.size > 0 ? soonestMs(timers) : undefined;
 }
 
 /** Something is sent and not over, or is about to be sent. */
@@ -57,23 +85,45 @@ export function wantsBell({ outbox, turns, append }: Activation): boolean {
   return outbox.letters.size > 0 || turns.sending > 0 || isSending(append.flight);
 }
 
-const isSending = (flight: Flight | undefined): boolean =>
-  flight?.turns.some(({ sends }) => sends.length > 0) ?? false;
+function isSending(flight: Flight | undefined): boolean {
+  if (flight?.record.type !== "turns") return false;
+  const { outbox, timers } = flight.record;
+  return timers.length > 0 || (outbox !== undefined && outbox.letters.length > 0);
+}
 
 /** Whether the next turns, or those on their way, may go: what sends does not before the bell is rung. */
-export const mayLeave = ({ outbox, turns, append }: Activation): boolean =>
-  outbox.bell.type === "rung" || (turns.sending === 0 && !isSending(append.flight));
+export function mayLeave(step: Step, activation: Activation): boolean {
+  const { outbox, turns, append } = activation;
+  const sends = turns.sending > 0 || isSending(append.flight) || hasDue(step, activation);
+  return outbox.bell.type === "rung" || !sends;
+}
 
-function ring({ world, out }: Step, outbox: Outbox): void {
+/** Whether the session may sleep: with timers only, and its bell says when the first one is due. */
+export function isBellExact(activation: Activation): boolean {
+  const { timers, outbox } = activation;
+  if (wantsBell(activation) || timers.table.size === 0) return true;
+  return outbox.bell.type === "rung" && outbox.bell.dueMs === soonestMs(timers);
+}
+
+/** What is rung says a time that is early enough; of a session that goes to sleep, the very time. */
+function isRung({ timers, outbox, orders }: Activation, dueMs: number): boolean {
   const { bell } = outbox;
-  if (bell.type !== "none") return;
-  if (world.monotonicMs < bell.retryAtMs) {
+  if (bell.type !== "rung") return bell.type === "ringing";
+  const isAsleepSoon = orders.closing === "sleep" && dueMs > 0 && timers.table.size > 0;
+  return isAsleepSoon ? bell.dueMs === dueMs : bell.dueMs <= dueMs;
+}
+
+function ring({ world, out }: Step, activation: Activation, dueMs: number): void {
+  const { outbox } = activation;
+  const { bell } = outbox;
+  if (isRung(activation, dueMs)) return;
+  if (bell.type === "none" && world.monotonicMs < bell.retryAtMs) {
     arm(out, outbox, bell.retryAtMs);
     return;
   }
   const token = world.unique();
-  outbox.bell = { type: "ringing", token };
-  out.push({ type: "ring", token });
+  outbox.bell = { type: "ringing", token, dueMs };
+  out.push({ type: "ring", token, dueMs });
 }
 
 function deliver(step: Step, activation: Activation): void {
@@ -163,7 +213,9 @@ function replied(step: Step, activation: Activation, event: StoreReply): boolean
   if (bell.type === "ringing" && bell.token === event.token) {
     const isFull = event.type === "rejected";
     const retryAtMs = step.world.monotonicMs + (isFull ? rejectedRetryMs : resendMinMs);
-    outbox.bell = event.type === "rung" ? { type: "rung", seq: event.seq } : { type: "none", retryAtMs };
+    const { dueMs } = bell;
+    outbox.bell =
+      event.type === "rung" ? { type: "rung", seq: event.seq, dueMs } : { type: "none", retryAtMs };
     // what sends would wait in vain for a store that is full
     if (isFull && activation.turns.sending > 0) takeNothing(step, activation, event.why);
     return true;
@@ -180,15 +232,15 @@ function replied(step: Step, activation: Activation, event: StoreReply): boolean
 function over({ out }: Step, { number: activation, outbox }: Activation, target: Target): void {
   const letter: Letter = endLetter(outbox, target);
   makeReady(outbox, target);
-  out.push({ type: "outbox", activation, way: "over", messages: 1, bytes: sendBytes(letter) });
+  out.push({ type: "outbox", activation, way: "over", messages: 1, timers: 0, bytes: sendBytes(letter) });
 }
 
-/** The session goes, with nothing left to deliver: nobody need wake it. */
-export function unring({ out }: Step, { outbox }: Activation): void {
+/** The session goes, with nothing left to deliver: nobody need wake it, or not before its bell says. */
+export function unring({ out }: Step, { outbox, timers }: Activation, isGone: boolean): void {
   const { bell } = outbox;
   if (bell.type !== "rung" || outbox.letters.size > 0) return;
   forgetBell(outbox);
-  out.push({ type: "unring", seq: bell.seq });
+  out.push({ type: "unring", seq: isGone || timers.table.size === 0 ? bell.seq : bell.seq - 1 });
 }
 
 /** Nothing that a handler did: it would be no better off as a dead letter. */

@@ -1,5 +1,5 @@
 // What the worker says, and when its answers may leave (PROTOCOL.md 5.3, 5.5).
-import { bytesOfSends } from "../call/index.ts";
+import { bytesOfSends, isAtOnce } from "../call/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
 import { dropAsks } from "./ask-gate.ts";
 import { storeAnswer } from "./dedupe.ts";
@@ -8,6 +8,7 @@ import { acceptLetters } from "./outbox.ts";
 import type { TurnsRecord } from "./record.ts";
 import { noteSeen } from "./seen.ts";
 import { replyWork } from "./share.ts";
+import { applyTimers } from "./timers.ts";
 import { wantClaimToRead } from "./tip.ts";
 import { acceptTurn, addOutput, addTurn, hasOutput, type Turned, takeOutputs } from "./turns.ts";
 
@@ -59,10 +60,11 @@ function openGate(step: Step, { turns, tip, verification }: Activation): void {
  */
 export function acceptTurns(
   step: Step,
-  { turns, tip, dedupe, outbox, seen }: Activation,
+  activation: Activation,
   record: TurnsRecord,
   accepted: readonly Turned[],
 ): void {
+  const { turns, tip, dedupe, outbox, seen, timers } = activation;
   for (const [i, turned] of accepted.entries()) {
     acceptTurn(turns, turned);
     const { work, answer } = turned;
@@ -71,5 +73,39 @@ export function acceptTurns(
     replyWork(step, work, answer, record.n, tip.uid);
   }
   for (const mark of record.seen) noteSeen(seen, mark);
+  const before = sizesOf(activation);
   if (record.outbox !== undefined) acceptLetters(outbox, record.outbox);
+  applyTimers(timers, record.timers);
+  if (record.timers.length > 0) correct(step, activation, before, accepted);
+}
+
+interface Sizes {
+  readonly messages: number;
+  readonly timers: number;
+  readonly bytes: number;
+}
+
+const sizesOf = ({ outbox, timers }: Activation): Sizes => ({
+  messages: outbox.letters.size,
+  timers: timers.table.size,
+  bytes: outbox.bytes + timers.bytes,
+});
+
+/**
+ * The worker counts each message that its turns send, and each timer that they set, as one more: it is told
+ * of timers that are letters now, and of those that took the place of others or were cancelled.
+ */
+function correct({ out }: Step, activation: Activation, before: Sizes, accepted: readonly Turned[]): void {
+  const { number } = activation;
+  const after = sizesOf(activation);
+  const sends = accepted.flatMap((turned) => turned.sends);
+  const atOnce = sends.filter(isAtOnce).length;
+  const messages = after.messages - before.messages - atOnce;
+  const timers = before.timers + sends.length - atOnce - after.timers;
+  const bytes = after.bytes - before.bytes - bytesOfSends(sends);
+  const more = Math.max(0, bytes);
+  if (messages + more > 0)
+    out.push({ type: "outbox", activation: number, way: "found", messages, timers: 0, bytes: more });
+  if (timers > 0 || bytes < 0)
+    out.push({ type: "outbox", activation: number, way: "over", messages: 0, timers, bytes: more - bytes });
 }

@@ -5,13 +5,14 @@ import type { Crc32 } from "@voda/state";
 import type { CallHead } from "../call/index.ts";
 import type { Append } from "./append.ts";
 import type { Asks } from "./asks.ts";
-
+import { timerSoonMs } from "./constants.ts";
 import type { Dedupe } from "./dedupe.ts";
 import type { Fold, FoldBounds } from "./fold.ts";
 import type { Orders } from "./orders.ts";
 import type { Outbox, Owed } from "./outbox.ts";
 import type { Base, Hash } from "./replay.ts";
 import type { Seen } from "./seen.ts";
+import { firstDueMs, type Timers } from "./timers.ts";
 import type { Tip } from "./tip.ts";
 import type { Turns } from "./turns.ts";
 import type { Incarnation, LaneEffect, LaneEvent, World } from "./types.ts";
@@ -46,6 +47,7 @@ export interface Activation {
   readonly asks: Asks;
   readonly outbox: Outbox;
   readonly seen: Seen;
+  readonly timers: Timers;
 }
 
 /** What a slice has to say to a step. */
@@ -163,8 +165,16 @@ export function isIdle(lane: Lane): boolean {
   );
 }
 
-/** Whether something that the session has sent is not over. */
-export const hasLetters = ({ activation }: Lane): boolean => (activation?.outbox.letters.size ?? 0) > 0;
+/** Whether something that the session has sent is not over, or waits until it is due. */
+export const hasLetters = ({ activation }: Lane): boolean =>
+  activation !== undefined && activation.outbox.letters.size + activation.timers.table.size > 0;
+
+/** Whether the session has something to do without a call, now or soon: it would be woken for it. */
+export function isDueSoon({ activation }: Lane, storeMs: number): boolean {
+  if (activation === undefined) return false;
+  const { outbox, timers } = activation;
+  return outbox.letters.size > 0 || firstDueMs(timers, outbox) <= storeMs + timerSoonMs;
+}
 
 /** Nothing runs, waits or is on its way. */
 export function isQuiet({ turns, append }: Activation): boolean {

@@ -31,6 +31,7 @@ export function open(
     asks: openAsks(),
     outbox: restoreOwed(base.outbox, lane.owed),
     seen: base.seen,
+    timers: base.timers,
   };
   const { keptTip } = lane;
   lane.keptTip = undefined;
@@ -50,13 +51,15 @@ export function open(
     epoch: activation.tip.epoch,
     image: { pages, deltas: base.deltas },
   });
-  const { letters, bytes } = base.outbox;
-  if (letters.size > 0)
+  const { letters } = base.outbox;
+  const { table } = base.timers;
+  if (letters.size + table.size > 0)
     out.push({
       type: "outbox",
       activation: activation.number,
       way: "found",
       messages: letters.size,
-      bytes,
+      timers: table.size,
+      bytes: base.outbox.bytes + base.timers.bytes,
     });
 }

@@ -1,9 +1,8 @@
 // What the session has sent and is not over: letters by target, each target's in their order, one on its way
 // at a time. So a target never sees a number before a lower one that it has not taken (PROTOCOL.md 6.2).
 import { assert } from "@voda/stdx";
-import { type Failure, sendBytes } from "../call/index.ts";
+import { type Failure, type Send, sendBytes } from "../call/index.ts";
 import type { OutboxPart } from "./record-outbox.ts";
-import type { Turned } from "./turns.ts";
 import type { Letter } from "./types.ts";
 
 /** One session that letters go to. */
@@ -22,8 +21,8 @@ export interface Target {
 /** A message beside the lane that has the session woken while it has letters and no memory. */
 export type Bell =
   | { readonly type: "none"; readonly retryAtMs: number }
-  | { readonly type: "ringing"; readonly token: number }
-  | { readonly type: "rung"; readonly seq: number };
+  | { readonly type: "ringing"; readonly token: number; readonly dueMs: number }
+  | { readonly type: "rung"; readonly seq: number; readonly dueMs: number };
 
 /** The slice. */
 export interface Outbox {
@@ -77,14 +76,12 @@ export function doneOf({ letters, next }: Outbox): number {
 }
 
 /**
- * The letters of the turns of the next record; `undefined` when it has nothing to say. Their numbers are
+ * The letters of the next record; `undefined` when it has nothing to say. Their numbers are
  * given out: the record is accepted, or this memory is void.
  */
-export function takeLetters(outbox: Outbox, turns: readonly Turned[], atMs: number): OutboxPart | undefined {
+export function takeLetters(outbox: Outbox, sends: readonly Send[], atMs: number): OutboxPart | undefined {
   const done = doneOf(outbox);
-  const letters = turns
-    .flatMap(({ sends }) => sends)
-    .map((send): Letter => ({ ...send, n: outbox.next++, atMs }));
+  const letters = sends.map((send): Letter => ({ ...send, n: outbox.next++, atMs }));
   if (letters.length === 0 && done === outbox.doneWritten) return undefined;
   return { done, next: outbox.next, letters };
 }

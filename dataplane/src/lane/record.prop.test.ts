@@ -72,6 +72,19 @@ const marks = (isGivenUp: boolean) =>
     maxLength: 3,
   });
 const seen = fc.tuple(marks(false), marks(true)).map(([taken, givenUp]) => [...taken, ...givenUp]);
+const timer = plain({
+  id: fc.string(),
+  agent: fc.string(),
+  key: fc.string(),
+  method: fc.string(),
+  body: fc.uint8Array({ maxLength: 20, size: "max" }),
+  dueMs: count,
+  everyMs: count,
+  n: count,
+}).map((one) => ({ type: "set" as const, timer: one }));
+const timers = fc.array(fc.oneof(timer, plain({ type: fc.constant("gone" as const), id: fc.string() })), {
+  maxLength: 4,
+});
 const fold = plain({
   ...named,
   type: fc.constant("fold" as const),
@@ -86,6 +99,7 @@ const fold = plain({
   snapshot,
   outbox,
   seen,
+  timers,
 }).map(({ snapshot: pages, ...rest }) => ({ ...rest, ...pages }));
 const record: fc.Arbitrary<LaneRecord> = fc.oneof(
   plain({
@@ -94,6 +108,7 @@ const record: fc.Arbitrary<LaneRecord> = fc.oneof(
     turns: fc.array(turn, { maxLength: 6 }),
     outbox,
     seen,
+    timers,
   }),
   fold,
   plain({ ...named, type: fc.constant("gone" as const), answers, clients, seen }),

@@ -6,6 +6,7 @@ import { writerOf } from "@voda/proto/wire";
 import { UnsupportedFormatError } from "@voda/state";
 import { DecodeError } from "@voda/stdx";
 import { decodeRecord, encodeRecord, type LaneRecord } from "./record.ts";
+import type { TimerChange } from "./timers.ts";
 import { noRecord } from "./words.ts";
 
 const bytes = (length: number, first: number): Uint8Array =>
@@ -43,6 +44,7 @@ const plainFold: LaneRecord = {
   retired: [],
   outbox: undefined,
   seen: [],
+  timers: [],
 };
 
 const records: Record<string, LaneRecord> = {
@@ -73,6 +75,7 @@ const records: Record<string, LaneRecord> = {
     ],
     outbox: undefined,
     seen: [],
+    timers: [],
   },
   claim: {
     ...head,
@@ -86,6 +89,7 @@ const records: Record<string, LaneRecord> = {
     turns: [],
     outbox: undefined,
     seen: [],
+    timers: [],
   },
   inline: {
     ...head,
@@ -115,6 +119,7 @@ const records: Record<string, LaneRecord> = {
     retired: [],
     outbox: undefined,
     seen: [],
+    timers: [],
   },
   paged: {
     ...head,
@@ -136,6 +141,7 @@ const records: Record<string, LaneRecord> = {
     retired: [{ seq: 30, names: [{ epoch: 1, index: 5 }] }],
     outbox: undefined,
     seen: [],
+    timers: [],
   },
   gone: {
     ...head,
@@ -156,14 +162,31 @@ const outbox = {
     { n: 299, atMs: 1_790_000_000_001, agent: "sink", key: "k", method: "tick", body: bytes(0, 0) },
   ],
 };
+const later = { agent: "sink", key: "k", method: "take", body: bytes(3, 4) };
+const timers: readonly TimerChange[] = [
+  { type: "set", timer: { ...later, id: "one", dueMs: 1_790_000_000_000, everyMs: 0, n: 0 } },
+  { type: "set", timer: { ...later, id: "many", dueMs: 1_790_000_000_001, everyMs: 60_000, n: 70_000 } },
+  { type: "gone", id: "none" },
+];
 const seen = [{ source: bytes(16, 70), n: 70_000, usedAtMs: 1_790_000_000_000, isGivenUp: false }];
 const givenUp = [{ source: bytes(16, 90), n: 5, usedAtMs: 1_790_000_000_001, isGivenUp: true }];
 
 /** What format 1 has no room for. */
 const laterRecords: Record<string, LaneRecord> = {
-  sending: { ...head, type: "turns", born: false, name: undefined, turns: [], outbox, seen },
+  sending: { ...head, type: "turns", born: false, name: undefined, turns: [], outbox, seen, timers: [] },
   givingUp: { ...plainFold, seen: [...seen, ...givenUp] },
   carrying: { ...plainFold, outbox, seen },
+  scheduling: {
+    ...head,
+    type: "turns",
+    born: false,
+    name: undefined,
+    turns: [],
+    outbox: undefined,
+    seen: [],
+    timers,
+  },
+  waiting: { ...plainFold, timers: timers.slice(0, 2) },
   remembering: { ...head, type: "gone", born: false, name: undefined, answers: [], clients: [], seen },
 };
 

@@ -22,7 +22,9 @@ import { type FoldSnapshot, noTrims, snapshotPart, type Trims, trimsPart } from 
 import { readFormat1 } from "./record-format-1.ts";
 import { type RecordHead, readHead, writeHead } from "./record-head.ts";
 import { type OutboxPart, outboxPart, type SeenMark, seenPart } from "./record-outbox.ts";
+import { timersPart } from "./record-timers.ts";
 import { type TurnEntry, turnsPart } from "./record-turns.ts";
+import type { TimerChange } from "./timers.ts";
 
 /** Zero to `recordTurnsMax` turns; with none it is a bare claim. */
 export type TurnsRecord = RecordHead & {
@@ -40,10 +42,11 @@ export type FoldRecord = RecordHead & { readonly type: "fold" } & FoldSnapshot &
  */
 export type GoneRecord = RecordHead & { readonly type: "gone" } & Remembered & Pick<Messages, "seen">;
 
-/** What the session sends, and what it has had from others. */
+/** What the session sends, what it has had from others, and what it is to do later. */
 interface Messages {
   readonly outbox: OutboxPart | undefined;
   readonly seen: readonly SeenMark[];
+  readonly timers: readonly TimerChange[];
 }
 /** `type` tells them apart; on the wire the envelope's kind does. */
 export type LaneRecord = TurnsRecord | FoldRecord | GoneRecord;
@@ -57,6 +60,7 @@ interface Fields {
   clients: readonly ClientAnswers[];
   outbox: OutboxPart | undefined;
   seen: readonly SeenMark[];
+  timers: readonly TimerChange[];
 }
 
 const noFields: Fields = {
@@ -67,6 +71,7 @@ const noFields: Fields = {
   clients: [],
   outbox: undefined,
   seen: [],
+  timers: [],
 };
 
 /**
@@ -96,6 +101,8 @@ const parts: readonly Part[] = [
     (record) => record.seen,
     (givenUp, seen) => [...seen, ...givenUp],
   ),
+  part(9, "timers", timersPart, (record) => (record.type === "turns" ? record.timers : undefined)),
+  part(10, "timers", timersPart, (record) => (record.type === "fold" ? record.timers : undefined)),
 ];
 const knownTags = parts.map(({ tag }) => tag);
 
@@ -186,10 +193,10 @@ function kindOf(bytes: Uint8Array): Kind {
 }
 
 function assemble(kind: Kind, head: RecordHead, fields: Fields): LaneRecord {
-  const { turns, snapshot, trims, answers, clients, outbox, seen } = fields;
-  if (kind === "turns") return { ...head, type: kind, turns, outbox, seen };
+  const { turns, snapshot, trims, answers, clients, outbox, seen, timers } = fields;
+  if (kind === "turns") return { ...head, type: kind, turns, outbox, seen, timers };
   if (kind === "gone") return { ...head, type: kind, answers, clients, seen };
   // no writer leaves it out: the bytes were changed, and their CRC with them
   if (snapshot === undefined) throw new DecodeError("fold without a snapshot");
-  return { ...head, type: kind, ...snapshot, ...trims, answers, clients, outbox, seen };
+  return { ...head, type: kind, ...snapshot, ...trims, answers, clients, outbox, seen, timers };
 }

@@ -5,6 +5,7 @@ import { createDedupe, type Dedupe, restoreAnswers, storeAnswer } from "./dedupe
 import { createOutbox, type Outbox, replayLetters } from "./outbox.ts";
 import { decodeRecord, type FoldRecord, type GoneRecord, type LaneRecord } from "./record.ts";
 import { createSeen, noteSeen, type Seen } from "./seen.ts";
+import { applyTimers, createTimers, type TimerChange, type Timers } from "./timers.ts";
 import type { StoredRecord } from "./types.ts";
 import { idBytes, noRecord, type RecordId, sameRecord } from "./words.ts";
 
@@ -49,6 +50,7 @@ export interface Base {
   readonly dedupe: Dedupe;
   readonly outbox: Outbox;
   readonly seen: Seen;
+  readonly timers: Timers;
   readonly tailRecords: number;
   readonly tailBytes: number;
   /** Records of lost branches that were skipped. */
@@ -193,14 +195,28 @@ function afterFold(links: readonly DecodedRecord[], fold: FoldRow): ReturnType<t
 }
 
 /** What a session remembers beside its state. */
-type Memories = Pick<Base, "dedupe" | "outbox" | "seen">;
+type Memories = Pick<Base, "dedupe" | "outbox" | "seen" | "timers">;
 
-const memories = (): Memories => ({ dedupe: createDedupe(), outbox: createOutbox(), seen: createSeen() });
+const memories = (): Memories => ({
+  dedupe: createDedupe(),
+  outbox: createOutbox(),
+  seen: createSeen(),
+  timers: createTimers(),
+});
 
-function restore({ dedupe, outbox, seen }: Memories, record: FoldRecord | GoneRecord): void {
+/** Bodies of their own: the record's bytes go. */
+const kept = (changes: readonly TimerChange[]): TimerChange[] =>
+  changes.map((change) =>
+    change.type === "gone"
+      ? change
+      : { type: "set", timer: { ...change.timer, body: change.timer.body.slice() } },
+  );
+
+function restore({ dedupe, outbox, seen, timers }: Memories, record: FoldRecord | GoneRecord): void {
   restoreAnswers(dedupe, record);
   for (const mark of record.seen) noteSeen(seen, { ...mark, source: mark.source.slice() });
   if (record.type === "fold" && record.outbox !== undefined) replayLetters(outbox, record.outbox);
+  if (record.type === "fold") applyTimers(timers, kept(record.timers));
 }
 
 function replayRow({ record }: DecodedRecord, memory: Memories): Uint8Array[] {
@@ -210,5 +226,6 @@ function replayRow({ record }: DecodedRecord, memory: Memories): Uint8Array[] {
     if (key !== undefined) storeAnswer(memory.dedupe, key, record, answer.slice());
   for (const mark of record.seen) noteSeen(memory.seen, { ...mark, source: mark.source.slice() });
   if (record.outbox !== undefined) replayLetters(memory.outbox, record.outbox);
+  applyTimers(memory.timers, kept(record.timers));
   return record.turns.map((turn) => turn.delta);
 }

@@ -78,7 +78,8 @@ export interface World {
 
 /**
  * `append`: the record in flight is due again. `wake`: a pause of waking is over. `fold`: a fold that failed
- * may be tried again. `outbox`: a letter may go again.
+ * may be tried again. `outbox`: a letter may go again, or a
+ * timer is due.
  */
 export type LaneTimer = "append" | "wake" | "fold" | "outbox";
 
@@ -209,12 +210,16 @@ export type LaneEffect =
   /** Ask for a snapshot: answered by the event `cut`. */
   | { readonly type: "cut"; readonly activation: number }
   | { readonly type: "close"; readonly activation: number }
-  /** For the worker's books: so much of the outbox was found at the opening, or is over. */
+  /**
+   * For the worker's books: so much of the outbox and of the timers was found at the opening or is there now,
+   * or is over.
+   */
   | {
       readonly type: "outbox";
       readonly activation: number;
       readonly way: "found" | "over";
       readonly messages: number;
+      readonly timers: number;
       readonly bytes: number;
     }
   // for other sessions; each ask gets exactly one of these
@@ -288,8 +293,11 @@ export type LaneEffect =
       readonly token: number;
       readonly pages: readonly { readonly name: PageName; readonly bytes: Uint8Array }[];
     }
-  /** Beside the lane: as long as it is there, somebody wakes the session if nobody has it. */
-  | { readonly type: "ring"; readonly token: number }
+  /**
+   * Beside the lane: as long as it is there, somebody wakes the session if nobody has it, at that time by the
+   * store's clock or later.
+   */
+  | { readonly type: "ring"; readonly token: number; readonly dueMs: number }
   /** What was rung up to that sequence is over. Not awaited. */
   | { readonly type: "unring"; readonly seq: number }
   /** Beside the lane: the letter is given up, and kept for people. The same one may come twice. */

@@ -25,7 +25,7 @@ const turn = (first: number): TurnEntry => ({
   answer: new Uint8Array(0),
 });
 
-const none = { outbox: undefined, seen: [] };
+const none = { outbox: undefined, seen: [], timers: [] };
 
 /** Records 1 to `count` of this incarnation, each with one turn, at sequences 10, 20, ... */
 function laneOf(count: number): StoredRecord[] {
@@ -176,6 +176,7 @@ test("a session that its owner released or ended is claimed wherever it is asked
     answers: [],
     clients: [],
     seen: [],
+    timers: [],
   };
   for (const last of [stored(7, released), stored(7, gone)]) {
     const rig = createRig();

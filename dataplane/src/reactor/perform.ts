@@ -236,7 +236,8 @@ function performBeside(at: Performing, hosted: Hosted, effect: Of<"ring" | "unri
   if (effect.type === "ring") {
     const answered = (seq: number): void => emit({ type: "rung", token, seq });
     const rejected = (why: string): void => emit({ type: "rejected", token, why });
-    store.ring(hosted, at.world.incarnation, { answered, rejected, failed });
+    const bell = { incarnation: at.world.incarnation, dueMs: effect.dueMs };
+    store.ring(hosted, bell, { answered, rejected, failed });
     return;
   }
   const { agent, key, method, n } = effect.letter;

@@ -44,7 +44,7 @@ export interface WorkerPort {
   cut(activation: number): void;
   /** The answer to what a handler of the activation asked. */
   answerAsk(activation: number, askId: number, answer: Answer): void;
-  /** So much of what the session has sent was found at its opening, or is over. */
+  /** So much of what the session has sent, or is to do later, was found at its opening, or is over. */
   outbox(activation: number, change: OutboxChange): void;
   /** Gives its part of the node back. */
   close(activation: number): void;
@@ -55,6 +55,7 @@ export interface WorkerPort {
 export interface OutboxChange {
   readonly way: "found" | "over";
   readonly messages: number;
+  readonly timers: number;
   readonly bytes: number;
 }
 
@@ -102,6 +103,14 @@ export interface Appended {
   readonly rejected: (why: string) => void;
 }
 
+/** What a bell says. */
+export interface RungBell {
+  /** Of this node, whose memory has the session. */
+  readonly incarnation: string;
+  /** When somebody must look at the session that nobody has in memory, by the store's clock. */
+  readonly dueMs: number;
+}
+
 /** What becomes of a bell: where it lies; or that nobody knows; or that the store takes nothing. */
 export interface Rung extends Resolver<number>, Pick<Appended, "rejected"> {}
 
@@ -138,8 +147,8 @@ export interface StorePort {
   /** Later, if the session still sleeps then: whoever wakes it trims it otherwise. */
   trimAsleep(session: Session, trim: AsleepTrim): void;
   deletePages(session: Session, names: readonly PageName[]): void;
-  /** `incarnation`: of this node, whose memory has the session. Told is where it lies. */
-  ring(session: Session, incarnation: string, told: Rung): void;
+  /** Told is where it lies. */
+  ring(session: Session, bell: RungBell, told: Rung): void;
   /** Not awaited: what stays costs a wake. Up to that sequence. */
   unring(session: Session, seq: number): void;
   /** Kept until a person decides. The same letter may come twice. */

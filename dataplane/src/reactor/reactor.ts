@@ -12,7 +12,7 @@ import {
   type Submit,
 } from "../call/index.ts";
 import {
-  hasLetters,
+  isDueSoon,
   isIdle,
   type Lane,
   type LaneEvent,
@@ -203,7 +203,8 @@ export class Reactor {
       // with letters it would be woken again
       const isIdleNow =
         this.#drained !== undefined ||
-        (nowMs - hosted.usedMs >= hosted.agent.idleMs && !hasLetters(hosted.lane));
+        (nowMs - hosted.usedMs >= hosted.agent.idleMs &&
+          !isDueSoon(hosted.lane, this.#options.world.storeMs));
       if (hosted.calls === 0 && isIdleNow) this.#step(hosted, { type: "sleep" });
     }
   }

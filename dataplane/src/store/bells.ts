@@ -9,25 +9,32 @@ export interface Bell {
   readonly name: SessionName;
   /** Of the node that has, or had, the session in memory. */
   readonly incarnation: string;
+  /** When somebody must look at the session, by the store's clock; 0: at once. */
+  readonly dueMs: number;
   readonly seq: number;
 }
 
 /** Everything that returns a promise may throw a StoreError. */
 export interface Bells {
   /** Returns where it lies, or why the store does not take it. */
-  ring(bell: Pick<Bell, "token" | "name" | "incarnation">): Promise<number | { readonly refusal: string }>;
+  ring(
+    bell: Pick<Bell, "token" | "name" | "incarnation" | "dueMs">,
+  ): Promise<number | { readonly refusal: string }>;
   /** What was rung up to that sequence goes. */
   silence(token: SessionToken, seq: number): Promise<void>;
   all(): AsyncIterable<Bell>;
 }
 
 const incarnationBytes = 16;
+const dueBytes = 8;
+/** What the name begins with; no time that a bell says does. */
+const jsonStart = 0x5b;
 const batchSize = 256;
 
 export function openBells(requests: Requests): Bells {
   const log = logStream(0);
   return {
-    ring: ({ token, name, incarnation }) => publish(requests, bellSubject(token), encode(incarnation, name)),
+    ring: (bell) => publish(requests, bellSubject(bell.token), encode(bell)),
     silence: (token, seq) =>
       command(
         requests,
@@ -38,10 +45,11 @@ export function openBells(requests: Requests): Bells {
       for (let from = 1; ; ) {
         const { messages, more } = await directBatch(requests, log, bellSubjects, from, batchSize);
         for (const { seq, subject, bytes } of messages) {
-          const name = decodeNameRecord(bytes.subarray(incarnationBytes));
+          const at = incarnationBytes + (bytes[incarnationBytes] === jsonStart ? 0 : dueBytes);
+          const name = decodeNameRecord(bytes.subarray(at));
           const token = subject.split(".")[3] as SessionToken;
           const incarnation = bytes.subarray(0, incarnationBytes).toHex();
-          if (name !== undefined) yield { token, name, incarnation, seq };
+          if (name !== undefined) yield { token, name, incarnation, dueMs: dueOf(bytes), seq };
         }
         if (!more) return;
         from = (messages.at(-1)?.seq ?? from) + 1;
@@ -50,10 +58,17 @@ export function openBells(requests: Requests): Bells {
   };
 }
 
-function encode(incarnation: string, name: SessionName): Uint8Array {
+function encode({ incarnation, dueMs, name }: Pick<Bell, "name" | "incarnation" | "dueMs">): Uint8Array {
   const text = encodeNameRecord(name);
-  const bytes = new Uint8Array(incarnationBytes + text.length);
+  const bytes = new Uint8Array(incarnationBytes + dueBytes + text.length);
   bytes.set(Uint8Array.fromHex(incarnation));
-  bytes.set(text, incarnationBytes);
+  new DataView(bytes.buffer).setBigUint64(incarnationBytes, BigInt(dueMs));
+  bytes.set(text, incarnationBytes + dueBytes);
   return bytes;
+}
+
+/** Bells of versions before timers have none, and are due at once. */
+function dueOf(bytes: Uint8Array): number {
+  if (bytes[incarnationBytes] === jsonStart) return 0;
+  return Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(incarnationBytes));
 }

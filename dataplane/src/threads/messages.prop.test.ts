@@ -18,6 +18,7 @@ import { type ToWorker, toWorker } from "./to-worker.ts";
 
 /** Beyond 2^32 too: nothing that counts up for the life of a process is cut off. */
 const number = fc.maxSafeNat();
+const small = fc.nat();
 const bytes = fc.uint8Array({ maxLength: 200, size: "max" });
 const text = fc.string({ unit: "grapheme", maxLength: 60, size: "max" });
 const why = fc.constantFrom("deadline" as const, "caller" as const);
@@ -40,6 +41,7 @@ const said: fc.Arbitrary<ToWorker> = fc.oneof(
     activation: number,
     way: fc.constantFrom("found" as const, "over" as const),
     messages: number,
+    timers: small,
     bytes: number,
   }),
   record({
@@ -58,6 +60,12 @@ const canonicalHash = fc.option(
   fc.uint8Array({ minLength: 16, maxLength: 16 }).map((hash) => Uint8Array.from(hash)),
   { nil: undefined },
 );
+const due = fc.oneof(
+  record({ type: fc.constantFrom("in" as const, "at" as const, "every" as const), ms: number }),
+  record({ type: is("never") }),
+);
+const target = { agent: text, key: text, method: text, body: bytes.map((one) => one.slice()) };
+const sent = fc.oneof(record(target), record({ ...target, timing: record({ id: text, due }) }));
 const heard: fc.Arbitrary<FromWorker> = fc.oneof(
   record({ type: is("identified"), activation: number, call: number, canonicalHash }),
   record({
@@ -68,9 +76,7 @@ const heard: fc.Arbitrary<FromWorker> = fc.oneof(
     delta: bytes,
     answer: bytes,
     canonicalHash,
-    sends: fc.array(record({ agent: text, key: text, method: text, body: bytes.map((one) => one.slice()) }), {
-      maxLength: 3,
-    }),
+    sends: fc.array(sent, { maxLength: 3 }),
   }),
   record({ type: is("check"), activation: number, askId: number, agent: text, method: text }),
   record({

@@ -46,12 +46,13 @@ export type ToWorker =
       readonly askId: number;
       readonly answer: Answer;
     }
-  /** So much more, or less, of the session waits to be delivered; what its turns send it knows. */
+  /** So much more, or less, of the session waits to be delivered, or due; what its turns send it knows. */
   | {
       readonly type: "outbox";
       readonly activation: number;
       readonly way: OutboxWay;
       readonly messages: number;
+      readonly timers: number;
       readonly bytes: number;
     }
   | { readonly type: "cut"; readonly activation: number }
@@ -138,13 +139,14 @@ const codecs: MessageCodecs<ToWorker> = {
   },
   outbox: {
     number: 11,
-    encode: ({ activation, way, messages, bytes }) =>
-      draft({ activation, code: ways.indexOf(way), call: messages, turn: bytes }),
-    decode: ({ activation, code, call, turn }) => ({
+    encode: ({ activation, way, messages, timers, bytes }) =>
+      draft({ activation, code: ways.indexOf(way), call: messages, turn: bytes, process: timers }),
+    decode: ({ activation, code, call, turn, process }) => ({
       type: "outbox",
       activation,
       way: outboxWay(code),
       messages: call,
+      timers: process,
       bytes: turn,
     }),
   },

@@ -32,7 +32,7 @@ import { decodeInput, encodeOutput } from "./convert.ts";
 import { encodeFailed, endingOf, noInput } from "./failure.ts";
 import { type AgentLog, loggerOf } from "./log.ts";
 import { enterOrigin, type Origin, originOf } from "./origin.ts";
-import { KnownTargets, OutboxRoom, type TurnSends } from "./sends.ts";
+import { isCalled, KnownTargets, type OutboxChange, OutboxRoom, type TurnSends } from "./sends.ts";
 
 /** What the host opened: one session, in one life of its thread. */
 export interface ActivationOptions {
@@ -114,8 +114,8 @@ export class WorkerActivation {
   }
 
   /** So much of what the session has sent was found at its opening, or is over. */
-  outbox(way: "found" | "over", messages: number, bytes: number): void {
-    this.#room.change(way, messages, bytes);
+  outbox(change: OutboxChange): void {
+    this.#room.change(change);
   }
 
   cut(): void {
@@ -256,7 +256,7 @@ export class WorkerActivation {
     if (!this.#isRunning(running) || running.sends === undefined) return;
     const { sends } = running;
     running.sends = undefined;
-    const strange = this.#targets.unknown(sends.sends);
+    const strange = this.#targets.unknown(sends.sends.filter(isCalled));
     if (strange.length === 0) {
       this.#commit(running, result, sends);
       return;

@@ -6,11 +6,15 @@ import {
   type AskRequest,
   askFunction,
   type Caller,
+  type CancelFunction,
+  cancelFunction,
   gather,
   type HostContext,
   type Logger,
+  type ScheduleFunction,
   type SendFunction,
   type SendRequest,
+  scheduleFunction,
   sendFunction,
 } from "voda/definition";
 
@@ -64,6 +68,7 @@ export class Context implements HostContext {
   readonly #take: (request: SendRequest) => void;
   #ask: AskFunction | undefined;
   #send: SendFunction | undefined;
+  #schedule: ScheduleFunction | undefined;
 
   constructor({ key, log, state, caller, chain, abort, ask, send }: ContextOptions) {
     this.key = key;
@@ -83,8 +88,17 @@ export class Context implements HostContext {
   }
 
   get send(): SendFunction {
-    this.#send ??= sendFunction(this.#take);
+    this.#send ??= sendFunction(this.#take, this.uuid);
     return this.#send;
+  }
+
+  get schedule(): ScheduleFunction {
+    this.#schedule ??= scheduleFunction(this.#take, this.uuid);
+    return this.#schedule;
+  }
+
+  get cancel(): CancelFunction {
+    return cancelFunction(this.#take);
   }
 
   get log(): Logger {

@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { agent, s, VodaError } from "voda";
 import { activationRig, until } from "../../test/activation-rig.ts";
-import { fail, outboxBytesMax, outboxMessagesMax, sendBytes, turnSendsMax } from "../call/index.ts";
+import {
+  fail,
+  outboxBytesMax,
+  outboxMessagesMax,
+  sendBytes,
+  type Timing,
+  timersMax,
+  turnSendsMax,
+} from "../call/index.ts";
 import { KnownTargets, OutboxRoom, type TurnSends } from "./sends.ts";
 
 const message = (bytes: number) => ({ agent: "sink", key: "k", method: "take", body: "x".repeat(bytes) });
@@ -38,7 +46,7 @@ test("a turn that sends too many messages, or too many bytes, is refused with th
 
 test("a session with a full outbox sends nothing more until some of it is over", () => {
   const room = new OutboxRoom();
-  room.change("found", outboxMessagesMax - 2, 0);
+  room.change({ way: "found", messages: outboxMessagesMax - 2, timers: 0, bytes: 0 });
   const turn = aTurn();
   room.add(turn, message(1));
   room.add(turn, message(1));
@@ -49,7 +57,7 @@ test("a session with a full outbox sends nothing more until some of it is over",
     words,
     "ctx.send: 16384 messages of the session are not delivered yet, with outboxMessagesMax 16384",
   );
-  room.change("over", 1, 0);
+  room.change({ way: "over", messages: 1, timers: 0, bytes: 0 });
   room.add(aTurn(), message(1));
 });
 
@@ -57,11 +65,27 @@ test("the bytes of an outbox are bounded too", () => {
   const room = new OutboxRoom();
   const { key } = message(0);
   const bytes = sendBytes({ key, body: new Uint8Array(1_000) });
-  room.change("found", 1, outboxBytesMax - bytes);
+  room.change({ way: "found", messages: 1, timers: 0, bytes: outboxBytesMax - bytes });
   const turn = aTurn();
   room.add(turn, message(1_000));
   room.take(turn);
   assert.match(refusalOf(() => room.add(aTurn(), message(0))).message, /outboxBytesMax 2097152$/);
+});
+
+test("a session with too many timers sets no more, and may take some back", () => {
+  const room = new OutboxRoom();
+  const timer = (due: Timing["due"]) => ({ ...message(1), timing: { id: "a", due } });
+  room.change({ way: "found", messages: 0, timers: timersMax - 1, bytes: outboxBytesMax - 1_000 });
+  const turn = aTurn();
+  room.add(turn, timer({ type: "in", ms: 1 }));
+  room.take(turn);
+  const { reason, message: words } = refusalOf(() => room.add(aTurn(), timer({ type: "every", ms: 1_000 })));
+  assert.equal(reason, "outbox_full");
+  assert.match(words, /^the session has 4096 timers, with timersMax 4096: cancel some/);
+  room.add(aTurn(), timer({ type: "never" }));
+  room.add(aTurn(), message(1));
+  room.change({ way: "over", messages: 0, timers: 1, bytes: 0 });
+  room.add(aTurn(), timer({ type: "at", ms: 1 }));
 });
 
 test("a handler that was checked once is known from then on", () => {

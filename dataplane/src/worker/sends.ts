@@ -2,10 +2,25 @@
 // and kept until the turn ends.
 import { turnBytesMax } from "@voda/proto/wire";
 import { type SendRequest, VodaError } from "voda/definition";
-import { outboxBytesMax, outboxMessagesMax, type Send, sendBytes, turnSendsMax } from "../call/index.ts";
+import {
+  isAtOnce,
+  outboxBytesMax,
+  outboxMessagesMax,
+  type Send,
+  sendBytes,
+  timersMax,
+  turnSendsMax,
+} from "../call/index.ts";
+import type { ToWorker } from "../threads/index.ts";
 
 const utf8 = new TextEncoder();
 const retryAfter = 1_000;
+
+/** What the host says of it. */
+export type OutboxChange = Pick<ToWorker & { type: "outbox" }, "way" | "messages" | "timers" | "bytes">;
+
+/** Whether it has a target: what cancels a timer has none. */
+export const isCalled = ({ timing }: Send): boolean => timing?.due.type !== "never";
 
 /** What one turn sends. */
 export interface TurnSends {
@@ -17,32 +32,39 @@ export interface TurnSends {
 /** The outbox of a session, as far as its worker knows it. */
 export class OutboxRoom {
   #messages = 0;
+  #timers = 0;
   #bytes = 0;
 
   /** The turn took place. */
   take({ sends, bytes }: TurnSends): void {
-    this.#messages += sends.length;
+    const messages = sends.filter(isAtOnce).length;
+    this.#messages += messages;
+    this.#timers += sends.length - messages;
     this.#bytes += bytes;
   }
 
   /** So much was found at the opening, or is over. */
-  change(way: "found" | "over", messages: number, bytes: number): void {
+  change({ way, messages, timers, bytes }: OutboxChange): void {
     const sign = way === "found" ? 1 : -1;
     this.#messages += sign * messages;
+    this.#timers += sign * timers;
     this.#bytes += sign * bytes;
   }
 
   /** The turn sends one message more. @throws VodaError */
-  add(turn: TurnSends, { agent, key, method, body }: SendRequest): void {
-    const send: Send = { agent, key, method, body: utf8.encode(body ?? "") };
+  add(turn: TurnSends, { agent, key, method, body, timing }: SendRequest): void {
+    const send: Send = { agent, key, method, body: utf8.encode(body ?? ""), ...(timing && { timing }) };
     const messages = turn.sends.length + 1;
+    const isTimer = !isAtOnce(send);
+    const timers = this.#timers + turn.sends.filter((one) => !isAtOnce(one)).length;
     const bytes = turn.bytes + sendBytes(send);
     if (messages > turnSendsMax) throw tooLarge(`a turn sends at most turnSendsMax ${turnSendsMax} messages`);
+    if (isTimer && isCalled(send) && timers >= timersMax) throw tooManyTimers(timers);
     if (bytes > turnBytesMax)
       throw tooLarge(`${bytes} bytes of messages in one turn exceed turnBytesMax ${turnBytesMax}`);
-    if (this.#messages + messages > outboxMessagesMax)
+    if (!isTimer && this.#messages + messages > outboxMessagesMax)
       throw full(`${this.#messages} messages of the session`, `outboxMessagesMax ${outboxMessagesMax}`);
-    if (this.#bytes + bytes > outboxBytesMax)
+    if (isCalled(send) && this.#bytes + bytes > outboxBytesMax)
       throw full(`${this.#bytes} bytes of messages of the session`, `outboxBytesMax ${outboxBytesMax}`);
     turn.sends.push(send);
     turn.bytes = bytes;
@@ -51,6 +73,14 @@ export class OutboxRoom {
 
 const tooLarge = (message: string): VodaError =>
   new VodaError("resource_exhausted", `ctx.send: ${message}`, { reason: "too_large" });
+
+/** When one of them is due, nobody can tell here. */
+const tooManyTimers = (timers: number): VodaError =>
+  new VodaError(
+    "resource_exhausted",
+    `the session has ${timers} timers, with timersMax ${timersMax}: cancel some, or have other sessions wait`,
+    { reason: "outbox_full" },
+  );
 
 const full = (waiting: string, limit: string): VodaError =>
   new VodaError("resource_exhausted", `ctx.send: ${waiting} are not delivered yet, with ${limit}`, {

@@ -153,7 +153,7 @@ class WorkerThread {
         this.#activations.get(activation)?.askAnswered(message.askId, message.answer);
         return;
       case "outbox":
-        this.#activations.get(activation)?.outbox(message.way, message.messages, message.bytes);
+        this.#activations.get(activation)?.outbox(message);
         return;
       case "cut":
         this.#activations.get(activation)?.cut();

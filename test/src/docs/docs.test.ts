@@ -13,6 +13,7 @@ import {
   chainMax,
   outboxBytesMax,
   outboxMessagesMax,
+  timersMax,
   turnSendsMax,
 } from "../../../dataplane/src/call/index.ts";
 import { blocksOf, callsOf, documents, filesInGit, read, root } from "./documents.ts";
@@ -41,7 +42,7 @@ test("the table of limits has the values of the code", () => {
   const { numberedMsMax, descriptionCharsMax, bundleLoadMsMax } = wire;
   const sizes = { bodyBytesMax, turnBytesMax, stateBytesMax, headersBytesMax, descriptionCharsMax };
   const counts = { bodyDepthMax, asksMax, chainMax, callNumbersMax, numberedMsMax, bundleLoadMsMax };
-  const messages = { turnSendsMax, outboxMessagesMax, outboxBytesMax };
+  const messages = { turnSendsMax, outboxMessagesMax, outboxBytesMax, timersMax };
   assert.deepEqual(said, { ...sizes, ...counts, ...messages });
 });
 

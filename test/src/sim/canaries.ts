@@ -406,8 +406,8 @@ export const canaries: Readonly<Record<string, Canary>> = {
   /** The bell is there before the letter is: a session that sleeps is woken for what it has sent. */
   bellBeforeLetter: {
     patches: [
-      lane("delivery", 'outbox.bell.type === "rung" || (', "true || ("),
-      lane("delivery", '  out.push({ type: "ring", token });', ""),
+      lane("delivery", 'return outbox.bell.type === "rung" || !sends;', "return true;"),
+      lane("delivery", '  out.push({ type: "ring", token, dueMs });', ""),
     ],
     finds: /^not done/,
     options: { plan: { sends: 8 }, faults: { powerLosses: 0 } },
@@ -445,6 +445,95 @@ export const canaries: Readonly<Record<string, Canary>> = {
       faults: { powerLosses: 0, suspensions: 3, pauses: 4, lost: 0.15, disconnects: 3 },
     },
   },
+  /** A timer goes from the table in the record that has its letter. */
+  timerGoesWithLetter: {
+    patches: [lane("timers", "    changes.set(id, nextOf(timer, n, nowMs));", "    changes.delete(id);")],
+    finds: /fires twice|^effect \d+ happened twice/,
+    options: { plan: { timers: 4 }, faults: { powerLosses: 0 } },
+  },
+  /** That it has gone is known to whoever reads the record. */
+  timerStaysGone: {
+    patches: [
+      lane(
+        "replay",
+        "  applyTimers(memory.timers, kept(record.timers));",
+        '  applyTimers(memory.timers, kept(record.timers).filter(({ type }) => type === "set"));',
+      ),
+    ],
+    finds: /fires twice|fires after it was cancelled/,
+    options: { plan: { timers: 6 }, faults: { powerLosses: 0, crashes: 4 } },
+  },
+  /** Timers are in the folds. */
+  timersInFolds: {
+    patches: [lane("replay", 'if (record.type === "fold") applyTimers(timers, kept(record.timers));', "")],
+    finds: /^not done/,
+    options: { plan: { timers: 6, sleeps: 4 }, faults: { powerLosses: 0 } },
+  },
+  /** What a turn takes back does not fire in the same record. */
+  cancelBeforeFire: {
+    patches: [lane("timers", "    if (changes.has(timer.id)) continue;", "")],
+    finds: /fires after it was cancelled/,
+    options: { plan: { timers: 9 }, faults: { powerLosses: 0, slow: 0.2, fills: 3 } },
+  },
+  /** A timer fires when its time has come, by the store's clock. */
+  notBeforeTime: {
+    patches: [
+      lane("delivery", "firstDueMs(timers, outbox) <= world.storeMs", "true"),
+      lane("timers", "dueMs <= nowMs && !outbox", "!outbox"),
+    ],
+    finds: /fires early/,
+    options: { plan: { timers: 4 }, faults: { powerLosses: 0 } },
+  },
+  /** A session that waits for timers alone has a bell, for when its node dies. */
+  bellForTimers: {
+    patches: [
+      lane(
+        "delivery",
+        "return isOurs && timers.table.size > 0 ? soonestMs(timers) : undefined;",
+        "return undefined;",
+      ),
+      lane(
+        "delivery",
+        'return outbox.bell.type === "rung" && outbox.bell.dueMs === soonestMs(timers);',
+        "return true;",
+      ),
+    ],
+    finds: /^not done/,
+    options: { plan: { timers: 6, sleeps: 4 }, faults: { powerLosses: 0, crashes: 3 } },
+  },
+  /** The bell of a session that sleeps says when its first timer is due. */
+  bellSaysWhen: {
+    patches: [
+      lane(
+        "delivery",
+        'out.push({ type: "ring", token, dueMs });',
+        'out.push({ type: "ring", token, dueMs: dueMs === 0 ? 0 : dueMs + 120_000 });',
+      ),
+    ],
+    finds: /ms late/,
+    options: { plan: { timers: 6, sleeps: 4 }, faults: { powerLosses: 0 } },
+  },
+  /** Whoever wakes a session by a bell takes that away when the session has one of its own. */
+  bellBeforeOrderDone: {
+    patches: [lane("control", 'if (isWaiting && activation.outbox.bell.type !== "rung") return;', "")],
+    finds: /^not done/,
+    options: {
+      plan: { timers: 6, sleeps: 6 },
+      faults: { powerLosses: 0, crashes: 6, lost: 0.15, slow: 0.2, fills: 3 },
+    },
+  },
+  /** The last bell stays when a session with timers goes to sleep. */
+  bellStaysAsleep: {
+    patches: [lane("delivery", "bell.seq : bell.seq - 1", "bell.seq : bell.seq")],
+    finds: /^not done/,
+    options: { plan: { timers: 6, sleeps: 4 }, faults: { powerLosses: 0 } },
+  },
+  /** Of the times that were missed one is left. */
+  oneForAllMissed: {
+    patches: [lane("timers", "const passed = Math.floor((nowMs - dueMs) / everyMs);", "const passed = 0;")],
+    finds: /makes up for more than one time/,
+    options: { plan: { timers: 9 }, faults: { powerLosses: 0, pauses: 4, crashes: 3 } },
+  },
 };
 
 /** The simulator, and the product in it, without the rule. @throws RangeError when there is no such rule */
@@ -456,5 +545,5 @@ export async function withoutRule(rule: string): Promise<typeof sim.run> {
     patchedVariant(new URL("./run.ts", import.meta.url), rule, canary.patches)
   );
   const { faults = {}, plan } = canary.options;
-  return ({ seed }) => patched.run({ seed, faults, plan: { asks: 0, sends: 0, ...plan } });
+  return ({ seed }) => patched.run({ seed, faults, plan: { asks: 0, sends: 0, timers: 0, ...plan } });
 }

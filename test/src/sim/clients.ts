@@ -13,6 +13,9 @@ export type OperationType =
   | "send"
   | "poison"
   | "moody"
+  | "later"
+  | "every"
+  | "cancel"
   | "wakeAsked"
   | "write"
   | "unkeyed"
@@ -21,9 +24,17 @@ export type OperationType =
   | "end"
   | "wake";
 
+/** What the handler of an operation does with a timer: its own, or that of another operation. */
+export interface OperationTiming {
+  readonly type: "in" | "every" | "never";
+  readonly ms: number;
+  readonly of: number;
+}
+
 export interface Operation {
   readonly number: number;
   readonly kind: OperationType;
+  readonly timing: OperationTiming | undefined;
   isDone: boolean;
   attempts: number;
   /** How many attempts there were when its handler began for the first time: it began for one of them. */
@@ -58,6 +69,9 @@ export interface ClientsOptions {
   readonly send: (attempt: Attempt) => void;
 }
 
+/** Some timers are due when nothing fails any more. */
+const calmTimersMs = 90_000;
+
 export class Clients {
   readonly #options: ClientsOptions;
   readonly #operations: Operation[] = [];
@@ -82,6 +96,7 @@ export class Clients {
     this.#add("send", plan.sends);
     this.#add("poison", Math.floor(plan.sends / 3));
     this.#add("moody", Math.floor(plan.sends / 2));
+    this.#addTimers(plan.timers);
     this.#add("wake", clockwork.random.below(2));
   }
 
@@ -144,11 +159,28 @@ export class Clients {
       for (const effect of version.ever) this.#lost.add(effect);
   }
 
-  #add(kind: OperationType, count: number): readonly Operation[] {
+  /** Each that comes again is taken back, and some of the others. */
+  #addTimers(count: number): void {
+    const { plan, clockwork } = this.#options;
+    const { random } = clockwork;
+    const inMs = (): number => random.below(random.chance(0.5) ? 500 : plan.busyMs + calmTimersMs);
+    for (let i = 0; i < count; i += 1) {
+      const isAgain = i % 3 === 2;
+      const timing = isAgain
+        ? ({ type: "every", ms: 700 + random.below(3_000) } as const)
+        : ({ type: "in", ms: inMs() } as const);
+      const of = this.#operations.length + 1;
+      this.#add(isAgain ? "every" : "later", 1, { ...timing, of });
+      if (isAgain || i % 3 === 1) this.#add("cancel", 1, { type: "never", ms: 0, of });
+    }
+  }
+
+  #add(kind: OperationType, count: number, timing?: OperationTiming): readonly Operation[] {
     const first = this.#operations.length + 1;
     const added = Array.from({ length: count }, (_, i) => ({
       number: first + i,
       kind,
+      timing,
       isDone: false,
       attempts: 0,
       begunBy: undefined,
@@ -161,12 +193,22 @@ export class Clients {
   #attempt(operation: Operation): void {
     if (operation.isDone) return;
     const { clockwork } = this.#options;
+    const { kind, timing } = operation;
+    if (kind === "cancel" && timing !== undefined && this.#isTooEarly(timing.of)) {
+      clockwork.after(clockwork.random.below(1_000), () => this.#attempt(operation));
+      return;
+    }
     const timeoutMs = 300 + clockwork.random.below(4000);
     this.#send(operation, timeoutMs);
     // a client that does not wait for the answer
     if (isKeyed(operation.kind) && clockwork.random.chance(0.1))
       clockwork.after(clockwork.random.below(timeoutMs), () => this.#send(operation, timeoutMs));
     clockwork.after(timeoutMs + 50, () => this.#again(operation));
+  }
+
+  /** It is taken back some seconds after it was set. */
+  #isTooEarly(of: number): boolean {
+    return !this.operation(of).isDone || this.#options.clockwork.random.chance(0.85);
   }
 
   #send(operation: Operation, timeoutMs: number): void {
@@ -271,7 +313,17 @@ const reasonsOfTheWorld: readonly string[] = [
   "worker_lost",
 ];
 
-const keyed: readonly OperationType[] = ["write", "throw", "ask", "send", "poison", "moody"];
+const keyed: readonly OperationType[] = [
+  "write",
+  "throw",
+  "ask",
+  "send",
+  "poison",
+  "moody",
+  "later",
+  "every",
+  "cancel",
+];
 const isKeyed = (kind: OperationType): boolean => keyed.includes(kind);
 
 /** Orders are answered without words. */

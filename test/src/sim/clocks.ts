@@ -21,7 +21,7 @@ export const storeWallMs = 1_000_000_000;
 /** PROTOCOL.md 5.7 holds while a wall clock steps by less than 500 ms: so far to each side of the truth. */
 const wallStepMsMax = 249;
 /** How wrong a node may be about the store's clock. */
-const storeErrorMsMax = 200;
+export const storeErrorMsMax = 200;
 /** A timer is never early, whatever a division rounds. */
 const roundingMs = 1e-6;
 

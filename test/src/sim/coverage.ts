@@ -51,6 +51,10 @@ export const occasions = [
   "a letter is given up",
   "a session sleeps with letters",
   "a bell wakes a session",
+  "a timer fires",
+  "a timer fires again and again",
+  "a timer is cancelled",
+  "a session sleeps with timers",
 ] as const;
 
 export type Occasion = (typeof occasions)[number];

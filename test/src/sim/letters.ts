@@ -5,7 +5,8 @@ import type { Clockwork } from "./clockwork.ts";
 import type { Stores } from "./sessions.ts";
 import type { SimStore } from "./store.ts";
 
-const everOf = (store: SimStore): readonly number[] => (store.versions.at(-1)?.ever ?? []).map(opOf);
+/** Operations that the session has committed, over all its lives. */
+export const everOf = (store: SimStore): readonly number[] => (store.versions.at(-1)?.ever ?? []).map(opOf);
 const letters: readonly OperationType[] = ["send", "poison", "moody"];
 
 /**

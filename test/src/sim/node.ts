@@ -55,6 +55,8 @@ export class SimNode {
   readonly network: Network;
   readonly #options: NodeOptions;
   readonly #threads: Threads;
+  /** Bells whose time comes soon. */
+  readonly #waits = new Set<number>();
   #numbers = createNumbers(firstNumber);
   #owed = new Set<number>();
   #lane: Lane | undefined;
@@ -114,13 +116,14 @@ export class SimNode {
     this.#numbers = createNumbers(firstNumber);
     this.#threads.start();
     this.network.start();
+    this.#waits.clear();
     this.#lane = undefined;
     this.#owed = new Set();
     this.#reactor = this.#createReactor();
     this.#say("starts");
     this.holder.start();
     this.link.start();
-    if (this.#options.plan.sends > 0) this.#lookForBells();
+    if (this.#options.plan.sends + this.#options.plan.timers > 0) this.#lookForBells();
   }
 
   /** As the product's rounds: whoever finds the bell of a life that is gone has its session woken. */
@@ -133,10 +136,23 @@ export class SimNode {
       link.publish((reply) => {
         const { bell } = store;
         reply(() => {
-          if (bell !== undefined && this.#isOrphan(session.token, bell)) this.#answer(session, bell, store);
+          if (bell !== undefined && this.#isOrphan(session.token, bell))
+            this.#answerWhenDue(session, bell, store);
         });
       });
     }
+  }
+
+  /** As the product's, which look two rounds ahead. */
+  #answerWhenDue(session: typeof mainSession, bell: SimBell, store: SimStore): void {
+    const inMs = bell.dueMs - this.process.clocks.storeMs;
+    if (inMs <= 0) return this.#answer(session, bell, store);
+    if (inMs > 4_000 || this.#waits.has(bell.seq)) return;
+    this.#waits.add(bell.seq);
+    this.process.deliver(inMs, () => {
+      this.#waits.delete(bell.seq);
+      if (this.#isOrphan(session.token, bell)) this.#answer(session, bell, store);
+    });
   }
 
   #isOrphan(token: SessionToken, { incarnation }: SimBell): boolean {

@@ -48,6 +48,8 @@ export interface FaultPlan {
   readonly asks: number;
   /** Calls whose handlers send to the second session; it refuses some for good, always or now and then. */
   readonly sends: number;
+  /** Calls whose handlers have something done later, by the second session; some take it back. */
+  readonly timers: number;
   /** Operations and faults begin within this time; then everything must come to rest. */
   readonly busyMs: number;
   /** A broken connection is made again before. */
@@ -106,6 +108,7 @@ export function planRun(options: RunOptions, random: Chance): FaultPlan {
     asks: options.seed % 4 === 0 ? 1 + ((options.seed / 4) % 5) : 0,
     // the same; what a loss of power takes of one of the two sessions only, nobody can tell
     sends: faults.powerLosses === 0 && options.seed % 4 === 1 ? 2 + ((options.seed >> 2) % 7) : 0,
+    timers: faults.powerLosses === 0 && options.seed % 4 === 2 ? 1 + ((options.seed >> 2) % 5) : 0,
     isLong,
     ...(isLong ? productBounds(faults, random) : smallBounds(faults, random)),
     numbered: random.chance(0.4),

@@ -9,11 +9,12 @@ import { Clients } from "./clients.ts";
 import { type Clockwork, createClockwork } from "./clockwork.ts";
 import type { Coverage } from "./coverage.ts";
 import { createLeases, type LeaseNews, type Leases } from "./leases.ts";
-import { areOver, checkBuried, checkTaken } from "./letters.ts";
+import { areOver, checkBuried, checkTaken, everOf } from "./letters.ts";
 import { SimNode } from "./node.ts";
 import { type FaultPlan, planRun, type RunOptions } from "./options.ts";
 import type { Stores } from "./sessions.ts";
 import { SimStore } from "./store.ts";
+import { SimTimers } from "./timers.ts";
 
 export interface RunResult {
   readonly seed: number;
@@ -27,6 +28,8 @@ export interface RunResult {
 const stepsMax = 200_000;
 /** Time after the last fault within which everything must be done. */
 const calmMsMax = 180_000;
+/** Until what failed is up again, and leases have ended. */
+const calmAfterMs = 30_000;
 
 export function run(options: RunOptions): RunResult {
   const clockwork = createClockwork(options.seed);
@@ -38,7 +41,7 @@ export function run(options: RunOptions): RunResult {
     const mesh = createMesh(plan, clockwork);
     mesh.begin();
     while (!mesh.isAtRest()) {
-      if (clockwork.nowMs > plan.busyMs + calmMsMax * (plan.sends > 0 ? 5 : 1) || steps > stepsMax)
+      if (clockwork.nowMs > plan.busyMs + calmMsMax * (sendsSomething(plan) ? 5 : 1) || steps > stepsMax)
         throw new Violation(`not done: ${mesh.describe()}`);
       if (!clockwork.next()) throw new Violation(`nothing happens any more: ${mesh.describe()}`);
       steps += 1;
@@ -50,6 +53,8 @@ export function run(options: RunOptions): RunResult {
   }
 }
 
+const sendsSomething = ({ sends, timers }: FaultPlan): boolean => sends + timers > 0;
+
 interface Mesh {
   begin(): void;
   isAtRest(): boolean;
@@ -58,19 +63,14 @@ interface Mesh {
 
 function createMesh(plan: FaultPlan, clockwork: Clockwork): Mesh {
   const { random } = clockwork;
-  const quiet = { plan, clockwork, onCommitted: () => undefined, onBuried: () => undefined };
-  const stores: Stores = {
-    main: new SimStore({
-      ...quiet,
-      onLoss: (left) => clients.forget(left),
-      onBuried: (operation) => checkBuried(operation, stores),
-    }),
-    asked: new SimStore({
-      ...quiet,
-      onLoss: (left) => clients.forgetAsked(left),
-      onCommitted: (operation) => checkTaken(operation, clients, stores, clockwork),
-    }),
-  };
+  const timers = new SimTimers({
+    clockwork,
+    timing: (operation) => clients.operation(operation).timing,
+    calmFromMs: plan.busyMs + calmAfterMs,
+  });
+  const stores: Stores = createStores({ plan, clockwork, timers, clients: () => clients });
+  const isOver = (): boolean =>
+    !sendsSomething(plan) || (areOver(clients, stores) && timers.areOver(everOf(stores.asked)));
   const nodes: SimNode[] = [];
   const history: LeaseNews[] = [];
   const leases: Leases = createLeases(
@@ -111,33 +111,37 @@ function createMesh(plan: FaultPlan, clockwork: Clockwork): Mesh {
       for (const node of nodes) start(node);
       clients.begin();
       planFaults({ plan, clockwork, stores, nodes, leases, start });
-      const goToSleep = sleeper({ plan, clockwork, stores, nodes, clients });
+      const goToSleep = sleeper({ clockwork, stores, nodes, clients, isOver });
       clockwork.after(plan.busyMs, goToSleep);
     },
     isAtRest: () =>
       clockwork.nowMs > plan.busyMs &&
       clients.areDone &&
-      (plan.sends === 0 || areOver(clients, stores)) &&
+      isOver() &&
       isAsleep(stores.main) &&
       isAsleep(stores.asked) &&
       nodes.every((node) => node.isIdle && node.unanswered === 0),
-    describe: () => describe(clients, nodes, stores),
+    describe: () => `${describe(clients, nodes, stores)}; all is over: ${isOver()}`,
   };
 }
 
-type Sleeping = Pick<Scene, "plan" | "clockwork" | "stores" | "nodes"> & { readonly clients: Clients };
+type Sleeping = Pick<Scene, "clockwork" | "stores" | "nodes"> & {
+  readonly clients: Clients;
+  /** Whether nothing that was sent, or is to be done later, is left. */
+  readonly isOver: () => boolean;
+};
 
 /** Puts the sessions to sleep when everything is done, again and again until they are. */
-function sleeper({ plan, clockwork, stores, nodes, clients }: Sleeping): () => void {
-  let earlySleeps = 2;
+function sleeper({ clockwork, stores, nodes, clients, isOver }: Sleeping): () => void {
+  let earlySleeps = 4;
   const goToSleep = (): void => {
     clockwork.after(500, goToSleep);
     if (!clients.areDone) return;
-    const isOver = plan.sends === 0 || areOver(clients, stores);
-    if (isOver && nodes.every((node) => node.isIdle)) {
+    const isAllOver = isOver();
+    if (isAllOver && nodes.every((node) => node.isIdle)) {
       if (!isAsleep(stores.main)) clients.wake("wake");
       if (!isAsleep(stores.asked)) clients.wake("wakeAsked");
-    } else if (!isOver) {
+    } else if (!isAllOver) {
       // what sleeps with letters must be woken for them by its bell alone
       if (earlySleeps === 0 || !clockwork.random.chance(0.2)) return;
       earlySleeps -= 1;
@@ -159,6 +163,35 @@ function describe(clients: Clients, nodes: readonly SimNode[], { main, asked }: 
     ...nodes.map((node) => node.describe()),
     ...calls,
   ].join("; ");
+}
+
+interface Checking extends Pick<Scene, "plan" | "clockwork"> {
+  readonly timers: SimTimers;
+  readonly clients: () => Clients;
+}
+
+/** Each checks what it accepts. */
+function createStores({ plan, clockwork, timers, clients }: Checking): Stores {
+  const quiet = { plan, clockwork, onBuried: () => undefined };
+  const stores: Stores = {
+    main: new SimStore({
+      ...quiet,
+      onLoss: (left) => clients().forget(left),
+      onBuried: (operation) => checkBuried(operation, stores),
+      onAccepted: (record, operations) => timers.accepted(record, operations),
+    }),
+    asked: new SimStore({
+      ...quiet,
+      onLoss: (left) => clients().forgetAsked(left),
+      onAccepted: (_record, operations) => {
+        for (const operation of operations.map(Math.trunc)) {
+          checkTaken(operation, clients(), stores, clockwork);
+          timers.checkTaken(operation);
+        }
+      },
+    }),
+  };
+  return stores;
 }
 
 /** An incarnation begins with the index of its node. */
@@ -237,7 +270,7 @@ function pause({ clockwork }: Scene, node: SimNode, suspended: boolean): void {
 /** One server has the lanes of both sessions. */
 function fillStore({ stores, plan }: Scene, ms: number): void {
   stores.main.fill(ms);
-  if (plan.asks + plan.sends > 0) stores.asked.fill(ms);
+  if (plan.asks > 0 || sendsSomething(plan)) stores.asked.fill(ms);
 }
 
 /**

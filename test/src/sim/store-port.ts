@@ -66,12 +66,12 @@ export function createStorePort({ clockwork, process, link, stores, say }: Store
         for (const page of pages) of(session).writePage(page.name, page.bytes);
       }),
     mark: (session, mark, isUrgent) => marksOf(of(session)).note(mark, isUrgent),
-    ring: (session, incarnation, { answered, rejected, failed }) => {
+    ring: (session, bell, { answered, rejected, failed }) => {
       const told = (rung: number | "full"): void => {
         if (rung === "full") rejected("the store is full");
         else answered(rung);
       };
-      tell({ answered: told, failed }, () => of(session).ring(incarnation));
+      tell({ answered: told, failed }, () => of(session).ring(bell));
     },
     unring: (session, seq) => link.publish(() => of(session).unring(seq)),
     bury: (session, { letter }, told) => tell(told, () => of(session).bury(Number(letter.method))),

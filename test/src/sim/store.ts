@@ -2,7 +2,7 @@
 // proposals that are under way, followers that lag, pages; and what a power loss takes.
 import { crc32 } from "node:zlib";
 import type { PageName } from "@voda/proto/wire";
-import { decodeRecord, type StoredRecord } from "../../../dataplane/src/lane/index.ts";
+import { decodeRecord, type LaneRecord, type StoredRecord } from "../../../dataplane/src/lane/index.ts";
 import { decodeStored, replay } from "../../../dataplane/src/lane/replay.ts";
 import type { AppendedRecord } from "../../../dataplane/src/reactor/index.ts";
 import { firstVersion, follow, hashOf, opOf, type Version, Violation } from "./checks.ts";
@@ -21,6 +21,7 @@ interface Row extends StoredRecord {
 export interface SimBell {
   readonly seq: number;
   readonly incarnation: string;
+  readonly dueMs: number;
 }
 
 export interface StoreOptions {
@@ -28,8 +29,8 @@ export interface StoreOptions {
   readonly clockwork: Clockwork;
   /** Hears how many versions are left before the others go. */
   readonly onLoss: (left: number) => void;
-  /** Hears of each operation that is committed. */
-  readonly onCommitted: (operation: number) => void;
+  /** Hears of each record that is accepted, and of the operations that it commits. */
+  readonly onAccepted: (record: LaneRecord, operations: readonly number[]) => void;
   /** Hears of each whose letter was given up. */
   readonly onBuried: (operation: number) => void;
 }
@@ -118,12 +119,12 @@ export class SimStore {
     return this.#bell;
   }
 
-  ring(incarnation: string): number | "full" {
+  ring({ incarnation, dueMs }: Omit<SimBell, "seq">): number | "full" {
     const { nowMs } = this.#options.clockwork;
     if (nowMs < this.#fullUntilMs) return "full";
     this.#bells += 1;
     const seq = this.#bells;
-    this.#bell = { seq, incarnation };
+    this.#bell = { seq, incarnation, dueMs };
     this.#options.clockwork.say(`store: bell ${seq} of ${incarnation.slice(0, 4)} rings`);
     return seq;
   }
@@ -213,7 +214,7 @@ export class SimStore {
   }
 
   #accept({ bytes, gone }: AppendedRecord): number {
-    const { clockwork, onCommitted } = this.#options;
+    const { clockwork, onAccepted } = this.#options;
     const { random } = clockwork;
     this.marks.checkAppend(this.#tipSeq);
     const record = decodeRecord(bytes, crc32);
@@ -231,7 +232,10 @@ export class SimStore {
     const { letters = [] } = record.type === "fold" ? (record.outbox ?? {}) : {};
     if (record.type === "fold" && record.released && letters.length > 0)
       clockwork.meet("a session sleeps with letters");
-    for (const { ever } of this.#versions.slice(before + 1)) onCommitted(opOf(ever.at(-1) ?? ""));
+    onAccepted(
+      record,
+      this.#versions.slice(before + 1).map(({ ever }) => opOf(ever.at(-1) ?? "")),
+    );
     this.#checkWaker();
     return seq;
   }

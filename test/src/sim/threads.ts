@@ -104,6 +104,10 @@ export class Threads {
       activation,
       image,
       operation: (number) => operation(Number(this.#call(number).method)),
+      letter: (number) => {
+        const { id } = this.#call(number).head;
+        return id?.type === "sent" ? id.n : 0;
+      },
       ask: isAsked(name)
         ? undefined
         : (by, askId, seen) => {

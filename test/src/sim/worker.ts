@@ -1,7 +1,14 @@
 // A worker's half of an activation: the real turn machine; the state is the list of effects, and a handler
 // takes some time.
 
-import { type Answer, encodeAnswer, fail, noSends, type Send } from "../../../dataplane/src/call/index.ts";
+import {
+  type Answer,
+  encodeAnswer,
+  fail,
+  noSends,
+  type Send,
+  type Timing,
+} from "../../../dataplane/src/call/index.ts";
 import type { Image, Page } from "../../../dataplane/src/lane/index.ts";
 import {
   openTurn,
@@ -12,7 +19,7 @@ import {
   type TurnMessage,
 } from "../../../dataplane/src/turn/index.ts";
 import { effectOf } from "./checks.ts";
-import { noteBegun, type Operation } from "./clients.ts";
+import { noteBegun, type Operation, type OperationTiming } from "./clients.ts";
 import { askedSession } from "./sessions.ts";
 import { decodeTold, encodeTold, type Told } from "./told.ts";
 
@@ -45,6 +52,8 @@ export interface WorkerOptions {
   readonly activation: number;
   readonly image: Image;
   readonly operation: (call: number) => Operation;
+  /** Number of the letter that the call is; 0 when it is none. */
+  readonly letter: (call: number) => number;
   /** Asks the other session to do the same operation; `undefined` where the session is the asked one. */
   readonly ask: ((by: number, askId: number, seen: string) => void) | undefined;
   /** Whether a handler that may refuse does. */
@@ -79,7 +88,7 @@ export function createWorker(options: WorkerOptions): SimWorker {
     const operation = options.operation(call);
     if (!isAsked) noteBegun(operation);
     const seen = state.join(" ");
-    const run = { effect: effectOf(operation.number, state) };
+    const run = { effect: effectOf(takenAs(operation, options.letter(call)), state) };
     runs.set(call, run);
     const { refuses } = options;
     const ended = { call, operation, readonly, seen, effect: run.effect, isAsked, refuses };
@@ -135,6 +144,10 @@ export function createWorker(options: WorkerOptions): SimWorker {
   };
 }
 
+/** What comes again and again is another operation each time. */
+const takenAs = ({ number, kind }: Operation, letter: number): number =>
+  kind === "every" && letter > 0 ? Number(`${number}.${String(letter).padStart(6, "0")}`) : number;
+
 const stateOf = ({ pages, deltas }: Image): string[] => [
   ...pages.flatMap((page): string[] => JSON.parse(text.decode(page))),
   ...deltas.map((delta) => text.decode(delta)),
@@ -170,11 +183,18 @@ function endOf({ call, operation, readonly, seen, effect, asked, isAsked, refuse
   return { type: "succeeded", call, delta, answer, canonicalHash: meaningOf(operation), sends };
 }
 
-function sendsOf({ kind, number }: Operation): readonly Send[] {
-  if (kind !== "send" && kind !== "poison" && kind !== "moody") return noSends;
+function sendsOf({ kind, number, timing }: Operation): readonly Send[] {
   const { agent, key } = askedSession.name;
-  return [{ agent, key, method: String(number), body: new Uint8Array(0) }];
+  const target = { agent, key, method: String(number), body: new Uint8Array(0) };
+  if (timing !== undefined) return [{ ...target, timing: timingOf(timing) }];
+  if (kind !== "send" && kind !== "poison" && kind !== "moody") return noSends;
+  return [target];
 }
+
+const timingOf = ({ type, ms, of }: OperationTiming): Timing => ({
+  id: String(of),
+  due: type === "never" ? { type } : { type, ms },
+});
 
 function pagesOf(state: readonly string[]): Page[] {
   const pages: Page[] = [];

@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { crc32 } from "node:zlib";
+import { all, callOf, createRig, one, type Rig, sixteen, typesOf } from "../../test/lane-rig.ts";
+import type { Send, Timing } from "../call/index.ts";
+import { timersFiredMax } from "./constants.ts";
+import { decodeRecord } from "./index.ts";
+import type { LaneEffect } from "./types.ts";
+
+const target = { agent: "sink", key: "k", method: "take", body: sixteen(1) };
+const timer = (id: string, due: Timing["due"]): Send => ({ ...target, timing: { id, due } });
+const once = (id: string, ms: number): Send => timer(id, { type: "in", ms });
+const cancel = (id: string): Send => timer(id, { type: "never" });
+
+const rung = (rig: Rig, effects: readonly LaneEffect[], seq = 50): LaneEffect[] =>
+  rig.step({ type: "rung", token: one(effects, "ring").token, seq });
+
+/** Call `call` sets timers, and its record is accepted. */
+function setting(rig: Rig, call: number, ...sends: readonly Send[]): LaneEffect[] {
+  rig.invoke(callOf(call));
+  const turned = rig.turned(call, 1, sends);
+  return rig.accept(all(turned, "ring").length === 0 ? turned : rung(rig, turned));
+}
+
+/** Everything that is on its way is told: the letter is over. */
+const over = (rig: Rig, effects: readonly LaneEffect[]): LaneEffect[] =>
+  all(effects, "deliver").flatMap(({ activation, letter: { n } }) =>
+    rig.step({ type: "delivered", activation, n, failure: undefined, isNobodyThere: false }),
+  );
+
+function recordIn(effects: readonly LaneEffect[]) {
+  const record = decodeRecord(one(effects, "append").bytes, crc32);
+  assert.ok(record.type === "turns");
+  return record;
+}
+
+test("a timer waits in the table, and is a letter when its time has come", () => {
+  const rig = createRig().owner();
+  setting(rig, 2, once("a", 500));
+  assert.equal(rig.activation.timers.table.get("a")?.dueMs, 1_500);
+  assert.deepEqual(rig.wait(499, "outbox"), []);
+  const fired = rig.wait(1, "outbox");
+  const { outbox, timers } = recordIn(fired);
+  assert.deepEqual(timers, [{ type: "gone", id: "a" }]);
+  assert.deepEqual(
+    outbox?.letters.map(({ method, n }) => [method, n]),
+    [["take", 1]],
+  );
+  const accepted = rig.accept(fired);
+  assert.equal(one(accepted, "deliver").letter.n, 1);
+  assert.equal(rig.activation.timers.table.size, 0);
+});
+
+test("the bell rings before the record with a timer is sent", () => {
+  const rig = createRig().owner();
+  rig.invoke(callOf(2));
+  const turned = rig.turned(2, 1, [once("a", 60_000)]);
+  assert.deepEqual(typesOf(turned), ["ring"]);
+  assert.deepEqual(typesOf(rung(rig, turned)), ["append"]);
+});
+
+test("a session with a timer falls asleep when its bell says at which time it is due, and that bell stays", () => {
+  const rig = createRig().owner();
+  setting(rig, 2, once("late", 90_000), once("soon", 60_000));
+  const asked = rig.step({ type: "sleep" });
+  const { dueMs } = one(asked, "ring");
+  assert.equal(dueMs, 61_000);
+  assert.deepEqual(typesOf(rig.cut()), [], "what is rung says: at once");
+  const released = rung(rig, asked, 60);
+  const record = decodeRecord(one(released, "append").bytes, crc32);
+  assert.ok(record.type === "fold" && record.released);
+  assert.deepEqual(
+    record.timers.map((change) => change.type === "set" && change.timer.id),
+    ["late", "soon"],
+  );
+  assert.equal(one(rig.accept(released), "unring").seq, 59);
+});
+
+test("a timer with the id of another takes its place", () => {
+  const rig = createRig().owner();
+  setting(rig, 2, once("a", 500));
+  setting(rig, 3, once("a", 900));
+  assert.deepEqual(
+    rig.wait(500, "outbox").filter(({ type }) => type === "append"),
+    [],
+  );
+  assert.equal(recordIn(rig.wait(400, "outbox")).outbox?.letters.length, 1);
+});
+
+test("a timer that is taken back does not fire, though both are due in one record", () => {
+  const rig = createRig().owner();
+  setting(rig, 2, once("a", 500), once("b", 500));
+  rig.invoke(callOf(3));
+  const before = rig.turned(3);
+  rig.invoke(callOf(4));
+  rig.world.storeMs += 600;
+  rig.turned(4, 1, [cancel("a")]);
+  const { timers, outbox } = recordIn(rig.accept(before));
+  assert.deepEqual(timers, [
+    { type: "gone", id: "a" },
+    { type: "gone", id: "b" },
+  ]);
+  assert.equal(outbox?.letters.length, 1);
+});
+
+test("of many missed times one is left, and the next is where it would have been", () => {
+  const rig = createRig().owner();
+  setting(rig, 2, timer("a", { type: "every", ms: 1_000 }));
+  const fired = rig.wait(3_700, "outbox");
+  assert.equal(recordIn(fired).outbox?.letters.length, 1);
+  rig.accept(fired);
+  assert.equal(rig.activation.timers.table.get("a")?.dueMs, 1_000 + 4_000);
+});
+
+test("a timer that comes again waits until its last letter is over", () => {
+  const rig = createRig().owner();
+  setting(rig, 2, timer("a", { type: "every", ms: 1_000 }));
+  const away = rig.accept(rig.wait(1_000, "outbox"));
+  assert.deepEqual(all(rig.wait(5_000, "outbox"), "append"), []);
+  const next = over(rig, away);
+  assert.equal(recordIn(next).outbox?.letters.length, 1);
+});
+
+test("many that are due at once go by records of a bounded size, those that were due first first", () => {
+  const rig = createRig().owner();
+  const count = timersFiredMax + 10;
+  setting(rig, 2, ...Array.from({ length: count }, (_, i) => once(`${i}`, 1_000 - i)));
+  const first = rig.wait(1_000, "outbox");
+  assert.deepEqual(recordIn(first).timers[0], { type: "gone", id: `${count - 1}` });
+  assert.equal(recordIn(first).timers.length, timersFiredMax);
+  assert.equal(recordIn(rig.accept(first)).timers.length, 10);
+});
+
+test("the books of the worker say what is left of messages, timers and bytes", () => {
+  const rig = createRig().owner();
+  const books = { messages: 0, timers: 0, bytes: 0 };
+  const note = (effects: readonly LaneEffect[]): void => {
+    for (const { way, messages, timers, bytes } of all(effects, "outbox")) {
+      const sign = way === "found" ? 1 : -1;
+      books.messages += sign * messages;
+      books.timers += sign * timers;
+      books.bytes += sign * bytes;
+    }
+  };
+  note(setting(rig, 2, once("a", 500), once("a", 600), cancel("none")));
+  // the worker itself has counted three timers
+  assert.equal(3 + books.timers, 1);
+  const away = rig.accept(rig.wait(600, "outbox"));
+  note(away);
+  assert.deepEqual([3 + books.timers, books.messages], [0, 1]);
+  note(over(rig, away));
+  assert.deepEqual([3 + books.timers, books.messages, rig.activation.outbox.bytes], [0, 0, 0]);
+});
+
+test("a session that ends forgets its timers", () => {
+  const rig = createRig().owner();
+  setting(rig, 2, once("a", 500));
+  const ended = rig.step({ type: "control", call: callOf(3, { type: "end" }) });
+  assert.equal(one(ended, "append").gone, true);
+  assert.equal(one(rig.accept(ended), "unring").seq, 50);
+});

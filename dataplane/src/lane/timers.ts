@@ -1,0 +1,130 @@
+// What the session is to do later: messages by their id, each until its time has come. Then it is a letter
+// like any other, in the record that takes it from the table or says when it is due next.
+import { isAtOnce, outboxMessagesMax, type Send, sendBytes } from "../call/index.ts";
+import { timersFiredMax } from "./constants.ts";
+import type { Outbox } from "./outbox.ts";
+import type { Turned } from "./turns.ts";
+
+/** One that waits. */
+export interface Timer extends Send {
+  readonly id: string;
+  /** By the store's clock: milliseconds since 1970. */
+  readonly dueMs: number;
+  /** From one time to the next; 0 when there is only one. */
+  readonly everyMs: number;
+  /** Number of the letter that it was last; 0 before the first. The next one waits until that is over. */
+  readonly n: number;
+}
+
+/** What a record says of one: as it is from there on, or that it is gone. */
+export type TimerChange =
+  | { readonly type: "set"; readonly timer: Timer }
+  | { readonly type: "gone"; readonly id: string };
+
+/** The slice. */
+export interface Timers {
+  readonly table: Map<string, Timer>;
+  bytes: number;
+}
+
+export const createTimers = (): Timers => ({ table: new Map(), bytes: 0 });
+
+/** The record lies in the lane, or is replayed: changes are absolute, and may be replayed after a fold. */
+export function applyTimers(timers: Timers, changes: readonly TimerChange[]): void {
+  for (const change of changes) {
+    const id = change.type === "set" ? change.timer.id : change.id;
+    const before = timers.table.get(id);
+    if (before !== undefined) timers.bytes -= sendBytes(before);
+    timers.table.delete(id);
+    if (change.type === "gone") continue;
+    timers.table.set(id, change.timer);
+    timers.bytes += sendBytes(change.timer);
+  }
+}
+
+/** All of them, for a fold. */
+export const timersAt = ({ table }: Timers): readonly TimerChange[] =>
+  Array.from(table.values(), (timer) => ({ type: "set", timer }));
+
+/** When the first one is due that does not wait for its last letter, by the store's clock. */
+export function firstDueMs({ table }: Timers, outbox: Outbox): number {
+  let first = Number.POSITIVE_INFINITY;
+  for (const { dueMs, n } of table.values()) if (dueMs < first && !outbox.letters.has(n)) first = dueMs;
+  return first;
+}
+
+/** When the first one of all is due. */
+export function soonestMs({ table }: Timers): number {
+  let soonest = Number.POSITIVE_INFINITY;
+  for (const { dueMs } of table.values()) soonest = Math.min(soonest, dueMs);
+  return soonest;
+}
+
+const dueOf = ({ due }: NonNullable<Send["timing"]>, nowMs: number): number => {
+  if (due.type === "never") return Number.POSITIVE_INFINITY;
+  return due.type === "at" ? due.ms : nowMs + due.ms;
+};
+
+/** What the next record says of timers, and the letters that it holds after those of its turns. */
+export interface Firing {
+  readonly changes: readonly TimerChange[];
+  readonly fired: readonly Send[];
+}
+
+/**
+ * Turns come first: what a turn cancels or puts off is not due any more. Of several times that have passed
+ * one letter is left.
+ */
+export function takeTimers(
+  timers: Timers,
+  outbox: Outbox,
+  turns: readonly Turned[],
+  { nowMs, fires }: { readonly nowMs: number; readonly fires: boolean },
+): Firing {
+  const sends = turns.flatMap((turned) => turned.sends);
+  const changes = new Map<string, TimerChange>();
+  for (const send of sends) if (send.timing !== undefined) noteSend(changes, send, send.timing, nowMs);
+  let n = outbox.next + sends.filter(isAtOnce).length;
+  const fired: Send[] = [];
+  if (!fires) return { changes: [...changes.values()], fired };
+  const most = Math.min(timersFiredMax, outboxMessagesMax - outbox.letters.size);
+  for (const timer of dueTimers(timers, outbox, nowMs)) {
+    if (fired.length >= most) break;
+    if (changes.has(timer.id)) continue;
+    const { id, agent, key, method, body } = timer;
+    fired.push({ agent, key, method, body });
+    changes.set(id, nextOf(timer, n, nowMs));
+    n += 1;
+  }
+  return { changes: [...changes.values()], fired };
+}
+
+/** Those that were due first come first. */
+function dueTimers({ table }: Timers, outbox: Outbox, nowMs: number): Timer[] {
+  const due = [...table.values()].filter(({ dueMs, n }) => dueMs <= nowMs && !outbox.letters.has(n));
+  return due.sort((a, b) => a.dueMs - b.dueMs);
+}
+
+function noteSend(
+  changes: Map<string, TimerChange>,
+  { agent, key, method, body }: Send,
+  timing: NonNullable<Send["timing"]>,
+  nowMs: number,
+): void {
+  const { id, due } = timing;
+  if (due.type === "never") {
+    changes.set(id, { type: "gone", id });
+    return;
+  }
+  const everyMs = due.type === "every" ? due.ms : 0;
+  const timer = { id, agent, key, method, body, dueMs: dueOf(timing, nowMs), everyMs, n: 0 };
+  changes.set(id, { type: "set", timer });
+}
+
+/** Times that have passed are not made up for. */
+function nextOf(timer: Timer, n: number, nowMs: number): TimerChange {
+  const { id, dueMs, everyMs } = timer;
+  if (everyMs === 0) return { type: "gone", id };
+  const passed = Math.floor((nowMs - dueMs) / everyMs);
+  return { type: "set", timer: { ...timer, dueMs: dueMs + (passed + 1) * everyMs, n } };
+}

@@ -1,0 +1,28 @@
+// When something is due that waits: as people say it, checked before anything is taken.
+import { type Duration, durationMs } from "./duration.ts";
+import { badRequest } from "./session.ts";
+
+/** From now until a timer is due: nobody keeps a session for longer. */
+export const timerMsMax = 100 * 366 * 86_400_000;
+
+/** Whole milliseconds from now. @throws VodaError */
+export function lengthOf(what: string, value: Duration, minMs: number): number {
+  try {
+    return durationMs(what, value, { minMs, maxMs: timerMsMax });
+  } catch (cause) {
+    if (!(cause instanceof TypeError || cause instanceof RangeError)) throw cause;
+    throw badRequest(cause.message);
+  }
+}
+
+/** Milliseconds since 1970; what is past is due at once. @throws VodaError */
+export function timeOf(what: string, value: Date): number {
+  const ms = value instanceof Date ? value.getTime() : Number.NaN;
+  if (Number.isNaN(ms)) throw badRequest(`${what} is not a valid Date`);
+  const lastMs = Date.now() + timerMsMax;
+  if (ms > lastMs)
+    throw badRequest(
+      `${what} of ${value.toISOString()} is later than timerMsMax ${timerMsMax} ms from now, ${new Date(lastMs).toISOString()}`,
+    );
+  return Math.max(0, ms);
+}

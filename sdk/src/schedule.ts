@@ -1,0 +1,83 @@
+// What a session is to do later: what a handler writes, and what its host is given to do.
+import type { CalledAgent } from "./agent-types.ts";
+import { agentNameOf } from "./ask.ts";
+import { lengthOf, timeOf } from "./due.ts";
+import type { Duration } from "./duration.ts";
+import { rpcNameProblem } from "./name.ts";
+import type { SendRequest, Timing } from "./send.ts";
+import { badRequest, bodyOf, checkKey, type Input, properties } from "./session.ts";
+
+/** When a handler is called, once or again and again. */
+export type ScheduleTime =
+  | { readonly in: Duration; readonly at?: never; readonly every?: never }
+  | { readonly at: Date; readonly in?: never; readonly every?: never }
+  | { readonly every: Duration; readonly in?: never; readonly at?: never };
+
+/** What `ctx.schedule` is given beside its target. */
+export type ScheduleOptions = ScheduleTime & {
+  /** Takes the place of what the session has scheduled under it; 1 to 128 characters. Default: a new one. */
+  readonly id?: string;
+};
+
+/** The handlers of an agent as they are scheduled; each call returns the timer's id. */
+export type ScheduleSession<D extends CalledAgent> =
+  D extends CalledAgent<infer H> ? { readonly [K in keyof H]: (...input: Input<H[K]>) => string } : never;
+
+/** `ctx.schedule` */
+export type ScheduleFunction = <D extends CalledAgent>(
+  agent: D,
+  key: string,
+  when: ScheduleOptions,
+) => ScheduleSession<D>;
+
+/** `ctx.cancel` */
+export type CancelFunction = (id: string) => void;
+
+/** Between two times of one timer. */
+export const everyMsMin = 1_000;
+const idLengthMax = 128;
+
+/** For hosts: `ctx.schedule`. What arrives at `take` has been checked. `uuid`: an id of its own. */
+export function scheduleFunction(take: (request: SendRequest) => void, uuid: () => string): ScheduleFunction {
+  return <D extends CalledAgent>(agent: D, key: string, when: ScheduleOptions) => {
+    const name = agentNameOf("ctx.schedule", agent);
+    checkKey(key);
+    const due = dueOf(when);
+    const given = when.id;
+    if (given !== undefined) checkId(given);
+    const schedules = properties((method) => (...inputs: unknown[]): string => {
+      const problem = rpcNameProblem(method);
+      if (problem !== undefined) throw badRequest(`method ${problem}`);
+      const id = given ?? uuid();
+      take({ agent: name, key, method, body: bodyOf(inputs), timing: { id, due } });
+      return id;
+    });
+    return schedules as ScheduleSession<D>;
+  };
+}
+
+/** For hosts: `ctx.cancel`. */
+export function cancelFunction(take: (request: SendRequest) => void): CancelFunction {
+  return (id) => {
+    checkId(id);
+    take({ agent: "", key: "", method: "", body: undefined, timing: { id, due: { type: "never" } } });
+  };
+}
+
+/** @throws VodaError for what is no time, or none that will come */
+function dueOf(when: ScheduleOptions): Timing["due"] {
+  const given = typeof when === "object" && when !== null ? when : {};
+  const named = (["in", "at", "every"] as const).filter((name) => Reflect.get(given, name) !== undefined);
+  if (named.length !== 1) {
+    const found = named.length === 0 ? "none of them" : named.join(" and ");
+    throw badRequest(`ctx.schedule takes one of in, at and every; it got ${found}`);
+  }
+  if (when.at !== undefined) return { type: "at", ms: timeOf("at", when.at) };
+  if (when.every !== undefined) return { type: "every", ms: lengthOf("every", when.every, everyMsMin) };
+  return { type: "in", ms: lengthOf("in", when.in, 0) };
+}
+
+function checkId(id: unknown): void {
+  if (typeof id !== "string" || id.length === 0 || id.length > idLengthMax || !id.isWellFormed())
+    throw badRequest(`the id of a timer is a string of 1 to ${idLengthMax} characters`);
+}

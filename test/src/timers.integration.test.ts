@@ -1,0 +1,104 @@
+// Nodes as processes: what handlers have done later is done once, at its time, whoever has died meanwhile and
+// whoever sleeps.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { createClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { SessionService, SessionStatus } from "@voda/proto/api";
+import { type Cluster, type ClusterNode, call, refusal, startCluster, waitUntil } from "./kit/index.ts";
+
+const config = fileURLToPath(new URL("./agents/timers.config.ts", import.meta.url));
+
+let cluster: Cluster;
+let n1: ClusterNode;
+let n2: ClusterNode;
+
+before(async () => {
+  cluster = await startCluster({ nodes: 2, config });
+  [n1, n2] = cluster.nodes as [ClusterNode, ClusterNode];
+});
+after(() => cluster[Symbol.asyncDispose]());
+
+const plan = (node: ClusterNode, key: string, input: { when: object; ids: readonly string[]; to: string }) =>
+  call(node.url, `planner/${key}/plan`, { input });
+const rings = async (key: string) =>
+  (await call(n2.url, `alarm/${key}/rings`)).body as Readonly<Record<string, number>>;
+const lastMs = async (key: string) =>
+  (await call(n2.url, `alarm/${key}/lastMs`)).body as Readonly<Record<string, number>>;
+const idsOf = (name: string, count: number): string[] =>
+  Array.from({ length: count }, (_, i) => `${name}${i}`);
+const onceEach = (ids: readonly string[]) => Object.fromEntries(ids.map((id) => [id, 1]));
+
+async function ringOnce(key: string, ids: readonly string[]): Promise<void> {
+  await waitUntil(async () => Object.keys(await rings(key)).length === ids.length, `all of ${key} ring`);
+  assert.deepEqual(await rings(key), onceEach(ids));
+}
+
+/** Puts the session to sleep, and sees that it does. */
+async function putToSleep(key: string): Promise<void> {
+  const sessions = createClient(
+    SessionService,
+    createConnectTransport({ baseUrl: cluster.apiUrl, httpVersion: "1.1" }),
+  );
+  const session = { namespace: "default", agent: "planner", key };
+  await sessions.sleepSession({ session });
+  assert.equal((await sessions.getSession({ session })).session?.status, SessionStatus.ASLEEP);
+}
+
+test("timers ring once each, not before their time, and one that is cancelled never", async () => {
+  const dueMs = Date.now() + 700;
+  await plan(n1, "a", { when: { in: 300 }, ids: idsOf("in", 20), to: "a" });
+  await plan(n1, "a", { when: { atMs: dueMs }, ids: ["at", "cancelled"], to: "a" });
+  await call(n1.url, "planner/delays/later", { input: { delay: 200, to: "a" } });
+  await call(n1.url, "planner/a/cancel", { input: "cancelled" });
+  await ringOnce("a", [...idsOf("in", 20), "at", "delays"]);
+  const at = (await lastMs("a"))["at"] ?? 0;
+  // clocks of one machine
+  assert.ok(at >= dueMs - 50, `it rang ${dueMs - at} ms early`);
+});
+
+test("a timer that comes again does so until it is cancelled", async () => {
+  await plan(n1, "again", { when: { every: 1_000 }, ids: ["tick"], to: "again" });
+  await waitUntil(async () => ((await rings("again"))["tick"] ?? 0) >= 2, "it rings again");
+  await call(n1.url, "planner/again/cancel", { input: "tick" });
+  await plan(n1, "again", { when: { in: 1_500 }, ids: ["after"], to: "again" });
+  const before = (await rings("again"))["tick"];
+  await waitUntil(async () => (await rings("again"))["after"] === 1, "what came later rings");
+  assert.ok(((await rings("again"))["tick"] ?? 0) <= (before ?? 0) + 1);
+});
+
+test("a turn that fails, or calls what is not there, sets no timer", async () => {
+  const input = { when: { in: 0 }, ids: ["x"], to: "fails" };
+  assert.equal((await call(n1.url, "planner/fails/planAndFail", { input })).status, 500);
+  assert.equal(refusal(await call(n1.url, "planner/fails/toNobody")).reason, "agent_not_found");
+  const bad = await plan(n1, "fails", { when: { atMs: 8.64e15 }, ids: ["x"], to: "fails" });
+  assert.match(refusal(bad).message, /^at of \+275760-09-13T00:00:00.000Z is later than timerMsMax/);
+  assert.equal((await call(n1.url, "planner/fails/planned")).body, 0);
+  await plan(n1, "fails", { when: { in: 0 }, ids: ["good"], to: "fails" });
+  await ringOnce("fails", ["good"]);
+});
+
+test("a session that sleeps is woken in time for its timers", async () => {
+  const dueMs = Date.now() + 6_000;
+  await plan(n1, "sleeps", { when: { atMs: dueMs }, ids: ["up"], to: "sleeps" });
+  await putToSleep("sleeps");
+  await ringOnce("sleeps", ["up"]);
+  const lateMs = ((await lastMs("sleeps"))["up"] ?? 0) - dueMs;
+  assert.ok(lateMs < 1_000, `it rang ${lateMs} ms late`);
+});
+
+test("timers whose node is killed ring once each on another, also those of a session that slept there", async () => {
+  for (const inMs of [500, 1_500, 2_500, 6_000])
+    await plan(n1, "dies", { when: { in: inMs }, ids: idsOf(`${inMs}-`, 25), to: "dies" });
+  await plan(n1, "slept", { when: { in: 4_000 }, ids: ["up"], to: "slept" });
+  await putToSleep("slept");
+  await waitUntil(async () => Object.keys(await rings("dies")).length >= 25, "some ring");
+  await n1.kill9();
+  await ringOnce("slept", ["up"]);
+  await ringOnce(
+    "dies",
+    [500, 1_500, 2_500, 6_000].flatMap((inMs) => idsOf(`${inMs}-`, 25)),
+  );
+  await n1.restart();
+});

@@ -172,9 +172,11 @@ test("an awake session is answered with its owner and no grant", async () => {
   await using node = await TestNode.open({ nats: nats.url, id: "n1" });
   const name = newName();
   node.activate(name);
-  await waitUntil(async () => (await askFor(controlPlane, name)).grant === null, "the report has come");
-  const picked = await askFor(controlPlane, name);
-  assert.deepEqual([picked.status, picked.owner, picked.grant], [200, node.ingress, null]);
+  // before the node is known nobody is named, and before its report the session is placed with a grant
+  await waitUntil(async () => {
+    const { status, owner, grant } = await askFor(controlPlane, name);
+    return status === 200 && owner === node.ingress && grant === null;
+  }, "the report has come");
 });
 
 test("a session that no node has is placed, with a grant for that node, and stays there", async () => {
@@ -256,12 +258,14 @@ test("no capacity is refused in the protocol of the caller", async () => {
   await deploy(apiOf(controlPlane), "greedy", { cpuMilli: 1_000_000 });
   const call = () => ask(controlPlane, "/agents/greedy/k/increment", { "content-type": "application/json" });
   await using _node = await TestNode.open({ nats: nats.url, id: "n25" });
-  await waitUntil(async () => (await call()).status === 429, "a node that has no room has joined");
-  const json = await call();
+  const json = await waitUntil(
+    async () => [await call()].find(({ body }) => body.includes("none of 1 nodes")),
+    "a node that has no room has joined",
+  );
   assert.deepEqual([json.status, json.headers.get("retry-after")], [429, "1"]);
   const body = JSON.parse(json.body) as { code: string; message: string; details: { type: string }[] };
   assert.equal(body.code, "resource_exhausted");
-  assert.match(body.message, /none of \d+ nodes (?:has room now|could take it even empty)/);
+  assert.match(body.message, /none of 1 nodes (?:has room now|could take it even empty)/);
   assert.deepEqual(
     body.details.map((detail) => detail.type),
     ["google.rpc.ErrorInfo", "google.rpc.RetryInfo"],
@@ -537,13 +541,12 @@ test("an obituary takes a node out at once; silence takes it out when its lease 
   const silent = await TestNode.open({ nats: nats.url, id: "n13" });
   await waitUntil(async () => (await there("n12")) && (await there("n13")), "the nodes have joined");
   await Promise.all([silent.kill(), buried.kill()]);
-  const started = performance.now();
   await buried.writeObituary(connection);
   await waitUntil(async () => !(await there("n12")), "the obituary counts");
-  assert.ok(await there("n13"));
+  assert.ok((await there("n13")) || performance.now() > silent.leaseEndsMs());
   await waitUntil(async () => !(await there("n13")), "the silent node is lost");
-  const tookMs = performance.now() - started;
-  assert.ok(tookMs > 1_900, `took ${Math.round(tookMs)} ms`);
+  const earlyMs = silent.leaseEndsMs() - performance.now();
+  assert.ok(earlyMs < 0, `${earlyMs} ms before the end of its lease`);
   assert.ok(await there(stays.id));
 });
 

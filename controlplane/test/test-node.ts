@@ -117,6 +117,11 @@ export class TestNode implements AsyncDisposable {
     this.#report({ deactivated: [sessionToken(name)] });
   }
 
+  /** By `performance.now()`, and no later than it ends. */
+  leaseEndsMs(): number {
+    return this.#renewed + leaseSeconds * 1000;
+  }
+
   /** Renews its lease no more, and beats on: like a node that reaches the server and is not reached by it. */
   loseLease(): void {
     this.#holdsLease = false;

@@ -84,7 +84,7 @@ function bootstrap(listener: number, pickerSocket: string) {
     failure_mode_allow: true,
     allowed_headers: exact(["x-voda-session", "x-voda-namespace", "x-voda-agent", "content-type"]),
     http_service: {
-      server_uri: { uri: "http://picker", cluster: "picker", timeout: "1s" },
+      server_uri: { uri: "http://picker", cluster: "picker", timeout: "30s" },
       path_prefix: "/pick",
       authorization_response: {
         allowed_client_headers: exact([

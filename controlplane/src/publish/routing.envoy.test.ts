@@ -1,14 +1,13 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
-import {
-  callHttp1,
-  callHttp2,
-  openEcho,
-  openTestIngress,
-  type TestIngress,
-  type TestServer,
-  testEdgeSecret,
-} from "../../../test/src/kit/ingress.ts";
+import type { TestIngress, TestServer } from "../../../test/src/kit/ingress.ts";
+import { patchSource } from "../../../test/src/patch/patch.ts";
+
+// A picker on a busy machine may be late: what then happens is the matter of one test, not of all.
+patchSource("controlplane/src/publish/limits.ts", "pickTimeoutMs = 1_000", "pickTimeoutMs = 4_000");
+const { callHttp1, callHttp2, openEcho, openTestIngress, testEdgeSecret } = await import(
+  "../../../test/src/kit/ingress.ts"
+);
 
 let nodes: TestServer[];
 let ingress: TestIngress;
@@ -113,7 +112,7 @@ test("a picker that hangs is waited for a moment, then the session is hashed", a
   const reply = await callHttp1(ingress.port, "/agents/counter/a/add");
   assert.equal(reply.status, 200);
   const tookMs = performance.now() - started;
-  assert.ok(tookMs < 5_000, `took ${Math.round(tookMs)} ms: no deadline of Envoy ends it so soon`);
+  assert.ok(tookMs < 10_000, `took ${Math.round(tookMs)} ms: no deadline of Envoy ends it so soon`);
 });
 
 test("without an owner a session has one node, whatever method and protocol it is called by", async () => {

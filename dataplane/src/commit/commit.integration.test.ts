@@ -6,6 +6,7 @@ import { ensureStreams } from "@voda/proto/streams";
 import { laneSubjects, logStream, natsPayloadBytesMax } from "@voda/proto/wire";
 import { type Clock, systemClock } from "@voda/stdx";
 import { freeze, leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
+import { stoppedClock } from "../../test/clocks.ts";
 import { type Connection, openConnection } from "../nats/index.ts";
 import { type AppendOutcome, type AppendRequest, ackTimeoutMs, type Commit, openCommit } from "./index.ts";
 
@@ -15,7 +16,7 @@ interface Rig {
   readonly commit: Commit;
 }
 
-async function rig(context: TestContext, clock: Clock = systemClock): Promise<Rig> {
+async function rig(context: TestContext, clock: Clock = stoppedClock()): Promise<Rig> {
   const nothingLeaked = leakCheck();
   const cleanup = new AsyncDisposableStack();
   context.after(async () => {
@@ -69,14 +70,8 @@ test("thousands of appends of one turn are all answered, each with its own seque
   assert.equal(new Set(sequences).size, 3_000);
 });
 
-/** No timeout ends an append. */
-function stoppedClock(): Clock {
-  const startedMs = performance.now();
-  return { ...systemClock, monotonicMs: () => startedMs };
-}
-
 test("what is too much to be on its way at once is stored all the same", async (t) => {
-  const { commit } = await rig(t, stoppedClock());
+  const { commit } = await rig(t);
   const large = "x".repeat(natsPayloadBytesMax - 1024);
   const all = Array.from({ length: 3 }, (_, i) => acked(commit, record(`k${i}`, 0, large)));
   assert.equal(new Set(await Promise.all(all)).size, 3);
@@ -86,10 +81,11 @@ test("a record may end by itself, and a rollup removes what is before it", async
   const { commit, connection } = await rig(t);
   const one = await acked(commit, record("a", 0, "one"));
   const two = await acked(commit, record("a", one, "two"));
-  await acked(commit, record("a", two, "gone", { rollup: true, ttlSeconds: 1 }));
+  const three = await acked(commit, record("a", two, "folded", { rollup: true }));
   const manager = await jetstreamManager(connection.nats);
   const count = async () => (await manager.streams.info(logStream(0))).state.messages;
   assert.equal(await count(), 1);
+  await acked(commit, record("a", three, "gone", { rollup: true, ttlSeconds: 1 }));
   await waitUntil(async () => (await count()) === 0, "the record with a time to live is gone");
 });
 
@@ -119,7 +115,7 @@ test("an append that the server does not answer is unanswered after the timeout"
 });
 
 test("after a kill of the server everything in flight is unanswered at once, and nothing is published until it is back", async (t) => {
-  const { commit, server, connection } = await rig(t, stoppedClock());
+  const { commit, server, connection } = await rig(t);
   await freeze(server.pid()); // so that no answer can come before the kill
   const flying = Promise.all(Array.from({ length: 50 }, (_, i) => append(commit, record(`k${i}`, 0, "x"))));
   await new Promise((resolve) => setImmediate(resolve));
@@ -138,7 +134,7 @@ test("after a kill of the server everything in flight is unanswered at once, and
 });
 
 test("nothing acknowledged is missing after kills in the middle of appends", async (t) => {
-  const { commit, server, connection } = await rig(t);
+  const { commit, server, connection } = await rig(t, systemClock);
   const sessions = 40;
   const ackedSequences: { subject: string; seq: number }[] = [];
   let outcomes = 0;

@@ -5,6 +5,7 @@ import { decodeNameRecord, type SessionName, sessionToken } from "@voda/proto/se
 import { laneSubjects, logStream, marksStream, snapshotStream } from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
 import { freeze, leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
+import { stoppedClock } from "../../test/clocks.ts";
 import { type Commit, openCommit } from "../commit/index.ts";
 import { hash16 } from "../hash16.ts";
 import {
@@ -36,7 +37,7 @@ async function rig(context: TestContext): Promise<Rig> {
   const connection = cleanup.use(await openConnection({ url: server.url, name: "test" }));
   const requests = cleanup.use(openRequests(connection, systemClock));
   await createStreams(requests, 1);
-  const commit = cleanup.use(openCommit(connection, systemClock));
+  const commit = cleanup.use(openCommit(connection, stoppedClock()));
   return { server, connection, requests, commit, store: openStore(requests, commit) };
 }
 

@@ -127,9 +127,13 @@ test("a value that the state does not take is told to its sender", async () => {
 
 test("lines of ctx.log and console have level, fields and call; of a flood so many are kept and the rest counted", async () => {
   await call(node.url, "beside/logs/addSlowly", { input: 1, headers: { "x-request-id": "req-8" } });
-  const [line] = linesWith("addSlowly begins").filter(({ key }) => key === "logs");
+  // what a node prints and what it answers go different ways
+  const line = await waitUntil(
+    () => linesWith("addSlowly begins").find(({ key }) => key === "logs"),
+    "the line is there",
+  );
   assert.deepEqual(
-    [line?.level, line?.request, line?.fields],
+    [line.level, line.request, line.fields],
     [30, "req-8", { ms: 1, level: "none of the log's" }],
   );
   assert.equal((await call(node.url, "rogue/flood/prints", { input: 5_000 })).body, 1);
@@ -169,10 +173,14 @@ async function beside(name: string, rogue: string): Promise<{ readonly rogue: Ca
   assert.equal((await late).body, 2);
   assert.equal((await reader).body, 1, "a reader runs again");
   assert.equal(linesWith("addSlowly begins").filter(({ key }) => key === `${name}-begun`).length, 1);
-  assert.equal(threadsEnded(), ended + 1);
   assert.equal((await call(node.url, `rogue/${name}/add`, { input: 1 })).body, 1, "the fault left nothing");
-  const [at] = linesWith("the thread ended under the call").filter(({ key }) => key === name);
-  return { rogue: await fault, at: at as Line };
+  await waitUntil(() => threadsEnded() > ended, "the log tells of the thread");
+  assert.equal(threadsEnded(), ended + 1);
+  const at = await waitUntil(
+    () => linesWith("the thread ended under the call").find(({ key }) => key === name),
+    "the log tells of the call",
+  );
+  return { rogue: await fault, at };
 }
 
 test("a handler that fills its heap ends its thread, is named, and fails; nobody is run twice", async () => {
@@ -198,9 +206,12 @@ for (const method of ["spins", "spinsLater"])
   test(`${method}: it is found, named with its line, ended after maxTurn, and nobody is run twice`, async () => {
     const { rogue } = await beside(method, method);
     assert.deepEqual([rogue.status, refusal(rogue).reason], [504, "turn_timeout"]);
-    const [held] = linesWith("holds its thread for longer than maxTurn").filter(({ key }) => key === method);
-    assert.deepEqual([held?.agent, held?.method], ["rogue", method]);
-    assert.match(held?.at ?? "", /^neighbours\.config\.ts:\d+:\d+$/);
+    const held = await waitUntil(
+      () => linesWith("holds its thread for longer than maxTurn").find(({ key }) => key === method),
+      "the log tells who holds it",
+    );
+    assert.deepEqual([held.agent, held.method], ["rogue", method]);
+    assert.match(held.at ?? "", /^neighbours\.config\.ts:\d+:\d+$/);
   });
 
 test("a thread in which voda itself fails, since a builtin was replaced, ends, and its sessions open in the next", async () => {

@@ -233,9 +233,9 @@ test("a rollup removes what is before it on its subject, under a fence too", asy
 
 test("a lease ends after its time with a marker, cannot be renewed then, and can be made anew", async () => {
   const kv = await new Kvm(nats).create("lease", { history: 1, markerTTL: 30_000 });
+  const started = performance.now();
   const revision = await kv.create("n.1", "a", "2s");
   await assert.rejects(kv.create("n.1", "b", "2s"), /wrong last sequence/);
-  const started = performance.now();
   const marker = await waitUntil(
     async () => await direct("KV_lease", { seq: revision + 1, next_by_subj: "$KV.lease.n.1" }),
     "it ends",
@@ -298,9 +298,9 @@ test("a server that was frozen ends every overdue lease when it wakes", async ()
 
 test("a renewal by raw publish keeps the time to live; the client's update drops it", async () => {
   const kv = await new Kvm(nats).create("renew", { history: 1, markerTTL: 30_000 });
-  const updated = await kv.update("updated", "b", await kv.create("updated", "a", "1s"));
+  const updated = await kv.update("updated", "b", await kv.create("updated", "a", "2s"));
   const renewed = await acked("$KV.renew.renewed", {
-    [expected]: await kv.create("renewed", "a", "1s"),
+    [expected]: await kv.create("renewed", "a", "2s"),
     "Nats-TTL": "1s",
   });
   assert.equal((await direct("KV_renew", { seq: updated }))?.header("Nats-TTL"), "");
@@ -316,11 +316,11 @@ test("a schedule of the past fires at once onto its target, a later one replaces
   const target = { "Nats-Schedule-Target": "s.fired" };
   await acked("s.t.past", { ...target, "Nats-Schedule": inFuture(-60_000) }, "past");
   await waitUntil(async () => (await direct("s", { last_by_subj: "s.fired" })) !== undefined, "it fires");
-  await acked("s.t.replaced", { ...target, "Nats-Schedule": inFuture(1_000) });
+  await acked("s.t.replaced", { ...target, "Nats-Schedule": inFuture(2_000) });
   await acked("s.t.replaced", { ...target, "Nats-Schedule": inFuture(600_000) });
-  await acked("s.t.purged", { ...target, "Nats-Schedule": inFuture(1_000) });
+  await acked("s.t.purged", { ...target, "Nats-Schedule": inFuture(2_000) });
   await purge("s", "s.t.purged");
-  await acked("s.t.witness", { ...target, "Nats-Schedule": inFuture(2_000) });
+  await acked("s.t.witness", { ...target, "Nats-Schedule": inFuture(3_000) });
   await waitUntil(
     async () => (await direct("s", { last_by_subj: "s.t.witness" })) === undefined,
     "the witness fires",

@@ -23,8 +23,6 @@ before(async () => {
 });
 after(() => cluster[Symbol.asyncDispose]());
 
-const lostMs = 10_000;
-
 async function putToSleep(key: string): Promise<number> {
   const response = await fetch(`${cluster.apiUrl}/voda.api.v1.SessionService/SleepSession`, {
     method: "POST",
@@ -49,7 +47,7 @@ test("a store that lost everything under living nodes: no session answers as if 
   await cluster.nats.restart();
   for (const node of nodes) {
     const isSaid = () => node.process().output().includes("the store has lost its log and its marks");
-    await waitUntil(isSaid, `${node.id} says so`, lostMs);
+    await waitUntil(isSaid, `${node.id} says so`);
   }
   const answers = [await waiting];
   for (const node of nodes)

@@ -7,7 +7,7 @@ import { agent, s } from "voda";
 import { defineConfig } from "voda/config";
 import { versionedAgent } from "./versioned.ts";
 
-const rogue = agent("rogue", { count: s.counter() }, { maxTurn: "400ms", idle: "1h" })
+const rogue = agent("rogue", { count: s.counter() }, { maxTurn: "1s", idle: "1h" })
   .readonly({ get: (ctx) => ctx.state.count.value })
   .handlers({
     add: (ctx, by: number) => ctx.state.count.add(by),

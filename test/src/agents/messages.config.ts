@@ -1,4 +1,5 @@
 // Agents whose inputs have schemas, and agents that ask each other.
+import { existsSync } from "node:fs";
 import { agent, s, VodaError } from "voda";
 import { defineConfig } from "voda/config";
 import { CartService } from "../../../examples/gen/shop/v1/cart_pb.ts";
@@ -42,11 +43,11 @@ const shop = agent("shop", { sold: s.counter() })
     await new Promise(() => undefined);
     return null;
   })
-  /** Takes `ms` of its session. */
+  /** Takes its session until there is a file at `path`. */
   .handlers({
-    async stocktake(ctx, ms: number) {
+    async stocktake(ctx, path: string) {
       ctx.state.sold.add(100);
-      await new Promise((resolve) => setTimeout(resolve, ms));
+      while (!existsSync(path)) await new Promise((resolve) => setTimeout(resolve, 20));
       return ctx.state.sold.value;
     },
   })

@@ -36,7 +36,7 @@ const patient = agent("patient", { count: s.counter() }, { maxTurn: "2s", idle: 
   },
 });
 
-const rogue = agent("rogue", { count: s.counter() }, { maxTurn: "500ms", idle: "1h" })
+const rogue = agent("rogue", { count: s.counter() }, { maxTurn: "2s", idle: "1h" })
   .readonly({ get: (ctx) => ctx.state.count.value })
   .handlers({
     add: (ctx, by: number) => ctx.state.count.add(by),

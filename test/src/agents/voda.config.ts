@@ -21,7 +21,7 @@ const pages = agent("pages", { notes: s.map<string>() })
 const probe = agent(
   "probe",
   { count: s.counter(), name: s.register("none") },
-  { idle: "1h", maxTurn: "300ms", maxQueue: 4 },
+  { idle: "1h", maxTurn: "1s", maxQueue: 4 },
 )
   .readonly({
     get: (ctx) => ({ count: ctx.state.count.value, name: ctx.state.name }),

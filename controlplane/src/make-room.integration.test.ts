@@ -108,6 +108,16 @@ test("a refused caller is told to come back soon, an idle session is put to slee
   await waitUntil(async () => (await counters()) === "1,1,0", "it is counted");
 });
 
+test("the answer of a node makes the room, however late its report is", async () => {
+  await using node = await open("n8", "GPU-k");
+  node.activate(name("old"), 1n, [all("GPU-k")]);
+  await waitUntil(() => isAwake(name("old")), "the report has come");
+  node.isMuted = true;
+  assert.equal((await pick("new")).retryMs, 250);
+  await waitUntil(async () => (await pick("new")).status === 200, "the room is there");
+  assert.equal(node.commands.length, 1);
+});
+
 test("a session that says busy keeps its device, and the caller is told the usual time", async () => {
   await using node = await open("n2", "GPU-b");
   node.busy.add("old");

@@ -64,6 +64,8 @@ export class TestNode implements AsyncDisposable {
   readonly commands: Command[] = [];
   /** Claims of the grants that came with commands, after their signature was checked. */
   readonly grants: unknown[] = [];
+  /** What it reports stays on the way. */
+  isMuted = false;
   /** Keys of sessions that always have work. */
   readonly busy = new Set<string>();
   /** Full reports that were asked for. */
@@ -193,6 +195,7 @@ export class TestNode implements AsyncDisposable {
 
   #report(more: MessageInitShape<typeof ReportSchema>): void {
     this.#sequence += 1n;
+    if (this.isMuted) return;
     const report = create(ReportSchema, {
       node: this.id,
       incarnation: this.incarnation,

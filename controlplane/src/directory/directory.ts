@@ -49,6 +49,12 @@ export type Known =
       readonly warmNode: string | undefined;
     };
 
+/** Who holds devices, in which claim. */
+export interface Holder {
+  readonly name: SessionName;
+  readonly epoch: bigint;
+}
+
 /** The state of a session after a command, by its node. */
 export interface Told {
   readonly node: string;
@@ -255,9 +261,10 @@ export class Directory {
     if (this.#sessions.get(token)?.isConfirmed === false) this.#forget(token);
   }
 
-  /** The name of a session that its node says is awake and that holds devices. */
-  holderOf(session: string): SessionName | undefined {
-    return isSessionToken(session) ? this.#sessions.get(session)?.name : undefined;
+  /** A session that its node says is awake and that holds devices. */
+  holderOf(session: string): Holder | undefined {
+    const entry = isSessionToken(session) ? this.#sessions.get(session) : undefined;
+    return entry?.name && { name: entry.name, epoch: entry.epoch };
   }
 
   /** Frees what tentative placements held that nobody confirmed, and what nodes refused a while ago. */

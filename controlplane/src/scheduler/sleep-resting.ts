@@ -1,5 +1,6 @@
 // Asks a node to put a session to sleep that has rested: how room is made.
 import { CommandKind } from "@voda/proto/node";
+import { sessionToken } from "@voda/proto/session";
 import type { Logger } from "pino";
 import type { Directory } from "../directory/directory.ts";
 import { ControlError } from "../errors.ts";
@@ -20,8 +21,9 @@ export function restingSleeper({
   log,
 }: RestingSleeperOptions): RoomMakerOptions["putToSleep"] {
   return async (session, node): Promise<Slept> => {
-    const name = directory.holderOf(session);
-    if (name === undefined) return "away";
+    const holder = directory.holderOf(session);
+    if (holder === undefined) return "away";
+    const { name, epoch } = holder;
     const command = {
       kind: CommandKind.SLEEP,
       name,
@@ -32,6 +34,8 @@ export function restingSleeper({
     };
     try {
       await sendCommand(commands, command);
+      // its report may be late, and another one would sleep in vain
+      directory.told(sessionToken(name), { node, epoch, isAwake: false });
       log.info({ session: name, node }, "session sleeps to make room");
       return "asleep";
     } catch (err) {

@@ -122,7 +122,7 @@ async function allAreRefused(withinMs: number): Promise<void> {
   const startedMs = performance.now();
   const known = Object.entries(needNone).map(async ([method, request]) => {
     assert.equal((await ask(method, request)).status, 200, method);
-    assert.ok(performance.now() - startedMs < 1_000, `${method} waits for what it does not need`);
+    assert.ok(performance.now() - startedMs < 2_000, `${method} waits for what it does not need`);
   });
   const refused = Object.entries(needStore).map(async ([method, request]) => {
     assertAway(method, await ask(method, request));

@@ -241,8 +241,9 @@ test("calls under way are told apart, and a long one has a key that holds up no 
 });
 
 test("a call that was given up is said not to come again", async () => {
+  // by its number: one that is given up may never have left
   await using server = await mesh((request, response, count) => {
-    if (count > 1) json(1)(request, response, count);
+    if (!/\.1\.1$/.test(String(request.headers["x-voda-call"]))) json(1)(request, response, count);
   });
   const session = server.client.counter("k");
   await rejection(session.$with({ timeout: "50ms" }).add(1));
@@ -311,10 +312,10 @@ test("an owner hint is echoed to its session only, and forgotten when a call fai
 
 test("a call that gets no answer ends at its timeout", async () => {
   await using server = await mesh(() => {});
-  const error = await rejection(server.client.counter("k").$with({ timeout: "80ms" }).add(1));
+  const error = await rejection(server.client.counter("k").$with({ timeout: "500ms" }).add(1));
   assert.deepEqual([error.code, error.reason], ["deadline_exceeded", "timed_out"]);
-  assert.match(error.message, /no answer within the timeout of 80 ms/);
-  assert.ok(Number(server.requests[0]?.headers["connect-timeout-ms"]) <= 80);
+  assert.match(error.message, /no answer within the timeout of 500 ms/);
+  assert.ok(Number(server.requests[0]?.headers["connect-timeout-ms"]) <= 500);
 });
 
 test("the caller's signal ends a call in flight, one that waits to be sent again, and one not sent", {

@@ -243,7 +243,8 @@ test("calls under way are told apart, and a long one has a key that holds up no 
 test("a call that was given up is said not to come again", async () => {
   // by its number: one that is given up may never have left
   await using server = await mesh((request, response, count) => {
-    if (!/\.1\.1$/.test(String(request.headers["x-voda-call"]))) json(1)(request, response, count);
+    const isFirst = String(request.headers["x-voda-call"]).endsWith(".1.1");
+    if (!isFirst) json(1)(request, response, count);
   });
   const session = server.client.counter("k");
   await rejection(session.$with({ timeout: "50ms" }).add(1));

@@ -83,14 +83,12 @@ test("a session with a turn that runs is not put to sleep, however little rest i
   let count = 1;
   // a busy machine may ask before the turn has begun, and next when it is over
   const isRefused = async (): Promise<boolean> => {
-    let isAnswered = false;
-    const slow = call(url, `${agent}/running/addSlowly`, { input: 500 }).finally(() => {
-      isAnswered = true;
-    });
+    const answered = new AbortController();
+    const slow = call(url, `${agent}/running/addSlowly`, { input: 500 }).finally(() => answered.abort());
     let isRefusedMeanwhile = false;
-    while (!isAnswered) {
+    while (!answered.signal.aborted) {
       const isNotRested = (await putToSleep("running", 1)).reason === "not_rested";
-      isRefusedMeanwhile ||= isNotRested && !isAnswered;
+      isRefusedMeanwhile ||= isNotRested && !answered.signal.aborted;
     }
     count += 1;
     assert.equal((await slow).body, count);

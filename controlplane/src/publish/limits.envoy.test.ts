@@ -188,12 +188,10 @@ test("a body that its node does not read stops its caller at the buffers, and no
   socket.destroy();
 });
 
-/** Whether the bytes have left this process within a while, in which it has run too. */
+/** Whether the bytes have left this process within a while. */
 async function taken(socket: Socket, chunk: Uint8Array): Promise<boolean> {
   socket.write(chunk);
-  for (let turns = 0; socket.writableLength > 0 && turns < 100; turns += 1)
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  return socket.writableLength === 0;
+  return waitUntil(() => socket.writableLength === 0, "they are taken", 2_000).catch(() => false);
 }
 
 test("connections up to their number are served, one more is closed at once, and the next after one has gone", async () => {

@@ -102,6 +102,7 @@ export const rooms: Readonly<Record<string, Room>> = {
         ],
       },
       ingress: { imports: ["call", "recent.ts", "hash16.ts"] },
+      testing: { imports: [], pure: [stdx] },
     },
     entries: ["test/*.worker.ts"],
   },

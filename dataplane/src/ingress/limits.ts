@@ -57,7 +57,7 @@ export const streamResetsPerSecond = 100;
 export const headBytesFree = 4096;
 export const headBytesBurst = 4 * 1024 * 1024;
 export const headBytesPerSecond = 1024 * 1024;
-/** Fields of one head, beside the bound on their bytes; Envoy takes 100. */
+/** Fields of one head of HTTP/2, beside the bound on their bytes: a stream with more is reset. */
 export const headerPairsMax = 128;
 export const sessionMemoryMiB = 256;
 export const streamWindowBytes = 1024 * 1024;

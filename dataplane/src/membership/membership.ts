@@ -76,7 +76,7 @@ export interface MembershipOptions {
 /**
  * How long an obituary stays for those who were away; who comes later finds nothing, and proves the end anew.
  */
-export const obituaryTtlSeconds = 24 * 60 * 60;
+const obituaryTtlSeconds = 24 * 60 * 60;
 /** Sends of a first lease or an obituary until it counts as failed: the store answers each within 2 s. */
 const attemptsMax = 5;
 /**

@@ -5,17 +5,8 @@ import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { httpStatus } from "@voda/proto/error-body";
 import { grpcCodes } from "@voda/proto/errors";
-import * as wire from "@voda/proto/wire";
 import { type Code, isRetryable, reasons } from "@voda/proto/wire";
-import { bodyDepthMax } from "voda/definition";
-import {
-  asksMax,
-  chainMax,
-  outboxBytesMax,
-  outboxMessagesMax,
-  timersMax,
-  turnSendsMax,
-} from "../../../dataplane/src/call/index.ts";
+import { constantsOf, limitsNamed, sources } from "./constants.ts";
 import { blocksOf, callsOf, documents, filesInGit, read, root } from "./documents.ts";
 
 const linesMax = 120;
@@ -33,17 +24,43 @@ test("the table of errors has every reason with its code, statuses and whether i
   for (const cells of rows) assert.ok((cells[6] ?? "").length > 10, `${cells[1]} says what it means`);
 });
 
-test("the table of limits has the values of the code", () => {
-  const rows = [...read("docs/limits.md").matchAll(/^\| `(\w+)` +\| ([\d,]+) /gm)];
-  const said = Object.fromEntries(
-    rows.map(([, name = "", value = ""]) => [name, Number(value.replaceAll(",", ""))]),
+/** Named where no caller and no operator looks: to ourselves, or in a page of its room. */
+const innerLimits = [
+  // grants, which the control plane makes
+  ...["grantBytesMax", "grantSecondsMax"],
+  // what Envoy asks of our server
+  ...["streamsMax", "subscribedNamesMax"],
+  // of the store, its clock, and vendors' tools: in a node's log
+  ...["natsPayloadBytesMax", "pageBytesMax", "requestsMax", "storeErrorMsMax", "toolMsMax"],
+  // beyond what reports and `stateBytesMax` let come
+  ...["amountMax", "nodesMax", "pagesMax"],
+  // compute/README.md, docs/isolation.md, help of benches
+  ...[
+    "blocksMax",
+    "bytesMax",
+    "tasksMax",
+    "logLinesPerSecondMax",
+    "threadLogLinesPerSecondMax",
+    "sessionsMax",
+  ],
+];
+
+test("the page of limits has every limit that is named in what is refused", () => {
+  const rows = [...read("docs/limits.md").matchAll(/^\| `(\w+)`/gm)].map(([, name = ""]) => name);
+  const named = limitsNamed(sources());
+  assert.ok(named.size > 40);
+  assert.deepEqual([...named].filter((name) => !rows.includes(name)).toSorted(), innerLimits.toSorted());
+});
+
+test("numbers of the documentation's tables are those of the code", () => {
+  const constants = constantsOf(sources());
+  const wrong = documents().flatMap((document) =>
+    [...read(document).matchAll(/^\| `(\w+(?:Max|Ms|Seconds))` +\| ([\d,]+) +\|/gm)]
+      .map(([, name = "", said = ""]) => ({ name, said: Number(said.replaceAll(",", "")) }))
+      .filter(({ name, said }) => !constants.get(name)?.has(said))
+      .map((row) => ({ document, ...row, true: [...(constants.get(row.name) ?? [])] })),
   );
-  const { bodyBytesMax, turnBytesMax, stateBytesMax, headersBytesMax, callNumbersMax } = wire;
-  const { numberedMsMax, descriptionCharsMax, bundleLoadMsMax } = wire;
-  const sizes = { bodyBytesMax, turnBytesMax, stateBytesMax, headersBytesMax, descriptionCharsMax };
-  const counts = { bodyDepthMax, asksMax, chainMax, callNumbersMax, numberedMsMax, bundleLoadMsMax };
-  const messages = { turnSendsMax, outboxMessagesMax, outboxBytesMax, timersMax };
-  assert.deepEqual(said, { ...sizes, ...counts, ...messages });
+  assert.deepEqual(wrong, []);
 });
 
 function again(reason: string, code: Code): string {

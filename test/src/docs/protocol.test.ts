@@ -1,8 +1,6 @@
 // docs/internals/protocol.md: what sources cite of it is there, and its tables have what the code has.
 import assert from "node:assert/strict";
-import { globSync } from "node:fs";
 import { test } from "node:test";
-import { grantSecondsMax } from "@voda/proto/grant";
 import { shardOf } from "@voda/proto/name";
 import {
   bellSubject,
@@ -13,16 +11,13 @@ import {
   trimSubject,
 } from "@voda/proto/wire";
 import { tokenOf } from "../../../dataplane/src/call/index.ts";
-import * as lane from "../../../dataplane/src/lane/constants.ts";
-import { obituaryTtlSeconds } from "../../../dataplane/src/membership/membership.ts";
-import { leaseRenewMs, leaseTtlMs, readWindowMs } from "../../../dataplane/src/membership/window.ts";
-import { read, root } from "./documents.ts";
+import { sources } from "./constants.ts";
+import { read } from "./documents.ts";
 
 const protocol = read("docs/internals/protocol.md");
 
 test("the sections of the protocol that sources cite are there", () => {
-  const sources = globSync("{cli,controlplane,dataplane,net,proto,sdk,state}/src/**/*.ts", { cwd: root });
-  const cited = sources.flatMap((source) =>
+  const cited = sources().flatMap((source) =>
     [...read(source).matchAll(/PROTOCOL(?:\.md)? ([\d., ]*\d)/g)].flatMap(([, list = ""]) =>
       list.split(", ").map((section) => ({ source, section })),
     ),
@@ -35,18 +30,6 @@ test("the sections of the protocol that sources cite are there", () => {
     cited.filter(({ section }) => !isThere(section)),
     [],
   );
-});
-
-test("the table of constants has the values of the code", () => {
-  const rows = [...protocol.matchAll(/^\| `(\w+(?:Ms|Seconds|Max))` +\| ([\d,]+) +\|/gm)];
-  const said = Object.fromEntries(
-    rows.map(([, name = "", value = ""]) => [name, Number(value.replaceAll(",", ""))]),
-  );
-  const { firstResendMs, resendMinMs, resendMaxMs, settleMaxMs, trimDelayMs } = lane;
-  const { tombstoneMs, letterLifeMs, seenKeepMs } = lane;
-  const leases = { leaseTtlMs, leaseRenewMs, readWindowMs, grantSecondsMax, obituaryTtlSeconds };
-  const appends = { firstResendMs, resendMinMs, resendMaxMs, settleMaxMs, trimDelayMs };
-  assert.deepEqual(said, { ...leases, ...appends, tombstoneMs, letterLifeMs, seenKeepMs });
 });
 
 test("the table of subjects has each that the code writes to", () => {

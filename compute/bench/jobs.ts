@@ -1,6 +1,7 @@
 // The jobs of `voda bench compute`: each against its controls, in one interleaved run.
 import { type Handle, MemoryPool } from "@voda/stdx/memory";
 import { library, openCpuDevice } from "../src/index.ts";
+import { shareOut } from "./devices.ts";
 import * as plain from "./plain.ts";
 import { ratio, timeInTurns } from "./rounds.ts";
 import { steal } from "./steal.ts";
@@ -167,6 +168,8 @@ export const jobs: Readonly<Record<string, Job>> = {
   },
 
   switch: switchDevices,
+
+  devices: shareOut,
 
   steal,
 };

@@ -1,4 +1,5 @@
 // For those who run kernels.
+export { type Batch, Batches, type BatchesOptions } from "./batches.ts";
 export type { Arguments, Extent } from "./bind.ts";
 export { openCpuDevice } from "./cpu.ts";
 // For those who write them.

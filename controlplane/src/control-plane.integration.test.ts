@@ -570,7 +570,7 @@ test("a node whose lease has ended is asked no more, though its heart beats: its
 
 test("a control plane that starts refuses no session that lives: it serves when it knows the nodes", async () => {
   const name = newName("early");
-  await using node = await TestNode.open({ nats: nats.url, id: "n23", resyncMs: 500 });
+  await using node = await TestNode.open({ nats: nats.url, id: "n23", resyncMs: 200 });
   node.activate(name, 4n);
   const folder = edgeDir();
   const socketPath = edgePaths(folder).picker;

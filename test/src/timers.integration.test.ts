@@ -5,6 +5,7 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
+import { storeErrorMsMax } from "@voda/net";
 import { SessionService, SessionStatus } from "@voda/proto/api";
 import { type Cluster, type ClusterNode, call, refusal, startCluster, waitUntil } from "./kit/index.ts";
 
@@ -47,15 +48,14 @@ async function putToSleep(key: string): Promise<void> {
 }
 
 test("timers ring once each, not before their time, and one that is cancelled never", async () => {
-  const dueMs = Date.now() + 700;
+  const dueMs = Date.now() + 3_000; // a busy machine takes its time until it cancels
   await plan(n1, "a", { when: { in: 300 }, ids: idsOf("in", 20), to: "a" });
   await plan(n1, "a", { when: { atMs: dueMs }, ids: ["at", "cancelled"], to: "a" });
   await call(n1.url, "planner/delays/later", { input: { delay: 200, to: "a" } });
   await call(n1.url, "planner/a/cancel", { input: "cancelled" });
   await ringOnce("a", [...idsOf("in", 20), "at", "delays"]);
   const at = (await lastMs("a"))["at"] ?? 0;
-  // clocks of one machine
-  assert.ok(at >= dueMs - 50, `it rang ${dueMs - at} ms early`);
+  assert.ok(at >= dueMs - storeErrorMsMax, `it rang ${dueMs - at} ms early`);
 });
 
 test("a timer that comes again does so until it is cancelled", async () => {
@@ -85,7 +85,7 @@ test("a session that sleeps is woken in time for its timers", async () => {
   await putToSleep("sleeps");
   await ringOnce("sleeps", ["up"]);
   const lateMs = ((await lastMs("sleeps"))["up"] ?? 0) - dueMs;
-  assert.ok(lateMs < 1_000, `it rang ${lateMs} ms late`);
+  assert.ok(lateMs < 3_000, `it rang ${lateMs} ms late`);
 });
 
 test("timers whose node is killed ring once each on another, also those of a session that slept there", async () => {

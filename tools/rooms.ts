@@ -73,7 +73,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     says: "the data plane imports stdx, proto, net, state and voda/definition; the planes never import each other",
     folders: {
       frame: { imports: [], pure: [] },
-      call: { imports: ["frame", "recent.ts"], pure: [stdx, proto] },
+      call: { imports: ["frame", "recent.ts"], pure: [stdx, proto, "croner"] },
       turn: { imports: ["call"], pure: [stdx] },
       lane: { imports: ["call", "turn"], pure: [stdx, proto, state] },
       reactor: { imports: ["call", "lane"], pure: [stdx, proto] },

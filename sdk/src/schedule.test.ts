@@ -26,6 +26,8 @@ test("a timer says whom, what and when, and gives back its id", () => {
   const { taken, schedule } = scheduling();
   assert.equal(schedule(counter, "k", { in: "2s" }).add(3), "id 0");
   assert.equal(schedule(counter, "k", { every: "5m", id: "mine" }).add(3), "mine");
+  schedule(counter, "k", { cron: "0 9 * * 1-5", timeZone: "Europe/Berlin", id: "work" }).add(3);
+  schedule(counter, "k", { cron: "@daily", id: "utc" }).add(3);
   assert.equal(
     schedule(counter, "k", { at: new Date(Date.UTC(2027, 0, 1)), id: "new year" }).add(3),
     "new year",
@@ -33,6 +35,8 @@ test("a timer says whom, what and when, and gives back its id", () => {
   assert.deepEqual(taken, [
     { ...add, timing: { id: "id 0", due: { type: "in", ms: 2_000 } } },
     { ...add, timing: { id: "mine", due: { type: "every", ms: 300_000 } } },
+    { ...add, timing: { id: "work", due: { type: "cron", pattern: "0 9 * * 1-5", zone: "Europe/Berlin" } } },
+    { ...add, timing: { id: "utc", due: { type: "cron", pattern: "@daily", zone: "UTC" } } },
     { ...add, timing: { id: "new year", due: { type: "at", ms: Date.UTC(2027, 0, 1) } } },
   ]);
 });
@@ -60,9 +64,12 @@ test("a timer is taken back by its id", () => {
 });
 
 for (const [what, when, words] of [
-  ["no time", {}, /takes one of in, at and every; it got none of them/],
+  ["no time", {}, /takes one of in, at, every and cron; it got none of them/],
   ["nothing", undefined, /it got none of them/],
   ["two times", { in: 1, every: "1m" }, /it got in and every/],
+  ["a zone alone", { timeZone: "UTC" }, /it got none of them/],
+  ["no pattern", { cron: 5 }, /cron is a string of 1 to 128 characters/],
+  ["an empty zone", { cron: "@daily", timeZone: "" }, /timeZone is a string of 1 to 128 characters/],
   ["a negative time", { in: -1 }, /in of -1 is out of range: 0ms to 36600d/],
   ["no duration", { in: "soon" }, /in of "soon" is not a duration/],
   ["too often", { every: 999 }, /every of 999 is out of range: 1s to/],

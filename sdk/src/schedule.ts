@@ -9,9 +9,19 @@ import { badRequest, bodyOf, checkKey, type Input, properties } from "./session.
 
 /** When a handler is called, once or again and again. */
 export type ScheduleTime =
-  | { readonly in: Duration; readonly at?: never; readonly every?: never }
-  | { readonly at: Date; readonly in?: never; readonly every?: never }
-  | { readonly every: Duration; readonly in?: never; readonly at?: never };
+  | (Only<"in"> & { readonly in: Duration })
+  | (Only<"at"> & { readonly at: Date })
+  | (Only<"every"> & { readonly every: Duration })
+  | (Only<"cron" | "timeZone"> & {
+      /** Five fields (minute, hour, day, month, weekday), or six with seconds first. */
+      readonly cron: string;
+      /** Whose clocks it goes by: `"Europe/Berlin"`. Default: `"UTC"`. */
+      readonly timeZone?: string;
+    });
+
+type Only<T extends string> = {
+  readonly [K in Exclude<"in" | "at" | "every" | "cron" | "timeZone", T>]?: never;
+};
 
 /** What `ctx.schedule` is given beside its target. */
 export type ScheduleOptions = ScheduleTime & {
@@ -36,6 +46,7 @@ export type CancelFunction = (id: string) => void;
 /** Between two times of one timer. */
 export const everyMsMin = 1_000;
 const idLengthMax = 128;
+const cronLengthMax = 128;
 
 /** For hosts: `ctx.schedule`. What arrives at `take` has been checked. `uuid`: an id of its own. */
 export function scheduleFunction(take: (request: SendRequest) => void, uuid: () => string): ScheduleFunction {
@@ -67,14 +78,25 @@ export function cancelFunction(take: (request: SendRequest) => void): CancelFunc
 /** @throws VodaError for what is no time, or none that will come */
 function dueOf(when: ScheduleOptions): Timing["due"] {
   const given = typeof when === "object" && when !== null ? when : {};
-  const named = (["in", "at", "every"] as const).filter((name) => Reflect.get(given, name) !== undefined);
+  const named = (["in", "at", "every", "cron"] as const).filter(
+    (name) => Reflect.get(given, name) !== undefined,
+  );
   if (named.length !== 1) {
     const found = named.length === 0 ? "none of them" : named.join(" and ");
-    throw badRequest(`ctx.schedule takes one of in, at and every; it got ${found}`);
+    throw badRequest(`ctx.schedule takes one of in, at, every and cron; it got ${found}`);
   }
   if (when.at !== undefined) return { type: "at", ms: timeOf("at", when.at) };
   if (when.every !== undefined) return { type: "every", ms: lengthOf("every", when.every, everyMsMin) };
+  if (when.cron !== undefined) return cronOf(when.cron, when.timeZone ?? "UTC");
   return { type: "in", ms: lengthOf("in", when.in, 0) };
+}
+
+/** What it means, its host knows. */
+function cronOf(pattern: unknown, zone: unknown): Timing["due"] {
+  for (const [what, text] of Object.entries({ cron: pattern, timeZone: zone }))
+    if (typeof text !== "string" || text.length === 0 || text.length > cronLengthMax || !text.isWellFormed())
+      throw badRequest(`${what} is a string of 1 to ${cronLengthMax} characters`);
+  return { type: "cron", pattern: String(pattern), zone: String(zone) };
 }
 
 function checkId(id: unknown): void {

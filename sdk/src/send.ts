@@ -27,6 +27,8 @@ export interface Timing {
   readonly id: string;
   readonly due:
     | { readonly type: "in" | "at" | "every"; readonly ms: number }
+    /** Five fields, or six or seven with seconds and years; an IANA time zone. */
+    | { readonly type: "cron"; readonly pattern: string; readonly zone: string }
     /** It is cancelled. */
     | { readonly type: "never" };
 }

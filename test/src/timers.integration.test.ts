@@ -68,6 +68,14 @@ test("a timer that comes again does so until it is cancelled", async () => {
   assert.ok(((await rings("again"))["tick"] ?? 0) <= (before ?? 0) + 1);
 });
 
+test("a timer by the calendar comes again until it is cancelled", async () => {
+  await plan(n1, "cron", { when: { cron: "* * * * * *" }, ids: ["second"], to: "cron" });
+  await waitUntil(async () => ((await rings("cron"))["second"] ?? 0) >= 2, "it rings again");
+  await call(n1.url, "planner/cron/cancel", { input: "second" });
+  const never = refusal(await plan(n1, "cron", { when: { cron: "0 0 30 2 *" }, ids: ["x"], to: "cron" }));
+  assert.equal(never.message, 'ctx.schedule: cron "0 0 30 2 *" in time zone "UTC" never comes');
+});
+
 test("a turn that fails, or calls what is not there, sets no timer", async () => {
   const input = { when: { in: 0 }, ids: ["x"], to: "fails" };
   assert.equal((await call(n1.url, "planner/fails/planAndFail", { input })).status, 500);

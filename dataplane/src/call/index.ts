@@ -33,9 +33,11 @@ export {
   type SessionCall,
 } from "./call.ts";
 export { decodeCall, decodeSessionCall, encodeCall, encodeSessionCall } from "./codec.ts";
+export { type CronTime, nextCronMs } from "./cron.ts";
 export { onBusyOf } from "./on-busy.ts";
 export { asksMax, left, listOf, noAskedMethod, noMethod, shown, tooManyAsks } from "./refusals.ts";
 export {
+  type Again,
   bytesOfSends,
   decodeSends,
   encodeSends,

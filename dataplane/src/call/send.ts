@@ -1,6 +1,7 @@
 // What a turn sends to other sessions: it leaves with the turn's record, and nobody waits for what becomes
 // of it.
 import { ByteReader, ByteWriter, DecodeError } from "@voda/stdx";
+import type { CronTime } from "./cron.ts";
 
 /** To a session of the sender's namespace; the input is JSON, or empty. */
 export interface Send {
@@ -19,7 +20,10 @@ export interface Timing {
 }
 
 /** In so long from the record on; at a time of the store's clock; each time that is over; cancelled. */
-export type Due = { readonly type: "in" | "at" | "every"; readonly ms: number } | { readonly type: "never" };
+export type Due = { readonly type: "in" | "at"; readonly ms: number } | Again | { readonly type: "never" };
+
+/** From one time to the next. */
+export type Again = { readonly type: "every"; readonly ms: number } | ({ readonly type: "cron" } & CronTime);
 
 /** Messages of one turn. */
 export const turnSendsMax = 1_024;
@@ -63,7 +67,7 @@ export const readSend = (input: ByteReader): Send => ({
 /** Whether it is a message that leaves with its turn. */
 export const isAtOnce = ({ timing }: Send): boolean => timing === undefined;
 
-const dues = ["in", "at", "every", "never"] as const;
+const dues = ["in", "at", "every", "never", "cron"] as const;
 
 export function encodeSends(sends: readonly Send[]): Uint8Array {
   const out = new ByteWriter(256);
@@ -75,13 +79,18 @@ export function encodeSends(sends: readonly Send[]): Uint8Array {
   return out.finish();
 }
 
-/** 0, or the place of the kind in its list from 1 on, then id and time. */
+/** 0, or the place of the kind in its list from 1 on, then id and what it says. */
 function writeTiming(out: ByteWriter, timing: Timing | undefined): void {
   if (timing === undefined) return out.u8(0);
   const { id, due } = timing;
   out.u8(1 + dues.indexOf(due.type));
   out.text(id);
-  out.varint(due.type === "never" ? 0 : due.ms);
+  if (due.type === "cron") {
+    out.text(due.pattern);
+    out.text(due.zone);
+  } else if (due.type !== "never") {
+    out.varint(due.ms);
+  }
 }
 
 function readTiming(input: ByteReader): Pick<Send, "timing"> {
@@ -89,8 +98,10 @@ function readTiming(input: ByteReader): Pick<Send, "timing"> {
   if (place === 0) return {};
   const type = dues[place - 1];
   if (type === undefined) throw new DecodeError(`a timer of unknown kind ${place}`);
-  const [id, ms] = [input.text(), input.varint()];
-  return { timing: { id, due: type === "never" ? { type } : { type, ms } } };
+  const id = input.text();
+  if (type === "never") return { timing: { id, due: { type } } };
+  if (type !== "cron") return { timing: { id, due: { type, ms: input.varint() } } };
+  return { timing: { id, due: { type, pattern: input.text(), zone: input.text() } } };
 }
 
 /** Bodies are views. @throws DecodeError */

@@ -1,11 +1,11 @@
 // What a session is to do later, as records have it (PROTOCOL.md 6.3).
 import { type ByteReader, type ByteWriter, DecodeError } from "@voda/stdx";
-import { readSend, writeSend } from "../call/index.ts";
+import { type Again, readSend, writeSend } from "../call/index.ts";
 import type { TimerChange } from "./timers.ts";
 import { readList, writeList } from "./words.ts";
 
 /** A change is told by its first byte. */
-const marks = { gone: 0, set: 1 } as const;
+const marks = { gone: 0, set: 1, cron: 2 } as const;
 
 /** Of a record with turns: what changes. Of a fold: all that wait. */
 export const timersPart = {
@@ -16,12 +16,18 @@ export const timersPart = {
 };
 
 function writeChange(writer: ByteWriter, change: TimerChange): void {
-  writer.u8(marks[change.type]);
+  const again = change.type === "set" ? change.timer.again : undefined;
+  writer.u8(again?.type === "cron" ? marks.cron : marks[change.type]);
   if (change.type === "gone") return writer.text(change.id);
   const { timer } = change;
   writer.text(timer.id);
   writer.varint(timer.dueMs);
-  writer.varint(timer.everyMs);
+  if (again?.type === "cron") {
+    writer.text(again.pattern);
+    writer.text(again.zone);
+  } else {
+    writer.varint(again?.ms ?? 0);
+  }
   writer.varint(timer.n);
   writeSend(writer, timer);
 }
@@ -29,9 +35,15 @@ function writeChange(writer: ByteWriter, change: TimerChange): void {
 /** Bodies are views. @throws DecodeError */
 function readChange(body: ByteReader): TimerChange {
   const mark = body.u8();
-  if (mark > marks.set) throw new DecodeError(`a timer with unknown flags 0x${mark.toString(16)}`);
+  if (mark > marks.cron) throw new DecodeError(`a timer with unknown flags 0x${mark.toString(16)}`);
   const id = body.text();
   if (mark === marks.gone) return { type: "gone", id };
-  const [dueMs, everyMs, n] = [body.varint(), body.varint(), body.varint()];
-  return { type: "set", timer: { id, dueMs, everyMs, n, ...readSend(body) } };
+  const dueMs = body.varint();
+  const again = mark === marks.cron ? readCron(body) : everyOf(body.varint());
+  return { type: "set", timer: { id, dueMs, again, n: body.varint(), ...readSend(body) } };
 }
+
+const readCron = (body: ByteReader): Again => ({ type: "cron", pattern: body.text(), zone: body.text() });
+
+/** 0: there is only one time. */
+const everyOf = (ms: number): Again | undefined => (ms === 0 ? undefined : { type: "every", ms });

@@ -72,6 +72,11 @@ const marks = (isGivenUp: boolean) =>
     maxLength: 3,
   });
 const seen = fc.tuple(marks(false), marks(true)).map(([taken, givenUp]) => [...taken, ...givenUp]);
+const again = fc.oneof(
+  fc.constant(undefined),
+  plain({ type: fc.constant("every" as const), ms: fc.integer({ min: 1 }) }),
+  plain({ type: fc.constant("cron" as const), pattern: fc.string(), zone: fc.string() }),
+);
 const timer = plain({
   id: fc.string(),
   agent: fc.string(),
@@ -79,7 +84,7 @@ const timer = plain({
   method: fc.string(),
   body: fc.uint8Array({ maxLength: 20, size: "max" }),
   dueMs: count,
-  everyMs: count,
+  again,
   n: count,
 }).map((one) => ({ type: "set" as const, timer: one }));
 const timers = fc.array(fc.oneof(timer, plain({ type: fc.constant("gone" as const), id: fc.string() })), {

@@ -163,9 +163,20 @@ const outbox = {
   ],
 };
 const later = { agent: "sink", key: "k", method: "take", body: bytes(3, 4) };
+const again = { type: "cron", pattern: "0 9 * * 1-5", zone: "Europe/Berlin" } as const;
+const daily = { ...later, id: "daily", dueMs: 1_790_000_000_002, again, n: 7 };
 const timers: readonly TimerChange[] = [
-  { type: "set", timer: { ...later, id: "one", dueMs: 1_790_000_000_000, everyMs: 0, n: 0 } },
-  { type: "set", timer: { ...later, id: "many", dueMs: 1_790_000_000_001, everyMs: 60_000, n: 70_000 } },
+  { type: "set", timer: { ...later, id: "one", dueMs: 1_790_000_000_000, again: undefined, n: 0 } },
+  {
+    type: "set",
+    timer: {
+      ...later,
+      id: "many",
+      dueMs: 1_790_000_000_001,
+      again: { type: "every", ms: 60_000 },
+      n: 70_000,
+    },
+  },
   { type: "gone", id: "none" },
 ];
 const seen = [{ source: bytes(16, 70), n: 70_000, usedAtMs: 1_790_000_000_000, isGivenUp: false }];
@@ -187,6 +198,7 @@ const laterRecords: Record<string, LaneRecord> = {
     timers,
   },
   waiting: { ...plainFold, timers: timers.slice(0, 2) },
+  daily: { ...plainFold, timers: [{ type: "set", timer: daily }] },
   remembering: { ...head, type: "gone", born: false, name: undefined, answers: [], clients: [], seen },
 };
 

@@ -112,6 +112,24 @@ test("of many missed times one is left, and the next is where it would have been
   assert.equal(rig.activation.timers.table.get("a")?.dueMs, 1_000 + 4_000);
 });
 
+test("a timer by the calendar comes at each of its times, and is gone after the last", () => {
+  const rig = createRig().owner();
+  const zone = "Europe/Berlin";
+  rig.world.storeMs = Date.UTC(2026, 11, 31, 7, 59, 0);
+  const daily = timer("daily", { type: "cron", pattern: "0 9 * * *", zone });
+  const last = timer("last", { type: "cron", pattern: "0 0 9 31 12 * 2026", zone });
+  setting(rig, 2, daily, last, timer("past", { type: "cron", pattern: "0 0 0 1 1 * 2026", zone }));
+  assert.deepEqual([...rig.activation.timers.table.keys()], ["daily", "last"]);
+  const fired = rig.wait(60_000, "outbox");
+  assert.equal(recordIn(fired).outbox?.letters.length, 2);
+  rig.accept(fired);
+  const left = [...rig.activation.timers.table.values()];
+  assert.deepEqual(
+    left.map(({ id, dueMs }) => [id, dueMs]),
+    [["daily", Date.UTC(2027, 0, 1, 8)]],
+  );
+});
+
 test("a timer that comes again waits until its last letter is over", () => {
   const rig = createRig().owner();
   setting(rig, 2, timer("a", { type: "every", ms: 1_000 }));

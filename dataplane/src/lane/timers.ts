@@ -1,6 +1,6 @@
 // What the session is to do later: messages by their id, each until its time has come. Then it is a letter
 // like any other, in the record that takes it from the table or says when it is due next.
-import { isAtOnce, outboxMessagesMax, type Send, sendBytes } from "../call/index.ts";
+import { type Again, isAtOnce, nextCronMs, outboxMessagesMax, type Send, sendBytes } from "../call/index.ts";
 import { timersFiredMax } from "./constants.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Turned } from "./turns.ts";
@@ -10,8 +10,8 @@ export interface Timer extends Send {
   readonly id: string;
   /** By the store's clock: milliseconds since 1970. */
   readonly dueMs: number;
-  /** From one time to the next; 0 when there is only one. */
-  readonly everyMs: number;
+  /** Absent when there is only one time. */
+  readonly again: Again | undefined;
   /** Number of the letter that it was last; 0 before the first. The next one waits until that is over. */
   readonly n: number;
 }
@@ -60,10 +60,12 @@ export function soonestMs({ table }: Timers): number {
   return soonest;
 }
 
-const dueOf = ({ due }: NonNullable<Send["timing"]>, nowMs: number): number => {
-  if (due.type === "never") return Number.POSITIVE_INFINITY;
+/** `undefined`: never. */
+function dueOf({ due }: NonNullable<Send["timing"]>, nowMs: number): number | undefined {
+  if (due.type === "never") return undefined;
+  if (due.type === "cron") return nextCronMs(due, nowMs);
   return due.type === "at" ? due.ms : nowMs + due.ms;
-};
+}
 
 /** What the next record says of timers, and the letters that it holds after those of its turns. */
 export interface Firing {
@@ -112,19 +114,20 @@ function noteSend(
   nowMs: number,
 ): void {
   const { id, due } = timing;
-  if (due.type === "never") {
-    changes.set(id, { type: "gone", id });
-    return;
-  }
-  const everyMs = due.type === "every" ? due.ms : 0;
-  const timer = { id, agent, key, method, body, dueMs: dueOf(timing, nowMs), everyMs, n: 0 };
-  changes.set(id, { type: "set", timer });
+  const dueMs = dueOf(timing, nowMs);
+  const again = due.type === "every" || due.type === "cron" ? due : undefined;
+  const timer = dueMs !== undefined && { id, agent, key, method, body, dueMs, again, n: 0 };
+  changes.set(id, timer ? { type: "set", timer } : { type: "gone", id });
 }
 
 /** Times that have passed are not made up for. */
 function nextOf(timer: Timer, n: number, nowMs: number): TimerChange {
-  const { id, dueMs, everyMs } = timer;
-  if (everyMs === 0) return { type: "gone", id };
+  const { id, dueMs, again } = timer;
+  const next = again && (again.type === "cron" ? nextCronMs(again, nowMs) : afterOf(dueMs, again.ms, nowMs));
+  return next === undefined ? { type: "gone", id } : { type: "set", timer: { ...timer, dueMs: next, n } };
+}
+
+function afterOf(dueMs: number, everyMs: number, nowMs: number): number {
   const passed = Math.floor((nowMs - dueMs) / everyMs);
-  return { type: "set", timer: { ...timer, dueMs: dueMs + (passed + 1) * everyMs, n } };
+  return dueMs + (passed + 1) * everyMs;
 }

@@ -62,6 +62,7 @@ const canonicalHash = fc.option(
 );
 const due = fc.oneof(
   record({ type: fc.constantFrom("in" as const, "at" as const, "every" as const), ms: number }),
+  record({ type: is("cron"), pattern: text, zone: text }),
   record({ type: is("never") }),
 );
 const target = { agent: text, key: text, method: text, body: bytes.map((one) => one.slice()) };

@@ -88,6 +88,20 @@ test("a session with too many timers sets no more, and may take some back", () =
   room.add(aTurn(), timer({ type: "at", ms: 1 }));
 });
 
+for (const [pattern, zone, words] of [
+  ["99 * * * *", "UTC", /cron "99 \* \* \* \*" in time zone "UTC": .*Invalid value for minute: 99/],
+  ["soon", "UTC", /cron "soon" in time zone "UTC": .*five, six, or seven/],
+  ["0 9 * * *", "Mars/Olympus", /time zone "Mars\/Olympus": .*[Ii]nvalid time zone/],
+  ["0 0 30 2 *", "UTC", /cron "0 0 30 2 \*" in time zone "UTC" never comes/],
+] as const)
+  test(`cron ${pattern} of ${zone} is refused at once`, () => {
+    const turn = aTurn();
+    const timing: Timing = { id: "a", due: { type: "cron", pattern, zone } };
+    const refused = refusalOf(() => new OutboxRoom().add(turn, { ...message(1), timing }));
+    assert.deepEqual([refused.code, refused.reason, turn.sends], ["invalid_argument", "bad_request", []]);
+    assert.match(refused.message, words);
+  });
+
 test("a handler that was checked once is known from then on", () => {
   const targets = new KnownTargets();
   const [one, other] = [

@@ -3,7 +3,9 @@
 import { turnBytesMax } from "@voda/proto/wire";
 import { type SendRequest, VodaError } from "voda/definition";
 import {
+  type CronTime,
   isAtOnce,
+  nextCronMs,
   outboxBytesMax,
   outboxMessagesMax,
   type Send,
@@ -59,6 +61,7 @@ export class OutboxRoom {
     const timers = this.#timers + turn.sends.filter((one) => !isAtOnce(one)).length;
     const bytes = turn.bytes + sendBytes(send);
     if (messages > turnSendsMax) throw tooLarge(`a turn sends at most turnSendsMax ${turnSendsMax} messages`);
+    if (timing?.due.type === "cron") checkCron(timing.due);
     if (isTimer && isCalled(send) && timers >= timersMax) throw tooManyTimers(timers);
     if (bytes > turnBytesMax)
       throw tooLarge(`${bytes} bytes of messages in one turn exceed turnBytesMax ${turnBytesMax}`);
@@ -73,6 +76,20 @@ export class OutboxRoom {
 
 const tooLarge = (message: string): VodaError =>
   new VodaError("resource_exhausted", `ctx.send: ${message}`, { reason: "too_large" });
+
+/** @throws VodaError for what is no pattern or time zone, and for a pattern without a time to come */
+function checkCron({ pattern, zone }: CronTime): void {
+  const what = `ctx.schedule: cron ${JSON.stringify(pattern)} in time zone ${JSON.stringify(zone)}`;
+  let next: number | undefined;
+  try {
+    next = nextCronMs({ pattern, zone }, Date.now());
+  } catch (cause) {
+    const words = cause instanceof Error ? cause.message : String(cause);
+    throw new VodaError("invalid_argument", `${what}: ${words}`, { reason: "bad_request", cause });
+  }
+  if (next === undefined)
+    throw new VodaError("invalid_argument", `${what} never comes`, { reason: "bad_request" });
+}
 
 /** When one of them is due, nobody can tell here. */
 const tooManyTimers = (timers: number): VodaError =>

@@ -3,7 +3,11 @@ import { agent, type ScheduleTime, s } from "voda";
 import { defineConfig } from "voda/config";
 
 interface Plan {
-  readonly when: { readonly in: number } | { readonly every: number } | { readonly atMs: number };
+  readonly when:
+    | { readonly in: number }
+    | { readonly every: number }
+    | { readonly cron: string }
+    | { readonly atMs: number };
   readonly ids: readonly string[];
   readonly to: string;
 }

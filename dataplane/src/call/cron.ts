@@ -1,0 +1,33 @@
+// Times that come again by the calendar of some place: croner reads the patterns, and knows its clocks.
+import { Cron } from "croner";
+
+/** A pattern of five fields, or of six or seven with seconds and years, and an IANA time zone. */
+export interface CronTime {
+  readonly pattern: string;
+  readonly zone: string;
+}
+
+interface Known {
+  readonly cron: Cron;
+  /** The next time after `afterMs`, and so after every time between them. */
+  afterMs: number;
+  nextMs: number;
+}
+
+/** By zone and pattern. A look at the calendar takes a tenth of a millisecond, a pattern twice that. */
+const known = new Map<string, Known>();
+const knownMax = 256;
+
+/** Milliseconds since 1970; `undefined`: never again. @throws TypeError, RangeError for what is no pattern or zone */
+export function nextCronMs({ pattern, zone }: CronTime, afterMs: number): number | undefined {
+  const name = `${zone} ${pattern}`;
+  const found = known.get(name) ?? { cron: new Cron(pattern, { timezone: zone }), afterMs: 0, nextMs: 0 };
+  if (known.size >= knownMax) known.clear();
+  known.set(name, found);
+  if (afterMs < found.afterMs || afterMs >= found.nextMs) {
+    const next = found.cron.nextRun(new Date(afterMs));
+    found.afterMs = afterMs;
+    found.nextMs = next === null ? Number.POSITIVE_INFINITY : next.getTime();
+  }
+  return found.nextMs === Number.POSITIVE_INFINITY ? undefined : found.nextMs;
+}

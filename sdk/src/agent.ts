@@ -21,7 +21,7 @@ import {
 } from "./handler.ts";
 import { beginCheck, type CheckInput, endCheck } from "./input.ts";
 import type { IfJson } from "./json.ts";
-import { isReservedName, nameProblem, rpcNameProblem } from "./name.ts";
+import { nameProblem, reservedProblem, rpcNameProblem } from "./name.ts";
 import { type AgentOptions, limitsOf } from "./options.ts";
 import { fieldsOf, type Schema, type Validate } from "./schema.ts";
 import { methodsOf, type ServiceImpl, type UnaryOnly } from "./service.ts";
@@ -243,7 +243,7 @@ function withAdditions(parts: AgentParts, additions: readonly Addition[]): Agent
 
 function methodNameProblem({ name, service }: MethodDefinition): string | undefined {
   if (service !== undefined) return rpcNameProblem(name);
-  return nameProblem(name) ?? (isReservedName(name) ? `name "${name}" is reserved` : undefined);
+  return nameProblem(name) ?? reservedProblem(name);
 }
 
 function refuseFunction(agentName: string, name: string, run: unknown): void {

@@ -427,7 +427,18 @@ test("bad keys and inputs are refused before anything is sent", async () => {
   await refused(client.counter("x".repeat(300)).get(), /key of 300 bytes exceeds keyBytesMax 256/);
   await refused(client.counter("a\nb").get(), /control character/);
   await refused(client.counter("..").get(), /key ".." cannot stand in a URL/);
-  await refused(client.counter("\ud800").get(), /not a well-formed string/);
+  await refused(
+    client.counter("\ud800").get(),
+    /^the key has half a character: a surrogate without its other half$/,
+  );
+  await refused(
+    client.counter(untyped(5)).get(),
+    /^the key is of type number; write it as text: String\(5\)$/,
+  );
+  await refused(
+    client.counter(untyped(undefined)).get(),
+    /^the key is of type undefined: 1 to 256 bytes of text$/,
+  );
   await refused(
     client.counter("k").any(untyped(1n)),
     /the input is BigInt, which JSON does not have; send it as text/,

@@ -44,3 +44,9 @@ export function rpcNameProblem(name: string): string | undefined {
 export function isReservedName(name: string): boolean {
   return reserved.has(name);
 }
+
+/** What is wrong with such a name, or `undefined`. */
+export function reservedProblem(name: string): string | undefined {
+  if (!reserved.has(name)) return undefined;
+  return `"${name}" is reserved: JavaScript looks it up by itself, as ${[...reserved].join(", ")}; take another`;
+}

@@ -3,7 +3,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { type FieldKind, fieldKindNames, fieldKinds, type Handles, type ValueKind } from "@voda/proto/fields";
 import { BrokenSchemaError, ofSchema, resultOf, tellIssues } from "./issues.ts";
 import { type IfJson, type Json, jsonProblem } from "./json.ts";
-import { isReservedName, nameProblem } from "./name.ts";
+import { isReservedName, nameProblem, reservedProblem } from "./name.ts";
 import { didYouMean } from "./near.ts";
 import { isThenable } from "./thenable.ts";
 
@@ -170,9 +170,8 @@ export function fieldsOf(agent: string, schema: unknown): NamedField[] {
       `agent ${agent}: the state schema must be an object of fields, { count: s.counter() }`,
     );
   return Object.entries(schema).map(([name, value]: [string, unknown]) => {
-    const problem = nameProblem(name);
+    const problem = nameProblem(name) ?? reservedProblem(name);
     if (problem !== undefined) throw new TypeError(`agent ${agent}: field ${problem}`);
-    if (isReservedName(name)) throw new TypeError(`agent ${agent}: field name "${name}" is reserved`);
     if (!isField(value))
       throw new TypeError(`agent ${agent}: field ${name} is not made by s.${fieldKindNames.join(", s.")}`);
     return { name, kind: value.kind, ...value[fieldKey] };

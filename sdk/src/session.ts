@@ -1,5 +1,5 @@
 // What a session looks like to those who call it, clients and agents alike.
-import { keyProblem } from "@voda/proto/name";
+import { keyBytesMax, keyProblem } from "@voda/proto/name";
 import { VodaError } from "./error.ts";
 import { type Sent, sentProblem } from "./json.ts";
 import { isReservedName } from "./name.ts";
@@ -39,9 +39,21 @@ export function bodyOf([input, ...more]: readonly unknown[]): string | undefined
 
 /** @throws VodaError for what is no key */
 export function checkKey(key: unknown): void {
-  const problem =
-    typeof key !== "string" || !key.isWellFormed() ? "the key is not a well-formed string" : keyProblem(key);
+  const problem = typeof key === "string" ? textProblem(key) : typeProblem(key);
   if (problem !== undefined) throw badRequest(problem);
+}
+
+function textProblem(key: string): string | undefined {
+  // `TextEncoder` would write another character in its place: two keys would name one session
+  if (!key.isWellFormed()) return "the key has half a character: a surrogate without its other half";
+  return keyProblem(key);
+}
+
+function typeProblem(key: unknown): string {
+  const what = `the key is of type ${typeof key}`;
+  return typeof key === "number" || typeof key === "bigint"
+    ? `${what}; write it as text: String(${key})`
+    : `${what}: 1 to ${keyBytesMax} bytes of text`;
 }
 
 /** The caller's mistake, found before anything is sent. */

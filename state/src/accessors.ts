@@ -67,7 +67,11 @@ export function createAccessors(fields: readonly Field[]): Accessors {
     getPrototypeOf: () => Object.prototype,
     setPrototypeOf: () => false,
     defineProperty: () => false,
-    deleteProperty: () => false,
+    deleteProperty: (_, name) => {
+      throw new TypeError(
+        named.has(name) ? `state.${String(name)} is a field: it stays, write another value` : noField(name),
+      );
+    },
     preventExtensions: () => false,
   };
   return (scope) => new Proxy(new Behind(scope), traps);

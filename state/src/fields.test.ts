@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
 import { jsonDepthMax } from "@voda/proto/fields";
-import { ClosedError, mapKeyBytesMax, openState, RefusedValueError, TooLargeError } from "./index.ts";
+import { ClosedError, mapKeyBytesMax, openState, RefusedValueError } from "./index.ts";
 
 const schema = {
   profile: { kind: "register", initial: { name: "new" } },
@@ -49,10 +49,11 @@ test("a counter refuses what is no integer and what leaves the integers", () => 
   first.state.visits.add(-Number.MAX_SAFE_INTEGER);
   first.commit(1);
   const { state } = live.begin();
-  for (const amount of [0.5, Number.NaN, 2 ** 53])
+  for (const amount of [0.5, Number.NaN, 2 ** 53, undefined as never])
     assert.throws(() => state.visits.add(amount), RefusedValueError);
   assert.throws(() => state.visits.add("2" as never), /state\.visits\.add\("2"\): the amount/);
   assert.throws(() => state.visits.add({} as never), /state\.visits\.add\(an object\): the amount/);
+  assert.throws(() => state.visits.add(Promise.resolve(1) as never), /add\(a promise\): await it/);
   assert.throws(() => state.visits.add(-1), /state\.visits\.add\(-1\).* exceeds 9007199254740991/);
   state.visits.add(Number.MAX_SAFE_INTEGER);
   assert.throws(() => state.visits.add(1), RefusedValueError);
@@ -195,7 +196,10 @@ test("a transaction over the bound leaves no trace and can still be rolled back"
   const tx = live.begin();
   tx.state.notes.append("x".repeat(600));
   tx.state.profile = "y".repeat(600);
-  assert.throws(() => tx.commit(1, 1000), TooLargeError);
+  assert.throws(() => tx.commit(1, 1000), {
+    name: "TooLargeError",
+    message: /^what the turn changes takes \d+ bytes, 1000 are left of turnBytesMax 1048576: write less/,
+  });
   tx.rollback();
   assert.deepEqual(live.snapshot(), before);
   const next = live.begin();

@@ -15,6 +15,7 @@ test("what is not Json is refused with its place and kind", () => {
     [() => 1, /^state\.a is a function/],
     [10n, /^state\.a is a bigint/],
     [Symbol("s"), /^state\.a is a symbol/],
+    [Promise.resolve(1), /^state\.a is a promise; write what it gives: await it$/],
     [new Date(0), /^state\.a is an instance of Date/],
     [new Map(), /^state\.a is an instance of Map/],
     [new Point(), /^state\.a is an instance of Point/],

@@ -61,6 +61,8 @@ function frozenArray(value: readonly unknown[], where: string, depth: number): J
 function frozenObject(value: object, where: string, depth: number): Json {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) {
+    if (value instanceof Promise)
+      throw new RefusedValueError(`${shownPath(where)} is a promise; write what it gives: await it`);
     throw new RefusedValueError(
       `${shownPath(where)} is ${describe(value)}; a value must be Json: plain objects, arrays, strings, numbers`,
     );

@@ -193,7 +193,7 @@ class Live<S extends Schema> implements SessionState<S> {
     this.#checkSize(bytes.length, changes);
     if (bytes.length > bytesMax)
       throw new TooLargeError(
-        `transaction of ${bytes.length} bytes exceeds ${bytesMax}; write less in one call`,
+        `what the turn changes takes ${bytes.length} bytes, ${bytesMax} are left of turnBytesMax ${turnBytesMax}: write less in one call`,
       );
     this.#unbroken(() => this.#take({ dot, changes, unknown: [] }));
     return bytes;

@@ -118,13 +118,15 @@ class CounterHandle implements Counter {
     return this.value;
   }
 
-  add(amount = 1): number {
+  /** Not a default: an input that a caller forgot would count as 1. */
+  add(...args: [amount?: number]): number {
+    const amount: unknown = args.length === 0 ? 1 : args[0];
     const { name, index } = this.#field;
     this.#scope.writable(name);
-    if (!Number.isSafeInteger(amount))
-      throw new RefusedValueError(
-        `state.${name}.add(${givenText(amount)}): the amount must be an integer within 2^53`,
-      );
+    if (!isInteger(amount)) {
+      const must = amount instanceof Promise ? "await it" : "the amount must be an integer within 2^53";
+      throw new RefusedValueError(`state.${name}.add(${givenText(amount)}): ${must}`);
+    }
     const value = this.value + amount;
     // The amount of the whole transaction goes into the delta, so it has the same bound as the sum.
     if (!Number.isSafeInteger(value) || !Number.isSafeInteger(value - this.#field.value)) {
@@ -145,11 +147,14 @@ function integer(reader: ByteReader): number {
   return amount;
 }
 
+const isInteger = (amount: unknown): amount is number => Number.isSafeInteger(amount);
+
 const givenCharsMax = 80;
 
 /** A text is quoted: "2" would look like a number that is refused for no reason. */
 function givenText(given: unknown): string {
   if (typeof given === "string") return JSON.stringify(given.slice(0, givenCharsMax));
+  if (given instanceof Promise) return "a promise";
   if (typeof given === "object" && given !== null) return Array.isArray(given) ? "an array" : "an object";
   return typeof given === "function" ? "a function" : String(given);
 }

@@ -63,7 +63,7 @@ test("a config becomes one file that imports voda only, and its agents as plain 
       ["add", MethodMode.HANDLER],
     ],
   );
-  assert.deepEqual([agent?.idleMs, agent?.resources?.memoryMib], [300_000, 1]);
+  assert.deepEqual([agent?.idleMs, agent?.resources?.memoryMib], [300_000, 0]);
 });
 
 /** A project with its own protobuf library, which must not get into the bundle. */

@@ -71,6 +71,30 @@ for (const [name, args, says] of [
     ["ps", "counter", "--dead"],
     /^voda: --dead lists all dead letters: leave counter out$/,
   ],
+  [
+    "two lists at once",
+    ["ps", "--nodes", "--dead"],
+    /^voda: --dead lists all dead letters: leave --nodes out$/,
+  ],
+  [
+    "letters of a namespace",
+    ["ps", "--dead", "--namespace", "a"],
+    /^voda: --dead lists all dead letters: leave --namespace out$/,
+  ],
+  [
+    "nodes of a namespace",
+    ["ps", "--nodes", "--namespace", "a"],
+    /^voda: --nodes lists all nodes: leave --namespace out$/,
+  ],
+  ["a letter of a namespace", ["dead", "drop", "1", "--namespace", "a"], /unknown option '--namespace'/],
+  ["help of no command", ["fly", "--help"], /^voda: unknown command 'fly'/],
+  [
+    "help of no subcommand",
+    ["quota", "fly", "-h"],
+    /^voda: unknown command 'fly'.*see `npx voda quota --help`/,
+  ],
+  ["help for no command", ["help", "fly"], /^voda: unknown command 'fly'/],
+  ["no zone", ["up", "--zones", ""], /digits, -, _ and \.; see/],
   ["a URL that is none", ["ps", "--url", "localhost:4000"], /write a URL such as http:\/\/127\.0\.0\.1:4000/],
   [
     "input that is not JSON",
@@ -309,10 +333,10 @@ test("the methods of one agent are told with what stands beside them, and a miss
     assert.deepEqual(
       out[0]?.split("\n").map((line) => line.trim().split(/ {2,}/)),
       [
-        ["METHOD", "MODE", "ACCESS", "MAX", "DESCRIPTION"],
-        ["has", "readonly", "public", "60000 ms"],
+        ["METHOD", "MODE", "ACCESS", "MAX TURN", "DESCRIPTION"],
+        ["has", "readonly", "public", "60.0 s"],
         ["buy", "handler", "public", "500 ms", "Sells one."],
-        ["tidy", "handler", "internal", "60000 ms"],
+        ["tidy", "handler", "internal", "60.0 s"],
       ],
     );
     const misspelt = await voda("agents", "ls", "shpo", "--url", url);

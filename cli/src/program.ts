@@ -28,7 +28,7 @@ export async function run(args: readonly string[], { out, err }: Streams): Promi
   const print = isForPrograms(args) ? exact : (line: string): void => exact(forTerminal(line));
   const program = build({ out: print, err: tell, exact });
   try {
-    await program.parseAsync(args, { from: "user" });
+    await program.parseAsync(unknownIn(program, args) ?? args, { from: "user" });
     return exitCodes.ok;
   } catch (error) {
     if (!(error instanceof CommanderError)) return fail(failureOf(error));
@@ -50,6 +50,24 @@ function build(output: Output): Command {
     .configureOutput({ writeOut: (text) => output.out(text.trimEnd()), writeErr: () => undefined });
   for (const add of commands) add(program, output);
   return program;
+}
+
+/**
+ * Down to a command that does not exist: with `--help` or `help` beside it commander would print the help of
+ * what is above, as if that had been asked for.
+ */
+function unknownIn(program: Command, args: readonly string[]): readonly string[] | undefined {
+  const names: string[] = [];
+  let at = program;
+  for (const arg of args) {
+    if (at.commands.length === 0 || arg.startsWith("-")) return undefined;
+    if (arg === "help") continue;
+    names.push(arg);
+    const next = at.commands.find((one) => one.name() === arg);
+    if (next === undefined) return names;
+    at = next;
+  }
+  return undefined;
 }
 
 /** The names of the command and of its subcommands, as far as they are known. */
@@ -79,7 +97,7 @@ function usage(error: CommanderError, command: string): Failure {
       `\`${command.trim()}\` takes $1 arguments, not $2: `,
     )
     .replace(/^`call` takes .*\.$/, (words) => `${words.slice(0, -1)}; quote what has spaces`)
-    .replace(/\.$/, "")
+    .replace(/(?<=\S)\.$/, "")
     .replaceAll(/\s*\n\s*/g, " ");
   return { line: `${message}; see \`npx voda ${command}--help\``, exitCode };
 }

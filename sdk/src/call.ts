@@ -135,7 +135,8 @@ function failure(call: Call, timeout: AbortSignal, error: unknown, last: VodaErr
     });
   if (timeout.aborted) {
     const seen = last === undefined ? "" : `; before that: ${last.message}`;
-    return new VodaError("deadline_exceeded", `no answer within the timeout of ${call.timeoutMs} ms${seen}`, {
+    const words = `no answer within the timeout of ${call.timeoutMs} ms: whether the call took effect is unknown`;
+    return new VodaError("deadline_exceeded", `${words}${seen}`, {
       reason: "timed_out",
       cause: last ?? error,
     });

@@ -38,6 +38,8 @@ test("quotas are set, listed and deleted, in words and as JSON", async () => {
     out: ["namespace team may take 10 sessions, 1.5 cores, 64 MiB, 0.5 GPUs"],
     err: ["voda: no agent is deployed in namespace team"],
   });
+  const one = await quota("set", "default", "--sessions", "1", "--cpu-milli", "1000");
+  assert.deepEqual(one.out, ["namespace default may take 1 session, 1 core"]);
   const none = await quota("set", "default", "--sessions", "0", "--json");
   assert.deepEqual(JSON.parse(none.out.join("")), { namespace: "default", sessions: 0 });
   const { out } = await quota("ls");

@@ -7,7 +7,7 @@ import { pathToFileURL } from "node:url";
 import { sourceScheme } from "@voda/proto/wire";
 import type { OutputChunk, RolldownError } from "rolldown";
 import { isProvided } from "voda/definition";
-import { CliError } from "../failure.ts";
+import { CliError, exitCodes } from "../failure.ts";
 import { protobufProblem } from "./protobuf.ts";
 import { Places, type Stays } from "./stays.ts";
 
@@ -33,6 +33,7 @@ export async function bundleConfig(config: string): Promise<Bundle> {
   if (!existsSync(config))
     throw new CliError(
       `no ${config}; write one (export default defineConfig({ agents: [...] })), or name another with --config`,
+      exitCodes.usage,
     );
   const first = new Places(config);
   const bundle = await build(config, first);

@@ -8,7 +8,7 @@ import { didYouMean } from "voda/definition";
 import { type Api, connectApi } from "../api.ts";
 import { CliError, exitCodes } from "../failure.ts";
 import { jsonOption, parseName, urlOption } from "../options.ts";
-import { firstOf, type Output, table } from "../print.ts";
+import { duration, firstOf, type Output, table } from "../print.ts";
 
 interface AgentsFlags {
   readonly url: string;
@@ -34,7 +34,7 @@ export function addAgents(program: Command, { out: print }: Output): void {
     const shown = one === undefined ? all : [one];
     if (json === true) print(JSON.stringify({ agents: shown.map((agent) => toJson(AgentSchema, agent)) }));
     else if (one !== undefined)
-      print(table(["METHOD", "MODE", "ACCESS", "MAX", "DESCRIPTION"], methodsOf(one)));
+      print(table(["METHOD", "MODE", "ACCESS", "MAX TURN", "DESCRIPTION"], methodsOf(one)));
     else if (all.length === 0) print(`no agents in namespace ${namespace}`);
     else print(table(["AGENT", "REVISION", "METHODS"], all.map(row)));
   });
@@ -111,7 +111,7 @@ function methodsOf({ methods, turnMsMax: agentsMax }: Agent): string[][] {
     name,
     mode === MethodMode.READONLY ? "readonly" : "handler",
     access === MethodAccess.INTERNAL ? "internal" : "public",
-    `${turnMsMax || agentsMax} ms`,
+    duration(turnMsMax || agentsMax),
     description,
   ]);
 }

@@ -4,7 +4,7 @@ import { type DeadLetter, DeadLetterSchema, type SessionRef } from "@voda/proto/
 import { defaultNamespace } from "@voda/proto/session";
 import { type Command, InvalidArgumentError } from "commander";
 import { type Api, connectApi } from "../api.ts";
-import { type ClientFlags, withClientFlags } from "../options.ts";
+import { type ClientFlags, jsonOption, urlOption } from "../options.ts";
 import { type Output, type Print, table } from "../print.ts";
 
 /** As many as the control plane gives at once. */
@@ -22,7 +22,8 @@ export function addDead(program: Command, { out: print }: Output): void {
       .command(name)
       .description(description)
       .argument("<id...>", "as `voda ps --dead` lists them", idsOf);
-    withClientFlags(command).action(async (ids: bigint[], flags: ClientFlags) => {
+    command.addOption(urlOption()).addOption(jsonOption());
+    command.action(async (ids: bigint[], flags: Pick<ClientFlags, "url" | "json">) => {
       const { sessions } = connectApi(flags.url);
       // one by one: what is taken is in the order in which it was asked for
       for (const id of ids) {
@@ -88,6 +89,7 @@ function idsOf(text: string, before: bigint[] | undefined): bigint[] {
 }
 
 function idOf(text: string): bigint {
-  if (!/^[1-9]\d{0,15}$/.test(text)) throw new InvalidArgumentError("it is no id of a dead letter.");
+  if (!/^[1-9]\d{0,15}$/.test(text))
+    throw new InvalidArgumentError("it is no id: `npx voda ps --dead` lists them");
   return BigInt(text);
 }

@@ -29,9 +29,8 @@ export function addPs(program: Command, { out: print, err }: Output): void {
     .option("--nodes", "list the nodes")
     .option("--dead", "list messages between sessions that were given up");
   withClientFlags(command).action(async (agent: string | undefined, flags: PsFlags) => {
-    const all = flags.dead === true ? "--dead lists all dead letters" : "--nodes lists all nodes";
-    if (agent !== undefined && (flags.dead === true || flags.nodes === true))
-      throw new CliError(`${all}: leave ${agent} out`, exitCodes.usage);
+    const stray = strayOf(agent, flags);
+    if (stray !== undefined) throw new CliError(stray, exitCodes.usage);
     const api = connectApi(flags.url);
     if (flags.dead === true) await printDead(api, flags, print);
     else if (flags.nodes === true) printNodes((await api.nodes.listNodes({})).nodes, flags, print);
@@ -49,6 +48,17 @@ export function addPs(program: Command, { out: print, err }: Output): void {
     const full = fullStoreHere(flags.url);
     if (full !== undefined) err(`voda: the store is ${full}; \`npx voda doctor\` says what to do`);
   });
+}
+
+/** What narrows a list of sessions, beside a list that is whole. */
+function strayOf(agent: string | undefined, { dead, nodes, namespace }: PsFlags): string | undefined {
+  if (dead === undefined && nodes === undefined) return undefined;
+  const both = dead !== undefined && nodes !== undefined;
+  const what =
+    agent ?? (namespace === undefined ? undefined : "--namespace") ?? (both ? "--nodes" : undefined);
+  if (what === undefined) return undefined;
+  const all = dead === undefined ? "--nodes lists all nodes" : "--dead lists all dead letters";
+  return `${all}: leave ${what} out`;
 }
 
 /** Only of the mesh that runs in this folder: its store is on this machine. */

@@ -117,13 +117,15 @@ function withFlags(command: Command): Command {
 /** In the units that people think in; the flags have those that can be counted in whole numbers. */
 function limitsText({ sessions, cpuMilli, memoryMib, gpuMilli }: Quota): string {
   const parts = [
-    sessions !== undefined && `${sessions} sessions`,
-    cpuMilli !== undefined && `${cpuMilli / 1000} cores`,
+    sessions !== undefined && counted(sessions, "session"),
+    cpuMilli !== undefined && counted(cpuMilli / 1000, "core"),
     memoryMib !== undefined && `${memoryMib} MiB`,
-    gpuMilli !== undefined && `${gpuMilli / 1000} GPUs`,
+    gpuMilli !== undefined && counted(gpuMilli / 1000, "GPU"),
   ];
   return parts.filter((part) => part !== false).join(", ");
 }
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`;
 
 /** What is not limited is absent from `quota`; what is not used is 0 in `used`. */
 function asJson({ quota, used }: QuotaState) {

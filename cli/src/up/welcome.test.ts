@@ -21,6 +21,7 @@ test("what clients cannot call is marked, and not proposed", () => {
     .readonly({ look: () => 2 });
   const lines = welcome({ mesh, agents: [definitionOf(vault)], logs: "/tmp", isHere: true, took: "1 s" });
   const said = lines.join("\n");
+  assert.match(said, /logs +\/tmp$/m, "a path that lies elsewhere is told whole");
   assert.match(said, /vault +secret \(internal\) +open +look \(readonly\)/);
   assert.match(said, /curl --json 2 \S+\/agents\/vault\/alice\/open/);
   assert.doesNotMatch(said, /alice\/secret/);

@@ -21,13 +21,19 @@ export function welcome(options: {
     `  nodes     ${mesh.nodes.map((node) => `${node.id} ${node.ingress}`).join("  ")}`,
     `  nats      ${mesh.nats.url}`,
     `  envoy     ${mesh.envoy.admin}`,
-    `  logs      ${relative(".", options.logs)}`,
+    `  logs      ${shown(options.logs)}`,
     "",
     ...agents.map((agent) => `  ${agent.name.padEnd(9)} ${firstOf(agent.methods.map(methodWord), "  ")}`),
     "",
     "try:",
     ...tries(mesh.ingress, agents, options.isHere).map((command) => `  ${command}`),
   ];
+}
+
+/** Short where it lies in this folder; from elsewhere steps upwards are harder to read than the whole. */
+function shown(path: string): string {
+  const from = relative(".", path);
+  return from.startsWith("..") ? path : from;
 }
 
 /** Whether a call writes is what people ask first, and whether they can call it at all. */

@@ -304,12 +304,12 @@ test("calls beyond pipelineTurnsMax are refused, and taken again when others are
 });
 
 test("calls beyond pipelineBytesMax are refused", () => {
-  const rig = createRig().held();
-  rig.invoke(callOf(2, { bytes: 4_000_000 }));
-  const effects = rig.invoke(callOf(3, { bytes: 200_000 }));
+  const rig = createRig().held(); // one of 10 bytes
+  assert.deepEqual(typesOf(rig.invoke(callOf(2, { bytes: pipelineBytesMax - 10 }))), ["run"]);
+  const effects = rig.invoke(callOf(3, { bytes: 1 }));
   assert.match(
     one(effects, "fail").failure.message,
-    /4200010 bytes of calls wait, pipelineBytesMax is 4194304/,
+    /4194305 bytes of calls wait, pipelineBytesMax is 4194304/,
   );
 });
 

@@ -117,8 +117,8 @@ test("there is room for a new explicit id until idsMax are kept or on their way;
   for (let number = 1; number < idsMax; number += 1) store(table, number, keptMs);
   assert.equal(roomFor(table, keyed(0), 0, 0), "room");
   assert.equal(roomFor(table, keyed(0), 1, 1000), keptMs - 1000);
+  assert.equal(roomFor(table, keyed(0, briefMs), 1, 1000), "room", "brief ones give way");
   assert.equal(roomFor(table, keyed(0), 1, keptMs), "room");
-  assert.equal(roomFor(table, keyed(0, briefMs), 1, 0), "room");
 });
 
 test("the first bodies go when answers take more than their bound, and the bytes add up", () => {

@@ -297,6 +297,16 @@ test("reconnect, releasing: verify, then send again", () => {
   assert.deepEqual(one(rig.last(reading, rig.tip()), "append"), release);
 });
 
+test("reconnect, a claim for readers in flight: verify, then send again", () => {
+  const rig = createRig();
+  const own = stored(1, recordOf(me, 1));
+  const claim = rig.range(rig.last(rig.invoke(readOf(1)), own), own);
+  rig.read(1);
+  rig.step({ type: "connection", up: false });
+  const reading = rig.step({ type: "connection", up: true });
+  assert.deepEqual(one(rig.last(reading, own), "append"), one(claim, "append"));
+});
+
 test("reconnect while a fold is made: verify, though nobody waits, and the fold goes on", () => {
   const rig = createRig({ folds: { ...foldBoundsOf(true), foldRecordsMax: 1 } }).owner();
   rig.step({ type: "connection", up: false });

@@ -177,3 +177,13 @@ test("a session that ends forgets its timers", () => {
   assert.equal(one(ended, "append").gone, true);
   assert.equal(one(rig.accept(ended), "unring").seq, 50);
 });
+
+test("a timer that is due while its session ends does not ring any more", () => {
+  const rig = createRig().owner();
+  setting(rig, 2, once("a", 500));
+  rig.invoke(callOf(3));
+  assert.deepEqual(rig.step({ type: "control", call: callOf(4, { type: "end" }) }), []);
+  assert.deepEqual(rig.wait(600, "outbox"), []);
+  const ended = rig.accept(rig.turned(3));
+  assert.equal(one(ended, "append").gone, true);
+});

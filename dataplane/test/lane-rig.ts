@@ -11,6 +11,7 @@ import { encodeRecord, type FoldRecord, type LaneRecord } from "../src/lane/reco
 import { stepLane } from "../src/lane/step.ts";
 import type { LaneEffect, LaneEvent, LaneTimer, Standing, StoredRecord, World } from "../src/lane/types.ts";
 import { noRecord, type RecordId } from "../src/lane/words.ts";
+import { plainCall } from "./call.ts";
 import { phaseOf } from "./phase.ts";
 
 export const me = "a".repeat(32);
@@ -31,18 +32,7 @@ export const keyOf = (number: number, more: Partial<Extract<CallId, { type: "key
 });
 
 export function callOf(number: number, more: Partial<CallHead> = {}): CallHead {
-  return {
-    number,
-    type: "invoke",
-    readonly: false,
-    deadlineMs: 5000,
-    id: keyOf(number),
-    hops: 0,
-    mayHaveBegun: false,
-    onBusy: "queue",
-    bytes: 10,
-    ...more,
-  };
+  return plainCall(number, 5000, { head: { id: keyOf(number), bytes: 10, ...more } }).head;
 }
 
 export const readOf = (number: number, more: Partial<CallHead> = {}): CallHead =>

@@ -116,6 +116,46 @@ export const noChain: readonly string[] = [];
 /** The caller of calls that nobody has signed. */
 export const anonymous = "anonymous";
 
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+/** A call that is being made. Once it is handed on, as a `Call`, nobody writes to it any more. */
+export type CallDraft = Writable<Omit<Call, "head">> & { readonly head: Writable<CallHead> };
+
+/**
+ * A call in which all is plain: the one list of what a call has, so that every call has the same shape and a
+ * new attribute is written by those who know of it. `method` is still to be named.
+ */
+export function draftCall(
+  { name, token, deadlineMs }: Pick<Call, "name" | "token"> & Pick<CallHead, "deadlineMs">,
+  body: Uint8Array,
+  number: number,
+): CallDraft {
+  return {
+    head: {
+      number,
+      type: "invoke",
+      readonly: false,
+      deadlineMs,
+      id: undefined,
+      hops: 0,
+      mayHaveBegun: false,
+      onBusy: "queue",
+      bytes: body.length,
+    },
+    name,
+    token,
+    method: "",
+    content: "json",
+    body,
+    caller: anonymous,
+    traceparent: undefined,
+    requestId: undefined,
+    chain: noChain,
+    grant: undefined,
+    devices: undefined,
+  };
+}
+
 /** The numbers of one process: calls from clients, from other nodes and from the control plane share them. */
 export function createNumbers(first = 1): () => number {
   let next = first;

@@ -5,11 +5,11 @@ import type { Redelivery } from "@voda/proto/node";
 import { type SessionName, type SessionToken, sessionToken } from "@voda/proto/session";
 import {
   type Answer,
-  anonymous,
   type Call,
+  type CallDraft,
   type CallType,
+  draftCall,
   type Failed,
-  noChain,
   type Submit,
 } from "../call/index.ts";
 import type { Activated, CommandedSessions } from "../controls/index.ts";
@@ -24,8 +24,6 @@ export interface InboxOptions {
 }
 
 const nothing = new Uint8Array(0);
-
-type Submitted = Pick<Call, "method" | "body" | "chain"> & Pick<Call["head"], "type" | "id">;
 
 /** Opened once by `openHost`, closed once by the drain: in between it hands everything to the reactor. */
 export class Inbox implements CommandedSessions {
@@ -54,8 +52,10 @@ export class Inbox implements CommandedSessions {
     grant: string | undefined,
   ): Promise<Answer> {
     // an order is a call like any other: it has a deadline, is passed on, and is answered once
-    const what = { type, id: undefined, method: "", body: nothing, chain: noChain } as const;
-    return this.#submitted(what, name, deadlineMs, grant);
+    const call = this.#draft(name, nothing, deadlineMs);
+    call.head.type = type;
+    call.grant = grant;
+    return this.#submitted(call);
   }
 
   /** `deadlineMs`: monotonic. */
@@ -65,41 +65,19 @@ export class Inbox implements CommandedSessions {
     deadlineMs: number,
     grant: string | undefined,
   ): Promise<Answer> {
-    const id = { type: "sent", source, n: 1, rawHash: source } as const;
-    return this.#submitted({ type: "invoke", id, method, body, chain: [sender] }, name, deadlineMs, grant);
+    const call = this.#draft(name, body, deadlineMs);
+    call.head.id = { type: "sent", source, n: 1, rawHash: source };
+    call.method = method;
+    call.chain = [sender];
+    call.grant = grant;
+    return this.#submitted(call);
   }
 
-  #submitted(
-    { type, id, method, body, chain }: Submitted,
-    name: SessionName,
-    deadlineMs: number,
-    grant: string | undefined,
-  ): Promise<Answer> {
-    const number = this.#options.numbers();
-    const call: Call = {
-      head: {
-        number,
-        type,
-        readonly: false,
-        deadlineMs,
-        id,
-        hops: 0,
-        mayHaveBegun: false,
-        onBusy: "queue",
-        bytes: body.length,
-      },
-      name,
-      token: sessionToken(name),
-      method,
-      content: "json",
-      body,
-      caller: anonymous,
-      traceparent: undefined,
-      requestId: undefined,
-      chain,
-      grant,
-      devices: undefined,
-    };
+  #draft(name: SessionName, body: Uint8Array, deadlineMs: number): CallDraft {
+    return draftCall({ name, token: sessionToken(name), deadlineMs }, body, this.#options.numbers());
+  }
+
+  #submitted(call: Call): Promise<Answer> {
     return new Promise((resolve) => void this.submit(call, resolve));
   }
 

@@ -68,7 +68,7 @@ test("any head is a call or is refused, and a refusal can be said in its protoco
       const dialect = dialectOf(one);
       try {
         const accepted = acceptHead(one, { dialect, routes, nowMs: 0, isFromEdge });
-        const call = callOf(one, dialect, accepted, new Uint8Array(0), 1);
+        const call = callOf(accepted, new Uint8Array(0), 1);
         assert.ok(call.head.deadlineMs <= callMsMax);
       } catch (error) {
         assert.ok(error instanceof Refusal, String(error));

@@ -1,9 +1,8 @@
 // Reads a request's head: who is called, by whom, until when. The body stays opaque.
 import type { SessionName, SessionToken } from "@voda/proto/session";
 import { headers, headersBytesMax } from "@voda/proto/wire";
-import { anonymous, type Call, type CallId, noChain } from "../call/index.ts";
+import { anonymous, type Call, type CallId, type Content, draftCall } from "../call/index.ts";
 import { ownedId, type Repeat, rawHashOf, repeatOf, requestIdOf } from "./call-id.ts";
-
 import type { Dialect } from "./dialect/index.ts";
 import { headerOf, type RequestHead } from "./head.ts";
 import { callMsDefault, callMsMax } from "./limits.ts";
@@ -18,6 +17,9 @@ export interface Accepted {
   /** Monotonic. */
   readonly deadlineMs: number;
   readonly repeat: Repeat | undefined;
+  readonly content: Content;
+  readonly traceparent: string | undefined;
+  readonly requestId: string | undefined;
   readonly grant: string | undefined;
 }
 
@@ -50,6 +52,7 @@ export function acceptHead(head: RequestHead, { dialect, routes, nowMs, isFromEd
   if (head.method === "GET" && !route.readonly)
     throw unimplemented(`${route.method} writes: HTTP method GET is for readonly methods; send POST`, 405);
   const { name, token } = sessionOf(path, route);
+  const trace = headerOf(head, headers.traceparent);
   const leftMs = callMs(route, dialect.timeoutMs(head));
   // Both specifications want a positive number, and grpc-go sends 0 for a deadline that has just passed.
   if (leftMs === 0)
@@ -63,6 +66,9 @@ export function acceptHead(head: RequestHead, { dialect, routes, nowMs, isFromEd
     token,
     deadlineMs: nowMs + leftMs,
     repeat: repeatOf(head, { isFromEdge, dedupeMs: route.dedupeMs, callMs: leftMs }),
+    content: dialect.content,
+    traceparent: trace !== undefined && traceparentText.test(trace) ? trace : undefined,
+    requestId: requestIdOf(head),
     grant: isFromEdge ? headerOf(head, headers.grant) : undefined,
   };
 }
@@ -75,38 +81,19 @@ function callMs({ turnMsMax }: Route, askedMs: number | undefined): number {
   return Math.min(askedMs ?? Math.max(callMsDefault, turnMsMax), callMsMax);
 }
 
-export function callOf(
-  head: RequestHead,
-  { content }: Dialect,
-  { name, token, route, deadlineMs, repeat, grant }: Accepted,
-  body: Uint8Array,
-  number: number,
-): Call {
-  const trace = headerOf(head, headers.traceparent);
-  return {
-    head: {
-      number,
-      type: "invoke",
-      readonly: route.readonly,
-      deadlineMs,
-      id: repeat === undefined ? undefined : callIdOf(name, repeat, rawHashOf(route.method, content, body)),
-      hops: 0,
-      mayHaveBegun: false,
-      onBusy: route.onBusy,
-      bytes: body.length,
-    },
-    name,
-    token,
-    method: route.method,
-    content,
-    body,
-    caller: anonymous,
-    traceparent: trace !== undefined && traceparentText.test(trace) ? trace : undefined,
-    requestId: requestIdOf(head),
-    chain: noChain,
-    grant,
-    devices: undefined,
-  };
+/** The call of a head that was accepted, with its body. */
+export function callOf(accepted: Accepted, body: Uint8Array, number: number): Call {
+  const { route, name, content, repeat } = accepted;
+  const call = draftCall(accepted, body, number);
+  call.head.readonly = route.readonly;
+  call.head.onBusy = route.onBusy;
+  if (repeat !== undefined) call.head.id = callIdOf(name, repeat, rawHashOf(route.method, content, body));
+  call.method = route.method;
+  call.content = content;
+  call.traceparent = accepted.traceparent;
+  call.requestId = accepted.requestId;
+  call.grant = accepted.grant;
+  return call;
 }
 
 function callIdOf(name: SessionName, repeat: Repeat, rawHash: Uint8Array): CallId {

@@ -144,7 +144,7 @@ export class Exchange {
     this.#guard(() => {
       const message = this.#dialect.message(state.body.complete(), this.#head);
       const { accepted } = state;
-      const call = callOf(this.#head, this.#dialect, accepted, message, this.#floor.numbers());
+      const call = callOf(accepted, message, this.#floor.numbers());
       this.#floor.counts.calls += 1;
       // Before the call leaves: a refusal may answer it inside of `submit`.
       this.#state = { type: "running", accepted, takeBack: undefined };

@@ -1,7 +1,7 @@
 // Letters as calls: what a session has sent goes to its target's lane, under the number that it has for ever.
 import { type Agent, MethodMode } from "@voda/proto/api";
 import type { SessionName } from "@voda/proto/session";
-import { anonymous, type Call, type Failed, fail, noAskedMethod, tokenOf } from "../call/index.ts";
+import { type Call, draftCall, type Failed, fail, noAskedMethod, tokenOf } from "../call/index.ts";
 import type { Letter } from "../lane/index.ts";
 
 const nothing = new Uint8Array(0);
@@ -25,30 +25,12 @@ export function callOf(
 ): Call {
   const { n, method } = letter;
   const body = isGivenUp ? nothing : letter.body;
-  return {
-    head: {
-      number,
-      type: isGivenUp ? "deliver" : "invoke",
-      readonly: false,
-      deadlineMs,
-      id: { type: "sent", source, n, rawHash: source },
-      hops: 0,
-      mayHaveBegun: false,
-      onBusy: "queue",
-      bytes: body.length,
-    },
-    name,
-    token: tokenOf(name),
-    method,
-    content: "json",
-    body,
-    caller: anonymous,
-    traceparent: undefined,
-    requestId: undefined,
-    chain: [sender],
-    grant: undefined,
-    devices: undefined,
-  };
+  const call = draftCall({ name, token: tokenOf(name), deadlineMs }, body, number);
+  if (isGivenUp) call.head.type = "deliver";
+  call.head.id = { type: "sent", source, n, rawHash: source };
+  call.method = method;
+  call.chain = [sender];
+  return call;
 }
 
 /** Why nothing can be sent to the method. */
@@ -58,6 +40,6 @@ export function letterRefusal(agent: Agent, method: string): Failed | undefined 
   if (found.mode !== MethodMode.READONLY) return undefined;
   return fail(
     "bad_request",
-    `${method} of agent ${agent.name} is readonly: there is nothing that it could do`,
+    `${method} of agent ${agent.name} is readonly: ask it with ctx.ask, or send to a handler that writes`,
   );
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { plainCall } from "../../test/call.ts";
 import type { CallHead } from "../call/index.ts";
 import { openTurn, readersMax, stepTurn } from "./turn.ts";
 import type { TurnEffect, TurnEvent } from "./types.ts";
@@ -7,17 +8,7 @@ import type { TurnEffect, TurnEvent } from "./types.ts";
 const delta = Uint8Array.of(1);
 const answer = Uint8Array.of(2);
 const canonicalHash = Uint8Array.of(3);
-const write = (number: number, deadlineMs = 1000): CallHead => ({
-  number,
-  type: "invoke",
-  readonly: false,
-  deadlineMs,
-  id: undefined,
-  hops: 0,
-  mayHaveBegun: false,
-  onBusy: "queue",
-  bytes: 0,
-});
+const write = (number: number, deadlineMs = 1000): CallHead => plainCall(number, deadlineMs).head;
 const read = (number: number, deadlineMs = 1000): CallHead => ({
   ...write(number, deadlineMs),
   readonly: true,

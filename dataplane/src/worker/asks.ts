@@ -11,6 +11,7 @@ import {
   type Call,
   type CheckMessage,
   chainMax,
+  draftCall,
   type Failure,
   fail,
   noChain,
@@ -153,30 +154,15 @@ export class Asks {
     const nowMs = systemClock.monotonicMs();
     const name = { namespace: own.namespace, agent: request.agent, key: request.key };
     const body = request.body === undefined ? new Uint8Array(0) : utf8.encode(request.body);
-    return {
-      head: {
-        number: 0,
-        type: "invoke",
-        readonly: head.readonly,
-        deadlineMs: Math.min(head.deadlineMs, nowMs + Math.min(request.timeoutMs ?? turnMsMax, turnMsMax)),
-        id: undefined,
-        hops: 0,
-        mayHaveBegun: false,
-        onBusy: "queue",
-        bytes: body.length,
-      },
-      name,
-      token: tokenOf(name),
-      method: request.method,
-      content: "json",
-      body,
-      caller,
-      traceparent,
-      requestId,
-      chain: [...waitingFor(call), `${own.agent}/${own.key}`],
-      grant: undefined,
-      devices: undefined,
-    };
+    const deadlineMs = Math.min(head.deadlineMs, nowMs + Math.min(request.timeoutMs ?? turnMsMax, turnMsMax));
+    const asked = draftCall({ name, token: tokenOf(name), deadlineMs }, body, 0);
+    asked.head.readonly = head.readonly;
+    asked.method = request.method;
+    asked.caller = caller;
+    asked.traceparent = traceparent;
+    asked.requestId = requestId;
+    asked.chain = [...waitingFor(call), `${own.agent}/${own.key}`];
+    return asked;
   }
 }
 

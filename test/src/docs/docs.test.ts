@@ -145,3 +145,12 @@ test("a line's comment says what it prints, and a block of JSON what the line be
   const errors = callsOf("docs/errors.md").map(({ prints }) => (prints as { code: string }).code);
   assert.deepEqual(errors, ["unimplemented"]);
 });
+
+test("what a call has is listed where docs/internals/call.md says, and nowhere else", () => {
+  const lists = filesInGit("*.ts").filter((path) => /mayHaveBegun:\s+false/.test(read(path)));
+  assert.deepEqual(lists, ["dataplane/src/call/call.ts"]);
+  assert.match(
+    read("docs/internals/call.md"),
+    /`call\/call.ts` \(the type, and what is plain in `draftCall`/,
+  );
+});

@@ -2,15 +2,10 @@
 // network.
 import { crc32 } from "node:zlib";
 import type { SessionName, SessionToken } from "@voda/proto/session";
-import {
-  type Answer,
-  anonymous,
-  type Call,
-  createNumbers,
-  type Submit,
-} from "../../../dataplane/src/call/index.ts";
+import { type Answer, type Call, createNumbers, type Submit } from "../../../dataplane/src/call/index.ts";
 import { type ColdReason, type Lane, openLane } from "../../../dataplane/src/lane/index.ts";
 import { type HostWorld, Reactor, type Session } from "../../../dataplane/src/reactor/index.ts";
+import { plainCall } from "../../../dataplane/test/call.ts";
 import { phaseOf } from "../../../dataplane/test/phase.ts";
 import { hashOf, Violation } from "./checks.ts";
 import type { Attempt, Operation } from "./clients.ts";
@@ -346,26 +341,8 @@ function createWorld(
   };
 }
 
-/** What is the same of all calls here. */
-const nothingMore = {
-  content: "json",
-  body: new Uint8Array(0),
-  caller: anonymous,
-  traceparent: undefined,
-  requestId: undefined,
-  chain: [],
-  grant: undefined,
-  devices: undefined,
-} as const;
-
 function orderOf(session: typeof mainSession, number: number, deadlineMs: number): Call {
-  const head = { number, type: "deliver", readonly: false, deadlineMs, id: undefined, hops: 0 } as const;
-  return {
-    head: { ...head, mayHaveBegun: false, onBusy: "queue", bytes: 0 },
-    ...session,
-    method: "",
-    ...nothingMore,
-  };
+  return plainCall(number, deadlineMs, { ...session, head: { type: "deliver" }, method: "" });
 }
 
 function createLane(name: SessionName, plan: FaultPlan, connected: boolean): Lane {
@@ -374,20 +351,10 @@ function createLane(name: SessionName, plan: FaultPlan, connected: boolean): Lan
 
 function callOf({ operation, id }: Attempt, number: number, deadlineMs: number): Call {
   const { kind } = operation;
-  return {
-    head: {
-      number,
-      type: kind === "wakeAsked" ? "wake" : kind === "end" || kind === "wake" ? kind : "invoke",
-      readonly: kind === "read",
-      deadlineMs,
-      id,
-      hops: 0,
-      mayHaveBegun: false,
-      onBusy: "queue",
-      bytes: 10,
-    },
+  const type = kind === "wakeAsked" ? "wake" : kind === "end" || kind === "wake" ? kind : "invoke";
+  return plainCall(number, deadlineMs, {
     ...(kind === "wakeAsked" ? askedSession : mainSession),
+    head: { type, readonly: kind === "read", id, bytes: 10 },
     method: String(operation.number),
-    ...nothingMore,
-  };
+  });
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { errorInfo, retryInfo } from "@voda/proto/errors";
+import type { Reason, Code as WireCode } from "@voda/proto/wire";
 import { adviceFor, failureOf } from "./failure.ts";
 
 test("the reasons below a message are told, each once", () => {
@@ -37,15 +38,13 @@ test("an answer of the control plane keeps what programs match on", () => {
 });
 
 test("what is not found leads to the list of its kind", () => {
-  const line = (message: string): string => failureOf(new ConnectError(message, Code.NotFound)).line;
-  assert.match(
-    line('agent "x" is not deployed in namespace "default"'),
-    /; `npx voda agents ls` lists the agents$/,
-  );
-  assert.match(
-    line("no decision about session x/a is known: never placed"),
-    /; `npx voda ps` lists the sessions$/,
-  );
+  const line = (reason: Reason): string => {
+    const answer = new ConnectError("not there", Code.NotFound);
+    answer.details = [errorInfo(reason)];
+    return failureOf(answer).line;
+  };
+  assert.equal(line("agent_not_found"), "not_found: not there; `npx voda agents ls` lists the agents");
+  assert.equal(line("decision_not_found"), "not_found: not there; `npx voda ps` lists the sessions");
 });
 
 test("a control plane that does not answer in time is named, without advice that only calls can follow", () => {
@@ -57,7 +56,10 @@ test("a control plane that does not answer in time is named, without advice that
 });
 
 test("a call that may have had its effect is to be repeated with a key, one that ran too long is not", () => {
-  const next = (message: string): string | undefined => adviceFor("deadline_exceeded", message).next;
-  assert.match(next("the deadline passed; whether the call took effect is unknown") ?? "", /--id/);
-  assert.equal(next("the turn ran longer than maxTurn 1000 ms and was undone"), undefined);
+  const next = (code: WireCode, effect?: "unknown"): string | undefined =>
+    adviceFor({ code, ...(effect !== undefined && { effect }) }).next;
+  assert.match(next("deadline_exceeded", "unknown") ?? "", /--id/);
+  assert.equal(next("deadline_exceeded"), undefined);
+  assert.match(next("unavailable", "unknown") ?? "", /--id/);
+  assert.match(next("unavailable") ?? "", /^try again/);
 });

@@ -1,6 +1,6 @@
 // How a command fails: one line that says why and what to do, and an exit code that programs can tell apart.
 import { Code, ConnectError } from "@connectrpc/connect";
-import { headers } from "@voda/proto/wire";
+import { headers, unknownEffect } from "@voda/proto/wire";
 import { oneLine, wordsOf } from "@voda/stdx";
 import { readDetails } from "voda/definition";
 
@@ -14,6 +14,8 @@ export interface ErrorFacts {
   /** One of Connect's, in its wire form. */
   readonly code: string;
   readonly reason?: string;
+  /** Nobody can tell whether the call took effect. */
+  readonly effect?: "unknown";
   /** Its `x-request-id`. */
   readonly request?: string;
   readonly retryAfterMs?: number;
@@ -48,31 +50,26 @@ export interface Failure {
 
 /** Deeper causes tell how Node got there. */
 const causesMax = 4;
-/** What nodes and control planes say of one that is not deployed. */
-const isAboutAgent = /^(no )?agent /;
-/** What nodes say of a call that may have had its effect; one that ran too long had none. */
-const isUndecided = /whether the call took effect is unknown/;
+const tryAgain = "try again in a moment, or ask `npx voda doctor`";
 const giveId = "--id gives the call a key: it then counts once";
 const listAgents = "`npx voda agents ls` lists the agents";
 const listSessions = "`npx voda ps` lists the sessions";
 const bringUp = "bring the mesh up with `npx voda dev`, or name its address with --url or VODA_URL";
 
-/** What a Connect code in its wire form means for the exit code, and what to do next. */
-export function adviceFor(
-  code: string,
-  message = "",
-): { readonly exitCode: ExitCode; readonly next: string | undefined } {
+/** What an answer means for the exit code, and what to do next. */
+export function adviceFor({ code, reason, effect }: ErrorFacts): {
+  readonly exitCode: ExitCode;
+  readonly next: string | undefined;
+} {
   switch (code) {
     case "not_found":
-      return { exitCode: exitCodes.notFound, next: isAboutAgent.test(message) ? listAgents : listSessions };
+      return { exitCode: exitCodes.notFound, next: reason === "agent_not_found" ? listAgents : listSessions };
     case "unimplemented":
       return { exitCode: exitCodes.notFound, next: "`npx voda agents ls` lists the methods of each agent" };
     case "unavailable":
-      return { exitCode: exitCodes.unavailable, next: "try again in a moment, or ask `npx voda doctor`" };
+      return { exitCode: exitCodes.unavailable, next: effect === undefined ? tryAgain : giveId };
     case "deadline_exceeded":
-      return { exitCode: exitCodes.unavailable, next: isUndecided.test(message) ? giveId : undefined };
-    case "resource_exhausted":
-      return { exitCode: exitCodes.error, next: undefined };
+      return { exitCode: exitCodes.unavailable, next: effect === undefined ? undefined : giveId };
     default:
       return { exitCode: exitCodes.error, next: undefined };
   }
@@ -103,7 +100,7 @@ function connectFailure(error: ConnectError): Failure {
     const line = `${code}: the control plane did not answer in time; try again, or look into its log`;
     return { line, exitCode: exitCodes.unavailable, facts };
   }
-  const { exitCode, next } = adviceFor(code, error.rawMessage);
+  const { exitCode, next } = adviceFor(facts);
   const words =
     error.cause === undefined ? error.rawMessage : told(new Error(error.rawMessage, { cause: error.cause }));
   return { line: oneLine(`${code}: ${words}${next === undefined ? "" : `; ${next}`}`), exitCode, facts };
@@ -111,10 +108,11 @@ function connectFailure(error: ConnectError): Failure {
 
 /** @param details as Connect's error body has them @param request of the answer's header */
 export function errorFacts(code: string, details: readonly unknown[], request: string | null): ErrorFacts {
-  const { reason, retryAfterMs } = readDetails(details);
+  const { reason, metadata, retryAfterMs } = readDetails(details);
   return {
     code,
     ...(reason !== undefined && { reason }),
+    ...(metadata?.["effect"] === unknownEffect.effect && unknownEffect),
     ...(request !== null && { request }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   };
@@ -130,13 +128,13 @@ function detailsOf({ details }: ConnectError): readonly unknown[] {
 /** With what to do where the words do not say it. */
 function told(error: unknown): string {
   const words = wordsOf(error);
-  return `${words}${advice.find(([told]) => told.test(words))?.[1] ?? ""}`;
+  return `${words}${advice.find(([saying]) => saying.test(words))?.[1] ?? ""}`;
 }
 
 /** Words of `fetch`. */
 const isBadPort = /\bbad port\b/;
 /** By the words of OpenSSL for an answer that is no TLS record, and of `fetch`. */
-const advice: readonly (readonly [told: RegExp, next: string])[] = [
+const advice: readonly (readonly [saying: RegExp, next: string])[] = [
   [/wrong version number|packet length too long/i, "; it does not speak TLS: write http://"],
   [isBadPort, ": `fetch` keeps it for another protocol; name another address with --url or VODA_URL"],
 ];

@@ -226,6 +226,9 @@ export const reasons = {
   corrupt: "data_loss",
   data_loss: "data_loss",
 } as const satisfies Record<string, Code>;
+/** Metadata of an error: nobody can tell whether the call took effect. */
+export const unknownEffect = { effect: "unknown" } as const;
+
 /** A reason that voda itself gives. */
 export type Reason = keyof typeof reasons;
 

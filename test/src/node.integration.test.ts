@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Kvm } from "@nats-io/kv";
 import { edgeSecretKey, keysBucket } from "@voda/proto/wire";
+import { adviceFor, errorFacts } from "../../cli/src/failure.ts";
 import {
   type Called,
   type Cluster,
@@ -60,6 +61,15 @@ test("a readonly handler that writes fails and writes nothing", async () => {
   const sneaked = await call(n1.url, "probe/sneak/sneak");
   assert.equal(sneaked.status, 500);
   assert.deepEqual((await call(n1.url, "probe/sneak/get")).body, { count: 0, name: "none" });
+});
+
+test("a call whose deadline passes while it runs is told in its facts that its effect is unknown", async () => {
+  const headers = { "connect-timeout-ms": "200" };
+  const late = await call(n1.url, "probe/late/addSlowly", { input: 1_000, headers });
+  const { code, details } = late.body as { code: string; details: readonly unknown[] };
+  const facts = errorFacts(code, details, null);
+  assert.deepEqual(facts, { code: "deadline_exceeded", reason: "turn_timeout", effect: "unknown" });
+  assert.match(adviceFor(facts).next ?? "", /^--id /);
 });
 
 test("a turn that hangs is undone after maxTurn and the session goes on", async () => {

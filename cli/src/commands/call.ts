@@ -80,11 +80,10 @@ function refusal({ status, headers: head }: Response, body: string, url: string)
   const { code, message, details = [] } = connectError(body);
   // Connect names the code in the body; the status alone would fit several.
   const known = code ?? codeOfStatus(status);
-  const { exitCode, next = logHere(message ?? "", url) } = adviceFor(known, message);
+  const facts = errorFacts(known, details, head.get(headers.requestId));
+  const { exitCode, next = logHere(message ?? "", url) } = adviceFor(facts);
   const said = message ?? `HTTP ${status} ${body.slice(0, 200)}`.trim();
-  return new CliError(`${known}: ${said}${next === undefined ? "" : `; ${next}`}`, exitCode, {
-    facts: errorFacts(known, details, head.get(headers.requestId)),
-  });
+  return new CliError(`${known}: ${said}${next === undefined ? "" : `; ${next}`}`, exitCode, { facts });
 }
 
 /** A failure of an agent's own code names the node whose log has it: how to see it, of this folder's mesh. */

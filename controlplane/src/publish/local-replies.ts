@@ -11,7 +11,7 @@ import {
   ResponseMapperSchema,
 } from "@voda/envoy";
 import { type ErrorBody, errorJson, errorTrailers, retryHeader } from "@voda/proto/error-body";
-import { headersBytesMax } from "@voda/proto/wire";
+import { headersBytesMax, unknownEffect } from "@voda/proto/wire";
 import { borderMessage } from "./border.ts";
 import { headersMax, requestHeadersMs } from "./limits.ts";
 import { type HeaderMatcher, headersToSet, isAbsent, isPresent, matches } from "./route-parts.ts";
@@ -54,6 +54,7 @@ const timedOut = (message: string): ErrorBody => ({
   code: "deadline_exceeded",
   reason: "turn_timeout",
   message,
+  metadata: unknownEffect,
 });
 
 /** The first that fits counts. Only what Envoy answers is looked at, never what a node or the API says. */
@@ -85,6 +86,7 @@ const replies: readonly LocalReply[] = [
     as: 503,
     error: unavailable(
       "the node went away before it answered, and the call may have taken effect; repeat it under its idempotency-key",
+      { metadata: unknownEffect },
     ),
   },
   {

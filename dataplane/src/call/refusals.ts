@@ -1,5 +1,6 @@
 // What is refused in the same words in several places.
 import { type Agent, MethodAccess } from "@voda/proto/api";
+import { unknownEffect } from "@voda/proto/wire";
 import { type Failed, type Failure, fail } from "./answer.ts";
 import type { AbandonReason } from "./call.ts";
 
@@ -16,17 +17,19 @@ export const tooManyAsks = (): Failed =>
     `${asksMax} asks of the session wait, as many as asksMax allows: await some before it asks more`,
   );
 
-const lateWords = {
-  none: "the deadline passed while the call waited: it did not begin, and nothing was done",
-  undone: "the deadline passed under the call, which is undone; what its handler did elsewhere is not",
-  perhaps: "the deadline passed; whether the call took effect is unknown",
+const effectWords = {
+  none: " while the call waited: it did not begin, and nothing was done",
+  undone: " under the call, which is undone; what its handler did elsewhere is not",
+  perhaps: "; whether the call took effect is unknown",
 } as const;
 
 /** Of a call that nobody waits for any more. `effect`: what it did. */
-export const left = (why: AbandonReason, effect: keyof typeof lateWords): Failure =>
-  why === "deadline"
-    ? fail("turn_timeout", lateWords[effect]).failure
-    : fail("interrupted", "the caller went away before the call ran").failure;
+export function left(why: AbandonReason, effect: keyof typeof effectWords): Failure {
+  const more = effect === "perhaps" ? { metadata: unknownEffect } : {};
+  return why === "deadline"
+    ? fail("turn_timeout", `the deadline passed${effectWords[effect]}`, more).failure
+    : fail("interrupted", `the caller went away${effectWords[effect]}`, more).failure;
+}
 
 const namesShownMax = 20;
 const nameCharsMax = 128;

@@ -1,5 +1,7 @@
 // Ends and new beginnings of work: everybody who shares it is answered, refused or passed on together.
+
 import { defaultNamespace, type SessionName } from "@voda/proto/name";
+import { unknownEffect } from "@voda/proto/wire";
 import { bytesEqual } from "@voda/stdx";
 import { type AbandonReason, type CallHead, type Failure, fail } from "../call/index.ts";
 import { retryAfterMs } from "./constants.ts";
@@ -79,7 +81,9 @@ export function finish(lane: Lane, work: Work): void {
  * one nobody can.
  */
 export const unknownOutcome = (): Failure =>
-  fail("store_away", "the outcome of the call is unknown: it had no idempotency key to find it by").failure;
+  fail("store_away", "whether the call took effect is unknown: it had no idempotency key to find it by", {
+    metadata: unknownEffect,
+  }).failure;
 // both texts tell what may be repeated, since only the caller knows whether that does harm
 const undone =
   "the thread of the agent ended under the call, which is undone; what its handler did elsewhere is not: call again if it may run twice";
@@ -87,13 +91,18 @@ const doubtful =
   "the thread of the agent ended before the call was known to be kept: call again under the same idempotency key";
 /** `isDoubtful`: the record with the turn was on its way when the thread ended. */
 export const workerLost = (isDoubtful: boolean): Failure =>
-  fail("worker_lost", isDoubtful ? doubtful : undone).failure;
+  isDoubtful
+    ? fail("worker_lost", doubtful, { metadata: unknownEffect }).failure
+    : fail("worker_lost", undone).failure;
 /** `hops`: hopsMax. Two nodes that send a call to each other would do so until its deadline. */
 export const tooManyHops = (hops: number): Failure =>
   fail("not_owner", `the session moved while ${hops} nodes passed the call on`, { retryAfterMs }).failure;
 /** `why` names record and version. A downgrade of voda must not throw away what the later version wrote. */
 export const laterFormat = (why: string): Failure =>
-  fail("unsupported_format", `the session was written by a later version of voda: ${why}`).failure;
+  fail(
+    "unsupported_format",
+    `a later version of voda wrote the session: call it through a node of that version (${why})`,
+  ).failure;
 /** `why`: the server's own words. Certain: the only copy of the record was refused for good. */
 export const storeFull = (why: string): Failure =>
   fail("store_full", `nothing can be stored, and the call took no effect: ${why}`).failure;

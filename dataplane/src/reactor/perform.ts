@@ -1,4 +1,5 @@
 // What lanes want done, done: every effect of a lane is performed here, on the four ports, and nowhere else.
+import { unknownEffect } from "@voda/proto/wire";
 import { unreachable } from "@voda/stdx";
 import {
   type AskMessage,
@@ -388,4 +389,5 @@ const unknownOutcome = (): Failed =>
   fail(
     "not_owner",
     "the session's node is gone; whether the call took effect is unknown: it had no idempotency key",
+    { metadata: unknownEffect },
   );

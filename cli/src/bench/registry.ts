@@ -12,12 +12,14 @@ import type { MeshBench, MeshRun } from "./mesh-bench.ts";
 import { meshTrace } from "./mesh-trace.ts";
 import { size } from "./size.ts";
 import { ps, ready } from "./start.ts";
+import { timers } from "./timers.ts";
 import { type WakeResult, wake } from "./wake.ts";
 
 const secondsMax = 3600;
 /** Calls on their way at once: connections are what the machine has few of. */
 const atOnceMax = 10_000;
 const sessionsMax = 1_000_000;
+const timersBenchMax = 1_000_000;
 const runsMax = 1000;
 /** Of a text that one call writes. */
 const charactersMax = 1_000_000;
@@ -187,6 +189,36 @@ export const benches: readonly MeshBench[] = [
       const { figures, lost, doubled } = await ask(mesh, sizes, say);
       const failure = `${lost} asks were lost and ${doubled} doubled`;
       return { figures: { ...figures, lost, doubled }, ...(lost + doubled > 0 && { failure }) };
+    },
+  },
+  {
+    name: "timers",
+    summary:
+      "let many timers be due within some time, beside timers of an idle process: each fires once, how late?",
+    flags: [
+      {
+        name: "count",
+        type: "whole",
+        least: 1,
+        most: timersBenchMax,
+        description: "timers",
+        default: 10_000,
+      },
+      sessionsFlag("sessions that set them", 100),
+      secondsFlag("from the time of the first one to that of the last", 60),
+    ],
+    run: async ({ values, url, say }) => {
+      refuseUrl("timers", url);
+      await using mesh = await ownMesh({ nodes: 2, config: programs().timersConfig });
+      const sizes = {
+        count: whole(values, "count"),
+        sessions: whole(values, "sessions"),
+        seconds: whole(values, "seconds"),
+      };
+      const figures = { ...(await timers(mesh, sizes, say)) };
+      const { fired, doubled } = figures;
+      const isWrong = fired !== sizes.count || doubled > 0;
+      return { figures, ...(isWrong && { failure: `${fired} timers fired, ${doubled} more than once` }) };
     },
   },
   {

@@ -3,6 +3,7 @@
 import { quantile } from "@voda/stdx/bench";
 import { connectApi } from "../api.ts";
 import { openCaller } from "./caller.ts";
+import { eachOf } from "./each-of.ts";
 import type { OwnMesh } from "./mesh.ts";
 import { type NodeHeap, openHeap } from "./node-heap.ts";
 import { tenths } from "./statistics.ts";
@@ -29,8 +30,6 @@ export interface WakeResult {
   readonly wrong: number;
 }
 
-/** Calls and sleeps at a time; wakes come one at a time. */
-const parallel = 16;
 /**
  * Sessions that come and go before the first look at the heap, so that code and pools are there; no more than
  * come after it.
@@ -106,11 +105,3 @@ export async function wake(
 const keysOf = (prefix: string, count: number): string[] =>
   Array.from({ length: count }, (_, i) => `${prefix}-${i}`);
 const megabytes = (bytes: number): number => tenths(bytes / 1e6);
-
-async function eachOf(keys: readonly string[], work: (key: string) => Promise<void>): Promise<void> {
-  const left = keys.values();
-  const worker = async (): Promise<void> => {
-    for (const key of left) await work(key);
-  };
-  await Promise.all(Array.from({ length: parallel }, worker));
-}

@@ -1,4 +1,5 @@
-// The agents of `bench timers`: each session sets timers that call another one, which notes how late they are.
+// The agents of `bench timers`: each session sets timers that call another one, which notes how late they
+// are.
 import { agent, s } from "voda";
 import { defineConfig } from "voda/config";
 

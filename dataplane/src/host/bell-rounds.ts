@@ -27,17 +27,24 @@ export const bellsEveryMs = 2_000;
 const deliverMsMax = 30_000;
 /** Sessions that are woken at the same time. */
 const atOnceMax = 64;
+/**
+ * Rounds read what was rung since the last one. All bells are read again once in that time: those of sessions
+ * that sleep with timers may be many, and each costs a node 14 us.
+ */
+export const bellsAnewMs = 60_000;
 
 /** A round that takes longer than the pause leaves out the next one. */
 export function openBellRounds(options: BellRoundsOptions): AsyncDisposable {
   const wakes = new Wakes(options);
+  const known = new KnownBells(options);
   let count = 0;
   let round: Promise<void> | undefined;
   const work = (): void => {
+    if (!options.isConnected()) known.forget();
     if (round !== undefined || !options.isConnected()) return;
     count += 1;
     // the store did not answer: the next round has it all again
-    round = look(options, wakes, count)
+    round = look(options, { known, wakes, round: count })
       .catch((error: unknown) => options.failed(error))
       .finally(() => {
         round = undefined;
@@ -54,51 +61,96 @@ export function openBellRounds(options: BellRoundsOptions): AsyncDisposable {
   };
 }
 
-async function look(options: BellRoundsOptions, wakes: Wakes, round: number): Promise<void> {
-  for await (const bell of options.bells.all()) {
+interface Looking {
+  readonly known: KnownBells;
+  readonly wakes: Wakes;
+  readonly round: number;
+}
+
+async function look(options: BellRoundsOptions, { known, wakes, round }: Looking): Promise<void> {
+  await known.read();
+  for (const bell of known.soon.values()) {
     const inMs = bell.dueMs - options.storeMs();
-    // two rounds ahead: the next one may take its time. Who slept since has another bell by then.
-    if (inMs <= 2 * bellsEveryMs && isMine(options, bell, round)) wakes.add(bell, Math.max(0, inMs));
+    // two rounds ahead: the next one may take its time
+    if (inMs <= 2 * bellsEveryMs && isMine(options, bell, round))
+      wakes.add(bell, Math.max(0, inMs), () => known.soon.delete(bell.seq));
   }
+}
+
+/** The bells that are due before all are read again. */
+class KnownBells {
+  readonly #options: BellRoundsOptions;
+  /** By sequence. */
+  soon = new Map<number, Bell>();
+  #nextSeq = 1;
+  #anewAtMs = 0;
+
+  constructor(options: BellRoundsOptions) {
+    this.#options = options;
+  }
+
+  /** Another server may give out the same sequences. */
+  forget(): void {
+    this.#anewAtMs = 0;
+  }
+
+  async read(): Promise<void> {
+    const { bells, monotonicMs, storeMs } = this.#options;
+    const nowMs = monotonicMs();
+    const isAnew = nowMs >= this.#anewAtMs;
+    const soon = isAnew ? new Map<number, Bell>() : this.soon;
+    if (isAnew) this.#nextSeq = 1;
+    for await (const bell of bells.from(this.#nextSeq)) {
+      if (bell.dueMs - storeMs() <= 2 * bellsAnewMs) soon.set(bell.seq, bell);
+      this.#nextSeq = bell.seq + 1;
+    }
+    this.soon = soon;
+    if (isAnew) this.#anewAtMs = nowMs + bellsAnewMs;
+  }
+}
+
+interface Due {
+  readonly bell: Bell;
+  readonly over: () => void;
 }
 
 /** Sessions that are to be woken, each when its bell is due. */
 class Wakes {
   readonly #options: BellRoundsOptions;
-  /** By session; until it is woken. */
-  readonly #known = new Map<SessionToken, NodeJS.Timeout | undefined>();
-  readonly #due: Bell[] = [];
+  /** By sequence of the bell; until it is answered. */
+  readonly #waiting = new Map<number, NodeJS.Timeout | undefined>();
+  readonly #due: Due[] = [];
   #running = 0;
 
   constructor(options: BellRoundsOptions) {
     this.#options = options;
   }
 
-  add(bell: Bell, inMs: number): void {
-    const { token } = bell;
-    if (this.#known.has(token)) return;
+  /** `over`: there is nothing left to do for it. */
+  add(bell: Bell, inMs: number, over: () => void): void {
+    if (this.#waiting.has(bell.seq)) return;
     const act = (): void => {
-      this.#due.push(bell);
+      this.#due.push({ bell, over });
       this.#next();
     };
-    this.#known.set(token, inMs === 0 ? undefined : setTimeout(act, Math.ceil(inMs)));
+    this.#waiting.set(bell.seq, inMs === 0 ? undefined : setTimeout(act, Math.ceil(inMs)));
     if (inMs === 0) act();
   }
 
   close(): void {
-    for (const timer of this.#known.values()) clearTimeout(timer);
+    for (const timer of this.#waiting.values()) clearTimeout(timer);
     this.#due.length = 0;
   }
 
   #next(): void {
     while (this.#running < atOnceMax) {
-      const bell = this.#due.shift();
-      if (bell === undefined) return;
+      const due = this.#due.shift();
+      if (due === undefined) return;
       this.#running += 1;
-      void answer(this.#options, bell)
+      void answer(this.#options, due)
         .catch((error: unknown) => this.#options.failed(error))
         .finally(() => {
-          this.#known.delete(bell.token);
+          this.#waiting.delete(due.bell.seq);
           this.#running -= 1;
           this.#next();
         });
@@ -122,11 +174,15 @@ function isMine(options: BellRoundsOptions, { token, incarnation }: Bell, round:
 }
 
 /** A bell that a node rang after this one was found has a higher sequence, and stays. */
-async function answer(options: BellRoundsOptions, bell: Bell): Promise<void> {
+async function answer(options: BellRoundsOptions, { bell, over }: Due): Promise<void> {
   const { bells, inbox, monotonicMs } = options;
   const { name, token, seq, incarnation } = bell;
   // somebody called it meanwhile
   if (incarnation === options.incarnation() && options.isHere(token)) return;
-  const told = await inbox.order("deliver", name, monotonicMs() + deliverMsMax, undefined);
-  if (told.ok) await bells.silence(token, seq);
+  if (await bells.isThere(bell)) {
+    const told = await inbox.order("deliver", name, monotonicMs() + deliverMsMax, undefined);
+    if (!told.ok) return;
+    await bells.silence(token, seq);
+  }
+  over();
 }

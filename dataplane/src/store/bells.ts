@@ -2,7 +2,7 @@
 // nobody calls it.
 import { decodeNameRecord, encodeNameRecord, type SessionName, type SessionToken } from "@voda/proto/session";
 import { bellSubject, bellSubjects, logStream } from "@voda/proto/wire";
-import { command, directBatch, publish, type Requests } from "../nats/index.ts";
+import { command, directBatch, fromLeader, publish, type Requests } from "../nats/index.ts";
 
 export interface Bell {
   readonly token: SessionToken;
@@ -22,7 +22,10 @@ export interface Bells {
   ): Promise<number | { readonly refusal: string }>;
   /** What was rung up to that sequence goes. */
   silence(token: SessionToken, seq: number): Promise<void>;
-  all(): AsyncIterable<Bell>;
+  /** Those that lie at or after that sequence, in order. */
+  from(seq: number): AsyncIterable<Bell>;
+  /** Whether nobody has taken it away. */
+  isThere(bell: Pick<Bell, "token" | "seq">): Promise<boolean>;
 }
 
 const incarnationBytes = 16;
@@ -41,8 +44,12 @@ export function openBells(requests: Requests): Bells {
         `$JS.API.STREAM.PURGE.${log}`,
         JSON.stringify({ filter: bellSubject(token), seq: seq + 1 }),
       ),
-    async *all() {
-      for (let from = 1; ; ) {
+    async isThere({ token, seq }) {
+      const found = await fromLeader(requests, log, { seq, next_by_subj: bellSubject(token) });
+      return found?.seq === seq;
+    },
+    async *from(first) {
+      for (let from = first; ; ) {
         const { messages, more } = await directBatch(requests, log, bellSubjects, from, batchSize);
         for (const { seq, subject, bytes } of messages) {
           const at = incarnationBytes + (bytes[incarnationBytes] === jsonStart ? 0 : dueBytes);

@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { sessionToken } from "@voda/proto/session";
+import type { Standing } from "../lane/index.ts";
+import type { Bell } from "../store/index.ts";
+import { bellsAnewMs, bellsEveryMs, openBellRounds } from "./bell-rounds.ts";
+
+const me = "aa".repeat(16);
+const dead = "bb".repeat(16);
+const living = "cc".repeat(16);
+const startMs = 1_000_000;
+
+/** A node in virtual time, beside a store of bells. */
+class Rig {
+  readonly bells = new Map<number, Bell>();
+  readonly here = new Set<string>();
+  readonly woken: string[] = [];
+  readonly silenced: number[] = [];
+  readonly reads: number[] = [];
+  isConnected = true;
+  nowMs = startMs;
+  #seq = 0;
+  readonly #context: TestContext;
+
+  constructor(context: TestContext) {
+    this.#context = context;
+    context.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+    const rounds = openBellRounds({
+      bells: {
+        ring: () => assert.fail("rounds ring nothing"),
+        silence: async (_token, seq) => {
+          this.silenced.push(seq);
+          this.bells.delete(seq);
+        },
+        isThere: async ({ seq }) => this.bells.has(seq),
+        from: (seq) => this.#from(seq),
+      },
+      inbox: {
+        order: async (_type, { key }) => {
+          this.woken.push(`${key} at ${this.nowMs - startMs}`);
+          return { ok: true, content: "json", body: new Uint8Array(0) };
+        },
+      },
+      incarnation: () => me,
+      standing: (incarnation): Standing =>
+        incarnation === living ? { type: "living" } : { type: "ended", successor: undefined },
+      isHere: (token) => this.here.has(token),
+      rank: () => ({ index: 0, count: 1 }),
+      isConnected: () => this.isConnected,
+      monotonicMs: () => this.nowMs,
+      storeMs: () => this.nowMs,
+      failed: (error) => assert.fail(String(error)),
+    });
+    context.after(() => rounds[Symbol.asyncDispose]());
+  }
+
+  ring(key: string, inMs: number, incarnation = dead): number {
+    this.#seq += 1;
+    const name = { namespace: "default", agent: "a", key };
+    const bell = { token: sessionToken(name), name, incarnation, dueMs: this.nowMs + inMs, seq: this.#seq };
+    this.bells.set(bell.seq, bell);
+    return bell.seq;
+  }
+
+  /** Time passes, step by step, and what is promised meanwhile is kept. */
+  async pass(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 100) {
+      this.nowMs += 100;
+      this.#context.mock.timers.tick(100);
+      for (let i = 0; i < 20; i += 1) await Promise.resolve();
+    }
+  }
+
+  async *#from(seq: number): AsyncGenerator<Bell> {
+    this.reads.push(seq);
+    yield* [...this.bells.values()].filter((bell) => bell.seq >= seq);
+  }
+}
+
+test("a session is woken when its bell is due, and not before", async (context) => {
+  const rig = new Rig(context);
+  rig.ring("now", 0);
+  rig.ring("soon", 3_500);
+  rig.ring("later", 30_000);
+  await rig.pass(40_000);
+  assert.deepEqual(rig.woken, [`now at ${bellsEveryMs}`, "soon at 3500", "later at 30000"]);
+  assert.deepEqual(rig.silenced, [1, 2, 3]);
+});
+
+test("a bell that was taken away wakes nobody, and each of two of one session is answered", async (context) => {
+  const rig = new Rig(context);
+  const gone = rig.ring("gone", 3_000);
+  rig.ring("again", 3_900);
+  await rig.pass(bellsEveryMs);
+  rig.bells.delete(gone);
+  rig.ring("again", 100);
+  await rig.pass(bellsEveryMs);
+  assert.deepEqual(rig.woken, ["again at 3900", "again at 4000"]);
+});
+
+test("sessions of living nodes, and those that this node has in memory, are left alone", async (context) => {
+  const rig = new Rig(context);
+  rig.ring("elsewhere", 0, living);
+  const here = rig.ring("here", 0, me);
+  rig.here.add(rig.bells.get(here)?.token ?? "");
+  rig.ring("asleep", 0, me);
+  await rig.pass(bellsEveryMs);
+  assert.deepEqual(rig.woken, [`asleep at ${bellsEveryMs}`]);
+});
+
+test("rounds read what is new; all of it once in a while, and after a lost connection", async (context) => {
+  const rig = new Rig(context);
+  rig.ring("far", 10 * bellsAnewMs);
+  await rig.pass(bellsAnewMs - bellsEveryMs);
+  assert.deepEqual([rig.reads[0], new Set(rig.reads.slice(2))], [1, new Set([2])]);
+  const before = rig.reads.filter((seq) => seq === 1).length;
+  await rig.pass(2 * bellsEveryMs);
+  assert.equal(rig.reads.filter((seq) => seq === 1).length, before + 1);
+  rig.isConnected = false;
+  await rig.pass(bellsEveryMs);
+  rig.isConnected = true;
+  await rig.pass(bellsEveryMs);
+  assert.equal(rig.reads.filter((seq) => seq === 1).length, before + 2);
+  await rig.pass(10 * bellsAnewMs);
+  assert.deepEqual(rig.woken, [`far at ${10 * bellsAnewMs}`]);
+});

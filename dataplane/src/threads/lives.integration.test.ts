@@ -1,0 +1,143 @@
+// A thread that is held, too large or broken: it ends, whoever it had is told, and the next one takes over.
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { AgentSchema } from "@voda/proto/api";
+import { systemClock } from "@voda/stdx";
+import { waitUntil } from "@voda/test/kit";
+import pino from "pino";
+import { plainCall } from "../../test/call.ts";
+import type { Loss, SessionEvent } from "./index.ts";
+import { openWorkers } from "./workers.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "voda-lives-"));
+after(() => rmSync(folder, { recursive: true }));
+/** While it is there, the bundle does not load. */
+const flag = join(folder, "flag");
+const bundle = join(folder, "lives.mjs");
+writeFileSync(
+  bundle,
+  `import { agent } from "voda";
+import { existsSync } from "node:fs";
+if (existsSync(${JSON.stringify(flag)})) throw new Error("no model");
+const kept = [];
+const lives = agent("lives", {}).handlers({
+  run: () => 1,
+  spin() {
+    for (;;);
+  },
+  fill() {
+    kept.push(Buffer.alloc(200 * 1024 * 1024, 1));
+  },
+  breakAll() {
+    JSON.stringify = () => "{";
+    console.log("said with what was replaced");
+  },
+});
+export default { agents: [lives] };
+`,
+);
+
+const limitMs = 2_500;
+const name = { namespace: "default", agent: "lives", key: "k" };
+let numbers = 0;
+
+async function rig() {
+  const lines: string[] = [];
+  const losses: Loss[] = [];
+  const workers = openWorkers({
+    node: "n1",
+    log: pino({}, { write: (line: string) => void lines.push(line) }),
+    onLost: (loss) => losses.push(loss),
+    onRetire: () => Promise.resolve(),
+    holdLimit: () => ({ ms: limitMs, name: "maxTurn" }),
+    heapMib: 64,
+  });
+  await workers.deploy(create(AgentSchema, { namespace: "default", name: "lives", revision: "r1" }), bundle);
+  const worker = workers.of(name)?.worker ?? assert.fail("it is deployed");
+  /** A session, and what is heard of it. */
+  const open = (activation: number) => {
+    const heard: SessionEvent[] = [];
+    const thread = worker.open(activation, (event) => void heard.push(event));
+    thread.send({ type: "open", activation, name, epoch: 1 });
+    thread.send({ type: "opened", activation });
+    const run = (method: string): number => {
+      numbers += 1;
+      const deadlineMs = systemClock.monotonicMs() + 60_000;
+      thread.send({ type: "run", activation, call: plainCall(numbers, deadlineMs, { name, method }) });
+      return numbers;
+    };
+    return { heard, run };
+  };
+  /** A session of the thread that is there now runs. */
+  const serves = async (activation: number): Promise<void> => {
+    const { heard, run } = open(activation);
+    run("run");
+    await waitUntil(() => heard.length > 0, "the next thread serves");
+    assert.deepEqual(
+      heard.map(({ type }) => type),
+      ["turned"],
+    );
+  };
+  const linesWith = (words: string) =>
+    lines.filter((line) => line.includes(words)).map((line) => JSON.parse(line) as Record<string, unknown>);
+  const nextLoss = async (count = 1): Promise<Loss> => {
+    await waitUntil(() => losses.length >= count, "the thread is lost");
+    assert.equal(losses.length, count);
+    return losses[count - 1] ?? assert.fail();
+  };
+  return { workers, worker, open, serves, linesWith, nextLoss };
+}
+
+test("who holds a thread is named with its call, then the thread ends, and the next one serves at once", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { workers, worker, open, serves, linesWith, nextLoss } = await rig();
+  stack.use(workers);
+  const calm = open(1);
+  calm.run("run");
+  await waitUntil(() => calm.heard.length === 1, "a session runs");
+  const call = open(2).run("spin");
+  const { activations, begun, overdue, why } = await nextLoss();
+  assert.deepEqual([activations, overdue], [[1, 2], call]);
+  assert.equal(begun.has(call), true);
+  assert.equal(why, `it was held for longer than maxTurn ${limitMs} ms`);
+  const [named] = linesWith('a handler holds its thread"');
+  assert.deepEqual([named?.["call"], named?.["agent"]], [call, "lives"]);
+  const [ended, ...others] = linesWith(
+    "holds its thread for longer than maxTurn 2500 ms: the thread is ended",
+  );
+  assert.deepEqual([ended?.["call"], others], [call, []]);
+  assert.ok(Number(ended?.["heldMs"]) >= limitMs);
+  assert.equal(worker.refusal, undefined, "the first death is made good at once");
+  await serves(3);
+});
+
+test("what lies outside of a thread's heap counts, and no call is overdue for it", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { workers, open, serves, nextLoss } = await rig();
+  stack.use(workers);
+  open(1).run("fill");
+  const { why, overdue } = await nextLoss();
+  assert.match(why, /^\d+ MiB outside of its heap exceed heapMib 64$/);
+  assert.equal(overdue, undefined);
+  await serves(2);
+});
+
+test("a bundle that loads no more is refused with what it did, until it does", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { workers, worker, open, serves, nextLoss } = await rig();
+  stack.use(workers);
+  writeFileSync(flag, "");
+  open(1).run("breakAll");
+  assert.match((await nextLoss()).why, /^what it wrote cannot be read/);
+  const { failure } = await waitUntil(() => worker.refusal, "it does not load again");
+  assert.equal(failure.reason, "worker_lost");
+  assert.match(failure.message, /^the code of lives does not run: Error: no model/);
+  assert.equal(failure.retryAfterMs, 1_000);
+  rmSync(flag);
+  await waitUntil(() => worker.refusal === undefined, "it loads again");
+  await serves(2);
+});

@@ -14,7 +14,7 @@ import {
   type Submit,
 } from "../call/index.ts";
 import { type Connection, openConnection } from "../nats/index.ts";
-import { peerCallsMax } from "./bus.ts";
+import { peerBytesMax, peerCallsMax } from "./bus.ts";
 import { type Bus, type Outcome, openBus, type PeerName } from "./index.ts";
 
 interface Served {
@@ -274,6 +274,42 @@ test("beyond the bound of calls a peer's queue is full, until answers come", asy
   const again = call(a, "b");
   (await calls(b, peerCallsMax + 1)).at(-1)?.reply(answer, {});
   assert.equal((await again).type, "answered");
+});
+
+test("beyond the bound of bytes a peer's queue is full, until one of its calls is answered or taken back", async (t) => {
+  const { peer } = await rig(t);
+  const [a, b] = [await peer("a"), await peer("b")];
+  const body = new Uint8Array(bodyBytesMax);
+  const most = Math.floor(peerBytesMax / bodyBytesMax) - 1; // what each adds to its body makes it one less
+  const sending = Array.from({ length: most }, () =>
+    a.bus.call(life("b"), callWith({ body }), () => undefined),
+  );
+  const isFull = async (): Promise<void> =>
+    assert.deepEqual(failureOf(await call(a, "b", { body })), {
+      code: "resource_exhausted",
+      reason: "queue_full",
+    });
+  await isFull();
+  sending[0]?.("caller");
+  const next = call(a, "b", { body });
+  await isFull();
+  const served = await calls(b, most + 1);
+  served.at(-1)?.reply(answer, {});
+  assert.equal((await next).type, "answered");
+  const last = call(a, "b", { body });
+  await isFull();
+  (await calls(b, most + 2)).at(-1)?.reply(answer, {});
+  assert.equal((await last).type, "answered");
+});
+
+test("a bus that closes ends its calls as closed, and takes no more", async (t) => {
+  const { peer } = await rig(t);
+  const [a, b] = [await peer("a"), await peer("b")];
+  const flying = call(a, "b");
+  await first(b);
+  await a.bus[Symbol.asyncDispose]();
+  assert.deepEqual(failureOf(await flying), { code: "unavailable", reason: "closed" });
+  assert.deepEqual(await call(a, "b"), { type: "undelivered" });
 });
 
 test("when the connection breaks, calls on their way are lost and new ones undelivered", async (t) => {

@@ -54,6 +54,7 @@ function session(
         send: sendFunction(send, () => ""),
         schedule: scheduleFunction(send, () => ""),
         cancel: cancelFunction(send),
+        run: () => assert.fail("nothing is done outside"),
       },
       input,
     );

@@ -9,10 +9,13 @@ import { type AnyAgent, definitionOf, handlersOf } from "voda/definition";
 import {
   type Answer,
   type AskMessage,
+  type CallId,
   type CheckMessage,
   type Content,
   decodeAnswer,
   type Failure,
+  type StepDoneMessage,
+  type StepMessage,
 } from "../src/call/index.ts";
 import { BegunWriter, createBegunTable, readBegun, type SessionMessage } from "../src/threads/index.ts";
 import type { TurnMessage } from "../src/turn/index.ts";
@@ -180,6 +183,7 @@ class Heard {
   readonly said: TurnMessage[] = [];
   readonly asks: AskMessage[] = [];
   readonly checks: CheckMessage[] = [];
+  readonly steps: (StepMessage | StepDoneMessage)[] = [];
   /** After which turn, and how many pages came before. */
   readonly cuts: [number, number][] = [];
   readonly logged: string[] = [];
@@ -191,6 +195,7 @@ class Heard {
     else if (message.type === "cut") this.cuts.push([message.after, this.#pages]);
     else if (message.type === "ask") this.asks.push(message);
     else if (message.type === "check") this.checks.push(message);
+    else if (message.type === "step" || message.type === "step_done") this.steps.push(message);
     else if ("answer" in message || message.type === "dropped") this.said.push(message);
   };
   readonly log: ActivationOptions["log"] = {
@@ -209,6 +214,7 @@ interface RunParts {
   readonly deadlineMs?: number;
   readonly readonly?: boolean;
   readonly chain?: readonly string[];
+  readonly id?: CallId;
 }
 
 function createRunner(activation: WorkerActivation) {
@@ -219,9 +225,9 @@ function createRunner(activation: WorkerActivation) {
     const json = input === undefined ? new Uint8Array(0) : new TextEncoder().encode(JSON.stringify(input));
     const readonly = more.readonly ?? ["get", "slowGet", "never"].includes(method);
     const deadlineMs = more.deadlineMs ?? systemClock.monotonicMs() + 60_000;
-    const { content = "json", body = json, chain = [] } = more;
+    const { content = "json", body = json, chain = [], id } = more;
     activation.run(
-      plainCall(next, deadlineMs, { head: { readonly }, method, content, body, chain, caller: "me" }),
+      plainCall(next, deadlineMs, { head: { readonly, id }, method, content, body, chain, caller: "me" }),
     );
     return next;
   };
@@ -240,7 +246,7 @@ export function activationRig(more?: AnyAgent) {
   const state: SessionState = openState(schema, { crc32 });
   const { counting, views } = countViews(state);
   const table = createBegunTable();
-  const { said, asks, checks, cuts, logged, facts, log, say } = new Heard();
+  const { said, asks, checks, steps, cuts, logged, facts, log, say } = new Heard();
   const activation = new WorkerActivation({
     number: 7,
     node: "n1",
@@ -261,6 +267,7 @@ export function activationRig(more?: AnyAgent) {
     said,
     asks,
     checks,
+    steps,
     cuts,
     logged,
     facts,

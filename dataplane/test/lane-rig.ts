@@ -57,7 +57,7 @@ export function recordOf(
     born: n === 1,
     name: undefined,
   };
-  const messages = { outbox: undefined, seen: [], timers: [] };
+  const messages = { outbox: undefined, seen: [], timers: [], journal: undefined };
   if (more.type !== "fold") {
     const { epoch = head.epoch } = more;
     return { ...head, type: "turns", turns: [], ...messages, epoch };

@@ -108,6 +108,8 @@ function portsOf(options: RigOptions, seen: Seen, later: Later): Ports {
       cancel: () => undefined,
       cut: (activation) => void seen.cuts.push(activation),
       answerAsk: (...reply) => void seen.replies.push(reply),
+      recall: () => undefined,
+      answerStep: () => undefined,
       close: () => undefined,
       outbox: () => undefined,
       isCurrent: (activation) => !seen.retired.has(activation),

@@ -25,6 +25,7 @@ const context = (state: object): HostContext => ({
   send: () => assert.fail("nothing is sent"),
   schedule: () => assert.fail("nothing is scheduled"),
   cancel: () => assert.fail("nothing is cancelled"),
+  run: () => assert.fail("nothing is done outside"),
   gather,
 });
 

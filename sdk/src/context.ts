@@ -3,6 +3,7 @@
 import type { FieldKind, Frozen, Handles, ReadHandles } from "@voda/proto/fields";
 import type { AskFunction } from "./ask.ts";
 import type { GatherFunction } from "./gather.ts";
+import type { RunFunction } from "./run.ts";
 import type { CancelFunction, ScheduleFunction } from "./schedule.ts";
 import type { Field, Schema } from "./schema.ts";
 import type { SendFunction } from "./send.ts";
@@ -48,11 +49,11 @@ export interface CallContext {
   /** Fires when nobody waits for the answer any more or the turn ran longer than `maxTurn`. */
   readonly signal: AbortSignal;
   readonly log: Logger;
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970. The same when a turn whose steps are kept runs again, as far as they are. */
   now(): number;
-  /** A number of 0 up to, but not including, 1. */
+  /** A number of 0 up to, but not including, 1; the same as `now` is. */
   random(): number;
-  /** A new random UUID. */
+  /** A new random UUID; the same as `now` is. */
   uuid(): string;
   /**
    * Calls a handler of another session, as a client does; the turn stays open while it waits. A turn that
@@ -86,6 +87,13 @@ export interface Ctx<S extends Schema> extends CallContext {
   readonly schedule: ScheduleFunction;
   /** Takes a timer of this session back, unless its time has come. One that is not there is no error. */
   readonly cancel: CancelFunction;
+  /**
+   * Does something outside of the session, such as a payment, and gives its result, as JSON has it, once that
+   * is kept: when the call comes again under its id, the step is not done again. A step that nobody knows the
+   * end of is done again under the same `idempotencyKey`. Each step of a turn has a name of its own. Rejects
+   * with what the step threw last, TypeError or RangeError for a bad option, with VodaError else.
+   */
+  readonly run: RunFunction;
 }
 
 /** Context of a `readonly` handler: the newest committed state, which cannot be written to. */

@@ -4,6 +4,7 @@ import type { agentTypes } from "./agent-types.ts";
 import type { CallContext } from "./context.ts";
 import type { Json } from "./json.ts";
 import type { Limits } from "./options.ts";
+import type { RunFunction } from "./run.ts";
 import type { CancelFunction, ScheduleFunction } from "./schedule.ts";
 import type { FieldKind, Schema, Validate } from "./schema.ts";
 import type { SendFunction } from "./send.ts";
@@ -26,6 +27,7 @@ export { BrokenSchemaError } from "./issues.ts";
 export { bodyDepthMax, type Json, jsonProblem, sentProblem } from "./json.ts";
 export { didYouMean } from "./near.ts";
 export type { Limits, Resources } from "./options.ts";
+export { type RunFunction, type RunOp, type RunRequest, runFunction, stepAttemptsMax } from "./run.ts";
 export {
   type CancelFunction,
   cancelFunction,
@@ -92,6 +94,7 @@ export interface HostContext extends CallContext {
   readonly send: SendFunction;
   readonly schedule: ScheduleFunction;
   readonly cancel: CancelFunction;
+  readonly run: RunFunction;
 }
 
 /** A handler whose input and answer are JSON. */

@@ -11,6 +11,7 @@ export type { Gathered, GatherFunction, GatherOptions } from "./gather.ts";
 export type { HandlerOptions, Internal } from "./handler.ts";
 export type { Json } from "./json.ts";
 export type { AgentOptions, Place } from "./options.ts";
+export type { RetryPolicy, RunFunction, RunOp, RunOptions } from "./run.ts";
 export type {
   CancelFunction,
   ScheduleFunction,

@@ -1,7 +1,7 @@
 // The input of a handler, checked by its schema.
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { VodaError } from "./error.ts";
-import { brokenBy, ofSchema, resultOf, tellIssues } from "./issues.ts";
+import { accepted, brokenBy, ofSchema } from "./issues.ts";
 import { standardOf } from "./schema.ts";
 import { isThenable } from "./thenable.ts";
 
@@ -32,9 +32,9 @@ export function inputCheck(what: string, schema: StandardSchemaV1): CheckInput {
   const standard = standardOf(what, schema);
   return (input) => {
     const result = noted(() => ofSchema(what, () => standard.validate(input)));
-    if (!isThenable(result)) return noted(() => accepted(what, result));
+    if (!isThenable(result)) return noted(() => ofInput(what, result));
     return Promise.resolve(result).then(
-      (late: unknown) => noted(() => accepted(what, late)),
+      (late: unknown) => noted(() => ofInput(what, late)),
       (cause: unknown) =>
         noted(() => {
           throw brokenBy(what, cause);
@@ -52,16 +52,8 @@ function noted<T>(check: () => T): T {
   }
 }
 
-function accepted(what: string, answer: unknown): unknown {
-  const { issues: found, value } = ofSchema(what, () => {
-    const result = resultOf(what, answer);
-    if (result.issues === undefined) return { value: result.value };
-    return { issues: tellIssues(result.issues, "input") };
+const ofInput = (what: string, answer: unknown): unknown =>
+  accepted(what, answer, "input", ({ issues, told }) => {
+    const details = { issues: JSON.stringify(issues) };
+    return new VodaError("invalid_argument", told, { reason: "invalid_input", details });
   });
-  if (found === undefined) return value;
-  const { issues, told } = found;
-  throw new VodaError("invalid_argument", told, {
-    reason: "invalid_input",
-    details: { issues: JSON.stringify(issues) },
-  });
-}

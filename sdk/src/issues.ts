@@ -47,14 +47,36 @@ export function resultOf(what: string, answer: unknown): StandardSchemaV1.Result
   throw new BrokenSchemaError(`${what}: the schema answered neither a value nor issues; nothing passes it`);
 }
 
+/** Of a value that its schema refuses, as it is told. */
+export interface Refusal {
+  readonly issues: readonly ToldIssue[];
+  readonly told: string;
+}
+
+/**
+ * The value as the schema returns it. `name`: of the value in the words of what is wrong with it.
+ * @throws what `refusalOf` makes of a value that does not fit, or BrokenSchemaError
+ */
+export function accepted(
+  what: string,
+  answer: unknown,
+  name: string,
+  refusalOf: (refusal: Refusal) => VodaError,
+): unknown {
+  const { refusal, value } = ofSchema(what, () => {
+    const result = resultOf(what, answer);
+    if (result.issues === undefined) return { value: result.value };
+    return { refusal: tellIssues(result.issues, name) };
+  });
+  if (refusal === undefined) return value;
+  throw refusalOf(refusal);
+}
+
 /** Of an issue without words, and of a schema that lists none. */
 const noReason = "the schema gave no reason";
 
 /** `what`: the name of the whole value. Both within bounds: a schema may find fault with every item. */
-export function tellIssues(
-  found: readonly StandardSchemaV1.Issue[],
-  what: string,
-): { readonly issues: readonly ToldIssue[]; readonly told: string } {
+export function tellIssues(found: readonly StandardSchemaV1.Issue[], what: string): Refusal {
   // without holes: a list of holes has a length and no reason
   const first = Object.values(found.slice(0, issuesMax));
   if (first.length === 0)

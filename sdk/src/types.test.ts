@@ -160,6 +160,30 @@ function asks(): void {
     });
 }
 
+function typesSteps(): void {
+  agent("till", { paid: s.register("") })
+    .readonly({
+      // @ts-expect-error a readonly handler does nothing outside
+      none: (ctx) => ctx.run("a", () => null),
+    })
+    .handlers({
+      async pay(ctx) {
+        const receipt = await ctx.run("charge", async ({ idempotencyKey, signal }) => {
+          signal.throwIfAborted();
+          return { id: idempotencyKey };
+        });
+        ctx.state.paid = receipt.id;
+        const order = await ctx.run("read", () => JSON.parse("{}") as unknown, { schema: orderSchema });
+        ctx.state.paid = order.sku;
+        // @ts-expect-error no such option
+        await ctx.run("b", () => null, { attempts: 2 });
+        // @ts-expect-error a name comes first
+        await ctx.run(() => null);
+        return receipt.id;
+      },
+    });
+}
+
 function refusesWrongChecked(): void {
   const shop = agent("shop", { sold: s.counter() }).handler("buy", { input: orderSchema }, () => null);
   // @ts-expect-error a name that is taken
@@ -334,6 +358,7 @@ test("misuse does not compile and what follows is inferred", () => {
     infers,
     infersChecked,
     refusesWrongChecked,
+    typesSteps,
     asks,
     refusesWrongState,
     refusesWrongHandlers,

@@ -55,4 +55,23 @@ export {
   turnSendsMax,
   writeSend,
 } from "./send.ts";
+export {
+  type Drawn,
+  decodeDrawn,
+  decodeRecalled,
+  encodeDrawn,
+  encodeRecalled,
+  journalBytesMax,
+  type Recalled,
+  readDrawn,
+  type StepAnswer,
+  type StepDoneMessage,
+  type StepMessage,
+  seedBytes,
+  stepBytesMax,
+  turnJournalBytesMax,
+  turnStepsMax,
+  turnTimesMax,
+  writeDrawn,
+} from "./step.ts";
 export { tokenOf } from "./token.ts";

@@ -73,6 +73,10 @@ export function createWorkerPort({ workers, admission, devices, log }: WorkerPar
     outbox(activation, { way, messages, timers, bytes }) {
       opened.get(activation)?.thread.send({ type: "outbox", activation, way, messages, timers, bytes });
     },
+    recall: (activation, call, recalled) =>
+      opened.get(activation)?.thread.send({ type: "recall", activation, call, recalled }),
+    answerStep: (activation, step, answer) =>
+      opened.get(activation)?.thread.send({ type: "step_answered", activation, step, answer }),
     cut(activation) {
       opened.get(activation)?.thread.send({ type: "cut", activation });
     },

@@ -4,8 +4,8 @@
 import { ByteWriter } from "@voda/stdx";
 import type { CallHead, CallId } from "../call/index.ts";
 import { briefKeepMs, letterAsksKeepMs } from "./constants.ts";
-import type { Hash } from "./replay.ts";
 import type { LaneEvent } from "./types.ts";
+import type { Hash } from "./words.ts";
 import type { Work } from "./work.ts";
 
 export type AskEvent = Extract<LaneEvent, { type: "ask" }>;
@@ -112,7 +112,7 @@ function idOf(
 /**
  * A turn without an id does not run again once it has asked: its number in this life tells it from others.
  */
-function writeTurn(out: ByteWriter, { id, number }: CallHead, incarnation: string): void {
+export function writeTurn(out: ByteWriter, { id, number }: CallHead, incarnation: string): void {
   out.text(id?.type ?? "none");
   if (id === undefined) out.text(incarnation);
   else out.raw(id.type === "key" ? id.id : id.type === "sent" ? id.source : id.client);

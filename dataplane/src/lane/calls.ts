@@ -14,9 +14,11 @@ import { dropAsks } from "./ask-gate.ts";
 import { pipelineBytesMax, pipelineTurnsMax, retryAfterMs, seenMax } from "./constants.ts";
 import { abandonOrder } from "./control.ts";
 import { callText, type Found, findAnswer, roomFor } from "./dedupe.ts";
+import { endSteps } from "./journals.ts";
 import type { Activation, Lane, Slice, Step } from "./lane.ts";
 import { fateOf, hasRoom } from "./seen.ts";
-import { failCall, failWork, finish, isSameRaw, notTaken, replyWork, requeue } from "./share.ts";
+import { failCall, failWork, finish, isSameRaw, keyReused, notTaken, replyWork, requeue } from "./share.ts";
+import { recall } from "./step-gate.ts";
 import { wantClaimToRead } from "./tip.ts";
 import { isBusy, startJob, takeJob, waitsInWorker } from "./turns.ts";
 import type { Work } from "./work.ts";
@@ -136,6 +138,7 @@ function hand(step: Step, activation: Activation, work: Work): void {
   }
   startJob(turns, work);
   if (first.readonly) wantClaimToRead(activation.tip);
+  recall(step, activation, work);
   out.push({ type: "run", activation: activation.number, call: first.number });
 }
 
@@ -165,7 +168,7 @@ function answerFound(step: Step, activation: Activation, work: Work, found: Foun
   } else if (isRaw(work.job, found.stored.rawHash)) {
     replyStored(step, activation, work, found.stored);
   } else if (found.stored.canonicalHash === undefined) {
-    failWork(step, work, reused());
+    failWork(step, work, keyReused());
   } else {
     startJob(activation.turns, work);
     step.out.push({ type: "identify", activation: activation.number, call: work.job.number });
@@ -183,7 +186,7 @@ export function identified(
   const found = findAnswer(activation.dedupe, work.job.id, step.world.storeMs);
   if (found?.type === "answer" && isSameHash(found.stored.canonicalHash, canonicalHash))
     replyStored(step, activation, work, found.stored);
-  else if (found?.type === "answer") failWork(step, work, reused());
+  else if (found?.type === "answer") failWork(step, work, keyReused());
   else failWork(step, work, notKept()); // its time was over meanwhile
 }
 
@@ -254,6 +257,7 @@ export function dropped(
   if (!hasBegun) work.starts -= 1;
   const effect = hasBegun ? "undone" : work.starts === 0 ? "none" : "perhaps";
   dropAsks(step, activation, work);
+  endSteps(activation.journals, work);
   const leaving = work.waiters.filter((waiter) => waiter.number === call || work.gone?.has(waiter.number));
   for (const waiter of leaving) {
     step.lane.calls.delete(waiter.number);
@@ -267,8 +271,6 @@ const queueFull = (what: string): Failure => fail("queue_full", what, { retryAft
 const busy = (): Failure =>
   fail("busy", "a turn of the session runs, and this handler waits for none: call again", { retryAfterMs })
     .failure;
-const reused = (): Failure =>
-  fail("idempotency_key_reused", "the idempotency key was used for another call; take a new key").failure;
 const notKept = (): Failure =>
   fail("answer_not_kept", "the call was done; its answer is not kept any more: read the session").failure;
 const full = "the session remembers as many calls as it can; call without an idempotency key, or later";

@@ -1,6 +1,6 @@
 // Appends: what the next record is, and what follows when it is accepted (PROTOCOL.md 5.2).
 import { assert } from "@voda/stdx";
-import { isAtOnce } from "../call/index.ts";
+import { type CallHead, isAtOnce } from "../call/index.ts";
 import { arrived, backOff, depart, type Flight, markRefused, markSettling } from "./append.ts";
 import { rejectedRetryMs, settleMaxMs } from "./constants.ts";
 import { carryOut } from "./control.ts";
@@ -8,6 +8,7 @@ import { rememberedAt } from "./dedupe.ts";
 import { hasDue, isBellExact, mayLeave, unring } from "./delivery.ts";
 import { boundary, countTail, foldLater, pagesOf } from "./fold.ts";
 import { acceptTurns } from "./gate.ts";
+import { journalsAt, takeJournal, turnOf } from "./journals.ts";
 import { type Activation, armAppend, isQuiet, type Slice, type Step, type StoreReply } from "./lane.ts";
 import { drop, takeNothing } from "./memory.ts";
 import { outboxAt, takeLetters } from "./outbox.ts";
@@ -16,9 +17,10 @@ import { hasSeals, sealed, takeSeals } from "./seals.ts";
 import { seenAt } from "./seen.ts";
 import { failCall, notTaken, storeFull } from "./share.ts";
 import { foldAccepted, noteCovered, readyFold, trimAsleep } from "./snapshot.ts";
+import { acceptJournal } from "./step-gate.ts";
 import { takeTimers, timersAt } from "./timers.ts";
 import { acceptTip, markOf, releaseTip } from "./tip.ts";
-import { entryOf, seenOf, takeTurns } from "./turns.ts";
+import { entryOf, journalKeepMs, seenOf, type Turned, takeTurns } from "./turns.ts";
 import type { World } from "./types.ts";
 
 /**
@@ -40,7 +42,7 @@ function mayAppend({ lane }: Step, { verification, tip }: Activation): boolean {
 /** Appends what waits. */
 function appendNext(step: Step, activation: Activation): void {
   const { lane, world } = step;
-  const { tip, turns, fold, orders, dedupe, outbox, timers } = activation;
+  const { tip, turns, fold, orders, dedupe, outbox, timers, journals } = activation;
   const isEnding = orders.closing === "end";
   // a tombstone takes the place of everything: it goes when no turn is left that would come after it, and
   // nothing that was sent waits to be delivered
@@ -55,13 +57,15 @@ function appendNext(step: Step, activation: Activation): void {
     // what sleeps is woken by its bell alone, at the time that it says
     if (ready.body.released && !isBellExact(activation)) return;
     const seen = seenAt(activation.seen, world.storeMs);
-    const messages = { outbox: outboxAt(outbox), seen, timers: timersAt(timers) };
+    const journal = journalsAt(journals, world.storeMs);
+    const messages = { outbox: outboxAt(outbox), seen, timers: timersAt(timers), journal };
     const body = { ...ready.body, ...rememberedAt(dedupe, world.storeMs), ...messages };
     send(step, activation, body, { trim: ready.plan });
     return;
   }
   // a bare claim: a record without turns
-  const isBare = turns.pending.length === 0 && !hasSeals(lane, activation) && !hasDue(step, activation);
+  const isNothing = turns.pending.length === 0 && journals.pending.length === 0;
+  const isBare = isNothing && !hasSeals(lane, activation) && !hasDue(step, activation);
   if (isBare && !(tip.wantsClaim && tip.claim === "held")) return;
   if (!mayLeave(step, activation)) return;
   const taken = takeTurns(turns, boundary(fold));
@@ -75,8 +79,22 @@ function appendNext(step: Step, activation: Activation): void {
   });
   const letters = [...taken.flatMap(({ sends }) => sends).filter(isAtOnce), ...fired];
   const sent = takeLetters(outbox, letters, storeMs);
-  const body: Body = { type: "turns", turns: entries, outbox: sent, seen, timers: changes };
+  const ended = endedBy(step, activation, taken, seals);
+  const journal = takeJournal(journals, ended, storeMs, (work) => journalKeepMs(work, world.monotonicMs));
+  const body: Body = { type: "turns", turns: entries, outbox: sent, seen, timers: changes, journal };
   send(step, activation, body, { turns: taken, seals });
+}
+
+/** Turns that take place, and those that never will: of what was sent here and is given up. */
+function endedBy(
+  { lane }: Step,
+  { journals, tip }: Activation,
+  taken: readonly Turned[],
+  seals: readonly CallHead[],
+): readonly Uint8Array[] {
+  if (journals.turns.size === 0 && journals.pending.length === 0) return [];
+  const jobs = [...taken.map(({ work }) => work.job), ...seals].filter(({ id }) => id !== undefined);
+  return jobs.map((job) => turnOf(lane.hash, tip.uid, job, tip.incarnation));
 }
 
 type Omitted = "rid" | "prev" | "prevHash" | "n" | "epoch" | "uid" | "from" | "storeMs" | "born" | "name";
@@ -180,7 +198,8 @@ const isBareClaim = (record: LaneRecord): boolean =>
   record.turns.length === 0 &&
   record.outbox === undefined &&
   record.timers.length === 0 &&
-  record.seen.length === 0;
+  record.seen.length === 0 &&
+  record.journal === undefined;
 
 /** The record in flight lies in the lane at `seq`. */
 export function committed(step: Step, activation: Activation, flight: Flight, seq: number): void {
@@ -203,6 +222,8 @@ export function committed(step: Step, activation: Activation, flight: Flight, se
   if (isUrgent) unring(step, activation, isGone);
   // answers first; what follows may drop the activation
   if (record.type === "turns") acceptTurns(step, activation, record, flight.turns);
+  if (record.type === "turns" && record.journal !== undefined)
+    acceptJournal(step, activation, record.journal);
   for (const { number } of flight.seals) failCall(step, number, notTaken());
   noteCovered(activation);
   if (record.type === "fold" && flight.trim !== undefined) foldAccepted(step, fold, record, seq, flight.trim);

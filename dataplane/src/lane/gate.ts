@@ -3,6 +3,7 @@ import { bytesOfSends, isAtOnce } from "../call/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
 import { dropAsks } from "./ask-gate.ts";
 import { storeAnswer } from "./dedupe.ts";
+import { endSteps } from "./journals.ts";
 import type { Activation, Slice, Step } from "./lane.ts";
 import { acceptLetters } from "./outbox.ts";
 import type { TurnsRecord } from "./record.ts";
@@ -20,6 +21,7 @@ export function turned(step: Step, activation: Activation, event: TurnMessage & 
   const { lane } = step;
   const work = addTurn(activation.turns, event);
   dropAsks(step, activation, work);
+  endSteps(activation.journals, work);
   const bytes = event.delta.length + event.answer.length + bytesOfSends(event.sends);
   // a delta is memory until its record is accepted: it counts against pipelineBytesMax as bodies do
   work.bytes += bytes;
@@ -36,6 +38,7 @@ export function seen(
   const { turns, tip } = activation;
   const work = addOutput(turns, event);
   dropAsks(step, activation, work);
+  endSteps(activation.journals, work);
   // what a failed turn saw may be old news for a call that comes later: that one runs for itself
   if (work.key !== undefined && lane.running.get(work.key) === work) lane.running.delete(work.key);
   wantClaimToRead(tip);

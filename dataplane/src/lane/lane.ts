@@ -8,16 +8,17 @@ import type { Asks } from "./asks.ts";
 import { timerSoonMs } from "./constants.ts";
 import type { Dedupe } from "./dedupe.ts";
 import type { Fold, FoldBounds } from "./fold.ts";
+import type { Journals } from "./journals.ts";
 import type { Orders } from "./orders.ts";
 import type { Outbox, Owed } from "./outbox.ts";
-import type { Base, Hash } from "./replay.ts";
+import type { Base } from "./replay.ts";
 import type { Seen } from "./seen.ts";
 import { firstDueMs, type Timers } from "./timers.ts";
 import type { Tip } from "./tip.ts";
 import type { Turns } from "./turns.ts";
 import type { Incarnation, LaneEffect, LaneEvent, World } from "./types.ts";
 import type { Verification } from "./verification.ts";
-import type { RecordId } from "./words.ts";
+import type { Hash, RecordId } from "./words.ts";
 import type { Work } from "./work.ts";
 
 /** What a lane is opened with; all of it stays for its life but `connected`. */
@@ -48,6 +49,7 @@ export interface Activation {
   readonly outbox: Outbox;
   readonly seen: Seen;
   readonly timers: Timers;
+  readonly journals: Journals;
 }
 
 /** What a slice has to say to a step. */
@@ -177,8 +179,9 @@ export function isDueSoon({ activation }: Lane, storeMs: number): boolean {
 }
 
 /** Nothing runs, waits or is on its way. */
-export function isQuiet({ turns, append }: Activation): boolean {
-  return turns.jobs.size === 0 && turns.pending.length === 0 && append.flight === undefined;
+export function isQuiet({ turns, append, journals }: Activation): boolean {
+  const isNothingLeft = turns.jobs.size === 0 && turns.pending.length === 0 && journals.pending.length === 0;
+  return isNothingLeft && append.flight === undefined;
 }
 
 /** Arms the timer unless it rings early enough: one that rings early does no harm. */

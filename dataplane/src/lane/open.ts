@@ -32,6 +32,7 @@ export function open(
     outbox: restoreOwed(base.outbox, lane.owed),
     seen: base.seen,
     timers: base.timers,
+    journals: base.journals,
   };
   const { keptTip } = lane;
   lane.keptTip = undefined;

@@ -71,6 +71,18 @@ const marks = (isGivenUp: boolean) =>
   fc.array(plain({ source: sixteen, n: count, usedAtMs: count, isGivenUp: fc.constant(isGivenUp) }), {
     maxLength: 3,
   });
+const entry = plain({
+  turn: sixteen,
+  canonicalHash: fc.option(sixteen, { nil: undefined }),
+  name: fc.string(),
+  expiresAtMs: count,
+  drawn: plain({ seed: sixteen, times: fc.array(count, { maxLength: 3 }) }),
+  result: blob,
+});
+const journal = fc.option(
+  plain({ entries: fc.array(entry, { maxLength: 3 }), ended: fc.array(sixteen, { maxLength: 2 }) }),
+  { nil: undefined },
+);
 const seen = fc.tuple(marks(false), marks(true)).map(([taken, givenUp]) => [...taken, ...givenUp]);
 const again = fc.oneof(
   fc.constant(undefined),
@@ -105,6 +117,7 @@ const fold = plain({
   outbox,
   seen,
   timers,
+  journal,
 }).map(({ snapshot: pages, ...rest }) => ({ ...rest, ...pages }));
 const record: fc.Arbitrary<LaneRecord> = fc.oneof(
   plain({
@@ -114,6 +127,7 @@ const record: fc.Arbitrary<LaneRecord> = fc.oneof(
     outbox,
     seen,
     timers,
+    journal,
   }),
   fold,
   plain({ ...named, type: fc.constant("gone" as const), answers, clients, seen }),

@@ -45,6 +45,7 @@ const plainFold: LaneRecord = {
   outbox: undefined,
   seen: [],
   timers: [],
+  journal: undefined,
 };
 
 const records: Record<string, LaneRecord> = {
@@ -76,6 +77,7 @@ const records: Record<string, LaneRecord> = {
     outbox: undefined,
     seen: [],
     timers: [],
+    journal: undefined,
   },
   claim: {
     ...head,
@@ -90,6 +92,7 @@ const records: Record<string, LaneRecord> = {
     outbox: undefined,
     seen: [],
     timers: [],
+    journal: undefined,
   },
   inline: {
     ...head,
@@ -120,6 +123,7 @@ const records: Record<string, LaneRecord> = {
     outbox: undefined,
     seen: [],
     timers: [],
+    journal: undefined,
   },
   paged: {
     ...head,
@@ -142,6 +146,7 @@ const records: Record<string, LaneRecord> = {
     outbox: undefined,
     seen: [],
     timers: [],
+    journal: undefined,
   },
   gone: {
     ...head,
@@ -182,9 +187,32 @@ const timers: readonly TimerChange[] = [
 const seen = [{ source: bytes(16, 70), n: 70_000, usedAtMs: 1_790_000_000_000, isGivenUp: false }];
 const givenUp = [{ source: bytes(16, 90), n: 5, usedAtMs: 1_790_000_000_001, isGivenUp: true }];
 
+const entry = {
+  turn: bytes(16, 110),
+  canonicalHash: bytes(16, 61),
+  name: "плата",
+  expiresAtMs: 1_790_000_600_000,
+  drawn: { seed: bytes(16, 120), times: [1_790_000_000_000, 1_790_000_000_007] },
+  result: bytes(9, 40),
+};
+const journal = {
+  entries: [entry, { ...entry, canonicalHash: undefined, name: "b", result: new Uint8Array(0) }],
+  ended: [bytes(16, 130)],
+};
+
 /** What format 1 has no room for. */
 const laterRecords: Record<string, LaneRecord> = {
-  sending: { ...head, type: "turns", born: false, name: undefined, turns: [], outbox, seen, timers: [] },
+  sending: {
+    ...head,
+    type: "turns",
+    born: false,
+    name: undefined,
+    turns: [],
+    outbox,
+    seen,
+    timers: [],
+    journal: undefined,
+  },
   givingUp: { ...plainFold, seen: [...seen, ...givenUp] },
   carrying: { ...plainFold, outbox, seen },
   scheduling: {
@@ -196,10 +224,23 @@ const laterRecords: Record<string, LaneRecord> = {
     outbox: undefined,
     seen: [],
     timers,
+    journal: undefined,
   },
   waiting: { ...plainFold, timers: timers.slice(0, 2) },
   daily: { ...plainFold, timers: [{ type: "set", timer: daily }] },
   remembering: { ...head, type: "gone", born: false, name: undefined, answers: [], clients: [], seen },
+  doing: {
+    ...head,
+    type: "turns",
+    born: false,
+    name: undefined,
+    turns: [],
+    outbox: undefined,
+    seen: [],
+    timers: [],
+    journal,
+  },
+  recalling: { ...plainFold, journal: { ...journal, ended: [] } },
 };
 
 const golden = (kind: string, format = 2): Uint8Array =>

@@ -21,6 +21,7 @@ import {
 import { type FoldSnapshot, noTrims, snapshotPart, type Trims, trimsPart } from "./record-fold.ts";
 import { readFormat1 } from "./record-format-1.ts";
 import { type RecordHead, readHead, writeHead } from "./record-head.ts";
+import { type JournalPart, journalPart } from "./record-journal.ts";
 import { type OutboxPart, outboxPart, type SeenMark, seenPart } from "./record-outbox.ts";
 import { timersPart } from "./record-timers.ts";
 import { type TurnEntry, turnsPart } from "./record-turns.ts";
@@ -42,11 +43,12 @@ export type FoldRecord = RecordHead & { readonly type: "fold" } & FoldSnapshot &
  */
 export type GoneRecord = RecordHead & { readonly type: "gone" } & Remembered & Pick<Messages, "seen">;
 
-/** What the session sends, what it has had from others, and what it is to do later. */
+/** What the session sends, what it has had from others, what it is to do later and what it does outside. */
 interface Messages {
   readonly outbox: OutboxPart | undefined;
   readonly seen: readonly SeenMark[];
   readonly timers: readonly TimerChange[];
+  readonly journal: JournalPart | undefined;
 }
 /** `type` tells them apart; on the wire the envelope's kind does. */
 export type LaneRecord = TurnsRecord | FoldRecord | GoneRecord;
@@ -61,6 +63,7 @@ interface Fields {
   outbox: OutboxPart | undefined;
   seen: readonly SeenMark[];
   timers: readonly TimerChange[];
+  journal: JournalPart | undefined;
 }
 
 const noFields: Fields = {
@@ -72,6 +75,7 @@ const noFields: Fields = {
   outbox: undefined,
   seen: [],
   timers: [],
+  journal: undefined,
 };
 
 /**
@@ -103,6 +107,8 @@ const parts: readonly Part[] = [
   ),
   part(9, "timers", timersPart, (record) => (record.type === "turns" ? record.timers : undefined)),
   part(10, "timers", timersPart, (record) => (record.type === "fold" ? record.timers : undefined)),
+  part(11, "journal", journalPart, (record) => (record.type === "turns" ? record.journal : undefined)),
+  part(12, "journal", journalPart, (record) => (record.type === "fold" ? record.journal : undefined)),
 ];
 const knownTags = parts.map(({ tag }) => tag);
 
@@ -132,7 +138,7 @@ function part<K extends keyof Fields>(
   };
 }
 
-/** Kinds of envelopes. Those below 16 belong to `state`; 17 is kept for results of steps inside a turn. */
+/** Kinds of envelopes. Those below 16 belong to `state`; 17 is not used. */
 const kinds = { turns: 16, fold: 18, gone: 19 } as const;
 type Kind = keyof typeof kinds;
 /** Where the envelope says the kind. */
@@ -193,10 +199,10 @@ function kindOf(bytes: Uint8Array): Kind {
 }
 
 function assemble(kind: Kind, head: RecordHead, fields: Fields): LaneRecord {
-  const { turns, snapshot, trims, answers, clients, outbox, seen, timers } = fields;
-  if (kind === "turns") return { ...head, type: kind, turns, outbox, seen, timers };
+  const { turns, snapshot, trims, answers, clients, outbox, seen, timers, journal } = fields;
+  if (kind === "turns") return { ...head, type: kind, turns, outbox, seen, timers, journal };
   if (kind === "gone") return { ...head, type: kind, answers, clients, seen };
   // no writer leaves it out: the bytes were changed, and their CRC with them
   if (snapshot === undefined) throw new DecodeError("fold without a snapshot");
-  return { ...head, type: kind, ...snapshot, ...trims, answers, clients, outbox, seen, timers };
+  return { ...head, type: kind, ...snapshot, ...trims, answers, clients, outbox, seen, timers, journal };
 }

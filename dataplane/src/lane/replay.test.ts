@@ -32,7 +32,15 @@ function turns(n: number, prev: RecordId, by = me): LaneRecord {
     keepMs: 5000,
   };
   const turn = { key, delta: sixteen(n), answer: sixteen(n) };
-  return { ...recordOf(by, n, prev), type: "turns", turns: [turn], outbox: undefined, seen: [], timers: [] };
+  return {
+    ...recordOf(by, n, prev),
+    type: "turns",
+    turns: [turn],
+    outbox: undefined,
+    seen: [],
+    timers: [],
+    journal: undefined,
+  };
 }
 
 function fold(n: number, prev: RecordId, more: Partial<FoldRecord>): LaneRecord {

@@ -2,15 +2,13 @@
 import type { Crc32 } from "@voda/state";
 import { bytesEqual } from "@voda/stdx";
 import { createDedupe, type Dedupe, restoreAnswers, storeAnswer } from "./dedupe.ts";
+import { createJournals, type Journals, replayJournal } from "./journals.ts";
 import { createOutbox, type Outbox, replayLetters } from "./outbox.ts";
 import { decodeRecord, type FoldRecord, type GoneRecord, type LaneRecord } from "./record.ts";
 import { createSeen, noteSeen, type Seen } from "./seen.ts";
 import { applyTimers, createTimers, type TimerChange, type Timers } from "./timers.ts";
 import type { StoredRecord } from "./types.ts";
-import { idBytes, noRecord, type RecordId, sameRecord } from "./words.ts";
-
-/** 16 bytes that tell any two byte strings apart. */
-export type Hash = (bytes: Uint8Array) => Uint8Array;
+import { type Hash, idBytes, noRecord, type RecordId, sameRecord } from "./words.ts";
 
 /** A record of the lane as it was read, with what the store knows of it. */
 export interface DecodedRecord {
@@ -51,6 +49,7 @@ export interface Base {
   readonly outbox: Outbox;
   readonly seen: Seen;
   readonly timers: Timers;
+  readonly journals: Journals;
   readonly tailRecords: number;
   readonly tailBytes: number;
   /** Records of lost branches that were skipped. */
@@ -195,13 +194,14 @@ function afterFold(links: readonly DecodedRecord[], fold: FoldRow): ReturnType<t
 }
 
 /** What a session remembers beside its state. */
-type Memories = Pick<Base, "dedupe" | "outbox" | "seen" | "timers">;
+type Memories = Pick<Base, "dedupe" | "outbox" | "seen" | "timers" | "journals">;
 
 const memories = (): Memories => ({
   dedupe: createDedupe(),
   outbox: createOutbox(),
   seen: createSeen(),
   timers: createTimers(),
+  journals: createJournals(),
 });
 
 /** Bodies of their own: the record's bytes go. */
@@ -212,11 +212,13 @@ const kept = (changes: readonly TimerChange[]): TimerChange[] =>
       : { type: "set", timer: { ...change.timer, body: change.timer.body.slice() } },
   );
 
-function restore({ dedupe, outbox, seen, timers }: Memories, record: FoldRecord | GoneRecord): void {
+function restore(memory: Memories, record: FoldRecord | GoneRecord): void {
+  const { dedupe, outbox, seen, timers, journals } = memory;
   restoreAnswers(dedupe, record);
   for (const mark of record.seen) noteSeen(seen, { ...mark, source: mark.source.slice() });
   if (record.type === "fold" && record.outbox !== undefined) replayLetters(outbox, record.outbox);
   if (record.type === "fold") applyTimers(timers, kept(record.timers));
+  if (record.type === "fold" && record.journal !== undefined) replayJournal(journals, record.journal);
 }
 
 function replayRow({ record }: DecodedRecord, memory: Memories): Uint8Array[] {
@@ -227,5 +229,6 @@ function replayRow({ record }: DecodedRecord, memory: Memories): Uint8Array[] {
   for (const mark of record.seen) noteSeen(memory.seen, { ...mark, source: mark.source.slice() });
   if (record.outbox !== undefined) replayLetters(memory.outbox, record.outbox);
   applyTimers(memory.timers, kept(record.timers));
+  if (record.journal !== undefined) replayJournal(memory.journals, record.journal);
   return record.turns.map((turn) => turn.delta);
 }

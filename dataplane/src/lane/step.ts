@@ -13,6 +13,7 @@ import { sleep } from "./orders.ts";
 import { forgetBell } from "./outbox.ts";
 import { settle } from "./settle.ts";
 import { cutTaken, snapshot } from "./snapshot.ts";
+import { noteStep, stepDone, stepGate } from "./step-gate.ts";
 import { renewTip } from "./tip.ts";
 import type { Incarnation, LaneEffect, LaneEvent, World } from "./types.ts";
 import { advanceWake, pauseWake, wakeReplied } from "./wake.ts";
@@ -21,7 +22,18 @@ import { advanceWake, pauseWake, wakeReplied } from "./wake.ts";
  * In the order of a step: orders close the session before calls run, and the gate opens before the next
  * append.
  */
-const slices: readonly Slice[] = [control, settle, calls, gate, askGate, snapshot, delivery, commit, memory];
+const slices: readonly Slice[] = [
+  control,
+  settle,
+  calls,
+  gate,
+  askGate,
+  stepGate,
+  snapshot,
+  delivery,
+  commit,
+  memory,
+];
 
 /**
  * The one way in: notes what happened, then does all that is possible. Effects come in the order in which the
@@ -93,6 +105,8 @@ function note(at: Step, event: LaneEvent): void {
     case "read":
     case "dropped":
     case "ask":
+    case "step":
+    case "step_done":
     case "identified":
     case "cut":
     case "delivered":
@@ -118,7 +132,20 @@ function noteReply(at: Step, event: StoreReply): void {
 /** Of one activation. */
 type OfActivation =
   | TurnMessage
-  | Extract<LaneEvent, { type: "ask" | "cut" | "delivered" | "identified" | "open_failed" | "worker_lost" }>;
+  | Extract<
+      LaneEvent,
+      {
+        type:
+          | "ask"
+          | "step"
+          | "step_done"
+          | "cut"
+          | "delivered"
+          | "identified"
+          | "open_failed"
+          | "worker_lost";
+      }
+    >;
 function noteWorker(at: Step, event: OfActivation): void {
   const { lane } = at;
   const { activation } = lane;
@@ -134,6 +161,10 @@ function noteWorker(at: Step, event: OfActivation): void {
       return dropped(at, activation, event);
     case "ask":
       return noteAsk(at, activation, event);
+    case "step":
+      return noteStep(at, activation, event);
+    case "step_done":
+      return stepDone(at, activation, event);
     case "identified":
       return identified(at, activation, event);
     case "cut":

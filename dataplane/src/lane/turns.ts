@@ -3,7 +3,7 @@
 import { assert } from "@voda/stdx";
 import { bytesOfSends, type Send } from "../call/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
-import { recordBytesMax, recordTurnsMax, transitMs } from "./constants.ts";
+import { clientKeepMs, letterLifeMs, recordBytesMax, recordTurnsMax, transitMs } from "./constants.ts";
 import type { SeenMark } from "./record-outbox.ts";
 import type { TurnEntry, TurnKey } from "./record-turns.ts";
 import type { Work } from "./work.ts";
@@ -163,10 +163,18 @@ function keyOf({ work, canonicalHash }: Turned, nowMs: number): TurnKey | undefi
   // of what was sent the number is kept, and no answer
   if (id === undefined || work.key === undefined || id.type === "sent") return undefined;
   if (id.type === "numbered") return { ...id, canonicalHash };
-  const deadlineMs = work.waiters.reduce(
-    (last, call) => Math.max(last, call.deadlineMs),
-    work.job.deadlineMs,
-  );
-  const keepMs = Math.max(id.keepMs, Math.ceil(deadlineMs - nowMs) + transitMs);
-  return { ...id, keepMs, canonicalHash };
+  return { ...id, keepMs: Math.max(id.keepMs, untilNoCopy(work, nowMs)), canonicalHash };
+}
+
+/** `nowMs`: monotonic. */
+function untilNoCopy({ waiters, job }: Work, nowMs: number): number {
+  const deadlineMs = waiters.reduce((last, call) => Math.max(last, call.deadlineMs), job.deadlineMs);
+  return Math.ceil(deadlineMs - nowMs) + transitMs;
+}
+
+/** How long the work may come again, if its turn does not take place; `nowMs`: monotonic. */
+export function journalKeepMs(work: Work, nowMs: number): number {
+  const { id } = work.job;
+  if (id?.type === "sent") return letterLifeMs;
+  return Math.max(id?.type === "key" ? id.keepMs : clientKeepMs, untilNoCopy(work, nowMs));
 }

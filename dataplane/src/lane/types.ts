@@ -2,7 +2,17 @@
 // while it decides.
 import type { Mark } from "@voda/proto/mark";
 import type { PageName, PageReference } from "@voda/proto/wire";
-import type { AbandonReason, CallHead, CallId, Failure, Send } from "../call/index.ts";
+import type {
+  AbandonReason,
+  CallHead,
+  CallId,
+  Failure,
+  Recalled,
+  Send,
+  StepAnswer,
+  StepDoneMessage,
+  StepMessage,
+} from "../call/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
 
 /** One life of a node under one lease: 128 random bits, 32 characters of lower-case hex. */
@@ -118,6 +128,8 @@ export type LaneEvent =
       readonly after: number;
       readonly pages: readonly Page[];
     }
+  | StepMessage
+  | StepDoneMessage
   /** What became of the letter that went, once: it was taken, or why not. */
   | {
       readonly type: "delivered";
@@ -198,7 +210,21 @@ export type LaneEffect =
   // to the worker, in this order
   /** `epoch`: no other activation of this session that commits anything is opened with the same number. */
   | { readonly type: "open"; readonly activation: number; readonly epoch: number; readonly image: Image }
+  /** Before its `run`: the call ran before, and must draw again what it drew then. */
+  | {
+      readonly type: "recall";
+      readonly activation: number;
+      readonly call: number;
+      readonly recalled: Recalled;
+    }
   | { readonly type: "run"; readonly activation: number; readonly call: number }
+  /** What becomes of a step that a handler wants to do, or has done. */
+  | {
+      readonly type: "answerStep";
+      readonly activation: number;
+      readonly step: number;
+      readonly answer: StepAnswer;
+    }
   | {
       readonly type: "cancel";
       readonly activation: number;

@@ -25,7 +25,7 @@ const turn = (first: number): TurnEntry => ({
   answer: new Uint8Array(0),
 });
 
-const none = { outbox: undefined, seen: [], timers: [] };
+const none = { outbox: undefined, seen: [], timers: [], journal: undefined };
 
 /** Records 1 to `count` of this incarnation, each with one turn, at sequences 10, 20, ... */
 function laneOf(count: number): StoredRecord[] {

@@ -89,5 +89,8 @@ export function readFlags(body: ByteReader, known: number, what: string): number
   return flags;
 }
 
+/** 16 bytes that tell any two byte strings apart. */
+export type Hash = (bytes: Uint8Array) => Uint8Array;
+
 /** Shared: nobody writes to it, it has no room. */
 export const noBytes = new Uint8Array(0);

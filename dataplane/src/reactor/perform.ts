@@ -85,12 +85,14 @@ function perform(at: Performing, hosted: Hosted, effect: Exclude<LaneEffect, { t
   switch (effect.type) {
     case "run":
       return run(at, effect);
+    case "cancel":
+    case "cut":
+    case "outbox":
+    case "recall":
+    case "answerStep":
+      return tellWorker(ports, effect);
     case "identify":
       return identify(at, effect);
-    case "cancel":
-      return ports.worker.cancel(effect.activation, effect.call, effect.why);
-    case "cut":
-      return ports.worker.cut(effect.activation);
     case "ask":
       return letGo(at, effect);
     case "refuseAsk":
@@ -98,8 +100,6 @@ function perform(at: Performing, hosted: Hosted, effect: Exclude<LaneEffect, { t
     case "deliver":
       at.posted.push({ ...effect, from: hosted });
       return;
-    case "outbox":
-      return ports.worker.outbox(effect.activation, effect);
     case "close":
       return close(at, hosted, effect.activation);
     case "reply": {
@@ -145,6 +145,28 @@ function perform(at: Performing, hosted: Hosted, effect: Exclude<LaneEffect, { t
     case "unring":
     case "bury":
       return performBeside(at, hosted, effect);
+    default:
+      return unreachable(effect);
+  }
+}
+
+/** What concerns nobody but the activation. */
+function tellWorker(
+  { worker }: Ports,
+  effect: Of<"cancel" | "cut" | "outbox" | "recall" | "answerStep">,
+): void {
+  const { activation } = effect;
+  switch (effect.type) {
+    case "cancel":
+      return worker.cancel(activation, effect.call, effect.why);
+    case "cut":
+      return worker.cut(activation);
+    case "outbox":
+      return worker.outbox(activation, effect);
+    case "recall":
+      return worker.recall(activation, effect.call, effect.recalled);
+    case "answerStep":
+      return worker.answerStep(activation, effect.step, effect.answer);
     default:
       return unreachable(effect);
   }

@@ -15,6 +15,8 @@ import type {
   CheckMessage,
   Failed,
   Failure,
+  Recalled,
+  StepAnswer,
   TakeBack,
 } from "../call/index.ts";
 import type { ColdReason, Image, LaneEvent, Letter, StoredRecord, Traces, World } from "../lane/index.ts";
@@ -46,6 +48,10 @@ export interface WorkerPort {
   answerAsk(activation: number, askId: number, answer: Answer): void;
   /** So much of what the session has sent, or is to do later, was found at its opening, or is over. */
   outbox(activation: number, change: OutboxChange): void;
+  /** Before its `run`: what the call drew when it ran before. */
+  recall(activation: number, call: number, recalled: Recalled): void;
+  /** What becomes of a step that a handler of the activation wants to do, or has done. */
+  answerStep(activation: number, step: number, answer: StepAnswer): void;
   /** Gives its part of the node back. */
   close(activation: number): void;
   /** Whether the activation runs under the revision that is current now. */
@@ -71,7 +77,18 @@ export interface Opening extends Session {
 /** What a worker says of one of its activations. */
 export type WorkerEvent = Extract<
   LaneEvent,
-  { type: "turned" | "failed" | "read" | "dropped" | "identified" | "cut" | "open_failed" }
+  {
+    type:
+      | "turned"
+      | "failed"
+      | "read"
+      | "dropped"
+      | "step"
+      | "step_done"
+      | "identified"
+      | "cut"
+      | "open_failed";
+  }
 >;
 
 export interface Opened {

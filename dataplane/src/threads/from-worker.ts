@@ -1,29 +1,35 @@
 // What a worker says to the I/O thread.
-import { DecodeError, systemClock } from "@voda/stdx";
+import { systemClock } from "@voda/stdx";
 import {
   type AskMessage,
   abandonCode,
   abandonReasonOf,
   type CheckMessage,
   decodeCall,
+  decodeDrawn,
   decodeFailure,
   decodeSends,
   encodeCall,
+  encodeDrawn,
   encodeFailure,
   encodeSends,
   type Failure,
   noSends,
   type Send,
+  type StepDoneMessage,
+  type StepMessage,
 } from "../call/index.ts";
 import { draft, type FrameCursor, FrameDraft, FrameError } from "../frame/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
-import { direction, type MessageCodecs } from "./message.ts";
+import { direction, type MessageCodecs, readPart } from "./message.ts";
 
 /** About one activation. */
 export type SessionMessage =
   | TurnMessage
   | AskMessage
   | CheckMessage
+  | StepMessage
+  | StepDoneMessage
   /** One page of the snapshot that a `cut` closes. */
   | { readonly type: "cut_page"; readonly activation: number; readonly bytes: Uint8Array }
   | { readonly type: "cut"; readonly activation: number; readonly after: number }
@@ -186,6 +192,35 @@ const codecs: MessageCodecs<FromWorker> = {
       method: decoder.decode(frame.subject().slice()),
     }),
   },
+  step: {
+    number: 16,
+    encode: ({ activation, by, step, name, canonicalHash }) =>
+      draft({
+        activation,
+        call: by,
+        turn: step,
+        meta: utf8.encode(name),
+        ...(canonicalHash !== undefined && { payload: canonicalHash }),
+      }),
+    decode(frame) {
+      const { activation, call: by, turn: step } = frame;
+      const hash = frame.payloadCopy();
+      const canonicalHash = hash.length === 0 ? undefined : hashOf(hash);
+      return { type: "step", activation, by, step, name: decoder.decode(frame.metaCopy()), canonicalHash };
+    },
+  },
+  step_done: {
+    number: 17,
+    encode: ({ activation, step, result, drawn }) =>
+      draft({ activation, turn: step, meta: encodeDrawn(drawn), payload: result }),
+    decode: (frame) => ({
+      type: "step_done",
+      activation: frame.activation,
+      step: frame.turn,
+      result: frame.payloadCopy(),
+      drawn: readPart("what a turn drew", () => decodeDrawn(frame.metaCopy())),
+    }),
+  },
   loaded: lineCodec("loaded", 10),
   not_loaded: lineCodec("not_loaded", 11),
 };
@@ -227,12 +262,8 @@ function sized(bytes: Uint8Array): Uint8Array {
 function splitSends(bytes: Uint8Array): { readonly sends: readonly Send[]; readonly delta: Uint8Array } {
   if (bytes.length < lengthBytes) throw new FrameError("a turn that sends, without its messages");
   const end = lengthBytes + new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
-  try {
-    return { sends: decodeSends(bytes.subarray(lengthBytes, end)), delta: bytes.subarray(end) };
-  } catch (cause) {
-    if (!(cause instanceof DecodeError)) throw cause;
-    throw new FrameError(`messages of a turn: ${cause.message}`, { cause });
-  }
+  const sends = readPart("messages of a turn", () => decodeSends(bytes.subarray(lengthBytes, end)));
+  return { sends, delta: bytes.subarray(end) };
 }
 
 /** A record keeps it: one of another length would be found there. @throws FrameError */

@@ -1,5 +1,6 @@
 // A message between two threads: its number in a frame, how it is written and how it is read, in one place
 // for each.
+import { DecodeError } from "@voda/stdx";
 import { type FrameCursor, type FrameDraft, FrameError, type FrameFields } from "../frame/index.ts";
 
 interface Message {
@@ -12,6 +13,16 @@ export interface MessageCodec<M extends Message> {
   readonly number: number;
   encode(message: M): FrameDraft;
   decode(frame: FrameCursor): M;
+}
+
+/** What lies in a frame in a form of its own. @throws FrameError */
+export function readPart<T>(what: string, decode: () => T): T {
+  try {
+    return decode();
+  } catch (cause) {
+    if (!(cause instanceof DecodeError)) throw cause;
+    throw new FrameError(`${what}: ${cause.message}`, { cause });
+  }
 }
 
 /** One for each message of a direction. */

@@ -26,6 +26,8 @@ const record = <T>(of: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> 
   fc.record(of, { noNullPrototype: true });
 const is = <T extends string>(type: T): fc.Arbitrary<T> => fc.constant(type);
 
+const sixteen = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((hash) => Uint8Array.from(hash));
+
 const said: fc.Arbitrary<ToWorker> = fc.oneof(
   record({
     type: is("open"),
@@ -45,6 +47,21 @@ const said: fc.Arbitrary<ToWorker> = fc.oneof(
     bytes: number,
   }),
   record({
+    type: is("recall"),
+    activation: number,
+    call: number,
+    recalled: record({ seed: sixteen, times: fc.array(fc.array(number), { minLength: 1, maxLength: 3 }) }),
+  }),
+  record({
+    type: is("step_answered"),
+    activation: number,
+    step: number,
+    answer: fc.oneof(
+      record({ type: is("begin"), idempotencyKey: bytes }),
+      record({ type: is("result"), result: bytes }),
+    ),
+  }),
+  record({
     type: is("ask_answered"),
     activation: number,
     askId: number,
@@ -56,10 +73,7 @@ const failure = record({
   reason: text,
   message: text,
 });
-const canonicalHash = fc.option(
-  fc.uint8Array({ minLength: 16, maxLength: 16 }).map((hash) => Uint8Array.from(hash)),
-  { nil: undefined },
-);
+const canonicalHash = fc.option(sixteen, { nil: undefined });
 const due = fc.oneof(
   record({ type: fc.constantFrom("in" as const, "at" as const, "every" as const), ms: number }),
   record({ type: is("cron"), pattern: text, zone: text }),
@@ -78,6 +92,14 @@ const heard: fc.Arbitrary<FromWorker> = fc.oneof(
     answer: bytes,
     canonicalHash,
     sends: fc.array(sent, { maxLength: 3 }),
+  }),
+  record({ type: is("step"), activation: number, by: number, step: number, name: text, canonicalHash }),
+  record({
+    type: is("step_done"),
+    activation: number,
+    step: number,
+    result: bytes,
+    drawn: record({ seed: sixteen, times: fc.array(number) }),
   }),
   record({ type: is("check"), activation: number, askId: number, agent: text, method: text }),
   record({
@@ -165,7 +187,7 @@ test("a hash that is cut off is refused: a record would keep it", () => {
 
 test("a frame of no message is refused", () => {
   fc.assert(
-    fc.property(said, heard, fc.integer({ min: 14, max: 255 }), (to, from, kind) => {
+    fc.property(said, heard, fc.integer({ min: 18, max: 255 }), (to, from, kind) => {
       assert.throws(() => passed({ ...toWorker.encode(to), kind }, toWorker.decode), FrameError);
       assert.throws(() => passed({ ...fromWorker.encode(from), kind }, fromWorker.decode), FrameError);
     }),

@@ -7,13 +7,19 @@ import {
   abandonCode,
   abandonReasonOf,
   decodeAnswer,
+  decodeFailure,
+  decodeRecalled,
   decodeSessionCall,
   encodeAnswer,
+  encodeFailure,
+  encodeRecalled,
   encodeSessionCall,
+  type Recalled,
   type SessionCall,
+  type StepAnswer,
 } from "../call/index.ts";
 import { draft, type FrameDraft, FrameError } from "../frame/index.ts";
-import { direction, type MessageCodecs } from "./message.ts";
+import { direction, type MessageCodecs, readPart } from "./message.ts";
 
 /** All that the I/O thread says to a worker, in the order in which lanes want it. */
 export type ToWorker =
@@ -54,6 +60,20 @@ export type ToWorker =
       readonly messages: number;
       readonly timers: number;
       readonly bytes: number;
+    }
+  /** What the call drew when it ran before; its `run` follows. */
+  | {
+      readonly type: "recall";
+      readonly activation: number;
+      readonly call: number;
+      readonly recalled: Recalled;
+    }
+  /** What becomes of a step. */
+  | {
+      readonly type: "step_answered";
+      readonly activation: number;
+      readonly step: number;
+      readonly answer: StepAnswer;
     }
   | { readonly type: "cut"; readonly activation: number }
   | { readonly type: "close"; readonly activation: number };
@@ -150,7 +170,43 @@ const codecs: MessageCodecs<ToWorker> = {
       bytes: turn,
     }),
   },
+  recall: {
+    number: 14,
+    encode: ({ activation, call, recalled }) =>
+      draft({ activation, call, payload: encodeRecalled(recalled) }),
+    decode: (frame) => ({
+      type: "recall",
+      activation: frame.activation,
+      call: frame.call,
+      recalled: readPart("what a turn drew", () => decodeRecalled(frame.payloadCopy())),
+    }),
+  },
+  step_answered: {
+    number: 15,
+    encode: ({ activation, step, answer }) =>
+      draft({ activation, turn: step, code: stepWays.indexOf(answer.type), payload: stepBytes(answer) }),
+    decode: (frame) => ({
+      type: "step_answered",
+      activation: frame.activation,
+      step: frame.turn,
+      answer: stepAnswer(frame.code, frame.payloadCopy()),
+    }),
+  },
 };
+
+const stepWays: readonly StepAnswer["type"][] = ["begin", "result", "refused"];
+
+function stepBytes(answer: StepAnswer): Uint8Array {
+  if (answer.type === "begin") return answer.idempotencyKey;
+  return answer.type === "result" ? answer.result : encodeFailure(answer.failure);
+}
+
+function stepAnswer(code: number, bytes: Uint8Array): StepAnswer {
+  const type = stepWays[code];
+  if (type === undefined) throw new FrameError(`answer to a step of unknown way ${code}`);
+  if (type === "begin") return { type, idempotencyKey: bytes };
+  return type === "result" ? { type, result: bytes } : { type, failure: decodeFailure(bytes) };
+}
 
 function outboxWay(code: number): OutboxWay {
   const way = ways[code];

@@ -11,7 +11,7 @@ import {
   type Handler,
   isBeingChecked,
   isThenable,
-  type Logger,
+  type RunRequest,
   type SendRequest,
   VodaError,
 } from "voda/definition";
@@ -21,18 +21,22 @@ import {
   encodeAnswer,
   type Failed,
   fail,
+  type Recalled,
   type SessionCall,
+  type StepAnswer,
 } from "../call/index.ts";
 import type { BegunWriter, SessionMessage } from "../threads/index.ts";
 import { openTurn, stepTurn, type Turn, type TurnEffect, type TurnEvent } from "../turn/index.ts";
 import { Asks } from "./asks.ts";
 import { canonicalHash } from "./canonical.ts";
-import { Abort, Context } from "./context.ts";
+import { Abort, Context, type TurnHost } from "./context.ts";
 import { decodeInput, encodeOutput } from "./convert.ts";
+import { liveDraws, TurnDraws } from "./draws.ts";
 import { encodeFailed, endingOf, noInput } from "./failure.ts";
 import { type AgentLog, loggerOf } from "./log.ts";
 import { enterOrigin, type Origin, originOf } from "./origin.ts";
 import { isCalled, KnownTargets, type OutboxChange, OutboxRoom, type TurnSends } from "./sends.ts";
+import { endedTurn, Steps, stepReadonly } from "./steps.ts";
 
 /** What the host opened: one session, in one life of its thread. */
 export interface ActivationOptions {
@@ -62,7 +66,9 @@ interface Running {
   /** `undefined` also for a body that is no input. */
   input: unknown;
   /** `undefined` before the body was read. */
-  context: Context | undefined;
+  context: Context<Running> | undefined;
+  /** `undefined` before it is asked for one of them. */
+  draws: TurnDraws | undefined;
   /** `undefined` when the handler has ended. */
   sends: TurnSends | undefined;
 }
@@ -83,6 +89,8 @@ export class WorkerActivation {
   readonly #calls = new Map<number, Handed>();
   readonly #running = new Map<number, Running>();
   readonly #asks: Asks;
+  /** `undefined` before a handler does something outside. */
+  #steps: Steps | undefined;
   readonly #room = new OutboxRoom();
   readonly #targets = new KnownTargets();
 
@@ -91,6 +99,15 @@ export class WorkerActivation {
     this.#turn = openTurn(options.number);
     this.#asks = new Asks({ activation: options.number, name: options.name, say: options.say });
   }
+
+  /** What a handler does of the world outside of its turn, with its context. */
+  readonly #host: TurnHost<Running> = {
+    log: ({ origin }) => loggerOf(this.#options.log, origin),
+    ask: (running, request) => this.#ask(running, request),
+    send: (running, request) => this.#send(running, request),
+    run: (running, request) => this.#runStep(running, request),
+    draws: (running) => this.#drawsOf(running) ?? liveDraws,
+  };
 
   /** The call is known before the machine hears of it: it may start the handler in this very step. */
   run(call: SessionCall): void {
@@ -111,6 +128,16 @@ export class WorkerActivation {
   /** What a handler asked of another session is answered. */
   askAnswered(askId: number, answer: Answer): void {
     this.#asks.answered(askId, answer);
+  }
+
+  /** The call, which comes next, ran before. */
+  recall(call: number, recalled: Recalled): void {
+    this.#openSteps().recall(call, recalled);
+  }
+
+  /** What becomes of a step that a handler wants to do, or has done. */
+  stepAnswered(step: number, answer: StepAnswer): void {
+    this.#steps?.answered(step, answer);
   }
 
   /** So much of what the session has sent was found at its opening, or is over. */
@@ -197,6 +224,7 @@ export class WorkerActivation {
       timer: undefined,
       input: undefined,
       context: undefined,
+      draws: undefined,
       sends: { sends: [], bytes: 0 },
     };
     this.#running.set(number, running);
@@ -211,15 +239,13 @@ export class WorkerActivation {
   #runHandler(running: Running): void {
     const { call, handler, scope, abort, origin } = running;
     const { key } = this.#options.name;
-    const log = (): Logger => loggerOf(this.#options.log, origin);
     enterOrigin(origin);
     let result: unknown;
     try {
       running.input = decodeInput(handler, call.content, call.body);
       const { caller, chain } = call;
-      const ask = (request: AskRequest): Promise<unknown> => this.#ask(running, request);
-      const send = (request: SendRequest): void => this.#send(running, request);
-      const context = new Context({ key, log, state: scope.state, caller, chain, abort, ask, send });
+      const { state } = scope;
+      const context = new Context({ key, state, caller, chain, abort, host: this.#host, turn: running });
       running.context = context;
       result = handler.run(context, running.input);
       if (isThenable(result)) {
@@ -249,6 +275,36 @@ export class WorkerActivation {
     if (sends === undefined || !this.#isRunning(running)) throw sendsLate();
     if (call.head.readonly) throw sendsReadonly();
     this.#room.add(sends, request);
+  }
+
+  async #runStep(running: Running, request: RunRequest): Promise<unknown> {
+    const { call, abort, origin, handler } = running;
+    if (call.head.readonly) throw stepReadonly();
+    if (!this.#isRunning(running)) throw endedTurn(request.name);
+    return this.#openSteps().run(
+      {
+        call: call.head.number,
+        canonicalHash: () => (call.head.id === undefined ? undefined : canonicalHash(handler, call)),
+        draws: this.#drawsOf(running),
+        abort,
+        onRetry: (message) => this.#options.log.say("warn", message, {}, origin),
+      },
+      request,
+    );
+  }
+
+  /** `undefined`: nobody can have the turn run again. */
+  #drawsOf(running: Running): TurnDraws | undefined {
+    const { number, id, readonly } = running.call.head;
+    if (id === undefined || readonly) return undefined;
+    running.draws ??= new TurnDraws(this.#steps?.recalledOf(number));
+    return running.draws;
+  }
+
+  #openSteps(): Steps {
+    const { number: activation, say } = this.#options;
+    this.#steps ??= new Steps({ activation, say });
+    return this.#steps;
   }
 
   /** What is committed is answered as it is, so all that can be refused is looked at before. */
@@ -350,7 +406,8 @@ export class WorkerActivation {
   #awaitedBy({ context, call }: Running): string {
     if (context !== undefined && isBeingChecked(context))
       return "its handler did not begin: the schema of its input still awaits something; give that a time limit";
-    const awaited = this.#asks.waitedFor(call.head.number) ?? "something";
+    const { number } = call.head;
+    const awaited = this.#asks.waitedFor(number) ?? this.#steps?.waitedFor(number) ?? "something";
     return `its handler still awaits ${awaited}; give what it awaits a time limit or ctx.signal`;
   }
 
@@ -380,6 +437,7 @@ export class WorkerActivation {
     if (running === undefined) return undefined;
     this.#running.delete(call);
     this.#asks.end(call);
+    this.#steps?.end(call);
     clearTimeout(running.timer);
     if ("close" in running.scope) running.scope.close();
     return running;
@@ -392,6 +450,7 @@ export class WorkerActivation {
   #forget(call: number): void {
     const mark = this.#calls.get(call)?.mark;
     this.#calls.delete(call);
+    this.#steps?.forget(call);
     if (mark !== undefined) this.#options.begun.end(mark);
   }
 }

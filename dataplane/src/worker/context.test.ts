@@ -1,20 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Abort, Context } from "./context.ts";
+import { Abort, Context, type TurnHost } from "./context.ts";
+import { liveDraws } from "./draws.ts";
 
 const ignore = (): void => undefined;
 const log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
-const contextOf = (abort: Abort, chain: readonly string[] = []): Context =>
-  new Context({
-    key: "k",
-    log: () => log,
-    state: {},
-    caller: "anonymous",
-    chain,
-    abort,
-    ask: async (ask) => ask,
-    send: () => undefined,
-  });
+const host: TurnHost<string> = {
+  log: () => log,
+  ask: async (...asked) => asked,
+  send: ignore,
+  run: async (...run) => run,
+  draws: () => liveDraws,
+};
+const contextOf = (abort: Abort, chain: readonly string[] = []): Context<string> =>
+  new Context({ key: "k", state: {}, caller: "anonymous", chain, abort, host, turn: "t" });
 
 test("a signal tells an abort that came before it was asked for, and one that comes after", () => {
   const abort = new Abort();
@@ -37,7 +36,7 @@ test("who asks is the last session of the chain, and nobody where a client calls
 });
 
 test("the functions work when they are taken out of the context", () => {
-  const { now, random, uuid, ask } = contextOf(new Abort());
-  assert.equal(typeof ask, "function");
+  const { now, random, uuid, ask, run } = contextOf(new Abort());
+  assert.deepEqual([typeof ask, typeof run], ["function", "function"]);
   assert.ok(now() > 0 && random() < 1 && uuid().length === 36);
 });

@@ -1,6 +1,5 @@
 // What a handler gets beside its input. One is made per call: its parts cost nothing until a handler asks for
 // them.
-import { randomUUID } from "node:crypto";
 import {
   type AskFunction,
   type AskRequest,
@@ -11,16 +10,16 @@ import {
   gather,
   type HostContext,
   type Logger,
+  type RunFunction,
+  type RunRequest,
+  runFunction,
   type ScheduleFunction,
   type SendFunction,
   type SendRequest,
   scheduleFunction,
   sendFunction,
 } from "voda/definition";
-
-const now = (): number => Date.now();
-const random = (): number => Math.random();
-const uuid = (): string => randomUUID();
+import type { Draws } from "./draws.ts";
 
 /** An abort signal that is made when it is asked for: most handlers never do. */
 export class Abort {
@@ -41,72 +40,108 @@ export class Abort {
   }
 }
 
-export interface ContextOptions {
+/** What the contexts of one activation have it do, each for its own turn. */
+export interface TurnHost<T> {
+  log(turn: T): Logger;
+  ask(turn: T, request: AskRequest): Promise<unknown>;
+  send(turn: T, request: SendRequest): void;
+  run(turn: T, request: RunRequest): Promise<unknown>;
+  draws(turn: T): Draws;
+}
+
+export interface ContextOptions<T> {
   readonly key: string;
-  readonly log: () => Logger;
   readonly state: object;
   readonly caller: string;
   /** The sessions in whose turns the call was made, the asking one last. */
   readonly chain: readonly string[];
   readonly abort: Abort;
-  readonly ask: (request: AskRequest) => Promise<unknown>;
-  readonly send: (request: SendRequest) => void;
+  readonly host: TurnHost<T>;
+  readonly turn: T;
 }
 
-/** The functions are the same of every context, and can be taken out of it. */
-export class Context implements HostContext {
+/** The functions can be taken out of it. They are made when they are wanted: most handlers want none. */
+export class Context<T> implements HostContext {
   readonly key: string;
   readonly state: object;
   readonly caller: Caller;
-  readonly now = now;
-  readonly random = random;
-  readonly uuid = uuid;
   readonly gather = gather;
   readonly #abort: Abort;
-  readonly #log: () => Logger;
-  readonly #perform: (request: AskRequest) => Promise<unknown>;
-  readonly #take: (request: SendRequest) => void;
+  readonly #host: TurnHost<T>;
+  readonly #turn: T;
   #ask: AskFunction | undefined;
   #send: SendFunction | undefined;
   #schedule: ScheduleFunction | undefined;
+  #run: RunFunction | undefined;
+  #draws: Draws | undefined;
 
-  constructor({ key, log, state, caller, chain, abort, ask, send }: ContextOptions) {
+  constructor({ key, state, caller, chain, abort, host, turn }: ContextOptions<T>) {
     this.key = key;
     this.state = state;
     const agent = chain.at(-1);
     this.caller = agent === undefined ? { subject: caller } : { subject: caller, agent: partsOf(agent) };
-    this.#perform = ask;
-    this.#take = send;
     this.#abort = abort;
-    this.#log = log;
+    this.#host = host;
+    this.#turn = turn;
   }
 
-  /** Made when it is wanted: most handlers ask nobody. */
   get ask(): AskFunction {
-    this.#ask ??= askFunction(this.#perform);
+    this.#ask ??= askFunction((request) => this.#host.ask(this.#turn, request));
     return this.#ask;
   }
 
   get send(): SendFunction {
-    this.#send ??= sendFunction(this.#take, this.uuid);
+    this.#send ??= sendFunction(
+      (one) => this.#take(one),
+      () => this.uuid(),
+    );
     return this.#send;
   }
 
   get schedule(): ScheduleFunction {
-    this.#schedule ??= scheduleFunction(this.#take, this.uuid);
+    this.#schedule ??= scheduleFunction(
+      (one) => this.#take(one),
+      () => this.uuid(),
+    );
     return this.#schedule;
   }
 
   get cancel(): CancelFunction {
-    return cancelFunction(this.#take);
+    return cancelFunction((one) => this.#take(one));
+  }
+
+  get run(): RunFunction {
+    this.#run ??= runFunction((request) => this.#host.run(this.#turn, request));
+    return this.#run;
+  }
+
+  get now(): () => number {
+    return this.#drawn.now;
+  }
+
+  get random(): () => number {
+    return this.#drawn.random;
+  }
+
+  get uuid(): () => string {
+    return this.#drawn.uuid;
   }
 
   get log(): Logger {
-    return this.#log();
+    return this.#host.log(this.#turn);
   }
 
   get signal(): AbortSignal {
     return this.#abort.signal;
+  }
+
+  #take(request: SendRequest): void {
+    this.#host.send(this.#turn, request);
+  }
+
+  get #drawn(): Draws {
+    this.#draws ??= this.#host.draws(this.#turn);
+    return this.#draws;
   }
 }
 

@@ -155,6 +155,12 @@ class WorkerThread {
       case "outbox":
         this.#activations.get(activation)?.outbox(message);
         return;
+      case "recall":
+        this.#activations.get(activation)?.recall(message.call, message.recalled);
+        return;
+      case "step_answered":
+        this.#activations.get(activation)?.stepAnswered(message.step, message.answer);
+        return;
       case "cut":
         this.#activations.get(activation)?.cut();
         return;

@@ -98,16 +98,10 @@ test("the tables have every kind of field, and every option of an agent and of a
 });
 
 test("the list of what a handler gets is that of the code", () => {
-  const context = new Context({
-    key: "k",
-    log: () => assert.fail("nothing is logged"),
-    state: {},
-    caller: "anonymous",
-    chain: [],
-    abort: new Abort(),
-    ask: () => assert.fail("nothing is asked"),
-    send: () => assert.fail("nothing is sent"),
-  });
+  const none = (): never => assert.fail("nothing is done");
+  const host = { log: none, ask: none, send: none, run: none, draws: none };
+  const options = { key: "k", state: {}, caller: "anonymous", chain: [], abort: new Abort() };
+  const context = new Context({ ...options, host, turn: undefined });
   const getters = Object.getOwnPropertyNames(Context.prototype).filter((name) => name !== "constructor");
   const [, list = ""] = /`ctx` has `([^`]+)`/.exec(read("sdk/README.md")) ?? [];
   assert.deepEqual(list.split(/,\s+/).toSorted(), [...Object.keys(context), ...getters].toSorted());

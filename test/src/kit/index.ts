@@ -14,4 +14,5 @@ export {
 } from "./process.ts";
 export { openRelay, type Relay } from "./relay.ts";
 export { signal } from "./signal.ts";
+export { type Effect, startUpstream, type Upstream } from "./upstream.ts";
 export { freePort, waitUntil } from "./wait.ts";

@@ -10,6 +10,8 @@ import { decodeTold } from "./told.ts";
 export type OperationType =
   | "ask"
   | "unkeyedAsk"
+  | "run"
+  | "unkeyedRun"
   | "send"
   | "poison"
   | "moody"
@@ -93,6 +95,8 @@ export class Clients {
     this.#add("end", plan.ends);
     this.#add("ask", plan.asks);
     this.#add("unkeyedAsk", Math.floor(plan.asks / 3));
+    this.#add("run", plan.runs);
+    this.#add("unkeyedRun", Math.floor(plan.runs / 3));
     this.#add("send", plan.sends);
     this.#add("poison", Math.floor(plan.sends / 3));
     this.#add("moody", Math.floor(plan.sends / 2));
@@ -223,7 +227,7 @@ export class Clients {
   #again(operation: Operation): void {
     const { clockwork } = this.#options;
     // nobody can tell whether a call without an id took effect: it is not sent twice
-    if (operation.kind === "unkeyed" || operation.kind === "unkeyedAsk") operation.isDone = true;
+    if (unkeyed.includes(operation.kind)) operation.isDone = true;
     if (!operation.isDone) clockwork.after(clockwork.random.below(100), () => this.#attempt(operation));
   }
 
@@ -248,6 +252,7 @@ export class Clients {
     const told = decodeTold(answer);
     if ("effect" in told) {
       if (told.asked !== undefined) this.#checkAsked(told.asked);
+      if (told.ran !== undefined) this.#checkRan(sent.operation, told.ran);
       const at = store.versions.findIndex((version) => version.ever.includes(told.effect));
       if (at < 0 && !this.#lost.has(told.effect))
         throw new Violation(`acknowledged effect ${told.effect} is not in the lane`);
@@ -262,6 +267,12 @@ export class Clients {
     if (sent.losses < this.#losses && this.#lostStates.has(state)) return 0;
     const old = store.versions.some((version) => version.effects.join(" ") === state);
     throw new Violation(`${old ? "stale" : "dirty"} read: ${kind} ${number} saw "${state}"`);
+  }
+
+  /** What came of its steps is what the lane has. @throws Violation */
+  #checkRan({ kind, number }: Operation, ran: readonly string[]): void {
+    const made = ran.filter((result) => kind === "run" && !this.#options.stores.main.results.has(result));
+    if (made.length > 0) throw new Violation(`${number} goes on from ${made.join(", ")}, which no lane has`);
   }
 
   /** @throws Violation */
@@ -313,10 +324,12 @@ const reasonsOfTheWorld: readonly string[] = [
   "worker_lost",
 ];
 
+const unkeyed: readonly OperationType[] = ["unkeyed", "unkeyedAsk", "unkeyedRun"];
 const keyed: readonly OperationType[] = [
   "write",
   "throw",
   "ask",
+  "run",
   "send",
   "poison",
   "moody",
@@ -325,6 +338,9 @@ const keyed: readonly OperationType[] = [
   "cancel",
 ];
 const isKeyed = (kind: OperationType): boolean => keyed.includes(kind);
+
+/** Its handler does something outside. */
+export const isRun = ({ kind }: Operation): boolean => kind === "run" || kind === "unkeyedRun";
 
 /** Orders are answered without words. */
 function outcomeOf({ kind }: Operation, answer: Answer): Outcome {

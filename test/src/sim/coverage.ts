@@ -55,6 +55,9 @@ export const occasions = [
   "a timer fires again and again",
   "a timer is cancelled",
   "a session sleeps with timers",
+  "a step is noted",
+  "a step that is noted is not done again",
+  "a step that nobody has noted is done again",
 ] as const;
 
 export type Occasion = (typeof occasions)[number];

@@ -18,6 +18,7 @@ import { Network } from "./network.ts";
 import type { FaultPlan } from "./options.ts";
 import { SimProcess } from "./process.ts";
 import { askedSession, isAsked, mainSession, type Stores } from "./sessions.ts";
+import type { Begun } from "./steps.ts";
 import type { SimBell, SimStore } from "./store.ts";
 import { createStorePort } from "./store-port.ts";
 import { Threads } from "./threads.ts";
@@ -30,6 +31,8 @@ export interface NodeOptions {
   readonly leases: () => Leases;
   readonly answered: (attempt: Attempt, answer: Answer) => void;
   readonly operation: (number: number) => Operation;
+  /** A handler is let do something outside. */
+  readonly begins: (begun: Begun) => void;
   /** The node that has, or had, this incarnation. */
   readonly nodeOf: (incarnation: string) => SimNode;
 }
@@ -66,6 +69,7 @@ export class SimNode {
       clockwork,
       process,
       operation: options.operation,
+      begins: options.begins,
       arrives: (call) => this.#checkAsked(call),
     });
     this.holder = new Holder({

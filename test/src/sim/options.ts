@@ -46,6 +46,8 @@ export interface FaultPlan {
   readonly ends: number;
   /** Calls whose handlers ask the second session. */
   readonly asks: number;
+  /** Calls whose handlers do something outside of the session, in two steps. */
+  readonly runs: number;
   /** Calls whose handlers send to the second session; it refuses some for good, always or now and then. */
   readonly sends: number;
   /** Calls whose handlers have something done later, by the second session; some take it back. */
@@ -109,6 +111,8 @@ export function planRun(options: RunOptions, random: Chance): FaultPlan {
     // the same; what a loss of power takes of one of the two sessions only, nobody can tell
     sends: faults.powerLosses === 0 && options.seed % 4 === 1 ? 2 + ((options.seed >> 2) % 7) : 0,
     timers: faults.powerLosses === 0 && options.seed % 4 === 2 ? 1 + ((options.seed >> 2) % 5) : 0,
+    // the same: what a power loss takes of a journal nobody can know
+    runs: faults.powerLosses === 0 && options.seed % 4 === 3 ? 1 + ((options.seed >> 2) % 5) : 0,
     isLong,
     ...(isLong ? productBounds(faults, random) : smallBounds(faults, random)),
     numbered: random.chance(0.4),

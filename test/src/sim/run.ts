@@ -13,6 +13,7 @@ import { areOver, checkBuried, checkTaken, everOf } from "./letters.ts";
 import { SimNode } from "./node.ts";
 import { type FaultPlan, planRun, type RunOptions } from "./options.ts";
 import type { Stores } from "./sessions.ts";
+import { Outside } from "./steps.ts";
 import { SimStore } from "./store.ts";
 import { SimTimers } from "./timers.ts";
 
@@ -41,7 +42,10 @@ export function run(options: RunOptions): RunResult {
     const mesh = createMesh(plan, clockwork);
     mesh.begin();
     while (!mesh.isAtRest()) {
-      if (clockwork.nowMs > plan.busyMs + calmMsMax * (sendsSomething(plan) ? 5 : 1) || steps > stepsMax)
+      if (
+        clockwork.nowMs > plan.busyMs + calmMsMax * (sendsSomething(plan) || plan.runs > 0 ? 5 : 1) ||
+        steps > stepsMax
+      )
         throw new Violation(`not done: ${mesh.describe()}`);
       if (!clockwork.next()) throw new Violation(`nothing happens any more: ${mesh.describe()}`);
       steps += 1;
@@ -71,6 +75,7 @@ function createMesh(plan: FaultPlan, clockwork: Clockwork): Mesh {
   const stores: Stores = createStores({ plan, clockwork, timers, clients: () => clients });
   const isOver = (): boolean =>
     !sendsSomething(plan) || (areOver(clients, stores) && timers.areOver(everOf(stores.asked)));
+  const outside = new Outside(stores.main, clockwork);
   const nodes: SimNode[] = [];
   const history: LeaseNews[] = [];
   const leases: Leases = createLeases(
@@ -97,6 +102,7 @@ function createMesh(plan: FaultPlan, clockwork: Clockwork): Mesh {
         leases: () => leases,
         answered: (attempt, answer) => clients.answered(attempt, answer),
         operation: (number) => clients.operation(number),
+        begins: (begun) => outside.begins(begun),
         nodeOf: (incarnation) => nodeAt(nodes, Number(incarnation[0])),
       }),
     );

@@ -3,6 +3,7 @@
 import { crc32 } from "node:zlib";
 import type { PageName } from "@voda/proto/wire";
 import { decodeRecord, type LaneRecord, type StoredRecord } from "../../../dataplane/src/lane/index.ts";
+import type { Journals } from "../../../dataplane/src/lane/journals.ts";
 import { decodeStored, replay } from "../../../dataplane/src/lane/replay.ts";
 import type { AppendedRecord } from "../../../dataplane/src/reactor/index.ts";
 import { firstVersion, follow, hashOf, opOf, type Version, Violation } from "./checks.ts";
@@ -37,6 +38,8 @@ export interface StoreOptions {
 
 const pageText = (name: PageName): string => `${name.epoch}.${name.index}`;
 const utf8 = new TextDecoder();
+/** A result begins with its step. */
+const stepIn = (result: string): string => result.slice(0, result.indexOf(" "));
 const occasionOf = {
   turns: "a record with turns is accepted",
   fold: "a fold is accepted",
@@ -57,6 +60,12 @@ export class SimStore {
   readonly #pages = new Map<string, Uint8Array>();
   readonly marks: SimMarks;
   #bell: SimBell | undefined;
+  /** Results of steps that the lane has of this life of the session, by step. */
+  readonly journal = new Map<string, { readonly result: string; readonly expiresAtMs: number }>();
+  /** All that it ever had. */
+  readonly results = new Set<string>();
+  /** How often the session was deleted. */
+  lives = 0;
   /** Operations whose letters were given up. */
   readonly graves = new Set<number>();
 
@@ -222,6 +231,7 @@ export class SimStore {
     this.#versions.push(...follow(this.#versions.at(-1) ?? firstVersion, record, bytes));
     this.#lastSeq += 1 + (random.chance(0.2) ? random.below(4) : 0);
     if (gone) this.#rows = [];
+    this.#note(record);
     const [seq, acceptedAtMs] = [this.#lastSeq, clockwork.nowMs];
     const atMs = storeWallMs + Math.floor(acceptedAtMs);
     this.#rows.push({ seq, bytes, atMs, acceptedAtMs, before, gone });
@@ -240,6 +250,41 @@ export class SimStore {
     return seq;
   }
 
+  #note(record: LaneRecord): void {
+    const { clockwork } = this.#options;
+    if (record.type === "gone") {
+      this.lives += 1;
+      this.journal.clear();
+      return;
+    }
+    for (const { result: bytes, expiresAtMs } of record.journal?.entries ?? []) {
+      const result = utf8.decode(bytes);
+      const step = stepIn(result);
+      if (record.type === "fold" && this.#hasCommitted(step))
+        throw new Violation(`the journal of ${step} outlives its turn`);
+      clockwork.meet("a step is noted");
+      this.results.add(result);
+      const known = this.journal.get(step) ?? { result, expiresAtMs };
+      if (known.result !== result) throw new Violation(`step ${step} has two results`);
+      this.journal.set(step, known);
+    }
+  }
+
+  #hasCommitted(step: string): boolean {
+    const { ever = [] } = this.#versions.at(-1) ?? {};
+    return ever.some((effect) => opOf(effect) === Number.parseInt(step, 10));
+  }
+
+  /** What is noted, its turn is not committed, and has time left. @throws Violation */
+  #checkJournal(journals: Journals): void {
+    const found = [...journals.turns.values()].flatMap(({ entries }) => [...entries.values()]);
+    const results = new Set(found.map(({ result }) => utf8.decode(result)));
+    const soonMs = storeWallMs + this.#options.clockwork.nowMs + 60_000;
+    for (const [step, { result, expiresAtMs }] of this.journal)
+      if (expiresAtMs > soonMs && !results.has(result) && !this.#hasCommitted(step))
+        throw new Violation(`lost journal: a waker would not know of ${step}`);
+  }
+
   /** A waker that reads now must see exactly what was committed. @throws Violation */
   #checkWaker(): void {
     const truth = (this.#versions.at(-1) ?? firstVersion).effects.join(" ");
@@ -254,6 +299,7 @@ export class SimStore {
     const tail = this.#rows.filter((row) => row.seq >= Math.min(from, last.seq));
     const base = replay(tail.map((row) => decodeStored(row, crc32, hashOf)));
     if (base === "gap" || base === "damaged") return `a lane with a ${base}`;
+    this.#checkJournal(base.journals);
     const fold = base.fold?.record;
     const stored =
       fold === undefined

@@ -2,7 +2,7 @@
 // each way, and threads die.
 import { create } from "@bufbuild/protobuf";
 import { AgentSchema, MethodMode } from "@voda/proto/api";
-import type { Call } from "../../../dataplane/src/call/index.ts";
+import type { Call, StepMessage } from "../../../dataplane/src/call/index.ts";
 import type { WorkerPort } from "../../../dataplane/src/reactor/index.ts";
 import type { Opened, Opening } from "../../../dataplane/src/reactor/ports.ts";
 import { Violation } from "./checks.ts";
@@ -10,6 +10,7 @@ import type { Operation } from "./clients.ts";
 import type { Clockwork } from "./clockwork.ts";
 import type { Channel, SimProcess } from "./process.ts";
 import { askedSession, isAsked } from "./sessions.ts";
+import type { Begun } from "./steps.ts";
 import { createWorker, type SimWorker } from "./worker.ts";
 
 /** Its methods are the numbers of operations. */
@@ -24,6 +25,7 @@ export interface ThreadsOptions {
   readonly clockwork: Clockwork;
   readonly process: SimProcess;
   readonly operation: (number: number) => Operation;
+  readonly begins: (begun: Begun) => void;
   /** What was asked from that state comes to the worker of the other session. */
   readonly arrives: (call: Call) => void;
 }
@@ -37,6 +39,9 @@ export class Threads {
   /** Activations that the node has not closed. */
   readonly #open = new Set<number>();
   readonly #calls = new Map<number, Call>();
+  /** What handlers wanted to do. */
+  readonly #steps = new Map<string, StepMessage>();
+  #performed = 0;
   #toWorker: Channel = [];
   #fromWorker: Channel = [];
 
@@ -58,6 +63,11 @@ export class Threads {
       this.#send(activation, (worker) => worker.step({ type: "cancel", call, why })),
     answerAsk: (activation, askId, answer) =>
       this.#send(activation, (worker) => worker.askAnswered(askId, answer)),
+    recall: () => this.#options.clockwork.meet("a step that is noted is not done again"),
+    answerStep: (activation, step, answer) => {
+      if (answer.type === "begin") this.#begins(activation, step, answer.idempotencyKey);
+      this.#send(activation, (worker) => worker.stepAnswered(step, answer));
+    },
     cut: (activation) => this.#send(activation, (worker) => worker.step({ type: "cut" })),
     close: (activation) => {
       this.#open.delete(activation);
@@ -77,6 +87,7 @@ export class Threads {
     this.#neverAgain.clear();
     this.#open.clear();
     this.#calls.clear();
+    this.#steps.clear();
     this.#toWorker = [];
     this.#fromWorker = [];
   }
@@ -115,6 +126,10 @@ export class Threads {
             const due = (): void => hear({ type: "ask", activation, by, askId, request });
             process.deliver(random.next(), due, this.#fromWorker);
           },
+      perform: (step) => {
+        this.#performed += 1;
+        return `${step} ${random.below(2 ** 30)}.${this.#performed}`;
+      },
       refuses: () => random.chance(0.4),
       nowMs: () => process.clocks.monotonicMs,
       run: (done) => {
@@ -123,10 +138,22 @@ export class Threads {
         };
         process.deliver(random.chance(0.1) ? random.below(600) : random.next() * 10, end);
       },
-      say: (message) => process.deliver(random.next(), () => hear(message), this.#fromWorker),
+      say: (message) => {
+        if (message.type === "step") this.#steps.set(`${activation}.${message.step}`, message);
+        process.deliver(random.next(), () => hear(message), this.#fromWorker);
+      },
     });
     process.deliver(random.next(), () => this.#workers.set(activation, worker), this.#toWorker);
     return { agent, devices: [] };
+  }
+
+  #begins(activation: number, number: number, key: Uint8Array): void {
+    const step = this.#steps.get(`${activation}.${number}`);
+    if (step === undefined) throw new Violation(`step ${number} of ${activation} begins, and was not wanted`);
+    const operation = this.#options.operation(Number(this.#call(step.by).method));
+    const seen = this.#workers.get(activation)?.seenAt.get(number);
+    if (seen === undefined) return; // its thread is gone
+    this.#options.begins({ operation, name: step.name, idempotencyKey: key.toHex(), seen });
   }
 
   /** The state that it was asked from travels where nobody looks. */

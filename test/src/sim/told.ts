@@ -2,7 +2,7 @@
 import { encodeAnswer } from "../../../dataplane/src/call/index.ts";
 
 export type Told =
-  | { readonly effect: string; readonly asked?: string }
+  | { readonly effect: string; readonly asked?: string; readonly ran?: readonly string[] }
   | { readonly failed: string }
   | { readonly state: string };
 

@@ -7,6 +7,9 @@ import {
   fail,
   noSends,
   type Send,
+  type StepAnswer,
+  type StepDoneMessage,
+  type StepMessage,
   type Timing,
 } from "../../../dataplane/src/call/index.ts";
 import type { Image, Page } from "../../../dataplane/src/lane/index.ts";
@@ -19,12 +22,15 @@ import {
   type TurnMessage,
 } from "../../../dataplane/src/turn/index.ts";
 import { effectOf } from "./checks.ts";
-import { noteBegun, type Operation, type OperationTiming } from "./clients.ts";
+import { isRun, noteBegun, type Operation, type OperationTiming } from "./clients.ts";
 import { askedSession } from "./sessions.ts";
+import { createDoer } from "./step-doer.ts";
 import { decodeTold, encodeTold, type Told } from "./told.ts";
 
 export type SimMessage =
   | TurnMessage
+  | StepMessage
+  | StepDoneMessage
   | {
       readonly type: "identified";
       readonly activation: number;
@@ -41,6 +47,10 @@ export type SimMessage =
 export interface SimWorker {
   /** What a handler asked is answered. */
   askAnswered(askId: number, answer: Answer): void;
+  /** What becomes of a step that a handler wants to do, or has done. */
+  stepAnswered(step: number, answer: StepAnswer): void;
+  /** The state that the handler of a step sees. */
+  readonly seenAt: ReadonlyMap<number, string>;
   /** Says what the call means, however it was written. */
   identify(call: number): void;
   step(event: TurnEvent): void;
@@ -56,6 +66,8 @@ export interface WorkerOptions {
   readonly letter: (call: number) => number;
   /** Asks the other session to do the same operation; `undefined` where the session is the asked one. */
   readonly ask: ((by: number, askId: number, seen: string) => void) | undefined;
+  /** What comes of a step, and of no other. */
+  readonly perform: (step: string) => string;
   /** Whether a handler that may refuse does. */
   readonly refuses: () => boolean;
   /** By the monotonic clock. */
@@ -82,6 +94,7 @@ export function createWorker(options: WorkerOptions): SimWorker {
   const begun = new Set<number>();
   /** What handlers asked, by its number. */
   const asks: ((answer: Answer) => void)[] = [];
+  const steps = createDoer(options);
 
   function start(call: number, readonly: boolean): void {
     begun.add(call);
@@ -92,10 +105,16 @@ export function createWorker(options: WorkerOptions): SimWorker {
     runs.set(call, run);
     const { refuses } = options;
     const ended = { call, operation, readonly, seen, effect: run.effect, isAsked, refuses };
+    const ran: string[] = [];
     const end = (asked?: Told): void =>
       options.run(() => {
-        if (runs.get(call) === run) step(endOf({ ...ended, asked }));
+        if (runs.get(call) === run) step(endOf({ ...ended, asked, ran }));
       });
+    if (isRun(operation)) {
+      const isOn = (): boolean => runs.get(call) === run;
+      const canonicalHash = operation.kind === "run" ? meaningOf(operation) : undefined;
+      return steps.begin({ call, operation, canonicalHash, seen, isOn, ran, end });
+    }
     if (isAsked || !isAsk(operation)) return end();
     asks.push((answer) => end(answer.ok ? decodeTold(answer.body) : { failed: seen }));
     options.ask?.(call, asks.length - 1, seen);
@@ -136,6 +155,8 @@ export function createWorker(options: WorkerOptions): SimWorker {
   return {
     step,
     begun,
+    seenAt: steps.seenAt,
+    stepAnswered: steps.answered,
     askAnswered: (askId, answer) => asks[askId]?.(answer),
     identify(call) {
       const canonicalHash = meaningOf(options.operation(call));
@@ -161,6 +182,8 @@ interface Ended {
   readonly effect: string;
   /** What was asked told; `undefined` when nothing was asked. */
   readonly asked: Told | undefined;
+  /** What came of its steps. */
+  readonly ran: readonly string[];
   /** It runs in the session that is asked, and sent to. */
   readonly isAsked: boolean;
   /** Whether it is in no mood for it. */
@@ -170,7 +193,7 @@ interface Ended {
 const isAsk = ({ kind }: Operation): boolean => kind === "ask" || kind === "unkeyedAsk";
 
 /** How the handler of an operation ends, that saw the state `seen`. */
-function endOf({ call, operation, readonly, seen, effect, asked, isAsked, refuses }: Ended): TurnEvent {
+function endOf({ call, operation, readonly, seen, effect, asked, ran, isAsked, refuses }: Ended): TurnEvent {
   if (isAsked && (operation.kind === "poison" || (operation.kind === "moody" && refuses())))
     return { type: "threw", call, answer: encodeAnswer(fail("bad_request", "poison")) };
   const isRefused = asked !== undefined && !("effect" in asked);
@@ -178,7 +201,14 @@ function endOf({ call, operation, readonly, seen, effect, asked, isAsked, refuse
     return { type: "threw", call, answer: encodeTold({ failed: seen }) };
   const [delta, answer] = readonly
     ? [new Uint8Array(0), encodeTold({ state: seen })]
-    : [utf8.encode(effect), encodeTold({ effect, ...(asked !== undefined && { asked: asked.effect }) })];
+    : [
+        utf8.encode(effect),
+        encodeTold({
+          effect,
+          ...(asked !== undefined && { asked: asked.effect }),
+          ...(ran.length > 0 && { ran }),
+        }),
+      ];
   const sends = isAsked ? noSends : sendsOf(operation);
   return { type: "succeeded", call, delta, answer, canonicalHash: meaningOf(operation), sends };
 }

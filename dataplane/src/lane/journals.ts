@@ -1,0 +1,187 @@
+// What turns have done outside of the session and must not do again: by turn, until it takes place, or nobody
+// can have it run again any more (docs/effects.md).
+import { ByteWriter } from "@voda/stdx";
+import { type CallHead, journalBytesMax, type Recalled, turnJournalBytesMax } from "../call/index.ts";
+import { writeTurn } from "./asks.ts";
+import { entryBytes } from "./constants.ts";
+import type { JournalEntry, JournalPart } from "./record-journal.ts";
+import type { Hash } from "./words.ts";
+import type { Work } from "./work.ts";
+
+/** Of one turn, which may have run several times. */
+export interface Journal {
+  readonly turn: Uint8Array;
+  /** By name, in the order in which they were done. */
+  readonly entries: Map<string, JournalEntry>;
+  bytes: number;
+  /** When the last of its entries expires. */
+  expiresAtMs: number;
+}
+
+/** What a turn wants to do, or does. */
+export interface TurnStep {
+  /** Number of the worker's. */
+  readonly step: number;
+  readonly work: Work;
+  readonly name: string;
+  readonly turn: Uint8Array;
+  /** Turns that must be accepted before it begins. */
+  readonly after: number;
+  readonly canonicalHash: Uint8Array | undefined;
+}
+
+/** An entry without its end of time, which the record says. */
+export type Done = Omit<JournalEntry, "expiresAtMs"> & { readonly work: Work };
+
+/** The slice. */
+export interface Journals {
+  /** By the text of the turn; equal to what replay of the lane gives. */
+  readonly turns: Map<string, Journal>;
+  /** Of all of them. */
+  bytes: number;
+  /** Steps that may not begin yet. */
+  waiting: TurnStep[];
+  /** Those that have begun, by their numbers. */
+  readonly begun: Map<number, TurnStep>;
+  /** Entries that no record holds yet. */
+  pending: Done[];
+  /** Steps whose entries are not accepted, by turn and name: who waits for each. */
+  readonly writing: Map<string, number>;
+  /** Turns that have begun one: what left them cannot be taken back. */
+  readonly left: WeakSet<Work>;
+}
+
+export const createJournals = (): Journals => ({
+  turns: new Map(),
+  bytes: 0,
+  waiting: [],
+  begun: new Map(),
+  pending: [],
+  writing: new Map(),
+  left: new WeakSet(),
+});
+
+/**
+ * The same whenever the call runs under its id in this life of the session. Without an id it runs once: its
+ * number in this life of the node tells it from others.
+ */
+export function turnOf(hash: Hash, uid: Uint8Array, job: CallHead, incarnation: string): Uint8Array {
+  const out = new ByteWriter(128);
+  out.raw(uid);
+  writeTurn(out, job, incarnation);
+  return hash(out.finish());
+}
+
+/** Of a step, whenever it is done. */
+export function stepKeyOf(hash: Hash, { turn, name }: Pick<TurnStep, "turn" | "name">): Uint8Array {
+  const out = new ByteWriter(64);
+  out.raw(turn);
+  out.text(name);
+  return hash(out.finish());
+}
+
+export const stepText = ({ turn, name }: Pick<TurnStep, "turn" | "name">): string =>
+  `${turn.toHex()} ${name}`;
+
+/** `nowMs`: the store's clock. */
+export function findJournal(journals: Journals, turn: Uint8Array, nowMs: number): Journal | undefined {
+  const journal = journals.turns.get(turn.toHex());
+  if (journal === undefined || journal.expiresAtMs > nowMs) return journal;
+  endJournal(journals, turn);
+  return undefined;
+}
+
+/** What a turn that runs again must draw again, of its entries in their order. */
+export function recalledOf(entries: readonly Pick<JournalEntry, "drawn">[]): Recalled | undefined {
+  const [first] = entries;
+  return first && { seed: first.drawn.seed, times: entries.map(({ drawn }) => drawn.times) };
+}
+
+/** Whether one turn more may fill its journal: none is forgotten before its time. */
+export function hasRoom(journals: Journals, own: Journal | undefined, nowMs: number): boolean {
+  const fits = (): boolean => journals.bytes - (own?.bytes ?? 0) + turnJournalBytesMax <= journalBytesMax;
+  if (fits()) return true;
+  for (const { turn, expiresAtMs } of journals.turns.values())
+    if (expiresAtMs <= nowMs) endJournal(journals, turn);
+  return fits();
+}
+
+/** What an entry counts against the bounds. */
+export const bytesOf = ({ name, result, drawn }: Pick<JournalEntry, "name" | "result" | "drawn">): number =>
+  entryBytes + name.length + result.length + timeBytes * drawn.times.length;
+const timeBytes = 6;
+
+/** The next record holds the entry. */
+export function addDone(journals: Journals, done: Done, step: number): void {
+  journals.pending.push(done);
+  journals.writing.set(stepText(done), step);
+}
+
+/** What the next record says; `undefined`: nothing. `keepMs`: from now on, whoever has sent the call. */
+export function takeJournal(
+  journals: Journals,
+  ended: readonly Uint8Array[],
+  storeMs: number,
+  keepMs: (work: Work) => number,
+): JournalPart | undefined {
+  const { pending } = journals;
+  journals.pending = [];
+  const isKnown = (turn: Uint8Array): boolean =>
+    journals.turns.has(turn.toHex()) || pending.some((one) => one.turn.toHex() === turn.toHex());
+  const over = ended.filter(isKnown);
+  if (pending.length === 0 && over.length === 0) return undefined;
+  const entries = pending.map(
+    ({ work, ...entry }): JournalEntry => ({ ...entry, expiresAtMs: storeMs + keepMs(work) }),
+  );
+  return { entries, ended: over };
+}
+
+/** All that may be asked for, for a fold. */
+export function journalsAt(journals: Journals, nowMs: number): JournalPart | undefined {
+  const kept = [...journals.turns.values()].filter(({ expiresAtMs }) => expiresAtMs > nowMs);
+  const entries = kept.flatMap((journal) => [...journal.entries.values()]);
+  return entries.length === 0 ? undefined : { entries, ended: [] };
+}
+
+/** The record lies in the lane. What a fold says too may come twice. */
+export function noteJournal(journals: Journals, { entries, ended }: JournalPart): void {
+  for (const entry of entries) addEntry(journals, entry);
+  for (const turn of ended) endJournal(journals, turn);
+}
+
+/** The same of a record that is read: its bytes go. */
+export function replayJournal(journals: Journals, { entries, ended }: JournalPart): void {
+  const own = entries.map((entry) => ({
+    ...entry,
+    turn: entry.turn.slice(),
+    canonicalHash: entry.canonicalHash?.slice(),
+    drawn: { ...entry.drawn, seed: entry.drawn.seed.slice() },
+    result: entry.result.slice(),
+  }));
+  noteJournal(journals, { entries: own, ended });
+}
+
+/** Its turn has ended: nobody waits for what it wanted to do, or did. */
+export function endSteps(journals: Journals, work: Work): void {
+  if (journals.waiting.length > 0) journals.waiting = journals.waiting.filter((one) => one.work !== work);
+  for (const [step, one] of journals.begun) if (one.work === work) journals.begun.delete(step);
+}
+
+function addEntry(journals: Journals, entry: JournalEntry): void {
+  const key = entry.turn.toHex();
+  const known = journals.turns.get(key);
+  const journal = known ?? { turn: entry.turn, entries: new Map(), bytes: 0, expiresAtMs: 0 };
+  if (journal.entries.has(entry.name)) return;
+  const bytes = bytesOf(entry);
+  journal.entries.set(entry.name, entry);
+  journal.bytes += bytes;
+  journal.expiresAtMs = Math.max(journal.expiresAtMs, entry.expiresAtMs);
+  journals.bytes += bytes;
+  journals.turns.set(key, journal);
+}
+
+function endJournal(journals: Journals, turn: Uint8Array): void {
+  const key = turn.toHex();
+  journals.bytes -= journals.turns.get(key)?.bytes ?? 0;
+  journals.turns.delete(key);
+}

@@ -1,0 +1,148 @@
+// When turns may do something outside of the session, and that its result is in the lane before they go on
+// (docs/effects.md).
+import { bytesEqual } from "@voda/stdx";
+import {
+  type Failure,
+  fail,
+  journalBytesMax,
+  type StepAnswer,
+  type StepDoneMessage,
+  type StepMessage,
+  turnJournalBytesMax,
+  turnStepsMax,
+} from "../call/index.ts";
+import { retryAfterMs } from "./constants.ts";
+import {
+  addDone,
+  bytesOf,
+  findJournal,
+  hasRoom,
+  noteJournal,
+  recalledOf,
+  stepKeyOf,
+  stepText,
+  type TurnStep,
+  turnOf,
+} from "./journals.ts";
+import type { Activation, Slice, Step } from "./lane.ts";
+import type { JournalPart } from "./record-journal.ts";
+import { keyReused } from "./share.ts";
+import { wantClaim } from "./tip.ts";
+import type { Work } from "./work.ts";
+
+/** A step cannot be taken back: as an ask, it begins from committed state only, under a durable claim. */
+export const stepGate: Slice = { advance };
+
+/** A handler wants to do something. */
+export function noteStep({ lane }: Step, { journals, turns, tip }: Activation, event: StepMessage): void {
+  const work = turns.jobs.get(event.by);
+  if (work?.stage !== "running") return;
+  const { step, name, canonicalHash } = event;
+  const turn = turnOf(lane.hash, tip.uid, work.job, tip.incarnation);
+  journals.waiting.push({ step, work, name, turn, after: turns.executed, canonicalHash });
+  wantClaim(tip);
+}
+
+function advance(step: Step, activation: Activation): void {
+  const { journals, turns, tip, verification } = activation;
+  if (journals.waiting.length === 0) return;
+  if (tip.claim !== "owner" || !verification.verified || !step.world.leaseValid()) return;
+  const waiting: TurnStep[] = [];
+  // an entry that is on its way was made when the call ran before
+  for (const one of journals.waiting)
+    if (one.after > turns.accepted || journals.writing.has(stepText(one))) waiting.push(one);
+    else answer(step, activation, one.step, begin(step, activation, one));
+  journals.waiting = waiting;
+}
+
+function begin({ lane, world }: Step, { journals }: Activation, one: TurnStep): StepAnswer {
+  const journal = findJournal(journals, one.turn, world.storeMs);
+  const [first] = journal?.entries.values() ?? [];
+  if (first !== undefined && !isSame(first.canonicalHash, one.canonicalHash))
+    return { type: "refused", failure: keyReused() };
+  const entry = journal?.entries.get(one.name);
+  if (entry !== undefined) return { type: "result", result: entry.result };
+  if ((journal?.entries.size ?? 0) >= turnStepsMax) return { type: "refused", failure: tooManySteps() };
+  if (!hasRoom(journals, journal, world.storeMs)) return { type: "refused", failure: journalFull() };
+  journals.left.add(one.work);
+  journals.begun.set(one.step, one);
+  return { type: "begin", idempotencyKey: stepKeyOf(lane.hash, one) };
+}
+
+/** Unless both are known, nothing speaks against it. */
+const isSame = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
+  a === undefined || b === undefined || bytesEqual(a, b);
+
+/** It is done. That of a turn which has ended is not kept. */
+export function stepDone(
+  step: Step,
+  activation: Activation,
+  { step: number, result, drawn }: StepDoneMessage,
+): void {
+  const { journals } = activation;
+  const one = journals.begun.get(number);
+  if (one === undefined) return;
+  journals.begun.delete(number);
+  const { turn, name, canonicalHash, work } = one;
+  if (work.key === undefined) {
+    answer(step, activation, number, { type: "result", result });
+    return;
+  }
+  const done = { turn, name, canonicalHash, work, drawn, result };
+  const bytes = bytesOf(done) + bytesOfTurn(activation, turn);
+  if (bytes > turnJournalBytesMax)
+    answer(step, activation, number, { type: "refused", failure: journalTooLarge(name, bytes) });
+  else addDone(journals, done, number);
+}
+
+function bytesOfTurn({ journals }: Activation, turn: Uint8Array): number {
+  const key = turn.toHex();
+  const written = journals.pending.filter((one) => one.turn.toHex() === key);
+  return (journals.turns.get(key)?.bytes ?? 0) + written.reduce((sum, one) => sum + bytesOf(one), 0);
+}
+
+/** The record lies in the lane: those whose steps it holds go on. */
+export function acceptJournal(step: Step, activation: Activation, part: JournalPart): void {
+  const { journals } = activation;
+  noteJournal(journals, part);
+  for (const entry of part.entries) {
+    const text = stepText(entry);
+    const number = journals.writing.get(text);
+    journals.writing.delete(text);
+    if (number !== undefined) answer(step, activation, number, { type: "result", result: entry.result });
+  }
+}
+
+/** Before its handler begins: what it drew when it ran before, as far as that is noted or on its way. */
+export function recall({ lane, world, out }: Step, activation: Activation, work: Work): void {
+  const { number, journals, tip, append } = activation;
+  const isNone = journals.turns.size === 0 && journals.writing.size === 0;
+  if (isNone || work.key === undefined || work.job.readonly) return;
+  const turn = turnOf(lane.hash, tip.uid, work.job, tip.incarnation);
+  const noted = findJournal(journals, turn, world.storeMs)?.entries.values() ?? [];
+  const { record } = append.flight ?? {};
+  const flying = record?.type === "turns" ? (record.journal?.entries ?? []) : [];
+  const onTheWay = [...flying, ...journals.pending].filter((entry) => bytesEqual(entry.turn, turn));
+  const recalled = recalledOf([...noted, ...onTheWay]);
+  if (recalled !== undefined)
+    out.push({ type: "recall", activation: number, call: work.job.number, recalled });
+}
+
+function answer({ out }: Step, { number }: Activation, step: number, said: StepAnswer): void {
+  out.push({ type: "answerStep", activation: number, step, answer: said });
+}
+
+const tooManySteps = (): Failure =>
+  fail("too_large", `ctx.run: the journal of a turn holds at most turnStepsMax ${turnStepsMax} steps`)
+    .failure;
+const journalTooLarge = (name: string, bytes: number): Failure =>
+  fail(
+    "too_large",
+    `ctx.run: step ${JSON.stringify(name)} ran, and its result is not kept: the journal of the turn would take ${bytes} bytes, more than turnJournalBytesMax ${turnJournalBytesMax}; return less of it`,
+  ).failure;
+const journalFull = (): Failure =>
+  fail(
+    "journal_full",
+    `ctx.run: journals of calls that never came back fill the session, with journalBytesMax ${journalBytesMax}`,
+    { retryAfterMs },
+  ).failure;

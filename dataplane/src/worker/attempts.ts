@@ -1,0 +1,125 @@
+// One step of a handler, tried until it has a result or may not be tried again. Not the globals: an agent
+// that puts fake timers in their place must not take away the bounds of its steps.
+import { clearTimeout, setTimeout } from "node:timers";
+import { type RunRequest, sentProblem, VodaError } from "voda/definition";
+import { stepBytesMax } from "../call/index.ts";
+
+const utf8 = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** Who does a step, and for how long. */
+export interface Performing {
+  readonly request: RunRequest;
+  readonly idempotencyKey: string;
+  /** The turn has ended, or nobody waits for it. */
+  readonly ended: AbortSignal;
+  /** An attempt has failed, and another one follows. */
+  readonly onRetry: (error: unknown, attempt: number, delayMs: number) => void;
+}
+
+/** What came of a step. */
+export interface Performed {
+  /** As the journal has it: JSON, or nothing. */
+  readonly bytes: Uint8Array;
+  /** As the handler gets it. */
+  readonly value: unknown;
+}
+
+/** Rejects with what the last attempt threw, with VodaError, or with the reason of `ended`. */
+export async function perform(performing: Performing): Promise<Performed> {
+  const { request } = performing;
+  const bytes = resultBytes(request.name, await tryUntilDone(performing));
+  return { bytes, value: await request.check(resultOf(bytes)) };
+}
+
+/** What the journal has, as it was returned. @throws SyntaxError */
+export const resultOf = (bytes: Uint8Array): unknown =>
+  bytes.length === 0 ? undefined : JSON.parse(decoder.decode(bytes));
+
+async function tryUntilDone(performing: Performing): Promise<unknown> {
+  const { request, ended, onRetry } = performing;
+  let delayMs = request.delayMs;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await attemptOnce(performing);
+    } catch (error) {
+      if (ended.aborted || attempt >= request.attemptsMax || isFinal(error)) throw error;
+      const waitMs = Math.max(Math.min(delayMs, request.delayMsMax), retryAfterOf(error));
+      onRetry(error, attempt, waitMs);
+      await within(ended, waitMs, () => undefined);
+      delayMs *= 2;
+    }
+  }
+}
+
+/** The handler goes on when the time is over, whether the step listens to its signal or not. */
+async function attemptOnce({ request, idempotencyKey, ended }: Performing): Promise<unknown> {
+  const abort = new AbortController();
+  const { timeoutMs } = request;
+  const end = (reason: unknown): void => abort.abort(reason);
+  const onEnded = (): void => end(ended.reason);
+  ended.addEventListener("abort", onEnded, { once: true });
+  try {
+    // what it throws at once rejects too
+    const result = (async () => request.perform({ idempotencyKey, signal: abort.signal }))();
+    const timedOut = (): never => {
+      const error = new StepTimeout(request.name, timeoutMs ?? 0);
+      end(error);
+      throw error;
+    };
+    return await within(ended, timeoutMs, timedOut, result);
+  } finally {
+    ended.removeEventListener("abort", onEnded);
+  }
+}
+
+/** What `result` gives, or `over` once the time is over. Rejects when the turn ends first. */
+async function within(
+  ended: AbortSignal,
+  ms: number | undefined,
+  over: () => unknown,
+  result?: Promise<unknown>,
+): Promise<unknown> {
+  ended.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+  const onEnded = (): void => reject(ended.reason as Error);
+  ended.addEventListener("abort", onEnded, { once: true });
+  const timer = ms === undefined ? undefined : setTimeout(() => resolve(endOf(over)), ms);
+  result?.then(resolve, reject);
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    ended.removeEventListener("abort", onEnded);
+  }
+}
+
+const endOf = async (over: () => unknown): Promise<unknown> => over();
+
+class StepTimeout extends VodaError {
+  constructor(step: string, ms: number) {
+    const message = `ctx.run: step ${JSON.stringify(step)} took longer than its timeout of ${ms} ms; nobody knows whether it was done`;
+    super("deadline_exceeded", message, { reason: "step_timeout" });
+  }
+}
+
+/** Said on purpose, by its code. */
+const isFinal = (error: unknown): boolean =>
+  VodaError.is(error) && !error.retryable && !(error instanceof StepTimeout);
+
+function retryAfterOf(error: unknown): number {
+  return VodaError.is(error) && typeof error.retryAfterMs === "number" ? error.retryAfterMs : 0;
+}
+
+/** @throws VodaError: it was done, and nothing can be kept of it */
+function resultBytes(step: string, result: unknown): Uint8Array {
+  if (result === undefined) return new Uint8Array(0);
+  const what = `ctx.run: step ${JSON.stringify(step)} was done, and its result is not kept`;
+  const problem = sentProblem(result, "it");
+  if (problem !== undefined)
+    throw new VodaError("internal", `${what}: ${problem}`, { reason: "invalid_result" });
+  const bytes = utf8.encode(JSON.stringify(result));
+  if (bytes.length <= stepBytesMax) return bytes;
+  const words = `${what}: its ${bytes.length} bytes exceed stepBytesMax ${stepBytesMax}; return less of it`;
+  throw new VodaError("resource_exhausted", words, { reason: "too_large" });
+}

@@ -1,0 +1,86 @@
+// What a handler takes of the clock and of chance: the same when its turn runs again, as far as the journal
+// of the turn has it (docs/effects.md).
+import { randomBytes, randomUUID } from "node:crypto";
+import { type Drawn, type Recalled, seedBytes, turnTimesMax } from "../call/index.ts";
+import { hash16 } from "../hash16.ts";
+
+/** Part of a context; each can be taken out of it. */
+export interface Draws {
+  readonly now: () => number;
+  readonly random: () => number;
+  readonly uuid: () => string;
+}
+
+/** Of turns that nobody can have run again. */
+export const liveDraws: Draws = {
+  now: () => Date.now(),
+  random: () => Math.random(),
+  uuid: () => randomUUID(),
+};
+
+const none: Recalled["times"] = [];
+const asBytes = "hex";
+/** As many bits as the fraction of a number has. */
+const fractionBits = 53n;
+
+/** Made when a turn asks for the first of them. */
+export class TurnDraws implements Draws {
+  readonly #seed: Uint8Array;
+  readonly #seedText: string;
+  /** What the clock showed when the turn ran before. */
+  readonly #known: readonly number[];
+  #knownAt = 0;
+  /** What no entry of the journal holds yet. */
+  #times: number[] = [];
+  #noted = 0;
+  #randoms = 0;
+  #uuids = 0;
+
+  constructor(recalled: Recalled | undefined) {
+    this.#seed = recalled?.seed ?? randomBytes(seedBytes);
+    this.#seedText = Buffer.from(this.#seed).toString(asBytes);
+    this.#known = (recalled?.times ?? none).flat();
+    this.#noted = this.#known.length;
+  }
+
+  readonly now = (): number => {
+    const known = this.#known[this.#knownAt];
+    this.#knownAt += 1;
+    if (known !== undefined) return known;
+    const time = Date.now();
+    if (!this.isOver) this.#times.push(time);
+    return time;
+  };
+
+  /** Every bit of it follows from the seed. */
+  readonly random = (): number => {
+    this.#randoms += 1;
+    const bits = new DataView(this.#hash("random", this.#randoms).buffer).getBigUint64(0);
+    return Number(bits >> (64n - fractionBits)) / 2 ** Number(fractionBits);
+  };
+
+  readonly uuid = (): string => {
+    this.#uuids += 1;
+    const hex = Buffer.from(this.#hash("uuid", this.#uuids)).toString(asBytes);
+    const variant = "89ab".charAt(Number.parseInt(hex.charAt(16), 16) & 3);
+    const parts = [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`];
+    return [...parts, `${variant}${hex.slice(17, 20)}`, hex.slice(20)].join("-");
+  };
+
+  /** The turn has asked the clock more often than its journal can hold. */
+  get isOver(): boolean {
+    return this.#noted + this.#times.length >= turnTimesMax;
+  }
+
+  /** For the journal, whose entry says it once. */
+  take(): Drawn {
+    const times = this.#times;
+    this.#times = [];
+    this.#noted += times.length;
+    return { seed: this.#seed, times };
+  }
+
+  #hash(what: string, number: number): Uint8Array {
+    return hash16(`${this.#seedText} ${what} ${number}`);
+  }
+}

@@ -1,0 +1,257 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { setTimeout as after } from "node:timers/promises";
+import * as v from "valibot";
+import { agent, type Ctx, type RunOptions, type Schema, VodaError } from "voda";
+import { activationRig, until } from "../../test/activation-rig.ts";
+import { type CallId, type StepAnswer, stepBytesMax, turnTimesMax } from "../call/index.ts";
+
+const utf8 = new TextEncoder();
+const text = new TextDecoder();
+const id: CallId = {
+  type: "key",
+  id: new Uint8Array(16),
+  rawHash: new Uint8Array(16),
+  keepMs: 1_000,
+};
+const key = new Uint8Array(16).fill(0xab);
+const begin: StepAnswer = { type: "begin", idempotencyKey: key };
+const result = (value: string): StepAnswer => ({ type: "result", result: utf8.encode(value) });
+
+/** A handler that does steps, and what was heard of them. */
+function stepping(run: Parameters<typeof handler>[0]) {
+  const rig = activationRig(handler(run));
+  const next = async (count: number) => {
+    await until(() => rig.steps.length >= count || rig.said.length > 0);
+    const message = rig.steps[count - 1];
+    assert.ok(message !== undefined, `no step message ${count}`);
+    return message;
+  };
+  const ended = async () => {
+    await until(() => rig.said.length > 0);
+    return rig;
+  };
+  return { ...rig, next, ended, start: () => rig.run("go", undefined, { id }) };
+}
+
+type Stepper = Parameters<ReturnType<typeof agent>["handlers"]>[0];
+const handler = (run: (ctx: Parameters<Stepper[string]>[0]) => unknown) =>
+  agent("probe").handlers({ go: async (ctx) => ((await run(ctx as never)) ?? null) as never });
+
+describe("steps of a handler", () => {
+  test("a step is done when the session lets it, and its result goes on when it is kept", async () => {
+    const keys: string[] = [];
+    const { start, next, activation, ended, value, seen } = stepping(async (ctx) => {
+      const receipt = await ctx.run("charge", ({ idempotencyKey }) => {
+        keys.push(idempotencyKey);
+        return { cents: 5 };
+      });
+      seen.push(receipt);
+      return receipt.cents;
+    });
+    const call = start();
+    const wanted = await next(1);
+    assert.partialDeepStrictEqual(wanted, { type: "step", by: call, step: 1, name: "charge" });
+    assert.deepEqual(keys, [], "it has not begun");
+    activation.stepAnswered(1, begin);
+    const done = await next(2);
+    assert.deepEqual(keys, [Buffer.from(key).toString("hex")]);
+    assert.ok(done.type === "step_done");
+    assert.equal(text.decode(done.result), '{"cents":5}');
+    assert.deepEqual(seen, [], "it is not kept yet");
+    activation.stepAnswered(1, result('{"cents":5}'));
+    await ended();
+    assert.equal(value(call), 5);
+  });
+
+  test("a step that is in the journal is not done, and its result is checked all the same", async () => {
+    const schema = v.object({ cents: v.number() });
+    for (const [kept, reason] of [
+      ['{"cents":7}', undefined],
+      ['{"cents":"7"}', "invalid_result"],
+    ] as const) {
+      const rig = stepping((ctx) => ctx.run("charge", () => assert.fail("it is done again"), { schema }));
+      const call = rig.start();
+      await rig.next(1);
+      rig.activation.stepAnswered(1, result(kept));
+      await rig.ended();
+      if (reason === undefined) assert.deepEqual(rig.value(call), { cents: 7 });
+      else assert.deepEqual([rig.reason(call), rig.failureOf(call).code], [reason, "internal"]);
+    }
+  });
+
+  test("a result that does not fit, that JSON does not have or that is too large is not kept", async () => {
+    for (const [made, reason, schema] of [
+      [{ cents: "7" }, "invalid_result", v.object({ cents: v.number() })],
+      [new Date(), "invalid_result", undefined],
+      ["x".repeat(stepBytesMax), "too_large", undefined],
+    ] as const) {
+      const options = { retry: { attempts: 3, delay: 1 }, ...(schema && { schema }) } as RunOptions;
+      let times = 0;
+      const rig = stepping((ctx) =>
+        ctx.run(
+          "charge",
+          () => {
+            times += 1;
+            return made;
+          },
+          options as never,
+        ),
+      );
+      const call = rig.start();
+      await rig.next(1);
+      rig.activation.stepAnswered(1, begin);
+      await rig.ended();
+      assert.deepEqual([rig.reason(call), times, rig.steps.length], [reason, 1, 1]);
+    }
+  });
+
+  test("a name that comes twice and bad options are refused, and nothing is done", async () => {
+    const { start, next, activation, ended, value } = stepping(async (ctx) => {
+      const refused = async (name: unknown, options?: unknown): Promise<string> =>
+        ctx
+          .run(name as string, () => assert.fail("it is done"), options as never)
+          .then(
+            () => "done",
+            (error: Error) => error.message,
+          );
+      void Promise.allSettled([ctx.run("pay", () => null)]);
+      return [
+        await refused("pay"),
+        await refused(""),
+        await refused("a", { retries: 1 }),
+        await refused("b", { retry: { attempts: 0 } }),
+        await refused("c", { timeout: "1w" }),
+        await refused("d", { idempotencyKey: "with space" }),
+      ];
+    });
+    const call = start();
+    await next(1);
+    activation.stepAnswered(1, begin);
+    await ended();
+    assert.deepEqual(value(call), [
+      'ctx.run: step "pay" comes twice in one turn: give each a name of its own, as in `charge ${item}`',
+      "ctx.run: a step has a name of 1 to 128 characters",
+      'run option "retries" is unknown; known are idempotencyKey, retry, timeout, schema',
+      'ctx.run("b"): attempts of 0 is not a whole number of 1 to 100',
+      'timeout of "1w" is not a duration: write milliseconds, or "250ms", "2s", "5m", "1h", "7d"',
+      'ctx.run("d"): an idempotencyKey is 1 to 255 characters of ASCII without spaces',
+    ]);
+  });
+
+  test("a readonly handler does no step", async () => {
+    const probe = agent("probe").readonly({
+      go: (ctx) => (ctx as never as Ctx<Schema>).run("a", () => assert.fail("it is done")),
+    });
+    const { run, said, message } = activationRig(probe);
+    const call = run("go", undefined, { readonly: true });
+    await until(() => said.length > 0);
+    assert.match(message(call), /a readonly handler may run twice/);
+  });
+
+  test("a step that throws is tried again as its policy says, under one key, and a final error ends it", async () => {
+    for (const [thrown, attempts] of [
+      [new Error("refused"), 3],
+      [new VodaError("unavailable", "later"), 3],
+      [new VodaError("invalid_argument", "never"), 1],
+    ] as const) {
+      const keys: string[] = [];
+      const rig = stepping((ctx) =>
+        ctx.run(
+          "charge",
+          ({ idempotencyKey }) => {
+            keys.push(idempotencyKey);
+            throw thrown;
+          },
+          { retry: { attempts: 3, delay: 1 }, idempotencyKey: "order-7" },
+        ),
+      );
+      const call = rig.start();
+      await rig.next(1);
+      rig.activation.stepAnswered(1, begin);
+      await rig.ended();
+      assert.deepEqual(keys, new Array<string>(attempts).fill("order-7"));
+      assert.equal(rig.failureOf(call).code, thrown instanceof VodaError ? thrown.code : "internal");
+      const again = rig.logged.filter((line) => line.includes("attempt"));
+      assert.equal(again.length, attempts - 1);
+    }
+  });
+
+  test("each attempt has its time, and its signal fires when that is over", async () => {
+    const reasons: unknown[] = [];
+    const rig = stepping((ctx) =>
+      ctx.run(
+        "slow",
+        async ({ signal }) => {
+          signal.addEventListener("abort", () => reasons.push((signal.reason as VodaError).reason));
+          await new Promise(() => undefined);
+        },
+        { timeout: 2, retry: { attempts: 2, delay: 1 } },
+      ),
+    );
+    const call = rig.start();
+    await rig.next(1);
+    rig.activation.stepAnswered(1, begin);
+    await rig.ended();
+    assert.deepEqual(reasons, ["step_timeout", "step_timeout"]);
+    assert.deepEqual([rig.reason(call), rig.failureOf(call).code], ["step_timeout", "deadline_exceeded"]);
+  });
+
+  test("a turn that ends takes its steps with it: their signals fire, and what they return is not kept", async () => {
+    const reasons: unknown[] = [];
+    const rig = stepping((ctx) =>
+      ctx.run("hang", async ({ signal }) => {
+        signal.addEventListener("abort", () => reasons.push((signal.reason as VodaError).reason));
+        await after(100);
+        return 1;
+      }),
+    );
+    const call = rig.start();
+    await rig.next(1);
+    rig.activation.stepAnswered(1, begin);
+    await rig.ended(); // by maxTurn
+    assert.equal(rig.reason(call), "turn_timeout");
+    assert.match(rig.message(call), /its handler still awaits its step "hang"/);
+    assert.deepEqual(reasons, ["turn_timeout"]);
+    await after(100);
+    assert.equal(rig.steps.length, 1);
+  });
+
+  test("what a turn drew before a step is the same when it runs again, and fresh after", async () => {
+    const drawOf = () =>
+      stepping(async (ctx) => {
+        const before = [ctx.now(), ctx.random(), ctx.uuid()];
+        await ctx.run("a", () => null);
+        return [...before, ctx.now() > 1];
+      });
+    const first = drawOf();
+    const call = first.start();
+    await first.next(1);
+    first.activation.stepAnswered(1, begin);
+    const done = await first.next(2);
+    assert.ok(done.type === "step_done");
+    first.activation.stepAnswered(1, result("null"));
+    await first.ended();
+    const again = drawOf();
+    const { seed, times } = done.drawn;
+    again.activation.recall(1, { seed, times: [times.map(() => 77)] });
+    const second = again.start();
+    await again.next(1);
+    again.activation.stepAnswered(1, result("null"));
+    await again.ended();
+    const [, random, uuid] = first.value(call) as [number, number, string];
+    assert.deepEqual(again.value(second), [77, random, uuid, true]);
+    assert.match(uuid, /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/);
+    assert.ok(random >= 0 && random < 1);
+  });
+
+  test("a turn that asks the clock without end does no step after it", async () => {
+    const { start, ended, reason } = stepping(async (ctx) => {
+      for (let i = 0; i < turnTimesMax; i += 1) ctx.now();
+      await ctx.run("a", () => assert.fail("it is done"));
+    });
+    const call = start();
+    await ended();
+    assert.equal(reason(call), "too_large");
+  });
+});

@@ -1,0 +1,107 @@
+// Nodes as processes: what handlers do outside of the mesh is done once by its key, whatever is killed.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import {
+  type Cluster,
+  type ClusterNode,
+  call,
+  refusal,
+  startCluster,
+  startUpstream,
+  type Upstream,
+  waitUntil,
+} from "./kit/index.ts";
+
+const config = fileURLToPath(new URL("./agents/runs.config.ts", import.meta.url));
+
+let cluster: Cluster;
+let upstream: Upstream;
+let n1: ClusterNode;
+let n2: ClusterNode;
+/** Paths whose answers wait for the test. */
+const held = new Map<string, Promise<void>>();
+
+before(async () => {
+  upstream = await startUpstream(async ({ path }) => held.get(path));
+  cluster = await startCluster({ nodes: 2, config });
+  [n1, n2] = cluster.nodes as [ClusterNode, ClusterNode];
+});
+after(async () => {
+  await cluster[Symbol.asyncDispose]();
+  await upstream[Symbol.asyncDispose]();
+});
+
+function hold(path: string): () => void {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  held.set(path, promise);
+  return () => {
+    held.delete(path);
+    resolve();
+  };
+}
+
+const buy = (node: ClusterNode, order: string, id?: string) =>
+  call(node.url, `shop/${order}/buy`, {
+    input: { url: upstream.url, order },
+    ...(id !== undefined && { id }),
+  });
+const timesOf = (order: string, path: string): number[] =>
+  upstream.of(order, path).map(({ asked }) => asked.length);
+const asked = (order: string, path: string, times = 1) =>
+  waitUntil(() => timesOf(order, path)[0] === times, `${path} of ${order} is asked ${times} times`);
+
+test("each step is done once, and what was answered is answered again", async () => {
+  const first = await buy(n1, "plain", "plain");
+  assert.equal(first.status, 200);
+  assert.deepEqual((await buy(n2, "plain", "plain")).body, first.body);
+  for (const path of ["/charge", "/ship"]) assert.deepEqual(timesOf("plain", path), [1]);
+  assert.deepEqual((await call(n1.url, "shop/plain/paid")).body, {
+    plain: (first.body as { charge: number }).charge,
+  });
+});
+
+test("a node that dies amid a step: it is done again under its key, those before it are not", async () => {
+  const release = hold("/ship");
+  const first = buy(n1, "dies", "dies").catch(() => "broken");
+  await asked("dies", "/ship");
+  await n1.kill9();
+  assert.equal(await first, "broken");
+  release();
+  const again = await waitUntil(async () => {
+    const one = await buy(n2, "dies", "dies");
+    return one.status === 200 && one;
+  }, "the other node takes the session");
+  assert.deepEqual([timesOf("dies", "/charge"), timesOf("dies", "/ship")], [[1], [2]]);
+  const [ship] = upstream.of("dies", "/ship");
+  assert.equal(new Set(ship?.asked).size, 1, "what it drew before is the same");
+  assert.equal((again.body as { ship: number }).ship, ship?.receipt);
+  await n1.restart();
+});
+
+for (const id of ["thread", undefined])
+  test(`a thread that ends amid a step ${id ? "of a call with an id" : "of a call without one"}: nothing runs again by itself`, async () => {
+    const order = `thread-${id ?? "plain"}`;
+    const release = hold("/ship");
+    const first = buy(n1, order, id);
+    await asked(order, "/ship");
+    const spun = await call(n1.url, "spinner/s/spin");
+    assert.equal(refusal(spun).reason, "turn_timeout");
+    assert.equal(refusal(await first).reason, "worker_lost");
+    release();
+    assert.deepEqual((await call(n1.url, `shop/${order}/paid`)).body, {}, "its turn is undone");
+    assert.deepEqual([timesOf(order, "/charge"), timesOf(order, "/ship")], [[1], [1]]);
+    const again = await buy(n1, order, id);
+    assert.equal(again.status, 200);
+    const keys = (path: string) => timesOf(order, path);
+    if (id === undefined)
+      assert.deepEqual(
+        [keys("/charge"), keys("/ship")],
+        [
+          [1, 1],
+          [1, 1],
+        ],
+        "another call",
+      );
+    else assert.deepEqual([keys("/charge"), keys("/ship")], [[1], [2]]);
+  });

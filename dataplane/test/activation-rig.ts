@@ -254,7 +254,7 @@ export function activationRig(more?: AnyAgent) {
     epoch: 1,
     state: counting,
     handlers: handlersOf(more ?? probe),
-    turnMsMax: definitionOf(probe).turnMsMax,
+    turnMsMax: definitionOf(more ?? probe).turnMsMax,
     log,
     begun: new BegunWriter(table),
     say,

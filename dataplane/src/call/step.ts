@@ -53,12 +53,15 @@ export interface Recalled {
 
 /**
  * begin: nobody has done it, as far as the journal says; the key is the same whenever it may be done again.
- * result: it is in the journal.
+ * result: it is in the journal. refused: nothing is done, and the handler hears why. ended: it may have been
+ * done when the call ran before, and only its caller can have it done again: the turn ends, whatever its
+ * handler makes of it.
  */
 export type StepAnswer =
   | { readonly type: "begin"; readonly idempotencyKey: Uint8Array }
   | { readonly type: "result"; readonly result: Uint8Array }
-  | { readonly type: "refused"; readonly failure: Failure };
+  | { readonly type: "refused"; readonly failure: Failure }
+  | { readonly type: "ended"; readonly failure: Failure };
 
 export const seedBytes = 16;
 

@@ -153,22 +153,29 @@ test("steps of a call without an id are not noted", () => {
   assert.deepEqual(said(done(rig, 1)), { type: "result", result: bytesOf('"1"') });
 });
 
-for (const id of [callOf(2).id, undefined])
-  test(`a turn that has begun a step does not run again by itself, ${id ? "under its id" : "without one"}`, () => {
+test("a step is not begun by a call that may have begun before, and ends its turn; what is noted is found", () => {
+  for (const id of [callOf(2).id, undefined]) {
+    const rig = running(callOf(2, { id, mayHaveBegun: true }));
+    const answer = said(want(rig, 2, 1, "pay"));
+    assert.ok(answer.type === "ended");
+    assert.equal(answer.failure.reason, "store_away");
+  }
+  const rig = noted();
+  rig.failed(2);
+  rig.invoke(callOf(3, { id: callOf(2).id, mayHaveBegun: true }));
+  assert.deepEqual(said(want(rig, 3, 2, "pay")).type, "result");
+  assert.deepEqual(said(want(rig, 3, 3, "ship")).type, "ended");
+});
+
+test("a thread that ends under a step ends the call, with an id or without", () => {
+  for (const id of [callOf(2).id, undefined]) {
     const rig = running(callOf(2, { id }));
     want(rig, 2, 1, "pay");
     const { number } = rig.activation;
     const lost = rig.step({ type: "worker_lost", activation: number, begun: new Set([2]) });
     assert.equal(one(lost, "fail").failure.reason, "worker_lost");
-    const fenced = running(callOf(2, { id }));
-    want(fenced, 2, 1, "pay");
-    fenced.step({ type: "connection", up: false });
-    const [tip, fence] = [fenced.tip(), fenced.fence()];
-    const look = fenced.last(fenced.step({ type: "connection", up: true }), fence);
-    const dropped = fenced.range(look, tip, fence);
-    assert.equal(one(dropped, "fail").failure.reason, "store_away");
-    assert.deepEqual(all(dropped, "forward"), []);
-  });
+  }
+});
 
 test("bounds: steps of a turn, bytes of its journal, bytes of all journals", () => {
   const rig = running();

@@ -47,8 +47,6 @@ export interface Journals {
   pending: Done[];
   /** Steps whose entries are not accepted, by turn and name: who waits for each. */
   readonly writing: Map<string, number>;
-  /** Turns that have begun one: what left them cannot be taken back. */
-  readonly left: WeakSet<Work>;
 }
 
 export const createJournals = (): Journals => ({
@@ -58,7 +56,6 @@ export const createJournals = (): Journals => ({
   begun: new Map(),
   pending: [],
   writing: new Map(),
-  left: new WeakSet(),
 });
 
 /**

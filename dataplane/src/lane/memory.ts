@@ -15,7 +15,6 @@ import {
   laterFormat,
   lostRecords,
   requeue,
-  stepsCut,
   storeFull,
   unknownOutcome,
   workerLost,
@@ -39,9 +38,8 @@ export const memory: Slice = {
 /**
  * What the memory held is void: its calls run again, wherever the session is then. A call without an id whose
  * record may be in the lane, or that has asked something of others, does not: nobody could tell that it ran.
- * Nor does one that had `begun` in a worker which is lost, unless it is a reader, nor one that has begun a
- * step, under whatever id: what it did elsewhere would be done twice, and only the caller knows whether that
- * may be.
+ * Nor does one that had `begun` in a worker which is lost, unless it is a reader: what its handler did
+ * elsewhere would be done twice, and only the caller knows whether that may be.
  */
 export function drop(
   step: Step,
@@ -50,7 +48,7 @@ export function drop(
   outcome: "nothing" | "unknown" | { readonly begun: Pick<ReadonlySet<number>, "has"> },
 ): void {
   const { lane, out } = step;
-  const { append, asks, turns, orders, outbox, journals } = activation;
+  const { append, asks, turns, orders, outbox } = activation;
   const doubtful = outcome === "nothing" ? [] : (append.flight?.turns ?? []).map((turn) => turn.work);
   const begun = typeof outcome === "object" ? outcome.begun : undefined;
   const hasRun = ({ stage, job }: Work): boolean =>
@@ -61,11 +59,8 @@ export function drop(
   const requeued: Work[] = [];
   for (const work of turns.jobs.values()) {
     const isDoubtful = doubtful.includes(work);
-    const hasAsked = work.key === undefined && asks.left.has(work);
-    if (work.key === undefined && isDoubtful) failWork(step, work, unknownOutcome());
+    if (work.key === undefined && (isDoubtful || asks.left.has(work))) failWork(step, work, unknownOutcome());
     else if (hasRun(work)) failWork(step, work, workerLost(isDoubtful));
-    else if (hasAsked) failWork(step, work, unknownOutcome());
-    else if (journals.left.has(work)) failWork(step, work, stepsCut());
     else {
       if (begun?.has(work.job.number) === false && work.stage === "running") work.starts -= 1;
       requeued.push(work);

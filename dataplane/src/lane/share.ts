@@ -94,12 +94,6 @@ export const workerLost = (isDoubtful: boolean): Failure =>
   isDoubtful
     ? fail("worker_lost", doubtful, { metadata: unknownEffect }).failure
     : fail("worker_lost", undone).failure;
-/** The session left this node, for another one or for a while, amid a turn that had begun a step. */
-export const stepsCut = (): Failure =>
-  fail(
-    "store_away",
-    "the node lost the session while a step of the call (ctx.run) may have been done: call again under the same idempotency key to find its journal",
-  ).failure;
 /** `hops`: hopsMax. Two nodes that send a call to each other would do so until its deadline. */
 export const tooManyHops = (hops: number): Failure =>
   fail("not_owner", `the session moved while ${hops} nodes passed the call on`, { retryAfterMs }).failure;

@@ -62,9 +62,10 @@ function begin({ lane, world }: Step, { journals }: Activation, one: TurnStep): 
     return { type: "refused", failure: keyReused() };
   const entry = journal?.entries.get(one.name);
   if (entry !== undefined) return { type: "result", result: entry.result };
+  // what it did then is not known, and its caller has not called again
+  if (one.work.starts > 1) return { type: "ended", failure: mayBeDone(one.name) };
   if ((journal?.entries.size ?? 0) >= turnStepsMax) return { type: "refused", failure: tooManySteps() };
   if (!hasRoom(journals, journal, world.storeMs)) return { type: "refused", failure: journalFull() };
-  journals.left.add(one.work);
   journals.begun.set(one.step, one);
   return { type: "begin", idempotencyKey: stepKeyOf(lane.hash, one) };
 }
@@ -132,6 +133,11 @@ function answer({ out }: Step, { number }: Activation, step: number, said: StepA
   out.push({ type: "answerStep", activation: number, step, answer: said });
 }
 
+const mayBeDone = (name: string): Failure =>
+  fail(
+    "store_away",
+    `ctx.run: step ${JSON.stringify(name)} may have been done before the session left its node or its memory: call again under the same idempotency key to have it done under its own`,
+  ).failure;
 const tooManySteps = (): Failure =>
   fail("too_large", `ctx.run: the journal of a turn holds at most turnStepsMax ${turnStepsMax} steps`)
     .failure;

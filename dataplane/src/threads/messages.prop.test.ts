@@ -28,6 +28,12 @@ const is = <T extends string>(type: T): fc.Arbitrary<T> => fc.constant(type);
 
 const sixteen = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((hash) => Uint8Array.from(hash));
 
+const failure = record({
+  code: fc.constantFrom(...(Object.keys(grpcCodes) as Code[])),
+  reason: text,
+  message: text,
+});
+
 const said: fc.Arbitrary<ToWorker> = fc.oneof(
   record({
     type: is("open"),
@@ -59,6 +65,7 @@ const said: fc.Arbitrary<ToWorker> = fc.oneof(
     answer: fc.oneof(
       record({ type: is("begin"), idempotencyKey: bytes }),
       record({ type: is("result"), result: bytes }),
+      record({ type: fc.constantFrom("refused" as const, "ended" as const), failure }),
     ),
   }),
   record({
@@ -68,11 +75,6 @@ const said: fc.Arbitrary<ToWorker> = fc.oneof(
     answer: record({ ok: fc.constant(true as const), content: fc.constant("json" as const), body: bytes }),
   }),
 );
-const failure = record({
-  code: fc.constantFrom(...(Object.keys(grpcCodes) as Code[])),
-  reason: text,
-  message: text,
-});
 const canonicalHash = fc.option(sixteen, { nil: undefined });
 const due = fc.oneof(
   record({ type: fc.constantFrom("in" as const, "at" as const, "every" as const), ms: number }),

@@ -194,7 +194,7 @@ const codecs: MessageCodecs<ToWorker> = {
   },
 };
 
-const stepWays: readonly StepAnswer["type"][] = ["begin", "result", "refused"];
+const stepWays: readonly StepAnswer["type"][] = ["begin", "result", "refused", "ended"];
 
 function stepBytes(answer: StepAnswer): Uint8Array {
   if (answer.type === "begin") return answer.idempotencyKey;

@@ -20,6 +20,7 @@ import {
   type Answer,
   encodeAnswer,
   type Failed,
+  type Failure,
   fail,
   type Recalled,
   type SessionCall,
@@ -303,7 +304,11 @@ export class WorkerActivation {
 
   #openSteps(): Steps {
     const { number: activation, say } = this.#options;
-    this.#steps ??= new Steps({ activation, say });
+    const endTurn = (call: number, failure: Failure): void => {
+      const running = this.#running.get(call);
+      if (running !== undefined) this.#refuse(running, { ok: false, failure });
+    };
+    this.#steps ??= new Steps({ activation, say, endTurn });
     return this.#steps;
   }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as after } from "node:timers/promises";
 import * as v from "valibot";
-import { agent, type Ctx, type RunOptions, type Schema, VodaError } from "voda";
+import { type AgentOptions, agent, type Ctx, type RunOptions, type Schema, VodaError } from "voda";
 import { activationRig, until } from "../../test/activation-rig.ts";
 import { type CallId, type StepAnswer, stepBytesMax, turnTimesMax } from "../call/index.ts";
 
@@ -19,8 +19,8 @@ const begin: StepAnswer = { type: "begin", idempotencyKey: key };
 const result = (value: string): StepAnswer => ({ type: "result", result: utf8.encode(value) });
 
 /** A handler that does steps, and what was heard of them. */
-function stepping(run: Parameters<typeof handler>[0]) {
-  const rig = activationRig(handler(run));
+function stepping(run: Parameters<typeof handler>[0], options: AgentOptions = {}) {
+  const rig = activationRig(handler(run, options));
   const next = async (count: number) => {
     await until(() => rig.steps.length >= count || rig.said.length > 0);
     const message = rig.steps[count - 1];
@@ -35,8 +35,8 @@ function stepping(run: Parameters<typeof handler>[0]) {
 }
 
 type Stepper = Parameters<ReturnType<typeof agent>["handlers"]>[0];
-const handler = (run: (ctx: Parameters<Stepper[string]>[0]) => unknown) =>
-  agent("probe").handlers({ go: async (ctx) => ((await run(ctx as never)) ?? null) as never });
+const handler = (run: (ctx: Parameters<Stepper[string]>[0]) => unknown, options: AgentOptions) =>
+  agent("probe", {}, options).handlers({ go: async (ctx) => ((await run(ctx as never)) ?? null) as never });
 
 describe("steps of a handler", () => {
   test("a step is done when the session lets it, and its result goes on when it is kept", async () => {
@@ -199,12 +199,14 @@ describe("steps of a handler", () => {
 
   test("a turn that ends takes its steps with it: their signals fire, and what they return is not kept", async () => {
     const reasons: unknown[] = [];
-    const rig = stepping((ctx) =>
-      ctx.run("hang", async ({ signal }) => {
-        signal.addEventListener("abort", () => reasons.push((signal.reason as VodaError).reason));
-        await after(100);
-        return 1;
-      }),
+    const rig = stepping(
+      (ctx) =>
+        ctx.run("hang", async ({ signal }) => {
+          signal.addEventListener("abort", () => reasons.push((signal.reason as VodaError).reason));
+          await after(100);
+          return 1;
+        }),
+      { maxTurn: "50ms" },
     );
     const call = rig.start();
     await rig.next(1);
@@ -215,6 +217,16 @@ describe("steps of a handler", () => {
     assert.deepEqual(reasons, ["turn_timeout"]);
     await after(100);
     assert.equal(rig.steps.length, 1);
+  });
+
+  test("a turn that is ended at a step ends so, whatever its handler makes of it", async () => {
+    const rig = stepping(async (ctx) => ctx.run("a", () => assert.fail("done")).catch(() => "paid by cash"));
+    const call = rig.start();
+    await rig.next(1);
+    const failure = { code: "unavailable", reason: "store_away", message: "m" } as const;
+    rig.activation.stepAnswered(1, { type: "ended", failure });
+    await rig.ended();
+    assert.deepEqual(rig.answerOf(call), { ok: false, failure });
   });
 
   test("what a turn drew before a step is the same when it runs again, and fresh after", async () => {

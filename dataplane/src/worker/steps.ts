@@ -26,11 +26,14 @@ export interface Stepping {
   readonly onRetry: (message: string) => void;
 }
 
+/** What a step that goes on hears. */
+type Heard = Exclude<StepAnswer, { type: "ended" }>;
+
 /** A step that has not ended. */
 interface Waiting {
   readonly by: number;
   readonly name: string;
-  resolve: (answer: StepAnswer) => void;
+  resolve: (answer: Heard) => void;
   reject: (error: VodaError) => void;
   readonly ended: AbortController;
 }
@@ -45,6 +48,8 @@ interface TurnSteps {
 export interface StepsOptions {
   readonly activation: number;
   readonly say: (message: StepMessage | StepDoneMessage) => void;
+  /** The turn of that call is over. */
+  readonly endTurn: (call: number, failure: Failure) => void;
 }
 
 const noDrawn: Drawn = { seed: new Uint8Array(seedBytes), times: [] };
@@ -102,7 +107,9 @@ export class Steps {
   }
 
   answered(step: number, answer: StepAnswer): void {
-    this.#waiting.get(step)?.resolve(answer);
+    const waiting = this.#waiting.get(step);
+    if (answer.type !== "ended") waiting?.resolve(answer);
+    else if (waiting !== undefined) this.#options.endTurn(waiting.by, answer.failure);
   }
 
   recall(call: number, recalled: Recalled): void {
@@ -145,8 +152,8 @@ export class Steps {
   }
 
   /** From here on the turn waits for it, also while the step is being done. */
-  #answerTo(step: number, one: Pick<Waiting, "by" | "name" | "ended">, ask: () => void): Promise<StepAnswer> {
-    const { promise, resolve, reject } = Promise.withResolvers<StepAnswer>();
+  #answerTo(step: number, one: Pick<Waiting, "by" | "name" | "ended">, ask: () => void): Promise<Heard> {
+    const { promise, resolve, reject } = Promise.withResolvers<Heard>();
     // a step that is being done waits for nothing yet; its turn ends it all the same
     void Promise.allSettled([promise]);
     this.#waiting.set(step, { ...one, resolve, reject });

@@ -1,23 +1,11 @@
 // Rules of PROTOCOL.md that are broken one at a time, in the source: the simulator must find what goes wrong
 // without them.
 import { type Patch, patchedVariant } from "../patch/patch.ts";
-import type { Faults, RunOptions } from "./options.ts";
+import { type Canary, lane } from "./canary.ts";
+import type { Faults } from "./options.ts";
 import type * as sim from "./run.ts";
+import { stepCanaries } from "./step-canaries.ts";
 
-export interface Canary {
-  /** How the rule is broken. */
-  readonly patches: readonly Patch[];
-  /** What goes wrong without the rule; a run that ends in anything else says nothing about it. */
-  readonly finds: RegExp;
-  /** What schedules must have so that the rule matters in them. */
-  readonly options: Pick<RunOptions, "faults" | "plan">;
-}
-
-const lane = (file: string, find: string, replace: string): Patch => ({
-  file: `dataplane/src/lane/${file}.ts`,
-  find,
-  replace,
-});
 const world = (file: string, find: string, replace: string): Patch => ({
   file: `test/src/sim/${file}.ts`,
   find,
@@ -436,71 +424,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
     finds: /^not done|^effect \d+ happened twice|^out of order/,
     options: { plan: { sends: 8, sleeps: 4 }, faults: { powerLosses: 0, crashes: 2 } },
   },
-  /** A handler goes on when the result of its step is in the lane. */
-  noteBeforeGoingOn: {
-    patches: [
-      lane(
-        "step-gate",
-        "else addDone(journals, done, number);",
-        `else {
-    addDone(journals, done, number);
-    answer(step, activation, number, { type: "result", result });
-  }`,
-      ),
-    ],
-    finds: /begins before the result of/,
-    options: { plan: { runs: 5 }, faults: { powerLosses: 0 } },
-  },
-  /** What is noted is found by whoever wakes the session. */
-  journalInRecords: {
-    patches: [
-      lane("replay", "if (record.journal !== undefined) replayJournal(memory.journals, record.journal);", ""),
-    ],
-    finds: /^lost journal/,
-    options: { plan: { runs: 5 }, faults: { powerLosses: 0 } },
-  },
-  /** And is in the folds, until its turn takes place. */
-  journalInFolds: {
-    patches: [lane("replay", 'if (record.type === "fold" && record.journal !== undefined)', "if (false)")],
-    finds: /^lost journal/,
-    options: { plan: { runs: 5, sleeps: 4 }, faults: { powerLosses: 0 } },
-  },
-  /** A journal ends with the record of its turn. */
-  journalEndsWithTurn: {
-    patches: [lane("commit", "const ended = endedBy(step, activation, taken, seals);", "const ended = [];")],
-    finds: /outlives its turn/,
-    options: { plan: { runs: 5 }, faults: { powerLosses: 0 } },
-  },
-  /** A step begins from committed state. */
-  stepFromCommitted: {
-    patches: [lane("step-gate", "one.after > turns.accepted || ", "")],
-    finds: /^dirty step/,
-    options: { plan: { runs: 5, writes: 10 }, faults: { powerLosses: 0, slow: 0.2 } },
-  },
-  /** And under a durable claim: its key names the life of the session. */
-  stepUnderClaim: {
-    patches: [
-      lane(
-        "step-gate",
-        'if (tip.claim !== "owner" || !verification.verified || !step.world.leaseValid()) return;',
-        "",
-      ),
-    ],
-    finds: /has two keys|is done again|^dirty step/,
-    options: { plan: { runs: 5 }, faults: { powerLosses: 0, pauses: 4, crashes: 3 } },
-  },
-  /** Its key, and its journal, are those of the call's id. */
-  stepKeyOfCall: {
-    patches: [lane("journals", "  out.raw(uid);\n", "  out.raw(uid);\n  out.varint(job.number);\n")],
-    finds: /has two keys|is done again|has two results/,
-    options: { plan: { runs: 5 }, faults: { powerLosses: 0, crashes: 3, lost: 0.1 } },
-  },
-  /** A step whose result is on its way is not begun again. */
-  waitForNote: {
-    patches: [lane("step-gate", " || journals.writing.has(stepText(one))", "")],
-    finds: /has two results|is done again/,
-    options: { plan: { runs: 12 }, faults: { powerLosses: 0, slow: 0.5, crashes: 0 } },
-  },
+  ...stepCanaries,
   /** Of a call that came from another node it is known whether it may have begun there. */
   begunTravels: {
     patches: [lane("share", "const mayHaveBegun = work.starts > 0;", "const mayHaveBegun = false;")],

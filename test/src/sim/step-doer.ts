@@ -1,5 +1,5 @@
 // What a simulated worker does for handlers that do something outside: steps, one after the other.
-import type { StepAnswer, StepDoneMessage, StepMessage } from "../../../dataplane/src/call/index.ts";
+import type { Failure, StepAnswer, StepDoneMessage, StepMessage } from "../../../dataplane/src/call/index.ts";
 import type { Operation } from "./clients.ts";
 import { stepNames, stepOf } from "./steps.ts";
 import type { Told } from "./told.ts";
@@ -14,7 +14,7 @@ export interface Doing {
   readonly isOn: () => boolean;
   /** Results so far. */
   readonly ran: string[];
-  readonly end: (refused?: Told) => void;
+  readonly end: (refused?: Told, failure?: Failure) => void;
 }
 
 export interface DoerOptions {
@@ -45,6 +45,7 @@ export function createDoer({ activation, perform, run, say }: DoerOptions) {
     waiting.set(number, (answer) => {
       if (!isOn()) return;
       if (answer.type === "refused") return end({ failed: seen });
+      if (answer.type === "ended") return end(undefined, answer.failure);
       if (answer.type === "begin")
         return run(() => {
           const result = utf8.encode(perform(stepOf(operation.number, name)));

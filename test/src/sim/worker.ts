@@ -4,6 +4,7 @@
 import {
   type Answer,
   encodeAnswer,
+  type Failure,
   fail,
   noSends,
   type Send,
@@ -106,9 +107,9 @@ export function createWorker(options: WorkerOptions): SimWorker {
     const { refuses } = options;
     const ended = { call, operation, readonly, seen, effect: run.effect, isAsked, refuses };
     const ran: string[] = [];
-    const end = (asked?: Told): void =>
+    const end = (asked?: Told, failure?: Failure): void =>
       options.run(() => {
-        if (runs.get(call) === run) step(endOf({ ...ended, asked, ran }));
+        if (runs.get(call) === run) step(endOf({ ...ended, asked, failure, ran }));
       });
     if (isRun(operation)) {
       const isOn = (): boolean => runs.get(call) === run;
@@ -182,6 +183,8 @@ interface Ended {
   readonly effect: string;
   /** What was asked told; `undefined` when nothing was asked. */
   readonly asked: Told | undefined;
+  /** Its session ended it. */
+  readonly failure: Failure | undefined;
   /** What came of its steps. */
   readonly ran: readonly string[];
   /** It runs in the session that is asked, and sent to. */
@@ -193,7 +196,9 @@ interface Ended {
 const isAsk = ({ kind }: Operation): boolean => kind === "ask" || kind === "unkeyedAsk";
 
 /** How the handler of an operation ends, that saw the state `seen`. */
-function endOf({ call, operation, readonly, seen, effect, asked, ran, isAsked, refuses }: Ended): TurnEvent {
+function endOf(ended: Ended): TurnEvent {
+  const { call, operation, readonly, seen, effect, asked, failure, ran, isAsked, refuses } = ended;
+  if (failure !== undefined) return { type: "threw", call, answer: encodeAnswer({ ok: false, failure }) };
   if (isAsked && (operation.kind === "poison" || (operation.kind === "moody" && refuses())))
     return { type: "threw", call, answer: encodeAnswer(fail("bad_request", "poison")) };
   const isRefused = asked !== undefined && !("effect" in asked);

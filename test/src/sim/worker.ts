@@ -86,8 +86,13 @@ const hashBytes = 16;
 /** However an attempt is written, it means its operation. */
 const meaningOf = ({ number }: Operation): Uint8Array => new Uint8Array(hashBytes).fill(number);
 
+/** Of calls with an id. */
+const hashOf = (operation: Operation): Uint8Array | undefined =>
+  operation.kind === "run" ? meaningOf(operation) : undefined;
+
 export function createWorker(options: WorkerOptions): SimWorker {
-  const turn: Turn = openTurn(options.activation);
+  const { activation, refuses } = options;
+  const turn: Turn = openTurn(activation);
   const isAsked = options.ask === undefined;
   const state = stateOf(options.image);
   /** Handlers that run, by call; a later start takes the place of an earlier one. */
@@ -104,7 +109,6 @@ export function createWorker(options: WorkerOptions): SimWorker {
     const seen = state.join(" ");
     const run = { effect: effectOf(takenAs(operation, options.letter(call)), state) };
     runs.set(call, run);
-    const { refuses } = options;
     const ended = { call, operation, readonly, seen, effect: run.effect, isAsked, refuses };
     const ran: string[] = [];
     const end = (asked?: Told, failure?: Failure): void =>
@@ -113,8 +117,7 @@ export function createWorker(options: WorkerOptions): SimWorker {
       });
     if (isRun(operation)) {
       const isOn = (): boolean => runs.get(call) === run;
-      const canonicalHash = operation.kind === "run" ? meaningOf(operation) : undefined;
-      return steps.begin({ call, operation, canonicalHash, seen, isOn, ran, end });
+      return steps.begin({ call, operation, canonicalHash: hashOf(operation), seen, isOn, ran, end });
     }
     if (isAsked || !isAsk(operation)) return end();
     asks.push((answer) => end(answer.ok ? decodeTold(answer.body) : { failed: seen }));
@@ -125,29 +128,21 @@ export function createWorker(options: WorkerOptions): SimWorker {
     for (const effect of stepTurn(turn, event, options.nowMs())) perform(effect);
   }
 
-  function apply(call: number): void {
-    const run = runs.get(call);
-    if (run !== undefined) state.push(run.effect);
-    runs.delete(call);
-  }
-
-  function cut(after: number): void {
-    options.say({ type: "cut", activation: options.activation, after, pages: pagesOf(state) });
-  }
-
   function perform(effect: TurnEffect): void {
     switch (effect.type) {
       case "start":
         return start(effect.call, effect.readonly);
       case "apply":
-        return apply(effect.call);
+        state.push(...[runs.get(effect.call)?.effect ?? []].flat());
+        runs.delete(effect.call);
+        return;
       case "discard":
         runs.delete(effect.call);
         return;
       case "abort":
         return;
       case "snapshot":
-        return cut(effect.after);
+        return options.say({ type: "cut", activation, after: effect.after, pages: pagesOf(state) });
       case "say":
         return options.say(effect.message);
     }
@@ -161,7 +156,7 @@ export function createWorker(options: WorkerOptions): SimWorker {
     askAnswered: (askId, answer) => asks[askId]?.(answer),
     identify(call) {
       const canonicalHash = meaningOf(options.operation(call));
-      options.say({ type: "identified", activation: options.activation, call, canonicalHash });
+      options.say({ type: "identified", activation, call, canonicalHash });
     },
   };
 }

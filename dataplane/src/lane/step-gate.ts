@@ -1,5 +1,6 @@
 // When turns may do something outside of the session, and that its result is in the lane before they go on
 // (docs/effects.md).
+import { unknownEffect } from "@voda/proto/wire";
 import { bytesEqual } from "@voda/stdx";
 import {
   type Failure,
@@ -137,6 +138,7 @@ const mayBeDone = (name: string): Failure =>
   fail(
     "store_away",
     `ctx.run: step ${JSON.stringify(name)} may have been done before the session left its node or its memory: call again under the same idempotency key to have it done under its own`,
+    { metadata: unknownEffect },
   ).failure;
 const tooManySteps = (): Failure =>
   fail("too_large", `ctx.run: the journal of a turn holds at most turnStepsMax ${turnStepsMax} steps`)

@@ -1,6 +1,7 @@
 // One step of a handler, tried until it has a result or may not be tried again. Not the globals: an agent
 // that puts fake timers in their place must not take away the bounds of its steps.
 import { clearTimeout, setTimeout } from "node:timers";
+import { unknownEffect } from "@voda/proto/wire";
 import { type RunRequest, sentProblem, VodaError } from "voda/definition";
 import { stepBytesMax } from "../call/index.ts";
 
@@ -99,7 +100,7 @@ const endOf = async (over: () => unknown): Promise<unknown> => over();
 class StepTimeout extends VodaError {
   constructor(step: string, ms: number) {
     const message = `ctx.run: step ${JSON.stringify(step)} took longer than its timeout of ${ms} ms; nobody knows whether it was done`;
-    super("deadline_exceeded", message, { reason: "step_timeout" });
+    super("deadline_exceeded", message, { reason: "step_timeout", details: unknownEffect });
   }
 }
 

@@ -366,5 +366,5 @@ test("misuse does not compile and what follows is inferred", () => {
     refusesWrongServices,
     refusesWrongCalls,
   ];
-  assert.equal(checks.length, 9);
+  assert.equal(checks.length, 10);
 });

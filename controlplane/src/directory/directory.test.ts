@@ -3,9 +3,22 @@ import { test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { HeartbeatSchema, ReportSchema } from "@voda/proto/node";
 import { sessionToken } from "@voda/proto/session";
+import { patchedVariant } from "@voda/test/patch";
 import { Pool, type PoolRequest } from "../placement/index.ts";
-import { Directory, type DirectoryNode, tentativeMs } from "./directory.ts";
+import type * as product from "./directory.ts";
+import { type DirectoryNode, tentativeMs } from "./directory.ts";
 import { refusedMs } from "./refusals.ts";
+
+type Directory = product.Directory;
+/** One that a test can fill. */
+const small = patchedVariant(new URL("./directory.ts", import.meta.url), "a small directory", [
+  {
+    file: "controlplane/src/directory/directory.ts",
+    find: "directorySessionsMax = 1_000_000",
+    replace: "directorySessionsMax = 100",
+  },
+]);
+const { Directory }: typeof product = await import(small);
 
 const cpu100 = (name: {
   readonly namespace: string;
@@ -39,7 +52,7 @@ interface Rig {
 
 function directoryOf(...ids: string[]): Rig {
   const pool = new Pool({});
-  const directory = new Directory({ pool, requestOf: cpu100, sessionsMax: 100 });
+  const directory = new Directory({ pool, requestOf: cpu100 });
   for (const id of ids) {
     directory.join(node(id));
     directory.apply(report(id, 1n, { full: true }), 0);

@@ -104,15 +104,12 @@ export interface DirectoryOptions {
   readonly pool: Pool;
   /** What a session takes; nothing for one of an agent that is not known. */
   readonly requestOf: (name: SessionName, token: SessionToken) => PoolRequest;
-  /** Default `directorySessionsMax`; tests fill a smaller one. */
-  readonly sessionsMax?: number;
 }
 
 /** Mutable, in memory, and written by one follower of the nodes and one scheduler. */
 export class Directory {
   readonly #pool: Pool;
   readonly #requestOf: DirectoryOptions["requestOf"];
-  readonly #sessionsMax: number;
   readonly #nodes = new Map<string, NodeEntry>();
   readonly #unsynced = new Set<string>();
   readonly #sessions = new Map<SessionToken, Entry>();
@@ -125,10 +122,9 @@ export class Directory {
    */
   readonly #warm = new BoundedMap<SessionToken, string>(warmSessionsMax);
 
-  constructor({ pool, requestOf, sessionsMax = directorySessionsMax }: DirectoryOptions) {
+  constructor({ pool, requestOf }: DirectoryOptions) {
     this.#pool = pool;
     this.#requestOf = requestOf;
-    this.#sessionsMax = sessionsMax;
     this.#refusals = new Refusals(pool);
   }
 
@@ -391,7 +387,7 @@ export class Directory {
 
   /** `false`: there is no room for one more entry. */
   #remember(token: SessionToken, entry: Entry, isNew = false): boolean {
-    if (this.#sessions.size >= this.#sessionsMax) return false;
+    if (this.#sessions.size >= directorySessionsMax) return false;
     this.#sessions.set(token, entry);
     if (isNew) this.#pool.bookNew(entry.placed);
     else this.#pool.book(entry.placed);

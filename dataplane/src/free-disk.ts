@@ -4,8 +4,13 @@ import { nodeDiskMibMax } from "@voda/proto/placement";
 
 const mib = 1024 * 1024;
 
-/** In MiB, as users without privileges see it. */
-export async function freeDiskMib(folder: string): Promise<number> {
+/** As users without privileges see it. */
+export async function freeDiskBytes(folder: string): Promise<number> {
   const { bavail, bsize } = await statfs(folder);
-  return Math.min(nodeDiskMibMax, Math.floor((bavail * bsize) / mib));
+  return bavail * bsize;
+}
+
+/** What a node promises of it. */
+export async function freeDiskMib(folder: string): Promise<number> {
+  return Math.min(nodeDiskMibMax, Math.floor((await freeDiskBytes(folder)) / mib));
 }

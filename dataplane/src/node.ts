@@ -21,7 +21,7 @@ import {
   type Reports,
   watchDeployments,
 } from "./controls/index.ts";
-import { freeDiskMib } from "./free-disk.ts";
+import { freeDiskBytes, freeDiskMib } from "./free-disk.ts";
 import { type Host, Inbox, openBellRounds, openHost } from "./host/index.ts";
 import {
   createEdgeProof,
@@ -165,6 +165,7 @@ async function openStored({ config, node, clock, log, parts }: Basics) {
     openStoreRoom({
       requests,
       limitFile: config.storeLimitFile,
+      freeBytes: freeDiskBytes,
       onFull: (words) => log.error({}, `the store is full: ${words}`),
     }),
   );

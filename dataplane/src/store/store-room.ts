@@ -2,7 +2,8 @@
 // without a lease even reads of sessions in memory wait. So nodes stop a little before it: what is left is
 // for leases and marks.
 
-import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { storeIsFull } from "@voda/proto/wire";
 import type { AppendDone, AppendRequest, Appends, Commit } from "../commit/index.ts";
 import { type Requests, StoreError } from "../nats/index.ts";
@@ -17,8 +18,13 @@ export interface StoreRoom extends Disposable {
 
 export interface StoreRoomOptions {
   readonly requests: Requests;
-  /** File with the number of bytes that the server may store: it may change with each start of the server. */
+  /**
+   * File with the number of bytes that the server may store: it may change with each start of the server. It
+   * lies on the disk of the store.
+   */
   readonly limitFile: string | undefined;
+  /** Of the disk of a folder. */
+  readonly freeBytes: (folder: string) => Promise<number>;
   readonly onFull: (words: string) => void;
 }
 
@@ -38,11 +44,16 @@ const messageBytes = 300;
 
 interface Usage {
   readonly bytes: number;
-  readonly bytesMax: number;
+  readonly limit: number;
+  /** Of the disk: others fill it too, so that it may have less room than the limit says. */
+  readonly free: number;
 }
 
+type Room = Pick<Usage, "free"> & { readonly limit: number | undefined };
+
 /** Without a limit, of the file or of the account, nothing is guarded. */
-export function openStoreRoom({ requests, limitFile, onFull }: StoreRoomOptions): StoreRoom {
+export function openStoreRoom(options: StoreRoomOptions): StoreRoom {
+  const { requests, onFull } = options;
   let usage: Usage | undefined;
   /**
    * Of this node, ever; and what of it the usage has for certain: what was sent before the look before the
@@ -55,20 +66,22 @@ export function openStoreRoom({ requests, limitFile, onFull }: StoreRoomOptions)
 
   const fullWords = (): string | undefined => {
     if (usage === undefined) return undefined;
-    const { bytes, bytesMax } = usage;
-    const reserve = Math.min(reserveBytesMax, Math.floor(bytesMax * reserveShare));
+    const { bytes, limit, free } = usage;
+    const isOfDisk = bytes + free < limit;
+    const bytesMax = isOfDisk ? bytes + free : limit;
+    const reserve = Math.min(reserveBytesMax, Math.floor(limit * reserveShare));
     const held = bytes + sent - counted;
     if (held < bytesMax - reserve) return undefined;
-    return (
-      `it holds ${held} of ${bytesMax} bytes, and the last ${reserve} are kept for leases; ` +
-      "end sessions, or give nats-server more room"
-    );
+    const [what, next] = isOfDisk
+      ? ["bytes that its disk has room for", "free space on the disk of nats-server's store"]
+      : ["bytes", "end sessions, or give nats-server more room"];
+    return `it holds ${held} of ${bytesMax} ${what}, and the last ${reserve} are kept for leases; ${next}`;
   };
 
   async function look(): Promise<void> {
     const sentNow = sent;
     try {
-      usage = await usageOf(requests, limitFile);
+      usage = await usageOf(requests, () => roomOf(options));
       counted = sentAtLook;
       sentAtLook = sentNow;
     } catch (error) {
@@ -91,22 +104,27 @@ export function openStoreRoom({ requests, limitFile, onFull }: StoreRoomOptions)
 }
 
 /** @throws StoreError */
-async function usageOf(requests: Requests, limitFile: string | undefined): Promise<Usage | undefined> {
-  const answer = (await requests.ask("$JS.API.INFO", "")).json<{
+async function usageOf(requests: Requests, roomHere: () => Promise<Room>): Promise<Usage | undefined> {
+  const { storage, limits } = (await requests.ask("$JS.API.INFO", "")).json<{
     storage?: number;
     limits?: { max_storage?: number };
   }>();
-  const bytesMax = limitFile === undefined ? answer.limits?.max_storage : limitOf(limitFile);
-  if (bytesMax === undefined || !(bytesMax > 0) || answer.storage === undefined) return undefined;
-  return { bytes: answer.storage, bytesMax };
+  const { limit = limits?.max_storage, free } = await roomHere();
+  if (limit === undefined || !(limit > 0) || storage === undefined) return undefined;
+  return { bytes: storage, limit, free };
 }
 
-/** A file that is not there, or is being replaced, tells no limit. */
-function limitOf(file: string): number | undefined {
+/** A store that is elsewhere, and a file that is being replaced, tell nothing. */
+async function roomOf({ limitFile, freeBytes }: StoreRoomOptions): Promise<Room> {
+  const unknown: Room = { limit: undefined, free: Number.POSITIVE_INFINITY };
+  if (limitFile === undefined) return unknown;
   try {
-    return Number(readFileSync(file, "utf8"));
+    return {
+      limit: Number(await readFile(limitFile, "utf8")),
+      free: await freeBytes(dirname(limitFile)),
+    };
   } catch {
-    return undefined;
+    return unknown;
   }
 }
 

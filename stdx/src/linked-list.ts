@@ -1,18 +1,20 @@
 /** Where a thing stands: whoever has it may take the thing out. Only the list writes to it. */
 export interface Link<T> {
   readonly value: T;
-  before: Link<T> | undefined;
-  after: Link<T> | undefined;
-  list: LinkedList<T> | undefined;
+  readonly before: Link<T> | undefined;
+  readonly after: Link<T> | undefined;
+  readonly list: LinkedList<T> | undefined;
 }
+
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 /**
  * Things in the order in which they came, any of which may leave at any time. Not a `Set`: here what has left
  * is held by nothing (see `NumberMap`), nor does it hold what came after it.
  */
 export class LinkedList<T> {
-  #first: Link<T> | undefined;
-  #last: Link<T> | undefined;
+  #first: Writable<Link<T>> | undefined;
+  #last: Writable<Link<T>> | undefined;
   #size = 0;
 
   get size(): number {
@@ -36,15 +38,16 @@ export class LinkedList<T> {
   /** Whether it was here. */
   remove(link: Link<T>): boolean {
     if (link.list !== this) return false;
-    const { before, after } = link;
+    const [before, after]: readonly (Writable<Link<T>> | undefined)[] = [link.before, link.after];
+    const gone: Writable<Link<T>> = link;
     if (before === undefined) this.#first = after;
     else before.after = after;
     if (after === undefined) this.#last = before;
     else after.before = before;
     // a link that is old to the collector must not keep those that came after it
-    link.before = undefined;
-    link.after = undefined;
-    link.list = undefined;
+    gone.before = undefined;
+    gone.after = undefined;
+    gone.list = undefined;
     this.#size -= 1;
     return true;
   }

@@ -31,3 +31,11 @@ test("it holds what a Map would hold", () => {
     { numRuns: 50 },
   );
 });
+
+test("a key that is no whole number from 0 is our bug, and told at once", () => {
+  const map = new NumberMap<string>();
+  for (const wrong of [-1, 1.5, Number.NaN, 2 ** 53]) {
+    assert.throws(() => map.set(wrong, "a"), { name: "AssertionError" }, String(wrong));
+    assert.deepEqual([map.get(wrong), map.delete(wrong), map.size], [undefined, false, 0]);
+  }
+});

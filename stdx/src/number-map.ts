@@ -1,3 +1,5 @@
+import { assert } from "./assert.ts";
+
 /**
  * A map by whole numbers from 0, for what comes and goes at each call. A `Map` moves to a new table after
  * every few entries, and V8 links the old table to the new one: once one of them is old to the collector, all
@@ -19,8 +21,9 @@ export class NumberMap<T> {
     return this.#values[this.#slotOf(key)];
   }
 
-  /** `value` is never `undefined`: that is what an empty slot holds. */
+  /** A key is a whole number from 0; `value` is never `undefined`: that is what an empty slot holds. */
   set(key: number, value: T & {}): void {
+    assert(Number.isSafeInteger(key) && key >= 0, `the key ${key} is not a whole number from 0`);
     const slot = this.#slotOf(key);
     if (this.#values[slot] === undefined) {
       this.#size += 1;

@@ -56,8 +56,7 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
   await using stack = new AsyncDisposableStack();
   const sockets = openEdgeFolder(config.edgeDir);
   const connection = await dial(config);
-  stack.defer(() => connection.close());
-  const link = new Link(connection, log);
+  const link = stack.use(new Link(connection, log));
   const { lost } = await ensureStreams(async (subject, body) => {
     const answer = await connection.request(subject, body, { timeout: requestMs });
     return answer.string();

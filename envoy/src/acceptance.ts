@@ -19,7 +19,7 @@ export class Acceptance {
 
   /** A proxy that starts from files is never connected, so silence must not hold the news back for ever. */
   published(snapshot: Snapshot): void {
-    this.close();
+    this.#forget();
     this.#waiting = snapshot;
     this.#awaitReturn();
   }
@@ -33,11 +33,16 @@ export class Acceptance {
   look(): void {
     if (this.#waiting === undefined || !this.#isAccepted()) return;
     const accepted = this.#waiting;
-    this.close();
+    this.#forget();
     this.#tell(accepted);
   }
 
+  /** Tells nothing any more. */
   close(): void {
+    this.#forget();
+  }
+
+  #forget(): void {
     clearTimeout(this.#returned);
     this.#returned = undefined;
     this.#waiting = undefined;

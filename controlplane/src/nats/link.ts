@@ -7,13 +7,16 @@ import { storeAway } from "./store-refusal.ts";
 /** What asks no store is answered long before. */
 const graceMs = 250;
 
-/** Ends the waiting of calls that the connection is lost under. */
-export class Link {
+/** Owns the connection, and ends the waiting of calls that it is lost under. */
+export class Link implements AsyncDisposable {
+  readonly #connection: NatsConnection;
+  readonly #following: Promise<void>;
   readonly #calls = new Set<() => void>();
   #isUp = true;
 
   constructor(connection: NatsConnection, log: Logger) {
-    void this.#follow(connection, log);
+    this.#connection = connection;
+    this.#following = this.#follow(log);
   }
 
   /**
@@ -36,8 +39,13 @@ export class Link {
     }
   }
 
-  async #follow(connection: NatsConnection, log: Logger): Promise<void> {
-    for await (const { type } of connection.status()) {
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#connection.close();
+    await this.#following;
+  }
+
+  async #follow(log: Logger): Promise<void> {
+    for await (const { type } of this.#connection.status()) {
       // the client says it again for each dial that fails
       const isUp = type === "reconnect" || (type !== "disconnect" && this.#isUp);
       if (isUp === this.#isUp) continue;

@@ -19,8 +19,15 @@ after(() => nats.stop());
 
 const agents = [create(AgentSchema, { namespace: "default", name: "cart", revision: "r" })];
 
-/** A node that answers with this problem, after a while; empty means that the bundle runs. */
-async function nodeThatSays(node: string, message: string, afterMs = 0): Promise<AsyncDisposable> {
+/**
+ * A node that answers with this problem, after a while; empty means that the bundle runs. `asked`: whether
+ * what it was asked to load was published.
+ */
+async function nodeThatSays(
+  node: string,
+  message: string,
+  afterMs = 0,
+): Promise<AsyncDisposable & { readonly asked: readonly boolean[] }> {
   const own = await nats.connect();
   const asked: boolean[] = [];
   own.subscribe(trialSubject, {
@@ -32,7 +39,7 @@ async function nodeThatSays(node: string, message: string, afterMs = 0): Promise
     },
   });
   await own.flush();
-  return { [Symbol.asyncDispose]: () => own.drain() };
+  return { asked, [Symbol.asyncDispose]: () => own.drain() };
 }
 
 test("every node that holds a lease must have run it, the slow one too", async () => {
@@ -41,6 +48,13 @@ test("every node that holds a lease must have run it, the slow one too", async (
   const startedMs = performance.now();
   await tryOnNodes({ connection, nodes: () => ["n1", "n2"] }, agents, false);
   assert.ok(performance.now() - startedMs >= 150);
+});
+
+test("nodes learn whether the bundle is published already", async () => {
+  await using node = await nodeThatSays("n1", "");
+  for (const published of [false, true])
+    await tryOnNodes({ connection, nodes: () => ["n1"] }, agents, published);
+  assert.deepEqual(node.asked, [false, true]);
 });
 
 test("one node that refuses is the answer, in its words", async () => {

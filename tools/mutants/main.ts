@@ -1,4 +1,4 @@
-// npm run test:mutants [-- --target NAME] [--file START] [--seed 1] [--count 300] [--shard 1/1] [--jobs 2]
+// npm run test:mutants [-- --target NAME] [--file PART] [--seed 1] [--count 300] [--shard 1/1] [--jobs 2]
 // [--again]: breaks the product in one small place at a time and runs the tests of the room that holds it. A
 // break that all of them pass is a survivor: a test is missing, or the break changes nothing, and then
 // survivors.json says why. What ran before is not run again while its file is the same; `--again` runs the
@@ -87,7 +87,7 @@ function choose(): readonly Run[] {
     throw new Error(`no target ${flags.target}; there are ${targets.map(({ name }) => name).join(", ")}`);
   const all = asked.flatMap((target) =>
     target.sources
-      .filter((file) => file.startsWith(flags.file))
+      .filter((file) => file.includes(flags.file))
       .flatMap((file) => mutantsOf(file).map((mutant) => ({ mutant, target, key: keyOf(mutant) }))),
   );
   const random = prng(seed);

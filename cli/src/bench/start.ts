@@ -1,8 +1,7 @@
 // How long people wait for the command itself: until a mesh serves, and for the answer of `voda ps`.
-
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { median, quantile } from "@voda/stdx/bench";
+import { median } from "@voda/stdx/bench";
 import { programs } from "../programs.ts";
 import { type OwnMeshOptions, ownMesh } from "./mesh.ts";
 import { hundredths } from "./statistics.ts";
@@ -23,11 +22,10 @@ export async function ready(runs: number, options: OwnMeshOptions): Promise<Read
     await using _mesh = await ownMesh(options);
     times.push(performance.now() - startedMs);
   }
-  const ascending = times.toSorted((a, b) => a - b);
   return {
     runs,
-    readyP50Ms: Math.round(quantile(ascending, 0.5)),
-    readyMaxMs: Math.round(ascending.at(-1) ?? 0),
+    readyP50Ms: Math.round(median(times)),
+    readyMaxMs: Math.round(Math.max(...times)),
   };
 }
 

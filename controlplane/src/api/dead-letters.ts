@@ -1,9 +1,9 @@
 // Messages between sessions that were given up: they lie in the log until somebody decides.
-import { hash } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import type { JetStreamManager, StoredMsg } from "@nats-io/jetstream";
 import { type DeadLetter, DeadLetterSchema } from "@voda/proto/api";
 import { decodeDeadLetter, type DeadLetter as Stored } from "@voda/proto/dead-letter";
+import { hash16 } from "@voda/proto/hash16";
 import { type Redelivery, RedeliverySchema } from "@voda/proto/node";
 import type { SessionName } from "@voda/proto/session";
 import { deadSubjects, logStream } from "@voda/proto/wire";
@@ -12,7 +12,6 @@ import { batchFrom } from "./lanes.ts";
 
 const pageSizeDefault = 100;
 const pageSizeMax = 1_000;
-const sourceBytes = 16;
 /** All subjects of dead letters begin so. */
 const prefix = deadSubjects.replace(/>$/, "");
 
@@ -48,7 +47,7 @@ export async function deliverAgain(
 ): Promise<DeadLetter> {
   const { message, stored } = await find(jsm, id);
   const { from, agent, key, method, body } = stored;
-  const source = hash("sha256", message.subject, "buffer").subarray(0, sourceBytes);
+  const source = hash16(message.subject);
   const sender = `${from.agent}/${from.key}`;
   const redelivery = create(RedeliverySchema, { method, body, source, sender });
   await order({ namespace: from.namespace, agent, key }, redelivery);

@@ -1,10 +1,10 @@
 // Sessions whose lane is behind its mark: found by comparing the two, and let go on when somebody accepts
 // the loss.
-import { hash } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { type JetStreamManager, jetstream, type StoredMsg } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { type LostSession, LostSessionSchema, SessionRefSchema } from "@voda/proto/api";
+import { hash16 } from "@voda/proto/hash16";
 import { decodeMark, encodeMark, isBehind, type Mark, type Marked } from "@voda/proto/mark";
 import { type SessionName, sessionToken } from "@voda/proto/session";
 import { laneSubjects, logStream, markSubject, markSubjects, marksStream } from "@voda/proto/wire";
@@ -15,7 +15,8 @@ import { batchFrom } from "./lanes.ts";
 const pageMarksMax = 4_096;
 /** Lanes that are read at once. */
 const readsMax = 32;
-const hashBytes = 16;
+/** Of a record that never was. */
+const noHash = new Uint8Array(16);
 
 /** A mark beside the last record that is there. */
 interface Found {
@@ -59,7 +60,7 @@ async function lastOf(jsm: JetStreamManager, name: SessionName): Promise<Marked 
   const query = { last_by_subj: laneSubjects(sessionToken(name)).fence };
   const last = await jsm.direct.getMessage(logStream(0), query);
   if (last === null) return undefined;
-  return { seq: last.seq, hash: new Uint8Array(hash("sha256", last.data, "buffer").subarray(0, hashBytes)) };
+  return { seq: last.seq, hash: hash16(last.data) };
 }
 
 function describe({ name, mark, last }: Found): LostSession {
@@ -131,6 +132,6 @@ async function markOfNone(
     last_by_subj: laneSubjects(sessionToken(name)).name,
   });
   if (named === null && last === undefined) return undefined;
-  const seen = last ?? { seq: 0, hash: new Uint8Array(hashBytes) };
+  const seen = last ?? { seq: 0, hash: noHash };
   return { ...seen, n: 0, isGone: false, isAccepted: true };
 }

@@ -1,8 +1,8 @@
 // The reactor with the ports of a real node.
 import { crc32 } from "node:zlib";
+import { hash16 } from "@voda/proto/hash16";
 import type { Clock } from "@voda/stdx";
 import { type Grants, type Reports } from "../controls/index.ts";
-import { hash16 } from "../hash16.ts";
 import { foldBoundsOf, openLane } from "../lane/index.ts";
 import type { Membership } from "../membership/index.ts";
 import { type HostWorld, Reactor } from "../reactor/index.ts";

@@ -1,7 +1,7 @@
 // What a retry has in common with the call it repeats (PROTOCOL.md 10.3): by it an effect happens once.
+import { hash16 } from "@voda/proto/hash16";
 import type { SessionName } from "@voda/proto/session";
 import { callNumbersMax, headers, isCallNumber, numberedMsMax } from "@voda/proto/wire";
-import { hash16 } from "../hash16.ts";
 import { headerOf, type RequestHead } from "./head.ts";
 import { idempotencyKeyBytesMax } from "./limits.ts";
 import { refuse } from "./refusal.ts";

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { jetstreamManager } from "@nats-io/jetstream";
+import { hash16 } from "@voda/proto/hash16";
 import { type SessionToken, sessionToken } from "@voda/proto/session";
 import { laneSubjects, logStream, marksStream } from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
 import { type Nats, startNats, waitUntil } from "@voda/test/kit";
 import { type Commit, openCommit } from "../commit/index.ts";
-import { hash16 } from "../hash16.ts";
 import { openConnection, openRequests, type Requests } from "../nats/index.ts";
 import { type AsleepTrims, openAsleepTrims } from "./asleep-trims.ts";
 import { createStreams, openStore, type Store } from "./index.ts";

@@ -1,9 +1,9 @@
 // Logs of sessions that sleep: what lies before their last fold goes when the store cannot lose that fold
 // any more. What waits for that lies in the store itself, so that it is done by whoever is alive then.
+import { hash16 } from "@voda/proto/hash16";
 import { type SessionToken, shardOf } from "@voda/proto/session";
 import { marksStream, trimSubject, trimSubjects } from "@voda/proto/wire";
 import { bytesEqual } from "@voda/stdx";
-import { hash16 } from "../hash16.ts";
 import { command, directBatch, type Requests, type StoredMessage, StoreError } from "../nats/index.ts";
 import type { Store } from "./store.ts";
 

@@ -1,5 +1,6 @@
 // Pages of snapshots: immutable messages of the snapshot stream, each on a subject of its own that is never
 // used again.
+import { hash16 } from "@voda/proto/hash16";
 import type { SessionToken } from "@voda/proto/session";
 import {
   type PageName,
@@ -10,7 +11,6 @@ import {
 } from "@voda/proto/wire";
 import { assert, bytesEqual } from "@voda/stdx";
 import type { AppendOutcome, Appends } from "../commit/index.ts";
-import { hash16 } from "../hash16.ts";
 import { directLast, type Requests, StoreError } from "../nats/index.ts";
 
 /** Reads and purges in flight for one session: a wake must not fill the connection. */

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { jetstreamManager } from "@nats-io/jetstream";
+import { hash16 } from "@voda/proto/hash16";
 import { decodeNameRecord, type SessionName, sessionToken } from "@voda/proto/session";
 import { laneSubjects, logStream, marksStream, snapshotStream } from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
 import { freeze, leakCheck, type Nats, startNats, waitUntil } from "@voda/test/kit";
 import { stoppedClock } from "../../test/clocks.ts";
 import { type Commit, openCommit } from "../commit/index.ts";
-import { hash16 } from "../hash16.ts";
 import {
   type Connection,
   directBatch,

@@ -2,13 +2,13 @@
 // or of memory.
 import { MessageChannel, Worker } from "node:worker_threads";
 import type { Agent } from "@voda/proto/api";
+import { hash16 } from "@voda/proto/hash16";
 import { bundleLoadMsMax } from "@voda/proto/wire";
 import { wordsOf } from "@voda/stdx";
 import type { Logger } from "pino";
 import type { AgentDefinition } from "voda/definition";
 import { checkAnswer, type Failed, fail } from "../call/index.ts";
 import { FrameError } from "../frame/index.ts";
-import { hash16 } from "../hash16.ts";
 import { createRing } from "../ring/index.ts";
 import { restartDelayMs, wellMs } from "./backoff.ts";
 import { type Begun, type BegunTable, createBegunTable, readBegun, synchronousCall } from "./begun.ts";

@@ -1,9 +1,9 @@
 // What a call means, however it is written: two bodies with the same canonical hash are the same call
 // (PROTOCOL.md 10.5).
 import { type JsonValue, type Message, toJson } from "@bufbuild/protobuf";
+import { hash16 } from "@voda/proto/hash16";
 import type { Handler } from "voda/definition";
 import type { SessionCall } from "../call/index.ts";
-import { hash16 } from "../hash16.ts";
 import { decodeInput, registryOf } from "./convert.ts";
 
 /**

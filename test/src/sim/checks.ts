@@ -1,5 +1,5 @@
 // What must hold after every step. A broken invariant ends the run.
-import { hash } from "node:crypto";
+import { hash16 } from "@voda/proto/hash16";
 import { bytesEqual } from "@voda/stdx";
 import type { LaneRecord } from "../../../dataplane/src/lane/index.ts";
 import { noRecord, type RecordId, sameRecord } from "../../../dataplane/src/lane/words.ts";
@@ -36,10 +36,6 @@ export const firstVersion: Version = {
   owners: new Map(),
 };
 
-/** 16 bytes, as the product has them. */
-export const hashOf = (bytes: Uint8Array): Uint8Array =>
-  new Uint8Array(hash("sha256", bytes, "buffer").subarray(0, 16));
-
 const utf8 = new TextDecoder();
 
 /**
@@ -62,7 +58,7 @@ export function follow(before: Version, record: LaneRecord, bytes: Uint8Array): 
     owner === undefined ? new Map(before.owners).set(record.epoch, record.rid.incarnation) : before.owners;
   const effects = record.type === "gone" || record.born ? [] : before.effects;
   const versions = [
-    { effects, ever: before.ever, tip: record.rid, hash: hashOf(bytes), n: record.n, owners },
+    { effects, ever: before.ever, tip: record.rid, hash: hash16(bytes), n: record.n, owners },
   ];
   for (const turn of record.type === "turns" ? record.turns : [])
     versions.push(take(versions.at(-1) ?? before, utf8.decode(turn.delta)));

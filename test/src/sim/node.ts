@@ -1,13 +1,14 @@
 // A node of the simulated mesh: the product's reactor and lanes, on ports that model threads, a store and a
 // network.
 import { crc32 } from "node:zlib";
+import { hash16 } from "@voda/proto/hash16";
 import type { SessionName, SessionToken } from "@voda/proto/session";
 import { type Answer, type Call, createNumbers, type Submit } from "../../../dataplane/src/call/index.ts";
 import { type ColdReason, type Lane, openLane } from "../../../dataplane/src/lane/index.ts";
 import { type HostWorld, Reactor, type Session } from "../../../dataplane/src/reactor/index.ts";
 import { plainCall } from "../../../dataplane/test/call.ts";
 import { phaseOf } from "../../../dataplane/test/phase.ts";
-import { hashOf, Violation } from "./checks.ts";
+import { Violation } from "./checks.ts";
 import type { Attempt, Operation } from "./clients.ts";
 import type { Clockwork } from "./clockwork.ts";
 import type { Occasion } from "./coverage.ts";
@@ -350,7 +351,7 @@ function orderOf(session: typeof mainSession, number: number, deadlineMs: number
 }
 
 function createLane(name: SessionName, plan: FaultPlan, connected: boolean): Lane {
-  return openLane({ name, crc32, hash: hashOf, connected, folds: plan.folds });
+  return openLane({ name, crc32, hash: hash16, connected, folds: plan.folds });
 }
 
 function callOf({ operation, id }: Attempt, number: number, deadlineMs: number): Call {

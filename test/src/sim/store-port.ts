@@ -1,7 +1,7 @@
 // The store as a simulated node reaches it: every request is answered or fails; appends may get lost.
+import { hash16 } from "@voda/proto/hash16";
 import { bytesEqual } from "@voda/stdx";
 import type { Resolver, Session, StorePort } from "../../../dataplane/src/reactor/index.ts";
-import { hashOf } from "./checks.ts";
 import type { Clockwork } from "./clockwork.ts";
 import type { Link } from "./link.ts";
 import { NodeMarks } from "./marks.ts";
@@ -113,7 +113,7 @@ function trimming(
           const store = of(session);
           const { life } = store;
           const last = store.last(true);
-          if (!store.isUp || last === undefined || !bytesEqual(hashOf(last.bytes), hash)) return;
+          if (!store.isUp || last === undefined || !bytesEqual(hash16(last.bytes), hash)) return;
           clockwork.after(random.below(20), () => {
             if (store.life !== life) return;
             clockwork.meet("a sleeping session is trimmed");

@@ -1,12 +1,13 @@
 // One lane of a simulated JetStream stream: compare-and-set on its last sequence, gaps, absolute purges,
 // proposals that are under way, followers that lag, pages; and what a power loss takes.
 import { crc32 } from "node:zlib";
+import { hash16 } from "@voda/proto/hash16";
 import type { PageName } from "@voda/proto/wire";
 import { decodeRecord, type LaneRecord, type StoredRecord } from "../../../dataplane/src/lane/index.ts";
 import type { Journals } from "../../../dataplane/src/lane/journals.ts";
 import { decodeStored, replay } from "../../../dataplane/src/lane/replay.ts";
 import type { AppendedRecord } from "../../../dataplane/src/reactor/index.ts";
-import { firstVersion, follow, hashOf, opOf, type Version, Violation } from "./checks.ts";
+import { firstVersion, follow, opOf, type Version, Violation } from "./checks.ts";
 import { storeWallMs } from "./clocks.ts";
 import type { Clockwork } from "./clockwork.ts";
 import { SimMarks } from "./marks.ts";
@@ -215,7 +216,7 @@ export class SimStore {
   }
 
   #lane(): { readonly seq: number; readonly hash: Uint8Array }[] {
-    return this.#rows.map(({ seq, bytes }) => ({ seq, hash: hashOf(bytes) }));
+    return this.#rows.map(({ seq, bytes }) => ({ seq, hash: hash16(bytes) }));
   }
 
   get #tipSeq(): number {
@@ -297,7 +298,7 @@ export class SimStore {
     if (last === undefined) return "";
     const { from } = decodeRecord(last.bytes, crc32);
     const tail = this.#rows.filter((row) => row.seq >= Math.min(from, last.seq));
-    const base = replay(tail.map((row) => decodeStored(row, crc32, hashOf)));
+    const base = replay(tail.map((row) => decodeStored(row, crc32, hash16)));
     if (base === "gap" || base === "damaged") return `a lane with a ${base}`;
     this.#checkJournal(base.journals);
     const fold = base.fold?.record;

@@ -1,5 +1,5 @@
-// The hash of the data plane: 16 bytes of SHA-256, which stand in records, in folds and under the ids of
-// calls.
+// The hash of the house: 16 bytes of SHA-256, which stand in records, marks and folds, and under the ids of
+// calls. Both planes compare them.
 import { hash } from "node:crypto";
 
 const hashBytes = 16;

@@ -11,6 +11,8 @@ export interface Spot {
 export interface Measures {
   readonly file: string;
   readonly longFunctions: readonly Spot[];
+  /** Functions that callers can only call in the right order by heart. */
+  readonly manyParameters: readonly Spot[];
   /** Exports without a comment right above them. */
   readonly undocumented: readonly Spot[];
   readonly exported: number;
@@ -24,6 +26,8 @@ export interface Measures {
 
 /** Longer functions hide their steps. */
 export const functionLinesMax = 70;
+/** Beyond them an object names what is what; the aim is 3. */
+export const parametersMax = 4;
 /** As biome formats code; comments are wrapped by hand. */
 export const widthMax = 110;
 /** Branches from which on a file holds decisions. */
@@ -44,6 +48,7 @@ const functions = new Set(["FunctionDeclaration", "FunctionExpression", "ArrowFu
 export function measure(source: Source, typedArrays: ReadonlySet<string>): Measures {
   const { file } = source;
   const long: Spot[] = [];
+  const many: Spot[] = [];
   const guessed: Spot[] = [];
   let branched = 0;
   walk(source.program, (node, [parent]) => {
@@ -52,6 +57,8 @@ export function measure(source: Source, typedArrays: ReadonlySet<string>): Measu
       const lines = lineOf(source.text, node.end) - lineOf(source.text, node.start) + 1;
       if (lines > functionLinesMax) long.push(spot(source, node, lines));
     }
+    const { length } = (node["params"] as readonly Node[] | undefined) ?? [];
+    if (functions.has(node.type) && length > parametersMax) many.push(spot(source, node, length));
     if (isGuess(source, node, typedArrays)) guessed.push(spot(source, node, 1));
     return undefined;
   });
@@ -59,6 +66,7 @@ export function measure(source: Source, typedArrays: ReadonlySet<string>): Measu
   return {
     file,
     longFunctions: long,
+    manyParameters: many,
     asNumber: guessed,
     undocumented: exports.filter((node) => !hasDoc(source, node)).map((node) => spot(source, node, 1)),
     exported: exports.length,

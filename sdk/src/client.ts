@@ -157,7 +157,7 @@ function session(endpoint: Endpoint, agent: string, key: string, settings: Setti
   const methodOf =
     (method: string) =>
     async (...inputs: unknown[]): Promise<unknown> =>
-      perform(endpoint, callOf(endpoint, `${agent}/${pathKey(key)}`, method, inputs, settings));
+      perform(endpoint, callOf(endpoint, `${agent}/${pathKey(key)}`, method, { ...settings, inputs }));
   return properties((name) => (name === "$with" ? withOptions : methodOf(name)));
 }
 
@@ -194,8 +194,7 @@ function callOf(
   endpoint: Endpoint,
   name: string,
   method: string,
-  inputs: readonly unknown[],
-  settings: Settings,
+  { inputs, ...settings }: Settings & { readonly inputs: readonly unknown[] },
 ): Call {
   return {
     ...settings,

@@ -76,7 +76,7 @@ export async function carryOut(parts: CommandParts, command: Command): Promise<C
   const atMs = parts.monotonicMs() + remainingMs;
   const granted = grant === "" ? undefined : grant;
   const answer = await (order === "redeliver"
-    ? redeliver(parts, command, name, atMs, granted)
+    ? redeliver(command, (redelivery) => parts.sessions.redeliver(redelivery, name, atMs, granted))
     : parts.sessions.order(order, name, atMs, granted));
   return answer.ok
     ? create(CommandResultSchema, { epoch: BigInt(parts.sessions.epochOf(token)) })
@@ -86,15 +86,12 @@ export async function carryOut(parts: CommandParts, command: Command): Promise<C
 const sourceBytes = 16;
 
 async function redeliver(
-  { sessions }: CommandParts,
   { redelivery }: Command,
-  name: SessionName,
-  atMs: number,
-  grant: string | undefined,
+  deliver: (redelivery: Redelivery) => Promise<Answer>,
 ): Promise<Answer> {
   if (redelivery?.source.length !== sourceBytes)
     return fail("bad_request", `a message that is delivered again has a source of ${sourceBytes} bytes`);
-  return sessions.redeliver(redelivery, name, atMs, grant);
+  return deliver(redelivery);
 }
 
 /** A call that runs, or a store that does not answer, holds it up beyond the time of whoever waits. */

@@ -73,6 +73,15 @@ export interface MembershipOptions {
   readonly log: Pick<Logger, "error" | "warn">;
 }
 
+/** A lease or an obituary that is written over what has the sequence `expect`. */
+interface LeaseAppend {
+  readonly node: string;
+  readonly incarnation: string;
+  readonly expect: number;
+  readonly payload: Uint8Array;
+  readonly ttlSeconds: number;
+}
+
 /**
  * How long an obituary stays for those who were away; who comes later finds nothing, and proves the end anew.
  */
@@ -319,22 +328,14 @@ class LeasedMembership implements Membership {
   #put(incarnation: string, succeeds: string, expect: number): Promise<AppendOutcome> {
     const { node, ingress, zone, capacity } = this.#options;
     const payload = encodeLease({ node, incarnation, succeeds, ingress, zone, capacity, pid: process.pid });
-    return this.#append(node, incarnation, expect, payload, leaseTtlMs / 1_000);
+    return this.#append({ node, incarnation, expect, payload, ttlSeconds: leaseTtlMs / 1_000 });
   }
 
-  #append(
-    node: string,
-    incarnation: string,
-    expect: number,
-    payload: Uint8Array,
-    ttlSeconds: number,
-  ): Promise<AppendOutcome> {
+  #append({ node, incarnation, ...what }: LeaseAppend): Promise<AppendOutcome> {
     const append = {
       subject: leaseSubject(node, incarnation),
       fence: leaseFence(incarnation),
-      expect,
-      payload,
-      ttlSeconds,
+      ...what,
     };
     return new Promise((resolve) => this.#options.commit.append(append, resolve));
   }
@@ -346,9 +347,10 @@ class LeasedMembership implements Membership {
   async #bury(incarnation: string, force: boolean): Promise<boolean> {
     const node = this.member(incarnation)?.node ?? (force ? this.#options.node : unknownNode);
     const payload = encodeLease({ node, incarnation, dead: true });
+    const ttlSeconds = obituaryTtlSeconds;
     let expect = 0;
     for (let attempt = 0; attempt < attemptsMax && this.#options.requests.connection.isUp(); attempt += 1) {
-      const outcome = await this.#append(node, incarnation, expect, payload, obituaryTtlSeconds);
+      const outcome = await this.#append({ node, incarnation, expect, payload, ttlSeconds });
       if (outcome.type === "acked") return this.#ended(incarnation);
       if (outcome.type !== "refused") continue;
       const found = await this.#read(incarnation);
@@ -394,7 +396,12 @@ class LeasedMembership implements Membership {
     try {
       // after a reconnect the whole bucket comes again: the roster takes an entry twice without harm
       for (let more = true; more; ) {
-        const batch = await directBatch(requests, nodesStream, leaseSubjects, this.#news, watchBatch);
+        const batch = await directBatch(requests, {
+          stream: nodesStream,
+          filter: leaseSubjects,
+          seq: this.#news,
+          count: watchBatch,
+        });
         for (const { seq, subject, atMs, bytes } of batch.messages) {
           if (subject === mine) this.#stored = { seq, atMs };
           if (this.#roster.apply(incarnationOf(subject), decodeEntry(bytes), clock.monotonicMs()))

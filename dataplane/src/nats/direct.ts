@@ -98,14 +98,16 @@ export interface Batch {
   readonly more: boolean;
 }
 
-/** Up to `count` messages of the filter at or after `seq`, in order, from any replica. @throws StoreError */
-export function directBatch(
-  requests: Requests,
-  stream: string,
-  filter: string,
-  seq: number,
-  count: number,
-): Promise<Batch> {
+/** Which messages: up to `count` of the filter at or after `seq`. */
+export interface BatchQuery {
+  readonly stream: string;
+  readonly filter: string;
+  readonly seq: number;
+  readonly count: number;
+}
+
+/** In order, from any replica. @throws StoreError */
+export function directBatch(requests: Requests, { stream, filter, seq, count }: BatchQuery): Promise<Batch> {
   const { connection } = requests;
   const subject = `$JS.API.DIRECT.GET.${stream}`;
   if (!connection.isUp()) return Promise.reject(new StoreError(`${subject}: the connection to NATS is down`));

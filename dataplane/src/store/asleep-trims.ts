@@ -81,7 +81,12 @@ async function trimDue(options: AsleepTrimsOptions): Promise<void> {
   if (place === undefined || !requests.connection.isUp()) return;
   let from = 1;
   for (let count = 0; count < perRoundMax; ) {
-    const { messages, more } = await directBatch(requests, marksStream(0), trimSubjects, from, batchSize);
+    const { messages, more } = await directBatch(requests, {
+      stream: marksStream(0),
+      filter: trimSubjects,
+      seq: from,
+      count: batchSize,
+    });
     const waiting = messages.map(dueOf);
     const due = waiting.filter((one) => one.entry.atMs + one.inMs <= nowMs);
     const mine = due.filter(({ token }) => shardOf(token) % place.count === place.index);

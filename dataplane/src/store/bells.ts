@@ -50,7 +50,12 @@ export function openBells(requests: Requests): Bells {
     },
     async *from(first) {
       for (let from = first; ; ) {
-        const { messages, more } = await directBatch(requests, log, bellSubjects, from, batchSize);
+        const { messages, more } = await directBatch(requests, {
+          stream: log,
+          filter: bellSubjects,
+          seq: from,
+          count: batchSize,
+        });
         for (const { seq, subject, bytes } of messages) {
           const at = incarnationBytes + (bytes[incarnationBytes] === jsonStart ? 0 : dueBytes);
           const name = decodeNameRecord(bytes.subarray(at));

@@ -197,7 +197,10 @@ test("the name of a new life stays when what the earlier one left is purged late
 test("a request that nobody can answer fails at once, and so does what waits when the store closes", async (t) => {
   const { requests, server } = await rig(t);
   await assert.rejects(requests.ask("nobody.listens", ""), /nobody.listens: nobody listens/);
-  await assert.rejects(directBatch(requests, "NO_STREAM", ">", 1, 1), /NO_STREAM: nobody listens/);
+  await assert.rejects(
+    directBatch(requests, { stream: "NO_STREAM", filter: ">", seq: 1, count: 1 }),
+    /NO_STREAM: nobody listens/,
+  );
   await freeze(server.pid());
   const waits = assert.rejects(requests.ask("$JS.API.INFO", ""), /the store is closed/);
   requests[Symbol.dispose]();

@@ -123,7 +123,7 @@ async function range(
       records.push(next);
     } else {
       const count = Math.min(rangeBatch, limit - records.length);
-      const batch = await directBatch(requests, logStream(0), fence, seq, count);
+      const batch = await directBatch(requests, { stream: logStream(0), filter: fence, seq, count });
       records.push(...batch.messages);
       if (!batch.more) break;
     }

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { httpStatus } from "@voda/proto/error-body";
 import { grpcCodes } from "@voda/proto/errors";
 import { type Code, isRetryable, reasons } from "@voda/proto/wire";
+import { rooms } from "../../../tools/rooms.ts";
 import { constantsOf, limitsNamed, sources } from "./constants.ts";
 import { blocksOf, callsOf, documents, filesInGit, read, root } from "./documents.ts";
 
@@ -115,6 +116,28 @@ test("the README of a room says where it begins, what decides, and what proves i
     .filter((path) => /^(?!test|examples|tools)[a-z]+\/(src\/[a-z-]+\/)?README\.md$/.test(path))
     .filter((path) => !/^Entry:\s.+Decides:\s.+Proof:\s.+/ms.test(read(path)));
   assert.deepEqual(silent, []);
+});
+
+/** Folders that the README of their room, or their first file, tells enough of. */
+const untold: Readonly<Record<string, string>> = {
+  cli: "binaries bench bundle commands doctor pack up",
+  compute: "team wasm",
+  controlplane: "agents api directory edge envoy-auth grant lease nats quotas scheduler",
+  envoy: "resource snapshot subscription",
+  state: "kinds",
+  stdx: "bench memory",
+};
+
+test("every room, and every folder of one that is not listed here, has a README", () => {
+  const folders = Object.entries(rooms).flatMap(([room, { folders: own }]) => [
+    room,
+    ...Object.keys(own).map((folder) => `${room}/src/${folder}`),
+  ]);
+  const missing = folders.filter((folder) => !existsSync(join(root, folder, "README.md")));
+  const listed = Object.entries(untold).flatMap(([room, names]) =>
+    names.split(" ").map((name) => `${room}/src/${name}`),
+  );
+  assert.deepEqual(missing.toSorted(), listed.toSorted());
 });
 
 test("scripts that the documentation names are there, and so are the files of its commands", () => {

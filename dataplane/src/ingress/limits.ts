@@ -7,6 +7,7 @@ export const callMsDefault = 60_000;
 export const callMsMax = 3_600_000;
 /** From the first byte of a request's headers to the last byte of its body. */
 export const headersMsMax = 10_000;
+/** From the head to the last byte of the body: what is on its way holds memory, against `callsBytesMax`. */
 export const bodyMsMax = 30_000;
 /**
  * Longer than Envoy's pools keep an idle connection by habit of its users: the client closes first, so no
@@ -18,7 +19,9 @@ export const closeMsMax = 10_000;
 /** How often it is looked for bodies that are late and answers that nobody takes. */
 export const sweepMs = 100;
 
+/** Of the port: each has a descriptor and buffers of the system, whether or not it calls. */
 export const connectionsMax = 16_384;
+/** That came to this port and are not answered; those of other nodes do not count here. */
 export const ingressCallsMax = 16_384;
 /** Bodies of calls that are not answered. */
 export const callsBytesMax = 512 * 1024 * 1024;
@@ -59,8 +62,11 @@ export const headBytesBurst = 4 * 1024 * 1024;
 export const headBytesPerSecond = 1024 * 1024;
 /** Fields of one head of HTTP/2, beside the bound on their bytes: a stream with more is reset. */
 export const headerPairsMax = 128;
+/** Of one HTTP/2 connection: Envoy's carry the bodies of many clients. */
 export const sessionMemoryMiB = 256;
+/** What one stream may send ahead of what is read of it: a body goes in few round trips. */
 export const streamWindowBytes = 1024 * 1024;
+/** The same of all streams of a connection together: one that stands still must not stop the others. */
 export const sessionWindowBytes = 16 * 1024 * 1024;
 /**
  * What one connection that is not Envoy's may have done in a turn of the event loop, about a millisecond's

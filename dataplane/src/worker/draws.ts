@@ -1,8 +1,8 @@
 // What a handler takes of the clock and of chance: the same when its turn runs again, as far as the journal
 // of the turn has it (docs/effects.md).
 import { randomBytes, randomUUID } from "node:crypto";
+import { hash16 } from "@voda/proto/hash16";
 import { type Drawn, type Recalled, seedBytes, turnTimesMax } from "../call/index.ts";
-import { hash16 } from "../hash16.ts";
 
 /** Part of a context; each can be taken out of it. */
 export interface Draws {

@@ -73,7 +73,7 @@ export function createRoutes(): RouteTable {
       const name = wanted ?? names[0] ?? "";
       const agent = agents.get(`${namespace}/${name}`);
       if (agent === undefined) return notDeployed(namespace, name);
-      return agent.rpcs.get(`${service}/${rpc}`) ?? noRpc(name, agent, service, rpc, names);
+      return agent.rpcs.get(`${service}/${rpc}`) ?? noRpc(name, agent, [service, rpc], names);
     },
   };
 }
@@ -88,8 +88,7 @@ function namesIn(namespace: string, ids: Iterable<string>): string {
 function noRpc(
   name: string,
   { rpcs }: RoutedAgent,
-  service: string,
-  rpc: string,
+  [service, rpc]: readonly [string, string],
   implementers: readonly string[],
 ): Failed {
   const own = [...rpcs.keys()].filter((path) => path.startsWith(`${service}/`));

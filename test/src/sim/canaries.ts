@@ -169,7 +169,10 @@ export const canaries: Readonly<Record<string, Canary>> = {
   verifyAfterReconnect: {
     patches: [lane("verification", "verification.verified = false;", "")],
     finds: /^diverged: /,
-    options: { faults: { powerLosses: 5 }, plan: { writes: 16 } },
+    options: {
+      faults: { ...noFaults, powerLosses: 3 },
+      plan: { writes: 16, reads: 0, unkeyed: 0, throwing: 0, sleeps: 0, ends: 0, busyMs: 20_000 },
+    },
   },
   /** A trim relies only on a fold that the store cannot lose any more. */
   trimLagsSync: {

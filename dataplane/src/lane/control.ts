@@ -23,12 +23,21 @@ function advance(step: Step, activation: Activation): void {
   answerSeals(step, activation);
   const isMeant = orders.waiting.some(isDelivery);
   if (!isMeant || tip.claim !== "owner" || wantsBell(activation) || hasDue(step, activation)) return;
-  // with timers left it has a bell of its own, which is newer than the one that was found
   const isWaiting = activation.timers.table.size > 0;
-  if (isWaiting && activation.outbox.bell.type !== "rung") return;
+  if (isWaiting && !isBellFresh(activation)) return;
   for (const { number: call } of takeOrders(orders, isDelivery)) step.out.push({ type: "done", call });
   // whoever gave the order takes away what was rung until now
   if (!isWaiting) forgetBell(activation.outbox);
+}
+
+/**
+ * With timers left a bell must be there that is newer than the one that was found: also when this session had
+ * rung before, since somebody who was not its owner any more may have rung after that.
+ */
+function isBellFresh({ orders, outbox }: Activation): boolean {
+  if (!orders.isBellFresh) forgetBell(outbox);
+  orders.isBellFresh = true;
+  return outbox.bell.type === "rung";
 }
 
 const isDelivery = ({ type, id }: CallHead): boolean => type === "deliver" && id === undefined;

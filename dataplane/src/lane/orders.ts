@@ -6,11 +6,13 @@ export interface Orders {
   closing: "sleep" | "end" | undefined;
   /** Who waits for its end, or for the claim. */
   waiting: CallHead[];
+  /** Whether the bell was rung anew after the last order came: whoever gives it takes away what it found. */
+  isBellFresh: boolean;
 }
 
 /** Orders belong to one activation; those that it could not carry out go back to the lane (`drop`). */
 export function openOrders(): Orders {
-  return { closing: undefined, waiting: [] };
+  return { closing: undefined, waiting: [], isBellFresh: false };
 }
 
 /** Finish what runs, then fold with release. */
@@ -21,6 +23,7 @@ export function sleep(orders: Orders): void {
 /** The control is carried out later; an end closes the session now. */
 export function accept(orders: Orders, control: CallHead): void {
   orders.waiting.push(control);
+  orders.isBellFresh = false;
   if (control.type === "end") orders.closing = "end";
 }
 

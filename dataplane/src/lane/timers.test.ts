@@ -76,6 +76,18 @@ test("a session with a timer falls asleep when its bell says at which time it is
   assert.equal(one(rig.accept(released), "unring").seq, 59);
 });
 
+test("who has found a bell takes it away when a session with timers has rung a newer one", () => {
+  const rig = createRig().owner();
+  setting(rig, 2, once("a", 60_000));
+  const ordered = rig.step({ type: "control", call: callOf(3, { type: "deliver", id: undefined }) });
+  // another node may have rung after our bell
+  assert.deepEqual(typesOf(ordered), ["ring"]);
+  const done = rung(rig, ordered, 70);
+  assert.equal(one(done, "done").call, 3);
+  const again = rig.step({ type: "control", call: callOf(4, { type: "deliver", id: undefined }) });
+  assert.deepEqual(typesOf(again), ["ring"]);
+});
+
 test("a timer with the id of another takes its place", () => {
   const rig = createRig().owner();
   setting(rig, 2, once("a", 500));

@@ -507,11 +507,20 @@ export const canaries: Readonly<Record<string, Canary>> = {
   },
   /** Whoever wakes a session by a bell takes that away when the session has one of its own. */
   bellBeforeOrderDone: {
-    patches: [lane("control", 'if (isWaiting && activation.outbox.bell.type !== "rung") return;', "")],
+    patches: [lane("control", "if (isWaiting && !isBellFresh(activation)) return;", "")],
     finds: /^not done/,
     options: {
       plan: { timers: 6, sleeps: 6 },
       faults: { powerLosses: 0, crashes: 6, lost: 0.15, slow: 0.2, fills: 3 },
+    },
+  },
+  /** Its own bell is newer than the one that was found: who owned it no more may have rung in between. */
+  bellAnewAfterOrder: {
+    patches: [lane("control", "if (!orders.isBellFresh) forgetBell(outbox);", "")],
+    finds: /^not done|ms late/,
+    options: {
+      plan: { timers: 6, nodes: 3 },
+      faults: { powerLosses: 0, slow: 0.2, lost: 0.15, crashes: 0 },
     },
   },
   /** The last bell stays when a session with timers goes to sleep. */

@@ -67,10 +67,14 @@ export const rooms: Readonly<Record<string, Room>> = {
     },
     entries: ["tools/*.ts"],
   },
-  sdk: { imports: [proto], says: "sdk imports only proto", folders: {} },
+  sdk: {
+    imports: [proto, "@voda/dataplane/testing"],
+    says: "sdk imports only proto, and for voda/testing the world in memory that the data plane has",
+    folders: {},
+  },
   dataplane: {
-    imports: [stdx, proto, net, state, "voda/definition"],
-    says: "the data plane imports stdx, proto, net, state and voda/definition; the planes never import each other",
+    imports: [stdx, proto, net, state, "voda/definition", "voda/agent-message"],
+    says: "the data plane imports stdx, proto, net, state, voda/definition and voda/agent-message; the planes never import each other",
     folders: {
       frame: { imports: [], pure: [] },
       call: { imports: ["frame", "recent.ts"], pure: [stdx, proto, "croner"] },
@@ -101,7 +105,7 @@ export const rooms: Readonly<Record<string, Room>> = {
         ],
       },
       ingress: { imports: ["call", "recent.ts"] },
-      testing: { imports: [], pure: [stdx] },
+      testing: { imports: ["call", "lane", "reactor", "threads", "worker", "host", "ingress"] },
     },
     entries: ["test/*.worker.ts"],
   },

@@ -20,6 +20,7 @@ import {
 import { BegunWriter, createBegunTable, readBegun, type SessionMessage } from "../src/threads/index.ts";
 import type { TurnMessage } from "../src/turn/index.ts";
 import { type ActivationOptions, WorkerActivation } from "../src/worker/activation.ts";
+import { threadWorld } from "../src/worker/world.ts";
 import { plainCall } from "./call.ts";
 
 const utf8 = new TextDecoder();
@@ -257,6 +258,7 @@ export function activationRig(more?: AnyAgent) {
     turnMsMax: definitionOf(more ?? probe).turnMsMax,
     log,
     begun: new BegunWriter(table),
+    world: threadWorld,
     say,
   });
   return {

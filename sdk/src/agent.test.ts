@@ -4,8 +4,8 @@ import { create, createFileRegistry } from "@bufbuild/protobuf";
 import type { GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { type Empty, EmptySchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { AgentService, GetAgentRequestSchema } from "@voda/proto/api";
+import { gather } from "../test/gather.ts";
 import { definitionOf, type HostContext, handlersOf, isAgent, validatorsOf } from "./definition.ts";
-import { gather } from "./gather.ts";
 import { agent, s, VodaError } from "./index.ts";
 
 const counter = agent("counter", { count: s.counter(), title: s.register("new") })

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { gather } from "../test/gather.ts";
 import type { CalledAgent } from "./agent-types.ts";
 import { type AskRequest, askFunction } from "./ask.ts";
-import { gather } from "./gather.ts";
 import { agent, VodaError } from "./index.ts";
 
 const counter = agent("counter").handlers({ add: (_ctx, by: number) => by, get: () => 0 });

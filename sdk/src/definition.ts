@@ -21,7 +21,7 @@ export {
   VodaError,
   type VodaErrorOptions,
 } from "./error.ts";
-export { gather } from "./gather.ts";
+export { type GatherFunction, gatherFunction } from "./gather.ts";
 export { isBeingChecked, isRefusedInput } from "./input.ts";
 export { BrokenSchemaError } from "./issues.ts";
 export { bodyDepthMax, type Json, jsonProblem, sentProblem } from "./json.ts";

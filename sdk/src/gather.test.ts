@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { gather } from "./gather.ts";
+import { gather } from "../test/gather.ts";
 import { VodaError } from "./index.ts";
 
 const never = (): Promise<number> => new Promise(() => undefined);

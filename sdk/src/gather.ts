@@ -30,19 +30,26 @@ export type GatherFunction = <P extends Promise<unknown>>(
 ) => Promise<Gathered<Awaited<P>>>;
 
 const optionNames: ReadonlySet<string> = new Set(["min", "timeout"]);
-// As they are before an agent's code may put others in their place.
-const { setTimeout: after, clearTimeout: cancel } = globalThis;
+
+/** Calls `act` once, later; returns how to take that back. */
+export type After = (ms: number, act: () => void) => () => void;
 
 type Ended<R> = { readonly ok: true; readonly value: R } | { readonly ok: false; readonly error: VodaError };
 
 /**
- * Never rejects for what a call rejects with. @throws VodaError for what is no list of calls, TypeError or
- * RangeError for a bad option
+ * For hosts: `ctx.gather` by their timers. It never rejects for what a call rejects with. @throws VodaError
+ * for what is no list of calls, TypeError or RangeError for a bad option
  */
-export const gather: GatherFunction = async <P extends Promise<unknown>>(
+export const gatherFunction =
+  (after: After): GatherFunction =>
+  (calls, options = {}) =>
+    gather(after, calls, options);
+
+async function gather<P extends Promise<unknown>>(
+  after: After,
   calls: readonly P[],
-  options: GatherOptions = {},
-): Promise<Gathered<Awaited<P>>> => {
+  options: GatherOptions,
+): Promise<Gathered<Awaited<P>>> {
   hear(calls);
   refuseUnknown("gather option", options, optionNames);
   refuseOthers(calls);
@@ -66,15 +73,16 @@ export const gather: GatherFunction = async <P extends Promise<unknown>>(
       (error: unknown) => end(at, { ok: false, error: VodaError.from(error) }),
     );
   if (missing === 0) resolve();
-  const timer = timeout === undefined ? undefined : after(resolve, durationMs("timeout", timeout, turnRange));
+  const cancel =
+    timeout === undefined ? undefined : after(durationMs("timeout", timeout, turnRange), resolve);
   await promise;
-  cancel(timer);
+  cancel?.();
   return {
     ok: ended.flatMap((one) => (one?.ok === true ? [one.value] : [])),
     failed: ended.flatMap((one) => (one?.ok === false ? [one.error] : [])),
     late: waiting,
   };
-};
+}
 
 /** Whatever is refused here: calls that fail after it are not of nobody. */
 function hear(calls: unknown): void {

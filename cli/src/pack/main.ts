@@ -1,7 +1,16 @@
 // npm run pack: writes voda-<version>.tgz, the one package that users install: the SDK, its types, and the
 // programs.
 import { execFileSync } from "node:child_process";
-import { copyFileSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { isBuiltin } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
@@ -18,10 +27,17 @@ const entries: Readonly<Record<string, string>> = {
   definition: "sdk/src/definition.ts",
   client: "sdk/src/client.ts",
   config: "sdk/src/config.ts",
+  testing: "sdk/src/testing.ts",
   ...Object.fromEntries(Object.entries(sources).filter(([, source]) => isCompiled(source))),
 };
 /** As in the `exports` of the SDK. */
-const zones = { ".": "index", "./definition": "definition", "./client": "client", "./config": "config" };
+const zones = {
+  ".": "index",
+  "./definition": "definition",
+  "./client": "client",
+  "./config": "config",
+  "./testing": "testing",
+};
 /**
  * Packages of which npm warns who installs us, inside our files: they ask for a newer Node than ours does, or
  * bring another one (protobufjs, of grpc-js) that runs a script when it is installed.
@@ -153,6 +169,7 @@ function writeTypes(outDir: string): void {
         noEmit: false,
         declaration: true,
         emitDeclarationOnly: true,
+        stripInternal: true,
         rootDir: resolve("."),
         outDir,
         typeRoots: [resolve("node_modules/@types")],
@@ -163,6 +180,9 @@ function writeTypes(outDir: string): void {
   );
   execute("tsc", ["-p", config]);
   rmSync(config);
+  // the world of test meshes is of other rooms: none of their types is shown
+  for (const room of readdirSync(outDir))
+    if (room !== "sdk" && room !== "proto") rmSync(join(outDir, room), { recursive: true });
   // There is no `@voda/proto` where it is installed: declarations lie beside each other, and say so.
   for (const file of globSync(join(outDir, "**/*.d.ts"))) {
     const toProto = relative(dirname(file), join(outDir, "proto/src"));

@@ -6,12 +6,25 @@ export interface Clockwork {
   readonly nowMs: number;
   /** The last things that happened, oldest first. */
   readonly trace: readonly string[];
+  /** When the next thing is due; `undefined` when nothing is left. */
+  readonly nextAtMs: number | undefined;
   /** Does `act` after `delayMs`. */
   after(delayMs: number, act: () => void): void;
   say(line: string): void;
   /** Does the next thing; false when nothing is left. */
   next(): boolean;
+  /** Nothing may be due before. */
+  moveTo(atMs: number): void;
 }
+
+export interface ClockworkOptions {
+  /** What is due at the same time happens in an order that is drawn, not in that in which it was set off. */
+  readonly isShuffled: boolean;
+  /** Something is to happen. */
+  readonly added: () => void;
+}
+
+const inOrder: ClockworkOptions = { isShuffled: false, added: () => undefined };
 
 interface Due {
   readonly atMs: number;
@@ -21,19 +34,25 @@ interface Due {
 
 const traceLinesMax = 400;
 
-export function createClockwork(seed: number): Clockwork {
+export function createClockwork(seed: number, { isShuffled, added } = inOrder): Clockwork {
   const heap: Due[] = [];
   const trace: string[] = [];
   let nowMs = 0;
   let order = 0;
+  const random = prng(seed);
   return {
-    random: prng(seed),
+    random,
     get nowMs() {
       return nowMs;
     },
+    get nextAtMs() {
+      return heap[0]?.atMs;
+    },
     trace,
     after(delayMs, act) {
-      push(heap, { atMs: nowMs + Math.max(0, delayMs), order: order++, act });
+      const atMs = nowMs + Math.max(0, delayMs);
+      push(heap, { atMs, order: isShuffled ? random.next() : order++, act });
+      added();
     },
     say(line) {
       trace.push(`${nowMs.toFixed(1).padStart(9)}  ${line}`);
@@ -45,6 +64,9 @@ export function createClockwork(seed: number): Clockwork {
       nowMs = due.atMs;
       due.act();
       return true;
+    },
+    moveTo(atMs) {
+      nowMs = atMs;
     },
   };
 }

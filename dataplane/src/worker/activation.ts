@@ -1,11 +1,9 @@
 // One session in a worker: its state, its mailbox, the handlers that run. The turn machine decides, this
-// does. Not the globals: an agent that puts fake timers in their place must not take away the bound of its
-// turns.
-import { clearTimeout, setTimeout } from "node:timers";
+// does.
 import type { SessionName } from "@voda/proto/session";
 import { turnBytesMax } from "@voda/proto/wire";
 import type { SessionState, Transaction, View } from "@voda/state";
-import { assert, systemClock, unreachable } from "@voda/stdx";
+import { assert, unreachable } from "@voda/stdx";
 import {
   type AskRequest,
   type Handler,
@@ -32,12 +30,13 @@ import { Asks } from "./asks.ts";
 import { canonicalHash } from "./canonical.ts";
 import { Abort, Context, type TurnHost } from "./context.ts";
 import { decodeInput, encodeOutput } from "./convert.ts";
-import { liveDraws, TurnDraws } from "./draws.ts";
+import { TurnDraws } from "./draws.ts";
 import { encodeFailed, endingOf, noInput } from "./failure.ts";
 import { type AgentLog, loggerOf } from "./log.ts";
 import { enterOrigin, type Origin, originOf } from "./origin.ts";
 import { isCalled, KnownTargets, type OutboxChange, OutboxRoom, type TurnSends } from "./sends.ts";
 import { endedTurn, Steps, stepReadonly } from "./steps.ts";
+import type { ThreadWorld } from "./world.ts";
 
 /** What the host opened: one session, in one life of its thread. */
 export interface ActivationOptions {
@@ -51,7 +50,8 @@ export interface ActivationOptions {
   readonly handlers: ReadonlyMap<string, Handler>;
   readonly turnMsMax: number;
   readonly log: Pick<AgentLog, "say" | "print" | "settle">;
-  readonly begun: BegunWriter;
+  readonly begun: Pick<BegunWriter, "begin" | "synchronous" | "end">;
+  readonly world: ThreadWorld;
   /** For the host, in this order. */
   readonly say: (message: SessionMessage) => void;
 }
@@ -63,7 +63,7 @@ interface Running {
   readonly handler: Handler;
   readonly scope: Transaction | View;
   readonly abort: Abort;
-  timer: NodeJS.Timeout | undefined;
+  disarm: (() => void) | undefined;
   /** `undefined` also for a body that is no input. */
   input: unknown;
   /** `undefined` before the body was read. */
@@ -98,7 +98,12 @@ export class WorkerActivation {
   constructor(options: ActivationOptions) {
     this.#options = options;
     this.#turn = openTurn(options.number);
-    this.#asks = new Asks({ activation: options.number, name: options.name, say: options.say });
+    this.#asks = new Asks({
+      activation: options.number,
+      name: options.name,
+      nowMs: options.world.monotonicMs,
+      say: options.say,
+    });
   }
 
   /** What a handler does of the world outside of its turn, with its context. */
@@ -107,7 +112,8 @@ export class WorkerActivation {
     ask: (running, request) => this.#ask(running, request),
     send: (running, request) => this.#send(running, request),
     run: (running, request) => this.#runStep(running, request),
-    draws: (running) => this.#drawsOf(running) ?? liveDraws,
+    draws: (running) => this.#drawsOf(running) ?? this.#options.world,
+    gather: () => this.#options.world.gather,
   };
 
   /** The call is known before the machine hears of it: it may start the handler in this very step. */
@@ -159,7 +165,8 @@ export class WorkerActivation {
   }
 
   #step(event: TurnEvent): void {
-    for (const effect of stepTurn(this.#turn, event, systemClock.monotonicMs())) this.#perform(effect);
+    for (const effect of stepTurn(this.#turn, event, this.#options.world.monotonicMs()))
+      this.#perform(effect);
   }
 
   #perform(effect: TurnEffect): void {
@@ -222,7 +229,7 @@ export class WorkerActivation {
       handler,
       scope: readonly ? state.view() : state.begin(),
       abort: new Abort(),
-      timer: undefined,
+      disarm: undefined,
       input: undefined,
       context: undefined,
       draws: undefined,
@@ -239,7 +246,8 @@ export class WorkerActivation {
   /** Everything of the agent's own runs inside, its getters included: what it throws is the call's end. */
   #runHandler(running: Running): void {
     const { call, handler, scope, abort, origin } = running;
-    const { key } = this.#options.name;
+    const { world, name } = this.#options;
+    const { key } = name;
     enterOrigin(origin);
     let result: unknown;
     try {
@@ -250,7 +258,7 @@ export class WorkerActivation {
       running.context = context;
       result = handler.run(context, running.input);
       if (isThenable(result)) {
-        running.timer = setTimeout(() => this.#tooLong(running), this.#turnMsMax(handler));
+        running.disarm = world.after(this.#turnMsMax(handler), () => this.#tooLong(running));
         // a thenable of the agent's own may throw or settle twice
         Promise.resolve(result).then(
           (value: unknown) => this.#returned(running, value),
@@ -298,17 +306,17 @@ export class WorkerActivation {
   #drawsOf(running: Running): TurnDraws | undefined {
     const { number, id, readonly } = running.call.head;
     if (id === undefined || readonly) return undefined;
-    running.draws ??= new TurnDraws(this.#steps?.recalledOf(number));
+    running.draws ??= new TurnDraws(this.#steps?.recalledOf(number), this.#options.world);
     return running.draws;
   }
 
   #openSteps(): Steps {
-    const { number: activation, say } = this.#options;
+    const { number: activation, say, world } = this.#options;
     const endTurn = (call: number, failure: Failure): void => {
       const running = this.#running.get(call);
       if (running !== undefined) this.#refuse(running, { ok: false, failure });
     };
-    this.#steps ??= new Steps({ activation, say, endTurn });
+    this.#steps ??= new Steps({ activation, say, after: world.after, endTurn });
     return this.#steps;
   }
 
@@ -443,7 +451,7 @@ export class WorkerActivation {
     this.#running.delete(call);
     this.#asks.end(call);
     this.#steps?.end(call);
-    clearTimeout(running.timer);
+    running.disarm?.();
     if ("close" in running.scope) running.scope.close();
     return running;
   }

@@ -2,7 +2,7 @@
 
 import type { SessionName } from "@voda/proto/session";
 import { bodyBytesMax } from "@voda/proto/wire";
-import { systemClock, wordsOf } from "@voda/stdx";
+import { wordsOf } from "@voda/stdx";
 import type { AskRequest } from "voda/definition";
 import {
   type Answer,
@@ -37,6 +37,7 @@ interface Waiting {
 export interface AsksOptions {
   readonly activation: number;
   readonly name: SessionName;
+  readonly nowMs: () => number;
   readonly say: (message: AskMessage | CheckMessage) => void;
 }
 
@@ -71,13 +72,14 @@ export class Asks {
 
   /** Whether the turn may send to that handler. Rejects with a FailedAsk. */
   check(by: number, agent: string, method: string): Promise<unknown> {
-    const { activation, name, say } = this.#options;
+    const { activation, name, nowMs, say } = this.#options;
     const path = `${name.agent}/${name.key} sends to ${agent}`;
     const asking = {
       path,
       method,
       timeoutMs: undefined,
       deadlineMs: Number.POSITIVE_INFINITY,
+      nowMs,
       site: siteOf(),
     };
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
@@ -126,9 +128,9 @@ export class Asks {
 
   /** The place in the agent's code is taken now: later its stack is gone, and an error would name ours. */
   #askingOf({ agent, key, method, timeoutMs }: AskRequest, deadlineMs: number): Asking {
-    const { name } = this.#options;
+    const { name, nowMs } = this.#options;
     const path = `${name.agent}/${name.key} -> ${agent}/${key}`;
-    return { path, method, timeoutMs, deadlineMs, site: siteOf() };
+    return { path, method, timeoutMs, deadlineMs, nowMs, site: siteOf() };
   }
 
   /** Refuses without a message to another thread. */
@@ -151,7 +153,7 @@ export class Asks {
   #callOf(call: SessionCall, request: AskRequest, turnMsMax: number): Call {
     const { head, caller, traceparent, requestId } = call;
     const { name: own } = this.#options;
-    const nowMs = systemClock.monotonicMs();
+    const nowMs = this.#options.nowMs();
     const name = { namespace: own.namespace, agent: request.agent, key: request.key };
     const body = request.body === undefined ? new Uint8Array(0) : utf8.encode(request.body);
     const deadlineMs = Math.min(head.deadlineMs, nowMs + Math.min(request.timeoutMs ?? turnMsMax, turnMsMax));

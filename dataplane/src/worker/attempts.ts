@@ -1,9 +1,8 @@
-// One step of a handler, tried until it has a result or may not be tried again. Not the globals: an agent
-// that puts fake timers in their place must not take away the bounds of its steps.
-import { clearTimeout, setTimeout } from "node:timers";
+// One step of a handler, tried until it has a result or may not be tried again.
 import { unknownEffect } from "@voda/proto/wire";
 import { type RunRequest, sentProblem, VodaError } from "voda/definition";
 import { stepBytesMax } from "../call/index.ts";
+import type { ThreadWorld } from "./world.ts";
 
 const utf8 = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -14,6 +13,7 @@ export interface Performing {
   readonly idempotencyKey: string;
   /** The turn has ended, or nobody waits for it. */
   readonly ended: AbortSignal;
+  readonly after: ThreadWorld["after"];
   /** An attempt has failed, and another one follows. */
   readonly onRetry: (error: unknown, attempt: number, delayMs: number) => void;
 }
@@ -47,14 +47,15 @@ async function tryUntilDone(performing: Performing): Promise<unknown> {
       if (ended.aborted || attempt >= request.attemptsMax || isFinal(error)) throw error;
       const waitMs = Math.max(Math.min(delayMs, request.delayMsMax), retryAfterOf(error));
       onRetry(error, attempt, waitMs);
-      await within(ended, waitMs, () => undefined);
+      await within(performing, waitMs, () => undefined);
       delayMs *= 2;
     }
   }
 }
 
 /** The handler goes on when the time is over, whether the step listens to its signal or not. */
-async function attemptOnce({ request, idempotencyKey, ended }: Performing): Promise<unknown> {
+async function attemptOnce(performing: Performing): Promise<unknown> {
+  const { request, idempotencyKey, ended } = performing;
   const abort = new AbortController();
   const { timeoutMs } = request;
   const end = (reason: unknown): void => abort.abort(reason);
@@ -68,7 +69,7 @@ async function attemptOnce({ request, idempotencyKey, ended }: Performing): Prom
       end(error);
       throw error;
     };
-    return await within(ended, timeoutMs, timedOut, result);
+    return await within(performing, timeoutMs, timedOut, result);
   } finally {
     ended.removeEventListener("abort", onEnded);
   }
@@ -76,7 +77,7 @@ async function attemptOnce({ request, idempotencyKey, ended }: Performing): Prom
 
 /** What `result` gives, or `over` once the time is over. Rejects when the turn ends first. */
 async function within(
-  ended: AbortSignal,
+  { ended, after }: Pick<Performing, "ended" | "after">,
   ms: number | undefined,
   over: () => unknown,
   result?: Promise<unknown>,
@@ -85,12 +86,12 @@ async function within(
   const { promise, resolve, reject } = Promise.withResolvers<unknown>();
   const onEnded = (): void => reject(ended.reason as Error);
   ended.addEventListener("abort", onEnded, { once: true });
-  const timer = ms === undefined ? undefined : setTimeout(() => resolve(endOf(over)), ms);
+  const disarm = ms === undefined ? undefined : after(ms, () => resolve(endOf(over)));
   result?.then(resolve, reject);
   try {
     return await promise;
   } finally {
-    clearTimeout(timer);
+    disarm?.();
     ended.removeEventListener("abort", onEnded);
   }
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Abort, Context, type TurnHost } from "./context.ts";
-import { liveDraws } from "./draws.ts";
+import { threadWorld } from "./world.ts";
 
 const ignore = (): void => undefined;
 const log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
@@ -10,7 +10,8 @@ const host: TurnHost<string> = {
   ask: async (...asked) => asked,
   send: ignore,
   run: async (...run) => run,
-  draws: () => liveDraws,
+  draws: () => threadWorld,
+  gather: () => threadWorld.gather,
 };
 const contextOf = (abort: Abort, chain: readonly string[] = []): Context<string> =>
   new Context({ key: "k", state: {}, caller: "anonymous", chain, abort, host, turn: "t" });

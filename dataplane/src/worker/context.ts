@@ -7,7 +7,7 @@ import {
   type Caller,
   type CancelFunction,
   cancelFunction,
-  gather,
+  type GatherFunction,
   type HostContext,
   type Logger,
   type RunFunction,
@@ -47,6 +47,7 @@ export interface TurnHost<T> {
   send(turn: T, request: SendRequest): void;
   run(turn: T, request: RunRequest): Promise<unknown>;
   draws(turn: T): Draws;
+  gather(): GatherFunction;
 }
 
 export interface ContextOptions<T> {
@@ -65,7 +66,6 @@ export class Context<T> implements HostContext {
   readonly key: string;
   readonly state: object;
   readonly caller: Caller;
-  readonly gather = gather;
   readonly #abort: Abort;
   readonly #host: TurnHost<T>;
   readonly #turn: T;
@@ -113,6 +113,10 @@ export class Context<T> implements HostContext {
   get run(): RunFunction {
     this.#run ??= runFunction((request) => this.#host.run(this.#turn, request));
     return this.#run;
+  }
+
+  get gather(): GatherFunction {
+    return this.#host.gather();
   }
 
   get now(): () => number {

@@ -1,8 +1,8 @@
 // What a handler takes of the clock and of chance: the same when its turn runs again, as far as the journal
 // of the turn has it (docs/effects.md).
-import { randomBytes, randomUUID } from "node:crypto";
 import { hash16 } from "@voda/proto/hash16";
 import { type Drawn, type Recalled, seedBytes, turnTimesMax } from "../call/index.ts";
+import type { ThreadWorld } from "./world.ts";
 
 /** Part of a context; each can be taken out of it. */
 export interface Draws {
@@ -11,13 +11,6 @@ export interface Draws {
   readonly uuid: () => string;
 }
 
-/** Of turns that nobody can have run again. */
-export const liveDraws: Draws = {
-  now: () => Date.now(),
-  random: () => Math.random(),
-  uuid: () => randomUUID(),
-};
-
 const none: Recalled["times"] = [];
 const asBytes = "hex";
 /** As many bits as the fraction of a number has. */
@@ -25,6 +18,7 @@ const fractionBits = 53n;
 
 /** Made when a turn asks for the first of them. */
 export class TurnDraws implements Draws {
+  readonly #world: Pick<ThreadWorld, "now" | "bytes">;
   readonly #seed: Uint8Array;
   readonly #seedText: string;
   /** What the clock showed when the turn ran before. */
@@ -36,8 +30,9 @@ export class TurnDraws implements Draws {
   #randoms = 0;
   #uuids = 0;
 
-  constructor(recalled: Recalled | undefined) {
-    this.#seed = recalled?.seed ?? randomBytes(seedBytes);
+  constructor(recalled: Recalled | undefined, world: Pick<ThreadWorld, "now" | "bytes">) {
+    this.#world = world;
+    this.#seed = recalled?.seed ?? world.bytes(seedBytes);
     this.#seedText = Buffer.from(this.#seed).toString(asBytes);
     this.#known = (recalled?.times ?? none).flat();
     this.#noted = this.#known.length;
@@ -47,7 +42,7 @@ export class TurnDraws implements Draws {
     const known = this.#known[this.#knownAt];
     this.#knownAt += 1;
     if (known !== undefined) return known;
-    const time = Date.now();
+    const time = this.#world.now();
     if (!this.isOver) this.#times.push(time);
     return time;
   };

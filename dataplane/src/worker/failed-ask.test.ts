@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sourceScheme } from "@voda/proto/wire";
+import { systemClock } from "@voda/stdx";
 import { VodaError } from "voda";
 import { type Asking, FailedAsk } from "./failed-ask.ts";
 import { endingOf } from "./failure.ts";
@@ -11,6 +12,7 @@ const asking: Asking = {
   method: "nap",
   timeoutMs: undefined,
   deadlineMs: 0,
+  nowMs: () => systemClock.monotonicMs(),
   site: { stack: `Error\n    at Asks.ask (node:x:1:1)\n    at go (${sourceScheme}bot.ts:7:3)` },
 };
 const interrupted = { code: "canceled", reason: "interrupted", message: "the turn has ended" } as const;

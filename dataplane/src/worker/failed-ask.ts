@@ -1,7 +1,6 @@
 // What an ask rejects with: an error as its handler might throw it, which also knows what was asked, and
 // where in the agent's code.
 import { reasons } from "@voda/proto/wire";
-import { systemClock } from "@voda/stdx";
 import { VodaError } from "voda/definition";
 import type { Failure } from "../call/index.ts";
 import { textOf } from "./thrown.ts";
@@ -14,6 +13,8 @@ export interface Asking {
   /** Of its own, where it has one. */
   readonly timeoutMs: number | undefined;
   readonly deadlineMs: number;
+  /** By the clock of the deadline. */
+  readonly nowMs: () => number;
   /** Where it was asked; a text when somebody looks. */
   readonly site: { readonly stack?: string };
 }
@@ -60,9 +61,9 @@ function wayOf({ path, method }: Asking): string {
 }
 
 function messageOf({ reason, message }: Failure, asking: Asking): string {
-  const { path, timeoutMs, deadlineMs } = asking;
+  const { path, timeoutMs, deadlineMs, nowMs } = asking;
   if (message.includes(path)) return message;
-  const isOver = reason === "turn_timeout" && systemClock.monotonicMs() >= deadlineMs;
+  const isOver = reason === "turn_timeout" && nowMs() >= deadlineMs;
   const limit =
     isOver && timeoutMs !== undefined ? `no answer within the ask's timeout of ${timeoutMs} ms: ` : "";
   return `${wayOf(asking)}: ${limit}${message}`;

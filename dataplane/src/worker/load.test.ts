@@ -5,7 +5,7 @@ import { crc32 } from "node:zlib";
 import { openState } from "@voda/state";
 import { agent, s } from "voda";
 import { endingOf, noInput } from "./failure.ts";
-import { schemaOf } from "./load.ts";
+import { schemaOf } from "./schema-of.ts";
 
 type Issue = { readonly message: string; readonly path?: readonly PropertyKey[] };
 

@@ -1,16 +1,9 @@
 // A bundle comes into its thread.
 import { registerHooks } from "node:module";
 import { pathToFileURL } from "node:url";
-import { type Check, type FieldSchema, RefusedValueError, type Schema } from "@voda/state";
-import {
-  type AnyAgent,
-  definitionOf,
-  type FieldDefinition,
-  isAgent,
-  isProvided,
-  type Validate,
-  validatorsOf,
-} from "voda/definition";
+import type { Schema } from "@voda/state";
+import { type AnyAgent, isAgent, isProvided } from "voda/definition";
+import { schemaOf } from "./schema-of.ts";
 
 export interface LoadedAgent {
   readonly agent: AnyAgent;
@@ -32,35 +25,4 @@ export async function loadAgents(bundle: string): Promise<ReadonlyMap<string, Lo
   );
   const agents = (loaded.default?.agents ?? []).filter(isAgent);
   return new Map(agents.map((agent) => [agent.name, { agent, schema: schemaOf(agent) }]));
-}
-
-/** For the state engine. */
-export function schemaOf(agent: AnyAgent): Schema {
-  const validators = validatorsOf(agent);
-  return Object.fromEntries(
-    definitionOf(agent).fields.map((field) => {
-      const validate = validators.get(field.name);
-      return [field.name, fieldSchema(agent.name, field, validate)];
-    }),
-  );
-}
-
-function fieldSchema(
-  agent: string,
-  { kind, initial }: FieldDefinition,
-  validate: Validate | undefined,
-): FieldSchema {
-  return {
-    kind,
-    ...(initial !== undefined && { initial }),
-    ...(validate !== undefined && { check: checking(agent, validate) }),
-  };
-}
-
-function checking(agent: string, validate: Validate): Check {
-  return (value, where) => {
-    const validation = validate(value, `agent ${agent}: ${where}`, where);
-    if (!validation.ok) throw new RefusedValueError(validation.problem);
-    return validation.value;
-  };
 }

@@ -13,13 +13,17 @@ import {
   timersMax,
   turnSendsMax,
 } from "../call/index.ts";
-import type { ToWorker } from "../threads/index.ts";
 
 const utf8 = new TextEncoder();
 const retryAfter = 1_000;
 
 /** What the host says of it. */
-export type OutboxChange = Pick<ToWorker & { type: "outbox" }, "way" | "messages" | "timers" | "bytes">;
+export interface OutboxChange {
+  readonly way: "found" | "over";
+  readonly messages: number;
+  readonly timers: number;
+  readonly bytes: number;
+}
 
 /** Whether it has a target: what cancels a timer has none. */
 export const isCalled = ({ timing }: Send): boolean => timing?.due.type !== "never";

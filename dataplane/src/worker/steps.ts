@@ -14,6 +14,7 @@ import {
 import { perform, resultOf } from "./attempts.ts";
 import type { Abort } from "./context.ts";
 import type { TurnDraws } from "./draws.ts";
+import type { ThreadWorld } from "./world.ts";
 
 /** A turn that does something outside. */
 export interface Stepping {
@@ -47,6 +48,7 @@ interface TurnSteps {
 
 export interface StepsOptions {
   readonly activation: number;
+  readonly after: ThreadWorld["after"];
   readonly say: (message: StepMessage | StepDoneMessage) => void;
   /** The turn of that call is over. */
   readonly endTurn: (call: number, failure: Failure) => void;
@@ -71,7 +73,7 @@ export class Steps {
    * Does it unless the journal has its result. Async: what runs for the step after a wait is the call's own.
    */
   async run(turn: Stepping, request: RunRequest): Promise<unknown> {
-    const { activation, say } = this.#options;
+    const { activation, after, say } = this.#options;
     const { names, canonicalHash } = this.#turnOf(turn);
     const { name } = request;
     turn.abort.signal.throwIfAborted();
@@ -92,6 +94,7 @@ export class Steps {
         request,
         idempotencyKey: request.idempotencyKey ?? answer.idempotencyKey.toHex(),
         ended: ended.signal,
+        after,
         onRetry: (error, attempt, delayMs) => turn.onRetry(retryWords(request, attempt, delayMs, error)),
       });
       ended.signal.throwIfAborted();

@@ -5,10 +5,9 @@ import { getHeapStatistics } from "node:v8";
 import { workerData } from "node:worker_threads";
 import { crc32 } from "node:zlib";
 import type { SessionName } from "@voda/proto/session";
-import { openState, SchemaError, type SessionState, UnsupportedFormatError } from "@voda/state";
-import { assert, systemClock, unreachable, wordsOf } from "@voda/stdx";
+import { assert, systemClock, unreachable } from "@voda/stdx";
 import { definitionOf, handlersOf } from "voda/definition";
-import { fail } from "../call/index.ts";
+import { type Failed, fail } from "../call/index.ts";
 import {
   BegunWriter,
   type Channel,
@@ -24,10 +23,12 @@ import {
 import { WorkerActivation } from "./activation.ts";
 import { registerHolder } from "./holder.ts";
 import { type LoadedAgent, loadAgents, resolveProvidedHere } from "./load.ts";
+import { loadState } from "./load-state.ts";
 import { type AgentLog, openAgentLog } from "./log.ts";
 import { captureOutput } from "./output.ts";
 import { catchStrays, refuseExits } from "./strays.ts";
 import { describeThrown } from "./thrown.ts";
+import { threadWorld } from "./world.ts";
 
 /** A session on its way in: frames are of bounded size, so an image comes in many of them. */
 interface Opening {
@@ -182,17 +183,12 @@ class WorkerThread {
     const { name } = opening;
     const loaded = this.#agents?.get(name.agent);
     if (loaded === undefined) {
-      this.#openFailed(number, "schema", `the bundle has no agent ${name.agent}`);
+      this.#openFailed(number, fail("schema", `the bundle has no agent ${name.agent}`));
       return;
     }
-    let state: SessionState;
-    try {
-      // Turns that changed nothing have left deltas of no bytes.
-      state = openState(loaded.schema, { crc32 }, opening.pages.length > 0 ? opening.pages : undefined);
-      for (const delta of opening.deltas) if (delta.length > 0) state.apply(delta);
-    } catch (error) {
-      const message = wordsOf(error);
-      this.#openFailed(number, reasonOf(error), `the session's state does not load: ${message}`);
+    const state = loadState(loaded.schema, opening, crc32);
+    if ("failure" in state) {
+      this.#openFailed(number, state);
       return;
     }
     const { agent } = loaded;
@@ -208,24 +204,15 @@ class WorkerThread {
         turnMsMax: definitionOf(agent).turnMsMax,
         log: this.log,
         begun: this.#begun,
+        world: threadWorld,
         say: this.#channel.send,
       }),
     );
   }
 
-  #openFailed(activation: number, reason: OpenReason, message: string): void {
-    this.#say({ type: "open_failed", activation, failure: fail(reason, message).failure });
+  #openFailed(activation: number, { failure }: Failed): void {
+    this.#say({ type: "open_failed", activation, failure });
   }
-}
-
-type OpenReason = "schema" | "corrupt" | "unsupported_format";
-
-/**
- * Only damage may be told as such: a schema that does not fit, or a later version, is mended by a deployment.
- */
-function reasonOf(error: unknown): OpenReason {
-  if (error instanceof UnsupportedFormatError) return "unsupported_format";
-  return error instanceof SchemaError ? "schema" : "corrupt";
 }
 
 const setup = workerData as WorkerSetup;

@@ -36,7 +36,7 @@ const environment = Object.fromEntries(
       .join(delimiter),
   }).filter(
     ([name]) =>
-      !/^(npm_(package|lifecycle|config_local_prefix|command|execpath|node_execpath)|INIT_CWD|NODE$)/.test(
+      !/^(npm_(package|lifecycle|config_local_prefix|command|execpath|node_execpath)|INIT_CWD|NODE(_TEST_CONTEXT)?$)/.test(
         name,
       ),
   ),
@@ -105,6 +105,19 @@ void voda.counter("alice").add("2");
   const files = ["counter.ts", "voda.config.ts", "check.ts"];
   const tsc = join(root, "node_modules/.bin/tsc");
   await inFolder(tsc, ...flags, "", ...files).catch((error: { stdout: string }) => assert.fail(error.stdout));
+});
+
+test("a user's test of an agent compiles, and passes on the user's Node", async () => {
+  const [block] = blocksOf("docs/testing.md");
+  writeFileSync(join(folder, "counter.test.ts"), block?.text ?? "");
+  const types = ["--typeRoots", join(root, "node_modules/@types"), "--types", "node"];
+  const flags = "--strict --skipLibCheck --module nodenext --target es2022 --rewriteRelativeImportExtensions";
+  const tsc = join(root, "node_modules/.bin/tsc");
+  await inFolder(tsc, ...flags.split(" "), ...types, "counter.test.ts").catch((error: { stdout: string }) =>
+    assert.fail(error.stdout),
+  );
+  const { stdout } = await inFolder("node", "--test", "--test-reporter=tap", "counter.test.js");
+  assert.match(stdout, /^# pass 1$/m);
 });
 
 test("npx voda dev answers the README's lines through Envoy on the pinned Node, and Ctrl-C leaves nothing behind", async () => {

@@ -1,0 +1,45 @@
+// What agents log, kept for the test to read.
+import type { LogLevel } from "../threads/index.ts";
+import type { AgentLog, Speaker } from "../worker/log.ts";
+import { currentOrigin } from "../worker/origin.ts";
+
+/** A line, with whose it is as far as is known. */
+export interface LogLine {
+  readonly level: LogLevel;
+  readonly message: string;
+  readonly agent?: string;
+  readonly key?: string;
+  readonly method?: string;
+  /** What the agent or the node said beside it. */
+  readonly fields: object;
+}
+
+/** Lines that are kept; the oldest go first. */
+export const logLinesMax = 10_000;
+
+export interface LogBook extends Pick<AgentLog, "say" | "print" | "settle"> {
+  readonly lines: readonly LogLine[];
+}
+
+export function createLogBook(): LogBook {
+  const lines: LogLine[] = [];
+  const write = (level: LogLevel, message: string, speaker: Speaker, fields: object): void => {
+    const { agent, key, method } = speaker;
+    lines.push({
+      level,
+      message,
+      ...(agent !== undefined && { agent }),
+      ...(key !== undefined && { key }),
+      ...(method !== undefined && { method }),
+      fields,
+    });
+    if (lines.length > logLinesMax) lines.shift();
+  };
+  const here = (): Speaker => currentOrigin() ?? {};
+  return {
+    lines,
+    say: (level, message, facts = {}, speaker = here()) => write(level, message, speaker, facts),
+    print: (level, message, speaker = here(), fields = {}) => write(level, message, speaker, fields),
+    settle: () => undefined,
+  };
+}

@@ -1,0 +1,230 @@
+// What a test of an author of agents may rely on.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { readError } from "./answer.ts";
+import { agent, s, VodaError } from "./index.ts";
+import { testMesh } from "./testing.ts";
+
+const diary = agent("diary", { notes: s.map<string>() }).handlers({
+  note(ctx, { of, text }: { of: string; text: string }) {
+    if (text === "") throw new VodaError("invalid_argument", "an empty note");
+    ctx.state.notes.set(of, text);
+  },
+  noteFrom(ctx, ms: number) {
+    if (ctx.now() < ms) throw new VodaError("unavailable", "too early");
+    ctx.state.notes.set("late", "at last");
+  },
+});
+const purse = agent("purse", { cents: s.counter() }).handlers({
+  add: (ctx, by: number) => ctx.state.cents.add(by),
+  hang: () => new Promise<null>(() => undefined),
+});
+const account = agent(
+  "account",
+  { cents: s.counter(), title: s.register("new") },
+  { idle: "1m", maxTurn: "2s" },
+)
+  .readonly({ cents: (ctx) => ctx.state.cents.value, time: (ctx) => ctx.now() })
+  .handler("audit", { access: "internal" }, (ctx) => ctx.state.cents.value)
+  .handlers({
+    add: (ctx, by: number) => ctx.state.cents.add(by),
+    async move(ctx, { to, cents }: { to: string; cents: number }) {
+      ctx.state.cents.add(-cents);
+      ctx.send(diary, to).note({ of: ctx.key, text: `${cents}` });
+      return ctx.ask(purse, to).add(cents);
+    },
+    async slow(ctx, ms: number) {
+      await pause(ms);
+      return ctx.state.cents.add(1);
+    },
+    remind(ctx, text: string) {
+      ctx.schedule(diary, ctx.key, { in: "1h" }).note({ of: "reminder", text });
+    },
+    hang: () => new Promise<null>(() => undefined),
+    tell(ctx, text: string) {
+      ctx.log.warn(text, { cents: ctx.state.cents.value });
+    },
+    tellNobody(ctx) {
+      ctx.send(diary, "d").note({ of: "", text: "" });
+    },
+    draw: (ctx) => ({ uuid: ctx.uuid(), random: ctx.random() }),
+    async collect(ctx, keys: readonly string[]) {
+      const asks = keys.map((key) => ctx.ask(purse, key).add(1));
+      const { ok, failed, late } = await ctx.gather([...asks, ctx.ask(purse, "busy").hang()], {
+        timeout: "1s",
+      });
+      return { ok: ok.length, failed: failed.length, late };
+    },
+    sendLate(ctx) {
+      ctx.send(diary, "late").noteFrom(ctx.now() + 30_000);
+    },
+  });
+const agents = [account, diary, purse] as const;
+
+test("a mesh is there within 50 ms of work", async () => {
+  await using first = await testMesh({ agents });
+  assert.equal(first.now(), Date.UTC(2026, 0, 1));
+  const before = process.cpuUsage();
+  await using mesh = await testMesh({ agents });
+  assert.equal(await mesh.client.account("a").add(1), 1);
+  const { user, system } = process.cpuUsage(before);
+  assert.ok(user + system < 50_000, `${user + system} us`);
+});
+
+test("turns commit, ask and send as in any mesh", async () => {
+  await using mesh = await testMesh({ agents });
+  const ann = mesh.client.account("ann");
+  assert.deepEqual(mesh.state(account, "ann"), { cents: 0, title: "new" });
+  await ann.add(100);
+  assert.equal(await ann.move({ to: "bob", cents: 30 }), 30);
+  await mesh.settle();
+  assert.deepEqual(mesh.state(account, "ann"), { cents: 70, title: "new" });
+  assert.equal(mesh.state(purse, "bob").cents, 30);
+  assert.deepEqual(mesh.state(diary, "bob"), { notes: { ann: "30" } });
+  assert.deepEqual(mesh.deadLetters, []);
+});
+
+test("what callers may not do is refused as by the mesh", async () => {
+  await using mesh = await testMesh({ agents });
+  const reason = async (method: string, body: string): Promise<string> => {
+    const headers = { "content-type": "application/json" };
+    const response = await mesh.fetch(`http://mesh/agents/account/a/${method}`, {
+      method: "POST",
+      headers,
+      body,
+    });
+    return readError(response.status, await response.text()).reason;
+  };
+  assert.equal(await reason("audit", ""), "method_not_found");
+  assert.equal(await reason("add", '"much"'), "bad_request");
+  await assert.rejects(mesh.client.diary("d").note({ of: "a", text: "" }), { reason: "user" });
+  assert.throws(() => mesh.state(agent("acount").handlers({}), "a"), /agent acount is not in this mesh/);
+});
+
+test("when the node dies, what was answered is there, and what was not takes effect once", async () => {
+  await using mesh = await testMesh({ agents });
+  const ann = mesh.client.account("ann");
+  await ann.add(1);
+  const late = ann.slow(5);
+  const moved = ann.move({ to: "bob", cents: 2 });
+  mesh.kill();
+  assert.equal(mesh.state(account, "ann").cents, 1);
+  assert.equal(await late, 2);
+  mesh.kill();
+  assert.equal(await moved, 2);
+  await mesh.settle();
+  assert.equal(mesh.state(purse, "bob").cents, 2);
+  assert.deepEqual(mesh.state(diary, "bob"), { notes: { ann: "2" } });
+});
+
+test("a call that is repeated under its id takes effect once, also beyond a death", async () => {
+  await using mesh = await testMesh({ agents });
+  const once = mesh.client.account("a").$with({ id: "r1" });
+  assert.equal(await once.add(5), 5);
+  mesh.kill();
+  assert.equal(await once.add(5), 5);
+  assert.equal(mesh.state(account, "a").cents, 5);
+});
+
+test("time passes when the test says so: sessions fall asleep, turns end, timers ring", async () => {
+  await using mesh = await testMesh({ agents, now: new Date(0) });
+  const ann = mesh.client.account("ann");
+  assert.equal(await ann.time(), 0);
+  await mesh.client.account("d").remind("tea");
+  await mesh.advance("59m");
+  assert.equal(await ann.time(), 59 * 60_000);
+  await ann.add(1);
+  assert.deepEqual([mesh.isAwake(account, "ann"), mesh.isAwake(account, "d")], [true, false]);
+  assert.deepEqual(mesh.state(diary, "d"), { notes: {} });
+  await mesh.advance("62s");
+  assert.equal(mesh.isAwake(account, "ann"), false);
+  assert.deepEqual(mesh.state(diary, "d"), { notes: { reminder: "tea" } });
+  const hung = assert.rejects(ann.hang(), { reason: "turn_timeout" });
+  await mesh.advance("2s");
+  await hung;
+});
+
+test("a session that was put to sleep goes on from what is stored", async () => {
+  await using mesh = await testMesh({ agents });
+  await mesh.client.account("a").add(3);
+  await mesh.sleep(account, "a");
+  assert.equal(mesh.isAwake(account, "a"), false);
+  assert.equal(await mesh.client.account("a").cents(), 3);
+});
+
+test("a message that its target refuses is a dead letter", async () => {
+  await using mesh = await testMesh({ agents });
+  await mesh.client.account("a").tellNobody();
+  await mesh.settle();
+  const { message, ...letter } = mesh.deadLetters[0] ?? assert.fail("none");
+  assert.deepEqual(letter, {
+    from: "account/a",
+    to: "diary/d",
+    method: "note",
+    input: { of: "", text: "" },
+    reason: "user",
+    attempts: 1,
+  });
+  assert.match(message, /an empty note/);
+});
+
+test("log lines say whose they are", async () => {
+  await using mesh = await testMesh({ agents });
+  await mesh.client.account("a").tell("look");
+  const line = {
+    level: "warn",
+    message: "look",
+    agent: "account",
+    key: "a",
+    method: "tell",
+    fields: { cents: 0 },
+  };
+  assert.deepEqual(mesh.log, [line]);
+});
+
+test("a seed draws chance, and the order of what happens at the same time", async () => {
+  const run = async (seed: number) => {
+    await using mesh = await testMesh({ agents, seed });
+    const calls = Array.from({ length: 8 }, (_, by) => mesh.client.account("a").add(by));
+    return { sums: await Promise.all(calls), drawn: await mesh.client.account("a").draw() };
+  };
+  const [first, again, other] = [await run(1), await run(1), await run(2)];
+  assert.deepEqual(first, again);
+  assert.notDeepEqual(first.sums, other.sums);
+  assert.notDeepEqual(first.drawn, other.drawn);
+  const { uuid, random } = first.drawn;
+  assert.match(uuid, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  assert.ok(random >= 0 && random < 1);
+});
+
+test("several are asked at once, until their time is over", async () => {
+  await using mesh = await testMesh({ agents });
+  const collected = mesh.client.account("a").collect(["x", "y"]);
+  await mesh.advance("1s");
+  assert.deepEqual(await collected, { ok: 2, failed: 0, late: 1 });
+});
+
+test("a message is tried again when its time has come", async () => {
+  await using mesh = await testMesh({ agents });
+  await mesh.client.account("a").sendLate();
+  await mesh.settle();
+  assert.deepEqual(mesh.state(diary, "late"), { notes: {} });
+  await mesh.advance("1m");
+  assert.deepEqual(mesh.state(diary, "late"), { notes: { late: "at last" } });
+  assert.deepEqual(mesh.deadLetters, []);
+});
+
+test("calls that are left when the mesh is closed fail", async () => {
+  const mesh = await testMesh({ agents });
+  const left = assert.rejects(mesh.client.account("a").hang(), /the test mesh is closed/);
+  await mesh.settle();
+  await mesh[Symbol.asyncDispose]();
+  await left;
+});
+
+test("bad options are refused by name", async () => {
+  await assert.rejects(testMesh({ agents, sed: 1 } as never), /sed/);
+  await assert.rejects(testMesh({ agents, seed: 0.5 }), /seed of 0.5/);
+  await assert.rejects(testMesh({ agents: [] }), /at least one agent/);
+});

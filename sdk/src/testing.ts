@@ -1,0 +1,3 @@
+// Zone `voda/testing`: agents in the process of a test.
+export { type Explored, type ExploreOptions, explore } from "./explore.ts";
+export { type DeadLetter, type LogLine, type TestMesh, type TestMeshOptions, testMesh } from "./test-mesh.ts";

@@ -65,6 +65,15 @@ test("a plain path has exactly one method behind its key", () => {
   }
 });
 
+test("a method that is empty is told with the form of the path, one that is too long with its bound", () => {
+  const said = (path: string): string => {
+    const problem = read(path);
+    return problem.type === "problem" ? problem.message : "";
+  };
+  assert.equal(said("/agents/a/k/"), "the method is empty; calls go to POST /agents/{agent}/{key}/{method}");
+  assert.equal(said(`/agents/a/k/${"m".repeat(129)}`), "method of 129 bytes exceeds methodBytesMax 128");
+});
+
 test("names that are none are refused", () => {
   for (const path of [
     "/agents//k/m",

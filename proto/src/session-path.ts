@@ -42,6 +42,7 @@ export interface PathProblem {
  */
 export type PathHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
 
+const plainForm = "calls go to POST /agents/{agent}/{key}/{method}";
 const plainPath = /^(?:\/namespaces\/([^/]*))?\/agents\/([^/]*)\/([^/]*)\/([^/]*)$/;
 const typedPath = /^\/([A-Za-z_][\w.]*)\/([A-Za-z_]\w*)$/;
 const printableText = /^[\x21-\x7e]*$/;
@@ -77,15 +78,16 @@ export function readSessionPath<Plain extends PlainPath>(
 /** The session and method of a plain path, by itself: what its headers say is not looked at. */
 export function readPlainPath(path: string): PlainPath | PathProblem {
   const parts = plainPath.exec(path);
-  if (parts === null) return noSuchPath(path, "calls go to POST /agents/{agent}/{key}/{method}");
+  if (parts === null) return noSuchPath(path, plainForm);
   const [, namespace = defaultNamespace, agent = "", encodedKey = "", encodedMethod = ""] = parts;
   const wrong = identifierProblem("namespace", namespace) ?? identifierProblem("agent", agent);
   if (wrong !== undefined) return problem(wrong);
   const method = decodeName("method", encodedMethod);
   if (typeof method !== "string") return method;
   const methodBytes = utf8.encode(method).length;
-  if (methodBytes === 0 || methodBytes > methodBytesMax)
-    return problem(`method of ${methodBytes} bytes; it has 1 to methodBytesMax ${methodBytesMax}`);
+  if (methodBytes === 0) return problem(`the method is empty; ${plainForm}`);
+  if (methodBytes > methodBytesMax)
+    return problem(`method of ${methodBytes} bytes exceeds methodBytesMax ${methodBytesMax}`);
   const key = decodeKey(encodedKey);
   if (typeof key !== "string") return key;
   const prefix = path.slice(0, path.length - encodedMethod.length - 1);

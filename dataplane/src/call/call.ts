@@ -7,8 +7,8 @@ import type { SessionName, SessionToken } from "@voda/proto/session";
 export type Content = "json" | "proto";
 
 /**
- * end: delete the session. wake: load it and make the claim durable. deliver: the same, and deliver all that
- * it has sent.
+ * end: delete the session. wake: load it and make the claim durable. deliver, without an id: the same, and
+ * deliver all that it has sent; with the id of a message: seal it, so that it is never taken unless it was.
  */
 export type CallType = "invoke" | "end" | "wake" | "deliver";
 

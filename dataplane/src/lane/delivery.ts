@@ -1,6 +1,6 @@
 // Delivers what the session has sent, from the moment its record is accepted until it is over, and has itself
 // woken for it (PROTOCOL.md 6.2).
-import type { Code } from "@voda/proto/wire";
+import type { Code, Reason } from "@voda/proto/wire";
 import { type Failure, fail, outboxMessagesMax, sendBytes } from "../call/index.ts";
 import type { Flight } from "./append.ts";
 import {
@@ -257,7 +257,7 @@ const ofTheWorld: ReadonlySet<string> = new Set([
   "quota",
   "namespace_quota",
   "busy",
-]);
+] satisfies Reason[]);
 
 const isCounted = ({ reason }: Failure): boolean => !ofTheWorld.has(reason);
 
@@ -273,7 +273,7 @@ const finalCodes: ReadonlySet<Code> = new Set<Code>([
   "unauthenticated",
 ]);
 /** Another revision of the agent may do it. */
-const notFinal: ReadonlySet<string> = new Set(["schema", "unsupported_format"]);
+const notFinal: ReadonlySet<string> = new Set(["schema", "unsupported_format"] satisfies Reason[]);
 
 const isFinal = ({ code, reason }: Failure): boolean =>
   finalCodes.has(code) && !notFinal.has(reason) && !ofTheWorld.has(reason);

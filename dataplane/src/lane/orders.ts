@@ -1,4 +1,4 @@
-// Orders from outside the session: to claim it, to put it to sleep, to delete it.
+// Orders from outside the session: to claim it, to have it deliver, to put it to sleep, to delete it.
 import type { CallHead } from "../call/index.ts";
 
 /** The slice. `end` outranks `sleep`, and neither is taken back. */

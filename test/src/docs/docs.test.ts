@@ -128,6 +128,15 @@ const untold: Readonly<Record<string, string>> = {
   stdx: "bench memory",
 };
 
+test("a decision is numbered by its file alone, and says its context and its choice", () => {
+  const odd = filesInGit("docs/decisions/*.md").filter((path) => {
+    const text = read(path);
+    const has = (what: string): boolean => new RegExp(`^(?:## ${what}$|\\*\\*${what}\\.)`, "m").test(text);
+    return !/^# [A-Z]/.test(text) || !has("Context") || !has("Choice");
+  });
+  assert.deepEqual(odd, []);
+});
+
 test("every room, and every folder of one that is not listed here, has a README", () => {
   const folders = Object.entries(rooms).flatMap(([room, { folders: own }]) => [
     room,

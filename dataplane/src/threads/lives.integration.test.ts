@@ -37,7 +37,7 @@ const lives = agent("lives", {}).handlers({
     console.log("said with what was replaced");
   },
 });
-export default { agents: [lives] };
+export default { agents: [lives, agent("other", {}).handlers({ run: () => 1 })] };
 `,
 );
 
@@ -105,7 +105,7 @@ test("who holds a thread is named with its call, then the thread ends, and the n
   assert.equal(begun.has(call), true);
   assert.equal(why, `it was held for longer than maxTurn ${limitMs} ms`);
   const [named] = linesWith('a handler holds its thread"');
-  assert.deepEqual([named?.["call"], named?.["agent"]], [call, "lives"]);
+  assert.deepEqual([named?.["call"], named?.["agent"]], [call, "lives"], "it says which agent's it is");
   const [ended, ...others] = linesWith(
     "holds its thread for longer than maxTurn 2500 ms: the thread is ended",
   );
@@ -135,7 +135,7 @@ test("a bundle that loads no more is refused with what it did, until it does", a
   assert.match((await nextLoss()).why, /^what it wrote cannot be read/);
   const { failure } = await waitUntil(() => worker.refusal, "it does not load again");
   assert.equal(failure.reason, "worker_lost");
-  assert.match(failure.message, /^the code of lives does not run: Error: no model/);
+  assert.match(failure.message, /^the code of lives, other does not run: Error: no model/);
   assert.equal(failure.retryAfterMs, 1_000);
   rmSync(flag);
   await waitUntil(() => worker.refusal === undefined, "it loads again");

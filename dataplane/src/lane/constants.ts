@@ -43,6 +43,11 @@ export const transitMs = 6_000;
 
 /** Letters of one session on their way at once: each takes a call of the node. */
 export const awayMax = 64;
+/**
+ * Letters that one session sends in a millisecond, over its life: its numbers are below the store's time, in
+ * milliseconds, that many times. They stay whole until the year 2248.
+ */
+export const lettersPerMsMax = 1_024;
 /** A handler that fails on a letter so often will not do it: the letter is a dead one. */
 export const attemptsMax = 16;
 /** Until a letter goes again: doubling from the one to the other. Attempts take 7 minutes in all. */

@@ -18,6 +18,7 @@ import {
   attemptsMax,
   awayMax,
   letterLifeMs,
+  lettersPerMsMax,
   redeliverMinMs,
   rejectedRetryMs,
   resendMinMs,
@@ -318,7 +319,23 @@ test("whoever wakes the session delivers what it finds", () => {
   assert.deepEqual(numbers(claimed), [4]);
   const { token } = givenUp(rig, told(rig, 4, refused));
   assert.deepEqual(typesOf(rig.step({ type: "buried", token })), ["outbox", "done"]);
-  assert.deepEqual(numbers(sending(rig, 2, send("a"))), [9], "numbers go on");
+  const next = rig.world.storeMs * lettersPerMsMax;
+  assert.deepEqual(numbers(sending(rig, 2, send("a"))), [next]);
+  assert.deepEqual(numbers(sending(rig, 3, send("b"))), [next + 1], "numbers go on");
+});
+
+test("no number of a tail that the lane has lost is given out again", () => {
+  const rig = createRig().owner();
+  const left = rig.tip();
+  const sends = Array.from({ length: awayMax }, (_, i) => send(`k${i}`));
+  const lost = numbers(sending(rig, 2, ...sends));
+  assert.equal(lost.at(-1), awayMax);
+  const next = createRig();
+  next.world.storeMs = rig.world.storeMs + 1;
+  next.range(next.last(next.invoke(callOf(1)), left), left);
+  const { token } = one(next.turned(1, 1, [send("a")]), "ring");
+  const [n = 0] = numbers(next.accept(rung(next, token)));
+  assert.ok(n > awayMax, `number ${n} was given out before`);
 });
 
 test("what is over by a later record is not delivered, nor counted", () => {

@@ -4,7 +4,7 @@ import { openAsks } from "./asks.ts";
 import { openFold } from "./fold.ts";
 import type { Activation, Step } from "./lane.ts";
 import { openOrders } from "./orders.ts";
-import { restoreOwed } from "./outbox.ts";
+import { openOutbox } from "./outbox.ts";
 import type { Base } from "./replay.ts";
 import { keepReadable, openTip } from "./tip.ts";
 import { openTurns } from "./turns.ts";
@@ -29,7 +29,7 @@ export function open(
     orders: openOrders(),
     dedupe: base.dedupe,
     asks: openAsks(),
-    outbox: restoreOwed(base.outbox, lane.owed),
+    outbox: openOutbox(base.outbox, lane.owed, base.uid === undefined),
     seen: base.seen,
     timers: base.timers,
     journals: base.journals,

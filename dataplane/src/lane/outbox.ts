@@ -2,6 +2,7 @@
 // at a time. So a target never sees a number before a lower one that it has not taken (PROTOCOL.md 6.2).
 import { assert } from "@voda/stdx";
 import { type Failure, type Send, sendBytes } from "../call/index.ts";
+import { lettersPerMsMax } from "./constants.ts";
 import type { OutboxPart } from "./record-outbox.ts";
 import type { Letter } from "./types.ts";
 
@@ -28,6 +29,8 @@ export type Bell =
 export interface Outbox {
   /** Of the letter that a record holds next. */
   next: number;
+  /** The lane may have lost a tail whose numbers were given out: the next one is above all of them. */
+  isReplayed: boolean;
   /** Letters below it were over when a record last said so. */
   doneWritten: number;
   /** By number, ascending: accepted, and not over. */
@@ -49,6 +52,7 @@ export interface Outbox {
 
 export const createOutbox = (): Outbox => ({
   next: 1,
+  isReplayed: false,
   doneWritten: 1,
   letters: new Map(),
   targets: new Map(),
@@ -76,10 +80,21 @@ export function doneOf({ letters, next }: Outbox): number {
 }
 
 /**
+ * So much above all numbers that were given out before that none of them comes again, also when the lane has
+ * lost a tail, which nobody may know of: a target would hold such a letter for one that it has taken.
+ */
+export function startNumbers(outbox: Outbox, nowMs: number): void {
+  if (!outbox.isReplayed) return;
+  outbox.isReplayed = false;
+  outbox.next = Math.max(outbox.next, nowMs * lettersPerMsMax);
+}
+
+/**
  * The letters of the next record; `undefined` when it has nothing to say. Their numbers are
  * given out: the record is accepted, or this memory is void.
  */
 export function takeLetters(outbox: Outbox, sends: readonly Send[], atMs: number): OutboxPart | undefined {
+  if (sends.length > 0) startNumbers(outbox, atMs);
   const done = doneOf(outbox);
   const letters = sends.map((send): Letter => ({ ...send, n: outbox.next++, atMs }));
   if (letters.length === 0 && done === outbox.doneWritten) return undefined;
@@ -170,8 +185,9 @@ export function owedBy({ targets }: Outbox): Owed | undefined {
   return new Map(Array.from(targets.values(), (target) => [firstOf(target).n, target]));
 }
 
-/** The session is in memory again, and nobody else had it. */
-export function restoreOwed(outbox: Outbox, owed: Owed | undefined): Outbox {
+/** The session is in memory again. `owed`: and nobody else had it. `isBorn`: its source has sent nothing yet. */
+export function openOutbox(outbox: Outbox, owed: Owed | undefined, isBorn: boolean): Outbox {
+  outbox.isReplayed = !isBorn;
   for (const target of outbox.targets.values()) {
     const known = owed?.get(firstOf(target).n);
     if (known === undefined) continue;

@@ -2,7 +2,7 @@
 // like any other, in the record that takes it from the table or says when it is due next.
 import { type Again, isAtOnce, nextCronMs, outboxMessagesMax, type Send, sendBytes } from "../call/index.ts";
 import { timersFiredMax } from "./constants.ts";
-import type { Outbox } from "./outbox.ts";
+import { type Outbox, startNumbers } from "./outbox.ts";
 import type { Turned } from "./turns.ts";
 
 /** One that waits. */
@@ -86,9 +86,10 @@ export function takeTimers(
   const sends = turns.flatMap((turned) => turned.sends);
   const changes = new Map<string, TimerChange>();
   for (const send of sends) if (send.timing !== undefined) noteSend(changes, send, send.timing, nowMs);
-  let n = outbox.next + sends.filter(isAtOnce).length;
   const fired: Send[] = [];
   if (!fires) return { changes: [...changes.values()], fired };
+  startNumbers(outbox, nowMs);
+  let n = outbox.next + sends.filter(isAtOnce).length;
   const most = Math.min(timersFiredMax, outboxMessagesMax - outbox.letters.size);
   for (const timer of dueTimers(timers, outbox, nowMs)) {
     if (fired.length >= most) break;

@@ -415,6 +415,12 @@ export const canaries: Readonly<Record<string, Canary>> = {
     finds: /was taken, and is given up|is taken after it was given up/,
     options: { plan: { sends: 8, sleeps: 4 }, faults: { powerLosses: 0, slow: 0.2, lost: 0.1, crashes: 3 } },
   },
+  /** A lane that may have lost a tail does not give out its numbers again. */
+  numbersAboveLoss: {
+    patches: [lane("outbox", "if (!outbox.isReplayed) return;", "return;")],
+    finds: /^out of order|^not done/,
+    options: { plan: { sends: 8 }, faults: { powerLosses: 2 } },
+  },
   /** What is not over is in the folds. */
   outboxInFolds: {
     patches: [

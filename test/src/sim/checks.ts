@@ -43,7 +43,12 @@ const utf8 = new TextDecoder();
  * a record.
  * @throws Violation
  */
-export function follow(before: Version, record: LaneRecord, bytes: Uint8Array): Version[] {
+export function follow(
+  before: Version,
+  record: LaneRecord,
+  bytes: Uint8Array,
+  mayRepeat: (operation: number) => boolean,
+): Version[] {
   const what = `record ${record.rid.incarnation.slice(0, 4)}.${record.rid.counter}`;
   if (!sameRecord(record.prev, before.tip))
     throw new Violation(`diverged: ${what} does not continue the lane`);
@@ -61,17 +66,18 @@ export function follow(before: Version, record: LaneRecord, bytes: Uint8Array): 
     { effects, ever: before.ever, tip: record.rid, hash: hash16(bytes), n: record.n, owners },
   ];
   for (const turn of record.type === "turns" ? record.turns : [])
-    versions.push(take(versions.at(-1) ?? before, utf8.decode(turn.delta)));
+    versions.push(take(versions.at(-1) ?? before, utf8.decode(turn.delta), mayRepeat));
   return versions;
 }
 
-function take(before: Version, effect: string): Version {
+function take(before: Version, effect: string, mayRepeat: (operation: number) => boolean): Version {
   const op = opOf(effect);
   if (effect !== effectOf(op, before.effects)) {
     throw new Violation(
       `effect ${effect} was computed on a state that the lane does not have: ${before.effects.join(" ")}`,
     );
   }
-  if (before.ever.some((other) => opOf(other) === op)) throw new Violation(`effect ${op} happened twice`);
+  if (!mayRepeat(op) && before.ever.some((other) => opOf(other) === op))
+    throw new Violation(`effect ${op} happened twice`);
   return { ...before, effects: [...before.effects, effect], ever: [...before.ever, effect] };
 }

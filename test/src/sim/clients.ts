@@ -1,7 +1,7 @@
 // Clients: operations that are tried at some node until they are answered, and what an answer must say at
 // that instant.
 import type { Answer, CallId, Failure } from "../../../dataplane/src/call/index.ts";
-import { Violation } from "./checks.ts";
+import { opOf, Violation } from "./checks.ts";
 import type { Clockwork } from "./clockwork.ts";
 import type { FaultPlan } from "./options.ts";
 import type { Stores } from "./sessions.ts";
@@ -81,6 +81,8 @@ export class Clients {
   /** Effects that a loss of power took back. */
   readonly #lost = new Set<string>();
   readonly #lostStates = new Set<string>();
+  /** Operations that happened in the first session, which forgot them. */
+  readonly #forgotten = new Set<number>();
   /** Index of the newest version that any client has proof of. */
   #known = 0;
   #losses = 0;
@@ -151,10 +153,20 @@ export class Clients {
     this.#losses += 1;
     this.#known = Math.min(this.#known, length - 1);
     for (const sent of this.#attempts) sent.atLeast = Math.min(sent.atLeast, length - 1);
-    for (const version of this.#options.stores.main.versions.slice(length)) {
-      for (const effect of version.ever) this.#lost.add(effect);
+    const { versions } = this.#options.stores.main;
+    const kept = versions[length - 1]?.ever.length;
+    for (const version of versions.slice(length)) {
+      for (const effect of version.ever.slice(kept)) {
+        this.#lost.add(effect);
+        this.#forgotten.add(opOf(effect));
+      }
       this.#lostStates.add(version.effects.join(" "));
     }
+  }
+
+  /** What it sent may be taken, and is sent again where a node repeats it. */
+  isForgotten(operation: number): boolean {
+    return this.#forgotten.has(operation);
   }
 
   /** The same in the session that is asked. */

@@ -20,6 +20,7 @@ export function checkTaken(
   clockwork: Clockwork,
 ): void {
   if (!letters.includes(clients.operation(operation).kind)) return;
+  if (clients.isForgotten(operation)) return;
   clockwork.meet("a letter is taken");
   if (main.graves.has(operation)) throw new Violation(`${operation} is taken after it was given up`);
   const sent = everOf(main);
@@ -28,15 +29,16 @@ export function checkTaken(
   const taken = everOf(asked);
   const skipped = sent.slice(0, at).find((before) => {
     const isLetter = letters.includes(clients.operation(before).kind);
-    return isLetter && !taken.includes(before) && !main.graves.has(before);
+    return isLetter && !clients.isForgotten(before) && !taken.includes(before) && !main.graves.has(before);
   });
   if (skipped !== undefined)
     throw new Violation(`out of order: ${operation} was taken before ${skipped}, which was sent before it`);
 }
 
 /** @throws Violation */
-export function checkBuried(operation: number, { asked }: Stores): void {
-  if (everOf(asked).includes(operation)) throw new Violation(`${operation} was taken, and is given up`);
+export function checkBuried(operation: number, clients: Clients, { asked }: Stores): void {
+  if (!clients.isForgotten(operation) && everOf(asked).includes(operation))
+    throw new Violation(`${operation} was taken, and is given up`);
 }
 
 /** Nothing that was sent is on its way. */

@@ -108,8 +108,8 @@ export function planRun(options: RunOptions, random: Chance): FaultPlan {
     ends: some(0.12, 2),
     // not drawn: schedules without asks stay as they were
     asks: options.seed % 4 === 0 ? 1 + ((options.seed / 4) % 5) : 0,
-    // the same; what a loss of power takes of one of the two sessions only, nobody can tell
-    sends: faults.powerLosses === 0 && options.seed % 4 === 1 ? 2 + ((options.seed >> 2) % 7) : 0,
+    // the same; a loss of power takes of the sender only then
+    sends: options.seed % 4 === 1 ? 2 + ((options.seed >> 2) % 7) : 0,
     timers: faults.powerLosses === 0 && options.seed % 4 === 2 ? 1 + ((options.seed >> 2) % 5) : 0,
     // the same: what a power loss takes of a journal nobody can know
     runs: faults.powerLosses === 0 && options.seed % 4 === 3 ? 1 + ((options.seed >> 2) % 5) : 0,

@@ -178,16 +178,17 @@ interface Checking extends Pick<Scene, "plan" | "clockwork"> {
 
 /** Each checks what it accepts. */
 function createStores({ plan, clockwork, timers, clients }: Checking): Stores {
-  const quiet = { plan, clockwork, onBuried: () => undefined };
+  const quiet = { plan, clockwork, mayRepeat: () => false, onBuried: () => undefined };
   const stores: Stores = {
     main: new SimStore({
       ...quiet,
       onLoss: (left) => clients().forget(left),
-      onBuried: (operation) => checkBuried(operation, stores),
+      onBuried: (operation) => checkBuried(operation, clients(), stores),
       onAccepted: (record, operations) => timers.accepted(record, operations),
     }),
     asked: new SimStore({
       ...quiet,
+      mayRepeat: (operation) => clients().isForgotten(operation),
       onLoss: (left) => clients().forgetAsked(left),
       onAccepted: (_record, operations) => {
         for (const operation of operations.map(Math.trunc)) {

@@ -31,6 +31,8 @@ export interface StoreOptions {
   readonly clockwork: Clockwork;
   /** Hears how many versions are left before the others go. */
   readonly onLoss: (left: number) => void;
+  /** Whether the operation may happen twice: whoever had it done has forgotten it. */
+  readonly mayRepeat: (operation: number) => boolean;
   /** Hears of each record that is accepted, and of the operations that it commits. */
   readonly onAccepted: (record: LaneRecord, operations: readonly number[]) => void;
   /** Hears of each whose letter was given up. */
@@ -224,12 +226,12 @@ export class SimStore {
   }
 
   #accept({ bytes, gone }: AppendedRecord): number {
-    const { clockwork, onAccepted } = this.#options;
+    const { clockwork, onAccepted, mayRepeat } = this.#options;
     const { random } = clockwork;
     this.marks.checkAppend(this.#tipSeq);
     const record = decodeRecord(bytes, crc32);
     const before = this.#versions.length;
-    this.#versions.push(...follow(this.#versions.at(-1) ?? firstVersion, record, bytes));
+    this.#versions.push(...follow(this.#versions.at(-1) ?? firstVersion, record, bytes, mayRepeat));
     this.#lastSeq += 1 + (random.chance(0.2) ? random.below(4) : 0);
     if (gone) this.#rows = [];
     this.#note(record);

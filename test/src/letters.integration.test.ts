@@ -6,6 +6,8 @@ import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { programs } from "@voda/cli/harness";
+import { type SessionName, sessionToken } from "@voda/proto/session";
+import { laneSubjects, logStream } from "@voda/proto/wire";
 import { type Cluster, type ClusterNode, call, refusal, startCluster, waitUntil } from "./kit/index.ts";
 
 const config = fileURLToPath(new URL("./agents/letters.config.ts", import.meta.url));
@@ -117,6 +119,41 @@ test("what a session has sent is delivered after its node died, though nobody ca
   assert.deepEqual(new Set(Object.values(await taken())), new Set([1]));
   await n1.restart();
 });
+
+test("what a session sends after an accepted loss is taken, however many numbers were lost", async () => {
+  const key = "loses";
+  const flood = () => insist(`sender/${key}/flood`, { to: "hears", count: 1 });
+  const taken = async () => ((await call(n2.url, "sink/hears/taken")).body as Record<string, number>)["0"];
+  await call(n2.url, "sink/hears/open");
+  for (let sent = 0; sent < 6; sent += 1) await flood();
+  await waitUntil(async () => (await taken()) === 6, "all are taken");
+  await Promise.all([n1.kill9(), n2.kill9()]);
+  await loseLast({ namespace: "default", agent: "sender", key }, 3);
+  await Promise.all([n1.restart(), n2.restart()]);
+  await waitUntil(
+    async () => (await voda("accept-loss", `sender/${key}`)).code === 0,
+    "somebody accepts the loss",
+  );
+  for (let sent = 0; sent < 2; sent += 1) await flood();
+  await waitUntil(async () => (await taken()) === 8, "what was sent since is taken too");
+});
+
+/** Again until it is answered: both nodes are young. */
+async function insist(path: string, input: unknown): Promise<void> {
+  await waitUntil(async () => (await call(n1.url, path, { input })).status === 200, `${path} is answered`);
+}
+
+/** The last records of the lane go, as with a damaged file. */
+async function loseLast(name: SessionName, count: number): Promise<void> {
+  const nats = await cluster.nats.connect();
+  const ask = (method: string, body: object) =>
+    nats.request(`$JS.API.STREAM.${method}.${logStream(0)}`, JSON.stringify(body));
+  for (let left = count; left > 0; left -= 1) {
+    const got = await ask("MSG.GET", { last_by_subj: laneSubjects(sessionToken(name)).plain });
+    await ask("MSG.DELETE", { seq: got.json<{ message: { seq: number } }>().message.seq });
+  }
+  await nats.close();
+}
 
 interface Letter {
   readonly id: string;

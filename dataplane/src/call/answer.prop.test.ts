@@ -26,6 +26,7 @@ const failure: fc.Arbitrary<Failure> = fc
     metadata: fc.option(fc.dictionary(fc.string(), fc.string(), { noNullPrototype: true }), {
       nil: undefined,
     }),
+    by: fc.constantFrom("handler", "thread", undefined),
   })
   .map((one) => present(one) as Failure);
 const meta: fc.Arbitrary<AnswerMeta> = fc

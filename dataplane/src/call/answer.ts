@@ -18,7 +18,14 @@ export interface Failure {
   readonly message: string;
   readonly retryAfterMs?: number;
   readonly metadata?: Readonly<Record<string, string>>;
+  /**
+   * Whose it is: the handler's own words, whatever its reason is called, or of a handler that ended its
+   * thread. Absent: voda's.
+   */
+  readonly by?: (typeof failing)[number];
 }
+
+const failing = ["handler", "thread"] as const;
 
 /** An answer that says no. */
 export interface Failed {
@@ -53,7 +60,7 @@ export type Submit = (call: Call, reply: Reply) => TakeBack;
 export function fail(
   reason: Exclude<Reason, "user">,
   message: string,
-  more: Pick<Failure, "retryAfterMs" | "metadata"> = {},
+  more: Pick<Failure, "retryAfterMs" | "metadata" | "by"> = {},
 ): Failed {
   return { ok: false, failure: { code: reasons[reason], reason, message, ...more } };
 }
@@ -122,6 +129,7 @@ const reasonTag = 2;
 const messageTag = 3;
 const retryAfterTag = 4;
 const metadataTag = 5;
+const byTag = 6;
 
 /** Codes by their number, as gRPC and Connect have them. */
 const codes = new Map<number, Code>(
@@ -149,6 +157,10 @@ export function encodeFailure(failure: Failure): Uint8Array<ArrayBuffer> {
       out.text(value);
     }
   }
+  if (failure.by !== undefined) {
+    out.u8(byTag);
+    out.u8(failing.indexOf(failure.by));
+  }
   return out.finish();
 }
 
@@ -159,12 +171,14 @@ export function decodeFailure(bytes: Uint8Array): Failure {
   let message = "";
   let retryAfterMs: number | undefined;
   let metadata: Record<string, string> | undefined;
+  let by: Failure["by"];
   readEntries(bytes, (tag, input) => {
     if (tag === codeTag) code = codes.get(input.u8());
     else if (tag === reasonTag) reason = input.text();
     else if (tag === messageTag) message = input.text();
     else if (tag === retryAfterTag) retryAfterMs = input.varint();
     else if (tag === metadataTag) metadata = readMetadata(input);
+    else if (tag === byTag) by = failing[input.u8()];
     else return false;
     return true;
   });
@@ -176,6 +190,7 @@ export function decodeFailure(bytes: Uint8Array): Failure {
     message,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     ...(metadata === undefined ? {} : { metadata }),
+    ...(by === undefined ? {} : { by }),
   };
 }
 

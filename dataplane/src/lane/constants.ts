@@ -50,6 +50,12 @@ export const awayMax = 64;
 export const lettersPerMsMax = 1_024;
 /** A handler that fails on a letter so often will not do it: the letter is a dead one. */
 export const attemptsMax = 16;
+/** A handler that has ended so many threads on a letter is not given it again: neighbours pay for each. */
+export const threadsMax = 3;
+/** Until it is given it again: longer than a thread runs until its end is made good at once. */
+export const threadPauseMs = 10_000;
+/** A session that ends waits so long for letters that no handler is to blame for. */
+export const endPatienceMs = 15_000;
 /** Until a letter goes again: doubling from the one to the other. Attempts take 7 minutes in all. */
 export const redeliverMinMs = 100;
 /** See `redeliverMinMs`. */

@@ -4,7 +4,7 @@ import { hasDue, wantsBell } from "./delivery.ts";
 import { abandonFold } from "./fold.ts";
 import type { Activation, Slice, Step } from "./lane.ts";
 import { accept, type Orders, takeOrders } from "./orders.ts";
-import { forgetBell } from "./outbox.ts";
+import { forgetBell, hurryTargets } from "./outbox.ts";
 import { answerSeals } from "./seals.ts";
 import { carriedOutStill, failCall } from "./share.ts";
 import { wantClaim } from "./tip.ts";
@@ -43,17 +43,21 @@ function isBellFresh({ orders, outbox }: Activation): boolean {
 const isDelivery = ({ type, id }: CallHead): boolean => type === "deliver" && id === undefined;
 
 /** False when this activation goes: the order is for the next one. */
-function take({ out }: Step, { orders, tip, fold }: Activation, control: CallHead): boolean {
+function take({ out, world }: Step, activation: Activation, control: CallHead): boolean {
+  const { orders, tip, fold } = activation;
   const isEnd = control.type === "end";
   if (tip.claim === "released" || (!isEnd && orders.closing !== undefined)) return false;
   if (control.type === "wake" && tip.claim === "owner") {
     out.push({ type: "done", call: control.number });
     return true;
   }
-  accept(orders, control);
+  accept(orders, control, world.monotonicMs);
   // a session that is deleted needs no snapshot, and the tombstone waits for no page
-  if (isEnd) abandonFold(fold);
-  else wantClaim(tip);
+  if (!isEnd) wantClaim(tip);
+  else {
+    abandonFold(fold);
+    hurryTargets(activation.outbox);
+  }
   return true;
 }
 

@@ -17,12 +17,17 @@ import { type Failure, fail, type Send, sendBytes } from "../call/index.ts";
 import {
   attemptsMax,
   awayMax,
+  endPatienceMs,
   letterLifeMs,
   lettersPerMsMax,
   redeliverMinMs,
   rejectedRetryMs,
   resendMinMs,
+  threadPauseMs,
+  threadsMax,
+  worldRetryMaxMs,
 } from "./constants.ts";
+import { acceptLetters, createOutbox, openOutbox, owedBy } from "./outbox.ts";
 import type { LaneEffect } from "./types.ts";
 
 const send = (key: string, method = "take"): Send => ({ agent: "sink", key, method, body: sixteen(1) });
@@ -472,4 +477,59 @@ test("what was taken is known to whoever wakes the session, from folds and from 
   });
   const rig = createRig();
   assert.deepEqual(typesOf(rig.last(rig.invoke(letterOf(1, 7)), stored(7, fold))), ["open", "reply"]);
+});
+
+for (const reason of ["closed", "queue_full", "not_taken"] as const)
+  test(`what a handler throws on purpose is its own though it calls its reason ${reason}`, () => {
+    const own = { code: "failed_precondition", reason, message: "the shop is shut", by: "handler" } as const;
+    const rig = createRig().owner();
+    sending(rig, 2, send("a"));
+    const dead = givenUp(rig, told(rig, 1, own));
+    assert.deepEqual([dead.failure, dead.attempts], [own, 1]);
+  });
+
+test("a letter that has ended threadsMax threads is a dead one, and goes again after threadPauseMs only", () => {
+  const ended = fail("turn_timeout", "it held its thread", { by: "thread" }).failure;
+  const rig = createRig().owner();
+  sending(rig, 2, send("a"));
+  for (let thread = 1; thread < threadsMax; thread += 1) {
+    told(rig, 1, ended);
+    assert.deepEqual(numbers(rig.wait(threadPauseMs - 1, "outbox")), []);
+    assert.deepEqual(numbers(rig.wait(1, "outbox")), [1]);
+  }
+  assert.equal(givenUp(rig, told(rig, 1, ended)).attempts, threadsMax);
+});
+
+test("how many threads a letter has ended outlives the memory of its sender", () => {
+  const ended = fail("turn_timeout", "it held its thread", { by: "thread" }).failure;
+  const rig = createRig().owner();
+  sending(rig, 2, send("a"));
+  told(rig, 1, ended);
+  assert.deepEqual(owedBy(rig.activation.outbox)?.get(1)?.threads, 1);
+  const outbox = createOutbox();
+  acceptLetters(outbox, { done: 1, next: 2, letters: [...rig.activation.outbox.letters.values()] });
+  openOutbox(outbox, owedBy(rig.activation.outbox), false);
+  assert.equal([...outbox.targets.values()][0]?.threads, 1);
+});
+
+test("a session that ends has what waits tried at once, and gives up what nobody takes after endPatienceMs", () => {
+  const rig = createRig().owner();
+  sending(rig, 2, send("a"));
+  for (let attempt = 1; attempt < attemptsMax; attempt += 1) {
+    told(rig, 1, full);
+    rig.wait(60_000, "outbox");
+  }
+  told(rig, 1, full);
+  const ending = rig.step({ type: "control", call: callOf(3, { type: "end" }) });
+  assert.deepEqual(numbers(ending), [1]);
+  told(rig, 1, full);
+  assert.equal(one(rig.wait(endPatienceMs - 1, "outbox"), "deliver").isGivenUp, false);
+  told(rig, 1, full);
+  assert.equal(one(rig.wait(worldRetryMaxMs, "outbox"), "deliver").isGivenUp, false);
+  const seal = told(rig, 1, full);
+  assert.equal(one(seal, "deliver").isGivenUp, true);
+  const { failure, token } = one(told(rig, 1, full), "bury");
+  assert.match(failure.message, /^too many wait; .* whether it was taken is unknown/);
+  const gone = one(rig.step({ type: "buried", token }), "append");
+  assert.equal(gone.gone, true);
 });

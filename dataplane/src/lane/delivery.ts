@@ -6,11 +6,14 @@ import type { Flight } from "./append.ts";
 import {
   attemptsMax,
   awayMax,
+  endPatienceMs,
   letterLifeMs,
   redeliverMaxMs,
   redeliverMinMs,
   rejectedRetryMs,
   resendMinMs,
+  threadPauseMs,
+  threadsMax,
   timerArmMaxMs,
   worldRetryMaxMs,
 } from "./constants.ts";
@@ -169,27 +172,46 @@ export function delivered(
   if (target?.stage !== "away" || firstOf(target).n !== n) return;
   outbox.away -= 1;
   if (failure === undefined) over(step, activation, target);
-  else if (failure.reason === "not_taken" || isNobodyThere)
-    bury(step, activation, target, target.last ?? failure);
+  else if (isSealed(failure) || isNobodyThere) bury(step, activation, target, target.last ?? failure);
   else cameBack(step, activation, target, failure);
 }
+
+/** The target has said that it never will be taken. */
+const isSealed = ({ reason, by }: Failure): boolean => reason === "not_taken" && by === undefined;
 
 /** It goes again, or its session is asked to see to it that it is never taken. */
 function cameBack(step: Step, activation: Activation, target: Target, failure: Failure): void {
   const { outbox, orders } = activation;
+  const nowMs = step.world.monotonicMs;
+  const { endFromMs } = orders;
+  const isLate = endFromMs !== undefined && nowMs >= endFromMs + endPatienceMs;
   target.tries += 1;
   if (isCounted(failure)) target.attempts += 1;
-  const isLast =
-    isFinal(failure) || target.attempts >= attemptsMax || (orders.closing === "end" && isCounted(failure));
-  if (!isLast || target.last !== undefined) {
-    waitUntil(outbox, target, step.world.monotonicMs + pauseMs(target, failure));
-    return;
+  if (failure.by === "thread") target.threads += 1;
+  if (target.last !== undefined) {
+    if (isLate) bury(step, activation, target, unsure(failure));
+    else waitUntil(outbox, target, nowMs + pauseMs(target, failure));
+  } else if (isLate || isLast(target, failure, endFromMs !== undefined)) {
+    target.last = failure;
+    makeReady(outbox, target);
+  } else {
+    waitUntil(outbox, target, nowMs + pauseMs(target, failure));
   }
-  target.last = failure;
-  makeReady(outbox, target);
 }
 
+function isLast({ attempts, threads }: Target, failure: Failure, isEnding: boolean): boolean {
+  if (isFinal(failure) || attempts >= attemptsMax || threads >= threadsMax) return true;
+  return isEnding && isCounted(failure);
+}
+
+/** Of a session that ends: its target cannot even be asked. */
+const unsure = ({ message, ...failure }: Failure): Failure => ({
+  ...failure,
+  message: `${message}; the session that sent it has ended, and whether it was taken is unknown`,
+});
+
 function pauseMs({ tries }: Target, failure: Failure): number {
+  if (failure.by === "thread") return threadPauseMs;
   const mostMs = isCounted(failure) ? redeliverMaxMs : worldRetryMaxMs;
   return Math.min(mostMs, redeliverMinMs * 2 ** Math.min(tries - 1, 16));
 }
@@ -259,7 +281,8 @@ const ofTheWorld: ReadonlySet<string> = new Set([
   "busy",
 ] satisfies Reason[]);
 
-const isCounted = ({ reason }: Failure): boolean => !ofTheWorld.has(reason);
+/** A handler may have reasons of its own, and call them as it likes. */
+const isCounted = ({ reason, by }: Failure): boolean => by !== undefined || !ofTheWorld.has(reason);
 
 /** The same letter would be refused the same way again. */
 const finalCodes: ReadonlySet<Code> = new Set<Code>([
@@ -275,8 +298,8 @@ const finalCodes: ReadonlySet<Code> = new Set<Code>([
 /** Another revision of the agent may do it. */
 const notFinal: ReadonlySet<string> = new Set(["schema", "unsupported_format"] satisfies Reason[]);
 
-const isFinal = ({ code, reason }: Failure): boolean =>
-  finalCodes.has(code) && !notFinal.has(reason) && !ofTheWorld.has(reason);
+const isFinal = ({ code, reason, by }: Failure): boolean =>
+  finalCodes.has(code) && (by === "handler" || !(notFinal.has(reason) || ofTheWorld.has(reason)));
 
 const days = letterLifeMs / 86_400_000;
 const tooOld: Failure = fail(

@@ -4,6 +4,8 @@ import type { CallHead } from "../call/index.ts";
 /** The slice. `end` outranks `sleep`, and neither is taken back. */
 export interface Orders {
   closing: "sleep" | "end" | undefined;
+  /** When its end was ordered, by the monotonic clock. */
+  endFromMs: number | undefined;
   /** Who waits for its end, or for the claim. */
   waiting: CallHead[];
   /** Whether the bell was rung anew after the last order came: whoever gives it takes away what it found. */
@@ -12,7 +14,7 @@ export interface Orders {
 
 /** Orders belong to one activation; those that it could not carry out go back to the lane (`drop`). */
 export function openOrders(): Orders {
-  return { closing: undefined, waiting: [], isBellFresh: false };
+  return { closing: undefined, endFromMs: undefined, waiting: [], isBellFresh: false };
 }
 
 /** Finish what runs, then fold with release. */
@@ -21,10 +23,12 @@ export function sleep(orders: Orders): void {
 }
 
 /** The control is carried out later; an end closes the session now. */
-export function accept(orders: Orders, control: CallHead): void {
+export function accept(orders: Orders, control: CallHead, nowMs: number): void {
   orders.waiting.push(control);
   orders.isBellFresh = false;
-  if (control.type === "end") orders.closing = "end";
+  if (control.type !== "end") return;
+  orders.closing = "end";
+  orders.endFromMs ??= nowMs;
 }
 
 /** Takes out the waiting ones that match. */

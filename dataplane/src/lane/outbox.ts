@@ -14,6 +14,8 @@ export interface Target {
   /** How often the first letter has come back, and how often its handler is to blame. */
   tries: number;
   attempts: number;
+  /** How many threads its handler has ended. */
+  threads: number;
   /** Why the first letter is given up, unless its session says that it was taken. */
   last: Failure | undefined;
   retryAtMs: number;
@@ -139,6 +141,7 @@ export function endLetter(outbox: Outbox, target: Target): Letter {
   target.letters.shift();
   target.tries = 0;
   target.attempts = 0;
+  target.threads = 0;
   target.last = undefined;
   if (target.letters.length === 0) outbox.targets.delete(nameOf(letter));
   return letter;
@@ -156,6 +159,12 @@ export function waitUntil(outbox: Outbox, target: Target, atMs: number): void {
   target.retryAtMs = atMs;
   outbox.waiting.push(target);
   outbox.dueMs = Math.min(outbox.dueMs, atMs);
+}
+
+/** All that wait are ready: whoever sent them waits no longer. */
+export function hurryTargets(outbox: Outbox): void {
+  for (const target of outbox.waiting) target.retryAtMs = 0;
+  outbox.dueMs = 0;
 }
 
 /** Those whose time has come are ready. */
@@ -177,7 +186,7 @@ export function nextTarget(outbox: Outbox): Target | undefined {
 }
 
 /** What is known of first letters when memory is dropped: one that ends its thread must come to an end. */
-export type Owed = ReadonlyMap<number, Pick<Target, "tries" | "attempts" | "last">>;
+export type Owed = ReadonlyMap<number, Pick<Target, "tries" | "attempts" | "threads" | "last">>;
 
 /** By number; `undefined` when nothing is: the lane may be forgotten. */
 export function owedBy({ targets }: Outbox): Owed | undefined {
@@ -193,6 +202,7 @@ export function openOutbox(outbox: Outbox, owed: Owed | undefined, isBorn: boole
     if (known === undefined) continue;
     target.tries = known.tries;
     target.attempts = known.attempts;
+    target.threads = known.threads;
     target.last = known.last;
   }
   return outbox;
@@ -221,6 +231,7 @@ function addLetter(outbox: Outbox, letter: Letter): void {
     stage: "ready",
     tries: 0,
     attempts: 0,
+    threads: 0,
     last: undefined,
     retryAtMs: 0,
   };

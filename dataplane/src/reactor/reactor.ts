@@ -144,7 +144,11 @@ export class Reactor {
       live.workersLost += 1;
       if (overdue === number) this.#giveUp(hosted, live, heldTooLong(hosted, live.call));
       else if (begun.holder === number)
-        this.#giveUp(hosted, live, fail("internal", `the handler ended its thread: ${why}`));
+        this.#giveUp(
+          hosted,
+          live,
+          fail("internal", `the handler ended its thread: ${why}`, { by: "thread" }),
+        );
       else if (live.workersLost >= workersLostMax)
         this.#giveUp(
           hosted,
@@ -412,7 +416,9 @@ function turnLimitOf({ agent }: Pick<Hosted, "agent">, { method }: Pick<Call, "m
 
 function heldTooLong(hosted: Hosted, call: Call): Failed {
   const { ms, name } = turnLimitOf(hosted, call);
-  return fail("turn_timeout", `the handler held its thread for longer than ${name} ${ms} ms`);
+  return fail("turn_timeout", `the handler held its thread for longer than ${name} ${ms} ms`, {
+    by: "thread",
+  });
 }
 
 function queueFull(hosted: Hosted | undefined): Failed | undefined {

@@ -159,6 +159,7 @@ describe("an activation", () => {
       reason: "user",
       message: "not today",
       metadata: {},
+      by: "handler",
     });
     assert.deepEqual(value(run("get")), { count: 0, name: "none" });
   });
@@ -185,7 +186,13 @@ describe("an activation", () => {
     const { run, answerOf, logged } = activationRig();
     const answer = answerOf(run("wrongError"));
     assert.ok(!answer.ok);
-    assert.deepEqual(answer.failure, { code: "unknown", reason: "user", message: "7", metadata: {} });
+    assert.deepEqual(answer.failure, {
+      code: "unknown",
+      reason: "user",
+      message: "7",
+      metadata: {},
+      by: "handler",
+    });
     assert.match(logged[0] ?? "", /has the code "nonsense"/);
   });
 

@@ -31,7 +31,8 @@ describe("asks of a handler", () => {
   test("a failed ask rejects with what failed, and passes on when nobody catches it", async () => {
     const { activation, asks, run, answerOf, said } = activationRig();
     const call = run("asks", 3);
-    const failure = { code: "aborted", reason: "mine", message: "m", metadata: { a: "b" } } as const;
+    const own = { reason: "mine", metadata: { a: "b" }, by: "handler" } as const;
+    const failure = { code: "aborted", message: "m", ...own } as const;
     activation.askAnswered(asks[0]?.askId ?? 0, { ok: false, failure });
     await until(() => said.length === 1);
     assert.deepEqual(answerOf(call), { ok: false, failure });

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { sourceScheme } from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
 import { VodaError } from "voda";
+import { fail } from "../call/index.ts";
 import { type Asking, FailedAsk } from "./failed-ask.ts";
 import { endingOf } from "./failure.ts";
 import { describeThrown } from "./thrown.ts";
@@ -44,6 +45,16 @@ test("what the asked handler threw keeps its words; the log has the ask", () => 
     at: "bot.ts:7:3",
     asked: "bot/k1 -> slow/x nap",
   });
+});
+
+test("what a handler throws on purpose is its own, and stays so when an asker does not catch it", () => {
+  const thrown = new VodaError("failed_precondition", "the shop is shut", { reason: "closed" });
+  const { failure } = endingOf(thrown, undefined, "").answer;
+  assert.equal(failure.by, "handler");
+  const passedOn = endingOf(new FailedAsk(failure, asking), undefined, "").answer;
+  assert.deepEqual([passedOn.failure.by, passedOn.failure.message], ["handler", "the shop is shut"]);
+  const busy = fail("queue_full", "too many wait").failure;
+  assert.equal(endingOf(new FailedAsk(busy, asking), undefined, "").answer.failure.by, undefined);
 });
 
 test("only errors of asks have asked something", () => {

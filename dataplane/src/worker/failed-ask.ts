@@ -31,16 +31,19 @@ export function siteOf(): Asking["site"] {
 
 export class FailedAsk extends VodaError {
   readonly #way: string;
+  readonly #isOfVoda: boolean;
 
   /** What the asked handler threw on purpose keeps its words: they are for the asker's program. */
   constructor(failure: Failure, asking: Asking) {
     const { code, reason, metadata, retryAfterMs } = failure;
-    super(code, isOfVoda(reason) ? messageOf(failure, asking) : failure.message, {
+    const isVodas = isOfVoda(failure);
+    super(code, isVodas ? messageOf(failure, asking) : failure.message, {
       reason,
       ...(metadata !== undefined && { details: metadata }),
       ...(retryAfterMs !== undefined && { retryAfter: retryAfterMs }),
     });
     this.#way = wayOf(asking);
+    this.#isOfVoda = isVodas;
     const frames = textOf(() => String(asking.site.stack)).split("\n");
     this.stack = [`${this.name}: ${this.message}`, ...frames.slice(1)].join("\n");
   }
@@ -49,11 +52,15 @@ export class FailedAsk extends VodaError {
   static wayOf(error: unknown): string | undefined {
     return typeof error === "object" && error !== null && #way in error ? error.#way : undefined;
   }
+
+  /** Whether it is an ask's, and its words are voda's own, not a handler's. */
+  static isOfVoda(error: unknown): boolean {
+    return typeof error === "object" && error !== null && #way in error && error.#isOfVoda;
+  }
 }
 
-/** Whether the words are voda's own, not a handler's. */
-export function isOfVoda(reason: string): boolean {
-  return reason !== "user" && Object.hasOwn(reasons, reason);
+function isOfVoda({ reason, by }: Failure): boolean {
+  return by !== "handler" && reason !== "user" && Object.hasOwn(reasons, reason);
 }
 
 function wayOf({ path, method }: Asking): string {

@@ -6,7 +6,7 @@ import { BrokenSchemaError, isRefusedInput, retryAfterMsMax, VodaError } from "v
 import { decodeAnswer, encodeAnswer, type Failed, type Failure, fail } from "../call/index.ts";
 import type { LogLevel } from "../threads/index.ts";
 import { BadInput } from "./convert.ts";
-import { FailedAsk, isOfVoda } from "./failed-ask.ts";
+import { FailedAsk } from "./failed-ask.ts";
 import { describeThrown, kindOf, textOf } from "./thrown.ts";
 
 /** What is told to whom. */
@@ -126,6 +126,7 @@ function thrownOnPurpose(error: VodaError): Ending {
     metadata: Object.fromEntries(
       Object.entries(error.details ?? {}).map(([name, value]) => [name, whole(value)]),
     ),
+    ...(!FailedAsk.isOfVoda(error) && { by: "handler" }),
   };
   const { at, stack } = describeThrown(error);
   const answer: Failed = { ok: false, failure };
@@ -135,8 +136,7 @@ function thrownOnPurpose(error: VodaError): Ending {
     if (isRefusedInput(error))
       return { answer, level: "info", message: `input refused: ${failure.message}`, facts };
     const said = `handler threw ${kindOf(error)}: ${failure.message}`;
-    if (asked === undefined || !isOfVoda(failure.reason))
-      return { answer, level: "info", message: said, facts };
+    if (!FailedAsk.isOfVoda(error)) return { answer, level: "info", message: said, facts };
     return { answer, level: "warn", message: `handler failed by what it asked: ${failure.message}`, facts };
   }
   const known = Object.keys(grpcCodes).join(", ");

@@ -91,7 +91,8 @@ const sink = agent("sink", { taken: s.map<number>(), isOpen: s.register(false) }
     },
     refuse(ctx, what: string) {
       ctx.state.taken.set(what, (ctx.state.taken.get(what) ?? 0) + 1);
-      if (!ctx.state.isOpen) throw new VodaError("invalid_argument", `${what} is refused`);
+      if (!ctx.state.isOpen)
+        throw new VodaError("invalid_argument", `${what} is refused`, { reason: "closed" });
     },
   });
 

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { crc32 } from "node:zlib";
 import {
   all,
   callOf,
   createRig,
+  hash,
   me,
   one,
   other,
@@ -28,6 +30,7 @@ import {
   worldRetryMaxMs,
 } from "./constants.ts";
 import { acceptLetters, createOutbox, openOutbox, owedBy } from "./outbox.ts";
+import { decodeStored, replay } from "./replay.ts";
 import type { LaneEffect } from "./types.ts";
 
 const send = (key: string, method = "take"): Send => ({ agent: "sink", key, method, body: sixteen(1) });
@@ -323,10 +326,41 @@ test("whoever wakes the session delivers what it finds", () => {
   const claimed = rig.accept(opened);
   assert.deepEqual(numbers(claimed), [4]);
   const { token } = givenUp(rig, told(rig, 4, refused));
-  assert.deepEqual(typesOf(rig.step({ type: "buried", token })), ["outbox", "done"]);
+  const said = rig.step({ type: "buried", token });
+  assert.deepEqual(typesOf(said), ["outbox", "append"]);
+  assert.deepEqual(typesOf(rig.accept(said)), ["done"], "only when the lane says so");
   const next = rig.world.storeMs * lettersPerMsMax;
   assert.deepEqual(numbers(sending(rig, 2, send("a"))), [next]);
   assert.deepEqual(numbers(sending(rig, 3, send("b"))), [next + 1], "numbers go on");
+});
+
+test("what is given up does not rise again, whatever else is on its way, and though nobody calls the session", () => {
+  const rig = createRig().held();
+  const born = rig.turned(1);
+  rig.accept(born);
+  rig.invoke(callOf(2));
+  const { token: bell } = one(rig.turned(2, 1, [send("a"), send("b"), send("b"), send("b")]), "ring");
+  const sent = rung(rig, bell);
+  rig.accept(sent);
+  told(rig, 2);
+  const { token } = givenUp(rig, told(rig, 3, refused));
+  const said = rig.step({ type: "buried", token });
+  const rows = [born, sent, said].map((effects) => one(effects, "append"));
+  const base = replay(
+    rows.map(({ bytes }, seq) => decodeStored({ seq: seq + 1, atMs: 1_000, bytes }, crc32, hash)),
+  );
+  assert.ok(typeof base === "object");
+  assert.deepEqual([...base.outbox.letters.keys()], [1, 4]);
+});
+
+test("a session that sleeps says by its fold what is given up", () => {
+  const rig = createRig().owner();
+  sending(rig, 2, send("a"));
+  const { token } = givenUp(rig, told(rig, 1, refused));
+  rig.step({ type: "sleep" });
+  assert.deepEqual(typesOf(rig.step({ type: "buried", token })), ["outbox"]);
+  const slept = rig.accept(rig.cut());
+  assert.deepEqual(typesOf(slept).slice(0, 1), ["unring"]);
 });
 
 test("no number of a tail that the lane has lost is given out again", () => {

@@ -83,9 +83,9 @@ function bellDueMs(step: Step, activation: Activation): number | undefined {
   return isOurs && timers.table.size > 0 ? soonestMs(timers) : undefined;
 }
 
-/** Something is sent and not over, or is about to be sent. */
+/** Something is sent and not over, or not said to be, or is about to be sent. */
 export function wantsBell({ outbox, turns, append }: Activation): boolean {
-  return outbox.letters.size > 0 || turns.sending > 0 || isSending(append.flight);
+  return outbox.letters.size + outbox.graves.size > 0 || turns.sending > 0 || isSending(append.flight);
 }
 
 function isSending(flight: Flight | undefined): boolean {
@@ -245,8 +245,10 @@ function replied(step: Step, activation: Activation, event: StoreReply): boolean
   const target = outbox.burying.get(event.token);
   if (target === undefined) return false;
   outbox.burying.delete(event.token);
-  if (event.type === "buried") over(step, activation, target);
-  else waitUntil(outbox, target, step.world.monotonicMs + worldRetryMaxMs);
+  if (event.type === "buried") {
+    outbox.graves.add(firstOf(target).n);
+    over(step, activation, target);
+  } else waitUntil(outbox, target, step.world.monotonicMs + worldRetryMaxMs);
   return true;
 }
 

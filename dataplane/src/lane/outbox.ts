@@ -49,6 +49,8 @@ export interface Outbox {
   away: number;
   /** Targets whose first letter is given up, by the token of its dead letter. */
   readonly burying: Map<number, Target>;
+  /** Given up since a record last said so. */
+  readonly graves: Set<number>;
   bell: Bell;
 }
 
@@ -65,6 +67,7 @@ export const createOutbox = (): Outbox => ({
   armedMs: Number.POSITIVE_INFINITY,
   away: 0,
   burying: new Map(),
+  graves: new Set(),
   bell: noBell,
 });
 
@@ -99,8 +102,9 @@ export function takeLetters(outbox: Outbox, sends: readonly Send[], atMs: number
   if (sends.length > 0) startNumbers(outbox, atMs);
   const done = doneOf(outbox);
   const letters = sends.map((send): Letter => ({ ...send, n: outbox.next++, atMs }));
-  if (letters.length === 0 && done === outbox.doneWritten) return undefined;
-  return { done, next: outbox.next, letters };
+  if (letters.length === 0 && done === outbox.doneWritten && outbox.graves.size === 0) return undefined;
+  const buried = [...outbox.graves].filter((n) => n >= done).sort((a, b) => a - b);
+  return { done, next: outbox.next, letters, ...(buried.length > 0 && { buried }) };
 }
 
 /** All that is not over, for a fold; `undefined` of a session that never sent. */
@@ -110,21 +114,31 @@ export function outboxAt(outbox: Outbox): OutboxPart | undefined {
 }
 
 /** The record lies in the lane: what its turns sent may go. */
-export function acceptLetters(outbox: Outbox, { done, letters }: OutboxPart): void {
+export function acceptLetters(outbox: Outbox, { done, letters, buried = [] }: OutboxPart): void {
   outbox.doneWritten = Math.max(outbox.doneWritten, done);
+  for (const n of outbox.graves) if (n < done || buried.includes(n)) outbox.graves.delete(n);
   for (const letter of letters) addLetter(outbox, letter);
 }
 
 /** The same of a record that is replayed. What the fold before knows is no news, wherever the record lies. */
-export function replayLetters(outbox: Outbox, { done, next, letters }: OutboxPart): void {
+export function replayLetters(outbox: Outbox, { done, next, letters, buried = [] }: OutboxPart): void {
   for (const letter of letters)
     if (letter.n >= outbox.next) addLetter(outbox, { ...letter, body: letter.body.slice() });
   outbox.next = Math.max(outbox.next, next);
   outbox.doneWritten = Math.max(outbox.doneWritten, done);
+  for (const n of buried) endUpTo(outbox, n);
   for (const letter of outbox.letters.values()) {
     if (letter.n >= outbox.doneWritten) return;
     endLetter(outbox, targetOf(outbox, letter));
   }
+}
+
+/** It is over, and so are those that were sent to its target before. */
+function endUpTo(outbox: Outbox, n: number): void {
+  const letter = outbox.letters.get(n);
+  if (letter === undefined) return;
+  const target = targetOf(outbox, letter);
+  for (const { n: first } of target.letters.slice()) if (first <= n) endLetter(outbox, target);
 }
 
 /** Of a target of the outbox: it leaves with its last letter. */

@@ -12,6 +12,8 @@ export interface OutboxPart {
   readonly next: number;
   /** In ascending order. */
   readonly letters: readonly Letter[];
+  /** Of a record with turns, ascending: those above `done` that were given up. Absent: none. */
+  readonly buried?: readonly number[];
 }
 
 /** The highest number that came from a source. */
@@ -37,6 +39,19 @@ export const outboxPart = {
     done: reader.varint(),
     next: reader.varint(),
     letters: readList(reader, 7, readLetter),
+  }),
+};
+
+/** A part of its own: versions before it do not know it. */
+export const buriedPart = {
+  isEmpty: ({ buried = [] }: OutboxPart): boolean => buried.length === 0,
+  write: (writer: ByteWriter, { buried = [] }: OutboxPart): void =>
+    writeList(writer, buried, (_, n) => writer.varint(n)),
+  read: (reader: ByteReader): OutboxPart => ({
+    done: 0,
+    next: 0,
+    letters: [],
+    buried: readList(reader, 1, (body) => body.varint()),
   }),
 };
 

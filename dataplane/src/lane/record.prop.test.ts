@@ -64,9 +64,9 @@ const letter = plain({
   method: fc.string(),
   body: blob,
 });
-const outbox = fc.option(plain({ done: count, next: count, letters: fc.array(letter, { maxLength: 3 }) }), {
-  nil: undefined,
-});
+const sent = { done: count, next: count, letters: fc.array(letter, { maxLength: 3 }) };
+const outbox = fc.option(plain(sent), { nil: undefined });
+const buried = fc.array(count, { minLength: 1, maxLength: 3 });
 const marks = (isGivenUp: boolean) =>
   fc.array(plain({ source: sixteen, n: count, usedAtMs: count, isGivenUp: fc.constant(isGivenUp) }), {
     maxLength: 3,
@@ -124,7 +124,7 @@ const record: fc.Arbitrary<LaneRecord> = fc.oneof(
     ...named,
     type: fc.constant("turns" as const),
     turns: fc.array(turn, { maxLength: 6 }),
-    outbox,
+    outbox: fc.oneof(outbox, plain({ ...sent, buried })),
     seen,
     timers,
     journal,

@@ -213,6 +213,17 @@ const laterRecords: Record<string, LaneRecord> = {
     timers: [],
     journal: undefined,
   },
+  burying: {
+    ...head,
+    type: "turns",
+    born: false,
+    name: undefined,
+    turns: [],
+    outbox: { done: 3, next: 300, letters: [], buried: [299, 2 ** 45] },
+    seen: [],
+    timers: [],
+    journal: undefined,
+  },
   givingUp: { ...plainFold, seen: [...seen, ...givenUp] },
   carrying: { ...plainFold, outbox, seen },
   scheduling: {

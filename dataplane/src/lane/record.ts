@@ -22,7 +22,7 @@ import { type FoldSnapshot, noTrims, snapshotPart, type Trims, trimsPart } from 
 import { readFormat1 } from "./record-format-1.ts";
 import { type RecordHead, readHead, writeHead } from "./record-head.ts";
 import { type JournalPart, journalPart } from "./record-journal.ts";
-import { type OutboxPart, outboxPart, type SeenMark, seenPart } from "./record-outbox.ts";
+import { buriedPart, type OutboxPart, outboxPart, type SeenMark, seenPart } from "./record-outbox.ts";
 import { timersPart } from "./record-timers.ts";
 import { type TurnEntry, turnsPart } from "./record-turns.ts";
 import type { TimerChange } from "./timers.ts";
@@ -109,6 +109,13 @@ const parts: readonly Part[] = [
   part(10, "timers", timersPart, (record) => (record.type === "fold" ? record.timers : undefined)),
   part(11, "journal", journalPart, (record) => (record.type === "turns" ? record.journal : undefined)),
   part(12, "journal", journalPart, (record) => (record.type === "fold" ? record.journal : undefined)),
+  part(
+    13,
+    "outbox",
+    buriedPart,
+    (record) => (record.type === "turns" ? record.outbox : undefined),
+    ({ buried = [] }, before) => before && { ...before, buried },
+  ),
 ];
 const knownTags = parts.map(({ tag }) => tag);
 

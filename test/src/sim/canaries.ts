@@ -342,7 +342,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
     patches: [
       lane(
         "outbox",
-        "  return { done, next: outbox.next, letters };",
+        "  return { done, next: outbox.next, letters, ...(buried.length > 0 && { buried }) };",
         "  for (const letter of letters) addLetter(outbox, letter);\n  return { done, next: outbox.next, letters: [] };",
       ),
     ],
@@ -408,12 +408,18 @@ export const canaries: Readonly<Record<string, Canary>> = {
     patches: [
       lane(
         "delivery",
-        "  makeReady(outbox, target);\n}\n\nfunction pauseMs",
-        "  bury(step, activation, target, failure);\n}\n\nfunction pauseMs",
+        "    target.last = failure;\n    makeReady(outbox, target);",
+        "    bury(step, activation, target, failure);",
       ),
     ],
     finds: /was taken, and is given up|is taken after it was given up/,
     options: { plan: { sends: 8, sleeps: 4 }, faults: { powerLosses: 0, slow: 0.2, lost: 0.1, crashes: 3 } },
+  },
+  /** What is given up is said by the next record, whatever is on its way before it. */
+  graveInRecords: {
+    patches: [lane("delivery", "    outbox.graves.add(firstOf(target).n);\n", "")],
+    finds: /^risen: /,
+    options: { plan: { sends: 8 }, faults: { powerLosses: 0, slow: 0.2 } },
   },
   /** A lane that may have lost a tail does not give out its numbers again. */
   numbersAboveLoss: {

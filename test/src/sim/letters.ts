@@ -46,6 +46,7 @@ export function areOver(clients: Clients, { main, asked }: Stores): boolean {
   const taken = everOf(asked);
   return everOf(main).every((operation) => {
     const { kind } = clients.operation(operation);
+    if (kind === "poison" && !main.graves.has(-operation)) return false;
     return !letters.includes(kind) || taken.includes(operation) || main.graves.has(operation);
   });
 }

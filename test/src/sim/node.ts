@@ -273,15 +273,17 @@ export class SimNode {
     const { process, link } = this;
     const { clockwork, stores, plan } = this.#options;
     const say = (line: string): void => this.#say(line);
+    const store = createStorePort({ clockwork, process, link, stores, say });
     return new Reactor({
       ports: {
         worker: this.#threads.port,
-        store: createStorePort({ clockwork, process, link, stores, say }),
+        store,
         callers: { check: (call, _grant, done) => done(call), threadEnded: () => undefined },
         mesh: {
           forward: (incarnation, call, told) => this.network.forward(incarnation, call, told),
           owned: ({ epoch }) => say(`owns the session in epoch ${epoch}`),
-          released: (_session, why) => {
+          released: (session, why) => {
+            store.forget(session);
             say(`cold, ${why}`);
             const occasion = coldOccasions[why];
             if (occasion !== undefined) clockwork.meet(occasion);

@@ -5,6 +5,9 @@ import type { SimStore } from "./store.ts";
 const mainName = { namespace: "default", agent: "simulated", key: "session" };
 const askedName = { namespace: "default", agent: "simulated", key: "asked" };
 
+/** An agent that is not deployed: what is sent to it is given up at once, beside all other letters. */
+export const nobody = "nobody";
+
 export const mainSession = { name: mainName, token: sessionToken(mainName) };
 export const askedSession = { name: askedName, token: sessionToken(askedName) };
 

@@ -1,7 +1,7 @@
 // The store as a simulated node reaches it: every request is answered or fails; appends may get lost.
 import { hash16 } from "@voda/proto/hash16";
 import { bytesEqual } from "@voda/stdx";
-import type { Resolver, Session, StorePort } from "../../../dataplane/src/reactor/index.ts";
+import type { AppendedRecord, Resolver, Session, StorePort } from "../../../dataplane/src/reactor/index.ts";
 import type { Clockwork } from "./clockwork.ts";
 import type { Link } from "./link.ts";
 import { NodeMarks } from "./marks.ts";
@@ -20,9 +20,13 @@ export interface StorePortOptions {
 /** A request without a reply fails after this time. */
 const replyMsMax = 700;
 
-export function createStorePort({ clockwork, process, link, stores, say }: StorePortOptions): StorePort {
+/** `forget`: the memory of the session is dropped. */
+export type SimStorePort = StorePort & { readonly forget: (session: Session) => void };
+
+export function createStorePort({ clockwork, process, link, stores, say }: StorePortOptions): SimStorePort {
   const of = ({ name }: Session): SimStore => stores[isAsked(name) ? "asked" : "main"];
   const marksOf = marksOfStores(process, link);
+  const dead = deadOf();
 
   function tell<T>({ answered, failed }: Resolver<T>, act: () => T): void {
     let isOver = false;
@@ -42,14 +46,16 @@ export function createStorePort({ clockwork, process, link, stores, say }: Store
     ...trimming(clockwork, link, of),
     append(session, record, { accepted, refused, rejected }) {
       say(`sends a record expecting ${record.expect}`);
+      const known = dead.knownTo(session, record);
       link.publish((reply) =>
-        of(session).append(record, (result) =>
+        of(session).append(record, (result) => {
+          if (typeof result === "number") of(session).say(known);
           reply(() => {
             if (result === "refused") refused();
             else if (result === "full") rejected("the store is full");
             else accepted(result);
-          }),
-        ),
+          });
+        }),
       );
     },
     last: (session, leader, told) =>
@@ -74,8 +80,38 @@ export function createStorePort({ clockwork, process, link, stores, say }: Store
       tell({ answered: told, failed }, () => of(session).ring(bell));
     },
     unring: (session, seq) => link.publish(() => of(session).unring(seq)),
-    bury: (session, { letter }, told) => tell(told, () => of(session).bury(Number(letter.method))),
+    bury(session, { letter }, { answered, failed }) {
+      const operation = Number(letter.method);
+      const note = dead.noting(session, operation);
+      const told = (): void => {
+        note();
+        answered();
+      };
+      tell({ answered: told, failed }, () => of(session).bury(operation));
+    },
+    forget: ({ name }) => dead.forget(name.key),
     writeName: () => undefined,
+  };
+}
+
+/** Of which dead letters the memories of sessions know that they are kept. */
+function deadOf() {
+  const memories = new Map<string, Set<number>>();
+  const first = new WeakMap<Uint8Array, readonly number[]>();
+  const memoryOf = (key: string): Set<number> => memories.get(key) ?? new Set();
+  return {
+    forget: (key: string) => memories.delete(key),
+    noting({ name: { key } }: Session, operation: number): () => void {
+      const memory = memoryOf(key);
+      memories.set(key, memory);
+      return () => memory.add(operation);
+    },
+    /** To the writer of a record when it was sent for the first time. */
+    knownTo({ name: { key } }: Session, { bytes }: AppendedRecord): readonly number[] {
+      const known = first.get(bytes) ?? [...memoryOf(key)];
+      first.set(bytes, known);
+      return known;
+    },
   };
 }
 

@@ -69,8 +69,10 @@ export class SimStore {
   readonly results = new Set<string>();
   /** How often the session was deleted. */
   lives = 0;
-  /** Operations whose letters were given up. */
+  /** Operations whose letters were given up; below 0: those to nobody. */
   readonly graves = new Set<number>();
+  /** Those of them of which a record tells. */
+  readonly #said = new Set<number>();
 
   constructor(options: StoreOptions) {
     this.#options = options;
@@ -151,6 +153,11 @@ export class SimStore {
     this.#options.onBuried(operation);
   }
 
+  /** A record is accepted whose writer knew that they are given up: people may drop them from here on. */
+  say(operations: readonly number[]): void {
+    for (const operation of operations) this.#said.add(operation);
+  }
+
   /** An operator lets the session go on from what is there. */
   acceptLoss(): void {
     this.marks.acceptLoss(this.#lane());
@@ -204,6 +211,7 @@ export class SimStore {
     const gone = clockwork.random.below(unsynced + 1);
     if (gone === 0) return;
     const before = this.#lane();
+    this.#said.clear();
     const first = this.#rows[this.#rows.length - gone];
     this.#rows = this.#rows.slice(0, this.#rows.length - gone);
     // what a tombstone had rolled up does not come back without it: the lane starts over
@@ -303,6 +311,11 @@ export class SimStore {
     const base = replay(tail.map((row) => decodeStored(row, crc32, hash16)));
     if (base === "gap" || base === "damaged") return `a lane with a ${base}`;
     this.#checkJournal(base.journals);
+    for (const { method } of base.outbox.letters.values())
+      if (this.#said.has(Number(method)))
+        throw new Violation(
+          `risen: letter ${method} is given up, as the lane knows, and would be sent again`,
+        );
     const fold = base.fold?.record;
     const stored =
       fold === undefined

@@ -2,14 +2,14 @@
 // each way, and threads die.
 import { create } from "@bufbuild/protobuf";
 import { AgentSchema, MethodMode } from "@voda/proto/api";
-import type { Call, StepMessage } from "../../../dataplane/src/call/index.ts";
+import { type Call, fail, type StepMessage } from "../../../dataplane/src/call/index.ts";
 import type { WorkerPort } from "../../../dataplane/src/reactor/index.ts";
 import type { Opened, Opening } from "../../../dataplane/src/reactor/ports.ts";
 import { Violation } from "./checks.ts";
 import type { Operation } from "./clients.ts";
 import type { Clockwork } from "./clockwork.ts";
 import type { Channel, SimProcess } from "./process.ts";
-import { askedSession, isAsked } from "./sessions.ts";
+import { askedSession, isAsked, nobody } from "./sessions.ts";
 import type { Begun } from "./steps.ts";
 import { createWorker, type SimWorker } from "./worker.ts";
 
@@ -51,7 +51,8 @@ export class Threads {
 
   readonly port: WorkerPort = {
     agentOf: () => agent,
-    askedAgentOf: () => agent,
+    askedAgentOf: ({ agent: name }) =>
+      name === nobody ? fail("agent_not_found", "there is none of that name") : agent,
     open: (opening) => this.#opened(opening),
     run: (activation, call) => this.#run(activation, call),
     identify: (activation, call) => {

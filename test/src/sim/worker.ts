@@ -24,7 +24,7 @@ import {
 } from "../../../dataplane/src/turn/index.ts";
 import { effectOf } from "./checks.ts";
 import { isRun, noteBegun, type Operation, type OperationTiming } from "./clients.ts";
-import { askedSession } from "./sessions.ts";
+import { askedSession, nobody } from "./sessions.ts";
 import { createDoer } from "./step-doer.ts";
 import { decodeTold, encodeTold, type Told } from "./told.ts";
 
@@ -218,7 +218,7 @@ function sendsOf({ kind, number, timing }: Operation): readonly Send[] {
   const target = { agent, key, method: String(number), body: new Uint8Array(0) };
   if (timing !== undefined) return [{ ...target, timing: timingOf(timing) }];
   if (kind !== "send" && kind !== "poison" && kind !== "moody") return noSends;
-  return [target];
+  return kind === "poison" ? [target, { ...target, agent: nobody, method: String(-number) }] : [target];
 }
 
 const timingOf = ({ type, ms, of }: OperationTiming): Timing => ({

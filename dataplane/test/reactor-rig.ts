@@ -70,6 +70,7 @@ interface Seen {
   readonly replies: [number, number, Answer][];
   readonly retired: Set<number>;
   readonly buried: DeadLetter[];
+  readonly reported: string[];
   appends: number;
   /** Whether the store rejects what is appended. */
   isFull: boolean;
@@ -85,6 +86,7 @@ const nothingSeen = (): Seen => ({
   replies: [],
   retired: new Set(),
   buried: [],
+  reported: [],
   appends: 0,
   isFull: false,
 });
@@ -129,6 +131,7 @@ function portsOf(options: RigOptions, seen: Seen, later: Later): Ports {
       released: () => undefined,
       report(_session, incident, message) {
         if (incident !== "dead_letter") assert.fail(message);
+        seen.reported.push(message);
       },
     },
   };
@@ -167,8 +170,9 @@ function storeOf({ last }: RigOptions, seen: Seen, later: Later): Ports["store"]
     ring: (_session, _incarnation, told) => void later.push(() => told.answered(1)),
     unring: () => undefined,
     bury: (_session, dead, told) => {
+      const isKept = seen.buried.some(({ letter }) => letter.n === dead.letter.n);
       seen.buried.push(dead);
-      later.push(() => told.answered());
+      later.push(() => told.answered(isKept ? undefined : 17));
     },
     writeName: () => undefined,
   };

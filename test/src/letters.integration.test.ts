@@ -76,7 +76,9 @@ test("a message that its target refuses is given up, and those behind and beside
     ["strict-neighbour", "beside"],
   ] as const)
     await waitUntil(async () => JSON.stringify(await taken(key)) === JSON.stringify({ [what]: 1 }), what);
-  await waitUntil(() => n1.process().output().includes('"incident":"dead_letter"'), "the log tells");
+  const told =
+    /"incident":"dead_letter".*dead letter \d+ \(sender\/p -> sink\/strict refuse\): it is refused; /;
+  await waitUntil(() => told.test(n1.process().output()), "the log tells");
 });
 
 test("dead letters are listed, delivered again once, and dropped", async () => {

@@ -128,8 +128,9 @@ function besideLanes({ commit, bells, log }: StoreParts): Pick<StorePort, "ring"
     },
     bury(session, dead, told) {
       // what is there already is this very letter
-      commit.append(requestOf(session, dead), ({ type }) => {
-        if (type === "acked" || type === "refused") told.answered();
+      commit.append(requestOf(session, dead), (outcome) => {
+        if (outcome.type === "acked") told.answered(outcome.seq);
+        else if (outcome.type === "refused") told.answered(undefined);
         else told.failed();
       });
     },

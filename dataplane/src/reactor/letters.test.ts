@@ -78,6 +78,9 @@ test("a letter that its handler refuses for good is kept as a dead one", () => {
     at.buried.map(({ letter, failure, attempts }) => [letter.key, failure.message, attempts]),
     [["other", "not today", 1]],
   );
+  assert.deepEqual(at.reported, [
+    "dead letter 17 (counter/k -> counter/other add): not today; `npx voda ps --dead` lists it",
+  ]);
 });
 
 test("a letter to a method that is not there any more, or that only reads, is a dead one at once", () => {

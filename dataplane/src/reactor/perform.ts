@@ -263,9 +263,17 @@ function performBeside(at: Performing, hosted: Hosted, effect: Of<"ring" | "unri
     store.ring(hosted, bell, { answered, rejected, failed });
     return;
   }
-  const { agent, key, method, n } = effect.letter;
-  mesh.report(hosted, "dead_letter", `letter ${n} to ${agent}/${key} ${method}: ${effect.failure.message}`);
-  store.bury(hosted, effect, { answered: () => emit({ type: "buried", token }), failed });
+  const answered = (id: number | undefined): void => {
+    if (id !== undefined) mesh.report(hosted, "dead_letter", deadWords(hosted, effect, id));
+    emit({ type: "buried", token });
+  };
+  store.bury(hosted, effect, { answered, failed });
+}
+
+/** In the terms of the commands that list it and decide about it. */
+function deadWords({ name }: Hosted, { letter, failure }: Of<"bury">, id: number): string {
+  const way = `${name.agent}/${name.key} -> ${letter.agent}/${letter.key} ${letter.method}`;
+  return `dead letter ${id} (${way}): ${failure.message}; \`npx voda ps --dead\` lists it`;
 }
 
 function open(at: Performing, hosted: Hosted, effect: Of<"open">): OpenFailed | undefined {

@@ -168,8 +168,8 @@ export interface StorePort {
   ring(session: Session, bell: RungBell, told: Rung): void;
   /** Not awaited: what stays costs a wake. Up to that sequence. */
   unring(session: Session, seq: number): void;
-  /** Kept until a person decides. The same letter may come twice. */
-  bury(session: Session, dead: DeadLetter, told: Resolver<void>): void;
+  /** Kept until a person decides. Told is its id; `undefined` when it was kept before. */
+  bury(session: Session, dead: DeadLetter, told: Resolver<number | undefined>): void;
   /** The session is born: it shows in lists. */
   writeName(session: Session): void;
 }

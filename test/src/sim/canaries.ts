@@ -346,7 +346,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
         "  for (const letter of letters) addLetter(outbox, letter);\n  return { done, next: outbox.next, letters: [] };",
       ),
     ],
-    finds: /^dirty send|^not done|^out of order/,
+    finds: /^dirty send|^not done|^out of order|^risen/,
     options: { plan: { sends: 6 }, faults: { powerLosses: 0 } },
   },
   /** What was taken of a source is in the folds, not only in memory. */

@@ -83,9 +83,9 @@ export function createStorePort({ clockwork, process, link, stores, say }: Store
     bury(session, { letter }, { answered, failed }) {
       const operation = Number(letter.method);
       const note = dead.noting(session, operation);
-      const told = (): void => {
+      const told = (id: number | undefined): void => {
         note();
-        answered();
+        answered(id);
       };
       tell({ answered: told, failed }, () => of(session).bury(operation));
     },

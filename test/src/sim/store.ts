@@ -147,10 +147,12 @@ export class SimStore {
     if (this.#bell !== undefined && this.#bell.seq <= seq) this.#bell = undefined;
   }
 
-  bury(operation: number): void {
+  bury(operation: number): number | undefined {
+    if (this.graves.has(operation)) return undefined;
     this.#options.clockwork.meet("a letter is given up");
     this.graves.add(operation);
     this.#options.onBuried(operation);
+    return this.graves.size;
   }
 
   /** A record is accepted whose writer knew that they are given up: people may drop them from here on. */

@@ -3,7 +3,7 @@ import { type TestContext, test } from "node:test";
 import { sessionToken } from "@voda/proto/session";
 import type { Standing } from "../lane/index.ts";
 import type { Bell } from "../store/index.ts";
-import { bellsAnewMs, bellsEveryMs, openBellRounds } from "./bell-rounds.ts";
+import { atOnceMax, bellsAnewMs, bellsEveryMs, openBellRounds } from "./bell-rounds.ts";
 
 const me = "aa".repeat(16);
 const dead = "bb".repeat(16);
@@ -18,6 +18,10 @@ class Rig {
   readonly silenced: number[] = [];
   readonly reads: number[] = [];
   isConnected = true;
+  /** Whether sessions that are woken do not deliver all that they have sent. */
+  isStuck = false;
+  /** Whether they get into memory. */
+  hasRoom = true;
   nowMs = startMs;
   #seq = 0;
   readonly #context: TestContext;
@@ -38,6 +42,8 @@ class Rig {
       inbox: {
         order: async (_type, { key }) => {
           this.woken.push(`${key} at ${this.nowMs - startMs}`);
+          if (this.hasRoom) this.here.add(sessionToken({ namespace: "default", agent: "a", key }));
+          if (this.isStuck) return new Promise(() => undefined);
           return { ok: true, content: "json", body: new Uint8Array(0) };
         },
       },
@@ -124,3 +130,16 @@ test("rounds read what is new; all of it once in a while, and after a lost conne
   await rig.pass(10 * bellsAnewMs);
   assert.deepEqual(rig.woken, [`far at ${10 * bellsAnewMs}`]);
 });
+
+for (const [hasRoom, woken] of [
+  [true, 3 * atOnceMax],
+  [false, atOnceMax],
+] as const)
+  test(`of sessions that cannot deliver all wake that ${hasRoom ? "get" : "do not get"} into memory: ${woken}`, async (context) => {
+    const rig = new Rig(context);
+    rig.isStuck = true;
+    rig.hasRoom = hasRoom;
+    for (let i = 0; i < 3 * atOnceMax; i += 1) rig.ring(`k${i}`, 0);
+    await rig.pass(2 * bellsEveryMs);
+    assert.equal(rig.woken.length, woken);
+  });

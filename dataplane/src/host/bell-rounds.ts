@@ -25,8 +25,10 @@ export interface BellRoundsOptions {
 export const bellsEveryMs = 2_000;
 /** A session that delivers for longer is asked again. */
 const deliverMsMax = 30_000;
-/** Sessions that are woken at the same time. */
-const atOnceMax = 64;
+/** Sessions that are brought into memory at the same time. */
+export const atOnceMax = 64;
+/** Until those are looked at again while others wait. */
+const lookMs = 50;
 /**
  * Rounds read what was rung since the last one. All bells are read again once in that time: those of sessions
  * that sleep with timers may be many, and each costs a node 14 us.
@@ -114,13 +116,18 @@ interface Due {
   readonly over: () => void;
 }
 
-/** Sessions that are to be woken, each when its bell is due. */
+/**
+ * Sessions that are to be woken, each when its bell is due. One that is in memory delivers by itself, for as
+ * long as its targets take: it makes room for the next one.
+ */
 class Wakes {
   readonly #options: BellRoundsOptions;
   /** By sequence of the bell; until it is answered. */
   readonly #waiting = new Map<number, NodeJS.Timeout | undefined>();
   readonly #due: Due[] = [];
-  #running = 0;
+  /** Bells of those that are on their way into memory. */
+  readonly #waking = new Set<Bell>();
+  #looking: NodeJS.Timeout | undefined;
 
   constructor(options: BellRoundsOptions) {
     this.#options = options;
@@ -139,22 +146,33 @@ class Wakes {
 
   close(): void {
     for (const timer of this.#waiting.values()) clearTimeout(timer);
+    clearTimeout(this.#looking);
     this.#due.length = 0;
   }
 
   #next(): void {
-    while (this.#running < atOnceMax) {
+    for (const bell of this.#waking) if (this.#options.isHere(bell.token)) this.#waking.delete(bell);
+    while (this.#waking.size < atOnceMax) {
       const due = this.#due.shift();
       if (due === undefined) return;
-      this.#running += 1;
-      void answer(this.#options, due)
-        .catch((error: unknown) => this.#options.failed(error))
-        .finally(() => {
-          this.#waiting.delete(due.bell.seq);
-          this.#running -= 1;
-          this.#next();
-        });
+      this.#wake(due);
     }
+    this.#looking ??= setTimeout(() => {
+      this.#looking = undefined;
+      this.#next();
+    }, lookMs);
+  }
+
+  #wake(due: Due): void {
+    const { bell } = due;
+    this.#waking.add(bell);
+    void answer(this.#options, due)
+      .catch((error: unknown) => this.#options.failed(error))
+      .finally(() => {
+        this.#waiting.delete(bell.seq);
+        this.#waking.delete(bell);
+        this.#next();
+      });
   }
 }
 

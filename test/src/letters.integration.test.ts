@@ -110,6 +110,34 @@ test("dead letters are listed, delivered again once, and dropped", async () => {
   assert.deepEqual([await to("shut")(), await to("gone")()], [undefined, undefined]);
 });
 
+test("a page of dead letters ends by its bytes too, and says where the next one begins", async () => {
+  const count = 6;
+  for (let i = 0; i < count; i += 1) await call(n1.url, `sender/large${i}/large`, { input: "large" });
+  const page = async (pageToken: string) => {
+    const response = await api("ListDeadLetters", { pageSize: 1_000, pageToken });
+    return (await response.json()) as { letters?: Letter[]; nextPageToken?: string };
+  };
+  const all = async () => {
+    const found: Letter[][] = [];
+    for (let token: string | undefined = ""; token !== undefined; ) {
+      const { letters = [], nextPageToken } = await page(token);
+      found.push(letters.filter(({ target }) => target.key === "large"));
+      token = nextPageToken;
+    }
+    return found;
+  };
+  const pages = await waitUntil(async () => {
+    const found = await all();
+    return found.flat().length === count && found;
+  }, "all are listed");
+  assert.ok(
+    pages.length > 2 && pages.every(({ length }) => length <= 3),
+    JSON.stringify(pages.map((p) => p.length)),
+  );
+  for (const id of ["18446744073709551615", "9007199254740993"])
+    assert.equal((await api("RetryDeadLetter", { id })).status, 400);
+});
+
 test("what a session has sent is delivered after its node died, though nobody calls it", async () => {
   const taken = async () => (await call(n2.url, "sink/slow/taken")).body as Readonly<Record<string, number>>;
   const count = 12;
@@ -139,6 +167,13 @@ test("what a session sends after an accepted loss is taken, however many numbers
   for (let sent = 0; sent < 2; sent += 1) await flood();
   await waitUntil(async () => (await taken()) === 8, "what was sent since is taken too");
 });
+
+const api = (method: string, request: object): Promise<Response> =>
+  fetch(`${cluster.apiUrl}/voda.api.v1.SessionService/${method}`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(request),
+  });
 
 /** Again until it is answered: both nodes are young. */
 async function insist(path: string, input: unknown): Promise<void> {

@@ -8,10 +8,13 @@ import { type Redelivery, RedeliverySchema } from "@voda/proto/node";
 import type { SessionName } from "@voda/proto/session";
 import { deadSubjects, logStream } from "@voda/proto/wire";
 import { ControlError } from "../errors.ts";
-import { batchFrom } from "./lanes.ts";
+import { recordsFrom } from "./lanes.ts";
 
 const pageSizeDefault = 100;
 const pageSizeMax = 1_000;
+/** A page ends with the letter that takes it there. */
+const pageBytesMax = 1024 * 1024;
+const deadLetters = { stream: logStream(0), filter: deadSubjects };
 /** All subjects of dead letters begin so. */
 const prefix = deadSubjects.replace(/>$/, "");
 
@@ -22,18 +25,17 @@ export async function listDeadLetters(
 ): Promise<{ letters: DeadLetter[]; nextPageToken: string }> {
   if (!/^\d{0,15}$/.test(pageToken))
     throw ControlError.of("bad_request", "page_token is not one that ListDeadLetters gave out");
-  const batch = pageSize === 0 ? pageSizeDefault : Math.min(pageSize, pageSizeMax);
+  const size = pageSize === 0 ? pageSizeDefault : Math.min(pageSize, pageSizeMax);
   const letters: DeadLetter[] = [];
-  let last = 0;
-  let count = 0;
-  const query = { stream: logStream(0), filter: deadSubjects, batch };
-  for await (const message of batchFrom(jsm, query, Math.max(1, Number(pageToken)))) {
-    count += 1;
-    last = message.seq;
+  let bytes = 0;
+  for await (const message of recordsFrom(jsm, deadLetters, Math.max(1, Number(pageToken)))) {
+    if (letters.length === size || bytes >= pageBytesMax)
+      return { letters, nextPageToken: String(message.seq) };
+    bytes += message.data.length;
     const stored = decodeDeadLetter(message.data);
     if (stored !== undefined) letters.push(describe(message.seq, stored));
   }
-  return { letters, nextPageToken: count === batch ? String(last + 1) : "" };
+  return { letters, nextPageToken: "" };
 }
 
 /**
@@ -63,7 +65,8 @@ export async function dropDeadLetter(jsm: JetStreamManager, id: bigint): Promise
 }
 
 async function find(jsm: JetStreamManager, id: bigint): Promise<{ message: StoredMsg; stored: Stored }> {
-  const message = id > 0n ? await jsm.direct.getMessage(logStream(0), { seq: Number(id) }) : null;
+  const isSequence = id > 0n && id <= BigInt(Number.MAX_SAFE_INTEGER);
+  const message = isSequence ? await jsm.direct.getMessage(logStream(0), { seq: Number(id) }) : null;
   const stored = message?.subject.startsWith(prefix) === true ? decodeDeadLetter(message.data) : undefined;
   if (message === null || stored === undefined)
     throw ControlError.of(

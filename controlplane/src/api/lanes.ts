@@ -8,7 +8,9 @@ const nameRecords = "v.log.*.*.i";
 /** Only the tombstone, the last record of an ended session, has a time to live. */
 const ttlHeader = "Nats-TTL";
 const batchMax = 512;
-const names = { stream: logStream(0), filter: nameRecords, batch: batchMax };
+/** Of one batch: what is read at once lies in memory. */
+const batchBytesMax = 1024 * 1024;
+const names = { stream: logStream(0), filter: nameRecords };
 /** "no results": nothing in the stream matches, from the sequence on. */
 const noResults = 404;
 
@@ -29,33 +31,46 @@ export async function* namesFrom(
   jsm: JetStreamManager,
   sequence: number,
 ): AsyncGenerator<{ name: SessionName; next: number }> {
-  let from = sequence;
-  for (;;) {
-    let count = 0;
-    for await (const record of batchFrom(jsm, names, from)) {
-      count += 1;
-      from = record.seq + 1;
-      const name = decodeNameRecord(record.data);
-      if (name !== undefined) yield { name, next: from };
-    }
-    if (count < batchMax) return;
+  for await (const { seq, data } of recordsFrom(jsm, names, sequence)) {
+    const name = decodeNameRecord(data);
+    if (name !== undefined) yield { name, next: seq + 1 };
   }
 }
 
-interface BatchQuery {
+interface RecordsQuery {
   readonly stream: string;
   readonly filter: string;
-  readonly batch: number;
+}
+
+/** All that match, from a sequence on. A short batch is not the last one: the server ends them by bytes too. */
+export async function* recordsFrom(
+  jsm: JetStreamManager,
+  query: RecordsQuery,
+  sequence: number,
+): AsyncGenerator<StoredMsg> {
+  let from = sequence;
+  for (let before = 0; before !== from; ) {
+    before = from;
+    for await (const record of batchFrom(jsm, query, from)) {
+      from = record.seq + 1;
+      yield record;
+    }
+  }
 }
 
 /** A stream where nothing matches is an answer, not a failure: a mesh without sessions has none to list. */
-export async function* batchFrom(
+async function* batchFrom(
   jsm: JetStreamManager,
-  { stream, filter, batch }: BatchQuery,
+  { stream, filter }: RecordsQuery,
   seq: number,
 ): AsyncGenerator<StoredMsg> {
   try {
-    yield* await jsm.direct.getBatch(stream, { seq, next_by_subj: filter, batch });
+    yield* await jsm.direct.getBatch(stream, {
+      seq,
+      next_by_subj: filter,
+      batch: batchMax,
+      max_bytes: batchBytesMax,
+    });
   } catch (error) {
     if (!(error instanceof JetStreamError && "code" in error && error.code === noResults)) throw error;
   }

@@ -9,7 +9,7 @@ import { decodeMark, encodeMark, isBehind, type Mark, type Marked } from "@voda/
 import { type SessionName, sessionToken } from "@voda/proto/session";
 import { laneSubjects, logStream, markSubject, markSubjects, marksStream } from "@voda/proto/wire";
 import { ControlError } from "../errors.ts";
-import { batchFrom } from "./lanes.ts";
+import { recordsFrom } from "./lanes.ts";
 
 /** Marks that are compared for one page. */
 const pageMarksMax = 4_096;
@@ -34,8 +34,11 @@ export async function listLost(
     throw ControlError.of("bad_request", "page_token is not one that ListLostSessions gave out");
   const messages: StoredMsg[] = [];
   const from = Math.max(1, Number(pageToken));
-  const query = { stream: marksStream(0), filter: markSubjects, batch: pageMarksMax };
-  for await (const message of batchFrom(jsm, query, from)) messages.push(message);
+  const query = { stream: marksStream(0), filter: markSubjects };
+  for await (const message of recordsFrom(jsm, query, from)) {
+    messages.push(message);
+    if (messages.length === pageMarksMax) break;
+  }
   const sessions: LostSession[] = [];
   for (let at = 0; at < messages.length; at += readsMax) {
     const found = await Promise.all(

@@ -69,6 +69,11 @@ const sender = agent("sender", { sent: s.counter() }, { idle: "1h" })
       ctx.send(sink, key).take("after");
       ctx.send(sink, `${key}-neighbour`).take("beside");
     },
+    /** One that is refused with a short word. */
+    large(ctx, key: string) {
+      ctx.state.sent.add(1);
+      ctx.send(sink, key).refuse("x".repeat(400_000));
+    },
     /** So many to one that takes its time. */
     flood(ctx, { to, count }: { to: string; count: number }) {
       ctx.state.sent.add(count);

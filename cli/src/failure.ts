@@ -54,7 +54,13 @@ const tryAgain = "try again in a moment, or ask `npx voda doctor`";
 const giveId = "--id gives the call a key: it then counts once";
 const listAgents = "`npx voda agents ls` lists the agents";
 const listSessions = "`npx voda ps` lists the sessions";
+const listDead = "`npx voda ps --dead` lists the dead letters";
 const bringUp = "bring the mesh up with `npx voda dev`, or name its address with --url or VODA_URL";
+
+function listOfMissing(reason: string | undefined): string {
+  if (reason === "dead_letter_not_found") return listDead;
+  return reason === "agent_not_found" ? listAgents : listSessions;
+}
 
 /** What an answer means for the exit code, and what to do next. */
 export function adviceFor({ code, reason, effect }: ErrorFacts): {
@@ -63,7 +69,7 @@ export function adviceFor({ code, reason, effect }: ErrorFacts): {
 } {
   switch (code) {
     case "not_found":
-      return { exitCode: exitCodes.notFound, next: reason === "agent_not_found" ? listAgents : listSessions };
+      return { exitCode: exitCodes.notFound, next: listOfMissing(reason) };
     case "unimplemented":
       return { exitCode: exitCodes.notFound, next: "`npx voda agents ls` lists the methods of each agent" };
     case "unavailable":

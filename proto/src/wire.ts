@@ -198,6 +198,7 @@ export const reasons = {
   method_not_found: "unimplemented",
   decision_not_found: "not_found",
   quota_not_found: "not_found",
+  dead_letter_not_found: "not_found",
   grant_refused: "permission_denied",
   origin_refused: "permission_denied",
   not_owner: "unavailable",

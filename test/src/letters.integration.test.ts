@@ -105,7 +105,11 @@ test("dead letters are listed, delivered again once, and dropped", async () => {
   await call(n1.url, "sink/shut/open");
   assert.match((await voda("dead", "retry", shut.id)).stdout, /was taken/);
   assert.deepEqual((await call(n1.url, "sink/shut/taken")).body, { after: 1, it: 1 });
-  assert.equal((await voda("dead", "retry", shut.id)).code, 1, "it is not there any more");
+  const again = await voda("dead", "retry", shut.id, gone.id);
+  assert.equal(again.code, 3, "it is not there any more");
+  assert.match(again.stderr, new RegExp(`dead letter ${shut.id}: not_found: .*; not tried: ${gone.id}\n`));
+  const said = JSON.parse((await voda("dead", "drop", shut.id, gone.id, "--json")).stdout);
+  assert.partialDeepStrictEqual(said, { error: { exitCode: 3 }, id: shut.id, notTried: [gone.id] });
   assert.match((await voda("dead", "drop", gone.id)).stdout, /is dropped/);
   assert.deepEqual([await to("shut")(), await to("gone")()], [undefined, undefined]);
 });
@@ -135,7 +139,11 @@ test("a page of dead letters ends by its bytes too, and says where the next one 
     JSON.stringify(pages.map((p) => p.length)),
   );
   for (const id of ["18446744073709551615", "9007199254740993"])
-    assert.equal((await api("RetryDeadLetter", { id })).status, 400);
+    assert.equal((await api("RetryDeadLetter", { id })).status, 404);
+  assert.match((await voda("dead", "drop", "--all", "--to", "nobody")).stdout, /^0 dead letters/);
+  assert.equal((await all()).flat().length, count);
+  assert.match((await voda("dead", "drop", "--all", "--to", "sink")).stdout, /^\d+ dead letters are dropped/);
+  assert.deepEqual((await all()).flat(), []);
 });
 
 test("what a session has sent is delivered after its node died, though nobody calls it", async () => {

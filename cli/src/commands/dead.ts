@@ -4,7 +4,8 @@ import { type DeadLetter, DeadLetterSchema, type SessionRef } from "@voda/proto/
 import { defaultNamespace } from "@voda/proto/session";
 import { type Command, InvalidArgumentError } from "commander";
 import { type Api, connectApi } from "../api.ts";
-import { type ClientFlags, jsonOption, urlOption } from "../options.ts";
+import { CliError, exitCodes, failureOf } from "../failure.ts";
+import { type ClientFlags, jsonOption, parseName, urlOption } from "../options.ts";
 import { type Output, type Print, table } from "../print.ts";
 
 /** As many as the control plane gives at once. */
@@ -12,43 +13,106 @@ const pageSize = 1_000;
 /** Nobody reads more; what is left out is said. */
 const shownMax = 10_000;
 
+/** Of letters that are dropped at the same time. */
+const dropsMax = 16;
+
+type DeadFlags = Pick<ClientFlags, "url" | "json">;
+
+interface DropFlags extends DeadFlags {
+  readonly all?: true;
+  readonly to?: string;
+}
+
 /** Each id is decided for itself: the first one that fails ends the command, those before it are done. */
 export function addDead(program: Command, { out: print }: Output): void {
   const dead = program
     .command("dead")
     .description("retry or drop messages between sessions that were given up; `voda ps --dead` lists them");
-  const add = (name: "retry" | "drop", done: string, description: string): void => {
-    const command = dead
-      .command(name)
-      .description(description)
-      .argument("<id...>", "as `voda ps --dead` lists them", idsOf);
-    command.addOption(urlOption()).addOption(jsonOption());
-    command.action(async (ids: bigint[], flags: Pick<ClientFlags, "url" | "json">) => {
-      const { sessions } = connectApi(flags.url);
-      // one by one: what is taken is in the order in which it was asked for
-      for (const id of ids) {
-        const { letter } =
-          name === "retry" ? await sessions.retryDeadLetter({ id }) : await sessions.dropDeadLetter({ id });
-        if (letter === undefined) throw new Error("the control plane's answer names no letter");
-        if (flags.json === true) print(JSON.stringify(toJson(DeadLetterSchema, letter)));
-        else print(`${id} (${wayOf(letter)}) ${done}`);
-      }
-    });
-  };
-  add("retry", "was taken", "deliver again; one that fails again stays");
-  add("drop", "is dropped", "forget for good");
+  const retry = dead
+    .command("retry")
+    .description("deliver again; one that fails again stays")
+    .argument("<id...>", "as `voda ps --dead` lists them", idsOf);
+  retry.addOption(urlOption()).addOption(jsonOption());
+  retry.action(async (ids: bigint[], flags: DeadFlags) => {
+    const { sessions } = connectApi(flags.url);
+    await decide(ids, "was taken", (id) => sessions.retryDeadLetter({ id }), { flags, print });
+  });
+  const drop = dead
+    .command("drop")
+    .description("forget for good")
+    .argument("[id...]", "as `voda ps --dead` lists them", idsOf)
+    .option("--all", "instead of ids: all that there are")
+    .option("--to <agent>", "with --all: only those for this agent", parseName("agent"));
+  drop.addOption(urlOption()).addOption(jsonOption());
+  drop.action(async (ids: bigint[] | undefined, flags: DropFlags) => {
+    const { all, to } = flags;
+    if ((all === true) === (ids !== undefined))
+      throw new CliError("name ids, or all of them with --all", exitCodes.usage);
+    if (to !== undefined && all !== true) throw new CliError("--to goes with --all", exitCodes.usage);
+    const api = connectApi(flags.url);
+    if (ids === undefined) await dropAll(api, flags, print);
+    else await decide(ids, "is dropped", (id) => api.sessions.dropDeadLetter({ id }), { flags, print });
+  });
+}
+
+/** One by one: what is taken is in the order in which it was asked for. */
+async function decide(
+  ids: readonly bigint[],
+  done: string,
+  act: (id: bigint) => Promise<{ readonly letter?: DeadLetter | undefined }>,
+  { flags, print }: { readonly flags: DeadFlags; readonly print: Print },
+): Promise<void> {
+  for (const [at, id] of ids.entries()) {
+    try {
+      const { letter } = await act(id);
+      if (letter === undefined) throw new Error("the control plane's answer names no letter");
+      if (flags.json === true) print(JSON.stringify(toJson(DeadLetterSchema, letter)));
+      else print(`${id} (${wayOf(letter)}) ${done}`);
+    } catch (error) {
+      throw undecided(error, id, ids.slice(at + 1), flags.json === true ? print : undefined);
+    }
+  }
+}
+
+/** `print`: for programs, which have had the letters before it. */
+function undecided(error: unknown, id: bigint, left: readonly bigint[], print: Print | undefined): CliError {
+  const { line, exitCode, facts } = failureOf(error);
+  const rest = left.length === 0 ? "" : `; not tried: ${left.join(" ")}`;
+  const message = `dead letter ${id}: ${line}${rest}`;
+  const notTried = left.map(String);
+  print?.(JSON.stringify({ error: { message, exitCode, ...facts }, id: String(id), notTried }));
+  return new CliError(message, exitCode, facts && { facts });
+}
+
+async function dropAll(api: Api, { to, json }: DropFlags, print: Print): Promise<void> {
+  let dropped = 0;
+  for await (const letters of pagesOf(api)) {
+    const meant = letters.filter(({ target }) => to === undefined || target?.agent === to);
+    for (let at = 0; at < meant.length; at += dropsMax)
+      await Promise.all(meant.slice(at, at + dropsMax).map(({ id }) => api.sessions.dropDeadLetter({ id })));
+    dropped += meant.length;
+  }
+  print(json === true ? JSON.stringify({ dropped }) : `${dropped} dead letters are dropped`);
+}
+
+async function* pagesOf(api: Api): AsyncGenerator<readonly DeadLetter[]> {
+  let pageToken = "";
+  do {
+    const page = await api.sessions.listDeadLetters({ pageSize, pageToken });
+    yield page.letters;
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "");
 }
 
 /** All namespaces: whoever looks for a message that did not arrive need not know whose it was. */
 export async function printDead(api: Api, { json }: ClientFlags, print: Print): Promise<void> {
   const letters: DeadLetter[] = [];
-  let pageToken = "";
-  do {
-    const page = await api.sessions.listDeadLetters({ pageSize, pageToken });
-    letters.push(...page.letters);
-    pageToken = page.nextPageToken;
-  } while (pageToken !== "" && letters.length < shownMax);
-  const more = pageToken !== "";
+  let more = false;
+  for await (const page of pagesOf(api)) {
+    more = letters.length >= shownMax;
+    if (more) break;
+    letters.push(...page);
+  }
   if (json === true) {
     print(JSON.stringify({ letters: letters.map((letter) => toJson(DeadLetterSchema, letter)), more }));
     return;

@@ -70,7 +70,7 @@ async function find(jsm: JetStreamManager, id: bigint): Promise<{ message: Store
   const stored = message?.subject.startsWith(prefix) === true ? decodeDeadLetter(message.data) : undefined;
   if (message === null || stored === undefined)
     throw ControlError.of(
-      "bad_request",
+      "dead_letter_not_found",
       `there is no dead letter ${id}: it was retried or dropped, or never was`,
     );
   return { message, stored };

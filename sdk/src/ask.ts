@@ -54,7 +54,7 @@ export function askFunction(perform: (request: AskRequest) => Promise<unknown>):
         if (problem !== undefined) throw badRequest(`method ${problem}`);
         return perform({ ...target, method, body: bodyOf(inputs) });
       } catch (refusal) {
-        throw refusedAsk(agent, key, method, refusal);
+        throw refusalOf(`${wayOf("ctx.ask", agent, key)}.${method}`, refusal);
       }
     });
     return asks as AskSession<D>;
@@ -79,11 +79,16 @@ function targetOf(agent: unknown, key: string, options: AskOptions): Target | { 
   }
 }
 
-/** Says which ask of several it was, as it is written. */
-function refusedAsk(agent: CalledAgent, key: unknown, method: string, refusal: unknown): unknown {
-  if (!(refusal instanceof Error)) return refusal;
+/** What was asked or sent, as it is written. */
+export function wayOf(what: string, agent: unknown, key: unknown): string {
   const shown = typeof key === "string" ? JSON.stringify(key.slice(0, keyCharsShown)) : typeof key;
-  const words = `ctx.ask(${nameShown(agent)}, ${shown}).${method}: ${refusal.message}`;
+  return `${what}(${nameShown(agent)}, ${shown})`;
+}
+
+/** Says which of several it was. */
+export function refusalOf(way: string, refusal: unknown): unknown {
+  if (!(refusal instanceof Error)) return refusal;
+  const words = `${way}: ${refusal.message}`;
   if (VodaError.is(refusal)) return badRequest(words);
   return refusal instanceof RangeError ? new RangeError(words) : new TypeError(words);
 }

@@ -37,3 +37,23 @@ test("what is no agent, no key or no JSON is refused at once, and nothing is sen
   assert.throws(() => send(counter, "k").add(untyped(1n)), isRefused);
   assert.deepEqual(taken, []);
 });
+
+test("a refusal names the message, as it is written", () => {
+  const { taken, send } = sending();
+  const untyped = (value: unknown): never => value as never;
+  const refused: readonly (readonly [() => unknown, RegExp])[] = [
+    [() => send(counter, ""), /^ctx\.send\(counter, ""\): the key is empty/],
+    [() => send(counter, untyped(5)), /^ctx\.send\(counter, number\): the key is not a well-formed string/],
+    [
+      () => send(counter, "a").add(untyped(new Date(0))),
+      /^ctx\.send\(counter, "a"\)\.add: the input is Date/,
+    ],
+    [
+      () => send(counter, "a", untyped({ delai: "1s" })),
+      /^ctx\.send\(counter, "a"\): send option "delai" is unknown \(did you mean delay\?\)/,
+    ],
+    [() => send(counter, "a", untyped({})), /^ctx\.send\(counter, "a"\): the options are delay and at/],
+  ];
+  for (const [act, message] of refused) assert.throws(act, { message });
+  assert.deepEqual(taken, []);
+});

@@ -1,10 +1,13 @@
 // Messages from agent to agent: what a handler writes, and what its host is given to do.
 import type { CalledAgent } from "./agent-types.ts";
-import { agentNameOf } from "./ask.ts";
+import { agentNameOf, refusalOf, wayOf } from "./ask.ts";
 import { lengthOf, timeOf } from "./due.ts";
 import type { Duration } from "./duration.ts";
 import { rpcNameProblem } from "./name.ts";
+import { refuseUnknown } from "./options.ts";
 import { badRequest, bodyOf, checkKey, type Input, properties } from "./session.ts";
+
+const optionNames: ReadonlySet<string> = new Set(["delay", "at"]);
 
 /** The handlers of an agent as other agents send to them, internal ones too. */
 export type SendSession<D extends CalledAgent> =
@@ -51,22 +54,38 @@ export interface SendRequest {
 export function sendFunction(take: (request: SendRequest) => void, uuid: () => string): SendFunction {
   return <D extends CalledAgent>(agent: D, key: string, options?: SendOptions) => {
     const name = agentNameOf("ctx.send", agent);
-    checkKey(key);
-    const due = options && dueOf(options);
+    const way = wayOf("ctx.send", agent, key);
+    const due = told(way, () => {
+      checkKey(key);
+      return options && dueOf(options);
+    });
     const sends = properties((method) => (...inputs: unknown[]): void => {
-      const problem = rpcNameProblem(method);
-      if (problem !== undefined) throw badRequest(`method ${problem}`);
-      const timing = due && { timing: { id: uuid(), due } };
-      take({ agent: name, key, method, body: bodyOf(inputs), ...timing });
+      const body = told(`${way}.${method}`, () => {
+        const problem = rpcNameProblem(method);
+        if (problem !== undefined) throw badRequest(`method ${problem}`);
+        return bodyOf(inputs);
+      });
+      take({ agent: name, key, method, body, ...(due && { timing: { id: uuid(), due } }) });
     });
     return sends as SendSession<D>;
   };
 }
 
-/** @throws VodaError */
-function dueOf({ delay, at }: SendOptions): Timing["due"] {
-  if (delay !== undefined && at !== undefined) throw badRequest("ctx.send takes delay or at, not both");
+/** The caller of the handler must not take the refusal for one of its own input. */
+function told<T>(way: string, check: () => T): T {
+  try {
+    return check();
+  } catch (refusal) {
+    throw refusalOf(way, refusal);
+  }
+}
+
+/** @throws VodaError, TypeError for an option that there is not */
+function dueOf(options: SendOptions): Timing["due"] {
+  refuseUnknown("send option", options, optionNames);
+  const { delay, at } = options;
+  if (delay !== undefined && at !== undefined) throw badRequest("it takes delay or at, not both");
   if (at !== undefined) return { type: "at", ms: timeOf("at", at) };
-  if (delay === undefined) throw badRequest("ctx.send: the options are delay and at; it got none of them");
+  if (delay === undefined) throw badRequest("the options are delay and at; it got none of them");
   return { type: "in", ms: lengthOf("delay", delay, 0) };
 }

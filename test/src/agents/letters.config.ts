@@ -95,6 +95,7 @@ const sink = agent("sink", { taken: s.map<number>(), isOpen: s.register(false) }
       ctx.state.taken.set(String(n), (ctx.state.taken.get(String(n)) ?? 0) + 1);
     },
     refuse(ctx, what: string) {
+      if (what.length > 1_000) throw new VodaError("out_of_range", "it is too long");
       ctx.state.taken.set(what, (ctx.state.taken.get(what) ?? 0) + 1);
       if (!ctx.state.isOpen)
         throw new VodaError("invalid_argument", `${what} is refused`, { reason: "closed" });

@@ -74,7 +74,8 @@ export class Asks {
   check(by: number, agent: string, method: string): Promise<unknown> {
     const { activation, name, nowMs, say } = this.#options;
     const path = `${name.agent}/${name.key} sends to ${agent}`;
-    const asking = {
+    const asking: Asking = {
+      type: "sent",
       path,
       method,
       timeoutMs: undefined,
@@ -130,7 +131,7 @@ export class Asks {
   #askingOf({ agent, key, method, timeoutMs }: AskRequest, deadlineMs: number): Asking {
     const { name, nowMs } = this.#options;
     const path = `${name.agent}/${name.key} -> ${agent}/${key}`;
-    return { path, method, timeoutMs, deadlineMs, nowMs, site: siteOf() };
+    return { type: "asked", path, method, timeoutMs, deadlineMs, nowMs, site: siteOf() };
   }
 
   /** Refuses without a message to another thread. */

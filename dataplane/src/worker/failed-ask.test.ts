@@ -9,6 +9,7 @@ import { endingOf } from "./failure.ts";
 import { describeThrown } from "./thrown.ts";
 
 const asking: Asking = {
+  type: "asked",
   path: "bot/k1 -> slow/x",
   method: "nap",
   timeoutMs: undefined,
@@ -61,5 +62,5 @@ test("only errors of asks have asked something", () => {
   const { proxy, revoke } = Proxy.revocable({}, {});
   revoke();
   for (const other of [new VodaError("aborted", "m"), proxy, undefined, null, "x"])
-    assert.equal(FailedAsk.wayOf(other), undefined);
+    assert.deepEqual(FailedAsk.wayOf(other), {});
 });

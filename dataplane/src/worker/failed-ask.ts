@@ -5,8 +5,9 @@ import { VodaError } from "voda/definition";
 import type { Failure } from "../call/index.ts";
 import { textOf } from "./thrown.ts";
 
-/** An ask as those read of it who look for why it failed. */
+/** An ask as those read of it who look for why it failed; or a message that may not be sent. */
 export interface Asking {
+  readonly type: "asked" | "sent";
   /** `bot/k1 -> slow/x` */
   readonly path: string;
   readonly method: string;
@@ -32,6 +33,7 @@ export function siteOf(): Asking["site"] {
 export class FailedAsk extends VodaError {
   readonly #way: string;
   readonly #isOfVoda: boolean;
+  readonly #type: Asking["type"];
 
   /** What the asked handler threw on purpose keeps its words: they are for the asker's program. */
   constructor(failure: Failure, asking: Asking) {
@@ -44,13 +46,14 @@ export class FailedAsk extends VodaError {
     });
     this.#way = wayOf(asking);
     this.#isOfVoda = isVodas;
+    this.#type = asking.type;
     const frames = textOf(() => String(asking.site.stack)).split("\n");
     this.stack = [`${this.name}: ${this.message}`, ...frames.slice(1)].join("\n");
   }
 
-  /** What was asked, of an error of an ask; `undefined` of all others. Throws for nothing. */
-  static wayOf(error: unknown): string | undefined {
-    return typeof error === "object" && error !== null && #way in error ? error.#way : undefined;
+  /** What was asked or sent, for the log; nothing of all other errors. Throws for nothing. */
+  static wayOf(error: unknown): { readonly asked?: string; readonly sent?: string } {
+    return typeof error === "object" && error !== null && #way in error ? { [error.#type]: error.#way } : {};
   }
 
   /** Whether it is an ask's, and its words are voda's own, not a handler's. */

@@ -131,13 +131,14 @@ function thrownOnPurpose(error: VodaError): Ending {
   const { at, stack } = describeThrown(error);
   const answer: Failed = { ok: false, failure };
   if (code !== undefined) {
-    const asked = FailedAsk.wayOf(error);
-    const facts = { code, reason: failure.reason, at, ...(asked !== undefined && { asked }) };
+    const way = FailedAsk.wayOf(error);
+    const facts = { code, reason: failure.reason, at, ...way };
     if (isRefusedInput(error))
       return { answer, level: "info", message: `input refused: ${failure.message}`, facts };
     const said = `handler threw ${kindOf(error)}: ${failure.message}`;
     if (!FailedAsk.isOfVoda(error)) return { answer, level: "info", message: said, facts };
-    return { answer, level: "warn", message: `handler failed by what it asked: ${failure.message}`, facts };
+    const what = way.sent === undefined ? "asked" : "sent";
+    return { answer, level: "warn", message: `handler failed by what it ${what}: ${failure.message}`, facts };
   }
   const known = Object.keys(grpcCodes).join(", ");
   const what = `VodaError has the code ${textOf(() => JSON.stringify(error.code))}; callers get unknown. Codes are: ${known}`;

@@ -160,7 +160,7 @@ test("what a turn sends goes with it, once its targets are known to be there", a
 });
 
 test("a turn that sends to what is not there fails, and changes nothing", async () => {
-  const { activation, checks, run, failureOf, said, value } = sendingRig(never);
+  const { activation, checks, run, failureOf, said, value, logged, facts } = sendingRig(never);
   const call = run("sends", ["a"]);
   const { failure } = fail("agent_not_found", "there is no agent asked");
   activation.askAnswered(checks[0]?.askId ?? 0, { ok: false, failure });
@@ -169,6 +169,8 @@ test("a turn that sends to what is not there fails, and changes nothing", async 
     [failureOf(call).reason, failureOf(call).message],
     ["agent_not_found", "probe/k sends to asked add: there is no agent asked"],
   );
+  assert.match(logged.at(-1) ?? "", /^handler failed by what it sent: probe\/k sends to asked add/);
+  assert.partialDeepStrictEqual(facts.at(-1), { sent: "probe/k sends to asked add" });
   assert.equal(value(run("get")), 0);
 });
 

@@ -44,13 +44,13 @@ export function addDead(program: Command, { out: print }: Output): void {
     .option("--all", "instead of ids: all that there are")
     .option("--to <agent>", "with --all: only those for this agent", parseName("agent"));
   drop.addOption(urlOption()).addOption(jsonOption());
-  drop.action(async (ids: bigint[] | undefined, flags: DropFlags) => {
+  drop.action(async (ids: bigint[], flags: DropFlags) => {
     const { all, to } = flags;
-    if ((all === true) === (ids !== undefined))
+    if ((all === true) === ids.length > 0)
       throw new CliError("name ids, or all of them with --all", exitCodes.usage);
     if (to !== undefined && all !== true) throw new CliError("--to goes with --all", exitCodes.usage);
     const api = connectApi(flags.url);
-    if (ids === undefined) await dropAll(api, flags, print);
+    if (ids.length === 0) await dropAll(api, flags, print);
     else await decide(ids, "is dropped", (id) => api.sessions.dropDeadLetter({ id }), { flags, print });
   });
 }

@@ -9,6 +9,8 @@ export interface Origin {
   readonly key: string;
   readonly method: string;
   readonly call: number;
+  /** `agent/key` of the session whose message it is: nobody waits for it, and what fails is tried again. */
+  readonly sender?: string;
   /** Trace id of the call, where its caller gave one. */
   readonly trace?: string;
   /** Its `x-request-id`, which the caller has too. */
@@ -18,14 +20,16 @@ export interface Origin {
 export function originOf(
   agent: string,
   key: string,
-  { head, method, traceparent, requestId }: SessionCall,
+  { head, method, traceparent, requestId, chain }: SessionCall,
 ): Origin {
+  const sender = head.id?.type === "sent" ? chain.at(-1) : undefined;
   const trace = traceparent?.split("-")[1];
   return {
     agent,
     key,
     method,
     call: head.number,
+    ...(sender !== undefined && { sender }),
     ...(trace !== undefined && { trace }),
     ...(requestId !== undefined && { request: requestId }),
   };

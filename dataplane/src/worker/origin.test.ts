@@ -1,28 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { CallId, SessionCall } from "../call/index.ts";
+import { type CallId, draftCall, type SessionCall, tokenOf } from "../call/index.ts";
 import { originOf } from "./origin.ts";
 
-const callOf = (id: CallId | undefined): SessionCall => ({
-  head: {
-    number: 7,
-    type: "invoke",
-    readonly: false,
-    deadlineMs: 0,
-    id,
-    hops: 0,
-    mayHaveBegun: false,
-    onBusy: "queue",
-    bytes: 0,
-  },
-  method: "hear",
-  content: "json",
-  body: new Uint8Array(0),
-  caller: "anonymous",
-  traceparent: undefined,
-  requestId: undefined,
-  chain: ["boss/b"],
-});
+const name = { namespace: "default", agent: "worker", key: "t" };
+
+function callOf(id: CallId | undefined): SessionCall {
+  const call = draftCall({ name, token: tokenOf(name), deadlineMs: 0 }, new Uint8Array(0), 7);
+  return { ...call, method: "hear", head: { ...call.head, id }, chain: ["boss/b"] };
+}
 
 test("what a message's handler logs names its sender, what an ask's logs does not", () => {
   const source = new Uint8Array(16);

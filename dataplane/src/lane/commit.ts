@@ -65,7 +65,7 @@ function appendNext(step: Step, activation: Activation): void {
   }
   // a bare claim: a record without turns
   const isNothing = turns.pending.length === 0 && journals.pending.length === 0;
-  // whoever drops or retries a dead letter must not see it rise; a session that goes to sleep says so by its fold
+  // whoever drops or retries a dead letter must not see it rise; one that goes to sleep says so by its fold
   const hasGraves = outbox.graves.size > 0 && orders.closing !== "sleep";
   const isBare = isNothing && !hasGraves && !hasSeals(lane, activation) && !hasDue(step, activation);
   if (isBare && !(tip.wantsClaim && tip.claim === "held")) return;

@@ -208,7 +208,7 @@ export function owedBy({ targets }: Outbox): Owed | undefined {
   return new Map(Array.from(targets.values(), (target) => [firstOf(target).n, target]));
 }
 
-/** The session is in memory again. `owed`: and nobody else had it. `isBorn`: its source has sent nothing yet. */
+/** The session is in memory. `owed`: again, and nobody else had it. `isBorn`: its source has sent nothing. */
 export function openOutbox(outbox: Outbox, owed: Owed | undefined, isBorn: boolean): Outbox {
   outbox.isReplayed = !isBorn;
   for (const target of outbox.targets.values()) {

@@ -42,7 +42,7 @@ interface RecordsQuery {
   readonly filter: string;
 }
 
-/** All that match, from a sequence on. A short batch need not be the last: the server ends them by bytes too. */
+/** All that match, from a sequence on. A short batch need not be the last: bytes end it, too. */
 export async function* recordsFrom(
   jsm: JetStreamManager,
   query: RecordsQuery,

@@ -89,9 +89,15 @@ export class MemoryStore {
     return this.#bells;
   }
 
-  /** The same letter may come twice. */
-  bury({ token, name: from }: Session, { letter, failure, attempts, source }: DeadLetter): void {
-    this.#graves.set(`${token} ${source.join()} ${letter.n}`, { from, letter, failure, attempts });
+  /** Returns its id; `undefined` when it came before. */
+  bury(
+    { token, name: from }: Session,
+    { letter, failure, attempts, source }: DeadLetter,
+  ): number | undefined {
+    const subject = `${token} ${source.join()} ${letter.n}`;
+    if (this.#graves.has(subject)) return undefined;
+    this.#graves.set(subject, { from, letter, failure, attempts });
+    return this.#graves.size;
   }
 }
 

@@ -43,7 +43,7 @@ test("a refusal names the message, as it is written", () => {
   const untyped = (value: unknown): never => value as never;
   const refused: readonly (readonly [() => unknown, RegExp])[] = [
     [() => send(counter, ""), /^ctx\.send\(counter, ""\): the key is empty/],
-    [() => send(counter, untyped(5)), /^ctx\.send\(counter, number\): the key is not a well-formed string/],
+    [() => send(counter, untyped(5)), /^ctx\.send\(counter, number\): the key is of type number; /],
     [
       () => send(counter, "a").add(untyped(new Date(0))),
       /^ctx\.send\(counter, "a"\)\.add: the input is Date/,

@@ -5,9 +5,9 @@ import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
-import { promisify } from "node:util";
+import { isDeepStrictEqual, promisify } from "node:util";
 import { programs } from "../../../cli/src/programs.ts";
-import { type RunningMesh, startMesh } from "../kit/index.ts";
+import { type RunningMesh, startMesh, waitUntil } from "../kit/index.ts";
 import { callsOf, documents, type Line, root, typescriptFiles } from "./documents.ts";
 
 const run = promisify(execFile);
@@ -25,14 +25,21 @@ before(() => {
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
+/** Lines that read what a message has brought: it comes after the answer to who sent it. */
+const readsMessages = /agents\/diary\/ann\/results/;
+
 /** Runs a line of a document against a mesh on another port. */
 async function runLine(mesh: RunningMesh, { document, command, prints }: Line): Promise<void> {
   const line = command.replaceAll("localhost:4000", new URL(mesh.url).host);
-  const { stdout } = await run("sh", ["-c", line], {
-    cwd: root,
-    env: { ...process.env, VODA_URL: mesh.url },
-  });
+  const options = { cwd: root, env: { ...process.env, VODA_URL: mesh.url } };
   const what = `${document}: ${command}`;
+  let { stdout } = await run("sh", ["-c", line], options);
+  if (readsMessages.test(command))
+    await waitUntil(async () => {
+      if (isDeepStrictEqual(JSON.parse(stdout), prints)) return true;
+      ({ stdout } = await run("sh", ["-c", line], options));
+      return false;
+    }, what);
   assert.notEqual(stdout, "", what);
   if (prints !== undefined) assert.deepEqual(JSON.parse(stdout), prints, what);
 }

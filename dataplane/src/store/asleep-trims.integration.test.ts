@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before, mock, test } from "node:test";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { hash16 } from "@voda/proto/hash16";
 import { type SessionToken, sessionToken } from "@voda/proto/session";
@@ -8,7 +8,7 @@ import { systemClock } from "@voda/stdx";
 import { type Nats, startNats, waitUntil } from "@voda/test/kit";
 import { type Commit, openCommit } from "../commit/index.ts";
 import { openConnection, openRequests, type Requests } from "../nats/index.ts";
-import { type AsleepTrims, openAsleepTrims } from "./asleep-trims.ts";
+import { type AsleepTrims, openAsleepTrims, roundMs } from "./asleep-trims.ts";
 import { createStreams, openStore, type Store } from "./index.ts";
 
 const cleanup = new AsyncDisposableStack();
@@ -89,6 +89,40 @@ test("a session that has woken since, or that is another node's part, is left al
   await waitUntil(nothingWaits, "somebody looked at it");
   assert.equal((await store.range(token, 1)).length, 4);
   await Promise.all([other[Symbol.asyncDispose](), idle[Symbol.asyncDispose]()]);
+});
+
+test("what waits is read once, and again when the first of it is due", async () => {
+  mock.timers.enable({ apis: ["setInterval"] });
+  try {
+    let reads = 0;
+    const { nats } = requests.connection;
+    const seen = nats.subscribe(`$JS.API.DIRECT.GET.${marksStream(0)}`, {
+      callback: () => {
+        reads += 1;
+      },
+    });
+    let aheadMs = 0;
+    await using trims = open(0, 1, () => Date.now() + aheadMs);
+    const token = tokenOf("waits");
+    const { seq, hash } = await call(token, 2);
+    trims.add({ token, hash, below: seq, inMs: 60_000 });
+    await waitUntil(async () => !(await nothingWaits()), "it is stored");
+    const round = async (): Promise<void> => {
+      mock.timers.tick(roundMs);
+      await nats.flush();
+    };
+    await round();
+    await waitUntil(() => reads === 1, "it is read");
+    for (let i = 0; i < 3; i += 1) await round();
+    assert.equal(reads, 1);
+    aheadMs = 60_000;
+    await round();
+    await waitUntil(nothingWaits, "it is trimmed");
+    assert.equal((await store.range(token, 1)).length, 1);
+    seen.unsubscribe();
+  } finally {
+    mock.timers.reset();
+  }
 });
 
 test("the log stays as large as it is under a storm of short-lived sessions", async () => {

@@ -392,7 +392,14 @@ test("a failed call of the mesh in this folder ends with the command that tells 
 for (const [status, body, exitCode, says] of [
   [
     404,
-    '{"code":"not_found","message":"agent \\"x\\" is not deployed"}',
+    JSON.stringify({
+      code: "not_found",
+      message: 'agent "x" is not deployed',
+      details: [errorInfo("agent_not_found")].map(({ type, value }) => ({
+        type,
+        value: Buffer.from(value).toString("base64"),
+      })),
+    }),
     3,
     /^voda: not_found: agent "x" is not deployed; `npx voda agents ls` lists the agents$/,
   ],

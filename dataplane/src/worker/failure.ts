@@ -126,7 +126,8 @@ function thrownOnPurpose(error: VodaError): Ending {
     metadata: Object.fromEntries(
       Object.entries(error.details ?? {}).map(([name, value]) => [name, whole(value)]),
     ),
-    ...(!FailedAsk.isOfVoda(error) && { by: "handler" }),
+    // a schema's refusal is told as voda's, wherever it was asked
+    ...(!FailedAsk.isOfVoda(error) && !isRefusedInput(error) && { by: "handler" }),
   };
   const { at, stack } = describeThrown(error);
   const answer: Failed = { ok: false, failure };

@@ -95,7 +95,7 @@ export async function openControlPlane(config: Config, log: Logger): Promise<Con
   stack.use(await openApi(apiContext, { path: sockets.api, link, log }));
   stack.use(sweepingBlobs(apiContext, log));
   const publisher = await openSource({ config, sockets, secret, log }, stack);
-  follower.tell((endpoints) => {
+  follower.onChange((endpoints) => {
     publisher.setNodes(endpoints);
     scheduler.nodesChanged();
   });

@@ -79,7 +79,7 @@ test("handlers run with the host's context and input", () => {
   assert.deepEqual([...handlers.keys()], ["get", "add"]);
   const get = handlers.get("get");
   const add = handlers.get("add");
-  assert.ok(get?.kind === "plain" && add?.kind === "plain");
+  assert.ok(get?.type === "plain" && add?.type === "plain");
   assert.ok(Object.isFrozen(get));
   assert.equal(get.mode, "readonly");
   assert.equal(get.run(ctx, undefined), 7);
@@ -117,7 +117,7 @@ test("a protobuf service becomes methods with descriptors, readonly where withou
     { name: "undeployAgent", mode: "handler", service, rpc: "UndeployAgent" },
   ]);
   const get = handlersOf(rpc).get("getAgent");
-  assert.ok(get?.kind === "proto");
+  assert.ok(get?.type === "proto");
   assert.equal(get.input, AgentService.method.getAgent.input);
   assert.equal(get.output, AgentService.method.getAgent.output);
   assert.deepEqual(get.run(context({}), create(GetAgentRequestSchema, { name: "n" })), {

@@ -175,7 +175,7 @@ function withPlain(parts: AgentParts, mode: MethodMode, functions: Functions): A
     throw new TypeError(`agent ${agentName}: a block of handlers is an object of functions`);
   const additions = Object.entries(functions).map(([name, run]): Addition => {
     refuseFunction(agentName, name, run);
-    return { method: { name, mode }, handler: { kind: "plain", mode, run } };
+    return { method: { name, mode }, handler: { type: "plain", mode, run } };
   });
   return withAdditions(parts, additions);
 }
@@ -186,7 +186,7 @@ function withOptions(parts: AgentParts, name: string, options: HandlerOptions, r
   refuseFunction(agentName, name, run);
   const { turnMsMax } = plain;
   const handler: Handler = {
-    kind: "plain",
+    type: "plain",
     mode,
     run: check === undefined ? run : afterCheck(check, run),
     ...(turnMsMax !== undefined && { turnMsMax }),
@@ -216,7 +216,7 @@ function withService(parts: AgentParts, service: DescService, implementation: ob
     refuseFunction(agentName, name, run);
     return {
       method: { name, mode, service: service.typeName, rpc },
-      handler: { kind: "proto", mode, input, output, run: run as Run },
+      handler: { type: "proto", mode, input, output, run: run as Run },
     };
   });
   return withAdditions(parts, additions);

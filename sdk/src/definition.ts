@@ -99,7 +99,7 @@ export interface HostContext extends CallContext {
 
 /** A handler whose input and answer are JSON. */
 export interface PlainHandler {
-  readonly kind: "plain";
+  readonly type: "plain";
   readonly mode: MethodMode;
   /** How long it may run. Absent: as long as any turn of the agent. */
   readonly turnMsMax?: number;
@@ -109,7 +109,7 @@ export interface PlainHandler {
 
 /** A handler whose input and answer are protobuf messages. */
 export interface ProtoHandler {
-  readonly kind: "proto";
+  readonly type: "proto";
   readonly mode: MethodMode;
   readonly input: DescMessage;
   readonly output: DescMessage;

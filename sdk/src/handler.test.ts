@@ -24,7 +24,7 @@ const base = agent("shop", { count: s.counter() });
 
 function runs(of: AnyAgent, method: string, signal = new AbortController().signal) {
   const handler = handlersOf(of).get(method);
-  assert.ok(handler?.kind === "plain");
+  assert.ok(handler?.type === "plain");
   const context = { state: {}, signal } as HostContext;
   return { handler, run: (input: unknown) => handler.run(context, input) };
 }

@@ -92,7 +92,7 @@ export class Child {
   }
 
   /** Ends the process that runs; another one follows. */
-  again(): void {
+  restart(): void {
     this.#process?.kill("SIGTERM");
   }
 

@@ -130,7 +130,7 @@ export class Mesh implements AsyncDisposable {
       restart: () => {
         // what the store may take follows what is free by then
         writeNatsFiles(options, ports.nats, (path, content) => this.files.replace(path, content));
-        this.#child("nats").again();
+        this.#child("nats").restart();
       },
       fullWords: () => {
         const fill = storeFill(options.dataDir);
@@ -314,7 +314,7 @@ export class Mesh implements AsyncDisposable {
   #controlplaneChanged(): void {
     this.files.replace(envoyConfigFile(this.#options.dataDir), this.#bootstrap());
     const envoy = this.#children.get("envoy");
-    if (this.#isEnvoyAlone && envoy?.isServing === false) envoy.again();
+    if (this.#isEnvoyAlone && envoy?.isServing === false) envoy.restart();
   }
 
   /** An xDS server that does not serve would keep a starting Envoy waiting: then its last state is better. */

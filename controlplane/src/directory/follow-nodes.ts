@@ -82,7 +82,7 @@ export class NodeFollower implements AsyncDisposable {
   }
 
   /** Tells the nodes that are there, and from now on all of them whenever one changes. */
-  tell(onNodes: (nodes: readonly NodeEndpoint[]) => void): void {
+  onChange(onNodes: (nodes: readonly NodeEndpoint[]) => void): void {
     this.#onNodes = onNodes;
     onNodes(this.#endpoints);
   }

@@ -20,12 +20,20 @@ import {
 import type { Activation, Slice, Step, StoreReply } from "./lane.ts";
 import { takeNothing } from "./memory.ts";
 import {
+  countTry,
+  endBurial,
   endLetter,
   firstOf,
   forgetBell,
+  giveUp,
   makeReady,
   nextTarget,
+  noteReturn,
   type Outbox,
+  sendFirst,
+  setArmed,
+  setBell,
+  startBurial,
   type Target,
   targetOf,
   waitUntil,
@@ -48,7 +56,7 @@ export const delivery: Slice = {
 
 function advance(step: Step, activation: Activation): void {
   const { outbox, tip, verification } = activation;
-  if (step.world.monotonicMs >= outbox.armedMs) outbox.armedMs = Number.POSITIVE_INFINITY;
+  if (step.world.monotonicMs >= outbox.armedMs) setArmed(outbox, Number.POSITIVE_INFINITY);
   armDue(step, activation);
   const dueMs = bellDueMs(step, activation);
   if (dueMs === undefined) return;
@@ -125,7 +133,7 @@ function ring({ world, out }: Step, activation: Activation, dueMs: number): void
     return;
   }
   const token = world.unique();
-  outbox.bell = { type: "ringing", token, dueMs };
+  setBell(outbox, { type: "ringing", token, dueMs });
   out.push({ type: "ring", token, dueMs });
 }
 
@@ -140,9 +148,8 @@ function deliver(step: Step, activation: Activation): void {
     if (orders.closing === "end" && isOwn(step, letter)) {
       over(step, activation, target);
     } else {
-      if (letter.atMs + letterLifeMs <= world.storeMs) target.last ??= tooOld;
-      target.stage = "away";
-      outbox.away += 1;
+      if (letter.atMs + letterLifeMs <= world.storeMs) giveUp(target, target.last ?? tooOld);
+      sendFirst(outbox, target);
       const isGivenUp = target.last !== undefined;
       out.push({ type: "deliver", activation: activation.number, source: tip.uid, letter, isGivenUp });
     }
@@ -152,7 +159,7 @@ function deliver(step: Step, activation: Activation): void {
 
 function arm(out: LaneEffect[], outbox: Outbox, atMs: number): void {
   if (outbox.armedMs <= atMs) return;
-  outbox.armedMs = atMs;
+  setArmed(outbox, atMs);
   out.push({ type: "timer", timer: "outbox", atMs });
 }
 
@@ -170,7 +177,7 @@ export function delivered(
   const letter = outbox.letters.get(n);
   const target = letter && targetOf(outbox, letter);
   if (target?.stage !== "away" || firstOf(target).n !== n) return;
-  outbox.away -= 1;
+  noteReturn(outbox);
   if (failure === undefined) over(step, activation, target);
   else if (isSealed(failure) || isNobodyThere) bury(step, activation, target, target.last ?? failure);
   else cameBack(step, activation, target, failure);
@@ -185,14 +192,12 @@ function cameBack(step: Step, activation: Activation, target: Target, failure: F
   const nowMs = step.world.monotonicMs;
   const { endFromMs } = orders;
   const isLate = endFromMs !== undefined && nowMs >= endFromMs + endPatienceMs;
-  target.tries += 1;
-  if (isCounted(failure)) target.attempts += 1;
-  if (failure.by === "thread") target.threads += 1;
+  countTry(target, failure, isCounted(failure));
   if (target.last !== undefined) {
     if (isLate) bury(step, activation, target, unsure(failure));
     else waitUntil(outbox, target, nowMs + pauseMs(target, failure));
   } else if (isLate || isLast(target, failure, endFromMs !== undefined)) {
-    target.last = failure;
+    giveUp(target, failure);
     makeReady(outbox, target);
   } else {
     waitUntil(outbox, target, nowMs + pauseMs(target, failure));
@@ -223,9 +228,7 @@ function pauseMs({ tries }: Target, failure: Failure): number {
 function bury({ world, out }: Step, { outbox, tip }: Activation, target: Target, failure: Failure): void {
   const letter = firstOf(target);
   const token = world.unique();
-  target.stage = "burying";
-  target.last = failure;
-  outbox.burying.set(token, target);
+  startBurial(outbox, target, token, failure);
   out.push({ type: "bury", token, source: tip.uid, letter, failure, attempts: target.attempts });
 }
 
@@ -236,19 +239,17 @@ function replied(step: Step, activation: Activation, event: StoreReply): boolean
     const isFull = event.type === "rejected";
     const retryAtMs = step.world.monotonicMs + (isFull ? rejectedRetryMs : resendMinMs);
     const { dueMs } = bell;
-    outbox.bell =
-      event.type === "rung" ? { type: "rung", seq: event.seq, dueMs } : { type: "none", retryAtMs };
+    const isRung = event.type === "rung";
+    setBell(outbox, isRung ? { type: "rung", seq: event.seq, dueMs } : { type: "none", retryAtMs });
     // what sends would wait in vain for a store that is full
     if (isFull && activation.turns.sending > 0) takeNothing(step, activation, event.why);
     return true;
   }
-  const target = outbox.burying.get(event.token);
+  const isKept = event.type === "buried";
+  const target = endBurial(outbox, event.token, isKept);
   if (target === undefined) return false;
-  outbox.burying.delete(event.token);
-  if (event.type === "buried") {
-    outbox.graves.add(firstOf(target).n);
-    over(step, activation, target);
-  } else waitUntil(outbox, target, step.world.monotonicMs + worldRetryMaxMs);
+  if (isKept) over(step, activation, target);
+  else waitUntil(outbox, target, step.world.monotonicMs + worldRetryMaxMs);
   return true;
 }
 

@@ -73,6 +73,16 @@ export const createOutbox = (): Outbox => ({
 
 const noBell: Bell = { type: "none", retryAtMs: 0 };
 
+/** What has become of it. */
+export function setBell(outbox: Outbox, bell: Bell): void {
+  outbox.bell = bell;
+}
+
+/** The timer is armed for that monotonic time; infinity: for none. */
+export function setArmed(outbox: Outbox, atMs: number): void {
+  outbox.armedMs = atMs;
+}
+
 /** It must ring again: what was rung may be among what a server has lost, or is of an earlier incarnation. */
 export function forgetBell(outbox: Outbox): void {
   outbox.bell = noBell;
@@ -165,6 +175,45 @@ export function endLetter(outbox: Outbox, target: Target): Letter {
 export function makeReady(outbox: Outbox, target: Target): void {
   target.stage = "ready";
   outbox.ready.push(target);
+}
+
+/** Its first letter goes. */
+export function sendFirst(outbox: Outbox, target: Target): void {
+  target.stage = "away";
+  outbox.away += 1;
+}
+
+/** A letter that went has come back, or is over. */
+export function noteReturn(outbox: Outbox): void {
+  outbox.away -= 1;
+}
+
+/** Its first letter has come back. `isCounted`: its handler is to blame. */
+export function countTry(target: Target, { by }: Failure, isCounted: boolean): void {
+  target.tries += 1;
+  if (isCounted) target.attempts += 1;
+  if (by === "thread") target.threads += 1;
+}
+
+/** From here on its first letter goes only to be asked for. */
+export function giveUp(target: Target, why: Failure): void {
+  target.last = why;
+}
+
+/** Its first letter is to be kept where people find it. */
+export function startBurial(outbox: Outbox, target: Target, token: number, why: Failure): void {
+  target.stage = "burying";
+  target.last = why;
+  outbox.burying.set(token, target);
+}
+
+/** The store has answered; `undefined`: to something else. `isKept`: it is there. */
+export function endBurial(outbox: Outbox, token: number, isKept: boolean): Target | undefined {
+  const target = outbox.burying.get(token);
+  if (target === undefined) return undefined;
+  outbox.burying.delete(token);
+  if (isKept) outbox.graves.add(firstOf(target).n);
+  return target;
 }
 
 /** Its first letter goes again at that monotonic time. */

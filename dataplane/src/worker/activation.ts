@@ -401,7 +401,7 @@ export class WorkerActivation {
 
   /** A handler's own timeout goes before its agent's `maxTurn`. */
   #turnMsMax(handler: Handler): number {
-    return (handler.kind === "plain" ? handler.turnMsMax : undefined) ?? this.#options.turnMsMax;
+    return (handler.type === "plain" ? handler.turnMsMax : undefined) ?? this.#options.turnMsMax;
   }
 
   #tooLong(running: Running): void {
@@ -477,10 +477,10 @@ const sendsReadonly = (): VodaError =>
 
 /** A handler that names no parameter for it takes none. */
 const missingOf = (handler: Handler): undefined | typeof noInput =>
-  handler.kind === "plain" && handler.run.length < 2 ? noInput : undefined;
+  handler.type === "plain" && handler.run.length < 2 ? noInput : undefined;
 
 const turnLimitName = (handler: Handler): string =>
-  handler.kind === "plain" && handler.turnMsMax !== undefined ? "the handler's timeout" : "maxTurn";
+  handler.type === "plain" && handler.turnMsMax !== undefined ? "the handler's timeout" : "maxTurn";
 
 function abortReason(why: AbandonReason): ConstructorParameters<typeof VodaError> {
   return why === "deadline"

@@ -7,9 +7,9 @@ import { plainCall } from "../../test/call.ts";
 import { canonicalHash } from "./canonical.ts";
 
 const run = (): undefined => undefined;
-const json: Handler = { kind: "plain", mode: "handler", run };
+const json: Handler = { type: "plain", mode: "handler", run };
 const struct: Handler = {
-  kind: "proto",
+  type: "proto",
   mode: "handler",
   run,
   input: StructSchema,
@@ -51,7 +51,7 @@ test("a message is the same in protobuf, whatever the order of its map, and in J
 });
 
 test("a message in an Any is the same in other bytes", () => {
-  const any: Handler = { kind: "proto", mode: "handler", run, input: AnySchema, output: StringValueSchema };
+  const any: Handler = { type: "proto", mode: "handler", run, input: AnySchema, output: StringValueSchema };
   const packed = anyPack(StringValueSchema, create(StringValueSchema, { value: "x" }));
   const binary = hashOf(any, toBinary(AnySchema, packed), "add", "proto");
   assert.notEqual(binary, undefined);

@@ -20,7 +20,7 @@ export function canonicalHash(handler: Handler, call: SessionCall): Uint8Array |
 
 function inputOf(handler: Handler, { content, body }: SessionCall): JsonValue | undefined {
   const input = decodeInput(handler, content, body);
-  return handler.kind === "proto"
+  return handler.type === "proto"
     ? toJson(handler.input, input as Message, { registry: registryOf(handler.input) })
     : (input as JsonValue | undefined);
 }

@@ -19,10 +19,10 @@ import { BadInput, decodeInput, encodeOutput } from "./convert.ts";
 
 const utf8 = new TextEncoder();
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
-const plain: Handler = { kind: "plain", mode: "handler", run: () => undefined };
+const plain: Handler = { type: "plain", mode: "handler", run: () => undefined };
 // google.protobuf.Duration and Timestamp have JSON forms of their own: the strictest of messages
 const proto: Handler = {
-  kind: "proto",
+  type: "proto",
   mode: "handler",
   input: TimestampSchema,
   output: TimestampSchema,

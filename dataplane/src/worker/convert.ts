@@ -37,7 +37,7 @@ export class BadInput extends Error {
 
 /** @throws BadInput */
 export function decodeInput(handler: Handler, content: Content, body: Uint8Array): unknown {
-  if (handler.kind === "proto") {
+  if (handler.type === "proto") {
     try {
       return content === "proto"
         ? fromBinary(handler.input, body)
@@ -60,7 +60,7 @@ export function decodeInput(handler: Handler, content: Content, body: Uint8Array
  */
 export function encodeOutput(handler: Handler, content: Content, result: unknown): Answer {
   try {
-    if (handler.kind === "proto") {
+    if (handler.type === "proto") {
       return { ok: true, content, body: encodeMessage(handler.output, content, result) };
     }
     if (result === undefined) return { ok: true, content, body: noBytes };

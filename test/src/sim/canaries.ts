@@ -408,7 +408,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
     patches: [
       lane(
         "delivery",
-        "    target.last = failure;\n    makeReady(outbox, target);",
+        "    giveUp(target, failure);\n    makeReady(outbox, target);",
         "    bury(step, activation, target, failure);",
       ),
     ],
@@ -417,7 +417,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
   },
   /** What is given up is said by the next record, whatever is on its way before it. */
   graveInRecords: {
-    patches: [lane("delivery", "    outbox.graves.add(firstOf(target).n);\n", "")],
+    patches: [lane("outbox", "  if (isKept) outbox.graves.add(firstOf(target).n);\n", "")],
     finds: /^risen: /,
     options: { plan: { sends: 8 }, faults: { powerLosses: 0, slow: 0.2 } },
   },

@@ -9,6 +9,7 @@ export interface Batch {
   readonly count: number;
 }
 
+/** A loop, and how many devices run it. */
 export interface BatchesOptions {
   /** Indexes of the loop: 0 up to this. */
   readonly count: number;

@@ -4,6 +4,7 @@ import { bind } from "./bind.ts";
 import type { Device } from "./device.ts";
 import { emitWasm } from "./emit-wasm.ts";
 import type { Kernel } from "./kernel.ts";
+import { perKernel } from "./per-kernel.ts";
 import { encodeModule } from "./wasm/module.ts";
 
 /** A kernel that takes what `bind` gives. */
@@ -11,14 +12,7 @@ export type Compiled = (...args: readonly number[]) => number | undefined;
 
 /** @param holder of the thread that runs: its blocks are what kernels may touch */
 export function openCpuDevice(holder: Holder): Device {
-  const compiled = new WeakMap<Kernel, Compiled>();
-  const prepare = (kernel: Kernel): Compiled => {
-    const known = compiled.get(kernel);
-    if (known !== undefined) return known;
-    const run = link(compileWasm(kernel), kernel.name, holder.memory);
-    compiled.set(kernel, run);
-    return run;
-  };
+  const prepare = perKernel((kernel) => link(compileWasm(kernel), kernel.name, holder.memory));
   return {
     prepare,
     run(kernel, given, extent) {

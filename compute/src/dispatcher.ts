@@ -3,6 +3,7 @@ import type { Arguments, Extent } from "./bind.ts";
 import { CostModel, type DeviceProfile, elementsOf, nodesOf } from "./cost.ts";
 import type { Device } from "./device.ts";
 import type { Kernel } from "./kernel.ts";
+import { perKernel } from "./per-kernel.ts";
 
 /** A device, and what is known of it before it has run anything. */
 export interface DispatchedDevice extends DeviceProfile {
@@ -15,9 +16,10 @@ export const cpuProfiles = {
   js: { launchUs: 0.1, nodesPerUs: 2_000 },
 } as const satisfies Record<string, DeviceProfile>;
 
+/** Learns from every run; what it chooses changes how long a run takes, never what it gives. */
 export class Dispatcher implements Device {
   readonly #devices: readonly DispatchedDevice[];
-  readonly #models = new WeakMap<Kernel, CostModel>();
+  readonly #modelOf = perKernel((kernel) => this.#open(kernel));
 
   constructor(devices: readonly DispatchedDevice[]) {
     this.#devices = devices;
@@ -40,12 +42,8 @@ export class Dispatcher implements Device {
   }
 
   /** All devices compile the kernel before the first run: that is no part of what a run takes. */
-  #modelOf(kernel: Kernel): CostModel {
-    const known = this.#models.get(kernel);
-    if (known !== undefined) return known;
+  #open(kernel: Kernel): CostModel {
     this.prepare(kernel);
-    const model = new CostModel(this.#devices, nodesOf(kernel));
-    this.#models.set(kernel, model);
-    return model;
+    return new CostModel(this.#devices, nodesOf(kernel));
   }
 }

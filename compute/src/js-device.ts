@@ -2,19 +2,13 @@
 import type { Handle, Holder } from "@voda/stdx/memory";
 import { bind } from "./bind.ts";
 import type { Device } from "./device.ts";
-import { compileJs, type JsFunction } from "./emit-js.ts";
+import { compileJs } from "./emit-js.ts";
 import type { Kernel } from "./kernel.ts";
+import { perKernel } from "./per-kernel.ts";
 
 /** @param holder of the thread that runs: its blocks are what kernels may touch */
 export function openJsDevice(holder: Holder): Device {
-  const compiled = new WeakMap<Kernel, JsFunction>();
-  const prepare = (kernel: Kernel): JsFunction => {
-    const known = compiled.get(kernel);
-    if (known !== undefined) return known;
-    const run = compileJs(kernel);
-    compiled.set(kernel, run);
-    return run;
-  };
+  const prepare = perKernel(compileJs);
   return {
     prepare,
     run(kernel, given, extent) {

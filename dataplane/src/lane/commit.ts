@@ -75,11 +75,12 @@ function appendNext(step: Step, activation: Activation): void {
   const storeMs = atMs(world);
   const seals = takeSeals(lane, activation);
   const seen = [...seenOf(taken, storeMs), ...sealed(seals, storeMs)];
-  const { changes, fired } = takeTimers(timers, outbox, taken, {
+  const sends = taken.flatMap((turned) => turned.sends);
+  const { changes, fired } = takeTimers(timers, outbox, sends, {
     nowMs: storeMs,
     fires: hasDue(step, activation),
   });
-  const letters = [...taken.flatMap(({ sends }) => sends).filter(isAtOnce), ...fired];
+  const letters = [...sends.filter(isAtOnce), ...fired];
   const sent = takeLetters(outbox, letters, storeMs);
   const ended = endedBy(step, activation, taken, seals);
   const journal = takeJournal(journals, ended, storeMs, (work) => journalKeepMs(work, world.monotonicMs));

@@ -3,7 +3,6 @@
 import { type Again, isAtOnce, nextCronMs, outboxMessagesMax, type Send, sendBytes } from "../call/index.ts";
 import { timersFiredMax } from "./constants.ts";
 import { type Outbox, startNumbers } from "./outbox.ts";
-import type { Turned } from "./turns.ts";
 
 /** One that waits. */
 export interface Timer extends Send {
@@ -80,10 +79,9 @@ export interface Firing {
 export function takeTimers(
   timers: Timers,
   outbox: Outbox,
-  turns: readonly Turned[],
+  sends: readonly Send[],
   { nowMs, fires }: { readonly nowMs: number; readonly fires: boolean },
 ): Firing {
-  const sends = turns.flatMap((turned) => turned.sends);
   const changes = new Map<string, TimerChange>();
   for (const send of sends) if (send.timing !== undefined) noteSend(changes, send, send.timing, nowMs);
   const fired: Send[] = [];

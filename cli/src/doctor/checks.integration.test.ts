@@ -12,10 +12,7 @@ import { lock } from "../up/lock.ts";
 import { processesFile } from "../up/mesh.ts";
 import { freePorts, loopback } from "../up/ports.ts";
 import { commandOf } from "../up/processes.ts";
-import { binaryFinding, examine, leftoversFinding, nodeFinding, storeFinding } from "./checks.ts";
-
-const findingOf = async (name: string, dataDir: string, ingressPort: number) =>
-  (await examine({ dataDir, ingressPort })).find((finding) => finding.name === name);
+import { binaryFinding, leftoversFinding, nodeFinding, portFinding, storeFinding } from "./checks.ts";
 
 test("an old Node is refused with the version that is needed", () => {
   assert.deepEqual(nodeFinding("22.1.0"), {
@@ -44,18 +41,19 @@ test("a variable that names another version is refused, and the fix names the va
 test("a port in use fails unless the mesh of the folder runs", async () => {
   using folder = temporaryFolder();
   const [port = 0] = await freePorts(1);
-  assert.equal((await findingOf(`port ${port}`, folder.path, port))?.found, "free");
+  const finding = () => portFinding({ dataDir: folder.path, ingressPort: port });
+  assert.equal((await finding()).found, "free");
   const server = createServer().listen(port, loopback);
   await once(server, "listening");
   try {
-    assert.match((await findingOf(`port ${port}`, folder.path, port))?.fix ?? "", /--ingress-port 0/);
+    assert.match((await finding()).fix ?? "", /--ingress-port 0/);
     using running = lock(folder.path);
     running.serves(`http://${loopback}:${port}`);
-    assert.equal((await findingOf(`port ${port}`, folder.path, port))?.ok, true);
+    assert.equal((await finding()).ok, true);
     running.serves(`http://${loopback}:1`); // another folder's mesh has the port
-    const other = await findingOf(`port ${port}`, folder.path, port);
+    const other = await finding();
     assert.deepEqual(
-      [other?.ok, other?.found],
+      [other.ok, other.found],
       [false, "in use by something else; the mesh of this folder is at port 1"],
     );
   } finally {

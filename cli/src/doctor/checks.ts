@@ -75,7 +75,7 @@ function pipFinding(): Finding {
 }
 
 /** A port that the mesh of this folder holds is no fault; that of another folder's mesh is. */
-async function portFinding({ dataDir, ingressPort }: Place): Promise<Finding> {
+export async function portFinding({ dataDir, ingressPort }: Place): Promise<Finding> {
   const name = `port ${ingressPort}`;
   if (await isPortFree(ingressPort)) return { name, ok: true, found: "free" };
   const holder = lockHolder(dataDir);

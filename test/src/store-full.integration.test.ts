@@ -8,8 +8,8 @@ import { type Cluster, type ClusterNode, call, refusal, startCluster, waitUntil 
 
 const config = fileURLToPath(new URL("./agents/bulk.config.ts", import.meta.url));
 const storeBytesMax = 16 << 20;
-/** Ten lives of a lease. */
-const fullMs = 30_000;
+/** Three lives of a lease. */
+const fullMs = 10_000;
 /**
  * Times a call that needs no session and no store: what waits for either, even for the shortest time after
  * which something is tried again, takes more of them. A single call has a busy machine to wait for.

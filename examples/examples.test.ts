@@ -12,6 +12,7 @@ import type { Edit } from "./editor/editor.ts";
 import { editor } from "./editor/editor.ts";
 import { CartService } from "./gen/shop/v1/cart_pb.ts";
 import { diary, poll, voter } from "./poll/poll.ts";
+import { board } from "./research/research.ts";
 import config from "./voda.config.ts";
 
 test("the config names the agents with their methods", () => {
@@ -26,6 +27,15 @@ test("the config names the agents with their methods", () => {
     ["diary", ["readonly results", "handler note"]],
     ["poll", ["readonly votes", "handler count", "handler close"]],
     ["voter", ["handler vote"]],
+    [
+      "findings",
+      ["readonly subscribers", "publish", "subscribe", "unsubscribe", "pass", "page"].map((one) =>
+        one.startsWith("readonly") ? one : `handler ${one}`,
+      ),
+    ],
+    ["source", ["readonly find", "handler write"]],
+    ["research", ["handler look", "handler read", "handler watch", "handler drop"]],
+    ["board", ["handler on_findings", "readonly sentences", "handler follow", "handler leave"]],
   ]);
 });
 
@@ -124,5 +134,26 @@ test("a poll that closes tells everybody who has voted, once, also when its node
   await mesh.settle();
   for (const who of ["ann", "bob", "cid"])
     assert.deepEqual(mesh.state(diary, who), { results: { lunch: "rice" } });
+  assert.deepEqual(mesh.deadLetters, []);
+});
+
+test("a subject's findings reach who follows it, again each day, also when the node dies", async () => {
+  await using mesh = await testMesh(config);
+  const { client } = mesh;
+  await client.source("tea").write("Tea is old. Green tea is not black.");
+  await client.source("coffee").write("Coffee is not tea.");
+  await client.research("drinks").read("tea");
+  await client.board("ann").follow("drinks");
+  await mesh.settle();
+  await client.research("drinks").watch("tea");
+  await mesh.settle();
+  assert.deepEqual(mesh.state(board, "ann"), { sentences: { tea: 2 } });
+  await client.research("drinks").read("coffee");
+  mesh.kill();
+  await mesh.advance("1d");
+  await mesh.settle();
+  assert.deepEqual(await client.board("ann").sentences(), { tea: 3 });
+  await client.board("ann").leave("drinks");
+  await client.research("drinks").drop("tea");
   assert.deepEqual(mesh.deadLetters, []);
 });

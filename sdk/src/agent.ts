@@ -25,6 +25,7 @@ import { nameProblem, reservedProblem, rpcNameProblem } from "./name.ts";
 import { type AgentOptions, limitsOf } from "./options.ts";
 import { fieldsOf, type Schema, type Validate } from "./schema.ts";
 import { methodsOf, type ServiceImpl, type UnaryOnly } from "./service.ts";
+import { isTopic, type Published, subscriberOf } from "./subscription.ts";
 import { isThenable } from "./thenable.ts";
 
 /** What a handler may return, or promise: JSON, values and handles of the state, or nothing. */
@@ -110,6 +111,14 @@ export interface Agent<N extends string, S extends Schema, H extends object> ext
     service: D & UnaryOnly<D>,
     implementation: ServiceImpl<D, Ctx<S>>,
   ): Agent<N, S, H>;
+  /**
+   * Adds the handler of what a topic passes on, once its session has sent the topic `subscribe`. It is
+   * `internal`: a message as others are (docs/topics.md).
+   */
+  on<X>(
+    topic: Published<X>,
+    run: (ctx: Ctx<S>, message: X) => Returnable | Promise<Returnable>,
+  ): Agent<N, S, H>;
 }
 
 /**
@@ -161,6 +170,7 @@ function assemble(parts: AgentParts) {
       assemble(withOptions(parts, name, options, run)),
     implements: (service: DescService, implementation: object) =>
       assemble(withService(parts, service, implementation)),
+    on: (topic: unknown, run: Run) => assemble(withTopic(parts, topic, run)),
   });
 }
 
@@ -220,6 +230,14 @@ function withService(parts: AgentParts, service: DescService, implementation: ob
     };
   });
   return withAdditions(parts, additions);
+}
+
+function withTopic(parts: AgentParts, topic: unknown, run: Run): AgentParts {
+  if (!isTopic(topic))
+    throw new TypeError(
+      `agent ${parts.definition.name}: on(...) takes a topic first, as topic(...) makes it, not ${typeof topic}`,
+    );
+  return withOptions(parts, subscriberOf(topic.name), { access: "internal" }, run);
 }
 
 function withAdditions(parts: AgentParts, additions: readonly Addition[]): AgentParts {

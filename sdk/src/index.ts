@@ -22,3 +22,13 @@ export type {
 export { type Field, type FieldKind, type Schema, type SchemaOf, s } from "./schema.ts";
 export type { SendFunction, SendOptions, SendSession } from "./send.ts";
 export type { ServiceImpl } from "./service.ts";
+export type { Published } from "./subscription.ts";
+export {
+  type Topic,
+  type TopicFunction,
+  type TopicHandlers,
+  type TopicOptions,
+  topic,
+  topicBacklogBytesMax,
+  topicMessageBytesMax,
+} from "./topic.ts";

@@ -13,6 +13,7 @@ import { meshTrace } from "./mesh-trace.ts";
 import { size } from "./size.ts";
 import { ps, ready } from "./start.ts";
 import { timers } from "./timers.ts";
+import { topics } from "./topics.ts";
 import { type WakeResult, wake } from "./wake.ts";
 
 const secondsMax = 3600;
@@ -20,6 +21,9 @@ const secondsMax = 3600;
 const atOnceMax = 10_000;
 const sessionsMax = 1_000_000;
 const timersBenchMax = 1_000_000;
+/** Of one session of a topic: `seenMax`. */
+const subscribersMax = 32_768;
+const messagesMax = 1_000;
 const runsMax = 1000;
 /** Of a text that one call writes. */
 const charactersMax = 1_000_000;
@@ -219,6 +223,26 @@ export const benches: readonly MeshBench[] = [
       const { fired, doubled } = figures;
       const isWrong = fired !== sizes.count || doubled > 0;
       return { figures, ...(isWrong && { failure: `${fired} timers fired, ${doubled} more than once` }) };
+    },
+  },
+  {
+    name: "topics",
+    summary: "publish to many subscribers of one topic, beside turns that a client has them take: each once",
+    flags: [
+      counted("subscribers", subscribersMax)("sessions that hear the topic", 10_000),
+      counted("messages", messagesMax)("messages, one after the other", 5),
+    ],
+    run: async ({ values, url, say }) => {
+      refuseUrl("topics", url);
+      await using mesh = await ownMesh({ nodes: 2, config: programs().topicsConfig });
+      const sizes = { subscribers: whole(values, "subscribers"), messages: whole(values, "messages") };
+      const figures = { ...(await topics(mesh, sizes, say)) };
+      const { applied, doubled } = figures;
+      const isWrong = applied !== sizes.subscribers * sizes.messages || doubled > 0;
+      return {
+        figures,
+        ...(isWrong && { failure: `${applied} messages were taken, ${doubled} more than once` }),
+      };
     },
   },
   {

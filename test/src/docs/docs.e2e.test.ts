@@ -26,7 +26,7 @@ before(() => {
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Lines that read what a message has brought: it comes after the answer to who sent it. */
-const readsMessages = /agents\/diary\/ann\/results/;
+const readsMessages = /agents\/(diary\/ann\/results|board\/ann\/sentences)/;
 
 /** Runs a line of a document against a mesh on another port. */
 async function runLine(mesh: RunningMesh, { document, command, prints }: Line): Promise<void> {

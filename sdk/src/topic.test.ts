@@ -1,0 +1,122 @@
+// Topics in a mesh of this process.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { agent, s, topic, topicMessageBytesMax, VodaError } from "./index.ts";
+import { testMesh } from "./testing.ts";
+
+const news = topic<"news", number | string>("news");
+
+const reader = agent("reader", { heard: s.register<readonly (number | string)[]>([]) })
+  .on(news, (ctx, message) => {
+    ctx.state.heard = [...ctx.state.heard, message];
+  })
+  .readonly({ heard: (ctx) => ctx.state.heard })
+  .handlers({
+    follow: (ctx, about: string) => ctx.send(news, about).subscribe(),
+    leave: (ctx, about: string) => ctx.send(news, about).unsubscribe(),
+  });
+
+const names = (count: number): readonly string[] => Array.from({ length: count }, (_, i) => `r${i}`);
+
+test("each message reaches each subscriber once and in order, over pages and deaths of the node", async () => {
+  await using mesh = await testMesh({ agents: [news, reader] });
+  const { publish, subscribers } = mesh.client.news("eu");
+  assert.equal(await publish("nobody hears it"), 0);
+  const all = names(150);
+  for (const name of all) await mesh.client.reader(name).follow("eu");
+  await mesh.settle();
+  assert.equal(await subscribers(), 150);
+  for (const n of [1, 2, 3]) assert.equal(await publish(n), 150);
+  mesh.kill();
+  await mesh.settle();
+  await mesh.client.reader("r0").leave("eu");
+  await mesh.settle();
+  assert.equal(await publish(4), 149);
+  await mesh.settle();
+  for (const name of all.slice(1)) assert.deepEqual(mesh.state(reader, name), { heard: [1, 2, 3, 4] }, name);
+  assert.deepEqual(await mesh.client.reader("r0").heard(), [1, 2, 3]);
+  assert.equal(mesh.state(news, "eu").backlogBytes, 0);
+  assert.deepEqual(mesh.deadLetters, []);
+});
+
+test("who subscribes hears what is published from then on, also who leaves and comes again", async () => {
+  await using mesh = await testMesh({ agents: [news, reader] });
+  const { publish } = mesh.client.news("eu");
+  const { follow, leave, heard } = mesh.client.reader("ann");
+  await follow("eu");
+  await follow("eu");
+  await mesh.settle();
+  await publish("one");
+  await leave("eu");
+  await follow("eu");
+  await mesh.settle();
+  await publish("two");
+  await mesh.settle();
+  const all = await heard();
+  assert.deepEqual(all.slice(-1), ["two"]);
+  assert.equal(all.length, new Set(all).size);
+});
+
+test("an agent that does not hear costs a dead letter, and its neighbours nothing", async () => {
+  const deaf = agent("deaf").handlers({ follow: (ctx) => ctx.send(news, "eu").subscribe() });
+  await using mesh = await testMesh({ agents: [news, reader, deaf] });
+  await mesh.client.deaf("d").follow();
+  await mesh.settle();
+  await mesh.client.reader("ann").follow("eu");
+  await mesh.settle();
+  assert.equal(await mesh.client.news("eu").publish("hello"), 2);
+  await mesh.settle();
+  assert.deepEqual(await mesh.client.reader("ann").heard(), ["hello"]);
+  assert.equal(mesh.deadLetters.length, 1);
+  assert.match(JSON.stringify(mesh.deadLetters), /agent deaf has no method .*on_news/);
+});
+
+interface Title {
+  readonly title: string;
+}
+const titled: StandardSchemaV1<Title> = {
+  "~standard": {
+    version: 1,
+    vendor: "test",
+    validate: (value) =>
+      typeof value === "object" && value !== null && "title" in value
+        ? { value: { title: String(value.title) } }
+        : { issues: [{ message: "it has no title" }] },
+  },
+};
+
+test("a message has a schema and a size, and more than can be passed on is refused", async () => {
+  const titles = topic("titles", { input: titled });
+  const shelf = agent("shelf", { titles: s.map<true>() })
+    .on(titles, (ctx, { title }) => ctx.state.titles.set(title.slice(0, 5), true))
+    .handlers({ follow: (ctx) => ctx.send(titles, "all").subscribe() });
+  await using mesh = await testMesh({ agents: [titles, shelf] });
+  const { publish } = mesh.client.titles("all");
+  await mesh.client.shelf("a").follow();
+  await mesh.settle();
+  await assert.rejects(publish({ titel: "x" } as never), { reason: "invalid_input" });
+  const long = { title: "x".repeat(topicMessageBytesMax) };
+  await assert.rejects(publish(long), { reason: "too_large", message: /topicMessageBytesMax 15000/ });
+  const sent = await Promise.allSettled(names(40).map((title) => publish({ title: title.repeat(4_000) })));
+  mesh.kill();
+  const refused = sent.flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
+  for (const error of refused) assert.ok(VodaError.is(error) && error.reason === "queue_full", String(error));
+  assert.ok(refused.length > 0);
+  await mesh.settle();
+  assert.equal(Object.keys(mesh.state(shelf, "a").titles).length, 40 - refused.length);
+});
+
+test("what is no topic, has no name for a handler, or is heard twice is refused", () => {
+  const untyped = (value: unknown): never => value as never;
+  assert.throws(
+    () => agent("a").on(untyped(reader), () => null),
+    /agent a: on\(\.\.\.\) takes a topic first/,
+  );
+  assert.throws(
+    () => topic("n".repeat(61)),
+    /topic n+: the handler of its subscribers: "on_n+" is not a name/,
+  );
+  assert.throws(() => topic("news", untyped({ schema: 1 })), /option "schema" is unknown/);
+  assert.throws(() => reader.on(news, () => null), /handler "on_news" already/);
+});

@@ -144,7 +144,6 @@ test("a subject's findings reach who follows it, again each day, also when the n
   await client.source("coffee").write("Coffee is not tea.");
   await client.research("drinks").read("tea");
   await client.board("ann").follow("drinks");
-  await mesh.settle();
   await client.research("drinks").watch("tea");
   await mesh.settle();
   assert.deepEqual(mesh.state(board, "ann"), { sentences: { tea: 2 } });

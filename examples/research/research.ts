@@ -15,6 +15,7 @@ export const source = agent("source", { text: s.register("") })
   .handlers({
     write(ctx, text: string) {
       ctx.state.text = text;
+      return text.length;
     },
   });
 
@@ -34,11 +35,15 @@ const look = agent("research", state).handler("look", { access: "internal" }, as
 
 /** One session per subject: it looks for words in its sources, and looks again each day. */
 export const research = look.handlers({
-  read: (ctx, key: string) => ctx.state.sources.set(key, true),
+  read(ctx, key: string) {
+    ctx.state.sources.set(key, true);
+    return { sources: ctx.state.sources.size };
+  },
   watch(ctx, word: string) {
     ctx.state.words.set(word, true);
     ctx.send(look, ctx.key).look(word);
     ctx.schedule(look, ctx.key, { every: "1d", id: word }).look(word);
+    return { words: ctx.state.words.size };
   },
   drop(ctx, word: string) {
     ctx.state.words.delete(word);
@@ -53,6 +58,10 @@ export const board = agent("board", { sentences: s.map<number>() })
   })
   .readonly({ sentences: (ctx) => ctx.state.sentences })
   .handlers({
-    follow: (ctx, subject: string) => ctx.send(findings, subject).subscribe(),
+    /** What is found from the answer on is heard. */
+    async follow(ctx, subject: string) {
+      await ctx.ask(findings, subject).subscribe();
+      return { follows: subject };
+    },
     leave: (ctx, subject: string) => ctx.send(findings, subject).unsubscribe(),
   });

@@ -1,5 +1,6 @@
 // What harnesses of tests and benches need from inside of the CLI to start what it starts. Users have
 // `program.ts`.
+export { type Effect, startUpstream, type Upstream } from "./bench/upstream.ts";
 export { locate } from "./binaries/locate.ts";
 export { bundleConfig } from "./bundle/bundle.ts";
 export { readAgents } from "./bundle/definitions.ts";

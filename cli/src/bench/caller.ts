@@ -1,6 +1,7 @@
 // A client as the docs tell users to write one: it retries with its idempotency key until the call is
 // decided.
 
+import { setTimeout as delay } from "node:timers/promises";
 import { headers } from "@voda/proto/wire";
 import { wordsOf } from "@voda/stdx";
 import { Connections, type HttpAnswer } from "./connections.ts";
@@ -24,13 +25,14 @@ export interface Called {
 
 /** Owns its connections; calls may be made side by side. */
 export interface Caller extends Disposable {
-  /** @throws when the mesh refuses the call for good, or `giveUpMs` has passed */
+  /** @throws when the mesh refuses the call for good, or after `giveUpMs` or `attemptsMax` */
   call(agent: string, key: string, method: string, input: unknown, id: string | undefined): Promise<Called>;
 }
 
-/** By default a call is tried for a minute. */
+/** By default a call is tried for a minute, however often. */
 export interface CallerOptions {
   readonly giveUpMs?: number;
+  readonly attemptsMax?: number;
   readonly signal?: AbortSignal;
   /** Whether owner hints are sent back; without, each call has to be routed anew. */
   readonly keepsHints?: boolean;
@@ -39,7 +41,12 @@ export interface CallerOptions {
 /** @param url of a mesh, or of one node's ingress */
 export function openCaller(
   url: string,
-  { giveUpMs = 60_000, signal, keepsHints = true }: CallerOptions = {},
+  {
+    giveUpMs = 60_000,
+    attemptsMax = Number.POSITIVE_INFINITY,
+    signal,
+    keepsHints = true,
+  }: CallerOptions = {},
 ): Caller {
   const base = new URL(url);
   const connections = new Connections({
@@ -90,11 +97,11 @@ export function openCaller(
           hints.delete(session);
           last = wordsOf(error);
         }
-        await new Promise((resolve) =>
-          setTimeout(resolve, retryDelayMs * Math.min(attempts, 10) * (0.5 + Math.random())),
-        );
+        if (attempts >= attemptsMax) break;
+        await delay(retryDelayMs * Math.min(attempts, 10) * (0.5 + Math.random()));
       }
-      throw new Error(`${session} ${method}: no answer in ${giveUpMs} ms; the last attempt said: ${last}`);
+      const ms = Math.round(performance.now() - started);
+      throw new Error(`${session} ${method}: no answer in ${ms} ms; the last attempt said: ${last}`);
     },
     [Symbol.dispose]() {
       connections[Symbol.dispose]();

@@ -1,7 +1,8 @@
 // Increments of many counters by many clients while nodes are killed: counts what was lost or doubled.
 import { prng } from "@voda/stdx";
 import { openCaller } from "./caller.ts";
-import { type BenchMesh, type KillOptions, startKilling } from "./mesh.ts";
+import { type KillOptions, startKilling } from "./killing.ts";
+import type { BenchMesh } from "./mesh.ts";
 import { tenths } from "./statistics.ts";
 
 /** How many clients call how many counters, and for how long. */
@@ -57,12 +58,13 @@ export async function counters(
       tally.slowestCallMs = Math.max(tally.slowestCallMs, called.ms);
     }
   };
+  let seconds = 0;
   try {
     await Promise.all(Array.from({ length: options.clients }, (_, index) => client(index)));
+    seconds = (performance.now() - started) / 1000;
   } finally {
-    killing.stop();
+    await killing.stop();
   }
-  const seconds = (performance.now() - started) / 1000;
   let lost = 0;
   let doubled = 0;
   const check = async (session: number): Promise<void> => {
@@ -80,7 +82,7 @@ export async function counters(
     seconds: tenths(seconds),
     calls: tally.calls,
     rps: tenths(tally.calls / seconds),
-    kills: killing.kills,
+    kills: killing.kills.length,
     lost,
     doubled,
     retried: tally.retried,

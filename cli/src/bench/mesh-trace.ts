@@ -2,7 +2,8 @@
 
 import { openCaller } from "./caller.ts";
 import { type Edit, type EditingTrace, groupEdits, readTrace } from "./editing-trace.ts";
-import { type BenchMesh, type KillOptions, startKilling } from "./mesh.ts";
+import { type KillOptions, startKilling } from "./killing.ts";
+import type { BenchMesh } from "./mesh.ts";
 import { tenths } from "./statistics.ts";
 
 /** Every session replays the whole file. */
@@ -47,19 +48,20 @@ export async function meshTrace(
     tally.slowestCallMs = Math.max(tally.slowestCallMs, called.ms);
   };
   const keys = Array.from({ length: options.sessions }, (_, i) => `trace-${options.seed}-${i}`);
+  let seconds = 0;
   try {
     await Promise.all(keys.map((key) => replay(key)));
+    seconds = (performance.now() - started) / 1000;
   } finally {
-    killing.stop();
+    await killing.stop();
   }
-  const seconds = (performance.now() - started) / 1000;
   const equal = await Promise.all(keys.map((key) => finalTextIsRight(key)));
   return {
     equal: equal.every(Boolean),
     sessions: options.sessions,
     edits: trace.edits.length * options.sessions,
     calls: tally.calls,
-    kills: killing.kills,
+    kills: killing.kills.length,
     rps: tenths(tally.calls / seconds),
     seconds: tenths(seconds),
     retried: tally.retried,

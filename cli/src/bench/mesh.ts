@@ -1,11 +1,9 @@
-// The mesh that a bench runs against: its own on free ports, or the one at --url; and the killing of its
-// parts.
+// The mesh that a bench runs against: its own on free ports, or the one at --url.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { prng, wordsOf } from "@voda/stdx";
 import { programs } from "../programs.ts";
 import { logsFolder } from "../up/mesh.ts";
 import type { ReadyFile } from "../up/ready-file.ts";
@@ -92,50 +90,4 @@ async function ready(child: ReturnType<typeof spawn>, file: string): Promise<voi
     if (Date.now() > deadline) throw new Error(`the mesh of the bench was not ready in ${readyMsMax} ms`);
     await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
-}
-
-/** The same seed picks the same victims among the same nodes. */
-export interface KillOptions {
-  readonly seed: number;
-  /** What is killed with SIGKILL, if anything. */
-  readonly kill: "node" | undefined;
-  readonly killEveryMs: number;
-}
-
-/** Goes on until `stop`. */
-export interface Killing {
-  readonly kills: number;
-  stop(): void;
-}
-
-/** Kills a random node with SIGKILL every `killEveryMs`; the supervisor starts it again. */
-export function startKilling(
-  mesh: BenchMesh,
-  options: KillOptions,
-  progress: (line: string) => void,
-): Killing {
-  const random = prng(options.seed);
-  let kills = 0;
-  const killOne = (): void => {
-    const nodes = mesh.describe()?.nodes.filter((node) => node.pid > 0) ?? [];
-    if (nodes.length === 0) return;
-    const node = random.pick(nodes);
-    try {
-      process.kill(node.pid, "SIGKILL");
-    } catch (error) {
-      progress(`node ${node.id} (pid ${node.pid}) was gone already: ${wordsOf(error)}`);
-      return;
-    }
-    kills += 1;
-    progress(`killed node ${node.id} (pid ${node.pid})`);
-  };
-  const timer = options.kill === "node" ? setInterval(killOne, options.killEveryMs) : undefined;
-  return {
-    get kills() {
-      return kills;
-    },
-    stop() {
-      clearInterval(timer);
-    },
-  };
 }

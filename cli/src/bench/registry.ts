@@ -7,7 +7,9 @@ import { nodesMax } from "../up/mesh.ts";
 import { ask } from "./ask.ts";
 import { calls } from "./calls.ts";
 import { counters } from "./counters.ts";
-import { type BenchMesh, foreignMesh, type KillOptions, type OwnMeshOptions, ownMesh } from "./mesh.ts";
+import { kill, killFailure } from "./kill.ts";
+import { type KillOptions, type KillTarget, killTargets } from "./killing.ts";
+import { type BenchMesh, foreignMesh, type OwnMeshOptions, ownMesh } from "./mesh.ts";
 import type { MeshBench, MeshRun } from "./mesh-bench.ts";
 import { meshTrace } from "./mesh-trace.ts";
 import { size } from "./size.ts";
@@ -63,6 +65,20 @@ const ownMeshFlags: readonly BenchFlag[] = [
   configFlag,
 ];
 
+const seedFlag: BenchFlag = {
+  name: "seed",
+  type: "whole",
+  description: "decides what is killed, when, and which session is called",
+  default: 1,
+};
+const killEveryFlag = (usual: number): BenchFlag => ({
+  name: "kill-every-ms",
+  type: "whole",
+  least: 1,
+  description: "mean time between two kills, which come at random",
+  default: usual,
+});
+
 /** Benches whose promise must hold while nodes die. */
 const meshFlags = (killEveryMs: number): readonly BenchFlag[] => [
   ...ownMeshFlags,
@@ -72,19 +88,8 @@ const meshFlags = (killEveryMs: number): readonly BenchFlag[] => [
     description: "what is killed with SIGKILL: node, or nothing",
     default: "nothing",
   },
-  {
-    name: "kill-every-ms",
-    type: "whole",
-    least: 1,
-    description: "time between two kills",
-    default: killEveryMs,
-  },
-  {
-    name: "seed",
-    type: "whole",
-    description: "decides which node is killed and which session is called",
-    default: 1,
-  },
+  killEveryFlag(killEveryMs),
+  seedFlag,
 ];
 
 /** A new bench of a mesh is a file and an entry here. */
@@ -246,6 +251,43 @@ export const benches: readonly MeshBench[] = [
     },
   },
   {
+    name: "kill",
+    summary:
+      "kill parts of a mesh under calls, messages, timers and steps outside: none may be lost or doubled",
+    flags: [
+      {
+        name: "target",
+        type: "text",
+        description: `what is killed with SIGKILL: ${killTargets.join(", ")} (a thread), or random: any of them`,
+        default: "random",
+      },
+      secondsFlag("how long", 60),
+      clientsFlag("clients, each with one call at a time", 64),
+      sessionsFlag("sessions", 1000),
+      killEveryFlag(3000),
+      seedFlag,
+    ],
+    run: async ({ values, url, say }) => {
+      refuseUrl("kill", url);
+      const target = text(values, "target");
+      const sizes = {
+        targets: targetsOf(target),
+        seconds: whole(values, "seconds"),
+        clients: whole(values, "clients"),
+        sessions: whole(values, "sessions"),
+        killEveryMs: whole(values, "kill-every-ms"),
+        seed: whole(values, "seed"),
+      };
+      const { seconds, clients, sessions, killEveryMs, seed } = sizes;
+      const again = `--seconds ${seconds} --clients ${clients} --sessions ${sessions} --kill-every-ms ${killEveryMs}`;
+      say(`again: npx voda bench kill --target ${target} --seed ${seed} ${again}`);
+      await using mesh = await ownMesh({ nodes: 2, config: programs().killConfig });
+      const result = await kill(mesh, sizes, say);
+      const failure = killFailure(result);
+      return { figures: { target, ...result.figures }, ...(failure !== undefined && { failure }) };
+    },
+  },
+  {
     name: "wake",
     summary:
       "put sessions of `editor` to sleep and wake them through Envoy; asleep they must leave the nodes' heaps",
@@ -330,13 +372,23 @@ async function open({ values, url }: MeshRun): Promise<BenchMesh> {
   return foreignMesh(url);
 }
 
+/** @throws CliError for what cannot be killed */
+function targetsOf(target: string): readonly KillTarget[] {
+  if (target === "random") return killTargets;
+  const found = killTargets.find((one) => one === target);
+  if (found === undefined) {
+    throw new CliError(`--target ${target} is none of ${killTargets.join(", ")}, random`, exitCodes.usage);
+  }
+  return [found];
+}
+
 /** A bench that kills must say which seed it killed by: the same seed picks the same victims. */
 function killing({ values }: MeshRun): KillOptions {
   const kill = text(values, "kill");
   if (kill !== "node" && kill !== "nothing")
     throw new CliError(`--kill ${kill} is neither node nor nothing`, exitCodes.usage);
   return {
-    kill: kill === "node" ? kill : undefined,
+    targets: kill === "node" ? [kill] : [],
     killEveryMs: whole(values, "kill-every-ms"),
     seed: whole(values, "seed"),
   };

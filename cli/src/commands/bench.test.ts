@@ -87,10 +87,20 @@ test("a bench of nothing is refused before it starts a mesh", async () => {
     ["mesh-trace", "--sessions", "0"],
     ["mesh-trace", "--edits-per-call", "0"],
     ["wake", "--nodes", "17"],
+    ["kill", "--kill-every-ms", "0"],
     ["ready", "--runs", "0"],
   ])
     await assert.rejects(
       program.parseAsync(["bench", ...args], { from: "user" }),
       /write a whole number of 1 to/,
     );
+});
+
+test("a bench is told what it can kill before it starts a mesh", async () => {
+  const program = new Command("voda").exitOverride();
+  addBenches(program, benches, { out: () => undefined, exact: () => undefined, err: () => undefined });
+  await assert.rejects(
+    program.parseAsync(["bench", "kill", "--target", "tank"], { from: "user" }),
+    /--target tank is none of node, controlplane, envoy, nats, worker, random/,
+  );
 });

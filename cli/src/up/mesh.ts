@@ -170,9 +170,12 @@ export class Mesh implements AsyncDisposable {
     await Promise.all([...nodes.map((node) => node.ready), this.#child("envoy").ready]);
   }
 
-  /** What the ready file says, but for the login; a child between death and restart has pid 0. */
+  /** What the ready file says, but for the login; a child that died and does not serve again has pid 0. */
   describe(): ReadyFile {
-    const pid = (name: string): number => this.#children.get(name)?.pid ?? 0;
+    const pid = (name: string): number => {
+      const child = this.#children.get(name);
+      return child?.isServing === true ? (child.pid ?? 0) : 0;
+    };
     const { nats, nodes } = this.#ports;
     return {
       ingress: this.ingressUrl,

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -69,6 +69,27 @@ test("programs read the ready file: it has these keys and no others; every child
       said.filter((line) => line.startsWith(`${name} `)),
       [`${name} was ended by SIGKILL; starting it again`, `${name} serves again`],
     );
+});
+
+test("the ready file never names a process that does not serve yet, whoever else serves meanwhile", async () => {
+  using folder = temporaryFolder();
+  await using mesh = startMesh(folder.path);
+  const [n1, n2] = (await ready(mesh)).nodes;
+  assert.ok(n1 !== undefined && n2 !== undefined);
+  const hold = join(folder.path, "nodes", "n1", "hold");
+  writeFileSync(hold, "");
+  process.kill(n1.pid, "SIGKILL");
+  const starts = (): ProcessRecord | undefined =>
+    (JSON.parse(readFileSync(processesFile(folder.path), "utf8")) as ProcessRecord[]).find(
+      ({ name, pid }) => name === "n1" && pid !== n1.pid,
+    );
+  await eventually("n1 starts", starts);
+  process.kill(n2.pid, "SIGKILL");
+  const nodes = (): ReadyFile["nodes"] => readReady(mesh.readyFile)?.nodes ?? [];
+  await eventually("n2 serves again", () => nodes()[1]?.pid !== n2.pid || undefined);
+  assert.equal(nodes()[0]?.pid, 0);
+  rmSync(hold);
+  await eventually("n1 serves again", () => nodes()[0]?.pid || undefined);
 });
 
 test("SIGINT and SIGTERM end everything with exit code 0, SIGKILL leaves no child, and the next start works", async () => {

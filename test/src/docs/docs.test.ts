@@ -120,7 +120,7 @@ test("the README of a room says where it begins, what decides, and what proves i
 
 /** Folders that the README of their room, or their first file, tells enough of. */
 const untold: Readonly<Record<string, string>> = {
-  cli: "binaries bench bundle commands doctor pack up",
+  cli: "binaries bundle commands doctor pack up",
   compute: "team wasm",
   controlplane: "agents api directory edge envoy-auth grant lease nats quotas scheduler",
   envoy: "resource snapshot subscription",

@@ -9,7 +9,7 @@ const trace = fileURLToPath(new URL("../../../examples/editor/trace.json.gz", im
 
 test("a real editing history comes out whole on every session while nodes are killed", async (context) => {
   await using mesh = await startMesh();
-  const kills = { kill: "node", killEveryMs: 3_000, seed: 1 } as const;
+  const kills = { targets: ["node"], killEveryMs: 3_000, seed: 1 } as const;
   const result = await meshTrace(
     mesh,
     { file: trace, sessions: 4, editsPerCall: 16, ...kills },

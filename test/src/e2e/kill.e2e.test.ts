@@ -47,8 +47,8 @@ test("no acknowledged increment is lost or doubled while nodes are killed", asyn
     clients: 16,
     sessions: 100,
     seconds: 8,
-    kill: "node",
-    killEveryMs: 3_000,
+    targets: ["node"],
+    killEveryMs: 1_000,
     seed: 2,
   } as const;
   const result = await counters(mesh, options, () => undefined);
@@ -83,7 +83,7 @@ async function killUnderCalls(context: TestContext, pidOf: (ready: ReadyFile) =>
   await everythingRuns();
   const before = mesh.describe();
   const pid = pidOf(before);
-  const kills = { kill: undefined, killEveryMs: 1, seed: pid };
+  const kills = { targets: [], killEveryMs: 1, seed: pid };
   const calling = counters(mesh, { clients: 8, sessions: 40, seconds: 3, ...kills }, () => undefined);
   const served = await mesh.stat("cluster.agents.upstream_rq_completed");
   await waitUntil(

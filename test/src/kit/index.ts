@@ -1,3 +1,4 @@
+export { type Effect, startUpstream, type Upstream } from "@voda/cli/harness";
 export { type Called, type CallOptions, call, refusal } from "./call.ts";
 export { type Cluster, type ClusterNode, deployInstead, startCluster, testAgents } from "./cluster.ts";
 export { type EnvoyOptions, type RunningEnvoy, startEnvoy } from "./envoy.ts";
@@ -14,5 +15,4 @@ export {
 } from "./process.ts";
 export { openRelay, type Relay } from "./relay.ts";
 export { signal } from "./signal.ts";
-export { type Effect, startUpstream, type Upstream } from "./upstream.ts";
 export { freePort, waitUntil } from "./wait.ts";

@@ -22,7 +22,9 @@ export interface Upstream extends AsyncDisposable {
 }
 
 /** `hold`: before each answer, what it was done for is kept from its asker. */
-export async function startUpstream(hold: (effect: Effect) => Promise<void>): Promise<Upstream> {
+export async function startUpstream(
+  hold: (effect: Effect) => Promise<void> = async () => undefined,
+): Promise<Upstream> {
   const effects = new Map<string, Effect>();
   const perform = async (request: IncomingMessage): Promise<Effect> => {
     const [key, path, body] = [

@@ -6,6 +6,7 @@ import { gunzipSync } from "node:zlib";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { VodaError } from "voda";
+import { numberedCalls } from "voda/client";
 import { definitionOf } from "voda/definition";
 import { testMesh } from "voda/testing";
 import type { Edit } from "./editor/editor.ts";
@@ -69,6 +70,32 @@ test("the cart sums quantities, counts changes and refuses what cannot be bought
   );
   await assert.rejects(add("", 1), /sku is empty/);
   await assert.rejects(add("tea", 0), /quantity of 0 is less than 1/);
+});
+
+test("a generated client that numbers its calls adds once, however many answers are lost", async () => {
+  await using mesh = await testMesh(config);
+  let answers = 0;
+  const lossy: typeof fetch = async (...call) => {
+    const answer = await mesh.fetch(...call);
+    answers += 1;
+    return answers % 2 === 1 ? new Response(null, { status: 503 }) : answer;
+  };
+  const interceptors = [numberedCalls()];
+  const transport = createConnectTransport({ baseUrl: "http://mesh", fetch: lossy, interceptors });
+  const cart = createClient(CartService, transport);
+  const headers = { "x-voda-session": "alice" };
+  await Promise.all(Array.from({ length: 20 }, () => cart.addItem({ sku: "cup", quantity: 1 }, { headers })));
+  assert.ok(answers > 20);
+  const { lines } = (await cart.getCart({}, { headers })).cart ?? {};
+  assert.deepEqual(
+    lines?.map(({ quantity }) => quantity),
+    [20],
+  );
+  const once = { ...headers, "idempotency-key": "order-7" };
+  const twice = () => cart.addItem({ sku: "tea", quantity: 1 }, { headers: once });
+  await Promise.allSettled([twice(), twice(), twice()]);
+  assert.equal((await cart.getCart({}, { headers })).cart?.lines.at(-1)?.quantity, 1);
+  await assert.rejects(cart.addItem({ sku: "", quantity: 1 }, { headers }), /sku is empty/);
 });
 
 test("the editor applies edits in their order and refuses malformed ones with their index", async () => {

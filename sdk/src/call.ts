@@ -161,7 +161,7 @@ function causeText(error: unknown): string {
 }
 
 /** Ends early when the signal fires. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {
       clearTimeout(timer);

@@ -13,6 +13,7 @@ import { badRequest, bodyOf, checkKey, type Input, type Output, properties } fro
 
 export type { Duration } from "./duration.ts";
 export { type ClientReason, type Code, type Reason, VodaError } from "./error.ts";
+export { type CallInterceptor, type GeneratedCall, numberedCalls } from "./numbered.ts";
 
 /** Options of a client. */
 export interface ClientOptions {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { type RunningMesh, startMesh } from "../kit/index.ts";
+import { type RunningMesh, startMesh, waitUntil } from "../kit/index.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const clients = join(root, "examples/cart/clients");
@@ -151,4 +151,28 @@ test("each client shows the code and the message of a refusal, and nothing is st
   }
   const { out } = await curl("refused", "tea", 1);
   assert.deepEqual(JSON.parse(out), { lines: [{ sku: "tea", quantity: 1 }], version: "1" });
+});
+
+/** The node that has the session dies, and with it whatever is on its way there. */
+async function killOwner(cart: string): Promise<void> {
+  await waitUntil(() => mesh.describe().nodes.every(({ pid }) => pid > 0), "all nodes run");
+  const answer = await fetch(`${mesh.url}/agents/cart/${cart}/getCart`, { method: "POST" });
+  const host = answer.headers.get("x-voda-host");
+  assert.equal(answer.status, 200, await answer.text());
+  const owner = mesh.describe().nodes.find(({ ingress }) => ingress === host);
+  assert.ok(owner !== undefined, `${host} is a node`);
+  process.kill(owner.pid, "SIGKILL");
+}
+
+test("generated clients add once, though the node of the cart is killed under them", async () => {
+  const lines: { sku: string; quantity: number }[] = [];
+  for (const [name, add] of Object.entries(programs)) {
+    if (add === curl) continue;
+    const sku = `${lines.length} from ${name}`;
+    lines.push({ sku, quantity: 1 });
+    await killOwner("killed");
+    const { code, out, error } = await add("killed", sku, 1);
+    assert.equal(code, 0, `${name}: ${error}`);
+    assert.deepEqual(JSON.parse(out), { lines, version: String(lines.length) }, name);
+  }
 });

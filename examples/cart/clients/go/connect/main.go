@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"log"
 	"net/http"
@@ -16,6 +15,7 @@ import (
 
 	shop "example.com/cart/gen/shop/v1"
 	"example.com/cart/gen/shop/v1/shopv1connect"
+	"example.com/cart/once"
 )
 
 func main() {
@@ -30,14 +30,14 @@ func add(url, cart, sku, amount string) error {
 	if err != nil {
 		return err
 	}
-	carts := shopv1connect.NewCartServiceClient(http.DefaultClient, url)
+	// Numbered calls take effect once, however often they are sent.
+	numbers := &once.Numbers{}
+	carts := shopv1connect.NewCartServiceClient(http.DefaultClient, url, connect.WithInterceptors(numbers.Connect()))
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 
 	item := connect.NewRequest(&shop.AddItemRequest{Sku: sku, Quantity: int32(quantity)})
 	item.Header().Set("x-voda-session", cart)
-	// The same key again is the same call: a retry takes effect once.
-	item.Header().Set("idempotency-key", rand.Text())
 	if _, err := carts.AddItem(ctx, item); err != nil {
 		return err
 	}

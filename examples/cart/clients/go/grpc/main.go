@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"log"
 	"os"
@@ -17,6 +16,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	shop "example.com/cart/gen/shop/v1"
+	"example.com/cart/once"
 )
 
 func main() {
@@ -31,7 +31,10 @@ func add(address, cart, sku, amount string) error {
 	if err != nil {
 		return err
 	}
-	connection, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	// Numbered calls take effect once, however often they are sent.
+	numbers := &once.Numbers{}
+	connection, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithUnaryInterceptor(numbers.GRPC), grpc.WithDefaultServiceConfig(once.Retry))
 	if err != nil {
 		return err
 	}
@@ -41,9 +44,7 @@ func add(address, cart, sku, amount string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	ctx = metadata.AppendToOutgoingContext(ctx, "x-voda-session", cart)
-	// The same key again is the same call: a retry takes effect once.
-	once := metadata.AppendToOutgoingContext(ctx, "idempotency-key", rand.Text())
-	if _, err := carts.AddItem(once, &shop.AddItemRequest{Sku: sku, Quantity: int32(quantity)}); err != nil {
+	if _, err := carts.AddItem(ctx, &shop.AddItemRequest{Sku: sku, Quantity: int32(quantity)}); err != nil {
 		return err
 	}
 	answer, err := carts.GetCart(ctx, &shop.GetCartRequest{})

@@ -203,6 +203,35 @@ test("a seed draws chance, and the order of what happens at the same time", asyn
   assert.ok(random >= 0 && random < 1);
 });
 
+test("the clock is the same when a turn runs again, up to its last step that is kept", async () => {
+  const times: number[][] = [];
+  const clock = agent("clock", {}).handlers({
+    async read(ctx): Promise<null> {
+      const seen = [ctx.now()];
+      times.push(seen);
+      for (const [step, bytes] of Object.entries({ a: 120_000, b: 120_000, tooLarge: 120_000, d: 1 })) {
+        let tries = 0;
+        const late = (): string => {
+          tries += 1;
+          if (tries === 1) throw new Error("not yet");
+          return "x".repeat(bytes);
+        };
+        const result = ctx.run(step, late, { retry: { attempts: 2, delay: "1s" } });
+        await result.catch((error: VodaError) => assert.equal(error.reason, "too_large"));
+        seen.push(ctx.now());
+      }
+      throw new VodaError("invalid_argument", "again");
+    },
+  });
+  await using mesh = await testMesh({ agents: [clock] });
+  const { read } = mesh.client.clock("c").$with({ id: "r1" });
+  for (let run = 0; run < 2; run += 1)
+    await Promise.all([assert.rejects(read(), /again/), mesh.advance("10s")]);
+  const [first = [], again = []] = times;
+  assert.equal(new Set(first).size, 5);
+  assert.deepEqual(first.slice(0, 4), again.slice(0, 4));
+});
+
 test("several are asked at once, until their time is over", async () => {
   await using mesh = await testMesh({ agents });
   const collected = mesh.client.account("a").collect(["x", "y"]);

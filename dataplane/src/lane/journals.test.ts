@@ -194,3 +194,65 @@ test("bounds: steps of a turn, bytes of its journal, bytes of all journals", () 
   rig.invoke(callOf(3));
   assert.equal(refusal(want(rig, 3, 5, "pay")), "journal_full");
 });
+
+test("steps of a turn count from their beginning, whether they are done at once or in a row", () => {
+  const rig = running();
+  for (let i = 1; i <= turnStepsMax; i += 1)
+    assert.equal(said(want(rig, 2, i, `step ${i}`)).type, "begin", `step ${i}`);
+  assert.equal(refusal(want(rig, 2, 1_000, "one more")), "too_large", "none has ended");
+  const append = done(rig, 1);
+  for (let i = 2; i <= turnStepsMax; i += 1) done(rig, i);
+  assert.equal(
+    refusal(want(rig, 2, 1_001, "one more")),
+    "too_large",
+    "they are on their way, or wait for it",
+  );
+  rig.accept(append);
+  assert.equal(refusal(want(rig, 2, 1_002, "one more")), "too_large", "they are noted");
+});
+
+test("bytes of a journal count from the end of the step, also while its record is on its way", () => {
+  const rig = running();
+  const half = new Uint8Array(turnJournalBytesMax / 2);
+  for (const step of [1, 2, 3]) want(rig, 2, step, `step ${step}`);
+  assert.deepEqual(typesOf(done(rig, 1, half)), ["append"]);
+  assert.equal(refusal(done(rig, 2, half)), "too_large");
+  assert.deepEqual(typesOf(done(rig, 3, half.subarray(1_000))), []);
+});
+
+test("what is not in the lane yet counts against the bytes of all journals", () => {
+  const rig = running();
+  const large = new Uint8Array(turnJournalBytesMax - 1_000);
+  want(rig, 2, 1, "pay");
+  const append = done(rig, 1, large);
+  rig.failed(2);
+  rig.invoke(callOf(3));
+  assert.equal(said(want(rig, 3, 2, "pay")).type, "begin");
+  done(rig, 2, large);
+  rig.failed(3);
+  rig.invoke(callOf(4));
+  assert.equal(refusal(want(rig, 4, 3, "pay")), "journal_full");
+  const next = rig.accept(append);
+  assert.deepEqual(typesOf(next), ["answerStep", "append"]);
+  rig.accept(next);
+  assert.ok(rig.activation.journals.bytes <= journalBytesMax);
+});
+
+test("what a turn drew before a step that is too large is in the entry of the next one", () => {
+  const rig = running();
+  const drew = (step: number, time: number, bytes: number): LaneEffect[] =>
+    rig.step({
+      type: "step_done",
+      activation: rig.activation.number,
+      step,
+      result: new Uint8Array(bytes),
+      drawn: { seed: drawn.seed, times: [time] },
+    });
+  for (const step of [1, 2, 3]) want(rig, 2, step, `step ${step}`);
+  rig.accept(drew(1, 1_000, 1));
+  assert.equal(refusal(drew(2, 2_000, turnJournalBytesMax)), "too_large");
+  rig.accept(drew(3, 3_000, 1));
+  rig.failed(2);
+  const run = rig.invoke(callOf(3, { id: callOf(2).id }));
+  assert.deepEqual(one(run, "recall").recalled.times, [[1_000], [2_000, 3_000]]);
+});

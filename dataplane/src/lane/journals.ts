@@ -1,6 +1,6 @@
 // What turns have done outside of the session and must not do again: by turn, until it takes place, or nobody
 // can have it run again any more (docs/effects.md).
-import { ByteWriter } from "@voda/stdx";
+import { ByteWriter, bytesEqual } from "@voda/stdx";
 import { type CallHead, journalBytesMax, type Recalled, turnJournalBytesMax } from "../call/index.ts";
 import { writeTurn } from "./asks.ts";
 import { entryBytes } from "./constants.ts";
@@ -45,8 +45,16 @@ export interface Journals {
   readonly begun: Map<number, TurnStep>;
   /** Entries that no record holds yet. */
   pending: Done[];
-  /** Steps whose entries are not accepted, by turn and name: who waits for each. */
-  readonly writing: Map<string, number>;
+  /** Entries that are not accepted, by turn and name, and who waits for each. */
+  readonly writing: Map<string, Writing>;
+  /** What executions read of the clock before a step that is not kept: the entry of the next one has it. */
+  readonly unsaid: Map<Work, readonly number[]>;
+}
+
+/** An entry that no record in the lane holds. */
+export interface Writing {
+  readonly step: number;
+  readonly done: Done;
 }
 
 export const createJournals = (): Journals => ({
@@ -56,6 +64,7 @@ export const createJournals = (): Journals => ({
   begun: new Map(),
   pending: [],
   writing: new Map(),
+  unsaid: new Map(),
 });
 
 /**
@@ -94,9 +103,28 @@ export function recalledOf(entries: readonly Pick<JournalEntry, "drawn">[]): Rec
   return first && { seed: first.drawn.seed, times: entries.map(({ drawn }) => drawn.times) };
 }
 
-/** Whether one turn more may fill its journal: none is forgotten before its time. */
-export function hasRoom(journals: Journals, own: Journal | undefined, nowMs: number): boolean {
-  const fits = (): boolean => journals.bytes - (own?.bytes ?? 0) + turnJournalBytesMax <= journalBytesMax;
+/** Of a turn, done and not accepted, in the order in which they were done. */
+export const unacceptedOf = ({ writing }: Journals, turn: Uint8Array): readonly Done[] =>
+  Array.from(writing.values(), ({ done }) => done).filter((done) => bytesEqual(done.turn, turn));
+
+/** What a turn takes of the bounds, accepted or not. */
+export function turnBytesOf(journals: Journals, turn: Uint8Array): number {
+  const accepted = journals.turns.get(turn.toHex())?.bytes ?? 0;
+  return unacceptedOf(journals, turn).reduce((sum, done) => sum + bytesOf(done), accepted);
+}
+
+/** Steps of a turn: those that are noted, those on their way there, and those that have begun. */
+export function stepsOf(journals: Journals, { turn, work }: TurnStep): number {
+  const begun = journals.begun.values().filter((one) => one.work === work);
+  const noted = journals.turns.get(turn.toHex())?.entries.size ?? 0;
+  return noted + unacceptedOf(journals, turn).length + [...begun].length;
+}
+
+/** Whether the turn may fill its journal: none is forgotten before its time. */
+export function hasRoom(journals: Journals, turn: Uint8Array, nowMs: number): boolean {
+  const own = turnBytesOf(journals, turn);
+  const onTheWay = journals.writing.values().reduce((sum, { done }) => sum + bytesOf(done), 0);
+  const fits = (): boolean => journals.bytes + onTheWay - own + turnJournalBytesMax <= journalBytesMax;
   if (fits()) return true;
   for (const { turn, expiresAtMs } of journals.turns.values())
     if (expiresAtMs <= nowMs) endJournal(journals, turn);
@@ -108,10 +136,54 @@ export const bytesOf = ({ name, result, drawn }: Pick<JournalEntry, "name" | "re
   entryBytes + name.length + result.length + timeBytes * drawn.times.length;
 const timeBytes = 6;
 
+/** It may not begin yet. */
+export function addWaiting(journals: Journals, one: TurnStep): void {
+  journals.waiting.push(one);
+}
+
+/** Takes out those that may begin now. */
+export function takeWaiting(journals: Journals, mayBegin: (one: TurnStep) => boolean): readonly TurnStep[] {
+  const taken = journals.waiting.filter(mayBegin);
+  if (taken.length > 0) journals.waiting = journals.waiting.filter((one) => !taken.includes(one));
+  return taken;
+}
+
+/** From here on it may be done. */
+export function beginStep(journals: Journals, one: TurnStep): void {
+  journals.begun.set(one.step, one);
+}
+
+/** It is done; `undefined`: by a turn that has ended. */
+export function endStep(journals: Journals, step: number): TurnStep | undefined {
+  const one = journals.begun.get(step);
+  journals.begun.delete(step);
+  return one;
+}
+
+/** What the turn read of the clock since the last entry. */
+export const timesOf = ({ unsaid }: Journals, work: Work, times: readonly number[]): readonly number[] => [
+  ...(unsaid.get(work) ?? []),
+  ...times,
+];
+
+/** The step is not kept. */
+export function keepTimes(journals: Journals, work: Work, times: readonly number[]): void {
+  journals.unsaid.set(work, times);
+}
+
 /** The next record holds the entry. */
 export function addDone(journals: Journals, done: Done, step: number): void {
+  journals.unsaid.delete(done.work);
   journals.pending.push(done);
-  journals.writing.set(stepText(done), step);
+  journals.writing.set(stepText(done), { step, done });
+}
+
+/** The entry is in the lane; says who waits for it. */
+export function endWriting(journals: Journals, entry: JournalEntry): number | undefined {
+  const text = stepText(entry);
+  const writing = journals.writing.get(text);
+  journals.writing.delete(text);
+  return writing?.step;
 }
 
 /** What the next record says; `undefined`: nothing. `keepMs`: from now on, whoever has sent the call. */
@@ -162,6 +234,7 @@ export function replayJournal(journals: Journals, { entries, ended }: JournalPar
 export function endSteps(journals: Journals, work: Work): void {
   if (journals.waiting.length > 0) journals.waiting = journals.waiting.filter((one) => one.work !== work);
   for (const [step, one] of journals.begun) if (one.work === work) journals.begun.delete(step);
+  journals.unsaid.delete(work);
 }
 
 function addEntry(journals: Journals, entry: JournalEntry): void {

@@ -15,15 +15,25 @@ import {
 import { retryAfterMs } from "./constants.ts";
 import {
   addDone,
+  addWaiting,
+  beginStep,
   bytesOf,
+  endStep,
+  endWriting,
   findJournal,
   hasRoom,
+  keepTimes,
   noteJournal,
   recalledOf,
   stepKeyOf,
+  stepsOf,
   stepText,
   type TurnStep,
+  takeWaiting,
+  timesOf,
+  turnBytesOf,
   turnOf,
+  unacceptedOf,
 } from "./journals.ts";
 import type { Activation, Slice, Step } from "./lane.ts";
 import type { JournalPart } from "./record-journal.ts";
@@ -40,7 +50,7 @@ export function noteStep({ lane }: Step, { journals, turns, tip }: Activation, e
   if (work?.stage !== "running") return;
   const { step, name, canonicalHash } = event;
   const turn = turnOf(lane.hash, tip.uid, work.job, tip.incarnation);
-  journals.waiting.push({ step, work, name, turn, after: turns.executed, canonicalHash });
+  addWaiting(journals, { step, work, name, turn, after: turns.executed, canonicalHash });
   wantClaim(tip);
 }
 
@@ -48,12 +58,11 @@ function advance(step: Step, activation: Activation): void {
   const { journals, turns, tip, verification } = activation;
   if (journals.waiting.length === 0) return;
   if (tip.claim !== "owner" || !verification.verified || !step.world.leaseValid()) return;
-  const waiting: TurnStep[] = [];
   // an entry that is on its way was made when the call ran before
-  for (const one of journals.waiting)
-    if (one.after > turns.accepted || journals.writing.has(stepText(one))) waiting.push(one);
-    else answer(step, activation, one.step, begin(step, activation, one));
-  journals.waiting = waiting;
+  const mayBegin = (one: TurnStep): boolean =>
+    one.after <= turns.accepted && !journals.writing.has(stepText(one));
+  for (const one of takeWaiting(journals, mayBegin))
+    answer(step, activation, one.step, begin(step, activation, one));
 }
 
 function begin({ lane, world }: Step, { journals }: Activation, one: TurnStep): StepAnswer {
@@ -65,9 +74,9 @@ function begin({ lane, world }: Step, { journals }: Activation, one: TurnStep): 
   if (entry !== undefined) return { type: "result", result: entry.result };
   // what it did then is not known, and its caller has not called again
   if (one.work.starts > 1) return { type: "ended", failure: mayBeDone(one.name) };
-  if ((journal?.entries.size ?? 0) >= turnStepsMax) return { type: "refused", failure: tooManySteps() };
-  if (!hasRoom(journals, journal, world.storeMs)) return { type: "refused", failure: journalFull() };
-  journals.begun.set(one.step, one);
+  if (stepsOf(journals, one) >= turnStepsMax) return { type: "refused", failure: tooManySteps() };
+  if (!hasRoom(journals, one.turn, world.storeMs)) return { type: "refused", failure: journalFull() };
+  beginStep(journals, one);
   return { type: "begin", idempotencyKey: stepKeyOf(lane.hash, one) };
 }
 
@@ -79,28 +88,22 @@ const isSame = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =
 export function stepDone(
   step: Step,
   activation: Activation,
-  { step: number, result, drawn }: StepDoneMessage,
+  { step: number, result, drawn: { seed, times: last } }: StepDoneMessage,
 ): void {
   const { journals } = activation;
-  const one = journals.begun.get(number);
+  const one = endStep(journals, number);
   if (one === undefined) return;
-  journals.begun.delete(number);
   const { turn, name, canonicalHash, work } = one;
   if (work.key === undefined) {
     answer(step, activation, number, { type: "result", result });
     return;
   }
-  const done = { turn, name, canonicalHash, work, drawn, result };
-  const bytes = bytesOf(done) + bytesOfTurn(activation, turn);
-  if (bytes > turnJournalBytesMax)
-    answer(step, activation, number, { type: "refused", failure: journalTooLarge(name, bytes) });
-  else addDone(journals, done, number);
-}
-
-function bytesOfTurn({ journals }: Activation, turn: Uint8Array): number {
-  const key = turn.toHex();
-  const written = journals.pending.filter((one) => one.turn.toHex() === key);
-  return (journals.turns.get(key)?.bytes ?? 0) + written.reduce((sum, one) => sum + bytesOf(one), 0);
+  const times = timesOf(journals, work, last);
+  const done = { turn, name, canonicalHash, work, drawn: { seed, times }, result };
+  const bytes = bytesOf(done) + turnBytesOf(journals, turn);
+  if (bytes <= turnJournalBytesMax) return addDone(journals, done, number);
+  keepTimes(journals, work, times);
+  answer(step, activation, number, { type: "refused", failure: journalTooLarge(name, bytes) });
 }
 
 /** The record lies in the lane: those whose steps it holds go on. */
@@ -108,24 +111,19 @@ export function acceptJournal(step: Step, activation: Activation, part: JournalP
   const { journals } = activation;
   noteJournal(journals, part);
   for (const entry of part.entries) {
-    const text = stepText(entry);
-    const number = journals.writing.get(text);
-    journals.writing.delete(text);
+    const number = endWriting(journals, entry);
     if (number !== undefined) answer(step, activation, number, { type: "result", result: entry.result });
   }
 }
 
 /** Before its handler begins: what it drew when it ran before, as far as that is noted or on its way. */
 export function recall({ lane, world, out }: Step, activation: Activation, work: Work): void {
-  const { number, journals, tip, append } = activation;
+  const { number, journals, tip } = activation;
   const isNone = journals.turns.size === 0 && journals.writing.size === 0;
   if (isNone || work.key === undefined || work.job.readonly) return;
   const turn = turnOf(lane.hash, tip.uid, work.job, tip.incarnation);
   const noted = findJournal(journals, turn, world.storeMs)?.entries.values() ?? [];
-  const { record } = append.flight ?? {};
-  const flying = record?.type === "turns" ? (record.journal?.entries ?? []) : [];
-  const onTheWay = [...flying, ...journals.pending].filter((entry) => bytesEqual(entry.turn, turn));
-  const recalled = recalledOf([...noted, ...onTheWay]);
+  const recalled = recalledOf([...noted, ...unacceptedOf(journals, turn)]);
   if (recalled !== undefined)
     out.push({ type: "recall", activation: number, call: work.job.number, recalled });
 }

@@ -4,7 +4,7 @@ import { setTimeout as after } from "node:timers/promises";
 import * as v from "valibot";
 import { type AgentOptions, agent, type Ctx, type RunOptions, type Schema, VodaError } from "voda";
 import { activationRig, until } from "../../test/activation-rig.ts";
-import { type CallId, type StepAnswer, stepBytesMax, turnTimesMax } from "../call/index.ts";
+import { type CallId, type StepAnswer, stepBytesMax, turnStepsMax, turnTimesMax } from "../call/index.ts";
 
 const utf8 = new TextEncoder();
 const text = new TextDecoder();
@@ -265,5 +265,18 @@ describe("steps of a handler", () => {
     const call = start();
     await ended();
     assert.equal(reason(call), "too_large");
+  });
+
+  test("a turn has so many steps, at once or in a row, with an id or without", async () => {
+    for (const parts of [{ id }, {}]) {
+      const rig = stepping((ctx) =>
+        Promise.all(Array.from({ length: turnStepsMax + 1 }, (_, i) => ctx.run(`${i}`, () => null))),
+      );
+      const call = rig.run("go", undefined, parts);
+      await rig.ended();
+      assert.equal(rig.reason(call), "too_large");
+      assert.match(rig.message(call), /^ctx.run: step "256": a turn does at most turnStepsMax 256 steps$/);
+      assert.equal(rig.steps.length, turnStepsMax);
+    }
   });
 });

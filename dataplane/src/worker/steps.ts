@@ -9,6 +9,7 @@ import {
   type StepDoneMessage,
   type StepMessage,
   seedBytes,
+  turnStepsMax,
   turnTimesMax,
 } from "../call/index.ts";
 import { perform, resultOf } from "./attempts.ts";
@@ -170,13 +171,16 @@ function refuse({ draws }: Stepping, names: ReadonlySet<string>, name: string): 
   const what = `ctx.run: step ${JSON.stringify(name)}`;
   if (names.has(name))
     throw badStep(`${what} comes twice in one turn: give each a name of its own, as in \`charge \${item}\``);
+  if (names.size >= turnStepsMax)
+    throw tooLarge(`${what}: a turn does at most turnStepsMax ${turnStepsMax} steps`);
   if (draws?.isOver === true)
-    throw new VodaError(
-      "resource_exhausted",
+    throw tooLarge(
       `${what}: the turn has asked ctx.now() more often than turnTimesMax ${turnTimesMax}: its journal cannot hold it`,
-      { reason: "too_large" },
     );
 }
+
+const tooLarge = (message: string): VodaError =>
+  new VodaError("resource_exhausted", message, { reason: "too_large" });
 
 const badStep = (message: string): VodaError =>
   new VodaError("invalid_argument", message, { reason: "bad_request" });

@@ -7,10 +7,10 @@ export const stepCanaries: Readonly<Record<string, Canary>> = {
     patches: [
       lane(
         "step-gate",
-        "else addDone(journals, done, number);",
-        `else {
+        "if (bytes <= turnJournalBytesMax) return addDone(journals, done, number);",
+        `if (bytes <= turnJournalBytesMax) {
     addDone(journals, done, number);
-    answer(step, activation, number, { type: "result", result });
+    return answer(step, activation, number, { type: "result", result });
   }`,
       ),
     ],
@@ -39,7 +39,7 @@ export const stepCanaries: Readonly<Record<string, Canary>> = {
   },
   /** A step begins from committed state. */
   stepFromCommitted: {
-    patches: [lane("step-gate", "one.after > turns.accepted || ", "")],
+    patches: [lane("step-gate", "one.after <= turns.accepted && ", "")],
     finds: /^dirty step/,
     options: { plan: { runs: 5, writes: 10 }, faults: { powerLosses: 0, slow: 0.2 } },
   },
@@ -63,7 +63,7 @@ export const stepCanaries: Readonly<Record<string, Canary>> = {
   },
   /** A step whose result is on its way is not begun again. */
   waitForNote: {
-    patches: [lane("step-gate", " || journals.writing.has(stepText(one))", "")],
+    patches: [lane("step-gate", " && !journals.writing.has(stepText(one))", "")],
     finds: /has two results|is done again/,
     options: { plan: { runs: 12 }, faults: { powerLosses: 0, slow: 0.5, crashes: 0 } },
   },

@@ -31,6 +31,8 @@ export interface Bed {
   readonly url: string;
   /** Every call in order. */
   readonly seen: Call[];
+  /** Heads whose agent was looked up. */
+  heads(): number;
   /** The next call of the method `hang`, which answers only when the test says so. */
   nextHanging(): Promise<Pending>;
   /** What the next calls answer instead. */
@@ -75,6 +77,19 @@ export const routes: Routes = {
   },
 };
 
+function countLookups(onLookup: () => void): Routes {
+  return {
+    plain(...of) {
+      onLookup();
+      return routes.plain(...of);
+    },
+    rpc(...of) {
+      onLookup();
+      return routes.rpc(...of);
+    },
+  };
+}
+
 /** Answers a typed call with the key that the header named and the agent that the request named. */
 function typed(call: Call): Answer {
   const { content, body } = call;
@@ -106,6 +121,7 @@ export async function openBed(
   const seen: Call[] = [];
   const hanging: Pending[] = [];
   let told = Promise.withResolvers<void>();
+  let heads = 0;
   const edge = createEdgeProof();
   edge.set(proof["x-voda-edge"]);
   const submit: Submit = (call, reply) => {
@@ -133,7 +149,7 @@ export async function openBed(
     edge,
     allowHosts: [],
     allowOrigins: [],
-    routes,
+    routes: countLookups(() => (heads += 1)),
     ready: Promise.resolve(submit),
     numbers: createNumbers(),
     clock: systemClock,
@@ -145,6 +161,7 @@ export async function openBed(
     ingress,
     url: `http://127.0.0.1:${ingress.port}`,
     seen,
+    heads: () => heads,
     answer: undefined,
     meta: {},
     async nextHanging() {

@@ -15,7 +15,6 @@ export * from "./resource/types.ts";
 export {
   type Nack,
   openXdsServer,
-  type ProxyStatus,
   requestBytesMax,
   streamsMax,
   subscribedNamesMax,

@@ -39,21 +39,12 @@ const keepaliveTimeoutMs = 10_000;
  * A proxy refused a response; it keeps what it had, or part of the new (Envoy applies the good half of some).
  */
 export interface Nack {
+  /** The node id of its bootstrap; "" until it has said it. */
   readonly proxy: string;
   readonly kind: ResourceKind;
   /** What was in the response. */
   readonly resources: readonly string[];
   readonly message: string;
-}
-
-/** What one connected proxy runs with, for people and for tests. */
-export interface ProxyStatus {
-  /** The node id of its bootstrap; "" until it has said it. */
-  readonly proxy: string;
-  /** It has accepted everything of the newest snapshot. */
-  readonly acked: boolean;
-  /** What it refused last, at most one per kind; gone once it accepts the kind again. */
-  readonly nacked: readonly Nack[];
 }
 
 /** Serves one configuration to all proxies until it is closed; they keep what they have then. */
@@ -63,8 +54,6 @@ export interface XdsServer extends AsyncDisposable {
    * @throws SnapshotRefusedError when it is not consistent or a set of endpoints is empty; the last one stays
    */
   publish(snapshot: Snapshot): void;
-  /** One entry per connected proxy. */
-  status(): ProxyStatus[];
 }
 
 /** Where proxies connect, and who hears of what they refuse and take. */
@@ -85,7 +74,6 @@ interface Connection {
   readonly call: Call;
   readonly stream: Stream;
   proxy: string;
-  readonly nacked: Map<ResourceKind, Nack>;
   /** Names in the responses that wait for an answer. */
   readonly waiting: Map<ResourceKind, readonly string[]>;
 }
@@ -137,7 +125,6 @@ export async function openXdsServer(options: XdsOptions): Promise<XdsServer> {
         flush(connection);
       }
     },
-    status: () => [...connections].map(statusOf),
     async [Symbol.asyncDispose]() {
       acceptance.close();
       for (const { call } of connections) call.end();
@@ -159,7 +146,7 @@ function bind(server: Server, path: string): Promise<void> {
 }
 
 function connect(call: Call, snapshot: SealedSnapshot | undefined): Connection {
-  return { call, stream: openStream(snapshot), proxy: "", nacked: new Map(), waiting: new Map() };
+  return { call, stream: openStream(snapshot), proxy: "", waiting: new Map() };
 }
 
 /** Until the stream ends, however it does: `gone` may be called more than once. */
@@ -195,8 +182,7 @@ function refuse(call: Call, problem: Error): void {
 
 /**
  * A request of the proxy, noted in its stream; what it then is owed `flush` sends. Only a request that
- * settles the response that was waiting changes what is known to be refused: a late answer tells of an older
- * one.
+ * settles the response that was waiting tells of a refusal: a late answer is to an older one.
  *
  * @returns why the proxy is refused
  */
@@ -205,7 +191,7 @@ function take(
   request: DeltaDiscoveryRequest,
   options: XdsOptions,
 ): Error | undefined {
-  const { stream, waiting, nacked } = connection;
+  const { stream, waiting } = connection;
   if (request.node !== undefined) connection.proxy = request.node.id;
   if (request.typeUrl === "")
     return rpcError(status.INVALID_ARGUMENT, "type_url is empty; an aggregated stream needs it");
@@ -232,12 +218,7 @@ function take(
   }
   if (before === undefined || after?.pending !== undefined) return undefined;
   waiting.delete(kind);
-  if (refused) {
-    const nack = { proxy: connection.proxy, kind, resources, message: error ?? "" };
-    nacked.delete(kind);
-    nacked.set(kind, nack);
-    options.onNack?.(nack);
-  } else nacked.delete(kind);
+  if (refused) options.onNack?.({ proxy: connection.proxy, kind, resources, message: error ?? "" });
   return undefined;
 }
 
@@ -265,10 +246,6 @@ function encode({ kind, nonce, upserts, removals }: StreamResponse): DeltaDiscov
     removedResources: [...removals],
     controlPlane: { identifier: "voda" },
   });
-}
-
-function statusOf({ proxy, stream, nacked }: Connection): ProxyStatus {
-  return { proxy, acked: isAccepted(stream), nacked: [...nacked.values()] };
 }
 
 function rpcError(code: status, details: string): Error {

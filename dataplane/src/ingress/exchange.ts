@@ -20,17 +20,6 @@ import {
 import { Refusal, refuse } from "./refusal.ts";
 import type { Routes } from "./target.ts";
 
-/** For people and tests, since the start. */
-export interface Counts {
-  calls: number;
-  refused: number;
-  cancelled: number;
-  /** Bodies that were not complete in time. */
-  timedOut: number;
-  /** Answers that were cut because nobody read them. */
-  cut: number;
-}
-
 /** What all exchanges of an ingress share. */
 export interface Floor {
   readonly routes: Routes;
@@ -43,7 +32,6 @@ export interface Floor {
   readonly open: LinkedList<Exchange>;
   /** Those whose answer has not left, the oldest first. */
   readonly unsent: LinkedList<Exchange>;
-  readonly counts: Counts;
   /** Of bodies in `open`. */
   bodyBytes: number;
   /** Of answers in `unsent`. */
@@ -145,7 +133,6 @@ export class Exchange {
       const message = this.#dialect.message(state.body.complete(), this.#head);
       const { accepted } = state;
       const call = callOf(accepted, message, this.#floor.numbers());
-      this.#floor.counts.calls += 1;
       // Before the call leaves: a refusal may answer it inside of `submit`.
       this.#state = { type: "running", accepted, takeBack: undefined };
       const takeBack = this.#floor.submit(call, (answer, meta) => this.#reply(answer, meta));
@@ -159,8 +146,6 @@ export class Exchange {
     const state = this.#state;
     if (state.type === "done") return;
     this.#finish();
-    if (state.type === "sending") return;
-    this.#floor.counts.cancelled += 1;
     if (state.type === "running") state.takeBack?.("caller");
   }
 
@@ -169,7 +154,6 @@ export class Exchange {
     if (this.#state.type !== "sending") return false;
     if (nowMs < this.#state.untilMs && this.#floor.unsentBytes <= unsentBytesMax) return false;
     this.#finish();
-    this.#floor.counts.cut += 1;
     this.#caller.cut();
     return true;
   }
@@ -178,7 +162,6 @@ export class Exchange {
   sweep(nowMs: number): void {
     const state = this.#state;
     if (state.type !== "receiving" || nowMs < state.untilMs) return;
-    this.#floor.counts.timedOut += 1;
     this.#send(
       fail("turn_timeout", `the body was not complete within ${bodyMsMax} ms or the call's deadline`),
       {},
@@ -195,7 +178,6 @@ export class Exchange {
       step();
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      this.#floor.counts.refused += 1;
       this.#send({ ok: false, failure: error.failure }, {}, error.status);
     }
   }

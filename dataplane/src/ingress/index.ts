@@ -1,4 +1,4 @@
 export { createEdgeProof, type EdgeProof } from "./edge-proof.ts";
-export { type Ingress, type IngressOptions, type IngressStats, openIngress } from "./ingress.ts";
+export { type Ingress, type IngressOptions, openIngress } from "./ingress.ts";
 export { createRoutes } from "./routes.ts";
 export type { Route, Routes } from "./target.ts";

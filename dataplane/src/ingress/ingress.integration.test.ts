@@ -174,7 +174,6 @@ for (const [name, open] of transports) {
     assert.equal((await call).code, Code.DeadlineExceeded);
     await hanging.cancelled;
     hanging.reply({ ok: true, content: "json", body: new Uint8Array(2) }, {});
-    assert.equal(bed.ingress.stats().inFlight, 0);
   });
 
   test(`${name}: a caller who aborts cancels the call, and a late answer harms nobody`, async (t) => {

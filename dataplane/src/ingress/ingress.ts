@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 import type { Submit } from "../call/index.ts";
 import { createBorder } from "./border.ts";
 import type { EdgeProof } from "./edge-proof.ts";
-import { type Counts, type Exchange, type Floor, sweepUnsent } from "./exchange.ts";
+import { type Exchange, type Floor, sweepUnsent } from "./exchange.ts";
 import { createHttp1 } from "./http1.ts";
 import { createHttp2 } from "./http2.ts";
 import { closeMsMax, connectionsMax, sweepMs } from "./limits.ts";
@@ -29,20 +29,12 @@ export interface IngressOptions {
   readonly ready: Promise<Submit>;
 }
 
-export interface IngressStats extends Readonly<Counts> {
-  readonly inFlight: number;
-  /** Bytes of answers that have not left. */
-  readonly unsentBytes: number;
-  readonly connections: number;
-}
-
 /**
  * Once it is disposed of it accepts nothing more, waits for the calls in flight at most `closeMs`, then cuts
  * what is left.
  */
 export interface Ingress extends AsyncDisposable {
   readonly port: number;
-  stats(): IngressStats;
 }
 
 const tooEarly: Submit = () => {
@@ -61,7 +53,6 @@ export async function openIngress(options: IngressOptions): Promise<Ingress> {
     edge,
     open: new LinkedList<Exchange>(),
     unsent: new LinkedList<Exchange>(),
-    counts: { calls: 0, refused: 0, cancelled: 0, timedOut: 0, cut: 0 },
     bodyBytes: 0,
     unsentBytes: 0,
   };
@@ -98,14 +89,5 @@ export async function openIngress(options: IngressOptions): Promise<Ingress> {
     clearInterval(sweeper);
   }
 
-  return {
-    port: bound.port,
-    stats: () => ({
-      ...floor.counts,
-      inFlight: floor.open.size,
-      unsentBytes: floor.unsentBytes,
-      connections: port.sockets.size,
-    }),
-    [Symbol.asyncDispose]: close,
-  };
+  return { port: bound.port, [Symbol.asyncDispose]: close };
 }

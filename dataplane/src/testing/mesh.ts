@@ -191,7 +191,6 @@ export class MemoryMesh implements Disposable {
       edge: { set: () => undefined, holds: () => true },
       open: new LinkedList(),
       unsent: new LinkedList(),
-      counts: { calls: 0, refused: 0, cancelled: 0, timedOut: 0, cut: 0 },
       bodyBytes: 0,
       unsentBytes: 0,
     };

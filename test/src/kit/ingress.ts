@@ -26,6 +26,7 @@ import {
   keepLast,
   type Nack,
   openXdsServer,
+  type Snapshot,
   type SnapshotRefusedError,
   type XdsServer,
 } from "@voda/envoy";
@@ -154,7 +155,6 @@ export async function openTestPicker(socket: string): Promise<TestPicker> {
 
 export interface TestIngress extends AsyncDisposable {
   readonly port: number;
-  readonly xds: XdsServer;
   readonly publisher: Publisher;
   readonly envoy: RunningEnvoy;
   readonly picker: TestPicker;
@@ -162,6 +162,8 @@ export interface TestIngress extends AsyncDisposable {
   readonly refused: SnapshotRefusedError[];
   /** Publishes these nodes and waits until Envoy has them. */
   setNodes(nodes: readonly TestServer[], draining?: readonly TestServer[]): Promise<void>;
+  /** Envoy runs with what was published last. */
+  untilAccepted(): Promise<unknown>;
   /** Where Envoy, picker, API and xDS meet; with what Envoy accepted last. */
   readonly edge: EdgePaths;
   /** The control plane is gone. */
@@ -179,28 +181,38 @@ export function report(nodes: readonly TestServer[], draining: readonly TestServ
 interface Told {
   readonly nacks: Nack[];
   readonly refused: SnapshotRefusedError[];
+  published?: Snapshot;
+  accepted?: Snapshot;
 }
 
 /** What a control plane configures Envoy by, without the rest of it. */
 async function openSource(
   edge: EdgePaths,
   port: number,
-  { nacks, refused }: Told,
+  told: Told,
 ): Promise<{ xds: XdsServer; publisher: Publisher }> {
   const xds = await openXdsServer({
     path: edge.xds,
-    onNack: (nack) => nacks.push(nack),
-    onAccepted: (snapshot) => keepLast(edge.last, snapshot),
+    onNack: (nack) => told.nacks.push(nack),
+    onAccepted(snapshot) {
+      told.accepted = snapshot;
+      keepLast(edge.last, snapshot);
+    },
   });
   const publisher = openPublisher({
-    xds,
+    xds: {
+      publish(snapshot) {
+        xds.publish(snapshot);
+        told.published = snapshot;
+      },
+    },
     listener: { host: loopback, port },
     picker: edge.picker,
     api: edge.api,
     edgeSecret: testEdgeSecret,
     allowHosts: [testHost],
     allowOrigins: [testOrigin],
-    onRefused: (error) => refused.push(error),
+    onRefused: (error) => told.refused.push(error),
     onNoNodes: () => undefined,
   });
   return { xds, publisher };
@@ -221,10 +233,7 @@ export async function openTestIngress(nodes: readonly TestServer[] = []): Promis
   opened.defer(() => xds[Symbol.asyncDispose]());
   let last: readonly TestServer[] = nodes;
   const untilAccepted = (): Promise<unknown> =>
-    waitUntil(
-      () => xds.status().length === 1 && xds.status().every((one) => one.acked),
-      "Envoy has accepted everything",
-    );
+    waitUntil(() => told.accepted === told.published, "Envoy has accepted everything");
   const publish = async (list: readonly TestServer[], draining?: readonly TestServer[]): Promise<void> => {
     last = list;
     publisher.setNodes(report(list, draining));
@@ -237,9 +246,6 @@ export async function openTestIngress(nodes: readonly TestServer[] = []): Promis
   const owned = opened.move();
   return {
     port,
-    get xds() {
-      return xds;
-    },
     get publisher() {
       return publisher;
     },
@@ -248,7 +254,9 @@ export async function openTestIngress(nodes: readonly TestServer[] = []): Promis
     },
     edge,
     picker,
-    ...told,
+    nacks: told.nacks,
+    refused: told.refused,
+    untilAccepted,
     async setNodes(list, draining) {
       await publish(list, draining);
       await untilAccepted();

@@ -13,6 +13,7 @@ export type * from "@voda/proto/fields";
 export { type Details, readDetails } from "./answer.ts";
 export { type AskFunction, type AskRequest, askFunction } from "./ask.ts";
 export type { CallContext, Caller, Ctx, Logger, ReadCtx } from "./context.ts";
+export type { TimingWorld } from "./due.ts";
 export {
   type ClientReason,
   type Code,

@@ -15,11 +15,17 @@ export function lengthOf(what: string, value: Duration, minMs: number): number {
   }
 }
 
+/** What a host gives of chance and of the clock where something waits: a new id, milliseconds since 1970. */
+export interface TimingWorld {
+  readonly uuid: () => string;
+  readonly nowMs: () => number;
+}
+
 /** Milliseconds since 1970; what is past is due at once. @throws VodaError */
-export function timeOf(what: string, value: Date): number {
+export function timeOf(what: string, value: Date, nowMs: number): number {
   const ms = value instanceof Date ? value.getTime() : Number.NaN;
   if (Number.isNaN(ms)) throw badRequest(`${what} is not a valid Date`);
-  const lastMs = Date.now() + timerMsMax;
+  const lastMs = nowMs + timerMsMax;
   if (ms > lastMs)
     throw badRequest(
       `${what} of ${value.toISOString()} is later than timerMsMax ${timerMsMax} ms from now, ${new Date(lastMs).toISOString()}`,

@@ -8,15 +8,17 @@ import { type SendRequest, sendFunction } from "./send.ts";
 const counter = agent("counter").handlers({ add: (_ctx, by: number) => by, reset: () => null });
 const untyped = (value: unknown): never => value as never;
 
+const nowMs = Date.UTC(2026, 0, 1);
+
 function scheduling() {
   const taken: SendRequest[] = [];
   const take = (one: SendRequest): void => void taken.push(one);
-  const uuid = () => `id ${taken.length}`;
+  const world = { uuid: () => `id ${taken.length}`, nowMs: () => nowMs };
   return {
     taken,
-    schedule: scheduleFunction(take, uuid),
+    schedule: scheduleFunction(take, world),
     cancel: cancelFunction(take),
-    send: sendFunction(take, uuid),
+    send: sendFunction(take, world),
   };
 }
 

@@ -1,7 +1,7 @@
 // What a session is to do later: what a handler writes, and what its host is given to do.
 import type { CalledAgent } from "./agent-types.ts";
 import { agentNameOf } from "./ask.ts";
-import { lengthOf, timeOf } from "./due.ts";
+import { lengthOf, type TimingWorld, timeOf } from "./due.ts";
 import type { Duration } from "./duration.ts";
 import { rpcNameProblem } from "./name.ts";
 import type { SendRequest, Timing } from "./send.ts";
@@ -13,7 +13,7 @@ export type ScheduleTime =
   | (Only<"at"> & { readonly at: Date })
   | (Only<"every"> & { readonly every: Duration })
   | (Only<"cron" | "timeZone"> & {
-      /** Five fields (minute, hour, day, month, weekday), or six with seconds first. */
+      /** Minute, hour, day, month and weekday, with seconds before them or without, or a name: `@daily`. */
       readonly cron: string;
       /** Whose clocks it goes by: `"Europe/Berlin"`. Default: `"UTC"`. */
       readonly timeZone?: string;
@@ -48,18 +48,18 @@ export const everyMsMin = 1_000;
 const idLengthMax = 128;
 const cronLengthMax = 128;
 
-/** For hosts: `ctx.schedule`. What arrives at `take` has been checked. `uuid`: an id of its own. */
-export function scheduleFunction(take: (request: SendRequest) => void, uuid: () => string): ScheduleFunction {
+/** For hosts: `ctx.schedule`. What arrives at `take` has been checked. */
+export function scheduleFunction(take: (request: SendRequest) => void, world: TimingWorld): ScheduleFunction {
   return <D extends CalledAgent>(agent: D, key: string, when: ScheduleOptions) => {
     const name = agentNameOf("ctx.schedule", agent);
     checkKey(key);
-    const due = dueOf(when);
+    const due = dueOf(when, world);
     const given = when.id;
     if (given !== undefined) checkId(given);
     const schedules = properties((method) => (...inputs: unknown[]): string => {
       const problem = rpcNameProblem(method);
       if (problem !== undefined) throw badRequest(`method ${problem}`);
-      const id = given ?? uuid();
+      const id = given ?? world.uuid();
       take({ agent: name, key, method, body: bodyOf(inputs), timing: { id, due } });
       return id;
     });
@@ -76,7 +76,7 @@ export function cancelFunction(take: (request: SendRequest) => void): CancelFunc
 }
 
 /** @throws VodaError for what is no time, or none that will come */
-function dueOf(when: ScheduleOptions): Timing["due"] {
+function dueOf(when: ScheduleOptions, { nowMs }: TimingWorld): Timing["due"] {
   const given = typeof when === "object" && when !== null ? when : {};
   const named = (["in", "at", "every", "cron"] as const).filter(
     (name) => Reflect.get(given, name) !== undefined,
@@ -85,7 +85,7 @@ function dueOf(when: ScheduleOptions): Timing["due"] {
     const found = named.length === 0 ? "none of them" : named.join(" and ");
     throw badRequest(`ctx.schedule takes one of in, at, every and cron; it got ${found}`);
   }
-  if (when.at !== undefined) return { type: "at", ms: timeOf("at", when.at) };
+  if (when.at !== undefined) return { type: "at", ms: timeOf("at", when.at, nowMs()) };
   if (when.every !== undefined) return { type: "every", ms: lengthOf("every", when.every, everyMsMin) };
   if (when.cron !== undefined) return cronOf(when.cron, when.timeZone ?? "UTC");
   return { type: "in", ms: lengthOf("in", when.in, 0) };

@@ -9,10 +9,7 @@ function sending() {
   const taken: SendRequest[] = [];
   return {
     taken,
-    send: sendFunction(
-      (one) => taken.push(one),
-      () => "an id",
-    ),
+    send: sendFunction((one) => taken.push(one), { uuid: () => "an id", nowMs: () => 0 }),
   };
 }
 

@@ -1,7 +1,7 @@
 // Messages from agent to agent: what a handler writes, and what its host is given to do.
 import type { CalledAgent } from "./agent-types.ts";
 import { agentNameOf, refusalOf, wayOf } from "./ask.ts";
-import { lengthOf, timeOf } from "./due.ts";
+import { lengthOf, type TimingWorld, timeOf } from "./due.ts";
 import type { Duration } from "./duration.ts";
 import { rpcNameProblem } from "./name.ts";
 import { refuseUnknown } from "./options.ts";
@@ -30,7 +30,7 @@ export interface Timing {
   readonly id: string;
   readonly due:
     | { readonly type: "in" | "at" | "every"; readonly ms: number }
-    /** Five fields, or six or seven with seconds and years; an IANA time zone. */
+    /** Five fields, or six with seconds first, or a name such as `@daily`; an IANA time zone. */
     | { readonly type: "cron"; readonly pattern: string; readonly zone: string }
     /** It is cancelled. */
     | { readonly type: "never" };
@@ -47,17 +47,14 @@ export interface SendRequest {
   readonly timing?: Timing;
 }
 
-/**
- * For hosts: `ctx.send` that has them take messages so. What arrives at `take` has been checked.
- * `uuid`: a new id.
- */
-export function sendFunction(take: (request: SendRequest) => void, uuid: () => string): SendFunction {
+/** For hosts: `ctx.send` that has them take messages so. What arrives at `take` has been checked. */
+export function sendFunction(take: (request: SendRequest) => void, world: TimingWorld): SendFunction {
   return <D extends CalledAgent>(agent: D, key: string, options?: SendOptions) => {
     const name = agentNameOf("ctx.send", agent);
     const way = wayOf("ctx.send", agent, key);
     const due = told(way, () => {
       checkKey(key);
-      return options && dueOf(options);
+      return options && dueOf(options, world);
     });
     const sends = properties((method) => (...inputs: unknown[]): void => {
       const body = told(`${way}.${method}`, () => {
@@ -65,7 +62,7 @@ export function sendFunction(take: (request: SendRequest) => void, uuid: () => s
         if (problem !== undefined) throw badRequest(`method ${problem}`);
         return bodyOf(inputs);
       });
-      take({ agent: name, key, method, body, ...(due && { timing: { id: uuid(), due } }) });
+      take({ agent: name, key, method, body, ...(due && { timing: { id: world.uuid(), due } }) });
     });
     return sends as SendSession<D>;
   };
@@ -81,11 +78,11 @@ function told<T>(way: string, check: () => T): T {
 }
 
 /** @throws VodaError, TypeError for an option that there is not */
-function dueOf(options: SendOptions): Timing["due"] {
+function dueOf(options: SendOptions, { nowMs }: TimingWorld): Timing["due"] {
   refuseUnknown("send option", options, optionNames);
   const { delay, at } = options;
   if (delay !== undefined && at !== undefined) throw badRequest("it takes delay or at, not both");
-  if (at !== undefined) return { type: "at", ms: timeOf("at", at) };
+  if (at !== undefined) return { type: "at", ms: timeOf("at", at, nowMs()) };
   if (delay === undefined) throw badRequest("the options are delay and at; it got none of them");
   return { type: "in", ms: lengthOf("delay", delay, 0) };
 }

@@ -232,6 +232,21 @@ test("the clock is the same when a turn runs again, up to its last step that is 
   assert.deepEqual(first.slice(0, 4), again.slice(0, 4));
 });
 
+test("times are checked, and patterns read, by the clock of the mesh", async () => {
+  const clerk = agent("clerk", {}).handlers({
+    plan: (ctx, at: string) => ctx.schedule(diary, "d", { at: new Date(at) }).note({ of: "at", text: at }),
+    yearly: (ctx) => ctx.schedule(diary, "d", { cron: "0 0 1 6 *" }).note({ of: "june", text: "1" }),
+  });
+  await using mesh = await testMesh({ agents: [clerk, diary], now: new Date("2150-05-31T23:00:00Z") });
+  await mesh.client.clerk("c").plan("2249-01-01T00:00:00Z");
+  await assert.rejects(mesh.client.clerk("c").plan("2251-01-01T00:00:00Z"), /later than timerMsMax/);
+  await mesh.client.clerk("c").yearly();
+  await mesh.advance("59m");
+  assert.deepEqual(mesh.state(diary, "d"), { notes: {} });
+  await mesh.advance("2m");
+  assert.deepEqual(mesh.state(diary, "d"), { notes: { june: "1" } });
+});
+
 test("several are asked at once, until their time is over", async () => {
   await using mesh = await testMesh({ agents });
   const collected = mesh.client.account("a").collect(["x", "y"]);

@@ -1,7 +1,7 @@
 // Times that come again by the calendar of some place: croner reads the patterns, and knows its clocks.
 import { Cron } from "croner";
 
-/** A pattern of five fields, or of six or seven with seconds and years, and an IANA time zone. */
+/** A pattern of five fields, or of six with seconds first, or a name such as `@daily`; an IANA time zone. */
 export interface CronTime {
   readonly pattern: string;
   readonly zone: string;
@@ -14,7 +14,10 @@ interface Known {
   nextMs: number;
 }
 
-/** By zone and pattern. A look at the calendar takes a tenth of a millisecond, a pattern twice that. */
+/**
+ * By zone and pattern. A look at the calendar takes 0.1 ms, 0.5 ms for a day that comes in twenty years, and
+ * a pattern twice that; 30 ms for one that never comes, which nobody may set.
+ */
 const known = new Map<string, Known>();
 const knownMax = 256;
 
@@ -31,4 +34,14 @@ export function nextCronMs({ pattern, zone }: CronTime, afterMs: number): number
     found.nextMs = next === null ? Number.POSITIVE_INFINITY : next.getTime();
   }
   return found.nextMs === Number.POSITIVE_INFINITY ? undefined : found.nextMs;
+}
+
+/** The same of a timer that is set. @throws Error also for a pattern with years, and for a single date */
+export function firstCronMs(time: CronTime, nowMs: number): number | undefined {
+  const { pattern } = time;
+  const fields = pattern.trim().split(/\s+/).length;
+  // years would make a look as long as one likes, and a date comes once: that is what `at` is for
+  if (!pattern.startsWith("@") && fields !== 5 && fields !== 6)
+    throw new TypeError(`a pattern has five fields, or six with seconds first, and not ${fields}`);
+  return nextCronMs(time, nowMs);
 }

@@ -35,12 +35,13 @@ export {
   type SessionCall,
 } from "./call.ts";
 export { decodeCall, decodeSessionCall, encodeCall, encodeSessionCall } from "./codec.ts";
-export { type CronTime, nextCronMs } from "./cron.ts";
+export { type CronTime, firstCronMs, nextCronMs } from "./cron.ts";
 export { onBusyOf } from "./on-busy.ts";
 export { asksMax, left, listOf, noAskedMethod, noMethod, shown, tooManyAsks } from "./refusals.ts";
 export {
   type Again,
   bytesOfSends,
+  type Due,
   decodeSends,
   encodeSends,
   isAtOnce,

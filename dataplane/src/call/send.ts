@@ -19,8 +19,14 @@ export interface Timing {
   readonly due: Due;
 }
 
-/** In so long from the record on; at a time of the store's clock; each time that is over; cancelled. */
-export type Due = { readonly type: "in" | "at"; readonly ms: number } | Again | { readonly type: "never" };
+/**
+ * In so long from the record on; at a time of the store's clock; each time that is over; by the calendar,
+ * first at a time that who set it has found; cancelled.
+ */
+export type Due =
+  | { readonly type: "in" | "at" | "every"; readonly ms: number }
+  | ({ readonly type: "cron"; readonly firstMs: number } & CronTime)
+  | { readonly type: "never" };
 
 /** From one time to the next. */
 export type Again = { readonly type: "every"; readonly ms: number } | ({ readonly type: "cron" } & CronTime);
@@ -86,6 +92,7 @@ function writeTiming(out: ByteWriter, timing: Timing | undefined): void {
   out.u8(1 + dues.indexOf(due.type));
   out.text(id);
   if (due.type === "cron") {
+    out.varint(due.firstMs);
     out.text(due.pattern);
     out.text(due.zone);
   } else if (due.type !== "never") {
@@ -101,7 +108,8 @@ function readTiming(input: ByteReader): Pick<Send, "timing"> {
   const id = input.text();
   if (type === "never") return { timing: { id, due: { type } } };
   if (type !== "cron") return { timing: { id, due: { type, ms: input.varint() } } };
-  return { timing: { id, due: { type, pattern: input.text(), zone: input.text() } } };
+  const firstMs = input.varint();
+  return { timing: { id, due: { type, firstMs, pattern: input.text(), zone: input.text() } } };
 }
 
 /** Bodies are views. @throws DecodeError */

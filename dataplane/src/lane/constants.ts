@@ -64,6 +64,8 @@ export const redeliverMaxMs = 60_000;
 export const worldRetryMaxMs = 2_000;
 /** Timers that one record makes letters of: more wait for the next record. */
 export const timersFiredMax = 256;
+/** Of those, how many come by the calendar: each takes a look at it, of up to 0.5 ms of the I/O thread. */
+export const cronFiredMax = 16;
 /** A session is kept in memory whose next timer is due within this time: its bell would be read too late. */
 export const timerSoonMs = 5_000;
 /** A timer of the lane that is due later is armed anew then: clocks drift, and Node counts 24 days. */

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { crc32 } from "node:zlib";
 import { all, callOf, createRig, one, type Rig, sixteen, typesOf } from "../../test/lane-rig.ts";
 import type { Send, Timing } from "../call/index.ts";
-import { timersFiredMax } from "./constants.ts";
+import { cronFiredMax, timersFiredMax } from "./constants.ts";
 import { decodeRecord } from "./index.ts";
 import type { LaneEffect } from "./types.ts";
 
@@ -128,10 +128,11 @@ test("a timer by the calendar comes at each of its times, and is gone after the 
   const rig = createRig().owner();
   const zone = "Europe/Berlin";
   rig.world.storeMs = Date.UTC(2026, 11, 31, 7, 59, 0);
-  const daily = timer("daily", { type: "cron", pattern: "0 9 * * *", zone });
-  const last = timer("last", { type: "cron", pattern: "0 0 9 31 12 * 2026", zone });
-  setting(rig, 2, daily, last, timer("past", { type: "cron", pattern: "0 0 0 1 1 * 2026", zone }));
-  assert.deepEqual([...rig.activation.timers.table.keys()], ["daily", "last"]);
+  const firstMs = Date.UTC(2026, 11, 31, 8);
+  const daily = timer("daily", { type: "cron", firstMs, pattern: "0 9 * * *", zone });
+  // as an earlier version let them be
+  const last = timer("last", { type: "cron", firstMs, pattern: "0 0 9 31 12 * 2026", zone });
+  setting(rig, 2, daily, last);
   const fired = rig.wait(60_000, "outbox");
   assert.equal(recordIn(fired).outbox?.letters.length, 2);
   rig.accept(fired);
@@ -159,6 +160,25 @@ test("many that are due at once go by records of a bounded size, those that were
   assert.deepEqual(recordIn(first).timers[0], { type: "gone", id: `${count - 1}` });
   assert.equal(recordIn(first).timers.length, timersFiredMax);
   assert.equal(recordIn(rig.accept(first)).timers.length, 10);
+});
+
+test("the thread of all sessions looks at the calendar for a bounded number of timers at a time", () => {
+  const rig = createRig().owner();
+  const pattern = "0 9 * * *";
+  const many = Array.from({ length: cronFiredMax + 1 }, (_, i) =>
+    timer(`cron ${i}`, { type: "cron", firstMs: 1_500, pattern, zone: "UTC" }),
+  );
+  // whoever sets one has found its first time: what would throw is not looked at
+  const unread = timer("unread", { type: "cron", firstMs: 1e12, pattern: "no pattern", zone: "UTC" });
+  setting(rig, 2, ...many, once("a", 600), unread);
+  assert.equal(rig.activation.timers.table.get("unread")?.dueMs, 1e12);
+  const first = rig.wait(600, "outbox");
+  assert.equal(recordIn(first).outbox?.letters.length, cronFiredMax + 1);
+  const next = rig.accept(first);
+  assert.deepEqual(
+    recordIn(next).timers.map((change) => change.type === "set" && change.timer.id),
+    [`cron ${cronFiredMax}`],
+  );
 });
 
 test("the books of the worker say what is left of messages, timers and bytes", () => {

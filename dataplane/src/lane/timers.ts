@@ -1,7 +1,15 @@
 // What the session is to do later: messages by their id, each until its time has come. Then it is a letter
 // like any other, in the record that takes it from the table or says when it is due next.
-import { type Again, isAtOnce, nextCronMs, outboxMessagesMax, type Send, sendBytes } from "../call/index.ts";
-import { timersFiredMax } from "./constants.ts";
+import {
+  type Again,
+  isAtOnce,
+  nextCronMs,
+  outboxMessagesMax,
+  type Send,
+  sendBytes,
+  type Timing,
+} from "../call/index.ts";
+import { cronFiredMax, timersFiredMax } from "./constants.ts";
 import { type Outbox, startNumbers } from "./outbox.ts";
 
 /** One that waits. */
@@ -60,10 +68,15 @@ export function soonestMs({ table }: Timers): number {
 }
 
 /** `undefined`: never. */
-function dueOf({ due }: NonNullable<Send["timing"]>, nowMs: number): number | undefined {
+function dueOf({ due }: Timing, nowMs: number): number | undefined {
   if (due.type === "never") return undefined;
-  if (due.type === "cron") return nextCronMs(due, nowMs);
+  if (due.type === "cron") return due.firstMs;
   return due.type === "at" ? due.ms : nowMs + due.ms;
+}
+
+function againOf({ due }: Timing): Again | undefined {
+  if (due.type === "cron") return { type: due.type, pattern: due.pattern, zone: due.zone };
+  return due.type === "every" ? { type: due.type, ms: due.ms } : undefined;
 }
 
 /** What the next record says of timers, and the letters that it holds after those of its turns. */
@@ -85,6 +98,7 @@ export function takeTimers(
   const changes = new Map<string, TimerChange>();
   for (const send of sends) if (send.timing !== undefined) noteSend(changes, send, send.timing, nowMs);
   const fired: Send[] = [];
+  let looks = 0;
   if (!fires) return { changes: [...changes.values()], fired };
   startNumbers(outbox, nowMs);
   let n = outbox.next + sends.filter(isAtOnce).length;
@@ -92,6 +106,10 @@ export function takeTimers(
   for (const timer of dueTimers(timers, outbox, nowMs)) {
     if (fired.length >= most) break;
     if (changes.has(timer.id)) continue;
+    if (timer.again?.type === "cron") {
+      if (looks === cronFiredMax) continue;
+      looks += 1;
+    }
     const { id, agent, key, method, body } = timer;
     fired.push({ agent, key, method, body });
     changes.set(id, nextOf(timer, n, nowMs));
@@ -109,13 +127,12 @@ function dueTimers({ table }: Timers, outbox: Outbox, nowMs: number): Timer[] {
 function noteSend(
   changes: Map<string, TimerChange>,
   { agent, key, method, body }: Send,
-  timing: NonNullable<Send["timing"]>,
+  timing: Timing,
   nowMs: number,
 ): void {
-  const { id, due } = timing;
+  const { id } = timing;
   const dueMs = dueOf(timing, nowMs);
-  const again = due.type === "every" || due.type === "cron" ? due : undefined;
-  const timer = dueMs !== undefined && { id, agent, key, method, body, dueMs, again, n: 0 };
+  const timer = dueMs !== undefined && { id, agent, key, method, body, dueMs, again: againOf(timing), n: 0 };
   changes.set(id, timer ? { type: "set", timer } : { type: "gone", id });
 }
 

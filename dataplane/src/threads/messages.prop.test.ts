@@ -78,7 +78,7 @@ const said: fc.Arbitrary<ToWorker> = fc.oneof(
 const canonicalHash = fc.option(sixteen, { nil: undefined });
 const due = fc.oneof(
   record({ type: fc.constantFrom("in" as const, "at" as const, "every" as const), ms: number }),
-  record({ type: is("cron"), pattern: text, zone: text }),
+  record({ type: is("cron"), firstMs: number, pattern: text, zone: text }),
   record({ type: is("never") }),
 );
 const target = { agent: text, key: text, method: text, body: bytes.map((one) => one.slice()) };

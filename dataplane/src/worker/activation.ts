@@ -92,12 +92,13 @@ export class WorkerActivation {
   readonly #asks: Asks;
   /** `undefined` before a handler does something outside. */
   #steps: Steps | undefined;
-  readonly #room = new OutboxRoom();
+  readonly #room: OutboxRoom;
   readonly #targets = new KnownTargets();
 
   constructor(options: ActivationOptions) {
     this.#options = options;
     this.#turn = openTurn(options.number);
+    this.#room = new OutboxRoom(options.world.now);
     this.#asks = new Asks({
       activation: options.number,
       name: options.name,
@@ -114,6 +115,7 @@ export class WorkerActivation {
     run: (running, request) => this.#runStep(running, request),
     draws: (running) => this.#drawsOf(running) ?? this.#options.world,
     gather: () => this.#options.world.gather,
+    nowMs: () => this.#options.world.now(),
   };
 
   /** The call is known before the machine hears of it: it may start the handler in this very step. */

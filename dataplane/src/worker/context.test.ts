@@ -11,6 +11,7 @@ const host: TurnHost<string> = {
   send: ignore,
   run: async (...run) => run,
   draws: () => threadWorld,
+  nowMs: () => 0,
   gather: () => threadWorld.gather,
 };
 const contextOf = (abort: Abort, chain: readonly string[] = []): Context<string> =>

@@ -18,6 +18,7 @@ import {
   type SendRequest,
   scheduleFunction,
   sendFunction,
+  type TimingWorld,
 } from "voda/definition";
 import type { Draws } from "./draws.ts";
 
@@ -48,6 +49,8 @@ export interface TurnHost<T> {
   run(turn: T, request: RunRequest): Promise<unknown>;
   draws(turn: T): Draws;
   gather(): GatherFunction;
+  /** Milliseconds since 1970, without a place in the journal: for bounds of times. */
+  nowMs(): number;
 }
 
 export interface ContextOptions<T> {
@@ -91,18 +94,12 @@ export class Context<T> implements HostContext {
   }
 
   get send(): SendFunction {
-    this.#send ??= sendFunction(
-      (one) => this.#take(one),
-      () => this.uuid(),
-    );
+    this.#send ??= sendFunction((one) => this.#take(one), this.#timing);
     return this.#send;
   }
 
   get schedule(): ScheduleFunction {
-    this.#schedule ??= scheduleFunction(
-      (one) => this.#take(one),
-      () => this.uuid(),
-    );
+    this.#schedule ??= scheduleFunction((one) => this.#take(one), this.#timing);
     return this.#schedule;
   }
 
@@ -117,6 +114,10 @@ export class Context<T> implements HostContext {
 
   get gather(): GatherFunction {
     return this.#host.gather();
+  }
+
+  get #timing(): TimingWorld {
+    return { uuid: () => this.uuid(), nowMs: () => this.#host.nowMs() };
   }
 
   get now(): () => number {

@@ -14,6 +14,7 @@ import {
 import { KnownTargets, OutboxRoom, type TurnSends } from "./sends.ts";
 
 const message = (bytes: number) => ({ agent: "sink", key: "k", method: "take", body: "x".repeat(bytes) });
+const nowMs = Date.UTC(2026, 0, 1);
 const aTurn = (): TurnSends => ({ sends: [], bytes: 0 });
 
 function refusalOf(act: () => void): VodaError {
@@ -27,7 +28,7 @@ function refusalOf(act: () => void): VodaError {
 }
 
 test("a turn that sends too many messages, or too many bytes, is refused with the bound", () => {
-  const room = new OutboxRoom();
+  const room = new OutboxRoom(() => nowMs);
   const many = aTurn();
   for (let i = 0; i < turnSendsMax; i += 1) room.add(many, message(1));
   const one = refusalOf(() => room.add(many, message(1)));
@@ -45,7 +46,7 @@ test("a turn that sends too many messages, or too many bytes, is refused with th
 });
 
 test("a session with a full outbox sends nothing more until some of it is over", () => {
-  const room = new OutboxRoom();
+  const room = new OutboxRoom(() => nowMs);
   room.change({ way: "found", messages: outboxMessagesMax - 2, timers: 0, bytes: 0 });
   const turn = aTurn();
   room.add(turn, message(1));
@@ -62,7 +63,7 @@ test("a session with a full outbox sends nothing more until some of it is over",
 });
 
 test("the bytes of an outbox are bounded too", () => {
-  const room = new OutboxRoom();
+  const room = new OutboxRoom(() => nowMs);
   const { key } = message(0);
   const bytes = sendBytes({ key, body: new Uint8Array(1_000) });
   room.change({ way: "found", messages: 1, timers: 0, bytes: outboxBytesMax - bytes });
@@ -73,8 +74,11 @@ test("the bytes of an outbox are bounded too", () => {
 });
 
 test("a session with too many timers sets no more, and may take some back", () => {
-  const room = new OutboxRoom();
-  const timer = (due: Timing["due"]) => ({ ...message(1), timing: { id: "a", due } });
+  const room = new OutboxRoom(() => nowMs);
+  const timer = (due: Exclude<Timing["due"], { type: "cron" }>) => ({
+    ...message(1),
+    timing: { id: "a", due },
+  });
   room.change({ way: "found", messages: 0, timers: timersMax - 1, bytes: outboxBytesMax - 1_000 });
   const turn = aTurn();
   room.add(turn, timer({ type: "in", ms: 1 }));
@@ -90,17 +94,33 @@ test("a session with too many timers sets no more, and may take some back", () =
 
 for (const [pattern, zone, words] of [
   ["99 * * * *", "UTC", /cron "99 \* \* \* \*" in time zone "UTC": .*Invalid value for minute: 99/],
-  ["soon", "UTC", /cron "soon" in time zone "UTC": .*five, six, or seven/],
+  ["soon", "UTC", /cron "soon" in time zone "UTC": a pattern has five fields, or six .* and not 1$/],
+  ["0 0 0 1 6 * 2026", "UTC", /a pattern has five fields, or six with seconds first, and not 7$/],
+  ["2030-01-01T00:00:00", "UTC", /a pattern has five fields/],
   ["0 9 * * *", "Mars/Olympus", /time zone "Mars\/Olympus": .*[Ii]nvalid time zone/],
   ["0 0 30 2 *", "UTC", /cron "0 0 30 2 \*" in time zone "UTC" never comes/],
 ] as const)
   test(`cron ${pattern} of ${zone} is refused at once`, () => {
     const turn = aTurn();
-    const timing: Timing = { id: "a", due: { type: "cron", pattern, zone } };
-    const refused = refusalOf(() => new OutboxRoom().add(turn, { ...message(1), timing }));
+    const timing = { id: "a", due: { type: "cron", pattern, zone } } as const;
+    const refused = refusalOf(() => new OutboxRoom(() => nowMs).add(turn, { ...message(1), timing }));
     assert.deepEqual([refused.code, refused.reason, turn.sends], ["invalid_argument", "bad_request", []]);
     assert.match(refused.message, words);
   });
+
+test("the first time of a pattern is found by the clock of the session's thread", () => {
+  for (const [pattern, zone, first] of [
+    ["0 9 1 * *", "Europe/Berlin", Date.UTC(2026, 0, 1, 8)],
+    ["30 0 9 * * 1", "UTC", Date.UTC(2026, 0, 5, 9, 0, 30)],
+    ["@yearly", "UTC", Date.UTC(2027, 0, 1)],
+  ] as const) {
+    const turn = aTurn();
+    const timing = { id: "a", due: { type: "cron", pattern, zone } } as const;
+    new OutboxRoom(() => nowMs).add(turn, { ...message(1), timing });
+    const due = { type: "cron", pattern, zone, firstMs: first };
+    assert.deepEqual(turn.sends[0]?.timing, { id: "a", due });
+  }
+});
 
 test("a handler that was checked once is known from then on", () => {
   const targets = new KnownTargets();

@@ -4,8 +4,9 @@ import { turnBytesMax } from "@voda/proto/wire";
 import { type SendRequest, VodaError } from "voda/definition";
 import {
   type CronTime,
+  type Due,
+  firstCronMs,
   isAtOnce,
-  nextCronMs,
   outboxBytesMax,
   outboxMessagesMax,
   type Send,
@@ -37,9 +38,15 @@ export interface TurnSends {
 
 /** The outbox of a session, as far as its worker knows it. */
 export class OutboxRoom {
+  readonly #nowMs: () => number;
   #messages = 0;
   #timers = 0;
   #bytes = 0;
+
+  /** `nowMs`: milliseconds since 1970. */
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+  }
 
   /** The turn took place. */
   take({ sends, bytes }: TurnSends): void {
@@ -59,13 +66,12 @@ export class OutboxRoom {
 
   /** The turn sends one message more. @throws VodaError */
   add(turn: TurnSends, { agent, key, method, body, timing }: SendRequest): void {
-    const send: Send = { agent, key, method, body: utf8.encode(body ?? ""), ...(timing && { timing }) };
+    const send = { agent, key, method, body: utf8.encode(body ?? ""), ...this.#timingOf(timing) };
     const messages = turn.sends.length + 1;
     const isTimer = !isAtOnce(send);
     const timers = this.#timers + turn.sends.filter((one) => !isAtOnce(one)).length;
     const bytes = turn.bytes + sendBytes(send);
     if (messages > turnSendsMax) throw tooLarge(`a turn sends at most turnSendsMax ${turnSendsMax} messages`);
-    if (timing?.due.type === "cron") checkCron(timing.due);
     if (isTimer && isCalled(send) && timers >= timersMax) throw tooManyTimers(timers);
     if (bytes > turnBytesMax)
       throw tooLarge(`${bytes} bytes of messages in one turn exceed turnBytesMax ${turnBytesMax}`);
@@ -76,23 +82,35 @@ export class OutboxRoom {
     turn.sends.push(send);
     turn.bytes = bytes;
   }
+
+  /** The I/O thread, which is everybody's, must not look at the calendar for each timer that is set. */
+  #timingOf(timing: SendRequest["timing"]): Pick<Send, "timing"> {
+    if (timing === undefined) return {};
+    const { id, due } = timing;
+    return { timing: { id, due: due.type === "cron" ? this.#firstOf(due) : due } };
+  }
+
+  #firstOf({ pattern, zone }: CronTime): Due {
+    return { type: "cron", pattern, zone, firstMs: firstMsOf({ pattern, zone }, this.#nowMs()) };
+  }
 }
 
 const tooLarge = (message: string): VodaError =>
   new VodaError("resource_exhausted", `ctx.send: ${message}`, { reason: "too_large" });
 
 /** @throws VodaError for what is no pattern or time zone, and for a pattern without a time to come */
-function checkCron({ pattern, zone }: CronTime): void {
+function firstMsOf({ pattern, zone }: CronTime, nowMs: number): number {
   const what = `ctx.schedule: cron ${JSON.stringify(pattern)} in time zone ${JSON.stringify(zone)}`;
   let next: number | undefined;
   try {
-    next = nextCronMs({ pattern, zone }, Date.now());
+    next = firstCronMs({ pattern, zone }, nowMs);
   } catch (cause) {
     const words = cause instanceof Error ? cause.message : String(cause);
     throw new VodaError("invalid_argument", `${what}: ${words}`, { reason: "bad_request", cause });
   }
   if (next === undefined)
     throw new VodaError("invalid_argument", `${what} never comes`, { reason: "bad_request" });
+  return next;
 }
 
 /** When one of them is due, nobody can tell here. */

@@ -380,6 +380,7 @@ test("a failed call of the mesh in this folder ends with the command that tells 
     const args = [programs().cli, "call", "counter/a", "get"];
     for (const [words, next] of [
       [`${inLog} as request r-1`, "npx voda logs --request r-1"],
+      [`${inLog} as request r-1; the input was an object with a`, "npx voda logs --request r-1"],
       [inLog, "see .voda/logs/n1.log"],
     ] as const) {
       message = words;

@@ -90,7 +90,7 @@ function refusal({ status, headers: head }: Response, body: string, url: string)
 function logHere(message: string, url: string): string | undefined {
   // Words of `worker/activation.ts`: they name the node, not the file, which only this machine knows.
   const [, node, request] =
-    /the log of node ([\w.-]+) has it(?: as request ([\w.:-]+)$)?/.exec(message) ?? [];
+    /the log of node ([\w.-]+) has it(?: as request ([\w.:-]+)(?=; |$))?/.exec(message) ?? [];
   if (node === undefined || lockHolder(defaultDataDir)?.ingress !== url) return undefined;
   if (request !== undefined) return `npx voda logs --request ${request}`;
   return `see ${join(logsFolder(defaultDataDir), `${node}.log`)}`;

@@ -89,7 +89,18 @@ test("a value of the input that the state does not take is told to its sender", 
   const { code, reason, message } = failureOf(amount, "2");
   assert.deepEqual([code, reason], ["invalid_argument", "bad_request"]);
   assert.match(message, /must be an integer.*; the input was a string/);
-  assert.equal(failureOf(amount).code, "internal", "without an input it is the handler's own value");
+  const absent = failureOf(
+    new RefusedValueError("state.count.add(undefined): the amount must be an integer"),
+  );
+  assert.deepEqual(
+    [absent.code, absent.message],
+    ["invalid_argument", "state.count.add(undefined): the amount must be an integer; the input was absent"],
+  );
+  assert.equal(
+    failureOf(amount, noInput).code,
+    "internal",
+    "where none is taken it is the handler's own value",
+  );
   const words = new TypeError("state.count is a word of the handler's own");
   assert.equal(failureOf(words, "2").code, "internal", "the class decides, not the words");
 });

@@ -31,8 +31,7 @@ export function endingOf(error: unknown, input: unknown, logged: string): Ending
     if (error instanceof TooLargeError) return refused(fail("too_large", error.message));
     if (VodaError.is(error)) return thrownOnPurpose(error);
     if (error instanceof BrokenSchemaError) return ofSchema(error, logged);
-    if (error instanceof RefusedValueError && input !== undefined && input !== noInput)
-      return ofRefusedValue(error, input);
+    if (error instanceof RefusedValueError && input !== noInput) return ofRefusedValue(error, input);
     if (error instanceof TypeError || error instanceof RangeError) return ofWrongShape(error, input, logged);
   } catch {
     // it cannot even be asked what it is: a proxy that was revoked, or one whose traps throw
@@ -47,7 +46,7 @@ function refused(answer: Failed): Ending {
 
 /**
  * Handlers do not check their input. A value of it that `ctx.state` does not take is its sender's mistake,
- * told as such.
+ * told as such, and so is an input that is left out.
  */
 function ofRefusedValue(error: RefusedValueError, input: unknown): Ending {
   const answer = fail("bad_request", `${error.message}; ${inputWords(input)}`);

@@ -50,9 +50,7 @@ export function askFunction(perform: (request: AskRequest) => Promise<unknown>):
     const asks = properties((method) => async (...inputs: unknown[]) => {
       try {
         if ("refusal" in target) throw target.refusal;
-        const problem = rpcNameProblem(method);
-        if (problem !== undefined) throw badRequest(`method ${problem}`);
-        return perform({ ...target, method, body: bodyOf(inputs) });
+        return perform({ ...target, method, body: bodyFor(method, inputs) });
       } catch (refusal) {
         throw refusalOf(`${wayOf("ctx.ask", agent, key)}.${method}`, refusal);
       }
@@ -85,8 +83,24 @@ export function wayOf(what: string, agent: unknown, key: unknown): string {
   return `${what}(${nameShown(agent)}, ${shown})`;
 }
 
+/** The input for a method of that name. @throws VodaError */
+export function bodyFor(method: string, inputs: readonly unknown[]): string | undefined {
+  const problem = rpcNameProblem(method);
+  if (problem !== undefined) throw badRequest(`method ${problem}`);
+  return bodyOf(inputs);
+}
+
+/** The caller of the handler must not take the refusal for one of its own input. */
+export function told<T>(way: string, check: () => T): T {
+  try {
+    return check();
+  } catch (refusal) {
+    throw refusalOf(way, refusal);
+  }
+}
+
 /** Says which of several it was. */
-export function refusalOf(way: string, refusal: unknown): unknown {
+function refusalOf(way: string, refusal: unknown): unknown {
   if (!(refusal instanceof Error)) return refusal;
   const words = `${way}: ${refusal.message}`;
   if (VodaError.is(refusal)) return badRequest(words);

@@ -90,8 +90,10 @@ export interface Ctx<S extends Schema> extends CallContext {
   /**
    * Does something outside of the session, such as a payment, and gives its result, as JSON has it, once that
    * is kept: when the call comes again under its id, the step is not done again. A step that nobody knows the
-   * end of is done again under the same `idempotencyKey`. Each step of a turn has a name of its own. Rejects
-   * with what the step threw last, TypeError or RangeError for a bad option, with VodaError else.
+   * end of is done again under the same `idempotencyKey`. Each step of a turn has a name of its own. Its
+   * function may read the state; it is refused writes, sends, asks and steps of the turn, which would be
+   * missing where it is not done again. Rejects with what the step threw last, TypeError or RangeError for a
+   * bad option, with VodaError else.
    */
   readonly run: RunFunction;
 }

@@ -23,8 +23,9 @@ export interface TimingWorld {
 
 /** Milliseconds since 1970; what is past is due at once. @throws VodaError */
 export function timeOf(what: string, value: Date, nowMs: number): number {
-  const ms = value instanceof Date ? value.getTime() : Number.NaN;
-  if (Number.isNaN(ms)) throw badRequest(`${what} is not a valid Date`);
+  if (!(value instanceof Date)) throw badRequest(`${what} of type ${typeof value} is not a Date`);
+  const ms = value.getTime();
+  if (Number.isNaN(ms)) throw badRequest(`${what} is an Invalid Date: what it was made of is no time`);
   const lastMs = nowMs + timerMsMax;
   if (ms > lastMs)
     throw badRequest(

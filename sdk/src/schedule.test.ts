@@ -22,7 +22,8 @@ function scheduling() {
   };
 }
 
-const add = { agent: "counter", key: "k", method: "add", body: "3" };
+const way = 'ctx.schedule(counter, "k").add';
+const add = { way, agent: "counter", key: "k", method: "add", body: "3" };
 
 test("a timer says whom, what and when, and gives back its id", () => {
   const { taken, schedule } = scheduling();
@@ -47,9 +48,10 @@ test("a message that waits has an id of its own, and no order", () => {
   const { taken, send } = scheduling();
   assert.equal(send(counter, "k", { delay: 10 }).add(3), undefined);
   send(counter, "k", { at: new Date(1_000) }).add(3);
+  const sent = { ...add, way: 'ctx.send(counter, "k").add' };
   assert.deepEqual(taken, [
-    { ...add, timing: { id: "id 0", due: { type: "in", ms: 10 } } },
-    { ...add, timing: { id: "id 1", due: { type: "at", ms: 1_000 } } },
+    { ...sent, timing: { id: "id 0", due: { type: "in", ms: 10 } } },
+    { ...sent, timing: { id: "id 1", due: { type: "at", ms: 1_000 } } },
   ]);
 });
 
@@ -62,47 +64,96 @@ test("what is past is due at once, also before 1970", () => {
 test("a timer is taken back by its id", () => {
   const { taken, cancel } = scheduling();
   assert.equal(cancel("mine"), undefined);
-  assert.deepEqual(taken[0]?.timing, { id: "mine", due: { type: "never" } });
+  const { way, timing } = taken[0] ?? {};
+  assert.deepEqual([way, timing], ['ctx.cancel("mine")', { id: "mine", due: { type: "never" } }]);
 });
 
+const options = "known are in, at, every, cron, timeZone, id";
 for (const [what, when, words] of [
-  ["no time", {}, /takes one of in, at, every and cron; it got none of them/],
-  ["nothing", undefined, /it got none of them/],
-  ["two times", { in: 1, every: "1m" }, /it got in and every/],
-  ["a zone alone", { timeZone: "UTC" }, /it got none of them/],
-  ["no pattern", { cron: 5 }, /cron is a string of 1 to 128 characters/],
-  ["an empty zone", { cron: "@daily", timeZone: "" }, /timeZone is a string of 1 to 128 characters/],
-  ["a negative time", { in: -1 }, /in of -1 is out of range: 0ms to 36600d/],
-  ["no duration", { in: "soon" }, /in of "soon" is not a duration/],
-  ["too often", { every: 999 }, /every of 999 is out of range: 1s to/],
-  ["no date", { at: "tomorrow" }, /at is not a valid Date/],
-  ["a date that is none", { at: new Date(Number.NaN) }, /at is not a valid Date/],
+  ["no time", {}, "it takes one of in, at, every, cron; it got none of them"],
+  ["nothing", undefined, "it takes one of in, at, every, cron; it got none of them"],
+  ["no options", "1s", "schedule options must be an object"],
+  ["two times", { in: 1, every: "1m" }, "it takes one of in, at, every, cron; it got in and every"],
+  ["a misspelt time", { inn: "1s" }, `schedule option "inn" is unknown (did you mean in?); ${options}`],
+  [
+    "a misspelt zone",
+    { cron: "0 7 * * *", timezone: "America/New_York" },
+    `schedule option "timezone" is unknown (did you mean timeZone?); ${options}`,
+  ],
+  ["a zone alone", { timeZone: "UTC" }, "it takes one of in, at, every, cron; it got none of them"],
+  ["a zone of a length", { in: "1s", timeZone: "UTC" }, "timeZone goes with cron, not with in"],
+  ["no pattern", { cron: 5 }, "cron is a text of 1 to 128 characters; it is of type number"],
+  ["an empty zone", { cron: "@daily", timeZone: "" }, "timeZone is a text of 1 to 128 characters; it has 0"],
+  ["a negative time", { in: -1 }, "in of -1 is out of range: 0ms to 36600d"],
+  [
+    "no duration",
+    { in: "1 s" },
+    'in of "1 s" is not a duration: write milliseconds, or "250ms", "2s", "5m", "1h", "7d"',
+  ],
+  ["too often", { every: 999 }, "every of 999 is out of range: 1s to 36600d"],
+  ["no date", { at: "tomorrow" }, "at of type string is not a Date"],
+  ["a date that is none", { at: new Date("nope") }, "at is an Invalid Date: what it was made of is no time"],
   [
     "the last date of all",
     { at: new Date(8.64e15) },
-    /at of \+275760-09-13T00:00:00.000Z is later than timerMsMax/,
+    /: at of \+275760-09-13T00:00:00.000Z is later than timerMsMax/,
   ],
-  ["beyond what is kept", { in: timerMsMax + 1 }, /in of \d+ is out of range/],
-  ["an empty id", { in: 1, id: "" }, /id of a timer is a string of 1 to 128 characters/],
-  ["a long id", { in: 1, id: "x".repeat(129) }, /1 to 128 characters/],
-  ["half a character as id", { in: 1, id: "\ud800" }, /1 to 128 characters/],
+  ["beyond what is kept", { in: timerMsMax + 1 }, /: in of \d+ is out of range: 0ms to 36600d$/],
+  ["an empty id", { in: 1, id: "" }, "the id of a timer is a text of 1 to 128 characters; it has 0"],
+  [
+    "a long id",
+    { in: 1, id: "x".repeat(129) },
+    "the id of a timer is a text of 1 to 128 characters; it has 129",
+  ],
+  [
+    "half a character as id",
+    { in: 1, id: "\ud800" },
+    "the id of a timer has half a character: a surrogate without its other half",
+  ],
 ] as const)
   test(`${what}: refused at once, and nothing waits`, () => {
     const { taken, schedule } = scheduling();
     assert.throws(
       () => schedule(counter, "k", untyped(when)).reset(),
-      (error) =>
-        VodaError.is(error, "invalid_argument") &&
-        error.reason === "bad_request" &&
-        words.test(error.message),
+      (error: Error) => {
+        const isOption = error.message.includes("schedule option");
+        assert.ok(isOption ? error instanceof TypeError : VodaError.from(error).reason === "bad_request");
+        if (typeof words === "string") assert.equal(error.message, `ctx.schedule(counter, "k"): ${words}`);
+        else assert.match(error.message, words);
+        return true;
+      },
     );
     assert.deepEqual(taken, []);
   });
 
+test("what is no target, no input and no id is told with how it was written", () => {
+  const { taken, schedule, cancel } = scheduling();
+  const inOneSecond = schedule(counter, "k", { in: "1s" });
+  for (const [act, words] of [
+    [
+      () => schedule(counter, untyped(undefined), { in: "1s" }),
+      "ctx.schedule(counter, undefined): the key is of type undefined: 1 to 256 bytes of text",
+    ],
+    [
+      () => inOneSecond.add(untyped(new Date())),
+      'ctx.schedule(counter, "k").add: the input is Date, which JSON does not have; send its toISOString()',
+    ],
+    [
+      () => cancel(untyped(5)),
+      "ctx.cancel: the id of a timer is a text of 1 to 128 characters; it is of type number",
+    ],
+    [
+      () => cancel(untyped(undefined)),
+      "ctx.cancel: the id of a timer is a text of 1 to 128 characters; it is of type undefined",
+    ],
+  ] as const)
+    assert.throws(act, { name: "VodaError", message: words });
+  assert.deepEqual(taken, []);
+});
+
 test("a message takes one of two times", () => {
-  const { taken, send, cancel } = scheduling();
+  const { taken, send } = scheduling();
   for (const options of [{}, { delay: 1, at: new Date() }, { delay: -1 }])
     assert.throws(() => send(counter, "k", untyped(options)).reset(), VodaError);
-  assert.throws(() => cancel(untyped(1)), /1 to 128 characters/);
   assert.deepEqual(taken, []);
 });

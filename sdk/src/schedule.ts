@@ -1,11 +1,11 @@
 // What a session is to do later: what a handler writes, and what its host is given to do.
 import type { CalledAgent } from "./agent-types.ts";
-import { agentNameOf } from "./ask.ts";
+import { agentNameOf, bodyFor, told, wayOf } from "./ask.ts";
 import { lengthOf, type TimingWorld, timeOf } from "./due.ts";
 import type { Duration } from "./duration.ts";
-import { rpcNameProblem } from "./name.ts";
+import { refuseUnknown } from "./options.ts";
 import type { SendRequest, Timing } from "./send.ts";
-import { badRequest, bodyOf, checkKey, type Input, properties } from "./session.ts";
+import { badRequest, checkKey, type Input, properties } from "./session.ts";
 
 /** When a handler is called, once or again and again. */
 export type ScheduleTime =
@@ -48,19 +48,23 @@ export const everyMsMin = 1_000;
 const idLengthMax = 128;
 const cronLengthMax = 128;
 
+const timeNames = ["in", "at", "every", "cron"] as const;
+const optionNames: ReadonlySet<string> = new Set([...timeNames, "timeZone", "id"]);
+
 /** For hosts: `ctx.schedule`. What arrives at `take` has been checked. */
 export function scheduleFunction(take: (request: SendRequest) => void, world: TimingWorld): ScheduleFunction {
   return <D extends CalledAgent>(agent: D, key: string, when: ScheduleOptions) => {
     const name = agentNameOf("ctx.schedule", agent);
-    checkKey(key);
-    const due = dueOf(when, world);
-    const given = when.id;
-    if (given !== undefined) checkId(given);
+    const target = wayOf("ctx.schedule", agent, key);
+    const { due, given } = told(target, () => {
+      checkKey(key);
+      return { due: dueOf(when, world), given: when.id === undefined ? undefined : idOf(when.id) };
+    });
     const schedules = properties((method) => (...inputs: unknown[]): string => {
-      const problem = rpcNameProblem(method);
-      if (problem !== undefined) throw badRequest(`method ${problem}`);
+      const way = `${target}.${method}`;
+      const body = told(way, () => bodyFor(method, inputs));
       const id = given ?? world.uuid();
-      take({ agent: name, key, method, body: bodyOf(inputs), timing: { id, due } });
+      take({ way, agent: name, key, method, body, timing: { id, due } });
       return id;
     });
     return schedules as ScheduleSession<D>;
@@ -69,37 +73,47 @@ export function scheduleFunction(take: (request: SendRequest) => void, world: Ti
 
 /** For hosts: `ctx.cancel`. */
 export function cancelFunction(take: (request: SendRequest) => void): CancelFunction {
-  return (id) => {
-    checkId(id);
-    take({ agent: "", key: "", method: "", body: undefined, timing: { id, due: { type: "never" } } });
+  return (given) => {
+    const id = told("ctx.cancel", () => idOf(given));
+    const way = `ctx.cancel(${JSON.stringify(id)})`;
+    take({ way, agent: "", key: "", method: "", body: undefined, timing: { id, due: { type: "never" } } });
   };
 }
 
-/** @throws VodaError for what is no time, or none that will come */
-function dueOf(when: ScheduleOptions, { nowMs }: TimingWorld): Timing["due"] {
-  const given = typeof when === "object" && when !== null ? when : {};
-  const named = (["in", "at", "every", "cron"] as const).filter(
-    (name) => Reflect.get(given, name) !== undefined,
-  );
+/** @throws VodaError for what is no time, TypeError for an option that there is not */
+function dueOf(when: ScheduleOptions | undefined, { nowMs }: TimingWorld): Timing["due"] {
+  const options = when ?? ({} as ScheduleOptions);
+  refuseUnknown("schedule option", options, optionNames);
+  const named = timeNames.filter((name) => options[name] !== undefined);
   if (named.length !== 1) {
     const found = named.length === 0 ? "none of them" : named.join(" and ");
-    throw badRequest(`ctx.schedule takes one of in, at, every and cron; it got ${found}`);
+    throw badRequest(`it takes one of ${timeNames.join(", ")}; it got ${found}`);
   }
-  if (when.at !== undefined) return { type: "at", ms: timeOf("at", when.at, nowMs()) };
-  if (when.every !== undefined) return { type: "every", ms: lengthOf("every", when.every, everyMsMin) };
-  if (when.cron !== undefined) return cronOf(when.cron, when.timeZone ?? "UTC");
-  return { type: "in", ms: lengthOf("in", when.in, 0) };
+  if (options.cron !== undefined) return cronOf(options.cron, options.timeZone ?? "UTC");
+  if (Reflect.get(options, "timeZone") !== undefined)
+    throw badRequest(`timeZone goes with cron, not with ${named.join()}`);
+  if (options.at !== undefined) return { type: "at", ms: timeOf("at", options.at, nowMs()) };
+  if (options.every !== undefined) return { type: "every", ms: lengthOf("every", options.every, everyMsMin) };
+  return { type: "in", ms: lengthOf("in", options.in, 0) };
 }
 
 /** What it means, its host knows. */
 function cronOf(pattern: unknown, zone: unknown): Timing["due"] {
-  for (const [what, text] of Object.entries({ cron: pattern, timeZone: zone }))
-    if (typeof text !== "string" || text.length === 0 || text.length > cronLengthMax || !text.isWellFormed())
-      throw badRequest(`${what} is a string of 1 to ${cronLengthMax} characters`);
-  return { type: "cron", pattern: String(pattern), zone: String(zone) };
+  return {
+    type: "cron",
+    pattern: textOf("cron", pattern, cronLengthMax),
+    zone: textOf("timeZone", zone, cronLengthMax),
+  };
 }
 
-function checkId(id: unknown): void {
-  if (typeof id !== "string" || id.length === 0 || id.length > idLengthMax || !id.isWellFormed())
-    throw badRequest(`the id of a timer is a string of 1 to ${idLengthMax} characters`);
+const idOf = (id: unknown): string => textOf("the id of a timer", id, idLengthMax);
+
+/** @throws VodaError */
+function textOf(what: string, text: unknown, lengthMax: number): string {
+  const must = `${what} is a text of 1 to ${lengthMax} characters`;
+  if (typeof text !== "string") throw badRequest(`${must}; it is of type ${typeof text}`);
+  if (text.length === 0 || text.length > lengthMax) throw badRequest(`${must}; it has ${text.length}`);
+  if (!text.isWellFormed())
+    throw badRequest(`${what} has half a character: a surrogate without its other half`);
+  return text;
 }

@@ -18,8 +18,8 @@ test("a message says whom and what, and gives nothing back", () => {
   assert.equal(send(counter, "a/b").add(3), undefined);
   send(counter, "k").reset();
   assert.deepEqual(taken, [
-    { agent: "counter", key: "a/b", method: "add", body: "3" },
-    { agent: "counter", key: "k", method: "reset", body: undefined },
+    { way: 'ctx.send(counter, "a/b").add', agent: "counter", key: "a/b", method: "add", body: "3" },
+    { way: 'ctx.send(counter, "k").reset', agent: "counter", key: "k", method: "reset", body: undefined },
   ]);
 });
 

@@ -1,11 +1,10 @@
 // Messages from agent to agent: what a handler writes, and what its host is given to do.
 import type { CalledAgent } from "./agent-types.ts";
-import { agentNameOf, refusalOf, wayOf } from "./ask.ts";
+import { agentNameOf, bodyFor, told, wayOf } from "./ask.ts";
 import { lengthOf, type TimingWorld, timeOf } from "./due.ts";
 import type { Duration } from "./duration.ts";
-import { rpcNameProblem } from "./name.ts";
 import { refuseUnknown } from "./options.ts";
-import { badRequest, bodyOf, checkKey, type Input, properties } from "./session.ts";
+import { badRequest, checkKey, type Input, properties } from "./session.ts";
 
 const optionNames: ReadonlySet<string> = new Set(["delay", "at"]);
 
@@ -38,6 +37,8 @@ export interface Timing {
 
 /** One message, as the host of the sending handler takes it. */
 export interface SendRequest {
+  /** As it is written: `ctx.send(stock, "t").take`. */
+  readonly way: string;
   readonly agent: string;
   readonly key: string;
   readonly method: string;
@@ -51,30 +52,18 @@ export interface SendRequest {
 export function sendFunction(take: (request: SendRequest) => void, world: TimingWorld): SendFunction {
   return <D extends CalledAgent>(agent: D, key: string, options?: SendOptions) => {
     const name = agentNameOf("ctx.send", agent);
-    const way = wayOf("ctx.send", agent, key);
-    const due = told(way, () => {
+    const target = wayOf("ctx.send", agent, key);
+    const due = told(target, () => {
       checkKey(key);
       return options && dueOf(options, world);
     });
     const sends = properties((method) => (...inputs: unknown[]): void => {
-      const body = told(`${way}.${method}`, () => {
-        const problem = rpcNameProblem(method);
-        if (problem !== undefined) throw badRequest(`method ${problem}`);
-        return bodyOf(inputs);
-      });
-      take({ agent: name, key, method, body, ...(due && { timing: { id: world.uuid(), due } }) });
+      const way = `${target}.${method}`;
+      const body = told(way, () => bodyFor(method, inputs));
+      take({ way, agent: name, key, method, body, ...(due && { timing: { id: world.uuid(), due } }) });
     });
     return sends as SendSession<D>;
   };
-}
-
-/** The caller of the handler must not take the refusal for one of its own input. */
-function told<T>(way: string, check: () => T): T {
-  try {
-    return check();
-  } catch (refusal) {
-    throw refusalOf(way, refusal);
-  }
 }
 
 /** @throws VodaError, TypeError for an option that there is not */

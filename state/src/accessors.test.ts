@@ -84,3 +84,29 @@ test("printers show the values", () => {
   assert.match(inspect(state), /title: 'old'/);
   assert.match(inspect(state.items), /b: \{ n: \[ 1 \] \}/);
 });
+
+test("once a transaction is guarded, each write asks first, and reads do not", () => {
+  const tx = openState({ ...schema, on: { kind: "flag" } } as const, { crc32 }).begin();
+  const { state } = tx;
+  state.items.set("a", 1);
+  const asked: string[] = [];
+  tx.guard((field) => {
+    asked.push(field);
+    throw new Error(`no ${field}`);
+  });
+  for (const write of [
+    () => void (state.title = "new"),
+    () => state.visits.add(1),
+    () => state.items.set("c", 1),
+    () => state.items.update("a", () => 2),
+    () => state.items.delete("a"),
+    () => state.notes.insert(0, "x"),
+    () => state.notes.delete(0, 0),
+    () => state.on.enable(),
+    () => state.on.disable(),
+  ])
+    assert.throws(write, /^Error: no /);
+  assert.deepEqual(asked, ["title", "visits", "items", "items", "items", "notes", "notes", "on", "on"]);
+  const { title, visits, items, notes, on } = state;
+  assert.deepEqual([title, visits.value, items.get("a"), notes.length, on.value], ["new", 0, 1, 0, false]);
+});

@@ -64,6 +64,8 @@ export interface Transaction<S extends Schema = Schema> {
   commit(origin: number, bytesMax?: number): Uint8Array | undefined;
   /** Leaves no trace. */
   rollback(): void;
+  /** From here on each write asks first, with its field; what `check` throws refuses it. */
+  guard(check: (field: string) => void): void;
 }
 
 /** A look at one moment. Whoever opens it closes it: until then every commit keeps what it replaces. */
@@ -158,6 +160,7 @@ class Live<S extends Schema> implements SessionState<S> {
         scope.alive();
         end("rolled back");
       },
+      guard: (check) => scope.guard(check),
     };
   }
 
@@ -311,6 +314,7 @@ class Writing implements Scope {
   readonly layer: Layer;
   readonly #whole: () => void;
   #end: string | undefined;
+  #guard: ((field: string) => void) | undefined;
 
   constructor(layer: Layer, whole: () => void) {
     this.layer = layer;
@@ -323,8 +327,13 @@ class Writing implements Scope {
     throw new ClosedError(`the transaction is ${this.#end}: use the state only inside the handler's call`);
   }
 
-  writable(): void {
+  writable(field: string): void {
     this.alive();
+    this.#guard?.(field);
+  }
+
+  guard(check: (field: string) => void): void {
+    this.#guard = check;
   }
 
   /** From here on every handle of the scope throws, and says how it ended. */

@@ -51,7 +51,11 @@ test("a turn that fails sends nothing", async () => {
 for (const [method, reason, words] of [
   ["toNobody", "agent_not_found", /sender\/wrong sends to nobody hear: .*nobody/],
   ["toNoMethod", "method_not_found", /agent sink has no method shout/],
-  ["tooLarge", "too_large", /ctx.send: \d+ bytes of messages in one turn exceed turnBytesMax 1048576/],
+  [
+    "tooLarge",
+    "too_large",
+    /ctx\.send\(sink, "k"\)\.take: \d+ bytes of messages in one turn exceed turnBytesMax 1048576/,
+  ],
 ] as const)
   test(`${method}: the turn fails with its reason, and changes nothing`, async () => {
     const refused = refusal(await call(n1.url, `sender/wrong/${method}`));
@@ -63,7 +67,10 @@ for (const [method, reason, words] of [
 test("a turn sends so many messages and no more", async () => {
   assert.equal((await call(n1.url, "sender/many/tooMany", { input: 1_024 })).status, 200);
   const refused = refusal(await call(n1.url, "sender/many/tooMany", { input: 1_025 }));
-  assert.equal(refused.message, "ctx.send: a turn sends at most turnSendsMax 1024 messages");
+  assert.equal(
+    refused.message,
+    'ctx.send(sink, "many").take: a turn sends at most turnSendsMax 1024 messages',
+  );
   const taken = async () => Object.keys((await call(n1.url, "sink/many/taken")).body as object).length;
   await waitUntil(async () => (await taken()) === 1_024, "all are taken");
 });

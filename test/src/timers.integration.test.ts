@@ -73,7 +73,10 @@ test("a timer by the calendar comes again until it is cancelled", async () => {
   await waitUntil(async () => ((await rings("cron"))["second"] ?? 0) >= 2, "it rings again");
   await call(n1.url, "planner/cron/cancel", { input: "second" });
   const never = refusal(await plan(n1, "cron", { when: { cron: "0 0 30 2 *" }, ids: ["x"], to: "cron" }));
-  assert.equal(never.message, 'ctx.schedule: cron "0 0 30 2 *" in time zone "UTC" never comes');
+  assert.equal(
+    never.message,
+    'ctx.schedule(alarm, "cron").ring: cron "0 0 30 2 *" in time zone "UTC" never comes',
+  );
 });
 
 test("a turn that fails, or calls what is not there, sets no timer", async () => {

@@ -33,9 +33,9 @@ import { decodeInput, encodeOutput } from "./convert.ts";
 import { TurnDraws } from "./draws.ts";
 import { encodeFailed, endingOf, noInput } from "./failure.ts";
 import { type AgentLog, loggerOf } from "./log.ts";
-import { enterOrigin, type Origin, originOf } from "./origin.ts";
+import { currentStep, enterOrigin, type Origin, originOf } from "./origin.ts";
 import { isCalled, KnownTargets, type OutboxChange, OutboxRoom, type TurnSends } from "./sends.ts";
-import { endedTurn, Steps, stepReadonly } from "./steps.ts";
+import { endedTurn, notInStep, Steps, stepReadonly } from "./steps.ts";
 import type { ThreadWorld } from "./world.ts";
 
 /** What the host opened: one session, in one life of its thread. */
@@ -72,6 +72,7 @@ interface Running {
   draws: TurnDraws | undefined;
   /** `undefined` when the handler has ended. */
   sends: TurnSends | undefined;
+  hasSteps: boolean;
 }
 
 /** A call that the machine knows, and where it is marked as begun; `undefined` before. */
@@ -236,6 +237,7 @@ export class WorkerActivation {
       context: undefined,
       draws: undefined,
       sends: { sends: [], bytes: 0 },
+      hasSteps: false,
     };
     this.#running.set(number, running);
     // Before the first line of the agent runs: if that one ends the thread, the host must know whose it was.
@@ -276,6 +278,8 @@ export class WorkerActivation {
   }
 
   #ask(running: Running, request: AskRequest): Promise<unknown> {
+    const step = this.#stepOf(running);
+    if (step !== undefined) return Promise.reject(notInStep(askWay(request), step));
     if (this.#isRunning(running))
       return this.#asks.ask(running.call, request, this.#turnMsMax(running.handler));
     return this.#asks.askLate(request);
@@ -283,8 +287,10 @@ export class WorkerActivation {
 
   #send(running: Running, request: SendRequest): void {
     const { sends, call } = running;
-    if (sends === undefined || !this.#isRunning(running)) throw sendsLate();
-    if (call.head.readonly) throw sendsReadonly();
+    if (sends === undefined || !this.#isRunning(running)) throw sendsLate(request.way);
+    if (call.head.readonly) throw sendsReadonly(request.way);
+    const step = this.#stepOf(running);
+    if (step !== undefined) throw notInStep(request.way, step);
     this.#room.add(sends, request);
   }
 
@@ -292,9 +298,13 @@ export class WorkerActivation {
     const { call, abort, origin, handler } = running;
     if (call.head.readonly) throw stepReadonly();
     if (!this.#isRunning(running)) throw endedTurn(request.name);
+    const step = this.#stepOf(running);
+    if (step !== undefined) throw notInStep(`ctx.run(${JSON.stringify(request.name)})`, step);
+    this.#guardWrites(running);
     return this.#openSteps().run(
       {
         call: call.head.number,
+        origin,
         canonicalHash: () => (call.head.id === undefined ? undefined : canonicalHash(handler, call)),
         draws: this.#drawsOf(running),
         abort,
@@ -304,11 +314,31 @@ export class WorkerActivation {
     );
   }
 
+  /** Only now: a turn without steps pays nothing for it. */
+  #guardWrites(running: Running): void {
+    const { hasSteps, scope } = running;
+    if (hasSteps || !("guard" in scope)) return;
+    running.hasSteps = true;
+    scope.guard((field) => {
+      const step = this.#stepOf(running);
+      if (step !== undefined) throw notInStep(`a write to state.${field}`, step);
+    });
+  }
+
+  /** The step of the turn whose function runs now. */
+  #stepOf({ hasSteps, call }: Running): string | undefined {
+    return hasSteps ? currentStep(call.head.number) : undefined;
+  }
+
   /** `undefined`: nobody can have the turn run again. */
   #drawsOf(running: Running): TurnDraws | undefined {
     const { number, id, readonly } = running.call.head;
     if (id === undefined || readonly) return undefined;
-    running.draws ??= new TurnDraws(this.#steps?.recalledOf(number), this.#options.world);
+    running.draws ??= new TurnDraws(
+      this.#steps?.recalledOf(number),
+      this.#options.world,
+      () => this.#stepOf(running) !== undefined,
+    );
     return running.draws;
   }
 
@@ -470,12 +500,16 @@ export class WorkerActivation {
   }
 }
 
-const sendsLate = (): VodaError =>
-  new VodaError("canceled", "ctx.send: the turn has ended; send before the handler ends", {
+const askWay = ({ agent, key, method }: AskRequest): string =>
+  `ctx.ask(${agent}, ${JSON.stringify(key)}).${method}`;
+const sendsLate = (way: string): VodaError =>
+  new VodaError("canceled", `${way}: the turn has ended; call it before the handler ends`, {
     reason: "interrupted",
   });
-const sendsReadonly = (): VodaError =>
-  new VodaError("invalid_argument", "ctx.send: a readonly handler sends nothing", { reason: "bad_request" });
+const sendsReadonly = (way: string): VodaError =>
+  new VodaError("invalid_argument", `${way}: a readonly handler sends nothing and sets no timer`, {
+    reason: "bad_request",
+  });
 
 /** A handler that names no parameter for it takes none. */
 const missingOf = (handler: Handler): undefined | typeof noInput =>

@@ -2,6 +2,7 @@
 import { unknownEffect } from "@voda/proto/wire";
 import { type RunRequest, sentProblem, VodaError } from "voda/definition";
 import { stepBytesMax } from "../call/index.ts";
+import { inStep, type Origin } from "./origin.ts";
 import type { ThreadWorld } from "./world.ts";
 
 const utf8 = new TextEncoder();
@@ -9,6 +10,8 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Who does a step, and for how long. */
 export interface Performing {
+  /** Whose step it is. */
+  readonly origin: Origin;
   readonly request: RunRequest;
   readonly idempotencyKey: string;
   /** The turn has ended, or nobody waits for it. */
@@ -55,7 +58,7 @@ async function tryUntilDone(performing: Performing): Promise<unknown> {
 
 /** The handler goes on when the time is over, whether the step listens to its signal or not. */
 async function attemptOnce(performing: Performing): Promise<unknown> {
-  const { request, idempotencyKey, ended } = performing;
+  const { origin, request, idempotencyKey, ended } = performing;
   const abort = new AbortController();
   const { timeoutMs } = request;
   const end = (reason: unknown): void => abort.abort(reason);
@@ -63,7 +66,9 @@ async function attemptOnce(performing: Performing): Promise<unknown> {
   ended.addEventListener("abort", onEnded, { once: true });
   try {
     // what it throws at once rejects too
-    const result = (async () => request.perform({ idempotencyKey, signal: abort.signal }))();
+    const result = inStep(origin, request.name, async () =>
+      request.perform({ idempotencyKey, signal: abort.signal }),
+    );
     const timedOut = (): never => {
       const error = new StepTimeout(request.name, timeoutMs ?? 0);
       end(error);

@@ -11,14 +11,17 @@ export interface Draws {
   readonly uuid: () => string;
 }
 
+type DrawnWorld = Pick<ThreadWorld, keyof Draws | "bytes">;
+
 const none: Recalled["times"] = [];
 const asBytes = "hex";
 /** As many bits as the fraction of a number has. */
 const fractionBits = 53n;
 
-/** Made when a turn asks for the first of them. */
+/** Made when a turn asks for the first of them. What a step draws is new each time, as the step is. */
 export class TurnDraws implements Draws {
-  readonly #world: Pick<ThreadWorld, "now" | "bytes">;
+  readonly #world: DrawnWorld;
+  readonly #isInStep: () => boolean;
   readonly #seed: Uint8Array;
   readonly #seedText: string;
   /** What the clock showed when the turn ran before. */
@@ -30,8 +33,9 @@ export class TurnDraws implements Draws {
   #randoms = 0;
   #uuids = 0;
 
-  constructor(recalled: Recalled | undefined, world: Pick<ThreadWorld, "now" | "bytes">) {
+  constructor(recalled: Recalled | undefined, world: DrawnWorld, isInStep: () => boolean) {
     this.#world = world;
+    this.#isInStep = isInStep;
     this.#seed = recalled?.seed ?? world.bytes(seedBytes);
     this.#seedText = Buffer.from(this.#seed).toString(asBytes);
     this.#known = (recalled?.times ?? none).flat();
@@ -39,6 +43,7 @@ export class TurnDraws implements Draws {
   }
 
   readonly now = (): number => {
+    if (this.#isInStep()) return this.#world.now();
     const known = this.#known[this.#knownAt];
     this.#knownAt += 1;
     if (known !== undefined) return known;
@@ -49,12 +54,14 @@ export class TurnDraws implements Draws {
 
   /** Every bit of it follows from the seed. */
   readonly random = (): number => {
+    if (this.#isInStep()) return this.#world.random();
     this.#randoms += 1;
     const bits = new DataView(this.#hash("random", this.#randoms).buffer).getBigUint64(0);
     return Number(bits >> (64n - fractionBits)) / 2 ** Number(fractionBits);
   };
 
   readonly uuid = (): string => {
+    if (this.#isInStep()) return this.#world.uuid();
     this.#uuids += 1;
     const hex = Buffer.from(this.#hash("uuid", this.#uuids)).toString(asBytes);
     const variant = "89ab".charAt(Number.parseInt(hex.charAt(16), 16) & 3);

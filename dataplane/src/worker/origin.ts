@@ -15,6 +15,8 @@ export interface Origin {
   readonly trace?: string;
   /** Its `x-request-id`, which the caller has too. */
   readonly request?: string;
+  /** The step of `ctx.run` whose function it is. */
+  readonly step?: string;
 }
 
 export function originOf(
@@ -43,6 +45,17 @@ const storage = new AsyncLocalStorage<Origin>();
  */
 export function enterOrigin(origin: Origin): void {
   storage.enterWith(origin);
+}
+
+/** What `perform` sets off is the step's, also when the call has gone on without it. */
+export function inStep<T>(origin: Origin, step: string, perform: () => T): T {
+  return storage.run({ ...origin, step }, perform);
+}
+
+/** The step of that call whose function runs now. */
+export function currentStep(call: number): string | undefined {
+  const origin = storage.getStore();
+  return origin?.call === call ? origin.step : undefined;
 }
 
 /** `undefined` for what runs at the top level of a module. */

@@ -13,7 +13,14 @@ import {
 } from "../call/index.ts";
 import { KnownTargets, OutboxRoom, type TurnSends } from "./sends.ts";
 
-const message = (bytes: number) => ({ agent: "sink", key: "k", method: "take", body: "x".repeat(bytes) });
+const way = 'ctx.send(sink, "k").take';
+const message = (bytes: number) => ({
+  way,
+  agent: "sink",
+  key: "k",
+  method: "take",
+  body: "x".repeat(bytes),
+});
 const nowMs = Date.UTC(2026, 0, 1);
 const aTurn = (): TurnSends => ({ sends: [], bytes: 0 });
 
@@ -34,13 +41,13 @@ test("a turn that sends too many messages, or too many bytes, is refused with th
   const one = refusalOf(() => room.add(many, message(1)));
   assert.deepEqual(
     [one.reason, one.message],
-    ["too_large", "ctx.send: a turn sends at most turnSendsMax 1024 messages"],
+    ["too_large", `${way}: a turn sends at most turnSendsMax 1024 messages`],
   );
   const large = aTurn();
   room.add(large, message(600_000));
   assert.match(
     refusalOf(() => room.add(large, message(600_000))).message,
-    /^ctx\.send: 1200\d{3} bytes of messages in one turn exceed turnBytesMax 1048576$/,
+    /^ctx\.send\(sink, "k"\)\.take: 1200\d{3} bytes of messages in one turn exceed turnBytesMax 1048576$/,
   );
   assert.equal(large.sends.length, 1);
 });
@@ -56,7 +63,7 @@ test("a session with a full outbox sends nothing more until some of it is over",
   assert.deepEqual([code, reason, retryAfterMs], ["resource_exhausted", "outbox_full", 1_000]);
   assert.equal(
     words,
-    "ctx.send: 16384 messages of the session are not delivered yet, with outboxMessagesMax 16384",
+    `${way}: 16384 messages of the session are not delivered yet, with outboxMessagesMax 16384`,
   );
   room.change({ way: "over", messages: 1, timers: 0, bytes: 0 });
   room.add(aTurn(), message(1));
@@ -85,7 +92,7 @@ test("a session with too many timers sets no more, and may take some back", () =
   room.take(turn);
   const { reason, message: words } = refusalOf(() => room.add(aTurn(), timer({ type: "every", ms: 1_000 })));
   assert.equal(reason, "outbox_full");
-  assert.match(words, /^the session has 4096 timers, with timersMax 4096: cancel some/);
+  assert.match(words, /: the session has 4096 timers, with timersMax 4096: cancel some/);
   room.add(aTurn(), timer({ type: "never" }));
   room.add(aTurn(), message(1));
   room.change({ way: "over", messages: 0, timers: 1, bytes: 0 });

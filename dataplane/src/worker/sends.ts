@@ -65,42 +65,43 @@ export class OutboxRoom {
   }
 
   /** The turn sends one message more. @throws VodaError */
-  add(turn: TurnSends, { agent, key, method, body, timing }: SendRequest): void {
-    const send = { agent, key, method, body: utf8.encode(body ?? ""), ...this.#timingOf(timing) };
+  add(turn: TurnSends, { way, agent, key, method, body, timing }: SendRequest): void {
+    const send = { agent, key, method, body: utf8.encode(body ?? ""), ...this.#timingOf(way, timing) };
     const messages = turn.sends.length + 1;
     const isTimer = !isAtOnce(send);
     const timers = this.#timers + turn.sends.filter((one) => !isAtOnce(one)).length;
     const bytes = turn.bytes + sendBytes(send);
-    if (messages > turnSendsMax) throw tooLarge(`a turn sends at most turnSendsMax ${turnSendsMax} messages`);
-    if (isTimer && isCalled(send) && timers >= timersMax) throw tooManyTimers(timers);
+    if (messages > turnSendsMax)
+      throw tooLarge(way, `a turn sends at most turnSendsMax ${turnSendsMax} messages`);
+    if (isTimer && isCalled(send) && timers >= timersMax) throw tooManyTimers(way, timers);
     if (bytes > turnBytesMax)
-      throw tooLarge(`${bytes} bytes of messages in one turn exceed turnBytesMax ${turnBytesMax}`);
+      throw tooLarge(way, `${bytes} bytes of messages in one turn exceed turnBytesMax ${turnBytesMax}`);
     if (!isTimer && this.#messages + messages > outboxMessagesMax)
-      throw full(`${this.#messages} messages of the session`, `outboxMessagesMax ${outboxMessagesMax}`);
+      throw full(way, `${this.#messages} messages of the session`, `outboxMessagesMax ${outboxMessagesMax}`);
     if (isCalled(send) && this.#bytes + bytes > outboxBytesMax)
-      throw full(`${this.#bytes} bytes of messages of the session`, `outboxBytesMax ${outboxBytesMax}`);
+      throw full(way, `${this.#bytes} bytes of messages of the session`, `outboxBytesMax ${outboxBytesMax}`);
     turn.sends.push(send);
     turn.bytes = bytes;
   }
 
   /** The I/O thread, which is everybody's, must not look at the calendar for each timer that is set. */
-  #timingOf(timing: SendRequest["timing"]): Pick<Send, "timing"> {
+  #timingOf(way: string, timing: SendRequest["timing"]): Pick<Send, "timing"> {
     if (timing === undefined) return {};
     const { id, due } = timing;
-    return { timing: { id, due: due.type === "cron" ? this.#firstOf(due) : due } };
+    return { timing: { id, due: due.type === "cron" ? this.#firstOf(way, due) : due } };
   }
 
-  #firstOf({ pattern, zone }: CronTime): Due {
-    return { type: "cron", pattern, zone, firstMs: firstMsOf({ pattern, zone }, this.#nowMs()) };
+  #firstOf(way: string, { pattern, zone }: CronTime): Due {
+    return { type: "cron", pattern, zone, firstMs: firstMsOf(way, { pattern, zone }, this.#nowMs()) };
   }
 }
 
-const tooLarge = (message: string): VodaError =>
-  new VodaError("resource_exhausted", `ctx.send: ${message}`, { reason: "too_large" });
+const tooLarge = (way: string, message: string): VodaError =>
+  new VodaError("resource_exhausted", `${way}: ${message}`, { reason: "too_large" });
 
 /** @throws VodaError for what is no pattern or time zone, and for a pattern without a time to come */
-function firstMsOf({ pattern, zone }: CronTime, nowMs: number): number {
-  const what = `ctx.schedule: cron ${JSON.stringify(pattern)} in time zone ${JSON.stringify(zone)}`;
+function firstMsOf(way: string, { pattern, zone }: CronTime, nowMs: number): number {
+  const what = `${way}: cron ${JSON.stringify(pattern)} in time zone ${JSON.stringify(zone)}`;
   let next: number | undefined;
   try {
     next = firstCronMs({ pattern, zone }, nowMs);
@@ -114,15 +115,15 @@ function firstMsOf({ pattern, zone }: CronTime, nowMs: number): number {
 }
 
 /** When one of them is due, nobody can tell here. */
-const tooManyTimers = (timers: number): VodaError =>
+const tooManyTimers = (way: string, timers: number): VodaError =>
   new VodaError(
     "resource_exhausted",
-    `the session has ${timers} timers, with timersMax ${timersMax}: cancel some, or have other sessions wait`,
+    `${way}: the session has ${timers} timers, with timersMax ${timersMax}: cancel some, or have other sessions wait`,
     { reason: "outbox_full" },
   );
 
-const full = (waiting: string, limit: string): VodaError =>
-  new VodaError("resource_exhausted", `ctx.send: ${waiting} are not delivered yet, with ${limit}`, {
+const full = (way: string, waiting: string, limit: string): VodaError =>
+  new VodaError("resource_exhausted", `${way}: ${waiting} are not delivered yet, with ${limit}`, {
     reason: "outbox_full",
     retryAfter,
   });

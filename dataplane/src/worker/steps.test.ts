@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as after } from "node:timers/promises";
 import * as v from "valibot";
-import { type AgentOptions, agent, type Ctx, type RunOptions, type Schema, VodaError } from "voda";
+import { type AgentOptions, agent, type Ctx, type RunOptions, type Schema, s, VodaError } from "voda";
 import { activationRig, until } from "../../test/activation-rig.ts";
 import { type CallId, type StepAnswer, stepBytesMax, turnStepsMax, turnTimesMax } from "../call/index.ts";
 
@@ -278,5 +278,124 @@ describe("steps of a handler", () => {
       assert.match(rig.message(call), /^ctx.run: step "256": a turn does at most turnStepsMax 256 steps$/);
       assert.equal(rig.steps.length, turnStepsMax);
     }
+  });
+
+  test("what a handler would do in its own turn is refused in the function of a step, also later", async () => {
+    const box = agent("box").handlers({ put: (_ctx, text: string) => text });
+    const { promise: begun, resolve: begins } = Promise.withResolvers<void>();
+    const { promise: over, resolve: ends } = Promise.withResolvers<void>();
+    const told: string[] = [];
+    const probe = agent("probe", { count: s.counter(), name: s.register("none") }).handlers({
+      async go(ctx) {
+        const refused = async (act: () => unknown): Promise<void> => {
+          try {
+            await act();
+            told.push(String(act));
+          } catch (error) {
+            const { code, reason, message } = VodaError.from(error);
+            assert.deepEqual([code, reason], ["invalid_argument", "bad_request"]);
+            told.push(
+              message.replace(/ within step "pay": a step that is kept is not done again.*after$/, ""),
+            );
+          }
+        };
+        const acts = [
+          () => ctx.state.count.add(1),
+          () => void (ctx.state.name = "paid"),
+          () => ctx.send(box, "b").put("t"),
+          () => ctx.send(box, "b", { delay: "1s" }).put("t"),
+          () => ctx.schedule(box, "b", { in: "1s" }).put("t"),
+          () => ctx.cancel("t"),
+          () => ctx.ask(box, "b").put("t"),
+          () => ctx.run("within", () => null),
+        ];
+        let late = begun;
+        const paid = ctx.run("pay", async () => {
+          assert.equal(ctx.state.count.value, 3);
+          for (const act of acts) await refused(act);
+          late = over.then(() => refused(acts[0] as () => unknown));
+          begins();
+          return ctx.state.name;
+        });
+        ctx.state.count.add(1);
+        await begun;
+        // beside the step the handler goes on
+        ctx.state.count.add(1);
+        ctx.send(box, "b").put(await paid);
+        ends();
+        await late;
+        return [await ctx.run("then", () => 7), ctx.state.count.value];
+      },
+      set: (ctx) => ctx.state.count.add(2),
+    });
+    const rig = activationRig(probe);
+    rig.run("set");
+    await until(() => rig.said.length > 0);
+    const call = rig.run("go", undefined, { id });
+    for (const [step, kept] of [
+      [1, '"none"'],
+      [2, "7"],
+    ] as const) {
+      await until(() => rig.steps.length >= 2 * step - 1 || rig.said.length > 1);
+      rig.activation.stepAnswered(step, begin);
+      await until(() => rig.steps.length >= 2 * step || rig.said.length > 1);
+      rig.activation.stepAnswered(step, result(kept));
+    }
+    await until(() => rig.checks.length > 0);
+    rig.activation.askAnswered(1, { ok: true, content: "json", body: new Uint8Array(0) });
+    await until(() => rig.said.length > 1);
+    assert.deepEqual(rig.value(call), [7, 4]);
+    const write = ["a write to state.count", "a write to state.name"];
+    const others = [
+      'ctx.send(box, "b").put',
+      'ctx.send(box, "b").put',
+      'ctx.schedule(box, "b").put',
+      'ctx.cancel("t")',
+      'ctx.ask(box, "b").put',
+      'ctx.run("within")',
+    ];
+    assert.deepEqual(told, [...write, ...others, "a write to state.count"]);
+  });
+
+  test("a refusal within a step ends it at once, and its caller hears what to do", async () => {
+    const probe = agent("probe", { count: s.counter(), name: s.register("none") }).handlers({
+      go: (ctx) => ctx.run("pay", () => ctx.state.count.add(1), { retry: { attempts: 3, delay: 1 } }),
+    });
+    const rig = activationRig(probe);
+    const call = rig.run("go", undefined, { id });
+    await until(() => rig.steps.length > 0);
+    rig.activation.stepAnswered(1, begin);
+    await until(() => rig.said.length > 0);
+    assert.equal(
+      rig.message(call),
+      'a write to state.count within step "pay": a step that is kept is not done again, ' +
+        "and this would be missing; return from the step what you need, and do it after",
+    );
+    assert.deepEqual(
+      rig.logged.filter((line) => line.includes("attempt")),
+      [],
+    );
+  });
+
+  test("what a step draws is not the turn's: without the step the rest is the same", async () => {
+    const drawn = async (kept: StepAnswer): Promise<unknown> => {
+      const rig = stepping(async (ctx) => {
+        await ctx.run("a", () => [ctx.random(), ctx.uuid(), ctx.now()].length);
+        return [ctx.random(), ctx.uuid()];
+      });
+      rig.activation.recall(1, { seed: new Uint8Array(16), times: [] });
+      const call = rig.start();
+      await rig.next(1);
+      rig.activation.stepAnswered(1, kept);
+      if (kept.type === "begin") {
+        const done = await rig.next(2);
+        assert.ok(done.type === "step_done");
+        assert.deepEqual(done.drawn.times, []);
+        rig.activation.stepAnswered(1, result("3"));
+      }
+      await rig.ended();
+      return rig.value(call);
+    };
+    assert.deepEqual(await drawn(begin), await drawn(result("3")));
   });
 });

@@ -15,11 +15,13 @@ import {
 import { perform, resultOf } from "./attempts.ts";
 import type { Abort } from "./context.ts";
 import type { TurnDraws } from "./draws.ts";
+import type { Origin } from "./origin.ts";
 import type { ThreadWorld } from "./world.ts";
 
 /** A turn that does something outside. */
 export interface Stepping {
   readonly call: number;
+  readonly origin: Origin;
   /** 16 bytes over what the call means, if it has an id. */
   readonly canonicalHash: () => Uint8Array | undefined;
   /** `undefined`: it cannot run again. */
@@ -92,6 +94,7 @@ export class Steps {
       if (answer.type === "refused") throw refused(answer.failure);
       if (answer.type === "result") return await request.check(resultOf(answer.result));
       const { bytes, value } = await perform({
+        origin: turn.origin,
         request,
         idempotencyKey: request.idempotencyKey ?? answer.idempotencyKey.toHex(),
         ended: ended.signal,
@@ -184,6 +187,11 @@ const tooLarge = (message: string): VodaError =>
 
 const badStep = (message: string): VodaError =>
   new VodaError("invalid_argument", message, { reason: "bad_request" });
+/** What would be missing where the turn goes on from its journal. */
+export const notInStep = (what: string, step: string): VodaError =>
+  badStep(
+    `${what} within step ${JSON.stringify(step)}: a step that is kept is not done again, and this would be missing; return from the step what you need, and do it after`,
+  );
 export const stepReadonly = (): VodaError =>
   badStep("ctx.run: a readonly handler may run twice, and has no journal: let one that writes do it");
 export const endedTurn = (name: string): VodaError =>

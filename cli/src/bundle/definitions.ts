@@ -16,7 +16,7 @@ export async function readAgents(
   describe: string,
   folder: string,
 ): Promise<readonly AgentDefinition[]> {
-  mkdirSync(folder, { recursive: true });
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
   const file = join(folder, `${bundle.revision}.mjs`);
   // With its source map, so that an error has the user's own line.
   writeFileSync(file, bundle.debugCode);

@@ -38,7 +38,7 @@ export function openTrials({ connection, node, bundles, log, ...options }: Trial
       else await options.onTrial(agents, await bundles.fileOf(first.revision));
       return "";
     } catch (err) {
-      log.warn({ err }, "a bundle does not run here");
+      log.info({ err }, "a bundle does not run here"); // whoever deploys is told
       return oneLine(wordsOf(err));
     }
   };

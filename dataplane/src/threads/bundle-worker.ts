@@ -126,6 +126,8 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
   /** Whose names lines get that no call says: those of the bundle, once it has told them. */
   #agents: string;
   #life: Life;
+  /** Before it has, whoever opened it hears why it does not. */
+  #hasLoaded = false;
   #deaths = 0;
   #refusal: Failed | undefined;
   #restarting: NodeJS.Timeout | undefined;
@@ -325,6 +327,7 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
   #loaded(life: Life, definitions: readonly AgentDefinition[]): void {
     life.missed = 0;
     life.isLoaded = true;
+    this.#hasLoaded = true;
     this.#agents = definitions.map(({ name }) => name).join(", ");
     this.#refusal = undefined;
     this.#flush(life);
@@ -401,10 +404,8 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
     life.loaded.reject(new Error(why));
     this.#deaths = performance.now() - life.startedMs >= wellMs ? 1 : this.#deaths + 1;
     const delayMs = restartDelayMs(this.#deaths);
-    this.#log.error(
-      { agent: this.#agents, code, sessions: this.#seats.size, againInMs: delayMs },
-      `the thread ended: ${why}`,
-    );
+    const facts = { agent: this.#agents, code, sessions: this.#seats.size, againInMs: delayMs };
+    if (this.#hasLoaded) this.#log.error(facts, `the thread ended: ${why}`);
     if (delayMs > waitMsMax || !life.isLoaded)
       this.#refusal = fail("worker_lost", `the code of ${this.#agents} does not run: ${why}`, {
         retryAfterMs: Math.max(delayMs, waitMsMax),

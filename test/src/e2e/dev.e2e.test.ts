@@ -1,6 +1,6 @@
 // `voda dev`: a saved file is the new behaviour, the state stays, and nobody notices the change.
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -65,4 +65,19 @@ test("an edit is the new behaviour of sessions that are awake, without a failed 
 
   save(1000);
   await waitUntil(() => deployments() === 2, "it is told that the mistake is mended");
+
+  // it loads in the process that reads the agents, and in no node
+  appendFileSync(file, 'if (!isMainThread) throw new Error("in a thread");\n');
+  await waitUntil(() => mesh.supervisor.output().includes("in a thread"), "the reason of the node is told");
+  save(1000);
+  await waitUntil(() => deployments() === 3, "the next save is deployed");
+  const told = mesh.supervisor
+    .output()
+    .split("\n")
+    .filter((line) => line.includes("in a thread"));
+  assert.equal(told.length, 1, told.join("\n"));
+  assert.match(
+    told[0] ?? "",
+    /^voda: not deployed, .*: on node n1: Error: in a thread at voda\.config\.ts:10:/,
+  );
 });

@@ -1,7 +1,7 @@
 // The mesh as `npm start` runs it: it comes up, keeps what it knows, and leaves nothing running however it
 // ends.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -35,7 +35,18 @@ test("starts in a row on one folder keep its state, and end without a trace", as
     assert.equal(again.body, 1, "the stored answer was lost");
     await mesh.close(signal);
   }
+  assert.deepEqual(openToOthers(dataDir), []);
 });
+
+/** Folders and files of the mesh that another user of the machine may enter or read. */
+function openToOthers(dataDir: string): string[] {
+  const entries = readdirSync(dataDir, { recursive: true, withFileTypes: true });
+  assert.ok(entries.some((entry) => entry.isDirectory() && entry.name === "bundles"));
+  return entries
+    .filter((entry) => entry.isDirectory() || entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => (statSync(path).mode & 0o077) !== 0);
+}
 
 test("a mesh that is ready knows its agents, however long they take to load", async (context) => {
   const folder = mkdtempSync(join(tmpdir(), "voda-slow-"));

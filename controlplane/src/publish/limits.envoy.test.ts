@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
-import { after, before, beforeEach, test } from "node:test";
+import { after, before, beforeEach, describe, test } from "node:test";
 import { errorReasonOf } from "../../../test/src/kit/errors.ts";
 import type { TestIngress, TestServer } from "../../../test/src/kit/ingress.ts";
 import { waitUntil } from "../../../test/src/kit/wait.ts";
@@ -21,12 +21,19 @@ patchSource(limits, "pingIntervalMs = 30_000", "pingIntervalMs = 500");
 patchSource(limits, "pingTimeoutMs = 10_000", "pingTimeoutMs = 2_000");
 patchSource(limits, "connectionIdleMs = 600_000", "connectionIdleMs = 3_000");
 patchSource(limits, "streamIdleMs = 3_600_000", "streamIdleMs = 3_000");
+// Envoy tells a connection that was idle before it closes it, for 5 s more.
+patchSource(
+  "controlplane/src/publish/listener.ts",
+  "streamIdleTimeout: duration(0),",
+  "streamIdleTimeout: duration(0), drainTimeout: duration(100),",
+);
 patchSource("envoy/src/bootstrap.ts", "connectionsMax = 16_384", `connectionsMax = ${connectionsMax}`);
 const { connectionBufferBytes, headersMax, streamsPerClientMax } = await import("./limits.ts");
 const { callHttp1, openEcho, openServer, openTestIngress } = await import("../../../test/src/kit/ingress.ts");
 
 const plain = "/agents/counter/a/add";
 const neighbour = "/agents/counter/neighbour/add";
+const mute = "/agents/counter/mute/add";
 let echo: TestServer;
 /** Takes requests and never answers. */
 let silent: TestServer;
@@ -58,11 +65,13 @@ after(async () => {
 });
 beforeEach(() => owns(echo));
 
-/** All sessions but the neighbour's. */
+/** All sessions but those that are named. */
 function owns(server: TestServer): void {
-  ingress.picker.answer = (path) => ({
-    headers: { owner: (path.includes(neighbour) ? echo : server).address },
-  });
+  const ownerOf = (path: string): TestServer => {
+    if (path.includes(neighbour)) return echo;
+    return path.includes(mute) ? silent : server;
+  };
+  ingress.picker.answer = (path) => ({ headers: { owner: ownerOf(path).address } });
 }
 
 async function neighbourGoesOn(): Promise<void> {
@@ -224,43 +233,44 @@ async function took(ended: Promise<unknown>): Promise<number> {
   return performance.now() - started;
 }
 
-test("a connection that says nothing is closed, and one that says half a head is told so", async () => {
-  const [saysNothing, saysHalf] = await Promise.all([
-    open().then((socket) => took(once(socket.resume(), "close"))),
-    answerTo(`POST ${plain} HTTP/1.1\r\nhost: localhost\r\n`),
-  ]);
-  assert.ok(saysNothing > 1_900, `closed after ${saysNothing} ms`);
-  assert.match(saysHalf, /^HTTP\/1\.1 408 /);
-  const { reason, message } = errorReasonOf(saysHalf.slice(saysHalf.indexOf("{")));
-  assert.equal(reason, "bad_request");
-  assert.match(message, /requestHeadersMs 2500/);
-  await neighbourGoesOn();
-});
+describe("what takes too long is ended", { concurrency: true }, () => {
+  test("a connection that says nothing is closed, and one that says half a head is told so", async () => {
+    const [saysNothing, saysHalf] = await Promise.all([
+      open().then((socket) => took(once(socket.resume(), "close"))),
+      answerTo(`POST ${plain} HTTP/1.1\r\nhost: localhost\r\n`),
+    ]);
+    assert.ok(saysNothing > 1_900, `closed after ${saysNothing} ms`);
+    assert.match(saysHalf, /^HTTP\/1\.1 408 /);
+    const { reason, message } = errorReasonOf(saysHalf.slice(saysHalf.indexOf("{")));
+    assert.equal(reason, "bad_request");
+    assert.match(message, /requestHeadersMs 2500/);
+    await neighbourGoesOn();
+  });
 
-test("a connection without requests is closed, and so is one of HTTP/2 that answers no ping", async () => {
-  const before = await ingress.envoy.stat("http2.keepalive_timeout");
-  const kept = await open();
-  const keptMs = took(once(kept.resume(), "close"));
-  kept.write(requestWith([]).replace("connection: close\r\n", ""));
-  const deaf = await open();
-  // The preface and empty settings, then nothing.
-  deaf.write(
-    Buffer.concat([
-      Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
-      Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]),
-    ]),
-  );
-  const [idleMs] = await Promise.all([keptMs, once(deaf.resume(), "close")]);
-  assert.ok(idleMs > 2_900, `closed after ${idleMs} ms`);
-  assert.equal(await ingress.envoy.stat("http2.keepalive_timeout"), before + 1);
-  await neighbourGoesOn();
-});
+  test("a connection without requests is closed, and so is one of HTTP/2 that answers no ping", async () => {
+    const before = await ingress.envoy.stat("http2.keepalive_timeout");
+    const kept = await open();
+    const keptMs = took(once(kept.resume(), "close"));
+    kept.write(requestWith([]).replace("connection: close\r\n", ""));
+    const deaf = await open();
+    // The preface and empty settings, then nothing.
+    deaf.write(
+      Buffer.concat([
+        Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+        Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]),
+      ]),
+    );
+    const [idleMs] = await Promise.all([keptMs, once(deaf.resume(), "close")]);
+    assert.ok(idleMs > 2_900, `closed after ${idleMs} ms`);
+    assert.equal(await ingress.envoy.stat("http2.keepalive_timeout"), before + 1);
+    await neighbourGoesOn();
+  });
 
-test("a stream without a byte in either direction is ended with a reason", async () => {
-  owns(silent);
-  const { status, text: body } = await callHttp1(ingress.port, plain);
-  const { code, reason, message } = errorReasonOf(body);
-  assert.deepEqual([status, code, reason], [504, "deadline_exceeded", "turn_timeout"]);
-  assert.match(message, /nothing was sent in either direction/);
-  await neighbourGoesOn();
+  test("a stream without a byte in either direction is ended with a reason", async () => {
+    const { status, text: body } = await callHttp1(ingress.port, mute);
+    const { code, reason, message } = errorReasonOf(body);
+    assert.deepEqual([status, code, reason], [504, "deadline_exceeded", "turn_timeout"]);
+    assert.match(message, /nothing was sent in either direction/);
+    await neighbourGoesOn();
+  });
 });

@@ -573,23 +573,3 @@ test("a port in use is an error at the opener", async (t) => {
     code: "EADDRINUSE",
   });
 });
-
-test("connections that dawdle are cut: silent ones, half prefaces, half headers; a half body ends with its deadline", async (t) => {
-  const bed = await openBed(t);
-  const dawdle = async (bytes: string): Promise<string> => {
-    const socket = await rawConnection(t, bed);
-    const all = everything(socket);
-    socket.write(bytes);
-    return within(JSON.stringify(bytes), all);
-  };
-  const post = "POST /agents/probe/k/echo HTTP/1.1\r\nhost: localhost\r\n";
-  const half = await rawConnection(t, bed);
-  half.write(
-    `${post}content-type: application/json\r\ncontent-length: 9\r\nconnect-timeout-ms: 100\r\n\r\n{`,
-  );
-  const [late] = (await within("deadline", once(half, "data"))) as [Buffer];
-  assert.match(late.toString(), /^HTTP\/1.1 504 .*deadline_exceeded.*the body was not complete/s);
-  const [silent, preface, headers] = await Promise.all([dawdle(""), dawdle("PRI *"), dawdle(post)]);
-  assert.deepEqual([silent, preface], ["", ""]);
-  assert.match(headers, /^HTTP\/1.1 408 .*headers were not complete within headersMsMax 10000/s);
-});

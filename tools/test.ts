@@ -29,8 +29,8 @@ const kinds: readonly Kind[] = [
   { name: "integration", timeoutMs: 300_000 },
   { name: "envoy", timeoutMs: 300_000 },
 ];
-/** They mostly wait: so many, and a kind that computes, keep the cores busy. */
-const serversAtOnce = availableParallelism() + 1;
+/** They mostly wait: so many keep the cores busy, also when no kind that computes runs beside them. */
+const serversAtOnce = 2 * availableParallelism();
 
 /**
  * Suites with an npm script of their own, one file at a time: benches and slow matrices, and what needs other

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { locate } from "@voda/cli/harness";
-import { bootstrap, type ConfigurationSource, envoyArguments } from "@voda/envoy";
+import type { ConfigurationSource } from "@voda/envoy";
 import { startProcess } from "./process.ts";
 
 export interface EnvoyOptions {
@@ -30,6 +30,8 @@ export interface RunningEnvoy extends AsyncDisposable {
 
 /** A real Envoy of the pinned version with one worker thread; it dies with the test, however that ends. */
 export async function startEnvoy(options: EnvoyOptions): Promise<RunningEnvoy> {
+  // A file of tests is a process of its own, and most of them do without.
+  const { bootstrap, envoyArguments } = await import("@voda/envoy");
   const folder = mkdtempSync(join(tmpdir(), "voda-envoy-"));
   const file = join(folder, "envoy.json");
   const socketPath = join(folder, "admin.sock");

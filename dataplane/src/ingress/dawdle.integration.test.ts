@@ -1,5 +1,5 @@
-// Connections that begin and do not go on. The times they get are patched short: what they mean is tested, not
-// how long they are.
+// Connections that begin and do not go on. The times they get are patched short: what they mean is tested,
+// not how long they are.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";

@@ -12,9 +12,20 @@ import { testMesh } from "voda/testing";
 import type { Edit } from "./editor/editor.ts";
 import { editor } from "./editor/editor.ts";
 import { CartService } from "./gen/shop/v1/cart_pb.ts";
+import { type Bank, pretendBank } from "./order/bank.ts";
+import { orderAt } from "./order/order.ts";
 import { diary, poll, voter } from "./poll/poll.ts";
 import { board } from "./research/research.ts";
 import config from "./voda.config.ts";
+
+const ofWorkflows = [
+  "handler startWorkflow",
+  "handler signalWorkflow",
+  "handler cancelWorkflow",
+  "readonly workflowStatus",
+  "handler _workflow",
+  "readonly _workflowRead",
+];
 
 test("the config names the agents with their methods", () => {
   const methods = config.agents.map((agent) => [
@@ -37,6 +48,7 @@ test("the config names the agents with their methods", () => {
     ["source", ["readonly find", "handler write"]],
     ["research", ["handler look", "handler read", "handler watch", "handler drop"]],
     ["board", ["handler on_findings", "readonly sentences", "handler follow", "handler leave"]],
+    ["order", ["readonly status", ...ofWorkflows, "handler place", "handler pack"]],
   ]);
 });
 
@@ -182,4 +194,66 @@ test("a subject's findings reach who follows it, again each day, also when the n
   await client.board("ann").leave("drinks");
   await client.research("drinks").drop("tea");
   assert.deepEqual(mesh.deadLetters, []);
+});
+
+/** What it was asked, in its order. */
+function watched(bank: Bank): Bank & { readonly asked: string[] } {
+  const asked: string[] = [];
+  return {
+    asked,
+    charge(cents, key) {
+      asked.push(`charge ${cents}`);
+      return bank.charge(cents, key);
+    },
+    refund(receipt, key) {
+      asked.push(`refund ${receipt}`);
+      return bank.refund(receipt, key);
+    },
+  };
+}
+
+test("an order is charged once and shipped, whatever dies, and however long its parcel takes", async () => {
+  const bank = watched(pretendBank());
+  const order = orderAt(bank);
+  await using mesh = await testMesh({ agents: [order] });
+  const session = mesh.client.order("o-1");
+  assert.deepEqual(await session.place(500), { id: "checkout" });
+  mesh.kill();
+  await mesh.settle();
+  assert.equal(await session.status(), "paid");
+  await mesh.advance("1d");
+  assert.equal(mesh.isAwake(order, "o-1"), false);
+  await session.pack("parcel-7");
+  const run = session.$workflows.checkout.get("checkout");
+  await mesh.settle();
+  assert.deepEqual(await run.result(), { receipt: "charge-1", parcel: "parcel-7" });
+  assert.deepEqual(mesh.state(order, "o-1"), { status: "shipped", parcel: "parcel-7" });
+  assert.deepEqual(bank.asked, ["charge 500"]);
+});
+
+test("an order that nobody packs, or that is cancelled, is refunded; one that the bank declines is not", async () => {
+  const bank = watched(pretendBank());
+  const order = orderAt(bank);
+  await using mesh = await testMesh({ agents: [order] });
+  const late = mesh.client.order("late");
+  await late.place(500);
+  await mesh.advance("3d");
+  const { error } = await late.$workflows.checkout.get("checkout").status();
+  assert.equal(error?.message, "nobody packed it within two days");
+  assert.equal(await late.status(), "refunded");
+
+  const regretted = mesh.client.order("regretted");
+  await regretted.place(200);
+  await mesh.settle();
+  await regretted.$workflows.checkout.get("checkout").cancel();
+  await mesh.settle();
+  assert.equal(await regretted.status(), "refunded");
+
+  const dear = mesh.client.order("dear");
+  await dear.place(5_000);
+  await mesh.advance("1s");
+  assert.equal((await dear.$workflows.checkout.get("checkout").status()).phase, "failed");
+  assert.equal(await dear.status(), "placed");
+  const paid = ["charge 500", "refund charge-1", "charge 200", "refund charge-3"];
+  assert.deepEqual(bank.asked, [...paid, "charge 5000", "charge 5000", "charge 5000"]);
 });

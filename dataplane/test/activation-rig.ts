@@ -5,7 +5,7 @@ import { crc32 } from "node:zlib";
 import { openState, type Schema, type SessionState } from "@voda/state";
 import { systemClock } from "@voda/stdx";
 import { agent, s, VodaError } from "voda";
-import { type AnyAgent, definitionOf, handlersOf } from "voda/definition";
+import { type AnyAgent, definitionOf, handlersOf, workflowsOf } from "voda/definition";
 import {
   type Answer,
   type AskMessage,
@@ -255,6 +255,7 @@ export function activationRig(more?: AnyAgent) {
     epoch: 1,
     state: counting,
     handlers: handlersOf(more ?? probe),
+    workflows: workflowsOf(more ?? probe),
     turnMsMax: definitionOf(more ?? probe).turnMsMax,
     log,
     begun: new BegunWriter(table),

@@ -5,7 +5,14 @@ import type { GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { type Empty, EmptySchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { AgentService, GetAgentRequestSchema } from "@voda/proto/api";
 import { gather } from "../test/gather.ts";
-import { definitionOf, type HostContext, handlersOf, isAgent, validatorsOf } from "./definition.ts";
+import {
+  definitionOf,
+  type HostContext,
+  handlersOf,
+  isAgent,
+  validatorsOf,
+  workflowsOfTurn,
+} from "./definition.ts";
 import { agent, s, VodaError } from "./index.ts";
 
 const counter = agent("counter", { count: s.counter(), title: s.register("new") })
@@ -26,6 +33,11 @@ const context = (state: object): HostContext => ({
   schedule: () => assert.fail("nothing is scheduled"),
   cancel: () => assert.fail("nothing is cancelled"),
   run: () => assert.fail("nothing is done outside"),
+  start: {},
+  notify: () => assert.fail("nothing is signalled"),
+  get [workflowsOfTurn]() {
+    return assert.fail("there are none");
+  },
   gather,
 });
 

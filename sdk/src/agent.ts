@@ -27,6 +27,9 @@ import { fieldsOf, type Schema, type Validate } from "./schema.ts";
 import { methodsOf, type ServiceImpl, type UnaryOnly } from "./service.ts";
 import { isTopic, type Published, subscriberOf } from "./subscription.ts";
 import { isThenable } from "./thenable.ts";
+import type { WorkflowCtx, Workflows } from "./workflow.ts";
+import { type WorkflowBody, workflowFields } from "./workflow-host.ts";
+import { workflowMethods } from "./workflow-methods.ts";
 
 /** What a handler may return, or promise: JSON, values and handles of the state, or nothing. */
 export type Returnable =
@@ -68,14 +71,22 @@ type None = Record<never, never>;
  * An agent: a name, a state, handlers. Each block returns a new agent and leaves this one as it is.
  * All blocks throw TypeError for a name that is malformed, reserved or taken, and for what is not a function.
  */
-export interface Agent<N extends string, S extends Schema, H extends object> extends TypedAgent<N, S, H> {
+export interface Agent<N extends string, S extends Schema, H extends object, W extends object = object>
+  extends TypedAgent<N, S, H, W> {
   /** Adds handlers that run concurrently on the newest committed state and cannot write to it. */
-  readonly<X extends Handlers<ReadCtx<S>> & NotAgain<H>>(handlers: X & Answers<X>): Agent<N, S, H & X>;
+  readonly<X extends Handlers<ReadCtx<S>> & NotAgain<H>>(handlers: X & Answers<X>): Agent<N, S, H & X, W>;
   /**
    * Adds handlers that run one at a time, each one transaction: it commits as a whole or, when it throws, not
    * at all.
    */
-  handlers<X extends Handlers<Ctx<S>> & NotAgain<H>>(handlers: X & Answers<X>): Agent<N, S, H & X>;
+  handlers<X extends Handlers<Ctx<S, W>> & NotAgain<H>>(handlers: X & Answers<X>): Agent<N, S, H & X, W>;
+  /**
+   * Adds workflows: functions that may take days, whose steps are kept until they end. Started by
+   * `ctx.start` and by clients; blocks after this one know them.
+   */
+  workflows<X extends Workflows<WorkflowCtx<S, W>> & NotAgain<W>>(
+    workflows: X & Answers<X>,
+  ): Agent<N, S, H, W & X>;
   /**
    * Adds one handler, as `handlers` and `readonly` do, with a schema of its input or other options of its
    * own. @throws TypeError for an unknown or malformed option, RangeError for one out of range
@@ -88,20 +99,20 @@ export interface Agent<N extends string, S extends Schema, H extends object> ext
     name: K & NotTaken<H, K>,
     options: O & KnownOnly<O>,
     run: (
-      ctx: ContextOf<S, O>,
+      ctx: ContextOf<S, O, W>,
       input: StandardSchemaV1.InferOutput<O["input"]>,
     ) => R & IfJson<Awaited<R>, unknown>,
-  ): Agent<N, S, H & { readonly [P in K]: Checked<ContextOf<S, O>, O["input"], R> & Reached<O> }>;
+  ): Agent<N, S, H & { readonly [P in K]: Checked<ContextOf<S, O, W>, O["input"], R> & Reached<O> }, W>;
   /** The same without a schema: the input is unchecked, as in the blocks. */
   handler<
     K extends string,
     O extends HandlerOptions & { readonly input?: undefined },
-    F extends Handlers<ContextOf<S, O>>[string],
+    F extends Handlers<ContextOf<S, O, W>>[string],
   >(
     name: K & NotTaken<H, K>,
     options: O & KnownOnly<O>,
     run: F & IfJson<Awaited<ReturnType<F>>, unknown>,
-  ): Agent<N, S, H & { readonly [P in K]: F & Reached<O> }>;
+  ): Agent<N, S, H & { readonly [P in K]: F & Reached<O> }, W>;
   /**
    * Implements all methods of a protobuf service; they must be unary. Methods with `idempotency_level =
    * NO_SIDE_EFFECTS` are `readonly`: writing in one fails. Called by generated clients (Connect, gRPC,
@@ -109,16 +120,16 @@ export interface Agent<N extends string, S extends Schema, H extends object> ext
    */
   implements<D extends DescService>(
     service: D & UnaryOnly<D>,
-    implementation: ServiceImpl<D, Ctx<S>>,
-  ): Agent<N, S, H>;
+    implementation: ServiceImpl<D, Ctx<S, W>>,
+  ): Agent<N, S, H, W>;
   /**
    * Adds the handler of what a topic passes on, once its session has sent the topic `subscribe`. It is
    * `internal`: a message as others are (docs/topics.md).
    */
   on<X>(
     topic: Published<X>,
-    run: (ctx: Ctx<S>, message: X) => Returnable | Promise<Returnable>,
-  ): Agent<N, S, H>;
+    run: (ctx: Ctx<S, W>, message: X) => Returnable | Promise<Returnable>,
+  ): Agent<N, S, H, W>;
 }
 
 /**
@@ -150,17 +161,20 @@ export function agent<const N extends string, S extends Schema = None>(
   const limits = limitsOf(name, options);
   const definition = { name, fields: Object.freeze(plainFields), methods: Object.freeze([]), ...limits };
   Object.freeze(limits.resources);
-  return assemble({ definition: Object.freeze(definition), handlers: new Map(), validators }) as Agent<
-    N,
-    S,
-    None
-  >;
+  const parts = {
+    definition: Object.freeze(definition),
+    handlers: new Map(),
+    validators,
+    workflows: new Map(),
+  };
+  return assemble(parts) as Agent<N, S, None>;
 }
 
 type Functions = Readonly<Record<string, Run>>;
 type Run = (ctx: HostContext, input: unknown) => unknown;
 
-function assemble(parts: AgentParts) {
+/** Each block makes another one; their types are those of `Agent`. */
+function assemble(parts: AgentParts): object {
   return Object.freeze({
     name: parts.definition.name,
     [agentParts]: Object.freeze(parts),
@@ -171,6 +185,8 @@ function assemble(parts: AgentParts) {
     implements: (service: DescService, implementation: object) =>
       assemble(withService(parts, service, implementation)),
     on: (topic: unknown, run: Run) => assemble(withTopic(parts, topic, run)),
+    workflows: (functions: Readonly<Record<string, WorkflowBody>>) =>
+      assemble(withWorkflows(parts, functions)),
   });
 }
 
@@ -184,7 +200,7 @@ function withPlain(parts: AgentParts, mode: MethodMode, functions: Functions): A
   if (typeof functions !== "object" || functions === null)
     throw new TypeError(`agent ${agentName}: a block of handlers is an object of functions`);
   const additions = Object.entries(functions).map(([name, run]): Addition => {
-    refuseFunction(agentName, name, run);
+    refuseFunction(`agent ${agentName}: handler "${name}"`, run);
     return { method: { name, mode }, handler: { type: "plain", mode, run } };
   });
   return withAdditions(parts, additions);
@@ -192,8 +208,9 @@ function withPlain(parts: AgentParts, mode: MethodMode, functions: Functions): A
 
 function withOptions(parts: AgentParts, name: string, options: HandlerOptions, run: Run): AgentParts {
   const agentName = parts.definition.name;
-  const { check, mode, plain } = handlerSettings(`agent ${agentName}: handler "${name}"`, options);
-  refuseFunction(agentName, name, run);
+  const what = `agent ${agentName}: handler "${name}"`;
+  const { check, mode, plain } = handlerSettings(what, options);
+  refuseFunction(what, run);
   const { turnMsMax } = plain;
   const handler: Handler = {
     type: "plain",
@@ -223,7 +240,7 @@ function withService(parts: AgentParts, service: DescService, implementation: ob
   const additions = methodsOf(agentName, service, implementation).map((method): Addition => {
     const mode = method.isReadonly ? "readonly" : "handler";
     const { name, rpc, input, output, run } = method;
-    refuseFunction(agentName, name, run);
+    refuseFunction(`agent ${agentName}: handler "${name}"`, run);
     return {
       method: { name, mode, service: service.typeName, rpc },
       handler: { type: "proto", mode, input, output, run: run as Run },
@@ -240,10 +257,44 @@ function withTopic(parts: AgentParts, topic: unknown, run: Run): AgentParts {
   return withOptions(parts, subscriberOf(topic.name), { access: "internal" }, run);
 }
 
-function withAdditions(parts: AgentParts, additions: readonly Addition[]): AgentParts {
+function withWorkflows(parts: AgentParts, functions: Readonly<Record<string, WorkflowBody>>): AgentParts {
+  const what = `agent ${parts.definition.name}: workflow`;
+  if (typeof functions !== "object" || functions === null)
+    throw new TypeError(`${what}s are a block: an object of functions`);
+  const workflows = new Map(parts.workflows);
+  for (const [name, run] of Object.entries(functions)) {
+    const problem = nameProblem(name) ?? reservedProblem(name);
+    if (problem !== undefined) throw new TypeError(`${what} ${problem}`);
+    if (workflows.has(name)) throw new TypeError(`${what} "${name}" is there already`);
+    refuseFunction(`${what} "${name}"`, run);
+    workflows.set(name, run);
+  }
+  const isFirst = parts.workflows.size === 0;
+  return { ...(isFirst ? withWorkflowParts(parts) : parts), workflows };
+}
+
+/** What every agent with workflows has beside its own. */
+function withWorkflowParts(parts: AgentParts): AgentParts {
+  const maps = Object.values(workflowFields).map((name) => Object.freeze({ name, kind: "map" as const }));
+  const fields = Object.freeze([...parts.definition.fields, ...maps]);
+  return withAdditions(
+    { ...parts, definition: Object.freeze({ ...parts.definition, fields }) },
+    workflowMethods.map(({ run, ...method }) => ({
+      method,
+      handler: { type: "plain", mode: method.mode, run },
+    })),
+    ({ name }) => rpcNameProblem(name),
+  );
+}
+
+function withAdditions(
+  parts: AgentParts,
+  additions: readonly Addition[],
+  nameProblemOf = (method: MethodDefinition): string | undefined => methodNameProblem(method),
+): AgentParts {
   const handlers = new Map(parts.handlers);
   for (const { method, handler } of additions) {
-    const problem = methodNameProblem(method);
+    const problem = nameProblemOf(method);
     if (problem !== undefined) throw new TypeError(`agent ${parts.definition.name}: handler ${problem}`);
     if (handlers.has(method.name))
       throw new TypeError(
@@ -264,14 +315,13 @@ function methodNameProblem({ name, service }: MethodDefinition): string | undefi
   return nameProblem(name) ?? reservedProblem(name);
 }
 
-function refuseFunction(agentName: string, name: string, run: unknown): void {
-  const what = `agent ${agentName}: handler "${name}"`;
+function refuseFunction(what: string, run: unknown): void {
   if (typeof run !== "function") throw new TypeError(`${what} is not a function`);
   if (/Generator/.test(Object.prototype.toString.call(run)))
-    throw new TypeError(`${what} is a generator; a handler returns one answer`);
+    throw new TypeError(`${what} is a generator; it returns one answer`);
   if (run.length > 2)
     throw new TypeError(
-      `${what} takes ${run.length} parameters; a handler takes the context and one input: ` +
+      `${what} takes ${run.length} parameters; it takes the context and one input: ` +
         "put several into an object",
     );
 }

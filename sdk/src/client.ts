@@ -10,10 +10,12 @@ import { hintCache } from "./hint.ts";
 import { refuseUnknown } from "./options.ts";
 import type { Schema } from "./schema.ts";
 import { badRequest, bodyOf, checkKey, type Input, type Output, properties } from "./session.ts";
+import { type WorkflowClients, workflowClients } from "./workflow-client.ts";
 
 export type { Duration } from "./duration.ts";
 export { type ClientReason, type Code, type Reason, VodaError } from "./error.ts";
 export { type CallInterceptor, type GeneratedCall, numberedCalls } from "./numbered.ts";
+export type { WorkflowRun } from "./workflow-client.ts";
 
 /** Options of a client. */
 export interface ClientOptions {
@@ -59,15 +61,22 @@ type Reachable<H> = { [K in keyof H]: H[K] extends Internal ? never : K }[keyof 
 
 /** The plain handlers of an agent, to be called. Every call rejects with VodaError only. */
 export type Session<D extends AnyAgent> =
-  D extends TypedAgent<string, Schema, infer H>
+  D extends TypedAgent<string, Schema, infer H, infer W>
     ? { readonly [K in Reachable<H>]: (...input: Input<H[K]>) => Output<H[K]> } & {
         /**
          * The same session with other options for its calls.
          * @throws TypeError or RangeError for a bad option
          */
         $with(options: CallOptions): Session<D>;
-      }
+      } & OfWorkflows<W>
     : never;
+
+type OfWorkflows<W> = [keyof W] extends [never]
+  ? unknown
+  : {
+      /** The workflows of the session. */
+      readonly $workflows: WorkflowClients<W>;
+    };
 
 /** One function per agent: takes a key (1 to 256 bytes, not `.` or `..`), gives the session. */
 export type Client<C extends { readonly agents: readonly AnyAgent[] }> = {
@@ -159,7 +168,12 @@ function session(endpoint: Endpoint, agent: string, key: string, settings: Setti
     (method: string) =>
     async (...inputs: unknown[]): Promise<unknown> =>
       perform(endpoint, callOf(endpoint, `${agent}/${pathKey(key)}`, method, { ...settings, inputs }));
-  return properties((name) => (name === "$with" ? withOptions : methodOf(name)));
+  return properties((name) => {
+    if (name === "$with") return withOptions;
+    return name === "$workflows"
+      ? workflowClients((method, input) => methodOf(method)(input))
+      : methodOf(name);
+  });
 }
 
 function changed(settings: Settings, options: CallOptions): Settings {

@@ -7,6 +7,7 @@ import type { RunFunction } from "./run.ts";
 import type { CancelFunction, ScheduleFunction } from "./schedule.ts";
 import type { Field, Schema } from "./schema.ts";
 import type { SendFunction } from "./send.ts";
+import type { NotifyFunction, Starts } from "./workflow-start.ts";
 
 type Registers<S extends Schema> = { [K in keyof S]: S[K]["kind"] extends "register" ? K : never }[keyof S];
 type Handle<F> = F extends Field<infer K, infer X> ? Handles<X>[K] : never;
@@ -70,7 +71,7 @@ export interface CallContext {
 }
 
 /** Context of a handler. It is one transaction: if it throws, it changed nothing and sent nothing. */
-export interface Ctx<S extends Schema> extends CallContext {
+export interface Ctx<S extends Schema, W extends object = object> extends CallContext {
   readonly state: State<S>;
   /**
    * Sends a message to a handler of another session, which nobody waits for: it leaves with the commit of
@@ -96,6 +97,16 @@ export interface Ctx<S extends Schema> extends CallContext {
    * bad option, with VodaError else.
    */
   readonly run: RunFunction;
+  /**
+   * Starts a workflow of this session with the commit of this turn. Throws VodaError for what cannot be
+   * started: an input that is no JSON or too large, more than the session may have.
+   */
+  readonly start: Starts<W>;
+  /**
+   * Gives a workflow of this session a signal with the commit of this turn; it is kept until the workflow
+   * waits for it. Throws VodaError when there is no such workflow, or it has ended.
+   */
+  readonly notify: NotifyFunction;
 }
 
 /** Context of a `readonly` handler: the newest committed state, which cannot be written to. */

@@ -8,6 +8,8 @@ import type { RunFunction } from "./run.ts";
 import type { CancelFunction, ScheduleFunction } from "./schedule.ts";
 import type { FieldKind, Schema, Validate } from "./schema.ts";
 import type { SendFunction } from "./send.ts";
+import type { WorkflowBody, WorkflowTurn, workflowsOfTurn } from "./workflow-host.ts";
+import type { NotifyFunction } from "./workflow-start.ts";
 
 export type * from "@voda/proto/fields";
 export { type Details, readDetails } from "./answer.ts";
@@ -38,6 +40,22 @@ export {
 export type { FieldKind, Schema, Validate, Validation } from "./schema.ts";
 export { type SendFunction, type SendRequest, sendFunction } from "./send.ts";
 export { isThenable } from "./thenable.ts";
+export type { WorkflowError, WorkflowPhase, WorkflowStatus } from "./workflow.ts";
+export {
+  notifyFunction,
+  type SignalRequest,
+  type StartRequest,
+  startFunctions,
+  type WorkflowBody,
+  type WorkflowHost,
+  type WorkflowTurn,
+  workflowContext,
+  workflowFields,
+  workflowsOfTurn,
+} from "./workflow-host.ts";
+export { workflowTurns } from "./workflow-methods.ts";
+export { checkWorkflowName, keptJson } from "./workflow-name.ts";
+export type { NotifyFunction } from "./workflow-start.ts";
 
 const provided = /^(voda|@bufbuild\/protobuf)($|\/)/;
 
@@ -96,6 +114,10 @@ export interface HostContext extends CallContext {
   readonly schedule: ScheduleFunction;
   readonly cancel: CancelFunction;
   readonly run: RunFunction;
+  readonly start: object;
+  readonly notify: NotifyFunction;
+  /** Of agents with workflows. */
+  readonly [workflowsOfTurn]: WorkflowTurn;
 }
 
 /** A handler whose input and answer are JSON. */
@@ -126,6 +148,7 @@ export interface AgentParts {
   readonly definition: AgentDefinition;
   readonly handlers: ReadonlyMap<string, Handler>;
   readonly validators: ReadonlyMap<string, Validate>;
+  readonly workflows: ReadonlyMap<string, WorkflowBody>;
 }
 
 /**
@@ -138,13 +161,18 @@ export const agentParts: unique symbol = Symbol.for("voda.agent");
 export interface AnyAgent {
   readonly name: string;
   readonly [agentParts]: AgentParts;
-  readonly [agentTypes]?: { readonly schema: Schema; readonly handlers: object };
+  readonly [agentTypes]?: {
+    readonly schema: Schema;
+    readonly handlers: object;
+    readonly workflows: object;
+  };
 }
 
-/** An agent with the types of its state and of its plain handlers. */
-export interface TypedAgent<N extends string, S extends Schema, H extends object> extends AnyAgent {
+/** An agent with the types of its state, of its plain handlers and of its workflows. */
+export interface TypedAgent<N extends string, S extends Schema, H extends object, W extends object = object>
+  extends AnyAgent {
   readonly name: N;
-  readonly [agentTypes]?: { readonly schema: S; readonly handlers: H };
+  readonly [agentTypes]?: { readonly schema: S; readonly handlers: H; readonly workflows: W };
 }
 
 /** Whether it was made by `agent(...)`, of this or another copy of this package. */
@@ -160,6 +188,11 @@ export function definitionOf(agent: AnyAgent): AgentDefinition {
 /** What runs for each method, by its name. */
 export function handlersOf(agent: AnyAgent): ReadonlyMap<string, Handler> {
   return agent[agentParts].handlers;
+}
+
+/** What runs as each workflow, by its name. */
+export function workflowsOf(agent: AnyAgent): ReadonlyMap<string, WorkflowBody> {
+  return agent[agentParts].workflows;
 }
 
 /** What checks a value before it is written, by the name of the field; only fields with a schema have one. */

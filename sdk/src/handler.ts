@@ -32,7 +32,9 @@ export interface HandlerOptions {
 }
 
 /** The context of a handler with these options. */
-export type ContextOf<S extends Schema, O> = O extends { readonly readonly: true } ? ReadCtx<S> : Ctx<S>;
+export type ContextOf<S extends Schema, O, W extends object> = O extends { readonly readonly: true }
+  ? ReadCtx<S>
+  : Ctx<S, W>;
 
 declare const internal: unique symbol;
 

@@ -32,3 +32,22 @@ export {
   topicBacklogBytesMax,
   topicMessageBytesMax,
 } from "./topic.ts";
+export type {
+  WaitFunction,
+  WorkflowCtx,
+  WorkflowError,
+  WorkflowPhase,
+  WorkflowRunFunction,
+  WorkflowRunOptions,
+  WorkflowStatus,
+  Workflows,
+} from "./workflow.ts";
+export {
+  type NotifyFunction,
+  type Signal,
+  type StartArguments,
+  type StartOptions,
+  type Starts,
+  signal,
+  type WorkflowRef,
+} from "./workflow-start.ts";

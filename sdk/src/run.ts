@@ -88,15 +88,17 @@ const sendableKey = /^[\x21-\x7e]{1,255}$/;
  */
 export function runFunction(run: (request: RunRequest) => Promise<unknown>): RunFunction {
   return async (name: string, perform: (op: RunOp) => unknown, options?: RunOptions): Promise<never> =>
-    (await run(requestOf(name, perform, options ?? {}))) as never;
+    (await run(runRequestOf("ctx.run", name, perform, options ?? {}))) as never;
 }
 
-/** @throws VodaError for what is no step, TypeError or RangeError for a bad option */
-function requestOf(name: unknown, perform: unknown, options: RunOptions): RunRequest {
+/**
+ * `way`: how it is written. @throws VodaError for what is no step, TypeError or RangeError for a bad option
+ */
+export function runRequestOf(way: string, name: unknown, perform: unknown, options: RunOptions): RunRequest {
   const isName =
     typeof name === "string" && name !== "" && name.length <= nameCharsMax && name.isWellFormed();
-  if (!isName) throw badRequest(`ctx.run: a step has a name of 1 to ${nameCharsMax} characters`);
-  const what = `ctx.run(${JSON.stringify(name)})`;
+  if (!isName) throw badRequest(`${way}: a step has a name of 1 to ${nameCharsMax} characters`);
+  const what = `${way}(${JSON.stringify(name)})`;
   if (typeof perform !== "function")
     throw badRequest(`${what} takes a function that does it, not ${typeof perform}`);
   refuseUnknown("run option", options, optionNames);

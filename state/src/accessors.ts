@@ -39,7 +39,8 @@ function isSlip(name: string | symbol): name is string {
  */
 export function createAccessors(fields: readonly Field[]): Accessors {
   const named = new Map<string | symbol, Field>(fields.map((field) => [field.name, field]));
-  const names = fields.map((field) => field.name);
+  // what begins with _ is the host's own: no schema of an author has it, nothing lists it
+  const names = fields.map((field) => field.name).filter((name) => !name.startsWith("_"));
   const noField = (name: string | symbol): string =>
     `state.${String(name)} is no field; the schema has ${names.join(", ") || "none"}`;
   const traps: ProxyHandler<Behind> = {

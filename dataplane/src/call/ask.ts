@@ -25,3 +25,19 @@ export interface CheckMessage {
   readonly agent: string;
   readonly method: string;
 }
+
+/**
+ * The session calls a handler of its own, beside all turns: what goes on with a workflow. Without an id, and
+ * answered under `askId`, as an ask is.
+ */
+export interface OwnMessage {
+  readonly type: "own";
+  readonly activation: number;
+  readonly askId: number;
+  readonly method: string;
+  /** JSON */
+  readonly body: Uint8Array;
+}
+
+/** What an activation says that is not for its lane. */
+export type AsideMessage = AskMessage | CheckMessage | OwnMessage;

@@ -15,7 +15,7 @@ export {
   type Submit,
   type TakeBack,
 } from "./answer.ts";
-export type { AskMessage, CheckMessage } from "./ask.ts";
+export type { AsideMessage, AskMessage, CheckMessage, OwnMessage } from "./ask.ts";
 export {
   type AbandonReason,
   abandonCode,

@@ -7,9 +7,11 @@ import {
   type Call,
   type CallHead,
   type CheckMessage,
+  draftCall,
   type Failed,
   fail,
   noAskedMethod,
+  type OwnMessage,
   onBusyOf,
 } from "../call/index.ts";
 import { retryAfterMs } from "../lane/index.ts";
@@ -59,6 +61,25 @@ function crosswise({ name, chain }: Call, circle: readonly string[]): Failed {
   const way = [...chain.slice(-1), `${name.agent}/${name.key}`, ...circle].join(" -> ");
   const message = `turns of sessions wait for each other: ${way}; ask in one order, or call again`;
   return fail("deadlock", message, { retryAfterMs });
+}
+
+/**
+ * What goes on with a workflow: a call without an id, so that it is never done twice. `deadlineMs`:
+ * monotonic.
+ */
+export function takeOwn(
+  at: Performing,
+  { name, token, agent }: Hosted,
+  { activation, askId, method, body }: OwnMessage,
+  { number, deadlineMs }: Pick<CallHead, "number" | "deadlineMs">,
+): void {
+  const found = agent.methods.find((one) => one.name === method);
+  const call = draftCall({ name, token, deadlineMs }, body, number);
+  call.head.readonly = found?.mode === MethodMode.READONLY;
+  call.method = method;
+  call.chain = [`${name.agent}/${name.key}`];
+  const live = at.calls.add(call, (answer) => at.ports.worker.answerAsk(activation, askId, answer));
+  if (live !== undefined) at.deliver(live);
 }
 
 /** Whether a turn may send to that handler. */

@@ -1,14 +1,7 @@
 // What lanes want done, done: every effect of a lane is performed here, on the four ports, and nowhere else.
 import { unknownEffect } from "@voda/proto/wire";
 import { unreachable } from "@voda/stdx";
-import {
-  type AskMessage,
-  type CheckMessage,
-  decodeAnswer,
-  type Failed,
-  type Failure,
-  fail,
-} from "../call/index.ts";
+import { type AsideMessage, decodeAnswer, type Failed, type Failure, fail } from "../call/index.ts";
 import type { LaneEffect, LaneEvent, LaneTimer } from "../lane/index.ts";
 import type { Calls, LiveCall } from "./calls.ts";
 import type { Hosted } from "./hosted.ts";
@@ -31,7 +24,7 @@ export interface Performing {
   readonly owned: Set<Hosted>;
   readonly dispatch: (hosted: Hosted, event: LaneEvent) => void;
   /** What its worker says. */
-  readonly hear: (hosted: Hosted, event: WorkerEvent | AskMessage | CheckMessage) => void;
+  readonly hear: (hosted: Hosted, event: WorkerEvent | AsideMessage) => void;
   /** What handlers asked and may leave: delivered after the step, whose own effects come first. */
   readonly leaving: LiveCall[];
   /** Letters that go: the same. */

@@ -10,9 +10,8 @@ import type {
   AbandonReason,
   Answer,
   AnswerMeta,
-  AskMessage,
+  AsideMessage,
   Call,
-  CheckMessage,
   Failed,
   Failure,
   Recalled,
@@ -71,7 +70,7 @@ export interface Opening extends Session {
   readonly image: Image;
   readonly granted: readonly DeviceShare[] | undefined;
   /** Hears what the worker says of the activation, in its order, until it is closed or lost. */
-  readonly hear: (event: WorkerEvent | AskMessage | CheckMessage) => void;
+  readonly hear: (event: WorkerEvent | AsideMessage) => void;
 }
 
 /** What a worker says of one of its activations. */

@@ -3,12 +3,12 @@
 import type { SessionName, SessionToken } from "@voda/proto/session";
 import {
   type Answer,
-  type AskMessage,
+  type AsideMessage,
   type Call,
-  type CheckMessage,
   type Failed,
   fail,
   left,
+  type OwnMessage,
   type Submit,
 } from "../call/index.ts";
 import {
@@ -20,7 +20,7 @@ import {
   retryAfterMs,
   stepLane,
 } from "../lane/index.ts";
-import { checkTarget, takeAsk } from "./asks.ts";
+import { checkTarget, takeAsk, takeOwn } from "./asks.ts";
 import { closing, createCalls, type LiveCall } from "./calls.ts";
 import type { Hosted } from "./hosted.ts";
 import { callOf, letterRefusal } from "./letters.ts";
@@ -238,10 +238,18 @@ export class Reactor {
     }
   }
 
-  #hear(hosted: Hosted, event: WorkerEvent | AskMessage | CheckMessage): void {
+  #hear(hosted: Hosted, event: WorkerEvent | AsideMessage): void {
     if (event.type === "check") checkTarget(this.#performing, hosted, event);
+    else if (event.type === "own") this.#own(hosted, event);
     else if (event.type === "ask") takeAsk(this.#performing, hosted, event, this.#options.world.unique());
     else this.#step(hosted, event);
+  }
+
+  #own(hosted: Hosted, event: OwnMessage): void {
+    const { ports, world, timers } = this.#options;
+    if (this.#drained !== undefined) return ports.worker.answerAsk(event.activation, event.askId, closing());
+    const deadlineMs = timers.nowMs() + turnLimitOf(hosted, event).ms + letterQueueMs;
+    takeOwn(this.#performing, hosted, event, { number: world.unique(), deadlineMs });
   }
 
   #check(live: LiveCall, grant: string): void {

@@ -3,7 +3,7 @@
 import { crc32 } from "node:zlib";
 import { hash16 } from "@voda/proto/hash16";
 import { assert } from "@voda/stdx";
-import { handlersOf } from "voda/definition";
+import { handlersOf, workflowsOf } from "voda/definition";
 import type { Page } from "../lane/index.ts";
 import type { Opened, Opening, WorkerPort } from "../reactor/index.ts";
 import type { SessionMessage } from "../threads/index.ts";
@@ -105,7 +105,8 @@ export class Threads {
         return;
       }
       const { turnMsMax } = message;
-      const own = { number, node: "test", name, epoch, state, handlers: handlersOf(agent), turnMsMax };
+      const ofAgent = { handlers: handlersOf(agent), workflows: workflowsOf(agent), turnMsMax };
+      const own = { number, node: "test", name, epoch, state, ...ofAgent };
       const activation = new WorkerActivation({ ...own, log, begun: handlers, world, say });
       this.#open.set(number, { activation, say });
     };

@@ -1,10 +1,9 @@
 // What a worker says to the I/O thread.
 import { systemClock } from "@voda/stdx";
 import {
-  type AskMessage,
+  type AsideMessage,
   abandonCode,
   abandonReasonOf,
-  type CheckMessage,
   decodeCall,
   decodeDrawn,
   decodeFailure,
@@ -26,8 +25,7 @@ import { direction, type MessageCodecs, readPart } from "./message.ts";
 /** About one activation. */
 export type SessionMessage =
   | TurnMessage
-  | AskMessage
-  | CheckMessage
+  | AsideMessage
   | StepMessage
   | StepDoneMessage
   /** One page of the snapshot that a `cut` closes. */
@@ -219,6 +217,18 @@ const codecs: MessageCodecs<FromWorker> = {
       step: frame.turn,
       result: frame.payloadCopy(),
       drawn: readPart("what a turn drew", () => decodeDrawn(frame.metaCopy())),
+    }),
+  },
+  own: {
+    number: 18,
+    encode: ({ activation, askId, method, body }) =>
+      draft({ activation, turn: askId, subject: utf8.encode(method), payload: body }),
+    decode: (frame) => ({
+      type: "own",
+      activation: frame.activation,
+      askId: frame.turn,
+      method: decoder.decode(frame.subject().slice()),
+      body: frame.payloadCopy(),
     }),
   },
   loaded: lineCodec("loaded", 10),

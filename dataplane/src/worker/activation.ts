@@ -7,11 +7,14 @@ import { assert, unreachable } from "@voda/stdx";
 import {
   type AskRequest,
   type Handler,
+  type HostContext,
   isBeingChecked,
   isThenable,
   type RunRequest,
   type SendRequest,
   VodaError,
+  type WorkflowBody,
+  type WorkflowTurn,
 } from "voda/definition";
 import {
   type AbandonReason,
@@ -36,6 +39,7 @@ import { type AgentLog, loggerOf } from "./log.ts";
 import { currentStep, enterOrigin, type Origin, originOf } from "./origin.ts";
 import { isCalled, KnownTargets, type OutboxChange, OutboxRoom, type TurnSends } from "./sends.ts";
 import { endedTurn, notInStep, Steps, stepReadonly } from "./steps.ts";
+import { type OwnTimer, Workflows } from "./workflows.ts";
 import type { ThreadWorld } from "./world.ts";
 
 /** What the host opened: one session, in one life of its thread. */
@@ -48,6 +52,7 @@ export interface ActivationOptions {
   readonly epoch: number;
   readonly state: SessionState;
   readonly handlers: ReadonlyMap<string, Handler>;
+  readonly workflows: ReadonlyMap<string, WorkflowBody>;
   readonly turnMsMax: number;
   readonly log: Pick<AgentLog, "say" | "print" | "settle">;
   readonly begun: Pick<BegunWriter, "begin" | "synchronous" | "end">;
@@ -95,6 +100,8 @@ export class WorkerActivation {
   #steps: Steps | undefined;
   readonly #room: OutboxRoom;
   readonly #targets = new KnownTargets();
+  /** Of agents that have some. */
+  readonly #workflows: Workflows<Running> | undefined;
 
   constructor(options: ActivationOptions) {
     this.#options = options;
@@ -105,6 +112,42 @@ export class WorkerActivation {
       name: options.name,
       nowMs: options.world.monotonicMs,
       say: options.say,
+    });
+    this.#workflows = options.workflows.size === 0 ? undefined : this.#openWorkflows(options);
+  }
+
+  #openWorkflows({
+    name,
+    workflows: bodies,
+    world,
+    log,
+    node,
+    state,
+  }: ActivationOptions): Workflows<Running> {
+    const workflows = new Workflows<Running>({
+      name,
+      bodies,
+      world,
+      log,
+      logWords: `the log of node ${node} has it`,
+      call: (method, body) => this.#asks.own(method, body),
+      timer: (running, timer) => this.#setTimer(running, timer),
+    });
+    const view = state.view();
+    workflows.open(view.state);
+    view.close();
+    return workflows;
+  }
+
+  /** The session has itself called later. */
+  #setTimer(running: Running, { id, due, method, what }: OwnTimer): void {
+    const { agent, key } = this.#options.name;
+    const target = due.type === "never" ? { agent: "", key: "", method: "" } : { agent, key, method };
+    this.#send(running, {
+      way: "a workflow",
+      ...target,
+      body: what && JSON.stringify(what),
+      timing: { id, due },
     });
   }
 
@@ -117,6 +160,7 @@ export class WorkerActivation {
     draws: (running) => this.#drawsOf(running) ?? this.#options.world,
     gather: () => this.#options.world.gather,
     nowMs: () => this.#options.world.now(),
+    workflows: (running, context) => this.#workflowsOf(running, context),
   };
 
   /** The call is known before the machine hears of it: it may start the handler in this very step. */
@@ -160,6 +204,7 @@ export class WorkerActivation {
   }
 
   close(): void {
+    this.#workflows?.close();
     this.#step({ type: "close" });
     for (const call of this.#running.keys()) this.#end(call);
     for (const call of this.#calls.keys()) this.#forget(call);
@@ -294,6 +339,12 @@ export class WorkerActivation {
     this.#room.add(sends, request);
   }
 
+  #workflowsOf(running: Running, context: HostContext): WorkflowTurn {
+    if (!this.#isRunning(running)) throw sendsLate("ctx.start");
+    if (this.#workflows === undefined) throw noWorkflows(this.#options.name.agent);
+    return this.#workflows.turnOf(running, context);
+  }
+
   async #runStep(running: Running, request: RunRequest): Promise<unknown> {
     const { call, abort, origin, handler } = running;
     if (call.head.readonly) throw stepReadonly();
@@ -420,6 +471,7 @@ export class WorkerActivation {
       canonicalHash: canonical,
       sends: sends.sends,
     });
+    this.#workflows?.committed(running);
   }
 
   /** The caller is told what it may know; the rest is a line of the log that it is told of. */
@@ -510,6 +562,9 @@ const sendsReadonly = (way: string): VodaError =>
   new VodaError("invalid_argument", `${way}: a readonly handler sends nothing and sets no timer`, {
     reason: "bad_request",
   });
+
+const noWorkflows = (agent: string): VodaError =>
+  new VodaError("not_found", `agent ${agent} has no workflows`, { reason: "workflow_not_found" });
 
 /** A handler that names no parameter for it takes none. */
 const missingOf = (handler: Handler): undefined | typeof noInput =>

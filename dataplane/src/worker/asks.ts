@@ -6,10 +6,9 @@ import { wordsOf } from "@voda/stdx";
 import type { AskRequest } from "voda/definition";
 import {
   type Answer,
-  type AskMessage,
+  type AsideMessage,
   asksMax,
   type Call,
-  type CheckMessage,
   chainMax,
   draftCall,
   type Failure,
@@ -38,13 +37,15 @@ export interface AsksOptions {
   readonly activation: number;
   readonly name: SessionName;
   readonly nowMs: () => number;
-  readonly say: (message: AskMessage | CheckMessage) => void;
+  readonly say: (message: AsideMessage) => void;
 }
 
 /** Numbers asks by activation: an answer that comes after its turn has ended finds nobody. */
 export class Asks {
   readonly #options: AsksOptions;
   readonly #waiting = new Map<number, Waiting>();
+  /** Calls of the session to itself. */
+  readonly #own = new Map<number, (answer: Answer) => void>();
   #last = 0;
 
   constructor(options: AsksOptions) {
@@ -90,6 +91,16 @@ export class Asks {
     return promise;
   }
 
+  /** Calls a handler of the session itself, beside all turns. */
+  own(method: string, body: object): Promise<Answer> {
+    const { promise, resolve } = Promise.withResolvers<Answer>();
+    const { activation, say } = this.#options;
+    this.#last += 1;
+    this.#own.set(this.#last, resolve);
+    say({ type: "own", activation, askId: this.#last, method, body: utf8.encode(JSON.stringify(body)) });
+    return promise;
+  }
+
   /** The turn that asks had ended before. */
   askLate(request: AskRequest): Promise<never> {
     const asking = this.#askingOf(request, Number.POSITIVE_INFINITY);
@@ -97,6 +108,12 @@ export class Asks {
   }
 
   answered(askId: number, answer: Answer): void {
+    const own = this.#own.get(askId);
+    if (own !== undefined) {
+      this.#own.delete(askId);
+      own(answer);
+      return;
+    }
     const waiting = this.#waiting.get(askId);
     if (waiting === undefined) return; // its turn has ended
     this.#waiting.delete(askId);

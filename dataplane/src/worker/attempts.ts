@@ -16,6 +16,8 @@ export interface Performing {
   readonly idempotencyKey: string;
   /** The turn has ended, or nobody waits for it. */
   readonly ended: AbortSignal;
+  /** The attempt under way is the last one. */
+  readonly last?: AbortSignal;
   readonly after: ThreadWorld["after"];
   /** An attempt has failed, and another one follows. */
   readonly onRetry: (error: unknown, attempt: number, delayMs: number) => void;
@@ -41,16 +43,17 @@ export const resultOf = (bytes: Uint8Array): unknown =>
   bytes.length === 0 ? undefined : JSON.parse(decoder.decode(bytes));
 
 async function tryUntilDone(performing: Performing): Promise<unknown> {
-  const { request, ended, onRetry } = performing;
+  const { request, ended, last, onRetry } = performing;
+  const over = last === undefined ? ended : AbortSignal.any([ended, last]);
   let delayMs = request.delayMs;
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await attemptOnce(performing);
     } catch (error) {
-      if (ended.aborted || attempt >= request.attemptsMax || isFinal(error)) throw error;
+      if (over.aborted || attempt >= request.attemptsMax || isFinal(error)) throw error;
       const waitMs = Math.max(Math.min(delayMs, request.delayMsMax), retryAfterOf(error));
       onRetry(error, attempt, waitMs);
-      await within(performing, waitMs, () => undefined);
+      await within({ ...performing, ended: over }, waitMs, () => undefined);
       delayMs *= 2;
     }
   }

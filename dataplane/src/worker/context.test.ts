@@ -13,6 +13,7 @@ const host: TurnHost<string> = {
   draws: () => threadWorld,
   nowMs: () => 0,
   gather: () => threadWorld.gather,
+  workflows: () => assert.fail("there are none"),
 };
 const contextOf = (abort: Abort, chain: readonly string[] = []): Context<string> =>
   new Context({ key: "k", state: {}, caller: "anonymous", chain, abort, host, turn: "t" });

@@ -10,6 +10,8 @@ import {
   type GatherFunction,
   type HostContext,
   type Logger,
+  type NotifyFunction,
+  notifyFunction,
   type RunFunction,
   type RunRequest,
   runFunction,
@@ -18,7 +20,10 @@ import {
   type SendRequest,
   scheduleFunction,
   sendFunction,
+  startFunctions,
   type TimingWorld,
+  type WorkflowTurn,
+  workflowsOfTurn,
 } from "voda/definition";
 import type { Draws } from "./draws.ts";
 
@@ -51,6 +56,7 @@ export interface TurnHost<T> {
   gather(): GatherFunction;
   /** Milliseconds since 1970, without a place in the journal: for bounds of times. */
   nowMs(): number;
+  workflows(turn: T, context: HostContext): WorkflowTurn;
 }
 
 export interface ContextOptions<T> {
@@ -110,6 +116,18 @@ export class Context<T> implements HostContext {
   get run(): RunFunction {
     this.#run ??= runFunction((request) => this.#host.run(this.#turn, request));
     return this.#run;
+  }
+
+  get start(): object {
+    return startFunctions((request) => this[workflowsOfTurn].start(request));
+  }
+
+  get notify(): NotifyFunction {
+    return notifyFunction((request) => this[workflowsOfTurn].signal(request));
+  }
+
+  get [workflowsOfTurn](): WorkflowTurn {
+    return this.#host.workflows(this.#turn, this);
   }
 
   get gather(): GatherFunction {

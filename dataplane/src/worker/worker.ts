@@ -6,7 +6,7 @@ import { workerData } from "node:worker_threads";
 import { crc32 } from "node:zlib";
 import type { SessionName } from "@voda/proto/session";
 import { assert, systemClock, unreachable } from "@voda/stdx";
-import { definitionOf, handlersOf } from "voda/definition";
+import { definitionOf, handlersOf, workflowsOf } from "voda/definition";
 import { type Failed, fail } from "../call/index.ts";
 import {
   BegunWriter,
@@ -201,6 +201,7 @@ class WorkerThread {
         epoch: opening.epoch,
         state,
         handlers: handlersOf(agent),
+        workflows: workflowsOf(agent),
         turnMsMax: definitionOf(agent).turnMsMax,
         log: this.log,
         begun: this.#begun,

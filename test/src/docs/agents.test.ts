@@ -99,7 +99,16 @@ test("the tables have every kind of field, and every option of an agent and of a
 
 test("the list of what a handler gets is that of the code", () => {
   const none = (): never => assert.fail("nothing is done");
-  const host = { log: none, ask: none, send: none, run: none, draws: none, gather: none, nowMs: none };
+  const host = {
+    log: none,
+    ask: none,
+    send: none,
+    run: none,
+    draws: none,
+    gather: none,
+    nowMs: none,
+    workflows: none,
+  };
   const options = { key: "k", state: {}, caller: "anonymous", chain: [], abort: new Abort() };
   const context = new Context({ ...options, host, turn: undefined });
   const getters = Object.getOwnPropertyNames(Context.prototype).filter((name) => name !== "constructor");

@@ -1,0 +1,48 @@
+import { agent, s, signal, VodaError } from "voda";
+import { type Bank, pretendBank } from "./bank.ts";
+
+export const packed = signal<{ parcel: string }>("packed");
+
+type Status = "new" | "placed" | "paid" | "shipped" | "refunded";
+
+/** One session per order. */
+export const orderAt = (bank: Bank) =>
+  agent("order", { status: s.register<Status>("new"), parcel: s.register("") })
+    .readonly({ status: (ctx) => ctx.state.status })
+    .workflows({
+      async checkout(wf, { cents }: { cents: number }) {
+        // done once by its key; taken back when what follows fails or is cancelled
+        const receipt = await wf.run("charge", (op) => bank.charge(cents, op.idempotencyKey), {
+          retry: { attempts: 3, delay: "200ms" },
+          undo: (paid, op) => bank.refund(paid, op.idempotencyKey),
+        });
+        // a turn of the session, together with the step
+        const toPaid = (state: { status: Status }): void => {
+          state.status = "paid";
+        };
+        const toRefunded = (state: { status: Status }): void => {
+          state.status = "refunded";
+        };
+        await wf.tx("paid", toPaid, { undo: toRefunded });
+        // for days, if need be: the session sleeps meanwhile
+        wf.status("waiting for the parcel", 0.5);
+        const parcel = await wf.wait(packed, { timeout: "2d" });
+        if (parcel === undefined)
+          throw new VodaError("deadline_exceeded", "nobody packed it within two days");
+        await wf.tx("shipped", (state) => {
+          state.status = "shipped";
+          state.parcel = parcel.parcel;
+        });
+        return { receipt, parcel: parcel.parcel };
+      },
+    })
+    .handlers({
+      place(ctx, cents: number) {
+        if (ctx.state.status !== "new") throw new VodaError("failed_precondition", "it is placed already");
+        ctx.state.status = "placed";
+        return ctx.start.checkout({ cents }, { id: "checkout" });
+      },
+      pack: (ctx, parcel: string) => ctx.notify("checkout", packed, { parcel }),
+    });
+
+export const order = orderAt(pretendBank());

@@ -1,0 +1,58 @@
+// Workflows and their signals, for those who start and signal them.
+import type { IfJson } from "./json.ts";
+import type { Input } from "./session.ts";
+import { isWorkflowName, workflowNameCharsMax } from "./workflow-name.ts";
+
+declare const signalType: unique symbol;
+
+/** What a workflow waits for, and with which data it comes. */
+export interface Signal<X> {
+  readonly signal: string;
+  readonly [signalType]?: X;
+}
+
+/**
+ * A signal, for those who send it and those who wait for it.
+ *
+ * ```ts
+ * export const approved = signal<{ by: string }>("approved");
+ * ```
+ * @param name 1 to 128 characters. @throws TypeError for what is no name
+ */
+export function signal<X = undefined>(name: string): IfJson<X, Signal<X>> {
+  if (!isWorkflowName(name))
+    throw new TypeError(`the name of a signal is a string of 1 to ${workflowNameCharsMax} characters`);
+  return Object.freeze({ signal: name }) as IfJson<X, Signal<X>>;
+}
+
+/** A workflow that was started. */
+export interface WorkflowRef {
+  readonly id: string;
+}
+
+/** Options of a start. */
+export interface StartOptions {
+  /** 1 to 128 characters; a start under an id that was used does nothing. Default: a new one. */
+  readonly id?: string;
+}
+
+type Started<I extends readonly unknown[]> = I extends readonly []
+  ? [input?: undefined, options?: StartOptions]
+  : I extends readonly [infer X]
+    ? [input: X, options?: StartOptions]
+    : [input?: I[0], options?: StartOptions];
+
+/** The input of a workflow, if it takes one, and options. */
+export type StartArguments<F> = Started<Input<F>>;
+
+/** `ctx.start`: one function per workflow of the agent. */
+export type Starts<W> = {
+  readonly [K in keyof W]: (...input: StartArguments<W[K]>) => WorkflowRef;
+};
+
+/** `ctx.notify` */
+export type NotifyFunction = <X>(
+  id: string,
+  signal: Signal<X>,
+  ...data: X extends undefined ? [] : [data: X]
+) => void;

@@ -1,0 +1,301 @@
+// Workflows through the face that users test them by: the product's own lanes and activations, in memory.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Outside, rejection, shopOf } from "../test/shop.ts";
+import { agent, s, signal, VodaError } from "./index.ts";
+import { testMesh } from "./testing.ts";
+
+const go = signal("go");
+
+test("a workflow runs its steps, sleeps, waits for a signal, and ends", async () => {
+  const outside = new Outside();
+  const shop = shopOf(outside);
+  await using mesh = await testMesh({ agents: [shop] });
+  const session = mesh.client.shop("a");
+  assert.equal(await session.place(5), "o");
+  await mesh.settle();
+  assert.equal(mesh.state(shop, "a").status, "waiting");
+  mesh.kill();
+  await mesh.sleep(shop, "a");
+  await session.approve("bob");
+  await mesh.settle();
+  assert.deepEqual(outside.asked, ["charge 5"]);
+  await mesh.sleep(shop, "a");
+  assert.equal(mesh.isAwake(shop, "a"), false);
+  await mesh.advance("1m");
+  assert.equal(mesh.state(shop, "a").status, "paid by bob: charge 5 done");
+  assert.deepEqual(outside.asked, ["charge 5"]);
+  assert.deepEqual(mesh.state(shop, "a"), { status: "paid by bob: charge 5 done", turns: 2 });
+});
+
+test("a turn that throws starts nothing, and a start under a used id is the same one", async () => {
+  const mine = shopOf(new Outside());
+  await using mesh = await testMesh({ agents: [mine] });
+  const session = mesh.client.shop("a");
+  assert.equal((await rejection(session.regret(1))).message, "no");
+  const missing = await rejection(session.$workflows.checkout.get("o").status());
+  assert.equal(missing.reason, "workflow_not_found");
+  await session.place(1);
+  await session.place(1);
+  await mesh.settle();
+  assert.equal(mesh.state(mine, "a").turns, 1);
+});
+
+test("a failed workflow undoes what it did, the last first, each under a key of its own", async () => {
+  const world = new Outside();
+  const trip = agent("trip", { notes: s.map<string>() }).workflows({
+    async book(wf, fails: boolean) {
+      for (const what of ["flight", "hotel", "car"])
+        await wf.run(what, (op) => world.do(what, op.idempotencyKey), {
+          undo: (result, op) => world.do(`undo ${result}`, op.idempotencyKey),
+        });
+      await wf.tx("note", (state) => state.notes.set("a", "b"));
+      if (fails) throw new VodaError("failed_precondition", "no visa", { reason: "visa" });
+      await wf.wait(go);
+    },
+  });
+  await using mesh = await testMesh({ agents: [trip] });
+  const { book } = mesh.client.trip("t").$workflows;
+  const failed = await book.start(true);
+  await mesh.settle();
+  const error = await rejection(failed.result());
+  assert.deepEqual([error.code, error.reason, error.message], ["failed_precondition", "visa", "no visa"]);
+  const all = ["flight", "hotel", "car", "undo car done", "undo hotel done", "undo flight done"];
+  assert.deepEqual(world.asked, all);
+  assert.equal(world.done.size, 6);
+
+  world.asked.length = 0;
+  const cancelled = await book.start(false, { id: "c" });
+  await mesh.settle();
+  assert.deepEqual((await cancelled.status()).waitsFor, ["go"]);
+  mesh.kill();
+  assert.equal(await cancelled.cancel(), true);
+  await mesh.settle();
+  assert.equal((await rejection(cancelled.result())).reason, "workflow_cancelled");
+  assert.equal((await cancelled.status()).phase, "cancelled");
+  assert.deepEqual(world.asked, all);
+  assert.equal(await cancelled.cancel(), false);
+  assert.equal((await rejection(cancelled.signal(go))).reason, "workflow_ended");
+});
+
+test("a step under way when a workflow is cancelled comes to its end, and is undone", async () => {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const undone: string[] = [];
+  const seen: boolean[] = [];
+  const slow = agent("slow", {}).workflows({
+    async once(wf) {
+      await wf.run(
+        "pay",
+        async (op) => {
+          const paid = await promise;
+          seen.push(op.signal.aborted);
+          return paid;
+        },
+        { undo: (paid) => void undone.push(paid) },
+      );
+      await wf.run("ship", () => assert.fail("it is cancelled"));
+    },
+  });
+  await using mesh = await testMesh({ agents: [slow] });
+  const run = await mesh.client.slow("s").$workflows.once.start();
+  await mesh.settle();
+  await run.cancel();
+  assert.equal((await run.status()).undoing, true);
+  resolve("paid");
+  await mesh.settle();
+  assert.equal((await rejection(run.result())).reason, "workflow_cancelled");
+  assert.deepEqual([seen, undone], [[true], ["paid"]]);
+});
+
+test("signals are kept in their order until they are waited for, and a time is the end of waiting", async () => {
+  const word = signal<string>("word");
+  const ear = agent("ear", { heard: s.register<(string | null)[]>([]) })
+    .workflows({
+      async listen(wf) {
+        for (let at = 0; at < 3; at += 1) {
+          const heard = await wf.wait(word, { timeout: "1h" });
+          await wf.tx(`note ${at}`, (state) => {
+            state.heard = [...state.heard, heard ?? null];
+          });
+        }
+      },
+    })
+    .handlers({
+      begin: (ctx) => ctx.start.listen(undefined, { id: "l" }),
+      say: (ctx, what: string) => ctx.notify("l", word, what),
+    });
+  await using mesh = await testMesh({ agents: [ear] });
+  const session = mesh.client.ear("e");
+  await session.begin();
+  await session.say("one");
+  await session.say("two");
+  await mesh.settle();
+  await mesh.advance("2h");
+  assert.deepEqual(mesh.state(ear, "e").heard, ["one", "two", null]);
+  assert.equal((await rejection(session.say("three"))).reason, "workflow_ended");
+});
+
+test("a race ends after a restart as it ended before", async () => {
+  const race = agent("race", { won: s.register<string[]>([]) })
+    .workflows({
+      async run(wf) {
+        const first = await Promise.race([
+          wf.wait(go).then(() => "signal"),
+          wf.sleep("late", "1h").then(() => "time"),
+        ]);
+        await wf.tx("first", (state) => {
+          state.won = [...state.won, first];
+        });
+        await wf.sleep("then", "1h");
+        return first;
+      },
+    })
+    .handlers({ go: (ctx) => ctx.notify("r", go) });
+  await using mesh = await testMesh({ agents: [race] });
+  const run = await mesh.client.race("r").$workflows.run.start(undefined, { id: "r" });
+  await mesh.advance("1h");
+  await mesh.client.race("r").go();
+  await mesh.settle();
+  mesh.kill();
+  await mesh.advance("1h");
+  assert.equal(await run.result(), "time");
+  assert.deepEqual(mesh.state(race, "r").won, ["time"]);
+});
+
+test("what a body draws is the same when it runs again", async () => {
+  const drawn: unknown[] = [];
+  const dice = agent("dice", {}).workflows({
+    async roll(wf) {
+      const rolled = [wf.now(), wf.random(), wf.uuid()];
+      await wf.run("first", () => drawn.push(rolled));
+      await wf.sleep("a while", "1h");
+      return rolled;
+    },
+  });
+  await using mesh = await testMesh({ agents: [dice] });
+  const run = await mesh.client.dice("d").$workflows.roll.start();
+  await mesh.settle();
+  mesh.kill();
+  await mesh.advance("1h");
+  assert.deepEqual(await run.result(), drawn[0]);
+});
+
+test("what is wrong with a step fails it, typed, and a body may go on from that", async () => {
+  const bad = agent("bad", { count: s.counter() }).workflows({
+    async all(wf) {
+      const problems: string[] = [];
+      const attempt = async (of: () => Promise<unknown>): Promise<void> => {
+        const error = await of().then(
+          () => "nothing",
+          (reason: unknown) => VodaError.from(reason),
+        );
+        problems.push(typeof error === "string" ? error : `${error.code} ${error.reason}`);
+      };
+      await attempt(() => wf.run("big", () => "x".repeat(200_000)));
+      await attempt(() => wf.run("big", () => "x"));
+      await attempt(() =>
+        wf.tx("throws", (state) => {
+          state.count.add(1);
+          throw new VodaError("out_of_range", "no", { reason: "mine" });
+        }),
+      );
+      // @ts-expect-error -- the types refuse it too
+      await attempt(() => wf.tx("waits", async () => 1));
+      await attempt(() => wf.sleep("", "1s"));
+      await attempt(() => wf.sleep("long", "1000000d"));
+      await attempt(() => wf.wait({} as never));
+      await attempt(() => wf.run("date", () => new Date()));
+      return problems;
+    },
+  });
+  await using mesh = await testMesh({ agents: [bad] });
+  const run = await mesh.client.bad("b").$workflows.all.start();
+  await mesh.settle();
+  assert.deepEqual(await run.result(), [
+    "resource_exhausted too_large",
+    "invalid_argument bad_request",
+    "out_of_range mine",
+    "invalid_argument bad_request",
+    "invalid_argument bad_request",
+    "invalid_argument bad_request",
+    "invalid_argument bad_request",
+    "internal invalid_result",
+  ]);
+  assert.equal(mesh.state(bad, "b").count, 0);
+});
+
+test("what clients send is looked at", async () => {
+  await using mesh = await testMesh({ agents: [shopOf(new Outside())] });
+  const { $workflows } = mesh.client.shop("a");
+  const unknown = await rejection(
+    (Reflect.get($workflows, "chekout") as typeof $workflows.checkout).start({ cents: 1 }),
+  );
+  assert.equal(unknown.reason, "workflow_not_found");
+  assert.match(unknown.message, /did you mean checkout/);
+  const large = await rejection($workflows.checkout.start({ cents: 1, more: "x".repeat(200_000) } as never));
+  assert.equal(large.reason, "too_large");
+  const run = await $workflows.checkout.start({ cents: 1 });
+  await mesh.settle();
+  for (let at = 0; at < 100; at += 1) await run.signal(go);
+  assert.equal((await rejection(run.signal(go))).reason, "workflows_full");
+  const plain = await mesh.fetch("http://mesh/agents/shop/a/_workflow", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: '{"due":["x","y"]}',
+  });
+  assert.equal(plain.status, 404, await plain.text());
+});
+
+test("a body says how far it is", async () => {
+  const job = agent("job", {}).workflows({
+    async work(wf) {
+      wf.status("half", 0.5);
+      await wf.wait(go);
+      wf.status("nearly");
+    },
+  });
+  await using mesh = await testMesh({ agents: [job] });
+  const run = await mesh.client.job("j").$workflows.work.start();
+  await mesh.settle();
+  const { id, ...status } = await run.status();
+  assert.deepEqual(status, {
+    workflow: "work",
+    phase: "waiting",
+    waitsFor: ["go"],
+    undoing: false,
+    text: "half",
+    progress: 0.5,
+  });
+  await run.signal(go);
+  await mesh.settle();
+  assert.deepEqual(await run.status(), {
+    id,
+    workflow: "work",
+    phase: "done",
+    waitsFor: [],
+    undoing: false,
+    text: "nearly",
+  });
+});
+
+test("steps side by side: what one of them did when another failed is undone", async () => {
+  const undone: string[] = [];
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const both = agent("both", {}).workflows({
+    async all(wf) {
+      await Promise.all([
+        wf.run("slow", () => promise, { undo: () => void undone.push("slow") }),
+        wf.run("bad", () => {
+          throw new VodaError("aborted", "bad luck");
+        }),
+      ]);
+    },
+  });
+  await using mesh = await testMesh({ agents: [both] });
+  const run = await mesh.client.both("b").$workflows.all.start();
+  await mesh.settle();
+  resolve();
+  await mesh.settle();
+  assert.equal((await rejection(run.result())).message, "bad luck");
+  assert.deepEqual(undone, ["slow"]);
+});

@@ -1,0 +1,105 @@
+// Workflows as their authors write them (docs/workflows.md).
+import type { Ctx, Logger, State } from "./context.ts";
+import type { Duration } from "./duration.ts";
+import type { Code } from "./error.ts";
+import type { IfJson, Json, Sent } from "./json.ts";
+import type { RunOp, RunOptions } from "./run.ts";
+import type { Schema } from "./schema.ts";
+import type { Signal } from "./workflow-start.ts";
+
+/** Options of a step of a workflow. */
+export interface WorkflowRunOptions<R> extends RunOptions {
+  /**
+   * Takes back what the step did, when the workflow fails or is cancelled later: the last step first. Given
+   * the result, and an `idempotencyKey` of its own.
+   */
+  readonly undo?: (result: R, op: RunOp) => unknown;
+}
+
+/** `wf.run`: as `ctx.run`, but that its result is kept until the workflow ends. */
+export type WorkflowRunFunction = <R>(
+  name: string,
+  perform: (op: RunOp) => R,
+  options?: WorkflowRunOptions<Sent<Awaited<R>>>,
+) => Promise<Sent<Awaited<R>>>;
+
+/** `wf.wait` */
+export interface WaitFunction {
+  <X>(signal: Signal<X>, options?: { readonly timeout?: undefined }): Promise<Sent<X>>;
+  /** `undefined` when the time is over. */
+  <X>(signal: Signal<X>, options: { readonly timeout: Duration }): Promise<Sent<X> | undefined>;
+}
+
+/**
+ * Context of a workflow. Its function is no turn: it may take days, and is run again from the top after
+ * whatever ended it; each step that was done gives its result again without being done. Each step has a
+ * name of its own.
+ */
+export interface WorkflowCtx<S extends Schema, W extends object = object> {
+  /** Of the workflow, in its session. */
+  readonly id: string;
+  /** Key of the session. */
+  readonly key: string;
+  /** Fires when the workflow is cancelled, and when the session leaves this node or memory. */
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  /** Milliseconds since 1970. The same again as far as steps are kept. */
+  now(): number;
+  /** A number of 0 up to, but not including, 1; the same as `now` is. */
+  random(): number;
+  /** A new random UUID; the same as `now` is. */
+  uuid(): string;
+  /**
+   * Does something outside of the session, at least once under one `idempotencyKey`, and not again once its
+   * result is kept.
+   */
+  readonly run: WorkflowRunFunction;
+  /**
+   * One turn of the session: what the function changes, sends and schedules is committed together with the
+   * step, once. The function answers at once: it may not be asynchronous. What it throws undoes the turn.
+   * `undo` is a turn too, when the workflow fails or is cancelled later.
+   */
+  tx<R>(
+    name: string,
+    change: (state: State<S>, ctx: Ctx<S, W>) => R & IfJson<R, unknown>,
+    options?: { readonly undo?: (state: State<S>, ctx: Ctx<S, W>) => void },
+  ): Promise<Sent<R>>;
+  /** Goes on after that time, or then; the session may sleep meanwhile. */
+  sleep(name: string, time: Duration | Date): Promise<void>;
+  /** The data of the next signal of that kind, also of one that came before. */
+  readonly wait: WaitFunction;
+  /** What people are told of it; `progress` is a number from 0 to 1. */
+  status(text: string, progress?: number): void;
+}
+
+/** Workflows by name: the context first, then at most one input. */
+export interface Workflows<C> {
+  readonly [name: string]: (wf: C, input: never) => unknown;
+}
+
+/** What becomes of a workflow. */
+export type WorkflowPhase = "running" | "waiting" | "done" | "failed" | "cancelled";
+
+/** What is known of a workflow. */
+export interface WorkflowStatus {
+  readonly id: string;
+  readonly workflow: string;
+  readonly phase: WorkflowPhase;
+  /** Signals and sleeps that it waits for. */
+  readonly waitsFor: readonly string[];
+  /** Whether what it did is being undone. */
+  readonly undoing: boolean;
+  readonly text?: string;
+  readonly progress?: number;
+  /** What it returned. */
+  readonly result?: Json;
+  /** Why it ended otherwise. */
+  readonly error?: WorkflowError;
+}
+
+/** How a workflow ended that returned nothing. */
+export interface WorkflowError {
+  readonly code: Code;
+  readonly reason: string;
+  readonly message: string;
+}

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ByteReader, ByteWriter } from "./bytes.ts";
+import { ByteReader, ByteWriter, utf8Length } from "./bytes.ts";
 
 test("what finish gave stays as it was, whatever is written after it", () => {
   const writer = new ByteWriter(16);
@@ -19,7 +19,7 @@ test("what finish gave stays as it was, whatever is written after it", () => {
 });
 
 test("a text is its UTF-8 after its length, whatever its size and its letters", () => {
-  for (const letter of ["a", "é", "€", "😀", "\ud800"]) {
+  for (const letter of ["a", "é", "€", "😀", "\ud800", "\udc00a"]) {
     for (const count of [0, 1, 31, 42, 43, 63, 64, 127, 128, 2048, 4096, 4097]) {
       const text = letter.repeat(count);
       const [plain, whole] = [new ByteWriter(1), new ByteWriter(1)];
@@ -31,6 +31,7 @@ test("a text is its UTF-8 after its length, whatever its size and its letters", 
       whole.u8(8);
       const bytes = whole.finish();
       assert.deepEqual(bytes, plain.finish(), `${count} of ${JSON.stringify(letter)}`);
+      assert.equal(utf8Length(text), new TextEncoder().encode(text).length);
       const reader = new ByteReader(bytes);
       reader.u8();
       assert.equal(reader.text(), text.toWellFormed());

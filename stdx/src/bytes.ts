@@ -23,6 +23,19 @@ let slabAt = 0;
 const textInPlaceMax = 4096;
 const lengthBytes = (length: number): number => (length < 0x80 ? 1 : 2);
 
+/** What `ByteWriter.text` writes of it, without the length before it. */
+export function utf8Length(text: string): number {
+  let bytes = text.length;
+  for (let i = 0; i < text.length; i += 1) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0x80) continue;
+    // the first of a pair counts one byte, and the second three, as each does that is alone
+    if (unit < 0x800) bytes += 1;
+    else if ((text.codePointAt(i) ?? 0) <= 0xffff) bytes += 2;
+  }
+  return bytes;
+}
+
 /** Memory for a finished result: of its own, or a part of the slab that small ones share. */
 function room(length: number): Uint8Array<ArrayBuffer> {
   if (length <= inlineBytesMax || length > slabShareMax) return new Uint8Array(length);

@@ -1,6 +1,6 @@
 export { AssertionError, assert, unreachable } from "./assert.ts";
 export { BoundedMap } from "./bounded-map.ts";
-export { ByteReader, ByteWriter, bytesEqual, DecodeError } from "./bytes.ts";
+export { ByteReader, ByteWriter, bytesEqual, DecodeError, utf8Length } from "./bytes.ts";
 export { type Clock, systemClock } from "./clock.ts";
 export { type Link, LinkedList } from "./linked-list.ts";
 export { NumberMap } from "./number-map.ts";

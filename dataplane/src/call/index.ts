@@ -40,6 +40,7 @@ export { onBusyOf } from "./on-busy.ts";
 export { asksMax, left, listOf, noAskedMethod, noMethod, shown, tooManyAsks } from "./refusals.ts";
 export {
   type Again,
+  againOf,
   bytesOfSends,
   type Due,
   decodeSends,
@@ -52,6 +53,7 @@ export {
   type Send,
   sendBytes,
   type Timing,
+  timerBytes,
   timersMax,
   turnSendsMax,
   writeSend,

@@ -1,6 +1,6 @@
 // What a turn sends to other sessions: it leaves with the turn's record, and nobody waits for what becomes
 // of it.
-import { ByteReader, ByteWriter, DecodeError } from "@voda/stdx";
+import { ByteReader, ByteWriter, DecodeError, utf8Length } from "@voda/stdx";
 import type { CronTime } from "./cron.ts";
 
 /** To a session of the sender's namespace; the input is JSON, or empty. */
@@ -44,12 +44,34 @@ export const timersMax = 4_096;
 /** Of a turn that sends nothing. */
 export const noSends: readonly Send[] = [];
 
-/** What one takes beside its body, roughly: three names and a place in the books. */
-const headBytes = 128;
+/** More than what a record takes of one beside its texts and its body: numbers and lengths. */
+const headBytes = 64;
 
-/** What it counts against the bounds: the same wherever it is counted. */
-export const sendBytes = ({ key, body }: Pick<Send, "key" | "body">): number =>
-  headBytes + key.length + body.length;
+const messageBytes = ({ agent, key, method, body }: Send): number =>
+  headBytes + utf8Length(agent) + utf8Length(key) + utf8Length(method) + body.length;
+
+/**
+ * What a timer counts against the bounds, at least what a record takes for it. One that comes again counts
+ * twice, because it is there beside the letter that it was last.
+ */
+export function timerBytes(timer: Send & { readonly id: string; readonly again: Again | undefined }): number {
+  const { id, again } = timer;
+  const calendar = again?.type === "cron" ? utf8Length(again.pattern) + utf8Length(again.zone) : 0;
+  return utf8Length(id) + calendar + (again === undefined ? 1 : 2) * messageBytes(timer);
+}
+
+/** When a timer is due after the first time, if it is. */
+export function againOf(due: Due): Again | undefined {
+  if (due.type === "cron") return { type: due.type, pattern: due.pattern, zone: due.zone };
+  return due.type === "every" ? { type: due.type, ms: due.ms } : undefined;
+}
+
+/** The same of a message, and of a timer that is set: wherever it is counted. */
+export function sendBytes(send: Send): number {
+  const { timing } = send;
+  if (timing === undefined) return messageBytes(send);
+  return timerBytes({ ...send, id: timing.id, again: againOf(timing.due) });
+}
 
 export const bytesOfSends = (sends: readonly Send[]): number =>
   sends.reduce((sum, send) => sum + sendBytes(send), 0);

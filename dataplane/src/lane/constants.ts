@@ -15,16 +15,16 @@ export const recordTurnsMax = 256;
 export const recordBytesMax = 512 * 1024;
 
 /**
- * Answers under keys and numbers remembered in a session, a client's last one included, until its pages are
- * incremental: a fold carries them all.
+ * Answers under keys and numbers remembered in a session, and clients, until its pages are incremental: a
+ * fold carries them all.
  */
 export const idsMax = 65_536;
 /**
- * Bytes of what is remembered, answers and the rest: with a snapshot in it, a fold stays below what the store
- * takes at once.
+ * Bytes of what is remembered, answers and the rest. With all else that a fold has at most it stays below
+ * what the store takes at once: a test adds all of it up.
  */
 export const storedBytesMax = 4 * 1024 * 1024;
-/** What an entry takes beside its answer: id, two hashes, position, time. */
+/** What an entry takes at most beside its answer: id, two hashes, position, time. */
 export const entryBytes = 64;
 /**
  * Answers kept no longer than this are for the proxy's own retries; when the table is full they give way to
@@ -85,6 +85,8 @@ export const seenMax = 32_768;
 export const foldRecordsMax = 512;
 /** Bytes of records after a fold until the next one. */
 export const foldBytesMax = 1024 * 1024;
+/** Names of pages that wait until a trim has passed them: beyond it no fold but one that lets some go. */
+export const retiredBytesMax = 384 * 1024;
 /** A snapshot of at most this size lies in the fold itself. */
 export const inlineBytesMax = 64 * 1024;
 

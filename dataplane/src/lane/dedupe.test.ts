@@ -100,7 +100,7 @@ test("an answer that a fold and the record after it both bring takes its room on
     store(table, 1, keptMs);
     answer(table, numbered(1, 7));
   }
-  assert.equal(table.bytes, 2 * (entryBytes + 10));
+  assert.equal(table.bytes, 3 * entryBytes + 20, "two answers and a client");
   assert.deepEqual([table.kept.size, table.numbered], [1, 1]);
 });
 
@@ -153,9 +153,9 @@ test("that bodies must go costs a store no more when many have gone", () => {
   assert.ok(table.bytes <= storedBytesMax);
 });
 
-test("as many clients as ids have their answers; then it is told when the first is forgotten", () => {
+test("half as many clients as ids have an answer each, which takes two places; then it is told when the first is forgotten", () => {
   const table = createDedupe();
-  for (let client = 1; client <= idsMax; client += 1) {
+  for (let client = 1; client <= idsMax / 2; client += 1) {
     assert.equal(roomFor(table, numbered(client, 1), 0, client), "room");
     answer(table, numbered(client, 1), client);
   }
@@ -171,7 +171,7 @@ test("of a client's numbers those that it still waits for are kept, and the tabl
     assert.equal(roomFor(table, numbered(1, seq, seq), 0, seq), "room");
     answer(table, numbered(1, seq, seq), seq);
   }
-  assert.deepEqual([table.numbered, table.bytes], [1, entryBytes + 10]);
+  assert.deepEqual([table.numbered, table.bytes], [1, 2 * entryBytes + 10]);
   assert.equal(findAnswer(table, numbered(1, last), last)?.type, "answer");
   assert.deepEqual(findAnswer(table, numbered(1, 5), last), { type: "past" });
   assert.equal(findAnswer(table, numbered(1, last + 1), last), undefined);
@@ -224,7 +224,7 @@ test("what a fold carries on is in the order of the lane, without what is over",
 
 test("numbered answers take places from brief ids too", () => {
   const table = createDedupe();
-  for (let number = 1; number < idsMax; number += 1) store(table, number, briefMs);
+  for (let number = 1; number < idsMax - 1; number += 1) store(table, number, briefMs);
   answer(table, numbered(1, 0));
   assert.notEqual(find(table, 1), undefined);
   answer(table, numbered(1, 1));

@@ -92,7 +92,7 @@ function findNumbered(table: Dedupe, id: CallId & { type: "numbered" }, nowMs: n
  */
 export function roomFor(table: Dedupe, id: AnsweredId, running: number, nowMs: number): "room" | number {
   if (id.type === "numbered") return roomForNumber(table, id, running, nowMs);
-  return id.keepMs <= briefKeepMs ? "room" : roomBeside(table, running, nowMs);
+  return id.keepMs <= briefKeepMs ? "room" : roomBeside(table, 2 * running + 1, nowMs);
 }
 
 function roomForNumber(
@@ -106,19 +106,19 @@ function roomForNumber(
   const lowest = Math.max(id.lowest, table.clients.get(key)?.lowest ?? 0);
   // too far beyond the lowest: the client has more calls open than are remembered, and must get answers first
   if (!isCallNumber(id.seq, lowest)) return retryAfterMs;
-  return roomBeside(table, running, nowMs);
+  return roomBeside(table, 2 * running + 2, nowMs);
 }
 
-/** A client is never without an answer, so `idsMax` bounds clients too. */
-function roomBeside(table: Dedupe, running: number, nowMs: number): "room" | number {
-  if (fits(table, running)) return "room";
+/** `places`: of the calls that run, each of which may be the first of a client, and of the new one. */
+function roomBeside(table: Dedupe, places: number, nowMs: number): "room" | number {
+  if (fits(table, places)) return "room";
   dropExpired(table, nowMs);
-  return fits(table, running) ? "room" : untilExpiry(table, nowMs);
+  return fits(table, places) ? "room" : untilExpiry(table, nowMs);
 }
 
-/** Brief ids give way. */
-const fits = ({ kept, numbered }: Dedupe, running: number): boolean =>
-  kept.size + numbered + running < idsMax;
+/** Brief ids give way. A client takes a place beside its answers. */
+const fits = ({ kept, numbered, clients }: Dedupe, places: number): boolean =>
+  kept.size + numbered + clients.size + places <= idsMax;
 
 const untilExpiry = (table: Dedupe, nowMs: number): number =>
   Math.max(retryAfterMs, Math.min(table.expiresAtMs - nowMs, clientKeepMs));
@@ -182,7 +182,7 @@ function putNumbered(
 ): void {
   const key = idText(client);
   const known = table.clients.get(key) ?? { client, lowest: 0, usedAtMs, answers: new Map() };
-  table.clients.delete(key);
+  if (!table.clients.delete(key)) table.bytes += entryBytes;
   table.clients.set(key, known);
   known.lowest = Math.max(known.lowest, lowest);
   known.usedAtMs = Math.max(known.usedAtMs, usedAtMs);
@@ -200,7 +200,7 @@ function putNumbered(
 const sizeOf = (entry: StoredAnswer | NumberedAnswer): number => entryBytes + (entry.answer?.length ?? 0);
 
 function dropOverflow(table: Dedupe): void {
-  const size = (): number => table.kept.size + table.brief.size + table.numbered;
+  const size = (): number => table.kept.size + table.brief.size + table.numbered + table.clients.size;
   while (size() > idsMax && table.oldest < table.order.length) dropOldest(table);
   if (table.order.length > 2 * idsMax) compact(table);
   // the entry stays without its body: a retry learns that the call was done, and is not run again
@@ -244,6 +244,7 @@ function dropExpired(table: Dedupe, nowMs: number): void {
     }
     for (const entry of client.answers.values()) removeNumbered(table, client, entry);
     table.clients.delete(key);
+    table.bytes -= entryBytes;
   }
   table.expiresAtMs = next;
 }

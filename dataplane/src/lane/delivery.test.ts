@@ -22,6 +22,7 @@ import {
   endPatienceMs,
   letterLifeMs,
   lettersPerMsMax,
+  recordTurnsMax,
   redeliverMinMs,
   rejectedRetryMs,
   resendMinMs,
@@ -464,6 +465,14 @@ test("a letter that was taken is not given up; one that was not never will be", 
   ]);
   assert.deepEqual(typesOf(rig.step(sealOf(23, 8))), ["fail"]);
   assert.deepEqual(typesOf(rig.invoke(letterOf(24, 9))), ["run"], "the next one is another");
+});
+
+test("letters that are given up go by records of a bounded size", () => {
+  const rig = createRig().owner();
+  const first = rig.step(sealOf(1_000, 7));
+  for (let i = 1; i <= recordTurnsMax + 5; i += 1) rig.step(sealOf(1_000 + i, 7 + i));
+  const next = rig.accept(first);
+  assert.equal(all(rig.accept(next), "fail").length, recordTurnsMax);
 });
 
 test("a letter whose copy runs is given up when that has ended without it", () => {

@@ -2,9 +2,10 @@
 // (PROTOCOL.md 5.6).
 
 import type { PageName } from "@voda/proto/wire";
-import { foldBytesMax, foldRecordsMax, inlineBytesMax, trimDelayMs } from "./constants.ts";
+import { ByteWriter } from "@voda/stdx";
+import { foldBytesMax, foldRecordsMax, inlineBytesMax, retiredBytesMax, trimDelayMs } from "./constants.ts";
 import type { FoldRecord } from "./record.ts";
-import type { PageEntry, RetiredPages, TrimMark } from "./record-fold.ts";
+import { type PageEntry, type RetiredPages, type TrimMark, trimsPart } from "./record-fold.ts";
 import type { Base } from "./replay.ts";
 import type { Page } from "./types.ts";
 import type { RecordId } from "./words.ts";
@@ -81,6 +82,7 @@ export interface Fold {
   nextPage: number;
   trim: TrimMark | undefined;
   retired: readonly RetiredPages[];
+  retiredBytes: number;
   /** Sequence of the first record that replay needs. */
   from: number;
   /** Records after the last fold. */
@@ -102,6 +104,7 @@ export function openFold({ fold, from, tailRecords, tailBytes }: Base): Fold {
     nextPage: 0,
     trim: record?.trim,
     retired: record?.retired ?? [],
+    retiredBytes: record === undefined ? 0 : bytesOfTrims(record),
     from,
     tailRecords,
     tailBytes,
@@ -221,9 +224,20 @@ export function acceptFold(fold: Fold, record: FoldRecord, seq: number, nowMs: n
   fold.table = record.table;
   fold.trim = record.trim;
   fold.retired = record.retired;
+  fold.retiredBytes = bytesOfTrims(record);
   fold.making = { stage: "none" };
   fold.tailRecords = 0;
   fold.tailBytes = 0;
+}
+
+/** Whether the next fold has room for names of pages more, or lets some go. */
+export const hasRoomToRetire = (fold: Fold, storeMs: number, trimDelayMs: number): boolean =>
+  fold.retiredBytes < retiredBytesMax || planTrim(fold, storeMs, trimDelayMs).below !== undefined;
+
+function bytesOfTrims(record: FoldRecord): number {
+  const writer = new ByteWriter(64);
+  trimsPart.write(writer, record);
+  return writer.length;
 }
 
 /** All pages that the session has in the store. */

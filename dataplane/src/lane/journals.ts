@@ -1,6 +1,6 @@
 // What turns have done outside of the session and must not do again: by turn, until it takes place, or nobody
 // can have it run again any more (docs/effects.md).
-import { ByteWriter, bytesEqual } from "@voda/stdx";
+import { ByteWriter, bytesEqual, utf8Length } from "@voda/stdx";
 import { type CallHead, journalBytesMax, type Recalled, turnJournalBytesMax } from "../call/index.ts";
 import { writeTurn } from "./asks.ts";
 import { entryBytes } from "./constants.ts";
@@ -133,8 +133,9 @@ export function hasRoom(journals: Journals, turn: Uint8Array, nowMs: number): bo
 
 /** What an entry counts against the bounds. */
 export const bytesOf = ({ name, result, drawn }: Pick<JournalEntry, "name" | "result" | "drawn">): number =>
-  entryBytes + name.length + result.length + timeBytes * drawn.times.length;
-const timeBytes = 6;
+  entryBytes + utf8Length(name) + result.length + timeBytes * drawn.times.length;
+/** As long as a number can be: handlers may have clocks of their own. */
+const timeBytes = 8;
 
 /** It may not begin yet. */
 export function addWaiting(journals: Journals, one: TurnStep): void {

@@ -31,9 +31,13 @@ export function accept(orders: Orders, control: CallHead, nowMs: number): void {
   orders.endFromMs ??= nowMs;
 }
 
-/** Takes out the waiting ones that match. */
-export function takeOrders(orders: Orders, isMeant: (control: CallHead) => boolean): CallHead[] {
-  const taken = orders.waiting.filter(isMeant);
-  if (taken.length > 0) orders.waiting = orders.waiting.filter((control) => !isMeant(control));
-  return taken;
+/** Takes out the waiting ones that match, the first `most` of them. */
+export function takeOrders(
+  orders: Orders,
+  isMeant: (control: CallHead) => boolean,
+  most = Number.POSITIVE_INFINITY,
+): CallHead[] {
+  const taken = new Set(orders.waiting.filter(isMeant).slice(0, most));
+  if (taken.size > 0) orders.waiting = orders.waiting.filter((control) => !taken.has(control));
+  return [...taken];
 }

@@ -1,6 +1,7 @@
 // Letters that their senders give up: only this session can say that one was not taken, and see to it that it
 // never will be. So neither clocks nor copies that are late matter (PROTOCOL.md 6.2).
 import type { CallHead } from "../call/index.ts";
+import { recordTurnsMax } from "./constants.ts";
 import { callText } from "./dedupe.ts";
 import type { Activation, Lane, Step } from "./lane.ts";
 import { takeOrders } from "./orders.ts";
@@ -24,9 +25,9 @@ export function answerSeals(step: Step, { orders, seen }: Activation): void {
 export const hasSeals = (lane: Lane, { orders }: Activation): boolean =>
   orders.waiting.some((one) => isReady(lane, one));
 
-/** They are carried out when the record is accepted. */
+/** They are carried out when the record is accepted; as many as it may have turns. */
 export const takeSeals = (lane: Lane, { orders }: Activation): CallHead[] =>
-  takeOrders(orders, (one) => isReady(lane, one));
+  takeOrders(orders, (one) => isReady(lane, one), recordTurnsMax);
 
 /** As the record has them. */
 export const sealed = (seals: readonly CallHead[], usedAtMs: number): SeenMark[] =>

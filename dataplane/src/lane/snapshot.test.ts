@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
 import { all, callOf, createRig, me, one, type Rig, sixteen, typesOf } from "../../test/lane-rig.ts";
-import { recordBytesMax, rejectedRetryMs } from "./constants.ts";
+import { recordBytesMax, rejectedRetryMs, retiredBytesMax } from "./constants.ts";
 import { foldBoundsOf } from "./fold.ts";
 import { decodeRecord, type FoldRecord } from "./record.ts";
 import type { LaneEffect, Page } from "./types.ts";
@@ -116,6 +116,16 @@ test("a fold whose pages took long covers less than its predecessor, and says so
   rig.step({ type: "pages_written", token: one(writing, "writePages").token });
   const fold = foldIn(rig.accept(flight));
   assert.deepEqual([fold.covers, fold.whole, fold.n], [2, false, 4]);
+});
+
+test("with too many names of pages that wait for a trim, the next fold is one that lets some of them go", () => {
+  const rig = createRig({ folds: { ...folds, trimDelayMs: 60_000 } }).owner();
+  commit(rig, 2);
+  rig.accept(rig.cut());
+  rig.activation.fold.retiredBytes = retiredBytesMax;
+  commit(rig, 3);
+  assert.deepEqual(typesOf(commit(rig, 4)), ["reply"], "its tail is long");
+  assert.deepEqual(typesOf(rig.wait(60_000)), ["cut"]);
 });
 
 test("unchanged pages keep their names, and pages that no fold names are deleted after the trim", () => {

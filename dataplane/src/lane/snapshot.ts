@@ -7,6 +7,7 @@ import {
   type Cut,
   cover,
   type Fold,
+  hasRoomToRetire,
   namePages,
   planTrim,
   ready,
@@ -35,7 +36,7 @@ function advance(step: Step, activation: Activation): void {
   const { making } = fold;
   // names carry the epoch: only a durable claim makes it ours alone
   if (tip.claim !== "owner" || !verification.verified) return;
-  if (making.stage === "none" && wantsFold(step.lane, activation)) {
+  if (making.stage === "none" && wantsFold(step, activation)) {
     askCut(fold);
     step.out.push({ type: "cut", activation: activation.number });
   } else if (making.stage === "cut" && step.world.monotonicMs >= making.retryAtMs) {
@@ -47,11 +48,12 @@ function advance(step: Step, activation: Activation): void {
  * Before sleep always, even after no new record: a lane that ends with a released fold is woken by one read.
  * Else when the tail is long enough to slow a wake down.
  */
-function wantsFold({ folds }: Lane, activation: Activation): boolean {
+function wantsFold({ lane: { folds }, world }: Step, activation: Activation): boolean {
   const { orders, fold } = activation;
   if (orders.closing === "sleep") return isQuiet(activation);
   if (orders.closing === "end") return false;
-  return fold.tailRecords >= folds.foldRecordsMax || fold.tailBytes >= folds.foldBytesMax;
+  const isLong = fold.tailRecords >= folds.foldRecordsMax || fold.tailBytes >= folds.foldBytesMax;
+  return isLong && hasRoomToRetire(fold, world.storeMs, folds.trimDelayMs);
 }
 
 function writePages({ lane, world, out }: Step, { fold, tip }: Activation, cut: Cut): void {

@@ -2,12 +2,13 @@
 // like any other, in the record that takes it from the table or says when it is due next.
 import {
   type Again,
+  againOf,
   isAtOnce,
   nextCronMs,
   outboxMessagesMax,
   type Send,
-  sendBytes,
   type Timing,
+  timerBytes,
 } from "../call/index.ts";
 import { cronFiredMax, timersFiredMax } from "./constants.ts";
 import { type Outbox, startNumbers } from "./outbox.ts";
@@ -41,11 +42,11 @@ export function applyTimers(timers: Timers, changes: readonly TimerChange[]): vo
   for (const change of changes) {
     const id = change.type === "set" ? change.timer.id : change.id;
     const before = timers.table.get(id);
-    if (before !== undefined) timers.bytes -= sendBytes(before);
+    if (before !== undefined) timers.bytes -= timerBytes(before);
     timers.table.delete(id);
     if (change.type === "gone") continue;
     timers.table.set(id, change.timer);
-    timers.bytes += sendBytes(change.timer);
+    timers.bytes += timerBytes(change.timer);
   }
 }
 
@@ -72,11 +73,6 @@ function dueOf({ due }: Timing, nowMs: number): number | undefined {
   if (due.type === "never") return undefined;
   if (due.type === "cron") return due.firstMs;
   return due.type === "at" ? due.ms : nowMs + due.ms;
-}
-
-function againOf({ due }: Timing): Again | undefined {
-  if (due.type === "cron") return { type: due.type, pattern: due.pattern, zone: due.zone };
-  return due.type === "every" ? { type: due.type, ms: due.ms } : undefined;
 }
 
 /** What the next record says of timers, and the letters that it holds after those of its turns. */
@@ -132,7 +128,16 @@ function noteSend(
 ): void {
   const { id } = timing;
   const dueMs = dueOf(timing, nowMs);
-  const timer = dueMs !== undefined && { id, agent, key, method, body, dueMs, again: againOf(timing), n: 0 };
+  const timer = dueMs !== undefined && {
+    id,
+    agent,
+    key,
+    method,
+    body,
+    dueMs,
+    again: againOf(timing.due),
+    n: 0,
+  };
   changes.set(id, timer ? { type: "set", timer } : { type: "gone", id });
 }
 

@@ -71,8 +71,7 @@ test("a session with a full outbox sends nothing more until some of it is over",
 
 test("the bytes of an outbox are bounded too", () => {
   const room = new OutboxRoom(() => nowMs);
-  const { key } = message(0);
-  const bytes = sendBytes({ key, body: new Uint8Array(1_000) });
+  const bytes = sendBytes({ ...message(0), body: new Uint8Array(1_000) });
   room.change({ way: "found", messages: 1, timers: 0, bytes: outboxBytesMax - bytes });
   const turn = aTurn();
   room.add(turn, message(1_000));

@@ -3,10 +3,17 @@ import { mkdirSync, mkdtempSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { setImmediate as turnOfLoop } from "node:timers/promises";
 import { storeErrorMsMax } from "@voda/net";
 import { type Clock, systemClock } from "@voda/stdx";
 import { leakCheck, type Nats, startNats, startProcess, waitUntil } from "@voda/test/kit";
-import { type Commit, openCommit } from "../commit/index.ts";
+import {
+  type AppendDone,
+  type AppendOutcome,
+  type AppendRequest,
+  type Commit,
+  openCommit,
+} from "../commit/index.ts";
 import { type Connection, openConnection, openRequests } from "../nats/index.ts";
 import { createStreams } from "../store/index.ts";
 import {
@@ -214,6 +221,41 @@ test("a window that ended by either clock opens again with the next renewal, in 
   await waitUntil(() => events.some((event) => event.type === "renewed"), "the lease is renewed");
   assert.ok(membership.leaseLeftMs() > 0);
   assert.equal(membership.incarnation(), incarnation);
+});
+
+test("a lease is renewed as soon as the connection is back: it has not the time for another second", async (t) => {
+  const { node, server } = await rig(t);
+  const { commit, connection } = await node("a");
+  const appends = t.mock.method(commit, "append");
+  const back = Promise.withResolvers<number>();
+  connection.onEvent(({ type }) => {
+    if (type === "reconnected") back.resolve(appends.mock.callCount());
+  });
+  await server.kill9();
+  await server.restart();
+  const before = await back.promise;
+  await turnOfLoop();
+  assert.equal(appends.mock.callCount() - before, 1);
+});
+
+test("a renewal whose answer was lost is found, and the next one follows at once", async (t) => {
+  const { node } = await rig(t);
+  const { commit } = await node("a");
+  const outcomes: string[] = [];
+  const atMs: number[] = [];
+  const append = commit.append.bind(commit);
+  t.mock.method(commit, "append", (request: AppendRequest, done: AppendDone) => {
+    atMs.push(performance.now());
+    append(request, (outcome) => {
+      const told: AppendOutcome = outcomes.length === 0 ? { type: "unanswered" } : outcome;
+      outcomes.push(told.type);
+      done(told);
+    });
+  });
+  await waitUntil(() => outcomes.length >= 3, "three renewals are over");
+  assert.deepEqual(outcomes.slice(0, 3), ["unanswered", "refused", "acked"]);
+  const [, second = 0, third = 0] = atMs;
+  assert.ok(third - second < leaseRenewMs, `the one that was refused and the next: ${third - second} ms`);
 });
 
 test("nodes whose wall clocks differ by minutes, or step back, agree on the time, and keep their leases", async (t) => {

@@ -129,14 +129,17 @@ class LeasedMembership implements Membership {
   #isDoubted = false;
   #isWallOff = false;
   #isUnnoted = false;
+  /** Ends the pause before the next renewal. */
+  #renewNow: () => void = () => undefined;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
-    this.#stopListening = options.requests.connection.onEvent(() => {
+    this.#stopListening = options.requests.connection.onEvent(({ type }) => {
       // the server may have lost entries, and give their sequences out again
       this.#news = 1;
       this.#acked = undefined;
       this.#stored = undefined;
+      if (type === "reconnected") this.#renewNow();
     });
   }
 
@@ -236,10 +239,15 @@ class LeasedMembership implements Membership {
     );
   }
 
-  /** One renewal each second until the end; nobody else changes the lease but to end it. */
+  /**
+   * One renewal each second until the end, and one as soon as the connection is back: the lease may not live
+   * for another second. Nobody else changes it but to end it.
+   */
   async #renew(): Promise<void> {
     let succeeds = "";
-    while (await this.#pause(leaseRenewMs)) {
+    let pauseMs = leaseRenewMs;
+    while (await this.#pause(pauseMs, (wake) => (this.#renewNow = wake))) {
+      pauseMs = leaseRenewMs;
       const sentAt = instantOf(this.#options.clock);
       const outcome = await this.#put(this.#incarnation, succeeds, this.#revision);
       if (this.#closing.signal.aborted) return;
@@ -249,7 +257,10 @@ class LeasedMembership implements Membership {
         // no answer is no news: the next renewal expects the same revision, and is refused if this one came
         // through
       } else if (outcome.type === "refused") {
+        const before = this.#revision;
         succeeds = await this.#settle(succeeds);
+        // nobody knows when the one that was found was stored: it opens no window
+        if (this.#revision !== before) pauseMs = 0;
       }
     }
   }
@@ -421,8 +432,8 @@ class LeasedMembership implements Membership {
     for (const listener of this.#listeners) listener(event);
   }
 
-  /** False when the membership is closing. */
-  async #pause(ms: number): Promise<boolean> {
+  /** False when the membership is closing. `onPause` gets the way to end it early. */
+  async #pause(ms: number, onPause?: (end: () => void) => void): Promise<boolean> {
     const { signal } = this.#closing;
     if (signal.aborted) return false;
     await new Promise<void>((resolve) => {
@@ -433,6 +444,7 @@ class LeasedMembership implements Membership {
       };
       const timer = setTimeout(done, ms);
       signal.addEventListener("abort", done);
+      onPause?.(done);
     });
     return !signal.aborted;
   }

@@ -4,7 +4,7 @@ import { createInbox, type Msg, type MsgHdrs } from "@nats-io/transport-node";
 import { noResponders } from "@voda/proto/wire";
 import { assert } from "@voda/stdx";
 import { rethrown } from "./connection.ts";
-import { type Requests, readTimeoutMs, StoreError } from "./requests.ts";
+import { connectionLost, type Requests, readTimeoutMs, StoreError } from "./requests.ts";
 
 /** A message as it lies in its stream. */
 export interface StoredMessage {
@@ -116,11 +116,15 @@ export function directBatch(requests: Requests, { stream, filter, seq, count }: 
     const messages: StoredMessage[] = [];
     const settle = (how: () => void): void => {
       clearTimeout(timer);
+      stopListening();
       subscription.unsubscribe();
       how();
     };
     const failed = (why: string): void => settle(() => reject(new StoreError(`${subject}: ${why}`)));
     const timer = setTimeout(() => failed(`no answer in ${readTimeoutMs} ms`), readTimeoutMs);
+    const stopListening = connection.onEvent(({ type }) => {
+      if (type === "disconnected") failed(connectionLost);
+    });
     const inbox = createInbox();
     const subscription = connection.nats.subscribe(inbox, {
       callback: rethrown((error, message) => {

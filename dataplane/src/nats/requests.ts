@@ -13,6 +13,8 @@ export class StoreError extends Error {
 
 /** Answers later than this count as none. */
 export const readTimeoutMs = 2_000;
+/** A server that comes back knows nothing of what was asked on the connection before. */
+export const connectionLost = "the connection to NATS was lost";
 /** Requests without an answer; more fail at once. */
 export const requestsMax = 65_536;
 const sweepMs = 250;
@@ -62,6 +64,10 @@ export function openRequests(connection: Connection, clock: Clock): Requests {
     timer = slots.size > 0 ? setTimeout(sweep, sweepMs) : undefined;
   };
 
+  const stopListening = connection.onEvent(({ type }) => {
+    if (type === "disconnected") fail(connectionLost, () => true);
+  });
+
   return {
     connection,
     ask(subject, body, headers) {
@@ -82,6 +88,7 @@ export function openRequests(connection: Connection, clock: Clock): Requests {
     },
     [Symbol.dispose]() {
       clearTimeout(timer);
+      stopListening();
       subscription.unsubscribe();
       fail("the store is closed", () => true);
     },

@@ -42,7 +42,10 @@ export const orderAt = (bank: Bank) =>
         ctx.state.status = "placed";
         return ctx.start.checkout({ cents }, { id: "checkout" });
       },
-      pack: (ctx, parcel: string) => ctx.notify("checkout", packed, { parcel }),
+      pack(ctx, parcel: string) {
+        ctx.notify("checkout", packed, { parcel });
+        return { parcel };
+      },
     });
 
 export const order = orderAt(pretendBank());

@@ -1,4 +1,4 @@
-// The tests in docs/testing.md pass as they stand, and its table has all that a test mesh has.
+// The tests in docs/testing.md and docs/workflows.md pass as they stand, and the table of the first has all that a test mesh has.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -18,20 +18,21 @@ before(() => {
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-test("the tests of the page pass", async () => {
+test("the tests of the pages pass", async () => {
+  const pages = [page, "docs/workflows.md"];
   const files = typescriptFiles().filter(
-    ({ path, block }) => block.document === page || path === "counter.ts",
+    ({ path, block }) => pages.includes(block.document) || path === "counter.ts",
   );
   for (const { path, block } of files) writeFileSync(join(folder, path), block.text);
   const tests = files.map(({ path }) => path).filter((path) => path.endsWith(".test.ts"));
-  assert.equal(tests.length, 3);
+  assert.equal(tests.length, 4);
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   const { stdout } = await promisify(execFile)(
     process.execPath,
     ["--test", "--test-isolation=none", "--test-reporter=tap", ...tests],
     { cwd: folder, env },
   );
-  assert.match(stdout, /^# pass 3$/m);
+  assert.match(stdout, /^# pass 4$/m);
 });
 
 test("the table has every member of a test mesh", async () => {

@@ -297,6 +297,8 @@ test("options that are unknown, malformed or out of range are refused with the v
   refused({ idle: Number.NaN }, /is not a duration/);
   refused({ idle: "8d" }, /agent a: idle of "8d" is out of range: 10ms to 7d/);
   refused({ maxTurn: 0 }, /agent a: maxTurn of 0 is out of range/);
+  refused({ dedupe: null }, /agent a: dedupe of null is not a duration/);
+  refused({ place: { diskMiB: null } }, /agent a: place.diskMiB of null is not a whole number/);
   refused({ dedupe: "2d" }, /agent a: dedupe of "2d" is out of range/);
   refused({ maxQueue: 0 }, /agent a: maxQueue of 0 is not a whole number of 1 to 65536/);
   refused({ maxQueue: "8" }, /maxQueue of 8 is not a whole number/);
@@ -432,14 +434,34 @@ test("an initial value must be JSON and is kept as a frozen copy", () => {
   assert.throws(() => Object.assign(field?.initial ?? {}, { tags: [] }), TypeError);
   const cycle: unknown[] = [];
   cycle.push(cycle);
+  class Meter {
+    readonly value = 1;
+  }
+  const schema = { "~standard": { version: 1, vendor: "test", validate: () => ({ value: 1 }) } };
   const bad: [unknown, RegExp][] = [
+    [
+      schema,
+      /^TypeError: s\.register with a schema needs the value that a new session has too: s\.register\(/,
+    ],
     [undefined, /it is of type undefined/],
     [{ a: [1n] }, /it.a\[0\] is of type bigint/],
-    [new Date(), /it is not a plain object/],
+    [new Date(), /it is Date, not a plain object/],
+    [{ at: [new Meter()] }, /it\.at\[0\] is of class Meter, not a plain object/],
     [{ n: Number.NaN }, /it.n is NaN/],
     [cycle, /it\[0\] is it again: what holds itself has no JSON/],
   ];
   for (const [value, message] of bad) assert.throws(() => s.register(value), message);
+});
+
+test("a VodaError refuses what it would not carry", () => {
+  assert.throws(
+    () => new VodaError("not_found", "m", untyped({ reson: "x" })),
+    /^TypeError: VodaError option "reson" is unknown \(did you mean reason\?\)/,
+  );
+  assert.throws(
+    () => new VodaError("not_found", untyped({ a: 1 })),
+    /^TypeError: the message of a VodaError is text; other facts go into its details$/,
+  );
 });
 
 test("a VodaError derives retryable from code, reason and retry time", () => {

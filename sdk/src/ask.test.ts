@@ -4,6 +4,7 @@ import { gather } from "../test/gather.ts";
 import type { CalledAgent } from "./agent-types.ts";
 import { type AskRequest, askFunction } from "./ask.ts";
 import { agent, VodaError } from "./index.ts";
+import { jsonProblem, sentProblem } from "./json.ts";
 
 const counter = agent("counter").handlers({ add: (_ctx, by: number) => by, get: () => 0 });
 
@@ -24,6 +25,18 @@ test("an ask says whom, what and for how long, and gives what its host gives", a
     { agent: "counter", key: "a/b", method: "add", body: "3", timeoutMs: 2_000 },
     { agent: "counter", key: "k", method: "get", body: undefined, timeoutMs: undefined },
   ]);
+});
+
+test("the session that is asked is no value: its method was forgotten", () => {
+  const { ask } = asking();
+  const session = ask(counter, "k");
+  const words = "which JSON does not have; send what a method of it gives: call one";
+  assert.equal(sentProblem({ of: [session] }, "it"), `it.of[0] is Session, ${words}`);
+  assert.equal(jsonProblem(session), "it is Session, not a plain object");
+  assert.throws(
+    () => String(session),
+    /^TypeError: a session is neither text nor number: call a method of it$/,
+  );
 });
 
 test("the session that is asked is no promise", async () => {

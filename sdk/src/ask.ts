@@ -3,6 +3,7 @@ import { identifierProblem } from "@voda/proto/name";
 import type { CalledAgent } from "./agent-types.ts";
 import { type Duration, durationMs } from "./duration.ts";
 import { VodaError } from "./error.ts";
+import type { Called } from "./json.ts";
 import { rpcNameProblem } from "./name.ts";
 import { refuseUnknown, turnRange } from "./options.ts";
 import { badRequest, bodyOf, checkKey, type Input, type Output, properties } from "./session.ts";
@@ -16,7 +17,7 @@ export interface AskOptions {
 /** The handlers of an agent as other agents ask them, internal ones too. */
 export type AskSession<D extends CalledAgent> =
   D extends CalledAgent<infer H>
-    ? { readonly [K in keyof H]: (...input: Input<H[K]>) => Output<H[K]> }
+    ? { readonly [K in keyof H]: (...input: Input<H[K]>) => Output<H[K]> } & Called
     : never;
 
 /** `ctx.ask` */

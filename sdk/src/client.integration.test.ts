@@ -464,6 +464,8 @@ test("bad options are refused at once", () => {
   refused({ url: "ftp://a" }, /url of "ftp:\/\/a" is neither/);
   refused({}, /url of undefined is neither/);
   refused({ url, token: "x" }, /client option "token" is unknown/);
+  refused({ ulr: url }, /client option "ulr" is unknown \(did you mean url\?\)/);
+  refused(url, /^TypeError: createClient takes an object: createClient\(\{ url \}\)$/);
   refused({ url, namespace: "A" }, /namespace "A" is not a name/);
   refused({ url, timeout: "2 s" }, /timeout of "2 s" is not a duration/);
   refused({ url, retry: { attempts: 0 } }, /retry.attempts of 0 is not a whole number of 1 to 100/);
@@ -472,6 +474,7 @@ test("bad options are refused at once", () => {
   refused({ url, headers: { "Idempotency-Key": "x" } }, /header idempotency-key is the client's own/);
   const session = createClient<typeof config>({ url }).counter("k");
   assert.throws(() => session.$with(untyped({ ack: 1 })), /call option "ack" is unknown/);
+  assert.throws(() => session.$with(untyped({ signal: 5 })), /^TypeError: signal of type number is none/);
   assert.throws(() => session.$with({ timeout: 0 }), /timeout of 0 is out of range/);
   assert.throws(() => session.$with({ id: "a b" }), /id of "a b" is not 1 to 256 visible ASCII/);
 });

@@ -115,6 +115,7 @@ const idempotencyKeyText = /^[\x21-\x7e]{1,256}$/;
 export function createClient<C extends { readonly agents: readonly AnyAgent[] }>(
   options: ClientOptions,
 ): Client<C> {
+  if (typeof options === "string") throw new TypeError("createClient takes an object: createClient({ url })");
   const endpoint = endpointOf(options);
   const timeoutMs = durationMs("timeout", options.timeout ?? timeoutDefault, timeoutRange);
   const settings: Settings = {
@@ -181,6 +182,8 @@ function changed(settings: Settings, options: CallOptions): Settings {
   const { id = settings.id, signal = settings.signal } = options;
   if (id !== undefined && !idempotencyKeyText.test(id))
     throw new TypeError(`id of ${JSON.stringify(id.slice(0, 80))} is not 1 to 256 visible ASCII characters`);
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new TypeError(`signal of type ${typeof signal} is none: take that of an AbortController`);
   const timeoutMs =
     options.timeout === undefined ? settings.timeoutMs : durationMs("timeout", options.timeout, timeoutRange);
   return { id, timeoutMs, signal, headers: withHeaders(settings.headers, options.headers) };

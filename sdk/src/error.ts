@@ -1,6 +1,7 @@
 // The one error of voda, in handlers and in clients.
 import { type Code, isRetryable, type Reason } from "@voda/proto/wire";
 import { type Duration, durationMs } from "./duration.ts";
+import { refuseUnknown } from "./options.ts";
 
 export type { Code, Reason };
 
@@ -30,6 +31,7 @@ export interface VodaErrorOptions {
 const brand = Symbol.for("voda.error");
 /** The longest that a caller may be told to wait. */
 export const retryAfterMsMax = 86_400_000;
+const optionNames: ReadonlySet<string> = new Set(["reason", "retryAfter", "details", "cause"]);
 const retryAfterRange = { minMs: 0, maxMs: retryAfterMsMax };
 
 /**
@@ -57,7 +59,11 @@ export class VodaError extends Error {
   /** Facts for programs: names and values. Empty when there are none. */
   readonly details: Readonly<Record<string, string>>;
 
+  /** @throws TypeError or RangeError for what is no message, or a bad option */
   constructor(code: Code, message: string, options: VodaErrorOptions = {}) {
+    if (typeof message === "object")
+      throw new TypeError("the message of a VodaError is text; other facts go into its details");
+    refuseUnknown("VodaError option", options, optionNames);
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.reason = options.reason ?? "user";

@@ -14,6 +14,7 @@ test("what JSON would change is named with its path and what to send instead", (
       { at: [{ when: new Date(0) }] },
       "it.at[0].when is Date, which JSON does not have; send its toISOString()",
     ],
+    [new Response(), "it is Response, which JSON does not have; send what its json() gives: await that"],
     [new Map(), "it is Map, which JSON does not have; send Object.fromEntries(...) of it"],
     [[1, new Set()], "it[1] is Set, which JSON does not have; send an array of it"],
     [{ a: Buffer.from("x") }, "it.a is Uint8Array, which JSON does not have; send its base64"],

@@ -4,11 +4,22 @@ import { type Json, jsonDepthMax, shownPath } from "@voda/proto/fields";
 
 export type { Json };
 
+declare const called: unique symbol;
+
+/** Has methods to call, and is no value itself. */
+export interface Called {
+  readonly [called]: true;
+}
+
+/** The tag of what has methods to call. */
+export const sessionTag = "Session";
+
 /**
  * What JSON has no form for. Functions are let through: of an object of a class they are not sent, and others
  * are found when sent.
  */
 type NotJson =
+  | Called
   | bigint
   | symbol
   | Date
@@ -19,7 +30,9 @@ type NotJson =
   | ReadonlyMap<unknown, unknown>
   | ReadonlySet<unknown>
   | PromiseLike<unknown>
-  | AsyncIterable<unknown>;
+  | AsyncIterable<unknown>
+  // answers of `fetch`, and other bytes to come
+  | { arrayBuffer(): PromiseLike<unknown> };
 
 /**
  * The parts of a type that JSON does not have; `never` when there are none. Looked for to a depth of 5: types
@@ -49,7 +62,7 @@ export type IfJson<T, Then> = 0 extends 1 & NotJsonIn<T>
   ? Then
   : [NotJsonIn<T>] extends [never]
     ? Then
-    : "JSON has no dates, errors, maps, sets, bytes, promises or big integers: use text, numbers, objects and arrays";
+    : "JSON has no dates, errors, maps, sets, bytes, promises, big integers or sessions: use text, numbers, objects and arrays";
 
 /**
  * What arrives of a value that is sent: what has a `toJSON`, as the handles of fields do, arrives as what
@@ -82,12 +95,22 @@ function partProblem(value: unknown, path: string, depth: number): string | unde
       depth,
     );
   const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null) return `${shownPath(path)} is not a plain object`;
+  if (prototype !== Object.prototype && prototype !== null)
+    return `${shownPath(path)} is ${kindOf(value)}, not a plain object`;
   return firstProblem(
     Object.entries(value).map(([name, item]) => [`${path}.${name}`, item]),
     depth,
   );
 }
+
+function kindOf(value: object): string {
+  const tag = tagOf(value);
+  if (tag !== "Object") return tag;
+  const maker: unknown = value.constructor;
+  return typeof maker === "function" ? `of class ${maker.name}` : "of a class";
+}
+
+const tagOf = (value: object): string => Object.prototype.toString.call(value).slice(8, -1);
 
 function firstProblem(items: readonly (readonly [string, unknown])[], depth: number): string | undefined {
   for (const [path, item] of items) {
@@ -108,6 +131,8 @@ const instead: Readonly<Record<string, string>> = {
   Uint8Array: "its base64",
   BigInt: "it as text",
   Promise: "what it gives: await it",
+  Response: "what its json() gives: await that",
+  [sessionTag]: "what a method of it gives: call one",
   Infinity: `a number up to ${Number.MAX_VALUE}`,
   "-Infinity": `a number down to -${Number.MAX_VALUE}`,
 };
@@ -162,7 +187,7 @@ function problemOf(value: unknown, depth: number): Problem | undefined {
   if (typeof value !== "object") return found(typeof value === "bigint" ? "BigInt" : typeof value);
   if (depth >= bodyDepthMax) return found(tooDeep);
   if (Array.isArray(value)) return itemProblem(value, depth);
-  const tag = Object.prototype.toString.call(value).slice(8, -1);
+  const tag = tagOf(value);
   if (tag !== "Object") return found(tag);
   if ("toJSON" in value && typeof value.toJSON === "function") return problemOf(value.toJSON(), depth + 1);
   for (const [name, item] of Object.entries(value)) {

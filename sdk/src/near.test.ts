@@ -8,7 +8,8 @@ test("the name that was meant is the nearest one, and none is guessed from afar"
     ["cuonter", " (did you mean counter?)"],
     ["Counters", " (did you mean counter?)"],
     ["car", " (did you mean cart?)"],
-    ["mpa", ""],
+    ["mpa", " (did you mean map?)"],
+    ["pma", ""],
     ["queue", ""],
     ["", ""],
   ] as const;

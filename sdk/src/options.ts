@@ -129,34 +129,36 @@ const placeNames: ReadonlySet<string> = new Set([
 export function limitsOf(agent: string, options: AgentOptions): Limits {
   const what = (option: string): string => `agent ${agent}: ${option}`;
   refuseUnknown(`agent ${agent}: option`, options, optionNames);
-  const place = options.place ?? {};
+  const { place = {}, idle = "5m", maxTurn = "1m", maxQueue = 256, dedupe = "10m" } = options;
   refuseUnknown(what("place option"), place, placeNames);
   return {
     resources: resourcesOf(what, place),
     placement: placementOf(what, place),
-    idleMs: durationMs(what("idle"), options.idle ?? "5m", idleRange),
-    turnMsMax: durationMs(what("maxTurn"), options.maxTurn ?? "1m", turnRange),
-    queueMax: whole(what("maxQueue"), options.maxQueue ?? 256, 1, queueMaxMax),
-    dedupeMs: durationMs(what("dedupe"), options.dedupe ?? "10m", dedupeRange),
+    idleMs: durationMs(what("idle"), idle, idleRange),
+    turnMsMax: durationMs(what("maxTurn"), maxTurn, turnRange),
+    queueMax: whole(what("maxQueue"), maxQueue, 1, queueMaxMax),
+    dedupeMs: durationMs(what("dedupe"), dedupe, dedupeRange),
   };
 }
 
 function resourcesOf(what: (option: string) => string, place: Place): Resources {
-  const gpuMilli = gpuMilliOf(what("place.gpu"), place.gpu ?? 0);
-  const gpuMemoryMib = whole(what("place.gpuMemoryMiB"), place.gpuMemoryMiB ?? 0, 0, memoryMibMax);
+  const { gpu = 0, gpuMemoryMiB = 0, cpuMilli = 0, memoryMiB = 0, diskMiB = 0 } = place;
+  const gpuMilli = gpuMilliOf(what("place.gpu"), gpu);
+  const gpuMemoryMib = whole(what("place.gpuMemoryMiB"), gpuMemoryMiB, 0, memoryMibMax);
   if (gpuMemoryMib > 0 && gpuMilli === 0)
     throw new RangeError(`${what("place.gpuMemoryMiB")} needs place.gpu`);
   return {
-    cpuMilli: whole(what("place.cpuMilli"), place.cpuMilli ?? 0, 0, cpuMilliMax),
-    memoryMib: whole(what("place.memoryMiB"), place.memoryMiB ?? 0, 0, memoryMibMax),
+    cpuMilli: whole(what("place.cpuMilli"), cpuMilli, 0, cpuMilliMax),
+    memoryMib: whole(what("place.memoryMiB"), memoryMiB, 0, memoryMibMax),
     gpuMilli,
     gpuMemoryMib,
-    diskMib: whole(what("place.diskMiB"), place.diskMiB ?? 0, 0, diskMibMax),
+    diskMib: whole(what("place.diskMiB"), diskMiB, 0, diskMibMax),
   };
 }
 
 function placementOf(what: (option: string) => string, place: Place): PlacementRules {
   const { isolation = "process", spread = "" } = place;
+  const { gpu = 0, gpuModels = [], labels = [], affinity = [], antiAffinity = [] } = place;
   if (!isolations.includes(isolation))
     throw new TypeError(
       `${what("place.isolation")} of ${JSON.stringify(isolation)} is none of ${isolations.join(", ")}`,
@@ -164,16 +166,16 @@ function placementOf(what: (option: string) => string, place: Place): PlacementR
   if (typeof spread !== "string")
     throw new TypeError(`${what("place.spread")} of ${JSON.stringify(spread)} is not a label`);
   const rules = {
-    gpuModels: texts(what("place.gpuModels"), place.gpuModels ?? []),
+    gpuModels: texts(what("place.gpuModels"), gpuModels),
     isolation,
-    labels: texts(what("place.labels"), place.labels ?? []),
-    affinity: texts(what("place.affinity"), place.affinity ?? []),
-    antiAffinity: texts(what("place.antiAffinity"), place.antiAffinity ?? []),
+    labels: texts(what("place.labels"), labels),
+    affinity: texts(what("place.affinity"), affinity),
+    antiAffinity: texts(what("place.antiAffinity"), antiAffinity),
     spread,
   };
   const problem = rulesProblem(rules);
   if (problem !== undefined) throw new TypeError(what(`place.${problem}`));
-  if (rules.gpuModels.length > 0 && (place.gpu ?? 0) === 0)
+  if (rules.gpuModels.length > 0 && gpu === 0)
     throw new RangeError(`${what("place.gpuModels")} needs place.gpu`);
   return Object.freeze(rules);
 }

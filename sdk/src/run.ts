@@ -3,7 +3,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { type Duration, durationMs } from "./duration.ts";
 import { VodaError } from "./error.ts";
 import { accepted, brokenBy } from "./issues.ts";
-import type { Sent } from "./json.ts";
+import type { IfJson, Sent } from "./json.ts";
 import { refuseUnknown, turnRange } from "./options.ts";
 import { standardOf } from "./schema.ts";
 import { badRequest } from "./session.ts";
@@ -49,14 +49,14 @@ export interface RunOptions {
 
 /** `ctx.run` */
 export interface RunFunction {
-  <X extends StandardSchemaV1>(
+  <X extends StandardSchemaV1, R>(
     name: string,
-    perform: (op: RunOp) => unknown,
+    perform: (op: RunOp) => R & IfJson<Awaited<R>, unknown>,
     options: RunOptions & { readonly schema: X },
   ): Promise<StandardSchemaV1.InferOutput<X>>;
   <R>(
     name: string,
-    perform: (op: RunOp) => R,
+    perform: (op: RunOp) => R & IfJson<Awaited<R>, unknown>,
     options?: RunOptions & { readonly schema?: never },
   ): Promise<Sent<Awaited<R>>>;
 }

@@ -3,6 +3,7 @@ import type { CalledAgent } from "./agent-types.ts";
 import { agentNameOf, bodyFor, told, wayOf } from "./ask.ts";
 import { lengthOf, type TimingWorld, timeOf } from "./due.ts";
 import type { Duration } from "./duration.ts";
+import type { Called } from "./json.ts";
 import { refuseUnknown } from "./options.ts";
 import type { SendRequest, Timing } from "./send.ts";
 import { badRequest, checkKey, type Input, properties } from "./session.ts";
@@ -31,7 +32,9 @@ export type ScheduleOptions = ScheduleTime & {
 
 /** The handlers of an agent as they are scheduled; each call returns the timer's id. */
 export type ScheduleSession<D extends CalledAgent> =
-  D extends CalledAgent<infer H> ? { readonly [K in keyof H]: (...input: Input<H[K]>) => string } : never;
+  D extends CalledAgent<infer H>
+    ? { readonly [K in keyof H]: (...input: Input<H[K]>) => string } & Called
+    : never;
 
 /** `ctx.schedule` */
 export type ScheduleFunction = <D extends CalledAgent>(

@@ -105,7 +105,13 @@ function register<X>(...args: [initial: X] | [schema: SchemaOf<X>, initial: X]):
     throw new TypeError(
       's.register needs the value that a new session has: s.register("") or s.register(null)',
     );
-  if (args.length === 1) return field("register", { initial: initialValue(args[0]) });
+  if (args.length === 1) {
+    if (hasStandard(args[0]))
+      throw new TypeError(
+        "s.register with a schema needs the value that a new session has too: s.register(schema, initial)",
+      );
+    return field("register", { initial: initialValue(args[0]) });
+  }
   const validate = validator("s.register", args[0]);
   const validation = validate(args[1], "s.register", "value");
   if (!validation.ok)
@@ -132,9 +138,12 @@ function freeze(value: Json): Json {
   return Object.freeze(value);
 }
 
+/** Schemas are objects or, in some libraries, functions. */
+const hasStandard = (value: unknown): boolean =>
+  ((typeof value === "object" && value !== null) || typeof value === "function") && "~standard" in value;
+
 /** @throws TypeError when it is not a schema */
 export function standardOf(what: string, schema: StandardSchemaV1): StandardSchemaV1["~standard"] {
-  // Schemas are objects or, in some libraries, functions.
   const standard = (schema as Partial<StandardSchemaV1> | null | undefined)?.["~standard"];
   if (typeof standard?.validate !== "function")
     throw new TypeError(`${what} takes a Standard Schema (valibot, zod, arktype, ...)`);

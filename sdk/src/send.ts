@@ -3,6 +3,7 @@ import type { CalledAgent } from "./agent-types.ts";
 import { agentNameOf, bodyFor, told, wayOf } from "./ask.ts";
 import { lengthOf, type TimingWorld, timeOf } from "./due.ts";
 import type { Duration } from "./duration.ts";
+import type { Called } from "./json.ts";
 import { refuseUnknown } from "./options.ts";
 import { badRequest, checkKey, type Input, properties } from "./session.ts";
 
@@ -10,7 +11,9 @@ const optionNames: ReadonlySet<string> = new Set(["delay", "at"]);
 
 /** The handlers of an agent as other agents send to them, internal ones too. */
 export type SendSession<D extends CalledAgent> =
-  D extends CalledAgent<infer H> ? { readonly [K in keyof H]: (...input: Input<H[K]>) => void } : never;
+  D extends CalledAgent<infer H>
+    ? { readonly [K in keyof H]: (...input: Input<H[K]>) => void } & Called
+    : never;
 
 /** A message that does not leave at once: it waits with the timers of its sender, without an order. */
 export type SendOptions =

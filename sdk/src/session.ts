@@ -1,7 +1,7 @@
 // What a session looks like to those who call it, clients and agents alike.
 import { keyBytesMax, keyProblem } from "@voda/proto/name";
 import { VodaError } from "./error.ts";
-import { type Sent, sentProblem } from "./json.ts";
+import { type Sent, sentProblem, sessionTag } from "./json.ts";
 import { isReservedName } from "./name.ts";
 
 /** What is sent to a handler. */
@@ -14,13 +14,25 @@ export type Input<F> = F extends (...args: infer P) => unknown
 /** What comes back from a handler. */
 export type Output<F> = F extends (...args: never[]) => infer R ? Promise<Sent<Awaited<R>>> : never;
 
+/** Not plain, and not text: where its method was forgotten it must not pass for a value. */
+class Session {
+  readonly [Symbol.toStringTag] = sessionTag;
+
+  [Symbol.toPrimitive](): never {
+    throw new TypeError("a session is neither text nor number: call a method of it");
+  }
+}
+
 /**
  * An object that has every property that can be the name of an agent or a handler; above all it has no
  * `then`.
  */
 export function properties(get: (name: string) => unknown): object {
-  return new Proxy(Object.freeze({}), {
-    get: (_, name) => (typeof name === "string" && !isReservedName(name) ? get(name) : undefined),
+  return new Proxy(Object.freeze(new Session()), {
+    get: (session, name) => {
+      if (typeof name === "symbol") return Reflect.get(session, name);
+      return isReservedName(name) ? undefined : get(name);
+    },
   });
 }
 

@@ -1,6 +1,7 @@
 // A mesh without sockets, on stores in memory and a clock of its own.
 import { type BuriedLetter, MemoryMesh } from "@voda/dataplane/testing";
 import { defaultNamespace } from "@voda/proto/name";
+import { agentNameOf, told, wayOf } from "./ask.ts";
 import { type Client, createClient } from "./client.ts";
 import { type Config, defineConfig } from "./config.ts";
 import type { ReadState } from "./context.ts";
@@ -106,6 +107,7 @@ const utf8 = new TextDecoder();
 export async function testMesh<const A extends readonly AnyAgent[]>(
   options: TestMeshOptions<A>,
 ): Promise<TestMesh<A>> {
+  if (Array.isArray(options)) throw new TypeError("testMesh takes an object: testMesh({ agents: [...] })");
   refuseUnknown("test mesh option", options, optionNames);
   const { seed, now } = options;
   const { agents } = defineConfig<A>({ agents: options.agents });
@@ -134,12 +136,13 @@ export function openMesh(
 
 /** What users get of it. @internal */
 export function meshOver<A extends readonly AnyAgent[]>(mesh: MemoryMesh, agents: A): TestMesh<A> {
-  const nameOf = (agent: AnyAgent, key: string) => {
-    checkKey(key);
-    const names = agents.map(({ name }) => name);
-    if (!names.includes(agent.name))
-      throw new TypeError(`agent ${agent.name} is not in this mesh${didYouMean(agent.name, names)}`);
-    return { namespace: defaultNamespace, agent: agent.name, key };
+  const nameOf = (what: string, agent: AnyAgent, key: string) => {
+    const name = agentNameOf(what, agent);
+    told(wayOf(what, agent, key), () => checkKey(key));
+    const names = agents.map((one) => one.name);
+    if (!names.includes(name))
+      throw new TypeError(`agent ${name} is not in this mesh${didYouMean(name, names)}`);
+    return { namespace: defaultNamespace, agent: name, key };
   };
   return {
     client: createClient({ url: "http://mesh", fetch: mesh.fetch, retry: { attempts: 1 } }),
@@ -147,10 +150,10 @@ export function meshOver<A extends readonly AnyAgent[]>(mesh: MemoryMesh, agents
     now: () => mesh.nowMs,
     advance: (by) => mesh.advance(durationMs("advance", by, { minMs: 0, maxMs: tenYearsMs })),
     settle: () => mesh.settle(),
-    sleep: (agent, key) => mesh.sleep(nameOf(agent, key)),
-    isAwake: (agent, key) => mesh.isAwake(nameOf(agent, key)),
+    sleep: (agent, key) => mesh.sleep(nameOf("mesh.sleep", agent, key)),
+    isAwake: (agent, key) => mesh.isAwake(nameOf("mesh.isAwake", agent, key)),
     kill: () => mesh.kill(),
-    state: (agent, key) => mesh.state(nameOf(agent, key)) as never,
+    state: (agent, key) => mesh.state(nameOf("mesh.state", agent, key)) as never,
     log: mesh.lines,
     get deadLetters() {
       return mesh.deadLetters.map(deadLetterOf);

@@ -307,4 +307,19 @@ test("bad options are refused by name", async () => {
   await assert.rejects(testMesh({ agents, sed: 1 } as never), /sed/);
   await assert.rejects(testMesh({ agents, seed: 0.5 }), /seed of 0.5/);
   await assert.rejects(testMesh({ agents: [] }), /at least one agent/);
+  await assert.rejects(testMesh([account] as never), /^TypeError: testMesh takes an object: testMesh\(/);
+});
+
+test("a session is named by its agent and a key, and a slip is told with the call", async () => {
+  await using mesh = await testMesh({ agents });
+  for (const [act, words] of [
+    [() => mesh.state("account" as never, "a"), /^VodaError: mesh\.state takes an agent first, as agent\(/],
+    [
+      () => mesh.state(account, undefined as never),
+      /: mesh\.state\(account, undefined\): the key is of type/,
+    ],
+    [() => mesh.isAwake(account, 5 as never), /: mesh\.isAwake\(account, number\): .* String\(5\)$/],
+  ] as const)
+    assert.throws(act, words);
+  await assert.rejects(async () => mesh.sleep({} as never, "a"), /mesh\.sleep takes an agent first/);
 });

@@ -156,7 +156,13 @@ function asks(): void {
       // @ts-expect-error no such option
       option: (ctx) => ctx.ask(bank, "b", { ack: "durable" }).sum(),
       // @ts-expect-error not an agent
-      agent: (ctx) => ctx.ask("bank", "b"),
+      agent: (ctx) => void ctx.ask("bank", "b"),
+      // @ts-expect-error a method is missing: an ask,
+      asks: (ctx) => ctx.ask(bank, "b"),
+      // @ts-expect-error a message
+      sends: (ctx) => ctx.send(bank, "b"),
+      // @ts-expect-error a timer
+      schedules: async (ctx) => ({ at: [ctx.schedule(bank, "b", { in: "1s" })] }),
     });
 }
 
@@ -179,6 +185,14 @@ function typesSteps(): void {
         await ctx.run("b", () => null, { attempts: 2 });
         // @ts-expect-error a name comes first
         await ctx.run(() => null);
+        // @ts-expect-error a date is not JSON: it would be found when the step is done
+        await ctx.run("c", () => new Date());
+        // @ts-expect-error nor is an answer of fetch
+        await ctx.run("d", () => fetch("http://pay"));
+        // @ts-expect-error nor is a map within, with a schema
+        await ctx.run("e", async () => ({ all: new Map() }), { schema: orderSchema });
+        await ctx.run("f", async () => (await fetch("http://pay")).json() as Promise<{ id: string }>);
+        await ctx.run("g", async () => void (await fetch("http://pay")));
         return receipt.id;
       },
     });

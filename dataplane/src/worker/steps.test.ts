@@ -93,7 +93,7 @@ describe("steps of a handler", () => {
           "charge",
           () => {
             times += 1;
-            return made;
+            return made as never;
           },
           options as never,
         ),

@@ -34,7 +34,7 @@ test("the session that is asked is no value: its method was forgotten", () => {
   assert.equal(sentProblem({ of: [session] }, "it"), `it.of[0] is Session, ${words}`);
   assert.equal(jsonProblem(session), "it is Session, not a plain object");
   assert.throws(
-    () => String(session),
+    () => Number(session),
     /^TypeError: a session is neither text nor number: call a method of it$/,
   );
 });

@@ -74,6 +74,29 @@ test("a map that is spread or asked for its properties says how to get at its ke
   assert.deepEqual({ ...state.items.toJSON() }["b"], { n: [1] });
 });
 
+test("a map whose keys are taken for properties says what to write", () => {
+  const { state } = filled();
+  const items: object = state.items;
+  assert.throws(() => Object.assign(items, { tea: 1 }), {
+    name: "TypeError",
+    message: 'state.items is a map: "tea" is no property of it; write state.items.set("tea", value)',
+  });
+  assert.throws(() => Reflect.deleteProperty(items, "b"), {
+    name: "TypeError",
+    message: 'state.items is a map: "b" is no property of it; write state.items.delete("b")',
+  });
+  assert.equal(state.items.size, 2);
+});
+
+test("in a template, fields of one value are that value", () => {
+  const { state } = openState({ ...schema, on: { kind: "flag" } } as const, { crc32 }).begin();
+  state.visits.add(3);
+  state.on.enable();
+  state.notes.append("hello");
+  const { visits, on, notes } = state;
+  assert.equal([visits, on, notes].map(String).join(), "3,true,hello");
+});
+
 test("a state may be awaited", async () => {
   const { state } = filled();
   assert.equal(await Promise.resolve(state), state);

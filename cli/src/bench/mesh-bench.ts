@@ -8,4 +8,7 @@ export interface MeshRun extends BenchRun {
 }
 
 /** A bench that runs in the process of `voda bench`. */
-export type MeshBench = Bench<MeshRun>;
+export interface MeshBench extends Bench<MeshRun> {
+  /** It runs on a mesh that is there, too; CPU, heaps and starts can only be read of processes of its own. */
+  readonly takesUrl?: true;
+}

@@ -97,6 +97,7 @@ export const benches: readonly MeshBench[] = [
   {
     name: "mesh-trace",
     summary: "replay an editing history onto sessions of `editor`; every final text must be the history's",
+    takesUrl: true,
     flags: [
       {
         name: "file",
@@ -127,6 +128,7 @@ export const benches: readonly MeshBench[] = [
   {
     name: "counters",
     summary: "increment many counters from many clients; no acknowledged increment may be lost or doubled",
+    takesUrl: true,
     flags: [
       clientsFlag("clients, each with one call at a time", 64),
       sessionsFlag("counters", 1000),
@@ -161,8 +163,7 @@ export const benches: readonly MeshBench[] = [
       secondsFlag("how long each of the two is called by all clients", 10),
       configFlag,
     ],
-    run: async ({ values, url, say }) => {
-      refuseUrl("calls", url);
+    run: async ({ values, say }) => {
       // One node: a call that is passed on would be counted with the CPU of two.
       await using mesh = await ownMesh({ nodes: 1, config: resolve(text(values, "config")) });
       const sizes = {
@@ -190,8 +191,7 @@ export const benches: readonly MeshBench[] = [
         default: 256,
       },
     ],
-    run: async ({ values, url, say }) => {
-      refuseUrl("ask", url);
+    run: async ({ values, say }) => {
       // One to ask within, and one to ask across.
       await using mesh = await ownMesh({ nodes: 2, config: programs().askConfig });
       const sizes = { seconds: whole(values, "seconds"), atOnce: whole(values, "at-once") };
@@ -216,8 +216,7 @@ export const benches: readonly MeshBench[] = [
       sessionsFlag("sessions that set them", 100),
       secondsFlag("from the time of the first one to that of the last", 60),
     ],
-    run: async ({ values, url, say }) => {
-      refuseUrl("timers", url);
+    run: async ({ values, say }) => {
       await using mesh = await ownMesh({ nodes: 2, config: programs().timersConfig });
       const sizes = {
         count: whole(values, "count"),
@@ -237,8 +236,7 @@ export const benches: readonly MeshBench[] = [
       counted("subscribers", subscribersMax)("sessions that hear the topic", 10_000),
       counted("messages", messagesMax)("messages, one after the other", 5),
     ],
-    run: async ({ values, url, say }) => {
-      refuseUrl("topics", url);
+    run: async ({ values, say }) => {
       await using mesh = await ownMesh({ nodes: 2, config: programs().topicsConfig });
       const sizes = { subscribers: whole(values, "subscribers"), messages: whole(values, "messages") };
       const figures = { ...(await topics(mesh, sizes, say)) };
@@ -267,8 +265,7 @@ export const benches: readonly MeshBench[] = [
       killEveryFlag(3000),
       seedFlag,
     ],
-    run: async ({ values, url, say }) => {
-      refuseUrl("kill", url);
+    run: async ({ values, say }) => {
       const target = text(values, "target");
       const sizes = {
         targets: targetsOf(target),
@@ -302,8 +299,7 @@ export const benches: readonly MeshBench[] = [
       },
       ...ownMeshFlags,
     ],
-    run: async ({ values, url, say }) => {
-      refuseUrl("wake", url);
+    run: async ({ values, say }) => {
       await using mesh = await ownMesh(own(values));
       const sizes = { sessions: whole(values, "sessions"), characters: whole(values, "characters") };
       const figures = { ...(await wake(mesh, sizes, say)) };
@@ -315,8 +311,7 @@ export const benches: readonly MeshBench[] = [
     name: "ready",
     summary: "start meshes with empty folders, one after the other: how long until each serves",
     flags: [runsFlag("starts", 5), ...ownMeshFlags],
-    run: async ({ values, url }) => {
-      refuseUrl("ready", url);
+    run: async ({ values }) => {
       return { figures: { ...(await ready(whole(values, "runs"), own(values))) } };
     },
   },
@@ -324,8 +319,7 @@ export const benches: readonly MeshBench[] = [
     name: "ps",
     summary: "run `voda ps` on a mesh in turns with a Node that does nothing",
     flags: [runsFlag("runs of each", 20), ...ownMeshFlags],
-    run: async ({ values, url }) => {
-      refuseUrl("ps", url);
+    run: async ({ values }) => {
       return { figures: { ...(await ps(whole(values, "runs"), own(values))) } };
     },
   },
@@ -333,18 +327,11 @@ export const benches: readonly MeshBench[] = [
     name: "size",
     summary: "pack voda and add up what an installation of it takes, in its own repository",
     flags: [],
-    run: async ({ url }) => {
-      refuseUrl("size", url);
+    run: async () => {
       return { figures: { ...size() } };
     },
   },
 ];
-
-/** CPU, heaps and starts can only be read of processes of this machine that nothing else uses. */
-function refuseUrl(bench: string, url: string | undefined): void {
-  if (url !== undefined)
-    throw new CliError(`${bench} measures what it starts itself: leave --url out`, exitCodes.usage);
-}
 
 /** Asleep to before. */
 const heapRatioMax = 1.1;

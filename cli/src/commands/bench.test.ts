@@ -14,6 +14,7 @@ async function bench(
   const one: MeshBench = {
     name: "one",
     summary: "measures one",
+    takesUrl: true,
     flags: [
       { name: "edits-per-call", type: "whole", description: "edits", default: 16 },
       { name: "file", type: "text", description: "a file" },
@@ -94,6 +95,22 @@ test("a bench of nothing is refused before it starts a mesh", async () => {
       program.parseAsync(["bench", ...args], { from: "user" }),
       /write a whole number of 1 to/,
     );
+});
+
+test("--url is offered by the benches that take a running mesh, and by no other", async () => {
+  const program = new Command("voda").exitOverride().configureOutput({ writeErr: () => undefined });
+  addBenches(program, benches, { out: () => undefined, exact: () => undefined, err: () => undefined });
+  const offering = program.commands[0]?.commands.filter((one) =>
+    one.options.some(({ long }) => long === "--url"),
+  );
+  assert.deepEqual(
+    offering?.map((one) => one.name()),
+    ["mesh-trace", "counters"],
+  );
+  await assert.rejects(
+    program.parseAsync(["bench", "timers", "--url", "http://h:1"], { from: "user" }),
+    /unknown option '--url'/,
+  );
 });
 
 test("a bench is told what it can kill before it starts a mesh", async () => {

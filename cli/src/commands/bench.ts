@@ -27,9 +27,12 @@ export function addBenches(program: Command, list: readonly MeshBench[], { out: 
       const isRequired = flag.default === undefined && flag.type !== "switch";
       sub.addOption(isRequired ? option.makeOptionMandatory() : option.default(flag.default));
     }
-    sub.addOption(
-      new Option("--url <url>", "a running mesh (default: one of its own on free ports)").argParser(parseUrl),
-    );
+    if (bench.takesUrl)
+      sub.addOption(
+        new Option("--url <url>", "a running mesh (default: one of its own on free ports)").argParser(
+          parseUrl,
+        ),
+      );
     sub.addOption(jsonOption());
     sub.action(async (flags: Record<string, unknown>) => {
       const { figures, failure } = await bench.run({

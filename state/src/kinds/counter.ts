@@ -118,6 +118,11 @@ class CounterHandle implements Counter {
     return this.value;
   }
 
+  /** In a template it is its value. */
+  [Symbol.toPrimitive](): number {
+    return this.value;
+  }
+
   /** Not a default: an input that a caller forgot would count as 1. */
   add(...args: [amount?: number]): number {
     const amount: unknown = args.length === 0 ? 1 : args[0];

@@ -104,6 +104,11 @@ class FlagHandle implements Flag {
     return this.value;
   }
 
+  /** In a template it is its value. */
+  [Symbol.toPrimitive](): boolean {
+    return this.value;
+  }
+
   enable(): void {
     this.#put(true);
   }

@@ -62,7 +62,7 @@ export class MapField implements Field<MapSlot> {
 
   access(scope: Scope): MapState<Json> {
     scope.alive();
-    return new Proxy(Object.freeze(new MapHandle(this, scope)), refuseSpread);
+    return new Proxy(Object.freeze(new MapHandle(this, scope)), refuseProperties);
   }
 
   assign(): void {
@@ -299,17 +299,29 @@ class MapHandle implements MapState<Json> {
 }
 
 /**
- * `{ ...ctx.state.items }` and `Object.keys(ctx.state.items)` would find nothing, and say nothing: keys of
+ * `{ ...ctx.state.items }` and `delete ctx.state.items.tea` would find nothing, and say nothing: keys of
  * the map are no properties of the handle, for one may be called `get`. A proxy is the only way to hear of it
  * (about 0.1 microseconds for each method).
  */
-const refuseSpread: ProxyHandler<MapHandle> = {
+const refuseProperties: ProxyHandler<MapHandle> = {
   ownKeys: ({ [ofField]: { name } }) => {
     throw new TypeError(
       `state.${name} is a map: its keys are no properties; take them from state.${name}.toJSON(), or iterate over it`,
     );
   },
+  set: ({ [ofField]: { name } }, key) => {
+    throw noProperty(name, key, `state.${name}.set(${shown(key)}, value)`);
+  },
+  deleteProperty: ({ [ofField]: { name } }, key) => {
+    throw noProperty(name, key, `state.${name}.delete(${shown(key)})`);
+  },
 };
+
+const keyCharsShown = 64;
+const shown = (key: string | symbol): string => JSON.stringify(String(key).slice(0, keyCharsShown));
+
+const noProperty = (field: string, key: string | symbol, instead: string): TypeError =>
+  new TypeError(`state.${field} is a map: ${shown(key)} is no property of it; write ${instead}`);
 
 /** @throws RefusedValueError | TooLargeError */
 function checkKey(field: string, key: unknown): void {

@@ -116,6 +116,6 @@ test("a node whose file of GPUs is wrong does not start and says where it is wro
       ipc: true,
       ready: (_, told) => told !== undefined,
     }),
-    /voda node: --gpus: .*wrong.json, entry 1: memory is not 1 to gpuMemoryMibMax 16777216 MiB: 0/,
+    /voda node: --gpus: .*wrong.json: entry 1: memoryMib is not 1 to gpuMemoryMibMax 16777216: 0/,
   );
 });

@@ -23,14 +23,24 @@ test("what is not given is not passed on", () => {
 
 test("a value that no program would take is refused by its flag's name before anything starts", () => {
   using folder = temporaryFolder();
-  const gpus = join(folder.path, "gpus.json");
-  writeFileSync(gpus, "{}");
+  const gpu = { uuid: "GPU-1", model: "H200", memoryMib: 1000, vendor: "nvidia" };
+  const gpus = (name: string, content: unknown): string => {
+    const file = join(folder.path, `${name}.json`);
+    writeFileSync(file, JSON.stringify(content));
+    return file;
+  };
   for (const [flag, value, says] of [
     ["--allow-host", "a.example,http://x", /"http:\/\/x" is not a host: write a name in lower case/],
     ["--allow-origin", "mesh", /"mesh" is not an origin: write scheme, host/],
     ["--placement-policy", "nope", /Allowed choices are bpf, fgd, bestFit, /],
     ["--gpus", join(folder.path, "none.json"), /ENOENT: no such file/],
-    ["--gpus", gpus, /the file is not a list of GPUs/],
+    ["--gpus", gpus("object", {}), /it is not a list of GPUs/],
+    [
+      "--gpus",
+      gpus("vendor", [gpu, { ...gpu, vendor: "NVIDIA" }]),
+      /entry 2: vendor must be "nvidia" or "amd": "NVIDIA"/,
+    ],
+    ["--gpus", gpus("twice", [gpu, gpu]), /two GPUs have the uuid "GPU-1"; each has its own/],
   ] as const) {
     const command = withMeshFlags(new Command(), 2)
       .exitOverride()

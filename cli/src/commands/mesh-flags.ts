@@ -3,8 +3,9 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { hostProblem, listProblem, originProblem } from "@voda/proto/border";
+import { readDevices } from "@voda/proto/devices";
 import { isLabel, labelCharactersMax, policyNames } from "@voda/proto/placement";
-import { wordsOf } from "@voda/stdx";
+import { oneLine, wordsOf } from "@voda/stdx";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { defaultUrl } from "../api.ts";
 import { configName } from "../bundle/bundle.ts";
@@ -127,15 +128,13 @@ function parseEach(problem: (one: string) => string | undefined): (text: string)
   };
 }
 
-/** The file's path; what each entry must be is the node's to say. */
+/** The file's path: the nodes read it again. */
 function parseGpus(text: string): string {
   const file = resolve(text);
-  let value: unknown;
   try {
-    value = JSON.parse(readFileSync(file, "utf8"));
+    readDevices(readFileSync(file, "utf8"));
   } catch (error) {
-    throw new InvalidArgumentError(`the file cannot be read as JSON: ${wordsOf(error)}`);
+    throw new InvalidArgumentError(oneLine(wordsOf(error)));
   }
-  if (!Array.isArray(value)) throw new InvalidArgumentError("the file is not a list of GPUs");
   return file;
 }

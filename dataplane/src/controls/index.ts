@@ -4,7 +4,6 @@ export { type CommandedSessions, carryOut } from "./commands.ts";
 export { watchDeployments } from "./deployments.ts";
 export {
   createDeviceBooks,
-  type Device,
   DevicesError,
   deviceEnvironment,
   discoverDevices,

@@ -1,9 +1,10 @@
 // Activations in the worker threads of this node, each with its part of the node's cores, memory and devices.
 import type { Agent } from "@voda/proto/api";
+import type { Device } from "@voda/proto/devices";
 import type { DeviceShare } from "@voda/proto/grant";
 import type { Logger } from "pino";
 import { fail } from "../call/index.ts";
-import { type Admission, type Device, deviceEnvironment } from "../controls/index.ts";
+import { type Admission, deviceEnvironment } from "../controls/index.ts";
 import type { WorkerPort } from "../reactor/index.ts";
 import type { WorkerHandle, Workers } from "../threads/index.ts";
 

@@ -1,6 +1,8 @@
 // What `amd-smi` prints of the GPUs. Written from its documentation; not run on hardware yet.
+
+import type { Device } from "@voda/proto/devices";
 import * as v from "valibot";
-import { checkDevice, type Device, DevicesError } from "./device.ts";
+import { checkDevice, DevicesError } from "./device.ts";
 
 export const amdSmi = { command: "amd-smi", args: ["static", "--asic", "--vram", "--json"] } as const;
 

@@ -2,9 +2,9 @@
 // what it has, none is held whole and shared at once, and none is shared by two tenants, whatever a grant
 // says.
 
+import type { Device } from "@voda/proto/devices";
 import type { DeviceShare } from "@voda/proto/grant";
 import { gpuMilliWhole } from "@voda/proto/placement";
-import type { Device } from "./device.ts";
 
 /**
  * A device is free, held whole by one session, or shared in thousandths and MiB by sessions of one tenant.

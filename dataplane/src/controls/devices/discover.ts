@@ -3,11 +3,11 @@
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { promisify } from "node:util";
+import { type Device, readDevices } from "@voda/proto/devices";
 import { wordsOf } from "@voda/stdx";
 import type { Logger } from "pino";
 import { amdSmi, parseAmdSmi } from "./amd-smi.ts";
-import { parseDeclared } from "./declared.ts";
-import { checkDevices, type Device, DevicesError, partOf } from "./device.ts";
+import { DevicesError, partOf } from "./device.ts";
 import { nvidiaSmi, parseNvidiaSmi } from "./nvidia-smi.ts";
 
 /** A tool that takes longer is stopped: a driver that hangs must not keep the node from starting. */
@@ -36,21 +36,21 @@ export interface DiscoverOptions {
  * @throws DevicesError when the file is wrong: somebody wrote it
  */
 export async function discoverDevices({ file, part, log }: DiscoverOptions): Promise<readonly Device[]> {
-  if (file !== undefined) return partOf(checkDevices(parseDeclared(readDeclared(file), file)), part);
+  if (file !== undefined) return partOf(readDeclared(file), part);
   const found = await Promise.all(tools.map((tool) => ask(tool, log)));
   try {
-    return partOf(checkDevices(found.flat()), part);
+    return partOf(found.flat(), part);
   } catch (err) {
     log.error({ err }, "the GPUs of this machine cannot be used; the node starts without GPUs");
     return [];
   }
 }
 
-function readDeclared(file: string): string {
+function readDeclared(file: string): readonly Device[] {
   try {
-    return readFileSync(file, "utf8");
+    return readDevices(readFileSync(file, "utf8"));
   } catch (cause) {
-    throw new DevicesError(`${file} is not readable: ${wordsOf(cause)}`, { cause });
+    throw new DevicesError(`${file}: ${wordsOf(cause)}`, { cause });
   }
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Device } from "./device.ts";
+import type { Device } from "@voda/proto/devices";
 import { deviceEnvironment } from "./environment.ts";
 
 const device = (uuid: string, vendor: Device["vendor"] = "nvidia"): Device => ({

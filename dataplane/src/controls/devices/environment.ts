@@ -1,7 +1,8 @@
 // What a session's devices mean for a process that runs on its behalf. docs/gpu.md says what each variable
 // enforces.
+
+import type { Device } from "@voda/proto/devices";
 import type { DeviceShare } from "@voda/proto/grant";
-import type { Device } from "./device.ts";
 
 /**
  * Names devices by id, never by index, so that no process of the node counts them differently. A session

@@ -1,5 +1,6 @@
 // What `nvidia-smi` prints of the GPUs.
-import { checkDevice, type Device, DevicesError } from "./device.ts";
+import type { Device } from "@voda/proto/devices";
+import { checkDevice, DevicesError } from "./device.ts";
 
 export const nvidiaSmi = {
   command: "nvidia-smi",

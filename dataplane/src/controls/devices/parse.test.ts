@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Device } from "@voda/proto/devices";
 import { gpusPerNodeMax } from "@voda/proto/placement";
 import { parseAmdSmi } from "./amd-smi.ts";
-import { parseDeclared } from "./declared.ts";
-import { checkDevices, type Device, DevicesError, partOf } from "./device.ts";
+import { DevicesError, partOf } from "./device.ts";
 import { parseNvidiaSmi } from "./nvidia-smi.ts";
 
 const refused = (parse: () => unknown, message: RegExp): void => {
@@ -52,7 +52,7 @@ test("what nvidia-smi should not print is refused by line and field", () => {
   refused(() => parseNvidiaSmi("GPU-1, , 5\n"), /^nvidia-smi, line 1: model is empty/);
   refused(
     () => parseNvidiaSmi("GPU-1, H200, 0\n"),
-    /^nvidia-smi, line 1: memory is not 1 to gpuMemoryMibMax 16777216 MiB: 0/,
+    /^nvidia-smi, line 1: memoryMib is not 1 to gpuMemoryMibMax 16777216: 0/,
   );
   refused(
     () => parseNvidiaSmi(`GPU-${"1".repeat(60)}, H200, 5\n`),
@@ -97,29 +97,6 @@ test("what amd-smi should not print is refused by GPU and field", () => {
   );
 });
 
-const declared = { uuid: "GPU-1", model: "H200", memoryMib: 143_771, vendor: "nvidia" };
-
-test("a file declares devices, and what is wrong in it is refused by entry and field", () => {
-  for (const mark of ["", "\uFEFF"])
-    assert.deepEqual(parseDeclared(`${mark}${JSON.stringify([declared])}`, "gpus.json"), [declared]);
-  const wrong =
-    (entry: object): (() => unknown) =>
-    () =>
-      parseDeclared(JSON.stringify([declared, entry]), "gpus.json");
-  refused(wrong({ ...declared, vendor: "intel" }), /^gpus.json, entry 2: vendor: .*"nvidia" \| "amd"/);
-  refused(wrong({ ...declared, memoryMib: "80 GB" }), /^gpus.json, entry 2: memoryMib: .*number/);
-  refused(wrong({ ...declared, memoryMib: -1 }), /^gpus.json, entry 2: memory is not 1 to/);
-  refused(wrong({ ...declared, memory: 1 }), /^gpus.json, entry 2: memory: /);
-  refused(wrong({}), /^gpus.json, entry 2: uuid: /);
-  refused(() => parseDeclared("{", "gpus.json"), /^gpus.json is no JSON/);
-  // what refuses a file quotes it, and `voda up` tells the last line
-  refused(
-    () => parseDeclared("uuid,model\n", "gpus.csv"),
-    /^gpus.csv is no JSON: .*"uuid,model " is not valid JSON$/,
-  );
-  refused(() => parseDeclared("{}", "gpus.json"), /^gpus.json is not a list/);
-});
-
 const devices = (count: number): Device[] =>
   Array.from({ length: count }, (_, i) => ({
     uuid: `GPU-${i}`,
@@ -129,9 +106,11 @@ const devices = (count: number): Device[] =>
   }));
 
 test("a node has no two GPUs of one id, and no more than a grant can name", () => {
-  assert.equal(checkDevices(devices(gpusPerNodeMax)).length, gpusPerNodeMax);
-  refused(() => checkDevices(devices(gpusPerNodeMax + 1)), /17 GPUs exceed gpusPerNodeMax 16/);
-  refused(() => checkDevices([...devices(1), ...devices(1)]), /two GPUs have the uuid "GPU-0"/);
+  const all = { index: 0, count: 1 };
+  assert.equal(partOf(devices(gpusPerNodeMax), all).length, gpusPerNodeMax);
+  refused(() => partOf(devices(gpusPerNodeMax + 1), all), /17 GPUs exceed gpusPerNodeMax 16/);
+  assert.equal(partOf(devices(2 * gpusPerNodeMax), { index: 1, count: 2 }).length, gpusPerNodeMax);
+  refused(() => partOf([...devices(1), ...devices(1)], all), /two GPUs have the uuid "GPU-0"/);
 });
 
 test("the nodes of one machine share its GPUs without overlap", () => {

@@ -229,6 +229,7 @@ function openTrims(
 
 /** Each living node does its part of what all could do. */
 function rankOf(membership: Membership): { readonly index: number; readonly count: number } | undefined {
+  // By incarnation, which all nodes read alike; while their lists differ a part is done twice, or later.
   const living = membership.members().map(({ incarnation }) => incarnation);
   const index = living.sort().indexOf(membership.incarnation());
   return index < 0 ? undefined : { index, count: living.length };
@@ -278,6 +279,7 @@ async function openDeployed(
         routes.set(agent);
       },
       onUnloadable(agent, why) {
+        // With a route its callers hear why; without one they would hear that there is no such agent.
         workers.refuse(agent, why);
         routes.set(agent);
       },
@@ -331,6 +333,7 @@ async function openMesh(
       node,
       clock,
       numbers,
+      // Once its lease has ended nothing is for this life any more: who waits must ask elsewhere.
       life: () => (membership.leaseLeftMs() > 0 ? incarnation() : undefined),
       onCall: inbox.submit,
       onMalformed: (err) => log.warn({ err }, "a message between nodes is malformed; it is dropped"),

@@ -5,6 +5,7 @@ import { type Failed, fail, listOf, noMethod, onBusyOf, shown } from "../call/in
 import type { Route, Routes } from "./target.ts";
 
 interface RoutedAgent {
+  /** By name, those that implement an rpc too: plain callers reach them as well. */
   readonly methods: ReadonlyMap<string, Route>;
   /** By `service/rpc`. */
   readonly rpcs: ReadonlyMap<string, Route>;
@@ -31,6 +32,7 @@ export function createRoutes(): RouteTable {
       : `no agent ${name} in namespace ${namespace}; deployed are: ${namesIn(namespace, agents.keys())}`;
     return fail("agent_not_found", why);
   };
+  // Anew for all: deployments are rare, and an index that is mended in places can be wrong in places.
   const index = (): void => {
     implementers.clear();
     for (const [id, agent] of agents) {
@@ -109,7 +111,7 @@ function routed(agent: Agent): RoutedAgent {
       agent: agent.name,
       method: method.name,
       readonly: method.mode === MethodMode.READONLY,
-      turnMsMax: method.turnMsMax || agent.turnMsMax,
+      turnMsMax: method.turnMsMax || agent.turnMsMax, // 0: the method names none of its own
       onBusy: onBusyOf(method),
       dedupeMs: agent.dedupeMs,
     };

@@ -66,9 +66,11 @@ export interface LogEntry {
 /** As `ctx.log` has them. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
+/** Frames carry their places: a new one goes to the end. */
 const levels: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 const hashBytes = 16;
 const utf8 = new TextEncoder();
+/** A byte order mark is a character like any other: without it two names would be one. */
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 const codecs: MessageCodecs<FromWorker> = {
@@ -97,6 +99,8 @@ const codecs: MessageCodecs<FromWorker> = {
       return { type: "turned", activation, call, turn, delta, answer, canonicalHash, sends };
     },
   },
+  // Of a call without a turn of its own `turn` says which one it has seen: its answer waits until that is
+  // stored.
   failed: {
     number: 2,
     encode: outputFrame,

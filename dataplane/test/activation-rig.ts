@@ -17,7 +17,13 @@ import {
   type StepDoneMessage,
   type StepMessage,
 } from "../src/call/index.ts";
-import { BegunWriter, createBegunTable, readBegun, type SessionMessage } from "../src/threads/index.ts";
+import {
+  BegunWriter,
+  createBegunTable,
+  fromWorker,
+  readBegun,
+  type SessionMessage,
+} from "../src/threads/index.ts";
 import type { TurnMessage } from "../src/turn/index.ts";
 import { type ActivationOptions, WorkerActivation } from "../src/worker/activation.ts";
 import { threadWorld } from "../src/worker/world.ts";
@@ -247,7 +253,12 @@ export function activationRig(more?: AnyAgent) {
   const state: SessionState = openState(schema, { crc32 });
   const { counting, views } = countViews(state);
   const table = createBegunTable();
+  const broken: unknown[] = [];
   const { said, asks, checks, steps, cuts, logged, facts, log, say } = new Heard();
+  const write = (message: SessionMessage): void => {
+    fromWorker.encode(message);
+    say(message);
+  };
   const activation = new WorkerActivation({
     number: 7,
     node: "n1",
@@ -260,13 +271,15 @@ export function activationRig(more?: AnyAgent) {
     log,
     begun: new BegunWriter(table),
     world: threadWorld,
-    say,
+    say: write,
+    broken: (error) => broken.push(error),
   });
   return {
     activation,
     held,
     seen,
     state,
+    broken,
     said,
     asks,
     checks,

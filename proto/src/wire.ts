@@ -54,6 +54,14 @@ export const turnBytesMax = 1024 * 1024;
 export const stateBytesMax = 32 * 1024 * 1024;
 /** Bytes of the headers of one call. */
 export const headersBytesMax = 64 * 1024;
+/** From now until a timer is due: nobody keeps a session for longer. */
+export const timerMsMax = 100 * 366 * 86_400_000;
+/** Between two times of one timer. */
+export const everyMsMin = 1_000;
+/** Characters of the id of a timer. */
+export const timerIdCharsMax = 128;
+/** Characters of a pattern of times, and of the name of a time zone. */
+export const cronCharsMax = 128;
 /** Characters of what an agent says of one of its handlers. */
 export const descriptionCharsMax = 1024;
 /** Bytes of one frame between nodes: a body and its head. */

@@ -1,9 +1,10 @@
 // When something is due that waits: as people say it, checked before anything is taken.
+import { timerMsMax } from "@voda/proto/wire";
 import { type Duration, durationMs } from "./duration.ts";
 import { badRequest } from "./session.ts";
 
-/** From now until a timer is due: nobody keeps a session for longer. */
-export const timerMsMax = 100 * 366 * 86_400_000;
+/** As far from 1970 as a Date goes. */
+const dateMsMax = 8.64e15;
 
 /** Whole milliseconds from now. @throws VodaError */
 export function lengthOf(what: string, value: Duration, minMs: number): number {
@@ -26,10 +27,13 @@ export function timeOf(what: string, value: Date, nowMs: number): number {
   if (!(value instanceof Date)) throw badRequest(`${what} of type ${typeof value} is not a Date`);
   const ms = value.getTime();
   if (Number.isNaN(ms)) throw badRequest(`${what} is an Invalid Date: what it was made of is no time`);
+  // one of a class of its own may give anything
+  if (!Number.isInteger(ms) || Math.abs(ms) > dateMsMax)
+    throw badRequest(`${what} is a Date whose time is no whole number of milliseconds, or beyond all dates`);
   const lastMs = nowMs + timerMsMax;
   if (ms > lastMs)
     throw badRequest(
-      `${what} of ${value.toISOString()} is later than timerMsMax ${timerMsMax} ms from now, ${new Date(lastMs).toISOString()}`,
+      `${what} of ${new Date(ms).toISOString()} is later than timerMsMax ${timerMsMax} ms from now, ${new Date(lastMs).toISOString()}`,
     );
   return Math.max(0, ms);
 }

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { timerMsMax } from "./due.ts";
+import { timerMsMax } from "@voda/proto/wire";
 import { agent, VodaError } from "./index.ts";
 import { cancelFunction, scheduleFunction } from "./schedule.ts";
 import { type SendRequest, sendFunction } from "./send.ts";
 
 const counter = agent("counter").handlers({ add: (_ctx, by: number) => by, reset: () => null });
 const untyped = (value: unknown): never => value as never;
+/** One of a class of its own. */
+const dateOf = (time: unknown): Date => Object.assign(new Date(0), { getTime: () => time });
 
 const nowMs = Date.UTC(2026, 0, 1);
 
@@ -68,6 +70,7 @@ test("a timer is taken back by its id", () => {
   assert.deepEqual([way, timing], ['ctx.cancel("mine")', { id: "mine", due: { type: "never" } }]);
 });
 
+const oddDate = "at is a Date whose time is no whole number of milliseconds, or beyond all dates";
 const options = "known are in, at, every, cron, timeZone, id";
 for (const [what, when, words] of [
   ["no time", {}, "it takes one of in, at, every, cron; it got none of them"],
@@ -93,6 +96,9 @@ for (const [what, when, words] of [
   ["too often", { every: 999 }, "every of 999 is out of range: 1s to 36600d"],
   ["no date", { at: "tomorrow" }, "at of type string is not a Date"],
   ["a date that is none", { at: new Date("nope") }, "at is an Invalid Date: what it was made of is no time"],
+  ["a date of half a millisecond", { at: dateOf(1.5) }, oddDate],
+  ["a date that gives text", { at: dateOf("5") }, oddDate],
+  ["a date beyond all dates", { at: dateOf(8.64e15 + 1) }, oddDate],
   [
     "the last date of all",
     { at: new Date(8.64e15) },

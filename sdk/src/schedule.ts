@@ -1,4 +1,5 @@
 // What a session is to do later: what a handler writes, and what its host is given to do.
+import { cronCharsMax, everyMsMin, timerIdCharsMax } from "@voda/proto/wire";
 import type { CalledAgent } from "./agent-types.ts";
 import { agentNameOf, bodyFor, told, wayOf } from "./ask.ts";
 import { lengthOf, type TimingWorld, timeOf } from "./due.ts";
@@ -45,11 +46,6 @@ export type ScheduleFunction = <D extends CalledAgent>(
 
 /** `ctx.cancel` */
 export type CancelFunction = (id: string) => void;
-
-/** Between two times of one timer. */
-export const everyMsMin = 1_000;
-const idLengthMax = 128;
-const cronLengthMax = 128;
 
 const timeNames = ["in", "at", "every", "cron"] as const;
 const optionNames: ReadonlySet<string> = new Set([...timeNames, "timeZone", "id"]);
@@ -104,12 +100,12 @@ function dueOf(when: ScheduleOptions | undefined, { nowMs }: TimingWorld): Timin
 function cronOf(pattern: unknown, zone: unknown): Timing["due"] {
   return {
     type: "cron",
-    pattern: textOf("cron", pattern, cronLengthMax),
-    zone: textOf("timeZone", zone, cronLengthMax),
+    pattern: textOf("cron", pattern, cronCharsMax),
+    zone: textOf("timeZone", zone, cronCharsMax),
   };
 }
 
-const idOf = (id: unknown): string => textOf("the id of a timer", id, idLengthMax);
+const idOf = (id: unknown): string => textOf("the id of a timer", id, timerIdCharsMax);
 
 /** @throws VodaError */
 function textOf(what: string, text: unknown, lengthMax: number): string {

@@ -228,6 +228,19 @@ test("a thread in which voda itself fails, since a builtin was replaced, ends, a
   );
 });
 
+test("a timer that no handler can set ends the thread that says it, and the node goes on", async () => {
+  const { pid } = node.process();
+  const ended = threadsEnded();
+  const failed = await call(node.url, "rogue/nonsense/schedulesNonsense");
+  assert.deepEqual([failed.status, refusal(failed).reason], [503, "worker_lost"]);
+  assert.match(
+    linesWith("the thread ended:").at(-1)?.msg ?? "",
+    /cannot be read \(messages of a turn: a timer of every 0 ms/,
+  );
+  assert.equal((await call(node.url, "rogue/nonsense/add", { input: 1 })).body, 1, "it left nothing");
+  assert.deepEqual([threadsEnded(), node.process().pid], [ended + 1, pid]);
+});
+
 test("buffers outside of the heap are counted too", async () => {
   const filled = await call(node.url, "rogue/buffers/buffers");
   assert.ok([500, 503, 504].includes(filled.status));

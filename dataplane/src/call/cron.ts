@@ -36,6 +36,15 @@ export function nextCronMs({ pattern, zone }: CronTime, afterMs: number): number
   return found.nextMs === Number.POSITIVE_INFINITY ? undefined : found.nextMs;
 }
 
+/** The same of a timer that was set; one that cannot be read any more never comes again. */
+export function laterCronMs(time: CronTime, afterMs: number): number | undefined {
+  try {
+    return nextCronMs(time, afterMs);
+  } catch {
+    return undefined; // its thread had replaced a builtin, or another version of croner took it
+  }
+}
+
 /** The same of a timer that is set. @throws Error also for a pattern with years, and for a single date */
 export function firstCronMs(time: CronTime, nowMs: number): number | undefined {
   const { pattern } = time;

@@ -35,7 +35,7 @@ export {
   type SessionCall,
 } from "./call.ts";
 export { decodeCall, decodeSessionCall, encodeCall, encodeSessionCall } from "./codec.ts";
-export { type CronTime, firstCronMs, nextCronMs } from "./cron.ts";
+export { type CronTime, firstCronMs, laterCronMs } from "./cron.ts";
 export { onBusyOf } from "./on-busy.ts";
 export { asksMax, left, listOf, noAskedMethod, noMethod, shown, tooManyAsks } from "./refusals.ts";
 export {
@@ -77,4 +77,5 @@ export {
   turnTimesMax,
   writeDrawn,
 } from "./step.ts";
+export { ThreadFault } from "./thread-fault.ts";
 export { tokenOf } from "./token.ts";

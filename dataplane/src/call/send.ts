@@ -1,5 +1,8 @@
 // What a turn sends to other sessions: it leaves with the turn's record, and nobody waits for what becomes
 // of it.
+import { identifierProblem, keyProblem } from "@voda/proto/name";
+import { methodBytesMax } from "@voda/proto/session-path";
+import { cronCharsMax, everyMsMin, timerIdCharsMax, timerMsMax, turnBytesMax } from "@voda/proto/wire";
 import { ByteReader, ByteWriter, DecodeError, utf8Length } from "@voda/stdx";
 import type { CronTime } from "./cron.ts";
 
@@ -40,6 +43,9 @@ export const outboxBytesMax = 2 * 1024 * 1024;
 
 /** Timers of one session: each of its folds has them all. */
 export const timersMax = 4_096;
+
+/** As far from 1970 as a Date goes. */
+const dateMsMax = 8.64e15;
 
 /** Of a turn that sends nothing. */
 export const noSends: readonly Send[] = [];
@@ -128,19 +134,55 @@ function readTiming(input: ByteReader): Pick<Send, "timing"> {
   const type = dues[place - 1];
   if (type === undefined) throw new DecodeError(`a timer of unknown kind ${place}`);
   const id = input.text();
+  check("the id of a timer in characters", id.length, { name: "timerIdCharsMax", max: timerIdCharsMax });
   if (type === "never") return { timing: { id, due: { type } } };
-  if (type !== "cron") return { timing: { id, due: { type, ms: input.varint() } } };
-  const firstMs = input.varint();
-  return { timing: { id, due: { type, firstMs, pattern: input.text(), zone: input.text() } } };
+  const ms = input.varint();
+  if (type === "at" || type === "cron") check("a timer's time", ms, { name: "dateMsMax", max: dateMsMax });
+  else check("a timer's time", ms, { name: "timerMsMax", max: timerMsMax });
+  if (type === "every" && ms < everyMsMin)
+    throw new DecodeError(`a timer of every ${ms} ms, less than everyMsMin ${everyMsMin}`);
+  if (type !== "cron") return { timing: { id, due: { type, ms } } };
+  return { timing: { id, due: { type, firstMs: ms, ...readCronTime(input) } } };
 }
 
-/** Bodies are views. @throws DecodeError */
+/** Whether it is one, a look at the calendar tells, and not before it is due. */
+function readCronTime(input: ByteReader): CronTime {
+  const time = { pattern: input.text(), zone: input.text() };
+  const longest = Math.max(time.pattern.length, time.zone.length);
+  check("a pattern or a zone in characters", longest, { name: "cronCharsMax", max: cronCharsMax });
+  return time;
+}
+
+function check(
+  what: string,
+  value: number,
+  { name, max }: { readonly name: string; readonly max: number },
+): void {
+  if (value > max) throw new DecodeError(`${what}: ${value} exceeds ${name} ${max}`);
+}
+
+/** It becomes a subject of the store, and the name of a session there. */
+function checkTarget({ agent, key, method, timing }: Send): void {
+  if (timing?.due.type === "never") return;
+  const problem = identifierProblem("agent", agent) ?? keyProblem(key);
+  if (problem !== undefined) throw new DecodeError(`a message: ${problem}`);
+  check("the method of a message in characters", method.length, {
+    name: "methodBytesMax",
+    max: methodBytesMax,
+  });
+}
+
+/**
+ * Bodies are views. The code of agents shares the thread that wrote them, and may have replaced what they
+ * were checked with: all that the lane goes by is checked here again. @throws DecodeError
+ */
 export function decodeSends(bytes: Uint8Array): Send[] {
   const input = new ByteReader(bytes);
-  const sends = Array.from({ length: input.count(4) }, () => ({
-    ...readSend(input),
-    ...readTiming(input),
-  }));
+  const count = input.count(4);
+  check("messages of a turn", count, { name: "turnSendsMax", max: turnSendsMax });
+  const sends = Array.from({ length: count }, () => ({ ...readSend(input), ...readTiming(input) }));
   input.end();
+  for (const send of sends) checkTarget(send);
+  check("bytes of messages of a turn", bytesOfSends(sends), { name: "turnBytesMax", max: turnBytesMax });
   return sends;
 }

@@ -16,6 +16,7 @@ import {
   stored,
   typesOf,
 } from "../../test/lane-rig.ts";
+import { ThreadFault } from "../call/index.ts";
 import { leaseTtlMs } from "../membership/index.ts";
 import {
   hopsMax,
@@ -563,4 +564,17 @@ test("who goes away unknown is told nothing", () => {
   assert.deepEqual(typesOf(rig.step({ type: "abandon", call: 99, why: "caller" })), []);
   const dropped = { call: 99, why: "caller", hasBegun: false } as const;
   assert.deepEqual(typesOf(rig.step({ type: "dropped", activation: rig.activation.number, ...dropped })), []);
+});
+
+test("a thread that says what cannot be is told apart, and leaves nothing", () => {
+  const rig = createRig().owner();
+  rig.invoke(callOf(2));
+  const said = { activation: rig.activation.number, call: 2, answer: sixteen(2) };
+  const turned = { ...said, type: "turned", delta: sixteen(1), canonicalHash: undefined, sends: [] } as const;
+  assert.throws(() => rig.step({ ...turned, turn: 3 }), /turn 3 after turn 1/);
+  assert.throws(() => rig.step({ ...turned, turn: 2, call: 9 }), /call 9, which it does not have/);
+  assert.throws(() => rig.step({ ...said, type: "read", after: 2 }), ThreadFault);
+  rig.turned(2);
+  assert.throws(() => rig.step({ ...turned, turn: 3 }), ThreadFault, "it has ended before");
+  assert.equal(rig.activation.turns.executed, 2);
 });

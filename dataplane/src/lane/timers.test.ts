@@ -219,3 +219,12 @@ test("a timer that is due while its session ends does not ring any more", () => 
   const ended = rig.accept(rig.turned(3));
   assert.equal(one(ended, "append").gone, true);
 });
+
+test("a pattern that cannot be read any more comes once, at the time that was found when it was set", () => {
+  const rig = createRig().owner();
+  const cron = { type: "cron", firstMs: rig.world.storeMs + 500, pattern: "nonsense", zone: "UTC" } as const;
+  setting(rig, 2, timer("a", cron));
+  const fired = rig.wait(500, "outbox");
+  assert.deepEqual(recordIn(fired).timers, [{ type: "gone", id: "a" }]);
+  assert.equal(recordIn(fired).outbox?.letters.length, 1);
+});

@@ -4,7 +4,7 @@ import {
   type Again,
   againOf,
   isAtOnce,
-  nextCronMs,
+  laterCronMs,
   outboxMessagesMax,
   type Send,
   type Timing,
@@ -144,7 +144,7 @@ function noteSend(
 /** Times that have passed are not made up for. */
 function nextOf(timer: Timer, n: number, nowMs: number): TimerChange {
   const { id, dueMs, again } = timer;
-  const next = again && (again.type === "cron" ? nextCronMs(again, nowMs) : afterOf(dueMs, again.ms, nowMs));
+  const next = again && (again.type === "cron" ? laterCronMs(again, nowMs) : afterOf(dueMs, again.ms, nowMs));
   return next === undefined ? { type: "gone", id } : { type: "set", timer: { ...timer, dueMs: next, n } };
 }
 

@@ -1,7 +1,6 @@
 // What the worker has and had: jobs, turns that took place, answers that wait in the gate (PROTOCOL.md 5.2,
 // 5.3, 5.5).
-import { assert } from "@voda/stdx";
-import { bytesOfSends, type Send } from "../call/index.ts";
+import { bytesOfSends, type Send, ThreadFault } from "../call/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
 import { clientKeepMs, letterLifeMs, recordBytesMax, recordTurnsMax, transitMs } from "./constants.ts";
 import type { SeenMark } from "./record-outbox.ts";
@@ -75,7 +74,7 @@ export function takeJob({ jobs }: Turns, call: number): Work | undefined {
 /** A turn took place. */
 export function addTurn(turns: Turns, event: TurnMessage & { type: "turned" }): Work {
   const { call, turn, delta, answer, canonicalHash, sends } = event;
-  assert(turn === turns.executed + 1, `turn ${turn} after turn ${turns.executed}`);
+  if (turn !== turns.executed + 1) throw new ThreadFault(`turn ${turn} after turn ${turns.executed}`);
   const work = executed(turns, call);
   turns.executed = turn;
   turns.pending.push({ turn, work, delta, answer, canonicalHash, sends });
@@ -88,6 +87,7 @@ export function addOutput(
   turns: Turns,
   { call, after, answer }: TurnMessage & { type: "failed" | "read" },
 ): Work {
+  if (after > turns.executed) throw new ThreadFault(`turn ${after} was seen after turn ${turns.executed}`);
   const work = executed(turns, call);
   turns.gate.push({ work, after, answer });
   return work;
@@ -95,7 +95,7 @@ export function addOutput(
 
 function executed({ jobs }: Turns, call: number): Work {
   const work = jobs.get(call);
-  assert(work !== undefined, `worker ran call ${call}, which it does not have`);
+  if (work?.stage !== "running") throw new ThreadFault(`it ran call ${call}, which it does not have`);
   work.stage = "executed";
   return work;
 }

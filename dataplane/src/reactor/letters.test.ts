@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { reactorRig } from "../../test/reactor-rig.ts";
-import { encodeAnswer, fail, type Send } from "../call/index.ts";
+import { encodeAnswer, fail, type Send, ThreadFault } from "../call/index.ts";
 
 const send = (key: string, method = "add"): Send => ({
   agent: "counter",
@@ -123,4 +123,16 @@ test("a turn may send to handlers that are there and write, also to internal one
     refusal.failure.message,
     /it has: add, now, slow, get, and internal ones \(npx voda agents ls/,
   );
+});
+
+test("what a thread cannot have done is no concern of the others: their letters are over as before", () => {
+  const at = sending(send("other"), send("other"));
+  const { number: call } = at.ran[1]?.head ?? assert.fail("nothing ran");
+  const activation = at.opened[1]?.activation ?? 0;
+  assert.throws(
+    () => at.hear({ type: "read", activation, call, after: 7, answer: new Uint8Array(0) }),
+    ThreadFault,
+  );
+  end(at, 1);
+  assert.equal(at.ran.length, 3, "the next one goes");
 });

@@ -348,16 +348,19 @@ export class Reactor {
   #step(hosted: Hosted, event: LaneEvent): void {
     const { world } = this.#options;
     this.#steps += 1;
-    world.refresh();
-    const refused = performAll(this.#performing, hosted, stepLane(hosted.lane, event, world));
-    if (refused === undefined) {
-      this.#letAsksGo();
-      this.#letLettersGo();
-      this.#forgetIdle(hosted);
-    } else {
-      this.#step(hosted, refused);
+    try {
+      world.refresh();
+      const refused = performAll(this.#performing, hosted, stepLane(hosted.lane, event, world));
+      if (refused === undefined) {
+        this.#letAsksGo();
+        this.#letLettersGo();
+        this.#forgetIdle(hosted);
+      } else {
+        this.#step(hosted, refused);
+      }
+    } finally {
+      this.#steps -= 1; // also of a thread that says what cannot be: the node goes on
     }
-    this.#steps -= 1;
     if (this.#steps > 0) return;
     for (let tell = this.#told.shift(); tell !== undefined; tell = this.#told.shift()) tell();
   }

@@ -107,12 +107,17 @@ export class Threads {
       const { turnMsMax } = message;
       const ofAgent = { handlers: handlersOf(agent), workflows: workflowsOf(agent), turnMsMax };
       const own = { number, node: "test", name, epoch, state, ...ofAgent };
-      const activation = new WorkerActivation({ ...own, log, begun: handlers, world, say });
+      const activation = new WorkerActivation({ ...own, log, begun: handlers, world, say, broken });
       this.#open.set(number, { activation, say });
     };
     process.deliver(0, start, this.#toWorker);
     return { agent: message, devices: [] };
   }
+}
+
+/** The run of the test ends by it. */
+function broken(error: unknown): never {
+  throw error;
 }
 
 const askName = (activation: number, askId: number): string => `ask ${activation} ${askId}`;

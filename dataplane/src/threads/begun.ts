@@ -80,6 +80,9 @@ export interface Begun {
 /** The call whose handler holds the thread now, before its first `await`; 0 for none. */
 export const synchronousCall = (table: BegunTable): number => table[synchronousAt] ?? 0;
 
+/** Of a thread that wrote what nobody could read: of each call it may have been the outcome. */
+export const anyBegun: Begun = { has: () => true, holder: undefined };
+
 /**
  * After the thread has gone. Where marks may be missing every call counts as begun: to run one again that had
  * effects is worse than to fail it.

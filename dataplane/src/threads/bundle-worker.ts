@@ -7,11 +7,18 @@ import { bundleLoadMsMax } from "@voda/proto/wire";
 import { wordsOf } from "@voda/stdx";
 import type { Logger } from "pino";
 import type { AgentDefinition } from "voda/definition";
-import { checkAnswer, type Failed, fail } from "../call/index.ts";
+import { checkAnswer, type Failed, fail, ThreadFault } from "../call/index.ts";
 import { FrameError } from "../frame/index.ts";
 import { createRing } from "../ring/index.ts";
 import { restartDelayMs, wellMs } from "./backoff.ts";
-import { type Begun, type BegunTable, createBegunTable, readBegun, synchronousCall } from "./begun.ts";
+import {
+  anyBegun,
+  type Begun,
+  type BegunTable,
+  createBegunTable,
+  readBegun,
+  synchronousCall,
+} from "./begun.ts";
 import { type Channel, type Ends, openChannel } from "./channel.ts";
 import { definitionProblem } from "./definition-problem.ts";
 import {
@@ -279,8 +286,9 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
   }
 
   /** An agent's code may have replaced what the thread writes with: nothing that it says counts any more. */
-  #unreadable(life: Life, { message }: Error): void {
-    this.#end(life, `what it wrote cannot be read (${message}): a builtin may have been replaced`);
+  #unreadable(life: Life, error: unknown): void {
+    life.isUnreadable = true;
+    this.#end(life, `what it wrote cannot be read (${wordsOf(error)}): a builtin may have been replaced`);
   }
 
   #receive(life: Life, message: FromWorker): void {
@@ -289,8 +297,7 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
       if ("answer" in message) checkAnswer(message.answer); // kept and passed on: damage must end here
       this.#take(life, message);
     } catch (error) {
-      if (!(error instanceof FrameError || error instanceof SyntaxError)) throw error;
-      life.isUnreadable = true;
+      if (![FrameError, SyntaxError, ThreadFault].some((one) => error instanceof one)) throw error;
       this.#unreadable(life, error);
     }
   }
@@ -414,7 +421,8 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
     this.#seats.clear();
     this.#life = this.#newLife();
     this.#restarting = setTimeout(() => this.#start(), delayMs);
-    this.#options.onLost({ activations: lost, begun: readBegun(life.begun), overdue: life.overdue, why });
+    const begun = life.isUnreadable ? anyBegun : readBegun(life.begun);
+    this.#options.onLost({ activations: lost, begun, overdue: life.overdue, why });
   }
 }
 

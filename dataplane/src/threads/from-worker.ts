@@ -1,4 +1,5 @@
 // What a worker says to the I/O thread.
+import { turnBytesMax } from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
 import {
   type AsideMessage,
@@ -96,6 +97,7 @@ const codecs: MessageCodecs<FromWorker> = {
       const canonicalHash = isHashed ? hashOf(meta.slice(0, hashBytes)) : undefined;
       const rest = isHashed ? meta.subarray(hashBytes) : meta;
       const { sends, delta } = (code & sending) === 0 ? { sends: noSends, delta: rest } : splitSends(rest);
+      checkSize("changes and answer of a turn", delta.length + answer.length);
       return { type: "turned", activation, call, turn, delta, answer, canonicalHash, sends };
     },
   },
@@ -179,6 +181,8 @@ const codecs: MessageCodecs<FromWorker> = {
     decode(frame) {
       const { activation, call: by, turn: askId } = frame;
       const request = decodeCall(frame, 0, systemClock.monotonicMs());
+      const { type } = request.head;
+      if (type !== "invoke") throw new FrameError(`an ask of type ${type}`);
       return { type: "ask", activation, by, askId, request };
     },
   },
@@ -278,6 +282,12 @@ function splitSends(bytes: Uint8Array): { readonly sends: readonly Send[]; reado
   const end = lengthBytes + new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
   const sends = readPart("messages of a turn", () => decodeSends(bytes.subarray(lengthBytes, end)));
   return { sends, delta: bytes.subarray(end) };
+}
+
+/** A record holds it. @throws FrameError */
+function checkSize(what: string, bytes: number): void {
+  if (bytes > turnBytesMax)
+    throw new FrameError(`${what} of ${bytes} bytes; turnBytesMax is ${turnBytesMax}`);
 }
 
 /** A record keeps it: one of another length would be found there. @throws FrameError */

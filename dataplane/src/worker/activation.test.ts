@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setImmediate as turnOfLoop } from "node:timers/promises";
 import { systemClock } from "@voda/stdx";
+import { agent, s } from "voda";
 import { activationRig, until } from "../../test/activation-rig.ts";
 import { decodeAnswer } from "../call/index.ts";
 
@@ -18,6 +19,27 @@ describe("an activation", () => {
       said.map((one) => one.type === "turned" && one.turn),
       [1, 2],
     );
+  });
+
+  test("tells when a turn cannot be told: it is not lost without a word", async () => {
+    const target = agent("target").handlers({ take: () => null });
+    const sender = agent("sender", { count: s.counter() }).handlers({
+      async sends(ctx) {
+        await turnOfLoop();
+        ctx.send(target, "k").take();
+        return ctx.state.count.add(1);
+      },
+    });
+    const { run, activation, checks, broken, said } = activationRig(sender);
+    run("sends");
+    await until(() => checks.length === 1);
+    const { isSafeInteger } = Number;
+    Number.isSafeInteger = () => false;
+    activation.askAnswered(1, { ok: true, content: "json", body: new Uint8Array(0) });
+    await until(() => broken.length > 0 || said.length > 0);
+    Number.isSafeInteger = isSafeInteger;
+    assert.deepEqual([broken.length, said], [1, []]);
+    assert.match(String(broken[0]), /^RangeError: varint of /);
   });
 
   test("closes the view of every reader that has answered", async () => {

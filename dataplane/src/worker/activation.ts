@@ -59,6 +59,8 @@ export interface ActivationOptions {
   readonly world: ThreadWorld;
   /** For the host, in this order. */
   readonly say: (message: SessionMessage) => void;
+  /** Voda's own work for a turn threw, after its handler had waited: whatever it was, it is not known now. */
+  readonly broken: (error: unknown) => void;
 }
 
 /** A handler that has begun; once it is not in `#running` any more, nothing that it does counts. */
@@ -307,11 +309,14 @@ export class WorkerActivation {
       running.context = context;
       result = handler.run(context, running.input);
       if (isThenable(result)) {
-        running.disarm = world.after(this.#turnMsMax(handler), () => this.#tooLong(running));
+        running.disarm = world.after(
+          this.#turnMsMax(handler),
+          this.#guarded(() => this.#tooLong(running)),
+        );
         // a thenable of the agent's own may throw or settle twice
         Promise.resolve(result).then(
-          (value: unknown) => this.#returned(running, value),
-          (error: unknown) => this.#failed(running, error),
+          this.#guarded((value: unknown) => this.#returned(running, value)),
+          this.#guarded((error: unknown) => this.#failed(running, error)),
         );
         return;
       }
@@ -417,12 +422,23 @@ export class WorkerActivation {
       this.#asks.check(running.call.head.number, agent, method),
     );
     Promise.all(checks).then(
-      () => {
+      this.#guarded(() => {
         this.#targets.know(strange);
         this.#commit(running, result, sends);
-      },
-      (error: unknown) => this.#failed(running, error),
+      }),
+      this.#guarded((error: unknown) => this.#failed(running, error)),
     );
+  }
+
+  /** What goes on later: a turn that is lost without a word would be missing in the lane for ever. */
+  #guarded<A extends unknown[]>(act: (...given: A) => void): (...given: A) => void {
+    return (...given) => {
+      try {
+        act(...given);
+      } catch (error) {
+        this.#options.broken(error);
+      }
+    };
   }
 
   #commit(running: Running, result: unknown, sends: TurnSends): void {

@@ -207,6 +207,7 @@ class WorkerThread {
         begun: this.#begun,
         world: threadWorld,
         say: this.#channel.send,
+        broken: (error) => this.#fail(error),
       }),
     );
   }

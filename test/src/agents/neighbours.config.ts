@@ -36,6 +36,9 @@ const patient = agent("patient", { count: s.counter() }, { maxTurn: "2s", idle: 
   },
 });
 
+/** As `rogue` calls itself. */
+const rogueName = agent("rogue").handlers({ add: (_ctx, by: number) => by });
+
 const rogue = agent("rogue", { count: s.counter() }, { maxTurn: "2s", idle: "1h" })
   .readonly({ get: (ctx) => ctx.state.count.value })
   .handlers({
@@ -98,6 +101,16 @@ const rogue = agent("rogue", { count: s.counter() }, { maxTurn: "2s", idle: "1h"
           throw new Error("patched push");
         },
       });
+    },
+    schedulesNonsense(ctx) {
+      const indexOf = Reflect.get(Array.prototype, "indexOf");
+      Object.assign(Array.prototype, {
+        indexOf(this: unknown[], one: unknown): unknown {
+          return one === "in" ? this.length - 3 : Reflect.apply(indexOf, this, [one]);
+        },
+      });
+      ctx.schedule(rogueName, "later", { in: 0 }).add(1);
+      return ctx.state.count.add(1000);
     },
     spins(ctx) {
       ctx.state.count.add(1000);

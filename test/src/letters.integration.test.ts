@@ -1,13 +1,10 @@
 // Nodes as processes: what handlers send leaves with the commit, in order, and takes effect once.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { programs } from "@voda/cli/harness";
 import { type SessionName, sessionToken } from "@voda/proto/session";
 import { laneSubjects, logStream } from "@voda/proto/wire";
+import { voda as runVoda } from "./kit/command-line.ts";
 import { type Cluster, type ClusterNode, call, refusal, startCluster, waitUntil } from "./kit/index.ts";
 
 const config = fileURLToPath(new URL("./agents/letters.config.ts", import.meta.url));
@@ -218,13 +215,4 @@ interface Letter {
   readonly attempts: number;
 }
 
-/** Runs a command of the command line. */
-async function voda(...args: readonly string[]) {
-  const child = spawn(process.execPath, [programs().cli, ...args, "--url", cluster.apiUrl]);
-  const [stdout, stderr, [code]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, "close") as Promise<[number]>,
-  ]);
-  return { code, stdout, stderr };
-}
+const voda = (...args: readonly string[]) => runVoda(cluster.apiUrl, ...args);

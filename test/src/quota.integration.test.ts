@@ -1,7 +1,7 @@
 // `voda quota` against a control plane of its own, as users type it.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { run } from "../../cli/src/program.ts";
+import { voda } from "./kit/command-line.ts";
 import { type Cluster, startCluster } from "./kit/index.ts";
 
 let cluster: Cluster;
@@ -11,12 +11,10 @@ before(async () => {
 });
 after(() => cluster[Symbol.asyncDispose]());
 
+const linesOf = (text: string): string[] => text.split("\n").slice(0, -1);
 async function quota(...args: string[]): Promise<{ code: number; out: string[]; err: string[] }> {
-  const out: string[] = [];
-  const err: string[] = [];
-  const output = { out: (line: string) => out.push(line), err: (line: string) => err.push(line) };
-  const code = await run(["quota", ...args, "--url", cluster.apiUrl], output);
-  return { code, out, err };
+  const { code, stdout, stderr } = await voda(cluster.apiUrl, "quota", ...args);
+  return { code, out: linesOf(stdout), err: linesOf(stderr) };
 }
 
 test("quotas are set, listed and deleted, in words and as JSON", async () => {

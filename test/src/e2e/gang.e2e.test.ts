@@ -1,15 +1,14 @@
 // Gangs through the whole mesh: all members awake on GPUs of their own, or none of them.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { type Session, SessionStatus } from "@voda/proto/api";
 import { type Api, connectApi } from "../../../cli/src/api.ts";
 import { programs } from "../../../cli/src/programs.ts";
+import { voda as runVoda } from "../kit/command-line.ts";
 import { call, freeze, type RunningMesh, signal, startMesh, waitUntil } from "../kit/index.ts";
 
 const config = fileURLToPath(new URL("../agents/gpu.config.ts", import.meta.url));
@@ -37,9 +36,7 @@ after(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const run = promisify(execFile);
-const voda = async (...args: string[]): Promise<string> =>
-  (await run(process.execPath, [programs().cli, ...args, "--url", mesh.url])).stdout;
+const voda = (...args: string[]) => runVoda(mesh.url, ...args);
 const keys = (count: number, prefix: string): string[] =>
   Array.from({ length: count }, (_, i) => `${prefix}${i}`);
 const refs = (names: readonly string[]): { agent: string; key: string }[] =>
@@ -58,7 +55,9 @@ const settles = (milli: readonly number[], what: string): Promise<unknown> =>
 
 test("a gang that fits is all awake, each member on a GPU of its own", async () => {
   const names = keys(4, "fits");
-  const { sessions } = JSON.parse(await voda("wake", ...names.map((key) => `solo/${key}`), "--json")) as {
+  const { sessions } = JSON.parse(
+    (await voda("wake", ...names.map((key) => `solo/${key}`), "--json")).stdout,
+  ) as {
     sessions: { key: string; status: string; node: string }[];
   };
   assert.deepEqual(
@@ -69,7 +68,7 @@ test("a gang that fits is all awake, each member on a GPU of its own", async () 
   assert.equal(await awake(names), 4);
   for (const key of names) assert.equal((await call(mesh.url, `solo/${key}/add`, { input: 1 })).body, 1);
   assert.match(
-    await voda("wake", "solo/fits0", "solo/fits1"),
+    (await voda("wake", "solo/fits0", "solo/fits1")).stdout,
     /^solo\/fits0 is awake on n[12]\nsolo\/fits1 is awake on n[12]\n$/,
   );
   for (const session of refs(names)) await api.sessions.sleepSession({ session });
@@ -78,10 +77,12 @@ test("a gang that fits is all awake, each member on a GPU of its own", async () 
 
 test("a gang that does not fit is refused by the name of a member, and leaves nothing behind", async () => {
   const names = keys(5, "large");
-  await assert.rejects(voda("wake", ...names.map((key) => `solo/${key}`)), {
-    code: 1,
-    stderr: /^voda: resource_exhausted: solo\/large\d found no place beside the others: none of 2 nodes /,
-  });
+  const refused = await voda("wake", ...names.map((key) => `solo/${key}`));
+  assert.equal(refused.code, 1);
+  assert.match(
+    refused.stderr,
+    /^voda: resource_exhausted: solo\/large\d found no place beside the others: none of 2 nodes /,
+  );
   assert.deepEqual([await allocated(), await awake(names)], [[0, 0], 0]);
 });
 

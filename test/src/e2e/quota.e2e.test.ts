@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { connectApi } from "../../../cli/src/api.ts";
-import { run } from "../../../cli/src/program.ts";
+import { voda as runVoda } from "../kit/command-line.ts";
 import { type Called, call, type RunningMesh, refusal, startMesh, waitUntil } from "../kit/index.ts";
 
 let mesh: RunningMesh;
@@ -14,10 +14,8 @@ after(() => mesh[Symbol.asyncDispose]());
 
 /** Its lines, after its exit code. */
 async function voda(...args: string[]): Promise<string> {
-  const lines: string[] = [];
-  const print = (line: string): unknown => lines.push(line);
-  const code = await run([...args, "--url", mesh.url], { out: print, err: print });
-  return [code, ...lines].join("\n");
+  const { code, stdout, stderr } = await runVoda(mesh.url, ...args);
+  return `${code}\n${stdout}${stderr}`.trimEnd();
 }
 const add = (key: string): Promise<Called> => call(mesh.url, `counter/${key}/add`, { input: 1 });
 /** The control plane hears of what has just run or fallen asleep a moment later. */

@@ -90,6 +90,6 @@ test("the lines of the other documents run against the mesh with the examples", 
     .filter((document) => document !== "README.md")
     .flatMap(callsOf);
   assert.equal(lines.length >= 15, true, `${lines.length} lines`);
-  await using mesh = await startMesh();
+  await using mesh = await startMesh({ nodes: 1 });
   for (const line of lines) await runLine(mesh, line);
 });

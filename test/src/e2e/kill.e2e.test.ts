@@ -84,7 +84,7 @@ async function killUnderCalls(context: TestContext, pidOf: (ready: ReadyFile) =>
   const before = mesh.describe();
   const pid = pidOf(before);
   const kills = { targets: [], killEveryMs: 1, seed: pid };
-  const calling = counters(mesh, { clients: 8, sessions: 40, seconds: 3, ...kills }, () => undefined);
+  const calling = counters(mesh, { clients: 8, sessions: 40, seconds: 2, ...kills }, () => undefined);
   const served = await mesh.stat("cluster.agents.upstream_rq_completed");
   await waitUntil(
     async () => (await mesh.stat("cluster.agents.upstream_rq_completed")) > served + callsBefore,

@@ -24,13 +24,29 @@ const kinds: readonly Kind[] = [
   { name: "unit", timeoutMs: 60_000, flags: ["--test-isolation=none"] },
   { name: "prop", timeoutMs: 120_000, flags: ["--test-isolation=none"] },
   { name: "sim", timeoutMs: 300_000, flags: ["--test-concurrency=1"] },
-  // Those that wait longest come first.
   { name: "e2e", timeoutMs: 300_000 },
   { name: "integration", timeoutMs: 300_000 },
   { name: "envoy", timeoutMs: 300_000 },
 ];
 /** They mostly wait: so many keep the cores busy, also when no kind that computes runs beside them. */
 const serversAtOnce = 2 * availableParallelism();
+
+/**
+ * Files that wait for long and compute little: they come first, beside the kinds that compute, and none of
+ * them is what the others have to wait for at the end.
+ */
+const waiting = [
+  "controlplane/src/control-plane.integration.test.ts",
+  "controlplane/src/publish/limits.envoy.test.ts",
+  "controlplane/src/store-away.integration.test.ts",
+  "dataplane/src/membership/membership.integration.test.ts",
+  "dataplane/src/store/asleep-trims.integration.test.ts",
+  "test/src/data-loss.integration.test.ts",
+  "test/src/e2e/make-room.e2e.test.ts",
+  "test/src/nats-facts.integration.test.ts",
+  "test/src/store-full.integration.test.ts",
+  "test/src/timers.integration.test.ts",
+];
 
 /**
  * Suites with an npm script of their own, one file at a time: benches and slow matrices, and what needs other
@@ -55,6 +71,7 @@ const files = globSync("*/**/*.test.ts", { exclude: ["**/node_modules", "**/dist
 const known = new Map([...kinds, ...separate].map((kind) => [kind.name, kind]));
 /** A misspelt suffix would be a file that never runs. */
 const problems = [
+  ...waiting.filter((file) => !existsSync(file)).map((file) => `${file} in tools/test.ts: no such test`),
   ...files
     .filter((file) => !known.has(kindOf(file)))
     .map((file) => `${file}: unknown kind of test "${kindOf(file)}"`),
@@ -130,9 +147,9 @@ async function compute(kind: Kind): Promise<boolean> {
 async function serveAll(): Promise<boolean> {
   const found = serving.map(filesOf);
   // Long files take longest: short ones fill what is left at the end.
-  const ofKinds = found.flatMap((some) =>
-    (some ?? []).toSorted((one, other) => statSync(other).size - statSync(one).size),
-  );
+  const ofKinds = found
+    .flatMap((some) => (some ?? []).toSorted((one, other) => statSync(other).size - statSync(one).size))
+    .toSorted((one, other) => Number(waiting.includes(other)) - Number(waiting.includes(one)));
   const hasAll = !found.includes(undefined);
   if (ofKinds.length === 0) return hasAll;
   const names = serving.map(({ name }) => name).join(", ");

@@ -1,4 +1,4 @@
-import { run } from "../../../cli/src/program.ts";
+import { run } from "@voda/cli/program";
 
 export interface CommandResult {
   readonly code: number;
@@ -6,7 +6,7 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** Runs a command of `voda` against the mesh at `url`, in this process: most take less time than a new one. */
+/** Runs a command of `voda` against the mesh at `url`, in this process: a new one takes longer than most. */
 export async function voda(url: string, ...args: readonly string[]): Promise<CommandResult> {
   let [stdout, stderr] = ["", ""];
   const code = await run([...args, "--url", url], {

@@ -46,7 +46,7 @@ test("a turn that fails sends nothing", async () => {
 });
 
 for (const [method, reason, words] of [
-  ["toNobody", "agent_not_found", /sender\/wrong sends to nobody hear: .*nobody/],
+  ["toNobody", "agent_not_found", /sender\/wrong sends to nobody\/k hear: .*nobody/],
   ["toNoMethod", "method_not_found", /agent sink has no method shout/],
   [
     "tooLarge",

@@ -34,10 +34,11 @@ import { canonicalHash } from "./canonical.ts";
 import { Abort, Context, type TurnHost } from "./context.ts";
 import { decodeInput, encodeOutput } from "./convert.ts";
 import { TurnDraws } from "./draws.ts";
+import { siteOf } from "./failed-ask.ts";
 import { encodeFailed, endingOf, noInput } from "./failure.ts";
 import { type AgentLog, loggerOf } from "./log.ts";
 import { currentStep, enterOrigin, type Origin, originOf } from "./origin.ts";
-import { isCalled, KnownTargets, type OutboxChange, OutboxRoom, type TurnSends } from "./sends.ts";
+import { KnownTargets, type OutboxChange, OutboxRoom, type TurnSends } from "./sends.ts";
 import { endedTurn, notInStep, Steps, stepReadonly } from "./steps.ts";
 import { type OwnTimer, Workflows } from "./workflows.ts";
 import type { ThreadWorld } from "./world.ts";
@@ -283,7 +284,7 @@ export class WorkerActivation {
       input: undefined,
       context: undefined,
       draws: undefined,
-      sends: { sends: [], bytes: 0 },
+      sends: { sends: [], bytes: 0, strange: undefined },
       hasSteps: false,
     };
     this.#running.set(number, running);
@@ -342,10 +343,13 @@ export class WorkerActivation {
     const step = this.#stepOf(running);
     if (step !== undefined) throw notInStep(request.way, step);
     this.#room.add(sends, request);
+    this.#targets.note(sends, request, siteOf);
   }
 
   #workflowsOf(running: Running, context: HostContext): WorkflowTurn {
     if (!this.#isRunning(running)) throw sendsLate("ctx.start");
+    const step = this.#stepOf(running);
+    if (step !== undefined) throw notInStep("ctx.start or ctx.notify", step);
     if (this.#workflows === undefined) throw noWorkflows(this.#options.name.agent);
     return this.#workflows.turnOf(running, context);
   }
@@ -413,17 +417,15 @@ export class WorkerActivation {
     if (!this.#isRunning(running) || running.sends === undefined) return;
     const { sends } = running;
     running.sends = undefined;
-    const strange = this.#targets.unknown(sends.sends.filter(isCalled));
-    if (strange.length === 0) {
+    const { strange } = sends;
+    if (strange === undefined) {
       this.#commit(running, result, sends);
       return;
     }
-    const checks = strange.map(({ agent, method }) =>
-      this.#asks.check(running.call.head.number, agent, method),
-    );
+    const checks = [...strange.values()].map((one) => this.#asks.check(running.call.head.number, one));
     Promise.all(checks).then(
       this.#guarded(() => {
-        this.#targets.know(strange);
+        this.#targets.know(strange.values());
         this.#commit(running, result, sends);
       }),
       this.#guarded((error: unknown) => this.#failed(running, error)),

@@ -19,6 +19,7 @@ import {
   tooManyAsks,
 } from "../call/index.ts";
 import { type Asking, FailedAsk, siteOf } from "./failed-ask.ts";
+import type { Strange } from "./sends.ts";
 import { textOf } from "./thrown.ts";
 
 const utf8 = new TextEncoder();
@@ -72,9 +73,10 @@ export class Asks {
   }
 
   /** Whether the turn may send to that handler. Rejects with a FailedAsk. */
-  check(by: number, agent: string, method: string): Promise<unknown> {
+  check(by: number, { agent, key, method, timing, site }: Strange): Promise<unknown> {
     const { activation, name, nowMs, say } = this.#options;
-    const path = `${name.agent}/${name.key} sends to ${agent}`;
+    const does = timing === undefined ? "sends to" : "schedules";
+    const path = `${name.agent}/${name.key} ${does} ${agent}/${key}`;
     const asking: Asking = {
       type: "sent",
       path,
@@ -82,7 +84,7 @@ export class Asks {
       timeoutMs: undefined,
       deadlineMs: Number.POSITIVE_INFINITY,
       nowMs,
-      site: siteOf(),
+      site,
     };
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#last += 1;

@@ -16,19 +16,29 @@ export interface Asking {
   readonly deadlineMs: number;
   /** By the clock of the deadline. */
   readonly nowMs: () => number;
-  /** Where it was asked; a text when somebody looks. */
-  readonly site: { readonly stack?: string };
+  readonly site: Site;
+}
+
+/** A place in an agent's code; a text when somebody looks. */
+export interface Site {
+  readonly stack?: string;
 }
 
 // As it is before an agent's code may put another in its place.
 const capture: (site: object) => void = Error.captureStackTrace.bind(Error);
 
 /** The answer comes when nothing of the agent's own is on the stack any more. */
-export function siteOf(): Asking["site"] {
+export function siteOf(): Site {
   const site = {};
   capture(site);
   return site;
 }
+
+/** Of `siteOf`, as a stack has them. */
+export const framesOf = ({ stack }: Site): readonly string[] =>
+  textOf(() => String(stack))
+    .split("\n")
+    .slice(1);
 
 export class FailedAsk extends VodaError {
   readonly #way: string;
@@ -47,8 +57,7 @@ export class FailedAsk extends VodaError {
     this.#way = wayOf(asking);
     this.#isOfVoda = isVodas;
     this.#type = asking.type;
-    const frames = textOf(() => String(asking.site.stack)).split("\n");
-    this.stack = [`${this.name}: ${this.message}`, ...frames.slice(1)].join("\n");
+    this.stack = [`${this.name}: ${this.message}`, ...framesOf(asking.site)].join("\n");
   }
 
   /** What was asked or sent, for the log; nothing of all other errors. Throws for nothing. */

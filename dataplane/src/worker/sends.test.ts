@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { runInThisContext } from "node:vm";
+import { sourceScheme } from "@voda/proto/wire";
 import { agent, s, VodaError } from "voda";
 import { activationRig, until } from "../../test/activation-rig.ts";
 import {
@@ -22,7 +24,7 @@ const message = (bytes: number) => ({
   body: "x".repeat(bytes),
 });
 const nowMs = Date.UTC(2026, 0, 1);
-const aTurn = (): TurnSends => ({ sends: [], bytes: 0 });
+const aTurn = (): TurnSends => ({ sends: [], bytes: 0, strange: undefined });
 
 function refusalOf(act: () => void): VodaError {
   try {
@@ -130,13 +132,15 @@ test("the first time of a pattern is found by the clock of the session's thread"
 
 test("a handler that was checked once is known from then on", () => {
   const targets = new KnownTargets();
-  const [one, other] = [
-    { agent: "a", method: "m" },
-    { agent: "a", method: "n" },
-  ];
-  assert.deepEqual(targets.unknown([one, one, other]), [one, other]);
-  targets.know([one]);
-  assert.deepEqual(targets.unknown([one, other]), [other]);
+  const notedOf = (...methods: readonly string[]): readonly string[] => {
+    const turn = aTurn();
+    for (const method of methods) targets.note(turn, { ...message(1), method }, () => ({}));
+    return [...(turn.strange?.values() ?? [])].map((one) => one.method);
+  };
+  assert.deepEqual(notedOf("m", "m", "n"), ["m", "n"]);
+  targets.know([{ agent: "sink", method: "m" }]);
+  assert.deepEqual(notedOf("m", "n"), ["n"]);
+  assert.deepEqual(notedOf("m"), []);
 });
 
 const asked = agent("asked").handlers({ add: (_ctx, by: number) => by });
@@ -193,11 +197,28 @@ test("a turn that sends to what is not there fails, and changes nothing", async 
   await until(() => said.length === 1);
   assert.deepEqual(
     [failureOf(call).reason, failureOf(call).message],
-    ["agent_not_found", "probe/k sends to asked add: there is no agent asked"],
+    ["agent_not_found", "probe/k sends to asked/a add: there is no agent asked"],
   );
-  assert.match(logged.at(-1) ?? "", /^handler failed by what it sent: probe\/k sends to asked add/);
-  assert.partialDeepStrictEqual(facts.at(-1), { sent: "probe/k sends to asked add" });
+  assert.match(logged.at(-1) ?? "", /^handler failed by what it sent: probe\/k sends to asked\/a add/);
+  assert.partialDeepStrictEqual(facts.at(-1), { sent: "probe/k sends to asked/a add" });
   assert.equal(value(run("get")), 0);
+});
+
+test("what is sent or scheduled to what is not there is told with its line and its target", async () => {
+  for (const [code, words] of [
+    ['(ctx, asked) => ctx.send(asked, "a").ad(3)', "probe/k sends to asked/a ad"],
+    ['(ctx, asked) => void ctx.schedule(asked, "b", { in: 1 }).ad(3)', "probe/k schedules asked/b ad"],
+  ] as const) {
+    const run = runInThisContext(code, { filename: `${sourceScheme}probe.ts` }) as (...of: object[]) => null;
+    const rig = activationRig(agent("probe").handlers({ go: (ctx) => run(ctx, asked) }));
+    const call = rig.run("go");
+    const { failure } = fail("method_not_found", "agent asked has no method ad");
+    rig.activation.askAnswered(1, { ok: false, failure });
+    await until(() => rig.said.length === 1);
+    assert.equal(rig.message(call), `${words}: agent asked has no method ad`);
+    const at = `probe.ts:1:${code.indexOf(".ad(") + 2}`;
+    assert.partialDeepStrictEqual(rig.facts.at(-1), { at, sent: words });
+  }
 });
 
 test("what is sent after the end of the turn is refused there", async () => {

@@ -14,6 +14,7 @@ import {
   timersMax,
   turnSendsMax,
 } from "../call/index.ts";
+import type { Site } from "./failed-ask.ts";
 
 const utf8 = new TextEncoder();
 const retryAfter = 1_000;
@@ -27,13 +28,21 @@ export interface OutboxChange {
 }
 
 /** Whether it has a target: what cancels a timer has none. */
-export const isCalled = ({ timing }: Send): boolean => timing?.due.type !== "never";
+const isCalled = ({ timing }: Send): boolean => timing?.due.type !== "never";
 
 /** What one turn sends. */
 export interface TurnSends {
   readonly sends: Send[];
   /** What they take of the bounds. */
   bytes: number;
+  /** Those to handlers that the session has never sent to, by `textOf`: the first of each. */
+  strange: Map<string, Strange> | undefined;
+}
+
+/** Whether there is such a handler, its turn asks at its end. */
+export interface Strange extends Pick<SendRequest, "agent" | "key" | "method" | "timing"> {
+  /** Where it was sent. */
+  readonly site: Site;
 }
 
 /** The outbox of a session, as far as its worker knows it. */
@@ -134,14 +143,15 @@ type Handled = Pick<Send, "agent" | "method">;
 export class KnownTargets {
   readonly #known = new Set<string>();
 
-  /** One of each that was never checked. */
-  unknown(sends: readonly Handled[]): readonly Handled[] {
-    if (sends.length === 0) return sends;
-    const strange = sends.filter((send) => !this.#known.has(textOf(send)));
-    return [...new Map(strange.map((send) => [textOf(send), send])).values()];
+  /** The turn has sent it; `site` is asked for where nobody knows the handler. */
+  note(turn: TurnSends, { agent, key, method, timing }: SendRequest, site: () => Site): void {
+    const text = textOf({ agent, method });
+    if (timing?.due.type === "never" || this.#known.has(text) || turn.strange?.has(text)) return;
+    turn.strange ??= new Map();
+    turn.strange.set(text, { agent, key, method, ...(timing && { timing }), site: site() });
   }
 
-  know(checked: readonly Handled[]): void {
+  know(checked: Iterable<Handled>): void {
     for (const one of checked) this.#known.add(textOf(one));
   }
 }

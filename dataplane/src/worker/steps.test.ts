@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as after } from "node:timers/promises";
+import { runInThisContext } from "node:vm";
+import { sourceScheme } from "@voda/proto/wire";
 import * as v from "valibot";
 import { type AgentOptions, agent, type Ctx, type RunOptions, type Schema, s, VodaError } from "voda";
 import { activationRig, until } from "../../test/activation-rig.ts";
@@ -397,5 +399,26 @@ describe("steps of a handler", () => {
       return rig.value(call);
     };
     assert.deepEqual(await drawn(begin), await drawn(result("3")));
+  });
+
+  test("what fails a step without a line of its own is told with that of ctx.run", async () => {
+    const code = "(ctx, options, perform) => ctx.run('pay', perform, options)";
+    const pay = runInThisContext(code, { filename: `${sourceScheme}probe.ts` }) as (
+      ctx: object,
+      options: RunOptions,
+      perform: () => unknown,
+    ) => Promise<null>;
+    for (const [perform, options] of [
+      [() => new Promise(() => undefined), { timeout: 1 }],
+      [() => new Date(), {}],
+      [() => fetch("http://127.0.0.1:1"), {}],
+    ] as const) {
+      const rig = stepping((ctx) => pay(ctx, options, perform));
+      rig.start();
+      await rig.next(1);
+      rig.activation.stepAnswered(1, begin);
+      await rig.ended();
+      assert.partialDeepStrictEqual(rig.facts.at(-1), { at: `probe.ts:1:${code.indexOf(".run(") + 2}` });
+    }
   });
 });

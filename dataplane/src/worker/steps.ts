@@ -15,7 +15,9 @@ import {
 import { perform, resultOf } from "./attempts.ts";
 import type { Abort } from "./context.ts";
 import type { TurnDraws } from "./draws.ts";
+import { framesOf, siteOf } from "./failed-ask.ts";
 import type { Origin } from "./origin.ts";
+import { calledFrom } from "./thrown.ts";
 import type { ThreadWorld } from "./world.ts";
 
 /** A turn that does something outside. */
@@ -77,6 +79,7 @@ export class Steps {
    */
   async run(turn: Stepping, request: RunRequest): Promise<unknown> {
     const { activation, after, say } = this.#options;
+    const site = siteOf();
     const { names, canonicalHash } = this.#turnOf(turn);
     const { name } = request;
     turn.abort.signal.throwIfAborted();
@@ -107,6 +110,8 @@ export class Steps {
       );
       if (kept.type === "refused") throw refused(kept.failure);
       return value;
+    } catch (error) {
+      throw calledFrom(() => framesOf(site), error);
     } finally {
       turn.abort.signal.removeEventListener("abort", onAbort);
       this.#waiting.delete(step);

@@ -13,7 +13,7 @@ const causesMax = 4;
  * for.
  */
 const ownFrame = new RegExp(
-  String.raw`^ +at (?:.*\()?${sourceScheme}((?!.*\bnode_modules/)[^()]+:\d+:\d+)\)?$`,
+  String.raw`^ +at (?:.*\()?${sourceScheme}((?!.*\bnode_modules/)[^()\n]+:\d+:\d+)\)?$`,
   "m",
 );
 
@@ -71,6 +71,20 @@ function lineOf(error: unknown): string {
     const words = message === "" ? name : `${name}: ${message}`;
     return code === "" || words.includes(code) ? words : `${words} (${code})`;
   });
+}
+
+/**
+ * The error, whose stack goes on where the agent's code called what threw it, unless it has a place of its own
+ * there: what is made of an answer, or by a timer, has none.
+ */
+export function calledFrom(frames: () => readonly string[], error: unknown): unknown {
+  try {
+    if (isError(error) && !ownFrame.test(String(error.stack)))
+      error.stack = [String(error.stack), ...frames()].join("\n");
+  } catch {
+    // frozen, or one that cannot be asked: told without it
+  }
+  return error;
 }
 
 /**

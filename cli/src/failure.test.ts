@@ -11,6 +11,13 @@ test("the reasons below a message are told, each once", () => {
     failureOf(new TypeError("fetch failed", { cause: refused })).line,
     "fetch failed: write EPROTO: ssl3_get_record:wrong version number; it does not speak TLS: write http://",
   );
+  const line =
+    "write EPROTO 40F3CAF8F97F0000:error:0A00010B:SSL routines:tls_validate_record_header:" +
+    "wrong version number:../deps/openssl/openssl/ssl/record/methods/tlsany_meth.c:78:\n";
+  assert.equal(
+    failureOf(new TypeError("fetch failed", { cause: new Error(line) })).line,
+    "fetch failed: write EPROTO wrong version number; it does not speak TLS: write http://",
+  );
   assert.deepEqual(failureOf(new TypeError("fetch failed", { cause: new Error("bad port") })), {
     line: "fetch failed: bad port: `fetch` keeps it for another protocol; name another address with --url or VODA_URL",
     exitCode: 2,

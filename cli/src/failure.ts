@@ -133,12 +133,14 @@ function detailsOf({ details }: ConnectError): readonly unknown[] {
 
 /** With what to do where the words do not say it. */
 function told(error: unknown): string {
-  const words = wordsOf(error);
+  const words = wordsOf(error).replace(ofOpenSsl, "$<reason>");
   return `${words}${advice.find(([saying]) => saying.test(words))?.[1] ?? ""}`;
 }
 
 /** Words of `fetch`. */
 const isBadPort = /\bbad port\b/;
+/** A line of OpenSSL's log: thread, code, library, function, reason, file and line. */
+const ofOpenSsl = /[0-9A-F]+:error:[0-9A-F]+:[^:]*:[^:]*:(?<reason>[^:]+):[^:]+:\d+:\s*/;
 /** By the words of OpenSSL for an answer that is no TLS record, and of `fetch`. */
 const advice: readonly (readonly [saying: RegExp, next: string])[] = [
   [/wrong version number|packet length too long/i, "; it does not speak TLS: write http://"],

@@ -94,6 +94,18 @@ for (const [name, args, says] of [
     /^voda: unknown command 'fly'.*see `npx voda quota --help`/,
   ],
   ["help for no command", ["help", "fly"], /^voda: unknown command 'fly'/],
+  ["a command that is like no other", ["nope"], /^voda: unknown command 'nope'; see `npx voda --help`$/],
+  ["a slip in a command", ["agent", "ls"], /^voda: unknown command 'agent' \(did you mean agents\?\); see/],
+  [
+    "a slip below a command",
+    ["dead", "rety", "3"],
+    /^voda: unknown command 'rety' \(did you mean retry\?\); see/,
+  ],
+  ["a command without the one above", ["retry", "3"], /'retry' \(did you mean dead retry\?\); see/],
+  ["another tool's word", ["deploy"], /^voda: unknown command 'deploy' \(did you mean dev\?\); see/],
+  ["ids and all", ["dead", "drop", "3", "--all"], /^voda: name ids, or all of them with --all: not both$/],
+  ["neither ids nor all", ["dead", "drop"], /^voda: name ids, or all of them with --all$/],
+  ["an agent without all", ["dead", "drop", "--to", "a"], /^voda: --to goes with --all$/],
   ["no zone", ["up", "--zones", ""], /digits, -, _ and \.; see/],
   ["a URL that is none", ["ps", "--url", "localhost:4000"], /write a URL such as http:\/\/127\.0\.0\.1:4000/],
   [
@@ -165,6 +177,11 @@ test("help goes to standard output with exit code 0", async () => {
     "doctor",
   ])
     assert.match(out.join("\n"), new RegExp(`^ {2}${command}\\b`, "m"));
+});
+
+test("help for a command below another is that command's", async () => {
+  const { code, out } = await voda("help", "dead", "retry");
+  assert.deepEqual([code, out.join().split("\n")[0]], [0, "Usage: voda dead retry [options] <id...>"]);
 });
 
 test("a mesh that is not there is exit code 4 and says how to bring it up", async () => {
@@ -279,6 +296,24 @@ test("a name that is misspelt, or that nobody has called yet, is told with the n
   });
 });
 
+test("sessions are listed by agent and key, numbers in keys by their size", async () => {
+  const listed = ["k10", "k9", "a"].flatMap((key) => ["stock", "boss"].map((agent) => ({ agent, key })));
+  const shuffled = connectNodeAdapter({
+    routes: (router) => router.service(SessionService, { listSessions: () => ({ sessions: listed }) }),
+  });
+  await serving(shuffled, async (url) => {
+    const { out } = await voda("ps", "--url", url);
+    assert.deepEqual(out.join().match(/\w+\/\w+/g), [
+      "boss/a",
+      "boss/k9",
+      "boss/k10",
+      "stock/a",
+      "stock/k9",
+      "stock/k10",
+    ]);
+  });
+});
+
 test("who asks about a session that never was is told what is not there: its agent, or a call of it", async () => {
   await serving(unborn, async (url) => {
     for (const command of [["accept-loss"], ["explain", "placement"]]) {
@@ -296,7 +331,7 @@ test("who asks about a session that never was is told what is not there: its age
       );
     }
     const elsewhere = await voda("ps", "--namespace", "nope", "--url", url);
-    assert.deepEqual([elsewhere.code, elsewhere.err], [0, ["voda: no agent is deployed in namespace nope"]]);
+    assert.deepEqual(elsewhere, { code: 0, out: [], err: ["voda: no agent is deployed in namespace nope"] });
   });
 });
 

@@ -1,5 +1,6 @@
 // The command line of `voda`: its commands, and how each of them ends.
 import { Command, CommanderError } from "commander";
+import { didYouMean } from "voda/definition";
 import { commands } from "./commands/index.ts";
 import { type ExitCode, exitCodes, type Failure, failureOf } from "./failure.ts";
 import { forTerminal, type Output, type Streams } from "./print.ts";
@@ -28,11 +29,11 @@ export async function run(args: readonly string[], { out, err }: Streams): Promi
   const print = isForPrograms(args) ? exact : (line: string): void => exact(forTerminal(line));
   const program = build({ out: print, err: tell, exact });
   try {
-    await program.parseAsync(unknownIn(program, args) ?? args, { from: "user" });
+    await program.parseAsync(unknownIn(program, args) ?? helpOf(args) ?? args, { from: "user" });
     return exitCodes.ok;
   } catch (error) {
     if (!(error instanceof CommanderError)) return fail(failureOf(error));
-    return error.exitCode === 0 ? exitCodes.ok : fail(usage(error, commandIn(program, args)));
+    return error.exitCode === 0 ? exitCodes.ok : fail(usage(error, program, args));
   }
 }
 
@@ -70,6 +71,35 @@ function unknownIn(program: Command, args: readonly string[]): readonly string[]
   return undefined;
 }
 
+/** Commander helps with the first command that is named after `help`, and not with one below it. */
+function helpOf([help, ...names]: readonly string[]): readonly string[] | undefined {
+  return help === "help" && names.length > 1 ? [...names, "--help"] : undefined;
+}
+
+/** What other tools call it. */
+const otherWords: Readonly<Record<string, string>> = {
+  deploy: "dev",
+  describe: "agents ls",
+  list: "ps",
+  run: "up",
+  start: "up",
+  status: "ps",
+};
+
+/** ` (did you mean dead retry?)` for a command that does not exist, and one that does it or has its name. */
+function meant(program: Command, above: string, written: string): string {
+  const at = above
+    .split(" ")
+    .reduce((one, name) => one.commands.find((sub) => sub.name() === name) ?? one, program);
+  const nearest = didYouMean(written, namesOf(at));
+  if (nearest !== "" || at !== program) return nearest;
+  const under = program.commands.find((one) => namesOf(one).includes(written));
+  const other = under === undefined ? otherWords[written] : `${under.name()} ${written}`;
+  return other === undefined ? "" : ` (did you mean ${other}?)`;
+}
+
+const namesOf = (command: Command): readonly string[] => command.commands.map((one) => one.name());
+
 /** The names of the command and of its subcommands, as far as they are known. */
 function commandIn(program: Command, args: readonly string[]): string {
   const names: string[] = [];
@@ -84,8 +114,9 @@ function commandIn(program: Command, args: readonly string[]): string {
 }
 
 /** Commander's own refusals. */
-function usage(error: CommanderError, command: string): Failure {
+function usage(error: CommanderError, program: Command, args: readonly string[]): Failure {
   const { usage: exitCode } = exitCodes;
+  const command = commandIn(program, args);
   if (error.code === "commander.help")
     return { line: `name a command; \`npx voda ${command}--help\` lists them`, exitCode };
   const message = error.message
@@ -98,6 +129,10 @@ function usage(error: CommanderError, command: string): Failure {
     )
     .replace(/^`call` takes .*\.$/, (words) => `${words.slice(0, -1)}; quote what has spaces`)
     .replace(/(?<=\S)\.$/, "")
-    .replaceAll(/\s*\n\s*/g, " ");
+    .replaceAll(/\s*\n\s*/g, " ")
+    .replace(
+      /(unknown command '(.*?)').*/,
+      (_, words: string, name: string) => words + meant(program, command, name),
+    );
   return { line: `${message}; see \`npx voda ${command}--help\``, exitCode };
 }

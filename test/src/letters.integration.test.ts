@@ -111,7 +111,10 @@ test("dead letters are listed, delivered again once, and dropped", async () => {
   assert.deepEqual((await call(n1.url, "sink/shut/taken")).body, { after: 1, it: 1 });
   const again = await voda("dead", "retry", shut.id, gone.id);
   assert.equal(again.code, 3, "it is not there any more");
-  assert.match(again.stderr, new RegExp(`dead letter ${shut.id}: not_found: .*; not tried: ${gone.id}\n`));
+  assert.match(
+    again.stderr,
+    new RegExp(`^voda: not_found: there is no dead letter ${shut.id}: .*; not tried: ${gone.id}\n`),
+  );
   const said = JSON.parse((await voda("dead", "drop", shut.id, gone.id, "--json")).stdout);
   assert.partialDeepStrictEqual(said, { error: { exitCode: 3 }, id: shut.id, notTried: [gone.id] });
   assert.match((await voda("dead", "drop", gone.id)).stdout, /is dropped/);
@@ -144,7 +147,10 @@ test("a page of dead letters ends by its bytes too, and says where the next one 
   );
   for (const id of ["18446744073709551615", "9007199254740993"])
     assert.equal((await api("RetryDeadLetter", { id })).status, 404);
-  assert.match((await voda("dead", "drop", "--all", "--to", "nobody")).stdout, /^0 dead letters/);
+  assert.match((await voda("dead", "drop", "--all", "--to", "sender")).stdout, /^0 dead letters/);
+  const slip = await voda("dead", "drop", "--all", "--to", "snik");
+  assert.equal(slip.code, 3);
+  assert.match(slip.stderr, /^voda: no agent "snik" in namespace default \(did you mean sink\?\)/);
   assert.equal((await all()).flat().length, count);
   assert.match((await voda("dead", "drop", "--all", "--to", "sink")).stdout, /^\d+ dead letters are dropped/);
   assert.deepEqual((await all()).flat(), []);

@@ -84,7 +84,10 @@ test("a turn that fails, or calls what is not there, sets no timer", async () =>
   assert.equal((await call(n1.url, "planner/fails/planAndFail", { input })).status, 500);
   assert.equal(refusal(await call(n1.url, "planner/fails/toNobody")).reason, "agent_not_found");
   const bad = await plan(n1, "fails", { when: { atMs: 8.64e15 }, ids: ["x"], to: "fails" });
-  assert.match(refusal(bad).message, /^at of \+275760-09-13T00:00:00.000Z is later than timerMsMax/);
+  assert.match(
+    refusal(bad).message,
+    /^ctx\.schedule\(alarm, "fails"\): at of \+275760-09-13T00:00:00.000Z is later than timerMsMax/,
+  );
   assert.equal((await call(n1.url, "planner/fails/planned")).body, 0);
   await plan(n1, "fails", { when: { in: 0 }, ids: ["good"], to: "fails" });
   await ringOnce("fails", ["good"]);

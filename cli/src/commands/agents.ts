@@ -57,14 +57,16 @@ export function addAgents(program: Command, { out: print }: Output): void {
   });
 }
 
-/** A name without agents is no error, and is mostly a slip. */
+/** A name without agents is no error, and is mostly a slip. Whether it was told. */
 export async function tellIfEmpty(
   api: Pick<Api, "agents">,
   namespace: string,
   err: (line: string) => void,
-): Promise<void> {
+): Promise<boolean> {
   const { agents } = await api.agents.listAgents({ namespace });
-  if (agents.length === 0) err(`voda: no agent is deployed in namespace ${namespace}`);
+  const isEmpty = agents.length === 0;
+  if (isEmpty) err(`voda: no agent is deployed in namespace ${namespace}`);
+  return isEmpty;
 }
 
 /** @throws CliError when it is not deployed */

@@ -7,6 +7,7 @@ import { type Api, connectApi } from "../api.ts";
 import { CliError, exitCodes, failureOf } from "../failure.ts";
 import { type ClientFlags, jsonOption, parseName, urlOption } from "../options.ts";
 import { type Output, type Print, table } from "../print.ts";
+import { requireAgent } from "./agents.ts";
 
 /** As many as the control plane gives at once. */
 const pageSize = 1_000;
@@ -45,14 +46,18 @@ export function addDead(program: Command, { out: print }: Output): void {
     .option("--to <agent>", "with --all: only those for this agent", parseName("agent"));
   drop.addOption(urlOption()).addOption(jsonOption());
   drop.action(async (ids: bigint[], flags: DropFlags) => {
-    const { all, to } = flags;
-    if ((all === true) === ids.length > 0)
-      throw new CliError("name ids, or all of them with --all", exitCodes.usage);
-    if (to !== undefined && all !== true) throw new CliError("--to goes with --all", exitCodes.usage);
+    const problem = dropProblem(ids, flags);
+    if (problem !== undefined) throw new CliError(problem, exitCodes.usage);
     const api = connectApi(flags.url);
     if (ids.length === 0) await dropAll(api, flags, print);
     else await decide(ids, "is dropped", (id) => api.sessions.dropDeadLetter({ id }), { flags, print });
   });
+}
+
+function dropProblem(ids: readonly bigint[], { all, to }: DropFlags): string | undefined {
+  if (all === true && ids.length > 0) return "name ids, or all of them with --all: not both";
+  if (all === true || (ids.length > 0 && to === undefined)) return undefined;
+  return to === undefined ? "name ids, or all of them with --all" : "--to goes with --all";
 }
 
 /** One by one: what is taken is in the order in which it was asked for. */
@@ -78,7 +83,8 @@ async function decide(
 function undecided(error: unknown, id: bigint, left: readonly bigint[], print: Print | undefined): CliError {
   const { line, exitCode, facts } = failureOf(error);
   const rest = left.length === 0 ? "" : `; not tried: ${left.join(" ")}`;
-  const message = `dead letter ${id}: ${line}${rest}`;
+  const name = `dead letter ${id}`;
+  const message = `${line.includes(name) ? "" : `${name}: `}${line}${rest}`;
   const notTried = left.map(String);
   print?.(JSON.stringify({ error: { message, exitCode, ...facts }, id: String(id), notTried }));
   return new CliError(message, exitCode, facts && { facts });
@@ -92,6 +98,8 @@ async function dropAll(api: Api, { to, json }: DropFlags, print: Print): Promise
       await Promise.all(meant.slice(at, at + dropsMax).map(({ id }) => api.sessions.dropDeadLetter({ id })));
     dropped += meant.length;
   }
+  // an agent that is gone may have dead letters: only where there were none it may be a slip
+  if (dropped === 0 && to !== undefined) await requireAgent(api, to);
   print(json === true ? JSON.stringify({ dropped }) : `${dropped} dead letters are dropped`);
 }
 

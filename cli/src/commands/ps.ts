@@ -40,7 +40,8 @@ export function addPs(program: Command, { out: print, err }: Output): void {
       if (listed.sessions.length === 0) {
         const { namespace } = flags;
         if (agent !== undefined) await requireAgent(api, agent, namespace);
-        else if (namespace !== undefined) await tellIfEmpty(api, namespace, err);
+        else if (namespace !== undefined && (await tellIfEmpty(api, namespace, err)) && flags.json !== true)
+          return;
       }
       printSessions(listed, flags, print);
     }
@@ -81,8 +82,15 @@ async function listSessions(
     sessions.push(...page.sessions);
     pageToken = page.nextPageToken;
   } while (pageToken !== "" && sessions.length < sessionsShownMax);
-  return { sessions, more: pageToken !== "" };
+  return { sessions: sessions.toSorted(byName), more: pageToken !== "" };
 }
+
+/** By agent and key, and keys that end in numbers by these. */
+function byName(a: Session, b: Session): number {
+  return order.compare(a.agent, b.agent) || order.compare(a.key, b.key);
+}
+
+const order = new Intl.Collator("en", { numeric: true });
 
 /** `more` tells programs too that the list is not the whole: a count of it would be wrong. */
 function printSessions(listed: { sessions: Session[]; more: boolean }, flags: PsFlags, print: Print): void {

@@ -23,7 +23,7 @@ test("what clients cannot call is marked, and not proposed", () => {
   const said = lines.join("\n");
   assert.match(said, /logs +\/tmp$/m, "a path that lies elsewhere is told whole");
   assert.match(said, /vault +secret \(internal\) +open +look \(readonly\)/);
-  assert.match(said, /curl --json 2 \S+\/agents\/vault\/alice\/open/);
+  assert.match(said, /voda call vault\/alice look\n +curl --json INPUT \S+\/agents\/vault\/alice\/open/);
   assert.doesNotMatch(said, /alice\/secret/);
 });
 

@@ -59,8 +59,9 @@ function tries(url: string, agents: readonly AgentDefinition[], isHere: boolean)
   const write = plain("handler")(agent);
   const read = plain("readonly")(agent);
   return [
-    ...(write === undefined ? [] : [`curl --json 2 ${url}/agents/${agent.name}/alice/${write}`]),
     ...(read === undefined ? [] : [`npx voda call ${agent.name}/alice ${read}${elsewhere}`]),
+    // What it takes, nobody knows here: as it stands it is no JSON, and changes nothing.
+    ...(write === undefined ? [] : [`curl --json INPUT ${url}/agents/${agent.name}/alice/${write}`]),
     `npx voda ps${elsewhere}`,
   ];
 }

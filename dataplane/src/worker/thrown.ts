@@ -74,8 +74,8 @@ function lineOf(error: unknown): string {
 }
 
 /**
- * The error, whose stack goes on where the agent's code called what threw it, unless it has a place of its own
- * there: what is made of an answer, or by a timer, has none.
+ * The error, whose stack goes on where the agent's code called what threw it, unless it has a place of its
+ * own there: what is made of an answer, or by a timer, has none.
  */
 export function calledFrom(frames: () => readonly string[], error: unknown): unknown {
   try {

@@ -3,7 +3,7 @@ import { type AbandonReason, type CallHead, type CallType, left } from "../call/
 import { hasDue, wantsBell } from "./delivery.ts";
 import { abandonFold } from "./fold.ts";
 import type { Activation, Slice, Step } from "./lane.ts";
-import { accept, type Orders, takeOrders } from "./orders.ts";
+import { accept, noteFreshBell, type Orders, takeOrders } from "./orders.ts";
 import { forgetBell, hurryTargets } from "./outbox.ts";
 import { answerSeals } from "./seals.ts";
 import { carriedOutStill, failCall } from "./share.ts";
@@ -36,7 +36,7 @@ function advance(step: Step, activation: Activation): void {
  */
 function isBellFresh({ orders, outbox }: Activation): boolean {
   if (!orders.isBellFresh) forgetBell(outbox);
-  orders.isBellFresh = true;
+  noteFreshBell(orders);
   return outbox.bell.type === "rung";
 }
 

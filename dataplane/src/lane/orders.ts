@@ -31,6 +31,11 @@ export function accept(orders: Orders, control: CallHead, nowMs: number): void {
   orders.endFromMs ??= nowMs;
 }
 
+/** The bell rings, or has rung, after the last of them came. */
+export function noteFreshBell(orders: Orders): void {
+  orders.isBellFresh = true;
+}
+
 /** Takes out the waiting ones that match, the first `most` of them. */
 export function takeOrders(
   orders: Orders,

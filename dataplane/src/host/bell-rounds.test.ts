@@ -25,6 +25,11 @@ class Rig {
   nowMs = startMs;
   #seq = 0;
   readonly #context: TestContext;
+  /** While it is not there, no read comes to an end. */
+  held: Promise<void> | undefined;
+  /** The same of orders. */
+  order: Promise<void> | undefined;
+  readonly close: () => Promise<void>;
 
   constructor(context: TestContext) {
     this.#context = context;
@@ -36,7 +41,10 @@ class Rig {
           this.silenced.push(seq);
           this.bells.delete(seq);
         },
-        isThere: async ({ seq }) => this.bells.has(seq),
+        isThere: async ({ seq }) => {
+          if (this.held !== undefined) await this.held;
+          return this.bells.has(seq);
+        },
         from: (seq) => this.#from(seq),
       },
       inbox: {
@@ -44,6 +52,7 @@ class Rig {
           this.woken.push(`${key} at ${this.nowMs - startMs}`);
           if (this.hasRoom) this.here.add(sessionToken({ namespace: "default", agent: "a", key }));
           if (this.isStuck) return new Promise(() => undefined);
+          if (this.order !== undefined) await this.order;
           return { ok: true, content: "json", body: new Uint8Array(0) };
         },
       },
@@ -57,7 +66,8 @@ class Rig {
       storeMs: () => this.nowMs,
       failed: (error) => assert.fail(String(error)),
     });
-    context.after(() => rounds[Symbol.asyncDispose]());
+    this.close = async () => rounds[Symbol.asyncDispose]();
+    context.after(this.close);
   }
 
   ring(key: string, inMs: number, incarnation = dead): number {
@@ -79,6 +89,7 @@ class Rig {
 
   async *#from(seq: number): AsyncGenerator<Bell> {
     this.reads.push(seq);
+    if (this.held !== undefined) await this.held;
     yield* [...this.bells.values()].filter((bell) => bell.seq >= seq);
   }
 }
@@ -92,6 +103,28 @@ test("a session is woken when its bell is due, and not before", async (context) 
   assert.deepEqual(rig.woken, [`now at ${bellsEveryMs}`, "soon at 3500", "later at 30000"]);
   assert.deepEqual(rig.silenced, [1, 2, 3]);
 });
+
+for (const [during, orders] of [
+  ["a read", 0],
+  ["a look at the bell", 0],
+  ["an order", 1],
+] as const)
+  test(`rounds that are closed during ${during} order nothing more, and take no bell away`, async (context) => {
+    const rig = new Rig(context);
+    await rig.pass(bellsEveryMs);
+    rig.ring("a", 3 * bellsEveryMs);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    if (during === "a read") rig.held = promise;
+    await rig.pass(bellsEveryMs + 500);
+    if (during === "a look at the bell") rig.held = promise;
+    if (during === "an order") rig.order = promise;
+    await rig.pass(2 * bellsEveryMs - 400);
+    const closed = rig.close();
+    resolve();
+    await closed;
+    await rig.pass(3 * bellsEveryMs);
+    assert.deepEqual([rig.woken.length, rig.silenced], [orders, []]);
+  });
 
 test("a bell that was taken away wakes nobody, and each of two of one session is answered", async (context) => {
   const rig = new Rig(context);

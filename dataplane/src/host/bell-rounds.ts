@@ -128,6 +128,7 @@ class Wakes {
   /** Bells of those that are on their way into memory. */
   readonly #waking = new Set<Bell>();
   #looking: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   constructor(options: BellRoundsOptions) {
     this.#options = options;
@@ -135,7 +136,7 @@ class Wakes {
 
   /** `over`: there is nothing left to do for it. */
   add(bell: Bell, inMs: number, over: () => void): void {
-    if (this.#waiting.has(bell.seq)) return;
+    if (this.#isClosed || this.#waiting.has(bell.seq)) return;
     const act = (): void => {
       this.#due.push({ bell, over });
       this.#next();
@@ -144,13 +145,16 @@ class Wakes {
     if (inMs === 0) act();
   }
 
+  /** Nothing begins any more. What was ordered is the inbox's, which answers when it is closed itself. */
   close(): void {
+    this.#isClosed = true;
     for (const timer of this.#waiting.values()) clearTimeout(timer);
     clearTimeout(this.#looking);
     this.#due.length = 0;
   }
 
   #next(): void {
+    if (this.#isClosed) return;
     for (const bell of this.#waking) if (this.#options.isHere(bell.token)) this.#waking.delete(bell);
     while (this.#waking.size < atOnceMax) {
       const due = this.#due.shift();
@@ -166,7 +170,7 @@ class Wakes {
   #wake(due: Due): void {
     const { bell } = due;
     this.#waking.add(bell);
-    void answer(this.#options, due)
+    void answer(this.#options, due, () => this.#isClosed)
       .catch((error: unknown) => this.#options.failed(error))
       .finally(() => {
         this.#waiting.delete(bell.seq);
@@ -192,14 +196,19 @@ function isMine(options: BellRoundsOptions, { token, incarnation }: Bell, round:
 }
 
 /** A bell that a node rang after this one was found has a higher sequence, and stays. */
-async function answer(options: BellRoundsOptions, { bell, over }: Due): Promise<void> {
+async function answer(
+  options: BellRoundsOptions,
+  { bell, over }: Due,
+  isClosed: () => boolean,
+): Promise<void> {
   const { bells, inbox, monotonicMs } = options;
   const { name, token, seq, incarnation } = bell;
   // somebody called it meanwhile
   if (incarnation === options.incarnation() && options.isHere(token)) return;
   if (await bells.isThere(bell)) {
+    if (isClosed()) return;
     const told = await inbox.order("deliver", name, monotonicMs() + deliverMsMax, undefined);
-    if (!told.ok) return;
+    if (!told.ok || isClosed()) return;
     await bells.silence(token, seq);
   }
   over();

@@ -167,6 +167,7 @@ async function openStored({ config, node, clock, log, parts }: Basics) {
       limitFile: config.storeLimitFile,
       freeBytes: freeDiskBytes,
       onFull: (words) => log.error({}, `the store is full: ${words}`),
+      onFailed: (err) => log.warn({ err }, "how much room the store has is unknown; it is looked at again"),
     }),
   );
   /** For everything but leases and marks. */

@@ -39,6 +39,7 @@ test("a disk that others fill refuses writes with words, before nats-server is s
         return Promise.resolve(free);
       },
       onFull: (words) => told.push(words),
+      onFailed: (error) => assert.fail(String(error)),
     }),
   );
   const appends = room.guard(commit);

@@ -8,7 +8,7 @@ import { storeIsFull } from "@voda/proto/wire";
 import type { AppendDone, AppendRequest, Appends, Commit } from "../commit/index.ts";
 import { type Requests, StoreError } from "../nats/index.ts";
 
-export interface StoreRoom extends Disposable {
+export interface StoreRoom extends AsyncDisposable {
   /**
    * The same appends, but that those fail at once, as at a server that is full, for which there is no
    * room.
@@ -17,7 +17,7 @@ export interface StoreRoom extends Disposable {
 }
 
 export interface StoreRoomOptions {
-  readonly requests: Requests;
+  readonly requests: Pick<Requests, "ask">;
   /**
    * File with the number of bytes that the server may store: it may change with each start of the server. It
    * lies on the disk of the store.
@@ -26,6 +26,8 @@ export interface StoreRoomOptions {
   /** Of the disk of a folder. */
   readonly freeBytes: (folder: string) => Promise<number>;
   readonly onFull: (words: string) => void;
+  /** The room cannot be told; what was known stays. Said once, until it is told again. */
+  readonly onFailed: (error: unknown) => void;
 }
 
 /**
@@ -53,7 +55,7 @@ type Room = Pick<Usage, "free"> & { readonly limit: number | undefined };
 
 /** Without a limit, of the file or of the account, nothing is guarded. */
 export function openStoreRoom(options: StoreRoomOptions): StoreRoom {
-  const { requests, onFull } = options;
+  const { requests, onFull, onFailed } = options;
   let usage: Usage | undefined;
   /**
    * Of this node, ever; and what of it the usage has for certain: what was sent before the look before the
@@ -63,6 +65,7 @@ export function openStoreRoom(options: StoreRoomOptions): StoreRoom {
   let counted = 0;
   let sentAtLook = 0;
   let wasFull = false;
+  let hasFailed = false;
 
   const fullWords = (): string | undefined => {
     if (usage === undefined) return undefined;
@@ -84,27 +87,43 @@ export function openStoreRoom(options: StoreRoomOptions): StoreRoom {
       usage = await usageOf(requests, () => roomOf(options));
       counted = sentAtLook;
       sentAtLook = sentNow;
+      hasFailed = false;
     } catch (error) {
-      if (!(error instanceof StoreError)) throw error; // the store is away: what was known stays
+      // a store that is away is everybody's news
+      if (!(error instanceof StoreError || hasFailed)) onFailed(error);
+      hasFailed ||= !(error instanceof StoreError);
     }
     const words = fullWords();
     if (words !== undefined && !wasFull) onFull(words);
     wasFull = words !== undefined;
   }
 
-  const looking = setInterval(() => void look(), askEveryMs);
-  void look();
+  // one at a time: the answer of a later one may come first
+  let looking: Promise<void> | undefined;
+  const work = (): void => {
+    looking ??= look().finally(() => {
+      looking = undefined;
+    });
+  };
+  const ticking = setInterval(work, askEveryMs);
+  work();
   return {
     guard: (commit) =>
       guarded(commit, fullWords, (bytes) => {
         sent += bytes;
       }),
-    [Symbol.dispose]: () => clearInterval(looking),
+    async [Symbol.asyncDispose]() {
+      clearInterval(ticking);
+      await looking;
+    },
   };
 }
 
-/** @throws StoreError */
-async function usageOf(requests: Requests, roomHere: () => Promise<Room>): Promise<Usage | undefined> {
+/** @throws StoreError, and what the disk says */
+async function usageOf(
+  requests: Pick<Requests, "ask">,
+  roomHere: () => Promise<Room>,
+): Promise<Usage | undefined> {
   const { storage, limits } = (await requests.ask("$JS.API.INFO", "")).json<{
     storage?: number;
     limits?: { max_storage?: number };
@@ -114,7 +133,7 @@ async function usageOf(requests: Requests, roomHere: () => Promise<Room>): Promi
   return { bytes: storage, limit, free };
 }
 
-/** A store that is elsewhere, and a file that is being replaced, tell nothing. */
+/** A store that is elsewhere tells nothing. */
 async function roomOf({ limitFile, freeBytes }: StoreRoomOptions): Promise<Room> {
   const unknown: Room = { limit: undefined, free: Number.POSITIVE_INFINITY };
   if (limitFile === undefined) return unknown;
@@ -123,8 +142,9 @@ async function roomOf({ limitFile, freeBytes }: StoreRoomOptions): Promise<Room>
       limit: Number(await readFile(limitFile, "utf8")),
       free: await freeBytes(dirname(limitFile)),
     };
-  } catch {
-    return unknown;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return unknown;
+    throw error;
   }
 }
 

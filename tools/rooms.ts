@@ -33,7 +33,10 @@ const net = "@voda/net";
 const state = "@voda/state";
 const protobuf = "@bufbuild/protobuf";
 
-/** Each room stands after those it imports. */
+/**
+ * Each room stands after those it imports, but for `sdk`: `voda/testing` runs the data plane in memory, which
+ * runs agents by `voda/definition` (docs/decisions/0026-testing-runs-the-product.md).
+ */
 export const rooms: Readonly<Record<string, Room>> = {
   stdx: {
     imports: [],

@@ -6,6 +6,9 @@ import { test } from "node:test";
 import { httpStatus } from "@voda/proto/error-body";
 import { grpcCodes } from "@voda/proto/errors";
 import { type Code, isRetryable, reasons } from "@voda/proto/wire";
+import { programBenches } from "../../../cli/src/bench/program-benches.ts";
+import { benches } from "../../../cli/src/bench/registry.ts";
+import { jobs } from "../../../compute/bench/jobs.ts";
 import { rooms } from "../../../tools/rooms.ts";
 import { constantsOf, limitsNamed, sources } from "./constants.ts";
 import { blocksOf, callsOf, documents, filesInGit, read, root } from "./documents.ts";
@@ -147,6 +150,21 @@ test("every room, and every folder of one that is not listed here, has a README"
     names.split(" ").map((name) => `${room}/src/${name}`),
   );
   assert.deepEqual(missing.toSorted(), listed.toSorted());
+});
+
+test("the tables of folders, of benches and of their jobs have what there is", () => {
+  const namesIn = (readme: string): string[] =>
+    [...read(readme).matchAll(/^\| ((?:`[\w-]+`(?:, )?)+)(?: \(pure\))? +\|/gm)].flatMap(([, names = ""]) =>
+      names.replaceAll("`", "").split(", "),
+    );
+  assert.deepEqual(
+    namesIn("dataplane/README.md").toSorted(),
+    Object.keys(rooms["dataplane"]?.folders ?? {}).toSorted(),
+  );
+  const there = [...benches, ...programBenches].map(({ name }) => name);
+  assert.deepEqual(namesIn("cli/src/bench/README.md").toSorted(), there.toSorted());
+  const [, list = ""] = /one `--job`: ((?:`\w+`, )+)/.exec(read("cli/src/bench/README.md")) ?? [];
+  assert.deepEqual([...list.matchAll(/\w+/g)].map(String), Object.keys(jobs));
 });
 
 test("scripts that the documentation names are there, and so are the files of its commands", () => {

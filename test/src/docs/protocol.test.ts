@@ -32,6 +32,12 @@ test("the sections of the protocol that sources cite are there", () => {
   );
 });
 
+test("the table of parts has each that records are written with", () => {
+  const tags = [...read("dataplane/src/lane/record.ts").matchAll(/\bpart\(\s*(\d+),/g)].map(([, tag]) => tag);
+  const rows = [...protocol.matchAll(/^\| (\d+) +\| /gm)].map(([, tag]) => tag);
+  assert.deepEqual(rows, tags);
+});
+
 test("the table of subjects has each that the code writes to", () => {
   const token = tokenOf({ namespace: "default", agent: "a", key: "k" });
   const { plain, name } = laneSubjects(token);

@@ -6,7 +6,7 @@ import { wake } from "../../../cli/src/bench/wake.ts";
 import { examples } from "../kit/index.ts";
 
 test("sessions asleep are out of the nodes' heaps, and wake with their state", async (context) => {
-  await using mesh = await ownMesh({ nodes: 2, config: examples });
+  await using mesh = await ownMesh({ nodes: 1, config: examples });
   const result = await wake(mesh, { sessions: 100, characters: 12_288 }, () => undefined);
   context.diagnostic(JSON.stringify(result));
   const { heapBeforeMb, heapAwakeMb, heapAsleepMb, heapRatio } = result;

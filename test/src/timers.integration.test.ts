@@ -1,7 +1,7 @@
 // Nodes as processes: what handlers have done later is done once, at its time, whoever has died meanwhile and
 // whoever sleeps.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
@@ -47,59 +47,61 @@ async function putToSleep(key: string): Promise<void> {
   assert.equal(slept.session?.status, SessionStatus.ASLEEP);
 }
 
-test("timers ring once each, not before their time, and one that is cancelled never", async () => {
-  const dueMs = Date.now() + 3_000; // a busy machine takes its time until it cancels
-  await plan(n1, "a", { when: { in: 300 }, ids: idsOf("in", 20), to: "a" });
-  await plan(n1, "a", { when: { atMs: dueMs }, ids: ["at", "cancelled"], to: "a" });
-  await call(n1.url, "planner/delays/later", { input: { delay: 200, to: "a" } });
-  await call(n1.url, "planner/a/cancel", { input: "cancelled" });
-  await ringOnce("a", [...idsOf("in", 20), "at", "delays"]);
-  const at = (await lastMs("a"))["at"] ?? 0;
-  assert.ok(at >= dueMs - storeErrorMsMax, `it rang ${dueMs - at} ms early`);
-});
+describe("all nodes live", { concurrency: true }, () => {
+  test("timers ring once each, not before their time, and one that is cancelled never", async () => {
+    const dueMs = Date.now() + 3_000; // a busy machine takes its time until it cancels
+    await plan(n1, "a", { when: { in: 300 }, ids: idsOf("in", 20), to: "a" });
+    await plan(n1, "a", { when: { atMs: dueMs }, ids: ["at", "cancelled"], to: "a" });
+    await call(n1.url, "planner/delays/later", { input: { delay: 200, to: "a" } });
+    await call(n1.url, "planner/a/cancel", { input: "cancelled" });
+    await ringOnce("a", [...idsOf("in", 20), "at", "delays"]);
+    const at = (await lastMs("a"))["at"] ?? 0;
+    assert.ok(at >= dueMs - storeErrorMsMax, `it rang ${dueMs - at} ms early`);
+  });
 
-test("a timer that comes again does so until it is cancelled", async () => {
-  await plan(n1, "again", { when: { every: 1_000 }, ids: ["tick"], to: "again" });
-  await waitUntil(async () => ((await rings("again"))["tick"] ?? 0) >= 2, "it rings again");
-  await call(n1.url, "planner/again/cancel", { input: "tick" });
-  await plan(n1, "again", { when: { in: 1_500 }, ids: ["after"], to: "again" });
-  const before = (await rings("again"))["tick"];
-  await waitUntil(async () => (await rings("again"))["after"] === 1, "what came later rings");
-  assert.ok(((await rings("again"))["tick"] ?? 0) <= (before ?? 0) + 1);
-});
+  test("a timer that comes again does so until it is cancelled", async () => {
+    await plan(n1, "again", { when: { every: 1_000 }, ids: ["tick"], to: "again" });
+    await waitUntil(async () => ((await rings("again"))["tick"] ?? 0) >= 2, "it rings again");
+    await call(n1.url, "planner/again/cancel", { input: "tick" });
+    await plan(n1, "again", { when: { in: 1_500 }, ids: ["after"], to: "again" });
+    const before = (await rings("again"))["tick"];
+    await waitUntil(async () => (await rings("again"))["after"] === 1, "what came later rings");
+    assert.ok(((await rings("again"))["tick"] ?? 0) <= (before ?? 0) + 1);
+  });
 
-test("a timer by the calendar comes again until it is cancelled", async () => {
-  await plan(n1, "cron", { when: { cron: "* * * * * *" }, ids: ["second"], to: "cron" });
-  await waitUntil(async () => ((await rings("cron"))["second"] ?? 0) >= 2, "it rings again");
-  await call(n1.url, "planner/cron/cancel", { input: "second" });
-  const never = refusal(await plan(n1, "cron", { when: { cron: "0 0 30 2 *" }, ids: ["x"], to: "cron" }));
-  assert.equal(
-    never.message,
-    'ctx.schedule(alarm, "cron").ring: cron "0 0 30 2 *" in time zone "UTC" never comes',
-  );
-});
+  test("a timer by the calendar comes again until it is cancelled", async () => {
+    await plan(n1, "cron", { when: { cron: "* * * * * *" }, ids: ["second"], to: "cron" });
+    await waitUntil(async () => ((await rings("cron"))["second"] ?? 0) >= 2, "it rings again");
+    await call(n1.url, "planner/cron/cancel", { input: "second" });
+    const never = refusal(await plan(n1, "cron", { when: { cron: "0 0 30 2 *" }, ids: ["x"], to: "cron" }));
+    assert.equal(
+      never.message,
+      'ctx.schedule(alarm, "cron").ring: cron "0 0 30 2 *" in time zone "UTC" never comes',
+    );
+  });
 
-test("a turn that fails, or calls what is not there, sets no timer", async () => {
-  const input = { when: { in: 0 }, ids: ["x"], to: "fails" };
-  assert.equal((await call(n1.url, "planner/fails/planAndFail", { input })).status, 500);
-  assert.equal(refusal(await call(n1.url, "planner/fails/toNobody")).reason, "agent_not_found");
-  const bad = await plan(n1, "fails", { when: { atMs: 8.64e15 }, ids: ["x"], to: "fails" });
-  assert.match(
-    refusal(bad).message,
-    /^ctx\.schedule\(alarm, "fails"\): at of \+275760-09-13T00:00:00.000Z is later than timerMsMax/,
-  );
-  assert.equal((await call(n1.url, "planner/fails/planned")).body, 0);
-  await plan(n1, "fails", { when: { in: 0 }, ids: ["good"], to: "fails" });
-  await ringOnce("fails", ["good"]);
-});
+  test("a turn that fails, or calls what is not there, sets no timer", async () => {
+    const input = { when: { in: 0 }, ids: ["x"], to: "fails" };
+    assert.equal((await call(n1.url, "planner/fails/planAndFail", { input })).status, 500);
+    assert.equal(refusal(await call(n1.url, "planner/fails/toNobody")).reason, "agent_not_found");
+    const bad = await plan(n1, "fails", { when: { atMs: 8.64e15 }, ids: ["x"], to: "fails" });
+    assert.match(
+      refusal(bad).message,
+      /^ctx\.schedule\(alarm, "fails"\): at of \+275760-09-13T00:00:00.000Z is later than timerMsMax/,
+    );
+    assert.equal((await call(n1.url, "planner/fails/planned")).body, 0);
+    await plan(n1, "fails", { when: { in: 0 }, ids: ["good"], to: "fails" });
+    await ringOnce("fails", ["good"]);
+  });
 
-test("a session that sleeps is woken in time for its timers", async () => {
-  const dueMs = Date.now() + 6_000;
-  await plan(n1, "sleeps", { when: { atMs: dueMs }, ids: ["up"], to: "sleeps" });
-  await putToSleep("sleeps");
-  await ringOnce("sleeps", ["up"]);
-  const lateMs = ((await lastMs("sleeps"))["up"] ?? 0) - dueMs;
-  assert.ok(lateMs < 3_000, `it rang ${lateMs} ms late`);
+  test("a session that sleeps is woken in time for its timers", async () => {
+    const dueMs = Date.now() + 6_000;
+    await plan(n1, "sleeps", { when: { atMs: dueMs }, ids: ["up"], to: "sleeps" });
+    await putToSleep("sleeps");
+    await ringOnce("sleeps", ["up"]);
+    const lateMs = ((await lastMs("sleeps"))["up"] ?? 0) - dueMs;
+    assert.ok(lateMs < 3_000, `it rang ${lateMs} ms late`);
+  });
 });
 
 test("timers whose node is killed ring once each on another, also those of a session that slept there", async () => {

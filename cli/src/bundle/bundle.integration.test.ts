@@ -223,7 +223,7 @@ test("a save is noticed, also after one that does not compile", async () => {
   using folder = temporaryFolder();
   const path = write(folder.path, sources);
   let changes = 0;
-  await using _watch = await watchConfig(path, async () => {
+  await using _watch = await watchConfig(path, false, async () => {
     changes += 1;
   });
   for (const [at, step] of ["1 +", "3"].entries()) {
@@ -235,4 +235,11 @@ test("a save is noticed, also after one that does not compile", async () => {
     });
   }
   assert.ok(changes >= 2);
+});
+
+test("what was saved before the watcher listens is noticed where nothing of it is deployed", async () => {
+  using folder = temporaryFolder();
+  const noticed = Promise.withResolvers<void>();
+  await using _watch = await watchConfig(write(folder.path, sources), true, async () => noticed.resolve());
+  await noticed.promise;
 });

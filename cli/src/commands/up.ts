@@ -10,7 +10,7 @@ import { readAgents } from "../bundle/definitions.ts";
 import { deployRequest } from "../bundle/deploy-request.ts";
 import type { Stays } from "../bundle/stays.ts";
 import { watchConfig } from "../bundle/watch.ts";
-import { CliError, failureOf } from "../failure.ts";
+import { CliError, exitCodes, failureOf } from "../failure.ts";
 import { defaultDataDir } from "../options.ts";
 import { duration, type Output } from "../print.ts";
 import { programs } from "../programs.ts";
@@ -66,7 +66,7 @@ async function up(flags: MeshFlags, output: Output, mode: "up" | "dev"): Promise
       if (told !== undefined) show(told);
     },
     serve: async (mesh) => {
-      agents = await serve(mesh, { nodes, say, project });
+      agents = await serve(mesh, { nodes, say, project, isWatched: mode === "dev" });
     },
     accompany: async (mesh) => {
       const took = duration(performance.now() - startedMs);
@@ -77,7 +77,9 @@ async function up(flags: MeshFlags, output: Output, mode: "up" | "dev"): Promise
         const lines = welcome({ mesh: mesh.describe(), agents, logs: logsFolder(dataDir), took, isHere });
         for (const line of lines) output.out(line);
       }
-      return mode === "dev" ? watchConfig(config, () => redeploy(mesh, project, output)) : undefined;
+      // What was mended while the mesh started is deployed, too.
+      const isStale = project.revision === undefined;
+      return mode === "dev" ? watchConfig(config, isStale, () => redeploy(mesh, project, output)) : undefined;
     },
   });
 }
@@ -96,6 +98,8 @@ interface Serving {
   readonly nodes: number;
   readonly say: (line: string) => void;
   readonly project: Project;
+  /** Saves are taken: a mistake is told, and the next save tries again. */
+  readonly isWatched: boolean;
 }
 
 interface Compiled {
@@ -112,20 +116,36 @@ async function compile({ config, dataDir, sayOnce }: Project): Promise<Compiled>
 }
 
 /** Starts what is not running yet, deploys, and waits until the way through Envoy to every node is open. */
-async function serve(mesh: Mesh, { nodes, say, project }: Serving): Promise<readonly AgentDefinition[]> {
-  // The bundler works while servers start; what does not compile ends both.
-  const [{ agents, request }] = await Promise.all([
-    compile(project),
+async function serve(mesh: Mesh, options: Serving): Promise<readonly AgentDefinition[]> {
+  const { nodes, say, project, isWatched } = options;
+  const tell = (error: unknown): undefined => {
+    const { line, exitCode } = failureOf(error);
+    // A config that is not there cannot be watched.
+    if (!isWatched || exitCode === exitCodes.usage) throw error;
+    say(`not deployed, the next save tries again: ${line}`);
+  };
+  // The bundler works while servers start; what ends one of them ends both.
+  const [compiled] = await Promise.all([
+    compile(project).catch(tell),
     mesh.startControlplane().then(() => mesh.startNodes()),
   ]);
   const api = connectApi(mesh.ingressUrl);
   await opened(() => nodesMissing(api, nodes), say);
   // After the nodes: each of them loads the bundle before it is published, and says what is wrong with it.
-  await deploy(connectApiSocket(mesh.apiSocket), request, project.sayOnce);
-  project.revision = request.agents[0]?.revision;
+  const deployed = compiled && (await deployFirst(mesh, compiled, project).catch(tell));
   // Envoy learns of nodes after the control plane lists them: until then it refuses calls by itself.
   const noWay = "Envoy to pass calls on to a node; see its log and the control plane's";
   await opened(async () => ((await passesToNode(mesh.ingressUrl)) ? undefined : noWay), say);
+  return deployed ?? [];
+}
+
+async function deployFirst(
+  mesh: Mesh,
+  { agents, request }: Compiled,
+  project: Project,
+): Promise<readonly AgentDefinition[]> {
+  await deploy(connectApiSocket(mesh.apiSocket), request, project.sayOnce);
+  project.revision = request.agents[0]?.revision;
   return agents;
 }
 

@@ -22,11 +22,19 @@ export function welcome(options: {
     `  nats      ${mesh.nats.url}`,
     `  envoy     ${mesh.envoy.admin}`,
     `  logs      ${shown(options.logs)}`,
+    ...ofAgents(mesh.ingress, agents, options.isHere),
+  ];
+}
+
+/** Nothing where none was deployed: that has been told. */
+function ofAgents(url: string, agents: readonly AgentDefinition[], isHere: boolean): readonly string[] {
+  if (agents.length === 0) return [];
+  return [
     "",
     ...agents.map((agent) => `  ${agent.name.padEnd(9)} ${firstOf(agent.methods.map(methodWord), "  ")}`),
     "",
     "try:",
-    ...tries(mesh.ingress, agents, options.isHere).map((command) => `  ${command}`),
+    ...tries(url, agents, isHere).map((command) => `  ${command}`),
   ];
 }
 

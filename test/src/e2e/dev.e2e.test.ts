@@ -25,8 +25,16 @@ test("an edit is the new behaviour of sessions that are awake, without a failed 
   const file = join(folder, "voda.config.ts");
   const loads = join(folder, "loads");
   const save = (step: number): void => writeFileSync(file, source(step, loads));
-  save(1);
+  writeFileSync(file, "export default defineConfig({ agents: [");
   await using mesh = await startMesh({ command: [programs().cli, "dev", "--config", file], nodes: 1 });
+  const deployments = (): number =>
+    mesh.supervisor.output().match(/deployed tally as [0-9a-f]{12} in /g)?.length ?? 0;
+  assert.match(
+    mesh.supervisor.output(),
+    /^voda: not deployed, the next save tries again: .*voda\.config\.ts:1:/m,
+  );
+  save(1);
+  await waitUntil(() => deployments() === 1, "the mistake that it started with is mended");
 
   const failed: Called[] = [];
   const bumps = { one: 0, thousand: 0 };
@@ -48,9 +56,7 @@ test("an edit is the new behaviour of sessions that are awake, without a failed 
   enough.abort();
   await callers;
   assert.deepEqual(failed, []);
-  const deployments = (): number =>
-    mesh.supervisor.output().match(/deployed tally as [0-9a-f]{12} in /g)?.length ?? 0;
-  await waitUntil(() => deployments() === 1, "the second revision is told");
+  await waitUntil(() => deployments() === 2, "the second revision is told");
 
   const loaded = readFileSync(loads).length;
   save(1000); // a save that changes nothing is no news
@@ -61,16 +67,16 @@ test("an edit is the new behaviour of sessions that are awake, without a failed 
     "the mistake is told",
   );
   assert.equal((await call(mesh.url, "tally/a/step")).body, 1000);
-  assert.equal(deployments(), 1);
+  assert.equal(deployments(), 2);
 
   save(1000);
-  await waitUntil(() => deployments() === 2, "it is told that the mistake is mended");
+  await waitUntil(() => deployments() === 3, "it is told that the mistake is mended");
 
   // it loads in the process that reads the agents, and in no node
   appendFileSync(file, 'if (!isMainThread) throw new Error("in a thread");\n');
   await waitUntil(() => mesh.supervisor.output().includes("in a thread"), "the reason of the node is told");
   save(1000);
-  await waitUntil(() => deployments() === 3, "the next save is deployed");
+  await waitUntil(() => deployments() === 4, "the next save is deployed");
   const told = mesh.supervisor
     .output()
     .split("\n")

@@ -12,6 +12,7 @@ import { type KillOptions, type KillTarget, killTargets } from "./killing.ts";
 import { type BenchMesh, foreignMesh, type OwnMeshOptions, ownMesh } from "./mesh.ts";
 import type { MeshBench, MeshRun } from "./mesh-bench.ts";
 import { meshTrace } from "./mesh-trace.ts";
+import { send } from "./send.ts";
 import { size } from "./size.ts";
 import { ps, ready } from "./start.ts";
 import { timers } from "./timers.ts";
@@ -26,6 +27,8 @@ const timersBenchMax = 1_000_000;
 /** Of one session of a topic: `seenMax`. */
 const subscribersMax = 32_768;
 const messagesMax = 1_000;
+/** Of one kind: each is a record, and the store is on this disk. */
+const sendsMax = 1_000_000;
 const runsMax = 1000;
 /** Of a text that one call writes. */
 const charactersMax = 1_000_000;
@@ -201,6 +204,22 @@ export const benches: readonly MeshBench[] = [
     },
   },
   {
+    name: "send",
+    summary: "let sessions send to others, here and on another node, in turns with calls of the same turns",
+    flags: [
+      counted("messages", sendsMax)("of each kind, in all slices", 20_000),
+      counted("pairs", atOnceMax)("sessions that send, each to one here and one there", 64),
+    ],
+    run: async ({ values, say }) => {
+      // One to send within, and one to send across.
+      await using mesh = await ownMesh({ nodes: 2, config: programs().sendConfig });
+      const sizes = { messages: whole(values, "messages"), pairs: whole(values, "pairs") };
+      const { figures, lost, doubled } = await send(mesh, sizes, say);
+      const failure = `${lost} messages were lost and ${doubled} doubled`;
+      return { figures: { ...figures, lost, doubled }, ...(lost + doubled > 0 && { failure }) };
+    },
+  },
+  {
     name: "timers",
     summary:
       "let many timers be due within some time, beside timers of an idle process: each fires once, how late?",
@@ -278,6 +297,7 @@ export const benches: readonly MeshBench[] = [
       const { seconds, clients, sessions, killEveryMs, seed } = sizes;
       const again = `--seconds ${seconds} --clients ${clients} --sessions ${sessions} --kill-every-ms ${killEveryMs}`;
       say(`again: npx voda bench kill --target ${target} --seed ${seed} ${again}`);
+      // What one node leaves behind, the other must take up.
       await using mesh = await ownMesh({ nodes: 2, config: programs().killConfig });
       const result = await kill(mesh, sizes, say);
       const failure = killFailure(result);

@@ -29,7 +29,7 @@ import { isTopic, type Published, subscriberOf } from "./subscription.ts";
 import { isThenable } from "./thenable.ts";
 import type { WorkflowCtx, Workflows } from "./workflow.ts";
 import { type WorkflowBody, workflowFields } from "./workflow-host.ts";
-import { workflowMethods } from "./workflow-methods.ts";
+import { workflowMethods, workflowTurns } from "./workflow-methods.ts";
 
 /** What a handler may return, or promise: JSON, values and handles of the state, or nothing. */
 export type Returnable =
@@ -269,7 +269,7 @@ function withWorkflows(parts: AgentParts, functions: Readonly<Record<string, Wor
     refuseFunction(`${what} "${name}"`, run);
     workflows.set(name, run);
   }
-  const isFirst = parts.workflows.size === 0;
+  const isFirst = !parts.handlers.has(workflowTurns.write);
   return { ...(isFirst ? withWorkflowParts(parts) : parts), workflows };
 }
 

@@ -163,3 +163,24 @@ test("a field that is renamed is named, with its values' fate and the way out", 
       "accepted",
     );
 });
+
+test("workflows do not lose the handler that goes on with them", () => {
+  const { methods = [] } = good;
+  const running = create(AgentSchema, {
+    ...good,
+    methods: [...methods, { name: "_workflow", mode: MethodMode.HANDLER }],
+  });
+  assert.match(
+    refusal(() => checkSchema(running, create(AgentSchema, good))),
+    /^schema: agent counter: the running revision has workflows, .*keep \.workflows\(\{\}\)/,
+  );
+  const fields = [
+    { name: "value", kind: "counter" },
+    { name: "_workflows", kind: "counter" },
+  ];
+  for (const next of [running, create(AgentSchema, { ...good, methods: running.methods, fields })])
+    assert.equal(
+      refusal(() => checkSchema(running, next)),
+      "accepted",
+    );
+});

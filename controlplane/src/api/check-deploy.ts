@@ -16,6 +16,8 @@ const membersMax = 1024;
 /** Of one turn, as its agent or its handler allows. */
 const turnMsMaxMax = 3_600_000;
 /** A name is a property of `ctx.state` or a part of a path. */
+/** The handler by which agents with workflows go on with them, as the SDK names it. */
+const workflowTurn = "_workflow";
 const memberName = /^[A-Za-z_][A-Za-z0-9_-]{0,127}$/;
 /** As protobuf has them: `package.Service`. */
 const serviceName = /^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*$/;
@@ -105,7 +107,8 @@ function limitsProblem(agent: Agent): string | undefined {
  * @throws ControlError `schema`
  */
 export function checkSchema(running: Agent, next: Agent): void {
-  const problem = kindProblem(running, next) ?? renameProblem(running, next);
+  const problem =
+    kindProblem(running, next) ?? renameProblem(running, next) ?? workflowProblem(running, next);
   if (problem !== undefined) throw ControlError.of("schema", `agent ${next.name}: ${problem}`);
 }
 
@@ -128,7 +131,8 @@ function renameProblem(running: Agent, next: Agent): string | undefined {
   const after = new Set(next.fields.map(({ name }) => name));
   for (const { name, kind } of next.fields) {
     const gone = running.fields.find((field) => field.kind === kind && !after.has(field.name));
-    if (before.has(name) || gone === undefined) continue;
+    // what begins with _ is the SDK's, and no name that anybody gave
+    if (before.has(name) || gone === undefined || name.startsWith("_")) continue;
     return (
       `field ${gone.name} is gone and ${name}, a ${kind} too, is new: a rename takes no values along, ` +
       `sessions keep theirs under ${gone.name}. Keep that name; ` +
@@ -136,6 +140,16 @@ function renameProblem(running: Agent, next: Agent): string | undefined {
     );
   }
   return undefined;
+}
+
+/** What has workflows run has timers too: they would call what is not there, for ever. */
+function workflowProblem(running: Agent, next: Agent): string | undefined {
+  const hasThem = ({ methods }: Agent): boolean => methods.some(({ name }) => name === workflowTurn);
+  if (!hasThem(running) || hasThem(next)) return undefined;
+  return (
+    "the running revision has workflows, and sessions may have some that have not ended: keep " +
+    ".workflows({}), if need be without any; they wait there for a revision that has them"
+  );
 }
 
 function firstTwice(names: readonly string[]): string | undefined {

@@ -15,6 +15,7 @@ import {
   VodaError,
   type WorkflowBody,
   type WorkflowTurn,
+  workflowTurns,
 } from "voda/definition";
 import {
   type AbandonReason,
@@ -116,7 +117,8 @@ export class WorkerActivation {
       nowMs: options.world.monotonicMs,
       say: options.say,
     });
-    this.#workflows = options.workflows.size === 0 ? undefined : this.#openWorkflows(options);
+    const hasWorkflows = options.handlers.has(workflowTurns.write);
+    this.#workflows = hasWorkflows ? this.#openWorkflows(options) : undefined;
   }
 
   #openWorkflows({

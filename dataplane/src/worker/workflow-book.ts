@@ -61,6 +61,10 @@ export interface Loaded {
 /** While one is running, somebody looks at the session so often; within `timerSoonMs` it does not sleep. */
 const tickMs = 4_000;
 const tickId = "_workflows";
+/** The same for those whose name no revision has. */
+const laidMs = 600_000;
+const laidId = "_workflows laid";
+const isLaid = ({ phase, waits }: Row): boolean => phase === "waiting" && waits.length === 0;
 
 /**
  * Of one turn. Rows are read at each call: a turn may do several things with one workflow. What a method
@@ -156,15 +160,26 @@ export class Book {
     if (row !== undefined && wait !== undefined) this.#resolve(id, row, wait, undefined);
   }
 
-  /** Those for which a body is wanted, and those that wait for a revision that has it. */
+  /** Those for which a body is wanted, and those that waited for a revision that has it. */
   wanted(): string[] {
     if (this.#rows.totals.live === 0) return [];
     const names = new Set(this.#parts.workflows);
-    const isLaid = ({ phase, waits, workflow }: Row): boolean =>
-      phase === "waiting" && waits.length === 0 && names.has(workflow);
     return Array.from(this.#rows.all())
-      .filter(([, row]) => row.phase === "running" || isLaid(row))
+      .filter(([, row]) => row.phase === "running" || (isLaid(row) && names.has(row.workflow)))
       .map(([id]) => id);
+  }
+
+  /** Somebody looks again for a revision that has those that none had. */
+  lookAgain(): void {
+    const names = new Set(this.#parts.workflows);
+    const isHere = this.#rows.totals.live > 0;
+    if (isHere && Array.from(this.#rows.all()).some(([, row]) => isLaid(row) && !names.has(row.workflow)))
+      this.#parts.timer(laidId, { type: "in", ms: laidMs }, { tick: true });
+  }
+
+  /** @throws VodaError when it has ended */
+  look(id: string): void {
+    this.#live(id);
   }
 
   /** `undefined` when it has ended. */
@@ -193,6 +208,7 @@ export class Book {
     const { undoing } = row;
     if (undoing === undefined) {
       this.#put(id, { ...row, phase: "waiting" });
+      this.#parts.timer(laidId, { type: "in", ms: laidMs }, { tick: true });
       return;
     }
     const message = `${undoing.error.message}; nothing was undone: this revision has no workflow ${row.workflow}`;

@@ -150,7 +150,16 @@ export class WorkflowRun {
 
   #ended(end: () => Promise<void>): void {
     this.#hasEnded = true;
-    void this.#keep(end);
+    this.#finish(end);
+  }
+
+  /** What cannot be written, such as into a state that is full, is tried again when it is run again. */
+  #finish(end: () => Promise<void>): void {
+    if (this.#dropped.signal.aborted) return;
+    this.#keep(end).catch((error: unknown) => {
+      this.#parts.log.error(`the workflow cannot be ended: ${this.#parts.faultOf(error).message}`);
+      this.#over();
+    });
   }
 
   /** What it waits for has come. */
@@ -262,7 +271,7 @@ export class WorkflowRun {
   /** From here on `last` ends it after the attempt under way. */
   async #perform(request: RunRequest, step: string, isUndone: boolean, last = this.#stopped.signal) {
     last.throwIfAborted();
-    await this.#inTurn(() => this.#parts.turns.read((book) => book.load(this.id)));
+    await this.#inTurn(() => this.#parts.turns.read((book) => book.look(this.id)));
     last.throwIfAborted();
     const { bytes, value } = await perform({
       origin: this.#parts.origin,
@@ -459,7 +468,7 @@ export class WorkflowRun {
   /** For a body that waits for something else than steps. */
   #patience(): void {
     this.#parts.world.after(undoPatienceMs, () => {
-      if (!this.#hasEnded && !this.#isEnding) void this.#keep(() => this.#undoAll());
+      if (!this.#hasEnded && !this.#isEnding) this.#finish(() => this.#undoAll());
     });
   }
 

@@ -121,7 +121,10 @@ export class Workflows<T extends object> {
     const { name } = this.#parts;
     if (agent?.name !== name.agent || agent.key !== name.key) throw notForOthers();
     if (due !== undefined) book.due(...due);
-    if (tick === true) for (const id of book.wanted()) this.#beginAgain(book, id);
+    if (tick === true) {
+      for (const id of book.wanted()) this.#beginAgain(book, id);
+      book.lookAgain();
+    }
     if (own === undefined) return;
     const act = this.#acts.get(own);
     this.#acts.delete(own);

@@ -1,0 +1,246 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { openState } from "@voda/state";
+import { VodaError } from "voda/definition";
+import { stepBytesMax } from "../call/index.ts";
+import { Book, type BookParts } from "./workflow-book.ts";
+import {
+  Rows,
+  signalsKeptMax,
+  workflowBytesMax,
+  workflowStartsMax,
+  workflowStepsMax,
+  workflowsEndedMax,
+  workflowsMax,
+} from "./workflow-rows.ts";
+
+const maps = { _workflows: { kind: "map" }, _journal: { kind: "map" } } as const;
+
+/** Books of one session, each of them a turn; `timers` are those that are set. */
+function session(workflows: readonly string[] = ["job"]) {
+  const state = openState(maps, { crc32: () => 0 }, undefined);
+  const timers = new Map<string, unknown>();
+  let now = 1;
+  const parts: Omit<BookParts, "state"> = {
+    workflows,
+    nowMs: () => now++,
+    uuid: () => `id-${now}`,
+    seed: () => String(now),
+    timer: (id, due) => (due.type === "never" ? timers.delete(id) : timers.set(id, due)),
+  };
+  const turn = <T>(act: (book: Book) => T): T => {
+    const scope = state.begin();
+    try {
+      const book = new Book({ ...parts, state: scope.state });
+      const result = act(book);
+      scope.commit(1, 10_000_000);
+      return result;
+    } catch (error) {
+      scope.rollback();
+      throw error;
+    }
+  };
+  const totals = () => {
+    const view = state.view();
+    const { totals: read } = new Rows(view.state);
+    view.close();
+    return read;
+  };
+  return { turn, timers, totals };
+}
+
+const reasonOf = (act: () => unknown): string => {
+  try {
+    act();
+  } catch (error) {
+    assert.ok(VodaError.is(error), String(error));
+    return error.reason;
+  }
+  return "taken";
+};
+const start =
+  (id: string, input: string | undefined = undefined) =>
+  (book: Book) =>
+    book.start({ workflow: "job", id, input });
+
+test("the timer that has somebody look is there exactly while a body is wanted", () => {
+  const { turn, timers } = session();
+  turn(start("a"));
+  turn(start("b"));
+  assert.deepEqual([...timers], [["_workflows", { type: "every", ms: 4_000 }]]);
+  turn((book) => book.wait("a", "~go 1", { signal: "go" }));
+  assert.equal(
+    turn((book) => book.park("a", ["~go 1"])),
+    true,
+  );
+  assert.equal(timers.size, 1);
+  turn((book) => book.end("b", { phase: "done" }));
+  assert.deepEqual([...timers], []);
+  turn((book) => book.signal({ id: "a", signal: "go", data: undefined }));
+  assert.deepEqual([...timers.keys()], ["_workflows"]);
+  turn((book) => book.cancel("a"));
+  turn((book) => book.end("a", { phase: "cancelled" }));
+  assert.deepEqual([...timers], []);
+});
+
+test("a wait with a time has a timer, which goes with the signal, and one that is late does nothing", () => {
+  const { turn, timers } = session();
+  turn(start("a"));
+  const due = { type: "in", ms: 5 } as const;
+  turn((book) => book.wait("a", "~go 1", { signal: "go", due }));
+  turn((book) => book.park("a", ["~go 1"]));
+  assert.equal(timers.size, 1);
+  const happened = turn((book) => {
+    book.signal({ id: "a", signal: "go", data: "yes" });
+    return book.happened;
+  });
+  assert.deepEqual(happened, [
+    { type: "entered", id: "a", place: 0, entry: { step: "~go 1", result: "yes" } },
+  ]);
+  assert.deepEqual([...timers.keys()], ["_workflows"]);
+  assert.deepEqual(
+    turn((book) => {
+      book.due("a", "~go 1");
+      return book.happened;
+    }),
+    [],
+  );
+});
+
+test("one that is parked while something comes is not parked", () => {
+  const { turn } = session();
+  turn(start("a"));
+  turn((book) => book.wait("a", ".rest", { due: { type: "in", ms: 5 } }));
+  turn((book) => book.due("a", ".rest"));
+  assert.equal(
+    turn((book) => book.park("a", [".rest"])),
+    false,
+  );
+});
+
+test("every bound is refused with a reason, and what was before stays", () => {
+  const { turn, totals } = session();
+  for (let at = 0; at < workflowsMax; at += 1) turn(start(`w${at}`));
+  assert.equal(
+    reasonOf(() => turn(start("more"))),
+    "workflows_full",
+  );
+  assert.equal(totals().live, workflowsMax);
+  assert.equal(
+    reasonOf(() => turn((book) => book.start({ workflow: "jop", id: "x", input: 1 }))),
+    "workflow_not_found",
+  );
+  const large = "x".repeat(stepBytesMax);
+  assert.equal(
+    reasonOf(() => turn((book) => book.enter("w0", { step: ".s", result: large }))),
+    "too_large",
+  );
+  assert.equal(
+    reasonOf(() => turn((book) => book.signal({ id: "w0", signal: "s", data: large }))),
+    "too_large",
+  );
+  for (let at = 0; at < signalsKeptMax; at += 1)
+    turn((book) => book.signal({ id: "w0", signal: "s", data: at }));
+  assert.equal(
+    reasonOf(() => turn((book) => book.signal({ id: "w0", signal: "s", data: 1 }))),
+    "workflows_full",
+  );
+  for (let at = 0; at < workflowStepsMax; at += 1) turn((book) => book.enter("w1", { step: `.${at}` }));
+  assert.equal(
+    reasonOf(() => turn((book) => book.enter("w1", { step: ".more" }))),
+    "too_large",
+  );
+  assert.equal(
+    reasonOf(() => turn((book) => book.wait("w1", ".more", {}))),
+    "too_large",
+  );
+  turn((book) => book.cancel("w1"));
+  turn((book) => book.enter("w1", { step: "-0" })); // what is undone comes to its end
+  assert.equal(
+    reasonOf(() => turn((book) => book.signal({ id: "none", signal: "s", data: 1 }))),
+    "workflow_not_found",
+  );
+  assert.equal(turn((book) => book.load("w0"))?.row.kept.length, signalsKeptMax);
+});
+
+test("what has ended makes room, the oldest first, and journals go with their workflow", () => {
+  const { turn, totals } = session();
+  const result = "x".repeat(stepBytesMax - 1_000);
+  const fit = Math.floor(workflowBytesMax / stepBytesMax);
+  for (let at = 0; at < fit; at += 1) {
+    turn(start(`w${at}`));
+    turn((book) => book.end(`w${at}`, { phase: "done", result }));
+  }
+  const { bytes } = totals();
+  assert.ok(bytes <= workflowBytesMax && bytes > workflowBytesMax - 2 * stepBytesMax);
+  turn(start("live"));
+  for (let at = 0; at < 3; at += 1) turn((book) => book.enter("live", { step: `.${at}`, result }));
+  assert.equal(
+    reasonOf(() => turn((book) => book.status("w0"))),
+    "workflow_not_found",
+  );
+  assert.equal(turn((book) => book.status(`w${fit - 1}`)).phase, "done");
+  for (let at = 3; at < fit - 1; at += 1) turn((book) => book.enter("live", { step: `.${at}`, result }));
+  assert.equal(
+    reasonOf(() =>
+      turn((book) => {
+        book.enter("live", { step: ".a", result });
+        book.enter("live", { step: ".b", result });
+      }),
+    ),
+    "workflows_full",
+  );
+  turn((book) => book.end("live", { phase: "done" }));
+  assert.ok(totals().bytes < 3 * stepBytesMax, "its journal is gone");
+});
+
+test("so many ends are kept, and a few more", () => {
+  const { turn, totals } = session();
+  for (let at = 0; at <= workflowsEndedMax; at += 1) {
+    turn(start(`w${at}`));
+    turn((book) => book.end(`w${at}`, { phase: "done" }));
+  }
+  assert.ok(totals().ended < workflowsEndedMax);
+  assert.equal(turn((book) => book.status(`w${workflowsEndedMax}`)).phase, "done");
+});
+
+test("a body that is begun again and again without a step fails, and one that gets on does not", () => {
+  const { turn } = session();
+  turn(start("a"));
+  for (let at = 1; at < workflowStartsMax; at += 1) assert.ok(turn((book) => book.begin("a")));
+  turn((book) => book.enter("a", { step: ".s" }));
+  for (let at = 1; at < workflowStartsMax; at += 1) assert.ok(turn((book) => book.begin("a")));
+  assert.equal(
+    turn((book) => book.begin("a")),
+    undefined,
+  );
+  assert.equal(turn((book) => book.status("a")).error?.reason, "worker_lost");
+});
+
+test("a workflow whose name is gone waits, is looked for, and ends when it is cancelled", () => {
+  const names = ["job"];
+  const { turn, timers } = session(names);
+  turn(start("a"));
+  names[0] = "other";
+  turn((book) => book.lay("a"));
+  assert.deepEqual(
+    turn((book) => book.wanted()),
+    [],
+  );
+  assert.deepEqual([...timers.keys()], ["_workflows laid"]);
+  timers.clear();
+  turn((book) => book.lookAgain());
+  assert.deepEqual([...timers.keys()], ["_workflows laid"]);
+  names[0] = "job";
+  assert.deepEqual(
+    turn((book) => book.wanted()),
+    ["a"],
+  );
+  names[0] = "other";
+  turn((book) => book.cancel("a"));
+  turn((book) => book.lay("a"));
+  assert.match(
+    turn((book) => book.status("a")).error?.message ?? "",
+    /nothing was undone: this revision has no workflow job/,
+  );
+});

@@ -165,7 +165,7 @@ test("a field that is renamed is named, with its values' fate and the way out", 
 });
 
 test("workflows do not lose the handler that goes on with them", () => {
-  const { methods = [] } = good;
+  const { methods } = good;
   const running = create(AgentSchema, {
     ...good,
     methods: [...methods, { name: "_workflow", mode: MethodMode.HANDLER }],

@@ -41,7 +41,7 @@ import { type AgentLog, loggerOf } from "./log.ts";
 import { currentStep, enterOrigin, type Origin, originOf } from "./origin.ts";
 import { KnownTargets, type OutboxChange, OutboxRoom, type TurnSends } from "./sends.ts";
 import { endedTurn, notInStep, Steps, stepReadonly } from "./steps.ts";
-import { type OwnTimer, Workflows } from "./workflows.ts";
+import { noWorkflows, type OwnTimer, Workflows } from "./workflows.ts";
 import type { ThreadWorld } from "./world.ts";
 
 /** What the host opened: one session, in one life of its thread. */
@@ -582,9 +582,6 @@ const sendsReadonly = (way: string): VodaError =>
   new VodaError("invalid_argument", `${way}: a readonly handler sends nothing and sets no timer`, {
     reason: "bad_request",
   });
-
-const noWorkflows = (agent: string): VodaError =>
-  new VodaError("not_found", `agent ${agent} has no workflows`, { reason: "workflow_not_found" });
 
 /** A handler that names no parameter for it takes none. */
 const missingOf = (handler: Handler): undefined | typeof noInput =>

@@ -58,10 +58,7 @@ const reasonOf = (act: () => unknown): string => {
   }
   return "taken";
 };
-const start =
-  (id: string, input: string | undefined = undefined) =>
-  (book: Book) =>
-    book.start({ workflow: "job", id, input });
+const start = (id: string) => (book: Book) => book.start({ workflow: "job", id, input: undefined });
 
 test("the timer that has somebody look is there exactly while a body is wanted", () => {
   const { turn, timers } = session();

@@ -25,7 +25,12 @@ export class Replay {
 
   /** Whether what comes now is new. */
   get isOver(): boolean {
-    return this.#isOver || this.#next >= this.#known.size;
+    return this.#isOver || this.isWhole;
+  }
+
+  /** Whether all of it was handed out. */
+  get isWhole(): boolean {
+    return this.#next >= this.#known.size;
   }
 
   has(step: string): boolean {

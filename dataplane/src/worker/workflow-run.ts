@@ -33,10 +33,13 @@ import {
 import { type Undo, Undos, undoRequest } from "./workflow-undo.ts";
 import type { ThreadWorld } from "./world.ts";
 
+/** What a turn gives of its context. */
+export type TurnContext = Pick<HostContext, "state" | "caller">;
+
 /** Turns of the session beside its calls. */
 export interface OwnTurns {
   /** What `act` gives, once it is committed. Rejects with what it threw, or with OwnTurnLost. */
-  write<T>(act: (book: Book, ctx: HostContext) => T): Promise<T>;
+  write<T>(act: (book: Book, ctx: TurnContext) => T): Promise<T>;
   /** The same without a change: the session is here, and its own, at that instant. */
   read<T>(act: (book: Book) => T): Promise<T>;
 }
@@ -135,7 +138,6 @@ export class WorkflowRun {
   /** From the top. */
   start(): void {
     const { body, origin } = this.#parts;
-    if (this.#undoing !== undefined) this.#stopped.abort(errorOf(this.#undoing));
     enterOrigin(origin);
     this.#working += 1;
     const context = workflowContext(this.#host());
@@ -145,7 +147,6 @@ export class WorkflowRun {
       (error: unknown) => this.#ended(() => this.#threw(error)),
     );
     this.#worked();
-    if (this.#undoing !== undefined) this.#patience();
   }
 
   #ended(end: () => Promise<void>): void {
@@ -176,11 +177,35 @@ export class WorkflowRun {
     if (this.#undoing !== undefined) return;
     this.#undoing = undoing;
     this.#isParked = false;
+    if (this.#replay.isWhole) this.#stop(undoing);
+    else this.#look();
+  }
+
+  /** Steps reject from now on, but for those of the journal. */
+  #stop(undoing: Undoing): void {
     const error = errorOf(undoing);
     this.#stopped.abort(error);
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
     this.#patience();
+  }
+
+  /**
+   * A step that was never done. A body that is run again to be undone goes on by what is in the journal
+   * alone, as far as that leads: were one rejected before, it would go another way than it went, past what it
+   * did.
+   */
+  async #untilNew(): Promise<void> {
+    const { signal } = this.#stopped;
+    if (this.#undoing !== undefined && !signal.aborted) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      signal.addEventListener("abort", () => resolve(), { once: true });
+      this.#working -= 1;
+      this.#look();
+      await promise;
+      this.#working += 1;
+    }
+    signal.throwIfAborted();
   }
 
   /** The session leaves this memory. */
@@ -270,7 +295,7 @@ export class WorkflowRun {
 
   /** From here on `last` ends it after the attempt under way. */
   async #perform(request: RunRequest, step: string, isUndone: boolean, last = this.#stopped.signal) {
-    last.throwIfAborted();
+    if (last !== neverStopped) await this.#untilNew();
     await this.#inTurn(() => this.#parts.turns.read((book) => book.look(this.id)));
     last.throwIfAborted();
     const { bytes, value } = await perform({
@@ -327,8 +352,8 @@ export class WorkflowRun {
   }
 
   /** A turn with the author's function in it. */
-  #change(step: string, change: Change, isUndone: boolean) {
-    if (!step.startsWith(undone)) this.#stopped.signal.throwIfAborted();
+  async #change(step: string, change: Change, isUndone: boolean) {
+    if (!step.startsWith(undone)) await this.#untilNew();
     return this.#inTurn(() =>
       this.#parts.turns.write((book, ctx) => {
         const changed = change(ctx.state, ctx);
@@ -343,7 +368,7 @@ export class WorkflowRun {
   async #wait(step: string, { signal, due }: Pick<Waiting, "signal" | "due">): Promise<unknown> {
     const known = await this.#replay.of(step);
     if (known !== undefined) return known.entry.result;
-    this.#stopped.signal.throwIfAborted();
+    await this.#untilNew();
     const { promise, resolve, reject } = Promise.withResolvers<Json | undefined>();
     const isNoted = this.#row.waits.some((one) => one.step === step);
     this.#waiting.set(step, {
@@ -378,6 +403,10 @@ export class WorkflowRun {
     this.#isLooking = true;
     this.#parts.world.after(0, () => {
       this.#isLooking = false;
+      if (this.#undoing !== undefined) {
+        if (this.#working === 0 && !this.#stopped.signal.aborted) this.#stop(this.#undoing);
+        return;
+      }
       const isIdle = this.#working === 0 && this.#waiting.size > 0;
       const isNew = Array.from(this.#waiting.values()).some(({ isNoted }) => !isNoted);
       if ((isIdle || isNew) && !this.#isParked && !this.#isEnding) void this.#note(isIdle);

@@ -1,13 +1,7 @@
 // The workflows of one activation: whose body runs, and the turns of the session that they make
 // (docs/workflows.md).
 import type { SessionName } from "@voda/proto/session";
-import {
-  type HostContext,
-  VodaError,
-  type WorkflowBody,
-  type WorkflowTurn,
-  workflowTurns,
-} from "voda/definition";
+import { VodaError, type WorkflowBody, type WorkflowTurn, workflowTurns } from "voda/definition";
 import type { Answer, Failure } from "../call/index.ts";
 import { endingOf, noInput } from "./failure.ts";
 import { type AgentLog, loggerOf } from "./log.ts";
@@ -21,7 +15,7 @@ import {
   type TimerDue,
 } from "./workflow-book.ts";
 import type { WorkflowFault } from "./workflow-rows.ts";
-import { OwnTurnLost, type OwnTurns, WorkflowRun } from "./workflow-run.ts";
+import { OwnTurnLost, type OwnTurns, type TurnContext, WorkflowRun } from "./workflow-run.ts";
 import type { ThreadWorld } from "./world.ts";
 
 /** Bodies of a session at work at the same time; more wait. */
@@ -51,7 +45,15 @@ export interface OwnTimer {
   readonly what: Alarm | undefined;
 }
 
-type Act = (book: Book, ctx: HostContext) => void;
+type Act = (book: Book, ctx: TurnContext) => void;
+
+/** What calls of the session to itself say. */
+interface Wanted {
+  readonly own?: number;
+  readonly life?: string;
+  readonly due?: readonly [id: string, step: string];
+  readonly tick?: true;
+}
 
 /** Their truth is the state: what is here goes with the activation. */
 export class Workflows<T extends object> {
@@ -64,11 +66,14 @@ export class Workflows<T extends object> {
   readonly #queue: string[] = [];
   readonly #books = new WeakMap<T, Book>();
   readonly #acts = new Map<number, Act>();
+  /** Calls that an activation before this one made may come to this one. */
+  readonly #life: string;
   #last = 0;
   #isClosed = false;
 
   constructor(parts: WorkflowsParts<T>) {
     this.#parts = parts;
+    this.#life = Buffer.from(parts.world.bytes(16)).toString("hex");
   }
 
   /** The session has come into memory. */
@@ -78,7 +83,7 @@ export class Workflows<T extends object> {
   }
 
   /** What a handler has done with them, as part of its turn. */
-  turnOf(turn: T, ctx: HostContext): WorkflowTurn {
+  turnOf(turn: T, ctx: TurnContext): WorkflowTurn {
     const book = this.#books.get(turn) ?? this.#bookOf(turn, ctx.state);
     this.#books.set(turn, book);
     return {
@@ -115,8 +120,8 @@ export class Workflows<T extends object> {
   }
 
   /** What the host has its own handlers called for: a turn of ours, or a timer. */
-  #perform(book: Book, ctx: HostContext, what: unknown): void {
-    const { own, due, tick } = what as { own?: number; due?: readonly [string, string]; tick?: true };
+  #perform(book: Book, ctx: TurnContext, what: unknown): void {
+    const { own, life, due, tick } = what as Wanted;
     const { agent } = ctx.caller;
     const { name } = this.#parts;
     if (agent?.name !== name.agent || agent.key !== name.key) throw notForOthers();
@@ -126,9 +131,9 @@ export class Workflows<T extends object> {
       book.lookAgain();
     }
     if (own === undefined) return;
-    const act = this.#acts.get(own);
-    this.#acts.delete(own);
+    const act = life === this.#life ? this.#acts.get(own) : undefined;
     if (act === undefined) throw ofAnotherLife();
+    this.#acts.delete(own);
     act(book, ctx);
   }
 
@@ -236,7 +241,7 @@ export class Workflows<T extends object> {
   };
 
   /** The act waits here: whoever has the session next does not have it, and refuses. */
-  async #own<T>(method: string, act: (book: Book, ctx: HostContext) => T): Promise<T> {
+  async #own<T>(method: string, act: (book: Book, ctx: TurnContext) => T): Promise<T> {
     this.#last += 1;
     const own = this.#last;
     let ended: { readonly value: T } | { readonly error: unknown } | undefined;
@@ -248,7 +253,7 @@ export class Workflows<T extends object> {
         throw error;
       }
     });
-    const answer = await this.#parts.call(method, { own });
+    const answer = await this.#parts.call(method, { own, life: this.#life } satisfies Wanted);
     this.#acts.delete(own);
     return outcomeOf(answer, ended);
   }
@@ -290,6 +295,9 @@ const isLost = ({ code, reason }: Failure): boolean =>
   lostCodes.has(code) || reason === "store_full" || reason === "queue_full" || code === "data_loss";
 const lostCodes: ReadonlySet<string> = new Set(["unavailable", "canceled", "deadline_exceeded", "aborted"]);
 
+/** Of an agent without any. */
+export const noWorkflows = (agent: string): VodaError =>
+  new VodaError("not_found", `agent ${agent} has no workflows`, { reason: "workflow_not_found" });
 const notForOthers = (): VodaError =>
   new VodaError("permission_denied", "only the session itself calls this", { reason: "bad_request" });
 const ofAnotherLife = (): VodaError =>

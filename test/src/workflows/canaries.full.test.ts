@@ -1,0 +1,127 @@
+// Rules of workflows (docs/workflows.md) that are broken one at a time: what goes wrong then shows.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Patch, patchedVariant } from "../patch/patch.ts";
+import type { exploreFate, Fate } from "./scenario.ts";
+
+interface Canary {
+  readonly patches: readonly Patch[];
+  readonly fate: Fate;
+  readonly finds: RegExp;
+}
+
+const worker = (file: string, find: string, replace: string): Patch => ({
+  file: `dataplane/src/worker/${file}.ts`,
+  find,
+  replace,
+});
+
+const canaries: Readonly<Record<string, Canary>> = {
+  /** What a transaction changes and its entry are one turn. */
+  entryWithChange: {
+    patches: [
+      worker(
+        "workflow-run",
+        "return { result, place: book.enter(this.id, this.#entryOf(step, result, isUndone)) };",
+        "return { result, place: 0 };",
+      ),
+    ],
+    fate: "done",
+    finds: /a while 7/,
+  },
+  /** A step has one key, whoever does it. */
+  keyOfWorkflow: {
+    patches: [
+      worker(
+        "workflow-run",
+        "hash16(`${this.#row.seed} ${step}`)",
+        "hash16(`${this.#row.seed} ${step} ${outsideOfTime()}`)",
+      ),
+      worker(
+        "workflow-run",
+        "const neverStopped =",
+        "let times = 0;\nconst outsideOfTime = () => ++times;\nconst neverStopped =",
+      ),
+    ],
+    fate: "done",
+    finds: /'one'/,
+  },
+  /** While a body is wanted, somebody looks. */
+  tickWhileRunning: {
+    patches: [worker("workflow-book", "if (before === 0 && running > 0)", "if (false)")],
+    fate: "done",
+    finds: /'running'/,
+  },
+  /** What waits for a time has a timer. */
+  timerForWait: {
+    patches: [
+      worker(
+        "workflow-book",
+        "if (due !== undefined) this.#parts.timer",
+        "if (due === null) this.#parts.timer",
+      ),
+    ],
+    fate: "done",
+    finds: /'waiting'/,
+  },
+  /** Signals that come early are kept. */
+  signalsKept: {
+    patches: [
+      worker("workflow-book", "row.kept.find((one) => one.signal === signal)", "row.kept.find(() => false)"),
+    ],
+    fate: "done",
+    finds: /'waiting'|'running'/,
+  },
+  /** Results are handed out in the order in which they came. */
+  orderOfJournal: {
+    patches: [
+      worker(
+        "workflow-replay",
+        "    this.#handOut();\n    await promise;",
+        "    resolve();\n    await promise;",
+      ),
+    ],
+    fate: "done",
+    finds: /never/,
+  },
+  /** What is undone is not undone again. */
+  undoneOnce: {
+    patches: [worker("workflow-undo", "if (this.#replay.has(undone + name)) continue;", "")],
+    fate: "failed",
+    finds: /undone/,
+  },
+  /** A body that is undone after a restart goes the way that it went. */
+  undoneByJournal: {
+    patches: [
+      worker(
+        "workflow-run",
+        "if (this.#undoing !== undefined && !signal.aborted) {",
+        "if (this.#undoing !== undefined && !signal.aborted) this.#stop(this.#undoing);\n    if (signal === undefined) {",
+      ),
+    ],
+    fate: "failed",
+    finds: /undo/,
+  },
+  /** A workflow in memory hears that it is cancelled. */
+  cancelIsHeard: {
+    patches: [worker("workflow-book", 'this.happened.push({ type: "undoing", id, undoing });', "")],
+    fate: "cancelled",
+    finds: /'running'|'waiting'/,
+  },
+  /** The last step is undone first. */
+  lastFirst: {
+    patches: [worker("workflow-undo", "(a, b) => b.place - a.place", "(a, b) => a.place - b.place")],
+    fate: "failed",
+    finds: /one,two,undo one/,
+  },
+};
+
+for (const [rule, { patches, fate, finds }] of Object.entries(canaries))
+  test(`without the rule ${rule} a workflow goes wrong`, async () => {
+    const url = patchedVariant(new URL("./scenario.ts", import.meta.url), rule, patches);
+    const broken: { exploreFate: typeof exploreFate } = await import(url);
+    await assert.rejects(broken.exploreFate(fate, [1, 2]), (error: Error) => {
+      assert.match(error.message, finds);
+      return true;
+    });
+  });

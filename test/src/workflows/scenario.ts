@@ -1,0 +1,94 @@
+// A workflow with everything that one has, in a mesh in memory whose node dies before each of its steps;
+// loaded as it is, and with a rule broken.
+import assert from "node:assert/strict";
+import { agent, s, signal, VodaError } from "voda";
+import { explore, type TestMesh } from "voda/testing";
+
+const go = signal<number>("go");
+const never = signal("never");
+
+/** What the world outside was asked, and has done: once for each key. */
+class Outside {
+  readonly asked: string[] = [];
+  readonly done = new Map<string, string>();
+
+  do(what: string, key: string): string {
+    // what a later step rests on is not done again
+    const later = { one: "two", two: "undo two", "undo two": "undo one" }[what];
+    assert.ok(later === undefined || !this.asked.includes(later), `${what} is asked for after ${later}`);
+    assert.equal(this.done.get(key) ?? what, what, "a key is of one step");
+    this.asked.push(what);
+    this.done.set(key, what);
+    return what;
+  }
+}
+
+const outside = new Outside();
+
+const account = agent("account", { sum: s.counter() }).handlers({
+  add: (ctx, by: number) => ctx.state.sum.add(by),
+});
+
+const job = agent("job", { log: s.register<string[]>([]) }).workflows({
+  async work(wf, fails: boolean) {
+    const step = (name: string) =>
+      wf.run(name, (op) => outside.do(name, op.idempotencyKey), {
+        undo: (_, op) => outside.do(`undo ${name}`, op.idempotencyKey),
+      });
+    const note = (line: string) => (state: { log: readonly string[] }) => {
+      (state as { log: string[] }).log = [...state.log, line];
+    };
+    await step("one");
+    const [by] = await Promise.all([wf.wait(go), wf.sleep("at least", "1s")]);
+    const first = await Promise.race([
+      wf.wait(never, { timeout: "1500ms" }).then(() => "never"),
+      wf.sleep("a while", "1s").then(() => "a while"),
+    ]);
+    await wf.tx(
+      "note",
+      (state, ctx) => {
+        note(`${first} ${by}`)(state);
+        ctx.send(account, "a").add(by);
+      },
+      { undo: note("undone") },
+    );
+    await step("two");
+    if (fails) throw new VodaError("aborted", "as it was told to");
+    const [late] = [await wf.wait(never, { timeout: "1s" })];
+    return `${first} ${String(late)}`;
+  },
+});
+
+type Mesh = TestMesh<readonly [typeof job, typeof account]>;
+
+/** How a run goes on: it ends well, it fails, or it is cancelled. */
+export type Fate = "done" | "failed" | "cancelled";
+
+const scenario = (fate: Fate) => async (mesh: Mesh) => {
+  outside.asked.length = 0;
+  outside.done.clear();
+  const { work } = mesh.client.job("j").$workflows;
+  const run = await work.start(fate === "failed", { id: "w" });
+  await run.signal(go, 7);
+  await mesh.advance(fate === "cancelled" ? "2100ms" : "5s");
+  if (fate === "cancelled") await run.cancel();
+  await mesh.advance("1m");
+  const { phase, result } = await run.status();
+  const { log } = mesh.state(job, "j");
+  const { sum } = mesh.state(account, "a");
+  const effects = [...outside.done.values()].toSorted();
+  assert.equal(phase, fate);
+  if (fate === "done") {
+    assert.equal(result, "a while undefined");
+    assert.deepEqual([log, sum, effects], [["a while 7"], 7, ["one", "two"]]);
+  } else {
+    const undone = effects.filter((one) => one.startsWith("undo"));
+    assert.equal(undone.length * 2, effects.length, effects.join());
+    assert.deepEqual(log, sum === 0 ? [] : ["a while 7", "undone"]);
+    if (fate === "failed") assert.deepEqual([sum, undone.length], [7, 2]);
+  }
+};
+
+/** @throws what goes wrong, with the line that runs it again */
+export const exploreFate = (fate: Fate, seeds: number | readonly number[]) =>
+  explore(scenario(fate), { agents: [job, account] as const, seeds, kills: "every step" });

@@ -45,8 +45,8 @@ export function readConfig(args: readonly string[]): Config {
     natsLogin,
     edgeDir: resolve(edgeDir),
     listener: Object.freeze({ host: listenerHost, port: listenerPort }),
-    allowHosts: Object.freeze(given.allowHost),
-    allowOrigins: Object.freeze(given.allowOrigin),
+    allowHosts: given.allowHost,
+    allowOrigins: given.allowOrigin,
     replicas: given.durability === "replicated" ? 3 : 1,
     placementPolicy: given.placementPolicy,
   });

@@ -83,8 +83,17 @@ test("a flag that is wrong is named with its value and what it must be", () => {
       },
     );
   assert.throws(
-    () => readConfig([...needed, "--disk-mib", "2147483648"]),
-    /--disk-mib 2147483648 is over nodeDiskMibMax 2147483647/,
+    () =>
+      readConfig([
+        ...needed,
+        "--disk-mib",
+        "2147483648",
+        "--cpu-milli",
+        "9".repeat(24),
+        "--memory-mib",
+        "2147483648",
+      ]),
+    /--cpu-milli 1e\+24 is over nodeCpuMilliMax 2147483647; --memory-mib 2147483648 is over nodeMemoryMibMax 2147483647; --disk-mib 2147483648 is over nodeDiskMibMax 2147483647/,
   );
   assert.throws(() => readConfig([...needed, "--gpu-part", "2/2"]), /--gpu-part .* has no such part/);
 });

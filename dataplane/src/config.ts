@@ -3,14 +3,22 @@ import { availableParallelism, totalmem } from "node:os";
 import { resolve } from "node:path";
 import { address, list, natsUrl, oneOf, path, port, readFlags } from "@voda/net";
 import { hostProblem, originProblem } from "@voda/proto/border";
-import { isLabel, labelCharactersMax, nodeDiskMibMax } from "@voda/proto/placement";
+import {
+  isLabel,
+  labelCharactersMax,
+  nodeCpuMilliMax,
+  nodeDiskMibMax,
+  nodeMemoryMibMax,
+} from "@voda/proto/placement";
 import * as v from "valibot";
 
-const amount = v.pipe(
-  v.string(),
-  v.regex(/^[1-9]\d*$/, "is not a positive whole number"),
-  v.transform(Number),
-);
+const amount = (name: string, max: number) =>
+  v.pipe(
+    v.string(),
+    v.regex(/^[1-9]\d*$/, "is not a positive whole number"),
+    v.transform(Number),
+    v.maxValue(max, `is over ${name} ${max}`),
+  );
 const disk = v.pipe(
   v.string(),
   v.regex(/^\d{1,10}$/, "is not a whole number"),
@@ -58,8 +66,8 @@ const flags = {
    */
   storeLimitFile: v.optional(absolute),
   durability: v.optional(oneOf(["process", "replicated", "disk"]), "process"),
-  cpuMilli: v.optional(amount, String(availableParallelism() * 1000)),
-  memoryMib: v.optional(amount, String(Math.floor(totalmem() / mib))),
+  cpuMilli: v.optional(amount("nodeCpuMilliMax", nodeCpuMilliMax), String(availableParallelism() * 1000)),
+  memoryMib: v.optional(amount("nodeMemoryMibMax", nodeMemoryMibMax), String(Math.floor(totalmem() / mib))),
   /** Without it, what is free below the data directory when the node starts. */
   diskMib: v.optional(disk),
   /** Nodes that name none are in one zone. */

@@ -32,7 +32,7 @@ function refusal(...args: readonly string[]): string {
 test("flags become frozen values, with defaults for those that are not given", () => {
   const flags = readFlags(entries, given);
   assert.deepEqual(flags, { nats: "nats://a:1", natsLogin: undefined, listenerPort: 4000, allow: [] });
-  assert.ok(Object.isFrozen(flags));
+  assert.ok(Object.isFrozen(flags) && Object.isFrozen(flags.allow));
   const all = [...given, "--nats-login", "f", "--listener-port", "0", "--allow", "a,c"];
   assert.deepEqual(readFlags(entries, all), {
     nats: "nats://a:1",

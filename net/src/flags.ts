@@ -62,6 +62,7 @@ export function readFlags<const E extends v.ObjectEntries>(
 ): Readonly<v.InferOutput<v.ObjectSchema<E, undefined>>> {
   const result = v.safeParse(v.object(entries), parse(Object.keys(entries), args), { abortPipeEarly: true });
   if (!result.success) throw new FlagError(result.issues.map(describe).join("; "));
+  for (const value of Object.values(result.output)) Object.freeze(value); // lists of values too
   return Object.freeze(result.output);
 }
 

@@ -21,7 +21,9 @@ export const memoryMibMax = 16_777_216;
 export const diskMibMax = 16_777_216;
 /** GPUs that one session may have to itself. */
 export const wholeGpusMax = 64;
-/** Disk of one node: what the books of a pool hold. */
+/** Of one node in all: what the books of a pool hold. */
+export const nodeCpuMilliMax = 2 ** 31 - 1;
+export const nodeMemoryMibMax = 2 ** 31 - 1;
 export const nodeDiskMibMax = 2 ** 31 - 1;
 /**
  * GPUs of one node: they fit the bits of a device mask, and a grant that gives out all of them stays below

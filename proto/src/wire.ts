@@ -52,6 +52,8 @@ export const turnBytesMax = 1024 * 1024;
  * reads, all that changed in one piece, while the other sessions of the thread wait.
  */
 export const stateBytesMax = 32 * 1024 * 1024;
+/** Headers of one call through Envoy. */
+export const headersMax = 256;
 /** Bytes of the headers of one call. */
 export const headersBytesMax = 64 * 1024;
 /** From now until a timer is due: nobody keeps a session for longer. */

@@ -7,6 +7,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp
 import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { after, before, beforeEach, describe, test } from "node:test";
+import { headersMax } from "@voda/proto/wire";
 import { errorReasonOf } from "../../../test/src/kit/errors.ts";
 import type { TestIngress, TestServer } from "../../../test/src/kit/ingress.ts";
 import { waitUntil } from "../../../test/src/kit/wait.ts";
@@ -28,7 +29,7 @@ patchSource(
   "streamIdleTimeout: duration(0), drainTimeout: duration(100),",
 );
 patchSource("envoy/src/bootstrap.ts", "connectionsMax = 16_384", `connectionsMax = ${connectionsMax}`);
-const { connectionBufferBytes, headersMax, streamsPerClientMax } = await import("./limits.ts");
+const { connectionBufferBytes, streamsPerClientMax } = await import("./limits.ts");
 const { callHttp1, openEcho, openServer, openTestIngress } = await import("../../../test/src/kit/ingress.ts");
 
 const plain = "/agents/counter/a/add";

@@ -21,8 +21,6 @@ export const pingIntervalMs = 30_000;
 export const pingTimeoutMs = 10_000;
 /** A client has this long to send its headers. */
 export const requestHeadersMs = 30_000;
-/** Headers of one request. In HTTP/2 a stream with more is reset: the codec has no answer for it. */
-export const headersMax = 256;
 /**
  * Bytes that wait for a client, or for a node, that does not read; beyond them the other side is not read
  * either. Also what is read of one connection before the others have their turn (`docs/limits.md`, Floods).

@@ -22,7 +22,7 @@ import {
   overAds,
   RouterSchema,
 } from "@voda/envoy";
-import { headers, headersBytesMax, hostCookie } from "@voda/proto/wire";
+import { headers, headersBytesMax, headersMax, hostCookie } from "@voda/proto/wire";
 import {
   clusterNames,
   extAuthzFilter,
@@ -35,7 +35,6 @@ import {
   connectionBufferBytes,
   connectionIdleMs,
   firstBytesMs,
-  headersMax,
   lateMsMax,
   pickTimeoutMs,
   pingIntervalMs,

@@ -4,13 +4,13 @@ import type { Http2ServerResponse } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { after, before, beforeEach, test } from "node:test";
+import { headersMax } from "@voda/proto/wire";
 import { errorReasonOf, type SaidError } from "../../../test/src/kit/errors.ts";
 import type { Http2Reply, TestIngress, TestServer } from "../../../test/src/kit/ingress.ts";
 import { patchSource } from "../../../test/src/patch/patch.ts";
 
 // A picker on a busy machine may be late, and its sessions would go to another node.
 patchSource("controlplane/src/publish/limits.ts", "pickTimeoutMs = 1_000", "pickTimeoutMs = 3_000");
-const { headersMax } = await import("./limits.ts");
 const { callHttp1, callHttp2, openEcho, openServer, openTestIngress } = await import(
   "../../../test/src/kit/ingress.ts"
 );

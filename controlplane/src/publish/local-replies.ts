@@ -11,9 +11,9 @@ import {
   ResponseMapperSchema,
 } from "@voda/envoy";
 import { type ErrorBody, errorJson, errorTrailers, retryHeader } from "@voda/proto/error-body";
-import { headersBytesMax, unknownEffect } from "@voda/proto/wire";
+import { headersBytesMax, headersMax, unknownEffect } from "@voda/proto/wire";
 import { borderMessage } from "./border.ts";
-import { headersMax, requestHeadersMs } from "./limits.ts";
+import { requestHeadersMs } from "./limits.ts";
 import { type HeaderMatcher, headersToSet, isAbsent, isPresent, matches } from "./route-parts.ts";
 
 /** In how long another try may find a node: a start takes about a second. */

@@ -1,5 +1,5 @@
 // Bounds of one ingress. Sizes that every room shares are in @voda/proto/wire.
-import { headersBytesMax } from "@voda/proto/wire";
+import { headersBytesMax, headersMax } from "@voda/proto/wire";
 
 /** A call whose caller names no deadline has this long, or `maxTurn` of its agent where that is longer. */
 export const callMsDefault = 60_000;
@@ -60,8 +60,11 @@ export const streamResetsPerSecond = 100;
 export const headBytesFree = 4096;
 export const headBytesBurst = 4 * 1024 * 1024;
 export const headBytesPerSecond = 1024 * 1024;
-/** Fields of one head of HTTP/2, beside the bound on their bytes: a stream with more is reset. */
-export const headerPairsMax = 128;
+/**
+ * Fields of one head of HTTP/2, beside the bound on their bytes: a stream with more is reset. Envoy adds some
+ * to those that it lets through.
+ */
+export const headerPairsMax = headersMax + 64;
 /** Of one HTTP/2 connection: Envoy's carry the bodies of many clients. */
 export const sessionMemoryMiB = 256;
 /** What one stream may send ahead of what is read of it: a body goes in few round trips. */

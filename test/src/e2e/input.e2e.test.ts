@@ -11,6 +11,7 @@ import {
   createGrpcWebTransport,
 } from "@connectrpc/connect-node";
 import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import { headersMax } from "@voda/proto/wire";
 import { programs } from "../../../cli/src/programs.ts";
 import { CartService } from "../../../examples/gen/shop/v1/cart_pb.ts";
 import { call, examples, pidsOf, type RunningMesh, refusal, startMesh, startProcess } from "../kit/index.ts";
@@ -110,6 +111,18 @@ test("a key of 300 bytes is refused with both numbers in every protocol", async 
     assert.equal(error.code, Code.InvalidArgument);
     assert.match(error.rawMessage, /300 bytes exceeds keyBytesMax 256/);
   }
+});
+
+test("as many headers as Envoy lets through reach the agent, over both versions of HTTP", async (t) => {
+  const many = Array.from({ length: headersMax - 16 }, (_, i) => [`x-h${i}`, "v"] as const);
+  const more = { "content-type": "application/json", ...Object.fromEntries(many) };
+  assert.equal((await post("/agents/counter/good/get", "", more)).status, 200);
+  const session = connect(mesh.url);
+  t.after(() => session.destroy());
+  const stream = session.request({ ":method": "POST", ":path": "/agents/counter/good/get", ...more });
+  stream.end();
+  const [got] = (await once(stream, "response")) as [Record<string, unknown>];
+  assert.equal(got[":status"], 200);
 });
 
 test("a body over the limit is refused with both numbers in every protocol", async () => {

@@ -170,8 +170,9 @@ test("whatever Envoy refuses by itself has code, reason and next step in its bod
     ["a bad chunk", `POST ${plain} HTTP/1.1\r\n${host}transfer-encoding: chunked\r\n\r\nzz\r\n`],
   ];
   const bare: string[] = [];
-  for (const [what, bytes] of requests) {
-    const { socket, said } = await say(bytes);
+  // At once: after each Envoy waits for a second until it closes.
+  const answers = await Promise.all(requests.map(async ([what, bytes]) => ({ what, ...(await say(bytes)) })));
+  for (const { what, socket, said } of answers) {
     socket.destroy();
     try {
       const { status, code, reason, message } = toldIn(said);

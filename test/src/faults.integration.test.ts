@@ -4,34 +4,25 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { fromBinary } from "@bufbuild/protobuf";
 import { type Heartbeat, HeartbeatSchema } from "@voda/proto/node";
 import { heartbeatSubject } from "@voda/proto/wire";
 import {
   type Called,
-  type Cluster,
   type ClusterNode,
   call,
   freeze,
+  openTwoNodes,
   refusal,
-  startCluster,
   waitUntil,
 } from "./kit/index.ts";
 
 const config = fileURLToPath(new URL("./agents/faults.config.ts", import.meta.url));
 const nextConfig = fileURLToPath(new URL("./agents/faults-next.config.ts", import.meta.url));
 
-let cluster: Cluster;
-let n1: ClusterNode;
-let n2: ClusterNode;
-
-before(async () => {
-  cluster = await startCluster({ nodes: 2, config, nodeFlags: ["--cpu-milli", "1000"] });
-  [n1, n2] = cluster.nodes as [ClusterNode, ClusterNode];
-});
-after(() => cluster[Symbol.asyncDispose]());
+const { cluster, n1, n2 } = await openTwoNodes("faults", { nodeFlags: ["--cpu-milli", "1000"] });
 
 const says = (node: ClusterNode, text: string): boolean => node.process().output().includes(text);
 

@@ -1,20 +1,14 @@
 // Eight sessions that send to each other, while their nodes are killed at random points.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { test } from "node:test";
 import { prng } from "@voda/stdx";
-import { type Cluster, type ClusterNode, call, startCluster, waitUntil } from "./kit/index.ts";
+import { type ClusterNode, call, openTwoNodes, waitUntil } from "./kit/index.ts";
 
-const config = fileURLToPath(new URL("./agents/letters.config.ts", import.meta.url));
 const kills = 30;
 const keys = Array.from({ length: 8 }, (_, i) => `p${i}`);
 const seed = Number(process.env["LETTERS_SEED"] ?? Date.now() % 1_000_000);
 
-let cluster: Cluster;
-before(async () => {
-  cluster = await startCluster({ nodes: 2, config });
-});
-after(() => cluster[Symbol.asyncDispose]());
+const { cluster } = await openTwoNodes("letters");
 
 interface Books {
   readonly told: Readonly<Record<string, number>>;

@@ -1,23 +1,12 @@
 // Nodes as processes: what handlers send leaves with the commit, in order, and takes effect once.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { test } from "node:test";
 import { type SessionName, sessionToken } from "@voda/proto/session";
 import { laneSubjects, logStream } from "@voda/proto/wire";
 import { voda as runVoda } from "./kit/command-line.ts";
-import { type Cluster, type ClusterNode, call, refusal, startCluster, waitUntil } from "./kit/index.ts";
+import { call, openTwoNodes, refusal, waitUntil } from "./kit/index.ts";
 
-const config = fileURLToPath(new URL("./agents/letters.config.ts", import.meta.url));
-
-let cluster: Cluster;
-let n1: ClusterNode;
-let n2: ClusterNode;
-
-before(async () => {
-  cluster = await startCluster({ nodes: 2, config });
-  [n1, n2] = cluster.nodes as [ClusterNode, ClusterNode];
-});
-after(() => cluster[Symbol.asyncDispose]());
+const { cluster, n1, n2 } = await openTwoNodes("letters");
 
 interface Books {
   readonly told: Readonly<Record<string, number>>;

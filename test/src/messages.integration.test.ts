@@ -4,8 +4,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { after, test } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import {
   createConnectTransport,
@@ -14,23 +13,11 @@ import {
 } from "@connectrpc/connect-node";
 import { errorInfo } from "@voda/proto/errors";
 import { CartService } from "../../examples/gen/shop/v1/cart_pb.ts";
-import { type Cluster, type ClusterNode, call, refusal, startCluster, waitUntil } from "./kit/index.ts";
-
-const config = fileURLToPath(new URL("./agents/messages.config.ts", import.meta.url));
+import { type ClusterNode, call, openTwoNodes, refusal, waitUntil } from "./kit/index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "voda-messages-"));
-let cluster: Cluster;
-let n1: ClusterNode;
-let n2: ClusterNode;
-
-before(async () => {
-  cluster = await startCluster({ nodes: 2, config });
-  [n1, n2] = cluster.nodes as [ClusterNode, ClusterNode];
-});
-after(async () => {
-  await cluster[Symbol.asyncDispose]();
-  rmSync(folder, { recursive: true });
-});
+after(() => rmSync(folder, { recursive: true }));
+const { n1, n2 } = await openTwoNodes("messages");
 
 for (const method of ["buy", "buyLater"])
   test(`${method}: an input that does not fit is the caller's mistake, told with its place, and changes nothing`, async () => {

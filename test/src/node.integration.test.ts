@@ -1,28 +1,12 @@
 // Nodes as processes: what a session promises when handlers fail, nodes die and agents are deployed anew.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { Kvm } from "@nats-io/kv";
 import { edgeSecretKey, keysBucket } from "@voda/proto/wire";
 import { adviceFor, errorFacts } from "../../cli/src/failure.ts";
-import {
-  type Called,
-  type Cluster,
-  type ClusterNode,
-  call,
-  refusal,
-  startCluster,
-  waitUntil,
-} from "./kit/index.ts";
+import { type Called, call, openTwoNodes, refusal, waitUntil } from "./kit/index.ts";
 
-let cluster: Cluster;
-let n1: ClusterNode;
-let n2: ClusterNode;
-
-before(async () => {
-  cluster = await startCluster({ nodes: 2 });
-  [n1, n2] = cluster.nodes as [ClusterNode, ClusterNode];
-});
-after(() => cluster[Symbol.asyncDispose]());
+const { cluster, n1, n2 } = await openTwoNodes();
 
 /** `undefined` when the connection failed: the node is being killed. */
 async function attempt(calling: () => Promise<Called>): Promise<Called | undefined> {

@@ -1,42 +1,24 @@
 // Sessions that pay and ship at a server, while their nodes and threads are killed at random points.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import { setImmediate as turnOfLoop } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { prng } from "@voda/stdx";
-import {
-  type Cluster,
-  call,
-  type Effect,
-  refusal,
-  startCluster,
-  startUpstream,
-  type Upstream,
-  waitUntil,
-} from "./kit/index.ts";
+import { call, type Effect, openTwoNodes, refusal, startUpstream, waitUntil } from "./kit/index.ts";
 
-const config = fileURLToPath(new URL("./agents/runs.config.ts", import.meta.url));
 const kills = 30;
 const shops = 8;
 const seed = Number(process.env["RUNS_SEED"] ?? Date.now() % 1_000_000);
 const random = prng(seed);
 
-let cluster: Cluster;
-let upstream: Upstream;
 /** Steps that are asked for once the result of a later one was. */
 const wrong: string[] = [];
 
-before(async () => {
-  upstream = await startUpstream(async (effect) => {
-    noteOrder(effect);
-    for (let turns = random.below(500); turns > 0; turns -= 1) await turnOfLoop();
-  });
-  cluster = await startCluster({ nodes: 2, config });
+const { cluster } = await openTwoNodes("runs");
+const upstream = await startUpstream(async (effect) => {
+  noteOrder(effect);
+  for (let turns = random.below(500); turns > 0; turns -= 1) await turnOfLoop();
 });
-after(async () => {
-  await cluster[Symbol.asyncDispose]();
-  await upstream[Symbol.asyncDispose]();
-});
+after(() => upstream[Symbol.asyncDispose]());
 
 /** A shipment is asked for when the charge is in the journal: from then on nobody charges. */
 function noteOrder({ path, order }: Effect): void {

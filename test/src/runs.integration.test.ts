@@ -1,36 +1,13 @@
 // Nodes as processes: what handlers do outside of the mesh is done once by its key, whatever is killed.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import {
-  type Cluster,
-  type ClusterNode,
-  call,
-  refusal,
-  startCluster,
-  startUpstream,
-  type Upstream,
-  waitUntil,
-} from "./kit/index.ts";
+import { after, test } from "node:test";
+import { type ClusterNode, call, openTwoNodes, refusal, startUpstream, waitUntil } from "./kit/index.ts";
 
-const config = fileURLToPath(new URL("./agents/runs.config.ts", import.meta.url));
-
-let cluster: Cluster;
-let upstream: Upstream;
-let n1: ClusterNode;
-let n2: ClusterNode;
 /** Paths whose answers wait for the test. */
 const held = new Map<string, Promise<void>>();
-
-before(async () => {
-  upstream = await startUpstream(async ({ path }) => held.get(path));
-  cluster = await startCluster({ nodes: 2, config });
-  [n1, n2] = cluster.nodes as [ClusterNode, ClusterNode];
-});
-after(async () => {
-  await cluster[Symbol.asyncDispose]();
-  await upstream[Symbol.asyncDispose]();
-});
+const { n1, n2 } = await openTwoNodes("runs");
+const upstream = await startUpstream(async ({ path }) => held.get(path));
+after(() => upstream[Symbol.asyncDispose]());
 
 function hold(path: string): () => void {
   const { promise, resolve } = Promise.withResolvers<void>();

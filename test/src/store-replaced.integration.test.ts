@@ -3,25 +3,11 @@
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import {
-  type Cluster,
-  type ClusterNode,
-  call,
-  refusal,
-  startCluster,
-  testAgents,
-  waitUntil,
-} from "./kit/index.ts";
+import { test } from "node:test";
+import { call, openTwoNodes, refusal, testAgents, waitUntil } from "./kit/index.ts";
 
-let cluster: Cluster;
-let nodes: [ClusterNode, ClusterNode];
-
-before(async () => {
-  cluster = await startCluster({ nodes: 2 });
-  nodes = cluster.nodes as [ClusterNode, ClusterNode];
-});
-after(() => cluster[Symbol.asyncDispose]());
+const { cluster, n1, n2 } = await openTwoNodes();
+const nodes = [n1, n2] as const;
 
 async function putToSleep(key: string): Promise<number> {
   const response = await fetch(`${cluster.apiUrl}/voda.api.v1.SessionService/SleepSession`, {

@@ -1,25 +1,14 @@
 // Nodes as processes: what handlers have done later is done once, at its time, whoever has died meanwhile and
 // whoever sleeps.
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { describe, test } from "node:test";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { storeErrorMsMax } from "@voda/net";
 import { SessionService, SessionStatus } from "@voda/proto/api";
-import { type Cluster, type ClusterNode, call, refusal, startCluster, waitUntil } from "./kit/index.ts";
+import { type ClusterNode, call, openTwoNodes, refusal, waitUntil } from "./kit/index.ts";
 
-const config = fileURLToPath(new URL("./agents/timers.config.ts", import.meta.url));
-
-let cluster: Cluster;
-let n1: ClusterNode;
-let n2: ClusterNode;
-
-before(async () => {
-  cluster = await startCluster({ nodes: 2, config });
-  [n1, n2] = cluster.nodes as [ClusterNode, ClusterNode];
-});
-after(() => cluster[Symbol.asyncDispose]());
+const { cluster, n1, n2 } = await openTwoNodes("timers");
 
 const plan = (node: ClusterNode, key: string, input: { when: object; ids: readonly string[]; to: string }) =>
   call(node.url, `planner/${key}/plan`, { input });

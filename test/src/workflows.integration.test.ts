@@ -1,43 +1,19 @@
 // Nodes as processes: a workflow goes on by itself, whatever is killed, and does each step once by its key.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { after, test } from "node:test";
 import { createClient as createApiClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { SessionService, SessionStatus } from "@voda/proto/api";
 import { createClient } from "voda/client";
 import type config from "./agents/workflows.config.ts";
 import { approved } from "./agents/workflows.config.ts";
-import {
-  type Cluster,
-  type ClusterNode,
-  call,
-  refusal,
-  startCluster,
-  startUpstream,
-  type Upstream,
-  waitUntil,
-} from "./kit/index.ts";
+import { type ClusterNode, call, openTwoNodes, refusal, startUpstream, waitUntil } from "./kit/index.ts";
 
-let cluster: Cluster;
-let upstream: Upstream;
-let n1: ClusterNode;
-let n2: ClusterNode;
 /** Paths whose answers wait for the test. */
 const held = new Map<string, Promise<void>>();
-
-before(async () => {
-  upstream = await startUpstream(async ({ path }) => held.get(path));
-  cluster = await startCluster({
-    nodes: 2,
-    config: fileURLToPath(new URL("./agents/workflows.config.ts", import.meta.url)),
-  });
-  [n1, n2] = cluster.nodes as [ClusterNode, ClusterNode];
-});
-after(async () => {
-  await cluster[Symbol.asyncDispose]();
-  await upstream[Symbol.asyncDispose]();
-});
+const { cluster, n1, n2 } = await openTwoNodes("workflows");
+const upstream = await startUpstream(async ({ path }) => held.get(path));
+after(() => upstream[Symbol.asyncDispose]());
 
 function hold(path: string): () => void {
   const { promise, resolve } = Promise.withResolvers<void>();

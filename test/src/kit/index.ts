@@ -15,4 +15,5 @@ export {
 } from "./process.ts";
 export { openRelay, type Relay } from "./relay.ts";
 export { signal } from "./signal.ts";
+export { openTwoNodes } from "./two-nodes.ts";
 export { freePort, waitUntil } from "./wait.ts";

@@ -14,4 +14,4 @@ export {
   publish,
   type StoredMessage,
 } from "./direct.ts";
-export { openRequests, type Requests, StoreError } from "./requests.ts";
+export { openRequests, type Requests, requestsMax, StoreError } from "./requests.ts";

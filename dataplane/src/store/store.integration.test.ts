@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { setImmediate as turnOfLoop } from "node:timers/promises";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { hash16 } from "@voda/proto/hash16";
 import { decodeNameRecord, type SessionName, sessionToken } from "@voda/proto/session";
@@ -75,6 +76,17 @@ test("the last record of a lane is found by its fence, from any replica and from
   for (const last of [await store.last(token), await store.lastFromLeader(token)]) {
     assert.deepEqual([last?.seq, text(last?.bytes)], [sequences[2], "record 2"]);
   }
+});
+
+test("of many ranges few are asked at once: leases and appends come in between", async (t) => {
+  const { store, commit, connection } = await rig(t);
+  await fill(commit, token, 3);
+  const asked = t.mock.method(connection.nats, "publish");
+  const ranges = Array.from({ length: 50 }, () => store.range(token, 1));
+  await turnOfLoop();
+  assert.ok(asked.mock.callCount() <= 8, `${asked.mock.callCount()} are asked`);
+  for (const records of await Promise.all(ranges)) assert.equal(records.length, 3);
+  assert.equal(asked.mock.callCount(), 50);
 });
 
 test("a range has all records of one lane from a sequence on, however many, and no others", async (t) => {

@@ -10,8 +10,10 @@ import {
   directBatch,
   fromLeader,
   type Requests,
+  requestsMax,
   type StoredMessage,
 } from "../nats/index.ts";
+import { openGate } from "./gate.ts";
 import { deletePages, readPages, writePages } from "./pages.ts";
 import { readTraces, type Traces } from "./traces.ts";
 
@@ -68,6 +70,11 @@ interface Named {
 
 /** Records per read: a fold comes every 512 records, so a wake is one read. */
 const rangeBatch = 600;
+/**
+ * Of one node. nats-server looks for the records of one lane among all that lie between them, which takes it
+ * milliseconds: hundreds at once, as when the sessions of a dead node are woken, keep it from leases.
+ */
+const rangesAtOnceMax = 8;
 
 /**
  * The commit is the owner's: pages and names are appends like records, with an expectation of 0 on their own
@@ -75,12 +82,14 @@ const rangeBatch = 600;
  */
 export function openStore(requests: Requests, commit: Appends): Store {
   const log = logStream(0);
+  const ranges = openGate({ insideMax: rangesAtOnceMax, waitingMax: requestsMax });
   const purge = (stream: string, filter: string, more: object = {}): Promise<void> =>
     command(requests, `$JS.API.STREAM.PURGE.${stream}`, JSON.stringify({ filter, ...more }));
   return {
     last: (token) => direct(requests, log, { last_by_subj: laneSubjects(token).fence }),
     lastFromLeader: (token) => fromLeader(requests, log, { last_by_subj: laneSubjects(token).fence }),
-    range: (token, from, options = {}) => range(requests, laneSubjects(token).fence, from, options),
+    range: (token, from, options = {}) =>
+      ranges(() => range(requests, laneSubjects(token).fence, from, options)),
     traces: (token) => readTraces(requests, token),
     trim(token, below) {
       assert(below > 0, `trim below ${below}: 0 would purge the whole lane`);

@@ -178,8 +178,9 @@ export class Rig {
     return this.step({ type: "range", token: one(effects, "readRange").token, records });
   }
 
-  accept(effects: readonly LaneEffect[]): LaneEffect[] {
-    this.#seq = Math.max(this.#seq, this.lane.activation?.tip.expect ?? 0) + 1;
+  /** `others`: messages of other sessions that came before it. */
+  accept(effects: readonly LaneEffect[], others = 0): LaneEffect[] {
+    this.#seq = Math.max(this.#seq, this.lane.activation?.tip.expect ?? 0) + 1 + others;
     return this.step({ type: "appended", token: one(effects, "append").token, seq: this.#seq });
   }
 

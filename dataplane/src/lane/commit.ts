@@ -216,7 +216,7 @@ export function committed(step: Step, activation: Activation, flight: Flight, se
   const isUrgent = isGone || (record.type === "fold" && record.released);
   // without a bare claim the lane says the same: a wake that only reads costs no mark
   if (born || !isBareClaim(record)) step.out.push({ type: "mark", mark: markOf(tip, isGone), isUrgent });
-  countTail(fold, flight.bytes.length);
+  countTail(fold, flight.bytes.length, seq);
   // order matters to the host: a session shows as owned before any answer of it leaves
   if (isFirst) {
     step.out.push({ type: "owned", epoch: record.epoch, born });

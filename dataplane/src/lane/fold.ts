@@ -3,7 +3,16 @@
 
 import type { PageName } from "@voda/proto/wire";
 import { ByteWriter } from "@voda/stdx";
-import { foldBytesMax, foldRecordsMax, inlineBytesMax, retiredBytesMax, trimDelayMs } from "./constants.ts";
+import {
+  foldBytesMax,
+  foldRecordsMax,
+  foldSpanMax,
+  foldSpanOftenMax,
+  foldSpanRecords,
+  inlineBytesMax,
+  retiredBytesMax,
+  trimDelayMs,
+} from "./constants.ts";
 import type { FoldRecord } from "./record.ts";
 import { type PageEntry, type RetiredPages, type TrimMark, trimsPart } from "./record-fold.ts";
 import type { Base } from "./replay.ts";
@@ -85,6 +94,8 @@ export interface Fold {
   retiredBytes: number;
   /** Sequence of the first record that replay needs. */
   from: number;
+  /** Sequence of the first record that is there from it on; 0: none. */
+  tailFrom: number;
   /** Records after the last fold. */
   tailRecords: number;
   tailBytes: number;
@@ -94,7 +105,7 @@ export interface Fold {
  * As the last fold of the lane says. No fold is under way, whatever a lost activation had begun: its pages
  * have names of an older epoch, so they meet nobody's.
  */
-export function openFold({ fold, from, tailRecords, tailBytes }: Base): Fold {
+export function openFold({ fold, from, tailFrom, tailRecords, tailBytes }: Base): Fold {
   const record = fold?.record;
   return {
     making: { stage: "none" },
@@ -106,6 +117,7 @@ export function openFold({ fold, from, tailRecords, tailBytes }: Base): Fold {
     retired: record?.retired ?? [],
     retiredBytes: record === undefined ? 0 : bytesOfTrims(record),
     from,
+    tailFrom,
     tailRecords,
     tailBytes,
   };
@@ -131,10 +143,17 @@ export function abandonFold(fold: Fold): void {
   fold.making = { stage: "none" };
 }
 
-/** One more record lies after the last fold. */
-export function countTail(fold: Fold, bytes: number): void {
+/** One more record lies after the last fold, at `seq`. */
+export function countTail(fold: Fold, bytes: number, seq: number): void {
+  if (fold.tailFrom === 0) fold.tailFrom = seq;
   fold.tailRecords += 1;
   fold.tailBytes += bytes;
+}
+
+/** Whether the tail, which ends at `seq`, lies so wide that the store is slow to read it. */
+export function isWide({ tailFrom, tailRecords }: Fold, seq: number): boolean {
+  const span = seq - tailFrom;
+  return span >= foldSpanMax || (span >= foldSpanOftenMax && tailRecords >= foldSpanRecords);
 }
 
 /** The turn at which the record that is formed next must end, so that a cut lies between two records. */
@@ -221,6 +240,7 @@ export function retire(fold: Fold, table: readonly PageEntry[]): FoldRecord["ret
 export function acceptFold(fold: Fold, record: FoldRecord, seq: number, nowMs: number): void {
   fold.last = { seq, covers: record.covers, acceptedAtMs: nowMs };
   fold.from = record.covers + 1;
+  fold.tailFrom = fold.from;
   fold.table = record.table;
   fold.trim = record.trim;
   fold.retired = record.retired;

@@ -43,6 +43,8 @@ export interface Base {
   readonly epoch: number;
   readonly uid: Uint8Array | undefined;
   readonly from: number;
+  /** Where the first record lies that is replayed; 0: none is. */
+  readonly tailFrom: number;
   readonly fold: FoldRow | undefined;
   readonly deltas: readonly Uint8Array[];
   readonly dedupe: Dedupe;
@@ -70,6 +72,7 @@ export function emptyLane(): Base {
     epoch: 0,
     uid: undefined,
     from: 1,
+    tailFrom: 0,
     fold: undefined,
     deltas: [],
     ...memories(),
@@ -107,6 +110,7 @@ export function replay(rows: readonly DecodedRecord[]): Base | "gap" | "damaged"
     epoch: rows.reduce((epoch, row) => Math.max(epoch, row.record.epoch), 0),
     uid: isGone ? undefined : end.record.uid,
     from: isGone ? end.seq : end.record.from,
+    tailFrom: tail[0]?.seq ?? 0,
     fold: start.fold,
     deltas,
     ...memory,

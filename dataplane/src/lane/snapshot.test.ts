@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
 import { all, callOf, createRig, me, one, type Rig, sixteen, typesOf } from "../../test/lane-rig.ts";
-import { recordBytesMax, rejectedRetryMs, retiredBytesMax } from "./constants.ts";
+import {
+  foldSpanMax,
+  foldSpanOftenMax,
+  foldSpanRecords,
+  recordBytesMax,
+  rejectedRetryMs,
+  retiredBytesMax,
+} from "./constants.ts";
 import { foldBoundsOf } from "./fold.ts";
 import { decodeRecord, type FoldRecord } from "./record.ts";
 import type { LaneEffect, Page } from "./types.ts";
@@ -92,6 +99,22 @@ test("a session folds after so many bytes too, however few its records are", () 
     const rig = createRig({ folds: { ...foldBoundsOf(true), foldBytesMax } }).held();
     assert.deepEqual(typesOf(rig.accept(rig.turned(1))), types);
   }
+});
+
+test("a session folds too once its records lie far from each other among those of others", () => {
+  const write = (rig: Rig, call: number, others: number): readonly string[] => {
+    rig.invoke(callOf(call));
+    return typesOf(rig.accept(rig.turned(call), others));
+  };
+  const rare = createRig().owner();
+  assert.deepEqual(write(rare, 2, foldSpanMax - 2), ["reply"]);
+  assert.deepEqual(write(rare, 3, 0), ["reply", "cut"]);
+  rare.accept(rare.cut());
+  assert.deepEqual(write(rare, 4, foldSpanMax - 3), ["reply"], "from the fold on it counts anew");
+  const often = createRig().owner();
+  for (let call = 2; call < foldSpanRecords; call += 1)
+    assert.deepEqual(write(often, call, foldSpanOftenMax), ["reply"], `${call}`);
+  assert.deepEqual(write(often, foldSpanRecords, 0), ["reply", "cut"]);
 });
 
 test("a fold that is ready while a turn still runs does not release the session", () => {

@@ -8,6 +8,7 @@ import {
   cover,
   type Fold,
   hasRoomToRetire,
+  isWide,
   namePages,
   planTrim,
   ready,
@@ -46,14 +47,14 @@ function advance(step: Step, activation: Activation): void {
 
 /**
  * Before sleep always, even after no new record: a lane that ends with a released fold is woken by one read.
- * Else when the tail is long enough to slow a wake down.
+ * Else when the tail is long or wide enough to slow a wake down.
  */
 function wantsFold({ lane: { folds }, world }: Step, activation: Activation): boolean {
-  const { orders, fold } = activation;
+  const { orders, fold, tip } = activation;
   if (orders.closing === "sleep") return isQuiet(activation);
   if (orders.closing === "end") return false;
   const isLong = fold.tailRecords >= folds.foldRecordsMax || fold.tailBytes >= folds.foldBytesMax;
-  return isLong && hasRoomToRetire(fold, world.storeMs, folds.trimDelayMs);
+  return (isLong || isWide(fold, tip.expect)) && hasRoomToRetire(fold, world.storeMs, folds.trimDelayMs);
 }
 
 function writePages({ lane, world, out }: Step, { fold, tip }: Activation, cut: Cut): void {

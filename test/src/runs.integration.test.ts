@@ -56,29 +56,23 @@ test("a node that dies amid a step: it is done again under its key, those before
   await n1.restart();
 });
 
-for (const id of ["thread", undefined])
-  test(`a thread that ends amid a step ${id ? "of a call with an id" : "of a call without one"}: nothing runs again by itself`, async () => {
-    const order = `thread-${id ?? "plain"}`;
-    const release = hold("/ship");
-    const first = buy(n1, order, id);
-    await asked(order, "/ship");
-    const spun = await call(n1.url, "spinner/s/spin");
-    assert.equal(refusal(spun).reason, "turn_timeout");
-    assert.equal(refusal(await first).reason, "worker_lost");
-    release();
+test("a thread that ends amid steps of a call with an id and of one without: nothing runs again by itself", async () => {
+  const [keyed, plain] = ["keyed", "plain-call"] as const;
+  const release = hold("/ship");
+  const first = [buy(n1, keyed, keyed), buy(n1, plain)];
+  for (const order of [keyed, plain]) await asked(order, "/ship");
+  const spun = await call(n1.url, "spinner/s/spin");
+  assert.equal(refusal(spun).reason, "turn_timeout");
+  for (const lost of await Promise.all(first)) assert.equal(refusal(lost).reason, "worker_lost");
+  release();
+  const times = (order: string) => [timesOf(order, "/charge"), timesOf(order, "/ship")];
+  for (const order of [keyed, plain]) {
     assert.deepEqual((await call(n1.url, `shop/${order}/paid`)).body, {}, "its turn is undone");
-    assert.deepEqual([timesOf(order, "/charge"), timesOf(order, "/ship")], [[1], [1]]);
-    const again = await buy(n1, order, id);
-    assert.equal(again.status, 200);
-    const keys = (path: string) => timesOf(order, path);
-    if (id === undefined)
-      assert.deepEqual(
-        [keys("/charge"), keys("/ship")],
-        [
-          [1, 1],
-          [1, 1],
-        ],
-        "another call",
-      );
-    else assert.deepEqual([keys("/charge"), keys("/ship")], [[1], [2]]);
-  });
+    assert.deepEqual(times(order), [[1], [1]]);
+  }
+  assert.equal((await buy(n1, keyed, keyed)).status, 200);
+  assert.deepEqual(times(keyed), [[1], [2]]);
+  assert.equal((await buy(n1, plain)).status, 200);
+  const twice = [1, 1];
+  assert.deepEqual(times(plain), [twice, twice], "another call");
+});

@@ -26,7 +26,8 @@ test("starts in a row on one folder keep its state, and end without a trace", as
   const dataDir = mkdtempSync(join(tmpdir(), "voda-start-"));
   context.after(() => rmSync(dataDir, { recursive: true, force: true }));
   for (const [i, signal] of (["SIGTERM", "SIGINT", "SIGKILL"] as const).entries()) {
-    await using mesh = await startMesh({ ...(signal === "SIGKILL" ? started : npmStart), dataDir });
+    const command = signal === "SIGKILL" ? started : npmStart;
+    await using mesh = await startMesh({ ...command, dataDir, nodes: 1 });
     const offer = /voda call.*\n.*curl --json INPUT http:.*\n.*voda ps/;
     await waitUntil(() => offer.test(mesh.supervisor.output()), "three commands to try are printed");
     const added = await call(mesh.url, "counter/kept/add", { input: 1, id: `start-${i}` });

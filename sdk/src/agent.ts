@@ -27,7 +27,7 @@ import { fieldsOf, type Schema, type Validate } from "./schema.ts";
 import { methodsOf, type ServiceImpl, type UnaryOnly } from "./service.ts";
 import { isTopic, type Published, subscriberOf } from "./subscription.ts";
 import { isThenable } from "./thenable.ts";
-import type { WorkflowCtx, Workflows } from "./workflow.ts";
+import type { WorkflowCtx, WorkflowHandlers, Workflows } from "./workflow.ts";
 import { type WorkflowBody, workflowFields } from "./workflow-host.ts";
 import { workflowMethods, workflowTurns } from "./workflow-methods.ts";
 
@@ -86,7 +86,7 @@ export interface Agent<N extends string, S extends Schema, H extends object, W e
    */
   workflows<X extends Workflows<WorkflowCtx<S, W>> & NotAgain<W>>(
     workflows: X & Answers<X>,
-  ): Agent<N, S, H, W & X>;
+  ): Agent<N, S, H & WorkflowHandlers, W & X>;
   /**
    * Adds one handler, as `handlers` and `readonly` do, with a schema of its input or other options of its
    * own. @throws TypeError for an unknown or malformed option, RangeError for one out of range

@@ -36,6 +36,7 @@ export type {
   WaitFunction,
   WorkflowCtx,
   WorkflowError,
+  WorkflowHandlers,
   WorkflowPhase,
   WorkflowRunFunction,
   WorkflowRunOptions,

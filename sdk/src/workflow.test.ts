@@ -135,6 +135,57 @@ test("signals are kept in their order until they are waited for, and a time is t
   assert.equal((await rejection(session.say("three"))).reason, "workflow_ended");
 });
 
+test("another session signals a workflow by a message, and asks how far it is", async () => {
+  const seller = agent("seller", { to: s.register("") }).workflows({
+    async sell(wf) {
+      const { by } = await wf.wait(signal<{ by: string }>("bought"));
+      await wf.tx("note", (state) => {
+        state.to = by;
+      });
+    },
+  });
+  const buyer = agent("buyer", {}).handlers({
+    async buy(ctx, from: string) {
+      await ctx.ask(seller, from).startWorkflow({ workflow: "sell", id: "s" });
+      ctx.send(seller, from).signalWorkflow({ id: "s", signal: "bought", data: { by: ctx.key } });
+    },
+    isSold: async (ctx, from: string) =>
+      (await ctx.ask(seller, from).workflowStatus({ id: "s" })).phase === "done",
+  });
+  await using mesh = await testMesh({ agents: [seller, buyer] });
+  await mesh.client.buyer("ann").buy("shop");
+  await mesh.settle();
+  assert.equal(mesh.state(seller, "shop").to, "ann");
+  assert.equal(await mesh.client.buyer("ann").isSold("shop"), true);
+});
+
+test("more workflows than bodies that run at once: each has its turn", async () => {
+  let atOnce = 0;
+  let most = 0;
+  const many = agent("many", { done: s.counter() })
+    .workflows({
+      async one(wf, at: number) {
+        await wf.run("work", async () => {
+          most = Math.max(most, (atOnce += 1));
+          await new Promise(setImmediate);
+          atOnce -= 1;
+          return at;
+        });
+        await wf.tx("count", (state) => state.done.add(1));
+      },
+    })
+    .handlers({
+      all(ctx, count: number) {
+        for (let at = 0; at < count; at += 1) ctx.start.one(at, { id: String(at) });
+      },
+    });
+  await using mesh = await testMesh({ agents: [many] });
+  await mesh.client.many("m").all(200);
+  await mesh.advance("1s");
+  assert.equal(mesh.state(many, "m").done, 200);
+  assert.ok(most <= 64, `${most} at once`);
+});
+
 test("a race ends after a restart as it ended before", async () => {
   const race = agent("race", { won: s.register<string[]>([]) })
     .workflows({

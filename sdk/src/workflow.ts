@@ -5,7 +5,7 @@ import type { Code } from "./error.ts";
 import type { IfJson, Json, Sent } from "./json.ts";
 import type { RunOp, RunOptions } from "./run.ts";
 import type { Schema } from "./schema.ts";
-import type { Signal } from "./workflow-start.ts";
+import type { Signal, WorkflowRef } from "./workflow-start.ts";
 
 /** Options of a step of a workflow. */
 export interface WorkflowRunOptions<R> extends RunOptions {
@@ -95,6 +95,23 @@ export interface WorkflowStatus {
   readonly result?: Json;
   /** Why it ended otherwise. */
   readonly error?: WorkflowError;
+}
+
+/** What an agent with workflows has beside its own handlers, for clients, `ctx.ask` and `ctx.send`. */
+export interface WorkflowHandlers {
+  startWorkflow(
+    ctx: object,
+    start: { readonly workflow: string; readonly id?: string; readonly input?: Json },
+  ): WorkflowRef;
+  /** `signal`: its name, as in `approved.signal`. */
+  signalWorkflow(
+    ctx: object,
+    signal: { readonly id: string; readonly signal: string; readonly data?: Json },
+  ): void;
+  /** False when it had ended. */
+  cancelWorkflow(ctx: object, workflow: { readonly id: string }): boolean;
+  /** Readonly. */
+  workflowStatus(ctx: object, workflow: { readonly id: string }): WorkflowStatus;
 }
 
 /** How a workflow ended that returned nothing. */

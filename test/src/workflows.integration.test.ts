@@ -7,7 +7,15 @@ import { SessionService, SessionStatus } from "@voda/proto/api";
 import { createClient } from "voda/client";
 import type config from "./agents/workflows.config.ts";
 import { approved } from "./agents/workflows.config.ts";
-import { type ClusterNode, call, openTwoNodes, refusal, startUpstream, waitUntil } from "./kit/index.ts";
+import {
+  type ClusterNode,
+  call,
+  freeze,
+  openTwoNodes,
+  refusal,
+  startUpstream,
+  waitUntil,
+} from "./kit/index.ts";
 
 /** Paths whose answers wait for the test. */
 const held = new Map<string, Promise<void>>();
@@ -73,34 +81,30 @@ test("who speaks HTTP starts, signals and sees a workflow by handlers of the ses
   assert.equal(refusal(unknown).reason, "workflow_not_found");
 });
 
-test("its node is killed amid a step, and nobody calls: another one goes on, under the same key", async () => {
+test("nodes are killed amid a step and while it waits, and nobody calls: others go on, under the same keys", async () => {
   const release = hold("/charge");
   await begin(n1, "dies");
   await asked("dies", "/charge");
+  held.delete("/charge");
+  await begin(n1, "rests");
+  await waits(n1, "rests");
   await n1.kill9();
   await asked("dies", "/charge", 2);
   release();
-  await waits(n2, "dies");
-  const run = sellAt(n2, "dies").get("dies");
-  await run.signal(approved, { by: "bob" });
-  await run.result();
-  assert.deepEqual([timesOf("dies", "/charge"), timesOf("dies", "/ship")], [[2], [1]]);
-  assert.deepEqual((await call(n2.url, "shop/dies/steps")).body, stepsOf("dies", "bob"));
   await n1.restart();
-});
-
-test("its node is killed while it sleeps or waits: another one goes on with what was signalled", async () => {
-  const run = await begin(n1, "rests");
-  await waits(n1, "rests");
-  await n1.kill9();
-  const there = sellAt(n2, "rests").get("rests");
-  await there.signal(approved, { by: "eve" });
-  await waitUntil(async () => (await there.status()).waitsFor.includes("packing"), "it packs");
-  await n1.restart();
+  for (const order of ["dies", "rests"]) {
+    await waits(n2, order);
+    await sellAt(n2, order).get(order).signal(approved, { by: "bob" });
+  }
   await n2.kill9();
-  await waitUntil(() => timesOf("rests", "/ship")[0] === 1, "it is shipped");
-  await sellAt(n1, "rests").get(run.id).result();
-  assert.deepEqual([timesOf("rests", "/charge"), timesOf("rests", "/ship")], [[1], [1]]);
+  for (const [order, charges] of [
+    ["dies", 2],
+    ["rests", 1],
+  ] as const) {
+    await sellAt(n1, order).get(order).result();
+    assert.deepEqual([timesOf(order, "/charge"), timesOf(order, "/ship")], [[charges], [1]]);
+    assert.deepEqual((await call(n1.url, `shop/${order}/steps`)).body, stepsOf(order, "bob"));
+  }
   await n2.restart();
 });
 
@@ -117,13 +121,22 @@ test("its thread ends amid a step: it is run again from the top, and what was do
   assert.deepEqual((await call(n1.url, "shop/thread/steps")).body, stepsOf("thread", "tim"));
 });
 
-test("one that is cancelled after its node was killed undoes what it did", async () => {
-  await begin(n1, "cancelled");
-  await waits(n1, "cancelled");
-  await n1.kill9();
-  const run = sellAt(n2, "cancelled").get("cancelled");
+test("its node is stopped amid a step for longer than its lease: what it does afterwards counts no more", async () => {
+  const release = hold("/charge");
+  await begin(n1, "stopped");
+  await asked("stopped", "/charge");
+  const { pid } = n1.process();
+  await freeze(pid);
+  try {
+    await asked("stopped", "/charge", 2);
+    release();
+    await waits(n2, "stopped");
+  } finally {
+    n1.process().signal("SIGCONT");
+  }
+  const run = sellAt(n2, "stopped").get("stopped");
   assert.equal(await run.cancel(), true);
   await assert.rejects(run.result(), { reason: "workflow_cancelled" });
-  assert.deepEqual([timesOf("cancelled", "/charge"), timesOf("cancelled", "/refund")], [[1], [1]]);
-  await n1.restart();
+  assert.deepEqual((await call(n1.url, "shop/stopped/steps")).body, ["stopped begun", "stopped charged"]);
+  assert.deepEqual([timesOf("stopped", "/charge"), timesOf("stopped", "/refund")], [[2], [1]]);
 });

@@ -22,7 +22,7 @@ function session(workflows: readonly string[] = ["job"]) {
   const timers = new Map<string, unknown>();
   let now = 1;
   const parts: Omit<BookParts, "state"> = {
-    workflows,
+    workflows: { has: (name) => workflows.includes(name), keys: () => workflows.values() },
     nowMs: () => now++,
     uuid: () => `id-${now}`,
     seed: () => String(now),

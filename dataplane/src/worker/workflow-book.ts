@@ -35,7 +35,8 @@ export type TimerDue =
 export interface BookParts {
   /** Of the turn, writable or not. */
   readonly state: object;
-  readonly workflows: Iterable<string>;
+  /** Those that this revision has. */
+  readonly workflows: Pick<ReadonlyMap<string, unknown>, "has" | "keys">;
   readonly nowMs: () => number;
   readonly uuid: () => string;
   readonly seed: () => string;
@@ -83,7 +84,7 @@ export class Book {
   /** Under an id that was used nothing is done: who starts again need not know. @throws VodaError */
   start({ workflow, id = this.#parts.uuid(), input }: StartRequest): string {
     const { workflows, nowMs, seed } = this.#parts;
-    checkWorkflowName(workflow, workflows);
+    checkWorkflowName(workflow, workflows.keys());
     const known = this.#rows.get(id);
     if (known?.workflow === workflow) return id;
     if (known !== undefined) throw exists(id, known);
@@ -163,7 +164,7 @@ export class Book {
   /** Those for which a body is wanted, and those that waited for a revision that has it. */
   wanted(): string[] {
     if (this.#rows.totals.live === 0) return [];
-    const names = new Set(this.#parts.workflows);
+    const names = this.#parts.workflows;
     return Array.from(this.#rows.all())
       .filter(([, row]) => row.phase === "running" || (isLaid(row) && names.has(row.workflow)))
       .map(([id]) => id);
@@ -171,7 +172,7 @@ export class Book {
 
   /** Somebody looks again for a revision that has those that none had. */
   lookAgain(): void {
-    const names = new Set(this.#parts.workflows);
+    const names = this.#parts.workflows;
     const isHere = this.#rows.totals.live > 0;
     if (isHere && Array.from(this.#rows.all()).some(([, row]) => isLaid(row) && !names.has(row.workflow)))
       this.#parts.timer(laidId, { type: "in", ms: laidMs }, { tick: true });

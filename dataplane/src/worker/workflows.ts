@@ -116,7 +116,7 @@ export class Workflows<T extends object> {
   #bookOver(state: object, timer: BookParts["timer"] = () => undefined): Book {
     const { bodies, world } = this.#parts;
     const seed = (): string => Buffer.from(world.bytes(16)).toString("hex");
-    return new Book({ state, workflows: bodies.keys(), nowMs: world.now, uuid: world.uuid, seed, timer });
+    return new Book({ state, workflows: bodies, nowMs: world.now, uuid: world.uuid, seed, timer });
   }
 
   /** What the host has its own handlers called for: a turn of ours, or a timer. */

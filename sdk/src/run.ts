@@ -1,12 +1,13 @@
 // What a handler does outside of its session: how it is written, and what its host is given to do.
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { told } from "./ask.ts";
 import { type Duration, durationMs } from "./duration.ts";
 import { VodaError } from "./error.ts";
 import { accepted, brokenBy } from "./issues.ts";
 import type { IfJson, Sent } from "./json.ts";
 import { refuseUnknown, turnRange } from "./options.ts";
 import { standardOf } from "./schema.ts";
-import { badRequest } from "./session.ts";
+import { badRequest, textOf } from "./session.ts";
 
 /** What a step is given. */
 export interface RunOp {
@@ -95,37 +96,38 @@ export function runFunction(run: (request: RunRequest) => Promise<unknown>): Run
  * `way`: how it is written. @throws VodaError for what is no step, TypeError or RangeError for a bad option
  */
 export function runRequestOf(way: string, name: unknown, perform: unknown, options: RunOptions): RunRequest {
-  const isName =
-    typeof name === "string" && name !== "" && name.length <= nameCharsMax && name.isWellFormed();
-  if (!isName) throw badRequest(`${way}: a step has a name of 1 to ${nameCharsMax} characters`);
-  const what = `${way}(${JSON.stringify(name)})`;
+  const step = told(way, () => textOf("the name of a step, which comes first,", name, nameCharsMax));
+  const what = `${way}(${JSON.stringify(step)})`;
   if (typeof perform !== "function")
     throw badRequest(`${what} takes a function that does it, not ${typeof perform}`);
-  refuseUnknown("run option", options, optionNames);
-  const { idempotencyKey, retry = {}, timeout, schema } = options;
-  if (
-    idempotencyKey !== undefined &&
-    !(typeof idempotencyKey === "string" && sendableKey.test(idempotencyKey))
-  )
-    throw new TypeError(`${what}: an idempotencyKey is 1 to 255 characters of ASCII without spaces`);
+  const checked = told(what, () => checkedOptions(options));
+  const { schema } = options;
   return {
-    name,
+    name: step,
     perform: perform as RunRequest["perform"],
-    idempotencyKey,
-    ...retriesOf(what, retry),
-    timeoutMs: timeout === undefined ? undefined : durationMs("timeout", timeout, turnRange),
+    ...checked,
     check: schema === undefined ? (result) => result : resultCheck(what, schema),
   };
 }
 
-function retriesOf(
-  what: string,
-  retry: RetryPolicy,
-): Pick<RunRequest, "attemptsMax" | "delayMs" | "delayMsMax"> {
+function checkedOptions(options: RunOptions): Omit<RunRequest, "name" | "perform" | "check"> {
+  refuseUnknown("run option", options, optionNames);
+  const { idempotencyKey, retry = {}, timeout } = options;
+  const isKey = typeof idempotencyKey === "string" && sendableKey.test(idempotencyKey);
+  if (idempotencyKey !== undefined && !isKey)
+    throw new TypeError("an idempotencyKey is 1 to 255 characters of ASCII without spaces");
+  return {
+    idempotencyKey,
+    ...retriesOf(retry),
+    timeoutMs: timeout === undefined ? undefined : durationMs("timeout", timeout, turnRange),
+  };
+}
+
+function retriesOf(retry: RetryPolicy): Pick<RunRequest, "attemptsMax" | "delayMs" | "delayMsMax"> {
   refuseUnknown("retry option", retry, retryNames);
   const { attempts = 1, delay = 100, maxDelay = 10_000 } = retry;
   if (!Number.isInteger(attempts) || attempts < 1 || attempts > stepAttemptsMax)
-    throw new RangeError(`${what}: attempts of ${attempts} is not a whole number of 1 to ${stepAttemptsMax}`);
+    throw new RangeError(`attempts of ${attempts} is not a whole number of 1 to ${stepAttemptsMax}`);
   return {
     attemptsMax: attempts,
     delayMs: durationMs("delay", delay, turnRange),

@@ -7,7 +7,7 @@ import type { Duration } from "./duration.ts";
 import type { Called } from "./json.ts";
 import { refuseUnknown } from "./options.ts";
 import type { SendRequest, Timing } from "./send.ts";
-import { badRequest, checkKey, type Input, properties } from "./session.ts";
+import { badRequest, checkKey, type Input, properties, textOf } from "./session.ts";
 
 /** When a handler is called, once or again and again. */
 export type ScheduleTime =
@@ -106,13 +106,3 @@ function cronOf(pattern: unknown, zone: unknown): Timing["due"] {
 }
 
 const idOf = (id: unknown): string => textOf("the id of a timer", id, timerIdCharsMax);
-
-/** @throws VodaError */
-function textOf(what: string, text: unknown, lengthMax: number): string {
-  const must = `${what} is a text of 1 to ${lengthMax} characters`;
-  if (typeof text !== "string") throw badRequest(`${must}; it is of type ${typeof text}`);
-  if (text.length === 0 || text.length > lengthMax) throw badRequest(`${must}; it has ${text.length}`);
-  if (!text.isWellFormed())
-    throw badRequest(`${what} has half a character: a surrogate without its other half`);
-  return text;
-}

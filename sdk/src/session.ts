@@ -68,6 +68,16 @@ function typeProblem(key: unknown): string {
     : `${what}: 1 to ${keyBytesMax} bytes of text`;
 }
 
+/** `what`: its name. @throws VodaError for what is no text of that length */
+export function textOf(what: string, text: unknown, lengthMax: number): string {
+  const must = `${what} is a text of 1 to ${lengthMax} characters`;
+  if (typeof text !== "string") throw badRequest(`${must}; it is of type ${typeof text}`);
+  if (text.length === 0 || text.length > lengthMax) throw badRequest(`${must}; it has ${text.length}`);
+  if (!text.isWellFormed())
+    throw badRequest(`${what} has half a character: a surrogate without its other half`);
+  return text;
+}
+
 /** The caller's mistake, found before anything is sent. */
 export function badRequest(message: string): VodaError {
   return new VodaError("invalid_argument", message, { reason: "bad_request" });

@@ -101,11 +101,15 @@ test("a session with too many timers sets no more, and may take some back", () =
 });
 
 for (const [pattern, zone, words] of [
-  ["99 * * * *", "UTC", /cron "99 \* \* \* \*" in time zone "UTC": .*Invalid value for minute: 99/],
+  ["99 * * * *", "UTC", /cron "99 \* \* \* \*" in time zone "UTC": Invalid value for minute: 99$/],
   ["soon", "UTC", /cron "soon" in time zone "UTC": a pattern has five fields, or six .* and not 1$/],
   ["0 0 0 1 6 * 2026", "UTC", /a pattern has five fields, or six with seconds first, and not 7$/],
   ["2030-01-01T00:00:00", "UTC", /a pattern has five fields/],
-  ["0 9 * * *", "Mars/Olympus", /time zone "Mars\/Olympus": .*[Ii]nvalid time zone/],
+  [
+    "0 9 * * *",
+    "Mars/Olympus",
+    /: there is no such time zone: write a name of the IANA list, such as Europe\/Berlin$/,
+  ],
   ["0 0 30 2 *", "UTC", /cron "0 0 30 2 \*" in time zone "UTC" never comes/],
 ] as const)
   test(`cron ${pattern} of ${zone} is refused at once`, () => {

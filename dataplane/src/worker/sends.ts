@@ -1,6 +1,7 @@
 // What the turns of one activation send: bounded while a handler runs, so that the handler hears of a bound,
 // and kept until the turn ends.
 import { turnBytesMax } from "@voda/proto/wire";
+import { wordsOf } from "@voda/stdx";
 import { type SendRequest, VodaError } from "voda/definition";
 import {
   type CronTime,
@@ -108,6 +109,19 @@ export class OutboxRoom {
 const tooLarge = (way: string, message: string): VodaError =>
   new VodaError("resource_exhausted", `${way}: ${message}`, { reason: "too_large" });
 
+/** Which of its classes found it. */
+const ofCroner = /^Cron\w+: /;
+/** Croner says so in the words of three libraries. */
+const noZone = "there is no such time zone: write a name of the IANA list, such as Europe/Berlin";
+
+function isZone(zone: string): boolean {
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone: zone }).resolvedOptions().timeZone !== "";
+  } catch {
+    return false;
+  }
+}
+
 /** @throws VodaError for what is no pattern or time zone, and for a pattern without a time to come */
 function firstMsOf(way: string, { pattern, zone }: CronTime, nowMs: number): number {
   const what = `${way}: cron ${JSON.stringify(pattern)} in time zone ${JSON.stringify(zone)}`;
@@ -115,7 +129,7 @@ function firstMsOf(way: string, { pattern, zone }: CronTime, nowMs: number): num
   try {
     next = firstCronMs({ pattern, zone }, nowMs);
   } catch (cause) {
-    const words = cause instanceof Error ? cause.message : String(cause);
+    const words = isZone(zone) ? wordsOf(cause).replace(ofCroner, "") : noZone;
     throw new VodaError("invalid_argument", `${what}: ${words}`, { reason: "bad_request", cause });
   }
   if (next === undefined)

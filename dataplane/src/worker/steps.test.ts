@@ -121,7 +121,10 @@ describe("steps of a handler", () => {
       return [
         await refused("pay"),
         await refused(""),
+        await refused(() => 1),
+        await refused("x".repeat(129)),
         await refused("a", { retries: 1 }),
+        await refused("a", { retry: 3 }),
         await refused("b", { retry: { attempts: 0 } }),
         await refused("c", { timeout: "1w" }),
         await refused("d", { idempotencyKey: "with space" }),
@@ -131,12 +134,17 @@ describe("steps of a handler", () => {
     await next(1);
     activation.stepAnswered(1, begin);
     await ended();
+    const named = "ctx.run: the name of a step, which comes first, is a text of 1 to 128 characters";
     assert.deepEqual(value(call), [
       'ctx.run: step "pay" comes twice in one turn: give each a name of its own, as in `charge ${item}`',
-      "ctx.run: a step has a name of 1 to 128 characters",
-      'run option "retries" is unknown; known are idempotencyKey, retry, timeout, schema',
+      `${named}; it has 0`,
+      `${named}; it is of type function`,
+      `${named}; it has 129`,
+      'ctx.run("a"): run option "retries" is unknown; known are idempotencyKey, retry, timeout, schema',
+      'ctx.run("a"): retry options must be an object',
       'ctx.run("b"): attempts of 0 is not a whole number of 1 to 100',
-      'timeout of "1w" is not a duration: write milliseconds, or "250ms", "2s", "5m", "1h", "7d"',
+      'ctx.run("c"): timeout of "1w" is not a duration: ' +
+        'write milliseconds, or "250ms", "2s", "5m", "1h", "7d"',
       'ctx.run("d"): an idempotencyKey is 1 to 255 characters of ASCII without spaces',
     ]);
   });

@@ -73,6 +73,16 @@ test("bad options are refused by name", async () => {
   const nothing = async (): Promise<void> => undefined;
   await assert.rejects(explore(nothing, { agents, replay: "3" }), /replay of "3"/);
   await assert.rejects(explore(nothing, { agents, seeds: 0 }), /seeds of 0/);
-  await assert.rejects(explore(nothing, { agents, kills: "some" as never }), /kills of "some"/);
+  const failing = async (): Promise<void> => assert.fail("it ran");
+  await assert.rejects(explore(failing, { agents, kills: "some" as never }), /^TypeError: kills of "some"/);
+  await assert.rejects(explore(failing, { agents, seeds: [] }), /^RangeError: seeds is empty/);
   await assert.rejects(explore(nothing, { agents, seed: 1 } as never), /seed/);
+});
+
+test("the run of any seed can be named", async () => {
+  const failing = async (): Promise<void> => assert.fail("no");
+  const replay = "seed -1";
+  const words = new RegExp(`^Error: ${replay}: no\n.*replay: "${replay}"`);
+  await assert.rejects(explore(failing, { agents, seeds: [-1] }), words);
+  await assert.rejects(explore(failing, { agents, replay }), words);
 });

@@ -1,5 +1,5 @@
 // The same scenario under many seeds, in each of which the node dies at every step once.
-import { clearTimeout, setTimeout } from "node:timers";
+import { clearInterval, setInterval } from "node:timers";
 import { type Config, defineConfig } from "./config.ts";
 import type { AnyAgent } from "./definition.ts";
 import { refuseUnknown } from "./options.ts";
@@ -29,9 +29,10 @@ export interface Explored {
 
 const optionNames: ReadonlySet<string> = new Set(["agents", "seeds", "kills", "replay", "now"]);
 const seedsDefault = 5;
-/** A scenario that takes longer waits for something that never comes. */
-const runMsMax = 10_000;
-const replayText = /^seed (\d+)(?:, killed before step (\d+))?$/;
+/** A scenario in whose mesh nothing happens for so long waits for something that never comes. */
+const quietMsMax = 10_000;
+const lookMs = 100;
+const replayText = /^seed (-?\d+)(?:, killed before step (\d+))?$/;
 
 /** One run: `killAt` is the step before which the node dies. */
 interface Run {
@@ -57,6 +58,7 @@ export async function explore<const A extends readonly AnyAgent[]>(
 ): Promise<Explored> {
   refuseUnknown("explore option", options, optionNames);
   const { agents } = defineConfig<A>({ agents: options.agents });
+  const [seeds, kills] = [seedsOf(options.seeds), killsOf(options.kills)];
   let [runs, steps] = [0, 0];
   const run = async (one: Run): Promise<number> => {
     const taken = await runOnce(scenario, { agents, now: options.now, ...one });
@@ -66,10 +68,9 @@ export async function explore<const A extends readonly AnyAgent[]>(
   };
   if (options.replay !== undefined) await run(runOf(options.replay));
   else
-    for (const seed of seedsOf(options.seeds)) {
+    for (const seed of seeds) {
       const taken = await run({ seed, killAt: undefined });
-      if (killsOf(options.kills))
-        for (let killAt = 1; killAt <= taken; killAt += 1) await run({ seed, killAt });
+      if (kills) for (let killAt = 1; killAt <= taken; killAt += 1) await run({ seed, killAt });
     }
   return { runs, steps };
 }
@@ -86,7 +87,7 @@ async function runOnce<A extends readonly AnyAgent[]>(
 ): Promise<number> {
   const mesh = openMesh(agents, { seed, now, killAt });
   try {
-    await inTime(scenario(meshOver(mesh, agents)));
+    await inTime(scenario(meshOver(mesh, agents)), () => mesh.steps);
     return mesh.steps;
   } catch (cause) {
     const words = cause instanceof Error ? cause.message : String(cause);
@@ -99,12 +100,21 @@ async function runOnce<A extends readonly AnyAgent[]>(
   }
 }
 
-async function inTime(run: Promise<void>): Promise<void> {
+/** By the clock of the machine: a test that reads a file, or calls a server, may take its time. */
+async function inTime(run: Promise<void>, steps: () => number): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const late = (): void => reject(new Error(`the scenario did not end within ${runMsMax / 1_000} s`));
-  const timer = setTimeout(late, runMsMax);
+  let [last, quietMs] = [steps(), 0];
+  const look = (): void => {
+    quietMs = steps() === last ? quietMs + lookMs : 0;
+    last = steps();
+    if (quietMs >= quietMsMax)
+      reject(
+        new Error(`the scenario has not ended, and nothing happens in its mesh for ${quietMsMax / 1_000} s`),
+      );
+  };
+  const looking = setInterval(look, lookMs);
   run.then(resolve, reject);
-  await promise.finally(() => clearTimeout(timer));
+  await promise.finally(() => clearInterval(looking));
 }
 
 /** @throws TypeError */
@@ -119,7 +129,10 @@ function runOf(replay: string): Run {
 
 /** @throws RangeError */
 function seedsOf(seeds: number | readonly number[] = seedsDefault): readonly number[] {
-  if (typeof seeds !== "number") return seeds;
+  if (typeof seeds !== "number") {
+    if (seeds.length === 0) throw new RangeError("seeds is empty: nothing would run");
+    return seeds;
+  }
   if (!Number.isInteger(seeds) || seeds < 1)
     throw new RangeError(`seeds of ${seeds} is not a number from 1 on`);
   return Array.from({ length: seeds }, (_, at) => at + 1);

@@ -303,6 +303,24 @@ test("calls that are left when the mesh is closed fail", async () => {
   await left;
 });
 
+test("a mesh that is closed does nothing more, and says so; what is committed is there", async () => {
+  const mesh = await testMesh({ agents });
+  await mesh.client.account("a").add(3);
+  await mesh[Symbol.asyncDispose]();
+  await mesh[Symbol.asyncDispose]();
+  for (const act of [
+    () => mesh.client.account("a").add(1),
+    () => mesh.fetch("http://mesh/agents/account/a/cents", { method: "POST" }),
+    () => mesh.sleep(account, "a"),
+    () => mesh.advance("1s"),
+    () => mesh.settle(),
+    async () => mesh.kill(),
+  ])
+    await assert.rejects(act(), /the test mesh is closed/);
+  assert.equal(mesh.state(account, "a").cents, 3);
+  assert.equal(mesh.isAwake(account, "a"), false);
+});
+
 test("bad options are refused by name", async () => {
   await assert.rejects(testMesh({ agents, sed: 1 } as never), /sed/);
   await assert.rejects(testMesh({ agents, seed: 0.5 }), /seed of 0.5/);

@@ -33,6 +33,11 @@ function imageOf({ last, rows, pages }: StoredLane): Image {
   const { deltas, fold } = base;
   if (fold === undefined) return { pages: [], deltas };
   const { inline, table } = fold.record;
-  const stored = inline ?? table.map(({ name }) => pages.get(pageText(name)));
-  return { pages: stored.filter((page) => page !== undefined), deltas };
+  return { pages: inline ?? table.map(({ name }) => pageOf(pages, pageText(name))), deltas };
+}
+
+function pageOf(pages: StoredLane["pages"], name: string): Uint8Array {
+  const page = pages.get(name);
+  assert(page !== undefined, `a fold names the page ${name}, which is not there`);
+  return page;
 }

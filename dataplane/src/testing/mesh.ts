@@ -41,7 +41,7 @@ fillIn();
 /** A message that is not taken in this time is not waited for: its handler refuses it for now. */
 const settleMsMax = 5_000;
 
-/** Disposal ends all calls that are left. */
+/** Disposal ends all calls that are left; none begins after it, and what is committed can be read still. */
 export class MemoryMesh implements Disposable {
   readonly #pump: Pump;
   readonly #store = new MemoryStore();
@@ -53,6 +53,8 @@ export class MemoryMesh implements Disposable {
   /** Whoever waits until a session sleeps: told also when its node dies, for then it is in no memory. */
   readonly #sleepers = new Set<() => void>();
   #node: Node;
+  /** Why nothing happens any more. */
+  #ended: Error | undefined;
   /** Each has an incarnation of its own, which its number makes. */
   #lives = 1;
 
@@ -104,6 +106,7 @@ export class MemoryMesh implements Disposable {
 
   /** As the global one, of this mesh alone. */
   readonly fetch: typeof fetch = async (input, init = {}) => {
+    this.#throwIfEnded();
     const request = requestOf(input, init);
     const { promise, resolve, reject } = Promise.withResolvers<Response>();
     const open: Open = {
@@ -127,17 +130,20 @@ export class MemoryMesh implements Disposable {
 
   /** Until messages are taken, and nothing more happens by itself at this time. */
   async settle(): Promise<void> {
+    this.#throwIfEnded();
     await this.#pump.quiet();
     const untilMs = this.#pump.clockwork.nowMs + settleMsMax;
     await this.#pump.advanceWhile(untilMs, () => this.#node.hasLetters && !this.#node.isBusy);
   }
 
-  advance(ms: number): Promise<void> {
-    return this.#pump.advance(ms);
+  async advance(ms: number): Promise<void> {
+    this.#throwIfEnded();
+    await this.#pump.advance(ms);
   }
 
   /** The node dies, and starts again at once. Requests without an answer are sent again, under their ids. */
   kill(): void {
+    this.#throwIfEnded();
     this.#node.die();
     this.#lives += 1;
     this.#node = new Node(this.#parts, this.#lives);
@@ -146,6 +152,7 @@ export class MemoryMesh implements Disposable {
   }
 
   async sleep(name: SessionName): Promise<void> {
+    this.#throwIfEnded();
     await this.#pump.quiet();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#sleepers.add(resolve);
@@ -155,7 +162,7 @@ export class MemoryMesh implements Disposable {
   }
 
   isAwake(name: SessionName): boolean {
-    return this.#node.isAwake(sessionToken(name));
+    return this.#ended === undefined && this.#node.isAwake(sessionToken(name));
   }
 
   /** What is committed, as JSON has it. */
@@ -169,7 +176,13 @@ export class MemoryMesh implements Disposable {
     this.#end(new Error("the test mesh is closed"));
   }
 
-  #end(error: unknown): void {
+  #throwIfEnded(): void {
+    if (this.#ended !== undefined) throw this.#ended;
+  }
+
+  #end(error: Error): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = error;
     this.#pump[Symbol.dispose]();
     this.#node.die();
     for (const open of this.#open) open.failed(error);

@@ -1,6 +1,7 @@
 // Virtual time and the event loop of the test take turns: after each step the handlers that it has set off
 // run as far as they get.
 import { setImmediate as turnOfLoop } from "node:timers/promises";
+import { wordsOf } from "@voda/stdx";
 import { type Clockwork, createClockwork } from "./clockwork.ts";
 
 export interface PumpOptions {
@@ -14,7 +15,7 @@ export interface PumpOptions {
    */
   readonly isStuck: () => boolean;
   /** A step threw, which is a fault of voda: nothing happens any more. */
-  readonly broken: (error: unknown) => void;
+  readonly broken: (error: Error) => void;
 }
 
 const defaultSeed = 1;
@@ -103,7 +104,7 @@ export class Pump implements Disposable {
       this.clockwork.next();
     } catch (error) {
       this.#isClosed = true;
-      this.#options.broken(error);
+      this.#options.broken(error instanceof Error ? error : new Error(wordsOf(error), { cause: error }));
     }
   }
 }

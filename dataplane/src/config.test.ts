@@ -50,6 +50,7 @@ test("hosts and origins are lists, empty unless they are given", () => {
     "https://a.example:8",
   ]);
   assert.deepEqual([config.allowHost, config.allowOrigin], [["a.example", "b"], ["https://a.example:8"]]);
+  assert.ok(Object.isFrozen(config.allowHost) && Object.isFrozen(config.allowOrigin));
   const bare = readConfig(needed);
   assert.deepEqual([bare.allowHost, bare.allowOrigin], [[], []]);
 });

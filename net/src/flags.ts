@@ -49,6 +49,7 @@ export const list = (problem: (one: string) => string | undefined) =>
         ),
       ),
     ),
+    v.transform((all): readonly string[] => Object.freeze(all)),
   );
 
 /**

@@ -24,6 +24,8 @@ const secondsMax = 3600;
 const atOnceMax = 10_000;
 const sessionsMax = 1_000_000;
 const timersBenchMax = 1_000_000;
+/** Of one session: `timersMax`, but for the one that wakes it. */
+const sessionTimersMax = 4_000;
 /** Of one session of a topic: `seenMax`. */
 const subscribersMax = 32_768;
 const messagesMax = 1_000;
@@ -236,12 +238,17 @@ export const benches: readonly MeshBench[] = [
       secondsFlag("from the time of the first one to that of the last", 60),
     ],
     run: async ({ values, say }) => {
-      await using mesh = await ownMesh({ nodes: 2, config: programs().timersConfig });
       const sizes = {
         count: whole(values, "count"),
         sessions: whole(values, "sessions"),
         seconds: whole(values, "seconds"),
       };
+      if (sizes.count > sizes.sessions * sessionTimersMax)
+        throw new CliError(
+          `--count ${sizes.count} is more than ${sessionTimersMax} timers of each of ${sizes.sessions} sessions: give more --sessions`,
+          exitCodes.usage,
+        );
+      await using mesh = await ownMesh({ nodes: 2, config: programs().timersConfig });
       const figures = { ...(await timers(mesh, sizes, say)) };
       const { fired, doubled } = figures;
       const isWrong = fired !== sizes.count || doubled > 0;

@@ -42,6 +42,14 @@ async function bench(
   return { run: seen, printed };
 }
 
+test("more timers than the sessions of a bench may have are refused before its mesh is started", async () => {
+  const timers = benches.find(({ name }) => name === "timers");
+  const values = { count: 8_001, sessions: 2, seconds: 1 };
+  await assert.rejects(async () => timers?.run({ values, url: undefined, say: () => undefined }), {
+    message: "--count 8001 is more than 4000 timers of each of 2 sessions: give more --sessions",
+  });
+});
+
 test("a bench gets all its flags by name, with their defaults, and no URL", async () => {
   const { run } = await bench(undefined, "--file", "a.json");
   assert.deepEqual(run?.values, { "edits-per-call": 16, file: "a.json", cold: 0 });

@@ -19,8 +19,8 @@ test("a minute of SIGKILLs at random: nothing is lost or doubled, each call is d
   context.diagnostic(out.join());
   assert.deepEqual([code, out.length], [0, 1], [...out, ...err].join("\n"));
   const figures = JSON.parse(out[0] ?? "") as KillFigures;
-  const { kills, calls, longestGapMs, lost, doubled, undecided } = figures;
-  assert.deepEqual([lost, doubled, undecided, figures.seed], [0, 0, 0, seed]);
+  const { kills, calls, longestGapMs, lost, doubled, undecided, liveNodesLost } = figures;
+  assert.deepEqual([lost, doubled, undecided, liveNodesLost, figures.seed], [0, 0, 0, 0, seed]);
   assert.ok(kills > 1 && calls > 0 && longestGapMs > 0, out.join());
   for (const kind of effectKinds) {
     const { made, ...wrong } = figures[kind];

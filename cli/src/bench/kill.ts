@@ -1,5 +1,6 @@
 // Sessions that are called, send, schedule and do steps outside while parts of their mesh are killed: what
 // was lost, what was doubled, and how long nobody was answered.
+import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { prng, wordsOf } from "@voda/stdx";
 import { type Caller, openCaller } from "./caller.ts";
@@ -7,6 +8,7 @@ import { eachOf } from "./each-of.ts";
 import { type Answered, gapPlot, gapsOf, longestGapMs, type WhileDown, whileDown } from "./gaps.ts";
 import { type Books, type Order, orderKinds, type Tallies, tally, totalOf } from "./kill-books.ts";
 import { type KillOptions, type KillTarget, startKilling } from "./killing.ts";
+import { livesOf } from "./lives.ts";
 import type { OwnMesh } from "./mesh.ts";
 import { tenths } from "./statistics.ts";
 import { startUpstream, type Upstream } from "./upstream.ts";
@@ -38,6 +40,10 @@ export interface KillFigures extends Tallies {
   /** Longest time from a call's first attempt to its answer: how long its session was away. */
   readonly slowestCallMs: number;
   readonly whileDown: Partial<Record<KillTarget, WhileDown>>;
+  /** Nodes that the control plane gave up though nobody had killed them. */
+  readonly liveNodesLost: number;
+  /** Their leases ended while they lived: their sessions left their memory. */
+  readonly liveNodesLapsed: number;
 }
 
 /** Figures are there, whatever is wrong with them. */
@@ -92,6 +98,8 @@ export async function kill(
   const tallies = await settled(callers.insisting, seen.orders, upstream, say);
   const times = seen.answered.map(({ answeredMs }) => answeredMs).toSorted((a, b) => a - b);
   const { kills } = killing;
+  const lives = livesOf(readFileSync(mesh.logOf("controlplane"), "utf8"));
+  const killedNodes = kills.filter(({ target }) => target === "node").length;
   for (const line of gapPlot(kills, gapsOf(kills, times, endMs), fromMs)) say(line);
   const { lost, doubled } = totalOf(tallies);
   return {
@@ -109,6 +117,8 @@ export async function kill(
       longestGapMs: Math.round(longestGapMs(times, { fromMs, toMs: endMs }, endMs)),
       slowestCallMs: Math.round(seen.slowestCallMs),
       whileDown: whileDown(kills, seen.answered),
+      liveNodesLost: Math.max(0, lives.lost - killedNodes),
+      liveNodesLapsed: lives.lapsed,
     },
     problem: seen.problem,
   };
@@ -122,6 +132,7 @@ export function killFailure({ figures, problem }: KillBenchResult): string | und
   const { lost, doubled, whileDown: down } = figures;
   if (lost + doubled > 0) return `${lost} effects were lost and ${doubled} doubled`;
   if (problem !== undefined) return problem;
+  if (figures.liveNodesLost > 0) return `${figures.liveNodesLost} living nodes were given up`;
   const away = down.controlplane;
   return away !== undefined && away.downMs >= downMsLeast && (away.calls === 0 || away.wakes === 0)
     ? "while the control plane was down no call was answered, or no session woke"

@@ -65,7 +65,7 @@ test("a tool that fails, or says what nobody can read, leaves the node without i
 test("declared GPUs are taken without asking a tool; a file that is wrong is an error", async () => {
   tool("nvidia-smi", "echo 'GPU-1, H200, 143771'");
   const file = join(folder, "gpus.json");
-  await assert.rejects(discover(file), /gpus.json is not readable: ENOENT/);
+  await assert.rejects(discover(file), /gpus\.json: ENOENT: no such file/);
   writeFileSync(file, JSON.stringify([{ uuid: "GPU-9", model: "X", memoryMib: 1, vendor: "amd" }]));
   assert.deepEqual(await discover(file), ["amd GPU-9"]);
   writeFileSync(file, "[{}]");

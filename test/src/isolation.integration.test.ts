@@ -233,6 +233,8 @@ test("a timer that no handler can set ends the thread that says it, and the node
   const ended = threadsEnded();
   const failed = await call(node.url, "rogue/nonsense/schedulesNonsense");
   assert.deepEqual([failed.status, refusal(failed).reason], [503, "worker_lost"]);
+  // what a node prints and what it answers go different ways
+  await waitUntil(() => threadsEnded() > ended, "the log tells of the thread");
   assert.match(
     linesWith("the thread ended:").at(-1)?.msg ?? "",
     /cannot be read \(messages of a turn: a timer of every 0 ms/,

@@ -20,12 +20,12 @@ export interface Failure {
   readonly metadata?: Readonly<Record<string, string>>;
   /**
    * Whose it is: the handler's own words, whatever its reason is called, or of a handler that ended its
-   * thread. Absent: voda's.
+   * thread, or its node again and again. Absent: voda's.
    */
   readonly by?: (typeof failing)[number];
 }
 
-const failing = ["handler", "thread"] as const;
+const failing = ["handler", "thread", "node"] as const;
 
 /** An answer that says no. */
 export interface Failed {

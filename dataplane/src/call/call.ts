@@ -72,6 +72,8 @@ export interface CallHead {
   readonly hops: number;
   /** Its handler may have begun before: on another node, or in this lane until it was passed on. */
   readonly mayHaveBegun: boolean;
+  /** Of a letter: it may have been on its way when a node ended, and be what ended it. */
+  readonly isSuspect: boolean;
   /** What becomes of it while another turn of its session runs. */
   readonly onBusy: OnBusy;
   /** Of the body: queued calls count against the pipeline's bound. */
@@ -139,6 +141,7 @@ export function draftCall(
       id: undefined,
       hops: 0,
       mayHaveBegun: false,
+      isSuspect: false,
       onBusy: "queue",
       bytes: body.length,
     },

@@ -43,6 +43,7 @@ const head = fc.record({
   id: fc.option(id, { nil: undefined }),
   hops: fc.nat(16),
   mayHaveBegun: fc.boolean(),
+  isSuspect: fc.boolean(),
   onBusy: fc.constantFrom("queue" as const, "reject" as const),
 });
 const call: fc.Arbitrary<Call> = fc

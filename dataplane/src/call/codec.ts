@@ -24,6 +24,7 @@ const readonlyFlag = 1;
 const protoFlag = 2;
 const rejectFlag = 4;
 const begunFlag = 8;
+const suspectFlag = 16;
 /** A type travels as its place in this list: append only. */
 const types: readonly CallType[] = ["invoke", "end", "wake", "deliver"];
 const hashBytes = 16;
@@ -76,6 +77,7 @@ function frameOf(call: SessionCall, name: SessionName | undefined, nowMs: number
   frame.flags = (head.readonly ? readonlyFlag : 0) | (content === "proto" ? protoFlag : 0);
   if (head.onBusy === "reject") frame.flags |= rejectFlag;
   if (head.mayHaveBegun) frame.flags |= begunFlag;
+  if (head.isSuspect) frame.flags |= suspectFlag;
   frame.call = head.number;
   // how long it still has: the clocks of two nodes need not agree
   frame.remainingMs = head.deadlineMs - nowMs;
@@ -125,6 +127,7 @@ function partsOf(
     id,
     hops,
     mayHaveBegun: (frame.flags & begunFlag) !== 0,
+    isSuspect: (frame.flags & suspectFlag) !== 0,
     onBusy: (frame.flags & rejectFlag) === 0 ? "queue" : "reject",
     bytes: frame.payloadLength,
   };

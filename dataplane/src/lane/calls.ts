@@ -19,6 +19,7 @@ import type { Activation, Lane, Slice, Step } from "./lane.ts";
 import { fateOf, hasRoom } from "./seen.ts";
 import { failCall, failWork, finish, isSameRaw, keyReused, notTaken, replyWork, requeue } from "./share.ts";
 import { recall } from "./step-gate.ts";
+import { admit } from "./suspect-gate.ts";
 import { wantClaimToRead } from "./tip.ts";
 import { isBusy, startJob, takeJob, waitsInWorker } from "./turns.ts";
 import type { Work } from "./work.ts";
@@ -110,7 +111,7 @@ function mustWait({ running }: Lane, { tip, append }: Activation, work: Work): b
  * before it may have stored its answer meanwhile.
  */
 function hand(step: Step, activation: Activation, work: Work): void {
-  const { world, out } = step;
+  const { lane, world, out } = step;
   const { dedupe, turns } = activation;
   const [first] = work.waiters;
   assert(first !== undefined, "work that nobody waits for is in the queue");
@@ -118,6 +119,9 @@ function hand(step: Step, activation: Activation, work: Work): void {
   work.job = first;
   if (first.id?.type === "sent") {
     if (takeLetter(step, activation, work, first.id)) return;
+    const admitted = admit(step, activation, work, first.id);
+    if (admitted === "waits") lane.queue.push(work);
+    if (admitted !== "runs") return;
   } else if (work.key !== undefined && first.id !== undefined) {
     const found = findAnswer(dedupe, first.id, world.storeMs);
     if (found !== undefined) {

@@ -18,6 +18,7 @@ import { seenAt } from "./seen.ts";
 import { failCall, notTaken, storeFull } from "./share.ts";
 import { foldAccepted, noteCovered, readyFold, trimAsleep } from "./snapshot.ts";
 import { acceptJournal } from "./step-gate.ts";
+import { acceptSuspects, suspectsAt, takeSuspects } from "./suspects.ts";
 import { takeTimers, timersAt } from "./timers.ts";
 import { acceptTip, markOf, releaseTip } from "./tip.ts";
 import { entryOf, journalKeepMs, seenOf, type Turned, takeTurns } from "./turns.ts";
@@ -42,7 +43,7 @@ function mayAppend({ lane }: Step, { verification, tip }: Activation): boolean {
 /** Appends what waits. */
 function appendNext(step: Step, activation: Activation): void {
   const { lane, world } = step;
-  const { tip, turns, fold, orders, dedupe, outbox, timers, journals } = activation;
+  const { tip, turns, fold, orders, dedupe, outbox, timers, journals, suspects } = activation;
   const isEnding = orders.closing === "end";
   // a tombstone takes the place of everything: it goes when no turn is left that would come after it, and
   // nothing that was sent waits to be delivered
@@ -58,13 +59,21 @@ function appendNext(step: Step, activation: Activation): void {
     if (ready.body.released && !isBellExact(activation)) return;
     const seen = seenAt(activation.seen, world.storeMs);
     const journal = journalsAt(journals, world.storeMs);
-    const messages = { outbox: outboxAt(outbox), seen, timers: timersAt(timers), journal };
+    const suspected = suspectsAt(suspects);
+    const messages = {
+      outbox: outboxAt(outbox),
+      seen,
+      timers: timersAt(timers),
+      journal,
+      ...(suspected.length > 0 && { suspects: suspected }),
+    };
     const body = { ...ready.body, ...rememberedAt(dedupe, world.storeMs), ...messages };
     send(step, activation, body, { trim: ready.plan });
     return;
   }
   // a bare claim: a record without turns
-  const isNothing = turns.pending.length === 0 && journals.pending.length === 0;
+  const isNothing =
+    turns.pending.length === 0 && journals.pending.length === 0 && suspects.pending.length === 0;
   // whoever drops or retries a dead letter must not see it rise; one that goes to sleep says so by its fold
   const hasGraves = outbox.graves.size > 0 && orders.closing !== "sleep";
   const isBare = isNothing && !hasGraves && !hasSeals(lane, activation) && !hasDue(step, activation);
@@ -84,7 +93,16 @@ function appendNext(step: Step, activation: Activation): void {
   const sent = takeLetters(outbox, letters, storeMs);
   const ended = endedBy(step, activation, taken, seals);
   const journal = takeJournal(journals, ended, storeMs, (work) => journalKeepMs(work, world.monotonicMs));
-  const body: Body = { type: "turns", turns: entries, outbox: sent, seen, timers: changes, journal };
+  const suspected = takeSuspects(suspects);
+  const body: Body = {
+    type: "turns",
+    turns: entries,
+    outbox: sent,
+    seen,
+    timers: changes,
+    journal,
+    ...(suspected.length > 0 && { suspects: suspected }),
+  };
   send(step, activation, body, { turns: taken, seals });
 }
 
@@ -202,7 +220,8 @@ const isBareClaim = (record: LaneRecord): boolean =>
   record.outbox === undefined &&
   record.timers.length === 0 &&
   record.seen.length === 0 &&
-  record.journal === undefined;
+  record.journal === undefined &&
+  record.suspects === undefined;
 
 /** The record in flight lies in the lane at `seq`. */
 export function committed(step: Step, activation: Activation, flight: Flight, seq: number): void {
@@ -227,6 +246,8 @@ export function committed(step: Step, activation: Activation, flight: Flight, se
   if (record.type === "turns") acceptTurns(step, activation, record, flight.turns);
   if (record.type === "turns" && record.journal !== undefined)
     acceptJournal(step, activation, record.journal);
+  if (record.type === "turns" && record.suspects !== undefined)
+    acceptSuspects(activation.suspects, record.suspects);
   for (const { number } of flight.seals) failCall(step, number, notTaken());
   noteCovered(activation);
   if (record.type === "fold" && flight.trim !== undefined) foldAccepted(step, fold, record, seq, flight.trim);

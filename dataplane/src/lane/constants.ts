@@ -54,6 +54,10 @@ export const attemptsMax = 16;
 export const threadsMax = 3;
 /** Until it is given it again: longer than a thread runs until its end is made good at once. */
 export const threadPauseMs = 10_000;
+/** A letter under whose handler so many nodes have ended, each begun alone, is not begun again. */
+export const nodeEndsMax = 3;
+/** From its beginning until it begins again: what ends nodes for another reason has passed, or goes on. */
+export const nodePauseMs = (ends: number): number => threadPauseMs * 2 ** (ends - 1);
 /** A session that ends waits so long for letters that no handler is to blame for. */
 export const endPatienceMs = 15_000;
 /** Until a letter goes again: doubling from the one to the other. Attempts take 7 minutes in all. */

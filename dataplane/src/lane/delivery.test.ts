@@ -548,7 +548,7 @@ test("how many threads a letter has ended outlives the memory of its sender", ()
   const rig = createRig().owner();
   sending(rig, 2, send("a"));
   told(rig, 1, ended);
-  assert.deepEqual(owedBy(rig.activation.outbox)?.get(1)?.threads, 1);
+  assert.deepEqual(owedBy(rig.activation.outbox)?.targets.get(1)?.threads, 1);
   const outbox = createOutbox();
   acceptLetters(outbox, { done: 1, next: 2, letters: [...rig.activation.outbox.letters.values()] });
   openOutbox(outbox, owedBy(rig.activation.outbox), false);

@@ -150,8 +150,8 @@ function deliver(step: Step, activation: Activation): void {
     } else {
       if (letter.atMs + letterLifeMs <= world.storeMs) giveUp(target, target.last ?? tooOld);
       sendFirst(outbox, target);
-      const isGivenUp = target.last !== undefined;
-      out.push({ type: "deliver", activation: activation.number, source: tip.uid, letter, isGivenUp });
+      const how = { isGivenUp: target.last !== undefined, isSuspect: letter.n < outbox.suspectBelow };
+      out.push({ type: "deliver", activation: activation.number, source: tip.uid, letter, ...how });
     }
   }
   arm(out, outbox, outbox.dueMs);
@@ -205,7 +205,8 @@ function cameBack(step: Step, activation: Activation, target: Target, failure: F
 }
 
 function isLast({ attempts, threads }: Target, failure: Failure, isEnding: boolean): boolean {
-  if (isFinal(failure) || attempts >= attemptsMax || threads >= threadsMax) return true;
+  if (failure.by === "node" || isFinal(failure) || attempts >= attemptsMax || threads >= threadsMax)
+    return true;
   return isEnding && isCounted(failure);
 }
 

@@ -9,6 +9,7 @@ import { acceptLetters } from "./outbox.ts";
 import type { TurnsRecord } from "./record.ts";
 import { noteSeen } from "./seen.ts";
 import { replyWork } from "./share.ts";
+import { endSuspect } from "./suspects.ts";
 import { applyTimers } from "./timers.ts";
 import { wantClaimToRead } from "./tip.ts";
 import { acceptTurn, addOutput, addTurn, hasOutput, type Turned, takeOutputs } from "./turns.ts";
@@ -67,7 +68,7 @@ export function acceptTurns(
   record: TurnsRecord,
   accepted: readonly Turned[],
 ): void {
-  const { turns, tip, dedupe, outbox, seen, timers } = activation;
+  const { turns, tip, dedupe, outbox, seen, timers, suspects } = activation;
   for (const [i, turned] of accepted.entries()) {
     acceptTurn(turns, turned);
     const { work, answer } = turned;
@@ -75,7 +76,10 @@ export function acceptTurns(
     if (key !== undefined) storeAnswer(dedupe, key, record, answer);
     replyWork(step, work, answer, record.n, tip.uid);
   }
-  for (const mark of record.seen) noteSeen(seen, mark);
+  for (const mark of record.seen) {
+    noteSeen(seen, mark);
+    endSuspect(suspects, mark.source, mark.n);
+  }
   const before = sizesOf(activation);
   if (record.outbox !== undefined) acceptLetters(outbox, record.outbox);
   applyTimers(timers, record.timers);

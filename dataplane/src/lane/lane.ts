@@ -13,6 +13,7 @@ import type { Orders } from "./orders.ts";
 import type { Outbox, Owed } from "./outbox.ts";
 import type { Base } from "./replay.ts";
 import type { Seen } from "./seen.ts";
+import type { Suspects } from "./suspects.ts";
 import { firstDueMs, type Timers } from "./timers.ts";
 import type { Tip } from "./tip.ts";
 import type { Turns } from "./turns.ts";
@@ -50,6 +51,7 @@ export interface Activation {
   readonly seen: Seen;
   readonly timers: Timers;
   readonly journals: Journals;
+  readonly suspects: Suspects;
 }
 
 /** What a slice has to say to a step. */

@@ -33,6 +33,7 @@ export function open(
     seen: base.seen,
     timers: base.timers,
     journals: base.journals,
+    suspects: base.suspects,
   };
   const { keptTip } = lane;
   lane.keptTip = undefined;

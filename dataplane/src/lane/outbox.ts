@@ -31,6 +31,8 @@ export type Bell =
 export interface Outbox {
   /** Of the letter that a record holds next. */
   next: number;
+  /** Letters below it may have been on their way when a node ended. */
+  suspectBelow: number;
   /** The lane may have lost a tail whose numbers were given out: the next one is above all of them. */
   isReplayed: boolean;
   /** Letters below it were over when a record last said so. */
@@ -56,6 +58,7 @@ export interface Outbox {
 
 export const createOutbox = (): Outbox => ({
   next: 1,
+  suspectBelow: 1,
   isReplayed: false,
   doneWritten: 1,
   letters: new Map(),
@@ -248,20 +251,26 @@ export function nextTarget(outbox: Outbox): Target | undefined {
   return undefined;
 }
 
-/** What is known of first letters when memory is dropped: one that ends its thread must come to an end. */
-export type Owed = ReadonlyMap<number, Pick<Target, "tries" | "attempts" | "threads" | "last">>;
+/** What is known of letters when memory is dropped: one that ends its thread must come to an end. */
+export interface Owed extends Pick<Outbox, "suspectBelow"> {
+  /** By the number of the first letter. */
+  readonly targets: ReadonlyMap<number, Pick<Target, "tries" | "attempts" | "threads" | "last">>;
+}
 
 /** By number; `undefined` when nothing is: the lane may be forgotten. */
-export function owedBy({ targets }: Outbox): Owed | undefined {
+export function owedBy({ targets, suspectBelow }: Outbox): Owed | undefined {
   if (targets.size === 0) return undefined;
-  return new Map(Array.from(targets.values(), (target) => [firstOf(target).n, target]));
+  const firsts = new Map(Array.from(targets.values(), (target) => [firstOf(target).n, target]));
+  return { suspectBelow, targets: firsts };
 }
 
 /** The session is in memory. `owed`: again, and nobody else had it. `isBorn`: its source has sent nothing. */
 export function openOutbox(outbox: Outbox, owed: Owed | undefined, isBorn: boolean): Outbox {
   outbox.isReplayed = !isBorn;
+  // found in the lane: whoever had the session before may have ended under one of them
+  outbox.suspectBelow = owed === undefined ? outbox.next : owed.suspectBelow;
   for (const target of outbox.targets.values()) {
-    const known = owed?.get(firstOf(target).n);
+    const known = owed?.targets.get(firstOf(target).n);
     if (known === undefined) continue;
     target.tries = known.tries;
     target.attempts = known.attempts;

@@ -23,6 +23,7 @@ import { readFormat1 } from "./record-format-1.ts";
 import { type RecordHead, readHead, writeHead } from "./record-head.ts";
 import { type JournalPart, journalPart } from "./record-journal.ts";
 import { buriedPart, type OutboxPart, outboxPart, type SeenMark, seenPart } from "./record-outbox.ts";
+import { type SuspectChange, suspectsPart } from "./record-suspects.ts";
 import { timersPart } from "./record-timers.ts";
 import { type TurnEntry, turnsPart } from "./record-turns.ts";
 import type { TimerChange } from "./timers.ts";
@@ -49,6 +50,8 @@ interface Messages {
   readonly seen: readonly SeenMark[];
   readonly timers: readonly TimerChange[];
   readonly journal: JournalPart | undefined;
+  /** Letters of others that may end nodes; absent: none. */
+  readonly suspects?: readonly SuspectChange[];
 }
 /** `type` tells them apart; on the wire the envelope's kind does. */
 export type LaneRecord = TurnsRecord | FoldRecord | GoneRecord;
@@ -64,6 +67,7 @@ interface Fields {
   seen: readonly SeenMark[];
   timers: readonly TimerChange[];
   journal: JournalPart | undefined;
+  suspects: readonly SuspectChange[];
 }
 
 const noFields: Fields = {
@@ -76,6 +80,7 @@ const noFields: Fields = {
   seen: [],
   timers: [],
   journal: undefined,
+  suspects: [],
 };
 
 /**
@@ -116,6 +121,7 @@ const parts: readonly Part[] = [
     (record) => (record.type === "turns" ? record.outbox : undefined),
     ({ buried = [] }, before) => before && { ...before, buried },
   ),
+  part(14, "suspects", suspectsPart, (record) => (record.type === "gone" ? undefined : record.suspects)),
 ];
 const knownTags = parts.map(({ tag }) => tag);
 
@@ -207,9 +213,11 @@ function kindOf(bytes: Uint8Array): Kind {
 
 function assemble(kind: Kind, head: RecordHead, fields: Fields): LaneRecord {
   const { turns, snapshot, trims, answers, clients, outbox, seen, timers, journal } = fields;
-  if (kind === "turns") return { ...head, type: kind, turns, outbox, seen, timers, journal };
+  const suspects = fields.suspects.length > 0 && { suspects: fields.suspects };
+  if (kind === "turns") return { ...head, type: kind, turns, outbox, seen, timers, journal, ...suspects };
   if (kind === "gone") return { ...head, type: kind, answers, clients, seen };
   // no writer leaves it out: the bytes were changed, and their CRC with them
   if (snapshot === undefined) throw new DecodeError("fold without a snapshot");
-  return { ...head, type: kind, ...snapshot, ...trims, answers, clients, outbox, seen, timers, journal };
+  const messages = { outbox, seen, timers, journal, ...suspects };
+  return { ...head, type: kind, ...snapshot, ...trims, answers, clients, ...messages };
 }

@@ -5,7 +5,10 @@ import { createDedupe, type Dedupe, restoreAnswers, storeAnswer } from "./dedupe
 import { createJournals, type Journals, replayJournal } from "./journals.ts";
 import { createOutbox, type Outbox, replayLetters } from "./outbox.ts";
 import { decodeRecord, type FoldRecord, type GoneRecord, type LaneRecord } from "./record.ts";
+import type { SeenMark } from "./record-outbox.ts";
+import type { SuspectChange } from "./record-suspects.ts";
 import { createSeen, noteSeen, type Seen } from "./seen.ts";
+import { createSuspects, endSuspect, noteSuspects, type Suspects } from "./suspects.ts";
 import { applyTimers, createTimers, type TimerChange, type Timers } from "./timers.ts";
 import type { StoredRecord } from "./types.ts";
 import { type Hash, idBytes, noRecord, type RecordId, sameRecord } from "./words.ts";
@@ -52,6 +55,7 @@ export interface Base {
   readonly seen: Seen;
   readonly timers: Timers;
   readonly journals: Journals;
+  readonly suspects: Suspects;
   readonly tailRecords: number;
   readonly tailBytes: number;
   /** Records of lost branches that were skipped. */
@@ -198,7 +202,7 @@ function afterFold(links: readonly DecodedRecord[], fold: FoldRow): ReturnType<t
 }
 
 /** What a session remembers beside its state. */
-type Memories = Pick<Base, "dedupe" | "outbox" | "seen" | "timers" | "journals">;
+type Memories = Pick<Base, "dedupe" | "outbox" | "seen" | "timers" | "journals" | "suspects">;
 
 const memories = (): Memories => ({
   dedupe: createDedupe(),
@@ -206,6 +210,7 @@ const memories = (): Memories => ({
   seen: createSeen(),
   timers: createTimers(),
   journals: createJournals(),
+  suspects: createSuspects(),
 });
 
 /** Bodies of their own: the record's bytes go. */
@@ -216,10 +221,25 @@ const kept = (changes: readonly TimerChange[]): TimerChange[] =>
       : { type: "set", timer: { ...change.timer, body: change.timer.body.slice() } },
   );
 
+const ownSuspects = (changes: readonly SuspectChange[] = []): SuspectChange[] =>
+  changes.map((change) =>
+    change.type === "ended"
+      ? { ...change, source: change.source.slice() }
+      : { ...change, mark: { ...change.mark, source: change.mark.source.slice() } },
+  );
+
+function replaySeen({ seen, suspects }: Memories, marks: readonly SeenMark[]): void {
+  for (const mark of marks) {
+    noteSeen(seen, { ...mark, source: mark.source.slice() });
+    endSuspect(suspects, mark.source, mark.n);
+  }
+}
+
 function restore(memory: Memories, record: FoldRecord | GoneRecord): void {
-  const { dedupe, outbox, seen, timers, journals } = memory;
+  const { dedupe, outbox, timers, journals, suspects } = memory;
   restoreAnswers(dedupe, record);
-  for (const mark of record.seen) noteSeen(seen, { ...mark, source: mark.source.slice() });
+  replaySeen(memory, record.seen);
+  if (record.type === "fold") noteSuspects(suspects, ownSuspects(record.suspects));
   if (record.type === "fold" && record.outbox !== undefined) replayLetters(outbox, record.outbox);
   if (record.type === "fold") applyTimers(timers, kept(record.timers));
   if (record.type === "fold" && record.journal !== undefined) replayJournal(journals, record.journal);
@@ -230,7 +250,8 @@ function replayRow({ record }: DecodedRecord, memory: Memories): Uint8Array[] {
   if (record.type !== "turns") return [];
   for (const { key, answer } of record.turns)
     if (key !== undefined) storeAnswer(memory.dedupe, key, record, answer.slice());
-  for (const mark of record.seen) noteSeen(memory.seen, { ...mark, source: mark.source.slice() });
+  noteSuspects(memory.suspects, ownSuspects(record.suspects));
+  replaySeen(memory, record.seen);
   if (record.outbox !== undefined) replayLetters(memory.outbox, record.outbox);
   applyTimers(memory.timers, kept(record.timers));
   if (record.journal !== undefined) replayJournal(memory.journals, record.journal);

@@ -14,6 +14,8 @@ import { forgetBell } from "./outbox.ts";
 import { settle } from "./settle.ts";
 import { cutTaken, snapshot } from "./snapshot.ts";
 import { noteStep, stepDone, stepGate } from "./step-gate.ts";
+import { suspectGate } from "./suspect-gate.ts";
+import { setAlone } from "./suspects.ts";
 import { renewTip } from "./tip.ts";
 import type { Incarnation, LaneEffect, LaneEvent, World } from "./types.ts";
 import { advanceWake, pauseWake, wakeReplied } from "./wake.ts";
@@ -29,6 +31,7 @@ const slices: readonly Slice[] = [
   gate,
   askGate,
   stepGate,
+  suspectGate,
   snapshot,
   delivery,
   commit,
@@ -82,6 +85,9 @@ function note(at: Step, event: LaneEvent): void {
       return noteConnection(at, event.up);
     case "leases":
       if (lane.waking?.stage === "pause") lane.waking = undefined;
+      return;
+    case "alone":
+      if (lane.activation !== undefined) setAlone(lane.activation.suspects, event.call, "granted");
       return;
     case "undelivered":
       return undelivered(at, event.call, event.incarnation);

@@ -203,6 +203,8 @@ export type LaneEvent =
   | { readonly type: "leases" }
   /** A forwarded call did not reach the other node, and so did not run there. The lane had forgotten it. */
   | { readonly type: "undelivered"; readonly call: CallHead; readonly incarnation: Incarnation }
+  /** Answer to `alone`. */
+  | { readonly type: "alone"; readonly call: number }
   | { readonly type: "timer"; readonly timer: LaneTimer };
 
 /** What a lane wants done, in this order. Nothing here waits: what has an answer gets it as an event. */
@@ -260,6 +262,8 @@ export type LaneEffect =
       readonly letter: Letter;
       /** It is given up: unless it was taken, it never will be; then the answer is `not_taken`. */
       readonly isGivenUp: boolean;
+      /** It may have been on its way when a node ended. */
+      readonly isSuspect: boolean;
     }
   // to callers; each call gets exactly one of these
   /** The answer as the worker encoded it. `n` and `uid` make the token for reading one's writes. */
@@ -279,6 +283,11 @@ export type LaneEffect =
       readonly incarnation: Incarnation;
       readonly mayHaveBegun: boolean;
     }
+  /**
+   * Answered by the event `alone` once no other call for which it was asked is on this node: it may be what
+   * ends nodes. Until this one is answered or passed on no other is granted.
+   */
+  | { readonly type: "alone"; readonly call: number }
   /** The control call is carried out. */
   | { readonly type: "done"; readonly call: number }
   // to the store

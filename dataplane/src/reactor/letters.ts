@@ -15,11 +15,13 @@ interface LetterCall {
   readonly sender: string;
   /** It is to be taken no more. */
   readonly isGivenUp: boolean;
+  /** It may have been on its way when a node ended. */
+  readonly isSuspect: boolean;
 }
 
 /** `deadlineMs`: monotonic. */
 export function callOf(
-  { letter, name, source, sender, isGivenUp }: LetterCall,
+  { letter, name, source, sender, isGivenUp, isSuspect }: LetterCall,
   number: number,
   deadlineMs: number,
 ): Call {
@@ -27,6 +29,7 @@ export function callOf(
   const body = isGivenUp ? nothing : letter.body;
   const call = draftCall({ name, token: tokenOf(name), deadlineMs }, body, number);
   if (isGivenUp) call.head.type = "deliver";
+  call.head.isSuspect = isSuspect;
   call.head.id = { type: "sent", source, n, rawHash: source };
   call.method = method;
   call.chain = [sender];

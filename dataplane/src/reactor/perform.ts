@@ -3,6 +3,7 @@ import { unknownEffect } from "@voda/proto/wire";
 import { unreachable } from "@voda/stdx";
 import { type AsideMessage, decodeAnswer, type Failed, type Failure, fail } from "../call/index.ts";
 import type { LaneEffect, LaneEvent, LaneTimer } from "../lane/index.ts";
+import type { Alone } from "./alone.ts";
 import type { Calls, LiveCall } from "./calls.ts";
 import type { Hosted } from "./hosted.ts";
 import type { HostWorld, Ports, Resolver, Timers, WorkerEvent } from "./ports.ts";
@@ -16,6 +17,8 @@ export interface Performing {
   readonly calls: Calls;
   /** What turns here have asked and wait for. */
   readonly waits: Waits;
+  /** What may be what ends nodes. */
+  readonly alone: Alone;
   /** `ip:port` of this node's ingress, for callers. */
   readonly hint: string;
   /** Sessions that are open in a worker, by their activation. */
@@ -93,10 +96,12 @@ function perform(at: Performing, hosted: Hosted, effect: Exclude<LaneEffect, { t
     case "deliver":
       at.posted.push({ ...effect, from: hosted });
       return;
+    case "alone":
+      return at.alone.ask(effect.call, () => at.dispatch(hosted, effect));
     case "close":
       return close(at, hosted, effect.activation);
     case "reply": {
-      noteAnswered(at, hosted);
+      noteAnswered(at, hosted, effect.call);
       // life and position: a read that names them elsewhere waits until it has seen this turn
       const live = calls.take(effect.call);
       if (live === undefined) return; // its deadline has answered it
@@ -107,13 +112,13 @@ function perform(at: Performing, hosted: Hosted, effect: Exclude<LaneEffect, { t
       return;
     }
     case "fail":
-      noteAnswered(at, hosted);
+      noteAnswered(at, hosted, effect.call);
       return calls.answer(effect.call, { ok: false, failure: withWay(at, hosted, effect.failure) });
     case "done":
-      noteAnswered(at, hosted);
+      noteAnswered(at, hosted, effect.call);
       return calls.answer(effect.call, { ok: true, content: "json", body: nothing });
     case "forward":
-      noteAnswered(at, hosted);
+      noteAnswered(at, hosted, effect.call);
       return forward(at, effect);
     case "timer":
       return arm(at, hosted, effect.timer, effect.atMs);
@@ -329,7 +334,8 @@ function close({ ports, opened }: Performing, hosted: Hosted, activation: number
   if (isOpen) ports.worker.close(activation);
 }
 
-function noteAnswered({ world }: Performing, hosted: Hosted): void {
+function noteAnswered({ world, alone }: Performing, hosted: Hosted, call: number): void {
+  alone.leave(call);
   hosted.calls -= 1;
   hosted.usedMs = world.monotonicMs;
 }
@@ -363,6 +369,11 @@ function noteBegun(live: LiveCall): void {
   live.call = { ...live.call, head: { ...live.call.head, mayHaveBegun: true } };
 }
 
+/** Its node may have ended under it. */
+function noteSuspect(live: LiveCall): void {
+  live.call = { ...live.call, head: { ...live.call.head, isSuspect: true } };
+}
+
 function comeBack(at: Performing, live: LiveCall, unreached?: string): void {
   // its deadline was faster
   if (at.calls.get(live.call.head.number) === undefined) return;
@@ -378,6 +389,7 @@ function lost(at: Performing, live: LiveCall): void {
   const { number, type, id, readonly } = live.call.head;
   if (type === "invoke" && (id !== undefined || readonly)) {
     noteBegun(live);
+    noteSuspect(live);
     comeBack(at, live);
   } else at.calls.answer(number, unknownOutcome());
 }

@@ -20,6 +20,7 @@ import {
   retryAfterMs,
   stepLane,
 } from "../lane/index.ts";
+import { Alone } from "./alone.ts";
 import { checkTarget, takeAsk, takeOwn } from "./asks.ts";
 import { closing, createCalls, type LiveCall } from "./calls.ts";
 import type { Hosted } from "./hosted.ts";
@@ -80,6 +81,7 @@ export class Reactor {
       hint,
       calls: createCalls(timers, (call, isLast) => this.#late(call, isLast)),
       waits: new Waits((token) => this.#hosted.get(token)),
+      alone: new Alone((act) => this.#told.push(act)),
       opened: new Map(),
       owned: new Set(),
       leaving: [],
@@ -388,7 +390,7 @@ export class Reactor {
   }
 
   /** As a call like any other; what becomes of it is told once, after the step that it came to an end in. */
-  #post({ activation, source, letter, isGivenUp, from }: Posted): void {
+  #post({ activation, source, letter, isGivenUp, isSuspect, from }: Posted): void {
     const { ports, world, timers } = this.#options;
     const { namespace, agent: sender, key } = from.name;
     const name = { namespace, agent: letter.agent, key: letter.key };
@@ -411,7 +413,7 @@ export class Reactor {
     const refusal = isGivenUp ? undefined : letterRefusal(agent, letter.method);
     if (refusal !== undefined) return tell(refusal);
     const number = world.unique();
-    const what = { letter, isGivenUp, name, source, sender: `${sender}/${key}` };
+    const what = { letter, isGivenUp, isSuspect, name, source, sender: `${sender}/${key}` };
     const call = callOf(what, number, untilMs);
     const full = queueFull(this.#hosted.get(call.token));
     if (full !== undefined) return tell(full);

@@ -354,12 +354,18 @@ export const canaries: Readonly<Record<string, Canary>> = {
     patches: [
       lane(
         "replay",
-        "  for (const mark of record.seen) noteSeen(seen, { ...mark, source: mark.source.slice() });",
-        "",
+        "  restoreAnswers(dedupe, record);\n  replaySeen(memory, record.seen);",
+        "  restoreAnswers(dedupe, record);",
       ),
     ],
     finds: /^effect \d+ happened twice|was taken, and is given up|is taken after it was given up/,
     options: { plan: { sends: 8, sleeps: 4 }, faults: { powerLosses: 0, crashes: 3 } },
+  },
+  /** A letter that may have ended its node is begun in a record before it begins. */
+  suspectsBeginInRecords: {
+    patches: [lane("suspect-gate", "if (before === undefined && !work", "if (before === undefined || !work")],
+    finds: /^endless: /,
+    options: { plan: { sends: 2, killers: 1 }, faults: { ...noFaults } },
   },
   /** A letter is over when its target has committed it. */
   letterOverAtCommit: {

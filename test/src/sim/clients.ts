@@ -15,6 +15,7 @@ export type OperationType =
   | "send"
   | "poison"
   | "moody"
+  | "killer"
   | "later"
   | "every"
   | "cancel"
@@ -102,6 +103,7 @@ export class Clients {
     this.#add("send", plan.sends);
     this.#add("poison", Math.floor(plan.sends / 3));
     this.#add("moody", Math.floor(plan.sends / 2));
+    this.#add("killer", plan.killers);
     this.#addTimers(plan.timers);
     this.#add("wake", clockwork.random.below(2));
   }
@@ -345,6 +347,7 @@ const keyed: readonly OperationType[] = [
   "send",
   "poison",
   "moody",
+  "killer",
   "later",
   "every",
   "cancel",

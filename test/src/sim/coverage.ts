@@ -47,6 +47,7 @@ export const occasions = [
   "the product's bounds",
   "an asked session answers",
   "a letter is taken",
+  "a letter ends its node",
   "a letter is over",
   "a letter is given up",
   "a session sleeps with letters",

@@ -35,4 +35,6 @@ export const knownSeeds: Readonly<Record<string, number>> = {
   bellBeforeLetter: 33,
   lettersInOrder: 9,
   compareMarks: 65,
+  gateReads: 6,
+  cancelBeforeFire: 2,
 };

@@ -1,4 +1,5 @@
 // What the one session has sent the other: each letter after its turn, in their order, once, or given up.
+import { nodeEndsMax } from "../../../dataplane/src/lane/constants.ts";
 import { opOf, Violation } from "./checks.ts";
 import type { Clients, OperationType } from "./clients.ts";
 import type { Clockwork } from "./clockwork.ts";
@@ -7,7 +8,7 @@ import type { SimStore } from "./store.ts";
 
 /** Operations that the session has committed, over all its lives. */
 export const everOf = (store: SimStore): readonly number[] => (store.versions.at(-1)?.ever ?? []).map(opOf);
-const letters: readonly OperationType[] = ["send", "poison", "moody"];
+const letters: readonly OperationType[] = ["send", "poison", "moody", "killer"];
 
 /**
  * The second session has committed the operation; that nothing happens twice, its lane checks.
@@ -39,6 +40,16 @@ export function checkTaken(
 export function checkBuried(operation: number, clients: Clients, { asked }: Stores): void {
   if (!clients.isForgotten(operation) && everOf(asked).includes(operation))
     throw new Violation(`${operation} was taken, and is given up`);
+  if (operation > 0 && clients.operation(operation).kind === "send")
+    throw new Violation(`given up: ${operation}, which its handler takes`);
+}
+
+/** Nodes that one letter may end: before it is suspected, and then before it is not begun again. */
+const endsMax = 2 + nodeEndsMax;
+
+/** Its handler ends the node, for the `ends`th time. @throws Violation */
+export function checkEnds(operation: number, ends: number): void {
+  if (ends > endsMax) throw new Violation(`endless: ${operation} has ended ${ends} nodes`);
 }
 
 /** Nothing that was sent is on its way. */

@@ -34,6 +34,8 @@ export interface NodeOptions {
   readonly operation: (number: number) => Operation;
   /** A handler is let do something outside. */
   readonly begins: (begun: Begun) => void;
+  /** The handler of an operation ends the node. */
+  readonly kill: (node: SimNode, operation: Operation) => void;
   /** The node that has, or had, this incarnation. */
   readonly nodeOf: (incarnation: string) => SimNode;
 }
@@ -71,6 +73,7 @@ export class SimNode {
       process,
       operation: options.operation,
       begins: options.begins,
+      kill: (operation) => options.kill(this, operation),
       arrives: (call) => this.#checkAsked(call),
     });
     this.holder = new Holder({

@@ -50,6 +50,8 @@ export interface FaultPlan {
   readonly runs: number;
   /** Calls whose handlers send to the second session; it refuses some for good, always or now and then. */
   readonly sends: number;
+  /** Calls whose handlers send what ends its node, whenever it runs. */
+  readonly killers: number;
   /** Calls whose handlers have something done later, by the second session; some take it back. */
   readonly timers: number;
   /** Operations and faults begin within this time; then everything must come to rest. */
@@ -110,6 +112,8 @@ export function planRun(options: RunOptions, random: Chance): FaultPlan {
     asks: options.seed % 4 === 0 ? 1 + ((options.seed / 4) % 5) : 0,
     // the same; a loss of power takes of the sender only then
     sends: options.seed % 4 === 1 ? 2 + ((options.seed >> 2) % 7) : 0,
+    // what a power loss takes of its marks nobody can know
+    killers: faults.powerLosses === 0 && options.seed % 16 === 1 ? 1 : 0,
     timers: faults.powerLosses === 0 && options.seed % 4 === 2 ? 1 + ((options.seed >> 2) % 5) : 0,
     // the same: what a power loss takes of a journal nobody can know
     runs: faults.powerLosses === 0 && options.seed % 4 === 3 ? 1 + ((options.seed >> 2) % 5) : 0,

@@ -9,7 +9,7 @@ import { Clients } from "./clients.ts";
 import { type Clockwork, createClockwork } from "./clockwork.ts";
 import type { Coverage } from "./coverage.ts";
 import { createLeases, type LeaseNews, type Leases } from "./leases.ts";
-import { areOver, checkBuried, checkTaken, everOf } from "./letters.ts";
+import { areOver, checkBuried, checkEnds, checkTaken, everOf } from "./letters.ts";
 import { SimNode } from "./node.ts";
 import { type FaultPlan, planRun, type RunOptions } from "./options.ts";
 import type { Stores } from "./sessions.ts";
@@ -77,6 +77,8 @@ function createMesh(plan: FaultPlan, clockwork: Clockwork): Mesh {
     !sendsSomething(plan) || (areOver(clients, stores) && timers.areOver(everOf(stores.asked)));
   const outside = new Outside(stores.main, clockwork);
   const nodes: SimNode[] = [];
+  /** Nodes that letters have ended, by operation. */
+  const ends = new Map<number, number>();
   const history: LeaseNews[] = [];
   const leases: Leases = createLeases(
     clockwork,
@@ -103,6 +105,12 @@ function createMesh(plan: FaultPlan, clockwork: Clockwork): Mesh {
         answered: (attempt, answer) => clients.answered(attempt, answer),
         operation: (number) => clients.operation(number),
         begins: (begun) => outside.begins(begun),
+        kill: (node, { number }) => {
+          ends.set(number, (ends.get(number) ?? 0) + 1);
+          checkEnds(number, ends.get(number) ?? 0);
+          clockwork.meet("a letter ends its node");
+          crash({ clockwork, start }, node);
+        },
         nodeOf: (incarnation) => nodeAt(nodes, Number(incarnation[0])),
       }),
     );
@@ -244,7 +252,7 @@ function planFaults(scene: Scene): void {
   sometime(plan.sleeps, () => random.pick(nodes).sleep());
 }
 
-function crash({ clockwork, start }: Scene, node: SimNode): void {
+function crash({ clockwork, start }: Pick<Scene, "clockwork" | "start">, node: SimNode): void {
   if (!node.process.isUp) return;
   node.crash();
   clockwork.meet("a process dies");

@@ -26,6 +26,8 @@ export interface ThreadsOptions {
   readonly process: SimProcess;
   readonly operation: (number: number) => Operation;
   readonly begins: (begun: Begun) => void;
+  /** The handler of an operation ends the process. */
+  readonly kill: (operation: Operation) => void;
   /** What was asked from that state comes to the worker of the other session. */
   readonly arrives: (call: Call) => void;
 }
@@ -131,6 +133,7 @@ export class Threads {
         this.#performed += 1;
         return `${step} ${random.below(2 ** 30)}.${this.#performed}`;
       },
+      kill: (one) => process.deliver(random.next() * 5, () => this.#options.kill(one)),
       refuses: () => random.chance(0.4),
       nowMs: () => process.clocks.monotonicMs,
       run: (done) => {

@@ -69,6 +69,8 @@ export interface WorkerOptions {
   readonly ask: ((by: number, askId: number, seen: string) => void) | undefined;
   /** What comes of a step, and of no other. */
   readonly perform: (step: string) => string;
+  /** A handler ends the node. */
+  readonly kill: (operation: Operation) => void;
   /** Whether a handler that may refuse does. */
   readonly refuses: () => boolean;
   /** By the monotonic clock. */
@@ -119,6 +121,7 @@ export function createWorker(options: WorkerOptions): SimWorker {
       const isOn = (): boolean => runs.get(call) === run;
       return steps.begin({ call, operation, canonicalHash: hashOf(operation), seen, isOn, ran, end });
     }
+    if (isAsked && operation.kind === "killer") return options.kill(operation);
     if (isAsked || !isAsk(operation)) return end();
     asks.push((answer) => end(answer.ok ? decodeTold(answer.body) : { failed: seen }));
     options.ask?.(call, asks.length - 1, seen);
@@ -217,9 +220,11 @@ function sendsOf({ kind, number, timing }: Operation): readonly Send[] {
   const { agent, key } = askedSession.name;
   const target = { agent, key, method: String(number), body: new Uint8Array(0) };
   if (timing !== undefined) return [{ ...target, timing: timingOf(timing) }];
-  if (kind !== "send" && kind !== "poison" && kind !== "moody") return noSends;
+  if (!isSent(kind)) return noSends;
   return kind === "poison" ? [target, { ...target, agent: nobody, method: String(-number) }] : [target];
 }
+
+const isSent = (kind: Operation["kind"]): boolean => ["send", "poison", "moody", "killer"].includes(kind);
 
 const timingOf = ({ type, ms, of }: OperationTiming): Timing => ({
   id: String(of),

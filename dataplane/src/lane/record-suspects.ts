@@ -1,0 +1,52 @@
+// Which letters of others have begun here and may be what ended their node, as records have it (decision 31).
+import type { ByteReader, ByteWriter } from "@voda/stdx";
+import type { Incarnation } from "./types.ts";
+import { idBytes, readFlags, readList, readRid, sized, writeList, writeRid } from "./words.ts";
+
+/** Of one source, which has one letter on its way here at a time. */
+export interface SuspectMark {
+  readonly source: Uint8Array;
+  readonly n: number;
+  /** Nodes that had ended under it when it began. */
+  readonly ends: number;
+  /** Of the node that it began on, and when, by the store's clock. */
+  readonly incarnation: Incarnation;
+  readonly atMs: number;
+}
+
+/** What a record says of one: that it has begun, or that it has ended and its node lives. */
+export type SuspectChange =
+  | { readonly type: "begun"; readonly mark: SuspectMark }
+  | { readonly type: "ended"; readonly source: Uint8Array };
+
+const flag = { begun: 1 } as const;
+
+export const suspectsPart = {
+  isEmpty: (changes: readonly SuspectChange[]): boolean => changes.length === 0,
+  write: (writer: ByteWriter, changes: readonly SuspectChange[]): void =>
+    writeList(writer, changes, writeChange),
+  read: (reader: ByteReader): SuspectChange[] => readList(reader, idBytes + 1, readChange),
+};
+
+function writeChange(writer: ByteWriter, change: SuspectChange): void {
+  writer.u8(change.type === "begun" ? flag.begun : 0);
+  if (change.type === "ended") {
+    writer.raw(sized(change.source));
+    return;
+  }
+  const { source, n, ends, incarnation, atMs } = change.mark;
+  writer.raw(sized(source));
+  writer.varint(n);
+  writer.varint(ends);
+  writeRid(writer, { incarnation, counter: atMs });
+}
+
+/** Views on the record's bytes. */
+function readChange(body: ByteReader): SuspectChange {
+  const hasBegun = readFlags(body, flag.begun, "suspect") !== 0;
+  const source = body.raw(idBytes);
+  if (!hasBegun) return { type: "ended", source };
+  const [n, ends] = [body.varint(), body.varint()];
+  const { incarnation, counter: atMs } = readRid(body);
+  return { type: "begun", mark: { source, n, ends, incarnation, atMs } };
+}

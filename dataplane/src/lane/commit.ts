@@ -59,7 +59,7 @@ function appendNext(step: Step, activation: Activation): void {
     if (ready.body.released && !isBellExact(activation)) return;
     const seen = seenAt(activation.seen, world.storeMs);
     const journal = journalsAt(journals, world.storeMs);
-    const suspected = suspectsAt(suspects);
+    const suspected = suspectsAt(suspects, world.storeMs);
     const messages = {
       outbox: outboxAt(outbox),
       seen,

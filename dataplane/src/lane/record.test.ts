@@ -200,6 +200,11 @@ const journal = {
   ended: [bytes(16, 130)],
 };
 
+const begun = {
+  type: "begun",
+  mark: { source: bytes(16, 70), n: 70_000, ends: 2, incarnation: "c".repeat(32), atMs: 1_790_000_000_000 },
+} as const;
+
 /** What format 1 has no room for. */
 const laterRecords: Record<string, LaneRecord> = {
   sending: {
@@ -251,6 +256,19 @@ const laterRecords: Record<string, LaneRecord> = {
     timers: [],
     journal,
   },
+  suspecting: {
+    ...head,
+    type: "turns",
+    born: false,
+    name: undefined,
+    turns: [],
+    outbox: undefined,
+    seen: [],
+    timers: [],
+    journal: undefined,
+    suspects: [begun, { type: "ended", source: bytes(16, 90) }],
+  },
+  suspected: { ...plainFold, suspects: [begun] },
   recalling: { ...plainFold, journal: { ...journal, ended: [] } },
 };
 

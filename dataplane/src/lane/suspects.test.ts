@@ -1,18 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
-import {
-  all,
-  callOf,
-  createRig,
-  me,
-  one,
-  other,
-  type Rig,
-  sixteen,
-  stored,
-  typesOf,
-} from "../../test/lane-rig.ts";
+import { all, callOf, createRig, me, one, other, sixteen, stored, typesOf } from "../../test/lane-rig.ts";
+import { fail } from "../call/index.ts";
 import { nodeEndsMax, nodePauseMs, threadPauseMs } from "./constants.ts";
 import { decodeRecord } from "./index.ts";
 import type { SuspectMark } from "./record-suspects.ts";
@@ -31,33 +21,35 @@ function recordIn(effects: readonly LaneEffect[]) {
 
 const failures = (effects: readonly LaneEffect[]) => all(effects, "fail").map(({ failure }) => failure);
 
-/** The record of call 1, and then one in which letter 5 began on a node that has ended since. */
-function wokenAfter(mark: Partial<SuspectMark>, nowMs: number): Rig {
-  const before = createRig().held();
-  const birth = one(before.turned(1), "append");
-  before.step({ type: "appended", token: birth.token, seq: 1 });
-  before.invoke(letter(2, 5));
-  const { type } = before.activation.suspects.pending[0] ?? {};
-  assert.equal(type, undefined, "it is on its way");
+/** Letter 5 has begun as call 2 in the second of these records. */
+function begun() {
+  const rig = createRig().held();
+  const birth = rig.turned(1);
+  rig.accept(birth);
+  const begins = rig.invoke(letter(2, 5));
+  rig.accept(begins);
+  const rows = [birth, begins].map((effects, i) => ({
+    seq: i + 1,
+    atMs: 1_000,
+    bytes: one(effects, "append").bytes,
+  }));
+  return { rig, rows };
+}
+
+/** The same on a node that has ended since, as `mark` says: the letter comes again, as call 9. */
+function wokenAfter(mark: Partial<SuspectMark>, nowMs: number) {
+  const [birth, begins] = begun().rows;
+  assert.ok(birth !== undefined && begins !== undefined);
+  const record = decodeRecord(begins.bytes, crc32);
+  assert.ok(record.type === "turns");
   const rig = createRig();
   rig.world.storeMs = nowMs;
   rig.world.standings.set(other, { type: "ended", successor: undefined });
-  const begun = { source, n: 5, ends: 0, incarnation: other, atMs: 1_000, ...mark };
-  const { record } = before.activation.append.flight ?? assert.fail("nothing is on its way");
-  assert.ok(record.type === "turns");
-  const rows = [
-    { seq: 1, atMs: 1_000, bytes: birth.bytes },
-    stored(2, {
-      ...record,
-      rid: { ...record.rid, incarnation: other },
-      suspects: [{ type: "begun", mark: begun }],
-    }),
-  ];
-  const call = letter(9, 5, false);
-  const asked = rig.invoke(call);
-  const range = rig.last(asked, rows[1]);
-  rig.range(range, ...rows);
-  return rig;
+  const whole = { source, n: 5, ends: 0, incarnation: other, atMs: 1_000, ...mark };
+  const rid = { ...record.rid, incarnation: other };
+  const last = stored(2, { ...record, rid, suspects: [{ type: "begun", mark: whole }] });
+  const range = rig.last(rig.invoke(letter(9, 5, false)), last);
+  return { rig, woken: rig.range(range, birth, last) };
 }
 
 test("a letter that nobody suspects runs at once, and no record says so", () => {
@@ -95,22 +87,23 @@ test("one whose caller leaves before it begins is not taken for begun", () => {
   assert.deepEqual(recordIn(rig.accept(asked)).suspects, [{ type: "ended", source }]);
 });
 
-test("a memory that is dropped on a node that lives counts nothing", () => {
-  const rig = createRig().owner();
-  rig.accept(rig.invoke(letter(2, 5)));
-  const { suspects, tip } = rig.activation;
-  const mark = suspects.marks.get(source.toHex()) ?? suspects.marks.values().next().value;
-  assert.deepEqual([mark?.ends, mark?.incarnation], [0, tip.incarnation]);
+test("a thread that ends is not a node that ends", () => {
+  const { rig, rows } = begun();
+  const { number: activation } = rig.activation;
+  rig.step({ type: "worker_lost", activation, begun: new Set([2]) });
+  const range = rig.last(rig.invoke(letter(3, 5)), rows.at(-1));
+  const [change] = recordIn(rig.range(range, ...rows)).suspects ?? [];
+  assert.deepEqual(change?.type === "begun" && [change.mark.ends, change.mark.incarnation], [0, me]);
 });
 
 for (const ends of [0, 1])
   test(`after ${ends + 1} nodes it waits, and then runs while no other suspect does`, () => {
     const pauseMs = nodePauseMs(ends + 1);
     assert.equal(pauseMs, threadPauseMs * 2 ** ends);
-    const early = wokenAfter({ ends }, 1_000 + pauseMs - 1);
-    assert.equal(early.lane.calls.size, 0, "it is asked to come again");
-    const rig = wokenAfter({ ends }, 1_000 + pauseMs);
-    assert.equal(rig.lane.queue.length, 1, "it waits for its turn");
+    const [early] = failures(wokenAfter({ ends }, 1_000 + pauseMs - 1).woken);
+    assert.deepEqual([early?.reason, early?.by], ["busy", undefined], "it is asked to come again");
+    const { rig, woken } = wokenAfter({ ends }, 1_000 + pauseMs);
+    assert.equal(one(woken, "alone").call, 9);
     const begins = rig.step({ type: "alone", call: 9 });
     const [change] = recordIn(begins).suspects ?? [];
     assert.deepEqual(change?.type === "begun" && [change.mark.ends, change.mark.incarnation], [ends + 1, me]);
@@ -118,10 +111,22 @@ for (const ends of [0, 1])
   });
 
 test("after nodeEndsMax nodes it is not begun again, whenever it comes", () => {
-  const rig = wokenAfter({ ends: nodeEndsMax - 1 }, 1e12);
-  assert.equal(rig.lane.calls.size, 0);
-  const [failure] = failures(rig.invoke(letter(10, 5)));
+  const { rig, woken } = wokenAfter({ ends: nodeEndsMax - 1 }, 1e12);
+  const [failure] = failures(woken);
   assert.deepEqual([failure?.by, failure?.reason], ["node", "internal"]);
   assert.match(failure?.message ?? "", /nodes have ended under the handler 3 times, with nodeEndsMax 3/);
+  assert.deepEqual(failures(rig.invoke(letter(10, 5))), [failure]);
   assert.deepEqual(typesOf(rig.invoke(letter(11, 6, false))), ["run"], "the next one is none of it");
+});
+
+test("what it is refused for so is the last that its sender hears: it has it sealed", () => {
+  const rig = createRig().owner();
+  const send = { agent: "sink", key: "k", method: "take", body: sixteen(1) };
+  rig.invoke(callOf(2));
+  const rung = rig.step({ type: "rung", token: one(rig.turned(2, 1, [send]), "ring").token, seq: 50 });
+  const { activation, letter: sent, isSuspect } = one(rig.accept(rung), "deliver");
+  assert.equal(isSuspect, false);
+  const { failure } = fail("internal", "nodes have ended", { by: "node" });
+  const next = rig.step({ type: "delivered", activation, n: sent.n, failure, isNobodyThere: false });
+  assert.equal(one(next, "deliver").isGivenUp, true);
 });

@@ -1,6 +1,7 @@
 // Letters that may be what ended their node: the lane says that one begins before it does, so that whoever
 // wakes the session next knows under which of them its node has ended (decision 31).
 import type { CallId } from "../call/index.ts";
+import { seenKeepMs } from "./constants.ts";
 import { idText } from "./id-text.ts";
 import type { SuspectChange, SuspectMark } from "./record-suspects.ts";
 import type { Incarnation } from "./types.ts";
@@ -71,10 +72,11 @@ export function takeSuspects(suspects: Suspects): readonly SuspectChange[] {
   return pending;
 }
 
-/** For a fold: what has ended is not begun, whether a record says so or not. */
-export function suspectsAt({ marks, pending }: Suspects): readonly SuspectChange[] {
+/** For a fold: what has ended is not begun, whether a record says so or not, nor what is never sent again. */
+export function suspectsAt({ marks, pending }: Suspects, nowMs: number): readonly SuspectChange[] {
   const over = new Set(pending.flatMap((one) => (one.type === "ended" ? [idText(one.source)] : [])));
-  return [...marks].flatMap(([key, mark]) => (over.has(key) ? [] : [{ type: "begun" as const, mark }]));
+  const kept = [...marks].filter(([key, { atMs }]) => !over.has(key) && atMs + seenKeepMs > nowMs);
+  return kept.map(([, mark]) => ({ type: "begun", mark }));
 }
 
 /** The record lies in the lane: those that it marks may begin. */

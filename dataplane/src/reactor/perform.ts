@@ -100,17 +100,8 @@ function perform(at: Performing, hosted: Hosted, effect: Exclude<LaneEffect, { t
       return at.alone.ask(effect.call, () => at.dispatch(hosted, effect));
     case "close":
       return close(at, hosted, effect.activation);
-    case "reply": {
-      noteAnswered(at, hosted, effect.call);
-      // life and position: a read that names them elsewhere waits until it has seen this turn
-      const live = calls.take(effect.call);
-      if (live === undefined) return; // its deadline has answered it
-      live.reply(decodeAnswer(effect.answer), {
-        hint: at.hint,
-        token: `${lifeOf(hosted, effect.uid)}.${effect.n}`,
-      });
-      return;
-    }
+    case "reply":
+      return reply(at, hosted, effect);
     case "fail":
       noteAnswered(at, hosted, effect.call);
       return calls.answer(effect.call, { ok: false, failure: withWay(at, hosted, effect.failure) });
@@ -146,6 +137,14 @@ function perform(at: Performing, hosted: Hosted, effect: Exclude<LaneEffect, { t
     default:
       return unreachable(effect);
   }
+}
+
+function reply(at: Performing, hosted: Hosted, { call, answer, uid, n }: Of<"reply">): void {
+  noteAnswered(at, hosted, call);
+  // life and position: a read that names them elsewhere waits until it has seen this turn
+  const live = at.calls.take(call);
+  if (live === undefined) return; // its deadline has answered it
+  live.reply(decodeAnswer(answer), { hint: at.hint, token: `${lifeOf(hosted, uid)}.${n}` });
 }
 
 /** What concerns nobody but the activation. */

@@ -1,4 +1,5 @@
 // Agents that send to each other.
+import { execFileSync } from "node:child_process";
 import { agent, s, VodaError } from "voda";
 import { defineConfig } from "voda/config";
 
@@ -102,4 +103,18 @@ const sink = agent("sink", { taken: s.map<number>(), isOpen: s.register(false) }
     },
   });
 
-export default defineConfig({ agents: [peer, sender, sink] });
+/** Its node ends with it, as by a fault in native code. */
+const deadly = agent("deadly", { came: s.counter() }, { idle: "1h" })
+  .readonly({ came: (ctx) => ctx.state.came.value })
+  .handlers({
+    dies: () => execFileSync("kill", ["-9", String(process.pid)]).length,
+    comes: (ctx) => ctx.state.came.add(1),
+    /** To another session: what ends its node, and what comes after that. */
+    sends(ctx, to: string) {
+      ctx.send(deadlyName, to).dies();
+      ctx.send(deadlyName, to).comes();
+    },
+  });
+const deadlyName = agent("deadly").handlers({ dies: () => 0, comes: () => 0 });
+
+export default defineConfig({ agents: [peer, sender, sink, deadly] });

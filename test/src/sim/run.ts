@@ -5,7 +5,7 @@ import { crc32 } from "node:zlib";
 import { AssertionError } from "@voda/stdx";
 import { decodeRecord } from "../../../dataplane/src/lane/index.ts";
 import { Violation } from "./checks.ts";
-import { Clients } from "./clients.ts";
+import { Clients, type Operation } from "./clients.ts";
 import { type Clockwork, createClockwork } from "./clockwork.ts";
 import type { Coverage } from "./coverage.ts";
 import { createLeases, type LeaseNews, type Leases } from "./leases.ts";
@@ -77,8 +77,6 @@ function createMesh(plan: FaultPlan, clockwork: Clockwork): Mesh {
     !sendsSomething(plan) || (areOver(clients, stores) && timers.areOver(everOf(stores.asked)));
   const outside = new Outside(stores.main, clockwork);
   const nodes: SimNode[] = [];
-  /** Nodes that letters have ended, by operation. */
-  const ends = new Map<number, number>();
   const history: LeaseNews[] = [];
   const leases: Leases = createLeases(
     clockwork,
@@ -105,12 +103,7 @@ function createMesh(plan: FaultPlan, clockwork: Clockwork): Mesh {
         answered: (attempt, answer) => clients.answered(attempt, answer),
         operation: (number) => clients.operation(number),
         begins: (begun) => outside.begins(begun),
-        kill: (node, { number }) => {
-          ends.set(number, (ends.get(number) ?? 0) + 1);
-          checkEnds(number, ends.get(number) ?? 0);
-          clockwork.meet("a letter ends its node");
-          crash({ clockwork, start }, node);
-        },
+        kill: killer({ clockwork, start }),
         nodeOf: (incarnation) => nodeAt(nodes, Number(incarnation[0])),
       }),
     );
@@ -250,6 +243,17 @@ function planFaults(scene: Scene): void {
   sometime(faults.powerLosses, () => restartStore(scene, 3000 + random.below(1000), true));
   sometime(faults.fills, () => fillStore(scene, 200 + random.below(5000)));
   sometime(plan.sleeps, () => random.pick(nodes).sleep());
+}
+
+/** A letter ends its node. */
+function killer(scene: Pick<Scene, "clockwork" | "start">) {
+  const ends = new Map<number, number>();
+  return (node: SimNode, { number }: Operation): void => {
+    ends.set(number, (ends.get(number) ?? 0) + 1);
+    checkEnds(number, ends.get(number) ?? 0);
+    scene.clockwork.meet("a letter ends its node");
+    crash(scene, node);
+  };
 }
 
 function crash({ clockwork, start }: Pick<Scene, "clockwork" | "start">, node: SimNode): void {

@@ -121,8 +121,7 @@ export function createWorker(options: WorkerOptions): SimWorker {
       const isOn = (): boolean => runs.get(call) === run;
       return steps.begin({ call, operation, canonicalHash: hashOf(operation), seen, isOn, ran, end });
     }
-    if (isAsked && operation.kind === "killer") return options.kill(operation);
-    if (isAsked || !isAsk(operation)) return end();
+    if (isAsked || !isAsk(operation)) return isKiller(ended) ? options.kill(operation) : end();
     asks.push((answer) => end(answer.ok ? decodeTold(answer.body) : { failed: seen }));
     options.ask?.(call, asks.length - 1, seen);
   }
@@ -192,6 +191,9 @@ interface Ended {
 }
 
 const isAsk = ({ kind }: Operation): boolean => kind === "ask" || kind === "unkeyedAsk";
+
+const isKiller = ({ isAsked, operation }: Pick<Ended, "isAsked" | "operation">): boolean =>
+  isAsked && operation.kind === "killer";
 
 /** How the handler of an operation ends, that saw the state `seen`. */
 function endOf(ended: Ended): TurnEvent {

@@ -78,6 +78,10 @@ function createMesh(plan: FaultPlan, clockwork: Clockwork): Mesh {
   const outside = new Outside(stores.main, clockwork);
   const nodes: SimNode[] = [];
   const history: LeaseNews[] = [];
+  const start = (node: SimNode): void => {
+    node.start();
+    for (const news of history) node.hear(news);
+  };
   const leases: Leases = createLeases(
     clockwork,
     () => stores.main.isUp,
@@ -86,6 +90,7 @@ function createMesh(plan: FaultPlan, clockwork: Clockwork): Mesh {
       for (const node of nodes) node.hear(news);
     },
   );
+  const kill = killer({ clockwork, start });
   const clients: Clients = new Clients({
     plan,
     clockwork,
@@ -103,15 +108,11 @@ function createMesh(plan: FaultPlan, clockwork: Clockwork): Mesh {
         answered: (attempt, answer) => clients.answered(attempt, answer),
         operation: (number) => clients.operation(number),
         begins: (begun) => outside.begins(begun),
-        kill: killer({ clockwork, start }),
+        kill,
         nodeOf: (incarnation) => nodeAt(nodes, Number(incarnation[0])),
       }),
     );
   }
-  const start = (node: SimNode): void => {
-    node.start();
-    for (const news of history) node.hear(news);
-  };
 
   return {
     begin() {

@@ -275,6 +275,17 @@ test("what is wrong with a step fails it, typed, and a body may go on from that"
   assert.equal(mesh.state(bad, "b").count, 0);
 });
 
+test("a readonly handler starts nothing, and an agent without workflows has none to start", async () => {
+  const start = (ctx: object) => (ctx as { start: { job(): object } }).start.job();
+  const sly = agent("sly", {})
+    .workflows({ job: async () => null })
+    .readonly({ start: (ctx) => start(ctx) });
+  const none = agent("none", {}).handlers({ start: (ctx) => start(ctx) });
+  await using mesh = await testMesh({ agents: [sly, none] });
+  assert.equal((await rejection(mesh.client.sly("s").start())).reason, "bad_request");
+  assert.equal((await rejection(mesh.client.none("n").start())).reason, "workflow_not_found");
+});
+
 test("what clients send is looked at", async () => {
   await using mesh = await testMesh({ agents: [shopOf(new Outside())] });
   const { $workflows } = mesh.client.shop("a");

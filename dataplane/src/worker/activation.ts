@@ -353,7 +353,7 @@ export class WorkerActivation {
     const step = this.#stepOf(running);
     if (step !== undefined) throw notInStep("ctx.start or ctx.notify", step);
     if (this.#workflows === undefined) throw noWorkflows(this.#options.name.agent);
-    return this.#workflows.turnOf(running, context);
+    return this.#workflows.turnOf(running, context, running.call.head.readonly);
   }
 
   async #runStep(running: Running, request: RunRequest): Promise<unknown> {

@@ -106,6 +106,7 @@ export class WorkflowRun {
   #tail: Promise<unknown> = Promise.resolve();
   /** It is to come to that end, once all is undone. */
   #undoing: Undoing | undefined;
+  #loosePatience = (): void => undefined;
   #isLooking = false;
   #isParked = false;
   /** The body has returned, or thrown. */
@@ -151,6 +152,7 @@ export class WorkflowRun {
 
   #ended(end: () => Promise<void>): void {
     this.#hasEnded = true;
+    this.#loosePatience();
     this.#finish(end);
   }
 
@@ -496,7 +498,8 @@ export class WorkflowRun {
 
   /** For a body that waits for something else than steps. */
   #patience(): void {
-    this.#parts.world.after(undoPatienceMs, () => {
+    if (this.#hasEnded) return;
+    this.#loosePatience = this.#parts.world.after(undoPatienceMs, () => {
       if (!this.#hasEnded && !this.#isEnding) this.#finish(() => this.#undoAll());
     });
   }
@@ -535,6 +538,7 @@ export class WorkflowRun {
   /** Steps that nobody has awaited end with it. */
   #over(): void {
     this.#isEnding = true;
+    this.#loosePatience();
     this.drop();
     this.#parts.over(this);
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openState } from "@voda/state";
-import { VodaError, type WorkflowBody } from "voda/definition";
+import { VodaError, type WorkflowBody, type WorkflowTurn } from "voda/definition";
 import { type Answer, fail } from "../call/index.ts";
 import { Workflows } from "./workflows.ts";
 import { threadWorld } from "./world.ts";
@@ -15,11 +15,12 @@ const turnOfLoop = () => new Promise((resolve) => setImmediate(resolve));
 /** One activation after the other over one state; what they want called is done by the test. */
 function session(body: WorkflowBody) {
   const state = openState(maps, { crc32: () => 0 }, undefined);
-  const open = () => {
+  /** `revision`: the body of another one. */
+  const open = (revision = body) => {
     const calls: { readonly what: object; readonly answer: (answer: Answer) => void }[] = [];
     const workflows = new Workflows<object>({
       name,
-      bodies: new Map([["job", body]]),
+      bodies: new Map([["job", revision]]),
       world: threadWorld,
       log,
       logWords: "the log has it",
@@ -29,12 +30,11 @@ function session(body: WorkflowBody) {
     const view = state.view();
     workflows.open(view.state);
     view.close();
-    /** A turn that is asked for `what`, as from that session. */
-    const turn = (what: object, agent = { name: "shop", key: "a" }) => {
+    const inTurn = (act: (turn: WorkflowTurn) => void, agent = { name: "shop", key: "a" }) => {
       const scope = state.begin();
       const ctx = { state: scope.state, caller: { subject: "", agent } };
       try {
-        workflows.turnOf(ctx, ctx).perform(what);
+        act(workflows.turnOf(ctx, ctx));
       } catch (error) {
         scope.rollback();
         throw error;
@@ -42,14 +42,29 @@ function session(body: WorkflowBody) {
       scope.commit(1, 1_000_000);
       workflows.committed(ctx);
     };
-    const start = () => {
-      const scope = state.begin();
+    /** One that the host has called. */
+    const turn = (what: object, agent?: { readonly name: string; readonly key: string }) =>
+      inTurn((of) => of.perform(what), agent);
+    const start = () => inTurn((of) => void of.start({ workflow: "job", id: "w", input: undefined }));
+    const status = () => {
+      const scope = state.view();
       const ctx = { state: scope.state, caller: { subject: "" } };
-      workflows.turnOf(ctx, ctx).start({ workflow: "job", id: "w", input: undefined });
-      scope.commit(1, 1_000_000);
-      workflows.committed(ctx);
+      const found = workflows.turnOf(ctx, ctx).status("w");
+      scope.close();
+      return found;
     };
-    return { workflows, calls, turn, start };
+    /** Does what is wanted until the workflow is in that phase. */
+    const until = async (phase: string) => {
+      for (let at = 0; status().phase !== phase; await turnOfLoop()) {
+        const call = calls[at];
+        if (call === undefined) continue;
+        at += 1;
+        turn(call.what);
+        call.answer(done);
+      }
+      return status();
+    };
+    return { workflows, calls, turn, inTurn, start, until };
   };
   return open;
 }
@@ -98,4 +113,64 @@ test("a body whose turn is lost is dropped, and begun again with the next tick",
   begin.answer(done);
   await turnOfLoop();
   assert.equal(runs, 1);
+});
+
+interface Wf {
+  run(name: string, act: () => unknown, options?: object): Promise<unknown>;
+  wait(signal: object): Promise<unknown>;
+}
+
+test("another revision: steps that were done give their results, new ones are done, a new name is a new step", async () => {
+  const asked: string[] = [];
+  const step = (wf: Wf, name: string, says = name) => wf.run(name, () => (asked.push(says), says));
+  const open = session(async (wf) => {
+    const w = wf as Wf;
+    await step(w, "gone");
+    await step(w, "kept");
+    await step(w, "renamed");
+    await w.wait({ signal: "go" });
+  });
+  const first = open();
+  first.start();
+  await first.until("waiting");
+  first.workflows.close();
+  const second = open(async (wf) => {
+    const w = wf as Wf;
+    const results = [
+      await step(w, "new"),
+      await step(w, "kept", "kept, and more"),
+      await step(w, "renamed 2"),
+    ];
+    await w.wait({ signal: "go" });
+    return results;
+  });
+  second.inTurn((of) => of.signal({ id: "w", signal: "go", data: undefined }));
+  const { result } = await second.until("done");
+  assert.deepEqual(result, ["new", "kept", "renamed 2"]);
+  assert.deepEqual(asked, ["gone", "kept", "renamed", "new", "renamed 2"]);
+});
+
+test("another revision that lacks how to undo a step says so, and undoes the others", async () => {
+  const undone: string[] = [];
+  const step = (wf: Wf, name: string) => wf.run(name, () => name, { undo: () => void undone.push(name) });
+  const open = session(async (wf) => {
+    await step(wf as Wf, "one");
+    await step(wf as Wf, "two");
+    await (wf as Wf).wait({ signal: "go" });
+  });
+  const first = open();
+  first.start();
+  await first.until("waiting");
+  first.workflows.close();
+  const second = open(async (wf) => {
+    await step(wf as Wf, "one");
+    await (wf as Wf).wait({ signal: "go" });
+  });
+  second.inTurn((of) => void of.cancel("w"));
+  const { error } = await second.until("cancelled");
+  assert.equal(
+    error?.message,
+    'workflow "w" was cancelled; step "two" was not undone: this revision does not know how',
+  );
+  assert.deepEqual(undone, ["one"]);
 });

@@ -83,13 +83,13 @@ export class Workflows<T extends object> {
   }
 
   /** What a handler has done with them, as part of its turn. */
-  turnOf(turn: T, ctx: TurnContext): WorkflowTurn {
+  turnOf(turn: T, ctx: TurnContext, isReadonly = false): WorkflowTurn {
     const book = this.#books.get(turn) ?? this.#bookOf(turn, ctx.state);
     this.#books.set(turn, book);
     return {
-      start: (request) => book.start(request),
-      signal: (request) => book.signal(request),
-      cancel: (id) => book.cancel(id),
+      start: isReadonly ? readsOnly : (request) => book.start(request),
+      signal: isReadonly ? readsOnly : (request) => book.signal(request),
+      cancel: isReadonly ? readsOnly : (id) => book.cancel(id),
       status: (id) => book.status(id),
       perform: (what) => this.#perform(book, ctx, what),
     };
@@ -298,6 +298,13 @@ const lostCodes: ReadonlySet<string> = new Set(["unavailable", "canceled", "dead
 /** Of an agent without any. */
 export const noWorkflows = (agent: string): VodaError =>
   new VodaError("not_found", `agent ${agent} has no workflows`, { reason: "workflow_not_found" });
+const readsOnly = (): never => {
+  throw new VodaError(
+    "invalid_argument",
+    "a readonly handler starts, signals and cancels no workflow: let one that writes do it",
+    { reason: "bad_request" },
+  );
+};
 const notForOthers = (): VodaError =>
   new VodaError("permission_denied", "only the session itself calls this", { reason: "bad_request" });
 const ofAnotherLife = (): VodaError =>

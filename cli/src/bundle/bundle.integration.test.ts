@@ -7,12 +7,11 @@ import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { MethodMode } from "@voda/proto/api";
-import { eventually, temporaryFolder } from "../../test/start.ts";
+import { temporaryFolder } from "../../test/start.ts";
 import { programs } from "../programs.ts";
 import { type Bundle, bundleConfig } from "./bundle.ts";
 import { readAgents } from "./definitions.ts";
 import { deployRequest } from "./deploy-request.ts";
-import { watchConfig } from "./watch.ts";
 
 const counter = `import { agent, s } from "voda";
 import { step } from "./step.ts";
@@ -217,29 +216,4 @@ test("a config that is not there names the flag", async () => {
     bundleConfig("/nowhere/voda.config.ts"),
     /^CliError: no \/nowhere\/voda\.config\.ts; write one .*--config$/,
   );
-});
-
-test("a save is noticed, also after one that does not compile", async () => {
-  using folder = temporaryFolder();
-  const path = write(folder.path, sources);
-  let changes = 0;
-  await using _watch = await watchConfig(path, false, async () => {
-    changes += 1;
-  });
-  for (const [at, step] of ["1 +", "3"].entries()) {
-    // Saved until it is noticed: the watcher may not listen yet.
-    await eventually(`change ${at}`, () => {
-      if (changes > at) return true;
-      write(folder.path, { "step.ts": `export const step: number = ${step};\n` });
-      return undefined;
-    });
-  }
-  assert.ok(changes >= 2);
-});
-
-test("what was saved before the watcher listens is noticed where nothing of it is deployed", async () => {
-  using folder = temporaryFolder();
-  const noticed = Promise.withResolvers<void>();
-  await using _watch = await watchConfig(write(folder.path, sources), true, async () => noticed.resolve());
-  await noticed.promise;
 });

@@ -1,5 +1,8 @@
 import { inputOptions } from "./bundle.ts";
 
+/** An editor empties a file before it writes it, a tool writes several: what lies between is no code. */
+const settleMs = 50;
+
 /**
  * Calls `changed` whenever a file of the config was saved, one call at a time. `isStale`: what it has now, if
  * it compiles, is news too.
@@ -12,7 +15,7 @@ export async function watchConfig(
   const { watch } = await import("rolldown");
   const watcher = watch({
     ...inputOptions(config),
-    watch: { skipWrite: true, exclude: "**/node_modules/**" },
+    watch: { skipWrite: true, exclude: "**/node_modules/**", buildDelay: settleMs },
   });
   let isFirst = true;
   let turn: Promise<void> = Promise.resolve();

@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { patchSource } from "../../../test/src/patch/patch.ts";
+import { eventually, temporaryFolder } from "../../test/start.ts";
+
+// A busy machine must not come between the two halves of a save.
+patchSource("cli/src/bundle/watch.ts", "settleMs = 50", "settleMs = 500");
+const emptyMs = 50;
+const { watchConfig } = await import("./watch.ts");
+
+test("each save is noticed once, also the one before the watcher listens and one that does not compile", async () => {
+  using folder = temporaryFolder();
+  const step = join(folder.path, "step.ts");
+  const config = join(folder.path, "voda.config.ts");
+  writeFileSync(config, 'export { step as default } from "./step.ts";\n');
+  const saves = [1, "1 +", 3].map((value) => `export const step: number = ${value};\n`);
+  writeFileSync(step, saves[0] ?? "");
+  const seen: string[] = [];
+  await using _watch = await watchConfig(config, true, async () => {
+    seen.push(readFileSync(step, "utf8"));
+  });
+  for (const [at, text] of saves.entries()) {
+    if (at > 0) {
+      // As editors do: it is empty for so long that who watches sees it.
+      writeFileSync(step, "");
+      const emptiedMs = performance.now();
+      await eventually("the rest", () => performance.now() - emptiedMs > emptyMs || undefined);
+      writeFileSync(step, text);
+    }
+    await eventually(text, () => seen.length > at || undefined);
+    assert.deepEqual(seen, saves.slice(0, at + 1));
+  }
+});

@@ -31,13 +31,15 @@ test("packages that a document's program needs beside voda are named where it is
   assert.deepEqual(named.split(" "), needed);
 });
 
-test("the README's tsconfig has the types of `process`, and says which package brings them", () => {
+test("the README's tsconfig takes the pages' code, and says which package brings the types of Node", () => {
   const text = readFileSync("README.md", "utf8");
   const [, config = "{}"] = /`(\{ "compilerOptions": .*\})`/.exec(text) ?? [];
   assert.deepEqual((JSON.parse(config) as { compilerOptions: object }).compilerOptions, {
     module: "nodenext",
     strict: true,
     types: ["node"],
+    noEmit: true,
+    allowImportingTsExtensions: true,
   });
   assert.match(text, /`npm i -D @types\/node`/);
 });

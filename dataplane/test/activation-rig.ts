@@ -261,7 +261,7 @@ export function activationRig(more?: AnyAgent) {
   };
   const activation = new WorkerActivation({
     number: 7,
-    node: "n1",
+    logName: "the log of node n1",
     name: { namespace: "default", agent: "probe", key: "k" },
     epoch: 1,
     state: counting,

@@ -7,6 +7,7 @@ import { type Config, defineConfig } from "./config.ts";
 import type { ReadState } from "./context.ts";
 import type { AnyAgent, TypedAgent } from "./definition.ts";
 import { type Duration, durationMs } from "./duration.ts";
+import { VodaError } from "./error.ts";
 import type { Json, Sent } from "./json.ts";
 import { didYouMean } from "./near.ts";
 import { refuseUnknown } from "./options.ts";
@@ -31,6 +32,8 @@ export interface LogLine {
   readonly agent?: string;
   readonly key?: string;
   readonly method?: string;
+  /** Of which call it is: an error of `mesh.client` names it. */
+  readonly request?: string;
   readonly fields: object;
 }
 
@@ -54,7 +57,10 @@ export interface DeadLetter {
  * call waits for nothing else (after a death: 100 ms). Disposal ends the calls that are left.
  */
 export interface TestMesh<A extends readonly AnyAgent[]> extends AsyncDisposable {
-  /** As `createClient` makes it, but that it sends no call again that was answered, be it with a refusal. */
+  /**
+   * As `createClient` makes it, but that it sends no call again that was answered, be it with a refusal. What
+   * a handler threw is the `cause` of the error that its caller gets.
+   */
   readonly client: Client<{ readonly agents: A }>;
   /** For clients of other kinds, such as a Connect transport for a service: reaches this mesh alone. */
   readonly fetch: typeof fetch;
@@ -145,7 +151,14 @@ export function meshOver<A extends readonly AnyAgent[]>(mesh: MemoryMesh, agents
     return { namespace: defaultNamespace, agent: name, key };
   };
   return {
-    client: createClient({ url: "http://mesh", fetch: mesh.fetch, retry: { attempts: 1 } }),
+    client: explained(
+      createClient<{ readonly agents: A }>({
+        url: "http://mesh",
+        fetch: numbered(mesh.fetch),
+        retry: { attempts: 1 },
+      }),
+      (request) => mesh.takeThrown(request),
+    ),
     fetch: mesh.fetch,
     now: () => mesh.nowMs,
     advance: (by) => mesh.advance(durationMs("advance", by, { minMs: 0, maxMs: tenYearsMs })),
@@ -160,6 +173,33 @@ export function meshOver<A extends readonly AnyAgent[]>(mesh: MemoryMesh, agents
     },
     [Symbol.asyncDispose]: async () => mesh[Symbol.dispose](),
   };
+}
+
+/** Each request has an id, by which the log has it. */
+function numbered(send: typeof fetch): typeof fetch {
+  let last = 0;
+  return (input, init = {}) => {
+    last += 1;
+    const headers = new Headers(init.headers);
+    headers.set("x-request-id", String(last));
+    return send(input, { ...init, headers });
+  };
+}
+
+/** The same, whose calls reject with what was thrown as the cause. */
+function explained<T extends object>(part: T, thrownIn: (request: string) => unknown): T {
+  const explain = (error: unknown): never => {
+    const [, request] = /mesh\.log has it as request (\d+)/.exec(VodaError.from(error).message) ?? [];
+    if (request !== undefined) Object.assign(error as Error, { cause: thrownIn(request) });
+    throw error;
+  };
+  const over = (given: unknown): unknown => {
+    if (given instanceof Promise) return given.catch(explain);
+    if (typeof given === "function")
+      return (...args: unknown[]) => over(Reflect.apply(given, undefined, args));
+    return typeof given === "object" && given !== null ? explained(given, thrownIn) : given;
+  };
+  return new Proxy(part, { get: (target, name) => over(Reflect.get(target, name)) });
 }
 
 function deadLetterOf({ from, letter, failure, attempts }: BuriedLetter): DeadLetter {

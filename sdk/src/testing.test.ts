@@ -183,6 +183,7 @@ test("log lines say whose they are", async () => {
     agent: "account",
     key: "a",
     method: "tell",
+    request: "1",
     fields: { cents: 0 },
   };
   assert.deepEqual(mesh.log, [line]);
@@ -293,6 +294,53 @@ test("what a step would do for its turn is refused on the first run, and the nex
   assert.equal(await again.pay({ order: "o2", isDown: true }), "receipt of o2");
   await mesh.settle();
   assert.deepEqual([mesh.state(shop, "s").paid, mesh.state(purse, "p").cents], [1, 1]);
+});
+
+test("what a handler threw is the cause of what its caller gets, and the log names the call", async () => {
+  const slip = new Error("always");
+  const faulty = agent("faulty").handlers({
+    atOnce() {
+      throw slip;
+    },
+    async later() {
+      await pause(1);
+      throw slip;
+    },
+    asks: (ctx) => ctx.ask(faultyTarget, "t").atOnce(),
+    tells: (ctx) => ctx.send(faultyTarget, "t").atOnce(),
+  });
+  const faultyTarget = agent("target").handlers({
+    atOnce() {
+      throw slip;
+    },
+  });
+  await using mesh = await testMesh({ agents: [faulty, faultyTarget] });
+  const session = mesh.client.faulty("f");
+  for (const call of [
+    () => session.atOnce(),
+    () => session.later(),
+    () => session.asks(),
+    () => session.$with({ id: "a" }).atOnce(),
+  ]) {
+    const error = await call().then(
+      () => assert.fail("it answered"),
+      (thrown: unknown) => VodaError.from(thrown),
+    );
+    const [, request] =
+      /the handler threw an Error; mesh\.log has it as request (\d+)$/.exec(error.message) ?? [];
+    const line = mesh.log.find((one) => one.request === request && one.level === "error");
+    assert.equal(line?.message, "handler failed: Error: always");
+    assert.equal("at" in line.fields, false, "there is no bundle that would know");
+    assert.equal(error.cause, slip);
+  }
+  await session.tells();
+  await mesh.settle();
+  await mesh.advance("7d");
+  assert.deepEqual(
+    mesh.deadLetters.map((letter) => letter.message),
+    ["the handler threw an Error; mesh.log has it"],
+  );
+  assert.match(mesh.log.at(-1)?.message ?? "", /^dead letter .*; mesh\.deadLetters has it$/);
 });
 
 test("calls that are left when the mesh is closed fail", async () => {

@@ -10,6 +10,8 @@ export interface LogLine {
   readonly agent?: string;
   readonly key?: string;
   readonly method?: string;
+  /** The id of the request in whose turn it was logged. */
+  readonly request?: string;
   /** What the agent or the node said beside it. */
   readonly fields: object;
 }
@@ -24,13 +26,14 @@ export interface LogBook extends Pick<AgentLog, "say" | "print" | "settle"> {
 export function createLogBook(): LogBook {
   const lines: LogLine[] = [];
   const write = (level: LogLevel, message: string, speaker: Speaker, fields: object): void => {
-    const { agent, key, method } = speaker;
+    const { agent, key, method, request } = speaker;
     lines.push({
       level,
       message,
       ...(agent !== undefined && { agent }),
       ...(key !== undefined && { key }),
       ...(method !== undefined && { method }),
+      ...(request !== undefined && { request }),
       fields,
     });
     if (lines.length > logLinesMax) lines.shift();
@@ -38,8 +41,12 @@ export function createLogBook(): LogBook {
   const here = (): Speaker => currentOrigin() ?? {};
   return {
     lines,
-    say: (level, message, facts = {}, speaker = here()) => write(level, message, speaker, facts),
+    say: (level, message, facts = {}, speaker = here()) => write(level, message, speaker, known(facts)),
     print: (level, message, speaker = here(), fields = {}) => write(level, message, speaker, fields),
     settle: () => undefined,
   };
 }
+
+/** Without what nobody knows here: bundles say where in the code, and there is none. */
+const known = (fields: object): object =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));

@@ -41,6 +41,9 @@ fillIn();
 /** A message that is not taken in this time is not waited for: its handler refuses it for now. */
 const settleMsMax = 5_000;
 
+/** Errors that are kept for who asks: most are asked for at once, or never. */
+const thrownMax = 1_000;
+
 /** Disposal ends all calls that are left; none begins after it, and what is committed can be read still. */
 export class MemoryMesh implements Disposable {
   readonly #pump: Pump;
@@ -50,6 +53,8 @@ export class MemoryMesh implements Disposable {
   readonly #parts: NodeParts;
   readonly #floor: Floor;
   readonly #open = new Set<Open>();
+  /** What handlers have thrown, by the ids of requests. */
+  readonly #thrown = new Map<string, unknown>();
   /** Whoever waits until a session sleeps: told also when its node dies, for then it is in no memory. */
   readonly #sleepers = new Set<() => void>();
   #node: Node;
@@ -81,6 +86,7 @@ export class MemoryMesh implements Disposable {
         ...chanceOf(clockwork.random),
       },
       numbers,
+      threw: (request, error) => this.#threw(request, error),
     };
     this.#node = new Node(this.#parts, this.#lives);
     this.#floor = this.#createFloor(numbers);
@@ -127,6 +133,19 @@ export class MemoryMesh implements Disposable {
     this.#send(open);
     return promise.finally(() => signal?.removeEventListener("abort", left));
   };
+
+  #threw(request: string, error: unknown): void {
+    this.#thrown.set(request, error);
+    const [oldest] = this.#thrown.keys();
+    if (this.#thrown.size > thrownMax && oldest !== undefined) this.#thrown.delete(oldest);
+  }
+
+  /** What a handler has thrown in that request, the last of several; it is given once. */
+  takeThrown(request: string): unknown {
+    const error = this.#thrown.get(request);
+    this.#thrown.delete(request);
+    return error;
+  }
 
   /** Until messages are taken, and nothing more happens by itself at this time. */
   async settle(): Promise<void> {

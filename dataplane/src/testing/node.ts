@@ -15,7 +15,7 @@ import type { LogBook } from "./log-book.ts";
 import { Process } from "./process.ts";
 import type { MemoryStore, StoredLane } from "./store.ts";
 import { createStorePort } from "./store-port.ts";
-import { Threads } from "./threads.ts";
+import { Threads, type Threw } from "./threads.ts";
 
 /** What stays when a node dies. */
 export interface NodeParts {
@@ -26,6 +26,7 @@ export interface NodeParts {
   readonly world: Omit<ThreadWorld, "after" | "gather">;
   /** Never gives out a number twice, in whichever life. */
   readonly numbers: () => number;
+  readonly threw: Threw;
 }
 
 /** Between two looks for sessions whose `idle` is over: they sleep so much later at most. */
@@ -50,7 +51,7 @@ export class Node {
 
   /** `life`: which one it is, from 1. */
   constructor(parts: NodeParts, life: number) {
-    const { clockwork, store, deployment, log, numbers } = parts;
+    const { clockwork, store, deployment, log, numbers, threw } = parts;
     const process = new Process(clockwork, {
       get monotonicMs() {
         return clockwork.nowMs;
@@ -63,7 +64,7 @@ export class Node {
     const world = { ...parts.world, after, gather: gatherFunction(after) };
     this.#reactor = new Reactor({
       ports: {
-        worker: new Threads({ process, deployment, log, world, handlers: this.#handlers }).port,
+        worker: new Threads({ process, deployment, log, world, handlers: this.#handlers, threw }).port,
         store: createStorePort({
           clockwork,
           process,
@@ -151,7 +152,7 @@ export class Node {
       // what it is to do later is in its bell
       released: () => this.#lookSoon(),
       report: ({ name: { agent, key } }, incident, message) =>
-        this.#parts.log.say("error", message, { incident }, { agent, key }),
+        this.#parts.log.say("error", inTest(message), { incident }, { agent, key }),
     };
   }
 
@@ -202,6 +203,10 @@ export class Node {
     else this.#after(bellAgainMs, () => this.#lookForBells());
   }
 }
+
+/** There is no command line here. */
+const inTest = (message: string): string =>
+  message.replace("`npx voda ps --dead` lists it", "mesh.deadLetters has it");
 
 function worldOf({ clockwork, world, numbers }: NodeParts, incarnation: string): HostWorld {
   const { random } = clockwork;

@@ -3,12 +3,13 @@
 import { crc32 } from "node:zlib";
 import { hash16 } from "@voda/proto/hash16";
 import { assert } from "@voda/stdx";
-import { handlersOf, workflowsOf } from "voda/definition";
+import { type Handler, handlersOf, VodaError, workflowsOf } from "voda/definition";
 import type { Page } from "../lane/index.ts";
 import type { Opened, Opening, WorkerPort } from "../reactor/index.ts";
 import type { SessionMessage } from "../threads/index.ts";
 import { WorkerActivation } from "../worker/activation.ts";
 import { loadState } from "../worker/load-state.ts";
+import { currentOrigin } from "../worker/origin.ts";
 import type { ThreadWorld } from "../worker/world.ts";
 import type { Deployment } from "./deployment.ts";
 import type { Handlers } from "./handlers.ts";
@@ -22,7 +23,11 @@ export interface ThreadsParts {
   readonly world: ThreadWorld;
   readonly log: LogBook;
   readonly handlers: Handlers;
+  readonly threw: Threw;
 }
+
+/** A handler has thrown, in the turn of that request. */
+export type Threw = (request: string, error: unknown) => void;
 
 type Say = (message: SessionMessage) => void;
 
@@ -89,7 +94,7 @@ export class Threads {
 
   /** The state is loaded where a thread would do it, after what was sent to the worker before. */
   #opened({ activation: number, name, epoch, image, hear }: Opening): Opened {
-    const { process, deployment, handlers, log, world } = this.#parts;
+    const { process, deployment, handlers, log, world, threw } = this.#parts;
     const loaded = deployment.of(name.agent);
     assert(loaded !== undefined, `a session of agent ${name.agent}, which is not there`);
     const { agent, message, schema } = loaded;
@@ -105,14 +110,39 @@ export class Threads {
         return;
       }
       const { turnMsMax } = message;
-      const ofAgent = { handlers: handlersOf(agent), workflows: workflowsOf(agent), turnMsMax };
-      const own = { number, node: "test", name, epoch, state, ...ofAgent };
+      const ofAgent = {
+        handlers: telling(handlersOf(agent), threw),
+        workflows: workflowsOf(agent),
+        turnMsMax,
+      };
+      const own = { number, logName: "mesh.log", name, epoch, state, ...ofAgent };
       const activation = new WorkerActivation({ ...own, log, begun: handlers, world, say, broken });
       this.#open.set(number, { activation, say });
     };
     process.deliver(0, start, this.#toWorker);
     return { agent: message, devices: [] };
   }
+}
+
+/** Proxies: how many parameters a handler has says whether it takes an input. */
+function telling(handlers: ReadonlyMap<string, Handler>, threw: Threw): ReadonlyMap<string, Handler> {
+  const apply = (run: Handler["run"], self: unknown, args: Parameters<Handler["run"]>): unknown => {
+    const request = currentOrigin()?.request;
+    const tell = (error: unknown): void => {
+      // one that is thrown on purpose comes to the caller as it is
+      if (request !== undefined && !VodaError.is(error)) threw(request, error);
+    };
+    try {
+      const result: unknown = Reflect.apply(run, self, args);
+      if (result instanceof Promise) result.catch(tell);
+      return result;
+    } catch (error) {
+      tell(error);
+      throw error;
+    }
+  };
+  const told = (handler: Handler): Handler => ({ ...handler, run: new Proxy(handler.run, { apply }) });
+  return new Map([...handlers].map(([name, handler]) => [name, told(handler)]));
 }
 
 /** The run of the test ends by it. */

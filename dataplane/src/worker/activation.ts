@@ -47,8 +47,8 @@ import type { ThreadWorld } from "./world.ts";
 /** What the host opened: one session, in one life of its thread. */
 export interface ActivationOptions {
   readonly number: number;
-  /** Id of this node. */
-  readonly node: string;
+  /** Where the log is found, in words: `the log of node n1`. */
+  readonly logName: string;
   readonly name: SessionName;
   /** Names this activation in the deltas of texts: never the same for another activation of the session. */
   readonly epoch: number;
@@ -126,7 +126,7 @@ export class WorkerActivation {
     workflows: bodies,
     world,
     log,
-    node,
+    logName,
     state,
   }: ActivationOptions): Workflows<Running> {
     const workflows = new Workflows<Running>({
@@ -134,7 +134,7 @@ export class WorkerActivation {
       bodies,
       world,
       log,
-      logWords: `the log of node ${node} has it`,
+      logWords: `${logName} has it`,
       call: (method, body) => this.#asks.own(method, body),
       timer: (running, timer) => this.#setTimer(running, timer),
     });
@@ -535,7 +535,7 @@ export class WorkerActivation {
 
   /** Where the caller's operator finds what the caller is not told. */
   #logWords({ origin: { request } }: Running): string {
-    const where = `the log of node ${this.#options.node} has it`;
+    const where = `${this.#options.logName} has it`;
     return request === undefined ? where : `${where} as request ${request}`;
   }
 

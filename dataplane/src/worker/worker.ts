@@ -196,7 +196,7 @@ class WorkerThread {
       number,
       new WorkerActivation({
         number,
-        node: this.#node,
+        logName: `the log of node ${this.#node}`,
         name,
         epoch: opening.epoch,
         state,

@@ -266,20 +266,24 @@ test("a message is tried again when its time has come", async () => {
 });
 
 test("what a step would do for its turn is refused on the first run, and the next goes by its journal", async () => {
-  const shop = agent("shop", { paid: s.counter(), orders: s.map<string>() }).handlers({
-    wrong: (ctx, order: string) => ctx.run(order, () => ctx.state.paid.add(1)),
-    wrongSend: (ctx, order: string) => ctx.run(order, () => ctx.send(purse, "p").add(1)),
-    async pay(ctx, { order, isDown }: { order: string; isDown: boolean }) {
-      const receipt = await ctx.run(order, () => `receipt of ${order}`);
-      ctx.state.paid.add(1);
-      ctx.send(purse, "p").add(1);
-      if (isDown && !hasFailed) {
-        hasFailed = true;
-        throw new VodaError("unavailable", "the shop restarts");
-      }
-      return receipt;
-    },
-  });
+  const fields = { paid: s.counter(), orders: s.map<string>() };
+  const shop = agent("shop", fields)
+    .workflows({ ship: async (_wf, of: string) => of })
+    .handlers({
+      wrongStart: (ctx, order: string) => ctx.run(order, () => ctx.start.ship(order).id),
+      wrong: (ctx, order: string) => ctx.run(order, () => ctx.state.paid.add(1)),
+      wrongSend: (ctx, order: string) => ctx.run(order, () => ctx.send(purse, "p").add(1)),
+      async pay(ctx, { order, isDown }: { order: string; isDown: boolean }) {
+        const receipt = await ctx.run(order, () => `receipt of ${order}`);
+        ctx.state.paid.add(1);
+        ctx.send(purse, "p").add(1);
+        if (isDown && !hasFailed) {
+          hasFailed = true;
+          throw new VodaError("unavailable", "the shop restarts");
+        }
+        return receipt;
+      },
+    });
   let hasFailed = false;
   await using mesh = await testMesh({ agents: [shop, purse] });
   const s1 = mesh.client.shop("s");
@@ -289,6 +293,7 @@ test("what a step would do for its turn is refused on the first run, and the nex
       /^a write to state\.paid within step "o1": .* return from the step what you need, and do it after$/,
   });
   await assert.rejects(s1.wrongSend("o1"), /^VodaError: ctx\.send\(purse, "p"\)\.add within step "o1": /);
+  await assert.rejects(s1.wrongStart("o1"), /^VodaError: ctx\.start or ctx\.notify within step "o1": /);
   const again = s1.$with({ id: "o2" });
   await assert.rejects(again.pay({ order: "o2", isDown: true }), /restarts/);
   assert.equal(await again.pay({ order: "o2", isDown: true }), "receipt of o2");

@@ -38,6 +38,14 @@ test("each step is done once, and what was answered is answered again", async ()
   });
 });
 
+test("what a step writes is refused at once: it would be missing where the step is not done again", async () => {
+  const input = { url: upstream.url, order: "within" };
+  const { message, reason } = refusal(await call(n1.url, "shop/within/buyWithin", { input }));
+  assert.equal(reason, "bad_request");
+  assert.match(message, /^a write to state\.paid within step "charge": /);
+  assert.deepEqual((await call(n1.url, "shop/within/paid")).body, {});
+});
+
 test("a node that dies amid a step: it is done again under its key, those before it are not", async () => {
   const release = hold("/ship");
   const first = buy(n1, "dies", "dies").catch(() => "broken");

@@ -36,6 +36,12 @@ const shop = agent("shop", { paid: s.map<number>() }, { idle: "1h" })
       ctx.state.paid.set(order, charge.receipt);
       return { charge: charge.receipt, ship: ship.receipt };
     },
+    buyWithin: (ctx, { url, order }: Asked) =>
+      ctx.run("charge", async ({ idempotencyKey }) => {
+        const { receipt } = await post(`${url}/charge`, idempotencyKey, { order });
+        ctx.state.paid.set(order, receipt);
+        return receipt;
+      }),
   });
 
 const spinner = agent("spinner", {}, { maxTurn: "100ms" }).handlers({
